@@ -1,0 +1,283 @@
+// Package engine decides who is tried, when, on which slot, and how each
+// recipient ends: the delivery machine of one server ("B server", [0032]-[0036],
+// [0063]-[0071]).
+//
+// It is a state machine without clock, I/O, goroutine, randomness or global:
+// what it wants done it returns as Actions, what happened it is told. Time is
+// an argument and must never fall. Both shells drive it in the same way:
+//
+//	Receive  another role says something     handle
+//	Complete an attempt has ended            handle
+//	Wake     a time it asked for has come    handle
+//	NextWake when it wants to be woken       poll
+//	Done     nothing is left to do           poll
+//
+// Simultaneous inputs come in that order of Complete, Receive, Wake. Not safe
+// for concurrent use; never blocks.
+package engine
+
+import (
+	"fmt"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Op is what the machine wants done.
+type Op uint8
+
+const (
+	OpStart  Op = iota // begin the attempt; answer with Complete
+	OpHangUp           // close the connection that the slot holds; no answer
+)
+
+// Action is something that the shell must do, in the order returned.
+type Action struct {
+	Attempt mail.Attempt // of OpHangUp only Server and Slot are set
+	Op      Op
+}
+
+// Reserve is the message by which a sender asks for MTA processes and hands
+// over a part of its list ([0033], [0040]).
+type Reserve struct {
+	From, To  mail.Recipient // the part is [From, To)
+	Processes int            // MTA processes wanted
+	Subset    int            // recipients that a process takes at a time ([0031])
+}
+
+// Config is what one machine needs to know.
+type Config struct {
+	Server   mail.Server
+	Retry    Retry
+	Messages int     // per connection
+	Interval vt.Span // S, between decisions of the governor
+}
+
+// Machine is the delivery machine of one server.
+//
+//	slot:      free -> allocated (an attempt is always under way) -> free
+//	recipient: untried -> in an attempt -> delivered | failed | held
+//	                          ^    |
+//	                          |    v
+//	                      due <- waiting for a resend
+type Machine struct {
+	cfg       Config
+	list      *mail.List
+	gov       governor.Governor
+	obs       Observer
+	available int // floor(C)
+
+	slots     []slot
+	free      []mail.Slot // stack: the last one freed is taken first
+	allocated int
+	campaigns []campaign
+	waiting   waiting
+	left      uint64 // recipients handed over and not final
+
+	interval interval
+}
+
+// campaign is one reservation and what is left of its part of the list.
+type campaign struct {
+	next, to  mail.Recipient // untried and in no subset
+	subset    mail.Recipient // length of a subset
+	processes int            // wanted
+	allocated int            // granted
+	due       chain          // resends whose time has come
+}
+
+// slot is one MTA process.
+type slot struct {
+	attempt  mail.Attempt
+	next, to mail.Recipient // the rest of its subset
+	campaign int
+	busy     bool
+	open     bool // it holds a connection to attempt.Dest
+	reset    bool // the last message on the connection was refused
+	sent     int  // messages offered over the connection
+}
+
+// New builds a machine. The governor's interval is counted from time 0.
+func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Machine {
+	return &Machine{
+		cfg: cfg, list: list, gov: gov, obs: obs,
+		available: governor.Published(gov.Available()),
+		waiting:   newWaiting(cfg.Retry.Delays),
+		interval:  interval{next: vt.Time(cfg.Interval)},
+	}
+}
+
+// Available is the number of MTA processes that may be allocated now.
+func (m *Machine) Available() int { return m.available }
+
+// Allocated is the number of MTA processes that are allocated now. It may
+// exceed Available: nothing is freed before its subset is done ([0070]).
+func (m *Machine) Allocated() int { return m.allocated }
+
+// Reservable is what a sender could reserve now ([0068]).
+func (m *Machine) Reservable() int { return max(0, m.available-m.allocated) }
+
+// Left is the number of recipients that were handed over and are not final.
+func (m *Machine) Left() uint64 { return m.left }
+
+// Done reports that every recipient handed over is final.
+func (m *Machine) Done() bool { return m.left == 0 }
+
+// NextWake is the next time at which Wake must be called: the end of the
+// interval or the first resend that is due. A machine that is done still ends
+// its intervals.
+func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next) }
+
+// Receive takes a part of a list and reserves MTA processes for it, as many
+// as are reservable now and the rest as they become so.
+func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
+	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
+		panic(fmt.Sprintf("engine: impossible reservation %+v", r))
+	}
+	m.account(now)
+	m.campaigns = append(m.campaigns, campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes})
+	m.left += uint64(r.To - r.From)
+	return m.fill(now, out)
+}
+
+// Wake ends the interval and releases the resends whose time has come.
+func (m *Machine) Wake(now vt.Time, out []Action) []Action {
+	m.account(now)
+	if now >= m.interval.next {
+		m.endInterval(now)
+	}
+	m.waiting.release(now, m.campaigns)
+	return m.fill(now, out)
+}
+
+// Complete takes the end of an attempt. A completion of an older generation
+// of the slot is stale and dropped.
+func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Action {
+	s := &m.slots[c.Slot]
+	if !s.busy || s.attempt.Gen != c.Gen {
+		return out
+	}
+	m.account(now)
+	s.busy = false
+	s.open = c.Reply.Open()
+	s.reset = c.Reply.Class() != mail.Delivered
+	status := m.settle(now, s, c.Reply)
+	m.interval.attempts++
+	if status == mail.Done {
+		m.interval.delivered++
+	}
+	if status != mail.Pending {
+		m.left--
+	}
+	m.obs.Ended(now, s.attempt, c.Reply, status)
+	return m.proceed(now, c.Slot, out)
+}
+
+// settle decides what the reply means for the recipient.
+func (m *Machine) settle(now vt.Time, s *slot, r mail.Reply) mail.Status {
+	retry := &m.cfg.Retry
+	class := r.Class()
+	switch {
+	case class == mail.Delivered:
+		return mail.Done
+	case class == mail.Ambiguous && retry.Ambiguous == "hold":
+		return mail.Held
+	case class == mail.Bounce && retry.Bounce == "fail":
+		return mail.Failed
+	case int(s.attempt.Try) >= retry.Limit:
+		return mail.Failed
+	}
+	seen := s.attempt.Seen
+	if seen == vt.Never && r.Stage >= mail.StageRCPT {
+		seen = now
+	}
+	delay := retry.Delays[min(int(s.attempt.Try), len(retry.Delays)-1)]
+	m.waiting.add(now.Add(delay), resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: uint16(s.campaign), seen: seen})
+	return mail.Pending
+}
+
+// proceed gives a slot its next recipient: a resend that is due, the next of
+// its subset, or a new subset if the slot may be reserved again; or frees it.
+func (m *Machine) proceed(now vt.Time, i mail.Slot, out []Action) []Action {
+	s := &m.slots[i]
+	c := &m.campaigns[s.campaign]
+	within := m.allocated <= m.available
+	switch {
+	case !c.due.empty() && (s.next < s.to || within):
+		r := m.waiting.take(&c.due)
+		return m.start(i, r.rcpt, r.try, r.seen, out)
+	case s.next == s.to && within && c.next < c.to:
+		n := min(c.subset, c.to-c.next)
+		s.next, s.to = c.next, c.next+n
+		c.next += n
+	case s.next == s.to:
+		return m.release(now, i, out)
+	}
+	s.next++
+	return m.start(i, s.next-1, 0, vt.Never, out)
+}
+
+// start begins an attempt on a slot, over the connection it holds if that
+// leads to the right place and has not carried too much.
+func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.Time, out []Action) []Action {
+	s := &m.slots[i]
+	dest := m.list.Destination(rcpt)
+	conn := mail.Fresh
+	if s.open && s.attempt.Dest == dest && s.sent < m.cfg.Messages {
+		conn = mail.Reused
+		if s.reset {
+			conn = mail.Reset
+		}
+	} else {
+		s.sent = 0
+	}
+	s.sent++
+	s.busy = true
+	s.attempt = mail.Attempt{Server: m.cfg.Server, Slot: i, Gen: s.attempt.Gen + 1, Rcpt: rcpt, Dest: dest, Try: try, Seen: seen, Conn: conn}
+	return append(out, Action{Op: OpStart, Attempt: s.attempt})
+}
+
+// fill allocates slots to campaigns, the oldest first, until C is reached or
+// nobody wants more.
+func (m *Machine) fill(now vt.Time, out []Action) []Action {
+	for c := range m.campaigns {
+		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
+			out = m.proceed(now, m.reserve(c), out)
+		}
+	}
+	m.interval.draining = m.interval.draining || m.allocated < m.available
+	return out
+}
+
+// wants reports whether a campaign has work for one more process.
+func (m *Machine) wants(c *campaign) bool {
+	return c.allocated < c.processes && (c.next < c.to || !c.due.empty())
+}
+
+// reserve allocates a free slot to a campaign.
+func (m *Machine) reserve(c int) mail.Slot {
+	if len(m.free) == 0 {
+		m.free = append(m.free, mail.Slot(len(m.slots)))
+		m.slots = append(m.slots, slot{})
+	}
+	i := m.free[len(m.free)-1]
+	m.free = m.free[:len(m.free)-1]
+	m.slots[i].campaign = c
+	m.campaigns[c].allocated++
+	m.allocated++
+	return i
+}
+
+// release frees a slot whose subset is done and lets others have its place.
+func (m *Machine) release(now vt.Time, i mail.Slot, out []Action) []Action {
+	s := &m.slots[i]
+	m.campaigns[s.campaign].allocated--
+	m.allocated--
+	m.free = append(m.free, i)
+	if s.open {
+		s.open = false
+		out = append(out, Action{Op: OpHangUp, Attempt: mail.Attempt{Server: m.cfg.Server, Slot: i}})
+	}
+	return m.fill(now, out)
+}

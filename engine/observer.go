@@ -1,0 +1,28 @@
+package engine
+
+import (
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Observer is told what happened, in order, by value, on the engine's
+// goroutine. Recorders and tests implement it.
+type Observer interface {
+	// Ended reports the end of an attempt and where its recipient stands now:
+	// Pending if it will be resent.
+	Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status)
+	// Interval reports the end of a governor interval.
+	Interval(now vt.Time, s mail.Server, i Interval)
+}
+
+// Interval is what was measured in one governor interval and what the governor
+// made of it.
+type Interval struct {
+	Number     int // 0 is the first
+	Sample     governor.Sample
+	Decision   governor.Decision // of a partial interval: only the measured terms
+	RetryLimit int               // in force during the interval
+	Partial    bool              // cut short by the end of the run; the governor was not asked
+	Draining   bool              // at some time in the interval fewer processes were wanted than available
+}

@@ -1,0 +1,117 @@
+package mail
+
+import (
+	"flyball/internal/conf"
+	"flyball/internal/vt"
+)
+
+// Dialogue is the SMTP conversation of a run: which commands are exchanged, in
+// how many round trips, and how long the client waits for each. The real
+// client executes it, the network model costs it, so both worlds measure the
+// same protocol.
+type Dialogue struct {
+	Pipelining bool     `toml:"pipelining" doc:"send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only"`
+	StartTLS   bool     `toml:"starttls" doc:"STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only"`
+	Messages   int      `toml:"messages_per_connection" doc:"messages sent over one connection before it is closed; 1 never reuses"`
+	Timeouts   Timeouts `toml:"timeouts" doc:"how long the client waits at each stage"`
+}
+
+// Timeouts are the client's patience at each stage.
+type Timeouts struct {
+	DNS     vt.Span `toml:"dns" doc:"all look-ups for one destination"`
+	Connect vt.Span `toml:"connect" doc:"TCP connection"`
+	Banner  vt.Span `toml:"banner" doc:"220 greeting"`
+	Command vt.Span `toml:"command" doc:"EHLO, STARTTLS, MAIL, RCPT, RSET"`
+	Data    vt.Span `toml:"data" doc:"354 after DATA"`
+	Dot     vt.Span `toml:"dot" doc:"reply to the final dot"`
+}
+
+// DefaultDialogue is a plain client that reuses connections.
+func DefaultDialogue() Dialogue {
+	return Dialogue{
+		Messages: 100, // KumoMTA shaping default: 100 messages per connection
+		Timeouts: Timeouts{
+			DNS:     10 * vt.Second, // assumed: resolver timeout 5 s, two tries
+			Connect: 30 * vt.Second, // Postfix smtp_connect_timeout
+			Banner:  5 * vt.Minute,  // RFC 5321 4.5.3.2.1
+			Command: 5 * vt.Minute,  // RFC 5321 4.5.3.2.2, 4.5.3.2.3
+			Data:    2 * vt.Minute,  // RFC 5321 4.5.3.2.4
+			Dot:     10 * vt.Minute, // RFC 5321 4.5.3.2.6
+		},
+	}
+}
+
+// Validate reports every problem.
+func (d Dialogue) Validate() []error {
+	var l conf.List
+	l.Check(d.Messages >= 1 && d.Messages <= 1_000_000, "messages_per_connection", "got %d, want 1 to 1000000", d.Messages)
+	for _, t := range []struct {
+		key string
+		v   vt.Span
+	}{{"dns", d.Timeouts.DNS}, {"connect", d.Timeouts.Connect}, {"banner", d.Timeouts.Banner},
+		{"command", d.Timeouts.Command}, {"data", d.Timeouts.Data}, {"dot", d.Timeouts.Dot}} {
+		l.Check(t.v >= vt.Millisecond && t.v <= vt.Hour, "timeouts."+t.key, "got %s, want 1ms to 1h", t.v)
+	}
+	return l
+}
+
+// Step is one exchange of the dialogue: how many round trips end in the reply
+// of a stage.
+type Step struct {
+	Stage      Stage
+	RoundTrips int
+}
+
+// initialWindow is what a new TCP connection sends in its first round trip:
+// ten segments of 1460 bytes (RFC 6928). The window doubles each round.
+const initialWindow = 10 * 1460
+
+// Steps lists the exchanges of one attempt that carries size bytes.
+//
+// A fresh connection spends a round trip each on TCP, banner and EHLO;
+// STARTTLS adds the command, one TLS 1.3 flight and a second EHLO. A reused
+// one starts at MAIL; after a refused message it first sends RSET and, as the
+// real client does, EHLO again.
+func (d Dialogue) Steps(c Conn, size int64) []Step {
+	var s []Step
+	switch c {
+	case Fresh:
+		ehlo := 1
+		if d.StartTLS {
+			ehlo = 4
+		}
+		s = append(s, Step{StageConnect, 1}, Step{StageBanner, 1}, Step{StageEHLO, ehlo})
+	case Reset:
+		s = append(s, Step{StageEHLO, 2})
+	}
+	if d.Pipelining {
+		s = append(s, Step{StageMAIL, 1}, Step{StageRCPT, 0}, Step{StageDATA, 0})
+	} else {
+		s = append(s, Step{StageMAIL, 1}, Step{StageRCPT, 1}, Step{StageDATA, 1})
+	}
+	dot := 1
+	if c == Fresh { // a used connection's window has grown past a message
+		for sent, window := int64(initialWindow), int64(2*initialWindow); sent < size; window *= 2 {
+			sent += window
+			dot++
+		}
+	}
+	return append(s, Step{StageDot, dot})
+}
+
+// Patience is how long the client waits for the reply of a stage.
+func (t Timeouts) Patience(s Stage) vt.Span {
+	switch s {
+	case StageDNS:
+		return t.DNS
+	case StageConnect:
+		return t.Connect
+	case StageBanner:
+		return t.Banner
+	case StageDATA:
+		return t.Data
+	case StageDot:
+		return t.Dot
+	}
+	return t.Command
+}

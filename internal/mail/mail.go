@@ -1,0 +1,167 @@
+// Package mail has the words that every floor shares: recipient, destination,
+// slot, attempt, reply, status, and the SMTP dialogue that the real client
+// executes and the network model costs. It decides nothing and may be
+// imported from everywhere.
+package mail
+
+import "flyball/internal/vt"
+
+// Recipient is a position in the list of a run: 0 is the first.
+type Recipient uint32
+
+// Destination is a position among the destinations (mailbox providers) of a
+// scenario.
+type Destination uint16
+
+// Server is a position among the delivering servers (B servers) of a scenario.
+type Server uint16
+
+// Slot is one MTA process of a server ([0031]).
+type Slot uint32
+
+// Try counts the attempts for one recipient: 0 is the first, 1 the first resend.
+type Try uint16
+
+// Conn says how an attempt meets its destination.
+type Conn uint8
+
+const (
+	Fresh  Conn = iota // look up, connect, greet
+	Reused             // the slot's open connection, after a completed message
+	Reset              // the slot's open connection, after a refused message: RSET first
+)
+
+func (c Conn) String() string { return [...]string{"fresh", "reused", "reset"}[c] }
+
+// Attempt is one try to deliver to one recipient, as the engine asks for it.
+type Attempt struct {
+	Seen   vt.Time // when a receiver first answered RCPT for this recipient; vt.Never if not yet
+	Rcpt   Recipient
+	Slot   Slot
+	Gen    uint32 // generation of the slot: the reply to an older one is stale
+	Dest   Destination
+	Try    Try
+	Server Server
+	Conn   Conn
+}
+
+// Stage is the part of an attempt that a reply belongs to.
+type Stage uint8
+
+const (
+	StageDNS Stage = iota
+	StageConnect
+	StageBanner
+	StageEHLO
+	StageMAIL
+	StageRCPT
+	StageDATA
+	StageDot // message body and final dot
+	Stages
+)
+
+var stageNames = [Stages]string{"dns", "connect", "banner", "ehlo", "mail", "rcpt", "data", "dot"}
+
+func (s Stage) String() string { return stageNames[s] }
+
+// StageNamed finds a stage by the name that scenarios use.
+func StageNamed(name string) (Stage, bool) {
+	for s, n := range stageNames {
+		if n == name {
+			return Stage(s), true
+		}
+	}
+	return 0, false
+}
+
+// Fault is how an attempt ends when no reply is received.
+type Fault uint8
+
+const (
+	NoFault  Fault = iota
+	Drop           // the connection was closed or reset
+	Timeout        // the client gave up waiting
+	NoName         // the name does not exist
+	ServFail       // the name servers do not know for now
+	Faults
+)
+
+var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail"}
+
+func (f Fault) String() string { return faultNames[f] }
+
+// FaultNamed finds a fault by the name that scenarios use.
+func FaultNamed(name string) (Fault, bool) {
+	for f, n := range faultNames {
+		if n == name && n != "" {
+			return Fault(f), true
+		}
+	}
+	return 0, false
+}
+
+// Reply is how an attempt ended. It is data, never a Go error.
+type Reply struct {
+	Took  vt.Span // from the start of the attempt to its end
+	Code  uint16  // SMTP reply code; 0 when none was received
+	Stage Stage
+	Fault Fault
+}
+
+// Class says what a reply means for the recipient (RFC 5321 4.2.1).
+type Class uint8
+
+const (
+	Delivered Class = iota // 2yz after the final dot
+	Deferral               // 4yz, or no final dot was sent: may be resent
+	Bounce                 // 5yz
+	Ambiguous              // the final dot was sent and no reply is known
+)
+
+func (c Class) String() string { return [...]string{"delivered", "deferral", "bounce", "ambiguous"}[c] }
+
+// Class reads the reply.
+func (r Reply) Class() Class {
+	switch {
+	case r.Fault != NoFault && r.Stage == StageDot:
+		return Ambiguous
+	case r.Fault == NoName:
+		return Bounce
+	case r.Fault != NoFault:
+		return Deferral
+	case r.Code >= 500:
+		return Bounce
+	case r.Code >= 400:
+		return Deferral
+	}
+	return Delivered
+}
+
+// Open reports whether the connection can carry another message: a complete
+// reply was received that does not close the channel (421, RFC 5321 3.8).
+func (r Reply) Open() bool {
+	return r.Fault == NoFault && r.Code != 421 && r.Stage >= StageMAIL
+}
+
+// Completion is the end of an attempt, as told to the engine.
+type Completion struct {
+	Reply Reply
+	Slot  Slot
+	Gen   uint32
+}
+
+// Status is where a recipient stands.
+type Status uint8
+
+const (
+	Pending    Status = iota // not finished: untried, in an attempt, or waiting for a resend
+	Done                     // delivered
+	Failed                   // bounced, or the retry limit is reached
+	Suppressed               // on the suppression list; never tried
+	Held                     // ambiguous, and not to be resent
+	Statuses
+)
+
+func (s Status) String() string {
+	return [...]string{"pending", "delivered", "failed", "suppressed", "ambiguous"}[s]
+}

@@ -1,0 +1,58 @@
+// Package rng draws random numbers by name, not by order.
+//
+// Every draw is a pure function of (seed, replication, entity, try, purpose):
+// the same attempt has the same luck whatever was drawn before, under every
+// governor and for any number of workers. Adding a draw somewhere reshuffles
+// nothing. The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw:
+// "Parallel random numbers: as easy as 1, 2, 3", SC11). May be imported from
+// everywhere; it holds no state, so there is nothing to share or to lock.
+package rng
+
+// Purpose names what a block of draws is used for. Two different uses of the
+// same entity must have different purposes; numbers are never reused.
+type Purpose uint32
+
+// Key is a family of draws: one seed and one replication.
+type Key struct{ k0, k1 uint32 }
+
+// Block is 128 random bits: four independent words.
+type Block [4]uint32
+
+// New returns the family of draws of one replication of a seed. Replication 0
+// is the run that a plain seed names.
+func New(seed, replication uint64) Key {
+	b := philox([4]uint32{uint32(replication), uint32(replication >> 32), 0, 0x464c5942}, // "FLYB"
+		uint32(seed), uint32(seed>>32))
+	return Key{b[0], b[1]}
+}
+
+// At returns the block of draws for one try of one entity.
+func (k Key) At(entity uint64, try uint32, p Purpose) Block {
+	return philox([4]uint32{uint32(entity), uint32(entity >> 32), try, uint32(p)}, k.k0, k.k1)
+}
+
+// philox is Philox4x32-10: ten rounds of two 32x32 -> 64 bit products.
+func philox(c [4]uint32, k0, k1 uint32) Block {
+	const (
+		m0, m1 = 0xD2511F53, 0xCD9E8D57 // multipliers, SC11 table 2
+		w0, w1 = 0x9E3779B9, 0xBB67AE85 // Weyl steps: golden ratio, sqrt(3)-1
+	)
+	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
+	for range 10 {
+		p0, p1 := uint64(m0)*uint64(c0), uint64(m1)*uint64(c2)
+		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
+		k0 += w0
+		k1 += w1
+	}
+	return Block{c0, c1, c2, c3}
+}
+
+// Below maps a 32-bit word to an integer in [0, n) without division. The bias
+// is at most n / 2^32.
+func Below(word, n uint32) uint32 {
+	return uint32(uint64(word) * uint64(n) >> 32)
+}
+
+// Threshold turns a probability into the word below which a draw is a hit:
+// word < Threshold(p) has probability p, to 2^-32. p = 1 gives 2^32.
+func Threshold(p float64) uint64 { return uint64(float64(p*(1<<32)) + 0.5) }

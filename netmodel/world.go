@@ -1,0 +1,318 @@
+// Package netmodel is the world that mail meets: name resolution, paths, and
+// receivers with their delays, refusals and memory.
+//
+// World is the physics: what happens to a named look-up, connection or
+// message. It is frozen and safe for concurrent use; the simulator and the
+// live receivers ask it the same questions and get the same answers. Model is
+// a World with the receivers' memory in virtual time, for the simulator.
+//
+// Nothing here reads a clock, opens a socket or keeps a random state. May be
+// imported by scenarios, sim and realrun/sink; the delivering side of a live
+// run never sees it.
+package netmodel
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// What a block of draws is for; the destination of a synthetic recipient is
+// purpose 1, in mail.
+const (
+	purposeLookup rng.Purpose = iota + 16
+	purposeConnection
+	purposeConnectionLoss
+	purposeMailbox
+	purposeMessage
+	purposeMessageLoss
+)
+
+// World answers named questions. Entities are recipients, or (server,
+// destination, ordinal) for what belongs to a connection.
+type World struct {
+	key          rng.Key
+	dialogue     mail.Dialogue
+	steps        [3][]mail.Step // by mail.Conn
+	servers      []path
+	destinations []receiver
+	servFail     uint64 // thresholds
+	cacheHit     uint64
+	hit, miss    *table
+	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
+	leastHops    int
+	perHop       vt.Span
+	hopLoss      float64
+	retransmit   vt.Span
+	giveUp       int
+}
+
+// path is a server's distance and contention.
+type path struct {
+	extraRTT     vt.Span
+	extraHops    int
+	sigma, kappa float64
+}
+
+// receiver is a destination with its tables and thresholds.
+type receiver struct {
+	rtt, banner, rcpt, dot *table
+	cap                    int
+	onConnection           []failure
+	onMessage              []failure
+	dead                   []failure
+	grey                   uint64
+	greyDelay              *table
+	greyCode               uint16
+}
+
+// failure ends an attempt if the word is below upTo and no earlier one's is.
+type failure struct {
+	upTo  uint64
+	stage mail.Stage
+	code  uint16
+	fault mail.Fault
+}
+
+// NewWorld builds the world of a valid Config.
+func NewWorld(c Config, key rng.Key) *World {
+	w := &World{
+		key: key, dialogue: c.Dialogue,
+		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
+		hit: newTable(c.Network.DNS.Hit), miss: newTable(c.Network.DNS.Miss),
+		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
+		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
+	}
+	for conn := range w.steps {
+		w.steps[conn] = c.Dialogue.Steps(mail.Conn(conn), int64(c.Size))
+	}
+	h := c.Network.Hops
+	for n := h.Min; n <= h.Max; n++ {
+		p := 1.0
+		if n < h.Max {
+			p = 0
+			if float64(n)+0.5 >= h.Mean {
+				p = 1
+			}
+			if h.SD > 0 {
+				p = distuv.Normal{Mu: h.Mean, Sigma: h.SD}.CDF(float64(n) + 0.5)
+			}
+		}
+		w.hops = append(w.hops, rng.Threshold(p))
+	}
+	for _, s := range c.Servers {
+		w.servers = append(w.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency})
+	}
+	for _, d := range c.Destinations {
+		w.destinations = append(w.destinations, newReceiver(d))
+	}
+	return w
+}
+
+func newReceiver(d Destination) receiver {
+	r := receiver{
+		rtt: newTable(d.RTT), banner: newTable(d.Banner), rcpt: newTable(d.RCPT), dot: newTable(d.Dot),
+		cap:  d.Cap,
+		grey: rng.Threshold(d.Greylist.Share), greyDelay: newTable(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
+	}
+	var dead, onConnection, onMessage float64
+	for _, v := range d.Dead {
+		dead += v.Share
+		stage, _ := mail.StageNamed(v.At)
+		r.dead = append(r.dead, failure{rng.Threshold(dead), stage, uint16(v.Reply), mail.NoFault})
+	}
+	for _, v := range d.Fail {
+		stage, _ := mail.StageNamed(v.At)
+		fault, _ := mail.FaultNamed(v.Fault)
+		if stage <= mail.StageEHLO {
+			onConnection += v.P
+			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection), stage, uint16(v.Reply), fault})
+		} else {
+			onMessage += v.P
+			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), stage, uint16(v.Reply), fault})
+		}
+	}
+	return r
+}
+
+// pick finds the failure that a word falls to; the zero failure is none.
+func pick(fs []failure, word uint32) failure {
+	for _, f := range fs {
+		if uint64(word) < f.upTo {
+			return f
+		}
+	}
+	return failure{}
+}
+
+// Steps lists the exchanges of an attempt after its look-up.
+func (w *World) Steps(c mail.Conn) []mail.Step { return w.steps[c] }
+
+// Patience is how long the client waits at a stage.
+func (w *World) Patience(s mail.Stage) vt.Span { return w.dialogue.Timeouts.Patience(s) }
+
+// Cap is the number of connections that a destination allows each server, 0
+// for any.
+func (w *World) Cap(d mail.Destination) int { return w.destinations[d].cap }
+
+// lane names a connection-bound entity: server and destination above, ordinal
+// below.
+func lane(s mail.Server, d mail.Destination, ordinal uint32) uint64 {
+	return uint64(s)<<48 | uint64(d)<<32 | uint64(ordinal)
+}
+
+// Lookup is what the resolver answers to the n-th look-up of a server for a
+// destination: how long it takes, and NoFault, ServFail or Timeout.
+func (w *World) Lookup(s mail.Server, d mail.Destination, n uint32) (vt.Span, mail.Fault) {
+	b := w.key.At(lane(s, d, n), 0, purposeLookup)
+	if uint64(b[0]) < w.cacheHit {
+		return w.hit.at(b[1]), mail.NoFault
+	}
+	took := w.miss.at(b[1])
+	if took > w.dialogue.Timeouts.DNS {
+		return w.dialogue.Timeouts.DNS, mail.Timeout
+	}
+	if uint64(b[2]) < w.servFail {
+		return took, mail.ServFail
+	}
+	return took, mail.NoFault
+}
+
+// Connection is the luck of one connection.
+type Connection struct {
+	RTT    vt.Span
+	Hops   int
+	Banner vt.Span // receiver's delay before its greeting
+	fail   failure
+	lane   uint64
+}
+
+// Connect draws the n-th connection of a server to a destination.
+func (w *World) Connect(s mail.Server, d mail.Destination, n uint32) Connection {
+	r, p := &w.destinations[d], &w.servers[s]
+	c := Connection{lane: lane(s, d, n)}
+	b := w.key.At(c.lane, 0, purposeConnection)
+	for c.Hops = 0; uint64(b[3]) >= w.hops[c.Hops]; c.Hops++ {
+	}
+	c.Hops += w.leastHops + p.extraHops
+	c.RTT = r.rtt.at(b[1]) + p.extraRTT + vt.Span(c.Hops)*w.perHop
+	c.Banner = r.banner.at(b[2])
+	c.fail = pick(r.onConnection, b[0])
+	return c
+}
+
+// Message is the luck of one try for one recipient.
+type Message struct {
+	RCPT, Dot vt.Span // receiver's delays before its replies
+	Grey      vt.Span // a RCPT sooner than this after the first one is deferred; 0: not greylisted
+	GreyCode  uint16
+	fail      failure
+	rcpt      mail.Recipient
+	try       mail.Try
+}
+
+// Message draws a try for a recipient.
+func (w *World) Message(d mail.Destination, rcpt mail.Recipient, try mail.Try) Message {
+	r := &w.destinations[d]
+	b := w.key.At(uint64(rcpt), uint32(try), purposeMessage)
+	m := Message{RCPT: r.rcpt.at(b[2]), Dot: r.dot.at(b[1]), rcpt: rcpt, try: try}
+	if len(r.dead) > 0 || r.grey > 0 {
+		box := w.key.At(uint64(rcpt), 0, purposeMailbox)
+		if m.fail = pick(r.dead, box[0]); m.fail.stage != 0 {
+			return m
+		}
+		if uint64(box[1]) < r.grey {
+			m.Grey, m.GreyCode = max(r.greyDelay.at(box[2]), 1), r.greyCode
+		}
+	}
+	m.fail = pick(r.onMessage, b[0])
+	return m
+}
+
+// Exchange is the end of one step of the dialogue.
+type Exchange struct {
+	Took  vt.Span
+	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
+	Fault mail.Fault
+}
+
+// Ends reports whether the attempt ends with this exchange.
+func (e Exchange) Ends() bool { return e.Code != 0 || e.Fault != mail.NoFault }
+
+// Exchange costs one step on a connection: round trips, the receiver's delay,
+// lost packets, and how the step ends. greeting is false where the connection
+// is refused with 421 by a cap; grey says that a greylist defers this RCPT;
+// load is the number of busy slots of the server, which stretches everything
+// but the client's patience by the universal scalability law.
+func (w *World) Exchange(step mail.Step, s mail.Server, c *Connection, m *Message, refused, grey bool, load int) Exchange {
+	e := Exchange{Took: c.RTT * vt.Span(step.RoundTrips)}
+	fail := m.fail
+	loss, try := purposeMessageLoss, uint32(m.try)
+	entity := uint64(m.rcpt)
+	if step.Stage <= mail.StageEHLO {
+		fail, entity, loss, try = c.fail, c.lane, purposeConnectionLoss, 0
+	}
+	switch step.Stage {
+	case mail.StageBanner:
+		e.Took += c.Banner
+		if refused {
+			e.Code = 421 // RFC 5321 3.8
+		}
+	case mail.StageRCPT:
+		e.Took += m.RCPT
+		if grey {
+			e.Code = m.GreyCode
+		}
+	case mail.StageDot:
+		e.Took += m.Dot
+	}
+	if e.Code == 0 && fail.stage == step.Stage {
+		e.Code, e.Fault = fail.code, fail.fault
+	}
+	if w.hopLoss > 0 {
+		lost := w.losses(w.key.At(entity, try, loss)[step.Stage&3], step.RoundTrips, c.Hops)
+		e.Took += vt.Span(lost) * w.retransmit
+		if lost >= w.giveUp {
+			e.Code, e.Fault = 0, mail.Drop
+		}
+	}
+	e.Took = w.stretch(e.Took, s, load)
+	if patience := w.Patience(step.Stage); e.Fault == mail.Timeout || e.Took > patience {
+		e = Exchange{Took: patience, Fault: mail.Timeout}
+	}
+	return e
+}
+
+// losses is the number of retransmissions in k exchanges over a path: negative
+// binomial, by inversion of one word, at most giveUp.
+func (w *World) losses(word uint32, k, hops int) int {
+	if k == 0 {
+		return 0
+	}
+	through := math.Pow(1-w.hopLoss, float64(hops))
+	u := (float64(word) + 0.5) / (1 << 32)
+	p := math.Pow(through, float64(k))
+	n, sum := 0, p
+	for u >= sum && n < w.giveUp {
+		p *= (1 - through) * float64(k+n) / float64(n+1)
+		n++
+		sum += p
+	}
+	return n
+}
+
+// stretch slows a time down by the server's own load: with N busy slots,
+// 1 + sigma (N-1) + kappa N (N-1) (Gunther's universal scalability law).
+func (w *World) stretch(d vt.Span, s mail.Server, load int) vt.Span {
+	p := &w.servers[s]
+	if p.sigma == 0 && p.kappa == 0 {
+		return d
+	}
+	n := float64(load)
+	factor := 1 + float64(p.sigma*(n-1)) + float64(p.kappa*float64(n*(n-1)))
+	return vt.Span(float64(d) * factor)
+}

@@ -1,0 +1,50 @@
+package runlog
+
+import (
+	"flyball/internal/hist"
+	"flyball/internal/vt"
+)
+
+// Run is a finished (or interrupted) run, as reports read it. Everything in it
+// is a function of scenario, seed and revision, except Host.
+type Run struct {
+	Name         string
+	About        string
+	ScenarioID   string // SHA-256 of the resolved scenario
+	Seed         uint64
+	Mode         string // "sim" or "real"
+	Partial      bool   // stopped before its end
+	Digest       uint64
+	Horizon      vt.Span
+	End          vt.Time // when the last recipient ended, or the horizon
+	TargetRate   float64 // of each server, messages per hour
+	Law          string
+	Totals       Totals
+	Servers      []string
+	Destinations []string
+	Intervals    []Interval
+	Replies      []ReplyCount
+	Latency      hist.Hist
+	Host         Host
+}
+
+// Totals account for every recipient:
+// Recipients = Delivered + Failed + Suppressed + Pending + Ambiguous.
+type Totals struct {
+	Recipients, Delivered, Failed, Suppressed, Pending, Ambiguous uint64
+	Attempts                                                      uint64
+	Resends                                                       uint64 // attempts after a recipient's first
+}
+
+// Balanced reports whether every recipient is accounted for.
+func (t Totals) Balanced() bool {
+	return t.Recipients == t.Delivered+t.Failed+t.Suppressed+t.Pending+t.Ambiguous
+}
+
+// Host is what a run cost on the machine that made it; never compared.
+type Host struct {
+	Wall             vt.Span
+	MaxRSS           int64 // bytes
+	Go, CPU          string
+	LateP50, LateMax vt.Span // live runs: how late completions and wake-ups were handled, in virtual time
+}

@@ -1,0 +1,77 @@
+package scenarios
+
+import (
+	"sort"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Netmodel is the world of the scenario.
+func (s *Scenario) Netmodel() netmodel.Config {
+	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
+		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages}
+}
+
+// Engine is what the delivery machine of one server needs to know.
+func (s *Scenario) Engine(server mail.Server) engine.Config {
+	return engine.Config{Server: server, Retry: s.Retry, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval}
+}
+
+// Recipients is the length of all synthetic lists together.
+func (s *Scenario) Recipients() int {
+	n := 0
+	for _, c := range s.Campaigns {
+		n += c.Recipients
+	}
+	return n
+}
+
+// List spreads the recipients over the destinations by their shares.
+func (s *Scenario) List(key rng.Key) mail.List {
+	var shares []float64
+	for _, d := range s.Destinations {
+		shares = append(shares, d.Share)
+	}
+	return mail.SyntheticList(s.Recipients(), shares, key)
+}
+
+// Arrival hands a part of a campaign's list to a server.
+type Arrival struct {
+	At      vt.Time
+	Server  mail.Server
+	Reserve engine.Reserve
+}
+
+// Arrivals lists what every server is asked to deliver, in order of time. Each
+// campaign's list is cut into one run of recipients per server, by the
+// servers' shares ([0062]). A list of another length than the synthetic one
+// replaces the lists of all campaigns, in proportion.
+func (s *Scenario) Arrivals(recipients int) []Arrival {
+	var weight float64
+	for _, v := range s.Servers {
+		weight += v.Share
+	}
+	var all []Arrival
+	var before, first int // recipients of earlier campaigns: as written, and of this list
+	for _, c := range s.Campaigns {
+		before += c.Recipients
+		last := int(float64(recipients) * (float64(before) / float64(s.Recipients())))
+		from, sum := first, 0.0
+		for i, v := range s.Servers {
+			sum += v.Share
+			to := first + int(float64(last-first)*(sum/weight))
+			if to > from {
+				all = append(all, Arrival{At: vt.Time(c.Start), Server: mail.Server(i), Reserve: engine.Reserve{
+					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset}})
+			}
+			from = to
+		}
+		first = last
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].At < all[j].At })
+	return all
+}

@@ -1,0 +1,58 @@
+// Package scenarios turns a TOML file into one valid, frozen Scenario:
+// defaults, strict decode, validation of everything at once. It refuses
+// unknown keys, bare numbers where a unit is needed and values out of range,
+// each with file, line and column. Both shells and the command line call it.
+package scenarios
+
+import (
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Scenario is a question asked of the system: a load, a world, a governor, and
+// what is expected of them.
+type Scenario struct {
+	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1"`
+	Name          string  `toml:"name" doc:"short name, used for the run folder"`
+	About         string  `toml:"about" doc:"what the scenario shows, in a sentence or two"`
+	Seed          uint64  `toml:"seed" doc:"names all luck of the run"`
+	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending"`
+	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full"`
+	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000"`
+
+	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
+	Retry        engine.Retry           `toml:"retry" doc:"resends ([0071])"`
+	Message      Message                `toml:"message" doc:"what is sent"`
+	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
+	Network      netmodel.Network       `toml:"network" doc:"what lies between servers and destinations"`
+	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
+	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers"`
+	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists"`
+	Expect       []Expectation          `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+}
+
+// Message is one message of a run.
+type Message struct {
+	Size unit.Bytes `toml:"size" doc:"size on the wire"`
+	From string     `toml:"from" doc:"author address of a live run, under a reserved domain"`
+}
+
+// Campaign is one message and its list.
+type Campaign struct {
+	Name       string  `toml:"name" doc:"name in tables and files"`
+	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000"`
+	Start      vt.Span `toml:"start" doc:"when its delivery may begin"`
+	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000"`
+	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000"`
+}
+
+// Expectation is a condition on the summary.
+type Expectation struct {
+	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics"`
+	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !="`
+	Value  float64 `toml:"value" doc:"limit"`
+}
