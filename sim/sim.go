@@ -153,13 +153,7 @@ func (w *World) done() bool {
 }
 
 func (w *World) progress() Progress {
-	p := Progress{Now: w.now, Total: w.total}
-	for s, n := range w.Rec.ByStatus {
-		if mail.Status(s) != mail.Pending {
-			p.Final += n
-		}
-	}
-	return p
+	return Progress{Now: w.now, Final: w.Rec.Final(), Total: w.total}
 }
 
 // Where says how far the run is, for a report of a broken invariant.

@@ -82,6 +82,11 @@ func (r *Recorder) mix(word uint64) {
 	r.digest = h ^ h>>29
 }
 
+// Final is the number of recipients that are final.
+func (r *Recorder) Final() uint64 {
+	return r.ByStatus[mail.Done] + r.ByStatus[mail.Failed] + r.ByStatus[mail.Held]
+}
+
 // Digest names everything that was recorded, in its order.
 func (r *Recorder) Digest() uint64 { return r.digest }
 

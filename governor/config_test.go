@@ -1,0 +1,95 @@
+package governor_test
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"flyball/governor"
+	"flyball/internal/vt"
+)
+
+func TestDefaultIsTable1(t *testing.T) {
+	c := governor.Default()
+	if errs := c.Validate(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if c.Law != dynamic { // DONT_USE_DYNAMIC_DAMPING = FALSE
+		t.Errorf("law %q", c.Law)
+	}
+	near(t, "target per hour", float64(c.Target), 140000, 0)
+	near(t, "interval in hours", c.Interval.Hours(), 3, 0)
+	near(t, "factor per day", float64(c.Factor)*24, 24, 0)
+	near(t, "d", c.Step(), 3, 0)
+	g, err := governor.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "C", g.Available(), 40, 0)
+}
+
+func TestValidateMessages(t *testing.T) {
+	nan := math.NaN()
+	for _, v := range []struct {
+		change func(*governor.Config)
+		want   string
+	}{
+		{func(c *governor.Config) { c.Law = "pid" }, `law: got "pid", want "hold", "patent-damped" or "patent-dynamic"`},
+		{func(c *governor.Config) { c.Law = "" }, `law: got "", want "hold", "patent-damped" or "patent-dynamic"`},
+		{func(c *governor.Config) { c.Target = 0 }, `target: got 0/h, want more than 0/h, at most 1000000000/h`},
+		{func(c *governor.Config) { c.Target = 2e9 }, `target: got 2e+09/h, want more than 0/h, at most 1000000000/h`},
+		{func(c *governor.Config) { c.Interval = vt.Millisecond }, `interval: got 1ms, want 1s to 30d`},
+		{func(c *governor.Config) { c.Interval = 31 * vt.Day }, `interval: got 31d, want 1s to 30d`},
+		{func(c *governor.Config) { c.Start = 0.5 }, `start: got 0.5, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Start = nan }, `start: got NaN, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Factor = 0 }, `factor: got 0/h, want more than 0/h, at most 1000000/h`},
+		{func(c *governor.Config) { c.StepMode = "daily" }, `step: got "daily", want "per-day", "as-printed" or "explicit"`},
+		{func(c *governor.Config) { c.D = 8 }, `d: got 8, want none: step = "per-day" computes it from factor and interval`},
+		{func(c *governor.Config) { c.StepMode, c.D = "as-printed", nan },
+			`d: got NaN, want none: step = "as-printed" computes it from factor and interval`},
+		{func(c *governor.Config) { c.StepMode = "explicit" }, `d: got 0, want more than 0, at most 1000000, with step = "explicit"`},
+		{func(c *governor.Config) { c.StepMode, c.D = "explicit", math.Inf(1) },
+			`d: got +Inf, want more than 0, at most 1000000, with step = "explicit"`},
+		{func(c *governor.Config) { c.Allocated = "mean" }, `allocated: got "mean", want "average" or "as-printed"`},
+	} {
+		c := governor.Default()
+		v.change(&c)
+		if g, err := governor.New(c); err == nil || err.Error() != v.want || g != nil {
+			t.Errorf("got  %v\nwant %s", err, v.want)
+		}
+	}
+}
+
+func TestValidateReportsAllAndEditsNothing(t *testing.T) {
+	c := governor.Config{}
+	if got := len(c.Validate()); got != 7 { // law, target, interval, start, factor, step, allocated
+		t.Errorf("%d problems: %v", got, c.Validate())
+	}
+	if c != (governor.Config{}) {
+		t.Errorf("edited: %+v", c)
+	}
+	if _, err := governor.Replay(c, nil); err == nil || strings.Count(err.Error(), "\n") != 6 {
+		t.Errorf("replay: %v", err)
+	}
+}
+
+// The tags are what a scenario file, its checks and its schema are made of.
+func TestTagsAgreeWithValidate(t *testing.T) {
+	for i := range reflect.TypeFor[governor.Config]().NumField() {
+		f := reflect.TypeFor[governor.Config]().Field(i)
+		if f.Tag.Get("toml") == "" || f.Tag.Get("doc") == "" {
+			t.Errorf("%s: no toml or no doc tag", f.Name)
+		}
+		for word := range strings.FieldsSeq(f.Tag.Get("oneof")) {
+			c := governor.Default()
+			if word == "explicit" {
+				c.D = 8
+			}
+			reflect.ValueOf(&c).Elem().Field(i).SetString(word)
+			if errs := c.Validate(); len(errs) > 0 {
+				t.Errorf("%s = %q: %v", f.Name, word, errs)
+			}
+		}
+	}
+}

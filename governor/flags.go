@@ -1,0 +1,38 @@
+package governor
+
+import "strings"
+
+// Flags mark what was special about an interval. They are for people who read
+// a trace; no law looks at them.
+type Flags uint16
+
+const (
+	First              Flags = 1 << iota // C in force was the start value
+	NoTime                               // the sample spans no time: C is held
+	OffInterval                          // the sample's span is more than 1 % off the configured interval, for which d was computed
+	Idle                                 // P_a = 0, so E_a and T / E_a are undefined: C is held
+	CountedLate                          // P_a = 0, yet messages were delivered: finished work was counted late
+	NoDeliveries                         // P_a > 0, nothing was delivered: T / E_a is infinite
+	UtilizationAbove1                    // more processes allocated than available ([0070])
+	StepLimitUp                          // T / E_a lay above the step that was allowed
+	StepLimitDown                        // T / E_a lay below the step that was allowed
+	FlooredAt1                           // the formula gave less than one process
+	NarrativeViolation                   // C fell below the target rate, or rose above it: the formula, against the words of [0065]
+)
+
+var flagNames = [...]string{
+	"first", "no-time", "off-interval", "idle", "counted-late", "no-deliveries", "utilization-above-1",
+	"step-limit-up", "step-limit-down", "floored-at-1", "narrative-violation",
+}
+
+// String lists the flags in their fixed order, such as "first|step-limit-up";
+// it is empty when there is none.
+func (f Flags) String() string {
+	var names []string
+	for i, name := range flagNames {
+		if f&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "|")
+}

@@ -1,0 +1,103 @@
+package realrun
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// Journal keeps every input of the machines, a line each, so that a live run
+// can be replayed in virtual time bit for bit. A nil Journal keeps nothing.
+//
+//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK    an attempt has ended
+//	r NOW SERVER FROM TO PROCESSES SUBSET          a part of a list was handed over
+//	w NOW SERVER                                   a time has come
+//	f NOW SERVER                                   the run has ended
+type Journal struct {
+	w   *bufio.Writer
+	err error
+}
+
+// NewJournal writes to w. Close it to learn whether all was written.
+func NewJournal(w io.Writer) *Journal { return &Journal{w: bufio.NewWriter(w)} }
+
+// Close flushes the journal and reports the first error.
+func (j *Journal) Close() error {
+	if j.err == nil {
+		j.err = j.w.Flush()
+	}
+	return j.err
+}
+
+func (j *Journal) line(format string, args ...any) {
+	if j != nil && j.err == nil {
+		_, j.err = fmt.Fprintf(j.w, format+"\n", args...)
+	}
+}
+
+func (j *Journal) complete(now vt.Time, s mail.Server, c mail.Completion) {
+	j.line("c %d %d %d %d %d %d %d %d", now, s, c.Slot, c.Gen, c.Reply.Code, c.Reply.Stage, c.Reply.Fault, c.Reply.Took)
+}
+
+func (j *Journal) receive(now vt.Time, s mail.Server, r engine.Reserve) {
+	j.line("r %d %d %d %d %d %d", now, s, r.From, r.To, r.Processes, r.Subset)
+}
+
+func (j *Journal) wake(now vt.Time, s mail.Server)   { j.line("w %d %d", now, s) }
+func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s) }
+
+// Replay drives fresh machines with a journal and returns what they recorded.
+// Its digest equals that of the live run.
+func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
+	rec := runlog.NewRecorder(len(s.Destinations), nil)
+	var machines []*engine.Machine
+	for i := range s.Servers {
+		gov, err := governor.New(s.Governor)
+		if err != nil {
+			return nil, err
+		}
+		machines = append(machines, engine.New(s.Engine(mail.Server(i)), list, gov, rec))
+	}
+	lines := bufio.NewScanner(journal)
+	for n := 1; lines.Scan(); n++ {
+		var op string
+		var now vt.Time
+		var server int
+		if _, err := fmt.Sscan(lines.Text(), &op, &now, &server); err != nil || server >= len(machines) {
+			return nil, fmt.Errorf("journal line %d: got %q", n, lines.Text())
+		}
+		m := machines[server]
+		var err error
+		switch op {
+		case "c":
+			var c mail.Completion
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &c.Slot, &c.Gen, &c.Reply.Code, &c.Reply.Stage, &c.Reply.Fault, &c.Reply.Took)
+			if err == nil {
+				m.Complete(now, c, nil)
+			}
+		case "r":
+			var r engine.Reserve
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &r.From, &r.To, &r.Processes, &r.Subset)
+			if err == nil {
+				m.Receive(now, r, nil)
+			}
+		case "w":
+			m.Wake(now, nil)
+		case "f":
+			m.Finish(now)
+		default:
+			err = fmt.Errorf("unknown entry")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("journal line %d: got %q: %w", n, lines.Text(), err)
+		}
+	}
+	return rec, lines.Err()
+}

@@ -1,0 +1,169 @@
+package realrun_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/realrun"
+	"flyball/realrun/sink"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// rehearsal is a scenario in which every recipient-bound kind of luck occurs:
+// greylisting, 4yz and 5yz at MAIL, RCPT, DATA and the final dot, drops at RCPT and
+// after, dead mailboxes. The clock of a busy machine decides nothing: one
+// greylist lets every first resend pass, however late, the other none.
+func rehearsal(recipients int) *scenarios.Scenario {
+	const ms = vt.Millisecond
+	dest := func(name, receiver string) netmodel.Destination {
+		d := netmodel.DefaultDestination()
+		d.Name, d.Domain, d.Receiver = name, name+".example", receiver
+		d.RTT = netmodel.Dist{Dist: "uniform", Min: 10 * ms, Max: 50 * ms}
+		d.Banner = netmodel.Constant(20 * ms)
+		d.Dot = netmodel.Dist{Dist: "lognormal", Median: 200 * ms, Sigma: 0.7}
+		return d
+	}
+	big, plain, grey, wall := dest("big", "go-smtp"), dest("plain", "smtpd"), dest("grey", "go-smtp"), dest("wall", "go-smtp")
+	big.Share, plain.Share, grey.Share, wall.Share = 6, 2, 2, 0.3
+	big.Fail = []netmodel.Fail{
+		{At: "mail", Reply: 421, P: 0.01}, {At: "mail", Reply: 451, P: 0.01},
+		{At: "rcpt", Reply: 450, P: 0.06}, {At: "rcpt", Reply: 554, P: 0.01}, {At: "rcpt", Fault: "drop", P: 0.02},
+		{At: "data", Reply: 452, P: 0.02}, {At: "data", Fault: "drop", P: 0.01}, {At: "data", Reply: 554, P: 0.005},
+		{At: "dot", Reply: 451, P: 0.02}, {At: "dot", Reply: 552, P: 0.01}, {At: "dot", Fault: "drop", P: 0.005},
+	}
+	big.Dead = []netmodel.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
+	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03}, {At: "rcpt", Fault: "drop", P: 0.02}}
+	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(5 * vt.Second), Reply: 451}
+	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), Reply: 450}
+	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
+
+	network := netmodel.DefaultNetwork()
+	network.DNS.ServFail = 0
+	network.DNS.Miss = netmodel.Constant(50 * ms)
+	g := governor.Default()
+	g.Interval, g.Start, g.Target, g.StepMode, g.D = 20*vt.Second, 60, 1e6, "explicit", 40
+	server := netmodel.DefaultServer()
+	second := server
+	second.Name, second.ExtraRTT = "b2", 20*ms
+	retry := engine.DefaultRetry()
+	retry.Limit = 4
+	retry.Delays = []vt.Span{10 * vt.Second, 60 * vt.Second}
+	dialogue := mail.DefaultDialogue()
+	dialogue.Timeouts.Connect = 5 * vt.Minute // time for a busy machine
+	return &scenarios.Scenario{Name: "rehearsal", Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
+		Governor: g, Retry: retry, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
+		Network: network, Servers: []netmodel.Server{server, second}, Destinations: []netmodel.Destination{big, plain, grey, wall},
+		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}
+}
+
+// outcomes keeps the last status and the number of tries of every recipient.
+type outcomes struct {
+	status []mail.Status
+	tries  []int
+}
+
+func newOutcomes(n int) *outcomes { return &outcomes{make([]mail.Status, n), make([]int, n)} }
+
+func (o *outcomes) watch(_ vt.Time, a mail.Attempt, _ mail.Reply, s mail.Status) {
+	o.status[a.Rcpt] = s
+	o.tries[a.Rcpt]++
+}
+
+type letters struct {
+	s    *scenarios.Scenario
+	list *mail.List
+}
+
+func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
+	to := fmt.Sprintf("r%d@%s", r, l.s.Destinations[l.list.Destination(r)].Domain)
+	return to, fmt.Appendf(body, "To: %s\r\nSubject: rehearsal\r\n\r\nHello.\r\n.leading dot\r\n", to)
+}
+
+// live runs a scenario on sockets.
+func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal) (*outcomes, *sink.Sink, *realrun.Runner) {
+	t.Helper()
+	key := rng.New(s.Seed, 0)
+	list := s.List(key)
+	receivers, err := sink.Open(sink.Config{World: netmodel.NewWorld(s.Netmodel(), key), Servers: len(s.Servers),
+		Receivers: s.Destinations, Recipients: list.Len(), Scale: scale, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer receivers.Close()
+	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example"}
+	got := newOutcomes(list.Len())
+	r, err := realrun.New(s, &list, scale, transport, got.watch, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if _, stopped := r.Run(ctx, nil); stopped {
+		t.Fatalf("the run did not end in time: %v", r.Rec.ByStatus)
+	}
+	return got, receivers, r
+}
+
+func simulate(t *testing.T, s *scenarios.Scenario) (*outcomes, *sim.World) {
+	t.Helper()
+	got := newOutcomes(s.Recipients())
+	w, err := sim.New(s, 0, nil, got.watch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run(nil)
+	return got, w
+}
+
+// The promise of the project: on sockets every recipient ends as in the
+// simulation, after the same number of tries, and the receivers' own account
+// agrees with the sender's.
+func TestEveryRecipientEndsAsSimulated(t *testing.T) {
+	s := rehearsal(12000)
+	want, _ := simulate(t, s)
+	var journal bytes.Buffer
+	j := realrun.NewJournal(&journal)
+	began := time.Now()
+	got, receivers, r := live(t, s, 50, j)
+	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts, time.Since(began), r.Late.Quantile(0.99), r.Rec.ByStatus)
+	differ := 0
+	for i := range want.status {
+		if want.status[i] != got.status[i] || want.tries[i] != got.tries[i] {
+			if differ++; differ <= 10 {
+				t.Errorf("recipient %d: live %v after %d tries, simulated %v after %d", i, got.status[i], got.tries[i], want.status[i], want.tries[i])
+			}
+		}
+	}
+	if differ > 0 {
+		t.Errorf("%d of %d recipients differ", differ, len(want.status))
+	}
+	if a := receivers.Ledger.Account(got.status); !a.Clean() || a.LostReply == 0 {
+		t.Errorf("the receivers' ledger disagrees: %+v", a)
+	}
+	for _, status := range []mail.Status{mail.Done, mail.Failed, mail.Held} {
+		if r.Rec.ByStatus[status] == 0 {
+			t.Errorf("no recipient ended %v: the scenario tests too little", status)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list := s.List(rng.New(s.Seed, 0))
+	again, err := realrun.Replay(s, &list, &journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Digest() != r.Rec.Digest() {
+		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
+	}
+}

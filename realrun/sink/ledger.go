@@ -1,0 +1,63 @@
+package sink
+
+import (
+	"sync/atomic"
+
+	"flyball/internal/mail"
+)
+
+// Ledger is what the receivers know they have: the independent account of a
+// live run. Safe for concurrent use.
+type Ledger struct {
+	got   []atomic.Uint32 // messages accepted, by recipient
+	gone  []atomic.Uint32 // messages received whose reply was lost, by recipient
+	bytes atomic.Int64
+}
+
+// NewLedger is an empty ledger for a list of that length.
+func NewLedger(recipients int) *Ledger {
+	return &Ledger{got: make([]atomic.Uint32, recipients), gone: make([]atomic.Uint32, recipients)}
+}
+
+func (l *Ledger) accepted(r mail.Recipient, size int64) {
+	l.got[r].Add(1)
+	l.bytes.Add(size)
+}
+
+func (l *Ledger) lost(r mail.Recipient) { l.gone[r].Add(1) }
+
+// Account compares the ledger with what the sender believes.
+type Account struct {
+	Accepted   int // recipients whose message was accepted at least once
+	Bytes      int64
+	LostReply  int // recipients with a message received whose reply was lost
+	Duplicates int // accepted more than once
+	Missing    int // believed delivered, never accepted
+	Unknown    int // accepted, not believed delivered
+}
+
+// Clean reports that both sides agree.
+func (a Account) Clean() bool { return a.Duplicates == 0 && a.Missing == 0 && a.Unknown == 0 }
+
+// Account closes the books against the final status of every recipient.
+func (l *Ledger) Account(status []mail.Status) Account {
+	a := Account{Bytes: l.bytes.Load()}
+	for r := range l.got {
+		n := l.got[r].Load()
+		switch {
+		case n > 1:
+			a.Duplicates++
+		case n == 1 && status[r] != mail.Done:
+			a.Unknown++
+		case n == 0 && status[r] == mail.Done:
+			a.Missing++
+		}
+		if n > 0 {
+			a.Accepted++
+		}
+		if l.gone[r].Load() > 0 {
+			a.LostReply++
+		}
+	}
+	return a
+}

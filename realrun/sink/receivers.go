@@ -1,0 +1,112 @@
+package sink
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/mhale/smtpd"
+
+	"flyball/internal/conf"
+	"flyball/netmodel"
+)
+
+// receive serves one lane until its listener is closed.
+func (s *Sink) receive(l *lane) {
+	if s.cfg.Receivers[l.dest].Receiver == "smtpd" {
+		s.plain(l)
+	} else {
+		s.scripted(l)
+	}
+}
+
+// scripted serves with go-smtp, which can refuse with any code at any stage.
+func (s *Sink) scripted(l *lane) {
+	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		w := c.Conn().(*wire)
+		return &session{w}, w.refusal()
+	}))
+	server.Domain = s.cfg.Receivers[l.dest].Domain
+	server.MaxMessageBytes = int64(s.cfg.MaxBytes)
+	server.MaxRecipients = 1
+	server.ErrorLog = log.New(io.Discard, "", 0) // drops are ours, and counted
+	server.Serve(l)
+}
+
+// session answers as the wire's verdict says.
+type session struct{ *wire }
+
+func (w *wire) refusal() error {
+	if w.verdict == 0 {
+		return nil
+	}
+	class := int(w.verdict) / 100
+	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.EnhancedCode{class, 0, 0}, Message: "the model refuses"}
+}
+
+func (s *session) Mail(string, *smtp.MailOptions) error { return s.refusal() }
+func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.refusal() }
+func (s *session) Reset()                               {}
+func (s *session) Logout() error                        { return nil }
+
+// Data takes the message; when its end has come through the wire, the verdict
+// on the final dot is there.
+func (s *session) Data(r io.Reader) error {
+	n, err := io.Copy(io.Discard, r)
+	if err != nil {
+		return err
+	}
+	if err := s.refusal(); err != nil {
+		return err
+	}
+	s.lane.sink.Ledger.accepted(s.rcpt, n)
+	return nil
+}
+
+// plain serves with smtpd, an independent receiver without pipelining or any
+// extension beyond SIZE. It can refuse RCPT with 550 and the final dot with
+// any code; see CheckPlain.
+func (s *Sink) plain(l *lane) {
+	server := &smtpd.Server{
+		Appname: "flyball", Hostname: s.cfg.Receivers[l.dest].Domain,
+		DisableReverseDNS: true, // or it looks names up while it accepts
+		MaxSize:           s.cfg.MaxBytes,
+		MaxRecipients:     1,         // 0 is a data race in v0.8.3
+		Timeout:           time.Hour, // the client's patience decides
+		HandlerRcpt: func(a net.Addr, _, _ string) bool {
+			return a.(caller).wire.verdict == 0
+		},
+		Handler: func(a net.Addr, _ string, _ []string, data []byte) error {
+			w := a.(caller).wire
+			if w.verdict != 0 {
+				return fmt.Errorf("%d %d.0.0 the model refuses", w.verdict, w.verdict/100)
+			}
+			s.Ledger.accepted(w.rcpt, int64(len(data)))
+			return nil
+		},
+	}
+	server.Serve(l)
+}
+
+// CheckPlain reports what a destination asks of the plain receiver that it
+// cannot do.
+func CheckPlain(d netmodel.Destination) []error {
+	if d.Receiver != "smtpd" {
+		return nil
+	}
+	var l conf.List
+	can := func(at string, reply int) bool {
+		return reply == 0 || at == "banner" || at == "data" || at == "dot" || (at == "rcpt" && reply == 550)
+	}
+	for i, f := range d.Fail {
+		l.Check(can(f.At, f.Reply), conf.Index("fail", i), "got reply %d at %s, want 550 at rcpt, or banner, data or dot: receiver = \"smtpd\" cannot do it in a live run", f.Reply, f.At)
+	}
+	for i, v := range d.Dead {
+		l.Check(can(v.At, v.Reply), conf.Index("dead", i), "got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run", v.Reply, v.At)
+	}
+	l.Check(d.Greylist.Share == 0, "greylist.share", "got %g, want 0: receiver = \"smtpd\" cannot defer RCPT in a live run", d.Greylist.Share)
+	return l
+}

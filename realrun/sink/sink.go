@@ -1,0 +1,137 @@
+// Package sink is the receiving side of a live run on loopback: SMTP servers
+// that misbehave exactly as the network model says.
+//
+// A sink asks the model the same named questions as the simulator, (recipient,
+// try) for a message and (server, destination, ordinal) for a connection, so a
+// recipient meets the same reply in both worlds. Time passes for real: every
+// answer is held back as long as look-up, path and receiver would have taken,
+// divided by the time scale. The recipient and the try are read from the
+// envelope sender (VERP), as a real receiver could.
+//
+// It listens on 127.0.0.1 only, on ports that the system chooses, and ends
+// when closed. Safe for concurrent use.
+package sink
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Config says what to receive.
+type Config struct {
+	World      *netmodel.World
+	Servers    int                    // delivering servers
+	Receivers  []netmodel.Destination // what answers for each destination
+	Recipients int                    // length of the list
+	Scale      float64                // virtual time runs this much faster than the clock
+	MaxBytes   int                    // largest message accepted
+}
+
+// Sink is a set of receivers, one listener for each server and destination.
+type Sink struct {
+	cfg    Config
+	Ledger *Ledger
+	lanes  []*lane // by server, then destination
+	busy   []atomic.Int32
+	seen   []firstSeen // by destination
+	serve  sync.WaitGroup
+}
+
+// lane is what stands between one server and one destination.
+type lane struct {
+	net.Listener
+	sink        *Sink
+	server      mail.Server
+	dest        mail.Destination
+	lookups     atomic.Uint32
+	connections uint32 // counted by the accept loop alone
+	open        atomic.Int32
+	Refused     atomic.Int64 // by the cap
+}
+
+// firstSeen is a greylist's memory: when RCPT first named a recipient.
+type firstSeen struct {
+	sync.Mutex
+	at map[mail.Recipient]time.Time
+}
+
+// Open starts all receivers.
+func Open(cfg Config) (*Sink, error) {
+	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
+		seen: make([]firstSeen, len(cfg.Receivers))}
+	for d := range s.seen {
+		s.seen[d].at = map[mail.Recipient]time.Time{}
+	}
+	for server := range cfg.Servers {
+		for d := range cfg.Receivers {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				s.Close()
+				return nil, fmt.Errorf("receiver %s for server %d: %w", cfg.Receivers[d].Name, server, err)
+			}
+			lane := &lane{Listener: l, sink: s, server: mail.Server(server), dest: mail.Destination(d)}
+			s.lanes = append(s.lanes, lane)
+			s.serve.Go(func() { s.receive(lane) })
+		}
+	}
+	return s, nil
+}
+
+// Close stops listening and waits for the accept loops; sessions end with
+// their clients.
+func (s *Sink) Close() {
+	for _, l := range s.lanes {
+		l.Listener.Close()
+	}
+	s.serve.Wait()
+}
+
+// Resolve stands for the name servers: it takes the time of a look-up and
+// gives the address of the receiver, or how the look-up failed.
+func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
+	l := s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
+	took, fault := s.cfg.World.Lookup(server, d, l.lookups.Add(1)-1)
+	s.pause(ctx, took)
+	return l.Addr().String(), fault
+}
+
+// Refused is the number of connections that a destination's cap refused.
+func (s *Sink) Refused(d mail.Destination) (n int64) {
+	for _, l := range s.lanes {
+		if l.dest == d {
+			n += l.Refused.Load()
+		}
+	}
+	return n
+}
+
+// pause lets virtual time pass.
+func (s *Sink) pause(ctx context.Context, d vt.Span) {
+	t := time.NewTimer(time.Duration(float64(d) / s.cfg.Scale))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// greylisted reports whether a RCPT comes too early, and remembers the first.
+func (s *Sink) greylisted(d mail.Destination, r mail.Recipient, delay vt.Span) bool {
+	seen := &s.seen[d]
+	seen.Lock()
+	defer seen.Unlock()
+	first, ok := seen.at[r]
+	if !ok {
+		seen.at[r] = time.Now()
+		return true
+	}
+	return float64(time.Since(first))*s.cfg.Scale < float64(delay)
+}

@@ -1,0 +1,177 @@
+package realrun
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"flyball/internal/mail"
+)
+
+// Resolver finds the receiver of a destination.
+type Resolver interface {
+	// Resolve blocks as long as the look-up takes. A fault ends the attempt.
+	Resolve(ctx context.Context, s mail.Server, d mail.Destination) (addr string, fault mail.Fault)
+}
+
+// Letters knows what each recipient is sent.
+type Letters interface {
+	// Letter appends the message for a recipient to body and gives its
+	// address. It is the same at every try. Called concurrently.
+	Letter(r mail.Recipient, body []byte) (to string, message []byte)
+}
+
+// SMTP is a Transport over go-smtp's client, with one kept connection per
+// slot. It executes the exchanges of mail.Dialogue.Steps.
+type SMTP struct {
+	Resolver Resolver
+	Letters  Letters
+	Dialogue mail.Dialogue
+	Scale    float64
+	Domain   string // of the envelope sender and of EHLO
+}
+
+// Process is an MTA process without a connection.
+func (t *SMTP) Process(mail.Server, mail.Slot) Process { return &process{SMTP: t} }
+
+// process is an MTA process and the connection that it keeps.
+type process struct {
+	*SMTP
+	conn   *watched
+	client *smtp.Client
+	body   []byte
+}
+
+// watched tells whether the client has spoken: a connection that ends before
+// that ends at the greeting.
+type watched struct {
+	net.Conn
+	spoke bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.spoke = true
+	return w.Conn.Write(p)
+}
+
+// Deliver makes one attempt; see Process.
+func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
+	switch a.Conn {
+	case mail.Fresh:
+		p.HangUp()
+		addr, fault := p.Resolver.Resolve(ctx, a.Server, a.Dest)
+		if fault != mail.NoFault {
+			return mail.Reply{Stage: mail.StageDNS, Fault: fault}
+		}
+		if r, ok := p.connect(ctx, addr); !ok {
+			return r
+		}
+	case mail.Reset:
+		p.client.CommandTimeout = p.patience(mail.StageEHLO)
+		if err := p.client.Reset(); err != nil {
+			return p.failed(mail.StageEHLO, err)
+		}
+	}
+	// A cancelled run cuts every conversation that has not reached its final dot.
+	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	return p.converse(ctx, a, stop)
+}
+
+// connect opens a connection and greets.
+func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
+	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
+	defer cancel()
+	conn, err := dialLoopback(dial, addr)
+	if err != nil {
+		return mail.Reply{Stage: mail.StageConnect, Fault: fault(err)}, false
+	}
+	p.conn = &watched{Conn: conn}
+	p.client = smtp.NewClient(p.conn)
+	p.client.CommandTimeout = p.patience(mail.StageBanner)
+	p.client.SubmissionTimeout = p.patience(mail.StageDot)
+	if err := p.client.Hello(p.Domain); err != nil {
+		if !p.conn.spoke {
+			return p.failed(mail.StageBanner, err), false
+		}
+		return p.failed(mail.StageEHLO, err), false
+	}
+	return mail.Reply{}, true
+}
+
+// converse carries one message over an open connection.
+func (p *process) converse(ctx context.Context, a mail.Attempt, disarm func() bool) mail.Reply {
+	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
+	p.body = message
+	p.client.CommandTimeout = p.patience(mail.StageMAIL)
+	if err := p.client.Mail(mail.VERP(a.Rcpt, a.Try, p.Domain), nil); err != nil {
+		return p.failed(mail.StageMAIL, err)
+	}
+	if err := p.client.Rcpt(to, nil); err != nil {
+		return p.failed(mail.StageRCPT, err)
+	}
+	p.client.CommandTimeout = p.patience(mail.StageDATA)
+	data, err := p.client.Data()
+	if err != nil {
+		return p.failed(mail.StageDATA, err)
+	}
+	if _, err := data.Write(message); err != nil {
+		return p.failed(mail.StageDATA, err)
+	}
+	// The last gate: past it the message counts as sent, so the reply is
+	// waited for even if the run is cancelled meanwhile.
+	if !disarm() || ctx.Err() != nil {
+		return p.failed(mail.StageDATA, context.Canceled)
+	}
+	if err := data.Close(); err != nil {
+		return p.failed(mail.StageDot, err)
+	}
+	return mail.Reply{Code: 250, Stage: mail.StageDot}
+}
+
+// failed reads an error of the client. Whatever is not a reply ends the
+// connection.
+func (p *process) failed(stage mail.Stage, err error) mail.Reply {
+	r := mail.Reply{Stage: stage}
+	var refusal *smtp.SMTPError
+	if errors.As(err, &refusal) {
+		r.Code = uint16(refusal.Code)
+	} else {
+		r.Fault = fault(err)
+	}
+	if !r.Open() {
+		p.abort()
+	}
+	return r
+}
+
+// fault tells a time-out from a lost connection.
+func fault(err error) mail.Fault {
+	var n net.Error
+	if errors.As(err, &n) && n.Timeout() {
+		return mail.Timeout
+	}
+	return mail.Drop
+}
+
+// HangUp takes leave without waiting for the answer to QUIT; see Process.
+func (p *process) HangUp() {
+	if p.conn != nil {
+		p.conn.SetDeadline(time.Now().Add(time.Second))
+		io.WriteString(p.conn, "QUIT\r\n")
+		p.abort()
+	}
+}
+
+func (p *process) abort() {
+	p.conn.Close()
+	p.conn, p.client = nil, nil
+}
+
+func (t *SMTP) patience(stage mail.Stage) time.Duration {
+	return max(time.Duration(float64(t.Dialogue.Timeouts.Patience(stage))/t.Scale), time.Millisecond)
+}
