@@ -68,13 +68,19 @@ func rehearsal(recipients int) *scenarios.Scenario {
 
 // outcomes keeps the last status and the number of tries of every recipient.
 type outcomes struct {
-	status []mail.Status
-	tries  []int
+	status    []mail.Status
+	tries     []int
+	ambiguous []uint8
 }
 
-func newOutcomes(n int) *outcomes { return &outcomes{make([]mail.Status, n), make([]int, n)} }
+func newOutcomes(n int) *outcomes {
+	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint8, n)}
+}
 
-func (o *outcomes) watch(_ vt.Time, a mail.Attempt, _ mail.Reply, s mail.Status) {
+func (o *outcomes) watch(_ vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
+	if r.Class() == mail.Ambiguous {
+		o.ambiguous[a.Rcpt]++
+	}
 	o.status[a.Rcpt] = s
 	o.tries[a.Rcpt]++
 }
@@ -147,7 +153,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	if differ > 0 {
 		t.Errorf("%d of %d recipients differ", differ, len(want.status))
 	}
-	if a := receivers.Ledger.Account(got.status); !a.Clean() || a.LostReply == 0 {
+	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() || a.LostReply == 0 {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 	for _, status := range []mail.Status{mail.Done, mail.Failed, mail.Held} {

@@ -16,10 +16,10 @@ import (
 // Scenario is a question asked of the system: a load, a world, a governor, and
 // what is expected of them.
 type Scenario struct {
-	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1"`
-	Name          string  `toml:"name" doc:"short name, used for the run folder"`
+	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true"`
+	Name          string  `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	About         string  `toml:"about" doc:"what the scenario shows, in a sentence or two"`
-	Seed          uint64  `toml:"seed" doc:"names all luck of the run"`
+	Seed          uint64  `toml:"seed" doc:"names all luck of the run" range:"0..9223372036854775807"`
 	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending"`
 	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full"`
 	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000"`
@@ -30,8 +30,8 @@ type Scenario struct {
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
 	Network      netmodel.Network       `toml:"network" doc:"what lies between servers and destinations"`
 	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
-	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers"`
-	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists"`
+	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
+	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []Expectation          `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 }
 
@@ -43,8 +43,8 @@ type Message struct {
 
 // Campaign is one message and its list.
 type Campaign struct {
-	Name       string  `toml:"name" doc:"name in tables and files"`
-	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000"`
+	Name       string  `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true"`
 	Start      vt.Span `toml:"start" doc:"when its delivery may begin"`
 	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000"`
 	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000"`
@@ -52,7 +52,7 @@ type Campaign struct {
 
 // Expectation is a condition on the summary.
 type Expectation struct {
-	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics"`
-	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !="`
-	Value  float64 `toml:"value" doc:"limit"`
+	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics" required:"true"`
+	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !=" required:"true"`
+	Value  float64 `toml:"value" doc:"limit" required:"true"`
 }

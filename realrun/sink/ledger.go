@@ -26,37 +26,39 @@ func (l *Ledger) accepted(r mail.Recipient, size int64) {
 
 func (l *Ledger) lost(r mail.Recipient) { l.gone[r].Add(1) }
 
-// Account compares the ledger with what the sender believes.
+// Account compares the ledger with what the sender believes. A message that
+// was received although its reply was lost is ambiguous, not an error.
 type Account struct {
-	Accepted   int // recipients whose message was accepted at least once
+	Accepted   int // recipients with a message received at least once
 	Bytes      int64
-	LostReply  int // recipients with a message received whose reply was lost
-	Duplicates int // accepted more than once
-	Missing    int // believed delivered, never accepted
-	Unknown    int // accepted, not believed delivered
+	LostReply  int // of these, how many the sender does not count as delivered, knowing that it cannot know
+	Duplicates int // received more often than ambiguous attempts explain
+	Missing    int // believed delivered, never received
+	Unknown    int // received, neither believed delivered nor ambiguous
 }
 
 // Clean reports that both sides agree.
 func (a Account) Clean() bool { return a.Duplicates == 0 && a.Missing == 0 && a.Unknown == 0 }
 
-// Account closes the books against the final status of every recipient.
-func (l *Ledger) Account(status []mail.Status) Account {
+// Account closes the books against the final status of every recipient and the
+// number of its attempts that were ambiguous: each of these may have left a
+// message.
+func (l *Ledger) Account(status []mail.Status, ambiguous []uint8) Account {
 	a := Account{Bytes: l.bytes.Load()}
 	for r := range l.got {
-		n := l.got[r].Load()
-		switch {
-		case n > 1:
-			a.Duplicates++
-		case n == 1 && status[r] != mail.Done:
-			a.Unknown++
-		case n == 0 && status[r] == mail.Done:
-			a.Missing++
-		}
+		n := l.got[r].Load() + l.gone[r].Load()
 		if n > 0 {
 			a.Accepted++
 		}
-		if l.gone[r].Load() > 0 {
+		switch {
+		case n > 1+uint32(ambiguous[r]):
+			a.Duplicates++
+		case n > 0 && status[r] != mail.Done && ambiguous[r] > 0:
 			a.LostReply++
+		case n > 0 && status[r] != mail.Done:
+			a.Unknown++
+		case n == 0 && status[r] == mail.Done:
+			a.Missing++
 		}
 	}
 	return a

@@ -16,6 +16,7 @@ import (
 // Not safe for concurrent use: engines call it from their owner's goroutine.
 type Recorder struct {
 	Attempts  uint64
+	Resends   uint64                // attempts after a recipient's first
 	ByStatus  [mail.Statuses]uint64 // recipients that ended so; Pending is not counted
 	Latency   hist.Hist             // times of all attempts
 	Intervals []Interval
@@ -51,6 +52,9 @@ func NewRecorder(destinations int, watch Watch) *Recorder {
 // Ended counts an attempt and what became of its recipient.
 func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	r.Attempts++
+	if a.Try > 0 {
+		r.Resends++
+	}
 	r.ByStatus[s]++
 	r.Latency.Record(reply.Took)
 	outcome := int(reply.Code)
@@ -80,6 +84,18 @@ func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 func (r *Recorder) mix(word uint64) {
 	h := (r.digest ^ word) * 0x9E3779B97F4A7C15
 	r.digest = h ^ h>>29
+}
+
+// Fold closes the record of a run over that many recipients, of which some
+// were suppressed.
+func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
+	run.Digest = r.digest
+	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
+	run.Totals = Totals{
+		Recipients: recipients, Delivered: r.ByStatus[mail.Done], Failed: r.ByStatus[mail.Failed],
+		Suppressed: suppressed, Ambiguous: r.ByStatus[mail.Held],
+		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts, Resends: r.Resends,
+	}
 }
 
 // Final is the number of recipients that are final.

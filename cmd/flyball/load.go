@@ -1,0 +1,99 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"flyball/internal/conf"
+	"flyball/scenarios"
+)
+
+type flagT = pflag.Flag
+
+// source is where a scenario comes from and what was changed in it.
+type source struct {
+	arg  string
+	sets []string
+	seed string
+}
+
+func (s *source) flags(c *cobra.Command) {
+	c.Flags().StringArrayVar(&s.sets, "set", nil, "change one value: path.to.key=value (repeatable)")
+	c.Flags().StringVar(&s.seed, "seed", "", "seed of all luck; the scenario's own if not given")
+}
+
+// load reads a scenario: a built-in name, a path, or - for standard input.
+func (a *app) load(s *source) (*scenarios.Scenario, []byte, error) {
+	name, text, err := a.read(s.arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets := s.sets
+	if s.seed != "" {
+		sets = append(sets[:len(sets):len(sets)], "seed="+s.seed)
+	}
+	scenario, err := scenarios.Load(name, text, sets)
+	if err != nil {
+		return nil, nil, exit{exitInvalid, err}
+	}
+	return scenario, text, nil
+}
+
+// read finds the text of a scenario and the name that its problems carry.
+func (a *app) read(arg string) (string, []byte, error) {
+	if arg == "-" {
+		text, err := io.ReadAll(io.LimitReader(a.in, scenarios.MaxSize+1))
+		if err != nil {
+			return "", nil, fail(exitEnvironment, "standard input: %w", err)
+		}
+		return "<stdin>", text, nil
+	}
+	if text, ok := scenarios.Builtin(arg); ok {
+		return arg, text, nil
+	}
+	f, err := os.Open(arg)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(arg, "/."):
+		hint := ""
+		if near := conf.Nearest(arg, scenarios.Names()); near != "" {
+			hint = fmt.Sprintf(", did you mean %q?", near)
+		}
+		return "", nil, fail(exitUsage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, hint)
+	case err != nil:
+		return "", nil, fail(exitUsage, "%w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
+	if err != nil {
+		return "", nil, fail(exitUsage, "%w", err)
+	}
+	return arg, text, nil
+}
+
+// commandLine is the command that makes a run again.
+func (s *source) commandLine(command string, seed uint64, more ...string) string {
+	words := []string{"flyball", command, quote(s.arg)}
+	for _, v := range s.sets {
+		words = append(words, "--set", quote(v))
+	}
+	words = append(words, "--seed", fmt.Sprint(seed))
+	return strings.Join(append(words, more...), " ")
+}
+
+// quote makes a word safe to paste into a shell.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+[]", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) || r == '[' }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

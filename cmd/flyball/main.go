@@ -1,0 +1,154 @@
+// Command flyball rehearses bulk mail before it is sent: it runs a delivery
+// engine with a performance governor against a simulated network, or against
+// real SMTP receivers on loopback. This package has flags, files, signals and
+// exit codes, and nothing else.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/conf"
+)
+
+// Exit codes, as documented in the README.
+const (
+	exitBug         = 1
+	exitUsage       = 2
+	exitInvalid     = 3 // scenario, list or data
+	exitMissed      = 4 // an expectation
+	exitEnvironment = 7 // a port, a disk
+	exitRefused     = 8 // for safety
+	exitInterrupt   = 130
+	exitTerminated  = 143
+)
+
+// exit is an error that carries its exit code.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e exit) Error() string { return e.err.Error() }
+func (e exit) Unwrap() error { return e.err }
+
+func fail(code int, format string, args ...any) error {
+	return exit{code, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// app is one invocation.
+type app struct {
+	in          io.Reader
+	out, errout io.Writer
+	quiet       bool
+	color       string
+	where       func() string // of the run under way, for the report of a bug
+	replay      string
+}
+
+// run executes one command line and returns its exit code.
+func run(args []string, in io.Reader, out, errout io.Writer) (code int) {
+	a := &app{in: in, out: out, errout: errout}
+	defer func() {
+		if v := recover(); v != nil {
+			code = exitBug
+			a.reportBug(v)
+		}
+	}()
+	root := a.commands()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	var e exit
+	if !errors.As(err, &e) {
+		e = exit{exitUsage, err}
+	}
+	for line := range strings.Lines(e.Error()) {
+		fmt.Fprintf(errout, "flyball: %s", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintln(errout)
+	}
+	return e.code
+}
+
+// reportBug prints what is needed to see a broken invariant again.
+func (a *app) reportBug(v any) {
+	fmt.Fprintf(a.errout, "flyball: internal error: %v\n", v)
+	if a.where != nil {
+		fmt.Fprintf(a.errout, "flyball: at %s\n", a.where())
+	}
+	if a.replay != "" {
+		fmt.Fprintf(a.errout, "flyball: replay with: %s\n", a.replay)
+	}
+	if os.Getenv("FLYBALL_TRACE") != "" {
+		a.errout.Write(debug.Stack())
+	} else {
+		fmt.Fprintln(a.errout, "flyball: set FLYBALL_TRACE=1 for a stack trace")
+	}
+}
+
+func (a *app) commands() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flyball COMMAND",
+		Short: "Rehearse bulk mail before it is sent",
+		Long: `Flyball rehearses bulk mail before it is sent: one delivery engine with a
+performance governor, against a simulated network or real SMTP on loopback.`,
+		Example: `  flyball run quickstart        simulate, print the answer, write runs/quickstart-*
+  flyball realrun quickstart    the same engine over real SMTP on loopback`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			hint := ""
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf(", did you mean %q?", near[0])
+			}
+			return fail(exitUsage, "unknown command %q%s", args[0], hint)
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.errout)
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if a.color != "auto" && a.color != "always" && a.color != "never" {
+			return fail(exitUsage, "--color: got %q, want auto, always or never", a.color)
+		}
+		return nil
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return exit{exitUsage, suggestFlag(cmd, err)}
+	})
+	root.AddCommand(a.runCommand(), a.realrunCommand(), a.governCommand(), a.validateCommand(),
+		a.scenarioCommand(), a.versionCommand())
+	return root
+}
+
+// suggestFlag adds the nearest known flag to the report of an unknown one.
+func suggestFlag(cmd *cobra.Command, err error) error {
+	_, name, ok := strings.Cut(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *flagT) { known = append(known, f.Name) })
+	if near := conf.Nearest(name, known); near != "" {
+		return fmt.Errorf("%w, did you mean --%s?", err, near)
+	}
+	return err
+}

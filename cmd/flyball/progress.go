@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// progress shows how far a run is: a bar with the time left on a terminal, a
+// plain line for every tenth otherwise, nothing with --quiet.
+type progress struct {
+	w     io.Writer
+	bars  *mpb.Progress
+	bar   *mpb.Bar
+	tenth uint64
+	began time.Time
+}
+
+func (a *app) progress(name string) *progress {
+	p := &progress{w: a.errout, began: time.Now()}
+	switch {
+	case a.quiet:
+		p.w = io.Discard
+	case isTerminal(a.errout) && os.Getenv("CI") == "":
+		p.bars = mpb.New(mpb.WithOutput(a.errout), mpb.WithWidth(40), mpb.WithAutoRefresh())
+		p.bar = p.bars.AddBar(0, mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(name+" "), decor.Percentage()),
+			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO)))
+	}
+	return p
+}
+
+// at reports that done of total is done.
+func (p *progress) at(done, total uint64) {
+	if p.bar != nil {
+		p.bar.SetTotal(int64(total), false)
+		p.bar.SetCurrent(int64(done))
+		return
+	}
+	if tenth := 10 * done / max(total, 1); tenth > p.tenth {
+		p.tenth = tenth
+		spent := time.Since(p.began)
+		left := time.Duration(float64(spent) * float64(total-done) / float64(done))
+		fmt.Fprintf(p.w, "%3d %% after %s, about %s left\n", 10*tenth, spent.Round(100*time.Millisecond), left.Round(100*time.Millisecond))
+	}
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Abort(true)
+		p.bars.Wait()
+	}
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// colored reports whether standard output takes colour.
+func (a *app) colored() bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return isTerminal(a.out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/realrun"
+	"flyball/realrun/sink"
+	"flyball/reports"
+	"flyball/scenarios"
+)
+
+// liveOptions are the flags of realrun.
+type liveOptions struct {
+	from                     source
+	to                       output
+	list, suppress, template string
+	receiver                 string
+	scale                    float64
+}
+
+func (a *app) realrunCommand() *cobra.Command {
+	var o liveOptions
+	c := &cobra.Command{
+		Use:   "realrun SCENARIO",
+		Short: "Run a scenario over real SMTP on loopback",
+		Long: `Run a scenario with the same engine over real SMTP: by default to embedded
+receivers on loopback that answer as the network model says, so that every
+recipient ends as in the simulation. Only loopback addresses are dialled, only
+reserved domains are mailed.
+
+A list is CSV with a header: email, and merge fields for the template. Rows that
+cannot be mailed go to rejects.csv in the run folder, with reasons.
+
+Exit codes: those of run; 3 also for a list or template that is refused, 7 if no
+port can be opened, 8 for an address that is not loopback.`,
+		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt --time-scale 10",
+		Args:    exactlyOne("a scenario"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.from.arg = args[0]
+			return a.live(&o)
+		},
+	}
+	o.from.flags(c)
+	o.to.flags(c)
+	c.Flags().StringVar(&o.list, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
+	c.Flags().StringVar(&o.suppress, "suppress", "", "file of addresses that are not mailed")
+	c.Flags().StringVar(&o.template, "template", "", "message template; a plain one of the scenario's size if not given")
+	c.Flags().StringVar(&o.receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
+	c.Flags().Float64Var(&o.scale, "time-scale", 0, "times faster than the clock; the scenario's own if not given")
+	return c
+}
+
+// rehearsal is a live run, checked and ready.
+type rehearsal struct {
+	scenario *scenarios.Scenario
+	mailing  *realrun.Mailing
+	resolver realrun.Resolver
+	sink     *sink.Sink // nil with a receiver of somebody else's
+	scale    float64
+	status   []mail.Status
+	unsure   []uint8 // ambiguous attempts, by recipient
+}
+
+func (a *app) live(o *liveOptions) error {
+	s, text, err := a.load(&o.from)
+	if err != nil {
+		return err
+	}
+	r, err := o.prepare(s)
+	if err != nil {
+		return err
+	}
+	if r.sink != nil {
+		defer r.sink.Close()
+	}
+	a.replay = o.from.commandLine("realrun", s.Seed, o.words(r.scale)...)
+	stop := a.watchSignals()
+	defer stop.end()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-stop.seen:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+
+	var journal bytes.Buffer
+	inputs := realrun.NewJournal(&journal)
+	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example"}
+	began := time.Now()
+	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.watch, inputs)
+	if err != nil {
+		return fail(exitInvalid, "%w", err)
+	}
+	bar := a.progress(s.Name)
+	end, stopped := runner.Run(ctx, func(p realrun.Progress) { bar.at(p.Final, p.Total) })
+	bar.end()
+	if err := inputs.Close(); err != nil {
+		return err
+	}
+
+	run := describe(s, "real", end, stopped)
+	runner.Rec.Fold(run, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
+	run.Host = host(time.Since(began))
+	run.Host.LateP50, run.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
+	more := []reports.File{{Path: "journal.txt", Data: journal.Bytes()}}
+	if r.mailing.Rejects != nil {
+		more = append(more, reports.File{Path: "rejects.csv", Data: r.mailing.Rejects})
+	}
+	if !o.to.json {
+		r.account(a.out)
+	}
+	if err := a.finish(s, text, run, &o.to, more, stop); err != nil {
+		return err
+	}
+	return r.booksAgree()
+}
+
+// words are the flags that make the run again.
+func (o *liveOptions) words(scale float64) []string {
+	words := []string{"--time-scale", fmt.Sprint(scale)}
+	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}} {
+		if f.value != "" {
+			words = append(words, f.name, quote(f.value))
+		}
+	}
+	return words
+}
+
+// prepare checks everything and opens the receivers last.
+func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
+	r := &rehearsal{scenario: s, scale: s.TimeScale}
+	if o.scale != 0 {
+		r.scale = o.scale
+	}
+	if !(r.scale >= 0.001 && r.scale <= 10000) {
+		return nil, fail(exitUsage, "--time-scale: got %g, want 0.001 to 10000", r.scale)
+	}
+	if o.receiver != "" {
+		if err := realrun.CheckLoopback(o.receiver); err != nil {
+			return nil, fail(exitRefused, "--receiver: %w", err)
+		}
+		r.resolver = fixed(o.receiver)
+	}
+	if err := realrun.Check(s); err != nil {
+		return nil, exit{exitInvalid, err}
+	}
+	key := rng.New(s.Seed, 0)
+	var err error
+	if r.mailing, err = o.mailing(s, key); err != nil {
+		return nil, err
+	}
+	r.status, r.unsure = make([]mail.Status, r.mailing.List.Len()), make([]uint8, r.mailing.List.Len())
+	if o.receiver != "" {
+		return r, nil
+	}
+	var plain []error
+	for i, d := range s.Destinations {
+		for _, err := range sink.CheckPlain(d) {
+			plain = append(plain, fmt.Errorf("destination[%d].%w", i, err))
+		}
+	}
+	if plain != nil {
+		return nil, exit{exitInvalid, errors.Join(plain...)}
+	}
+	r.sink, err = sink.Open(sink.Config{World: netmodel.NewWorld(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
+		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: int(s.Message.Size)*2 + 1<<20})
+	if err != nil {
+		return nil, exit{exitEnvironment, err}
+	}
+	r.resolver = r.sink
+	return r, nil
+}
+
+// mailing reads the files that were named.
+func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, error) {
+	src := realrun.Source{ListName: o.list, SuppressionName: o.suppress, TemplateName: o.template, Date: time.Now()}
+	if o.suppress != "" && o.list == "" {
+		return nil, fail(exitUsage, "--suppress: got no list, want --list too: a synthetic list has nobody to spare")
+	}
+	for _, f := range []struct {
+		name string
+		to   *io.Reader
+	}{{o.list, &src.List}, {o.suppress, &src.Suppression}, {o.template, &src.Template}} {
+		if f.name == "" {
+			continue
+		}
+		file, err := os.Open(f.name)
+		if err != nil {
+			return nil, fail(exitUsage, "%w", err)
+		}
+		defer file.Close()
+		*f.to = file
+	}
+	m, err := realrun.NewMailing(s, key, src)
+	if err != nil {
+		return nil, exit{exitInvalid, err}
+	}
+	return m, nil
+}
+
+// watch keeps where every recipient stands.
+func (r *rehearsal) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
+	r.status[a.Rcpt] = s
+	if reply.Class() == mail.Ambiguous && r.unsure[a.Rcpt] < math.MaxUint8 {
+		r.unsure[a.Rcpt]++
+	}
+}
+
+// account prints the rows of the list and what the receivers say they have.
+func (r *rehearsal) account(w io.Writer) {
+	if r.mailing.Rejects != nil {
+		c := r.mailing.Count
+		fmt.Fprintf(w, "list    %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed\n", c.In, c.Accepted, c.Rejected, c.Duplicate, r.mailing.Suppressed)
+	}
+	if r.sink != nil {
+		b := r.sink.Ledger.Account(r.status, r.unsure)
+		fmt.Fprintf(w, "ledger  receivers accepted %d recipients, %d more without a reply\n", b.Accepted-b.LostReply, b.LostReply)
+	}
+}
+
+// booksAgree compares what the sender believes with what the receivers have.
+func (r *rehearsal) booksAgree() error {
+	if r.sink == nil {
+		return nil
+	}
+	if b := r.sink.Ledger.Account(r.status, r.unsure); !b.Clean() {
+		return fail(exitBug, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", b.Duplicates, b.Missing, b.Unknown)
+	}
+	return nil
+}
+
+// fixed resolves every destination to one receiver.
+type fixed string
+
+func (f fixed) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {
+	return string(f), mail.NoFault
+}

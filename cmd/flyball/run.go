@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/vt"
+	"flyball/reports"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// output is where a run goes.
+type output struct {
+	dir  string
+	json bool
+}
+
+func (o *output) flags(c *cobra.Command) {
+	c.Flags().StringVar(&o.dir, "out", "", "run folder (default runs/NAME-KEY, KEY from the content)")
+	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var from source
+	var to output
+	c := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Simulate a scenario and report",
+		Long: `Simulate a scenario: a built-in name (see flyball scenario list), a path, or -
+for standard input. Prints the answer and writes a run folder.
+
+Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario, 4 an
+expectation missed, 130 or 143 stopped by a signal (the folder is kept, marked
+partial).`,
+		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3",
+		Args:    exactlyOne("a scenario"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			from.arg = args[0]
+			return a.simulate(&from, &to)
+		},
+	}
+	from.flags(c)
+	to.flags(c)
+	return c
+}
+
+func (a *app) simulate(from *source, to *output) error {
+	s, text, err := a.load(from)
+	if err != nil {
+		return err
+	}
+	a.replay = from.commandLine("run", s.Seed)
+	stop := a.watchSignals()
+	defer stop.end()
+
+	began := time.Now()
+	world, err := sim.New(s, 0, nil, nil)
+	if err != nil {
+		return fail(exitInvalid, "%w", err)
+	}
+	a.where = world.Where
+	bar := a.progress(s.Name)
+	end, stopped := world.Run(func(p sim.Progress) bool {
+		bar.at(p.Final, p.Total)
+		return stop.signal() == nil
+	})
+	bar.end()
+
+	run := describe(s, "sim", end, stopped)
+	world.Rec.Fold(run, uint64(s.Recipients()), 0)
+	run.Host = host(time.Since(began))
+	return a.finish(s, text, run, to, nil, stop)
+}
+
+// describe fills in what a run is called and was asked.
+func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *runlog.Run {
+	run := &runlog.Run{
+		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: mode, Partial: partial,
+		Horizon: s.Horizon, End: end, TargetRate: float64(s.Governor.Target), Law: s.Governor.Law,
+	}
+	for _, v := range s.Servers {
+		run.Servers = append(run.Servers, v.Name)
+	}
+	for _, v := range s.Destinations {
+		run.Destinations = append(run.Destinations, v.Name)
+	}
+	return run
+}
+
+// finish prints the report, writes the run folder and decides the exit code.
+func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, more []reports.File, stop *signals) error {
+	var wanted []reports.Expectation
+	for _, e := range s.Expect {
+		wanted = append(wanted, reports.Expectation{Metric: e.Metric, Op: e.Op, Value: e.Value})
+	}
+	report, err := reports.Fold(run, wanted, a.replay)
+	if err != nil {
+		return fail(exitInvalid, "%w", err)
+	}
+	dir := to.dir
+	if dir == "" {
+		dir = filepath.Join("runs", run.Name+"-"+reports.Key(run))
+	}
+	if err := reports.Write(dir, report, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
+		return fail(exitEnvironment, "run folder: %w", err)
+	}
+	if to.json {
+		summary, err := report.Summary()
+		if err != nil {
+			return err
+		}
+		a.out.Write(summary)
+	} else {
+		if err := report.Text(a.out, a.colored()); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "folder  %s\n", dir)
+	}
+	if sig := stop.signal(); sig != nil {
+		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial", sig, dir)
+	}
+	return missed(report)
+}
+
+// missed says which expectations were.
+func missed(r *reports.Report) error {
+	var all []string
+	for _, e := range r.Expectations {
+		if !e.OK {
+			all = append(all, fmt.Sprintf("%s is %s, want %s %g", e.Metric, e.Value, e.Op, e.Limit))
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return fail(exitMissed, "%d of %d expectations missed: %s", len(all), len(r.Expectations), strings.Join(all, "; "))
+}

@@ -1,0 +1,487 @@
+package engine_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Random inputs against what must hold after every one of them. The referee
+// keeps its own books and shares no code with the machine.
+func TestInvariants(t *testing.T) {
+	for seed := range uint64(150) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { newReferee(t, seed).play() })
+	}
+}
+
+// referee plays a machine's governor, observer, shell and receivers, and
+// checks it.
+type referee struct {
+	*testing.T
+	r     *rand.Rand
+	m     *engine.Machine
+	cfg   engine.Config
+	list  mail.List
+	now   vt.Time
+	input string // the last one, for messages
+
+	c          float64 // C
+	allocated  int     // after the last input
+	recipients []recipient
+	slots      map[mail.Slot]*process
+	campaigns  []reservation
+	handed     int
+	final      int
+
+	began, accounted    vt.Time // of the interval
+	delivered, attempts uint64
+	slotTime            float64
+	idle                bool // for some time fewer were allocated than available
+	intervals           int
+	asked               int // decisions of the governor
+}
+
+type recipient struct {
+	handed, busy bool
+	status       mail.Status
+	tries        int
+	due          vt.Time // of the next try
+	seen         vt.Time
+	campaign     int
+}
+
+type process struct {
+	a       mail.Attempt
+	busy    bool
+	open    bool
+	refused bool // the last message
+	sent    int
+}
+
+type reservation struct {
+	from, to, processes, subset int
+	slots                       map[mail.Slot]bool
+}
+
+func newReferee(t *testing.T, seed uint64) *referee {
+	f := &referee{T: t, r: rand.New(rand.NewPCG(seed, 1)), slots: map[mail.Slot]*process{}}
+	f.recipients = make([]recipient, 50+f.r.IntN(400))
+	dest := make([]mail.Destination, len(f.recipients))
+	for i := range dest {
+		dest[i] = mail.Destination(f.r.IntN(3) * f.r.IntN(2))
+	}
+	f.list = mail.ReadList(dest)
+	delays := [][]vt.Span{{10 * vt.Second}, {vt.Second, vt.Minute, vt.Hour}, {30 * vt.Minute, 3 * vt.Hour, 5 * vt.Day}, {vt.Millisecond}}
+	f.cfg = engine.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)], Messages: 1 + f.r.IntN(6), Retry: engine.Retry{
+		Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
+		Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
+	f.c = 1 + 9*f.r.Float64()
+	f.m = engine.New(f.cfg, &f.list, f, f)
+	return f
+}
+
+// play hands the list over in parts and answers until all is final.
+func (f *referee) play() {
+	parts := 1 + f.r.IntN(4)
+	for step := 0; ; step++ {
+		if step > 100000 {
+			f.Fatal("it does not end")
+		}
+		if f.handed < len(f.recipients) && (f.m.Done() || f.r.IntN(20) == 0) {
+			f.receive(parts)
+			continue
+		}
+		if f.m.Done() && f.handed == len(f.recipients) {
+			break
+		}
+		if slot, ok := f.anyBusy(); ok && f.r.IntN(10) > 0 {
+			f.pass(vt.Span(f.r.Int64N(int64(10 * vt.Second))))
+			if f.r.IntN(30) == 0 {
+				f.stale(slot)
+			}
+			f.complete(slot)
+			continue
+		}
+		f.wake()
+	}
+	f.pass(f.cfg.Interval / 7)
+	before := f.asked
+	f.input = "finish"
+	f.m.Finish(f.now)
+	if f.asked != before {
+		f.Error("finish asks the governor")
+	}
+	if f.attempts != 0 || f.delivered != 0 {
+		f.Errorf("after the last interval %d attempts are in no interval", f.attempts)
+	}
+	for i, r := range f.recipients {
+		if r.status == mail.Pending || r.busy {
+			f.Errorf("recipient %d ends %v", i, r.status)
+		}
+	}
+}
+
+// pass lets time pass; mostly as a punctual shell, which wakes on the way,
+// sometimes as one that oversleeps.
+func (f *referee) pass(d vt.Span) {
+	until := f.now.Add(d)
+	for f.m.NextWake() <= until && f.r.IntN(8) > 0 {
+		f.at(max(f.now, f.m.NextWake()))
+		f.wakeNow()
+	}
+	f.at(until)
+}
+
+func (f *referee) wake() {
+	at := max(f.now, f.m.NextWake())
+	if f.r.IntN(10) == 0 { // late, sometimes by days
+		at = at.Add(vt.Span(f.r.Int64N(int64(f.cfg.Interval) * (1 + f.r.Int64N(4)))))
+	}
+	f.at(at)
+	f.wakeNow()
+}
+
+func (f *referee) wakeNow() {
+	f.input = fmt.Sprintf("%s: wake", f.now)
+	f.check(f.m.Wake(f.now, nil))
+	if f.m.NextWake() <= f.now {
+		f.Fatalf("%s: next wake at %s is not in the future", f.input, f.m.NextWake())
+	}
+}
+
+// at moves the clock and integrates.
+func (f *referee) at(now vt.Time) {
+	f.slotTime += float64(now-f.accounted) * float64(f.busy())
+	if now > f.accounted && f.busy() < int(f.c) {
+		f.idle = true
+	}
+	f.now, f.accounted = now, now
+}
+
+func (f *referee) receive(parts int) {
+	n := min(len(f.recipients)/parts+1, len(f.recipients)-f.handed)
+	c := reservation{from: f.handed, to: f.handed + n, processes: 1 + f.r.IntN(8), subset: 1 + f.r.IntN(12), slots: map[mail.Slot]bool{}}
+	for i := c.from; i < c.to; i++ {
+		f.recipients[i] = recipient{handed: true, seen: vt.Never, campaign: len(f.campaigns)}
+	}
+	f.campaigns = append(f.campaigns, c)
+	f.handed += n
+	f.input = fmt.Sprintf("%s: receive %+v", f.now, c)
+	f.check(f.m.Receive(f.now, engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to), Processes: c.processes, Subset: c.subset}, nil))
+}
+
+func (f *referee) anyBusy() (mail.Slot, bool) {
+	var all []mail.Slot
+	for s := range mail.Slot(len(f.slots)) {
+		if p := f.slots[s]; p != nil && p.busy {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return 0, false
+	}
+	return all[f.r.IntN(len(all))], true
+}
+
+func (f *referee) busy() (n int) {
+	for _, p := range f.slots {
+		if p.busy {
+			n++
+		}
+	}
+	return n
+}
+
+// stale tells of another generation of the slot: nothing may come of it.
+func (f *referee) stale(s mail.Slot) {
+	f.input = fmt.Sprintf("%s: stale completion of slot %d", f.now, s)
+	left, allocated, attempts := f.m.Left(), f.m.Allocated(), f.attempts
+	gen := f.slots[s].a.Gen + uint32(1+f.r.IntN(3))
+	if f.r.IntN(2) == 0 {
+		gen = f.slots[s].a.Gen - 1
+	}
+	out := f.m.Complete(f.now, mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, nil)
+	if len(out) > 0 || f.m.Left() != left || f.m.Allocated() != allocated || f.attempts != attempts {
+		f.Fatalf("%s: has an effect: %v", f.input, out)
+	}
+}
+
+var replies = []mail.Reply{
+	{Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot},
+	{Code: 451, Stage: mail.StageRCPT}, {Code: 452, Stage: mail.StageDot}, {Code: 421, Stage: mail.StageMAIL}, {Code: 450, Stage: mail.StageMAIL},
+	{Code: 550, Stage: mail.StageRCPT}, {Code: 554, Stage: mail.StageDATA}, {Code: 554, Stage: mail.StageBanner}, {Code: 421, Stage: mail.StageBanner},
+	{Fault: mail.Timeout, Stage: mail.StageConnect}, {Fault: mail.Drop, Stage: mail.StageRCPT}, {Fault: mail.Drop, Stage: mail.StageDATA},
+	{Fault: mail.Drop, Stage: mail.StageDot}, {Fault: mail.Timeout, Stage: mail.StageDot},
+	{Fault: mail.ServFail, Stage: mail.StageDNS}, {Fault: mail.NoName, Stage: mail.StageDNS},
+}
+
+// complete ends the attempt of a slot in a random way.
+func (f *referee) complete(s mail.Slot) {
+	p := f.slots[s]
+	reply := replies[f.r.IntN(len(replies))]
+	f.input = fmt.Sprintf("%s: slot %d ends with %+v", f.now, s, reply)
+	f.check(f.m.Complete(f.now, mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, nil))
+}
+
+// Ended keeps the books; it is called before the actions are known.
+func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Status) {
+	p, rcpt := f.slots[a.Slot], &f.recipients[a.Rcpt]
+	if !p.busy || a != p.a || now != f.now {
+		f.Fatalf("%s: %+v ended, under way is %+v", f.input, a, p.a)
+	}
+	p.busy, rcpt.busy = false, false
+	p.open = r.Fault == mail.NoFault && r.Code != 421 && r.Stage >= mail.StageMAIL
+	p.refused = r.Code != 250
+	rcpt.tries++
+	bounced := r.Code >= 500 || r.Fault == mail.NoName
+	unknown := r.Fault != mail.NoFault && r.Stage == mail.StageDot
+	switch {
+	case r.Code == 250:
+		rcpt.status = mail.Done
+	case unknown && f.cfg.Retry.Ambiguous == "hold":
+		rcpt.status = mail.Held
+	case bounced && f.cfg.Retry.Bounce == "fail", rcpt.tries == f.cfg.Retry.Limit+1:
+		rcpt.status = mail.Failed
+	default:
+		delays := f.cfg.Retry.Delays
+		rcpt.due = now.Add(delays[min(rcpt.tries, len(delays))-1])
+		if rcpt.seen == vt.Never && r.Stage >= mail.StageRCPT {
+			rcpt.seen = now
+		}
+	}
+	f.attempts++
+	if rcpt.status == mail.Done {
+		f.delivered++
+	}
+	if rcpt.status != mail.Pending {
+		f.final++
+	}
+	if got != rcpt.status {
+		f.Fatalf("%s: recipient %d is %v after %d tries, want %v", f.input, a.Rcpt, got, rcpt.tries, rcpt.status)
+	}
+}
+
+func (f *referee) Available() float64 { return f.c }
+
+func (f *referee) Decide(governor.Sample) governor.Decision {
+	d := governor.Decision{Previous: f.c}
+	f.c = max(1, f.c+6*f.r.Float64()-3)
+	if f.r.IntN(6) == 0 {
+		f.c = 1
+	}
+	f.asked++
+	d.Available = f.c
+	return d
+}
+
+func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
+	span := now.Sub(f.began)
+	if s != 3 || i.Number != f.intervals || i.Sample.Span != span || i.Sample.Attempts != f.attempts || i.Sample.Delivered != f.delivered ||
+		i.RetryLimit != f.cfg.Retry.Limit || i.Draining != f.idle || i.Partial != (f.input == "finish") {
+		f.Fatalf("%s: interval %+v, want number %d, %s, %d of %d, draining %v", f.input, i, f.intervals, span, f.delivered, f.attempts, f.idle)
+	}
+	if want := f.slotTime / float64(span); math.Abs(i.Sample.Allocated-want) > 1e-9*want {
+		f.Fatalf("%s: %g allocated on average, want %g", f.input, i.Sample.Allocated, want)
+	}
+	f.began, f.delivered, f.attempts, f.slotTime, f.idle = now, 0, 0, 0, false
+	f.intervals++
+}
+
+// check carries out the actions and then looks at everything.
+func (f *referee) check(actions []engine.Action) {
+	f.Helper()
+	if f.m.Available() != int(f.c) {
+		f.Fatalf("%s: %d available, C is %g", f.input, f.m.Available(), f.c)
+	}
+	for _, a := range actions {
+		f.perform(a)
+	}
+	before := f.allocated
+	var allocated int
+	for c := range f.campaigns {
+		f.campaigns[c].slots = map[mail.Slot]bool{}
+	}
+	for s, p := range f.slots {
+		if p.busy {
+			allocated++
+			f.campaigns[f.recipients[p.a.Rcpt].campaign].slots[s] = true
+		} else if p.open {
+			f.Fatalf("%s: slot %d is free and holds a connection", f.input, s)
+		}
+	}
+	if f.m.Allocated() != allocated {
+		f.Fatalf("%s: %d allocated, %d attempts under way", f.input, f.m.Allocated(), allocated)
+	}
+	if allocated > max(int(f.c), before) { // [0070]: nothing is freed, but nothing is added either
+		f.Fatalf("%s: %d allocated of %g, %d before", f.input, allocated, f.c, before)
+	}
+	f.allocated = allocated
+	if want := max(0, int(f.c)-allocated); f.m.Reservable() != want {
+		f.Fatalf("%s: %d reservable, want %d", f.input, f.m.Reservable(), want)
+	}
+	if f.m.Left() != uint64(f.handed-f.final) || f.m.Done() != (f.handed == f.final) {
+		f.Fatalf("%s: %d left, done %v, want %d", f.input, f.m.Left(), f.m.Done(), f.handed-f.final)
+	}
+	f.checkCampaigns(allocated)
+}
+
+// checkCampaigns: none has more processes than it asked for, and no process
+// is left unused that one could use.
+func (f *referee) checkCampaigns(allocated int) {
+	for i, c := range f.campaigns {
+		if len(c.slots) > c.processes {
+			f.Fatalf("%s: campaign %d has %d processes, asked for %d", f.input, i, len(c.slots), c.processes)
+		}
+		if allocated >= int(f.c) || len(c.slots) == c.processes {
+			continue
+		}
+		// A subset belongs to the process that took it, so untried recipients alone prove nothing; but there
+		// is none without a process, and none that is due.
+		for n := c.from; n < c.to; n++ {
+			r := f.recipients[n]
+			if r.status != mail.Pending || r.busy {
+				continue
+			}
+			if r.tries == 0 && len(c.slots) == 0 {
+				f.Fatalf("%s: recipient %d is untried, its campaign has no process and %d are reservable", f.input, n, int(f.c)-allocated)
+			}
+			if overdue := f.now.Sub(r.due); r.tries > 0 && overdue > f.grain() && f.m.NextWake() > f.now {
+				f.Fatalf("%s: recipient %d was due %s ago and %d processes are reservable", f.input, n, overdue, int(f.c)-allocated)
+			}
+		}
+	}
+}
+
+// grain is by how much a resend may be rounded up.
+func (f *referee) grain() vt.Span {
+	var longest vt.Span
+	for _, d := range f.cfg.Retry.Delays {
+		longest = max(longest, d)
+	}
+	return longest/32768 + vt.Millisecond
+}
+
+// perform checks one action and carries it out.
+func (f *referee) perform(a engine.Action) {
+	s := a.Attempt.Slot
+	p := f.slots[s]
+	if p == nil {
+		p = &process{}
+		f.slots[s] = p
+	}
+	if p.busy || a.Attempt.Server != 3 {
+		f.Fatalf("%s: %+v, but slot %d is busy with %+v", f.input, a, s, p.a)
+	}
+	if a.Op == engine.OpHangUp {
+		if !p.open {
+			f.Fatalf("%s: slot %d hangs up without a connection", f.input, s)
+		}
+		p.open = false
+		return
+	}
+	r := &f.recipients[a.Attempt.Rcpt]
+	switch {
+	case !r.handed || r.busy || r.status != mail.Pending:
+		f.Fatalf("%s: starts recipient %d, which is %+v", f.input, a.Attempt.Rcpt, *r)
+	case int(a.Attempt.Try) != r.tries || r.tries > f.cfg.Retry.Limit:
+		f.Fatalf("%s: try %d of recipient %d after %d attempts", f.input, a.Attempt.Try, a.Attempt.Rcpt, r.tries)
+	case r.tries > 0 && f.now < r.due:
+		f.Fatalf("%s: recipient %d is tried again at %s, due at %s", f.input, a.Attempt.Rcpt, f.now, r.due)
+	case a.Attempt.Seen != r.seen:
+		f.Fatalf("%s: recipient %d was seen at %s, the attempt says %s", f.input, a.Attempt.Rcpt, r.seen, a.Attempt.Seen)
+	case a.Attempt.Dest != f.list.Destination(a.Attempt.Rcpt):
+		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Attempt.Rcpt, a.Attempt.Dest)
+	case a.Attempt.Gen == p.a.Gen:
+		f.Fatalf("%s: slot %d has generation %d again", f.input, s, p.a.Gen)
+	}
+	want := mail.Fresh
+	if p.open && p.a.Dest == a.Attempt.Dest && p.sent < f.cfg.Messages {
+		want = mail.Reused
+		if p.refused {
+			want = mail.Reset
+		}
+	}
+	if a.Attempt.Conn != want {
+		f.Fatalf("%s: %+v, want a %v connection", f.input, a.Attempt, want)
+	}
+	if want == mail.Fresh {
+		p.sent, p.open = 0, false
+	}
+	p.sent++
+	p.a, p.busy, r.busy = a.Attempt, true, true
+	p.open = p.open || want != mail.Fresh
+}
+
+// A million processes over the longest interval are far more than 2^63
+// slot-nanoseconds.
+func TestSlotTimeDoesNotOverflow(t *testing.T) {
+	const processes, interval = 1_000_000, 30 * vt.Day
+	list := mail.ReadList(make([]mail.Destination, processes))
+	var o lastInterval
+	m := engine.New(engine.Config{Retry: engine.DefaultRetry(), Messages: 1, Interval: interval}, &list, &steady{c: processes}, &o)
+	m.Receive(0, engine.Reserve{To: processes, Processes: processes, Subset: 1}, nil)
+	m.Wake(vt.Time(interval), nil)
+	if o.Allocated != processes {
+		t.Errorf("%g processes on average, want %d", o.Allocated, processes)
+	}
+}
+
+// Nothing is allocated per attempt once the machine has grown, whatever the
+// reply; intervals are the governor's and the observer's business.
+func TestNoAllocationPerInput(t *testing.T) {
+	const processes = 50
+	list := mail.ReadList(make([]mail.Destination, 1<<20))
+	retry := engine.DefaultRetry()
+	retry.Limit = 4
+	m := engine.New(engine.Config{Retry: retry, Messages: 10, Interval: vt.Hour}, &list, &steady{c: processes}, &lastInterval{})
+	var now vt.Time
+	underWay := make([]engine.Action, 0, processes)
+	actions := m.Receive(now, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}, make([]engine.Action, 0, processes))
+	next := 0
+	input := func() {
+		for _, a := range actions {
+			if a.Op == engine.OpStart {
+				underWay = append(underWay, a)
+			}
+		}
+		now = now.Add(200 * vt.Millisecond)
+		if m.NextWake() <= now {
+			actions = m.Wake(now, actions[:0])
+			return
+		}
+		a := underWay[0]
+		copy(underWay, underWay[1:])
+		underWay = underWay[:len(underWay)-1]
+		next++
+		actions = m.Complete(now, mail.Completion{Reply: replies[next%len(replies)], Slot: a.Attempt.Slot, Gen: a.Attempt.Gen}, actions[:0])
+	}
+	for range 200000 { // until as many wait for a resend as ever will
+		input()
+	}
+	if n := testing.AllocsPerRun(20000, input); n != 0 {
+		t.Errorf("%v allocations per input", n)
+	}
+	if m.Done() {
+		t.Error("the list is too short")
+	}
+}
+
+// steady is a governor that never moves.
+type steady struct{ c float64 }
+
+func (g *steady) Available() float64 { return g.c }
+func (g *steady) Decide(governor.Sample) governor.Decision {
+	return governor.Decision{Previous: g.c, Available: g.c}
+}
+
+// lastInterval remembers no attempt and one interval.
+type lastInterval struct{ governor.Sample }
+
+func (o *lastInterval) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
+func (o *lastInterval) Interval(_ vt.Time, _ mail.Server, i engine.Interval) { o.Sample = i.Sample }

@@ -1,0 +1,293 @@
+package engine_test
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.txt instead of comparing it")
+
+// TestScript plays testdata/*.txt against a machine. A script is a list of
+// blocks: commands, a line "----", what came of them, an empty line. Lines
+// that begin with # are comments. What came of a command is told in order,
+// with the time in front: the observer's calls, then the actions.
+//
+//	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
+//	        bounce=fail ambiguous=hold list=aab      a new machine at time 0; each recipient's destination,
+//	                                                 or list=20 for so many recipients at one destination
+//	governor 3 2 5                                   C after the next decisions; the last one stays
+//	receive from=0 to=10 processes=5 subset=4
+//	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
+//	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
+//	advance 10s                                      time passes; wakes that are due come on the way
+//	sleep 10s                                        time passes, and nobody wakes the machine
+//	wake
+//	finish
+//	state
+func TestScript(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			was, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(was))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(was) {
+				t.Errorf("%s: %s", file, firstDifference(got, string(was)))
+			}
+		})
+	}
+}
+
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range g {
+		if i >= len(w) || g[i] != w[i] {
+			return fmt.Sprintf("line %d\ngot  %s\nwant %s", i+1, g[i], strings.Join(w[min(i, len(w)):min(i+1, len(w))], ""))
+		}
+	}
+	return fmt.Sprintf("line %d: the script expects more", len(g)+1)
+}
+
+// play runs a script and returns it with what came of each block.
+func play(t *testing.T, script string) string {
+	s := &stage{t: t}
+	var out strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(script))
+	var skip bool // the old expectation
+	for lines.Scan() {
+		s.line++
+		line := lines.Text()
+		switch {
+		case line == "----":
+			out.WriteString("----\n" + s.told.String())
+			s.told.Reset()
+			skip = true
+			continue
+		case line == "":
+			skip = false
+			if s.told.Len() > 0 {
+				t.Fatalf("line %d: something happened, and no ---- asks for it:\n%s", s.line, s.told.String())
+			}
+		case skip:
+			continue
+		case line[0] != '#':
+			s.command(strings.Fields(line))
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
+}
+
+// stage is a machine with everything it talks to. It is the machine's governor
+// and its observer.
+type stage struct {
+	t         *testing.T
+	line      int
+	told      strings.Builder
+	now       vt.Time
+	m         *engine.Machine
+	gens      map[mail.Slot]uint32 // the last attempt of each slot
+	available float64
+	next      []float64 // decisions to come
+}
+
+func (s *stage) command(words []string) {
+	args := map[string]string{}
+	for _, w := range words[1:] {
+		key, value, _ := strings.Cut(w, "=")
+		args[key] = value
+	}
+	number := func(key string, otherwise int) int {
+		text, ok := args[key]
+		if !ok {
+			return otherwise
+		}
+		n, err := strconv.Atoi(text)
+		s.must(err)
+		return n
+	}
+	switch words[0] {
+	case "machine":
+		s.machine(args, number)
+	case "governor":
+		s.next = nil
+		for _, w := range words[1:] {
+			c, err := strconv.ParseFloat(w, 64)
+			s.must(err)
+			s.next = append(s.next, c)
+		}
+	case "receive":
+		s.perform(s.m.Receive(s.now, engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
+			Processes: number("processes", 1), Subset: number("subset", 1)}, nil))
+	case "complete":
+		first, last, ranged := strings.Cut(args["slot"], "-")
+		if !ranged {
+			last = first
+		}
+		from, err := strconv.Atoi(first)
+		s.must(err)
+		to, err := strconv.Atoi(last)
+		s.must(err)
+		code := 250
+		if args["fault"] != "" {
+			code = 0
+		}
+		reply := mail.Reply{Took: vt.Second, Code: uint16(number("code", code)), Stage: mail.StageDot}
+		if at, ok := args["at"]; ok {
+			if reply.Stage, ok = mail.StageNamed(at); !ok {
+				s.t.Fatalf("line %d: no stage %q", s.line, at)
+			}
+		}
+		if fault, ok := args["fault"]; ok {
+			if reply.Fault, ok = mail.FaultNamed(fault); !ok {
+				s.t.Fatalf("line %d: no fault %q", s.line, fault)
+			}
+		}
+		for slot := mail.Slot(from); slot <= mail.Slot(to); slot++ {
+			gen := uint32(number("gen", int(s.gens[slot])))
+			s.perform(s.m.Complete(s.now, mail.Completion{Reply: reply, Slot: slot, Gen: gen}, nil))
+		}
+	case "advance":
+		until := s.now.Add(s.span(words[1]))
+		for s.m.NextWake() <= until {
+			s.now = s.m.NextWake()
+			s.perform(s.m.Wake(s.now, nil))
+		}
+		s.now = until
+	case "sleep":
+		s.now = s.now.Add(s.span(words[1]))
+	case "wake":
+		s.perform(s.m.Wake(s.now, nil))
+	case "finish":
+		s.m.Finish(s.now)
+	case "state":
+		s.tell("available %d, allocated %d, reservable %d, left %d, next wake %s, done %v",
+			s.m.Available(), s.m.Allocated(), s.m.Reservable(), s.m.Left(), s.m.NextWake(), s.m.Done())
+	default:
+		s.t.Fatalf("line %d: unknown command %q", s.line, words[0])
+	}
+}
+
+func (s *stage) machine(args map[string]string, number func(string, int) int) {
+	text := func(key, otherwise string) string {
+		if v, ok := args[key]; ok {
+			return v
+		}
+		return otherwise
+	}
+	retry := engine.DefaultRetry()
+	retry.Limit = number("limit", 10)
+	retry.Bounce, retry.Ambiguous = text("bounce", retry.Bounce), text("ambiguous", retry.Ambiguous)
+	if delays, ok := args["delays"]; ok {
+		retry.Delays = nil
+		for _, d := range strings.Split(delays, ",") {
+			retry.Delays = append(retry.Delays, s.span(d))
+		}
+	}
+	for _, err := range retry.Validate() {
+		s.must(err)
+	}
+	var dest []mail.Destination
+	if n, err := strconv.Atoi(args["list"]); err == nil {
+		dest = make([]mail.Destination, n)
+	} else {
+		for _, d := range args["list"] {
+			dest = append(dest, mail.Destination(d-'a'))
+		}
+	}
+	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
+	s.available = float64(number("available", 1))
+	list := mail.ReadList(dest)
+	s.m = engine.New(engine.Config{Retry: retry, Messages: number("messages", 100), Interval: s.span(text("interval", "3h"))},
+		&list, s, s)
+}
+
+func (s *stage) span(text string) vt.Span {
+	d, err := vt.ParseSpan(text)
+	s.must(err)
+	return d
+}
+
+func (s *stage) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+}
+
+func (s *stage) tell(format string, args ...any) {
+	fmt.Fprintf(&s.told, "%-6s %s\n", s.now, fmt.Sprintf(format, args...))
+}
+
+// perform tells the actions; of many, the first ones.
+func (s *stage) perform(actions []engine.Action) {
+	for i, a := range actions {
+		if a.Op == engine.OpStart {
+			s.gens[a.Attempt.Slot] = a.Attempt.Gen
+		}
+		switch {
+		case i >= 6 && i < len(actions)-1:
+		case i >= 6:
+			s.tell("... and %d more, up to slot %d", len(actions)-6, a.Attempt.Slot)
+		case a.Op == engine.OpHangUp:
+			s.tell("slot %d hangs up", a.Attempt.Slot)
+		case a.Attempt.Seen == vt.Never:
+			s.tell("slot %d starts r%d, try %d, %s to %c", a.Attempt.Slot, a.Attempt.Rcpt, a.Attempt.Try, a.Attempt.Conn, 'a'+rune(a.Attempt.Dest))
+		default:
+			s.tell("slot %d starts r%d, try %d, %s to %c, seen at %s", a.Attempt.Slot, a.Attempt.Rcpt, a.Attempt.Try, a.Attempt.Conn, 'a'+rune(a.Attempt.Dest), a.Attempt.Seen)
+		}
+	}
+}
+
+func (s *stage) Available() float64 { return s.available }
+
+func (s *stage) Decide(governor.Sample) governor.Decision {
+	d := governor.Decision{Previous: s.available}
+	if len(s.next) > 0 {
+		s.available, s.next = s.next[0], s.next[1:]
+	}
+	d.Available = s.available
+	return d
+}
+
+func (s *stage) Ended(now vt.Time, a mail.Attempt, r mail.Reply, status mail.Status) {
+	end := strconv.Itoa(int(r.Code))
+	if r.Fault != mail.NoFault {
+		end = r.Fault.String()
+	}
+	s.tell("slot %d ended r%d, try %d: %s at %s, %s", a.Slot, a.Rcpt, a.Try, end, r.Stage, status)
+}
+
+func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
+	var notes string
+	if i.Partial {
+		notes += ", partial"
+	}
+	if i.Draining {
+		notes += ", draining"
+	}
+	s.tell("interval %d: %s, %d delivered of %d attempts, %.6g allocated, C %g -> %g, retry limit %d%s", i.Number, i.Sample.Span,
+		i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated, i.Decision.Previous, i.Decision.Available, i.RetryLimit, notes)
+}

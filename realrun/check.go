@@ -1,0 +1,31 @@
+package realrun
+
+import (
+	"errors"
+	"fmt"
+
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/scenarios"
+)
+
+// Check reports what a scenario asks for that a live run cannot do.
+func Check(s *scenarios.Scenario) error {
+	var l conf.List
+	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining", "got true, want false in a live run: the client does not pipeline")
+	l.Check(!s.Dialogue.StartTLS, "dialogue.starttls", "got true, want false in a live run: loopback is not encrypted")
+	for i, d := range s.Destinations {
+		key := conf.Index("destination", i) + ".domain"
+		a, err := mail.ParseAddress("postmaster@" + d.Domain)
+		if err != nil {
+			l.Check(false, key, "got %q, want a mail domain: %v", d.Domain, err)
+			continue
+		}
+		l.Check(a.Domain == d.Domain, key, "got %q, want it in lower case: %q", d.Domain, a.Domain)
+		l.Check(a.Reserved(), key, "got %q, want a reserved domain in a live run, such as \"provider.example\" (RFC 2606)", d.Domain)
+	}
+	if l != nil {
+		return fmt.Errorf("scenario %s: %w", s.Name, errors.Join(l...))
+	}
+	return nil
+}

@@ -1,0 +1,525 @@
+package message
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"mime/quotedprintable"
+	netmail "net/mail"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+)
+
+const hello = `From: Ann Bell <ann@list.example>
+Subject: News for {{name}}
+X-Shop: {{shop|none}}
+
+Hello {{name}},
+
+there is news in {{city|your town}} for {{email}}.
+.
+{ this } stays }
+`
+
+var meta = Meta{
+	To:        mail.Address{Local: "bob", Domain: "x.test"},
+	Recipient: 41,
+	Campaign:  0xC0FFEE,
+	Date:      time.Date(2026, 11, 23, 9, 5, 0, 0, time.FixedZone("", 3600)),
+}
+
+func must(t testing.TB, src string, columns ...string) *Renderer {
+	t.Helper()
+	tmpl, err := Parse("hello.txt", []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := tmpl.Bind(columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// The bytes on the wire, to the last: what a receiver compares when it looks
+// for duplicates.
+func TestRenderedBytes(t *testing.T) {
+	r := must(t, hello, "name", "city", "email", "shop")
+	got, err := r.Render([]byte("before"), []string{"Bob", "", "ignored", "42"}, meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "before" +
+		"From: Ann Bell <ann@list.example>\r\n" +
+		"Subject: News for Bob\r\n" +
+		"X-Shop: 42\r\n" +
+		"To: bob@x.test\r\n" +
+		"Date: Mon, 23 Nov 2026 08:05:00 +0000\r\n" +
+		"Message-ID: <41.c0ffee@list.example>\r\n" +
+		"List-Unsubscribe: <mailto:unsubscribe@list.example?subject=41.c0ffee>\r\n" +
+		"Precedence: bulk\r\n" +
+		"MIME-Version: 1.0\r\n" +
+		"Content-Type: text/plain; charset=utf-8\r\n" +
+		"Content-Transfer-Encoding: 7bit\r\n" +
+		"\r\n" +
+		"Hello Bob,\r\n" +
+		"\r\n" +
+		"there is news in your town for bob@x.test.\r\n" +
+		".\r\n" +
+		"{ this } stays }\r\n"
+	if string(got) != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// read takes a message apart with the standard library.
+func read(t testing.TB, message []byte) (*netmail.Message, string) {
+	t.Helper()
+	m, err := netmail.ReadMessage(bytes.NewReader(message))
+	if err != nil {
+		t.Fatalf("net/mail: %v in\n%s", err, message)
+	}
+	var body io.Reader = m.Body
+	if m.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+		body = quotedprintable.NewReader(body)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatalf("body: %v in\n%s", err, message)
+	}
+	return m, string(text)
+}
+
+func decode(t testing.TB, value string) string {
+	t.Helper()
+	s, err := new(mime.WordDecoder).DecodeHeader(value)
+	if err != nil {
+		t.Fatalf("%q: %v", value, err)
+	}
+	return s
+}
+
+func TestValuesArriveAsTheyAre(t *testing.T) {
+	r := must(t, hello, "name", "shop", "city")
+	for _, v := range []struct{ name, encoding string }{
+		{"Bob", "7bit"},
+		{"Zoë", "quoted-printable"},
+		{"名前", "quoted-printable"},
+		{strings.Repeat("ü", 300), "quoted-printable"},
+		{strings.Repeat("a long name of ", 40) + "ő", "quoted-printable"},
+		{"=?utf-8?q?=0D=0ABcc:_eve=40x.test?=", "7bit"},
+		{"{{city}} {{.}} ${HOME} %s %n", "7bit"},
+		{"<script>alert(1)</script>, eve@x.test;", "7bit"},
+		{"a\tb \x1b[2J", "quoted-printable"},
+		{"=3D, a_b? =", "7bit"},
+		{"a\x7f", "quoted-printable"},
+	} {
+		out, err := r.Render(nil, []string{v.name, "s", "Rome"}, meta)
+		if err != nil {
+			t.Errorf("%q: %v", v.name, err)
+			continue
+		}
+		checkWire(t, out)
+		m, body := read(t, out)
+		if got, want := decode(t, m.Header.Get("Subject")), "News for "+v.name; got != want {
+			t.Errorf("subject %q, want %q", got, want)
+		}
+		if want := "Hello " + v.name + ",\r\n\r\nthere is news in Rome for bob@x.test.\r\n.\r\n{ this } stays }\r\n"; body != want {
+			t.Errorf("body %q, want %q", body, want)
+		}
+		if got := m.Header.Get("Content-Transfer-Encoding"); got != v.encoding {
+			t.Errorf("%q is sent as %s, want %s", v.name, got, v.encoding)
+		}
+		if list, err := m.Header.AddressList("To"); err != nil || len(list) != 1 || list[0].Address != "bob@x.test" {
+			t.Errorf("To %v, %v", list, err)
+		}
+		if d, err := m.Header.Date(); err != nil || !d.Equal(meta.Date) {
+			t.Errorf("Date %v, %v", d, err)
+		}
+	}
+}
+
+// checkWire holds for every message: 7-bit, lines end in CRLF and are not too
+// long, lines with encoded words are at most 76 long (RFC 2047 2).
+func checkWire(t testing.TB, message []byte) {
+	t.Helper()
+	for line := range strings.Lines(string(message)) {
+		text, ok := strings.CutSuffix(line, "\r\n")
+		if !ok || strings.ContainsAny(text, "\r\n\x00") || len(text) > 998 {
+			t.Fatalf("line %q", line)
+		}
+		if strings.Contains(text, "=?utf-8?q?") && len(text) > 76 {
+			t.Fatalf("line of encoded words is %d bytes: %s", len(text), text)
+		}
+		for _, c := range []byte(text) {
+			if c > 0x7e || c < ' ' && c != '\t' {
+				t.Fatalf("byte %#x in %q", c, line)
+			}
+		}
+	}
+}
+
+var oneWord = regexp.MustCompile(`^=\?utf-8\?q\?[!-<>-~]*(=[0-9A-F]{2}[!-<>-~]*)*\?=$`)
+
+// Encoded words keep to their limits: 75 bytes a word, 76 a line, whole
+// characters in each.
+func TestEncodedWords(t *testing.T) {
+	for _, text := range []string{"ü", " ü ", strings.Repeat("ü", 50), strings.Repeat("a", 100) + "ü", strings.Repeat("名", 40), strings.Repeat("ü ?=_\t", 30)} {
+		for col := range 90 {
+			out := string(appendWords(nil, col, []byte(text)))
+			for i, line := range strings.Split(out, "\r\n") {
+				start := 0
+				if i == 0 {
+					start = col
+				}
+				word := strings.TrimPrefix(line, " ")
+				if i == 0 && word == "" && col > 40 {
+					continue // folded before the first word
+				}
+				if start+len(line) > 76 || !oneWord.MatchString(word) || i > 0 && line[0] != ' ' {
+					t.Fatalf("col %d: line %q of %q", col, line, out)
+				}
+				if _, err := new(mime.WordDecoder).Decode(word); err != nil || strings.ContainsRune(decode(t, word), '\ufffd') {
+					t.Fatalf("col %d: word %q: %v", col, word, err)
+				}
+			}
+			if got := decode(t, strings.ReplaceAll(out, "\r\n", "")); strings.TrimLeft(got, " ") != strings.TrimLeft(text, " ") {
+				t.Fatalf("col %d: %q decodes to %q", col, text, got)
+			}
+		}
+	}
+}
+
+func TestRowsThatDoNotFit(t *testing.T) {
+	r := must(t, hello, "name", "shop", "city")
+	long := strings.Repeat("l", 985)
+	for _, v := range []struct{ name, shop, city, want string }{
+		{"", "", "", `field "name" is empty and {{name}} has no default`},
+		{"Bob\r\nBcc: eve@x.test", "", "", `field "name" has '\r' at byte 4, want a single line of text`},
+		{"Bob", "\n", "", `field "shop" has '\n' at byte 1, want a single line of text`},
+		{"Bob", "", "Rome\n.\nQUIT", `field "city" has '\n' at byte 5, want a single line of text`},
+		{"B\x00b", "", "", `field "name" has '\x00' at byte 2, want a single line of text`},
+		{"Bob", "", "Rom\xe9", `field "city" is not UTF-8`},
+		{long, "", "", "header Subject is 1003 bytes, want at most 998 (RFC 5322 2.1.1)"},
+		{long[:980], "", "", "<nil>"},
+		{long[:981], "", "", "header Subject is 999 bytes, want at most 998 (RFC 5322 2.1.1)"},
+		{"Bob", "", long[:965], "<nil>"},
+		{"Bob", "", long[:966], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 (RFC 5322 2.1.1)"},
+		{"Bob", "", "ü" + long[:964], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 (RFC 5322 2.1.1)"},
+	} {
+		out, err := r.Render([]byte("before"), []string{v.name, v.shop, v.city}, meta)
+		if fmt.Sprint(err) != v.want {
+			t.Errorf("%.20q, %.20q, %.20q: %v, want %s", v.name, v.shop, v.city, err, v.want)
+		}
+		if err != nil && string(out) != "before" {
+			t.Errorf("%v: dst is %q", err, out)
+		}
+	}
+}
+
+func TestBindListsMissingColumns(t *testing.T) {
+	tmpl, err := Parse("hello.txt", []byte(hello))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tmpl.Bind([]string{"email", "Name", "city"})
+	const want = `hello.txt:2:19: {{name}} has no column in the list, which begins with ["email" "Name" "city"]
+hello.txt:3:9: {{shop}} has no column in the list, which begins with ["email" "Name" "city"]`
+	if fmt.Sprint(err) != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+	if got := tmpl.From().String(); got != "ann@list.example" {
+		t.Errorf("From %s", got)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	const ok = "From: a@x.test\nSubject: s\n"
+	for _, v := range []struct{ src, want string }{
+		{"", "t:1:1: no empty line after the headers, want one before the body"},
+		{ok, "t:2:1: no empty line after the headers, want one before the body"},
+		{"\nbody\n", "t:1:1: no From header\nt:1:1: no Subject header"},
+		{"From: a@x.test\n\n", "t:1:1: no Subject header"},
+		{"Hello {{name}}!\n\nbody", `t:1:1: not a header, want "Name: value" on one line, or an empty line before the body`},
+		{ok + " folded\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
+		{ok + "X : a\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
+		{ok + "Zoë: a\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
+		{ok + "X:\n\n", "t:3:3: header X is empty"},
+		{ok + "subject: again\n\n", "t:3:1: header subject again, first on line 2"},
+		{ok + "To: b@x.test\n\n", "t:3:1: header To is written by the program, want it left out"},
+		{ok + "Message-Id: <1@x.test>\n\n", "t:3:1: header Message-Id is written by the program, want it left out"},
+		{ok + "Content-Type: text/html\n\n", "t:3:1: header Content-Type is written by the program, want it left out"},
+		{ok + "Bcc: b@x.test\n\n", "t:3:1: header Bcc names more recipients, want one recipient per message"},
+		{ok + "Resent-From: b@x.test\n\n", "t:3:1: header Resent-From is not an author's to write, want it left out"},
+		{"From: a@x\nSubject: s\n\n", `t:1:7: header From: domain "x" has one label, want two or more`},
+		{"From: {{from}}\nSubject: s\n\n", `t:1:7: header From: address has no "@", want local@domain`},
+		{"From: {{name}} <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "{{name}}", want ASCII letters, digits, spaces and hyphens, or quotes around it`},
+		{"From: \"{{\"a\" <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "\"{{\"a\" ", want printable ASCII without quotes and backslashes between the quotes`},
+		{"From: Zoë <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "Zoë", want ASCII letters, digits, spaces and hyphens, or quotes around it`},
+		{"From: a@x.test, b@x.test\nSubject: s\n\n", `t:1:7: header From: domain has ',' (several addresses), want letters, digits and hyphens between dots`},
+		{"From: a@x.test>\nSubject: s\n\n", `t:1:7: header From: ">" without "<" before it`},
+		{ok + "Reply-To: Bob <b@[::1]>\n\n", "t:3:11: header Reply-To: domain is an address literal, want a name"},
+		{"From: a@x.test\nSubject: =?utf-8?q?=C3=BC?=\n\n", `t:2:10: header Subject has "=?", want plain text: encoded words are made when the message is`},
+
+		{ok + "\nHello {{name\n", `t:4:7: "{{" is not closed on this line, want {{field}} or {{field|default}}`},
+		{ok + "\n{{name|Bob\n}}\n", "t:4:1: \"{{\" is not closed on this line, want {{field}} or {{field|default}}\nt:5:1: \"}}\" without \"{{\" before it"},
+		{ok + "\n{name}} and {{city}\n", "t:4:6: \"}}\" without \"{{\" before it\nt:4:13: \"{{\" is not closed on this line, want {{field}} or {{field|default}}"},
+		{ok + "\na {{}} b\n", `t:4:3: got "{{}}", want {{field}} or {{field|default}}, the field of letters, digits, "_" and "-"`},
+		{ok + "\n{{ name }}{{.Name}}\n", "t:4:1: got \"{{ name }}\", want {{field}} or {{field|default}}, the field of letters, digits, \"_\" and \"-\"\nt:4:11: got \"{{.Name}}\", want {{field}} or {{field|default}}, the field of letters, digits, \"_\" and \"-\""},
+		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, the field of letters, digits, "_" and "-"`},
+		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, the field of letters, digits, \"_\" and \"-\"\nt:4:10: \"}}\" without \"{{\" before it"},
+		{ok + "\n{{if admin}}{{printf \"%s\"}}\n", "t:4:1: got \"{{if admin}}\", want {{field}} or {{field|default}}, the field of letters, digits, \"_\" and \"-\"\nt:4:13: got \"{{printf \\\"%s\\\"}}\", want {{field}} or {{field|default}}, the field of letters, digits, \"_\" and \"-\""},
+
+		{ok + "\na\rb\r\n", "t:4:2: CR without LF, want LF or CRLF at line ends"},
+		{ok + "\nbody\r", "t:4:5: CR without LF, want LF or CRLF at line ends"},
+		{ok + "\na\x00b\n", "t:4:2: NUL byte, want text"},
+		{ok + "\nab\xe9\n", "t:4:3: bytes that are not UTF-8, want UTF-8 text"},
+		{ok + "\n" + strings.Repeat("l", 998) + "\n" + strings.Repeat("l", 999) + "\n", "t:5:1: line is 999 bytes, want at most 998 (RFC 5322 2.1.1)"},
+	} {
+		_, err := Parse("t", []byte(v.src))
+		if fmt.Sprint(err) != v.want {
+			t.Errorf("%q\n got: %v\nwant: %s", v.src, err, v.want)
+		}
+	}
+	_, err := Parse("t", []byte(strings.Repeat("\r\r\n", 1000)))
+	if n := strings.Count(err.Error(), "\n") + 1; n != maxErrors {
+		t.Errorf("%d errors for a file that is no template, want %d", n, maxErrors)
+	}
+}
+
+func TestTemplateTextMayBeUTF8(t *testing.T) {
+	r := must(t, "\ufeffFrom: \"Bell, Ann\" <\"ann bell\"@list.example>\r\nSubject: Grüße, {{name|lieber Freund}}\r\nReply-To: b@x.test\r\n\r\nGrüß {{name|Gott }} \r\nohne Ende", "name")
+	out, err := r.Render(nil, []string{""}, meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWire(t, out)
+	m, body := read(t, out)
+	if got := decode(t, m.Header.Get("Subject")); got != "Grüße, lieber Freund" {
+		t.Errorf("subject %q", got)
+	}
+	if body != "Grüß Gott  \r\nohne Ende\r\n" {
+		t.Errorf("body %q", body)
+	}
+	if a, err := netmail.ParseAddress(m.Header.Get("From")); err != nil || a.Name != "Bell, Ann" || a.Address != "ann bell@list.example" {
+		t.Errorf("From %v, %v", a, err)
+	}
+}
+
+// An empty value leaves no space at the ends of a header, and a default alone
+// may need the encoding.
+func TestDefaults(t *testing.T) {
+	r := must(t, "From: a@x.test\nSubject: {{title|}} News {{issue|}}\n\nHello {{name|Zoë}}\n", "title", "issue", "name")
+	out, err := r.Render(nil, []string{"", "", ""}, meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkWire(t, out)
+	if !strings.Contains(string(out), "\r\nSubject: News\r\n") {
+		t.Errorf("got\n%s", out)
+	}
+	if _, body := read(t, out); body != "Hello Zoë\r\n" {
+		t.Errorf("body %q", body)
+	}
+}
+
+// Two recipients, or two campaigns, never share a Message-ID; two tries always
+// do.
+func TestMessageIDs(t *testing.T) {
+	r := must(t, hello, "name", "shop", "city")
+	seen := map[string]string{}
+	for recipient := range mail.Recipient(40) {
+		for campaign := range uint64(40) {
+			m := Meta{meta.To, recipient, campaign, meta.Date}
+			a, _ := r.Render(nil, []string{"Bob", "", ""}, m)
+			b, _ := r.Render(nil, []string{"Bob", "", ""}, m)
+			if !bytes.Equal(a, b) {
+				t.Fatal("two renderings differ")
+			}
+			id := strings.SplitAfter(strings.SplitAfter(string(a), "Message-ID: ")[1], "\r\n")[0]
+			who := fmt.Sprint(recipient, campaign)
+			if seen[id] != "" {
+				t.Fatalf("%s for %s and %s", id, seen[id], who)
+			}
+			seen[id] = who
+		}
+	}
+}
+
+func TestDefaultHasTheSizeAskedFor(t *testing.T) {
+	from := mail.Address{Local: "news", Domain: "list.example"}
+	for _, size := range []unit.Bytes{600, 601, 602, 603, 673, 674, 675, 1000, 2 << 10, 32 << 10, 1 << 20} {
+		for _, to := range []mail.Address{{Local: "a", Domain: "b.x.test"}, {Local: "ann.b.c.d.e", Domain: "mail-17.example.com"}} {
+			tmpl, err := Default(from, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := tmpl.Bind([]string{"email", "other"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range []Meta{{To: to, Date: meta.Date}, {to, 1 << 31, 1<<64 - 1, meta.Date}} {
+				out, err := r.Render(nil, []string{"", ""}, m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d := len(out) - int(size); d < -60 || d > 60 {
+					t.Errorf("size %d for %s is %d", size, to, len(out))
+				}
+				checkWire(t, out)
+				if _, body := read(t, out); !strings.HasPrefix(body, "Hello "+to.String()+",\r\n") {
+					t.Errorf("body %q", body)
+				}
+			}
+		}
+	}
+	if _, err := Default(mail.Address{Local: "{{a}}", Domain: "x.test"}, 0); err != nil {
+		t.Errorf("an odd but valid author: %v", err)
+	}
+	if tmpl, err := Default(from, -5); err != nil || tmpl.From() != from {
+		t.Errorf("negative size: %v", err)
+	}
+}
+
+func TestRenderAllocatesNothing(t *testing.T) {
+	r := must(t, hello, "name", "shop", "city")
+	values := []string{"Bob", "", "Rome"}
+	buf := make([]byte, 0, 4096)
+	render := func() {
+		var err error
+		if buf, err = r.Render(buf[:0], values, meta); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, render); n != 0 {
+		t.Errorf("%v allocations for ASCII", n)
+	}
+	values[0] = "Zoë"
+	if n := testing.AllocsPerRun(100, render); n > 2 {
+		t.Errorf("%v allocations for UTF-8, want only those of the quoted-printable writer", n)
+	}
+}
+
+// Any template and values: refused with a reason, or rendered into a message
+// that the standard library reads back with the very values, the very
+// recipient and no header that was not there.
+func FuzzRender(f *testing.F) {
+	f.Add(hello, "Bob", "Rome", "bob@x.test")
+	f.Add("From: a@x.test\r\nSubject: {{a}}ü{{b|}}\r\nX: {{b|c}}\r\n\r\n{{a}}\r\n..{{email}}\r\n", "ő=?", "", `"a b"@x.test`)
+	f.Add("From: a@x.test\nSubject: {{a|}}\n\n{{a|  }}\t\n", "", "b\r\nX: y", "bob@x.test")
+	f.Add("From: a@x.test\nSubject: s\n\n=41 {{a}} =\n", "=\t ", "", "=?a?=@x.test")
+	f.Fuzz(func(t *testing.T, src, a, b, address string) {
+		tmpl, err := Parse("t", []byte(src))
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				if !strings.HasPrefix(line, "t:") || strings.ContainsAny(line, "\r\x00") {
+					t.Fatalf("error %q", err)
+				}
+			}
+			return
+		}
+		to, err := mail.ParseAddress(address)
+		if err != nil {
+			return
+		}
+		var columns, values []string
+		value := map[string]string{Email: to.String()}
+		for i, f := range tmpl.fields {
+			if f.name != Email {
+				columns = append(columns, f.name)
+				values = append(values, []string{a, b}[i%2])
+				value[f.name] = values[len(values)-1]
+			}
+		}
+		r, err := tmpl.Bind(columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := meta
+		m.To = to
+		out, err := r.Render([]byte("before"), values, m)
+		if err != nil {
+			if string(out) != "before" || strings.ContainsAny(err.Error(), "\r\n\x00") {
+				t.Fatalf("%q, %q", err, out)
+			}
+			return
+		}
+		if again, _ := r.Render(nil, values, m); string(out) != "before"+string(again) {
+			t.Fatal("two renderings differ")
+		}
+		out = out[len("before"):]
+		for line := range strings.Lines(string(out)) {
+			if text, ok := strings.CutSuffix(line, "\r\n"); !ok || strings.ContainsAny(text, "\r\n\x00") || len(text) > 998 {
+				t.Fatalf("line %q", line)
+			}
+		}
+		got, body := read(t, out)
+		head, text := expected(src, value)
+		if body != text {
+			t.Fatalf("body %q, want %q", body, text)
+		}
+		for name, want := range head {
+			switch strings.ToLower(name) {
+			case "from", "sender", "reply-to":
+			default:
+				if v := decode(t, got.Header.Get(name)); v != want {
+					t.Fatalf("header %s %q, want %q", name, v, want)
+				}
+			}
+		}
+		if n := strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n") + 1 - strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n "); n != len(head)+8 {
+			t.Fatalf("%d headers, want %d in\n%s", n, len(head)+8, out)
+		}
+		if got.Header.Get("To") != to.String() {
+			t.Fatalf("To %q, want %q", got.Header.Get("To"), to)
+		}
+	})
+}
+
+var placeholder = regexp.MustCompile(`\{\{([^|}]*)(\|.*?)?\}\}`)
+
+// expected is a second, slow way to fill in a template that Parse accepts.
+func expected(src string, value map[string]string) (map[string]string, string) {
+	src = strings.ReplaceAll(strings.TrimPrefix(src, "\ufeff"), "\r\n", "\n")
+	if !strings.HasSuffix(src, "\n") {
+		src += "\n"
+	}
+	fill := func(s string) string {
+		return placeholder.ReplaceAllStringFunc(s, func(p string) string {
+			part := placeholder.FindStringSubmatch(p)
+			if v := value[part[1]]; v != "" {
+				return v
+			}
+			return strings.TrimPrefix(part[2], "|")
+		})
+	}
+	head, body, _ := strings.Cut(src, "\n\n")
+	headers := map[string]string{}
+	for line := range strings.SplitSeq(head, "\n") {
+		name, v, _ := strings.Cut(line, ":")
+		headers[name] = strings.Trim(fill(strings.Trim(v, " \t")), " ")
+	}
+	return headers, strings.ReplaceAll(fill(body), "\n", "\r\n")
+}
+
+func BenchmarkRender(b *testing.B) {
+	values := []string{"Bob", "", "Rome"}
+	for _, v := range []struct{ name, value string }{{"ascii", "Bob"}, {"utf8", "Zoë"}} {
+		b.Run(v.name, func(b *testing.B) {
+			r := must(b, hello, "name", "shop", "city")
+			values[0] = v.value
+			var buf []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				buf, _ = r.Render(buf[:0], values, meta)
+			}
+			b.SetBytes(int64(len(buf)))
+		})
+	}
+}

@@ -1,0 +1,256 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// Figure is a picture in three forms: to look at, to put in, and to check.
+type Figure struct {
+	Name  string // file name without its end
+	Title string
+	Alt   string // what there is to see, in words
+	SVG   []byte
+	PNG   []byte // 144 dots per inch
+	CSV   []byte // the numbers, all of them
+}
+
+// mostServers are drawn; more lines than colours cannot be told apart.
+const mostServers = 6
+
+// Figures draws all pictures of the run.
+func (r *Report) Figures() ([]Figure, error) {
+	var figures []Figure
+	for _, f := range []struct {
+		fig    Figure
+		height vg.Length
+		panels []panel
+	}{
+		{r.convergence(), 6 * vg.Inch, r.convergencePanels()},
+		{r.efficiency(), 6 * vg.Inch, r.efficiencyPanels()},
+		{r.resends(), 5.2 * vg.Inch, r.resendPanels()},
+		{r.latency(), 3.4 * vg.Inch, r.latencyPanels()},
+	} {
+		if n := len(r.Servers); n > mostServers && f.fig.Name != "latency" {
+			f.fig.Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", mostServers, n)
+		}
+		var err error
+		if f.fig.SVG, f.fig.PNG, err = paintFigure(f.fig.Title, f.fig.Alt, f.fig.Name, f.height, f.panels); err != nil {
+			return nil, fmt.Errorf("plot %s: %w", f.fig.Name, err)
+		}
+		figures = append(figures, f.fig)
+	}
+	return figures, nil
+}
+
+func (r *Report) convergence() Figure {
+	return Figure{Name: "convergence", Title: "Does it converge?",
+		Alt: "Above, the rate of deliveries against the target over time; below, the MTA processes that the governor made available. " + r.verdict(),
+		CSV: r.seriesCSV([]string{"rate_per_h", "target_per_h", "available", "allocated_mean"},
+			func(row Row) []Num { return []Num{row.Rate, Num(r.Target), row.Available, row.Allocated} })}
+}
+
+func (r *Report) convergencePanels() []panel {
+	unit, seconds, ticks := r.timeAxis()
+	rates := panel{y: "Deliveries per hour", ticks: ticks, height: 1}
+	processes := panel{y: "MTA processes", x: "time since the start, " + unit, ticks: ticks, height: 1}
+	if len(r.Servers) > 1 {
+		processes.y = "MTA processes available (C)"
+	}
+	for i, s := range r.drawn() {
+		rows := r.rowsOf(s.Name)
+		rates.lines = append(rates.lines, line{label: r.label(s, "rate"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep, points: over(rows, seconds, Row.rate)})
+		if len(r.Servers) == 1 { // wider than C, to be seen below it
+			processes.lines = append(processes.lines, line{label: "allocated, mean", color: 5, width: 4, step: plotter.PreStep,
+				points: over(rows, seconds, func(row Row) Num { return row.Allocated })})
+		}
+		processes.lines = append(processes.lines, line{label: r.label(s, "available (C)"), color: 1 + i, width: r.lineWidth(i), step: plotter.PostStep, points: available(rows, seconds)})
+	}
+	end := r.EndSec / seconds
+	rates.lines = append(rates.lines, line{label: "target", dash: true, points: level(end, r.Target)})
+	rates.areas = append(rates.areas, area{label: "within 5 %", color: 3, faint: true, points: box(0, end, 0.95*r.Target, 1.05*r.Target)})
+	if from, ok := r.unjudgedFrom(); ok {
+		band := area{color: grey, faint: true, points: box(from/seconds, end, 0, math.MaxFloat64)}
+		processes.areas = append(processes.areas, band)
+		band.label = "list ran out, not judged"
+		rates.areas = append(rates.areas, band)
+	}
+	return []panel{rates, processes}
+}
+
+func (r *Report) efficiency() Figure {
+	return Figure{Name: "efficiency", Title: "What does a process deliver?",
+		Alt: "Above, messages per hour and allocated process over time; below, the rate against the number of allocated processes: where this curve bends down, more processes deliver less.",
+		CSV: r.seriesCSV([]string{"efficiency", "allocated_mean", "rate_per_h"},
+			func(row Row) []Num { return []Num{row.Efficiency, row.Allocated, row.Rate} })}
+}
+
+func (r *Report) efficiencyPanels() []panel {
+	unit, seconds, ticks := r.timeAxis()
+	each := panel{y: "Efficiency (E): messages per hour and allocated process", x: "time since the start, " + unit, ticks: ticks, height: 1}
+	curve := panel{y: "Deliveries per hour, against allocated processes", x: "MTA processes allocated, mean of the interval", height: 1}
+	most := 1.0
+	for i, s := range r.drawn() {
+		rows := r.rowsOf(s.Name)
+		each.lines = append(each.lines, line{label: r.label(s, "efficiency"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+			points: over(rows, seconds, func(row Row) Num { return row.Efficiency })})
+		var points plotter.XYs
+		for _, row := range judged(rows) {
+			points = append(points, plotter.XY{X: float64(row.Allocated), Y: float64(row.Rate)})
+			if row.Allocated.Known() {
+				most = max(most, float64(row.Allocated))
+			}
+		}
+		curve.lines = append(curve.lines, line{label: r.label(s, "intervals, in their order"), color: 1 + i, dots: true, points: points})
+	}
+	curve.lines = append(curve.lines, line{label: "target", dash: true, points: level(1.05*most, r.Target)})
+	return []panel{each, curve}
+}
+
+func (r *Report) resends() Figure {
+	return Figure{Name: "dfr", Title: "What does a delivery cost?",
+		Alt: "Above, attempts per success (delivery failure rate, 1 is best) over time; below, the retry limit in force. " + r.account(),
+		CSV: r.seriesCSV([]string{"dfr", "retry_limit"}, func(row Row) []Num { return []Num{row.DFR, Num(row.RetryLimit)} })}
+}
+
+func (r *Report) resendPanels() []panel {
+	unit, seconds, ticks := r.timeAxis()
+	dfr := panel{y: "DFR: attempts per success", from: 1, ticks: ticks, height: 1.5}
+	limit := panel{y: "Retry limit: resends", x: "time since the start, " + unit, ticks: ticks, height: 1}
+	for i, s := range r.drawn() {
+		rows := r.rowsOf(s.Name)
+		dfr.lines = append(dfr.lines, line{label: r.label(s, "DFR of the interval"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+			points: over(rows, seconds, func(row Row) Num { return row.DFR })})
+		limit.lines = append(limit.lines, line{label: r.label(s, "retry limit"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+			points: over(rows, seconds, func(row Row) Num { return Num(row.RetryLimit) })})
+	}
+	return []panel{dfr, limit}
+}
+
+func (r *Report) latency() Figure {
+	l := r.Latency
+	return Figure{Name: "latency", Title: "How long does an attempt take?", CSV: r.latencyCSV(),
+		Alt: fmt.Sprintf("Histogram of %s by the time they took, on a logarithmic scale: half took at most %s, 90 %% at most %s, 99 %% at most %s.",
+			plural(uint64(l.Count), "attempt"), duration(l.P50), duration(l.P90), duration(l.P99))}
+}
+
+func (r *Report) latencyPanels() []panel {
+	p := panel{y: "Share of attempts, %", x: "time from the start of an attempt to its end", log: true, ticks: timeTicks, height: 1}
+	const perDecade = 10
+	bin := func(b Bar) int { return int(math.Floor(perDecade * math.Log10((b.From+b.To)/2))) }
+	edge := func(i int) float64 { return math.Pow(10, float64(i)/perDecade) }
+	var top float64
+	for i := 0; i < len(r.Bars); {
+		at := bin(r.Bars[i])
+		var n int64
+		for ; i < len(r.Bars) && bin(r.Bars[i]) == at; i++ {
+			n += r.Bars[i].Count
+		}
+		share := 100 * float64(n) / float64(r.Latency.Count)
+		top = max(top, share)
+		p.areas = append(p.areas, area{color: 6, points: box(edge(at), edge(at+1)*0.985, 0, share)})
+	}
+	if len(r.Bars) == 0 {
+		return []panel{p}
+	}
+	for i, q := range []struct {
+		label string
+		at    float64
+	}{{"half within ", r.Latency.P50}, {"90 % within ", r.Latency.P90}, {"99 % within ", r.Latency.P99}} {
+		p.lines = append(p.lines, line{label: q.label + duration(q.at), color: []int{black, 1, 2}[i], dash: i > 0, width: 1.4,
+			points: plotter.XYs{{X: q.at, Y: 0}, {X: q.at, Y: top}}})
+	}
+	first, last := bin(r.Bars[0]), bin(r.Bars[len(r.Bars)-1])
+	p.room = []float64{edge(first - 2), edge(last + 3)}
+	return []panel{p}
+}
+
+// drawn are the servers that get a line.
+func (r *Report) drawn() []Server { return r.Servers[:min(len(r.Servers), mostServers)] }
+
+// lineWidth of server i: lines that lie on one another are all seen.
+func (r *Report) lineWidth(i int) vg.Length {
+	return 1.6 + vg.Length(len(r.drawn())-1-i)*0.8
+}
+
+func (r *Report) timeAxis() (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
+	unit, seconds = r.clock()
+	if unit == "h" {
+		return unit, seconds, hourTicks
+	}
+	return unit, seconds, niceTicks
+}
+
+// label is what a line shows; with several servers, which one.
+func (r *Report) label(s Server, what string) string {
+	if len(r.Servers) == 1 {
+		return what
+	}
+	return s.Name
+}
+
+// unjudgedFrom is the time after which no server could be judged any more.
+func (r *Report) unjudgedFrom() (seconds float64, ok bool) {
+	from := 0.0
+	for _, row := range r.Rows {
+		if row.judged() {
+			from = max(from, row.End)
+		}
+	}
+	for _, row := range r.Rows {
+		ok = ok || row.Draining && row.End > from
+	}
+	return from, ok
+}
+
+// over is a column over the ends of its intervals; the first also at its start.
+func over(rows []Row, seconds float64, of func(Row) Num) plotter.XYs {
+	var points plotter.XYs
+	for i, row := range rows {
+		if i == 0 {
+			points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: float64(of(row))})
+		}
+		points = append(points, plotter.XY{X: row.End / seconds, Y: float64(of(row))})
+	}
+	return points
+}
+
+// available is C from each decision on, and before the first one.
+func available(rows []Row, seconds float64) plotter.XYs {
+	var points plotter.XYs
+	for i, row := range rows {
+		if i == 0 {
+			points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: float64(row.Previous)})
+		}
+		c := row.Available
+		if !c.Known() {
+			c = row.Previous
+		}
+		points = append(points, plotter.XY{X: row.End / seconds, Y: float64(c)})
+	}
+	return points
+}
+
+func level(end, y float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: end, Y: y}} }
+
+func box(x0, x1, y0, y1 float64) plotter.XYs {
+	return plotter.XYs{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
+}
+
+// seriesCSV lists columns of all intervals over time, in hours.
+func (r *Report) seriesCSV(columns []string, of func(Row) []Num) []byte {
+	rows := [][]string{append([]string{"server", "interval", "t_h"}, columns...)}
+	for _, row := range r.Rows {
+		fields := []string{row.Server, strconv.Itoa(row.Number), plain(row.End / 3600)}
+		for _, n := range of(row) {
+			fields = append(fields, n.String())
+		}
+		rows = append(rows, fields)
+	}
+	return writeCSV(rows)
+}

@@ -1,0 +1,254 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"flyball/reports/runlog"
+)
+
+// Server says how well the governor of one server did.
+//
+// It is judged by the intervals that lasted their full length and in which
+// there was always a recipient left that had not been tried: what happens once
+// the list runs out (the rate falls, retries trickle) says nothing about a
+// governor. With no such interval every measure but AvailableFinal is missing
+// or 0.
+type Server struct {
+	Name   string `json:"name"`
+	Judged int    `json:"judged_intervals"`
+	// Intervals that had passed when the rate came within 5 % (2 %) of the
+	// target, never to leave it again while it was judged; 0 if it was there from
+	// the start. Missing if the last judged interval was outside.
+	Settling5 Num `json:"settling_intervals_5pct"`
+	Settling2 Num `json:"settling_intervals_2pct"`
+	// Greatest (rate - target) / target, 0 if the target was never exceeded. A
+	// run that starts above its target counts its start.
+	Overshoot float64 `json:"overshoot"`
+	// Mean of (rate - target) / target over the last quarter of the judged
+	// intervals, rounded up; at least -1.
+	SteadyStateError Num `json:"steady_state_error"`
+	// Sum of |rate - target| x S / target, in hours: how many hours of the target
+	// rate were missed or exceeded. 0 or more.
+	IAE float64 `json:"iae_target_hours"`
+	// Sum of the changes of C, up and down, in processes. At least the distance
+	// from the first C to the last; equal to it for a path without a turn.
+	TotalVariation float64 `json:"total_variation"`
+	// C after the last judged interval, or in force at the end if none was.
+	AvailableFinal Num `json:"available_final"`
+	// Mean rate over the last quarter of the judged intervals.
+	Rate Num `json:"rate_per_h"`
+	// The law added processes while the rate fell; see runsAway.
+	Runaway bool `json:"runaway"`
+}
+
+// judge measures one server against its target rate, messages per hour.
+func judge(name string, rows []Row, target float64) Server {
+	s := Server{Name: name, Settling5: missing, Settling2: missing, SteadyStateError: missing, Rate: missing, AvailableFinal: missing}
+	if n := len(rows); n > 0 {
+		if s.AvailableFinal = rows[n-1].Available; !s.AvailableFinal.Known() {
+			s.AvailableFinal = rows[n-1].Previous
+		}
+	}
+	rows = judged(rows)
+	if s.Judged = len(rows); s.Judged == 0 {
+		return s
+	}
+	s.Settling5, s.Settling2 = settling(rows, target, 0.05), settling(rows, target, 0.02)
+	for _, r := range rows {
+		miss := float64(r.Rate)/target - 1
+		s.Overshoot = max(s.Overshoot, miss)
+		s.IAE += float64(math.Abs(miss) * r.Hours) // rounded before the sum, on every machine
+		s.TotalVariation += math.Abs(float64(r.Available - r.Previous))
+	}
+	s.Rate = mean(lastQuarter(rows), Row.rate)
+	s.SteadyStateError = Num(float64(s.Rate)/target - 1)
+	s.AvailableFinal = rows[len(rows)-1].Available
+	s.Runaway = runsAway(rows, target)
+	return s
+}
+
+func judged(rows []Row) []Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !r.judged() })
+}
+
+// settling is the number of intervals that passed before the rate stayed
+// within a share of the target.
+func settling(rows []Row, target, within float64) Num {
+	k := missing
+	for _, r := range slices.Backward(rows) {
+		if math.Abs(float64(r.Rate)-target) > within*target {
+			break
+		}
+		k = Num(r.Number)
+	}
+	return k
+}
+
+// lastQuarter is the last quarter of some intervals, rounded up.
+func lastQuarter(rows []Row) []Row { return rows[len(rows)-(len(rows)+3)/4:] }
+
+// runsAway reports whether the law added processes while the rate fell, short
+// of the target. It compares the last quarter of the judged intervals with the
+// quarter before: C and allocated processes rose by more than 1 %, the rate
+// fell by more than 0.2 % and lies more than 5 % below the target. Fewer than
+// 8 intervals are too few to tell.
+func runsAway(rows []Row, target float64) bool {
+	if len(rows) < 8 {
+		return false
+	}
+	q := (len(rows) + 3) / 4
+	before, last := rows[len(rows)-2*q:len(rows)-q], rows[len(rows)-q:]
+	grew := func(of func(Row) Num, factor Num) bool { return mean(last, of) > factor*mean(before, of) }
+	rate := mean(last, Row.rate)
+	return grew(func(r Row) Num { return r.Available }, 1.01) && grew(func(r Row) Num { return r.Allocated }, 1.01) &&
+		rate < 0.998*mean(before, Row.rate) && float64(rate) < 0.95*target
+}
+
+func (r Row) rate() Num { return r.Rate }
+
+// mean of a column over one or more rows.
+func mean(rows []Row, of func(Row) Num) Num {
+	var sum Num
+	for _, r := range rows {
+		sum += of(r)
+	}
+	return sum / Num(len(rows))
+}
+
+// Metric is a number that expectations can name.
+type Metric struct{ Name, Unit, About string }
+
+// MetricList names every metric, in the order of the alphabet. With several
+// servers, the metrics of a server are those of the worst one.
+func MetricList() []Metric {
+	return []Metric{
+		{"ambiguous", "recipients", "final dot sent, no reply known, not resent"},
+		{"attempts", "attempts", "all attempts that ended"},
+		{"available_final", "processes", "C after the last judged interval; least of all servers"},
+		{"delivered", "recipients", "delivered"},
+		{"delivered_share", "1", "delivered / recipients"},
+		{"dfr", "attempts per success", "delivery failure rate [0071]"},
+		{"end_h", "h", "when the last recipient ended, or the horizon"},
+		{"failed", "recipients", "bounced, or given up at the retry limit"},
+		{"iae_target_hours", "h", "sum of |rate - target| x S / target; greatest of all servers"},
+		{"overshoot", "1", "greatest (rate - target) / target, 0 or more; greatest of all servers"},
+		{"peak_available", "processes", "greatest C of any server at any time"},
+		{"pending", "recipients", "not finished at the end"},
+		{"rate_per_h", "messages/h", "mean rate over the last quarter of the judged intervals; least of all servers"},
+		{"recipients", "recipients", "length of all lists"},
+		{"retries_per_recipient", "attempts", "resends / recipients that are not suppressed"},
+		{"settling_intervals_5pct", "intervals", "passed before the rate stayed within 5 % of the target; greatest of all servers; a server that never settles misses every expectation"},
+		{"suppressed", "recipients", "on the suppression list, never tried"},
+		{"total_variation", "processes", "sum of all changes of C; greatest of all servers"},
+	}
+}
+
+// Metrics of a run by the names of MetricList. Settling is +Inf if a server
+// never settles; what is undefined is NaN. It panics as Fold does.
+func Metrics(run *runlog.Run) map[string]float64 {
+	r, err := Fold(run, nil, "")
+	if err != nil {
+		panic(err) // there are no expectations to be wrong
+	}
+	return r.Metrics()
+}
+
+// Metrics of a report; see the function of that name.
+func (r *Report) Metrics() map[string]float64 {
+	t := r.Totals
+	m := map[string]float64{
+		"recipients": float64(t.Recipients), "delivered": float64(t.Delivered), "failed": float64(t.Failed),
+		"suppressed": float64(t.Suppressed), "pending": float64(t.Pending), "ambiguous": float64(t.Ambiguous),
+		"attempts": float64(t.Attempts), "dfr": float64(ratio(t.Attempts, t.Delivered)),
+		"delivered_share":       float64(ratio(t.Delivered, t.Recipients)),
+		"retries_per_recipient": float64(ratio(t.Resends, t.Recipients-t.Suppressed)),
+		"end_h":                 r.EndSec / 3600,
+	}
+	peak := missing
+	for _, row := range r.Rows {
+		for _, c := range []Num{row.Previous, row.Available} {
+			if c.Known() && !(c <= peak) {
+				peak = c
+			}
+		}
+	}
+	m["peak_available"] = float64(peak)
+	worst := func(name string, of func(Server) float64, least bool) {
+		m[name] = math.NaN()
+		for i, s := range r.Servers {
+			if v := of(s); i == 0 {
+				m[name] = v
+			} else if least {
+				m[name] = min(m[name], v)
+			} else {
+				m[name] = max(m[name], v)
+			}
+		}
+	}
+	worst("settling_intervals_5pct", func(s Server) float64 {
+		if !s.Settling5.Known() {
+			return math.Inf(1)
+		}
+		return float64(s.Settling5)
+	}, false)
+	worst("overshoot", func(s Server) float64 { return s.Overshoot }, false)
+	worst("iae_target_hours", func(s Server) float64 { return s.IAE }, false)
+	worst("total_variation", func(s Server) float64 { return s.TotalVariation }, false)
+	worst("available_final", func(s Server) float64 { return float64(s.AvailableFinal) }, true)
+	worst("rate_per_h", func(s Server) float64 { return float64(s.Rate) }, true)
+	return m
+}
+
+// Expectation is a condition on a metric.
+type Expectation struct {
+	Metric string
+	Op     string // < <= > >= == !=
+	Value  float64
+}
+
+// Result is an expectation that was held against a run.
+type Result struct {
+	Metric string  `json:"metric"`
+	Op     string  `json:"op"`
+	Limit  float64 `json:"limit"`
+	Value  Num     `json:"value"` // missing if undefined or never reached; then the expectation is missed
+	OK     bool    `json:"ok"`
+}
+
+// evaluate holds expectations against the metrics, in their order.
+func evaluate(metrics map[string]float64, expectations []Expectation) ([]Result, error) {
+	results := []Result{}
+	for i, e := range expectations {
+		v, known := metrics[e.Metric]
+		if !known {
+			var names []string
+			for _, m := range MetricList() {
+				names = append(names, m.Name)
+			}
+			return nil, fmt.Errorf("expectation %d: unknown metric %q, want one of %s", i+1, e.Metric, strings.Join(names, ", "))
+		}
+		r := Result{Metric: e.Metric, Op: e.Op, Limit: e.Value, Value: Num(v)}
+		switch e.Op {
+		case "<":
+			r.OK = v < e.Value
+		case "<=":
+			r.OK = v <= e.Value
+		case ">":
+			r.OK = v > e.Value
+		case ">=":
+			r.OK = v >= e.Value
+		case "==":
+			r.OK = v == e.Value
+		case "!=":
+			r.OK = v != e.Value
+		default:
+			return nil, fmt.Errorf("expectation %d: unknown operator %q, want one of < <= > >= == !=", i+1, e.Op)
+		}
+		r.OK = r.OK && r.Value.Known()
+		results = append(results, r)
+	}
+	return results, nil
+}

@@ -1,0 +1,249 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"flyball/internal/vt"
+	"flyball/reports/runlog"
+)
+
+// A plant of 1000 messages per hour and process makes every number countable
+// by hand: the target is 140 processes, 5 % below it 133, 2 % below it 137.2.
+func TestServerMeasuresCountedByHand(t *testing.T) {
+	type want struct {
+		settling5, settling2, overshoot, iae, moved, rate, final float64
+	}
+	never := math.NaN()
+	for _, v := range []struct {
+		name string
+		course
+		want
+	}{
+		// 40 + 3 x 31 = 133; 40 + 3 x 33 = 139. Misses 100, 97, .. 1: 34 terms, sum 1717.
+		{"d = 3 from 40", course{40, 3, 60, plantA, 1}, want{31, 33, 0, 1717 * 3 / 140.0, 100, 140_000, 140}},
+		// 40 + 8 x 12 = 136, then clipped to 140. Misses 100, 92, .. 4: 13 terms, sum 676.
+		{"d = 8 from 40", course{40, 8, 60, plantA, 1}, want{12, 13, 0, 676 * 3 / 140.0, 100, 140_000, 140}},
+		// 200 - 3 x 18 = 146 <= 147; 200 - 3 x 20 = 140 <= 142.8 first at 20 (19: 143). Misses 60, 57, .. 3: sum 630.
+		{"d = 3 from 200", course{200, 3, 60, plantA, 1}, want{18, 20, 60 / 140.0, 630 * 3 / 140.0, 60, 140_000, 140}},
+		{"there from the start", course{140, 3, 12, plantA, 1}, want{0, 0, 0, 0, 0, 140_000, 140}},
+		// Ten intervals end at C = 50; the last quarter is 3 of them: 47, 48, 49. Misses 100, 99, .. 91: sum 955.
+		{"too slow", course{40, 1, 10, plantA, 1}, want{never, never, 0, 955 * 3 / 140.0, 10, 48_000, 50}},
+		{"one interval", course{40, 3, 1, plantA, 1}, want{never, never, 0, 300 / 140.0, 3, 40_000, 43}},
+	} {
+		s := fold(run(v.course)).Servers[0]
+		got := want{float64(s.Settling5), float64(s.Settling2), s.Overshoot, s.IAE, s.TotalVariation, float64(s.Rate), float64(s.AvailableFinal)}
+		for i, pair := range [][2]float64{{got.settling5, v.settling5}, {got.settling2, v.settling2}, {got.overshoot, v.overshoot},
+			{got.iae, v.iae}, {got.moved, v.moved}, {got.rate, v.rate}, {got.final, v.final}} {
+			if math.IsNaN(pair[0]) != math.IsNaN(pair[1]) || math.Abs(pair[0]-pair[1]) > 1e-9 {
+				t.Errorf("%s: measure %d = %v, want %v", v.name, i, pair[0], pair[1])
+			}
+		}
+		if e := float64(s.SteadyStateError); math.Abs(e-(v.rate/target-1)) > 1e-12 {
+			t.Errorf("%s: steady-state error %v", v.name, e)
+		}
+	}
+}
+
+// The universal scalability law needs 142.612888 processes for the target; the
+// damped law is there, within 5 % of the rate, before it is within 2 % of that
+// number, which takes 34 intervals of d = 3 or 13 of d = 8.
+func TestSettlingOnAPlantWithContention(t *testing.T) {
+	for _, v := range []struct{ d, most float64 }{{3, 34}, {8, 13}} {
+		s := fold(run(course{40, v.d, 80, plantB, 1})).Servers[0]
+		if !(s.Settling2 <= Num(v.most)) || s.Settling2 < Num(v.most-2) || !(s.Settling5 < s.Settling2) {
+			t.Errorf("d = %v: settled after %v (5 %%) and %v (2 %%), want at most %v", v.d, s.Settling5, s.Settling2, v.most)
+		}
+		if math.Abs(float64(s.AvailableFinal)-142.612888) > 0.001 {
+			t.Errorf("d = %v: ended at C = %v", v.d, s.AvailableFinal)
+		}
+	}
+}
+
+// Intervals without demand, or cut short, neither settle nor unsettle; any
+// other interval off the target does.
+func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
+	base := course{40, 8, 30, plantA, 1}
+	want := fold(run(base)).Servers[0]
+	spoil := func(from, to int, how func(*runlog.Interval)) Server {
+		r := run(base)
+		for i := from; i < to; i++ {
+			r.Intervals[i].Sample.Delivered /= 7
+			r.Intervals[i].Decision.Available = 999
+			how(&r.Intervals[i])
+		}
+		return fold(r).Servers[0]
+	}
+	s := spoil(28, 30, func(i *runlog.Interval) { i.Draining = true })
+	if s.Settling5 != want.Settling5 || s.IAE != want.IAE || s.Rate != want.Rate || s.AvailableFinal != want.AvailableFinal || s.Judged != 28 {
+		t.Errorf("draining: %+v, want as %+v", s, want)
+	}
+	s = spoil(29, 30, func(i *runlog.Interval) { i.Partial = true; i.Sample.Span = vt.Hour })
+	if s.Settling5 != want.Settling5 || s.TotalVariation != want.TotalVariation || s.Judged != 29 {
+		t.Errorf("partial: %+v, want as %+v", s, want)
+	}
+	s = spoil(20, 22, func(i *runlog.Interval) { i.Draining = true }) // a pause between two campaigns
+	if s.Settling5 != want.Settling5 || s.Judged != 28 {
+		t.Errorf("pause: %+v, want as %+v", s, want)
+	}
+	if s = spoil(29, 30, func(*runlog.Interval) {}); s.Settling5.Known() {
+		t.Errorf("the last interval was off target, yet settled after %v", s.Settling5)
+	}
+	if s = spoil(20, 21, func(*runlog.Interval) {}); s.Settling5 != 21 {
+		t.Errorf("off target in interval 20: settled after %v, want 21", s.Settling5)
+	}
+	s = spoil(0, 30, func(i *runlog.Interval) { i.Draining = true })
+	if s.Judged != 0 || s.Settling5.Known() || s.Rate.Known() || s.AvailableFinal != 999 || s.IAE != 0 {
+		t.Errorf("nothing to judge: %+v", s)
+	}
+}
+
+func TestMetricsAreThoseOfTheWorstServer(t *testing.T) {
+	m := Metrics(run(course{40, 3, 60, plantA, 1.25}, course{200, 8, 60, plantA, 1.25}))
+	for name, want := range map[string]float64{
+		"settling_intervals_5pct": 31, "overshoot": 60 / 140.0, "iae_target_hours": 1717 * 3 / 140.0, "total_variation": 100,
+		"available_final": 140, "rate_per_h": 140_000, "peak_available": 200, "dfr": 1.25, "end_h": 180,
+		"delivered_share": 50.0 / 51, "pending": 0, "suppressed": 0, "ambiguous": 0,
+	} {
+		if math.Abs(m[name]-want) > 1e-6 {
+			t.Errorf("%s = %v, want %v", name, m[name], want)
+		}
+	}
+	m = Metrics(run(course{40, 3, 60, plantA, 1}, course{40, 1, 60, plantA, 1}))
+	if !math.IsInf(m["settling_intervals_5pct"], 1) || m["available_final"] != 100 || m["rate_per_h"] != 92_000 {
+		t.Errorf("a server that never settles must show: %v", m)
+	}
+}
+
+func TestMetricsOfTotals(t *testing.T) {
+	r := &runlog.Run{Totals: runlog.Totals{Recipients: 100, Delivered: 60, Failed: 10, Suppressed: 20, Pending: 7, Ambiguous: 3, Attempts: 120, Resends: 40},
+		End: vt.Time(90 * vt.Minute)}
+	m := Metrics(r)
+	for name, want := range map[string]float64{"recipients": 100, "delivered": 60, "failed": 10, "suppressed": 20, "pending": 7,
+		"ambiguous": 3, "attempts": 120, "dfr": 2, "delivered_share": 0.6, "retries_per_recipient": 0.5, "end_h": 1.5} {
+		if m[name] != want {
+			t.Errorf("%s = %v, want %v", name, m[name], want)
+		}
+	}
+	r.Totals = runlog.Totals{Recipients: 100, Pending: 100, Attempts: 5}
+	if m := Metrics(r); !math.IsNaN(m["dfr"]) || !math.IsNaN(m["available_final"]) || !math.IsNaN(m["peak_available"]) {
+		t.Errorf("undefined metrics are numbers: %v", m)
+	}
+}
+
+func TestEveryMetricIsListedAndComputed(t *testing.T) {
+	want := strings.Fields("recipients delivered failed suppressed pending ambiguous attempts dfr end_h peak_available " +
+		"available_final settling_intervals_5pct overshoot iae_target_hours total_variation rate_per_h retries_per_recipient delivered_share")
+	slices.Sort(want)
+	var listed, computed []string
+	for _, m := range MetricList() {
+		listed = append(listed, m.Name)
+		if m.Unit == "" || m.About == "" {
+			t.Errorf("%s has no unit or no explanation", m.Name)
+		}
+	}
+	for name := range Metrics(run(course{40, 3, 5, plantA, 1})) {
+		computed = append(computed, name)
+	}
+	slices.Sort(computed)
+	if !slices.Equal(listed, want) || !slices.Equal(computed, want) {
+		t.Errorf("listed %v\ncomputed %v\nwant %v", listed, computed, want)
+	}
+}
+
+func TestRecipientsThatDoNotAddUpPanic(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	Metrics(&runlog.Run{Totals: runlog.Totals{Recipients: 2, Delivered: 1}})
+}
+
+func TestExpectations(t *testing.T) {
+	settles := run(course{40, 8, 60, plantA, 1}) // after 12
+	never := run(course{40, 1, 10, plantA, 1})
+	for _, v := range []struct {
+		run   *runlog.Run
+		op    string
+		limit float64
+		ok    bool
+	}{
+		{settles, "<", 12, false}, {settles, "<", 13, true}, {settles, "<=", 12, true}, {settles, "<=", 11, false},
+		{settles, ">", 12, false}, {settles, ">", 11, true}, {settles, ">=", 12, true}, {settles, ">=", 13, false},
+		{settles, "==", 12, true}, {settles, "==", 13, false}, {settles, "!=", 12, false}, {settles, "!=", 13, true},
+		{never, "<", 12, false}, {never, ">", 12, false}, {never, "!=", 12, false}, // never is not a number of intervals
+	} {
+		r := fold(v.run, Expectation{"settling_intervals_5pct", v.op, v.limit})
+		if r.Expectations[0].OK != v.ok || r.OK() != v.ok {
+			t.Errorf("%v %s %v: ok = %v, want %v", r.Expectations[0].Value, v.op, v.limit, r.Expectations[0].OK, v.ok)
+		}
+	}
+	for _, v := range []struct {
+		e    Expectation
+		want string
+	}{
+		{Expectation{"settling", "<", 1}, `expectation 2: unknown metric "settling", want one of ambiguous, attempts, `},
+		{Expectation{"dfr", "=<", 1}, `expectation 2: unknown operator "=<", want one of < <= > >= == !=`},
+	} {
+		_, err := Fold(settles, []Expectation{{"dfr", "<", 2}, v.e}, "")
+		if err == nil || !strings.HasPrefix(err.Error(), v.want) {
+			t.Errorf("%+v: error %v, want %s", v.e, err, v.want)
+		}
+	}
+}
+
+// Only adding processes into a falling rate is a runaway: not a slow start, not
+// a plateau, not a settled run, not one without demand.
+func TestRunaway(t *testing.T) {
+	for _, v := range []struct {
+		name string
+		course
+		want bool
+	}{
+		{"past the peak at 315.91", course{200, 3, 100, peaked, 1}, true},
+		{"past the peak, big steps", course{200, 8, 80, peaked, 1}, true},
+		{"from above the upper root, 1751.2", course{1760, 24, 60, plantB, 1}, true},
+		{"still before the peak", course{200, 3, 30, peaked, 1}, false},
+		{"settles", course{40, 3, 60, plantB, 1}, false},
+		{"too slow", course{40, 1, 60, plantA, 1}, false},
+		{"plateau", course{40, 8, 60, func(n float64) float64 { return 100_000 * n / (n + 20) }, 1}, false},
+		{"too short to tell", course{400, 8, 7, peaked, 1}, false},
+	} {
+		r := fold(run(v.course))
+		said := strings.Contains(strings.Join(r.Answer(), "\n"), "Runaway: b1 did best in interval ")
+		if r.Servers[0].Runaway != v.want || said != v.want {
+			t.Errorf("%s: runaway = %v, said %v, want %v", v.name, r.Servers[0].Runaway, said, v.want)
+		}
+	}
+	idle := run(course{200, 8, 80, peaked, 1})
+	for i := range idle.Intervals {
+		idle.Intervals[i].Sample.Allocated = 100 // C grows, but the campaign asks for no more
+	}
+	if fold(idle).Servers[0].Runaway {
+		t.Error("runaway without more processes at work")
+	}
+}
+
+func ExampleReport_Answer() {
+	for _, r := range []*runlog.Run{
+		run(course{40, 8, 60, plantA, 1.15}),
+		run(course{200, 8, 80, peaked, 1.15}),
+		run(course{40, 8, 60, plantA, 1}, course{40, 3, 60, plantA, 1}, course{40, 1, 60, plantA, 1}),
+	} {
+		for _, line := range fold(r).Answer() {
+			fmt.Println(line)
+		}
+	}
+	// Output:
+	// Converged: b1 settled within 5 % of 140,000/h after 12 of 60 intervals (36 h), ended at 140,000/h (on target) with 140.0 processes.
+	// 1.15 attempts per success; 23,635,440 recipients: 23,172,000 delivered (98.0 %), 463,440 failed (2.0 %); the last one ended after 7.5 days.
+	// Did not converge: b1 never settled within 5 % of 140,000/h in 80 intervals (10 days); over the last quarter it made 92,066/h (34.2 % below), and it ended with 840.0 processes.
+	// Runaway: b1 did best in interval 14, 120,356/h with 312.0 processes allocated. The law has added processes ever since, to 840.0, and the rate fell to 86,885/h: past the peak of throughput every further process slows the others down. It does not see that more processes deliver less.
+	// 1.15 attempts per success; 26,288,570 recipients: 25,773,108 delivered (98.0 %), 515,462 failed (2.0 %); the last one ended after 10 days.
+	// Did not converge: 2 of 3 servers settled within 5 % of 140,000/h each, the last one (b2) after 31 of 60 intervals (3.9 days); b3 never settled within 5 % of 140,000/h.
+	// 1.00 attempts per success; 56,845,620 recipients: 55,731,000 delivered (98.0 %), 1,114,620 failed (2.0 %); the last one ended after 7.5 days.
+}

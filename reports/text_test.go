@@ -1,0 +1,187 @@
+package reports
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/reports/runlog"
+)
+
+func TestNumbersInWords(t *testing.T) {
+	for _, v := range []struct{ got, want string }{
+		{grouped(0, 0), "0"}, {grouped(999, 0), "999"}, {grouped(1000, 0), "1,000"}, {grouped(139700.46, 1), "139,700.5"},
+		{grouped(-1234567.8, 0), "-1,234,568"}, {grouped(-0.04, 1), "0.0"}, {grouped(999.96, 1), "1,000.0"},
+		{grouped(float64(missing), 1), "-"},
+		{duration(0), "0 s"}, {duration(0.85), "850 ms"}, {duration(0.0000042), "4.2 us"}, {duration(12.5), "12.5 s"}, {duration(90), "90 s"},
+		{duration(42 * 60), "42 min"}, {duration(36 * 3600), "36 h"}, {duration(42.27 * 3600), "42.3 h"}, {duration(4.125 * 86400), "4.1 days"},
+		{duration(365 * 86400), "365 days"},
+		{plural(1, "interval"), "1 interval"}, {plural(1200, "interval"), "1,200 intervals"},
+		{exact(5), "5"}, {exact(1.15), "1.1500"}, {exact(140000), "140,000"}, {exact(0.00012), "0.00012"},
+		{strings.Join(wrap("rate fell by 20 % or so", 14), "|"), "rate fell by|20 % or so"},
+		{names([]Server{{Name: "b1"}}), "b1"}, {names([]Server{{Name: "b1"}, {Name: "b2"}}), "b1 and b2"},
+		{names(make([]Server, 9)), ", ,  and 6 more"},
+	} {
+		if v.got != v.want {
+			t.Errorf("got %q, want %q", v.got, v.want)
+		}
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	partial := run(course{40, 3, 60, plantA, 1})
+	partial.Partial = true
+	pending := run(course{40, 3, 60, plantA, 1})
+	pending.Totals.Pending, pending.Totals.Failed = pending.Totals.Failed, 0
+	nothing := run(course{40, 3, 1, plantA, 1})
+	nothing.Intervals[0].Draining = true
+	failing := run()
+	failing.Totals = runlog.Totals{Recipients: 3, Failed: 2, Ambiguous: 1, Attempts: 33}
+	outage := run(course{200, 8, 40, plantA, 1})
+	for i := range outage.Intervals {
+		row := &outage.Intervals[i].Interval
+		c := 200 + 8*float64(i)
+		row.Sample.Allocated, row.Decision.Previous, row.Decision.Available = c, c, c+8
+		row.Sample.Delivered = uint64(300_000 - 4000*i) // more and more attempts fail
+		row.Sample.Attempts = 300_000
+	}
+	for _, v := range []struct {
+		run  *runlog.Run
+		want string
+	}{
+		{run(course{140, 3, 12, plantA, 1}), "Converged: b1 settled within 5 % of 140,000/h from the first interval on, ended at 140,000/h (on target) with 140.0 processes."},
+		{run(course{40, 3, 33, plantA, 1}), "after 31 of 33 intervals (3.9 days), ended at 134,500/h (3.9 % below) with 139.0 processes."},
+		{nothing, "Not judged: no interval passed in full before the list ran out"},
+		{failing, "No success in 33 attempts; 3 recipients: 0 delivered, 2 failed (66.7 %), 1 ambiguous (33.3 %); the last one ended after 0 s."},
+		{partial, "; the run was stopped after 7.5 days."},
+		{pending, "pending (2.0 %); the run ended at its horizon of 30 days."},
+		{run(), "No attempt was made; 0 recipients: 0 delivered, 0 failed; there was nothing to do."},
+		{run(course{200, 8, 80, peaked, 1}, course{200, 8, 80, peaked, 1}, course{40, 8, 80, plantA, 1}), "The same happened to b2."},
+		{outage, ": more attempts fail (1.00 attempts per success, then 1.85). It does not see that more processes deliver less."},
+	} {
+		if got := strings.Join(fold(v.run).Answer(), "\n"); !strings.Contains(got, v.want) {
+			t.Errorf("got  %s\nwant %s", got, v.want)
+		}
+	}
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func screen(t *testing.T, r *Report, color bool) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.Text(&b, color); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// A crowded run: many servers, outcomes, intervals and flags.
+func crowded(intervals int) *runlog.Run {
+	var courses []course
+	for i := range 8 {
+		courses = append(courses, course{40, 1 + float64(i), intervals, plantB, 1.15})
+	}
+	r := run(courses...)
+	r.About = strings.Repeat("A sentence that is told at some length. ", 6)
+	r.Partial = true
+	for i := range r.Intervals {
+		r.Intervals[i].Decision.Flags = governor.UtilizationAbove1 | governor.StepLimitUp | governor.NarrativeViolation
+	}
+	for code := 400; code < 430; code++ {
+		r.Replies = append(r.Replies, runlog.ReplyCount{Destination: 1, Stage: mail.StageRCPT, Code: code, Count: 5})
+	}
+	return r
+}
+
+func TestTextFitsTheScreen(t *testing.T) {
+	var many []Expectation
+	for _, m := range MetricList() {
+		many = append(many, Expectation{m.Name, "<", 1_000_000})
+	}
+	for _, r := range []*Report{fold(crowded(60), many...), fold(run(course{40, 3, 60, plantB, 1.15})), fold(run())} {
+		plain, colored := screen(t, r, false), screen(t, r, true)
+		if escapes.MatchString(plain) || !escapes.MatchString(colored) || escapes.ReplaceAllString(colored, "") != plain {
+			t.Error("colour changes more than the colour")
+		}
+		for line := range strings.Lines(plain) {
+			line = strings.TrimSuffix(line, "\n")
+			if utf8.RuneCountInString(line) > columns || strings.TrimRight(line, " ") != line {
+				t.Errorf("%d columns: %q", len(line), line)
+			}
+			if strings.ContainsFunc(line, func(c rune) bool { return c > 126 || c < 32 }) {
+				t.Errorf("not plain ASCII: %q", line)
+			}
+		}
+		if lines := strings.Count(plain, "\n"); lines > 85 {
+			t.Errorf("%d lines", lines)
+		}
+	}
+}
+
+func TestTextSaysWhatMatters(t *testing.T) {
+	got := screen(t, fold(run(course{40, 3, 60, plantB, 1.15}), Expectation{"settling_intervals_5pct", "<=", 40}, Expectation{"dfr", "<", 1.1}), false)
+	rest := got
+	for _, want := range []string{ // in this order
+		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per success; ",
+		"\nGovernor of b1: patent-damped, target 140,000/h (12 of 60 intervals)\n", "\n  0      3.0   45,922 ", "\n 59    180.0  140,000 ",
+		"\nexample      250      dot      delivered  20,542,701  87.0 %\n", "timeout  connect  deferral",
+		"\nExpectations: 1 of 2 missed\n", "32  ok\n", "1.1500  MISSED\n",
+		"\nSeed 42, digest 0123456789abcdef, scenario 3f786850e387\nRun it again: flyball run hand-made --seed 42\n",
+	} {
+		_, after, found := strings.Cut(rest, want)
+		if !found {
+			t.Fatalf("no %q after that in\n%s", want, got)
+		}
+		rest = "\n" + after
+	}
+	if got := screen(t, fold(run(course{40, 1, 9, plantA, 1}), Expectation{"settling_intervals_5pct", "<=", 40}), false); !strings.Contains(got, "<= 40  never  MISSED") {
+		t.Errorf("no \"never\" in\n%s", got)
+	}
+}
+
+func TestSampledIntervals(t *testing.T) {
+	rows := func(n, judged int) []Row {
+		var rows []Row
+		for i := range n {
+			rows = append(rows, Row{Number: i, Draining: i >= judged})
+		}
+		return rows
+	}
+	for _, v := range []struct {
+		rows []Row
+		most int
+		want []int
+	}{
+		{rows(0, 0), 4, nil},
+		{rows(3, 3), 4, []int{0, 1, 2}},
+		{rows(100, 100), 4, []int{0, 33, 66, 99}},
+		{rows(100, 40), 4, []int{0, 19, 39, 99}},
+		{rows(100, 0), 4, []int{0, 99}},
+		{rows(100, 1), 4, []int{0, 99}},
+	} {
+		var got []int
+		for _, r := range sampled(v.rows, v.most) {
+			got = append(got, r.Number)
+		}
+		if !slices.Equal(got, v.want) {
+			t.Errorf("%d rows: got %v, want %v", len(v.rows), got, v.want)
+		}
+	}
+}
+
+func TestLivePartialRunIsMarked(t *testing.T) {
+	r := run(course{40, 3, 60, plantB, 1.15})
+	r.Mode, r.Partial = "real", true
+	r.Intervals[59].Partial = true
+	r.Intervals[59].Sample.Span = vt.Hour
+	got := screen(t, fold(r), false)
+	if !strings.Contains(got, "(real SMTP)") || !strings.Contains(got, "\nPARTIAL: ") || !regexp.MustCompile(`(?m)^ 59 .* - +- +- +partial$`).MatchString(got) {
+		t.Error(got)
+	}
+}

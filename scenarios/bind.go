@@ -1,0 +1,226 @@
+package scenarios
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/netmodel"
+)
+
+// binder lays a tree over a Scenario that holds the defaults. A value that is
+// refused leaves the default in place, so that all problems are found at once.
+type binder struct {
+	faults  []fault
+	refused []string // paths that a later check need not mention again
+}
+
+func (b *binder) refuse(n *node, at int, key, path, format string, args ...any) {
+	b.faults = append(b.faults, fault{set: n.set, at: at, key: key, text: fmt.Sprintf(format, args...)})
+	b.refused = append(b.refused, path)
+}
+
+// value binds n to v, which lies at path.
+func (b *binder) value(n *node, v reflect.Value, f field, path string) {
+	wrong := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.want()) }
+	outside := func() { b.refuse(n, n.at, path, path, "got %s, want %s to %s", n.describe(), f.low, f.high) }
+	if isText(f.typ) {
+		switch {
+		case len(n.text) > 100:
+			wrong()
+		case n.kind == aString || n.kind == anInteger || n.kind == aFloat:
+			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
+				b.refuse(n, n.at, path, path, "%s", err)
+			}
+		case n.kind == aTable && v.Kind() == reflect.Struct:
+			v.SetZero()
+			b.table(n, v, path)
+		default:
+			wrong()
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		if n.kind != aTable {
+			wrong()
+			return
+		}
+		b.table(n, v, path)
+	case reflect.Slice:
+		if n.kind != aList {
+			wrong()
+			return
+		}
+		b.list(n, v, f, path)
+	case reflect.String:
+		switch {
+		case n.kind != aString:
+			wrong()
+		case !f.allows(n.text):
+			hint := ""
+			if s := nearest(n.text, f.oneOf); s != "" {
+				hint = fmt.Sprintf(" (did you mean %q?)", s)
+			}
+			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(), hint)
+		default:
+			v.SetString(n.text)
+		}
+	case reflect.Bool:
+		if n.kind != aBool {
+			wrong()
+			return
+		}
+		v.SetBool(n.text == "true")
+	case reflect.Int, reflect.Uint64:
+		i, ok := n.integer()
+		switch {
+		case !ok:
+			wrong()
+		case !f.inRange(float64(i)):
+			outside()
+		case v.Kind() == reflect.Int:
+			v.SetInt(i)
+		case i < 0:
+			wrong()
+		default:
+			v.SetUint(uint64(i))
+		}
+	case reflect.Float64:
+		x, ok := n.float()
+		switch {
+		case !ok:
+			wrong()
+		case math.IsNaN(x) || math.IsInf(x, 0):
+			b.refuse(n, n.at, path, path, "got %s, want a finite number", n.describe())
+		case !f.inRange(x):
+			outside()
+		default:
+			v.SetFloat(x)
+		}
+	default:
+		panic("no way to read a " + v.Type().String())
+	}
+}
+
+// table binds the keys of a table to the fields of a struct.
+func (b *binder) table(n *node, v reflect.Value, path string) {
+	fields := fieldsOf(v.Type())
+	for _, name := range n.names {
+		if f, ok := fieldNamed(fields, name); ok {
+			b.value(n.fields[name], v.Field(f.index), f, below(path, name))
+			continue
+		}
+		child := n.fields[name]
+		text := fmt.Sprintf("unknown key %s, ", quote(name))
+		if s := nearest(name, names(fields)); s != "" {
+			text += fmt.Sprintf("did you mean %q?", s)
+			b.refused = append(b.refused, below(path, s))
+		} else if owner, ok := ownerOf(name, v.Type()); ok {
+			text += "it belongs " + owner
+		} else {
+			text += "known here: " + list(names(fields))
+		}
+		b.refuse(child, child.keyAt, path, below(path, name), "%s", text)
+	}
+	for _, f := range fields {
+		if key := below(path, f.name); f.required && n.fields[f.name] == nil && !b.mentioned(key) {
+			b.refuse(n, n.at, key, key, "missing, want %s", f.want())
+		}
+	}
+}
+
+// list binds a list. Each table in it starts from the defaults of its kind.
+func (b *binder) list(n *node, v reflect.Value, f field, path string) {
+	v.SetZero()
+	if len(n.items) == 0 {
+		return
+	}
+	v.Set(reflect.MakeSlice(f.typ, len(n.items), len(n.items)))
+	element := f
+	element.typ = f.typ.Elem()
+	for i, item := range n.items {
+		v.Index(i).Set(newElement(element.typ))
+		b.value(item, v.Index(i), element, conf.Index(path, i))
+	}
+}
+
+// newElement is what a table of a list is laid over.
+func newElement(t reflect.Type) reflect.Value {
+	switch t {
+	case reflect.TypeFor[netmodel.Server]():
+		return reflect.ValueOf(netmodel.DefaultServer())
+	case reflect.TypeFor[netmodel.Destination]():
+		return reflect.ValueOf(netmodel.DefaultDestination())
+	case reflect.TypeFor[netmodel.Dead]():
+		return reflect.ValueOf(netmodel.DefaultDead())
+	case reflect.TypeFor[Campaign]():
+		return reflect.ValueOf(DefaultCampaign())
+	}
+	return reflect.Zero(t)
+}
+
+func fieldNamed(fields []field, name string) (field, bool) {
+	for _, f := range fields {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// ownerOf says where a key is known, if not in a table of type here: a key
+// that follows the wrong header is TOML's commonest slip.
+func ownerOf(name string, here reflect.Type) (string, bool) {
+	root := fieldsOf(reflect.TypeFor[Scenario]())
+	if _, ok := fieldNamed(root, name); ok {
+		return "at the top of the file, before the first [table]", true
+	}
+	for _, f := range root {
+		t, header := f.typ, "["+f.name+"]"
+		if t.Kind() == reflect.Slice {
+			t, header = t.Elem(), "["+header+"]"
+		}
+		if t.Kind() != reflect.Struct || t == here {
+			continue
+		}
+		if _, ok := fieldNamed(fieldsOf(t), name); ok {
+			return "under " + header, true
+		}
+	}
+	return "", false
+}
+
+func below(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// integer reads a whole number that fits 64 bits.
+func (n *node) integer() (int64, bool) {
+	if n.kind != anInteger {
+		return 0, false
+	}
+	i, err := strconv.ParseInt(n.text, 0, 64)
+	return i, err == nil
+}
+
+// float reads a number; beyond the greatest float it is infinite.
+func (n *node) float() (float64, bool) {
+	if n.kind == anInteger {
+		if i, ok := n.integer(); ok {
+			return float64(i), true
+		}
+	} else if n.kind != aFloat {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(strings.ReplaceAll(n.text, "_", ""), 64)
+	return x, err == nil || errors.Is(err, strconv.ErrRange)
+}

@@ -1,0 +1,28 @@
+package scenarios
+
+import (
+	"embed"
+	"strings"
+)
+
+//go:embed builtin/*.toml
+var builtin embed.FS
+
+// Builtin is the text of a built-in scenario.
+func Builtin(name string) ([]byte, bool) {
+	src, err := builtin.ReadFile("builtin/" + name + ".toml")
+	return src, err == nil
+}
+
+// Names lists the built-in scenarios, sorted.
+func Names() []string {
+	entries, err := builtin.ReadDir("builtin")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, strings.TrimSuffix(e.Name(), ".toml"))
+	}
+	return all
+}

@@ -1,0 +1,74 @@
+package scenarios
+
+import (
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/internal/vt"
+)
+
+// maxRecipients of all campaigns together: a recipient is numbered by 32 bits.
+const maxRecipients = 4_000_000_000
+
+// Validate reports every problem that tags cannot tell, with keys as in a
+// scenario file. It never edits.
+func (s *Scenario) Validate() []error {
+	var l conf.List
+	l.Check(s.Horizon > 0 && s.Horizon <= 3650*vt.Day, "horizon", "got %s, want more than 0s, at most 3650d", s.Horizon)
+	l.Within("governor", s.Governor.Validate())
+	l.Within("retry", s.Retry.Validate())
+	l = append(l, s.Netmodel().Validate()...)
+	l.Check(reservedAddress(s.Message.From), "message.from",
+		"got %s, want a plain address under a reserved domain, such as \"news@sender.example\" (RFC 2606)", quote(s.Message.From))
+
+	l.Check(len(s.Campaigns) > 0, "campaign", "got none, want at least one [[campaign]]")
+	seen, recipients := map[string]bool{}, uint64(0)
+	for i, c := range s.Campaigns {
+		key := conf.Index("campaign", i)
+		l.Check(!seen[c.Name], key+".name", "got %q a second time, want a name of its own", c.Name)
+		seen[c.Name] = true
+		l.Check(c.Start < s.Horizon, key+".start", "got %s, want less than horizon = %s", c.Start, s.Horizon)
+		recipients += uint64(c.Recipients)
+	}
+	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients, maxRecipients)
+
+	for i, e := range s.Expect {
+		if _, ok := MetricNamed(e.Metric); !ok {
+			hint := ""
+			if near := nearest(e.Metric, metricNames()); near != "" {
+				hint = " (did you mean \"" + near + "\"?)"
+			}
+			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(metricNames()), hint)
+		}
+	}
+	return l
+}
+
+// reservedAddress reports whether s is local@domain without quoting, comments
+// or display name, under a domain that nobody can own (RFC 2606, RFC 6761).
+func reservedAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	if !ok || len(local) > 64 || len(s) > 254 ||
+		!labels(local, letters+"!#$%&'*+-/=?^_`{|}~") || !labels(domain, letters+"-") {
+		return false
+	}
+	domain = "." + strings.ToLower(domain)
+	for _, reserved := range []string{".example", ".test", ".invalid", ".localhost", ".example.com", ".example.net", ".example.org"} {
+		if strings.HasSuffix(domain, reserved) {
+			return true
+		}
+	}
+	return false
+}
+
+// labels reports whether s is made of parts between dots, none empty, of those
+// characters.
+func labels(s, characters string) bool {
+	for _, part := range strings.Split(s, ".") {
+		if part == "" || strings.Trim(part, characters) != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,143 @@
+package scenarios
+
+import (
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// field is what the tags of a Config field say. The binder checks it, the
+// resolved file leaves out what it forbids, the schema publishes it.
+type field struct {
+	index    int
+	name     string // toml
+	doc      string
+	typ      reflect.Type
+	low      string // range, as written; empty: none
+	high     string
+	oneOf    []string
+	pattern  string
+	required bool
+}
+
+func fieldsOf(t reflect.Type) []field {
+	var all []field
+	for i := range t.NumField() {
+		tag := t.Field(i).Tag
+		f := field{index: i, name: tag.Get("toml"), doc: tag.Get("doc"), typ: t.Field(i).Type,
+			pattern: tag.Get("pattern"), required: tag.Get("required") == "true"}
+		f.low, f.high, _ = strings.Cut(tag.Get("range"), "..")
+		if s := tag.Get("oneof"); s != "" {
+			f.oneOf = strings.Fields(s)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func names(fields []field) []string {
+	var all []string
+	for _, f := range fields {
+		all = append(all, f.name)
+	}
+	return all
+}
+
+// inRange reports whether v obeys the range.
+func (f field) inRange(v float64) bool {
+	if f.low == "" {
+		return true
+	}
+	low, high := f.bounds()
+	return low <= v && v <= high
+}
+
+func (f field) bounds() (low, high float64) {
+	low, err1 := strconv.ParseFloat(f.low, 64)
+	high, err2 := strconv.ParseFloat(f.high, 64)
+	if err1 != nil || err2 != nil {
+		panic(fmt.Sprintf("range of %s is %q to %q", f.name, f.low, f.high))
+	}
+	return low, high
+}
+
+// allows reports whether a string is one of the names and fits the pattern.
+func (f field) allows(s string) bool {
+	for _, o := range f.oneOf {
+		if s == o {
+			return true
+		}
+	}
+	return f.oneOf == nil && (f.pattern == "" || regexp.MustCompile(f.pattern).MatchString(s))
+}
+
+// absent reports whether v can only mean that the key is not given: it is zero
+// and its own tags forbid that.
+func (f field) absent(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String() == "" && !f.allows("")
+	case reflect.Int:
+		return v.Int() == 0 && !f.inRange(0)
+	case reflect.Float64:
+		return v.Float() == 0 && !f.inRange(0)
+	}
+	return false
+}
+
+// want says what a value of this field looks like.
+func (f field) want() string {
+	between := ""
+	if f.low != "" {
+		between = " " + f.low + " to " + f.high
+	}
+	switch f.typ {
+	case reflect.TypeFor[vt.Span]():
+		return `a time such as "90s", "3h" or "30d"`
+	case reflect.TypeFor[unit.PerHour]():
+		return `a rate such as "140000/h" or "24/day"`
+	case reflect.TypeFor[unit.Bytes]():
+		return `a size such as "32KiB" or "900B"`
+	case reflect.TypeFor[netmodel.Dist]():
+		return `a time such as "80ms", or a table such as {dist = "lognormal", median = "40ms", sigma = 1.0}`
+	}
+	switch f.typ.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Uint64:
+		if between == "" {
+			between = fmt.Sprintf(" 0 to %d", int64(math.MaxInt64))
+		}
+		return "a whole number" + between
+	case reflect.Float64:
+		return "a number" + between
+	case reflect.Slice:
+		if f.typ.Elem().Kind() == reflect.Struct {
+			return "[[" + f.name + "]] tables"
+		}
+		return "a list"
+	case reflect.Struct:
+		return "a table"
+	}
+	switch {
+	case f.oneOf != nil:
+		return "one of " + list(f.oneOf)
+	case f.pattern != "":
+		return "lower-case letters, digits and hyphens (" + f.pattern + ")"
+	}
+	return "a string"
+}
+
+// isText reports whether values of t are written as a string that t reads
+// itself.
+func isText(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}

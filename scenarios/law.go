@@ -1,0 +1,41 @@
+package scenarios
+
+import (
+	"bytes"
+	"reflect"
+
+	"flyball/governor"
+	"flyball/internal/conf"
+)
+
+// LoadGovernor reads the [governor] table of any TOML file, a scenario too, and
+// applies the entries of set, each "governor.key=value". Other tables are not
+// looked at. The error is of type Problems.
+func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
+	law := governor.Default()
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	root, faults := parse(src, "")
+	if faults != nil {
+		return law, report(name, src, faults)
+	}
+	faults = root.apply(set)
+	table := root.fields["governor"]
+	if table == nil || table.kind != aTable {
+		faults = append(faults, fault{key: "governor", text: "missing, want a [governor] table"})
+		return law, report(name, src, faults)
+	}
+	var b binder
+	b.table(table, reflect.ValueOf(&law).Elem(), "governor")
+	faults = append(faults, b.faults...)
+	var l conf.List
+	l.Within("governor", law.Validate())
+	for _, err := range l {
+		if f := locate(root, err); !b.mentioned(f.key) {
+			faults = append(faults, f)
+		}
+	}
+	if faults != nil {
+		return law, report(name, src, faults)
+	}
+	return law, nil
+}

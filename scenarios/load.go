@@ -1,0 +1,123 @@
+package scenarios
+
+import (
+	"bytes"
+	"reflect"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// SchemaVersion is the version of the file format that this program reads.
+const SchemaVersion = 1
+
+// Default is a Scenario without the parts that only its author can name:
+// a name, destinations and campaigns.
+func Default() Scenario {
+	return Scenario{
+		SchemaVersion: SchemaVersion,
+		Seed:          1,
+		Horizon:       5 * vt.Day, // RFC 5321 4.5.4.1: give up after 4 or 5 days
+		Stages:        "collapsed",
+		TimeScale:     1,
+		Governor:      governor.Default(),
+		Retry:         engine.DefaultRetry(),
+		Message: Message{
+			Size: 45_000, // assumed: median campaign
+			From: "news@sender.example",
+		},
+		Dialogue: mail.DefaultDialogue(),
+		Network:  netmodel.DefaultNetwork(),
+		Servers:  []netmodel.Server{netmodel.DefaultServer()},
+	}
+}
+
+// DefaultCampaign is a campaign that takes all the MTA processes it can get.
+func DefaultCampaign() Campaign {
+	return Campaign{
+		Processes: 500,  // assumed: three times what Table 1 needs at 1000 messages per hour and process
+		Subset:    1000, // assumed
+	}
+}
+
+// Load reads a scenario: defaults, then the file, then the entries of set, each
+// "path.to.key=value". Name is what problems call the file. The error is of
+// type Problems and holds everything that is wrong, not only the first thing;
+// after a syntax error nothing else is looked at.
+func Load(name string, src []byte, set []string) (*Scenario, error) {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	root, faults := parse(src, "")
+	if faults != nil {
+		return nil, report(name, src, faults)
+	}
+	faults = root.apply(set)
+	if other := otherVersion(root); other != nil {
+		return nil, report(name, src, append(faults, *other))
+	}
+
+	s := Default()
+	var b binder
+	b.table(root, reflect.ValueOf(&s).Elem(), "")
+	faults = append(faults, b.faults...)
+	for _, err := range s.Validate() {
+		if f := locate(root, err); !b.mentioned(f.key) {
+			faults = append(faults, f)
+		}
+	}
+	if faults == nil {
+		faults = referee(src)
+	}
+	if faults != nil {
+		return nil, report(name, src, faults)
+	}
+	return &s, nil
+}
+
+// otherVersion refuses a file of another format in one line: its other
+// problems would only mislead.
+func otherVersion(root *node) *fault {
+	n := root.fields["schema_version"]
+	if n == nil {
+		return nil
+	}
+	if v, ok := n.integer(); !ok || v == SchemaVersion {
+		return nil
+	}
+	return &fault{set: n.set, at: n.at, key: "schema_version",
+		text: "scenario version " + shorten(n.text) + ", this program reads 1"}
+}
+
+// locate finds where the value that err is about was written: the value, or
+// if it is a default the nearest table around it.
+func locate(root *node, err error) fault {
+	p, ok := err.(conf.Problem)
+	if !ok {
+		return fault{text: err.Error()}
+	}
+	path, bad := parsePath(p.Key)
+	if bad != "" {
+		panic("a problem with key " + p.Key)
+	}
+	n := root.find(path)
+	return fault{set: n.set, at: n.at, key: p.Key, text: p.Text}
+}
+
+// mentioned reports whether something at, in or around key was refused before.
+func (b *binder) mentioned(key string) bool {
+	for _, r := range b.refused {
+		if within(key, r) || within(r, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether a path is another one or lies below it.
+func within(path, around string) bool {
+	return len(path) >= len(around) && path[:len(around)] == around &&
+		(len(path) == len(around) || path[len(around)] == '.' || path[len(around)] == '[')
+}

@@ -1,0 +1,580 @@
+package scenarios
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"flyball/internal/conf"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+// minimal is the shortest scenario there is.
+const minimal = `schema_version = 1
+name = "small"
+[[destination]]
+name = "a"
+domain = "a.example"
+[[campaign]]
+name = "c"
+recipients = 100
+`
+
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", file, got, want)
+	}
+}
+
+func TestBadScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.toml")
+	if err != nil || len(files) < 30 {
+		t.Fatalf("got %d bad scenarios, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Load(filepath.Base(file), src, nil)
+			if s != nil || err == nil {
+				t.Fatalf("it loads: %v", err)
+			}
+			if problems, ok := err.(Problems); !ok || len(problems) == 0 {
+				t.Fatalf("got a %T: %v", err, err)
+			}
+			golden(t, strings.TrimSuffix(file, ".toml")+".err", []byte(err.Error()+"\n"))
+		})
+	}
+}
+
+func TestDefaultsAreFilledIn(t *testing.T) {
+	got, err := Load("small.toml", []byte(minimal), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Name = "small"
+	a := netmodel.DefaultDestination()
+	a.Name, a.Domain = "a", "a.example"
+	want.Destinations = []netmodel.Destination{a}
+	c := DefaultCampaign()
+	c.Name, c.Recipients = "c", 100
+	want.Campaigns = []Campaign{c}
+	if !reflect.DeepEqual(*got, want) {
+		t.Errorf("got  %+v\nwant %+v", *got, want)
+	}
+	if want.Governor.Target != 140000 || want.Governor.Interval != 3*vt.Hour || want.Governor.Law != "patent-dynamic" {
+		t.Errorf("the default governor is not that of Table 1: %+v", want.Governor)
+	}
+}
+
+// Every kind of value, read from a file and checked one by one.
+func TestValuesAreRead(t *testing.T) {
+	s, err := Load("all.toml", []byte(`
+schema_version = 1
+name = "all"
+seed = 0x7fff_ffff_ffff_ffff
+horizon = "1d12h"
+time_scale = 40
+governor = { target = "24/day", start = 40.5, cap_utilization = true }
+retry.delays = ["90s", "1h30m"]
+message.size = "1.5KiB"
+[[server]]
+[[server]]
+name = 'far'
+extra_rtt = "1500us"
+[[destination]]
+name = "a"
+domain = "a.example"
+rtt = "80ms"
+dot = { dist = "pareto", min = "100ms", alpha = 3 }
+greylist = { share = 1 }
+[[destination.dead]]
+share = 0.25
+[[destination.fail]]
+at = "rcpt"
+reply = 451
+p = 1e-2
+[[destination.fail]]
+at = "dot"
+fault = "drop"
+p = 0.5
+[[campaign]]
+name = "c"
+recipients = 1_000
+start = "0s"
+[[expect]]
+metric = "dfr"
+op = "<="
+value = 2
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := s.Destinations[0]
+	for _, c := range []struct {
+		key       string
+		got, want any
+	}{
+		{"seed", s.Seed, uint64(1<<63 - 1)},
+		{"horizon", s.Horizon, 36 * vt.Hour},
+		{"time_scale", s.TimeScale, 40.0},
+		{"governor.target", s.Governor.Target, unit.PerHour(1)},
+		{"governor.start", s.Governor.Start, 40.5},
+		{"governor.interval, not given", s.Governor.Interval, 3 * vt.Hour},
+		{"governor.cap_utilization", s.Governor.CapUtilization, true},
+		{"retry.delays", s.Retry.Delays, []vt.Span{90 * vt.Second, 90 * vt.Minute}},
+		{"retry.limit, not given", s.Retry.Limit, 10},
+		{"message.size", s.Message.Size, unit.Bytes(1536)},
+		{"server[0].name, not given", s.Servers[0].Name, "b1"},
+		{"server[1]", s.Servers[1], netmodel.Server{Name: "far", ExtraRTT: 1500 * vt.Microsecond, Share: 1}},
+		{"rtt, a plain time", d.RTT, netmodel.Constant(80 * vt.Millisecond)},
+		{"dot, a table", d.Dot, netmodel.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
+		{"banner, not given", d.Banner, netmodel.DefaultDestination().Banner},
+		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451}},
+		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
+		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
+		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000}}},
+		{"expect", s.Expect, []Expectation{{"dfr", "<=", 2}}},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.key, c.got, c.want)
+		}
+	}
+}
+
+func TestByteOrderMarkAndLineEnds(t *testing.T) {
+	plain, err := Load("x", []byte(minimal), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	windows, err := Load("x", []byte("\ufeff"+strings.ReplaceAll(minimal, "\n", "\r\n")), nil)
+	if err != nil || !reflect.DeepEqual(plain, windows) {
+		t.Errorf("got %+v, %v", windows, err)
+	}
+}
+
+func TestSet(t *testing.T) {
+	src := []byte(minimal)
+	for _, c := range []struct {
+		set  string // entries, one a line
+		got  func(s *Scenario) any
+		want any
+	}{
+		{"seed=7", func(s *Scenario) any { return s.Seed }, uint64(7)},
+		{"governor.target=150000/h", func(s *Scenario) any { return s.Governor.Target }, unit.PerHour(150000)},
+		{"governor.interval = 3m", func(s *Scenario) any { return s.Governor.Interval }, 3 * vt.Minute},
+		{`governor.law="hold"`, func(s *Scenario) any { return s.Governor.Law }, "hold"},
+		{"governor.law=hold", func(s *Scenario) any { return s.Governor.Law }, "hold"},
+		{"governor={law='hold', start=3}", func(s *Scenario) any { return s.Governor.Start }, 3.0},
+		{"destination[0].share=0.5", func(s *Scenario) any { return s.Destinations[0].Share }, 0.5},
+		{"destination[0].rtt=80ms", func(s *Scenario) any { return s.Destinations[0].RTT }, netmodel.Constant(80 * vt.Millisecond)},
+		{"destination[0].rtt={dist='exponential', mean='1s'}", func(s *Scenario) any { return s.Destinations[0].RTT },
+			netmodel.Dist{Dist: "exponential", Mean: vt.Second}},
+		{"retry.delays=['1m','2m']\nretry.delays[1]=3m", func(s *Scenario) any { return s.Retry.Delays }, []vt.Span{vt.Minute, 3 * vt.Minute}},
+		{"seed=7\nseed=8", func(s *Scenario) any { return s.Seed }, uint64(8)},
+		{"about=a = b", func(s *Scenario) any { return s.About }, "a = b"},
+		{"about=", func(s *Scenario) any { return s.About }, ""},
+	} {
+		s, err := Load("small.toml", src, strings.Split(c.set, "\n"))
+		if err != nil {
+			t.Errorf("%s: %v", c.set, err)
+		} else if got := c.got(s); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", c.set, got, c.want)
+		}
+	}
+}
+
+func TestBadSet(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"seed", `--set seed: want path.to.key=value`},
+		{"=3", `--set =3: want path.to.key=value`},
+		{"a..b=3", `--set a..b: got key "a..b", want one such as governor.target or destination[0].share`},
+		{"destination[x].share=3", `--set destination[x].share: got index "[x]", want one such as [0]`},
+		{"destination[0.share=3", `--set destination[0.share: got index "[0", want one such as [0]`},
+		{"destination[-1].share=3", `--set destination[-1].share: got index "[-1]", want one such as [0]`},
+		{"governer.target=1/h", `--set governer.target: unknown key "governer", did you mean "governor"?`},
+		{"governor.traget=1/h", `--set governor.traget: unknown key "traget", did you mean "target"?`},
+		{"governor.target=9", `--set governor.target: "9" has no unit, want a rate such as "140000/h" or "24/day"`},
+		{"governor.start=x", `--set governor.start: got string "x", want a number 1 to 1000000`},
+		{"governor.start=0", `--set governor.start: got 0, want 1 to 1000000`},
+		{"governor.step=explicit", `--set governor.d: got 0, want more than 0, at most 1000000, with step = "explicit"`},
+		{"governor={target=5}", `--set governor.target: "5" has no unit, want a rate such as "140000/h" or "24/day"`},
+		{"destination[0].fail=[{at='rcpt',p=0.1}]", `--set destination[0].fail[0]: got reply = 0 and fault = "", want exactly one of them`},
+		{"destination[2].share=1", `--set destination[2].share: got index 2, want 0 to 0`},
+		{"destination.share=1", `--set destination.share: destination is a list of 1, want an index such as destination[0].share`},
+		{"destination[0].dead[0].share=1", `--set destination[0].dead[0].share: got index 0, but the file has no destination[0].dead`},
+		{"destnation[0].share=1", `--set destnation[0].share: got index 0, but the file has no destnation (did you mean "destination"?)`},
+		{"name[0]=a", `--set name[0]: name is string "small", want a list for [0]`},
+		{"name.x=a", `--set name.x: name is string "small", want a table for x`},
+		{"about='a", `--set about: got "'a": unterminated literal string`},
+		{"about=\xff", `--set about: got a value that is not UTF-8`},
+		{"schema_version=2", `--set schema_version: scenario version 2, this program reads 1`},
+		{"seed=" + strings.Repeat("[", 30), `--set seed: got "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[": array is incomplete`},
+		{"seed=" + strings.Repeat("[", 30) + strings.Repeat("]", 30), `--set seed: got "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]": nested more than 20 deep`},
+		{"seed=1\nname=x", `--set seed: got "1\nname=x": nothing but one value may follow "="`},
+	} {
+		s, err := Load("small.toml", []byte(minimal), []string{c.set})
+		if s != nil || err == nil || err.Error() != c.want {
+			t.Errorf("%q:\ngot  %v\nwant %s", c.set, err, c.want)
+		}
+	}
+}
+
+// Problems of the file come first, in its order, then those of the command
+// line; a line break in a value must not forge a message of its own.
+func TestOrderOfProblems(t *testing.T) {
+	src := strings.Replace(minimal, "100", "0", 1) + "[governor]\nstart = 0\n"
+	_, err := Load("f.toml", []byte(src), []string{"horizon=0s", "stages=a\nb"})
+	want := strings.Join([]string{
+		`f.toml:8:14: campaign[0].recipients: got 0, want 1 to 1000000000`,
+		`f.toml:10:9: governor.start: got 0, want 1 to 1000000`,
+		`--set stages: got "a\nb", want one of collapsed, full`,
+		`--set horizon: got 0s, want more than 0s, at most 3650d`,
+	}, "\n")
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// The limits hold before any work that grows faster than the file.
+func TestHugeFiles(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name, src, want string
+	}{
+		{"too large", strings.Repeat("#", mib+1), "got 1048577 bytes, want at most 1048576 (1 MiB)"},
+		{"brackets", "a = " + strings.Repeat("[", mib-4), "nested more than"},
+		{"braces", "a = " + strings.Repeat("{a=", mib/3-4), "nested more than"},
+		{"dots", strings.Repeat("a.", mib/2-4) + "a = 1", "nested more than 20 deep"},
+		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/2-200) + "]", `retry.delays[0]: "1" has no unit`},
+		{"many keys", minimal + "[retry]\n" + manyKeys(60000), "unknown key"},
+		{"many twice", strings.Repeat("a=1\n", mib/4), `"a" is given twice, see line 1`},
+		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/11-20), "want at most 1000"},
+	} {
+		start := time.Now()
+		_, err := Load("huge.toml", []byte(c.src), nil)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: took %s", c.name, took)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %.200s, want %s", c.name, fmt.Sprint(err), c.want)
+		}
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "key%d = 1\n", i)
+	}
+	return b.String()
+}
+
+func TestBuiltins(t *testing.T) {
+	names := Names()
+	for _, want := range []string{"quickstart", "patent-table1", "patent-200k", "patent-as-printed", "runaway", "slow-dns",
+		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances"} {
+		if _, ok := Builtin(want); !ok {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if _, ok := Builtin("no-such"); ok {
+		t.Error("there is a no-such")
+	}
+	for i, name := range names {
+		if i > 0 && names[i-1] >= name {
+			t.Errorf("%s is not in order", name)
+		}
+		src, _ := Builtin(name)
+		s, err := Load(name+".toml", src, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if !bytes.HasPrefix(src, []byte("#:schema ../schema/scenario.schema.json\n")) {
+			t.Errorf("%s does not name its schema", name)
+		}
+		if s.Name != name || s.About == "" || len(s.Expect) == 0 {
+			t.Errorf("%s: got name %q, about %q and %d expectations", name, s.Name, s.About, len(s.Expect))
+		}
+		roundTrip(t, s)
+	}
+}
+
+// roundTrip checks that the resolved form of a scenario means the scenario.
+func roundTrip(t *testing.T, s *Scenario) {
+	t.Helper()
+	text := Resolved(s)
+	again, err := Load("resolved.toml", text, nil)
+	if err != nil {
+		t.Fatalf("the resolved form is refused: %v\n%s", err, text)
+	}
+	if !reflect.DeepEqual(s, again) {
+		t.Fatalf("got  %+v\nwant %+v\nfrom\n%s", again, s, text)
+	}
+	if ID(s) != ID(again) {
+		t.Fatalf("the ID changed from %s to %s", ID(s), ID(again))
+	}
+	if errs := validate(schemaTree(t), decode(t, text), ""); errs != nil {
+		t.Fatalf("the schema refuses the resolved form: %v\n%s", errs, text)
+	}
+}
+
+func TestResolvedSpellsEverythingOut(t *testing.T) {
+	s, err := Load("small.toml", []byte(minimal), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/small.resolved.toml", Resolved(s))
+	other := *s
+	other.Governor.Start++
+	if ID(s) == ID(&other) || len(ID(s)) != 64 {
+		t.Errorf("got IDs %s and %s", ID(s), ID(&other))
+	}
+}
+
+func TestMetricsAreSorted(t *testing.T) {
+	all := Metrics()
+	for i, m := range all {
+		if m.Doc == "" || m.Unit == "" || (i > 0 && all[i-1].Name >= m.Name) {
+			t.Errorf("metric %d: %+v", i, m)
+		}
+	}
+}
+
+func TestReservedAddress(t *testing.T) {
+	for s, want := range map[string]bool{
+		"a@sender.example": true, "a@example": true, "A.b+c@EXAMPLE.com": true, "a@mail.example.org": true, "a@x.test": true,
+		"a@x.invalid": true, "a@localhost": true,
+		"": false, "a": false, "@x.test": false, "a@": false, "a@b@x.test": false, "a..b@x.test": false, "a@x..test": false,
+		"a b@x.test": false, "a\r\n@x.test": false, "<a@x.test>": false, "a@myexample": false, "a@notexample.com": false,
+		"a@gmail.com": false, "a@example.com.evil.net": false, "a@[127.0.0.1]": false, strings.Repeat("a", 65) + "@x.test": false,
+		"größe@x.test": false,
+	} {
+		if got := reservedAddress(s); got != want {
+			t.Errorf("%q: got %v", s, got)
+		}
+	}
+}
+
+// The distances are worked by hand, or from the literature (kitten).
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"target", "traget", 2}, {"law", "lax", 1}, {"flaw", "lawn", 2}} {
+		if got := distance(c.a, c.b); got != c.want || distance(c.b, c.a) != got {
+			t.Errorf("%s %s: got %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+	if got := nearest("x", []string{"d", "x1"}); got != "" {
+		t.Errorf("got %q for a key of one letter", got)
+	}
+}
+
+// Every default obeys its own tags, and every tag can be read.
+func TestTags(t *testing.T) {
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		seen := map[string]bool{}
+		for _, f := range fieldsOf(v.Type()) {
+			key, field := below(path, f.name), v.Field(f.index)
+			if f.name == "" || seen[f.name] {
+				t.Errorf("%s: no name, or one used twice", key)
+			}
+			seen[f.name] = true
+			if f.low != "" {
+				if low, high := f.bounds(); low >= high && key != "schema_version" {
+					t.Errorf("%s: range %s to %s", key, f.low, f.high)
+				}
+			}
+			switch {
+			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
+				walk(newElement(f.typ.Elem()), conf.Index(key, 0))
+			case f.typ.Kind() == reflect.Struct:
+				walk(field, key)
+			case f.absent(field):
+			case f.typ.Kind() == reflect.Float64 && !f.inRange(field.Float()),
+				f.typ.Kind() == reflect.Int && !f.inRange(float64(field.Int())),
+				f.typ.Kind() == reflect.String && !f.allows(field.String()):
+				t.Errorf("%s: the default %v breaks its own tags", key, field)
+			}
+		}
+	}
+	walk(reflect.ValueOf(Default()), "")
+}
+
+// FuzzLoad: no file makes the program panic; what loads means the same in its
+// resolved form; the tree agrees with an independent reader of TOML.
+func FuzzLoad(f *testing.F) {
+	for _, name := range Names() {
+		src, _ := Builtin(name)
+		f.Add(src, "governor.start=50")
+	}
+	files, _ := filepath.Glob("testdata/bad/*.toml")
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src, "destination[0].rtt={dist='gamma'}")
+	}
+	f.Fuzz(func(t *testing.T, src []byte, set string) {
+		if s, err := Load("fuzz.toml", src, nil); err == nil {
+			roundTrip(t, s)
+			if errs := validate(schemaTree(t), decode(t, src), ""); errs != nil {
+				t.Fatalf("the schema refuses what loads: %v", errs)
+			}
+		}
+		if s, err := Load("fuzz.toml", src, []string{set}); err == nil {
+			roundTrip(t, s)
+		}
+		sameTree(t, src)
+	})
+}
+
+// sameTree compares the tree with what BurntSushi/toml makes of a file.
+func sameTree(t *testing.T, src []byte) {
+	t.Helper()
+	root, faults := parse(src, "")
+	var want map[string]any
+	if faults != nil || referee(src) != nil {
+		return
+	}
+	if _, err := toml.Decode(string(src), &want); err != nil {
+		return
+	}
+	if got := asMap(root); !same(got, want) {
+		t.Fatalf("got  %#v\nwant %#v", got, want)
+	}
+}
+
+func TestTreeAgreesWithAnotherReader(t *testing.T) {
+	for _, name := range Names() {
+		src, _ := Builtin(name)
+		sameTree(t, src)
+	}
+	src := []byte(`
+a.b.c = 1
+a.b.d = [1, [2.5, 3], {x.y = true, x.z = "s"}]
+"quoted key"."" = '''
+many
+lines'''
+[t.u.v]
+i = 0xff
+f = 6.02e23
+[t]
+k = "esc \" \u00e9 \\"
+[[l]]
+[[l.m]]
+n = 1
+[[l.m]]
+n = 2
+[l.o]
+p = 3
+[[l]]
+q = [
+  { r = 1 }, # comment
+  { r = 2 },
+]
+`)
+	if referee(src) != nil {
+		t.Fatal(referee(src))
+	}
+	sameTree(t, src)
+}
+
+func asMap(n *node) any {
+	switch n.kind {
+	case aTable:
+		m := map[string]any{}
+		for _, name := range n.names {
+			m[name] = asMap(n.fields[name])
+		}
+		return m
+	case aList:
+		all := []any{}
+		for _, item := range n.items {
+			all = append(all, asMap(item))
+		}
+		return all
+	case anInteger:
+		i, _ := n.integer()
+		return i
+	case aFloat:
+		x, _ := n.float()
+		return x
+	case aBool:
+		return n.text == "true"
+	case aDate:
+		return time.Time{}
+	}
+	return n.text
+}
+
+// same is DeepEqual where all dates are equal, all lists are lists, and NaN is
+// itself.
+func same(a, b any) bool {
+	switch b := b.(type) {
+	case time.Time:
+		_, ok := a.(time.Time)
+		return ok
+	case float64:
+		x, ok := a.(float64)
+		return ok && (x == b || x != x && b != b)
+	case map[string]any:
+		m, ok := a.(map[string]any)
+		if !ok || len(m) != len(b) {
+			return false
+		}
+		for k, v := range b {
+			if w, ok := m[k]; !ok || !same(w, v) {
+				return false
+			}
+		}
+		return true
+	case []map[string]any:
+		all := make([]any, len(b))
+		for i, v := range b {
+			all[i] = v
+		}
+		return same(a, all)
+	case []any:
+		l, ok := a.([]any)
+		if !ok || len(l) != len(b) {
+			return false
+		}
+		for i, v := range b {
+			if !same(l[i], v) {
+				return false
+			}
+		}
+		return true
+	}
+	return a == b
+}

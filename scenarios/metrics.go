@@ -1,0 +1,52 @@
+package scenarios
+
+import "slices"
+
+// Metric is a number that a run ends with and an [[expect]] can hold it to.
+type Metric struct {
+	Name, Unit string
+	Doc        string // what it is; of several servers, which one counts
+}
+
+// Metrics lists every metric, by name. Reports compute exactly these. Judged
+// are the whole intervals in which some recipient had not been tried yet.
+func Metrics() []Metric {
+	return []Metric{
+		{"ambiguous", "recipients", "final dot sent, no reply known, not resent"},
+		{"attempts", "attempts", "all attempts that ended"},
+		{"available_final", "processes", "C after the last judged interval; least of all servers"},
+		{"delivered", "recipients", "delivered"},
+		{"delivered_share", "1", "delivered / recipients"},
+		{"dfr", "attempts per success", "delivery failure rate ([0071])"},
+		{"end_h", "h", "when the last recipient ended, or the horizon"},
+		{"failed", "recipients", "bounced, or given up at the retry limit"},
+		{"iae_target_hours", "h", "sum of |rate - target| x S / target; greatest of all servers"},
+		{"overshoot", "1", "greatest (rate - target) / target, 0 or more; greatest of all servers"},
+		{"peak_available", "processes", "greatest C of any server at any time"},
+		{"pending", "recipients", "not finished at the end"},
+		{"rate_per_h", "messages/h", "mean rate over the last quarter of the judged intervals; least of all servers"},
+		{"recipients", "recipients", "length of all lists"},
+		{"retries_per_recipient", "attempts", "resends / recipients that are not suppressed"},
+		{"settling_intervals_5pct", "intervals", "passed before the rate stayed within 5 % of the target; greatest of all servers; a server that never settles misses every expectation"},
+		{"suppressed", "recipients", "on the suppression list, never tried"},
+		{"total_variation", "processes", "sum of all changes of C; greatest of all servers"},
+	}
+}
+
+// MetricNamed finds a metric.
+func MetricNamed(name string) (Metric, bool) {
+	all := Metrics()
+	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		return Metric{}, false
+	}
+	return all[i], true
+}
+
+func metricNames() []string {
+	var all []string
+	for _, m := range Metrics() {
+		all = append(all, m.Name)
+	}
+	return all
+}

@@ -1,0 +1,141 @@
+package scenarios
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Problem is one thing wrong with a scenario, and where.
+type Problem struct {
+	File      string // as named by the caller; "--set" for an entry of the command line
+	Line, Col int    // from 1, in characters; 0 for an entry of the command line
+	Key       string // such as "destination[1].fail[0].p"; empty for the file as a whole
+	Text      string // what is wrong: got, want
+}
+
+func (p Problem) Error() string {
+	where := p.File
+	if p.Line > 0 {
+		where = fmt.Sprintf("%s:%d:%d:", p.File, p.Line, p.Col)
+	}
+	if p.Key != "" {
+		where += " " + p.Key + ":"
+	}
+	return where + " " + p.Text
+}
+
+// Problems are all problems of a scenario: those of the file by position, then
+// those of the command line.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, one := range p {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fault is a problem whose line and column have not been counted yet.
+type fault struct {
+	set  string // path of the --set entry; empty: the file
+	at   int    // byte offset in the file
+	see  *node  // an earlier value that it clashes with
+	key  string
+	text string
+}
+
+// report sorts the faults of a file by position and counts lines and columns,
+// in one pass however many there are.
+func report(file string, src []byte, faults []fault) Problems {
+	slices.SortStableFunc(faults, func(a, b fault) int {
+		switch {
+		case a.set == "" && b.set == "":
+			return a.at - b.at
+		case a.set == "":
+			return -1
+		case b.set == "":
+			return 1
+		}
+		return 0 // entries of the command line stay in their order
+	})
+	var all Problems
+	at, line, col := 0, 1, 1
+	for _, f := range faults {
+		p := Problem{File: file, Key: f.key, Text: f.text}
+		if f.set != "" {
+			p.File = "--set"
+			if !strings.HasPrefix(f.key, f.set) {
+				p.Key = f.set
+			}
+			all = append(all, p)
+			continue
+		}
+		if n := bytes.Count(src[at:f.at], []byte("\n")); n > 0 {
+			line += n
+			at, col = bytes.LastIndexByte(src[:f.at], '\n')+1, 1
+		}
+		col += utf8.RuneCount(src[at:f.at])
+		at = f.at
+		p.Line, p.Col = line, col
+		if f.see != nil {
+			p.Text += fmt.Sprintf(", see line %d", 1+bytes.Count(src[:f.see.keyAt], []byte("\n")))
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// quote prints user text on one line and at a readable length.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+func shorten(s string) string {
+	const most = 60
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most]) + "..."
+}
+
+// list prints names as "a, b, c".
+func list(names []string) string { return strings.Join(names, ", ") }
+
+// nearest is the known name that is a likely misspelling away, or "".
+func nearest(name string, known []string) string {
+	if len(name) > 64 {
+		return ""
+	}
+	best, most := "", min(max(1, len(name)/3), len(name)-1)
+	for _, k := range known {
+		if d := distance(name, k); d <= most {
+			best, most = k, d-1
+		}
+	}
+	return best
+}
+
+// distance is the number of insertions, deletions and replacements that turn a
+// into b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

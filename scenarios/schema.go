@@ -1,0 +1,121 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Schema is the JSON Schema (draft 2020-12) of a scenario file, for editors.
+// It comes from the tags that Load obeys. It accepts everything that Load
+// accepts; Load refuses more.
+func Schema() []byte {
+	root := schemaOf(field{typ: reflect.TypeFor[Scenario]()}, reflect.ValueOf(Default()))
+	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["title"] = "Flyball scenario"
+	metric := root["properties"].(object)["expect"].(object)["items"].(object)["properties"].(object)["metric"].(object)
+	metric["enum"] = metricNames()
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(root); err != nil {
+		panic(err)
+	}
+	return out.Bytes()
+}
+
+type object = map[string]any
+
+// Ends of values that carry their unit.
+const (
+	spanPattern  = `[0-9.](ns|us|µs|μs|ms|s|m|h|d)\s*$`
+	ratePattern  = `[0-9.]\s*/\s*(s|m|min|h|hour|d|day)\s*$`
+	bytesPattern = `[0-9.]\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$`
+)
+
+// schemaOf describes a field whose default is v.
+func schemaOf(f field, v reflect.Value) object {
+	o := object{}
+	if f.doc != "" {
+		o["description"] = f.doc
+	}
+	switch f.typ {
+	case reflect.TypeFor[vt.Span]():
+		o["type"], o["pattern"] = "string", spanPattern
+	case reflect.TypeFor[unit.PerHour]():
+		o["type"], o["pattern"] = "string", ratePattern
+	case reflect.TypeFor[unit.Bytes]():
+		o["type"], o["pattern"] = "string", bytesPattern
+	case reflect.TypeFor[netmodel.Dist]():
+		table := tableSchema(f.typ, reflect.Zero(f.typ))
+		table["required"] = []string{"dist"}
+		o["anyOf"] = []object{{"type": "string", "pattern": spanPattern}, table}
+	default:
+		kindSchema(o, f, v)
+	}
+	isTable := f.typ.Kind() == reflect.Struct && !isText(f.typ)
+	isList := f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct
+	if !isTable && !isList && !f.absent(v) && !f.required {
+		if d, ok := v.Interface().(netmodel.Dist); !ok || d.Dist == "constant" {
+			o["default"] = plain(v)
+		}
+	}
+	return o
+}
+
+func kindSchema(o object, f field, v reflect.Value) {
+	switch f.typ.Kind() {
+	case reflect.Bool:
+		o["type"] = "boolean"
+	case reflect.Int, reflect.Uint64, reflect.Float64:
+		o["type"] = "integer"
+		if f.typ.Kind() == reflect.Float64 {
+			o["type"] = "number"
+		}
+		if f.low != "" {
+			o["minimum"], o["maximum"] = json.Number(f.low), json.Number(f.high)
+		}
+	case reflect.String:
+		o["type"] = "string"
+		if f.oneOf != nil {
+			o["enum"] = f.oneOf
+		}
+		if f.pattern != "" {
+			o["pattern"] = f.pattern
+		}
+	case reflect.Slice:
+		o["type"] = "array"
+		element := field{typ: f.typ.Elem()}
+		items := schemaOf(element, newElement(element.typ))
+		delete(items, "default")
+		o["items"] = items
+		if f.required {
+			o["minItems"] = 1
+		}
+	case reflect.Struct:
+		maps.Copy(o, tableSchema(f.typ, v))
+	}
+}
+
+func tableSchema(t reflect.Type, v reflect.Value) object {
+	properties, required := object{}, []string{}
+	for _, f := range fieldsOf(t) {
+		properties[f.name] = schemaOf(f, v.Field(f.index))
+		if f.required {
+			required = append(required, f.name)
+		}
+	}
+	o := object{"type": "object", "additionalProperties": false, "properties": properties}
+	if len(required) > 0 {
+		slices.Sort(required)
+		o["required"] = required
+	}
+	return o
+}
