@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,7 +134,11 @@ func missed(r *reports.Report) error {
 	var all []string
 	for _, e := range r.Expectations {
 		if !e.OK {
-			all = append(all, fmt.Sprintf("%s is %s, want %s %g", e.Metric, e.Value, e.Op, e.Limit))
+			value := "never"
+			if e.Value.Known() {
+				value = strconv.FormatFloat(float64(e.Value), 'g', 5, 64)
+			}
+			all = append(all, fmt.Sprintf("%s is %s, want %s %g", e.Metric, value, e.Op, e.Limit))
 		}
 	}
 	if all == nil {

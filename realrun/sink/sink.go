@@ -99,7 +99,7 @@ func (s *Sink) Close() {
 func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
 	l := s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
 	took, fault := s.cfg.World.Lookup(server, d, l.lookups.Add(1)-1)
-	s.pause(ctx, took)
+	s.pause(ctx, time.Duration(float64(took)/s.cfg.Scale))
 	return l.Addr().String(), fault
 }
 
@@ -113,14 +113,20 @@ func (s *Sink) Refused(d mail.Destination) (n int64) {
 	return n
 }
 
-// pause lets virtual time pass.
-func (s *Sink) pause(ctx context.Context, d vt.Span) {
-	t := time.NewTimer(time.Duration(float64(d) / s.cfg.Scale))
+// pause sleeps for d, or until ctx is cancelled, and tells by how much it
+// overslept.
+func (s *Sink) pause(ctx context.Context, d time.Duration) time.Duration {
+	if d <= 0 {
+		return -d
+	}
+	began := time.Now()
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return time.Since(began) - d
 }
 
 // greylisted reports whether a RCPT comes too early, and remembers the first.

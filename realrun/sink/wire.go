@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"flyball/internal/mail"
 	"flyball/netmodel"
@@ -56,6 +57,7 @@ type wire struct {
 	data    bool // inside a message
 	used    bool // a message has been sent over it
 	closed  bool
+	late    time.Duration // by which the last exchange overslept
 }
 
 // caller is the client's address, and the way for a receiver whose handlers
@@ -175,7 +177,9 @@ func (w *wire) exchange(step mail.Step) error {
 		io.Copy(io.Discard, w.Conn) // no reply: the client gives up
 		return io.EOF
 	}
-	s.pause(context.Background(), e.Took)
+	// Timers wake up to a millisecond late, which a time scale multiplies: the
+	// next exchange makes up for it.
+	w.late = s.pause(context.Background(), time.Duration(float64(e.Took)/s.cfg.Scale)-w.late)
 	if e.Fault == mail.Drop {
 		if tcp, ok := w.Conn.(*net.TCPConn); ok && step.Stage == mail.StageConnect {
 			tcp.SetLinger(0) // a reset, as from a closed port
