@@ -1,0 +1,32 @@
+# Every target is one plain command; make is a convenience, never needed.
+
+T ?= 30s
+
+.PHONY: help check staticcheck race fuzz bench bench-smoke golden
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+check: ## vet and all tests
+	go vet ./... && go test ./...
+
+staticcheck: ## the linter, pinned
+	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race ./...
+
+fuzz: ## every fuzz target for T=30s each
+	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./realrun/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(T) -fuzzminimizetime 10x
+
+bench: ## benchmarks, ten times, into bench.txt for benchstat
+	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
+
+bench-smoke: ## every benchmark once, so that none rots
+	go test -run '^$$' -bench . -benchtime 1x ./...
+
+golden: ## rewrite all expected outputs; review the diff as code
+	go test ./engine -run Script -rewrite && go test ./scenarios ./realrun/list -update && go test ./cmd/flyball -args -update
