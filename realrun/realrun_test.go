@@ -15,6 +15,7 @@ import (
 	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/sink"
+	"flyball/reports/runlog"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -171,5 +172,108 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	}
 	if again.Digest() != r.Rec.Digest() {
 		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
+	}
+}
+
+// What belongs to a connection is named by its ordinal, so it is equal in
+// total: of the connections that were made, exactly those fail that the model
+// names, and as in the simulation about as many are needed.
+func TestConnectionsFailAsNamed(t *testing.T) {
+	s := rehearsal(3000)
+	s.Destinations = s.Destinations[:2]
+	for i := range s.Destinations {
+		s.Destinations[i].Dead, s.Destinations[i].Greylist.Share = nil, 0
+		s.Destinations[i].Fail = []netmodel.Fail{
+			{At: "connect", Fault: "drop", P: 0.05}, {At: "banner", Reply: 421, P: 0.04}, {At: "banner", Reply: 554, P: 0.01},
+			{At: "ehlo", Fault: "drop", P: 0.02},
+		}
+	}
+	s.Destinations[0].Fail = append(s.Destinations[0].Fail, netmodel.Fail{At: "ehlo", Reply: 421, P: 0.03})
+	_, simulated := simulate(t, s)
+	_, receivers, r := live(t, s, 50, nil)
+
+	world := netmodel.NewWorld(s.Netmodel(), rng.New(s.Seed, 0))
+	greeting := func(s mail.Stage) mail.Stage { // the kernel accepts; the reset comes where the greeting should, or just before
+		return max(s, mail.StageBanner)
+	}
+	type end struct {
+		stage mail.Stage
+		code  int
+		fault mail.Fault
+	}
+	named, connections := map[end]uint64{}, 0
+	for server := range s.Servers {
+		for d := range s.Destinations {
+			n := receivers.Traffic(mail.Server(server), mail.Destination(d)).Connections
+			connections += n
+			for i := range n {
+				c := world.Connect(mail.Server(server), mail.Destination(d), uint32(i))
+				for _, stage := range []mail.Stage{mail.StageConnect, mail.StageBanner, mail.StageEHLO} {
+					e := world.Exchange(mail.Step{Stage: stage, RoundTrips: 1}, mail.Server(server), &c, &netmodel.Message{}, false, false, 1)
+					if !e.Ends() {
+						continue
+					}
+					named[end{greeting(stage), int(e.Code), e.Fault}]++
+					break
+				}
+			}
+		}
+	}
+	got, inSimulation := map[end]uint64{}, uint64(0)
+	for _, c := range r.Rec.Replies() {
+		if c.Stage <= mail.StageEHLO {
+			got[end{greeting(c.Stage), c.Code, c.Fault}] += c.Count
+		}
+	}
+	for _, c := range simulated.Rec.Replies() {
+		if c.Stage <= mail.StageEHLO {
+			inSimulation += c.Count
+		}
+	}
+	var total uint64
+	for e, n := range named {
+		total += n
+		if got[e] != n {
+			t.Errorf("%d live connections ended at %v with %d %v, want %d", got[e], e.stage, e.code, e.fault, n)
+		}
+	}
+	if len(got) != len(named) || total < 100 {
+		t.Errorf("%d kinds of failure over %d connections, want %d", len(got), connections, len(named))
+	}
+	if ratio := float64(total) / float64(inSimulation); ratio < 0.85 || ratio > 1.15 {
+		t.Errorf("%d connections failed live, %d in the simulation", total, inSimulation)
+	}
+}
+
+// A cap holds in both worlds, and refuses about as many.
+func TestCapInBothWorlds(t *testing.T) {
+	s := rehearsal(1500)
+	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[1:2] // the plain receiver
+	s.Destinations[0].Fail, s.Destinations[0].Cap = nil, 12
+	s.Governor = governor.Default()
+	s.Governor.Law, s.Governor.Start = "hold", 24
+	s.Retry.Limit = 20
+	_, simulated := simulate(t, s)
+	got, receivers, r := live(t, s, 50, nil)
+	if n := r.Rec.ByStatus[mail.Done]; n != simulated.Rec.ByStatus[mail.Done] || n != 1500 {
+		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Rec.ByStatus[mail.Done])
+	}
+	refused := func(attempts []runlog.ReplyCount) (n float64) {
+		for _, c := range attempts {
+			if c.Code == 421 && c.Stage == mail.StageBanner {
+				n += float64(c.Count)
+			}
+		}
+		return n
+	}
+	traffic := receivers.Traffic(0, 0)
+	if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
+		t.Errorf("the receiver saw %+v, the sender counts %v refusals, want at most 12 open", traffic, refused(r.Rec.Replies()))
+	}
+	if ratio := refused(r.Rec.Replies()) / refused(simulated.Rec.Replies()); ratio < 0.7 || ratio > 1.4 {
+		t.Errorf("%v refused live, %v in the simulation", refused(r.Rec.Replies()), refused(simulated.Rec.Replies()))
+	}
+	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 }

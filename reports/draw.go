@@ -162,6 +162,9 @@ func paintPanels(c draw.Canvas, panels []panel) {
 		label.XAlign = draw.XCenter
 		data := p.DataCanvas(space)
 		c.FillText(label, vg.Point{X: data.Center().X, Y: space.Min.Y - labelHeight + 3}, panels[i].x)
+		if panels[i].empty() {
+			c.FillText(label, data.Center(), "nothing to show")
+		}
 	}
 }
 
@@ -316,6 +319,17 @@ func (r ranges) clamped(points plotter.XYs) plotter.XYs {
 		}
 	}
 	return out
+}
+
+// empty reports whether neither a line nor a solid area can be drawn, the
+// dashed lines that data is compared with aside.
+func (p panel) empty() bool {
+	for _, l := range p.lines {
+		if !l.dash && slices.ContainsFunc(l.points, p.drawable) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(p.areas, func(a area) bool { return !a.faint })
 }
 
 func (p panel) drawable(pt plotter.XY) bool {

@@ -26,26 +26,36 @@ const mostServers = 6
 // Figures draws all pictures of the run.
 func (r *Report) Figures() ([]Figure, error) {
 	var figures []Figure
-	for _, f := range []struct {
-		fig    Figure
-		height vg.Length
-		panels []panel
-	}{
+	for _, d := range r.drawings() {
+		f := d.Figure
+		var err error
+		if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.panels); err != nil {
+			return nil, fmt.Errorf("plot %s: %w", f.Name, err)
+		}
+		figures = append(figures, f)
+	}
+	return figures, nil
+}
+
+// drawing is a figure that is still to be painted.
+type drawing struct {
+	Figure
+	height vg.Length
+	panels []panel
+}
+
+func (r *Report) drawings() []drawing {
+	all := []drawing{
 		{r.convergence(), 6 * vg.Inch, r.convergencePanels()},
 		{r.efficiency(), 6 * vg.Inch, r.efficiencyPanels()},
 		{r.resends(), 5.2 * vg.Inch, r.resendPanels()},
-		{r.latency(), 3.4 * vg.Inch, r.latencyPanels()},
-	} {
-		if n := len(r.Servers); n > mostServers && f.fig.Name != "latency" {
-			f.fig.Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", mostServers, n)
-		}
-		var err error
-		if f.fig.SVG, f.fig.PNG, err = paintFigure(f.fig.Title, f.fig.Alt, f.fig.Name, f.height, f.panels); err != nil {
-			return nil, fmt.Errorf("plot %s: %w", f.fig.Name, err)
-		}
-		figures = append(figures, f.fig)
 	}
-	return figures, nil
+	if n := len(r.Servers); n > mostServers {
+		for i := range all {
+			all[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", mostServers, n)
+		}
+	}
+	return append(all, drawing{r.latency(), 3.4 * vg.Inch, r.latencyPanels()})
 }
 
 func (r *Report) convergence() Figure {
@@ -64,9 +74,9 @@ func (r *Report) convergencePanels() []panel {
 	}
 	for i, s := range r.drawn() {
 		rows := r.rowsOf(s.Name)
-		rates.lines = append(rates.lines, line{label: r.label(s, "rate"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep, points: over(rows, seconds, Row.rate)})
+		rates.lines = append(rates.lines, line{label: r.label(s, "rate"), color: 1 + i, width: r.lineWidth(i), points: over(rows, seconds, Row.rate)})
 		if len(r.Servers) == 1 { // wider than C, to be seen below it
-			processes.lines = append(processes.lines, line{label: "allocated, mean", color: 5, width: 4, step: plotter.PreStep,
+			processes.lines = append(processes.lines, line{label: "allocated, mean", color: 5, width: 4,
 				points: over(rows, seconds, func(row Row) Num { return row.Allocated })})
 		}
 		processes.lines = append(processes.lines, line{label: r.label(s, "available (C)"), color: 1 + i, width: r.lineWidth(i), step: plotter.PostStep, points: available(rows, seconds)})
@@ -77,7 +87,7 @@ func (r *Report) convergencePanels() []panel {
 	if from, ok := r.unjudgedFrom(); ok {
 		band := area{color: grey, faint: true, points: box(from/seconds, end, 0, math.MaxFloat64)}
 		processes.areas = append(processes.areas, band)
-		band.label = "list ran out, not judged"
+		band.label = "short of work, not judged"
 		rates.areas = append(rates.areas, band)
 	}
 	return []panel{rates, processes}
@@ -97,7 +107,7 @@ func (r *Report) efficiencyPanels() []panel {
 	most := 1.0
 	for i, s := range r.drawn() {
 		rows := r.rowsOf(s.Name)
-		each.lines = append(each.lines, line{label: r.label(s, "efficiency"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+		each.lines = append(each.lines, line{label: r.label(s, "efficiency"), color: 1 + i, width: r.lineWidth(i),
 			points: over(rows, seconds, func(row Row) Num { return row.Efficiency })})
 		var points plotter.XYs
 		for _, row := range judged(rows) {
@@ -124,9 +134,9 @@ func (r *Report) resendPanels() []panel {
 	limit := panel{y: "Retry limit: resends", x: "time since the start, " + unit, ticks: ticks, height: 1}
 	for i, s := range r.drawn() {
 		rows := r.rowsOf(s.Name)
-		dfr.lines = append(dfr.lines, line{label: r.label(s, "DFR of the interval"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+		dfr.lines = append(dfr.lines, line{label: r.label(s, "DFR of the interval"), color: 1 + i, width: r.lineWidth(i),
 			points: over(rows, seconds, func(row Row) Num { return row.DFR })})
-		limit.lines = append(limit.lines, line{label: r.label(s, "retry limit"), color: 1 + i, width: r.lineWidth(i), step: plotter.PreStep,
+		limit.lines = append(limit.lines, line{label: r.label(s, "retry limit"), color: 1 + i, width: r.lineWidth(i),
 			points: over(rows, seconds, func(row Row) Num { return Num(row.RetryLimit) })})
 	}
 	return []panel{dfr, limit}
@@ -208,14 +218,12 @@ func (r *Report) unjudgedFrom() (seconds float64, ok bool) {
 	return from, ok
 }
 
-// over is a column over the ends of its intervals; the first also at its start.
+// over is a column over time, level in each interval.
 func over(rows []Row, seconds float64, of func(Row) Num) plotter.XYs {
 	var points plotter.XYs
-	for i, row := range rows {
-		if i == 0 {
-			points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: float64(of(row))})
-		}
-		points = append(points, plotter.XY{X: row.End / seconds, Y: float64(of(row))})
+	for _, row := range rows {
+		v := float64(of(row))
+		points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: v}, plotter.XY{X: row.End / seconds, Y: v})
 	}
 	return points
 }

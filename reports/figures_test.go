@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"flyball/internal/hist"
 	"flyball/internal/vt"
@@ -125,16 +128,22 @@ func TestNothingMakesPlotsPanic(t *testing.T) {
 		"enormous":  every(func(i *runlog.Interval) { i.Decision.Efficiency, i.Decision.Available = math.MaxFloat64, 1e14 }),
 		"no length": every(func(i *runlog.Interval) { i.Sample.Span = 0 }),
 		"same time": every(func(i *runlog.Interval) { i.End = 0; i.Sample.Span = 0 }),
-		"equal":     every(func(i *runlog.Interval) { i.Decision.Available = 40; i.Sample.Allocated = 40 }),
-		"no retry":  every(func(i *runlog.Interval) { i.RetryLimit = 0 }),
+		"equal":     every(func(i *runlog.Interval) { i.Decision.Available, i.Sample.Allocated, i.RetryLimit = 40, 40, 0 }),
 		"partial":   every(func(i *runlog.Interval) { i.Partial = true }),
 		"one time":  oneTime, "both ends": ends, "no histogram": noHist, "no target": noTarget, "seconds": quick,
 	} {
 		report := fold(r)
-		for _, f := range figures(t, report) {
-			wellFormed(t, name+" "+f.Name, f.SVG)
-			if bytes.Contains(f.SVG, []byte("NaN")) || bytes.Contains(f.SVG, []byte("Inf")) {
-				t.Errorf("%s: %s holds a number that cannot be drawn", name, f.Name)
+		for _, d := range report.drawings() {
+			vector := vgsvg.New(width, d.height)
+			paintPanels(draw.New(vector), d.panels)
+			paintPanels(draw.New(vgimg.NewWith(vgimg.UseWH(width, d.height), vgimg.UseDPI(20))), d.panels)
+			var svg bytes.Buffer
+			if _, err := vector.WriteTo(&svg); err != nil {
+				t.Fatal(err)
+			}
+			wellFormed(t, name+" "+d.Name, svg.Bytes())
+			if bytes.Contains(svg.Bytes(), []byte("NaN")) || bytes.Contains(svg.Bytes(), []byte("Inf")) {
+				t.Errorf("%s: %s holds a number that cannot be drawn", name, d.Name)
 			}
 		}
 		screen(t, report, true)
@@ -160,6 +169,57 @@ func TestThinnedKeepsEndsAndPeaks(t *testing.T) {
 	}
 	if few := thinned(points[:300], 500); len(few) != 300 {
 		t.Errorf("%d of 300 points", len(few))
+	}
+}
+
+func TestEmptyPanelsSaySo(t *testing.T) {
+	for _, f := range figures(t, fold(&runlog.Run{})) {
+		if !bytes.Contains(f.SVG, []byte(">nothing to show<")) {
+			t.Errorf("%s is empty and does not say so", f.Name)
+		}
+	}
+	for _, f := range figures(t, fold(run(course{40, 3, 1, plantA, 1}))) {
+		if bytes.Contains(f.SVG, []byte(">nothing to show<")) {
+			t.Errorf("%s says that it is empty", f.Name)
+		}
+	}
+}
+
+func TestWhatIsNotJudgedIsShaded(t *testing.T) {
+	r := run(course{40, 8, 20, plantA, 1})
+	note := []byte(">short of work, not judged<")
+	if bytes.Contains(figures(t, fold(r))[0].SVG, note) {
+		t.Error("shaded, though the list lasted")
+	}
+	for i := 15; i < 20; i++ {
+		r.Intervals[i].Draining = true
+	}
+	if !bytes.Contains(figures(t, fold(r))[0].SVG, note) {
+		t.Error("not shaded")
+	}
+	if from, ok := fold(r).unjudgedFrom(); !ok || from != 15*3*3600 {
+		t.Errorf("not judged from %v s, %v", from, ok)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	of := func(p panel, points ...plotter.XY) ranges {
+		p.lines = []line{{points: points}}
+		return newRanges(p)
+	}
+	inf := math.Inf(1)
+	for _, v := range []struct{ got, want ranges }{
+		{of(panel{}), ranges{1, 10, 0, 1.06}},
+		{of(panel{}, plotter.XY{X: 2, Y: 0}), ranges{2, 4, 0, 1.06}},
+		{of(panel{from: 1}, plotter.XY{X: 0, Y: 3}, plotter.XY{X: 8, Y: 2}), ranges{0, 8, 1, 3.12}},
+		{of(panel{}, plotter.XY{X: 0, Y: -50}, plotter.XY{X: 8, Y: 50}), ranges{0, 8, -50, 56}},
+		{of(panel{}, plotter.XY{X: 1, Y: inf}, plotter.XY{X: -inf, Y: 1}, plotter.XY{X: 3, Y: 1}), ranges{3, 6, 0, 1.06}},
+		{of(panel{log: true}, plotter.XY{X: 0, Y: 5}, plotter.XY{X: 0.1, Y: 50}), ranges{0.1, 1.1, 0, 53}},
+		{of(panel{room: []float64{-1, 9}}, plotter.XY{X: 2, Y: 50}), ranges{-1, 9, 0, 53}},
+	} {
+		if v.got != v.want {
+			t.Errorf("got %v, want %v", v.got, v.want)
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ type summaryFile struct {
 	*Report
 }
 
-func (r *Report) summaryJSON() ([]byte, error) {
+// Summary is summary.json.
+func (r *Report) Summary() ([]byte, error) {
 	metrics := map[string]Num{}
 	for name, v := range r.Metrics() {
 		metrics[name] = Num(v)

@@ -49,7 +49,7 @@ func keysInOrder(t *testing.T, raw []byte) {
 func TestSummaryHasWhatProgramsRead(t *testing.T) {
 	r := fold(run(course{40, 3, 60, plantA, 1.25}, course{40, 1, 60, plantA, 1.25}),
 		Expectation{"settling_intervals_5pct", "<=", 40}, Expectation{"dfr", "<", 2})
-	raw, err := r.summaryJSON()
+	raw, err := r.Summary()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,9 +110,11 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 	}
 	r.Totals = runlog.Totals{Recipients: 5, Pending: 5, Attempts: 9}
 	r.Host.Wall = 0
+	r.Seed = math.MaxUint64
 	report := fold(r)
-	raw, err := report.summaryJSON()
-	if err != nil || bytes.Contains(raw, []byte("NaN")) || bytes.Contains(raw, []byte("Inf")) || !bytes.Contains(raw, []byte("\n  \"dfr\": null,")) {
+	raw, err := report.Summary()
+	if err != nil || bytes.Contains(raw, []byte("NaN")) || bytes.Contains(raw, []byte("Inf")) || !bytes.Contains(raw, []byte("\n  \"dfr\": null,")) ||
+		!bytes.Contains(raw, []byte("\n  \"seed\": 18446744073709551615,")) {
 		t.Errorf("%v\n%s", err, raw)
 	}
 	rows, err := csv.NewReader(bytes.NewReader(report.intervalsCSV())).ReadAll()

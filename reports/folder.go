@@ -59,6 +59,11 @@ type manifestFile struct {
 	Bytes  int    `json:"bytes"`
 }
 
+// ownFiles are the names that every run folder uses; plots has the others.
+func ownFiles() []string {
+	return []string{manifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml", "scenario.resolved.toml", "log.ndjson"}
+}
+
 // undigested files differ from run to run of the same scenario.
 func undigested(path string) bool { return path == "host.json" || path == "log.ndjson" }
 
@@ -84,11 +89,16 @@ func Write(dir string, r *Report, x Extra) error {
 
 // files renders the whole folder, the manifest last.
 func (r *Report) files(x Extra) ([]File, error) {
+	for _, f := range x.More {
+		if !fs.ValidPath(f.Path) || f.Path == "." || slices.Contains(ownFiles(), f.Path) || path.Dir(f.Path) == "plots" {
+			return nil, fmt.Errorf("run folder: got extra file %q, want a relative path that is not in use", f.Path)
+		}
+	}
 	figures, err := r.Figures()
 	if err != nil {
 		return nil, err
 	}
-	summary, err := r.summaryJSON()
+	summary, err := r.Summary()
 	if err != nil {
 		return nil, err
 	}
@@ -111,12 +121,7 @@ func (r *Report) files(x Extra) ([]File, error) {
 	for _, f := range figures {
 		files = append(files, File{"plots/" + f.Name + ".svg", f.SVG}, File{"plots/" + f.Name + ".png", f.PNG}, File{"plots/" + f.Name + ".csv", f.CSV})
 	}
-	for _, f := range x.More {
-		if !fs.ValidPath(f.Path) || f.Path == "." || f.Path == manifestName || slices.ContainsFunc(files, func(o File) bool { return o.Path == f.Path }) {
-			return nil, fmt.Errorf("run folder: got extra file %q, want a relative path that is not in use", f.Path)
-		}
-		files = append(files, f)
-	}
+	files = append(files, x.More...)
 	m := manifest{Schema: manifestSchema, SchemaVersion: schemaVersion, Replay: r.Replay,
 		Attributes: attributes{r.Name, r.ScenarioID, r.Seed, r.Mode, r.Partial}}
 	for _, f := range files {
@@ -173,7 +178,7 @@ func Read(dir string) (*Report, Extra, error) {
 		case "log.ndjson":
 			x.Log = data
 		default:
-			if f.Path != "report.html" && path.Dir(f.Path) != "plots" {
+			if !slices.Contains(ownFiles(), f.Path) && path.Dir(f.Path) != "plots" {
 				x.More = append(x.More, File{f.Path, data})
 			}
 		}

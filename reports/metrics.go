@@ -12,10 +12,10 @@ import (
 // Server says how well the governor of one server did.
 //
 // It is judged by the intervals that lasted their full length and in which
-// there was always a recipient left that had not been tried: what happens once
-// the list runs out (the rate falls, retries trickle) says nothing about a
-// governor. With no such interval every measure but AvailableFinal is missing
-// or 0.
+// every process that it made available was wanted all the time: what happens
+// once the list runs out (the rate falls, retries trickle) or before it begins
+// says nothing about a governor. With no such interval every measure but
+// AvailableFinal is missing or 0.
 type Server struct {
 	Name   string `json:"name"`
 	Judged int    `json:"judged_intervals"`

@@ -208,6 +208,7 @@ func TestRunaway(t *testing.T) {
 		{"past the peak, big steps", course{200, 8, 80, peaked, 1}, true},
 		{"from above the upper root, 1751.2", course{1760, 24, 60, plantB, 1}, true},
 		{"still before the peak", course{200, 3, 30, peaked, 1}, false},
+		{"falls, but still near the target", course{1753, 6, 14, plantB, 1}, false},
 		{"settles", course{40, 3, 60, plantB, 1}, false},
 		{"too slow", course{40, 1, 60, plantA, 1}, false},
 		{"plateau", course{40, 8, 60, func(n float64) float64 { return 100_000 * n / (n + 20) }, 1}, false},

@@ -112,11 +112,11 @@ type Row struct {
 	RetryLimit  int // in force during the interval
 	Flags       string
 	Partial     bool // cut short by the end of the run
-	Draining    bool // no untried recipient was left at some time in the interval
+	Draining    bool // at some time in the interval fewer processes were wanted than available
 }
 
 // judged reports whether the governor can be judged by this interval: it
-// lasted its full length, and there was always somebody left to mail.
+// lasted its full length, and there was always work for every process.
 func (r Row) judged() bool { return !r.Partial && !r.Draining }
 
 // Fold turns a run into its report. Replay is the command line that makes the
@@ -181,7 +181,7 @@ func row(server string, i runlog.Interval) Row {
 		Partial: i.Partial, Draining: i.Draining,
 	}
 	if i.Partial { // the governor was not asked
-		r.Wanted, r.Step, r.Available = missing, missing, missing
+		r.Efficiency, r.Wanted, r.Step, r.Available = missing, missing, missing, missing
 	}
 	return r
 }

@@ -181,7 +181,7 @@ func (r *Report) governorTable(most, width int) table {
 			grouped(float64(row.Step), 2), grouped(float64(row.Available), 1), "",
 		})
 	}
-	room := max(width-t.width()+len("notes"), 12)
+	room := max(width-t.width()+len("notes")-2, 12) // the rule below the head is two longer
 	for i, row := range shown {
 		t.Rows[i][len(t.Head)-1] = row.notes(room)
 	}
@@ -239,7 +239,7 @@ func (r Row) notes(width int) string {
 		all = append(all, "partial")
 	}
 	if r.Draining {
-		all = append(all, "list ran out")
+		all = append(all, "short of work")
 	}
 	if r.Flags != "" {
 		all = append(all, strings.Split(r.Flags, "|")...)
@@ -267,7 +267,10 @@ func (r *Report) serverTable(most int) table {
 			break
 		}
 		settled := "never"
-		if s.Settling5.Known() {
+		switch {
+		case s.Judged == 0:
+			settled = "not judged"
+		case s.Settling5.Known():
 			settled = plural(uint64(s.Settling5), "interval")
 		}
 		t.Rows = append(t.Rows, []string{

@@ -23,7 +23,7 @@ func TestNumbersInWords(t *testing.T) {
 		{duration(365 * 86400), "365 days"},
 		{plural(1, "interval"), "1 interval"}, {plural(1200, "interval"), "1,200 intervals"},
 		{exact(5), "5"}, {exact(1.15), "1.1500"}, {exact(140000), "140,000"}, {exact(0.00012), "0.00012"},
-		{strings.Join(wrap("rate fell by 20 % or so", 14), "|"), "rate fell by|20 % or so"},
+		{strings.Join(wrap("rate fell 20 % now", 12), "|"), "rate fell|20 % now"},
 		{names([]Server{{Name: "b1"}}), "b1"}, {names([]Server{{Name: "b1"}, {Name: "b2"}}), "b1 and b2"},
 		{names(make([]Server, 9)), ", ,  and 6 more"},
 	} {
@@ -56,7 +56,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{run(course{140, 3, 12, plantA, 1}), "Converged: b1 settled within 5 % of 140,000/h from the first interval on, ended at 140,000/h (on target) with 140.0 processes."},
 		{run(course{40, 3, 33, plantA, 1}), "after 31 of 33 intervals (3.9 days), ended at 134,500/h (3.9 % below) with 139.0 processes."},
-		{nothing, "Not judged: no interval passed in full before the list ran out"},
+		{nothing, "Not judged: in no full interval was there work for every process"},
 		{failing, "No success in 33 attempts; 3 recipients: 0 delivered, 2 failed (66.7 %), 1 ambiguous (33.3 %); the last one ended after 0 s."},
 		{partial, "; the run was stopped after 7.5 days."},
 		{pending, "pending (2.0 %); the run ended at its horizon of 30 days."},
@@ -91,7 +91,8 @@ func crowded(intervals int) *runlog.Run {
 	r.About = strings.Repeat("A sentence that is told at some length. ", 6)
 	r.Partial = true
 	for i := range r.Intervals {
-		r.Intervals[i].Decision.Flags = governor.UtilizationAbove1 | governor.StepLimitUp | governor.NarrativeViolation
+		r.Intervals[i].Decision.Flags = []governor.Flags{governor.UtilizationAbove1 | governor.StepLimitUp | governor.NarrativeViolation,
+			governor.First | governor.StepLimitUp, governor.StepLimitDown, governor.NarrativeViolation | governor.Idle}[i/8%4]
 	}
 	for code := 400; code < 430; code++ {
 		r.Replies = append(r.Replies, runlog.ReplyCount{Destination: 1, Stage: mail.StageRCPT, Code: code, Count: 5})

@@ -43,7 +43,7 @@ func (r *Report) verdict() string {
 	target := r.target()
 	switch {
 	case len(settled)+len(never) == 0:
-		return "Not judged: no interval passed in full before the list ran out, so nothing is known about the governor."
+		return "Not judged: in no full interval was there work for every process, so nothing is known about the governor."
 	case len(r.Servers) == 1 && len(settled) == 1:
 		s := settled[0]
 		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s, ended at %s/h (%s) with %s processes.",
@@ -70,7 +70,7 @@ func (r *Report) verdict() string {
 		said = append(said, names(never)+" never settled within 5 % of "+target)
 	}
 	if len(unjudged) > 0 {
-		said = append(said, names(unjudged)+" had no full interval to be judged by")
+		said = append(said, names(unjudged)+" had no full interval with work for every process")
 	}
 	return word + ": " + strings.Join(said, "; ") + "."
 }

@@ -52,9 +52,10 @@ type lane struct {
 	server      mail.Server
 	dest        mail.Destination
 	lookups     atomic.Uint32
-	connections uint32 // counted by the accept loop alone
+	connections atomic.Uint32
+	refused     atomic.Uint32 // by the cap
 	open        atomic.Int32
-	Refused     atomic.Int64 // by the cap
+	mostOpen    int32 // seen by the accept loop alone
 }
 
 // firstSeen is a greylist's memory: when RCPT first named a recipient.
@@ -103,14 +104,16 @@ func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destinati
 	return l.Addr().String(), fault
 }
 
-// Refused is the number of connections that a destination's cap refused.
-func (s *Sink) Refused(d mail.Destination) (n int64) {
-	for _, l := range s.lanes {
-		if l.dest == d {
-			n += l.Refused.Load()
-		}
-	}
-	return n
+// Traffic is what a lane has seen.
+type Traffic struct {
+	Connections, Refused int // accepted by the listener; of these, turned away by the cap
+	MostOpen             int // connections at one time, without the refused ones
+}
+
+// Traffic between a server and a destination. Call it after Close.
+func (s *Sink) Traffic(server mail.Server, d mail.Destination) Traffic {
+	l := s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
+	return Traffic{int(l.connections.Load()), int(l.refused.Load()), int(l.mostOpen)}
 }
 
 // pause sleeps for d, or until ctx is cancelled, and tells by how much it

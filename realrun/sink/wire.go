@@ -22,13 +22,12 @@ func (l *lane) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: l.sink.cfg.World.Connect(l.server, l.dest, l.connections)}
-		l.connections++
+		w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: l.sink.cfg.World.Connect(l.server, l.dest, l.connections.Add(1)-1)}
 		if limit := l.sink.cfg.World.Cap(l.dest); limit > 0 && int(l.open.Load()) >= limit {
 			w.refused = true
-			l.Refused.Add(1)
+			l.refused.Add(1)
 		} else {
-			l.open.Add(1)
+			l.mostOpen = max(l.mostOpen, l.open.Add(1))
 		}
 		l.sink.busy[l.server].Add(1)
 		return w, nil
