@@ -39,7 +39,7 @@ realrun/list:            internal/mail
 realrun/message:         internal/mail internal/unit
 realrun/sink:            netmodel internal/conf internal/mail internal/vt
 realrun:                 scenarios engine governor reports/runlog realrun/list realrun/message internal/conf internal/hist internal/mail internal/rng internal/vt
-reports:                 governor engine reports/runlog internal/hist internal/mail internal/vt
+reports:                 scenarios governor engine reports/runlog internal/hist internal/mail internal/vt
 
 cmd/flyball:             sim realrun realrun/sink reports reports/runlog scenarios netmodel governor internal/conf internal/mail internal/rng internal/vt
 `

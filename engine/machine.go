@@ -138,7 +138,7 @@ func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
 	m.account(now)
 	m.campaigns = append(m.campaigns, campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes})
 	m.left += uint64(r.To - r.From)
-	return m.fill(now, out)
+	return m.fill(out)
 }
 
 // Wake ends the interval and releases the resends whose time has come.
@@ -148,7 +148,7 @@ func (m *Machine) Wake(now vt.Time, out []Action) []Action {
 		m.endInterval(now)
 	}
 	m.waiting.release(now, m.campaigns)
-	return m.fill(now, out)
+	return m.fill(out)
 }
 
 // Complete takes the end of an attempt. A completion of an older generation
@@ -171,7 +171,7 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 		m.left--
 	}
 	m.obs.Ended(now, s.attempt, c.Reply, status)
-	return m.proceed(now, c.Slot, out)
+	return m.fill(m.proceed(c.Slot, out))
 }
 
 // settle decides what the reply means for the recipient.
@@ -199,7 +199,7 @@ func (m *Machine) settle(now vt.Time, s *slot, r mail.Reply) mail.Status {
 
 // proceed gives a slot its next recipient: a resend that is due, the next of
 // its subset, or a new subset if the slot may be reserved again; or frees it.
-func (m *Machine) proceed(now vt.Time, i mail.Slot, out []Action) []Action {
+func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
 	within := m.allocated <= m.available
@@ -212,7 +212,7 @@ func (m *Machine) proceed(now vt.Time, i mail.Slot, out []Action) []Action {
 		s.next, s.to = c.next, c.next+n
 		c.next += n
 	case s.next == s.to:
-		return m.release(now, i, out)
+		return m.release(i, out)
 	}
 	s.next++
 	return m.start(i, s.next-1, 0, vt.Never, out)
@@ -240,13 +240,12 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 
 // fill allocates slots to campaigns, the oldest first, until C is reached or
 // nobody wants more.
-func (m *Machine) fill(now vt.Time, out []Action) []Action {
+func (m *Machine) fill(out []Action) []Action {
 	for c := range m.campaigns {
 		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
-			out = m.proceed(now, m.reserve(c), out)
+			out = m.proceed(m.reserve(c), out)
 		}
 	}
-	m.interval.draining = m.interval.draining || m.allocated < m.available
 	return out
 }
 
@@ -269,8 +268,8 @@ func (m *Machine) reserve(c int) mail.Slot {
 	return i
 }
 
-// release frees a slot whose subset is done and lets others have its place.
-func (m *Machine) release(now vt.Time, i mail.Slot, out []Action) []Action {
+// release frees a slot whose subset is done.
+func (m *Machine) release(i mail.Slot, out []Action) []Action {
 	s := &m.slots[i]
 	m.campaigns[s.campaign].allocated--
 	m.allocated--
@@ -279,5 +278,5 @@ func (m *Machine) release(now vt.Time, i mail.Slot, out []Action) []Action {
 		s.open = false
 		out = append(out, Action{Op: OpHangUp, Attempt: mail.Attempt{Server: m.cfg.Server, Slot: i}})
 	}
-	return m.fill(now, out)
+	return out
 }

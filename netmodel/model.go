@@ -94,6 +94,9 @@ func (m *Model) dial(now vt.Time, t *trip) (at vt.Time, ended bool) {
 	took, fault := m.Lookup(s, d, lane.lookups)
 	lane.lookups++
 	took = m.stretch(took, s, t.load)
+	if patience := m.Patience(mail.StageDNS); took > patience {
+		took, fault = patience, mail.Timeout
+	}
 	if fault != mail.NoFault {
 		t.reply = mail.Reply{Took: took, Stage: mail.StageDNS, Fault: fault}
 		return now.Add(took), true

@@ -77,7 +77,8 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 		}
 	}
 	// A cancelled run cuts every conversation that has not reached its final dot.
-	stop := context.AfterFunc(ctx, func() { p.conn.SetDeadline(time.Unix(1, 0)) })
+	conn := p.conn
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	return p.converse(ctx, a, stop)
 }

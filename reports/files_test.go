@@ -48,7 +48,7 @@ func keysInOrder(t *testing.T, raw []byte) {
 
 func TestSummaryHasWhatProgramsRead(t *testing.T) {
 	r := fold(run(course{40, 3, 60, plantA, 1.25}, course{40, 1, 60, plantA, 1.25}),
-		Expectation{"settling_intervals_5pct", "<=", 40}, Expectation{"dfr", "<", 2})
+		expect("settling_intervals_5pct", "<=", 40), expect("dfr", "<", 2))
 	raw, err := r.Summary()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // tree reads a folder: content by path.
@@ -42,7 +43,7 @@ func extra() Extra {
 func TestRunFolder(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "runs", "hand-made-abc")
-	r := fold(run(course{40, 3, 60, plantB, 1.15}), Expectation{"dfr", "<", 2})
+	r := fold(run(course{40, 3, 60, plantB, 1.15}), expect("dfr", "<", 2))
 	if err := Write(dir, r, extra()); err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func TestFoldersAreTheSameByteForByte(t *testing.T) {
 	} {
 		slow := make()
 		slow.Host.Wall *= 9
-		e := []Expectation{{"settling_intervals_5pct", "<=", 40}, {"dfr", "<", 1.1}, {"end_h", "!=", 180}}
+		e := []scenarios.Expectation{expect("settling_intervals_5pct", "<=", 40), expect("dfr", "<", 1.1), expect("end_h", "!=", 180)}
 		for dir, r := range map[string]*Report{one: fold(make(), e...), two: fold(slow, e...)} {
 			if err := Write(dir, r, extra()); err != nil {
 				t.Fatal(err)

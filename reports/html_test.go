@@ -19,9 +19,9 @@ func htmlOf(t *testing.T, r *Report) string {
 }
 
 func TestPage(t *testing.T) {
-	crowd := fold(crowded(3000), Expectation{"dfr", "<", 1})
+	crowd := fold(crowded(3000), expect("dfr", "<", 1))
 	for name, r := range map[string]*Report{
-		"plain":   fold(run(course{40, 3, 60, plantB, 1.15}), Expectation{"settling_intervals_5pct", "<=", 40}),
+		"plain":   fold(run(course{40, 3, 60, plantB, 1.15}), expect("settling_intervals_5pct", "<=", 40)),
 		"crowded": crowd, "empty": fold(run()),
 	} {
 		page := htmlOf(t, r)

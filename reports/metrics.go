@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // Server says how well the governor of one server did.
@@ -118,43 +118,10 @@ func mean(rows []Row, of func(Row) Num) Num {
 	return sum / Num(len(rows))
 }
 
-// Metric is a number that expectations can name.
-type Metric struct{ Name, Unit, About string }
-
-// MetricList names every metric, in the order of the alphabet. With several
-// servers, the metrics of a server are those of the worst one.
-func MetricList() []Metric {
-	return []Metric{
-		{"ambiguous", "recipients", "final dot sent, no reply known, not resent"},
-		{"attempts", "attempts", "all attempts that ended"},
-		{"available_final", "processes", "C after the last judged interval; least of all servers"},
-		{"delivered", "recipients", "delivered"},
-		{"delivered_share", "1", "delivered / recipients"},
-		{"dfr", "attempts per success", "delivery failure rate [0071]"},
-		{"end_h", "h", "when the last recipient ended, or the horizon"},
-		{"failed", "recipients", "bounced, or given up at the retry limit"},
-		{"iae_target_hours", "h", "sum of |rate - target| x S / target; greatest of all servers"},
-		{"overshoot", "1", "greatest (rate - target) / target, 0 or more; greatest of all servers"},
-		{"peak_available", "processes", "greatest C of any server at any time"},
-		{"pending", "recipients", "not finished at the end"},
-		{"rate_per_h", "messages/h", "mean rate over the last quarter of the judged intervals; least of all servers"},
-		{"recipients", "recipients", "length of all lists"},
-		{"retries_per_recipient", "attempts", "resends / recipients that are not suppressed"},
-		{"settling_intervals_5pct", "intervals", "passed before the rate stayed within 5 % of the target; greatest of all servers; a server that never settles misses every expectation"},
-		{"suppressed", "recipients", "on the suppression list, never tried"},
-		{"total_variation", "processes", "sum of all changes of C; greatest of all servers"},
-	}
-}
-
-// Metrics of a run by the names of MetricList. Settling is +Inf if a server
+// Metrics of a run by the names of scenarios.Metrics; with several servers, the
+// metrics of a server are those of the worst one. Settling is +Inf if a server
 // never settles; what is undefined is NaN. It panics as Fold does.
-func Metrics(run *runlog.Run) map[string]float64 {
-	r, err := Fold(run, nil, "")
-	if err != nil {
-		panic(err) // there are no expectations to be wrong
-	}
-	return r.Metrics()
-}
+func Metrics(run *runlog.Run) map[string]float64 { return Fold(run, nil, "").Metrics() }
 
 // Metrics of a report; see the function of that name.
 func (r *Report) Metrics() map[string]float64 {
@@ -202,13 +169,6 @@ func (r *Report) Metrics() map[string]float64 {
 	return m
 }
 
-// Expectation is a condition on a metric.
-type Expectation struct {
-	Metric string
-	Op     string // < <= > >= == !=
-	Value  float64
-}
-
 // Result is an expectation that was held against a run.
 type Result struct {
 	Metric string  `json:"metric"`
@@ -218,17 +178,18 @@ type Result struct {
 	OK     bool    `json:"ok"`
 }
 
-// evaluate holds expectations against the metrics, in their order.
-func evaluate(metrics map[string]float64, expectations []Expectation) ([]Result, error) {
+// evaluate holds those expectations that speak of a mode against the metrics,
+// in their order. It panics on a metric or an operator that no valid scenario
+// has.
+func evaluate(mode string, metrics map[string]float64, expectations []scenarios.Expectation) []Result {
 	results := []Result{}
-	for i, e := range expectations {
+	for _, e := range expectations {
+		if e.In != "any" && e.In != mode {
+			continue
+		}
 		v, known := metrics[e.Metric]
 		if !known {
-			var names []string
-			for _, m := range MetricList() {
-				names = append(names, m.Name)
-			}
-			return nil, fmt.Errorf("expectation %d: unknown metric %q, want one of %s", i+1, e.Metric, strings.Join(names, ", "))
+			panic(fmt.Sprintf("reports: unknown metric %q", e.Metric))
 		}
 		r := Result{Metric: e.Metric, Op: e.Op, Limit: e.Value, Value: Num(v)}
 		switch e.Op {
@@ -245,10 +206,10 @@ func evaluate(metrics map[string]float64, expectations []Expectation) ([]Result,
 		case "!=":
 			r.OK = v != e.Value
 		default:
-			return nil, fmt.Errorf("expectation %d: unknown operator %q, want one of < <= > >= == !=", i+1, e.Op)
+			panic(fmt.Sprintf("reports: unknown operator %q", e.Op))
 		}
 		r.OK = r.OK && r.Value.Known()
 		results = append(results, r)
 	}
-	return results, nil
+	return results
 }

@@ -9,6 +9,7 @@ import (
 
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // A plant of 1000 messages per hour and process makes every number countable
@@ -139,9 +140,9 @@ func TestEveryMetricIsListedAndComputed(t *testing.T) {
 		"available_final settling_intervals_5pct overshoot iae_target_hours total_variation rate_per_h retries_per_recipient delivered_share")
 	slices.Sort(want)
 	var listed, computed []string
-	for _, m := range MetricList() {
+	for _, m := range scenarios.Metrics() {
 		listed = append(listed, m.Name)
-		if m.Unit == "" || m.About == "" {
+		if m.Unit == "" || m.Doc == "" {
 			t.Errorf("%s has no unit or no explanation", m.Name)
 		}
 	}
@@ -177,21 +178,25 @@ func TestExpectations(t *testing.T) {
 		{settles, "==", 12, true}, {settles, "==", 13, false}, {settles, "!=", 12, false}, {settles, "!=", 13, true},
 		{never, "<", 12, false}, {never, ">", 12, false}, {never, "!=", 12, false}, // never is not a number of intervals
 	} {
-		r := fold(v.run, Expectation{"settling_intervals_5pct", v.op, v.limit})
+		r := fold(v.run, expect("settling_intervals_5pct", v.op, v.limit))
 		if r.Expectations[0].OK != v.ok || r.OK() != v.ok {
 			t.Errorf("%v %s %v: ok = %v, want %v", r.Expectations[0].Value, v.op, v.limit, r.Expectations[0].OK, v.ok)
 		}
 	}
+}
+
+// An expectation is held against the runs that it speaks of.
+func TestExpectationsOfAMode(t *testing.T) {
 	for _, v := range []struct {
-		e    Expectation
-		want string
-	}{
-		{Expectation{"settling", "<", 1}, `expectation 2: unknown metric "settling", want one of ambiguous, attempts, `},
-		{Expectation{"dfr", "=<", 1}, `expectation 2: unknown operator "=<", want one of < <= > >= == !=`},
-	} {
-		_, err := Fold(settles, []Expectation{{"dfr", "<", 2}, v.e}, "")
-		if err == nil || !strings.HasPrefix(err.Error(), v.want) {
-			t.Errorf("%+v: error %v, want %s", v.e, err, v.want)
+		in, mode string
+		held     int
+	}{{"any", "sim", 1}, {"any", "real", 1}, {"sim", "sim", 1}, {"sim", "real", 0}, {"real", "sim", 0}, {"real", "real", 1}} {
+		made := run(course{40, 3, 60, plantB, 1})
+		made.Mode = v.mode
+		e := expect("dfr", "<", 2)
+		e.In = v.in
+		if got := fold(made, e).Expectations; len(got) != v.held {
+			t.Errorf("in = %q, run %q: %d expectations held, want %d", v.in, v.mode, len(got), v.held)
 		}
 	}
 }

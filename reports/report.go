@@ -13,6 +13,7 @@ import (
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // Report is a run as it is shown. Everything in it stands in the files of the
@@ -120,10 +121,9 @@ type Row struct {
 func (r Row) judged() bool { return !r.Partial && !r.Draining }
 
 // Fold turns a run into its report. Replay is the command line that makes the
-// run again. An expectation on an unknown metric, or with an unknown operator,
-// is an error; one that is missed is a Result. Fold panics if the recipients do
-// not add up.
-func Fold(run *runlog.Run, expectations []Expectation, replay string) (*Report, error) {
+// run again. An expectation that is missed is a Result. Fold panics if the
+// recipients do not add up.
+func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) *Report {
 	if !run.Totals.Balanced() {
 		panic(fmt.Sprintf("reports: recipients do not add up: %+v", run.Totals))
 	}
@@ -162,9 +162,8 @@ func Fold(run *runlog.Run, expectations []Expectation, replay string) (*Report, 
 	h := run.Host
 	r.Host = Host{Wall: h.Wall.Seconds(), AttemptsPerSec: Num(float64(t.Attempts) / h.Wall.Seconds()), MaxRSS: h.MaxRSS,
 		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
-	var err error
-	r.Expectations, err = evaluate(r.Metrics(), expectations)
-	return r, err
+	r.Expectations = evaluate(run.Mode, r.Metrics(), expectations)
+	return r
 }
 
 // row puts an interval into the columns that are shown. The rate is counted

@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // usl is the throughput of n processes by the universal scalability law, in
@@ -89,15 +90,12 @@ func run(paths ...course) *runlog.Run {
 	return r
 }
 
-func must(r *Report, err error) *Report {
-	if err != nil {
-		panic(err)
-	}
-	return r
+func expect(metric, op string, value float64) scenarios.Expectation {
+	return scenarios.Expectation{Metric: metric, Op: op, Value: value, In: "any"}
 }
 
-func fold(r *runlog.Run, e ...Expectation) *Report {
-	return must(Fold(r, e, "flyball run hand-made --seed 42"))
+func fold(r *runlog.Run, e ...scenarios.Expectation) *Report {
+	return Fold(r, e, "flyball run hand-made --seed 42")
 }
 
 var (

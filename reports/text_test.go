@@ -11,6 +11,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 func TestNumbersInWords(t *testing.T) {
@@ -101,9 +102,9 @@ func crowded(intervals int) *runlog.Run {
 }
 
 func TestTextFitsTheScreen(t *testing.T) {
-	var many []Expectation
-	for _, m := range MetricList() {
-		many = append(many, Expectation{m.Name, "<", 1_000_000})
+	var many []scenarios.Expectation
+	for _, m := range scenarios.Metrics() {
+		many = append(many, expect(m.Name, "<", 1_000_000))
 	}
 	for _, r := range []*Report{fold(crowded(60), many...), fold(run(course{40, 3, 60, plantB, 1.15})), fold(run())} {
 		plain, colored := screen(t, r, false), screen(t, r, true)
@@ -126,7 +127,7 @@ func TestTextFitsTheScreen(t *testing.T) {
 }
 
 func TestTextSaysWhatMatters(t *testing.T) {
-	got := screen(t, fold(run(course{40, 3, 60, plantB, 1.15}), Expectation{"settling_intervals_5pct", "<=", 40}, Expectation{"dfr", "<", 1.1}), false)
+	got := screen(t, fold(run(course{40, 3, 60, plantB, 1.15}), expect("settling_intervals_5pct", "<=", 40), expect("dfr", "<", 1.1)), false)
 	rest := got
 	for _, want := range []string{ // in this order
 		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per success; ",
@@ -141,7 +142,7 @@ func TestTextSaysWhatMatters(t *testing.T) {
 		}
 		rest = "\n" + after
 	}
-	if got := screen(t, fold(run(course{40, 1, 9, plantA, 1}), Expectation{"settling_intervals_5pct", "<=", 40}), false); !strings.Contains(got, "<= 40  never  MISSED") {
+	if got := screen(t, fold(run(course{40, 1, 9, plantA, 1}), expect("settling_intervals_5pct", "<=", 40)), false); !strings.Contains(got, "<= 40  never  MISSED") {
 		t.Errorf("no \"never\" in\n%s", got)
 	}
 }

@@ -17,17 +17,43 @@ import (
 // refused leaves the default in place, so that all problems are found at once.
 type binder struct {
 	faults  []fault
-	refused []string // paths that a later check need not mention again
+	refused map[string]bool // paths that a later check need not mention again
+	around  map[string]bool // what lies around them
 }
+
+func newBinder() *binder { return &binder{refused: map[string]bool{}, around: map[string]bool{}} }
 
 func (b *binder) refuse(n *node, at int, key, path, format string, args ...any) {
 	b.faults = append(b.faults, fault{set: n.set, at: at, key: key, text: fmt.Sprintf(format, args...)})
-	b.refused = append(b.refused, path)
+	b.mention(path)
 }
+
+func (b *binder) mention(path string) {
+	b.refused[path] = true
+	for path = parent(path); path != ""; path = parent(path) {
+		b.around[path] = true
+	}
+}
+
+// mentioned reports whether something at, in or around path was refused.
+func (b *binder) mentioned(path string) bool {
+	if b.around[path] {
+		return true
+	}
+	for ; path != ""; path = parent(path) {
+		if b.refused[path] {
+			return true
+		}
+	}
+	return false
+}
+
+// parent is the path without its last name or index.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 // value binds n to v, which lies at path.
 func (b *binder) value(n *node, v reflect.Value, f field, path string) {
-	wrong := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.want()) }
+	wrong := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.want(path)) }
 	outside := func() { b.refuse(n, n.at, path, path, "got %s, want %s to %s", n.describe(), f.low, f.high) }
 	if isText(f.typ) {
 		switch {
@@ -64,10 +90,10 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 			wrong()
 		case !f.allows(n.text):
 			hint := ""
-			if s := nearest(n.text, f.oneOf); s != "" {
+			if s := conf.Nearest(n.text, f.oneOf); s != "" {
 				hint = fmt.Sprintf(" (did you mean %q?)", s)
 			}
-			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(), hint)
+			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(path), hint)
 		default:
 			v.SetString(n.text)
 		}
@@ -118,9 +144,9 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 		}
 		child := n.fields[name]
 		text := fmt.Sprintf("unknown key %s, ", quote(name))
-		if s := nearest(name, names(fields)); s != "" {
+		if s := conf.Nearest(name, names(fields)); s != "" {
 			text += fmt.Sprintf("did you mean %q?", s)
-			b.refused = append(b.refused, below(path, s))
+			b.mention(below(path, s))
 		} else if owner, ok := ownerOf(name, v.Type()); ok {
 			text += "it belongs " + owner
 		} else {
@@ -130,7 +156,7 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 	}
 	for _, f := range fields {
 		if key := below(path, f.name); f.required && n.fields[f.name] == nil && !b.mentioned(key) {
-			b.refuse(n, n.at, key, key, "missing, want %s", f.want())
+			b.refuse(n, n.at, key, key, "missing, want %s", f.want(key))
 		}
 	}
 }
@@ -155,6 +181,8 @@ func newElement(t reflect.Type) reflect.Value {
 	switch t {
 	case reflect.TypeFor[netmodel.Server]():
 		return reflect.ValueOf(netmodel.DefaultServer())
+	case reflect.TypeFor[Expectation]():
+		return reflect.ValueOf(Expectation{In: "any"})
 	case reflect.TypeFor[netmodel.Destination]():
 		return reflect.ValueOf(netmodel.DefaultDestination())
 	case reflect.TypeFor[netmodel.Dead]():

@@ -27,7 +27,7 @@ func (s *Scenario) Validate() []error {
 		key := conf.Index("campaign", i)
 		l.Check(!seen[c.Name], key+".name", "got %q a second time, want a name of its own", c.Name)
 		seen[c.Name] = true
-		l.Check(c.Start < s.Horizon, key+".start", "got %s, want less than horizon = %s", c.Start, s.Horizon)
+		l.Check(c.Start < s.Horizon || s.Horizon <= 0, key+".start", "got %s, want less than horizon = %s", c.Start, s.Horizon)
 		recipients += uint64(c.Recipients)
 	}
 	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients, maxRecipients)
@@ -35,7 +35,7 @@ func (s *Scenario) Validate() []error {
 	for i, e := range s.Expect {
 		if _, ok := MetricNamed(e.Metric); !ok {
 			hint := ""
-			if near := nearest(e.Metric, metricNames()); near != "" {
+			if near := conf.Nearest(e.Metric, metricNames()); near != "" {
 				hint = " (did you mean \"" + near + "\"?)"
 			}
 			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(metricNames()), hint)

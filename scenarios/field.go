@@ -93,10 +93,14 @@ func (f field) absent(v reflect.Value) bool {
 	return false
 }
 
-// want says what a value of this field looks like.
-func (f field) want() string {
+// want says what a value of this field at path looks like.
+func (f field) want(path string) string {
 	between := ""
-	if f.low != "" {
+	switch {
+	case f.low == "":
+	case f.low == f.high:
+		return f.low
+	default:
 		between = " " + f.low + " to " + f.high
 	}
 	switch f.typ {
@@ -121,7 +125,7 @@ func (f field) want() string {
 		return "a number" + between
 	case reflect.Slice:
 		if f.typ.Elem().Kind() == reflect.Struct {
-			return "[[" + f.name + "]] tables"
+			return "[[" + regexp.MustCompile(`\[\d+\]`).ReplaceAllString(path, "") + "]] tables"
 		}
 		return "a list"
 	case reflect.Struct:

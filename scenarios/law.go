@@ -24,7 +24,7 @@ func LoadGovernor(name string, src []byte, set []string) (governor.Config, error
 		faults = append(faults, fault{key: "governor", text: "missing, want a [governor] table"})
 		return law, report(name, src, faults)
 	}
-	var b binder
+	b := newBinder()
 	b.table(table, reflect.ValueOf(&law).Elem(), "governor")
 	faults = append(faults, b.faults...)
 	var l conf.List

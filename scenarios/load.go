@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 
 	"flyball/engine"
@@ -56,11 +57,11 @@ func Load(name string, src []byte, set []string) (*Scenario, error) {
 	}
 	faults = root.apply(set)
 	if other := otherVersion(root); other != nil {
-		return nil, report(name, src, append(faults, *other))
+		return nil, report(name, src, other)
 	}
 
 	s := Default()
-	var b binder
+	b := newBinder()
 	b.table(root, reflect.ValueOf(&s).Elem(), "")
 	faults = append(faults, b.faults...)
 	for _, err := range s.Validate() {
@@ -68,18 +69,18 @@ func Load(name string, src []byte, set []string) (*Scenario, error) {
 			faults = append(faults, f)
 		}
 	}
-	if faults == nil {
-		faults = referee(src)
-	}
 	if faults != nil {
 		return nil, report(name, src, faults)
+	}
+	if n := len(Resolved(&s)); n > MaxSize { // it must be a file that Load takes
+		return nil, Problems{{File: name, Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n, MaxSize)}}
 	}
 	return &s, nil
 }
 
 // otherVersion refuses a file of another format in one line: its other
 // problems would only mislead.
-func otherVersion(root *node) *fault {
+func otherVersion(root *node) []fault {
 	n := root.fields["schema_version"]
 	if n == nil {
 		return nil
@@ -87,8 +88,8 @@ func otherVersion(root *node) *fault {
 	if v, ok := n.integer(); !ok || v == SchemaVersion {
 		return nil
 	}
-	return &fault{set: n.set, at: n.at, key: "schema_version",
-		text: "scenario version " + shorten(n.text) + ", this program reads 1"}
+	return []fault{{set: n.set, at: n.at, key: "schema_version",
+		text: "scenario version " + shorten(n.text) + ", this program reads 1"}}
 }
 
 // locate finds where the value that err is about was written: the value, or
@@ -104,20 +105,4 @@ func locate(root *node, err error) fault {
 	}
 	n := root.find(path)
 	return fault{set: n.set, at: n.at, key: p.Key, text: p.Text}
-}
-
-// mentioned reports whether something at, in or around key was refused before.
-func (b *binder) mentioned(key string) bool {
-	for _, r := range b.refused {
-		if within(key, r) || within(r, key) {
-			return true
-		}
-	}
-	return false
-}
-
-// within reports whether a path is another one or lies below it.
-func within(path, around string) bool {
-	return len(path) >= len(around) && path[:len(around)] == around &&
-		(len(path) == len(around) || path[len(around)] == '.' || path[len(around)] == '[')
 }

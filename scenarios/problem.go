@@ -12,20 +12,21 @@ import (
 // Problem is one thing wrong with a scenario, and where.
 type Problem struct {
 	File      string // as named by the caller; "--set" for an entry of the command line
-	Line, Col int    // from 1, in characters; 0 for an entry of the command line
+	Line, Col int    // from 1, in characters; 0 if it has no place in the file
 	Key       string // such as "destination[1].fail[0].p"; empty for the file as a whole
 	Text      string // what is wrong: got, want
 }
 
 func (p Problem) Error() string {
-	where := p.File
-	if p.Line > 0 {
-		where = fmt.Sprintf("%s:%d:%d:", p.File, p.Line, p.Col)
+	switch {
+	case p.Line > 0 && p.Key != "":
+		return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Col, p.Key, p.Text)
+	case p.Line > 0:
+		return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Col, p.Text)
+	case p.Key != "":
+		return fmt.Sprintf("%s %s: %s", p.File, p.Key, p.Text)
 	}
-	if p.Key != "" {
-		where += " " + p.Key + ":"
-	}
-	return where + " " + p.Text
+	return p.File + ": " + p.Text
 }
 
 // Problems are all problems of a scenario: those of the file by position, then
@@ -69,8 +70,11 @@ func report(file string, src []byte, faults []fault) Problems {
 		p := Problem{File: file, Key: f.key, Text: f.text}
 		if f.set != "" {
 			p.File = "--set"
-			if !strings.HasPrefix(f.key, f.set) {
+			if !strings.HasPrefix(f.key, f.set) { // the entry is what the user knows
 				p.Key = f.set
+				if !strings.HasPrefix(f.set, f.key) {
+					p.Text = f.key + ": " + p.Text
+				}
 			}
 			all = append(all, p)
 			continue
@@ -103,39 +107,3 @@ func shorten(s string) string {
 
 // list prints names as "a, b, c".
 func list(names []string) string { return strings.Join(names, ", ") }
-
-// nearest is the known name that is a likely misspelling away, or "".
-func nearest(name string, known []string) string {
-	if len(name) > 64 {
-		return ""
-	}
-	best, most := "", min(max(1, len(name)/3), len(name)-1)
-	for _, k := range known {
-		if d := distance(name, k); d <= most {
-			best, most = k, d-1
-		}
-	}
-	return best
-}
-
-// distance is the number of insertions, deletions and replacements that turn a
-// into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -55,4 +55,5 @@ type Expectation struct {
 	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics" required:"true"`
 	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !=" required:"true"`
 	Value  float64 `toml:"value" doc:"limit" required:"true"`
+	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real"`
 }

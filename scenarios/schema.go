@@ -19,6 +19,10 @@ func Schema() []byte {
 	root := schemaOf(field{typ: reflect.TypeFor[Scenario]()}, reflect.ValueOf(Default()))
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Flyball scenario"
+	dist := reflect.TypeFor[netmodel.Dist]()
+	table := tableSchema(dist, reflect.Zero(dist))
+	table["required"] = []string{"dist"}
+	root["$defs"] = object{"time": object{"anyOf": []object{{"type": "string", "pattern": spanPattern}, table}}}
 	metric := root["properties"].(object)["expect"].(object)["items"].(object)["properties"].(object)["metric"].(object)
 	metric["enum"] = metricNames()
 	var out bytes.Buffer
@@ -54,9 +58,7 @@ func schemaOf(f field, v reflect.Value) object {
 	case reflect.TypeFor[unit.Bytes]():
 		o["type"], o["pattern"] = "string", bytesPattern
 	case reflect.TypeFor[netmodel.Dist]():
-		table := tableSchema(f.typ, reflect.Zero(f.typ))
-		table["required"] = []string{"dist"}
-		o["anyOf"] = []object{{"type": "string", "pattern": spanPattern}, table}
+		o["$ref"] = "#/$defs/time"
 	default:
 		kindSchema(o, f, v)
 	}

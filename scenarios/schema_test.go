@@ -54,11 +54,29 @@ func decode(t *testing.T, src []byte) any {
 	return v
 }
 
-func schemaTree(t *testing.T) map[string]any {
+func schemaTree(t testing.TB) map[string]any {
 	t.Helper()
 	var v map[string]any
 	if err := json.Unmarshal(Schema(), &v); err != nil {
 		t.Fatal(err)
+	}
+	return expand(v, v["$defs"].(map[string]any)).(map[string]any)
+}
+
+// expand replaces every {"$ref": "#/$defs/NAME"} by what it refers to.
+func expand(v any, defs map[string]any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["$ref"].(string); ok {
+			return expand(defs[strings.TrimPrefix(ref, "#/$defs/")], defs)
+		}
+		for k := range v {
+			v[k] = expand(v[k], defs)
+		}
+	case []any:
+		for i := range v {
+			v[i] = expand(v[i], defs)
+		}
 	}
 	return v
 }

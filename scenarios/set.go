@@ -67,8 +67,8 @@ func (n *node) apply(set []string) []fault {
 	return faults
 }
 
-// setValue reads value as TOML. A bare word that is not TOML, such as 3h or
-// 140000/h, is a string.
+// setValue reads value as TOML. What is not TOML, such as 3h or 140000/h, is a
+// string, unless it looks as if it was meant to be TOML.
 func setValue(key, value string) (*node, string) {
 	if !utf8.ValidString(value) {
 		return nil, "got a value that is not UTF-8"
@@ -78,7 +78,7 @@ func setValue(key, value string) (*node, string) {
 	if faults == nil && len(root.names) == 1 {
 		return root.fields["value"], ""
 	}
-	if faults != nil && (len(value) > 1000 || strings.HasPrefix(value, `"`) || strings.ContainsAny(value, "'[]{}\n")) {
+	if faults != nil && value != "" && strings.IndexByte("\"'[{", value[0]) >= 0 {
 		return nil, "got " + quote(value) + ": " + faults[0].text
 	}
 	return &node{kind: aString, text: value, set: key}, ""
@@ -122,7 +122,7 @@ func (n *node) put(path []step, value *node) string {
 			return ""
 		case child == nil && path[i+1].name == "":
 			hint := ""
-			if near := nearest(s.name, n.names); near != "" {
+			if near := conf.Nearest(s.name, n.names); near != "" {
 				hint = fmt.Sprintf(" (did you mean %q?)", near)
 			}
 			return fmt.Sprintf("got index %d, but the file has no %s%s", path[i+1].index, at, hint)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/BurntSushi/toml"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
@@ -28,6 +27,7 @@ type node struct {
 	set    string // path of the --set entry that it came from; empty: the file
 	closed bool   // written out in one place: nothing may be added to it
 	header bool   // opened by a [header] of its own
+	dotted bool   // made by a dotted key
 
 	names  []string // of a table, in the order of the file
 	fields map[string]*node
@@ -87,7 +87,8 @@ func (n *node) find(path []step) *node {
 	return n
 }
 
-// reader builds the tree of one file.
+// reader builds the tree of one file. The parser knows the syntax; what may be
+// given twice or added to, the reader checks itself.
 type reader struct {
 	p      unstable.Parser
 	src    []byte
@@ -118,19 +119,6 @@ func parse(src []byte, set string) (*node, []fault) {
 	return r.root, r.faults
 }
 
-// referee asks an independent reader whether src is TOML at all: the tree
-// builder checks duplicates, but not all of the fine print on tables.
-func referee(src []byte) []fault {
-	var err toml.ParseError
-	var all map[string]any
-	if _, e := toml.Decode(string(src), &all); e == nil {
-		return nil
-	} else if !errors.As(e, &err) {
-		return []fault{{text: e.Error()}}
-	}
-	return []fault{{at: min(max(err.Position.Start, 0), len(src)), text: err.Message}}
-}
-
 func (r *reader) read() {
 	table := r.root
 	for r.p.NextExpression() {
@@ -147,7 +135,7 @@ func (r *reader) read() {
 	}
 	var err *unstable.ParserError
 	if errors.As(r.p.Error(), &err) {
-		r.refuse(int(r.p.Range(err.Highlight).Offset), "%s", err.Message)
+		r.refuse(int(r.p.Range(err.Highlight).Offset), "not TOML: %s", err.Message)
 	}
 }
 
@@ -167,7 +155,7 @@ func (r *reader) header(e *unstable.Node) *node {
 		at--
 	}
 	at += len(r.src[at:]) - len(bytes.TrimLeft(r.src[at:], " \t"))
-	parent, ok := r.walk(r.root, keys, at, 0)
+	parent, ok := r.walk(r.root, keys, at, 0, false)
 	if !ok {
 		return &node{kind: aTable}
 	}
@@ -182,7 +170,7 @@ func (r *reader) header(e *unstable.Node) *node {
 		old.items = append(old.items, t)
 	case e.Kind == unstable.Table && old == nil:
 		parent.add(name, t)
-	case e.Kind == unstable.Table && old.kind == aTable && !old.closed && !old.header:
+	case e.Kind == unstable.Table && old.kind == aTable && !old.closed && !old.header && !old.dotted:
 		old.header, old.at = true, at // so far only implied by [a.b.c]
 		return old
 	default:
@@ -195,7 +183,7 @@ func (r *reader) header(e *unstable.Node) *node {
 func (r *reader) keyValue(table *node, e *unstable.Node, depth int) {
 	keys := keysOf(e)
 	at := int(keys[0].Raw.Offset)
-	table, ok := r.walk(table, keys, at, depth)
+	table, ok := r.walk(table, keys, at, depth, true)
 	if !ok {
 		return
 	}
@@ -214,9 +202,10 @@ func (r *reader) keyValue(table *node, e *unstable.Node, depth int) {
 	table.add(name, child)
 }
 
-// walk goes down a dotted key, all but its last part, and makes the tables
-// that are not there yet.
-func (r *reader) walk(n *node, keys []unstable.Node, at, depth int) (*node, bool) {
+// walk goes down all parts of a key but the last, and makes the tables that
+// are not there yet. A dotted key may only add to tables made by dotted keys; a
+// header may add to all that are not closed.
+func (r *reader) walk(n *node, keys []unstable.Node, at, depth int, dotted bool) (*node, bool) {
 	if depth+len(keys) > maxDepth {
 		r.tooDeep(at)
 		return nil, false
@@ -225,13 +214,13 @@ func (r *reader) walk(n *node, keys []unstable.Node, at, depth int) (*node, bool
 		name := string(k.Data)
 		child := n.fields[name]
 		if child == nil {
-			child = &node{kind: aTable, at: at, keyAt: int(k.Raw.Offset), set: r.set}
+			child = &node{kind: aTable, at: at, keyAt: int(k.Raw.Offset), set: r.set, dotted: dotted}
 			n.add(name, child)
 		}
-		if child.kind == aList && !child.closed {
+		if child.kind == aList && !child.closed && !dotted {
 			child = child.items[len(child.items)-1]
 		}
-		if child.kind != aTable || child.closed {
+		if child.kind != aTable || child.closed || dotted && !child.dotted {
 			r.faults = append(r.faults, fault{set: r.set, at: int(k.Raw.Offset), see: child,
 				text: quote(name) + " is complete as given, nothing can be added"})
 			return nil, false

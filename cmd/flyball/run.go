@@ -96,14 +96,7 @@ func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *ru
 
 // finish prints the report, writes the run folder and decides the exit code.
 func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, more []reports.File, stop *signals) error {
-	var wanted []reports.Expectation
-	for _, e := range s.Expect {
-		wanted = append(wanted, reports.Expectation{Metric: e.Metric, Op: e.Op, Value: e.Value})
-	}
-	report, err := reports.Fold(run, wanted, a.replay)
-	if err != nil {
-		return fail(exitInvalid, "%w", err)
-	}
+	report := reports.Fold(run, s.Expect, a.replay)
 	dir := to.dir
 	if dir == "" {
 		dir = filepath.Join("runs", run.Name+"-"+reports.Key(run))

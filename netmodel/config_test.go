@@ -1,0 +1,135 @@
+package netmodel
+
+import (
+	"math"
+	"testing"
+
+	"flyball/internal/vt"
+)
+
+func TestPlainConfigIsValid(t *testing.T) {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful()} {
+		if errs := c.Validate(); len(errs) > 0 {
+			t.Errorf("%s: %v", name, errs)
+		}
+	}
+}
+
+// Each change is one problem, told with its key as in a scenario file.
+func TestValidateMessages(t *testing.T) {
+	dest := func(change func(*Destination)) func(*Config) {
+		return func(c *Config) { change(&c.Destinations[0]) }
+	}
+	for _, v := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Servers = nil }, `server: got none, want at least one [[server]]`},
+		{func(c *Config) { c.Servers = make([]Server, 0); c.Destinations[0].Share = 3 }, `server: got none, want at least one [[server]]`},
+		{func(c *Config) { c.Servers[0].Name = "" }, `server[0].name: got an empty name, want one such as "b1"`},
+		{func(c *Config) { c.Servers = append(c.Servers, c.Servers[0]) }, `server[1].name: got "b1" a second time, want a name of its own`},
+		{func(c *Config) { c.Servers[0].ExtraRTT = 2 * vt.Minute }, `server[0].extra_rtt: got 2m, want at most 1m`},
+		{func(c *Config) { c.Servers[0].Share = 0 }, `server: got shares that add up to 0, want more`},
+		{func(c *Config) { c.Destinations = nil }, `destination: got none, want at least one [[destination]]`},
+		{dest(func(d *Destination) { d.Share = 0 }), `destination: got shares that add up to 0, want more`},
+		{dest(func(d *Destination) { d.Name = "" }), `destination[0].name: got an empty name, want one such as "provider"`},
+		{dest(func(d *Destination) { d.Domain = "" }), `destination[0].domain: got an empty domain, want one such as "provider.example"`},
+		{func(c *Config) {
+			c.Destinations = append(c.Destinations, c.Destinations[0])
+			c.Destinations[1].Name = "other"
+		}, `destination[1].domain: got "plain.example" a second time, want a domain of its own`},
+		{dest(func(d *Destination) {
+			d.Dead = []Dead{{Share: 0.7, At: "rcpt", Reply: 550}, {Share: 0.4, At: "rcpt", Reply: 550}}
+		}),
+			`destination[0].dead: got shares that add up to 1.1, want at most 1`},
+		{dest(func(d *Destination) { d.Fail = []Fail{{Reply: 450, P: 0.1}} }),
+			`destination[0].fail[0].at: got none, want one of connect, banner, ehlo, mail, rcpt, data, dot`},
+		{dest(func(d *Destination) { d.Fail = []Fail{{At: "rcpt", P: 0.1}} }),
+			`destination[0].fail[0]: got reply = 0 and fault = "", want exactly one of them`},
+		{dest(func(d *Destination) { d.Fail = []Fail{{At: "rcpt", P: 0.1, Reply: 450, Fault: "drop"}} }),
+			`destination[0].fail[0]: got reply = 450 and fault = "drop", want exactly one of them`},
+		{dest(func(d *Destination) { d.Fail = []Fail{{At: "connect", P: 0.1, Reply: 450}} }),
+			`destination[0].fail[0].reply: got 450 at connect, want a fault: nobody speaks SMTP yet`},
+		{dest(func(d *Destination) {
+			d.Fail = []Fail{{At: "connect", P: 0.6, Fault: "drop"}, {At: "ehlo", P: 0.6, Reply: 421}}
+		}), `destination[0].fail: got probabilities at connect, banner and ehlo that add up to 1.2, want at most 1`},
+		{dest(func(d *Destination) {
+			d.Fail = []Fail{{At: "mail", P: 0.6, Fault: "drop"}, {At: "dot", P: 0.6, Reply: 421}}
+		}), `destination[0].fail: got probabilities at mail, rcpt, data and dot that add up to 1.2, want at most 1`},
+		{dest(func(d *Destination) { d.RTT = Dist{} }),
+			`destination[0].rtt.dist: got "", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
+		{dest(func(d *Destination) { d.Greylist.Delay = Constant(101 * vt.Day) }), `destination[0].greylist.delay.mean: got 101d, want at most 100d`},
+		{func(c *Config) { c.Network.Hops.Min = 40 }, `network.hops.min: got 40, want at most max = 32`},
+		{func(c *Config) { c.Network.PerHop = 2 * vt.Second }, `network.per_hop: got 2s, want at most 1s`},
+		{func(c *Config) { c.Network.Retrans = 0 }, `network.retransmit_after: got 0s, want 1ms to 1m`},
+		{func(c *Config) { c.Network.GiveUpAt = 17 }, `network.retransmissions: got 17, want 1 to 16`},
+		{func(c *Config) { c.Network.DNS.Miss.Mean = 101 * vt.Day }, `network.dns.miss.mean: got 101d, want at most 100d`},
+		{func(c *Config) { c.Dialogue.Messages = 0 }, `dialogue.messages_per_connection: got 0, want 1 to 1000000`},
+		{func(c *Config) { c.Dialogue.Timeouts.Data = 0 }, `dialogue.timeouts.data: got 0s, want 1ms to 1h`},
+		{func(c *Config) { c.Size = 0 }, `message.size: got 0B, want 1B to 1GiB`},
+		{func(c *Config) { c.Stages = "some" }, `stages: got "some", want "collapsed" or "full"`},
+	} {
+		c := plain()
+		v.change(&c)
+		if errs := c.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
+			t.Errorf("got  %v\nwant %s", errs, v.want)
+		}
+	}
+}
+
+// All problems come at once, in the order of the file.
+func TestValidateTellsEverything(t *testing.T) {
+	c := plain()
+	c.Network.GiveUpAt, c.Servers[0].Name, c.Destinations[0].Domain, c.Size = 0, "", "", 0
+	want := []string{"network.retransmissions: got 0, want 1 to 16", `server[0].name: got an empty name, want one such as "b1"`,
+		`destination[0].domain: got an empty domain, want one such as "provider.example"`, "message.size: got 0B, want 1B to 1GiB"}
+	errs := c.Validate()
+	for i := range max(len(errs), len(want)) {
+		if i >= len(errs) || i >= len(want) || errs[i].Error() != want[i] {
+			t.Fatalf("got %v\nwant %v", errs, want)
+		}
+	}
+}
+
+func TestDistValidateMessages(t *testing.T) {
+	second := vt.Second
+	for _, v := range []struct {
+		d    Dist
+		want string
+	}{
+		{Dist{Dist: "normal", Mean: second}, `dist: got "normal", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
+		{Dist{Dist: "constant", Mean: second, Max: second}, `max: got 1s, want none: constant takes [mean]`},
+		{Dist{Dist: "exponential"}, `mean: got 0s, want more than 0 for exponential`},
+		{Dist{Dist: "lognormal", Median: second, Sigma: 5}, `sigma: got 5, want 0 to 4 for lognormal`},
+		{Dist{Dist: "lognormal", Median: second, Sigma: math.NaN()}, `sigma: got NaN, want 0 to 4 for lognormal`},
+		{Dist{Dist: "lognormal", Median: second, Mean: second, Sigma: 1}, `mean: got 1s, want none: lognormal takes [median sigma]`},
+		{Dist{Dist: "gamma", Mean: second}, `shape: got 0, want 0.05 to 1000 for gamma`},
+		{Dist{Dist: "gamma", Mean: second, Shape: 2, Alpha: 2}, `alpha: got 2, want none: gamma takes [mean shape]`},
+		{Dist{Dist: "weibull", Shape: 2}, `scale: got 0s, want more than 0 for weibull`},
+		{Dist{Dist: "pareto", Min: second, Alpha: 1}, `alpha: got 1, want 1.01 to 100 for pareto`},
+		{Dist{Dist: "pareto", Alpha: 2}, `min: got 0s, want more than 0 for pareto`},
+		{Dist{Dist: "uniform", Min: 2 * second, Max: second}, `max: got 1s, want at least min = 2s`},
+		{Dist{Dist: "uniform", Max: 200 * vt.Day}, `max: got 200d, want at most 100d`},
+	} {
+		if errs := v.d.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
+			t.Errorf("got  %v\nwant %s", errs, v.want)
+		}
+	}
+	for _, d := range []Dist{Constant(0), Constant(100 * vt.Day), {Dist: "uniform", Max: 1}, {Dist: "lognormal", Median: 1, Sigma: 0}} {
+		if errs := d.Validate(); len(errs) > 0 {
+			t.Errorf("%+v: %v", d, errs)
+		}
+	}
+}
+
+func TestDistFromText(t *testing.T) {
+	var d Dist
+	if err := d.UnmarshalText([]byte("80ms")); err != nil || d != Constant(80*ms) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	before := d
+	const want = `"80" has no unit, want a time such as "90s", "3h" or "30d", or a table such as {dist = "lognormal", median = "40ms", sigma = 1.0}`
+	if err := d.UnmarshalText([]byte("80")); err == nil || err.Error() != want || d != before {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

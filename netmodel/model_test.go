@@ -1,0 +1,466 @@
+package netmodel
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"flyball/internal/evq"
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+)
+
+// shell is a sender that knows nothing but connections: every slot tries one
+// recipient after the other, over and over, and keeps its own books of what
+// the receivers remember.
+type shell struct {
+	*Model
+	q     evq.Queue
+	slots []slot // of all servers in turn
+	next  mail.Recipient
+	dest  func(mail.Recipient) mail.Destination
+	seen  map[mail.Recipient]vt.Time
+	again []mail.Attempt // deferred, to be tried again at once
+	log   []end
+}
+
+type slot struct {
+	a       mail.Attempt
+	open    bool
+	refused bool
+}
+
+type end struct {
+	at     vt.Time
+	server mail.Server
+	slot   mail.Slot
+	rcpt   mail.Recipient
+	try    mail.Try
+	reply  mail.Reply
+}
+
+func newShell(t *testing.T, c Config, slots int) *shell {
+	t.Helper()
+	if errs := c.Validate(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	s := &shell{Model: NewModel(c, testKey), seen: map[mail.Recipient]vt.Time{}}
+	s.dest = func(r mail.Recipient) mail.Destination { return mail.Destination(int(r/7) % len(c.Destinations)) }
+	for i := range slots * len(c.Servers) {
+		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)), Slot: mail.Slot(i / len(c.Servers))}})
+	}
+	return s
+}
+
+func (s *shell) at(server mail.Server, i mail.Slot) *slot {
+	for n := range s.slots {
+		if s.slots[n].a.Server == server && s.slots[n].a.Slot == i {
+			return &s.slots[n]
+		}
+	}
+	panic("no such slot")
+}
+
+// begin starts the next attempt of a slot.
+func (s *shell) begin(now vt.Time, p *slot) {
+	a := mail.Attempt{Rcpt: s.next, Dest: s.dest(s.next), Seen: vt.Never}
+	if len(s.again) > 0 {
+		a, s.again = s.again[0], s.again[1:]
+	} else {
+		s.next++
+	}
+	if p.open && p.a.Dest == a.Dest {
+		a.Conn = mail.Reused
+		if p.refused {
+			a.Conn = mail.Reset
+		}
+	}
+	a.Server, a.Slot, a.Gen = p.a.Server, p.a.Slot, p.a.Gen+1
+	p.a = a
+	s.Begin(now, a, &s.q)
+}
+
+// run lets so many attempts end.
+func (s *shell) run(attempts int) {
+	for i := range s.slots {
+		s.begin(0, &s.slots[i])
+	}
+	for len(s.log) < attempts {
+		e := s.q.Pop()
+		server, c, ended := s.Handle(e, &s.q)
+		if !ended {
+			continue
+		}
+		p := s.at(server, c.Slot)
+		s.log = append(s.log, end{e.At, server, c.Slot, p.a.Rcpt, p.a.Try, c.Reply})
+		p.open, p.refused = c.Reply.Open(), c.Reply.Class() != mail.Delivered
+		if c.Reply.Class() == mail.Deferral && p.a.Try < 3 {
+			again := p.a
+			again.Try++
+			again.Conn = mail.Fresh
+			if again.Seen == vt.Never && c.Reply.Stage >= mail.StageRCPT {
+				again.Seen = e.At
+			}
+			s.again = append(s.again, again)
+		}
+		s.begin(e.At, p)
+	}
+}
+
+// One event per stage or one per attempt: the same ends, in the same order, at
+// the same times, even where everything happens at once.
+func TestStagesFullEqualCollapsed(t *testing.T) {
+	tied := eventful()
+	for d := range tied.Destinations {
+		v := &tied.Destinations[d]
+		v.RTT, v.Banner, v.RCPT, v.Dot = Constant(100*ms), Constant(100*ms), Constant(100*ms), Constant(200*ms)
+		v.Greylist.Delay = Constant(700 * ms)
+	}
+	tied.Network.DNS.Hit, tied.Network.DNS.Miss, tied.Network.HopLoss = Constant(0), Constant(100*ms), 0
+	tied.Servers[1] = Server{Name: "b2", Share: 1}
+	atOnce := tied
+	atOnce.Destinations = slices.Clone(tied.Destinations)
+	for d := range atOnce.Destinations {
+		v := &atOnce.Destinations[d]
+		v.RTT, v.Banner, v.RCPT, v.Dot = Constant(0), Constant(0), Constant(0), Constant(0)
+	}
+	tls := eventful()
+	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
+		t.Run(name, func(t *testing.T) {
+			c.Stages = "collapsed"
+			one := newShell(t, c, 20)
+			one.run(20000)
+			c.Stages = "full"
+			many := newShell(t, c, 20)
+			many.run(20000)
+			for i := range one.log {
+				if one.log[i] != many.log[i] {
+					t.Fatalf("end %d: collapsed %+v, full %+v", i, one.log[i], many.log[i])
+				}
+			}
+			kinds := map[mail.Reply]bool{}
+			for _, e := range one.log {
+				e.reply.Took = 0
+				kinds[e.reply] = true
+			}
+			if name != "plain" && len(kinds) < 12 {
+				t.Errorf("only %d kinds of end: the test tests too little", len(kinds))
+			}
+		})
+	}
+}
+
+// With nothing left to chance an attempt takes its round trips and delays:
+// fresh 7 round trips, over a used connection 4, after a refusal 6.
+func TestAttemptTakesItsRoundTrips(t *testing.T) {
+	c := plain()
+	d := &c.Destinations[0]
+	c.Network.DNS.Hit, d.Banner, d.RCPT, d.Dot = Constant(7*ms), Constant(20*ms), Constant(3*ms), Constant(500*ms)
+	for _, v := range []struct {
+		conn mail.Conn
+		size int
+		want vt.Span
+	}{
+		{mail.Fresh, 2 << 10, 7*ms + 20*ms + 3*ms + 500*ms + 700*ms}, {mail.Reused, 2 << 10, 3*ms + 500*ms + 400*ms}, {mail.Reset, 2 << 10, 3*ms + 500*ms + 600*ms},
+		{mail.Fresh, 50_000, 7*ms + 20*ms + 3*ms + 500*ms + 900*ms}, {mail.Reused, 50_000, 3*ms + 500*ms + 400*ms},
+	} {
+		for _, stages := range []string{"collapsed", "full"} {
+			c.Stages, c.Size = stages, unit.Bytes(v.size)
+			m := NewModel(c, testKey)
+			var q evq.Queue
+			finish := func(now vt.Time, conn mail.Conn) (vt.Time, mail.Reply) {
+				m.Begin(now, mail.Attempt{Conn: conn, Seen: vt.Never}, &q)
+				for {
+					e := q.Pop()
+					if _, done, ended := m.Handle(e, &q); ended {
+						return e.At, done.Reply
+					}
+				}
+			}
+			var now vt.Time
+			if v.conn != mail.Fresh {
+				now, _ = finish(now, mail.Fresh)
+			}
+			at, reply := finish(now, v.conn)
+			if got := at.Sub(now); got != v.want || reply != (mail.Reply{Took: v.want, Code: 250, Stage: mail.StageDot}) {
+				t.Errorf("%s, %s, %d bytes: %s, %+v, want %s", stages, v.conn, v.size, got, reply, v.want)
+			}
+		}
+	}
+}
+
+// Shares of all ways to fail, over many attempts that each open a connection.
+func TestFailureShares(t *testing.T) {
+	const n = 300000
+	c := eventful()
+	c.Destinations = c.Destinations[1:]
+	d := &c.Destinations[0]
+	c.Network.HopLoss, d.Cap = 0, 0
+	c.Network.DNS.Miss = Constant(50 * ms)
+	d.Banner, d.Dot = Constant(0), Constant(0)
+	d.Fail = append(d.Fail, Fail{At: "mail", Reply: 554, P: 0}, Fail{At: "mail", Fault: "drop", P: 0.015})
+	m := newShell(t, c, 1).Model
+	var q evq.Queue
+	seen := map[mail.Reply]int{}
+	for i := range n {
+		m.Begin(0, mail.Attempt{Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+		e := q.Pop()
+		_, done, _ := m.Handle(e, &q)
+		done.Reply.Took = 0
+		seen[done.Reply]++
+	}
+	fault := func(at mail.Stage, f mail.Fault) mail.Reply { return mail.Reply{Stage: at, Fault: f} }
+	code := func(at mail.Stage, n int) mail.Reply { return mail.Reply{Stage: at, Code: uint16(n)} }
+	named := 1 - 0.5*0.1              // the name is found
+	through := named * (1 - 0.07)     // and the connection made
+	alive := through * (1 - 0.07)     // and the mailbox not dead
+	white := alive * (1 - 0.3)        // and not greylisted
+	grey := alive * 0.3 * (1 - 0.035) // and greylisted, and MAIL does not fail
+	want := map[mail.Reply]float64{
+		fault(mail.StageDNS, mail.ServFail): 0.5 * 0.1,
+		fault(mail.StageConnect, mail.Drop): named * 0.02, fault(mail.StageConnect, mail.Timeout): named * 0.01,
+		code(mail.StageBanner, 421): named * 0.01, code(mail.StageEHLO, 554): named * 0.02, fault(mail.StageEHLO, mail.Drop): named * 0.01,
+		code(mail.StageRCPT, 550): through * 0.05, code(mail.StageMAIL, 421): alive * 0.02, fault(mail.StageMAIL, mail.Drop): alive * 0.015,
+		code(mail.StageRCPT, 451): grey, code(mail.StageRCPT, 450): white * 0.05, fault(mail.StageRCPT, mail.Drop): white * 0.02,
+		code(mail.StageDATA, 452): through*0.02 + white*0.03,
+		code(mail.StageDot, 451):  white * 0.02, fault(mail.StageDot, mail.Drop): white * 0.01, fault(mail.StageDot, mail.Timeout): white * 0.005,
+	}
+	delivered := 1.0
+	for reply, p := range want {
+		near4(t, fmt.Sprintf("%d%s at %s", reply.Code, reply.Fault, reply.Stage), seen[reply], n, p)
+		delivered -= p
+		delete(seen, reply)
+	}
+	near4(t, "delivered", seen[code(mail.StageDot, 250)], n, delivered)
+	delete(seen, code(mail.StageDot, 250))
+	if len(seen) > 0 {
+		t.Errorf("attempts also ended so: %v", seen)
+	}
+}
+
+// No reply after the final dot is ambiguous, a refusal is not.
+func TestEndsAtDot(t *testing.T) {
+	for _, v := range []struct {
+		fail Fail
+		want mail.Class
+	}{
+		{Fail{At: "dot", Fault: "drop", P: 1}, mail.Ambiguous}, {Fail{At: "dot", Fault: "timeout", P: 1}, mail.Ambiguous},
+		{Fail{At: "dot", Reply: 451, P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 552, P: 1}, mail.Bounce},
+		{Fail{At: "data", Fault: "drop", P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 451, P: 0}, mail.Delivered},
+	} {
+		c := plain()
+		c.Destinations[0].Fail = []Fail{v.fail}
+		s := newShell(t, c, 1)
+		s.run(1)
+		if got := s.log[0].reply.Class(); got != v.want {
+			t.Errorf("%+v: %s, want %s", v.fail, got, v.want)
+		}
+	}
+}
+
+// The look-up has its patience too, whatever the load.
+func TestLookupPatience(t *testing.T) {
+	for _, v := range []struct {
+		miss  vt.Span
+		load  int
+		took  vt.Span
+		fault mail.Fault
+	}{
+		{10 * vt.Second, 1, 10 * vt.Second, mail.NoFault}, {10*vt.Second + 1, 1, 10 * vt.Second, mail.Timeout},
+		{5 * vt.Second, 3, 10 * vt.Second, mail.NoFault}, {5 * vt.Second, 4, 10 * vt.Second, mail.Timeout}, {vt.Minute, 4, 10 * vt.Second, mail.Timeout},
+	} {
+		c := plain()
+		c.Network.DNS = DNS{HitRatio: 0, Hit: Constant(0), Miss: Constant(v.miss)}
+		c.Servers[0].Contention = 0.5 // three busy slots: twice as long
+		m := newShell(t, c, 1).Model
+		var q evq.Queue
+		for i := range v.load {
+			m.Begin(0, mail.Attempt{Slot: mail.Slot(i), Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+		}
+		got := m.trips[0][v.load-1].reply
+		if v.fault == mail.NoFault {
+			if got.Stage != mail.StageDot || got.Code != 250 {
+				t.Errorf("%+v: %+v", v, got)
+			}
+		} else if got != (mail.Reply{Took: v.took, Stage: mail.StageDNS, Fault: v.fault}) {
+			t.Errorf("%+v: %+v", v, got)
+		}
+	}
+}
+
+// A receiver that allows 4 connections greets the fifth with 421, counts what
+// is under way or kept, and counts each server for itself.
+func TestCap(t *testing.T) {
+	for _, stages := range []string{"collapsed", "full"} {
+		c := eventful()
+		c.Destinations = c.Destinations[1:]
+		c.Destinations[0].Cap = 4
+		c.Network.DNS.ServFail, c.Network.DNS.HitRatio = 0, 1
+		c.Destinations[0].Fail = c.Destinations[0].Fail[3:] // what is refused at the banner is refused by the cap
+		c.Network.HopLoss = 0
+		c.Stages = stages
+		s := newShell(t, c, 10)
+		admitted := map[[2]int]bool{} // server and slot: it holds one of the four
+		expected := map[[2]int]bool{} // the attempt under way will be refused
+		open := func(server mail.Server) (n int) {
+			for id, in := range admitted {
+				if in && id[0] == int(server) {
+					n++
+				}
+			}
+			return n
+		}
+		// A book of its own, of every beginning and every end.
+		begin := func(now vt.Time, p *slot) {
+			id := [2]int{int(p.a.Server), int(p.a.Slot)}
+			s.begin(now, p)
+			if p.a.Conn != mail.Fresh {
+				return
+			}
+			admitted[id] = false
+			expected[id] = open(p.a.Server) >= 4
+			admitted[id] = !expected[id]
+		}
+		for i := range s.slots {
+			begin(0, &s.slots[i])
+		}
+		refused := 0
+		for n := 0; n < 20000; {
+			e := s.q.Pop()
+			server, done, ended := s.Handle(e, &s.q)
+			if !ended {
+				continue
+			}
+			n++
+			p := s.at(server, done.Slot)
+			id := [2]int{int(server), int(done.Slot)}
+			at421 := done.Reply.Code == 421 && done.Reply.Stage == mail.StageBanner
+			if at421 != (expected[id] && p.a.Conn == mail.Fresh) {
+				t.Fatalf("%s: end %d, slot %v: %+v, want refused %v", stages, n, id, done.Reply, expected[id])
+			}
+			if at421 {
+				refused++
+			}
+			p.open, p.refused = done.Reply.Open(), done.Reply.Class() != mail.Delivered
+			admitted[id] = p.open
+			if got := open(server); got > 4 || got != s.lanes[server][0].open {
+				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.lanes[server][0].open)
+			}
+			begin(e.At, p)
+		}
+		if refused < 1000 {
+			t.Errorf("%s: only %d refusals", stages, refused)
+		}
+	}
+}
+
+// HangUp gives the place of a connection free, once.
+func TestHangUpFreesThePlace(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Cap = 1
+	m := newShell(t, c, 1).Model
+	var q evq.Queue
+	try := func(slot mail.Slot) uint16 {
+		m.Begin(0, mail.Attempt{Slot: slot, Seen: vt.Never}, &q)
+		_, done, _ := m.Handle(q.Pop(), &q)
+		return done.Reply.Code
+	}
+	if a, b := try(0), try(1); a != 250 || b != 421 {
+		t.Fatalf("the first connection gets %d, the second %d", a, b)
+	}
+	m.HangUp(0, 0)
+	m.HangUp(0, 0)
+	m.HangUp(0, 1) // it holds none
+	if a, b := try(1), try(0); a != 250 || b != 421 {
+		t.Errorf("after hanging up the first connection gets %d, the second %d", a, b)
+	}
+}
+
+// A greylisted recipient is deferred until the delay has passed since RCPT was
+// first answered, to the nanosecond, whatever else happens to it.
+func TestGreylistClock(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), Reply: 450}
+	c.Destinations[0].RCPT = Constant(300 * ms)
+	m := newShell(t, c, 1).Model
+	var q evq.Queue
+	const seen = vt.Time(17 * vt.Second)
+	for _, v := range []struct {
+		name string
+		rcpt vt.Time // when the client sends RCPT
+		seen vt.Time
+		code uint16
+	}{
+		{"never seen", seen, vt.Never, 450},
+		{"never seen, long after", seen.Add(vt.Day), vt.Never, 450},
+		{"just seen", seen, seen, 450},
+		{"a moment too early", seen.Add(5*vt.Minute - 1), seen, 450},
+		{"in time", seen.Add(5 * vt.Minute), seen, 250},
+		{"late", seen.Add(vt.Day), seen, 250},
+	} {
+		// Connect, banner, EHLO and MAIL are four round trips before RCPT.
+		m.Begin(v.rcpt.Add(-400*ms), mail.Attempt{Seen: v.seen}, &q)
+		e := q.Pop()
+		_, done, _ := m.Handle(e, &q)
+		if done.Reply.Code != v.code {
+			t.Errorf("%s: %+v, want %d", v.name, done.Reply, v.code)
+		}
+		if end := v.rcpt.Add(400 * ms); v.code == 450 && (e.At != end || done.Reply.Stage != mail.StageRCPT) {
+			t.Errorf("%s: ends at %s with %+v, want at %s with the reply to RCPT", v.name, e.At, done.Reply, end)
+		}
+	}
+}
+
+// The delay is the recipient's, not the try's.
+func TestGreylistDelayStays(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, Reply: 451}
+	w := valid(t, c)
+	listed := 0
+	for r := range mail.Recipient(10000) {
+		first := w.Message(0, r, 0)
+		for try := range mail.Try(4) {
+			if m := w.Message(0, r, try); m.Grey != first.Grey {
+				t.Fatalf("recipient %d: %s, then %s", r, first.Grey, m.Grey)
+			}
+		}
+		if first.Grey > 0 {
+			listed++
+		}
+	}
+	near4(t, "greylisted", listed, 10000, 0.5)
+}
+
+func TestNoAllocationPerAttempt(t *testing.T) {
+	for _, stages := range []string{"collapsed", "full"} {
+		c := eventful()
+		c.Stages = stages
+		m := newShell(t, c, 1).Model
+		var q evq.Queue
+		r := mail.Recipient(0)
+		begin := func(now vt.Time, server mail.Server, slot mail.Slot) {
+			r++
+			m.Begin(now, mail.Attempt{Slot: slot, Server: server, Dest: mail.Destination(r / 2 % 2), Rcpt: r, Seen: vt.Never}, &q)
+		}
+		for i := range 8 {
+			begin(0, mail.Server(i%2), mail.Slot(i/2))
+		}
+		attempt := func() {
+			for {
+				e := q.Pop()
+				if server, c, ended := m.Handle(e, &q); ended {
+					begin(e.At, server, c.Slot)
+					return
+				}
+			}
+		}
+		for range 100 {
+			attempt()
+		}
+		if n := testing.AllocsPerRun(5000, attempt); n != 0 {
+			t.Errorf("%s: %v allocations per attempt", stages, n)
+		}
+	}
+}

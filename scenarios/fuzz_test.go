@@ -1,0 +1,175 @@
+package scenarios
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+)
+
+// FuzzLoad: no file makes the program panic; what loads means the same in its
+// resolved form; the tree agrees with an independent reader of TOML.
+func FuzzLoad(f *testing.F) {
+	for _, name := range Names() {
+		src, _ := Builtin(name)
+		f.Add(src, "governor.start=50")
+	}
+	files, _ := filepath.Glob("testdata/bad/*.toml")
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(src, "destination[0].rtt={dist='gamma'}")
+	}
+	schema := schemaTree(f)
+	f.Fuzz(func(t *testing.T, src []byte, set string) {
+		if s, err := Load("fuzz.toml", src, nil); err == nil {
+			roundTrip(t, s, schema)
+			if errs := validate(schema, decode(t, src), ""); errs != nil {
+				t.Fatalf("the schema refuses what loads: %v", errs)
+			}
+		}
+		if s, err := Load("fuzz.toml", src, []string{set}); err == nil {
+			roundTrip(t, s, schema)
+		}
+		sameTree(t, src)
+	})
+}
+
+// sameTree compares the tree with what BurntSushi/toml makes of a file: it must
+// read whatever the tree takes, and read the same. The tree puts off dates and
+// numbers that are too large until it knows what was wanted.
+func sameTree(t *testing.T, src []byte) {
+	t.Helper()
+	src = bytes.TrimPrefix(src, []byte("\ufeff"))
+	root, faults := parse(src, "")
+	if faults != nil || postponed(root) {
+		return
+	}
+	var want map[string]any
+	if _, err := toml.Decode(string(src), &want); err != nil {
+		t.Fatalf("the tree takes what is not TOML: %v", err)
+	}
+	if got := asMap(root); !same(got, want) {
+		t.Fatalf("got  %#v\nwant %#v", got, want)
+	}
+}
+
+func postponed(n *node) bool {
+	if _, ok := n.integer(); n.kind == anInteger && !ok {
+		return true
+	}
+	if x, _ := n.float(); n.kind == aFloat && math.IsInf(x, 0) || n.kind == aDate {
+		return true
+	}
+	for _, name := range n.names {
+		if postponed(n.fields[name]) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(n.items, postponed)
+}
+
+func TestTreeAgreesWithAnotherReader(t *testing.T) {
+	for _, name := range Names() {
+		src, _ := Builtin(name)
+		sameTree(t, src)
+	}
+	src := []byte(`
+a.b.c = 1
+a.b.d = [1, [2.5, 3], {x.y = true, x.z = "s"}]
+"quoted key"."" = '''
+many
+lines'''
+[t.u.v]
+i = 0xff
+f = 6.02e23
+[t]
+k = "esc \" \u00e9 \\"
+[[l]]
+[[l.m]]
+n = 1
+[[l.m]]
+n = 2
+[l.o]
+p = 3
+[[l]]
+q = [
+  { r = 1 }, # comment
+  { r = 2 },
+]
+`)
+	if _, faults := parse(src, ""); faults != nil {
+		t.Fatal(faults)
+	}
+	sameTree(t, src)
+}
+
+func asMap(n *node) any {
+	switch n.kind {
+	case aTable:
+		m := map[string]any{}
+		for _, name := range n.names {
+			m[name] = asMap(n.fields[name])
+		}
+		return m
+	case aList:
+		all := []any{}
+		for _, item := range n.items {
+			all = append(all, asMap(item))
+		}
+		return all
+	case anInteger:
+		i, _ := n.integer()
+		return i
+	case aFloat:
+		x, _ := n.float()
+		return x
+	case aBool:
+		return n.text == "true"
+	}
+	return n.text
+}
+
+// same is DeepEqual where all lists are lists and NaN is itself.
+func same(a, b any) bool {
+	switch b := b.(type) {
+	case float64:
+		x, ok := a.(float64)
+		return ok && (x == b || x != x && b != b)
+	case map[string]any:
+		m, ok := a.(map[string]any)
+		if !ok || len(m) != len(b) {
+			return false
+		}
+		for k, v := range b {
+			if w, ok := m[k]; !ok || !same(w, v) {
+				return false
+			}
+		}
+		return true
+	case []map[string]any:
+		all := make([]any, len(b))
+		for i, v := range b {
+			all[i] = v
+		}
+		return same(a, all)
+	case []any:
+		l, ok := a.([]any)
+		if !ok || len(l) != len(b) {
+			return false
+		}
+		for i, v := range b {
+			if !same(l[i], v) {
+				return false
+			}
+		}
+		return true
+	}
+	return a == b
+}
