@@ -45,7 +45,7 @@ func (m *Machine) account(now vt.Time) {
 	m.interval.draining = m.interval.draining || (span > 0 && m.allocated < m.available)
 	m.interval.accounted = now
 	if m.waiting.next < now { // only where the shell wakes us late
-		m.waiting.release(now, m.campaigns)
+		m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
 	}
 }
 

@@ -72,6 +72,7 @@ type Machine struct {
 	free      []mail.Slot // stack: the last one freed is taken first
 	allocated int
 	campaigns []campaign
+	oldest    int // no campaign before this one has work for a process now
 	waiting   waiting
 	left      uint64 // recipients handed over and not final
 
@@ -147,7 +148,7 @@ func (m *Machine) Wake(now vt.Time, out []Action) []Action {
 	if now >= m.interval.next {
 		m.endInterval(now)
 	}
-	m.waiting.release(now, m.campaigns)
+	m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
 	return m.fill(out)
 }
 
@@ -193,7 +194,7 @@ func (m *Machine) settle(now vt.Time, s *slot, r mail.Reply) mail.Status {
 		seen = now
 	}
 	delay := retry.Delays[min(int(s.attempt.Try), len(retry.Delays)-1)]
-	m.waiting.add(now.Add(delay), resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: uint16(s.campaign), seen: seen})
+	m.waiting.add(now.Add(delay), resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: uint32(s.campaign), seen: seen})
 	return mail.Pending
 }
 
@@ -241,7 +242,10 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 // fill allocates slots to campaigns, the oldest first, until C is reached or
 // nobody wants more.
 func (m *Machine) fill(out []Action) []Action {
-	for c := range m.campaigns {
+	for m.oldest < len(m.campaigns) && !m.campaigns[m.oldest].hasWork() {
+		m.oldest++
+	}
+	for c := m.oldest; c < len(m.campaigns) && m.allocated < m.available; c++ {
 		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
 			out = m.proceed(m.reserve(c), out)
 		}
@@ -249,9 +253,12 @@ func (m *Machine) fill(out []Action) []Action {
 	return out
 }
 
+// hasWork reports whether a recipient waits for a process right now.
+func (c *campaign) hasWork() bool { return c.next < c.to || !c.due.empty() }
+
 // wants reports whether a campaign has work for one more process.
 func (m *Machine) wants(c *campaign) bool {
-	return c.allocated < c.processes && (c.next < c.to || !c.due.empty())
+	return c.allocated < c.processes && c.hasWork()
 }
 
 // reserve allocates a free slot to a campaign.

@@ -13,7 +13,7 @@ type resend struct {
 	rcpt     mail.Recipient
 	link     uint32 // the next of its chain; 0 is the end
 	try      mail.Try
-	campaign uint16
+	campaign uint32
 }
 
 // chain is a first-in, first-out list of resends, by their places.
@@ -63,17 +63,22 @@ func (w *waiting) add(due vt.Time, r resend) {
 	w.next = min(w.next, bucket*vt.Time(w.grain))
 }
 
-// release moves the resends that are due to their campaigns.
-func (w *waiting) release(now vt.Time, campaigns []campaign) {
+// release moves the resends that are due to their campaigns, and tells the
+// oldest campaign that got one; their number if none did.
+func (w *waiting) release(now vt.Time, campaigns []campaign) (oldest int) {
+	oldest = len(campaigns)
 	for w.next <= now {
 		bucket := int(w.next/vt.Time(w.grain)) & (len(w.buckets) - 1)
 		for c := &w.buckets[bucket]; !c.empty(); {
 			place := w.unlink(c)
-			w.link(&campaigns[w.resends[place].campaign].due, place)
+			campaign := int(w.resends[place].campaign)
+			w.link(&campaigns[campaign].due, place)
+			oldest = min(oldest, campaign)
 		}
 		w.used[bucket>>6] &^= 1 << (bucket & 63)
 		w.next = w.following(w.next, bucket)
 	}
+	return oldest
 }
 
 // following finds the first bucket in use after one that was emptied: a ring
