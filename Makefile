@@ -2,7 +2,7 @@
 
 T ?= 30s
 
-.PHONY: help check staticcheck race fuzz bench bench-smoke golden
+.PHONY: help check staticcheck race matrix fuzz bench bench-smoke golden
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,13 @@ staticcheck: ## the linter, pinned
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race ./...
+
+matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
+	GOAMD64=v1 go test -count=1 -run Golden ./sim
+	GOAMD64=v3 go test -count=1 -run Golden ./sim
+	for n in 1 2 8; do GOMAXPROCS=$$n go test -count=1 -shuffle=on ./sim || exit 1; done
+	GOGC=1 go test -count=1 -run Golden ./sim
+	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
@@ -29,4 +36,4 @@ bench-smoke: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 golden: ## rewrite all expected outputs; review the diff as code
-	go test ./engine -run Script -rewrite && go test ./scenarios ./realrun/list -update && go test ./cmd/flyball -args -update
+	go test ./engine -run Script -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./realrun/list -update && go test ./cmd/flyball -args -update

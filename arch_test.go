@@ -22,19 +22,20 @@ internal/vt:             # time: everything may speak of it
 internal/conf:           # problems of a configuration
 internal/unit:           # rates and sizes
 internal/rng:            # chance
-internal/evq:            internal/vt
-internal/hist:           internal/vt
-internal/mail:           internal/conf internal/rng internal/vt
+internal/snap:           # saved states
+internal/evq:            internal/snap internal/vt
+internal/hist:           internal/snap internal/vt
+internal/mail:           internal/conf internal/rng internal/snap internal/vt
 
-governor:                internal/conf internal/unit internal/vt
-netmodel:                internal/conf internal/evq internal/mail internal/rng internal/unit internal/vt
+governor:                internal/conf internal/snap internal/unit internal/vt
+netmodel:                internal/conf internal/evq internal/mail internal/rng internal/snap internal/unit internal/vt
 
-engine:                  governor internal/conf internal/mail internal/vt
+engine:                  governor internal/conf internal/mail internal/snap internal/vt
 
 scenarios:               engine governor netmodel internal/conf internal/mail internal/rng internal/unit internal/vt
-reports/runlog:          engine internal/hist internal/mail internal/vt
+reports/runlog:          engine internal/hist internal/mail internal/snap internal/vt
 
-sim:                     scenarios engine governor netmodel reports/runlog internal/evq internal/mail internal/rng internal/vt
+sim:                     scenarios engine governor netmodel reports/runlog internal/evq internal/mail internal/rng internal/snap internal/vt
 realrun/list:            internal/mail
 realrun/message:         internal/mail internal/unit
 realrun/sink:            netmodel internal/conf internal/mail internal/vt

@@ -31,6 +31,8 @@ type World struct {
 	now      vt.Time
 	events   uint64
 	total    uint64
+	saved    []byte // checkpoint of a run that was stopped
+	id       string // of scenario, replication and length of the list
 }
 
 // New builds the world of one replication of a scenario; replication 0 is the
@@ -48,6 +50,7 @@ func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlo
 		arrivals: s.Arrivals(list.Len()),
 		horizon:  vt.Time(s.Horizon),
 		total:    uint64(list.Len()),
+		id:       fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()),
 	}
 	for i := range s.Servers {
 		gov, err := governor.New(s.Governor)
@@ -77,6 +80,7 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 		w.events++
 		if w.events%pollEvery == 0 && keepGoing != nil && !keepGoing(w.progress()) {
 			stopped = true
+			w.saved = w.save()
 			break
 		}
 		if !w.step() {

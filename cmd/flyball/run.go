@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ type output struct {
 	json bool
 }
 
+// checkpointFile is where a stopped simulation is kept in its folder.
+const checkpointFile = "checkpoint"
+
 func (o *output) flags(c *cobra.Command) {
 	c.Flags().StringVar(&o.dir, "out", "", "run folder (default runs/NAME-KEY, KEY from the content)")
 	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
@@ -30,6 +34,7 @@ func (o *output) flags(c *cobra.Command) {
 func (a *app) runCommand() *cobra.Command {
 	var from source
 	var to output
+	var resume string
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Simulate a scenario and report",
@@ -38,20 +43,41 @@ for standard input. Prints the answer and writes a run folder.
 
 Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario, 4 an
 expectation missed, 130 or 143 stopped by a signal (the folder is kept, marked
-partial).`,
+partial; --resume goes on from there and ends as if nothing had happened).`,
 		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3",
 		Args:    exactlyOne("a scenario"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			from.arg = args[0]
-			return a.simulate(&from, &to)
+			return a.simulate(&from, &to, resume)
 		},
 	}
 	from.flags(c)
 	to.flags(c)
+	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal")
 	return c
 }
 
-func (a *app) simulate(from *source, to *output) error {
+// world builds the world of a run, or takes up a stopped one.
+func world(s *scenarios.Scenario, resume string) (*sim.World, error) {
+	if resume == "" {
+		w, err := sim.New(s, 0, nil, nil)
+		if err != nil {
+			return nil, fail(exitInvalid, "%w", err)
+		}
+		return w, nil
+	}
+	saved, err := os.ReadFile(filepath.Join(resume, checkpointFile))
+	if err != nil {
+		return nil, fail(exitUsage, "--resume: %w", err)
+	}
+	w, err := sim.Resume(s, 0, nil, nil, saved)
+	if err != nil {
+		return nil, fail(exitInvalid, "--resume %s: %w", resume, err)
+	}
+	return w, nil
+}
+
+func (a *app) simulate(from *source, to *output, resume string) error {
 	s, text, err := a.load(from)
 	if err != nil {
 		return err
@@ -61,9 +87,9 @@ func (a *app) simulate(from *source, to *output) error {
 	defer stop.end()
 
 	began := time.Now()
-	world, err := sim.New(s, 0, nil, nil)
+	world, err := world(s, resume)
 	if err != nil {
-		return fail(exitInvalid, "%w", err)
+		return err
 	}
 	a.where = world.Where
 	bar := a.progress(s.Name)
@@ -76,7 +102,11 @@ func (a *app) simulate(from *source, to *output) error {
 	run := describe(s, "sim", end, stopped)
 	world.Rec.Fold(run, uint64(s.Recipients()), 0)
 	run.Host = host(time.Since(began))
-	return a.finish(s, text, run, to, nil, stop)
+	var more []reports.File
+	if saved := world.Checkpoint(); saved != nil {
+		more = append(more, reports.File{Path: checkpointFile, Data: saved})
+	}
+	return a.finish(s, text, run, to, more, stop)
 }
 
 // describe fills in what a run is called and was asked.
@@ -117,7 +147,11 @@ func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *ou
 		fmt.Fprintf(a.out, "folder  %s\n", dir)
 	}
 	if sig := stop.signal(); sig != nil {
-		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial", sig, dir)
+		goOn := ""
+		if run.Mode == "sim" {
+			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", a.replay, quote(dir))
+		}
+		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial%s", sig, dir, goOn)
 	}
 	return missed(report)
 }

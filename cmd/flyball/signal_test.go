@@ -80,3 +80,33 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		}
 	}
 }
+
+// A stopped simulation that is resumed ends as one that never stopped.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	scenario := filepath.Join(dir, "endless.toml")
+	if err := os.WriteFile(scenario, []byte(strings.ReplaceAll(endless, "RECIPIENTS", "1500000")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	whole, partial, resumed := filepath.Join(dir, "whole"), filepath.Join(dir, "partial"), filepath.Join(dir, "resumed")
+	if code, _, errout := invoke(t, "run", "-q", "--out", whole, scenario); code != 0 {
+		t.Fatal(errout)
+	}
+	errout := interrupter{sig: syscall.SIGINT}
+	if code := run([]string{"run", "--out", partial, scenario}, strings.NewReader(""), &bytes.Buffer{}, &errout); code != exitInterrupt {
+		t.Fatalf("exit code %d: %s", code, errout.String())
+	}
+	if code, _, errout := invoke(t, "run", "-q", "--seed", "2", "--resume", partial, scenario); code != exitInvalid || !strings.Contains(errout, "the checkpoint is of scenario") {
+		t.Errorf("another seed resumes: exit code %d: %s", code, errout)
+	}
+	if code, _, errout := invoke(t, "run", "-q", "--out", resumed, "--resume", partial, scenario); code != 0 {
+		t.Fatal(errout)
+	}
+	for _, name := range []string{"summary.json", "intervals.csv", "manifest.json"} {
+		a, err1 := os.ReadFile(filepath.Join(whole, name))
+		b, err2 := os.ReadFile(filepath.Join(resumed, name))
+		if err1 != nil || err2 != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs between the whole run and the resumed one (%v, %v)", name, err1, err2)
+		}
+	}
+}

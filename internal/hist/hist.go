@@ -7,6 +7,7 @@ package hist
 import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
+	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -61,4 +62,13 @@ func (h Hist) Bars() []Bar {
 		}
 	}
 	return bars
+}
+
+// State saves or restores the counts.
+func (h *Hist) State(c *snap.Codec) {
+	s := h.h.Export()
+	snap.Slice(c, &s.Counts, snap.Int)
+	if c.Reading() {
+		h.h = hdrhistogram.Import(s)
+	}
 }

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"flyball/governor"
+	"flyball/internal/snap"
+)
+
+// State saves or restores a machine that was built from the same Config, list
+// and governor, which must be a governor.Keeper. No attempt is lost: those
+// under way belong to the state.
+func (m *Machine) State(c *snap.Codec) {
+	m.gov.(governor.Keeper).State(c)
+	snap.Int(c, &m.available)
+	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
+		s.attempt.State(c)
+		snap.Int(c, &s.next)
+		snap.Int(c, &s.to)
+		snap.Int(c, &s.campaign)
+		snap.Bool(c, &s.busy)
+		snap.Bool(c, &s.open)
+		snap.Bool(c, &s.reset)
+		snap.Int(c, &s.sent)
+	})
+	snap.Slice(c, &m.free, snap.Int)
+	snap.Int(c, &m.allocated)
+	snap.Slice(c, &m.campaigns, func(c *snap.Codec, v *campaign) {
+		snap.Int(c, &v.next)
+		snap.Int(c, &v.to)
+		snap.Int(c, &v.subset)
+		snap.Int(c, &v.processes)
+		snap.Int(c, &v.allocated)
+		v.due.state(c)
+	})
+	snap.Int(c, &m.oldest)
+	m.waiting.state(c)
+	snap.Int(c, &m.left)
+	m.interval.state(c)
+}
+
+func (w *waiting) state(c *snap.Codec) {
+	snap.Int(c, &w.next)
+	snap.Slice(c, &w.buckets, func(c *snap.Codec, b *chain) { b.state(c) })
+	snap.Slice(c, &w.used, snap.Int)
+	snap.Slice(c, &w.resends, func(c *snap.Codec, r *resend) {
+		snap.Int(c, &r.seen)
+		snap.Int(c, &r.rcpt)
+		snap.Int(c, &r.link)
+		snap.Int(c, &r.try)
+		snap.Int(c, &r.campaign)
+	})
+	w.vacant.state(c)
+}
+
+func (v *chain) state(c *snap.Codec) {
+	snap.Int(c, &v.first)
+	snap.Int(c, &v.last)
+}
+
+func (i *interval) state(c *snap.Codec) {
+	snap.Int(c, &i.number)
+	snap.Int(c, &i.began)
+	snap.Int(c, &i.next)
+	snap.Int(c, &i.accounted)
+	snap.Int(c, &i.slotTime.high)
+	snap.Int(c, &i.slotTime.low)
+	snap.Int(c, &i.delivered)
+	snap.Int(c, &i.attempts)
+	snap.Bool(c, &i.draining)
+}

@@ -1,0 +1,36 @@
+package runlog
+
+import "flyball/internal/snap"
+
+// State saves or restores what was recorded for the same destinations.
+func (r *Recorder) State(c *snap.Codec) {
+	snap.Int(c, &r.Attempts)
+	snap.Int(c, &r.Resends)
+	for i := range r.ByStatus {
+		snap.Int(c, &r.ByStatus[i])
+	}
+	r.Latency.State(c)
+	snap.Slice(c, &r.Intervals, func(c *snap.Codec, i *Interval) {
+		snap.Int(c, &i.Server)
+		snap.Int(c, &i.End)
+		snap.Int(c, &i.Number)
+		snap.Int(c, &i.Sample.Span)
+		snap.Int(c, &i.Sample.Delivered)
+		snap.Int(c, &i.Sample.Attempts)
+		snap.Float(c, &i.Sample.Allocated)
+		snap.Float(c, &i.Decision.Rate)
+		snap.Float(c, &i.Decision.Allocated)
+		snap.Float(c, &i.Decision.Efficiency)
+		snap.Float(c, &i.Decision.Utilization)
+		snap.Float(c, &i.Decision.Previous)
+		snap.Float(c, &i.Decision.Target)
+		snap.Float(c, &i.Decision.Step)
+		snap.Float(c, &i.Decision.Available)
+		snap.Int(c, &i.Decision.Flags)
+		snap.Int(c, &i.RetryLimit)
+		snap.Bool(c, &i.Partial)
+		snap.Bool(c, &i.Draining)
+	})
+	snap.Slice(c, &r.replies, snap.Int)
+	snap.Int(c, &r.digest)
+}

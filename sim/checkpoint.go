@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// A checkpoint file is this line, the scenario's ID and a newline, the SHA-256
+// of the state, and the state.
+const checkpointMagic = "flyball checkpoint 1\n"
+
+// Checkpoint is where a run was stopped; nil if it came to its end.
+func (w *World) Checkpoint() []byte { return w.saved }
+
+func (w *World) save() []byte {
+	c := snap.Writer()
+	w.state(c)
+	sum := sha256.Sum256(c.Data())
+	return bytes.Join([][]byte{[]byte(checkpointMagic), []byte(w.id), []byte("\n"), sum[:], c.Data()}, nil)
+}
+
+// Resume builds the world of a checkpoint. It runs on as if it had never been
+// stopped: the digest at its end is the same. The scenario and the replication
+// must be those of the checkpoint.
+func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch, checkpoint []byte) (*World, error) {
+	w, err := New(s, replication, list, watch)
+	if err != nil {
+		return nil, err
+	}
+	rest, ok := bytes.CutPrefix(checkpoint, []byte(checkpointMagic))
+	if !ok {
+		return nil, errors.New("got a file that does not begin as a checkpoint of this version does")
+	}
+	id, rest, ok := bytes.Cut(rest, []byte("\n"))
+	if !ok || len(rest) < sha256.Size {
+		return nil, errors.New("the checkpoint is cut short")
+	}
+	if string(id) != w.id {
+		return nil, fmt.Errorf("the checkpoint is of scenario %.12s, want %.12s", id, w.id)
+	}
+	sum, state := rest[:sha256.Size], rest[sha256.Size:]
+	if got := sha256.Sum256(state); !bytes.Equal(got[:], sum) {
+		return nil, errors.New("the checkpoint is damaged: its checksum differs")
+	}
+	c := snap.Reader(state)
+	w.state(c)
+	if err := c.Err(); err != nil {
+		return nil, fmt.Errorf("the checkpoint is damaged: %w", err)
+	}
+	return w, nil
+}
+
+func (w *World) state(c *snap.Codec) {
+	for _, m := range w.machines {
+		m.State(c)
+	}
+	w.model.State(c)
+	w.queue.State(c)
+	w.Rec.State(c)
+	left := len(w.arrivals)
+	snap.Int(c, &left)
+	if c.Reading() && left >= 0 && left <= len(w.arrivals) {
+		w.arrivals = w.arrivals[len(w.arrivals)-left:]
+	}
+	snap.Int(c, &w.now)
+	snap.Int(c, &w.events)
+}

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"flyball/scenarios"
+)
+
+func small(t *testing.T, name string, set ...string) *scenarios.Scenario {
+	t.Helper()
+	text, ok := scenarios.Builtin(name)
+	if !ok {
+		t.Fatalf("no built-in scenario %s", name)
+	}
+	s, err := scenarios.Load(name, text, append([]string{"campaign[0].recipients=3000", "campaign[0].subset=20", "governor.interval=1m"}, set...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A run that is stopped anywhere, saved, and resumed in a new world ends with
+// the digest of the run that was never stopped.
+func TestResumeAnywhere(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		for _, stages := range []string{"collapsed", "full"} {
+			s := small(t, name, "stages="+stages)
+			whole, err := New(s, 3, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end, _ := whole.Run(nil)
+			for _, at := range []uint64{1, whole.events / 2, whole.events - 1} {
+				first, _ := New(s, 3, nil, nil)
+				for first.events < at {
+					first.events++
+					first.step()
+				}
+				second, err := Resume(s, 3, nil, nil, first.save())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(second.save(), first.save()) {
+					t.Errorf("%s, %s: what is restored at event %d is not what was saved", name, stages, at)
+				}
+				if got, _ := second.Run(nil); second.Rec.Digest() != whole.Rec.Digest() || got != end || second.events != whole.events {
+					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at, got, second.Rec.Digest(), end, whole.Rec.Digest())
+				}
+			}
+		}
+	}
+}
+
+// A checkpoint of another run, or a damaged one, is refused.
+func TestResumeRefuses(t *testing.T) {
+	s := small(t, "quickstart")
+	w, _ := New(s, 0, nil, nil)
+	for range 1000 {
+		w.step()
+	}
+	good := w.save()
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)-100] ^= 1
+	for what, data := range map[string][]byte{
+		"begin as a checkpoint": []byte("PK\x03\x04"),
+		"cut short":             good[:len(checkpointMagic)+10],
+		"checksum differs":      good[:len(good)-1],
+		"checksum":              flipped,
+	} {
+		if _, err := Resume(s, 0, nil, nil, data); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("got error %v, want one about %q", err, what)
+		}
+	}
+	if _, err := Resume(s, 1, nil, nil, good); err == nil || !strings.Contains(err.Error(), "the checkpoint is of scenario") {
+		t.Errorf("another replication resumes: %v", err)
+	}
+}

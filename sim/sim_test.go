@@ -1,0 +1,472 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"testing"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+const ms = vt.Millisecond
+
+// plain is a scenario in which nothing is left to chance: every message takes
+// a second on a fresh connection, none fails, and C stays.
+func plain(recipients int) *scenarios.Scenario {
+	g := governor.Default()
+	g.Law, g.Start = "hold", 10
+	n := netmodel.DefaultNetwork()
+	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0)}
+	d := netmodel.DefaultDestination()
+	d.Name, d.Domain = "plain", "plain.example"
+	d.RTT, d.Banner, d.RCPT, d.Dot = netmodel.Constant(100*ms), netmodel.Constant(0), netmodel.Constant(0), netmodel.Constant(300*ms)
+	dialogue := mail.DefaultDialogue()
+	dialogue.Messages = 1 // 7 round trips and the reply to the final dot
+	return &scenarios.Scenario{Name: "plain", Seed: 5, Horizon: 30 * vt.Day, Stages: "collapsed",
+		Governor: g, Retry: engine.DefaultRetry(), Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
+		Network: n, Servers: []netmodel.Server{netmodel.DefaultServer()}, Destinations: []netmodel.Destination{d},
+		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 1000, Subset: 10}}}
+}
+
+// eventful is a scenario in which everything happens.
+func eventful(recipients int) *scenarios.Scenario {
+	s := plain(recipients)
+	s.Network = netmodel.DefaultNetwork()
+	s.Network.HopLoss = 0.003
+	s.Dialogue.Messages = 20
+	s.Governor.Law, s.Governor.Start, s.Governor.Interval, s.Governor.Target = "patent-dynamic", 50, 10*vt.Minute, 30000
+	s.Governor.StepMode, s.Governor.D = "explicit", 8
+	s.Retry.Limit, s.Retry.Delays = 4, []vt.Span{vt.Minute, 10 * vt.Minute}
+	second := netmodel.DefaultServer()
+	second.Name, second.ExtraRTT, second.Contention, second.Coherency, second.Share = "b2", 40*ms, 0.001, 1e-5, 0.7
+	s.Servers = append(s.Servers, second)
+	busy, grey, dead := netmodel.DefaultDestination(), netmodel.DefaultDestination(), netmodel.DefaultDestination()
+	busy.Name, busy.Domain, grey.Name, grey.Domain, dead.Name, dead.Domain = "busy", "busy.example", "grey", "grey.example", "dead", "dead.example"
+	busy.Cap = 12
+	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01}, {At: "rcpt", Reply: 450, P: 0.05},
+		{At: "dot", Fault: "drop", P: 0.01}, {At: "dot", Fault: "timeout", P: 0.001}, {At: "data", Reply: 554, P: 0.01}}
+	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute}, Reply: 451}
+	grey.Share, dead.Share = 0.5, 0.3
+	dead.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
+	s.Destinations = []netmodel.Destination{busy, grey, dead}
+	late := scenarios.Campaign{Name: "late", Recipients: recipients / 4, Start: 7 * vt.Minute, Processes: 15, Subset: 3}
+	s.Campaigns = append(s.Campaigns, late)
+	return s
+}
+
+// record is everything that is known about a run.
+type record struct {
+	*World
+	end    vt.Time
+	status []mail.Status
+	tries  []int
+	server []mail.Server
+}
+
+func run(t testing.TB, s *scenarios.Scenario) *record {
+	t.Helper()
+	n := s.Recipients()
+	r := &record{status: make([]mail.Status, n), tries: make([]int, n), server: make([]mail.Server, n)}
+	w, err := New(s, 0, nil, func(_ vt.Time, a mail.Attempt, _ mail.Reply, status mail.Status) {
+		r.status[a.Rcpt], r.server[a.Rcpt] = status, a.Server
+		r.tries[a.Rcpt]++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.World = w
+	r.end, _ = w.Run(nil)
+	return r
+}
+
+func (r *record) sameAs(t *testing.T, what string, other *record) {
+	t.Helper()
+	if r.Rec.Digest() != other.Rec.Digest() {
+		t.Errorf("%s: digest %x, then %x", what, r.Rec.Digest(), other.Rec.Digest())
+	}
+	if r.end != other.end || !slices.Equal(r.status, other.status) || !slices.Equal(r.tries, other.tries) || !slices.Equal(r.server, other.server) {
+		t.Errorf("%s: recipients end otherwise", what)
+	}
+	if !slices.EqualFunc(r.Rec.Intervals, other.Rec.Intervals, func(a, b runlog.Interval) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
+		t.Errorf("%s: other intervals", what)
+	}
+}
+
+func TestSameRunEveryTime(t *testing.T) {
+	const n = 12000
+	first := run(t, eventful(n))
+	for status := range mail.Statuses {
+		if count := first.Rec.ByStatus[status]; count == 0 && status != mail.Suppressed {
+			t.Errorf("nothing ended %s: the test tests too little", status)
+		}
+	}
+	if len(first.Rec.Intervals) < 6 {
+		t.Errorf("only %d intervals", len(first.Rec.Intervals))
+	}
+	first.sameAs(t, "again", run(t, eventful(n)))
+	for _, procs := range []int{1, 2} {
+		before := runtime.GOMAXPROCS(procs)
+		first.sameAs(t, fmt.Sprint("GOMAXPROCS ", procs), run(t, eventful(n)))
+		runtime.GOMAXPROCS(before)
+	}
+	before := debug.SetGCPercent(1)
+	first.sameAs(t, "GOGC=1", run(t, eventful(n)))
+	debug.SetGCPercent(before)
+	full := eventful(n)
+	full.Stages = "full"
+	first.sameAs(t, "stages", run(t, full))
+
+	other := eventful(n)
+	other.Seed++
+	if run(t, other).Rec.Digest() == first.Rec.Digest() {
+		t.Error("another seed has the same digest")
+	}
+}
+
+// Everything at the same moments: ties are decided the same way by one event
+// per stage and one per attempt.
+func TestStagesTie(t *testing.T) {
+	s := eventful(4000)
+	for i := range s.Destinations {
+		d := &s.Destinations[i]
+		d.RTT, d.Banner, d.Dot = netmodel.Constant(vt.Second), netmodel.Constant(vt.Second), netmodel.Constant(vt.Second)
+		d.Greylist.Delay = netmodel.Constant(vt.Minute)
+	}
+	s.Network.DNS.Hit, s.Network.DNS.Miss, s.Network.HopLoss = netmodel.Constant(0), netmodel.Constant(vt.Second), 0
+	s.Servers[1] = netmodel.Server{Name: "b2", Share: 1}
+	one := run(t, s)
+	full := *s
+	full.Stages = "full"
+	one.sameAs(t, "stages", run(t, &full))
+}
+
+func TestReplicationsDiffer(t *testing.T) {
+	s := eventful(1000)
+	digests := map[uint64]bool{}
+	for rep := range uint64(3) {
+		w, err := New(s, rep, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Run(nil)
+		digests[w.Rec.Digest()] = true
+	}
+	if len(digests) != 3 {
+		t.Errorf("%d digests of 3 replications", len(digests))
+	}
+}
+
+// After every event of a run: recipients = delivered + failed + held +
+// pending, each attempt under way has its event, and nothing is tried after
+// its end.
+func TestConservation(t *testing.T) {
+	for seed := range uint64(10) {
+		s := eventful(300)
+		s.Seed = seed
+		if seed%2 == 1 {
+			s.Stages = "full"
+		}
+		s.Horizon = 40 * vt.Minute // some runs end before their mail does
+		n := uint64(s.Recipients())
+		status := make([]mail.Status, n)
+		w, err := New(s, 0, nil, func(now vt.Time, a mail.Attempt, r mail.Reply, st mail.Status) {
+			if status[a.Rcpt] != mail.Pending {
+				t.Fatalf("recipient %d is tried again after it ended %s", a.Rcpt, status[a.Rcpt])
+			}
+			status[a.Rcpt] = st
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for last := w.now; !w.done() && w.step(); last = w.now {
+			var left, allocated, coming uint64
+			for _, m := range w.machines {
+				left += m.Left()
+				allocated += uint64(m.Allocated())
+			}
+			for _, a := range w.arrivals {
+				coming += uint64(a.Reserve.To - a.Reserve.From)
+			}
+			if w.now < last {
+				t.Fatalf("time fell from %s to %s", last, w.now)
+			}
+			if w.Rec.Final()+left+coming != n {
+				t.Fatalf("%s: %d final, %d left, %d to come, of %d", w.Where(), w.Rec.Final(), left, coming, n)
+			}
+			if uint64(w.queue.Len()) != allocated {
+				t.Fatalf("%s: %d events for %d attempts under way", w.Where(), w.queue.Len(), allocated)
+			}
+			var by [mail.Statuses]uint64
+			for _, st := range status {
+				by[st]++
+			}
+			for st := mail.Done; st < mail.Statuses; st++ {
+				if by[st] != w.Rec.ByStatus[st] {
+					t.Fatalf("%s: %d recipients are %s, the recorder has %d", w.Where(), by[st], st, w.Rec.ByStatus[st])
+				}
+			}
+		}
+	}
+}
+
+// Once everything has grown, an event allocates nothing: no attempt, no stage,
+// no resend. (Intervals do; here none ends.)
+func TestNoAllocationPerEvent(t *testing.T) {
+	for _, stages := range []string{"collapsed", "full"} {
+		s := eventful(400000)
+		s.Stages = stages
+		s.Governor.Interval = 30 * vt.Day
+		w, err := New(s, 0, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 100000 {
+			w.step()
+		}
+		if n := testing.AllocsPerRun(100000, func() { w.step() }); n != 0 {
+			t.Errorf("stages %s: %v allocations per event", stages, n)
+		}
+		if w.done() {
+			t.Error("the list is too short")
+		}
+	}
+}
+
+// One slot and a constant second per message: floor(horizon / second) messages
+// are delivered, and the rest is pending.
+func TestOneSlotAgainstArithmetic(t *testing.T) {
+	for _, horizon := range []vt.Span{10 * vt.Second, 10*vt.Second - 1, 10*vt.Second + 999*ms, 100000 * vt.Second} {
+		s := plain(200000)
+		s.Governor.Start, s.Horizon = 1, horizon
+		r := run(t, s)
+		if want := uint64(horizon / vt.Second); r.Rec.ByStatus[mail.Done] != want || r.machines[0].Left() != 200000-want {
+			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Rec.ByStatus[mail.Done], r.machines[0].Left(), want)
+		}
+		if r.end != vt.Time(horizon) {
+			t.Errorf("horizon %s: ends at %s", horizon, r.end)
+		}
+	}
+	// Over used connections: 1 s for the first of 5 messages, 4 round trips and the reply to the dot for the others.
+	s := plain(100000)
+	s.Governor.Start, s.Dialogue.Messages, s.Horizon = 1, 5, vt.Hour
+	cycle := vt.Second + 4*(700*ms)
+	want := 5 * int(s.Horizon/cycle)
+	for rest, took := s.Horizon%cycle, vt.Second; rest >= took; rest, took = rest-took, 700*ms {
+		want++
+	}
+	if r := run(t, s); int(r.Rec.ByStatus[mail.Done]) != want {
+		t.Errorf("5 messages per connection: %d delivered, want %d", r.Rec.ByStatus[mail.Done], want)
+	}
+	// N slots do N times as much.
+	s = plain(100000)
+	s.Horizon = 1000 * vt.Second
+	if r := run(t, s); r.Rec.ByStatus[mail.Done] != 10000 {
+		t.Errorf("10 slots deliver %d in 1000 s, want 10000", r.Rec.ByStatus[mail.Done])
+	}
+}
+
+// [0062]: 200,000 recipients over five equal servers, 40,000 each.
+func TestServersShareTheList(t *testing.T) {
+	for _, v := range []struct {
+		shares []float64
+		want   []int
+	}{{[]float64{1, 1, 1, 1, 1}, []int{40000, 40000, 40000, 40000, 40000}}, {[]float64{3, 1}, []int{150000, 50000}}, {[]float64{1, 0, 1}, []int{100000, 0, 100000}}} {
+		s := plain(200000)
+		s.Servers = nil
+		for i, share := range v.shares {
+			s.Servers = append(s.Servers, netmodel.Server{Name: fmt.Sprint("b", i+1), Share: share})
+		}
+		r := run(t, s)
+		got := make([]int, len(v.shares))
+		for i := range r.server {
+			if i > 0 && r.server[i] < r.server[i-1] {
+				t.Fatalf("recipient %d goes to server %d, the one before to %d", i, r.server[i], r.server[i-1])
+			}
+			got[r.server[i]]++
+		}
+		if !slices.Equal(got, v.want) {
+			t.Errorf("shares %v: %v recipients, want %v", v.shares, got, v.want)
+		}
+		if r.Rec.ByStatus[mail.Done] != 200000 || r.Rec.Attempts != 200000 {
+			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Rec.ByStatus[mail.Done], r.Rec.Attempts)
+		}
+	}
+}
+
+// failing is a list of which a share is dead and the rest fails each try with
+// probability 1 - p.
+func failing(recipients int, dead, p float64, limit int) *scenarios.Scenario {
+	s := plain(recipients)
+	s.Governor.Start = 1000
+	s.Retry.Limit = limit
+	d := &s.Destinations[0]
+	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
+	if dead > 0 {
+		d.Dead = []netmodel.Dead{{Share: dead, At: "rcpt", Reply: 450}} // for ever 4yz, so it is resent to the last
+	}
+	return s
+}
+
+// On a list where all are alike, DFR = 1/p whatever the retry limit: every
+// attempt succeeds with probability p.
+func TestDFROfHomogeneousList(t *testing.T) {
+	for _, limit := range []int{0, 1, 5, 10} {
+		for _, p := range []float64{0.2, 0.87} {
+			r := run(t, failing(40000, 0, p, limit))
+			a, got := float64(r.Rec.Attempts), float64(r.Rec.ByStatus[mail.Done])
+			if sd := math.Sqrt(a * p * (1 - p)); math.Abs(got-p*a) > 4*sd {
+				t.Errorf("limit %d: DFR %.4f, want %.4f; %.1f standard deviations off", limit, a/got, 1/p, (got-p*a)/sd)
+			}
+			if most := slices.Max(r.tries); most > limit+1 {
+				t.Errorf("limit %d: %d tries", limit, most)
+			}
+		}
+	}
+}
+
+// With a dead share x and n attempts at most, DFR = 1/p + x n / ((1-x)(1 -
+// (1-p)^n)). The retry limit counts resends, so n is one more.
+func TestDFRWithDeadShare(t *testing.T) {
+	const recipients = 40000
+	for _, v := range []struct {
+		dead, p float64
+		limit   int
+	}{{0.37, 0.87, 9}, {0.37, 0.87, 4}, {0.37, 0.87, 10}, {0.1, 0.3, 5}, {0.02, 0.9, 0}} {
+		n := float64(v.limit + 1)
+		q := math.Pow(1-v.p, n)
+		want := 1/v.p + v.dead*n/((1-v.dead)*(1-q))
+		r := run(t, failing(recipients, v.dead, v.p, v.limit))
+		got := float64(r.Rec.Attempts) / float64(r.Rec.ByStatus[mail.Done])
+		// The variance of attempts - DFR x successes of one recipient, over all ways in which it can end.
+		variance := v.dead * n * n
+		for k := 1.0; k <= n; k++ {
+			ends := (1 - v.dead) * v.p * math.Pow(1-v.p, k-1)
+			variance += ends * (k - want) * (k - want)
+		}
+		variance += (1 - v.dead) * q * n * n
+		sd := math.Sqrt(variance/recipients) / ((1 - v.dead) * (1 - q))
+		if math.Abs(got-want) > 4*sd {
+			t.Errorf("%+v: DFR %.4f, want %.4f +- %.4f", v, got, want, 4*sd)
+		}
+	}
+	// Worked numbers of the formula, about the thresholds 7 and 4 of [0074].
+	for n, want := range map[int]float64{10: 7.02, 5: 4.09} {
+		if got := 1/0.87 + 0.37*float64(n)/(0.63*(1-math.Pow(0.13, float64(n)))); math.Abs(got-want) > 0.005 {
+			t.Errorf("%d attempts: %.3f, want %.2f", n, got, want)
+		}
+	}
+}
+
+// The horizon ends a run with mail pending, campaigns that have not begun
+// included, and closes the interval under way.
+func TestHorizon(t *testing.T) {
+	s := eventful(3000)
+	s.Horizon = 5 * vt.Minute // the second campaign begins at 7m
+	r := run(t, s)
+	if r.end != vt.Time(5*vt.Minute) || r.done() {
+		t.Errorf("ends at %s, done %v", r.end, r.done())
+	}
+	var left, coming int
+	for _, m := range r.machines {
+		left += int(m.Left())
+	}
+	for _, a := range r.arrivals {
+		coming += int(a.Reserve.To - a.Reserve.From)
+	}
+	if coming != 750 || left == 0 || int(r.Rec.Final())+left+coming != 3750 {
+		t.Errorf("%d final, %d pending, %d to come, of 3750", r.Rec.Final(), left, coming)
+	}
+	if len(r.Rec.Intervals) != 2 || !r.Rec.Intervals[0].Partial || !r.Rec.Intervals[1].Partial {
+		t.Errorf("intervals %+v", r.Rec.Intervals)
+	}
+}
+
+func TestStop(t *testing.T) {
+	w, err := New(plain(200000), 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen Progress
+	end, stopped := w.Run(func(p Progress) bool {
+		seen = p
+		return false
+	})
+	if !stopped || seen.Total != 200000 || seen.Final == 0 || seen.Final >= 200000 || end != seen.Now || w.done() {
+		t.Errorf("stopped %v at %s, progress %+v", stopped, end, seen)
+	}
+}
+
+// A list of its own replaces the synthetic one.
+func TestOtherList(t *testing.T) {
+	s := eventful(1000)
+	list := mail.ReadList(slices.Repeat([]mail.Destination{2, 0}, 40))
+	w, err := New(s, 0, &list, func(_ vt.Time, a mail.Attempt, _ mail.Reply, _ mail.Status) {
+		if want := mail.Destination(2 - 2*(a.Rcpt%2)); a.Dest != want {
+			t.Fatalf("recipient %d is sent to %d", a.Rcpt, a.Dest)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run(nil)
+	if w.Rec.Final() != 80 {
+		t.Errorf("%d final of 80", w.Rec.Final())
+	}
+}
+
+func TestBadGovernorIsAnError(t *testing.T) {
+	s := plain(1)
+	s.Governor.Law = "pid"
+	if _, err := New(s, 0, nil, nil); err == nil {
+		t.Error("no error")
+	}
+}
+
+// The resends of a greylisted list: the first try is deferred, the second one,
+// half an hour later, passes.
+func TestGreylistPasses(t *testing.T) {
+	s := plain(2000)
+	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451}
+	r := run(t, s)
+	if r.Rec.ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
+		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Rec.ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	}
+	s.Retry.Delays = []vt.Span{4 * vt.Minute}
+	r = run(t, s)
+	if r.Rec.ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
+		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Rec.ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	}
+}
+
+// What an attempt costs, all told: list, luck, dialogue, queue, engine, recorder.
+func BenchmarkAttempts(b *testing.B) {
+	for _, v := range []struct {
+		name string
+		s    *scenarios.Scenario
+	}{{"plain", plain(1 << 20)}, {"eventful", eventful(1 << 19)}} {
+		b.Run(v.name, func(b *testing.B) {
+			v.s.Governor.Start = 200
+			var attempts, digest uint64
+			for b.Loop() {
+				w, err := New(v.s, 0, nil, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				w.Run(nil)
+				attempts += w.Rec.Attempts
+				digest = w.Rec.Digest()
+			}
+			b.ReportMetric(float64(attempts)/b.Elapsed().Seconds(), "attempts/s")
+			b.Logf("digest %016x", digest)
+		})
+	}
+}
