@@ -25,7 +25,6 @@ func TestValidateMessages(t *testing.T) {
 		want   string
 	}{
 		{func(c *Config) { c.Servers = nil }, `server: got none, want at least one [[server]]`},
-		{func(c *Config) { c.Servers = make([]Server, 0); c.Destinations[0].Share = 3 }, `server: got none, want at least one [[server]]`},
 		{func(c *Config) { c.Servers[0].Name = "" }, `server[0].name: got an empty name, want one such as "b1"`},
 		{func(c *Config) { c.Servers = append(c.Servers, c.Servers[0]) }, `server[1].name: got "b1" a second time, want a name of its own`},
 		{func(c *Config) { c.Servers[0].ExtraRTT = 2 * vt.Minute }, `server[0].extra_rtt: got 2m, want at most 1m`},

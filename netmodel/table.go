@@ -31,6 +31,17 @@ type table struct {
 
 const knots = 1024
 
+// tables shares the tables of equal distributions: some take milliseconds to
+// build.
+type tables map[Dist]*table
+
+func (t tables) of(d Dist) *table {
+	if t[d] == nil {
+		t[d] = newTable(d)
+	}
+	return t[d]
+}
+
 func newTable(d Dist) *table {
 	t := &table{constant: d.Dist == "constant"}
 	at := func(p float64) vt.Span {

@@ -80,10 +80,11 @@ type failure struct {
 
 // NewWorld builds the world of a valid Config.
 func NewWorld(c Config, key rng.Key) *World {
+	tables := tables{}
 	w := &World{
 		key: key, dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
-		hit: newTable(c.Network.DNS.Hit), miss: newTable(c.Network.DNS.Miss),
+		hit: tables.of(c.Network.DNS.Hit), miss: tables.of(c.Network.DNS.Miss),
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}
@@ -108,16 +109,16 @@ func NewWorld(c Config, key rng.Key) *World {
 		w.servers = append(w.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency})
 	}
 	for _, d := range c.Destinations {
-		w.destinations = append(w.destinations, newReceiver(d))
+		w.destinations = append(w.destinations, newReceiver(d, tables))
 	}
 	return w
 }
 
-func newReceiver(d Destination) receiver {
+func newReceiver(d Destination, tables tables) receiver {
 	r := receiver{
-		rtt: newTable(d.RTT), banner: newTable(d.Banner), rcpt: newTable(d.RCPT), dot: newTable(d.Dot),
+		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
 		cap:  d.Cap,
-		grey: rng.Threshold(d.Greylist.Share), greyDelay: newTable(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
+		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
 	}
 	var dead, onConnection, onMessage float64
 	for _, v := range d.Dead {
