@@ -168,6 +168,23 @@ func TestNothingBelowTheShellsDecidesByItself(t *testing.T) {
 	}
 }
 
+// What dials could send mail to anybody, so only the guarded dialer may.
+func TestOneDialer(t *testing.T) {
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := sel.X.(*ast.Ident); ok && strings.HasPrefix(sel.Sel.Name, "Dial") && s.name != filepath.Join("realrun", "dial.go") &&
+				(pkg.Name == "net" || pkg.Name == "smtp" || pkg.Name == "tls") {
+				t.Errorf("%s: %s.%s: only realrun/dial.go dials, where the address is checked", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
 // Ranging over a map needs types to be told, so the names of map-typed
 // declarations in a file stand for them: enough to catch an honest mistake.
 func TestNoRangeOverMaps(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 )
 
 // ErrRefused says that an address is not one a live run may connect to.
@@ -29,4 +30,15 @@ func CheckLoopback(addr string) error {
 		return fmt.Errorf("%w: got %s, want 127.0.0.0/8 or ::1", ErrRefused, addr)
 	}
 	return nil
+}
+
+// Probe reports whether a receiver listens at an address.
+func Probe(addr string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := dialLoopback(ctx, addr)
+	if err != nil {
+		return fmt.Errorf("nothing listens at %s: %w", addr, err)
+	}
+	return conn.Close()
 }

@@ -86,7 +86,14 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 		},
 	}
 	var rejects bytes.Buffer
+	var first string // reason for which a row was rejected
 	writer := list.NewRejectWriter(&rejects)
+	reject := func(r list.Reject) error {
+		if first == "" {
+			first = fmt.Sprintf("; line %d: %s", r.Line, r.Reason)
+		}
+		return writer.Write(r)
+	}
 	accept := func(row list.Row) error {
 		if suppressed.Has(row.Address) {
 			m.Suppressed++
@@ -98,15 +105,15 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 		return nil
 	}
 	var err error
-	if m.Count, err = list.Read(src.List, src.ListName, options, accept, writer.Write); err != nil {
+	if m.Count, err = list.Read(src.List, src.ListName, options, accept, reject); err != nil {
 		return err
 	}
 	if err := writer.Flush(); err != nil {
 		return err
 	}
 	if len(at) == 0 {
-		return fmt.Errorf("%s: no recipient is left of %d rows: %d rejected, %d duplicate, %d suppressed",
-			src.ListName, m.Count.In, m.Count.Rejected, m.Count.Duplicate, m.Suppressed)
+		return fmt.Errorf("%s: no recipient is left of %d rows: %d rejected, %d duplicate, %d suppressed%s",
+			src.ListName, m.Count.In, m.Count.Rejected, m.Count.Duplicate, m.Suppressed, first)
 	}
 	m.List, m.Rejects = mail.ReadList(at), rejects.Bytes()
 	return nil

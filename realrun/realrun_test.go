@@ -245,7 +245,9 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	}
 }
 
-// A cap holds in both worlds, and refuses about as many.
+// A cap holds in both worlds: never more connections than it allows, all of
+// them used, and every refusal is known to both sides. How many are refused
+// depends on how fast refused processes come back, and so on the machine.
 func TestCapInBothWorlds(t *testing.T) {
 	s := rehearsal(1500)
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[1:2] // the plain receiver
@@ -270,8 +272,8 @@ func TestCapInBothWorlds(t *testing.T) {
 	if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
 		t.Errorf("the receiver saw %+v, the sender counts %v refusals, want at most 12 open", traffic, refused(r.Rec.Replies()))
 	}
-	if ratio := refused(r.Rec.Replies()) / refused(simulated.Rec.Replies()); ratio < 0.7 || ratio > 1.4 {
-		t.Errorf("%v refused live, %v in the simulation", refused(r.Rec.Replies()), refused(simulated.Rec.Replies()))
+	if inSimulation := refused(simulated.Rec.Replies()); traffic.Refused < 100 || inSimulation < 100 {
+		t.Errorf("%d refused live, %v in the simulation: the cap does not bind", traffic.Refused, inSimulation)
 	}
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)

@@ -192,7 +192,7 @@ func TestWhatIsNotJudgedIsShaded(t *testing.T) {
 		t.Error("shaded, though the list lasted")
 	}
 	for i := 15; i < 20; i++ {
-		r.Intervals[i].Draining = true
+		shortOfWork(&r.Intervals[i])
 	}
 	if !bytes.Contains(figures(t, fold(r))[0].SVG, note) {
 		t.Error("not shaded")

@@ -132,7 +132,7 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	r := run(course{40, 3, 20, plantB, 1.15}, course{40, 8, 20, plantB, 1.15})
 	r.Servers[1] = `b2, "the other"`
 	r.Intervals[3].Decision.Flags = governor.First | governor.StepLimitUp
-	r.Intervals[4].Draining = true
+	shortOfWork(&r.Intervals[4])
 	r.Intervals[5].Decision.Efficiency = math.Inf(1)
 	r.Intervals[19].Partial = true
 	report := fold(r)

@@ -64,6 +64,11 @@ func TestSettlingOnAPlantWithContention(t *testing.T) {
 	}
 }
 
+func shortOfWork(i *runlog.Interval) {
+	i.Draining = true
+	i.Sample.Allocated *= 0.98
+}
+
 // Intervals without demand, or cut short, neither settle nor unsettle; any
 // other interval off the target does.
 func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
@@ -78,7 +83,7 @@ func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
 		}
 		return fold(r).Servers[0]
 	}
-	s := spoil(28, 30, func(i *runlog.Interval) { i.Draining = true })
+	s := spoil(28, 30, shortOfWork)
 	if s.Settling5 != want.Settling5 || s.IAE != want.IAE || s.Rate != want.Rate || s.AvailableFinal != want.AvailableFinal || s.Judged != 28 {
 		t.Errorf("draining: %+v, want as %+v", s, want)
 	}
@@ -86,9 +91,15 @@ func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
 	if s.Settling5 != want.Settling5 || s.TotalVariation != want.TotalVariation || s.Judged != 29 {
 		t.Errorf("partial: %+v, want as %+v", s, want)
 	}
-	s = spoil(20, 22, func(i *runlog.Interval) { i.Draining = true }) // a pause between two campaigns
+	s = spoil(20, 22, shortOfWork) // a pause between two campaigns
 	if s.Settling5 != want.Settling5 || s.Judged != 28 {
 		t.Errorf("pause: %+v, want as %+v", s, want)
+	}
+	late := run(base)
+	late.Intervals[0].Draining = true // the list came a moment late
+	late.Intervals[0].Sample.Allocated *= 0.995
+	if s = fold(late).Servers[0]; s.Judged != 30 {
+		t.Errorf("a moment without work: %+v", s)
 	}
 	if s = spoil(29, 30, func(*runlog.Interval) {}); s.Settling5.Known() {
 		t.Errorf("the last interval was off target, yet settled after %v", s.Settling5)
@@ -96,7 +107,7 @@ func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
 	if s = spoil(20, 21, func(*runlog.Interval) {}); s.Settling5 != 21 {
 		t.Errorf("off target in interval 20: settled after %v, want 21", s.Settling5)
 	}
-	s = spoil(0, 30, func(i *runlog.Interval) { i.Draining = true })
+	s = spoil(0, 30, shortOfWork)
 	if s.Judged != 0 || s.Settling5.Known() || s.Rate.Known() || s.AvailableFinal != 999 || s.IAE != 0 {
 		t.Errorf("nothing to judge: %+v", s)
 	}

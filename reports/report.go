@@ -23,9 +23,10 @@ type Report struct {
 	About        string    `json:"about"`
 	ScenarioID   string    `json:"scenario_id"` // SHA-256 of the resolved scenario
 	Seed         uint64    `json:"seed"`
-	Mode         string    `json:"mode"`    // "sim" or "real"
-	Partial      bool      `json:"partial"` // stopped before its end
-	Digest       string    `json:"digest"`  // of everything that happened, in order
+	Mode         string    `json:"mode"`               // "sim" or "real"
+	Receiver     string    `json:"receiver,omitempty"` // of a live run: one that does not follow the model
+	Partial      bool      `json:"partial"`            // stopped before its end
+	Digest       string    `json:"digest"`             // of everything that happened, in order
 	Law          string    `json:"law"`
 	Target       float64   `json:"target_per_h"` // of each server
 	IntervalSec  float64   `json:"interval_s"`   // length S of a full interval; 0 if there was none
@@ -113,7 +114,7 @@ type Row struct {
 	RetryLimit  int // in force during the interval
 	Flags       string
 	Partial     bool // cut short by the end of the run
-	Draining    bool // at some time in the interval fewer processes were wanted than available
+	Draining    bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
 }
 
 // judged reports whether the governor can be judged by this interval: it
@@ -129,7 +130,7 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 	}
 	t := run.Totals
 	r := &Report{
-		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Mode: run.Mode, Partial: run.Partial,
+		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Mode: run.Mode, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
 		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
@@ -177,7 +178,7 @@ func row(server string, i runlog.Interval) Row {
 		Efficiency: Num(d.Efficiency), Utilization: Num(d.Utilization), Previous: Num(d.Previous),
 		Wanted: Num(d.Target), Step: Num(d.Step), Available: Num(d.Available),
 		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Flags: d.Flags.String(),
-		Partial: i.Partial, Draining: i.Draining,
+		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
 	}
 	if i.Partial { // the governor was not asked
 		r.Efficiency, r.Wanted, r.Step, r.Available = missing, missing, missing, missing

@@ -350,7 +350,7 @@ func (r *Report) expectationTable() table {
 		}
 		t.Rows = append(t.Rows, []string{e.Metric, e.Op + " " + exact(e.Limit), value, verdict})
 	}
-	t.Caption = fmt.Sprintf("Expectations: all %d met", len(t.Rows))
+	t.Caption = fmt.Sprintf("Expectations: %d of %d met", len(t.Rows), len(t.Rows))
 	if missed > 0 {
 		t.Caption = fmt.Sprintf("Expectations: %d of %d missed", missed, len(t.Rows))
 	}

@@ -40,7 +40,7 @@ func TestVerdicts(t *testing.T) {
 	pending := run(course{40, 3, 60, plantA, 1})
 	pending.Totals.Pending, pending.Totals.Failed = pending.Totals.Failed, 0
 	nothing := run(course{40, 3, 1, plantA, 1})
-	nothing.Intervals[0].Draining = true
+	shortOfWork(&nothing.Intervals[0])
 	failing := run()
 	failing.Totals = runlog.Totals{Recipients: 3, Failed: 2, Ambiguous: 1, Attempts: 33}
 	outage := run(course{200, 8, 40, plantA, 1})

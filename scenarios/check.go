@@ -15,6 +15,10 @@ const maxRecipients = 4_000_000_000
 func (s *Scenario) Validate() []error {
 	var l conf.List
 	l.Check(s.Horizon > 0 && s.Horizon <= 3650*vt.Day, "horizon", "got %s, want more than 0s, at most 3650d", s.Horizon)
+	if w := s.Analysis.WarmUp; w != AutoWarmUp {
+		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up", "got a time, want none without kind = \"steady-state\"")
+		l.Check(vt.Span(w) < s.Horizon || s.Horizon <= 0, "analysis.warm_up", "got %s, want less than horizon = %s", vt.Span(w), s.Horizon)
+	}
 	l.Within("governor", s.Governor.Validate())
 	l.Within("retry", s.Retry.Validate())
 	l = append(l, s.Netmodel().Validate()...)

@@ -106,6 +106,8 @@ func (f field) want(path string) string {
 	switch f.typ {
 	case reflect.TypeFor[vt.Span]():
 		return `a time such as "90s", "3h" or "30d"`
+	case reflect.TypeFor[WarmUp]():
+		return `a time such as "90s", "3h" or "30d", or "auto"`
 	case reflect.TypeFor[unit.PerHour]():
 		return `a rate such as "140000/h" or "24/day"`
 	case reflect.TypeFor[unit.Bytes]():

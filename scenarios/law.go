@@ -21,7 +21,13 @@ func LoadGovernor(name string, src []byte, set []string) (governor.Config, error
 	faults = root.apply(set)
 	table := root.fields["governor"]
 	if table == nil || table.kind != aTable {
-		faults = append(faults, fault{key: "governor", text: "missing, want a [governor] table"})
+		hint := ""
+		for _, name := range root.names {
+			if conf.Nearest(name, []string{"governor"}) != "" {
+				hint = "; " + quote(name) + " is none"
+			}
+		}
+		faults = append(faults, fault{key: "governor", text: "missing, want a [governor] table" + hint})
 		return law, report(name, src, faults)
 	}
 	b := newBinder()

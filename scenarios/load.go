@@ -25,6 +25,7 @@ func Default() Scenario {
 		Horizon:       5 * vt.Day, // RFC 5321 4.5.4.1: give up after 4 or 5 days
 		Stages:        "collapsed",
 		TimeScale:     1,
+		Analysis:      Analysis{WarmUp: AutoWarmUp},
 		Governor:      governor.Default(),
 		Retry:         engine.DefaultRetry(),
 		Message: Message{

@@ -5,6 +5,8 @@
 package scenarios
 
 import (
+	"fmt"
+
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
@@ -24,6 +26,7 @@ type Scenario struct {
 	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full"`
 	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000"`
 
+	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are to be read"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
 	Retry        engine.Retry           `toml:"retry" doc:"resends ([0071])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
@@ -33,6 +36,48 @@ type Scenario struct {
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []Expectation          `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+}
+
+// Analysis says what kind of question the scenario asks. Only its author can
+// know, so there is no default: repeated runs of a scenario that does not say
+// are refused.
+type Analysis struct {
+	Kind   string `toml:"kind" doc:"terminating: of a campaign from its start to its end; steady-state: of the long run, without its start-up" oneof:"terminating steady-state"`
+	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run, left out: simulated time, or auto to find it (MSER-5)"`
+}
+
+// Kinds of Analysis.
+const (
+	Terminating = "terminating"
+	SteadyState = "steady-state"
+)
+
+// WarmUp is a time of 0 or more, or AutoWarmUp.
+type WarmUp vt.Span
+
+// AutoWarmUp stands for a start-up whose length is to be found.
+const AutoWarmUp WarmUp = -1
+
+// UnmarshalText reads "auto" or a time.
+func (w *WarmUp) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*w = AutoWarmUp
+		return nil
+	}
+	span, err := vt.ParseSpan(string(text))
+	if err != nil {
+		return fmt.Errorf("%w, or \"auto\"", err)
+	}
+	*w = WarmUp(span)
+	return nil
+}
+
+// MarshalText prints "auto" or the time.
+func (w WarmUp) MarshalText() ([]byte, error) {
+	if w == AutoWarmUp {
+		return []byte("auto"), nil
+	}
+	return vt.Span(w).MarshalText()
 }
 
 // Message is one message of a run.

@@ -53,6 +53,8 @@ func schemaOf(f field, v reflect.Value) object {
 	switch f.typ {
 	case reflect.TypeFor[vt.Span]():
 		o["type"], o["pattern"] = "string", spanPattern
+	case reflect.TypeFor[WarmUp]():
+		o["type"], o["pattern"] = "string", `^auto$|`+spanPattern
 	case reflect.TypeFor[unit.PerHour]():
 		o["type"], o["pattern"] = "string", ratePattern
 	case reflect.TypeFor[unit.Bytes]():

@@ -15,7 +15,7 @@ var update = flag.Bool("update", false, "rewrite expected output")
 func invoke(t *testing.T, args ...string) (code int, out, errout string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = run(args, strings.NewReader(""), &o, &e)
+	code = (&app{in: strings.NewReader(""), out: &o, errout: &e}).run(args)
 	return code, o.String(), e.String()
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,8 @@ func fail(code int, format string, args ...any) error {
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	a := &app{in: os.Stdin, out: os.Stdout, errout: os.Stderr, quietFor: time.Second}
+	os.Exit(a.run(os.Args[1:]))
 }
 
 // app is one invocation.
@@ -51,14 +53,14 @@ type app struct {
 	in          io.Reader
 	out, errout io.Writer
 	quiet       bool
+	quietFor    time.Duration // before progress is shown where it is not a bar
 	color       string
 	where       func() string // of the run under way, for the report of a bug
 	replay      string
 }
 
 // run executes one command line and returns its exit code.
-func run(args []string, in io.Reader, out, errout io.Writer) (code int) {
-	a := &app{in: in, out: out, errout: errout}
+func (a *app) run(args []string) (code int) {
 	defer func() {
 		if v := recover(); v != nil {
 			code = exitBug
@@ -76,8 +78,8 @@ func run(args []string, in io.Reader, out, errout io.Writer) (code int) {
 		e = exit{exitUsage, err}
 	}
 	for line := range strings.Lines(e.Error()) {
-		fmt.Fprintf(errout, "flyball: %s", strings.TrimSuffix(line, "\n"))
-		fmt.Fprintln(errout)
+		fmt.Fprintf(a.errout, "flyball: %s", strings.TrimSuffix(line, "\n"))
+		fmt.Fprintln(a.errout)
 	}
 	return e.code
 }
@@ -106,6 +108,7 @@ func (a *app) commands() *cobra.Command {
 performance governor, against a simulated network or real SMTP on loopback.`,
 		Example: `  flyball run quickstart        simulate, print the answer, write runs/quickstart-*
   flyball realrun quickstart    the same engine over real SMTP on loopback`,
+		Version:       version(),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -120,6 +123,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.errout)

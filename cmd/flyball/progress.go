@@ -11,17 +11,19 @@ import (
 )
 
 // progress shows how far a run is: a bar with the time left on a terminal, a
-// plain line for every tenth otherwise, nothing with --quiet.
+// plain line for every tenth after the first second otherwise, nothing with
+// --quiet.
 type progress struct {
-	w     io.Writer
-	bars  *mpb.Progress
-	bar   *mpb.Bar
-	tenth uint64
-	began time.Time
+	w        io.Writer
+	bars     *mpb.Progress
+	bar      *mpb.Bar
+	tenth    uint64
+	began    time.Time
+	quietFor time.Duration // a run that ends sooner says nothing
 }
 
 func (a *app) progress(name string) *progress {
-	p := &progress{w: a.errout, began: time.Now()}
+	p := &progress{w: a.errout, began: time.Now(), quietFor: a.quietFor}
 	switch {
 	case a.quiet:
 		p.w = io.Discard
@@ -41,9 +43,9 @@ func (p *progress) at(done, total uint64) {
 		p.bar.SetCurrent(int64(done))
 		return
 	}
-	if tenth := 10 * done / max(total, 1); tenth > p.tenth {
+	tenth, spent := 10*done/max(total, 1), time.Since(p.began)
+	if tenth > p.tenth && tenth < 10 && spent >= p.quietFor {
 		p.tenth = tenth
-		spent := time.Since(p.began)
 		left := time.Duration(float64(spent) * float64(total-done) / float64(done))
 		fmt.Fprintf(p.w, "%3d %% after %s, about %s left\n", 10*tenth, spent.Round(100*time.Millisecond), left.Round(100*time.Millisecond))
 	}

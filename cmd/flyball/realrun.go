@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/rng"
-	"flyball/internal/vt"
 	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/sink"
@@ -63,17 +61,6 @@ port can be opened, 8 for an address that is not loopback.`,
 	return c
 }
 
-// rehearsal is a live run, checked and ready.
-type rehearsal struct {
-	scenario *scenarios.Scenario
-	mailing  *realrun.Mailing
-	resolver realrun.Resolver
-	sink     *sink.Sink // nil with a receiver of somebody else's
-	scale    float64
-	status   []mail.Status
-	unsure   []uint8 // ambiguous attempts, by recipient
-}
-
 func (a *app) live(o *liveOptions) error {
 	s, text, err := a.load(&o.from)
 	if err != nil {
@@ -103,7 +90,7 @@ func (a *app) live(o *liveOptions) error {
 	inputs := realrun.NewJournal(&journal)
 	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example"}
 	began := time.Now()
-	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.watch, inputs)
+	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.ends.watch, inputs)
 	if err != nil {
 		return fail(exitInvalid, "%w", err)
 	}
@@ -115,6 +102,7 @@ func (a *app) live(o *liveOptions) error {
 	}
 
 	run := describe(s, "real", end, stopped)
+	run.Receiver = o.receiver
 	runner.Rec.Fold(run, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	run.Host = host(time.Since(began))
 	run.Host.LateP50, run.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
@@ -122,13 +110,17 @@ func (a *app) live(o *liveOptions) error {
 	if r.mailing.Rejects != nil {
 		more = append(more, reports.File{Path: "rejects.csv", Data: r.mailing.Rejects})
 	}
-	if !o.to.json {
-		r.account(a.out)
-	}
-	if err := a.finish(s, text, run, &o.to, more, stop); err != nil {
+	books, err := r.closeBooks(!stopped)
+	if err != nil {
 		return err
 	}
-	return r.booksAgree()
+	if books != nil {
+		more = append(more, reports.File{Path: "rehearsal.json", Data: books.file()})
+	}
+	if err := a.finish(s, text, run, &o.to, append(r.listWords(), books.words()...), more, stop); err != nil {
+		return err
+	}
+	return books.err()
 }
 
 // words are the flags that make the run again.
@@ -155,6 +147,9 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 		if err := realrun.CheckLoopback(o.receiver); err != nil {
 			return nil, fail(exitRefused, "--receiver: %w", err)
 		}
+		if err := realrun.Probe(o.receiver); err != nil {
+			return nil, fail(exitEnvironment, "--receiver: %w", err)
+		}
 		r.resolver = fixed(o.receiver)
 	}
 	if err := realrun.Check(s); err != nil {
@@ -165,7 +160,7 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 	if r.mailing, err = o.mailing(s, key); err != nil {
 		return nil, err
 	}
-	r.status, r.unsure = make([]mail.Status, r.mailing.List.Len()), make([]uint8, r.mailing.List.Len())
+	r.ends = newEnds(r.mailing.List.Len())
 	if o.receiver != "" {
 		return r, nil
 	}
@@ -212,37 +207,6 @@ func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mail
 		return nil, exit{exitInvalid, err}
 	}
 	return m, nil
-}
-
-// watch keeps where every recipient stands.
-func (r *rehearsal) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
-	r.status[a.Rcpt] = s
-	if reply.Class() == mail.Ambiguous && r.unsure[a.Rcpt] < math.MaxUint8 {
-		r.unsure[a.Rcpt]++
-	}
-}
-
-// account prints the rows of the list and what the receivers say they have.
-func (r *rehearsal) account(w io.Writer) {
-	if r.mailing.Rejects != nil {
-		c := r.mailing.Count
-		fmt.Fprintf(w, "list    %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed\n", c.In, c.Accepted, c.Rejected, c.Duplicate, r.mailing.Suppressed)
-	}
-	if r.sink != nil {
-		b := r.sink.Ledger.Account(r.status, r.unsure)
-		fmt.Fprintf(w, "ledger  receivers accepted %d recipients, %d more without a reply\n", b.Accepted-b.LostReply, b.LostReply)
-	}
-}
-
-// booksAgree compares what the sender believes with what the receivers have.
-func (r *rehearsal) booksAgree() error {
-	if r.sink == nil {
-		return nil
-	}
-	if b := r.sink.Ledger.Account(r.status, r.unsure); !b.Clean() {
-		return fail(exitBug, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", b.Duplicates, b.Missing, b.Unknown)
-	}
-	return nil
 }
 
 // fixed resolves every destination to one receiver.

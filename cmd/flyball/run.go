@@ -106,7 +106,7 @@ func (a *app) simulate(from *source, to *output, resume string) error {
 	if saved := world.Checkpoint(); saved != nil {
 		more = append(more, reports.File{Path: checkpointFile, Data: saved})
 	}
-	return a.finish(s, text, run, to, more, stop)
+	return a.finish(s, text, run, to, nil, more, stop)
 }
 
 // describe fills in what a run is called and was asked.
@@ -124,8 +124,9 @@ func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *ru
 	return run
 }
 
-// finish prints the report, writes the run folder and decides the exit code.
-func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, more []reports.File, stop *signals) error {
+// finish writes the run folder, prints the report and what else there is to
+// say, and decides the exit code.
+func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, words []string, more []reports.File, stop *signals) error {
 	report := reports.Fold(run, s.Expect, a.replay)
 	dir := to.dir
 	if dir == "" {
@@ -144,7 +145,13 @@ func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *ou
 		if err := report.Text(a.out, a.colored()); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "folder  %s\n", dir)
+		for _, line := range words {
+			fmt.Fprintln(a.out, line)
+		}
+		if n := len(s.Expect) - len(report.Expectations); n > 0 {
+			fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", n)
+		}
+		fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	}
 	if sig := stop.signal(); sig != nil {
 		goOn := ""

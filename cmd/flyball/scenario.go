@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -45,13 +45,10 @@ func (a *app) validate(args, sets []string) error {
 	bad := 0
 	for _, arg := range args {
 		s, _, err := a.load(&source{arg: arg, sets: sets})
-		var problems scenarios.Problems
 		switch {
-		case errors.As(err, &problems):
-			bad++
-			fmt.Fprintln(a.out, problems)
 		case err != nil:
-			return err
+			bad++
+			fmt.Fprintln(a.out, err)
 		default:
 			fmt.Fprintf(a.out, "%s: ok, %s\n", arg, scenarios.ID(s)[:12])
 		}
@@ -78,6 +75,10 @@ func (a *app) scenarioCommand() *cobra.Command {
 			}
 			if resolved {
 				text = scenarios.Resolved(s)
+			}
+			// The line that tells an editor where the schema is would be wrong elsewhere.
+			if first, rest, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasPrefix(first, []byte("#:schema")) {
+				text = rest
 			}
 			_, err = a.out.Write(text)
 			return err
@@ -144,20 +145,23 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			version, revision, goVersion := "devel", "", ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				goVersion = info.GoVersion
-				if info.Main.Version != "" {
-					version = info.Main.Version
-				}
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						revision = " " + s.Value
-					}
-				}
-			}
-			fmt.Fprintf(a.out, "flyball %s%s %s\n", version, revision, goVersion)
-			return nil
+			_, err := fmt.Fprintln(a.out, version())
+			return err
 		},
 	}
+}
+
+// version names the program, its revision and the compiler.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "flyball"
+	}
+	words := []string{"flyball", info.Main.Version}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			words = append(words, s.Value)
+		}
+	}
+	return strings.Join(append(words, info.GoVersion), " ")
 }

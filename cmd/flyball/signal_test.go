@@ -59,7 +59,7 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		}
 		var out bytes.Buffer
 		errout := interrupter{sig: c.sig}
-		code := run([]string{c.command, "--out", filepath.Join(dir, "out"), scenario}, strings.NewReader(""), &out, &errout)
+		code := (&app{in: strings.NewReader(""), out: &out, errout: &errout}).run([]string{c.command, "--out", filepath.Join(dir, "out"), scenario})
 		if code != c.code || !strings.Contains(errout.String(), "is marked partial") {
 			t.Errorf("%s, %v: exit code %d, want %d: %s", c.command, c.sig, code, c.code, errout.String())
 		}
@@ -93,7 +93,7 @@ func TestResume(t *testing.T) {
 		t.Fatal(errout)
 	}
 	errout := interrupter{sig: syscall.SIGINT}
-	if code := run([]string{"run", "--out", partial, scenario}, strings.NewReader(""), &bytes.Buffer{}, &errout); code != exitInterrupt {
+	if code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run", "--out", partial, scenario}); code != exitInterrupt {
 		t.Fatalf("exit code %d: %s", code, errout.String())
 	}
 	if code, _, errout := invoke(t, "run", "-q", "--seed", "2", "--resume", partial, scenario); code != exitInvalid || !strings.Contains(errout, "the checkpoint is of scenario") {

@@ -129,7 +129,7 @@ func Read(r io.Reader, name string, opts Options, accept func(Row) error, reject
 // address among them.
 func (r *rows) header() ([]string, int, error) {
 	names := r.fields()
-	email := slices.Index(names, Email)
+	email := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, Email) })
 	column := make(map[string]int, len(names))
 	for i, name := range names {
 		if _, err := mail.ParseAddress(name); err == nil && email < 0 {
@@ -146,7 +146,11 @@ func (r *rows) header() ([]string, int, error) {
 		column[name] = i
 	}
 	if email < 0 {
-		return nil, 0, r.fault(r.at, 1, "header has no column %q, it begins with %.60q", Email, names[:min(len(names), 8)])
+		hint := ""
+		if len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
+			hint = "; columns are separated by commas"
+		}
+		return nil, 0, r.fault(r.at, 1, "header has no column %q, it begins with %.60q%s", Email, names[:min(len(names), 8)], hint)
 	}
 	return names, email, nil
 }

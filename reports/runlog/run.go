@@ -13,6 +13,7 @@ type Run struct {
 	ScenarioID   string // SHA-256 of the resolved scenario
 	Seed         uint64
 	Mode         string // "sim" or "real"
+	Receiver     string // address of a receiver of a live run that does not follow the model
 	Partial      bool   // stopped before its end
 	Digest       uint64
 	Horizon      vt.Span

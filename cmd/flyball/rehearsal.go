@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/realrun"
+	"flyball/realrun/sink"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// rehearsal is a live run, checked and ready, and what it is held against.
+type rehearsal struct {
+	scenario *scenarios.Scenario
+	mailing  *realrun.Mailing
+	resolver realrun.Resolver
+	sink     *sink.Sink // nil with a receiver of somebody else's
+	scale    float64
+	ends     *ends
+}
+
+// ends keeps how every recipient ended.
+type ends struct {
+	status []mail.Status
+	tries  []uint16
+	unsure []uint8 // ambiguous attempts
+}
+
+func newEnds(recipients int) *ends {
+	return &ends{make([]mail.Status, recipients), make([]uint16, recipients), make([]uint8, recipients)}
+}
+
+func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
+	e.status[a.Rcpt] = s
+	e.tries[a.Rcpt] = uint16(a.Try) + 1
+	if reply.Class() == mail.Ambiguous && e.unsure[a.Rcpt] < math.MaxUint8 {
+		e.unsure[a.Rcpt]++
+	}
+}
+
+// books compare a live run with the receivers' own ledger and with the
+// simulation of the same run. Nil books have nothing to compare.
+type books struct {
+	Schema        string       `json:"schema"`
+	SchemaVersion int          `json:"schema_version"`
+	Ledger        sink.Account `json:"ledger"`
+	Recipients    int          `json:"recipients"`
+	Simulated     bool         `json:"simulated"` // false for a run that was stopped
+	EndAlike      int          `json:"end_alike"` // recipients with the same status and number of tries in the simulation
+	Delivered     int          `json:"delivered"` // by the sender's account
+}
+
+// closeBooks opens the ledger and simulates the run once more.
+func (r *rehearsal) closeBooks(whole bool) (*books, error) {
+	if r.sink == nil {
+		return nil, nil
+	}
+	b := &books{Schema: "flyball/rehearsal", SchemaVersion: 1, Ledger: r.sink.Ledger.Account(r.ends.status, r.ends.unsure),
+		Recipients: r.mailing.List.Len(), Simulated: whole}
+	for _, s := range r.ends.status {
+		if s == mail.Done {
+			b.Delivered++
+		}
+	}
+	if !whole {
+		return b, nil
+	}
+	simulated := newEnds(b.Recipients)
+	w, err := sim.New(r.scenario, 0, &r.mailing.List, simulated.watch)
+	if err != nil {
+		return nil, err
+	}
+	w.Run(nil)
+	for i := range simulated.status {
+		if simulated.status[i] == r.ends.status[i] && simulated.tries[i] == r.ends.tries[i] {
+			b.EndAlike++
+		}
+	}
+	return b, nil
+}
+
+// words say how the books compare.
+func (b *books) words() []string {
+	if b == nil {
+		return []string{"The receiver is not ours: there is no ledger to compare with, and nothing that the simulation could say of it."}
+	}
+	l := b.Ledger
+	verdict := "the books agree"
+	if !l.Clean() {
+		verdict = fmt.Sprintf("THE BOOKS DISAGREE: %d twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
+	}
+	words := []string{fmt.Sprintf("Ledger: %d recipients delivered, %d received by the receivers' own count, %d of these without a reply: %s", b.Delivered, l.Accepted, l.LostReply, verdict)}
+	if b.Simulated {
+		words = append(words, fmt.Sprintf("Simulation: %d of %d recipients end in the same way after the same number of tries", b.EndAlike, b.Recipients))
+	}
+	return words
+}
+
+func (b *books) file() []byte {
+	raw, err := json.MarshalIndent(b, "", "  ")
+	if err != nil {
+		panic(err)
+	}
+	return append(raw, '\n')
+}
+
+// err is a broken promise: a recipient twice, or one that nobody has.
+func (b *books) err() error {
+	if b == nil || b.Ledger.Clean() {
+		return nil
+	}
+	l := b.Ledger
+	return fail(exitBug, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
+}
+
+// listWords account for the rows of a list.
+func (r *rehearsal) listWords() []string {
+	if r.mailing.Rejects == nil {
+		return nil
+	}
+	c := r.mailing.Count
+	return []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, r.mailing.Suppressed)}
+}

@@ -1,0 +1,297 @@
+package scenarios
+
+import (
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Assumption is one number that a run rests on.
+type Assumption struct {
+	Key    string // as in a scenario file, such as "destination[0].fail[1].p"
+	Of     string // the server, destination or campaign that it belongs to; empty: all
+	Value  string // with its unit; a distribution with its parameters
+	Status string // Measured, Derived, Assumed or ByAuthor
+	Source string // who measured it, what it follows from, why it is assumed
+
+	value reflect.Value
+	field field
+}
+
+// How sure a number is. A value that equals the default has the status of the
+// default, whoever wrote it down.
+const (
+	Measured = "measured" // published as it stands
+	Derived  = "derived"  // follows from a measurement, a standard, a vendor's default or the patent application
+	Assumed  = "assumed"  // nobody measured it
+	ByAuthor = "scenario" // the scenario's author chose it
+)
+
+// origin says where a default comes from.
+type origin struct{ key, status, source string }
+
+// origins has every number of a scenario, in the order of the file format; []
+// stands for any index. What is not here is a name, an order or a live run's
+// speed: schema_version, seed, time_scale, reply codes and expectations.
+var origins = []origin{
+	{"horizon", Derived, "RFC 5321 4.5.4.1: give up after 4 or 5 days"},
+
+	{"governor.target", Derived, "Table 1"},
+	{"governor.interval", Derived, "Table 1"},
+	{"governor.start", Assumed, "the patent application names none"},
+	{"governor.factor", Derived, "Table 1: 24 processes a day"},
+	{"governor.d", Derived, "no explicit step: [0067] gives it"},
+	{"retry.limit", Derived, "[0073]: from ten to five"},
+	{"retry.delays", Derived, "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
+
+	{"message.size", Assumed, "median campaign"},
+
+	{"dialogue.messages_per_connection", Derived, "KumoMTA shaping default"},
+	{"dialogue.timeouts.dns", Assumed, "resolver timeout 5 s, two tries"},
+	{"dialogue.timeouts.connect", Derived, "Postfix smtp_connect_timeout"},
+	{"dialogue.timeouts.banner", Derived, "RFC 5321 4.5.3.2.1"},
+	{"dialogue.timeouts.command", Derived, "RFC 5321 4.5.3.2.2, 4.5.3.2.3"},
+	{"dialogue.timeouts.data", Derived, "RFC 5321 4.5.3.2.4"},
+	{"dialogue.timeouts.dot", Derived, "RFC 5321 4.5.3.2.6"},
+
+	{"network.dns.hit_ratio", Assumed, "TTL 300-3600 s at bulk rates"},
+	{"network.dns.hit", Assumed, "local resolver"},
+	{"network.dns.miss", Derived, "Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"},
+	{"network.dns.servfail", Assumed, "0.5 % of uncached look-ups"},
+	{"network.hops.mean", Derived, "Fei et al.: 90 % of US hosts within 18 hops"},
+	{"network.hops.sd", Derived, "Fei et al.: 90 % of US hosts within 18 hops"},
+	{"network.hops.min", Derived, "Fei et al.: 90 % of US hosts within 18 hops"},
+	{"network.hops.max", Derived, "Fei et al.: 90 % of US hosts within 18 hops"},
+	{"network.per_hop", Measured, "Fei et al.: hops do not predict delay"},
+	{"network.hop_loss", Assumed, "a clean path"},
+	{"network.retransmit_after", Derived, "RFC 6298 2.1"},
+	{"network.retransmissions", Assumed, "about a minute of silence"},
+
+	{"server[].extra_rtt", Assumed, "stands where the round-trip times were measured"},
+	{"server[].extra_hops", Assumed, "stands where the hops were counted"},
+	{"server[].contention", Assumed, "no fit for an MTA was found: it never slows down"},
+	{"server[].coherency", Assumed, "no fit for an MTA was found: it never slows down"},
+	{"server[].share", Assumed, "equal parts"},
+
+	{"destination[].share", Assumed, "equal parts"},
+	{"destination[].rtt", Derived, "Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"},
+	{"destination[].banner", Assumed, "not calibrated"},
+	{"destination[].rcpt", Assumed, "not calibrated"},
+	{"destination[].dot", Assumed, "not calibrated"},
+	{"destination[].cap", Assumed, "no cap"},
+	{"destination[].greylist.share", Assumed, "no greylisting"},
+	{"destination[].greylist.delay", Derived, "Postgrey default 300 s; RFC 6647"},
+	{"destination[].dead", Assumed, "every address exists"},
+	{"destination[].dead[].share", ByAuthor, ""},
+	{"destination[].fail", Assumed, "the receiver never fails"},
+	{"destination[].fail[].p", ByAuthor, ""},
+
+	{"campaign[].recipients", ByAuthor, ""},
+	{"campaign[].start", Assumed, "at once"},
+	{"campaign[].processes", Assumed, "three times what Table 1 needs at 1000 messages per hour and process"},
+	{"campaign[].subset", Assumed, "[0031] names no length"},
+}
+
+func originOf(key string) (origin, bool) {
+	for _, o := range origins {
+		if o.key == key {
+			return o, true
+		}
+	}
+	return origin{}, false
+}
+
+// Assumptions lists every number that the scenario rests on, in the order of
+// the file format, and how sure it is.
+func (s *Scenario) Assumptions() []Assumption {
+	l := assumptionList{scenario: s}
+	l.table(reflect.ValueOf(*s), reflect.ValueOf(Default()), "", "", "")
+	return l.all
+}
+
+type assumptionList struct {
+	scenario *Scenario
+	all      []Assumption
+}
+
+// table adds the numbers of a struct whose defaults are in def. It stands at
+// path in the file, at key in origins, and belongs to of.
+func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
+	for _, f := range fieldsOf(v.Type()) {
+		value, path, key := v.Field(f.index), below(path, f.name), below(key, f.name)
+		o, known := originOf(key)
+		known = known && l.counts(key)
+		switch {
+		case f.typ.Kind() == reflect.Struct && !isText(f.typ):
+			l.table(value, def.Field(f.index), path, key, of)
+		case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
+			for i := range value.Len() {
+				element, of := value.Index(i), of
+				if name := element.FieldByName("Name"); name.IsValid() {
+					of = name.String()
+				}
+				l.table(element, newElement(element.Type()), conf.Index(path, i), key+"[]", of)
+			}
+			if known && value.Len() == 0 {
+				l.all = append(l.all, Assumption{Key: path, Of: of, Value: "none", Status: o.status, Source: o.source})
+			}
+		case known:
+			a := Assumption{Key: path, Of: of, Value: inWords(value), Status: o.status, Source: o.source, value: value, field: f}
+			if o.status == ByAuthor {
+				a.Source = "chosen" + replyOf(v)
+			} else if usual := def.Field(f.index); !reflect.DeepEqual(value.Interface(), usual.Interface()) {
+				a.Status = ByAuthor
+				a.Source = "instead of " + inWords(usual) + ", which is " + o.status + ": " + o.source
+			}
+			l.all = append(l.all, a)
+		}
+	}
+}
+
+// counts reports whether a number has a meaning in this scenario: of the two
+// ways to name a step one is idle, and who is alone has no share.
+func (l *assumptionList) counts(key string) bool {
+	switch key {
+	case "governor.d":
+		return l.scenario.Governor.StepMode == "explicit"
+	case "governor.factor":
+		return l.scenario.Governor.StepMode != "explicit"
+	case "server[].share":
+		return len(l.scenario.Servers) > 1
+	case "destination[].share":
+		return len(l.scenario.Destinations) > 1
+	}
+	return true
+}
+
+// replyOf says which failure a probability is that of.
+func replyOf(v reflect.Value) string {
+	switch f := v.Interface().(type) {
+	case netmodel.Dead:
+		return ": " + strconv.Itoa(f.Reply) + " at " + f.At
+	case netmodel.Fail:
+		if f.Fault != "" {
+			return ": " + f.Fault + " at " + f.At
+		}
+		return ": " + strconv.Itoa(f.Reply) + " at " + f.At
+	}
+	return ""
+}
+
+// inWords writes a number for people: a distribution without its punctuation.
+func inWords(v reflect.Value) string {
+	switch n := v.Interface().(type) {
+	case []vt.Span:
+		var all []string
+		for _, d := range n {
+			all = append(all, d.String())
+		}
+		return list(all)
+	case int:
+		return strconv.Itoa(n)
+	case float64:
+		return strconv.FormatFloat(n, 'g', -1, 64)
+	case netmodel.Dist:
+		if n.Dist == "constant" {
+			return n.Mean.String()
+		}
+		words := n.Dist
+		for _, f := range fieldsOf(v.Type())[1:] {
+			if p := v.Field(f.index); !p.IsZero() {
+				words += " " + f.name + " " + inWords(p)
+			}
+		}
+		return words
+	}
+	return v.Interface().(interface{ String() string }).String()
+}
+
+// InDoubt reports whether an answer may hang on a number that nobody has
+// measured: all that is assumed, and of the world (message, network, servers,
+// destinations) also what is derived or the author's. What the operator
+// chooses, such as the target, the retries and the list, is not in doubt.
+func (a Assumption) InDoubt() bool {
+	part, _, _ := strings.Cut(a.Key, ".")
+	part, _, _ = strings.Cut(part, "[")
+	switch part {
+	case "message", "network", "server", "destination":
+		return a.Status != Measured
+	}
+	return a.Status == Assumed
+}
+
+// Scaled is the entry of --set that multiplies the number, kept within its
+// range: a probability ends at 1. Of a distribution the mean, median, least
+// and greatest value or scale is multiplied and the shape kept. It is empty
+// where that changes nothing, as with 0.
+func (a Assumption) Scaled(factor float64) string {
+	value := ""
+	switch n := a.scaled(factor).(type) {
+	case nil:
+		return ""
+	case netmodel.Dist:
+		if value = n.Mean.String(); n.Dist != "constant" {
+			value = string(plainDist(n).(inline))
+		}
+	default:
+		value = inWords(reflect.ValueOf(n))
+	}
+	return a.Key + "=" + value
+}
+
+// ScaledValue is the number that Scaled sets, for people.
+func (a Assumption) ScaledValue(factor float64) string {
+	if n := a.scaled(factor); n != nil {
+		return inWords(reflect.ValueOf(n))
+	}
+	return ""
+}
+
+// scaled is the new value, nil if it is the old one.
+func (a Assumption) scaled(factor float64) any {
+	if !a.value.IsValid() { // a list without an entry
+		return nil
+	}
+	clamped := func(v float64) float64 {
+		if a.field.low != "" {
+			low, high := a.field.bounds()
+			v = min(max(v, low), high)
+		}
+		return v
+	}
+	span := func(d vt.Span) vt.Span { return vt.Span(math.Round(float64(d) * factor)) }
+	var scaled any
+	switch n := a.value.Interface().(type) {
+	case int:
+		scaled = int(clamped(math.Round(float64(n) * factor)))
+	case float64:
+		scaled = clamped(n * factor)
+	case vt.Span:
+		scaled = span(n)
+	case unit.Bytes:
+		scaled = unit.Bytes(math.Round(float64(n) * factor))
+	case unit.PerHour:
+		scaled = unit.PerHour(float64(n) * factor)
+	case netmodel.Dist:
+		n.Mean, n.Median, n.Min, n.Max, n.Scale = span(n.Mean), span(n.Median), span(n.Min), span(n.Max), span(n.Scale)
+		scaled = n
+	default:
+		return nil
+	}
+	if reflect.DeepEqual(scaled, a.value.Interface()) {
+		return nil
+	}
+	return scaled
+}
+
+// With is the scenario with entries of --set laid over it. The error is of
+// type Problems.
+func (s *Scenario) With(set ...string) (*Scenario, error) {
+	return Load(s.Name, Resolved(s), set)
+}

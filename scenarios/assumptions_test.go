@@ -1,0 +1,345 @@
+package scenarios
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// notNumbers are keys of whole numbers that name something.
+var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[].greylist.reply", "destination[].dead[].reply", "destination[].fail[].reply", "expect[].value"}
+
+// numbersOf lists the keys of all numbers below a type.
+func numbersOf(t reflect.Type, key string) []string {
+	var all []string
+	for _, f := range fieldsOf(t) {
+		key := below(key, f.name)
+		switch {
+		case f.typ == reflect.TypeFor[vt.Span](), f.typ == reflect.TypeFor[unit.PerHour](), f.typ == reflect.TypeFor[unit.Bytes](),
+			f.typ == reflect.TypeFor[netmodel.Dist](), f.typ == reflect.TypeFor[[]vt.Span]():
+			all = append(all, key)
+		case f.typ.Kind() == reflect.Struct:
+			all = append(all, numbersOf(f.typ, key)...)
+		case f.typ.Kind() == reflect.Slice:
+			all = append(all, numbersOf(f.typ.Elem(), key+"[]")...)
+		case slices.Contains([]reflect.Kind{reflect.Int, reflect.Float64, reflect.Uint64}, f.typ.Kind()):
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// A new number of the file format needs an origin, and none is left when it
+// goes.
+func TestEveryNumberHasAnOrigin(t *testing.T) {
+	want := slices.DeleteFunc(numbersOf(reflect.TypeFor[Scenario](), ""), func(k string) bool { return slices.Contains(notNumbers, k) })
+	var got []string
+	for _, o := range origins {
+		if o.key == "destination[].dead" || o.key == "destination[].fail" { // that there is none is an assumption too
+			continue
+		}
+		got = append(got, o.key)
+		if (o.status == ByAuthor) != (o.source == "") || !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, o.status) {
+			t.Errorf("%+v", o)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// Where a default says on its line that it is assumed, so does its origin;
+// where it names a source, so does its origin.
+func TestOriginsAgreeWithTheComments(t *testing.T) {
+	compared, assumed := 0, 0
+	for _, c := range []struct {
+		file, function, key string
+		typ                 reflect.Type
+	}{
+		{"../netmodel/config.go", "DefaultNetwork", "network", reflect.TypeFor[netmodel.Network]()},
+		{"../netmodel/config.go", "DefaultDestination", "destination[]", reflect.TypeFor[netmodel.Destination]()},
+		{"../engine/config.go", "DefaultRetry", "retry", reflect.TypeFor[engine.Retry]()},
+		{"../governor/config.go", "Default", "governor", reflect.TypeFor[governor.Config]()},
+		{"../internal/mail/dialogue.go", "DefaultDialogue", "dialogue", reflect.TypeFor[mail.Dialogue]()},
+		{"load.go", "Default", "", reflect.TypeFor[Scenario]()},
+		{"load.go", "DefaultCampaign", "campaign[]", reflect.TypeFor[Campaign]()},
+	} {
+		for key, comment := range defaultComments(t, c.file, c.function, c.key, c.typ) {
+			o, ok := originOf(key)
+			if !ok {
+				continue // a name or an order
+			}
+			compared++
+			says := strings.HasPrefix(comment, "assumed")
+			if says {
+				assumed++
+			}
+			if says != (o.status == Assumed) {
+				t.Errorf("%s: the default says %q, its origin %s", key, comment, o.status)
+			}
+			if word, _, _ := strings.Cut(comment, ":"); !says && !strings.Contains(o.source, word) {
+				t.Errorf("%s: the default names %q, its origin %q", key, word, o.source)
+			}
+		}
+	}
+	if compared < 30 || assumed < 10 {
+		t.Errorf("found %d commented defaults, %d of them assumed: the test reads too little", compared, assumed)
+	}
+}
+
+// defaultComments reads the comment on or above the line of every field that
+// a function's struct literal sets, by key.
+func defaultComments(t *testing.T, file, function, key string, typ reflect.Type) map[string]string {
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := map[int]string{}
+	for _, g := range parsed.Comments {
+		comments[fset.Position(g.End()).Line] = strings.TrimSpace(g.Text())
+	}
+	found := map[string]string{}
+	coded := map[int]bool{} // lines that a field ends on
+	var fields func(lit *ast.CompositeLit, typ reflect.Type, key, inherited string)
+	fields = func(lit *ast.CompositeLit, typ reflect.Type, key, inherited string) {
+		for _, e := range lit.Elts {
+			kv, ok := e.(*ast.KeyValueExpr)
+			if !ok {
+				continue
+			}
+			f, ok := typ.FieldByName(kv.Key.(*ast.Ident).Name)
+			if !ok {
+				t.Fatalf("%s: no field %v", file, kv.Key)
+			}
+			line := fset.Position(kv.End()).Line
+			coded[line] = true
+			comment := inherited
+			if c, ok := comments[line]; ok {
+				comment = c
+			} else if c, ok := comments[fset.Position(kv.Pos()).Line-1]; ok && !coded[fset.Position(kv.Pos()).Line-1] {
+				comment = c
+			}
+			at := below(key, f.Tag.Get("toml"))
+			inner, isLit := kv.Value.(*ast.CompositeLit)
+			if isLit && f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[netmodel.Dist]() {
+				fields(inner, f.Type, at, comment)
+			} else if comment != "" {
+				found[at] = comment
+			}
+		}
+	}
+	for _, d := range parsed.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == function && f.Recv == nil {
+			lit := f.Body.List[0].(*ast.ReturnStmt).Results[0].(*ast.CompositeLit)
+			fields(lit, typ, key, "")
+		}
+	}
+	if len(found) == 0 {
+		t.Errorf("%s: no comment in %s", file, function)
+	}
+	return found
+}
+
+// The table in docs/model.md is the one that runs print. Its rows are those of
+// a scenario that sets nothing.
+func TestModelPageListsTheDefaults(t *testing.T) {
+	page, err := os.ReadFile("../docs/model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Default()
+	s.Servers = append(s.Servers, netmodel.DefaultServer())
+	s.Destinations = []netmodel.Destination{netmodel.DefaultDestination(), netmodel.DefaultDestination()}
+	s.Campaigns = []Campaign{DefaultCampaign()}
+	for _, a := range s.Assumptions() {
+		if a.Status == ByAuthor || strings.Contains(a.Key, "[1]") {
+			continue
+		}
+		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", strings.ReplaceAll(a.Key, "[0]", "[]"), a.Value, a.Status, a.Source)
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/model.md has no row %s", row)
+		}
+	}
+}
+
+const doubtful = `
+schema_version = 1
+name = "doubtful"
+[governor]
+step = "explicit"
+d = 8
+[network]
+per_hop = "2ms"
+[network.dns]
+hit_ratio = 0.6
+hit = "1ms"
+[[server]]
+name = "b1"
+[[destination]]
+name = "big"
+domain = "big.example"
+cap = 1
+banner = { dist = "uniform", min = "10ms", max = "30ms" }
+dot = { dist = "lognormal", median = "2s", sigma = 0.5 }
+dead = [{ share = 0.3 }]
+fail = [{ at = "connect", fault = "timeout", p = 0.02 }, { at = "dot", reply = 451, p = 0.03 }]
+[[destination]]
+name = "small"
+domain = "small.example"
+[[campaign]]
+name = "news"
+recipients = 100
+`
+
+func rows(t *testing.T, text string) (*Scenario, map[string]Assumption) {
+	t.Helper()
+	s, err := Load("test", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]Assumption{}
+	for _, a := range s.Assumptions() {
+		if _, twice := all[a.Key]; twice {
+			t.Errorf("%s is listed twice", a.Key)
+		}
+		all[a.Key] = a
+	}
+	return s, all
+}
+
+func TestAssumptions(t *testing.T) {
+	_, got := rows(t, doubtful)
+	for _, want := range []Assumption{
+		{Key: "governor.d", Value: "8", Status: "scenario", Source: "instead of 0, which is derived: no explicit step: [0067] gives it"},
+		{Key: "governor.target", Value: "140000/h", Status: "derived", Source: "Table 1"},
+		{Key: "retry.delays", Value: "30m, 30m, 2h, 3h", Status: "derived", Source: "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
+		{Key: "message.size", Value: "45kB", Status: "assumed", Source: "median campaign"},
+		{Key: "network.per_hop", Value: "2ms", Status: "scenario", Source: "instead of 0s, which is measured: Fei et al.: hops do not predict delay"},
+		{Key: "network.dns.hit_ratio", Value: "0.6", Status: "scenario", Source: "instead of 0.9, which is assumed: TTL 300-3600 s at bulk rates"},
+		{Key: "network.dns.hit", Value: "1ms", Status: "assumed", Source: "local resolver"}, // written down, but the default
+		{Key: "network.dns.miss", Value: "lognormal median 22.4ms sigma 1.957", Status: "derived", Source: "Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"},
+		{Key: "network.hops.max", Value: "32", Status: "derived", Source: "Fei et al.: 90 % of US hosts within 18 hops"},
+		{Key: "server[0].contention", Of: "b1", Value: "0", Status: "assumed", Source: "no fit for an MTA was found: it never slows down"},
+		{Key: "destination[0].banner", Of: "big", Value: "uniform min 10ms max 30ms", Status: "scenario", Source: "instead of lognormal median 40ms sigma 1, which is assumed: not calibrated"},
+		{Key: "destination[0].dead[0].share", Of: "big", Value: "0.3", Status: "scenario", Source: "chosen: 550 at rcpt"},
+		{Key: "destination[0].fail[0].p", Of: "big", Value: "0.02", Status: "scenario", Source: "chosen: timeout at connect"},
+		{Key: "destination[0].fail[1].p", Of: "big", Value: "0.03", Status: "scenario", Source: "chosen: 451 at dot"},
+		{Key: "destination[1].fail", Of: "small", Value: "none", Status: "assumed", Source: "the receiver never fails"},
+		{Key: "destination[1].share", Of: "small", Value: "1", Status: "assumed", Source: "equal parts"},
+		{Key: "campaign[0].recipients", Of: "news", Value: "100", Status: "scenario", Source: "chosen"},
+	} {
+		a := got[want.Key]
+		a.value, a.field = reflect.Value{}, field{}
+		if fmt.Sprint(a) != fmt.Sprint(want) {
+			t.Errorf("got  %+v\nwant %+v", a, want)
+		}
+	}
+	for _, no := range []string{"governor.factor", "server[0].share", "seed", "destination[0].fail", "destination[0].dead[0].reply"} {
+		if a, there := got[no]; there {
+			t.Errorf("%s is listed: %+v", no, a)
+		}
+	}
+}
+
+func TestScaled(t *testing.T) {
+	_, got := rows(t, doubtful)
+	for _, c := range []struct {
+		key    string
+		factor float64
+		want   string
+	}{
+		{"governor.d", 0.5, "governor.d=4"},
+		{"governor.target", 2, "governor.target=280000/h"},
+		{"message.size", 0.5, "message.size=22500B"},
+		{"network.per_hop", 2, "network.per_hop=4ms"},
+		{"network.hop_loss", 2, ""},                             // 0 stays 0
+		{"network.dns.hit_ratio", 2, "network.dns.hit_ratio=1"}, // a probability ends there
+		{"network.dns.hit_ratio", 0.5, "network.dns.hit_ratio=0.3"},
+		{"network.dns.hit", 0.5, "network.dns.hit=500µs"},
+		{"network.dns.miss", 2, `network.dns.miss={dist = "lognormal", median = "44.8ms", sigma = 1.957}`},
+		{"network.retransmissions", 0.5, "network.retransmissions=3"},
+		{"destination[0].banner", 0.5, `destination[0].banner={dist = "uniform", min = "5ms", max = "15ms"}`},
+		{"destination[0].rtt", 2, `destination[0].rtt={dist = "gamma", mean = "161ms", shape = 2.3}`},
+		{"destination[0].cap", 0.5, ""}, // 0.5 is rounded to 1, which it was
+		{"destination[0].cap", 2, "destination[0].cap=2"},
+		{"destination[1].fail", 2, ""},
+		{"retry.delays", 2, ""}, // several numbers
+	} {
+		a, ok := got[c.key]
+		if s := a.Scaled(c.factor); !ok || s != c.want {
+			t.Errorf("%s x %g: got %q, want %q", c.key, c.factor, s, c.want)
+		}
+		if v := a.ScaledValue(c.factor); (v == "") != (c.want == "") {
+			t.Errorf("%s x %g: value %q", c.key, c.factor, v)
+		}
+	}
+	if v := got["destination[0].rtt"].ScaledValue(0.5); v != "gamma mean 40.25ms shape 2.3" {
+		t.Errorf("got %q", v)
+	}
+}
+
+// A scaled number is the one that the scenario then has, and nothing else
+// moves, for every number of every built-in scenario.
+func TestScaledMovesOneNumber(t *testing.T) {
+	tried := 0
+	for _, name := range Names() {
+		text, _ := Builtin(name)
+		s, before := rows(t, string(text))
+		for _, a := range s.Assumptions() {
+			for _, factor := range []float64{0.5, 2} {
+				set := a.Scaled(factor)
+				if set == "" {
+					continue
+				}
+				v, err := s.With(set)
+				if err != nil {
+					t.Errorf("%s: %s: %v", name, set, err)
+					continue
+				}
+				tried++
+				for _, b := range v.Assumptions() {
+					if want := before[b.Key].Value; b.Key != a.Key && b.Value != want {
+						t.Errorf("%s: %s moves %s to %s", name, set, b.Key, b.Value)
+					} else if b.Key == a.Key && (b.Value != a.ScaledValue(factor) || b.Value == want) {
+						t.Errorf("%s: %s: %s, announced as %q, was %s", name, set, b.Value, a.ScaledValue(factor), want)
+					}
+				}
+			}
+		}
+	}
+	if tried < 500 {
+		t.Errorf("%d numbers were scaled", tried)
+	}
+}
+
+func TestInDoubt(t *testing.T) {
+	_, got := rows(t, doubtful)
+	for key, want := range map[string]bool{
+		"governor.start": true, "campaign[0].subset": true, "dialogue.timeouts.dns": true, "message.size": true, "destination[0].dot": true,
+		"destination[0].rtt": true, "network.per_hop": true, "destination[0].fail[0].p": true, "network.dns.miss": true,
+		"governor.d": false, "governor.target": false, "campaign[0].recipients": false, "retry.limit": false, "dialogue.timeouts.dot": false, "horizon": false,
+	} {
+		if a, ok := got[key]; !ok || a.InDoubt() != want {
+			t.Errorf("%s: %v, want %v", key, a.InDoubt(), want)
+		}
+	}
+	// per_hop as measured is not in doubt.
+	_, plain := rows(t, strings.Replace(doubtful, `per_hop = "2ms"`, "", 1))
+	if plain["network.per_hop"].InDoubt() {
+		t.Error("a measured number is in doubt")
+	}
+}
