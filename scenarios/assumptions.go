@@ -245,12 +245,31 @@ func (a Assumption) Scaled(factor float64) string {
 	return a.Key + "=" + value
 }
 
-// ScaledValue is the number that Scaled sets, for people.
-func (a Assumption) ScaledValue(factor float64) string {
+// ScaledNumber is the Number that Scaled gives.
+func (a Assumption) ScaledNumber(factor float64) string {
 	if n := a.scaled(factor); n != nil {
-		return inWords(reflect.ValueOf(n))
+		return number(reflect.ValueOf(n))
 	}
 	return ""
+}
+
+// Number is the part of the value that Scaled multiplies.
+func (a Assumption) Number() string {
+	if !a.value.IsValid() {
+		return a.Value
+	}
+	return number(a.value)
+}
+
+func number(v reflect.Value) string {
+	d, ok := v.Interface().(netmodel.Dist)
+	if !ok {
+		return inWords(v)
+	}
+	if d.Dist == "uniform" {
+		return d.Min.String() + " to " + d.Max.String()
+	}
+	return (d.Mean + d.Median + d.Min + d.Scale).String() // each family has one of them
 }
 
 // scaled is the new value, nil if it is the old one.

@@ -310,7 +310,7 @@ func TestLoadGovernor(t *testing.T) {
 		t.Errorf("got %+v, %v", law, err)
 	}
 	for _, c := range []struct{ src, want string }{
-		{"[governer]", "law.toml:1:1: governor: missing, want a [governor] table"},
+		{"[governer]", "law.toml:1:1: governor: missing, want a [governor] table; \"governer\" is none"},
 		{"[governor]\nstrt = 3\nstep = 'explicit'", "law.toml:1:1: governor.d: got 0, want more than 0, at most 1000000, with step = \"explicit\"\n" +
 			"law.toml:2:1: governor: unknown key \"strt\", did you mean \"start\"?"},
 	} {
