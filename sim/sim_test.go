@@ -447,6 +447,36 @@ func TestGreylistPasses(t *testing.T) {
 	}
 }
 
+// At one moment completions come before the end of the interval: of a message
+// a second, the tenth belongs to the first ten seconds.
+func TestCompletionsBeforeWakes(t *testing.T) {
+	s := plain(100)
+	s.Governor.Start, s.Governor.Interval, s.Horizon = 1, 10*vt.Second, 25*vt.Second
+	r := run(t, s)
+	var got []uint64
+	for _, i := range r.Rec.Intervals {
+		got = append(got, i.Sample.Delivered)
+	}
+	if want := []uint64{10, 10, 5}; !slices.Equal(got, want) {
+		t.Errorf("intervals deliver %v, want %v", got, want)
+	}
+}
+
+// A process that is freed hangs up, and makes room under a receiver's cap: the
+// second campaign is refused only while the first one's process is connected.
+func TestHangUpMakesRoom(t *testing.T) {
+	s := plain(1)
+	s.Governor.Start, s.Dialogue.Messages = 2, 100
+	s.Destinations[0].Cap = 1
+	s.Retry.Limit, s.Retry.Delays = 1, []vt.Span{vt.Minute}
+	s.Campaigns[0].Processes = 1
+	s.Campaigns = append(s.Campaigns, scenarios.Campaign{Name: "second", Recipients: 20, Processes: 1, Subset: 20})
+	r := run(t, s)
+	if r.Rec.ByStatus[mail.Done] != 21 || r.Rec.Attempts <= 21 || r.Rec.Attempts > 30 {
+		t.Errorf("%d delivered of 21 in %d attempts", r.Rec.ByStatus[mail.Done], r.Rec.Attempts)
+	}
+}
+
 // What an attempt costs, all told: list, luck, dialogue, queue, engine, recorder.
 func BenchmarkAttempts(b *testing.B) {
 	for _, v := range []struct {

@@ -74,7 +74,7 @@ func ParseBytes(s string) (Bytes, error) {
 			continue
 		}
 		n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || math.IsNaN(n) || n < 0 || n*float64(u.size) > 1<<50 {
+		if err != nil || !(n >= 0) || n*float64(u.size) > 1<<50 {
 			break
 		}
 		return Bytes(n * float64(u.size)), nil

@@ -103,7 +103,7 @@ func ParseSpan(s string) (Span, error) {
 		return 0, fmt.Errorf("%q is negative, want a time of 0 or more", s)
 	}
 	sum := days + Span(d)
-	if sum < 0 {
+	if sum < 0 || sum > 36500*Day {
 		return 0, fmt.Errorf("%q is too long, want at most 36500d", s)
 	}
 	return sum, nil

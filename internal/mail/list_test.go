@@ -1,0 +1,81 @@
+package mail
+
+import (
+	"math"
+	"testing"
+
+	"flyball/internal/rng"
+)
+
+// Each destination gets its share of a synthetic list, within 4 standard
+// deviations; shares need not add up to 1.
+func TestSyntheticListShares(t *testing.T) {
+	const n = 200000
+	for _, shares := range [][]float64{{1}, {1, 1}, {70, 30}, {0, 3, 0, 1}, {0.004, 0.996}, {1, 2, 3, 4}, {5, 0}} {
+		list := SyntheticList(n, shares, rng.New(1, 0))
+		if list.Len() != n {
+			t.Errorf("%v: %d recipients", shares, list.Len())
+		}
+		seen := make([]int, len(shares))
+		for r := range Recipient(n) {
+			seen[list.Destination(r)]++
+		}
+		var total float64
+		for _, s := range shares {
+			total += s
+		}
+		for d, s := range shares {
+			p := s / total
+			if want := n * p; math.Abs(float64(seen[d])-want) > 4*math.Sqrt(want*(1-p)) {
+				t.Errorf("%v: destination %d has %d, want %.0f", shares, d, seen[d], want)
+			}
+		}
+	}
+}
+
+// A recipient's destination is a matter of its number and the seed, not of the
+// list's length or of what was asked before.
+func TestSyntheticListIsNamed(t *testing.T) {
+	shares := []float64{1, 2, 3}
+	short, long, other := SyntheticList(100, shares, rng.New(1, 0)), SyntheticList(100000, shares, rng.New(1, 0)), SyntheticList(100, shares, rng.New(2, 0))
+	differ := 0
+	for r := Recipient(99); r < 100; r-- {
+		if short.Destination(r) != long.Destination(r) {
+			t.Fatalf("recipient %d goes to %d and %d", r, short.Destination(r), long.Destination(r))
+		}
+		if short.Destination(r) != other.Destination(r) {
+			differ++
+		}
+	}
+	if differ == 0 {
+		t.Error("another seed makes no difference")
+	}
+}
+
+// Neighbours share a block of draws; their destinations are independent all
+// the same.
+func TestSyntheticNeighboursAreIndependent(t *testing.T) {
+	const n = 200000
+	list := SyntheticList(n, []float64{1, 3}, rng.New(9, 0))
+	for lag := Recipient(1); lag <= 4; lag++ {
+		both := 0
+		for r := range Recipient(n) {
+			if list.Destination(r) == 0 && list.Destination(r+lag) == 0 {
+				both++
+			}
+		}
+		if want := n / 16.0; math.Abs(float64(both)-want) > 4*math.Sqrt(want) {
+			t.Errorf("%d apart: %d pairs, want %.0f", lag, both, want)
+		}
+	}
+}
+
+func TestReadList(t *testing.T) {
+	list := ReadList([]Destination{2, 0, 1})
+	if list.Len() != 3 || list.Destination(0) != 2 || list.Destination(1) != 0 || list.Destination(2) != 1 {
+		t.Errorf("%d recipients, at %d %d %d", list.Len(), list.Destination(0), list.Destination(1), list.Destination(2))
+	}
+	if empty := ReadList([]Destination{}); empty.Len() != 0 {
+		t.Errorf("%d recipients in an empty list", empty.Len())
+	}
+}

@@ -1,0 +1,69 @@
+package mail
+
+import "testing"
+
+// RFC 5321 4.2.1: 2yz is success, 4yz may be tried again, 5yz may not; and no
+// reply after the final dot leaves the matter open.
+func TestClass(t *testing.T) {
+	for _, v := range []struct {
+		r    Reply
+		want Class
+	}{
+		{Reply{Code: 250, Stage: StageDot}, Delivered}, {Reply{Code: 251, Stage: StageDot}, Delivered},
+		{Reply{Code: 400, Stage: StageMAIL}, Deferral}, {Reply{Code: 421, Stage: StageBanner}, Deferral}, {Reply{Code: 451, Stage: StageRCPT}, Deferral}, {Reply{Code: 499, Stage: StageDot}, Deferral},
+		{Reply{Code: 500, Stage: StageEHLO}, Bounce}, {Reply{Code: 550, Stage: StageRCPT}, Bounce}, {Reply{Code: 599, Stage: StageDot}, Bounce},
+		{Reply{Fault: Drop, Stage: StageConnect}, Deferral}, {Reply{Fault: Timeout, Stage: StageDATA}, Deferral}, {Reply{Fault: Drop, Stage: StageRCPT}, Deferral},
+		{Reply{Fault: ServFail, Stage: StageDNS}, Deferral}, {Reply{Fault: Timeout, Stage: StageDNS}, Deferral}, {Reply{Fault: NoName, Stage: StageDNS}, Bounce},
+		{Reply{Fault: Drop, Stage: StageDot}, Ambiguous}, {Reply{Fault: Timeout, Stage: StageDot}, Ambiguous},
+	} {
+		if got := v.r.Class(); got != v.want {
+			t.Errorf("%+v is a %s, want %s", v.r, got, v.want)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	for _, v := range []struct {
+		r    Reply
+		want bool
+	}{
+		{Reply{Code: 250, Stage: StageDot}, true}, {Reply{Code: 451, Stage: StageMAIL}, true}, {Reply{Code: 550, Stage: StageRCPT}, true}, {Reply{Code: 452, Stage: StageDot}, true},
+		{Reply{Code: 421, Stage: StageRCPT}, false}, {Reply{Code: 421, Stage: StageDot}, false}, {Reply{Code: 421, Stage: StageBanner}, false},
+		{Reply{Code: 554, Stage: StageBanner}, false}, {Reply{Code: 502, Stage: StageEHLO}, false},
+		{Reply{Fault: Drop, Stage: StageRCPT}, false}, {Reply{Fault: Timeout, Stage: StageDot}, false}, {Reply{Fault: ServFail, Stage: StageDNS}, false},
+	} {
+		if got := v.r.Open(); got != v.want {
+			t.Errorf("%+v leaves the connection open: %v, want %v", v.r, got, v.want)
+		}
+	}
+}
+
+// Names are found by what they print, and by nothing else.
+func TestNames(t *testing.T) {
+	for s := range Stages {
+		if got, ok := StageNamed(s.String()); !ok || got != s {
+			t.Errorf("stage %d prints as %q and is found as %d, %v", s, s, got, ok)
+		}
+	}
+	for f := Drop; f < Faults; f++ {
+		if got, ok := FaultNamed(f.String()); !ok || got != f {
+			t.Errorf("fault %d prints as %q and is found as %d, %v", f, f, got, ok)
+		}
+	}
+	for _, bad := range []string{"", "DOT", "helo", "drop "} {
+		if s, ok := StageNamed(bad); ok {
+			t.Errorf("stage %q is %s", bad, s)
+		}
+		if f, ok := FaultNamed(bad); ok {
+			t.Errorf("fault %q is %s", bad, f)
+		}
+	}
+	for i, want := range []string{"pending", "delivered", "failed", "suppressed", "ambiguous"} {
+		if got := Status(i).String(); got != want {
+			t.Errorf("status %d prints as %q, want %q", i, got, want)
+		}
+	}
+	if int(Statuses) != 5 || Fresh.String() != "fresh" || Reused.String() != "reused" || Reset.String() != "reset" {
+		t.Error("statuses or connections have other names")
+	}
+}
