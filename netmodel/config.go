@@ -147,11 +147,12 @@ func (c Config) Validate() []error {
 		key := conf.Index("server", i)
 		l.Check(s.Name != "", key+".name", "got an empty name, want one such as \"b1\"")
 		l.Check(s.Name == "" || !names[s.Name], key+".name", "got %q a second time, want a name of its own", s.Name)
+		l.Check(conf.Printable(s.Name), key+".name", "got %q, want printable characters, at most 64", s.Name)
 		names[s.Name] = true
 		l.Check(s.ExtraRTT <= vt.Minute, key+".extra_rtt", "got %s, want at most 1m", s.ExtraRTT)
 	}
 	l.Check(len(c.Destinations) > 0, "destination", "got none, want at least one [[destination]]")
-	l.Check(len(c.Destinations) <= 10000, "destination", "got %d, want at most 10000", len(c.Destinations))
+	l.Check(len(c.Destinations) <= 1000, "destination", "got %d, want at most 1000", len(c.Destinations))
 	var share float64
 	names, domains := map[string]bool{}, map[string]bool{}
 	for i, d := range c.Destinations {
@@ -188,6 +189,7 @@ func (n Network) validate() []error {
 func (d Destination) validate() []error {
 	var l conf.List
 	l.Check(d.Name != "", "name", "got an empty name, want one such as \"provider\"")
+	l.Check(conf.Printable(d.Name), "name", "got %q, want printable characters, at most 64", d.Name)
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
 	for _, v := range []struct {
 		key  string

@@ -22,7 +22,9 @@ func Check(s *scenarios.Scenario) error {
 			continue
 		}
 		l.Check(a.Domain == d.Domain, key, "got %q, want it in lower case: %q", d.Domain, a.Domain)
-		l.Check(a.Reserved(), key, "got %q, want a reserved domain in a live run, such as \"provider.example\" (RFC 2606)", d.Domain)
+		if !a.Reserved() {
+			return fmt.Errorf("scenario %s: %s: %w: got %q, want a reserved domain, such as \"provider.example\" (RFC 2606)", s.Name, key, ErrRefused, d.Domain)
+		}
 	}
 	if l != nil {
 		return fmt.Errorf("scenario %s: %w", s.Name, errors.Join(l...))

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ErrRefused says that an address is not one a live run may connect to.
-var ErrRefused = errors.New("refused for safety: only loopback addresses are dialled")
+// ErrRefused says that a live run may not connect to an address, or not mail it.
+var ErrRefused = errors.New("refused for safety: a live run dials loopback only and mails reserved domains only")
 
 // dialLoopback is the only place that dials. The check stands on the final
 // address, after every name has been resolved, at every dial.

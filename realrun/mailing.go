@@ -132,7 +132,20 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	return message.Parse(src.TemplateName, text)
+	t, err := message.Parse(src.TemplateName, text)
+	if err == nil && !t.From().Reserved() {
+		return nil, fmt.Errorf("%s: From: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", src.TemplateName, ErrRefused, t.From().Domain)
+	}
+	return t, err
+}
+
+// Size is the length of the first recipient's message.
+func (m *Mailing) Size() int {
+	if m.List.Len() == 0 {
+		return 0
+	}
+	_, body := m.Letter(0, nil)
+	return len(body)
 }
 
 // Address of a recipient.

@@ -79,9 +79,10 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
 		total: uint64(list.Len()), slots: map[slot]chan engine.Action{}, journal: journal,
 	}
+	// No recipient is in two attempts, and no process of a server beyond those asked for.
 	most := 0
 	for _, a := range r.arrivals {
-		most += a.Reserve.Processes
+		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)
 	for i := range s.Servers {
@@ -123,8 +124,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		}
 		now := r.now() // one reading a turn
 		if now > r.horizon {
-			now = r.horizon
-			cancel()
+			break
 		}
 		for got {
 			r.complete(ctx, now, e)
@@ -145,11 +145,13 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		}
 	}
 	cancel()
-	return r.close(), stopped && r.now() < r.horizon
+	return r.close(), stopped
 }
 
-// close lets the attempts under way end and takes their results, then closes
-// the accounts. What the machines want started now is left undone.
+// close cuts the attempts under way short, takes the results of those that
+// could not be, since their final dot was sent, and closes the accounts. The
+// recipients of the others stay pending. What the machines want started now is
+// left undone.
 func (r *Runner) close() vt.Time {
 	for _, orders := range r.slots {
 		close(orders)
@@ -158,6 +160,9 @@ func (r *Runner) close() vt.Time {
 	close(r.ended)
 	now := min(r.now(), r.horizon)
 	for e := range r.ended {
+		if e.Reply.Fault == mail.Aborted {
+			continue
+		}
 		r.journal.complete(now, e.server, e.Completion)
 		r.machines[e.server].Complete(now, e.Completion, nil)
 	}
@@ -198,6 +203,9 @@ func (r *Runner) now() vt.Time { return vt.Time(float64(time.Since(r.began)) * r
 // complete, arrive and wake hand the machines their inputs, in this order of
 // simultaneous ones, as the simulator does.
 func (r *Runner) complete(ctx context.Context, now vt.Time, e ending) {
+	if e.Reply.Fault == mail.Aborted {
+		return // the run is being stopped
+	}
 	r.Late.Record(now.Sub(e.at))
 	r.journal.complete(now, e.server, e.Completion)
 	r.perform(ctx, r.machines[e.server].Complete(now, e.Completion, r.actions[:0]))

@@ -71,11 +71,11 @@ func rehearsal(recipients int) *scenarios.Scenario {
 type outcomes struct {
 	status    []mail.Status
 	tries     []int
-	ambiguous []uint8
+	ambiguous []uint16
 }
 
 func newOutcomes(n int) *outcomes {
-	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint8, n)}
+	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint16, n)}
 }
 
 func (o *outcomes) watch(_ vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
@@ -107,7 +107,8 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 		t.Fatal(err)
 	}
 	defer receivers.Close()
-	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example"}
+	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example",
+		Broken: func(err error) { t.Error(err) }}
 	got := newOutcomes(list.Len())
 	r, err := realrun.New(s, &list, scale, transport, got.watch, journal)
 	if err != nil {

@@ -3,8 +3,10 @@ package realrun
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -32,7 +34,8 @@ type SMTP struct {
 	Letters  Letters
 	Dialogue mail.Dialogue
 	Scale    float64
-	Domain   string // of the envelope sender and of EHLO
+	Domain   string      // of the envelope sender and of EHLO
+	Broken   func(error) // told when this machine cannot go on; must stop the run
 }
 
 // Process is an MTA process without a connection.
@@ -64,90 +67,107 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	case mail.Fresh:
 		p.HangUp()
 		addr, fault := p.Resolver.Resolve(ctx, a.Server, a.Dest)
+		if ctx.Err() != nil {
+			fault = mail.Aborted
+		}
 		if fault != mail.NoFault {
 			return mail.Reply{Stage: mail.StageDNS, Fault: fault}
 		}
 		if r, ok := p.connect(ctx, addr); !ok {
 			return r
 		}
-	case mail.Reset:
-		p.client.CommandTimeout = p.patience(mail.StageEHLO)
-		if err := p.client.Reset(); err != nil {
-			return p.failed(mail.StageEHLO, err)
-		}
 	}
 	// A cancelled run cuts every conversation that has not reached its final dot.
 	conn := p.conn
-	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	return p.converse(ctx, a, stop)
-}
-
-// connect opens a connection and greets.
-func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
-	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
-	defer cancel()
-	conn, err := dialLoopback(dial, addr)
-	if err != nil {
-		return mail.Reply{Stage: mail.StageConnect, Fault: fault(err)}, false
-	}
-	p.conn = &watched{Conn: conn}
-	p.client = smtp.NewClient(p.conn)
-	p.client.CommandTimeout = p.patience(mail.StageBanner)
-	p.client.SubmissionTimeout = p.patience(mail.StageDot)
-	if err := p.client.Hello(p.Domain); err != nil {
-		if !p.conn.spoke {
-			return p.failed(mail.StageBanner, err), false
-		}
-		return p.failed(mail.StageEHLO, err), false
-	}
-	return mail.Reply{}, true
-}
-
-// converse carries one message over an open connection.
-func (p *process) converse(ctx context.Context, a mail.Attempt, disarm func() bool) mail.Reply {
-	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
-	p.body = message
-	p.client.CommandTimeout = p.patience(mail.StageMAIL)
-	if err := p.client.Mail(mail.VERP(a.Rcpt, a.Try, p.Domain), nil); err != nil {
-		return p.failed(mail.StageMAIL, err)
-	}
-	if err := p.client.Rcpt(to, nil); err != nil {
-		return p.failed(mail.StageRCPT, err)
-	}
-	p.client.CommandTimeout = p.patience(mail.StageDATA)
-	data, err := p.client.Data()
-	if err != nil {
-		return p.failed(mail.StageDATA, err)
-	}
-	if _, err := data.Write(message); err != nil {
-		return p.failed(mail.StageDATA, err)
-	}
-	// The last gate: past it the message counts as sent, so the reply is
-	// waited for even if the run is cancelled meanwhile.
-	if !disarm() || ctx.Err() != nil {
-		return p.failed(mail.StageDATA, context.Canceled)
-	}
-	if err := data.Close(); err != nil {
-		return p.failed(mail.StageDot, err)
-	}
-	return mail.Reply{Code: 250, Stage: mail.StageDot}
-}
-
-// failed reads an error of the client. Whatever is not a reply ends the
-// connection.
-func (p *process) failed(stage mail.Stage, err error) mail.Reply {
-	r := mail.Reply{Stage: stage}
-	var refusal *smtp.SMTPError
-	if errors.As(err, &refusal) {
-		r.Code = uint16(refusal.Code)
-	} else {
-		r.Fault = fault(err)
+	disarm := context.AfterFunc(ctx, func() { conn.Close() })
+	r, sent := p.converse(a, disarm)
+	if !disarm() && !sent {
+		r = mail.Reply{Stage: r.Stage, Fault: mail.Aborted}
 	}
 	if !r.Open() {
 		p.abort()
 	}
 	return r
+}
+
+// connect opens a connection. What this machine lacks stops the run; it is not
+// the recipient's failure.
+func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
+	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
+	defer cancel()
+	conn, err := dialLoopback(dial, addr)
+	switch {
+	case ctx.Err() != nil:
+		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.ENOBUFS):
+		p.Broken(fmt.Errorf("cannot open another connection: %w", err))
+		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
+	case err != nil:
+		return mail.Reply{Stage: mail.StageConnect, Fault: fault(err)}, false
+	}
+	p.conn = &watched{Conn: conn}
+	p.client = smtp.NewClient(p.conn)
+	p.client.SubmissionTimeout = p.patience(mail.StageDot)
+	return mail.Reply{}, true
+}
+
+// converse carries one message over an open connection. It reports whether the
+// final dot was sent.
+func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, sent bool) {
+	switch a.Conn {
+	case mail.Fresh:
+		p.client.CommandTimeout = p.patience(mail.StageBanner)
+		if err := p.client.Hello(p.Domain); err != nil {
+			if !p.conn.spoke {
+				return failed(mail.StageBanner, err), false
+			}
+			return failed(mail.StageEHLO, err), false
+		}
+	case mail.Reset:
+		p.client.CommandTimeout = p.patience(mail.StageEHLO)
+		if err := p.client.Reset(); err != nil {
+			return failed(mail.StageEHLO, err), false
+		}
+	}
+	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
+	p.body = message
+	p.client.CommandTimeout = p.patience(mail.StageMAIL)
+	if err := p.client.Mail(mail.VERP(a.Rcpt, a.Try, p.Domain), nil); err != nil {
+		return failed(mail.StageMAIL, err), false
+	}
+	if err := p.client.Rcpt(to, nil); err != nil {
+		return failed(mail.StageRCPT, err), false
+	}
+	p.client.CommandTimeout = p.patience(mail.StageDATA)
+	data, err := p.client.Data()
+	if err != nil {
+		return failed(mail.StageDATA, err), false
+	}
+	if _, err := data.Write(message); err != nil {
+		return failed(mail.StageDATA, err), false
+	}
+	// The last gate: past it the message counts as sent, so the reply is
+	// waited for even if the run is cancelled meanwhile.
+	if !disarm() {
+		return mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false
+	}
+	if err := data.Close(); err != nil {
+		return failed(mail.StageDot, err), true
+	}
+	return mail.Reply{Code: 250, Stage: mail.StageDot}, true
+}
+
+// failed reads an error of the client: a refusal, a reply that has no business
+// there, or a lost connection.
+func failed(stage mail.Stage, err error) mail.Reply {
+	var reply *smtp.SMTPError
+	switch {
+	case !errors.As(err, &reply):
+		return mail.Reply{Stage: stage, Fault: fault(err)}
+	case reply.Code/100 == 4 || reply.Code/100 == 5:
+		return mail.Reply{Stage: stage, Code: uint16(reply.Code)}
+	}
+	return mail.Reply{Stage: stage, Fault: mail.Garbled}
 }
 
 // fault tells a time-out from a lost connection.
@@ -169,8 +189,10 @@ func (p *process) HangUp() {
 }
 
 func (p *process) abort() {
-	p.conn.Close()
-	p.conn, p.client = nil, nil
+	if p.conn != nil {
+		p.conn.Close()
+		p.conn, p.client = nil, nil
+	}
 }
 
 func (t *SMTP) patience(stage mail.Stage) time.Duration {

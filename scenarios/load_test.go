@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"flyball/internal/conf"
 	"flyball/internal/unit"
@@ -197,7 +196,7 @@ func TestOrderOfProblems(t *testing.T) {
 }
 
 // The limits hold before any work that grows faster than the file: squared, the
-// larger of these would take minutes.
+// larger of these would take longer than a test may.
 func TestHugeFiles(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct {
@@ -210,14 +209,10 @@ func TestHugeFiles(t *testing.T) {
 		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/16) + "]", `retry.delays[0]: "1" has no unit`},
 		{"many keys", minimal + "[retry]\n" + manyKeys(6000), "unknown key"},
 		{"many twice", strings.Repeat("a=1\n", mib/4), `"a" is given twice, see line 1`},
-		{"spelled out", minimal + manyDestinations(4000), "bytes with every value spelled out"},
+		{"many destinations", minimal + manyDestinations(4000), "want at most 1000"},
 		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/88), "want at most 1000"},
 	} {
-		start := time.Now()
 		_, err := Load("huge.toml", []byte(c.src), nil)
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: took %s", c.name, took)
-		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %.200s, want %s", c.name, fmt.Sprint(err), c.want)
 		}

@@ -9,7 +9,7 @@ type Metric struct {
 }
 
 // Metrics lists every metric, by name. Reports compute exactly these. Judged
-// are the whole intervals in which some recipient had not been tried yet.
+// are the whole intervals in which there was work for every available process.
 func Metrics() []Metric {
 	return []Metric{
 		{"ambiguous", "recipients", "final dot sent, no reply known, not resent"},

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"math"
 	"sort"
 
 	"flyball/engine"
@@ -48,7 +49,7 @@ type Arrival struct {
 
 // Arrivals lists what every server is asked to deliver, in order of time. Each
 // campaign's list is cut into one run of recipients per server, by the
-// servers' shares ([0062]). A list of another length than the synthetic one
+// servers' shares to the nearest recipient ([0062]). A list of another length than the synthetic one
 // replaces the lists of all campaigns, in proportion.
 func (s *Scenario) Arrivals(recipients int) []Arrival {
 	var weight float64
@@ -59,11 +60,11 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 	var before, first int // recipients of earlier campaigns: as written, and of this list
 	for _, c := range s.Campaigns {
 		before += c.Recipients
-		last := int(float64(recipients) * (float64(before) / float64(s.Recipients())))
+		last := int(uint64(recipients) * uint64(before) / uint64(s.Recipients()))
 		from, sum := first, 0.0
 		for i, v := range s.Servers {
 			sum += v.Share
-			to := first + int(float64(last-first)*(sum/weight))
+			to := first + int(math.Round(float64(last-first)*(sum/weight)))
 			if to > from {
 				all = append(all, Arrival{At: vt.Time(c.Start), Server: mail.Server(i), Reserve: engine.Reserve{
 					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset}})

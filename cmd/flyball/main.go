@@ -52,6 +52,7 @@ func main() {
 type app struct {
 	in          io.Reader
 	out, errout io.Writer
+	stdout      io.Writer // beneath out: whether it is a terminal
 	quiet       bool
 	quietFor    time.Duration // before progress is shown where it is not a bar
 	color       string
@@ -67,9 +68,14 @@ func (a *app) run(args []string) (code int) {
 			a.reportBug(v)
 		}
 	}()
+	out := &checked{w: a.out}
+	a.stdout, a.out = a.out, out
 	root := a.commands()
 	root.SetArgs(args)
 	err := root.Execute()
+	if out.err != nil {
+		err = exit{exitEnvironment, fmt.Errorf("standard output: %w", out.err)}
+	}
 	if err == nil {
 		return 0
 	}
@@ -82,6 +88,21 @@ func (a *app) run(args []string) (code int) {
 		fmt.Fprintln(a.errout)
 	}
 	return e.code
+}
+
+// checked remembers that a write failed: an answer that nobody got is no
+// success.
+type checked struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // reportBug prints what is needed to see a broken invariant again.
@@ -138,7 +159,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit{exitUsage, suggestFlag(cmd, err)}
 	})
-	root.AddCommand(a.runCommand(), a.realrunCommand(), a.governCommand(), a.validateCommand(),
+	root.AddCommand(a.runCommand(), a.realrunCommand(), a.verifyCommand(), a.governCommand(), a.reportCommand(), a.validateCommand(),
 		a.scenarioCommand(), a.versionCommand())
 	return root
 }

@@ -66,6 +66,9 @@ func (a *app) live(o *liveOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := o.to.check(); err != nil {
+		return err
+	}
 	r, err := o.prepare(s)
 	if err != nil {
 		return err
@@ -76,19 +79,19 @@ func (a *app) live(o *liveOptions) error {
 	a.replay = o.from.commandLine("realrun", s.Seed, o.words(r.scale)...)
 	stop := a.watchSignals()
 	defer stop.end()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
 	go func() {
 		select {
 		case <-stop.seen:
-			cancel()
+			cancel(nil)
 		case <-ctx.Done():
 		}
 	}()
 
 	var journal bytes.Buffer
 	inputs := realrun.NewJournal(&journal)
-	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example"}
+	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example", Broken: cancel}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.ends.watch, inputs)
 	if err != nil {
@@ -117,10 +120,11 @@ func (a *app) live(o *liveOptions) error {
 	if books != nil {
 		more = append(more, reports.File{Path: "rehearsal.json", Data: books.file()})
 	}
-	if err := a.finish(s, text, run, &o.to, append(r.listWords(), books.words()...), more, stop); err != nil {
-		return err
+	err = a.finish(s, text, run, &o.to, append(r.listWords(), books.words()...), more, stop)
+	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
+		return fail(exitEnvironment, "the run was stopped: %w", broken)
 	}
-	return books.err()
+	return errors.Join(books.err(), err)
 }
 
 // words are the flags that make the run again.
@@ -152,7 +156,9 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 		}
 		r.resolver = fixed(o.receiver)
 	}
-	if err := realrun.Check(s); err != nil {
+	if err := realrun.Check(s); errors.Is(err, realrun.ErrRefused) {
+		return nil, exit{exitRefused, err}
+	} else if err != nil {
 		return nil, exit{exitInvalid, err}
 	}
 	key := rng.New(s.Seed, 0)
@@ -174,7 +180,7 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 		return nil, exit{exitInvalid, errors.Join(plain...)}
 	}
 	r.sink, err = sink.Open(sink.Config{World: netmodel.NewWorld(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
-		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: int(s.Message.Size)*2 + 1<<20})
+		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
 	if err != nil {
 		return nil, exit{exitEnvironment, err}
 	}

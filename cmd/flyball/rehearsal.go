@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -27,18 +26,18 @@ type rehearsal struct {
 type ends struct {
 	status []mail.Status
 	tries  []uint16
-	unsure []uint8 // ambiguous attempts
+	unsure []uint16 // ambiguous attempts
 }
 
 func newEnds(recipients int) *ends {
-	return &ends{make([]mail.Status, recipients), make([]uint16, recipients), make([]uint8, recipients)}
+	return &ends{make([]mail.Status, recipients), make([]uint16, recipients), make([]uint16, recipients)}
 }
 
 func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	e.status[a.Rcpt] = s
 	e.tries[a.Rcpt] = uint16(a.Try) + 1
-	if reply.Class() == mail.Ambiguous && e.unsure[a.Rcpt] < math.MaxUint8 {
-		e.unsure[a.Rcpt]++
+	if reply.Class() == mail.Ambiguous {
+		e.unsure[a.Rcpt]++ // at most the retry limit
 	}
 }
 

@@ -4,7 +4,12 @@
 // column. Validation never edits a value.
 package conf
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Problem is one thing wrong with a configuration value.
 type Problem struct {
@@ -37,3 +42,9 @@ func (l *List) Within(prefix string, errs []error) {
 
 // Index is the key of element i of a list, such as "server[2]".
 func Index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
+
+// Printable reports whether a name can stand in a table: at most 64 characters,
+// none of which moves a terminal's cursor or changes its colour.
+func Printable(name string) bool {
+	return utf8.RuneCountInString(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}

@@ -4,7 +4,11 @@
 // imported from everywhere.
 package mail
 
-import "flyball/internal/vt"
+import (
+	"fmt"
+
+	"flyball/internal/vt"
+)
 
 // Recipient is a position in the list of a run: 0 is the first.
 type Recipient uint32
@@ -83,10 +87,12 @@ const (
 	Timeout        // the client gave up waiting
 	NoName         // the name does not exist
 	ServFail       // the name servers do not know for now
+	Garbled        // a reply that SMTP does not have at this place
+	Aborted        // the run was stopped; says nothing about the recipient
 	Faults
 )
 
-var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail"}
+var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "garbled", "aborted"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -133,8 +139,10 @@ func (r Reply) Class() Class {
 		return Bounce
 	case r.Code >= 400:
 		return Deferral
+	case r.Stage == StageDot && r.Code/100 == 2:
+		return Delivered
 	}
-	return Delivered
+	panic(fmt.Sprintf("mail: no end of an attempt is %+v", r))
 }
 
 // Open reports whether the connection can carry another message: a complete

@@ -43,7 +43,7 @@ func (a Account) Clean() bool { return a.Duplicates == 0 && a.Missing == 0 && a.
 // Account closes the books against the final status of every recipient and the
 // number of its attempts that were ambiguous: each of these may have left a
 // message.
-func (l *Ledger) Account(status []mail.Status, ambiguous []uint8) Account {
+func (l *Ledger) Account(status []mail.Status, ambiguous []uint16) Account {
 	a := Account{Bytes: l.bytes.Load()}
 	for r := range l.got {
 		n := l.got[r].Load() + l.gone[r].Load()

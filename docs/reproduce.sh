@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Makes every figure and table of the README and of docs/ again, from the code,
+# and compares them with the committed ones: exit code 1 if anything differs.
+#
+#   docs/reproduce.sh            compare
+#   docs/reproduce.sh --update   take what was made; review the diff as code
+#
+# Nothing in it depends on the machine but the last digits of floating-point
+# numbers on other processor families; digests of runs do not.
+set -euo pipefail
+export LC_ALL=C NO_COLOR=1
+cd "$(dirname "$0")/.."
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+new=$tmp/new # laid out like the repository
+mkdir -p "$new/docs/img" "$new/docs/results"
+go build -o "$tmp/flyball" ./cmd/flyball
+flyball() { "$tmp/flyball" -q "$@"; }
+
+# The answer of a run is its second paragraph, the verdict the first sentence
+# of that; a sentence begins on a line of its own.
+answer() { awk -v RS= 'NR == 2' "$1"; }
+verdict() { answer "$1" | awk '{ printf "%s%s", sep, $0; sep = " " } /[.]$/ { exit } END { print "" }'; }
+
+# One file for each built-in scenario, and a line for each in results.md and
+# digests.txt.
+page=$new/docs/results.md
+cat > "$page" <<'END'
+# Results of the built-in scenarios
+
+Made by `make reproduce`, not written by hand. Each line is one run, a claim about [the model](model.md); how much luck moves it
+is shown by `flyball run SCENARIO --replications 20`. The whole output of a run is behind its name.
+
+| Scenario | Answer | Seed | Digest | Again |
+|---|---|---|---|---|
+END
+names=$("$tmp/flyball" scenario list | awk '{ print $1 }')
+for name in $names; do
+	flyball run "$name" --out "$tmp/runs/$name" | sed '/^Folder: /d' > "$new/docs/results/$name.txt"
+	text=$new/docs/results/$name.txt
+	read -r seed digest id < <(awk '/^Seed / { gsub(",", ""); print $2, $4, $6 }' "$text")
+	again=$(sed -n 's/^Run it again: //p' "$text")
+	echo "| [$name](results/$name.txt) | $(verdict "$text") | $seed | \`$digest\` | \`$again\` |" >> "$page"
+	echo "$digest $id $(sha256sum < "$tmp/runs/$name/summary.json" | cut -c1-16) $name" >> "$new/docs/results/digests.txt"
+done
+cp "$tmp/runs/quickstart/plots/convergence.svg" "$new/docs/img/quickstart.svg"
+
+# What an answer hangs on.
+flyball run quickstart --sensitivity --out "$tmp/runs/sensitivity" > "$tmp/sensitivity.txt"
+cp "$tmp/runs/sensitivity/plots/sensitivity.svg" "$new/docs/img/sensitivity.svg"
+{
+	printf '\nThe columns of [digests.txt](results/digests.txt) are the digest of the run, the scenario, the SHA-256 of `summary.json` and the name.\n'
+	printf '\n## What the answer of the quickstart hangs on\n\n    %s\n\n' "$(sed -n 's/^Run it again: //p' "$tmp/sensitivity.txt")"
+	answer "$tmp/sensitivity.txt" | sed -n '/^Sensitivity: /,$p'
+	printf '\n![Each number halved and doubled, the greatest effect on top](img/sensitivity.svg)\n\n```\n'
+	awk -v RS= '/^Sensitivity: [^,]* is / { print }' "$tmp/sensitivity.txt"
+	printf '```\n'
+} >> "$page"
+
+# The models with known answers.
+"$tmp/flyball" verify -q > "$new/docs/results/verify.txt"
+
+# What the README shows of the quickstart: the answer, and the governor's table
+# without most of its rows.
+quickstart=$new/docs/results/quickstart.txt
+{
+	answer "$quickstart"
+	echo
+	awk '/^Governor of / { shown = NR } shown && NR <= shown + 3' "$quickstart"
+	echo "  ..."
+	awk '/^ *1[24] +[0-9.]+ / && !/Seed/' "$quickstart"
+} > "$tmp/excerpt"
+awk -v excerpt="$tmp/excerpt" '
+	/^```$/ && !done { print; inside = !inside
+		if (inside) while ((getline line < excerpt) > 0) print line
+		else done = 1
+		next }
+	!inside || done' README.md > "$new/README.md"
+
+if [ "${1-}" = --update ]; then
+	rm -rf docs/results
+	cp -r "$new/." .
+	exit
+fi
+status=0
+while read -r file; do
+	cmp -s "$new/$file" "$file" && continue
+	status=1
+	echo "$file is not what the code makes now:"
+	diff "$file" "$new/$file" | head -20
+done < <(cd "$new" && find . -type f | sed 's|^\./||' | sort)
+for file in docs/results/*; do
+	[ -e "$new/$file" ] || { status=1; echo "$file is made by nothing"; }
+done
+[ $status = 0 ] && echo "every figure and table is as committed"
+exit $status

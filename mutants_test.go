@@ -1,0 +1,145 @@
+package flyball_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/tabwriter"
+)
+
+// A mutant is a mistake that somebody could make: one piece of production code
+// replaced. If a check still passes, it does not see that mistake.
+type mutant struct {
+	name     string
+	file     string
+	old, new string
+}
+
+// checks are what stands against mistakes, cheapest first.
+var checks = []struct {
+	name string
+	args []string
+}{
+	{"scripts", []string{"./engine", "-run", "Script"}},
+	{"referee", []string{"./engine", "-skip", "Script"}},
+	{"oracles", []string{"./governor"}},
+	{"formulas", []string{"./netmodel", "./internal/..."}},
+	{"sim", []string{"./sim", "-skip", "Twin|Golden|Meta|Replic"}},
+	{"golden", []string{"./sim", "-run", "Golden"}},
+	{"twin", []string{"./sim", "-run", "Twin"}},
+	{"verify", []string{"./sim/verify"}},
+}
+
+var mutants = []mutant{
+	{"one resend too many", "engine/machine.go", "int(s.attempt.Try) >= retry.Limit", "int(s.attempt.Try) > retry.Limit"},
+	{"one resend too few", "engine/machine.go", "int(s.attempt.Try) >= retry.Limit", "int(s.attempt.Try)+1 >= retry.Limit"},
+	{"a bounce is resent", "engine/machine.go", `class == mail.Bounce && retry.Bounce == "fail"`, `class == mail.Bounce && retry.Bounce == "resend"`},
+	{"an ambiguous attempt is resent", "engine/machine.go", `class == mail.Ambiguous && retry.Ambiguous == "hold"`, `class == mail.Ambiguous && retry.Ambiguous == "resend"`},
+	{"a resend is lost now and then", "engine/machine.go", "	m.waiting.add(now.Add(delay),", "	if s.attempt.Rcpt%97 == 13 {\n\t\treturn mail.Pending\n\t}\n\tm.waiting.add(now.Add(delay),"},
+	{"the second resend uses the first delay", "engine/machine.go", "retry.Delays[min(int(s.attempt.Try), len(retry.Delays)-1)]", "retry.Delays[min(int(s.attempt.Try)/2, len(retry.Delays)-1)]"},
+	{"a draw is used twice", "netmodel/world.go", "uint32(try), purposeMessage)", "uint32(try)/2, purposeMessage)"},
+	{"greylist delay from the word that decides it", "netmodel/world.go", "max(r.greyDelay.at(box[2]), 1)", "max(r.greyDelay.at(box[1]), 1)"},
+	{"the greylist clock starts again at every try", "engine/machine.go", "if seen == vt.Never && r.Stage >= mail.StageRCPT {", "if r.Stage >= mail.StageRCPT {"},
+	{"a process above C is not freed at its subset's end", "engine/machine.go", "within := m.allocated <= m.available", "within := m.allocated <= m.available+1"},
+	{"one process too few is allocated", "engine/machine.go", "c < len(m.campaigns) && m.allocated < m.available; c++ {\n\t\tfor m.allocated < m.available", "c < len(m.campaigns) && m.allocated < m.available; c++ {\n\t\tfor m.allocated < m.available-1"},
+	{"the last recipient of a subset is skipped", "engine/machine.go", "s.next, s.to = c.next, c.next+n\n", "s.next, s.to = c.next, c.next+max(n-1, 1)\n"},
+	{"P_a is the allocation at the end of the interval", "engine/interval.go", "	sample := i.sample(now)\n	d := m.gov.Decide(sample)", "	sample := i.sample(now)\n	sample.Allocated = float64(m.allocated)\n	d := m.gov.Decide(sample)"},
+	{"deliveries of the interval's last moment count later", "engine/machine.go", "	m.account(now)\n	s.busy = false", "	if now >= m.interval.next {\n\t\tm.endInterval(now)\n\t}\n	m.account(now)\n	s.busy = false"},
+	{"d is not scaled by S", "governor/config.go", "return float64(perDay * hours / 24)", "return float64(perDay / 8)"},
+	{"U is not applied to the step", "governor/law.go", "return float64(g.step * utilization)", "return g.step"},
+	{"U is taken of the new C", "governor/law.go", "d.Utilization = d.Allocated / g.available", "d.Utilization = d.Allocated / (g.available + g.step)"},
+	{"C may fall by twice d", "governor/law.go", "max(c-d.Step, d.Target)", "max(c-2*d.Step, d.Target)"},
+	{"C is rounded, not floored", "governor/governor.go", "math.Floor(", "math.Round("},
+	{"ties go to the later attempt", "internal/evq/evq.go", "a.seq < b.seq", "a.seq > b.seq"},
+	{"a wake-up comes before the completion of the same moment", "sim/sim.go", "	case ends:", "	case ends + vt.Time(min(1, max(0, 1-int64(wake-ends)))):"},
+	{"a cap admits one more", "netmodel/model.go", ">= m.Cap(d)", "> m.Cap(d)"},
+	{"a refused message costs no RSET", "engine/machine.go", "s.reset = c.Reply.Class() != mail.Delivered", "s.reset = false"},
+	{"the load includes attempts that ended", "netmodel/model.go", "	m.busy[s]--\n", "	m.busy[s] -= int(t.a.Try & 1 ^ 1)\n"},
+	{"due times are rounded down", "engine/waiting.go", "bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)", "bucket := max(due/vt.Time(w.grain), w.next/vt.Time(w.grain)&0)"},
+	{"resends of one moment are taken last first", "engine/waiting.go", "	if c.empty() {\n		c.first = place\n	} else {\n		w.resends[c.last].link = place\n	}\n	c.last = place", "	if c.empty() {\n		c.last = place\n	}\n	w.resends[place].link = c.first\n	c.first = place"},
+	{"time-outs are stretched by load", "netmodel/world.go", "e.Took > patience {", "e.Took > w.stretch(patience, s, load) {"},
+	{"the horizon ends the run a moment early", "sim/sim.go", "if next > w.horizon {", "if next >= w.horizon {"},
+}
+
+// TestMutants plants each mistake and runs the checks against it. It takes
+// minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
+// that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant.
+func TestMutants(t *testing.T) {
+	mode := os.Getenv("FLYBALL_MUTANTS")
+	if mode == "" {
+		t.Skip("set FLYBALL_MUTANTS=1 to plant mistakes and see them caught; it takes minutes")
+	}
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "mistake\twhere\tcaught by")
+	for _, m := range mutants {
+		overlay := plant(t, m)
+		var caught []string
+		for _, c := range checks {
+			args := append([]string{"test", "-count=1", "-timeout=120s", "-overlay=" + overlay}, c.args...)
+			if output, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+				if strings.Contains(string(output), "[build failed]") {
+					t.Fatalf("%s does not compile:\n%s", m.name, output)
+				}
+				caught = append(caught, c.name)
+				if mode != "all" {
+					break
+				}
+			}
+		}
+		if caught == nil {
+			t.Errorf("nothing catches: %s (%s)", m.name, m.file)
+			caught = []string{"NOTHING"}
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, strings.Join(caught, ", "))
+	}
+	table.Flush()
+	t.Logf("\n%s", out.String())
+	if file := os.Getenv("FLYBALL_MUTANTS_OUT"); file != "" {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// plant writes the mutated file beside the tree and tells the compiler to take
+// it instead. Every mutant must still fit the code.
+func plant(t *testing.T, m mutant) (overlay string) {
+	t.Helper()
+	src, err := os.ReadFile(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(src), m.old); n != 1 {
+		t.Fatalf("mutant %q: %s has %d places like %q, want 1: the code has moved on, move the mutant", m.name, m.file, n, m.old)
+	}
+	dir := t.TempDir()
+	mutated := filepath.Join(dir, filepath.Base(m.file))
+	if err := os.WriteFile(mutated, []byte(strings.Replace(string(src), m.old, m.new, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlay, replace, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}
+
+// Mutants that no longer fit the code are found at once, not in the slow run.
+func TestMutantsFitTheCode(t *testing.T) {
+	for _, m := range mutants {
+		plant(t, m)
+	}
+}
