@@ -26,6 +26,7 @@ type panel struct {
 	room   []float64 // places on the horizontal axis that must be in sight
 	log    bool      // x is logarithmic: what is not positive is left out
 	ticks  func(min, max float64) []plot.Tick
+	rows   []plot.Tick // what stands on the vertical axis instead of numbers
 	areas  []area
 	lines  []line
 	height float64 // share of the figure
@@ -233,6 +234,9 @@ func (p panel) plot() *plot.Plot {
 		}
 		return ticks
 	})
+	if p.rows != nil {
+		out.Y.Tick.Marker = plot.ConstantTicks(p.rows)
+	}
 	if p.ticks != nil {
 		out.X.Tick.Marker = plot.TickerFunc(p.ticks)
 	}

@@ -24,9 +24,11 @@ type Figure struct {
 const mostServers = 6
 
 // Figures draws all pictures of the run.
-func (r *Report) Figures() ([]Figure, error) {
+func (r *Report) Figures() ([]Figure, error) { return painted(r.drawings()) }
+
+func painted(drawings []drawing) ([]Figure, error) {
 	var figures []Figure
-	for _, d := range r.drawings() {
+	for _, d := range drawings {
 		f := d.Figure
 		var err error
 		if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.panels); err != nil {
@@ -55,7 +57,11 @@ func (r *Report) drawings() []drawing {
 			all[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", mostServers, n)
 		}
 	}
-	return append(all, drawing{r.latency(), 3.4 * vg.Inch, r.latencyPanels()})
+	all = append(all, drawing{r.latency(), 3.4 * vg.Inch, r.latencyPanels()})
+	if s := r.Sensitivity; s != nil && s.drawable() {
+		all = append(all, s.drawing())
+	}
+	return all
 }
 
 func (r *Report) convergence() Figure {
@@ -66,7 +72,7 @@ func (r *Report) convergence() Figure {
 }
 
 func (r *Report) convergencePanels() []panel {
-	unit, seconds, ticks := r.timeAxis()
+	unit, seconds, ticks := timeAxis(r.EndSec)
 	rates := panel{y: "Deliveries per hour", ticks: ticks, height: 1}
 	processes := panel{y: "MTA processes", x: "time since the start, " + unit, ticks: ticks, height: 1}
 	if len(r.Servers) > 1 {
@@ -101,7 +107,7 @@ func (r *Report) efficiency() Figure {
 }
 
 func (r *Report) efficiencyPanels() []panel {
-	unit, seconds, ticks := r.timeAxis()
+	unit, seconds, ticks := timeAxis(r.EndSec)
 	each := panel{y: "Efficiency (E): messages per hour and allocated process", x: "time since the start, " + unit, ticks: ticks, height: 1}
 	curve := panel{y: "Deliveries per hour, against allocated processes", x: "MTA processes allocated, mean of the interval", height: 1}
 	most := 1.0
@@ -129,7 +135,7 @@ func (r *Report) resends() Figure {
 }
 
 func (r *Report) resendPanels() []panel {
-	unit, seconds, ticks := r.timeAxis()
+	unit, seconds, ticks := timeAxis(r.EndSec)
 	dfr := panel{y: "DFR: attempts per success", from: 1, ticks: ticks, height: 1.5}
 	limit := panel{y: "Retry limit: resends", x: "time since the start, " + unit, ticks: ticks, height: 1}
 	for i, s := range r.drawn() {
@@ -188,8 +194,8 @@ func (r *Report) lineWidth(i int) vg.Length {
 	return 1.6 + vg.Length(len(r.drawn())-1-i)*0.8
 }
 
-func (r *Report) timeAxis() (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
-	unit, seconds = r.clock()
+func timeAxis(end float64) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
+	unit, seconds = clock(end)
 	if unit == "h" {
 		return unit, seconds, hourTicks
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"flyball/reports/runlog"
 )
@@ -46,11 +47,13 @@ type manifest struct {
 }
 
 type attributes struct {
-	Name       string `json:"name"`
-	ScenarioID string `json:"scenario_id"`
-	Seed       uint64 `json:"seed"`
-	Mode       string `json:"mode"`
-	Partial    bool   `json:"partial"`
+	Name         string `json:"name"`
+	ScenarioID   string `json:"scenario_id"`
+	Seed         uint64 `json:"seed"`
+	Replication  uint64 `json:"replication"`
+	Replications int    `json:"replications"` // from that one on; more than one is an ensemble
+	Mode         string `json:"mode"`
+	Partial      bool   `json:"partial"`
 }
 
 type manifestFile struct {
@@ -61,17 +64,29 @@ type manifestFile struct {
 
 // ownFiles are the names that every run folder uses; plots has the others.
 func ownFiles() []string {
-	return []string{manifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml", "scenario.resolved.toml", "log.ndjson"}
+	return []string{manifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml", "scenario.resolved.toml", "log.ndjson",
+		"assumptions.csv", "sensitivity.csv"}
 }
 
 // undigested files differ from run to run of the same scenario.
 func undigested(path string) bool { return path == "host.json" || path == "log.ndjson" }
 
 // Key names a run by its content: two runs have the same key if and only if
-// scenario, seed, mode and being partial are the same. It is 12 letters and
+// scenario, seed, replication, mode and being partial are the same. It is 12 letters and
 // digits that are safe in a file name.
 func Key(run *runlog.Run) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%s\n%t\n", run.ScenarioID, run.Seed, run.Mode, run.Partial))
+	content := fmt.Appendf(nil, "%s\n%d\n%s\n%t\n", run.ScenarioID, run.Seed, run.Mode, run.Partial)
+	if run.Replication > 0 {
+		content = fmt.Appendf(content, "replication %d\n", run.Replication)
+	}
+	if run.Mode == "real" { // no two live runs are alike, and none replaces another
+		content = fmt.Appendf(content, "digest %x\n", run.Digest)
+	}
+	return keyOf(content)
+}
+
+func keyOf(content []byte) string {
+	sum := sha256.Sum256(content)
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
 }
 
@@ -106,24 +121,41 @@ func (r *Report) files(x Extra) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	files := []File{
+		{"summary.json", summary}, {"intervals.csv", r.intervalsCSV()}, {"report.html", html},
+		{"scenario.toml", x.ScenarioTOML}, {"scenario.resolved.toml", x.ResolvedTOML}, {"log.ndjson", x.Log},
+	}
+	if r.Assumptions != nil {
+		files = append(files, File{"assumptions.csv", assumptionsCSV(r.Assumptions)})
+	}
+	if r.Sensitivity != nil {
+		files = append(files, File{"sensitivity.csv", r.Sensitivity.csv()})
+	}
+	files = append(files, plotFiles(figures)...)
+	return sealed(append(files, x.More...), r.Host, r.Replay,
+		attributes{r.Name, r.ScenarioID, r.Seed, r.Replication, 1, r.Mode, r.Partial})
+}
+
+func plotFiles(figures []Figure) []File {
+	var files []File
+	for _, f := range figures {
+		files = append(files, File{"plots/" + f.Name + ".svg", f.SVG}, File{"plots/" + f.Name + ".png", f.PNG}, File{"plots/" + f.Name + ".csv", f.CSV})
+	}
+	return files
+}
+
+// sealed adds what a run cost and the manifest to the files of its folder.
+func sealed(files []File, h Host, replay string, a attributes) ([]File, error) {
 	host, err := sortedJSON(struct {
 		Schema        string `json:"schema"`
 		SchemaVersion int    `json:"schema_version"`
 		Host
-	}{"flyball/host", schemaVersion, r.Host})
+	}{"flyball/host", schemaVersion, h})
 	if err != nil {
 		return nil, err
 	}
-	files := []File{
-		{"summary.json", summary}, {"intervals.csv", r.intervalsCSV()}, {"report.html", html}, {"host.json", host},
-		{"scenario.toml", x.ScenarioTOML}, {"scenario.resolved.toml", x.ResolvedTOML}, {"log.ndjson", x.Log},
-	}
-	for _, f := range figures {
-		files = append(files, File{"plots/" + f.Name + ".svg", f.SVG}, File{"plots/" + f.Name + ".png", f.PNG}, File{"plots/" + f.Name + ".csv", f.CSV})
-	}
-	files = append(files, x.More...)
-	m := manifest{Schema: manifestSchema, SchemaVersion: schemaVersion, Replay: r.Replay,
-		Attributes: attributes{r.Name, r.ScenarioID, r.Seed, r.Mode, r.Partial}}
+	files = append(files, File{"host.json", host})
+	m := manifest{Schema: manifestSchema, SchemaVersion: schemaVersion, Replay: replay, Attributes: a}
 	for _, f := range files {
 		if !undigested(f.Path) {
 			m.Files = append(m.Files, manifestFile{f.Path, digest(f.Data), len(f.Data)})
@@ -142,51 +174,140 @@ func digest(data []byte) string {
 // Read loads a run folder, after a look at the digests in its manifest. To
 // Write what was read gives the same folder again.
 func Read(dir string) (*Report, Extra, error) {
-	root := os.DirFS(dir)
-	raw, err := fs.ReadFile(root, manifestName)
-	if err != nil {
-		return nil, Extra{}, fmt.Errorf("%s is not a run folder: %w", dir, err)
-	}
-	var m manifest
-	if err := readSchema(raw, manifestSchema, &m); err != nil {
-		return nil, Extra{}, fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
-	}
-	r := &Report{Replay: m.Replay}
+	r := &Report{}
 	var x Extra
-	for _, f := range append(m.Files, manifestFile{Path: "host.json"}, manifestFile{Path: "log.ndjson"}) {
-		name := filepath.Join(dir, filepath.FromSlash(f.Path))
-		data, err := fs.ReadFile(root, f.Path)
-		if err != nil {
-			return nil, Extra{}, err
-		}
-		if !undigested(f.Path) && digest(data) != f.SHA256 {
-			return nil, Extra{}, fmt.Errorf("%s was changed after the run: its digest is not the one in %s", name, manifestName)
-		}
-		switch f.Path {
+	m, err := readFolder(dir, func(name string, data []byte) (err error) {
+		switch name {
 		case "summary.json":
 			err = readSchema(data, "flyball/summary", r)
 		case "intervals.csv":
 			r.Rows, err = readIntervals(data)
+		case "assumptions.csv":
+			r.Assumptions, err = readAssumptions(data)
+		case "sensitivity.csv":
+			r.Sensitivity, err = readSensitivity(data)
 		case "plots/latency.csv":
 			r.Bars, err = readLatency(data)
 		case "host.json":
 			err = readSchema(data, "flyball/host", &r.Host)
-		case "scenario.toml":
-			x.ScenarioTOML = data
-		case "scenario.resolved.toml":
-			x.ResolvedTOML = data
-		case "log.ndjson":
-			x.Log = data
 		default:
-			if !slices.Contains(ownFiles(), f.Path) && path.Dir(f.Path) != "plots" {
-				x.More = append(x.More, File{f.Path, data})
-			}
+			x.keep(name, data)
 		}
-		if err != nil {
-			return nil, Extra{}, fmt.Errorf("%s: %w", name, err)
+		return err
+	})
+	if err != nil {
+		return nil, Extra{}, err
+	}
+	r.Replay = m.Replay
+	return r, x, nil
+}
+
+// ReadEnsemble loads the folder of an ensemble as Read does that of a run: what
+// is printed of it, not its single runs.
+func ReadEnsemble(dir string) (*Ensemble, Extra, error) {
+	e := &Ensemble{}
+	var x Extra
+	m, err := readFolder(dir, func(name string, data []byte) (err error) {
+		switch name {
+		case "summary.json":
+			err = readSchema(data, "flyball/ensemble", e)
+		case "assumptions.csv":
+			e.Assumptions, err = readAssumptions(data)
+		case "host.json":
+			err = readSchema(data, "flyball/host", &e.Host)
+		default:
+			x.keep(name, data)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, Extra{}, err
+	}
+	e.Replay = m.Replay
+	return e, x, nil
+}
+
+// Replications is the number of runs that a folder holds; more than one is an
+// ensemble.
+func Replications(dir string) (int, error) {
+	m, err := readManifest(dir)
+	return m.Attributes.Replications, err
+}
+
+// keep takes a file that is not the report's own.
+func (x *Extra) keep(name string, data []byte) {
+	switch name {
+	case "scenario.toml":
+		x.ScenarioTOML = data
+	case "scenario.resolved.toml":
+		x.ResolvedTOML = data
+	case "log.ndjson":
+		x.Log = data
+	default:
+		if !slices.Contains(ownFiles(), name) && path.Dir(name) != "plots" {
+			x.More = append(x.More, File{name, data})
 		}
 	}
-	return r, x, nil
+}
+
+func readManifest(dir string) (manifest, error) {
+	var m manifest
+	raw, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err != nil {
+		return m, fmt.Errorf("%s is not a run folder: %w", dir, err)
+	}
+	if err := readSchema(raw, manifestSchema, &m); err != nil {
+		return m, fmt.Errorf("%s: %w", filepath.Join(dir, manifestName), err)
+	}
+	return m, nil
+}
+
+// readFolder reads every file of a run folder and compares it with its digest.
+func readFolder(dir string, each func(name string, data []byte) error) (manifest, error) {
+	m, err := readManifest(dir)
+	if err != nil {
+		return m, err
+	}
+	for _, f := range append(slices.Clip(m.Files), manifestFile{Path: "host.json"}, manifestFile{Path: "log.ndjson"}) {
+		name := filepath.Join(dir, filepath.FromSlash(f.Path))
+		data, err := fs.ReadFile(os.DirFS(dir), f.Path)
+		if err != nil {
+			return m, err
+		}
+		if !undigested(f.Path) && digest(data) != f.SHA256 {
+			return m, fmt.Errorf("%s was changed after the run: its digest is not the one in %s", name, manifestName)
+		}
+		if err := each(f.Path, data); err != nil {
+			return m, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return m, nil
+}
+
+// Check reports whether Write could make dir its run folder now, so that a long
+// run does not end in a report that goes nowhere.
+func Check(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := replaceable(dir); err != nil {
+		return err
+	}
+	building, err := besides(dir)
+	if err != nil {
+		return err
+	}
+	return os.Remove(building)
+}
+
+// besides makes an empty folder where dir will stand.
+func besides(dir string) (string, error) {
+	parent := filepath.Dir(dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp(parent, ".flyball-*")
 }
 
 // publish puts files into a folder that is not there yet, or takes the place
@@ -196,15 +317,11 @@ func publish(dir string, files []File) error {
 	if err != nil {
 		return err
 	}
-	there, err := replaceable(dir)
-	if err != nil {
+	if _, err := replaceable(dir); err != nil {
 		return err
 	}
 	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return err
-	}
-	building, err := os.MkdirTemp(parent, "."+filepath.Base(dir)+".new-*")
+	building, err := besides(dir)
 	if err != nil {
 		return err
 	}
@@ -218,22 +335,34 @@ func publish(dir string, files []File) error {
 		}
 	}
 	syncDir(building)
-	if there {
-		old := building + ".old"
-		if err := os.Rename(dir, old); err != nil {
-			return err
+	err = swap(building, dir)
+	for range 3 { // somebody else may put the same run there at this moment
+		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
-		if err := os.Rename(building, dir); err != nil {
-			return errors.Join(err, os.Rename(old, dir))
-		}
-		syncDir(parent)
-		return os.RemoveAll(old)
-	}
-	if err := os.Rename(building, dir); err != nil {
-		return err
+		err = swap(building, dir)
 	}
 	syncDir(parent)
-	return nil
+	return err
+}
+
+// swap renames a new folder into place, an old one away.
+func swap(building, dir string) error {
+	there, err := replaceable(dir)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return os.Rename(building, dir)
+	}
+	old := building + ".old"
+	if err := os.Rename(dir, old); err != nil {
+		return err
+	}
+	if err := os.Rename(building, dir); err != nil {
+		return errors.Join(err, os.Rename(old, dir))
+	}
+	return os.RemoveAll(old)
 }
 
 // writeFile writes a new file through to the disk.
@@ -261,6 +390,9 @@ func syncDir(dir string) {
 // replaceable reports whether there is a folder to be replaced. What is not
 // surely ours to delete is an error.
 func replaceable(dir string) (there bool, err error) {
+	if here, err := os.Getwd(); err == nil && (here == dir || strings.HasPrefix(here, dir+string(filepath.Separator))) {
+		return false, fmt.Errorf("%s holds the current folder: want another", dir)
+	}
 	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -146,6 +146,10 @@ func (r *Report) Metrics() map[string]float64 {
 	worst := func(name string, of func(Server) float64, least bool) {
 		m[name] = math.NaN()
 		for i, s := range r.Servers {
+			if s.Judged == 0 { // nothing is known of it, so no expectation can be met
+				m[name] = math.NaN()
+				return
+			}
 			if v := of(s); i == 0 {
 				m[name] = v
 			} else if least {

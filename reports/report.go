@@ -23,6 +23,7 @@ type Report struct {
 	About        string    `json:"about"`
 	ScenarioID   string    `json:"scenario_id"` // SHA-256 of the resolved scenario
 	Seed         uint64    `json:"seed"`
+	Replication  uint64    `json:"replication"`        // of the seed's luck; 0 is the run that the seed names
 	Mode         string    `json:"mode"`               // "sim" or "real"
 	Receiver     string    `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial      bool      `json:"partial"`            // stopped before its end
@@ -38,6 +39,9 @@ type Report struct {
 	Expectations []Result  `json:"expectations"`
 	Outcomes     []Outcome `json:"outcomes"` // most frequent first
 	Latency      Latency   `json:"latency"`
+
+	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
+	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
 
 	Rows   []Row  `json:"-"` // intervals.csv
 	Bars   []Bar  `json:"-"` // plots/latency.csv
@@ -130,7 +134,7 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 	}
 	t := run.Totals
 	r := &Report{
-		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Mode: run.Mode, Receiver: run.Receiver, Partial: run.Partial,
+		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication, Mode: run.Mode, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
 		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
@@ -160,11 +164,14 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 			r.Bars = append(r.Bars, Bar{b.From.Seconds(), b.To.Seconds(), b.Count})
 		}
 	}
-	h := run.Host
-	r.Host = Host{Wall: h.Wall.Seconds(), AttemptsPerSec: Num(float64(t.Attempts) / h.Wall.Seconds()), MaxRSS: h.MaxRSS,
-		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
+	r.Host = newHost(run.Host, t.Attempts)
 	r.Expectations = evaluate(run.Mode, r.Metrics(), expectations)
 	return r
+}
+
+func newHost(h runlog.Host, attempts uint64) Host {
+	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: Num(float64(attempts) / h.Wall.Seconds()), MaxRSS: h.MaxRSS,
+		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
 }
 
 // row puts an interval into the columns that are shown. The rate is counted

@@ -44,12 +44,31 @@ func (r *Report) Text(w io.Writer, color bool) error {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "\nSeed %d, digest %s, scenario %.12s\n", r.Seed, r.Digest, r.ScenarioID)
+	if s := r.Sensitivity; s != nil {
+		const most = 12
+		if err := s.table(most).write(&b, color); err != nil {
+			return err
+		}
+		for _, sentence := range s.rest(most) {
+			for _, line := range wrap(sentence, columns) {
+				fmt.Fprintln(&b, line)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nSeed %s, digest %s, scenario %.12s\n", r.luck(), r.Digest, r.ScenarioID)
 	if r.Replay != "" {
 		fmt.Fprintf(&b, "Run it again: %s\n", r.Replay)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// luck names the draws of the run.
+func (r *Report) luck() string {
+	if r.Replication > 0 {
+		return fmt.Sprintf("%d, replication %d", r.Seed, r.Replication)
+	}
+	return fmt.Sprint(r.Seed)
 }
 
 func (r *Report) world() string {
@@ -165,7 +184,7 @@ func (r *Report) governorTable(most, width int) table {
 	}
 	rows := r.rowsOf(worst.Name)
 	shown := sampled(rows, most)
-	unit, seconds := r.clock()
+	unit, seconds := clock(r.EndSec)
 	t := table{
 		Caption: fmt.Sprintf("Governor of %s: %s, target %s", worst.Name, r.Law, r.target()),
 		Head:    []string{"no.", "ends, " + unit, "rate/h", "allocated", "per proc.", "used", "wanted", "step", "available", "notes"},
@@ -188,14 +207,14 @@ func (r *Report) governorTable(most, width int) table {
 	return t
 }
 
-// clock is the unit that the times of the run are told in.
-func (r *Report) clock() (name string, seconds float64) {
+// clock is the unit that the times of a run of so many seconds are told in.
+func clock(end float64) (name string, seconds float64) {
 	switch {
-	case r.EndSec >= 10*86400:
+	case end >= 10*86400:
 		return "days", 86400
-	case r.EndSec >= 3*3600:
+	case end >= 3*3600:
 		return "h", 3600
-	case r.EndSec >= 180:
+	case end >= 180:
 		return "min", 60
 	}
 	return "s", 1

@@ -24,7 +24,11 @@ func (r *Report) Answer() []string {
 	if len(away) > 1 {
 		answer = append(answer, "The same happened to "+names(away[1:])+".")
 	}
-	return append(answer, r.account())
+	answer = append(answer, r.account())
+	if r.Sensitivity != nil {
+		answer = append(answer, r.Sensitivity.Answer())
+	}
+	return answer
 }
 
 // verdict answers for all servers: did it converge, when, how far off.

@@ -70,7 +70,7 @@ type Progress struct {
 }
 
 // pollEvery is the number of events between two calls of keepGoing.
-const pollEvery = 1 << 16
+const pollEvery = 1 << 12
 
 // Run runs to the end: all mail is final, or the horizon is reached. It asks
 // keepGoing, if not nil, now and then, and stops early when that says no. It

@@ -34,6 +34,8 @@ func (o *output) flags(c *cobra.Command) {
 func (a *app) runCommand() *cobra.Command {
 	var from source
 	var to output
+	var many repeats
+	var hangs sensitivity
 	var resume string
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
@@ -41,26 +43,52 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Simulate a scenario: a built-in name (see flyball scenario list), a path, or -
 for standard input. Prints the answer and writes a run folder.
 
+One run is one draw of luck. With --replications or --precision the scenario is
+run again under other luck, on all cores, and every number comes with its 95 %
+interval; the scenario must say in [analysis] how its runs are to be read.
+
+With --sensitivity every number in doubt, assumed or of the world and not
+measured, is halved and doubled, one at a time, under the same luck. The report
+then says which of them the answer hangs on: the metric that --of names, or when
+the run settled, or the rate that it reached instead.
+
 Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario, 4 an
 expectation missed, 130 or 143 stopped by a signal (the folder is kept, marked
 partial; --resume goes on from there and ends as if nothing had happened).`,
-		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3",
-		Args:    exactlyOne("a scenario"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3\n" +
+			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h",
+		Args: exactlyOne("a scenario"),
+		RunE: func(c *cobra.Command, args []string) error {
 			from.arg = args[0]
-			return a.simulate(&from, &to, resume)
+			s, text, err := a.load(&from)
+			switch {
+			case err != nil:
+			case hangs.asked:
+				err = hangs.check(&many)
+			default:
+				err = many.check(s, c)
+			}
+			switch {
+			case err != nil:
+				return err
+			case many.many():
+				return a.replicate(s, text, &from, &many, &to)
+			}
+			return a.simulate(s, text, &from, &many, &hangs, &to, resume)
 		},
 	}
 	from.flags(c)
 	to.flags(c)
+	many.flags(c)
+	hangs.flags(c)
 	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal")
 	return c
 }
 
 // world builds the world of a run, or takes up a stopped one.
-func world(s *scenarios.Scenario, resume string) (*sim.World, error) {
+func world(s *scenarios.Scenario, replication uint64, resume string) (*sim.World, error) {
 	if resume == "" {
-		w, err := sim.New(s, 0, nil, nil)
+		w, err := sim.New(s, replication, nil, nil)
 		if err != nil {
 			return nil, fail(exitInvalid, "%w", err)
 		}
@@ -70,24 +98,27 @@ func world(s *scenarios.Scenario, resume string) (*sim.World, error) {
 	if err != nil {
 		return nil, fail(exitUsage, "--resume: %w", err)
 	}
-	w, err := sim.Resume(s, 0, nil, nil, saved)
+	w, err := sim.Resume(s, replication, nil, nil, saved)
 	if err != nil {
 		return nil, fail(exitInvalid, "--resume %s: %w", resume, err)
 	}
 	return w, nil
 }
 
-func (a *app) simulate(from *source, to *output, resume string) error {
-	s, text, err := a.load(from)
-	if err != nil {
+func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, to *output, resume string) error {
+	words := many.flagged()
+	if hangs.asked {
+		words = append(words, "--sensitivity")
+	}
+	a.replay = from.commandLine("run", s.Seed, words...)
+	if err := to.check(); err != nil {
 		return err
 	}
-	a.replay = from.commandLine("run", s.Seed)
 	stop := a.watchSignals()
 	defer stop.end()
 
 	began := time.Now()
-	world, err := world(s, resume)
+	world, err := world(s, many.replication, resume)
 	if err != nil {
 		return err
 	}
@@ -100,13 +131,21 @@ func (a *app) simulate(from *source, to *output, resume string) error {
 	bar.end()
 
 	run := describe(s, "sim", end, stopped)
+	run.Replication = many.replication
 	world.Rec.Fold(run, uint64(s.Recipients()), 0)
 	run.Host = host(time.Since(began))
 	var more []reports.File
 	if saved := world.Checkpoint(); saved != nil {
 		more = append(more, reports.File{Path: checkpointFile, Data: saved})
 	}
-	return a.finish(s, text, run, to, nil, more, stop)
+	report := a.report(s, run)
+	if hangs.asked && !stopped {
+		report.Sensitivity = a.hangsOn(s, hangs, many, report, stop)
+		if sig := stop.signal(); sig != nil {
+			return fail(signalCode(sig), "stopped by %s while the sensitivity was found; nothing is written", sig)
+		}
+	}
+	return a.publish(s, text, run, report, to, nil, more, stop)
 }
 
 // describe fills in what a run is called and was asked.
@@ -127,33 +166,34 @@ func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *ru
 // finish writes the run folder, prints the report and what else there is to
 // say, and decides the exit code.
 func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, words []string, more []reports.File, stop *signals) error {
-	report := reports.Fold(run, s.Expect, a.replay)
+	return a.publish(s, text, run, a.report(s, run), to, words, more, stop)
+}
+
+// report is a run with the numbers that it rests on.
+func (a *app) report(s *scenarios.Scenario, run *runlog.Run) *reports.Report {
+	r := reports.Fold(run, s.Expect, a.replay)
+	r.Assumptions = s.Assumptions()
+	return r
+}
+
+func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, report *reports.Report, to *output, words []string, more []reports.File, stop *signals) error {
 	dir := to.dir
 	if dir == "" {
 		dir = filepath.Join("runs", run.Name+"-"+reports.Key(run))
+		if report.Sensitivity != nil { // a plain run shall not replace it
+			dir += "-sensitivity"
+		}
+	}
+	if err := a.show(s, report, to, words); err != nil {
+		return err
 	}
 	if err := reports.Write(dir, report, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
-	if to.json {
-		summary, err := report.Summary()
-		if err != nil {
-			return err
-		}
-		a.out.Write(summary)
-	} else {
-		if err := report.Text(a.out, a.colored()); err != nil {
-			return err
-		}
-		for _, line := range words {
-			fmt.Fprintln(a.out, line)
-		}
-		if n := len(s.Expect) - len(report.Expectations); n > 0 {
-			fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", n)
-		}
+	if !to.json {
 		fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	}
-	if sig := stop.signal(); sig != nil {
+	if sig := stop.signal(); sig != nil && run.Partial {
 		goOn := ""
 		if run.Mode == "sim" {
 			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", a.replay, quote(dir))
@@ -161,6 +201,40 @@ func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *ou
 		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial%s", sig, dir, goOn)
 	}
 	return missed(report)
+}
+
+// show prints the report, before its folder is written: a full disk shall not
+// cost the answer.
+func (a *app) show(s *scenarios.Scenario, report *reports.Report, to *output, words []string) error {
+	if to.json {
+		summary, err := report.Summary()
+		if err == nil {
+			_, err = a.out.Write(summary)
+		}
+		return err
+	}
+	if err := report.Text(a.out, a.colored()); err != nil {
+		return err
+	}
+	for _, line := range words {
+		fmt.Fprintln(a.out, line)
+	}
+	if n := len(s.Expect) - len(report.Expectations); n > 0 {
+		fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", n)
+	}
+	return nil
+}
+
+// check looks before a run whether its folder can be written.
+func (o *output) check() error {
+	dir := o.dir
+	if dir == "" {
+		dir = filepath.Join("runs", ".any")
+	}
+	if err := reports.Check(dir); err != nil {
+		return fail(exitEnvironment, "--out: %w", err)
+	}
+	return nil
 }
 
 // missed says which expectations were.

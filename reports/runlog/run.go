@@ -12,6 +12,7 @@ type Run struct {
 	About        string
 	ScenarioID   string // SHA-256 of the resolved scenario
 	Seed         uint64
+	Replication  uint64 // of the seed's luck; 0 is the run that the seed names
 	Mode         string // "sim" or "real"
 	Receiver     string // address of a receiver of a live run that does not follow the model
 	Partial      bool   // stopped before its end

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"flyball/reports"
+	"flyball/scenarios"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var asJSON, checklist bool
+	c := &cobra.Command{
+		Use:   "report FOLDER",
+		Short: "Print the report of a run folder again",
+		Long: `Print the report of a run folder again. Nothing is run. A folder whose files
+were changed since is refused.
+
+With --checklist print the checklist STRESS-DES instead (Monks et al. 2018), in
+Markdown, filled from the scenario and the run; where only a person can answer
+it says so.
+
+Exit codes: 0 printed, whatever the report says, 2 usage, 3 not a run folder, or
+changed.`,
+		Example: "  flyball report runs/quickstart-7bncj4skwzhm\n  flyball report --checklist runs/quickstart-7bncj4skwzhm > checklist.md",
+		Args:    exactlyOne("a run folder"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if asJSON && checklist {
+				return fail(exitUsage, "report: got --json and --checklist, want one of them")
+			}
+			return a.printAgain(args[0], asJSON, checklist)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print summary.json instead")
+	c.Flags().BoolVar(&checklist, "checklist", false, "print the checklist STRESS-DES instead")
+	return c
+}
+
+// printable is a run or an ensemble.
+type printable interface {
+	Text(w io.Writer, color bool) error
+	Summary() ([]byte, error)
+	Checklist(s *scenarios.Scenario) []byte
+}
+
+func (a *app) printAgain(dir string, asJSON, checklist bool) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fail(exitUsage, "report: %w", err)
+	}
+	r, x, err := reopen(dir)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	switch {
+	case asJSON:
+		summary, err := r.Summary()
+		if err != nil {
+			return err
+		}
+		_, err = a.out.Write(summary)
+		return err
+	case checklist:
+		s, err := scenarios.Load(dir+"/scenario.resolved.toml", x.ResolvedTOML, nil)
+		if err != nil {
+			return exit{exitInvalid, err}
+		}
+		_, err = a.out.Write(r.Checklist(s))
+		return err
+	}
+	if err := r.Text(a.out, a.colored()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Folder: %s\n", dir)
+	return nil
+}
+
+func reopen(dir string) (printable, reports.Extra, error) {
+	n, err := reports.Replications(dir)
+	switch {
+	case err != nil:
+		return nil, reports.Extra{}, err
+	case n > 1:
+		return reports.ReadEnsemble(dir)
+	}
+	return reports.Read(dir)
+}

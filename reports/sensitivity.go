@@ -1,0 +1,337 @@
+package reports
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"flyball/scenarios"
+)
+
+// Sensitivity says how far an answer moves with each number that it may hang
+// on, when that number is halved or doubled and nothing else is changed: same
+// seed, so the same luck. Numbers that move together, or further, it cannot
+// show.
+type Sensitivity struct {
+	Metric string // of scenarios.Metrics
+	Base   Num    // in the run itself
+	Rows   []Sensitive
+}
+
+// Sensitive is one number. Its sides lack where scaling changes nothing.
+type Sensitive struct {
+	Key, Of, Status string
+	Number          string
+	Low, High       Side // half and twice the number, within its range
+}
+
+// Side is the run with one number changed.
+type Side struct {
+	Set    string // the entry of --set that makes it again; empty: there is no such run
+	Number string
+	Value  Num    // of the metric
+	Digest string // of the run
+}
+
+// Headline is the metric that the answer of a run is about: when it settled,
+// or if it did not the rate that it reached, or if that could not be judged
+// either when it ended.
+func (r *Report) Headline() string {
+	m := r.Metrics()
+	for _, name := range []string{"settling_intervals_5pct", "rate_per_h"} {
+		if Num(m[name]).Known() {
+			return name
+		}
+	}
+	return "end_h"
+}
+
+// NewSensitivity puts the rows into order: the greatest effect first, then as
+// they were given.
+func NewSensitivity(metric string, base float64, rows []Sensitive) *Sensitivity {
+	s := &Sensitivity{Metric: metric, Base: Num(base), Rows: slices.Clone(rows)}
+	slices.SortStableFunc(s.Rows, func(a, b Sensitive) int {
+		switch x, y := s.effect(a), s.effect(b); {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	return s
+}
+
+// effect is the greatest change of the metric, without sign: infinite where
+// the metric is lost or gained, -1 where the number was not moved at all.
+func (s *Sensitivity) effect(row Sensitive) float64 {
+	most := -1.0
+	for _, side := range []Side{row.Low, row.High} {
+		switch {
+		case side.Set == "":
+		case side.Value.Known() && s.Base.Known():
+			most = max(most, math.Abs(float64(side.Value-s.Base)))
+		case side.Value.Known() != s.Base.Known():
+			most = math.Inf(1)
+		default:
+			most = max(most, 0)
+		}
+	}
+	return most
+}
+
+// split tells the rows whose number moves the metric from those that do not
+// and those that could not be scaled.
+func (s *Sensitivity) split() (moving, still, unmoved []Sensitive) {
+	for _, row := range s.Rows {
+		switch e := s.effect(row); {
+		case e > 0:
+			moving = append(moving, row)
+		case e == 0:
+			still = append(still, row)
+		default:
+			unmoved = append(unmoved, row)
+		}
+	}
+	return moving, still, unmoved
+}
+
+// Answer says in one sentence what the metric hangs on.
+func (s *Sensitivity) Answer() string {
+	moving, still, _ := s.split()
+	is := fmt.Sprintf("%s, %s,", s.Metric, s.word(s.Base))
+	if len(moving) == 0 {
+		return fmt.Sprintf("Sensitivity: %s hangs on none of %s: halving or doubling any one of them changes nothing.", is, plural(uint64(len(still)), "number"))
+	}
+	first := moving[0]
+	text := fmt.Sprintf("Sensitivity: %s hangs most on %s (%s, %s)%s", is, first.name(), first.Number, status(first.Status), s.sides(first))
+	var next []string
+	for _, row := range moving[1:min(len(moving), 3)] {
+		next = append(next, fmt.Sprintf("%s (%s, %s)", row.name(), row.Number, status(row.Status)))
+	}
+	if next != nil {
+		text += "; then on " + strings.Join(next, " and ")
+	}
+	return text + "."
+}
+
+// sides says what the metric is at half and at twice a number.
+func (s *Sensitivity) sides(row Sensitive) string {
+	var said []string
+	for _, side := range []Side{row.Low, row.High} {
+		if side.Set != "" {
+			said = append(said, fmt.Sprintf("%s at %s", s.word(side.Value), side.Number))
+		}
+	}
+	return ": " + strings.Join(said, ", ")
+}
+
+// status in a sentence.
+func status(s string) string {
+	if s == scenarios.ByAuthor {
+		return "the author's"
+	}
+	return s
+}
+
+func (row Sensitive) name() string {
+	if row.Of == "" {
+		return row.Key
+	}
+	return row.Key + " of " + row.Of
+}
+
+// word is a value of the metric.
+func (s *Sensitivity) word(v Num) string { return metricWord(s.Metric, v) }
+
+func metricWord(metric string, v Num) string {
+	switch {
+	case v.Known():
+		return exact(float64(v))
+	case strings.HasPrefix(metric, "settling"):
+		return "never"
+	}
+	return "undefined"
+}
+
+// change is the greatest change of a row relative to the base, with its sign.
+func (s *Sensitivity) change(row Sensitive) Num {
+	most := missing
+	for _, side := range []Side{row.Low, row.High} {
+		c := (side.Value - s.Base) / s.Base
+		if side.Set != "" && c.Known() && !(math.Abs(float64(c)) <= math.Abs(float64(most))) {
+			most = c
+		}
+	}
+	return most
+}
+
+// table shows at most so many numbers that move the metric, and names the
+// others.
+func (s *Sensitivity) table(most int) table {
+	t := table{
+		Caption: fmt.Sprintf("Sensitivity: %s is %s; one number at a time is halved and doubled", s.Metric, s.word(s.Base)),
+		Head:    []string{"parameter", "status", "is", "half", "twice", "at half", "at twice", "change"},
+		Left:    2,
+	}
+	moving, _, _ := s.split()
+	for _, row := range moving[:min(len(moving), most)] {
+		change := "-"
+		if c := s.change(row); c.Known() && !math.IsInf(s.effect(row), 0) {
+			change = signed(c)
+		}
+		t.Rows = append(t.Rows, []string{row.Key, row.Status, row.Number, dash(row.Low.Number), dash(row.High.Number), s.cell(row.Low), s.cell(row.High), change})
+	}
+	return t
+}
+
+func (s *Sensitivity) cell(side Side) string {
+	if side.Set == "" {
+		return "-"
+	}
+	return s.word(side.Value)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// rest names what the table of at most so many rows does not show.
+func (s *Sensitivity) rest(most int) []string {
+	moving, still, unmoved := s.split()
+	var said []string
+	if len(moving) > most {
+		said = append(said, fmt.Sprintf("%d more move it less: %s.", len(moving)-most, keys(moving[most:])))
+	}
+	if len(still) > 0 {
+		said = append(said, fmt.Sprintf("%d do not move it: %s.", len(still), keys(still)))
+	}
+	if len(unmoved) > 0 {
+		said = append(said, fmt.Sprintf("%d are zero, none or at a limit and were not moved: %s.", len(unmoved), keys(unmoved)))
+	}
+	return said
+}
+
+func keys(rows []Sensitive) string {
+	var all []string
+	for _, row := range rows {
+		all = append(all, row.Key)
+	}
+	return strings.Join(all, ", ")
+}
+
+var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base", "at_half", "at_twice",
+	"change", "set_half", "set_twice", "digest_half", "digest_twice"}
+
+// csv lists every number, the greatest effect first; change is relative to the
+// base.
+func (s *Sensitivity) csv() []byte {
+	rows := [][]string{sensitivityColumns[:]}
+	for _, r := range s.Rows {
+		rows = append(rows, []string{r.Key, r.Of, r.Status, r.Number, r.Low.Number, r.High.Number, s.Metric, s.Base.String(),
+			r.Low.value(), r.High.value(), s.change(r).String(), r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest})
+	}
+	return writeCSV(rows)
+}
+
+func (side Side) value() string {
+	if side.Set == "" {
+		return ""
+	}
+	return side.Value.String()
+}
+
+func readSensitivity(raw []byte) (*Sensitivity, error) {
+	fields, err := readCSV(raw, sensitivityColumns[:])
+	if err != nil {
+		return nil, err
+	}
+	s := &Sensitivity{}
+	for f := range fields.each {
+		r := Sensitive{Key: f.text(), Of: f.text(), Status: f.text(), Number: f.text()}
+		r.Low.Number, r.High.Number = f.text(), f.text()
+		s.Metric, s.Base = f.text(), f.num()
+		r.Low.Value, r.High.Value = f.num(), f.num()
+		f.num() // the change is found again
+		r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest = f.text(), f.text(), f.text(), f.text()
+		s.Rows = append(s.Rows, r)
+	}
+	return s, fields.err
+}
+
+// folded is what a page shows of all numbers.
+func (s *Sensitivity) folded() folded {
+	all := len(s.Rows)
+	return folded{Title: fmt.Sprintf("Sensitivity of %s: %s, halved and doubled one at a time", s.Metric, plural(uint64(all), "number")),
+		Table: s.table(all), Note: strings.Join(s.rest(all), " ")}
+}
+
+// mostBars are drawn.
+const mostBars = 12
+
+// drawable reports whether there are bars, and a base for them.
+func (s *Sensitivity) drawable() bool {
+	moving, _, _ := s.split()
+	return s.Base.Known() && len(moving) > 0
+}
+
+// drawing is the tornado: a bar to each side of the base for every number, the
+// greatest effect on top. A metric that is lost runs to the edge.
+func (s *Sensitivity) drawing() drawing {
+	moving, _, _ := s.split()
+	moving = moving[:min(len(moving), mostBars)]
+	least, most := float64(s.Base), float64(s.Base)
+	lost := false
+	for _, row := range moving {
+		for _, side := range []Side{row.Low, row.High} {
+			if v := float64(side.Value); side.Set != "" && side.Value.Known() {
+				least, most = min(least, v), max(most, v)
+			} else if side.Set != "" {
+				lost = true
+			}
+		}
+	}
+	spread := most - least
+	if spread == 0 {
+		spread = max(1, math.Abs(most))
+	}
+	edge := most + 0.15*spread
+	p := panel{y: "What " + s.Metric + " hangs on", x: s.Metric, height: 1, room: []float64{least - 0.05*spread, edge}}
+	if lost {
+		p.x += " (a bar to the right edge: " + s.word(missing) + ")"
+	}
+	data := [][]string{{"parameter", "at_half", "base", "at_twice"}}
+	named := [2]bool{}
+	for i, row := range moving {
+		y := float64(len(moving) - i)
+		p.rows = append(p.rows, plot.Tick{Value: y, Label: row.Key + "  "})
+		for j, side := range []Side{row.Low, row.High} {
+			if side.Set == "" {
+				continue
+			}
+			end := edge
+			if side.Value.Known() {
+				end = float64(side.Value)
+			}
+			a := area{color: 1 + j, points: box(float64(s.Base), end, y-0.4*float64(j), y+0.4*float64(1-j))}
+			if !named[j] {
+				a.label, named[j] = [2]string{"number halved", "doubled"}[j], true
+			}
+			p.areas = append(p.areas, a)
+		}
+		data = append(data, []string{row.Key, row.Low.value(), s.Base.String(), row.High.value()})
+	}
+	p.lines = []line{{label: "as it is: " + s.word(s.Base), dash: true,
+		points: plotter.XYs{{X: float64(s.Base), Y: 0.3}, {X: float64(s.Base), Y: float64(len(moving)) + 0.6}}}}
+	return drawing{Figure{Name: "sensitivity", Title: "What does the answer hang on?",
+		Alt: "A bar to each side for every number of the model, the greatest effect on top. " + s.Answer(),
+		CSV: writeCSV(data)}, vg.Length(1.3+0.35*float64(len(moving))) * vg.Inch, []panel{p}}
+}

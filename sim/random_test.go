@@ -1,0 +1,323 @@
+package sim_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+)
+
+// Random scenarios have two levels of chance: which features a scenario has at
+// all, then how strong each is. So some scenarios mix everything, and in
+// others a few features meet alone, where nothing hides what they do.
+
+// seedOfScenarios is FLYBALL_SEED, a number or the hash of a commit, so that
+// every commit can try new scenarios; 1 if it is not set.
+func seedOfScenarios(t *testing.T) uint64 {
+	text := os.Getenv("FLYBALL_SEED")
+	if text == "" {
+		return 1
+	}
+	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return n
+	}
+	n, err := strconv.ParseUint(text[:min(len(text), 16)], 16, 64)
+	if err != nil {
+		t.Fatalf("FLYBALL_SEED: got %q, want a number or the hash of a commit", text)
+	}
+	return n
+}
+
+// howMany random scenarios a test takes: FLYBALL_SWARM, or so many.
+func howMany(t *testing.T, otherwise int) int {
+	text := os.Getenv("FLYBALL_SWARM")
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("FLYBALL_SWARM: got %q, want a number of scenarios", text)
+	}
+	return n
+}
+
+// eachScenario hands a test its random scenarios, one by one, until one fails.
+// The name of a subtest is the seed and the number, which make the scenario
+// again: FLYBALL_SEED=7 go test ./sim -run TestTwinOnRandomScenarios/seed-7/31$
+func eachScenario(t *testing.T, n int, test func(t *testing.T, d *dice, s *scenarios.Scenario)) {
+	t.Helper()
+	seed := seedOfScenarios(t)
+	var failed atomic.Bool
+	t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
+		for i := range n {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				if failed.Load() {
+					t.SkipNow()
+				}
+				d := &dice{rand.New(rand.NewPCG(seed, uint64(i)))}
+				s := d.scenario()
+				for _, problem := range s.Validate() {
+					t.Fatalf("a bad random scenario: %v\n%s", problem, scenarios.Resolved(s))
+				}
+				defer func() {
+					if t.Failed() {
+						failed.Store(true)
+						t.Logf("FLYBALL_SEED=%d, number %d, scenario:\n%s", seed, i, scenarios.Resolved(s))
+					}
+				}()
+				test(t, d, s)
+			})
+		}
+	})
+}
+
+// dice draws scenarios.
+type dice struct{ *rand.Rand }
+
+// features that a scenario has or has not.
+type features struct {
+	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
+	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle bool
+}
+
+func (d *dice) coin() bool             { return d.IntN(2) == 0 }
+func (d *dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
+
+// pick one of some.
+func pick[T any](d *dice, from ...T) T { return from[d.IntN(len(from))] }
+
+func (d *dice) features() (f features) {
+	for _, on := range []*bool{&f.ties, &f.families, &f.servers, &f.destinations, &f.campaigns, &f.contention, &f.governed, &f.shortDay,
+		&f.caps, &f.greylist, &f.dead, &f.failConnection, &f.failMessage, &f.loss, &f.hops, &f.dns, &f.pipelining, &f.startTLS,
+		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle} {
+		*on = d.coin()
+	}
+	return f
+}
+
+func (d *dice) scenario() *scenarios.Scenario {
+	f := d.features()
+	s := scenarios.Default()
+	s.Name, s.Seed = "random", d.Uint64N(1<<63)
+	s.Stages = pick(d, "collapsed", "full")
+	if f.bigMessage {
+		s.Message.Size = pick(d, unit.Bytes(1), 14_600, 14_601, 43_800, 43_801, 102_200, 102_201, unit.Bytes(d.between(1, 1<<21)))
+	}
+	d.dialogue(f, &s.Dialogue)
+	d.network(f, &s.Network)
+	d.retry(&s.Retry)
+	d.governor(f, &s)
+	s.Servers = d.servers(f)
+	s.Destinations = d.destinations(f)
+	s.Campaigns = d.campaigns(f)
+	if s.Horizon = longDay(&s); f.shortDay {
+		// Mostly in the middle of things; sometimes with the end of an interval.
+		s.Horizon = pick(d, vt.Millisecond, 20*vt.Millisecond, vt.Second) * vt.Span(d.between(1, 2000))
+		if d.coin() {
+			s.Horizon = s.Governor.Interval * vt.Span(d.between(1, 5))
+		}
+		for i := range s.Campaigns {
+			s.Campaigns[i].Start %= s.Horizon
+		}
+	}
+	return &s
+}
+
+// longDay is a horizon that hardly a run reaches: its intervals are as many as
+// a scenario may have.
+func longDay(s *scenarios.Scenario) vt.Span {
+	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/len(s.Servers)))
+}
+
+func (d *dice) dialogue(f features, c *mail.Dialogue) {
+	c.Pipelining, c.StartTLS = f.pipelining, f.startTLS
+	if f.reuse {
+		c.Messages = pick(d, 1, 2, 3, 10)
+	}
+	if f.impatient {
+		for _, p := range []*vt.Span{&c.Timeouts.DNS, &c.Timeouts.Connect, &c.Timeouts.Banner, &c.Timeouts.Command, &c.Timeouts.Data, &c.Timeouts.Dot} {
+			if d.coin() {
+				*p = vt.Span(d.between(1, 60)) * 10 * vt.Millisecond
+			}
+		}
+	}
+}
+
+func (d *dice) network(f features, n *netmodel.Network) {
+	n.DNS.Miss = d.time(f, 200)
+	if f.dns {
+		n.DNS.HitRatio = pick(d, 0, 0.3, 0.7, 1)
+		n.DNS.Hit = d.time(f, 20)
+		n.DNS.ServFail = pick(d, 0, 0.05, 0.5, 1)
+	}
+	if f.hops {
+		low := d.between(1, 20)
+		n.Hops = netmodel.Hops{Mean: 1 + d.Float64()*30, SD: d.Float64() * 10, Min: low, Max: d.between(low, 64)}
+		n.PerHop = pick(d, 0, vt.Millisecond, 2500*vt.Microsecond)
+	}
+	if f.loss {
+		n.HopLoss = pick(d, 0.001, 0.01, 0.1, 0.5) * d.Float64()
+		n.Retrans = pick(d, vt.Millisecond, 100*vt.Millisecond, vt.Second)
+		n.GiveUpAt = d.between(1, 8)
+	}
+}
+
+func (d *dice) retry(r *engine.Retry) {
+	r.Limit = d.between(0, 6)
+	r.Bounce = pick(d, "fail", "resend")
+	r.Ambiguous = pick(d, "hold", "resend")
+	r.Delays = nil
+	unit := pick(d, vt.Millisecond, 10*vt.Millisecond, vt.Second, vt.Minute, 20*vt.Minute)
+	for range d.between(1, 4) {
+		r.Delays = append(r.Delays, unit*vt.Span(d.between(1, 6)))
+	}
+	if d.coin() { // one delay for all
+		r.Delays = r.Delays[:1]
+	}
+}
+
+func (d *dice) governor(f features, s *scenarios.Scenario) {
+	g := &s.Governor
+	g.Law = "hold"
+	g.Start = float64(d.between(1, 30))
+	g.Interval = pick(d, vt.Second, 7*vt.Second, 10*vt.Second, vt.Minute, 10*vt.Minute, 333*vt.Second)
+	if f.governed {
+		g.Law = pick(d, "patent-damped", "patent-dynamic")
+		g.Start += d.Float64()
+		g.Target = unit.PerHour(pick(d, 100, 3000, 20_000, 100_000))
+		g.Factor = unit.PerHour(pick(d, 1.0, 60, 3600) * (1 + d.Float64()))
+		g.StepMode = pick(d, "per-day", "as-printed", "explicit")
+		if g.StepMode == "explicit" {
+			g.D = pick(d, 0.3, 1, 2.5, 20)
+		}
+		g.Allocated = pick(d, "average", "average", "as-printed")
+		g.CapUtilization = d.coin()
+	}
+}
+
+func (d *dice) servers(f features) []netmodel.Server {
+	all := []netmodel.Server{}
+	for i := range d.several(f.servers, 3) {
+		v := netmodel.DefaultServer()
+		v.Name = fmt.Sprintf("b%d", i+1)
+		if f.servers {
+			v.ExtraRTT = vt.Span(d.between(0, 3)) * 10 * vt.Millisecond
+			v.ExtraHops = d.between(0, 5)
+			v.Share = pick(d, 1, 1, 2, 0.5)
+			if f.idle && i > 0 {
+				v.Share = 0
+			}
+		}
+		if f.contention {
+			v.Contention = pick(d, 0, 0.01, 0.1)
+			v.Coherency = pick(d, 0, 0.001, 0.01)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// several is more than one only if the feature is on.
+func (d *dice) several(on bool, most int) int {
+	if on {
+		return d.between(2, most)
+	}
+	return 1
+}
+
+func (d *dice) destinations(f features) []netmodel.Destination {
+	all := []netmodel.Destination{}
+	for i := range d.several(f.destinations, 4) {
+		v := netmodel.DefaultDestination()
+		v.Name = fmt.Sprintf("d%d", i+1)
+		v.Domain = v.Name + ".example"
+		v.Share = pick(d, 1, 1, 3, 0.1)
+		v.RTT, v.Banner, v.RCPT, v.Dot = d.time(f, 50), d.time(f, 30), d.time(f, 10), d.time(f, 400)
+		if f.caps && d.coin() {
+			v.Cap = d.between(1, 12)
+		}
+		if f.greylist && d.coin() {
+			v.Greylist.Share = pick(d, 0.3, 1)
+			v.Greylist.Delay = d.time(f, pick(d, 100, 10_000, 600_000))
+		}
+		if f.dead && d.coin() {
+			for range d.between(1, 3) {
+				v.Dead = append(v.Dead, netmodel.Dead{Share: 0.2 * d.Float64(), At: pick(d, "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 550)})
+			}
+		}
+		if f.failConnection && d.coin() {
+			for range d.between(1, 3) {
+				v.Fail = append(v.Fail, d.fail(pick(d, "connect", "banner", "ehlo")))
+			}
+		}
+		if f.failMessage && d.coin() {
+			for range d.between(1, 4) {
+				v.Fail = append(v.Fail, d.fail(pick(d, "mail", "rcpt", "data", "dot")))
+			}
+			d.Shuffle(len(v.Fail), func(i, j int) { v.Fail[i], v.Fail[j] = v.Fail[j], v.Fail[i] })
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+func (d *dice) fail(at string) netmodel.Fail {
+	f := netmodel.Fail{At: at, P: 0.25 * d.Float64()}
+	if at == "connect" || d.coin() {
+		f.Fault = pick(d, "drop", "timeout")
+	} else {
+		f.Reply = pick(d, 421, 450, 550)
+	}
+	return f
+}
+
+func (d *dice) campaigns(f features) []scenarios.Campaign {
+	all := []scenarios.Campaign{}
+	for i := range d.several(f.campaigns, 3) {
+		c := scenarios.Campaign{Name: fmt.Sprintf("c%d", i+1), Recipients: d.between(1, 200), Processes: 1000, Subset: pick(d, 1, 3, 10, 1000)}
+		if f.few {
+			c.Processes = d.between(1, 12)
+		}
+		if i > 0 || d.coin() {
+			c.Start = vt.Span(d.between(0, 6)) * pick(d, vt.Millisecond, vt.Second, vt.Minute)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// time draws a distribution of times that are about so many milliseconds long.
+// With ties, everything lasts a multiple of 10 ms, or nothing.
+func (d *dice) time(f features, about int) netmodel.Dist {
+	const ms = vt.Millisecond
+	scale := vt.Span(about)
+	if f.ties {
+		return netmodel.Constant(scale / 10 * 10 * ms * vt.Span(d.IntN(3)))
+	}
+	if !f.families {
+		return netmodel.Constant(vt.Span(d.Int64N(2 * int64(scale*ms))))
+	}
+	switch d.IntN(12) {
+	case 0:
+		return netmodel.Dist{Dist: "gamma", Mean: scale * ms, Shape: 0.5 + 3*d.Float64()}
+	case 1:
+		return netmodel.Dist{Dist: "weibull", Scale: scale * ms, Shape: 0.5 + 2*d.Float64()}
+	case 2:
+		return netmodel.Dist{Dist: "pareto", Min: scale * ms / 2, Alpha: 1.2 + 2*d.Float64()}
+	case 3, 4, 5:
+		return netmodel.Dist{Dist: "exponential", Mean: scale * ms}
+	case 6, 7:
+		return netmodel.Dist{Dist: "lognormal", Median: scale * ms, Sigma: 1.5 * d.Float64()}
+	}
+	return netmodel.Dist{Dist: "uniform", Min: scale * ms / 3, Max: 2 * scale * ms}
+}

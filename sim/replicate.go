@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"flyball/internal/vt"
+	"flyball/scenarios"
+)
+
+// Broken is what Replicate panics with when one of its worlds does.
+type Broken struct {
+	Replication uint64
+	Where       string // how far the world was
+	Value       any    // what it panicked with
+	Stack       []byte // of its goroutine
+}
+
+func (b Broken) String() string {
+	return fmt.Sprintf("replication %d, %s: %v", b.Replication, b.Where, b.Value)
+}
+
+// Replicate runs n replications of a scenario, from, from + 1 and so on, at
+// most so many workers at a time, each world on a goroutine of its own.
+//
+// fold is called with every world as it ends, concurrently and in any order,
+// and should keep little of it. each is called with what fold returned, on the
+// caller's goroutine and strictly in the order of the replications, so nothing
+// depends on the number of workers. At most two results for each worker wait
+// for their turn.
+//
+// keepGoing, if not nil, is asked now and then, concurrently. Once it says no,
+// the worlds under way are given up, and with them whatever comes after the
+// first of them; so it is when a world breaks. Replicate reports how many
+// replications each was called with. It refuses what New refuses, and panics
+// with Broken.
+func Replicate[T any](s *scenarios.Scenario, from, n uint64, workers int,
+	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	type result struct {
+		value   T
+		stopped bool
+		err     error
+		broken  *Broken
+	}
+	var first atomic.Uint64 // that was stopped, refused or broken
+	first.Store(math.MaxUint64)
+	goOn := func(r uint64) bool { return r < first.Load() && (keepGoing == nil || keepGoing()) }
+
+	replicate := func(r uint64) (out result) {
+		var w *World
+		defer func() {
+			if v := recover(); v != nil {
+				out.broken = &Broken{Replication: r, Value: v, Stack: debug.Stack()}
+				if w != nil {
+					out.broken.Where = w.Where()
+				}
+			}
+			if out.stopped || out.err != nil || out.broken != nil {
+				for f := first.Load(); r < f && !first.CompareAndSwap(f, r); f = first.Load() {
+				}
+			}
+		}()
+		if out.stopped = !goOn(r); out.stopped {
+			return out
+		}
+		if w, out.err = New(s, r, nil, nil); out.err != nil {
+			return out
+		}
+		var end vt.Time
+		if end, out.stopped = w.Run(func(Progress) bool { return goOn(r) }); !out.stopped {
+			out.value = fold(r, w, end)
+		}
+		return out
+	}
+
+	type job struct {
+		replication uint64
+		out         chan result
+	}
+	workers = max(workers, 1)
+	jobs := make(chan job, 2*workers) // never full
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer close(jobs)
+	for range workers {
+		running.Go(func() {
+			for j := range jobs {
+				j.out <- replicate(j.replication)
+			}
+		})
+	}
+	var inOrder []chan result
+	for next := from; done < n; done++ {
+		for ; len(inOrder) < 2*workers && next < from+n; next++ {
+			out := make(chan result, 1)
+			inOrder = append(inOrder, out)
+			jobs <- job{next, out}
+		}
+		ended := <-inOrder[0]
+		inOrder = inOrder[1:]
+		switch {
+		case ended.broken != nil:
+			panic(*ended.broken)
+		case ended.err != nil || ended.stopped:
+			return done, ended.err
+		}
+		each(ended.value)
+	}
+	return done, nil
+}

@@ -1,0 +1,224 @@
+package sim_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// TestTwinOnBuiltins compares the engine with its twin, attempt by attempt, on
+// every built-in scenario: its first few thousand recipients, and the whole
+// made so small that C moves.
+func TestTwinOnBuiltins(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		t.Run(name+"/beginning", func(t *testing.T) {
+			t.Parallel()
+			s := load(t, name)
+			shorten(s, 3000)
+			agree(t, s)
+		})
+		t.Run(name+"/small", func(t *testing.T) {
+			t.Parallel()
+			s := load(t, name)
+			miniature(s)
+			rows := agree(t, s).Rows
+			if !slices.ContainsFunc(rows, func(r row) bool { return r.Available != s.Governor.Start }) {
+				t.Errorf("C never moves in %d intervals", len(rows))
+			}
+		})
+	}
+}
+
+func load(t *testing.T, name string) *scenarios.Scenario {
+	t.Helper()
+	src, _ := scenarios.Builtin(name)
+	s, err := scenarios.Load(name, src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// shorten cuts the lists to about so many recipients.
+func shorten(s *scenarios.Scenario, recipients int) {
+	all := s.Recipients()
+	for i := range s.Campaigns {
+		s.Campaigns[i].Recipients = s.Campaigns[i].Recipients * recipients / all
+	}
+}
+
+// miniature has a tenth of the processes, and intervals of two minutes.
+func miniature(s *scenarios.Scenario) {
+	shorten(s, 5000)
+	for i := range s.Campaigns {
+		s.Campaigns[i].Processes /= 10
+		s.Campaigns[i].Subset = max(1, s.Campaigns[i].Subset/50)
+	}
+	for i := range s.Destinations {
+		s.Destinations[i].Cap /= 10
+	}
+	g := &s.Governor
+	g.Target, g.Start, g.Interval = g.Target/10, g.Start/10, 2*vt.Minute
+	g.StepMode, g.D = "explicit", 1.7
+}
+
+// TestTwinOnRandomScenarios compares engine and twin on scenarios that nobody
+// thought of.
+func TestTwinOnRandomScenarios(t *testing.T) {
+	const enough = 300
+	n := howMany(t, enough)
+	var lock sync.Mutex
+	met := map[string]int{}
+	eachScenario(t, n, func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+		a := agree(t, s)
+		lock.Lock()
+		defer lock.Unlock()
+		for _, e := range a.Ended {
+			how := e.Reply.Fault.String()
+			if e.Reply.Fault == mail.NoFault {
+				how = strconv.Itoa(int(e.Reply.Code))
+			}
+			met[how+" at "+e.Reply.Stage.String()]++
+			met[e.Conn.String()]++
+			met[e.Status.String()]++
+		}
+		for _, r := range a.Rows {
+			met[fmt.Sprintf("partial %v, draining %v", r.Partial, r.Draining)]++
+			if !r.Partial && r.Available > r.Previous {
+				met["C rises"]++
+			}
+			if !r.Partial && r.Available < r.Previous {
+				met["C falls"]++
+			}
+			if r.Allocated > r.Previous {
+				met["more allocated than available"]++
+			}
+		}
+	})
+	if n < enough || seedOfScenarios(t) != 1 || t.Failed() {
+		return
+	}
+	// Chance must not pass anything by.
+	for _, wanted := range []string{
+		"servfail at dns", "timeout at dns", "drop at connect", "timeout at connect",
+		"421 at banner", "450 at banner", "550 at banner", "drop at banner", "timeout at banner",
+		"421 at ehlo", "450 at ehlo", "550 at ehlo", "drop at ehlo", "timeout at ehlo",
+		"421 at mail", "450 at mail", "550 at mail", "drop at mail", "timeout at mail",
+		"421 at rcpt", "450 at rcpt", "451 at rcpt", "550 at rcpt", "drop at rcpt", "timeout at rcpt",
+		"421 at data", "450 at data", "550 at data", "drop at data", "timeout at data",
+		"250 at dot", "421 at dot", "450 at dot", "550 at dot", "drop at dot", "timeout at dot",
+		"fresh", "reused", "reset", "pending", "delivered", "failed", "ambiguous",
+		"partial false, draining false", "partial false, draining true", "partial true, draining false", "partial true, draining true",
+		"C rises", "C falls", "more allocated than available",
+	} {
+		if met[wanted] < 5 {
+			t.Errorf("the random scenarios met %q %d times, want 5 or more", wanted, met[wanted])
+		}
+	}
+}
+
+// agree fails if engine and twin differ in anything. It returns the account of
+// the twin.
+func agree(t *testing.T, s *scenarios.Scenario) account {
+	t.Helper()
+	differ, twin := disagreement(t, s)
+	if differ != "" {
+		small := shrink(s, func(c *scenarios.Scenario) bool { d, _ := disagreement(t, c); return d != "" })
+		differ, _ = disagreement(t, small)
+		t.Errorf("engine and twin differ: %s\n\nsmallest such scenario:\n%s", differ, scenarios.Resolved(small))
+	}
+	return twin
+}
+
+// disagreement runs a scenario in the engine, with one event per attempt and
+// with one per stage, and in the twin, and says in words where they part.
+func disagreement(t *testing.T, s *scenarios.Scenario) (string, account) {
+	twin := runTwin(s)
+	for _, stages := range []string{"collapsed", "full"} {
+		one := *s
+		one.Stages = stages
+		if diff := difference(runEngine(t, &one), twin); diff != "" {
+			return "stages " + stages + ": " + diff, twin
+		}
+	}
+	return "", twin
+}
+
+// replication that a scenario is compared in: not always the first.
+func replication(s *scenarios.Scenario) uint64 { return s.Seed % 3 }
+
+// runEngine is the account of the real thing.
+func runEngine(t *testing.T, s *scenarios.Scenario) account {
+	t.Helper()
+	var a account
+	w, err := sim.New(s, replication(s), nil, func(now vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
+		a.Ended = append(a.Ended, ended{now, x.Server, x.Slot, x.Rcpt, x.Try, x.Dest, x.Conn, r, st})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.End, _ = w.Run(nil)
+	for _, i := range w.Rec.Intervals {
+		r := row{Server: i.Server, Number: i.Number, End: i.End, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
+			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
+			Partial: i.Partial, Draining: i.Draining}
+		a.Rows = append(a.Rows, r)
+	}
+	return a
+}
+
+// difference says in words where two accounts part; it is empty if they are equal.
+func difference(engine, twin account) string {
+	for i := range min(len(engine.Ended), len(twin.Ended)) {
+		if e, w := engine.Ended[i], twin.Ended[i]; e != w {
+			return fmt.Sprintf("attempt %d ends as\n  %s in the engine,\n  %s in the twin", i, e, w)
+		}
+	}
+	if e, w := len(engine.Ended), len(twin.Ended); e != w {
+		return fmt.Sprintf("%d attempts end in the engine, %d in the twin; the first that only one has is\n  %s",
+			e, w, append(engine.Ended, twin.Ended...)[min(e, w)])
+	}
+	for i := range min(len(engine.Rows), len(twin.Rows)) {
+		if e, w := engine.Rows[i], twin.Rows[i]; !e.sameAs(w) {
+			return fmt.Sprintf("interval row %d is\n  %s in the engine,\n  %s in the twin", i, e, w)
+		}
+	}
+	if e, w := len(engine.Rows), len(twin.Rows); e != w {
+		return fmt.Sprintf("%d interval rows in the engine, %d in the twin; the first that only one has is\n  %s",
+			e, w, append(engine.Rows, twin.Rows...)[min(e, w)])
+	}
+	if engine.End != twin.End {
+		return fmt.Sprintf("the engine's run ends at %s, the twin's at %s", engine.End, twin.End)
+	}
+	return ""
+}
+
+func (e ended) String() string {
+	return fmt.Sprintf("%s (%d ns): server %d slot %d recipient %d try %d to %d over a %s connection: %d %s at %s after %s, %s",
+		e.At, int64(e.At), e.Server, e.Slot, e.Rcpt, e.Try, e.Dest, e.Conn, e.Reply.Code, e.Reply.Fault, e.Reply.Stage, e.Reply.Took, e.Status)
+}
+
+func (r row) String() string {
+	return fmt.Sprintf("server %d interval %d to %s: %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, partial %v, draining %v",
+		r.Server, r.Number, r.End, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.Partial, r.Draining)
+}
+
+// sameAs allows floats to differ by their last digits. A partial interval has
+// no decision.
+func (r row) sameAs(o row) bool {
+	if !near(r.Allocated, o.Allocated) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
+		return false
+	}
+	o.Allocated, o.Previous, o.Available = r.Allocated, r.Previous, r.Available
+	return r == o
+}
+
+func near(x, y float64) bool { return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y)) }

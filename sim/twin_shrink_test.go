@@ -1,0 +1,98 @@
+package sim_test
+
+import (
+	"slices"
+
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+)
+
+// shrink makes a scenario smaller and plainer for as long as it still fails,
+// so that what is reported holds little besides the cause.
+func shrink(s *scenarios.Scenario, fails func(*scenarios.Scenario) bool) *scenarios.Scenario {
+	tries := 500
+	for progress := true; progress; {
+		progress = false
+		for _, simpler := range simplifications(s) {
+			if tries--; tries < 0 {
+				return s
+			}
+			if len(simpler.Validate()) == 0 && scenarios.ID(simpler) != scenarios.ID(s) && fails(simpler) {
+				s, progress = simpler, true
+				break
+			}
+		}
+	}
+	return s
+}
+
+// simplifications are the scenarios that differ from s by one step towards a
+// plain one.
+func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
+	with := func(change func(c *scenarios.Scenario)) {
+		c := *s
+		c.Retry.Delays = slices.Clone(s.Retry.Delays)
+		c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
+		for i := range c.Destinations {
+			c.Destinations[i].Fail, c.Destinations[i].Dead = slices.Clone(c.Destinations[i].Fail), slices.Clone(c.Destinations[i].Dead)
+		}
+		change(&c)
+		all = append(all, &c)
+	}
+	for i := range s.Campaigns {
+		with(func(c *scenarios.Scenario) { c.Campaigns = slices.Delete(c.Campaigns, i, i+1) })
+		with(func(c *scenarios.Scenario) { c.Campaigns[i].Recipients = max(1, c.Campaigns[i].Recipients/2) })
+		with(func(c *scenarios.Scenario) { c.Campaigns[i].Recipients = max(1, c.Campaigns[i].Recipients-1) })
+		with(func(c *scenarios.Scenario) { c.Campaigns[i].Start = 0 })
+		with(func(c *scenarios.Scenario) { c.Campaigns[i].Processes = 1000 })
+		with(func(c *scenarios.Scenario) { c.Campaigns[i].Subset = 1 })
+	}
+	for i := range s.Servers {
+		with(func(c *scenarios.Scenario) { c.Servers = slices.Delete(c.Servers, i, i+1) })
+		with(func(c *scenarios.Scenario) { c.Servers[i].Contention = 0 })
+		with(func(c *scenarios.Scenario) { c.Servers[i].Coherency = 0 })
+		with(func(c *scenarios.Scenario) { c.Servers[i].ExtraHops, c.Servers[i].ExtraRTT = 0, 0 })
+	}
+	for i, d := range s.Destinations {
+		with(func(c *scenarios.Scenario) { c.Destinations = slices.Delete(c.Destinations, i, i+1) })
+		for f := range d.Fail {
+			with(func(c *scenarios.Scenario) { c.Destinations[i].Fail = slices.Delete(c.Destinations[i].Fail, f, f+1) })
+			with(func(c *scenarios.Scenario) { c.Destinations[i].Fail[f].P = 1 })
+		}
+		for f := range d.Dead {
+			with(func(c *scenarios.Scenario) { c.Destinations[i].Dead = slices.Delete(c.Destinations[i].Dead, f, f+1) })
+		}
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Cap = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Share = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = netmodel.Constant(50 * vt.Millisecond) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Banner = netmodel.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].RCPT = netmodel.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Dot = netmodel.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Delay = netmodel.Constant(vt.Minute) })
+	}
+	plain := scenarios.Default()
+	with(func(c *scenarios.Scenario) { c.Retry.Limit = 0 })
+	with(func(c *scenarios.Scenario) { c.Retry.Limit = min(c.Retry.Limit, max(1, c.Retry.Limit-1)) })
+	with(func(c *scenarios.Scenario) { c.Retry.Delays = c.Retry.Delays[:1] })
+	with(func(c *scenarios.Scenario) { c.Retry.Bounce = "fail" })
+	with(func(c *scenarios.Scenario) { c.Retry.Ambiguous = "hold" })
+	with(func(c *scenarios.Scenario) { c.Governor.Law = "hold" })
+	with(func(c *scenarios.Scenario) { c.Governor.Start = 1 })
+	with(func(c *scenarios.Scenario) { c.Governor.Start = float64(int(c.Governor.Start / 2)) })
+	with(func(c *scenarios.Scenario) { c.Governor.Interval = 3 * vt.Hour })
+	with(func(c *scenarios.Scenario) { c.Governor.Allocated = "average" })
+	with(func(c *scenarios.Scenario) { c.Dialogue.Timeouts = plain.Dialogue.Timeouts })
+	with(func(c *scenarios.Scenario) { c.Dialogue.Messages = 1 })
+	with(func(c *scenarios.Scenario) { c.Dialogue.Pipelining = false })
+	with(func(c *scenarios.Scenario) { c.Dialogue.StartTLS = false })
+	with(func(c *scenarios.Scenario) { c.Network.Hops = netmodel.Hops{Mean: 1, Min: 1, Max: 1} })
+	with(func(c *scenarios.Scenario) { c.Network.PerHop = 0 })
+	with(func(c *scenarios.Scenario) { c.Network.HopLoss = 0 })
+	with(func(c *scenarios.Scenario) {
+		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond), Miss: netmodel.Constant(vt.Millisecond)}
+	})
+	with(func(c *scenarios.Scenario) { c.Message.Size = 1 })
+	with(func(c *scenarios.Scenario) { c.Horizon = longDay(c) })
+	return all
+}

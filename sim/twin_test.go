@@ -1,0 +1,826 @@
+package sim_test
+
+import (
+	"container/heap"
+	"iter"
+	"math"
+	"math/big"
+	"slices"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+)
+
+// The twin is a second simulator, slow and obvious, written from docs/model.md
+// and the patent application in another style: every MTA process is a
+// coroutine that lives through its deliveries, one event per stage. It shares
+// with the engine the words of internal/mail, the named draws and the exact
+// quantile functions, nothing else. Read it from live downwards.
+
+// ended is the end of one attempt.
+type ended struct {
+	At     vt.Time
+	Server mail.Server
+	Slot   mail.Slot
+	Rcpt   mail.Recipient
+	Try    mail.Try
+	Dest   mail.Destination
+	Conn   mail.Conn
+	Reply  mail.Reply
+	Status mail.Status
+}
+
+// row is one interval of one server.
+type row struct {
+	Server              mail.Server
+	Number              int
+	End                 vt.Time
+	Delivered, Attempts uint64
+	Allocated           float64 // time-average
+	Previous, Available float64 // C during the interval and after it
+	Partial, Draining   bool
+}
+
+// account is all that a run tells.
+type account struct {
+	Ended []ended
+	Rows  []row
+	End   vt.Time
+}
+
+type twin struct {
+	account
+	s        *scenarios.Scenario
+	key      rng.Key
+	now      vt.Time
+	events   agenda
+	attempts uint64 // begun
+	final    int
+	servers  []*twinServer
+	knots    map[knot]float64
+}
+
+// recipient is somebody on a list.
+type recipient struct {
+	number mail.Recipient
+	dest   mail.Destination
+	try    mail.Try
+	seen   vt.Time // end of the first attempt that ended at RCPT or later
+}
+
+// runTwin runs the scenario to its end.
+func runTwin(s *scenarios.Scenario) account {
+	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}}
+	for i := range s.Servers {
+		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, waiting: map[vt.Time][]resend{},
+			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}, open: map[mail.Destination]int{}}
+		t.servers = append(t.servers, v)
+		v.wakeAt(vt.Time(s.Governor.Interval))
+	}
+	t.sendLists()
+	all := s.Recipients()
+	for t.final < all {
+		if len(t.events) == 0 || t.events[0].at > vt.Time(s.Horizon) {
+			t.now = vt.Time(s.Horizon)
+			break
+		}
+		e := heap.Pop(&t.events).(event)
+		t.now = e.at
+		e.happen()
+	}
+	t.End = t.now
+	for _, v := range t.servers {
+		v.cutInterval()
+		v.sendHome()
+	}
+	return t.account
+}
+
+// sendLists cuts every campaign's list into one run of recipients per server,
+// by the servers' shares to the nearest recipient ([0062]), and sends it at the campaign's start.
+func (t *twin) sendLists() {
+	var weight float64
+	for _, v := range t.s.Servers {
+		weight += v.Share
+	}
+	first, lists := 0, uint64(0)
+	for _, c := range t.s.Campaigns {
+		from, share := first, 0.0
+		for i, v := range t.s.Servers {
+			share += v.Share
+			to := first + int(math.Round(float64(c.Recipients)*(share/weight)))
+			if to > from {
+				j := &job{next: from, end: to, campaign: c}
+				t.at(vt.Time(c.Start), listArrives, lists, func() { t.servers[i].receive(j) })
+				lists++
+			}
+			from = to
+		}
+		first += c.Recipients
+	}
+}
+
+// agenda holds what is to come, soonest first.
+type agenda []event
+
+type event struct {
+	at     vt.Time
+	kind   kind // of what happens at the same time
+	order  uint64
+	happen func()
+}
+
+type kind int
+
+const (
+	attemptEnds kind = iota // by the order in which the attempts began
+	listArrives
+	wakeUp // lower server first
+)
+
+func (t *twin) at(at vt.Time, k kind, order uint64, happen func()) {
+	heap.Push(&t.events, event{at, k, order, happen})
+}
+
+func (a agenda) Len() int      { return len(a) }
+func (a agenda) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(e any)   { *a = append(*a, e.(event)) }
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	e := (*a)[last]
+	*a = (*a)[:last]
+	return e
+}
+func (a agenda) Less(i, j int) bool {
+	x, y := a[i], a[j]
+	switch {
+	case x.at != y.at:
+		return x.at < y.at
+	case x.kind != y.kind:
+		return x.kind < y.kind
+	}
+	return x.order < y.order
+}
+
+// twinServer is a B server.
+type twinServer struct {
+	*twin
+	number    mail.Server
+	jobs      []*job // in the order of their arrival
+	processes []*process
+	free      []mail.Slot // last freed last
+	slots     mail.Slot   // ever used
+
+	lookUps, connections map[mail.Destination]uint64
+	open                 map[mail.Destination]int
+	underWay             int                  // attempts
+	waiting              map[vt.Time][]resend // by due time
+
+	available           float64 // C
+	interval            int
+	began, until        vt.Time // of the interval, and of what the next two lines count
+	processTime         float64 // allocated processes x nanoseconds
+	draining            bool
+	delivered, attempts uint64
+}
+
+// job is a campaign's part of the list on one server.
+type job struct {
+	next, end int // recipients not yet taken
+	campaign  scenarios.Campaign
+	processes int
+	due       []*recipient // resends, by due time and then by the order of failure
+}
+
+type resend struct {
+	job       *job
+	recipient *recipient
+}
+
+func (v *twinServer) receive(j *job) {
+	v.jobs = append(v.jobs, j)
+	v.grant()
+}
+
+// published is C as the server announces it.
+func (v *twinServer) published() int { return int(math.Floor(v.available)) }
+
+// grant allocates processes while there are reservable ones ([0068]) and work
+// for them.
+func (v *twinServer) grant() {
+	for len(v.processes) < v.published() {
+		var chosen *job
+		for _, j := range v.jobs {
+			if chosen == nil && j.processes < j.campaign.Processes && j.hasWork() {
+				chosen = j
+			}
+		}
+		if chosen == nil {
+			return
+		}
+		v.allocate(chosen)
+	}
+}
+
+func (j *job) hasWork() bool { return j.next < j.end || len(j.due) > 0 }
+
+func (v *twinServer) allocate(j *job) {
+	slot := v.slots
+	if last := len(v.free) - 1; last >= 0 {
+		slot, v.free = v.free[last], v.free[:last]
+	} else {
+		v.slots++
+	}
+	p := &process{twinServer: v, slot: slot, job: j}
+	v.count()
+	v.processes = append(v.processes, p)
+	j.processes++
+	p.resume, p.stop = iter.Pull(p.live)
+	p.goOn()
+}
+
+// release takes a process back whose life is over.
+func (v *twinServer) release(p *process) {
+	v.count()
+	for i := range v.processes {
+		if v.processes[i] == p {
+			v.processes = append(v.processes[:i], v.processes[i+1:]...)
+			break
+		}
+	}
+	p.job.processes--
+	v.free = append(v.free, p.slot)
+}
+
+// count brings the interval's measures up to date.
+func (v *twinServer) count() {
+	if v.now > v.until {
+		v.processTime += float64(len(v.processes)) * float64(v.now-v.until)
+		v.draining = v.draining || len(v.processes) < v.published()
+		v.until = v.now
+	}
+}
+
+func (v *twinServer) measured() row {
+	v.count()
+	r := row{Server: v.number, Number: v.interval, End: v.now, Delivered: v.delivered, Attempts: v.attempts,
+		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining}
+	v.interval++
+	v.began, v.processTime, v.draining, v.delivered, v.attempts = v.now, 0, false, 0, 0
+	return r
+}
+
+func (v *twinServer) wakeAt(at vt.Time) { v.at(at, wakeUp, uint64(v.number), v.wake) }
+
+// wake ends an interval and makes resends due, if it is time for either; then
+// there may be more processes to grant, or more work for them.
+func (v *twinServer) wake() {
+	if v.now == v.began.Add(v.s.Governor.Interval) {
+		v.intervalEnds()
+	}
+	for _, r := range v.waiting[v.now] {
+		r.job.due = append(r.job.due, r.recipient)
+	}
+	delete(v.waiting, v.now)
+	v.grant()
+}
+
+func (v *twinServer) intervalEnds() {
+	r := v.measured()
+	v.available = decide(v.s.Governor, r)
+	r.Available = v.available
+	v.Rows = append(v.Rows, r)
+	v.wakeAt(v.now.Add(v.s.Governor.Interval))
+}
+
+func (v *twinServer) cutInterval() {
+	if v.now > v.began {
+		r := v.measured()
+		r.Partial = true
+		v.Rows = append(v.Rows, r)
+	}
+}
+
+// sendHome ends the coroutines of processes that the end of the run cut short.
+func (v *twinServer) sendHome() {
+	for _, p := range v.processes {
+		p.stop()
+	}
+}
+
+// mostProcesses is where C ends; Table 2 knows no limit.
+const mostProcesses = math.MaxInt32
+
+// decide is Table 2: C for the next interval.
+func decide(g governor.Config, r row) float64 {
+	c, hours := r.Previous, g.Interval.Hours()
+	allocated := r.Allocated
+	if g.Allocated == "as-printed" {
+		allocated /= hours
+	}
+	if g.Law == "hold" || allocated == 0 {
+		return c
+	}
+	d := float64(g.Factor) * 24 * hours / 24 // [0067], FACTOR per day
+	switch g.StepMode {
+	case "as-printed":
+		d = float64(g.Factor) * 24 / hours
+	case "explicit":
+		d = g.D
+	}
+	if g.Law == "patent-dynamic" { // [0069]
+		u := allocated / c
+		if g.CapUtilization {
+			u = min(u, 1)
+		}
+		d *= u
+	}
+	throughput := float64(r.Delivered) / hours
+	efficiency := throughput / allocated
+	return min(mostProcesses, max(1, min(c+d, max(c-d, float64(g.Target)/efficiency)))) // T / 0 is infinite
+}
+
+// process is an MTA process from its allocation to its end.
+type process struct {
+	*twinServer
+	slot   mail.Slot
+	job    *job
+	subset []int  // recipients that it has still to try
+	line   *line  // the open connection, if any
+	turn   uint64 // of its attempt among all attempts
+	idle   bool   // an attempt ended just now
+
+	resume func() (vt.Time, bool)
+	stop   func()
+	sleep  func(vt.Time) bool
+}
+
+// line is a connection.
+type line struct {
+	dest    mail.Destination
+	number  uint64
+	rtt     vt.Span
+	hops    int
+	offered int  // messages
+	refused bool // the last one
+	capped  bool // the connection itself was refused
+	luck    rng.Block
+}
+
+// goOn lets the process live until it sleeps or ends.
+func (p *process) goOn() {
+	p.idle = false
+	if until, alive := p.resume(); alive {
+		p.at(until, attemptEnds, p.turn, p.goOn)
+	} else {
+		p.release(p)
+	}
+	if p.idle {
+		p.grant()
+	}
+}
+
+type curfew struct{}
+
+// live is the life of an MTA process: it delivers to one recipient after
+// another until there is no more work for it.
+func (p *process) live(yield func(vt.Time) bool) {
+	defer func() {
+		if over := recover(); over != nil && over != any(curfew{}) {
+			panic(over)
+		}
+	}()
+	p.sleep = yield
+	for {
+		r := p.takeRecipient()
+		if r == nil {
+			p.hangUp()
+			return
+		}
+		began := p.now
+		conn, reply := p.deliver(r)
+		reply.Took = p.now.Sub(began)
+		p.idle = true
+		p.settle(r, conn, reply)
+	}
+}
+
+// takeRecipient is a resend that is due, else the next recipient of the subset,
+// else the first of a new subset. Only where no subset is left unfinished may
+// the process be sent away ([0070]).
+func (p *process) takeRecipient() *recipient {
+	j := p.job
+	if len(p.subset) == 0 && len(p.processes) > p.published() {
+		return nil
+	}
+	if len(j.due) > 0 {
+		r := j.due[0]
+		j.due = j.due[1:]
+		return r
+	}
+	if len(p.subset) == 0 {
+		for ; j.next < j.end && len(p.subset) < j.campaign.Subset; j.next++ {
+			p.subset = append(p.subset, j.next)
+		}
+	}
+	if len(p.subset) == 0 {
+		return nil
+	}
+	number := mail.Recipient(p.subset[0])
+	p.subset = p.subset[1:]
+	return &recipient{number: number, dest: p.destination(number), seen: vt.Never}
+}
+
+// deliver is the story of one attempt.
+func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
+	p.turn = p.twin.attempts
+	p.twin.attempts++
+	p.underWay++
+	slow := p.slowness()
+	switch {
+	case p.line == nil:
+	case p.line.dest != r.dest || p.line.offered == p.s.Dialogue.Messages:
+		p.hangUp()
+	case p.line.refused:
+		conn = mail.Reset
+	default:
+		conn = mail.Reused
+	}
+	if conn == mail.Fresh {
+		reply = p.connect(r.dest, slow)
+	}
+	if !ends(reply) {
+		reply = p.offer(r, conn, slow)
+	}
+	if reply.Stage >= mail.StageRCPT {
+		r.seen = min(r.seen, p.now)
+	}
+	if reply.Fault != mail.NoFault || reply.Code == 421 || reply.Stage < mail.StageMAIL {
+		p.hangUp()
+	} else {
+		p.line.refused = reply.Code >= 400
+	}
+	p.underWay--
+	return conn, reply
+}
+
+// connect looks the destination up, connects and greets. Ordinals are given,
+// and a cap counts, in the order in which attempts begin.
+func (p *process) connect(d mail.Destination, slow float64) mail.Reply {
+	took, fault := p.lookUp(d, slow)
+	if fault != mail.NoFault {
+		p.wait(took)
+		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
+	}
+	p.call(d)
+	p.wait(took)
+	greeting := p.connectionFails(mail.StageBanner)
+	if p.line.capped {
+		greeting = mail.Reply{Code: 421}
+	}
+	ehlos := 1
+	if p.s.Dialogue.StartTLS {
+		ehlos = 4 // EHLO, STARTTLS, TLS 1.3, EHLO
+	}
+	var reply mail.Reply
+	for _, x := range []exchange{
+		{stage: mail.StageConnect, trips: 1, fails: p.connectionFails(mail.StageConnect)},
+		{stage: mail.StageBanner, trips: 1, delay: p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]), fails: greeting},
+		{stage: mail.StageEHLO, trips: ehlos, fails: p.connectionFails(mail.StageEHLO)},
+	} {
+		x.lost = p.losses(x, p.drawLine(p.line, 18))
+		if reply = p.exchange(x, slow); ends(reply) {
+			break
+		}
+	}
+	return reply
+}
+
+// offer sends the message over the open connection.
+func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
+	dest := &p.s.Destinations[r.dest]
+	mailbox, message, loss := p.draw(r, 0, 19), p.draw(r, r.try, 20), p.draw(r, r.try, 21)
+	p.line.offered++
+	if conn == mail.Reset {
+		x := exchange{stage: mail.StageEHLO, trips: 2} // RSET, EHLO
+		x.lost = p.losses(x, p.drawLine(p.line, 18))
+		if reply := p.exchange(x, slow); ends(reply) {
+			return reply
+		}
+	}
+	commands := 1
+	if p.s.Dialogue.Pipelining {
+		commands = 0 // RCPT and DATA travel with MAIL
+	}
+	dot := 1
+	if conn == mail.Fresh {
+		for window := 14_600; int(p.s.Message.Size) > window*(1<<dot-1); {
+			dot++
+		}
+	}
+	dead := deathOf(dest, mailbox)
+	var reply mail.Reply
+	for _, x := range []exchange{
+		{stage: mail.StageMAIL, trips: 1},
+		{stage: mail.StageRCPT, trips: commands, delay: p.quantile(dest.RCPT, message[2])},
+		{stage: mail.StageDATA, trips: commands},
+		{stage: mail.StageDot, trips: dot, delay: p.quantile(dest.Dot, message[1])},
+	} {
+		switch { // a dead mailbox fails alike at every try, so nothing else befalls it
+		case dead.At == x.stage.String():
+			x.fails = mail.Reply{Code: uint16(dead.Reply)}
+		case dead.At != "":
+		case x.stage == mail.StageRCPT && p.greylisted(r, dest, mailbox):
+			x.fails = mail.Reply{Code: uint16(dest.Greylist.Reply)}
+		default:
+			x.fails = messageFails(x.stage, dest, message)
+		}
+		x.lost = p.losses(x, loss)
+		if reply = p.exchange(x, slow); ends(reply) {
+			break
+		}
+	}
+	return reply
+}
+
+// settle closes the account of an attempt: the recipient is final, or waits
+// for a resend.
+func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
+	retry := p.s.Retry
+	status := mail.Pending
+	switch {
+	case reply.Stage == mail.StageDot && reply.Fault == mail.NoFault && reply.Code < 400:
+		status = mail.Done
+		p.delivered++
+	case reply.Stage == mail.StageDot && reply.Fault != mail.NoFault && retry.Ambiguous == "hold":
+		status = mail.Held
+	case reply.Code >= 500 && retry.Bounce == "fail":
+		status = mail.Failed
+	case int(r.try) == retry.Limit:
+		status = mail.Failed
+	}
+	p.twinServer.attempts++
+	p.Ended = append(p.Ended, ended{p.now, p.number, p.slot, r.number, r.try, r.dest, conn, reply, status})
+	if status != mail.Pending {
+		p.final++
+		return
+	}
+	wait := retry.Delays[min(int(r.try), len(retry.Delays)-1)]
+	grain := roundUp(slices.Max(retry.Delays), 32768*vt.Millisecond) / 32768
+	r.try++
+	due := vt.Time(roundUp(vt.Span(p.now)+wait, grain))
+	if len(p.waiting[due]) == 0 {
+		p.wakeAt(due)
+	}
+	p.waiting[due] = append(p.waiting[due], resend{p.job, r})
+}
+
+// roundUp gives the least multiple of unit that is not below d.
+func roundUp(d, unit vt.Span) vt.Span { return (d + unit - 1) / unit * unit }
+
+func (p *process) wait(d vt.Span) {
+	if !p.sleep(p.now.Add(d)) {
+		panic(curfew{})
+	}
+}
+
+// hangUp closes the open connection, if any.
+func (p *process) hangUp() {
+	if p.line != nil && !p.line.capped {
+		p.open[p.line.dest]--
+	}
+	p.line = nil
+}
+
+// slowness is the universal scalability law for the attempts under way now.
+func (p *process) slowness() float64 {
+	v, n := p.s.Servers[p.number], float64(p.underWay)
+	return 1 + float64(v.Contention*(n-1)) + float64(v.Coherency*(n*(n-1)))
+}
+
+// lookUp tells how long a look-up lasts and what is wrong with its answer.
+func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault) {
+	dns := p.s.Network.DNS
+	luck := p.key.At(p.lineEntity(d, p.lookUps[d]), 0, 16)
+	p.lookUps[d]++
+	took, fault := p.quantile(dns.Hit, luck[1]), mail.NoFault
+	if !happens(dns.HitRatio, luck[0]) {
+		took = p.quantile(dns.Miss, luck[1])
+		if happens(dns.ServFail, luck[2]) {
+			fault = mail.ServFail
+		}
+	}
+	took = vt.Span(float64(took) * slow)
+	if patience := p.s.Dialogue.Timeouts.DNS; took > patience {
+		return patience, mail.Timeout
+	}
+	return took, fault
+}
+
+// call opens a connection. A receiver that has too many already will refuse
+// it, and does not count it.
+func (p *process) call(d mail.Destination) {
+	l := &line{dest: d, number: p.connections[d]}
+	p.line = l
+	p.connections[d]++
+	if most := p.s.Destinations[d].Cap; most > 0 && p.open[d] >= most {
+		l.capped = true
+	} else {
+		p.open[d]++
+	}
+	l.luck = p.drawLine(l, 17)
+	n, v := p.s.Network, p.s.Servers[p.number]
+	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
+	l.hops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
+	l.rtt = p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) + v.ExtraRTT
+}
+
+// exchange is one stage: what it costs, and how it fails if it does.
+type exchange struct {
+	stage mail.Stage
+	trips int
+	delay vt.Span    // the receiver's
+	fails mail.Reply // a code or a fault; neither: it does not
+	lost  int        // exchanges
+}
+
+func ends(r mail.Reply) bool {
+	return r.Fault != mail.NoFault || r.Code >= 400 || r.Stage == mail.StageDot
+}
+
+// exchange passes a stage and tells how it ended.
+func (p *process) exchange(x exchange, slow float64) mail.Reply {
+	took := p.line.rtt*vt.Span(x.trips) + x.delay + (1<<x.lost-1)*p.s.Network.Retrans
+	took = vt.Span(float64(took) * slow)
+	patience := map[mail.Stage]vt.Span{
+		mail.StageConnect: p.s.Dialogue.Timeouts.Connect,
+		mail.StageBanner:  p.s.Dialogue.Timeouts.Banner,
+		mail.StageEHLO:    p.s.Dialogue.Timeouts.Command,
+		mail.StageMAIL:    p.s.Dialogue.Timeouts.Command,
+		mail.StageRCPT:    p.s.Dialogue.Timeouts.Command,
+		mail.StageDATA:    p.s.Dialogue.Timeouts.Data,
+		mail.StageDot:     p.s.Dialogue.Timeouts.Dot,
+	}[x.stage]
+	lost := x.lost == p.s.Network.GiveUpAt
+	if took > patience || x.fails.Fault == mail.Timeout && !lost {
+		p.wait(patience)
+		return mail.Reply{Stage: x.stage, Fault: mail.Timeout}
+	}
+	p.wait(took)
+	switch {
+	case lost || x.fails.Fault == mail.Drop:
+		return mail.Reply{Stage: x.stage, Fault: mail.Drop}
+	case x.fails.Code != 0:
+		return mail.Reply{Stage: x.stage, Code: x.fails.Code}
+	}
+	return mail.Reply{Stage: x.stage, Code: 250}
+}
+
+// losses is how many exchanges of the stage are lost: negative binomial, cut
+// at the number that loses the connection.
+func (p *process) losses(x exchange, luck rng.Block) int {
+	pass := math.Pow(1-p.s.Network.HopLoss, float64(p.line.hops)) // one round trip
+	u := (float64(luck[x.stage%4]) + 0.5) / (1 << 32)
+	here := math.Pow(pass, float64(x.trips)) // probability of n losses
+	n := 0
+	for below := here; u > below && n < p.s.Network.GiveUpAt; below += here {
+		here *= (1 - pass) * float64(x.trips+n) / float64(n+1)
+		n++
+	}
+	return n
+}
+
+// connectionFails is the failure that the connection has at a stage.
+func (p *process) connectionFails(at mail.Stage) mail.Reply {
+	var sum float64
+	for _, f := range p.s.Destinations[p.line.dest].Fail {
+		stage, _ := mail.StageNamed(f.At)
+		if stage > mail.StageEHLO {
+			continue
+		}
+		if sum += f.P; happens(sum, p.line.luck[0]) {
+			return failure(f, stage == at)
+		}
+	}
+	return mail.Reply{}
+}
+
+// deathOf is how a recipient fails at every try; nowhere if it does not.
+func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
+	var sum float64
+	for _, dead := range d.Dead {
+		if sum += dead.Share; happens(sum, mailbox[0]) {
+			return dead
+		}
+	}
+	return netmodel.Dead{}
+}
+
+// messageFails is the failure that the attempt has at a stage.
+func messageFails(at mail.Stage, d *netmodel.Destination, message rng.Block) mail.Reply {
+	var sum float64
+	for _, f := range d.Fail {
+		stage, _ := mail.StageNamed(f.At)
+		if stage <= mail.StageEHLO {
+			continue
+		}
+		if sum += f.P; happens(sum, message[0]) {
+			return failure(f, stage == at)
+		}
+	}
+	return mail.Reply{}
+}
+
+func failure(f netmodel.Fail, here bool) mail.Reply {
+	fault, _ := mail.FaultNamed(f.Fault)
+	if !here {
+		return mail.Reply{}
+	}
+	return mail.Reply{Code: uint16(f.Reply), Fault: fault}
+}
+
+// greylisted reports whether a RCPT that is sent now is deferred.
+func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
+	if !happens(d.Greylist.Share, mailbox[1]) {
+		return false
+	}
+	return r.seen == vt.Never || p.now.Sub(r.seen) < p.quantile(d.Greylist.Delay, mailbox[2])
+}
+
+// happens reports whether an event of that probability does.
+func happens(probability float64, word uint32) bool {
+	return float64(word) < math.Round(probability*(1<<32))
+}
+
+// draw is the luck of a recipient's try.
+func (p *process) draw(r *recipient, try mail.Try, purpose rng.Purpose) rng.Block {
+	return p.key.At(uint64(r.number), uint32(try), purpose)
+}
+
+func (p *process) drawLine(l *line, purpose rng.Purpose) rng.Block {
+	return p.key.At(p.lineEntity(l.dest, l.number), 0, purpose)
+}
+
+func (p *process) lineEntity(d mail.Destination, ordinal uint64) uint64 {
+	return uint64(p.number)<<48 + uint64(d)<<32 + ordinal
+}
+
+// destination of a recipient.
+func (t *twin) destination(r mail.Recipient) mail.Destination {
+	word := t.key.At(uint64(r)/4, 0, 1)[r%4]
+	var all, sum float64
+	for _, d := range t.s.Destinations {
+		all += d.Share
+	}
+	for i, d := range t.s.Destinations {
+		if sum += d.Share; happens(sum/all, word) {
+			return mail.Destination(i)
+		}
+	}
+	panic("shares do not add up to all")
+}
+
+// knot is a place in a quantile function.
+type knot struct {
+	netmodel.Dist
+	p float64
+}
+
+// quantile draws a time: the quantile function at 1,024 knots in whole
+// microseconds, its last cell again at 1,024, straight lines between.
+func (t *twin) quantile(d netmodel.Dist, word uint32) vt.Span {
+	if d.Dist == "constant" {
+		return d.Mean
+	}
+	const knots = 1024
+	at := func(p float64) *big.Int {
+		us, ok := t.knots[knot{d, p}]
+		if !ok {
+			us = min(math.Round(d.Quantile(p)/1000), 1e14)
+			t.knots[knot{d, p}] = us
+		}
+		return new(big.Int).Mul(big.NewInt(int64(us)), big.NewInt(1000))
+	}
+	width, start := 1.0/knots, 0.0 // of the cell
+	cells, part := word/(1<<22), word%(1<<22)
+	inCell := uint32(1 << 22)
+	if cells == knots-1 {
+		width, start = 1.0/knots/knots, 1-1.0/knots
+		cells, part, inCell = part/(1<<12), part%(1<<12), 1<<12
+	}
+	from, to := start+float64(cells)*width, start+float64(cells+1)*width
+	if to == 1 {
+		to = 1 - width/2 // the last knot
+	}
+	low, high := at(from), at(to)
+	rise := new(big.Int).Sub(high, low)
+	rise.Mul(rise, big.NewInt(int64(part))).Div(rise, big.NewInt(int64(inCell)))
+	return vt.Span(low.Add(low, rise).Int64())
+}
+
+// normal is the quantile function of the standard normal distribution.
+func normal(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }

@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"flyball/netmodel"
+)
+
+// Times are in seconds, and in the queues the mean service takes one: so the
+// arrival rate lambda is the offered load in erlangs, and mu is 1.
+
+// geometric is the number in an M/M/1 queue, or in any M/G/1 queue that shares
+// its processor.
+func geometric(rho float64) func(n int) float64 {
+	return func(n int) float64 { return (1 - rho) * math.Pow(rho, float64(n)) }
+}
+
+// poisson is the number in an M/G/inf queue.
+func poisson(load float64) func(n int) float64 {
+	return func(n int) float64 { return distuv.Poisson{Lambda: load}.Prob(float64(n)) }
+}
+
+// blocking is Erlang's B: the share of calls that find all c servers busy and
+// are lost.
+func blocking(load float64, c int) float64 {
+	b := 1.0
+	for n := 1; n <= c; n++ {
+		b = load * b / (float64(n) + load*b)
+	}
+	return b
+}
+
+// lossSystem is the number in an M/G/c/c system: Poisson, cut at c.
+func lossSystem(load float64, c int) func(n int) float64 {
+	return weighted(c, func(n int) float64 { return poisson(load)(n) })
+}
+
+// waiting is Erlang's C: the share of customers that find all c servers busy
+// and wait.
+func waiting(load float64, c int) float64 {
+	b := blocking(load, c)
+	return float64(c) * b / (float64(c) - load*(1-b))
+}
+
+// manyServers is the number in an M/M/c queue.
+func manyServers(load float64, c int) func(n int) float64 {
+	rho := load / float64(c)
+	atC := waiting(load, c) * (1 - rho) // P(n >= c) is a geometric series
+	return func(n int) float64 {
+		p := atC * math.Pow(rho, float64(max(0, n-c)))
+		for k := c; k > n; k-- {
+			p *= float64(k) / load
+		}
+		return p
+	}
+}
+
+// meanManyServers is the mean number in an M/M/c queue.
+func meanManyServers(load float64, c int) float64 {
+	rho := load / float64(c)
+	return load + waiting(load, c)*rho/(1-rho)
+}
+
+// meanWait is the formula of Pollaczek and Khinchine for the M/G/1 queue.
+func meanWait(lambda float64, service netmodel.Dist) float64 {
+	m, v := moments(service)
+	return lambda * (m*m + v) / (2 * (1 - lambda*m))
+}
+
+// machineRepair is the number at one server that n customers share, each of
+// whom thinks for a mean time between two visits (M/M/1//N).
+func machineRepair(customers int, think float64) func(n int) float64 {
+	return weighted(customers, func(n int) float64 {
+		w := 1.0
+		for k := range n {
+			w *= float64(customers-k) / think
+		}
+		return w
+	})
+}
+
+// weighted makes a distribution over 0..most of weights.
+func weighted(most int, weight func(n int) float64) func(n int) float64 {
+	var sum float64
+	for n := range most + 1 {
+		sum += weight(n)
+	}
+	return func(n int) float64 {
+		if n > most {
+			return 0
+		}
+		return weight(n) / sum
+	}
+}
+
+// meanOf is the mean of a distribution over 0..most.
+func meanOf(p func(n int) float64, most int) float64 {
+	var sum float64
+	for n := range most + 1 {
+		sum += float64(n) * p(n)
+	}
+	return sum
+}
+
+// moments are the exact mean and variance of a distribution, in seconds.
+func moments(d netmodel.Dist) (mean, variance float64) {
+	mean = d.ExactMean() / 1e9
+	switch d.Dist {
+	case "constant":
+		return mean, 0
+	case "uniform":
+		w := (d.Max - d.Min).Seconds()
+		return mean, w * w / 12
+	case "exponential":
+		return mean, mean * mean
+	case "lognormal":
+		return mean, mean * mean * math.Expm1(d.Sigma*d.Sigma)
+	case "gamma":
+		return mean, mean * mean / d.Shape
+	case "pareto":
+		return mean, distuv.Pareto{Xm: d.Min.Seconds(), Alpha: d.Alpha}.Variance()
+	}
+	panic("verify: no moments of " + d.Dist)
+}
+
+// failureRate is the attempts per delivery of a list of which a share is dead
+// and every other attempt succeeds with probability p, n attempts at most.
+func failureRate(dead, p float64, n int) float64 {
+	return 1/p + dead*float64(n)/((1-dead)*delivered(p, n))
+}
+
+// delivered is the share of living recipients that n attempts reach.
+func delivered(p float64, n int) float64 { return 1 - math.Pow(1-p, float64(n)) }
+
+// plant is a server under the universal scalability law (Gunther): messages
+// per hour and process, slowed by contention and coherency.
+type plant struct{ lambda, sigma, kappa float64 }
+
+func (p plant) slowdown(n float64) float64 { return 1 + p.sigma*(n-1) + p.kappa*n*(n-1) }
+
+// efficiency is E(N), messages per hour and process.
+func (p plant) efficiency(n float64) float64 { return p.lambda / p.slowdown(n) }
+
+// rate is X(N), messages per hour.
+func (p plant) rate(n float64) float64 { return n * p.efficiency(n) }
+
+// contraction is a(N) = -dlnE/dlnN: near a fixed point of the unclipped law
+// C' = T / E(C), an interval leaves that much of the error.
+func (p plant) contraction(n float64) float64 {
+	return n * (p.sigma + p.kappa*(2*n-1)) / p.slowdown(n)
+}
+
+// root is the lesser N with X(N) = target, the one that attracts.
+func (p plant) root(target float64) float64 {
+	a, b, c := p.kappa, p.sigma-p.kappa-p.lambda/target, 1-p.sigma
+	if a == 0 {
+		return -c / b
+	}
+	return (-b - math.Sqrt(b*b-4*a*c)) / (2 * a)
+}
+
+// settling is the number of intervals until C stays within a share of its
+// fixed point: d at a time until what is left shrinks by less than d, then by
+// the factor a.
+func settling(from, to, d, a, within float64) float64 {
+	left := min(math.Abs(to-from), d/(1-a))
+	n := math.Ceil((math.Abs(to-from) - left) / d)
+	if left > within*to {
+		n += math.Ceil(math.Log(within*to/left) / math.Log(a))
+	}
+	return n
+}

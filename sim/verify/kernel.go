@@ -1,0 +1,244 @@
+package verify
+
+import (
+	"math"
+
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/evq"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+)
+
+// kernel is sim.World for customers that are not known in advance: the same
+// machines, network model, queue and order of simultaneous inputs, but who
+// comes next may depend on who has left. A customer's visit to a node is a
+// list of one recipient, handed to that node's machine; its service is an
+// attempt. The model "world" checks that sim.World does the same.
+type kernel struct {
+	key      rng.Key
+	model    *netmodel.Model
+	machines []*engine.Machine // by node
+	ends     evq.Queue
+	coming   evq.Queue // customers on their way: A is the node, B the customer
+	actions  []engine.Action
+	now      vt.Time
+
+	visits []visit // in the order of arrival; a visit is recipient number so and so
+	rows   [][]engine.Interval
+	held   [][]vt.Span // by node and number there: time within from..to; the last row is for all nodes together
+	from   vt.Time
+	to     vt.Time
+
+	arrives func(customer uint32) // just before a customer joins a node; may send others
+	leaves  func(i int, v visit)  // after visit i; may send the customer on
+}
+
+// visit is a customer's stay at a node.
+type visit struct {
+	arrived, began, ended vt.Time
+	customer              uint32
+	found                 int // customers there before it came
+	node                  int
+	lost                  bool // turned away
+}
+
+// mostVisits is many times more than any model needs.
+const mostVisits = 1 << 21
+
+func (v visit) sojourn() float64 { return v.ended.Sub(v.arrived).Seconds() }
+func (v visit) wait() float64    { return v.began.Sub(v.arrived).Seconds() }
+
+// What a draw is for; those of the network model and the list lie below.
+const (
+	purposeGap rng.Purpose = iota + 64
+	purposeStart
+	purposeThink
+	purposeRoute
+	purposeSize
+)
+
+// newKernel puts so many MTA processes at each node, in the world of a
+// scenario.
+func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
+	k := &kernel{key: rng.New(r.seed, r.replication), to: vt.Never, rows: make([][]engine.Interval, len(processes)),
+		held:    make([][]vt.Span, len(processes)+1),
+		arrives: func(uint32) {}, leaves: func(int, visit) {}}
+	for len(s.Servers) < len(processes) {
+		s.Servers = append(s.Servers, netmodel.DefaultServer())
+	}
+	k.model = netmodel.NewModel(s.Netmodel(), k.key)
+	list := mail.SyntheticList(math.MaxInt32, []float64{1}, k.key)
+	for node, n := range processes {
+		law := s.Governor
+		law.Law, law.Start = "hold", float64(n)
+		g, err := governor.New(law)
+		if err != nil {
+			panic(err)
+		}
+		k.machines = append(k.machines, engine.New(s.Engine(mail.Server(node)), &list, g, k))
+	}
+	return k
+}
+
+// send lets a customer come to a node at a time.
+func (k *kernel) send(at vt.Time, node int, customer uint32) {
+	k.coming.Push(evq.Event{At: at, A: uint32(node), B: customer})
+}
+
+// poisson lets customers first, first+1 and so on come to node 0, at a mean
+// distance of gap seconds.
+func (k *kernel) poisson(first uint32, gap float64) {
+	newest := first
+	k.send(k.now.Add(k.exponential(uint64(newest), purposeGap, gap)), 0, newest)
+	k.arrives = func(customer uint32) {
+		if customer == newest {
+			newest++
+			k.send(k.now.Add(k.exponential(uint64(newest), purposeGap, gap)), 0, newest)
+		}
+	}
+}
+
+// uniform draws from (0, 1).
+func (k *kernel) uniform(entity uint64, p rng.Purpose) float64 {
+	return (float64(k.key.At(entity, 0, p)[0]) + 0.5) / (1 << 32)
+}
+
+// exponential draws a time, in whole microseconds, so that the last bits of a
+// logarithm do not matter.
+func (k *kernel) exponential(entity uint64, p rng.Purpose, mean float64) vt.Span {
+	return seconds(-mean * math.Log(k.uniform(entity, p)))
+}
+
+// seconds is a time in whole microseconds.
+func seconds(s float64) vt.Span { return vt.Span(math.Round(s*1e6)) * vt.Microsecond }
+
+// number draws from a distribution over 0, 1, 2 and so on.
+func (k *kernel) number(entity uint64, p rng.Purpose, of func(n int) float64) int {
+	n := 0
+	for u := k.uniform(entity, p) - of(0); u > 0 && n < 1e6; u -= of(n) {
+		n++
+	}
+	return n
+}
+
+// runUntil moves on until something holds, or nothing is left to happen.
+func (k *kernel) runUntil(holds func() bool) {
+	for !holds() {
+		k.step()
+	}
+}
+
+// step moves on by one event.
+func (k *kernel) step() {
+	node, wake := 0, vt.Never
+	for i, m := range k.machines {
+		if at := m.NextWake(); at < wake {
+			node, wake = i, at
+		}
+	}
+	ends, comes := k.ends.PeekTime(), k.coming.PeekTime()
+	next := min(ends, comes, wake)
+	k.account(next)
+	k.now = next
+	k.actions = k.actions[:0]
+	switch next { // as in sim.World
+	case ends:
+		s, c, ended := k.model.Handle(k.ends.Pop(), &k.ends)
+		if ended {
+			k.actions = k.machines[s].Complete(next, c, k.actions)
+		}
+	case comes:
+		e := k.coming.Pop()
+		k.arrives(e.B)
+		m := k.machines[e.A]
+		rcpt := mail.Recipient(len(k.visits))
+		k.visits = append(k.visits, visit{arrived: next, ended: vt.Never, customer: e.B, found: int(m.Left()), node: int(e.A)})
+		if len(k.visits) > mostVisits {
+			panic("customers come and do not leave")
+		}
+		k.actions = m.Receive(next, engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}, k.actions)
+	default:
+		k.actions = k.machines[node].Wake(next, k.actions)
+	}
+	for _, a := range k.actions {
+		switch a.Op {
+		case engine.OpStart:
+			k.model.Begin(next, a.Attempt, &k.ends)
+		case engine.OpHangUp:
+			k.model.HangUp(a.Attempt.Server, a.Attempt.Slot)
+		}
+	}
+}
+
+// account adds the time until next to the numbers of customers that the
+// machines have now, as far as it lies between from and to.
+func (k *kernel) account(next vt.Time) {
+	span := min(next, k.to).Sub(max(k.now, k.from))
+	if span <= 0 {
+		return
+	}
+	all := 0
+	for node, m := range k.machines {
+		n := int(m.Left())
+		all += n
+		k.hold(node, n, span)
+	}
+	k.hold(len(k.machines), all, span)
+}
+
+func (k *kernel) hold(row, n int, span vt.Span) {
+	for len(k.held[row]) <= n {
+		k.held[row] = append(k.held[row], 0)
+	}
+	k.held[row][n] += span
+}
+
+// Ended is told by the machines.
+func (k *kernel) Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
+	v := &k.visits[a.Rcpt]
+	v.began, v.ended, v.lost = now.Add(-r.Took), now, s != mail.Done
+	k.leaves(int(a.Rcpt), *v)
+}
+
+// Interval is told by the machines.
+func (k *kernel) Interval(_ vt.Time, s mail.Server, i engine.Interval) {
+	k.rows[s] = append(k.rows[s], i)
+}
+
+// timeShare is the share of the time between from and to with n customers at a
+// node.
+func (k *kernel) timeShare(node, n int) float64 {
+	if n >= len(k.held[node]) {
+		return 0
+	}
+	return k.held[node][n].Seconds() / k.to.Sub(k.from).Seconds()
+}
+
+// meanHeld is the time-average of customers at a node.
+func (k *kernel) meanHeld(node int) float64 {
+	var sum float64
+	for n, span := range k.held[node] {
+		sum += float64(n) * span.Seconds()
+	}
+	return sum / k.to.Sub(k.from).Seconds()
+}
+
+// meanAllocated is P_a of a node, as its machine accounts for it: the mean over
+// all whole intervals between from and to.
+func (k *kernel) meanAllocated(node int) float64 {
+	var sum float64
+	var n int
+	at := vt.Time(0)
+	for _, i := range k.rows[node] {
+		if at >= k.from && at.Add(i.Sample.Span) <= k.to && !i.Partial {
+			sum += i.Sample.Allocated
+			n++
+		}
+		at = at.Add(i.Sample.Span)
+	}
+	return sum / float64(n)
+}

@@ -1,0 +1,77 @@
+package verify
+
+import (
+	"fmt"
+
+	"flyball/internal/evq"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// mg1PS is a queue that no mail scenario has, built of the same queue and
+// draws: one server works on all customers at once, each at its share. The
+// number there is that of M/M/1 whatever the services are like.
+func mg1PS() model {
+	const rho = 0.7
+	p := geometric(rho)
+	return model{
+		name: "mg1-ps", runs: replications,
+		about: fmt.Sprintf("M/G/1 with processor sharing at a load of %g: as M/M/1 whatever the services are like (event queue and draws alone)", rho),
+		quantities: []quantity{
+			estimate("time in system W, constant, s", 1/(1-rho)),
+			estimate("time in system W, lognormal, s", 1/(1-rho)),
+			estimate("P(1 there), constant", p(1)),
+			estimate("P(1 there), lognormal", p(1)),
+		},
+		once: func(r run) []float64 {
+			w, one := share(r, rho, constant, 1)
+			v, other := share(r, rho, lognormal, 2)
+			return []float64{w, v, one, other}
+		},
+	}
+}
+
+// share runs a processor-sharing queue: the mean time in system of the
+// customers that count, and the share of arrivals among them that find one.
+//
+// Each customer present gets the same work, so one clock serves for all: it
+// counts the work that one customer has got since the start, runs at 1/n of
+// time, and a customer leaves when it has gone on by the customer's size. The
+// queue holds those moments.
+func share(r run, load float64, service netmodel.Dist, stream uint32) (sojourn, foundOne float64) {
+	k := kernel{key: rng.New(r.seed, r.replication)}
+	var leaving evq.Queue
+	var now, work float64 // seconds
+	var total float64
+	warm, last := warmUp, warmUp+r.many(counted)
+	arrived := make([]float64, 0, last)
+	entity := func() uint64 { return uint64(stream)<<32 | uint64(len(arrived)) }
+	gap := func() float64 { return k.exponential(entity(), purposeGap, 1/load).Seconds() }
+	next := gap()
+	ones, left := 0, last-warm
+	for left > 0 {
+		n := float64(leaving.Len())
+		if n > 0 {
+			at := leaving.PeekTime().Seconds()
+			if end := now + (at-work)*n; end <= next {
+				now, work = end, at
+				if i := int(leaving.Pop().A); i >= warm && i < last {
+					total += now - arrived[i]
+					left--
+				}
+				continue
+			}
+			work += (next - now) / n
+		}
+		now = next
+		if i := len(arrived); i >= warm && i < last && n == 1 {
+			ones++
+		}
+		size := service.Quantile(k.uniform(entity(), purposeSize))
+		leaving.Push(evq.Event{At: vt.Time(work*1e9 + size), A: uint32(len(arrived))})
+		arrived = append(arrived, now)
+		next = now + gap()
+	}
+	return total / float64(last-warm), float64(ones) / float64(last-warm)
+}
