@@ -2,7 +2,7 @@
 
 T ?= 30s
 
-.PHONY: help check staticcheck race matrix fuzz bench bench-smoke golden
+.PHONY: help check staticcheck race matrix mutants fuzz bench bench-smoke golden reproduce
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ matrix: ## the same golden traces on other processors, core counts and collector
 	GOGC=1 go test -count=1 -run Golden ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
 
+mutants: ## plant 28 mistakes, one at a time, and see each one caught
+	FLYBALL_MUTANTS=1 go test -count=1 -timeout 30m -run 'TestMutants$$' -v .
+
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./realrun/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
@@ -37,3 +40,6 @@ bench-smoke: ## every benchmark once, so that none rots
 
 golden: ## rewrite all expected outputs; review the diff as code
 	go test ./engine -run Script -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./realrun/list -update && go test ./cmd/flyball -args -update
+
+reproduce: ## every figure and table of README and docs again, compared with the committed ones
+	docs/reproduce.sh

@@ -87,7 +87,7 @@ type warmUp struct {
 
 // newWarmUp finds the start-up of the mean course, or takes the one that the
 // scenario gives. The mean course has less noise than any run, so that a
-// start-up stands out of it (Hoad, Robinson and Davies, WSC 2010); rate and C
+// start-up stands out of it (Hoad, Robinson and Davies, JORS 61, 2010); rate and C
 // of every server are looked at, and the longest start-up counts.
 func newWarmUp(s *scenarios.Scenario, runs []Observation) *warmUp {
 	w := &warmUp{runs: runs, found: true}

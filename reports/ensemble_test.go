@@ -273,6 +273,15 @@ func TestMeanCourse(t *testing.T) {
 	}
 }
 
+// An interval that the end of the run cut short is not part of a course.
+func TestPartialIntervalsAreLeftOut(t *testing.T) {
+	r := run(course{40, 3, 20, plantB, 1.15})
+	r.Intervals[19].Partial = true
+	if o := fold(r).Observe(); len(o.tracks[0].points) != 19 || o.tracks[0].watched != 19 {
+		t.Errorf("%d intervals, %d watched", len(o.tracks[0].points), o.tracks[0].watched)
+	}
+}
+
 func TestLongCoursesAreDrawnTogether(t *testing.T) {
 	path := make([]float64, 2*mostSteps+1)
 	for i := range path {
@@ -461,7 +470,7 @@ func TestNoSteadyState(t *testing.T) {
 func TestSteadyStateOfSeveralServers(t *testing.T) {
 	var runs []Observation
 	for i := range 10 {
-		runs = append(runs, observed(i, all, noisy(i, 200, 0, 139_000), noisy(i+100, 200, 24, 120_000)))
+		runs = append(runs, observed(i, all, noisy(i+100, 200, 24, 120_000), noisy(i, 200, 0, 139_000)))
 	}
 	e := gathered(asking(t, "steady-state", `server=[{name="b1"},{name="b2"}]`), runs...)
 	if got := e.Steady; !got.Found || got.LeftOut < 20 || len(got.curves) != 4 {
@@ -472,6 +481,12 @@ func TestSteadyStateOfSeveralServers(t *testing.T) {
 	}
 	if text := textOf(t, e); !strings.Contains(text, "on the slowest") {
 		t.Error(text)
+	}
+	for i := range runs {
+		runs[i] = observed(i, all, noisy(i+100, 200, 200, 120_000), noisy(i, 200, 0, 139_000))
+	}
+	if e := gathered(asking(t, "steady-state", `server=[{name="b1"},{name="b2"}]`), runs...); e.Steady.Found {
+		t.Error("one server that climbs all the time is not seen")
 	}
 }
 

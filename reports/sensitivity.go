@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -15,12 +16,24 @@ import (
 
 // Sensitivity says how far an answer moves with each number that it may hang
 // on, when that number is halved or doubled and nothing else is changed: same
-// seed, so the same luck. Numbers that move together, or further, it cannot
-// show.
+// seed, so the same luck as far as it is named alike. Numbers that move
+// together, or further, it cannot show.
+//
+// A change of one number also reshuffles some luck, so the run itself is made
+// again under other luck. An effect that stays in that range may be luck; only
+// replications of both can tell.
 type Sensitivity struct {
 	Metric string // of scenarios.Metrics
 	Base   Num    // in the run itself
+	Luck   Luck
 	Rows   []Sensitive
+}
+
+// Luck is the range of the metric over the run and other replications of it.
+type Luck struct {
+	Runs            int // others
+	Least, Greatest Num
+	Lost            int // others that do not have the metric
 }
 
 // Sensitive is one number. Its sides lack where scaling changes nothing.
@@ -40,22 +53,42 @@ type Side struct {
 
 // Headline is the metric that the answer of a run is about: when it settled,
 // or if it did not the rate that it reached, or if that could not be judged
-// either when it ended.
+// either what a delivery cost.
 func (r *Report) Headline() string {
 	m := r.Metrics()
-	for _, name := range []string{"settling_intervals_5pct", "rate_per_h"} {
+	for _, name := range []string{settlingMetric, "rate_per_h"} {
 		if Num(m[name]).Known() {
 			return name
 		}
 	}
-	return "end_h"
+	return "dfr"
 }
 
-// NewSensitivity puts the rows into order: the greatest effect first, then as
-// they were given.
-func NewSensitivity(metric string, base float64, rows []Sensitive) *Sensitivity {
-	s := &Sensitivity{Metric: metric, Base: Num(base), Rows: slices.Clone(rows)}
+// NewSensitivity puts the rows into order: first those that move the metric
+// further than luck does, the greatest effect first, then as they were given.
+// Others are the metric in other replications of the run.
+func NewSensitivity(metric string, base float64, others []float64, rows []Sensitive) *Sensitivity {
+	s := &Sensitivity{Metric: metric, Base: Num(base), Luck: Luck{Runs: len(others), Least: missing, Greatest: missing}, Rows: slices.Clone(rows)}
+	for i, v := range append([]float64{base}, others...) {
+		switch v := Num(v); {
+		case !v.Known() && i > 0:
+			s.Luck.Lost++
+		case v.Known():
+			if !(s.Luck.Least <= v) {
+				s.Luck.Least = v
+			}
+			if !(s.Luck.Greatest >= v) {
+				s.Luck.Greatest = v
+			}
+		}
+	}
 	slices.SortStableFunc(s.Rows, func(a, b Sensitive) int {
+		if x, y := s.beyondLuck(a), s.beyondLuck(b); x != y {
+			if x {
+				return -1
+			}
+			return 1
+		}
 		switch x, y := s.effect(a), s.effect(b); {
 		case x > y:
 			return -1
@@ -65,6 +98,20 @@ func NewSensitivity(metric string, base float64, rows []Sensitive) *Sensitivity 
 		return 0
 	})
 	return s
+}
+
+// beyondLuck reports whether a number moves the metric to where luck alone did
+// not.
+func (s *Sensitivity) beyondLuck(row Sensitive) bool {
+	return slices.ContainsFunc([]Side{row.Low, row.High}, func(side Side) bool {
+		switch {
+		case side.Set == "":
+			return false
+		case !side.Value.Known():
+			return s.Base.Known() && s.Luck.Lost == 0
+		}
+		return !(s.Luck.Least <= side.Value && side.Value <= s.Luck.Greatest)
+	})
 }
 
 // effect is the greatest change of the metric, without sign: infinite where
@@ -85,31 +132,37 @@ func (s *Sensitivity) effect(row Sensitive) float64 {
 	return most
 }
 
-// split tells the rows whose number moves the metric from those that do not
-// and those that could not be scaled.
-func (s *Sensitivity) split() (moving, still, unmoved []Sensitive) {
+// split tells the rows that move the metric further than luck does from those
+// that move it less, not at all, and those that could not be scaled.
+func (s *Sensitivity) split() (moving, lucky, still, unmoved []Sensitive) {
 	for _, row := range s.Rows {
 		switch e := s.effect(row); {
-		case e > 0:
+		case s.beyondLuck(row):
 			moving = append(moving, row)
+		case e > 0:
+			lucky = append(lucky, row)
 		case e == 0:
 			still = append(still, row)
 		default:
 			unmoved = append(unmoved, row)
 		}
 	}
-	return moving, still, unmoved
+	return moving, lucky, still, unmoved
 }
 
 // Answer says in one sentence what the metric hangs on.
 func (s *Sensitivity) Answer() string {
-	moving, still, _ := s.split()
-	is := fmt.Sprintf("%s, %s,", s.Metric, s.word(s.Base))
-	if len(moving) == 0 {
-		return fmt.Sprintf("Sensitivity: %s hangs on none of %s: halving or doubling any one of them changes nothing.", is, plural(uint64(len(still)), "number"))
+	moving, lucky, still, _ := s.split()
+	is := fmt.Sprintf("Sensitivity: %s, %s,", s.Metric, s.word(s.Base))
+	switch {
+	case len(moving) == 0 && len(lucky) > 0:
+		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it further when it is halved or doubled.",
+			is, s.luck(), plural(uint64(len(lucky)+len(still)), "number"))
+	case len(moving) == 0:
+		return fmt.Sprintf("%s hangs on none of %s: halving or doubling any one of them changes nothing.", is, plural(uint64(len(still)), "number"))
 	}
 	first := moving[0]
-	text := fmt.Sprintf("Sensitivity: %s hangs most on %s (%s, %s)%s", is, first.name(), first.Number, status(first.Status), s.sides(first))
+	text := fmt.Sprintf("%s hangs most on %s (%s, %s)%s", is, first.name(), first.Number, status(first.Status), s.sides(first))
 	var next []string
 	for _, row := range moving[1:min(len(moving), 3)] {
 		next = append(next, fmt.Sprintf("%s (%s, %s)", row.name(), row.Number, status(row.Status)))
@@ -118,6 +171,19 @@ func (s *Sensitivity) Answer() string {
 		text += "; then on " + strings.Join(next, " and ")
 	}
 	return text + "."
+}
+
+// luck says how far luck alone moves the metric.
+func (s *Sensitivity) luck() string {
+	l := s.Luck
+	text := fmt.Sprintf("over %s it is %s", plural(uint64(l.Runs), "other replication"), s.word(l.Least))
+	if l.Least != l.Greatest && l.Least.Known() {
+		text += " to " + s.word(l.Greatest)
+	}
+	if l.Lost > 0 && l.Least.Known() {
+		text += fmt.Sprintf(", %s in %d", s.word(missing), l.Lost)
+	}
+	return text
 }
 
 // sides says what the metric is at half and at twice a number.
@@ -153,7 +219,7 @@ func metricWord(metric string, v Num) string {
 	switch {
 	case v.Known():
 		return exact(float64(v))
-	case strings.HasPrefix(metric, "settling"):
+	case metric == settlingMetric:
 		return "never"
 	}
 	return "undefined"
@@ -179,7 +245,7 @@ func (s *Sensitivity) table(most int) table {
 		Head:    []string{"parameter", "status", "is", "half", "twice", "at half", "at twice", "change"},
 		Left:    2,
 	}
-	moving, _, _ := s.split()
+	moving, _, _, _ := s.split()
 	for _, row := range moving[:min(len(moving), most)] {
 		change := "-"
 		if c := s.change(row); c.Known() && !math.IsInf(s.effect(row), 0) {
@@ -206,10 +272,13 @@ func dash(s string) string {
 
 // rest names what the table of at most so many rows does not show.
 func (s *Sensitivity) rest(most int) []string {
-	moving, still, unmoved := s.split()
-	var said []string
+	moving, lucky, still, unmoved := s.split()
+	said := []string{"Luck alone: " + s.luck() + "."}
 	if len(moving) > most {
 		said = append(said, fmt.Sprintf("%d more move it less: %s.", len(moving)-most, keys(moving[most:])))
+	}
+	if len(lucky) > 0 {
+		said = append(said, fmt.Sprintf("%d move it no further than luck does: %s.", len(lucky), keys(lucky)))
 	}
 	if len(still) > 0 {
 		said = append(said, fmt.Sprintf("%d do not move it: %s.", len(still), keys(still)))
@@ -229,7 +298,7 @@ func keys(rows []Sensitive) string {
 }
 
 var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base", "at_half", "at_twice",
-	"change", "set_half", "set_twice", "digest_half", "digest_twice"}
+	"change", "set_half", "set_twice", "digest_half", "digest_twice", "luck_least", "luck_greatest", "luck_lost", "luck_runs"}
 
 // csv lists every number, the greatest effect first; change is relative to the
 // base.
@@ -237,7 +306,8 @@ func (s *Sensitivity) csv() []byte {
 	rows := [][]string{sensitivityColumns[:]}
 	for _, r := range s.Rows {
 		rows = append(rows, []string{r.Key, r.Of, r.Status, r.Number, r.Low.Number, r.High.Number, s.Metric, s.Base.String(),
-			r.Low.value(), r.High.value(), s.change(r).String(), r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest})
+			r.Low.value(), r.High.value(), s.change(r).String(), r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest,
+			s.Luck.Least.String(), s.Luck.Greatest.String(), strconv.Itoa(s.Luck.Lost), strconv.Itoa(s.Luck.Runs)})
 	}
 	return writeCSV(rows)
 }
@@ -262,6 +332,7 @@ func readSensitivity(raw []byte) (*Sensitivity, error) {
 		r.Low.Value, r.High.Value = f.num(), f.num()
 		f.num() // the change is found again
 		r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest = f.text(), f.text(), f.text(), f.text()
+		s.Luck = Luck{Least: f.num(), Greatest: f.num(), Lost: int(f.whole()), Runs: int(f.whole())}
 		s.Rows = append(s.Rows, r)
 	}
 	return s, fields.err
@@ -279,16 +350,16 @@ const mostBars = 12
 
 // drawable reports whether there are bars, and a base for them.
 func (s *Sensitivity) drawable() bool {
-	moving, _, _ := s.split()
+	moving, _, _, _ := s.split()
 	return s.Base.Known() && len(moving) > 0
 }
 
 // drawing is the tornado: a bar to each side of the base for every number, the
 // greatest effect on top. A metric that is lost runs to the edge.
 func (s *Sensitivity) drawing() drawing {
-	moving, _, _ := s.split()
+	moving, _, _, _ := s.split()
 	moving = moving[:min(len(moving), mostBars)]
-	least, most := float64(s.Base), float64(s.Base)
+	least, most := float64(s.Luck.Least), float64(s.Luck.Greatest)
 	lost := false
 	for _, row := range moving {
 		for _, side := range []Side{row.Low, row.High} {
@@ -307,6 +378,9 @@ func (s *Sensitivity) drawing() drawing {
 	p := panel{y: "What " + s.Metric + " hangs on", x: s.Metric, height: 1, room: []float64{least - 0.05*spread, edge}}
 	if lost {
 		p.x += " (a bar to the right edge: " + s.word(missing) + ")"
+	}
+	if s.Luck.Least < s.Luck.Greatest {
+		p.areas = append(p.areas, area{label: "luck alone", color: grey, faint: true, points: box(float64(s.Luck.Least), float64(s.Luck.Greatest), 0, math.MaxFloat64)})
 	}
 	data := [][]string{{"parameter", "at_half", "base", "at_twice"}}
 	named := [2]bool{}

@@ -253,6 +253,10 @@ func TestAssumptions(t *testing.T) {
 			t.Errorf("%s is listed: %+v", no, a)
 		}
 	}
+	_, plain := rows(t, minimal)
+	if _, d := plain["governor.d"]; d || plain["governor.factor"].Value != "1/h" || plain["destination[0].share"].Key != "" {
+		t.Errorf("without an explicit step and with one destination: %+v", plain)
+	}
 }
 
 func TestScaled(t *testing.T) {

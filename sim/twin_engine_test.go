@@ -145,7 +145,7 @@ func disagreement(t *testing.T, s *scenarios.Scenario) (string, account) {
 	for _, stages := range []string{"collapsed", "full"} {
 		one := *s
 		one.Stages = stages
-		if diff := difference(runEngine(t, &one), twin); diff != "" {
+		if diff := difference("in the engine", runEngine(t, &one), "in the twin", twin); diff != "" {
 			return "stages " + stages + ": " + diff, twin
 		}
 	}
@@ -156,10 +156,13 @@ func disagreement(t *testing.T, s *scenarios.Scenario) (string, account) {
 func replication(s *scenarios.Scenario) uint64 { return s.Seed % 3 }
 
 // runEngine is the account of the real thing.
-func runEngine(t *testing.T, s *scenarios.Scenario) account {
+func runEngine(t *testing.T, s *scenarios.Scenario) account { return runEngineOn(t, s, nil) }
+
+// runEngineOn delivers to another list than the scenario's own, if there is one.
+func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	t.Helper()
 	var a account
-	w, err := sim.New(s, replication(s), nil, func(now vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
+	w, err := sim.New(s, replication(s), list, func(now vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
 		a.Ended = append(a.Ended, ended{now, x.Server, x.Slot, x.Rcpt, x.Try, x.Dest, x.Conn, r, st})
 	})
 	if err != nil {
@@ -175,28 +178,29 @@ func runEngine(t *testing.T, s *scenarios.Scenario) account {
 	return a
 }
 
-// difference says in words where two accounts part; it is empty if they are equal.
-func difference(engine, twin account) string {
-	for i := range min(len(engine.Ended), len(twin.Ended)) {
-		if e, w := engine.Ended[i], twin.Ended[i]; e != w {
-			return fmt.Sprintf("attempt %d ends as\n  %s in the engine,\n  %s in the twin", i, e, w)
+// difference says in words where two accounts part; it is empty if they are
+// equal. One and other name them.
+func difference(one string, x account, other string, y account) string {
+	for i := range min(len(x.Ended), len(y.Ended)) {
+		if x.Ended[i] != y.Ended[i] {
+			return fmt.Sprintf("attempt %d ends as\n  %s %s,\n  %s %s", i, x.Ended[i], one, y.Ended[i], other)
 		}
 	}
-	if e, w := len(engine.Ended), len(twin.Ended); e != w {
-		return fmt.Sprintf("%d attempts end in the engine, %d in the twin; the first that only one has is\n  %s",
-			e, w, append(engine.Ended, twin.Ended...)[min(e, w)])
+	if n, m := len(x.Ended), len(y.Ended); n != m {
+		return fmt.Sprintf("%d attempts end %s, %d %s; the first that only one has is\n  %s",
+			n, one, m, other, append(x.Ended[min(n, m):], y.Ended[min(n, m):]...)[0])
 	}
-	for i := range min(len(engine.Rows), len(twin.Rows)) {
-		if e, w := engine.Rows[i], twin.Rows[i]; !e.sameAs(w) {
-			return fmt.Sprintf("interval row %d is\n  %s in the engine,\n  %s in the twin", i, e, w)
+	for i := range min(len(x.Rows), len(y.Rows)) {
+		if !x.Rows[i].sameAs(y.Rows[i]) {
+			return fmt.Sprintf("interval row %d is\n  %s %s,\n  %s %s", i, x.Rows[i], one, y.Rows[i], other)
 		}
 	}
-	if e, w := len(engine.Rows), len(twin.Rows); e != w {
-		return fmt.Sprintf("%d interval rows in the engine, %d in the twin; the first that only one has is\n  %s",
-			e, w, append(engine.Rows, twin.Rows...)[min(e, w)])
+	if n, m := len(x.Rows), len(y.Rows); n != m {
+		return fmt.Sprintf("%d interval rows %s, %d %s; the first that only one has is\n  %s",
+			n, one, m, other, append(x.Rows[min(n, m):], y.Rows[min(n, m):]...)[0])
 	}
-	if engine.End != twin.End {
-		return fmt.Sprintf("the engine's run ends at %s, the twin's at %s", engine.End, twin.End)
+	if x.End != y.End {
+		return fmt.Sprintf("the run ends at %s %s, at %s %s", x.End, one, y.End, other)
 	}
 	return ""
 }

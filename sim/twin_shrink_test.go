@@ -31,14 +31,9 @@ func shrink(s *scenarios.Scenario, fails func(*scenarios.Scenario) bool) *scenar
 // plain one.
 func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with := func(change func(c *scenarios.Scenario)) {
-		c := *s
-		c.Retry.Delays = slices.Clone(s.Retry.Delays)
-		c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
-		for i := range c.Destinations {
-			c.Destinations[i].Fail, c.Destinations[i].Dead = slices.Clone(c.Destinations[i].Fail), slices.Clone(c.Destinations[i].Dead)
-		}
-		change(&c)
-		all = append(all, &c)
+		c := clone(s)
+		change(c)
+		all = append(all, c)
 	}
 	for i := range s.Campaigns {
 		with(func(c *scenarios.Scenario) { c.Campaigns = slices.Delete(c.Campaigns, i, i+1) })
@@ -95,4 +90,16 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Message.Size = 1 })
 	with(func(c *scenarios.Scenario) { c.Horizon = longDay(c) })
 	return all
+}
+
+// clone is a copy that shares nothing with s.
+func clone(s *scenarios.Scenario) *scenarios.Scenario {
+	c := *s
+	c.Retry.Delays = slices.Clone(s.Retry.Delays)
+	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
+	for i := range c.Destinations {
+		d := &c.Destinations[i]
+		d.Fail, d.Dead = slices.Clone(d.Fail), slices.Clone(d.Dead)
+	}
+	return &c
 }

@@ -42,7 +42,7 @@ func (r *repeats) flags(c *cobra.Command) {
 	c.Flags().Uint64Var(&r.replication, "replication", 0, "run this replication of the seed's luck alone")
 	c.Flags().IntVar(&r.replications, "replications", 0, "run replications 0 to N-1 and report means with intervals")
 	c.Flags().StringVar(&r.precision, "precision", "", "run replications until the 95 % interval is +- this share of the mean, such as 1%; at most --replications, or 1000")
-	c.Flags().StringVar(&r.of, "of", "", "the metric that --precision is of (default the rate, or dfr where no rate is judged)")
+	c.Flags().StringVar(&r.of, "of", "", "the metric that --precision is of (default the rate, or dfr where no rate is judged), or --sensitivity (see above)")
 	c.Flags().IntVar(&r.jobs, "jobs", runtime.GOMAXPROCS(0), "replications that run at the same time; changes no result")
 }
 

@@ -50,6 +50,9 @@ func (q *sensitivity) check(many *repeats) error {
 // factors by which a number is scaled.
 var factors = [2]float64{0.5, 2}
 
+// otherLuck is how often the run itself is made again, to see what luck does.
+const otherLuck = 10
+
 // hangsOn runs the scenario of a finished run again with one number changed at
 // a time. It returns nil if a signal stopped it.
 func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, base *reports.Report, stop *signals) *reports.Sensitivity {
@@ -83,12 +86,20 @@ func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, base
 		}
 	}
 
+	others := make([]reports.Side, otherLuck)
+	for i := range others {
+		all = append(all, variant{s, &others[i]})
+	}
+
 	bar := a.progress("sensitivity")
 	defer bar.end()
 	done := uint64(0)
 	inParallel(len(all), many.jobs, func(i int) {
-		v := all[i]
-		_, err := sim.Replicate(v.scenario, many.replication, 1, 1,
+		v, replication := all[i], many.replication
+		if i >= len(all)-otherLuck {
+			replication += 1 + uint64(i-(len(all)-otherLuck))
+		}
+		_, err := sim.Replicate(v.scenario, replication, 1, 1,
 			func(replication uint64, w *sim.World, end vt.Time) *reports.Report {
 				return observe(v.scenario, replication, w, end)
 			},
@@ -104,7 +115,11 @@ func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, base
 	if stop.signal() != nil {
 		return nil
 	}
-	return reports.NewSensitivity(metric, base.Metrics()[metric], rows)
+	var luck []float64
+	for _, o := range others {
+		luck = append(luck, float64(o.Value))
+	}
+	return reports.NewSensitivity(metric, base.Metrics()[metric], luck, rows)
 }
 
 func side(n scenarios.Assumption, factor float64) reports.Side {

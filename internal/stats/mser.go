@@ -28,7 +28,7 @@ type Truncation struct {
 // The last five batches are never cut, since a few that happen to be alike
 // would win. A cut in the second half means that no steady state is in sight:
 // then Found is false. There are processes on which the rule fails (Wang and
-// Glynn, WSC 2016), so look at the curve and at what twice the cut would give.
+// Glynn, 2016), so look at the curve and at what twice the cut would give.
 func MSER5(series []float64) Truncation {
 	n := len(series) / batch
 	var t Truncation

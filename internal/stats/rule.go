@@ -7,8 +7,8 @@ package stats
 // values alone, and seldom, since every look is a chance to stop at a lucky
 // interval: 10, 15, 20, 30, 45, 65, 95, 140 and so on, half as many again
 // rounded down to a multiple of five, and at last Most. The interval that it
-// stops with covers a little less often than its level says (Law and Kelton,
-// Operations Research 31:5, 1983).
+// stops with covers a little less often than its level says (Law,
+// Operations Research 31:6, 1983).
 type Rule struct {
 	Relative float64 // greatest half width as a share of the mean, such as 0.01
 	Most     int     // runs, at least Few

@@ -34,7 +34,7 @@ func blocking(load float64, c int) float64 {
 
 // lossSystem is the number in an M/G/c/c system: Poisson, cut at c.
 func lossSystem(load float64, c int) func(n int) float64 {
-	return weighted(c, func(n int) float64 { return poisson(load)(n) })
+	return weighted(c, poisson(load))
 }
 
 // waiting is Erlang's C: the share of customers that find all c servers busy

@@ -89,9 +89,9 @@ func (k *kernel) send(at vt.Time, node int, customer uint32) {
 	k.coming.Push(evq.Event{At: at, A: uint32(node), B: customer})
 }
 
-// poisson lets customers first, first+1 and so on come to node 0, at a mean
-// distance of gap seconds.
-func (k *kernel) poisson(first uint32, gap float64) {
+// feed lets customers first, first+1 and so on come to node 0 as a Poisson
+// process, at a mean distance of gap seconds.
+func (k *kernel) feed(first uint32, gap float64) {
 	newest := first
 	k.send(k.now.Add(k.exponential(uint64(newest), purposeGap, gap)), 0, newest)
 	k.arrives = func(customer uint32) {
@@ -125,7 +125,7 @@ func (k *kernel) number(entity uint64, p rng.Purpose, of func(n int) float64) in
 	return n
 }
 
-// runUntil moves on until something holds, or nothing is left to happen.
+// runUntil moves on until something holds.
 func (k *kernel) runUntil(holds func() bool) {
 	for !holds() {
 		k.step()

@@ -46,25 +46,24 @@ func simulate(r run, s *scenarios.Scenario, watch runlog.Watch) *runlog.Recorder
 // a two-server queue, known in advance as campaigns of one recipient each, must
 // leave at the same nanosecond.
 func world() model {
-	l := line{load: 1.7, servers: 2, service: lognormal, counted: 512}
+	l := line{load: 1.7, servers: 2, service: lognormal, counted: 1000}
 	return model{
 		name: "world", runs: 4,
 		about:      "the kernel that these models run on, against sim.World with the same customers",
 		quantities: []quantity{always("customers that leave at another time", 0, 0)},
 		once: func(r run) []float64 {
-			r.effort = 1 // Scenario.Arrivals cuts lists of 2^n without rounding
-			k := l.run(r)
+			customers := l.run(r).measured // the first ones: who comes later does not delay them
 			s := plain(r)
 			s.Destinations[0].Dot = l.service
 			s.Governor.Start = float64(l.servers)
 			s.Campaigns = nil
-			for i, v := range k.visits {
+			for i, v := range customers {
 				s.Campaigns = append(s.Campaigns, scenarios.Campaign{
 					Name: fmt.Sprint(i), Recipients: 1, Start: vt.Span(v.arrived), Processes: 1, Subset: 1})
 			}
-			left := len(k.visits)
+			left := len(customers)
 			simulate(r, s, func(now vt.Time, a mail.Attempt, _ mail.Reply, _ mail.Status) {
-				if k.visits[a.Rcpt].ended == now {
+				if customers[a.Rcpt].ended == now {
 					left--
 				}
 			})

@@ -35,7 +35,7 @@ const many = 1_000_000
 // stay is a replication of a line and the visits that count.
 type stay struct {
 	*kernel
-	visits []visit
+	measured []visit
 }
 
 func (l line) run(r run) stay {
@@ -57,7 +57,7 @@ func (l line) run(r run) stay {
 	for i := range there {
 		k.send(0, 0, uint32(i))
 	}
-	k.poisson(uint32(there), gap)
+	k.feed(uint32(there), gap)
 	first, last := there+warm, there+warm+count
 	left := count
 	k.leaves = func(i int, _ visit) {
@@ -72,21 +72,21 @@ func (l line) run(r run) stay {
 // mean of something over the visits.
 func (s stay) mean(of func(v visit) float64) float64 {
 	var sum float64
-	for _, v := range s.visits {
+	for _, v := range s.measured {
 		sum += of(v)
 	}
-	return sum / float64(len(s.visits))
+	return sum / float64(len(s.measured))
 }
 
 // share of the visits of which something holds.
 func (s stay) share(holds func(v visit) bool) float64 {
 	n := 0
-	for _, v := range s.visits {
+	for _, v := range s.measured {
 		if holds(v) {
 			n++
 		}
 	}
-	return float64(n) / float64(len(s.visits))
+	return float64(n) / float64(len(s.measured))
 }
 
 func found(n int) func(v visit) bool { return func(v visit) bool { return v.found == n } }
@@ -284,7 +284,7 @@ func jackson() model {
 				customer++
 			}
 		}
-		k.poisson(customer, 1/outside)
+		k.feed(customer, 1/outside)
 		k.leaves = func(i int, v visit) {
 			next := k.number(uint64(i), purposeRoute, func(to int) float64 {
 				if to < len(servers) {
@@ -359,7 +359,7 @@ func little() model {
 			s.Governor.Interval = 97 * vt.Second
 			k := newKernel(r, s, l.servers)
 			customers := r.many(10000)
-			k.poisson(0, 1/l.load)
+			k.feed(0, 1/l.load)
 			more := k.arrives
 			k.arrives = func(customer uint32) {
 				if int(customer) < customers-1 {

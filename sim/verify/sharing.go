@@ -25,21 +25,21 @@ func mg1PS() model {
 			estimate("P(1 there), lognormal", p(1)),
 		},
 		once: func(r run) []float64 {
-			w, one := share(r, rho, constant, 1)
-			v, other := share(r, rho, lognormal, 2)
+			w, one := sharing(r, rho, constant, 1)
+			v, other := sharing(r, rho, lognormal, 2)
 			return []float64{w, v, one, other}
 		},
 	}
 }
 
-// share runs a processor-sharing queue: the mean time in system of the
+// sharing runs a processor-sharing queue: the mean time in system of the
 // customers that count, and the share of arrivals among them that find one.
 //
 // Each customer present gets the same work, so one clock serves for all: it
 // counts the work that one customer has got since the start, runs at 1/n of
 // time, and a customer leaves when it has gone on by the customer's size. The
 // queue holds those moments.
-func share(r run, load float64, service netmodel.Dist, stream uint32) (sojourn, foundOne float64) {
+func sharing(r run, load float64, service netmodel.Dist, stream uint32) (sojourn, foundOne float64) {
 	k := kernel{key: rng.New(r.seed, r.replication)}
 	var leaving evq.Queue
 	var now, work float64 // seconds

@@ -1,0 +1,588 @@
+package sim_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// What must hold in every run, whatever the scenario.
+func TestInvariants(t *testing.T) {
+	eachScenario(t, howMany(t, 150), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+		var a account
+		var rowOf []int // the interval in which each attempt ended
+		var w *sim.World
+		status := make([]mail.Status, s.Recipients())
+		tries := make([]int, s.Recipients())
+		earlier := map[mail.Recipient]ended{}
+		type place struct {
+			mail.Server
+			mail.Slot
+		}
+		busyUntil := map[place]vt.Time{}
+		var now vt.Time
+		var final uint64
+		watch := func(at vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
+			e := ended{at, x.Server, x.Slot, x.Rcpt, x.Try, x.Dest, x.Conn, r, st}
+			began := at.Add(-r.Took)
+			p := place{x.Server, x.Slot}
+			switch before, again := earlier[x.Rcpt]; {
+			case at < now:
+				t.Errorf("time falls from %s to %s", now, at)
+			case status[x.Rcpt] != mail.Pending:
+				t.Errorf("tried again after it ended: %s", e)
+			case int(x.Try) != tries[x.Rcpt]:
+				t.Errorf("got try %d after %d tries: %s", x.Try, tries[x.Rcpt], e)
+			case int(x.Try) > s.Retry.Limit:
+				t.Errorf("resent more than %d times: %s", s.Retry.Limit, e)
+			case again && began < before.At.Add(s.Retry.Delays[min(int(before.Try), len(s.Retry.Delays)-1)]):
+				t.Errorf("began too soon after %s: %s", before, e)
+			case again && before.Server != x.Server:
+				t.Errorf("another server than for %s: %s", before, e)
+			case began < busyUntil[p]:
+				t.Errorf("the slot is busy until %s: %s", busyUntil[p], e)
+			case st == mail.Pending && int(x.Try) == s.Retry.Limit:
+				t.Errorf("will be resent a time too often: %s", e)
+			}
+			now, busyUntil[p], earlier[x.Rcpt] = at, at, e
+			status[x.Rcpt] = st
+			tries[x.Rcpt]++
+			if st != mail.Pending {
+				final++
+			}
+			if w.Rec.Final() != final {
+				t.Fatalf("%s: %d recipients are final, the recorder has %d", at, final, w.Rec.Final())
+			}
+			a.Ended = append(a.Ended, e)
+			rowOf = append(rowOf, rows(w, x.Server))
+		}
+		w, err := sim.New(s, 0, nil, watch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last sim.Progress
+		end, stopped := w.Run(func(p sim.Progress) bool {
+			if p.Now < last.Now || p.Final < last.Final || p.Final > p.Total || p.Total != uint64(len(status)) {
+				t.Errorf("progress goes from %+v to %+v", last, p)
+			}
+			last = p
+			return true
+		})
+		all := final == uint64(len(status))
+		switch {
+		case stopped:
+			t.Errorf("stopped, though nobody said so")
+		case end > vt.Time(s.Horizon) || end < now:
+			t.Errorf("ends at %s, after its last attempt at %s and by its horizon of %s", end, now, s.Horizon)
+		case all && len(status) > 0 && end != now:
+			t.Errorf("ends at %s, though everything was final at %s", end, now)
+		case !all && end != vt.Time(s.Horizon):
+			t.Errorf("ends at %s with %d of %d recipients final, before its horizon of %s", end, final, len(status), s.Horizon)
+		}
+		checkIntervals(t, s, w, a, rowOf, end, all)
+	})
+}
+
+// rows of a server so far.
+func rows(w *sim.World, server mail.Server) (n int) {
+	for _, i := range w.Rec.Intervals {
+		if i.Server == server {
+			n++
+		}
+	}
+	return n
+}
+
+// checkIntervals holds the rows against the attempts: every row counts what
+// ended in it, the rows follow each other, C moves by no more than the step.
+func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account, rowOf []int, end vt.Time, all bool) {
+	length := vt.Time(s.Governor.Interval)
+	for server := range s.Servers {
+		var number int
+		var began vt.Time
+		var slotTime float64
+		c := s.Governor.Start
+		for _, i := range w.Rec.Intervals {
+			if int(i.Server) != server {
+				continue
+			}
+			d := i.Decision
+			var gotDelivered, gotAttempts uint64
+			for k, e := range a.Ended {
+				if int(e.Server) != server || rowOf[k] != number {
+					continue
+				}
+				if e.At < began || e.At > i.End {
+					t.Errorf("counted in the interval from %s to %s: %s", began, i.End, e)
+				}
+				gotAttempts++
+				if e.Status == mail.Done {
+					gotDelivered++
+				}
+			}
+			switch {
+			case i.Number != number:
+				t.Errorf("server %d: interval %d after %d others", server, i.Number, number)
+			case !i.Partial && i.End != began+length, i.Partial && (i.End != end || i.End > began+length):
+				t.Errorf("server %d interval %d: from %s to %s, partial %v", server, number, began, i.End, i.Partial)
+			case i.Sample.Delivered != gotDelivered || i.Sample.Attempts != gotAttempts:
+				t.Errorf("server %d interval %d: %d of %d attempts delivered, want %d of %d", server, number, i.Sample.Delivered, i.Sample.Attempts, gotDelivered, gotAttempts)
+			case d.Previous != c:
+				t.Errorf("server %d interval %d: C was %v, then %v", server, number, c, d.Previous)
+			case d.Available < 1:
+				t.Errorf("server %d interval %d: C is %v", server, number, d.Available)
+			case math.Abs(d.Available-c) > greatestStep(s.Governor, i.Sample.Allocated/c)*(1+1e-9):
+				t.Errorf("server %d interval %d: C goes from %v to %v, which is more than %v", server, number, c, d.Available, greatestStep(s.Governor, i.Sample.Allocated/c))
+			}
+			slotTime += i.Sample.Allocated * float64(i.End-began)
+			number, began, c = number+1, i.End, d.Available
+		}
+		// Slots are allocated while they have an attempt under way, no longer.
+		var took float64
+		for _, e := range a.Ended {
+			if int(e.Server) == server {
+				took += float64(e.Reply.Took)
+			}
+		}
+		if all && math.Abs(slotTime-took) > 1e-9*took+1e-3 {
+			t.Errorf("server %d: slots are allocated for %g ns and attempts last %g ns", server, slotTime, took)
+		}
+	}
+}
+
+// greatestStep is d of [0067], with the dynamic law d x U of [0069].
+func greatestStep(g governor.Config, utilization float64) float64 {
+	if g.Allocated == "as-printed" {
+		utilization /= g.Interval.Hours()
+	}
+	if g.CapUtilization {
+		utilization = min(utilization, 1)
+	}
+	d := map[string]float64{"explicit": g.D, "per-day": float64(g.Factor) * g.Interval.Hours(), "as-printed": float64(g.Factor) * 24 / g.Interval.Hours()}[g.StepMode]
+	return map[string]float64{"hold": 0, "patent-damped": d, "patent-dynamic": d * utilization}[g.Law]
+}
+
+// A target beyond reach makes C rise by d at the end of every interval in which
+// a process was allocated.
+func TestEndlessTargetRaisesCByD(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		g := &s.Governor
+		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
+		for _, r := range runEngine(t, s).Rows {
+			reach := 1e9 / (float64(r.Delivered) / g.Interval.Hours() / r.Allocated) // processes for the target
+			if !r.Partial && r.Allocated > 0 && reach > r.Previous+g.D && !near(r.Available, r.Previous+g.D) {
+				t.Errorf("%s, want C = %v", r, r.Previous+g.D)
+			}
+		}
+	})
+}
+
+// The horizon cuts a run off and changes nothing before it.
+func TestHorizonOnlyCuts(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		long := runEngine(t, s)
+		short := *s
+		short.Horizon = max(1, vt.Span(d.Float64()*float64(long.End)))
+		short.Campaigns = nil
+		for _, c := range s.Campaigns { // those that begin later are beyond it
+			if c.Start < short.Horizon {
+				short.Campaigns = append(short.Campaigns, c)
+			}
+		}
+		if len(short.Campaigns) < len(s.Campaigns) {
+			return // recipients would have other numbers
+		}
+		long.Ended = upTo(short.Horizon, long.Ended, func(e ended) vt.Time { return e.At })
+		long.Rows = upTo(short.Horizon, long.Rows, func(r row) vt.Time { return r.End })
+		cut := runEngine(t, &short)
+		cut.Rows = slices.DeleteFunc(cut.Rows, func(r row) bool { return r.Partial })
+		long.Rows = slices.DeleteFunc(long.Rows, func(r row) bool { return r.Partial })
+		cut.End, long.End = 0, 0
+		same(t, "cut at "+short.Horizon.String(), cut, "uncut", long)
+	})
+}
+
+func upTo[T any](h vt.Span, all []T, at func(T) vt.Time) []T {
+	return slices.DeleteFunc(slices.Clone(all), func(x T) bool { return at(x) > vt.Time(h) })
+}
+
+// same fails if two accounts differ.
+func same(t *testing.T, one string, x account, other string, y account) {
+	t.Helper()
+	if diff := difference(one, x, other, y); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What nobody uses changes nothing: draws are named, not queued.
+func TestWhatIsNotUsedChangesNothing(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		more := *s
+		unused := s.Destinations[0]
+		unused.Name, unused.Domain, unused.Share = "unused", "unused.example", 0
+		more.Destinations = append(slices.Clone(s.Destinations), unused)
+		idle := s.Servers[0]
+		idle.Name, idle.Share = "idle", 0
+		more.Servers = append(slices.Clone(s.Servers), idle)
+		more.Horizon = min(s.Horizon, longDay(&more))
+		s.Horizon = more.Horizon
+		a := runEngine(t, &more)
+		a.Rows = slices.DeleteFunc(a.Rows, func(r row) bool { return int(r.Server) == len(s.Servers) })
+		same(t, "with an unused server and destination", a, "without", runEngine(t, s))
+	})
+}
+
+// Servers know nothing of each other ([0063]): what becomes of one server's
+// list depends on no other's distance or load.
+func TestServersAreIndependent(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		if len(s.Servers) == 1 {
+			s.Servers = append(s.Servers, netmodel.DefaultServer())
+			s.Servers[1].Name = "b2"
+		}
+		s.Horizon = min(s.Horizon, longDay(s))
+		one := d.IntN(len(s.Servers))
+		others := *s
+		others.Servers = slices.Clone(s.Servers)
+		for i := range others.Servers {
+			if v := &others.Servers[i]; i != one {
+				v.ExtraRTT += 7 * vt.Millisecond
+				v.ExtraHops++
+				v.Contention, v.Coherency = v.Contention/2+0.01, v.Coherency/2+0.001
+			}
+		}
+		x, y := runEngine(t, s), runEngine(t, &others)
+		until := min(x.End, y.End) // the run goes on while any server is at work
+		for _, a := range []*account{&x, &y} {
+			a.End = 0
+			a.Ended = slices.DeleteFunc(a.Ended, func(e ended) bool { return int(e.Server) != one })
+			a.Rows = slices.DeleteFunc(a.Rows, func(r row) bool { return int(r.Server) != one || r.Partial || r.End > until })
+		}
+		same(t, "with other neighbours", x, "with these", y)
+	})
+}
+
+// Twice the servers for twice the list: the first half is delivered as before.
+func TestTwiceTheServersAndTheList(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
+		s.Servers = s.Servers[:1]
+		s.Servers[0].Share = 1
+		twice := *s
+		twice.Campaigns = slices.Clone(s.Campaigns)
+		twice.Campaigns[0].Recipients *= 2
+		second := s.Servers[0]
+		second.Name = "second"
+		twice.Servers = []netmodel.Server{s.Servers[0], second}
+		s.Horizon = min(s.Horizon, longDay(&twice))
+		twice.Horizon = s.Horizon
+		x, y := runEngine(t, s), runEngine(t, &twice)
+		y.Ended = slices.DeleteFunc(y.Ended, func(e ended) bool { return e.Server != 0 })
+		y.Rows = slices.DeleteFunc(y.Rows, func(r row) bool { return r.Server != 0 || r.Partial || r.End > x.End })
+		x.Rows = slices.DeleteFunc(x.Rows, func(r row) bool { return r.Partial })
+		x.End, y.End = 0, 0
+		same(t, "alone", x, "as one of two", y)
+	})
+}
+
+// All times k times as long: the run takes k times as long, and nothing else
+// changes. Exact where no time is rounded: constant times, no contention, and
+// delays of which the longest is a whole number of grains; with a governor,
+// for powers of two.
+func TestAllTimesScaled(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		k := vt.Span(pick(d, 2, 4))
+		if s.Governor.Law == "hold" {
+			k = pick[vt.Span](d, 2, 3, 5)
+		}
+		s.Governor.Allocated = "average" // the average / S has no unit that scales
+		for i := range s.Retry.Delays {
+			s.Retry.Delays[i] = 32_768 * vt.Millisecond * vt.Span(1+s.Retry.Delays[i]%7)
+		}
+		for i := range s.Servers {
+			s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
+		}
+		eachTime(s, func(v *netmodel.Dist) { *v = netmodel.Constant(typical(*v)) })
+		s.Horizon = min(s.Horizon, 3650*vt.Day/k)
+
+		long := clone(s)
+		eachTime(long, func(v *netmodel.Dist) { v.Mean *= k })
+		times := []*vt.Span{&long.Horizon, &long.Governor.Interval, &long.Network.PerHop, &long.Network.Retrans}
+		for i := range long.Servers {
+			times = append(times, &long.Servers[i].ExtraRTT)
+		}
+		for i := range long.Campaigns {
+			times = append(times, &long.Campaigns[i].Start)
+		}
+		for i := range long.Retry.Delays {
+			times = append(times, &long.Retry.Delays[i])
+		}
+		p := &long.Dialogue.Timeouts
+		for _, v := range append(times, &p.DNS, &p.Connect, &p.Banner, &p.Command, &p.Data, &p.Dot) {
+			*v *= k
+		}
+		long.Governor.Target /= unit.PerHour(k)
+		switch long.Governor.StepMode {
+		case "per-day":
+			long.Governor.Factor /= unit.PerHour(k)
+		case "as-printed":
+			long.Governor.Factor *= unit.PerHour(k)
+		}
+
+		want := runEngine(t, s)
+		want.End *= vt.Time(k)
+		for i := range want.Ended {
+			want.Ended[i].At *= vt.Time(k)
+			want.Ended[i].Reply.Took *= k
+		}
+		for i := range want.Rows {
+			want.Rows[i].End *= vt.Time(k)
+		}
+		same(t, "slowed down", runEngine(t, long), "by arithmetic", want)
+	})
+}
+
+// Destinations in another order, each recipient at the same one: the same run.
+// Exact where no luck belongs to a connection, as that goes by the number of
+// the destination.
+func TestDestinationsPermuted(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		noConnectionLuck(s)
+		list := s.List(rng.New(s.Seed, replication(s)))
+		order := d.Perm(len(s.Destinations))
+		permuted := clone(s)
+		for was, is := range order {
+			permuted.Destinations[is] = s.Destinations[was]
+		}
+		var dest []mail.Destination
+		for r := range list.Len() {
+			dest = append(dest, mail.Destination(order[list.Destination(mail.Recipient(r))]))
+		}
+		there := mail.ReadList(dest)
+		want := runEngine(t, s)
+		for i := range want.Ended {
+			want.Ended[i].Dest = mail.Destination(order[want.Ended[i].Dest])
+		}
+		same(t, "permuted", runEngineOn(t, permuted, &there), "in order", want)
+	})
+}
+
+// Recipients in another order meet the same fate, where the destination alone
+// decides it: one server, probabilities of 0 and 1, constant times, no cap, no
+// contention, no horizon.
+func TestRecipientsPermuted(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		noConnectionLuck(s)
+		noInteraction(s)
+		s.Servers = s.Servers[:1]
+		s.Servers[0].Share = 1
+		eachTime(s, func(v *netmodel.Dist) { *v = netmodel.Constant(typical(*v)) })
+		for i := range s.Destinations {
+			v := &s.Destinations[i]
+			v.Dead = slices.DeleteFunc(v.Dead, func(netmodel.Dead) bool { return d.coin() })
+			v.Dead = v.Dead[:min(1, len(v.Dead))]
+			for j := range v.Dead {
+				v.Dead[j].Share = 1
+			}
+			v.Fail = v.Fail[:min(1, len(v.Fail))]
+			for j := range v.Fail {
+				v.Fail[j].P = 1
+			}
+		}
+		list := s.List(rng.New(s.Seed, replication(s)))
+		order := d.Perm(list.Len())
+		dest := make([]mail.Destination, list.Len())
+		for was, is := range order {
+			dest[is] = list.Destination(mail.Recipient(was))
+		}
+		there := mail.ReadList(dest)
+		x, y := fates(s, runEngine(t, s)), fates(s, runEngineOn(t, s, &there))
+		for was, is := range order {
+			if x[was] != y[is] {
+				t.Fatalf("recipient %d ends %+v, and as number %d %+v", was, x[was], is, y[is])
+			}
+		}
+	})
+}
+
+// A class split into two like it: the same run, but for the name of the class.
+// Exact where no luck belongs to a connection, none is kept for another
+// message, and none is counted.
+func TestClassSplit(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		noConnectionLuck(s)
+		s.Dialogue.Messages = 1
+		for i := range s.Destinations {
+			s.Destinations[i].Cap = 0
+		}
+		which := d.IntN(len(s.Destinations))
+		split := clone(s)
+		split.Destinations[which].Share /= 2
+		other := split.Destinations[which]
+		other.Name, other.Domain = "half", "half.example"
+		split.Destinations = slices.Insert(split.Destinations, which+1, other)
+		got := runEngine(t, split)
+		for i, e := range got.Ended {
+			if int(e.Dest) > which {
+				got.Ended[i].Dest--
+			}
+		}
+		same(t, "split", got, "whole", runEngine(t, s))
+	})
+}
+
+// One more resend never delivers fewer, recipient by recipient under the same
+// luck. It holds where nothing that an attempt meets depends on when it is
+// made or on what else is under way: no luck that belongs to a connection, no
+// kept connections, no cap, no contention, no greylist, no horizon.
+func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		noConnectionLuck(s)
+		noInteraction(s)
+		more := clone(s)
+		more.Retry.Limit++
+		x, y := fates(s, runEngine(t, s)), fates(more, runEngine(t, more))
+		for r := range x {
+			gaveUp := x[r].status == mail.Failed && x[r].tries == s.Retry.Limit+1
+			switch {
+			case !gaveUp && x[r] != y[r]:
+				t.Fatalf("recipient %d ends %+v with %d resends, %+v with one more", r, x[r], s.Retry.Limit, y[r])
+			case gaveUp && y[r].tries < x[r].tries:
+				t.Fatalf("recipient %d is tried %d times with %d resends, %d times with one more", r, x[r].tries, s.Retry.Limit, y[r].tries)
+			}
+		}
+	})
+}
+
+// Lower latency never ends an attempt later, for a single slot that resends
+// nothing: its attempts come in the order of the lists. (With resends a shorter
+// attempt may let another one go first, as in any list scheduling.) No stage
+// may run into its time-out: an attempt that is cut off ends early.
+func TestLowerLatencyNeverEndsLater(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		s.Servers = s.Servers[:1]
+		s.Servers[0].Share = 1
+		s.Governor.Law, s.Governor.Start = "hold", 1
+		s.Retry.Limit = 0
+		p := &s.Dialogue.Timeouts
+		p.DNS, p.Connect, p.Banner, p.Command, p.Data, p.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
+		s.Horizon = longDay(s)
+		fast := clone(s)
+		s.Servers[0].ExtraRTT += vt.Span(d.between(1, 50)) * vt.Millisecond
+		s.Network.PerHop += vt.Span(d.between(0, 3)) * vt.Millisecond
+		x, y := runEngine(t, s), runEngine(t, fast)
+		for i, slow := range x.Ended {
+			quick := y.Ended[i]
+			if quick.Rcpt != slow.Rcpt || quick.Status != slow.Status || quick.At > slow.At {
+				t.Fatalf("faster\n  %s, slower\n  %s", quick, slow)
+			}
+		}
+	})
+}
+
+// Two mailings, one long after the other, are as each alone; and it does not
+// matter which comes first. Exact where C does not move, no luck belongs to a
+// connection, and they are a whole number of grains apart.
+func TestMergedMailingsAddUp(t *testing.T) {
+	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		noConnectionLuck(s)
+		s.Governor.Law, s.Governor.Interval = "hold", 3*vt.Hour
+		s.Horizon = 300 * vt.Day
+		grain := roundUp(slices.Max(s.Retry.Delays), 32768*vt.Millisecond) / 32768
+		apart := roundUp(100*vt.Day, grain)
+		s.Campaigns = append(s.Campaigns[:1], s.Campaigns[0])
+		s.Campaigns[1].Name = "second"
+		s.Campaigns[0].Start, s.Campaigns[1].Start = 0, apart
+		swapped := clone(s)
+		swapped.Campaigns[0].Start, swapped.Campaigns[1].Start = apart, 0
+		alone := clone(s)
+		alone.Campaigns = alone.Campaigns[:1]
+
+		both := runEngine(t, s)
+		first := func(e ended) bool { return int(e.Rcpt) < s.Campaigns[0].Recipients }
+		second := func(e ended) bool { return !first(e) }
+		only := func(which func(ended) bool, a account, shift vt.Time) account {
+			var part account
+			for _, e := range a.Ended {
+				if which(e) {
+					e.At, e.Slot = e.At+shift, 0 // which of the free slots is taken depends on what was before
+					part.Ended = append(part.Ended, e)
+				}
+			}
+			return part
+		}
+		other := runEngine(t, swapped)
+		same(t, "first of two", only(first, both, 0), "alone", only(first, runEngine(t, alone), 0))
+		same(t, "second of two", only(second, both, 0), "first of two", only(second, other, vt.Time(apart)))
+		same(t, "first of two", only(first, both, vt.Time(apart)), "second of two", only(first, other, 0))
+	})
+}
+
+// fate is how a recipient ends.
+type fate struct {
+	status mail.Status
+	tries  int
+	reply  mail.Stage
+	code   uint16
+}
+
+func fates(s *scenarios.Scenario, a account) []fate {
+	all := make([]fate, s.Recipients())
+	for _, e := range a.Ended {
+		all[e.Rcpt] = fate{e.Status, all[e.Rcpt].tries + 1, e.Reply.Stage, e.Reply.Code}
+	}
+	return all
+}
+
+// noConnectionLuck leaves no chance to what is named by a connection's
+// ordinal: look-ups, paths, greetings.
+func noConnectionLuck(s *scenarios.Scenario) {
+	n := &s.Network
+	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(typical(n.DNS.Hit)), Miss: netmodel.Constant(0)}
+	n.Hops = netmodel.Hops{Mean: 14, Min: 14, Max: 14}
+	n.HopLoss = 0
+	for i := range s.Destinations {
+		d := &s.Destinations[i]
+		d.RTT, d.Banner = netmodel.Constant(typical(d.RTT)), netmodel.Constant(typical(d.Banner))
+		d.Fail = slices.DeleteFunc(d.Fail, func(f netmodel.Fail) bool { return f.At == "connect" || f.At == "banner" || f.At == "ehlo" })
+	}
+}
+
+// noInteraction leaves nothing by which one attempt could change another, or
+// time could.
+func noInteraction(s *scenarios.Scenario) {
+	s.Dialogue.Messages = 1
+	for i := range s.Servers {
+		s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
+	}
+	for i := range s.Destinations {
+		s.Destinations[i].Cap, s.Destinations[i].Greylist.Share = 0, 0
+	}
+	s.Horizon = longDay(s)
+}
+
+// typical is some time of a distribution, in whole microseconds.
+func typical(d netmodel.Dist) vt.Span {
+	return vt.Span(d.Quantile(0.5)) / vt.Microsecond * vt.Microsecond
+}
+
+// eachTime calls f with every time of the world that is drawn.
+func eachTime(s *scenarios.Scenario, f func(*netmodel.Dist)) {
+	f(&s.Network.DNS.Hit)
+	f(&s.Network.DNS.Miss)
+	for i := range s.Destinations {
+		d := &s.Destinations[i]
+		for _, v := range []*netmodel.Dist{&d.RTT, &d.Banner, &d.RCPT, &d.Dot, &d.Greylist.Delay} {
+			f(v)
+		}
+	}
+}
