@@ -20,8 +20,9 @@ import (
 // together, or further, it cannot show.
 //
 // A change of one number also reshuffles some luck, so the run itself is made
-// again under other luck. An effect that stays in that range may be luck; only
-// replications of both can tell.
+// again under other luck. An effect that lies no further outside of that range
+// than the range is wide may be luck; only replications of both can tell. Of a
+// metric that one recipient decides, such as end_h, so may be a greater one.
 type Sensitivity struct {
 	Metric string // of scenarios.Metrics
 	Base   Num    // in the run itself
@@ -100,8 +101,8 @@ func NewSensitivity(metric string, base float64, others []float64, rows []Sensit
 	return s
 }
 
-// beyondLuck reports whether a number moves the metric to where luck alone did
-// not.
+// beyondLuck reports whether a number moves the metric clearly further than
+// luck alone did.
 func (s *Sensitivity) beyondLuck(row Sensitive) bool {
 	return slices.ContainsFunc([]Side{row.Low, row.High}, func(side Side) bool {
 		switch {
@@ -110,7 +111,8 @@ func (s *Sensitivity) beyondLuck(row Sensitive) bool {
 		case !side.Value.Known():
 			return s.Base.Known() && s.Luck.Lost == 0
 		}
-		return !(s.Luck.Least <= side.Value && side.Value <= s.Luck.Greatest)
+		wide := s.Luck.Greatest - s.Luck.Least
+		return !(s.Luck.Least-wide <= side.Value && side.Value <= s.Luck.Greatest+wide)
 	})
 }
 
@@ -156,7 +158,7 @@ func (s *Sensitivity) Answer() string {
 	is := fmt.Sprintf("Sensitivity: %s, %s,", s.Metric, s.word(s.Base))
 	switch {
 	case len(moving) == 0 && len(lucky) > 0:
-		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it further when it is halved or doubled.",
+		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it clearly further when it is halved or doubled.",
 			is, s.luck(), plural(uint64(len(lucky)+len(still)), "number"))
 	case len(moving) == 0:
 		return fmt.Sprintf("%s hangs on none of %s: halving or doubling any one of them changes nothing.", is, plural(uint64(len(still)), "number"))
@@ -274,11 +276,14 @@ func dash(s string) string {
 func (s *Sensitivity) rest(most int) []string {
 	moving, lucky, still, unmoved := s.split()
 	said := []string{"Luck alone: " + s.luck() + "."}
+	if s.Luck.Least < s.Luck.Greatest {
+		said[0] = strings.TrimSuffix(said[0], ".") + "; an effect counts that lies further outside of this range than it is wide."
+	}
 	if len(moving) > most {
 		said = append(said, fmt.Sprintf("%d more move it less: %s.", len(moving)-most, keys(moving[most:])))
 	}
 	if len(lucky) > 0 {
-		said = append(said, fmt.Sprintf("%d move it no further than luck does: %s.", len(lucky), keys(lucky)))
+		said = append(said, fmt.Sprintf("%d move it, but not clearly further than luck: %s.", len(lucky), keys(lucky)))
 	}
 	if len(still) > 0 {
 		said = append(said, fmt.Sprintf("%d do not move it: %s.", len(still), keys(still)))

@@ -140,7 +140,7 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 				t.Errorf("server %d interval %d: C was %v, then %v", server, number, c, d.Previous)
 			case d.Available < 1:
 				t.Errorf("server %d interval %d: C is %v", server, number, d.Available)
-			case math.Abs(d.Available-c) > greatestStep(s.Governor, i.Sample.Allocated/c)*(1+1e-9):
+			case math.Abs(d.Available-c) > greatestStep(s.Governor, i.Sample.Allocated/c)*(1+1e-9)+1e-9*c:
 				t.Errorf("server %d interval %d: C goes from %v to %v, which is more than %v", server, number, c, d.Available, greatestStep(s.Governor, i.Sample.Allocated/c))
 			}
 			slotTime += i.Sample.Allocated * float64(i.End-began)

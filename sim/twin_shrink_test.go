@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"slices"
+	"time"
 
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -9,13 +10,14 @@ import (
 )
 
 // shrink makes a scenario smaller and plainer for as long as it still fails,
-// so that what is reported holds little besides the cause.
+// so that what is reported holds little besides the cause. It takes its time,
+// but no more than a few seconds.
 func shrink(s *scenarios.Scenario, fails func(*scenarios.Scenario) bool) *scenarios.Scenario {
-	tries := 500
+	began := time.Now()
 	for progress := true; progress; {
 		progress = false
 		for _, simpler := range simplifications(s) {
-			if tries--; tries < 0 {
+			if time.Since(began) > 5*time.Second {
 				return s
 			}
 			if len(simpler.Validate()) == 0 && scenarios.ID(simpler) != scenarios.ID(s) && fails(simpler) {
