@@ -49,7 +49,6 @@ type Runner struct {
 	horizon   vt.Time
 	began     time.Time
 	total     uint64
-	deliver   func(mail.Attempt) mail.Reply // over the transport, until the run is cancelled
 
 	ended   chan ending
 	slots   map[slot]chan engine.Action

@@ -14,24 +14,23 @@ import (
 	"flyball/netmodel"
 )
 
-// Accept waits for a connection that the receiver shall see. Connections that
-// the model refuses are reset after their round trip.
+// Accept waits for a connection. One that the cap refuses is accepted as well:
+// its wire answers 421 where the greeting should be.
 func (l *lane) Accept() (net.Conn, error) {
-	for {
-		conn, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: l.sink.cfg.World.Connect(l.server, l.dest, l.connections.Add(1)-1)}
-		if limit := l.sink.cfg.World.Cap(l.dest); limit > 0 && int(l.open.Load()) >= limit {
-			w.refused = true
-			l.refused.Add(1)
-		} else {
-			l.mostOpen = max(l.mostOpen, l.open.Add(1))
-		}
-		l.sink.busy[l.server].Add(1)
-		return w, nil
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
 	}
+	world := l.sink.cfg.World
+	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: world.Connect(l.server, l.dest, l.connections.Add(1)-1)}
+	if limit := world.Cap(l.dest); limit > 0 && int(l.open.Load()) >= limit {
+		w.refused = true
+		l.refused.Add(1)
+	} else {
+		l.mostOpen = max(l.mostOpen, l.open.Add(1))
+	}
+	l.sink.busy[l.server].Add(1)
+	return w, nil
 }
 
 // wire is a connection that passes the client's commands on to a receiver at
