@@ -17,7 +17,7 @@ import (
 
 // What must hold in every run, whatever the scenario.
 func TestInvariants(t *testing.T) {
-	eachScenario(t, howMany(t, 150), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 120), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		var a account
 		var rowOf []int // the interval in which each attempt ended
 		var w *sim.World
@@ -89,6 +89,7 @@ func TestInvariants(t *testing.T) {
 			t.Errorf("ends at %s with %d of %d recipients final, before its horizon of %s", end, final, len(status), s.Horizon)
 		}
 		checkIntervals(t, s, w, a, rowOf, end, all)
+		checkNobodyIsForgotten(t, s, w, earlier, end)
 	})
 }
 
@@ -159,6 +160,22 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 	}
 }
 
+// checkNobodyIsForgotten finds recipients whose resend was due while their
+// server was idle: from the beginning of its last interval to the end.
+func checkNobodyIsForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last map[mail.Recipient]ended, end vt.Time) {
+	idle := map[mail.Server]bool{}
+	for _, i := range w.Rec.Intervals {
+		idle[i.Server] = i.End == end && i.Sample.Allocated == 0
+	}
+	longest := slices.Max(s.Retry.Delays)
+	for _, e := range last {
+		latest := e.At.Add(longest + longest/32768 + vt.Millisecond) // with the grain
+		if idle[e.Server] && e.Status == mail.Pending && latest < end {
+			t.Errorf("server %d is idle at %s, and this is never resent: %s", e.Server, end, e)
+		}
+	}
+}
+
 // greatestStep is d of [0067], with the dynamic law d x U of [0069].
 func greatestStep(g governor.Config, utilization float64) float64 {
 	if g.Allocated == "as-printed" {
@@ -174,7 +191,7 @@ func greatestStep(g governor.Config, utilization float64) float64 {
 // A target beyond reach makes C rise by d at the end of every interval in which
 // a process was allocated.
 func TestEndlessTargetRaisesCByD(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		g := &s.Governor
 		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
 		for _, r := range runEngine(t, s).Rows {
@@ -188,7 +205,7 @@ func TestEndlessTargetRaisesCByD(t *testing.T) {
 
 // The horizon cuts a run off and changes nothing before it.
 func TestHorizonOnlyCuts(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		long := runEngine(t, s)
 		short := *s
 		short.Horizon = max(1, vt.Span(d.Float64()*float64(long.End)))
@@ -225,7 +242,7 @@ func same(t *testing.T, one string, x account, other string, y account) {
 
 // What nobody uses changes nothing: draws are named, not queued.
 func TestWhatIsNotUsedChangesNothing(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		more := *s
 		unused := s.Destinations[0]
 		unused.Name, unused.Domain, unused.Share = "unused", "unused.example", 0
@@ -244,7 +261,7 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 // Servers know nothing of each other ([0063]): what becomes of one server's
 // list depends on no other's distance or load.
 func TestServersAreIndependent(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		if len(s.Servers) == 1 {
 			s.Servers = append(s.Servers, netmodel.DefaultServer())
 			s.Servers[1].Name = "b2"
@@ -273,7 +290,7 @@ func TestServersAreIndependent(t *testing.T) {
 
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
@@ -299,7 +316,7 @@ func TestTwiceTheServersAndTheList(t *testing.T) {
 // delays of which the longest is a whole number of grains; with a governor,
 // for powers of two.
 func TestAllTimesScaled(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		k := vt.Span(pick(d, 2, 4))
 		if s.Governor.Law == "hold" {
 			k = pick[vt.Span](d, 2, 3, 5)
@@ -355,7 +372,7 @@ func TestAllTimesScaled(t *testing.T) {
 // Exact where no luck belongs to a connection, as that goes by the number of
 // the destination.
 func TestDestinationsPermuted(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		list := s.List(rng.New(s.Seed, replication(s)))
 		order := d.Perm(len(s.Destinations))
@@ -380,7 +397,7 @@ func TestDestinationsPermuted(t *testing.T) {
 // decides it: one server, probabilities of 0 and 1, constant times, no cap, no
 // contention, no horizon.
 func TestRecipientsPermuted(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		noInteraction(s)
 		s.Servers = s.Servers[:1]
@@ -418,7 +435,7 @@ func TestRecipientsPermuted(t *testing.T) {
 // Exact where no luck belongs to a connection, none is kept for another
 // message, and none is counted.
 func TestClassSplit(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		s.Dialogue.Messages = 1
 		for i := range s.Destinations {
@@ -445,7 +462,7 @@ func TestClassSplit(t *testing.T) {
 // made or on what else is under way: no luck that belongs to a connection, no
 // kept connections, no cap, no contention, no greylist, no horizon.
 func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		noInteraction(s)
 		more := clone(s)
@@ -468,7 +485,7 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 // attempt may let another one go first, as in any list scheduling.) No stage
 // may run into its time-out: an attempt that is cut off ends early.
 func TestLowerLatencyNeverEndsLater(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
 		s.Governor.Law, s.Governor.Start = "hold", 1
@@ -493,7 +510,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 // matter which comes first. Exact where C does not move, no luck belongs to a
 // connection, and they are a whole number of grains apart.
 func TestMergedMailingsAddUp(t *testing.T) {
-	eachScenario(t, howMany(t, 60), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		s.Governor.Law, s.Governor.Interval = "hold", 3*vt.Hour
 		s.Horizon = 300 * vt.Day

@@ -4,14 +4,12 @@ import (
 	"container/heap"
 	"iter"
 	"math"
-	"math/big"
 	"slices"
 
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
 	"flyball/scenarios"
 )
 
@@ -492,7 +490,7 @@ func (p *process) connect(d mail.Destination, slow float64) mail.Reply {
 		{stage: mail.StageBanner, trips: 1, delay: p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]), fails: greeting},
 		{stage: mail.StageEHLO, trips: ehlos, fails: p.connectionFails(mail.StageEHLO)},
 	} {
-		x.lost = p.losses(x, p.drawLine(p.line, 18))
+		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
 		if reply = p.exchange(x, slow); ends(reply) {
 			break
 		}
@@ -503,11 +501,11 @@ func (p *process) connect(d mail.Destination, slow float64) mail.Reply {
 // offer sends the message over the open connection.
 func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	dest := &p.s.Destinations[r.dest]
-	mailbox, message, loss := p.draw(r, 0, 19), p.draw(r, r.try, 20), p.draw(r, r.try, 21)
+	mailbox, message, loss := p.draw(r, 0, luckOfMailbox), p.draw(r, r.try, luckOfMessage), p.draw(r, r.try, lossOfMessage)
 	p.line.offered++
 	if conn == mail.Reset {
 		x := exchange{stage: mail.StageEHLO, trips: 2} // RSET, EHLO
-		x.lost = p.losses(x, p.drawLine(p.line, 18))
+		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
 		if reply := p.exchange(x, slow); ends(reply) {
 			return reply
 		}
@@ -605,7 +603,7 @@ func (p *process) slowness() float64 {
 // lookUp tells how long a look-up lasts and what is wrong with its answer.
 func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault) {
 	dns := p.s.Network.DNS
-	luck := p.key.At(p.lineEntity(d, p.lookUps[d]), 0, 16)
+	luck := p.key.At(p.lineEntity(d, p.lookUps[d]), 0, luckOfLookUp)
 	p.lookUps[d]++
 	took, fault := p.quantile(dns.Hit, luck[1]), mail.NoFault
 	if !happens(dns.HitRatio, luck[0]) {
@@ -632,7 +630,7 @@ func (p *process) call(d mail.Destination) {
 	} else {
 		p.open[d]++
 	}
-	l.luck = p.drawLine(l, 17)
+	l.luck = p.drawLine(l, luckOfLine)
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
 	l.hops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
@@ -679,148 +677,3 @@ func (p *process) exchange(x exchange, slow float64) mail.Reply {
 	}
 	return mail.Reply{Stage: x.stage, Code: 250}
 }
-
-// losses is how many exchanges of the stage are lost: negative binomial, cut
-// at the number that loses the connection.
-func (p *process) losses(x exchange, luck rng.Block) int {
-	pass := math.Pow(1-p.s.Network.HopLoss, float64(p.line.hops)) // one round trip
-	u := (float64(luck[x.stage%4]) + 0.5) / (1 << 32)
-	here := math.Pow(pass, float64(x.trips)) // probability of n losses
-	n := 0
-	for below := here; u > below && n < p.s.Network.GiveUpAt; below += here {
-		here *= (1 - pass) * float64(x.trips+n) / float64(n+1)
-		n++
-	}
-	return n
-}
-
-// connectionFails is the failure that the connection has at a stage.
-func (p *process) connectionFails(at mail.Stage) mail.Reply {
-	var sum float64
-	for _, f := range p.s.Destinations[p.line.dest].Fail {
-		stage, _ := mail.StageNamed(f.At)
-		if stage > mail.StageEHLO {
-			continue
-		}
-		if sum += f.P; happens(sum, p.line.luck[0]) {
-			return failure(f, stage == at)
-		}
-	}
-	return mail.Reply{}
-}
-
-// deathOf is how a recipient fails at every try; nowhere if it does not.
-func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
-	var sum float64
-	for _, dead := range d.Dead {
-		if sum += dead.Share; happens(sum, mailbox[0]) {
-			return dead
-		}
-	}
-	return netmodel.Dead{}
-}
-
-// messageFails is the failure that the attempt has at a stage.
-func messageFails(at mail.Stage, d *netmodel.Destination, message rng.Block) mail.Reply {
-	var sum float64
-	for _, f := range d.Fail {
-		stage, _ := mail.StageNamed(f.At)
-		if stage <= mail.StageEHLO {
-			continue
-		}
-		if sum += f.P; happens(sum, message[0]) {
-			return failure(f, stage == at)
-		}
-	}
-	return mail.Reply{}
-}
-
-func failure(f netmodel.Fail, here bool) mail.Reply {
-	fault, _ := mail.FaultNamed(f.Fault)
-	if !here {
-		return mail.Reply{}
-	}
-	return mail.Reply{Code: uint16(f.Reply), Fault: fault}
-}
-
-// greylisted reports whether a RCPT that is sent now is deferred.
-func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
-	if !happens(d.Greylist.Share, mailbox[1]) {
-		return false
-	}
-	return r.seen == vt.Never || p.now.Sub(r.seen) < p.quantile(d.Greylist.Delay, mailbox[2])
-}
-
-// happens reports whether an event of that probability does.
-func happens(probability float64, word uint32) bool {
-	return float64(word) < math.Round(probability*(1<<32))
-}
-
-// draw is the luck of a recipient's try.
-func (p *process) draw(r *recipient, try mail.Try, purpose rng.Purpose) rng.Block {
-	return p.key.At(uint64(r.number), uint32(try), purpose)
-}
-
-func (p *process) drawLine(l *line, purpose rng.Purpose) rng.Block {
-	return p.key.At(p.lineEntity(l.dest, l.number), 0, purpose)
-}
-
-func (p *process) lineEntity(d mail.Destination, ordinal uint64) uint64 {
-	return uint64(p.number)<<48 + uint64(d)<<32 + ordinal
-}
-
-// destination of a recipient.
-func (t *twin) destination(r mail.Recipient) mail.Destination {
-	word := t.key.At(uint64(r)/4, 0, 1)[r%4]
-	var all, sum float64
-	for _, d := range t.s.Destinations {
-		all += d.Share
-	}
-	for i, d := range t.s.Destinations {
-		if sum += d.Share; happens(sum/all, word) {
-			return mail.Destination(i)
-		}
-	}
-	panic("shares do not add up to all")
-}
-
-// knot is a place in a quantile function.
-type knot struct {
-	netmodel.Dist
-	p float64
-}
-
-// quantile draws a time: the quantile function at 1,024 knots in whole
-// microseconds, its last cell again at 1,024, straight lines between.
-func (t *twin) quantile(d netmodel.Dist, word uint32) vt.Span {
-	if d.Dist == "constant" {
-		return d.Mean
-	}
-	const knots = 1024
-	at := func(p float64) *big.Int {
-		us, ok := t.knots[knot{d, p}]
-		if !ok {
-			us = min(math.Round(d.Quantile(p)/1000), 1e14)
-			t.knots[knot{d, p}] = us
-		}
-		return new(big.Int).Mul(big.NewInt(int64(us)), big.NewInt(1000))
-	}
-	width, start := 1.0/knots, 0.0 // of the cell
-	cells, part := word/(1<<22), word%(1<<22)
-	inCell := uint32(1 << 22)
-	if cells == knots-1 {
-		width, start = 1.0/knots/knots, 1-1.0/knots
-		cells, part, inCell = part/(1<<12), part%(1<<12), 1<<12
-	}
-	from, to := start+float64(cells)*width, start+float64(cells+1)*width
-	if to == 1 {
-		to = 1 - width/2 // the last knot
-	}
-	low, high := at(from), at(to)
-	rise := new(big.Int).Sub(high, low)
-	rise.Mul(rise, big.NewInt(int64(part))).Div(rise, big.NewInt(int64(inCell)))
-	return vt.Span(low.Add(low, rise).Int64())
-}
-
-// normal is the quantile function of the standard normal distribution.
-func normal(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }

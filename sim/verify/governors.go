@@ -194,7 +194,7 @@ func governed(r run, p plant, slower, start float64, took netmodel.Dist) *scenar
 	return s
 }
 
-// mean time of an attempt at one busy process, in hours.
+// attempt is the mean time of an attempt while no other process is busy.
 func (p plant) attempt(slower float64) vt.Span {
 	return seconds(3600 * slower / p.lambda)
 }
@@ -243,8 +243,9 @@ func tableOne() model {
 // contraction measures a(C) through all of the simulator, from one decision
 // without a limit at 40 processes above C* and one at 40 below. T / E(C) is a
 // parabola under the universal scalability law, so the chord's slope is that in
-// its middle. Attempts are exponential, so that from the first moment on each
-// process delivers a Poisson stream.
+// its middle. Attempts are exponential, so that each process delivers a Poisson
+// stream as soon as all have begun; that the first attempts find fewer busy
+// processes lowers a by a tenth of the half width.
 func contraction() model {
 	const slower, goal, off = 10, 140.0, 40
 	took := netmodel.Dist{Dist: "exponential", Mean: bent.attempt(slower)}
@@ -254,7 +255,7 @@ func contraction() model {
 		about: "one decision of the governor above and one below its fixed point, through a mailing: what is left of the error",
 		quantities: []quantity{
 			estimate("contraction a(C*)", bent.contraction(goal)),
-			estimate("C after one decision from 180", goal*bent.slowdown(goal+off)/bent.slowdown(goal)),
+			estimate("C after one decision from 180", rate/slower*(goal+off)/bent.firstRate(goal+off, slower)),
 		},
 		once: func(r run) []float64 {
 			decide := func(start float64) float64 {
@@ -268,6 +269,18 @@ func contraction() model {
 			return []float64{(high - low) / (2 * off), high}
 		},
 	}
+}
+
+// firstRate is the rate in an interval of 3 h at whose start n processes begin
+// one after the other: the first attempt of the i-th finds i busy, later ones
+// all n.
+func (p plant) firstRate(n, slower float64) float64 {
+	const hours = 3
+	messages := hours * p.rate(n) / slower
+	for i := 1.0; i <= n; i++ {
+		messages += 1 - p.slowdown(i)/p.slowdown(n)
+	}
+	return messages / hours
 }
 
 // runaway: a target above the peak has no fixed point. C rises by d for ever,

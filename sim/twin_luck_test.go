@@ -1,0 +1,167 @@
+package sim_test
+
+import (
+	"math"
+	"math/big"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// The twin's luck. What a word is for stands in docs/model.md, section 2.
+const (
+	luckOfList    rng.Purpose = 1
+	luckOfLookUp  rng.Purpose = 16
+	luckOfLine    rng.Purpose = 17
+	lossOnLine    rng.Purpose = 18
+	luckOfMailbox rng.Purpose = 19
+	luckOfMessage rng.Purpose = 20
+	lossOfMessage rng.Purpose = 21
+)
+
+// losses is how many exchanges of the stage are lost: negative binomial, cut
+// at the number that loses the connection.
+func (p *process) losses(x exchange, luck rng.Block) int {
+	pass := math.Pow(1-p.s.Network.HopLoss, float64(p.line.hops)) // one round trip
+	u := (float64(luck[x.stage%4]) + 0.5) / (1 << 32)
+	here := math.Pow(pass, float64(x.trips)) // probability of n losses
+	n := 0
+	for below := here; u > below && n < p.s.Network.GiveUpAt; below += here {
+		here *= (1 - pass) * float64(x.trips+n) / float64(n+1)
+		n++
+	}
+	return n
+}
+
+// connectionFails is the failure that the connection has at a stage.
+func (p *process) connectionFails(at mail.Stage) mail.Reply {
+	var sum float64
+	for _, f := range p.s.Destinations[p.line.dest].Fail {
+		stage, _ := mail.StageNamed(f.At)
+		if stage > mail.StageEHLO {
+			continue
+		}
+		if sum += f.P; happens(sum, p.line.luck[0]) {
+			return failure(f, stage == at)
+		}
+	}
+	return mail.Reply{}
+}
+
+// deathOf is how a recipient fails at every try; nowhere if it does not.
+func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
+	var sum float64
+	for _, dead := range d.Dead {
+		if sum += dead.Share; happens(sum, mailbox[0]) {
+			return dead
+		}
+	}
+	return netmodel.Dead{}
+}
+
+// messageFails is the failure that the attempt has at a stage.
+func messageFails(at mail.Stage, d *netmodel.Destination, message rng.Block) mail.Reply {
+	var sum float64
+	for _, f := range d.Fail {
+		stage, _ := mail.StageNamed(f.At)
+		if stage <= mail.StageEHLO {
+			continue
+		}
+		if sum += f.P; happens(sum, message[0]) {
+			return failure(f, stage == at)
+		}
+	}
+	return mail.Reply{}
+}
+
+func failure(f netmodel.Fail, here bool) mail.Reply {
+	fault, _ := mail.FaultNamed(f.Fault)
+	if !here {
+		return mail.Reply{}
+	}
+	return mail.Reply{Code: uint16(f.Reply), Fault: fault}
+}
+
+// greylisted reports whether a RCPT that is sent now is deferred.
+func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
+	if !happens(d.Greylist.Share, mailbox[1]) {
+		return false
+	}
+	return r.seen == vt.Never || p.now.Sub(r.seen) < p.quantile(d.Greylist.Delay, mailbox[2])
+}
+
+// happens reports whether an event of that probability does.
+func happens(probability float64, word uint32) bool {
+	return float64(word) < math.Round(probability*(1<<32))
+}
+
+// draw is the luck of a recipient's try.
+func (p *process) draw(r *recipient, try mail.Try, purpose rng.Purpose) rng.Block {
+	return p.key.At(uint64(r.number), uint32(try), purpose)
+}
+
+func (p *process) drawLine(l *line, purpose rng.Purpose) rng.Block {
+	return p.key.At(p.lineEntity(l.dest, l.number), 0, purpose)
+}
+
+func (p *process) lineEntity(d mail.Destination, ordinal uint64) uint64 {
+	return uint64(p.number)<<48 + uint64(d)<<32 + ordinal
+}
+
+// destination of a recipient.
+func (t *twin) destination(r mail.Recipient) mail.Destination {
+	word := t.key.At(uint64(r)/4, 0, luckOfList)[r%4]
+	var all, sum float64
+	for _, d := range t.s.Destinations {
+		all += d.Share
+	}
+	for i, d := range t.s.Destinations {
+		if sum += d.Share; happens(sum/all, word) {
+			return mail.Destination(i)
+		}
+	}
+	panic("shares do not add up to all")
+}
+
+// knot is a place in a quantile function.
+type knot struct {
+	netmodel.Dist
+	p float64
+}
+
+// quantile draws a time: the quantile function at 1,024 knots in whole
+// microseconds, its last cell again at 1,024, straight lines between.
+func (t *twin) quantile(d netmodel.Dist, word uint32) vt.Span {
+	if d.Dist == "constant" {
+		return d.Mean
+	}
+	const knots = 1024
+	at := func(p float64) *big.Int {
+		us, ok := t.knots[knot{d, p}]
+		if !ok {
+			us = min(math.Round(d.Quantile(p)/1000), 1e14)
+			t.knots[knot{d, p}] = us
+		}
+		return new(big.Int).Mul(big.NewInt(int64(us)), big.NewInt(1000))
+	}
+	width, start := 1.0/knots, 0.0 // of the cell
+	cells, part := word/(1<<22), word%(1<<22)
+	inCell := uint32(1 << 22)
+	if cells == knots-1 {
+		width, start = 1.0/knots/knots, 1-1.0/knots
+		cells, part, inCell = part/(1<<12), part%(1<<12), 1<<12
+	}
+	from, to := start+float64(cells)*width, start+float64(cells+1)*width
+	if to == 1 {
+		to = 1 - width/2 // the last knot
+	}
+	low, high := at(from), at(to)
+	rise := new(big.Int).Sub(high, low)
+	rise.Mul(rise, big.NewInt(int64(part))).Div(rise, big.NewInt(int64(inCell)))
+	return vt.Span(low.Add(low, rise).Int64())
+}
+
+// normal is the quantile function of the standard normal distribution.
+func normal(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
