@@ -89,11 +89,11 @@ func (k *kernel) send(at vt.Time, node int, customer uint32) {
 	k.coming.Push(evq.Event{At: at, A: uint32(node), B: customer})
 }
 
-// feed lets customers first, first+1 and so on come to node 0 as a Poisson
-// process, at a mean distance of gap seconds.
-func (k *kernel) feed(first uint32, gap float64) {
+// feed lets customer first come to node 0 at a time, and first+1, first+2 and
+// so on behind it as a Poisson process, at a mean distance of gap seconds.
+func (k *kernel) feed(at vt.Time, first uint32, gap float64) {
 	newest := first
-	k.send(k.now.Add(k.exponential(uint64(newest), purposeGap, gap)), 0, newest)
+	k.send(at, 0, newest)
 	k.arrives = func(customer uint32) {
 		if customer == newest {
 			newest++
