@@ -54,15 +54,17 @@ var mutants = []mutant{
 	{"U is taken of the new C", "governor/law.go", "d.Utilization = d.Allocated / g.available", "d.Utilization = d.Allocated / (g.available + g.step)"},
 	{"C may fall by twice d", "governor/law.go", "max(c-d.Step, d.Target)", "max(c-2*d.Step, d.Target)"},
 	{"C is rounded, not floored", "governor/governor.go", "math.Floor(", "math.Round("},
-	{"ties go to the later attempt", "internal/evq/evq.go", "a.seq < b.seq", "a.seq > b.seq"},
-	{"a wake-up comes before the completion of the same moment", "sim/sim.go", "	case ends:", "	case ends + vt.Time(min(1, max(0, 1-int64(wake-ends)))):"},
+	{"ties go to the later attempt", "internal/evq/evq.go", "q.seq<<laneBits | uint64(lane)", "(maxSeq-q.seq)<<laneBits | uint64(lane)"},
+	{"a wake-up comes before the completion of the same moment", "sim/server.go", "	case s.ends.PeekTime() == now:", "	case s.ends.PeekTime() == now && s.machine.NextWake() != now:"},
 	{"a cap admits one more", "netmodel/model.go", ">= m.Cap(d)", "> m.Cap(d)"},
 	{"a refused message costs no RSET", "engine/machine.go", "s.reset = c.Reply.Class() != mail.Delivered", "s.reset = false"},
-	{"the load includes attempts that ended", "netmodel/model.go", "	m.busy[s]--\n", "	m.busy[s] -= int(t.a.Try & 1 ^ 1)\n"},
+	{"the load includes attempts that ended", "netmodel/model.go", "	m.busy--\n", "	m.busy -= int(t.a.Try & 1 ^ 1)\n"},
 	{"due times are rounded down", "engine/waiting.go", "bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)", "bucket := max(due/vt.Time(w.grain), w.next/vt.Time(w.grain)&0)"},
 	{"resends of one moment are taken last first", "engine/waiting.go", "	if c.empty() {\n		c.first = place\n	} else {\n		w.resends[c.last].link = place\n	}\n	c.last = place", "	if c.empty() {\n		c.last = place\n	}\n	w.resends[place].link = c.first\n	c.first = place"},
-	{"time-outs are stretched by load", "netmodel/world.go", "e.Took > patience {", "e.Took > w.stretch(patience, s, load) {"},
-	{"the horizon ends the run a moment early", "sim/sim.go", "if next > w.horizon {", "if next >= w.horizon {"},
+	{"time-outs are stretched by load", "netmodel/world.go", "e.Took > patience {", "e.Took > stretched(patience, stretch) {"},
+	{"a server that is done is woken at the end of the run", "sim/sim.go", "last = end - 1", "last = end"},
+	{"servers of one run share their luck", "netmodel/world.go", "uint64(s)<<48 | uint64(d)<<32", "uint64(s)<<0 | uint64(d)<<32"},
+	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }
 
 // TestMutants plants each mistake and runs the checks against it. It takes

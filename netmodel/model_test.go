@@ -16,9 +16,9 @@ import (
 // recipient after the other, over and over, and keeps its own books of what
 // the receivers remember.
 type shell struct {
-	*Model
-	q     evq.Queue
-	slots []slot // of all servers in turn
+	models []*Model // by server
+	queues []evq.Queue
+	slots  []slot // of all servers in turn
 	next  mail.Recipient
 	dest  func(mail.Recipient) mail.Destination
 	seen  map[mail.Recipient]vt.Time
@@ -46,12 +46,39 @@ func newShell(t *testing.T, c Config, slots int) *shell {
 	if errs := c.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	s := &shell{Model: NewModel(c, testKey), seen: map[mail.Recipient]vt.Time{}}
+	s := &shell{seen: map[mail.Recipient]vt.Time{}, queues: make([]evq.Queue, len(c.Servers))}
+	world := NewWorld(c, testKey)
+	for i := range c.Servers {
+		s.models = append(s.models, NewModel(world, mail.Server(i)))
+	}
 	s.dest = func(r mail.Recipient) mail.Destination { return mail.Destination(int(r/7) % len(c.Destinations)) }
 	for i := range slots * len(c.Servers) {
 		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)), Slot: mail.Slot(i / len(c.Servers))}})
 	}
 	return s
+}
+
+// ended waits for the next attempt to end, of simultaneous ones that of the
+// first server.
+func (s *shell) ended() (at vt.Time, server mail.Server, c mail.Completion) {
+	for {
+		server = 0
+		for i := range s.queues {
+			if s.queues[i].PeekTime() < s.queues[server].PeekTime() {
+				server = mail.Server(i)
+			}
+		}
+		if at, c, ended := handle(s.models[server], &s.queues[server]); ended {
+			return at, server, c
+		}
+	}
+}
+
+// handle takes the next event of a server.
+func handle(m *Model, q *evq.Queue) (vt.Time, mail.Completion, bool) {
+	at, slot := q.Pop()
+	c, ended := m.Handle(at, mail.Slot(slot), q)
+	return at, c, ended
 }
 
 func (s *shell) at(server mail.Server, i mail.Slot) *slot {
@@ -79,7 +106,7 @@ func (s *shell) begin(now vt.Time, p *slot) {
 	}
 	a.Server, a.Slot, a.Gen = p.a.Server, p.a.Slot, p.a.Gen+1
 	p.a = a
-	s.Begin(now, a, &s.q)
+	s.models[a.Server].Begin(now, &a, &s.queues[a.Server])
 }
 
 // run lets so many attempts end.
@@ -88,24 +115,20 @@ func (s *shell) run(attempts int) {
 		s.begin(0, &s.slots[i])
 	}
 	for len(s.log) < attempts {
-		e := s.q.Pop()
-		server, c, ended := s.Handle(e, &s.q)
-		if !ended {
-			continue
-		}
+		at, server, c := s.ended()
 		p := s.at(server, c.Slot)
-		s.log = append(s.log, end{e.At, server, c.Slot, p.a.Rcpt, p.a.Try, c.Reply})
+		s.log = append(s.log, end{at, server, c.Slot, p.a.Rcpt, p.a.Try, c.Reply})
 		p.open, p.refused = c.Reply.Open(), c.Reply.Class() != mail.Delivered
 		if c.Reply.Class() == mail.Deferral && p.a.Try < 3 {
 			again := p.a
 			again.Try++
 			again.Conn = mail.Fresh
 			if again.Seen == vt.Never && c.Reply.Stage >= mail.StageRCPT {
-				again.Seen = e.At
+				again.Seen = at
 			}
 			s.again = append(s.again, again)
 		}
-		s.begin(e.At, p)
+		s.begin(at, p)
 	}
 }
 
@@ -169,14 +192,13 @@ func TestAttemptTakesItsRoundTrips(t *testing.T) {
 	} {
 		for _, stages := range []string{"collapsed", "full"} {
 			c.Stages, c.Size = stages, unit.Bytes(v.size)
-			m := NewModel(c, testKey)
+			m := NewModel(NewWorld(c, testKey), 0)
 			var q evq.Queue
 			finish := func(now vt.Time, conn mail.Conn) (vt.Time, mail.Reply) {
-				m.Begin(now, mail.Attempt{Conn: conn, Seen: vt.Never}, &q)
+				m.Begin(now, &mail.Attempt{Conn: conn, Seen: vt.Never}, &q)
 				for {
-					e := q.Pop()
-					if _, done, ended := m.Handle(e, &q); ended {
-						return e.At, done.Reply
+					if at, done, ended := handle(m, &q); ended {
+						return at, done.Reply
 					}
 				}
 			}
@@ -202,13 +224,12 @@ func TestFailureShares(t *testing.T) {
 	c.Network.DNS.Miss = Constant(50 * ms)
 	d.Banner, d.Dot = Constant(0), Constant(0)
 	d.Fail = append(d.Fail, Fail{At: "mail", Reply: 554, P: 0}, Fail{At: "mail", Fault: "drop", P: 0.015})
-	m := newShell(t, c, 1).Model
+	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	seen := map[mail.Reply]int{}
 	for i := range n {
-		m.Begin(0, mail.Attempt{Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
-		e := q.Pop()
-		_, done, _ := m.Handle(e, &q)
+		m.Begin(0, &mail.Attempt{Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+		_, done, _ := handle(m, &q)
 		done.Reply.Took = 0
 		seen[done.Reply]++
 	}
@@ -275,12 +296,12 @@ func TestLookupPatience(t *testing.T) {
 		c := plain()
 		c.Network.DNS = DNS{HitRatio: 0, Hit: Constant(0), Miss: Constant(v.miss)}
 		c.Servers[0].Contention = 0.5 // three busy slots: twice as long
-		m := newShell(t, c, 1).Model
+		m := newShell(t, c, 1).models[0]
 		var q evq.Queue
 		for i := range v.load {
-			m.Begin(0, mail.Attempt{Slot: mail.Slot(i), Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+			m.Begin(0, &mail.Attempt{Slot: mail.Slot(i), Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
 		}
-		got := m.trips[0][v.load-1].reply
+		got := m.trips[v.load-1].reply
 		if v.fault == mail.NoFault {
 			if got.Stage != mail.StageDot || got.Code != 250 {
 				t.Errorf("%+v: %+v", v, got)
@@ -329,11 +350,7 @@ func TestCap(t *testing.T) {
 		}
 		refused := 0
 		for n := 0; n < 20000; {
-			e := s.q.Pop()
-			server, done, ended := s.Handle(e, &s.q)
-			if !ended {
-				continue
-			}
+			at, server, done := s.ended()
 			n++
 			p := s.at(server, done.Slot)
 			id := [2]int{int(server), int(done.Slot)}
@@ -346,10 +363,10 @@ func TestCap(t *testing.T) {
 			}
 			p.open, p.refused = done.Reply.Open(), done.Reply.Class() != mail.Delivered
 			admitted[id] = p.open
-			if got := open(server); got > 4 || got != s.lanes[server][0].open {
-				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.lanes[server][0].open)
+			if got := open(server); got > 4 || got != s.models[server].met[0].open {
+				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.models[server].met[0].open)
 			}
-			begin(e.At, p)
+			begin(at, p)
 		}
 		if refused < 1000 {
 			t.Errorf("%s: only %d refusals", stages, refused)
@@ -361,19 +378,19 @@ func TestCap(t *testing.T) {
 func TestHangUpFreesThePlace(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Cap = 1
-	m := newShell(t, c, 1).Model
+	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	try := func(slot mail.Slot) uint16 {
-		m.Begin(0, mail.Attempt{Slot: slot, Seen: vt.Never}, &q)
-		_, done, _ := m.Handle(q.Pop(), &q)
+		m.Begin(0, &mail.Attempt{Slot: slot, Seen: vt.Never}, &q)
+		_, done, _ := handle(m, &q)
 		return done.Reply.Code
 	}
 	if a, b := try(0), try(1); a != 250 || b != 421 {
 		t.Fatalf("the first connection gets %d, the second %d", a, b)
 	}
-	m.HangUp(0, 0)
-	m.HangUp(0, 0)
-	m.HangUp(0, 1) // it holds none
+	m.HangUp(0)
+	m.HangUp(0)
+	m.HangUp(1) // it holds none
 	if a, b := try(1), try(0); a != 250 || b != 421 {
 		t.Errorf("after hanging up the first connection gets %d, the second %d", a, b)
 	}
@@ -385,7 +402,7 @@ func TestGreylistClock(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), Reply: 450}
 	c.Destinations[0].RCPT = Constant(300 * ms)
-	m := newShell(t, c, 1).Model
+	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	const seen = vt.Time(17 * vt.Second)
 	for _, v := range []struct {
@@ -402,14 +419,13 @@ func TestGreylistClock(t *testing.T) {
 		{"late", seen.Add(vt.Day), seen, 250},
 	} {
 		// Connect, banner, EHLO and MAIL are four round trips before RCPT.
-		m.Begin(v.rcpt.Add(-400*ms), mail.Attempt{Seen: v.seen}, &q)
-		e := q.Pop()
-		_, done, _ := m.Handle(e, &q)
+		m.Begin(v.rcpt.Add(-400*ms), &mail.Attempt{Seen: v.seen}, &q)
+		at, done, _ := handle(m, &q)
 		if done.Reply.Code != v.code {
 			t.Errorf("%s: %+v, want %d", v.name, done.Reply, v.code)
 		}
-		if end := v.rcpt.Add(400 * ms); v.code == 450 && (e.At != end || done.Reply.Stage != mail.StageRCPT) {
-			t.Errorf("%s: ends at %s with %+v, want at %s with the reply to RCPT", v.name, e.At, done.Reply, end)
+		if end := v.rcpt.Add(400 * ms); v.code == 450 && (at != end || done.Reply.Stage != mail.StageRCPT) {
+			t.Errorf("%s: ends at %s with %+v, want at %s with the reply to RCPT", v.name, at, done.Reply, end)
 		}
 	}
 }
@@ -443,21 +459,20 @@ func TestNoAllocationPerAttempt(t *testing.T) {
 	for _, stages := range []string{"collapsed", "full"} {
 		c := eventful()
 		c.Stages = stages
-		m := newShell(t, c, 1).Model
+		m := newShell(t, c, 1).models[1]
 		var q evq.Queue
 		r := mail.Recipient(0)
-		begin := func(now vt.Time, server mail.Server, slot mail.Slot) {
+		begin := func(now vt.Time, slot mail.Slot) {
 			r++
-			m.Begin(now, mail.Attempt{Slot: slot, Server: server, Dest: mail.Destination(r / 2 % 2), Rcpt: r, Seen: vt.Never}, &q)
+			m.Begin(now, &mail.Attempt{Slot: slot, Server: 1, Dest: mail.Destination(r / 2 % 2), Rcpt: r, Seen: vt.Never}, &q)
 		}
 		for i := range 8 {
-			begin(0, mail.Server(i%2), mail.Slot(i/2))
+			begin(0, mail.Slot(i))
 		}
 		attempt := func() {
 			for {
-				e := q.Pop()
-				if server, c, ended := m.Handle(e, &q); ended {
-					begin(e.At, server, c.Slot)
+				if at, c, ended := handle(m, &q); ended {
+					begin(at, c.Slot)
 					return
 				}
 			}

@@ -35,7 +35,14 @@ const (
 // World answers named questions. Entities are recipients, or (server,
 // destination, ordinal) for what belongs to a connection.
 type World struct {
-	key          rng.Key
+	*physics
+	key rng.Key
+}
+
+// physics is what a Config says, made ready to be asked: the same for every
+// key, so worlds that differ in their luck alone share it.
+type physics struct {
+	full         bool // one event per stage
 	dialogue     mail.Dialogue
 	steps        [3][]mail.Step // by mail.Conn
 	servers      []path
@@ -47,6 +54,7 @@ type World struct {
 	leastHops    int
 	perHop       vt.Span
 	hopLoss      float64
+	through      []float64 // chance that a round trip over so many hops loses nothing
 	retransmit   vt.Span
 	giveUp       int
 }
@@ -70,24 +78,31 @@ type receiver struct {
 	greyCode               uint16
 }
 
-// failure ends an attempt if the word is below upTo and no earlier one's is.
+// failure is how an attempt ends that the word of a draw falls to: below upTo
+// and not below that of an earlier one.
 type failure struct {
-	upTo  uint64
-	stage mail.Stage
+	upTo uint64
+	ending
+}
+
+// ending is the stage at which an attempt ends before its time, and how. Its
+// zero value is none: nothing ends at the look-up but by the resolver.
+type ending struct {
 	code  uint16
+	stage mail.Stage
 	fault mail.Fault
 }
 
 // NewWorld builds the world of a valid Config.
 func NewWorld(c Config, key rng.Key) *World {
 	tables := tables{}
-	w := &World{
-		key: key, dialogue: c.Dialogue,
+	w := &World{key: key, physics: &physics{
+		full: c.Stages == "full", dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
 		hit: tables.of(c.Network.DNS.Hit), miss: tables.of(c.Network.DNS.Miss),
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
-	}
+	}}
 	for conn := range w.steps {
 		w.steps[conn] = c.Dialogue.Steps(mail.Conn(conn), int64(c.Size))
 	}
@@ -105,14 +120,22 @@ func NewWorld(c Config, key rng.Key) *World {
 		}
 		w.hops = append(w.hops, rng.Threshold(p))
 	}
+	mostHops := h.Max
 	for _, s := range c.Servers {
 		w.servers = append(w.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency})
+		mostHops = max(mostHops, h.Max+s.ExtraHops)
+	}
+	for hops := range mostHops + 1 {
+		w.through = append(w.through, math.Pow(1-w.hopLoss, float64(hops)))
 	}
 	for _, d := range c.Destinations {
 		w.destinations = append(w.destinations, newReceiver(d, tables))
 	}
 	return w
 }
+
+// With is the world of the same Config with the luck of another key.
+func (w *World) With(key rng.Key) *World { return &World{physics: w.physics, key: key} }
 
 func newReceiver(d Destination, tables tables) receiver {
 	r := receiver{
@@ -124,30 +147,30 @@ func newReceiver(d Destination, tables tables) receiver {
 	for _, v := range d.Dead {
 		dead += v.Share
 		stage, _ := mail.StageNamed(v.At)
-		r.dead = append(r.dead, failure{rng.Threshold(dead), stage, uint16(v.Reply), mail.NoFault})
+		r.dead = append(r.dead, failure{rng.Threshold(dead), ending{uint16(v.Reply), stage, mail.NoFault}})
 	}
 	for _, v := range d.Fail {
 		stage, _ := mail.StageNamed(v.At)
 		fault, _ := mail.FaultNamed(v.Fault)
 		if stage <= mail.StageEHLO {
 			onConnection += v.P
-			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection), stage, uint16(v.Reply), fault})
+			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection), ending{uint16(v.Reply), stage, fault}})
 		} else {
 			onMessage += v.P
-			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), stage, uint16(v.Reply), fault})
+			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), ending{uint16(v.Reply), stage, fault}})
 		}
 	}
 	return r
 }
 
-// pick finds the failure that a word falls to; the zero failure is none.
-func pick(fs []failure, word uint32) failure {
-	for _, f := range fs {
-		if uint64(word) < f.upTo {
-			return f
+// pick finds the ending that a word falls to.
+func pick(fs []failure, word uint32) ending {
+	for i := range fs {
+		if uint64(word) < fs[i].upTo {
+			return fs[i].ending
 		}
 	}
-	return failure{}
+	return ending{}
 }
 
 // Steps lists the exchanges of an attempt after its look-up.
@@ -186,52 +209,68 @@ func (w *World) Lookup(s mail.Server, d mail.Destination, n uint32) (vt.Span, ma
 // Connection is the luck of one connection.
 type Connection struct {
 	RTT    vt.Span
-	Hops   int
 	Banner vt.Span // receiver's delay before its greeting
-	fail   failure
-	lane   uint64
+	Hops   int
+	losses rng.Block // a word for each of its stages
+	fail   ending
 }
 
 // Connect draws the n-th connection of a server to a destination.
-func (w *World) Connect(s mail.Server, d mail.Destination, n uint32) Connection {
+func (w *World) Connect(s mail.Server, d mail.Destination, n uint32) (c Connection) {
+	w.connect(&c, s, d, n)
+	return c
+}
+
+func (w *World) connect(c *Connection, s mail.Server, d mail.Destination, n uint32) {
 	r, p := &w.destinations[d], &w.servers[s]
-	c := Connection{lane: lane(s, d, n)}
-	b := w.key.At(c.lane, 0, purposeConnection)
-	for c.Hops = 0; uint64(b[3]) >= w.hops[c.Hops]; c.Hops++ {
+	entity := lane(s, d, n)
+	b := w.key.At(entity, 0, purposeConnection)
+	hops := 0
+	for uint64(b[3]) >= w.hops[hops] {
+		hops++
 	}
-	c.Hops += w.leastHops + p.extraHops
+	c.Hops = hops + w.leastHops + p.extraHops
 	c.RTT = r.rtt.at(b[1]) + p.extraRTT + vt.Span(c.Hops)*w.perHop
 	c.Banner = r.banner.at(b[2])
 	c.fail = pick(r.onConnection, b[0])
-	return c
+	if w.hopLoss > 0 {
+		c.losses = w.key.At(entity, 0, purposeConnectionLoss)
+	}
 }
 
 // Message is the luck of one try for one recipient.
 type Message struct {
-	RCPT, Dot vt.Span // receiver's delays before its replies
-	Grey      vt.Span // a RCPT sooner than this after the first one is deferred; 0: not greylisted
+	RCPT, Dot vt.Span   // receiver's delays before its replies
+	Grey      vt.Span   // a RCPT sooner than this after the first one is deferred; 0: not greylisted
+	losses    rng.Block // a word for each of its stages
+	fail      ending
 	GreyCode  uint16
-	fail      failure
-	rcpt      mail.Recipient
-	try       mail.Try
 }
 
 // Message draws a try for a recipient.
-func (w *World) Message(d mail.Destination, rcpt mail.Recipient, try mail.Try) Message {
+func (w *World) Message(d mail.Destination, rcpt mail.Recipient, try mail.Try) (m Message) {
+	w.message(&m, d, rcpt, try)
+	return m
+}
+
+func (w *World) message(m *Message, d mail.Destination, rcpt mail.Recipient, try mail.Try) {
 	r := &w.destinations[d]
 	b := w.key.At(uint64(rcpt), uint32(try), purposeMessage)
-	m := Message{RCPT: r.rcpt.at(b[2]), Dot: r.dot.at(b[1]), rcpt: rcpt, try: try}
+	m.RCPT, m.Dot = r.rcpt.at(b[2]), r.dot.at(b[1])
+	m.Grey, m.GreyCode = 0, 0
+	m.fail = pick(r.onMessage, b[0])
 	if len(r.dead) > 0 || r.grey > 0 {
 		box := w.key.At(uint64(rcpt), 0, purposeMailbox)
-		if m.fail = pick(r.dead, box[0]); m.fail.stage != 0 {
-			return m
-		}
-		if uint64(box[1]) < r.grey {
+		switch dead := pick(r.dead, box[0]); {
+		case dead != ending{}:
+			m.fail = dead
+		case uint64(box[1]) < r.grey:
 			m.Grey, m.GreyCode = max(r.greyDelay.at(box[2]), 1), r.greyCode
 		}
 	}
-	m.fail = pick(r.onMessage, b[0])
-	return m
+	if w.hopLoss > 0 {
+		m.losses = w.key.At(uint64(rcpt), uint32(try), purposeMessageLoss)
+	}
 }
 
 // Exchange is the end of one step of the dialogue.
@@ -245,17 +284,14 @@ type Exchange struct {
 func (e Exchange) Ends() bool { return e.Code != 0 || e.Fault != mail.NoFault }
 
 // Exchange costs one step on a connection: round trips, the receiver's delay,
-// lost packets, and how the step ends. greeting is false where the connection
-// is refused with 421 by a cap; grey says that a greylist defers this RCPT;
-// load is the number of busy slots of the server, which stretches everything
-// but the client's patience by the universal scalability law.
-func (w *World) Exchange(step mail.Step, s mail.Server, c *Connection, m *Message, refused, grey bool, load int) Exchange {
+// lost packets, and how the step ends. refused says that a cap answers the
+// connection with 421, grey that a greylist defers this RCPT; stretch is the
+// server's, see Stretch, and spares only the client's patience.
+func (w *World) Exchange(step mail.Step, c *Connection, m *Message, refused, grey bool, stretch float64) Exchange {
 	e := Exchange{Took: c.RTT * vt.Span(step.RoundTrips)}
-	fail := m.fail
-	loss, try := purposeMessageLoss, uint32(m.try)
-	entity := uint64(m.rcpt)
+	fail, word := m.fail, m.losses[step.Stage&3]
 	if step.Stage <= mail.StageEHLO {
-		fail, entity, loss, try = c.fail, c.lane, purposeConnectionLoss, 0
+		fail, word = c.fail, c.losses[step.Stage&3]
 	}
 	switch step.Stage {
 	case mail.StageBanner:
@@ -275,14 +311,15 @@ func (w *World) Exchange(step mail.Step, s mail.Server, c *Connection, m *Messag
 		e.Code, e.Fault = fail.code, fail.fault
 	}
 	if w.hopLoss > 0 {
-		lost := w.losses(w.key.At(entity, try, loss)[step.Stage&3], step.RoundTrips, c.Hops)
-		// The time-out doubles (RFC 6298 5.5), as if all losses of the step hit one exchange.
-		e.Took += (1<<lost - 1) * w.retransmit
-		if lost >= w.giveUp {
-			e.Code, e.Fault = 0, mail.Drop
+		if lost := w.losses(word, step.RoundTrips, c.Hops); lost > 0 {
+			// The time-out doubles (RFC 6298 5.5), as if all losses of the step hit one exchange.
+			e.Took += (1<<lost - 1) * w.retransmit
+			if lost >= w.giveUp {
+				e.Code, e.Fault = 0, mail.Drop
+			}
 		}
 	}
-	e.Took = w.stretch(e.Took, s, load)
+	e.Took = stretched(e.Took, stretch)
 	if patience := w.Patience(step.Stage); e.Fault == mail.Timeout || e.Took > patience {
 		e = Exchange{Took: patience, Fault: mail.Timeout}
 	}
@@ -292,12 +329,12 @@ func (w *World) Exchange(step mail.Step, s mail.Server, c *Connection, m *Messag
 // losses is the number of retransmissions in k exchanges over a path: negative
 // binomial, by inversion of one word, at most giveUp.
 func (w *World) losses(word uint32, k, hops int) int {
-	if k == 0 {
-		return 0
-	}
-	through := math.Pow(1-w.hopLoss, float64(hops))
+	through := w.through[hops]
 	u := (float64(word) + 0.5) / (1 << 32)
-	p := math.Pow(through, float64(k))
+	p := through
+	if k != 1 {
+		p = math.Pow(through, float64(k))
+	}
 	n, sum := 0, p
 	for u >= sum && n < w.giveUp {
 		p *= (1 - through) * float64(k+n) / float64(n+1)
@@ -307,14 +344,21 @@ func (w *World) losses(word uint32, k, hops int) int {
 	return n
 }
 
-// stretch slows a time down by the server's own load: with N busy slots,
-// 1 + sigma (N-1) + kappa N (N-1) (Gunther's universal scalability law).
-func (w *World) stretch(d vt.Span, s mail.Server, load int) vt.Span {
+// Stretch is the factor by which a server with so many busy slots is slower
+// than one with a single one: with N of them 1 + sigma (N-1) + kappa N (N-1)
+// (Gunther's universal scalability law).
+func (w *World) Stretch(s mail.Server, busy int) float64 {
 	p := &w.servers[s]
 	if p.sigma == 0 && p.kappa == 0 {
+		return 1
+	}
+	n := float64(busy)
+	return 1 + float64(p.sigma*(n-1)) + float64(p.kappa*float64(n*(n-1)))
+}
+
+func stretched(d vt.Span, by float64) vt.Span {
+	if by == 1 {
 		return d
 	}
-	n := float64(load)
-	factor := 1 + float64(p.sigma*(n-1)) + float64(p.kappa*float64(n*(n-1)))
-	return vt.Span(min(float64(d)*factor, 1e17)) // three years: a Span can hold it, no client waits for it
+	return vt.Span(min(float64(d)*by, 1e17)) // three years: a Span can hold it, no client waits for it
 }

@@ -217,7 +217,7 @@ func TestLosses(t *testing.T) {
 		hops, k int
 	}{{0.01, 14, 1}, {0.004, 30, 4}, {0.05, 10, 2}, {0.5, 1, 1}, {0.5, 64, 2}} {
 		c := plain()
-		c.Network.HopLoss = v.loss
+		c.Network.HopLoss, c.Network.Hops.Max = v.loss, 64
 		w := valid(t, c)
 		var seen [7]int
 		for i := range uint32(words) {
@@ -254,7 +254,7 @@ func TestRetransmissions(t *testing.T) {
 	const n = 100000
 	for i := range uint32(n) {
 		conn := w.Connect(0, 0, i)
-		e := w.Exchange(step, 0, &conn, &Message{}, false, false, 1)
+		e := w.Exchange(step, &conn, &Message{}, false, false, w.Stretch(0, 1))
 		lost := slices.Index(silence, (e.Took-100*ms)/vt.Second)
 		if lost < 0 || e.Took != 100*ms+silence[lost]*vt.Second || (lost == 6) != (e.Fault == mail.Drop) || e.Code != 0 {
 			t.Fatalf("connection %d: %+v", i, e)
@@ -280,13 +280,13 @@ func TestStretch(t *testing.T) {
 		want   float64 // factor
 	}{{0, 1, 1}, {0, 500, 1}, {1, 1, 1}, {1, 2, 1.001008}, {1, 101, 1.1404}, {1, 1001, 6.004}, {2, 3, 9}} {
 		conn, msg := w.Connect(v.server, 0, 0), w.Message(0, 0, 0)
-		got := w.Exchange(step, v.server, &conn, &msg, false, false, v.load).Took
+		got := w.Exchange(step, &conn, &msg, false, false, w.Stretch(v.server, v.load)).Took
 		if want := vt.Span(math.Round(v.want * 1e8)); got != want && got != want-1 {
 			t.Errorf("server %d with %d busy slots: a round trip of 100ms takes %s, want %s", v.server, v.load, got, want)
 		}
 	}
 	conn, msg := w.Connect(2, 0, 0), w.Message(0, 0, 0)
-	if e := w.Exchange(step, 2, &conn, &msg, false, false, 10_000_000); e.Took != 5*vt.Minute || e.Fault != mail.Timeout {
+	if e := w.Exchange(step, &conn, &msg, false, false, w.Stretch(2, 10_000_000)); e.Took != 5*vt.Minute || e.Fault != mail.Timeout {
 		t.Errorf("ten million busy slots: %+v, want a time-out", e)
 	}
 }
@@ -314,7 +314,7 @@ func TestPatience(t *testing.T) {
 			}
 			w := valid(t, c)
 			conn, msg := w.Connect(0, 0, 0), w.Message(0, 0, 0)
-			e := w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, 0, &conn, &msg, false, false, 1)
+			e := w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1))
 			if e.Took != v.patience || (e.Fault == mail.Timeout) != long || e.Ends() != long {
 				t.Errorf("%s, too long %v: %+v", v.stage, long, e)
 			}
@@ -324,7 +324,7 @@ func TestPatience(t *testing.T) {
 				}
 			}
 			if !long {
-				e = w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, 0, &conn, &msg, false, false, 1000)
+				e = w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1000))
 				if e.Took != v.patience || e.Fault != mail.Timeout {
 					t.Errorf("%s under load: %+v", v.stage, e)
 				}
@@ -339,7 +339,7 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 	c.Destinations[0].Fail = []Fail{{At: "dot", Fault: "timeout", P: 1}}
 	w := valid(t, c)
 	conn, msg := w.Connect(0, 0, 0), w.Message(0, 0, 0)
-	e := w.Exchange(mail.Step{Stage: mail.StageDot, RoundTrips: 1}, 0, &conn, &msg, false, false, 1)
+	e := w.Exchange(mail.Step{Stage: mail.StageDot, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1))
 	if e != (Exchange{Took: 10 * vt.Minute, Fault: mail.Timeout}) {
 		t.Errorf("%+v", e)
 	}

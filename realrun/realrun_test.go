@@ -210,7 +210,7 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 			for i := range n {
 				c := world.Connect(mail.Server(server), mail.Destination(d), uint32(i))
 				for _, stage := range []mail.Stage{mail.StageConnect, mail.StageBanner, mail.StageEHLO} {
-					e := world.Exchange(mail.Step{Stage: stage, RoundTrips: 1}, mail.Server(server), &c, &netmodel.Message{}, false, false, 1)
+					e := world.Exchange(mail.Step{Stage: stage, RoundTrips: 1}, &c, &netmodel.Message{}, false, false, 1)
 					if !e.Ends() {
 						continue
 					}
@@ -226,7 +226,7 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 			got[end{greeting(c.Stage), c.Code, c.Fault}] += c.Count
 		}
 	}
-	for _, c := range simulated.Rec.Replies() {
+	for _, c := range simulated.Record().Replies() {
 		if c.Stage <= mail.StageEHLO {
 			inSimulation += c.Count
 		}
@@ -258,8 +258,8 @@ func TestCapInBothWorlds(t *testing.T) {
 	s.Retry.Limit = 20
 	_, simulated := simulate(t, s)
 	got, receivers, r := live(t, s, 50, nil)
-	if n := r.Rec.ByStatus[mail.Done]; n != simulated.Rec.ByStatus[mail.Done] || n != 1500 {
-		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Rec.ByStatus[mail.Done])
+	if n := r.Rec.ByStatus[mail.Done]; n != simulated.Record().ByStatus[mail.Done] || n != 1500 {
+		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
 	}
 	refused := func(attempts []runlog.ReplyCount) (n float64) {
 		for _, c := range attempts {
@@ -273,7 +273,7 @@ func TestCapInBothWorlds(t *testing.T) {
 	if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
 		t.Errorf("the receiver saw %+v, the sender counts %v refusals, want at most 12 open", traffic, refused(r.Rec.Replies()))
 	}
-	if inSimulation := refused(simulated.Rec.Replies()); traffic.Refused < 100 || inSimulation < 100 {
+	if inSimulation := refused(simulated.Record().Replies()); traffic.Refused < 100 || inSimulation < 100 {
 		t.Errorf("%d refused live, %v in the simulation: the cap does not bind", traffic.Refused, inSimulation)
 	}
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {

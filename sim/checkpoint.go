@@ -58,17 +58,22 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 }
 
 func (w *World) state(c *snap.Codec) {
-	for _, m := range w.machines {
-		m.State(c)
+	snap.Int(c, &w.reached)
+	for _, s := range w.servers {
+		s.state(c)
 	}
-	w.model.State(c)
-	w.queue.State(c)
-	w.Rec.State(c)
-	left := len(w.arrivals)
+}
+
+func (s *server) state(c *snap.Codec) {
+	s.machine.State(c)
+	s.model.State(c)
+	s.ends.State(c)
+	s.rec.State(c)
+	left := len(s.arrivals)
 	snap.Int(c, &left)
-	if c.Reading() && left >= 0 && left <= len(w.arrivals) {
-		w.arrivals = w.arrivals[len(w.arrivals)-left:]
+	if c.Reading() && left >= 0 && left <= len(s.arrivals) {
+		s.arrivals = s.arrivals[len(s.arrivals)-left:]
 	}
-	snap.Int(c, &w.now)
-	snap.Int(c, &w.events)
+	snap.Int(c, &s.now)
+	snap.Int(c, &s.events)
 }

@@ -32,11 +32,9 @@ func TestResumeAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			end, _ := whole.Run(nil)
-			for _, at := range []uint64{1, whole.events / 2, whole.events - 1} {
+			for _, at := range []uint64{1, whole.events() / 2, whole.events() - 1} {
 				first, _ := New(s, 3, nil, nil)
-				for first.events < at {
-					first.events++
-					first.step()
+				for first.events() < at && first.step(first.horizon) {
 				}
 				second, err := Resume(s, 3, nil, nil, first.save())
 				if err != nil {
@@ -45,8 +43,8 @@ func TestResumeAnywhere(t *testing.T) {
 				if !bytes.Equal(second.save(), first.save()) {
 					t.Errorf("%s, %s: what is restored at event %d is not what was saved", name, stages, at)
 				}
-				if got, _ := second.Run(nil); second.Rec.Digest() != whole.Rec.Digest() || got != end || second.events != whole.events {
-					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at, got, second.Rec.Digest(), end, whole.Rec.Digest())
+				if got, _ := second.Run(nil); second.Record().Digest() != whole.Record().Digest() || got != end || second.events() != whole.events() {
+					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at, got, second.Record().Digest(), end, whole.Record().Digest())
 				}
 			}
 		}
@@ -58,7 +56,7 @@ func TestResumeRefuses(t *testing.T) {
 	s := small(t, "quickstart")
 	w, _ := New(s, 0, nil, nil)
 	for range 1000 {
-		w.step()
+		w.step(w.horizon)
 	}
 	good := w.save()
 	flipped := bytes.Clone(good)

@@ -57,24 +57,24 @@ func describe(t *testing.T, s *scenarios.Scenario) string {
 	line("scenario", scenarios.ID(s)[:16], s.Name)
 	line("recipients", s.Recipients(), "")
 	line("attempts", got.seen, "")
-	line("delivered", w.Rec.ByStatus[mail.Done], "")
-	line("failed", w.Rec.ByStatus[mail.Failed], "")
-	line("held", w.Rec.ByStatus[mail.Held], "")
+	line("delivered", w.Record().ByStatus[mail.Done], "")
+	line("failed", w.Record().ByStatus[mail.Failed], "")
+	line("held", w.Record().ByStatus[mail.Held], "")
 	line("end", end, "")
 	line("outcomes", fmt.Sprintf("%016x", hash(got.outcomes...)), "status and tries of every recipient")
 	var replies, rows []uint64
-	for _, c := range w.Rec.Replies() {
+	for _, c := range w.Record().Replies() {
 		replies = append(replies, uint64(c.Destination), uint64(c.Stage), uint64(c.Code), uint64(c.Fault), c.Count)
 	}
 	line("replies", fmt.Sprintf("%016x", hash(replies...)), "how attempts ended, by destination")
 	line("times", fmt.Sprintf("%016x", got.times), "when every attempt ended and how long it took")
 	line("order", fmt.Sprintf("%016x", got.order), "in which order they ended")
-	for _, i := range w.Rec.Intervals {
+	for _, i := range w.Record().Intervals {
 		rows = append(rows, uint64(i.Server), uint64(i.End), i.Sample.Delivered, i.Sample.Attempts,
 			uint64(int64(i.Sample.Allocated*(1<<20))), uint64(int64(i.Decision.Available*(1<<20))), uint64(i.Decision.Flags))
 	}
 	line("intervals", fmt.Sprintf("%016x", hash(rows...)), "what the governor saw and decided")
-	line("digest", fmt.Sprintf("%016x", w.Rec.Digest()), "all of it, as reports print it")
+	line("digest", fmt.Sprintf("%016x", w.Record().Digest()), "all of it, as reports print it")
 	return b.String()
 }
 

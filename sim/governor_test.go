@@ -49,7 +49,7 @@ func governed(p plant, law string, start, d float64, horizon vt.Span) *scenarios
 func trajectory(t *testing.T, s *scenarios.Scenario, p plant) (c []float64) {
 	t.Helper()
 	r := run(t, s)
-	for _, i := range r.Rec.Intervals {
+	for _, i := range r.Record().Intervals {
 		if i.Partial {
 			continue
 		}
@@ -123,7 +123,7 @@ func TestGovernorRunsAway(t *testing.T) {
 		c     float64
 		rate  float64
 	}{{20, 260, 118646}, {80, 440, 115498}} {
-		before, next := r.Rec.Intervals[v.after-1], r.Rec.Intervals[v.after]
+		before, next := r.Record().Intervals[v.after-1], r.Record().Intervals[v.after]
 		if before.Decision.Available != v.c {
 			t.Errorf("after %d intervals C = %g, want %g", v.after, before.Decision.Available, v.c)
 		}
@@ -139,7 +139,7 @@ func TestGovernorAsPrintedSettlesAtAThird(t *testing.T) {
 	s := governed(plantB, "patent-damped", 60, 8, 15*3*vt.Hour)
 	s.Governor.Allocated = "as-printed"
 	r := run(t, s)
-	last := r.Rec.Intervals[13]
+	last := r.Record().Intervals[13]
 	if off := last.Decision.Rate*slower*3/140000 - 1; math.Abs(off) > 0.03 { // whole processes: 40 of 40.68
 		t.Errorf("settles at %.0f an hour, want %d: C = %g", last.Decision.Rate*slower, 140000/3, last.Decision.Available)
 	}

@@ -59,8 +59,12 @@ func TestInvariants(t *testing.T) {
 			if st != mail.Pending {
 				final++
 			}
-			if w.Rec.Final() != final {
-				t.Fatalf("%s: %d recipients are final, the recorder has %d", at, final, w.Rec.Final())
+			var recorded uint64
+			for _, r := range w.Records() {
+				recorded += r.Final()
+			}
+			if recorded != final {
+				t.Fatalf("%s: %d recipients are final, the recorders have %d", at, final, recorded)
 			}
 			a.Ended = append(a.Ended, e)
 			rowOf = append(rowOf, rows(w, x.Server))
@@ -94,14 +98,7 @@ func TestInvariants(t *testing.T) {
 }
 
 // rows of a server so far.
-func rows(w *sim.World, server mail.Server) (n int) {
-	for _, i := range w.Rec.Intervals {
-		if i.Server == server {
-			n++
-		}
-	}
-	return n
-}
+func rows(w *sim.World, server mail.Server) int { return len(w.Records()[server].Intervals) }
 
 // checkIntervals holds the rows against the attempts: every row counts what
 // ended in it, the rows follow each other, C moves by no more than the step.
@@ -112,7 +109,7 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 		var began vt.Time
 		var slotTime float64
 		c := s.Governor.Start
-		for _, i := range w.Rec.Intervals {
+		for _, i := range w.Record().Intervals {
 			if int(i.Server) != server {
 				continue
 			}
@@ -164,7 +161,7 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 // server was idle: from the beginning of its last interval to the end.
 func checkNobodyIsForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last map[mail.Recipient]ended, end vt.Time) {
 	idle := map[mail.Server]bool{}
-	for _, i := range w.Rec.Intervals {
+	for _, i := range w.Record().Intervals {
 		idle[i.Server] = i.End == end && i.Sample.Allocated == 0
 	}
 	longest := slices.Max(s.Retry.Delays)

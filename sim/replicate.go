@@ -7,7 +7,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel"
 	"flyball/scenarios"
 )
 
@@ -45,6 +47,7 @@ func Replicate[T any](s *scenarios.Scenario, from, n uint64, workers int,
 		err     error
 		broken  *Broken
 	}
+	physics := netmodel.NewWorld(s.Netmodel(), rng.Key{})
 	var first atomic.Uint64 // that was stopped, refused or broken
 	first.Store(math.MaxUint64)
 	goOn := func(r uint64) bool { return r < first.Load() && (keepGoing == nil || keepGoing()) }
@@ -66,7 +69,7 @@ func Replicate[T any](s *scenarios.Scenario, from, n uint64, workers int,
 		if out.stopped = !goOn(r); out.stopped {
 			return out
 		}
-		if w, out.err = New(s, r, nil, nil); out.err != nil {
+		if w, out.err = newWorld(s, physics, r, nil, nil); out.err != nil {
 			return out
 		}
 		var end vt.Time

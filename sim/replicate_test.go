@@ -24,7 +24,7 @@ type summary struct {
 func summarize(total uint64) func(uint64, *World, vt.Time) summary {
 	return func(r uint64, w *World, end vt.Time) summary {
 		var run runlog.Run
-		w.Rec.Fold(&run, total, 0)
+		w.Record().Fold(&run, total, 0)
 		return summary{r, end, run.Digest, run.Totals}
 	}
 }

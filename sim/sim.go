@@ -7,10 +7,13 @@ package sim
 
 import (
 	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"flyball/engine"
 	"flyball/governor"
-	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -21,43 +24,60 @@ import (
 
 // World is one run of a scenario.
 type World struct {
-	Rec      *runlog.Recorder
-	machines []*engine.Machine
-	model    *netmodel.Model
-	queue    evq.Queue
-	arrivals []scenarios.Arrival
-	actions  []engine.Action
-	horizon  vt.Time
-	now      vt.Time
-	events   uint64
-	total    uint64
-	saved    []byte // checkpoint of a run that was stopped
-	id       string // of scenario, replication and length of the list
+	// Workers is the number of servers that may be run at a time, each on a
+	// goroutine of its own; 1 unless set. No result depends on it. A world that
+	// is watched runs one server at a time.
+	Workers int
+
+	servers []*server
+	watched bool
+	reached vt.Time // all events before are handled, and those at it in part
+	window  vt.Span // that is run between two looks at the outside
+	horizon vt.Time
+	total   uint64
+	saved   []byte // checkpoint of a run that was stopped
+	id      string // of scenario, replication and length of the list
 }
 
 // New builds the world of one replication of a scenario; replication 0 is the
 // run that the scenario's seed names. list overrides the scenario's synthetic
-// list where it is not nil. watch, if not nil, is told of every attempt.
+// list where it is not nil. watch, if not nil, is told of every attempt, in the
+// order of time and at the same time in that of the servers.
 func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
+	return newWorld(s, netmodel.NewWorld(s.Netmodel(), rng.Key{}), replication, list, watch)
+}
+
+// newWorld takes the physics from a world that was built for the scenario.
+func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
 	key := rng.New(s.Seed, replication)
 	if list == nil {
 		synthetic := s.List(key)
 		list = &synthetic
 	}
 	w := &World{
-		Rec:      runlog.NewRecorder(len(s.Destinations), watch),
-		model:    netmodel.NewModel(s.Netmodel(), key),
-		arrivals: s.Arrivals(list.Len()),
-		horizon:  vt.Time(s.Horizon),
-		total:    uint64(list.Len()),
-		id:       fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()),
+		Workers: 1,
+		watched: watch != nil,
+		window:  vt.Second,
+		horizon: vt.Time(s.Horizon),
+		total:   uint64(list.Len()),
+		id:      fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()),
 	}
+	physics = physics.With(key)
 	for i := range s.Servers {
 		gov, err := governor.New(s.Governor)
 		if err != nil {
 			return nil, err
 		}
-		w.machines = append(w.machines, engine.New(s.Engine(mail.Server(i)), list, gov, w.Rec))
+		rec := runlog.NewRecorder(len(s.Destinations), watch)
+		w.servers = append(w.servers, &server{
+			machine: engine.New(s.Engine(mail.Server(i)), list, gov, rec),
+			model:   netmodel.NewModel(physics, mail.Server(i)),
+			rec:     rec,
+		})
+	}
+	for _, a := range s.Arrivals(list.Len()) {
+		v := w.servers[a.Server]
+		v.arrivals = append(v.arrivals, a)
 	}
 	return w, nil
 }
@@ -69,96 +89,145 @@ type Progress struct {
 	Total uint64
 }
 
-// pollEvery is the number of events between two calls of keepGoing.
-const pollEvery = 1 << 12
-
 // Run runs to the end: all mail is final, or the horizon is reached. It asks
 // keepGoing, if not nil, now and then, and stops early when that says no. It
 // reports the end of the run and whether it was stopped.
 func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
-	for !w.done() {
-		w.events++
-		if w.events%pollEvery == 0 && keepGoing != nil && !keepGoing(w.progress()) {
-			stopped = true
+	for !w.done() && w.reached < w.horizon {
+		w.advance()
+		if keepGoing != nil && !w.done() && !keepGoing(w.progress()) {
 			w.saved = w.save()
-			break
-		}
-		if !w.step() {
-			break
+			return w.finish(w.reached), true
 		}
 	}
-	for _, m := range w.machines {
-		m.Finish(w.now)
+	end, last := w.horizon, w.horizon
+	if w.done() {
+		end = w.now()
+		last = end - 1 // at the end itself nobody is woken any more
 	}
-	return w.now, stopped
+	for _, s := range w.servers { // those that were done before the last one
+		s.wait(last)
+	}
+	return w.finish(end), false
 }
 
-// step moves the world by one event. It reports whether there was one before
-// the horizon.
-func (w *World) step() bool {
-	server, wake := w.firstWake()
-	ends, arrives := w.queue.PeekTime(), vt.Never
-	if len(w.arrivals) > 0 {
-		arrives = w.arrivals[0].At
-	}
-	next := min(ends, arrives, wake)
-	if next > w.horizon {
-		w.now = w.horizon
-		return false
-	}
-	w.now = next
-	w.actions = w.actions[:0]
-	switch next { // the order of simultaneous inputs, in both shells
-	case ends:
-		s, c, ended := w.model.Handle(w.queue.Pop(), &w.queue)
-		if ended {
-			w.actions = w.machines[s].Complete(next, c, w.actions)
+// eventsPerWindow is some milliseconds of work.
+const eventsPerWindow = 1 << 14
+
+// advance runs all servers through the next window of time, and makes the
+// windows longer or shorter until they hold enough events.
+func (w *World) advance() {
+	until := min(w.horizon, w.reached.Add(w.window))
+	before := w.events()
+	switch {
+	case w.watched:
+		for w.step(until) {
 		}
-	case arrives:
-		a := w.arrivals[0]
-		w.arrivals = w.arrivals[1:]
-		w.actions = w.machines[a.Server].Receive(next, a.Reserve, w.actions)
 	default:
-		w.actions = w.machines[server].Wake(next, w.actions)
+		inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
 	}
-	for _, a := range w.actions {
-		switch a.Op {
-		case engine.OpStart:
-			w.model.Begin(next, a.Attempt, &w.queue)
-		case engine.OpHangUp:
-			w.model.HangUp(a.Attempt.Server, a.Attempt.Slot)
-		}
+	w.reached = until
+	switch n := w.events() - before; {
+	case n < eventsPerWindow:
+		w.window *= 2
+	case n > 4*eventsPerWindow && w.window > 1:
+		w.window /= 2
 	}
-	return true
 }
 
-// firstWake finds the machine that wants to be woken first; of equals, the
-// first server.
-func (w *World) firstWake() (server int, at vt.Time) {
-	at = vt.Never
-	for i, m := range w.machines {
-		if t := m.NextWake(); t < at {
-			server, at = i, t
+// inParallel does something to each of all, at most so many at a time. It
+// panics as the first of them did that panics.
+func inParallel[T any](all []T, workers int, do func(T)) {
+	if workers = min(workers, len(all)); workers < 2 {
+		for _, v := range all {
+			do(v)
+		}
+		return
+	}
+	var turn atomic.Int64
+	var broken atomic.Pointer[Broken]
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			defer func() {
+				if v := recover(); v != nil {
+					broken.CompareAndSwap(nil, &Broken{Value: v, Stack: debug.Stack()})
+				}
+			}()
+			for i := turn.Add(1) - 1; i < int64(len(all)); i = turn.Add(1) - 1 {
+				do(all[i])
+			}
+		})
+	}
+	running.Wait()
+	if b := broken.Load(); b != nil {
+		panic(*b)
+	}
+}
+
+// step handles the next event of all servers that have mail, of simultaneous
+// ones that of the first server. It reports whether there was one.
+func (w *World) step(until vt.Time) bool {
+	var first *server
+	next := until.Add(1)
+	for _, s := range w.servers {
+		if at := s.next(); at < next && !s.idle() {
+			first, next = s, at
 		}
 	}
-	return server, at
+	if first != nil {
+		first.handle(next)
+	}
+	return first != nil
 }
 
 func (w *World) done() bool {
-	if len(w.arrivals) > 0 {
-		return false
+	return !slices.ContainsFunc(w.servers, func(s *server) bool { return !s.idle() })
+}
+
+func (w *World) finish(end vt.Time) vt.Time {
+	for _, s := range w.servers {
+		s.machine.Finish(end)
 	}
-	for _, m := range w.machines {
-		if !m.Done() {
-			return false
-		}
-	}
-	return true
+	return end
 }
 
 func (w *World) progress() Progress {
-	return Progress{Now: w.now, Final: w.Rec.Final(), Total: w.total}
+	p := Progress{Now: w.reached, Total: w.total}
+	for _, s := range w.servers {
+		p.Final += s.rec.Final()
+	}
+	return p
+}
+
+// Record is what was recorded of all servers so far.
+func (w *World) Record() *runlog.Recorder { return runlog.Merge(w.Records()) }
+
+// Records is what was recorded of each server so far.
+func (w *World) Records() []*runlog.Recorder {
+	var all []*runlog.Recorder
+	for _, s := range w.servers {
+		all = append(all, s.rec)
+	}
+	return all
+}
+
+// now is the time of the last event.
+func (w *World) now() (now vt.Time) {
+	for _, s := range w.servers {
+		now = max(now, s.now)
+	}
+	return now
+}
+
+func (w *World) events() (n uint64) {
+	for _, s := range w.servers {
+		n += s.events
+	}
+	return n
 }
 
 // Where says how far the run is, for a report of a broken invariant.
-func (w *World) Where() string { return fmt.Sprintf("virtual time %s, event %d", w.now, w.events) }
+func (w *World) Where() string {
+	return fmt.Sprintf("virtual time %s, event %d", w.now(), w.events())
+}

@@ -90,13 +90,13 @@ func run(t testing.TB, s *scenarios.Scenario) *record {
 
 func (r *record) sameAs(t *testing.T, what string, other *record) {
 	t.Helper()
-	if r.Rec.Digest() != other.Rec.Digest() {
-		t.Errorf("%s: digest %x, then %x", what, r.Rec.Digest(), other.Rec.Digest())
+	if r.Record().Digest() != other.Record().Digest() {
+		t.Errorf("%s: digest %x, then %x", what, r.Record().Digest(), other.Record().Digest())
 	}
 	if r.end != other.end || !slices.Equal(r.status, other.status) || !slices.Equal(r.tries, other.tries) || !slices.Equal(r.server, other.server) {
 		t.Errorf("%s: recipients end otherwise", what)
 	}
-	if !slices.EqualFunc(r.Rec.Intervals, other.Rec.Intervals, func(a, b runlog.Interval) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
+	if !slices.EqualFunc(r.Record().Intervals, other.Record().Intervals, func(a, b runlog.Interval) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
 		t.Errorf("%s: other intervals", what)
 	}
 }
@@ -105,12 +105,12 @@ func TestSameRunEveryTime(t *testing.T) {
 	const n = 12000
 	first := run(t, eventful(n))
 	for status := range mail.Statuses {
-		if count := first.Rec.ByStatus[status]; count == 0 && status != mail.Suppressed {
+		if count := first.Record().ByStatus[status]; count == 0 && status != mail.Suppressed {
 			t.Errorf("nothing ended %s: the test tests too little", status)
 		}
 	}
-	if len(first.Rec.Intervals) < 6 {
-		t.Errorf("only %d intervals", len(first.Rec.Intervals))
+	if len(first.Record().Intervals) < 6 {
+		t.Errorf("only %d intervals", len(first.Record().Intervals))
 	}
 	first.sameAs(t, "again", run(t, eventful(n)))
 	for _, procs := range []int{1, 2} {
@@ -127,7 +127,7 @@ func TestSameRunEveryTime(t *testing.T) {
 
 	other := eventful(n)
 	other.Seed++
-	if run(t, other).Rec.Digest() == first.Rec.Digest() {
+	if run(t, other).Record().Digest() == first.Record().Digest() {
 		t.Error("another seed has the same digest")
 	}
 }
@@ -158,7 +158,7 @@ func TestReplicationsDiffer(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Run(nil)
-		digests[w.Rec.Digest()] = true
+		digests[w.Record().Digest()] = true
 	}
 	if len(digests) != 3 {
 		t.Errorf("%d digests of 3 replications", len(digests))
@@ -187,31 +187,37 @@ func TestConservation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for last := w.now; !w.done() && w.step(); last = w.now {
+		for last := w.now(); !w.done() && w.step(w.horizon); last = w.now() {
 			var left, allocated, coming uint64
-			for _, m := range w.machines {
-				left += m.Left()
-				allocated += uint64(m.Allocated())
+			var events int
+			var final [mail.Statuses]uint64
+			for _, s := range w.servers {
+				left += s.machine.Left()
+				allocated += uint64(s.machine.Allocated())
+				events += s.ends.Len()
+				for _, a := range s.arrivals {
+					coming += uint64(a.Reserve.To - a.Reserve.From)
+				}
+				for st, n := range s.rec.ByStatus {
+					final[st] += n
+				}
 			}
-			for _, a := range w.arrivals {
-				coming += uint64(a.Reserve.To - a.Reserve.From)
+			if w.now() < last {
+				t.Fatalf("time fell from %s to %s", last, w.now())
 			}
-			if w.now < last {
-				t.Fatalf("time fell from %s to %s", last, w.now)
+			if all := w.progress().Final; all+left+coming != n {
+				t.Fatalf("%s: %d final, %d left, %d to come, of %d", w.Where(), all, left, coming, n)
 			}
-			if w.Rec.Final()+left+coming != n {
-				t.Fatalf("%s: %d final, %d left, %d to come, of %d", w.Where(), w.Rec.Final(), left, coming, n)
-			}
-			if uint64(w.queue.Len()) != allocated {
-				t.Fatalf("%s: %d events for %d attempts under way", w.Where(), w.queue.Len(), allocated)
+			if uint64(events) != allocated {
+				t.Fatalf("%s: %d events for %d attempts under way", w.Where(), events, allocated)
 			}
 			var by [mail.Statuses]uint64
 			for _, st := range status {
 				by[st]++
 			}
 			for st := mail.Done; st < mail.Statuses; st++ {
-				if by[st] != w.Rec.ByStatus[st] {
-					t.Fatalf("%s: %d recipients are %s, the recorder has %d", w.Where(), by[st], st, w.Rec.ByStatus[st])
+				if by[st] != final[st] {
+					t.Fatalf("%s: %d recipients are %s, the recorders have %d", w.Where(), by[st], st, final[st])
 				}
 			}
 		}
@@ -230,9 +236,9 @@ func TestNoAllocationPerEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 100000 {
-			w.step()
+			w.step(w.horizon)
 		}
-		if n := testing.AllocsPerRun(100000, func() { w.step() }); n != 0 {
+		if n := testing.AllocsPerRun(100000, func() { w.step(w.horizon) }); n != 0 {
 			t.Errorf("stages %s: %v allocations per event", stages, n)
 		}
 		if w.done() {
@@ -248,8 +254,8 @@ func TestOneSlotAgainstArithmetic(t *testing.T) {
 		s := plain(200000)
 		s.Governor.Start, s.Horizon = 1, horizon
 		r := run(t, s)
-		if want := uint64(horizon / vt.Second); r.Rec.ByStatus[mail.Done] != want || r.machines[0].Left() != 200000-want {
-			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Rec.ByStatus[mail.Done], r.machines[0].Left(), want)
+		if want := uint64(horizon / vt.Second); r.Record().ByStatus[mail.Done] != want || r.servers[0].machine.Left() != 200000-want {
+			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Record().ByStatus[mail.Done], r.servers[0].machine.Left(), want)
 		}
 		if r.end != vt.Time(horizon) {
 			t.Errorf("horizon %s: ends at %s", horizon, r.end)
@@ -263,14 +269,14 @@ func TestOneSlotAgainstArithmetic(t *testing.T) {
 	for rest, took := s.Horizon%cycle, vt.Second; rest >= took; rest, took = rest-took, 700*ms {
 		want++
 	}
-	if r := run(t, s); int(r.Rec.ByStatus[mail.Done]) != want {
-		t.Errorf("5 messages per connection: %d delivered, want %d", r.Rec.ByStatus[mail.Done], want)
+	if r := run(t, s); int(r.Record().ByStatus[mail.Done]) != want {
+		t.Errorf("5 messages per connection: %d delivered, want %d", r.Record().ByStatus[mail.Done], want)
 	}
 	// N slots do N times as much.
 	s = plain(100000)
 	s.Horizon = 1000 * vt.Second
-	if r := run(t, s); r.Rec.ByStatus[mail.Done] != 10000 {
-		t.Errorf("10 slots deliver %d in 1000 s, want 10000", r.Rec.ByStatus[mail.Done])
+	if r := run(t, s); r.Record().ByStatus[mail.Done] != 10000 {
+		t.Errorf("10 slots deliver %d in 1000 s, want 10000", r.Record().ByStatus[mail.Done])
 	}
 }
 
@@ -296,8 +302,8 @@ func TestServersShareTheList(t *testing.T) {
 		if !slices.Equal(got, v.want) {
 			t.Errorf("shares %v: %v recipients, want %v", v.shares, got, v.want)
 		}
-		if r.Rec.ByStatus[mail.Done] != 200000 || r.Rec.Attempts != 200000 {
-			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Rec.ByStatus[mail.Done], r.Rec.Attempts)
+		if r.Record().ByStatus[mail.Done] != 200000 || r.Record().Attempts != 200000 {
+			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().ByStatus[mail.Done], r.Record().Attempts)
 		}
 	}
 }
@@ -322,7 +328,7 @@ func TestDFROfHomogeneousList(t *testing.T) {
 	for _, limit := range []int{0, 1, 5, 10} {
 		for _, p := range []float64{0.2, 0.87} {
 			r := run(t, failing(40000, 0, p, limit))
-			a, got := float64(r.Rec.Attempts), float64(r.Rec.ByStatus[mail.Done])
+			a, got := float64(r.Record().Attempts), float64(r.Record().ByStatus[mail.Done])
 			if sd := math.Sqrt(a * p * (1 - p)); math.Abs(got-p*a) > 4*sd {
 				t.Errorf("limit %d: DFR %.4f, want %.4f; %.1f standard deviations off", limit, a/got, 1/p, (got-p*a)/sd)
 			}
@@ -345,7 +351,7 @@ func TestDFRWithDeadShare(t *testing.T) {
 		q := math.Pow(1-v.p, n)
 		want := 1/v.p + v.dead*n/((1-v.dead)*(1-q))
 		r := run(t, failing(recipients, v.dead, v.p, v.limit))
-		got := float64(r.Rec.Attempts) / float64(r.Rec.ByStatus[mail.Done])
+		got := float64(r.Record().Attempts) / float64(r.Record().ByStatus[mail.Done])
 		// The variance of attempts - DFR x successes of one recipient, over all ways in which it can end.
 		variance := v.dead * n * n
 		for k := 1.0; k <= n; k++ {
@@ -376,17 +382,18 @@ func TestHorizon(t *testing.T) {
 		t.Errorf("ends at %s, done %v", r.end, r.done())
 	}
 	var left, coming int
-	for _, m := range r.machines {
+	for _, v := range r.servers {
+		m := v.machine
 		left += int(m.Left())
 	}
-	for _, a := range r.arrivals {
+	for _, a := range slices.Concat(r.servers[0].arrivals, r.servers[1].arrivals) {
 		coming += int(a.Reserve.To - a.Reserve.From)
 	}
-	if coming != 750 || left == 0 || int(r.Rec.Final())+left+coming != 3750 {
-		t.Errorf("%d final, %d pending, %d to come, of 3750", r.Rec.Final(), left, coming)
+	if coming != 750 || left == 0 || int(r.Record().Final())+left+coming != 3750 {
+		t.Errorf("%d final, %d pending, %d to come, of 3750", r.Record().Final(), left, coming)
 	}
-	if len(r.Rec.Intervals) != 2 || !r.Rec.Intervals[0].Partial || !r.Rec.Intervals[1].Partial {
-		t.Errorf("intervals %+v", r.Rec.Intervals)
+	if len(r.Record().Intervals) != 2 || !r.Record().Intervals[0].Partial || !r.Record().Intervals[1].Partial {
+		t.Errorf("intervals %+v", r.Record().Intervals)
 	}
 }
 
@@ -418,8 +425,8 @@ func TestOtherList(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Run(nil)
-	if w.Rec.Final() != 80 {
-		t.Errorf("%d final of 80", w.Rec.Final())
+	if w.Record().Final() != 80 {
+		t.Errorf("%d final of 80", w.Record().Final())
 	}
 }
 
@@ -437,13 +444,13 @@ func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
 	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451}
 	r := run(t, s)
-	if r.Rec.ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
-		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Rec.ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	if r.Record().ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
+		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
 	}
 	s.Retry.Delays = []vt.Span{4 * vt.Minute}
 	r = run(t, s)
-	if r.Rec.ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
-		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Rec.ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	if r.Record().ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
+		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Record().ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
 	}
 }
 
@@ -454,7 +461,7 @@ func TestCompletionsBeforeWakes(t *testing.T) {
 	s.Governor.Start, s.Governor.Interval, s.Horizon = 1, 10*vt.Second, 25*vt.Second
 	r := run(t, s)
 	var got []uint64
-	for _, i := range r.Rec.Intervals {
+	for _, i := range r.Record().Intervals {
 		got = append(got, i.Sample.Delivered)
 	}
 	if want := []uint64{10, 10, 5}; !slices.Equal(got, want) {
@@ -472,8 +479,58 @@ func TestHangUpMakesRoom(t *testing.T) {
 	s.Campaigns[0].Processes = 1
 	s.Campaigns = append(s.Campaigns, scenarios.Campaign{Name: "second", Recipients: 20, Processes: 1, Subset: 20})
 	r := run(t, s)
-	if r.Rec.ByStatus[mail.Done] != 21 || r.Rec.Attempts <= 21 || r.Rec.Attempts > 30 {
-		t.Errorf("%d delivered of 21 in %d attempts", r.Rec.ByStatus[mail.Done], r.Rec.Attempts)
+	if r.Record().ByStatus[mail.Done] != 21 || r.Record().Attempts <= 21 || r.Record().Attempts > 30 {
+		t.Errorf("%d delivered of 21 in %d attempts", r.Record().ByStatus[mail.Done], r.Record().Attempts)
+	}
+}
+
+// Servers may be run together in the order of time, one after the other, or at
+// the same time: nothing shows.
+func TestServersApart(t *testing.T) {
+	for _, horizon := range []vt.Span{vt.Day, 40 * vt.Minute} {
+		s := eventful(20000)
+		s.Horizon = horizon
+		for len(s.Servers) < 5 {
+			v := s.Servers[len(s.Servers)-1]
+			v.Name, v.Share = fmt.Sprint("b", len(s.Servers)+1), v.Share*0.8
+			s.Servers = append(s.Servers, v)
+		}
+		watched := run(t, s)
+		want := watched.Record()
+		if final := want.Final(); (final < 25000) != (horizon < vt.Day) {
+			t.Fatalf("%d recipients are final at %s", final, watched.end)
+		}
+		for workers := 1; workers <= 7; workers += 3 {
+			w, err := New(s, 0, nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Workers = workers
+			end, _ := w.Run(nil)
+			got := w.Record()
+			if end != watched.end || got.Digest() != want.Digest() || fmt.Sprint(got.Intervals) != fmt.Sprint(want.Intervals) ||
+				fmt.Sprint(got.Replies()) != fmt.Sprint(want.Replies()) || fmt.Sprint(got.Latency.Bars()) != fmt.Sprint(want.Latency.Bars()) {
+				t.Errorf("%d workers: the run ends at %s with digest %x, watched at %s with %x", workers, end, got.Digest(), watched.end, want.Digest())
+			}
+		}
+	}
+}
+
+// The run ends when its last recipient is final. An interval of another server
+// that ends at that moment is not ended by its governor any more.
+func TestLastMoment(t *testing.T) {
+	s := plain(1000)
+	s.Governor.Interval = 90 * vt.Second
+	s.Servers = append(s.Servers, s.Servers[0])
+	s.Servers[1].Name, s.Servers[1].Share = "b2", 9 // 900 messages of a second each over ten slots
+	rows := run(t, s).Record().Intervals
+	if len(rows) != 2 {
+		t.Errorf("%d rows, want one for each server", len(rows))
+	}
+	for _, i := range rows {
+		if i.End != vt.Time(90*vt.Second) || !i.Partial {
+			t.Errorf("server %d: %+v, want a partial interval of 90 s", i.Server, i)
+		}
 	}
 }
 
@@ -492,8 +549,8 @@ func BenchmarkAttempts(b *testing.B) {
 					b.Fatal(err)
 				}
 				w.Run(nil)
-				attempts += w.Rec.Attempts
-				digest = w.Rec.Digest()
+				attempts += w.Record().Attempts
+				digest = w.Record().Digest()
 			}
 			b.ReportMetric(float64(attempts)/b.Elapsed().Seconds(), "attempts/s")
 			b.Logf("digest %016x", digest)

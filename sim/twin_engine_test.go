@@ -172,7 +172,7 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 		t.Fatal(err)
 	}
 	a.End, _ = w.Run(nil)
-	for _, i := range w.Rec.Intervals {
+	for _, i := range w.Record().Intervals {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
 			Partial: i.Partial, Draining: i.Draining}

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"cmp"
 	"container/heap"
 	"iter"
 	"math"
@@ -91,6 +92,9 @@ func runTwin(s *scenarios.Scenario) account {
 		e.happen()
 	}
 	t.End = t.now
+	slices.SortStableFunc(t.Ended, func(a, b ended) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Server, b.Server))
+	})
 	for _, v := range t.servers {
 		v.cutInterval()
 		v.sendHome()

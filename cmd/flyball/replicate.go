@@ -43,7 +43,7 @@ func (r *repeats) flags(c *cobra.Command) {
 	c.Flags().IntVar(&r.replications, "replications", 0, "run replications 0 to N-1 and report means with intervals")
 	c.Flags().StringVar(&r.precision, "precision", "", "run replications until the 95 % interval is +- this share of the mean, such as 1%; at most --replications, or 1000")
 	c.Flags().StringVar(&r.of, "of", "", "the metric that --precision is of (default the rate, or dfr where no rate is judged), or --sensitivity (see above)")
-	c.Flags().IntVar(&r.jobs, "jobs", runtime.GOMAXPROCS(0), "replications that run at the same time; changes no result")
+	c.Flags().IntVar(&r.jobs, "jobs", runtime.GOMAXPROCS(0), "replications, or servers of a single run, that run at the same time; changes no result")
 }
 
 // many reports whether more than one run is asked for.
@@ -228,7 +228,7 @@ func (a *app) observations(s *scenarios.Scenario, many *repeats, stop *signals) 
 func observe(s *scenarios.Scenario, replication uint64, w *sim.World, end vt.Time) *reports.Report {
 	run := describe(s, "sim", end, false)
 	run.Replication = replication
-	w.Rec.Fold(run, uint64(s.Recipients()), 0)
+	w.Record().Fold(run, uint64(s.Recipients()), 0)
 	return reports.Fold(run, s.Expect, "")
 }
 

@@ -123,6 +123,7 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 	if err != nil {
 		return err
 	}
+	world.Workers = many.jobs
 	a.where = world.Where
 	bar := a.progress(s.Name)
 	end, stopped := world.Run(func(p sim.Progress) bool {
@@ -133,7 +134,7 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 
 	run := describe(s, "sim", end, stopped)
 	run.Replication = many.replication
-	world.Rec.Fold(run, uint64(s.Recipients()), 0)
+	world.Record().Fold(run, uint64(s.Recipients()), 0)
 	run.Host = host(time.Since(began))
 	var more []reports.File
 	if saved := world.Checkpoint(); saved != nil {

@@ -170,7 +170,8 @@ func (w *wire) body(line []byte) error {
 func (w *wire) exchange(step mail.Step) error {
 	s := w.lane.sink
 	grey := step.Stage == mail.StageRCPT && w.msg.Grey > 0 && s.greylisted(w.lane.dest, w.rcpt, w.msg.Grey)
-	e := s.cfg.World.Exchange(step, w.lane.server, &w.conn, &w.msg, w.refused, grey, int(s.busy[w.lane.server].Load()))
+	e := s.cfg.World.Exchange(step, &w.conn, &w.msg, w.refused, grey,
+		s.cfg.World.Stretch(w.lane.server, int(s.busy[w.lane.server].Load())))
 	if e.Fault == mail.Timeout {
 		io.Copy(io.Discard, w.Conn) // no reply: the client gives up
 		return io.EOF

@@ -4,6 +4,7 @@
 package runlog
 
 import (
+	"cmp"
 	"slices"
 
 	"flyball/engine"
@@ -84,6 +85,34 @@ func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 func (r *Recorder) mix(word uint64) {
 	h := (r.digest ^ word) * 0x9E3779B97F4A7C15
 	r.digest = h ^ h>>29
+}
+
+// Merge is the record of servers that were recorded apart, each from its own
+// first moment on. That of a single one is the one given.
+func Merge(apart []*Recorder) *Recorder {
+	if len(apart) == 1 {
+		return apart[0]
+	}
+	all := NewRecorder(0, nil)
+	all.replies = make([]uint64, len(apart[0].replies))
+	all.digest = apart[0].digest
+	for i, r := range apart {
+		all.Attempts += r.Attempts
+		all.Resends += r.Resends
+		for s, n := range r.ByStatus {
+			all.ByStatus[s] += n
+		}
+		all.Latency.Merge(r.Latency)
+		all.Intervals = append(all.Intervals, r.Intervals...)
+		for k, n := range r.replies {
+			all.replies[k] += n
+		}
+		if i > 0 {
+			all.mix(r.digest)
+		}
+	}
+	slices.SortStableFunc(all.Intervals, func(a, b Interval) int { return cmp.Compare(a.End, b.End) })
+	return all
 }
 
 // Fold closes the record of a run over that many recipients, of which some

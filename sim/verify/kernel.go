@@ -20,10 +20,10 @@ import (
 // attempt. The model "world" checks that sim.World does the same.
 type kernel struct {
 	key      rng.Key
-	model    *netmodel.Model
-	machines []*engine.Machine // by node
-	ends     evq.Queue
-	coming   evq.Queue // customers on their way: A is the node, B the customer
+	nodes    []node
+	coming   evq.Queue // customers on their way, in lanes of onWay
+	onWay    []visit   // node and customer
+	freeWays []int
 	actions  []engine.Action
 	now      vt.Time
 
@@ -35,6 +35,13 @@ type kernel struct {
 
 	arrives func(customer uint32) // just before a customer joins a node; may send others
 	leaves  func(i int, v visit)  // after visit i; may send the customer on
+}
+
+// node is a delivering server and the world as it meets it.
+type node struct {
+	machine *engine.Machine
+	model   *netmodel.Model
+	ends    evq.Queue
 }
 
 // visit is a customer's stay at a node.
@@ -70,23 +77,32 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 	for len(s.Servers) < len(processes) {
 		s.Servers = append(s.Servers, netmodel.DefaultServer())
 	}
-	k.model = netmodel.NewModel(s.Netmodel(), k.key)
+	world := netmodel.NewWorld(s.Netmodel(), k.key)
 	list := mail.SyntheticList(math.MaxInt32, []float64{1}, k.key)
-	for node, n := range processes {
+	for i, n := range processes {
 		law := s.Governor
 		law.Law, law.Start = "hold", float64(n)
 		g, err := governor.New(law)
 		if err != nil {
 			panic(err)
 		}
-		k.machines = append(k.machines, engine.New(s.Engine(mail.Server(node)), &list, g, k))
+		server := mail.Server(i)
+		k.nodes = append(k.nodes, node{machine: engine.New(s.Engine(server), &list, g, k), model: netmodel.NewModel(world, server)})
 	}
 	return k
 }
 
 // send lets a customer come to a node at a time.
 func (k *kernel) send(at vt.Time, node int, customer uint32) {
-	k.coming.Push(evq.Event{At: at, A: uint32(node), B: customer})
+	if len(k.freeWays) == 0 {
+		k.freeWays = append(k.freeWays, len(k.onWay))
+		k.onWay = append(k.onWay, visit{})
+	}
+	last := len(k.freeWays) - 1
+	way := k.freeWays[last]
+	k.freeWays = k.freeWays[:last]
+	k.onWay[way] = visit{node: node, customer: customer}
+	k.coming.Push(at, way)
 }
 
 // feed lets customer first come to node 0 at a time, and first+1, first+2 and
@@ -134,44 +150,51 @@ func (k *kernel) runUntil(holds func() bool) {
 
 // step moves on by one event.
 func (k *kernel) step() {
-	node, wake := 0, vt.Never
-	for i, m := range k.machines {
-		if at := m.NextWake(); at < wake {
-			node, wake = i, at
+	ends, wakes := &k.nodes[0], &k.nodes[0] // the first nodes at which an attempt ends, or the machine wants to be woken
+	for i := range k.nodes {
+		n := &k.nodes[i]
+		if n.ends.PeekTime() < ends.ends.PeekTime() {
+			ends = n
+		}
+		if n.machine.NextWake() < wakes.machine.NextWake() {
+			wakes = n
 		}
 	}
-	ends, comes := k.ends.PeekTime(), k.coming.PeekTime()
-	next := min(ends, comes, wake)
+	next := min(ends.ends.PeekTime(), k.coming.PeekTime(), wakes.machine.NextWake())
 	k.account(next)
 	k.now = next
-	k.actions = k.actions[:0]
-	switch next { // as in sim.World
-	case ends:
-		s, c, ended := k.model.Handle(k.ends.Pop(), &k.ends)
-		if ended {
-			k.actions = k.machines[s].Complete(next, c, k.actions)
+	n, actions := wakes, k.actions[:0]
+	switch next { // as in sim
+	case ends.ends.PeekTime():
+		n = ends
+		at, slot := n.ends.Pop()
+		if c, ended := n.model.Handle(at, mail.Slot(slot), &n.ends); ended {
+			actions = n.machine.Complete(next, c, actions)
 		}
-	case comes:
-		e := k.coming.Pop()
-		k.arrives(e.B)
-		m := k.machines[e.A]
+	case k.coming.PeekTime():
+		_, way := k.coming.Pop()
+		v := k.onWay[way]
+		k.freeWays = append(k.freeWays, way)
+		k.arrives(v.customer)
+		n = &k.nodes[v.node]
 		rcpt := mail.Recipient(len(k.visits))
-		k.visits = append(k.visits, visit{arrived: next, ended: vt.Never, customer: e.B, found: int(m.Left()), node: int(e.A)})
+		k.visits = append(k.visits, visit{arrived: next, ended: vt.Never, customer: v.customer, found: int(n.machine.Left()), node: v.node})
 		if len(k.visits) > mostVisits {
 			panic("customers come and do not leave")
 		}
-		k.actions = m.Receive(next, engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}, k.actions)
+		actions = n.machine.Receive(next, engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}, actions)
 	default:
-		k.actions = k.machines[node].Wake(next, k.actions)
+		actions = n.machine.Wake(next, actions)
 	}
-	for _, a := range k.actions {
-		switch a.Op {
+	for i := range actions {
+		switch a := &actions[i]; a.Op {
 		case engine.OpStart:
-			k.model.Begin(next, a.Attempt, &k.ends)
+			n.model.Begin(next, &a.Attempt, &n.ends)
 		case engine.OpHangUp:
-			k.model.HangUp(a.Attempt.Server, a.Attempt.Slot)
+			n.model.HangUp(a.Attempt.Slot)
 		}
 	}
+	k.actions = actions
 }
 
 // account adds the time until next to the numbers of customers that the
@@ -182,12 +205,12 @@ func (k *kernel) account(next vt.Time) {
 		return
 	}
 	all := 0
-	for node, m := range k.machines {
-		n := int(m.Left())
+	for i := range k.nodes {
+		n := int(k.nodes[i].machine.Left())
 		all += n
-		k.hold(node, n, span)
+		k.hold(i, n, span)
 	}
-	k.hold(len(k.machines), all, span)
+	k.hold(len(k.nodes), all, span)
 }
 
 func (k *kernel) hold(row, n int, span vt.Span) {

@@ -39,7 +39,7 @@ func simulate(r run, s *scenarios.Scenario, watch runlog.Watch) *runlog.Recorder
 		panic(err)
 	}
 	w.Run(nil)
-	return w.Rec
+	return w.Record()
 }
 
 // world: the kernel of this package is that of every scenario. The customers of

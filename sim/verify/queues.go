@@ -372,7 +372,7 @@ func little() model {
 			left := customers
 			k.leaves = func(int, visit) { left-- }
 			k.runUntil(func() bool { return left <= 0 })
-			k.machines[0].Finish(k.now)
+			k.nodes[0].machine.Finish(k.now)
 			var integral, there, busy vt.Span
 			for n, span := range k.held[0] {
 				integral += vt.Span(n) * span

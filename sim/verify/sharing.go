@@ -56,7 +56,7 @@ func sharing(r run, load float64, service netmodel.Dist, stream uint32) (sojourn
 			at := leaving.PeekTime().Seconds()
 			if end := now + (at-work)*n; end <= next {
 				now, work = end, at
-				if i := int(leaving.Pop().A); i >= warm && i < last {
+				if _, i := leaving.Pop(); i >= warm && i < last {
 					total += now - arrived[i]
 					left--
 				}
@@ -69,7 +69,7 @@ func sharing(r run, load float64, service netmodel.Dist, stream uint32) (sojourn
 			ones++
 		}
 		size := service.Quantile(k.uniform(entity(), purposeSize))
-		leaving.Push(evq.Event{At: vt.Time(work*1e9 + size), A: uint32(len(arrived))})
+		leaving.Push(vt.Time(work*1e9+size), len(arrived))
 		arrived = append(arrived, now)
 		next = now + gap()
 	}

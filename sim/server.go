@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"flyball/engine"
+	"flyball/internal/evq"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// server is one delivering server and the world as it meets it. No two servers
+// share anything that changes, so each may be run by itself.
+//
+//	what comes next       is told by     and what the machine wants is done:
+//	an attempt ends       Complete       an attempt begins, and its end is in the queue,
+//	a part of a list      Receive        or a connection is closed
+//	a time it asked for   Wake
+type server struct {
+	machine  *engine.Machine
+	model    *netmodel.Model
+	ends     evq.Queue // of attempts, by slot
+	arrivals []scenarios.Arrival
+	actions  []engine.Action
+	rec      *runlog.Recorder
+	now      vt.Time
+	events   uint64
+}
+
+// idle reports that no mail is left and none will come. The machine would
+// still end its intervals.
+func (s *server) idle() bool { return len(s.arrivals) == 0 && s.machine.Done() }
+
+// next is the time of the next event.
+func (s *server) next() vt.Time {
+	next := min(s.ends.PeekTime(), s.machine.NextWake())
+	if len(s.arrivals) > 0 {
+		next = min(next, s.arrivals[0].At)
+	}
+	return next
+}
+
+// deliver handles all events up to and including a time, while there is mail.
+func (s *server) deliver(until vt.Time) {
+	for !s.idle() {
+		next := s.next()
+		if next > until {
+			break
+		}
+		s.handle(next)
+	}
+}
+
+// wait handles all events up to and including a time.
+func (s *server) wait(until vt.Time) {
+	for next := s.next(); next <= until; next = s.next() {
+		s.handle(next)
+	}
+}
+
+// handle tells the machine the next event, and does what it wants.
+func (s *server) handle(now vt.Time) {
+	s.now = now
+	s.events++
+	s.actions = s.actions[:0]
+	switch { // the order of simultaneous inputs, in both shells
+	case s.ends.PeekTime() == now:
+		at, slot := s.ends.Pop()
+		c, ended := s.model.Handle(at, mail.Slot(slot), &s.ends)
+		if !ended {
+			return
+		}
+		s.actions = s.machine.Complete(now, c, s.actions)
+	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
+		reserve := s.arrivals[0].Reserve
+		s.arrivals = s.arrivals[1:]
+		s.actions = s.machine.Receive(now, reserve, s.actions)
+	default:
+		s.actions = s.machine.Wake(now, s.actions)
+	}
+	for i := range s.actions {
+		switch a := &s.actions[i]; a.Op {
+		case engine.OpStart:
+			s.model.Begin(now, &a.Attempt, &s.ends)
+		case engine.OpHangUp:
+			s.model.HangUp(a.Attempt.Slot)
+		}
+	}
+}
