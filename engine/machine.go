@@ -235,8 +235,15 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	}
 	s.sent++
 	s.busy = true
-	s.attempt = mail.Attempt{Server: m.cfg.Server, Slot: i, Gen: s.attempt.Gen + 1, Rcpt: rcpt, Dest: dest, Try: try, Seen: seen, Conn: conn}
-	return append(out, Action{Op: OpStart, Attempt: s.attempt})
+	// Field by field: a copy of the whole would wait for its parts to be written.
+	a := &s.attempt
+	a.Gen++
+	a.Rcpt, a.Dest, a.Try, a.Seen, a.Conn = rcpt, dest, try, seen, conn
+	out = append(out, Action{Op: OpStart})
+	started := &out[len(out)-1].Attempt
+	started.Server, started.Slot, started.Gen = m.cfg.Server, i, a.Gen
+	started.Rcpt, started.Dest, started.Try, started.Seen, started.Conn = rcpt, dest, try, seen, conn
+	return out
 }
 
 // fill allocates slots to campaigns, the oldest first, until C is reached or
@@ -265,7 +272,7 @@ func (m *Machine) wants(c *campaign) bool {
 func (m *Machine) reserve(c int) mail.Slot {
 	if len(m.free) == 0 {
 		m.free = append(m.free, mail.Slot(len(m.slots)))
-		m.slots = append(m.slots, slot{})
+		m.slots = append(m.slots, slot{attempt: mail.Attempt{Server: m.cfg.Server, Slot: m.free[0]}})
 	}
 	i := m.free[len(m.free)-1]
 	m.free = m.free[:len(m.free)-1]

@@ -33,9 +33,11 @@ type memory struct {
 // trip is an attempt under way on a slot, and the connection that the slot
 // keeps between attempts.
 type trip struct {
-	a       mail.Attempt
 	start   vt.Time
 	stretch float64 // of the server when the attempt began
+	seen    vt.Time // as told with the attempt
+	gen     uint32
+	kind    mail.Conn
 	reply   mail.Reply
 	conn    Connection
 	msg     Message
@@ -58,12 +60,14 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	}
 	t := &m.trips[a.Slot]
 	m.busy++
-	t.a, t.start, t.step, t.refused, t.ended = *a, now, 0, false, false
+	t.gen, t.seen, t.kind = a.Gen, a.Seen, a.Conn
+	t.start, t.step, t.refused, t.ended = now, 0, false, false
 	t.stretch = m.Stretch(m.server, m.busy)
 	m.message(&t.msg, a.Dest, a.Rcpt, a.Try)
 	at := now
 	if a.Conn == mail.Fresh {
-		at = m.dial(now, t)
+		m.HangUp(a.Slot)
+		at = m.dial(now, t, a.Dest)
 	}
 	for !m.full && !t.ended {
 		at = m.advance(at, t)
@@ -71,12 +75,9 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	q.Push(at, int(a.Slot))
 }
 
-// dial hangs up what the slot held, looks the destination up and takes a
-// connection there, if the name is found. The receiver counts the connection
-// against its cap from now on.
-func (m *Model) dial(now vt.Time, t *trip) vt.Time {
-	d := t.a.Dest
-	m.HangUp(t.a.Slot)
+// dial looks a destination up and takes a connection there, if the name is
+// found. The receiver counts the connection against its cap from now on.
+func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	met := &m.met[d]
 	took, fault := m.Lookup(m.server, d, met.lookups)
 	met.lookups++
@@ -101,10 +102,10 @@ func (m *Model) dial(now vt.Time, t *trip) vt.Time {
 
 // advance passes one step of the dialogue.
 func (m *Model) advance(now vt.Time, t *trip) vt.Time {
-	steps := m.Steps(t.a.Conn)
+	steps := m.Steps(t.kind)
 	step := steps[t.step]
 	t.step++
-	grey := step.Stage == mail.StageRCPT && t.msg.Grey > 0 && (t.a.Seen == vt.Never || now.Sub(t.a.Seen) < t.msg.Grey)
+	grey := step.Stage == mail.StageRCPT && t.msg.Grey > 0 && (t.seen == vt.Never || now.Sub(t.seen) < t.msg.Grey)
 	e := m.Exchange(step, &t.conn, &t.msg, t.refused, grey, t.stretch)
 	at := now.Add(e.Took)
 	switch {
@@ -128,7 +129,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}
-	return mail.Completion{Reply: t.reply, Slot: slot, Gen: t.a.Gen}, true
+	return mail.Completion{Reply: t.reply, Slot: slot, Gen: t.gen}, true
 }
 
 // HangUp closes the connection that a slot holds, if any.

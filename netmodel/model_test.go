@@ -19,11 +19,11 @@ type shell struct {
 	models []*Model // by server
 	queues []evq.Queue
 	slots  []slot // of all servers in turn
-	next  mail.Recipient
-	dest  func(mail.Recipient) mail.Destination
-	seen  map[mail.Recipient]vt.Time
-	again []mail.Attempt // deferred, to be tried again at once
-	log   []end
+	next   mail.Recipient
+	dest   func(mail.Recipient) mail.Destination
+	seen   map[mail.Recipient]vt.Time
+	again  []mail.Attempt // deferred, to be tried again at once
+	log    []end
 }
 
 type slot struct {

@@ -15,8 +15,10 @@ func (m *Model) State(c *snap.Codec) {
 }
 
 func (t *trip) state(c *snap.Codec) {
-	t.a.State(c)
 	snap.Int(c, &t.start)
+	snap.Int(c, &t.seen)
+	snap.Int(c, &t.gen)
+	snap.Int(c, &t.kind)
 	snap.Float(c, &t.stretch)
 	t.reply.State(c)
 	snap.Int(c, &t.conn.RTT)

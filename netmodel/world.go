@@ -192,15 +192,15 @@ func lane(s mail.Server, d mail.Destination, ordinal uint32) uint64 {
 // Lookup is what the resolver answers to the n-th look-up of a server for a
 // destination: how long it takes, and NoFault, ServFail or Timeout.
 func (w *World) Lookup(s mail.Server, d mail.Destination, n uint32) (vt.Span, mail.Fault) {
-	b := w.key.At(lane(s, d, n), 0, purposeLookup)
-	if uint64(b[0]) < w.cacheHit {
-		return w.hit.at(b[1]), mail.NoFault
+	cached, time, fails, _ := w.key.Words(lane(s, d, n), 0, purposeLookup)
+	if uint64(cached) < w.cacheHit {
+		return w.hit.at(time), mail.NoFault
 	}
-	took := w.miss.at(b[1])
+	took := w.miss.at(time)
 	if took > w.dialogue.Timeouts.DNS {
 		return w.dialogue.Timeouts.DNS, mail.Timeout
 	}
-	if uint64(b[2]) < w.servFail {
+	if uint64(fails) < w.servFail {
 		return took, mail.ServFail
 	}
 	return took, mail.NoFault
@@ -224,15 +224,15 @@ func (w *World) Connect(s mail.Server, d mail.Destination, n uint32) (c Connecti
 func (w *World) connect(c *Connection, s mail.Server, d mail.Destination, n uint32) {
 	r, p := &w.destinations[d], &w.servers[s]
 	entity := lane(s, d, n)
-	b := w.key.At(entity, 0, purposeConnection)
+	fails, rtt, banner, far := w.key.Words(entity, 0, purposeConnection)
 	hops := 0
-	for uint64(b[3]) >= w.hops[hops] {
+	for uint64(far) >= w.hops[hops] {
 		hops++
 	}
 	c.Hops = hops + w.leastHops + p.extraHops
-	c.RTT = r.rtt.at(b[1]) + p.extraRTT + vt.Span(c.Hops)*w.perHop
-	c.Banner = r.banner.at(b[2])
-	c.fail = pick(r.onConnection, b[0])
+	c.RTT = r.rtt.at(rtt) + p.extraRTT + vt.Span(c.Hops)*w.perHop
+	c.Banner = r.banner.at(banner)
+	c.fail = pick(r.onConnection, fails)
 	if w.hopLoss > 0 {
 		c.losses = w.key.At(entity, 0, purposeConnectionLoss)
 	}
@@ -253,23 +253,23 @@ func (w *World) Message(d mail.Destination, rcpt mail.Recipient, try mail.Try) (
 	return m
 }
 
-func (w *World) message(m *Message, d mail.Destination, rcpt mail.Recipient, try mail.Try) {
+func (w *World) message(m *Message, d mail.Destination, to mail.Recipient, try mail.Try) {
 	r := &w.destinations[d]
-	b := w.key.At(uint64(rcpt), uint32(try), purposeMessage)
-	m.RCPT, m.Dot = r.rcpt.at(b[2]), r.dot.at(b[1])
+	fails, dot, rcpt, _ := w.key.Words(uint64(to), uint32(try), purposeMessage)
+	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
 	m.Grey, m.GreyCode = 0, 0
-	m.fail = pick(r.onMessage, b[0])
+	m.fail = pick(r.onMessage, fails)
 	if len(r.dead) > 0 || r.grey > 0 {
-		box := w.key.At(uint64(rcpt), 0, purposeMailbox)
-		switch dead := pick(r.dead, box[0]); {
+		dies, listed, delay, _ := w.key.Words(uint64(to), 0, purposeMailbox)
+		switch dead := pick(r.dead, dies); {
 		case dead != ending{}:
 			m.fail = dead
-		case uint64(box[1]) < r.grey:
-			m.Grey, m.GreyCode = max(r.greyDelay.at(box[2]), 1), r.greyCode
+		case uint64(listed) < r.grey:
+			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyCode
 		}
 	}
 	if w.hopLoss > 0 {
-		m.losses = w.key.At(uint64(rcpt), uint32(try), purposeMessageLoss)
+		m.losses = w.key.At(uint64(to), uint32(try), purposeMessageLoss)
 	}
 }
 

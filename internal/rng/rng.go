@@ -21,30 +21,35 @@ type Block [4]uint32
 // New returns the family of draws of one replication of a seed. Replication 0
 // is the run that a plain seed names.
 func New(seed, replication uint64) Key {
-	b := philox([4]uint32{uint32(replication), uint32(replication >> 32), 0, 0x464c5942}, // "FLYB"
+	k0, k1, _, _ := philox(uint32(replication), uint32(replication>>32), 0, 0x464c5942, // "FLYB"
 		uint32(seed), uint32(seed>>32))
-	return Key{b[0], b[1]}
+	return Key{k0, k1}
 }
 
-// At returns the block of draws for one try of one entity.
+// Words are the draws for one try of one entity.
+func (k Key) Words(entity uint64, try uint32, p Purpose) (w0, w1, w2, w3 uint32) {
+	return philox(uint32(entity), uint32(entity>>32), try, uint32(p), k.k0, k.k1)
+}
+
+// At returns the same words, to be chosen among by number.
 func (k Key) At(entity uint64, try uint32, p Purpose) Block {
-	return philox([4]uint32{uint32(entity), uint32(entity >> 32), try, uint32(p)}, k.k0, k.k1)
+	w0, w1, w2, w3 := k.Words(entity, try, p)
+	return Block{w0, w1, w2, w3}
 }
 
 // philox is Philox4x32-10: ten rounds of two 32x32 -> 64 bit products.
-func philox(c [4]uint32, k0, k1 uint32) Block {
+func philox(c0, c1, c2, c3, k0, k1 uint32) (w0, w1, w2, w3 uint32) {
 	const (
 		m0, m1 = 0xD2511F53, 0xCD9E8D57 // multipliers, SC11 table 2
-		w0, w1 = 0x9E3779B9, 0xBB67AE85 // Weyl steps: golden ratio, sqrt(3)-1
+		s0, s1 = 0x9E3779B9, 0xBB67AE85 // Weyl steps: golden ratio, sqrt(3)-1
 	)
-	c0, c1, c2, c3 := c[0], c[1], c[2], c[3]
 	for range 10 {
 		p0, p1 := uint64(m0)*uint64(c0), uint64(m1)*uint64(c2)
 		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
-		k0 += w0
-		k1 += w1
+		k0 += s0
+		k1 += s1
 	}
-	return Block{c0, c1, c2, c3}
+	return c0, c1, c2, c3
 }
 
 // Below maps a 32-bit word to an integer in [0, n) without division. The bias

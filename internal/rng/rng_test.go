@@ -19,7 +19,9 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 		{[4]uint32{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, [2]uint32{0xa4093822, 0x299f31d0},
 			Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
-		if got := philox(v.c, v.k[0], v.k[1]); got != v.want {
+		var got Block
+		got[0], got[1], got[2], got[3] = philox(v.c[0], v.c[1], v.c[2], v.c[3], v.k[0], v.k[1])
+		if got != v.want {
 			t.Errorf("philox(%x, %x) = %x, want %x", v.c, v.k, got, v.want)
 		}
 	}
