@@ -69,8 +69,8 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 		m.HangUp(a.Slot)
 		at = m.dial(now, t, a.Dest)
 	}
-	for !m.full && !t.ended {
-		at = m.advance(at, t)
+	if !m.full && !t.ended {
+		at = m.converse(at, t)
 	}
 	q.Push(at, int(a.Slot))
 }
@@ -98,6 +98,39 @@ func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 		met.open++
 	}
 	return now.Add(took)
+}
+
+// converse passes the whole dialogue.
+func (m *Model) converse(now vt.Time, t *trip) vt.Time {
+	if took, smooth := m.smooth(t); smooth {
+		at := now.Add(took)
+		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: 250, Stage: mail.StageDot}
+		return at
+	}
+	for !t.ended {
+		now = m.advance(now, t)
+	}
+	return now
+}
+
+// smooth is how long the dialogue takes, if nothing can happen in it that one
+// must look at step by step: no failure, refusal or greylist, no loss on the
+// way, no stretch by load, and times so far below the client's patience that
+// no step comes near it.
+func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
+	e := &m.easy[t.kind]
+	c, v := &t.conn, &t.msg
+	if v.fail != (ending{}) || v.Grey != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
+		return 0, false
+	}
+	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
+	if t.kind == mail.Fresh {
+		if c.fail != (ending{}) || t.refused || c.Banner > e.banner {
+			return 0, false
+		}
+		took += c.Banner
+	}
+	return took, true
 }
 
 // advance passes one step of the dialogue.

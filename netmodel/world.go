@@ -45,6 +45,7 @@ type physics struct {
 	full         bool // one event per stage
 	dialogue     mail.Dialogue
 	steps        [3][]mail.Step // by mail.Conn
+	easy         [3]easy        // by mail.Conn
 	servers      []path
 	destinations []receiver
 	servFail     uint64 // thresholds
@@ -57,6 +58,14 @@ type physics struct {
 	through      []float64 // chance that a round trip over so many hops loses nothing
 	retransmit   vt.Span
 	giveUp       int
+}
+
+// easy is what a dialogue can be known by to run into no time-out: half of the
+// client's patience is for round trips, half for the receiver.
+type easy struct {
+	roundTrips        vt.Span // in all
+	rtt               vt.Span // the longest; below any where packets are lost
+	banner, rcpt, dot vt.Span // the longest
 }
 
 // path is a server's distance and contention.
@@ -105,6 +114,7 @@ func NewWorld(c Config, key rng.Key) *World {
 	}}
 	for conn := range w.steps {
 		w.steps[conn] = c.Dialogue.Steps(mail.Conn(conn), int64(c.Size))
+		w.easy[conn] = w.easiest(w.steps[conn])
 	}
 	h := c.Network.Hops
 	for n := h.Min; n <= h.Max; n++ {
@@ -132,6 +142,19 @@ func NewWorld(c Config, key rng.Key) *World {
 		w.destinations = append(w.destinations, newReceiver(d, tables))
 	}
 	return w
+}
+
+func (w *World) easiest(steps []mail.Step) easy {
+	half := func(s mail.Stage) vt.Span { return w.Patience(s) / 2 }
+	e := easy{rtt: vt.Day, banner: half(mail.StageBanner), rcpt: half(mail.StageRCPT), dot: half(mail.StageDot)}
+	for _, step := range steps {
+		e.roundTrips += vt.Span(step.RoundTrips)
+		e.rtt = min(e.rtt, half(step.Stage)/vt.Span(max(1, step.RoundTrips)))
+	}
+	if w.hopLoss > 0 {
+		e.rtt = -1
+	}
+	return e
 }
 
 // With is the world of the same Config with the luck of another key.
