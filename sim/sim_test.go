@@ -534,14 +534,23 @@ func TestLastMoment(t *testing.T) {
 	}
 }
 
-// What an attempt costs, all told: list, luck, dialogue, queue, engine, recorder.
+// What an attempt costs, all told: list, luck, dialogue, queue, engine,
+// recorder. table1 is the built-in scenario at 200 processes, with one attempt
+// in eight failing and no time constant.
 func BenchmarkAttempts(b *testing.B) {
+	plain, eventful := plain(1<<20), eventful(1<<19)
+	plain.Governor.Start, eventful.Governor.Start = 200, 200
+	table1 := builtin(b, "patent-table1", 1<<21)
+	table1.Governor.Law, table1.Governor.Start = "hold", 200
+	d := &table1.Destinations[0]
+	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06}, {At: "dot", Reply: 451, P: 0.02}}
+	d.RTT, d.Dot = netmodel.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2}, netmodel.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}
 	for _, v := range []struct {
 		name string
 		s    *scenarios.Scenario
-	}{{"plain", plain(1 << 20)}, {"eventful", eventful(1 << 19)}} {
+	}{{"plain", plain}, {"eventful", eventful}, {"table1", table1},
+		{"quickstart", builtin(b, "quickstart", 1<<20)}, {"billion", builtin(b, "billion", 1<<22)}} {
 		b.Run(v.name, func(b *testing.B) {
-			v.s.Governor.Start = 200
 			var attempts, digest uint64
 			for b.Loop() {
 				w, err := New(v.s, 0, nil, nil)
@@ -556,4 +565,15 @@ func BenchmarkAttempts(b *testing.B) {
 			b.Logf("digest %016x", digest)
 		})
 	}
+}
+
+// builtin is a built-in scenario with its lists cut to so many recipients.
+func builtin(b *testing.B, name string, recipients int) *scenarios.Scenario {
+	b.Helper()
+	text, _ := scenarios.Builtin(name)
+	s, err := scenarios.Load(name, text, []string{fmt.Sprint("campaign[0].recipients=", recipients)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
 }
