@@ -1,9 +1,11 @@
 package reports
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -26,17 +28,22 @@ const mostServers = 6
 // Figures draws all pictures of the run.
 func (r *Report) Figures() ([]Figure, error) { return painted(r.drawings()) }
 
+// painted paints all at a time: after a short run nothing takes longer.
 func painted(drawings []drawing) ([]Figure, error) {
-	var figures []Figure
-	for _, d := range drawings {
-		f := d.Figure
-		var err error
-		if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.panels); err != nil {
-			return nil, fmt.Errorf("plot %s: %w", f.Name, err)
-		}
-		figures = append(figures, f)
+	figures, errs := make([]Figure, len(drawings)), make([]error, len(drawings))
+	var painting sync.WaitGroup
+	for i, d := range drawings {
+		painting.Go(func() {
+			f := d.Figure
+			var err error
+			if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.panels); err != nil {
+				errs[i] = fmt.Errorf("plot %s: %w", f.Name, err)
+			}
+			figures[i] = f
+		})
 	}
-	return figures, nil
+	painting.Wait()
+	return figures, errors.Join(errs...)
 }
 
 // drawing is a figure that is still to be painted.
