@@ -3,12 +3,11 @@ package reports
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
+	"flyball/internal/tabular"
 )
 
 // columns is the width of the screen that is written for.
@@ -123,50 +122,20 @@ func (t table) write(w io.Writer, color bool) error {
 	if len(t.Rows) == 0 {
 		return nil
 	}
-	align := make([]tw.Align, len(t.Head))
-	for i := range align {
-		align[i] = tw.AlignRight
-		if t.ToLeft(i) {
-			align[i] = tw.AlignLeft
-		}
-	}
-	cell := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoFormat: tw.Off, AutoWrap: tw.WrapNone},
-		Alignment:  tw.CellAlignment{PerColumn: align},
-		Padding:    tw.CellPadding{Global: tw.Padding{Right: " ", Overwrite: true}},
-	}
-	var b strings.Builder
-	out := tablewriter.NewTable(&b,
-		tablewriter.WithConfig(tablewriter.Config{Header: cell, Row: cell}),
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Symbols:  tw.NewSymbolCustom("rule").WithColumn(" ").WithCenter("-").WithRow("-"),
-			Settings: tw.Settings{Separators: tw.Separators{BetweenRows: tw.Off}},
-		})))
-	out.Header(t.Head)
-	for _, row := range t.Rows {
-		cells := make([]string, len(row))
-		for i, c := range row {
+	rows := make([][]string, len(t.Rows))
+	for i, row := range t.Rows {
+		rows[i] = slices.Clone(row)
+		for k, c := range row {
 			switch c {
 			case "ok":
-				c = paint(c, good, color)
+				rows[i][k] = paint(c, good, color)
 			case "MISSED":
-				c = paint(c, bad, color)
+				rows[i][k] = paint(c, bad, color)
 			}
-			cells[i] = c
 		}
-		if err := out.Append(cells); err != nil {
-			return err
-		}
-	}
-	if err := out.Render(); err != nil {
-		return err
 	}
 	fmt.Fprintf(w, "\n%s\n", t.Caption)
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-	return nil
+	return tabular.Write(w, t.Head, rows, t.ToLeft)
 }
 
 // governorTable shows at most so many intervals of the server that settled

@@ -8,9 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
+	"flyball/internal/tabular"
 )
 
 // Outside names the rows that are not inside, as "model: quantity".
@@ -123,37 +121,5 @@ func (t *table) write(w io.Writer) error {
 	if len(t.rows) == 0 {
 		return nil
 	}
-	align := make([]tw.Align, len(t.head))
-	for i := range align {
-		align[i] = tw.AlignRight
-		if i < 2 {
-			align[i] = tw.AlignLeft
-		}
-	}
-	cell := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoFormat: tw.Off, AutoWrap: tw.WrapNone},
-		Alignment:  tw.CellAlignment{PerColumn: align},
-		Padding:    tw.CellPadding{Global: tw.Padding{Right: " ", Overwrite: true}},
-	}
-	var b strings.Builder
-	out := tablewriter.NewTable(&b,
-		tablewriter.WithConfig(tablewriter.Config{Header: cell, Row: cell}),
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Symbols:  tw.NewSymbolCustom("rule").WithColumn(" ").WithCenter("-").WithRow("-"),
-			Settings: tw.Settings{Separators: tw.Separators{BetweenRows: tw.Off}},
-		})))
-	out.Header(t.head)
-	for _, row := range t.rows {
-		if err := out.Append(row); err != nil {
-			return err
-		}
-	}
-	if err := out.Render(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(b.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
-	}
-	return nil
+	return tabular.Write(w, t.head, t.rows, func(column int) bool { return column < 2 })
 }

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/conf"
+	"flyball/internal/tabular"
+	"flyball/scenarios"
+	"flyball/sim"
+	"flyball/sim/bench"
+)
+
+// yardstick is the question of one flyball bench.
+type yardstick struct {
+	population, events, runs int
+	seed                     uint64 // of the yardsticks; a scenario has its own
+	file                     string
+	asJSON                   bool
+}
+
+var yardsticks = []string{"hold", "phold", "replay", "attempts"}
+
+func (a *app) benchCommand() *cobra.Command {
+	y := &yardstick{}
+	from := &source{}
+	c := &cobra.Command{
+		Use:   "bench hold|phold|replay|attempts [SCENARIO...]",
+		Short: "Measure the simulator's speed on this machine",
+		Long: `Measure how fast the simulator is on this machine, on one core, and print a
+digest of what was done: a faster run with another digest did something else.
+
+hold       the earliest of --population events is taken and put back
+           0.1 + Exp(1) later; --events times
+phold      as ROSS has it, with --remote=1 --lookahead=0.1 --mean=1.0 and one
+           event per process: an event schedules one at any process
+           0.1 + Exp(0.9) later
+replay     the same without luck of its own: pairs of little-endian 64-bit
+           words, process and delay in ns, from --file; the first --population
+           of them begin. The digest is FNV-1a over time and process of each
+           event, so another engine can prove that it did the same work
+attempts   whole delivery attempts, of every built-in scenario, or of one
+           with each of its features left out in turn
+
+Set-up is not timed. A first run is not counted; the median of --runs others is
+told, with the least and the greatest. For attempts --events is the number of
+recipients at which lists are cut.
+
+Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
+		Example: "  flyball bench hold --population 10000\n  flyball bench attempts quickstart",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return fail(exitUsage, "bench: want one of %s", strings.Join(yardsticks, ", "))
+			}
+			if err := y.check(cmd, args, from.seed); err != nil {
+				return err
+			}
+			a.replay = "flyball " + strings.Join(os.Args[1:], " ")
+			if args[0] != "attempts" {
+				return a.benchQueue(args[0], y)
+			}
+			if len(args) == 1 {
+				return a.benchScenarios(y)
+			}
+			from.arg = args[1]
+			return a.benchFeatures(from, y)
+		},
+	}
+	c.Flags().IntVar(&y.population, "population", 200, "events that are pending, or MTA processes")
+	c.Flags().IntVar(&y.events, "events", 2_000_000, "events of a run; for attempts, recipients")
+	c.Flags().IntVar(&y.runs, "runs", 5, "runs that are timed")
+	c.Flags().StringVar(&y.file, "file", "", "of replay: the pairs")
+	c.Flags().BoolVar(&y.asJSON, "json", false, "print a line of JSON per run instead of a table")
+	from.flags(c)
+	return c
+}
+
+func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error {
+	what, given := args[0], cmd.Flags().Changed
+	if !slices.Contains(yardsticks, what) {
+		hint := ""
+		if near := conf.Nearest(what, yardsticks); near != "" {
+			hint = fmt.Sprintf(", did you mean %q?", near)
+		}
+		return fail(exitUsage, "bench: got %q, want one of %s%s", what, strings.Join(yardsticks, ", "), hint)
+	}
+	attempts := what == "attempts"
+	switch {
+	case len(args) > 2 || len(args) == 2 && !attempts:
+		return fail(exitUsage, "bench %s: got %q, want nothing after it", what, args[len(args)-1])
+	case y.population < 1 || y.population > 1<<24:
+		return fail(exitUsage, "--population: got %d, want 1 to %d", y.population, 1<<24)
+	case y.events < 1 || y.events > 1e9:
+		return fail(exitUsage, "--events: got %d, want 1 to 1000000000", y.events)
+	case y.runs < 1 || y.runs > 1000:
+		return fail(exitUsage, "--runs: got %d, want 1 to 1000", y.runs)
+	case attempts && given("population"):
+		return fail(exitUsage, "--population: bench attempts takes it from the scenario: want --set governor.start=%d", y.population)
+	case !attempts && given("set"):
+		return fail(exitUsage, "--set: bench %s has no scenario", what)
+	case len(args) == 1 && attempts && (given("set") || given("seed")):
+		return fail(exitUsage, "bench attempts: want a SCENARIO with --set or --seed")
+	case (what == "replay") != given("file"):
+		return fail(exitUsage, "bench %s: want --file with replay, and with nothing else", what)
+	}
+	y.seed = 1
+	if seed == "" || attempts {
+		return nil
+	}
+	var err error
+	if y.seed, err = strconv.ParseUint(seed, 10, 64); err != nil {
+		return fail(exitUsage, "--seed: got %q, want a number from 0", seed)
+	}
+	return nil
+}
+
+// spell is one run that was timed.
+type spell struct {
+	Engine     string  `json:"engine"`
+	Bench      string  `json:"bench"`
+	Population int     `json:"population,omitempty"`
+	Scenario   string  `json:"scenario,omitempty"`
+	Without    string  `json:"without,omitempty"`
+	Events     uint64  `json:"events"`
+	Seconds    float64 `json:"seconds"`
+	Rate       float64 `json:"rate"`
+	Digest     string  `json:"hash"`
+}
+
+// subject is something to be timed: prepare is not, what it returns is.
+type subject struct {
+	spell
+	prepare func() (run func() uint64, digest func() uint64, err error)
+}
+
+// measure times subjects in turn, so that a noise of the machine meets all of
+// them, after a run of each that does not count.
+func (a *app) measure(runs int, all []subject) ([][]spell, error) {
+	spells := make([][]spell, len(all))
+	bar := a.progress("bench")
+	defer bar.end()
+	for round := range runs + 1 {
+		for i, s := range all {
+			bar.at(uint64(round*len(all)+i), uint64((runs+1)*len(all)))
+			run, digest, err := s.prepare()
+			if err != nil {
+				return nil, err
+			}
+			began := time.Now()
+			s.Events = run()
+			s.Seconds = time.Since(began).Seconds()
+			s.Engine, s.Rate = "flyball", math.Round(float64(s.Events)/s.Seconds)
+			s.Digest = fmt.Sprintf("%016x", digest())
+			if round > 0 {
+				spells[i] = append(spells[i], s.spell)
+			}
+			if first := spells[i]; len(first) > 0 && first[0].Digest != s.Digest {
+				panic(fmt.Sprintf("two runs of %+v have digests %s and %s", s.spell, first[0].Digest, s.Digest))
+			}
+		}
+	}
+	return spells, nil
+}
+
+func (a *app) benchQueue(what string, y *yardstick) error {
+	prepare := func() (bench.Yardstick, error) {
+		switch what {
+		case "hold":
+			return bench.NewHold(y.population, y.seed), nil
+		case "phold":
+			return bench.NewPHOLD(y.population, y.seed), nil
+		}
+		f, err := os.Open(y.file)
+		if err != nil {
+			return nil, fail(exitInvalid, "--file: %w", err)
+		}
+		defer f.Close()
+		r, err := bench.NewReplay(f, y.population, y.events)
+		if err != nil {
+			return nil, fail(exitInvalid, "--file %s: %w", y.file, err)
+		}
+		return r, nil
+	}
+	spells, err := a.measure(y.runs, []subject{{spell{Bench: what, Population: y.population}, func() (func() uint64, func() uint64, error) {
+		q, err := prepare()
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() uint64 { q.Run(y.events); return uint64(y.events) }, q.Digest, nil
+	}}})
+	if err != nil {
+		return err
+	}
+	return a.tellSpells(spells, y, func(s spell) string { return fmt.Sprintf("%s, population %d", what, y.population) }, "events")
+}
+
+// deliveries is a scenario as a subject.
+func deliveries(s *scenarios.Scenario, without string) subject {
+	return subject{spell{Bench: "attempts", Scenario: s.Name, Without: without}, func() (func() uint64, func() uint64, error) {
+		w, err := sim.New(s, 0, nil, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func() uint64 { w.Run(nil); return w.Record().Attempts }, func() uint64 { return w.Record().Digest() }, nil
+	}}
+}
+
+func (a *app) benchScenarios(y *yardstick) error {
+	var all []subject
+	for _, name := range scenarios.Names() {
+		s, _, err := a.load(&source{arg: name})
+		if err != nil {
+			return err
+		}
+		all = append(all, deliveries(bench.Shortened(s, y.events), ""))
+	}
+	spells, err := a.measure(y.runs, all)
+	if err != nil {
+		return err
+	}
+	return a.tellSpells(spells, y, func(s spell) string { return s.Scenario }, "attempts")
+}
+
+func (a *app) benchFeatures(from *source, y *yardstick) error {
+	s, _, err := a.load(from)
+	if err != nil {
+		return err
+	}
+	s = bench.Shortened(s, y.events)
+	all := []subject{deliveries(s, "")}
+	for _, f := range bench.Features(s) {
+		all = append(all, deliveries(f.Without(s), f.Name))
+	}
+	spells, err := a.measure(y.runs, all)
+	if err != nil {
+		return err
+	}
+	return a.tellSpells(spells, y, func(s spell) string {
+		if s.Without == "" {
+			return s.Scenario
+		}
+		return "without " + s.Without
+	}, "attempts")
+}
+
+// tellSpells prints a line per subject; beside those that lack something, by
+// how much they are faster.
+func (a *app) tellSpells(spells [][]spell, y *yardstick, name func(spell) string, unit string) error {
+	if y.asJSON {
+		out := json.NewEncoder(a.out)
+		for _, of := range spells {
+			for _, s := range of {
+				if err := out.Encode(s); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	var rows [][]string
+	var whole float64 // ns of the scenario that lacks nothing
+	for _, of := range spells {
+		slices.SortFunc(of, func(x, y spell) int { return cmp.Compare(x.Rate, y.Rate) })
+		m := of[len(of)/2]
+		each, less := 1e9/m.Rate, ""
+		if m.Without == "" {
+			whole = each
+		} else {
+			less = fmt.Sprintf("%.1f", whole-each)
+		}
+		rows = append(rows, []string{name(m), fmt.Sprint(m.Events), millions(m.Rate), millions(of[0].Rate), millions(of[len(of)-1].Rate),
+			fmt.Sprintf("%.1f", each), less, m.Digest})
+	}
+	head := []string{"", unit, "million/s", "least", "greatest", "ns each", "less", "digest"}
+	return tabular.Write(a.out, head, rows, func(column int) bool { return column == 0 })
+}
+
+func millions(rate float64) string { return fmt.Sprintf("%.2f", rate/1e6) }

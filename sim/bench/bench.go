@@ -1,0 +1,166 @@
+// Package bench is what the speed of the simulator is measured by: the
+// yardsticks of discrete-event simulation on the queue that scenarios use, and
+// scenarios with one feature left out. It reads no clock; whoever calls times
+// Run. Every run has a digest, so that nobody makes it faster by making it do
+// something else. Not safe for concurrent use.
+package bench
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+
+	"flyball/internal/evq"
+	"flyball/internal/vt"
+)
+
+// unit is what delays are drawn in; their means are of this order.
+const unit = float64(vt.Second)
+
+// Yardstick is a population of events that stays as great as it is: each that
+// is executed schedules one.
+type Yardstick interface {
+	// Run executes so many events. It is what is to be timed.
+	Run(events int)
+	// Digest names what was executed so far. It ends the yardstick.
+	Digest() uint64
+}
+
+// Hold is the hold model: the earliest of so many events is taken and put
+// back 0.1 + Exp(1) later.
+type Hold struct {
+	queue evq.Queue
+	luck  *rand.Rand
+}
+
+// NewHold puts each event of a population at one delay from 0.
+func NewHold(population int, seed uint64) *Hold {
+	h := &Hold{luck: rand.New(rand.NewPCG(seed, 0))}
+	for lane := range population {
+		h.queue.Push(h.later(0), lane)
+	}
+	return h
+}
+
+func (h *Hold) later(now vt.Time) vt.Time {
+	return now + vt.Time((h.luck.ExpFloat64()+0.1)*unit)
+}
+
+func (h *Hold) Run(events int) {
+	for range events {
+		now, lane := h.queue.Pop()
+		h.queue.Push(h.later(now), lane)
+	}
+}
+
+func (h *Hold) Digest() uint64 { return drain(&h.queue, func(lane int) int { return lane }) }
+
+// PHOLD is the model of Fujimoto as the simulator ROSS has it, with remote =
+// 1.0, lookahead 0.1, mean 1.0 and one event per process to begin with: an
+// event at one process schedules one at any of them, itself included, 0.1 +
+// Exp(0.9) later. Each event takes three draws, one for a choice that is
+// always remote.
+type PHOLD struct {
+	queue evq.Queue
+	at    []int32 // process of each event, by lane
+	luck  *rand.Rand
+}
+
+// NewPHOLD has as many processes as events.
+func NewPHOLD(population int, seed uint64) *PHOLD {
+	p := &PHOLD{luck: rand.New(rand.NewPCG(seed, 1)), at: make([]int32, population)}
+	for lane := range population {
+		p.at[lane] = int32(lane)
+		p.queue.Push(p.later(0), lane)
+	}
+	return p
+}
+
+func (p *PHOLD) later(now vt.Time) vt.Time {
+	return now + vt.Time((0.9*p.luck.ExpFloat64()+0.1)*unit)
+}
+
+func (p *PHOLD) Run(events int) {
+	const remote = 1.0
+	for range events {
+		now, lane := p.queue.Pop()
+		if p.luck.Float64() <= remote {
+			p.at[lane] = int32(p.luck.IntN(len(p.at)))
+		}
+		p.queue.Push(p.later(now), lane)
+	}
+}
+
+func (p *PHOLD) Digest() uint64 { return drain(&p.queue, func(lane int) int { return int(p.at[lane]) }) }
+
+// drain names the events that a yardstick left: their times hang on the order
+// in which all before them were executed.
+func drain(q *evq.Queue, process func(lane int) int) uint64 {
+	var left []uint64
+	for q.Len() > 0 {
+		at, lane := q.Pop()
+		left = append(left, uint64(at), uint64(process(lane)))
+	}
+	return fnv1a(left)
+}
+
+// Replay is a yardstick without luck of its own: destinations and delays come
+// from a file that other engines read too, so equal digests prove that they
+// did the same work.
+type Replay struct {
+	queue    evq.Queue
+	at       []uint32 // process of each event, by lane
+	pairs    []uint64 // destination and delay in ns, of one event after the other
+	executed []uint64 // time and process
+}
+
+// NewReplay reads little-endian pairs of 64-bit words. The first population
+// of them are the delays from 0 of the first events, one at each process; the
+// following are for the events that the executed ones schedule.
+func NewReplay(r io.Reader, population, events int) (*Replay, error) {
+	p := &Replay{at: make([]uint32, population), pairs: make([]uint64, 2*(population+events)), executed: make([]uint64, 0, 2*events)}
+	switch err := binary.Read(r, binary.LittleEndian, p.pairs); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events", population+events, population, events)
+	case err != nil:
+		return nil, err
+	}
+	for i := 0; i < len(p.pairs); i += 2 {
+		if p.pairs[i] >= uint64(population) || p.pairs[i+1] > uint64(vt.Day) {
+			return nil, fmt.Errorf("pair %d: got process %d after %d ns, want a process below %d after at most a day", i/2, p.pairs[i], p.pairs[i+1], population)
+		}
+	}
+	for lane := range population {
+		p.at[lane] = uint32(lane)
+		p.queue.Push(vt.Time(p.pairs[2*lane+1]), lane)
+	}
+	p.pairs = p.pairs[2*population:]
+	return p, nil
+}
+
+func (p *Replay) Run(events int) {
+	for range events {
+		now, lane := p.queue.Pop()
+		p.executed = append(p.executed, uint64(now), uint64(p.at[lane]))
+		p.at[lane] = uint32(p.pairs[0])
+		p.queue.Push(now+vt.Time(p.pairs[1]), lane)
+		p.pairs = p.pairs[2:]
+	}
+}
+
+// Digest is FNV-1a over time and process of every event, in order, as
+// little-endian 64-bit words.
+func (p *Replay) Digest() uint64 { return fnv1a(p.executed) }
+
+func fnv1a(words []uint64) uint64 {
+	h := fnv.New64a()
+	var b [8]byte
+	for _, w := range words {
+		binary.LittleEndian.PutUint64(b[:], w)
+		h.Write(b[:])
+	}
+	return h.Sum64()
+}
