@@ -2,7 +2,7 @@
 
 T ?= 30s
 
-.PHONY: help check staticcheck race matrix mutants fuzz bench bench-smoke golden reproduce
+.PHONY: help check staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -18,10 +18,11 @@ race: ## all tests under the race detector (needs a C compiler)
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v1 go test -count=1 -run Golden ./sim
-	GOAMD64=v3 go test -count=1 -run Golden ./sim
+	GOAMD64=v3 go test -count=1 -run Golden -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
 	for n in 1 2 8; do GOMAXPROCS=$$n go test -count=1 -shuffle=on ./sim || exit 1; done
 	GOGC=1 go test -count=1 -run Golden ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
+	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
 
 mutants: ## plant 30 mistakes, one at a time, and see each one caught
 	FLYBALL_MUTANTS=1 go test -count=1 -timeout 30m -run 'TestMutants$$' -v .
@@ -34,6 +35,12 @@ fuzz: ## every fuzz target for T=30s each
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
+
+peers: ## the yardsticks on flyball, ns-3 and SimPy, in one run on this machine
+	sim/bench/peers/run.sh
+
+pgo: ## a new profile for the compiler, of the benchmarks of whole attempts
+	go test -run '^$$' -bench Attempts -benchtime 4s -cpuprofile $(CURDIR)/cmd/flyball/default.pgo -o /dev/null ./sim
 
 bench-smoke: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x ./...

@@ -247,6 +247,38 @@ func TestNoAllocationPerEvent(t *testing.T) {
 	}
 }
 
+// So it is in every built-in scenario: once a run has gone half its way, what
+// is still allocated is rows of intervals and a backlog that grows, far from
+// one thing per attempt.
+func TestHardlyAnAllocationInBuiltins(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		s := builtin(t, name, 60000)
+		whole := run(t, s).Record().Attempts
+		w, err := New(s, 0, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		attempts := func() (n uint64) {
+			for _, r := range w.Records() {
+				n += r.Attempts
+			}
+			return n
+		}
+		for attempts() < whole/2 {
+			w.step(w.horizon)
+		}
+		var before, after runtime.MemStats
+		from := attempts()
+		runtime.ReadMemStats(&before)
+		for w.step(w.horizon) {
+		}
+		runtime.ReadMemStats(&after)
+		if n, of := after.Mallocs-before.Mallocs, attempts()-from; n > of/100 {
+			t.Errorf("%s: %d allocations in %d attempts", name, n, of)
+		}
+	}
+}
+
 // One slot and a constant second per message: floor(horizon / second) messages
 // are delivered, and the rest is pending.
 func TestOneSlotAgainstArithmetic(t *testing.T) {
@@ -568,7 +600,7 @@ func BenchmarkAttempts(b *testing.B) {
 }
 
 // builtin is a built-in scenario with its lists cut to so many recipients.
-func builtin(b *testing.B, name string, recipients int) *scenarios.Scenario {
+func builtin(b testing.TB, name string, recipients int) *scenarios.Scenario {
 	b.Helper()
 	text, _ := scenarios.Builtin(name)
 	s, err := scenarios.Load(name, text, []string{fmt.Sprint("campaign[0].recipients=", recipients)})
