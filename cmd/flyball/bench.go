@@ -28,19 +28,21 @@ type yardstick struct {
 	asJSON                   bool
 }
 
-var yardsticks = []string{"hold", "phold", "replay", "attempts"}
+var yardsticks = []string{"hold", "hold-ns3", "phold", "replay", "attempts"}
 
 func (a *app) benchCommand() *cobra.Command {
 	y := &yardstick{}
 	from := &source{}
 	c := &cobra.Command{
-		Use:   "bench hold|phold|replay|attempts [SCENARIO...]",
+		Use:   "bench hold|hold-ns3|phold|replay|attempts [SCENARIO]",
 		Short: "Measure the simulator's speed on this machine",
 		Long: `Measure how fast the simulator is on this machine, on one core, and print a
 digest of what was done: a faster run with another digest did something else.
 
 hold       the earliest of --population events is taken and put back
            0.1 + Exp(1) later; --events times
+hold-ns3   the same as ns-3 does it: Exp(100) whole nanoseconds later; its own
+           program has --population 100000 and --events 1000000
 phold      as ROSS has it, with --remote=1 --lookahead=0.1 --mean=1.0 and one
            event per process: an event schedules one at any process
            0.1 + Exp(0.9) later
@@ -176,6 +178,8 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		switch what {
 		case "hold":
 			return bench.NewHold(y.population, y.seed), nil
+		case "hold-ns3":
+			return bench.NewHoldNS3(y.population, y.seed), nil
 		case "phold":
 			return bench.NewPHOLD(y.population, y.seed), nil
 		}

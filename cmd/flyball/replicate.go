@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -125,6 +126,9 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	defer stop.end()
 	defer a.broken(from, s.Seed)
 
+	// Worlds come and go by the thousand and little is kept of them: sweeping
+	// less often leaves the cores to the runs.
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
 	runs, err := a.observations(s, many, stop)
 	if err != nil {

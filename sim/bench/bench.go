@@ -30,15 +30,23 @@ type Yardstick interface {
 }
 
 // Hold is the hold model: the earliest of so many events is taken and put
-// back 0.1 + Exp(1) later.
+// back later.
 type Hold struct {
-	queue evq.Queue
-	luck  *rand.Rand
+	queue       evq.Queue
+	luck        *rand.Rand
+	least, mean float64 // an increment is (least + Exp(1)) x mean, in whole ns
 }
 
-// NewHold puts each event of a population at one delay from 0.
-func NewHold(population int, seed uint64) *Hold {
-	h := &Hold{luck: rand.New(rand.NewPCG(seed, 0))}
+// NewHold has increments of 0.1 + Exp(1) seconds. Each event of the population
+// is at first one increment from 0.
+func NewHold(population int, seed uint64) *Hold { return newHold(population, seed, 0.1, unit) }
+
+// NewHoldNS3 has the increments of ns-3's own benchmark, Exp(1) of 100 ns, so
+// that ties are everywhere.
+func NewHoldNS3(population int, seed uint64) *Hold { return newHold(population, seed, 0, 100) }
+
+func newHold(population int, seed uint64, least, mean float64) *Hold {
+	h := &Hold{luck: rand.New(rand.NewPCG(seed, 0)), least: least, mean: mean}
 	for lane := range population {
 		h.queue.Push(h.later(0), lane)
 	}
@@ -46,7 +54,7 @@ func NewHold(population int, seed uint64) *Hold {
 }
 
 func (h *Hold) later(now vt.Time) vt.Time {
-	return now + vt.Time((h.luck.ExpFloat64()+0.1)*unit)
+	return now + vt.Time((h.luck.ExpFloat64()+h.least)*h.mean)
 }
 
 func (h *Hold) Run(events int) {
@@ -94,7 +102,9 @@ func (p *PHOLD) Run(events int) {
 	}
 }
 
-func (p *PHOLD) Digest() uint64 { return drain(&p.queue, func(lane int) int { return int(p.at[lane]) }) }
+func (p *PHOLD) Digest() uint64 {
+	return drain(&p.queue, func(lane int) int { return int(p.at[lane]) })
+}
 
 // drain names the events that a yardstick left: their times hang on the order
 // in which all before them were executed.

@@ -73,19 +73,25 @@ func (a *agenda) inOrder() (all []entry) {
 
 func TestHoldAgainstTwin(t *testing.T) {
 	const population, events = 300, 20000
-	luck := rand.New(rand.NewPCG(7, 0))
-	executed, left := twin(population, events, func(process int) (int, int64) {
-		return process, int64((luck.ExpFloat64() + 0.1) * 1e9)
-	})
-	h := NewHold(population, 7)
-	h.Run(events)
-	if got, want := h.Digest(), hash(left.inOrder()); got != want {
-		t.Errorf("digest %x, the twin's is %x", got, want)
-	}
-	// Renewals of mean 1.1: so many in the time that passed.
-	per := float64(executed[events-1].at) / 1e9 * population / events
-	if math.Abs(per-1.1) > 0.04 {
-		t.Errorf("the mean increment is %.3f, want 1.1", per)
+	for _, v := range []struct {
+		make        func(population int, seed uint64) *Hold
+		least, unit float64 // ns
+		mean        float64
+	}{{NewHold, 0.1, 1e9, 1.1e9}, {NewHoldNS3, 0, 100, 99.5}} {
+		luck := rand.New(rand.NewPCG(7, 0))
+		executed, left := twin(population, events, func(process int) (int, int64) {
+			return process, int64((luck.ExpFloat64() + v.least) * v.unit)
+		})
+		h := v.make(population, 7)
+		h.Run(events)
+		if got, want := h.Digest(), hash(left.inOrder()); got != want {
+			t.Errorf("digest %x, the twin's is %x", got, want)
+		}
+		// Renewals: so many in the time that passed.
+		per := float64(executed[events-1].at) * population / events
+		if math.Abs(per/v.mean-1) > 0.04 {
+			t.Errorf("the mean increment is %.3g ns, want %.3g", per, v.mean)
+		}
 	}
 }
 
@@ -201,4 +207,3 @@ func BenchmarkYardsticks(b *testing.B) {
 		}
 	}
 }
-
