@@ -35,8 +35,8 @@ func TestValidateMessages(t *testing.T) {
 		change func(*governor.Config)
 		want   string
 	}{
-		{func(c *governor.Config) { c.Law = "pid" }, `law: got "pid", want "hold", "patent-damped" or "patent-dynamic"`},
-		{func(c *governor.Config) { c.Law = "" }, `law: got "", want "hold", "patent-damped" or "patent-dynamic"`},
+		{func(c *governor.Config) { c.Law = "pid" }, `law: got "pid", want one of hold, patent-damped, patent-dynamic, pi, regulator, aimd, gradient2, corr-vegas`},
+		{func(c *governor.Config) { c.Law = "" }, `law: got "", want one of hold, patent-damped, patent-dynamic, pi, regulator, aimd, gradient2, corr-vegas`},
 		{func(c *governor.Config) { c.Target = 0 }, `target: got 0/h, want more than 0/h, at most 1000000000/h`},
 		{func(c *governor.Config) { c.Target = 2e9 }, `target: got 2e+09/h, want more than 0/h, at most 1000000000/h`},
 		{func(c *governor.Config) { c.Interval = vt.Millisecond }, `interval: got 1ms, want 1s to 30d`},
@@ -51,6 +51,27 @@ func TestValidateMessages(t *testing.T) {
 		{func(c *governor.Config) { c.StepMode = "explicit" }, `d: got 0, want more than 0, at most 1000000, with step = "explicit"`},
 		{func(c *governor.Config) { c.StepMode, c.D = "explicit", math.Inf(1) },
 			`d: got +Inf, want more than 0, at most 1000000, with step = "explicit"`},
+		{func(c *governor.Config) { c.Ceiling = "pi" }, `ceiling: got "pi", want one of aimd, gradient2, corr-vegas`},
+		{func(c *governor.Config) { c.Law, c.Ceiling = "aimd", "gradient2" }, `ceiling: got "gradient2", want none: law = "aimd" seeks by itself`},
+		{func(c *governor.Config) { c.Max = 0.5 }, `max: got 0.5, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Max = nan }, `max: got NaN, want 1 to 1000000`},
+		{func(c *governor.Config) { c.PI.Integral = 1 }, `pi: got parameters of pi, want none: neither law = "patent-dynamic" nor ceiling names it`},
+		{func(c *governor.Config) { c.Law, c.PI.Integral = "pi", nan }, `pi.integral: got NaN, want 0 to 10`},
+		{func(c *governor.Config) { c.Law, c.PI.Proportional = "pi", -1 }, `pi.proportional: got -1, want 0 to 10`},
+		{func(c *governor.Config) { c.Law, c.PI.Weight = "pi", 2 }, `pi.weight: got 2, want 0 to 1`},
+		{func(c *governor.Config) { c.Law, c.AIMD.Backoff = "aimd", 1 }, `aimd.backoff: got 1, want 0.5 to 0.999`},
+		{func(c *governor.Config) { c.Ceiling, c.AIMD.Timeout = "aimd", 0 }, `aimd.timeout: got 0s, want more than 0s, at most 30d`},
+		{func(c *governor.Config) { c.Ceiling, c.AIMD.Drops = "aimd", nan }, `aimd.drops: got NaN, want 0 to 1`},
+		{func(c *governor.Config) { c.Ceiling, c.AIMD.Min = "aimd", 300 }, `aimd.min: got 300, want at most max = 200`},
+		{func(c *governor.Config) { c.Ceiling, c.Gradient2.Tolerance = "gradient2", 0.5 }, `gradient2.tolerance: got 0.5, want 1 to 100`},
+		{func(c *governor.Config) { c.Ceiling, c.Gradient2.Smoothing = "gradient2", 0 }, `gradient2.smoothing: got 0, want 0.001 to 1`},
+		{func(c *governor.Config) { c.Ceiling, c.Gradient2.Queue = "gradient2", -1 }, `gradient2.queue: got -1, want 0 to 1000000`},
+		{func(c *governor.Config) { c.Ceiling, c.Gradient2.Window = "gradient2", 0 }, `gradient2.window: got 0, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Ceiling, c.Gradient2.Min = "gradient2", 0 }, `gradient2.min: got 0, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Ceiling, c.CorrVegas.Baseline = "corr-vegas", 0 }, `corr_vegas.baseline: got 0, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Ceiling, c.CorrVegas.Correlation = "corr-vegas", 1 }, `corr_vegas.correlation: got 1, want 2 to 10000`},
+		{func(c *governor.Config) { c.Ceiling, c.CorrVegas.MaxFactor = "corr-vegas", 0 }, `corr_vegas.max_factor: got 0, want 1 to 1000000`},
+		{func(c *governor.Config) { c.Ceiling, c.CorrVegas.Max = "corr-vegas", 2e6 }, `corr_vegas.max: got 2e+06, want 1 to 1000000`},
 		{func(c *governor.Config) { c.Allocated = "mean" }, `allocated: got "mean", want "average" or "as-printed"`},
 	} {
 		c := governor.Default()

@@ -4,7 +4,7 @@ import "strings"
 
 // Flags mark what was special about an interval. They are for people who read
 // a trace; no law looks at them.
-type Flags uint16
+type Flags uint32
 
 const (
 	First              Flags = 1 << iota // C in force was the start value
@@ -18,11 +18,18 @@ const (
 	StepLimitDown                        // T / E_a lay below the step that was allowed
 	FlooredAt1                           // the formula gave less than one process
 	NarrativeViolation                   // C fell below the target rate, or rose above it: the formula, against the words of [0065]
+	AtCeiling                            // the law wanted more than what was found to be the most that pays
+	AtMax                                // the law wanted more than the configured most
+	Slack                                // so few of the processes were used that the sample says nothing about C: it is held
+	Drop                                 // the interval counts as a loss: too many attempts refused or timed out, or all too slow
+	Shift                                // the efficiency has changed by more than its noise explains: what was learned before is forgotten
+	WithinNoise                          // the change that was wanted is smaller than what is known about it: C is held
 )
 
 var flagNames = [...]string{
 	"first", "no-time", "off-interval", "idle", "counted-late", "no-deliveries", "utilization-above-1",
 	"step-limit-up", "step-limit-down", "floored-at-1", "narrative-violation",
+	"at-ceiling", "at-max", "slack", "drop", "shift", "within-noise",
 }
 
 // String lists the flags in their fixed order, such as "first|step-limit-up";

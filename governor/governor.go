@@ -6,6 +6,11 @@
 // reading stands at the line that implements it, and an interval that met one
 // says so in its Flags.
 //
+// Beside the patent's laws stand its rivals. Trackers (pi, regulator, and the
+// patent's) steer the rate to the target; seekers (aimd, gradient2, corr-vegas)
+// find how much the far side takes and know no target. A Config may set a
+// seeker as the ceiling of a tracker.
+//
 // It refuses an invalid Config and bad rows of recorded samples, every problem
 // at once. It never refuses a Sample: what the formula leaves undefined holds.
 // It frees no process ([0070]); that is the server's business.
@@ -29,12 +34,32 @@ type Governor interface {
 	Decide(Sample) Decision
 }
 
-// Sample is what a server measured during one interval.
+// Sample is what a server measured during one interval, of the conditions that
+// [0063] names. The patent's laws look at the first four fields less Attempts.
+// Every field but Span may be left 0: not measured, which is not distinguished
+// from none. "Attempts" are those that ended in the interval, whenever they
+// began.
 type Sample struct {
 	Span      vt.Span // length S of the interval
 	Delivered uint64  // successful deliveries ([0066])
-	Attempts  uint64  // all attempts that ended; no law of this package looks at it
+	Attempts  uint64  // all attempts that ended
 	Allocated float64 // time-average of allocated MTA processes
+
+	// How the attempts ended that delivered nothing. A recipient may be among them several times.
+	Retries   uint64 // attempts that were resends: the recipient had been tried before; however they ended
+	Deferrals uint64 // attempts ended by a 4yz reply, at whatever stage
+	Bounces   uint64 // attempts ended by a 5yz reply, at whatever stage
+	Refusals  uint64 // of the Deferrals those that say "you send too much": 421, or any 4yz with an enhanced code 4.7.x
+	Timeouts  uint64 // attempts ended without a reply: out of patience, refused or broken connection, no address
+
+	// What the way and the receivers were like.
+	AttemptTime vt.Span // mean time from an attempt's start to its end; laws take P_a x S / attempts where it is 0
+	LookupTime  vt.Span // mean time of the DNS look-ups that ended, answers from the cache included
+	Hops        float64 // mean number of Internet hops to the destination of an attempt
+
+	// What was asked of the server.
+	Load   float64 // time-average of the share of its scarcest resource that is in use, 0 to 1
+	Demand float64 // time-average of the processes that would have been allocated had C been without limit
 }
 
 // Decision is the governor's answer, with every term of Table 2.
@@ -45,7 +70,7 @@ type Decision struct {
 	Utilization float64 // U_s, P_a / Previous
 	Previous    float64 // C in force during the interval
 	Target      float64 // T / E_a, the processes that would give the target rate; +Inf or NaN where undefined
-	Step        float64 // the change that was allowed in this interval: d, d x U_s, or 0 where C is held
+	Step        float64 // the change that was allowed in this interval: d, d x U_s, or 0 where C is held; of laws without d the change itself
 	Available   float64 // C from now on
 	Flags       Flags
 }
@@ -59,4 +84,19 @@ func Published(available float64) int { return int(math.Floor(available)) }
 // none while more are allocated than available, since nothing is freed ([0070]).
 func Reservable(available float64, allocated int) int {
 	return max(0, Published(available)-allocated)
+}
+
+// attemptTime is the mean time of an attempt, in seconds; 0 if it is not known.
+// Where it was not measured it is what Little's law makes of P_a: a process has
+// one attempt under way at a time. Recorded intervals without attempts count
+// deliveries instead.
+func (s Sample) attemptTime() float64 {
+	t := s.AttemptTime.Hours() * 3600
+	if s.AttemptTime <= 0 {
+		t = s.Allocated * s.Span.Hours() * 3600 / float64(max(s.Attempts, s.Delivered))
+	}
+	if !(t > 0 && t <= math.MaxFloat64) {
+		return 0
+	}
+	return t
 }

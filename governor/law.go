@@ -2,21 +2,28 @@ package governor
 
 import "math"
 
-// law is every law of this package: they measure alike and differ only in the
-// step that they allow.
-type law struct {
+// gauge is what every law of C has: what it is told to attain, C, and the terms
+// of Table 2.
+type gauge struct {
 	cfg       Config
-	step      float64 // d
+	step      float64 // d; no other law than the patent's looks at it
 	available float64 // C, at least 1
 	begun     bool
 }
 
-func (g *law) Available() float64 { return g.available }
+func (g *gauge) Available() float64 { return g.available }
+
+// force sets C where something outside the law has cut its decision, so that
+// the next one starts from what was in force.
+func (g *gauge) force(c float64) { g.available = c }
+
+// patent is hold and the laws of [0067] and [0069]: they differ only in the
+// step that they allow.
+type patent struct{ gauge }
 
 // Decide is Table 2: C = min(C + step, max(C - step, T / E_a)).
-func (g *law) Decide(s Sample) Decision {
+func (g *patent) Decide(s Sample) Decision {
 	d := g.measure(s)
-	g.begun = true
 	// 0/0 and x/0: the patent is silent. A number that nothing supports moves nothing.
 	if g.cfg.Law == "hold" || d.Flags&(NoTime|Idle) != 0 {
 		return d
@@ -33,21 +40,24 @@ func (g *law) Decide(s Sample) Decision {
 	case d.Target < c-d.Step:
 		d.Flags |= StepLimitDown
 	}
-	if next < 1 { // the patent names no least C; without one 0 would be final, since P_a = 0 holds
-		next = 1
-		d.Flags |= FlooredAt1
-	}
-	next = min(next, math.MaxInt32) // nor is there a greatest C; this only keeps absurd samples from making it infinite
-	target := float64(g.cfg.Target)
-	if (d.Rate < target && next < c) || (d.Rate > target && next > c) {
-		d.Flags |= NarrativeViolation
-	}
-	g.available, d.Available = next, next
+	g.settle(&d, next)
 	return d
 }
 
+// allowed is the most that C may move: d ([0067]), or d x U_s ([0069]).
+func (g *patent) allowed(utilization float64) float64 {
+	if g.cfg.Law == "patent-damped" {
+		return g.step
+	}
+	// U_s may exceed 1, since nothing is freed ([0070], [0077]); to the letter it then enlarges the step.
+	if g.cfg.CapUtilization {
+		utilization = min(utilization, 1)
+	}
+	return float64(g.step * utilization) // rounded before it is added: no fused multiply-add
+}
+
 // measure fills in what does not depend on the law; C stands as it is.
-func (g *law) measure(s Sample) Decision {
+func (g *gauge) measure(s Sample) Decision {
 	d := Decision{
 		Allocated:  s.Allocated,
 		Efficiency: math.NaN(),
@@ -58,6 +68,7 @@ func (g *law) measure(s Sample) Decision {
 	if !g.begun {
 		d.Flags |= First
 	}
+	g.begun = true
 	if s.Span <= 0 {
 		d.Flags |= NoTime
 		return d
@@ -88,14 +99,21 @@ func (g *law) measure(s Sample) Decision {
 	return d
 }
 
-// allowed is the most that C may move: d ([0067]), or d x U_s ([0069]).
-func (g *law) allowed(utilization float64) float64 {
-	if g.cfg.Law == "patent-damped" {
-		return g.step
+// settle makes next the new C, within what C may be.
+func (g *gauge) settle(d *Decision, next float64) {
+	if next < 1 { // the patent names no least C; without one 0 would be final, since P_a = 0 holds
+		next = 1
+		d.Flags |= FlooredAt1
 	}
-	// U_s may exceed 1, since nothing is freed ([0070], [0077]); to the letter it then enlarges the step.
-	if g.cfg.CapUtilization {
-		utilization = min(utilization, 1)
+	next = min(next, math.MaxInt32) // nor is there a greatest C; this only keeps absurd samples from making it infinite
+	g.available, d.Available = next, next
+	d.narrate(float64(g.cfg.Target))
+}
+
+// narrate flags what the words of [0065] would not have done.
+func (d *Decision) narrate(target float64) {
+	d.Flags &^= NarrativeViolation
+	if (d.Rate < target && d.Available < d.Previous) || (d.Rate > target && d.Available > d.Previous) {
+		d.Flags |= NarrativeViolation
 	}
-	return float64(g.step * utilization) // rounded before it is added: no fused multiply-add
 }

@@ -265,8 +265,10 @@ func TestFlagsString(t *testing.T) {
 		"step-limit-down":      governor.StepLimitDown,
 		"floored-at-1":         governor.FlooredAt1,
 		"narrative-violation":  governor.NarrativeViolation,
+		"at-ceiling|drop":      governor.Drop | governor.AtCeiling,
+		"at-max|slack":         governor.Slack | governor.AtMax,
 		"first|no-time|off-interval|idle|counted-late|no-deliveries|utilization-above-1|" +
-			"step-limit-up|step-limit-down|floored-at-1|narrative-violation": 1<<11 - 1,
+			"step-limit-up|step-limit-down|floored-at-1|narrative-violation|at-ceiling|at-max|slack|drop|shift|within-noise": 1<<17 - 1,
 	} {
 		if f.String() != want {
 			t.Errorf("%b prints as %q, want %q", uint16(f), f, want)
@@ -302,6 +304,12 @@ func anySample(r *rand.Rand) governor.Sample {
 	default:
 		s.Delivered = r.Uint64N(1000000)
 	}
+	if r.IntN(2) == 0 {
+		s.Attempts, s.Retries, s.Deferrals, s.Bounces = r.Uint64N(2000000), r.Uint64(), r.Uint64(), r.Uint64()
+		s.Refusals, s.Timeouts = r.Uint64()>>r.IntN(64), r.Uint64()>>r.IntN(64)
+		s.AttemptTime, s.LookupTime = vt.Span(r.Int64()>>r.IntN(64)), vt.Span(r.Int64())
+		s.Hops, s.Load, s.Demand = anyFloat(r), anyFloat(r), anyFloat(r)
+	}
 	switch r.IntN(8) {
 	case 0:
 		s.Span = 0
@@ -318,7 +326,16 @@ func anySample(r *rand.Rand) governor.Sample {
 func anyConfig(r *rand.Rand) governor.Config {
 	c := governor.Default()
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
-	c.Law = pick("hold", damped, dynamic)
+	c.Law = pick("hold", damped, dynamic, "pi", "regulator", "aimd", "gradient2", "corr-vegas")
+	if c.Law[0] != 'a' && c.Law[0] != 'g' && c.Law[0] != 'c' && r.IntN(2) == 0 {
+		c.Ceiling = pick("aimd", "gradient2", "corr-vegas")
+	}
+	if r.IntN(3) == 0 {
+		c.Max = 1 + 300*r.Float64()
+	}
+	if c.Uses("pi") && r.IntN(2) == 0 {
+		c.PI = governor.PI{Proportional: 10 * r.Float64(), Integral: 10 * r.Float64(), Weight: r.Float64()}
+	}
 	c.Start = 1 + r.Float64()*300
 	c.Target = unit.PerHour(math.Pow(10, r.Float64()*9))
 	c.Interval = vt.Second + vt.Span(r.Int64N(int64(vt.Day)))
@@ -331,8 +348,9 @@ func anyConfig(r *rand.Rand) governor.Config {
 	return c
 }
 
-// Whatever is measured, C moves by no more than the step, the step is d or
-// d x U_s, C is a number and at least 1.
+// Whatever is measured, C is a number, at least 1 and at most what it may be,
+// and no term is NaN that is not undefined. With the patent's laws C moves by no
+// more than the step, and the step is d or d x U_s.
 func TestStepAndFloorHoldForAnySample(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 3000 {
@@ -350,15 +368,18 @@ func TestStepAndFloorHoldForAnySample(t *testing.T) {
 				t.Fatalf("%+v, %+v: C = %g after %g", c, s, d.Available, before)
 			case math.IsNaN(d.Step) || math.IsNaN(d.Rate) || math.IsNaN(d.Utilization) || math.IsNaN(d.Allocated):
 				t.Fatalf("%+v, %+v: %+v", c, s, d)
-			case math.Abs(d.Available-before) > d.Step*(1+1e-9)+1e-12*before:
+			case c.Max > 0 && d.Available > c.Max,
+				(c.Ceiling != "" || c.Law == "aimd" || c.Law == "gradient2" || c.Law == "corr-vegas") && d.Available > 200:
+				t.Fatalf("%+v, %+v: C = %g", c, s, d.Available)
+			case c.Ceiling == "" && c.Max == 0 && math.Abs(d.Available-before) > d.Step*(1+1e-9)+1e-12*before:
 				t.Fatalf("%+v, %+v: C moves from %g to %g, step %g", c, s, before, d.Available, d.Step)
 			case c.Law == damped && d.Step > c.Step(), c.Law == "hold" && d.Step != 0,
 				c.Law == dynamic && d.Step > c.Step()*max(d.Utilization, 0)*(1+1e-9),
-				c.CapUtilization && d.Step > c.Step():
+				c.Law == dynamic && c.CapUtilization && d.Step > c.Step():
 				t.Fatalf("%+v, %+v: step %g, d %g, U %g", c, s, d.Step, c.Step(), d.Utilization)
 			case governor.Published(d.Available) < 1 || float64(governor.Published(d.Available)) > d.Available:
 				t.Fatalf("%+v, %+v: published %d of %g", c, s, governor.Published(d.Available), d.Available)
-			case d.Flags&(governor.NoTime|governor.Idle) != 0 && d.Available != before:
+			case d.Flags&(governor.NoTime|governor.Idle) != 0 && d.Available != before && c.Ceiling == "":
 				t.Fatalf("%+v, %+v: %q, yet C moves", c, s, d.Flags)
 			}
 		}
@@ -407,7 +428,9 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range samples {
-		samples[i].Attempts = r.Uint64()
+		whole := anySample(r) // what else was measured does not count
+		whole.Span, whole.Delivered, whole.Allocated = samples[i].Span, samples[i].Delivered, samples[i].Allocated
+		samples[i] = whole
 	}
 	b, _ := governor.Replay(governor.Default(), samples)
 	for i := range a {

@@ -9,7 +9,7 @@ type Keeper interface {
 	State(*snap.Codec)
 }
 
-func (g *law) State(c *snap.Codec) {
+func (g *gauge) State(c *snap.Codec) {
 	snap.Float(c, &g.available)
 	snap.Bool(c, &g.begun)
 }

@@ -45,8 +45,28 @@ var origins = []origin{
 	{"governor.target", Derived, "Table 1"},
 	{"governor.interval", Derived, "Table 1"},
 	{"governor.start", Assumed, "the patent application names none"},
+	{"governor.max", Assumed, "no limit"},
 	{"governor.factor", Derived, "Table 1: 24 processes a day"},
 	{"governor.d", Derived, "no explicit step: [0067] gives it"},
+	{"governor.pi.proportional", Assumed, "no error is left for it while the rate follows within the interval"},
+	{"governor.pi.integral", Derived, "Skogestad 2003, SIMC: a process that is all delay, here of one interval"},
+	{"governor.pi.weight", Derived, "Astrom and Hagglund: 0 to 1"},
+	{"governor.aimd.backoff", Derived, "Netflix AIMDLimit"},
+	{"governor.aimd.timeout", Derived, "Netflix AIMDLimit"},
+	{"governor.aimd.drops", Assumed, "the library has none: its sample is one request"},
+	{"governor.aimd.min", Derived, "Netflix AIMDLimit"},
+	{"governor.aimd.max", Derived, "Netflix AIMDLimit"},
+	{"governor.gradient2.tolerance", Derived, "Netflix Gradient2Limit"},
+	{"governor.gradient2.smoothing", Derived, "Netflix Gradient2Limit"},
+	{"governor.gradient2.queue", Derived, "Netflix Gradient2Limit"},
+	{"governor.gradient2.window", Derived, "Netflix Gradient2Limit"},
+	{"governor.gradient2.min", Derived, "Netflix Gradient2Limit"},
+	{"governor.gradient2.max", Derived, "Netflix Gradient2Limit"},
+	{"governor.corr_vegas.baseline", Derived, "failsafe-go"},
+	{"governor.corr_vegas.correlation", Derived, "failsafe-go"},
+	{"governor.corr_vegas.max_factor", Derived, "failsafe-go"},
+	{"governor.corr_vegas.min", Derived, "failsafe-go"},
+	{"governor.corr_vegas.max", Derived, "failsafe-go"},
 	{"retry.limit", Derived, "[0073]: from ten to five"},
 	{"retry.delays", Derived, "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
 
@@ -125,6 +145,9 @@ type assumptionList struct {
 func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 	for _, f := range fieldsOf(v.Type()) {
 		value, path, key := v.Field(f.index), below(path, f.name), below(key, f.name)
+		if idle(v, f) {
+			continue
+		}
 		o, known := originOf(key)
 		known = known && l.counts(key)
 		switch {
@@ -158,6 +181,8 @@ func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 // ways to name a step one is idle, and who is alone has no share.
 func (l *assumptionList) counts(key string) bool {
 	switch key {
+	case "governor.max":
+		return l.scenario.Governor.Max > 0
 	case "governor.d":
 		return l.scenario.Governor.StepMode == "explicit"
 	case "governor.factor":

@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"flyball/governor"
 	"flyball/netmodel"
 )
 
@@ -73,11 +74,18 @@ func plainStruct(v reflect.Value) any {
 	}
 	out := reflect.New(reflect.StructOf(types)).Elem()
 	for i, f := range fields {
-		if field := v.Field(f.index); !f.absent(field) {
+		if field := v.Field(f.index); !f.absent(field) && !idle(v, f) {
 			out.Field(i).Set(reflect.ValueOf(plain(field)))
 		}
 	}
 	return out.Interface()
+}
+
+// idle reports whether a field of v has the parameters of what v does not
+// name: they are no part of what it means.
+func idle(v reflect.Value, f field) bool {
+	g, ok := v.Interface().(governor.Config)
+	return ok && g.Idle(f.name)
 }
 
 // plainDist writes a constant as a time and any other distribution as an

@@ -1,0 +1,163 @@
+package governor
+
+import (
+	"math"
+	"slices"
+
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// cycle learns how the efficiency goes through the day. The day has a part for
+// each interval, at most 24; its profile is, part by part, the median of the
+// last days' deviations from their own mean and from what goes on from day to
+// day. It takes three whole days, and counts only if it explains more than half
+// of those deviations: of what noise alone brings about it explains less.
+type cycle struct {
+	parts   int     // 0: intervals too long to tell
+	clock   vt.Span // time of day at the end of the last interval; the day begins with the first
+	part    int     // that of the last interval
+	over    bool    // the day ended with the last interval
+	sums    []float64
+	counts  []int
+	days    []float64 // the last whole days, part by part, one day after the other
+	profile []float64 // empty while nothing is known
+}
+
+const (
+	daysNeeded = 3
+	daysKept   = 7
+)
+
+func newCycle(interval vt.Span) cycle {
+	parts := int(min(24, vt.Day/interval))
+	if parts < 3 {
+		parts = 0
+	}
+	return cycle{parts: parts, sums: make([]float64, parts), counts: make([]int, parts)}
+}
+
+// pass moves the clock on by an interval and returns its part of the day and
+// that of the next, taken to be as long. At the end of a day the profile may
+// change: by how much less it then says of the last interval is the shift.
+func (y *cycle) pass(span vt.Span) (part, next int, shift float64) {
+	if y.parts == 0 {
+		return 0, 0, 0
+	}
+	if y.over {
+		shift = y.at(y.part)
+		y.close()
+		shift -= y.at(y.part)
+	}
+	span %= vt.Day
+	at := func(t vt.Span) int { return int(t % vt.Day * vt.Span(y.parts) / vt.Day) }
+	part, next = at(y.clock+span/2), at(y.clock+span+span/2)
+	y.clock += span
+	y.over = y.clock >= vt.Day
+	if y.over {
+		y.clock -= vt.Day
+	}
+	y.part = part
+	return part, next, shift
+}
+
+// at is what the profile says of a part: ln of the efficiency by that of the
+// day.
+func (y *cycle) at(part int) float64 {
+	if len(y.profile) == 0 {
+		return 0
+	}
+	return y.profile[part]
+}
+
+// learn takes in ln of an interval's efficiency.
+func (y *cycle) learn(part int, efficiency float64) {
+	if y.parts == 0 {
+		return
+	}
+	y.sums[part] += efficiency
+	y.counts[part]++
+}
+
+// close takes in a day that is over, if no part of it is missing.
+func (y *cycle) close() {
+	if !slices.Contains(y.counts, 0) {
+		for i, n := range y.counts {
+			y.days = append(y.days, y.sums[i]/float64(n))
+		}
+		if len(y.days) > daysKept*y.parts {
+			y.days = slices.Delete(y.days, 0, y.parts)
+		}
+		if len(y.days) >= daysNeeded*y.parts {
+			y.profile = y.medians()
+		}
+	}
+	clear(y.sums)
+	clear(y.counts)
+}
+
+// medians is the profile, empty if it explains too little.
+func (y *cycle) medians() []float64 {
+	n := len(y.days) / y.parts
+	means := make([]float64, n)
+	for i, v := range y.days {
+		means[i/y.parts] += v / float64(y.parts)
+	}
+	// What goes on from day to day is no part of the day's cycle.
+	growths := make([]float64, n-1)
+	for d := range growths {
+		growths[d] = (means[d+1] - means[d]) / float64(y.parts)
+	}
+	growth := cautious(growths)
+	off := make([]float64, len(y.days))
+	for i, v := range y.days {
+		off[i] = v - means[i/y.parts] - float64(growth*(float64(i%y.parts)-float64(y.parts-1)/2))
+	}
+
+	profile, mean := make([]float64, y.parts), 0.0
+	for i := range profile {
+		same := make([]float64, n)
+		for d := range same {
+			same[d] = off[d*y.parts+i]
+		}
+		slices.Sort(same)
+		profile[i] = (same[(n-1)/2] + same[n/2]) / 2
+		mean += profile[i] / float64(y.parts)
+	}
+	var all, rest float64
+	for i, v := range off {
+		all += math.Abs(v)
+		rest += math.Abs(v - profile[i%y.parts])
+	}
+	if rest > all/2 {
+		return nil
+	}
+	for i := range profile {
+		profile[i] -= mean
+	}
+	return profile
+}
+
+// cautious is the median; of the two middle ones the smaller, 0 if they do not
+// agree on the sign.
+func cautious(all []float64) float64 {
+	slices.Sort(all)
+	low, high := all[(len(all)-1)/2], all[len(all)/2]
+	switch {
+	case low > 0:
+		return low
+	case high < 0:
+		return high
+	}
+	return 0
+}
+
+func (y *cycle) state(c *snap.Codec) {
+	snap.Int(c, &y.clock)
+	snap.Int(c, &y.part)
+	snap.Bool(c, &y.over)
+	snap.Slice(c, &y.sums, snap.Float)
+	snap.Slice(c, &y.counts, snap.Int)
+	snap.Slice(c, &y.days, snap.Float)
+	snap.Slice(c, &y.profile, snap.Float)
+}

@@ -1,0 +1,101 @@
+package governor
+
+import (
+	"math"
+
+	"flyball/internal/conf"
+	"flyball/internal/snap"
+)
+
+// Gradient2 follows the ratio of a long-term to the present mean attempt time,
+// after Netflix concurrency-limits, Gradient2Limit (restated):
+//
+//	g = clamp(tolerance long / short, 0.5, 1)
+//	L = (1 - smoothing) L + smoothing (g L + queue),   not if less than half of L is in use
+//
+// long is an exponential average over the window, the plain mean of the first
+// ten samples before; it loses 5 % at each sample where it is above twice
+// short. The library's sample is a window of about a second, here it is an
+// interval, so its 600 samples are 75 days of 3 h; and the time is that of all
+// attempts, delivered or not. Failures count nothing.
+type Gradient2 struct {
+	Tolerance float64 `toml:"tolerance" doc:"how much longer than usual an attempt may take before the limit shrinks, as a ratio" range:"1..100"`
+	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is gone at once" range:"0.001..1"`
+	Queue     float64 `toml:"queue" doc:"processes that may wait at the far side; the limit grows by as many while attempts are not slower than usual" range:"0..1000000"`
+	Window    int     `toml:"window" doc:"intervals that the long-term attempt time remembers" range:"1..1000000"`
+	Min       float64 `toml:"min" doc:"least limit" range:"1..1000000"`
+	Max       float64 `toml:"max" doc:"greatest limit" range:"1..1000000"`
+}
+
+func (a Gradient2) validate() []error {
+	var l conf.List
+	l.Check(a.Tolerance >= 1 && a.Tolerance <= 100, "tolerance", "got %g, want 1 to 100", a.Tolerance)
+	l.Check(a.Smoothing >= 0.001 && a.Smoothing <= 1, "smoothing", "got %g, want 0.001 to 1", a.Smoothing)
+	l.Check(a.Queue >= 0 && a.Queue <= 1e6, "queue", "got %g, want 0 to 1000000", a.Queue)
+	l.Check(a.Window >= 1 && a.Window <= 1e6, "window", "got %d, want 1 to 1000000", a.Window)
+	checkLimits(&l, a.Min, a.Max)
+	return l
+}
+
+type gradient2 struct {
+	gauge
+	long average
+}
+
+func (g *gradient2) Decide(s Sample) Decision {
+	d := g.measure(s)
+	short := s.attemptTime()
+	if d.Flags&(NoTime|Idle) != 0 || short == 0 {
+		return d
+	}
+	a, c := g.cfg.Gradient2, g.available
+	long := g.long.add(short, a.Window, warmUp)
+	if long > 2*short {
+		g.long.value = float64(long * 0.95)
+	}
+	if 2*d.Allocated < c {
+		d.Flags |= Slack
+		return d
+	}
+	gradient := min(max(float64(a.Tolerance*long)/short, 0.5), 1)
+	wanted := float64(gradient*c) + a.Queue
+	next := float64((1-a.Smoothing)*c) + float64(a.Smoothing*wanted)
+	g.settle(&d, min(max(next, a.Min), a.Max))
+	d.Step = math.Abs(d.Available - c)
+	return d
+}
+
+func (g *gradient2) State(c *snap.Codec) {
+	g.gauge.State(c)
+	g.long.state(c)
+}
+
+// warmUp is the number of samples that averages take before they decay, in
+// both libraries.
+const warmUp = 10
+
+// average is an exponential average that begins as a plain mean.
+type average struct {
+	value float64
+	sum   float64
+	count int
+}
+
+// add takes a sample into an average over window samples.
+func (a *average) add(v float64, window, warmUp int) float64 {
+	if a.count < warmUp {
+		a.count++
+		a.sum += v
+		a.value = a.sum / float64(a.count)
+		return a.value
+	}
+	gain := 2 / float64(window+1)
+	a.value = float64(a.value*(1-gain)) + float64(v*gain)
+	return a.value
+}
+
+func (a *average) state(c *snap.Codec) {
+	snap.Float(c, &a.value)
+	snap.Float(c, &a.sum)
+	snap.Int(c, &a.count)
+}

@@ -1,0 +1,36 @@
+package governor
+
+import "math"
+
+// ln and exp are those of package math but for the last digits. They are here
+// because package math computes some functions in another way on another
+// processor, and a decision must not depend on where it was made.
+
+// ln of a positive finite number.
+func ln(x float64) float64 {
+	m, e := math.Frexp(x)
+	if m < math.Sqrt2/2 {
+		m *= 2
+		e--
+	}
+	// ln m = 2 artanh f, |f| <= 0.1716
+	f := (m - 1) / (m + 1)
+	square := float64(f * f)
+	sum := 0.0
+	for k := 21; k >= 1; k -= 2 {
+		sum = float64(sum*square) + 1/float64(k)
+	}
+	return float64(float64(e)*math.Ln2) + float64(2*f*sum)
+}
+
+// exp of a number within +-700; beyond, of +-700.
+func exp(x float64) float64 {
+	x = min(max(x, -700), 700)
+	k := math.Round(x / math.Ln2)
+	r := x - float64(k*math.Ln2)
+	sum := 1.0
+	for i := 15; i >= 1; i-- {
+		sum = 1 + float64(r*sum)/float64(i)
+	}
+	return math.Ldexp(sum, int(k))
+}

@@ -1,0 +1,98 @@
+package governor
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestLogarithmsAreThoseOfPackageMath(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	worst := func(got, want, scale float64) bool { return !(math.Abs(got-want) <= 4e-15*max(scale, math.Abs(want))) }
+	for range 100000 {
+		x := math.Pow(10, r.Float64()*600-300)
+		if worst(ln(x), math.Log(x), 1) {
+			t.Fatalf("ln %g = %.17g, want %.17g", x, ln(x), math.Log(x))
+		}
+		y := r.Float64()*60 - 30
+		if worst(exp(y), math.Exp(y), 0) {
+			t.Fatalf("exp %g = %.17g, want %.17g", y, exp(y), math.Exp(y))
+		}
+		if near := 1 + (r.Float64()-0.5)*1e-3; math.Abs(ln(near)-math.Log(near)) > 1e-18 && worst(ln(near), math.Log(near), 0) {
+			t.Fatalf("ln %.17g = %g, want %g", near, ln(near), math.Log(near))
+		}
+	}
+	if want := -744.4400719213812; math.Abs(ln(math.SmallestNonzeroFloat64)-want) > 1e-12 { // package math is wrong there on amd64
+		t.Errorf("ln of the smallest number = %.17g, want %.17g", ln(math.SmallestNonzeroFloat64), want)
+	}
+	for _, x := range []float64{1, math.MaxFloat64, 0.5, 2} {
+		if worst(ln(x), math.Log(x), 1) {
+			t.Errorf("ln %g = %g", x, ln(x))
+		}
+	}
+	if exp(0) != 1 || ln(1) != 0 || exp(1e9) != exp(700) || exp(-1e9) != exp(-700) {
+		t.Error("ends")
+	}
+}
+
+// A day's cycle is found, and nothing else is taken for one.
+func TestCycle(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	wave := func(n int) float64 { return 0.15 * math.Sin(2*math.Pi*float64(n)/8) }
+	for _, v := range []struct {
+		name  string
+		e     func(n int) float64
+		swing float64 // of the profile that should be found
+	}{
+		{"cycle", wave, 0.15},
+		{"cycle under noise", func(n int) float64 { return wave(n) + 0.02*r.NormFloat64() }, 0.15},
+		{"cycle on a drift", func(n int) float64 { return wave(n) - 0.01*float64(n) }, 0.15},
+		{"cycle with a step on the second day", func(n int) float64 {
+			if n > 12 {
+				return wave(n) - 0.3
+			}
+			return wave(n)
+		}, 0.15},
+		{"nothing", func(int) float64 { return 7 }, 0},
+		{"drift", func(n int) float64 { return 0.02 * float64(n) }, 0},
+		{"noise", func(int) float64 { return 0.1 * r.NormFloat64() }, 0},
+		{"a step", func(n int) float64 { return float64(n / 28) }, 0},
+	} {
+		y := newCycle(3 * 3600e9)
+		for n := range 7 * 8 {
+			part, next, _ := y.pass(3 * 3600e9)
+			if part != n%8 || next != (n+1)%8 {
+				t.Fatalf("interval %d is part %d, the next %d", n, part, next)
+			}
+			if n < 3*8 && len(y.profile) > 0 {
+				t.Errorf("%s: a profile after %d intervals", v.name, n)
+			}
+			y.learn(part, v.e(n))
+		}
+		y.pass(3 * 3600e9)
+		for i := range 8 {
+			if want := v.swing / 0.15 * wave(i); math.Abs(y.at(i)-want) > 0.025 {
+				t.Errorf("%s: part %d is %.3f, want %.3f", v.name, i, y.at(i), want)
+			}
+		}
+	}
+
+	// Ten-minute intervals share the hours; a day with a gap is no day; intervals of a third of a day tell nothing of hours.
+	y := newCycle(600e9)
+	for n := range 4 * 144 {
+		part, _, _ := y.pass(600e9)
+		if part != n/6%24 {
+			t.Fatalf("ten minutes no. %d lie in hour %d", n, part)
+		}
+		if n/144 != 1 || n/6%24 != 5 {
+			y.learn(part, math.Cos(float64(part)))
+		}
+	}
+	y.pass(600e9)
+	if len(y.days) != 3*24 {
+		t.Errorf("%d hours of whole days, want %d", len(y.days), 3*24)
+	}
+	if y := newCycle(12 * 3600e9); y.parts != 0 {
+		t.Errorf("half-days: %d parts", y.parts)
+	}
+}

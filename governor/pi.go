@@ -1,0 +1,81 @@
+package governor
+
+import (
+	"math"
+
+	"flyball/internal/conf"
+	"flyball/internal/snap"
+)
+
+// PI is a proportional-integral controller in velocity form with conditional
+// integration and set-point weight (Astrom and Hagglund, PID Controllers, 3.5;
+// restated):
+//
+//	dC = C (proportional ((b - y) - (b - y before)) + integral (1 - y)),   y = M_s / T
+//
+// It is the classical yardstick. Both gains are multiplied by C ("gain
+// scheduling"), since a process more gives the M_s / C-th part of the rate: so
+// they are pure numbers and the loop is the same at any size. The integral part
+// is left out where it cannot act: at the floor, at the configured most and
+// while fewer than nine in ten of the processes are in use. Without deliveries
+// there is nothing to steer by and C is held.
+type PI struct {
+	Proportional float64 `toml:"proportional" doc:"part of C per change of the rate by the target" range:"0..10"`
+	Integral     float64 `toml:"integral" doc:"part of C per interval and error of the size of the target" range:"0..10"`
+	Weight       float64 `toml:"weight" doc:"set-point weight b; while the target does not change it only counts in the first interval" range:"0..1"`
+}
+
+func (p PI) validate() []error {
+	var l conf.List
+	l.Check(p.Proportional >= 0 && p.Proportional <= 10, "proportional", "got %g, want 0 to 10", p.Proportional)
+	l.Check(p.Integral >= 0 && p.Integral <= 10, "integral", "got %g, want 0 to 10", p.Integral)
+	l.Check(p.Weight >= 0 && p.Weight <= 1, "weight", "got %g, want 0 to 1", p.Weight)
+	return l
+}
+
+type pi struct {
+	gauge
+	before float64 // b - y of the interval before, if known
+	known  bool
+}
+
+func (g *pi) Decide(s Sample) Decision {
+	d := g.measure(s)
+	y := d.Rate / float64(g.cfg.Target)
+	if d.Flags&(NoTime|Idle|NoDeliveries) != 0 || !(y <= math.MaxFloat64) {
+		g.known = false
+		return d
+	}
+	c, p := g.available, g.cfg.PI
+	weighted := p.Weight - y
+	var change float64
+	if g.known {
+		change = float64(p.Proportional * (weighted - g.before))
+	}
+	g.before, g.known = weighted, true
+	missing := 1 - y
+	switch {
+	case missing > 0 && slack(d):
+		d.Flags |= Slack
+	case missing > 0 && g.cfg.Max > 0 && c >= g.cfg.Max:
+		d.Flags |= AtMax
+	case missing < 0 && c <= 1: // the floor
+	default:
+		change += float64(p.Integral * missing)
+	}
+	g.settle(&d, c+float64(c*change))
+	d.Step = math.Abs(d.Available - c)
+	return d
+}
+
+// slack reports whether fewer than nine in ten of the published processes were
+// in use: then more of them would have changed nothing.
+func slack(d Decision) bool {
+	return d.Allocated < float64(0.9*float64(Published(d.Previous)))
+}
+
+func (g *pi) State(c *snap.Codec) {
+	g.gauge.State(c)
+	snap.Float(c, &g.before)
+	snap.Bool(c, &g.known)
+}

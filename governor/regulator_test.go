@@ -1,0 +1,179 @@
+package governor_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"flyball/governor"
+)
+
+// A target that no number of processes reaches: throughput is near its peak
+// after 30 intervals and stays there, and C does not go far past it. From more
+// than two thirds of the peak, or for a target of half as much again, the first
+// steps may go past it, and where noise is 3 % or more so may later ones.
+func TestRegulatorNeverCollapses(t *testing.T) {
+	peak, most := peakOf(narrow)
+	const seeds, length = 50, 200
+	for _, v := range []struct {
+		cv, overs, least float64 // limits: share of runs that go above 1.1 of the peak, mean rate by that of the peak
+	}{{0, 0, 0.985}, {0.01, 0.12, 0.98}, {0.03, 0.7, 0.97}, {0.10, 1, 0.93}} {
+		for _, over := range []float64{1.02, 1.05, 1.16} {
+			for _, start := range []float64{40, 100, 200} {
+				above, late, mean, greatest := 0.0, 0.0, 0.0, 0.0
+				for seed := range uint64(seeds) {
+					p := trial{efficiency: still(narrow), target: over * most, start: start, intervals: length, cv: v.cv}
+					o := p.run(t, lawNamed("regulator"), seed)
+					c := slices.Max(o.c)
+					greatest = max(greatest, c/peak)
+					if c > 1.1*peak {
+						above += 1.0 / seeds
+					}
+					if o.clean[30] < 0.97*most {
+						late += 1.0 / seeds
+					}
+					for _, x := range o.clean[30:] {
+						mean += x / most / (length - 30) / seeds
+					}
+				}
+				what := fmt.Sprintf("cv %g %%, target %g of the peak, from %g", v.cv*100, over, start)
+				t.Logf("%s: mean rate %.3f of the peak's, below 0.97 at 30 in %.0f %%; C above 1.1 in %.0f %%, at most %.2f",
+					what, mean, late*100, above*100, greatest)
+				atMost(t, what+": share above 1.1 of the peak", above, v.overs)
+				atMost(t, what+": rate missing", 1-mean, 1-v.least)
+				if v.cv <= 0.03 {
+					atMost(t, what+": share below 0.97 at 30", late, 0.08)
+				}
+			}
+		}
+	}
+
+	// Begun far beyond the peak it finds the way back.
+	for seed := range uint64(20) {
+		p := trial{efficiency: still(narrow), target: 1.16 * most, start: 600, intervals: 100, cv: 0.01}
+		o := p.run(t, lawNamed("regulator"), seed)
+		if x := o.clean[99]; x < 0.95*most {
+			t.Errorf("seed %d: from 600 processes: %g/h after 100 intervals, the peak has %g", seed, x, most)
+		}
+	}
+}
+
+// An outage leaves no trace, of whatever length: nothing has happened to C. One
+// that begins and ends within intervals leaves none either if it fills one of
+// them or cuts one by more than a third.
+func TestRegulatorForgetsOutages(t *testing.T) {
+	for _, cv := range []float64{0, 0.01} {
+		for _, length := range []float64{1, 2, 8, 64, 300} {
+			for _, at := range []float64{30, 30.3, 30.6, 30.9} {
+				if length == 1 && at == 30.9 {
+					continue // a tenth is missing in one interval and most of the next: the first passes for slowness
+				}
+				for seed := range uint64(30) {
+					p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 40 + int(length), cv: cv, down: outage(at, length)}
+					o := p.run(t, lawNamed("regulator"), seed)
+					end := int(math.Ceil(at + length))
+					atMost(t, fmt.Sprintf("cv %g: outage of %g at %g, seed %d: error one interval after it", cv, length, at, seed),
+						math.Abs(o.clean[end+1]/target-1), 0.05)
+					if at == 30 && o.c[end] != min(o.c[29], o.c[30]) { // the last decision before it is taken back if it was upwards
+						t.Errorf("outage of %g: C goes from %g, %g to %g", length, o.c[29], o.c[30], o.c[end])
+					}
+				}
+			}
+		}
+	}
+}
+
+// Whether work is counted in its interval or two later, C comes to rest. Under
+// noise it wanders less than that of the patent's law with d = 8.
+func TestRegulatorComesToRestWhateverTheLag(t *testing.T) {
+	for _, lag := range []float64{0, 0.25, 0.5, 0.75, 0.9, 1, 1.2, 1.5, 1.75, 2} {
+		for _, start := range []float64{40, 101, 141, 200, 250} {
+			swing := func(law string, cv float64, seed uint64) float64 {
+				p := trial{efficiency: still(plantB), target: target, start: start, intervals: 300, cv: cv, lag: lag}
+				tail := p.run(t, lawNamed(law), seed).c[150:]
+				return (slices.Max(tail) - slices.Min(tail)) / c1
+			}
+			var ours, theirs float64
+			for seed := range uint64(10) {
+				atMost(t, fmt.Sprintf("lag %g from %g: tail peak to peak, by C", lag, start), swing("regulator", 0, seed), 0.02)
+				ours += swing("regulator", 0.01, seed) / 10
+				theirs += swing("d=8", 0.01, seed) / 10
+			}
+			t.Logf("lag %g from %g: tail peak to peak under noise of 1 %%: %.3f of C, %.2f of that of d = 8", lag, start, ours, ours/theirs)
+			atMost(t, fmt.Sprintf("lag %g from %g: mean tail peak to peak under noise of 1 %%, by that of d = 8", lag, start), ours/theirs, 0.6)
+		}
+	}
+}
+
+// After three days it knows the day: C moves before the efficiency does.
+func TestRegulatorLearnsTheDay(t *testing.T) {
+	for _, v := range []struct {
+		name  string
+		plant func(float64) float64
+	}{{"A", constant}, {"B", plantB}} {
+		for _, cv := range []float64{0, 0.01, 0.03} {
+			for _, swing := range []float64{0.05, 0.15, 0.3} {
+				p := trial{efficiency: daily(v.plant, swing), target: target, start: 140, intervals: 112, from: 24, cv: cv}
+				ratio := p.mean(t, "regulator", 20).iae / p.mean(t, "hold", 20).iae
+				t.Logf("plant %s, +-%g %%, cv %g %%: IAE of days 4 to 14 is %.2f of that of hold", v.name, 100*swing, 100*cv, ratio)
+				limit := 0.2 // the goal is 0.4
+				switch {
+				case swing == 0.05 && cv == 0.03: // noise of its size hides the cycle, and is part of either IAE
+					limit = 1.05
+				case swing == 0.05 || cv == 0.03:
+					limit = 0.36
+				}
+				atMost(t, fmt.Sprintf("plant %s, +-%g %%, cv %g %%: IAE by hold", v.name, 100*swing, 100*cv), ratio, limit)
+			}
+		}
+	}
+}
+
+// A day's cycle of +-10 % under a target that is out of reach is the hardest:
+// either looks like the other. The rate stays near its peak, but C wanders, up
+// to three times the processes of the peak.
+func TestRegulatorAtThePeakThroughTheDay(t *testing.T) {
+	peak, most := peakOf(narrow)
+	for seed := range uint64(20) {
+		p := trial{efficiency: daily(narrow, 0.1), target: 1.16 * most, start: 200, intervals: 200, cv: 0.005}
+		o := p.run(t, lawNamed("regulator"), seed)
+		mean := 0.0
+		for _, x := range o.clean[40:] {
+			mean += x / most / 160
+		}
+		t.Logf("seed %d: C at most %.2f of the peak, mean rate %.3f", seed, slices.Max(o.c)/peak, mean)
+		atMost(t, "C by that of the peak", slices.Max(o.c)/peak, 3)
+		atMost(t, "rate missing", 1-mean, 0.09)
+	}
+}
+
+// C stands still while there is nothing to learn: no noise makes it move by more
+// than it is worth.
+func TestRegulatorHoldsStill(t *testing.T) {
+	p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 200, from: 50}
+	for _, cv := range []float64{0.01, 0.03, 0.10} {
+		p.cv = cv
+		ours, d3 := p.mean(t, "regulator", 30), p.mean(t, "d=3", 30)
+		t.Logf("cv %g %%: IAE %.2f of d = 3, total variation %.2f", 100*cv, ours.iae/d3.iae, ours.variation/d3.variation)
+		atMost(t, "IAE by d = 3", ours.iae/d3.iae, 1.02)
+		atMost(t, "total variation by d = 3", ours.variation/d3.variation, 0.5)
+	}
+}
+
+func TestRegulatorFlags(t *testing.T) {
+	p := trial{efficiency: func(n int, c float64) float64 {
+		if n >= 20 {
+			return 700
+		}
+		return 1000
+	}, target: target, start: 140, intervals: 30, cv: 0.01}
+	o := p.run(t, lawNamed("regulator"), 1)
+	for n, d := range o.decisions {
+		if (d.Flags&governor.Shift != 0) != (n == 20) {
+			t.Errorf("interval %d: flags %q", n, d.Flags)
+		}
+	}
+	near(t, "C one interval after the efficiency fell to 700", o.c[21], 200, 10)
+	near(t, "C at last", o.c[29], 200, 4)
+}

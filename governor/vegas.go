@@ -1,0 +1,160 @@
+package governor
+
+import (
+	"math"
+	"slices"
+
+	"flyball/internal/conf"
+	"flyball/internal/snap"
+)
+
+// CorrVegas estimates the queue at the far side from attempt times, as TCP
+// Vegas does, and watches how throughput and attempt time went along with
+// concurrency, after failsafe-go, adaptivelimiter (restated). Of its published
+// rivals it alone notices that more processes deliver less.
+//
+//	q = ceil(L (1 - base / recent)),   lg = max(1, floor(log10 L))
+//	q > 6 lg                                               L - lg
+//	full and corr(P, throughput) < 0                       L - lg
+//	full and corr(P, throughput) < 0.3, corr(P, time) > 0.5   L - lg
+//	full and cv(throughput) < 0.2, corr(P, time) > 0.5     L - lg
+//	q < 3 lg                                               L + lg
+//	else                                                   L
+//	in any case, if that is above max_factor P             L - lg
+//
+// recent is the median of five samples, averaged over five; base the average
+// of recent over ten. The library's sample is the 90th percentile of 1 to 30 s,
+// here it is the interval's mean attempt time; its concurrency is the most that
+// were in flight, here P_a; "full" is P_a of at least nine in ten of L; its
+// throughput is concurrency / recent, as here. Correlations stand over the last
+// 50 samples and are 0 before the tenth.
+type CorrVegas struct {
+	Baseline    int     `toml:"baseline" doc:"intervals that the usual attempt time remembers" range:"1..1000000"`
+	Correlation int     `toml:"correlation" doc:"intervals over which correlations are taken" range:"2..10000"`
+	MaxFactor   float64 `toml:"max_factor" doc:"the limit falls while it is above this multiple of the processes in use" range:"1..1000000"`
+	Min         float64 `toml:"min" doc:"least limit" range:"1..1000000"`
+	Max         float64 `toml:"max" doc:"greatest limit" range:"1..1000000"`
+}
+
+func (a CorrVegas) validate() []error {
+	var l conf.List
+	l.Check(a.Baseline >= 1 && a.Baseline <= 1e6, "baseline", "got %d, want 1 to 1000000", a.Baseline)
+	l.Check(a.Correlation >= 2 && a.Correlation <= 10000, "correlation", "got %d, want 2 to 10000", a.Correlation)
+	l.Check(a.MaxFactor >= 1 && a.MaxFactor <= 1e6, "max_factor", "got %g, want 1 to 1000000", a.MaxFactor)
+	checkLimits(&l, a.Min, a.Max)
+	return l
+}
+
+type corrVegas struct {
+	gauge
+	times  []float64 // the last five
+	recent average
+	base   average
+	seen   []point // the last correlation samples
+}
+
+// point is one sample of what goes along with what.
+type point struct{ processes, throughput, time float64 }
+
+func (g *corrVegas) Decide(s Sample) Decision {
+	d := g.measure(s)
+	t := s.attemptTime()
+	if d.Flags&(NoTime|Idle) != 0 || t == 0 || !(d.Allocated <= math.MaxInt32) {
+		return d
+	}
+	a, c := g.cfg.CorrVegas, g.available
+	g.times = push(g.times, t, 5)
+	if len(g.times) == 5 {
+		t = median(g.times)
+	}
+	recent := g.recent.add(t, 5, warmUp)
+	base := g.base.add(recent, a.Baseline, warmUp)
+	queue := math.Ceil(float64(c * (1 - base/recent)))
+	g.seen = push(g.seen, point{d.Allocated, d.Allocated / recent, recent}, a.Correlation)
+
+	lg := 1.0
+	for p := 100.0; p <= c; p *= 10 { // floor(log10 C), at least 1
+		lg++
+	}
+	next := c
+	full := !slack(d)
+	toThroughput, toTime, spread := g.correlations()
+	switch {
+	case queue > 6*lg,
+		full && toThroughput < 0,
+		full && toThroughput < 0.3 && toTime > 0.5,
+		full && spread < 0.2 && toTime > 0.5:
+		next = c - lg
+	case queue < 3*lg:
+		next = c + lg
+	}
+	if next > float64(a.MaxFactor*d.Allocated) {
+		next = c - lg
+	}
+	g.settle(&d, min(max(next, a.Min), a.Max))
+	d.Step = math.Abs(d.Available - c)
+	return d
+}
+
+// correlations are those of the processes with throughput and with attempt
+// time, and the coefficient of variation of throughput; 0, 0 and 0 during the
+// warm-up, and a correlation is 0 where one side never changed.
+func (g *corrVegas) correlations() (toThroughput, toTime, spread float64) {
+	n := float64(len(g.seen))
+	if len(g.seen) < warmUp {
+		return 0, 0, 0
+	}
+	var mean point
+	for _, p := range g.seen {
+		mean.processes += p.processes / n
+		mean.throughput += p.throughput / n
+		mean.time += p.time / n
+	}
+	var pp, qq, tt, pq, pt float64
+	for _, p := range g.seen {
+		dp, dq, dt := p.processes-mean.processes, p.throughput-mean.throughput, p.time-mean.time
+		pp += float64(dp * dp)
+		qq += float64(dq * dq)
+		tt += float64(dt * dt)
+		pq += float64(dp * dq)
+		pt += float64(dp * dt)
+	}
+	return ratio(pq, math.Sqrt(pp)*math.Sqrt(qq)), ratio(pt, math.Sqrt(pp)*math.Sqrt(tt)), ratio(math.Sqrt(qq/n), mean.throughput)
+}
+
+// ratio is a / b, 0 where that says nothing.
+func ratio(a, b float64) float64 {
+	if r := a / b; math.Abs(r) <= math.MaxFloat64 {
+		return r
+	}
+	return 0
+}
+
+// push appends to the last n.
+func push[T any](all []T, v T, n int) []T {
+	all = append(all, v)
+	if len(all) > n {
+		copy(all, all[1:])
+		all = all[:n]
+	}
+	return all
+}
+
+// median of a few numbers, the upper one of two.
+func median(all []float64) float64 {
+	sorted := slices.Clone(all)
+	slices.Sort(sorted)
+	return sorted[len(sorted)/2]
+}
+
+func (g *corrVegas) State(c *snap.Codec) {
+	g.gauge.State(c)
+	snap.Slice(c, &g.times, snap.Float)
+	g.recent.state(c)
+	g.base.state(c)
+	snap.Slice(c, &g.seen, func(c *snap.Codec, p *point) {
+		snap.Float(c, &p.processes)
+		snap.Float(c, &p.throughput)
+		snap.Float(c, &p.time)
+	})
+}
