@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type liveOptions struct {
 	from                     source
 	to                       output
 	list, suppress, template string
+	promotion                string
 	receiver                 string
 	scale                    float64
 }
@@ -53,6 +55,7 @@ port can be opened, 8 for an address that is not loopback.`,
 	}
 	o.from.flags(c)
 	o.to.flags(c)
+	c.Flags().StringVar(&o.promotion, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
 	c.Flags().StringVar(&o.list, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	c.Flags().StringVar(&o.suppress, "suppress", "", "file of addresses that are not mailed")
 	c.Flags().StringVar(&o.template, "template", "", "message template; a plain one of the scenario's size if not given")
@@ -68,6 +71,14 @@ func (a *app) live(o *liveOptions) error {
 	}
 	if err := o.to.check(); err != nil {
 		return err
+	}
+	var says []string
+	if o.promotion != "" {
+		var words string
+		if s, words, err = promoted(s, o.promotion, time.Now()); err != nil {
+			return err
+		}
+		says = append(says, words)
 	}
 	r, err := o.prepare(s)
 	if err != nil {
@@ -120,7 +131,7 @@ func (a *app) live(o *liveOptions) error {
 	if books != nil {
 		more = append(more, reports.File{Path: "rehearsal.json", Data: books.file()})
 	}
-	err = a.finish(s, text, run, &o.to, append(r.listWords(), books.words()...), more, stop)
+	err = a.finish(s, text, run, &o.to, slices.Concat(says, r.listWords(), books.words()), more, stop)
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		return fail(exitEnvironment, "the run was stopped: %w", broken)
 	}
@@ -130,7 +141,7 @@ func (a *app) live(o *liveOptions) error {
 // words are the flags that make the run again.
 func (o *liveOptions) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
-	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}} {
+	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}, {"--promotion", o.promotion}} {
 		if f.value != "" {
 			words = append(words, f.name, quote(f.value))
 		}

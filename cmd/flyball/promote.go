@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/tabular"
+	"flyball/internal/vt"
+	"flyball/promotion"
+	"flyball/reports"
+	"flyball/scenarios"
+)
+
+// promotions is the file that records are kept in unless another is named.
+const promotions = "promotions.jsonl"
+
+// leastShown is the number of replications that a promotion must rest on: one
+// run is one draw of luck.
+const leastShown = 10
+
+func (a *app) promoteCommand() *cobra.Command {
+	var by, note, record, lasts string
+	var check bool
+	c := &cobra.Command{
+		Use:   "promote DIR",
+		Short: "Record that parameters may go to live servers",
+		Long: `Record that the governor's law and the resend policy of a simulated scenario may
+go to live servers: the parameters, what they were shown to do with intervals,
+seed and replications, revision, by whom, when, and until when. DIR is the folder
+of a run with --replications, ten at least, whole, with all expectations met.
+
+Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
+before. flyball realrun --promotion takes its parameters from the last one.
+--check reads the file, and says what is in force.
+
+Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
+7 the record cannot be written, 8 these parameters may not be promoted, or with
+--check nothing is in force.`,
+		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case check && len(args) > 0:
+				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
+			case !check && len(args) != 1:
+				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if check {
+				return a.checkPromotions(record, time.Now())
+			}
+			span, err := vt.ParseSpan(lasts)
+			switch {
+			case by == "":
+				return fail(exitUsage, "--by: got none, want who answers for it")
+			case err != nil:
+				return fail(exitUsage, "--for: %w", err)
+			case span < vt.Minute || span > 366*vt.Day:
+				return fail(exitUsage, "--for: got %s, want 1m to 366d", lasts)
+			}
+			return a.promote(args[0], record, by, note, time.Duration(span), time.Now().UTC().Truncate(time.Second))
+		},
+	}
+	c.Flags().StringVar(&by, "by", "", "who answers for it")
+	c.Flags().StringVar(&lasts, "for", "30d", "how long it holds")
+	c.Flags().StringVar(&note, "note", "", "why")
+	c.Flags().StringVar(&record, "record", promotions, "file of records")
+	c.Flags().BoolVar(&check, "check", false, "read the records instead")
+	return c
+}
+
+func (a *app) promote(dir, file, by, note string, lasts time.Duration, now time.Time) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fail(exitUsage, "promote: %w", err)
+	}
+	n, err := reports.Replications(dir)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	if n < leastShown {
+		return fail(exitRefused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), leastShown)
+	}
+	e, x, err := reports.ReadEnsemble(dir)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	s, err := scenarios.Load(filepath.Join(dir, "scenario.resolved.toml"), x.ResolvedTOML, nil)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	if scenarios.ID(s) != e.ScenarioID {
+		return fail(exitInvalid, "%s: the scenario is %.12s, its results are of %.12s", dir, scenarios.ID(s), e.ScenarioID)
+	}
+	if e.Partial {
+		return fail(exitRefused, "%s is partial: it was stopped before its end", dir)
+	}
+	for _, v := range e.Expectations {
+		if v.Met < e.Replications {
+			return fail(exitRefused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
+		}
+	}
+	rec := promotion.Record{By: by, At: now, Expires: now.Add(lasts), Note: note, Parameters: string(s.Parameters().TOML()),
+		Shown: promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
+			Revision: version(), Replay: e.Replay}}
+	for _, m := range e.Measures {
+		if m.Value.Known() && m.Low.Known() && m.High.Known() {
+			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
+		}
+	}
+	before, err := readIfThere(file)
+	if err != nil {
+		return exit{exitEnvironment, err}
+	}
+	text, rec, err := promotion.Append(bytes.NewReader(before), file, rec)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	if err := replaceFile(file, text); err != nil {
+		return exit{exitEnvironment, err}
+	}
+	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
+		rec.Number, file, s.Governor.Law, e.Name, e.Replications, e.Seed, rec.Expires.Format(time.RFC3339))
+	return nil
+}
+
+func readIfThere(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return text, err
+}
+
+// replaceFile writes all of a file or nothing of it.
+func replaceFile(name string, text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(text)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}
+
+func (a *app) checkPromotions(file string, now time.Time) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fail(exitUsage, "--record: %w", err)
+	}
+	defer f.Close()
+	all, err := promotion.Read(f, file)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	var rows [][]string
+	for _, r := range all {
+		rows = append(rows, []string{fmt.Sprint(r.Number), r.At.Format(time.RFC3339), r.Expires.Format(time.RFC3339), r.By, r.Shown.Scenario, fmt.Sprint(r.Shown.Replications), r.Note})
+	}
+	head := []string{"no.", "promoted", "expires", "by", "scenario", "replications", "note"}
+	if err := tabular.Write(a.out, head, rows, func(column int) bool { return column != 0 && column != 5 }); err != nil {
+		return err
+	}
+	r, err := promotion.InForce(all, now)
+	if err != nil {
+		return exit{exitRefused, err}
+	}
+	fmt.Fprintf(a.out, "\nThe chain is whole. In force is promotion %d:\n\n%s", r.Number, r.Parameters)
+	return nil
+}
+
+// promoted gives a scenario the parameters that are in force, and says so.
+func promoted(s *scenarios.Scenario, file string, now time.Time) (*scenarios.Scenario, string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, "", fail(exitUsage, "--promotion: %w", err)
+	}
+	defer f.Close()
+	all, err := promotion.Read(f, file)
+	if err != nil {
+		return nil, "", exit{exitInvalid, err}
+	}
+	r, err := promotion.InForce(all, now)
+	if err != nil {
+		return nil, "", fail(exitRefused, "--promotion %s: %w", file, err)
+	}
+	p, err := scenarios.LoadParameters(fmt.Sprintf("%s:%d: parameters", file, r.Number), []byte(r.Parameters))
+	if err != nil {
+		return nil, "", exit{exitInvalid, err}
+	}
+	with := *s
+	with.Governor, with.Retry = p.Governor, p.Retry
+	if errs := with.Validate(); errs != nil {
+		return nil, "", fail(exitInvalid, "--promotion %s: in scenario %s: %w", file, s.Name, errors.Join(errs...))
+	}
+	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
+		p.Governor.Law, r.Number, file, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
+	return &with, words, nil
+}

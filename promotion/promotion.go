@@ -1,0 +1,125 @@
+// Package promotion keeps the record of parameters that may go to live
+// servers: which, shown by what, by whom, and until when. A record is a line
+// of JSON that names the SHA-256 of the line before it, so that none can be
+// changed, removed or put in without all later ones showing it. It reads no
+// clock and no environment: the time is an argument.
+package promotion
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+const (
+	schema        = "flyball/promotion"
+	schemaVersion = 1
+)
+
+// Record is one promotion.
+type Record struct {
+	Schema        string    `json:"schema"`
+	SchemaVersion int       `json:"schema_version"`
+	Number        int       `json:"number"`   // 1 is the first
+	Previous      string    `json:"previous"` // SHA-256 of the line before, empty in the first
+	By            string    `json:"by"`
+	At            time.Time `json:"at"`
+	Expires       time.Time `json:"expires"`
+	Note          string    `json:"note,omitempty"`
+	Shown         Shown     `json:"shown"`
+	Parameters    string    `json:"parameters"` // TOML tables [governor] and [retry]
+}
+
+// Shown is what the parameters were shown to do, and how to see it again.
+type Shown struct {
+	Scenario     string    `json:"scenario"`
+	ScenarioID   string    `json:"scenario_id"`
+	Seed         uint64    `json:"seed"`
+	Replications int       `json:"replications"`
+	Digest       string    `json:"digest"`
+	Revision     string    `json:"revision"` // program and its version
+	Replay       string    `json:"replay"`   // command line
+	Measures     []Measure `json:"measures"`
+}
+
+// Measure is the mean of a metric with its interval.
+type Measure struct {
+	Metric string  `json:"metric"`
+	Value  float64 `json:"value"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Level  float64 `json:"level"`
+}
+
+// Read reads a chain of records and checks that it is whole. Errors are of the
+// form name:line: message. No record is no error.
+func Read(r io.Reader, name string) ([]Record, error) {
+	all, _, err := read(r, name)
+	return all, err
+}
+
+func read(r io.Reader, name string) (all []Record, last string, err error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		return nil, "", fmt.Errorf("%s: the last line is cut short", name)
+	}
+	for line := range bytes.Lines(text) {
+		at := len(all) + 1
+		var rec Record
+		dec := json.NewDecoder(bytes.NewReader(line))
+		dec.DisallowUnknownFields()
+		switch err := dec.Decode(&rec); {
+		case err != nil:
+			return nil, "", fmt.Errorf("%s:%d: %w", name, at, err)
+		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
+			return nil, "", fmt.Errorf("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
+		case rec.Number != at || rec.Previous != last:
+			return nil, "", fmt.Errorf("%s:%d: the chain is broken: number %d after a line with SHA-256 %.12s names %.12s", name, at, rec.Number, last, rec.Previous)
+		}
+		all = append(all, rec)
+		sum := sha256.Sum256(line)
+		last = hex.EncodeToString(sum[:])
+	}
+	return all, last, nil
+}
+
+// Append gives the chain that r holds with one more record, whose number and
+// predecessor it fills in.
+func Append(r io.Reader, name string, rec Record) ([]byte, Record, error) {
+	var text bytes.Buffer
+	all, last, err := read(io.TeeReader(r, &text), name)
+	if err != nil {
+		return nil, rec, err
+	}
+	rec.Schema, rec.SchemaVersion, rec.Number, rec.Previous = schema, schemaVersion, len(all)+1, last
+	line, err := json.Marshal(rec)
+	if err != nil {
+		return nil, rec, err
+	}
+	return append(append(text.Bytes(), line...), '\n'), rec, nil
+}
+
+// ErrRefused is why nothing of a chain may be used.
+var ErrRefused = errors.New("refused")
+
+// InForce is the record of a chain that holds at a time: the last one, unless
+// it has expired. An older one is never taken instead: it was replaced for a
+// reason.
+func InForce(all []Record, now time.Time) (Record, error) {
+	if len(all) == 0 {
+		return Record{}, fmt.Errorf("%w: nothing was promoted", ErrRefused)
+	}
+	last := all[len(all)-1]
+	if !now.Before(last.Expires) {
+		return Record{}, fmt.Errorf("%w: promotion %d by %s expired at %s", ErrRefused, last.Number, last.By, last.Expires.Format(time.RFC3339))
+	}
+	return last, nil
+}

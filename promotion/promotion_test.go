@@ -1,0 +1,68 @@
+package promotion
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// chain is three promotions, each an hour after the last and good for a day.
+func chain(t *testing.T) []byte {
+	t.Helper()
+	var text []byte
+	for i, by := range []string{"ann", "bob", "ann"} {
+		at := noon.Add(time.Duration(i) * time.Hour)
+		var err error
+		if text, _, err = Append(bytes.NewReader(text), "p", Record{By: by, At: at, Expires: at.Add(24 * time.Hour), Parameters: "[governor]\n"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text
+}
+
+func TestChain(t *testing.T) {
+	all, err := Read(bytes.NewReader(chain(t)), "p")
+	if err != nil || len(all) != 3 || all[2].Number != 3 || all[1].By != "bob" || all[0].Previous != "" || all[2].Previous == all[1].Previous {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if r, err := InForce(all, noon.Add(25*time.Hour)); err != nil || r.Number != 3 {
+		t.Errorf("in force: %+v, %v", r, err)
+	}
+	if _, err := InForce(all, noon.Add(26*time.Hour)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "promotion 3 by ann expired") {
+		t.Errorf("expired: %v", err)
+	}
+	if _, err := InForce(nil, noon); !errors.Is(err, ErrRefused) {
+		t.Errorf("empty: %v", err)
+	}
+}
+
+// Whatever is done to a record but the last, the chain shows it; and the last
+// one must be whole.
+func TestTampering(t *testing.T) {
+	good := chain(t)
+	lines := bytes.SplitAfter(good, []byte("\n"))
+	for what, v := range map[string]struct {
+		text []byte
+		want string
+	}{
+		"another name":   {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1), "p:3: the chain is broken"},
+		"one left out":   {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
+		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken"},
+		"twice":          {append(bytes.Clone(good), lines[2]...), "p:4: the chain is broken"},
+		"cut short":      {good[:len(good)-1], "p: the last line is cut short"},
+		"other schema":   {bytes.Replace(good, []byte("flyball/promotion"), []byte("flyball/summary"), 1), "p:1: got schema"},
+		"unknown key":    {bytes.Replace(good, []byte(`"by"`), []byte(`"buy"`), 1), "p:1: json: unknown field"},
+		"no JSON":        {[]byte("x\n"), "p:1: invalid character"},
+	} {
+		if _, err := Read(bytes.NewReader(v.text), "p"); err == nil || !strings.Contains(err.Error(), v.want) {
+			t.Errorf("%s: %v, want %q", what, err, v.want)
+		}
+		if _, _, err := Append(bytes.NewReader(v.text), "p", Record{}); err == nil {
+			t.Errorf("%s: a record is appended", what)
+		}
+	}
+}
