@@ -71,12 +71,18 @@ func (r *Report) Observe() Observation {
 	}
 	// A server that was not judged did neither settle nor fail to.
 	if slices.ContainsFunc(o.tracks, func(t track) bool { return math.IsNaN(t.settled) }) {
-		o.metrics[settlingMetric] = math.NaN()
+		o.metrics[settlingMetric], o.metrics[settlingMetric2] = math.NaN(), math.NaN()
 	}
 	return o
 }
 
-const settlingMetric = "settling_intervals_5pct"
+// Times that may never come: then they are +Inf, and the horizon in a mean.
+const (
+	settlingMetric  = "settling_intervals_5pct"
+	settlingMetric2 = "settling_intervals_2pct"
+)
+
+func mayNeverCome(metric string) bool { return metric == settlingMetric || metric == settlingMetric2 }
 
 // Asked is what an ensemble was asked for.
 type Asked struct {
@@ -220,7 +226,7 @@ func Headline(s *scenarios.Scenario, runs []Observation) string {
 // panics on a name that Measures does not have.
 func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Interval {
 	values := values(s, runs, name)
-	if name == settlingMetric {
+	if mayNeverCome(name) {
 		return stats.RestrictMean(values, float64(horizon(runs)), confidence).Interval
 	}
 	return stats.Mean(values, confidence)
@@ -307,7 +313,7 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 func measure(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) Measure {
 	i := Measured(s, runs, of.Name)
 	m := Measure{Metric: of.Name, Unit: of.Unit, Estimate: estimated(i), Least: missing, Most: missing, Horizon: missing}
-	if of.Name == settlingMetric {
+	if mayNeverCome(of.Name) {
 		m.Horizon = Num(horizon(runs))
 	}
 	for r, v := range values(s, runs, of.Name) {

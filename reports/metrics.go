@@ -33,9 +33,16 @@ type Server struct {
 	// Sum of |rate - target| x S / target, in hours: how many hours of the target
 	// rate were missed or exceeded. 0 or more.
 	IAE float64 `json:"iae_target_hours"`
+	// As IAE, of the square of the miss, and of the miss times the hours since
+	// the first judged interval began.
+	ISE  float64 `json:"ise_target_hours"`
+	ITAE float64 `json:"itae_target_hours2"`
 	// Sum of the changes of C, up and down, in processes. At least the distance
 	// from the first C to the last; equal to it for a path without a turn.
 	TotalVariation float64 `json:"total_variation"`
+	// How C moves in the end; see swing.
+	Swing       Num `json:"swing_processes"`
+	SwingPeriod Num `json:"swing_period_intervals"`
 	// C after the last judged interval, or in force at the end if none was.
 	AvailableFinal Num `json:"available_final"`
 	// Mean rate over the last quarter of the judged intervals.
@@ -46,7 +53,7 @@ type Server struct {
 
 // judge measures one server against its target rate, messages per hour.
 func judge(name string, rows []Row, target float64) Server {
-	s := Server{Name: name, Settling5: missing, Settling2: missing, SteadyStateError: missing, Rate: missing, AvailableFinal: missing}
+	s := Server{Name: name, Settling5: missing, Settling2: missing, SteadyStateError: missing, Rate: missing, AvailableFinal: missing, Swing: missing, SwingPeriod: missing}
 	if n := len(rows); n > 0 {
 		if s.AvailableFinal = rows[n-1].Available; !s.AvailableFinal.Known() {
 			s.AvailableFinal = rows[n-1].Previous
@@ -57,8 +64,12 @@ func judge(name string, rows []Row, target float64) Server {
 		return s
 	}
 	s.Settling5, s.Settling2 = settling(rows, target, 0.05), settling(rows, target, 0.02)
+	var hours float64
 	for _, r := range rows {
 		miss := float64(r.Rate)/target - 1
+		hours += r.Hours
+		s.ISE += float64(float64(miss*miss) * r.Hours)
+		s.ITAE += float64(float64(math.Abs(miss)*r.Hours) * hours)
 		s.Overshoot = max(s.Overshoot, miss)
 		s.IAE += float64(math.Abs(miss) * r.Hours) // rounded before the sum, on every machine
 		s.TotalVariation += math.Abs(float64(r.Available - r.Previous))
@@ -66,6 +77,7 @@ func judge(name string, rows []Row, target float64) Server {
 	s.Rate = mean(lastQuarter(rows), Row.rate)
 	s.SteadyStateError = Num(float64(s.Rate)/target - 1)
 	s.AvailableFinal = rows[len(rows)-1].Available
+	s.Swing, s.SwingPeriod = swing(rows)
 	s.Runaway = runsAway(rows, target)
 	return s
 }
@@ -133,6 +145,15 @@ func (r *Report) Metrics() map[string]float64 {
 		"delivered_share":       float64(ratio(t.Delivered, t.Recipients)),
 		"retries_per_recipient": float64(ratio(t.Resends, t.Recipients-t.Suppressed)),
 		"end_h":                 r.EndSec / 3600,
+		"throttled":             0, "deferrals": 0,
+	}
+	for _, o := range r.Outcomes {
+		if o.Code == 421 {
+			m["throttled"] += float64(o.Count)
+		}
+		if o.Code/100 == 4 {
+			m["deferrals"] += float64(o.Count)
+		}
 	}
 	peak := missing
 	for _, row := range r.Rows {
@@ -159,13 +180,27 @@ func (r *Report) Metrics() map[string]float64 {
 			}
 		}
 	}
-	worst("settling_intervals_5pct", func(s Server) float64 {
-		if !s.Settling5.Known() {
+	everOr := func(n Num) float64 {
+		if !n.Known() {
 			return math.Inf(1)
 		}
-		return float64(s.Settling5)
-	}, false)
+		return float64(n)
+	}
+	worst("settling_intervals_5pct", func(s Server) float64 { return everOr(s.Settling5) }, false)
+	worst("settling_intervals_2pct", func(s Server) float64 { return everOr(s.Settling2) }, false)
 	worst("overshoot", func(s Server) float64 { return s.Overshoot }, false)
+	worst("ise_target_hours", func(s Server) float64 { return s.ISE }, false)
+	worst("itae_target_hours2", func(s Server) float64 { return s.ITAE }, false)
+	worst("swing_processes", func(s Server) float64 { return float64(s.Swing) }, false)
+	m["steady_state_error"], m["swing_period_intervals"] = math.NaN(), math.NaN()
+	for _, s := range r.Servers {
+		if e := float64(s.SteadyStateError); !(math.Abs(e) <= math.Abs(m["steady_state_error"])) {
+			m["steady_state_error"] = e
+		}
+		if float64(s.Swing) == m["swing_processes"] {
+			m["swing_period_intervals"] = float64(s.SwingPeriod)
+		}
+	}
 	worst("iae_target_hours", func(s Server) float64 { return s.IAE }, false)
 	worst("total_variation", func(s Server) float64 { return s.TotalVariation }, false)
 	worst("available_final", func(s Server) float64 { return float64(s.AvailableFinal) }, true)

@@ -124,6 +124,17 @@ func TestMetricsAreThoseOfTheWorstServer(t *testing.T) {
 			t.Errorf("%s = %v, want %v", name, m[name], want)
 		}
 	}
+	// Misses 100, 97 .. 1 of 140, in intervals of 3 h that end after 3, 6 .. 102 h.
+	var squares, late float64
+	for k := range 34 {
+		miss := (100 - 3*float64(k)) / 140
+		squares += miss * miss * 3
+		late += miss * 3 * 3 * float64(k+1)
+	}
+	m = Metrics(run(course{40, 3, 60, plantA, 1}))
+	if math.Abs(m["ise_target_hours"]-squares) > 1e-9 || math.Abs(m["itae_target_hours2"]-late) > 1e-9 || m["settling_intervals_2pct"] != 33 || m["steady_state_error"] != 0 {
+		t.Errorf("want %v, %v, 33 and 0, got %v", squares, late, m)
+	}
 	m = Metrics(run(course{40, 3, 60, plantA, 1}, course{40, 1, 60, plantA, 1}))
 	if !math.IsInf(m["settling_intervals_5pct"], 1) || m["available_final"] != 100 || m["rate_per_h"] != 92_000 {
 		t.Errorf("a server that never settles must show: %v", m)
@@ -148,7 +159,8 @@ func TestMetricsOfTotals(t *testing.T) {
 
 func TestEveryMetricIsListedAndComputed(t *testing.T) {
 	want := strings.Fields("recipients delivered failed suppressed pending ambiguous attempts dfr end_h peak_available " +
-		"available_final settling_intervals_5pct overshoot iae_target_hours total_variation rate_per_h retries_per_recipient delivered_share")
+		"available_final settling_intervals_2pct ise_target_hours itae_target_hours2 steady_state_error swing_processes swing_period_intervals " +
+		"throttled deferrals settling_intervals_5pct overshoot iae_target_hours total_variation rate_per_h retries_per_recipient delivered_share")
 	slices.Sort(want)
 	var listed, computed []string
 	for _, m := range scenarios.Metrics() {
