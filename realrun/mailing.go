@@ -1,7 +1,6 @@
 package realrun
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -66,10 +65,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			return err
 		}
 	}
-	destination := map[string]mail.Destination{}
-	for i, d := range s.Destinations {
-		destination[d.Domain] = mail.Destination(i)
-	}
+	destination := destinations(s)
 	var at []mail.Destination
 	var scratch []byte
 	options := list.Options{
@@ -79,21 +75,13 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 		},
 		Check: func(row list.Row) (err error) {
 			if _, ok := destination[row.Address.Domain]; !ok {
-				return fmt.Errorf("domain %q belongs to no destination of scenario %s", row.Address.Domain, s.Name)
+				return stranger(s, row.Address)
 			}
 			scratch, err = m.renderer.Render(scratch[:0], row.Fields, message.Meta{To: row.Address, Date: m.date})
 			return err
 		},
 	}
-	var rejects bytes.Buffer
-	var first string // reason for which a row was rejected
-	writer := list.NewRejectWriter(&rejects)
-	reject := func(r list.Reject) error {
-		if first == "" {
-			first = fmt.Sprintf("; line %d: %s", r.Line, r.Reason)
-		}
-		return writer.Write(r)
-	}
+	rejects := newRejects()
 	accept := func(row list.Row) error {
 		if suppressed.Has(row.Address) {
 			m.Suppressed++
@@ -105,17 +93,16 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 		return nil
 	}
 	var err error
-	if m.Count, err = list.Read(src.List, src.ListName, options, accept, reject); err != nil {
+	if m.Count, err = list.Read(src.List, src.ListName, options, accept, rejects.add); err != nil {
 		return err
 	}
-	if err := writer.Flush(); err != nil {
+	if m.Rejects, err = rejects.file(); err != nil {
 		return err
 	}
 	if len(at) == 0 {
-		return fmt.Errorf("%s: no recipient is left of %d rows: %d rejected, %d duplicate, %d suppressed%s",
-			src.ListName, m.Count.In, m.Count.Rejected, m.Count.Duplicate, m.Suppressed, first)
+		return rejects.nobody(src.ListName, m.Count, m.Suppressed)
 	}
-	m.List, m.Rejects = mail.ReadList(at), rejects.Bytes()
+	m.List = mail.ReadList(at)
 	return nil
 }
 

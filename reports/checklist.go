@@ -66,7 +66,7 @@ func (e *Ensemble) Checklist(s *scenarios.Scenario) []byte {
 		name: e.Name, mode: e.Mode, scenarioID: e.ScenarioID, digest: e.Digest, replay: e.Replay, host: e.Host,
 		errors:     "95 % intervals over independent replications: Student's for means, order statistics for quantiles. A run that never settles is censored at the horizon, not left out.",
 		design:     "Replications of one configuration.",
-		recipients: uint64(s.Recipients()), account: e.account(), warmUp: "nothing is left out",
+		recipients: uint64(e.Measure("recipients").Most), account: e.account(), warmUp: "nothing is left out",
 		ended:        "The runs ended after " + e.hours("end_h") + " on average.",
 		replications: fmt.Sprintf("Independent replications: %d, numbers 0 to %d of seed %d.", e.Replications, e.Replications-1, e.Seed),
 	}

@@ -90,6 +90,7 @@ type Asked struct {
 	Precision    float64 // greatest half width wanted, as a share of the mean; 0 if none
 	Of           string  // the measure that is to be so precise
 	Partial      bool    // stopped before its end
+	List         string  // digest of a list that is not the scenario's own; else empty
 }
 
 // Ensemble is what independent replications of one scenario show together.
@@ -99,6 +100,7 @@ type Ensemble struct {
 	ScenarioID   string  `json:"scenario_id"`
 	Seed         uint64  `json:"seed"`
 	Mode         string  `json:"mode"`
+	List         string  `json:"list,omitempty"`     // digest of the list, unless it is the scenario's own
 	Kind         string  `json:"kind"`               // "terminating" or "steady-state"
 	Replications int     `json:"replications"`       // 0 to one less
 	Asked        int     `json:"replications_asked"` // that were to be made, or at most with a precision; 0 if that alone decided
@@ -266,7 +268,7 @@ func horizon(runs []Observation) int {
 // Replay is the command line that makes it again.
 func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.Host, replay string) *Ensemble {
 	e := &Ensemble{
-		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", Kind: s.Analysis.Kind,
+		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", List: asked.List, Kind: s.Analysis.Kind,
 		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law, Target: float64(s.Governor.Target),
 		IntervalSec: s.Governor.Interval.Seconds(), HorizonSec: s.Horizon.Seconds(), Level: confidence,
 		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay, start: s.Governor.Start, runs: runs,

@@ -11,7 +11,11 @@ import (
 
 // Key names an ensemble by its content, as Key does for a run.
 func (e *Ensemble) Key() string {
-	return keyOf(fmt.Appendf(nil, "ensemble\n%s\n%d\n%d\n%t\n", e.ScenarioID, e.Seed, e.Replications, e.Partial))
+	content := fmt.Appendf(nil, "ensemble\n%s\n%d\n%d\n%t\n", e.ScenarioID, e.Seed, e.Replications, e.Partial)
+	if e.List != "" {
+		content = fmt.Appendf(content, "list %s\n", e.List)
+	}
+	return keyOf(content)
 }
 
 // Write makes dir the folder of the ensemble, as Write does for a run.

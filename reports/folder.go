@@ -72,12 +72,15 @@ func ownFiles() []string {
 func undigested(path string) bool { return path == "host.json" || path == "log.ndjson" }
 
 // Key names a run by its content: two runs have the same key if and only if
-// scenario, seed, replication, mode and being partial are the same. It is 12 letters and
+// scenario, seed, list, replication, mode and being partial are the same. It is 12 letters and
 // digits that are safe in a file name.
 func Key(run *runlog.Run) string {
 	content := fmt.Appendf(nil, "%s\n%d\n%s\n%t\n", run.ScenarioID, run.Seed, run.Mode, run.Partial)
 	if run.Replication > 0 {
 		content = fmt.Appendf(content, "replication %d\n", run.Replication)
+	}
+	if run.List != "" {
+		content = fmt.Appendf(content, "list %s\n", run.List)
 	}
 	if run.Mode == "real" { // no two live runs are alike, and none replaces another
 		content = fmt.Appendf(content, "digest %x\n", run.Digest)

@@ -310,6 +310,7 @@ func TestKey(t *testing.T) {
 	for _, change := range []func(*runlog.Run){
 		func(r *runlog.Run) { r.ScenarioID = "ac" }, func(r *runlog.Run) { r.Seed = 2 },
 		func(r *runlog.Run) { r.Mode = "real" }, func(r *runlog.Run) { r.Partial = true },
+		func(r *runlog.Run) { r.List = "d1" },
 	} {
 		other := base
 		change(&other)

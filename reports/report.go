@@ -25,6 +25,7 @@ type Report struct {
 	Seed         uint64    `json:"seed"`
 	Replication  uint64    `json:"replication"`        // of the seed's luck; 0 is the run that the seed names
 	Mode         string    `json:"mode"`               // "sim" or "real"
+	List         string    `json:"list,omitempty"`     // digest of the list of a simulation, unless it is the scenario's own
 	Receiver     string    `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial      bool      `json:"partial"`            // stopped before its end
 	Digest       string    `json:"digest"`             // of everything that happened, in order
@@ -134,7 +135,7 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 	}
 	t := run.Totals
 	r := &Report{
-		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication, Mode: run.Mode, Receiver: run.Receiver, Partial: run.Partial,
+		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication, Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
 		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,

@@ -12,7 +12,7 @@ import (
 	"flyball/scenarios"
 )
 
-// A checkpoint file is this line, the scenario's ID and a newline, the SHA-256
+// A checkpoint file is this line, the name of the run (World.identity) and a newline, the SHA-256
 // of the state, and the state.
 const checkpointMagic = "flyball checkpoint 1\n"
 
@@ -23,12 +23,22 @@ func (w *World) save() []byte {
 	c := snap.Writer()
 	w.state(c)
 	sum := sha256.Sum256(c.Data())
-	return bytes.Join([][]byte{[]byte(checkpointMagic), []byte(w.id), []byte("\n"), sum[:], c.Data()}, nil)
+	return bytes.Join([][]byte{[]byte(checkpointMagic), []byte(w.identity()), []byte("\n"), sum[:], c.Data()}, nil)
+}
+
+// identity names what a checkpoint is of. A list of the caller's is told by the
+// destinations of its recipients, in their order: nothing else of it decides a
+// run.
+func (w *World) identity() string {
+	if !w.given {
+		return w.id
+	}
+	return w.id + " " + w.list.Digest()
 }
 
 // Resume builds the world of a checkpoint. It runs on as if it had never been
-// stopped: the digest at its end is the same. The scenario and the replication
-// must be those of the checkpoint.
+// stopped: the digest at its end is the same. The scenario, the replication
+// and the list must be those of the checkpoint.
 func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch, checkpoint []byte) (*World, error) {
 	w, err := New(s, replication, list, watch)
 	if err != nil {
@@ -42,8 +52,11 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 	if !ok || len(rest) < sha256.Size {
 		return nil, errors.New("the checkpoint is cut short")
 	}
-	if string(id) != w.id {
-		return nil, fmt.Errorf("the checkpoint is of scenario %.12s, want %.12s", id, w.id)
+	if want := w.identity(); string(id) != want {
+		if scenario := scenarios.ID(s); string(id[:min(len(id), len(scenario))]) != scenario {
+			return nil, fmt.Errorf("the checkpoint is of scenario %.12s, want %.12s", id, scenario)
+		}
+		return nil, errors.New("the checkpoint is of the same scenario with another list or replication")
 	}
 	sum, state := rest[:sha256.Size], rest[sha256.Size:]
 	if got := sha256.Sum256(state); !bytes.Equal(got[:], sum) {

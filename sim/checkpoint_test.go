@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/internal/mail"
 	"flyball/scenarios"
 )
 
@@ -71,7 +72,43 @@ func TestResumeRefuses(t *testing.T) {
 			t.Errorf("got error %v, want one about %q", err, what)
 		}
 	}
-	if _, err := Resume(s, 1, nil, nil, good); err == nil || !strings.Contains(err.Error(), "the checkpoint is of scenario") {
+	if _, err := Resume(s, 1, nil, nil, good); err == nil || !strings.Contains(err.Error(), "with another list or replication") {
 		t.Errorf("another replication resumes: %v", err)
+	}
+}
+
+// A list of one's own is part of what a checkpoint is of: the same destinations
+// in the same order, and no others.
+func TestResumeWantsTheList(t *testing.T) {
+	s := small(t, "quickstart")
+	list := func(change int) *mail.List {
+		to := make([]mail.Destination, 5000)
+		for i := range to {
+			to[i] = mail.Destination(i * 7 % len(s.Destinations))
+		}
+		if change >= 0 {
+			to[change] = (to[change] + 1) % mail.Destination(len(s.Destinations)+1)
+		}
+		l := mail.ReadList(to)
+		return &l
+	}
+	whole, _ := New(s, 0, list(-1), nil)
+	whole.Run(nil)
+	w, _ := New(s, 0, list(-1), nil)
+	for range 1000 {
+		w.step(w.horizon)
+	}
+	saved := w.save()
+	again, err := Resume(s, 0, list(-1), nil, saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Run(nil); again.Record().Digest() != whole.Record().Digest() || again.Record().Final() != 5000 {
+		t.Errorf("resumed it ends with digest %x, want %x", again.Record().Digest(), whole.Record().Digest())
+	}
+	for name, other := range map[string]*mail.List{"the scenario's own": nil, "another at the start": list(0), "another at the end": list(4999)} {
+		if _, err := Resume(s, 0, other, nil, saved); err == nil || !strings.Contains(err.Error(), "with another list") {
+			t.Errorf("%s list: error %v", name, err)
+		}
 	}
 }

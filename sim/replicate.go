@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -28,6 +29,8 @@ func (b Broken) String() string {
 // Replicate runs n replications of a scenario, from, from + 1 and so on, at
 // most so many workers at a time, each world on a goroutine of its own.
 //
+// list, if not nil, is that of every replication, as in New.
+//
 // fold is called with every world as it ends, concurrently and in any order,
 // and should keep little of it. each is called with what fold returned, on the
 // caller's goroutine and strictly in the order of the replications, so nothing
@@ -39,7 +42,7 @@ func (b Broken) String() string {
 // first of them; so it is when a world breaks. Replicate reports how many
 // replications each was called with. It refuses what New refuses, and panics
 // with Broken.
-func Replicate[T any](s *scenarios.Scenario, from, n uint64, workers int,
+func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, workers int,
 	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	type result struct {
 		value   T
@@ -69,7 +72,7 @@ func Replicate[T any](s *scenarios.Scenario, from, n uint64, workers int,
 		if out.stopped = !goOn(r); out.stopped {
 			return out
 		}
-		if w, out.err = newWorld(s, physics, r, nil, nil); out.err != nil {
+		if w, out.err = newWorld(s, physics, r, list, nil); out.err != nil {
 			return out
 		}
 		var end vt.Time

@@ -51,7 +51,7 @@ func TestReplicateInOrder(t *testing.T) {
 	}
 	for _, workers := range []int{0, 1, 2, 5, 40} {
 		var got []summary
-		done, err := Replicate(s, from, n, workers, summarize(total), func(v summary) { got = append(got, v) }, nil)
+		done, err := Replicate(s, nil, from, n, workers, summarize(total), func(v summary) { got = append(got, v) }, nil)
 		if err != nil || done != n {
 			t.Errorf("%d workers: %d done, %v", workers, done, err)
 		}
@@ -65,7 +65,7 @@ func TestReplicateInOrder(t *testing.T) {
 func TestReplicateWorkers(t *testing.T) {
 	const workers = 3
 	var inside, most atomic.Int64
-	_, err := Replicate(plain(10), 0, 4*workers, workers, func(uint64, *World, vt.Time) int {
+	_, err := Replicate(plain(10), nil, 0, 4*workers, workers, func(uint64, *World, vt.Time) int {
 		for most.Store(max(most.Load(), inside.Add(1))); most.Load() < workers; {
 			runtime.Gosched() // until there are as many as there should be
 		}
@@ -86,7 +86,7 @@ func TestReplicateStops(t *testing.T) {
 	for _, workers := range []int{1, 3} {
 		var seen []uint64
 		var stop atomic.Bool
-		done, err := Replicate(plain(400), 0, 1000, workers, func(r uint64, _ *World, _ vt.Time) uint64 {
+		done, err := Replicate(plain(400), nil, 0, 1000, workers, func(r uint64, _ *World, _ vt.Time) uint64 {
 			if r == 20 {
 				stop.Store(true)
 			}
@@ -106,7 +106,7 @@ func TestReplicateStops(t *testing.T) {
 // A long world is given up in its middle.
 func TestReplicateGivesUpWorlds(t *testing.T) {
 	asked := 0
-	done, err := Replicate(plain(200_000), 0, 2, 1, summarize(200_000), func(summary) {}, func() bool { asked++; return asked < 3 })
+	done, err := Replicate(plain(200_000), nil, 0, 2, 1, summarize(200_000), func(summary) {}, func() bool { asked++; return asked < 3 })
 	if done != 0 || err != nil || asked > 5 { // a question for each world, and one for each 65,536 events
 		t.Errorf("%d done after %d questions, %v", done, asked, err)
 	}
@@ -120,7 +120,7 @@ func TestReplicateLeavesNothingBehind(t *testing.T) {
 				t.Error("a broken world goes unseen")
 			}
 		}()
-		Replicate(s, 0, 9, workers, func(r uint64, _ *World, _ vt.Time) int { ended(r); return 0 }, func(int) {}, nil)
+		Replicate(s, nil, 0, 9, workers, func(r uint64, _ *World, _ vt.Time) int { ended(r); return 0 }, func(int) {}, nil)
 	}
 
 	var begun, over atomic.Bool
@@ -158,7 +158,7 @@ func TestReplicateRefusesAndBreaks(t *testing.T) {
 	s.Governor.Law = "none"
 	each := func(int) { t.Error("a replication of nothing") }
 	ended := func(uint64, *World, vt.Time) int { return 0 }
-	if done, err := Replicate(s, 0, 5, 2, ended, each, nil); done != 0 || err == nil || !strings.Contains(err.Error(), "none") {
+	if done, err := Replicate(s, nil, 0, 5, 2, ended, each, nil); done != 0 || err == nil || !strings.Contains(err.Error(), "none") {
 		t.Errorf("%d done, %v", done, err)
 	}
 
@@ -169,7 +169,7 @@ func TestReplicateRefusesAndBreaks(t *testing.T) {
 			t.Errorf("panics with %v", b)
 		}
 	}()
-	Replicate(plain(10), 0, 9, 3, func(r uint64, _ *World, _ vt.Time) int {
+	Replicate(plain(10), nil, 0, 9, 3, func(r uint64, _ *World, _ vt.Time) int {
 		if r == 4 {
 			panic("odd")
 		}

@@ -37,6 +37,8 @@ type World struct {
 	total   uint64
 	saved   []byte // checkpoint of a run that was stopped
 	id      string // of scenario, replication and length of the list
+	list    *mail.List
+	given   bool // the list is not the scenario's own
 }
 
 // New builds the world of one replication of a scenario; replication 0 is the
@@ -50,7 +52,8 @@ func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlo
 // newWorld takes the physics from a world that was built for the scenario.
 func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
 	key := rng.New(s.Seed, replication)
-	if list == nil {
+	given := list != nil
+	if !given {
 		synthetic := s.List(key)
 		list = &synthetic
 	}
@@ -61,6 +64,8 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 		horizon: vt.Time(s.Horizon),
 		total:   uint64(list.Len()),
 		id:      fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()),
+		list:    list,
+		given:   given,
 	}
 	physics = physics.With(key)
 	for i := range s.Servers {

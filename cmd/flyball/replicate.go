@@ -120,17 +120,17 @@ func (r *repeats) flagged() []string {
 
 // replicate runs independent replications of a scenario and reports what they
 // show together.
-func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *repeats, to *output) error {
-	a.replay = from.commandLine("run", s.Seed, many.flagged()...)
+func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *repeats, own *rehearsed, to *output) error {
+	a.replay = from.commandLine("run", s.Seed, append(many.flagged(), own.flagged()...)...)
 	stop := a.watchSignals()
 	defer stop.end()
-	defer a.broken(from, s.Seed)
+	defer a.broken(from, own, s.Seed)
 
 	// Worlds come and go by the thousand and little is kept of them: sweeping
 	// less often leaves the cores to the runs.
 	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	began := time.Now()
-	runs, err := a.observations(s, many, stop)
+	runs, err := a.observations(s, many, own, stop)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	if len(runs) == 0 {
 		return fail(signalCode(sig), "stopped by %s before the first replication ended; nothing is written", sig)
 	}
-	asked := reports.Asked{Replications: many.replications, Precision: many.relative, Of: many.of, Partial: sig != nil}
+	asked := reports.Asked{Replications: many.replications, Precision: many.relative, Of: many.of, Partial: sig != nil, List: own.digest}
 	if asked.Of == "" {
 		asked.Of = reports.Headline(s, runs)
 	}
@@ -147,7 +147,7 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	if dir == "" {
 		dir = filepath.Join("runs", s.Name+"-"+e.Key())
 	}
-	if err := e.Write(dir, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s)}); err != nil {
+	if err := e.Write(dir, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: own.files()}); err != nil {
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if to.json {
@@ -160,7 +160,10 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 		if err := e.Text(a.out, a.colored()); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "One of them:  %s\n", from.commandLine("run", s.Seed, "--replication", fmt.Sprint(e.Odd())))
+		fmt.Fprintf(a.out, "One of them:  %s\n", from.commandLine("run", s.Seed, append([]string{"--replication", fmt.Sprint(e.Odd())}, own.flagged()...)...))
+		for _, line := range own.words() {
+			fmt.Fprintln(a.out, line)
+		}
 		fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	}
 	if sig != nil {
@@ -171,14 +174,14 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 
 // observations runs as many replications as were asked for, or as it takes to
 // be precise; fewer after a signal.
-func (a *app) observations(s *scenarios.Scenario, many *repeats, stop *signals) ([]reports.Observation, error) {
+func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed, stop *signals) ([]reports.Observation, error) {
 	var runs []reports.Observation
 	bar := a.progress(s.Name)
 	defer bar.end()
 	until := func(total int) error {
-		_, err := sim.Replicate(s, uint64(len(runs)), uint64(total-len(runs)), many.jobs,
+		_, err := sim.Replicate(s, own.list(), uint64(len(runs)), uint64(total-len(runs)), many.jobs,
 			func(replication uint64, w *sim.World, end vt.Time) reports.Observation {
-				return observe(s, replication, w, end).Observe()
+				return observe(s, own, replication, w, end).Observe()
 			},
 			func(o reports.Observation) {
 				runs = append(runs, o)
@@ -229,20 +232,20 @@ func (a *app) observations(s *scenarios.Scenario, many *repeats, stop *signals) 
 }
 
 // observe is the report of a replication that has ended.
-func observe(s *scenarios.Scenario, replication uint64, w *sim.World, end vt.Time) *reports.Report {
+func observe(s *scenarios.Scenario, own *rehearsed, replication uint64, w *sim.World, end vt.Time) *reports.Report {
 	run := describe(s, "sim", end, false)
 	run.Replication = replication
-	w.Record().Fold(run, uint64(s.Recipients()), 0)
+	own.fold(w.Record(), s, run)
 	return reports.Fold(run, s.Expect, "")
 }
 
 // broken reports a broken invariant in one replication so that this one can be
 // seen again alone.
-func (a *app) broken(from *source, seed uint64) {
+func (a *app) broken(from *source, own *rehearsed, seed uint64) {
 	v := recover()
 	if b, ok := v.(sim.Broken); ok {
 		a.where = func() string { return fmt.Sprintf("replication %d, %s", b.Replication, b.Where) }
-		a.replay = from.commandLine("run", seed, "--replication", fmt.Sprint(b.Replication))
+		a.replay = from.commandLine("run", seed, append([]string{"--replication", fmt.Sprint(b.Replication)}, own.flagged()...)...)
 		if os.Getenv("FLYBALL_TRACE") != "" {
 			a.errout.Write(b.Stack)
 		}

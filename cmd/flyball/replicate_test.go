@@ -116,6 +116,6 @@ func TestBrokenReplication(t *testing.T) {
 			}
 		}
 	}()
-	defer a.broken(&source{arg: "x.toml", sets: []string{"a=b"}}, 42)
+	defer a.broken(&source{arg: "x.toml", sets: []string{"a=b"}}, new(rehearsed), 42)
 	panic(sim.Broken{Replication: 7, Where: "virtual time 3m0s, event 12", Value: "time fell"})
 }

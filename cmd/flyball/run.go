@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports"
 	"flyball/reports/runlog"
@@ -36,6 +37,7 @@ func (a *app) runCommand() *cobra.Command {
 	var to output
 	var many repeats
 	var hangs sensitivity
+	var own rehearsed
 	var resume string
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
@@ -53,11 +55,15 @@ then says which of them the answer hangs on: the metric that --of names, or when
 the run settled, the rate that it reached instead, or attempts per success where
 neither can be judged. Ten other replications show what luck alone does to it.
 
-Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario, 4 an
+With --list the recipients are those of a CSV file with a column email, of any
+domain that is one of the scenario's destinations: nobody is mailed. Rows that a
+mailing would not reach go to rejects.csv in the run folder, with reasons.
+
+Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario or list, 4 an
 expectation missed, 130 or 143 stopped by a signal (the folder is kept, marked
 partial; --resume goes on from there and ends as if nothing had happened).`,
 		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3\n" +
-			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h",
+			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball run mine.toml --list people.csv",
 		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
 			from.arg = args[0]
@@ -69,27 +75,31 @@ partial; --resume goes on from there and ends as if nothing had happened).`,
 			default:
 				err = many.check(s, c)
 			}
+			if err == nil {
+				err = own.read(s)
+			}
 			switch {
 			case err != nil:
 				return err
 			case many.many():
-				return a.replicate(s, text, &from, &many, &to)
+				return a.replicate(s, text, &from, &many, &own, &to)
 			}
-			return a.simulate(s, text, &from, &many, &hangs, &to, resume)
+			return a.simulate(s, text, &from, &many, &hangs, &own, &to, resume)
 		},
 	}
 	from.flags(c)
 	to.flags(c)
 	many.flags(c)
 	hangs.flags(c)
+	own.flags(c)
 	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal")
 	return c
 }
 
 // world builds the world of a run, or takes up a stopped one.
-func world(s *scenarios.Scenario, replication uint64, resume string) (*sim.World, error) {
+func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume string) (*sim.World, error) {
 	if resume == "" {
-		w, err := sim.New(s, replication, nil, nil)
+		w, err := sim.New(s, replication, list, nil)
 		if err != nil {
 			return nil, fail(exitInvalid, "%w", err)
 		}
@@ -99,15 +109,15 @@ func world(s *scenarios.Scenario, replication uint64, resume string) (*sim.World
 	if err != nil {
 		return nil, fail(exitUsage, "--resume: %w", err)
 	}
-	w, err := sim.Resume(s, replication, nil, nil, saved)
+	w, err := sim.Resume(s, replication, list, nil, saved)
 	if err != nil {
 		return nil, fail(exitInvalid, "--resume %s: %w", resume, err)
 	}
 	return w, nil
 }
 
-func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, to *output, resume string) error {
-	words := many.flagged()
+func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, own *rehearsed, to *output, resume string) error {
+	words := append(many.flagged(), own.flagged()...)
 	if hangs.asked {
 		words = append(words, "--sensitivity")
 	}
@@ -119,7 +129,7 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 	defer stop.end()
 
 	began := time.Now()
-	world, err := world(s, many.replication, resume)
+	world, err := world(s, many.replication, own.list(), resume)
 	if err != nil {
 		return err
 	}
@@ -134,20 +144,20 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 
 	run := describe(s, "sim", end, stopped)
 	run.Replication = many.replication
-	world.Record().Fold(run, uint64(s.Recipients()), 0)
+	own.fold(world.Record(), s, run)
 	run.Host = host(time.Since(began))
-	var more []reports.File
+	more := own.files()
 	if saved := world.Checkpoint(); saved != nil {
 		more = append(more, reports.File{Path: checkpointFile, Data: saved})
 	}
 	report := a.report(s, run)
 	if hangs.asked && !stopped {
-		report.Sensitivity = a.hangsOn(s, hangs, many, report, stop)
+		report.Sensitivity = a.hangsOn(s, hangs, many, own, report, stop)
 		if sig := stop.signal(); sig != nil {
 			return fail(signalCode(sig), "stopped by %s while the sensitivity was found; nothing is written", sig)
 		}
 	}
-	return a.publish(s, text, run, report, to, nil, more, stop)
+	return a.publish(s, text, run, report, to, own.words(), more, stop)
 }
 
 // describe fills in what a run is called and was asked.

@@ -55,7 +55,7 @@ const otherLuck = 10
 
 // hangsOn runs the scenario of a finished run again with one number changed at
 // a time. It returns nil if a signal stopped it.
-func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, base *reports.Report, stop *signals) *reports.Sensitivity {
+func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, own *rehearsed, base *reports.Report, stop *signals) *reports.Sensitivity {
 	metric := q.of
 	if metric == "" {
 		metric = base.Headline()
@@ -99,9 +99,9 @@ func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, base
 		if i >= len(all)-otherLuck {
 			replication += 1 + uint64(i-(len(all)-otherLuck))
 		}
-		_, err := sim.Replicate(v.scenario, replication, 1, 1,
+		_, err := sim.Replicate(v.scenario, own.list(), replication, 1, 1,
 			func(replication uint64, w *sim.World, end vt.Time) *reports.Report {
-				return observe(v.scenario, replication, w, end)
+				return observe(v.scenario, own, replication, w, end)
 			},
 			func(r *reports.Report) { v.side.Value, v.side.Digest = reports.Num(r.Metrics()[metric]), r.Digest },
 			func() bool { return stop.signal() == nil })

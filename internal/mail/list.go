@@ -1,6 +1,12 @@
 package mail
 
-import "flyball/internal/rng"
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+
+	"flyball/internal/rng"
+)
 
 // List tells the destination of every recipient of a run. A synthetic list is
 // regenerated from the seed and holds nothing per recipient; a list read from
@@ -51,4 +57,21 @@ func (l *List) Destination(r Recipient) Destination {
 		d++
 	}
 	return Destination(d)
+}
+
+// Digest names the destinations of all recipients in their order: 32
+// hexadecimal digits of SHA-256.
+func (l *List) Digest() string {
+	sum := sha256.New()
+	var block [4096]byte
+	text := block[:0]
+	for r := range l.count {
+		if len(text) == len(block) {
+			sum.Write(text)
+			text = text[:0]
+		}
+		text = binary.LittleEndian.AppendUint16(text, uint16(l.Destination(Recipient(r))))
+	}
+	sum.Write(text)
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }

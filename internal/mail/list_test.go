@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"testing"
 
@@ -77,5 +79,29 @@ func TestReadList(t *testing.T) {
 	}
 	if empty := ReadList([]Destination{}); empty.Len() != 0 {
 		t.Errorf("%d recipients in an empty list", empty.Len())
+	}
+}
+
+// The digest is SHA-256 over two bytes a recipient, the lower one first,
+// whatever the list is made of and however many blocks it takes.
+func TestListDigest(t *testing.T) {
+	for _, n := range []int{0, 1, 2047, 2048, 2049, 10_000} {
+		synthetic := SyntheticList(n, []float64{1, 2, 3}, rng.New(1, 2))
+		var to []Destination
+		var text []byte
+		for r := range n {
+			d := synthetic.Destination(Recipient(r))
+			to, text = append(to, d+300), append(text, byte(d+300), byte((d+300)>>8))
+		}
+		read := ReadList(to)
+		if want := fmt.Sprintf("%x", sha256.Sum256(text))[:32]; read.Digest() != want {
+			t.Errorf("%d recipients: %s, want %s", n, read.Digest(), want)
+		}
+		for i := range to {
+			to[i] -= 300
+		}
+		if n > 0 && read.Digest() != synthetic.Digest() {
+			t.Errorf("%d recipients: the same list, read, has another digest", n)
+		}
 	}
 }

@@ -68,21 +68,9 @@ type Options struct {
 func Read(r io.Reader, name string, opts Options, accept func(Row) error, reject func(Reject) error) (Count, error) {
 	var count Count
 	rows := rows{lines: newLines(r, name)}
-	ok, err := rows.next()
+	header, email, err := rows.begin(opts)
 	if err != nil {
 		return count, err
-	}
-	if !ok {
-		return count, rows.fault(1, 1, "file is empty, want a header with a column %q", Email)
-	}
-	header, email, err := rows.header()
-	if err != nil {
-		return count, err
-	}
-	if opts.Header != nil {
-		if err := opts.Header(header); err != nil {
-			return count, err
-		}
 	}
 	kept := make(map[key]int) // address -> its line
 	for {
@@ -115,14 +103,34 @@ func Read(r io.Reader, name string, opts Options, accept func(Row) error, reject
 			}
 			continue
 		}
-		given := row.Fields[0]
-		if email < len(row.Fields) {
-			given = row.Fields[email]
-		}
-		if err := reject(Reject{row.Line, given, reason}); err != nil {
+		if err := reject(Reject{row.Line, given(row.Fields, email), reason}); err != nil {
 			return count, err
 		}
 	}
+}
+
+// given is the address of a row as read; the first field if the row is too
+// short.
+func given(fields []string, email int) string {
+	if email < len(fields) {
+		return fields[email]
+	}
+	return fields[0]
+}
+
+// begin reads the header, which every list has, and tells its names.
+func (r *rows) begin(opts Options) (header []string, email int, err error) {
+	ok, err := r.next()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !ok {
+		return nil, 0, r.fault(1, 1, "file is empty, want a header with a column %q", Email)
+	}
+	if header, email, err = r.header(); err == nil && opts.Header != nil {
+		err = opts.Header(header)
+	}
+	return header, email, err
 }
 
 // header takes the current row for the names of the columns, and finds the

@@ -14,6 +14,7 @@ type Run struct {
 	Seed         uint64
 	Replication  uint64 // of the seed's luck; 0 is the run that the seed names
 	Mode         string // "sim" or "real"
+	List         string // digest of a list that is not the scenario's own; of simulations
 	Receiver     string // address of a receiver of a live run that does not follow the model
 	Partial      bool   // stopped before its end
 	Digest       uint64

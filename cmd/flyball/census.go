@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/mail"
+	"flyball/realrun"
+	"flyball/reports"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// rehearsed is the list of one's own that a simulation is asked about. Without
+// one it is the scenario's synthetic list.
+type rehearsed struct {
+	file, suppress string
+
+	census *realrun.Census // nil without a list
+	digest string          // of the list; empty without one
+}
+
+func (r *rehearsed) flags(c *cobra.Command) {
+	c.Flags().StringVar(&r.file, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
+	c.Flags().StringVar(&r.suppress, "suppress", "", "file of addresses that would not be mailed")
+}
+
+// read reads the files that were named.
+func (r *rehearsed) read(s *scenarios.Scenario) error {
+	if r.suppress != "" && r.file == "" {
+		return fail(exitUsage, "--suppress: got no list, want --list too: a synthetic list has nobody to spare")
+	}
+	if r.file == "" {
+		return nil
+	}
+	file, err := os.Open(r.file)
+	if err != nil {
+		return fail(exitUsage, "%w", err)
+	}
+	defer file.Close()
+	var suppression io.Reader
+	if r.suppress != "" {
+		f, err := os.Open(r.suppress)
+		if err != nil {
+			return fail(exitUsage, "%w", err)
+		}
+		defer f.Close()
+		suppression = f
+	}
+	if r.census, err = realrun.NewCensus(s, file, r.file, suppression, r.suppress); err != nil {
+		return exit{exitInvalid, err}
+	}
+	r.digest = r.census.List.Digest()
+	debug.FreeOSMemory() // what the reading took is several times what it left
+	return nil
+}
+
+// list is nil for the scenario's own.
+func (r *rehearsed) list() *mail.List {
+	if r.census == nil {
+		return nil
+	}
+	return &r.census.List
+}
+
+// recipients counts those of the list, and of them the suppressed ones.
+func (r *rehearsed) recipients(s *scenarios.Scenario) (all, suppressed uint64) {
+	if r.census == nil {
+		return uint64(s.Recipients()), 0
+	}
+	return uint64(r.census.List.Len()) + r.census.Suppressed, r.census.Suppressed
+}
+
+// fold fills in what was recorded of a run.
+func (r *rehearsed) fold(rec *runlog.Recorder, s *scenarios.Scenario, run *runlog.Run) {
+	all, suppressed := r.recipients(s)
+	run.List = r.digest
+	rec.Fold(run, all, suppressed)
+}
+
+// flagged are the flags that make the same run again.
+func (r *rehearsed) flagged() []string {
+	var words []string
+	for _, f := range []struct{ name, value string }{{"--list", r.file}, {"--suppress", r.suppress}} {
+		if f.value != "" {
+			words = append(words, f.name, quote(f.value))
+		}
+	}
+	return words
+}
+
+// words account for the rows of the list.
+func (r *rehearsed) words() []string {
+	if r.census == nil {
+		return nil
+	}
+	c := r.census.Count
+	return []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, r.census.Suppressed)}
+}
+
+func (r *rehearsed) files() []reports.File {
+	if r.census == nil {
+		return nil
+	}
+	return []reports.File{{Path: "rejects.csv", Data: r.census.Rejects}}
+}
