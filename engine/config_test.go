@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math"
 	"testing"
 
 	"flyball/engine"
@@ -29,7 +30,26 @@ func TestRetryValidateMessages(t *testing.T) {
 		change func(*engine.Retry)
 		want   string
 	}{
-		{func(r *engine.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want "fixed"`},
+		{func(r *engine.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of fixed, alloc, dfr, dfr-fn, both-a, both-fn, stage, stage-fn, util, util-fn`},
+		{func(r *engine.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
+		{func(r *engine.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
+		{func(r *engine.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
+		{func(r *engine.Retry) { r.Policy, r.DFRBelow = "dfr", 8 }, `dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
+		{func(r *engine.Retry) { r.Policy, r.Scope = "dfr", "cluster" }, `scope: got "cluster", want "server" or "mta": servers do not see each other's failures`},
+		{func(r *engine.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 }, `min_attempts: got 0, want 1 to 1000000000`},
+		{func(r *engine.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want "interval" or "continuous"`},
+		{func(r *engine.Retry) { r.Policy, r.When = "dfr", "continuous" }, `when: got a value, want none: policy = "dfr" has no use for it`},
+		{func(r *engine.Retry) { r.Policy = "both-fn" }, `table: got none, want at least one row for policy = "both-fn"`},
+		{func(r *engine.Retry) { r.Policy, r.Table = "both-fn", []engine.Row{{Limit: 11}} }, `table[0].limit: got 11, want 0 to limit = 10`},
+		{func(r *engine.Retry) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
+		{func(r *engine.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 }, `restore_after: got a value, want none: policy = "util-fn" has no use for it`},
+		{func(r *engine.Retry) { r.Schedule = "exim" }, `schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, gmail, yahoo`},
+		{func(r *engine.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} }, `delays: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *engine.Retry) { r.Schedule, r.Limit = "mox", 3 }, `limit: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *engine.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day }, `max_age: got a value, want none: schedule = "postfix" has no use for it`},
+		{func(r *engine.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 }, `low: got 7, want 0 to 6, less than limit`},
+		{func(r *engine.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 0s, or 1ms to 30d`},
+		{func(r *engine.Retry) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
 		{func(r *engine.Retry) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
 		{func(r *engine.Retry) { r.Limit = 1001 }, `limit: got 1001, want 0 to 1000`},
 		{func(r *engine.Retry) { r.Delays = nil }, `delays: got none, want at least one for limit = 10`},
@@ -48,5 +68,84 @@ func TestRetryValidateMessages(t *testing.T) {
 	none.Limit, none.Delays = 0, nil
 	if errs := none.Validate(); len(errs) > 0 {
 		t.Errorf("a limit of 0 needs no delays: %v", errs)
+	}
+}
+
+// A policy with its own parameters is valid as it stands, but for the one that
+// needs a table; so is every schedule, under every policy.
+func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
+	for _, policy := range []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"} {
+		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
+			r := engine.DefaultRetry()
+			r.Policy, r.Schedule = policy, schedule
+			if policy == "both-fn" {
+				r.Table = []engine.Row{{Allocated: 0.9, DFR: 4, Limit: 7}, {Allocated: 1, DFR: 7, Limit: 5}}
+			}
+			if errs := r.Validate(); len(errs) > 0 {
+				t.Errorf("%s, %q: %v", policy, schedule, errs)
+			}
+		}
+	}
+}
+
+// What the sources say of their schedules: tries after so many minutes, and
+// how many in all.
+func TestSchedules(t *testing.T) {
+	const day = 24 * 60
+	for name, want := range map[string]struct {
+		tries []float64 // minutes after the first
+		limit int       // resends in all
+		end   float64   // minutes; the age, or the last try where there is none
+	}{
+		"patent":   {[]float64{30, 90, 210, 450, 690}, 10, 31.5 * 60},
+		"rfc5321":  {[]float64{30, 60, 240, 420}, 2 + 39, 5 * day},
+		"postfix":  {[]float64{5, 10, 20, 40, 80, 80 + 4000./60}, 111, 5 * day}, // 112 attempts
+		"kumomta":  {[]float64{20, 60, 140, 300, 620}, 8, 7 * day},
+		"haraka":   {[]float64{64. / 60, 192. / 60, 448. / 60}, 12, 64 * 4095. / 60},
+		"zonemta":  {[]float64{5, 12, 20, 45, 120, 240, 480, 720}, 17, 48 * 60},
+		"mox":      {[]float64{7.5, 22.5, 52.5, 112.5}, 7, 7.5 * 127},
+		"chasquid": {[]float64{1, 6, 16, 36, 56}, 62, 20 * 60},
+		"gmail":    {[]float64{6 + 2./60, 29 + 2./60, 56 + 36./60, 98 + 44./60, 162}, 10, 0},
+		"yahoo":    {[]float64{2 + 7./60, 5 + 39./60, 12 + 58./60, 27 + 16./60, 55 + 13./60}, 10, 0},
+	} {
+		r := engine.DefaultRetry()
+		r.Schedule = name
+		r = r.Spelled()
+		var at vt.Span
+		for try := range r.Limit {
+			at += r.Delays[min(try, len(r.Delays)-1)]
+			if try < len(want.tries) && at != vt.Span(math.Round(want.tries[try]*60))*vt.Second {
+				t.Errorf("%s: try %d after %s, want %g min", name, try+1, at, want.tries[try])
+			}
+		}
+		end := at
+		if r.MaxAge > 0 {
+			if end = r.MaxAge; at > end || at+r.Delays[min(r.Limit, len(r.Delays)-1)] <= end {
+				t.Errorf("%s: the last of %d resends comes after %s, its age is %s", name, r.Limit, at, end)
+			}
+		}
+		if r.Limit != want.limit || want.end > 0 && end != vt.Span(math.Round(want.end*60))*vt.Second {
+			t.Errorf("%s: %d resends until %s, want %d until %g min", name, r.Limit, end, want.limit, want.end)
+		}
+	}
+}
+
+func TestFreeingValidateMessages(t *testing.T) {
+	if errs := engine.DefaultFreeing().Validate(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, v := range []struct {
+		f    engine.Freeing
+		want string
+	}{
+		{engine.Freeing{Policy: "now", Victim: "newest"}, `policy: got "now", want one of none, at-interval, continuous`},
+		{engine.Freeing{Policy: "none", Victim: "newest"}, `victim: got "newest", want none: policy = "none" has no use for it`},
+		{engine.Freeing{Policy: "none", Shorten: 1}, `shorten: got 1, want none: policy = "none" has no use for it`},
+		{engine.Freeing{Policy: "continuous", Victim: "oldest"}, `victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
+		{engine.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1}, `shorten: got -1, want 0 to 1000000000`},
+	} {
+		if errs := v.f.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
+			t.Errorf("got  %v\nwant %s", errs, v.want)
+		}
 	}
 }

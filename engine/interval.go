@@ -17,6 +17,8 @@ type interval struct {
 	delivered uint64
 	attempts  uint64
 	draining  bool
+
+	freed, handedBack uint64 // processes, recipients
 }
 
 // slotTime is the integral of allocated slots over time: slot-nanoseconds, in
@@ -49,8 +51,9 @@ func (m *Machine) account(now vt.Time) {
 	}
 }
 
-// endInterval asks the governor for a new C and begins the next interval. C
-// below the allocation frees nothing by itself ([0070]). If the shell is late by
+// endInterval asks the governor for a new C and begins the next interval, in
+// which the retry limit may be another and processes beyond C may have to go
+// ([0070]). If the shell is late by
 // whole intervals, they are one long interval.
 func (m *Machine) endInterval(now vt.Time) {
 	i := m.interval
@@ -60,7 +63,9 @@ func (m *Machine) endInterval(now vt.Time) {
 	missed := now.Sub(i.next) / m.cfg.Interval
 	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now}
 	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, Sample: sample, Decision: d,
-		RetryLimit: m.cfg.Retry.Limit, Draining: i.draining})
+		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining})
+	m.moveLimits(i.attempts, i.delivered, sample.Allocated/d.Previous)
+	m.freeExcess()
 }
 
 // Finish ends the run: the interval under way is reported as partial, without
@@ -76,7 +81,7 @@ func (m *Machine) Finish(now vt.Time) {
 	d := governor.Decision{Rate: float64(sample.Delivered) / sample.Span.Hours(), Allocated: sample.Allocated,
 		Utilization: sample.Allocated / c, Previous: c, Available: c}
 	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, Sample: sample, Decision: d,
-		RetryLimit: m.cfg.Retry.Limit, Draining: i.draining, Partial: true})
+		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Partial: true})
 }
 
 func (i *interval) sample(now vt.Time) governor.Sample {

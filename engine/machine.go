@@ -44,12 +44,14 @@ type Reserve struct {
 	From, To  mail.Recipient // the part is [From, To)
 	Processes int            // MTA processes wanted
 	Subset    int            // recipients that a process takes at a time ([0031])
+	Priority  int            // of its processes, where one must go ([0070]): the lower goes first
 }
 
 // Config is what one machine needs to know.
 type Config struct {
 	Server   mail.Server
 	Retry    Retry
+	Freeing  Freeing
 	Messages int     // per connection
 	Interval vt.Span // S, between decisions of the governor
 }
@@ -74,7 +76,18 @@ type Machine struct {
 	campaigns []campaign
 	oldest    int // no campaign before this one has work for a process now
 	waiting   waiting
-	left      uint64 // recipients handed over and not final
+	firsts    []vt.Time // when the first try of a waiting recipient began, by its place; only where an age ends it
+	left      uint64    // recipients handed over and not final
+
+	moves      moves
+	limit      limiter
+	slotLimits []limiter // where each process has its own
+
+	frees   bool        // processes beyond C
+	tenures []tenure    // of slots, where frees
+	leaving int         // allocated slots that were told to go
+	turns   uint64      // allocations so far
+	chosen  []mail.Slot // memory of freeExcess
 
 	interval interval
 }
@@ -82,29 +95,40 @@ type Machine struct {
 // campaign is one reservation and what is left of its part of the list.
 type campaign struct {
 	next, to  mail.Recipient // untried and in no subset
+	back      []part         // untried too: rests of subsets that were cut
 	subset    mail.Recipient // length of a subset
 	processes int            // wanted
 	allocated int            // granted
 	due       chain          // resends whose time has come
+	left      uint64         // recipients not final
+	total     uint64         // recipients handed over
+	limit     int            // retry limit, where each campaign has its own
+	priority  int
 }
 
 // slot is one MTA process.
 type slot struct {
 	attempt  mail.Attempt
+	first    vt.Time        // when the first try of its recipient began; only where an age ends it
 	next, to mail.Recipient // the rest of its subset
-	campaign int
+	campaign uint32
+	sent     int32 // messages offered over the connection
 	busy     bool
 	open     bool // it holds a connection to attempt.Dest
 	reset    bool // the last message on the connection was refused
-	sent     int  // messages offered over the connection
+	leaving  bool // it was told to go
 }
 
 // New builds a machine. The governor's interval is counted from time 0.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Machine {
+	cfg.Retry = cfg.Retry.Spelled()
 	return &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
 		available: governor.Published(gov.Available()),
-		waiting:   newWaiting(cfg.Retry.Delays),
+		waiting:   newWaiting(cfg.Retry.longest()),
+		moves:     movesOf(&cfg.Retry),
+		limit:     newLimiter(&cfg.Retry),
+		frees:     cfg.Freeing.Policy == "at-interval" || cfg.Freeing.Policy == "continuous",
 		interval:  interval{next: vt.Time(cfg.Interval)},
 	}
 }
@@ -113,7 +137,8 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Mach
 func (m *Machine) Available() int { return m.available }
 
 // Allocated is the number of MTA processes that are allocated now. It may
-// exceed Available: nothing is freed before its subset is done ([0070]).
+// exceed Available: nothing is freed before its subset is done, or with
+// another Freeing before its attempt is ([0070]).
 func (m *Machine) Allocated() int { return m.allocated }
 
 // Reservable is what a sender could reserve now ([0068]).
@@ -137,8 +162,13 @@ func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
 		panic(fmt.Sprintf("engine: impossible reservation %+v", r))
 	}
 	m.account(now)
-	m.campaigns = append(m.campaigns, campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes})
-	m.left += uint64(r.To - r.From)
+	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
+		left: uint64(r.To - r.From), total: uint64(r.To - r.From)}
+	if m.moves.scope == ofCampaign {
+		c.limit = m.cfg.Retry.stage(c.left, c.total)
+	}
+	m.campaigns = append(m.campaigns, c)
+	m.left += c.left
 	return m.fill(out)
 }
 
@@ -163,20 +193,29 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 	s.busy = false
 	s.open = c.Reply.Open()
 	s.reset = c.Reply.Class() != mail.Delivered
-	status := m.settle(now, s, c.Reply)
+	status := m.settle(now, c.Slot, c.Reply)
 	m.interval.attempts++
 	if status == mail.Done {
 		m.interval.delivered++
 	}
 	if status != mail.Pending {
 		m.left--
+		m.campaigns[s.campaign].left--
 	}
+	m.countFor(c.Slot, status)
 	m.obs.Ended(now, s.attempt, c.Reply, status)
+	if m.frees {
+		if status == mail.Done {
+			m.tenures[c.Slot].delivered++
+		}
+		m.freeEnded(c.Slot)
+	}
 	return m.fill(m.proceed(c.Slot, out))
 }
 
 // settle decides what the reply means for the recipient.
-func (m *Machine) settle(now vt.Time, s *slot, r mail.Reply) mail.Status {
+func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
+	s := &m.slots[i]
 	retry := &m.cfg.Retry
 	class := r.Class()
 	switch {
@@ -186,37 +225,48 @@ func (m *Machine) settle(now vt.Time, s *slot, r mail.Reply) mail.Status {
 		return mail.Held
 	case class == mail.Bounce && retry.Bounce == "fail":
 		return mail.Failed
-	case int(s.attempt.Try) >= retry.Limit:
+	case int(s.attempt.Try) >= m.limitFor(i):
+		return mail.Failed
+	}
+	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)
+	due := now.Add(retry.delay(int(s.attempt.Try), greylisted))
+	if retry.MaxAge > 0 && due.Sub(s.first) > retry.MaxAge {
 		return mail.Failed
 	}
 	seen := s.attempt.Seen
 	if seen == vt.Never && r.Stage >= mail.StageRCPT {
 		seen = now
 	}
-	delay := retry.Delays[min(int(s.attempt.Try), len(retry.Delays)-1)]
-	m.waiting.add(now.Add(delay), resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: uint32(s.campaign), seen: seen})
+	place := m.waiting.add(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign, seen: seen})
+	if retry.MaxAge > 0 {
+		for len(m.firsts) <= int(place) {
+			m.firsts = append(m.firsts, 0)
+		}
+		m.firsts[place] = s.first
+	}
 	return mail.Pending
 }
 
 // proceed gives a slot its next recipient: a resend that is due, the next of
 // its subset, or a new subset if the slot may be reserved again; or frees it.
+// A slot that was told to go has only the rest of its subset.
 func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
-	within := m.allocated <= m.available
+	within := m.allocated-m.leaving <= m.available && !s.leaving
 	switch {
-	case !c.due.empty() && (s.next < s.to || within):
+	case !c.due.empty() && (s.next < s.to || within) && !s.leaving:
+		if m.cfg.Retry.MaxAge > 0 {
+			s.first = m.firsts[c.due.first]
+		}
 		r := m.waiting.take(&c.due)
 		return m.start(i, r.rcpt, r.try, r.seen, out)
-	case s.next == s.to && within && c.next < c.to:
-		n := min(c.subset, c.to-c.next)
-		s.next, s.to = c.next, c.next+n
-		c.next += n
-	case s.next == s.to:
-		return m.release(i, out)
+	case s.next < s.to || within && m.takeSubset(i):
+		s.first = m.interval.accounted
+		s.next++
+		return m.start(i, s.next-1, 0, vt.Never, out)
 	}
-	s.next++
-	return m.start(i, s.next-1, 0, vt.Never, out)
+	return m.release(i, out)
 }
 
 // start begins an attempt on a slot, over the connection it holds if that
@@ -225,7 +275,7 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
-	if s.open && s.attempt.Dest == dest && s.sent < m.cfg.Messages {
+	if s.open && s.attempt.Dest == dest && int(s.sent) < m.cfg.Messages {
 		conn = mail.Reused
 		if s.reset {
 			conn = mail.Reset
@@ -261,7 +311,7 @@ func (m *Machine) fill(out []Action) []Action {
 }
 
 // hasWork reports whether a recipient waits for a process right now.
-func (c *campaign) hasWork() bool { return c.next < c.to || !c.due.empty() }
+func (c *campaign) hasWork() bool { return c.next < c.to || !c.due.empty() || len(c.back) > 0 }
 
 // wants reports whether a campaign has work for one more process.
 func (m *Machine) wants(c *campaign) bool {
@@ -273,10 +323,20 @@ func (m *Machine) reserve(c int) mail.Slot {
 	if len(m.free) == 0 {
 		m.free = append(m.free, mail.Slot(len(m.slots)))
 		m.slots = append(m.slots, slot{attempt: mail.Attempt{Server: m.cfg.Server, Slot: m.free[0]}})
+		if m.moves.scope == ofSlot {
+			m.slotLimits = append(m.slotLimits, newLimiter(&m.cfg.Retry))
+		}
+		if m.frees {
+			m.tenures = append(m.tenures, tenure{})
+		}
 	}
 	i := m.free[len(m.free)-1]
 	m.free = m.free[:len(m.free)-1]
-	m.slots[i].campaign = c
+	m.slots[i].campaign = uint32(c)
+	if m.frees {
+		m.turns++
+		m.tenures[i] = tenure{began: m.interval.accounted, turn: m.turns}
+	}
 	m.campaigns[c].allocated++
 	m.allocated++
 	return i
@@ -285,6 +345,10 @@ func (m *Machine) reserve(c int) mail.Slot {
 // release frees a slot whose subset is done.
 func (m *Machine) release(i mail.Slot, out []Action) []Action {
 	s := &m.slots[i]
+	if s.leaving {
+		s.leaving = false
+		m.leaving--
+	}
 	m.campaigns[s.campaign].allocated--
 	m.allocated--
 	m.free = append(m.free, i)

@@ -45,12 +45,16 @@ type referee struct {
 	idle                bool // for some time fewer were allocated than available
 	intervals           int
 	asked               int // decisions of the governor
+
+	low, high int                  // bounds of the retry limit
+	ending    map[mail.Slot]uint32 // attempts under way when C was last set, if processes beyond it must go then
 }
 
 type recipient struct {
 	handed, busy bool
 	status       mail.Status
 	tries        int
+	first        vt.Time // its first try began
 	due          vt.Time // of the next try
 	seen         vt.Time
 	campaign     int
@@ -59,6 +63,7 @@ type recipient struct {
 type process struct {
 	a       mail.Attempt
 	busy    bool
+	began   vt.Time
 	open    bool
 	refused bool // the last message
 	sent    int
@@ -81,9 +86,37 @@ func newReferee(t *testing.T, seed uint64) *referee {
 	f.cfg = engine.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)], Messages: 1 + f.r.IntN(6), Retry: engine.Retry{
 		Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
 		Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
+	f.moveLimit()
+	if f.r.IntN(2) == 0 {
+		f.cfg.Freeing = engine.Freeing{Policy: []string{"at-interval", "continuous"}[f.r.IntN(2)],
+			Victim: []string{"ahead-of-schedule", "lowest-priority", "most-complete", "newest"}[f.r.IntN(4)], Shorten: f.r.IntN(2) * f.r.IntN(5)}
+	}
 	f.c = 1 + 9*f.r.Float64()
 	f.m = engine.New(f.cfg, &f.list, f, f)
 	return f
+}
+
+// moveLimit makes the retry limit move in half of the cases, and gives
+// recipients up by their age in some. Where it moves, the referee knows its bounds.
+func (f *referee) moveLimit() {
+	r := &f.cfg.Retry
+	if f.r.IntN(3) == 0 {
+		r.MaxAge = vt.Span(f.r.Int64N(int64(10 * vt.Hour)))
+	}
+	if f.r.IntN(3) == 0 {
+		r.GreylistDelay = vt.Span(1+f.r.IntN(100)) * vt.Second
+	}
+	f.low, f.high = r.Limit, r.Limit
+	if r.Limit == 0 || f.r.IntN(2) == 0 {
+		return
+	}
+	usual := engine.DefaultRetry()
+	r.Policy = []string{"alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"}[f.r.IntN(9)]
+	r.When, r.Scope = []string{"interval", "continuous"}[f.r.IntN(2)], []string{"server", "mta"}[f.r.IntN(2)]
+	r.LoadAbove, r.LoadBelow, r.DFRAbove, r.DFRBelow, r.Late = usual.LoadAbove, usual.LoadBelow, 2, 1.2, usual.Late
+	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse = f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
+	r.Table = []engine.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
+	f.low = r.Low
 }
 
 // play hands the list over in parts and answers until all is final.
@@ -239,6 +272,14 @@ func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Stat
 	p.open = r.Fault == mail.NoFault && r.Code != 421 && r.Stage >= mail.StageMAIL
 	p.refused = r.Code != 250
 	rcpt.tries++
+	if rcpt.tries == 1 {
+		rcpt.first = p.began
+	}
+	delay := f.cfg.Retry.Delays[min(rcpt.tries, len(f.cfg.Retry.Delays))-1]
+	if g := f.cfg.Retry.GreylistDelay; g > 0 && rcpt.tries == 1 && r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451) {
+		delay = g
+	}
+	old := f.cfg.Retry.MaxAge > 0 && now.Add(delay).Sub(rcpt.first) > f.cfg.Retry.MaxAge
 	bounced := r.Code >= 500 || r.Fault == mail.NoName
 	unknown := r.Fault != mail.NoFault && r.Stage == mail.StageDot
 	switch {
@@ -246,11 +287,10 @@ func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Stat
 		rcpt.status = mail.Done
 	case unknown && f.cfg.Retry.Ambiguous == "hold":
 		rcpt.status = mail.Held
-	case bounced && f.cfg.Retry.Bounce == "fail", rcpt.tries == f.cfg.Retry.Limit+1:
+	case bounced && f.cfg.Retry.Bounce == "fail", rcpt.tries == f.high+1, old, rcpt.tries > f.low && got == mail.Failed:
 		rcpt.status = mail.Failed
 	default:
-		delays := f.cfg.Retry.Delays
-		rcpt.due = now.Add(delays[min(rcpt.tries, len(delays))-1])
+		rcpt.due = now.Add(delay)
 		if rcpt.seen == vt.Never && r.Stage >= mail.StageRCPT {
 			rcpt.seen = now
 		}
@@ -276,6 +316,15 @@ func (f *referee) Decide(governor.Sample) governor.Decision {
 		f.c = 1
 	}
 	f.asked++
+	f.ending = nil
+	if v := f.cfg.Freeing; v.Policy == "at-interval" && v.Shorten == 0 {
+		f.ending = map[mail.Slot]uint32{}
+		for s, p := range f.slots {
+			if p.busy {
+				f.ending[s] = p.a.Gen
+			}
+		}
+	}
 	d.Available = f.c
 	return d
 }
@@ -283,7 +332,7 @@ func (f *referee) Decide(governor.Sample) governor.Decision {
 func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	span := now.Sub(f.began)
 	if s != 3 || i.Number != f.intervals || i.Sample.Span != span || i.Sample.Attempts != f.attempts || i.Sample.Delivered != f.delivered ||
-		i.RetryLimit != f.cfg.Retry.Limit || i.Draining != f.idle || i.Partial != (f.input == "finish") {
+		i.RetryLimit < f.low || i.RetryLimit > f.high || (f.cfg.Freeing.Policy == "" && i.Freed+i.HandedBack > 0) || i.Draining != f.idle || i.Partial != (f.input == "finish") {
 		f.Fatalf("%s: interval %+v, want number %d, %s, %d of %d, draining %v", f.input, i, f.intervals, span, f.delivered, f.attempts, f.idle)
 	}
 	if want := f.slotTime / float64(span); math.Abs(i.Sample.Allocated-want) > 1e-9*want {
@@ -322,6 +371,14 @@ func (f *referee) check(actions []engine.Action) {
 		f.Fatalf("%s: %d allocated of %g, %d before", f.input, allocated, f.c, before)
 	}
 	f.allocated = allocated
+	for s, gen := range f.ending {
+		if p := f.slots[s]; !p.busy || p.a.Gen != gen {
+			delete(f.ending, s)
+		}
+	}
+	if f.ending != nil && len(f.ending) == 0 && allocated > int(f.c) {
+		f.Fatalf("%s: %d allocated of %g, and every attempt from before has ended", f.input, allocated, f.c)
+	}
 	if want := max(0, int(f.c)-allocated); f.m.Reservable() != want {
 		f.Fatalf("%s: %d reservable, want %d", f.input, f.m.Reservable(), want)
 	}
@@ -361,7 +418,7 @@ func (f *referee) checkCampaigns(allocated int) {
 // grain is by how much a resend may be rounded up.
 func (f *referee) grain() vt.Span {
 	var longest vt.Span
-	for _, d := range f.cfg.Retry.Delays {
+	for _, d := range append(f.cfg.Retry.Delays, f.cfg.Retry.GreylistDelay) {
 		longest = max(longest, d)
 	}
 	return longest/32768 + vt.Millisecond
@@ -414,7 +471,7 @@ func (f *referee) perform(a engine.Action) {
 		p.sent, p.open = 0, false
 	}
 	p.sent++
-	p.a, p.busy, r.busy = a.Attempt, true, true
+	p.a, p.busy, p.began, r.busy = a.Attempt, true, f.now, true
 	p.open = p.open || want != mail.Fresh
 }
 
@@ -435,11 +492,23 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 // Nothing is allocated per attempt once the machine has grown, whatever the
 // reply; intervals are the governor's and the observer's business.
 func TestNoAllocationPerInput(t *testing.T) {
+	for _, v := range []struct{ policy, when, scope, free string }{
+		{"fixed", "interval", "server", "none"}, {"alloc", "continuous", "server", "at-interval"},
+		{"stage-fn", "continuous", "server", "continuous"}, {"dfr", "interval", "mta", "at-interval"},
+	} {
+		retry := engine.DefaultRetry()
+		retry.Limit, retry.Low, retry.Policy, retry.When, retry.Scope = 4, 2, v.policy, v.when, v.scope
+		if v.policy != "fixed" {
+			retry.MaxAge, retry.GreylistDelay = 5*vt.Hour, vt.Minute
+		}
+		t.Run(v.policy, func(t *testing.T) { noAllocations(t, retry, engine.Freeing{Policy: v.free, Victim: "newest"}) })
+	}
+}
+
+func noAllocations(t *testing.T, retry engine.Retry, freeing engine.Freeing) {
 	const processes = 50
 	list := mail.ReadList(make([]mail.Destination, 1<<20))
-	retry := engine.DefaultRetry()
-	retry.Limit = 4
-	m := engine.New(engine.Config{Retry: retry, Messages: 10, Interval: vt.Hour}, &list, &steady{c: processes}, &lastInterval{})
+	m := engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list, &swinging{c: processes}, &lastInterval{})
 	var now vt.Time
 	underWay := make([]engine.Action, 0, processes)
 	actions := m.Receive(now, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}, make([]engine.Action, 0, processes))
@@ -470,6 +539,24 @@ func TestNoAllocationPerInput(t *testing.T) {
 	if m.Done() {
 		t.Error("the list is too short")
 	}
+}
+
+// swinging is a governor that takes a fifth away and gives it back.
+type swinging struct {
+	c    float64
+	down bool
+}
+
+func (g *swinging) Available() float64 { return g.c }
+func (g *swinging) Decide(governor.Sample) governor.Decision {
+	d := governor.Decision{Previous: g.c}
+	if g.down = !g.down; g.down {
+		g.c *= 0.8
+	} else {
+		g.c /= 0.8
+	}
+	d.Available = g.c
+	return d
 }
 
 // steady is a governor that never moves.

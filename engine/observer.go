@@ -22,7 +22,9 @@ type Interval struct {
 	Number     int // 0 is the first
 	Sample     governor.Sample
 	Decision   governor.Decision // of a partial interval: only the measured terms
-	RetryLimit int               // in force during the interval
+	RetryLimit int               // in force at its end, before what the end decides; of several limits the lowest
+	Freed      uint64            // MTA processes that were told to go before their subset was done ([0070])
+	HandedBack uint64            // recipients of their subsets that went back to their campaigns
 	Partial    bool              // cut short by the end of the run; the governor was not asked
 	Draining   bool              // at some time in the interval fewer processes were wanted than available
 }

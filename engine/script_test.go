@@ -26,8 +26,10 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
 //	        bounce=fail ambiguous=hold list=aab      a new machine at time 0; each recipient's destination,
 //	                                                 or list=20 for so many recipients at one destination
+//	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
+//	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
 //	governor 3 2 5                                   C after the next decisions; the last one stays
-//	receive from=0 to=10 processes=5 subset=4
+//	receive from=0 to=10 processes=5 subset=4 priority=1
 //	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
 //	advance 10s                                      time passes; wakes that are due come on the way
@@ -140,7 +142,7 @@ func (s *stage) command(words []string) {
 		}
 	case "receive":
 		s.perform(s.m.Receive(s.now, engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
-			Processes: number("processes", 1), Subset: number("subset", 1)}, nil))
+			Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}, nil))
 	case "complete":
 		first, last, ranged := strings.Cut(args["slot"], "-")
 		if !ranged {
@@ -206,7 +208,11 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			retry.Delays = append(retry.Delays, s.span(d))
 		}
 	}
-	for _, err := range retry.Validate() {
+	s.moving(&retry, args, number)
+	freeing := engine.DefaultFreeing()
+	freeing.Policy, freeing.Victim = text("free", freeing.Policy), text("victim", freeing.Victim)
+	freeing.Shorten = number("shorten", 0)
+	for _, err := range append(retry.Validate(), freeing.Validate()...) {
 		s.must(err)
 	}
 	var dest []mail.Destination
@@ -220,8 +226,51 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
-	s.m = engine.New(engine.Config{Retry: retry, Messages: number("messages", 100), Interval: s.span(text("interval", "3h"))},
+	s.m = engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h"))},
 		&list, s, s)
+}
+
+// moving sets what makes the limit move, and what ends a recipient by time.
+func (s *stage) moving(r *engine.Retry, args map[string]string, number func(string, int) int) {
+	text := func(v *string, key string) {
+		if t, ok := args[key]; ok {
+			*v = t
+		}
+	}
+	float := func(v *float64, key string) {
+		if t, ok := args[key]; ok {
+			x, err := strconv.ParseFloat(t, 64)
+			s.must(err)
+			*v = x
+		}
+	}
+	text(&r.Policy, "policy")
+	text(&r.When, "when")
+	text(&r.Scope, "scope")
+	text(&r.Schedule, "schedule")
+	float(&r.LoadAbove, "load_above")
+	float(&r.LoadBelow, "load_below")
+	float(&r.DFRAbove, "dfr_above")
+	float(&r.DFRBelow, "dfr_below")
+	float(&r.Late, "late")
+	r.Low, r.Processes = number("low", r.Low), number("processes", r.Processes)
+	r.MinAttempts, r.Dwell = number("min_attempts", r.MinAttempts), number("dwell", r.Dwell)
+	r.RestoreAfter = number("restore_after", r.RestoreAfter)
+	r.Inverse = args["inverse"] == "true"
+	if t, ok := args["max_age"]; ok {
+		r.MaxAge = s.span(t)
+	}
+	if t, ok := args["greylist_delay"]; ok {
+		r.GreylistDelay = s.span(t)
+	}
+	if t, ok := args["table"]; ok {
+		for _, text := range strings.Split(t, ",") {
+			var row engine.Row
+			_, err := fmt.Sscanf(text, "%g/%g/%d", &row.Allocated, &row.DFR, &row.Limit)
+			s.must(err)
+			r.Table = append(r.Table, row)
+		}
+	}
 }
 
 func (s *stage) span(text string) vt.Span {
@@ -287,6 +336,9 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 	}
 	if i.Draining {
 		notes += ", draining"
+	}
+	if i.Freed > 0 {
+		notes += fmt.Sprintf(", %d freed, %d handed back", i.Freed, i.HandedBack)
 	}
 	s.tell("interval %d: %s, %d delivered of %d attempts, %.6g allocated, C %g -> %g, retry limit %d%s", i.Number, i.Sample.Span,
 		i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated, i.Decision.Previous, i.Decision.Available, i.RetryLimit, notes)

@@ -13,12 +13,14 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Int(c, &m.available)
 	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
 		s.attempt.State(c)
+		snap.Int(c, &s.first)
 		snap.Int(c, &s.next)
 		snap.Int(c, &s.to)
 		snap.Int(c, &s.campaign)
 		snap.Bool(c, &s.busy)
 		snap.Bool(c, &s.open)
 		snap.Bool(c, &s.reset)
+		snap.Bool(c, &s.leaving)
 		snap.Int(c, &s.sent)
 	})
 	snap.Slice(c, &m.free, snap.Int)
@@ -30,11 +32,39 @@ func (m *Machine) State(c *snap.Codec) {
 		snap.Int(c, &v.processes)
 		snap.Int(c, &v.allocated)
 		v.due.state(c)
+		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) {
+			snap.Int(c, &p.from)
+			snap.Int(c, &p.to)
+		})
+		snap.Int(c, &v.left)
+		snap.Int(c, &v.total)
+		snap.Int(c, &v.limit)
+		snap.Int(c, &v.priority)
 	})
 	snap.Int(c, &m.oldest)
 	m.waiting.state(c)
+	snap.Slice(c, &m.firsts, snap.Int)
 	snap.Int(c, &m.left)
+	m.limit.state(c)
+	snap.Slice(c, &m.slotLimits, func(c *snap.Codec, l *limiter) { l.state(c) })
+	snap.Slice(c, &m.tenures, func(c *snap.Codec, t *tenure) {
+		snap.Int(c, &t.began)
+		snap.Int(c, &t.turn)
+		snap.Int(c, &t.size)
+		snap.Int(c, &t.delivered)
+	})
+	snap.Int(c, &m.leaving)
+	snap.Int(c, &m.turns)
 	m.interval.state(c)
+}
+
+func (l *limiter) state(c *snap.Codec) {
+	snap.Int(c, &l.limit)
+	snap.Int(c, &l.stood)
+	snap.Int(c, &l.calm)
+	snap.Bool(c, &l.strain)
+	snap.Int(c, &l.attempts)
+	snap.Int(c, &l.delivered)
 }
 
 func (w *waiting) state(c *snap.Codec) {
@@ -66,4 +96,6 @@ func (i *interval) state(c *snap.Codec) {
 	snap.Int(c, &i.delivered)
 	snap.Int(c, &i.attempts)
 	snap.Bool(c, &i.draining)
+	snap.Int(c, &i.freed)
+	snap.Int(c, &i.handedBack)
 }

@@ -34,20 +34,18 @@ type waiting struct {
 	vacant  chain
 }
 
-func newWaiting(delays []vt.Span) waiting {
-	longest := vt.Millisecond
-	for _, d := range delays {
-		longest = max(longest, d)
-	}
+func newWaiting(longest vt.Span) waiting {
+	longest = max(longest, vt.Millisecond)
 	grain := max(1, (longest/32768+vt.Millisecond-1)/vt.Millisecond) * vt.Millisecond
 	ring := 1 << max(6, bits.Len64(uint64(longest/grain)+2)) // whole words of used
 	return waiting{next: vt.Never, grain: grain, buckets: make([]chain, ring), used: make([]uint64, ring/64),
 		resends: make([]resend, 1)}
 }
 
-// add lets a recipient wait until due, at most the longest delay from now.
-func (w *waiting) add(due vt.Time, r resend) {
-	place := w.vacant.first
+// add lets a recipient wait until due, at most the longest delay from now, and
+// tells its place.
+func (w *waiting) add(due vt.Time, r resend) (place uint32) {
+	place = w.vacant.first
 	if place != 0 {
 		w.unlink(&w.vacant)
 	} else {
@@ -61,6 +59,7 @@ func (w *waiting) add(due vt.Time, r resend) {
 	w.link(&w.buckets[i], place)
 	w.used[i>>6] |= 1 << (i & 63)
 	w.next = min(w.next, bucket*vt.Time(w.grain))
+	return place
 }
 
 // release moves the resends that are due to their campaigns, and tells the

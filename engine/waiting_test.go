@@ -61,7 +61,7 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, 3))
 			longest := slices.Max(delays)
-			w := newWaiting(delays)
+			w := newWaiting(slices.Max(delays))
 			slow := slowWaiting{grain: w.grain}
 			if off := float64(w.grain) - float64(longest)/32768; w.grain%vt.Millisecond != 0 || math.Abs(off) >= float64(vt.Millisecond) {
 				t.Fatalf("grain %s for a longest delay of %s", w.grain, longest)
@@ -118,7 +118,7 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 
 // Memory follows the number that waits, not the number that ever waited.
 func TestPlacesAreUsedAgain(t *testing.T) {
-	w := newWaiting([]vt.Span{vt.Second})
+	w := newWaiting(vt.Second)
 	campaigns := make([]campaign, 1)
 	var now vt.Time
 	for range 1000 {

@@ -165,15 +165,28 @@ func (t study) logic(s *scenarios.Scenario) []item {
 	g := s.Governor
 	algorithms := fmt.Sprintf("Governor of each server: law %s, target %s, interval %s, from %g processes; greatest change per interval d = %g processes (step = %q). The laws are in section 7.4, retries and the order of service in 7.3, the time of an attempt in 7.1.",
 		g.Law, g.Target, g.Interval, g.Start, g.Step(), g.StepMode)
-	if s.Retry.Limit == 0 {
+	if retry := s.Retry.Spelled(); retry.Limit == 0 {
 		algorithms += "\n\nNothing is resent."
 	} else {
 		var delays []string
-		for _, d := range s.Retry.Delays {
+		for _, d := range retry.Delays {
 			delays = append(delays, d.String())
 		}
 		algorithms += fmt.Sprintf("\n\nResends: at most %d, after %s (the last repeats). bounce = %q, ambiguous = %q.",
-			s.Retry.Limit, strings.Join(delays, ", "), s.Retry.Bounce, s.Retry.Ambiguous)
+			retry.Limit, strings.Join(delays, ", "), retry.Bounce, retry.Ambiguous)
+		if retry.Policy != "fixed" {
+			algorithms += fmt.Sprintf(" The limit moves by policy %q.", retry.Policy)
+		}
+		if retry.MaxAge > 0 {
+			algorithms += fmt.Sprintf(" None is resent later than %s after its first try.", retry.MaxAge)
+		}
+		if retry.GreylistDelay > 0 {
+			algorithms += fmt.Sprintf(" The first after 450 or 451 to RCPT comes after %s.", retry.GreylistDelay)
+		}
+	}
+
+	if f := s.Freeing; !f.Idle("victim") {
+		algorithms += fmt.Sprintf("\n\nProcesses beyond C are freed: %s, %s first, after %d more recipients of their subsets.", f.Policy, f.Victim, f.Shorten)
 	}
 
 	entities := fmt.Sprintf("%s, each with a destination, a number of tries and a state (section 2), in %s:\n\n| Campaign | Recipients | Handed over at | Processes wanted of each server | Subset |\n|---|---|---|---|---|\n",

@@ -87,7 +87,7 @@ func readSchema(raw []byte, schema string, into any) error {
 // allocated_mean are also what recorded intervals need to be governed again.
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
-	"retry_limit", "flags", "partial", "draining"}
+	"retry_limit", "flags", "partial", "draining", "freed", "handed_back"}
 
 func (r *Report) intervalsCSV() []byte {
 	rows := [][]string{intervalColumns[:]}
@@ -97,6 +97,7 @@ func (r *Report) intervalsCSV() []byte {
 			strconv.FormatUint(i.Attempts, 10), i.Rate.String(), i.Allocated.String(), i.Efficiency.String(),
 			i.Utilization.String(), i.Previous.String(), i.Wanted.String(), i.Step.String(), i.Available.String(),
 			i.DFR.String(), strconv.Itoa(i.RetryLimit), i.Flags, strconv.FormatBool(i.Partial), strconv.FormatBool(i.Draining),
+			strconv.FormatUint(i.Freed, 10), strconv.FormatUint(i.HandedBack, 10),
 		})
 	}
 	return writeCSV(rows)
@@ -114,6 +115,7 @@ func readIntervals(raw []byte) ([]Row, error) {
 			Attempts: f.whole(), Rate: f.num(), Allocated: f.num(), Efficiency: f.num(),
 			Utilization: f.num(), Previous: f.num(), Wanted: f.num(), Step: f.num(), Available: f.num(),
 			DFR: f.num(), RetryLimit: int(f.whole()), Flags: f.text(), Partial: f.yes(), Draining: f.yes(),
+			Freed: f.whole(), HandedBack: f.whole(),
 		})
 	}
 	return rows, fields.err

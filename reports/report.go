@@ -107,16 +107,18 @@ type Row struct {
 	Hours       float64 // length of the interval
 	Delivered   uint64
 	Attempts    uint64
-	Rate        Num // M_s, messages per hour
-	Allocated   Num // time-average of allocated MTA processes
-	Efficiency  Num // E_a
-	Utilization Num // U_s
-	Previous    Num // C in force during the interval
-	Wanted      Num // T / E_a
-	Step        Num // d as applied
-	Available   Num // C from now on
-	DFR         Num // attempts per success in this interval
-	RetryLimit  int // in force during the interval
+	Rate        Num    // M_s, messages per hour
+	Allocated   Num    // time-average of allocated MTA processes
+	Efficiency  Num    // E_a
+	Utilization Num    // U_s
+	Previous    Num    // C in force during the interval
+	Wanted      Num    // T / E_a
+	Step        Num    // d as applied
+	Available   Num    // C from now on
+	DFR         Num    // attempts per success in this interval
+	RetryLimit  int    // in force at the end of the interval
+	Freed       uint64 // MTA processes that had to go before their subset was done
+	HandedBack  uint64 // recipients of their subsets that went back
 	Flags       string
 	Partial     bool // cut short by the end of the run
 	Draining    bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
@@ -185,7 +187,7 @@ func row(server string, i runlog.Interval) Row {
 		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Allocated: Num(s.Allocated),
 		Efficiency: Num(d.Efficiency), Utilization: Num(d.Utilization), Previous: Num(d.Previous),
 		Wanted: Num(d.Target), Step: Num(d.Step), Available: Num(d.Available),
-		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Flags: d.Flags.String(),
+		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Flags: d.Flags.String(),
 		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
 	}
 	if i.Partial { // the governor was not asked

@@ -68,7 +68,23 @@ var origins = []origin{
 	{"governor.corr_vegas.min", Derived, "failsafe-go"},
 	{"governor.corr_vegas.max", Derived, "failsafe-go"},
 	{"retry.limit", Derived, "[0073]: from ten to five"},
+	{"retry.low", Derived, "[0073]: from ten to five"},
+	{"retry.load_above", Derived, "[0073]: C itself; [0077]: over 100 %"},
+	{"retry.load_below", Derived, "[0073], [0077]: 80 %"},
+	{"retry.processes", Derived, "[0073]: C is the first limit"},
+	{"retry.dfr_above", Derived, "[0074]: seven"},
+	{"retry.dfr_below", Derived, "[0074]: four"},
+	{"retry.late", Assumed, "half of the list"},
+	{"retry.table[].allocated", ByAuthor, ""},
+	{"retry.table[].dfr", ByAuthor, ""},
+	{"retry.table[].limit", ByAuthor, ""},
+	{"retry.min_attempts", Assumed, "then 1/DFR is known to 0.03"},
+	{"retry.dwell", Assumed, "the limit may move at the end of every interval"},
+	{"retry.restore_after", Derived, "[0073], [0077]: only below the second value"},
+	{"retry.max_age", Derived, "[0071]: the number of resends alone"},
 	{"retry.delays", Derived, "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
+	{"retry.greylist_delay", Derived, "[0071]: failures are not told apart"},
+	{"freeing.shorten", Derived, "[0070]: freed"},
 
 	{"message.size", Assumed, "median campaign"},
 
@@ -116,6 +132,7 @@ var origins = []origin{
 	{"campaign[].start", Assumed, "at once"},
 	{"campaign[].processes", Assumed, "three times what Table 1 needs at 1000 messages per hour and process"},
 	{"campaign[].subset", Assumed, "[0031] names no length"},
+	{"campaign[].priority", Assumed, "none is more important"},
 }
 
 func originOf(key string) (origin, bool) {
@@ -187,6 +204,10 @@ func (l *assumptionList) counts(key string) bool {
 		return l.scenario.Governor.StepMode == "explicit"
 	case "governor.factor":
 		return l.scenario.Governor.StepMode != "explicit"
+	case "retry.processes":
+		return l.scenario.Retry.Processes > 0
+	case "campaign[].priority":
+		return l.scenario.Freeing.Victim == "lowest-priority"
 	case "server[].share":
 		return len(l.scenario.Servers) > 1
 	case "destination[].share":

@@ -32,6 +32,7 @@ func (s *Scenario) Validate() []error {
 	}
 	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about", "got control characters, want text")
 	l.Within("retry", s.Retry.Validate())
+	l.Within("freeing", s.Freeing.Validate())
 	l = append(l, s.Netmodel().Validate()...)
 	l.Check(reservedAddress(s.Message.From), "message.from",
 		"got %s, want a plain address under a reserved domain, such as \"news@sender.example\" (RFC 2606)", quote(s.Message.From))

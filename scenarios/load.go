@@ -28,6 +28,7 @@ func Default() Scenario {
 		Analysis:      Analysis{WarmUp: AutoWarmUp},
 		Governor:      governor.Default(),
 		Retry:         engine.DefaultRetry(),
+		Freeing:       engine.DefaultFreeing(),
 		Message: Message{
 			Size: 45_000, // assumed: median campaign
 			From: "news@sender.example",

@@ -19,7 +19,7 @@ func (s *Scenario) Netmodel() netmodel.Config {
 
 // Engine is what the delivery machine of one server needs to know.
 func (s *Scenario) Engine(server mail.Server) engine.Config {
-	return engine.Config{Server: server, Retry: s.Retry, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval}
+	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval}
 }
 
 // Recipients is the length of all synthetic lists together.
@@ -67,7 +67,7 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 			to := first + int(math.Round(float64(last-first)*(sum/weight)))
 			if to > from {
 				all = append(all, Arrival{At: vt.Time(c.Start), Server: mail.Server(i), Reserve: engine.Reserve{
-					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset}})
+					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset, Priority: c.Priority}})
 			}
 			from = to
 		}

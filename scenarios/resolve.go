@@ -11,7 +11,6 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"flyball/governor"
 	"flyball/netmodel"
 )
 
@@ -81,11 +80,11 @@ func plainStruct(v reflect.Value) any {
 	return out.Interface()
 }
 
-// idle reports whether a field of v has the parameters of what v does not
-// name: they are no part of what it means.
+// idle reports whether a field of v has a parameter of what v does not name: it
+// is no part of what v means.
 func idle(v reflect.Value, f field) bool {
-	g, ok := v.Interface().(governor.Config)
-	return ok && g.Idle(f.name)
+	c, ok := v.Interface().(interface{ Idle(key string) bool })
+	return ok && c.Idle(f.name)
 }
 
 // plainDist writes a constant as a time and any other distribution as an

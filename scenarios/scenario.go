@@ -28,7 +28,8 @@ type Scenario struct {
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are to be read"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
-	Retry        engine.Retry           `toml:"retry" doc:"resends ([0071])"`
+	Retry        engine.Retry           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
+	Freeing      engine.Freeing         `toml:"freeing" doc:"what becomes of MTA processes beyond C ([0070])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
 	Network      netmodel.Network       `toml:"network" doc:"what lies between servers and destinations"`
@@ -93,7 +94,11 @@ type Campaign struct {
 	Start      vt.Span `toml:"start" doc:"when its delivery may begin"`
 	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000"`
 	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000"`
+	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", processes of the lowest one are freed first; not given: below all" range:"1..1000"`
 }
+
+// Idle reports whether a table has nothing to say.
+func (s Scenario) Idle(key string) bool { return key == "freeing" && s.Freeing.Idle("victim") }
 
 // Expectation is a condition on the summary.
 type Expectation struct {

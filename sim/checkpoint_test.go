@@ -25,14 +25,37 @@ func small(t *testing.T, name string, set ...string) *scenarios.Scenario {
 // A run that is stopped anywhere, saved, and resumed in a new world ends with
 // the digest of the run that was never stopped.
 func TestResumeAnywhere(t *testing.T) {
+	type variant struct {
+		name string
+		set  []string
+	}
+	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9", "retry.delays=['20s','50s']",
+		"retry.max_age=8m", "retry.greylist_delay=7s"}
+	variants := []variant{
+		{"greylist", append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
+		{"dead-addresses", append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
+		{"dead-addresses", append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval", "freeing.victim=most-complete", "freeing.shorten=1")},
+	}
 	for _, name := range scenarios.Names() {
+		variants = append(variants, variant{name: name})
+	}
+	for _, v := range variants {
+		name := v.name
 		for _, stages := range []string{"collapsed", "full"} {
-			s := small(t, name, "stages="+stages)
+			s := small(t, name, append([]string{"stages=" + stages}, v.set...)...)
 			whole, err := New(s, 3, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			end, _ := whole.Run(nil)
+			freed, lowered := 0, false
+			for _, i := range whole.Record().Intervals {
+				freed += int(i.Freed)
+				lowered = lowered || i.RetryLimit < s.Retry.Limit
+			}
+			if v.set != nil && (freed == 0 || !lowered) {
+				t.Errorf("%s, %v: %d processes freed, limit lowered %v: the test tests too little", name, v.set, freed, lowered)
+			}
 			for _, at := range []uint64{1, whole.events() / 2, whole.events() - 1} {
 				first, _ := New(s, 3, nil, nil)
 				for first.events() < at && first.step(first.horizon) {

@@ -20,6 +20,7 @@ func TestInvariants(t *testing.T) {
 	eachScenario(t, howMany(t, 120), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		var a account
 		var rowOf []int // the interval in which each attempt ended
+		plan := timetable(s.Retry)
 		var w *sim.World
 		status := make([]mail.Status, s.Recipients())
 		tries := make([]int, s.Recipients())
@@ -42,15 +43,15 @@ func TestInvariants(t *testing.T) {
 				t.Errorf("tried again after it ended: %s", e)
 			case int(x.Try) != tries[x.Rcpt]:
 				t.Errorf("got try %d after %d tries: %s", x.Try, tries[x.Rcpt], e)
-			case int(x.Try) > s.Retry.Limit:
-				t.Errorf("resent more than %d times: %s", s.Retry.Limit, e)
-			case again && began < before.At.Add(s.Retry.Delays[min(int(before.Try), len(s.Retry.Delays)-1)]):
+			case int(x.Try) > plan.limit:
+				t.Errorf("resent more than %d times: %s", plan.limit, e)
+			case again && began < before.At.Add(waitAfter(s, plan, before)):
 				t.Errorf("began too soon after %s: %s", before, e)
 			case again && before.Server != x.Server:
 				t.Errorf("another server than for %s: %s", before, e)
 			case began < busyUntil[p]:
 				t.Errorf("the slot is busy until %s: %s", busyUntil[p], e)
-			case st == mail.Pending && int(x.Try) == s.Retry.Limit:
+			case st == mail.Pending && int(x.Try) == plan.limit:
 				t.Errorf("will be resent a time too often: %s", e)
 			}
 			now, busyUntil[p], earlier[x.Rcpt] = at, at, e
@@ -95,6 +96,21 @@ func TestInvariants(t *testing.T) {
 		checkIntervals(t, s, w, a, rowOf, end, all)
 		checkNobodyIsForgotten(t, s, w, earlier, end)
 	})
+}
+
+// waitAfter is the least time between the end of an attempt and the next.
+func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
+	if s.Retry.GreylistDelay > 0 && e.Try == 0 && e.Reply.Stage == mail.StageRCPT && (e.Reply.Code == 450 || e.Reply.Code == 451) {
+		return s.Retry.GreylistDelay
+	}
+	return p.delays[min(int(e.Try), len(p.delays)-1)]
+}
+
+// plainRetries leaves a limit that stays and delays that are written out.
+func plainRetries(s *scenarios.Scenario) {
+	was, p := s.Retry, timetable(s.Retry)
+	s.Retry = scenarios.Default().Retry
+	s.Retry.Limit, s.Retry.Delays, s.Retry.Bounce, s.Retry.Ambiguous = p.limit, slices.Clone(p.delays), was.Bounce, was.Ambiguous
 }
 
 // rows of a server so far.
@@ -164,7 +180,7 @@ func checkNobodyIsForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, l
 	for _, i := range w.Record().Intervals {
 		idle[i.Server] = i.End == end && i.Sample.Allocated == 0
 	}
-	longest := slices.Max(s.Retry.Delays)
+	longest := max(slices.Max(timetable(s.Retry).delays), s.Retry.GreylistDelay)
 	for _, e := range last {
 		latest := e.At.Add(longest + longest/32768 + vt.Millisecond) // with the grain
 		if idle[e.Server] && e.Status == mail.Pending && latest < end {
@@ -319,6 +335,8 @@ func TestAllTimesScaled(t *testing.T) {
 			k = pick[vt.Span](d, 2, 3, 5)
 		}
 		s.Governor.Allocated = "average" // the average / S has no unit that scales
+		plainRetries(s)
+		s.Freeing = scenarios.Default().Freeing
 		for i := range s.Retry.Delays {
 			s.Retry.Delays[i] = 32_768 * vt.Millisecond * vt.Span(1+s.Retry.Delays[i]%7)
 		}
@@ -396,6 +414,7 @@ func TestDestinationsPermuted(t *testing.T) {
 func TestRecipientsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
+		plainRetries(s)
 		noInteraction(s)
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
@@ -461,6 +480,7 @@ func TestClassSplit(t *testing.T) {
 func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
+		plainRetries(s)
 		noInteraction(s)
 		more := clone(s)
 		more.Retry.Limit++
@@ -486,6 +506,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
 		s.Governor.Law, s.Governor.Start = "hold", 1
+		plainRetries(s)
 		s.Retry.Limit = 0
 		p := &s.Dialogue.Timeouts
 		p.DNS, p.Connect, p.Banner, p.Command, p.Data, p.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
@@ -509,6 +530,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 func TestMergedMailingsAddUp(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
+		plainRetries(s)
 		s.Governor.Law, s.Governor.Interval = "hold", 3*vt.Hour
 		s.Horizon = 300 * vt.Day
 		grain := roundUp(slices.Max(s.Retry.Delays), 32768*vt.Millisecond) / 32768

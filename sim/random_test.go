@@ -87,7 +87,7 @@ type dice struct{ *rand.Rand }
 // features that a scenario has or has not.
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
-	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle bool
+	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -99,7 +99,7 @@ func pick[T any](d *dice, from ...T) T { return from[d.IntN(len(from))] }
 func (d *dice) features() (f features) {
 	for _, on := range []*bool{&f.ties, &f.families, &f.servers, &f.destinations, &f.campaigns, &f.contention, &f.governed, &f.shortDay,
 		&f.caps, &f.greylist, &f.dead, &f.failConnection, &f.failMessage, &f.loss, &f.hops, &f.dns, &f.pipelining, &f.startTLS,
-		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle} {
+		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
 	return f
@@ -115,7 +115,8 @@ func (d *dice) scenario() *scenarios.Scenario {
 	}
 	d.dialogue(f, &s.Dialogue)
 	d.network(f, &s.Network)
-	d.retry(&s.Retry)
+	d.retry(f, &s.Retry)
+	d.freeing(f, &s.Freeing)
 	d.governor(f, &s)
 	s.Servers = d.servers(f)
 	s.Destinations = d.destinations(f)
@@ -172,7 +173,7 @@ func (d *dice) network(f features, n *netmodel.Network) {
 	}
 }
 
-func (d *dice) retry(r *engine.Retry) {
+func (d *dice) retry(f features, r *engine.Retry) {
 	r.Limit = d.between(0, 6)
 	r.Bounce = pick(d, "fail", "resend")
 	r.Ambiguous = pick(d, "hold", "resend")
@@ -184,6 +185,59 @@ func (d *dice) retry(r *engine.Retry) {
 	if d.coin() { // one delay for all
 		r.Delays = r.Delays[:1]
 	}
+	if f.aging {
+		r.MaxAge = pick(d, 0, unit) * vt.Span(d.between(1, 20))
+		r.GreylistDelay = pick(d, 0, vt.Millisecond, unit, 10*unit)
+	}
+	if f.scheduled && d.coin() {
+		r.Schedule = pick(d, "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo")
+		plain := scenarios.Default().Retry
+		r.Limit, r.Delays, r.MaxAge = plain.Limit, plain.Delays, 0
+		if r.Idle("limit") == false {
+			r.Limit = d.between(1, 10)
+		}
+	}
+	if f.moving && r.Spelled().Limit > 0 {
+		d.moving(r)
+	}
+}
+
+// moving makes the retry limit move.
+func (d *dice) moving(r *engine.Retry) {
+	limit := r.Spelled().Limit
+	r.Policy = pick(d, "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn")
+	set := func(key string, value func()) {
+		if !r.Idle(key) {
+			value()
+		}
+	}
+	set("low", func() { r.Low = d.IntN(limit) })
+	set("when", func() { r.When = pick(d, "interval", "continuous") })
+	set("scope", func() { r.Scope = pick(d, "server", "mta") })
+	set("load_above", func() { r.LoadAbove = pick(d, 1, 1, 0.95, 0.5, 1.1) })
+	set("load_below", func() { r.LoadBelow = pick(d, 0.8, 0.3, 0.99) * r.LoadAbove })
+	set("processes", func() { r.Processes = pick(d, 0, d.between(1, 30)) })
+	set("dfr_above", func() { r.DFRAbove = pick(d, 7, 2, 1.3, 3) })
+	set("dfr_below", func() { r.DFRBelow = 1 + (r.DFRAbove-1)*pick(d, 0, 0.5, 0.9) })
+	set("late", func() { r.Late = pick(d, 0.5, 0.25, 0.9) })
+	set("inverse", func() { r.Inverse = d.coin() })
+	set("min_attempts", func() { r.MinAttempts = pick(d, 1, 5, 30) })
+	set("dwell", func() { r.Dwell = pick(d, 0, 1, 2, 5) })
+	set("restore_after", func() { r.RestoreAfter = pick(d, 0, 1, 2, 4) })
+	set("table", func() {
+		for range d.between(1, 3) {
+			r.Table = append(r.Table, engine.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2), Limit: d.IntN(limit + 1)})
+		}
+	})
+}
+
+func (d *dice) freeing(f features, v *engine.Freeing) {
+	if !f.freeing {
+		return
+	}
+	v.Policy = pick(d, "at-interval", "continuous")
+	v.Victim = pick(d, "ahead-of-schedule", "lowest-priority", "most-complete", "newest")
+	v.Shorten = pick(d, 0, 0, 1, 5)
 }
 
 func (d *dice) governor(f features, s *scenarios.Scenario) {
@@ -202,6 +256,10 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 		}
 		g.Allocated = pick(d, "average", "average", "as-printed")
 		g.CapUtilization = d.coin()
+	}
+	if f.freeing { // C has to fall while there is work
+		g.Law, g.Target, g.Interval = "patent-damped", unit.PerHour(pick(d, 100, 3000)), pick(d, vt.Second, 2*vt.Second)
+		g.Start, g.StepMode, g.D = float64(d.between(10, 40)), "explicit", pick(d, 2.5, 7, 30)
 	}
 }
 
@@ -287,6 +345,9 @@ func (d *dice) campaigns(f features) []scenarios.Campaign {
 		c := scenarios.Campaign{Name: fmt.Sprintf("c%d", i+1), Recipients: d.between(1, 200), Processes: 1000, Subset: pick(d, 1, 3, 10, 1000)}
 		if f.few {
 			c.Processes = d.between(1, 12)
+		}
+		if f.freeing {
+			c.Priority, c.Recipients = d.between(0, 3), d.between(1, 600)
 		}
 		if i > 0 || d.coin() {
 			c.Start = vt.Span(d.between(0, 6)) * pick(d, vt.Millisecond, vt.Second, vt.Minute)

@@ -106,6 +106,15 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			if r.Allocated > r.Previous {
 				met["more allocated than available"]++
 			}
+			if r.Freed > 0 {
+				met["freed, "+s.Freeing.Policy+", "+s.Freeing.Victim]++
+			}
+			if r.HandedBack > 0 {
+				met["recipients handed back"]++
+			}
+			if r.RetryLimit < s.Retry.Spelled().Limit {
+				met["a lower limit by "+s.Retry.Policy]++
+			}
 		}
 	})
 	if n < enough || seedOfScenarios(t) != 1 || t.Failed() {
@@ -122,6 +131,11 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"250 at dot", "421 at dot", "450 at dot", "550 at dot", "drop at dot", "timeout at dot",
 		"fresh", "reused", "reset", "pending", "delivered", "failed", "ambiguous",
 		"partial false, draining false", "partial false, draining true", "partial true, draining false", "partial true, draining true",
+		"freed, at-interval, ahead-of-schedule", "freed, at-interval, lowest-priority", "freed, at-interval, most-complete", "freed, at-interval, newest",
+		"freed, continuous, ahead-of-schedule", "freed, continuous, lowest-priority", "freed, continuous, most-complete", "freed, continuous, newest",
+		"recipients handed back",
+		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
+		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {
@@ -175,7 +189,7 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	for _, i := range w.Record().Intervals {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
-			Partial: i.Partial, Draining: i.Draining}
+			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial, Draining: i.Draining}
 		a.Rows = append(a.Rows, r)
 	}
 	return a
@@ -214,8 +228,8 @@ func (e ended) String() string {
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("server %d interval %d to %s: %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, partial %v, draining %v",
-		r.Server, r.Number, r.End, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.Partial, r.Draining)
+	return fmt.Sprintf("server %d interval %d to %s: %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v",
+		r.Server, r.Number, r.End, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining)
 }
 
 // sameAs allows floats to differ by their last digits. A partial interval has

@@ -41,6 +41,8 @@ type row struct {
 	Delivered, Attempts uint64
 	Allocated           float64 // time-average
 	Previous, Available float64 // C during the interval and after it
+	RetryLimit          int
+	Freed, HandedBack   uint64
 	Partial, Draining   bool
 }
 
@@ -68,6 +70,7 @@ type recipient struct {
 	number mail.Recipient
 	dest   mail.Destination
 	try    mail.Try
+	first  vt.Time // beginning of the first attempt
 	seen   vt.Time // end of the first attempt that ended at RCPT or later
 }
 
@@ -76,6 +79,7 @@ func runTwin(s *scenarios.Scenario) account {
 	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}}
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, waiting: map[vt.Time][]resend{},
+			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}, open: map[mail.Destination]int{}}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
@@ -116,7 +120,7 @@ func (t *twin) sendLists() {
 			share += v.Share
 			to := first + int(math.Round(float64(c.Recipients)*(share/weight)))
 			if to > from {
-				j := &job{next: from, end: to, campaign: c}
+				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from}
 				t.at(vt.Time(c.Start), listArrives, lists, func() { t.servers[i].receive(j) })
 				lists++
 			}
@@ -188,6 +192,12 @@ type twinServer struct {
 	processTime         float64 // allocated processes x nanoseconds
 	draining            bool
 	delivered, attempts uint64
+	freed, handedBack   uint64
+
+	plan        plan
+	limit       *patience
+	ofSlot      map[mail.Slot]*patience
+	allocations int
 }
 
 // job is a campaign's part of the list on one server.
@@ -196,6 +206,10 @@ type job struct {
 	campaign  scenarios.Campaign
 	processes int
 	due       []*recipient // resends, by due time and then by the order of failure
+	back      [][]int      // rests of subsets, the earliest first
+	total     int
+	left      int // not final
+	limit     int // of the stages
 }
 
 type resend struct {
@@ -205,6 +219,7 @@ type resend struct {
 
 func (v *twinServer) receive(j *job) {
 	v.jobs = append(v.jobs, j)
+	j.limit = v.stageLimit(j)
 	v.grant()
 }
 
@@ -228,7 +243,7 @@ func (v *twinServer) grant() {
 	}
 }
 
-func (j *job) hasWork() bool { return j.next < j.end || len(j.due) > 0 }
+func (j *job) hasWork() bool { return j.next < j.end || len(j.due) > 0 || len(j.back) > 0 }
 
 func (v *twinServer) allocate(j *job) {
 	slot := v.slots
@@ -237,7 +252,11 @@ func (v *twinServer) allocate(j *job) {
 	} else {
 		v.slots++
 	}
-	p := &process{twinServer: v, slot: slot, job: j}
+	if v.ofSlot[slot] == nil {
+		v.ofSlot[slot] = newPatience(v.s.Retry)
+	}
+	v.allocations++
+	p := &process{twinServer: v, slot: slot, job: j, since: v.now, order: v.allocations}
 	v.count()
 	v.processes = append(v.processes, p)
 	j.processes++
@@ -270,9 +289,10 @@ func (v *twinServer) count() {
 func (v *twinServer) measured() row {
 	v.count()
 	r := row{Server: v.number, Number: v.interval, End: v.now, Delivered: v.delivered, Attempts: v.attempts,
-		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining}
+		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining,
+		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack}
 	v.interval++
-	v.began, v.processTime, v.draining, v.delivered, v.attempts = v.now, 0, false, 0, 0
+	v.began, v.processTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack = v.now, 0, false, 0, 0, 0, 0
 	return r
 }
 
@@ -296,6 +316,8 @@ func (v *twinServer) intervalEnds() {
 	v.available = decide(v.s.Governor, r)
 	r.Available = v.available
 	v.Rows = append(v.Rows, r)
+	v.reconsider(r)
+	v.freeMany()
 	v.wakeAt(v.now.Add(v.s.Governor.Interval))
 }
 
@@ -356,6 +378,12 @@ type process struct {
 	turn   uint64 // of its attempt among all attempts
 	idle   bool   // an attempt ended just now
 
+	order     int     // of its allocation
+	since     vt.Time // when it took its subset, or was allocated
+	size      int     // of its subset when it took it
+	successes int     // since then
+	goes      bool    // it was told to
+
 	resume func() (vt.Time, bool)
 	stop   func()
 	sleep  func(vt.Time) bool
@@ -408,33 +436,41 @@ func (p *process) live(yield func(vt.Time) bool) {
 		reply.Took = p.now.Sub(began)
 		p.idle = true
 		p.settle(r, conn, reply)
+		p.perhapsGoes()
 	}
 }
 
 // takeRecipient is a resend that is due, else the next recipient of the subset,
 // else the first of a new subset. Only where no subset is left unfinished may
-// the process be sent away ([0070]).
+// the process be sent away ([0070]); one that was told to go has only that.
 func (p *process) takeRecipient() *recipient {
 	j := p.job
-	if len(p.subset) == 0 && len(p.processes) > p.published() {
+	if len(p.subset) == 0 && (p.goes || p.tooMany() > 0) {
 		return nil
 	}
-	if len(j.due) > 0 {
+	if len(j.due) > 0 && !p.goes {
 		r := j.due[0]
 		j.due = j.due[1:]
 		return r
 	}
 	if len(p.subset) == 0 {
-		for ; j.next < j.end && len(p.subset) < j.campaign.Subset; j.next++ {
+		p.since, p.successes = p.now, 0
+		want := j.campaign.Subset
+		if len(j.back) > 0 {
+			p.subset, j.back = j.back[0], j.back[1:]
+			want = 0
+		}
+		for ; j.next < j.end && len(p.subset) < want; j.next++ {
 			p.subset = append(p.subset, j.next)
 		}
+		p.size = len(p.subset)
 	}
 	if len(p.subset) == 0 {
 		return nil
 	}
 	number := mail.Recipient(p.subset[0])
 	p.subset = p.subset[1:]
-	return &recipient{number: number, dest: p.destination(number), seen: vt.Never}
+	return &recipient{number: number, dest: p.destination(number), first: p.now, seen: vt.Never}
 }
 
 // deliver is the story of one attempt.
@@ -554,25 +590,33 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 	retry := p.s.Retry
 	status := mail.Pending
+	wait := p.plan.delays[min(int(r.try), len(p.plan.delays)-1)]
+	if grey := reply.Stage == mail.StageRCPT && (reply.Code == 450 || reply.Code == 451); grey && r.try == 0 && retry.GreylistDelay > 0 {
+		wait = retry.GreylistDelay
+	}
 	switch {
 	case reply.Stage == mail.StageDot && reply.Fault == mail.NoFault && reply.Code < 400:
 		status = mail.Done
-		p.delivered++
+		p.twinServer.delivered++
+		p.successes++
 	case reply.Stage == mail.StageDot && reply.Fault != mail.NoFault && retry.Ambiguous == "hold":
 		status = mail.Held
 	case reply.Code >= 500 && retry.Bounce == "fail":
 		status = mail.Failed
-	case int(r.try) == retry.Limit:
+	case int(r.try) >= p.retryLimit():
+		status = mail.Failed
+	case p.plan.age > 0 && p.now.Add(wait) > r.first.Add(p.plan.age):
 		status = mail.Failed
 	}
 	p.twinServer.attempts++
+	p.ofSlot[p.slot].tell(status == mail.Done)
 	p.Ended = append(p.Ended, ended{p.now, p.number, p.slot, r.number, r.try, r.dest, conn, reply, status})
 	if status != mail.Pending {
 		p.final++
+		p.job.left--
 		return
 	}
-	wait := retry.Delays[min(int(r.try), len(retry.Delays)-1)]
-	grain := roundUp(slices.Max(retry.Delays), 32768*vt.Millisecond) / 32768
+	grain := roundUp(max(slices.Max(p.plan.delays), retry.GreylistDelay), 32768*vt.Millisecond) / 32768
 	r.try++
 	due := vt.Time(roundUp(vt.Span(p.now)+wait, grain))
 	if len(p.waiting[due]) == 0 {

@@ -28,6 +28,8 @@ func (r *Recorder) State(c *snap.Codec) {
 		snap.Float(c, &i.Decision.Available)
 		snap.Int(c, &i.Decision.Flags)
 		snap.Int(c, &i.RetryLimit)
+		snap.Int(c, &i.Freed)
+		snap.Int(c, &i.HandedBack)
 		snap.Bool(c, &i.Partial)
 		snap.Bool(c, &i.Draining)
 	})

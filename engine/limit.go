@@ -1,0 +1,280 @@
+package engine
+
+import (
+	"math"
+
+	"flyball/internal/mail"
+)
+
+// How the retry limit moves ([0072]-[0077]). A limit stands between Low and
+// Limit and is asked about at every failure, so a lowered one ends recipients
+// one by one, each at its next failure, and a raised one brings nobody back.
+// It belongs to the server, to each MTA process, or to each campaign, as the
+// policy looks at one of these.
+
+// scope is who has a limit.
+type scope uint8
+
+const (
+	ofServer   scope = iota
+	ofSlot           // dfr and dfr-fn of an MTA process
+	ofCampaign       // stage and stage-fn
+)
+
+// moves is what the policy says, in the terms of the machine.
+type moves struct {
+	scope      scope
+	fixed      bool
+	continuous bool // looks at every failure that the limit decides, not at the ends of intervals
+}
+
+func movesOf(r *Retry) moves {
+	m := moves{fixed: r.Policy == "fixed" || r.Policy == ""}
+	switch r.Policy {
+	case "dfr", "dfr-fn":
+		if r.Scope == "mta" {
+			m.scope = ofSlot
+		}
+	case "stage", "stage-fn":
+		m.scope = ofCampaign
+	}
+	m.continuous = !r.Idle("when") && r.When == "continuous"
+	return m
+}
+
+// limiter is one retry limit that moves.
+type limiter struct {
+	limit  int  // in force
+	stood  int  // ends of intervals since it moved
+	calm   int  // intervals in a row that did not ask for the low limit
+	strain bool // in this interval the low limit was asked for
+
+	attempts, delivered uint64 // of this interval, of an MTA process that has a limit of its own
+}
+
+// newLimiter begins at the high limit and may move at once.
+func newLimiter(r *Retry) limiter { return limiter{limit: r.Limit, stood: r.Dwell} }
+
+// load is what a policy looks at. The delivery failure rate is known if there
+// were enough attempts.
+type load struct {
+	allocated   float64 // processes over the first limit of [0073]
+	utilization float64
+	dfr         float64
+	dfrKnown    bool
+}
+
+// look lets the limit follow the load.
+func (l *limiter) look(r *Retry, now load) {
+	to, strained := r.limitAt(l.limit, now)
+	l.strain = l.strain || strained
+	l.move(r, to)
+}
+
+func (l *limiter) move(r *Retry, to int) {
+	if to != l.limit && l.stood >= r.Dwell {
+		l.limit, l.stood = to, 0
+	}
+}
+
+// endInterval counts the interval. A limit that was lowered while every
+// process was busy would never rise again: with all of C allocated, the load
+// does not fall below 80 % of it. So after calm intervals enough it rises
+// without that. The rate is not asked: where C is rounded down, it ends just
+// below the target for ever.
+func (l *limiter) endInterval(r *Retry) {
+	l.calm++
+	if l.strain {
+		l.calm = 0
+	}
+	l.strain = false
+	l.attempts, l.delivered = 0, 0
+	if r.RestoreAfter > 0 && l.limit < r.Limit && l.calm >= r.RestoreAfter {
+		l.move(r, r.Limit)
+	}
+}
+
+// limitAt is the limit that the policy wants where limit is in force, and
+// whether the load asks for the low one. Comparisons are strict; in between,
+// and where nothing is known, the limit stays.
+func (r *Retry) limitAt(limit int, now load) (to int, strained bool) {
+	switch r.Policy {
+	case "alloc":
+		return r.between(limit, now.allocated, r.LoadBelow, r.LoadAbove)
+	case "util":
+		return r.between(limit, now.utilization, r.LoadBelow, r.LoadAbove)
+	case "util-fn":
+		return r.along(limit, now.utilization, r.LoadBelow, r.LoadAbove), false
+	case "both-a": // [0075], first example
+		if now.allocated > r.LoadAbove {
+			return r.Low, true
+		}
+		if now.allocated < r.LoadAbove && now.dfrKnown {
+			return r.between(limit, now.dfr, r.DFRBelow, r.DFRAbove)
+		}
+	case "dfr":
+		if now.dfrKnown {
+			return r.between(limit, now.dfr, r.DFRBelow, r.DFRAbove)
+		}
+	case "dfr-fn":
+		if now.dfrKnown {
+			return r.along(limit, now.dfr, r.DFRBelow, r.DFRAbove), false
+		}
+	case "both-fn": // [0075], second example
+		if now.dfrKnown {
+			to = r.Limit
+			for _, row := range r.Table {
+				if now.allocated > row.Allocated && now.dfr > row.DFR {
+					to = min(to, row.Limit)
+				}
+			}
+			return to, false
+		}
+	}
+	return limit, false
+}
+
+// between is a policy of two values.
+func (r *Retry) between(limit int, x, below, above float64) (to int, strained bool) {
+	switch {
+	case x > above:
+		return r.Low, true
+	case x < below:
+		return r.Limit, false
+	}
+	return limit, false
+}
+
+// along is a policy that falls in a straight line from Limit at below to Low at
+// above, in whole resends. It moves by steps of one at least: half a step would
+// let it flicker.
+func (r *Retry) along(limit int, x, below, above float64) int {
+	t := (min(max(x, below), above) - below) / (above - below)
+	f := float64(r.Limit) - float64(float64(r.Limit-r.Low)*t)
+	if math.Abs(f-float64(limit)) < 1 {
+		return limit
+	}
+	return int(math.Floor(f + 0.5))
+}
+
+// stage is the limit for a campaign of which so many recipients remain
+// ([0076]). It goes one way only, so it needs no dwelling.
+func (r *Retry) stage(remaining, total uint64) int {
+	share := float64(remaining) / float64(total)
+	if r.Policy == "stage" {
+		if (share < r.Late) != r.Inverse {
+			return r.Low
+		}
+		return r.Limit
+	}
+	if r.Inverse {
+		share = 1 - share
+	}
+	return r.Low + int(math.Floor(float64(float64(r.Limit-r.Low)*share)+0.5))
+}
+
+// limitFor is the limit in force for a failure on a slot; a policy that looks
+// continuously looks now.
+func (m *Machine) limitFor(i mail.Slot) int {
+	if m.moves.fixed {
+		return m.cfg.Retry.Limit
+	}
+	switch m.moves.scope {
+	case ofSlot:
+		return m.slotLimits[i].limit
+	case ofCampaign:
+		c := &m.campaigns[m.slots[i].campaign]
+		if m.moves.continuous {
+			c.limit = m.cfg.Retry.stage(c.left, c.total)
+		}
+		return c.limit
+	}
+	if m.moves.continuous {
+		m.limit.look(&m.cfg.Retry, load{allocated: m.pressure()})
+	}
+	return m.limit.limit
+}
+
+// pressure is the number of allocated processes over the first limit of
+// [0073]: C as it is published, or another number.
+func (m *Machine) pressure() float64 {
+	first := m.available
+	if m.cfg.Retry.Processes > 0 {
+		first = m.cfg.Retry.Processes
+	}
+	return float64(m.allocated) / float64(first)
+}
+
+// countFor adds an attempt to the account of the process that made it, where
+// each goes by its own.
+func (m *Machine) countFor(i mail.Slot, s mail.Status) {
+	if m.moves.scope != ofSlot {
+		return
+	}
+	m.slotLimits[i].attempts++
+	if s == mail.Done {
+		m.slotLimits[i].delivered++
+	}
+}
+
+// moveLimits takes the end of an interval, when C is the new one already.
+func (m *Machine) moveLimits(attempts, delivered uint64, utilization float64) {
+	r := &m.cfg.Retry
+	switch {
+	case m.moves.fixed:
+	case m.moves.scope == ofCampaign:
+		for i := range m.campaigns {
+			c := &m.campaigns[i]
+			c.limit = r.stage(c.left, c.total)
+		}
+	case m.moves.scope == ofSlot:
+		for i := range m.slotLimits {
+			l := &m.slotLimits[i]
+			m.moveLimit(l, r.failureRate(l.attempts, l.delivered, load{}))
+		}
+	default:
+		m.moveLimit(&m.limit, r.failureRate(attempts, delivered, load{allocated: m.pressure(), utilization: utilization}))
+	}
+}
+
+func (m *Machine) moveLimit(l *limiter, now load) {
+	l.stood++
+	if !m.moves.continuous {
+		l.look(&m.cfg.Retry, now)
+	}
+	l.endInterval(&m.cfg.Retry)
+}
+
+// failureRate adds the delivery failure rate of an interval to a load. Without
+// a success it is infinite.
+func (r *Retry) failureRate(attempts, delivered uint64, l load) load {
+	l.dfr = float64(attempts) / float64(delivered)
+	l.dfrKnown = attempts >= uint64(max(r.MinAttempts, 1))
+	return l
+}
+
+// limitInForce is what the trace shows: the limit at this moment, of several the
+// lowest. Campaigns whose recipients are all final have none.
+func (m *Machine) limitInForce() int {
+	limit := m.cfg.Retry.Limit
+	switch m.moves.scope {
+	case ofSlot:
+		for i := range m.slotLimits {
+			limit = min(limit, m.slotLimits[i].limit)
+		}
+	case ofCampaign:
+		for i := range m.campaigns {
+			c := &m.campaigns[i]
+			switch {
+			case c.left == 0:
+			case m.moves.continuous:
+				limit = min(limit, m.cfg.Retry.stage(c.left, c.total))
+			default:
+				limit = min(limit, c.limit)
+			}
+		}
+	default:
+		limit = m.limit.limit
+	}
+	return limit
+}

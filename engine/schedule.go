@@ -1,0 +1,107 @@
+package engine
+
+import "flyball/internal/vt"
+
+// schedule is how somebody resends: the wait before each resend, the last one
+// repeating, and where it ends, by the number of resends, the age, or both; 0
+// is no end of that kind. Jitter is left out everywhere: the engine has no
+// luck of its own.
+type schedule struct {
+	delays []vt.Span
+	limit  int
+	age    vt.Span
+}
+
+var scheduleNames = []string{"patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"}
+
+// scheduleNamed finds a schedule. What a mail server derives from a message's
+// age is told here by the try, for attempts that take no time; its end by age
+// counts as it is, and its limit is what fits into the age.
+func scheduleNamed(name string) (s schedule, ok bool) {
+	const m, h = vt.Minute, vt.Hour
+	switch name {
+	case "patent": // [0073]: ten; it names no delays: 30 minutes doubling up to 4 hours are assumed, 31.5 hours in all
+		s = schedule{delays: doubling(30*m, 4), limit: 10}
+	case "rfc5321": // 4.5.4.1: 30 minutes or more, two tries in the first hour, then every 2 or 3 hours; 4 or 5 days
+		s = schedule{delays: []vt.Span{30 * m, 30 * m, 3 * h}, age: 5 * vt.Day}
+	case "postfix": // minimal_backoff_time 300s, maximal_backoff_time 4000s, between them the message's age; maximal_queue_lifetime 5d
+		s = schedule{delays: []vt.Span{5 * m, 5 * m, 10 * m, 20 * m, 40 * m, 4000 * vt.Second}, age: 5 * vt.Day}
+	case "kumomta": // make_queue_config: retry_interval 20 minutes, doubling without a bound; max_age 7 days
+		s = schedule{delays: doubling(20*m, 9), age: 7 * vt.Day}
+	case "haraka": // outbound: 2^(n+5) s after failure n, given up at the 13th
+		s = schedule{delays: doubling(64*vt.Second, 12), limit: 12}
+	case "zonemta": // 5, 7, 8, 25, 75, 120 minutes, then every 4 hours until 48 hours
+		s = schedule{delays: []vt.Span{5 * m, 7 * m, 8 * m, 25 * m, 75 * m, 120 * m, 4 * h}, age: 48 * h}
+	case "mox": // queue: 7.5 minutes, doubling; 8 attempts
+		s = schedule{delays: doubling(450*vt.Second, 7), limit: 7}
+	case "chasquid": // internal/queue, nextDelay: by age 1, 5, 10, then 20 minutes (and up to one more by chance); 20 hours
+		s = schedule{delays: []vt.Span{1 * m, 5 * m, 10 * m, 20 * m}, age: 20 * h}
+	case "gmail": // Pagani, seen at a receiver: 6:02, 29:02, 56:36, 98:44 minutes and 162 minutes after the first try
+		s = schedule{delays: since(362, 1742, 3396, 5924, 9720)}
+	case "yahoo": // Pagani, seen at a receiver: 2:07, 5:39, 12:58, 27:16, 55:13 minutes after the first try
+		s = schedule{delays: since(127, 339, 778, 1636, 3313)}
+	default:
+		return s, false
+	}
+	if s.age > 0 {
+		for at := s.delays[0]; at <= s.age; at += s.delays[min(s.limit, len(s.delays)-1)] {
+			s.limit++
+		}
+	}
+	return s, true
+}
+
+// doubling is n delays, each twice the one before.
+func doubling(first vt.Span, n int) []vt.Span {
+	var all []vt.Span
+	for range n {
+		all = append(all, first)
+		first *= 2
+	}
+	return all
+}
+
+// since is the delays between tries at so many seconds after the first one.
+func since(seconds ...vt.Span) []vt.Span {
+	var all []vt.Span
+	var before vt.Span
+	for _, at := range seconds {
+		all = append(all, (at-before)*vt.Second)
+		before = at
+	}
+	return all
+}
+
+// Spelled is the same policy with a schedule, if it names one, written out as
+// delays, limit and age.
+func (r Retry) Spelled() Retry {
+	s, ok := scheduleNamed(r.Schedule)
+	if !ok {
+		return r
+	}
+	r.Schedule, r.Delays = "", s.delays
+	if s.limit > 0 {
+		r.Limit = s.limit
+	}
+	if s.age > 0 {
+		r.MaxAge = s.age
+	}
+	return r
+}
+
+// delay is the wait after a failure at a try, once the limit let it pass.
+func (r *Retry) delay(try int, greylisted bool) vt.Span {
+	if greylisted && try == 0 && r.GreylistDelay > 0 {
+		return r.GreylistDelay
+	}
+	return r.Delays[min(try, len(r.Delays)-1)]
+}
+
+// longest wait that there can be.
+func (r *Retry) longest() vt.Span {
+	longest := r.GreylistDelay
+	for _, d := range r.Delays {
+		longest = max(longest, d)
+	}
+	return longest
+}
