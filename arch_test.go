@@ -41,13 +41,14 @@ promotion:               # what may go to live servers
 sim/verify:              sim scenarios engine governor netmodel reports/runlog internal/conf internal/evq internal/mail internal/rng internal/stats internal/tabular internal/unit internal/vt
 sim/bench:               scenarios netmodel internal/evq internal/vt
 sim:                     scenarios engine governor netmodel reports/runlog internal/evq internal/mail internal/rng internal/snap internal/stats internal/vt
+sim/study:               scenarios internal/conf internal/unit internal/vt
 realrun/list:            internal/mail
 realrun/message:         internal/mail internal/unit
 realrun/sink:            netmodel internal/conf internal/mail internal/vt
 realrun:                 scenarios engine governor reports/runlog realrun/list realrun/message internal/conf internal/hist internal/mail internal/rng internal/vt
 reports:                 scenarios governor engine reports/runlog internal/hist internal/mail internal/stats internal/tabular internal/vt
 
-cmd/flyball:             promotion sim sim/bench sim/verify internal/stats realrun realrun/sink reports reports/runlog scenarios netmodel governor internal/conf internal/mail internal/rng internal/tabular internal/vt
+cmd/flyball:             promotion sim sim/bench sim/study sim/verify internal/stats realrun realrun/sink reports reports/runlog scenarios netmodel governor internal/conf internal/mail internal/rng internal/tabular internal/vt
 `
 
 // belowTheShells may not do what would let the machine they run on decide a

@@ -66,6 +66,10 @@ cp "$tmp/runs/sensitivity/plots/sensitivity.svg" "$new/docs/img/sensitivity.svg"
 	printf '```\n'
 } >> "$page"
 
+# What a study shows.
+flyball sweep docs/studies/step.toml --out "$tmp/runs/step" > /dev/null
+cp "$tmp/runs/step/plots/classes.svg" "$new/docs/img/step-classes.svg"
+
 # The models with known answers.
 "$tmp/flyball" verify -q > "$new/docs/results/verify.txt"
 

@@ -17,7 +17,7 @@ import (
 // can be replayed in virtual time bit for bit. A nil Journal keeps nothing.
 //
 //	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK    an attempt has ended
-//	r NOW SERVER FROM TO PROCESSES SUBSET          a part of a list was handed over
+//	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was handed over
 //	w NOW SERVER                                   a time has come
 //	f NOW SERVER                                   the run has ended
 type Journal struct {

@@ -97,10 +97,10 @@ func sans(size float64, bold bool) text.Style {
 	return text.Style{Color: ink(black), Font: f, Handler: plot.DefaultTextHandler}
 }
 
-// paintFigure draws panels above one another, as SVG and PNG.
-func paintFigure(title, alt, id string, height vg.Length, panels []panel) (svg, bitmap []byte, err error) {
+// paintFigure lets paint draw as SVG and as PNG.
+func paintFigure(title, alt, id string, height vg.Length, paint func(draw.Canvas)) (svg, bitmap []byte, err error) {
 	vector := vgsvg.New(width, height)
-	paintPanels(draw.New(vector), panels)
+	paint(draw.New(vector))
 	var b bytes.Buffer
 	if _, err := vector.WriteTo(&b); err != nil {
 		return nil, nil, err
@@ -108,7 +108,7 @@ func paintFigure(title, alt, id string, height vg.Length, panels []panel) (svg, 
 	svg = titled(b.Bytes(), title, alt, id)
 
 	raster := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
-	paintPanels(draw.New(raster), panels)
+	paint(draw.New(raster))
 	b = bytes.Buffer{}
 	// The best compression would take a third of the time of a short run.
 	err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, raster.Image())

@@ -15,11 +15,11 @@ import (
 // Figures draws all pictures of the ensemble.
 func (e *Ensemble) Figures() ([]Figure, error) {
 	drawings := []drawing{
-		{e.convergence(), 8 * vg.Inch, e.convergencePanels()},
-		{e.settled(), 3.4 * vg.Inch, e.settledPanels()},
+		{e.convergence(), 8 * vg.Inch, e.convergencePanels(), nil},
+		{e.settled(), 3.4 * vg.Inch, e.settledPanels(), nil},
 	}
 	if e.Steady != nil {
-		drawings = append(drawings, drawing{e.startUp(), 6 * vg.Inch, e.startUpPanels()})
+		drawings = append(drawings, drawing{e.startUp(), 6 * vg.Inch, e.startUpPanels(), nil})
 	}
 	if n := len(e.servers); n > mostServers {
 		for i := range drawings {

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // Figure is a picture in three forms: to look at, to put in, and to check.
@@ -36,7 +37,7 @@ func painted(drawings []drawing) ([]Figure, error) {
 		painting.Go(func() {
 			f := d.Figure
 			var err error
-			if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.panels); err != nil {
+			if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.height, d.painter()); err != nil {
 				errs[i] = fmt.Errorf("plot %s: %w", f.Name, err)
 			}
 			figures[i] = f
@@ -51,20 +52,28 @@ type drawing struct {
 	Figure
 	height vg.Length
 	panels []panel
+	paint  func(draw.Canvas) // instead of panels
+}
+
+func (d drawing) painter() func(draw.Canvas) {
+	if d.paint != nil {
+		return d.paint
+	}
+	return func(c draw.Canvas) { paintPanels(c, d.panels) }
 }
 
 func (r *Report) drawings() []drawing {
 	all := []drawing{
-		{r.convergence(), 6 * vg.Inch, r.convergencePanels()},
-		{r.efficiency(), 6 * vg.Inch, r.efficiencyPanels()},
-		{r.resends(), 5.2 * vg.Inch, r.resendPanels()},
+		{r.convergence(), 6 * vg.Inch, r.convergencePanels(), nil},
+		{r.efficiency(), 6 * vg.Inch, r.efficiencyPanels(), nil},
+		{r.resends(), 5.2 * vg.Inch, r.resendPanels(), nil},
 	}
 	if n := len(r.Servers); n > mostServers {
 		for i := range all {
 			all[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", mostServers, n)
 		}
 	}
-	all = append(all, drawing{r.latency(), 3.4 * vg.Inch, r.latencyPanels()})
+	all = append(all, drawing{r.latency(), 3.4 * vg.Inch, r.latencyPanels(), nil})
 	if s := r.Sensitivity; s != nil && s.drawable() {
 		all = append(all, s.drawing())
 	}

@@ -17,6 +17,7 @@ type document struct {
 	Name, About, World, Mode, Receiver string
 
 	Partial  bool
+	Study    bool
 	Kind     string // of the analysis of an ensemble; empty for one run
 	Answer   []string
 	Figures  []Figure

@@ -412,5 +412,5 @@ func (s *Sensitivity) drawing() drawing {
 		points: plotter.XYs{{X: float64(s.Base), Y: 0.3}, {X: float64(s.Base), Y: float64(len(moving)) + 0.6}}}}
 	return drawing{Figure{Name: "sensitivity", Title: "What does the answer hang on?",
 		Alt: "A bar to each side for every number of the model, the greatest effect on top. " + s.Answer(),
-		CSV: writeCSV(data)}, vg.Length(1.3+0.35*float64(len(moving))) * vg.Inch, []panel{p}}
+		CSV: writeCSV(data)}, vg.Length(1.3+0.35*float64(len(moving))) * vg.Inch, []panel{p}, nil}
 }

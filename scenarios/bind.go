@@ -19,9 +19,12 @@ type binder struct {
 	faults  []fault
 	refused map[string]bool // paths that a later check need not mention again
 	around  map[string]bool // what lies around them
+	file    reflect.Type    // of the file as a whole
 }
 
-func newBinder() *binder { return &binder{refused: map[string]bool{}, around: map[string]bool{}} }
+func newBinder() *binder {
+	return &binder{refused: map[string]bool{}, around: map[string]bool{}, file: reflect.TypeFor[Scenario]()}
+}
 
 func (b *binder) refuse(n *node, at int, key, path, format string, args ...any) {
 	b.faults = append(b.faults, fault{set: n.set, at: at, key: key, text: fmt.Sprintf(format, args...)})
@@ -59,13 +62,15 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		switch {
 		case len(n.text) > 100:
 			wrong()
-		case n.kind == aString || n.kind == anInteger || n.kind == aFloat:
+		case n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool && v.Kind() == reflect.String:
 			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
 				b.refuse(n, n.at, path, path, "%s", err)
 			}
 		case n.kind == aTable && v.Kind() == reflect.Struct:
 			v.SetZero()
 			b.table(n, v, path)
+		case n.kind == aList && v.Kind() == reflect.Slice:
+			b.list(n, v, f, path)
 		default:
 			wrong()
 		}
@@ -147,7 +152,7 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 		if s := conf.Nearest(name, names(fields)); s != "" {
 			text += fmt.Sprintf("did you mean %q?", s)
 			b.mention(below(path, s))
-		} else if owner, ok := ownerOf(name, v.Type()); ok {
+		} else if owner, ok := ownerOf(name, v.Type(), b.file); ok {
 			text += "it belongs " + owner
 		} else {
 			text += "known here: " + list(names(fields))
@@ -190,7 +195,11 @@ func newElement(t reflect.Type) reflect.Value {
 	case reflect.TypeFor[Campaign]():
 		return reflect.ValueOf(DefaultCampaign())
 	}
-	return reflect.Zero(t)
+	v := reflect.New(t)
+	if d, ok := v.Interface().(interface{ SetDefault() }); ok {
+		d.SetDefault()
+	}
+	return v.Elem()
 }
 
 func fieldNamed(fields []field, name string) (field, bool) {
@@ -204,8 +213,8 @@ func fieldNamed(fields []field, name string) (field, bool) {
 
 // ownerOf says where a key is known, if not in a table of type here: a key
 // that follows the wrong header is TOML's commonest slip.
-func ownerOf(name string, here reflect.Type) (string, bool) {
-	root := fieldsOf(reflect.TypeFor[Scenario]())
+func ownerOf(name string, here, file reflect.Type) (string, bool) {
+	root := fieldsOf(file)
 	if _, ok := fieldNamed(root, name); ok {
 		return "at the top of the file, before the first [table]", true
 	}

@@ -31,9 +31,9 @@ func (w *World) save() []byte {
 // run.
 func (w *World) identity() string {
 	if !w.given {
-		return w.id
+		return w.id()
 	}
-	return w.id + " " + w.list.Digest()
+	return w.id() + " " + w.list.Digest()
 }
 
 // Resume builds the world of a checkpoint. It runs on as if it had never been

@@ -44,13 +44,20 @@ func (b Broken) String() string {
 // with Broken.
 func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, workers int,
 	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	physics := netmodel.NewWorld(s.Netmodel(), rng.Key{})
+	build := func(r uint64) (*World, error) { return newWorld(s, physics, r, list, nil) }
+	return inOrder(build, from, n, workers, fold, each, keepGoing)
+}
+
+// inOrder is Replicate over worlds that build makes, concurrently.
+func inOrder[T any](build func(uint64) (*World, error), from, n uint64, workers int,
+	fold func(uint64, *World, vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	type result struct {
 		value   T
 		stopped bool
 		err     error
 		broken  *Broken
 	}
-	physics := netmodel.NewWorld(s.Netmodel(), rng.Key{})
 	var first atomic.Uint64 // that was stopped, refused or broken
 	first.Store(math.MaxUint64)
 	goOn := func(r uint64) bool { return r < first.Load() && (keepGoing == nil || keepGoing()) }
@@ -72,7 +79,7 @@ func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, wo
 		if out.stopped = !goOn(r); out.stopped {
 			return out
 		}
-		if w, out.err = newWorld(s, physics, r, list, nil); out.err != nil {
+		if w, out.err = build(r); out.err != nil {
 			return out
 		}
 		var end vt.Time
@@ -98,15 +105,15 @@ func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, wo
 			}
 		})
 	}
-	var inOrder []chan result
+	var waiting []chan result
 	for next := from; done < n; done++ {
-		for ; len(inOrder) < 2*workers && next < from+n; next++ {
+		for ; len(waiting) < 2*workers && next < from+n; next++ {
 			out := make(chan result, 1)
-			inOrder = append(inOrder, out)
+			waiting = append(waiting, out)
 			jobs <- job{next, out}
 		}
-		ended := <-inOrder[0]
-		inOrder = inOrder[1:]
+		ended := <-waiting[0]
+		waiting = waiting[1:]
 		switch {
 		case ended.broken != nil:
 			panic(*ended.broken)

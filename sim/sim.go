@@ -35,8 +35,8 @@ type World struct {
 	window  vt.Span // that is run between two looks at the outside
 	horizon vt.Time
 	total   uint64
-	saved   []byte // checkpoint of a run that was stopped
-	id      string // of scenario, replication and length of the list
+	saved   []byte        // checkpoint of a run that was stopped
+	id      func() string // of scenario, replication and length of the list; not free
 	list    *mail.List
 	given   bool // the list is not the scenario's own
 }
@@ -63,7 +63,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 		window:  vt.Second,
 		horizon: vt.Time(s.Horizon),
 		total:   uint64(list.Len()),
-		id:      fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()),
+		id:      func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
 		list:    list,
 		given:   given,
 	}

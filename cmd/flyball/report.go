@@ -84,6 +84,8 @@ func reopen(dir string) (printable, reports.Extra, error) {
 	switch {
 	case err != nil:
 		return nil, reports.Extra{}, err
+	case reports.IsStudy(dir):
+		return nil, reports.Extra{}, fmt.Errorf("%s is the folder of a study: want that of a run (read its report.html, or its points.csv)", dir)
 	case n > 1:
 		return reports.ReadEnsemble(dir)
 	}

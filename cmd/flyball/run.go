@@ -162,8 +162,14 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 
 // describe fills in what a run is called and was asked.
 func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *runlog.Run {
+	return describeAs(s, scenarios.ID(s), mode, end, partial)
+}
+
+// describeAs is describe for a scenario whose ID is known: to find it takes
+// longer than a small run.
+func describeAs(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
 	run := &runlog.Run{
-		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: mode, Partial: partial,
+		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: float64(s.Governor.Target), Law: s.Governor.Law,
 	}
 	for _, v := range s.Servers {

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"flyball/internal/vt"
+	"flyball/reports"
+	"flyball/scenarios"
+	"flyball/sim"
+	"flyball/sim/study"
+)
+
+// sweep is a study that was asked for.
+type sweep struct {
+	from   source
+	to     output
+	resume string
+	jobs   int
+	dry    bool
+}
+
+func (a *app) sweepCommand() *cobra.Command {
+	var w sweep
+	c := &cobra.Command{
+		Use:   "sweep STUDY.toml",
+		Short: "Run a parameter study: many values, the same luck",
+		Long: `Run a parameter study: a TOML file that names scenarios, the values that their
+keys shall take, and the metrics to look at (docs/studies.md). Replication r of
+every point has the same luck. Writes a folder with points.csv, study.json,
+maps and a report.html.
+
+Every point is checked before any is run. A study that a signal stops goes on
+where it was, with --resume or the same --out, and ends with the same files.
+
+Exit codes: 0 done, 2 usage, 3 invalid study or scenario, 7 the folder cannot be
+written, 130 or 143 stopped by a signal.`,
+		Example: "  flyball sweep docs/studies/step.toml\n  flyball sweep step.toml --set governor.law=regulator --out regulated\n  flyball sweep step.toml --resume runs/step-7bncj4skwzhm",
+		Args:    exactlyOne("a study"),
+		RunE: func(c *cobra.Command, args []string) error {
+			w.from.arg = args[0]
+			if w.jobs < 1 {
+				return fail(exitUsage, "--jobs: got %d, want 1 or more", w.jobs)
+			}
+			return a.sweep(&w)
+		},
+	}
+	w.from.flags(c)
+	c.Flags().Lookup("set").Usage = "change one value in every point, before those of the study: path.to.key=value (repeatable)"
+	c.Flags().Lookup("seed").Usage = "seed of all luck; the study's own if not given"
+	c.Flags().StringVar(&w.to.dir, "out", "", "folder of the study (default runs/NAME-KEY, KEY from the content)")
+	c.Flags().BoolVar(&w.to.json, "json", false, "print study.json instead of tables")
+	c.Flags().IntVar(&w.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at the same time; changes no result")
+	c.Flags().StringVar(&w.resume, "resume", "", "folder of the same study, stopped by a signal")
+	c.Flags().BoolVar(&w.dry, "dry-run", false, "check the study, say how many runs it is, and run nothing")
+	return c
+}
+
+func (a *app) sweep(w *sweep) error {
+	s, text, given, err := a.loadStudy(&w.from)
+	if err != nil {
+		return err
+	}
+	runs := len(s.Points) * s.Replications
+	if w.dry {
+		fmt.Fprintf(a.out, "%s: %d points, %d runs, study %.12s\n", s.Name, len(s.Points), runs, s.ID)
+		return nil
+	}
+	dir, err := w.folder(s)
+	if err != nil {
+		return err
+	}
+	log, err := openProgress(s, dir, w.resume != "")
+	if err != nil {
+		return err
+	}
+	defer log.file.Close()
+	if n := len(log.runs); n > 0 && !a.quiet {
+		fmt.Fprintf(a.errout, "going on after %d of %d runs\n", n, runs)
+	}
+
+	stop := a.watchSignals()
+	defer stop.end()
+	began := time.Now()
+	if err := a.sweepRuns(s, w, log, stop); err != nil {
+		return err
+	}
+	if n := len(log.runs); n < runs {
+		sig := stop.signal()
+		return fail(signalCode(sig), "stopped by %s after %d of %d runs, which are kept in %s\ngo on with: %s --resume %s", sig, n, runs, log.name,
+			w.from.sweepLine(), quote(dir))
+	}
+	report := reports.GatherStudy(described(s, w.from.sweepLine()), log.observed(), host(time.Since(began)))
+	if err := report.Write(dir, text, given); err != nil {
+		return fail(exitEnvironment, "folder of the study: %w", err)
+	}
+	log.done()
+	if w.to.json {
+		summary, err := report.Summary()
+		if err == nil {
+			_, err = a.out.Write(summary)
+		}
+		return err
+	}
+	if err := report.Text(a.out, a.colored()); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Folder: %s\n", dir)
+	return nil
+}
+
+// loadStudy reads the study and everything that it names: the texts of its
+// scenarios are what its folder keeps of them.
+func (a *app) loadStudy(from *source) (*study.Study, []byte, []reports.File, error) {
+	if from.arg == "-" {
+		return nil, nil, nil, fail(exitUsage, "sweep: got -, want a file: the paths in a study are from its folder")
+	}
+	f, err := os.Open(from.arg)
+	if err != nil {
+		return nil, nil, nil, fail(exitUsage, "%w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
+	if err != nil {
+		return nil, nil, nil, fail(exitUsage, "%w", err)
+	}
+	var seed *uint64
+	if from.seed != "" {
+		v, err := strconv.ParseUint(from.seed, 0, 63)
+		if err != nil {
+			return nil, nil, nil, fail(exitUsage, "--seed: got %q, want a whole number from 0", from.seed)
+		}
+		seed = &v
+	}
+	var given []reports.File
+	s, err := study.Load(from.arg, text, from.sets, seed, func(name string) (string, []byte, error) {
+		called, text := name, []byte(nil)
+		if builtin, ok := scenarios.Builtin(name); ok {
+			text = builtin
+		} else {
+			if !filepath.IsAbs(name) {
+				called = filepath.Join(filepath.Dir(from.arg), name)
+			}
+			var err error
+			if called, text, err = a.read(called); err != nil {
+				return called, nil, err
+			}
+		}
+		given = append(given, reports.File{Path: fmt.Sprintf("scenarios/%d.toml", len(given)), Data: text})
+		return called, text, nil
+	})
+	if err != nil {
+		return nil, nil, nil, exit{exitInvalid, err}
+	}
+	return s, text, given, nil
+}
+
+// folder is where the study goes, after a look whether it can.
+func (w *sweep) folder(s *study.Study) (string, error) {
+	dir := w.to.dir
+	switch {
+	case w.resume != "" && dir != "" && filepath.Clean(dir) != filepath.Clean(w.resume):
+		return "", fail(exitUsage, "--resume %s goes on with that folder: want no other --out", w.resume)
+	case w.resume != "":
+		dir = w.resume
+	case dir == "":
+		dir = filepath.Join("runs", s.Name+"-"+reports.StudyKey(s.ID))
+	}
+	dir = filepath.Clean(dir)
+	if err := reports.Check(dir); err != nil {
+		return "", fail(exitEnvironment, "--out: %w", err)
+	}
+	return dir, nil
+}
+
+// progressLog keeps the runs that have ended, beside the folder that the study
+// will have, so that they outlive the program whatever ends it.
+type progressLog struct {
+	name string
+	file *os.File
+	runs []study.Run
+}
+
+// openProgress takes up what was kept, or begins anew.
+func openProgress(s *study.Study, dir string, must bool) (*progressLog, error) {
+	l := &progressLog{name: dir + ".progress"}
+	old, err := os.ReadFile(l.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && must:
+		return nil, fail(exitUsage, "--resume: nothing to go on with: %w", err)
+	case errors.Is(err, fs.ErrNotExist):
+		old = s.Header(version())
+	case err != nil:
+		return nil, fail(exitEnvironment, "--out: %w", err)
+	}
+	runs, length, err := s.Progress(old, version())
+	if err != nil {
+		return nil, fail(exitInvalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
+	}
+	l.runs = runs
+	if l.file, err = os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE, 0o644); err != nil {
+		return nil, fail(exitEnvironment, "--out: %w", err)
+	}
+	_, err = l.file.WriteAt(old[:length], 0)
+	err = errors.Join(err, l.file.Truncate(int64(length)))
+	if _, seek := l.file.Seek(int64(length), io.SeekStart); err != nil || seek != nil {
+		l.file.Close()
+		return nil, fail(exitEnvironment, "--out: %w", errors.Join(err, seek))
+	}
+	return l, nil
+}
+
+func (l *progressLog) add(r study.Run) error {
+	l.runs = append(l.runs, r)
+	_, err := l.file.Write(r.Line())
+	return err
+}
+
+// done takes the file away: the folder has it all.
+func (l *progressLog) done() { os.Remove(l.name) }
+
+func (l *progressLog) observed() []reports.StudyRun {
+	all := make([]reports.StudyRun, len(l.runs))
+	for i, r := range l.runs {
+		all[i] = reports.StudyRun(r)
+	}
+	return all
+}
+
+// sweepRuns makes the runs that are not there yet, until a signal.
+func (a *app) sweepRuns(s *study.Study, w *sweep, log *progressLog, stop *signals) error {
+	each := uint64(s.Replications)
+	from, total := uint64(len(log.runs)), uint64(len(s.Points))*each
+	bar := a.progress(s.Name)
+	defer bar.end()
+	defer a.brokenPoint(s, &w.from)
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as for replications
+	var full error
+	_, err := sim.Sweep(s.Loaded(), each, from, w.jobs,
+		func(run uint64, world *sim.World, end vt.Time) study.Run {
+			point := s.Points[run/each]
+			folded := describeAs(point.Loaded, point.ID, "sim", end, false)
+			world.Record().Fold(folded, uint64(point.Loaded.Recipients()), 0)
+			return study.Run(reports.Fold(folded, nil, "").Study(s.Metrics))
+		},
+		func(r study.Run) {
+			if err := log.add(r); err != nil && full == nil {
+				full = err
+			}
+			bar.at(uint64(len(log.runs)), total)
+		},
+		func() bool { return stop.signal() == nil })
+	if err != nil {
+		return fail(exitInvalid, "%w", err)
+	}
+	if full != nil {
+		return fail(exitEnvironment, "--out: %w", full)
+	}
+	return nil
+}
+
+// brokenPoint reports a broken invariant in one run so that this one can be
+// seen again alone.
+func (a *app) brokenPoint(s *study.Study, from *source) {
+	v := recover()
+	if b, ok := v.(sim.Broken); ok {
+		point, replication := s.Points[b.Replication/uint64(s.Replications)], b.Replication%uint64(s.Replications)
+		a.where = func() string {
+			return fmt.Sprintf("point %d, replication %d, %s", b.Replication/uint64(s.Replications), replication, b.Where)
+		}
+		words := []string{"flyball run", quote(relative(from.arg, s.Names[point.Scenario]))}
+		for _, set := range s.Settings(point) {
+			words = append(words, "--set", quote(set))
+		}
+		a.replay = strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
+		if os.Getenv("FLYBALL_TRACE") != "" {
+			a.errout.Write(b.Stack)
+		}
+		v = b.Value
+	}
+	if v != nil {
+		panic(v)
+	}
+}
+
+// relative is a scenario's name as it is known from the current folder.
+func relative(study, name string) string {
+	if _, ok := scenarios.Builtin(name); ok || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(study), name)
+}
+
+// sweepLine is the command that makes a study again.
+func (s *source) sweepLine() string {
+	words := []string{"flyball sweep", quote(s.arg)}
+	for _, v := range s.sets {
+		words = append(words, "--set", quote(v))
+	}
+	if s.seed != "" {
+		words = append(words, "--seed", s.seed)
+	}
+	return strings.Join(words, " ")
+}
+
+// described is the study as its report needs it, without what was measured.
+func described(s *study.Study, replay string) reports.Study {
+	r := reports.Study{Name: s.Name, About: s.About, ID: s.ID, Design: s.Design, Seed: s.Seed, Replications: s.Replications,
+		Scenarios: s.Names, Metrics: s.Metrics, Replay: replay}
+	for _, axis := range s.Axes {
+		r.Axes = append(r.Axes, reports.Axis{Keys: axis.Keys, Values: axis.Values})
+	}
+	for _, p := range s.Points {
+		r.Points = append(r.Points, reports.StudyPoint{Scenario: p.Scenario, ID: p.ID, At: p.At})
+	}
+	return r
+}

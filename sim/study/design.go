@@ -1,0 +1,353 @@
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"flyball/internal/conf"
+	"flyball/scenarios"
+)
+
+// Axis is a parameter with all values that it takes, each once, in their
+// order.
+type Axis struct {
+	Keys   []string
+	Values []string
+}
+
+// Point is one combination of values in one scenario.
+type Point struct {
+	Scenario int   // place in Study.Names
+	At       []int // places in the values of the axes
+	Loaded   *scenarios.Scenario
+	ID       string // of it
+}
+
+// Study is a valid study with all its points, scenario by scenario.
+type Study struct {
+	Config
+	Names  []string // of scenarios, as the study names them
+	Axes   []Axis
+	Points []Point
+	ID     string // SHA-256 of all that decides its numbers
+
+	more []string // settings of the command line
+}
+
+// Read finds the text of a scenario that a study names, and the name that
+// problems shall call it by.
+type Read func(name string) (called string, text []byte, err error)
+
+// mostProblems are told; one mistake in a value can be one in each point.
+const mostProblems = 50
+
+// Load reads a study and loads every point of it. Set, the settings of the
+// command line, come before those of the parameters; seed, if not nil, replaces
+// that of the file. The error is of type scenarios.Problems and holds
+// everything that is wrong.
+func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Study, error) {
+	s := &Study{Config: Default()}
+	doc := scenarios.ReadDocument(name, src, &s.Config)
+	doc.Refuse(s.Config.Validate())
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	if seed != nil {
+		s.Seed = *seed
+	}
+	s.more = set
+	s.Names = s.Scenarios
+	if s.Scenario != "" {
+		s.Names = []string{s.Scenario}
+	}
+
+	texts := make([]text, len(s.Names))
+	var missing []error
+	for i, n := range s.Names {
+		called, src, err := read(n)
+		if err != nil {
+			key := "scenario"
+			if s.Scenario == "" {
+				key = conf.Index("scenarios", i)
+			}
+			missing = append(missing, conf.Problem{Key: key, Text: err.Error()})
+		}
+		texts[i] = text{called, src}
+	}
+	if doc.Refuse(missing); missing != nil {
+		return nil, doc.Err()
+	}
+
+	s.layOut()
+	if err := s.loadPoints(doc, texts); err != nil {
+		return nil, err
+	}
+	s.identify()
+	return s, nil
+}
+
+type text struct {
+	name string
+	src  []byte
+}
+
+// count is the number of points of a valid Config, or more than MostPoints.
+func (c Config) count() int {
+	n := max(1, len(c.Scenarios))
+	switch c.Design {
+	case Halton:
+		return n * c.Points
+	case Zip:
+		return n * c.Parameters[0].many()
+	}
+	for _, p := range c.Parameters {
+		if n *= p.many(); n > MostPoints {
+			break
+		}
+	}
+	return n
+}
+
+// many is the number of values of a parameter of a grid or zip.
+func (p Parameter) many() int { return max(len(p.Values), p.Steps) }
+
+// layOut lists the points. In a grid the last parameter changes first.
+func (s *Study) layOut() {
+	s.Axes = make([]Axis, len(s.Parameters))
+	for i, p := range s.Parameters {
+		s.Axes[i] = s.axis(i, p)
+	}
+	places := make([]map[string]int, len(s.Axes)) // of the values of a Halton design
+	for i, a := range s.Axes {
+		places[i] = map[string]int{}
+		for k, v := range a.Values {
+			places[i][v] = k
+		}
+	}
+	each := s.count() / len(s.Names)
+	for k := range s.Names {
+		for n := range each {
+			at := make([]int, len(s.Axes))
+			rest := n
+			for i := len(at) - 1; i >= 0; i-- {
+				switch a := s.Axes[i]; s.Design {
+				case Grid:
+					at[i] = rest % len(a.Values)
+					rest /= len(a.Values)
+				case Zip:
+					at[i] = n
+				case Halton:
+					at[i] = places[i][s.drawn(i, n)]
+				}
+			}
+			s.Points = append(s.Points, Point{Scenario: k, At: at})
+		}
+	}
+}
+
+// axis lists the values of parameter i: as they are given, or, of a Halton
+// design, those that its points have, from one end to the other.
+func (s *Study) axis(i int, p Parameter) Axis {
+	a := Axis{}
+	for _, k := range p.Key {
+		a.Keys = append(a.Keys, string(k))
+	}
+	values := p.Values
+	switch {
+	case len(values) > 0:
+	case s.Design == Halton:
+		type placed struct {
+			share float64
+			value string
+		}
+		var all []placed
+		for n := range s.Config.Points {
+			all = append(all, placed{radicalInverse(uint64(n)+1, primes[i]), s.drawn(i, n)})
+		}
+		slices.SortFunc(all, func(a, b placed) int {
+			switch {
+			case a.share < b.share:
+				return -1
+			case a.share > b.share:
+				return 1
+			}
+			return 0
+		})
+		for _, v := range all {
+			if n := len(a.Values); n == 0 || a.Values[n-1] != v.value {
+				a.Values = append(a.Values, v.value)
+			}
+		}
+		return a
+	default:
+		span, err := newSpan(p.From, p.To, p.Scale)
+		if err != nil {
+			panic(err) // Validate let it pass
+		}
+		values = span.values(p.Steps)
+	}
+	for _, v := range values {
+		a.Values = append(a.Values, string(v))
+	}
+	return a
+}
+
+// drawn is the value of parameter i in point n, from 0, of a Halton design. Of
+// a list each value gets an equal share.
+func (s *Study) drawn(i, n int) string {
+	share := radicalInverse(uint64(n)+1, primes[i])
+	p := s.Parameters[i]
+	if k := len(p.Values); k > 0 {
+		return string(p.Values[min(int(share*float64(k)), k-1)])
+	}
+	span, err := newSpan(p.From, p.To, p.Scale)
+	if err != nil {
+		panic(err) // Validate let it pass
+	}
+	return string(span.at(share))
+}
+
+var primes = [MostParameters]uint64{2, 3, 5, 7, 11, 13, 17, 19}
+
+// radicalInverse mirrors the digits of n to base b about the point: the
+// Halton sequence (Numerische Mathematik 2, 1960), not scrambled. Its first
+// term, 0 for n = 0, is left out: all parameters would begin at their ends.
+// It is our own because gonum's is scrambled by a random source; numerator and
+// denominator are exact, so every processor gives the same.
+func radicalInverse(n, b uint64) float64 {
+	mirrored, scale := uint64(0), uint64(1)
+	for ; n > 0; n /= b {
+		mirrored, scale = mirrored*b+n%b, scale*b
+	}
+	return float64(mirrored) / float64(scale)
+}
+
+// Value of axis i at a point.
+func (s *Study) Value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] }
+
+// Settings are those that make a point out of its scenario.
+func (s *Study) Settings(p Point) []string {
+	set := slices.Concat(s.Set, s.more)
+	for i, a := range s.Axes {
+		for _, k := range a.Keys {
+			set = append(set, k+"="+s.Value(p, i))
+		}
+	}
+	return append(set, fmt.Sprintf("seed=%d", s.Seed))
+}
+
+// loadPoints loads the scenario of every point, on all cores. What is wrong
+// with one is told where the study says it, as far as the study does.
+func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
+	problems := make([]scenarios.Problems, len(s.Points))
+	var next atomic.Int64
+	var loading sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		loading.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(s.Points)); i = next.Add(1) - 1 {
+				p := &s.Points[i]
+				of := texts[p.Scenario]
+				var err error
+				if p.Loaded, err = scenarios.Load(of.name, of.src, s.Settings(*p)); err != nil {
+					errors.As(err, &problems[i])
+					continue
+				}
+				p.ID = scenarios.ID(p.Loaded)
+			}
+		})
+	}
+	loading.Wait()
+
+	var ours []error
+	var theirs scenarios.Problems
+	more := false
+	for i, all := range problems {
+		for _, p := range all {
+			if more = more || len(ours)+len(theirs) >= mostProblems; more {
+				break
+			}
+			if err, ok := s.blame(s.Points[i], p); !ok && !slices.Contains(theirs, p) {
+				theirs = append(theirs, p)
+			} else if ok && !slices.Contains(ours, error(err)) {
+				ours = append(ours, err)
+			}
+		}
+	}
+	if ours == nil && theirs == nil {
+		return nil
+	}
+	doc.Refuse(ours)
+	var said scenarios.Problems
+	errors.As(doc.Err(), &said)
+	said = append(said, theirs...)
+	if more {
+		said = append(said, scenarios.Problem{File: said[0].File, Text: fmt.Sprintf("%d problems are told, there may be more", mostProblems)})
+	}
+	return said
+}
+
+// blame finds the entry of the study that a problem with a setting comes from.
+func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
+	if p.File != "--set" {
+		return conf.Problem{}, false
+	}
+	about := func(key string) bool {
+		rest, ok := strings.CutPrefix(p.Key, key)
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	}
+	for i := len(s.Axes) - 1; i >= 0; i-- {
+		if !slices.ContainsFunc(s.Axes[i].Keys, about) {
+			continue
+		}
+		key := conf.Index("parameter", i)
+		told := fmt.Sprintf("%s: %s", p.Key, p.Text)
+		if list := s.Parameters[i].Values; len(list) > 0 {
+			return conf.Problem{Key: conf.Index(key+".values", slices.Index(list, Value(s.Value(at, i)))), Text: told}, true
+		}
+		return conf.Problem{Key: key + ".from", Text: fmt.Sprintf("at %s: %s", s.Value(at, i), told)}, true
+	}
+	if slices.ContainsFunc(s.more, func(set string) bool { return about(keyOf(set)) }) {
+		return conf.Problem{}, false // the command line is what it comes from
+	}
+	for i := len(s.Set) - 1; i >= 0; i-- {
+		if about(keyOf(s.Set[i])) {
+			return conf.Problem{Key: conf.Index("set", i), Text: fmt.Sprintf("%s: %s", p.Key, p.Text)}, true
+		}
+	}
+	return conf.Problem{}, false
+}
+
+// keyOf is the key of a setting.
+func keyOf(set string) string {
+	key, _, _ := strings.Cut(set, "=")
+	return strings.TrimSpace(key)
+}
+
+// identify names the study by its content.
+func (s *Study) identify() {
+	h := sha256.New()
+	fmt.Fprintf(h, "flyball study 1\n%s\n%d replications\n%q\n", s.Design, s.Replications, s.Metrics)
+	for _, a := range s.Axes {
+		fmt.Fprintf(h, "%q %q\n", a.Keys, a.Values)
+	}
+	for _, p := range s.Points {
+		fmt.Fprintf(h, "%s %v %s\n", s.Names[p.Scenario], p.At, p.ID)
+	}
+	s.ID = hex.EncodeToString(h.Sum(nil))
+}
+
+// Loaded are the scenarios of all points, in order.
+func (s *Study) Loaded() []*scenarios.Scenario {
+	all := make([]*scenarios.Scenario, len(s.Points))
+	for i, p := range s.Points {
+		all[i] = p.Loaded
+	}
+	return all
+}

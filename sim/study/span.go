@@ -1,0 +1,131 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+)
+
+// span is what lies between two quantities of one kind.
+type span struct {
+	kind     kind
+	from, to float64 // in the kind's own unit
+	log      bool
+}
+
+type kind uint8
+
+const (
+	whole  kind = iota // numbers written without a point
+	number             // any others
+	times              // ns
+	rates              // per hour
+	sizes              // bytes
+)
+
+// newSpan reads two quantities, such as 2 and 64, "10m" and "3h", or
+// "100000/h" and "200000/h".
+func newSpan(from, to Value, scale string) (span, error) {
+	a, first, ok1 := quantity(from)
+	b, second, ok2 := quantity(to)
+	switch {
+	case from == "" || to == "":
+		return span{}, fmt.Errorf("got from %q to %q, want both", from, to)
+	case !ok1 || !ok2:
+		return span{}, fmt.Errorf("got from %q to %q, want numbers, times, rates or sizes", from, to)
+	case first == whole && second == number || first == number && second == whole:
+		first, second = number, number
+	}
+	s := span{first, a, b, scale == "log"}
+	switch {
+	case first != second:
+		return span{}, fmt.Errorf("got from %q to %q, want two of the same kind", from, to)
+	case a == b:
+		return span{}, fmt.Errorf("got from %s to %s, want two that differ", from, to)
+	case s.log && (a <= 0 || b <= 0):
+		return span{}, fmt.Errorf("got from %s to %s with scale = \"log\", want more than 0", from, to)
+	}
+	return s, nil
+}
+
+// quantity reads a value that something can lie beside.
+func quantity(v Value) (float64, kind, bool) {
+	text := string(v)
+	plain := strings.ReplaceAll(text, "_", "")
+	if n, err := strconv.ParseInt(plain, 10, 64); err == nil {
+		return float64(n), whole, true
+	}
+	if x, err := strconv.ParseFloat(plain, 64); err == nil && !math.IsNaN(x) && !math.IsInf(x, 0) {
+		return x, number, true
+	}
+	if d, err := vt.ParseSpan(text); err == nil {
+		return float64(d), times, true
+	}
+	if r, err := unit.ParsePerHour(text); err == nil {
+		return float64(r), rates, true
+	}
+	if b, err := unit.ParseBytes(text); err == nil {
+		return float64(b), sizes, true
+	}
+	return 0, 0, false
+}
+
+// values are n of them at equal distances (of logarithms, if log), both ends
+// included.
+func (s span) values(n int) []Value {
+	all := make([]Value, n)
+	for i := range all {
+		all[i] = s.at(float64(i) / float64(n-1))
+	}
+	return all
+}
+
+// at is the value that lies so far, 0 to 1, on the way. What lies between the
+// ends is rounded to six digits, so that it can be read, and so that the last
+// bit of a logarithm, which differs by processor, is nowhere seen.
+func (s span) at(share float64) Value {
+	var x float64
+	switch {
+	case share == 0:
+		return s.write(s.from)
+	case share == 1:
+		return s.write(s.to)
+	case s.log:
+		a, b := math.Log(s.from), math.Log(s.to)
+		x = math.Exp(a + float64(share*(b-a)))
+	default:
+		x = s.from + float64(share*(s.to-s.from))
+	}
+	x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 6, 64), 64)
+	return s.write(x)
+}
+
+func (s span) write(x float64) Value {
+	switch s.kind {
+	case whole:
+		return Value(strconv.FormatFloat(math.Round(x), 'f', 0, 64))
+	case times:
+		return Value(vt.Span(math.Round(x)).String())
+	case rates:
+		return Value(unit.PerHour(x).String())
+	case sizes:
+		return Value(unit.Bytes(math.Round(x)).String())
+	}
+	text := strconv.FormatFloat(x, 'g', -1, 64)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return Value(text)
+}
+
+// hint says how to get more values out of a span.
+func (s span) hint() string {
+	if s.kind == whole {
+		return ": both ends are written without a point, so that all values are whole"
+	}
+	return ""
+}

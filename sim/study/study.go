@@ -1,0 +1,206 @@
+// Package study reads parameter studies: a TOML file that names scenarios, the
+// values that their keys shall take, and what is to be measured. It turns one
+// into points, each a valid scenario, in an order that only the file decides,
+// and keeps what was measured so that a study that was stopped goes on. It runs
+// and draws nothing, and refuses whatever no point could be run with, all of it
+// at once and with file, line and column. It stands under sim because sim.Sweep
+// runs what it lists; the command line calls both.
+package study
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/scenarios"
+)
+
+// Limits of a study.
+const (
+	MostParameters   = 8 // each has a prime of its own in a Halton design
+	MostPoints       = 100_000
+	MostReplications = 10_000
+	MostScenarios    = 100
+)
+
+// Designs, by how the values of several parameters are put together.
+const (
+	Grid   = "grid"   // every value of one with every value of the others
+	Zip    = "zip"    // the first values of all, then the second ones
+	Halton = "halton" // points that fill the space evenly, however many there are
+)
+
+// Config is a study as its file says it.
+type Config struct {
+	SchemaVersion int         `toml:"schema_version" range:"1..1" required:"true"`
+	Name          string      `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	About         string      `toml:"about"`
+	Scenario      string      `toml:"scenario"`  // a built-in name, or a path from the study's folder
+	Scenarios     []string    `toml:"scenarios"` // instead: every point is run in each
+	Set           []string    `toml:"set"`       // fixed settings, "path.to.key=value"
+	Design        string      `toml:"design" oneof:"grid zip halton"`
+	Points        int         `toml:"points" range:"0..100000"` // of a Halton design; 0 in any other
+	Replications  int         `toml:"replications" range:"1..10000"`
+	Metrics       []string    `toml:"metrics"`
+	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // names all luck, whatever the scenarios say
+	Parameters    []Parameter `toml:"parameter" required:"true"`
+}
+
+// Parameter is a key, or several that are set to the same value together, and
+// the values that it takes.
+type Parameter struct {
+	Key    Keys    `toml:"key"`
+	Values []Value `toml:"values"` // or From and To
+	From   Value   `toml:"from"`
+	To     Value   `toml:"to"`
+	Steps  int     `toml:"steps" range:"0..100000"` // values from From to To; 0 in a Halton design
+	Scale  string  `toml:"scale" oneof:"linear log"`
+}
+
+// SetDefault makes steps between From and To equal in size.
+func (p *Parameter) SetDefault() { *p = Parameter{Scale: "linear"} }
+
+// Name is what the parameter is called: its first key.
+func (p Parameter) Name() string { return string(p.Key[0]) }
+
+// Keys are one key or a list of them.
+type Keys []Value
+
+// UnmarshalText reads a single key.
+func (k *Keys) UnmarshalText(text []byte) error {
+	*k = Keys{Value(text)}
+	return nil
+}
+
+// Value is the text of a TOML string, number or truth value; a setting is made
+// of it as of one on the command line.
+type Value string
+
+// UnmarshalText takes the text as it is written.
+func (v *Value) UnmarshalText(text []byte) error {
+	*v = Value(text)
+	return nil
+}
+
+// Default is a Config without what only its author can name: a name,
+// scenarios and parameters.
+func Default() Config {
+	return Config{
+		SchemaVersion: 1,
+		Design:        Grid,
+		Replications:  1,
+		Metrics:       []string{"settling_intervals_5pct", "rate_per_h", "overshoot", "iae_target_hours", "total_variation", "dfr"},
+		Seed:          1,
+	}
+}
+
+// settable is a path as a setting names it.
+var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*(\.[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*)*$`)
+
+// Validate reports every problem that tags cannot tell, but for what only a
+// scenario knows: whether it has the keys and takes the values. It never edits.
+func (c Config) Validate() []error {
+	var l conf.List
+	switch {
+	case c.Scenario == "" && len(c.Scenarios) == 0:
+		l.Check(false, "scenario", "missing, want the name of a built-in scenario, a path, or scenarios = [...]")
+	case c.Scenario != "" && len(c.Scenarios) > 0:
+		l.Check(false, "scenarios", "got a list beside scenario = %q, want one of the two", c.Scenario)
+	}
+	l.Check(len(c.Scenarios) <= MostScenarios, "scenarios", "got %d, want at most %d", len(c.Scenarios), MostScenarios)
+	for i, s := range c.Scenarios {
+		l.Check(s != "", conf.Index("scenarios", i), "got nothing, want a built-in name or a path")
+		l.Check(!slices.Contains(c.Scenarios[:i], s), conf.Index("scenarios", i), "got %q a second time", s)
+	}
+	for i, s := range c.Set {
+		key, _, ok := strings.Cut(s, "=")
+		key = strings.TrimSpace(key)
+		l.Check(ok && settable.MatchString(key), conf.Index("set", i), "got %q, want path.to.key=value", s)
+		l.Check(key != "seed", conf.Index("set", i), "got a seed, want the key seed of the study: all its points have the same luck")
+	}
+	l.Check((c.Points > 0) == (c.Design == Halton), "points", "got %d, want a number with design = %q and none with any other", c.Points, Halton)
+	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
+	for i, m := range c.Metrics {
+		_, known := scenarios.MetricNamed(m)
+		l.Check(known, conf.Index("metrics", i), "got %q, want one that flyball scenario metrics lists%s", m, near(m))
+		l.Check(!slices.Contains(c.Metrics[:i], m), conf.Index("metrics", i), "got %q a second time", m)
+	}
+
+	l.Check(len(c.Parameters) > 0, "parameter", "got none, want at least one [[parameter]]")
+	l.Check(len(c.Parameters) <= MostParameters, "parameter", "got %d, want at most %d", len(c.Parameters), MostParameters)
+	var seen []string
+	for i, p := range c.Parameters {
+		at := conf.Index("parameter", i)
+		l.Within(at, p.validate(c.Design))
+		for _, k := range p.Key {
+			l.Check(string(k) != "seed", at+".key", "got a seed, want replications: all points of a study have the same luck")
+			l.Check(!slices.Contains(seen, string(k)), at+".key", "got %q a second time", k)
+			seen = append(seen, string(k))
+		}
+	}
+	if len(l) == 0 && c.Design == Zip {
+		for i, p := range c.Parameters[1:] {
+			l.Check(p.many() == c.Parameters[0].many(), conf.Index("parameter", i+1), "got %d values with design = %q, want %d as in the first parameter",
+				p.many(), Zip, c.Parameters[0].many())
+		}
+	}
+	if len(l) == 0 {
+		n := c.count()
+		l.Check(n <= MostPoints, "parameter", "got %d or more points, want at most %d", n, MostPoints)
+	}
+	return l
+}
+
+// near is a hint at the metric that was perhaps meant.
+func near(name string) string {
+	var known []string
+	for _, m := range scenarios.Metrics() {
+		known = append(known, m.Name)
+	}
+	if n := conf.Nearest(name, known); n != "" {
+		return fmt.Sprintf(" (did you mean %q?)", n)
+	}
+	return ""
+}
+
+func (p Parameter) validate(design string) []error {
+	var l conf.List
+	l.Check(len(p.Key) > 0, "key", "got none, want a path such as governor.d")
+	for _, k := range p.Key {
+		l.Check(settable.MatchString(string(k)), "key", "got %q, want a path such as governor.d or destination[0].cap", k)
+	}
+	ranged := p.From != "" || p.To != ""
+	switch {
+	case len(p.Values) > 0:
+		l.Check(!ranged, "values", "got a list beside from and to, want one of the two")
+		l.Check(p.Steps == 0, "steps", "got %d, want none with values", p.Steps)
+		l.Check(p.Scale == "linear", "scale", "got %q, want none with values", p.Scale)
+		for i, v := range p.Values {
+			l.Check(!slices.Contains(p.Values[:i], v), conf.Index("values", i), "got %s a second time", v)
+		}
+	case !ranged:
+		l.Check(false, "values", "missing, want a list, or from and to")
+	default:
+		span, err := newSpan(p.From, p.To, p.Scale)
+		if l.Check(err == nil, "from", "%v", err); err != nil {
+			break
+		}
+		if design == Halton {
+			l.Check(p.Steps == 0, "steps", "got %d, want none with design = %q", p.Steps, Halton)
+			break
+		}
+		if l.Check(p.Steps >= 2, "steps", "got %d, want 2 or more values", p.Steps); p.Steps < 2 || p.Steps > MostPoints {
+			break
+		}
+		values := span.values(p.Steps)
+		for i := range values[1:] {
+			if values[i] == values[i+1] {
+				l.Check(false, "steps", "got %d, but from %s to %s there are not so many different values%s", p.Steps, p.From, p.To, span.hint())
+				break
+			}
+		}
+	}
+	return l
+}

@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"reflect"
+	"sync"
+
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/scenarios"
+)
+
+// Sweep runs the same replications of many scenarios: replication 0 to
+// replications - 1 of the first, then those of the second, and so on. Their
+// runs are numbered in that order; from is the first one that is made. Equal
+// replications have equal luck where the scenarios' seeds are equal.
+//
+// All else is as in Replicate, with numbers of runs for those of replications.
+func Sweep[T any](all []*scenarios.Scenario, replications, from uint64, workers int,
+	fold func(run uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	var shelf shelf
+	build := func(run uint64) (*World, error) {
+		s := all[run/replications]
+		return newWorld(s, shelf.physics(s), run%replications, nil, nil)
+	}
+	return inOrder(build, from, uint64(len(all))*replications-from, workers, fold, each, keepGoing)
+}
+
+// shelf keeps the physics of the latest different worlds. To build one takes
+// milliseconds, most of what a small run takes, and the points of a study
+// often differ in the governor alone.
+type shelf struct {
+	mu     sync.Mutex
+	latest []kept // least recently asked for first
+}
+
+type kept struct {
+	config netmodel.Config
+	world  func() *netmodel.World
+}
+
+// mostKept worlds are at most some 20 MB.
+const mostKept = 64
+
+// physics is the world of a scenario without its luck. Safe for concurrent
+// use; two different worlds are built at the same time.
+func (l *shelf) physics(s *scenarios.Scenario) *netmodel.World { return l.of(s.Netmodel())() }
+
+func (l *shelf) of(c netmodel.Config) func() *netmodel.World {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := kept{c, nil}
+	for i := len(l.latest) - 1; i >= 0; i-- {
+		if reflect.DeepEqual(l.latest[i].config, c) {
+			k = l.latest[i]
+			l.latest = append(l.latest[:i], l.latest[i+1:]...)
+			break
+		}
+	}
+	if k.world == nil {
+		k.world = sync.OnceValue(func() *netmodel.World { return netmodel.NewWorld(c, rng.Key{}) })
+	}
+	if len(l.latest) == mostKept {
+		l.latest = append(l.latest[:0], l.latest[1:]...)
+	}
+	l.latest = append(l.latest, k)
+	return k.world
+}
