@@ -71,6 +71,12 @@ var mutants = []mutant{
 	{"time-outs are stretched by load", "netmodel/world.go", "e.Took > patience {", "e.Took > stretched(patience, stretch) {"},
 	{"a server that is done is woken at the end of the run", "sim/sim.go", "last = end - 1", "last = end"},
 	{"servers of one run share their luck", "netmodel/world.go", "uint64(s)<<48 | uint64(d)<<32", "uint64(s)<<0 | uint64(d)<<32"},
+	{"a bucket holds a message more", "netmodel/memory.go", "full.Sub(now) > h.burst", "full.Sub(now) > h.burst+h.interval"},
+	{"points fade as the rate does", "netmodel/memory.go", "m.points.at(now, h.healTick)", "m.points.at(now, max(h.tick, 1))"},
+	{"refused messages are not heard of", "netmodel/memory.go", "	case refusal != 0:\n", "	case refusal != 0:\n		m.recent.sum--\n"},
+	{"a tarpit is overlooked where nothing else happens", "netmodel/model.go", " || v.Tarpit != 0", ""},
+	{"weather has no memory", "netmodel/memory.go", "float64(h.carried*m.weather) + float64", "float64"},
+	{"an outage counts against the cap", "netmodel/model.go", "		t.conn.Lose(mail.StageConnect, fault)\n		return", "		t.conn.Lose(mail.StageConnect, fault)\n		t.open = true\n		met.open++\n		return"},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }
 

@@ -25,6 +25,7 @@ type Network struct {
 	HopLoss  float64 `toml:"hop_loss" doc:"probability that one hop loses one exchange" range:"0..0.5"`
 	Retrans  vt.Span `toml:"retransmit_after" doc:"first retransmission time-out; doubles (RFC 6298)"`
 	GiveUpAt int     `toml:"retransmissions" doc:"losses in one attempt after which the connection is lost"`
+	Down     []Down  `toml:"down" doc:"outages of all destinations together, as ordered"`
 }
 
 // DNS is the sender's resolver.
@@ -69,6 +70,18 @@ type Destination struct {
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn anew for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)"`
+
+	Recent     vt.Span    `toml:"recent" doc:"half-life of its memory of each server's rate, for throttle and tarpit"`
+	Bucket     Bucket     `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
+	Throttle   Throttle   `toml:"throttle" doc:"messages are deferred the more often, the higher the server's recent rate"`
+	Reputation Reputation `toml:"reputation" doc:"refusals and dead recipients count against the server, and fade; it makes throttle and tarpit stricter"`
+	Tarpit     Tarpit     `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
+	Knee       Knee       `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
+	Outage     Outage     `toml:"outage" doc:"outages by chance, the same for all servers"`
+	Down       []Down     `toml:"down" doc:"outages as ordered"`
+	Daily      Daily      `toml:"daily" doc:"its delays follow the time of the day"`
+	Drift      []Drift    `toml:"drift" doc:"its delays change at a time, for good; several multiply"`
+	Weather    Weather    `toml:"weather" doc:"its delays have a factor in common that is drawn anew in every period"`
 }
 
 // Greylist defers a recipient's tries until Delay after the first one that the
@@ -77,6 +90,9 @@ type Greylist struct {
 	Share float64 `toml:"share" doc:"share of recipients that are greylisted" range:"0..1"`
 	Delay Dist    `toml:"delay" doc:"time from the first RCPT until one is accepted, drawn once per recipient"`
 	Reply int     `toml:"reply" doc:"reply code" range:"400..499"`
+
+	WhitelistAfter int     `toml:"whitelist_after" doc:"recipients let in after which the server is greylisted no more; 0: it always is" range:"0..1000000000"`
+	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"for how long"`
 }
 
 // Dead is a share of recipients that fail in the same way at every try.
@@ -129,7 +145,18 @@ func DefaultDestination() Destination {
 		Greylist: Greylist{
 			Delay: Constant(5 * vt.Minute), // Postgrey default 300 s
 			Reply: 451,                     // RFC 6647 2.1
+
+			WhitelistFor: 35 * vt.Day, // Postgrey --max-age
 		},
+		Recent:     10 * vt.Minute,                        // assumed
+		Bucket:     Bucket{Burst: 100, Reply: 421},        // assumed
+		Throttle:   Throttle{Curve: "linear", Reply: 421}, // assumed
+		Reputation: Reputation{Heals: vt.Day},             // assumed
+		Tarpit:     Tarpit{Most: vt.Minute},               // assumed
+		Knee:       Knee{Slope: 1},                        // closed queue
+		Outage:     Outage{Fault: "timeout"},              // assumed
+		Daily:      Daily{Peak: 14 * vt.Hour},             // assumed
+		Weather:    Weather{Period: vt.Hour},              // assumed
 	}
 }
 
@@ -183,7 +210,7 @@ func (n Network) validate() []error {
 	l.Check(n.PerHop <= vt.Second, "per_hop", "got %s, want at most 1s", n.PerHop)
 	l.Check(n.Retrans >= vt.Millisecond && n.Retrans <= vt.Minute, "retransmit_after", "got %s, want 1ms to 1m", n.Retrans)
 	l.Check(n.GiveUpAt >= 1 && n.GiveUpAt <= 16, "retransmissions", "got %d, want 1 to 16", n.GiveUpAt)
-	return l
+	return append(l, validateDown("down", n.Down)...)
 }
 
 func (d Destination) validate() []error {
@@ -217,5 +244,5 @@ func (d Destination) validate() []error {
 	}
 	l.Check(onConnection <= 1+1e-9, "fail", "got probabilities at connect, banner and ehlo that add up to %g, want at most 1", onConnection)
 	l.Check(onAttempt <= 1+1e-9, "fail", "got probabilities at mail, rcpt, data and dot that add up to %g, want at most 1", onAttempt)
-	return l
+	return append(l, d.validateHabits()...)
 }

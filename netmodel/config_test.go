@@ -8,7 +8,7 @@ import (
 )
 
 func TestPlainConfigIsValid(t *testing.T) {
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful()} {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "habitual": habitual()} {
 		if errs := c.Validate(); len(errs) > 0 {
 			t.Errorf("%s: %v", name, errs)
 		}
@@ -58,6 +58,31 @@ func TestValidateMessages(t *testing.T) {
 		{dest(func(d *Destination) { d.RTT = Dist{} }),
 			`destination[0].rtt.dist: got "", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
 		{dest(func(d *Destination) { d.Greylist.Delay = Constant(101 * vt.Day) }), `destination[0].greylist.delay.mean: got 101d, want at most 100d`},
+		{dest(func(d *Destination) { d.Greylist.WhitelistAfter = 3 }), `destination[0].greylist.whitelist_after: got 3 without share, want a greylist for it`},
+		{dest(func(d *Destination) {
+			d.Greylist.Share, d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 1, 3, 0
+		}), `destination[0].greylist.whitelist_for: got 0s, want 1s to 3650d`},
+		{dest(func(d *Destination) { d.Recent = 31 * vt.Day }), `destination[0].recent: got 31d, want 1s to 30d`},
+		{dest(func(d *Destination) { d.Bucket.Rate = 4e9 }), `destination[0].bucket.rate: got 4e+09/h, want at most 3.6e+09/h`},
+		{dest(func(d *Destination) { d.Bucket.Rate, d.Bucket.Burst = 0.001, 100 }),
+			`destination[0].bucket.burst: got 100, which 0.001/h fills in more than 3650d, want less`},
+		{dest(func(d *Destination) { d.Throttle.Soft = 1 }), `destination[0].throttle.hard: got 0/h, want more than soft = 1/h`},
+		{dest(func(d *Destination) { d.Throttle.Soft, d.Throttle.Hard = 2, 2 }), `destination[0].throttle.hard: got 2/h, want more than soft = 2/h`},
+		{dest(func(d *Destination) { d.Throttle.Hard = 4e9 }), `destination[0].throttle.hard: got 4e+09/h, want at most 3.6e+09/h`},
+		{dest(func(d *Destination) { d.Tarpit.Delay = vt.Second }), `destination[0].tarpit.delay: got 1s without hard, want the rates that it grows with`},
+		{dest(func(d *Destination) { d.Tarpit.PerPoint = vt.Second }),
+			`destination[0].tarpit.per_point: got 1s without a reputation, want per_refusal or per_dead there`},
+		{dest(func(d *Destination) { d.Tarpit.Most = 2 * vt.Hour }), `destination[0].tarpit.most: got 2h, want 1ms to 1h`},
+		{dest(func(d *Destination) { d.Reputation.PerDead = 1 }), `destination[0].reputation: got no throttle and no tarpit, want one for it to work on`},
+		{dest(func(d *Destination) { d.Reputation.Heals = 0 }), `destination[0].reputation.heals: got 0s, want 1s to 365d`},
+		{dest(func(d *Destination) { d.Knee.Connections = -1 }), `destination[0].knee.connections: got -1, want 0 to 1000000`},
+		{dest(func(d *Destination) { d.Outage.Up = vt.Hour }), `destination[0].outage.down: got 0s, want 1s to 3650d`},
+		{dest(func(d *Destination) { d.Outage.Down = vt.Hour }), `destination[0].outage.up: got 0s, want 1s to 3650d`},
+		{dest(func(d *Destination) { d.Down = []Down{DefaultDown()} }), `destination[0].down[0].for: got 0s, want more than 0s, at most 3650d`},
+		{func(c *Config) { c.Network.Down = []Down{{From: 4000 * vt.Day, For: 1}} }, `network.down[0].from: got 4000d, want at most 3650d`},
+		{dest(func(d *Destination) { d.Daily.Peak = 25 * vt.Hour }), `destination[0].daily.peak: got 25h, want 0s to 1d`},
+		{dest(func(d *Destination) { d.Drift = []Drift{{}} }), `destination[0].drift[0].factor: got none, want 0.01 to 100`},
+		{dest(func(d *Destination) { d.Weather.Period = 0 }), `destination[0].weather.period: got 0s, want 1s to 3650d`},
 		{func(c *Config) { c.Network.Hops.Min = 40 }, `network.hops.min: got 40, want at most max = 32`},
 		{func(c *Config) { c.Network.PerHop = 2 * vt.Second }, `network.per_hop: got 2s, want at most 1s`},
 		{func(c *Config) { c.Network.Retrans = 0 }, `network.retransmit_after: got 0s, want 1ms to 1m`},

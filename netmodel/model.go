@@ -28,6 +28,7 @@ type Model struct {
 type memory struct {
 	lookups, connections uint32 // ordinals
 	open                 int    // connections, under way or kept
+	receiver             Memory
 }
 
 // trip is an attempt under way on a slot, and the connection that the slot
@@ -41,10 +42,11 @@ type trip struct {
 	reply   mail.Reply
 	conn    Connection
 	msg     Message
-	step    int              // of the dialogue, the next
 	dest    mail.Destination // of the connection
+	step    uint8            // of the dialogue, the next
 	open    bool             // the slot holds a connection
 	refused bool             // by the receiver's cap
+	passed  bool             // a greylist
 	ended   bool             // the event that is coming is the end
 }
 
@@ -62,12 +64,16 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	m.busy++
 	t.gen, t.seen, t.kind = a.Gen, a.Seen, a.Conn
 	t.start, t.step, t.refused, t.ended = now, 0, false, false
+	t.passed = false
 	t.stretch = m.Stretch(m.server, m.busy)
 	m.message(&t.msg, a.Dest, a.Rcpt, a.Try)
 	at := now
 	if a.Conn == mail.Fresh {
 		m.HangUp(a.Slot)
 		at = m.dial(now, t, a.Dest)
+	}
+	if m.destinations[a.Dest].habits != nil && !t.ended {
+		m.meet(now, t, a)
 	}
 	if !m.full && !t.ended {
 		at = m.converse(at, t)
@@ -92,12 +98,36 @@ func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	m.connect(&t.conn, m.server, d, met.connections)
 	t.dest = d
 	met.connections++
+	if fault := m.Outage(&met.receiver, d, now); fault != mail.NoFault {
+		t.conn.Lose(mail.StageConnect, fault)
+		return now.Add(took)
+	}
 	t.refused = m.Cap(d) > 0 && met.open >= m.Cap(d)
 	if !t.refused {
 		t.open = true
 		met.open++
 	}
 	return now.Add(took)
+}
+
+// meet is what the receiver makes of an attempt out of its habits and its
+// memory of the server. It sees a message that gets as far as MAIL, and
+// remembers it from the beginning of the attempt.
+func (m *Model) meet(now vt.Time, t *trip, a *mail.Attempt) {
+	met := &m.met[a.Dest]
+	slow := m.Slowness(&met.receiver, a.Dest, now, met.open)
+	t.msg.Slow(slow)
+	if a.Conn == mail.Fresh {
+		t.conn.Slow(slow)
+		if t.refused || t.conn.fail != (ending{}) {
+			return
+		}
+	} else if fault := m.Outage(&met.receiver, a.Dest, now); fault != mail.NoFault {
+		t.conn.Lose(mail.StageEHLO, fault)
+		t.msg.Lose(fault)
+		return
+	}
+	m.Offer(&met.receiver, a.Dest, now, a.Rcpt, a.Try, &t.msg)
 }
 
 // converse passes the whole dialogue.
@@ -120,7 +150,7 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
-	if v.fail != (ending{}) || v.Grey != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
+	if v.fail != (ending{}) || v.Grey != 0 || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
@@ -138,13 +168,15 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	steps := m.Steps(t.kind)
 	step := steps[t.step]
 	t.step++
-	grey := step.Stage == mail.StageRCPT && t.msg.Grey > 0 && (t.seen == vt.Never || now.Sub(t.seen) < t.msg.Grey)
+	listed := step.Stage == mail.StageRCPT && t.msg.Grey > 0
+	grey := listed && (t.seen == vt.Never || now.Sub(t.seen) < t.msg.Grey)
+	t.passed = t.passed || listed && !grey
 	e := m.Exchange(step, &t.conn, &t.msg, t.refused, grey, t.stretch)
 	at := now.Add(e.Took)
 	switch {
 	case e.Ends():
 		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: e.Code, Stage: step.Stage, Fault: e.Fault}
-	case t.step == len(steps):
+	case int(t.step) == len(steps):
 		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: 250, Stage: step.Stage}
 	}
 	return at
@@ -159,6 +191,9 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 		return c, false
 	}
 	m.busy--
+	if t.passed {
+		m.Passed(&m.met[t.dest].receiver, t.dest, at)
+	}
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}

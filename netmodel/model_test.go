@@ -114,6 +114,11 @@ func (s *shell) run(attempts int) {
 	for i := range s.slots {
 		s.begin(0, &s.slots[i])
 	}
+	s.resume(attempts)
+}
+
+// resume lets attempts end until there are so many in all.
+func (s *shell) resume(attempts int) {
 	for len(s.log) < attempts {
 		at, server, c := s.ended()
 		p := s.at(server, c.Slot)
@@ -151,7 +156,7 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	}
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "habits": habitual(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
 		t.Run(name, func(t *testing.T) {
 			c.Stages = "collapsed"
 			one := newShell(t, c, 20)
@@ -457,7 +462,7 @@ func TestGreylistDelayStays(t *testing.T) {
 
 func TestNoAllocationPerAttempt(t *testing.T) {
 	for _, stages := range []string{"collapsed", "full"} {
-		c := eventful()
+		c := habitual()
 		c.Stages = stages
 		m := newShell(t, c, 1).models[1]
 		var q evq.Queue

@@ -10,6 +10,7 @@ func (m *Model) State(c *snap.Codec) {
 		snap.Int(c, &v.lookups)
 		snap.Int(c, &v.connections)
 		snap.Int(c, &v.open)
+		v.receiver.state(c)
 	})
 	snap.Int(c, &m.busy)
 }
@@ -27,6 +28,7 @@ func (t *trip) state(c *snap.Codec) {
 	t.conn.fail.state(c)
 	snap.Int(c, &t.msg.RCPT)
 	snap.Int(c, &t.msg.Dot)
+	snap.Int(c, &t.msg.Tarpit)
 	snap.Int(c, &t.msg.Grey)
 	snap.Int(c, &t.msg.GreyCode)
 	t.msg.fail.state(c)
@@ -38,7 +40,24 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.dest)
 	snap.Bool(c, &t.open)
 	snap.Bool(c, &t.refused)
+	snap.Bool(c, &t.passed)
 	snap.Bool(c, &t.ended)
+}
+
+func (m *Memory) state(c *snap.Codec) {
+	snap.Int(c, &m.full)
+	for _, f := range []*fading{&m.recent, &m.points} {
+		snap.Float(c, &f.sum)
+		snap.Int(c, &f.tick)
+	}
+	snap.Int(c, &m.passes)
+	snap.Int(c, &m.white)
+	snap.Int(c, &m.cycles)
+	snap.Int(c, &m.downFrom)
+	snap.Int(c, &m.upFrom)
+	snap.Int(c, &m.periods)
+	snap.Float(c, &m.weather)
+	snap.Float(c, &m.factor)
 }
 
 func (e *ending) state(c *snap.Codec) {

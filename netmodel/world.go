@@ -30,6 +30,9 @@ const (
 	purposeMailbox
 	purposeMessage
 	purposeMessageLoss
+	purposeOutage
+	purposeWeather
+	purposeThrottle
 )
 
 // World answers named questions. Entities are recipients, or (server,
@@ -82,6 +85,7 @@ type receiver struct {
 	onConnection           []failure
 	onMessage              []failure
 	dead                   []failure
+	habits                 *habits // nil: none
 	grey                   uint64
 	greyDelay              *table
 	greyCode               uint16
@@ -139,7 +143,9 @@ func NewWorld(c Config, key rng.Key) *World {
 		w.through = append(w.through, math.Pow(1-w.hopLoss, float64(hops)))
 	}
 	for _, d := range c.Destinations {
-		w.destinations = append(w.destinations, newReceiver(d, tables))
+		r := newReceiver(d, tables)
+		r.habits = newHabits(c.Network, d, tables)
+		w.destinations = append(w.destinations, r)
 	}
 	return w
 }
@@ -238,6 +244,12 @@ type Connection struct {
 	fail   ending
 }
 
+// Lose has the connection end without a reply at a stage.
+func (c *Connection) Lose(at mail.Stage, how mail.Fault) { c.fail = ending{0, at, how} }
+
+// Slow multiplies the receiver's delay.
+func (c *Connection) Slow(by float64) { c.Banner = stretched(c.Banner, by) }
+
 // Connect draws the n-th connection of a server to a destination.
 func (w *World) Connect(s mail.Server, d mail.Destination, n uint32) (c Connection) {
 	w.connect(&c, s, d, n)
@@ -264,10 +276,20 @@ func (w *World) connect(c *Connection, s mail.Server, d mail.Destination, n uint
 // Message is the luck of one try for one recipient.
 type Message struct {
 	RCPT, Dot vt.Span   // receiver's delays before its replies
+	Tarpit    vt.Span   // and before that to MAIL
 	Grey      vt.Span   // a RCPT sooner than this after the first one is deferred; 0: not greylisted
 	losses    rng.Block // a word for each of its stages
 	fail      ending
 	GreyCode  uint16
+	dead      bool
+}
+
+// Lose has the message end without a reply at MAIL.
+func (m *Message) Lose(how mail.Fault) { m.fail = ending{0, mail.StageMAIL, how} }
+
+// Slow multiplies the receiver's delays.
+func (m *Message) Slow(by float64) {
+	m.RCPT, m.Dot = stretched(m.RCPT, by), stretched(m.Dot, by)
 }
 
 // Message draws a try for a recipient.
@@ -280,13 +302,13 @@ func (w *World) message(m *Message, d mail.Destination, to mail.Recipient, try m
 	r := &w.destinations[d]
 	fails, dot, rcpt, _ := w.key.Words(uint64(to), uint32(try), purposeMessage)
 	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
-	m.Grey, m.GreyCode = 0, 0
+	m.Grey, m.GreyCode, m.Tarpit, m.dead = 0, 0, 0, false
 	m.fail = pick(r.onMessage, fails)
 	if len(r.dead) > 0 || r.grey > 0 {
 		dies, listed, delay, _ := w.key.Words(uint64(to), 0, purposeMailbox)
 		switch dead := pick(r.dead, dies); {
 		case dead != ending{}:
-			m.fail = dead
+			m.fail, m.dead = dead, true
 		case uint64(listed) < r.grey:
 			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyCode
 		}
@@ -322,6 +344,8 @@ func (w *World) Exchange(step mail.Step, c *Connection, m *Message, refused, gre
 		if refused {
 			e.Code = 421 // RFC 5321 3.8
 		}
+	case mail.StageMAIL:
+		e.Took += m.Tarpit
 	case mail.StageRCPT:
 		e.Took += m.RCPT
 		if grey {

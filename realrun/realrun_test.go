@@ -280,3 +280,66 @@ func TestCapInBothWorlds(t *testing.T) {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 }
+
+// The receivers' habits hold in both worlds. Each is at its limit here, so
+// that no clock decides: a bucket that never fills again gives what it holds, a
+// throttle that one message heats for the day lets one pass, a destination that
+// is down stays down.
+func TestHabitsInBothWorlds(t *testing.T) {
+	s := rehearsal(500)
+	s.Destinations = s.Destinations[:1]
+	s.Destinations[0].Fail, s.Destinations[0].Dead = nil, nil
+	for range 3 {
+		s.Destinations = append(s.Destinations, s.Destinations[0])
+	}
+	const bucket, throttle, down, silent = 0, 1, 2, 3
+	for i, name := range []string{"bucket", "throttle", "down", "silent"} {
+		s.Destinations[i].Name, s.Destinations[i].Domain, s.Destinations[i].Share = name, name+".example", 1
+	}
+	s.Destinations[bucket].Bucket = netmodel.Bucket{Rate: 1.0 / 24, Burst: 17, Reply: 450}
+	s.Destinations[throttle].Recent = 30 * vt.Day
+	s.Destinations[throttle].Throttle = netmodel.Throttle{Soft: 1e-5, Hard: 1e-4, Curve: "linear", Reply: 421}
+	s.Destinations[down].Down = []netmodel.Down{{For: vt.Day, Fault: "drop"}}
+	s.Destinations[silent].Down = []netmodel.Down{{For: vt.Day, Fault: "timeout"}}
+	s.Destinations[silent].Share = 0.1
+	s.Dialogue.Timeouts.Connect, s.Dialogue.Timeouts.Banner = vt.Minute, vt.Minute
+	s.Retry.Limit = 0
+	s.Governor.Law = "hold"
+	_, simulated := simulate(t, s)
+	got, receivers, r := live(t, s, 50, nil)
+
+	list := s.List(rng.New(s.Seed, 0))
+	sent := make([]uint64, len(s.Destinations))
+	for i := range list.Len() {
+		sent[list.Destination(mail.Recipient(i))]++
+	}
+	want := map[runlog.ReplyCount]uint64{
+		{Destination: bucket, Stage: mail.StageDot, Code: 250}:               2 * 17, // of two servers
+		{Destination: bucket, Stage: mail.StageMAIL, Code: 450}:              sent[bucket] - 2*17,
+		{Destination: throttle, Stage: mail.StageDot, Code: 250}:             2,
+		{Destination: throttle, Stage: mail.StageMAIL, Code: 421}:            sent[throttle] - 2,
+		{Destination: down, Stage: mail.StageConnect, Fault: mail.Drop}:      sent[down],
+		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Timeout}: sent[silent],
+	}
+	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Rec.Replies(), "simulated": simulated.Record().Replies()} {
+		found := map[runlog.ReplyCount]uint64{}
+		for _, c := range replies {
+			n := c.Count
+			if c.Count = 0; c.Stage == mail.StageBanner { // the kernel accepts; the receiver never answers
+				c.Stage = mail.StageConnect
+			}
+			found[c] += n
+		}
+		for c, n := range want {
+			if found[c] != n {
+				t.Errorf("%s: %d times %+v, want %d", world, found[c], c, n)
+			}
+		}
+		if len(found) != len(want) {
+			t.Errorf("%s: attempts end as %v", world, found)
+		}
+	}
+	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+		t.Errorf("the receivers' ledger disagrees: %+v", a)
+	}
+}

@@ -250,9 +250,17 @@ func (t study) data(s *scenarios.Scenario) []item {
 		{"3.1", "Data sources", "Of the defaults in use (Table 1 and numbers in brackets: US 2005/0091323 A1):\n\n" + strings.Join(sources, "\n") +
 			"\n\nOf the author's own values, with sample size and dates: " + notStated},
 		{"3.2", "Pre-processing", "Distributions are used as quantile tables of 1,024 knots and 1,024 more in the last cell, in whole microseconds (section 4). How the author's own values were found: " + notStated},
-		{"3.3", "Input parameters", "No parameter changes during a run. Draws are independent of one another, except that a recipient is dead or greylisted at every try alike and a connection keeps its round-trip time.\n\n" + parameters},
+		{"3.3", "Input parameters", constancy(s) + " Draws are independent of one another, except that a recipient is dead or greylisted at every try alike and a connection keeps its round-trip time.\n\n" + parameters},
 		{"3.4", "Assumptions", fmt.Sprintf("%s. Known lies of the model: the last columns of the tables in docs/model.md. Assumed:\n\n%s\n%s", upper(sureness(all)), assumed, hangs)},
 	}
+}
+
+// constancy says what changes during a run.
+func constancy(s *scenarios.Scenario) string {
+	if !s.HasHabits() {
+		return "No parameter changes during a run."
+	}
+	return "No parameter changes during a run, but what receivers make of an attempt changes with time and with what they have seen before (section 7.6)."
 }
 
 func (t study) experimentation(s *scenarios.Scenario) []item {

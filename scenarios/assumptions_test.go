@@ -20,7 +20,8 @@ import (
 )
 
 // notNumbers are keys of whole numbers that name something.
-var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[].greylist.reply", "destination[].dead[].reply", "destination[].fail[].reply", "expect[].value"}
+var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[].greylist.reply", "destination[].dead[].reply", "destination[].fail[].reply",
+	"destination[].bucket.reply", "destination[].throttle.reply", "expect[].value"}
 
 // numbersOf lists the keys of all numbers below a type.
 func numbersOf(t reflect.Type, key string) []string {
@@ -165,6 +166,12 @@ func TestModelPageListsTheDefaults(t *testing.T) {
 	s.Servers = append(s.Servers, netmodel.DefaultServer())
 	s.Destinations = []netmodel.Destination{netmodel.DefaultDestination(), netmodel.DefaultDestination()}
 	s.Campaigns = []Campaign{DefaultCampaign()}
+	d := &s.Destinations[0] // with every habit, as only those in use are listed
+	d.Greylist.WhitelistAfter, d.Bucket.Rate, d.Throttle.Hard, d.Reputation.PerDead, d.Tarpit.PerPoint = 1, 1, 1, 1, 1
+	d.Knee.Connections, d.Outage.Up, d.Daily.Amplitude, d.Weather.Sigma = 1, vt.Hour, 0.1, 0.1
+	if all := s.Assumptions(); !slices.ContainsFunc(all, func(a Assumption) bool { return a.Key == "destination[0].weather.correlation" }) {
+		t.Error("a habit in use is not listed")
+	}
 	for _, a := range s.Assumptions() {
 		if a.Status == ByAuthor || strings.Contains(a.Key, "[1]") {
 			continue

@@ -192,6 +192,10 @@ func newElement(t reflect.Type) reflect.Value {
 		return reflect.ValueOf(netmodel.DefaultDestination())
 	case reflect.TypeFor[netmodel.Dead]():
 		return reflect.ValueOf(netmodel.DefaultDead())
+	case reflect.TypeFor[netmodel.Down]():
+		return reflect.ValueOf(netmodel.DefaultDown())
+	case reflect.TypeFor[netmodel.Drift]():
+		return reflect.ValueOf(netmodel.DefaultDrift())
 	case reflect.TypeFor[Campaign]():
 		return reflect.ValueOf(DefaultCampaign())
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"flyball/engine"
@@ -15,6 +16,12 @@ import (
 func (s *Scenario) Netmodel() netmodel.Config {
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
 		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages}
+}
+
+// HasHabits reports whether the time, or what a receiver has seen of a server,
+// changes what an attempt meets, beside caps and greylists.
+func (s *Scenario) HasHabits() bool {
+	return len(s.Network.Down) > 0 || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
 }
 
 // Engine is what the delivery machine of one server needs to know.

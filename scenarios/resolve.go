@@ -14,8 +14,8 @@ import (
 	"flyball/netmodel"
 )
 
-// Resolved is the scenario as a file in which every value is spelled out,
-// defaults too. Equal scenarios give equal bytes, and Load reads them back.
+// Resolved is the scenario as a file in which every value in use is spelled
+// out, defaults too. Equal scenarios give equal bytes, and Load reads them back.
 func Resolved(s *Scenario) []byte {
 	var out bytes.Buffer
 	enc := toml.NewEncoder(&out)
@@ -80,11 +80,12 @@ func plainStruct(v reflect.Value) any {
 	return out.Interface()
 }
 
-// idle reports whether a field of v has a parameter of what v does not name: it
-// is no part of what v means.
+// idle reports whether a field of v has the parameters of something that v
+// does not use: they are no part of what it means, so that a scenario keeps its
+// ID when a later version can do more.
 func idle(v reflect.Value, f field) bool {
-	c, ok := v.Interface().(interface{ Idle(key string) bool })
-	return ok && c.Idle(f.name)
+	i, ok := v.Interface().(interface{ Idle(key string) bool })
+	return ok && i.Idle(f.name)
 }
 
 // plainDist writes a constant as a time and any other distribution as an

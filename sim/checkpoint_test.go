@@ -39,10 +39,16 @@ func TestResumeAnywhere(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})
 	}
+	variants = append(variants, variant{name: "habits"})
 	for _, v := range variants {
 		name := v.name
 		for _, stages := range []string{"collapsed", "full"} {
-			s := small(t, name, append([]string{"stages=" + stages}, v.set...)...)
+			var s *scenarios.Scenario
+			if set := "stages=" + stages; name == "habits" {
+				s = habits(t, set)
+			} else {
+				s = small(t, name, append([]string{set}, v.set...)...)
+			}
 			whole, err := New(s, 3, nil, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -78,9 +78,27 @@ func describe(t *testing.T, s *scenarios.Scenario) string {
 	return b.String()
 }
 
+// habits is a scenario of receivers that have all habits there are.
+func habits(t *testing.T, set ...string) *scenarios.Scenario {
+	t.Helper()
+	text, err := os.ReadFile("testdata/habits.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := scenarios.Load("habits", text, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func TestGoldenTraces(t *testing.T) {
+	traced := map[string]*scenarios.Scenario{"habits": habits(t)}
 	for _, name := range scenarios.Names() {
-		got := describe(t, small(t, name))
+		traced[name] = small(t, name)
+	}
+	for name, s := range traced {
+		got := describe(t, s)
 		file := filepath.Join("testdata", "golden", name+".txt")
 		if *update {
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

@@ -325,7 +325,7 @@ func TestTwiceTheServersAndTheList(t *testing.T) {
 }
 
 // All times k times as long: the run takes k times as long, and nothing else
-// changes. Exact where no time is rounded: constant times, no contention, and
+// changes. Exact where no time is rounded: constant times, no contention, no habits, and
 // delays of which the longest is a whole number of grains; with a governor,
 // for powers of two.
 func TestAllTimesScaled(t *testing.T) {
@@ -337,6 +337,7 @@ func TestAllTimesScaled(t *testing.T) {
 		s.Governor.Allocated = "average" // the average / S has no unit that scales
 		plainRetries(s)
 		s.Freeing = scenarios.Default().Freeing
+		noHabits(s)
 		for i := range s.Retry.Delays {
 			s.Retry.Delays[i] = 32_768 * vt.Millisecond * vt.Span(1+s.Retry.Delays[i]%7)
 		}
@@ -380,6 +381,29 @@ func TestAllTimesScaled(t *testing.T) {
 			want.Rows[i].End *= vt.Time(k)
 		}
 		same(t, "slowed down", runEngine(t, long), "by arithmetic", want)
+	})
+}
+
+// Habits that never come to bear are as none: limits beyond every rate, outages
+// and drifts after the end, a factor of 1.
+func TestHabitsBeyondReach(t *testing.T) {
+	eachScenario(t, howMany(t, 50), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+		noHabits(s)
+		with := clone(s)
+		with.Network.Down = []netmodel.Down{{From: s.Horizon + 1, For: vt.Day, Fault: "drop"}}
+		for i := range with.Destinations {
+			d := &with.Destinations[i]
+			if d.Greylist.Share > 0 {
+				d.Greylist.WhitelistAfter = 1_000_000_000
+			}
+			d.Bucket.Rate, d.Bucket.Burst = 3.6e9, 1_000_000
+			d.Recent, d.Throttle.Soft, d.Throttle.Hard = vt.Day, 3.5e9, 3.6e9
+			d.Tarpit.Soft, d.Tarpit.Hard, d.Tarpit.Delay = 3.5e9, 3.6e9, vt.Hour
+			d.Knee.Connections, d.Knee.Slope = 100_000, 10
+			d.Down = with.Network.Down
+			d.Drift = []netmodel.Drift{{Factor: 1}, {At: s.Horizon + 1, Factor: 3}}
+		}
+		same(t, "with habits beyond reach", runEngine(t, with), "without", runEngine(t, s))
 	})
 }
 
@@ -500,7 +524,8 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 // Lower latency never ends an attempt later, for a single slot that resends
 // nothing: its attempts come in the order of the lists. (With resends a shorter
 // attempt may let another one go first, as in any list scheduling.) No stage
-// may run into its time-out: an attempt that is cut off ends early.
+// may run into its time-out: an attempt that is cut off ends early. And no
+// receiver may look at the clock.
 func TestLowerLatencyNeverEndsLater(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		s.Servers = s.Servers[:1]
@@ -511,6 +536,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 		p := &s.Dialogue.Timeouts
 		p.DNS, p.Connect, p.Banner, p.Command, p.Data, p.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
 		s.Horizon = longDay(s)
+		noHabits(s)
 		fast := clone(s)
 		s.Servers[0].ExtraRTT += vt.Span(d.between(1, 50)) * vt.Millisecond
 		s.Network.PerHop += vt.Span(d.between(0, 3)) * vt.Millisecond
@@ -579,9 +605,20 @@ func fates(s *scenarios.Scenario, a account) []fate {
 	return all
 }
 
+// noHabits leaves receivers that remember nothing but caps and greylists and
+// are the same at any time.
+func noHabits(s *scenarios.Scenario) {
+	s.Network.Down = nil
+	for i, d := range s.Destinations {
+		s.Destinations[i] = d.WithoutHabits()
+	}
+}
+
 // noConnectionLuck leaves no chance to what is named by a connection's
-// ordinal: look-ups, paths, greetings.
+// ordinal: look-ups, paths, greetings. Nor has a receiver any habits, which it
+// has towards a server and by the number of the destination.
 func noConnectionLuck(s *scenarios.Scenario) {
+	noHabits(s)
 	n := &s.Network
 	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(typical(n.DNS.Hit)), Miss: netmodel.Constant(0)}
 	n.Hops = netmodel.Hops{Mean: 14, Min: 14, Max: 14}

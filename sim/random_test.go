@@ -87,7 +87,8 @@ type dice struct{ *rand.Rand }
 // features that a scenario has or has not.
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
-	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing bool
+	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
+	whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -100,6 +101,13 @@ func (d *dice) features() (f features) {
 	for _, on := range []*bool{&f.ties, &f.families, &f.servers, &f.destinations, &f.campaigns, &f.contention, &f.governed, &f.shortDay,
 		&f.caps, &f.greylist, &f.dead, &f.failConnection, &f.failMessage, &f.loss, &f.hops, &f.dns, &f.pipelining, &f.startTLS,
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
+		*on = d.coin()
+	}
+	if d.coin() { // many scenarios have receivers without habits
+		return f
+	}
+	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage, &f.down, &f.daily,
+		&f.drift, &f.weather} {
 		*on = d.coin()
 	}
 	return f
@@ -170,6 +178,9 @@ func (d *dice) network(f features, n *netmodel.Network) {
 		n.HopLoss = pick(d, 0.001, 0.01, 0.1, 0.5) * d.Float64()
 		n.Retrans = pick(d, vt.Millisecond, 100*vt.Millisecond, vt.Second)
 		n.GiveUpAt = d.between(1, 8)
+	}
+	if f.down && d.coin() {
+		n.Down = d.down()
 	}
 }
 
@@ -324,7 +335,74 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 			}
 			d.Shuffle(len(v.Fail), func(i, j int) { v.Fail[i], v.Fail[j] = v.Fail[j], v.Fail[i] })
 		}
+		d.habits(f, &v)
 		all = append(all, v)
+	}
+	return all
+}
+
+// habits of a receiver.
+func (d *dice) habits(f features, v *netmodel.Destination) {
+	rate := func() unit.PerHour {
+		return unit.PerHour(pick(d, 100.0, 3000, 50_000, 1_000_000) * (0.5 + d.Float64()))
+	}
+	span := func() vt.Span {
+		return pick(d, vt.Second, 10*vt.Second, vt.Minute, 10*vt.Minute) * vt.Span(d.between(1, 5))
+	}
+	has := func(on bool) bool { return on && d.IntN(3) > 0 }
+	if v.Greylist.Share > 0 && has(f.whitelist) {
+		v.Greylist.WhitelistAfter, v.Greylist.WhitelistFor = d.between(1, 10), span()
+	}
+	v.Recent = span()
+	if has(f.bucket) {
+		v.Bucket = netmodel.Bucket{Rate: rate(), Burst: d.between(1, 30), Reply: pick(d, 421, 450)}
+	}
+	if has(f.throttle) {
+		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"), Reply: pick(d, 421, 450)}
+		v.Throttle.Hard = v.Throttle.Soft + rate()
+	}
+	repute := has(f.reputation)
+	if has(f.tarpit) {
+		v.Tarpit = netmodel.Tarpit{Soft: pick(d, unit.PerHour(0), rate()), Delay: d.span(2000), Most: 1 + d.span(5000) + vt.Millisecond}
+		v.Tarpit.Hard = v.Tarpit.Soft + rate()
+		if repute {
+			v.Tarpit.PerPoint = d.span(1000)
+		}
+	}
+	if repute && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0) {
+		v.Reputation = netmodel.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2), Heals: span()}
+	}
+	if v.Reputation.PerRefusal == 0 && v.Reputation.PerDead == 0 {
+		v.Tarpit.PerPoint = 0
+	}
+	if has(f.knee) {
+		v.Knee = netmodel.Knee{Connections: d.between(1, 10), Slope: pick(d, 0, 0.5, 1, 10)}
+	}
+	if has(f.outage) {
+		v.Outage = netmodel.Outage{Up: span(), Down: span(), Fault: pick(d, "drop", "timeout")}
+	}
+	if has(f.down) {
+		v.Down = d.down()
+	}
+	if has(f.daily) {
+		v.Daily = netmodel.Daily{Amplitude: pick(d, 0.1, 0.9) * d.Float64(), Peak: vt.Span(d.between(0, 1440)) * vt.Minute}
+	}
+	if has(f.drift) {
+		for range d.between(1, 3) {
+			v.Drift = append(v.Drift, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3), Over: pick(d, 0, span())})
+		}
+	}
+	if has(f.weather) {
+		v.Weather = netmodel.Weather{Sigma: pick(d, 0.1, 0.5, 1), Period: span(), Correlation: pick(d, 0, 0.5, 0.95)}
+	}
+}
+
+// span is up to so many milliseconds.
+func (d *dice) span(ms int) vt.Span { return vt.Span(d.IntN(ms)) * vt.Millisecond }
+
+func (d *dice) down() (all []netmodel.Down) {
+	for range d.between(1, 3) {
+		all = append(all, netmodel.Down{From: vt.Span(d.between(0, 10)) * pick(d, vt.Second, vt.Minute), For: 1 + d.span(60_000), Fault: pick(d, "drop", "timeout")})
 	}
 	return all
 }

@@ -19,6 +19,9 @@ const (
 	luckOfMailbox rng.Purpose = 19
 	luckOfMessage rng.Purpose = 20
 	lossOfMessage rng.Purpose = 21
+	luckOfOutage  rng.Purpose = 22
+	luckOfWeather rng.Purpose = 23
+	luckOfRate    rng.Purpose = 24
 )
 
 // losses is how many exchanges of the stage are lost: negative binomial, cut
@@ -86,10 +89,11 @@ func failure(f netmodel.Fail, here bool) mail.Reply {
 
 // greylisted reports whether a RCPT that is sent now is deferred.
 func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
-	if !happens(d.Greylist.Share, mailbox[1]) {
+	if !happens(d.Greylist.Share, mailbox[1]) || p.met.welcome {
 		return false
 	}
-	return r.seen == vt.Never || p.now.Sub(r.seen) < p.quantile(d.Greylist.Delay, mailbox[2])
+	p.passed = r.seen != vt.Never && p.now.Sub(r.seen) >= max(1, p.quantile(d.Greylist.Delay, mailbox[2]))
+	return !p.passed
 }
 
 // happens reports whether an event of that probability does.

@@ -60,6 +60,19 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		for f := range d.Dead {
 			with(func(c *scenarios.Scenario) { c.Destinations[i].Dead = slices.Delete(c.Destinations[i].Dead, f, f+1) })
 		}
+		usual := netmodel.DefaultDestination()
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.WhitelistAfter = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Bucket = usual.Bucket })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Throttle = usual.Throttle })
+		with(func(c *scenarios.Scenario) {
+			c.Destinations[i].Reputation, c.Destinations[i].Tarpit.PerPoint = usual.Reputation, 0
+		})
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Tarpit = usual.Tarpit })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Knee = usual.Knee })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Outage = usual.Outage })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Daily = usual.Daily })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Weather = usual.Weather })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Down, c.Destinations[i].Drift = nil, nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Cap = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Share = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = netmodel.Constant(50 * vt.Millisecond) })
@@ -92,6 +105,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Network.Hops = netmodel.Hops{Mean: 1, Min: 1, Max: 1} })
 	with(func(c *scenarios.Scenario) { c.Network.PerHop = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.HopLoss = 0 })
+	with(func(c *scenarios.Scenario) { c.Network.Down = nil })
 	with(func(c *scenarios.Scenario) {
 		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond), Miss: netmodel.Constant(vt.Millisecond)}
 	})
@@ -107,7 +121,7 @@ func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]
-		d.Fail, d.Dead = slices.Clone(d.Fail), slices.Clone(d.Dead)
+		d.Fail, d.Dead, d.Down, d.Drift = slices.Clone(d.Fail), slices.Clone(d.Dead), slices.Clone(d.Down), slices.Clone(d.Drift)
 	}
 	return &c
 }

@@ -63,6 +63,7 @@ type twin struct {
 	final    int
 	servers  []*twinServer
 	knots    map[knot]float64
+	skies    map[mail.Destination]*sky
 }
 
 // recipient is somebody on a list.
@@ -76,11 +77,14 @@ type recipient struct {
 
 // runTwin runs the scenario to its end.
 func runTwin(s *scenarios.Scenario) account {
-	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}}
+	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}, skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, waiting: map[vt.Time][]resend{},
 			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}, open: map[mail.Destination]int{}}
+		for range s.Destinations {
+			v.known = append(v.known, &sender{})
+		}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
 	}
@@ -183,6 +187,7 @@ type twinServer struct {
 
 	lookUps, connections map[mail.Destination]uint64
 	open                 map[mail.Destination]int
+	known                []*sender            // by destination: what it thinks of this server
 	underWay             int                  // attempts
 	waiting              map[vt.Time][]resend // by due time
 
@@ -377,6 +382,8 @@ type process struct {
 	line   *line  // the open connection, if any
 	turn   uint64 // of its attempt among all attempts
 	idle   bool   // an attempt ended just now
+	met    reception
+	passed bool // a greylist, in this attempt
 
 	order     int     // of its allocation
 	since     vt.Time // when it took its subset, or was allocated
@@ -398,6 +405,7 @@ type line struct {
 	offered int  // messages
 	refused bool // the last one
 	capped  bool // the connection itself was refused
+	lost    bool // the destination was down, nobody heard of it
 	luck    rng.Block
 }
 
@@ -478,6 +486,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	p.turn = p.twin.attempts
 	p.twin.attempts++
 	p.underWay++
+	p.passed = false
 	slow := p.slowness()
 	switch {
 	case p.line == nil:
@@ -489,7 +498,9 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		conn = mail.Reused
 	}
 	if conn == mail.Fresh {
-		reply = p.connect(r.dest, slow)
+		reply = p.connect(r, slow)
+	} else {
+		p.met = p.receive(r)
 	}
 	if !ends(reply) {
 		reply = p.offer(r, conn, slow)
@@ -503,18 +514,23 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		p.line.refused = reply.Code >= 400
 	}
 	p.underWay--
+	if p.passed {
+		p.known[r.dest].letIn(p.now, p.s.Destinations[r.dest].Greylist)
+	}
 	return conn, reply
 }
 
 // connect looks the destination up, connects and greets. Ordinals are given,
 // and a cap counts, in the order in which attempts begin.
-func (p *process) connect(d mail.Destination, slow float64) mail.Reply {
+func (p *process) connect(r *recipient, slow float64) mail.Reply {
+	d := r.dest
 	took, fault := p.lookUp(d, slow)
 	if fault != mail.NoFault {
 		p.wait(took)
 		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
 	}
 	p.call(d)
+	p.met = p.receive(r)
 	p.wait(took)
 	greeting := p.connectionFails(mail.StageBanner)
 	if p.line.capped {
@@ -524,10 +540,14 @@ func (p *process) connect(d mail.Destination, slow float64) mail.Reply {
 	if p.s.Dialogue.StartTLS {
 		ehlos = 4 // EHLO, STARTTLS, TLS 1.3, EHLO
 	}
+	reached := p.connectionFails(mail.StageConnect)
+	if p.met.down != mail.NoFault {
+		reached = mail.Reply{Fault: p.met.down}
+	}
 	var reply mail.Reply
 	for _, x := range []exchange{
-		{stage: mail.StageConnect, trips: 1, fails: p.connectionFails(mail.StageConnect)},
-		{stage: mail.StageBanner, trips: 1, delay: p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]), fails: greeting},
+		{stage: mail.StageConnect, trips: 1, fails: reached},
+		{stage: mail.StageBanner, trips: 1, delay: times(p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]), p.met.longer), fails: greeting},
 		{stage: mail.StageEHLO, trips: ehlos, fails: p.connectionFails(mail.StageEHLO)},
 	} {
 		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
@@ -544,7 +564,7 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	mailbox, message, loss := p.draw(r, 0, luckOfMailbox), p.draw(r, r.try, luckOfMessage), p.draw(r, r.try, lossOfMessage)
 	p.line.offered++
 	if conn == mail.Reset {
-		x := exchange{stage: mail.StageEHLO, trips: 2} // RSET, EHLO
+		x := exchange{stage: mail.StageEHLO, trips: 2, fails: mail.Reply{Fault: p.met.down}} // RSET, EHLO
 		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
 		if reply := p.exchange(x, slow); ends(reply) {
 			return reply
@@ -563,12 +583,14 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	dead := deathOf(dest, mailbox)
 	var reply mail.Reply
 	for _, x := range []exchange{
-		{stage: mail.StageMAIL, trips: 1},
-		{stage: mail.StageRCPT, trips: commands, delay: p.quantile(dest.RCPT, message[2])},
+		{stage: mail.StageMAIL, trips: 1, delay: p.met.tarpit},
+		{stage: mail.StageRCPT, trips: commands, delay: times(p.quantile(dest.RCPT, message[2]), p.met.longer)},
 		{stage: mail.StageDATA, trips: commands},
-		{stage: mail.StageDot, trips: dot, delay: p.quantile(dest.Dot, message[1])},
+		{stage: mail.StageDot, trips: dot, delay: times(p.quantile(dest.Dot, message[1]), p.met.longer)},
 	} {
 		switch { // a dead mailbox fails alike at every try, so nothing else befalls it
+		case x.stage == mail.StageMAIL && (p.met.down != mail.NoFault || p.met.refused != 0):
+			x.fails = mail.Reply{Fault: p.met.down, Code: p.met.refused}
 		case dead.At == x.stage.String():
 			x.fails = mail.Reply{Code: uint16(dead.Reply)}
 		case dead.At != "":
@@ -636,7 +658,7 @@ func (p *process) wait(d vt.Span) {
 
 // hangUp closes the open connection, if any.
 func (p *process) hangUp() {
-	if p.line != nil && !p.line.capped {
+	if p.line != nil && !p.line.capped && !p.line.lost {
 		p.open[p.line.dest]--
 	}
 	p.line = nil
@@ -673,12 +695,14 @@ func (p *process) call(d mail.Destination) {
 	l := &line{dest: d, number: p.connections[d]}
 	p.line = l
 	p.connections[d]++
-	if most := p.s.Destinations[d].Cap; most > 0 && p.open[d] >= most {
+	l.luck = p.drawLine(l, luckOfLine)
+	if p.downAt(d) != mail.NoFault {
+		l.lost = true
+	} else if most := p.s.Destinations[d].Cap; most > 0 && p.open[d] >= most {
 		l.capped = true
 	} else {
 		p.open[d]++
 	}
-	l.luck = p.drawLine(l, luckOfLine)
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
 	l.hops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops

@@ -107,6 +107,8 @@ func CheckPlain(d netmodel.Destination) []error {
 	for i, v := range d.Dead {
 		l.Check(can(v.At, v.Reply), conf.Index("dead", i), "got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run", v.Reply, v.At)
 	}
+	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run", d.Bucket.Rate)
+	l.Check(d.Throttle.Hard == 0, "throttle.hard", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run", d.Throttle.Hard)
 	l.Check(d.Greylist.Share == 0, "greylist.share", "got %g, want 0: receiver = \"smtpd\" cannot defer RCPT in a live run", d.Greylist.Share)
 	return l
 }

@@ -42,6 +42,7 @@ type Sink struct {
 	lanes  []*lane // by server, then destination
 	busy   []atomic.Int32
 	seen   []firstSeen // by destination
+	began  time.Time   // virtual time 0
 	serve  sync.WaitGroup
 }
 
@@ -56,6 +57,9 @@ type lane struct {
 	refused     atomic.Uint32 // by the cap
 	open        atomic.Int32
 	mostOpen    int32 // seen by the accept loop alone
+
+	judging sync.Mutex // around what follows
+	memory  netmodel.Memory
 }
 
 // firstSeen is a greylist's memory: when RCPT first named a recipient.
@@ -67,7 +71,7 @@ type firstSeen struct {
 // Open starts all receivers.
 func Open(cfg Config) (*Sink, error) {
 	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
-		seen: make([]firstSeen, len(cfg.Receivers))}
+		seen: make([]firstSeen, len(cfg.Receivers)), began: time.Now()}
 	for d := range s.seen {
 		s.seen[d].at = map[mail.Recipient]time.Time{}
 	}
@@ -130,6 +134,17 @@ func (s *Sink) pause(ctx context.Context, d time.Duration) time.Duration {
 	case <-ctx.Done():
 	}
 	return time.Since(began) - d
+}
+
+// now is the virtual time.
+func (s *Sink) now() vt.Time { return vt.Time(float64(time.Since(s.began)) * s.cfg.Scale) }
+
+// judge asks the model with the receivers' memory of the server, which is
+// asked in the order of time.
+func (l *lane) judge(ask func(world *netmodel.World, memory *netmodel.Memory, now vt.Time)) {
+	l.judging.Lock()
+	defer l.judging.Unlock()
+	ask(l.sink.cfg.World, &l.memory, l.sink.now())
 }
 
 // greylisted reports whether a RCPT comes too early, and remembers the first.

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 	"flyball/netmodel"
 )
 
 // Accept waits for a connection. One that the cap refuses is accepted as well:
-// its wire answers 421 where the greeting should be.
+// its wire answers 421 where the greeting should be. So is one that comes while
+// the destination is down: its wire resets it, or never answers.
 func (l *lane) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -23,12 +25,22 @@ func (l *lane) Accept() (net.Conn, error) {
 	}
 	world := l.sink.cfg.World
 	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: world.Connect(l.server, l.dest, l.connections.Add(1)-1)}
-	if limit := world.Cap(l.dest); limit > 0 && int(l.open.Load()) >= limit {
+	var down mail.Fault
+	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { down = world.Outage(m, l.dest, now) })
+	limit := world.Cap(l.dest)
+	switch {
+	case down != mail.NoFault:
+		w.conn.Lose(mail.StageConnect, down)
+		w.unheard = true
+	case limit > 0 && int(l.open.Load()) >= limit:
 		w.refused = true
 		l.refused.Add(1)
-	} else {
+	default:
 		l.mostOpen = max(l.mostOpen, l.open.Add(1))
 	}
+	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
+		w.conn.Slow(world.Slowness(m, l.dest, now, int(l.open.Load())))
+	})
 	l.sink.busy[l.server].Add(1)
 	return w, nil
 }
@@ -51,6 +63,8 @@ type wire struct {
 	rcpt    mail.Recipient
 	verdict uint16 // refusal of the last command, 0 for none
 	refused bool   // by the cap
+	unheard bool   // the destination was down when it came
+	offered bool   // a message has been offered over it
 	greeted bool
 	data    bool // inside a message
 	used    bool // a message has been sent over it
@@ -121,6 +135,13 @@ func (w *wire) command(line []byte) ([]byte, error) {
 	switch verb {
 	case "EHLO", "HELO", "RSET":
 		step = mail.Step{Stage: mail.StageEHLO, RoundTrips: 1}
+		if verb == "RSET" {
+			w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
+				if down := world.Outage(m, w.lane.dest, now); down != mail.NoFault {
+					w.conn.Lose(mail.StageEHLO, down)
+				}
+			})
+		}
 	case "MAIL":
 		step = mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
 		rcpt, try, ok := mail.ParseVERP(string(line))
@@ -129,6 +150,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 			return nil, nil
 		}
 		w.rcpt, w.msg = rcpt, w.lane.sink.cfg.World.Message(w.lane.dest, rcpt, try)
+		w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { w.offer(world, m, now, try) })
 	case "RCPT":
 		step = mail.Step{Stage: mail.StageRCPT, RoundTrips: 1}
 	case "DATA":
@@ -144,6 +166,19 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	return line, nil
+}
+
+// offer has the receiver judge the message that MAIL begins. Whether the
+// destination is down was asked of a new connection when it came.
+func (w *wire) offer(world *netmodel.World, m *netmodel.Memory, now vt.Time, try mail.Try) {
+	w.msg.Slow(world.Slowness(m, w.lane.dest, now, int(w.lane.open.Load())))
+	kept := w.offered
+	w.offered = true
+	if down := world.Outage(m, w.lane.dest, now); kept && down != mail.NoFault {
+		w.msg.Lose(down)
+		return
+	}
+	world.Offer(m, w.lane.dest, now, w.rcpt, try, &w.msg)
 }
 
 // body handles one line of a message; the final dot is an exchange.
@@ -169,7 +204,11 @@ func (w *wire) body(line []byte) error {
 // exchange lets the time of one step pass and lays its verdict ready.
 func (w *wire) exchange(step mail.Step) error {
 	s := w.lane.sink
-	grey := step.Stage == mail.StageRCPT && w.msg.Grey > 0 && s.greylisted(w.lane.dest, w.rcpt, w.msg.Grey)
+	listed := step.Stage == mail.StageRCPT && w.msg.Grey > 0
+	grey := listed && s.greylisted(w.lane.dest, w.rcpt, w.msg.Grey)
+	if listed && !grey {
+		w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { world.Passed(m, w.lane.dest, now) })
+	}
 	e := s.cfg.World.Exchange(step, &w.conn, &w.msg, w.refused, grey,
 		s.cfg.World.Stretch(w.lane.server, int(s.busy[w.lane.server].Load())))
 	if e.Fault == mail.Timeout {
@@ -196,7 +235,7 @@ func (w *wire) Close() error {
 		w.closed = true
 		s := w.lane.sink
 		s.busy[w.lane.server].Add(-1)
-		if !w.refused {
+		if !w.refused && !w.unheard {
 			w.lane.open.Add(-1)
 		}
 	}

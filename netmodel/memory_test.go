@@ -1,0 +1,518 @@
+package netmodel
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"flyball/internal/evq"
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// habitual is the eventful world with a receiver that has every habit.
+func habitual() Config {
+	c := eventful()
+	d := &c.Destinations[1]
+	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
+	d.Recent = 10 * vt.Second
+	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
+	d.Throttle = Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
+	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, Heals: 30 * vt.Second}
+	d.Tarpit = Tarpit{Soft: 1_000, Hard: 80_000, Delay: 3 * vt.Second, PerPoint: 500 * ms, Most: 20 * vt.Second}
+	d.Knee = Knee{Connections: 2, Slope: 0.7}
+	d.Outage = Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}
+	d.Down = []Down{{From: 40 * vt.Second, For: 20 * vt.Second, Fault: "timeout"}}
+	d.Daily = Daily{Amplitude: 0.4, Peak: vt.Hour}
+	d.Drift = []Drift{{At: vt.Minute, Factor: 1.5, Over: vt.Minute}, {At: 3 * vt.Minute, Factor: 0.8}}
+	d.Weather = Weather{Sigma: 0.4, Period: 7 * vt.Second, Correlation: 0.8}
+	return c
+}
+
+// withHabit is the plain world with one habit, and an empty memory.
+func withHabit(t *testing.T, habit func(*Destination)) (*World, *Memory) {
+	t.Helper()
+	c := plain()
+	habit(&c.Destinations[0])
+	return valid(t, c), &Memory{}
+}
+
+// offered is the verdict on a message: the reply to MAIL, 0 if it is taken.
+func (m *Memory) offered(w *World, now vt.Time, r int) uint16 {
+	v := w.Message(0, mail.Recipient(r), 0)
+	w.Offer(m, 0, now, mail.Recipient(r), 0, &v)
+	if v.fail.stage == mail.StageMAIL {
+		return v.fail.code
+	}
+	return 0
+}
+
+// Under three times its rate a bucket passes its burst and then its rate, to
+// the message; after a pause its burst again. No window of time has more.
+func TestBucketThroughput(t *testing.T) {
+	w, m := withHabit(t, func(d *Destination) { d.Bucket = Bucket{Rate: 7200, Burst: 50, Reply: 450} })
+	var taken []vt.Time
+	offer := func(from, to vt.Time) (n int) {
+		for now := from; now < to; now = now.Add(vt.Hour / 21600) {
+			switch m.offered(w, now, len(taken)) {
+			case 0:
+				taken = append(taken, now)
+				n++
+			case 450:
+			default:
+				t.Fatal("another reply")
+			}
+		}
+		return n
+	}
+	if got, want := offer(0, vt.Time(vt.Hour)), 50+7200; got < want-1 || got > want {
+		t.Errorf("%d in the first hour, want %d", got, want)
+	}
+	if got, want := offer(vt.Time(2*vt.Hour), vt.Time(2*vt.Hour+vt.Minute)), 50+120; got < want-1 || got > want {
+		t.Errorf("%d in a minute after a pause, want %d", got, want)
+	}
+	for i := range taken {
+		for j := i; j < min(i+300, len(taken)); j++ {
+			if most := 50 + int(taken[j].Sub(taken[i])/(500*ms)); j-i+1 > most {
+				t.Fatalf("%d taken from %s to %s, want at most %d", j-i+1, taken[i], taken[j], most)
+			}
+		}
+	}
+}
+
+// What is remembered halves in a half-life, and under a steady rate the memory
+// stands for that rate: within the half step by which it fades at once.
+func TestMemoryFades(t *testing.T) {
+	const half = 10 * vt.Minute
+	f := fading{}
+	f.at(vt.Time(half), half/fadingSteps)
+	f.sum = 1024
+	for i, want := range []float64{1024, 512, 256, 128} {
+		if got := f.at(vt.Time(half)*vt.Time(i+1), half/fadingSteps); got != want {
+			t.Errorf("after %d half-lives %v is left, want %v", i, got, want)
+		}
+	}
+	if got := f.at(vt.Time(4*half+half/2), half/fadingSteps); math.Abs(got-128*math.Sqrt(0.5)) > 1e-6 {
+		t.Errorf("after another half of one %v is left, want %v", got, 128*math.Sqrt(0.5))
+	}
+	if got := f.at(vt.Time(5000*half), half/fadingSteps); got != 0 {
+		t.Errorf("%v is left for ever", got)
+	}
+	w, m := withHabit(t, func(d *Destination) { d.Recent, d.Throttle.Hard = half, 1e9 })
+	h := w.destinations[0].habits
+	var sum float64
+	n := 0
+	for now := vt.Time(0); now < vt.Time(vt.Day); now = now.Add(vt.Second) {
+		m.offered(w, now, 0)
+		if now > vt.Time(12*vt.Hour) {
+			sum += (m.recent.sum - 0.5) * h.perHour
+			n++
+		}
+	}
+	if mean := sum / float64(n); math.Abs(mean-3600) > 3600*1e-3 {
+		t.Errorf("a message a second is remembered as %.1f an hour, want 3600", mean)
+	}
+}
+
+// At a steady rate a throttle defers the share that its curve says: the
+// logistic one is 1/20 at soft and 19/20 at hard.
+func TestThrottleShare(t *testing.T) {
+	for _, v := range []struct {
+		curve string
+		rate  float64
+		want  float64
+	}{
+		{"linear", 900, 0}, {"linear", 1250, 0.25}, {"linear", 1500, 0.5}, {"linear", 2200, 1},
+		{"logistic", 1000, 0.05}, {"logistic", 1250, 1 / (1 + math.Sqrt(19))}, {"logistic", 1500, 0.5}, {"logistic", 2000, 0.95},
+		{"logistic", 500, 1 / (1 + 361.0)},
+	} {
+		w, m := withHabit(t, func(d *Destination) {
+			d.Recent, d.Throttle = vt.Day, Throttle{Soft: 1000, Hard: 2000, Curve: v.curve, Reply: 451}
+		})
+		h := w.destinations[0].habits
+		const n = 20000
+		deferred := 0
+		for i := range n {
+			m.recent = fading{sum: v.rate / h.perHour} // as after a day or two of it
+			if code := m.offered(w, 0, i); code == 451 {
+				deferred++
+			} else if code != 0 {
+				t.Fatal(code)
+			}
+		}
+		near4(t, v.curve, deferred, n, v.want)
+	}
+}
+
+// With p points a rate counts (1 + p)-fold. Points come from refusals and from
+// dead recipients that were not refused, and halve in their half-life.
+func TestReputation(t *testing.T) {
+	w, m := withHabit(t, func(d *Destination) {
+		d.Dead = []Dead{{Share: 0.5, At: "rcpt", Reply: 550}}
+		d.Recent, d.Throttle = 30*vt.Day, Throttle{Soft: 1000, Hard: 2000, Curve: "linear", Reply: 421}
+		d.Reputation = Reputation{PerRefusal: 0.25, PerDead: 3, Heals: vt.Hour}
+	})
+	h := w.destinations[0].habits
+	at := func(now vt.Time, rate float64, r int) uint16 {
+		m.recent = fading{sum: rate / h.perHour, tick: int64(now) / int64(h.tick)}
+		return m.offered(w, now, r)
+	}
+	var want float64
+	dead, refused := 0, 0
+	for r := range 400 {
+		rate := []float64{0, 5000}[r%2]
+		code := at(0, rate, r)
+		isDead := w.Message(0, mail.Recipient(r), 0).dead
+		switch {
+		case (code == 421) != (rate > 0):
+			t.Fatalf("recipient %d at rate %v: %d", r, rate, code)
+		case code == 421:
+			want += 0.25
+			refused++
+		case isDead:
+			want += 3
+			dead++
+		}
+	}
+	if m.points.sum != want || dead < 80 || refused != 200 {
+		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", m.points.sum, refused, dead, want)
+	}
+	// Heal to one point: a rate of 750 then counts as 1500, of which half is deferred.
+	m.points = fading{sum: 2}
+	hour := vt.Time(vt.Hour)
+	if got := m.points.at(hour, h.healTick); got != 1 {
+		t.Fatalf("an hour leaves %v of 2 points", got)
+	}
+	const n = 10000
+	deferred := 0
+	for r := range n {
+		m.points.sum = 1
+		if at(hour, 750, 1000+r) == 421 {
+			deferred++
+		}
+	}
+	near4(t, "deferred", deferred, n, 0.5)
+}
+
+// The reply to MAIL comes later by a part of delay for the rate and by so much
+// for each point, and by no more than most; nothing else does.
+func TestTarpit(t *testing.T) {
+	w, m := withHabit(t, func(d *Destination) {
+		d.Recent = vt.Hour
+		d.Tarpit = Tarpit{Soft: 1000, Hard: 3000, Delay: 8 * vt.Second, PerPoint: 2 * vt.Second, Most: 15 * vt.Second}
+		d.Reputation = Reputation{PerDead: 1, Heals: vt.Day}
+	})
+	perHour := w.destinations[0].habits.perHour
+	for _, v := range []struct {
+		rate, points float64
+		want         vt.Span
+	}{
+		{0, 0, 0}, {1000, 0, 0}, {1500, 0, 2 * vt.Second}, {2000, 0, 4 * vt.Second}, {9000, 0, 8 * vt.Second},
+		{0, 0.5, vt.Second}, {500, 1, 2 * vt.Second}, // counts as 1000
+		{1000, 1, 4*vt.Second + 2*vt.Second}, {9000, 3, 14 * vt.Second}, {9000, 40, 15 * vt.Second},
+	} {
+		m.recent, m.points = fading{sum: v.rate / perHour}, fading{sum: v.points}
+		msg := w.Message(0, 0, 0)
+		w.Offer(m, 0, 0, 0, 0, &msg)
+		if d := msg.Tarpit - v.want; d < -1 || d > 1 {
+			t.Errorf("rate %v, %v points: %s, want %s", v.rate, v.points, msg.Tarpit, v.want)
+		}
+		for _, stage := range []mail.Stage{mail.StageBanner, mail.StageEHLO, mail.StageMAIL, mail.StageRCPT, mail.StageDATA, mail.StageDot} {
+			c := w.Connect(0, 0, 0)
+			want := vt.Span(0)
+			if stage == mail.StageMAIL {
+				want = msg.Tarpit
+			}
+			if e := w.Exchange(mail.Step{Stage: stage}, &c, &msg, false, false, 1); e.Took != want {
+				t.Errorf("%s takes %s, want %s", stage, e.Took, want)
+			}
+		}
+	}
+}
+
+// Above its knee a receiver with slope 1 delivers what it does at the knee,
+// however many connections there are: the bound of a closed queue, K / service
+// time. Below, each connection more delivers as much as the others.
+func TestKneeBoundsThroughput(t *testing.T) {
+	for _, n := range []int{5, 10, 20, 40, 80} {
+		c := plain()
+		c.Destinations[0].RTT, c.Destinations[0].Dot = Constant(0), Constant(vt.Second)
+		c.Destinations[0].Knee = Knee{Connections: 10, Slope: 1}
+		s := newShell(t, c, n)
+		s.run(5000)
+		from, to := s.log[1000].at, s.log[4999].at
+		rate := 4000 / to.Sub(from).Seconds()
+		if want := float64(min(n, 10)); math.Abs(rate-want) > 0.03*want {
+			t.Errorf("%d connections: %.2f messages a second, want %v", n, rate, want)
+		}
+	}
+}
+
+// Outages by chance: the part of the time that a destination is down is
+// down / (up + down), and all servers see the same, whenever they look.
+func TestOutageDutyCycle(t *testing.T) {
+	const up, down = 3 * vt.Hour, vt.Hour
+	w, m := withHabit(t, func(d *Destination) { d.Outage = Outage{Up: up, Down: down, Fault: "drop"} })
+	rare := &Memory{}
+	const years = 10
+	const look = 2 * vt.Minute
+	downs, looks, starts := 0, 0, 0
+	var before mail.Fault
+	for now := vt.Time(0); now < vt.Time(years*365*vt.Day); now = now.Add(look) {
+		fault := w.Outage(m, 0, now)
+		looks++
+		if fault != mail.NoFault {
+			downs++
+			if before == mail.NoFault {
+				starts++
+			}
+		}
+		before = fault
+		if looks%1009 == 0 && w.Outage(rare, 0, now) != fault {
+			t.Fatalf("at %s two servers differ", now)
+		}
+	}
+	if before := w.Outage(&Memory{}, 0, 0); before != mail.NoFault {
+		t.Error("down at time 0")
+	}
+	// The down time of a renewal process has variance T 2 (u d)^2 / (u + d)^3.
+	u, d, total := up.Hours(), down.Hours(), float64(years*365*24)
+	sd := math.Sqrt(total*2*u*u*d*d/math.Pow(u+d, 3)) / total
+	if got, want := float64(downs)/float64(looks), d/(u+d); math.Abs(got-want) > 4*sd {
+		t.Errorf("down for %.4f of the time, want %.4f +- %.4f", got, want, 4*sd)
+	}
+	// Outages shorter than a look are missed now and then: exp(-look / down) are longer.
+	if got, want := float64(starts), total/(u+d); math.Abs(got-want) > 0.05*want {
+		t.Errorf("%v outages, want %.0f", got, want)
+	}
+}
+
+// Whoever meets an outage: a new connection cannot be made, a kept one is lost
+// at the first command, and the receiver remembers nothing of either.
+func TestDown(t *testing.T) {
+	for _, fault := range []mail.Fault{mail.Drop, mail.Timeout} {
+		for _, everywhere := range []bool{false, true} {
+			c := plain()
+			order := []Down{{From: 10 * vt.Second, For: vt.Minute, Fault: fault.String()}}
+			if c.Destinations[0].Down = order; everywhere {
+				c.Destinations[0].Down, c.Network.Down = nil, order
+			}
+			c.Destinations[0].Cap = 1
+			m := newShell(t, c, 1).models[0]
+			var q evq.Queue
+			try := func(now vt.Time, slot mail.Slot, conn mail.Conn) (vt.Span, mail.Reply) {
+				m.Begin(now, &mail.Attempt{Slot: slot, Conn: conn, Seen: vt.Never}, &q)
+				at, done, _ := handle(m, &q)
+				reply := done.Reply
+				reply.Took = 0
+				return at.Sub(now), reply
+			}
+			const sec = vt.Time(vt.Second)
+			for _, v := range []struct {
+				at   vt.Time
+				conn mail.Conn
+				want mail.Reply
+				took vt.Span
+			}{
+				{10*sec - 1, mail.Fresh, mail.Reply{Code: 250, Stage: mail.StageDot}, 700 * ms},
+				{11 * sec, mail.Reused, mail.Reply{Fault: fault, Stage: mail.StageMAIL}, 100 * ms},
+				{12 * sec, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms},
+				{13 * sec, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms}, // the cap has not counted the last one
+				{70*sec - 1, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms},
+				{70 * sec, mail.Fresh, mail.Reply{Code: 250, Stage: mail.StageDot}, 700 * ms},
+			} {
+				took, got := try(v.at, 0, v.conn)
+				if fault == mail.Timeout && v.want.Fault != mail.NoFault {
+					v.took = m.Patience(v.want.Stage)
+				}
+				if got != v.want || took != v.took {
+					t.Errorf("%s, everywhere %v, %s at %s: %+v after %s, want %+v after %s", fault, everywhere, v.conn, v.at, got, took, v.want, v.took)
+				}
+			}
+			m.Begin(0, &mail.Attempt{Slot: 0, Seen: vt.Never}, &q) // a kept connection, whose last message was refused
+			handle(m, &q)
+			if _, got := try(20*sec, 0, mail.Reset); got != (mail.Reply{Fault: fault, Stage: mail.StageEHLO}) {
+				t.Errorf("after a refusal: %+v", got)
+			}
+		}
+	}
+}
+
+// The mean over a day is 1; the longest delays are at the peak and the
+// shortest half a day later.
+func TestDailyCycle(t *testing.T) {
+	w, m := withHabit(t, func(d *Destination) { d.Daily = Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
+	at := func(now vt.Span) float64 { return w.Slowness(m, 0, vt.Time(now), 1) }
+	var sum float64
+	for i := range 1440 {
+		f := at(vt.Span(i) * vt.Minute)
+		sum += f
+		if want := 1 + 0.3*math.Cos(2*math.Pi*(float64(i)+0.5-14*60)/1440); math.Abs(f-want) > 1e-6 {
+			t.Fatalf("minute %d: %v, want %v", i, f, want)
+		}
+	}
+	if mean := sum / 1440; math.Abs(mean-1) > 1e-6 {
+		t.Errorf("%v on average, want 1", mean)
+	}
+	if a, b := at(14*vt.Hour), at(2*vt.Hour); math.Abs(a-1.3) > 1e-5 || math.Abs(b-0.7) > 1e-5 || at(38*vt.Hour) != a {
+		t.Errorf("%v at the peak, %v half a day later, want 1.3 and 0.7, and the same the next day", a, b)
+	}
+}
+
+func TestDrift(t *testing.T) {
+	w, m := withHabit(t, func(d *Destination) {
+		d.Drift = []Drift{{At: vt.Hour, Factor: 1.5}, {At: 2 * vt.Hour, Factor: 3, Over: 2 * vt.Hour}}
+	})
+	for _, v := range []struct {
+		at   vt.Span
+		want float64
+	}{{0, 1}, {vt.Hour - 1, 1}, {vt.Hour, 1.5}, {2 * vt.Hour, 1.5}, {3 * vt.Hour, 1.5 * 2}, {4*vt.Hour - 1, 1.5 * 3}, {4 * vt.Hour, 1.5 * 3}, {vt.Day, 1.5 * 3}} {
+		if got := w.Slowness(m, 0, vt.Time(v.at), 1); math.Abs(got-v.want) > 1e-9 {
+			t.Errorf("at %s %v, want %v", v.at, got, v.want)
+		}
+	}
+}
+
+// The logarithms of the weather's factors are Normal(0, sigma), each correlated
+// with the one k periods before by correlation^k.
+func TestWeatherIsAutoregressive(t *testing.T) {
+	const n, sigma, rho = 200_000, 0.5, 0.7
+	w, m := withHabit(t, func(d *Destination) { d.Weather = Weather{Sigma: sigma, Period: vt.Minute, Correlation: rho} })
+	logs := make([]float64, n)
+	for i := range logs {
+		now := vt.Time(i) * vt.Time(vt.Minute)
+		f := w.Slowness(m, 0, now, 1)
+		if late := w.Slowness(m, 0, now.Add(vt.Minute-1), 1); late != f {
+			t.Fatalf("period %d: %v, then %v", i, f, late)
+		}
+		logs[i] = math.Log(f)
+	}
+	covariance := func(lag int) (sum float64) {
+		for i := lag; i < n; i++ {
+			sum += logs[i] * logs[i-lag]
+		}
+		return sum / float64(n-lag)
+	}
+	var mean float64
+	for _, x := range logs {
+		mean += x / n
+	}
+	// Of an autoregression of first order: sd of the mean is sigma sqrt((1+rho)/(1-rho)/n), that of a
+	// covariance at most sigma^2 sqrt(2 (1+rho^2)/(1-rho^2)/n).
+	if sd := sigma * math.Sqrt((1+rho)/(1-rho)/n); math.Abs(mean) > 4*sd {
+		t.Errorf("mean %v, want 0 +- %v", mean, 4*sd)
+	}
+	sd := sigma * sigma * math.Sqrt(2*(1+rho*rho)/(1-rho*rho)/n)
+	for lag := range 4 {
+		if got, want := covariance(lag), sigma*sigma*math.Pow(rho, float64(lag)); math.Abs(got-want) > 4*sd {
+			t.Errorf("lag %d: covariance %v, want %v +- %v", lag, got, want, 4*sd)
+		}
+	}
+	// Another destination has weather of its own.
+	c := plain()
+	c.Destinations[0].Weather = Weather{Sigma: sigma, Period: vt.Minute}
+	c.Destinations = append(c.Destinations, c.Destinations[0])
+	c.Destinations[1].Name, c.Destinations[1].Domain = "b", "b.example"
+	w = valid(t, c)
+	x, y, product := &Memory{}, &Memory{}, 0.0
+	for i := range 10_000 {
+		now := vt.Time(i) * vt.Time(vt.Minute)
+		product += math.Log(w.Slowness(x, 0, now, 1)) * math.Log(w.Slowness(y, 1, now, 1)) / 10_000
+	}
+	if math.Abs(product) > 4*sigma*sigma/100 {
+		t.Errorf("two destinations have covariance %v", product)
+	}
+}
+
+// Factors multiply the receiver's delays and nothing else.
+func TestSlownessStretchesDelays(t *testing.T) {
+	c := plain()
+	d := &c.Destinations[0]
+	d.Banner, d.RCPT, d.Dot = Constant(20*ms), Constant(3*ms), Constant(500*ms)
+	d.Drift = []Drift{{Factor: 2.5}}
+	m := newShell(t, c, 1).models[0]
+	var q evq.Queue
+	for _, v := range []struct {
+		conn mail.Conn
+		want vt.Span
+	}{{mail.Fresh, 700*ms + 523*ms*5/2}, {mail.Reused, 400*ms + 503*ms*5/2}, {mail.Reset, 600*ms + 503*ms*5/2}} {
+		m.Begin(0, &mail.Attempt{Conn: v.conn, Seen: vt.Never}, &q)
+		if at, _, _ := handle(m, &q); at != vt.Time(v.want) {
+			t.Errorf("%s: %s, want %s", v.conn, at, v.want)
+		}
+	}
+}
+
+// After four recipients that its greylist let in the server is whitelisted for
+// an hour, and then starts anew.
+func TestWhitelist(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), Reply: 451, WhitelistAfter: 4, WhitelistFor: vt.Hour}
+	m := newShell(t, c, 1).models[0]
+	var q evq.Queue
+	try := func(now vt.Time, seen vt.Time) (vt.Time, uint16) {
+		m.Begin(now, &mail.Attempt{Seen: seen}, &q)
+		at, done, _ := handle(m, &q)
+		return at, done.Reply.Code
+	}
+	now := vt.Time(vt.Hour)
+	for round := range 2 {
+		for i := range 4 {
+			if _, code := try(now, vt.Never); code != 451 {
+				t.Fatalf("round %d: %d for a stranger after %d were let in", round, code, i)
+			}
+			at, code := try(now, now.Add(-vt.Minute))
+			if code != 250 {
+				t.Fatalf("round %d: %d after the delay", round, code)
+			}
+			now = at
+		}
+		for _, v := range []struct {
+			at   vt.Time
+			want uint16
+		}{{now, 250}, {now.Add(vt.Hour - 1), 250}, {now.Add(vt.Hour), 451}} {
+			if _, code := try(v.at, vt.Never); code != v.want {
+				t.Errorf("round %d: %d at %s after the last, want %d", round, code, v.at.Sub(now), v.want)
+			}
+		}
+		now = now.Add(2 * vt.Hour)
+	}
+}
+
+// A model that is saved in the middle and restored elsewhere goes on as the
+// one that was not: nothing that it remembers is left behind.
+func TestStateIsWhole(t *testing.T) {
+	lenient := habitual() // so that bucket and whitelist come into play
+	d := &lenient.Destinations[1]
+	d.Throttle.Soft, d.Throttle.Hard = 0, 0
+	d.Greylist.Share, d.Greylist.Delay = 0.9, Constant(ms)
+	d.Bucket = Bucket{Rate: 100, Burst: 100, Reply: 450}
+	strict, full := habitual(), habitual()
+	full.Stages = "full"
+	for name, c := range map[string]Config{"strict": strict, "in full stages": full, "lenient": lenient} {
+		for _, at := range []int{1, 500, 5000} {
+			one, other := newShell(t, c, 20), newShell(t, c, 20)
+			one.run(at)
+			other.run(at)
+			for i, m := range other.models {
+				saved := snap.Writer()
+				m.State(saved)
+				fresh := NewModel(m.World, mail.Server(i))
+				restored := snap.Reader(bytes.Clone(saved.Data()))
+				fresh.State(restored)
+				if err := restored.Err(); err != nil {
+					t.Fatal(err)
+				}
+				other.models[i] = fresh
+			}
+			one.resume(at + 10_000)
+			other.resume(at + 10_000)
+			for i := range one.log {
+				if one.log[i] != other.log[i] {
+					t.Fatalf("%s, saved after %d: end %d is %+v, restored %+v", name, at, i, one.log[i], other.log[i])
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package sim_test
+
+import (
+	"math"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// The twin's receivers: what they do besides drawing delays and failures, as
+// docs/model.md tells it in section 7.6.
+
+// sender is what a destination thinks of one server.
+type sender struct {
+	credit    vt.Span // of the bucket
+	credited  vt.Time // up to when
+	opened    bool    // the bucket is no longer as it was at the start
+	messages  weight
+	points    weight
+	letInside int
+	welcome   vt.Time // whitelisted before
+}
+
+// reception is how a destination meets an attempt; it is settled when the
+// attempt begins.
+type reception struct {
+	down    mail.Fault
+	longer  float64 // delays
+	tarpit  vt.Span
+	refused uint16 // at MAIL
+	welcome bool   // no greylist
+}
+
+func times(d vt.Span, by float64) vt.Span { return vt.Span(min(float64(d)*by, 1e17)) }
+
+// receive settles how the destination meets the attempt on p's line.
+func (p *process) receive(r *recipient) reception {
+	l, d := p.line, &p.s.Destinations[r.dest]
+	m := reception{down: p.downAt(r.dest), longer: p.longer(r.dest)}
+	fresh := l.offered == 0 && !l.refused
+	hopeless := false // it will not get as far as MAIL
+	for at := mail.StageConnect; at <= mail.StageEHLO; at++ {
+		hopeless = hopeless || fresh && p.connectionFails(at) != mail.Reply{}
+	}
+	if m.down != mail.NoFault || l.capped || hopeless {
+		return m
+	}
+	know := p.known[r.dest]
+	trust := know.points.now(p.now, d.Reputation.Heals)
+	if d.Reputation.PerDead == 0 && d.Reputation.PerRefusal == 0 {
+		trust = 0
+	}
+	if d.Throttle.Hard > 0 || d.Tarpit.Delay > 0 || d.Tarpit.PerPoint > 0 {
+		perHour := know.messages.now(p.now, d.Recent) * (math.Ln2 * 3600e9 / float64(d.Recent)) * (1 + trust)
+		know.messages.sum++
+		if d.Throttle.Hard > 0 {
+			chance := share(d.Throttle, perHour)
+			if happens(chance, p.draw(r, r.try, luckOfRate)[0]) {
+				m.refused = uint16(d.Throttle.Reply)
+			}
+		}
+		wait := float64(d.Tarpit.PerPoint) * trust
+		if d.Tarpit.Hard > 0 {
+			wait += float64(float64(d.Tarpit.Delay) * straight(perHour, float64(d.Tarpit.Soft), float64(d.Tarpit.Hard)))
+		}
+		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
+	}
+	if m.refused == 0 && d.Bucket.Rate > 0 && !know.token(p.now, d.Bucket) {
+		m.refused = uint16(d.Bucket.Reply)
+	}
+	switch {
+	case m.refused != 0:
+		know.points.sum += d.Reputation.PerRefusal
+	case deathOf(d, p.draw(r, 0, luckOfMailbox)).At != "":
+		know.points.sum += d.Reputation.PerDead
+	}
+	m.welcome = p.now < know.welcome
+	return m
+}
+
+// share of messages that a throttle defers.
+func share(t netmodel.Throttle, perHour float64) float64 {
+	if t.Curve == "linear" {
+		return straight(perHour, float64(t.Soft), float64(t.Hard))
+	}
+	x := (perHour - float64(t.Soft)) / float64(t.Hard-t.Soft)
+	return short(1 / (1 + math.Exp(-float64(2*math.Log(19)*(x-0.5)))))
+}
+
+// straight goes from 0 at soft to 1 at hard.
+func straight(v, soft, hard float64) float64 {
+	switch {
+	case v <= soft:
+		return 0
+	case v >= hard:
+		return 1
+	}
+	return (v - soft) / (hard - soft)
+}
+
+// short is a number in whole 2^-20.
+func short(x float64) float64 { return math.Round(x*1048576) / 1048576 }
+
+// weight is a sum that loses half of itself in every half-life, in 64 steps.
+type weight struct {
+	sum  float64
+	step int64
+}
+
+func (w *weight) now(now vt.Time, half vt.Span) float64 {
+	step := int64(now) / int64(half/64)
+	gone := step - w.step
+	left := math.Round(math.Pow(2, -float64(gone%64)/64)*4294967296) / 4294967296
+	for range min(gone/64, 3000) {
+		left /= 2
+	}
+	w.sum *= left
+	w.step = step
+	return w.sum
+}
+
+// token takes one from the bucket, if there is one. Its credit is counted in
+// the time that it took to gather.
+func (k *sender) token(now vt.Time, b netmodel.Bucket) bool {
+	each := vt.Span(math.Round(3600e9 / float64(b.Rate)))
+	if !k.opened {
+		k.opened, k.credit = true, each*vt.Span(b.Burst)
+	}
+	k.credit = min(k.credit+now.Sub(k.credited), each*vt.Span(b.Burst))
+	k.credited = now
+	if k.credit < each {
+		return false
+	}
+	k.credit -= each
+	return true
+}
+
+// letIn counts a recipient that a greylist let in.
+func (k *sender) letIn(now vt.Time, g netmodel.Greylist) {
+	k.letInside++
+	if g.WhitelistAfter > 0 && k.letInside >= g.WhitelistAfter {
+		k.letInside, k.welcome = 0, now.Add(g.WhitelistFor)
+	}
+}
+
+// sky is what all servers share of a destination: when it is down, and its
+// weather.
+type sky struct {
+	changes []vt.Time // down, up, down, ...
+	scores  []float64 // of each period
+}
+
+func (t *twin) skyOf(d mail.Destination) *sky {
+	if t.skies[d] == nil {
+		t.skies[d] = &sky{}
+	}
+	return t.skies[d]
+}
+
+// downAt is how a destination cannot be reached now, if it cannot.
+func (t *twin) downAt(d mail.Destination) mail.Fault {
+	o := t.s.Destinations[d].Outage
+	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Destinations[d].Down} {
+		for _, v := range list {
+			if since := vt.Span(t.now) - v.From; since >= 0 && since < v.For {
+				fault, _ := mail.FaultNamed(v.Fault)
+				return fault
+			}
+		}
+	}
+	if o.Up == 0 {
+		return mail.NoFault
+	}
+	s := t.skyOf(d)
+	for len(s.changes) == 0 || s.changes[len(s.changes)-1] <= t.now {
+		var last vt.Time
+		if n := len(s.changes); n > 0 {
+			last = s.changes[n-1]
+		}
+		luck := t.key.At(uint64(d)<<32+uint64(len(s.changes)/2), 0, luckOfOutage)
+		down := last.Add(t.quantile(netmodel.Dist{Dist: "exponential", Mean: o.Up}, luck[0]))
+		up := down.Add(t.quantile(netmodel.Dist{Dist: "exponential", Mean: o.Down}, luck[1]))
+		s.changes = append(s.changes, down, up)
+	}
+	past := 0
+	for _, c := range s.changes {
+		if c <= t.now {
+			past++
+		}
+	}
+	fault, _ := mail.FaultNamed(o.Fault)
+	if past%2 == 1 {
+		return fault
+	}
+	return mail.NoFault
+}
+
+// longer is how many times longer than usual the destination's delays are.
+func (p *process) longer(d mail.Destination) float64 {
+	dest, by := &p.s.Destinations[d], 1.0
+	if k := dest.Knee; k.Connections > 0 && p.open[d] > k.Connections {
+		by += float64(k.Slope*float64(p.open[d]-k.Connections)) / float64(k.Connections)
+	}
+	if a := dest.Daily.Amplitude; a > 0 {
+		minute := vt.Span(p.now) % vt.Day / vt.Minute
+		angle := 2 * math.Pi * (float64(minute) + 0.5 - float64(dest.Daily.Peak)/60e9) / 1440
+		by *= 1 + float64(a*short(math.Sin(angle+math.Pi/2)))
+	}
+	for _, v := range dest.Drift {
+		part := 1.0 // of the change
+		if done := vt.Span(p.now) - v.At; done < v.Over || done < 0 {
+			part = max(0, float64(done)/float64(v.Over))
+			if done < 0 {
+				part = 0
+			}
+		}
+		if part == 1 {
+			by *= v.Factor
+		} else {
+			by *= 1 + float64((v.Factor-1)*part)
+		}
+	}
+	if w := dest.Weather; w.Sigma > 0 {
+		by *= short(math.Exp(w.Sigma * p.score(d, int(vt.Span(p.now)/w.Period))))
+	}
+	return by
+}
+
+// score is the weather of a period, in standard deviations.
+func (p *process) score(d mail.Destination, period int) float64 {
+	w, s := p.s.Destinations[d].Weather, p.skyOf(d)
+	for i := len(s.scores); i <= period; i++ {
+		new := short(normal((float64(p.key.At(uint64(d)<<32+uint64(i), 0, luckOfWeather)[0]) + 0.5) / (1 << 32)))
+		if i > 0 {
+			new = float64(w.Correlation*s.scores[i-1]) + float64(math.Sqrt(1-float64(w.Correlation*w.Correlation))*new)
+		}
+		s.scores = append(s.scores, new)
+	}
+	return s.scores[period]
+}
