@@ -47,7 +47,7 @@ func (j *Journal) complete(now vt.Time, s mail.Server, c mail.Completion) {
 }
 
 func (j *Journal) receive(now vt.Time, s mail.Server, r engine.Reserve) {
-	j.line("r %d %d %d %d %d %d", now, s, r.From, r.To, r.Processes, r.Subset)
+	j.line("r %d %d %d %d %d %d %d", now, s, r.From, r.To, r.Processes, r.Subset, r.Priority)
 }
 
 func (j *Journal) wake(now vt.Time, s mail.Server)   { j.line("w %d %d", now, s) }
@@ -84,7 +84,7 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 			}
 		case "r":
 			var r engine.Reserve
-			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &r.From, &r.To, &r.Processes, &r.Subset)
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &r.From, &r.To, &r.Processes, &r.Subset, &r.Priority)
 			if err == nil {
 				m.Receive(now, r, nil)
 			}
