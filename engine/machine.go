@@ -114,7 +114,7 @@ type slot struct {
 	campaign uint32
 	sent     int32 // messages offered over the connection
 	busy     bool
-	open     bool // it holds a connection to attempt.Dest
+	open     bool // it holds a connection to attempt.Dest; the world keeps count of it for itself
 	reset    bool // the last message on the connection was refused
 	leaving  bool // it was told to go
 }

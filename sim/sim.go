@@ -31,7 +31,7 @@ type World struct {
 
 	servers []*server
 	watched bool
-	reached vt.Time // all events before are handled, and those at it in part
+	reached vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
 	window  vt.Span // that is run between two looks at the outside
 	horizon vt.Time
 	total   uint64
@@ -102,6 +102,7 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 		w.advance()
 		if keepGoing != nil && !w.done() && !keepGoing(w.progress()) {
 			w.saved = w.save()
+			w.wait(w.reached)
 			return w.finish(w.reached), true
 		}
 	}
@@ -110,9 +111,7 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 		end = w.now()
 		last = end - 1 // at the end itself nobody is woken any more
 	}
-	for _, s := range w.servers { // those that were done before the last one
-		s.wait(last)
-	}
+	w.wait(last)
 	return w.finish(end), false
 }
 
@@ -188,6 +187,13 @@ func (w *World) step(until vt.Time) bool {
 
 func (w *World) done() bool {
 	return !slices.ContainsFunc(w.servers, func(s *server) bool { return !s.idle() })
+}
+
+// wait lets the servers that have been idle end their intervals.
+func (w *World) wait(until vt.Time) {
+	for _, s := range w.servers {
+		s.wait(until)
+	}
 }
 
 func (w *World) finish(end vt.Time) vt.Time {

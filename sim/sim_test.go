@@ -548,6 +548,23 @@ func TestServersApart(t *testing.T) {
 	}
 }
 
+// A run that is stopped has the intervals of idle servers too.
+func TestStopWithAnIdleServer(t *testing.T) {
+	s := plain(500000)
+	s.Governor.Interval = vt.Minute
+	s.Servers = append(s.Servers, s.Servers[0])
+	s.Servers[1].Name, s.Servers[1].Share = "idle", 0
+	w, err := New(s, 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, stopped := w.Run(func(p Progress) bool { return p.Now < vt.Time(20*vt.Minute) })
+	rows := w.Records()
+	if busy, idle := len(rows[0].Intervals), len(rows[1].Intervals); !stopped || busy < 20 || busy != idle {
+		t.Errorf("stopped %v at %s: %d rows of the busy server, %d of the idle one", stopped, end, busy, idle)
+	}
+}
+
 // The run ends when its last recipient is final. An interval of another server
 // that ends at that moment is not ended by its governor any more.
 func TestLastMoment(t *testing.T) {

@@ -57,6 +57,8 @@ Set-up is not timed. A first run is not counted; the median of --runs others is
 told, with the least and the greatest. For attempts --events is the number of
 recipients at which lists are cut.
 
+A difference smaller than that between the least and the greatest says nothing.
+
 Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 		Example: "  flyball bench hold --population 10000\n  flyball bench attempts quickstart",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -185,7 +187,7 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		}
 		f, err := os.Open(y.file)
 		if err != nil {
-			return nil, fail(exitInvalid, "--file: %w", err)
+			return nil, fail(exitUsage, "--file: %w", err)
 		}
 		defer f.Close()
 		r, err := bench.NewReplay(f, y.population, y.events)

@@ -6,6 +6,7 @@
 package bench
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -131,18 +132,32 @@ type Replay struct {
 // of them are the delays from 0 of the first events, one at each process; the
 // following are for the events that the executed ones schedule.
 func NewReplay(r io.Reader, population, events int) (*Replay, error) {
-	p := &Replay{at: make([]uint32, population), pairs: make([]uint64, 2*(population+events)), executed: make([]uint64, 0, 2*events)}
-	switch err := binary.Read(r, binary.LittleEndian, p.pairs); {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events", population+events, population, events)
-	case err != nil:
-		return nil, err
-	}
-	for i := 0; i < len(p.pairs); i += 2 {
-		if p.pairs[i] >= uint64(population) || p.pairs[i+1] > uint64(vt.Day) {
-			return nil, fmt.Errorf("pair %d: got process %d after %d ns, want a process below %d after at most a day", i/2, p.pairs[i], p.pairs[i+1], population)
+	p := &Replay{}
+	in := bufio.NewReader(r)
+	var sum uint64 // of all delays, which no time exceeds
+	for i := 0; ; i++ {
+		var pair [16]byte
+		_, err := io.ReadFull(in, pair[:])
+		if err == io.EOF && i == population+events {
+			break
 		}
+		process, delay := binary.LittleEndian.Uint64(pair[:]), binary.LittleEndian.Uint64(pair[8:])
+		switch {
+		case i == population+events:
+			return nil, fmt.Errorf("got more than %d pairs of 16 bytes, want one for each of %d processes and %d events", i, population, events)
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events", population+events, population, events)
+		case err != nil:
+			return nil, err
+		case process >= uint64(population) || delay > uint64(vt.Day):
+			return nil, fmt.Errorf("pair %d: got process %d after %d ns, want a process below %d after at most a day", i, process, delay, population)
+		}
+		if sum += delay; sum > 1<<62 {
+			return nil, fmt.Errorf("pair %d: the delays so far add up to more than 2^62 ns, 146 years, want less", i)
+		}
+		p.pairs = append(p.pairs, process, delay)
 	}
+	p.at, p.executed = make([]uint32, population), make([]uint64, 0, 2*events)
 	for lane := range population {
 		p.at[lane] = uint32(lane)
 		p.queue.Push(vt.Time(p.pairs[2*lane+1]), lane)
