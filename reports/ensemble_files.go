@@ -6,7 +6,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // Key names an ensemble by its content, as Key does for a run.
@@ -129,8 +128,7 @@ func (e *Ensemble) replicationsCSV() []byte {
 // mean and the extremes of single replications. An interval rests on the
 // replications that have it.
 func (e *Ensemble) trajectoryCSV() []byte {
-	rows := [][]string{strings.Fields("server interval t_end_s replications judged " +
-		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high available_least available_greatest")}
+	rows := [][]string{trajectoryColumns()}
 	for _, s := range e.means {
 		row := []string{s.server, strconv.Itoa(s.number), plain(s.end), strconv.Itoa(s.rate.N), strconv.Itoa(s.judged)}
 		for _, of := range []spread{s.rate, s.c} {

@@ -129,7 +129,7 @@ func (t table) write(w io.Writer, color bool) error {
 			switch c {
 			case "ok":
 				rows[i][k] = paint(c, good, color)
-			case "MISSED":
+			case "MISSED", "WORSE":
 				rows[i][k] = paint(c, bad, color)
 			}
 		}

@@ -24,6 +24,7 @@ const (
 	exitUsage       = 2
 	exitInvalid     = 3 // scenario, list or data
 	exitMissed      = 4 // an expectation
+	exitRegression  = 5 // found by a gate
 	exitEnvironment = 7 // a port, a disk
 	exitRefused     = 8 // for safety
 	exitInterrupt   = 130
@@ -159,7 +160,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit{exitUsage, suggestFlag(cmd, err)}
 	})
-	root.AddCommand(a.runCommand(), a.realrunCommand(), a.sweepCommand(), a.verifyCommand(), a.benchCommand(), a.promoteCommand(), a.governCommand(), a.reportCommand(), a.validateCommand(),
+	root.AddCommand(a.runCommand(), a.realrunCommand(), a.sweepCommand(), a.verifyCommand(), a.benchCommand(), a.compareCommand(), a.promoteCommand(), a.governCommand(), a.reportCommand(), a.validateCommand(),
 		a.scenarioCommand(), a.versionCommand())
 	return root
 }

@@ -1,0 +1,22 @@
+package scenarios
+
+// Trial is a built-in scenario with some of its values changed.
+type Trial struct {
+	Name string
+	Set  []string // path.to.key=value
+}
+
+// Suite lists what governor laws are compared on unless others are asked for:
+// six worlds that a governor meets, from a clear path to a resolver that answers
+// late, cut short so that 180 pairs of runs of all of them take less than a
+// minute on two cores.
+func Suite() []Trial {
+	return []Trial{
+		{Name: "quickstart"},
+		{Name: "long-run"},
+		{Name: "two-distances", Set: []string{"campaign[0].recipients=400000"}},
+		{Name: "throttling-provider", Set: []string{"campaign[0].recipients=150000"}},
+		{Name: "slow-dns", Set: []string{"campaign[0].recipients=400000"}},
+		{Name: "greylist", Set: []string{"campaign[0].recipients=300000"}},
+	}
+}
