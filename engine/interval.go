@@ -19,6 +19,7 @@ type interval struct {
 	draining  bool
 
 	freed, handedBack uint64 // processes, recipients
+	conditions        conditions
 }
 
 // slotTime is the integral of allocated slots over time: slot-nanoseconds, in
@@ -86,6 +87,8 @@ func (m *Machine) Finish(now vt.Time) {
 
 func (i *interval) sample(now vt.Time) governor.Sample {
 	span := now.Sub(i.began)
-	return governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
+	s := governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
 		Allocated: i.slotTime.mean(span)}
+	i.conditions.into(&s)
+	return s
 }

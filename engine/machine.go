@@ -195,6 +195,7 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 	s.reset = c.Reply.Class() != mail.Delivered
 	status := m.settle(now, c.Slot, c.Reply)
 	m.interval.attempts++
+	m.interval.conditions.count(&s.attempt, c)
 	if status == mail.Done {
 		m.interval.delivered++
 	}

@@ -98,4 +98,5 @@ func (i *interval) state(c *snap.Codec) {
 	snap.Bool(c, &i.draining)
 	snap.Int(c, &i.freed)
 	snap.Int(c, &i.handedBack)
+	i.conditions.state(c)
 }

@@ -37,6 +37,7 @@ type trip struct {
 	start   vt.Time
 	stretch float64 // of the server when the attempt began
 	seen    vt.Time // as told with the attempt
+	lookup  vt.Span // that the look-up took, if there was one
 	gen     uint32
 	kind    mail.Conn
 	reply   mail.Reply
@@ -91,6 +92,7 @@ func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	if patience := m.Patience(mail.StageDNS); took > patience {
 		took, fault = patience, mail.Timeout
 	}
+	t.lookup = took
 	if fault != mail.NoFault {
 		t.ended, t.reply = true, mail.Reply{Took: took, Stage: mail.StageDNS, Fault: fault}
 		return now.Add(took)
@@ -197,7 +199,11 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}
-	return mail.Completion{Reply: t.reply, Slot: slot, Gen: t.gen}, true
+	c = mail.Completion{Reply: t.reply, Lookup: t.lookup, Slot: slot, Gen: t.gen}
+	if t.reply.Stage != mail.StageDNS {
+		c.Hops = uint8(min(t.conn.Hops, 255))
+	}
+	return c, true
 }
 
 // HangUp closes the connection that a slot holds, if any.

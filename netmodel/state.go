@@ -18,6 +18,7 @@ func (m *Model) State(c *snap.Codec) {
 func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.start)
 	snap.Int(c, &t.seen)
+	snap.Int(c, &t.lookup)
 	snap.Int(c, &t.gen)
 	snap.Int(c, &t.kind)
 	snap.Float(c, &t.stretch)

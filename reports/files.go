@@ -87,7 +87,8 @@ func readSchema(raw []byte, schema string, into any) error {
 // allocated_mean are also what recorded intervals need to be governed again.
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
-	"retry_limit", "flags", "partial", "draining", "freed", "handed_back"}
+	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",
+	"retries", "deferrals", "bounces", "refusals", "timeouts", "attempt_s", "lookup_s", "hops"}
 
 func (r *Report) intervalsCSV() []byte {
 	rows := [][]string{intervalColumns[:]}
@@ -98,6 +99,8 @@ func (r *Report) intervalsCSV() []byte {
 			i.Utilization.String(), i.Previous.String(), i.Wanted.String(), i.Step.String(), i.Available.String(),
 			i.DFR.String(), strconv.Itoa(i.RetryLimit), i.Flags, strconv.FormatBool(i.Partial), strconv.FormatBool(i.Draining),
 			strconv.FormatUint(i.Freed, 10), strconv.FormatUint(i.HandedBack, 10),
+			strconv.FormatUint(i.Retries, 10), strconv.FormatUint(i.Deferrals, 10), strconv.FormatUint(i.Bounces, 10), strconv.FormatUint(i.Refusals, 10),
+			strconv.FormatUint(i.Timeouts, 10), i.AttemptTime.String(), i.LookupTime.String(), i.Hops.String(),
 		})
 	}
 	return writeCSV(rows)
@@ -116,6 +119,7 @@ func readIntervals(raw []byte) ([]Row, error) {
 			Utilization: f.num(), Previous: f.num(), Wanted: f.num(), Step: f.num(), Available: f.num(),
 			DFR: f.num(), RetryLimit: int(f.whole()), Flags: f.text(), Partial: f.yes(), Draining: f.yes(),
 			Freed: f.whole(), HandedBack: f.whole(),
+			Conditions: Conditions{f.whole(), f.whole(), f.whole(), f.whole(), f.whole(), f.num(), f.num(), f.num()},
 		})
 	}
 	return rows, fields.err

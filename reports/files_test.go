@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,8 +122,9 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	undefined := []string{"efficiency", "target_available", "dfr", "flags", "attempt_s", "lookup_s", "hops"}
 	for i, name := range rows[0] {
-		if empty := rows[1][i] == ""; empty != (name == "efficiency" || name == "target_available" || name == "dfr" || name == "flags") {
+		if empty := rows[1][i] == ""; empty != slices.Contains(undefined, name) {
 			t.Errorf("%s = %q", name, rows[1][i])
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 
+	"flyball/governor"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/reports/runlog"
@@ -119,9 +120,29 @@ type Row struct {
 	RetryLimit  int    // in force at the end of the interval
 	Freed       uint64 // MTA processes that had to go before their subset was done
 	HandedBack  uint64 // recipients of their subsets that went back
-	Flags       string
-	Partial     bool // cut short by the end of the run
-	Draining    bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
+	Conditions
+	Flags    string
+	Partial  bool // cut short by the end of the run
+	Draining bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
+}
+
+// Conditions are what the attempts that ended in an interval say of receivers
+// and network ([0063]).
+type Conditions struct {
+	Retries, Deferrals, Bounces, Refusals, Timeouts uint64 // attempts: resends; ended by 4yz, by 5yz, by 421, without a reply
+	AttemptTime, LookupTime                         Num    // means, in seconds; missing where there was none
+	Hops                                            Num    // mean; missing where none is known
+}
+
+func conditions(s governor.Sample) Conditions {
+	known := func(v float64) Num {
+		if v == 0 {
+			return missing
+		}
+		return Num(v)
+	}
+	return Conditions{s.Retries, s.Deferrals, s.Bounces, s.Refusals, s.Timeouts,
+		known(s.AttemptTime.Seconds()), known(s.LookupTime.Seconds()), known(s.Hops)}
 }
 
 // judged reports whether the governor can be judged by this interval: it
@@ -187,7 +208,7 @@ func row(server string, i runlog.Interval) Row {
 		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Allocated: Num(s.Allocated),
 		Efficiency: Num(d.Efficiency), Utilization: Num(d.Utilization), Previous: Num(d.Previous),
 		Wanted: Num(d.Target), Step: Num(d.Step), Available: Num(d.Available),
-		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Flags: d.Flags.String(),
+		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Conditions: conditions(s), Flags: d.Flags.String(),
 		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
 	}
 	if i.Partial { // the governor was not asked

@@ -153,9 +153,11 @@ func (r Reply) Open() bool {
 
 // Completion is the end of an attempt, as told to the engine.
 type Completion struct {
-	Reply Reply
-	Slot  Slot
-	Gen   uint32
+	Reply  Reply
+	Lookup vt.Span // that the name took, of an attempt over a fresh connection; 0 if not measured
+	Slot   Slot
+	Gen    uint32
+	Hops   uint8 // to the destination; 0 if not known
 }
 
 // Status is where a recipient stands.
