@@ -36,11 +36,11 @@ func (c *conditions) count(a *mail.Attempt, end mail.Completion) {
 	}
 	c.took += r.Took
 	if a.Conn == mail.Fresh {
-		c.lookup += end.Lookup
+		c.lookup += end.Way.Lookup()
 		c.lookups++
 	}
-	if end.Hops > 0 {
-		c.hops += uint64(end.Hops)
+	if hops := end.Way.Hops(); hops > 0 {
+		c.hops += hops
 		c.known++
 	}
 }

@@ -199,11 +199,11 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}
-	c = mail.Completion{Reply: t.reply, Lookup: t.lookup, Slot: slot, Gen: t.gen}
-	if t.reply.Stage != mail.StageDNS {
-		c.Hops = uint8(min(t.conn.Hops, 255))
+	hops := t.conn.Hops
+	if t.reply.Stage == mail.StageDNS {
+		hops = 0
 	}
-	return c, true
+	return mail.Completion{Reply: t.reply, Way: mail.NewWay(t.lookup, hops), Slot: slot, Gen: t.gen}, true
 }
 
 // HangUp closes the connection that a slot holds, if any.

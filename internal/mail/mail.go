@@ -153,12 +153,26 @@ func (r Reply) Open() bool {
 
 // Completion is the end of an attempt, as told to the engine.
 type Completion struct {
-	Reply  Reply
-	Lookup vt.Span // that the name took, of an attempt over a fresh connection; 0 if not measured
-	Slot   Slot
-	Gen    uint32
-	Hops   uint8 // to the destination; 0 if not known
+	Reply Reply
+	Way   Way
+	Slot  Slot
+	Gen   uint32
 }
+
+// Way is what is known of the way to the destination, in one word, so that a
+// Completion is passed in registers. Its zero value is nothing.
+type Way uint64
+
+// NewWay tells the time that the look-up of the name took, of an attempt over
+// a fresh connection, and the number of hops, 0 if not known; more than 255
+// count as 255.
+func NewWay(lookup vt.Span, hops int) Way { return Way(lookup)<<8 | Way(min(hops, 255)) }
+
+// Lookup is the time that the look-up took.
+func (w Way) Lookup() vt.Span { return vt.Span(w >> 8) }
+
+// Hops is the number of hops.
+func (w Way) Hops() uint64 { return uint64(w & 255) }
 
 // Status is where a recipient stands.
 type Status uint8

@@ -1,6 +1,10 @@
 package mail
 
-import "testing"
+import (
+	"testing"
+
+	"flyball/internal/vt"
+)
 
 // RFC 5321 4.2.1: 2yz is success, 4yz may be tried again, 5yz may not; and no
 // reply after the final dot leaves the matter open.
@@ -65,5 +69,17 @@ func TestNames(t *testing.T) {
 	}
 	if int(Statuses) != 5 || Fresh.String() != "fresh" || Reused.String() != "reused" || Reset.String() != "reset" {
 		t.Error("statuses or connections have other names")
+	}
+}
+
+func TestWay(t *testing.T) {
+	for _, v := range []struct {
+		lookup vt.Span
+		hops   int
+		want   uint64
+	}{{0, 0, 0}, {0, 14, 14}, {vt.Hour, 255, 255}, {vt.Hour + 1, 300, 255}} {
+		if w := NewWay(v.lookup, v.hops); w.Lookup() != v.lookup || w.Hops() != v.want {
+			t.Errorf("%s and %d hops come back as %s and %d", v.lookup, v.hops, w.Lookup(), w.Hops())
+		}
 	}
 }
