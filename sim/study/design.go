@@ -18,7 +18,7 @@ import (
 // Axis is a parameter with all values that it takes, each once, in their
 // order.
 type Axis struct {
-	Keys   []string
+	Keys   []string // or the name of cases
 	Values []string
 }
 
@@ -116,7 +116,7 @@ func (c Config) count() int {
 }
 
 // many is the number of values of a parameter of a grid or zip.
-func (p Parameter) many() int { return max(len(p.Values), p.Steps) }
+func (p Parameter) many() int { return max(len(p.listed()), p.Steps) }
 
 // layOut lists the points. In a grid the last parameter changes first.
 func (s *Study) layOut() {
@@ -159,7 +159,10 @@ func (s *Study) axis(i int, p Parameter) Axis {
 	for _, k := range p.Key {
 		a.Keys = append(a.Keys, string(k))
 	}
-	values := p.Values
+	if len(p.Cases) > 0 {
+		a.Keys = []string{p.Label}
+	}
+	values := p.listed()
 	switch {
 	case len(values) > 0:
 	case s.Design == Halton:
@@ -204,8 +207,8 @@ func (s *Study) axis(i int, p Parameter) Axis {
 func (s *Study) drawn(i, n int) string {
 	share := radicalInverse(uint64(n)+1, primes[i])
 	p := s.Parameters[i]
-	if k := len(p.Values); k > 0 {
-		return string(p.Values[min(int(share*float64(k)), k-1)])
+	if list := p.listed(); len(list) > 0 {
+		return string(list[min(int(share*float64(len(list))), len(list)-1)])
 	}
 	span, err := newSpan(p.From, p.To, p.Scale)
 	if err != nil {
@@ -236,11 +239,21 @@ func (s *Study) Value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] 
 func (s *Study) Settings(p Point) []string {
 	set := slices.Concat(s.Set, s.more)
 	for i, a := range s.Axes {
+		if c := s.caseAt(p, i); c >= 0 {
+			set = append(set, s.Parameters[i].Cases[c].Set...)
+			continue
+		}
 		for _, k := range a.Keys {
 			set = append(set, k+"="+s.Value(p, i))
 		}
 	}
 	return append(set, fmt.Sprintf("seed=%d", s.Seed))
+}
+
+// caseAt is the place of the case that parameter i has at a point; -1 if it has
+// values.
+func (s *Study) caseAt(p Point, i int) int {
+	return slices.IndexFunc(s.Parameters[i].Cases, func(c Case) bool { return c.Name == s.Value(p, i) })
 }
 
 // loadPoints loads the scenario of every point, on all cores. What is wrong
@@ -302,23 +315,34 @@ func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
 		rest, ok := strings.CutPrefix(p.Key, key)
 		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	}
+	told := func(key string) (conf.Problem, bool) {
+		return conf.Problem{Key: key, Text: fmt.Sprintf("%s: %s", p.Key, p.Text)}, true
+	}
+	ofList := func(set []string) int {
+		return slices.IndexFunc(set, func(set string) bool { return about(keyOf(set)) })
+	}
 	for i := len(s.Axes) - 1; i >= 0; i-- {
+		if c := s.caseAt(at, i); c >= 0 {
+			if k := ofList(s.Parameters[i].Cases[c].Set); k >= 0 {
+				return told(conf.Index(conf.Index(conf.Index("parameter", i)+".case", c)+".set", k))
+			}
+			continue
+		}
 		if !slices.ContainsFunc(s.Axes[i].Keys, about) {
 			continue
 		}
 		key := conf.Index("parameter", i)
-		told := fmt.Sprintf("%s: %s", p.Key, p.Text)
 		if list := s.Parameters[i].Values; len(list) > 0 {
-			return conf.Problem{Key: conf.Index(key+".values", slices.Index(list, Value(s.Value(at, i)))), Text: told}, true
+			return told(conf.Index(key+".values", slices.Index(list, Value(s.Value(at, i)))))
 		}
-		return conf.Problem{Key: key + ".from", Text: fmt.Sprintf("at %s: %s", s.Value(at, i), told)}, true
+		return conf.Problem{Key: key + ".from", Text: fmt.Sprintf("at %s: %s: %s", s.Value(at, i), p.Key, p.Text)}, true
 	}
-	if slices.ContainsFunc(s.more, func(set string) bool { return about(keyOf(set)) }) {
+	if ofList(s.more) >= 0 {
 		return conf.Problem{}, false // the command line is what it comes from
 	}
 	for i := len(s.Set) - 1; i >= 0; i-- {
 		if about(keyOf(s.Set[i])) {
-			return conf.Problem{Key: conf.Index("set", i), Text: fmt.Sprintf("%s: %s", p.Key, p.Text)}, true
+			return told(conf.Index("set", i))
 		}
 	}
 	return conf.Problem{}, false

@@ -49,9 +49,11 @@ type Config struct {
 }
 
 // Parameter is a key, or several that are set to the same value together, and
-// the values that it takes.
+// the values that it takes; or a name of the author's, and cases.
 type Parameter struct {
 	Key    Keys    `toml:"key"`
+	Label  string  `toml:"name" pattern:"^[a-z][a-z0-9-]{0,31}$"` // of a parameter with cases
+	Cases  []Case  `toml:"case"`
 	Values []Value `toml:"values"` // or From and To
 	From   Value   `toml:"from"`
 	To     Value   `toml:"to"`
@@ -62,8 +64,33 @@ type Parameter struct {
 // SetDefault makes steps between From and To equal in size.
 func (p *Parameter) SetDefault() { *p = Parameter{Scale: "linear"} }
 
-// Name is what the parameter is called: its first key.
-func (p Parameter) Name() string { return string(p.Key[0]) }
+// Case is a value that is several settings at once, by a name of its own.
+type Case struct {
+	Name string   `toml:"name" required:"true"`
+	Set  []string `toml:"set"` // as those of the study; none: the scenario as it is
+}
+
+// Name is what the parameter is called: its first key, or the name of its
+// cases.
+func (p Parameter) Name() string {
+	if len(p.Cases) > 0 {
+		return p.Label
+	}
+	return string(p.Key[0])
+}
+
+// listed are the values that the parameter lists, as opposed to those from an
+// end to another.
+func (p Parameter) listed() []Value {
+	if len(p.Cases) == 0 {
+		return p.Values
+	}
+	var names []Value
+	for _, c := range p.Cases {
+		names = append(names, Value(c.Name))
+	}
+	return names
+}
 
 // Keys are one key or a list of them.
 type Keys []Value
@@ -115,10 +142,7 @@ func (c Config) Validate() []error {
 		l.Check(!slices.Contains(c.Scenarios[:i], s), conf.Index("scenarios", i), "got %q a second time", s)
 	}
 	for i, s := range c.Set {
-		key, _, ok := strings.Cut(s, "=")
-		key = strings.TrimSpace(key)
-		l.Check(ok && settable.MatchString(key), conf.Index("set", i), "got %q, want path.to.key=value", s)
-		l.Check(key != "seed", conf.Index("set", i), "got a seed, want the key seed of the study: all its points have the same luck")
+		checkSetting(&l, conf.Index("set", i), s)
 	}
 	l.Check((c.Points > 0) == (c.Design == Halton), "points", "got %d, want a number with design = %q and none with any other", c.Points, Halton)
 	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
@@ -134,6 +158,14 @@ func (c Config) Validate() []error {
 	for i, p := range c.Parameters {
 		at := conf.Index("parameter", i)
 		l.Within(at, p.validate(c.Design))
+		before := len(seen)
+		for k, one := range p.Cases {
+			for j, set := range one.Set {
+				key := keyOf(set)
+				l.Check(!slices.Contains(seen[:before], key), conf.Index(conf.Index(at+".case", k)+".set", j), "got %s, want a key that no other parameter sets", key)
+				seen = append(seen, key)
+			}
+		}
 		for _, k := range p.Key {
 			l.Check(string(k) != "seed", at+".key", "got a seed, want replications: all points of a study have the same luck")
 			l.Check(!slices.Contains(seen, string(k)), at+".key", "got %q a second time", k)
@@ -153,6 +185,12 @@ func (c Config) Validate() []error {
 	return l
 }
 
+func checkSetting(l *conf.List, at, set string) {
+	_, _, ok := strings.Cut(set, "=")
+	l.Check(ok && settable.MatchString(keyOf(set)), at, "got %q, want path.to.key=value", set)
+	l.Check(keyOf(set) != "seed", at, "got a seed, want the key seed of the study: all its points have the same luck")
+}
+
 // near is a hint at the metric that was perhaps meant.
 func near(name string) string {
 	var known []string
@@ -166,8 +204,11 @@ func near(name string) string {
 }
 
 func (p Parameter) validate(design string) []error {
+	if len(p.Cases) > 0 || p.Label != "" {
+		return p.validateCases()
+	}
 	var l conf.List
-	l.Check(len(p.Key) > 0, "key", "got none, want a path such as governor.d")
+	l.Check(len(p.Key) > 0, "key", "got none, want a path such as governor.d, or a name and cases")
 	for _, k := range p.Key {
 		l.Check(settable.MatchString(string(k)), "key", "got %q, want a path such as governor.d or destination[0].cap", k)
 	}
@@ -200,6 +241,26 @@ func (p Parameter) validate(design string) []error {
 				l.Check(false, "steps", "got %d, but from %s to %s there are not so many different values%s", p.Steps, p.From, p.To, span.hint())
 				break
 			}
+		}
+	}
+	return l
+}
+
+func (p Parameter) validateCases() []error {
+	var l conf.List
+	l.Check(p.Label != "", "name", "missing, want what the cases differ in, such as \"law\"")
+	l.Check(len(p.Cases) > 0, "case", "got none, want at least one { name = ..., set = [...] }")
+	l.Check(len(p.Key) == 0, "key", "got %q beside a name, want one of the two", p.Key)
+	l.Check(len(p.Values) == 0, "values", "got a list beside a name, want cases")
+	l.Check(p.From == "" && p.To == "" && p.Steps == 0, "from", "got a span beside a name, want cases")
+	l.Check(p.Scale == "linear", "scale", "got %q, want none with cases", p.Scale)
+	names := p.listed()
+	for i, c := range p.Cases {
+		at := conf.Index("case", i)
+		l.Check(!slices.Contains(names[:i], names[i]), at+".name", "got %q a second time", c.Name)
+		l.Check(conf.Printable(c.Name), at+".name", "got %q, want printable characters, at most 64", c.Name)
+		for k, set := range c.Set {
+			checkSetting(&l, conf.Index(at+".set", k), set)
 		}
 	}
 	return l

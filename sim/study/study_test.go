@@ -180,6 +180,39 @@ func TestSpans(t *testing.T) {
 	}
 }
 
+// A case is several settings by one name, which stands where a value would; the
+// scenario as it is where there are none.
+func TestCases(t *testing.T) {
+	const law = `
+[[parameter]]
+name = "law"
+case = [
+    { name = "as it is" },
+    { name = "d = 24", set = ["governor.law = patent-damped", "governor.d = 24"] },
+]
+`
+	s := load(t, "scenario = \"small.toml\""+law+"[[parameter]]\nkey = \"governor.target\"\nvalues = [\"10000/h\", \"20000/h\"]\n")
+	want := []string{"small as it is 10000/h", "small as it is 20000/h", "small d = 24 10000/h", "small d = 24 20000/h"}
+	if got := listed(s); !slices.Equal(got, want) || s.Axes[0].Keys[0] != "law" {
+		t.Errorf("got  %v of %v\nwant %v", got, s.Axes[0].Keys, want)
+	}
+	for i, want := range []struct {
+		law string
+		d   float64
+	}{{"patent-dynamic", 8}, {"patent-dynamic", 8}, {"patent-damped", 24}, {"patent-damped", 24}} {
+		if g := s.Points[i].Loaded.Governor; g.Law != want.law || g.D != want.d || float64(g.Target) != float64(10_000*(1+i%2)) {
+			t.Errorf("point %d is loaded as %+v", i, g)
+		}
+	}
+	if set := s.Settings(s.Points[3]); !slices.Equal(set, []string{"governor.law = patent-damped", "governor.d = 24", "governor.target=20000/h", "seed=1"}) {
+		t.Errorf("point 3 is made by %q", set)
+	}
+	s = load(t, "scenario = \"small.toml\"\ndesign = \"halton\"\npoints = 4"+law)
+	if got, want := listed(s), []string{"small d = 24", "small as it is", "small d = 24", "small as it is"}; !slices.Equal(got, want) {
+		t.Errorf("Halton: got %v, want %v", got, want)
+	}
+}
+
 // Everything that is wrong is told at once, where the study says it.
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
@@ -213,7 +246,7 @@ s.toml:11:9: parameter[0].steps: got 4, want none with values
 s.toml:13:7: parameter[1].key: got "governor.d" a second time
 s.toml:14:8: parameter[1].from: got from "1" to "3h", want two of the same kind
 s.toml:20:9: parameter[2].steps: got 3, but from 1 to 2 there are not so many different values: both ends are written without a point, so that all values are whole
-s.toml:21:1: parameter[3].key: got none, want a path such as governor.d`},
+s.toml:21:1: parameter[3].key: got none, want a path such as governor.d, or a name and cases`},
 		{`scenario = "nowhere"
 [[parameter]]
 key = "governor.d"
@@ -240,6 +273,42 @@ s.toml:10:20: parameter[1].values[2]: governor.interval: got 0s, want 1s to 30d
 s.toml:13:8: parameter[2].from: at 1: destination[1].cap: got index 1, want 0 to 0
 s.toml:13:8: parameter[2].from: at 2: destination[1].cap: got index 1, want 0 to 0
 s.toml:13:8: parameter[2].from: at 3: destination[1].cap: got index 1, want 0 to 0`},
+		{`scenario = "small.toml"
+[[parameter]]
+name = "Law"
+key = "governor.law"
+values = ["hold"]
+[[parameter]]
+name = "none"
+scale = "log"
+[[parameter]]
+case = [{ set = ["governor.start = 3"] }]
+[[parameter]]
+name = "law"
+values = [1]
+case = [{ name = "a", set = ["governor.start = 4", "governor.d"] }, { name = "a", set = ["seed = 3"] }]
+`, `s.toml:5:8: parameter[0].name: got "Law", want lower-case letters, digits and hyphens (^[a-z][a-z0-9-]{0,31}$)
+s.toml:8:1: parameter[1].case: got none, want at least one { name = ..., set = [...] }
+s.toml:10:9: parameter[1].scale: got "log", want none with cases
+s.toml:11:1: parameter[2].name: missing, want what the cases differ in, such as "law"
+s.toml:12:9: parameter[2].case[0].name: missing, want a string
+s.toml:15:10: parameter[3].values: got a list beside a name, want cases
+s.toml:16:30: parameter[3].case[0].set[0]: got governor.start, want a key that no other parameter sets
+s.toml:16:52: parameter[3].case[0].set[1]: got "governor.d", want path.to.key=value
+s.toml:16:78: parameter[3].case[1].name: got "a" a second time
+s.toml:16:90: parameter[3].case[1].set[0]: got a seed, want the key seed of the study: all its points have the same luck`},
+		{`scenario = "small.toml"
+[[parameter]]
+name = "law"
+case = [
+    { name = "a", set = ["governor.law = patent-damped", "governor.dd = 3"] },
+    { name = "b", set = ["governor.target = 0/h"] },
+]
+[[parameter]]
+key = "governor.interval"
+values = ["1h"]
+`, `s.toml:7:58: parameter[0].case[0].set[1]: governor.dd: unknown key "dd", did you mean "d"?
+s.toml:8:26: parameter[0].case[1].set[0]: governor.target: got 0/h, want more than 0/h, at most 1000000000/h`},
 		{`scenarios = ["small.toml"]
 scenario = "small.toml"
 design = "zip"
