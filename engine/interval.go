@@ -12,6 +12,7 @@ type interval struct {
 	number    int
 	began     vt.Time
 	next      vt.Time // its end
+	target    float64 // messages per hour to attain in it; 0: not told
 	accounted vt.Time // slotTime is summed up to here
 	slotTime  slotTime
 	delivered uint64
@@ -59,11 +60,12 @@ func (m *Machine) account(now vt.Time) {
 func (m *Machine) endInterval(now vt.Time) {
 	i := m.interval
 	sample := i.sample(now)
+	sample.TargetRate = m.cfg.targetAt(now)
 	d := m.gov.Decide(sample)
 	m.available = governor.Published(d.Available)
 	missed := now.Sub(i.next) / m.cfg.Interval
-	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now}
-	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, Sample: sample, Decision: d,
+	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now, target: sample.TargetRate}
+	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
 		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining})
 	m.moveLimits(i.attempts, i.delivered, sample.Allocated/d.Previous)
 	m.freeExcess()
@@ -81,7 +83,7 @@ func (m *Machine) Finish(now vt.Time) {
 	c := m.gov.Available()
 	d := governor.Decision{Rate: float64(sample.Delivered) / sample.Span.Hours(), Allocated: sample.Allocated,
 		Utilization: sample.Allocated / c, Previous: c, Available: c}
-	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, Sample: sample, Decision: d,
+	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
 		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Partial: true})
 }
 

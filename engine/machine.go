@@ -52,8 +52,9 @@ type Config struct {
 	Server   mail.Server
 	Retry    Retry
 	Freeing  Freeing
-	Messages int     // per connection
-	Interval vt.Span // S, between decisions of the governor
+	Messages int                   // per connection
+	Interval vt.Span               // S, between decisions of the governor
+	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
 }
 
 // Machine is the delivery machine of one server.
@@ -129,8 +130,15 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Mach
 		moves:     movesOf(&cfg.Retry),
 		limit:     newLimiter(&cfg.Retry),
 		frees:     cfg.Freeing.Policy == "at-interval" || cfg.Freeing.Policy == "continuous",
-		interval:  interval{next: vt.Time(cfg.Interval)},
+		interval:  interval{next: vt.Time(cfg.Interval), target: cfg.targetAt(0)},
 	}
+}
+
+func (c *Config) targetAt(now vt.Time) float64 {
+	if c.Target == nil {
+		return 0
+	}
+	return c.Target(now)
 }
 
 // Available is the number of MTA processes that may be allocated now.

@@ -19,7 +19,8 @@ type Observer interface {
 // Interval is what was measured in one governor interval and what the governor
 // made of it.
 type Interval struct {
-	Number     int // 0 is the first
+	Number     int     // 0 is the first
+	TargetRate float64 // messages per hour to attain in it; 0: the machine was not told
 	Sample     governor.Sample
 	Decision   governor.Decision // of a partial interval: only the measured terms
 	RetryLimit int               // in force at its end, before what the end decides; of several limits the lowest

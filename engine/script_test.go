@@ -226,8 +226,26 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
-	s.m = engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h"))},
-		&list, s, s)
+	s.m = engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
+		Target: s.targets(args["targets"])}, &list, s, s)
+}
+
+// targets reads 0s/100,25m/200: a target from a time on.
+func (s *stage) targets(text string) func(vt.Time) float64 {
+	if text == "" {
+		return nil
+	}
+	return func(now vt.Time) (target float64) {
+		for _, step := range strings.Split(text, ",") {
+			at, rate, _ := strings.Cut(step, "/")
+			if now >= vt.Time(s.span(at)) {
+				var err error
+				target, err = strconv.ParseFloat(rate, 64)
+				s.must(err)
+			}
+		}
+		return target
+	}
 }
 
 // moving sets what makes the limit move, and what ends a recipient by time.
@@ -336,6 +354,12 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 	}
 	if i.Draining {
 		notes += ", draining"
+	}
+	if i.TargetRate > 0 {
+		notes += fmt.Sprintf(", target %g", i.TargetRate)
+		if !i.Partial {
+			notes += fmt.Sprintf(", then %g", i.Sample.TargetRate)
+		}
 	}
 	if i.Freed > 0 {
 		notes += fmt.Sprintf(", %d freed, %d handed back", i.Freed, i.HandedBack)

@@ -90,6 +90,7 @@ func (i *interval) state(c *snap.Codec) {
 	snap.Int(c, &i.number)
 	snap.Int(c, &i.began)
 	snap.Int(c, &i.next)
+	snap.Float(c, &i.target)
 	snap.Int(c, &i.accounted)
 	snap.Int(c, &i.slotTime.high)
 	snap.Int(c, &i.slotTime.low)

@@ -14,7 +14,7 @@ type law interface {
 type composed struct {
 	law            // the tracker; its C is the C in force
 	ceiling law    // nil: none
-	cfg     Config // max and target
+	cfg     Config // max
 }
 
 func (g *composed) Decide(s Sample) Decision {
@@ -33,7 +33,7 @@ func (g *composed) Decide(s Sample) Decision {
 		d.Flags = d.Flags&^AtCeiling | AtMax
 	}
 	if d.Available != wanted {
-		d.narrate(float64(g.cfg.Target))
+		d.narrate()
 		g.force(d.Available)
 	}
 	return d

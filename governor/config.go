@@ -27,6 +27,7 @@ type Config struct {
 	AIMD           AIMD         `toml:"aimd" doc:"parameters of aimd"`
 	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
 	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
+	Changes        []Change     `toml:"change" doc:"new targets during the run; each interval has the target of its beginning"`
 }
 
 // Default is the governor of Table 1.
@@ -108,6 +109,7 @@ func (c Config) Validate() []error {
 	}
 	l.Check(c.Allocated == "average" || c.Allocated == "as-printed",
 		"allocated", "got %q, want \"average\" or \"as-printed\"", c.Allocated)
+	l = append(l, c.validateChanges()...)
 	usual := Default()
 	own(&l, c, "pi", "pi", c.PI, usual.PI, c.PI.validate())
 	own(&l, c, "aimd", "aimd", c.AIMD, usual.AIMD, c.AIMD.validate())
@@ -126,8 +128,11 @@ var (
 func (c Config) Uses(law string) bool { return c.Law == law || c.Ceiling == law }
 
 // Idle reports whether the table at that key has the parameters of a law that
-// c does not name.
+// c does not name, or the target does not change.
 func (c Config) Idle(key string) bool {
+	if key == "change" {
+		return len(c.Changes) == 0
+	}
 	law, ok := map[string]string{"pi": "pi", "aimd": "aimd", "gradient2": "gradient2", "corr_vegas": "corr-vegas"}[key]
 	return ok && !c.Uses(law)
 }

@@ -87,7 +87,7 @@ func TestValidateReportsAllAndEditsNothing(t *testing.T) {
 	if got := len(c.Validate()); got != 7 { // law, target, interval, start, factor, step, allocated
 		t.Errorf("%d problems: %v", got, c.Validate())
 	}
-	if c != (governor.Config{}) {
+	if !reflect.DeepEqual(c, governor.Config{}) {
 		t.Errorf("edited: %+v", c)
 	}
 	if _, err := governor.Replay(c, nil); err == nil || strings.Count(err.Error(), "\n") != 6 {

@@ -36,14 +36,15 @@ type Governor interface {
 
 // Sample is what a server measured during one interval, of the conditions that
 // [0063] names. The patent's laws look at the first four fields less Attempts.
-// Every field but Span may be left 0: not measured, which is not distinguished
+// Every other field but Span may be left 0: not measured, which is not distinguished
 // from none. "Attempts" are those that ended in the interval, whenever they
 // began.
 type Sample struct {
-	Span      vt.Span // length S of the interval
-	Delivered uint64  // successful deliveries ([0066])
-	Attempts  uint64  // all attempts that ended
-	Allocated float64 // time-average of allocated MTA processes
+	Span       vt.Span // length S of the interval
+	TargetRate float64 // T, messages per hour to attain in the coming interval; 0: that of the Config
+	Delivered  uint64  // successful deliveries ([0066])
+	Attempts   uint64  // all attempts that ended
+	Allocated  float64 // time-average of allocated MTA processes
 
 	// How the attempts ended that delivered nothing. A recipient may be among them several times.
 	Retries   uint64 // attempts that were resends: the recipient had been tried before; however they ended
@@ -69,6 +70,7 @@ type Decision struct {
 	Efficiency  float64 // E_a, messages per hour and process; +Inf or NaN where undefined
 	Utilization float64 // U_s, P_a / Previous
 	Previous    float64 // C in force during the interval
+	TargetRate  float64 // T, messages per hour to attain in the coming interval
 	Target      float64 // T / E_a, the processes that would give the target rate; +Inf or NaN where undefined
 	Step        float64 // the change that was allowed in this interval: d, d x U_s, or 0 where C is held; of laws without d the change itself
 	Available   float64 // C from now on

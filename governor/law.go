@@ -9,6 +9,7 @@ type gauge struct {
 	step      float64 // d; no other law than the patent's looks at it
 	available float64 // C, at least 1
 	begun     bool
+	target    float64 // T, of the last sample
 }
 
 func (g *gauge) Available() float64 { return g.available }
@@ -58,7 +59,11 @@ func (g *patent) allowed(utilization float64) float64 {
 
 // measure fills in what does not depend on the law; C stands as it is.
 func (g *gauge) measure(s Sample) Decision {
+	if g.target = s.TargetRate; g.target == 0 {
+		g.target = float64(g.cfg.Target)
+	}
 	d := Decision{
+		TargetRate: g.target,
 		Allocated:  s.Allocated,
 		Efficiency: math.NaN(),
 		Previous:   g.available,
@@ -95,7 +100,7 @@ func (g *gauge) measure(s Sample) Decision {
 		d.Flags |= NoDeliveries
 	}
 	d.Efficiency = d.Rate / d.Allocated
-	d.Target = float64(g.cfg.Target) / d.Efficiency
+	d.Target = g.target / d.Efficiency
 	return d
 }
 
@@ -107,13 +112,13 @@ func (g *gauge) settle(d *Decision, next float64) {
 	}
 	next = min(next, math.MaxInt32) // nor is there a greatest C; this only keeps absurd samples from making it infinite
 	g.available, d.Available = next, next
-	d.narrate(float64(g.cfg.Target))
+	d.narrate()
 }
 
 // narrate flags what the words of [0065] would not have done.
-func (d *Decision) narrate(target float64) {
+func (d *Decision) narrate() {
 	d.Flags &^= NarrativeViolation
-	if (d.Rate < target && d.Available < d.Previous) || (d.Rate > target && d.Available > d.Previous) {
+	if (d.Rate < d.TargetRate && d.Available < d.Previous) || (d.Rate > d.TargetRate && d.Available > d.Previous) {
 		d.Flags |= NarrativeViolation
 	}
 }

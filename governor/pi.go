@@ -13,6 +13,8 @@ import (
 //
 //	dC = C (proportional ((b - y) - (b - y before)) + integral (1 - y)),   y = M_s / T
 //
+// where T has changed, what was before counts by the T of now.
+//
 // It is the classical yardstick. Both gains are multiplied by C ("gain
 // scheduling"), since a process more gives the M_s / C-th part of the rate: so
 // they are pure numbers and the loop is the same at any size. The integral part
@@ -22,7 +24,7 @@ import (
 type PI struct {
 	Proportional float64 `toml:"proportional" doc:"part of C per change of the rate by the target" range:"0..10"`
 	Integral     float64 `toml:"integral" doc:"part of C per interval and error of the size of the target" range:"0..10"`
-	Weight       float64 `toml:"weight" doc:"set-point weight b; while the target does not change it only counts in the first interval" range:"0..1"`
+	Weight       float64 `toml:"weight" doc:"set-point weight b; it only counts where the target changes" range:"0..1"`
 }
 
 func (p PI) validate() []error {
@@ -35,13 +37,14 @@ func (p PI) validate() []error {
 
 type pi struct {
 	gauge
-	before float64 // b - y of the interval before, if known
+	before float64 // b T - M_s of the interval before, by the T of then, if known
+	told   float64 // that T
 	known  bool
 }
 
 func (g *pi) Decide(s Sample) Decision {
 	d := g.measure(s)
-	y := d.Rate / float64(g.cfg.Target)
+	y := d.Rate / g.target
 	if d.Flags&(NoTime|Idle|NoDeliveries) != 0 || !(y <= math.MaxFloat64) {
 		g.known = false
 		return d
@@ -50,9 +53,9 @@ func (g *pi) Decide(s Sample) Decision {
 	weighted := p.Weight - y
 	var change float64
 	if g.known {
-		change = float64(p.Proportional * (weighted - g.before))
+		change = float64(p.Proportional * (weighted - float64(g.before*(g.told/g.target))))
 	}
-	g.before, g.known = weighted, true
+	g.before, g.told, g.known = weighted, g.target, true
 	missing := 1 - y
 	switch {
 	case missing > 0 && slack(d):
@@ -77,5 +80,6 @@ func slack(d Decision) bool {
 func (g *pi) State(c *snap.Codec) {
 	g.gauge.State(c)
 	snap.Float(c, &g.before)
+	snap.Float(c, &g.told)
 	snap.Bool(c, &g.known)
 }

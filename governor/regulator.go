@@ -262,7 +262,7 @@ func (g *regulator) judgeLags(rate, variance float64) (changed bool) {
 // the climb under way.
 func (g *regulator) move(d *Decision, part, next int, anew bool) {
 	b, c := &g.now, ln(d.Previous)
-	wanted := ln(float64(g.cfg.Target)) - b.level - g.day.at(next)
+	wanted := ln(g.target) - b.level - g.day.at(next)
 	ahead := c + g.day.at(part) - g.day.at(next) // as good in the next part of the day as C is in this one
 	if math.Abs(wanted-ahead) <= float64(doubt*math.Sqrt(b.error2)) {
 		d.Flags |= WithinNoise

@@ -19,13 +19,16 @@ const (
 	colHours = iota
 	colDelivered
 	colAllocated
+	colTarget // need not be there
 )
 
-var sampleColumns = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean"}
+var sampleColumns = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean", colTarget: "set_target_per_h"}
 
 // ReadSamples reads recorded intervals: CSV whose header names the columns
 // hours (0.0001 to 8760), delivered (a whole number) and allocated_mean, in
-// any order; other columns are ignored. Every bad row is reported, as
+// any order. A column set_target_per_h, if there is one, has the target that was
+// in force in each interval: a sample tells that of the next row, the last one
+// its own. Other columns are ignored. Every bad row is reported, as
 // name:line:col: message, all joined in one error; then there are no samples.
 func ReadSamples(r io.Reader, name string) ([]Sample, error) {
 	t := table{name: name, csv: csv.NewReader(skipBOM(r))}
@@ -36,6 +39,7 @@ func ReadSamples(r io.Reader, name string) ([]Sample, error) {
 	}
 	var samples []Sample
 	rows := 0
+	targets := t.at[colTarget] >= 0
 	for {
 		row, err := t.csv.Read()
 		if err == io.EOF {
@@ -51,7 +55,11 @@ func ReadSamples(r io.Reader, name string) ([]Sample, error) {
 		case len(row) != t.width:
 			t.bad(0, "wrong number of fields (got %d, want %d as in the header)", len(row), t.width)
 		default:
-			samples = append(samples, t.sample(row))
+			s := t.sample(row)
+			if n := len(samples); targets && n > 0 {
+				samples[n-1].TargetRate = s.TargetRate
+			}
+			samples = append(samples, s)
 		}
 	}
 	if rows == 0 {
@@ -105,6 +113,9 @@ func (t *table) readHeader() bool {
 	}
 	for c, want := range sampleColumns {
 		t.at[c] = slices.Index(names, want)
+		if t.at[c] < 0 && c == colTarget {
+			continue
+		}
 		if t.at[c] < 0 {
 			t.bad(0, "missing column %s (got %q, want %s)", want, strings.Join(names, ","), wantedColumns())
 			continue
@@ -118,16 +129,20 @@ func (t *table) readHeader() bool {
 	return len(t.problems) == 0
 }
 
-func wantedColumns() string { return strings.Join(sampleColumns[:], ", ") }
+func wantedColumns() string { return strings.Join(sampleColumns[:colTarget], ", ") }
 
 // sample reads a row of the right width. What is bad is recorded.
 func (t *table) sample(row []string) Sample {
 	hours := t.number(row, colHours, 0.0001, 8760)
-	return Sample{
+	s := Sample{
 		Span:      vt.Span(math.Round(hours * float64(vt.Hour))),
 		Delivered: t.count(row, colDelivered, 1e12),
 		Allocated: t.number(row, colAllocated, 0, 1e9),
 	}
+	if t.at[colTarget] >= 0 {
+		s.TargetRate = t.number(row, colTarget, 0.0001, 1e9)
+	}
+	return s
 }
 
 func (t *table) number(row []string, column int, lo, hi float64) float64 {
@@ -167,14 +182,21 @@ func (t *table) malformed(e *csv.ParseError) {
 	t.problems = append(t.problems, fmt.Errorf("%s:%d:%d: malformed row (got %w, want quotes only around whole fields)", t.name, line, col, e.Err))
 }
 
-// Replay asks a new governor for its decision on each sample in turn.
+// Replay asks a new governor for its decision on each sample in turn. Where
+// samples tell no target it is that of c at the end of the interval, the first
+// of which begins at time 0.
 func Replay(c Config, samples []Sample) ([]Decision, error) {
 	g, err := New(c)
 	if err != nil {
 		return nil, err
 	}
 	decisions := make([]Decision, len(samples))
+	var now vt.Time
 	for i, s := range samples {
+		now = now.Add(s.Span)
+		if s.TargetRate == 0 {
+			s.TargetRate = c.TargetAt(now)
+		}
 		decisions[i] = g.Decide(s)
 	}
 	return decisions, nil
@@ -182,7 +204,8 @@ func Replay(c Config, samples []Sample) ([]Decision, error) {
 
 // WriteCSV writes one row per decision, beside the sample it answers; the two
 // slices have the same length. Interval 0 is the first. Reservable takes
-// allocated_mean, rounded down, for the processes allocated at that moment.
+// allocated_mean, rounded down, for the processes allocated at that moment;
+// next_target_per_h is what a decision is to attain.
 // Numbers have up to ten significant digits; infinite and undefined ones are
 // left empty. ReadSamples reads the output back.
 func WriteCSV(w io.Writer, samples []Sample, decisions []Decision) error {
@@ -191,13 +214,13 @@ func WriteCSV(w io.Writer, samples []Sample, decisions []Decision) error {
 	}
 	out := csv.NewWriter(w)
 	out.Write([]string{"interval", "hours", "delivered", "allocated_mean", "rate_per_h", "efficiency", "utilization",
-		"available_prev", "target_available", "step", "available", "reservable", "flags"})
+		"available_prev", "target_available", "step", "available", "reservable", "flags", "next_target_per_h"})
 	for i, d := range decisions {
 		s := samples[i]
 		out.Write([]string{
 			strconv.Itoa(i), number(s.Span.Hours()), strconv.FormatUint(s.Delivered, 10), number(s.Allocated),
 			number(d.Rate), number(d.Efficiency), number(d.Utilization), number(d.Previous), number(d.Target), number(d.Step),
-			number(d.Available), strconv.Itoa(Reservable(d.Available, int(s.Allocated))), d.Flags.String(),
+			number(d.Available), strconv.Itoa(Reservable(d.Available, int(s.Allocated))), d.Flags.String(), number(d.TargetRate),
 		})
 	}
 	out.Flush()

@@ -161,13 +161,13 @@ func TestWriteCSV(t *testing.T) {
 	if err := governor.WriteCSV(&out, samples, decisions); err != nil {
 		t.Fatal(err)
 	}
-	const want = `interval,hours,delivered,allocated_mean,rate_per_h,efficiency,utilization,available_prev,target_available,step,available,reservable,flags
-0,3,558000,186,186000,1000,0.93,200,140,3,197,11,first|step-limit-down
-1,3,0,0,0,,0,197,,0,197,197,idle
-2,3,7,0,2.333333333,,0,197,0,0,197,197,idle|counted-late
-3,3,0,150.5,0,0,0.7639593909,197,,3,200,50,no-deliveries|step-limit-up
-4,1.5,210000,197.9,140000,707.4279939,0.9895,200,197.9,3,197.9,0,off-interval
-5,3,123456789012,1000.123457,4.1152263e+10,41147183.1,5.053680934,197.9,0.003402420031,3,194.9,0,utilization-above-1|step-limit-down
+	const want = `interval,hours,delivered,allocated_mean,rate_per_h,efficiency,utilization,available_prev,target_available,step,available,reservable,flags,next_target_per_h
+0,3,558000,186,186000,1000,0.93,200,140,3,197,11,first|step-limit-down,140000
+1,3,0,0,0,,0,197,,0,197,197,idle,140000
+2,3,7,0,2.333333333,,0,197,0,0,197,197,idle|counted-late,140000
+3,3,0,150.5,0,0,0.7639593909,197,,3,200,50,no-deliveries|step-limit-up,140000
+4,1.5,210000,197.9,140000,707.4279939,0.9895,200,197.9,3,197.9,0,off-interval,140000
+5,3,123456789012,1000.123457,4.1152263e+10,41147183.1,5.053680934,197.9,0.003402420031,3,194.9,0,utilization-above-1|step-limit-down,140000
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)

@@ -9,8 +9,8 @@ import (
 // same definitions for readers.
 type Class string
 
-// Classes of a server, by the first that holds. C is that in force during an
-// interval, needed is target x P / rate, and only judged intervals count; the
+// Classes of a server, by the first that holds. C and target are those in force
+// during an interval, needed is target x P / rate, and only judged intervals count; the
 // last quarter of them is rounded up. With fewer than 8 a server is Stable,
 // Unsettled or NotJudged.
 const (
@@ -32,7 +32,7 @@ func (r *Report) Class() Class {
 	worst := []Class{Collapsed, WoundUp, Oscillating, Unsettled, NotJudged, Stable}
 	class := Stable
 	for _, s := range r.Servers {
-		if c := classOf(judged(r.rowsOf(s.Name)), r.Target); slices.Index(worst, c) < slices.Index(worst, class) {
+		if c := classOf(judged(r.rowsOf(s.Name))); slices.Index(worst, c) < slices.Index(worst, class) {
 			class = c
 		}
 	}
@@ -40,19 +40,19 @@ func (r *Report) Class() Class {
 }
 
 // classOf judges one server by its judged intervals.
-func classOf(rows []Row, target float64) Class {
+func classOf(rows []Row) Class {
 	if len(rows) == 0 {
 		return NotJudged
 	}
-	within := func(r Row) bool { return math.Abs(float64(r.Rate)-target) <= 0.05*target }
+	within := func(r Row) bool { return math.Abs(float64(r.Rate-r.Target)) <= float64(0.05*r.Target) }
 	switch {
-	case runsAway(rows, target):
+	case runsAway(rows):
 		return Collapsed
 	case !slices.ContainsFunc(lastQuarter(rows), func(r Row) bool { return !within(r) }):
 		return Stable
 	case len(rows) < 8:
 		return Unsettled
-	case windsUp(rows, target):
+	case windsUp(rows):
 		return WoundUp
 	case oscillates(rows):
 		return Oscillating
@@ -64,12 +64,12 @@ func classOf(rows []Row, target float64) Class {
 // down: in the last quarter of the judged intervals the mean C is more than
 // 1.25 times the mean of what is needed and at least 0.99 times the mean C of
 // the quarter before, and the mean rate is at or above the target.
-func windsUp(rows []Row, target float64) bool {
+func windsUp(rows []Row) bool {
 	q := (len(rows) + 3) / 4
 	before, last := rows[len(rows)-2*q:len(rows)-q], rows[len(rows)-q:]
 	c := func(r Row) Num { return r.Previous }
-	need := mean(last, func(r Row) Num { return Num(target) * r.Allocated / r.Rate })
-	return mean(last, c) > 1.25*need && mean(last, c) >= 0.99*mean(before, c) && float64(mean(last, Row.rate)) >= target
+	need := mean(last, func(r Row) Num { return r.Target * r.Allocated / r.Rate })
+	return mean(last, c) > 1.25*need && mean(last, c) >= 0.99*mean(before, c) && float64(mean(last, Row.rate)) >= meanTarget(last)
 }
 
 // oscillates reports whether C swings: in the last half of the judged intervals,

@@ -109,7 +109,7 @@ func (t *Trial) sample(replication uint64, digest string, watched int, metrics m
 	return Sample{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, values: map[string]float64{
 		"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
 		"settling":  metrics[settlingMetric] * t.IntervalSec / 3600,
-		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["rate_per_h"]/t.Target - 1),
+		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
 		"dfr":         metrics["dfr"],
 		"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
 		"deferrals":   metrics["deferrals"],

@@ -90,11 +90,15 @@ func (c *Comparison) overlaid(p pairs, server string, several bool) drawing {
 		for _, t := range s.trial.courses {
 			if t.server == server && t.rate.N == len(s.trial.Runs) {
 				rows = append(rows, []string{s.name, plain(t.end), strconv.Itoa(t.rate.N), t.rate.Value.String(), t.rate.Low.String(), t.rate.High.String(),
-					t.c.Value.String(), t.c.Low.String(), t.c.High.String(), plain(s.trial.Target)})
+					t.c.Value.String(), t.c.Low.String(), t.c.High.String(), plain(t.target)})
 			}
 		}
 	}
-	rates.lines = append(rates.lines, line{label: "target", dash: true, points: level(end/seconds, p.base.Target)})
+	targets := level(end/seconds, p.base.Target)
+	if steps := p.base.courseOf(server); slices.ContainsFunc(steps, func(s step) bool { return s.target != p.base.Target }) {
+		targets = new(Ensemble).course(steps, seconds, func(s step) Num { return Num(s.target) })
+	}
+	rates.lines = append(rates.lines, line{label: "target", dash: true, points: targets})
 	return drawing{Figure: Figure{Name: name, Title: title, CSV: writeCSV(rows),
 		Alt: fmt.Sprintf("The mean rate of %s against the target over time, and below it the mean number of available MTA processes, of BASE (%s) and of NEW (%s). Bands are 95 %% intervals of the mean at each interval.",
 			p.base.Scenario, c.Base, c.New)}, height: 6 * vg.Inch, panels: []panel{rates, processes}}

@@ -143,7 +143,7 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", settlingMetric, "overshoot", "rate_per_h", "deferrals"} {
+		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", settlingMetric, "overshoot", "steady_state_error", "deferrals"} {
 			metrics[name] = number(name)
 		}
 		if column(row, "settled") == "never" {
@@ -179,6 +179,7 @@ func readCourses(raw []byte, span float64) ([]step, error) {
 			of.Value, of.Low, of.High, of.least, of.most = f.num(), f.num(), f.num(), f.num(), f.num()
 		}
 		s.c.N = s.rate.N
+		s.target = float64(f.num())
 		all = append(all, s)
 	}
 	return all, fields.err
@@ -186,7 +187,7 @@ func readCourses(raw []byte, span float64) ([]step, error) {
 
 func trajectoryColumns() []string {
 	return strings.Fields("server interval t_end_s replications judged " +
-		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high available_least available_greatest")
+		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high available_least available_greatest target_per_h")
 }
 
 // differences are the keys in which two resolved scenarios differ: those of the
@@ -214,7 +215,7 @@ func differences(a, b []byte) (laws, question []string) {
 		top, _, _ = strings.Cut(top, "[")
 		switch {
 		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect", "analysis"}, top):
-		case (top == "governor" || top == "retry") && name != "governor.target":
+		case (top == "governor" || top == "retry") && name != "governor.target" && !strings.HasPrefix(name, "governor.change["):
 			laws = append(laws, name)
 		default:
 			question = append(question, name)

@@ -37,7 +37,7 @@ type track struct {
 
 // point is one interval of a track. Where there was none all numbers are NaN.
 type point struct {
-	end, rate, available           float64
+	end, rate, target, available   float64
 	delivered, attempts, processes float64 // processes: allocated, times hours
 	judged                         bool
 }
@@ -53,9 +53,9 @@ func (r *Report) Observe() Observation {
 			}
 			for len(t.points) <= row.Number {
 				nan := math.NaN()
-				t.points = append(t.points, point{nan, nan, nan, nan, nan, nan, false})
+				t.points = append(t.points, point{nan, nan, nan, nan, nan, nan, nan, false})
 			}
-			t.points[row.Number] = point{row.End, float64(row.Rate), float64(row.Available),
+			t.points[row.Number] = point{row.End, float64(row.Rate), float64(row.Target), float64(row.Available),
 				float64(row.Delivered), float64(row.Attempts), float64(row.Allocated) * row.Hours, row.judged()}
 			if row.judged() {
 				t.watched = row.Number + 1
@@ -107,7 +107,8 @@ type Ensemble struct {
 	Partial      bool    `json:"partial"`            // stopped before its end
 	Digest       string  `json:"digest"`             // of the digests of all replications, in order
 	Law          string  `json:"law"`
-	Target       float64 `json:"target_per_h"`
+	Target       float64 `json:"target_per_h"`                // at the start
+	LastTarget   float64 `json:"last_target_per_h,omitempty"` // in the last interval that can be judged, if it ever changes
 	IntervalSec  float64 `json:"interval_s"`
 	HorizonSec   float64 `json:"horizon_s"`
 	Level        float64 `json:"level"` // confidence of all intervals
@@ -167,7 +168,7 @@ type Settling struct {
 	// Of the mean of all replications: intervals that had passed; missing if
 	// never. Earliest and Latest are those of the pointwise band of the mean: when
 	// it begins to touch the 5 %, and when it lies within them entirely.
-	OfMean   Num `json:"of_mean_intervals"`
+	OfMean   Num `json:"of_mean_intervals"` // counted from the last change of the target
 	Earliest Num `json:"of_mean_earliest"`
 	Latest   Num `json:"of_mean_latest"`
 	// Of the replications one by one.
@@ -293,7 +294,12 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		e.servers = append(e.servers, v.Name)
 		steps := meanSteps(v.Name, runs, i, e.IntervalSec)
 		e.means = append(e.means, steps...)
-		e.Settling = append(e.Settling, settle(v.Name, runs, i, steps, e.Target))
+		e.Settling = append(e.Settling, settle(v.Name, runs, i, steps))
+		for _, t := range steps {
+			if t.judged == len(runs) && (t.target != e.Target || e.LastTarget > 0) {
+				e.LastTarget = t.target
+			}
+		}
 	}
 	if e.Kind == scenarios.SteadyState {
 		e.Steady = newSteady(s, runs)
@@ -343,7 +349,8 @@ type step struct {
 	number int
 	end    float64 // seconds
 	span   float64
-	judged int // replications in which it can be judged by
+	target float64 // the same in all replications
+	judged int     // replications in which it can be judged by
 	rate   spread
 	c      spread // available processes
 }
@@ -387,7 +394,7 @@ func meanSteps(name string, runs []Observation, i int, span float64) []step {
 		s := step{server: name, number: k, end: math.NaN(), span: span, rate: rates[k], c: available[k]}
 		for _, o := range runs {
 			if points := o.tracks[i].points; k < len(points) && !math.IsNaN(points[k].rate) {
-				s.end = points[k].end
+				s.end, s.target = points[k].end, points[k].target
 				if points[k].judged {
 					s.judged++
 				}
@@ -402,24 +409,25 @@ func meanSteps(name string, runs []Observation, i int, span float64) []step {
 
 // settle judges the mean course of server i by the intervals that can be judged
 // in every replication, and then the replications one by one.
-func settle(name string, runs []Observation, i int, steps []step, target float64) Settling {
+func settle(name string, runs []Observation, i int, steps []step) Settling {
 	s := Settling{Server: name, OfMean: missing, Earliest: missing, Latest: missing}
 	var mean, nearest, farthest []Row
 	for _, t := range steps {
 		if t.judged < len(runs) {
 			continue
 		}
-		low, high := float64(t.rate.Low), float64(t.rate.High)
+		target, low, high := t.target, float64(t.rate.Low), float64(t.rate.High)
 		far := high
 		if target-low > high-target {
 			far = low
 		}
-		mean = append(mean, Row{Number: t.number, Rate: t.rate.Value})
-		nearest = append(nearest, Row{Number: t.number, Rate: Num(min(max(target, low), high))})
-		farthest = append(farthest, Row{Number: t.number, Rate: Num(far)})
+		row := func(rate Num) Row { return Row{Number: t.number, Rate: rate, Target: Num(target)} }
+		mean = append(mean, row(t.rate.Value))
+		nearest = append(nearest, row(Num(min(max(target, low), high))))
+		farthest = append(farthest, row(Num(far)))
 	}
 	if s.Judged = len(mean); s.Judged > 0 {
-		s.OfMean, s.Earliest, s.Latest = settling(mean, target, 0.05), settling(nearest, target, 0.05), settling(farthest, target, 0.05)
+		s.OfMean, s.Earliest, s.Latest = settling(mean, 0.05), settling(nearest, 0.05), settling(farthest, 0.05)
 	}
 
 	var times []float64

@@ -47,8 +47,9 @@ func (e *Ensemble) convergencePanels() []panel {
 	}
 	unit, seconds, ticks := timeAxis(end)
 	to := end / seconds
+	targets := e.targets(seconds, to)
 	rates := panel{y: "Deliveries per hour", ticks: ticks, height: 1.2,
-		areas: []area{{label: "within 5 %", color: 3, faint: true, points: box(0, to, 0.95*e.Target, 1.05*e.Target)}}}
+		areas: []area{{label: "within 5 %", color: 3, faint: true, points: around(targets, 0.05)}}}
 	near := panel{y: "The same near the target: how far off, %", ticks: ticks, height: 1, room: []float64{0, to},
 		areas: []area{{label: "within 5 %", color: 3, faint: true, points: box(0, to, -5, 5)}}}
 	processes := panel{y: "MTA processes available (C)", x: "time since the start, " + unit, ticks: ticks, height: 1}
@@ -73,10 +74,10 @@ func (e *Ensemble) convergencePanels() []panel {
 			p.lines = append(p.lines, line{label: label, color: 1 + i, width: 1.2, points: e.course(steps, seconds, func(s step) Num { return of(s).Value })})
 		}
 		draw(&rates, steps, func(s step) spread { return s.rate })
-		draw(&near, e.near(steps), func(s step) spread { return s.rate.off(e.Target) })
+		draw(&near, e.near(steps), func(s step) spread { return s.rate.off(s.target) })
 		draw(&processes, e.inForce(steps), func(s step) spread { return s.c })
 	}
-	rates.lines = append(rates.lines, line{label: "target", dash: true, points: level(to, e.Target)})
+	rates.lines = append(rates.lines, line{label: "target", dash: true, points: targets})
 	near.lines = append(near.lines, line{label: "target", dash: true, points: level(to, 0)}, line{color: grey, dash: true, points: level(to, -5)},
 		line{color: grey, dash: true, points: level(to, 5)})
 	if judged < end {
@@ -129,11 +130,19 @@ func (s spread) with(o spread, i int) spread {
 	return s
 }
 
+// targets is the target over time, the same for all servers.
+func (e *Ensemble) targets(seconds, to float64) plotter.XYs {
+	if e.LastTarget == 0 || len(e.servers) == 0 {
+		return level(to, e.Target)
+	}
+	return e.course(e.stepsOf(e.servers[0]), seconds, func(s step) Num { return Num(s.target) })
+}
+
 // near are the intervals whose mean rate lies within 6 % of the target.
 func (e *Ensemble) near(steps []step) []step {
 	var all []step
 	for _, s := range steps {
-		if math.Abs(float64(s.rate.Value)/e.Target-1) < 0.06 {
+		if math.Abs(float64(s.rate.Value)/s.target-1) < 0.06 {
 			all = append(all, s)
 		}
 	}

@@ -68,7 +68,7 @@ func (e *Ensemble) HTML(figures []Figure) ([]byte, error) {
 		Mode: e.Mode, Partial: e.Partial, Kind: e.Kind, Answer: e.Answer(), Figures: figures, Tables: e.tables(100), Warnings: e.Warnings,
 		Folded: []folded{foldAssumptions(e.Assumptions)},
 		Facts: [][2]string{
-			{"Governor", fmt.Sprintf("%s, target %s/h for each server, decides every %s", e.Law, grouped(e.Target, 0), duration(e.IntervalSec))},
+			{"Governor", fmt.Sprintf("%s, target %s for each server, decides every %s", e.Law, e.target(), duration(e.IntervalSec))},
 			{"Analysis", e.Kind},
 			{"Stopped by", precision},
 			{"Seed", fmt.Sprintf("%d, replications 0 to %d", e.Seed, e.Replications-1)},
@@ -134,6 +134,7 @@ func (e *Ensemble) trajectoryCSV() []byte {
 		for _, of := range []spread{s.rate, s.c} {
 			row = append(row, of.Value.String(), of.Low.String(), of.High.String(), of.least.String(), of.most.String())
 		}
+		row = append(row, plain(s.target))
 		rows = append(rows, row)
 	}
 	return writeCSV(rows)

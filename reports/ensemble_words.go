@@ -52,7 +52,7 @@ func (e *Ensemble) verdict() string {
 			last = i
 		}
 	}
-	target := grouped(e.Target, 0) + "/h"
+	target := grouped(e.lastTarget(), 0) + "/h"
 	mean := fmt.Sprintf("the mean of %s", plural(uint64(e.Replications), "replication"))
 	switch {
 	case last < 0 && never == nil:
@@ -81,16 +81,31 @@ func (e *Ensemble) verdict() string {
 	return word + ": " + strings.Join(said, "; ") + "."
 }
 
+// target is that of the runs, and the last one if it changes.
+func (e *Ensemble) target() string { return fromTo(e.Target, e.lastTarget()) }
+
+// lastTarget is that of the last interval that can be judged.
+func (e *Ensemble) lastTarget() float64 {
+	if e.LastTarget > 0 {
+		return e.LastTarget
+	}
+	return e.Target
+}
+
 // after says when the mean settled, and what its band says.
 func (e *Ensemble) after(s Settling) string {
+	first, after := "from the first interval on", "after %s (%s; by its band after %s to %s)"
+	if e.LastTarget > 0 {
+		first, after = "from its last change on", "%s after its last change (%s; by its band %s to %s)"
+	}
 	if s.OfMean == 0 && s.Latest == 0 {
-		return "from the first interval on"
+		return first
 	}
 	latest := "never"
 	if s.Latest.Known() {
 		latest = grouped(float64(s.Latest), 0)
 	}
-	return fmt.Sprintf("after %s (%s; by its band after %s to %s)", plural(uint64(s.OfMean), "interval"),
+	return fmt.Sprintf(after, plural(uint64(s.OfMean), "interval"),
 		duration(float64(s.OfMean)*e.IntervalSec), grouped(float64(s.Earliest), 0), latest)
 }
 
@@ -219,8 +234,9 @@ func (e *Ensemble) hours(name string) string {
 // offBy says how far an estimate lies from the target, in words that stand
 // before "the target".
 func (e *Ensemble) offBy(x Estimate) string {
-	low, high := float64(x.Low)/e.Target-1, float64(x.High)/e.Target-1
-	switch v := float64(x.Value)/e.Target - 1; {
+	target := e.lastTarget()
+	low, high := float64(x.Low)/target-1, float64(x.High)/target-1
+	switch v := float64(x.Value)/target - 1; {
 	case !x.Low.Known() && v < 0:
 		return percent(-v) + " below"
 	case !x.Low.Known():
@@ -363,7 +379,7 @@ func (e *Ensemble) measureTable() table {
 }
 
 func (e *Ensemble) settlingTable(most int) table {
-	t := table{Caption: fmt.Sprintf("When servers settled within 5 %% of %s/h, in intervals of %s", grouped(e.Target, 0), duration(e.IntervalSec)),
+	t := table{Caption: fmt.Sprintf("When servers settled within 5 %% of %s/h, in intervals of %s", grouped(e.lastTarget(), 0), duration(e.IntervalSec)),
 		Head: []string{"server", "mean course", "its band", "runs settled", "half within", "90 % within", "restricted mean"}, Left: 1}
 	if !slices.ContainsFunc(e.Settling, func(s Settling) bool { return s.Runs > 0 }) {
 		return t // the answer says so

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -84,7 +85,7 @@ func (r *Report) convergence() Figure {
 	return Figure{Name: "convergence", Title: "Does it converge?",
 		Alt: "Above, the rate of deliveries against the target over time; below, the MTA processes that the governor made available. " + r.verdict(),
 		CSV: r.seriesCSV([]string{"rate_per_h", "target_per_h", "available", "allocated_mean"},
-			func(row Row) []Num { return []Num{row.Rate, Num(r.Target), row.Available, row.Allocated} })}
+			func(row Row) []Num { return []Num{row.Rate, row.Target, row.Available, row.Allocated} })}
 }
 
 func (r *Report) convergencePanels() []panel {
@@ -104,8 +105,9 @@ func (r *Report) convergencePanels() []panel {
 		processes.lines = append(processes.lines, line{label: r.label(s, "available (C)"), color: 1 + i, width: r.lineWidth(i), step: plotter.PostStep, points: available(rows, seconds)})
 	}
 	end := r.EndSec / seconds
-	rates.lines = append(rates.lines, line{label: "target", dash: true, points: level(end, r.Target)})
-	rates.areas = append(rates.areas, area{label: "within 5 %", color: 3, faint: true, points: box(0, end, 0.95*r.Target, 1.05*r.Target)})
+	targets := r.targets(seconds)
+	rates.lines = append(rates.lines, line{label: "target", dash: true, points: targets})
+	rates.areas = append(rates.areas, area{label: "within 5 %", color: 3, faint: true, points: around(targets, 0.05)})
 	if from, ok := r.unjudgedFrom(); ok {
 		band := area{color: grey, faint: true, points: box(from/seconds, end, 0, math.MaxFloat64)}
 		processes.areas = append(processes.areas, band)
@@ -141,6 +143,9 @@ func (r *Report) efficiencyPanels() []panel {
 		curve.lines = append(curve.lines, line{label: r.label(s, "intervals, in their order"), color: 1 + i, dots: true, points: points})
 	}
 	curve.lines = append(curve.lines, line{label: "target", dash: true, points: level(1.05*most, r.Target)})
+	if last := r.lastTarget(); last != r.Target {
+		curve.lines = append(curve.lines, line{label: "target in the end", color: grey, dash: true, points: level(1.05*most, last)})
+	}
 	return []panel{each, curve}
 }
 
@@ -264,6 +269,27 @@ func available(rows []Row, seconds float64) plotter.XYs {
 		points = append(points, plotter.XY{X: row.End / seconds, Y: float64(c)})
 	}
 	return points
+}
+
+// targets is the target over time, the same for all servers.
+func (r *Report) targets(seconds float64) plotter.XYs {
+	if len(r.Servers) > 0 {
+		if rows := r.rowsOf(r.Servers[0].Name); lastChange(rows) > 0 {
+			return over(rows, seconds, func(row Row) Num { return row.Target })
+		}
+	}
+	return level(r.EndSec/seconds, r.Target)
+}
+
+// around is what lies within a share of a course.
+func around(course plotter.XYs, share float64) plotter.XYs {
+	var low, high plotter.XYs
+	for _, at := range course {
+		low = append(low, plotter.XY{X: at.X, Y: (1 - share) * at.Y})
+		high = append(high, plotter.XY{X: at.X, Y: (1 + share) * at.Y})
+	}
+	slices.Reverse(high)
+	return append(low, high...)
 }
 
 func level(end, y float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: end, Y: y}} }

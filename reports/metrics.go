@@ -15,19 +15,21 @@ import (
 // every process that it made available was wanted all the time: what happens
 // once the list runs out (the rate falls, retries trickle) or before it begins
 // says nothing about a governor. With no such interval every measure but
-// AvailableFinal is missing or 0.
+// AvailableFinal is missing or 0. Target is in each interval that which was in
+// force in it.
 type Server struct {
 	Name   string `json:"name"`
 	Judged int    `json:"judged_intervals"`
 	// Intervals that had passed when the rate came within 5 % (2 %) of the
 	// target, never to leave it again while it was judged; 0 if it was there from
-	// the start. Missing if the last judged interval was outside.
+	// the start. Missing if the last judged interval was outside. They are counted
+	// from the last change of the target, if there was one; see lastChange.
 	Settling5 Num `json:"settling_intervals_5pct"`
 	Settling2 Num `json:"settling_intervals_2pct"`
 	// Greatest (rate - target) / target, 0 if the target was never exceeded. A
 	// run that starts above its target counts its start.
 	Overshoot float64 `json:"overshoot"`
-	// Mean of (rate - target) / target over the last quarter of the judged
+	// (Mean rate - mean target) / mean target over the last quarter of the judged
 	// intervals, rounded up; at least -1.
 	SteadyStateError Num `json:"steady_state_error"`
 	// Sum of |rate - target| x S / target, in hours: how many hours of the target
@@ -51,8 +53,8 @@ type Server struct {
 	Runaway bool `json:"runaway"`
 }
 
-// judge measures one server against its target rate, messages per hour.
-func judge(name string, rows []Row, target float64) Server {
+// judge measures one server against its targets.
+func judge(name string, rows []Row) Server {
 	s := Server{Name: name, Settling5: missing, Settling2: missing, SteadyStateError: missing, Rate: missing, AvailableFinal: missing, Swing: missing, SwingPeriod: missing}
 	if n := len(rows); n > 0 {
 		if s.AvailableFinal = rows[n-1].Available; !s.AvailableFinal.Known() {
@@ -63,10 +65,10 @@ func judge(name string, rows []Row, target float64) Server {
 	if s.Judged = len(rows); s.Judged == 0 {
 		return s
 	}
-	s.Settling5, s.Settling2 = settling(rows, target, 0.05), settling(rows, target, 0.02)
+	s.Settling5, s.Settling2 = settling(rows, 0.05), settling(rows, 0.02)
 	var hours float64
 	for _, r := range rows {
-		miss := float64(r.Rate)/target - 1
+		miss := float64(r.Rate)/float64(r.Target) - 1
 		hours += r.Hours
 		s.ISE += float64(float64(miss*miss) * r.Hours)
 		s.ITAE += float64(float64(math.Abs(miss)*r.Hours) * hours)
@@ -75,10 +77,10 @@ func judge(name string, rows []Row, target float64) Server {
 		s.TotalVariation += math.Abs(float64(r.Available - r.Previous))
 	}
 	s.Rate = mean(lastQuarter(rows), Row.rate)
-	s.SteadyStateError = Num(float64(s.Rate)/target - 1)
+	s.SteadyStateError = Num(float64(s.Rate)/meanTarget(lastQuarter(rows)) - 1)
 	s.AvailableFinal = rows[len(rows)-1].Available
 	s.Swing, s.SwingPeriod = swing(rows)
-	s.Runaway = runsAway(rows, target)
+	s.Runaway = runsAway(rows)
 	return s
 }
 
@@ -86,17 +88,35 @@ func judged(rows []Row) []Row {
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !r.judged() })
 }
 
-// settling is the number of intervals that passed before the rate stayed
-// within a share of the target.
-func settling(rows []Row, target, within float64) Num {
-	k := missing
+// settling is the number of intervals that passed, since the last change of the
+// target or else since the start, before the rate stayed within a share of the
+// target.
+func settling(rows []Row, within float64) Num {
+	k, changed := missing, Num(lastChange(rows))
 	for _, r := range slices.Backward(rows) {
-		if math.Abs(float64(r.Rate)-target) > within*target {
+		if math.Abs(float64(r.Rate)-float64(r.Target)) > within*float64(r.Target) {
 			break
 		}
-		k = Num(r.Number)
+		k = max(Num(r.Number)-changed, 0)
 	}
 	return k
+}
+
+// lastChange is the number of the first interval in which the last target was in
+// force: 0 if it never changed, the interval after a ramp's last.
+func lastChange(rows []Row) int {
+	for i := len(rows) - 1; i > 0; i-- {
+		if rows[i].Target != rows[i-1].Target {
+			return rows[i].Number
+		}
+	}
+	return 0
+}
+
+// meanTarget of one or more rows; of equal ones exactly that.
+func meanTarget(rows []Row) float64 {
+	first := rows[0].Target
+	return float64(first + mean(rows, func(r Row) Num { return r.Target - first }))
 }
 
 // lastQuarter is the last quarter of some intervals, rounded up.
@@ -107,7 +127,7 @@ func lastQuarter(rows []Row) []Row { return rows[len(rows)-(len(rows)+3)/4:] }
 // quarter before: C and allocated processes rose by more than 1 %, the rate
 // fell by more than 0.2 % and lies more than 5 % below the target. Fewer than
 // 8 intervals are too few to tell.
-func runsAway(rows []Row, target float64) bool {
+func runsAway(rows []Row) bool {
 	if len(rows) < 8 {
 		return false
 	}
@@ -116,7 +136,7 @@ func runsAway(rows []Row, target float64) bool {
 	grew := func(of func(Row) Num, factor Num) bool { return mean(last, of) > factor*mean(before, of) }
 	rate := mean(last, Row.rate)
 	return grew(func(r Row) Num { return r.Available }, 1.01) && grew(func(r Row) Num { return r.Allocated }, 1.01) &&
-		rate < 0.998*mean(before, Row.rate) && float64(rate) < 0.95*target
+		rate < 0.998*mean(before, Row.rate) && float64(rate) < 0.95*meanTarget(last)
 }
 
 func (r Row) rate() Num { return r.Rate }

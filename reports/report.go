@@ -31,7 +31,7 @@ type Report struct {
 	Partial      bool      `json:"partial"`            // stopped before its end
 	Digest       string    `json:"digest"`             // of everything that happened, in order
 	Law          string    `json:"law"`
-	Target       float64   `json:"target_per_h"` // of each server
+	Target       float64   `json:"target_per_h"` // of each server, at the start
 	IntervalSec  float64   `json:"interval_s"`   // length S of a full interval; 0 if there was none
 	HorizonSec   float64   `json:"horizon_s"`
 	EndSec       float64   `json:"end_s"`
@@ -109,6 +109,7 @@ type Row struct {
 	Delivered   uint64
 	Attempts    uint64
 	Rate        Num    // M_s, messages per hour
+	Target      Num    // T in force during the interval, messages per hour
 	Allocated   Num    // time-average of allocated MTA processes
 	Efficiency  Num    // E_a
 	Utilization Num    // U_s
@@ -167,13 +168,13 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 		Servers: []Server{}, Expectations: []Result{}, Outcomes: []Outcome{}, // never null in JSON
 	}
 	for _, i := range run.Intervals {
-		r.Rows = append(r.Rows, row(run.Servers[i.Server], i))
+		r.Rows = append(r.Rows, row(run.Servers[i.Server], i, run.TargetRate))
 		if !i.Partial && r.IntervalSec == 0 {
 			r.IntervalSec = i.Sample.Span.Seconds()
 		}
 	}
 	for _, name := range run.Servers {
-		r.Servers = append(r.Servers, judge(name, r.rowsOf(name), r.Target))
+		r.Servers = append(r.Servers, judge(name, r.rowsOf(name)))
 	}
 	for _, c := range run.Replies {
 		r.Outcomes = append(r.Outcomes, Outcome{
@@ -199,13 +200,17 @@ func newHost(h runlog.Host, attempts uint64) Host {
 }
 
 // row puts an interval into the columns that are shown. The rate is counted
-// here, so that it is the same under every reading of P_a.
-func row(server string, i runlog.Interval) Row {
+// here, so that it is the same under every reading of P_a. Target is in force
+// where the engine was told none.
+func row(server string, i runlog.Interval, target float64) Row {
 	d, s := i.Decision, i.Sample
+	if i.TargetRate > 0 {
+		target = i.TargetRate
+	}
 	r := Row{
 		Server: server, Number: i.Number, End: i.End.Seconds(), Hours: s.Span.Hours(),
 		Delivered: s.Delivered, Attempts: s.Attempts,
-		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Allocated: Num(s.Allocated),
+		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Target: Num(target), Allocated: Num(s.Allocated),
 		Efficiency: Num(d.Efficiency), Utilization: Num(d.Utilization), Previous: Num(d.Previous),
 		Wanted: Num(d.Target), Step: Num(d.Step), Available: Num(d.Available),
 		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Conditions: conditions(s), Flags: d.Flags.String(),

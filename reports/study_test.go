@@ -17,7 +17,7 @@ import (
 func steered(n int, rate, c func(i int) float64) []Row {
 	var rows []Row
 	for i := range n {
-		rows = append(rows, Row{Number: i, Hours: 1, Rate: Num(rate(i)), Previous: Num(c(i)), Available: Num(c(i + 1)), Allocated: Num(c(i))})
+		rows = append(rows, Row{Number: i, Hours: 1, Rate: Num(rate(i)), Target: 1000, Previous: Num(c(i)), Available: Num(c(i + 1)), Allocated: Num(c(i))})
 	}
 	return rows
 }
@@ -77,7 +77,7 @@ func TestClasses(t *testing.T) {
 		{"30 % of the target missing, many processes", steered(20, always(700), always(200)), Unsettled},
 		{"more processes, less rate", steered(20, func(i int) float64 { return 800 - 10*float64(i) }, func(i int) float64 { return 100 + 10*float64(i) }), Collapsed},
 	} {
-		if got := classOf(c.rows, 1000); got != c.want {
+		if got := classOf(c.rows); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -44,18 +45,19 @@ func (r *Report) verdict() string {
 			never = append(never, s)
 		}
 	}
-	target := r.target()
+	target := grouped(r.lastTarget(), 0) + "/h"
 	switch {
 	case len(settled)+len(never) == 0:
 		return "Not judged: in no full interval was there work for every process, so nothing is known about the governor."
 	case len(r.Servers) == 1 && len(settled) == 1:
 		s := settled[0]
+		rate, off := r.ending(s)
 		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s, ended at %s/h (%s) with %s processes.",
-			s.Name, target, r.after(s), grouped(r.ending(s), 0), r.off(r.ending(s)), grouped(float64(s.AvailableFinal), 1))
+			s.Name, target, r.after(s), grouped(rate, 0), offBy(off), grouped(float64(s.AvailableFinal), 1))
 	case len(r.Servers) == 1:
 		s := never[0]
 		return fmt.Sprintf("Did not converge: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), and it ended with %s processes.",
-			s.Name, target, r.intervals(float64(s.Judged)), grouped(float64(s.Rate), 0), r.off(float64(s.Rate)), grouped(float64(s.AvailableFinal), 1))
+			s.Name, target, r.intervals(float64(s.Judged)), grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), grouped(float64(s.AvailableFinal), 1))
 	}
 	var said []string
 	word := "Converged"
@@ -81,11 +83,16 @@ func (r *Report) verdict() string {
 
 // after says when a server settled, of how many intervals.
 func (r *Report) after(s Server) string {
-	if s.Settling5 == 0 {
-		return "from the first interval on"
-	}
 	rows := judged(r.rowsOf(s.Name))
 	last := rows[len(rows)-1].Number
+	switch changed := lastChange(rows); {
+	case changed > 0 && s.Settling5 == 0:
+		return "from its last change on"
+	case changed > 0:
+		return fmt.Sprintf("%s (%s) after its last change", plural(uint64(s.Settling5), "interval"), duration(float64(s.Settling5)*r.IntervalSec))
+	case s.Settling5 == 0:
+		return "from the first interval on"
+	}
 	return fmt.Sprintf("after %.0f of %s (%s)", s.Settling5, plural(uint64(last)+1, "interval"), duration(float64(s.Settling5)*r.IntervalSec))
 }
 
@@ -93,21 +100,43 @@ func (r *Report) intervals(n float64) string {
 	return fmt.Sprintf("%s (%s)", plural(uint64(n), "interval"), duration(n*r.IntervalSec))
 }
 
-func (r *Report) target() string { return grouped(r.Target, 0) + "/h" }
+// target is that of the run, and the last one if it changes.
+func (r *Report) target() string { return fromTo(r.Target, r.lastTarget()) }
 
-// ending is the mean rate of a server that settled, over the last quarter or
-// since it settled, whichever is shorter.
-func (r *Report) ending(s Server) float64 {
-	rows := lastQuarter(judged(r.rowsOf(s.Name)))
-	for Num(rows[0].Number) < s.Settling5 {
-		rows = rows[1:]
+func fromTo(first, last float64) string {
+	text := grouped(first, 0) + "/h"
+	if last != first {
+		text += ", in the end " + grouped(last, 0) + "/h"
 	}
-	return float64(mean(rows, Row.rate))
+	return text
 }
 
-// off says how far a rate is from the target.
-func (r *Report) off(rate float64) string {
-	switch e := rate/r.Target - 1; {
+// lastTarget is that of the last interval that can be judged.
+func (r *Report) lastTarget() float64 {
+	for _, row := range slices.Backward(r.Rows) {
+		if row.judged() {
+			return float64(row.Target)
+		}
+	}
+	return r.Target
+}
+
+// ending is the mean rate of a server that settled, over the last quarter or
+// since it settled, whichever is shorter, and how far off the target that is.
+func (r *Report) ending(s Server) (rate, off float64) {
+	rows := judged(r.rowsOf(s.Name))
+	settled := Num(lastChange(rows)) + s.Settling5
+	rows = lastQuarter(rows)
+	for Num(rows[0].Number) < settled {
+		rows = rows[1:]
+	}
+	rate = float64(mean(rows, Row.rate))
+	return rate, rate/meanTarget(rows) - 1
+}
+
+// offBy says how far a rate is from the target, as a share of it.
+func offBy(e float64) string {
+	switch {
 	case math.Abs(e) < 0.0005:
 		return "on target"
 	case e < 0:

@@ -10,6 +10,7 @@ type Metric struct {
 
 // Metrics lists every metric, by name. Reports compute exactly these. Judged
 // are the whole intervals in which there was work for every available process.
+// The target is that which was in force in each of them.
 func Metrics() []Metric {
 	return []Metric{
 		{"ambiguous", "recipients", "final dot sent, no reply known, not resent"},
@@ -21,7 +22,7 @@ func Metrics() []Metric {
 		{"dfr", "attempts per success", "delivery failure rate ([0071])"},
 		{"end_h", "h", "when the last recipient ended, or the horizon"},
 		{"failed", "recipients", "bounced, or given up at the retry limit"},
-		{"iae_target_hours", "h", "sum of |rate - target| x S / target; greatest of all servers"},
+		{"iae_target_hours", "h", "sum of |rate - target| x S / target, of each interval against the target in force in it; greatest of all servers"},
 		{"ise_target_hours", "h", "sum of ((rate - target) / target)^2 x S; greatest of all servers"},
 		{"itae_target_hours2", "h2", "sum of |rate - target| x S x t / target, t hours after the first judged interval began; greatest of all servers"},
 		{"overshoot", "1", "greatest (rate - target) / target, 0 or more; greatest of all servers"},
@@ -31,8 +32,8 @@ func Metrics() []Metric {
 		{"recipients", "recipients", "length of all lists"},
 		{"retries_per_recipient", "attempts", "resends / recipients that are not suppressed"},
 		{"settling_intervals_2pct", "intervals", "passed before the rate stayed within 2 % of the target; as settling_intervals_5pct"},
-		{"settling_intervals_5pct", "intervals", "passed before the rate stayed within 5 % of the target; greatest of all servers; a server that never settles misses every expectation"},
-		{"steady_state_error", "1", "(rate_per_h - target) / target of the server that is farthest off, with its sign"},
+		{"settling_intervals_5pct", "intervals", "passed before the rate stayed within 5 % of the target in force, counted from the last change of the target or else from the start; greatest of all servers; a server that never settles misses every expectation"},
+		{"steady_state_error", "1", "(rate_per_h - mean target of the same intervals) / that target, of the server that is farthest off, with its sign"},
 		{"suppressed", "recipients", "on the suppression list, never tried"},
 		{"swing_period_intervals", "intervals", "twice the mean distance of the changes of sign of swing; of the server that swings most; undefined with fewer than three, or below one process"},
 		{"swing_processes", "processes", "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all servers"},

@@ -26,7 +26,7 @@ func (s *Scenario) HasHabits() bool {
 
 // Engine is what the delivery machine of one server needs to know.
 func (s *Scenario) Engine(server mail.Server) engine.Config {
-	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval}
+	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
 }
 
 // Recipients is the length of all synthetic lists together.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestResumeAnywhere(t *testing.T) {
 		set  []string
 	}
 	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9", "retry.delays=['20s','50s']",
-		"retry.max_age=8m", "retry.greylist_delay=7s"}
+		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]"}
 	variants := []variant{
 		{"greylist", append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
 		{"dead-addresses", append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
@@ -75,6 +76,9 @@ func TestResumeAnywhere(t *testing.T) {
 				}
 				if got, _ := second.Run(nil); second.Record().Digest() != whole.Record().Digest() || got != end || second.events() != whole.events() {
 					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at, got, second.Record().Digest(), end, whole.Record().Digest())
+				}
+				if got, want := fmt.Sprint(second.Record().Intervals), fmt.Sprint(whole.Record().Intervals); got != want {
+					t.Errorf("%s, %s: resumed at event %d its intervals are\n%s\nwant\n%s", name, stages, at, got, want)
 				}
 			}
 		}

@@ -207,6 +207,7 @@ func TestEndlessTargetRaisesCByD(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		g := &s.Governor
 		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
+		g.Changes = nil
 		for _, r := range runEngine(t, s).Rows {
 			reach := 1e9 / (float64(r.Delivered) / g.Interval.Hours() / r.Allocated) // processes for the target
 			if !r.Partial && r.Allocated > 0 && reach > r.Previous+g.D && !near(r.Available, r.Previous+g.D) {
@@ -364,6 +365,10 @@ func TestAllTimesScaled(t *testing.T) {
 			*v *= k
 		}
 		long.Governor.Target /= unit.PerHour(k)
+		for i := range long.Governor.Changes {
+			v := &long.Governor.Changes[i]
+			v.At, v.Over, v.Target = v.At*k, v.Over*k, v.Target/unit.PerHour(k)
+		}
 		switch long.Governor.StepMode {
 		case "per-day":
 			long.Governor.Factor /= unit.PerHour(k)
@@ -379,6 +384,7 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		for i := range want.Rows {
 			want.Rows[i].End *= vt.Time(k)
+			want.Rows[i].Target /= float64(k)
 		}
 		same(t, "slowed down", runEngine(t, long), "by arithmetic", want)
 	})

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -88,7 +89,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
-	whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -103,6 +104,7 @@ func (d *dice) features() (f features) {
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
+	f.retargeted = d.IntN(4) == 0
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
@@ -271,6 +273,13 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 	if f.freeing { // C has to fall while there is work
 		g.Law, g.Target, g.Interval = "patent-damped", unit.PerHour(pick(d, 100, 3000)), pick(d, vt.Second, 2*vt.Second)
 		g.Start, g.StepMode, g.D = float64(d.between(10, 40)), "explicit", pick(d, 2.5, 7, 30)
+	}
+	if f.retargeted {
+		at := vt.Span(0)
+		for range d.between(1, 4) {
+			at += pick(d, 1, g.Interval/3, g.Interval, g.Interval*vt.Span(d.between(1, 4)))
+			g.Changes = append(g.Changes, governor.Change{At: at, Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)), Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
+		}
 	}
 }
 

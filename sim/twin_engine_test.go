@@ -106,6 +106,9 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			if r.Allocated > r.Previous {
 				met["more allocated than available"]++
 			}
+			if r.Target != float64(s.Governor.Target) {
+				met["another target"]++
+			}
 			if r.Freed > 0 {
 				met["freed, "+s.Freeing.Policy+", "+s.Freeing.Victim]++
 			}
@@ -136,6 +139,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"recipients handed back",
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
+		"another target",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {
@@ -187,7 +191,7 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	}
 	a.End, _ = w.Run(nil)
 	for _, i := range w.Record().Intervals {
-		r := row{Server: i.Server, Number: i.Number, End: i.End, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
+		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
 			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial, Draining: i.Draining}
 		a.Rows = append(a.Rows, r)
@@ -228,17 +232,17 @@ func (e ended) String() string {
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("server %d interval %d to %s: %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v",
-		r.Server, r.Number, r.End, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining)
+	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v",
+		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining)
 }
 
 // sameAs allows floats to differ by their last digits. A partial interval has
 // no decision.
 func (r row) sameAs(o row) bool {
-	if !near(r.Allocated, o.Allocated) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
+	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
 		return false
 	}
-	o.Allocated, o.Previous, o.Available = r.Allocated, r.Previous, r.Available
+	o.Target, o.Allocated, o.Previous, o.Available = r.Target, r.Allocated, r.Previous, r.Available
 	return r == o
 }
 

@@ -94,6 +94,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Retry.Bounce = "fail" })
 	with(func(c *scenarios.Scenario) { c.Retry.Ambiguous = "hold" })
 	with(func(c *scenarios.Scenario) { c.Governor.Law = "hold" })
+	with(func(c *scenarios.Scenario) { c.Governor.Changes = nil })
 	with(func(c *scenarios.Scenario) { c.Governor.Start = 1 })
 	with(func(c *scenarios.Scenario) { c.Governor.Start = float64(int(c.Governor.Start / 2)) })
 	with(func(c *scenarios.Scenario) { c.Governor.Interval = 3 * vt.Hour })
@@ -117,7 +118,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 // clone is a copy that shares nothing with s.
 func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c := *s
-	c.Retry.Delays = slices.Clone(s.Retry.Delays)
+	c.Retry.Delays, c.Governor.Changes = slices.Clone(s.Retry.Delays), slices.Clone(s.Governor.Changes)
 	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]

@@ -39,6 +39,7 @@ type row struct {
 	Number              int
 	End                 vt.Time
 	Delivered, Attempts uint64
+	Target              float64 // in force during the interval
 	Allocated           float64 // time-average
 	Previous, Available float64 // C during the interval and after it
 	RetryLimit          int
@@ -79,7 +80,7 @@ type recipient struct {
 func runTwin(s *scenarios.Scenario) account {
 	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}, skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
-		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, waiting: map[vt.Time][]resend{},
+		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0), waiting: map[vt.Time][]resend{},
 			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}, open: map[mail.Destination]int{}}
 		for range s.Destinations {
@@ -192,6 +193,7 @@ type twinServer struct {
 	waiting              map[vt.Time][]resend // by due time
 
 	available           float64 // C
+	target              float64 // T of the interval under way
 	interval            int
 	began, until        vt.Time // of the interval, and of what the next two lines count
 	processTime         float64 // allocated processes x nanoseconds
@@ -293,7 +295,7 @@ func (v *twinServer) count() {
 
 func (v *twinServer) measured() row {
 	v.count()
-	r := row{Server: v.number, Number: v.interval, End: v.now, Delivered: v.delivered, Attempts: v.attempts,
+	r := row{Server: v.number, Number: v.interval, End: v.now, Target: v.target, Delivered: v.delivered, Attempts: v.attempts,
 		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining,
 		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack}
 	v.interval++
@@ -318,7 +320,8 @@ func (v *twinServer) wake() {
 
 func (v *twinServer) intervalEnds() {
 	r := v.measured()
-	v.available = decide(v.s.Governor, r)
+	v.target = ordered(v.s.Governor, v.now)
+	v.available = decide(v.s.Governor, r, v.target)
 	r.Available = v.available
 	v.Rows = append(v.Rows, r)
 	v.reconsider(r)
@@ -344,8 +347,28 @@ func (v *twinServer) sendHome() {
 // mostProcesses is where C ends; Table 2 knows no limit.
 const mostProcesses = math.MaxInt32
 
-// decide is Table 2: C for the next interval.
-func decide(g governor.Config, r row) float64 {
+// ordered is the target that the operator wants at a time.
+func ordered(g governor.Config, now vt.Time) float64 {
+	last := -1
+	for i, c := range g.Changes {
+		if c.At <= vt.Span(now) {
+			last = i
+		}
+	}
+	if last < 0 {
+		return float64(g.Target)
+	}
+	c := g.Changes[last]
+	if done := vt.Span(now) - c.At; done < c.Over {
+		g.Changes = g.Changes[:last]
+		before := ordered(g, vt.Time(c.At))
+		return before + float64((float64(c.Target)-before)*(float64(done)/float64(c.Over)))
+	}
+	return float64(c.Target)
+}
+
+// decide is Table 2: C for the next interval, which has that target.
+func decide(g governor.Config, r row, target float64) float64 {
 	c, hours := r.Previous, g.Interval.Hours()
 	allocated := r.Allocated
 	if g.Allocated == "as-printed" {
@@ -370,7 +393,7 @@ func decide(g governor.Config, r row) float64 {
 	}
 	throughput := float64(r.Delivered) / hours
 	efficiency := throughput / allocated
-	return min(mostProcesses, max(1, min(c+d, max(c-d, float64(g.Target)/efficiency)))) // T / 0 is infinite
+	return min(mostProcesses, max(1, min(c+d, max(c-d, target/efficiency)))) // T / 0 is infinite
 }
 
 // process is an MTA process from its allocation to its end.

@@ -20,7 +20,9 @@ func (a *app) governCommand() *cobra.Command {
 
 LAW-FILE is any TOML file with a [governor] table, a scenario too, or the name
 of a built-in scenario. The samples have the columns hours, delivered and
-allocated_mean, one row per interval; - is standard input.`,
+allocated_mean, one row per interval, and may have set_target_per_h, the target
+in force in each, which then counts instead of that of the law; - is standard
+input.`,
 		Example: "  flyball govern patent-table1 --samples intervals.csv",
 		Args:    exactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
