@@ -79,6 +79,8 @@ var mutants = []mutant{
 	{"a tarpit is overlooked where nothing else happens", "netmodel/model.go", " || v.Tarpit != 0", ""},
 	{"weather has no memory", "netmodel/memory.go", "float64(h.carried*m.weather) + float64", "float64"},
 	{"an outage counts against the cap", "netmodel/model.go", "		t.conn.Lose(mail.StageConnect, fault)\n		return", "		t.conn.Lose(mail.StageConnect, fault)\n		t.open = true\n		met.open++\n		return"},
+	{"a kept connection keeps its path", "netmodel/model.go", "len(m.pathDrift) > 0 && !t.ended", "len(m.pathDrift) > 0 && !t.ended && a.Conn == mail.Fresh"},
+	{"a server that is cut off takes the others with it", "netmodel/memory.go", "{w.servers[s].down, h.scheduled}", "{w.servers[0].down, h.scheduled}"},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }
 

@@ -26,6 +26,8 @@ type Network struct {
 	Retrans  vt.Span `toml:"retransmit_after" doc:"first retransmission time-out; doubles (RFC 6298)"`
 	GiveUpAt int     `toml:"retransmissions" doc:"losses in one attempt after which the connection is lost"`
 	Down     []Down  `toml:"down" doc:"outages of all destinations together, as ordered"`
+
+	Drift []PathDrift `toml:"drift" doc:"all paths change at a time, for good; several add up"`
 }
 
 // DNS is the sender's resolver.
@@ -34,6 +36,7 @@ type DNS struct {
 	Hit      Dist    `toml:"hit" doc:"time of a cached answer"`
 	Miss     Dist    `toml:"miss" doc:"time of an uncached answer; beyond the dialogue's dns time-out the look-up fails"`
 	ServFail float64 `toml:"servfail" doc:"share of uncached look-ups that fail for now" range:"0..1"`
+	Drift    []Drift `toml:"drift" doc:"the time of a look-up changes at a time, for good; several multiply"`
 }
 
 // Hops is the number of routers on a path: round(Normal(mean, sd)), cut to
@@ -54,6 +57,7 @@ type Server struct {
 	Contention float64 `toml:"contention" doc:"sigma of the universal scalability law: share of work that is serialised" range:"0..1"`
 	Coherency  float64 `toml:"coherency" doc:"kappa of the universal scalability law: cost of each pair of busy slots" range:"0..1"`
 	Share      float64 `toml:"share" doc:"part of every list that this server delivers, relative to the other servers" range:"0..1000000"`
+	Down       []Down  `toml:"down" doc:"times at which this server is cut off from all destinations"`
 }
 
 // Destination is a mailbox provider, or a class of like ones.
@@ -177,6 +181,7 @@ func (c Config) Validate() []error {
 		l.Check(conf.Printable(s.Name), key+".name", "got %q, want printable characters, at most 64", s.Name)
 		names[s.Name] = true
 		l.Check(s.ExtraRTT <= vt.Minute, key+".extra_rtt", "got %s, want at most 1m", s.ExtraRTT)
+		l = append(l, validateDown(key+".down", s.Down)...)
 	}
 	l.Check(len(c.Destinations) > 0, "destination", "got none, want at least one [[destination]]")
 	l.Check(len(c.Destinations) <= 1000, "destination", "got %d, want at most 1000", len(c.Destinations))
@@ -210,7 +215,13 @@ func (n Network) validate() []error {
 	l.Check(n.PerHop <= vt.Second, "per_hop", "got %s, want at most 1s", n.PerHop)
 	l.Check(n.Retrans >= vt.Millisecond && n.Retrans <= vt.Minute, "retransmit_after", "got %s, want 1ms to 1m", n.Retrans)
 	l.Check(n.GiveUpAt >= 1 && n.GiveUpAt <= 16, "retransmissions", "got %d, want 1 to 16", n.GiveUpAt)
-	return append(l, validateDown("down", n.Down)...)
+	l = append(l, validateDown("down", n.Down)...)
+	l = append(l, validateDrift("dns.drift", n.DNS.Drift)...)
+	var drift []Drift
+	for _, v := range n.Drift {
+		drift = append(drift, v.ofTime())
+	}
+	return append(l, validateDrift("drift", drift)...)
 }
 
 func (d Destination) validate() []error {

@@ -79,6 +79,15 @@ type Drift struct {
 	Over   vt.Span `toml:"over" doc:"time in which it becomes complete, in a straight line; 0: at once"`
 }
 
+// PathDrift changes the paths between all servers and destinations from a time
+// on.
+type PathDrift struct {
+	At     vt.Span `toml:"at" doc:"when it begins"`
+	Factor float64 `toml:"factor" doc:"of round-trip times, once it is complete" range:"0.01..100"`
+	Hops   int     `toml:"hops" doc:"routers more on every path, once it is complete" range:"0..64"`
+	Over   vt.Span `toml:"over" doc:"time in which it becomes complete, in a straight line; 0: at once"`
+}
+
 // Weather is what all delays of a destination have in common: a lognormal
 // factor of median 1, drawn anew in every period.
 type Weather struct {
@@ -92,6 +101,11 @@ func DefaultDown() Down { return Down{Fault: "timeout"} }
 
 // DefaultDrift becomes complete at once.
 func DefaultDrift() Drift { return Drift{} }
+
+// DefaultPathDrift changes nothing.
+func DefaultPathDrift() PathDrift { return PathDrift{Factor: 1} }
+
+func (v PathDrift) ofTime() Drift { return Drift{At: v.At, Factor: v.Factor, Over: v.Over} }
 
 func (t Throttle) on() bool   { return t.Hard > 0 }
 func (r Reputation) on() bool { return r.PerRefusal > 0 || r.PerDead > 0 }
@@ -149,7 +163,15 @@ func (d Destination) WithoutHabits() Destination {
 }
 
 // Idle reports whether a key holds what the network does not have.
-func (n Network) Idle(key string) bool { return key == "down" && len(n.Down) == 0 }
+func (n Network) Idle(key string) bool {
+	return key == "down" && len(n.Down) == 0 || key == "drift" && len(n.Drift) == 0
+}
+
+// Idle reports whether a key holds what the resolver does not do.
+func (d DNS) Idle(key string) bool { return key == "drift" && len(d.Drift) == 0 }
+
+// Idle reports whether a key holds what the server does not suffer.
+func (s Server) Idle(key string) bool { return key == "down" && len(s.Down) == 0 }
 
 // Idle reports whether a key holds what the greylist does not have.
 func (g Greylist) Idle(key string) bool {
@@ -193,13 +215,19 @@ func (d Destination) validateHabits() []error {
 	}
 	l = append(l, validateDown("down", d.Down)...)
 	span("daily.peak", d.Daily.Peak, 0, vt.Day)
-	for i, v := range d.Drift {
-		key := conf.Index("drift", i)
-		span(key+".at", v.At, 0, 3650*vt.Day)
-		span(key+".over", v.Over, 0, 3650*vt.Day)
+	l = append(l, validateDrift("drift", d.Drift)...)
+	span("weather.period", d.Weather.Period, vt.Second, 3650*vt.Day)
+	return l
+}
+
+func validateDrift(key string, all []Drift) []error {
+	var l conf.List
+	for i, v := range all {
+		key := conf.Index(key, i)
+		l.Check(v.At >= 0 && v.At <= 3650*vt.Day, key+".at", "got %s, want 0s to 3650d", v.At)
+		l.Check(v.Over >= 0 && v.Over <= 3650*vt.Day, key+".over", "got %s, want 0s to 3650d", v.Over)
 		l.Check(v.Factor > 0, key+".factor", "got none, want 0.01 to 100")
 	}
-	span("weather.period", d.Weather.Period, vt.Second, 3650*vt.Day)
 	return l
 }
 

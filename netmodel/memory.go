@@ -50,8 +50,8 @@ type habits struct {
 	slope          float64
 	up, down       *table // nil: no outages by chance
 	outage         mail.Fault
-	scheduled      []downtime
-	daily          []float64 // factor by minute of the day; nil: none
+	scheduled      []downtime // beside those of the network and of servers
+	daily          []float64  // factor by minute of the day; nil: none
 	drift          []Drift
 	sigma, carried float64 // of the weather: strength, and what stays of the last score
 	fresh          float64 // and what is new in it
@@ -66,8 +66,20 @@ type downtime struct {
 	fault    mail.Fault
 }
 
-func newHabits(n Network, d Destination, tables tables) *habits {
-	if !d.HasHabits() && len(n.Down) == 0 {
+func downtimes(lists ...[]Down) (all []downtime) {
+	for _, list := range lists {
+		for _, v := range list {
+			fault, _ := mail.FaultNamed(v.Fault)
+			all = append(all, downtime{vt.Time(v.From), vt.Time(v.From + v.For), fault})
+		}
+	}
+	return all
+}
+
+// newHabits are those of a destination. cutOff says that some server cannot
+// reach it at some time, which counts as one.
+func newHabits(d Destination, cutOff bool, tables tables) *habits {
+	if !d.HasHabits() && !cutOff {
 		return nil
 	}
 	h := &habits{
@@ -94,12 +106,7 @@ func newHabits(n Network, d Destination, tables tables) *habits {
 		h.up, h.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}), tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
 		h.outage, _ = mail.FaultNamed(d.Outage.Fault)
 	}
-	for _, list := range [][]Down{n.Down, d.Down} {
-		for _, v := range list {
-			fault, _ := mail.FaultNamed(v.Fault)
-			h.scheduled = append(h.scheduled, downtime{vt.Time(v.From), vt.Time(v.From + v.For), fault})
-		}
-	}
+	h.scheduled = downtimes(d.Down)
 	if d.Daily.Amplitude > 0 {
 		h.daily = d.Daily.byMinute()
 	}
@@ -167,15 +174,18 @@ func (r ramp) at(rate float64) float64 {
 	return min(max(x, 0), 1)
 }
 
-// Outage is how a destination cannot be reached at a time; NoFault if it can.
-func (w *World) Outage(m *Memory, d mail.Destination, now vt.Time) mail.Fault {
+// Outage is how a server cannot reach a destination at a time; NoFault if it
+// can.
+func (w *World) Outage(m *Memory, s mail.Server, d mail.Destination, now vt.Time) mail.Fault {
 	h := w.destinations[d].habits
 	if h == nil {
 		return mail.NoFault
 	}
-	for _, v := range h.scheduled {
-		if now >= v.from && now < v.to {
-			return v.fault
+	for _, list := range [...][]downtime{w.servers[s].down, h.scheduled} {
+		for _, v := range list {
+			if now >= v.from && now < v.to {
+				return v.fault
+			}
 		}
 	}
 	if h.up != nil {
@@ -217,14 +227,26 @@ func (w *World) Slowness(m *Memory, d mail.Destination, now vt.Time, open int) f
 
 // factor is 1, and from At on over the time of Over grows to Factor.
 func (v *Drift) factor(now vt.Time) float64 {
+	switch part := v.part(now); part {
+	case 0:
+		return 1
+	case 1:
+		return v.Factor
+	default:
+		return 1 + float64((v.Factor-1)*part)
+	}
+}
+
+// part of its way that a drift has gone.
+func (v *Drift) part(now vt.Time) float64 {
 	since := now.Sub(vt.Time(v.At))
 	switch {
 	case since < 0:
-		return 1
+		return 0
 	case since >= v.Over:
-		return v.Factor
+		return 1
 	}
-	return 1 + float64((v.Factor-1)*(float64(since)/float64(v.Over)))
+	return float64(since) / float64(v.Over)
 }
 
 // weather is the factor of the period that now lies in: lognormal, its score

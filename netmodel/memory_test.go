@@ -14,6 +14,9 @@ import (
 // habitual is the eventful world with a receiver that has every habit.
 func habitual() Config {
 	c := eventful()
+	c.Network.DNS.Drift = []Drift{{At: vt.Minute, Factor: 2, Over: vt.Minute}}
+	c.Network.Drift = []PathDrift{{At: 30 * vt.Second, Factor: 1.4, Hops: 3, Over: 2 * vt.Minute}}
+	c.Servers[1].Down = []Down{{From: 90 * vt.Second, For: 7 * vt.Second, Fault: "drop"}}
 	d := &c.Destinations[1]
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
 	d.Recent = 10 * vt.Second
@@ -260,7 +263,7 @@ func TestOutageDutyCycle(t *testing.T) {
 	downs, looks, starts := 0, 0, 0
 	var before mail.Fault
 	for now := vt.Time(0); now < vt.Time(years*365*vt.Day); now = now.Add(look) {
-		fault := w.Outage(m, 0, now)
+		fault := w.Outage(m, 0, 0, now)
 		looks++
 		if fault != mail.NoFault {
 			downs++
@@ -269,11 +272,11 @@ func TestOutageDutyCycle(t *testing.T) {
 			}
 		}
 		before = fault
-		if looks%1009 == 0 && w.Outage(rare, 0, now) != fault {
+		if looks%1009 == 0 && w.Outage(rare, 0, 0, now) != fault {
 			t.Fatalf("at %s two servers differ", now)
 		}
 	}
-	if before := w.Outage(&Memory{}, 0, 0); before != mail.NoFault {
+	if before := w.Outage(&Memory{}, 0, 0, 0); before != mail.NoFault {
 		t.Error("down at time 0")
 	}
 	// The down time of a renewal process has variance T 2 (u d)^2 / (u + d)^3.

@@ -73,6 +73,9 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 		m.HangUp(a.Slot)
 		at = m.dial(now, t, a.Dest)
 	}
+	if len(m.pathDrift) > 0 && !t.ended {
+		m.Reroute(&t.conn, now)
+	}
 	if m.destinations[a.Dest].habits != nil && !t.ended {
 		m.meet(now, t, a)
 	}
@@ -86,7 +89,7 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 // found. The receiver counts the connection against its cap from now on.
 func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	met := &m.met[d]
-	took, fault := m.Lookup(m.server, d, met.lookups)
+	took, fault := m.Lookup(m.server, d, met.lookups, now)
 	met.lookups++
 	took = stretched(took, t.stretch)
 	if patience := m.Patience(mail.StageDNS); took > patience {
@@ -100,7 +103,7 @@ func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	m.connect(&t.conn, m.server, d, met.connections)
 	t.dest = d
 	met.connections++
-	if fault := m.Outage(&met.receiver, d, now); fault != mail.NoFault {
+	if fault := m.Outage(&met.receiver, m.server, d, now); fault != mail.NoFault {
 		t.conn.Lose(mail.StageConnect, fault)
 		return now.Add(took)
 	}
@@ -124,7 +127,7 @@ func (m *Model) meet(now vt.Time, t *trip, a *mail.Attempt) {
 		if t.refused || t.conn.fail != (ending{}) {
 			return
 		}
-	} else if fault := m.Outage(&met.receiver, a.Dest, now); fault != mail.NoFault {
+	} else if fault := m.Outage(&met.receiver, m.server, a.Dest, now); fault != mail.NoFault {
 		t.conn.Lose(mail.StageEHLO, fault)
 		t.msg.Lose(fault)
 		return

@@ -26,6 +26,8 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.conn.RTT)
 	snap.Int(c, &t.conn.Banner)
 	snap.Int(c, &t.conn.Hops)
+	snap.Int(c, &t.conn.drawn.rtt)
+	snap.Int(c, &t.conn.drawn.hops)
 	t.conn.fail.state(c)
 	snap.Int(c, &t.msg.RCPT)
 	snap.Int(c, &t.msg.Dot)

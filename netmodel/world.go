@@ -54,6 +54,8 @@ type physics struct {
 	servFail     uint64 // thresholds
 	cacheHit     uint64
 	hit, miss    *table
+	lookupDrift  []Drift
+	pathDrift    []PathDrift
 	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
 	leastHops    int
 	perHop       vt.Span
@@ -76,6 +78,7 @@ type path struct {
 	extraRTT     vt.Span
 	extraHops    int
 	sigma, kappa float64
+	down         []downtime
 }
 
 // receiver is a destination with its tables and thresholds.
@@ -113,6 +116,7 @@ func NewWorld(c Config, key rng.Key) *World {
 		full: c.Stages == "full", dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
 		hit: tables.of(c.Network.DNS.Hit), miss: tables.of(c.Network.DNS.Miss),
+		lookupDrift: c.Network.DNS.Drift, pathDrift: c.Network.Drift,
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
@@ -135,16 +139,21 @@ func NewWorld(c Config, key rng.Key) *World {
 		w.hops = append(w.hops, rng.Threshold(p))
 	}
 	mostHops := h.Max
+	cutOff := len(c.Network.Down) > 0
 	for _, s := range c.Servers {
-		w.servers = append(w.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency})
+		w.servers = append(w.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency, downtimes(c.Network.Down, s.Down)})
 		mostHops = max(mostHops, h.Max+s.ExtraHops)
+		cutOff = cutOff || len(s.Down) > 0
+	}
+	for _, v := range c.Network.Drift {
+		mostHops += v.Hops
 	}
 	for hops := range mostHops + 1 {
 		w.through = append(w.through, math.Pow(1-w.hopLoss, float64(hops)))
 	}
 	for _, d := range c.Destinations {
 		r := newReceiver(d, tables)
-		r.habits = newHabits(c.Network, d, tables)
+		r.habits = newHabits(d, cutOff, tables)
 		w.destinations = append(w.destinations, r)
 	}
 	return w
@@ -219,13 +228,18 @@ func lane(s mail.Server, d mail.Destination, ordinal uint32) uint64 {
 }
 
 // Lookup is what the resolver answers to the n-th look-up of a server for a
-// destination: how long it takes, and NoFault, ServFail or Timeout.
-func (w *World) Lookup(s mail.Server, d mail.Destination, n uint32) (vt.Span, mail.Fault) {
+// destination, at that time: how long it takes, and NoFault, ServFail or
+// Timeout.
+func (w *World) Lookup(s mail.Server, d mail.Destination, n uint32, now vt.Time) (vt.Span, mail.Fault) {
 	cached, time, fails, _ := w.key.Words(lane(s, d, n), 0, purposeLookup)
-	if uint64(cached) < w.cacheHit {
-		return w.hit.at(time), mail.NoFault
+	slower := 1.0
+	for i := range w.lookupDrift {
+		slower *= w.lookupDrift[i].factor(now)
 	}
-	took := w.miss.at(time)
+	if uint64(cached) < w.cacheHit {
+		return stretched(w.hit.at(time), slower), mail.NoFault
+	}
+	took := stretched(w.miss.at(time), slower)
 	if took > w.dialogue.Timeouts.DNS {
 		return w.dialogue.Timeouts.DNS, mail.Timeout
 	}
@@ -242,6 +256,32 @@ type Connection struct {
 	Hops   int
 	losses rng.Block // a word for each of its stages
 	fail   ending
+	drawn  route // where paths drift
+}
+
+// route is a path as it was when a connection was made.
+type route struct {
+	rtt  vt.Span
+	hops int
+}
+
+// Reroute gives the connection the path that it has at a time. It is asked
+// when an attempt begins.
+func (w *World) Reroute(c *Connection, now vt.Time) {
+	if len(w.pathDrift) == 0 {
+		return
+	}
+	c.RTT, c.Hops = c.drawn.rtt, c.drawn.hops
+	longer := 1.0
+	for i := range w.pathDrift {
+		v := &w.pathDrift[i]
+		time := v.ofTime()
+		longer *= time.factor(now)
+		more := int(math.Floor(float64(v.Hops) * time.part(now)))
+		c.Hops += more
+		c.RTT += vt.Span(more) * w.perHop
+	}
+	c.RTT = stretched(c.RTT, longer)
 }
 
 // Lose has the connection end without a reply at a stage.
@@ -266,6 +306,7 @@ func (w *World) connect(c *Connection, s mail.Server, d mail.Destination, n uint
 	}
 	c.Hops = hops + w.leastHops + p.extraHops
 	c.RTT = r.rtt.at(rtt) + p.extraRTT + vt.Span(c.Hops)*w.perHop
+	c.drawn = route{c.RTT, c.Hops}
 	c.Banner = r.banner.at(banner)
 	c.fail = pick(r.onConnection, fails)
 	if w.hopLoss > 0 {

@@ -76,7 +76,7 @@ func luck(w *World, order []int) []any {
 		n := uint32(i / 4)
 		switch i % 3 {
 		case 0:
-			took, fault := w.Lookup(s, d, n)
+			took, fault := w.Lookup(s, d, n, 0)
 			all[i] = fmt.Sprint(took, fault)
 		case 1:
 			all[i] = w.Connect(s, d, n)
@@ -127,8 +127,8 @@ func TestLuckSurvivesChanges(t *testing.T) {
 		if x.RCPT != y.RCPT || x.Dot != y.Dot {
 			t.Fatalf("recipient %d: %+v, then %+v", n, x, y)
 		}
-		p, _ := before.Lookup(1, 1, n)
-		q, _ := after.Lookup(1, 1, n)
+		p, _ := before.Lookup(1, 1, n, 0)
+		q, _ := after.Lookup(1, 1, n, 0)
 		if p != q {
 			t.Fatalf("look-up %d: %s, then %s", n, p, q)
 		}

@@ -302,6 +302,11 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	s.Destinations[down].Down = []netmodel.Down{{For: vt.Day, Fault: "drop"}}
 	s.Destinations[silent].Down = []netmodel.Down{{For: vt.Day, Fault: "timeout"}}
 	s.Destinations[silent].Share = 0.1
+	cutOff := s.Servers[0]
+	cutOff.Name, cutOff.Share, cutOff.Down = "cut off", 0.2, s.Destinations[down].Down
+	s.Servers = append(s.Servers, cutOff)
+	s.Network.Drift = []netmodel.PathDrift{{Factor: 0.5, Hops: 3}}
+	s.Network.DNS.Drift = []netmodel.Drift{{Factor: 0.5}}
 	s.Dialogue.Timeouts.Connect, s.Dialogue.Timeouts.Banner = vt.Minute, vt.Minute
 	s.Retry.Limit = 0
 	s.Governor.Law = "hold"
@@ -309,16 +314,25 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	got, receivers, r := live(t, s, 50, nil)
 
 	list := s.List(rng.New(s.Seed, 0))
-	sent := make([]uint64, len(s.Destinations))
-	for i := range list.Len() {
-		sent[list.Destination(mail.Recipient(i))]++
+	sent, lost := make([]uint64, len(s.Destinations)), make([]uint64, len(s.Destinations))
+	for _, a := range s.Arrivals(list.Len()) {
+		for i := a.Reserve.From; i < a.Reserve.To; i++ {
+			if d := list.Destination(i); a.Server == 2 {
+				lost[d]++
+			} else {
+				sent[d]++
+			}
+		}
 	}
 	want := map[runlog.ReplyCount]uint64{
 		{Destination: bucket, Stage: mail.StageDot, Code: 250}:               2 * 17, // of two servers
 		{Destination: bucket, Stage: mail.StageMAIL, Code: 450}:              sent[bucket] - 2*17,
 		{Destination: throttle, Stage: mail.StageDot, Code: 250}:             2,
 		{Destination: throttle, Stage: mail.StageMAIL, Code: 421}:            sent[throttle] - 2,
-		{Destination: down, Stage: mail.StageConnect, Fault: mail.Drop}:      sent[down],
+		{Destination: down, Stage: mail.StageConnect, Fault: mail.Drop}:      sent[down] + lost[down],
+		{Destination: bucket, Stage: mail.StageConnect, Fault: mail.Drop}:    lost[bucket],
+		{Destination: throttle, Stage: mail.StageConnect, Fault: mail.Drop}:  lost[throttle],
+		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Drop}:    lost[silent],
 		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Timeout}: sent[silent],
 	}
 	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Rec.Replies(), "simulated": simulated.Record().Replies()} {

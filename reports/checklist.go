@@ -257,10 +257,14 @@ func (t study) data(s *scenarios.Scenario) []item {
 
 // constancy says what changes during a run.
 func constancy(s *scenarios.Scenario) string {
-	if !s.HasHabits() {
-		return "No parameter changes during a run."
+	text := "No parameter changes during a run"
+	if len(s.Governor.Changes) > 0 {
+		text += " but the target, as the scenario says"
 	}
-	return "No parameter changes during a run, but what receivers make of an attempt changes with time and with what they have seen before (section 7.6)."
+	if s.HasHabits() {
+		text += ", but what an attempt meets changes with time and with what receivers have seen before (sections 7.1 and 7.6)"
+	}
+	return text + "."
 }
 
 func (t study) experimentation(s *scenarios.Scenario) []item {

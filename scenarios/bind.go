@@ -196,6 +196,8 @@ func newElement(t reflect.Type) reflect.Value {
 		return reflect.ValueOf(netmodel.DefaultDown())
 	case reflect.TypeFor[netmodel.Drift]():
 		return reflect.ValueOf(netmodel.DefaultDrift())
+	case reflect.TypeFor[netmodel.PathDrift]():
+		return reflect.ValueOf(netmodel.DefaultPathDrift())
 	case reflect.TypeFor[Campaign]():
 		return reflect.ValueOf(DefaultCampaign())
 	}

@@ -21,7 +21,8 @@ func (s *Scenario) Netmodel() netmodel.Config {
 // HasHabits reports whether the time, or what a receiver has seen of a server,
 // changes what an attempt meets, beside caps and greylists.
 func (s *Scenario) HasHabits() bool {
-	return len(s.Network.Down) > 0 || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
+	cutOff := func(v netmodel.Server) bool { return len(v.Down) > 0 }
+	return !s.Network.Idle("down") || !s.Network.Idle("drift") || !s.Network.DNS.Idle("drift") || slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
 }
 
 // Engine is what the delivery machine of one server needs to know.

@@ -614,7 +614,10 @@ func fates(s *scenarios.Scenario, a account) []fate {
 // noHabits leaves receivers that remember nothing but caps and greylists and
 // are the same at any time.
 func noHabits(s *scenarios.Scenario) {
-	s.Network.Down = nil
+	s.Network.Down, s.Network.Drift, s.Network.DNS.Drift = nil, nil, nil
+	for i := range s.Servers {
+		s.Servers[i].Down = nil
+	}
 	for i, d := range s.Destinations {
 		s.Destinations[i] = d.WithoutHabits()
 	}

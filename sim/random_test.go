@@ -89,7 +89,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
-	retargeted, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, lookupDrift, pathDrift, cutOff, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -104,7 +104,9 @@ func (d *dice) features() (f features) {
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
-	f.retargeted = d.IntN(4) == 0
+	for _, on := range []*bool{&f.retargeted, &f.lookupDrift, &f.pathDrift, &f.cutOff} {
+		*on = d.IntN(4) == 0
+	}
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
@@ -184,6 +186,22 @@ func (d *dice) network(f features, n *netmodel.Network) {
 	if f.down && d.coin() {
 		n.Down = d.down()
 	}
+	if f.lookupDrift {
+		n.DNS.Drift = d.drift()
+	}
+	if f.pathDrift {
+		for _, v := range d.drift() {
+			n.Drift = append(n.Drift, netmodel.PathDrift{At: v.At, Factor: pick(d, 1, v.Factor), Hops: pick(d, 0, 1, 9), Over: v.Over})
+		}
+	}
+}
+
+func (d *dice) drift() (all []netmodel.Drift) {
+	span := func() vt.Span { return pick(d, vt.Second, 10*vt.Second, vt.Minute) * vt.Span(d.between(1, 5)) }
+	for range d.between(1, 3) {
+		all = append(all, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3, 50), Over: pick(d, 0, span())})
+	}
+	return all
 }
 
 func (d *dice) retry(f features, r *engine.Retry) {
@@ -274,11 +292,12 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 		g.Law, g.Target, g.Interval = "patent-damped", unit.PerHour(pick(d, 100, 3000)), pick(d, vt.Second, 2*vt.Second)
 		g.Start, g.StepMode, g.D = float64(d.between(10, 40)), "explicit", pick(d, 2.5, 7, 30)
 	}
-	if f.retargeted {
+	if f.retargeted && !f.freeing {
 		at := vt.Span(0)
 		for range d.between(1, 4) {
 			at += pick(d, 1, g.Interval/3, g.Interval, g.Interval*vt.Span(d.between(1, 4)))
-			g.Changes = append(g.Changes, governor.Change{At: at, Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)), Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
+			g.Changes = append(g.Changes, governor.Change{At: at, Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)),
+				Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
 		}
 	}
 }
@@ -295,6 +314,9 @@ func (d *dice) servers(f features) []netmodel.Server {
 			if f.idle && i > 0 {
 				v.Share = 0
 			}
+		}
+		if f.cutOff && d.coin() {
+			v.Down = d.down()
 		}
 		if f.contention {
 			v.Contention = pick(d, 0, 0.01, 0.1)

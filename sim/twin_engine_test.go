@@ -10,6 +10,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -73,7 +74,7 @@ func miniature(s *scenarios.Scenario) {
 // TestTwinOnRandomScenarios compares engine and twin on scenarios that nobody
 // thought of.
 func TestTwinOnRandomScenarios(t *testing.T) {
-	const enough = 300
+	const enough = 400
 	n := howMany(t, enough)
 	var lock sync.Mutex
 	met := map[string]int{}
@@ -86,6 +87,12 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		}
 		lock.Lock()
 		defer lock.Unlock()
+		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0, "paths drift": len(s.Network.Drift) > 0,
+			"a server is cut off": slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
+			if on {
+				met[feature]++
+			}
+		}
 		for _, e := range a.Ended {
 			how := e.Reply.Fault.String()
 			if e.Reply.Fault == mail.NoFault {
@@ -139,7 +146,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"recipients handed back",
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
-		"another target",
+		"another target", "look-ups drift", "paths drift", "a server is cut off",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {

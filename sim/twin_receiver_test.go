@@ -159,9 +159,10 @@ func (t *twin) skyOf(d mail.Destination) *sky {
 }
 
 // downAt is how a destination cannot be reached now, if it cannot.
-func (t *twin) downAt(d mail.Destination) mail.Fault {
+func (p *process) downAt(d mail.Destination) mail.Fault {
+	t := p.twin
 	o := t.s.Destinations[d].Outage
-	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Destinations[d].Down} {
+	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Servers[p.number].Down, t.s.Destinations[d].Down} {
 		for _, v := range list {
 			if since := vt.Span(t.now) - v.From; since >= 0 && since < v.For {
 				fault, _ := mail.FaultNamed(v.Fault)
@@ -207,20 +208,7 @@ func (p *process) longer(d mail.Destination) float64 {
 		angle := 2 * math.Pi * (float64(minute) + 0.5 - float64(dest.Daily.Peak)/60e9) / 1440
 		by *= 1 + float64(a*short(math.Sin(angle+math.Pi/2)))
 	}
-	for _, v := range dest.Drift {
-		part := 1.0 // of the change
-		if done := vt.Span(p.now) - v.At; done < v.Over || done < 0 {
-			part = max(0, float64(done)/float64(v.Over))
-			if done < 0 {
-				part = 0
-			}
-		}
-		if part == 1 {
-			by *= v.Factor
-		} else {
-			by *= 1 + float64((v.Factor-1)*part)
-		}
-	}
+	by *= p.drifted(dest.Drift)
 	if w := dest.Weather; w.Sigma > 0 {
 		by *= short(math.Exp(w.Sigma * p.score(d, int(vt.Span(p.now)/w.Period))))
 	}

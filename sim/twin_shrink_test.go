@@ -49,6 +49,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Servers = slices.Delete(c.Servers, i, i+1) })
 		with(func(c *scenarios.Scenario) { c.Servers[i].Contention = 0 })
 		with(func(c *scenarios.Scenario) { c.Servers[i].Coherency = 0 })
+		with(func(c *scenarios.Scenario) { c.Servers[i].Down = nil })
 		with(func(c *scenarios.Scenario) { c.Servers[i].ExtraHops, c.Servers[i].ExtraRTT = 0, 0 })
 	}
 	for i, d := range s.Destinations {
@@ -107,6 +108,8 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Network.PerHop = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.HopLoss = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.Down = nil })
+	with(func(c *scenarios.Scenario) { c.Network.Drift = nil })
+	with(func(c *scenarios.Scenario) { c.Network.DNS.Drift = nil })
 	with(func(c *scenarios.Scenario) {
 		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond), Miss: netmodel.Constant(vt.Millisecond)}
 	})

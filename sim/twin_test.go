@@ -11,6 +11,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel"
 	"flyball/scenarios"
 )
 
@@ -423,13 +424,15 @@ type process struct {
 type line struct {
 	dest    mail.Destination
 	number  uint64
-	rtt     vt.Span
-	hops    int
-	offered int  // messages
-	refused bool // the last one
-	capped  bool // the connection itself was refused
-	lost    bool // the destination was down, nobody heard of it
+	rtt     vt.Span // now
+	hops    int     // now
+	offered int     // messages
+	refused bool    // the last one
+	capped  bool    // the connection itself was refused
+	lost    bool    // the destination was down, nobody heard of it
 	luck    rng.Block
+
+	drawnHops int
 }
 
 // goOn lets the process live until it sleeps or ends.
@@ -523,6 +526,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	if conn == mail.Fresh {
 		reply = p.connect(r, slow)
 	} else {
+		p.route()
 		p.met = p.receive(r)
 	}
 	if !ends(reply) {
@@ -553,6 +557,7 @@ func (p *process) connect(r *recipient, slow float64) mail.Reply {
 		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
 	}
 	p.call(d)
+	p.route()
 	p.met = p.receive(r)
 	p.wait(took)
 	greeting := p.connectionFails(mail.StageBanner)
@@ -705,6 +710,7 @@ func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault)
 			fault = mail.ServFail
 		}
 	}
+	took = times(took, p.drifted(dns.Drift))
 	took = vt.Span(float64(took) * slow)
 	if patience := p.s.Dialogue.Timeouts.DNS; took > patience {
 		return patience, mail.Timeout
@@ -728,8 +734,45 @@ func (p *process) call(d mail.Destination) {
 	}
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
-	l.hops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
-	l.rtt = p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) + v.ExtraRTT
+	l.drawnHops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
+}
+
+// route is the way of the line in an attempt that begins now.
+func (p *process) route() {
+	l, n := p.line, p.s.Network
+	l.hops = l.drawnHops
+	var times []netmodel.Drift
+	for _, v := range n.Drift {
+		times = append(times, netmodel.Drift{At: v.At, Factor: v.Factor, Over: v.Over})
+		l.hops += int(math.Floor(float64(v.Hops) * p.gone(v.At, v.Over)))
+	}
+	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) + p.s.Servers[p.number].ExtraRTT
+	l.rtt = vt.Span(min(float64(rtt)*p.drifted(times), 1e17))
+}
+
+// gone is the part of its way that a drift has gone by now.
+func (t *twin) gone(at, over vt.Span) float64 {
+	done := vt.Span(t.now) - at
+	switch {
+	case done < 0:
+		return 0
+	case over == 0:
+		return 1
+	}
+	return min(1, float64(done)/float64(over))
+}
+
+// drifted is what drifts have made of a time by now.
+func (t *twin) drifted(all []netmodel.Drift) float64 {
+	by := 1.0
+	for _, v := range all {
+		if part := t.gone(v.At, v.Over); part == 1 {
+			by *= v.Factor
+		} else {
+			by *= 1 + float64((v.Factor-1)*part)
+		}
+	}
+	return by
 }
 
 // exchange is one stage: what it costs, and how it fails if it does.

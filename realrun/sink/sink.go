@@ -103,7 +103,7 @@ func (s *Sink) Close() {
 // gives the address of the receiver, or how the look-up failed.
 func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
 	l := s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
-	took, fault := s.cfg.World.Lookup(server, d, l.lookups.Add(1)-1)
+	took, fault := s.cfg.World.Lookup(server, d, l.lookups.Add(1)-1, s.now())
 	s.pause(ctx, time.Duration(float64(took)/s.cfg.Scale))
 	return l.Addr().String(), fault
 }

@@ -26,7 +26,9 @@ func (l *lane) Accept() (net.Conn, error) {
 	world := l.sink.cfg.World
 	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: world.Connect(l.server, l.dest, l.connections.Add(1)-1)}
 	var down mail.Fault
-	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { down = world.Outage(m, l.dest, now) })
+	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
+		down = world.Outage(m, l.server, l.dest, now)
+	})
 	limit := world.Cap(l.dest)
 	switch {
 	case down != mail.NoFault:
@@ -40,6 +42,7 @@ func (l *lane) Accept() (net.Conn, error) {
 	}
 	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
 		w.conn.Slow(world.Slowness(m, l.dest, now, int(l.open.Load())))
+		world.Reroute(&w.conn, now)
 	})
 	l.sink.busy[l.server].Add(1)
 	return w, nil
@@ -137,9 +140,10 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		step = mail.Step{Stage: mail.StageEHLO, RoundTrips: 1}
 		if verb == "RSET" {
 			w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
-				if down := world.Outage(m, w.lane.dest, now); down != mail.NoFault {
+				if down := world.Outage(m, w.lane.server, w.lane.dest, now); down != mail.NoFault {
 					w.conn.Lose(mail.StageEHLO, down)
 				}
+				world.Reroute(&w.conn, now)
 			})
 		}
 	case "MAIL":
@@ -174,7 +178,10 @@ func (w *wire) offer(world *netmodel.World, m *netmodel.Memory, now vt.Time, try
 	w.msg.Slow(world.Slowness(m, w.lane.dest, now, int(w.lane.open.Load())))
 	kept := w.offered
 	w.offered = true
-	if down := world.Outage(m, w.lane.dest, now); kept && down != mail.NoFault {
+	if kept {
+		world.Reroute(&w.conn, now)
+	}
+	if down := world.Outage(m, w.lane.server, w.lane.dest, now); kept && down != mail.NoFault {
 		w.msg.Lose(down)
 		return
 	}
