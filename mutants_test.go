@@ -58,6 +58,8 @@ var mutants = []mutant{
 	{"deliveries of the interval's last moment count later", "engine/machine.go", "	m.account(now)\n	s.busy = false", "	if now >= m.interval.next {\n\t\tm.endInterval(now)\n\t}\n	m.account(now)\n	s.busy = false"},
 	{"a new target counts an interval late", "engine/interval.go", "sample.TargetRate = m.cfg.targetAt(now)", "sample.TargetRate = m.cfg.targetAt(i.began)"},
 	{"a ramp of the target begins from the first one", "governor/setpoint.go", "to = target + float64(", "to = float64(c.Target) + float64("},
+	{"what was missed is forgotten", "governor/faults.go", "s, g.unread = g.unread.and(s), Sample{}", "g.unread = Sample{}"},
+	{"a reset loses deliveries alone", "governor/faults.go", "Sample{Span: s.Span, TargetRate", "Sample{Span: s.Span, Timeouts: s.Timeouts, TargetRate"},
 	{"d is not scaled by S", "governor/config.go", "return float64(perDay * hours / 24)", "return float64(perDay / 8)"},
 	{"U is not applied to the step", "governor/law.go", "return float64(g.step * utilization)", "return g.step"},
 	{"U is taken of the new C", "governor/law.go", "d.Utilization = d.Allocated / g.available", "d.Utilization = d.Allocated / (g.available + g.step)"},

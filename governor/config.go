@@ -28,6 +28,7 @@ type Config struct {
 	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
 	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
 	Changes        []Change     `toml:"change" doc:"new targets during the run; each interval has the target of its beginning"`
+	Faults         []Fault      `toml:"fault" doc:"intervals of which the governor is told something wrong"`
 }
 
 // Default is the governor of Table 1.
@@ -110,6 +111,7 @@ func (c Config) Validate() []error {
 	l.Check(c.Allocated == "average" || c.Allocated == "as-printed",
 		"allocated", "got %q, want \"average\" or \"as-printed\"", c.Allocated)
 	l = append(l, c.validateChanges()...)
+	l = append(l, c.validateFaults()...)
 	usual := Default()
 	own(&l, c, "pi", "pi", c.PI, usual.PI, c.PI.validate())
 	own(&l, c, "aimd", "aimd", c.AIMD, usual.AIMD, c.AIMD.validate())
@@ -128,10 +130,13 @@ var (
 func (c Config) Uses(law string) bool { return c.Law == law || c.Ceiling == law }
 
 // Idle reports whether the table at that key has the parameters of a law that
-// c does not name, or the target does not change.
+// c does not name, or something that does not happen.
 func (c Config) Idle(key string) bool {
-	if key == "change" {
+	switch key {
+	case "change":
 		return len(c.Changes) == 0
+	case "fault":
+		return len(c.Faults) == 0
 	}
 	law, ok := map[string]string{"pi": "pi", "aimd": "aimd", "gradient2": "gradient2", "corr_vegas": "corr-vegas"}[key]
 	return ok && !c.Uses(law)
@@ -164,6 +169,9 @@ func New(c Config) (Governor, error) {
 		start = min(start, c.Max)
 	}
 	g.force(start)
+	if len(c.Faults) > 0 {
+		return &misled{Keeper: g, target: c.Target, faults: c.Faults}, nil
+	}
 	return g, nil
 }
 

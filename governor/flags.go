@@ -24,12 +24,15 @@ const (
 	Drop                                 // the interval counts as a loss: too many attempts refused or timed out, or all too slow
 	Shift                                // the efficiency has changed by more than its noise explains: what was learned before is forgotten
 	WithinNoise                          // the change that was wanted is smaller than what is known about it: C is held
+	Missed                               // no decision at the end of the interval; the next one goes by what happened in both
+	Duplicate                            // the law was told the sample twice; what is shown was decided the second time
+	Reset                                // the counters were lost: the law was told of no delivery and no attempt
 )
 
 var flagNames = [...]string{
 	"first", "no-time", "off-interval", "idle", "counted-late", "no-deliveries", "utilization-above-1",
 	"step-limit-up", "step-limit-down", "floored-at-1", "narrative-violation",
-	"at-ceiling", "at-max", "slack", "drop", "shift", "within-noise",
+	"at-ceiling", "at-max", "slack", "drop", "shift", "within-noise", "missed", "duplicate", "reset",
 }
 
 // String lists the flags in their fixed order, such as "first|step-limit-up";

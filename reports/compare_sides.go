@@ -215,7 +215,7 @@ func differences(a, b []byte) (laws, question []string) {
 		top, _, _ = strings.Cut(top, "[")
 		switch {
 		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect", "analysis"}, top):
-		case (top == "governor" || top == "retry") && name != "governor.target" && !strings.HasPrefix(name, "governor.change["):
+		case (top == "governor" || top == "retry") && name != "governor.target" && !strings.HasPrefix(name, "governor.change[") && !strings.HasPrefix(name, "governor.fault["):
 			laws = append(laws, name)
 		default:
 			question = append(question, name)

@@ -70,6 +70,7 @@ var origins = []origin{
 	{"governor.change[].at", ByAuthor, ""},
 	{"governor.change[].target", ByAuthor, ""},
 	{"governor.change[].over", ByAuthor, ""},
+	{"governor.fault[].interval", ByAuthor, ""},
 	{"retry.limit", Derived, "[0073]: from ten to five"},
 	{"retry.low", Derived, "[0073]: from ten to five"},
 	{"retry.load_above", Derived, "[0073]: C itself; [0077]: over 100 %"},

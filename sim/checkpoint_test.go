@@ -31,7 +31,7 @@ func TestResumeAnywhere(t *testing.T) {
 		set  []string
 	}
 	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9", "retry.delays=['20s','50s']",
-		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]",
+		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]", "governor.fault=[{interval=1, kind='missed'}, {interval=2, kind='missed'}, {interval=4, kind='reset'}]",
 		"network.drift=[{at='1m', factor=1.3, hops=4, over='2m'}]", "network.dns.drift=[{at='2m', factor=2}]", "server=[{name='b1', down=[{from='3m', for='20s'}]}]"}
 	variants := []variant{
 		{"greylist", append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},

@@ -207,7 +207,7 @@ func TestEndlessTargetRaisesCByD(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		g := &s.Governor
 		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
-		g.Changes = nil
+		g.Changes, g.Faults = nil, nil
 		for _, r := range runEngine(t, s).Rows {
 			reach := 1e9 / (float64(r.Delivered) / g.Interval.Hours() / r.Allocated) // processes for the target
 			if !r.Partial && r.Allocated > 0 && reach > r.Previous+g.D && !near(r.Available, r.Previous+g.D) {

@@ -89,7 +89,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
-	retargeted, lookupDrift, pathDrift, cutOff, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, misled, lookupDrift, pathDrift, cutOff, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -104,7 +104,7 @@ func (d *dice) features() (f features) {
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
-	for _, on := range []*bool{&f.retargeted, &f.lookupDrift, &f.pathDrift, &f.cutOff} {
+	for _, on := range []*bool{&f.retargeted, &f.misled, &f.lookupDrift, &f.pathDrift, &f.cutOff} {
 		*on = d.IntN(4) == 0
 	}
 	if d.coin() { // many scenarios have receivers without habits
@@ -291,6 +291,13 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 	if f.freeing { // C has to fall while there is work
 		g.Law, g.Target, g.Interval = "patent-damped", unit.PerHour(pick(d, 100, 3000)), pick(d, vt.Second, 2*vt.Second)
 		g.Start, g.StepMode, g.D = float64(d.between(10, 40)), "explicit", pick(d, 2.5, 7, 30)
+	}
+	if f.misled {
+		for i := range d.between(1, 6) {
+			if d.coin() {
+				g.Faults = append(g.Faults, governor.Fault{Interval: i, Kind: pick(d, "missed", "duplicate", "reset")})
+			}
+		}
 	}
 	if f.retargeted && !f.freeing {
 		at := vt.Span(0)

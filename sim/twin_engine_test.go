@@ -116,6 +116,11 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			if r.Target != float64(s.Governor.Target) {
 				met["another target"]++
 			}
+			for _, f := range s.Governor.Faults {
+				if f.Interval == r.Number && !r.Partial && s.Governor.Law != "hold" {
+					met[f.Kind]++
+				}
+			}
 			if r.Freed > 0 {
 				met["freed, "+s.Freeing.Policy+", "+s.Freeing.Victim]++
 			}
@@ -146,7 +151,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"recipients handed back",
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
-		"another target", "look-ups drift", "paths drift", "a server is cut off",
+		"another target", "missed", "duplicate", "reset", "look-ups drift", "paths drift", "a server is cut off",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {

@@ -96,6 +96,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Retry.Ambiguous = "hold" })
 	with(func(c *scenarios.Scenario) { c.Governor.Law = "hold" })
 	with(func(c *scenarios.Scenario) { c.Governor.Changes = nil })
+	with(func(c *scenarios.Scenario) { c.Governor.Faults = nil })
 	with(func(c *scenarios.Scenario) { c.Governor.Start = 1 })
 	with(func(c *scenarios.Scenario) { c.Governor.Start = float64(int(c.Governor.Start / 2)) })
 	with(func(c *scenarios.Scenario) { c.Governor.Interval = 3 * vt.Hour })

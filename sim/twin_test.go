@@ -195,6 +195,7 @@ type twinServer struct {
 
 	available           float64 // C
 	target              float64 // T of the interval under way
+	unheard             []row   // intervals that the governor has not been told of
 	interval            int
 	began, until        vt.Time // of the interval, and of what the next two lines count
 	processTime         float64 // allocated processes x nanoseconds
@@ -322,7 +323,12 @@ func (v *twinServer) wake() {
 func (v *twinServer) intervalEnds() {
 	r := v.measured()
 	v.target = ordered(v.s.Governor, v.now)
-	v.available = decide(v.s.Governor, r, v.target)
+	v.unheard = append(v.unheard, r)
+	told, times := hear(v.s.Governor, v.unheard, r.Number)
+	for range times {
+		v.available = decide(v.s.Governor, told, v.available, v.target)
+		v.unheard = nil
+	}
 	r.Available = v.available
 	v.Rows = append(v.Rows, r)
 	v.reconsider(r)
@@ -368,12 +374,41 @@ func ordered(g governor.Config, now vt.Time) float64 {
 	return float64(c.Target)
 }
 
+// hearsay is what a governor is told.
+type hearsay struct {
+	delivered        uint64
+	hours, allocated float64
+}
+
+// hear is what the governor is told at the end of an interval of those that it
+// has not heard of, and how often.
+func hear(g governor.Config, of []row, number int) (told hearsay, times int) {
+	times = 1
+	for _, r := range of {
+		told.delivered += r.Delivered
+		told.hours += g.Interval.Hours()
+		told.allocated += r.Allocated / float64(len(of)) // all are as long
+	}
+	for _, f := range g.Faults {
+		switch {
+		case f.Interval != number:
+		case f.Kind == "missed":
+			times = 0
+		case f.Kind == "duplicate":
+			times = 2
+		case f.Kind == "reset":
+			told.delivered = 0
+		}
+	}
+	return told, times
+}
+
 // decide is Table 2: C for the next interval, which has that target.
-func decide(g governor.Config, r row, target float64) float64 {
-	c, hours := r.Previous, g.Interval.Hours()
-	allocated := r.Allocated
+func decide(g governor.Config, r hearsay, c, target float64) float64 {
+	hours := g.Interval.Hours()
+	allocated := r.allocated
 	if g.Allocated == "as-printed" {
-		allocated /= hours
+		allocated /= r.hours
 	}
 	if g.Law == "hold" || allocated == 0 {
 		return c
@@ -392,7 +427,7 @@ func decide(g governor.Config, r row, target float64) float64 {
 		}
 		d *= u
 	}
-	throughput := float64(r.Delivered) / hours
+	throughput := float64(r.delivered) / r.hours
 	efficiency := throughput / allocated
 	return min(mostProcesses, max(1, min(c+d, max(c-d, target/efficiency)))) // T / 0 is infinite
 }

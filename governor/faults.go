@@ -1,0 +1,115 @@
+package governor
+
+import (
+	"math"
+	"slices"
+
+	"flyball/internal/conf"
+	"flyball/internal/snap"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+)
+
+// Fault is what goes wrong with the measurement at the end of one interval.
+type Fault struct {
+	Interval int    `toml:"interval" doc:"number of the interval, 0 is the first" range:"0..1000000" required:"true"`
+	Kind     string `toml:"kind" doc:"missed: no decision at its end, and the next sample covers both; duplicate: its sample is told twice; reset: the counters were lost, its sample says 0 deliveries and 0 attempts" oneof:"missed duplicate reset" required:"true"`
+}
+
+var faultKinds = []string{"missed", "duplicate", "reset"}
+
+func (c Config) validateFaults() []error {
+	var l conf.List
+	for i, f := range c.Faults {
+		key := conf.Index("fault", i)
+		l.Check(f.Interval >= 0 && f.Interval <= 1e6, key+".interval", "got %d, want 0 to 1000000", f.Interval)
+		l.Check(slices.Contains(faultKinds, f.Kind), key+".kind", "got %q, want \"missed\", \"duplicate\" or \"reset\"", f.Kind)
+		twice := slices.ContainsFunc(c.Faults[:i], func(o Fault) bool { return o.Interval == f.Interval })
+		l.Check(!twice, key+".interval", "got %d a second time, want one fault for an interval", f.Interval)
+	}
+	return l
+}
+
+// misled is a governor that is told of some intervals what did not happen.
+type misled struct {
+	Keeper
+	target unit.PerHour
+	faults []Fault
+	number int    // of the interval under way
+	unread Sample // of the intervals whose end was missed; none if it spans no time
+}
+
+func (g *misled) Decide(s Sample) Decision {
+	kind := ""
+	for _, f := range g.faults {
+		if f.Interval == g.number {
+			kind = f.Kind
+		}
+	}
+	g.number++
+	if kind == "missed" {
+		g.unread = g.unread.and(s)
+		return g.unasked(s)
+	}
+	s, g.unread = g.unread.and(s), Sample{}
+	switch kind {
+	case "duplicate":
+		inForce := g.Available()
+		g.Keeper.Decide(s)
+		d := g.Keeper.Decide(s)
+		d.Previous, d.Flags = inForce, d.Flags|Duplicate
+		return d
+	case "reset":
+		d := g.Keeper.Decide(Sample{Span: s.Span, TargetRate: s.TargetRate, Allocated: s.Allocated, Load: s.Load, Demand: s.Demand})
+		d.Flags |= Reset
+		return d
+	}
+	return g.Keeper.Decide(s)
+}
+
+// unasked is what stands in the trace of an interval without a decision.
+func (g *misled) unasked(s Sample) Decision {
+	c := g.Available()
+	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c, Available: c,
+		Rate: math.NaN(), Efficiency: math.NaN(), Target: math.NaN(), Flags: Missed}
+	if d.TargetRate == 0 {
+		d.TargetRate = float64(g.target)
+	}
+	if s.Span > 0 {
+		d.Rate = float64(s.Delivered) / s.Span.Hours()
+	}
+	return d
+}
+
+// and is one sample of two spans of time that follow each other. Means over
+// attempts weigh by attempts, those over time by time.
+func (s Sample) and(next Sample) Sample {
+	if s.Span == 0 {
+		return next
+	}
+	mean := func(a, b, m, n float64) float64 {
+		if m+n == 0 {
+			return 0
+		}
+		return (float64(a*m) + float64(b*n)) / (m + n)
+	}
+	overTime := func(a, b float64) float64 { return mean(a, b, float64(s.Span), float64(next.Span)) }
+	overAttempts := func(a, b float64) float64 { return mean(a, b, float64(s.Attempts), float64(next.Attempts)) }
+	return Sample{
+		Span: s.Span + next.Span, TargetRate: next.TargetRate,
+		Delivered: s.Delivered + next.Delivered, Attempts: s.Attempts + next.Attempts,
+		Allocated: overTime(s.Allocated, next.Allocated),
+		Retries:   s.Retries + next.Retries, Deferrals: s.Deferrals + next.Deferrals, Bounces: s.Bounces + next.Bounces,
+		Refusals: s.Refusals + next.Refusals, Timeouts: s.Timeouts + next.Timeouts,
+		AttemptTime: vt.Span(overAttempts(float64(s.AttemptTime), float64(next.AttemptTime))),
+		LookupTime:  vt.Span(overAttempts(float64(s.LookupTime), float64(next.LookupTime))),
+		Hops:        overAttempts(s.Hops, next.Hops),
+		Load:        overTime(s.Load, next.Load), Demand: overTime(s.Demand, next.Demand),
+	}
+}
+
+func (g *misled) State(c *snap.Codec) {
+	g.Keeper.State(c)
+	snap.Int(c, &g.number)
+	g.unread.State(c)
+}
