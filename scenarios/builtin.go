@@ -8,13 +8,17 @@ import (
 //go:embed builtin/*.toml
 var builtin embed.FS
 
-// Builtin is the text of a built-in scenario.
+// Builtin is the text of a built-in scenario, or of one of the Disturbances.
 func Builtin(name string) ([]byte, bool) {
+	if base, ok := strings.CutPrefix(name, suitePrefix); ok {
+		src, err := suite.ReadFile("suite/" + base + ".toml")
+		return src, err == nil
+	}
 	src, err := builtin.ReadFile("builtin/" + name + ".toml")
 	return src, err == nil
 }
 
-// Names lists the built-in scenarios, sorted.
+// Names lists the built-in scenarios, sorted, without the Disturbances.
 func Names() []string {
 	entries, err := builtin.ReadDir("builtin")
 	if err != nil {

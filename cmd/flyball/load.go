@@ -60,9 +60,13 @@ func (a *app) read(arg string) (string, []byte, error) {
 	}
 	f, err := os.Open(arg)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(arg, "/."):
+	case errors.Is(err, fs.ErrNotExist) && (strings.HasPrefix(arg, "disturbances/") || !strings.ContainsAny(arg, "/.")):
 		hint := ""
-		if near := conf.Nearest(arg, scenarios.Names()); near != "" {
+		known := scenarios.Names()
+		for _, d := range scenarios.Disturbances() {
+			known = append(known, d.Name)
+		}
+		if near := conf.Nearest(arg, known); near != "" {
 			hint = fmt.Sprintf(", did you mean %q?", near)
 		}
 		return "", nil, fail(exitUsage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, hint)

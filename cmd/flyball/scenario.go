@@ -122,7 +122,11 @@ func (a *app) listScenarios(asJSON bool) error {
 		SchemaVersion int     `json:"schema_version"`
 		Scenarios     []entry `json:"scenarios"`
 	}{Schema: "flyball/scenarios", SchemaVersion: 1}
-	for _, name := range scenarios.Names() {
+	names := scenarios.Names()
+	for _, d := range scenarios.Disturbances() {
+		names = append(names, d.Name)
+	}
+	for _, name := range names {
 		s, _, err := a.load(&source{arg: name})
 		if err != nil {
 			return err
@@ -136,7 +140,7 @@ func (a *app) listScenarios(asJSON bool) error {
 	}
 	for _, s := range all.Scenarios {
 		first, _, _ := strings.Cut(s.About, ". ")
-		fmt.Fprintf(a.out, "%-20s %s\n", s.Name, strings.TrimSuffix(first, "."))
+		fmt.Fprintf(a.out, "%-33s %s\n", s.Name, strings.TrimSuffix(first, "."))
 	}
 	return nil
 }
