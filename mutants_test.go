@@ -82,6 +82,9 @@ var mutants = []mutant{
 	{"weather has no memory", "netmodel/memory.go", "float64(h.carried*m.weather) + float64", "float64"},
 	{"an outage counts against the cap", "netmodel/model.go", "		t.conn.Lose(mail.StageConnect, fault)\n		return", "		t.conn.Lose(mail.StageConnect, fault)\n		t.open = true\n		met.open++\n		return"},
 	{"a kept connection keeps its path", "netmodel/model.go", "len(m.pathDrift) > 0 && !t.ended", "len(m.pathDrift) > 0 && !t.ended && a.Conn == mail.Fresh"},
+	{"the second server has a door of its own", "netmodel/model.go", "r.shared && s > 0", "r.shared && s > 1"},
+	{"of servers that share, the last comes first", "sim/sim.go", "at < next && !s.idle()", "(at < next || first != nil && at == next) && !s.idle()"},
+	{"servers that share are run apart", "sim/sim.go", "watch != nil || len(s.Servers) > 1 &&", "watch != nil || len(s.Servers) > 2 &&"},
 	{"a server that is cut off takes the others with it", "netmodel/memory.go", "{w.servers[s].down, h.scheduled}", "{w.servers[0].down, h.scheduled}"},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }

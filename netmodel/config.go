@@ -70,6 +70,7 @@ type Destination struct {
 	Banner   Dist     `toml:"banner" doc:"receiver's delay before its greeting"`
 	RCPT     Dist     `toml:"rcpt" doc:"receiver's delay before its reply to RCPT"`
 	Dot      Dist     `toml:"dot" doc:"receiver's delay before its reply to the final dot"`
+	Shared   bool     `toml:"shared" doc:"all servers are one to it: what it remembers of a server (cap, bucket, throttle, reputation, tarpit, knee, whitelist) it remembers of all together"`
 	Cap      int      `toml:"cap" doc:"open connections that it allows each server; one more is greeted with 421; 0: no cap" range:"0..1000000"`
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered"`

@@ -7,8 +7,8 @@ import (
 )
 
 // What a receiver may do beside drawing delays and failures. Each is off
-// unless the scenario says otherwise, is kept for each server by itself, and
-// is decided when an attempt begins. docs/model.md tells each rule exactly.
+// unless the scenario says otherwise, is kept for each server by itself, or for
+// all together where the destination is shared, and is decided when an attempt begins. docs/model.md tells each rule exactly.
 
 // Bucket is a token bucket: so many messages at once, and the rate in the long
 // run; what comes beyond is deferred at MAIL.
@@ -116,6 +116,8 @@ func (o Outage) on() bool     { return o.Up > 0 }
 // no part of what it means.
 func (d Destination) Idle(key string) bool {
 	switch key {
+	case "shared":
+		return !d.Shared
 	case "recent":
 		return !d.Throttle.on() && !d.Tarpit.on()
 	case "bucket":

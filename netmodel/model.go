@@ -15,7 +15,8 @@ import (
 //	           (fresh connections only)        any stage may end the attempt
 //
 // Receivers count each server for itself, so models of one World share nothing
-// that changes. Not safe for concurrent use.
+// that changes, but for destinations that are shared: see NewModels. Not safe
+// for concurrent use.
 type Model struct {
 	*World
 	server mail.Server
@@ -27,8 +28,13 @@ type Model struct {
 // memory is what stands between the server and a destination.
 type memory struct {
 	lookups, connections uint32 // ordinals
-	open                 int    // connections, under way or kept
-	receiver             Memory
+	*door
+}
+
+// door is where a receiver meets a server, or all servers.
+type door struct {
+	open     int // connections, under way or kept
+	receiver Memory
 }
 
 // trip is an attempt under way on a slot, and the connection that the slot
@@ -51,9 +57,32 @@ type trip struct {
 	ended   bool             // the event that is coming is the end
 }
 
-// NewModel gives a world a memory of one of its servers.
+// NewModel gives a world a memory of one of its servers, as if there were no
+// other.
 func NewModel(w *World, s mail.Server) *Model {
-	return &Model{World: w, server: s, met: make([]memory, len(w.destinations))}
+	m := &Model{World: w, server: s, met: make([]memory, len(w.destinations))}
+	doors := make([]door, len(m.met))
+	for d := range m.met {
+		m.met[d].door = &doors[d]
+	}
+	return m
+}
+
+// NewModels gives a world a memory of each of its servers. Where a destination
+// is shared they have one memory of it, so they must be asked in the order of
+// time.
+func NewModels(w *World) []*Model {
+	var all []*Model
+	for s := range w.servers {
+		m := NewModel(w, mail.Server(s))
+		for d, r := range w.destinations {
+			if r.shared && s > 0 {
+				m.met[d].door = all[0].met[d].door
+			}
+		}
+		all = append(all, m)
+	}
+	return all
 }
 
 // Begin starts an attempt; its end comes out of Handle.

@@ -47,10 +47,7 @@ func newShell(t *testing.T, c Config, slots int) *shell {
 		t.Fatal(errs)
 	}
 	s := &shell{seen: map[mail.Recipient]vt.Time{}, queues: make([]evq.Queue, len(c.Servers))}
-	world := NewWorld(c, testKey)
-	for i := range c.Servers {
-		s.models = append(s.models, NewModel(world, mail.Server(i)))
-	}
+	s.models = NewModels(NewWorld(c, testKey))
 	s.dest = func(r mail.Recipient) mail.Destination { return mail.Destination(int(r/7) % len(c.Destinations)) }
 	for i := range slots * len(c.Servers) {
 		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)), Slot: mail.Slot(i / len(c.Servers))}})

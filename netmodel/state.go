@@ -3,15 +3,16 @@ package netmodel
 import "flyball/internal/snap"
 
 // State saves or restores the memory of a model that was built from the same
-// Config and key.
+// Config and key. What models share each of them saves.
 func (m *Model) State(c *snap.Codec) {
 	snap.Slice(c, &m.trips, func(c *snap.Codec, t *trip) { t.state(c) })
-	snap.Slice(c, &m.met, func(c *snap.Codec, v *memory) {
+	for i := range m.met {
+		v := &m.met[i]
 		snap.Int(c, &v.lookups)
 		snap.Int(c, &v.connections)
 		snap.Int(c, &v.open)
 		v.receiver.state(c)
-	})
+	}
 	snap.Int(c, &m.busy)
 }
 

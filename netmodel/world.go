@@ -85,6 +85,7 @@ type path struct {
 type receiver struct {
 	rtt, banner, rcpt, dot *table
 	cap                    int
+	shared                 bool
 	onConnection           []failure
 	onMessage              []failure
 	dead                   []failure
@@ -178,7 +179,7 @@ func (w *World) With(key rng.Key) *World { return &World{physics: w.physics, key
 func newReceiver(d Destination, tables tables) receiver {
 	r := receiver{
 		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
-		cap:  d.Cap,
+		cap: d.Cap, shared: d.Shared,
 		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
 	}
 	var dead, onConnection, onMessage float64

@@ -247,37 +247,55 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 }
 
 // A cap holds in both worlds: never more connections than it allows, all of
-// them used, and every refusal is known to both sides. How many are refused
-// depends on how fast refused processes come back, and so on the machine.
+// them used, and every refusal is known to both sides; of one server, and of two
+// together where the receiver is shared. How many are refused depends on how
+// fast refused processes come back, and so on the machine.
 func TestCapInBothWorlds(t *testing.T) {
-	s := rehearsal(1500)
-	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[1:2] // the plain receiver
-	s.Destinations[0].Fail, s.Destinations[0].Cap = nil, 12
-	s.Governor = governor.Default()
-	s.Governor.Law, s.Governor.Start = "hold", 24
-	s.Retry.Limit = 20
-	_, simulated := simulate(t, s)
-	got, receivers, r := live(t, s, 50, nil)
-	if n := r.Rec.ByStatus[mail.Done]; n != simulated.Record().ByStatus[mail.Done] || n != 1500 {
-		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
-	}
-	refused := func(attempts []runlog.ReplyCount) (n float64) {
-		for _, c := range attempts {
-			if c.Code == 421 && c.Stage == mail.StageBanner {
-				n += float64(c.Count)
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shared %v", shared), func(t *testing.T) {
+			t.Parallel()
+			s := rehearsal(1500)
+			s.Destinations = s.Destinations[1:2] // the plain receiver
+			s.Destinations[0].Fail, s.Destinations[0].Cap, s.Destinations[0].Shared = nil, 12, shared
+			s.Governor = governor.Default()
+			s.Governor.Law, s.Governor.Start = "hold", 24
+			if !shared {
+				s.Servers = s.Servers[:1]
+			} else {
+				s.Governor.Start = 12
 			}
-		}
-		return n
-	}
-	traffic := receivers.Traffic(0, 0)
-	if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
-		t.Errorf("the receiver saw %+v, the sender counts %v refusals, want at most 12 open", traffic, refused(r.Rec.Replies()))
-	}
-	if inSimulation := refused(simulated.Record().Replies()); traffic.Refused < 100 || inSimulation < 100 {
-		t.Errorf("%d refused live, %v in the simulation: the cap does not bind", traffic.Refused, inSimulation)
-	}
-	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
-		t.Errorf("the receivers' ledger disagrees: %+v", a)
+			s.Retry.Limit = 20
+			_, simulated := simulate(t, s)
+			got, receivers, r := live(t, s, 50, nil)
+			if n := r.Rec.ByStatus[mail.Done]; n != simulated.Record().ByStatus[mail.Done] || n != 1500 {
+				t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
+			}
+			refused := func(attempts []runlog.ReplyCount) (n float64) {
+				for _, c := range attempts {
+					if c.Code == 421 && c.Stage == mail.StageBanner {
+						n += float64(c.Count)
+					}
+				}
+				return n
+			}
+			traffic := receivers.Traffic(0, 0)
+			if shared {
+				other := receivers.Traffic(1, 0)
+				if other.MostOpen != traffic.MostOpen || other.Connections == 0 {
+					t.Errorf("the servers' traffic is %+v and %+v", traffic, other)
+				}
+				traffic.Refused += other.Refused
+			}
+			if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
+				t.Errorf("shared %v: the receiver saw %+v, the sender counts %v refusals, want at most 12 open", shared, traffic, refused(r.Rec.Replies()))
+			}
+			if inSimulation := refused(simulated.Record().Replies()); traffic.Refused < 100 || inSimulation < 100 {
+				t.Errorf("shared %v: %d refused live, %v in the simulation: the cap does not bind", shared, traffic.Refused, inSimulation)
+			}
+			if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+				t.Errorf("the receivers' ledger disagrees: %+v", a)
+			}
+		})
 	}
 }
 

@@ -27,27 +27,29 @@ func small(t *testing.T, name string, set ...string) *scenarios.Scenario {
 // the digest of the run that was never stopped.
 func TestResumeAnywhere(t *testing.T) {
 	type variant struct {
-		name string
-		set  []string
+		name   string
+		set    []string
+		shared bool
 	}
 	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9", "retry.delays=['20s','50s']",
 		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]", "governor.fault=[{interval=1, kind='missed'}, {interval=2, kind='missed'}, {interval=4, kind='reset'}]",
 		"network.drift=[{at='1m', factor=1.3, hops=4, over='2m'}]", "network.dns.drift=[{at='2m', factor=2}]", "server=[{name='b1', down=[{from='3m', for='20s'}]}]"}
 	variants := []variant{
-		{"greylist", append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
-		{"dead-addresses", append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
-		{"dead-addresses", append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval", "freeing.victim=most-complete", "freeing.shorten=1")},
+		{name: "greylist", set: append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval", "freeing.victim=most-complete", "freeing.shorten=1")},
 	}
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})
 	}
-	variants = append(variants, variant{name: "habits"})
+	variants = append(variants, variant{name: "habits"}, variant{name: "habits", shared: true})
 	for _, v := range variants {
 		name := v.name
 		for _, stages := range []string{"collapsed", "full"} {
 			var s *scenarios.Scenario
 			if set := "stages=" + stages; name == "habits" {
 				s = habits(t, set)
+				s.Destinations[0].Shared, s.Destinations[1].Shared = v.shared, v.shared
 			} else {
 				s = small(t, name, append([]string{set}, v.set...)...)
 			}

@@ -89,7 +89,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
-	retargeted, misled, lookupDrift, pathDrift, cutOff, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -104,7 +104,7 @@ func (d *dice) features() (f features) {
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
-	for _, on := range []*bool{&f.retargeted, &f.misled, &f.lookupDrift, &f.pathDrift, &f.cutOff} {
+	for _, on := range []*bool{&f.retargeted, &f.misled, &f.lookupDrift, &f.pathDrift, &f.cutOff, &f.shared} {
 		*on = d.IntN(4) == 0
 	}
 	if d.coin() { // many scenarios have receivers without habits
@@ -350,6 +350,7 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 		v.Domain = v.Name + ".example"
 		v.Share = pick(d, 1, 1, 3, 0.1)
 		v.RTT, v.Banner, v.RCPT, v.Dot = d.time(f, 50), d.time(f, 30), d.time(f, 10), d.time(f, 400)
+		v.Shared = f.shared && d.coin()
 		if f.caps && d.coin() {
 			v.Cap = d.between(1, 12)
 		}

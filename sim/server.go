@@ -11,7 +11,8 @@ import (
 )
 
 // server is one delivering server and the world as it meets it. No two servers
-// share anything that changes, so each may be run by itself.
+// share anything that changes, so each may be run by itself, unless a
+// destination is shared.
 //
 //	what comes next       is told by     and what the machine wants is done:
 //	an attempt ends       Complete       an attempt begins, and its end is in the queue,

@@ -26,19 +26,20 @@ import (
 type World struct {
 	// Workers is the number of servers that may be run at a time, each on a
 	// goroutine of its own; 1 unless set. No result depends on it. A world that
-	// is watched runs one server at a time.
+	// is watched runs one server at a time, and so does one with a shared
+	// destination.
 	Workers int
 
-	servers []*server
-	watched bool
-	reached vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
-	window  vt.Span // that is run between two looks at the outside
-	horizon vt.Time
-	total   uint64
-	saved   []byte        // checkpoint of a run that was stopped
-	id      func() string // of scenario, replication and length of the list; not free
-	list    *mail.List
-	given   bool // the list is not the scenario's own
+	servers  []*server
+	lockstep bool    // servers are run together, event by event
+	reached  vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
+	window   vt.Span // that is run between two looks at the outside
+	horizon  vt.Time
+	total    uint64
+	saved    []byte        // checkpoint of a run that was stopped
+	id       func() string // of scenario, replication and length of the list; not free
+	list     *mail.List
+	given    bool // the list is not the scenario's own
 }
 
 // New builds the world of one replication of a scenario; replication 0 is the
@@ -58,17 +59,16 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 		list = &synthetic
 	}
 	w := &World{
-		Workers: 1,
-		watched: watch != nil,
-		window:  vt.Second,
-		horizon: vt.Time(s.Horizon),
-		total:   uint64(list.Len()),
-		id:      func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
-		list:    list,
-		given:   given,
+		Workers:  1,
+		lockstep: watch != nil || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Shared }),
+		window:   vt.Second,
+		horizon:  vt.Time(s.Horizon),
+		total:    uint64(list.Len()),
+		id:       func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
+		list:     list,
+		given:    given,
 	}
-	physics = physics.With(key)
-	for i := range s.Servers {
+	for i, model := range netmodel.NewModels(physics.With(key)) {
 		gov, err := governor.New(s.Governor)
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
 			machine: engine.New(s.Engine(mail.Server(i)), list, gov, rec),
-			model:   netmodel.NewModel(physics, mail.Server(i)),
+			model:   model,
 			rec:     rec,
 		})
 	}
@@ -124,7 +124,7 @@ func (w *World) advance() {
 	until := min(w.horizon, w.reached.Add(w.window))
 	before := w.events()
 	switch {
-	case w.watched:
+	case w.lockstep:
 		for w.step(until) {
 		}
 	default:

@@ -88,7 +88,8 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		lock.Lock()
 		defer lock.Unlock()
 		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0, "paths drift": len(s.Network.Drift) > 0,
-			"a server is cut off": slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
+			"a destination is shared": len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, func(v netmodel.Destination) bool { return v.Shared }),
+			"a server is cut off":     slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
 			if on {
 				met[feature]++
 			}
@@ -151,7 +152,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"recipients handed back",
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
-		"another target", "missed", "duplicate", "reset", "look-ups drift", "paths drift", "a server is cut off",
+		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift", "a server is cut off",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {

@@ -11,8 +11,9 @@ import (
 // The twin's receivers: what they do besides drawing delays and failures, as
 // docs/model.md tells it in section 7.6.
 
-// sender is what a destination thinks of one server.
+// sender is what a destination thinks of one server, or of all as if they were one.
 type sender struct {
+	open      int     // connections
 	credit    vt.Span // of the bucket
 	credited  vt.Time // up to when
 	opened    bool    // the bucket is no longer as it was at the start
@@ -200,15 +201,15 @@ func (p *process) downAt(d mail.Destination) mail.Fault {
 // longer is how many times longer than usual the destination's delays are.
 func (p *process) longer(d mail.Destination) float64 {
 	dest, by := &p.s.Destinations[d], 1.0
-	if k := dest.Knee; k.Connections > 0 && p.open[d] > k.Connections {
-		by += float64(k.Slope*float64(p.open[d]-k.Connections)) / float64(k.Connections)
+	if k := dest.Knee; k.Connections > 0 && p.known[d].open > k.Connections {
+		by += float64(k.Slope*float64(p.known[d].open-k.Connections)) / float64(k.Connections)
 	}
 	if a := dest.Daily.Amplitude; a > 0 {
 		minute := vt.Span(p.now) % vt.Day / vt.Minute
 		angle := 2 * math.Pi * (float64(minute) + 0.5 - float64(dest.Daily.Peak)/60e9) / 1440
 		by *= 1 + float64(a*short(math.Sin(angle+math.Pi/2)))
 	}
-	by *= p.drifted(dest.Drift)
+	by = p.drifted(by, dest.Drift)
 	if w := dest.Weather; w.Sigma > 0 {
 		by *= short(math.Exp(w.Sigma * p.score(d, int(vt.Span(p.now)/w.Period))))
 	}

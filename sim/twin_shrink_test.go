@@ -75,6 +75,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Weather = usual.Weather })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Down, c.Destinations[i].Drift = nil, nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Cap = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Shared = false })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Share = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = netmodel.Constant(50 * vt.Millisecond) })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Banner = netmodel.Constant(0) })

@@ -83,9 +83,13 @@ func runTwin(s *scenarios.Scenario) account {
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0), waiting: map[vt.Time][]resend{},
 			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
-			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}, open: map[mail.Destination]int{}}
-		for range s.Destinations {
-			v.known = append(v.known, &sender{})
+			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
+		for d, dest := range s.Destinations {
+			if dest.Shared && i > 0 { // it takes all servers for one
+				v.known = append(v.known, t.servers[0].known[d])
+			} else {
+				v.known = append(v.known, &sender{})
+			}
 		}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
@@ -109,6 +113,9 @@ func runTwin(s *scenarios.Scenario) account {
 		v.cutInterval()
 		v.sendHome()
 	}
+	slices.SortStableFunc(t.Rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Server, b.Server))
+	})
 	return t.account
 }
 
@@ -127,7 +134,7 @@ func (t *twin) sendLists() {
 			to := first + int(math.Round(float64(c.Recipients)*(share/weight)))
 			if to > from {
 				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from}
-				t.at(vt.Time(c.Start), listArrives, lists, func() { t.servers[i].receive(j) })
+				t.at(vt.Time(c.Start), mail.Server(i), listArrives, lists, func() { t.servers[i].receive(j) })
 				lists++
 			}
 			from = to
@@ -141,7 +148,9 @@ type agenda []event
 
 type event struct {
 	at     vt.Time
-	kind   kind // of what happens at the same time
+	last   bool // of all that happens at the same time
+	server mail.Server
+	kind   kind
 	order  uint64
 	happen func()
 }
@@ -151,11 +160,11 @@ type kind int
 const (
 	attemptEnds kind = iota // by the order in which the attempts began
 	listArrives
-	wakeUp // lower server first
+	wakeUp
 )
 
-func (t *twin) at(at vt.Time, k kind, order uint64, happen func()) {
-	heap.Push(&t.events, event{at, k, order, happen})
+func (t *twin) at(at vt.Time, s mail.Server, k kind, order uint64, happen func()) {
+	heap.Push(&t.events, event{at: at, server: s, kind: k, order: order, happen: happen})
 }
 
 func (a agenda) Len() int      { return len(a) }
@@ -172,6 +181,10 @@ func (a agenda) Less(i, j int) bool {
 	switch {
 	case x.at != y.at:
 		return x.at < y.at
+	case x.last != y.last:
+		return y.last
+	case x.server != y.server:
+		return x.server < y.server
 	case x.kind != y.kind:
 		return x.kind < y.kind
 	}
@@ -188,8 +201,7 @@ type twinServer struct {
 	slots     mail.Slot   // ever used
 
 	lookUps, connections map[mail.Destination]uint64
-	open                 map[mail.Destination]int
-	known                []*sender            // by destination: what it thinks of this server
+	known                []*sender            // by destination: what it thinks of this server, or of all
 	underWay             int                  // attempts
 	waiting              map[vt.Time][]resend // by due time
 
@@ -305,7 +317,17 @@ func (v *twinServer) measured() row {
 	return r
 }
 
-func (v *twinServer) wakeAt(at vt.Time) { v.at(at, wakeUp, uint64(v.number), v.wake) }
+// wakeAt wakes the server at a time; if it then has no mail, when all others
+// have had their turn.
+func (v *twinServer) wakeAt(at vt.Time) {
+	v.at(at, v.number, wakeUp, 0, func() {
+		if slices.ContainsFunc(v.jobs, func(j *job) bool { return j.left > 0 }) {
+			v.wake()
+			return
+		}
+		heap.Push(&v.events, event{at: at, last: true, server: v.number, happen: v.wake})
+	})
+}
 
 // wake ends an interval and makes resends due, if it is time for either; then
 // there may be more processes to grant, or more work for them.
@@ -474,7 +496,7 @@ type line struct {
 func (p *process) goOn() {
 	p.idle = false
 	if until, alive := p.resume(); alive {
-		p.at(until, attemptEnds, p.turn, p.goOn)
+		p.at(until, p.number, attemptEnds, p.turn, p.goOn)
 	} else {
 		p.release(p)
 	}
@@ -722,7 +744,7 @@ func (p *process) wait(d vt.Span) {
 // hangUp closes the open connection, if any.
 func (p *process) hangUp() {
 	if p.line != nil && !p.line.capped && !p.line.lost {
-		p.open[p.line.dest]--
+		p.known[p.line.dest].open--
 	}
 	p.line = nil
 }
@@ -745,7 +767,7 @@ func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault)
 			fault = mail.ServFail
 		}
 	}
-	took = times(took, p.drifted(dns.Drift))
+	took = times(took, p.drifted(1, dns.Drift))
 	took = vt.Span(float64(took) * slow)
 	if patience := p.s.Dialogue.Timeouts.DNS; took > patience {
 		return patience, mail.Timeout
@@ -762,10 +784,10 @@ func (p *process) call(d mail.Destination) {
 	l.luck = p.drawLine(l, luckOfLine)
 	if p.downAt(d) != mail.NoFault {
 		l.lost = true
-	} else if most := p.s.Destinations[d].Cap; most > 0 && p.open[d] >= most {
+	} else if most := p.s.Destinations[d].Cap; most > 0 && p.known[d].open >= most {
 		l.capped = true
 	} else {
-		p.open[d]++
+		p.known[d].open++
 	}
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
@@ -782,7 +804,7 @@ func (p *process) route() {
 		l.hops += int(math.Floor(float64(v.Hops) * p.gone(v.At, v.Over)))
 	}
 	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) + p.s.Servers[p.number].ExtraRTT
-	l.rtt = vt.Span(min(float64(rtt)*p.drifted(times), 1e17))
+	l.rtt = vt.Span(min(float64(rtt)*p.drifted(1, times), 1e17))
 }
 
 // gone is the part of its way that a drift has gone by now.
@@ -797,9 +819,8 @@ func (t *twin) gone(at, over vt.Span) float64 {
 	return min(1, float64(done)/float64(over))
 }
 
-// drifted is what drifts have made of a time by now.
-func (t *twin) drifted(all []netmodel.Drift) float64 {
-	by := 1.0
+// drifted multiplies a factor by what drifts have made of a time by now.
+func (t *twin) drifted(by float64, all []netmodel.Drift) float64 {
 	for _, v := range all {
 		if part := t.gone(v.At, v.Over); part == 1 {
 			by *= v.Factor

@@ -55,11 +55,15 @@ type lane struct {
 	lookups     atomic.Uint32
 	connections atomic.Uint32
 	refused     atomic.Uint32 // by the cap
-	open        atomic.Int32
-	mostOpen    int32 // seen by the accept loop alone
+	*door
+}
 
-	judging sync.Mutex // around what follows
-	memory  netmodel.Memory
+// door is where a receiver meets a server, or all servers if it is shared.
+type door struct {
+	judging  sync.Mutex // around what follows
+	memory   netmodel.Memory
+	open     int // connections that count for the cap
+	mostOpen int
 }
 
 // firstSeen is a greylist's memory: when RCPT first named a recipient.
@@ -75,14 +79,18 @@ func Open(cfg Config) (*Sink, error) {
 	for d := range s.seen {
 		s.seen[d].at = map[mail.Recipient]time.Time{}
 	}
+	doors := make([]*door, len(cfg.Receivers))
 	for server := range cfg.Servers {
 		for d := range cfg.Receivers {
+			if doors[d] == nil || !cfg.Receivers[d].Shared {
+				doors[d] = &door{}
+			}
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				s.Close()
 				return nil, fmt.Errorf("receiver %s for server %d: %w", cfg.Receivers[d].Name, server, err)
 			}
-			lane := &lane{Listener: l, sink: s, server: mail.Server(server), dest: mail.Destination(d)}
+			lane := &lane{Listener: l, sink: s, server: mail.Server(server), dest: mail.Destination(d), door: doors[d]}
 			s.lanes = append(s.lanes, lane)
 			s.serve.Go(func() { s.receive(lane) })
 		}
@@ -111,13 +119,13 @@ func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destinati
 // Traffic is what a lane has seen.
 type Traffic struct {
 	Connections, Refused int // accepted by the listener; of these, turned away by the cap
-	MostOpen             int // connections at one time, without the refused ones
+	MostOpen             int // connections at one time, without the refused ones; of all servers where the receiver is shared
 }
 
 // Traffic between a server and a destination. Call it after Close.
 func (s *Sink) Traffic(server mail.Server, d mail.Destination) Traffic {
 	l := s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
-	return Traffic{int(l.connections.Load()), int(l.refused.Load()), int(l.mostOpen)}
+	return Traffic{int(l.connections.Load()), int(l.refused.Load()), l.mostOpen}
 }
 
 // pause sleeps for d, or until ctx is cancelled, and tells by how much it
@@ -139,8 +147,8 @@ func (s *Sink) pause(ctx context.Context, d time.Duration) time.Duration {
 // now is the virtual time.
 func (s *Sink) now() vt.Time { return vt.Time(float64(time.Since(s.began)) * s.cfg.Scale) }
 
-// judge asks the model with the receivers' memory of the server, which is
-// asked in the order of time.
+// judge asks the model with the receivers' memory, which is asked in the order
+// of time.
 func (l *lane) judge(ask func(world *netmodel.World, memory *netmodel.Memory, now vt.Time)) {
 	l.judging.Lock()
 	defer l.judging.Unlock()

@@ -23,25 +23,21 @@ func (l *lane) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	world := l.sink.cfg.World
-	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: world.Connect(l.server, l.dest, l.connections.Add(1)-1)}
-	var down mail.Fault
+	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: l.sink.cfg.World.Connect(l.server, l.dest, l.connections.Add(1)-1)}
 	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
-		down = world.Outage(m, l.server, l.dest, now)
-	})
-	limit := world.Cap(l.dest)
-	switch {
-	case down != mail.NoFault:
-		w.conn.Lose(mail.StageConnect, down)
-		w.unheard = true
-	case limit > 0 && int(l.open.Load()) >= limit:
-		w.refused = true
-		l.refused.Add(1)
-	default:
-		l.mostOpen = max(l.mostOpen, l.open.Add(1))
-	}
-	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
-		w.conn.Slow(world.Slowness(m, l.dest, now, int(l.open.Load())))
+		down, limit := world.Outage(m, l.server, l.dest, now), world.Cap(l.dest)
+		switch {
+		case down != mail.NoFault:
+			w.conn.Lose(mail.StageConnect, down)
+			w.unheard = true
+		case limit > 0 && l.open >= limit:
+			w.refused = true
+			l.refused.Add(1)
+		default:
+			l.open++
+			l.mostOpen = max(l.mostOpen, l.open)
+		}
+		w.conn.Slow(world.Slowness(m, l.dest, now, l.open))
 		world.Reroute(&w.conn, now)
 	})
 	l.sink.busy[l.server].Add(1)
@@ -175,7 +171,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 // offer has the receiver judge the message that MAIL begins. Whether the
 // destination is down was asked of a new connection when it came.
 func (w *wire) offer(world *netmodel.World, m *netmodel.Memory, now vt.Time, try mail.Try) {
-	w.msg.Slow(world.Slowness(m, w.lane.dest, now, int(w.lane.open.Load())))
+	w.msg.Slow(world.Slowness(m, w.lane.dest, now, w.lane.open))
 	kept := w.offered
 	w.offered = true
 	if kept {
@@ -243,7 +239,9 @@ func (w *wire) Close() error {
 		s := w.lane.sink
 		s.busy[w.lane.server].Add(-1)
 		if !w.refused && !w.unheard {
-			w.lane.open.Add(-1)
+			w.lane.judging.Lock()
+			w.lane.open--
+			w.lane.judging.Unlock()
 		}
 	}
 	return w.Conn.Close()
