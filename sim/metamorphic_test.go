@@ -296,6 +296,7 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 // list depends on no other's distance or load.
 func TestServersAreIndependent(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		notShared(s)
 		if len(s.Servers) == 1 {
 			s.Servers = append(s.Servers, netmodel.DefaultServer())
 			s.Servers[1].Name = "b2"
@@ -325,6 +326,7 @@ func TestServersAreIndependent(t *testing.T) {
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		notShared(s)
 		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
@@ -640,6 +642,13 @@ func noHabits(s *scenarios.Scenario) {
 	}
 	for i, d := range s.Destinations {
 		s.Destinations[i] = d.WithoutHabits()
+	}
+}
+
+// notShared has no receiver take servers together.
+func notShared(s *scenarios.Scenario) {
+	for i := range s.Destinations {
+		s.Destinations[i].Shared = false
 	}
 }
 
