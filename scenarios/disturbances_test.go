@@ -13,7 +13,7 @@ import (
 // docs/laws.md anew, and tune nothing that was tuned on the old halves without
 // saying so there.
 func TestSuiteIsFrozen(t *testing.T) {
-	const want = "b3026d5572b287a998fc3590e618012616ec634fa22244ebbb577d717159e66b"
+	const want = "24ed234dd0e32734a11b57bde53b2b28fbfc269fd3121b7e890440cbaedccd65"
 	if got := SuiteHash(); got != want {
 		t.Errorf("the suite is %s, want %s", got, want)
 	}
