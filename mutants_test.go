@@ -35,8 +35,8 @@ var checks = []struct {
 }
 
 var mutants = []mutant{
-	{"one resend too many", "engine/machine.go", "int(s.attempt.Try) >= m.limitFor(i)", "int(s.attempt.Try) > m.limitFor(i)"},
-	{"one resend too few", "engine/machine.go", "int(s.attempt.Try) >= m.limitFor(i)", "int(s.attempt.Try)+1 >= m.limitFor(i)"},
+	{"one resend too many", "engine/machine.go", "int(s.attempt.Try) >= m.limitFor(i, r)", "int(s.attempt.Try) > m.limitFor(i, r)"},
+	{"one resend too few", "engine/machine.go", "int(s.attempt.Try) >= m.limitFor(i, r)", "int(s.attempt.Try)+1 >= m.limitFor(i, r)"},
 	{"a bounce is resent", "engine/machine.go", `class == mail.Bounce && retry.Bounce == "fail"`, `class == mail.Bounce && retry.Bounce == "resend"`},
 	{"an ambiguous attempt is resent", "engine/machine.go", `class == mail.Ambiguous && retry.Ambiguous == "hold"`, `class == mail.Ambiguous && retry.Ambiguous == "resend"`},
 	{"a resend is lost now and then", "engine/machine.go", "	place := m.waiting.add(due,", "	if s.attempt.Rcpt%97 == 13 {\n\t\treturn mail.Pending\n\t}\n\tplace := m.waiting.add(due,"},
@@ -48,6 +48,10 @@ var mutants = []mutant{
 	{"the allocation is held against one more than C", "engine/limit.go", "first := m.available\n", "first := m.available + 1\n"},
 	{"a limit that is given back does not wait for its time", "engine/limit.go", "to != l.limit && l.stood >= r.Dwell", "to != l.limit"},
 	{"equality asks for the low limit", "engine/limit.go", "case x > above:", "case x >= above:"},
+	{"failures on the way count against the recipient", "engine/yield.go", "r.Stage >= mail.StageRCPT && ", ""},
+	{"nobody goes on being tried beyond the limit", "engine/yield.go", " || int(a.Rcpt)%m.cfg.Retry.Probe == 0", ""},
+	{"tries that nobody has come to yield nothing", "engine/yield.go", "float64(float64(r.Limit-limit-1) * left[seen])", "float64(float64(r.Limit-limit-1) * left[seen] * 0)"},
+	{"a flat yield is good enough to give up", "engine/yield.go", "float64(2*atMost(tail.delivered)*head.asked)", "float64(0.5*atMost(tail.delivered)*head.asked)"},
 	{"the age counts from the last try", "engine/machine.go", "		s.first = m.firsts[c.due.first]\n", "		s.first = m.interval.accounted\n"},
 	{"what comes back is forgotten", "engine/freeing.go", "		c.back = append(c.back, part{from: s.to - rest, to: s.to})\n", "		c.back = append(c.back, part{from: s.to - rest + 1, to: s.to})\n"},
 	{"a process that was told to go counts twice", "engine/freeing.go", "return m.allocated - m.leaving - m.available", "return m.allocated - m.available"},

@@ -6,8 +6,9 @@
 #   docs/reproduce.sh --update   take what was made; review the diff as code
 #
 # Not made here, as each takes longer than all of it: docs/results/mutants.txt,
-# the table that make mutants prints, and the scenario billion, whose figures
-# docs/performance.md has.
+# the table that make mutants prints, docs/studies/retries.csv, whose command
+# docs/retries.md has, and the scenario billion, whose figures docs/performance.md
+# has.
 #
 # Nothing in it depends on the machine but the last digits of floating-point
 # numbers on other processor families; digests of runs do not.

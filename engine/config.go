@@ -11,7 +11,7 @@ import (
 // Retry is the resend policy of a server ([0071]): how often, when, and how
 // the retry limit moves ([0072]-[0077]).
 type Retry struct {
-	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low: fixed stays; alloc by allocated processes ([0073]); dfr and dfr-fn by attempts per success ([0074]); both-a and both-fn by both ([0075]); stage and stage-fn by recipients remaining ([0076]); util and util-fn by utilization ([0077]); -fn is a function instead of two values" oneof:"fixed alloc dfr dfr-fn both-a both-fn stage stage-fn util util-fn"`
+	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low: fixed stays; alloc by allocated processes ([0073]); dfr and dfr-fn by attempts per success ([0074]); both-a and both-fn by both ([0075]); stage and stage-fn by recipients remaining ([0076]); util and util-fn by utilization ([0077]); -fn is a function instead of two values; yield, one limit for each destination, by what the later tries deliver (not in the patent application)" oneof:"fixed alloc dfr dfr-fn both-a both-fn stage stage-fn util util-fn yield"`
 	Limit         int       `toml:"limit" doc:"times a message is resent before giving up; 0 never resends; where the limit moves, the highest" range:"0..1000"`
 	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999"`
 	When          string    `toml:"when" doc:"when alloc and the stages look: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous"`
@@ -24,7 +24,11 @@ type Retry struct {
 	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server: with fewer remaining, its stage is a late one" range:"0..1"`
 	Inverse       bool      `toml:"inverse" doc:"the low limit early and the high one late: the tail often has processes to spare"`
 	Table         []Row     `toml:"table" doc:"rows of policy both-fn; the lowest limit of those that are reached is in force, limit if none is"`
+	TableFile     string    `toml:"table_file" doc:"CSV file with the columns allocated, dfr and limit instead of table; its path from the scenario's folder. A resolved scenario has the rows"`
 	MinAttempts   int       `toml:"min_attempts" doc:"attempts of an interval below which attempts per success say nothing and the limit stays" range:"1..1000000000"`
+	Loss          float64   `toml:"loss" doc:"share of what can be delivered that yield may lose at most" range:"0..0.5"`
+	Probe         int       `toml:"probe" doc:"with yield one recipient in so many, by its number, keeps the high limit, so that the later tries go on being seen" range:"2..1000000"`
+	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S what it has counted fades by S / memory"`
 	Dwell         int       `toml:"dwell" doc:"ends of intervals that must pass between two moves of the limit; 0 and 1 let it move at every one" range:"0..1000000"`
 	RestoreAfter  int       `toml:"restore_after" doc:"intervals in a row without need of the low limit after which the high one comes back, though nothing fell below its lower value; 0: never" range:"0..1000000"`
 	MaxAge        vt.Span   `toml:"max_age" doc:"give up, at a failure, a recipient whose resend would come later than this after its first try began; 0s: never"`
@@ -51,15 +55,18 @@ func DefaultRetry() Retry {
 		Low:          5,  // [0073]: "from ten to five"
 		When:         "interval",
 		Scope:        "server",
-		LoadAbove:    1,    // [0073]: C itself; [0077]: "over 100%"
-		LoadBelow:    0.8,  // [0073], [0077]: "80%"
-		DFRAbove:     7,    // [0074]: "seven"
-		DFRBelow:     4,    // [0074]: "four"
-		Late:         0.5,  // assumed
-		MinAttempts:  1000, // assumed: then 1/DFR is known to 0.03
-		Dwell:        1,    // assumed
-		RestoreAfter: 0,    // [0073], [0077]: to the letter, only below the second value
-		MaxAge:       0,    // [0071]: the number of resends alone
+		LoadAbove:    1,          // [0073]: C itself; [0077]: "over 100%"
+		LoadBelow:    0.8,        // [0073], [0077]: "80%"
+		DFRAbove:     7,          // [0074]: "seven"
+		DFRBelow:     4,          // [0074]: "four"
+		Late:         0.5,        // assumed
+		MinAttempts:  1000,       // assumed: then 1/DFR is known to 0.03
+		Loss:         0.005,      // assumed: half a point
+		Probe:        20,         // assumed: they cost a twentieth of what is saved
+		Memory:       7 * vt.Day, // assumed: longer than most schedules, so that all tries of a recipient are seen
+		Dwell:        1,          // assumed
+		RestoreAfter: 0,          // [0073], [0077]: to the letter, only below the second value
+		MaxAge:       0,          // [0071]: the number of resends alone
 		// RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours
 		Delays:        []vt.Span{30 * vt.Minute, 30 * vt.Minute, 2 * vt.Hour, 3 * vt.Hour},
 		GreylistDelay: 0,      // [0071]: failures are not told apart
@@ -77,7 +84,7 @@ func (r Retry) Idle(key string) bool {
 	case "limit":
 		return s.limit > 0
 	case "low":
-		return of("alloc", "dfr", "dfr-fn", "both-a", "stage", "stage-fn", "util", "util-fn")
+		return of("alloc", "dfr", "dfr-fn", "both-a", "stage", "stage-fn", "util", "util-fn", "yield")
 	case "when":
 		return of("alloc", "stage", "stage-fn")
 	case "scope":
@@ -96,10 +103,14 @@ func (r Retry) Idle(key string) bool {
 		return of("stage", "stage-fn")
 	case "table":
 		return of("both-fn")
+	case "table_file":
+		return true // its rows have become the table
 	case "min_attempts":
 		return of("dfr", "dfr-fn", "both-a", "both-fn")
+	case "loss", "probe", "memory":
+		return of("yield")
 	case "dwell":
-		return of("alloc", "dfr", "dfr-fn", "both-a", "both-fn", "util", "util-fn")
+		return of("alloc", "dfr", "dfr-fn", "both-a", "both-fn", "util", "util-fn", "yield")
 	case "restore_after":
 		return of("alloc", "dfr", "both-a", "util")
 	case "max_age":
@@ -112,7 +123,7 @@ func (r Retry) Idle(key string) bool {
 	return false
 }
 
-var policies = []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"}
+var policies = []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield"}
 
 // Validate reports every problem. What the policy or the schedule has no use
 // for may be left at its default or at zero; to set it is a mistake.
@@ -158,7 +169,11 @@ func (r Retry) checkIdle(l *conf.List) {
 	unused("late", r.Late != usual.Late && r.Late != 0)
 	unused("inverse", r.Inverse)
 	unused("table", len(r.Table) > 0)
+	l.Check(r.TableFile == "", "table_file", "got %q, want rows in table: no file is read here", r.TableFile)
 	unused("min_attempts", r.MinAttempts != usual.MinAttempts && r.MinAttempts != 0)
+	unused("loss", r.Loss != usual.Loss && r.Loss != 0)
+	unused("probe", r.Probe != usual.Probe && r.Probe != 0)
+	unused("memory", r.Memory != usual.Memory && r.Memory != 0)
 	unused("dwell", r.Dwell != usual.Dwell && r.Dwell != 0)
 	unused("restore_after", r.RestoreAfter != 0)
 	unused("max_age", r.MaxAge != 0)
@@ -195,7 +210,7 @@ func (r Retry) checkMoves(l *conf.List, limit int) {
 		l.Check(r.Late > 0 && r.Late <= 1, "late", "got %g, want more than 0, at most 1", r.Late)
 	}
 	if uses("table") {
-		l.Check(len(r.Table) > 0, "table", "got none, want at least one row for policy = \"both-fn\"")
+		l.Check(len(r.Table) > 0 || r.TableFile != "", "table", "got none, want at least one row for policy = \"both-fn\"")
 		for i, row := range r.Table {
 			key := conf.Index("table", i)
 			l.Check(row.Allocated >= 0 && row.Allocated <= 1000, key+".allocated", "got %g, want 0 to 1000", row.Allocated)
@@ -205,6 +220,11 @@ func (r Retry) checkMoves(l *conf.List, limit int) {
 	}
 	if uses("min_attempts") {
 		l.Check(r.MinAttempts >= 1 && r.MinAttempts <= 1e9, "min_attempts", "got %d, want 1 to 1000000000", r.MinAttempts)
+	}
+	if uses("loss") {
+		l.Check(r.Loss > 0 && r.Loss <= 0.5, "loss", "got %g, want more than 0, at most 0.5", r.Loss)
+		l.Check(r.Probe >= 2 && r.Probe <= 1e6, "probe", "got %d, want 2 to 1000000", r.Probe)
+		l.Check(r.Memory >= vt.Second && r.Memory <= 3650*vt.Day, "memory", "got %s, want 1s to 3650d", r.Memory)
 	}
 	if uses("dwell") {
 		l.Check(r.Dwell >= 0 && r.Dwell <= 1e6, "dwell", "got %d, want 0 to 1000000", r.Dwell)

@@ -30,7 +30,7 @@ func TestRetryValidateMessages(t *testing.T) {
 		change func(*engine.Retry)
 		want   string
 	}{
-		{func(r *engine.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of fixed, alloc, dfr, dfr-fn, both-a, both-fn, stage, stage-fn, util, util-fn`},
+		{func(r *engine.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of fixed, alloc, dfr, dfr-fn, both-a, both-fn, stage, stage-fn, util, util-fn, yield`},
 		{func(r *engine.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
 		{func(r *engine.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
 		{func(r *engine.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
@@ -42,6 +42,10 @@ func TestRetryValidateMessages(t *testing.T) {
 		{func(r *engine.Retry) { r.Policy = "both-fn" }, `table: got none, want at least one row for policy = "both-fn"`},
 		{func(r *engine.Retry) { r.Policy, r.Table = "both-fn", []engine.Row{{Limit: 11}} }, `table[0].limit: got 11, want 0 to limit = 10`},
 		{func(r *engine.Retry) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
+		{func(r *engine.Retry) { r.Policy, r.Loss = "yield", 0 }, `loss: got 0, want more than 0, at most 0.5`},
+		{func(r *engine.Retry) { r.Policy, r.Probe = "yield", 1 }, `probe: got 1, want 2 to 1000000`},
+		{func(r *engine.Retry) { r.Policy, r.Memory = "yield", 0 }, `memory: got 0s, want 1s to 3650d`},
+		{func(r *engine.Retry) { r.Probe = 10 }, `probe: got a value, want none: policy = "fixed" has no use for it`},
 		{func(r *engine.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 }, `restore_after: got a value, want none: policy = "util-fn" has no use for it`},
 		{func(r *engine.Retry) { r.Schedule = "exim" }, `schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, gmail, yahoo`},
 		{func(r *engine.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} }, `delays: got a value, want none: schedule = "mox" has no use for it`},
@@ -74,7 +78,7 @@ func TestRetryValidateMessages(t *testing.T) {
 // A policy with its own parameters is valid as it stands, but for the one that
 // needs a table; so is every schedule, under every policy.
 func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
-	for _, policy := range []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"} {
+	for _, policy := range []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield"} {
 		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
 			r := engine.DefaultRetry()
 			r.Policy, r.Schedule = policy, schedule

@@ -67,7 +67,7 @@ func (m *Machine) endInterval(now vt.Time) {
 	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now, target: sample.TargetRate}
 	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
 		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining})
-	m.moveLimits(i.attempts, i.delivered, sample.Allocated/d.Previous)
+	m.moveLimits(sample.Span, i.attempts, i.delivered, sample.Allocated/d.Previous)
 	m.freeExcess()
 }
 

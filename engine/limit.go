@@ -4,21 +4,23 @@ import (
 	"math"
 
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 )
 
 // How the retry limit moves ([0072]-[0077]). A limit stands between Low and
 // Limit and is asked about at every failure, so a lowered one ends recipients
 // one by one, each at its next failure, and a raised one brings nobody back.
-// It belongs to the server, to each MTA process, or to each campaign, as the
-// policy looks at one of these.
+// It belongs to the server, to each MTA process, to each campaign or to each
+// destination, as the policy looks at one of these.
 
 // scope is who has a limit.
 type scope uint8
 
 const (
-	ofServer   scope = iota
-	ofSlot           // dfr and dfr-fn of an MTA process
-	ofCampaign       // stage and stage-fn
+	ofServer      scope = iota
+	ofSlot              // dfr and dfr-fn of an MTA process
+	ofCampaign          // stage and stage-fn
+	ofDestination       // yield
 )
 
 // moves is what the policy says, in the terms of the machine.
@@ -37,6 +39,8 @@ func movesOf(r *Retry) moves {
 		}
 	case "stage", "stage-fn":
 		m.scope = ofCampaign
+	case "yield":
+		m.scope = ofDestination
 	}
 	m.continuous = !r.Idle("when") && r.When == "continuous"
 	return m
@@ -175,7 +179,7 @@ func (r *Retry) stage(remaining, total uint64) int {
 
 // limitFor is the limit in force for a failure on a slot; a policy that looks
 // continuously looks now.
-func (m *Machine) limitFor(i mail.Slot) int {
+func (m *Machine) limitFor(i mail.Slot, r mail.Reply) int {
 	if m.moves.fixed {
 		return m.cfg.Retry.Limit
 	}
@@ -188,6 +192,8 @@ func (m *Machine) limitFor(i mail.Slot) int {
 			c.limit = m.cfg.Retry.stage(c.left, c.total)
 		}
 		return c.limit
+	case ofDestination:
+		return m.yieldLimit(&m.slots[i].attempt, r)
 	}
 	if m.moves.continuous {
 		m.limit.look(&m.cfg.Retry, load{allocated: m.pressure()})
@@ -205,20 +211,22 @@ func (m *Machine) pressure() float64 {
 	return float64(m.allocated) / float64(first)
 }
 
-// countFor adds an attempt to the account of the process that made it, where
-// each goes by its own.
-func (m *Machine) countFor(i mail.Slot, s mail.Status) {
-	if m.moves.scope != ofSlot {
-		return
-	}
-	m.slotLimits[i].attempts++
-	if s == mail.Done {
-		m.slotLimits[i].delivered++
+// countFor adds an attempt to the account of the process that made it, or of
+// its destination, where each goes by its own.
+func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
+	switch m.moves.scope {
+	case ofSlot:
+		m.slotLimits[i].attempts++
+		if s == mail.Done {
+			m.slotLimits[i].delivered++
+		}
+	case ofDestination:
+		m.countYield(&m.slots[i].attempt, r)
 	}
 }
 
 // moveLimits takes the end of an interval, when C is the new one already.
-func (m *Machine) moveLimits(attempts, delivered uint64, utilization float64) {
+func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilization float64) {
 	r := &m.cfg.Retry
 	switch {
 	case m.moves.fixed:
@@ -227,6 +235,8 @@ func (m *Machine) moveLimits(attempts, delivered uint64, utilization float64) {
 			c := &m.campaigns[i]
 			c.limit = r.stage(c.left, c.total)
 		}
+	case m.moves.scope == ofDestination:
+		m.followYields(span)
 	case m.moves.scope == ofSlot:
 		for i := range m.slotLimits {
 			l := &m.slotLimits[i]
@@ -272,6 +282,10 @@ func (m *Machine) limitInForce() int {
 			default:
 				limit = min(limit, c.limit)
 			}
+		}
+	case ofDestination:
+		for i := range m.tallies {
+			limit = min(limit, m.tallies[i].limit)
 		}
 	default:
 		limit = m.limit.limit

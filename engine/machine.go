@@ -83,6 +83,7 @@ type Machine struct {
 	moves      moves
 	limit      limiter
 	slotLimits []limiter // where each process has its own
+	tallies    []tallies // where each destination has its own
 
 	frees   bool        // processes beyond C
 	tenures []tenure    // of slots, where frees
@@ -211,7 +212,7 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 		m.left--
 		m.campaigns[s.campaign].left--
 	}
-	m.countFor(c.Slot, status)
+	m.countFor(c.Slot, c.Reply, status)
 	m.obs.Ended(now, s.attempt, c.Reply, status)
 	if m.frees {
 		if status == mail.Done {
@@ -234,7 +235,7 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 		return mail.Held
 	case class == mail.Bounce && retry.Bounce == "fail":
 		return mail.Failed
-	case int(s.attempt.Try) >= m.limitFor(i):
+	case int(s.attempt.Try) >= m.limitFor(i, r):
 		return mail.Failed
 	}
 	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)

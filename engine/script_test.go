@@ -271,10 +271,15 @@ func (s *stage) moving(r *engine.Retry, args map[string]string, number func(stri
 	float(&r.DFRAbove, "dfr_above")
 	float(&r.DFRBelow, "dfr_below")
 	float(&r.Late, "late")
+	float(&r.Loss, "loss")
 	r.Low, r.Processes = number("low", r.Low), number("processes", r.Processes)
 	r.MinAttempts, r.Dwell = number("min_attempts", r.MinAttempts), number("dwell", r.Dwell)
 	r.RestoreAfter = number("restore_after", r.RestoreAfter)
+	r.Probe = number("probe", r.Probe)
 	r.Inverse = args["inverse"] == "true"
+	if t, ok := args["memory"]; ok {
+		r.Memory = s.span(t)
+	}
 	if t, ok := args["max_age"]; ok {
 		r.MaxAge = s.span(t)
 	}

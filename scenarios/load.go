@@ -52,6 +52,11 @@ func DefaultCampaign() Campaign {
 // type Problems and holds everything that is wrong, not only the first thing;
 // after a syntax error nothing else is looked at.
 func Load(name string, src []byte, set []string) (*Scenario, error) {
+	return LoadWith(name, src, set, nil)
+}
+
+// LoadWith reads a scenario that may name files.
+func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, error) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	root, faults := parse(src, "")
 	if faults != nil {
@@ -62,8 +67,13 @@ func Load(name string, src []byte, set []string) (*Scenario, error) {
 		return nil, report(name, src, other)
 	}
 
+	inFile := root.includeTable(files)
 	s := Default()
 	b := newBinder()
+	for _, f := range inFile {
+		b.mention("retry.table")
+		faults = append(faults, f)
+	}
 	b.table(root, reflect.ValueOf(&s).Elem(), "")
 	faults = append(faults, b.faults...)
 	for _, err := range s.Validate() {

@@ -21,6 +21,7 @@ func TestPoliciesAreResolvedWithTheirOwnKeys(t *testing.T) {
 		{"retry.policy=dfr-fn\nretry.low=4", []string{"policy", "limit", "low", "scope", "dfr_above", "dfr_below", "min_attempts", "dwell", "delays", "bounce", "ambiguous"}},
 		{"retry.policy=both-fn\nretry.table=[{allocated = 0.9, dfr = 4.0, limit = 7}]", []string{"policy", "limit", "min_attempts", "dwell", "delays", "bounce", "ambiguous", "allocated", "dfr", "limit"}},
 		{"retry.policy=stage\nretry.inverse=true", []string{"policy", "limit", "low", "when", "late", "inverse", "delays", "bounce", "ambiguous"}},
+		{"retry.policy=yield\nretry.loss=0.01", []string{"policy", "limit", "low", "loss", "probe", "memory", "dwell", "delays", "bounce", "ambiguous"}},
 		{"retry.schedule=mox\nretry.max_age=2d", []string{"policy", "max_age", "schedule", "bounce", "ambiguous"}},
 		{"retry.schedule=gmail\nretry.greylist_delay=5m", []string{"policy", "limit", "schedule", "greylist_delay", "bounce", "ambiguous"}},
 		{"freeing.policy=continuous", []string{"policy", "limit", "delays", "bounce", "ambiguous", "policy", "victim", "shorten"}},

@@ -38,6 +38,7 @@ func TestResumeAnywhere(t *testing.T) {
 		{name: "greylist", set: append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
 		{name: "dead-addresses", set: append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
 		{name: "dead-addresses", set: append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval", "freeing.victim=most-complete", "freeing.shorten=1")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=yield", "retry.low=1", "retry.loss=0.2", "retry.memory=1h", "freeing.policy=at-interval", "freeing.victim=most-complete")},
 	}
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})

@@ -509,6 +509,11 @@ func TestClassSplit(t *testing.T) {
 		for i := range s.Destinations {
 			s.Destinations[i].Cap = 0
 		}
+		if s.Retry.Policy == "yield" { // each class has a limit of its own
+			fixed := scenarios.Default().Retry
+			fixed.Limit, fixed.Delays = s.Retry.Limit, s.Retry.Delays
+			s.Retry = fixed
+		}
 		which := d.IntN(len(s.Destinations))
 		split := clone(s)
 		split.Destinations[which].Share /= 2

@@ -88,7 +88,7 @@ type dice struct{ *rand.Rand }
 // features that a scenario has or has not.
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
-	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing,
+	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing, yielding,
 	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
@@ -107,6 +107,7 @@ func (d *dice) features() (f features) {
 	for _, on := range []*bool{&f.retargeted, &f.misled, &f.lookupDrift, &f.pathDrift, &f.cutOff, &f.shared} {
 		*on = d.IntN(4) == 0
 	}
+	f.yielding = d.IntN(8) == 0
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
@@ -133,6 +134,9 @@ func (d *dice) scenario() *scenarios.Scenario {
 	s.Servers = d.servers(f)
 	s.Destinations = d.destinations(f)
 	s.Campaigns = d.campaigns(f)
+	if f.yielding {
+		d.yielding(&s)
+	}
 	if s.Horizon = longDay(&s); f.shortDay {
 		// Mostly in the middle of things; sometimes with the end of an interval.
 		s.Horizon = pick(d, vt.Millisecond, 20*vt.Millisecond, vt.Second) * vt.Span(d.between(1, 2000))
@@ -236,7 +240,7 @@ func (d *dice) retry(f features, r *engine.Retry) {
 // moving makes the retry limit move.
 func (d *dice) moving(r *engine.Retry) {
 	limit := r.Spelled().Limit
-	r.Policy = pick(d, "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn")
+	r.Policy = pick(d, "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield")
 	set := func(key string, value func()) {
 		if !r.Idle(key) {
 			value()
@@ -253,6 +257,9 @@ func (d *dice) moving(r *engine.Retry) {
 	set("late", func() { r.Late = pick(d, 0.5, 0.25, 0.9) })
 	set("inverse", func() { r.Inverse = d.coin() })
 	set("min_attempts", func() { r.MinAttempts = pick(d, 1, 5, 30) })
+	set("loss", func() { r.Loss = pick(d, 0.5, 0.5, 0.2, 0.005) })
+	set("probe", func() { r.Probe = pick(d, 2, 3, 20) })
+	set("memory", func() { r.Memory = pick(d, vt.Second, 10*vt.Minute, 7*vt.Day) })
 	set("dwell", func() { r.Dwell = pick(d, 0, 1, 2, 5) })
 	set("restore_after", func() { r.RestoreAfter = pick(d, 0, 1, 2, 4) })
 	set("table", func() {
@@ -260,6 +267,25 @@ func (d *dice) moving(r *engine.Retry) {
 			r.Table = append(r.Table, engine.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2), Limit: d.IntN(limit + 1)})
 		}
 	})
+}
+
+// yielding lets policy yield learn something: from many resends, soon, many of
+// them in vain.
+func (d *dice) yielding(s *scenarios.Scenario) {
+	r := scenarios.Default().Retry
+	r.Policy, r.Limit, r.Low = "yield", d.between(3, 8), d.IntN(2)
+	r.Bounce, r.Delays = s.Retry.Bounce, []vt.Span{pick(d, vt.Millisecond, 100*vt.Millisecond, vt.Second)}
+	r.Loss, r.Probe, r.Memory, r.Dwell = pick(d, 0.5, 0.2), pick(d, 2, 5, 20), pick(d, 10*vt.Second, 7*vt.Day), d.IntN(3)
+	s.Retry = r
+	s.Governor.Interval = pick(d, vt.Second, 5*vt.Second)
+	for i := range s.Destinations {
+		if d.IntN(4) > 0 {
+			s.Destinations[i].Dead = []netmodel.Dead{{Share: 0.3 + 0.3*d.Float64(), At: "rcpt", Reply: pick(d, 450, 450, 550)}}
+		}
+	}
+	for i := range s.Campaigns {
+		s.Campaigns[i].Recipients = d.between(200, 600)
+	}
 }
 
 func (d *dice) freeing(f features, v *engine.Freeing) {

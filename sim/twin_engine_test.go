@@ -151,7 +151,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"freed, continuous, ahead-of-schedule", "freed, continuous, lowest-priority", "freed, continuous, most-complete", "freed, continuous, newest",
 		"recipients handed back",
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
-		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
+		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn", "a lower limit by yield",
 		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift", "a server is cut off",
 		"C rises", "C falls", "more allocated than available",
 	} {

@@ -1,11 +1,13 @@
 package sim_test
 
 import (
+	"maps"
 	"math"
 	"math/big"
 	"slices"
 
 	"flyball/engine"
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
@@ -221,10 +223,117 @@ func (v *twinServer) stageLimit(j *job) int {
 	return r.Low + int(math.Floor(float64(float64(high-r.Low)*s)+0.5))
 }
 
+// answers are all that a destination has said to one try, worn by time.
+type answers struct{ all, later, yes float64 }
+
+// prospects is what the twin thinks of the tries to a destination.
+type prospects struct {
+	patience
+	by []answers // by try
+}
+
+func (v *twinServer) prospectsOf(d mail.Destination) *prospects {
+	if v.prospects[d] == nil {
+		v.prospects[d] = &prospects{*newPatience(v.s.Retry), make([]answers, v.plan.limit+1)}
+	}
+	return v.prospects[d]
+}
+
+// personal reports whether a reply is about the recipient.
+func personal(r mail.Reply) bool {
+	return r.Code != 0 && r.Code != 421 && r.Stage >= mail.StageRCPT
+}
+
+func (v *twinServer) hear(r *recipient, reply mail.Reply) {
+	if v.s.Retry.Policy != "yield" || !personal(reply) {
+		return
+	}
+	a := &v.prospectsOf(r.dest).by[r.try]
+	a.all++
+	if reply.Code < 400 {
+		a.yes++
+	} else if reply.Code < 500 || v.s.Retry.Bounce == "resend" {
+		a.later++
+	}
+}
+
+// come is the share of recipients that comes to each try that anybody came to,
+// and to the one after.
+func (q *prospects) come() []float64 {
+	shares := []float64{1}
+	for k := 0; k < len(q.by) && q.by[k].all >= 1; k++ {
+		shares = append(shares, shares[k]*(q.by[k].later/q.by[k].all))
+	}
+	return shares
+}
+
+// reconsiderYields moves the limits of all destinations.
+func (v *twinServer) reconsiderYields(r row) {
+	all := slices.Sorted(maps.Keys(v.prospects))
+	var good, asked float64
+	for _, d := range all {
+		q := v.prospects[d]
+		var g float64
+		shares := q.come()
+		for k := range len(shares) - 1 {
+			g += shares[k] * (q.by[k].yes / q.by[k].all)
+		}
+		good += q.by[0].all * g
+		asked += q.by[0].all
+	}
+	for _, d := range all {
+		q := v.prospects[d]
+		to := v.plan.limit
+		for limit := v.plan.limit - 1; limit >= v.s.Retry.Low; limit-- {
+			if q.bearable(limit, v.plan.limit, v.s.Retry.Loss*(good/asked)) {
+				to = limit
+			}
+		}
+		v.moveTo(&q.patience, to)
+		for k := range q.by {
+			worn := math.Max(0, 1-float64(v.s.Governor.Interval)/float64(v.s.Retry.Memory))
+			q.by[k] = answers{q.by[k].all * worn, q.by[k].later * worn, q.by[k].yes * worn}
+		}
+	}
+}
+
+// bearable reports whether a limit loses little, and what yields less.
+func (q *prospects) bearable(limit, high int, loss float64) bool {
+	shares := q.come()
+	last := len(shares) - 2
+	if limit >= last {
+		return false
+	}
+	var n, m, y, v, u, headN, headM float64
+	for k := 0; k <= last; k++ {
+		a := q.by[k]
+		if k <= limit {
+			headN, headM = headN+a.yes, headM+a.all
+			continue
+		}
+		w := shares[k]
+		if k == last {
+			w += float64(high-last) * shares[k+1]
+		}
+		w /= a.all
+		n, m, y, v, u = n+a.yes, m+a.all, y+w*a.yes, v+w*w*a.yes, u+w*a.all
+	}
+	above := 2 + 2*math.Sqrt(n+1)
+	if y+above*math.Sqrt((v+u/m*(u/m))/(n+1)) > loss {
+		return false
+	}
+	return n+headN == 0 || 2*(n+above)/m < (headN+2-2*math.Sqrt(headN+1))/headM
+}
+
 // retryLimit is R for a failure of the process, now.
-func (p *process) retryLimit() int {
+func (p *process) retryLimit(r *recipient, reply mail.Reply) int {
 	v := p.twinServer
 	switch {
+	case p.s.Retry.Policy == "yield":
+		if !personal(reply) || int(r.number)%p.s.Retry.Probe == 0 {
+			return p.plan.limit
+		}
+		return p.prospectsOf(r.dest).limit
 	case p.s.Retry.Policy == "fixed":
 		return p.plan.limit
 	case p.stages() && p.always():
@@ -257,6 +366,10 @@ func (v *twinServer) shownLimit() int {
 		for _, l := range v.ofSlot {
 			shown = append(shown, l.limit)
 		}
+	case v.s.Retry.Policy == "yield":
+		for _, q := range v.prospects {
+			shown = append(shown, q.limit)
+		}
 	default:
 		return v.limit.limit
 	}
@@ -266,6 +379,10 @@ func (v *twinServer) shownLimit() int {
 // reconsider moves the limits at the end of an interval.
 func (v *twinServer) reconsider(r row) {
 	if v.s.Retry.Policy == "fixed" {
+		return
+	}
+	if v.s.Retry.Policy == "yield" {
+		v.reconsiderYields(r)
 		return
 	}
 	for _, j := range v.jobs {

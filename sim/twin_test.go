@@ -82,7 +82,7 @@ func runTwin(s *scenarios.Scenario) account {
 	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}, skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0), waiting: map[vt.Time][]resend{},
-			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
+			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{}, prospects: map[mail.Destination]*prospects{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
 		for d, dest := range s.Destinations {
 			if dest.Shared && i > 0 { // it takes all servers for one
@@ -218,6 +218,7 @@ type twinServer struct {
 	plan        plan
 	limit       *patience
 	ofSlot      map[mail.Slot]*patience
+	prospects   map[mail.Destination]*prospects
 	allocations int
 }
 
@@ -710,13 +711,14 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		status = mail.Held
 	case reply.Code >= 500 && retry.Bounce == "fail":
 		status = mail.Failed
-	case int(r.try) >= p.retryLimit():
+	case int(r.try) >= p.retryLimit(r, reply):
 		status = mail.Failed
 	case p.plan.age > 0 && p.now.Add(wait) > r.first.Add(p.plan.age):
 		status = mail.Failed
 	}
 	p.twinServer.attempts++
 	p.ofSlot[p.slot].tell(status == mail.Done)
+	p.hear(r, reply)
 	p.Ended = append(p.Ended, ended{p.now, p.number, p.slot, r.number, r.try, r.dest, conn, reply, status})
 	if status != mail.Pending {
 		p.final++

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,11 +40,36 @@ func (a *app) load(s *source) (*scenarios.Scenario, []byte, error) {
 	if s.seed != "" {
 		sets = append(sets[:len(sets):len(sets)], "seed="+s.seed)
 	}
-	scenario, err := scenarios.Load(name, text, sets)
+	scenario, err := scenarios.LoadWith(name, text, sets, filesBeside(s.arg))
 	if err != nil {
 		return nil, nil, exit{exitInvalid, err}
 	}
 	return scenario, text, nil
+}
+
+// filesBeside reads files by their paths from the folder of a scenario; of a
+// built-in one, or one from standard input, from the working folder.
+func filesBeside(arg string) scenarios.Files {
+	folder := "."
+	if _, builtin := scenarios.Builtin(arg); arg != "-" && !builtin {
+		folder = filepath.Dir(arg)
+	}
+	return func(name string) ([]byte, error) {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(folder, path)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
+		if err == nil && len(text) > scenarios.MaxSize {
+			err = fmt.Errorf("%s: got more than %d bytes (1 MiB)", path, scenarios.MaxSize)
+		}
+		return text, err
+	}
 }
 
 // read finds the text of a scenario and the name that its problems carry.
