@@ -238,7 +238,7 @@ func manyDestinations(n int) string {
 func TestBuiltins(t *testing.T) {
 	names := Names()
 	for _, want := range []string{"quickstart", "patent-table1", "patent-200k", "patent-as-printed", "runaway", "slow-dns",
-		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances"} {
+		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances", "providers", "opt-in", "mixed-mail"} {
 		if _, ok := Builtin(want); !ok {
 			t.Errorf("there is no %s", want)
 		}
