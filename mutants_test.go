@@ -48,6 +48,7 @@ var mutants = []mutant{
 	{"the allocation is held against one more than C", "engine/limit.go", "first := m.available\n", "first := m.available + 1\n"},
 	{"a limit that is given back does not wait for its time", "engine/limit.go", "to != l.limit && l.stood >= r.Dwell", "to != l.limit"},
 	{"equality asks for the low limit", "engine/limit.go", "case x > above:", "case x >= above:"},
+	{"every destination takes as many messages over a connection", "engine/machine.go", "int(d) < len(c.Offers) && c.Offers[d] > 0", "int(d) < 0"},
 	{"failures on the way count against the recipient", "engine/yield.go", "r.Stage >= mail.StageRCPT && ", ""},
 	{"nobody goes on being tried beyond the limit", "engine/yield.go", " || int(a.Rcpt)%m.cfg.Retry.Probe == 0", ""},
 	{"tries that nobody has come to yield nothing", "engine/yield.go", "float64(float64(r.Limit-limit-1) * left[seen])", "float64(float64(r.Limit-limit-1) * left[seen] * 0)"},

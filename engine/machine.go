@@ -53,8 +53,16 @@ type Config struct {
 	Retry    Retry
 	Freeing  Freeing
 	Messages int                   // per connection
+	Offers   []int                 // the same for a destination that takes another number; 0 or beyond the end: Messages
 	Interval vt.Span               // S, between decisions of the governor
 	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
+}
+
+func (c *Config) messagesTo(d mail.Destination) int {
+	if int(d) < len(c.Offers) && c.Offers[d] > 0 {
+		return c.Offers[d]
+	}
+	return c.Messages
 }
 
 // Machine is the delivery machine of one server.
@@ -285,7 +293,7 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
-	if s.open && s.attempt.Dest == dest && int(s.sent) < m.cfg.Messages {
+	if s.open && s.attempt.Dest == dest && int(s.sent) < m.cfg.messagesTo(dest) {
 		conn = mail.Reused
 		if s.reset {
 			conn = mail.Reset

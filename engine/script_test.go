@@ -24,6 +24,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 // with the time in front: the observer's calls, then the actions.
 //
 //	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
+//	        offers=0,2                               messages per connection of single destinations
 //	        bounce=fail ambiguous=hold list=aab      a new machine at time 0; each recipient's destination,
 //	                                                 or list=20 for so many recipients at one destination
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
@@ -226,7 +227,15 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
-	s.m = engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
+	var offers []int
+	if t, ok := args["offers"]; ok {
+		for _, n := range strings.Split(t, ",") {
+			number, err := strconv.Atoi(n)
+			s.must(err)
+			offers = append(offers, number)
+		}
+	}
+	s.m = engine.New(engine.Config{Offers: offers, Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
 		Target: s.targets(args["targets"])}, &list, s, s)
 }
 

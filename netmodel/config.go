@@ -72,6 +72,7 @@ type Destination struct {
 	Dot      Dist     `toml:"dot" doc:"receiver's delay before its reply to the final dot"`
 	Shared   bool     `toml:"shared" doc:"all servers are one to it: what it remembers of a server (cap, bucket, throttle, reputation, tarpit, knee, whitelist) it remembers of all together"`
 	Cap      int      `toml:"cap" doc:"open connections that it allows each server; one more is greeted with 421; 0: no cap" range:"0..1000000"`
+	Messages int      `toml:"messages_per_connection" doc:"messages that a server offers it over one connection; not given: those of dialogue" range:"1..1000000"`
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn anew for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)"`
@@ -236,6 +237,7 @@ func (d Destination) validate() []error {
 	}{{"rtt", d.RTT}, {"banner", d.Banner}, {"rcpt", d.RCPT}, {"dot", d.Dot}, {"greylist.delay", d.Greylist.Delay}} {
 		l.Within(v.key, v.dist.Validate())
 	}
+	l.Check(d.Messages >= 0 && d.Messages <= 1e6, "messages_per_connection", "got %d, want 1 to 1000000", d.Messages)
 	var dead float64
 	for _, v := range d.Dead {
 		dead += v.Share

@@ -118,6 +118,8 @@ func (d Destination) Idle(key string) bool {
 	switch key {
 	case "shared":
 		return !d.Shared
+	case "messages_per_connection":
+		return d.Messages == 0
 	case "recent":
 		return !d.Throttle.on() && !d.Tarpit.on()
 	case "bucket":

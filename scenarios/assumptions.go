@@ -139,6 +139,7 @@ var origins = []origin{
 	{"destination[].rcpt", Assumed, "not calibrated"},
 	{"destination[].dot", Assumed, "not calibrated"},
 	{"destination[].cap", Assumed, "no cap"},
+	{"destination[].messages_per_connection", Derived, "as dialogue.messages_per_connection"},
 	{"destination[].greylist.share", Assumed, "no greylisting"},
 	{"destination[].greylist.delay", Derived, "Postgrey default 300 s; RFC 6647"},
 	{"destination[].greylist.whitelist_after", ByAuthor, ""},

@@ -27,7 +27,14 @@ func (s *Scenario) HasHabits() bool {
 
 // Engine is what the delivery machine of one server needs to know.
 func (s *Scenario) Engine(server mail.Server) engine.Config {
-	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
+	var offers []int
+	for i, d := range s.Destinations {
+		if d.Messages > 0 {
+			offers = append(offers, make([]int, i+1-len(offers))...)
+			offers[i] = d.Messages
+		}
+	}
+	return engine.Config{Server: server, Offers: offers, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
 }
 
 // Recipients is the length of all synthetic lists together.

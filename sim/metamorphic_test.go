@@ -507,7 +507,7 @@ func TestClassSplit(t *testing.T) {
 		noConnectionLuck(s)
 		s.Dialogue.Messages = 1
 		for i := range s.Destinations {
-			s.Destinations[i].Cap = 0
+			s.Destinations[i].Cap, s.Destinations[i].Messages = 0, 0
 		}
 		if s.Retry.Policy == "yield" { // each class has a limit of its own
 			fixed := scenarios.Default().Retry
@@ -681,7 +681,7 @@ func noInteraction(s *scenarios.Scenario) {
 		s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
 	}
 	for i := range s.Destinations {
-		s.Destinations[i].Cap, s.Destinations[i].Greylist.Share = 0, 0
+		s.Destinations[i].Cap, s.Destinations[i].Greylist.Share, s.Destinations[i].Messages = 0, 0, 0
 	}
 	s.Horizon = longDay(s)
 }

@@ -377,6 +377,9 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 		v.Share = pick(d, 1, 1, 3, 0.1)
 		v.RTT, v.Banner, v.RCPT, v.Dot = d.time(f, 50), d.time(f, 30), d.time(f, 10), d.time(f, 400)
 		v.Shared = f.shared && d.coin()
+		if f.reuse && d.coin() {
+			v.Messages = pick(d, 1, 2, 5, 1000)
+		}
 		if f.caps && d.coin() {
 			v.Cap = d.between(1, 12)
 		}

@@ -104,6 +104,11 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Governor.Allocated = "average" })
 	with(func(c *scenarios.Scenario) { c.Dialogue.Timeouts = plain.Dialogue.Timeouts })
 	with(func(c *scenarios.Scenario) { c.Dialogue.Messages = 1 })
+	with(func(c *scenarios.Scenario) {
+		for i := range c.Destinations {
+			c.Destinations[i].Messages = 0
+		}
+	})
 	with(func(c *scenarios.Scenario) { c.Dialogue.Pipelining = false })
 	with(func(c *scenarios.Scenario) { c.Dialogue.StartTLS = false })
 	with(func(c *scenarios.Scenario) { c.Network.Hops = netmodel.Hops{Mean: 1, Min: 1, Max: 1} })

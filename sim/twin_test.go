@@ -574,7 +574,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	slow := p.slowness()
 	switch {
 	case p.line == nil:
-	case p.line.dest != r.dest || p.line.offered == p.s.Dialogue.Messages:
+	case p.line.dest != r.dest || p.line.offered == p.offers(r.dest):
 		p.hangUp()
 	case p.line.refused:
 		conn = mail.Reset
@@ -603,6 +603,14 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		p.known[r.dest].letIn(p.now, p.s.Destinations[r.dest].Greylist)
 	}
 	return conn, reply
+}
+
+// offers is how many messages a connection to a destination may carry.
+func (p *process) offers(d mail.Destination) int {
+	if n := p.s.Destinations[d].Messages; n > 0 {
+		return n
+	}
+	return p.s.Dialogue.Messages
 }
 
 // connect looks the destination up, connects and greets. Ordinals are given,
