@@ -46,10 +46,15 @@ func (m *Machine) account(now vt.Time) {
 	}
 	span := now.Sub(m.interval.accounted)
 	m.interval.slotTime.add(m.allocated, span)
-	m.interval.draining = m.interval.draining || (span > 0 && m.allocated < m.available)
+	if span > 0 && m.allocated < m.available && (m.rooms == nil || m.rooms.parked == 0) {
+		m.interval.draining = true
+	}
 	m.interval.accounted = now
 	if m.waiting.next < now { // only where the shell wakes us late
 		m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
+	}
+	if m.revival < now {
+		m.revive(now)
 	}
 }
 
@@ -61,12 +66,14 @@ func (m *Machine) endInterval(now vt.Time) {
 	i := m.interval
 	sample := i.sample(now)
 	sample.TargetRate = m.cfg.targetAt(now)
+	destinations := m.measureDestinations(now)
 	d := m.gov.Decide(sample)
 	m.available = governor.Published(d.Available)
 	missed := now.Sub(i.next) / m.cfg.Interval
 	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now, target: sample.TargetRate}
 	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
-		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining})
+		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Destinations: destinations})
+	m.decideDestinations(sample.Span, destinations)
 	m.moveLimits(sample.Span, i.attempts, i.delivered, sample.Allocated/d.Previous)
 	m.freeExcess()
 }
@@ -80,11 +87,12 @@ func (m *Machine) Finish(now vt.Time) {
 		return
 	}
 	sample := i.sample(now)
+	destinations := m.measureDestinations(now)
 	c := m.gov.Available()
 	d := governor.Decision{Rate: float64(sample.Delivered) / sample.Span.Hours(), Allocated: sample.Allocated,
 		Utilization: sample.Allocated / c, Previous: c, Available: c}
 	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
-		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Partial: true})
+		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Destinations: destinations, Partial: true})
 }
 
 func (i *interval) sample(now vt.Time) governor.Sample {

@@ -56,6 +56,9 @@ type Config struct {
 	Offers   []int                 // the same for a destination that takes another number; 0 or beyond the end: Messages
 	Interval vt.Span               // S, between decisions of the governor
 	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
+
+	Destination  governor.Destination // the law of each
+	Destinations int                  // their number; of no account where there is no such law
 }
 
 func (c *Config) messagesTo(d mail.Destination) int {
@@ -87,6 +90,8 @@ type Machine struct {
 	waiting   waiting
 	firsts    []vt.Time // when the first try of a waiting recipient began, by its place; only where an age ends it
 	left      uint64    // recipients handed over and not final
+	rooms     *rooms    // where destinations have limits
+	revival   vt.Time   // when the next dead destination is tried again; vt.Never if none is
 
 	moves      moves
 	limit      limiter
@@ -110,6 +115,8 @@ type campaign struct {
 	processes int            // wanted
 	allocated int            // granted
 	due       chain          // resends whose time has come
+	parked    []chain        // recipients passed over, by destination; only where destinations have limits
+	passed    int            // their number
 	left      uint64         // recipients not final
 	total     uint64         // recipients handed over
 	limit     int            // retry limit, where each campaign has its own
@@ -136,6 +143,8 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Mach
 		cfg: cfg, list: list, gov: gov, obs: obs,
 		available: governor.Published(gov.Available()),
 		waiting:   newWaiting(cfg.Retry.longest()),
+		rooms:     newRooms(cfg.Destination, cfg.Destinations),
+		revival:   vt.Never,
 		moves:     movesOf(&cfg.Retry),
 		limit:     newLimiter(&cfg.Retry),
 		frees:     cfg.Freeing.Policy == "at-interval" || cfg.Freeing.Policy == "continuous",
@@ -168,9 +177,9 @@ func (m *Machine) Left() uint64 { return m.left }
 func (m *Machine) Done() bool { return m.left == 0 }
 
 // NextWake is the next time at which Wake must be called: the end of the
-// interval or the first resend that is due. A machine that is done still ends
-// its intervals.
-func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next) }
+// interval, the first resend that is due, or the revival of a dead destination.
+// A machine that is done still ends its intervals.
+func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next, m.revival) }
 
 // Receive takes a part of a list and reserves MTA processes for it, as many
 // as are reservable now and the rest as they become so.
@@ -184,16 +193,23 @@ func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
 	if m.moves.scope == ofCampaign {
 		c.limit = m.cfg.Retry.stage(c.left, c.total)
 	}
+	if m.rooms != nil {
+		c.parked = make([]chain, len(m.rooms.each))
+	}
 	m.campaigns = append(m.campaigns, c)
 	m.left += c.left
 	return m.fill(out)
 }
 
-// Wake ends the interval and releases the resends whose time has come.
+// Wake ends the interval, revives dead destinations and releases the resends
+// whose time has come.
 func (m *Machine) Wake(now vt.Time, out []Action) []Action {
 	m.account(now)
 	if now >= m.interval.next {
 		m.endInterval(now)
+	}
+	if now >= m.revival {
+		m.revive(now)
 	}
 	m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
 	return m.fill(out)
@@ -221,6 +237,9 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 		m.campaigns[s.campaign].left--
 	}
 	m.countFor(c.Slot, c.Reply, status)
+	if m.rooms != nil {
+		m.leave(now, s.attempt.Dest, c.Reply, status)
+	}
 	m.obs.Ended(now, s.attempt, c.Reply, status)
 	if m.frees {
 		if status == mail.Done {
@@ -269,6 +288,9 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 // its subset, or a new subset if the slot may be reserved again; or frees it.
 // A slot that was told to go has only the rest of its subset.
 func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
+	if m.rooms != nil {
+		return m.seek(i, out)
+	}
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
 	within := m.allocated-m.leaving <= m.available && !s.leaving
@@ -303,6 +325,9 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	}
 	s.sent++
 	s.busy = true
+	if m.rooms != nil {
+		m.enter(dest)
+	}
 	// Field by field: a copy of the whole would wait for its parts to be written.
 	a := &s.attempt
 	a.Gen++
@@ -323,17 +348,23 @@ func (m *Machine) fill(out []Action) []Action {
 	for c := m.oldest; c < len(m.campaigns) && m.allocated < m.available; c++ {
 		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
 			out = m.proceed(m.reserve(c), out)
+			if m.rooms != nil { // who is no longer parked may have made way for somebody of an older campaign
+				c = m.oldest - 1
+				break
+			}
 		}
 	}
 	return out
 }
 
 // hasWork reports whether a recipient waits for a process right now.
-func (c *campaign) hasWork() bool { return c.next < c.to || !c.due.empty() || len(c.back) > 0 }
+func (c *campaign) hasWork() bool {
+	return c.next < c.to || !c.due.empty() || len(c.back) > 0 || c.passed > 0
+}
 
 // wants reports whether a campaign has work for one more process.
 func (m *Machine) wants(c *campaign) bool {
-	return c.allocated < c.processes && c.hasWork()
+	return c.allocated < c.processes && c.hasWork() && (m.rooms == nil || m.mayTry(c))
 }
 
 // reserve allocates a free slot to a campaign.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"flyball/engine"
@@ -47,6 +48,9 @@ type referee struct {
 	asked               int // decisions of the governor
 
 	low, high int                  // bounds of the retry limit
+	limits    []governor.Limiter   // of the destinations; none: no limits
+	busyAt    [3]int               // attempts under way to them
+	revivals  [3]vt.Time           // of the dead ones
 	ending    map[mail.Slot]uint32 // attempts under way when C was last set, if processes beyond it must go then
 }
 
@@ -91,6 +95,7 @@ func newReferee(t *testing.T, seed uint64) *referee {
 		f.cfg.Freeing = engine.Freeing{Policy: []string{"at-interval", "continuous"}[f.r.IntN(2)],
 			Victim: []string{"ahead-of-schedule", "lowest-priority", "most-complete", "newest"}[f.r.IntN(4)], Shorten: f.r.IntN(2) * f.r.IntN(5)}
 	}
+	f.limit()
 	f.c = 1 + 9*f.r.Float64()
 	f.m = engine.New(f.cfg, &f.list, f, f)
 	return f
@@ -117,6 +122,40 @@ func (f *referee) moveLimit() {
 	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse = f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
 	r.Table = []engine.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
 	f.low = r.Low
+}
+
+// limit gives destinations limits in half of the cases.
+func (f *referee) limit() {
+	f.revivals = [3]vt.Time{vt.Never, vt.Never, vt.Never}
+	if f.r.IntN(2) == 0 {
+		return
+	}
+	d := governor.DefaultDestination()
+	d.Law, d.Initial, d.Cohorts = "postfix-feedback", 1+f.r.IntN(4), []float64{0, 1, 3}[f.r.IntN(3)]
+	d.Max, d.Revive = d.Initial+f.r.IntN(6), vt.Span(1+f.r.IntN(300))*vt.Second
+	d.Parked = []int{0, 1, 20, 20000, 20000}[f.r.IntN(5)]
+	d.Positive.Per, d.Negative.Per = governor.Per(f.r.IntN(3)), governor.Per(f.r.IntN(3))
+	f.cfg.Destination, f.cfg.Destinations = d, len(f.busyAt)
+	for range f.busyAt {
+		f.limits = append(f.limits, d.Limiter())
+	}
+}
+
+// room reports whether one more attempt may be under way to the destination of
+// a recipient.
+func (f *referee) room(r mail.Recipient) bool {
+	d := f.list.Destination(r)
+	return f.limits == nil || f.busyAt[d] < f.limits[d].Limit()
+}
+
+// revive those whose time came before a moment.
+func (f *referee) revive(before vt.Time) {
+	for d, l := range f.limits {
+		if f.revivals[d] < before {
+			f.revivals[d] = vt.Never
+			l.Revive()
+		}
+	}
 }
 
 // play hands the list over in parts and answers until all is final.
@@ -269,6 +308,20 @@ func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Stat
 		f.Fatalf("%s: %+v ended, under way is %+v", f.input, a, p.a)
 	}
 	p.busy, rcpt.busy = false, false
+	if f.revive(now); f.limits != nil {
+		l := f.limits[a.Dest]
+		if r.Code == 421 || r.Fault != mail.NoFault || r.Stage < mail.StageMAIL {
+			l.Failure(f.busyAt[a.Dest])
+		} else {
+			l.Success(f.busyAt[a.Dest])
+		}
+		if l.Limit() > 0 {
+			f.revivals[a.Dest] = vt.Never
+		} else if f.revivals[a.Dest] == vt.Never {
+			f.revivals[a.Dest] = now.Add(f.cfg.Destination.Revive)
+		}
+		f.busyAt[a.Dest]--
+	}
 	p.open = r.Fault == mail.NoFault && r.Code != 421 && r.Stage >= mail.StageMAIL
 	p.refused = r.Code != 250
 	rcpt.tries++
@@ -332,11 +385,23 @@ func (f *referee) Decide(governor.Sample) governor.Decision {
 func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	span := now.Sub(f.began)
 	if s != 3 || i.Number != f.intervals || i.Sample.Span != span || i.Sample.Attempts != f.attempts || i.Sample.Delivered != f.delivered ||
-		i.RetryLimit < f.low || i.RetryLimit > f.high || (f.cfg.Freeing.Policy == "" && i.Freed+i.HandedBack > 0) || i.Draining != f.idle || i.Partial != (f.input == "finish") {
+		i.RetryLimit < f.low || i.RetryLimit > f.high || (f.cfg.Freeing.Policy == "" && i.Freed+i.HandedBack > 0) || (i.Draining != f.idle && f.limits == nil) || i.Partial != (f.input == "finish") {
 		f.Fatalf("%s: interval %+v, want number %d, %s, %d of %d, draining %v", f.input, i, f.intervals, span, f.delivered, f.attempts, f.idle)
 	}
 	if want := f.slotTime / float64(span); math.Abs(i.Sample.Allocated-want) > 1e-9*want {
 		f.Fatalf("%s: %g allocated on average, want %g", f.input, i.Sample.Allocated, want)
+	}
+	var busy float64
+	var attempts uint64
+	for d, v := range i.Destinations {
+		busy += v.Busy
+		attempts += v.Attempts
+		if f.revive(now); v.Limit != f.limits[d].Limit() {
+			f.Fatalf("%s: the limit of destination %d is %d, want %d", f.input, d, v.Limit, f.limits[d].Limit())
+		}
+	}
+	if f.limits != nil && (attempts != f.attempts || math.Abs(busy-i.Sample.Allocated) > 1e-9*busy) {
+		f.Fatalf("%s: %d attempts and %g under way to all destinations, want %d and %g", f.input, attempts, busy, f.attempts, i.Sample.Allocated)
 	}
 	f.began, f.delivered, f.attempts, f.slotTime, f.idle = now, 0, 0, 0, false
 	f.intervals++
@@ -347,6 +412,9 @@ func (f *referee) check(actions []engine.Action) {
 	f.Helper()
 	if f.m.Available() != int(f.c) {
 		f.Fatalf("%s: %d available, C is %g", f.input, f.m.Available(), f.c)
+	}
+	if f.revive(f.now); strings.HasSuffix(f.input, "wake") {
+		f.revive(f.now + 1)
 	}
 	for _, a := range actions {
 		f.perform(a)
@@ -405,7 +473,10 @@ func (f *referee) checkCampaigns(allocated int) {
 			if r.status != mail.Pending || r.busy {
 				continue
 			}
-			if r.tries == 0 && len(c.slots) == 0 {
+			if !f.room(mail.Recipient(n)) {
+				continue
+			}
+			if r.tries == 0 && len(c.slots) == 0 && (f.limits == nil || f.cfg.Destination.Parked >= len(f.recipients)) {
 				f.Fatalf("%s: recipient %d is untried, its campaign has no process and %d are reservable", f.input, n, int(f.c)-allocated)
 			}
 			if overdue := f.now.Sub(r.due); r.tries > 0 && overdue > f.grain() && f.m.NextWake() > f.now {
@@ -454,6 +525,8 @@ func (f *referee) perform(a engine.Action) {
 		f.Fatalf("%s: recipient %d was seen at %s, the attempt says %s", f.input, a.Attempt.Rcpt, r.seen, a.Attempt.Seen)
 	case a.Attempt.Dest != f.list.Destination(a.Attempt.Rcpt):
 		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Attempt.Rcpt, a.Attempt.Dest)
+	case !f.room(a.Attempt.Rcpt):
+		f.Fatalf("%s: recipient %d is tried, of its destination %d attempts are under way with a limit of %d", f.input, a.Attempt.Rcpt, f.busyAt[a.Attempt.Dest], f.limits[a.Attempt.Dest].Limit())
 	case a.Attempt.Gen == p.a.Gen:
 		f.Fatalf("%s: slot %d has generation %d again", f.input, s, p.a.Gen)
 	}
@@ -471,6 +544,7 @@ func (f *referee) perform(a engine.Action) {
 		p.sent, p.open = 0, false
 	}
 	p.sent++
+	f.busyAt[a.Attempt.Dest]++
 	p.a, p.busy, p.began, r.busy = a.Attempt, true, f.now, true
 	p.open = p.open || want != mail.Fresh
 }

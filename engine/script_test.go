@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,6 +30,8 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	                                                 or list=20 for so many recipients at one destination
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
 //	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
+//	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
+//	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
 //	receive from=0 to=10 processes=5 subset=4 priority=1
 //	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
@@ -213,7 +216,8 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	freeing := engine.DefaultFreeing()
 	freeing.Policy, freeing.Victim = text("free", freeing.Policy), text("victim", freeing.Victim)
 	freeing.Shorten = number("shorten", 0)
-	for _, err := range append(retry.Validate(), freeing.Validate()...) {
+	each := s.each(args, number)
+	for _, err := range slices.Concat(retry.Validate(), freeing.Validate(), each.Validate()) {
 		s.must(err)
 	}
 	var dest []mail.Destination
@@ -227,6 +231,10 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
+	destinations := 1
+	for _, d := range dest {
+		destinations = max(destinations, int(d)+1)
+	}
 	var offers []int
 	if t, ok := args["offers"]; ok {
 		for _, n := range strings.Split(t, ",") {
@@ -235,7 +243,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			offers = append(offers, number)
 		}
 	}
-	s.m = engine.New(engine.Config{Offers: offers, Retry: retry, Freeing: freeing, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
+	s.m = engine.New(engine.Config{Offers: offers, Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
 		Target: s.targets(args["targets"])}, &list, s, s)
 }
 
@@ -255,6 +263,29 @@ func (s *stage) targets(text string) func(vt.Time) float64 {
 		}
 		return target
 	}
+}
+
+// each is the law of every destination.
+func (s *stage) each(args map[string]string, number func(string, int) int) governor.Destination {
+	d := governor.DefaultDestination()
+	if law, ok := args["each"]; ok {
+		d.Law = law
+	}
+	d.Initial, d.Max, d.Parked = number("initial", d.Initial), number("most", d.Max), number("parked", d.Parked)
+	for key, v := range map[string]*governor.Amount{"positive": &d.Positive, "negative": &d.Negative} {
+		if t, ok := args[key]; ok {
+			s.must(v.UnmarshalText([]byte(t)))
+		}
+	}
+	if t, ok := args["cohorts"]; ok {
+		c, err := strconv.ParseFloat(t, 64)
+		s.must(err)
+		d.Cohorts = c
+	}
+	if t, ok := args["revive"]; ok {
+		d.Revive = s.span(t)
+	}
+	return d
 }
 
 // moving sets what makes the limit move, and what ends a recipient by time.
@@ -380,4 +411,7 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 	}
 	s.tell("interval %d: %s, %d delivered of %d attempts, %.6g allocated, C %g -> %g, retry limit %d%s", i.Number, i.Sample.Span,
 		i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated, i.Decision.Previous, i.Decision.Available, i.RetryLimit, notes)
+	for d, v := range i.Destinations {
+		s.tell("  %c: limit %d, the mean of %d attempts %.4g, %.4g under way, %d parked", 'a'+rune(d), v.Limit, v.Attempts, float64(v.Limits)/float64(max(v.Attempts, 1)), v.Busy, v.Parked)
+	}
 }

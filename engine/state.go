@@ -40,6 +40,10 @@ func (m *Machine) State(c *snap.Codec) {
 		snap.Int(c, &v.total)
 		snap.Int(c, &v.limit)
 		snap.Int(c, &v.priority)
+		if m.rooms != nil {
+			snap.Slice(c, &v.parked, func(c *snap.Codec, p *chain) { p.state(c) })
+			snap.Int(c, &v.passed)
+		}
 	})
 	snap.Int(c, &m.oldest)
 	m.waiting.state(c)
@@ -64,6 +68,10 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Int(c, &m.leaving)
 	snap.Int(c, &m.turns)
 	m.interval.state(c)
+	if m.rooms != nil {
+		m.rooms.state(c)
+		snap.Int(c, &m.revival)
+	}
 }
 
 func (l *limiter) state(c *snap.Codec) {

@@ -45,6 +45,17 @@ func newWaiting(longest vt.Span) waiting {
 // add lets a recipient wait until due, at most the longest delay from now, and
 // tells its place.
 func (w *waiting) add(due vt.Time, r resend) (place uint32) {
+	place = w.hold(r)
+	bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)
+	i := int(bucket) & (len(w.buckets) - 1)
+	w.link(&w.buckets[i], place)
+	w.used[i>>6] |= 1 << (i & 63)
+	w.next = min(w.next, bucket*vt.Time(w.grain))
+	return place
+}
+
+// hold gives a recipient a place, in no chain.
+func (w *waiting) hold(r resend) (place uint32) {
 	place = w.vacant.first
 	if place != 0 {
 		w.unlink(&w.vacant)
@@ -54,11 +65,6 @@ func (w *waiting) add(due vt.Time, r resend) (place uint32) {
 	}
 	r.link = 0
 	w.resends[place] = r
-	bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)
-	i := int(bucket) & (len(w.buckets) - 1)
-	w.link(&w.buckets[i], place)
-	w.used[i>>6] |= 1 << (i & 63)
-	w.next = min(w.next, bucket*vt.Time(w.grain))
 	return place
 }
 

@@ -27,6 +27,7 @@ type Config struct {
 	AIMD           AIMD         `toml:"aimd" doc:"parameters of aimd"`
 	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
 	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
+	Destination    Destination  `toml:"destination" doc:"the law of every single destination"`
 	Changes        []Change     `toml:"change" doc:"new targets during the run; each interval has the target of its beginning"`
 	Faults         []Fault      `toml:"fault" doc:"intervals of which the governor is told something wrong"`
 }
@@ -70,6 +71,7 @@ func Default() Config {
 			Min:         1,   // failsafe-go
 			Max:         200, // failsafe-go
 		},
+		Destination: DefaultDestination(),
 	}
 }
 
@@ -117,6 +119,7 @@ func (c Config) Validate() []error {
 	own(&l, c, "aimd", "aimd", c.AIMD, usual.AIMD, c.AIMD.validate())
 	own(&l, c, "gradient2", "gradient2", c.Gradient2, usual.Gradient2, c.Gradient2.validate())
 	own(&l, c, "corr-vegas", "corr_vegas", c.CorrVegas, usual.CorrVegas, c.CorrVegas.validate())
+	l.Within("destination", c.Destination.Validate())
 	return l
 }
 
@@ -135,6 +138,8 @@ func (c Config) Idle(key string) bool {
 	switch key {
 	case "change":
 		return len(c.Changes) == 0
+	case "destination":
+		return !c.Destination.Limits()
 	case "fault":
 		return len(c.Faults) == 0
 	}

@@ -1,20 +1,13 @@
 package governor
 
 import (
-	"errors"
+	"fmt"
 	"math"
+	"strconv"
+	"strings"
 
-	"flyball/internal/conf"
+	"flyball/internal/snap"
 )
-
-// FeedbackConfig has the parameters of a Feedback.
-type FeedbackConfig struct {
-	Initial  int     // concurrency to begin with, and how far the limit may stand above what is busy
-	Max      int     // greatest concurrency
-	Positive Amount  // feedback per delivery without connection or handshake failure
-	Negative Amount  // feedback per delivery with one
-	Cohorts  float64 // the destination is dead after that many cohorts of failures without a success between; 0: never
-}
 
 // Amount is feedback per delivery, given the concurrency N: Value, Value / N or
 // Value / sqrt N.
@@ -32,6 +25,32 @@ const (
 	PerRoot                // sqrt N
 )
 
+var divisors = [...]string{PerDelivery: "", PerCohort: "/N", PerRoot: "/sqrt N"}
+
+// String is the amount as UnmarshalText reads it.
+func (a Amount) String() string {
+	return strconv.FormatFloat(a.Value, 'g', -1, 64) + divisors[a.Per]
+}
+
+// MarshalText never fails.
+func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads an amount such as "1", "0.5", "1/N" or "1/sqrt N".
+func (a *Amount) UnmarshalText(text []byte) error {
+	value, divisor, divided := strings.Cut(string(text), "/")
+	if divided {
+		divisor = "/" + strings.Join(strings.Fields(divisor), " ")
+	}
+	for per, d := range divisors {
+		v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if d == divisor && err == nil && v >= 0 && v <= 1 {
+			*a = Amount{v, Per(per)}
+			return nil
+		}
+	}
+	return fmt.Errorf("got %q, want a number 0 to 1, or it by N or sqrt N, such as \"1/N\" or \"1/sqrt N\"", text)
+}
+
 func (a Amount) at(n float64) float64 {
 	switch a.Per {
 	case PerCohort:
@@ -42,34 +61,6 @@ func (a Amount) at(n float64) float64 {
 	return a.Value
 }
 
-// DefaultFeedback is what Postfix does if nothing is configured.
-func DefaultFeedback() FeedbackConfig {
-	return FeedbackConfig{
-		Initial:  5,            // Postfix initial_destination_concurrency
-		Max:      20,           // Postfix default_destination_concurrency_limit
-		Positive: Amount{1, 0}, // Postfix default_destination_concurrency_positive_feedback
-		Negative: Amount{1, 0}, // Postfix default_destination_concurrency_negative_feedback
-		Cohorts:  1,            // Postfix default_destination_concurrency_failed_cohort_limit
-	}
-}
-
-// Validate reports every problem.
-func (c FeedbackConfig) Validate() []error {
-	var l conf.List
-	l.Check(c.Initial >= 1 && c.Initial <= 1e6, "initial", "got %d, want 1 to 1000000", c.Initial)
-	l.Check(c.Max >= 1 && c.Max <= 1e6, "max", "got %d, want 1 to 1000000", c.Max)
-	l.Check(c.Initial <= c.Max, "initial", "got %d, want at most max = %d", c.Initial, c.Max)
-	for _, a := range []struct {
-		key string
-		Amount
-	}{{"positive", c.Positive}, {"negative", c.Negative}} {
-		l.Check(a.Value >= 0 && a.Value <= 1, a.key, "got %g, want 0 to 1", a.Value)
-		l.Check(a.Per <= PerRoot, a.key, "got %d, want PerDelivery, PerCohort or PerRoot", a.Per)
-	}
-	l.Check(c.Cohorts >= 0 && c.Cohorts <= 1e6, "cohorts", "got %g, want 0 to 1000000", c.Cohorts)
-	return l
-}
-
 // Feedback is the concurrency limit of one destination as Postfix 2.5 and later
 // set it, by every delivery's success or failure (SCHEDULER_README, the pseudo
 // code; restated). The limit rises by 1 at the end of a cycle of 1 / feedback
@@ -77,25 +68,16 @@ func (c FeedbackConfig) Validate() []error {
 // correction for overload comes at once, and a receiver that takes five at a
 // time refuses one delivery in 1 + ceil(1 / feedback).
 //
-// It is no law of C: it is asked per attempt and holds for one destination.
+// It is no law of C: it is told of every attempt and holds for one destination.
 // Later revisions of Postfix round 1 / feedback to the nearest whole number
 // rather than up and no longer offer the square root; for 1/N and 1 there is no
 // difference.
 type Feedback struct {
-	cfg         FeedbackConfig
+	cfg         Destination
 	limit       int     // 0: dead
 	success     float64 // of the cycle under way
 	failure     float64
 	failCohorts float64
-}
-
-// NewFeedback returns the limit at its initial value; the error joins all
-// problems of c.
-func NewFeedback(c FeedbackConfig) (*Feedback, error) {
-	if err := errors.Join(c.Validate()...); err != nil {
-		return nil, err
-	}
-	return &Feedback{cfg: c, limit: c.Initial}, nil
 }
 
 // Limit is how many deliveries to the destination may be under way; 0 while it
@@ -149,10 +131,6 @@ func (f *Feedback) Failure(busy int) {
 	f.limit = max(f.limit, 1)
 }
 
-// Dead reports that the destination is not to be tried. Postfix revives it
-// after minimal_backoff_time, 300 s.
-func (f *Feedback) Dead() bool { return f.limit == 0 }
-
 // Revive gives a dead destination another chance, at the initial concurrency;
 // its cycles go on from where they stood.
 func (f *Feedback) Revive() {
@@ -160,4 +138,15 @@ func (f *Feedback) Revive() {
 		f.limit = f.cfg.Initial
 		f.failCohorts = 0
 	}
+}
+
+// Interval has nothing to say: the limit goes by attempts.
+func (f *Feedback) Interval(Sample) {}
+
+// State saves or restores it.
+func (f *Feedback) State(c *snap.Codec) {
+	snap.Int(c, &f.limit)
+	snap.Float(c, &f.success)
+	snap.Float(c, &f.failure)
+	snap.Float(c, &f.failCohorts)
 }

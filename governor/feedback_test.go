@@ -9,6 +9,13 @@ import (
 	"flyball/governor"
 )
 
+// postfix is its law with its defaults.
+func postfix() governor.Destination {
+	c := governor.DefaultDestination()
+	c.Law = "postfix-feedback"
+	return c
+}
+
 // receiver takes five deliveries at a time and answers 421 to any more, as in
 // the last table of Postfix's SCHEDULER_README: 2,000 recipients, two to a
 // delivery, 1 s each; the client begins with five deliveries at a time and may
@@ -16,12 +23,9 @@ import (
 // those of the limit, taken at every feedback.
 func receiver(t *testing.T, a governor.Amount, seed uint64) (deferred, mean, sd float64) {
 	t.Helper()
-	c := governor.DefaultFeedback()
+	c := postfix()
 	c.Positive, c.Negative = a, a
-	f, err := governor.NewFeedback(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := c.Limiter()
 	const deliveries, slots = 1000, 5
 	const late, refusal = 0.05, 0.01 // s: how much longer a delivery takes at most, how long a refusal does; ours, the rest is published
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -91,11 +95,8 @@ func TestFeedbackAgainstPublishedTable(t *testing.T) {
 
 // The cycle of successes ends with a step, that of failures begins with one.
 func TestFeedbackCycles(t *testing.T) {
-	limits := func(c governor.FeedbackConfig, events string) string {
-		f, err := governor.NewFeedback(c)
-		if err != nil {
-			t.Fatal(err)
-		}
+	limits := func(c governor.Destination, events string) string {
+		f := c.Limiter()
 		all := ""
 		for _, e := range events {
 			switch e {
@@ -110,7 +111,7 @@ func TestFeedbackCycles(t *testing.T) {
 		}
 		return all
 	}
-	c := governor.DefaultFeedback()
+	c := postfix()
 	perN := c
 	perN.Positive = governor.Amount{Value: 1, Per: governor.PerCohort}
 	perN.Negative = perN.Positive
@@ -120,16 +121,17 @@ func TestFeedbackCycles(t *testing.T) {
 	never.Cohorts = 0
 	small := c
 	small.Initial, small.Max = 2, 4
+	ten := perN
+	ten.Initial = 10
 	for _, v := range []struct {
 		name   string
-		c      governor.FeedbackConfig
+		c      governor.Destination
 		events string
 		want   string
 	}{
 		{"old scheduler up and down", c, "++---", "6 7 6 5 4 "},
 		{"1/N takes a cohort up, one failure down", perN, "+++++-", "5 5 5 5 6 5 "},
-		{"tenths that add up: 10 x 1/10", governor.FeedbackConfig{Initial: 10, Max: 20, Positive: perN.Positive, Negative: perN.Negative, Cohorts: 1},
-			"++++++++++", "10 10 10 10 10 10 10 10 10 11 "},
+		{"tenths that add up: 10 x 1/10", ten, "++++++++++", "10 10 10 10 10 10 10 10 10 11 "},
 		{"a step down begins the cycle of successes anew", third, "++-+++", "5 5 4 4 4 5 "},
 		{"a step up begins the cycle of failures anew", third, "-+++-", "4 4 4 5 4 "},
 		{"failures go on within their cycle", third, "---+-", "4 4 4 4 3 "},
@@ -146,23 +148,9 @@ func TestFeedbackCycles(t *testing.T) {
 	}
 
 	// With nothing else under way the limit stops at 1 + initial.
-	f, _ := governor.NewFeedback(c)
+	f := c.Limiter()
 	for range 50 {
 		f.Success(1)
 	}
 	same(t, "limit of an idle destination", f.Limit(), 6)
-	if f.Dead() {
-		t.Error("dead")
-	}
-}
-
-func TestFeedbackValidates(t *testing.T) {
-	if errs := governor.DefaultFeedback().Validate(); len(errs) > 0 {
-		t.Error(errs)
-	}
-	bad := governor.FeedbackConfig{Initial: 30, Max: 0, Positive: governor.Amount{Value: 2}, Negative: governor.Amount{Value: math.NaN(), Per: 9}, Cohorts: -1}
-	if f, err := governor.NewFeedback(bad); err == nil || f != nil {
-		t.Error("not refused")
-	}
-	same(t, "problems", len(bad.Validate()), 6)
 }

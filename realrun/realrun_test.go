@@ -299,6 +299,59 @@ func TestCapInBothWorlds(t *testing.T) {
 	}
 }
 
+// The limit of a destination holds in both worlds: never more attempts under
+// way, everybody delivered, and the journal gives the same limits again. How
+// many are refused depends on how soon a closed connection is seen to be
+// closed, and so on the machine.
+func TestLimitsInBothWorlds(t *testing.T) {
+	s := rehearsal(1500)
+	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:2]
+	for i := range s.Destinations {
+		s.Destinations[i].Fail, s.Destinations[i].Dead = nil, nil
+	}
+	s.Destinations[0].Cap = 12
+	s.Governor = governor.Default()
+	s.Governor.Law, s.Governor.Start, s.Governor.Interval = "hold", 60, 20*vt.Second
+	each := governor.DefaultDestination()
+	each.Law, each.Max, each.Cohorts, each.Parked = "postfix-feedback", 15, 0, 200
+	each.Positive.Per, each.Negative.Per = governor.PerCohort, governor.PerCohort
+	s.Governor.Destination = each
+	s.Retry.Limit = 20
+	_, simulated := simulate(t, s)
+	var journal bytes.Buffer
+	j := realrun.NewJournal(&journal)
+	got, receivers, r := live(t, s, 50, j)
+	if n := r.Rec.ByStatus[mail.Done]; n != 1500 || simulated.Record().ByStatus[mail.Done] != 1500 {
+		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
+	}
+	parked := 0
+	for _, i := range r.Rec.Intervals {
+		for d, v := range i.Destinations {
+			parked += v.Parked
+			if v.Limit > 15 || v.Busy > 15 {
+				t.Errorf("interval %d: a limit of %d, %g attempts under way to destination %d, want 15 at most", i.Number, v.Limit, v.Busy, d)
+			}
+		}
+	}
+	if parked == 0 || receivers.Traffic(0, 0).Refused == 0 {
+		t.Errorf("%d parked, %d refused: the limit does not bind", parked, receivers.Traffic(0, 0).Refused)
+	}
+	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+		t.Errorf("the receivers' ledger disagrees: %+v", a)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list := s.List(rng.New(s.Seed, 0))
+	again, err := realrun.Replay(s, &list, &journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Digest() != r.Rec.Digest() {
+		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
+	}
+}
+
 // The receivers' habits hold in both worlds. Each is at its limit here, so
 // that no clock decides: a bucket that never fills again gives what it holds, a
 // throttle that one message heats for the day lets one pass, a destination that

@@ -65,7 +65,7 @@ type manifestFile struct {
 // ownFiles are the names that every run folder uses; plots has the others.
 func ownFiles() []string {
 	return []string{manifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml", "scenario.resolved.toml", "log.ndjson",
-		"assumptions.csv", "sensitivity.csv"}
+		"limits.csv", "assumptions.csv", "sensitivity.csv"}
 }
 
 // undigested files differ from run to run of the same scenario.
@@ -128,6 +128,9 @@ func (r *Report) files(x Extra) ([]File, error) {
 		{"summary.json", summary}, {"intervals.csv", r.intervalsCSV()}, {"report.html", html},
 		{"scenario.toml", x.ScenarioTOML}, {"scenario.resolved.toml", x.ResolvedTOML}, {"log.ndjson", x.Log},
 	}
+	if r.Limits != nil {
+		files = append(files, File{"limits.csv", r.limitsCSV()})
+	}
 	if r.Assumptions != nil {
 		files = append(files, File{"assumptions.csv", assumptionsCSV(r.Assumptions)})
 	}
@@ -185,6 +188,8 @@ func Read(dir string) (*Report, Extra, error) {
 			err = readSchema(data, "flyball/summary", r)
 		case "intervals.csv":
 			r.Rows, err = readIntervals(data)
+		case "limits.csv":
+			r.Limits, err = readLimits(data)
 		case "assumptions.csv":
 			r.Assumptions, err = readAssumptions(data)
 		case "sensitivity.csv":

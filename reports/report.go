@@ -45,10 +45,11 @@ type Report struct {
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
 
-	Rows   []Row  `json:"-"` // intervals.csv
-	Bars   []Bar  `json:"-"` // plots/latency.csv
-	Host   Host   `json:"-"` // host.json
-	Replay string `json:"-"` // manifest.json: the command line that makes this run again
+	Rows   []Row      `json:"-"` // intervals.csv
+	Limits []LimitRow `json:"-"` // limits.csv; none unless destinations have limits
+	Bars   []Bar      `json:"-"` // plots/latency.csv
+	Host   Host       `json:"-"` // host.json
+	Replay string     `json:"-"` // manifest.json: the command line that makes this run again
 }
 
 // Totals account for every recipient.
@@ -168,6 +169,7 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 		Servers: []Server{}, Expectations: []Result{}, Outcomes: []Outcome{}, // never null in JSON
 	}
 	for _, i := range run.Intervals {
+		r.Limits = append(r.Limits, limitRows(run, i)...)
 		r.Rows = append(r.Rows, row(run.Servers[i.Server], i, run.TargetRate))
 		if !i.Partial && r.IntervalSec == 0 {
 			r.IntervalSec = i.Sample.Span.Seconds()

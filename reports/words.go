@@ -26,6 +26,7 @@ func (r *Report) Answer() []string {
 		answer = append(answer, "The same happened to "+names(away[1:])+".")
 	}
 	answer = append(answer, r.account())
+	answer = append(answer, r.limited()...)
 	if r.Sensitivity != nil {
 		answer = append(answer, r.Sensitivity.Answer())
 	}

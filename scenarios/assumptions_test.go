@@ -30,7 +30,7 @@ func numbersOf(t reflect.Type, key string) []string {
 		key := below(key, f.name)
 		switch {
 		case f.typ == reflect.TypeFor[vt.Span](), f.typ == reflect.TypeFor[unit.PerHour](), f.typ == reflect.TypeFor[unit.Bytes](),
-			f.typ == reflect.TypeFor[netmodel.Dist](), f.typ == reflect.TypeFor[[]vt.Span]():
+			f.typ == reflect.TypeFor[netmodel.Dist](), f.typ == reflect.TypeFor[governor.Amount](), f.typ == reflect.TypeFor[[]vt.Span]():
 			all = append(all, key)
 		case f.typ.Kind() == reflect.Struct:
 			all = append(all, numbersOf(f.typ, key)...)
@@ -74,6 +74,7 @@ func TestOriginsAgreeWithTheComments(t *testing.T) {
 		{"../netmodel/config.go", "DefaultDestination", "destination[]", reflect.TypeFor[netmodel.Destination]()},
 		{"../engine/config.go", "DefaultRetry", "retry", reflect.TypeFor[engine.Retry]()},
 		{"../governor/config.go", "Default", "governor", reflect.TypeFor[governor.Config]()},
+		{"../governor/destination.go", "DefaultDestination", "governor.destination", reflect.TypeFor[governor.Destination]()},
 		{"../internal/mail/dialogue.go", "DefaultDialogue", "dialogue", reflect.TypeFor[mail.Dialogue]()},
 		{"load.go", "Default", "", reflect.TypeFor[Scenario]()},
 		{"load.go", "DefaultCampaign", "campaign[]", reflect.TypeFor[Campaign]()},
@@ -168,6 +169,7 @@ func TestModelPageListsTheDefaults(t *testing.T) {
 	s.Campaigns = []Campaign{DefaultCampaign()}
 	d := &s.Destinations[0] // with every habit, as only those in use are listed
 	d.Greylist.WhitelistAfter, d.Bucket.Rate, d.Throttle.Hard, d.Reputation.PerDead, d.Tarpit.PerPoint = 1, 1, 1, 1, 1
+	s.Governor.Destination.Law = "postfix-feedback"
 	d.Knee.Connections, d.Outage.Up, d.Daily.Amplitude, d.Weather.Sigma = 1, vt.Hour, 0.1, 0.1
 	if all := s.Assumptions(); !slices.ContainsFunc(all, func(a Assumption) bool { return a.Key == "destination[0].weather.correlation" }) {
 		t.Error("a habit in use is not listed")

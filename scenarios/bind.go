@@ -66,7 +66,7 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
 				b.refuse(n, n.at, path, path, "%s", err)
 			}
-		case n.kind == aTable && v.Kind() == reflect.Struct:
+		case n.kind == aTable && f.typ == reflect.TypeFor[netmodel.Dist]():
 			v.SetZero()
 			b.table(n, v, path)
 		case n.kind == aList && v.Kind() == reflect.Slice:

@@ -16,6 +16,10 @@ const maxRecipients = 4_000_000_000
 // is written.
 const maxIntervals = 500_000
 
+// maxLimitRows of a run in which destinations have limits: each interval has
+// one for every destination, of some 100 B.
+const maxLimitRows = 10_000_000
+
 // Validate reports every problem that tags cannot tell, with keys as in a
 // scenario file. It never edits.
 func (s *Scenario) Validate() []error {
@@ -29,6 +33,10 @@ func (s *Scenario) Validate() []error {
 	if s.Governor.Interval > 0 {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Servers))
 		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxIntervals)
+	}
+	if s.Governor.Interval > 0 && s.Governor.Destination.Limits() {
+		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Servers)) * int64(len(s.Destinations))
+		l.Check(n <= maxLimitRows, "horizon", "got %s with interval = %s: %d rows of limits to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxLimitRows)
 	}
 	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about", "got control characters, want text")
 	l.Within("retry", s.Retry.Validate())

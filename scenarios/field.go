@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flyball/governor"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -112,6 +113,8 @@ func (f field) want(path string) string {
 		return `a rate such as "140000/h" or "24/day"`
 	case reflect.TypeFor[unit.Bytes]():
 		return `a size such as "32KiB" or "900B"`
+	case reflect.TypeFor[governor.Amount]():
+		return `an amount such as "1", "1/N" or "1/sqrt N"`
 	case reflect.TypeFor[netmodel.Dist]():
 		return `a time such as "80ms", or a table such as {dist = "lognormal", median = "40ms", sigma = 1.0}`
 	}

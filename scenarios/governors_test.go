@@ -27,6 +27,11 @@ func TestParametersOfTheNamedLawsOnly(t *testing.T) {
 		{"[governor]\nlaw = \"pi\"\nmax = 300\n", []string{"[governor.pi]\nproportional", "max = 300"}, []string{"governor.aimd", "governor.gradient2", "governor.corr", "ceiling"}},
 		{"[governor]\nlaw = \"regulator\"\nceiling = \"corr-vegas\"\n[governor.corr_vegas]\nmax = 500\n",
 			[]string{"ceiling = \"corr-vegas\"", "[governor.corr_vegas]\nbaseline = 10", "max = 500"}, []string{"governor.pi", "governor.aimd", "governor.gradient2"}},
+		{"[governor.destination]\nlaw = \"none\"\n", nil, []string{"destination"}},
+		{"[governor.destination]\nlaw = \"aimd\"\n", []string{"[governor.destination]\nlaw = \"aimd\"\ninitial = 5\nparked = 20000\n", "[governor.destination.aimd]\nbackoff = 0.9\n"},
+			[]string{"positive", "cohorts", "revive"}},
+		{"[governor.destination]\nlaw = \"postfix-feedback\"\npositive = \" 1 / sqrt  N \"\nnegative = \".5/N\"\n",
+			[]string{"positive = \"1/sqrt N\"\nnegative = \"0.5/N\"\ncohorts = 1.0\nrevive = \"5m\"\n"}, []string{"aimd"}},
 	} {
 		s := load(v.table)
 		text := string(Resolved(s))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -358,7 +359,7 @@ func TestTags(t *testing.T) {
 			switch {
 			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
 				walk(newElement(f.typ.Elem()), conf.Index(key, 0))
-			case f.typ.Kind() == reflect.Struct:
+			case f.typ.Kind() == reflect.Struct && f.typ != reflect.TypeFor[governor.Amount]():
 				walk(field, key)
 			case f.absent(field):
 			case f.typ.Kind() == reflect.Float64 && !f.inRange(field.Float()),

@@ -34,7 +34,8 @@ func (s *Scenario) Engine(server mail.Server) engine.Config {
 			offers[i] = d.Messages
 		}
 	}
-	return engine.Config{Server: server, Offers: offers, Retry: s.Retry, Freeing: s.Freeing, Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
+	return engine.Config{Server: server, Offers: offers, Retry: s.Retry, Freeing: s.Freeing, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
+		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
 }
 
 // Recipients is the length of all synthetic lists together.

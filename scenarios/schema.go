@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 
+	"flyball/governor"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -39,9 +40,10 @@ type object = map[string]any
 
 // Ends of values that carry their unit.
 const (
-	spanPattern  = `[0-9.](ns|us|µs|μs|ms|s|m|h|d)\s*$`
-	ratePattern  = `[0-9.]\s*/\s*(s|m|min|h|hour|d|day)\s*$`
-	bytesPattern = `[0-9.]\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$`
+	spanPattern   = `[0-9.](ns|us|µs|μs|ms|s|m|h|d)\s*$`
+	ratePattern   = `[0-9.]\s*/\s*(s|m|min|h|hour|d|day)\s*$`
+	amountPattern = `^\s*[0-9.]`
+	bytesPattern  = `[0-9.]\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$`
 )
 
 // schemaOf describes a field whose default is v.
@@ -59,6 +61,8 @@ func schemaOf(f field, v reflect.Value) object {
 		o["type"], o["pattern"] = "string", ratePattern
 	case reflect.TypeFor[unit.Bytes]():
 		o["type"], o["pattern"] = "string", bytesPattern
+	case reflect.TypeFor[governor.Amount]():
+		o["type"], o["pattern"] = "string", amountPattern
 	case reflect.TypeFor[netmodel.Dist]():
 		o["$ref"] = "#/$defs/time"
 	default:

@@ -147,6 +147,9 @@ func (d *dice) scenario() *scenarios.Scenario {
 			s.Campaigns[i].Start %= s.Horizon
 		}
 	}
+	if d.IntN(5) == 0 {
+		s.Governor.Destination = d.limits()
+	}
 	return &s
 }
 
@@ -333,6 +336,28 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 				Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
 		}
 	}
+}
+
+// limits of destinations.
+func (d *dice) limits() governor.Destination {
+	v := governor.DefaultDestination()
+	v.Law = pick(d, "postfix-feedback", "postfix-feedback", "aimd")
+	v.Initial = d.between(1, 8)
+	v.Parked = pick(d, 0, 1, d.between(2, 40), 20000, 20000)
+	if v.Law == "aimd" {
+		v.AIMD.Backoff, v.AIMD.Drops = pick(d, 0.5, 0.7, 0.9), pick(d, 0, 0.01, 0.3)
+		v.AIMD.Timeout = pick(d, 100*vt.Millisecond, vt.Second, 5*vt.Second)
+		v.AIMD.Min, v.AIMD.Max = float64(d.between(1, v.Initial)), float64(v.Initial+d.between(0, 20))
+		return v
+	}
+	v.Max = v.Initial + d.between(0, 20)
+	amount := func() governor.Amount {
+		return governor.Amount{Value: pick(d, 1, 1, 0.5, d.Float64()), Per: pick(d, governor.PerDelivery, governor.PerCohort, governor.PerRoot)}
+	}
+	v.Positive, v.Negative = amount(), amount()
+	v.Cohorts = pick(d, 0, 1, 1, 0.3, 2.5)
+	v.Revive = pick(d, vt.Millisecond, vt.Second, 10*vt.Second, 5*vt.Minute)
+	return v
 }
 
 func (d *dice) servers(f features) []netmodel.Server {

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -125,6 +126,23 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			if r.Freed > 0 {
 				met["freed, "+s.Freeing.Policy+", "+s.Freeing.Victim]++
 			}
+			for _, g := range r.Gates {
+				law := s.Governor.Destination.Law
+				switch {
+				case g.Parked > 0 && g.Parked >= s.Governor.Destination.Parked && s.Governor.Destination.Parked > 0:
+					met["a limit by "+law+", nobody may be parked any more"]++
+				case g.Parked > 0:
+					met["a limit by "+law+", some parked"]++
+				}
+				switch initial := s.Governor.Destination.Initial; {
+				case g.Limit == 0:
+					met["a dead destination"]++
+				case g.Limit > initial:
+					met["a limit by "+law+" rises"]++
+				case g.Limit < initial:
+					met["a limit by "+law+" falls"]++
+				}
+			}
 			if r.HandedBack > 0 {
 				met["recipients handed back"]++
 			}
@@ -153,6 +171,8 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn", "a lower limit by yield",
 		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift", "a server is cut off",
+		"a limit by postfix-feedback, some parked", "a limit by aimd, some parked", "a limit by postfix-feedback, nobody may be parked any more",
+		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises", "a limit by aimd falls", "a dead destination",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {
@@ -207,6 +227,9 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
 			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial, Draining: i.Draining}
+		for _, d := range i.Destinations {
+			r.Gates = append(r.Gates, gateRow{d.Limit, int(d.Limits), int(d.Attempts), d.Parked, int(d.Refusals + d.Timeouts), d.AttemptTime, d.Busy})
+		}
 		a.Rows = append(a.Rows, r)
 	}
 	return a
@@ -245,8 +268,8 @@ func (e ended) String() string {
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v",
-		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining)
+	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v, limits %+v",
+		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
 }
 
 // sameAs allows floats to differ by their last digits. A partial interval has
@@ -256,7 +279,15 @@ func (r row) sameAs(o row) bool {
 		return false
 	}
 	o.Target, o.Allocated, o.Previous, o.Available = r.Target, r.Allocated, r.Previous, r.Available
-	return r == o
+	if !slices.EqualFunc(r.Gates, o.Gates, func(g, h gateRow) bool {
+		same := near(g.Busy, h.Busy)
+		h.Busy = g.Busy
+		return same && g == h
+	}) {
+		return false
+	}
+	o.Gates = r.Gates
+	return reflect.DeepEqual(r, o)
 }
 
 func near(x, y float64) bool { return math.Abs(x-y) <= 1e-9*max(math.Abs(x), math.Abs(y)) }

@@ -46,6 +46,7 @@ type row struct {
 	RetryLimit          int
 	Freed, HandedBack   uint64
 	Partial, Draining   bool
+	Gates               []gateRow // of the destinations, where they have limits
 }
 
 // account is all that a run tells.
@@ -83,6 +84,7 @@ func runTwin(s *scenarios.Scenario) account {
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0), waiting: map[vt.Time][]resend{},
 			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{}, prospects: map[mail.Destination]*prospects{},
+			gates: map[mail.Destination]*gate{}, lastTried: map[mail.Slot]mail.Destination{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
 		for d, dest := range s.Destinations {
 			if dest.Shared && i > 0 { // it takes all servers for one
@@ -133,7 +135,7 @@ func (t *twin) sendLists() {
 			share += v.Share
 			to := first + int(math.Round(float64(c.Recipients)*(share/weight)))
 			if to > from {
-				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from}
+				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from, parked: map[mail.Destination][]*recipient{}}
 				t.at(vt.Time(c.Start), mail.Server(i), listArrives, lists, func() { t.servers[i].receive(j) })
 				lists++
 			}
@@ -220,6 +222,8 @@ type twinServer struct {
 	ofSlot      map[mail.Slot]*patience
 	prospects   map[mail.Destination]*prospects
 	allocations int
+	gates       map[mail.Destination]*gate
+	lastTried   map[mail.Slot]mail.Destination
 }
 
 // job is a campaign's part of the list on one server.
@@ -229,6 +233,7 @@ type job struct {
 	processes int
 	due       []*recipient // resends, by due time and then by the order of failure
 	back      [][]int      // rests of subsets, the earliest first
+	parked    map[mail.Destination][]*recipient
 	total     int
 	left      int // not final
 	limit     int // of the stages
@@ -254,7 +259,7 @@ func (v *twinServer) grant() {
 	for len(v.processes) < v.published() {
 		var chosen *job
 		for _, j := range v.jobs {
-			if chosen == nil && j.processes < j.campaign.Processes && j.hasWork() {
+			if chosen == nil && j.processes < j.campaign.Processes && j.hasWork() && v.useful(j) {
 				chosen = j
 			}
 		}
@@ -265,7 +270,9 @@ func (v *twinServer) grant() {
 	}
 }
 
-func (j *job) hasWork() bool { return j.next < j.end || len(j.due) > 0 || len(j.back) > 0 }
+func (j *job) hasWork() bool {
+	return j.next < j.end || len(j.due) > 0 || len(j.back) > 0 || parkedOf(j) > 0
+}
 
 func (v *twinServer) allocate(j *job) {
 	slot := v.slots
@@ -303,7 +310,7 @@ func (v *twinServer) release(p *process) {
 func (v *twinServer) count() {
 	if v.now > v.until {
 		v.processTime += float64(len(v.processes)) * float64(v.now-v.until)
-		v.draining = v.draining || len(v.processes) < v.published()
+		v.draining = v.draining || len(v.processes) < v.published() && parkedOf(v.jobs...) == 0
 		v.until = v.now
 	}
 }
@@ -312,8 +319,9 @@ func (v *twinServer) measured() row {
 	v.count()
 	r := row{Server: v.number, Number: v.interval, End: v.now, Target: v.target, Delivered: v.delivered, Attempts: v.attempts,
 		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining,
-		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack}
+		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack, Gates: v.gateRows()}
 	v.interval++
+	v.forgetInterval()
 	v.began, v.processTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack = v.now, 0, false, 0, 0, 0, 0
 	return r
 }
@@ -336,6 +344,7 @@ func (v *twinServer) wake() {
 	if v.now == v.began.Add(v.s.Governor.Interval) {
 		v.intervalEnds()
 	}
+	v.reviveAll()
 	for _, r := range v.waiting[v.now] {
 		r.job.due = append(r.job.due, r.recipient)
 	}
@@ -354,6 +363,7 @@ func (v *twinServer) intervalEnds() {
 	}
 	r.Available = v.available
 	v.Rows = append(v.Rows, r)
+	v.moveGates(r.Gates)
 	v.reconsider(r)
 	v.freeMany()
 	v.wakeAt(v.now.Add(v.s.Governor.Interval))
@@ -524,10 +534,15 @@ func (p *process) live(yield func(vt.Time) bool) {
 			return
 		}
 		began := p.now
+		if r.try == 0 {
+			r.first = began
+		}
+		p.enters(r.dest)
 		conn, reply := p.deliver(r)
 		reply.Took = p.now.Sub(began)
 		p.idle = true
 		p.settle(r, conn, reply)
+		p.leaves(r.dest, reply)
 		p.perhapsGoes()
 	}
 }
@@ -537,6 +552,9 @@ func (p *process) live(yield func(vt.Time) bool) {
 // the process be sent away ([0070]); one that was told to go has only that.
 func (p *process) takeRecipient() *recipient {
 	j := p.job
+	if p.limited() {
+		return p.search()
+	}
 	if len(p.subset) == 0 && (p.goes || p.tooMany() > 0) {
 		return nil
 	}
@@ -546,23 +564,33 @@ func (p *process) takeRecipient() *recipient {
 		return r
 	}
 	if len(p.subset) == 0 {
-		p.since, p.successes = p.now, 0
-		want := j.campaign.Subset
-		if len(j.back) > 0 {
-			p.subset, j.back = j.back[0], j.back[1:]
-			want = 0
-		}
-		for ; j.next < j.end && len(p.subset) < want; j.next++ {
-			p.subset = append(p.subset, j.next)
-		}
-		p.size = len(p.subset)
+		p.takeSubset()
 	}
 	if len(p.subset) == 0 {
 		return nil
 	}
-	number := mail.Recipient(p.subset[0])
+	number := p.subset[0]
 	p.subset = p.subset[1:]
-	return &recipient{number: number, dest: p.destination(number), first: p.now, seen: vt.Never}
+	return p.fresh(number)
+}
+
+func (p *process) takeSubset() {
+	j := p.job
+	p.since, p.successes = p.now, 0
+	want := j.campaign.Subset
+	if len(j.back) > 0 {
+		p.subset, j.back = j.back[0], j.back[1:]
+		want = 0
+	}
+	for ; j.next < j.end && len(p.subset) < want; j.next++ {
+		p.subset = append(p.subset, j.next)
+	}
+	p.size = len(p.subset)
+}
+
+// fresh is a recipient that nobody has tried.
+func (p *process) fresh(number int) *recipient {
+	return &recipient{number: mail.Recipient(number), dest: p.destination(mail.Recipient(number)), seen: vt.Never}
 }
 
 // deliver is the story of one attempt.

@@ -78,6 +78,10 @@ func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	r.mix(i.Sample.Delivered)
 	r.mix(i.Sample.Attempts)
 	r.mix(uint64(int64(i.Decision.Available * (1 << 20))))
+	for _, d := range i.Destinations {
+		r.mix(d.Limits)
+		r.mix(uint64(d.Limit)<<32 | uint64(d.Parked))
+	}
 }
 
 // mix folds a word into the digest: one multiply, so order matters and every

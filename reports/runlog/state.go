@@ -1,6 +1,9 @@
 package runlog
 
-import "flyball/internal/snap"
+import (
+	"flyball/engine"
+	"flyball/internal/snap"
+)
 
 // State saves or restores what was recorded for the same destinations.
 func (r *Recorder) State(c *snap.Codec) {
@@ -31,6 +34,17 @@ func (r *Recorder) State(c *snap.Codec) {
 		snap.Int(c, &i.HandedBack)
 		snap.Bool(c, &i.Partial)
 		snap.Bool(c, &i.Draining)
+		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) {
+			snap.Int(c, &d.Limit)
+			snap.Int(c, &d.Limits)
+			snap.Float(c, &d.Busy)
+			snap.Int(c, &d.Attempts)
+			snap.Int(c, &d.Delivered)
+			snap.Int(c, &d.Refusals)
+			snap.Int(c, &d.Timeouts)
+			snap.Int(c, &d.AttemptTime)
+			snap.Int(c, &d.Parked)
+		})
 	})
 	snap.Slice(c, &r.replies, snap.Int)
 	snap.Int(c, &r.digest)

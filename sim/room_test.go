@@ -1,0 +1,109 @@
+package sim_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+func run(t *testing.T, name string, set ...string) *runlog.Recorder {
+	t.Helper()
+	text, _ := scenarios.Builtin(name)
+	s, err := scenarios.Load(name, text, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := sim.New(s, 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run(nil)
+	return w.Record()
+}
+
+// What Postfix's authors measured of their scheduler, through the whole
+// simulator: a receiver with five slots that answers 421 to any more. Published
+// in SCHEDULER_README, without connection caching.
+func TestPostfixTable(t *testing.T) {
+	for _, v := range []struct {
+		feedback       string
+		deferred, mean float64
+	}{{"1/N", 0.165, 5.17}, {"1/sqrt N", 0.245, 5.28}, {"1", 0.497, 5.63}} {
+		r := run(t, "postfix-table", fmt.Sprintf("governor.destination.positive=%q", v.feedback), fmt.Sprintf("governor.destination.negative=%q", v.feedback))
+		var sum, refused uint64
+		for _, i := range r.Intervals {
+			sum += i.Destinations[0].Limits
+			refused += i.Destinations[0].Refusals
+		}
+		deferred, mean := float64(refused)/2000, float64(sum)/2000
+		t.Logf("%s: deferred %.1f %% (published %.1f), concurrency %.2f (%.2f)", v.feedback, 100*deferred, 100*v.deferred, mean, v.mean)
+		if math.Abs(deferred-v.deferred) > 0.01 || math.Abs(mean-v.mean) > 0.1 || r.Attempts != 2000 || r.ByStatus[mail.Failed] != refused {
+			t.Errorf("%s: deferred %g, want %g +- 0.01; mean concurrency %g, want %g +- 0.1; %d attempts", v.feedback, deferred, v.deferred, mean, v.mean, r.Attempts)
+		}
+	}
+}
+
+// A limit that nobody reaches changes nothing.
+func TestLimitsOutOfReach(t *testing.T) {
+	wide := []string{"governor.destination.law=postfix-feedback", "governor.destination.initial=100000", "governor.destination.max=100000", "governor.destination.cohorts=0"}
+	for _, name := range []string{"throttling-provider", "greylist", "two-distances"} {
+		short := []string{"campaign[0].recipients=5000"}
+		free, limited := run(t, name, short...), run(t, name, append(short, wide...)...)
+		if free.Attempts != limited.Attempts || free.ByStatus != limited.ByStatus || free.Latency.Mean() != limited.Latency.Mean() || len(free.Intervals) != len(limited.Intervals) {
+			t.Errorf("%s: %d attempts, %v, want %d, %v", name, limited.Attempts, limited.ByStatus, free.Attempts, free.ByStatus)
+		}
+		for i, row := range limited.Intervals {
+			if row.Sample != free.Intervals[i].Sample || row.Decision.Available != free.Intervals[i].Decision.Available {
+				t.Errorf("%s: interval %d: %+v, want %+v", name, i, row, free.Intervals[i])
+			}
+		}
+	}
+}
+
+// One destination that takes half an hour for a message keeps nobody from
+// another: the other one's mail is delivered as if it were alone.
+func TestFullDestinationStandsInNobodysWay(t *testing.T) {
+	const five = 5
+	text, _ := scenarios.Builtin("limit-per-destination")
+	for _, subset := range []int{1, 100} {
+		s, err := scenarios.Load("limit", text, []string{"campaign[0].recipients=4000", fmt.Sprintf("campaign[0].subset=%d", subset),
+			"destination[0].share=50", "destination[0].dot=30m", "destination[0].cap=0", "destination[1].share=50", "destination[1].dot=1s",
+			"dialogue.timeouts.dot=1h", "retry.limit=0", "horizon=60d", "governor.law=hold", "governor.start=100", fmt.Sprintf("governor.destination.max=%d", five)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last [2]vt.Time
+		var attempts [2]int
+		w, err := sim.New(s, 0, nil, func(now vt.Time, a mail.Attempt, r mail.Reply, _ mail.Status) {
+			last[a.Dest] = max(last[a.Dest], now)
+			attempts[a.Dest]++
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Run(nil)
+		for _, i := range w.Record().Intervals {
+			for _, d := range i.Destinations {
+				if d.Limit > five || d.Busy > five {
+					t.Fatalf("limit %d, %g attempts under way, want %d at most", d.Limit, d.Busy, five)
+				}
+			}
+		}
+		quick, slow := last[1].Seconds()*five/float64(attempts[1]), last[0].Seconds()*five/float64(attempts[0])
+		// Beside the dot there are some round trips of a tenth of a second. The first five slow ones hold their
+		// subsets while they last.
+		held := 0.0
+		if subset > 1 {
+			held = 1800 * five / float64(attempts[1])
+		}
+		if quick < 1 || quick > 1.6+held || slow < 1800 || slow > 1810 {
+			t.Errorf("subsets of %d: an attempt to the quick one takes %g s, to the slow one %g s", subset, quick, slow)
+		}
+	}
+}

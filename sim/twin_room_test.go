@@ -1,0 +1,283 @@
+package sim_test
+
+import (
+	"math"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Where the twin lets nobody in: docs/model.md, "Room" in section 7.3 and the
+// limit of a destination in 7.4.
+
+// gate is what a server keeps of a destination.
+type gate struct {
+	limit, x   float64
+	f, s, dead float64 // f, s and F
+	revival    vt.Time // if it is dead
+	busy       int
+	since      vt.Time // of busy
+	busyTime   float64
+	limits     []int // as the ends of attempts left them
+	trouble    int   // attempts refused, or no reply
+	took       vt.Span
+}
+
+// limited reports whether destinations have limits.
+func (v *twinServer) limited() bool {
+	law := v.s.Governor.Destination.Law
+	return law == "postfix-feedback" || law == "aimd"
+}
+
+func (v *twinServer) gateOf(d mail.Destination) *gate {
+	if v.gates[d] == nil {
+		initial := float64(v.s.Governor.Destination.Initial)
+		v.gates[d] = &gate{limit: initial, x: initial}
+	}
+	return v.gates[d]
+}
+
+func (v *twinServer) room(d mail.Destination) bool {
+	return !v.limited() || v.gateOf(d).busy < int(v.gateOf(d).limit)
+}
+
+func (g *gate) count(now vt.Time) {
+	g.busyTime += float64(g.busy) * float64(now-g.since)
+	g.since = now
+}
+
+func (p *process) enters(d mail.Destination) {
+	p.lastTried[p.slot] = d
+	g := p.gateOf(d)
+	g.count(p.now)
+	g.busy++
+}
+
+func (p *process) leaves(d mail.Destination, reply mail.Reply) {
+	g := p.gateOf(d)
+	g.count(p.now)
+	if p.limited() {
+		p.feedBack(g, reply.Stage < mail.StageMAIL || reply.Code == 421 || reply.Fault != mail.NoFault)
+	}
+	g.busy--
+	g.limits = append(g.limits, int(g.limit))
+	g.took += reply.Took
+	if reply.Code == 421 || reply.Fault != mail.NoFault {
+		g.trouble++
+	}
+}
+
+const little = 1e-9
+
+func part(a governor.Amount, limit float64) float64 {
+	switch a.Per {
+	case governor.PerCohort:
+		return a.Value / limit
+	case governor.PerRoot:
+		return a.Value / math.Sqrt(limit)
+	}
+	return a.Value
+}
+
+func (v *twinServer) feedBack(g *gate, failed bool) {
+	c := v.s.Governor.Destination
+	if c.Law != "postfix-feedback" {
+		return
+	}
+	most, initial := float64(c.Max), float64(c.Initial)
+	switch {
+	case g.limit == 0 && failed:
+	case g.limit == 0:
+		g.limit, g.dead = initial, 0
+	case failed:
+		if g.dead += 1 / g.limit; c.Cohorts > 0 && g.dead >= c.Cohorts-little {
+			g.limit, g.revival = 0, v.now.Add(c.Revive)
+			v.wakeAt(g.revival)
+			return
+		}
+		g.f -= part(c.Negative, g.limit)
+		for ; g.f < -little; g.f++ {
+			g.limit--
+			g.s = 0
+		}
+		g.limit = max(1, g.limit)
+	default:
+		g.dead = 0
+		if g.limit < most && g.limit < float64(g.busy)+initial {
+			g.s += part(c.Positive, g.limit)
+			for ; g.s >= 1-little; g.s-- {
+				g.limit++
+				g.f = 0
+			}
+			g.limit = min(most, g.limit)
+		}
+	}
+}
+
+// reviveAll is for those whose time has come.
+func (v *twinServer) reviveAll() {
+	for _, g := range v.gates {
+		if g.limit == 0 && g.revival == v.now {
+			g.limit, g.dead = float64(v.s.Governor.Destination.Initial), 0
+		}
+	}
+}
+
+// gateRow is what an interval shows of a destination.
+type gateRow struct {
+	Limit, Limits, Attempts, Parked, Trouble int
+	Took                                     vt.Span // mean of the attempts that ended
+	Busy                                     float64
+}
+
+func (v *twinServer) gateRows() (rows []gateRow) {
+	if !v.limited() {
+		return nil
+	}
+	for d := range v.s.Destinations {
+		g := v.gateOf(mail.Destination(d))
+		g.count(v.now)
+		r := gateRow{Limit: int(g.limit), Attempts: len(g.limits), Trouble: g.trouble, Busy: g.busyTime / float64(v.now-v.began)}
+		if r.Attempts > 0 {
+			r.Took = g.took / vt.Span(r.Attempts)
+		}
+		for _, n := range g.limits {
+			r.Limits += n
+		}
+		for _, j := range v.jobs {
+			r.Parked += len(j.parked[mail.Destination(d)])
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// moveGates is the end of an interval.
+func (v *twinServer) moveGates(rows []gateRow) {
+	a := v.s.Governor.Destination.AIMD
+	for d, r := range rows {
+		g := v.gateOf(mail.Destination(d))
+		if v.s.Governor.Destination.Law == "aimd" && r.Busy > 0 {
+			switch {
+			case float64(r.Trouble) > a.Drops*float64(r.Attempts) || r.Took > a.Timeout:
+				g.x = min(g.x-1, math.Floor(g.x*a.Backoff))
+			case 2*r.Busy >= g.x:
+				g.x++
+			}
+			g.x = max(a.Min, min(g.x, a.Max))
+			g.limit = math.Floor(g.x)
+		}
+	}
+}
+
+func (v *twinServer) forgetInterval() {
+	for _, g := range v.gates {
+		g.busyTime, g.limits, g.took, g.trouble = 0, nil, 0, 0
+	}
+}
+
+// parkedOf is how many wait for room, of a job or of all.
+func parkedOf(jobs ...*job) (n int) {
+	for _, j := range jobs {
+		for _, all := range j.parked {
+			n += len(all)
+		}
+	}
+	return n
+}
+
+func (v *twinServer) park(j *job, r *recipient) {
+	v.count()
+	j.parked[r.dest] = append(j.parked[r.dest], r)
+}
+
+func (v *twinServer) mayPark() bool { return parkedOf(v.jobs...) < v.s.Governor.Destination.Parked }
+
+// nextInLine takes the first parked recipient that may be tried.
+func (p *process) nextInLine() *recipient {
+	n := mail.Destination(len(p.s.Destinations))
+	for k := range n {
+		d := (p.lastTried[p.slot] + k) % n
+		if all := p.job.parked[d]; len(all) > 0 && p.room(d) {
+			p.count()
+			p.job.parked[d] = all[1:]
+			return all[0]
+		}
+	}
+	return nil
+}
+
+// nextDue takes the first due resend that may be tried.
+func (p *process) nextDue() *recipient {
+	j := p.job
+	for len(j.due) > 0 {
+		r := j.due[0]
+		j.due = j.due[1:]
+		if p.room(r.dest) {
+			return r
+		}
+		p.park(j, r)
+	}
+	return nil
+}
+
+// useful reports whether one more process of the job has something to look for.
+func (v *twinServer) useful(j *job) bool {
+	if !v.limited() {
+		return true
+	}
+	for d, all := range j.parked {
+		if len(all) > 0 && v.room(d) {
+			return true
+		}
+	}
+	return len(j.due) > 0 || v.mayBegin(j)
+}
+
+// mayBegin reports whether a subset of the job may be taken.
+func (v *twinServer) mayBegin(j *job) bool {
+	next := j.next
+	if len(j.back) > 0 {
+		next = j.back[0][0]
+	} else if next == j.end {
+		return false
+	}
+	return v.mayPark() || v.room(v.destination(mail.Recipient(next)))
+}
+
+// search is takeRecipient where destinations have limits.
+func (p *process) search() *recipient {
+	j := p.job
+	if !p.goes && (len(p.subset) > 0 || p.tooMany() <= 0) {
+		if r := p.nextInLine(); r != nil {
+			if len(p.subset) > 0 {
+				j.back, p.subset = append(j.back, p.subset), nil
+			}
+			return r
+		}
+		if r := p.nextDue(); r != nil {
+			return r
+		}
+	}
+	for {
+		if len(p.subset) == 0 {
+			if p.goes || p.tooMany() > 0 || !p.mayBegin(j) {
+				return nil
+			}
+			p.takeSubset()
+		}
+		r := p.fresh(p.subset[0])
+		switch {
+		case p.room(r.dest):
+			p.subset = p.subset[1:]
+			return r
+		case !p.mayPark():
+			j.back = append(j.back, p.subset)
+			p.subset = nil
+			return nil
+		}
+		p.subset = p.subset[1:]
+		p.park(j, r)
+	}
+}
