@@ -42,13 +42,14 @@ sim/verify:              sim scenarios engine governor netmodel reports/runlog i
 sim/bench:               scenarios netmodel internal/evq internal/vt
 sim:                     scenarios engine governor netmodel reports/runlog internal/evq internal/mail internal/rng internal/snap internal/stats internal/vt
 sim/study:               scenarios internal/conf internal/unit internal/vt
+sim/tune:                scenarios sim/study internal/stats
 realrun/list:            internal/mail
 realrun/message:         internal/mail internal/unit
 realrun/sink:            netmodel internal/conf internal/mail internal/vt
 realrun:                 scenarios engine governor reports/runlog realrun/list realrun/message internal/conf internal/hist internal/mail internal/rng internal/vt
 reports:                 scenarios governor engine reports/runlog internal/hist internal/mail internal/stats internal/tabular internal/vt
 
-cmd/flyball:             promotion sim sim/bench sim/study sim/verify internal/stats realrun realrun/sink reports reports/runlog scenarios netmodel governor internal/conf internal/mail internal/rng internal/tabular internal/vt
+cmd/flyball:             promotion sim sim/bench sim/study sim/tune sim/verify internal/stats realrun realrun/sink reports reports/runlog scenarios netmodel governor internal/conf internal/mail internal/rng internal/tabular internal/vt
 `
 
 // belowTheShells may not do what would let the machine they run on decide a

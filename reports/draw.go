@@ -35,13 +35,15 @@ type panel struct {
 
 // line joins points in their order.
 type line struct {
-	label  string // in the legend, if not empty
-	color  int    // in the palette
-	dash   bool
-	width  vg.Length
-	step   plotter.StepKind
-	dots   bool // mark the points, unless there are many
-	points plotter.XYs
+	label string // in the legend, if not empty
+	color int    // in the palette
+	dash  bool
+	width vg.Length
+	step  plotter.StepKind
+	dots  bool // mark the points, unless there are many
+	// Points alone, each as wide as the line would be, or two points.
+	scatter bool
+	points  plotter.XYs
 }
 
 // area is a filled shape.
@@ -193,7 +195,13 @@ func (p panel) paintHead(c draw.Canvas) vg.Length {
 		x += w
 	}
 	for _, l := range p.lines {
-		entry(l.label, func(x, y vg.Length) { c.StrokeLine2(l.style(), x, y, x+22, y) })
+		entry(l.label, func(x, y vg.Length) {
+			if l.scatter {
+				c.DrawGlyph(l.glyph(), vg.Point{X: x + 16, Y: y})
+				return
+			}
+			c.StrokeLine2(l.style(), x, y, x+22, y)
+		})
 	}
 	for _, a := range p.areas {
 		entry(a.label, func(x, y vg.Length) {
@@ -209,6 +217,10 @@ func (l line) style() draw.LineStyle {
 		s.Dashes = []vg.Length{6, 3}
 	}
 	return s
+}
+
+func (l line) glyph() draw.GlyphStyle {
+	return draw.GlyphStyle{Color: ink(l.color), Radius: max(l.width, 2), Shape: draw.CircleGlyph{}}
 }
 
 func (a area) fill() color.NRGBA {
@@ -258,6 +270,10 @@ func (p panel) plot() *plot.Plot {
 	}
 	for _, l := range p.lines {
 		for _, piece := range p.pieces(l) {
+			if l.scatter {
+				out.Add(flat{&plotter.Scatter{XYs: piece, GlyphStyle: l.glyph()}})
+				continue
+			}
 			out.Add(flat{&plotter.Line{XYs: piece, StepStyle: l.step, LineStyle: l.style()}})
 			if l.dots && len(l.points) <= mostDots {
 				dot := draw.GlyphStyle{Color: ink(l.color), Radius: 2.2, Shape: draw.CircleGlyph{}}

@@ -18,6 +18,7 @@ type document struct {
 
 	Partial  bool
 	Study    bool
+	Tuning   bool
 	Kind     string // of the analysis of an ensemble; empty for one run
 	Answer   []string
 	Figures  []Figure

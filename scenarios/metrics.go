@@ -8,6 +8,21 @@ type Metric struct {
 	Doc        string // what it is; of several servers, which one counts
 }
 
+// Resolution is what the metric cannot tell apart, in its unit; it is added to
+// both sides of a ratio, so that 0 can be compared. 0 for what is never 0.
+func (m Metric) Resolution() float64 {
+	switch m.Unit {
+	case "1", "h", "h2":
+		return 0.001
+	case "attempts per success":
+		return 0
+	}
+	return 1
+}
+
+// Signed reports whether the metric may be below 0, and so has no ratios.
+func (m Metric) Signed() bool { return m.Name == "steady_state_error" }
+
 // Metrics lists every metric, by name. Reports compute exactly these. Judged
 // are the whole intervals in which there was work for every available process.
 // The target is that which was in force in each of them.

@@ -26,6 +26,27 @@ func Sweep[T any](all []*scenarios.Scenario, replications, from uint64, workers 
 	return inOrder(build, from, uint64(len(all))*replications-from, workers, fold, each, keepGoing)
 }
 
+// Job is one run of a batch.
+type Job struct {
+	Scenario    *scenarios.Scenario
+	Replication uint64
+}
+
+// Batches runs one list of jobs after another, as Sweep does its runs, and
+// keeps worlds for the next list. The zero value is ready.
+type Batches struct{ shelf shelf }
+
+// RunBatch runs the jobs; all is as in Sweep, with places in the list for
+// numbers of runs.
+func RunBatch[T any](b *Batches, jobs []Job, workers int,
+	fold func(job uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	build := func(job uint64) (*World, error) {
+		j := jobs[job]
+		return newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, nil, nil)
+	}
+	return inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
+}
+
 // shelf keeps the physics of the latest different worlds. To build one takes
 // milliseconds, most of what a small run takes, and the points of a study
 // often differ in the governor alone.

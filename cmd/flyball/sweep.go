@@ -22,7 +22,7 @@ import (
 	"flyball/sim/study"
 )
 
-// sweep is a study that was asked for.
+// sweep is a study that was asked for, with all its points or to be searched.
 type sweep struct {
 	from   source
 	to     output
@@ -49,22 +49,35 @@ written, 130 or 143 stopped by a signal.`,
 		Example: "  flyball sweep docs/studies/step.toml\n  flyball sweep step.toml --set governor.law=regulator --out regulated\n  flyball sweep step.toml --resume runs/step-7bncj4skwzhm",
 		Args:    exactlyOne("a study"),
 		RunE: func(c *cobra.Command, args []string) error {
-			w.from.arg = args[0]
-			if w.jobs < 1 {
-				return fail(exitUsage, "--jobs: got %d, want 1 or more", w.jobs)
+			if err := w.take(args[0]); err != nil {
+				return err
 			}
 			return a.sweep(&w)
 		},
 	}
+	w.flags(c)
+	c.Flags().BoolVar(&w.to.json, "json", false, "print study.json instead of tables")
+	return c
+}
+
+// take is given the argument.
+func (w *sweep) take(arg string) error {
+	w.from.arg = arg
+	if w.jobs < 1 {
+		return fail(exitUsage, "--jobs: got %d, want 1 or more", w.jobs)
+	}
+	return nil
+}
+
+// flags are those of every command that takes a study.
+func (w *sweep) flags(c *cobra.Command) {
 	w.from.flags(c)
 	c.Flags().Lookup("set").Usage = "change one value in every point, before those of the study: path.to.key=value (repeatable)"
 	c.Flags().Lookup("seed").Usage = "seed of all luck; the study's own if not given"
 	c.Flags().StringVar(&w.to.dir, "out", "", "folder of the study (default runs/NAME-KEY, KEY from the content)")
-	c.Flags().BoolVar(&w.to.json, "json", false, "print study.json instead of tables")
 	c.Flags().IntVar(&w.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at the same time; changes no result")
 	c.Flags().StringVar(&w.resume, "resume", "", "folder of the same study, stopped by a signal")
 	c.Flags().BoolVar(&w.dry, "dry-run", false, "check the study, say how many runs it is, and run nothing")
-	return c
 }
 
 func (a *app) sweep(w *sweep) error {
@@ -99,9 +112,9 @@ func (a *app) sweep(w *sweep) error {
 	if n := len(log.runs); n < runs {
 		sig := stop.signal()
 		return fail(signalCode(sig), "stopped by %s after %d of %d runs, which are kept in %s\ngo on with: %s --resume %s", sig, n, runs, log.name,
-			w.from.sweepLine(), quote(dir))
+			w.from.studyLine("sweep"), quote(dir))
 	}
-	report := reports.GatherStudy(described(s, w.from.sweepLine()), log.observed(), host(time.Since(began)))
+	report := reports.GatherStudy(described(s, w.from.studyLine("sweep")), log.observed(), host(time.Since(began)))
 	if err := report.Write(dir, text, given); err != nil {
 		return fail(exitEnvironment, "folder of the study: %w", err)
 	}
@@ -120,31 +133,39 @@ func (a *app) sweep(w *sweep) error {
 	return nil
 }
 
-// loadStudy reads the study and everything that it names: the texts of its
-// scenarios are what its folder keeps of them.
-func (a *app) loadStudy(from *source) (*study.Study, []byte, []reports.File, error) {
+func (a *app) loadStudy(from *source) (s *study.Study, text []byte, given []reports.File, err error) {
+	text, given, err = a.readStudy(from, func(text []byte, seed *uint64, read study.Read) (err error) {
+		s, err = study.Load(from.arg, text, from.sets, seed, read)
+		return err
+	})
+	return s, text, given, err
+}
+
+// readStudy lets load read a study and everything that it names: the texts of
+// its scenarios are what its folder keeps of them.
+func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []reports.File, error) {
 	if from.arg == "-" {
-		return nil, nil, nil, fail(exitUsage, "sweep: got -, want a file: the paths in a study are from its folder")
+		return nil, nil, fail(exitUsage, "got -, want the file of a study: the paths in it are from its folder")
 	}
 	f, err := os.Open(from.arg)
 	if err != nil {
-		return nil, nil, nil, fail(exitUsage, "%w", err)
+		return nil, nil, fail(exitUsage, "%w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
 	if err != nil {
-		return nil, nil, nil, fail(exitUsage, "%w", err)
+		return nil, nil, fail(exitUsage, "%w", err)
 	}
 	var seed *uint64
 	if from.seed != "" {
 		v, err := strconv.ParseUint(from.seed, 0, 63)
 		if err != nil {
-			return nil, nil, nil, fail(exitUsage, "--seed: got %q, want a whole number from 0", from.seed)
+			return nil, nil, fail(exitUsage, "--seed: got %q, want a whole number from 0", from.seed)
 		}
 		seed = &v
 	}
 	var given []reports.File
-	s, err := study.Load(from.arg, text, from.sets, seed, func(name string) (string, []byte, error) {
+	err = load(text, seed, func(name string) (string, []byte, error) {
 		called, text := name, []byte(nil)
 		if builtin, ok := scenarios.Builtin(name); ok {
 			text = builtin
@@ -161,9 +182,9 @@ func (a *app) loadStudy(from *source) (*study.Study, []byte, []reports.File, err
 		return called, text, nil
 	})
 	if err != nil {
-		return nil, nil, nil, exit{exitInvalid, err}
+		return nil, nil, exit{exitInvalid, err}
 	}
-	return s, text, given, nil
+	return text, given, nil
 }
 
 // folder is where the study goes, after a look whether it can.
@@ -279,11 +300,7 @@ func (a *app) brokenPoint(s *study.Study, from *source) {
 		a.where = func() string {
 			return fmt.Sprintf("point %d, replication %d, %s", b.Replication/uint64(s.Replications), replication, b.Where)
 		}
-		words := []string{"flyball run", quote(relative(from.arg, s.Names[point.Scenario]))}
-		for _, set := range s.Settings(point) {
-			words = append(words, "--set", quote(set))
-		}
-		a.replay = strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
+		a.replay = from.runLine(s.Names[point.Scenario], s.Settings(point), replication)
 		if os.Getenv("FLYBALL_TRACE") != "" {
 			a.errout.Write(b.Stack)
 		}
@@ -294,6 +311,15 @@ func (a *app) brokenPoint(s *study.Study, from *source) {
 	}
 }
 
+// runLine is the command that makes one run of a study again.
+func (s *source) runLine(scenario string, set []string, replication uint64) string {
+	words := []string{"flyball run", quote(relative(s.arg, scenario))}
+	for _, v := range set {
+		words = append(words, "--set", quote(v))
+	}
+	return strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
+}
+
 // relative is a scenario's name as it is known from the current folder.
 func relative(study, name string) string {
 	if _, ok := scenarios.Builtin(name); ok || filepath.IsAbs(name) {
@@ -302,9 +328,9 @@ func relative(study, name string) string {
 	return filepath.Join(filepath.Dir(study), name)
 }
 
-// sweepLine is the command that makes a study again.
-func (s *source) sweepLine() string {
-	words := []string{"flyball sweep", quote(s.arg)}
+// studyLine is the command that makes a study again.
+func (s *source) studyLine(command string) string {
+	words := []string{"flyball", command, quote(s.arg)}
 	for _, v := range s.sets {
 		words = append(words, "--set", quote(v))
 	}

@@ -132,6 +132,28 @@ func Paired(a, b []float64, level float64) Interval {
 	return Mean(d, level)
 }
 
+// Unpaired is the difference of the means of two samples that are independent
+// of each other, a less b, with the interval of Welch (Biometrika 34, 1947).
+// It is unbounded if either has fewer than two values.
+func Unpaired(a, b []float64, level float64) Interval {
+	outside := tail(level)
+	i := unbounded(stat.Mean(a, nil)-stat.Mean(b, nil), level, len(a)+len(b))
+	if len(a) < 2 || len(b) < 2 {
+		i.warn("one value has no interval")
+		return i
+	}
+	va, vb := stat.Variance(a, nil)/float64(len(a)), stat.Variance(b, nil)/float64(len(b))
+	if va+vb == 0 {
+		i.Low, i.High = i.Value, i.Value
+		i.warn(AllEqual)
+		return i
+	}
+	freedom := (va + vb) * (va + vb) / (float64(va*va)/float64(len(a)-1) + float64(vb*vb)/float64(len(b)-1))
+	half := float64(distuv.StudentsT{Sigma: 1, Nu: freedom}.Quantile(1-outside) * math.Sqrt(va+vb))
+	i.Low, i.High = i.Value-half, i.Value+half
+	return i
+}
+
 // Share is the probability of something that happened in k of n independent
 // runs, with the interval of Clopper and Pearson (Biometrika 26, 1934). Its
 // level is at least the one asked for. It panics unless 0 <= k <= n.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type Study struct {
 	ID     string // SHA-256 of all that decides its numbers
 
 	more []string // settings of the command line
+	runs int      // at most
 }
 
 // Read finds the text of a scenario that a study names, and the name that
@@ -53,44 +55,46 @@ const mostProblems = 50
 // that of the file. The error is of type scenarios.Problems and holds
 // everything that is wrong.
 func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Study, error) {
-	s := &Study{Config: Default()}
+	s := &Study{Config: Default(), more: set}
 	doc := scenarios.ReadDocument(name, src, &s.Config)
 	doc.Refuse(s.Config.Validate())
+	texts, err := s.open(doc, seed, read)
+	if err != nil {
+		return nil, err
+	}
+	s.layOut()
+	s.runs = len(s.Points) * s.Replications
+	if err := s.loadPoints(doc, texts); err != nil {
+		return nil, err
+	}
+	s.identify()
+	return s, nil
+}
+
+// open reads what a valid study names.
+func (s *Study) open(doc *scenarios.Document, seed *uint64, read Read) ([]text, error) {
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
 	if seed != nil {
 		s.Seed = *seed
 	}
-	s.more = set
 	s.Names = s.Scenarios
+	key := func(i int) string { return conf.Index("scenarios", i) }
 	if s.Scenario != "" {
 		s.Names = []string{s.Scenario}
+		key = func(int) string { return "scenario" }
 	}
-
 	texts := make([]text, len(s.Names))
 	var missing []error
 	for i, n := range s.Names {
-		called, src, err := read(n)
-		if err != nil {
-			key := "scenario"
-			if s.Scenario == "" {
-				key = conf.Index("scenarios", i)
-			}
-			missing = append(missing, conf.Problem{Key: key, Text: err.Error()})
+		var err error
+		if texts[i].name, texts[i].src, err = read(n); err != nil {
+			missing = append(missing, conf.Problem{Key: key(i), Text: err.Error()})
 		}
-		texts[i] = text{called, src}
 	}
-	if doc.Refuse(missing); missing != nil {
-		return nil, doc.Err()
-	}
-
-	s.layOut()
-	if err := s.loadPoints(doc, texts); err != nil {
-		return nil, err
-	}
-	s.identify()
-	return s, nil
+	doc.Refuse(missing)
+	return texts, doc.Err()
 }
 
 type text struct {
@@ -202,11 +206,14 @@ func (s *Study) axis(i int, p Parameter) Axis {
 	return a
 }
 
-// drawn is the value of parameter i in point n, from 0, of a Halton design. Of
-// a list each value gets an equal share.
+// drawn is the value of parameter i in point n, from 0, of a Halton design.
 func (s *Study) drawn(i, n int) string {
-	share := radicalInverse(uint64(n)+1, primes[i])
-	p := s.Parameters[i]
+	return s.Parameters[i].at(radicalInverse(uint64(n)+1, primes[i]))
+}
+
+// at is the value that lies so far, 0 to 1, on the way from the first to the
+// last. Of a list each value gets an equal share.
+func (p Parameter) at(share float64) string {
 	if list := p.listed(); len(list) > 0 {
 		return string(list[min(int(share*float64(len(list))), len(list)-1)])
 	}
@@ -357,14 +364,20 @@ func keyOf(set string) string {
 // identify names the study by its content.
 func (s *Study) identify() {
 	h := sha256.New()
-	fmt.Fprintf(h, "flyball study 1\n%s\n%d replications\n%q\n", s.Design, s.Replications, s.Metrics)
+	fmt.Fprintf(h, "flyball study 1\n%s\n%d replications\n", s.Design, s.Replications)
+	s.list(h)
+	s.ID = hex.EncodeToString(h.Sum(nil))
+}
+
+// list writes what is run and what is measured.
+func (s *Study) list(w io.Writer) {
+	fmt.Fprintf(w, "%q\n", s.Metrics)
 	for _, a := range s.Axes {
-		fmt.Fprintf(h, "%q %q\n", a.Keys, a.Values)
+		fmt.Fprintf(w, "%q %q\n", a.Keys, a.Values)
 	}
 	for _, p := range s.Points {
-		fmt.Fprintf(h, "%s %v %s\n", s.Names[p.Scenario], p.At, p.ID)
+		fmt.Fprintf(w, "%s %v %s\n", s.Names[p.Scenario], p.At, p.ID)
 	}
-	s.ID = hex.EncodeToString(h.Sum(nil))
 }
 
 // Loaded are the scenarios of all points, in order.

@@ -47,7 +47,6 @@ func (s *Study) Progress(file []byte, program string) (runs []Run, length int, e
 		}
 		return nil, 0, fmt.Errorf("it does not begin as the progress of a study does")
 	}
-	most := len(s.Points) * s.Replications
 	length = len(head)
 	for n := 2; ; n++ {
 		line, _, whole := bytes.Cut(file[length:], []byte("\n"))
@@ -58,8 +57,8 @@ func (s *Study) Progress(file []byte, program string) (runs []Run, length int, e
 		if err != nil {
 			return nil, 0, fmt.Errorf("line %d: %w", n, err)
 		}
-		if runs = append(runs, r); len(runs) > most {
-			return nil, 0, fmt.Errorf("line %d: got more than %d runs", n, most)
+		if runs = append(runs, r); len(runs) > s.runs {
+			return nil, 0, fmt.Errorf("line %d: got more than %d runs", n, s.runs)
 		}
 		length += len(line) + 1
 	}

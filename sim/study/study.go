@@ -46,6 +46,7 @@ type Config struct {
 	Metrics       []string    `toml:"metrics"`
 	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // names all luck, whatever the scenarios say
 	Parameters    []Parameter `toml:"parameter" required:"true"`
+	Tune          Tune        `toml:"tune"` // of a search; a sweep has no use for it
 }
 
 // Parameter is a key, or several that are set to the same value together, and
@@ -120,6 +121,7 @@ func Default() Config {
 		Replications:  1,
 		Metrics:       []string{"settling_intervals_5pct", "rate_per_h", "overshoot", "iae_target_hours", "total_variation", "dfr"},
 		Seed:          1,
+		Tune:          defaultTune(),
 	}
 }
 
@@ -128,7 +130,11 @@ var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*(\.[A-Za-z0-9
 
 // Validate reports every problem that tags cannot tell, but for what only a
 // scenario knows: whether it has the keys and takes the values. It never edits.
-func (c Config) Validate() []error {
+func (c Config) Validate() []error { return c.validate(c.Design) }
+
+// validate is Validate for values that are put together by a design, which is
+// searched if it is not the study's own.
+func (c Config) validate(design string) []error {
 	var l conf.List
 	switch {
 	case c.Scenario == "" && len(c.Scenarios) == 0:
@@ -157,7 +163,7 @@ func (c Config) Validate() []error {
 	var seen []string
 	for i, p := range c.Parameters {
 		at := conf.Index("parameter", i)
-		l.Within(at, p.validate(c.Design))
+		l.Within(at, p.validate(design))
 		before := len(seen)
 		for k, one := range p.Cases {
 			for j, set := range one.Set {
@@ -172,13 +178,13 @@ func (c Config) Validate() []error {
 			seen = append(seen, string(k))
 		}
 	}
-	if len(l) == 0 && c.Design == Zip {
+	if len(l) == 0 && design == Zip {
 		for i, p := range c.Parameters[1:] {
 			l.Check(p.many() == c.Parameters[0].many(), conf.Index("parameter", i+1), "got %d values with design = %q, want %d as in the first parameter",
 				p.many(), Zip, c.Parameters[0].many())
 		}
 	}
-	if len(l) == 0 {
+	if len(l) == 0 && design != searched {
 		n := c.count()
 		l.Check(n <= MostPoints, "parameter", "got %d or more points, want at most %d", n, MostPoints)
 	}
@@ -226,6 +232,9 @@ func (p Parameter) validate(design string) []error {
 	default:
 		span, err := newSpan(p.From, p.To, p.Scale)
 		if l.Check(err == nil, "from", "%v", err); err != nil {
+			break
+		}
+		if design == searched {
 			break
 		}
 		if design == Halton {

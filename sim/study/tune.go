@@ -1,0 +1,299 @@
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"flyball/internal/conf"
+	"flyball/scenarios"
+)
+
+// Tune is the table [tune] of a study: what its parameters are searched for.
+type Tune struct {
+	Objective   string       `toml:"objective" required:"true"` // a metric, as a ratio to that of the scenario as it is
+	Goal        string       `toml:"goal" oneof:"minimise maximise"`
+	Constraints []Constraint `toml:"constraint"`
+	Budget      int          `toml:"budget" range:"1..1000000" required:"true"` // runs of the search, those of the scenario as it is among them
+	HeldOut     HeldOut      `toml:"held_out"`
+}
+
+// HeldOut is what the search does not see, and what its result is judged by.
+type HeldOut struct {
+	Scenarios    []string `toml:"scenarios"`
+	Replications int      `toml:"replications" range:"6..10000"`
+}
+
+// Constraint is what must hold in every scenario, in the mean over the
+// replications.
+type Constraint struct {
+	Metric string  `toml:"metric" required:"true"`
+	As     string  `toml:"as" oneof:"value ratio difference"`
+	Op     string  `toml:"op" oneof:"<= >=" required:"true"`
+	Value  float64 `toml:"value" required:"true"`
+}
+
+// What a constraint compares with its Value.
+const (
+	AsValue      = "value"      // the metric
+	AsRatio      = "ratio"      // its ratio to that of the baseline, the geometric mean of them
+	AsDifference = "difference" // the metric less that of the baseline
+)
+
+// SetDefault compares the metric itself.
+func (c *Constraint) SetDefault() { *c = Constraint{As: AsValue} }
+
+func (c Constraint) String() string {
+	what := c.Metric
+	if c.As != AsValue {
+		what = c.As + " of " + what
+	}
+	return fmt.Sprintf("%s %s %g", what, c.Op, c.Value)
+}
+
+func defaultTune() Tune {
+	return Tune{Goal: "minimise", HeldOut: HeldOut{Replications: 20}} // as many pairs as compare makes
+}
+
+// searched is the design of a study whose points a search finds.
+const searched = "search"
+
+// LeastBudget is the number of runs of each scenario below which nothing can be
+// searched for.
+const LeastBudget = 20
+
+// FirstHeldOut is the replication that held-out luck begins with. Those of a
+// search have numbers below MostReplications, so no run is on both sides.
+const FirstHeldOut = 1 << 20
+
+// mostChecked points of the space are loaded before any is run.
+const mostChecked = 256
+
+// Tuning is a study that is searched. Its Points are examples of the space,
+// its Names the scenarios of the search and then those held out, its Metrics
+// the objective, what constraints and expectations ask for, and those of the
+// file.
+type Tuning struct {
+	*Study
+	Training int                   // scenarios of the search
+	Bases    []*scenarios.Scenario // every scenario as it is: the baseline
+
+	texts []text
+}
+
+// LoadTuning reads a study with a [tune] table as Load does one without. Its
+// design, points, replications and steps are those of a sweep and mean nothing
+// here.
+func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) (*Tuning, error) {
+	t := &Tuning{Study: &Study{Config: Default(), more: set}}
+	doc := scenarios.ReadDocument(name, src, &t.Config)
+	doc.Refuse(t.Config.validate(searched))
+	if doc.Gives("tune") {
+		doc.Refuse(t.Config.validateTune())
+	} else {
+		doc.Refuse([]error{conf.Problem{Key: "tune", Text: "missing, want a table [tune] with an objective and a budget"}})
+	}
+	texts, err := t.open(doc, seed, read)
+	if err != nil {
+		return nil, err
+	}
+	t.Training = len(t.Names)
+	t.Names = slices.Clone(t.Names)
+	var missing []error
+	for i, n := range t.Tune.HeldOut.Scenarios {
+		called, src, err := read(n)
+		if err != nil {
+			missing = append(missing, conf.Problem{Key: conf.Index("tune.held_out.scenarios", i), Text: err.Error()})
+		}
+		texts, t.Names = append(texts, text{called, src}), append(t.Names, n)
+	}
+	if doc.Refuse(missing); missing != nil {
+		return nil, doc.Err()
+	}
+	t.texts = texts
+
+	t.layOutSearch()
+	if err := t.loadPoints(doc, texts); err != nil {
+		return nil, err
+	}
+	for i := range t.Names {
+		base, err := scenarios.Load(texts[i].name, texts[i].src, t.settings(nil))
+		if err != nil {
+			return nil, err
+		}
+		t.Bases = append(t.Bases, base)
+	}
+	t.Metrics = t.recorded()
+	t.runs = t.Tune.Budget + 2*t.Tune.HeldOut.Replications*len(t.Names)
+	t.identify()
+	return t, nil
+}
+
+func (c Config) validateTune() []error {
+	var l conf.List
+	metric := func(key, name string) scenarios.Metric {
+		m, known := scenarios.MetricNamed(name)
+		l.Check(known, key, "got %q, want one that flyball scenario metrics lists%s", name, near(name))
+		return m
+	}
+	t := c.Tune
+	m := metric("tune.objective", t.Objective)
+	l.Check(!m.Signed(), "tune.objective", "got %q, want a metric that is never below 0: it is compared as a ratio", t.Objective)
+	for i, k := range t.Constraints {
+		at := conf.Index("tune.constraint", i)
+		m := metric(at+".metric", k.Metric)
+		if k.As == AsRatio {
+			l.Check(!m.Signed(), at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As, k.Metric, AsValue, AsDifference)
+			l.Check(k.Value > 0, at+".value", "got %g, want a ratio above 0", k.Value)
+		}
+	}
+	n := max(1, len(c.Scenarios))
+	l.Check(t.Budget >= n*LeastBudget, "tune.budget", "got %d, want %d or more: %d runs of each scenario", t.Budget, n*LeastBudget, LeastBudget)
+	l.Check(n+len(t.HeldOut.Scenarios) <= MostScenarios, "tune.held_out.scenarios", "got %d beside %d, want at most %d in all", len(t.HeldOut.Scenarios), n, MostScenarios)
+	for i, s := range t.HeldOut.Scenarios {
+		key := conf.Index("tune.held_out.scenarios", i)
+		l.Check(s != "", key, "got nothing, want a built-in name or a path")
+		l.Check(!slices.Contains(t.HeldOut.Scenarios[:i], s), key, "got %q a second time", s)
+		l.Check(s != c.Scenario && !slices.Contains(c.Scenarios, s), key, "got %q, which is searched in: want one that is not", s)
+	}
+	return l
+}
+
+// recorded are the metrics that are kept of each run.
+func (t *Tuning) recorded() []string {
+	all := []string{t.Tune.Objective}
+	add := func(m string) {
+		if !slices.Contains(all, m) {
+			all = append(all, m)
+		}
+	}
+	for _, k := range t.Tune.Constraints {
+		add(k.Metric)
+	}
+	for _, m := range t.Metrics {
+		add(m)
+	}
+	for _, s := range t.Bases {
+		for _, e := range s.Expect {
+			add(e.Metric)
+		}
+	}
+	return all
+}
+
+// layOutSearch lists examples of the space that are checked before a run is
+// made: the first points of the Halton sequence, and around the first of them
+// the values of each list and both ends of each range.
+func (t *Tuning) layOutSearch() {
+	var places [][]float64
+	for n := range min(mostChecked, t.Tune.Budget/max(1, t.Training)) {
+		places = append(places, HaltonPlace(n, len(t.Parameters)))
+	}
+	for i, p := range t.Parameters {
+		shares := []float64{0, 1}
+		if n := len(p.Values); n > 0 {
+			shares = nil
+			for k := range n {
+				shares = append(shares, (float64(k)+0.5)/float64(n))
+			}
+		}
+		for _, share := range shares {
+			place := HaltonPlace(0, len(t.Parameters))
+			place[i] = share
+			places = append(places, place)
+		}
+	}
+	t.Axes = nil
+	at := make([][]int, len(places))
+	for i, p := range t.Parameters {
+		a := Axis{}
+		for _, k := range p.Key {
+			a.Keys = append(a.Keys, string(k))
+		}
+		known := map[string]int{}
+		for n, place := range places {
+			v := p.at(place[i])
+			k, ok := known[v]
+			if !ok {
+				k = len(a.Values)
+				known[v] = k
+				a.Values = append(a.Values, v)
+			}
+			at[n] = append(at[n], k)
+		}
+		t.Axes = append(t.Axes, a)
+	}
+	t.Points = nil
+	for k := range t.Names {
+		for _, a := range at {
+			t.Points = append(t.Points, Point{Scenario: k, At: a})
+		}
+	}
+}
+
+// HaltonPlace is point n, from 0, of the Halton sequence in the unit cube.
+func HaltonPlace(n, dimensions int) []float64 {
+	place := make([]float64, dimensions)
+	for i := range place {
+		place[i] = radicalInverse(uint64(n)+1, primes[i])
+	}
+	return place
+}
+
+// Ranged reports whether parameter i is a range, in which values have
+// neighbours, and no list.
+func (t *Tuning) Ranged(i int) bool { return len(t.Parameters[i].Values) == 0 }
+
+// Values are those of the parameters at a place in the unit cube.
+func (t *Tuning) Values(place []float64) []string {
+	all := make([]string, len(t.Parameters))
+	for i, p := range t.Parameters {
+		all[i] = p.at(place[i])
+	}
+	return all
+}
+
+// Changes are the settings that values make: what is laid over a scenario as it
+// is.
+func (t *Tuning) Changes(values []string) []string {
+	var set []string
+	for i, v := range values {
+		for _, k := range t.Axes[i].Keys {
+			set = append(set, k+"="+v)
+		}
+	}
+	return set
+}
+
+func (t *Tuning) settings(values []string) []string {
+	return append(slices.Concat(t.Set, t.more, t.Changes(values)), fmt.Sprintf("seed=%d", t.Seed))
+}
+
+// Settings are all that make the scenario with these values out of its file.
+func (t *Tuning) Settings(values []string) []string { return t.settings(values) }
+
+// With loads every scenario with these values, or says why one does not take
+// them.
+func (t *Tuning) With(values []string) ([]*scenarios.Scenario, error) {
+	all := make([]*scenarios.Scenario, len(t.Names))
+	for i, of := range t.texts {
+		s, err := scenarios.Load(of.name, of.src, t.settings(values))
+		if err != nil {
+			return nil, err
+		}
+		all[i] = s
+	}
+	return all, nil
+}
+
+// identify names the search by its content.
+func (t *Tuning) identify() {
+	h := sha256.New()
+	fmt.Fprintf(h, "flyball tuning 1\n%d scenarios\n%+v\n", t.Training, t.Tune)
+	t.list(h)
+	for _, s := range t.Bases {
+		fmt.Fprintln(h, scenarios.ID(s))
+	}
+	t.ID = hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,386 @@
+package tune
+
+import (
+	"fmt"
+	"math"
+
+	"flyball/internal/stats"
+	"flyball/scenarios"
+	"flyball/sim/study"
+)
+
+// level of confidence of all intervals.
+const level = 0.95
+
+// Job is a run that a search wants made.
+type Job struct {
+	Trial       int // its number
+	Scenario    int // place in the names of the study
+	Loaded      *scenarios.Scenario
+	ID          string
+	Values      []string // of the parameters; nil for the scenario as it is
+	Replication uint64
+}
+
+// Runner makes runs, in order. It returns fewer of them only with an error.
+type Runner func([]Job) ([]study.Run, error)
+
+// Result is what a search found.
+type Result struct {
+	Study    *study.Tuning
+	Trials   []*Trial // by Number
+	Rounds   []Round
+	Baseline *Trial
+	Winner   *Trial // the baseline, if nothing did better
+	Spent    int    // runs of the search
+	Refused  int    // places of the space that no scenario takes
+
+	// Under held-out luck; zero if the baseline won.
+	HeldOut  HeldOut
+	Training stats.Interval // of the winner's losses in the search
+	Verdict  Verdict
+}
+
+// HeldOut is what the winner and the baseline did where the search had not
+// been.
+type HeldOut struct {
+	Base, New [][]study.Run  // [replication][scenario], of all names of the study
+	Here      stats.Interval // mean loss in the scenarios of the search
+	Beyond    stats.Interval // in those held out; N = 0 if there are none
+	Gap       stats.Interval // by how much the loss here is greater than in the search: the winner's curse
+	Cells     []Cell
+	Kept      []Constrained
+}
+
+// Cell is one metric in one scenario.
+type Cell struct {
+	Scenario  int
+	Metric    string
+	Base, New float64        // means; a time that never came counts as the time watched
+	Log       stats.Interval // of the logarithm of new / base, with the resolution added to both; N = 0 where it is undefined
+}
+
+// Constrained is one constraint in one scenario.
+type Constrained struct {
+	Scenario   int
+	Constraint study.Constraint
+	Value      stats.Interval // of what is compared; of a ratio the logarithm
+	Met        bool           // in the mean
+}
+
+// Verdict is what held-out luck says of a winner.
+type Verdict string
+
+// Verdicts.
+const (
+	Better      Verdict = "better"       // shown, here and in held-out scenarios, with all constraints met
+	BetterHere  Verdict = "better here"  // shown in the scenarios of the search alone
+	NotShown    Verdict = "not shown"    // to be better
+	ShownWorse  Verdict = "worse"        // shown
+	MissesLimit Verdict = "misses limit" // a constraint
+	NothingWon  Verdict = "nothing"      // was better than the baseline
+)
+
+// Search spends the budget of a study and judges what it found. An error of the
+// runner is returned as it is.
+func Search(t *study.Tuning, run Runner) (*Result, error) {
+	b := &bench{Tuning: t, run: run}
+	s := &search{lab: laboratory{cost: t.Training, values: t.Values, admit: b.admit, measure: b.measure}, budget: t.Tune.Budget,
+		baseline: &Trial{admitted: newEntry(t.Bases)}}
+	for i := range t.Parameters {
+		s.lab.ranged = append(s.lab.ranged, t.Ranged(i))
+	}
+	winner, err := s.run()
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Study: t, Trials: s.trials, Rounds: s.rounds, Baseline: s.baseline, Winner: winner, Spent: s.spent, Refused: s.refused,
+		Training: stats.Mean(winner.Losses(), level), Verdict: NothingWon}
+	if winner == s.baseline {
+		return r, nil
+	}
+	if err := b.holdOut(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Term is what constraint k compares, of a trial of the search, in the scenario
+// where it is worst: the mean, of ratios the geometric one.
+func (r *Result) Term(t *Trial, k int) float64 {
+	b := &bench{Tuning: r.Study}
+	c := r.Study.Tune.Constraints[k]
+	worst := math.Inf(-1)
+	value := math.NaN()
+	for i := range r.Study.Training {
+		sum := 0.0
+		for n, runs := range t.Runs {
+			sum += b.compared(c, runs[i], r.Baseline.Runs[n][i])
+		}
+		v := sum / float64(len(t.Runs))
+		if over := b.over(c, v); over > worst || math.IsNaN(over) {
+			worst, value = over, v
+		}
+		if math.IsNaN(v) {
+			break
+		}
+	}
+	if c.As == study.AsRatio {
+		return math.Exp(value)
+	}
+	return value
+}
+
+// Loaded is a scenario with the values of a trial, and its ID.
+func (t *Trial) Loaded(scenario int) (*scenarios.Scenario, string) {
+	e := t.admitted.(*entry)
+	return e.loaded[scenario], e.ids[scenario]
+}
+
+// entry is what a bench keeps of a trial.
+type entry struct {
+	loaded []*scenarios.Scenario
+	ids    []string
+}
+
+func newEntry(all []*scenarios.Scenario) *entry {
+	e := &entry{loaded: all}
+	for _, s := range all {
+		e.ids = append(e.ids, scenarios.ID(s))
+	}
+	return e
+}
+
+// bench is the laboratory of a study.
+type bench struct {
+	*study.Tuning
+	run  Runner
+	base [][]study.Run // of the baseline, which is measured first
+}
+
+func (b *bench) admit(t *Trial) bool {
+	all, err := b.With(t.Values)
+	if err == nil {
+		t.admitted = newEntry(all)
+	}
+	return err == nil
+}
+
+func (b *bench) measure(all []*Trial, n int) error {
+	var jobs []Job
+	for _, t := range all {
+		for r := len(t.Outcomes); r < n; r++ {
+			jobs = append(jobs, b.jobs(t, uint64(r), b.Training)...)
+		}
+	}
+	runs, err := b.run(jobs)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		for r := len(t.Outcomes); r < n; r++ {
+			t.Runs = append(t.Runs, runs[:b.Training:b.Training])
+			runs = runs[b.Training:]
+			if t.Values == nil {
+				b.base = t.Runs
+				if err := b.sound(r); err != nil {
+					return err
+				}
+			}
+			t.Outcomes = append(t.Outcomes, b.outcome(t.Runs[r], b.base[r]))
+		}
+	}
+	return nil
+}
+
+// jobs are one replication of a trial in the first so many scenarios.
+func (b *bench) jobs(t *Trial, replication uint64, n int) []Job {
+	all := make([]Job, n)
+	for i := range all {
+		s, id := t.Loaded(i)
+		all[i] = Job{t.Number, i, s, id, t.Values, replication}
+	}
+	return all
+}
+
+// sound refuses a baseline that nothing can be compared with.
+func (b *bench) sound(r int) error {
+	for i, run := range b.base[r] {
+		check := func(metric string) error {
+			if v := b.value(run, metric); math.IsNaN(v) || math.IsInf(v, 0) || v <= 0 && resolution(metric) == 0 {
+				return fmt.Errorf("%s: %s of replication %d of the scenario as it is is %g: nothing can be compared with it", b.Names[i], metric, r, v)
+			}
+			return nil
+		}
+		if err := check(b.Tune.Objective); err != nil {
+			return err
+		}
+		for _, c := range b.Tune.Constraints {
+			if c.As != study.AsValue {
+				if err := check(c.Metric); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// value of a metric in a run. A settling time that never came counts as the
+// time that was watched.
+func (b *bench) value(r study.Run, metric string) float64 {
+	for k, m := range b.Metrics {
+		if m == metric {
+			v := r.Values[k]
+			if of, _ := scenarios.MetricNamed(m); math.IsInf(v, 1) && of.Unit == "intervals" {
+				return float64(r.Watched)
+			}
+			return v
+		}
+	}
+	panic("tune: metric " + metric + " was not recorded")
+}
+
+func resolution(metric string) float64 {
+	m, _ := scenarios.MetricNamed(metric)
+	return m.Resolution()
+}
+
+// log is that of the ratio of a metric in two runs under the same luck; NaN if
+// it is undefined.
+func (b *bench) log(next, base study.Run, metric string) float64 {
+	e := resolution(metric)
+	v := math.Log((b.value(next, metric) + e) / (b.value(base, metric) + e))
+	if math.IsInf(v, 0) {
+		return math.NaN()
+	}
+	return v
+}
+
+// loss is the mean over some scenarios.
+func (b *bench) loss(next, base []study.Run) float64 {
+	sum := 0.0
+	for i := range next {
+		sum += b.log(next[i], base[i], b.Tune.Objective)
+	}
+	if b.Tune.Goal == "maximise" {
+		sum = -sum
+	}
+	return sum / float64(len(next))
+}
+
+func (b *bench) outcome(next, base []study.Run) Outcome {
+	o := Outcome{Loss: b.loss(next, base)}
+	for _, c := range b.Tune.Constraints {
+		for i := range next {
+			o.Over = append(o.Over, b.over(c, b.compared(c, next[i], base[i])))
+		}
+	}
+	return o
+}
+
+// compared is what a constraint is about: of a ratio the logarithm.
+func (b *bench) compared(c study.Constraint, next, base study.Run) float64 {
+	switch c.As {
+	case study.AsRatio:
+		return b.log(next, base, c.Metric)
+	case study.AsDifference:
+		return b.value(next, c.Metric) - b.value(base, c.Metric)
+	}
+	return b.value(next, c.Metric)
+}
+
+// over is how far something is beyond the limit of its constraint, as a share
+// of the limit.
+func (b *bench) over(c study.Constraint, v float64) float64 {
+	limit, scale := c.Value, max(math.Abs(c.Value), resolution(c.Metric), 0.001)
+	if c.As == study.AsRatio {
+		limit, scale = math.Log(c.Value), 1
+	}
+	if c.Op == ">=" {
+		return (limit - v) / scale
+	}
+	return (v - limit) / scale
+}
+
+// holdOut lets winner and baseline meet what the search has not seen.
+func (b *bench) holdOut(r *Result) error {
+	n := len(b.Names)
+	var jobs []Job
+	for k := range b.Tune.HeldOut.Replications {
+		for _, t := range []*Trial{r.Baseline, r.Winner} {
+			jobs = append(jobs, b.jobs(t, study.FirstHeldOut+uint64(k), n)...)
+		}
+	}
+	runs, err := b.run(jobs)
+	if err != nil {
+		return err
+	}
+	h := &r.HeldOut
+	for range b.Tune.HeldOut.Replications {
+		h.Base, h.New = append(h.Base, runs[:n:n]), append(h.New, runs[n:2*n:2*n])
+		runs = runs[2*n:]
+	}
+	losses := func(from, to int) []float64 {
+		var all []float64
+		for k := range h.New {
+			all = append(all, b.loss(h.New[k][from:to], h.Base[k][from:to]))
+		}
+		return all
+	}
+	here := losses(0, b.Training)
+	h.Here = stats.Mean(here, level)
+	h.Gap = stats.Unpaired(here, r.Winner.Losses(), level)
+	r.Verdict = judged(here)
+	if n > b.Training {
+		beyond := losses(b.Training, n)
+		h.Beyond = stats.Mean(beyond, level)
+		if r.Verdict == Better && judged(beyond) != Better {
+			r.Verdict = BetterHere
+		}
+	}
+
+	met := true
+	for i := range n {
+		for _, c := range b.Tune.Constraints {
+			v := h.column(i, func(next, base study.Run) float64 { return b.compared(c, next, base) })
+			k := Constrained{Scenario: i, Constraint: c, Value: stats.Mean(v, level)}
+			k.Met = k.Value.N == len(v) && b.over(c, k.Value.Value) <= rounding
+			met = met && k.Met
+			h.Kept = append(h.Kept, k)
+		}
+		for _, m := range b.Metrics {
+			h.Cells = append(h.Cells, Cell{Scenario: i, Metric: m,
+				Base: stats.Mean(h.column(i, func(_, base study.Run) float64 { return b.value(base, m) }), level).Value,
+				New:  stats.Mean(h.column(i, func(next, _ study.Run) float64 { return b.value(next, m) }), level).Value,
+				Log:  stats.Mean(h.column(i, func(next, base study.Run) float64 { return b.log(next, base, m) }), level)})
+		}
+	}
+	if !met && (r.Verdict == Better || r.Verdict == BetterHere) {
+		r.Verdict = MissesLimit
+	}
+	return nil
+}
+
+func (h *HeldOut) column(scenario int, of func(next, base study.Run) float64) []float64 {
+	var all []float64
+	for k := range h.New {
+		all = append(all, of(h.New[k][scenario], h.Base[k][scenario]))
+	}
+	return all
+}
+
+// judged says what losses show: Student's interval must exclude 0 and the ranks
+// agree, as in a comparison. A loss that is undefined somewhere shows nothing.
+func judged(losses []float64) Verdict {
+	i := stats.Mean(losses, level)
+	above, below := stats.SignedRank(losses)
+	switch ranks := 2*min(above, below) < 1-level; {
+	case i.N < len(losses) || !ranks:
+	case i.High < 0:
+		return Better
+	case i.Low > 0:
+		return ShownWorse
+	}
+	return NotShown
+}

@@ -1,0 +1,164 @@
+package tune
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/optimize"
+)
+
+// Of the local search.
+const (
+	stepsEach   = 12   // evaluations for each parameter that one descent should have
+	settled     = 1e-3 // losses that differ by less are as good as equal
+	restless    = 6    // steps for each parameter without a gain that end a descent
+	outside     = 1e6  // loss where a constraint is missed, and more beyond
+	mostFound   = 2    // of its trials that go to the final
+	mostRepeats = 100  // evaluations of known places for each parameter, which cost nothing
+)
+
+// local looks for better values around the best trials of the race, one after
+// the other, by the simplex of Nelder and Mead. Luck is that of the first few
+// seeds for all, which leaves a function without noise; lists keep the value
+// that they have. Nelder and Mead know no bounds, so places beyond the cube are
+// folded back into it.
+func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
+	var free []int
+	for i, ranged := range s.lab.ranged {
+		if ranged {
+			free = append(free, i)
+		}
+	}
+	from := slices.DeleteFunc(slices.Clone(field), func(t *Trial) bool { return t.Place == nil })
+	if len(free) == 0 || len(from) == 0 {
+		return nil, nil
+	}
+	n := min(max(allowed/(s.lab.cost*stepsEach*len(free)), 1), seeds)
+	until := min(s.spent+allowed, s.budget)
+	before := len(s.trials)
+	r := Round{Stage: Local, Seeds: n, Entered: len(from)}
+	for _, t := range from {
+		if s.spent+s.lab.cost*n*(len(free)+2) > until {
+			break // not even a first simplex
+		}
+		if err := s.descend(t, free, n, until); err != nil {
+			return nil, err
+		}
+	}
+	found := slices.Clone(s.trials[before:])
+	slices.SortStableFunc(found, func(a, b *Trial) int { return a.stand(n).compare(b.stand(n)) })
+	best := min(len(found), mostFound)
+	for _, t := range found[best:] {
+		t.Dropped = Drop{len(s.rounds), Cut}
+	}
+	r.Entered, r.Cut, r.Left, r.Spent = len(found), len(found)-best, best, s.spent
+	r.Leader = from[0]
+	if best > 0 && found[0].stand(n).compare(from[0].stand(n)) < 0 {
+		r.Leader = found[0]
+	}
+	r.Loss = r.Leader.stand(n).loss
+	s.rounds = append(s.rounds, r)
+	return found[:best], nil
+}
+
+// descend is one run of Nelder and Mead on the parameters that are free.
+func (s *search) descend(from *Trial, free []int, n, until int) error {
+	var failed error
+	var broken any
+	stopped, calls := false, 0
+	value := func(x []float64) float64 {
+		calls++
+		if calls > mostRepeats*len(free) {
+			stopped = true
+		}
+		if stopped {
+			return math.MaxFloat64
+		}
+		place := slices.Clone(from.Place)
+		for k, i := range free {
+			place[i] = folded(x[k])
+		}
+		t, _ := s.at(place, Local)
+		if t == nil {
+			return math.MaxFloat64
+		}
+		if s.spent+s.price([]*Trial{t}, n) > until {
+			stopped = true
+			return math.MaxFloat64
+		}
+		if failed = s.measure([]*Trial{t}, n); failed != nil {
+			stopped = true
+			return math.MaxFloat64
+		}
+		stand := t.stand(n)
+		if stand.missed > 0 {
+			return outside * (1 + min(stand.missed, outside))
+		}
+		return stand.loss
+	}
+
+	start := make([]float64, len(free))
+	for k, i := range free {
+		start[k] = from.Place[i]
+	}
+	// A step is the distance to the next point that was screened.
+	step := math.Pow(float64(max(2, s.screened())), -1/float64(len(s.lab.ranged)))
+	vertices := [][]float64{start}
+	for k := range free {
+		v := slices.Clone(start)
+		if v[k] += step; v[k] > 1 {
+			v[k] -= 2 * step
+		}
+		vertices = append(vertices, v)
+	}
+	values := make([]float64, len(vertices))
+	for i, v := range vertices {
+		values[i] = value(v)
+	}
+	if failed != nil || stopped {
+		return failed
+	}
+	_, err := optimize.Minimize(optimize.Problem{
+		Func: func(x []float64) (v float64) {
+			defer func() { // on a goroutine of gonum's, where nobody would hear it
+				if p := recover(); p != nil {
+					broken, stopped, v = p, true, math.MaxFloat64
+				}
+			}()
+			return value(x)
+		},
+		Status: func() (optimize.Status, error) {
+			if stopped {
+				return optimize.FunctionEvaluationLimit, nil
+			}
+			return optimize.NotTerminated, nil
+		},
+	}, start, &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: settled, Iterations: restless * len(free)}},
+		&optimize.NelderMead{InitialVertices: vertices, InitialValues: values})
+	if broken != nil {
+		panic(broken)
+	}
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+func (s *search) screened() int {
+	n := 0
+	for _, t := range s.trials {
+		if t.From == Screening {
+			n++
+		}
+	}
+	return n
+}
+
+// folded mirrors a coordinate at 0 and 1 until it lies between them.
+func folded(x float64) float64 {
+	x = math.Mod(math.Abs(x), 2)
+	if x > 1 {
+		return 2 - x
+	}
+	return x
+}
