@@ -29,8 +29,8 @@ const (
 
 // Shares of the budget. What a stage leaves is there for the next one.
 const (
-	raceShare  = 0.55 // screening and race
-	localShare = 0.30
+	raceShare  = 0.40 // screening and race
+	localShare = 0.45
 )
 
 // finalists of the race go on.
