@@ -45,6 +45,28 @@ type Shown struct {
 	Revision     string    `json:"revision"` // program and its version
 	Replay       string    `json:"replay"`   // command line
 	Measures     []Measure `json:"measures"`
+	Tuned        *Tuned    `json:"tuned,omitempty"` // if a search found the parameters
+}
+
+// Tuned is the search that parameters come from. Its Shown has the luck and the
+// digest of all its runs, and the metrics under held-out luck.
+type Tuned struct {
+	StudyID     string   `json:"study_id"`
+	Set         []string `json:"set"` // what the search chose, path.to.key=value
+	Objective   string   `json:"objective"`
+	Goal        string   `json:"goal"`
+	Constraints []string `json:"constraints"`
+	Scenarios   []string `json:"scenarios"`
+	HeldOut     []string `json:"held_out_scenarios"`
+	First       uint64   `json:"first_held_out_replication"`
+	Runs        int      `json:"runs"` // of the search
+	Trials      int      `json:"trials"`
+	// Of the objective to that of the scenario as it was: in the search, under
+	// held-out luck, in held-out scenarios, and the second by the first.
+	Training float64  `json:"training_ratio"`
+	Ratio    Measure  `json:"ratio"`
+	Beyond   *Measure `json:"ratio_beyond,omitempty"`
+	Gap      float64  `json:"winners_curse"`
 }
 
 // Measure is the mean of a metric with its interval.

@@ -120,8 +120,8 @@ type TunedHeldOut struct {
 type TuningCell struct {
 	Scenario string   `json:"scenario"`
 	Metric   string   `json:"metric"`
-	Base     Num      `json:"baseline"`
-	New      Num      `json:"winner"`
+	Base     Estimate `json:"baseline"` // a time that never came counts as the time that was watched
+	Winner   Estimate `json:"winner"`
 	Ratio    Estimate `json:"ratio"` // N = 0: there is none
 }
 
@@ -423,7 +423,7 @@ func (t *Tuning) heldOutTable() table {
 		return exact(float64(n))
 	}
 	for _, c := range t.HeldOut.Cells {
-		row := []string{c.Scenario, c.Metric, number(c.Base), number(c.New), "-", "-", "-"}
+		row := []string{c.Scenario, c.Metric, number(c.Base.Value), number(c.Winner.Value), "-", "-", "-"}
 		if c.Ratio.N > 0 {
 			row[4], row[5], row[6] = number(c.Ratio.Value), number(c.Ratio.Low), number(c.Ratio.High)
 		}

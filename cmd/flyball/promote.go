@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +28,7 @@ const promotions = "promotions.jsonl"
 const leastShown = 10
 
 func (a *app) promoteCommand() *cobra.Command {
-	var by, note, record, lasts string
+	var by, note, record, lasts, scenario string
 	var check bool
 	c := &cobra.Command{
 		Use:   "promote DIR",
@@ -34,7 +36,9 @@ func (a *app) promoteCommand() *cobra.Command {
 		Long: `Record that the governor's law and the resend policy of a simulated scenario may
 go to live servers: the parameters, what they were shown to do with intervals,
 seed and replications, revision, by whom, when, and until when. DIR is the folder
-of a run with --replications, ten at least, whole, with all expectations met.
+of a run with --replications, ten at least, whole, with all expectations met; or
+that of flyball tune, whose winner was shown to be better under ten replications
+of held-out luck at least, with all constraints and expectations met there.
 
 Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
 before. flyball realrun --promotion takes its parameters from the last one.
@@ -66,18 +70,27 @@ Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
 			case span < vt.Minute || span > 366*vt.Day:
 				return fail(exitUsage, "--for: got %s, want 1m to 366d", lasts)
 			}
-			return a.promote(args[0], record, by, note, time.Duration(span), time.Now().UTC().Truncate(time.Second))
+			now := time.Now().UTC().Truncate(time.Second)
+			rec := promotion.Record{By: by, At: now, Expires: now.Add(time.Duration(span)), Note: note}
+			if reports.IsTuning(args[0]) {
+				return a.promoteTuned(args[0], scenario, record, rec)
+			}
+			if scenario != "" {
+				return fail(exitUsage, "--scenario: got %q, want none: %s is not the folder of a search", scenario, args[0])
+			}
+			return a.promote(args[0], record, rec)
 		},
 	}
 	c.Flags().StringVar(&by, "by", "", "who answers for it")
 	c.Flags().StringVar(&lasts, "for", "30d", "how long it holds")
 	c.Flags().StringVar(&note, "note", "", "why")
 	c.Flags().StringVar(&record, "record", promotions, "file of records")
+	c.Flags().StringVar(&scenario, "scenario", "", "of a search in several scenarios that differ in their parameters: the one whose are promoted")
 	c.Flags().BoolVar(&check, "check", false, "read the records instead")
 	return c
 }
 
-func (a *app) promote(dir, file, by, note string, lasts time.Duration, now time.Time) error {
+func (a *app) promote(dir, file string, rec promotion.Record) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fail(exitUsage, "promote: %w", err)
 	}
@@ -107,14 +120,19 @@ func (a *app) promote(dir, file, by, note string, lasts time.Duration, now time.
 			return fail(exitRefused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
 		}
 	}
-	rec := promotion.Record{By: by, At: now, Expires: now.Add(lasts), Note: note, Parameters: string(s.Parameters().TOML()),
-		Shown: promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
-			Revision: version(), Replay: e.Replay}}
+	rec.Parameters = string(s.Parameters().TOML())
+	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
+		Revision: version(), Replay: e.Replay}
 	for _, m := range e.Measures {
 		if m.Value.Known() && m.Low.Known() && m.High.Known() {
 			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
 		}
 	}
+	return a.record(file, rec, s.Governor.Law)
+}
+
+// record adds a record to its file.
+func (a *app) record(file string, rec promotion.Record, law string) error {
 	before, err := readIfThere(file)
 	if err != nil {
 		return exit{exitEnvironment, err}
@@ -127,8 +145,89 @@ func (a *app) promote(dir, file, by, note string, lasts time.Duration, now time.
 		return exit{exitEnvironment, err}
 	}
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
-		rec.Number, file, s.Governor.Law, e.Name, e.Replications, e.Seed, rec.Expires.Format(time.RFC3339))
+		rec.Number, file, law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
 	return nil
+}
+
+// promoteTuned promotes what a search found.
+func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) error {
+	t, err := reports.ReadTuning(dir)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	h := t.HeldOut
+	switch {
+	case h == nil:
+		return fail(exitRefused, "%s: the search found nothing better than what is there", dir)
+	case h.Replications < leastShown:
+		return fail(exitRefused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, leastShown)
+	case t.Verdict != reports.TunedBetter:
+		return fail(exitRefused, "%s: %s", dir, t.Answer()[0])
+	case len(h.Missed) > 0:
+		return fail(exitRefused, "%s: the winner misses %s", dir, h.Missed[0])
+	}
+	for _, set := range t.Winner.Set {
+		if !strings.HasPrefix(set, "governor.") && !strings.HasPrefix(set, "retry.") {
+			return fail(exitRefused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted", dir, set)
+		}
+	}
+	at, err := pickScenario(t, scenario)
+	if err != nil {
+		return err
+	}
+	s, err := scenarios.Load(filepath.Join(dir, t.Best[at].Scenario), t.Best[at].Text, nil)
+	if err != nil {
+		return exit{exitInvalid, err}
+	}
+	name := t.Scenarios[at]
+	rec.Parameters = string(s.Parameters().TOML())
+	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed, Replications: h.Replications, Digest: t.Digest,
+		Revision: version(), Replay: t.Replay}
+	for _, c := range h.Cells {
+		if c.Scenario == name && c.Winner.Value.Known() && c.Winner.Low.Known() && c.Winner.High.Known() {
+			rec.Shown.Measures = append(rec.Shown.Measures, measure(c.Metric, c.Winner))
+		}
+	}
+	tuned := &promotion.Tuned{StudyID: t.ID, Set: t.Winner.Set, Objective: t.Objective, Goal: t.Goal, Constraints: []string{}, Scenarios: t.Scenarios, HeldOut: t.Unseen,
+		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value), Ratio: measure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
+	for _, l := range t.Constraints {
+		tuned.Constraints = append(tuned.Constraints, l.String())
+	}
+	if h.Beyond != nil {
+		m := measure(t.Objective, *h.Beyond)
+		tuned.Beyond = &m
+	}
+	rec.Shown.Tuned = tuned
+	return a.record(file, rec, s.Governor.Law)
+}
+
+func measure(metric string, e reports.Estimate) promotion.Measure {
+	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High), Level: e.Level}
+}
+
+// pickScenario finds the scenario of a search whose parameters are promoted: the
+// one asked for, or the first if all have the same.
+func pickScenario(t *reports.Tuning, name string) (int, error) {
+	if name != "" {
+		i := slices.Index(t.Scenarios, name)
+		if i < 0 {
+			return 0, fail(exitUsage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
+		}
+		return i, nil
+	}
+	var first []byte
+	for i := range t.Scenarios {
+		s, err := scenarios.Load(t.Best[i].Scenario, t.Best[i].Text, nil)
+		if err != nil {
+			return 0, exit{exitInvalid, err}
+		}
+		p := s.Parameters().TOML()
+		if i > 0 && !bytes.Equal(p, first) {
+			return 0, fail(exitUsage, "the scenarios of the search differ in [governor] or [retry] beside what was tuned: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
+		}
+		first = p
+	}
+	return 0, nil
 }
 
 func readIfThere(file string) ([]byte, error) {

@@ -250,7 +250,7 @@ func searched(r *tune.Result, runs []reports.TuningRun, replay string) reports.T
 		h.Beyond = &e
 	}
 	for _, c := range r.HeldOut.Cells {
-		h.Cells = append(h.Cells, reports.TuningCell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: reports.Num(c.Base), New: reports.Num(c.New), Ratio: reports.RatioOfLog(c.Log)})
+		h.Cells = append(h.Cells, reports.TuningCell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: reports.Estimated(c.Base), Winner: reports.Estimated(c.New), Ratio: reports.RatioOfLog(c.Log)})
 	}
 	for i, k := range r.HeldOut.Kept {
 		e := reports.Estimated(k.Value)

@@ -56,7 +56,7 @@ type HeldOut struct {
 type Cell struct {
 	Scenario  int
 	Metric    string
-	Base, New float64        // means; a time that never came counts as the time watched
+	Base, New stats.Interval // of the means; a time that never came counts as the time watched
 	Log       stats.Interval // of the logarithm of new / base, with the resolution added to both; N = 0 where it is undefined
 }
 
@@ -351,8 +351,8 @@ func (b *bench) holdOut(r *Result) error {
 		}
 		for _, m := range b.Metrics {
 			h.Cells = append(h.Cells, Cell{Scenario: i, Metric: m,
-				Base: stats.Mean(h.column(i, func(_, base study.Run) float64 { return b.value(base, m) }), level).Value,
-				New:  stats.Mean(h.column(i, func(next, _ study.Run) float64 { return b.value(next, m) }), level).Value,
+				Base: stats.Mean(h.column(i, func(_, base study.Run) float64 { return b.value(base, m) }), level),
+				New:  stats.Mean(h.column(i, func(next, _ study.Run) float64 { return b.value(next, m) }), level),
 				Log:  stats.Mean(h.column(i, func(next, base study.Run) float64 { return b.log(next, base, m) }), level)})
 		}
 	}
