@@ -32,6 +32,7 @@ var checks = []struct {
 	{"golden", []string{"./sim", "-run", "Golden"}},
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
+	{"search", []string{"./sim/tune"}},
 }
 
 var mutants = []mutant{
@@ -94,6 +95,8 @@ var mutants = []mutant{
 	{"of servers that share, the last comes first", "sim/sim.go", "at < next && !s.idle()", "(at < next || first != nil && at == next) && !s.idle()"},
 	{"servers that share are run apart", "sim/sim.go", "watch != nil || len(s.Servers) > 1 &&", "watch != nil || len(s.Servers) > 2 &&"},
 	{"a server that is cut off takes the others with it", "netmodel/memory.go", "{w.servers[s].down, h.scheduled}", "{w.servers[0].down, h.scheduled}"},
+	{"a race tests as if nobody else ran", "sim/tune/race.go", "level = alarm / (float64(s.tests) * float64(s.tests+1) * float64(len(field)-1))", "level = alarm"},
+	{"a constraint that is missed counts as met", "sim/tune/race.go", "if !(over <= rounding) {", "if !(over <= 1) {"},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }
 

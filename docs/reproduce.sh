@@ -71,6 +71,10 @@ cp "$tmp/runs/sensitivity/plots/sensitivity.svg" "$new/docs/img/sensitivity.svg"
 flyball sweep docs/studies/step.toml --out "$tmp/runs/step" > /dev/null
 cp "$tmp/runs/step/plots/classes.svg" "$new/docs/img/step-classes.svg"
 
+# What a search finds, and what held-out luck says of it.
+flyball tune docs/studies/tune-quickstart.toml --out "$tmp/runs/tuned" | sed '/^Folder: /d; /^Try it: /d' > "$new/docs/results/tune-quickstart.txt"
+cp "$tmp/runs/tuned/plots/pareto.svg" "$new/docs/img/tune-pareto.svg"
+
 # The models with known answers.
 "$tmp/flyball" verify -q > "$new/docs/results/verify.txt"
 

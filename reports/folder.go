@@ -276,7 +276,11 @@ func readFolder(dir string, each func(name string, data []byte) error) (manifest
 	if err != nil {
 		return m, err
 	}
-	for _, f := range append(slices.Clip(m.Files), manifestFile{Path: "host.json"}, manifestFile{Path: "log.ndjson"}) {
+	files := append(slices.Clip(m.Files), manifestFile{Path: "host.json"})
+	if m.Attributes.Mode != tuningMode { // which has no log
+		files = append(files, manifestFile{Path: "log.ndjson"})
+	}
+	for _, f := range files {
 		name := filepath.Join(dir, filepath.FromSlash(f.Path))
 		data, err := fs.ReadFile(os.DirFS(dir), f.Path)
 		if err != nil {

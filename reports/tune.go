@@ -308,7 +308,7 @@ func (t *Tuning) Answer() []string {
 	}
 	all = append(all, gap)
 	if h.Beyond != nil {
-		all = append(all, fmt.Sprintf("In the %s that the search did not see it is %s x the baseline's.", plural(uint64(len(t.Unseen)), "scenario"), timesOf(*h.Beyond)))
+		all = append(all, fmt.Sprintf("In %s, which the search did not see, it is %s x the baseline's.", listed(t.Unseen), timesOf(*h.Beyond)))
 	}
 	if len(t.Constraints) > 0 {
 		var missed []string

@@ -51,6 +51,31 @@ func TestSweepInOrder(t *testing.T) {
 	}
 }
 
+// A batch is the runs that its jobs name, in order, and so is the next one over
+// the worlds that the first has built.
+func TestBatchInOrder(t *testing.T) {
+	s := eventful(800)
+	total := uint64(s.Recipients())
+	jobs := []Job{{s, 3}, {s, 0}, {s, 1 << 20}, {s, 3}}
+	var want []uint64
+	for _, j := range jobs {
+		w, err := New(j.Scenario, j.Replication, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _ := w.Run(nil)
+		want = append(want, summarize(total)(0, w, end).Digest)
+	}
+	var b Batches
+	for _, workers := range []int{1, 3} {
+		var got []uint64
+		done, err := RunBatch(&b, jobs, workers, summarize(total), func(v summary) { got = append(got, v.Digest) }, nil)
+		if err != nil || done != 4 || !reflect.DeepEqual(got, want) {
+			t.Errorf("%d workers: %d done, %v, got %v, want %v", workers, done, err, got, want)
+		}
+	}
+}
+
 // The shelf gives equal configurations the same world, others their own, and
 // does not grow without end.
 func TestShelf(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -203,17 +202,8 @@ func searched(r *tune.Result, runs []reports.TuningRun, replay string) reports.T
 	for _, c := range t.Tune.Constraints {
 		out.Constraints = append(out.Constraints, reports.Limit(c))
 	}
-	for i, p := range t.Parameters {
-		key := reports.TunedKey{Keys: t.Axes[i].Keys}
-		if t.Ranged(i) {
-			key.From = fmt.Sprintf("%s to %s, %s", p.From, p.To, p.Scale)
-		} else {
-			var values []string
-			for _, v := range p.Values {
-				values = append(values, string(v))
-			}
-			key.From = strings.Join(values, ", ")
-		}
+	for i := range t.Parameters {
+		key := reports.TunedKey{Keys: t.Axes[i].Keys, From: t.Choices(i)}
 		if r.Winner.Values != nil {
 			key.Value = r.Winner.Values[i]
 		}

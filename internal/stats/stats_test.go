@@ -320,3 +320,22 @@ func TestRuleStops(t *testing.T) {
 		t.Errorf("%.3f are covered", share)
 	}
 }
+
+// Where both variances are equal Welch's interval is Student's of both samples
+// together, and where one sample is constant that of the other.
+func TestUnpaired(t *testing.T) {
+	for _, c := range []struct {
+		a, b       []float64
+		want, half float64 // t(4) = 2.776445, t(2) = 4.302653 at 95 %
+	}{
+		{[]float64{1, 2, 3}, []float64{4, 5, 6}, -3, 2.776445 * math.Sqrt(2.0/3)},
+		{[]float64{1, 2, 3}, []float64{5, 5}, -3, 4.302653 * math.Sqrt(1.0/3)},
+		{[]float64{2, 2}, []float64{5, 5}, -3, 0},
+		{[]float64{2}, []float64{5, 6}, -3.5, math.Inf(1)},
+	} {
+		i := Unpaired(c.a, c.b, 0.95)
+		if i.Value != c.want || math.Abs(i.Half()-c.half) > 1e-5 {
+			t.Errorf("%v less %v: %v", c.a, c.b, i)
+		}
+	}
+}

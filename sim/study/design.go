@@ -156,16 +156,22 @@ func (s *Study) layOut() {
 	}
 }
 
+// keys are those of an axis.
+func (p Parameter) keys() []string {
+	if len(p.Cases) > 0 {
+		return []string{p.Label}
+	}
+	var all []string
+	for _, k := range p.Key {
+		all = append(all, string(k))
+	}
+	return all
+}
+
 // axis lists the values of parameter i: as they are given, or, of a Halton
 // design, those that its points have, from one end to the other.
 func (s *Study) axis(i int, p Parameter) Axis {
-	a := Axis{}
-	for _, k := range p.Key {
-		a.Keys = append(a.Keys, string(k))
-	}
-	if len(p.Cases) > 0 {
-		a.Keys = []string{p.Label}
-	}
+	a := Axis{Keys: p.keys()}
 	values := p.listed()
 	switch {
 	case len(values) > 0:
@@ -245,16 +251,22 @@ func (s *Study) Value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] 
 // Settings are those that make a point out of its scenario.
 func (s *Study) Settings(p Point) []string {
 	set := slices.Concat(s.Set, s.more)
-	for i, a := range s.Axes {
-		if c := s.caseAt(p, i); c >= 0 {
-			set = append(set, s.Parameters[i].Cases[c].Set...)
-			continue
-		}
-		for _, k := range a.Keys {
-			set = append(set, k+"="+s.Value(p, i))
-		}
+	for i := range s.Axes {
+		set = append(set, s.Parameters[i].settings(s.Value(p, i))...)
 	}
 	return append(set, fmt.Sprintf("seed=%d", s.Seed))
+}
+
+// settings are those that one of the values makes.
+func (p Parameter) settings(value string) []string {
+	if k := slices.IndexFunc(p.Cases, func(c Case) bool { return c.Name == value }); k >= 0 {
+		return p.Cases[k].Set
+	}
+	var set []string
+	for _, k := range p.Key {
+		set = append(set, string(k)+"="+value)
+	}
+	return set
 }
 
 // caseAt is the place of the case that parameter i has at a point; -1 if it has

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"flyball/internal/conf"
 	"flyball/scenarios"
@@ -192,7 +193,7 @@ func (t *Tuning) layOutSearch() {
 	}
 	for i, p := range t.Parameters {
 		shares := []float64{0, 1}
-		if n := len(p.Values); n > 0 {
+		if n := len(p.listed()); n > 0 {
 			shares = nil
 			for k := range n {
 				shares = append(shares, (float64(k)+0.5)/float64(n))
@@ -207,10 +208,7 @@ func (t *Tuning) layOutSearch() {
 	t.Axes = nil
 	at := make([][]int, len(places))
 	for i, p := range t.Parameters {
-		a := Axis{}
-		for _, k := range p.Key {
-			a.Keys = append(a.Keys, string(k))
-		}
+		a := Axis{Keys: p.keys()}
 		known := map[string]int{}
 		for n, place := range places {
 			v := p.at(place[i])
@@ -243,7 +241,20 @@ func HaltonPlace(n, dimensions int) []float64 {
 
 // Ranged reports whether parameter i is a range, in which values have
 // neighbours, and no list.
-func (t *Tuning) Ranged(i int) bool { return len(t.Parameters[i].Values) == 0 }
+func (t *Tuning) Ranged(i int) bool { return len(t.Parameters[i].listed()) == 0 }
+
+// Choices are the values of parameter i, as a reader may see them.
+func (t *Tuning) Choices(i int) string {
+	p := t.Parameters[i]
+	if t.Ranged(i) {
+		return fmt.Sprintf("%s to %s, %s", p.From, p.To, p.Scale)
+	}
+	var all []string
+	for _, v := range p.listed() {
+		all = append(all, string(v))
+	}
+	return strings.Join(all, ", ")
+}
 
 // Values are those of the parameters at a place in the unit cube.
 func (t *Tuning) Values(place []float64) []string {
@@ -259,9 +270,7 @@ func (t *Tuning) Values(place []float64) []string {
 func (t *Tuning) Changes(values []string) []string {
 	var set []string
 	for i, v := range values {
-		for _, k := range t.Axes[i].Keys {
-			set = append(set, k+"="+v)
-		}
+		set = append(set, t.Parameters[i].settings(v)...)
 	}
 	return set
 }
