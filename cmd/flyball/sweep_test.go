@@ -74,6 +74,11 @@ func TestStudiesOfTheDocs(t *testing.T) {
 		if code, _, errout := invoke(t, "sweep", "--dry-run", name); code != 0 {
 			t.Errorf("%s: %s", name, errout)
 		}
+		if strings.HasPrefix(filepath.Base(name), "tune-") {
+			if code, _, errout := invoke(t, "tune", "--dry-run", name); code != 0 {
+				t.Errorf("%s: %s", name, errout)
+			}
+		}
 	}
 }
 
