@@ -28,11 +28,11 @@ var checks = []struct {
 	{"referee", []string{"./engine", "-skip", "Script"}},
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel", "./internal/..."}},
+	{"search", []string{"./sim/tune"}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Meta|Replic"}},
 	{"golden", []string{"./sim", "-run", "Golden"}},
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
-	{"search", []string{"./sim/tune"}},
 }
 
 var mutants = []mutant{
