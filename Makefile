@@ -13,13 +13,13 @@ check: ## vet and all tests
 staticcheck: ## the linter, pinned
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
-race: ## all tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race ./...
+race: ## tests of what has goroutines, under the race detector (needs a C compiler)
+	FLYBALL_SWARM=20 CGO_ENABLED=1 go test -race ./sim/... ./realrun/... ./reports/... ./cmd/...
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v1 go test -count=1 -run Golden ./sim
 	GOAMD64=v3 go test -count=1 -run Golden -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
-	for n in 1 2 8; do GOMAXPROCS=$$n go test -count=1 -shuffle=on ./sim || exit 1; done
+	for n in 1 8; do FLYBALL_SWARM=20 GOMAXPROCS=$$n go test -count=1 -shuffle=on ./sim || exit 1; done
 	GOGC=1 go test -count=1 -run Golden ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim

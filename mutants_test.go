@@ -108,29 +108,20 @@ func TestMutants(t *testing.T) {
 	if mode == "" {
 		t.Skip("set FLYBALL_MUTANTS=1 to plant mistakes and see them caught; it takes minutes")
 	}
+	caught := make([]string, len(mutants))
+	t.Run("planted", func(t *testing.T) {
+		for i, m := range mutants {
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel() // to build a test uses less than one core for much of its time
+				caught[i] = catch(t, m, mode == "all")
+			})
+		}
+	})
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(table, "mistake\twhere\tcaught by")
-	for _, m := range mutants {
-		overlay := plant(t, m)
-		var caught []string
-		for _, c := range checks {
-			args := append([]string{"test", "-count=1", "-timeout=120s", "-overlay=" + overlay}, c.args...)
-			if output, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-				if strings.Contains(string(output), "[build failed]") {
-					t.Fatalf("%s does not compile:\n%s", m.name, output)
-				}
-				caught = append(caught, c.name)
-				if mode != "all" {
-					break
-				}
-			}
-		}
-		if caught == nil {
-			t.Errorf("nothing catches: %s (%s)", m.name, m.file)
-			caught = []string{"NOTHING"}
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, strings.Join(caught, ", "))
+	for i, m := range mutants {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, caught[i])
 	}
 	table.Flush()
 	t.Logf("\n%s", out.String())
@@ -139,6 +130,32 @@ func TestMutants(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// catch runs the checks against a mutant, until one sees it or all of them, and
+// names those that did.
+func catch(t *testing.T, m mutant, all bool) string {
+	overlay := plant(t, m)
+	var caught []string
+	for _, c := range checks {
+		args := append([]string{"test", "-count=1", "-timeout=120s", "-overlay=" + overlay}, c.args...)
+		output, err := exec.Command("go", args...).CombinedOutput()
+		switch {
+		case err == nil:
+			continue
+		case strings.Contains(string(output), "[build failed]"):
+			t.Fatalf("%s does not compile:\n%s", m.name, output)
+		}
+		caught = append(caught, c.name)
+		if !all {
+			break
+		}
+	}
+	if caught == nil {
+		t.Errorf("nothing catches: %s (%s)", m.name, m.file)
+		return "NOTHING"
+	}
+	return strings.Join(caught, ", ")
 }
 
 // plant writes the mutated file beside the tree and tells the compiler to take
