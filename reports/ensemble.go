@@ -37,7 +37,8 @@ type track struct {
 
 // point is one interval of a track. Where there was none all numbers are NaN.
 type point struct {
-	end, rate, target, available   float64
+	end, rate, target              float64
+	previous, available            float64 // C in force, and from the end on
 	delivered, attempts, processes float64 // processes: allocated, times hours
 	judged                         bool
 }
@@ -53,9 +54,9 @@ func (r *Report) Observe() Observation {
 			}
 			for len(t.points) <= row.Number {
 				nan := math.NaN()
-				t.points = append(t.points, point{nan, nan, nan, nan, nan, nan, nan, false})
+				t.points = append(t.points, point{nan, nan, nan, nan, nan, nan, nan, nan, false})
 			}
-			t.points[row.Number] = point{row.End, float64(row.Rate), float64(row.Target), float64(row.Available),
+			t.points[row.Number] = point{row.End, float64(row.Rate), float64(row.Target), float64(row.Previous), float64(row.Available),
 				float64(row.Delivered), float64(row.Attempts), float64(row.Allocated) * row.Hours, row.judged()}
 			if row.judged() {
 				t.watched = row.Number + 1
@@ -113,12 +114,13 @@ type Ensemble struct {
 	HorizonSec   float64 `json:"horizon_s"`
 	Level        float64 `json:"level"` // confidence of all intervals
 
-	Measures     []Measure     `json:"measures"`     // the metrics of a run and those of the steady state, by name
-	Settling     []Settling    `json:"settling"`     // of each server
-	Steady       *Steady       `json:"steady_state"` // of a steady-state scenario
-	Precision    *Precision    `json:"precision"`    // if one was asked for
-	Expectations []Expectation `json:"expectations"`
-	Warnings     []string      `json:"warnings"` // what speaks against believing it
+	Measures     []Measure       `json:"measures"`     // the metrics of a run and those of the steady state, by name
+	Course       []CourseMeasure `json:"mean_course"`  // metrics of the mean of all replications
+	Settling     []Settling      `json:"settling"`     // of each server
+	Steady       *Steady         `json:"steady_state"` // of a steady-state scenario
+	Precision    *Precision      `json:"precision"`    // if one was asked for
+	Expectations []Expectation   `json:"expectations"`
+	Warnings     []string        `json:"warnings"` // what speaks against believing it
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 
@@ -290,17 +292,21 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 	for _, m := range Measures(s) {
 		e.Measures = append(e.Measures, measure(s, runs, m))
 	}
+	var courses []meanCourse
 	for i, v := range s.Servers {
+		courses = append(courses, courseOf(v.Name, runs, i, e.IntervalSec, nil))
 		e.servers = append(e.servers, v.Name)
 		steps := meanSteps(v.Name, runs, i, e.IntervalSec)
 		e.means = append(e.means, steps...)
-		e.Settling = append(e.Settling, settle(v.Name, runs, i, steps))
+		e.Settling = append(e.Settling, settle(v.Name, runs, i))
 		for _, t := range steps {
 			if t.judged == len(runs) && (t.target != e.Target || e.LastTarget > 0) {
 				e.LastTarget = t.target
 			}
 		}
 	}
+	metrics, without := ofCourses(courses)
+	e.Course = courseMeasures(courses, metrics, without)
 	if e.Kind == scenarios.SteadyState {
 		e.Steady = newSteady(s, runs)
 	}
@@ -409,26 +415,11 @@ func meanSteps(name string, runs []Observation, i int, span float64) []step {
 
 // settle judges the mean course of server i by the intervals that can be judged
 // in every replication, and then the replications one by one.
-func settle(name string, runs []Observation, i int, steps []step) Settling {
-	s := Settling{Server: name, OfMean: missing, Earliest: missing, Latest: missing}
-	var mean, nearest, farthest []Row
-	for _, t := range steps {
-		if t.judged < len(runs) {
-			continue
-		}
-		target, low, high := t.target, float64(t.rate.Low), float64(t.rate.High)
-		far := high
-		if target-low > high-target {
-			far = low
-		}
-		row := func(rate Num) Row { return Row{Number: t.number, Rate: rate, Target: Num(target)} }
-		mean = append(mean, row(t.rate.Value))
-		nearest = append(nearest, row(Num(min(max(target, low), high))))
-		farthest = append(farthest, row(Num(far)))
-	}
-	if s.Judged = len(mean); s.Judged > 0 {
-		s.OfMean, s.Earliest, s.Latest = settling(mean, 0.05), settling(nearest, 0.05), settling(farthest, 0.05)
-	}
+func settle(name string, runs []Observation, i int) Settling {
+	s := Settling{Server: name}
+	c := courseOf(name, runs, i, 0, nil)
+	s.OfMean, s.Earliest, s.Latest = c.settled(0.05, -1)
+	s.Judged = len(c.at)
 
 	var times []float64
 	for _, o := range runs {

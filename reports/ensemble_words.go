@@ -358,7 +358,7 @@ func (e *Ensemble) Text(w io.Writer, color bool) error {
 
 // tables show at most so many servers.
 func (e *Ensemble) tables(servers int) []table {
-	return []table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(), e.measureTable()}
+	return []table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(), e.courseTable(), e.measureTable()}
 }
 
 func (e *Ensemble) measureTable() table {
@@ -374,6 +374,19 @@ func (e *Ensemble) measureTable() table {
 			row[5], row[6] = "never", fmt.Sprintf("%d runs", m.Never)
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// courseTable has the metrics of the mean course. Its interval of a time of
+// settling is told with the servers.
+func (e *Ensemble) courseTable() table {
+	t := table{Caption: fmt.Sprintf("The mean course of %s, as if it were one run", plural(uint64(e.Replications), "replication")),
+		Head: []string{"metric", "value", "95 % interval (jackknife)"}, Left: 1}
+	for _, m := range e.Course {
+		if m.Value.Known() && !mayNeverCome(m.Metric) {
+			t.Rows = append(t.Rows, []string{m.Metric, m.writer()(m.Value), m.interval()})
+		}
 	}
 	return t
 }

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -91,13 +92,16 @@ func judged(rows []Row) []Row {
 // settling is the number of intervals that passed, since the last change of the
 // target or else since the start, before the rate stayed within a share of the
 // target.
-func settling(rows []Row, within float64) Num {
-	k, changed := missing, Num(lastChange(rows))
+func settling(rows []Row, within float64) Num { return settlingSince(lastChange(rows), rows, within) }
+
+// settlingSince is that, counted from an interval.
+func settlingSince(from int, rows []Row, within float64) Num {
+	k := missing
 	for _, r := range slices.Backward(rows) {
 		if math.Abs(float64(r.Rate)-float64(r.Target)) > within*float64(r.Target) {
 			break
 		}
-		k = max(Num(r.Number)-changed, 0)
+		k = max(Num(r.Number-from), 0)
 	}
 	return k
 }
@@ -184,9 +188,16 @@ func (r *Report) Metrics() map[string]float64 {
 		}
 	}
 	m["peak_available"] = float64(peak)
+	maps.Copy(m, worstOf(r.Servers))
+	return m
+}
+
+// worstOf are the metrics of servers, those of the worst one for each.
+func worstOf(servers []Server) map[string]float64 {
+	m := map[string]float64{}
 	worst := func(name string, of func(Server) float64, least bool) {
 		m[name] = math.NaN()
-		for i, s := range r.Servers {
+		for i, s := range servers {
 			if s.Judged == 0 { // nothing is known of it, so no expectation can be met
 				m[name] = math.NaN()
 				return
@@ -213,7 +224,7 @@ func (r *Report) Metrics() map[string]float64 {
 	worst("itae_target_hours2", func(s Server) float64 { return s.ITAE }, false)
 	worst("swing_processes", func(s Server) float64 { return float64(s.Swing) }, false)
 	m["steady_state_error"], m["swing_period_intervals"] = math.NaN(), math.NaN()
-	for _, s := range r.Servers {
+	for _, s := range servers {
 		if e := float64(s.SteadyStateError); !(math.Abs(e) <= math.Abs(m["steady_state_error"])) {
 			m["steady_state_error"] = e
 		}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -195,4 +196,15 @@ func (s *Scenario) CutOff(server int, from, to vt.Time) bool {
 		}
 	}
 	return false
+}
+
+// Peak is the number of attempts under way at which a server delivers most, by
+// the universal scalability law: sqrt((1 - contention) / coherency). 0 if more
+// always deliver more.
+func (s *Scenario) Peak(server int) float64 {
+	v := s.Servers[server]
+	if v.Coherency == 0 {
+		return 0
+	}
+	return math.Sqrt((1 - v.Contention) / v.Coherency)
 }
