@@ -59,6 +59,20 @@ func (c *conditions) into(s *governor.Sample) {
 	}
 }
 
+// add counts what was counted elsewhere as well.
+func (c *conditions) add(o *conditions) {
+	c.retries += o.retries
+	c.deferrals += o.deferrals
+	c.bounces += o.bounces
+	c.refusals += o.refusals
+	c.timeouts += o.timeouts
+	c.took += o.took
+	c.lookup += o.lookup
+	c.lookups += o.lookups
+	c.hops += o.hops
+	c.known += o.known
+}
+
 func (c *conditions) state(s *snap.Codec) {
 	for _, n := range []*uint64{&c.retries, &c.deferrals, &c.bounces, &c.refusals, &c.timeouts, &c.lookups, &c.hops, &c.known} {
 		snap.Int(s, n)

@@ -15,7 +15,7 @@ type Retry struct {
 	Limit         int       `toml:"limit" doc:"times a message is resent before giving up; 0 never resends; where the limit moves, the highest" range:"0..1000"`
 	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999"`
 	When          string    `toml:"when" doc:"when alloc and the stages look: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous"`
-	Scope         string    `toml:"scope" doc:"whose attempts per success dfr and dfr-fn go by: of the server, or of each MTA process for itself; of a cluster is not to be had, servers do not see each other's" oneof:"server mta"`
+	Scope         string    `toml:"scope" doc:"whose attempts per success dfr and dfr-fn go by: of the server, of each MTA process for itself, or of all servers together" oneof:"server mta cluster"`
 	LoadAbove     float64   `toml:"load_above" doc:"share of C: more allocated processes (alloc, both-a) or a greater utilization (util) ask for the low limit" range:"0..1000"`
 	LoadBelow     float64   `toml:"load_below" doc:"share of C: fewer allocated processes or a lesser utilization give the high limit back" range:"0..1000"`
 	Processes     int       `toml:"processes" doc:"another first limit of allocated processes than C, for alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000"`
@@ -123,6 +123,9 @@ func (r Retry) Idle(key string) bool {
 	return false
 }
 
+// OfCluster reports whether the limit goes by what all servers have done.
+func (r Retry) OfCluster() bool { return !r.Idle("scope") && r.Scope == "cluster" }
+
 var policies = []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield"}
 
 // Validate reports every problem. What the policy or the schedule has no use
@@ -190,8 +193,7 @@ func (r Retry) checkMoves(l *conf.List, limit int) {
 		l.Check(r.When == "interval" || r.When == "continuous", "when", "got %q, want \"interval\" or \"continuous\"", r.When)
 	}
 	if uses("scope") {
-		l.Check(r.Scope != "cluster", "scope", "got \"cluster\", want \"server\" or \"mta\": servers do not see each other's failures")
-		l.Check(r.Scope == "server" || r.Scope == "mta" || r.Scope == "cluster", "scope", "got %q, want \"server\" or \"mta\"", r.Scope)
+		l.Check(r.Scope == "server" || r.Scope == "mta" || r.Scope == "cluster", "scope", "got %q, want \"server\", \"mta\" or \"cluster\"", r.Scope)
 	}
 	if uses("load_above") {
 		l.Check(r.LoadAbove > 0 && r.LoadAbove <= 1000, "load_above", "got %g, want more than 0, at most 1000", r.LoadAbove)

@@ -35,7 +35,7 @@ func TestRetryValidateMessages(t *testing.T) {
 		{func(r *engine.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
 		{func(r *engine.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
 		{func(r *engine.Retry) { r.Policy, r.DFRBelow = "dfr", 8 }, `dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
-		{func(r *engine.Retry) { r.Policy, r.Scope = "dfr", "cluster" }, `scope: got "cluster", want "server" or "mta": servers do not see each other's failures`},
+		{func(r *engine.Retry) { r.Policy, r.Scope = "dfr", "rack" }, `scope: got "rack", want "server", "mta" or "cluster"`},
 		{func(r *engine.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 }, `min_attempts: got 0, want 1 to 1000000000`},
 		{func(r *engine.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want "interval" or "continuous"`},
 		{func(r *engine.Retry) { r.Policy, r.When = "dfr", "continuous" }, `when: got a value, want none: policy = "dfr" has no use for it`},

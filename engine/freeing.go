@@ -101,6 +101,8 @@ func (m *Machine) dismiss(i mail.Slot) {
 	if rest := s.to - s.next - keep; rest > 0 {
 		c := &m.campaigns[s.campaign]
 		c.back = append(c.back, part{from: s.to - rest, to: s.to})
+		c.ready++
+		m.follow(c)
 		s.to -= rest
 		m.oldest = min(m.oldest, int(s.campaign))
 		m.interval.handedBack += uint64(rest)
@@ -123,6 +125,8 @@ func (m *Machine) takeSubset(i mail.Slot) bool {
 	default:
 		return false
 	}
+	c.ready--
+	m.follow(c)
 	if m.frees {
 		t := &m.tenures[i]
 		t.began, t.size, t.delivered = m.interval.accounted, s.to-s.next, 0

@@ -9,15 +9,18 @@ import (
 
 // interval accounts for what happens between two decisions of the governor.
 type interval struct {
-	number    int
-	began     vt.Time
-	next      vt.Time // its end
-	target    float64 // messages per hour to attain in it; 0: not told
-	accounted vt.Time // slotTime is summed up to here
-	slotTime  slotTime
-	delivered uint64
-	attempts  uint64
-	draining  bool
+	number     int
+	began      vt.Time
+	next       vt.Time // its end
+	target     float64 // messages per hour to attain in it; 0: not told
+	accounted  vt.Time // slotTime is summed up to here
+	slotTime   slotTime
+	demanded   vt.Time // demandTime is summed up to here: it is not told of times in which the demand stays
+	demandTime slotTime
+	load       float64 // as the shell has measured it
+	delivered  uint64
+	attempts   uint64
+	draining   bool
 
 	freed, handedBack uint64 // processes, recipients
 	conditions        conditions
@@ -51,30 +54,32 @@ func (m *Machine) account(now vt.Time) {
 	}
 	m.interval.accounted = now
 	if m.waiting.next < now { // only where the shell wakes us late
-		m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
+		m.ripen()
 	}
 	if m.revival < now {
 		m.revive(now)
 	}
 }
 
-// endInterval asks the governor for a new C and begins the next interval, in
-// which the retry limit may be another and processes beyond C may have to go
-// ([0070]). If the shell is late by
-// whole intervals, they are one long interval.
+// endInterval closes the interval and begins the next one. If the shell is late
+// by whole intervals, they are one long interval.
 func (m *Machine) endInterval(now vt.Time) {
-	i := m.interval
-	sample := i.sample(now)
-	sample.TargetRate = m.cfg.targetAt(now)
-	destinations := m.measureDestinations(now)
-	d := m.gov.Decide(sample)
+	m.closed = m.measure(now)
+	missed := now.Sub(m.interval.next) / m.cfg.Interval
+	m.interval = interval{number: m.interval.number + 1, began: now, next: m.interval.next.Add((missed + 1) * m.cfg.Interval), accounted: now, demanded: now, target: m.cfg.targetAt(now)}
+}
+
+// decide asks the governor for a new C when an interval was closed. In the next
+// one the retry limit may be another and processes beyond C may have to go
+// ([0070]). DFR is that of so many attempts and deliveries.
+func (m *Machine) decide(now vt.Time, attempts, delivered uint64) {
+	r := &m.closed
+	r.Sample.TargetRate = m.interval.target // of the next one, which has begun
+	d := m.gov.Decide(r.Sample)
 	m.available = governor.Published(d.Available)
-	missed := now.Sub(i.next) / m.cfg.Interval
-	m.interval = interval{number: i.number + 1, began: now, next: i.next.Add((missed + 1) * m.cfg.Interval), accounted: now, target: sample.TargetRate}
-	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
-		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Destinations: destinations})
-	m.decideDestinations(sample.Span, destinations)
-	m.moveLimits(sample.Span, i.attempts, i.delivered, sample.Allocated/d.Previous)
+	m.obs.Interval(now, m.cfg.Server, r.row(d))
+	m.decideDestinations(r.Sample.Span, r.destinations)
+	m.moveLimits(r.Sample.Span, attempts, delivered, r.Sample.Allocated/d.Previous)
 	m.freeExcess()
 }
 
@@ -82,23 +87,26 @@ func (m *Machine) endInterval(now vt.Time) {
 // asking the governor.
 func (m *Machine) Finish(now vt.Time) {
 	m.account(now)
-	i := m.interval
-	if now == i.began {
+	m.closed = Report{}
+	if now == m.interval.began {
 		return
 	}
-	sample := i.sample(now)
-	destinations := m.measureDestinations(now)
-	c := m.gov.Available()
-	d := governor.Decision{Rate: float64(sample.Delivered) / sample.Span.Hours(), Allocated: sample.Allocated,
-		Utilization: sample.Allocated / c, Previous: c, Available: c}
-	m.obs.Interval(now, m.cfg.Server, Interval{Number: i.number, TargetRate: i.target, Sample: sample, Decision: d,
-		RetryLimit: m.limitInForce(), Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining, Destinations: destinations, Partial: true})
+	m.closed = m.measure(now)
+	m.closed.partial = true
+	m.obs.Interval(now, m.cfg.Server, m.closed.row(m.closed.undecided(m.gov.Available())))
 }
 
-func (i *interval) sample(now vt.Time) governor.Sample {
+// measure is what is known of the interval that ends now.
+func (m *Machine) measure(now vt.Time) Report {
+	i := &m.interval
 	span := now.Sub(i.began)
-	s := governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
-		Allocated: i.slotTime.mean(span)}
-	i.conditions.into(&s)
-	return s
+	i.demandTime.add(m.demand, now.Sub(i.demanded))
+	r := Report{
+		Sample: governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
+			Allocated: i.slotTime.mean(span), Demand: i.demandTime.mean(span), Load: i.load},
+		number: i.number, target: i.target, limit: m.limitInForce(), wanted: m.demand,
+		freed: i.freed, handedBack: i.handedBack, draining: i.draining, conditions: i.conditions, destinations: m.measureDestinations(now),
+	}
+	r.conditions.into(&r.Sample)
+	return r
 }

@@ -28,6 +28,7 @@ type moves struct {
 	scope      scope
 	fixed      bool
 	continuous bool // looks at every failure that the limit decides, not at the ends of intervals
+	together   bool // dfr and dfr-fn of all servers of a cluster
 }
 
 func movesOf(r *Retry) moves {
@@ -37,6 +38,7 @@ func movesOf(r *Retry) moves {
 		if r.Scope == "mta" {
 			m.scope = ofSlot
 		}
+		m.together = r.Scope == "cluster"
 	case "stage", "stage-fn":
 		m.scope = ofCampaign
 	case "yield":

@@ -30,11 +30,12 @@ type Op uint8
 const (
 	OpStart  Op = iota // begin the attempt; answer with Complete
 	OpHangUp           // close the connection that the slot holds; no answer
+	OpReport           // the interval has ended: take Report to the Cluster, answer with Adjust at the same time
 )
 
 // Action is something that the shell must do, in the order returned.
 type Action struct {
-	Attempt mail.Attempt // of OpHangUp only Server and Slot are set
+	Attempt mail.Attempt // of OpHangUp only Server and Slot are set, of OpReport only Server
 	Op      Op
 }
 
@@ -56,6 +57,7 @@ type Config struct {
 	Offers   []int                 // the same for a destination that takes another number; 0 or beyond the end: Messages
 	Interval vt.Span               // S, between decisions of the governor
 	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
+	Together bool                  // intervals end by Adjust, for all servers of a Cluster at once
 
 	Destination  governor.Destination // the law of each
 	Destinations int                  // their number; of no account where there is no such law
@@ -85,6 +87,7 @@ type Machine struct {
 	slots     []slot
 	free      []mail.Slot // stack: the last one freed is taken first
 	allocated int
+	demand    int // of all campaigns
 	campaigns []campaign
 	oldest    int // no campaign before this one has work for a process now
 	waiting   waiting
@@ -105,6 +108,8 @@ type Machine struct {
 	chosen  []mail.Slot // memory of freeExcess
 
 	interval interval
+	closed   Report // of the last interval
+	reported bool   // to the cluster, which has not answered
 }
 
 // campaign is one reservation and what is left of its part of the list.
@@ -114,6 +119,8 @@ type campaign struct {
 	subset    mail.Recipient // length of a subset
 	processes int            // wanted
 	allocated int            // granted
+	ready     int            // what a further process could begin with: subsets, what came back, resends that are due
+	demand    int            // processes that it would have if C had no limit
 	due       chain          // resends whose time has come
 	parked    []chain        // recipients passed over, by destination; only where destinations have limits
 	passed    int            // their number
@@ -189,13 +196,14 @@ func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
 	}
 	m.account(now)
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
-		left: uint64(r.To - r.From), total: uint64(r.To - r.From)}
+		left: uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
 		c.limit = m.cfg.Retry.stage(c.left, c.total)
 	}
 	if m.rooms != nil {
 		c.parked = make([]chain, len(m.rooms.each))
 	}
+	m.follow(&c)
 	m.campaigns = append(m.campaigns, c)
 	m.left += c.left
 	return m.fill(out)
@@ -205,15 +213,64 @@ func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
 // whose time has come.
 func (m *Machine) Wake(now vt.Time, out []Action) []Action {
 	m.account(now)
-	if now >= m.interval.next {
+	ended := now >= m.interval.next
+	if ended {
 		m.endInterval(now)
+		if !m.cfg.Together {
+			m.decide(now, m.closed.Sample.Attempts, m.closed.Sample.Delivered)
+		}
+	}
+	m.ripen()
+	if ended && m.cfg.Together {
+		m.reported = true
+		return append(out, Action{Op: OpReport, Attempt: mail.Attempt{Server: m.cfg.Server}})
 	}
 	if now >= m.revival {
 		m.revive(now)
 	}
-	m.oldest = min(m.oldest, m.waiting.release(now, m.campaigns))
 	return m.fill(out)
 }
+
+// Adjust takes what the cluster made of the report, at the time of the report.
+func (m *Machine) Adjust(now vt.Time, v Verdict, out []Action) []Action {
+	if !m.reported || now != m.interval.began {
+		panic(fmt.Sprintf("engine: server %d is adjusted at %s without a report of that time", m.cfg.Server, now))
+	}
+	m.reported = false
+	if p, ok := m.gov.(*portion); ok {
+		p.next = v.Available
+	}
+	if !m.moves.together {
+		v.Attempts, v.Delivered = m.closed.Sample.Attempts, m.closed.Sample.Delivered
+	}
+	m.decide(now, v.Attempts, v.Delivered)
+	return m.fill(out)
+}
+
+// Report is what was measured in the interval that ended last.
+func (m *Machine) Report() Report { return m.closed }
+
+// Reported says that the machine waits for Adjust. It takes no other input
+// then.
+func (m *Machine) Reported() bool { return m.reported }
+
+// IntervalEnds is when the interval under way ends, if it is woken in time.
+func (m *Machine) IntervalEnds() vt.Time { return m.interval.next }
+
+// Mean is the time-average of allocated MTA processes in the interval under
+// way; 0 if it has just begun.
+func (m *Machine) Mean(now vt.Time) float64 {
+	t := m.interval.slotTime
+	t.add(m.allocated, now.Sub(m.interval.accounted))
+	if now == m.interval.began {
+		return 0
+	}
+	return t.mean(now.Sub(m.interval.began))
+}
+
+// Loaded tells the machine the load of its server in the interval under way,
+// before the input that ends it; see governor.Sample.
+func (m *Machine) Loaded(load float64) { m.interval.load = load }
 
 // Complete takes the end of an attempt. A completion of an older generation
 // of the slot is stale and dropped.
@@ -300,6 +357,8 @@ func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
 			s.first = m.firsts[c.due.first]
 		}
 		r := m.waiting.take(&c.due)
+		c.ready--
+		m.follow(c)
 		return m.start(i, r.rcpt, r.try, r.seen, out)
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
@@ -388,6 +447,7 @@ func (m *Machine) reserve(c int) mail.Slot {
 	}
 	m.campaigns[c].allocated++
 	m.allocated++
+	m.follow(&m.campaigns[c])
 	return i
 }
 
@@ -400,6 +460,7 @@ func (m *Machine) release(i mail.Slot, out []Action) []Action {
 	}
 	m.campaigns[s.campaign].allocated--
 	m.allocated--
+	m.follow(&m.campaigns[s.campaign])
 	m.free = append(m.free, i)
 	if s.open {
 		s.open = false

@@ -173,6 +173,8 @@ func (m *Machine) seek(i mail.Slot, out []Action) []Action {
 		}
 		for !c.due.empty() {
 			d := m.list.Destination(m.waiting.resends[c.due.first].rcpt)
+			c.ready--
+			m.follow(c)
 			if m.rooms.open(d) {
 				return m.resend(i, &c.due, out)
 			}
@@ -225,6 +227,8 @@ func (m *Machine) giveBack(i mail.Slot) {
 	}
 	c := &m.campaigns[s.campaign]
 	c.back = append(c.back, part{from: s.next, to: s.to})
+	c.ready++
+	m.follow(c)
 	s.next = s.to
 	m.oldest = min(m.oldest, int(s.campaign))
 }

@@ -7,7 +7,7 @@ import (
 
 // State saves or restores a machine that was built from the same Config, list
 // and governor, which must be a governor.Keeper. No attempt is lost: those
-// under way belong to the state.
+// under way belong to the state; a report that waits for its answer does not.
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	snap.Int(c, &m.available)
@@ -31,6 +31,8 @@ func (m *Machine) State(c *snap.Codec) {
 		snap.Int(c, &v.subset)
 		snap.Int(c, &v.processes)
 		snap.Int(c, &v.allocated)
+		snap.Int(c, &v.ready)
+		snap.Int(c, &v.demand)
 		v.due.state(c)
 		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) {
 			snap.Int(c, &p.from)
@@ -45,6 +47,7 @@ func (m *Machine) State(c *snap.Codec) {
 			snap.Int(c, &v.passed)
 		}
 	})
+	snap.Int(c, &m.demand)
 	snap.Int(c, &m.oldest)
 	m.waiting.state(c)
 	snap.Slice(c, &m.firsts, snap.Int)
@@ -110,6 +113,10 @@ func (i *interval) state(c *snap.Codec) {
 	snap.Int(c, &i.accounted)
 	snap.Int(c, &i.slotTime.high)
 	snap.Int(c, &i.slotTime.low)
+	snap.Int(c, &i.demanded)
+	snap.Int(c, &i.demandTime.high)
+	snap.Int(c, &i.demandTime.low)
+	snap.Float(c, &i.load)
 	snap.Int(c, &i.delivered)
 	snap.Int(c, &i.attempts)
 	snap.Bool(c, &i.draining)

@@ -78,6 +78,7 @@ func (w *waiting) release(now vt.Time, campaigns []campaign) (oldest int) {
 			place := w.unlink(c)
 			campaign := int(w.resends[place].campaign)
 			w.link(&campaigns[campaign].due, place)
+			campaigns[campaign].ready++
 			oldest = min(oldest, campaign)
 		}
 		w.used[bucket>>6] &^= 1 << (bucket & 63)

@@ -13,6 +13,7 @@ import (
 // Config names a law and its parameters.
 type Config struct {
 	Law            string       `toml:"law" doc:"hold keeps the start value; patent-damped moves by at most d per interval ([0067]), patent-dynamic by at most d x utilization ([0069]); pi and regulator steer to the target too; aimd, gradient2 and corr-vegas seek what the receivers take, whatever the target" oneof:"hold patent-damped patent-dynamic pi regulator aimd gradient2 corr-vegas"`
+	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), whose C it divides by their efficiencies; every number here is that of one server, and a cluster of n has n times the target, processes and steps" oneof:"server cluster"`
 	Target         unit.PerHour `toml:"target" doc:"rate of successful deliveries to attain (TARGET_DELIVERY_RATE)"`
 	Interval       vt.Span      `toml:"interval" doc:"time between two decisions (S)"`
 	Start          float64      `toml:"start" doc:"available MTA processes before the first decision" range:"1..1000000"`
@@ -36,6 +37,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Law:            "patent-dynamic", // Table 1: DONT_USE_DYNAMIC_DAMPING = FALSE
+		Scope:          "server",         // [0063]: "each server"
 		Target:         140000,           // Table 1
 		Interval:       3 * vt.Hour,      // Table 1
 		Start:          40,               // assumed
@@ -95,6 +97,7 @@ func (c Config) Step() float64 {
 func (c Config) Validate() []error {
 	var l conf.List
 	l.Check(slices.Contains(laws, c.Law), "law", "got %q, want one of %s", c.Law, strings.Join(laws, ", "))
+	l.Check(c.Scope == "" || c.Scope == "server" || c.Scope == "cluster", "scope", "got %q, want \"server\" or \"cluster\"", c.Scope)
 	l.Check(c.Target > 0 && c.Target <= 1e9, "target", "got %s, want more than 0/h, at most 1000000000/h", c.Target)
 	l.Check(c.Interval >= vt.Second && c.Interval <= 30*vt.Day, "interval", "got %s, want 1s to 30d", c.Interval)
 	l.Check(c.Start >= 1 && c.Start <= 1e6, "start", "got %g, want 1 to 1000000", c.Start)
@@ -136,6 +139,8 @@ func (c Config) Uses(law string) bool { return c.Law == law || c.Ceiling == law 
 // c does not name, or something that does not happen.
 func (c Config) Idle(key string) bool {
 	switch key {
+	case "scope":
+		return c.Scope != "cluster"
 	case "change":
 		return len(c.Changes) == 0
 	case "destination":
@@ -164,6 +169,11 @@ func New(c Config) (Governor, error) {
 	if err := errors.Join(c.Validate()...); err != nil {
 		return nil, err
 	}
+	return c.compose(), nil
+}
+
+// compose makes the governor of a valid Config.
+func (c Config) compose() Governor {
 	g := &composed{law: c.build(c.Law), cfg: c}
 	start := g.Available()
 	if c.Ceiling != "" {
@@ -175,9 +185,33 @@ func New(c Config) (Governor, error) {
 	}
 	g.force(start)
 	if len(c.Faults) > 0 {
-		return &misled{Keeper: g, target: c.Target, faults: c.Faults}, nil
+		return &misled{Keeper: g, target: c.Target, faults: c.Faults}
 	}
-	return g, nil
+	return g
+}
+
+// NewCluster returns the governor of so many servers together; see Times.
+func NewCluster(c Config, servers int) (Governor, error) {
+	if err := errors.Join(c.Validate()...); err != nil {
+		return nil, err
+	}
+	return c.Times(servers).compose(), nil
+}
+
+// Times is the governor of so many servers together: what c says of a rate or a
+// number of processes it says of each. It may be beyond what Validate takes.
+func (c Config) Times(servers int) Config {
+	n := float64(servers)
+	for _, v := range []*float64{&c.Start, &c.Max, &c.D, &c.AIMD.Min, &c.AIMD.Max, &c.Gradient2.Queue, &c.Gradient2.Min, &c.Gradient2.Max, &c.CorrVegas.Min, &c.CorrVegas.Max} {
+		*v *= n
+	}
+	c.Target *= unit.PerHour(n)
+	c.Factor *= unit.PerHour(n)
+	c.Changes = slices.Clone(c.Changes)
+	for i := range c.Changes {
+		c.Changes[i].Target *= unit.PerHour(n)
+	}
+	return c
 }
 
 // build makes one law by itself, of a valid Config.

@@ -59,8 +59,8 @@ type Sample struct {
 	Hops        float64 // mean number of Internet hops to the destination of an attempt
 
 	// What was asked of the server.
-	Load   float64 // time-average of the share of its scarcest resource that is in use, 0 to 1
-	Demand float64 // time-average of the processes that would have been allocated had C been without limit
+	Load   float64 // share of its scarcest resource that was in use, 0 to 1; of several servers the greatest
+	Demand float64 // time-average of the processes that would be allocated at each moment if C had no limit
 }
 
 // Decision is the governor's answer, with every term of Table 2.

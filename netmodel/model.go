@@ -238,6 +238,9 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	return mail.Completion{Reply: t.reply, Way: mail.NewWay(t.lookup, hops), Slot: slot, Gen: t.gen}, true
 }
 
+// Load is the load of the server at so many attempts under way.
+func (m *Model) Load(busy float64) float64 { return m.World.Load(m.server, busy) }
+
 // HangUp closes the connection that a slot holds, if any.
 func (m *Model) HangUp(slot mail.Slot) {
 	if t := &m.trips[slot]; t.open {

@@ -445,6 +445,20 @@ func (w *World) Stretch(s mail.Server, busy int) float64 {
 	return 1 + float64(p.sigma*(n-1)) + float64(p.kappa*float64(n*(n-1)))
 }
 
+// Load is the share of a server's scarcest resource that is in use while it has
+// so many attempts under way, 0 to 1: in the queue that the universal
+// scalability law describes, the part sigma of an attempt holds what all have
+// to share, and so does what they have to agree upon. It is told of the
+// time-average of attempts, and 0 where there is no contention.
+func (w *World) Load(s mail.Server, busy float64) float64 {
+	p := &w.servers[s]
+	n := busy
+	if n < 1 { // for the rest of the time there is none
+		return float64(n * p.sigma)
+	}
+	return 1 - (1-p.sigma)/(1+float64(p.sigma*(n-1))+float64(p.kappa*float64(n*(n-1))))
+}
+
 func stretched(d vt.Span, by float64) vt.Span {
 	if by == 1 {
 		return d

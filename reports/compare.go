@@ -86,12 +86,8 @@ type Sample struct {
 
 // Tried makes a trial of replications of a scenario.
 func Tried(s *scenarios.Scenario, runs []Observation) Trial {
-	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: float64(s.Governor.Target), IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
-	var names []string
-	for _, v := range s.Servers {
-		names = append(names, v.Name)
-	}
-	t.take(names, runs)
+	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: s.TargetRate(), IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
+	t.take(s.Governed(), runs)
 	return t
 }
 

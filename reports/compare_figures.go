@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg"
+
+	"flyball/scenarios"
 )
 
 // Figures draws, for each scenario and server, the mean courses of both sides
@@ -45,10 +47,8 @@ func (t Trial) courseOf(server string) []step {
 // the scenario says.
 func (t Trial) inForce(steps []step) []step {
 	e := Ensemble{start: math.NaN()}
-	for _, k := range keysOf(t.Resolved) {
-		if v, err := strconv.ParseFloat(k.value, 64); k.name == "governor.start" && err == nil {
-			e.start = v
-		}
+	if s, err := scenarios.Load(t.Scenario, t.Resolved, nil); err == nil {
+		e.start = s.StartOfC()
 	}
 	return e.inForce(steps)
 }

@@ -272,9 +272,9 @@ func horizon(runs []Observation) int {
 func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.Host, replay string) *Ensemble {
 	e := &Ensemble{
 		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", List: asked.List, Kind: s.Analysis.Kind,
-		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law, Target: float64(s.Governor.Target),
+		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law, Target: s.TargetRate(),
 		IntervalSec: s.Governor.Interval.Seconds(), HorizonSec: s.Horizon.Seconds(), Level: confidence,
-		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay, start: s.Governor.Start, runs: runs,
+		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay, start: s.StartOfC(), runs: runs,
 	}
 	sum := sha256.New()
 	var attempts uint64
@@ -293,12 +293,12 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		e.Measures = append(e.Measures, measure(s, runs, m))
 	}
 	var courses []meanCourse
-	for i, v := range s.Servers {
-		courses = append(courses, courseOf(v.Name, runs, i, e.IntervalSec, nil))
-		e.servers = append(e.servers, v.Name)
-		steps := meanSteps(v.Name, runs, i, e.IntervalSec)
+	for i, name := range s.Governed() {
+		courses = append(courses, courseOf(name, runs, i, e.IntervalSec, nil))
+		e.servers = append(e.servers, name)
+		steps := meanSteps(name, runs, i, e.IntervalSec)
 		e.means = append(e.means, steps...)
-		e.Settling = append(e.Settling, settle(v.Name, runs, i))
+		e.Settling = append(e.Settling, settle(name, runs, i))
 		for _, t := range steps {
 			if t.judged == len(runs) && (t.target != e.Target || e.LastTarget > 0) {
 				e.LastTarget = t.target

@@ -91,7 +91,7 @@ type warmUp struct {
 // of every server are looked at, and the longest start-up counts.
 func newWarmUp(s *scenarios.Scenario, runs []Observation) *warmUp {
 	w := &warmUp{runs: runs, found: true}
-	for i := range s.Servers {
+	for i, name := range s.Governed() {
 		var judged []int
 		if len(runs) > 0 {
 			for k := range runs[0].tracks[i].points {
@@ -108,7 +108,7 @@ func newWarmUp(s *scenarios.Scenario, runs []Observation) *warmUp {
 			name string
 			at   func(point) float64
 		}{{"rate_per_h", pointRate}, {"available", pointAvailable}} {
-			c := curve{s.Servers[i].Name, of.name, stats.MSER5(w.meanCourse(i, of.at))}
+			c := curve{name, of.name, stats.MSER5(w.meanCourse(i, of.at))}
 			w.curves = append(w.curves, c)
 			w.leftOut = max(w.leftOut, c.At)
 			w.found = w.found && c.Found

@@ -88,7 +88,8 @@ func readSchema(raw []byte, schema string, into any) error {
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
 	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",
-	"retries", "deferrals", "bounces", "refusals", "timeouts", "attempt_s", "lookup_s", "hops", "target_per_h"}
+	"retries", "deferrals", "bounces", "refusals", "timeouts", "attempt_s", "lookup_s", "hops", "target_per_h",
+	"demand_mean", "load"}
 
 func (r *Report) intervalsCSV() []byte {
 	rows := [][]string{intervalColumns[:]}
@@ -101,6 +102,7 @@ func (r *Report) intervalsCSV() []byte {
 			strconv.FormatUint(i.Freed, 10), strconv.FormatUint(i.HandedBack, 10),
 			strconv.FormatUint(i.Retries, 10), strconv.FormatUint(i.Deferrals, 10), strconv.FormatUint(i.Bounces, 10), strconv.FormatUint(i.Refusals, 10),
 			strconv.FormatUint(i.Timeouts, 10), i.AttemptTime.String(), i.LookupTime.String(), i.Hops.String(), i.Target.String(),
+			i.Demand.String(), i.Load.String(),
 		})
 	}
 	return writeCSV(rows)
@@ -120,7 +122,7 @@ func readIntervals(raw []byte) ([]Row, error) {
 			DFR: f.num(), RetryLimit: int(f.whole()), Flags: f.text(), Partial: f.yes(), Draining: f.yes(),
 			Freed: f.whole(), HandedBack: f.whole(),
 			Conditions: Conditions{f.whole(), f.whole(), f.whole(), f.whole(), f.whole(), f.num(), f.num(), f.num()},
-			Target:     f.num(),
+			Target:     f.num(), Demand: f.num(), Load: f.num(),
 		})
 	}
 	return rows, fields.err

@@ -33,13 +33,16 @@ type document struct {
 // report.
 func (r *Report) HTML(figures []Figure) ([]byte, error) {
 	governor := fmt.Sprintf("%s, target %s for each server", r.Law, r.target())
+	if len(r.parts()) > 0 {
+		governor = fmt.Sprintf("%s, one for all servers, target %s", r.Law, r.target())
+	}
 	if r.IntervalSec > 0 {
 		governor += ", decides every " + duration(r.IntervalSec)
 	}
 	return document{
 		Name: r.Name, About: r.About, World: r.world(), Mode: r.Mode, Receiver: r.Receiver, Partial: r.Partial,
 		Answer: r.Answer(), Figures: figures,
-		Tables: []table{r.expectationTable(), r.serverTable(100), r.governorTable(40, 1000), r.outcomeTable(40)}, Folded: r.folded(),
+		Tables: []table{r.expectationTable(), r.serverTable(100), r.partTable(100), r.governorTable(40, 1000), r.outcomeTable(40)}, Folded: r.folded(),
 		Facts: [][2]string{
 			{"Governor", governor},
 			{"Seed", r.luck()},

@@ -31,13 +31,13 @@ type Report struct {
 	Partial      bool      `json:"partial"`            // stopped before its end
 	Digest       string    `json:"digest"`             // of everything that happened, in order
 	Law          string    `json:"law"`
-	Target       float64   `json:"target_per_h"` // of each server, at the start
+	Target       float64   `json:"target_per_h"` // of each governor, at the start
 	IntervalSec  float64   `json:"interval_s"`   // length S of a full interval; 0 if there was none
 	HorizonSec   float64   `json:"horizon_s"`
 	EndSec       float64   `json:"end_s"`
 	Totals       Totals    `json:"totals"`
-	DFR          Num       `json:"dfr"` // attempts per success [0071]; missing without a success
-	Servers      []Server  `json:"servers"`
+	DFR          Num       `json:"dfr"`     // attempts per success [0071]; missing without a success
+	Servers      []Server  `json:"servers"` // as their governors are judged; where one controls all, it alone
 	Expectations []Result  `json:"expectations"`
 	Outcomes     []Outcome `json:"outcomes"` // most frequent first
 	Latency      Latency   `json:"latency"`
@@ -112,6 +112,8 @@ type Row struct {
 	Rate        Num    // M_s, messages per hour
 	Target      Num    // T in force during the interval, messages per hour
 	Allocated   Num    // time-average of allocated MTA processes
+	Demand      Num    // time-average of those that would be allocated if C had no limit
+	Load        Num    // share of the server's scarcest resource in use; of a cluster that of the server with most
 	Efficiency  Num    // E_a
 	Utilization Num    // U_s
 	Previous    Num    // C in force during the interval
@@ -170,12 +172,20 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 	}
 	for _, i := range run.Intervals {
 		r.Limits = append(r.Limits, limitRows(run, i)...)
-		r.Rows = append(r.Rows, row(run.Servers[i.Server], i, run.TargetRate))
+		target := run.TargetRate
+		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 { // a part of what it governs has none
+			target = float64(missing)
+		}
+		r.Rows = append(r.Rows, row(run.Servers[i.Server], i, target))
 		if !i.Partial && r.IntervalSec == 0 {
 			r.IntervalSec = i.Sample.Span.Seconds()
 		}
 	}
-	for _, name := range run.Servers {
+	governed := run.Servers
+	if run.OneGovernor {
+		governed = governed[len(governed)-1:]
+	}
+	for _, name := range governed {
 		r.Servers = append(r.Servers, judge(name, r.rowsOf(name)))
 	}
 	for _, c := range run.Replies {
@@ -212,7 +222,7 @@ func row(server string, i runlog.Interval, target float64) Row {
 	r := Row{
 		Server: server, Number: i.Number, End: i.End.Seconds(), Hours: s.Span.Hours(),
 		Delivered: s.Delivered, Attempts: s.Attempts,
-		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Target: Num(target), Allocated: Num(s.Allocated),
+		Rate: Num(float64(s.Delivered) / s.Span.Hours()), Target: Num(target), Allocated: Num(s.Allocated), Demand: Num(s.Demand), Load: Num(s.Load),
 		Efficiency: Num(d.Efficiency), Utilization: Num(d.Utilization), Previous: Num(d.Previous),
 		Wanted: Num(d.Target), Step: Num(d.Step), Available: Num(d.Available),
 		DFR: ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Conditions: conditions(s), Flags: d.Flags.String(),

@@ -34,7 +34,7 @@ func (r *Report) Text(w io.Writer, color bool) error {
 			fmt.Fprintln(&b, line)
 		}
 	}
-	tables := []table{r.governorTable(12, columns)}
+	tables := []table{r.partTable(12), r.governorTable(12, columns)}
 	if len(r.Servers) > 1 {
 		tables = append([]table{r.serverTable(12)}, tables...)
 	}
@@ -265,6 +265,59 @@ func (r *Report) serverTable(most int) table {
 			s.Name, settled, rate(s.Rate), signed(s.SteadyStateError), grouped(float64(s.AvailableFinal), 1),
 			percent(s.Overshoot), grouped(s.IAE, 2), grouped(s.TotalVariation, 1),
 		})
+	}
+	return t
+}
+
+// parts names the servers that are not judged by themselves: one governor
+// controls them all.
+func (r *Report) parts() []string {
+	if len(r.Servers) != 1 {
+		return nil
+	}
+	var names []string
+	for _, row := range r.Rows {
+		if row.Server == r.Servers[0].Name {
+			continue
+		}
+		if slices.Contains(names, row.Server) {
+			break
+		}
+		names = append(names, row.Server)
+	}
+	return names
+}
+
+// partTable shows how C was divided among at most so many servers, over the
+// last quarter of the judged intervals.
+func (r *Report) partTable(most int) table {
+	names := r.parts()
+	if len(names) == 0 {
+		return table{}
+	}
+	t := table{
+		Caption: "Servers under one governor, in the last quarter",
+		Head:    []string{"server", "rate/h", "available", "share of C", "allocated", "per proc.", "wanted", "load"},
+		Left:    1,
+	}
+	if len(names) > most {
+		t.Caption += fmt.Sprintf(" (%d of %d)", most, len(names))
+		names = names[:most]
+	}
+	all := judged(r.rowsOf(r.Servers[0].Name))
+	if len(all) == 0 {
+		return table{}
+	}
+	all = lastQuarter(all)
+	from, to := all[0].Number, all[len(all)-1].Number
+	previous := func(row Row) Num { return row.Previous }
+	for _, name := range names {
+		rows := slices.DeleteFunc(r.rowsOf(name), func(row Row) bool { return row.Number < from || row.Number > to })
+		of := func(of func(Row) Num) Num { return mean(rows, of) }
+		allocated := of(func(row Row) Num { return row.Allocated })
+		t.Rows = append(t.Rows, []string{name, grouped(float64(of(Row.rate)), 0), grouped(float64(of(previous)), 1),
+			percent(float64(of(previous) / mean(all, previous))), grouped(float64(allocated), 1), grouped(float64(of(Row.rate)/allocated), 1),
+			grouped(float64(of(func(row Row) Num { return row.Demand })), 1), percent(float64(of(func(row Row) Num { return row.Load })))})
 	}
 	return t
 }

@@ -31,7 +31,7 @@ func (s *Scenario) Validate() []error {
 	}
 	l.Within("governor", s.Governor.Validate())
 	if s.Governor.Interval > 0 {
-		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Servers))
+		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Accounts()))
 		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxIntervals)
 	}
 	if s.Governor.Interval > 0 && s.Governor.Destination.Limits() {
@@ -42,6 +42,9 @@ func (s *Scenario) Validate() []error {
 	l.Within("retry", s.Retry.Validate())
 	l.Within("freeing", s.Freeing.Validate())
 	l = append(l, s.Netmodel().Validate()...)
+	for i, v := range s.Servers {
+		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name", "got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)
+	}
 	l.Check(reservedAddress(s.Message.From), "message.from",
 		"got %s, want a plain address under a reserved domain, such as \"news@sender.example\" (RFC 2606)", quote(s.Message.From))
 

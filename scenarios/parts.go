@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"flyball/engine"
+	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -34,8 +35,87 @@ func (s *Scenario) Engine(server mail.Server) engine.Config {
 			offers[i] = d.Messages
 		}
 	}
-	return engine.Config{Server: server, Offers: offers, Retry: s.Retry, Freeing: s.Freeing, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
-		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval, Target: s.Governor.TargetAt}
+	target := s.Governor.TargetAt
+	if s.OneGovernor() { // which has the target
+		target = nil
+	}
+	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
+		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
+		Target: target, Together: s.OneGovernor() || s.Retry.OfCluster()}
+}
+
+// OneGovernor reports whether one governor controls all servers.
+func (s *Scenario) OneGovernor() bool { return s.Governor.Scope == "cluster" }
+
+// ClusterName is what the account of all servers under one governor is called.
+const ClusterName = "cluster"
+
+// Accounts names whose intervals a run records, by their number: the servers,
+// and after the last one, where one governor controls them all, the cluster.
+func (s *Scenario) Accounts() []string {
+	var names []string
+	for _, v := range s.Servers {
+		names = append(names, v.Name)
+	}
+	if s.OneGovernor() {
+		names = append(names, ClusterName)
+	}
+	return names
+}
+
+// Governed names what has a governor: the servers, or the cluster.
+func (s *Scenario) Governed() []string {
+	all := s.Accounts()
+	if s.OneGovernor() {
+		all = all[len(all)-1:]
+	}
+	return all
+}
+
+// TargetRate is what every governor is to attain, in messages per hour: of a
+// server, or of the cluster.
+func (s *Scenario) TargetRate() float64 {
+	if s.OneGovernor() {
+		return float64(s.Governor.Target) * float64(len(s.Servers))
+	}
+	return float64(s.Governor.Target)
+}
+
+// StartOfC is what every governor begins with.
+func (s *Scenario) StartOfC() float64 {
+	if s.OneGovernor() {
+		return s.Governor.Start * float64(len(s.Servers))
+	}
+	return s.Governor.Start
+}
+
+// Governors makes the governor of every server and, where servers decide
+// anything together, their cluster, whose intervals obs is told of; else the
+// cluster is nil.
+func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *engine.Cluster, err error) {
+	n := len(s.Servers)
+	switch {
+	case s.OneGovernor():
+		gov, err := governor.NewCluster(s.Governor, n)
+		if err != nil {
+			return nil, nil, err
+		}
+		cluster = engine.NewCluster(n, gov, s.Governor.Times(n).TargetAt, obs)
+		for i := range n {
+			each = append(each, cluster.Part(mail.Server(i)))
+		}
+		return each, cluster, nil
+	case s.Retry.OfCluster():
+		cluster = engine.NewCluster(n, nil, nil, nil)
+	}
+	for range n {
+		gov, err := governor.New(s.Governor)
+		if err != nil {
+			return nil, nil, err
+		}
+		each = append(each, gov)
+	}
+	return each, cluster, nil
 }
 
 // Recipients is the length of all synthetic lists together.

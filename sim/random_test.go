@@ -137,6 +137,9 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if f.yielding {
 		d.yielding(&s)
 	}
+	if d.coin() {
+		d.cluster(&s)
+	}
 	if s.Horizon = longDay(&s); f.shortDay {
 		// Mostly in the middle of things; sometimes with the end of an interval.
 		s.Horizon = pick(d, vt.Millisecond, 20*vt.Millisecond, vt.Second) * vt.Span(d.between(1, 2000))
@@ -153,10 +156,20 @@ func (d *dice) scenario() *scenarios.Scenario {
 	return &s
 }
 
+// cluster lets servers decide together.
+func (d *dice) cluster(s *scenarios.Scenario) {
+	if d.IntN(3) > 0 {
+		s.Governor.Scope = "cluster"
+	}
+	if !s.Retry.Idle("scope") && d.coin() {
+		s.Retry.Scope = "cluster"
+	}
+}
+
 // longDay is a horizon that hardly a run reaches: its intervals are as many as
 // a scenario may have.
 func longDay(s *scenarios.Scenario) vt.Span {
-	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/len(s.Servers)))
+	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/(len(s.Servers)+1)))
 }
 
 func (d *dice) dialogue(f features, c *mail.Dialogue) {

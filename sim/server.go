@@ -12,7 +12,7 @@ import (
 
 // server is one delivering server and the world as it meets it. No two servers
 // share anything that changes, so each may be run by itself, unless a
-// destination is shared.
+// destination is shared, and where they decide together to the end of an interval.
 //
 //	what comes next       is told by     and what the machine wants is done:
 //	an attempt ends       Complete       an attempt begins, and its end is in the queue,
@@ -78,8 +78,25 @@ func (s *server) handle(now vt.Time) {
 		s.arrivals = s.arrivals[1:]
 		s.actions = s.machine.Receive(now, reserve, s.actions)
 	default:
+		if now == s.machine.IntervalEnds() {
+			s.measure(now)
+		}
 		s.actions = s.machine.Wake(now, s.actions)
 	}
+	s.perform(now)
+}
+
+// measure tells the machine how loaded its server was.
+func (s *server) measure(now vt.Time) { s.machine.Loaded(s.model.Load(s.machine.Mean(now))) }
+
+// adjust tells the machine what all servers have decided together.
+func (s *server) adjust(now vt.Time, v engine.Verdict) {
+	s.actions = s.machine.Adjust(now, v, s.actions[:0])
+	s.perform(now)
+}
+
+// perform does what the machine wants done.
+func (s *server) perform(now vt.Time) {
 	for i := range s.actions {
 		switch a := &s.actions[i]; a.Op {
 		case engine.OpStart:

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 
 	"flyball/engine"
-	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -31,6 +30,9 @@ type World struct {
 	Workers int
 
 	servers  []*server
+	cluster  *engine.Cluster  // nil: no server waits for another
+	shared   *runlog.Recorder // of its intervals
+	reports  []engine.Report
 	lockstep bool    // servers are run together, event by event
 	reached  vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
 	window   vt.Span // that is run between two looks at the outside
@@ -68,14 +70,16 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 		list:     list,
 		given:    given,
 	}
+	w.shared = runlog.NewRecorder(len(s.Destinations), nil)
+	governors, cluster, err := s.Governors(w.shared)
+	if err != nil {
+		return nil, err
+	}
+	w.cluster, w.reports = cluster, make([]engine.Report, len(s.Servers))
 	for i, model := range netmodel.NewModels(physics.With(key)) {
-		gov, err := governor.New(s.Governor)
-		if err != nil {
-			return nil, err
-		}
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
-			machine: engine.New(s.Engine(mail.Server(i)), list, gov, rec),
+			machine: engine.New(s.Engine(mail.Server(i)), list, governors[i], rec),
 			model:   model,
 			rec:     rec,
 		})
@@ -122,20 +126,46 @@ const eventsPerWindow = 1 << 14
 // windows longer or shorter until they hold enough events.
 func (w *World) advance() {
 	until := min(w.horizon, w.reached.Add(w.window))
+	meets := false
+	if w.cluster != nil {
+		ends := w.servers[0].machine.IntervalEnds() // of all
+		meets = ends <= until
+		until = min(until, ends)
+	}
 	before := w.events()
-	switch {
-	case w.lockstep:
-		for w.step(until) {
-		}
-	default:
-		inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
+	w.deliver(until)
+	if meets && !w.done() {
+		w.meet(until)
+		w.deliver(until)
 	}
 	w.reached = until
 	switch n := w.events() - before; {
-	case n < eventsPerWindow:
+	case n < eventsPerWindow && !meets:
 		w.window *= 2
 	case n > 4*eventsPerWindow && w.window > 1:
 		w.window /= 2
+	}
+}
+
+// deliver handles the events of all servers up to and including a time.
+func (w *World) deliver(until vt.Time) {
+	if w.lockstep {
+		for w.step(until) {
+		}
+		return
+	}
+	inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
+}
+
+// meet lets all servers end their intervals at the same time, those without
+// mail too, and decide together.
+func (w *World) meet(now vt.Time) {
+	for i, s := range w.servers {
+		s.wait(now)
+		w.reports[i] = s.machine.Report()
+	}
+	for i, v := range w.cluster.Decide(now, w.reports) {
+		w.servers[i].adjust(now, v)
 	}
 }
 
@@ -197,8 +227,13 @@ func (w *World) wait(until vt.Time) {
 }
 
 func (w *World) finish(end vt.Time) vt.Time {
-	for _, s := range w.servers {
+	for i, s := range w.servers {
+		s.measure(end)
 		s.machine.Finish(end)
+		w.reports[i] = s.machine.Report()
+	}
+	if w.cluster != nil {
+		w.cluster.Finish(end, w.reports)
 	}
 	return end
 }
@@ -214,11 +249,15 @@ func (w *World) progress() Progress {
 // Record is what was recorded of all servers so far.
 func (w *World) Record() *runlog.Recorder { return runlog.Merge(w.Records()) }
 
-// Records is what was recorded of each server so far.
+// Records is what was recorded of each server so far, and after them of the
+// cluster if it has a governor.
 func (w *World) Records() []*runlog.Recorder {
 	var all []*runlog.Recorder
 	for _, s := range w.servers {
 		all = append(all, s.rec)
+	}
+	if w.cluster != nil && w.cluster.Governs() {
+		all = append(all, w.shared)
 	}
 	return all
 }

@@ -104,6 +104,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			met[e.Conn.String()]++
 			met[e.Status.String()]++
 		}
+		first := 0.0 // C of the first server
 		for _, r := range a.Rows {
 			met[fmt.Sprintf("partial %v, draining %v", r.Partial, r.Draining)]++
 			if !r.Partial && r.Available > r.Previous {
@@ -146,6 +147,17 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			if r.HandedBack > 0 {
 				met["recipients handed back"]++
 			}
+			if int(r.Server) == len(s.Servers) && !r.Partial {
+				met["one governor"]++
+			}
+			if r.Server == 0 {
+				first = r.Available
+			} else if s.OneGovernor() && int(r.Server) < len(s.Servers) && !r.Partial && math.Abs(r.Available-first) > 1 {
+				met["C is divided unequally"]++
+			}
+			if r.RetryLimit < s.Retry.Spelled().Limit && s.Retry.OfCluster() {
+				met["a lower limit of a cluster"]++
+			}
 			if r.RetryLimit < s.Retry.Spelled().Limit {
 				met["a lower limit by "+s.Retry.Policy]++
 			}
@@ -173,6 +185,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift", "a server is cut off",
 		"a limit by postfix-feedback, some parked", "a limit by aimd, some parked", "a limit by postfix-feedback, nobody may be parked any more",
 		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises", "a limit by aimd falls", "a dead destination",
+		"one governor", "C is divided unequally", "a lower limit of a cluster",
 		"C rises", "C falls", "more allocated than available",
 	} {
 		if met[wanted] < 5 {
@@ -225,7 +238,7 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	a.End, _ = w.Run(nil)
 	for _, i := range w.Record().Intervals {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
-			Allocated: i.Sample.Allocated, Previous: i.Decision.Previous, Available: i.Decision.Available,
+			Allocated: i.Sample.Allocated, Demand: i.Sample.Demand, Load: i.Sample.Load, Previous: i.Decision.Previous, Available: i.Decision.Available,
 			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial, Draining: i.Draining}
 		for _, d := range i.Destinations {
 			r.Gates = append(r.Gates, gateRow{d.Limit, int(d.Limits), int(d.Attempts), d.Parked, int(d.Refusals + d.Timeouts), d.AttemptTime, d.Busy})
@@ -268,17 +281,17 @@ func (e ended) String() string {
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v, limits %+v",
-		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
+	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, %.12g wanted, load %.12g, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v, limits %+v",
+		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Demand, r.Load, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
 }
 
 // sameAs allows floats to differ by their last digits. A partial interval has
 // no decision.
 func (r row) sameAs(o row) bool {
-	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
+	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Demand, o.Demand) || !near(r.Load, o.Load) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
 		return false
 	}
-	o.Target, o.Allocated, o.Previous, o.Available = r.Target, r.Allocated, r.Previous, r.Available
+	o.Target, o.Allocated, o.Demand, o.Load, o.Previous, o.Available = r.Target, r.Allocated, r.Demand, r.Load, r.Previous, r.Available
 	if !slices.EqualFunc(r.Gates, o.Gates, func(g, h gateRow) bool {
 		same := near(g.Busy, h.Busy)
 		h.Busy = g.Busy

@@ -376,8 +376,9 @@ func (v *twinServer) shownLimit() int {
 	return slices.Min(shown)
 }
 
-// reconsider moves the limits at the end of an interval.
-func (v *twinServer) reconsider(r row) {
+// reconsider moves the limits at the end of an interval; the limit of a server
+// goes by the attempts of a row.
+func (v *twinServer) reconsider(r, dfrOf row) {
 	if v.s.Retry.Policy == "fixed" {
 		return
 	}
@@ -389,7 +390,7 @@ func (v *twinServer) reconsider(r row) {
 		j.limit = v.stageLimit(j)
 	}
 	limits := []*patience{v.limit}
-	*v.limit = patience{v.limit.limit, v.limit.moved, v.limit.strained, int(r.Attempts), int(r.Delivered)}
+	*v.limit = patience{v.limit.limit, v.limit.moved, v.limit.strained, int(dfrOf.Attempts), int(dfrOf.Delivered)}
 	if v.alone() {
 		limits = nil
 		for _, l := range v.ofSlot {
@@ -458,6 +459,7 @@ func (p *process) perhapsGoes() {
 }
 
 func (p *process) mustGo() {
+	p.count()
 	p.goes = true
 	p.freed++
 	stays := min(len(p.subset), p.s.Freeing.Shorten)

@@ -42,6 +42,7 @@ type row struct {
 	Delivered, Attempts uint64
 	Target              float64 // in force during the interval
 	Allocated           float64 // time-average
+	Demand, Load        float64
 	Previous, Available float64 // C during the interval and after it
 	RetryLimit          int
 	Freed, HandedBack   uint64
@@ -67,6 +68,7 @@ type twin struct {
 	servers  []*twinServer
 	knots    map[knot]float64
 	skies    map[mail.Destination]*sky
+	ours     cluster
 }
 
 // recipient is somebody on a list.
@@ -96,6 +98,7 @@ func runTwin(s *scenarios.Scenario) account {
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
 	}
+	t.found()
 	t.sendLists()
 	all := s.Recipients()
 	for t.final < all {
@@ -111,8 +114,8 @@ func runTwin(s *scenarios.Scenario) account {
 	slices.SortStableFunc(t.Ended, func(a, b ended) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Server, b.Server))
 	})
+	t.cutIntervals()
 	for _, v := range t.servers {
-		v.cutInterval()
 		v.sendHome()
 	}
 	slices.SortStableFunc(t.Rows, func(a, b row) int {
@@ -213,6 +216,7 @@ type twinServer struct {
 	interval            int
 	began, until        vt.Time // of the interval, and of what the next two lines count
 	processTime         float64 // allocated processes x nanoseconds
+	wantedTime          float64 // wanted processes x nanoseconds
 	draining            bool
 	delivered, attempts uint64
 	freed, handedBack   uint64
@@ -245,6 +249,7 @@ type resend struct {
 }
 
 func (v *twinServer) receive(j *job) {
+	v.count()
 	v.jobs = append(v.jobs, j)
 	j.limit = v.stageLimit(j)
 	v.grant()
@@ -310,6 +315,7 @@ func (v *twinServer) release(p *process) {
 func (v *twinServer) count() {
 	if v.now > v.until {
 		v.processTime += float64(len(v.processes)) * float64(v.now-v.until)
+		v.wantedTime += float64(v.wanted()) * float64(v.now-v.until)
 		v.draining = v.draining || len(v.processes) < v.published() && parkedOf(v.jobs...) == 0
 		v.until = v.now
 	}
@@ -320,9 +326,10 @@ func (v *twinServer) measured() row {
 	r := row{Server: v.number, Number: v.interval, End: v.now, Target: v.target, Delivered: v.delivered, Attempts: v.attempts,
 		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining,
 		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack, Gates: v.gateRows()}
+	r.Demand, r.Load = v.wantedTime/float64(v.now-v.began), v.load(r.Allocated)
 	v.interval++
 	v.forgetInterval()
-	v.began, v.processTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack = v.now, 0, false, 0, 0, 0, 0
+	v.began, v.processTime, v.wantedTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack = v.now, 0, 0, false, 0, 0, 0, 0
 	return r
 }
 
@@ -341,40 +348,42 @@ func (v *twinServer) wakeAt(at vt.Time) {
 // wake ends an interval and makes resends due, if it is time for either; then
 // there may be more processes to grant, or more work for them.
 func (v *twinServer) wake() {
-	if v.now == v.began.Add(v.s.Governor.Interval) {
+	switch ends := v.now == v.began.Add(v.s.Governor.Interval); {
+	case ends && v.together():
+		return
+	case ends:
 		v.intervalEnds()
 	}
 	v.reviveAll()
+	v.ripen()
+	v.grant()
+}
+
+// ripen makes resends due.
+func (v *twinServer) ripen() {
+	v.count()
 	for _, r := range v.waiting[v.now] {
 		r.job.due = append(r.job.due, r.recipient)
 	}
 	delete(v.waiting, v.now)
-	v.grant()
 }
 
 func (v *twinServer) intervalEnds() {
 	r := v.measured()
 	v.target = ordered(v.s.Governor, v.now)
 	v.unheard = append(v.unheard, r)
-	told, times := hear(v.s.Governor, v.unheard, r.Number)
-	for range times {
-		v.available = decide(v.s.Governor, told, v.available, v.target)
-		v.unheard = nil
-	}
+	v.goOn(r, govern(v.s.Governor, &v.unheard, v.available, v.target), r)
+}
+
+// goOn begins the next interval with a new C. DFR is that of a row.
+func (v *twinServer) goOn(r row, available float64, dfrOf row) {
+	v.available = available
 	r.Available = v.available
 	v.Rows = append(v.Rows, r)
 	v.moveGates(r.Gates)
-	v.reconsider(r)
+	v.reconsider(r, dfrOf)
 	v.freeMany()
 	v.wakeAt(v.now.Add(v.s.Governor.Interval))
-}
-
-func (v *twinServer) cutInterval() {
-	if v.now > v.began {
-		r := v.measured()
-		r.Partial = true
-		v.Rows = append(v.Rows, r)
-	}
 }
 
 // sendHome ends the coroutines of processes that the end of the run cut short.
@@ -434,6 +443,18 @@ func hear(g governor.Config, of []row, number int) (told hearsay, times int) {
 		}
 	}
 	return told, times
+}
+
+// govern is C after an interval, the last of those that the governor has not
+// heard of.
+func govern(g governor.Config, unheard *[]row, c, target float64) float64 {
+	of := *unheard
+	told, times := hear(g, of, of[len(of)-1].Number)
+	for range times {
+		c = decide(g, told, c, target)
+		*unheard = nil
+	}
+	return c
 }
 
 // decide is Table 2: C for the next interval, which has that target.
@@ -551,6 +572,7 @@ func (p *process) live(yield func(vt.Time) bool) {
 // else the first of a new subset. Only where no subset is left unfinished may
 // the process be sent away ([0070]); one that was told to go has only that.
 func (p *process) takeRecipient() *recipient {
+	p.count()
 	j := p.job
 	if p.limited() {
 		return p.search()

@@ -170,10 +170,8 @@ func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *ru
 func describeAs(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
 	run := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
-		Horizon: s.Horizon, End: end, TargetRate: float64(s.Governor.Target), Law: s.Governor.Law,
-	}
-	for _, v := range s.Servers {
-		run.Servers = append(run.Servers, v.Name)
+		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
+		Servers: s.Accounts(), OneGovernor: s.OneGovernor(),
 	}
 	for _, v := range s.Destinations {
 		run.Destinations = append(run.Destinations, v.Name)

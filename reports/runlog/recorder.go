@@ -122,6 +122,10 @@ func Merge(apart []*Recorder) *Recorder {
 // Fold closes the record of a run over that many recipients, of which some
 // were suppressed.
 func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
+	// Live machines are recorded together, and their cluster speaks before them.
+	slices.SortStableFunc(r.Intervals, func(a, b Interval) int {
+		return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Server, b.Server))
+	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
 	run.Totals = Totals{

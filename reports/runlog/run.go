@@ -20,10 +20,11 @@ type Run struct {
 	Digest       uint64
 	Horizon      vt.Span
 	End          vt.Time // when the last recipient ended, or the horizon
-	TargetRate   float64 // of each server, messages per hour
+	TargetRate   float64 // of each governor, messages per hour
 	Law          string
 	Totals       Totals
-	Servers      []string
+	Servers      []string // with one governor the last one is all of them together
+	OneGovernor  bool     // of all servers
 	Destinations []string
 	Intervals    []Interval
 	Replies      []ReplyCount
