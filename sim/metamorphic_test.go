@@ -121,11 +121,18 @@ func rows(w *sim.World, server mail.Server) int { return len(w.Records()[server]
 // ended in it, the rows follow each other, C moves by no more than the step.
 func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account, rowOf []int, end vt.Time, all bool) {
 	length := vt.Time(s.Governor.Interval)
-	for server := range s.Servers {
+	parts := map[int]float64{} // of C, by interval
+	for server := range s.Accounts() {
+		cluster := server == len(s.Servers)
+		of := func(e ended) bool { return cluster || int(e.Server) == server }
+		g, c := s.Governor, s.Governor.Start
+		if cluster {
+			g, c = g.Times(server), c*float64(server)
+		}
+		part := s.OneGovernor() && !cluster
 		var number int
 		var began vt.Time
 		var slotTime, most float64
-		c := s.Governor.Start
 		for _, i := range w.Record().Intervals {
 			if int(i.Server) != server {
 				continue
@@ -133,7 +140,7 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 			d := i.Decision
 			var gotDelivered, gotAttempts uint64
 			for k, e := range a.Ended {
-				if int(e.Server) != server || rowOf[k] != number {
+				if !of(e) || rowOf[k] != number {
 					continue
 				}
 				if e.At < began || e.At > i.End {
@@ -145,12 +152,17 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 				}
 			}
 			most = max(most, i.Sample.Allocated)
-			step := greatestStep(s.Governor, most/c)
-			switch fault := faultOf(s.Governor, i.Number); {
+			if part && number == 0 {
+				c = d.Previous
+			}
+			step := greatestStep(g, most/c)
+			switch fault := faultOf(g, i.Number); {
+			case part: // what others lose it may get
+				step = math.MaxInt32
 			case fault == "missed":
 				step = 0
 			case fault == "duplicate": // twice, and with fewer processes each counts for more
-				step = 2 * greatestStep(s.Governor, most/min(c, d.Available))
+				step = 2 * greatestStep(g, most/min(c, d.Available))
 				fallthrough
 			default:
 				most = 0
@@ -169,19 +181,33 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 			case math.Abs(d.Available-c) > step*(1+1e-9)+1e-9*c:
 				t.Errorf("server %d interval %d: C goes from %v to %v, which is more than %v", server, number, c, d.Available, step)
 			}
+			if part {
+				parts[number] += d.Available
+			}
+			if want := max(float64(server), math.Floor(d.Available)); cluster && !i.Partial && parts[number] != want {
+				t.Errorf("interval %d: C is %v and its parts add up to %v, want %v", number, d.Available, parts[number], want)
+			}
 			slotTime += i.Sample.Allocated * float64(i.End-began)
 			number, began, c = number+1, i.End, d.Available
 		}
 		// Slots are allocated while they have an attempt under way, no longer.
 		var took float64
 		for _, e := range a.Ended {
-			if int(e.Server) == server {
+			if of(e) {
 				took += float64(e.Reply.Took)
 			}
 		}
 		if all && math.Abs(slotTime-took) > 1e-9*took+1e-3 {
 			t.Errorf("server %d: slots are allocated for %g ns and attempts last %g ns", server, slotTime, took)
 		}
+	}
+}
+
+// eachForItself lets every server decide for itself.
+func eachForItself(s *scenarios.Scenario) {
+	s.Governor.Scope = "server"
+	if s.Retry.OfCluster() {
+		s.Retry.Scope = "server"
 	}
 }
 
@@ -229,6 +255,7 @@ func greatestStep(g governor.Config, utilization float64) float64 {
 // a process was allocated.
 func TestEndlessTargetRaisesCByD(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		g := &s.Governor
 		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
 		g.Changes, g.Faults = nil, nil
@@ -281,6 +308,7 @@ func same(t *testing.T, one string, x account, other string, y account) {
 // What nobody uses changes nothing: draws are named, not queued.
 func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		more := *s
 		unused := s.Destinations[0]
 		unused.Name, unused.Domain, unused.Share = "unused", "unused.example", 0
@@ -303,6 +331,7 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 // list depends on no other's distance or load.
 func TestServersAreIndependent(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		notShared(s)
 		if len(s.Servers) == 1 {
 			s.Servers = append(s.Servers, netmodel.DefaultServer())
@@ -333,6 +362,7 @@ func TestServersAreIndependent(t *testing.T) {
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		notShared(s)
 		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
 		s.Servers = s.Servers[:1]
@@ -488,6 +518,7 @@ func TestDestinationsPermuted(t *testing.T) {
 // contention, no horizon.
 func TestRecipientsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		noConnectionLuck(s)
 		plainRetries(s)
 		noInteraction(s)
@@ -613,6 +644,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 // connection, and they are a whole number of grains apart.
 func TestMergedMailingsAddUp(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		eachForItself(s)
 		noConnectionLuck(s)
 		noLimits(s)
 		plainRetries(s)
