@@ -36,7 +36,10 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	receive from=0 to=10 processes=5 subset=4 priority=1
 //	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
-//	advance 10s                                      time passes; wakes that are due come on the way
+//	        together=true                            its intervals end by adjust
+//	        tell=demand                              intervals are told with the mean demand
+//	advance 10s                                      time passes; wakes that are due come on the way, up to a report
+//	adjust attempts=10 delivered=4                   what all servers have done in the interval
 //	sleep 10s                                        time passes, and nobody wakes the machine
 //	wake
 //	finish
@@ -117,6 +120,7 @@ type stage struct {
 	gens      map[mail.Slot]uint32 // the last attempt of each slot
 	available float64
 	next      []float64 // decisions to come
+	demand    bool      // is told
 }
 
 func (s *stage) command(words []string) {
@@ -177,11 +181,15 @@ func (s *stage) command(words []string) {
 		}
 	case "advance":
 		until := s.now.Add(s.span(words[1]))
-		for s.m.NextWake() <= until {
+		for s.m.NextWake() <= until && !s.m.Reported() {
 			s.now = s.m.NextWake()
 			s.perform(s.m.Wake(s.now, nil))
 		}
-		s.now = until
+		if !s.m.Reported() {
+			s.now = until
+		}
+	case "adjust":
+		s.perform(s.m.Adjust(s.now, engine.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}, nil))
 	case "sleep":
 		s.now = s.now.Add(s.span(words[1]))
 	case "wake":
@@ -228,6 +236,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			dest = append(dest, mail.Destination(d-'a'))
 		}
 	}
+	s.demand = args["tell"] == "demand"
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
@@ -244,7 +253,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 		}
 	}
 	s.m = engine.New(engine.Config{Offers: offers, Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
-		Target: s.targets(args["targets"])}, &list, s, s)
+		Target: s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
 }
 
 // targets reads 0s/100,25m/200: a target from a time on.
@@ -363,6 +372,8 @@ func (s *stage) perform(actions []engine.Action) {
 		case i >= 6 && i < len(actions)-1:
 		case i >= 6:
 			s.tell("... and %d more, up to slot %d", len(actions)-6, a.Attempt.Slot)
+		case a.Op == engine.OpReport:
+			s.tell("reports")
 		case a.Op == engine.OpHangUp:
 			s.tell("slot %d hangs up", a.Attempt.Slot)
 		case a.Attempt.Seen == vt.Never:
@@ -405,6 +416,9 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 		if !i.Partial {
 			notes += fmt.Sprintf(", then %g", i.Sample.TargetRate)
 		}
+	}
+	if s.demand {
+		notes += fmt.Sprintf(", %.6g wanted", i.Sample.Demand)
 	}
 	if i.Freed > 0 {
 		notes += fmt.Sprintf(", %d freed, %d handed back", i.Freed, i.HandedBack)

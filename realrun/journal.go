@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 
 	"flyball/engine"
-	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
@@ -18,6 +18,7 @@ import (
 //
 //	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK    an attempt has ended
 //	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was handed over
+//	l NOW SERVER LOAD                              its load in the interval that ends now
 //	w NOW SERVER                                   a time has come
 //	f NOW SERVER                                   the run has ended
 type Journal struct {
@@ -50,21 +51,23 @@ func (j *Journal) receive(now vt.Time, s mail.Server, r engine.Reserve) {
 	j.line("r %d %d %d %d %d %d %d", now, s, r.From, r.To, r.Processes, r.Subset, r.Priority)
 }
 
+func (j *Journal) loaded(now vt.Time, s mail.Server, load float64) {
+	j.line("l %d %d %s", now, s, strconv.FormatFloat(load, 'g', -1, 64))
+}
+
 func (j *Journal) wake(now vt.Time, s mail.Server)   { j.line("w %d %d", now, s) }
 func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s) }
 
 // Replay drives fresh machines with a journal and returns what they recorded.
-// Its digest equals that of the live run.
+// Its digest equals that of the live run. What servers decide together is no
+// input: they decide it again.
 func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
 	rec := runlog.NewRecorder(len(s.Destinations), nil)
-	var machines []*engine.Machine
-	for i := range s.Servers {
-		gov, err := governor.New(s.Governor)
-		if err != nil {
-			return nil, err
-		}
-		machines = append(machines, engine.New(s.Engine(mail.Server(i)), list, gov, rec))
+	machines, cluster, err := newMachines(s, list, rec)
+	if err != nil {
+		return nil, err
 	}
+	finished := 0
 	lines := bufio.NewScanner(journal)
 	for n := 1; lines.Scan(); n++ {
 		var op string
@@ -88,10 +91,20 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 			if err == nil {
 				m.Receive(now, r, nil)
 			}
+		case "l":
+			var load float64
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &load)
+			m.Loaded(load)
 		case "w":
 			m.Wake(now, nil)
+			for i, v := range meet(now, machines, cluster) {
+				machines[i].Adjust(now, v, nil)
+			}
 		case "f":
 			m.Finish(now)
+			if finished++; finished == len(machines) && cluster != nil {
+				cluster.Finish(now, reports(machines))
+			}
 		default:
 			err = fmt.Errorf("unknown entry")
 		}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"flyball/engine"
-	"flyball/governor"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -43,6 +42,8 @@ type Runner struct {
 	Rec       *runlog.Recorder
 	Late      hist.Hist // virtual time between a completion or wake-up and its handling
 	machines  []*engine.Machine
+	cluster   *engine.Cluster // nil: no server waits for another
+	cpu       cpuMeter
 	arrivals  []scenarios.Arrival
 	transport Transport
 	scale     float64
@@ -84,14 +85,9 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)
-	for i := range s.Servers {
-		gov, err := governor.New(s.Governor)
-		if err != nil {
-			return nil, err
-		}
-		r.machines = append(r.machines, engine.New(s.Engine(mail.Server(i)), list, gov, r.Rec))
-	}
-	return r, nil
+	var err error
+	r.machines, r.cluster, err = newMachines(s, list, r.Rec)
+	return r, err
 }
 
 // Progress is how far a run is.
@@ -108,6 +104,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.began = time.Now()
+	r.cpu.load()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	shown := r.began
@@ -165,9 +162,15 @@ func (r *Runner) close() vt.Time {
 		r.journal.complete(now, e.server, e.Completion)
 		r.machines[e.server].Complete(now, e.Completion, nil)
 	}
+	load := r.cpu.load()
 	for i, m := range r.machines {
+		r.journal.loaded(now, mail.Server(i), load)
+		m.Loaded(load)
 		r.journal.finish(now, mail.Server(i))
 		m.Finish(now)
+	}
+	if r.cluster != nil {
+		r.cluster.Finish(now, reports(r.machines))
 	}
 	return now
 }
@@ -220,18 +223,32 @@ func (r *Runner) arrive(ctx context.Context, now vt.Time) {
 }
 
 func (r *Runner) wake(ctx context.Context, now vt.Time) {
+	load, measured := 0.0, false
 	for i, m := range r.machines {
 		if due := m.NextWake(); due <= now {
 			r.Late.Record(now.Sub(due))
+			if m.IntervalEnds() <= now { // that of all machines
+				if !measured {
+					load, measured = r.cpu.load(), true
+				}
+				r.journal.loaded(now, mail.Server(i), load)
+				m.Loaded(load)
+			}
 			r.journal.wake(now, mail.Server(i))
 			r.perform(ctx, m.Wake(now, r.actions[:0]))
 		}
+	}
+	for i, v := range meet(now, r.machines, r.cluster) {
+		r.perform(ctx, r.machines[i].Adjust(now, v, r.actions[:0]))
 	}
 }
 
 // perform hands actions to their slots' goroutines.
 func (r *Runner) perform(ctx context.Context, actions []engine.Action) {
 	for _, a := range actions {
+		if a.Op == engine.OpReport {
+			continue
+		}
 		id := slot{a.Attempt.Server, a.Attempt.Slot}
 		orders, ok := r.slots[id]
 		if !ok {

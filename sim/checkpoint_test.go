@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 	"flyball/scenarios"
 )
 
@@ -43,6 +44,9 @@ func TestResumeAnywhere(t *testing.T) {
 			"governor.destination.negative=1/N", "governor.destination.revive=20s")},
 		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval", "governor.destination.law=aimd", "governor.destination.aimd.max=90")},
 	}
+	together := []string{"governor.scope=cluster", "server=[{name='near'}, {name='far', extra_rtt='90ms', contention=0.01}]"}
+	variants = append(variants, variant{name: "greylist", set: append(together, falling[:len(falling)-1]...)})
+	variants[3].set = append(variants[3].set, "retry.policy=dfr", "retry.scope=cluster", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=at-interval", "freeing.victim=newest")
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})
 	}
@@ -75,7 +79,11 @@ func TestResumeAnywhere(t *testing.T) {
 			}
 			for _, at := range []uint64{1, whole.events() / 2, whole.events() - 1} {
 				first, _ := New(s, 3, nil, nil)
-				for first.events() < at && first.step(first.horizon) {
+				for first.cluster == nil && first.events() < at && first.step(first.horizon) {
+				}
+				for first.cluster != nil && first.events() < at && !first.done() {
+					first.window = vt.Second
+					first.advance()
 				}
 				second, err := Resume(s, 3, nil, nil, first.save())
 				if err != nil {

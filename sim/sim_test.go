@@ -519,9 +519,13 @@ func TestHangUpMakesRoom(t *testing.T) {
 // Servers may be run together in the order of time, one after the other, or at
 // the same time: nothing shows.
 func TestServersApart(t *testing.T) {
-	for _, horizon := range []vt.Span{vt.Day, 40 * vt.Minute} {
+	for _, v := range []struct {
+		horizon vt.Span
+		scope   string
+	}{{vt.Day, "server"}, {40 * vt.Minute, "server"}, {vt.Day, "cluster"}, {40 * vt.Minute, "cluster"}} {
+		horizon := v.horizon
 		s := eventful(20000)
-		s.Horizon = horizon
+		s.Horizon, s.Governor.Scope = horizon, v.scope
 		for len(s.Servers) < 5 {
 			v := s.Servers[len(s.Servers)-1]
 			v.Name, v.Share = fmt.Sprint("b", len(s.Servers)+1), v.Share*0.8

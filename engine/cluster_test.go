@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// steady is a governor that always wants the same.
+type steady float64
+
+func (g steady) Available() float64 { return float64(g) }
+func (g steady) Decide(s governor.Sample) governor.Decision {
+	return governor.Decision{Previous: float64(g), Available: float64(g)}
+}
+
+type quiet struct{}
+
+func (quiet) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
+func (quiet) Interval(vt.Time, mail.Server, Interval)              {}
+
+func noTarget(vt.Time) float64 { return 0 }
+
+// Worked by hand: one process each, then what is needed by the weights, then
+// the rest.
+func TestDivision(t *testing.T) {
+	unknown := math.NaN()
+	const many = 1 << 30
+	for _, c := range []struct {
+		c       float64
+		weights []float64
+		needs   []int
+		want    []int
+	}{
+		{10, []float64{unknown, unknown}, []int{many, many}, []int{5, 5}},
+		{11.9, []float64{unknown, unknown}, []int{many, many}, []int{6, 5}},     // of equal remainders the first
+		{10, []float64{2, 1}, []int{many, many}, []int{6, 4}},                   // 1 + 5.33, 1 + 2.67
+		{10, []float64{4, unknown, 2}, []int{many, many, many}, []int{4, 3, 3}}, // the unknown one counts as 3: 1 + 3.11, 2.33, 1.56
+		{20, []float64{1, 1}, []int{3, many}, []int{3, 17}},                     // what the first does not need the second gets
+		{20, []float64{3, 1}, []int{2, 3}, []int{13, 7}},                        // nobody needs 15 of them: 11.25, 3.75
+		{20, []float64{100, 100, 1}, []int{5, 1, many}, []int{5, 1, 14}},        // filled one after the other
+		{1.5, []float64{1, 1, 5}, []int{many, many, many}, []int{1, 1, 1}},      // at least one each
+		{9, []float64{0, 0, 0}, []int{many, many, many}, []int{3, 3, 3}},        // nobody is worth anything
+		{9, []float64{0, 1, 0}, []int{many, 2, many}, []int{4, 2, 3}},           // the others share what is left
+		{math.MaxInt32, []float64{1, 3}, []int{0, 0}, []int{536870912, 1610612735}},
+	} {
+		n := len(c.weights)
+		k := NewCluster(n, steady(c.c), noTarget, quiet{})
+		for i, w := range c.weights {
+			if !math.IsNaN(w) {
+				k.weights[i] = weight{w, true}
+			}
+		}
+		if k.divide(c.needs); !slices.Equal(k.parts, c.want) {
+			t.Errorf("C = %v, weights %v, needs %v: got %v, want %v", c.c, c.weights, c.needs, k.parts, c.want)
+		}
+	}
+}
+
+// Whatever the weights: nothing is lost, nobody is without a process, nobody has
+// more than it needs while another has less, and those that have less have it
+// by their weights.
+func TestDivisionIsFair(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 5000 {
+		n := 1 + r.IntN(6)
+		c := math.Exp(8 * r.Float64())
+		k := NewCluster(n, steady(c), noTarget, quiet{})
+		needs := make([]int, n)
+		for i := range n {
+			k.weights[i] = weight{math.Exp(4*r.Float64()) * float64(r.IntN(5)), true}
+			needs[i] = r.IntN(1 + int(2*c/float64(n)))
+		}
+		k.divide(needs)
+		sum, short, over := 0, -1, -1
+		for i, p := range k.parts {
+			if sum += p; p < 1 {
+				t.Fatalf("server %d has %d processes", i, p)
+			}
+			if p < needs[i] {
+				short = i
+			}
+			if p > max(needs[i], 1) {
+				over = i
+			}
+		}
+		if want := max(n, int(c)); sum != want || short >= 0 && over >= 0 {
+			t.Fatalf("C = %v, weights %v, needs %v: got %v", c, k.weights, needs, k.parts)
+		}
+		for i := range n {
+			for j := range n {
+				if short < 0 || k.parts[i] >= needs[i] || k.parts[j] >= needs[j] || k.weights[i].efficiency == 0 || k.weights[j].efficiency == 0 {
+					continue
+				}
+				x, y := float64(k.parts[i]-1)/k.weights[i].efficiency, float64(k.parts[j]-1)/k.weights[j].efficiency
+				if x-y > 1/k.weights[i].efficiency+1/k.weights[j].efficiency {
+					t.Fatalf("C = %v, weights %v, needs %v: got %v", c, k.weights, needs, k.parts)
+				}
+			}
+		}
+	}
+}
+
+// Two servers that slow down by the square of their processes, as the universal
+// scalability law has it far beyond its peak, come to rest where parts and
+// efficiencies agree: c1 / c2 = (a1 / a2)^(1/3).
+func TestDivisionComesToRest(t *testing.T) {
+	k := NewCluster(2, steady(10000), noTarget, quiet{})
+	for interval := range 60 {
+		var reports []Report
+		for i, a := range []float64{8e9, 1e9} {
+			c := float64(k.parts[i])
+			reports = append(reports, Report{Sample: governor.Sample{Span: vt.Hour, Delivered: uint64(a / c), Allocated: c, Demand: 1e6}, wanted: 1e6})
+		}
+		k.Decide(vt.Time(interval+1)*vt.Time(vt.Hour), reports)
+	}
+	if got := k.parts; math.Abs(float64(got[0])-6667) > 3 || got[0]+got[1] != 10000 {
+		t.Errorf("got %v, want 6667 and 3333", got)
+	}
+}
+
+// All servers together: sums, means over all that was counted, the greatest
+// load; and the law is told of a server that delivers nothing.
+func TestTogether(t *testing.T) {
+	var told Interval
+	k := NewCluster(2, steady(7.5), func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) }, tell(func(_ vt.Time, s mail.Server, i Interval) {
+		if s != 2 {
+			t.Errorf("told of server %d", s)
+		}
+		told = i
+	}))
+	a := Report{Sample: governor.Sample{Span: vt.Hour, Delivered: 10, Attempts: 30, Allocated: 2, Demand: 5, Load: 0.25}, number: 4, limit: 7, freed: 1,
+		conditions: conditions{retries: 3, took: 60 * vt.Second, lookup: 10 * vt.Second, lookups: 10, hops: 40, known: 4}}
+	b := Report{Sample: governor.Sample{Span: vt.Hour, Attempts: 10, Allocated: 1.5, Demand: 1, Load: 0.75}, number: 4, limit: 5, draining: true,
+		conditions: conditions{retries: 4, took: 20 * vt.Second, lookup: 8 * vt.Second, lookups: 2, hops: 8, known: 2}}
+	verdicts := k.Decide(vt.Time(5*vt.Hour), []Report{a, b})
+	want := governor.Sample{Span: vt.Hour, TargetRate: 105, Delivered: 10, Attempts: 40, Allocated: 3.5, Demand: 6, Load: 0.75, Retries: 7,
+		AttemptTime: 2 * vt.Second, LookupTime: 1500 * vt.Millisecond, Hops: 8}
+	if told.Sample != want || told.Number != 4 || told.RetryLimit != 5 || told.Freed != 1 || !told.Draining || told.TargetRate != 100 {
+		t.Errorf("got  %+v\nwant %+v", told, want)
+	}
+	// The second one has shown that it delivers nothing: all but its one process goes to the first.
+	if v := verdicts; v[0] != (Verdict{40, 10, 6}) || v[1] != (Verdict{40, 10, 1}) {
+		t.Errorf("got %+v", v)
+	}
+}
+
+type tell func(vt.Time, mail.Server, Interval)
+
+func (tell) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
+func (f tell) Interval(now vt.Time, s mail.Server, i Interval)    { f(now, s, i) }

@@ -1,0 +1,79 @@
+package realrun_test
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"testing"
+
+	"flyball/engine"
+	"flyball/internal/rng"
+	"flyball/realrun"
+	"flyball/reports/runlog"
+)
+
+// One governor and one failure rate for two live servers: C is divided without
+// remainder, and a replay of the journal makes the same decisions and knows the
+// same loads.
+func TestOneGovernorLive(t *testing.T) {
+	t.Parallel()
+	s := rehearsal(1500)
+	s.Governor.Scope = "cluster"
+	s.Governor.Start, s.Governor.Target, s.Governor.D = 20, 20_000, 5
+	s.Retry.Policy, s.Retry.Scope, s.Retry.MinAttempts = "dfr", "cluster", 1
+	s.Retry.Low = 3
+	s.Retry.DFRAbove, s.Retry.DFRBelow = 1.5, 1.2
+	var journal bytes.Buffer
+	j := realrun.NewJournal(&journal)
+	_, _, r := live(t, s, 150, j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list := s.List(rng.New(s.Seed, 0))
+	again, err := realrun.Replay(s, &list, &journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Digest() != r.Rec.Digest() {
+		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
+	}
+	load, low := 0.0, 0
+	decided := 0
+	var parts, delivered float64
+	rows := inOrder(r.Rec.Intervals)
+	for k, i := range rows {
+		load = max(load, i.Sample.Load)
+		if i.RetryLimit == s.Retry.Low {
+			low++
+		}
+		if o := inOrder(again.Intervals)[k]; !reflect.DeepEqual(i.Sample, o.Sample) || o.Server != i.Server || o.Decision.Available != i.Decision.Available || o.RetryLimit != i.RetryLimit {
+			t.Errorf("replayed as\n%+v, was\n%+v", o, i)
+		}
+		if int(i.Server) < len(s.Servers) {
+			parts += i.Decision.Available
+			delivered += float64(i.Sample.Delivered)
+			continue
+		}
+		if want := max(2, math.Floor(i.Decision.Available)); parts != want && !i.Partial || delivered != float64(i.Sample.Delivered) {
+			t.Errorf("interval %d: the parts are %v and %v deliveries, together %v and %v", i.Number, parts, delivered, want, i.Sample.Delivered)
+		}
+		if !i.Partial {
+			decided++
+		}
+		parts, delivered = 0, 0
+	}
+	if decided < 3 || low < 3 || !(load > 0 && load <= 1) {
+		t.Errorf("%d decisions, %d rows with the low limit, greatest load %v", decided, low, load)
+	}
+}
+
+// inOrder is what a run keeps of its intervals.
+func inOrder(all []runlog.Interval) []runlog.Interval {
+	rec := runlog.NewRecorder(1, nil)
+	for _, i := range all {
+		rec.Interval(i.End, i.Server, engine.Interval(i.Interval))
+	}
+	run := &runlog.Run{}
+	rec.Fold(run, 0, 0)
+	return run.Intervals
+}
