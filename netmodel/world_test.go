@@ -344,3 +344,33 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// The load is that of the shared part in the queue that the universal scalability
+// law describes: throughput times what each attempt holds of it.
+func TestLoad(t *testing.T) {
+	c := plain()
+	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02}, {Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
+	w := NewWorld(c, rng.New(1, 0))
+	for server := range c.Servers {
+		before := 0.0
+		for n := 0; n <= 400; n++ {
+			load := w.Load(mail.Server(server), float64(n))
+			if load < before || load > 1 || load > 0 && (server == 0 || n == 0) {
+				t.Fatalf("%s with %d attempts: load %v after %v", c.Servers[server].Name, n, load, before)
+			}
+			before = load
+		}
+	}
+	for n := 1; n <= 100; n++ {
+		throughput := float64(n) / w.Stretch(1, n)
+		if got, want := w.Load(1, float64(n)), 0.02*throughput; math.Abs(got-want) > 1e-12 {
+			t.Errorf("%d attempts: load %v, want %v", n, got, want)
+		}
+		if got, want := w.Load(2, float64(n)), 0.001*float64(n*(n-1))/w.Stretch(2, n); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%d attempts: load %v, want %v", n, got, want)
+		}
+	}
+	if got := w.Load(1, 0.5); math.Abs(got-0.01) > 1e-15 {
+		t.Errorf("half an attempt: load %v, want 0.01", got)
+	}
+}

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,9 +45,8 @@ func TestResumeAnywhere(t *testing.T) {
 			"governor.destination.negative=1/N", "governor.destination.revive=20s")},
 		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval", "governor.destination.law=aimd", "governor.destination.aimd.max=90")},
 	}
-	together := []string{"governor.scope=cluster", "server=[{name='near'}, {name='far', extra_rtt='90ms', contention=0.01}]"}
-	variants = append(variants, variant{name: "greylist", set: append(together, falling[:len(falling)-1]...)})
-	variants[3].set = append(variants[3].set, "retry.policy=dfr", "retry.scope=cluster", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=at-interval", "freeing.victim=newest")
+	variants = append(variants, variant{name: "greylist", set: slices.Concat(falling[:len(falling)-1], []string{"governor.scope=cluster", "server=[{name='near'}, {name='far', extra_rtt='90ms', contention=0.01}]",
+		"retry.policy=dfr", "retry.scope=cluster", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=at-interval", "freeing.victim=newest"})})
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})
 	}
