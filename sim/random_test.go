@@ -169,7 +169,7 @@ func (d *dice) cluster(s *scenarios.Scenario) {
 // longDay is a horizon that hardly a run reaches: its intervals are as many as
 // a scenario may have.
 func longDay(s *scenarios.Scenario) vt.Span {
-	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/(len(s.Servers)+1)))
+	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/len(s.Accounts())))
 }
 
 func (d *dice) dialogue(f features, c *mail.Dialogue) {
