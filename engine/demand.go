@@ -14,6 +14,9 @@ func (m *Machine) follow(c *campaign) {
 	}
 }
 
+// Not inlined, so that follow is.
+//
+//go:noinline
 func (m *Machine) change(c *campaign, by int) {
 	i := &m.interval
 	i.demandTime.add(m.demand, i.accounted.Sub(i.demanded))

@@ -83,7 +83,14 @@ func (s *server) handle(now vt.Time) {
 		}
 		s.actions = s.machine.Wake(now, s.actions)
 	}
-	s.perform(now)
+	for i := range s.actions {
+		switch a := &s.actions[i]; a.Op {
+		case engine.OpStart:
+			s.model.Begin(now, &a.Attempt, &s.ends)
+		case engine.OpHangUp:
+			s.model.HangUp(a.Attempt.Slot)
+		}
+	}
 }
 
 // measure tells the machine how loaded its server was.
