@@ -83,14 +83,7 @@ func (s *server) handle(now vt.Time) {
 		}
 		s.actions = s.machine.Wake(now, s.actions)
 	}
-	for i := range s.actions {
-		switch a := &s.actions[i]; a.Op {
-		case engine.OpStart:
-			s.model.Begin(now, &a.Attempt, &s.ends)
-		case engine.OpHangUp:
-			s.model.HangUp(a.Attempt.Slot)
-		}
-	}
+	s.perform(now)
 }
 
 // measure tells the machine how loaded its server was.
