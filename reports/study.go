@@ -31,6 +31,7 @@ type Study struct {
 	Count        int       `json:"points"`
 	Tally        []Tally   `json:"classes"`
 	Extremes     []Extreme `json:"extremes"`
+	Choice       *Choice   `json:"-"` // choice.csv; nil: none is asked
 
 	Points []StudyPoint `json:"-"` // points.csv
 	Host   Host         `json:"-"` // host.json
@@ -139,6 +140,9 @@ func GatherStudy(s Study, runs []StudyRun, host runlog.Host) *Study {
 	for k, m := range s.Metrics {
 		s.Extremes = append(s.Extremes, s.extreme(k, m))
 	}
+	if s.Choice != nil {
+		s.fold()
+	}
 	return &s
 }
 
@@ -235,6 +239,9 @@ func (s *Study) Answer() []string {
 	if mixed > 0 {
 		all = append(all, fmt.Sprintf("Where runs of a point differ, most decide; they do in %s.", plural(uint64(mixed), "point")))
 	}
+	if s.Choice != nil {
+		all = append(all, s.choiceAnswer()...)
+	}
 	never := 0
 	for _, p := range s.Points {
 		if slices.Max(p.Never) > 0 {
@@ -273,7 +280,11 @@ func (s *Study) Text(w io.Writer, color bool) error {
 			fmt.Fprintln(&b, line)
 		}
 	}
-	if err := s.pointTable(16).write(&b, color); err != nil {
+	shown := s.pointTable(16)
+	if s.Choice != nil {
+		shown = s.choiceTable()
+	}
+	if err := shown.write(&b, color); err != nil {
 		return err
 	}
 	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d of each point, digest %s, study %.12s\n", s.Seed, s.Replications-1, s.Digest, s.ID)

@@ -17,8 +17,12 @@ import (
 // Figures draws one picture of the classes and one of each metric: maps over
 // the first two parameters, one for each value of the others and each scenario,
 // or lines where there is one parameter, or where all change together. Values
-// stand at equal distances.
+// stand at equal distances. Where a choice is asked, its figures take their
+// place: of so many maps nobody would find the one he needs.
 func (s *Study) Figures() ([]Figure, error) {
+	if s.Choice != nil {
+		return painted(s.choiceDrawings())
+	}
 	class := Figure{Name: "classes", Title: "What does the governor do?", CSV: s.classesCSV(), Alt: s.Answer()[0] + s.undrawn()}
 	var all []drawing
 	if s.flat() {

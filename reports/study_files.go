@@ -31,6 +31,9 @@ func (s *Study) files(given []byte, scenarios []File) ([]File, error) {
 		return nil, err
 	}
 	files := []File{{"study.json", summary}, {"points.csv", s.pointsCSV()}, {"runs.csv", s.runsCSV()}, {"report.html", html}, {"study.toml", given}}
+	if s.Choice != nil {
+		files = append(files, File{"choice.csv", s.choiceCSV()})
+	}
 	files = append(append(files, scenarios...), plotFiles(figures)...)
 	return sealed(files, s.Host, s.Replay, attributes{s.Name, s.ID, s.Seed, 0, s.Replications, studyMode, false})
 }
@@ -55,9 +58,13 @@ func (s *Study) Summary() ([]byte, error) {
 
 // HTML is the study as one page.
 func (s *Study) HTML(figures []Figure) ([]byte, error) {
+	tables := []table{s.pointTable(200)}
+	if s.Choice != nil {
+		tables = append([]table{s.choiceTable()}, tables...)
+	}
 	return document{
 		Name: s.Name, About: s.About, World: s.world(), Mode: "sim", Study: true, Answer: s.Answer(), Figures: figures,
-		Tables: []table{s.pointTable(200)},
+		Tables: tables,
 		Facts: [][2]string{
 			{"Design", s.Design},
 			{"Seed", fmt.Sprintf("%d, replications 0 to %d of each point", s.Seed, s.Replications-1)},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -346,6 +347,13 @@ func described(s *study.Study, replay string) reports.Study {
 		Scenarios: s.Names, Metrics: s.Metrics, Replay: replay}
 	for _, axis := range s.Axes {
 		r.Axes = append(r.Axes, reports.Axis{Keys: axis.Keys, Values: axis.Values})
+	}
+	if c := s.Choice; c.Of != "" {
+		of := s.Axis(c.Of)
+		r.Choice = &reports.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Default: slices.Index(s.Axes[of].Values, c.Default)}
+		for _, v := range c.Aside {
+			r.Choice.Aside = append(r.Choice.Aside, slices.Index(s.Axes[of].Values, string(v)))
+		}
 	}
 	for _, p := range s.Points {
 		r.Points = append(r.Points, reports.StudyPoint{Scenario: p.Scenario, ID: p.ID, At: p.At})

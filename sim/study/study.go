@@ -45,8 +45,19 @@ type Config struct {
 	Replications  int         `toml:"replications" range:"1..10000"`
 	Metrics       []string    `toml:"metrics"`
 	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // names all luck, whatever the scenarios say
+	Choice        Choice      `toml:"choice"`
 	Parameters    []Parameter `toml:"parameter" required:"true"`
 	Tune          Tune        `toml:"tune"` // of a search; a sweep has no use for it
+}
+
+// Choice asks which value of one parameter is best, and where: for each value
+// of two others, by their names. Without Of none is asked.
+type Choice struct {
+	Of      string  `toml:"of" required:"true"`
+	Rows    string  `toml:"rows"` // the scenarios if not given
+	Columns string  `toml:"columns" required:"true"`
+	Default string  `toml:"default" required:"true"` // value of Of that all are compared with
+	Aside   []Value `toml:"aside"`                   // values of Of that are shown and never chosen
 }
 
 // Parameter is a key, or several that are set to the same value together, and
@@ -184,9 +195,52 @@ func (c Config) validate(design string) []error {
 				p.many(), Zip, c.Parameters[0].many())
 		}
 	}
+	if len(l) == 0 && c.Choice.Of != "" {
+		l.Within("choice", c.validateChoice())
+	}
 	if len(l) == 0 && design != searched {
 		n := c.count()
 		l.Check(n <= MostPoints, "parameter", "got %d or more points, want at most %d", n, MostPoints)
+	}
+	return l
+}
+
+// Axis is the place of the parameter with that name; -1 if there is none.
+func (c Config) Axis(name string) int {
+	return slices.IndexFunc(c.Parameters, func(p Parameter) bool { return p.Name() == name })
+}
+
+// ChoiceMetrics are those that a study with a choice needs.
+func ChoiceMetrics() []string {
+	return []string{"iae_target_hours", "end_h", "attempts", "delivered", "peak_available"}
+}
+
+func (c Config) validateChoice() []error {
+	var l conf.List
+	l.Check(c.Design == Grid, "of", "got a choice with design = %q, want %q: every value in every place", c.Design, Grid)
+	var names []string
+	for _, p := range c.Parameters {
+		names = append(names, p.Name())
+	}
+	known := func(key, name string) {
+		l.Check(name == "" || c.Axis(name) >= 0, key, "got %q, want the name or first key of a parameter: %s", name, strings.Join(names, ", "))
+	}
+	ch := c.Choice
+	known("of", ch.Of)
+	known("rows", ch.Rows)
+	known("columns", ch.Columns)
+	l.Check(ch.Columns != ch.Of, "columns", "got %q, want another parameter than of", ch.Columns)
+	l.Check(ch.Rows != ch.Of && ch.Rows != ch.Columns, "rows", "got %q, want another parameter than of and columns", ch.Rows)
+	if i := c.Axis(ch.Of); i >= 0 {
+		p := c.Parameters[i]
+		l.Check(len(p.listed()) > 0, "of", "got %q, want a parameter with values or cases", ch.Of)
+		l.Check(slices.Contains(p.listed(), Value(ch.Default)), "default", "got %q, want a value of %s", ch.Default, ch.Of)
+		for i, v := range ch.Aside {
+			l.Check(slices.Contains(p.listed(), v) && v != Value(ch.Default), conf.Index("aside", i), "got %q, want a value of %s other than the default", v, ch.Of)
+		}
+	}
+	for _, m := range ChoiceMetrics() {
+		l.Check(slices.Contains(c.Metrics, m), "of", "got a choice without the metric %s, want it among metrics", m)
 	}
 	return l
 }
