@@ -2,7 +2,7 @@
 
 T ?= 30s
 
-.PHONY: help check staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce
+.PHONY: help check staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -50,3 +50,12 @@ golden: ## rewrite all expected outputs; review the diff as code
 
 reproduce: ## every figure and table of README and docs again, compared with the committed ones
 	docs/reproduce.sh
+
+atlas: ## docs/atlas.md again: two studies, four minutes of processor time; the text complains if the numbers say otherwise
+	go run ./cmd/flyball sweep -q docs/studies/atlas-capacity.toml --out runs/atlas-capacity
+	go run ./cmd/flyball sweep -q docs/studies/atlas.toml --out runs/atlas
+	cp runs/atlas/choice.csv docs/atlas/choice.csv
+	cp runs/atlas-capacity/plots/rate_per_h.csv docs/atlas/capacity.csv
+	cp runs/atlas-capacity/plots/rate_per_h.svg docs/img/atlas-capacity.svg
+	for f in choice regret classes cost attempts peak; do cp runs/atlas/plots/$$f.svg docs/img/atlas-$$f.svg || exit 1; done
+	go test ./docs -update

@@ -15,6 +15,7 @@ type Choice struct {
 	Of      int // place of the parameter to choose in Study.Axes
 	Rows    int // -1: the scenarios
 	Columns int
+	Noise   int   // -1: none; else Counts are of points with its first value alone
 	Default int   // place of the value that all are compared with
 	Aside   []int // places of values that are shown and never chosen, such as those that know what others cannot
 
@@ -71,7 +72,9 @@ func (s *Study) fold() {
 		i := (row*columns+p.At[c.Columns])*values + p.At[c.Of]
 		f := &c.Options[i]
 		f.Points++
-		f.Counts[slices.Index(Classes(), p.Class)]++
+		if c.Noise < 0 || p.At[c.Noise] == 0 {
+			f.Counts[slices.Index(Classes(), p.Class)]++
+		}
 		of := func(metric string) float64 { return float64(p.Estimates[slices.Index(s.Metrics, metric)].Value) }
 		f.Lost += orOne(of("iae_target_hours") / of("end_h"))
 		f.Vain += orOne(1 - of("delivered")/of("attempts"))

@@ -80,15 +80,22 @@ func (b bins) legend(title string) legend {
 		said := ""
 		switch {
 		case i == 0:
-			said = "below " + exact(b.edges[0])
+			said = "below " + edge(b.edges[0])
 		case i == len(b.edges):
-			said = exact(b.edges[i-1]) + " or more"
+			said = edge(b.edges[i-1]) + " or more"
 		default:
-			said = "to " + exact(b.edges[i])
+			said = "to " + edge(b.edges[i])
 		}
 		l.entries = append(l.entries, entry{c, said})
 	}
 	return l
+}
+
+func edge(v float64) string {
+	if v < 1000 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return grouped(v, 0)
 }
 
 const (
@@ -167,7 +174,12 @@ func (s *Study) multiples() []multiple {
 	number := func(name, title string, steps bins, of func(Option) float64) multiple {
 		return multiple{name, title, steps.legend(title), func(t Option) color.NRGBA { return steps.color(of(t)) }, func(t Option) string { return Num(of(t)).String() }}
 	}
-	classes := multiple{"classes", "What the governor does in most runs", legend{title: "What the governor does in most runs"},
+	does := "What the governor does in most runs"
+	if s.Choice.Noise >= 0 {
+		a := s.Axes[s.Choice.Noise]
+		does = fmt.Sprintf("What the governor does, %s = %s", a.Name(), a.Values[0])
+	}
+	classes := multiple{"classes", does, legend{title: does},
 		func(t Option) color.NRGBA { return classColor(t.Class()) }, func(t Option) string { return string(t.Class()) }}
 	for _, c := range Classes() {
 		if slices.ContainsFunc(s.Choice.Options, func(t Option) bool { return t.Class() == c }) {
@@ -182,20 +194,23 @@ func (s *Study) multiples() []multiple {
 		number("cost", "Cost: target lost + attempts in vain, %", blues(10, 20, 40, 80, 120), func(t Option) float64 { return 100 * t.Cost() }),
 		classes,
 		number("attempts", "Attempts per success", blues(1.05, 1.2, 1.5, 2.5, 6), Option.AttemptsPerSuccess),
-		number("peak", "Greatest C, on average", blues(doublings(most)...), func(t Option) float64 { return t.Means[peak] }),
+		number("peak", "Greatest C, on average", blues(roundBelow(most)...), func(t Option) float64 { return t.Means[peak] }),
 	}
 }
 
-// doublings are five edges below most, each about twice the one before and of
-// one digit.
-func doublings(most float64) []float64 {
+// roundBelow are the five greatest numbers 1, 2 or 5 times a power of ten below
+// most.
+func roundBelow(most float64) []float64 {
 	var edges []float64
-	for i := 5; i >= 1; i-- {
-		v := most / math.Pow(2, float64(i))
-		unit := math.Pow(10, math.Floor(math.Log10(v)))
-		edges = append(edges, math.Max(math.Round(v/unit), 1)*unit)
+	for unit := math.Pow(10, math.Floor(math.Log10(most))); len(edges) < 5; unit /= 10 {
+		for _, digit := range []float64{5, 2, 1} {
+			if v := digit * unit; v < most && len(edges) < 5 {
+				edges = append(edges, v)
+			}
+		}
 	}
-	return slices.Compact(edges)
+	slices.Reverse(edges)
+	return edges
 }
 
 const (
@@ -349,4 +364,4 @@ func (s *Study) multipleCSV(m multiple) []byte {
 	return writeCSV(lines)
 }
 
-func fraction(v float64) string { return strconv.FormatFloat(v, 'f', 4, 64) }
+func fraction(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }

@@ -350,7 +350,7 @@ func described(s *study.Study, replay string) reports.Study {
 	}
 	if c := s.Choice; c.Of != "" {
 		of := s.Axis(c.Of)
-		r.Choice = &reports.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Default: slices.Index(s.Axes[of].Values, c.Default)}
+		r.Choice = &reports.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Noise: s.Axis(c.Noise), Default: slices.Index(s.Axes[of].Values, c.Default)}
 		for _, v := range c.Aside {
 			r.Choice.Aside = append(r.Choice.Aside, slices.Index(s.Axes[of].Values, string(v)))
 		}

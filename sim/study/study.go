@@ -58,6 +58,7 @@ type Choice struct {
 	Columns string  `toml:"columns" required:"true"`
 	Default string  `toml:"default" required:"true"` // value of Of that all are compared with
 	Aside   []Value `toml:"aside"`                   // values of Of that are shown and never chosen
+	Noise   string  `toml:"noise"`                   // a parameter; classes are told of points with its first value alone
 }
 
 // Parameter is a key, or several that are set to the same value together, and
@@ -229,7 +230,9 @@ func (c Config) validateChoice() []error {
 	known("of", ch.Of)
 	known("rows", ch.Rows)
 	known("columns", ch.Columns)
+	known("noise", ch.Noise)
 	l.Check(ch.Columns != ch.Of, "columns", "got %q, want another parameter than of", ch.Columns)
+	l.Check(ch.Noise == "" || !slices.Contains([]string{ch.Of, ch.Rows, ch.Columns}, ch.Noise), "noise", "got %q, want a parameter that is averaged over", ch.Noise)
 	l.Check(ch.Rows != ch.Of && ch.Rows != ch.Columns, "rows", "got %q, want another parameter than of and columns", ch.Rows)
 	if i := c.Axis(ch.Of); i >= 0 {
 		p := c.Parameters[i]

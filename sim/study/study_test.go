@@ -309,6 +309,28 @@ key = "governor.interval"
 values = ["1h"]
 `, `s.toml:7:58: parameter[0].case[0].set[1]: governor.dd: unknown key "dd", did you mean "d"?
 s.toml:8:26: parameter[0].case[1].set[0]: governor.target: got 0/h, want more than 0/h, at most 1000000000/h`},
+		{`scenario = "small.toml"
+[choice]
+of = "law"
+rows = "governor.d"
+columns = "governor.target"
+default = "a"
+aside = ["b", "a"]
+noise = "governor.d"
+[[parameter]]
+name = "law"
+case = [{ name = "a" }, { name = "c" }]
+[[parameter]]
+key = "governor.d"
+values = [1, 2]
+`, `s.toml:5:6: choice.of: got a choice without the metric end_h, want it among metrics
+s.toml:5:6: choice.of: got a choice without the metric attempts, want it among metrics
+s.toml:5:6: choice.of: got a choice without the metric delivered, want it among metrics
+s.toml:5:6: choice.of: got a choice without the metric peak_available, want it among metrics
+s.toml:7:11: choice.columns: got "governor.target", want the name or first key of a parameter: law, governor.d
+s.toml:9:10: choice.aside[0]: got "b", want a value of law other than the default
+s.toml:9:15: choice.aside[1]: got "a", want a value of law other than the default
+s.toml:10:9: choice.noise: got "governor.d", want a parameter that is averaged over`},
 		{`scenarios = ["small.toml"]
 scenario = "small.toml"
 design = "zip"
