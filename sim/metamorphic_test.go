@@ -122,6 +122,13 @@ func rows(w *sim.World, server mail.Server) int { return len(w.Records()[server]
 func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account, rowOf []int, end vt.Time, all bool) {
 	length := vt.Time(s.Governor.Interval)
 	parts := map[int]float64{} // of C, by interval
+	type place struct{ server, row int }
+	counted := map[place][]ended{}
+	for k, e := range a.Ended {
+		for _, server := range []int{int(e.Server), len(s.Servers)} { // the last is the cluster, if it has an account
+			counted[place{server, rowOf[k]}] = append(counted[place{server, rowOf[k]}], e)
+		}
+	}
 	for server := range s.Accounts() {
 		cluster := server == len(s.Servers)
 		of := func(e ended) bool { return cluster || int(e.Server) == server }
@@ -139,10 +146,7 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 			}
 			d := i.Decision
 			var gotDelivered, gotAttempts uint64
-			for k, e := range a.Ended {
-				if !of(e) || rowOf[k] != number {
-					continue
-				}
+			for _, e := range counted[place{server, number}] {
 				if e.At < began || e.At > i.End {
 					t.Errorf("counted in the interval from %s to %s: %s", began, i.End, e)
 				}
