@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"flyball/governor"
 	"flyball/internal/unit"
@@ -29,7 +30,7 @@ type field struct {
 	required bool
 }
 
-func fieldsOf(t reflect.Type) []field {
+var fieldsOf = remembered(func(t reflect.Type) []field {
 	var all []field
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
@@ -42,6 +43,19 @@ func fieldsOf(t reflect.Type) []field {
 		all = append(all, f)
 	}
 	return all
+})
+
+// remembered computes what is known of a type once: a study loads thousands of
+// scenarios.
+func remembered[T any](of func(reflect.Type) T) func(reflect.Type) T {
+	var known sync.Map
+	return func(t reflect.Type) T {
+		if v, ok := known.Load(t); ok {
+			return v.(T)
+		}
+		v, _ := known.LoadOrStore(t, of(t))
+		return v.(T)
+	}
 }
 
 func names(fields []field) []string {

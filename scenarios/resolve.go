@@ -62,23 +62,27 @@ func plain(v reflect.Value) any {
 // plainStruct is a struct of plain values: unlike a map it keeps the keys in
 // their order.
 func plainStruct(v reflect.Value) any {
-	fields := fieldsOf(v.Type())
-	types := make([]reflect.StructField, len(fields))
-	for i, f := range fields {
-		types[i] = reflect.StructField{
-			Name: v.Type().Field(f.index).Name,
-			Type: reflect.TypeFor[any](),
-			Tag:  reflect.StructTag(fmt.Sprintf("toml:%q", f.name)),
-		}
-	}
-	out := reflect.New(reflect.StructOf(types)).Elem()
-	for i, f := range fields {
+	out := reflect.New(plainType(v.Type())).Elem()
+	for i, f := range fieldsOf(v.Type()) {
 		if field := v.Field(f.index); !f.absent(field) && !idle(v, f) {
 			out.Field(i).Set(reflect.ValueOf(plain(field)))
 		}
 	}
 	return out.Interface()
 }
+
+// plainType is the struct of plain values of a struct.
+var plainType = remembered(func(t reflect.Type) reflect.Type {
+	var all []reflect.StructField
+	for _, f := range fieldsOf(t) {
+		all = append(all, reflect.StructField{
+			Name: t.Field(f.index).Name,
+			Type: reflect.TypeFor[any](),
+			Tag:  reflect.StructTag(fmt.Sprintf("toml:%q", f.name)),
+		})
+	}
+	return reflect.StructOf(all)
+})
 
 // idle reports whether a field of v has the parameters of something that v
 // does not use: they are no part of what it means, so that a scenario keeps its
