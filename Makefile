@@ -24,7 +24,7 @@ matrix: ## the same golden traces on other processors, core counts and collector
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
 
-mutants: ## plant 75 mistakes, one at a time, and see each one caught
+mutants: ## plant mistakes, one at a time, and see each one caught
 	FLYBALL_MUTANTS=1 go test -count=1 -timeout 30m -run 'TestMutants$$' -v .
 
 fuzz: ## every fuzz target for T=30s each
