@@ -88,6 +88,15 @@ func Reservable(available float64, allocated int) int {
 	return max(0, Published(available)-allocated)
 }
 
+// done is the work of the attempts that ended, in processes that would do it
+// in the interval: P_a, less what is still under way and was not before.
+func (s Sample) done() float64 {
+	if s.AttemptTime <= 0 || s.Attempts == 0 {
+		return s.Allocated
+	}
+	return float64(s.Attempts) * float64(s.AttemptTime.Hours()/s.Span.Hours())
+}
+
 // attemptTime is the mean time of an attempt, in seconds; 0 if it is not known.
 // Where it was not measured it is what Little's law makes of P_a: a process has
 // one attempt under way at a time. Recorded intervals without attempts count

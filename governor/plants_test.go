@@ -9,6 +9,7 @@ import (
 
 	"flyball/governor"
 	"flyball/internal/unit"
+	"flyball/internal/vt"
 )
 
 // trial is a server seen interval by interval, and what it is to attain. Its
@@ -78,7 +79,12 @@ func (p trial) runVia(t testing.TB, cfg governor.Config, seed uint64, via func(n
 		o.clean = append(o.clean, quiet)
 		hours := cfg.Interval.Hours()
 		delivered := math.Round(max(0, rate*hours+math.Sqrt(rate*hours)*poisson))
-		d := g.Decide(governor.Sample{Span: cfg.Interval, Delivered: uint64(delivered), Attempts: uint64(delivered * 1.1), Allocated: processes})
+		attempts := math.Round(delivered * 1.1)
+		took := vt.Span(0)
+		if attempts > 0 {
+			took = vt.Span(worked * float64(cfg.Interval) / attempts)
+		}
+		d := g.Decide(governor.Sample{Span: cfg.Interval, Delivered: uint64(delivered), Attempts: uint64(attempts), AttemptTime: took, Allocated: processes})
 		o.c, o.rate, o.decisions = append(o.c, c), append(o.rate, delivered/hours), append(o.decisions, d)
 		if n >= p.from {
 			reference := p.target

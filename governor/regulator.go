@@ -14,10 +14,13 @@ import (
 //   - C moves only by what is significant, but then by all of it: there is no d.
 //   - Nothing is learned and nothing moved while messages stall or work runs
 //     out; a decision taken just before a stall is taken back.
-//   - Work that is counted late is told from work that is slow: several lags are
-//     held against what followed the last large moves.
-//   - More processes must deliver more. Where a climb did not pay, C goes back:
-//     that is the ceiling (see climb).
+//   - Work that is not yet done is told from work that is slow: E is what attempts
+//     have delivered by the time that they took, whatever is still under way.
+//   - Failures that come in a burst are told from work that is slow: the first
+//     interval of them tells nothing, as what was deferred comes again; attempts
+//     that go on timing out mean too many processes.
+//   - More processes must deliver more, or C goes back: that is the ceiling (see
+//     scaling).
 //   - The day's cycle is learned and moves C ahead of time (see cycle).
 //
 // It computes with logarithms, in which an efficiency and a number of processes
@@ -30,38 +33,39 @@ const (
 	memory      = 16    // intervals that E is the mean of, while it does not change
 	surprise    = 3.5   // standard deviations that start the estimate anew
 	doubt       = 0.8   // standard errors below which C does not move
-	firstYield  = 0.9   // part of a growth of C that becomes growth of the rate, before any is seen
-	firstUnsure = 0.3   // and the standard deviation of that
 	halfStall   = -0.45 // ln of the least efficiency, by that before, that is taken for such at once
-	lagMove     = 0.2   // growth of ln P in one interval that tells lags apart
-	lagPrior    = 6.0   // evidence that a lag needs against none
-	lagMemory   = 0.9   // part of the evidence that is left after an interval
+	leastDone   = 0.5   // part of the work of an interval that must be done for it to tell anything
+	longestLag  = 4.0   // intervals that attempts may take, for all that is made of it
+	moreFail    = 0.1   // growth of the share of attempts that deliver nothing that is taken for a burst
+	usualGain   = 0.3   // weight of an interval in what share usually fails
+	settledAt   = 1.1   // utilization below which the last fall of C has been followed
+	retreat     = 0.3   // fall of ln C where attempts go on timing out
+	fade        = 0.998 // part of the best rate that still counts after an interval
+	standing    = 4     // intervals for which C has stood when it is not what has made E worse
+	farBeyond   = 0.7   // growth of ln P_a from where the rate was best after which the two rates tell the yield
 )
-
-// lags are what is tried, in intervals.
-var lags = [...]float64{0, 0.5, 1, 1.5, 2}
 
 type regulator struct {
 	gauge
 	now    belief
-	before belief             // at the last decision
-	undo   float64            // C before it; 0: nothing to take back
-	wait   int                // intervals to let pass, after a stall or an idle spell
-	used   [4]float64         // processes allocated in the last intervals, the latest first; 0: not known
-	still  int                // intervals since they last moved
-	rate   float64            // ln of the last rate, without the day's cycle
-	lag    int                // index of the lag that is believed in
-	lagged [len(lags)]float64 // ln of the processes that the last rate is the work of, by each lag
-	score  [len(lags)]float64 // how badly each lag foretold the rates
-	moved  float64            // growth of lagged, by the lag believed in
+	before belief     // at the last decision
+	undo   float64    // C before it; 0: nothing to take back
+	wait   int        // intervals to let pass, after a stall or an idle spell
+	used   [4]float64 // processes allocated in the last intervals, the latest first; 0: not known
+	still  int        // intervals since they last moved
+	lag    float64    // intervals that an attempt takes
+	during float64    // ln of the processes there were while those attempts lasted that have ended
+	moved  float64    // growth of that
+	usual  float64    // share of attempts that deliver nothing
+	bursts int        // intervals in a row in which it was far greater
+	best   float64    // the greatest rate, less as time goes by
+	most   float64    // ln of the processes that attained it
 	day    cycle
 }
 
 // belief is what the regulator thinks of the server.
 type belief struct {
 	known   bool
-	level   float64 // ln E at the present C, without the day's cycle
-	error2  float64 // variance of that
 	noise   float64 // variance of ln E in one interval, beside counting
 	seen    int     // samples that the noise was learned from
 	off     float64 // last deviation from the level
@@ -69,12 +73,12 @@ type belief struct {
 	size    float64 // and its smoothed size
 	doubted bool    // the last interval delivered so little that it may have been half a stall
 	suspect float64 // ln E in it
-	climb   climb
+	scaling
 }
 
 func newRegulator(g gauge) *regulator {
 	return &regulator{gauge: g, day: newCycle(g.cfg.Interval),
-		now: belief{noise: float64(firstNoise * firstNoise), climb: newClimb()}}
+		now: belief{noise: float64(firstNoise * firstNoise), scaling: newScaling()}}
 }
 
 func (g *regulator) Decide(s Sample) Decision {
@@ -86,15 +90,17 @@ func (g *regulator) Decide(s Sample) Decision {
 	part, next, shift := g.day.pass(s.Span)
 	if shift != 0 {
 		g.now.level += shift
-		g.now.climb.shift(shift)
 		g.undo = 0
 	}
-	appeared := !knew && len(g.day.profile) > 0
-	if appeared { // some of what was taken for noise and for yields was the day's cycle
+	if !knew && len(g.day.profile) > 0 { // some of what was taken for noise was the day's cycle
 		g.now.noise, g.now.seen = min(g.now.noise, firstNoise*firstNoise), 0
-		g.now.climb.yield, g.now.climb.unsure2 = firstYield, firstUnsure*firstUnsure
 	}
+	overload := g.burst(s)
 	switch {
+	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt: // no stall comes by and by: there are too many processes
+		g.settle(&d, exp(ln(d.Previous)-retreat))
+		d.Step = math.Abs(d.Available - d.Previous)
+		return d
 	case d.Flags&NoDeliveries != 0 && g.undo > 0:
 		// The interval before was likely cut by the same stall: what it seemed to show is forgotten.
 		g.now = g.before
@@ -103,7 +109,7 @@ func (g *regulator) Decide(s Sample) Decision {
 		fallthrough
 	case d.Flags&(NoDeliveries|Idle) != 0 || !(d.Allocated <= math.MaxInt32 && d.Rate <= math.MaxFloat64):
 		g.undo = 0
-		g.wait = 1 + int(math.Ceil(lags[g.lag]))
+		g.wait = 1 + int(math.Round(g.lag))
 		g.used = [len(g.used)]float64{}
 		return d
 	}
@@ -112,18 +118,65 @@ func (g *regulator) Decide(s Sample) Decision {
 		g.wait--
 		return d
 	}
-	if slack(d) && d.Target >= d.Allocated { // more processes would not have been used
-		d.Flags |= Slack
+	g.lag = min(s.attemptTime()/(s.Span.Hours()*3600), longestLag)
+	done := s.done()
+	if done < leastDone*d.Allocated { // as after a start with attempts longer than the interval
 		g.undo = 0
 		return d
 	}
 	g.before, g.undo = g.now, g.available
-	if g.learn(ln(d.Rate), 1/float64(s.Delivered), before, part) {
+	if g.bursts == 1 {
+		d.Flags |= WithinNoise
+		return d
+	}
+	late := max(0, ln(d.Allocated)-ln(done)) / 2 // what is still under way may turn out otherwise
+	if g.learn(ln(d.Rate)-ln(done), 1/float64(s.Delivered)+float64(late*late), before, part, g.bursts > 1) {
 		d.Flags |= Shift
 	}
-	g.move(&d, part, next, appeared)
+	if slack(d) && d.Target >= d.Allocated { // more processes would not have been used, but they may be
+		d.Flags |= Slack
+		if wanted := min(ln(g.target)-g.now.level-g.day.at(next), ln(d.Allocated)+ln(3)); wanted > ln(d.Previous) {
+			g.settle(&d, exp(wanted))
+			d.Step = math.Abs(d.Available - d.Previous)
+		}
+		g.undo = 0
+		return d
+	}
+	g.best *= fade
+	if more := ln(d.Allocated) - g.most; d.Rate >= g.best || more > farBeyond {
+		if d.Rate < g.best {
+			g.now.tell(ln(d.Rate/g.best) / more)
+		}
+		g.best, g.most = d.Rate, ln(d.Allocated)
+	}
+	g.move(&d, part, next, overload)
 	d.Step = math.Abs(d.Available - d.Previous)
 	return d
+}
+
+// burst counts the intervals in a row in which far more attempts deliver
+// nothing than usual. It reports whether most of those time out.
+func (g *regulator) burst(s Sample) (overload bool) {
+	if s.Attempts < s.Delivered || s.Attempts == 0 {
+		return false
+	}
+	failing := 1 - float64(s.Delivered)/float64(s.Attempts)
+	if failing <= g.usual+moreFail+1/math.Sqrt(float64(s.Attempts)) {
+		g.bursts = 0
+		g.usual += float64(usualGain * (failing - g.usual))
+		return false
+	}
+	if s.Delivered > 0 {
+		g.bursts++
+	}
+	overload = 2*s.Timeouts > s.Attempts-s.Delivered
+	switch {
+	case overload: // gets used to it too, but slowly: a provider may be gone for good
+		g.usual += float64(usualGain / 3 * (failing - g.usual))
+	case g.bursts > 1:
+		g.usual = failing
+	}
+	return overload
 }
 
 // remember keeps the processes of the last intervals, the latest first. Moves
@@ -143,50 +196,38 @@ func (g *regulator) remember(processes, cycle float64) {
 	}
 }
 
-// processes is ln of those that the present deliveries are the work of, by
-// that lag.
-func (g *regulator) processes(lag float64) float64 {
-	whole := int(lag)
-	part := lag - float64(whole)
+// lately is ln of the processes of the last intervals, on the average, while
+// those attempts lasted that have ended in the last one.
+func (g *regulator) lately() float64 {
+	ago := g.lag / 2
+	whole := int(ago)
+	part := ago - float64(whole)
 	return ln(float64((1-part)*g.used[whole]) + float64(part*g.used[whole+1]))
 }
 
-// learn takes in ln of the rate, whose count has that relative variance, in
-// that part of the day after the one before. It reports whether E has shifted.
-func (g *regulator) learn(rate, counting float64, before, part int) (shifted bool) {
+// learn takes in ln of an efficiency, whose count has that relative variance, in
+// that part of the day after the one before. Where it is sure, no second
+// interval is asked for. It reports whether E has shifted.
+func (g *regulator) learn(efficiency, counting float64, before, part int, sure bool) (shifted bool) {
 	b := &g.now
 	variance := b.noise + counting
-	if !b.known {
-		b.known = true
-		processes := g.processes(lags[g.lag])
-		for i := range lags {
-			g.lagged[i] = processes
-		}
-		g.rate = rate - g.day.at(part)
-		b.level, b.error2 = g.rate-processes, variance
-		b.climb.begin(processes, b.level, b.error2)
-		g.day.learn(part, rate-processes)
-		return false
-	}
-	changed := g.judgeLags(rate-g.day.at(part), variance)
-	g.moved += g.day.at(part) - g.day.at(before) // moves with the day's cycle are in its profile
-	efficiency := rate - g.processes(lags[g.lag])
 	g.day.learn(part, efficiency)
 	efficiency -= g.day.at(part)
-	if changed {
+	during := g.lately()
+	g.moved = during - g.during + g.day.at(part) - g.day.at(before) // moves with the day's cycle are in its profile
+	g.during = during
+	if !b.known {
+		b.known = true
 		b.restart(efficiency, variance)
 		return false
 	}
 
-	// E changes where C does, as climbs have told, and slowly by itself.
-	b.level -= float64((1 - b.climb.yield) * g.moved)
-	b.error2 += float64(b.climb.unsure2*g.moved*g.moved) + variance/(memory*memory)
+	b.scaling.moved(g.moved, variance/(memory*memory))
 	off := efficiency - b.level
-	spread := b.error2 + variance
-	shifted = float64(off*off) > float64(surprise*surprise*spread)
+	shifted = float64(off*off) > float64(surprise*surprise*(b.level2+variance))
 	// Half a stall looks like a server that has become half as good, but not twice.
 	again := b.doubted && math.Abs(efficiency-b.suspect) < float64(surprise*math.Sqrt(2*variance))
-	b.doubted = shifted && !again && math.Abs(g.moved) < tellable/2 && (off < halfStall || b.doubted && off < 0)
+	b.doubted = shifted && !again && !sure && math.Abs(g.moved) < tellable/2 && (off < halfStall || b.doubted && off < 0)
 	b.suspect = efficiency
 	if b.doubted {
 		return true
@@ -199,99 +240,49 @@ func (g *regulator) learn(rate, counting float64, before, part int) (shifted boo
 		b.noise += (learned - counting - b.noise) / float64(min(b.seen+3, noiseMemory))
 		b.noise = max(b.noise, float64(leastNoise*leastNoise))
 	}
-	if shifted {
-		b.restart(efficiency, variance)
+	switch {
+	case shifted && b.answers(off, g.moved):
+		b.blame(off, g.moved)
+	case shifted:
+		b.restart(efficiency, variance+off*off/9) // it was chosen for being far off, so part of that is noise
+		b.off, b.drift, b.size = 0, 0, math.Sqrt(variance)
+		if g.still >= standing {
+			g.best *= exp(off)
+		}
 		return true
 	}
 	b.off = off
-	gain := b.error2 / spread
 	// Deviations to one side that add up make the memory shorter (after Trigg and Leach 1967).
 	b.drift += float64(0.2 * (off - b.drift))
 	b.size += float64(0.2 * (math.Abs(off) - b.size))
+	least := 0.0
 	if b.size > 0 {
-		gain = min(max(gain, float64(1.5*(math.Abs(b.drift)/b.size-0.5))), 1)
+		least = min(float64(1.5*(math.Abs(b.drift)/b.size-0.5)), 1)
 	}
-	b.level += float64(gain * off)
-	b.error2 = float64(gain * variance)
+	b.scaling.learn(off, variance, least)
 	return false
 }
 
-// restart forgets all but the last interval.
-func (b *belief) restart(level, variance float64) {
-	b.level, b.error2, b.off, b.drift, b.size = level, variance, 0, 0, math.Sqrt(variance)
-}
-
-// judgeLags finds out how late work is counted, where the processes have just
-// moved far enough to tell: by which lag did the rate go along with them? It
-// reports whether it has changed its mind.
-func (g *regulator) judgeLags(rate, variance float64) (changed bool) {
-	told := false // by one large move: many small ones may follow a cycle, which looks like a lag
-	for i, p := range g.used[1:] {
-		told = told || math.Abs(ln(g.used[i])-ln(p)) >= lagMove
-	}
-	l := &g.now.climb
-	var moves [len(lags)]float64
-	best, least := 0, math.Inf(1)
-	for i, lag := range lags {
-		now := g.processes(lag)
-		moves[i] = now - g.lagged[i]
-		g.lagged[i] = now
-		if !told {
-			continue
-		}
-		off := rate - g.rate - float64(l.yield*moves[i])
-		expected := 2*variance + float64(l.unsure2*moves[i]*moves[i])
-		g.score[i] = float64(lagMemory*g.score[i]) + min(float64(off*off)/expected, 50)
-		against := g.score[i]
-		if lag > 0 {
-			against += lagPrior
-		}
-		if against < least {
-			best, least = i, against
-		}
-	}
-	g.rate = rate
-	if told && best != g.lag {
-		g.lag, changed = best, true
-	}
-	g.moved = moves[g.lag]
-	return changed
-}
-
-// move sets C for the next interval, which is that part of the day. anew ends
-// the climb under way.
-func (g *regulator) move(d *Decision, part, next int, anew bool) {
+// move sets C for the next interval, which is that part of the day.
+func (g *regulator) move(d *Decision, part, next int, overload bool) {
 	b, c := &g.now, ln(d.Previous)
 	wanted := ln(g.target) - b.level - g.day.at(next)
 	ahead := c + g.day.at(part) - g.day.at(next) // as good in the next part of the day as C is in this one
-	if math.Abs(wanted-ahead) <= float64(doubt*math.Sqrt(b.error2)) {
+	if math.Abs(wanted-ahead) <= float64(doubt*math.Sqrt(b.level2)) {
 		d.Flags |= WithinNoise
 		wanted = ahead
 	}
 	wanted = max(wanted, c-ln(3))
-	if g.still < int(math.Ceil(lags[g.lag])) { // what the last move brought is not yet counted: no climb can be told
-		b.climb.age++
-		if wanted > c {
-			d.Flags |= WithinNoise
-			wanted = c
-		}
-	} else {
-		strange := anew || d.Flags&Shift != 0 && math.Abs(g.moved) < tellable/2
-		// What the day's cycle does to C is no climb: climbs are counted by the mean day. At the ceiling C stands.
-		now, then, capped := g.day.at(part), g.day.at(next), b.climb.ceiling
-		if capped {
-			now, then = 0, 0
-		}
-		limited := b.climb.limit(d, c+now, wanted+then, b.level, b.error2, strange, g.still) - then
-		switch {
-		case b.climb.ceiling:
-			wanted = min(wanted, b.climb.foot)
-		case capped: // no more
-			b.climb.foot += g.day.at(part)
-			fallthrough
-		default:
-			wanted = limited
-		}
+	switch {
+	case overload && d.Utilization < settledAt:
+		wanted = b.back(c - retreat)
+	case overload:
+		wanted = min(wanted, c)
+	case g.still < int(math.Round(g.lag)) && wanted > c: // what the last move brought is not yet counted
+		d.Flags |= WithinNoise
+		wanted = c
+	default:
+		wanted = b.limit(d, c, wanted)
 	}
 	if wanted != c {
 		g.settle(d, exp(wanted))
@@ -308,22 +299,18 @@ func (g *regulator) State(c *snap.Codec) {
 		snap.Float(c, &g.used[i])
 	}
 	snap.Int(c, &g.still)
-	for i := range g.score {
-		snap.Float(c, &g.score[i])
-	}
-	snap.Int(c, &g.lag)
-	snap.Float(c, &g.rate)
-	for i := range g.lagged {
-		snap.Float(c, &g.lagged[i])
-	}
+	snap.Float(c, &g.lag)
+	snap.Float(c, &g.during)
 	snap.Float(c, &g.moved)
+	snap.Float(c, &g.usual)
+	snap.Int(c, &g.bursts)
+	snap.Float(c, &g.best)
+	snap.Float(c, &g.most)
 	g.day.state(c)
 }
 
 func (b *belief) state(c *snap.Codec) {
 	snap.Bool(c, &b.known)
-	snap.Float(c, &b.level)
-	snap.Float(c, &b.error2)
 	snap.Float(c, &b.noise)
 	snap.Int(c, &b.seen)
 	snap.Float(c, &b.off)
@@ -331,5 +318,5 @@ func (b *belief) state(c *snap.Codec) {
 	snap.Float(c, &b.size)
 	snap.Bool(c, &b.doubted)
 	snap.Float(c, &b.suspect)
-	b.climb.state(c)
+	b.scaling.state(c)
 }
