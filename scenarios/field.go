@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"flyball/governor"
 	"flyball/internal/unit"
@@ -45,16 +44,31 @@ var fieldsOf = remembered(func(t reflect.Type) []field {
 	return all
 })
 
-// remembered computes what is known of a type once: a study loads thousands of
-// scenarios.
+// remembered computes what there is to know of the types in a scenario once: a
+// study loads thousands.
 func remembered[T any](of func(reflect.Type) T) func(reflect.Type) T {
-	var known sync.Map
-	return func(t reflect.Type) T {
-		if v, ok := known.Load(t); ok {
-			return v.(T)
+	known := map[reflect.Type]T{}
+	var visit func(reflect.Type)
+	visit = func(t reflect.Type) {
+		if _, ok := known[t]; ok {
+			return
 		}
-		v, _ := known.LoadOrStore(t, of(t))
-		return v.(T)
+		switch t.Kind() {
+		case reflect.Slice:
+			visit(t.Elem())
+		case reflect.Struct:
+			known[t] = of(t)
+			for i := range t.NumField() {
+				visit(t.Field(i).Type)
+			}
+		}
+	}
+	visit(reflect.TypeFor[Scenario]())
+	return func(t reflect.Type) T {
+		if v, ok := known[t]; ok {
+			return v
+		}
+		return of(t)
 	}
 }
 
