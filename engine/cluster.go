@@ -89,7 +89,7 @@ func (c *Cluster) Decide(now vt.Time, reports []Report) []Verdict {
 func (c *Cluster) Finish(now vt.Time, reports []Report) {
 	if all := together(reports); c.gov != nil && all.Sample.Span > 0 {
 		all.target = c.rate
-		c.obs.Interval(now, mail.Server(len(reports)), all.row(all.undecided(c.gov.Available())))
+		c.obs.Interval(now, mail.Server(len(reports)), all.row(all.Sample.Undecided(c.gov.Available())))
 	}
 }
 
@@ -240,9 +240,8 @@ func (p *portion) Available() float64 { return float64(p.available) }
 
 // Decide takes what the cluster has decided. There is no target for a part.
 func (p *portion) Decide(s governor.Sample) governor.Decision {
-	r := Report{Sample: s}
-	d := r.undecided(p.Available())
-	d.Efficiency, d.Target, d.Step = d.Rate/d.Allocated, math.NaN(), math.NaN()
+	d := s.Undecided(p.Available())
+	d.Efficiency, d.Step = d.Rate/d.Allocated, math.NaN()
 	p.available = p.next
 	d.Available = p.Available()
 	return d

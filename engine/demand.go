@@ -1,13 +1,8 @@
 package engine
 
-// Demand is the number of MTA processes that would be allocated at this moment
-// if C had no limit: of each campaign those that it has and those that it has
-// work for, up to as many as it wants. It changes where a subset or a resend is
-// taken, comes back or falls due, never within a subset, so to follow it costs
-// the plain attempt nothing.
-func (m *Machine) Demand() int { return m.demand }
-
-// follow lets the demand follow what a campaign has and could begin.
+// follow lets the demand follow what a campaign has and could begin. It changes
+// where a subset or a resend is taken, comes back or falls due, never within a
+// subset, so to follow it costs the plain attempt nothing.
 func (m *Machine) follow(c *campaign) {
 	if d := min(c.processes, c.allocated+c.ready) - c.demand; d != 0 {
 		m.change(c, d)

@@ -93,7 +93,7 @@ func (m *Machine) Finish(now vt.Time) {
 	}
 	m.closed = m.measure(now)
 	m.closed.partial = true
-	m.obs.Interval(now, m.cfg.Server, m.closed.row(m.closed.undecided(m.gov.Available())))
+	m.obs.Interval(now, m.cfg.Server, m.closed.row(m.closed.Sample.Undecided(m.gov.Available())))
 }
 
 // measure is what is known of the interval that ends now.

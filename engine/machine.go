@@ -120,7 +120,7 @@ type campaign struct {
 	processes int            // wanted
 	allocated int            // granted
 	ready     int            // what a further process could begin with: subsets, what came back, resends that are due
-	demand    int            // processes that it would have if C had no limit
+	demand    int            // processes that it would have if C had no limit: has, and has work for, up to those that it wants
 	due       chain          // resends whose time has come
 	parked    []chain        // recipients passed over, by destination; only where destinations have limits
 	passed    int            // their number

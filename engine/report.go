@@ -27,14 +27,6 @@ func (r *Report) row(d governor.Decision) Interval {
 		Freed: r.freed, HandedBack: r.handedBack, Partial: r.partial, Draining: r.draining, Destinations: r.destinations}
 }
 
-// undecided is a decision that nobody took: C stays, and only what was measured
-// is told.
-func (r *Report) undecided(c float64) governor.Decision {
-	s := r.Sample
-	return governor.Decision{Rate: float64(s.Delivered) / s.Span.Hours(), Allocated: s.Allocated,
-		Utilization: s.Allocated / c, Previous: c, Available: c}
-}
-
 // add takes the report of one more machine in. Its interval is the same.
 func (r *Report) add(o *Report) {
 	s, t := &r.Sample, &o.Sample

@@ -1,7 +1,6 @@
 package governor
 
 import (
-	"math"
 	"slices"
 
 	"flyball/internal/conf"
@@ -67,16 +66,12 @@ func (g *misled) Decide(s Sample) Decision {
 	return g.Keeper.Decide(s)
 }
 
-// unasked is what stands in the trace of an interval without a decision.
+// unasked is what stands in the trace of an interval whose sample got lost.
 func (g *misled) unasked(s Sample) Decision {
-	c := g.Available()
-	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c, Available: c,
-		Rate: math.NaN(), Efficiency: math.NaN(), Target: math.NaN(), Flags: Missed}
+	d := s.Undecided(g.Available())
+	d.Flags = Missed
 	if d.TargetRate == 0 {
 		d.TargetRate = float64(g.target)
-	}
-	if s.Span > 0 {
-		d.Rate = float64(s.Delivered) / s.Span.Hours()
 	}
 	return d
 }

@@ -77,6 +77,17 @@ type Decision struct {
 	Flags       Flags
 }
 
+// Undecided is the decision of nobody: C stays, and only what was measured is
+// told.
+func (s Sample) Undecided(c float64) Decision {
+	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c, Available: c,
+		Rate: math.NaN(), Efficiency: math.NaN(), Target: math.NaN()}
+	if s.Span > 0 {
+		d.Rate = float64(s.Delivered) / s.Span.Hours()
+	}
+	return d
+}
+
 // Published is the number of processes that a server announces: C rounded
 // down. The patent has no rounding rule; the state itself is never rounded,
 // or the dynamic law would freeze at steps below half a process.
