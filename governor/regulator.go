@@ -19,8 +19,8 @@ import (
 //   - Failures that come in a burst are told from work that is slow: the first
 //     interval of them tells nothing, as what was deferred comes again; attempts
 //     that go on timing out mean too many processes.
-//   - More processes must deliver more, or C goes back: that is the ceiling (see
-//     scaling).
+//   - More processes must deliver more (see scaling), or C goes back (see
+//     ceiling).
 //   - The day's cycle is learned and moves C ahead of time (see cycle).
 //
 // It computes with logarithms, in which an efficiency and a number of processes
@@ -39,7 +39,6 @@ const (
 	moreFail    = 0.1   // growth of the share of attempts that deliver nothing that is taken for a burst
 	usualGain   = 0.3   // weight of an interval in what share usually fails
 	settledAt   = 1.1   // utilization below which the last fall of C has been followed
-	retreat     = 0.3   // fall of ln C where attempts go on timing out
 	fade        = 0.998 // part of the best rate that still counts after an interval
 	standing    = 4     // intervals for which C has stood when it is not what has made E worse
 	farBeyond   = 0.7   // growth of ln P_a from where the rate was best after which the two rates tell the yield
@@ -74,11 +73,12 @@ type belief struct {
 	doubted bool    // the last interval delivered so little that it may have been half a stall
 	suspect float64 // ln E in it
 	scaling
+	ceiling ceiling
 }
 
 func newRegulator(g gauge) *regulator {
 	return &regulator{gauge: g, day: newCycle(g.cfg.Interval),
-		now: belief{noise: float64(firstNoise * firstNoise), scaling: newScaling()}}
+		now: belief{noise: float64(firstNoise * firstNoise), scaling: newScaling(), ceiling: ceiling{wait: firstProbe}}}
 }
 
 func (g *regulator) Decide(s Sample) Decision {
@@ -98,7 +98,7 @@ func (g *regulator) Decide(s Sample) Decision {
 	overload := g.burst(s)
 	switch {
 	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt: // no stall comes by and by: there are too many processes
-		g.settle(&d, exp(ln(d.Previous)-retreat))
+		g.settle(&d, exp(g.now.ceiling.retreat(ln(d.Previous))))
 		d.Step = math.Abs(d.Available - d.Previous)
 		return d
 	case d.Flags&NoDeliveries != 0 && g.undo > 0:
@@ -148,6 +148,9 @@ func (g *regulator) Decide(s Sample) Decision {
 			g.now.tell(ln(d.Rate/g.best) / more)
 		}
 		g.best, g.most = d.Rate, ln(d.Allocated)
+	}
+	if !overload {
+		g.now.ceiling.recovered(g.now.slope)
 	}
 	g.move(&d, part, next, overload)
 	d.Step = math.Abs(d.Available - d.Previous)
@@ -275,14 +278,14 @@ func (g *regulator) move(d *Decision, part, next int, overload bool) {
 	wanted = max(wanted, c-ln(3))
 	switch {
 	case overload && d.Utilization < settledAt:
-		wanted = b.back(c - retreat)
+		wanted = b.ceiling.retreat(c)
 	case overload:
 		wanted = min(wanted, c)
 	case g.still < int(math.Round(g.lag)) && wanted > c: // what the last move brought is not yet counted
 		d.Flags |= WithinNoise
 		wanted = c
 	default:
-		wanted = b.limit(d, c, wanted)
+		wanted = b.ceiling.limit(d, &b.scaling, c, wanted)
 	}
 	if wanted != c {
 		g.settle(d, exp(wanted))
@@ -319,4 +322,5 @@ func (b *belief) state(c *snap.Codec) {
 	snap.Bool(c, &b.doubted)
 	snap.Float(c, &b.suspect)
 	b.scaling.state(c)
+	b.ceiling.state(c)
 }

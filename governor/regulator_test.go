@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/internal/vt"
 )
 
 // A target that no number of processes reaches: throughput is near its peak
@@ -176,4 +177,97 @@ func TestRegulatorFlags(t *testing.T) {
 	}
 	near(t, "C one interval after the efficiency fell to 700", o.c[21], 200, 10)
 	near(t, "C at last", o.c[29], 200, 4)
+}
+
+// decide tells the regulator an interval of 3 h in which that many processes were
+// busy throughout.
+func decide(g governor.Governor, s governor.Sample) governor.Decision {
+	s.Span, s.Allocated = 3*vt.Hour, g.Available()
+	return g.Decide(s)
+}
+
+// sampled is what is counted of attempts that take that long, of which ended as
+// many as were under way for so long.
+func sampled(processes float64, took vt.Span) governor.Sample {
+	n := uint64(processes * float64(3*vt.Hour) / float64(took))
+	return governor.Sample{Delivered: n, Attempts: n, AttemptTime: took}
+}
+
+// An attempt takes longer than an interval, so hardly one ends in the first. That
+// says nothing of how good the server is.
+func TestRegulatorWaitsForWorkToEnd(t *testing.T) {
+	cfg := lawNamed("regulator")
+	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 100*3600/400., 100 // attempts of 400 s: 100 processes are right
+	g, err := governor.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []float64{0.1, 0.4, 0.9, 1, 1} { // of the work of each interval is done in it
+		if d := decide(g, sampled(part*100, 400*vt.Second)); d.Available != 100 {
+			t.Errorf("with %g of the work done, C = %g, want 100", part, d.Available)
+		}
+	}
+	// Nor is it the count that is believed: with all work done, slower attempts ask for more processes.
+	near(t, "C for attempts of 600 s", decide(g, sampled(100, 600*vt.Second)).Available, 150, 1)
+}
+
+// Greylisted messages come back. Their first interval is no slower server, and
+// if they never come back it was only late to see it.
+func TestRegulatorWaitsOutABurst(t *testing.T) {
+	cfg := lawNamed("regulator")
+	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 100*3600/400., 100
+	g, err := governor.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		decide(g, sampled(100, 400*vt.Second))
+	}
+	burst := sampled(100, 200*vt.Second)
+	burst.Delivered /= 4
+	burst.Deferrals = burst.Attempts - burst.Delivered
+	if d := decide(g, burst); d.Available != 100 {
+		t.Errorf("in the first interval of a burst C goes to %g", d.Available)
+	}
+	if d := decide(g, sampled(100, 400*vt.Second)); math.Abs(d.Available-100) > 1 {
+		t.Errorf("after a burst C goes to %g", d.Available)
+	}
+	decide(g, burst)
+	near(t, "C where the burst goes on", decide(g, burst).Available, 200, 2)
+}
+
+// Where more and more attempts time out C goes back while that pays, and comes
+// near to where it was only step by step.
+func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
+	cfg := lawNamed("regulator")
+	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 1400, 100
+	g, err := governor.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Attempts time out after an hour; above 120 processes ever more of them do.
+	run := func() governor.Decision {
+		c := g.Available()
+		lost := min(max(c-120, 0)/80, 0.98)
+		s := sampled(c, vt.Span(lost*float64(vt.Hour)+(1-lost)*400*float64(vt.Second)))
+		s.Timeouts = uint64(lost * float64(s.Attempts))
+		s.Delivered -= s.Timeouts
+		return decide(g, s)
+	}
+	greatest, rate := 0.0, 0.0
+	for n := range 60 {
+		d := run()
+		greatest = max(greatest, d.Available)
+		if n >= 30 {
+			rate += d.Rate / 30
+		}
+	}
+	t.Logf("C at most %g, at last %g; rate %g", greatest, g.Available(), rate)
+	best := 0.0
+	for c := 1.0; c < 300; c++ {
+		lost := min(max(c-120, 0)/80, 0.98)
+		best = max(best, c*(1-lost)/(lost+(1-lost)*400/3600))
+	}
+	atMost(t, "greatest C", greatest, 200)
+	atMost(t, "rate of intervals 30 to 60 missing", 1-rate/best, 0.3) // so sharp a cliff it keeps away from
 }

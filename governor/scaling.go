@@ -14,14 +14,13 @@ import (
 // is a Kalman filter. Between moves it expects the slope to fall as that of a
 // server does which obeys the laws of Amdahl and of Gunther by halves.
 type scaling struct {
-	level   float64 // ln E at the present C, without the day's cycle
-	slope   float64 // of that by ln C, greatestFall to 0
-	level2  float64 // variance of the level
-	slope2  float64 // and of the slope
-	both    float64 // their covariance
-	ceiling float64 // ln C where more was last not worth it; 0: nowhere
-	stood   int     // intervals since then, or since a probe
-	wait    int     // of those after which the next probe is due
+	level    float64 // ln E at the present C, without the day's cycle
+	slope    float64 // of that by ln C, greatestFall to 0
+	level2   float64 // variance of the level
+	slope2   float64 // and of the slope
+	both     float64 // their covariance
+	before   float64 // slope before the last move
+	foretold float64 // level after it, by that slope
 }
 
 const (
@@ -29,22 +28,16 @@ const (
 	firstUnsure  = 0.3  // and the standard deviation of that
 	greatestFall = -3.0
 	straight     = 1.6  // with slope s it bends by s x (straight + s) per ln C: 1 by Amdahl's law, 2 by Gunther's where nothing waits
+	steep        = 0.4  // and by no less than s x that: where attempts time out it falls ever faster
 	bent         = 0.3  // standard deviation of how far a slope misses that, per ln C
 	fading       = 0.02 // and by how much it changes in an interval, by itself
-	worth        = 0.12 // yield that more processes must have
-	caution      = 1.0  // standard deviations by which they must have it
-	farthest     = 0.3  // way back, of ln C, in one interval
-	probe        = 0.08 // move of ln C to learn the yield where it is in doubt
-	firstProbe   = 7    // intervals until then; twice as many each time
-	lastProbe    = 63   // but no more
-	steep        = 0.4  // and by no less than s x that: where attempts time out it falls ever faster
-	possible     = 0.2  // slope that no server has
-	blamed       = 0.2  // move of ln C that may be the cause of a surprise
 	tellable     = 0.07 // move of ln C that is no noise
+	blamed       = 0.2  // move of ln C that may be the cause of a surprise
+	possible     = 0.2  // slope that no server has
 )
 
 func newScaling() scaling {
-	return scaling{slope: firstSlope, slope2: firstUnsure * firstUnsure, wait: firstProbe}
+	return scaling{slope: firstSlope, slope2: firstUnsure * firstUnsure}
 }
 
 // restart forgets all of the level but the last interval.
@@ -60,7 +53,9 @@ func (s *scaling) bend() float64 {
 // moved foretells the level and the slope when ln C has grown by that; drift is
 // the variance of what else may have happened to the level.
 func (s *scaling) moved(by, drift float64) {
+	s.before = s.slope
 	s.level += float64(s.slope * by)
+	s.foretold = s.level
 	s.level2 += float64(2*by*s.both) + float64(by*by*s.slope2) + drift
 	s.both += float64(by * s.slope2 * min(1, math.Abs(by)/tellable)) // small moves may follow a drift, which they are no cause of
 	s.slope = min(max(s.slope+float64(s.bend()*by), greatestFall), 0)
@@ -71,7 +66,7 @@ func (s *scaling) moved(by, drift float64) {
 // answers reports whether the last move, by that, may be what ln E was off for:
 // it was large, and a slope that can be explains it.
 func (s *scaling) answers(off, by float64) bool {
-	return math.Abs(by) >= blamed && s.slope+off/by < possible
+	return math.Abs(by) >= blamed && s.before+off/by < possible
 }
 
 // blame makes the last move, by that, answer for a surprise.
@@ -99,51 +94,12 @@ func (s *scaling) learn(off, variance, least float64) {
 	s.level2 = float64(gain * variance)
 }
 
-// limit returns what may become of ln C = c, given what is wanted: more only as
-// far as more is expected to be worth it. Where that is in doubt C stands, and
-// every now and then a small move finds out.
-func (s *scaling) limit(d *Decision, c, wanted float64) float64 {
-	s.stood++
-	if wanted <= c {
-		return wanted
-	}
-	yield, unsure := 1+s.slope, math.Sqrt(s.slope2)
-	margin := yield - float64(caution*unsure) - worth
-	if margin > 0 {
-		s.ceiling, s.stood, s.wait = 0, 0, firstProbe
-		return min(wanted, c+max(-margin/s.bend(), probe))
-	}
-	d.Flags |= AtCeiling
-	if s.ceiling == 0 || c > s.ceiling {
-		s.ceiling = c
-	}
-	switch {
-	case yield+unsure < worth: // beyond the peak, or so near to it that less delivers as much
-		return s.back(c - min((yield-worth)/s.bend(), farthest))
-	case s.stood < s.wait:
-		return min(wanted, s.ceiling)
-	}
-	s.wait = min(2*s.wait, lastProbe)
-	if yield < worth {
-		return s.back(c - probe)
-	}
-	s.stood = 0
-	return c + probe
-}
-
-// back returns ln C, above which there is nothing to be gained.
-func (s *scaling) back(c float64) float64 {
-	s.ceiling, s.stood = c, 0
-	return c
-}
-
 func (s *scaling) state(c *snap.Codec) {
 	snap.Float(c, &s.level)
 	snap.Float(c, &s.slope)
 	snap.Float(c, &s.level2)
 	snap.Float(c, &s.slope2)
 	snap.Float(c, &s.both)
-	snap.Float(c, &s.ceiling)
-	snap.Int(c, &s.stood)
-	snap.Int(c, &s.wait)
+	snap.Float(c, &s.before)
+	snap.Float(c, &s.foretold)
 }
