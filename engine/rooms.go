@@ -278,8 +278,7 @@ func (r *rooms) state(c *snap.Codec) {
 		snap.Int(c, &v.revives)
 		snap.Int(c, &v.parked)
 		snap.Int(c, &v.accounted)
-		snap.Int(c, &v.busyTime.high)
-		snap.Int(c, &v.busyTime.low)
+		v.busyTime.state(c)
 		for _, n := range []*uint64{&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts} {
 			snap.Int(c, n)
 		}

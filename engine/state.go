@@ -105,17 +105,20 @@ func (v *chain) state(c *snap.Codec) {
 	snap.Int(c, &v.last)
 }
 
+func (t *slotTime) state(c *snap.Codec) {
+	snap.Int(c, &t.high)
+	snap.Int(c, &t.low)
+}
+
 func (i *interval) state(c *snap.Codec) {
 	snap.Int(c, &i.number)
 	snap.Int(c, &i.began)
 	snap.Int(c, &i.next)
 	snap.Float(c, &i.target)
 	snap.Int(c, &i.accounted)
-	snap.Int(c, &i.slotTime.high)
-	snap.Int(c, &i.slotTime.low)
+	i.slotTime.state(c)
 	snap.Int(c, &i.demanded)
-	snap.Int(c, &i.demandTime.high)
-	snap.Int(c, &i.demandTime.low)
+	i.demandTime.state(c)
 	snap.Float(c, &i.load)
 	snap.Int(c, &i.delivered)
 	snap.Int(c, &i.attempts)

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"flyball/engine"
-	"flyball/internal/rng"
 	"flyball/realrun"
 	"flyball/reports/runlog"
 )
@@ -26,17 +25,7 @@ func TestOneGovernorLive(t *testing.T) {
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
 	_, _, r := live(t, s, 150, j)
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	list := s.List(rng.New(s.Seed, 0))
-	again, err := realrun.Replay(s, &list, &journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again.Digest() != r.Rec.Digest() {
-		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
-	}
+	again := replays(t, s, j, &journal, r)
 	load, low := 0.0, 0
 	decided := 0
 	var parts, delivered float64

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -163,17 +164,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 			t.Errorf("no recipient ended %v: the scenario tests too little", status)
 		}
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	list := s.List(rng.New(s.Seed, 0))
-	again, err := realrun.Replay(s, &list, &journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again.Digest() != r.Rec.Digest() {
-		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
-	}
+	replays(t, s, j, &journal, r)
 }
 
 // What belongs to a connection is named by its ordinal, so it is equal in
@@ -339,17 +330,7 @@ func TestLimitsInBothWorlds(t *testing.T) {
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	list := s.List(rng.New(s.Seed, 0))
-	again, err := realrun.Replay(s, &list, &journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if again.Digest() != r.Rec.Digest() {
-		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), r.Rec.Digest())
-	}
+	replays(t, s, j, &journal, r)
 }
 
 // The receivers' habits hold in both worlds. Each is at its limit here, so
@@ -427,4 +408,21 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
+}
+
+// replays fails if the journal of a live run does not lead to the same end.
+func replays(t *testing.T, s *scenarios.Scenario, j *realrun.Journal, journal io.Reader, live *realrun.Runner) *runlog.Recorder {
+	t.Helper()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	list := s.List(rng.New(s.Seed, 0))
+	again, err := realrun.Replay(s, &list, journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Digest() != live.Rec.Digest() {
+		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), live.Rec.Digest())
+	}
+	return again
 }
