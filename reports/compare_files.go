@@ -44,7 +44,7 @@ func (c *Comparison) Write(dir, command string, host runlog.Host) error {
 	}
 	files := []File{{"summary.json", summary}, {"cells.csv", c.cellsCSV()}, {"pairs.csv", c.pairsCSV()}, {"compare.md", c.Markdown()}}
 	files = append(files, plotFiles(figures)...)
-	files, err = sealed(files, newHost(host, 0), command, attributes{Name: "comparison", Mode: "comparison"})
+	files, err = sealed(files, newHost(host, 0), command, attributes{Name: "comparison", Mode: comparisonMode})
 	if err != nil {
 		return err
 	}

@@ -236,11 +236,36 @@ func ReadEnsemble(dir string) (*Ensemble, Extra, error) {
 }
 
 // Replications is the number of runs that a folder holds; more than one is an
-// ensemble.
+// ensemble. The folder of anything else than runs of one scenario is an error.
 func Replications(dir string) (int, error) {
 	m, err := readManifest(dir)
-	return m.Attributes.Replications, err
+	if err != nil {
+		return 0, err
+	}
+	what, read := "", ""
+	switch m.Attributes.Mode {
+	case studyMode:
+		what, read = "a study", "report.html, or its points.csv"
+	case tuningMode:
+		what, read = "a search", "report.html, or its tune.json"
+	case lawsMode:
+		what, read = "laws", "report.html, or its cells.csv"
+	case comparisonMode:
+		what, read = "a comparison", "compare.md, or its cells.csv"
+	}
+	if what != "" {
+		return 0, fmt.Errorf("%s is the folder of %s: want that of a run (read its %s)", dir, what, read)
+	}
+	return m.Attributes.Replications, nil
 }
+
+// Modes that tell other folders from that of a run.
+const (
+	studyMode      = "study"
+	tuningMode     = "tuning"
+	lawsMode       = "laws"
+	comparisonMode = "comparison"
+)
 
 // keep takes a file that is not the report's own.
 func (x *Extra) keep(name string, data []byte) {

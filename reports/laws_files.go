@@ -39,7 +39,7 @@ func (l *Laws) Write(dir string) error {
 		return err
 	}
 	files := []File{{"summary.json", summary}, {"goals.csv", l.goalsCSV()}, {"cells.csv", l.cellsCSV()}, {"runs.csv", l.runsCSV()}, {"report.html", html}}
-	files, err = sealed(append(files, plotFiles(figures)...), l.Host, l.Replay, attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: "laws"})
+	files, err = sealed(append(files, plotFiles(figures)...), l.Host, l.Replay, attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: lawsMode})
 	if err != nil {
 		return err
 	}

@@ -38,15 +38,6 @@ func (s *Study) files(given []byte, scenarios []File) ([]File, error) {
 	return sealed(files, s.Host, s.Replay, attributes{s.Name, s.ID, s.Seed, 0, s.Replications, studyMode, false})
 }
 
-// studyMode tells the folder of a study from that of a run.
-const studyMode = "study"
-
-// IsStudy reports whether a folder is that of a study.
-func IsStudy(dir string) bool {
-	m, err := readManifest(dir)
-	return err == nil && m.Attributes.Mode == studyMode
-}
-
 // Summary is study.json.
 func (s *Study) Summary() ([]byte, error) {
 	return sortedJSON(struct {

@@ -216,8 +216,11 @@ func TestStudyFolder(t *testing.T) {
 		}
 	}
 	m, err := readManifest(dir)
-	if err != nil || !IsStudy(dir) {
+	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := Replications(dir); err == nil || !strings.Contains(err.Error(), "is the folder of a study: want that of a run") {
+		t.Errorf("it counts as that of runs: %v", err)
 	}
 	var names []string
 	for _, f := range m.Files {

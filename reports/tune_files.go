@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// tuningMode tells the folder of a search from that of a run.
-const tuningMode = "tuning"
-
 // IsTuning reports whether a folder is that of a search.
 func IsTuning(dir string) bool {
 	m, err := readManifest(dir)

@@ -84,10 +84,6 @@ func reopen(dir string) (printable, reports.Extra, error) {
 	switch {
 	case err != nil:
 		return nil, reports.Extra{}, err
-	case reports.IsStudy(dir):
-		return nil, reports.Extra{}, fmt.Errorf("%s is the folder of a study: want that of a run (read its report.html, or its points.csv)", dir)
-	case reports.IsTuning(dir):
-		return nil, reports.Extra{}, fmt.Errorf("%s is the folder of a search: want that of a run (read its report.html, or its tune.json)", dir)
 	case n > 1:
 		return reports.ReadEnsemble(dir)
 	}
