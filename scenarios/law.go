@@ -10,7 +10,8 @@ import (
 
 // LoadGovernor reads the [governor] table of any TOML file, a scenario too, and
 // applies the entries of set, each "governor.key=value". Other tables are not
-// looked at. The error is of type Problems.
+// looked at. Without servers to divide C among there is no governor of a
+// cluster. The error is of type Problems.
 func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
 	law := governor.Default()
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
@@ -35,6 +36,7 @@ func LoadGovernor(name string, src []byte, set []string) (governor.Config, error
 	faults = append(faults, b.faults...)
 	var l conf.List
 	l.Within("governor", law.Validate())
+	l.Check(law.Scope != "cluster", "governor.scope", "got \"cluster\", want \"server\": samples are of one server, and C is not divided here")
 	for _, err := range l {
 		if f := locate(root, err); !b.mentioned(f.key) {
 			faults = append(faults, f)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 
@@ -22,7 +23,14 @@ LAW-FILE is any TOML file with a [governor] table, a scenario too, or the name
 of a built-in scenario. The samples have the columns hours, delivered and
 allocated_mean, one row per interval, and may have set_target_per_h, the target
 in force in each, which then counts instead of that of the law; - is standard
-input.`,
+input. They are of one server, so a law with scope = "cluster" is refused.
+
+Samples tell of deliveries alone. Where a law or ceiling looks at attempts too
+(regulator, aimd, gradient2, corr-vegas) its decisions are those for attempts that
+all deliver, and the limits of [governor.destination] are not replayed; either is
+said on standard error.
+
+Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 		Example: "  flyball govern patent-table1 --samples intervals.csv",
 		Args:    exactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -67,5 +75,20 @@ func (a *app) govern(from *source, samples string) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
+	a.unreplayed(law)
 	return governor.WriteCSV(a.out, recorded, decisions)
+}
+
+// unreplayed says what of a law the samples cannot tell.
+func (a *app) unreplayed(law governor.Config) {
+	for i, name := range []string{law.Law, law.Ceiling} {
+		switch name {
+		case "regulator", "aimd", "gradient2", "corr-vegas":
+			key := []string{"law", "ceiling"}[i]
+			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at attempts, of which samples tell nothing: replayed as if all had delivered\n", key, name)
+		}
+	}
+	if law.Destination.Limits() {
+		fmt.Fprintln(a.errout, "flyball: governor.destination: samples tell nothing of single destinations: its limits are not replayed")
+	}
 }
