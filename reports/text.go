@@ -382,20 +382,26 @@ func (r *Report) expectationTable() table {
 			verdict = "MISSED"
 			missed++
 		}
-		value := "undefined"
-		switch {
-		case e.Value.Known():
-			value = exact(float64(e.Value))
-		case strings.HasPrefix(e.Metric, "settling"):
-			value = "never"
-		}
-		t.Rows = append(t.Rows, []string{e.Metric, e.Op + " " + exact(e.Limit), value, verdict})
+		is, want := e.Words()
+		t.Rows = append(t.Rows, []string{e.Metric, want, is, verdict})
 	}
 	t.Caption = fmt.Sprintf("Expectations: %d of %d met", len(t.Rows), len(t.Rows))
 	if missed > 0 {
 		t.Caption = fmt.Sprintf("Expectations: %d of %d missed", missed, len(t.Rows))
 	}
 	return t
+}
+
+// Words are what was measured, and the operator with the limit.
+func (e Result) Words() (is, want string) {
+	want = e.Op + " " + exact(e.Limit)
+	switch {
+	case e.Value.Known():
+		return exact(float64(e.Value)), want
+	case strings.HasPrefix(e.Metric, "settling"):
+		return "never", want
+	}
+	return "undefined", want
 }
 
 // exact writes whole numbers as they are and others with four decimals, or

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +39,9 @@ func (a *app) load(s *source) (*scenarios.Scenario, []byte, error) {
 	}
 	sets := s.sets
 	if s.seed != "" {
+		if _, err := strconv.ParseUint(s.seed, 0, 63); err != nil {
+			return nil, nil, fail(exitUsage, "--seed: got %q, want a whole number from 0", s.seed)
+		}
 		sets = append(sets[:len(sets):len(sets)], "seed="+s.seed)
 	}
 	scenario, err := scenarios.LoadWith(name, text, sets, filesBeside(s.arg))

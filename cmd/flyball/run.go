@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -260,11 +259,8 @@ func missed(r *reports.Report) error {
 	var all []string
 	for _, e := range r.Expectations {
 		if !e.OK {
-			value := "never"
-			if e.Value.Known() {
-				value = strconv.FormatFloat(float64(e.Value), 'g', 5, 64)
-			}
-			all = append(all, fmt.Sprintf("%s is %s, want %s %g", e.Metric, value, e.Op, e.Limit))
+			is, want := e.Words()
+			all = append(all, fmt.Sprintf("%s is %s, want %s", e.Metric, is, want))
 		}
 	}
 	if all == nil {
