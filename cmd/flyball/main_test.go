@@ -2,11 +2,14 @@ package main
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 func TestMain(m *testing.M) {
@@ -41,4 +44,20 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// Files that help texts name are there.
+func TestHelpNamesFiles(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, name := range regexp.MustCompile(`docs/[\w./-]*\w`).FindAllString(c.Long+c.Example, -1) {
+			if _, err := os.Stat("../../" + name); err != nil {
+				t.Errorf("%s: %v", c.CommandPath(), err)
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk((&app{}).commands())
 }

@@ -40,7 +40,7 @@ on where it was, with --resume or the same --out, and ends with the same files.
 Exit codes: 0 done, whatever was found, 2 usage, 3 invalid study or scenario, or
 a baseline that nothing can be compared with, 7 the folder cannot be written,
 130 or 143 stopped by a signal.`,
-		Example: "  flyball tune docs/studies/tune-step.toml\n  flyball tune mine.toml --set governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
+		Example: "  flyball tune docs/studies/tune-quickstart.toml\n  flyball tune mine.toml --set governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
 		Args:    exactlyOne("a study"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := w.take(args[0]); err != nil {
