@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg"
+
+	"flyball/scenarios"
 )
 
 // Text writes what was measured for a terminal: the goals, the laws, and every
@@ -62,6 +64,12 @@ func (l *Laws) Answer() []string {
 	if tried == 0 {
 		said = []string{"None of the regulator's goals could be measured in this selection."}
 	}
+	switch all, tuned := l.hindsight(); {
+	case tuned == nil:
+		said = append(said, fmt.Sprintf("There is no hindsight for lost target-hours to stand by: none of %s was tried.", strings.Join(all, ", ")))
+	case len(tuned) < len(all):
+		said = append(said, fmt.Sprintf("Hindsight had only %s to choose from.", strings.Join(tuned, ", ")))
+	}
 	for _, s := range l.Summaries {
 		if s.Law != ours || s.Trials == 0 {
 			continue
@@ -70,6 +78,21 @@ func (l *Laws) Answer() []string {
 			s.IAE.words(""), s.Better, plural(uint64(s.Trials), "trial"), s.Worse, times2(s.Worst), s.WorstIn))
 	}
 	return said
+}
+
+// hindsight has the laws of the suite that it may choose, and those of them that
+// were tried.
+func (l *Laws) hindsight() (all, tried []string) {
+	for _, law := range scenarios.Laws() {
+		if !law.Tuned() {
+			continue
+		}
+		all = append(all, law.Name)
+		if slices.Contains(l.Laws, law.Name) {
+			tried = append(tried, law.Name)
+		}
+	}
+	return all, tried
 }
 
 func (l *Laws) explained() []string {
@@ -108,8 +131,12 @@ func (l *Laws) lawTable() table {
 	return t
 }
 
-// abridged names of laws, for heads of narrow columns.
+// abridged names of laws, for heads of narrow columns. One with parameters is
+// told apart by these, and keeps them.
 func abridged(law string) string {
+	if strings.Contains(law, ",") {
+		return law
+	}
 	name := strings.NewReplacer("patent-dynamic", "dyn", "patent-", "d=", "gradient2", "grad2", "corr-vegas", "vegas", "regulator", "regul").Replace(law)
 	if len(name) > 6 {
 		return name[:6]

@@ -40,14 +40,14 @@ func (a *app) lawsCommand() *cobra.Command {
 a hundredth of its rate, and something that happens to it; with and without
 noise, the same luck for every law. What is judged is the mean course of all
 replications. Every law stands beside hindsight: the step d of the patent's law
-that was best in that very trial. The goals of the regulator are told with what
-was measured, met or missed.
+that was best in that very trial, of those that --law leaves. The goals of the
+regulator are told with what was measured, met or missed.
 
 What is tuned is tuned on --half training; claims are made on the other half.
 
 Exit codes: 0 done, whatever the goals say, 2 usage, 3 invalid law, 7 the folder
 cannot be written, 130 or 143 stopped.`,
-		Example: "  flyball laws\n  flyball laws --half training --law regulator --law patent-8 --noise 5%\n  flyball laws --half all --scenario outage-8 --scenario outage-64 --law pi,pi.integral=0.3",
+		Example: "  flyball laws\n  flyball laws --half training --law regulator --law patent-8 --noise 5%\n  flyball laws --half all --scenario outage-8 --scenario outage-64 --law patent-3 --law pi,pi.integral=0.3",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return a.laws(q) },
 	}
