@@ -215,7 +215,7 @@ func (x Estimate) words(unit string) string {
 	if !x.Value.Known() {
 		return "undefined"
 	}
-	if !x.Low.Known() || !x.High.Known() || x.Low == x.High {
+	if !x.Low.Known() || !x.High.Known() || !x.spread() {
 		return write(x.Value) + unit
 	}
 	return fmt.Sprintf("%s%s (%s to %s)", write(x.Value), unit, write(x.Low), write(x.High))
@@ -249,12 +249,19 @@ func (e *Ensemble) offBy(x Estimate) string {
 	return "not told apart from"
 }
 
+// spread reports whether the bounds are known and differ by more than rounding
+// does: a mean of equal values is not always that value to the last bit.
+func (x Estimate) spread() bool {
+	low, high := float64(x.Low), float64(x.High)
+	return x.Low.Known() && x.High.Known() && high-low > 1e-12*max(math.Abs(low), math.Abs(high))
+}
+
 // writer writes numbers to two digits of the half width of an estimate: more
 // would say nothing.
 func (x Estimate) writer() func(Num) string {
 	half := float64(x.High-x.Low) / 2
 	decimals := -1
-	if x.Low.Known() && x.High.Known() && half > 0 {
+	if x.spread() {
 		decimals = min(max(1-int(math.Floor(math.Log10(half))), 0), 9)
 	}
 	return func(n Num) string {
@@ -273,7 +280,7 @@ func (x Estimate) interval() string {
 	switch write := x.writer(); {
 	case !x.Low.Known() || !x.High.Known():
 		return "-"
-	case x.Low == x.High:
+	case !x.spread():
 		return "no spread"
 	default:
 		return write(x.Low) + " to " + write(x.High)

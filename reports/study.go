@@ -326,8 +326,8 @@ func (s *Study) pointTable(most int) table {
 		}
 		for k, e := range p.Estimates {
 			text := e.writer()(e.Value)
-			if half := halfWidth(e); half.Known() && half > 0 {
-				text += " +- " + e.writer()(half)
+			if e.spread() {
+				text += " +- " + e.writer()(halfWidth(e))
 			}
 			if p.Never[k] == s.Replications {
 				text = "never"
