@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -185,5 +186,19 @@ func TestLivePartialRunIsMarked(t *testing.T) {
 	got := screen(t, fold(r), false)
 	if !strings.Contains(got, "(real SMTP)") || !strings.Contains(got, "\nPARTIAL: ") || !regexp.MustCompile(`(?m)^ 59 .* - +- +- +partial$`).MatchString(got) {
 		t.Error(got)
+	}
+}
+
+// Every note that a row can have is explained.
+func TestNotesAreExplained(t *testing.T) {
+	text, err := os.ReadFile("../docs/lists.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, notes, _ := strings.Cut(string(text), "\n## Notes in the interval table\n")
+	for f := governor.First; f.String() != ""; f <<= 1 {
+		if !regexp.MustCompile(`(?m)^\|[^|]*\b` + f.String() + `\b[^|]*\|`).MatchString(notes) {
+			t.Errorf("%s: no line in docs/lists.md", f)
+		}
 	}
 }
