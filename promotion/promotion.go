@@ -104,13 +104,21 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
 			return nil, "", fmt.Errorf("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
 		case rec.Number != at || rec.Previous != last:
-			return nil, "", fmt.Errorf("%s:%d: the chain is broken: number %d after a line with SHA-256 %.12s names %.12s", name, at, rec.Number, last, rec.Previous)
+			return nil, "", fmt.Errorf("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
 		}
 		all = append(all, rec)
 		sum := sha256.Sum256(line)
 		last = hex.EncodeToString(sum[:])
 	}
 	return all, last, nil
+}
+
+// named is the line that a record says it comes after.
+func named(sum string) string {
+	if sum == "" {
+		return "no line"
+	}
+	return fmt.Sprintf("the line of SHA-256 %.12s", sum)
 }
 
 // Append gives the chain that r holds with one more record, whose number and

@@ -51,7 +51,8 @@ func TestTampering(t *testing.T) {
 	}{
 		"another name":   {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1), "p:3: the chain is broken"},
 		"one left out":   {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
-		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken"},
+		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken: got number 2 after the line of SHA-256 "},
+		"no first":       {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1), "got number 2 after no line, want number 1 after no line"},
 		"twice":          {append(bytes.Clone(good), lines[2]...), "p:4: the chain is broken"},
 		"cut short":      {good[:len(good)-1], "p: the last line is cut short"},
 		"other schema":   {bytes.Replace(good, []byte("flyball/promotion"), []byte("flyball/summary"), 1), "p:1: got schema"},

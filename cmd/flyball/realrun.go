@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,11 +46,14 @@ A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
 
 Exit codes: those of run; 3 also for a list or template that is refused, 7 if no
-port can be opened, 8 for an address that is not loopback.`,
+port can be opened, 8 for an address that is not loopback, or if no promotion is in force.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt --time-scale 10",
 		Args:    exactlyOne("a scenario"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			o.from.arg = args[0]
+			if o.scale == 0 && c.Flags().Changed("time-scale") { // which would be the scenario's own
+				return badScale(0)
+			}
 			return a.live(&o)
 		},
 	}
@@ -74,6 +78,11 @@ func (a *app) live(o *liveOptions) error {
 	}
 	var says []string
 	if o.promotion != "" {
+		for _, set := range o.from.sets {
+			if strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry") {
+				return fail(exitUsage, "--set %s: got --promotion too, which has the law and the resend policy: want one of the two", set)
+			}
+		}
 		var words string
 		if s, words, err = promoted(s, o.promotion, time.Now()); err != nil {
 			return err
@@ -138,6 +147,10 @@ func (a *app) live(o *liveOptions) error {
 	return errors.Join(books.err(), err)
 }
 
+func badScale(got float64) error {
+	return fail(exitUsage, "--time-scale: got %g, want 0.001 to 10000", got)
+}
+
 // words are the flags that make the run again.
 func (o *liveOptions) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
@@ -156,7 +169,7 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 		r.scale = o.scale
 	}
 	if !(r.scale >= 0.001 && r.scale <= 10000) {
-		return nil, fail(exitUsage, "--time-scale: got %g, want 0.001 to 10000", r.scale)
+		return nil, badScale(r.scale)
 	}
 	if o.receiver != "" {
 		if err := realrun.CheckLoopback(o.receiver); err != nil {
