@@ -41,7 +41,8 @@ that of flyball tune, whose winner was shown to be better under ten replications
 of held-out luck at least, with all constraints and expectations met there.
 
 Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
-before. flyball realrun --promotion takes its parameters from the last one.
+before, so a change of any but the last is seen; keep the file where the last is
+safe too. flyball realrun --promotion takes its parameters from the last one.
 --check reads the file, and says what is in force.
 
 Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
