@@ -60,21 +60,25 @@ func (l *ceiling) limit(d *Decision, s *scaling, c, wanted float64) float64 {
 	if l.top == 0 || c > l.top {
 		l.top = c
 	}
+	single := c < math.Ln2 // there is no way back from one process: what is held against more must be tried out
 	switch {
-	case yield+unsure < worth: // beyond the peak, or so near to it that less delivers as much
+	case yield+unsure < worth && !single: // beyond the peak, or so near to it that less delivers as much
 		return l.back(c - min((yield-worth)/s.bend(), farthest))
 	case l.stood < l.wait:
 		return min(wanted, l.top)
-	case yield < worth:
+	case yield < worth && !single:
 		l.wait = min(2*l.wait, lastProbe)
 		return l.back(c - probe)
 	}
 	return l.try(c)
 }
 
-// try returns ln C a little above c.
+// try returns ln C a little above c, of a single process that of two.
 func (l *ceiling) try(c float64) float64 {
 	l.tried, l.stood, l.wait = c, 0, min(2*l.wait, lastProbe)
+	if c < math.Ln2 {
+		return math.Ln2
+	}
 	return c + probe
 }
 

@@ -41,7 +41,7 @@ type Governor interface {
 // began.
 type Sample struct {
 	Span       vt.Span // length S of the interval
-	TargetRate float64 // T, messages per hour to attain in the coming interval; 0: that of the Config
+	TargetRate float64 // T, messages per hour to attain in the coming interval; 0, or no rate at all: that of the Config
 	Delivered  uint64  // successful deliveries ([0066])
 	Attempts   uint64  // all attempts that ended
 	Allocated  float64 // time-average of allocated MTA processes

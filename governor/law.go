@@ -59,7 +59,7 @@ func (g *patent) allowed(utilization float64) float64 {
 
 // measure fills in what does not depend on the law; C stands as it is.
 func (g *gauge) measure(s Sample) Decision {
-	if g.target = s.TargetRate; g.target == 0 {
+	if g.target = s.TargetRate; !(g.target > 0 && g.target <= math.MaxFloat64) {
 		g.target = float64(g.cfg.Target)
 	}
 	d := Decision{
@@ -104,8 +104,12 @@ func (g *gauge) measure(s Sample) Decision {
 	return d
 }
 
-// settle makes next the new C, within what C may be.
+// settle makes next the new C, within what C may be. What is no number moves
+// nothing.
 func (g *gauge) settle(d *Decision, next float64) {
+	if math.IsNaN(next) {
+		next = g.available
+	}
 	if next < 1 { // the patent names no least C; without one 0 would be final, since P_a = 0 holds
 		next = 1
 		d.Flags |= FlooredAt1

@@ -276,6 +276,11 @@ func TestFlagsString(t *testing.T) {
 	}
 }
 
+// anyTarget is a target that nobody can have set.
+func anyTarget(r *rand.Rand) float64 {
+	return []float64{math.NaN(), math.Inf(1), math.Inf(-1), anyFloat(r)}[r.IntN(4)]
+}
+
 // anyFloat is a finite float of any size, often a special one.
 func anyFloat(r *rand.Rand) float64 {
 	switch r.IntN(8) {
@@ -309,6 +314,9 @@ func anySample(r *rand.Rand) governor.Sample {
 		s.Refusals, s.Timeouts = r.Uint64()>>r.IntN(64), r.Uint64()>>r.IntN(64)
 		s.AttemptTime, s.LookupTime = vt.Span(r.Int64()>>r.IntN(64)), vt.Span(r.Int64())
 		s.Hops, s.Load, s.Demand = anyFloat(r), anyFloat(r), anyFloat(r)
+	}
+	if r.IntN(4) == 0 {
+		s.TargetRate = anyTarget(r)
 	}
 	switch r.IntN(8) {
 	case 0:
@@ -429,7 +437,7 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 	}
 	for i := range samples {
 		whole := anySample(r) // what else was measured does not count
-		whole.Span, whole.Delivered, whole.Allocated = samples[i].Span, samples[i].Delivered, samples[i].Allocated
+		whole.Span, whole.Delivered, whole.Allocated, whole.TargetRate = samples[i].Span, samples[i].Delivered, samples[i].Allocated, samples[i].TargetRate
 		samples[i] = whole
 	}
 	b, _ := governor.Replay(governor.Default(), samples)

@@ -3,6 +3,7 @@ package governor_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -159,6 +160,33 @@ func TestRegulatorHoldsStill(t *testing.T) {
 		t.Logf("cv %g %%: IAE %.2f of d = 3, total variation %.2f", 100*cv, ours.iae/d3.iae, ours.variation/d3.variation)
 		atMost(t, "IAE by d = 3", ours.iae/d3.iae, 1.02)
 		atMost(t, "total variation by d = 3", ours.variation/d3.variation, 0.5)
+	}
+}
+
+// Whatever it was told before, a server that is as good as any gets to its
+// target in the end, from a single process too.
+func TestRegulatorGetsOverAnySamples(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		g, err := governor.New(lawNamed("regulator"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		work := func(intervals int, target float64) {
+			for range intervals {
+				c := math.Floor(g.Available())
+				rate := 1000 * c * math.Exp(0.01*r.NormFloat64())
+				g.Decide(governor.Sample{Span: vt.Hour, TargetRate: target, Delivered: uint64(rate), Attempts: uint64(1.05 * rate), Allocated: c, AttemptTime: vt.Hour / 1050})
+			}
+		}
+		work(20, 30_000)
+		for range 1 + r.IntN(30) {
+			g.Decide(anySample(r))
+		}
+		work(4000, 140_000)
+		if c := g.Available(); math.Abs(c/140-1) > 0.05 {
+			t.Errorf("seed %d: C = %g after 4000 intervals of work, want 140", seed, c)
+		}
 	}
 }
 
