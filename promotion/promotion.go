@@ -1,8 +1,10 @@
 // Package promotion keeps the record of parameters that may go to live
 // servers: which, shown by what, by whom, and until when. A record is a line
 // of JSON that names the SHA-256 of the line before it, so that none can be
-// changed, removed or put in without all later ones showing it. It reads no
-// clock and no environment: the time is an argument.
+// changed, removed or put in without all later ones showing it, and ends with
+// its own, so that the last one cannot be edited either. It does not show that
+// last records were cut off, and keeps nobody out who computes all sums anew. It reads no clock and no environment: the time is an
+// argument.
 package promotion
 
 import (
@@ -18,7 +20,7 @@ import (
 
 const (
 	schema        = "flyball/promotion"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // Record is one promotion.
@@ -33,6 +35,7 @@ type Record struct {
 	Note          string    `json:"note,omitempty"`
 	Shown         Shown     `json:"shown"`
 	Parameters    string    `json:"parameters"` // TOML tables [governor] and [retry]
+	Sum           string    `json:"sum"`        // SHA-256 of the line up to here
 }
 
 // Shown is what the parameters were shown to do, and how to see it again.
@@ -98,11 +101,14 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 		var rec Record
 		dec := json.NewDecoder(bytes.NewReader(line))
 		dec.DisallowUnknownFields()
+		body, _, _ := bytes.Cut(line, []byte(sumKey))
 		switch err := dec.Decode(&rec); {
 		case err != nil:
 			return nil, "", fmt.Errorf("%s:%d: %w", name, at, err)
 		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
 			return nil, "", fmt.Errorf("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
+		case !bytes.Equal(line, sealed(body)):
+			return nil, "", fmt.Errorf("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
 		case rec.Number != at || rec.Previous != last:
 			return nil, "", fmt.Errorf("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
 		}
@@ -134,20 +140,38 @@ func Append(r io.Reader, name string, rec Record) ([]byte, Record, error) {
 	if err != nil {
 		return nil, rec, err
 	}
-	return append(append(text.Bytes(), line...), '\n'), rec, nil
+	body, _, _ := bytes.Cut(line, []byte(sumKey))
+	line = sealed(body)
+	rec.Sum = string(line[len(body)+len(sumKey):][:2*sha256.Size])
+	return append(text.Bytes(), line...), rec, nil
+}
+
+// sumKey stands in no string of JSON, where quotes are escaped.
+const sumKey = `,"sum":"`
+
+// sealed is a line: a record up to its sum, and that.
+func sealed(body []byte) []byte {
+	return fmt.Appendf(nil, "%s%s%x\"}\n", body, sumKey, sha256.Sum256(body))
 }
 
 // ErrRefused is why nothing of a chain may be used.
 var ErrRefused = errors.New("refused")
 
+// skew is how much two clocks may differ.
+const skew = 5 * time.Minute
+
 // InForce is the record of a chain that holds at a time: the last one, unless
-// it has expired. An older one is never taken instead: it was replaced for a
+// it has expired, or was made later than that. An older one is never taken instead: it was replaced for a
 // reason.
 func InForce(all []Record, now time.Time) (Record, error) {
 	if len(all) == 0 {
 		return Record{}, fmt.Errorf("%w: nothing was promoted", ErrRefused)
 	}
 	last := all[len(all)-1]
+	if now.Before(last.At.Add(-skew)) {
+		return Record{}, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is wrong", ErrRefused, last.Number, last.By,
+			last.At.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
 	if !now.Before(last.Expires) {
 		return Record{}, fmt.Errorf("%w: promotion %d by %s expired at %s", ErrRefused, last.Number, last.By, last.Expires.Format(time.RFC3339))
 	}

@@ -35,6 +35,12 @@ func TestChain(t *testing.T) {
 	if _, err := InForce(all, noon.Add(26*time.Hour)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "promotion 3 by ann expired") {
 		t.Errorf("expired: %v", err)
 	}
+	if _, err := InForce(all, noon.Add(119*time.Minute)); err != nil {
+		t.Errorf("a clock that is a minute behind: %v", err)
+	}
+	if _, err := InForce(all, noon); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "one of the clocks is wrong") {
+		t.Errorf("made in the future: %v", err)
+	}
 	if _, err := InForce(nil, noon); !errors.Is(err, ErrRefused) {
 		t.Errorf("empty: %v", err)
 	}
@@ -49,7 +55,10 @@ func TestTampering(t *testing.T) {
 		text []byte
 		want string
 	}{
-		"another name":   {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1), "p:3: the chain is broken"},
+		"another name":   {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1), "p:2: the record was changed"},
+		"in force":       {bytes.Replace(good, lines[2], bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2036`), 1), 1), "p:3: the record was changed"},
+		"more at an end": {append(bytes.Clone(good[:len(good)-1]), " {}\n"...), "p:3: the record was changed"},
+		"without a sum":  {append(bytes.Clone(good[:len(good)-75]), "}\n"...), "p:3: the record was changed"},
 		"one left out":   {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
 		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken: got number 2 after the line of SHA-256 "},
 		"no first":       {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1), "got number 2 after no line, want number 1 after no line"},

@@ -9,10 +9,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/conf"
 	"flyball/internal/tabular"
 	"flyball/internal/vt"
 	"flyball/promotion"
@@ -66,6 +69,10 @@ Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
 			switch {
 			case by == "":
 				return fail(exitUsage, "--by: got none, want who answers for it")
+			case !conf.Printable(by):
+				return fail(exitUsage, "--by: got %q, want printable characters, at most 64", by)
+			case strings.ContainsFunc(note, unicode.IsControl):
+				return fail(exitUsage, "--note: got %q, want one line without control characters", note)
 			case err != nil:
 				return fail(exitUsage, "--for: %w", err)
 			case span < vt.Minute || span > 366*vt.Day:
@@ -134,15 +141,16 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 
 // record adds a record to its file.
 func (a *app) record(file string, rec promotion.Record, law string) error {
-	before, err := readIfThere(file)
+	f, err := holdRecords(file)
 	if err != nil {
-		return exit{exitEnvironment, err}
+		return err
 	}
-	text, rec, err := promotion.Append(bytes.NewReader(before), file, rec)
+	defer f.release()
+	text, rec, err := promotion.Append(bytes.NewReader(f.text), file, rec)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	if err := replaceFile(file, text); err != nil {
+	if err := f.replace(text); err != nil {
 		return exit{exitEnvironment, err}
 	}
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
@@ -231,17 +239,56 @@ func pickScenario(t *reports.Tuning, name string) (int, error) {
 	return 0, nil
 }
 
-func readIfThere(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	return text, err
+// records is a file of records that nobody else adds to.
+type records struct {
+	name   string // where it is, not a link to it
+	mode   fs.FileMode
+	text   []byte
+	folder *os.File // is locked
 }
 
-// replaceFile writes all of a file or nothing of it.
-func replaceFile(name string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+// holdRecords reads the file, which need not be there, and keeps others off
+// it until release.
+func holdRecords(name string) (held *records, err error) {
+	r := &records{name: name, mode: 0o644}
+	if _, err := os.Lstat(name); err == nil {
+		if r.name, err = filepath.EvalSymlinks(name); err != nil {
+			return nil, fail(exitEnvironment, "--record: %w", err)
+		}
+	}
+	if r.folder, err = os.Open(filepath.Dir(r.name)); err != nil {
+		return nil, fail(exitEnvironment, "--record: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			r.folder.Close()
+		}
+	}()
+	// The file itself is replaced, so a lock on it would hold off nobody who comes later.
+	if err := syscall.Flock(int(r.folder.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, fail(exitEnvironment, "--record: to lock %s: %w", r.folder.Name(), err)
+	}
+	info, err := os.Stat(r.name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return r, nil
+	case err != nil:
+		return nil, fail(exitEnvironment, "--record: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fail(exitUsage, "--record: got %s, want a file", name)
+	}
+	r.mode = info.Mode().Perm()
+	if r.text, err = os.ReadFile(r.name); err != nil {
+		return nil, fail(exitEnvironment, "--record: %w", err)
+	}
+	return r, nil
+}
+
+func (r *records) release() { r.folder.Close() }
+
+// replace writes all of the file or nothing of it.
+func (r *records) replace(text []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(r.name), filepath.Base(r.name)+".*")
 	if err != nil {
 		return err
 	}
@@ -251,10 +298,14 @@ func replaceFile(name string, text []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(r.mode), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), name)
+	if err := os.Rename(f.Name(), r.name); err != nil {
+		return err
+	}
+	r.folder.Sync() // as far as the file system can
+	return nil
 }
 
 func (a *app) checkPromotions(file string, now time.Time) error {
