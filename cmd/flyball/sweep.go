@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -210,43 +213,71 @@ func (w *sweep) folder(s *study.Study) (string, error) {
 // will have, so that they outlive the program whatever ends it.
 type progressLog struct {
 	name string
-	file *os.File
+	file *os.File // is locked
 	runs []study.Run
+	err  error       // of the write that failed
+	full atomic.Bool // there is one; safe to ask while runs are added
 }
 
 // openProgress takes up what was kept, or begins anew.
 func openProgress(s *study.Study, dir string, must bool) (*progressLog, error) {
 	l := &progressLog{name: dir + ".progress"}
-	old, err := os.ReadFile(l.name)
-	switch {
+	create := os.O_CREATE
+	if must {
+		create = 0
+	}
+	var err error
+	switch l.file, err = os.OpenFile(l.name, os.O_RDWR|create, 0o644); {
 	case errors.Is(err, fs.ErrNotExist) && must:
 		return nil, fail(exitUsage, "--resume: nothing to go on with: %w", err)
-	case errors.Is(err, fs.ErrNotExist):
-		old = s.Header(version())
 	case err != nil:
 		return nil, fail(exitEnvironment, "--out: %w", err)
 	}
-	runs, length, err := s.Progress(old, version())
-	if err != nil {
-		return nil, fail(exitInvalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
-	}
-	l.runs = runs
-	if l.file, err = os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE, 0o644); err != nil {
-		return nil, fail(exitEnvironment, "--out: %w", err)
-	}
-	_, err = l.file.WriteAt(old[:length], 0)
-	err = errors.Join(err, l.file.Truncate(int64(length)))
-	if _, seek := l.file.Seek(int64(length), io.SeekStart); err != nil || seek != nil {
+	if err := l.takeUp(s); err != nil {
 		l.file.Close()
-		return nil, fail(exitEnvironment, "--out: %w", errors.Join(err, seek))
+		return nil, err
 	}
 	return l, nil
 }
 
-func (l *progressLog) add(r study.Run) error {
+func (l *progressLog) takeUp(s *study.Study) error {
+	switch err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return fail(exitEnvironment, "--out: another flyball writes %s: wait for it, or name another folder", l.name)
+	case err != nil:
+		return fail(exitEnvironment, "--out: to lock %s: %w", l.name, err)
+	}
+	old, err := io.ReadAll(l.file)
+	if err != nil {
+		return fail(exitEnvironment, "--out: %w", err)
+	}
+	if head := s.Header(version()); bytes.HasPrefix(head, old) { // a new file, or one that was cut short as it began
+		old = head
+	}
+	runs, length, err := s.Progress(old, version())
+	if err != nil {
+		return fail(exitInvalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
+	}
+	l.runs = runs
+	_, err = l.file.WriteAt(old[:length], 0)
+	_, seek := l.file.Seek(int64(length), io.SeekStart)
+	if err := errors.Join(err, l.file.Truncate(int64(length)), seek); err != nil {
+		return fail(exitEnvironment, "--out: %w", err)
+	}
+	return nil
+}
+
+// add keeps a run. After a write that failed it writes no more: what follows
+// half a line would spoil all.
+func (l *progressLog) add(r study.Run) {
+	if l.err != nil {
+		return
+	}
+	if _, l.err = l.file.Write(r.Line()); l.err != nil {
+		l.full.Store(true)
+		return
+	}
 	l.runs = append(l.runs, r)
-	_, err := l.file.Write(r.Line())
-	return err
 }
 
 // done takes the file away: the folder has it all.
@@ -268,7 +299,6 @@ func (a *app) sweepRuns(s *study.Study, w *sweep, log *progressLog, stop *signal
 	defer bar.end()
 	defer a.brokenPoint(s, &w.from)
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as for replications
-	var full error
 	_, err := sim.Sweep(s.Loaded(), each, from, w.jobs,
 		func(run uint64, world *sim.World, end vt.Time) study.Run {
 			point := s.Points[run/each]
@@ -277,17 +307,15 @@ func (a *app) sweepRuns(s *study.Study, w *sweep, log *progressLog, stop *signal
 			return study.Run(reports.Fold(folded, nil, "").Study(s.Metrics))
 		},
 		func(r study.Run) {
-			if err := log.add(r); err != nil && full == nil {
-				full = err
-			}
+			log.add(r)
 			bar.at(uint64(len(log.runs)), total)
 		},
-		func() bool { return stop.signal() == nil })
+		func() bool { return stop.signal() == nil && !log.full.Load() })
 	if err != nil {
 		return fail(exitInvalid, "%w", err)
 	}
-	if full != nil {
-		return fail(exitEnvironment, "--out: %w", full)
+	if log.err != nil {
+		return fail(exitEnvironment, "--out: %w", log.err)
 	}
 	return nil
 }

@@ -146,7 +146,6 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	}
 	defer s.broken(todo)
 	total := uint64(s.study.Tune.Budget + 2*s.study.Tune.HeldOut.Replications*len(s.study.Names))
-	var full error
 	done, err := sim.RunBatch(&s.batches, work, s.jobs,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			folded := describeAs(todo[i].Loaded, todo[i].ID, "sim", end, false)
@@ -154,17 +153,15 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 			return study.Run(reports.Fold(folded, nil, "").Study(s.study.Metrics))
 		},
 		func(r study.Run) {
-			if err := s.log.add(r); err != nil && full == nil {
-				full = err
-			}
+			s.log.add(r)
 			s.bar.at(uint64(len(s.log.runs)), total)
 		},
-		func() bool { return s.stop.signal() == nil })
+		func() bool { return s.stop.signal() == nil && !s.log.full.Load() })
 	switch {
 	case err != nil:
 		return nil, fail(exitInvalid, "%w", err)
-	case full != nil:
-		return nil, fail(exitEnvironment, "--out: %w", full)
+	case s.log.err != nil:
+		return nil, fail(exitEnvironment, "--out: %w", s.log.err)
 	case done < uint64(len(todo)):
 		return nil, errStopped
 	}
