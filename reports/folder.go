@@ -301,15 +301,18 @@ func readFolder(dir string, each func(name string, data []byte) error) (manifest
 	if err != nil {
 		return m, err
 	}
-	files := append(slices.Clip(m.Files), manifestFile{Path: "host.json"})
+	files, summary := append(slices.Clip(m.Files), manifestFile{Path: "host.json"}), "tune.json"
 	if m.Attributes.Mode != tuningMode { // which has no log
-		files = append(files, manifestFile{Path: "log.ndjson"})
+		files, summary = append(files, manifestFile{Path: "log.ndjson"}), "summary.json"
+	}
+	if !slices.ContainsFunc(m.Files, func(f manifestFile) bool { return f.Path == summary }) {
+		return m, fmt.Errorf("%s: files: got no %s", filepath.Join(dir, manifestName), summary)
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, filepath.FromSlash(f.Path))
 		data, err := fs.ReadFile(os.DirFS(dir), f.Path)
 		if err != nil {
-			return m, err
+			return m, fmt.Errorf("%s: %w", dir, err)
 		}
 		if !undigested(f.Path) && digest(data) != f.SHA256 {
 			return m, fmt.Errorf("%s was changed after the run: its digest is not the one in %s", name, manifestName)

@@ -285,7 +285,9 @@ func TestReadRefusesWhatWasChanged(t *testing.T) {
 		{"manifest.json", "{}", `manifest.json: got schema "" version 0, want "flyball/manifest" version 1`},
 		{"manifest.json", "{", "manifest.json: unexpected end of JSON input"},
 		{"host.json", `{"schema": "flyball/host", "schema_version": 2}`, `host.json: got schema "flyball/host" version 2`},
+		{"manifest.json", `{"schema": "flyball/manifest", "schema_version": 1, "attributes": {"mode": "sim"}}`, "manifest.json: files: got no summary.json"},
 		{"manifest.json", "", "is not a run folder"}, // removed
+		{"summary.json", "", "run: open summary.json"},
 	} {
 		dir := fresh()
 		name := filepath.Join(dir, v.file)

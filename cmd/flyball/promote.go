@@ -120,6 +120,10 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 	if scenarios.ID(s) != e.ScenarioID {
 		return fail(exitInvalid, "%s: the scenario is %.12s, its results are of %.12s", dir, scenarios.ID(s), e.ScenarioID)
 	}
+	if e.Replications != n || len(e.Expectations) != len(s.Expect) {
+		return fail(exitInvalid, "%s: summary.json: got %d replications and %d expectations, want %d as in manifest.json and %d as in the scenario",
+			dir, e.Replications, len(e.Expectations), n, len(s.Expect))
+	}
 	if e.Partial {
 		return fail(exitRefused, "%s is partial: it was stopped before its end", dir)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -48,5 +50,41 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("got mode %v and %v, want 0640", info.Mode(), err)
+	}
+}
+
+// Results that cannot be those of their scenario are not promoted, whatever
+// digests they have.
+func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	os.WriteFile(in("world.toml"), []byte(sweepWorld+"\n[[expect]]\nmetric = \"delivered\"\nop = \">=\"\nvalue = 1\n"), 0o644)
+	if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--set", "analysis.kind=terminating", "--replications", "10", "--out", in("out")); code != 0 {
+		t.Fatal(errout)
+	}
+	whole, err := os.ReadFile(in("out/summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := os.ReadFile(in("out/manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	for _, change := range []func(){
+		func() { all["replications"] = -5 },
+		func() { all["expectations"] = []any{} },
+	} {
+		if err := json.Unmarshal(whole, &all); err != nil {
+			t.Fatal(err)
+		}
+		change()
+		forged, _ := json.Marshal(all)
+		os.WriteFile(in("out/summary.json"), forged, 0o644)
+		sums := strings.ReplaceAll(string(manifest), fmt.Sprintf("%x", sha256.Sum256(whole)), fmt.Sprintf("%x", sha256.Sum256(forged)))
+		os.WriteFile(in("out/manifest.json"), []byte(sums), 0o644)
+		if code, _, errout := invoke(t, "promote", in("out"), "--by", "ann", "--record", in("p.jsonl")); code != exitInvalid || !strings.Contains(errout, "as in the scenario") {
+			t.Errorf("exit code %d: %s", code, errout)
+		}
 	}
 }
