@@ -250,6 +250,11 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 			return err
 		}
 	}
+	for _, file := range [][2]string{{"--junit", q.junit}, {"--markdown", q.markdown}} {
+		if err := hasPlace(file[1]); err != nil {
+			return fail(exitEnvironment, "%s: %w", file[0], err)
+		}
+	}
 	var candidates [2]reports.Candidate
 	for i, s := range sides {
 		if s.folder {
@@ -465,6 +470,22 @@ func (a *app) tell(q *comparison, found *reports.Comparison, took time.Duration)
 		return fail(exitRegression, "regression: %s", found.Answer()[1])
 	}
 	return nil
+}
+
+// hasPlace reports whether a file, if one is named, has a folder to be in, so
+// that hours of runs do not end in a verdict that goes nowhere.
+func hasPlace(name string) error {
+	if name == "" {
+		return nil
+	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return fmt.Errorf("got %s, which is a folder, want a file", name)
+	}
+	info, err := os.Stat(filepath.Dir(name))
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("got %s, want a file in a folder", name)
+	}
+	return err
 }
 
 // commandLine makes the same comparison again.
