@@ -2,9 +2,9 @@
 // servers: which, shown by what, by whom, and until when. A record is a line
 // of JSON that names the SHA-256 of the line before it, so that none can be
 // changed, removed or put in without all later ones showing it, and ends with
-// its own, so that the last one cannot be edited either. It does not show that
-// last records were cut off, and keeps nobody out who computes all sums anew. It reads no clock and no environment: the time is an
-// argument.
+// its own, so that an edit of the last one shows too. It does not show that last
+// records were cut off, and keeps nobody out who computes all sums anew. It
+// reads no clock and no environment: the time is an argument.
 package promotion
 
 import (
@@ -107,10 +107,10 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 			return nil, "", fmt.Errorf("%s:%d: %w", name, at, err)
 		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
 			return nil, "", fmt.Errorf("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
-		case !bytes.Equal(line, sealed(body)):
-			return nil, "", fmt.Errorf("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
 		case rec.Number != at || rec.Previous != last:
 			return nil, "", fmt.Errorf("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
+		case !bytes.Equal(line, sealed(body)):
+			return nil, "", fmt.Errorf("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
 		}
 		all = append(all, rec)
 		sum := sha256.Sum256(line)

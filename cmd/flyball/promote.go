@@ -44,9 +44,10 @@ that of flyball tune, whose winner was shown to be better under ten replications
 of held-out luck at least, with all constraints and expectations met there.
 
 Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
-before, so a change of any but the last is seen; keep the file where the last is
-safe too. flyball realrun --promotion takes its parameters from the last one.
---check reads the file, and says what is in force.
+before and its own, so an edit is seen. That last ones were cut off is not, and
+who forges can compute all of them anew: keep the file where it is safe.
+flyball realrun --promotion takes its parameters from the last one. --check reads
+the file, and says what is in force.
 
 Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
 7 the record cannot be written, 8 these parameters may not be promoted, or with
