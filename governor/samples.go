@@ -19,25 +19,74 @@ const (
 	colHours = iota
 	colDelivered
 	colAllocated
-	colTarget // need not be there
+	colTarget // from here on they need not be there
+	colAttempts
+	colRetries
+	colDeferrals
+	colBounces
+	colRefusals
+	colTimeouts
+	colAttemptTime
+	colLookupTime
+	colHops
+	colDemand
+	colLoad
+	colServer
+	colPartial
 )
 
-var sampleColumns = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean", colTarget: "set_target_per_h"}
+var sampleColumns = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean", colTarget: "set_target_per_h",
+	colAttempts: "attempts", colRetries: "retries", colDeferrals: "deferrals", colBounces: "bounces", colRefusals: "refusals", colTimeouts: "timeouts",
+	colAttemptTime: "attempt_s", colLookupTime: "lookup_s", colHops: "hops", colDemand: "demand_mean", colLoad: "load",
+	colServer: "server", colPartial: "partial"}
 
-// ReadSamples reads recorded intervals: CSV whose header names the columns
-// hours (0.0001 to 8760), delivered (a whole number) and allocated_mean, in
-// any order. A column set_target_per_h, if there is one, has the target that was
-// in force in each interval: a sample tells that of the next row, the last one
-// its own. Other columns are ignored. Every bad row is reported, as
-// name:line:col: message, all joined in one error; then there are no samples.
-func ReadSamples(r io.Reader, name string) ([]Sample, error) {
+// measured are the columns that tell what a Sample may leave at 0.
+var measured = sampleColumns[colAttempts : colLoad+1]
+
+// looksAt are those of them that a law decides by.
+var looksAt = map[string][]string{
+	"regulator":  {"attempts", "timeouts", "attempt_s"},
+	"aimd":       {"attempts", "refusals", "timeouts", "attempt_s"},
+	"gradient2":  {"attempts", "attempt_s"},
+	"corr-vegas": {"attempts", "attempt_s"},
+}
+
+// Unseen are the columns that a law looks at among those that samples lack.
+func Unseen(law string, lacking []string) []string {
+	var all []string
+	for _, name := range looksAt[law] {
+		if slices.Contains(lacking, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// ReadSamples reads recorded intervals of one server: CSV whose header names the
+// columns hours (0.0001 to 8760), delivered (a whole number) and allocated_mean,
+// in any order. These may be there too:
+//
+//   - set_target_per_h, the target that was in force in each interval: a sample
+//     tells that of the next row, the last one its own.
+//   - attempts, retries, deferrals, bounces, refusals, timeouts, attempt_s,
+//     lookup_s, hops, demand_mean and load: the fields of a Sample, times in
+//     seconds. What is empty was not measured. Those that the header does not name
+//     are lacking.
+//   - server, which must be the same in all rows.
+//   - partial: a row where it is true was cut short, so no governor was asked, and
+//     it is no sample.
+//
+// So intervals.csv of a run that has one server is read whole, to the last
+// digit. Other columns are ignored, its target_per_h too: the target to be
+// replayed is the law's. Every bad row is reported, as name:line:col: message,
+// all joined in one error; then there are no samples.
+func ReadSamples(r io.Reader, name string) (samples []Sample, lacking []string, err error) {
 	t := table{name: name, csv: csv.NewReader(skipBOM(r))}
 	t.csv.FieldsPerRecord = -1 // counted here, so that one bad row does not hide the next
 	t.csv.ReuseRecord = true
 	if !t.readHeader() {
-		return nil, errors.Join(t.problems...)
+		return nil, nil, errors.Join(t.problems...)
 	}
-	var samples []Sample
 	rows := 0
 	targets := t.at[colTarget] >= 0
 	for {
@@ -51,24 +100,34 @@ func ReadSamples(r io.Reader, name string) ([]Sample, error) {
 		case errors.As(err, &malformed):
 			t.malformed(malformed)
 		case err != nil:
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		case len(row) != t.width:
 			t.bad(0, "wrong number of fields (got %d, want %d as in the header)", len(row), t.width)
 		default:
-			s := t.sample(row)
+			s, whole := t.sample(row)
 			if n := len(samples); targets && n > 0 {
 				samples[n-1].TargetRate = s.TargetRate
 			}
-			samples = append(samples, s)
+			if whole {
+				samples = append(samples, s)
+			}
 		}
 	}
-	if rows == 0 {
+	switch {
+	case rows == 0:
 		t.problems = append(t.problems, fmt.Errorf("%s:%d:1: no data row (got only a header, want at least one row)", name, t.headerLine))
+	case len(samples) == 0 && len(t.problems) == 0:
+		t.problems = append(t.problems, fmt.Errorf("%s:%d:1: no whole interval (got only rows that are partial, want at least one that is not)", name, t.headerLine))
 	}
 	if len(t.problems) > 0 {
-		return nil, errors.Join(t.problems...)
+		return nil, nil, errors.Join(t.problems...)
 	}
-	return samples, nil
+	for i, name := range measured {
+		if t.at[colAttempts+i] < 0 {
+			lacking = append(lacking, name)
+		}
+	}
+	return samples, lacking, nil
 }
 
 // table is a file of samples while it is read.
@@ -77,7 +136,9 @@ type table struct {
 	csv        *csv.Reader
 	headerLine int
 	width      int                     // fields per row
-	at         [len(sampleColumns)]int // where each column stands
+	at         [len(sampleColumns)]int // where each column stands, -1: nowhere
+	server     string                  // of the first row
+	serverLine int                     // where that stands, 0: nowhere yet; -1: a second one was reported
 	problems   []error
 }
 
@@ -113,7 +174,7 @@ func (t *table) readHeader() bool {
 	}
 	for c, want := range sampleColumns {
 		t.at[c] = slices.Index(names, want)
-		if t.at[c] < 0 && c == colTarget {
+		if t.at[c] < 0 && c >= colTarget {
 			continue
 		}
 		if t.at[c] < 0 {
@@ -131,18 +192,92 @@ func (t *table) readHeader() bool {
 
 func wantedColumns() string { return strings.Join(sampleColumns[:colTarget], ", ") }
 
-// sample reads a row of the right width. What is bad is recorded.
-func (t *table) sample(row []string) Sample {
-	hours := t.number(row, colHours, 0.0001, 8760)
-	s := Sample{
-		Span:      vt.Span(math.Round(hours * float64(vt.Hour))),
-		Delivered: t.count(row, colDelivered, 1e12),
-		Allocated: t.number(row, colAllocated, 0, 1e9),
+// sample reads a row of the right width, and whether it is a whole interval.
+// What is bad is recorded.
+func (t *table) sample(row []string) (s Sample, whole bool) {
+	t.sameServer(row)
+	whole = !t.partial(row)
+	least := 0.0001
+	if !whole { // the end of a run may cut it to any length
+		least = 0
+	}
+	hours := t.number(row, colHours, least, 8760)
+	s = Sample{
+		Span:        vt.Span(math.Round(hours * float64(vt.Hour))),
+		Delivered:   t.count(row, colDelivered, 1e12),
+		Attempts:    t.counted(row, colAttempts),
+		Allocated:   t.number(row, colAllocated, 0, 1e9),
+		Retries:     t.counted(row, colRetries),
+		Deferrals:   t.counted(row, colDeferrals),
+		Bounces:     t.counted(row, colBounces),
+		Refusals:    t.counted(row, colRefusals),
+		Timeouts:    t.counted(row, colTimeouts),
+		AttemptTime: t.time(row, colAttemptTime),
+		LookupTime:  t.time(row, colLookupTime),
+		Hops:        t.measure(row, colHops, 1e6),
+		Demand:      t.measure(row, colDemand, 1e9),
+		Load:        t.measure(row, colLoad, 1),
 	}
 	if t.at[colTarget] >= 0 {
 		s.TargetRate = t.number(row, colTarget, 0.0001, 1e9)
 	}
-	return s
+	return s, whole
+}
+
+// sameServer refuses rows of a second server, once: a governor has one.
+func (t *table) sameServer(row []string) {
+	at := t.at[colServer]
+	if at < 0 || t.serverLine < 0 {
+		return
+	}
+	name := strings.TrimSpace(row[at])
+	switch line, _ := t.csv.FieldPos(at); {
+	case t.serverLine == 0:
+		t.server, t.serverLine = name, line
+	case name != t.server:
+		t.bad(at, "second server (got %q, but %q in line %d, want one server: keep the rows of one)", name, t.server, t.serverLine)
+		t.serverLine = -1
+	}
+}
+
+func (t *table) partial(row []string) bool {
+	at := t.at[colPartial]
+	if at < 0 {
+		return false
+	}
+	switch text := strings.TrimSpace(row[at]); text {
+	case "true":
+		return true
+	case "false", "":
+	default:
+		t.bad(at, "bad partial (got %q, want true or false)", text)
+	}
+	return false
+}
+
+// measure is a number that need not be known: 0 where it is not.
+func (t *table) measure(row []string, column int, hi float64) float64 {
+	if t.unknown(row, column) {
+		return 0
+	}
+	return t.number(row, column, 0, hi)
+}
+
+// time is as measure, of seconds. Three years are more than any client waits.
+func (t *table) time(row []string, column int) vt.Span {
+	return vt.Span(math.Round(t.measure(row, column, 1e8) * float64(vt.Second)))
+}
+
+// counted is as measure, of attempts.
+func (t *table) counted(row []string, column int) uint64 {
+	if t.unknown(row, column) {
+		return 0
+	}
+	return t.count(row, column, 1e12)
+}
+
+func (t *table) unknown(row []string, column int) bool {
+	return t.at[column] < 0 || strings.TrimSpace(row[t.at[column]]) == ""
 }
 
 func (t *table) number(row []string, column int, lo, hi float64) float64 {
@@ -207,7 +342,8 @@ func Replay(c Config, samples []Sample) ([]Decision, error) {
 // allocated_mean, rounded down, for the processes allocated at that moment;
 // next_target_per_h is what a decision is to attain.
 // Numbers have up to ten significant digits; infinite and undefined ones are
-// left empty. ReadSamples reads the output back.
+// left empty. ReadSamples reads deliveries and processes back; what else was
+// measured is not in it.
 func WriteCSV(w io.Writer, samples []Sample, decisions []Decision) error {
 	if len(samples) != len(decisions) {
 		panic(fmt.Sprintf("governor: %d samples but %d decisions", len(samples), len(decisions)))

@@ -29,16 +29,42 @@ func TestReadSamples(t *testing.T) {
 		"other order, extra columns, quotes": "host,allocated_mean,note,hours,delivered,note\n" +
 			"b1,140,\"a, b\",3,\"420000\",x\nb1,2.5e-1,,1.5,0,\n",
 	} {
-		got, err := governor.ReadSamples(strings.NewReader(text), "log.csv")
+		got, _, err := governor.ReadSamples(strings.NewReader(text), "log.csv")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: got %+v, %v", name, got, err)
 		}
 	}
 }
 
+// What a law may look at beside deliveries is read where it was written; rows
+// that are partial are no samples.
+func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
+	got, lacking, err := governor.ReadSamples(strings.NewReader("server,hours,delivered,allocated_mean,partial,attempts,retries,deferrals,bounces,refusals,timeouts,attempt_s,lookup_s,hops,demand_mean,load\n"+
+		"b1,3,7,1.5,false,11,2,3,4,1,5,0.57,0.000000001,12.25,200,0.5\n"+
+		" b1 ,3,7,1.5,,,,,,,,,,,,\n"+
+		"b1,1e-9,1,1.5,true,1,,,,,,,,,,\n"), "log.csv")
+	want := []governor.Sample{
+		{Span: 3 * vt.Hour, Delivered: 7, Allocated: 1.5, Attempts: 11, Retries: 2, Deferrals: 3, Bounces: 4, Refusals: 1, Timeouts: 5,
+			AttemptTime: 570 * vt.Millisecond, LookupTime: 1, Hops: 12.25, Demand: 200, Load: 0.5},
+		{Span: 3 * vt.Hour, Delivered: 7, Allocated: 1.5},
+	}
+	if err != nil || lacking != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, lacking %q, %v\nwant %+v", got, lacking, err, want)
+	}
+	_, lacking, err = governor.ReadSamples(strings.NewReader("hours,delivered,allocated_mean,attempts,attempt_s,load\n3,7,1.5,8,1,0\n"), "log.csv")
+	if want := strings.Fields("retries deferrals bounces refusals timeouts lookup_s hops demand_mean"); err != nil || !slices.Equal(lacking, want) {
+		t.Errorf("lacking %q, %v, want %q", lacking, err, want)
+	}
+	for law, want := range map[string]string{"aimd": "refusals timeouts", "regulator": "timeouts", "gradient2": "", "corr-vegas": "", "pi": "", "": ""} {
+		if got := governor.Unseen(law, lacking); !slices.Equal(got, strings.Fields(want)) {
+			t.Errorf("%s: unseen %q, want %q", law, got, want)
+		}
+	}
+}
+
 // 0.57 x 3600 s is 2052 s, though not in binary.
 func TestReadSamplesRoundsToTheNanosecond(t *testing.T) {
-	got, err := governor.ReadSamples(strings.NewReader(header+"0.57,1,1\n"), "log.csv")
+	got, _, err := governor.ReadSamples(strings.NewReader(header+"0.57,1,1\n"), "log.csv")
 	if err != nil || got[0].Span != 2052*vt.Second {
 		t.Errorf("got %v, %v", got, err)
 	}
@@ -92,6 +118,18 @@ func TestReadSamplesRefuses(t *testing.T) {
 		{"allocated infinite", header + "3,420000,+Inf\n", []string{`log.csv:2:10: bad allocated_mean (got "+Inf"` + allocated}},
 		{"allocated NaN", header + "3,420000,nan\n", []string{`log.csv:2:10: bad allocated_mean (got "nan"` + allocated}},
 		{"allocated a word", header + "3,420000,all\n", []string{`log.csv:2:10: bad allocated_mean (got "all"` + allocated}},
+		{"attempts broken", "hours,delivered,allocated_mean,attempts\n3,1,1,1.5\n", []string{`log.csv:2:7: bad attempts (got "1.5"` + delivered}},
+		{"attempts twice", "hours,delivered,allocated_mean,attempts,attempts\n3,1,1,1,1\n", []string{
+			"log.csv:1:41: duplicate column attempts (got it in columns 4 and 5, want it once)"}},
+		{"attempt time negative", "hours,delivered,allocated_mean,attempt_s\n3,1,1,-1\n", []string{
+			`log.csv:2:7: bad attempt_s (got "-1", want a number, 0 to 100000000)`}},
+		{"load in percent", "hours,delivered,allocated_mean,load\n3,1,1,50\n", []string{`log.csv:2:7: bad load (got "50", want a number, 0 to 1)`}},
+		{"partial a number", "hours,delivered,allocated_mean,partial\n3,1,1,1\n", []string{`log.csv:2:7: bad partial (got "1", want true or false)`}},
+		{"nothing whole", "hours,delivered,allocated_mean,partial\n0,1,1,true\n", []string{
+			"log.csv:1:1: no whole interval (got only rows that are partial, want at least one that is not)"}},
+		{"two servers", "server,hours,delivered,allocated_mean\nb1,3,1,1\nb2,3,1,x\nb3,3,1,1\n", []string{
+			`log.csv:3:1: second server (got "b2", but "b1" in line 2, want one server: keep the rows of one)`,
+			`log.csv:3:8: bad allocated_mean (got "x"` + allocated}},
 		{"stray quote", header + "3,42\"0000,140\n3,1,x\n", []string{
 			`log.csv:2:5: malformed row (got bare " in non-quoted-field, want quotes only around whole fields)`,
 			`log.csv:3:5: bad allocated_mean (got "x"` + allocated}},
@@ -106,7 +144,7 @@ func TestReadSamplesRefuses(t *testing.T) {
 			"log.csv:4:1: wrong number of fields (got 2, want 4 as in the header)",
 			`log.csv:6:3: bad hours (got "x"` + hours}},
 	} {
-		got, err := governor.ReadSamples(strings.NewReader(v.text), "log.csv")
+		got, _, err := governor.ReadSamples(strings.NewReader(v.text), "log.csv")
 		if want := strings.Join(v.want, "\n"); err == nil || err.Error() != want || got != nil {
 			t.Errorf("%s: got %d samples and\n%v\nwant\n%s", v.name, len(got), err, want)
 		}
@@ -120,7 +158,7 @@ func TestReadSamplesReportsABrokenReader(t *testing.T) {
 		if text != "" {
 			r = &join{strings.NewReader(text), r}
 		}
-		if got, err := governor.ReadSamples(r, "log.csv"); !errors.Is(err, broken) || got != nil {
+		if got, _, err := governor.ReadSamples(r, "log.csv"); !errors.Is(err, broken) || got != nil {
 			t.Errorf("after %q: %v, %v", text, got, err)
 		}
 	}
@@ -147,7 +185,7 @@ func TestWriteCSV(t *testing.T) {
 		"3,0,150.5\n" +
 		"1.5,210000,197.9\n" +
 		"3,123456789012,1000.123456789\n"
-	samples, err := governor.ReadSamples(strings.NewReader(log), "log.csv")
+	samples, _, err := governor.ReadSamples(strings.NewReader(log), "log.csv")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +210,7 @@ func TestWriteCSV(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
-	again, err := governor.ReadSamples(&out, "out.csv")
+	again, _, err := governor.ReadSamples(&out, "out.csv")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,11 +139,11 @@ func TestTheSetPointWeightCountsWhereTheTargetChanges(t *testing.T) {
 
 func TestRecordedTargets(t *testing.T) {
 	const log = "hours,delivered,allocated_mean,set_target_per_h\n3,1,1,100\n3,1,1,200\n3,1,1,300\n"
-	samples, err := governor.ReadSamples(strings.NewReader(log), "log.csv")
+	samples, _, err := governor.ReadSamples(strings.NewReader(log), "log.csv")
 	if err != nil || len(samples) != 3 || samples[0].TargetRate != 200 || samples[1].TargetRate != 300 || samples[2].TargetRate != 300 {
 		t.Errorf("%v, %v", samples, err)
 	}
-	if _, err := governor.ReadSamples(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"), "log.csv"); err == nil ||
+	if _, _, err := governor.ReadSamples(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"), "log.csv"); err == nil ||
 		!strings.Contains(err.Error(), `log.csv:2:7: bad set_target_per_h (got "0"`) {
 		t.Error(err)
 	}

@@ -83,8 +83,8 @@ func readSchema(raw []byte, schema string, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-// intervalColumns are those of intervals.csv. hours, delivered and
-// allocated_mean are also what recorded intervals need to be governed again.
+// intervalColumns are those of intervals.csv. Among them is all that recorded
+// intervals need to be governed again, see governor.ReadSamples.
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
 	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",

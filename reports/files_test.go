@@ -153,9 +153,9 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	if again := (&Report{Rows: rows}).intervalsCSV(); !bytes.Equal(raw, again) {
 		t.Error("other bytes the second time")
 	}
-	// Operators can govern them again.
-	samples, err := governor.ReadSamples(bytes.NewReader(raw), "intervals.csv")
-	if err != nil || len(samples) != 40 || samples[7] != func() governor.Sample { s := r.Intervals[7].Sample; s.Attempts = samples[7].Attempts; return s }() {
+	// Operators can govern them again, those of each server; the last one is cut short.
+	samples, lacking, err := governor.ReadSamples(bytes.NewReader((&Report{Rows: rows[:20]}).intervalsCSV()), "intervals.csv")
+	if err != nil || lacking != nil || len(samples) != 19 || samples[7] != r.Intervals[7].Sample {
 		t.Errorf("%v, %v", err, samples)
 	}
 }

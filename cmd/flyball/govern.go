@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,19 +21,26 @@ func (a *app) governCommand() *cobra.Command {
 		Long: `Replay a governor over recorded intervals and print its decisions as CSV.
 
 LAW-FILE is any TOML file with a [governor] table, a scenario too, or the name
-of a built-in scenario. The samples have the columns hours, delivered and
-allocated_mean, one row per interval, and may have set_target_per_h, the target
-in force in each, which then counts instead of that of the law; - is standard
-input. They are of one server, so a law with scope = "cluster" is refused.
+of a built-in scenario. The samples have the columns hours, delivered and allocated_mean, one row per
+interval, and may have set_target_per_h, the target in force in each, which then
+counts instead of that of the law; - is standard input. They are of one server:
+a law with scope = "cluster" is refused, and so is a column server with a second
+name in it.
 
-Samples tell of deliveries alone. Where a law or ceiling looks at attempts too
-(regulator, aimd, gradient2, corr-vegas) its decisions are those for attempts that
-all deliver, and the limits of [governor.destination] are not replayed; either is
-said on standard error.
+regulator, aimd, gradient2 and corr-vegas look at attempts too: columns attempts,
+refusals, timeouts and attempt_s, the mean seconds of an attempt, as in
+intervals.csv of a run folder. From that file, where it has one server, they decide
+as in the run, to the last digit; its last row, cut short by the end of the run, is
+passed over. Without attempts all are taken to have delivered, without refusals and
+timeouts there were none, and attempt_s follows from allocated_mean: standard error
+says which a law lacks, and that the limits of [governor.destination] are not
+replayed.
 
 Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
-		Example: "  flyball govern patent-table1 --samples intervals.csv",
-		Args:    exactlyOne("a law file"),
+		Example: "  flyball govern patent-table1 --samples intervals.csv\n" +
+			"  flyball govern throttling-provider --set governor.law=aimd --samples runs/mine/intervals.csv\n" +
+			"  awk -F, 'NR == 1 || $1 == \"b2\"' runs/mine/intervals.csv | flyball govern mine.toml --samples -",
+		Args: exactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			from.arg = args[0]
 			return a.govern(&from, samples)
@@ -67,7 +75,7 @@ func (a *app) govern(from *source, samples string) error {
 		defer f.Close()
 		in, name = io.Reader(f), samples
 	}
-	recorded, err := governor.ReadSamples(in, name)
+	recorded, lacking, err := governor.ReadSamples(in, name)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
@@ -75,17 +83,16 @@ func (a *app) govern(from *source, samples string) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	a.unreplayed(law)
+	a.unreplayed(law, name, lacking)
 	return governor.WriteCSV(a.out, recorded, decisions)
 }
 
 // unreplayed says what of a law the samples cannot tell.
-func (a *app) unreplayed(law governor.Config) {
+func (a *app) unreplayed(law governor.Config, samples string, lacking []string) {
 	for i, name := range []string{law.Law, law.Ceiling} {
-		switch name {
-		case "regulator", "aimd", "gradient2", "corr-vegas":
+		if unseen := governor.Unseen(name, lacking); unseen != nil {
 			key := []string{"law", "ceiling"}[i]
-			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at attempts, of which samples tell nothing: replayed as if all had delivered\n", key, name)
+			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n", key, name, samples, strings.Join(unseen, ", "))
 		}
 	}
 	if law.Destination.Limits() {
