@@ -2,8 +2,8 @@
 // servers: which, shown by what, by whom, and until when. A record is a line
 // of JSON that names the SHA-256 of the line before it, so that none can be
 // changed, removed or put in without all later ones showing it, and ends with
-// its own, so that an edit of the last one shows too. It does not show that last
-// records were cut off, and keeps nobody out who computes all sums anew. It
+// its own, so that an edit of the last one shows too. That last records were cut
+// off, or all sums computed anew, shows only to who has noted the last sum. It
 // reads no clock and no environment: the time is an argument.
 package promotion
 
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -119,6 +120,26 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 	return all, last, nil
 }
 
+// CheckHead compares the sum of the last record of a chain, which no other one
+// seals, with the one that was noted down elsewhere.
+func CheckHead(all []Record, name, noted string) error {
+	noted = strings.ToLower(noted)
+	n := len(all)
+	if n == 0 {
+		return fmt.Errorf("%s: got no record, want a last one of SHA-256 %s", name, noted)
+	}
+	if all[n-1].Sum == noted {
+		return nil
+	}
+	was := ""
+	for _, r := range all[:n-1] {
+		if r.Sum == noted {
+			was = fmt.Sprintf(", which is that of promotion %d: %d came after it", r.Number, n-r.Number)
+		}
+	}
+	return fmt.Errorf("%s:%d: the last record has SHA-256 %s, want %s%s", name, n, all[n-1].Sum, noted, was)
+}
+
 // named is the line that a record says it comes after.
 func named(sum string) string {
 	if sum == "" {
@@ -128,7 +149,7 @@ func named(sum string) string {
 }
 
 // Append gives the chain that r holds with one more record, whose number and
-// predecessor it fills in.
+// predecessor it fills in, and its sum.
 func Append(r io.Reader, name string, rec Record) ([]byte, Record, error) {
 	var text bytes.Buffer
 	all, last, err := read(io.TeeReader(r, &text), name)

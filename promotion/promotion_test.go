@@ -3,6 +3,7 @@ package promotion
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,44 @@ func TestChain(t *testing.T) {
 	}
 	if _, err := InForce(nil, noon); !errors.Is(err, ErrRefused) {
 		t.Errorf("empty: %v", err)
+	}
+}
+
+// The last record has no later one to seal it: a forged sum, or an end that was
+// cut off, shows to who has noted the last one.
+func TestHead(t *testing.T) {
+	text := chain(t)
+	all, err := Read(bytes.NewReader(text), "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, r, err := Append(bytes.NewReader(text[:bytes.LastIndexByte(text[:len(text)-1], '\n')+1]), "p", Record{By: "ann", At: all[2].At, Expires: all[2].Expires, Parameters: "[governor]\n"}); err != nil || r.Sum != all[2].Sum {
+		t.Errorf("appended as %s, read as %s: %v", r.Sum, all[2].Sum, err)
+	}
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	body, _, _ := bytes.Cut(bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2036`), 1), []byte(sumKey))
+	touched, err := Read(bytes.NewReader(slices.Concat(lines[0], lines[1], sealed(body))), "p")
+	if err != nil || touched[2].Expires.Equal(all[2].Expires) {
+		t.Fatal("the chain alone must not show that the sum was computed anew", err)
+	}
+	for what, v := range map[string]struct {
+		all         []Record
+		noted, want string
+	}{
+		"untouched":  {all, all[2].Sum, ""},
+		"capitals":   {all, strings.ToUpper(all[2].Sum), ""},
+		"edited":     {touched, all[2].Sum, "p:3: the last record has SHA-256 " + touched[2].Sum + ", want " + all[2].Sum},
+		"cut off":    {all[:2], all[2].Sum, "p:2: the last record has SHA-256 " + all[1].Sum + ", want " + all[2].Sum},
+		"one behind": {all, all[0].Sum, "p:3: the last record has SHA-256 " + all[2].Sum + ", want " + all[0].Sum + ", which is that of promotion 1: 2 came after it"},
+		"emptied":    {nil, all[2].Sum, "p: got no record, want a last one of SHA-256 " + all[2].Sum},
+	} {
+		got := ""
+		if err := CheckHead(v.all, "p", v.noted); err != nil {
+			got = err.Error()
+		}
+		if got != v.want {
+			t.Errorf("%s: %q, want %q", what, got, v.want)
+		}
 	}
 }
 

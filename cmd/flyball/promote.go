@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +33,7 @@ const promotions = "promotions.jsonl"
 const leastShown = 10
 
 func (a *app) promoteCommand() *cobra.Command {
-	var by, note, record, lasts, scenario string
+	var by, note, record, lasts, scenario, head string
 	var check bool
 	c := &cobra.Command{
 		Use:   "promote DIR",
@@ -44,19 +46,25 @@ that of flyball tune, whose winner was shown to be better under ten replications
 of held-out luck at least, with all constraints and expectations met there.
 
 Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
-before and its own, so an edit is seen. That last ones were cut off is not, and
-who forges can compute all of them anew: keep the file where it is safe.
-flyball realrun --promotion takes its parameters from the last one. --check reads
-the file, and says what is in force.
+before and its own, so an edit is seen. That last ones were cut off is not, nor
+that all of them were computed anew: note down the last one, which promote prints,
+elsewhere than in the file, and --check --head compares it. flyball realrun
+--promotion takes its parameters from the last record. --check reads the file, and
+says what is in force and which SHA-256 the last record has.
 
-Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
-7 the record cannot be written, 8 these parameters may not be promoted, or with
---check nothing is in force.`,
-		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check",
-		Args: func(_ *cobra.Command, args []string) error {
+Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or the
+last record is not that of --head, 7 the record cannot be written, 8 these
+parameters may not be promoted, or with --check nothing is in force.`,
+		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check\n  flyball promote --check --head $(cat promotions.head)",
+		Args: func(c *cobra.Command, args []string) error {
+			noted := c.Flags().Changed("head") // an empty one is none that was noted
 			switch {
 			case check && len(args) > 0:
 				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
+			case !check && noted:
+				return fail(exitUsage, "--head: got %q, want it with --check alone", head)
+			case noted && !isSum(head):
+				return fail(exitUsage, "--head: got %q, want the 64 hexadecimal digits that promote printed", head)
 			case !check && len(args) != 1:
 				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
 			}
@@ -64,7 +72,7 @@ Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if check {
-				return a.checkPromotions(record, time.Now())
+				return a.checkPromotions(record, head, time.Now())
 			}
 			span, err := vt.ParseSpan(lasts)
 			switch {
@@ -96,7 +104,13 @@ Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged,
 	c.Flags().StringVar(&record, "record", promotions, "file of records")
 	c.Flags().StringVar(&scenario, "scenario", "", "of a search in several scenarios that differ in their parameters: the one whose are promoted")
 	c.Flags().BoolVar(&check, "check", false, "read the records instead")
+	c.Flags().StringVar(&head, "head", "", "with --check: SHA-256 that the last record must have")
 	return c
+}
+
+func isSum(text string) bool {
+	raw, err := hex.DecodeString(text)
+	return err == nil && len(raw) == sha256.Size
 }
 
 func (a *app) promote(dir, file string, rec promotion.Record) error {
@@ -160,6 +174,7 @@ func (a *app) record(file string, rec promotion.Record, law string) error {
 	}
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
 		rec.Number, file, law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
+	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", rec.Sum)
 	return nil
 }
 
@@ -313,7 +328,9 @@ func (r *records) replace(text []byte) (err error) {
 	return nil
 }
 
-func (a *app) checkPromotions(file string, now time.Time) error {
+// checkPromotions reads a chain of records, and compares its head if one was
+// noted.
+func (a *app) checkPromotions(file, noted string, now time.Time) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fail(exitUsage, "--record: %w", err)
@@ -323,6 +340,11 @@ func (a *app) checkPromotions(file string, now time.Time) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
+	if noted != "" {
+		if err := promotion.CheckHead(all, file, noted); err != nil {
+			return exit{exitInvalid, err}
+		}
+	}
 	var rows [][]string
 	for _, r := range all {
 		rows = append(rows, []string{fmt.Sprint(r.Number), r.At.Format(time.RFC3339), r.Expires.Format(time.RFC3339), r.By, r.Shown.Scenario, fmt.Sprint(r.Shown.Replications), r.Note})
@@ -331,11 +353,14 @@ func (a *app) checkPromotions(file string, now time.Time) error {
 	if err := tabular.Write(a.out, head, rows, func(column int) bool { return column != 0 && column != 5 }); err != nil {
 		return err
 	}
+	if n := len(all); n > 0 {
+		fmt.Fprintf(a.out, "\nThe chain is whole. Its last record has SHA-256 %s\n", all[n-1].Sum)
+	}
 	r, err := promotion.InForce(all, now)
 	if err != nil {
 		return exit{exitRefused, err}
 	}
-	fmt.Fprintf(a.out, "\nThe chain is whole. In force is promotion %d:\n\n%s", r.Number, r.Parameters)
+	fmt.Fprintf(a.out, "In force is promotion %d:\n\n%s", r.Number, r.Parameters)
 	return nil
 }
 
