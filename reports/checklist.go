@@ -51,11 +51,7 @@ func (r *Report) Checklist(s *scenarios.Scenario) []byte {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc, metricWord(m.Name, Num(metrics[m.Name]))})
 	}
 	for _, e := range r.Expectations {
-		verdict := "met"
-		if !e.OK {
-			verdict = "missed"
-		}
-		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, exact(e.Limit), verdict))
+		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, exact(e.Limit), e.verdict("met", "missed")))
 	}
 	return t.checklist(s)
 }

@@ -450,7 +450,7 @@ func expectation(runs []Observation, i int) Expectation {
 	first := runs[0].expected[i]
 	e := Expectation{Metric: first.Metric, Op: first.Op, Limit: first.Limit, FirstMissed: missing}
 	for _, o := range runs {
-		if o.expected[i].OK {
+		if o.expected[i].Met() {
 			e.Met++
 		} else if !e.FirstMissed.Known() {
 			e.FirstMissed = Num(o.Replication)

@@ -100,7 +100,7 @@ func (e *Ensemble) replicationsCSV() []byte {
 			}
 		}
 		for _, x := range o.expected {
-			if !x.OK {
+			if !x.Met() {
 				missed++
 			}
 		}

@@ -245,7 +245,21 @@ type Result struct {
 	Op     string  `json:"op"`
 	Limit  float64 `json:"limit"`
 	Value  Num     `json:"value"` // missing if undefined or never reached; then the expectation is missed
-	OK     bool    `json:"ok"`
+	OK     *bool   `json:"ok"`    // null where nothing is judged: the run was stopped
+}
+
+// Met reports whether it is judged, and was met.
+func (e Result) Met() bool { return e.OK != nil && *e.OK }
+
+// verdict is a word for that: the given one for what was met or missed.
+func (e Result) verdict(met, missed string) string {
+	switch {
+	case e.OK == nil:
+		return "not judged"
+	case *e.OK:
+		return met
+	}
+	return missed
 }
 
 // evaluate holds those expectations that speak of a mode against the metrics,
@@ -262,23 +276,25 @@ func evaluate(mode string, metrics map[string]float64, expectations []scenarios.
 			panic(fmt.Sprintf("reports: unknown metric %q", e.Metric))
 		}
 		r := Result{Metric: e.Metric, Op: e.Op, Limit: e.Value, Value: Num(v)}
+		ok := false
 		switch e.Op {
 		case "<":
-			r.OK = v < e.Value
+			ok = v < e.Value
 		case "<=":
-			r.OK = v <= e.Value
+			ok = v <= e.Value
 		case ">":
-			r.OK = v > e.Value
+			ok = v > e.Value
 		case ">=":
-			r.OK = v >= e.Value
+			ok = v >= e.Value
 		case "==":
-			r.OK = v == e.Value
+			ok = v == e.Value
 		case "!=":
-			r.OK = v != e.Value
+			ok = v != e.Value
 		default:
 			panic(fmt.Sprintf("reports: unknown operator %q", e.Op))
 		}
-		r.OK = r.OK && r.Value.Known()
+		ok = ok && r.Value.Known()
+		r.OK = &ok
 		results = append(results, r)
 	}
 	return results

@@ -202,8 +202,8 @@ func TestExpectations(t *testing.T) {
 		{never, "<", 12, false}, {never, ">", 12, false}, {never, "!=", 12, false}, // never is not a number of intervals
 	} {
 		r := fold(v.run, expect("settling_intervals_5pct", v.op, v.limit))
-		if r.Expectations[0].OK != v.ok || r.OK() != v.ok {
-			t.Errorf("%v %s %v: ok = %v, want %v", r.Expectations[0].Value, v.op, v.limit, r.Expectations[0].OK, v.ok)
+		if r.Expectations[0].Met() != v.ok || r.OK() != v.ok {
+			t.Errorf("%v %s %v: ok = %v, want %v", r.Expectations[0].Value, v.op, v.limit, r.Expectations[0].Met(), v.ok)
 		}
 	}
 }

@@ -377,17 +377,19 @@ func (r *Report) expectationTable() table {
 	missed := 0
 	t := table{Head: []string{"metric", "expected", "is", "verdict"}, Left: 1, Words: true}
 	for _, e := range r.Expectations {
-		verdict := "ok"
-		if !e.OK {
-			verdict = "MISSED"
+		if !e.Met() {
 			missed++
 		}
 		is, want := e.Words()
-		t.Rows = append(t.Rows, []string{e.Metric, want, is, verdict})
+		t.Rows = append(t.Rows, []string{e.Metric, want, is, e.verdict("ok", "MISSED")})
 	}
-	t.Caption = fmt.Sprintf("Expectations: %d of %d met", len(t.Rows), len(t.Rows))
-	if missed > 0 {
+	switch {
+	case r.Partial:
+		t.Caption = "Expectations: not judged: the run was stopped"
+	case missed > 0:
 		t.Caption = fmt.Sprintf("Expectations: %d of %d missed", missed, len(t.Rows))
+	default:
+		t.Caption = fmt.Sprintf("Expectations: %d of %d met", len(t.Rows), len(t.Rows))
 	}
 	return t
 }

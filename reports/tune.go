@@ -224,7 +224,7 @@ func GatherTuning(t Tuning, host runlog.Host) *Tuning {
 				}
 				results = evaluate("sim", values, b.Expect)
 				for _, e := range results {
-					if e.OK {
+					if e.Met() {
 						met[expected(e)]++
 					}
 				}

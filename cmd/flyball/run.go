@@ -58,9 +58,14 @@ With --list the recipients are those of a CSV file with a column email, of any
 domain that is one of the scenario's destinations: nobody is mailed. Rows that a
 mailing would not reach go to rejects.csv in the run folder, with reasons.
 
+A run that a signal stops is kept in its folder, marked partial, without a verdict
+on its expectations. --resume FOLDER goes on from there and ends as if nothing had
+happened, in FOLDER too, unless --out names another. Where the folder has its name
+by default, which tells a whole run from a part, the whole run has a name of its
+own and the part stays.
+
 Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario or list, 4 an
-expectation missed, 130 or 143 stopped by a signal (the folder is kept, marked
-partial; --resume goes on from there and ends as if nothing had happened).`,
+expectation missed, 130 or 143 stopped by a signal.`,
 		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3\n" +
 			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball run mine.toml --list people.csv",
 		Args: exactlyOne("a scenario"),
@@ -91,7 +96,7 @@ partial; --resume goes on from there and ends as if nothing had happened).`,
 	many.flags(c)
 	hangs.flags(c)
 	own.flags(c)
-	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal")
+	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal: go on from there")
 	return c
 }
 
@@ -116,6 +121,9 @@ func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume st
 }
 
 func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, own *rehearsed, to *output, resume string) error {
+	if resume != "" && to.dir == "" && filepath.Base(resume) != partialName(s, many, own) {
+		to.dir = filepath.Clean(resume)
+	}
 	words := append(many.flagged(), own.flagged()...)
 	if hangs.asked {
 		words = append(words, "--sensitivity")
@@ -156,8 +164,21 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 			return fail(signalCode(sig), "stopped by %s while the sensitivity was found; nothing is written", sig)
 		}
 	}
-	return a.publish(s, text, run, report, to, own.words(), more, stop)
+	says := own.words()
+	if resume != "" && !stopped && to.dir != filepath.Clean(resume) {
+		says = append(says, fmt.Sprintf("The part that it goes on from stays in %s", resume))
+	}
+	return a.publish(s, text, run, report, to, says, more, stop)
 }
+
+// partialName is what the folder of the same run is called if it is stopped.
+func partialName(s *scenarios.Scenario, many *repeats, own *rehearsed) string {
+	run := describe(s, "sim", 0, true)
+	run.Replication, run.List = many.replication, own.digest
+	return folderName(run)
+}
+
+func folderName(run *runlog.Run) string { return run.Name + "-" + reports.Key(run) }
 
 // describe fills in what a run is called and was asked.
 func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *runlog.Run {
@@ -196,7 +217,7 @@ func (a *app) report(s *scenarios.Scenario, run *runlog.Run) *reports.Report {
 func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, report *reports.Report, to *output, words []string, more []reports.File, stop *signals) error {
 	dir := to.dir
 	if dir == "" {
-		dir = filepath.Join("runs", run.Name+"-"+reports.Key(run))
+		dir = filepath.Join("runs", folderName(run))
 		if report.Sensitivity != nil { // a plain run shall not replace it
 			dir += "-sensitivity"
 		}
@@ -258,7 +279,7 @@ func (o *output) check() error {
 func missed(r *reports.Report) error {
 	var all []string
 	for _, e := range r.Expectations {
-		if !e.OK {
+		if !e.Met() {
 			is, want := e.Words()
 			all = append(all, fmt.Sprintf("%s is %s, want %s", e.Metric, is, want))
 		}
