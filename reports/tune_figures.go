@@ -113,8 +113,9 @@ func (t *Tuning) marked(p panel, at func(TuningTrial) (plotter.XY, bool)) panel 
 func (t *Tuning) searchPanel() panel {
 	p := panel{y: t.Objective + " / baseline", x: "trial, in the order in which they were first run", height: 1}
 	colors := map[string]int{"screening": 6, "local search": 5}
+	var missed plotter.XYs // of both: one grey needs one entry in the legend
 	for _, from := range []string{"screening", "local search"} {
-		var met, missed plotter.XYs
+		var met plotter.XYs
 		for _, x := range t.Trials {
 			if x.From != from || !t.inSight(x.Ratio) {
 				continue
@@ -126,9 +127,9 @@ func (t *Tuning) searchPanel() panel {
 			}
 		}
 		p.lines = append(p.lines, line{label: from, color: colors[from], scatter: true, points: met})
-		if missed != nil {
-			p.lines = append(p.lines, line{label: from + ", misses a constraint", color: grey, scatter: true, points: missed})
-		}
+	}
+	if missed != nil {
+		p.lines = append(p.lines, line{label: "misses a constraint", color: grey, scatter: true, points: missed})
 	}
 	var best plotter.XYs
 	for i, v := range t.course() {
