@@ -285,8 +285,10 @@ func (t *Tuning) Answer() []string {
 		return []string{"Nothing better than the baseline was found.", spent}
 	}
 	luck := fmt.Sprintf("under held-out luck (%s)", plural(uint64(h.Replications), "replication"))
-	says := fmt.Sprintf("%s is %s x the baseline's %s", what, timesOf(h.Here), luck)
+	ratio := fmt.Sprintf("%s is %s x the baseline's", what, timesOf(h.Here))
+	says := ratio + " " + luck
 	var first string
+	missed := h.missed(t.Constraints)
 	switch t.Verdict {
 	case TunedBetter:
 		first = fmt.Sprintf("Shown better: %s.", says)
@@ -295,11 +297,14 @@ func (t *Tuning) Answer() []string {
 	case TunedWorse:
 		first = fmt.Sprintf("Worse: %s.", says)
 	case TunedMisses:
-		first = fmt.Sprintf("Misses a constraint: %s, but what it must not exceed it does.", says)
+		first = fmt.Sprintf("Misses a constraint %s: %s.", luck, strings.Join(missed, "; "))
 	default:
 		first = fmt.Sprintf("Not shown better: %s.", says)
 	}
 	all := []string{first}
+	if t.Verdict == TunedMisses {
+		all = append(all, ratio+".")
+	}
 	gap := fmt.Sprintf("The search had %s x: ", exact(float64(t.Winner.Training.Value)))
 	if off := 100 * (float64(h.Gap.Value) - 1); h.Gap.Low.Known() {
 		gap += fmt.Sprintf("the winner's curse is %s (%s to %s) of the ratio.", percentSigned(off), percentSigned(100*(float64(h.Gap.Low)-1)), percentSigned(100*(float64(h.Gap.High)-1)))
@@ -310,23 +315,28 @@ func (t *Tuning) Answer() []string {
 	if h.Beyond != nil {
 		all = append(all, fmt.Sprintf("In %s, which the search did not see, it is %s x the baseline's.", listed(t.Unseen), timesOf(*h.Beyond)))
 	}
-	if len(t.Constraints) > 0 {
-		var missed []string
-		for _, l := range h.Limits {
-			if !l.Met {
-				missed = append(missed, fmt.Sprintf("%s in %s (%s)", t.Constraints[l.Limit], l.Scenario, plusMinus(l.Value)))
-			}
-		}
-		if missed == nil {
-			all = append(all, fmt.Sprintf("Constraints, %s: met in the mean of every scenario.", listed(t.limits())))
-		} else {
-			all = append(all, fmt.Sprintf("Constraints missed in the mean: %s.", listed(missed)))
-		}
+	switch {
+	case len(t.Constraints) == 0:
+	case missed == nil:
+		all = append(all, fmt.Sprintf("Constraints, %s: met in the mean of every scenario.", listed(t.limits())))
+	case t.Verdict != TunedMisses:
+		all = append(all, fmt.Sprintf("Constraints missed in the mean: %s.", strings.Join(missed, "; ")))
 	}
 	if len(h.Missed) > 0 {
 		all = append(all, fmt.Sprintf("Expectations of the scenarios that the winner misses: %s.", listed(h.Missed)))
 	}
 	return append(all, fmt.Sprintf("The winner, trial %d of the %s: %s.", t.Winner.Number, t.Winner.From, strings.Join(t.Winner.Set, ", ")), spent)
+}
+
+// missed says which constraints are missed in the mean of which scenario.
+func (h *TunedHeldOut) missed(constraints []Limit) []string {
+	var all []string
+	for _, l := range h.Limits {
+		if c := constraints[l.Limit]; !l.Met {
+			all = append(all, fmt.Sprintf("%s in %s is %s, want %s %s", c.what(), l.Scenario, plusMinus(l.Value), c.Op, exact(c.Value)))
+		}
+	}
+	return all
 }
 
 func (t *Tuning) limits() []string {
