@@ -57,8 +57,9 @@ const mostProblems = 50
 func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Study, error) {
 	s := &Study{Config: Default(), more: set}
 	doc := scenarios.ReadDocument(name, src, &s.Config)
-	doc.Refuse(s.Config.Validate())
-	texts, err := s.open(doc, seed, read)
+	wrong := s.validatePoints(s.Design)
+	doc.Refuse(append(wrong, s.validateMetrics()...))
+	texts, err := s.open(doc, len(wrong) == 0, seed, read)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +72,14 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 	return s, nil
 }
 
-// open reads what a valid study names.
-func (s *Study) open(doc *scenarios.Document, seed *uint64, read Read) ([]text, error) {
-	if err := doc.Err(); err != nil {
-		return nil, err
+// open reads the scenarios that a study names, if it has points: whatever else
+// is wrong, the problems of these are told with it.
+func (s *Study) open(doc *scenarios.Document, points bool, seed *uint64, read Read) ([]text, error) {
+	for _, key := range shaping {
+		points = points && doc.Sound(key)
+	}
+	if !points {
+		return nil, doc.Err()
 	}
 	if seed != nil {
 		s.Seed = *seed
@@ -93,8 +98,10 @@ func (s *Study) open(doc *scenarios.Document, seed *uint64, read Read) ([]text, 
 			missing = append(missing, conf.Problem{Key: key(i), Text: err.Error()})
 		}
 	}
-	doc.Refuse(missing)
-	return texts, doc.Err()
+	if doc.Refuse(missing); missing != nil {
+		return nil, doc.Err()
+	}
+	return texts, nil
 }
 
 type text struct {
@@ -276,7 +283,8 @@ func (s *Study) caseAt(p Point, i int) int {
 }
 
 // loadPoints loads the scenario of every point, on all cores. What is wrong
-// with one is told where the study says it, as far as the study does.
+// with one is told where the study says it, as far as the study does, beside
+// what is wrong with the study already.
 func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 	problems := make([]scenarios.Problems, len(s.Points))
 	var next atomic.Int64
@@ -313,7 +321,7 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 		}
 	}
 	if ours == nil && theirs == nil {
-		return nil
+		return doc.Err()
 	}
 	doc.Refuse(ours)
 	var said scenarios.Problems

@@ -142,11 +142,26 @@ var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*(\.[A-Za-z0-9
 
 // Validate reports every problem that tags cannot tell, but for what only a
 // scenario knows: whether it has the keys and takes the values. It never edits.
-func (c Config) Validate() []error { return c.validate(c.Design) }
+func (c Config) Validate() []error { return append(c.validatePoints(c.Design), c.validateMetrics()...) }
 
-// validate is Validate for values that are put together by a design, which is
-// searched if it is not the study's own.
-func (c Config) validate(design string) []error {
+// validateMetrics are the problems with what is looked at, whatever the points.
+func (c Config) validateMetrics() []error {
+	var l conf.List
+	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
+	for i, m := range c.Metrics {
+		_, known := scenarios.MetricNamed(m)
+		l.Check(known, conf.Index("metrics", i), "got %q, want one that flyball scenario metrics lists%s", m, near(m))
+		l.Check(!slices.Contains(c.Metrics[:i], m), conf.Index("metrics", i), "got %q a second time", m)
+	}
+	return l
+}
+
+// shaping are the keys that decide what the points are.
+var shaping = []string{"schema_version", "scenario", "scenarios", "set", "design", "points", "seed", "parameter"}
+
+// validatePoints are the problems with the rest, for values that are put
+// together by a design, which is searched if it is not the study's own.
+func (c Config) validatePoints(design string) []error {
 	var l conf.List
 	switch {
 	case c.Scenario == "" && len(c.Scenarios) == 0:
@@ -163,13 +178,6 @@ func (c Config) validate(design string) []error {
 		checkSetting(&l, conf.Index("set", i), s)
 	}
 	l.Check((c.Points > 0) == (c.Design == Halton), "points", "got %d, want a number with design = %q and none with any other", c.Points, Halton)
-	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
-	for i, m := range c.Metrics {
-		_, known := scenarios.MetricNamed(m)
-		l.Check(known, conf.Index("metrics", i), "got %q, want one that flyball scenario metrics lists%s", m, near(m))
-		l.Check(!slices.Contains(c.Metrics[:i], m), conf.Index("metrics", i), "got %q a second time", m)
-	}
-
 	l.Check(len(c.Parameters) > 0, "parameter", "got none, want at least one [[parameter]]")
 	l.Check(len(c.Parameters) <= MostParameters, "parameter", "got %d, want at most %d", len(c.Parameters), MostParameters)
 	var seen []string

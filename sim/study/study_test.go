@@ -217,6 +217,19 @@ case = [
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`scenario = "small.toml"
+replicatons = 3
+metrics = ["rate_per_h", "dfrr"]
+[[parameter]]
+key = "governor.dd"
+values = [1]
+[[parameter]]
+key = "governor.start"
+values = [-1, 5]
+`, `s.toml:4:1: unknown key "replicatons", did you mean "replications"?
+s.toml:5:26: metrics[1]: got "dfrr", want one that flyball scenario metrics lists (did you mean "dfr"?)
+s.toml:8:11: parameter[0].values[0]: governor.dd: unknown key "dd", did you mean "d"?
+s.toml:11:11: parameter[1].values[0]: governor.start: got -1, want 1 to 1000000`},
+		{`scenario = "small.toml"
 designn = "grid"
 replications = 0
 metrics = ["rate_per_h", "dfrr"]

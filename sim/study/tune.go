@@ -89,13 +89,20 @@ type Tuning struct {
 func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) (*Tuning, error) {
 	t := &Tuning{Study: &Study{Config: Default(), more: set}}
 	doc := scenarios.ReadDocument(name, src, &t.Config)
-	doc.Refuse(t.Config.validate(searched))
+	wrong := t.validatePoints(searched)
+	doc.Refuse(append(wrong, t.validateMetrics()...))
+	points := len(wrong) == 0 && doc.Sound("tune.held_out")
 	if doc.Gives("tune") {
-		doc.Refuse(t.Config.validateTune())
+		wrong := t.validateTune()
+		doc.Refuse(wrong)
+		for _, err := range wrong {
+			p, _ := err.(conf.Problem)
+			points = points && !strings.HasPrefix(p.Key, "tune.held_out.")
+		}
 	} else {
 		doc.Refuse([]error{conf.Problem{Key: "tune", Text: "missing, want a table [tune] with an objective and a budget"}})
 	}
-	texts, err := t.open(doc, seed, read)
+	texts, err := t.open(doc, points, seed, read)
 	if err != nil {
 		return nil, err
 	}
