@@ -40,10 +40,8 @@ func (c *Comparison) Answer() []string {
 	var said []string
 	if v := c.Verdict; v != nil {
 		said = append(said, v.Answer())
-		for _, x := range v.Claims {
-			if x.failed() {
-				said = append(said, "Worse: "+x.Says()+".")
-			}
+		for _, says := range v.Worse() {
+			said = append(said, "Worse: "+says+".")
 		}
 		for _, x := range v.Claims {
 			if x.Outcome == Undecided {
@@ -75,6 +73,17 @@ func (c *Comparison) Answer() []string {
 		said = append(said, "NEW is better in "+strings.Join(better, ", ")+"; worse in "+strings.Join(worse, ", ")+".")
 	}
 	return said
+}
+
+// Worse are the claims that fail the gate.
+func (v *Verdict) Worse() []string {
+	var all []string
+	for _, c := range v.Claims {
+		if c.failed() {
+			all = append(all, c.Says())
+		}
+	}
+	return all
 }
 
 // Answer is the verdict in a sentence.

@@ -467,7 +467,7 @@ func (a *app) tell(q *comparison, found *reports.Comparison, took time.Duration)
 		fmt.Fprint(notes, found.Annotations())
 	}
 	if found.Verdict.Failed {
-		return fail(exitRegression, "regression: %s", found.Answer()[1])
+		return fail(exitRegression, "regression: %s", strings.Join(found.Verdict.Worse(), "\nregression: "))
 	}
 	return nil
 }
