@@ -428,11 +428,9 @@ func (a *app) tell(q *comparison, found *reports.Comparison, took time.Duration)
 	notes := a.out
 	if q.to.json {
 		notes = a.errout
-		summary, err := found.Summary()
-		if err != nil {
+		if err := a.printSummary(found); err != nil {
 			return err
 		}
-		a.out.Write(summary)
 	} else if err := found.Text(a.out, a.colored()); err != nil {
 		return err
 	}

@@ -215,11 +215,7 @@ func (a *app) laws(q *lawsTried) error {
 		return fail(exitEnvironment, "folder: %w", err)
 	}
 	if q.to.json {
-		summary, err := found.Summary()
-		if err == nil {
-			_, err = a.out.Write(summary)
-		}
-		return err
+		return a.printSummary(found)
 	}
 	if err := found.Text(a.out, a.colored()); err != nil {
 		return err

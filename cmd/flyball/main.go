@@ -106,6 +106,15 @@ func (c *checked) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// printSummary prints what --json asks for instead of tables.
+func (a *app) printSummary(report interface{ Summary() ([]byte, error) }) error {
+	summary, err := report.Summary()
+	if err == nil {
+		_, err = a.out.Write(summary)
+	}
+	return err
+}
+
 // reportBug prints what is needed to see a broken invariant again.
 func (a *app) reportBug(v any) {
 	fmt.Fprintf(a.errout, "flyball: internal error: %v\n", v)

@@ -151,11 +151,9 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if to.json {
-		summary, err := e.Summary()
-		if err != nil {
+		if err := a.printSummary(e); err != nil {
 			return err
 		}
-		a.out.Write(summary)
 	} else {
 		if err := e.Text(a.out, a.colored()); err != nil {
 			return err

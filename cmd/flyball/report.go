@@ -58,12 +58,7 @@ func (a *app) printAgain(dir string, asJSON, checklist bool) error {
 	}
 	switch {
 	case asJSON:
-		summary, err := r.Summary()
-		if err != nil {
-			return err
-		}
-		_, err = a.out.Write(summary)
-		return err
+		return a.printSummary(r)
 	case checklist:
 		s, err := scenarios.Load(dir+"/scenario.resolved.toml", x.ResolvedTOML, nil)
 		if err != nil {

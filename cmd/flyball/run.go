@@ -245,11 +245,7 @@ func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, repor
 // cost the answer.
 func (a *app) show(s *scenarios.Scenario, report *reports.Report, to *output, words []string) error {
 	if to.json {
-		summary, err := report.Summary()
-		if err == nil {
-			_, err = a.out.Write(summary)
-		}
-		return err
+		return a.printSummary(report)
 	}
 	if err := report.Text(a.out, a.colored()); err != nil {
 		return err

@@ -105,11 +105,7 @@ func (a *app) tune(w *sweep) error {
 	}
 	log.done()
 	if w.to.json {
-		summary, err := report.Summary()
-		if err == nil {
-			_, err = a.out.Write(summary)
-		}
-		return err
+		return a.printSummary(report)
 	}
 	if err := report.Text(a.out, a.colored()); err != nil {
 		return err
