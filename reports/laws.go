@@ -48,7 +48,7 @@ type LawTrial struct {
 	Noise       float64
 	Law         scenarios.Law
 	Scenario    *scenarios.Scenario
-	probe       bool // holds the processes of the peak, to know what the peak delivers
+	Probe       bool // holds the processes of the peak, to know what the peak delivers
 }
 
 // PlanLaws lists all trials: scenario by scenario, of each the levels of noise,
@@ -214,7 +214,7 @@ func (l *Laws) Add(t LawTrial, runs []Observation) {
 		last++
 	}
 	x := &l.Trials[last]
-	if t.probe {
+	if t.Probe {
 		x.Peak = Num(t.Scenario.Peak(0))
 		probe := courseOf(t.Scenario.Servers[0].Name, runs, 0, x.span, nil)
 		x.probe = &probe

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -118,6 +119,9 @@ func (q *lawsTried) chosen() (reports.LawsAsked, []scenarios.Disturbance, []stri
 		}
 		law := scenarios.Law{Name: text, Set: slices.Clone(known[i].Set)}
 		for _, e := range entries[1:] {
+			if !strings.Contains(e, "=") {
+				return none("--law: got %q in %s, want key=value after the name", e, text)
+			}
 			law.Set = append(law.Set, "governor."+e)
 		}
 		if slices.ContainsFunc(asked.Laws, func(l scenarios.Law) bool { return l.Name == text }) {
@@ -148,6 +152,33 @@ func (q *lawsTried) chosen() (reports.LawsAsked, []scenarios.Disturbance, []stri
 	return asked, all, set, nil
 }
 
+// fits refuses laws whose parameters are no part of a scenario, all at once.
+func (q *lawsTried) fits(laws []scenarios.Law, disturbances []scenarios.Disturbance, set []string) error {
+	if q.laws == nil {
+		return nil
+	}
+	var all scenarios.Problems
+	for _, law := range laws {
+		for _, d := range disturbances {
+			var wrong scenarios.Problems
+			if _, err := d.Load(0, slices.Concat(set, law.Set)...); !errors.As(err, &wrong) {
+				continue
+			}
+			for _, p := range wrong { // the flag is what the user knows
+				if key, ok := strings.CutPrefix(p.Key, "governor."); ok && p.File == "--set" {
+					p.File, p.Key = "--law "+law.Name+":", key
+				}
+				all = append(all, p)
+			}
+			break
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return exit{exitInvalid, all}
+}
+
 func didYouMean(got string, known []string) string {
 	if near := conf.Nearest(got, known); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
@@ -166,6 +197,9 @@ func (a *app) laws(q *lawsTried) error {
 		}
 	}
 	a.replay = q.commandLine()
+	if err := q.fits(asked.Laws, disturbances, set); err != nil {
+		return err
+	}
 	trials, err := reports.PlanLaws(disturbances, asked.Noise, asked.Laws, set)
 	if err != nil {
 		return exit{exitInvalid, err}
@@ -182,7 +216,7 @@ func (a *app) laws(q *lawsTried) error {
 	bar := a.progress("laws")
 	defer bar.end()
 	own := new(rehearsed) // lists that are made up
-	defer a.brokenTrial(trials, each)
+	defer a.brokenTrial(q, trials, each)
 
 	runs := make([]reports.Observation, 0, q.replications)
 	done := uint64(0)
@@ -226,17 +260,27 @@ func (a *app) laws(q *lawsTried) error {
 
 // brokenTrial reports a broken invariant in one run so that this one can be seen
 // again alone.
-func (a *app) brokenTrial(trials []reports.LawTrial, each uint64) {
+func (a *app) brokenTrial(q *lawsTried, trials []reports.LawTrial, each uint64) {
 	v := recover()
 	if b, ok := v.(sim.Broken); ok {
 		t := trials[b.Replication/each]
 		a.where = func() string { return b.Where }
-		a.replay = fmt.Sprintf("flyball laws --half all --scenario %s --noise %g%% --law %s --replications %d", t.Disturbance.Base(), 100*t.Noise, t.Law.Name, max(b.Replication%each+1, leastReplications))
+		a.replay = q.alone(t, b.Replication%each)
 		v = b.Value
 	}
 	if v != nil {
 		panic(v)
 	}
+}
+
+// alone is the command that makes a trial again, up to that replication.
+func (q *lawsTried) alone(t reports.LawTrial, replication uint64) string {
+	one := lawsTried{half: "all", noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, laws: []string{t.Law.Name}, scenarios: []string{t.Disturbance.Base()},
+		seed: q.seed, replications: int(max(replication+1, leastReplications))}
+	if t.Probe { // which stands beside every law
+		one.laws = []string{"hold"}
+	}
+	return one.commandLine()
 }
 
 func (q *lawsTried) commandLine() string {
