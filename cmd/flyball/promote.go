@@ -147,7 +147,6 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 			return fail(exitRefused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
 		}
 	}
-	rec.Parameters = string(s.Parameters().TOML())
 	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
 		Revision: version(), Replay: e.Replay}
 	for _, m := range e.Measures {
@@ -155,11 +154,15 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
 		}
 	}
-	return a.record(file, rec, s.Governor.Law)
+	return a.record(file, rec, s)
 }
 
-// record adds a record to its file.
-func (a *app) record(file string, rec promotion.Record, law string) error {
+// record adds a record of the parameters of s to its file.
+func (a *app) record(file string, rec promotion.Record, s *scenarios.Scenario) error {
+	if n := len(s.Governor.Faults); n > 0 {
+		return fail(exitRefused, "governor.fault: got %d, want none: what is told wrongly in a rehearsal shall not be told wrongly to live servers", n)
+	}
+	rec.Parameters = string(s.Parameters().TOML())
 	f, err := holdRecords(file)
 	if err != nil {
 		return err
@@ -173,7 +176,7 @@ func (a *app) record(file string, rec promotion.Record, law string) error {
 		return exit{exitEnvironment, err}
 	}
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
-		rec.Number, file, law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
+		rec.Number, file, s.Governor.Law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
 	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", rec.Sum)
 	return nil
 }
@@ -209,7 +212,6 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 		return exit{exitInvalid, err}
 	}
 	name := t.Scenarios[at]
-	rec.Parameters = string(s.Parameters().TOML())
 	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed, Replications: h.Replications, Digest: t.Digest,
 		Revision: version(), Replay: t.Replay}
 	for _, c := range h.Cells {
@@ -227,7 +229,7 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 		tuned.Beyond = &m
 	}
 	rec.Shown.Tuned = tuned
-	return a.record(file, rec, s.Governor.Law)
+	return a.record(file, rec, s)
 }
 
 func measure(metric string, e reports.Estimate) promotion.Measure {

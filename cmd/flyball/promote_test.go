@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"flyball/promotion"
+	"flyball/scenarios"
 )
 
 // Whoever adds a record at the same moment as others finds theirs there. A
@@ -24,11 +25,13 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
+	def := scenarios.Default()
+	s := &def
 	const all = 20
 	var adding sync.WaitGroup
 	add := func(by string) {
 		rec := promotion.Record{By: by, At: time.Now(), Expires: time.Now().Add(time.Hour)}
-		if err := (&app{out: io.Discard}).record(link, rec, "hold"); err != nil {
+		if err := (&app{out: io.Discard}).record(link, rec, s); err != nil {
 			t.Error(err)
 		}
 	}
