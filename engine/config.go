@@ -186,7 +186,9 @@ func (r Retry) checkIdle(l *conf.List) {
 // checkMoves checks the parameters of the policies that move the limit.
 func (r Retry) checkMoves(l *conf.List, limit int) {
 	uses := func(key string) bool { return !r.Idle(key) }
-	if uses("low") {
+	if uses("low") && limit == 0 {
+		l.Check(false, "limit", "got 0, want 1 to 1000: policy %q lowers it", r.Policy)
+	} else if uses("low") {
 		l.Check(r.Low >= 0 && r.Low < limit, "low", "got %d, want 0 to %d, less than limit", r.Low, limit-1)
 	}
 	if uses("when") {
