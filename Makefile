@@ -14,7 +14,9 @@ staticcheck: ## the linter, pinned
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
-	FLYBALL_SWARM=20 CGO_ENABLED=1 go test -race ./sim/... ./realrun/... ./reports/... ./cmd/...
+	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
+	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports
+	CGO_ENABLED=1 go test -race ./sim/study ./sim/tune ./sim/verify ./realrun/... ./cmd/...
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v1 go test -count=1 -run Golden ./sim
