@@ -16,7 +16,8 @@ staticcheck: ## the linter, pinned
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports
-	CGO_ENABLED=1 go test -race ./sim/study ./sim/tune ./sim/verify ./realrun/... ./cmd/...
+	CGO_ENABLED=1 go test -race ./sim/study ./sim/tune ./sim/verify ./realrun/...
+	CGO_ENABLED=1 go test -race -run 'Signal|GoesOn|Records|Scripts/(sweep|realrun)' ./cmd/flyball
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v1 go test -count=1 -run Golden ./sim
