@@ -275,7 +275,7 @@ func (g *regulator) move(d *Decision, part, next int, overload bool) {
 		d.Flags |= WithinNoise
 		wanted = ahead
 	}
-	wanted = max(wanted, c-ln(3))
+	wanted = min(max(wanted, c-ln(3)), c+ln(4)) // an interval that delivers next to nothing asks for thousands
 	switch {
 	case overload && d.Utilization < settledAt:
 		wanted = b.ceiling.retreat(c)

@@ -299,3 +299,22 @@ func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
 	atMost(t, "greatest C", greatest, 200)
 	atMost(t, "rate of intervals 30 to 60 missing", 1-rate/best, 0.3) // so sharp a cliff it keeps away from
 }
+
+// However little an interval has delivered, C grows fourfold at most.
+func TestRegulatorGrowsByDegrees(t *testing.T) {
+	cfg := lawNamed("regulator")
+	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 1000, 5
+	g, err := governor.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grown := 0.0
+	for range 8 {
+		d := decide(g, sampled(g.Available(), 2*vt.Hour)) // half a message an hour and process
+		grown = max(grown, d.Available/d.Previous)
+	}
+	t.Logf("C grows %.2f-fold at most, to %.0f", grown, g.Available())
+	if grown < 2 || grown > 4.1 {
+		t.Errorf("C grows %g-fold in one interval, want up to 4", grown)
+	}
+}
