@@ -25,7 +25,8 @@ import (
 //
 // It computes with logarithms, in which an efficiency and a number of processes
 // add up to a rate. It has no parameters: these are for all servers. They were
-// chosen with the trials of TestRegulatorAgainstHindsight.
+// chosen with the trials of TestRegulatorAgainstHindsight, the training half of
+// the disturbance suite and scenarios like it (docs/laws.md).
 const (
 	firstNoise  = 0.03  // relative noise of E in one interval, before any is seen
 	leastNoise  = 0.002 // and never less than this, beside what counting explains
@@ -82,6 +83,12 @@ func newRegulator(g gauge) *regulator {
 }
 
 func (g *regulator) Decide(s Sample) Decision {
+	d := g.decide(s)
+	d.Step = math.Abs(d.Available - d.Previous)
+	return d
+}
+
+func (g *regulator) decide(s Sample) Decision {
 	d := g.measure(s)
 	if d.Flags&NoTime != 0 {
 		return d
@@ -99,13 +106,11 @@ func (g *regulator) Decide(s Sample) Decision {
 	switch {
 	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt: // no stall comes by and by: there are too many processes
 		g.settle(&d, exp(g.now.ceiling.retreat(ln(d.Previous))))
-		d.Step = math.Abs(d.Available - d.Previous)
 		return d
 	case d.Flags&NoDeliveries != 0 && g.undo > 0:
 		// The interval before was likely cut by the same stall: what it seemed to show is forgotten.
 		g.now = g.before
 		g.settle(&d, min(g.undo, d.Previous))
-		d.Step = math.Abs(d.Available - d.Previous)
 		fallthrough
 	case d.Flags&(NoDeliveries|Idle) != 0 || !(d.Allocated <= math.MaxInt32 && d.Rate <= math.MaxFloat64):
 		g.undo = 0
@@ -137,7 +142,6 @@ func (g *regulator) Decide(s Sample) Decision {
 		d.Flags |= Slack
 		if wanted := min(ln(g.target)-g.now.level-g.day.at(next), ln(d.Allocated)+ln(3)); wanted > ln(d.Previous) {
 			g.settle(&d, exp(wanted))
-			d.Step = math.Abs(d.Available - d.Previous)
 		}
 		g.undo = 0
 		return d
@@ -153,7 +157,6 @@ func (g *regulator) Decide(s Sample) Decision {
 		g.now.ceiling.recovered(g.now.slope)
 	}
 	g.move(&d, part, next, overload)
-	d.Step = math.Abs(d.Available - d.Previous)
 	return d
 }
 
@@ -302,25 +305,20 @@ func (g *regulator) State(c *snap.Codec) {
 		snap.Float(c, &g.used[i])
 	}
 	snap.Int(c, &g.still)
-	snap.Float(c, &g.lag)
-	snap.Float(c, &g.during)
-	snap.Float(c, &g.moved)
-	snap.Float(c, &g.usual)
+	for _, v := range []*float64{&g.lag, &g.during, &g.moved, &g.usual, &g.best, &g.most} {
+		snap.Float(c, v)
+	}
 	snap.Int(c, &g.bursts)
-	snap.Float(c, &g.best)
-	snap.Float(c, &g.most)
 	g.day.state(c)
 }
 
 func (b *belief) state(c *snap.Codec) {
 	snap.Bool(c, &b.known)
-	snap.Float(c, &b.noise)
 	snap.Int(c, &b.seen)
-	snap.Float(c, &b.off)
-	snap.Float(c, &b.drift)
-	snap.Float(c, &b.size)
 	snap.Bool(c, &b.doubted)
-	snap.Float(c, &b.suspect)
+	for _, v := range []*float64{&b.noise, &b.off, &b.drift, &b.size, &b.suspect} {
+		snap.Float(c, v)
+	}
 	b.scaling.state(c)
 	b.ceiling.state(c)
 }

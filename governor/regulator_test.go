@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -207,6 +208,18 @@ func TestRegulatorFlags(t *testing.T) {
 	near(t, "C at last", o.c[29], 200, 4)
 }
 
+// threeHourly is a regulator of intervals of 3 h.
+func threeHourly(t *testing.T, target, start float64) governor.Governor {
+	t.Helper()
+	cfg := lawNamed("regulator")
+	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, unit.PerHour(target), start
+	g, err := governor.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // decide tells the regulator an interval of 3 h in which that many processes were
 // busy throughout.
 func decide(g governor.Governor, s governor.Sample) governor.Decision {
@@ -224,11 +237,9 @@ func sampled(processes float64, took vt.Span) governor.Sample {
 // An attempt takes longer than an interval, so hardly one ends in the first. That
 // says nothing of how good the server is.
 func TestRegulatorWaitsForWorkToEnd(t *testing.T) {
-	cfg := lawNamed("regulator")
-	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 100*3600/400., 100 // attempts of 400 s: 100 processes are right
-	g, err := governor.New(cfg)
-	if err != nil {
-		t.Fatal(err)
+	g := threeHourly(t, 100*3600/400., 100) // attempts of 400 s: 100 processes are right
+	if d := decide(g, sampled(10, 200*vt.Second)); d.Available != 100 {
+		t.Errorf("the first that end are the quick ones: C = %g, want 100", d.Available)
 	}
 	for _, part := range []float64{0.1, 0.4, 0.9, 1, 1} { // of the work of each interval is done in it
 		if d := decide(g, sampled(part*100, 400*vt.Second)); d.Available != 100 {
@@ -242,12 +253,7 @@ func TestRegulatorWaitsForWorkToEnd(t *testing.T) {
 // Greylisted messages come back. Their first interval is no slower server, and
 // if they never come back it was only late to see it.
 func TestRegulatorWaitsOutABurst(t *testing.T) {
-	cfg := lawNamed("regulator")
-	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 100*3600/400., 100
-	g, err := governor.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := threeHourly(t, 100*3600/400., 100)
 	for range 3 {
 		decide(g, sampled(100, 400*vt.Second))
 	}
@@ -267,12 +273,7 @@ func TestRegulatorWaitsOutABurst(t *testing.T) {
 // Where more and more attempts time out C goes back while that pays, and comes
 // near to where it was only step by step.
 func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
-	cfg := lawNamed("regulator")
-	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 1400, 100
-	g, err := governor.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := threeHourly(t, 1400, 100)
 	// Attempts time out after an hour; above 120 processes ever more of them do.
 	run := func() governor.Decision {
 		c := g.Available()
@@ -302,12 +303,7 @@ func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
 
 // However little an interval has delivered, C grows fourfold at most.
 func TestRegulatorGrowsByDegrees(t *testing.T) {
-	cfg := lawNamed("regulator")
-	cfg.Interval, cfg.Target, cfg.Start = 3*vt.Hour, 1000, 5
-	g, err := governor.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := threeHourly(t, 1000, 5)
 	grown := 0.0
 	for range 8 {
 		d := decide(g, sampled(g.Available(), 2*vt.Hour)) // half a message an hour and process

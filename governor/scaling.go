@@ -95,11 +95,7 @@ func (s *scaling) learn(off, variance, least float64) {
 }
 
 func (s *scaling) state(c *snap.Codec) {
-	snap.Float(c, &s.level)
-	snap.Float(c, &s.slope)
-	snap.Float(c, &s.level2)
-	snap.Float(c, &s.slope2)
-	snap.Float(c, &s.both)
-	snap.Float(c, &s.before)
-	snap.Float(c, &s.foretold)
+	for _, v := range []*float64{&s.level, &s.slope, &s.level2, &s.slope2, &s.both, &s.before, &s.foretold} {
+		snap.Float(c, v)
+	}
 }

@@ -21,11 +21,11 @@ func (a *app) governCommand() *cobra.Command {
 		Long: `Replay a governor over recorded intervals and print its decisions as CSV.
 
 LAW-FILE is any TOML file with a [governor] table, a scenario too, or the name
-of a built-in scenario. The samples have the columns hours, delivered and allocated_mean, one row per
-interval, and may have set_target_per_h, the target in force in each, which then
-counts instead of that of the law; - is standard input. They are of one server:
-a law with scope = "cluster" is refused, and so is a column server with a second
-name in it.
+of a built-in scenario. The samples have the columns hours, delivered and
+allocated_mean, one row per interval, and may have set_target_per_h, the target
+in force in each, which then counts instead of that of the law; - is standard
+input. They are of one server: a law with scope = "cluster" is refused, and so is
+a column server with a second name in it.
 
 regulator, aimd, gradient2 and corr-vegas look at attempts too: columns attempts,
 refusals, timeouts and attempt_s, the mean seconds of an attempt, as in
