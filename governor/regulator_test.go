@@ -238,7 +238,7 @@ func sampled(processes float64, took vt.Span) governor.Sample {
 // says nothing of how good the server is.
 func TestRegulatorWaitsForWorkToEnd(t *testing.T) {
 	g := threeHourly(t, 100*3600/400., 100) // attempts of 400 s: 100 processes are right
-	if d := decide(g, sampled(10, 200*vt.Second)); d.Available != 100 {
+	if d := decide(g, sampled(30, 100*vt.Second)); d.Available != 100 {
 		t.Errorf("the first that end are the quick ones: C = %g, want 100", d.Available)
 	}
 	for _, part := range []float64{0.1, 0.4, 0.9, 1, 1} { // of the work of each interval is done in it
