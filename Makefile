@@ -16,7 +16,7 @@ staticcheck: ## the linter, pinned
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports
-	CGO_ENABLED=1 go test -race ./sim/study ./sim/tune ./sim/verify ./realrun/...
+	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/...
 	CGO_ENABLED=1 go test -race -run 'Signal|GoesOn|Records|Scripts/(sweep|realrun)' ./cmd/flyball
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
@@ -32,7 +32,7 @@ mutants: ## plant mistakes, one at a time, and see each one caught
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
-	go test ./realrun/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./internal/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(T) -fuzzminimizetime 10x
 
@@ -49,7 +49,7 @@ bench-smoke: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 golden: ## rewrite all expected outputs; review the diff as code
-	go test ./engine -run Script -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./realrun/list -update && go test ./cmd/flyball -args -update
+	go test ./engine -run Script -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./internal/list -update && go test ./cmd/flyball -args -update
 
 reproduce: ## every figure and table of README and docs again, compared with the committed ones
 	docs/reproduce.sh

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"flyball/internal/list"
 	"flyball/internal/mail"
-	"flyball/realrun/list"
 	"flyball/scenarios"
 )
 

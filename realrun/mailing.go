@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"time"
 
+	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
-	"flyball/realrun/list"
 	"flyball/realrun/message"
 	"flyball/scenarios"
 )

@@ -19,8 +19,8 @@ import (
 	"flyball/internal/vt"
 	"flyball/netmodel"
 	"flyball/scenarios"
+	"flyball/scenarios/study"
 	"flyball/sim"
-	"flyball/sim/study"
 )
 
 // What the retry policies make of the lists of docs/studies/retries.toml.

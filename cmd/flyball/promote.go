@@ -20,7 +20,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/tabular"
 	"flyball/internal/vt"
-	"flyball/promotion"
+	"flyball/realrun/promotion"
 	"flyball/reports"
 	"flyball/scenarios"
 )

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"flyball/promotion"
+	"flyball/realrun/promotion"
 	"flyball/scenarios"
 )
 

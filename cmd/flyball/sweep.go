@@ -22,8 +22,8 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports"
 	"flyball/scenarios"
+	"flyball/scenarios/study"
 	"flyball/sim"
-	"flyball/sim/study"
 )
 
 // sweep is a study that was asked for, with all its points or to be searched.

@@ -13,8 +13,8 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports"
 	"flyball/scenarios"
+	"flyball/scenarios/study"
 	"flyball/sim"
-	"flyball/sim/study"
 	"flyball/sim/tune"
 )
 

@@ -15,8 +15,8 @@ import (
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports"
+	"flyball/scenarios/study"
 	"flyball/sim"
-	"flyball/sim/study"
 	"flyball/sim/tune"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"flyball/internal/stats"
 	"flyball/scenarios"
-	"flyball/sim/study"
+	"flyball/scenarios/study"
 )
 
 // level of confidence of all intervals.

@@ -16,7 +16,7 @@ import (
 	"slices"
 	"strings"
 
-	"flyball/sim/study"
+	"flyball/scenarios/study"
 )
 
 // Stages of a search, in their order.

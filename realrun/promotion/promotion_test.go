@@ -103,7 +103,7 @@ func TestTampering(t *testing.T) {
 		"no first":       {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1), "got number 2 after no line, want number 1 after no line"},
 		"twice":          {append(bytes.Clone(good), lines[2]...), "p:4: the chain is broken"},
 		"cut short":      {good[:len(good)-1], "p: the last line is cut short"},
-		"other schema":   {bytes.Replace(good, []byte("flyball/promotion"), []byte("flyball/summary"), 1), "p:1: got schema"},
+		"other schema":   {bytes.Replace(good, []byte("flyball/realrun/promotion"), []byte("flyball/summary"), 1), "p:1: got schema"},
 		"unknown key":    {bytes.Replace(good, []byte(`"by"`), []byte(`"buy"`), 1), "p:1: json: unknown field"},
 		"no JSON":        {[]byte("x\n"), "p:1: invalid character"},
 	} {

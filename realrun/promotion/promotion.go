@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	schema        = "flyball/promotion"
+	schema        = "flyball/realrun/promotion"
 	schemaVersion = 2
 )
 

@@ -3,8 +3,7 @@
 // into points, each a valid scenario, in an order that only the file decides,
 // and keeps what was measured so that a study that was stopped goes on. It runs
 // and draws nothing, and refuses whatever no point could be run with, all of it
-// at once and with file, line and column. It stands under sim because sim.Sweep
-// runs what it lists; the command line calls both.
+// at once and with file, line and column.
 package study
 
 import (
