@@ -23,6 +23,7 @@ internal/vt internal/conf internal/unit internal/rng internal/snap internal/stat
 internal/evq internal/hist internal/mail
 governor netmodel
 engine
+engine/delivery
 scenarios reports/runlog
 -- shells
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink

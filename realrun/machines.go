@@ -5,7 +5,7 @@ import (
 	"syscall"
 	"time"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
@@ -14,20 +14,20 @@ import (
 
 // newMachines makes the machines of all servers and what they decide together
 // by, if they do.
-func newMachines(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) ([]*engine.Machine, *engine.Cluster, error) {
+func newMachines(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) ([]*delivery.Machine, *delivery.Cluster, error) {
 	governors, cluster, err := s.Governors(rec)
 	if err != nil {
 		return nil, nil, err
 	}
-	var machines []*engine.Machine
+	var machines []*delivery.Machine
 	for i, gov := range governors {
-		machines = append(machines, engine.New(s.Engine(mail.Server(i)), list, gov, rec))
+		machines = append(machines, delivery.New(s.Engine(mail.Server(i)), list, gov, rec))
 	}
 	return machines, cluster, nil
 }
 
 // meet has a verdict for each machine once all of them have reported; else none.
-func meet(now vt.Time, machines []*engine.Machine, cluster *engine.Cluster) []engine.Verdict {
+func meet(now vt.Time, machines []*delivery.Machine, cluster *delivery.Cluster) []delivery.Verdict {
 	for _, m := range machines {
 		if !m.Reported() {
 			return nil
@@ -36,7 +36,7 @@ func meet(now vt.Time, machines []*engine.Machine, cluster *engine.Cluster) []en
 	return cluster.Decide(now, reports(machines))
 }
 
-func reports(machines []*engine.Machine) (all []engine.Report) {
+func reports(machines []*delivery.Machine) (all []delivery.Report) {
 	for _, m := range machines {
 		all = append(all, m.Report())
 	}

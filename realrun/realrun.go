@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -41,8 +41,8 @@ type Process interface {
 type Runner struct {
 	Rec       *runlog.Recorder
 	Late      hist.Hist // virtual time between a completion or wake-up and its handling
-	machines  []*engine.Machine
-	cluster   *engine.Cluster // nil: no server waits for another
+	machines  []*delivery.Machine
+	cluster   *delivery.Cluster // nil: no server waits for another
 	cpu       cpuMeter
 	arrivals  []scenarios.Arrival
 	transport Transport
@@ -52,9 +52,9 @@ type Runner struct {
 	total     uint64
 
 	ended   chan ending
-	slots   map[slot]chan engine.Action
+	slots   map[slot]chan delivery.Action
 	workers sync.WaitGroup
-	actions []engine.Action
+	actions []delivery.Action
 	journal *Journal
 }
 
@@ -77,7 +77,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	r := &Runner{
 		Rec: runlog.NewRecorder(len(s.Destinations), watch), Late: hist.New(),
 		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
-		total: uint64(list.Len()), slots: map[slot]chan engine.Action{}, journal: journal,
+		total: uint64(list.Len()), slots: map[slot]chan delivery.Action{}, journal: journal,
 	}
 	// No recipient is in two attempts, and no process of a server beyond those asked for.
 	most := 0
@@ -244,16 +244,16 @@ func (r *Runner) wake(ctx context.Context, now vt.Time) {
 }
 
 // perform hands actions to their slots' goroutines.
-func (r *Runner) perform(ctx context.Context, actions []engine.Action) {
+func (r *Runner) perform(ctx context.Context, actions []delivery.Action) {
 	for _, a := range actions {
-		if a.Op == engine.OpReport {
+		if a.Op == delivery.OpReport {
 			continue
 		}
 		id := slot{a.Attempt.Server, a.Attempt.Slot}
 		orders, ok := r.slots[id]
 		if !ok {
 			// At most a start is under way when a hang-up and the next start come.
-			orders = make(chan engine.Action, 3)
+			orders = make(chan delivery.Action, 3)
 			r.slots[id] = orders
 			process := r.transport.Process(id.server, id.slot)
 			r.workers.Go(func() { r.work(ctx, process, orders) })
@@ -264,13 +264,13 @@ func (r *Runner) perform(ctx context.Context, actions []engine.Action) {
 }
 
 // work is the life of one MTA process.
-func (r *Runner) work(ctx context.Context, p Process, orders <-chan engine.Action) {
+func (r *Runner) work(ctx context.Context, p Process, orders <-chan delivery.Action) {
 	defer p.HangUp()
 	for a := range orders {
 		switch a.Op {
-		case engine.OpHangUp:
+		case delivery.OpHangUp:
 			p.HangUp()
-		case engine.OpStart:
+		case delivery.OpStart:
 			start := r.now()
 			reply := p.Deliver(ctx, a.Attempt)
 			at := r.now()

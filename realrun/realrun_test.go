@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -57,7 +57,7 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	server := netmodel.DefaultServer()
 	second := server
 	second.Name, second.ExtraRTT = "b2", 20*ms
-	retry := engine.DefaultRetry()
+	retry := delivery.DefaultRetry()
 	retry.Limit = 4
 	retry.Delays = []vt.Span{10 * vt.Second, 60 * vt.Second}
 	dialogue := mail.DefaultDialogue()

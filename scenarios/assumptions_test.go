@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -72,7 +72,7 @@ func TestOriginsAgreeWithTheComments(t *testing.T) {
 	}{
 		{"../netmodel/config.go", "DefaultNetwork", "network", reflect.TypeFor[netmodel.Network]()},
 		{"../netmodel/config.go", "DefaultDestination", "destination[]", reflect.TypeFor[netmodel.Destination]()},
-		{"../engine/config.go", "DefaultRetry", "retry", reflect.TypeFor[engine.Retry]()},
+		{"../engine/delivery/config.go", "DefaultRetry", "retry", reflect.TypeFor[delivery.Retry]()},
 		{"../governor/config.go", "Default", "governor", reflect.TypeFor[governor.Config]()},
 		{"../governor/destination.go", "DefaultDestination", "governor.destination", reflect.TypeFor[governor.Destination]()},
 		{"../internal/mail/dialogue.go", "DefaultDialogue", "dialogue", reflect.TypeFor[mail.Dialogue]()},

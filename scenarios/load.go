@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/mail"
@@ -27,8 +27,8 @@ func Default() Scenario {
 		TimeScale:     1,
 		Analysis:      Analysis{WarmUp: AutoWarmUp},
 		Governor:      governor.Default(),
-		Retry:         engine.DefaultRetry(),
-		Freeing:       engine.DefaultFreeing(),
+		Retry:         delivery.DefaultRetry(),
+		Freeing:       delivery.DefaultFreeing(),
 		Message: Message{
 			Size: 45_000, // assumed: median campaign
 			From: "news@sender.example",

@@ -7,7 +7,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/conf"
 )
@@ -15,7 +15,7 @@ import (
 // Parameters are what is tuned in simulation and promoted to servers that send.
 type Parameters struct {
 	Governor governor.Config `toml:"governor" doc:"the law and its numbers"`
-	Retry    engine.Retry    `toml:"retry" doc:"the resend policy"`
+	Retry    delivery.Retry  `toml:"retry" doc:"the resend policy"`
 }
 
 // Parameters of the scenario.
@@ -35,7 +35,7 @@ func (p Parameters) TOML() []byte {
 // LoadParameters reads a file of the tables [governor] and [retry] and nothing
 // else. The error is of type Problems.
 func LoadParameters(name string, src []byte) (Parameters, error) {
-	p := Parameters{governor.Default(), engine.DefaultRetry()}
+	p := Parameters{governor.Default(), delivery.DefaultRetry()}
 	root, faults := parse(src, "")
 	if faults != nil {
 		return p, report(name, src, faults)

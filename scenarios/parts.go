@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -27,7 +28,7 @@ func (s *Scenario) HasHabits() bool {
 }
 
 // Engine is what the delivery machine of one server needs to know.
-func (s *Scenario) Engine(server mail.Server) engine.Config {
+func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	var offers []int
 	for i, d := range s.Destinations {
 		if d.Messages > 0 {
@@ -39,7 +40,7 @@ func (s *Scenario) Engine(server mail.Server) engine.Config {
 	if s.OneGovernor() { // which has the target
 		target = nil
 	}
-	return engine.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
+	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
 		Target: target, Together: s.OneGovernor() || s.Retry.OfCluster()}
 }
@@ -92,7 +93,7 @@ func (s *Scenario) StartOfC() float64 {
 // Governors makes the governor of every server and, where servers decide
 // anything together, their cluster, whose intervals obs is told of; else the
 // cluster is nil.
-func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *engine.Cluster, err error) {
+func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *delivery.Cluster, err error) {
 	n := len(s.Servers)
 	switch {
 	case s.OneGovernor():
@@ -100,13 +101,13 @@ func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, clu
 		if err != nil {
 			return nil, nil, err
 		}
-		cluster = engine.NewCluster(n, gov, s.Governor.Times(n).TargetAt, obs)
+		cluster = delivery.NewCluster(n, gov, s.Governor.Times(n).TargetAt, obs)
 		for i := range n {
 			each = append(each, cluster.Part(mail.Server(i)))
 		}
 		return each, cluster, nil
 	case s.Retry.OfCluster():
-		cluster = engine.NewCluster(n, nil, nil, nil)
+		cluster = delivery.NewCluster(n, nil, nil, nil)
 	}
 	for range n {
 		gov, err := governor.New(s.Governor)

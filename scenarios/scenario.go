@@ -7,7 +7,7 @@ package scenarios
 import (
 	"fmt"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -28,8 +28,8 @@ type Scenario struct {
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are to be read"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
-	Retry        engine.Retry           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
-	Freeing      engine.Freeing         `toml:"freeing" doc:"what becomes of MTA processes beyond C ([0070])"`
+	Retry        delivery.Retry         `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
+	Freeing      delivery.Freeing       `toml:"freeing" doc:"what becomes of MTA processes beyond C ([0070])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
 	Network      netmodel.Network       `toml:"network" doc:"what lies between servers and destinations"`

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -224,7 +224,7 @@ func (d *dice) drift() (all []netmodel.Drift) {
 	return all
 }
 
-func (d *dice) retry(f features, r *engine.Retry) {
+func (d *dice) retry(f features, r *delivery.Retry) {
 	r.Limit = d.between(0, 6)
 	r.Bounce = pick(d, "fail", "resend")
 	r.Ambiguous = pick(d, "hold", "resend")
@@ -254,7 +254,7 @@ func (d *dice) retry(f features, r *engine.Retry) {
 }
 
 // moving makes the retry limit move.
-func (d *dice) moving(r *engine.Retry) {
+func (d *dice) moving(r *delivery.Retry) {
 	limit := r.Spelled().Limit
 	r.Policy = pick(d, "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield")
 	set := func(key string, value func()) {
@@ -280,7 +280,7 @@ func (d *dice) moving(r *engine.Retry) {
 	set("restore_after", func() { r.RestoreAfter = pick(d, 0, 1, 2, 4) })
 	set("table", func() {
 		for range d.between(1, 3) {
-			r.Table = append(r.Table, engine.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2), Limit: d.IntN(limit + 1)})
+			r.Table = append(r.Table, delivery.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2), Limit: d.IntN(limit + 1)})
 		}
 	})
 }
@@ -304,7 +304,7 @@ func (d *dice) yielding(s *scenarios.Scenario) {
 	}
 }
 
-func (d *dice) freeing(f features, v *engine.Freeing) {
+func (d *dice) freeing(f features, v *delivery.Freeing) {
 	if !f.freeing {
 		return
 	}

@@ -1,7 +1,7 @@
 package sim
 
 import (
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -19,11 +19,11 @@ import (
 //	a part of a list      Receive        or a connection is closed
 //	a time it asked for   Wake
 type server struct {
-	machine  *engine.Machine
+	machine  *delivery.Machine
 	model    *netmodel.Model
 	ends     evq.Queue // of attempts, by slot
 	arrivals []scenarios.Arrival
-	actions  []engine.Action
+	actions  []delivery.Action
 	rec      *runlog.Recorder
 	now      vt.Time
 	events   uint64
@@ -90,7 +90,7 @@ func (s *server) handle(now vt.Time) {
 func (s *server) measure(now vt.Time) { s.machine.Loaded(s.model.Load(s.machine.Mean(now))) }
 
 // adjust tells the machine what all servers have decided together.
-func (s *server) adjust(now vt.Time, v engine.Verdict) {
+func (s *server) adjust(now vt.Time, v delivery.Verdict) {
 	s.actions = s.machine.Adjust(now, v, s.actions[:0])
 	s.perform(now)
 }
@@ -99,9 +99,9 @@ func (s *server) adjust(now vt.Time, v engine.Verdict) {
 func (s *server) perform(now vt.Time) {
 	for i := range s.actions {
 		switch a := &s.actions[i]; a.Op {
-		case engine.OpStart:
+		case delivery.OpStart:
 			s.model.Begin(now, &a.Attempt, &s.ends)
-		case engine.OpHangUp:
+		case delivery.OpHangUp:
 			s.model.HangUp(a.Attempt.Slot)
 		}
 	}

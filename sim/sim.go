@@ -12,7 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -30,9 +30,9 @@ type World struct {
 	Workers int
 
 	servers  []*server
-	cluster  *engine.Cluster  // nil: no server waits for another
-	shared   *runlog.Recorder // of its intervals
-	reports  []engine.Report
+	cluster  *delivery.Cluster // nil: no server waits for another
+	shared   *runlog.Recorder  // of its intervals
+	reports  []delivery.Report
 	lockstep bool    // servers are run together, event by event
 	reached  vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
 	window   vt.Span // that is run between two looks at the outside
@@ -75,11 +75,11 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 	if err != nil {
 		return nil, err
 	}
-	w.cluster, w.reports = cluster, make([]engine.Report, len(s.Servers))
+	w.cluster, w.reports = cluster, make([]delivery.Report, len(s.Servers))
 	for i, model := range netmodel.NewModels(physics.With(key)) {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
-			machine: engine.New(s.Engine(mail.Server(i)), list, governors[i], rec),
+			machine: delivery.New(s.Engine(mail.Server(i)), list, governors[i], rec),
 			model:   model,
 			rec:     rec,
 		})

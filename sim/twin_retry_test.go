@@ -6,7 +6,7 @@ import (
 	"math/big"
 	"slices"
 
-	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -22,7 +22,7 @@ type plan struct {
 }
 
 // timetable writes a schedule out, try by try.
-func timetable(r engine.Retry) plan {
+func timetable(r delivery.Retry) plan {
 	p := plan{delays: r.Delays, limit: r.Limit, age: r.MaxAge}
 	byAge := func(until vt.Span, next func(age vt.Span, n int) vt.Span) {
 		p = plan{age: until}
@@ -111,7 +111,7 @@ type patience struct {
 
 const never = -1 << 40
 
-func newPatience(r engine.Retry) *patience {
+func newPatience(r delivery.Retry) *patience {
 	return &patience{limit: timetable(r).limit, moved: never, strained: never}
 }
 

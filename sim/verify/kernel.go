@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/evq"
 	"flyball/internal/mail"
@@ -24,7 +25,7 @@ type kernel struct {
 	coming   evq.Queue // customers on their way, in lanes of onWay
 	onWay    []visit   // node and customer
 	freeWays []int
-	actions  []engine.Action
+	actions  []delivery.Action
 	now      vt.Time
 
 	visits []visit // in the order of arrival; a visit is recipient number so and so
@@ -39,7 +40,7 @@ type kernel struct {
 
 // node is a delivering server and the world as it meets it.
 type node struct {
-	machine *engine.Machine
+	machine *delivery.Machine
 	model   *netmodel.Model
 	ends    evq.Queue
 }
@@ -87,7 +88,7 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 			panic(err)
 		}
 		server := mail.Server(i)
-		k.nodes = append(k.nodes, node{machine: engine.New(s.Engine(server), &list, g, k), model: netmodel.NewModel(world, server)})
+		k.nodes = append(k.nodes, node{machine: delivery.New(s.Engine(server), &list, g, k), model: netmodel.NewModel(world, server)})
 	}
 	return k
 }
@@ -188,9 +189,9 @@ func (k *kernel) step() {
 	}
 	for i := range actions {
 		switch a := &actions[i]; a.Op {
-		case engine.OpStart:
+		case delivery.OpStart:
 			n.model.Begin(next, &a.Attempt, &n.ends)
-		case engine.OpHangUp:
+		case delivery.OpHangUp:
 			n.model.HangUp(a.Attempt.Slot)
 		}
 	}

@@ -1,4 +1,4 @@
-package engine
+package delivery
 
 // follow lets the demand follow what a campaign has and could begin. It changes
 // where a subset or a resend is taken, comes back or falls due, never within a

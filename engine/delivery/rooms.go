@@ -1,6 +1,7 @@
-package engine
+package delivery
 
 import (
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/snap"
@@ -244,15 +245,15 @@ func (m *Machine) park(campaign uint32, d mail.Destination, place uint32) {
 }
 
 // measureDestinations closes the account of every destination for an interval.
-func (m *Machine) measureDestinations(now vt.Time) []DestinationInterval {
+func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval {
 	if m.rooms == nil {
 		return nil
 	}
-	all := make([]DestinationInterval, len(m.rooms.each))
+	all := make([]engine.DestinationInterval, len(m.rooms.each))
 	for d := range all {
 		v := &m.rooms.each[d]
 		v.account(now)
-		all[d] = DestinationInterval{Limit: v.limiter.Limit(), Limits: v.limits, Busy: v.busyTime.mean(now.Sub(m.interval.began)),
+		all[d] = engine.DestinationInterval{Limit: v.limiter.Limit(), Limits: v.limits, Busy: v.busyTime.mean(now.Sub(m.interval.began)),
 			Attempts: v.attempts, Delivered: v.delivered, Refusals: v.refusals, Timeouts: v.timeouts, Parked: v.parked}
 		if v.attempts > 0 {
 			all[d].AttemptTime = v.took / vt.Span(v.attempts)
@@ -263,7 +264,7 @@ func (m *Machine) measureDestinations(now vt.Time) []DestinationInterval {
 }
 
 // decideDestinations tells the limits that go by intervals what one was like.
-func (m *Machine) decideDestinations(span vt.Span, all []DestinationInterval) {
+func (m *Machine) decideDestinations(span vt.Span, all []engine.DestinationInterval) {
 	for d, i := range all {
 		m.rooms.each[d].limiter.Interval(governor.Sample{Span: span, Delivered: i.Delivered, Attempts: i.Attempts, Allocated: i.Busy,
 			Refusals: i.Refusals, Timeouts: i.Timeouts, AttemptTime: max(i.AttemptTime, 1)}) // 0 would not be known

@@ -1,4 +1,4 @@
-package engine
+package delivery
 
 import (
 	"math/bits"
@@ -45,7 +45,7 @@ func (t *slotTime) mean(over vt.Span) float64 {
 // changes anything.
 func (m *Machine) account(now vt.Time) {
 	if now < m.interval.accounted {
-		panic("engine: time fell from " + m.interval.accounted.String() + " to " + now.String())
+		panic("delivery: time fell from " + m.interval.accounted.String() + " to " + now.String())
 	}
 	span := now.Sub(m.interval.accounted)
 	m.interval.slotTime.add(m.allocated, span)

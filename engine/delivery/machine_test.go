@@ -1,4 +1,4 @@
-package engine_test
+package delivery_test
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -26,8 +27,8 @@ func TestInvariants(t *testing.T) {
 type referee struct {
 	*testing.T
 	r     *rand.Rand
-	m     *engine.Machine
-	cfg   engine.Config
+	m     *delivery.Machine
+	cfg   delivery.Config
 	list  mail.List
 	now   vt.Time
 	input string // the last one, for messages
@@ -87,17 +88,17 @@ func newReferee(t *testing.T, seed uint64) *referee {
 	}
 	f.list = mail.ReadList(dest)
 	delays := [][]vt.Span{{10 * vt.Second}, {vt.Second, vt.Minute, vt.Hour}, {30 * vt.Minute, 3 * vt.Hour, 5 * vt.Day}, {vt.Millisecond}}
-	f.cfg = engine.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)], Messages: 1 + f.r.IntN(6), Retry: engine.Retry{
+	f.cfg = delivery.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)], Messages: 1 + f.r.IntN(6), Retry: delivery.Retry{
 		Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
 		Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
 	f.moveLimit()
 	if f.r.IntN(2) == 0 {
-		f.cfg.Freeing = engine.Freeing{Policy: []string{"at-interval", "continuous"}[f.r.IntN(2)],
+		f.cfg.Freeing = delivery.Freeing{Policy: []string{"at-interval", "continuous"}[f.r.IntN(2)],
 			Victim: []string{"ahead-of-schedule", "lowest-priority", "most-complete", "newest"}[f.r.IntN(4)], Shorten: f.r.IntN(2) * f.r.IntN(5)}
 	}
 	f.limit()
 	f.c = 1 + 9*f.r.Float64()
-	f.m = engine.New(f.cfg, &f.list, f, f)
+	f.m = delivery.New(f.cfg, &f.list, f, f)
 	return f
 }
 
@@ -115,12 +116,12 @@ func (f *referee) moveLimit() {
 	if r.Limit == 0 || f.r.IntN(2) == 0 {
 		return
 	}
-	usual := engine.DefaultRetry()
+	usual := delivery.DefaultRetry()
 	r.Policy = []string{"alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"}[f.r.IntN(9)]
 	r.When, r.Scope = []string{"interval", "continuous"}[f.r.IntN(2)], []string{"server", "mta"}[f.r.IntN(2)]
 	r.LoadAbove, r.LoadBelow, r.DFRAbove, r.DFRBelow, r.Late = usual.LoadAbove, usual.LoadBelow, 2, 1.2, usual.Late
 	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse = f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
-	r.Table = []engine.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
+	r.Table = []delivery.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
 	f.low = r.Low
 }
 
@@ -408,7 +409,7 @@ func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 }
 
 // check carries out the actions and then looks at everything.
-func (f *referee) check(actions []engine.Action) {
+func (f *referee) check(actions []delivery.Action) {
 	f.Helper()
 	if f.m.Available() != int(f.c) {
 		f.Fatalf("%s: %d available, C is %g", f.input, f.m.Available(), f.c)
@@ -496,7 +497,7 @@ func (f *referee) grain() vt.Span {
 }
 
 // perform checks one action and carries it out.
-func (f *referee) perform(a engine.Action) {
+func (f *referee) perform(a delivery.Action) {
 	s := a.Attempt.Slot
 	p := f.slots[s]
 	if p == nil {
@@ -506,7 +507,7 @@ func (f *referee) perform(a engine.Action) {
 	if p.busy || a.Attempt.Server != 3 {
 		f.Fatalf("%s: %+v, but slot %d is busy with %+v", f.input, a, s, p.a)
 	}
-	if a.Op == engine.OpHangUp {
+	if a.Op == delivery.OpHangUp {
 		if !p.open {
 			f.Fatalf("%s: slot %d hangs up without a connection", f.input, s)
 		}
@@ -555,7 +556,7 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 	const processes, interval = 10_000, 30 * vt.Day
 	list := mail.ReadList(make([]mail.Destination, processes))
 	var o lastInterval
-	m := engine.New(engine.Config{Retry: engine.DefaultRetry(), Messages: 1, Interval: interval}, &list, &steady{c: processes}, &o)
+	m := delivery.New(delivery.Config{Retry: delivery.DefaultRetry(), Messages: 1, Interval: interval}, &list, &steady{c: processes}, &o)
 	m.Receive(0, engine.Reserve{To: processes, Processes: processes, Subset: 1}, nil)
 	m.Wake(vt.Time(interval), nil)
 	if o.Allocated != processes {
@@ -570,26 +571,26 @@ func TestNoAllocationPerInput(t *testing.T) {
 		{"fixed", "interval", "server", "none"}, {"alloc", "continuous", "server", "at-interval"},
 		{"stage-fn", "continuous", "server", "continuous"}, {"dfr", "interval", "mta", "at-interval"},
 	} {
-		retry := engine.DefaultRetry()
+		retry := delivery.DefaultRetry()
 		retry.Limit, retry.Low, retry.Policy, retry.When, retry.Scope = 4, 2, v.policy, v.when, v.scope
 		if v.policy != "fixed" {
 			retry.MaxAge, retry.GreylistDelay = 5*vt.Hour, vt.Minute
 		}
-		t.Run(v.policy, func(t *testing.T) { noAllocations(t, retry, engine.Freeing{Policy: v.free, Victim: "newest"}) })
+		t.Run(v.policy, func(t *testing.T) { noAllocations(t, retry, delivery.Freeing{Policy: v.free, Victim: "newest"}) })
 	}
 }
 
-func noAllocations(t *testing.T, retry engine.Retry, freeing engine.Freeing) {
+func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing) {
 	const processes = 50
 	list := mail.ReadList(make([]mail.Destination, 1<<20))
-	m := engine.New(engine.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list, &swinging{c: processes}, &lastInterval{})
+	m := delivery.New(delivery.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list, &swinging{c: processes}, &lastInterval{})
 	var now vt.Time
-	underWay := make([]engine.Action, 0, processes)
-	actions := m.Receive(now, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}, make([]engine.Action, 0, processes))
+	underWay := make([]delivery.Action, 0, processes)
+	actions := m.Receive(now, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}, make([]delivery.Action, 0, processes))
 	next := 0
 	input := func() {
 		for _, a := range actions {
-			if a.Op == engine.OpStart {
+			if a.Op == delivery.OpStart {
 				underWay = append(underWay, a)
 			}
 		}

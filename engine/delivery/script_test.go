@@ -1,4 +1,4 @@
-package engine_test
+package delivery_test
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -116,7 +117,7 @@ type stage struct {
 	line      int
 	told      strings.Builder
 	now       vt.Time
-	m         *engine.Machine
+	m         *delivery.Machine
 	gens      map[mail.Slot]uint32 // the last attempt of each slot
 	available float64
 	next      []float64 // decisions to come
@@ -189,7 +190,7 @@ func (s *stage) command(words []string) {
 			s.now = until
 		}
 	case "adjust":
-		s.perform(s.m.Adjust(s.now, engine.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}, nil))
+		s.perform(s.m.Adjust(s.now, delivery.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}, nil))
 	case "sleep":
 		s.now = s.now.Add(s.span(words[1]))
 	case "wake":
@@ -211,7 +212,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 		}
 		return otherwise
 	}
-	retry := engine.DefaultRetry()
+	retry := delivery.DefaultRetry()
 	retry.Limit = number("limit", 10)
 	retry.Bounce, retry.Ambiguous = text("bounce", retry.Bounce), text("ambiguous", retry.Ambiguous)
 	if delays, ok := args["delays"]; ok {
@@ -221,7 +222,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 		}
 	}
 	s.moving(&retry, args, number)
-	freeing := engine.DefaultFreeing()
+	freeing := delivery.DefaultFreeing()
 	freeing.Policy, freeing.Victim = text("free", freeing.Policy), text("victim", freeing.Victim)
 	freeing.Shorten = number("shorten", 0)
 	each := s.each(args, number)
@@ -252,7 +253,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			offers = append(offers, number)
 		}
 	}
-	s.m = engine.New(engine.Config{Offers: offers, Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
+	s.m = delivery.New(delivery.Config{Offers: offers, Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
 		Target: s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
 }
 
@@ -298,7 +299,7 @@ func (s *stage) each(args map[string]string, number func(string, int) int) gover
 }
 
 // moving sets what makes the limit move, and what ends a recipient by time.
-func (s *stage) moving(r *engine.Retry, args map[string]string, number func(string, int) int) {
+func (s *stage) moving(r *delivery.Retry, args map[string]string, number func(string, int) int) {
 	text := func(v *string, key string) {
 		if t, ok := args[key]; ok {
 			*v = t
@@ -337,7 +338,7 @@ func (s *stage) moving(r *engine.Retry, args map[string]string, number func(stri
 	}
 	if t, ok := args["table"]; ok {
 		for _, text := range strings.Split(t, ",") {
-			var row engine.Row
+			var row delivery.Row
 			_, err := fmt.Sscanf(text, "%g/%g/%d", &row.Allocated, &row.DFR, &row.Limit)
 			s.must(err)
 			r.Table = append(r.Table, row)
@@ -363,18 +364,18 @@ func (s *stage) tell(format string, args ...any) {
 }
 
 // perform tells the actions; of many, the first ones.
-func (s *stage) perform(actions []engine.Action) {
+func (s *stage) perform(actions []delivery.Action) {
 	for i, a := range actions {
-		if a.Op == engine.OpStart {
+		if a.Op == delivery.OpStart {
 			s.gens[a.Attempt.Slot] = a.Attempt.Gen
 		}
 		switch {
 		case i >= 6 && i < len(actions)-1:
 		case i >= 6:
 			s.tell("... and %d more, up to slot %d", len(actions)-6, a.Attempt.Slot)
-		case a.Op == engine.OpReport:
+		case a.Op == delivery.OpReport:
 			s.tell("reports")
-		case a.Op == engine.OpHangUp:
+		case a.Op == delivery.OpHangUp:
 			s.tell("slot %d hangs up", a.Attempt.Slot)
 		case a.Attempt.Seen == vt.Never:
 			s.tell("slot %d starts r%d, try %d, %s to %c", a.Attempt.Slot, a.Attempt.Rcpt, a.Attempt.Try, a.Attempt.Conn, 'a'+rune(a.Attempt.Dest))

@@ -1,4 +1,4 @@
-package engine
+package delivery
 
 import (
 	"math/bits"

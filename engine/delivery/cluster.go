@@ -1,10 +1,11 @@
-package engine
+package delivery
 
 import (
 	"cmp"
 	"math"
 	"slices"
 
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/snap"
@@ -25,7 +26,7 @@ import (
 type Cluster struct {
 	gov      governor.Governor // nil: every server has its own
 	target   func(vt.Time) float64
-	obs      Observer
+	obs      engine.Observer
 	rate     float64  // messages per hour to attain in the interval under way
 	weights  []weight // of the servers, by which C is divided
 	parts    []int    // of C, whole processes
@@ -42,7 +43,7 @@ type Verdict struct {
 // is what it is to attain in an interval that begins at a time, and obs is told
 // of its intervals, as those of a server after the last one; all three are nil
 // where each server has a governor of its own.
-func NewCluster(servers int, gov governor.Governor, target func(vt.Time) float64, obs Observer) *Cluster {
+func NewCluster(servers int, gov governor.Governor, target func(vt.Time) float64, obs engine.Observer) *Cluster {
 	c := &Cluster{gov: gov, target: target, obs: obs, weights: make([]weight, servers), parts: make([]int, servers), verdicts: make([]Verdict, servers)}
 	if gov != nil {
 		c.rate = target(0)

@@ -1,9 +1,10 @@
-package engine_test
+package delivery_test
 
 import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -11,13 +12,13 @@ import (
 
 // shortWorld answers every attempt after a second.
 type shortWorld struct {
-	m       *engine.Machine
+	m       *delivery.Machine
 	ends    []mail.Completion // in the order of their times
 	at      []vt.Time
 	answer  func(now vt.Time, a mail.Attempt) mail.Reply
 	limits  map[int]int // by interval
 	failed  map[mail.Recipient]mail.Try
-	started []engine.Action
+	started []delivery.Action
 }
 
 func (w *shortWorld) Available() float64 { return 1000 }
@@ -35,7 +36,7 @@ func (w *shortWorld) Ended(_ vt.Time, a mail.Attempt, _ mail.Reply, s mail.Statu
 
 func (w *shortWorld) begin(now vt.Time) {
 	for _, a := range w.started {
-		if a.Op == engine.OpStart {
+		if a.Op == delivery.OpStart {
 			r := w.answer(now, a.Attempt)
 			r.Took = vt.Second
 			w.ends, w.at = append(w.ends, mail.Completion{Reply: r, Slot: a.Attempt.Slot, Gen: a.Attempt.Gen}), append(w.at, now.Add(vt.Second))
@@ -72,7 +73,7 @@ func (w *shortWorld) until(t vt.Time) {
 // and so is the limit once that has faded.
 func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	const day = vt.Time(vt.Day)
-	retry := engine.DefaultRetry()
+	retry := delivery.DefaultRetry()
 	retry.Policy, retry.Low, retry.Memory = "yield", 2, 2*vt.Day
 	w := &shortWorld{limits: map[int]int{}, failed: map[mail.Recipient]mail.Try{}}
 	w.answer = func(now vt.Time, a mail.Attempt) mail.Reply {
@@ -83,7 +84,7 @@ func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	}
 	const each, lists = 500, 20 * 8 // every three hours for twenty days
 	list := mail.ReadList(make([]mail.Destination, each*lists))
-	w.m = engine.New(engine.Config{Retry: retry, Messages: 1, Interval: vt.Hour}, &list, w, w)
+	w.m = delivery.New(delivery.Config{Retry: retry, Messages: 1, Interval: vt.Hour}, &list, w, w)
 	for i := range lists {
 		now := vt.Time(i) * vt.Time(3*vt.Hour)
 		w.until(now)

@@ -1,6 +1,7 @@
-package engine
+package delivery
 
 import (
+	"flyball/engine"
 	"flyball/governor"
 )
 
@@ -18,12 +19,12 @@ type Report struct {
 	partial    bool
 	draining   bool
 
-	destinations []DestinationInterval // not of several machines
+	destinations []engine.DestinationInterval // not of several machines
 }
 
 // row is the report with what the governor made of it.
-func (r *Report) row(d governor.Decision) Interval {
-	return Interval{Number: r.number, TargetRate: r.target, Sample: r.Sample, Decision: d, RetryLimit: r.limit,
+func (r *Report) row(d governor.Decision) engine.Interval {
+	return engine.Interval{Number: r.number, TargetRate: r.target, Sample: r.Sample, Decision: d, RetryLimit: r.limit,
 		Freed: r.freed, HandedBack: r.handedBack, Partial: r.partial, Draining: r.draining, Destinations: r.destinations}
 }
 

@@ -1,4 +1,4 @@
-// Package engine decides who is tried, when, on which slot, and how each
+// Package delivery decides who is tried, when, on which slot, and how each
 // recipient ends: the delivery machine of one server ("B server", [0032]-[0036],
 // [0063]-[0071]).
 //
@@ -14,11 +14,12 @@
 //
 // Simultaneous inputs come in that order of Complete, Receive, Wake. Not safe
 // for concurrent use; never blocks.
-package engine
+package delivery
 
 import (
 	"fmt"
 
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -37,15 +38,6 @@ const (
 type Action struct {
 	Attempt mail.Attempt // of OpHangUp only Server and Slot are set, of OpReport only Server
 	Op      Op
-}
-
-// Reserve is the message by which a sender asks for MTA processes and hands
-// over a part of its list ([0033], [0040]).
-type Reserve struct {
-	From, To  mail.Recipient // the part is [From, To)
-	Processes int            // MTA processes wanted
-	Subset    int            // recipients that a process takes at a time ([0031])
-	Priority  int            // of its processes, where one must go ([0070]): the lower goes first
 }
 
 // Config is what one machine needs to know.
@@ -81,7 +73,7 @@ type Machine struct {
 	cfg       Config
 	list      *mail.List
 	gov       governor.Governor
-	obs       Observer
+	obs       engine.Observer
 	available int // floor(C)
 
 	slots     []slot
@@ -144,7 +136,7 @@ type slot struct {
 }
 
 // New builds a machine. The governor's interval is counted from time 0.
-func New(cfg Config, list *mail.List, gov governor.Governor, obs Observer) *Machine {
+func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Machine {
 	cfg.Retry = cfg.Retry.Spelled()
 	return &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
@@ -190,9 +182,9 @@ func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.nex
 
 // Receive takes a part of a list and reserves MTA processes for it, as many
 // as are reservable now and the rest as they become so.
-func (m *Machine) Receive(now vt.Time, r Reserve, out []Action) []Action {
+func (m *Machine) Receive(now vt.Time, r engine.Reserve, out []Action) []Action {
 	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
-		panic(fmt.Sprintf("engine: impossible reservation %+v", r))
+		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
 	m.account(now)
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
@@ -234,7 +226,7 @@ func (m *Machine) Wake(now vt.Time, out []Action) []Action {
 // Adjust takes what the cluster made of the report, at the time of the report.
 func (m *Machine) Adjust(now vt.Time, v Verdict, out []Action) []Action {
 	if !m.reported || now != m.interval.began {
-		panic(fmt.Sprintf("engine: server %d is adjusted at %s without a report of that time", m.cfg.Server, now))
+		panic(fmt.Sprintf("delivery: server %d is adjusted at %s without a report of that time", m.cfg.Server, now))
 	}
 	m.reported = false
 	if p, ok := m.gov.(*portion); ok {

@@ -1,4 +1,4 @@
-package engine
+package delivery
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -22,7 +23,7 @@ func (g steady) Decide(s governor.Sample) governor.Decision {
 type quiet struct{}
 
 func (quiet) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
-func (quiet) Interval(vt.Time, mail.Server, Interval)              {}
+func (quiet) Interval(vt.Time, mail.Server, engine.Interval)       {}
 
 func noTarget(vt.Time) float64 { return 0 }
 
@@ -127,8 +128,8 @@ func TestDivisionComesToRest(t *testing.T) {
 // All servers together: sums, means over all that was counted, the greatest
 // load; and the law is told of a server that delivers nothing.
 func TestTogether(t *testing.T) {
-	var told Interval
-	k := NewCluster(2, steady(7.5), func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) }, tell(func(_ vt.Time, s mail.Server, i Interval) {
+	var told engine.Interval
+	k := NewCluster(2, steady(7.5), func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) }, tell(func(_ vt.Time, s mail.Server, i engine.Interval) {
 		if s != 2 {
 			t.Errorf("told of server %d", s)
 		}
@@ -150,7 +151,7 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-type tell func(vt.Time, mail.Server, Interval)
+type tell func(vt.Time, mail.Server, engine.Interval)
 
-func (tell) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
-func (f tell) Interval(now vt.Time, s mail.Server, i Interval)    { f(now, s, i) }
+func (tell) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status)     {}
+func (f tell) Interval(now vt.Time, s mail.Server, i engine.Interval) { f(now, s, i) }

@@ -1,0 +1,155 @@
+package delivery_test
+
+import (
+	"math"
+	"testing"
+
+	"flyball/engine/delivery"
+	"flyball/internal/vt"
+)
+
+// RFC 5321 4.5.4.1: at least 30 minutes between tries, two of them within the
+// first hour; and ten resends, as in [0073].
+func TestDefaultRetry(t *testing.T) {
+	r := delivery.DefaultRetry()
+	if errs := r.Validate(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if r.Limit != 10 || r.Delays[0]+r.Delays[1] > vt.Hour {
+		t.Errorf("%+v", r)
+	}
+	for i, d := range r.Delays {
+		if d < 30*vt.Minute || (i > 0 && d < r.Delays[i-1]) {
+			t.Errorf("delays %v", r.Delays)
+		}
+	}
+}
+
+func TestRetryValidateMessages(t *testing.T) {
+	for _, v := range []struct {
+		change func(*delivery.Retry)
+		want   string
+	}{
+		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of fixed, alloc, dfr, dfr-fn, both-a, both-fn, stage, stage-fn, util, util-fn, yield`},
+		{func(r *delivery.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
+		{func(r *delivery.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
+		{func(r *delivery.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
+		{func(r *delivery.Retry) { r.Policy, r.DFRBelow = "dfr", 8 }, `dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
+		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" }, `scope: got "rack", want "server", "mta" or "cluster"`},
+		{func(r *delivery.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 }, `min_attempts: got 0, want 1 to 1000000000`},
+		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want "interval" or "continuous"`},
+		{func(r *delivery.Retry) { r.Policy, r.When = "dfr", "continuous" }, `when: got a value, want none: policy = "dfr" has no use for it`},
+		{func(r *delivery.Retry) { r.Policy = "both-fn" }, `table: got none, want at least one row for policy = "both-fn"`},
+		{func(r *delivery.Retry) { r.Policy, r.Table = "both-fn", []delivery.Row{{Limit: 11}} }, `table[0].limit: got 11, want 0 to limit = 10`},
+		{func(r *delivery.Retry) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
+		{func(r *delivery.Retry) { r.Policy, r.Loss = "yield", 0 }, `loss: got 0, want more than 0, at most 0.5`},
+		{func(r *delivery.Retry) { r.Policy, r.Probe = "yield", 1 }, `probe: got 1, want 2 to 1000000`},
+		{func(r *delivery.Retry) { r.Policy, r.Memory = "yield", 0 }, `memory: got 0s, want 1s to 3650d`},
+		{func(r *delivery.Retry) { r.Probe = 10 }, `probe: got a value, want none: policy = "fixed" has no use for it`},
+		{func(r *delivery.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 }, `restore_after: got a value, want none: policy = "util-fn" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule = "exim" }, `schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, gmail, yahoo`},
+		{func(r *delivery.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} }, `delays: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.Limit = "mox", 3 }, `limit: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day }, `max_age: got a value, want none: schedule = "postfix" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 }, `low: got 7, want 0 to 6, less than limit`},
+		{func(r *delivery.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 0s, or 1ms to 30d`},
+		{func(r *delivery.Retry) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
+		{func(r *delivery.Retry) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
+		{func(r *delivery.Retry) { r.Limit = 1001 }, `limit: got 1001, want 0 to 1000`},
+		{func(r *delivery.Retry) { r.Delays = nil }, `delays: got none, want at least one for limit = 10`},
+		{func(r *delivery.Retry) { r.Delays[1] = 0 }, `delays[1]: got 0s, want 1ms to 30d`},
+		{func(r *delivery.Retry) { r.Delays[3] = 31 * vt.Day }, `delays[3]: got 31d, want 1ms to 30d`},
+		{func(r *delivery.Retry) { r.Bounce = "drop" }, `bounce: got "drop", want "fail" or "resend"`},
+		{func(r *delivery.Retry) { r.Ambiguous = "" }, `ambiguous: got "", want "hold" or "resend"`},
+	} {
+		r := delivery.DefaultRetry()
+		v.change(&r)
+		if errs := r.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
+			t.Errorf("got  %v\nwant %s", errs, v.want)
+		}
+	}
+	none := delivery.DefaultRetry()
+	none.Limit, none.Delays = 0, nil
+	if errs := none.Validate(); len(errs) > 0 {
+		t.Errorf("a limit of 0 needs no delays: %v", errs)
+	}
+}
+
+// A policy with its own parameters is valid as it stands, but for the one that
+// needs a table; so is every schedule, under every policy.
+func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
+	for _, policy := range []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield"} {
+		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
+			r := delivery.DefaultRetry()
+			r.Policy, r.Schedule = policy, schedule
+			if policy == "both-fn" {
+				r.Table = []delivery.Row{{Allocated: 0.9, DFR: 4, Limit: 7}, {Allocated: 1, DFR: 7, Limit: 5}}
+			}
+			if errs := r.Validate(); len(errs) > 0 {
+				t.Errorf("%s, %q: %v", policy, schedule, errs)
+			}
+		}
+	}
+}
+
+// What the sources say of their schedules: tries after so many minutes, and
+// how many in all.
+func TestSchedules(t *testing.T) {
+	const day = 24 * 60
+	for name, want := range map[string]struct {
+		tries []float64 // minutes after the first
+		limit int       // resends in all
+		end   float64   // minutes; the age, or the last try where there is none
+	}{
+		"patent":   {[]float64{30, 90, 210, 450, 690}, 10, 31.5 * 60},
+		"rfc5321":  {[]float64{30, 60, 240, 420}, 2 + 39, 5 * day},
+		"postfix":  {[]float64{5, 10, 20, 40, 80, 80 + 4000./60}, 111, 5 * day}, // 112 attempts
+		"kumomta":  {[]float64{20, 60, 140, 300, 620}, 8, 7 * day},
+		"haraka":   {[]float64{64. / 60, 192. / 60, 448. / 60}, 12, 64 * 4095. / 60},
+		"zonemta":  {[]float64{5, 12, 20, 45, 120, 240, 480, 720}, 17, 48 * 60},
+		"mox":      {[]float64{7.5, 22.5, 52.5, 112.5}, 7, 7.5 * 127},
+		"chasquid": {[]float64{1, 6, 16, 36, 56}, 62, 20 * 60},
+		"gmail":    {[]float64{6 + 2./60, 29 + 2./60, 56 + 36./60, 98 + 44./60, 162}, 10, 0},
+		"yahoo":    {[]float64{2 + 7./60, 5 + 39./60, 12 + 58./60, 27 + 16./60, 55 + 13./60}, 10, 0},
+	} {
+		r := delivery.DefaultRetry()
+		r.Schedule = name
+		r = r.Spelled()
+		var at vt.Span
+		for try := range r.Limit {
+			at += r.Delays[min(try, len(r.Delays)-1)]
+			if try < len(want.tries) && at != vt.Span(math.Round(want.tries[try]*60))*vt.Second {
+				t.Errorf("%s: try %d after %s, want %g min", name, try+1, at, want.tries[try])
+			}
+		}
+		end := at
+		if r.MaxAge > 0 {
+			if end = r.MaxAge; at > end || at+r.Delays[min(r.Limit, len(r.Delays)-1)] <= end {
+				t.Errorf("%s: the last of %d resends comes after %s, its age is %s", name, r.Limit, at, end)
+			}
+		}
+		if r.Limit != want.limit || want.end > 0 && end != vt.Span(math.Round(want.end*60))*vt.Second {
+			t.Errorf("%s: %d resends until %s, want %d until %g min", name, r.Limit, end, want.limit, want.end)
+		}
+	}
+}
+
+func TestFreeingValidateMessages(t *testing.T) {
+	if errs := delivery.DefaultFreeing().Validate(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, v := range []struct {
+		f    delivery.Freeing
+		want string
+	}{
+		{delivery.Freeing{Policy: "now", Victim: "newest"}, `policy: got "now", want one of none, at-interval, continuous`},
+		{delivery.Freeing{Policy: "none", Victim: "newest"}, `victim: got "newest", want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "none", Shorten: 1}, `shorten: got 1, want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "continuous", Victim: "oldest"}, `victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
+		{delivery.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1}, `shorten: got -1, want 0 to 1000000000`},
+	} {
+		if errs := v.f.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
+			t.Errorf("got  %v\nwant %s", errs, v.want)
+		}
+	}
+}
