@@ -26,6 +26,8 @@ engine
 engine/delivery
 scenarios reports/runlog
 -- shells
+internal/input
+internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun reports
 sim/verify sim/bench sim/tune

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,11 +13,11 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/durable"
 	"flyball/internal/vt"
 	"flyball/reports"
 	"flyball/scenarios"
@@ -98,11 +97,11 @@ func (a *app) sweep(w *sweep) error {
 	if err != nil {
 		return err
 	}
-	log, err := openProgress(s, dir, w.resume != "")
+	log, err := openProgress(s, dir, w.resume != "", a.errout)
 	if err != nil {
 		return err
 	}
-	defer log.file.Close()
+	defer log.close()
 	if n := len(log.runs); n > 0 && !a.quiet {
 		fmt.Fprintf(a.errout, "going on after %d of %d runs\n", n, runs)
 	}
@@ -114,6 +113,9 @@ func (a *app) sweep(w *sweep) error {
 		return err
 	}
 	if n := len(log.runs); n < runs {
+		if err := log.stop(); err != nil {
+			return err
+		}
 		sig := stop.signal()
 		return fail(signalCode(sig), "stopped by %s after %d of %d runs, which are kept in %s\ngo on with: %s --resume %s", sig, n, runs, log.name,
 			w.from.studyLine("sweep"), quote(dir))
@@ -208,76 +210,79 @@ func (w *sweep) folder(s *study.Study) (string, error) {
 // progressLog keeps the runs that have ended, beside the folder that the study
 // will have, so that they outlive the program whatever ends it.
 type progressLog struct {
-	name string
-	file *os.File // is locked
-	runs []study.Run
-	err  error       // of the write that failed
-	full atomic.Bool // there is one; safe to ask while runs are added
+	name   string
+	log    *durable.Log
+	runs   []study.Run
+	synced time.Time
+	err    error       // of the write that failed
+	full   atomic.Bool // there is one; safe to ask while runs are added
 }
 
-// openProgress takes up what was kept, or begins anew.
-func openProgress(s *study.Study, dir string, must bool) (*progressLog, error) {
-	l := &progressLog{name: dir + ".progress"}
-	create := os.O_CREATE
-	if must {
-		create = 0
-	}
-	var err error
-	switch l.file, err = os.OpenFile(l.name, os.O_RDWR|create, 0o644); {
+// syncEvery is how much a loss of power may cost. To write each run through
+// would cost more than many a run.
+const syncEvery = time.Second
+
+// openProgress takes up what was kept in dir.progress, or begins anew unless
+// something must be there. A line that was cut short is dropped, which notes is
+// told.
+func openProgress(s *study.Study, dir string, must bool, notes io.Writer) (*progressLog, error) {
+	l := &progressLog{name: dir + ".progress", synced: time.Now()}
+	log, lines, err := durable.OpenLog(l.name, s.Header(version()), !must)
+	var other *durable.OtherLog
+	switch {
 	case errors.Is(err, fs.ErrNotExist) && must:
 		return nil, fail(exitUsage, "--resume: nothing to go on with: %w", err)
+	case errors.Is(err, durable.ErrLocked):
+		return nil, fail(exitEnvironment, "--out: another flyball writes %s: wait for it, or name another folder", l.name)
+	case errors.As(err, &other):
+		return nil, fail(exitInvalid, "%s:1: %w\ndelete it, or name another folder, to begin anew", l.name, s.Foreign(other.Header, version()))
+	case errors.Is(err, durable.ErrDamaged):
+		return nil, exit{exitInvalid, err}
 	case err != nil:
 		return nil, fail(exitEnvironment, "--out: %w", err)
 	}
-	if err := l.takeUp(s); err != nil {
-		l.file.Close()
-		return nil, err
+	if l.runs, err = s.Runs(lines.Records); err != nil {
+		log.Close()
+		return nil, fail(exitInvalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
 	}
+	if lines.Torn > 0 {
+		fmt.Fprintf(notes, "%s: dropped the last line, which was cut short after %d bytes: that run is made again\n", l.name, lines.Torn)
+	}
+	l.log = log
 	return l, nil
 }
 
-func (l *progressLog) takeUp(s *study.Study) error {
-	switch err := syscall.Flock(int(l.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		return fail(exitEnvironment, "--out: another flyball writes %s: wait for it, or name another folder", l.name)
-	case err != nil:
-		return fail(exitEnvironment, "--out: to lock %s: %w", l.name, err)
-	}
-	old, err := io.ReadAll(l.file)
-	if err != nil {
-		return fail(exitEnvironment, "--out: %w", err)
-	}
-	if head := s.Header(version()); bytes.HasPrefix(head, old) { // a new file, or one that was cut short as it began
-		old = head
-	}
-	runs, length, err := s.Progress(old, version())
-	if err != nil {
-		return fail(exitInvalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
-	}
-	l.runs = runs
-	_, err = l.file.WriteAt(old[:length], 0)
-	_, seek := l.file.Seek(int64(length), io.SeekStart)
-	if err := errors.Join(err, l.file.Truncate(int64(length)), seek); err != nil {
-		return fail(exitEnvironment, "--out: %w", err)
-	}
-	return nil
-}
-
-// add keeps a run. After a write that failed it writes no more: what follows
-// half a line would spoil all.
+// add keeps a run. After a write that failed it keeps no more.
 func (l *progressLog) add(r study.Run) {
 	if l.err != nil {
 		return
 	}
-	if _, l.err = l.file.Write(r.Line()); l.err != nil {
+	l.err = l.log.Append(r.Record())
+	if now := time.Now(); l.err == nil && now.Sub(l.synced) >= syncEvery {
+		l.err, l.synced = l.log.Sync(), now
+	}
+	if l.err != nil {
 		l.full.Store(true)
 		return
 	}
 	l.runs = append(l.runs, r)
 }
 
+// stop writes through what a signal has left.
+func (l *progressLog) stop() error {
+	if l.err == nil {
+		l.err = l.log.Sync()
+	}
+	if l.err != nil {
+		return fail(exitEnvironment, "--out: %w", l.err)
+	}
+	return nil
+}
+
 // done takes the file away: the folder has it all.
-func (l *progressLog) done() { os.Remove(l.name) }
+func (l *progressLog) done() { l.log.Remove() }
+
+func (l *progressLog) close() { l.log.Close() }
 
 func (l *progressLog) observed() []reports.StudyRun {
 	all := make([]reports.StudyRun, len(l.runs))

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -113,7 +114,7 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 
 	// Another study does not take it up.
-	if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--seed", "2", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "it is of study") {
+	if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--seed", "2", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "out.progress:1: got the progress of study") {
 		t.Errorf("another seed goes on: exit code %d: %s", code, errout)
 	}
 	compare := func(name string, args ...string) {
@@ -145,6 +146,23 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 	compare("--out", "--out", in("out"), "--jobs", "3")
 
+	// Lines that are lost, doubled or changed are said with their place.
+	lines := strings.SplitAfter(string(kept), "\n")
+	for damaged, want := range map[string]string{
+		lines[0] + strings.Join(lines[2:], ""):                                      "out.progress:2: got record 2, want record 1",
+		strings.Join(lines[:2], "") + lines[1] + strings.Join(lines[2:], ""):        "out.progress:3: got record 1, want record 2",
+		strings.Replace(string(kept), `"`+strings.Split(lines[1], `"`)[1], `"x`, 1): "out.progress:2: got a line that does not have the sum that it names",
+	} {
+		os.WriteFile(in("out.progress"), []byte(damaged), 0o644)
+		code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--resume", in("out"))
+		if code != exitInvalid || !strings.Contains(errout, want) || !strings.Contains(errout, "delete the file to begin anew") {
+			t.Errorf("exit code %d: %s, want %q", code, errout, want)
+		}
+		if left, _ := os.ReadFile(in("out.progress")); string(left) != damaged {
+			t.Errorf("a damaged file was written to: %q", left)
+		}
+	}
+
 	// Nor does it matter where the first line was cut.
 	for _, begun := range []int{0, 10} {
 		os.WriteFile(in("out.progress"), kept[:begun], 0o644)
@@ -169,7 +187,7 @@ func TestProgressIsKeptWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := openProgress(s, filepath.Join(dir, "out"), false)
+	log, err := openProgress(s, filepath.Join(dir, "out"), false, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +195,7 @@ func TestProgressIsKeptWhole(t *testing.T) {
 		t.Errorf("a second one: exit code %d: %s", code, errout)
 	}
 
-	log.file.Close() // as a full disk
+	log.close() // as a full disk
 	stop := a.watchSignals()
 	defer stop.end()
 	var e exit

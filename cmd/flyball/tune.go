@@ -72,11 +72,11 @@ func (a *app) tune(w *sweep) error {
 	if err != nil {
 		return err
 	}
-	log, err := openProgress(t.Study, dir, w.resume != "")
+	log, err := openProgress(t.Study, dir, w.resume != "", a.errout)
 	if err != nil {
 		return err
 	}
-	defer log.file.Close()
+	defer log.close()
 	if n := len(log.runs); n > 0 && !a.quiet {
 		fmt.Fprintf(a.errout, "going on after %d runs\n", n)
 	}
@@ -90,6 +90,9 @@ func (a *app) tune(w *sweep) error {
 	s.bar.end()
 	switch {
 	case errors.Is(err, errStopped):
+		if err := log.stop(); err != nil {
+			return err
+		}
 		sig := stop.signal()
 		return fail(signalCode(sig), "stopped by %s after %d runs, which are kept in %s\ngo on with: %s --resume %s", sig, len(log.runs), log.name,
 			w.from.studyLine("tune"), quote(dir))

@@ -282,7 +282,7 @@ func TestTuneGoesOn(t *testing.T) {
 	if n := bytes.Count(kept, []byte("\n")) - 1; err != nil || n == 0 || n >= 84 {
 		t.Fatalf("%d runs kept, want some of 84: %v", n, err)
 	}
-	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--set", "governor.start=11", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "it is of study") {
+	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--set", "governor.start=11", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "got the progress of study") {
 		t.Errorf("another baseline goes on: exit code %d: %s", code, errout)
 	}
 	if code, _, errout := invoke(t, "tune", in("study.toml"), "--jobs", "3", "--resume", in("out")); code != 0 || !strings.Contains(errout, "going on after ") {

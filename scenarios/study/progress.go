@@ -1,7 +1,6 @@
 package study
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,53 +14,50 @@ type Run struct {
 	Values  []float64 // of the study's metrics; +Inf for a time that never came, NaN for what is undefined
 }
 
-// progressLine begins the file that a study under way is kept in: the version,
-// the study's ID and the program that makes it.
-const progressLine = "flyball study progress 1 %s %q\n"
+// progressHeader is the first line of the log that a study under way is kept
+// in: the study's ID and the program that makes it.
+const progressHeader = "flyball study progress 2 %s %q"
 
-// Header begins the progress file of a study.
-func (s *Study) Header(program string) []byte { return fmt.Appendf(nil, progressLine, s.ID, program) }
+// Header returns the header of a study's progress log.
+func (s *Study) Header(program string) string { return fmt.Sprintf(progressHeader, s.ID, program) }
 
-// Line is a run as the progress file holds it, exactly.
-func (r Run) Line() []byte {
+// Record returns a run as the progress log holds it, exact to the bit.
+func (r Run) Record() []byte {
 	words := []string{r.Digest, strconv.Quote(r.Class), strconv.Itoa(r.Watched)}
 	for _, v := range r.Values {
 		words = append(words, strconv.FormatFloat(v, 'g', -1, 64))
 	}
-	return []byte(strings.Join(words, "\t") + "\n")
+	return []byte(strings.Join(words, "\t"))
 }
 
-// Progress reads a progress file: the runs that have ended, from the first on,
-// and the length of what could be read. A last line that was cut short, as by
-// a power failure, is left out. It refuses the file of another study or
-// another program, and one that is damaged.
-func (s *Study) Progress(file []byte, program string) (runs []Run, length int, err error) {
-	head := s.Header(program)
-	if !bytes.HasPrefix(file, head) {
-		var id, by string
-		switch n, _ := fmt.Sscanf(string(file), progressLine, &id, &by); {
-		case n >= 1 && id != s.ID:
-			return nil, 0, fmt.Errorf("it is of study %.12s, want %.12s: something in the study, its scenarios or the settings has changed", id, s.ID)
-		case n == 2:
-			return nil, 0, fmt.Errorf("it was made by %s, want %s", by, program)
-		}
-		return nil, 0, fmt.Errorf("it does not begin as the progress of a study does")
+// Runs returns the runs that the records of a progress log hold, from the first
+// one of the study on. Errors begin with the number of the record.
+func (s *Study) Runs(records [][]byte) ([]Run, error) {
+	if len(records) > s.runs {
+		return nil, fmt.Errorf("record %d: got more than %d runs", s.runs+1, s.runs)
 	}
-	length = len(head)
-	for n := 2; ; n++ {
-		line, _, whole := bytes.Cut(file[length:], []byte("\n"))
-		if !whole {
-			return runs, length, nil
-		}
-		r, err := s.readRun(string(line))
+	var runs []Run
+	for i, record := range records {
+		r, err := s.readRun(string(record))
 		if err != nil {
-			return nil, 0, fmt.Errorf("line %d: %w", n, err)
+			return nil, fmt.Errorf("record %d: %w", i+1, err)
 		}
-		if runs = append(runs, r); len(runs) > s.runs {
-			return nil, 0, fmt.Errorf("line %d: got more than %d runs", n, s.runs)
-		}
-		length += len(line) + 1
+		runs = append(runs, r)
 	}
+	return runs, nil
+}
+
+// Foreign returns why a log with another header is not one of the study s, made
+// by program.
+func (s *Study) Foreign(header, program string) error {
+	var id, by string
+	switch n, _ := fmt.Sscanf(header, progressHeader, &id, &by); {
+	case n >= 1 && id != s.ID:
+		return fmt.Errorf("got the progress of study %.12s, want %.12s: something in the study, its scenarios or the settings has changed", id, s.ID)
+	case n == 2 && by != program:
+		return fmt.Errorf("got the progress made by %s, want %s", by, program)
+	}
+	return fmt.Errorf("got a file that does not begin as the progress of a study does")
 }
 
 func (s *Study) readRun(line string) (r Run, err error) {

@@ -409,35 +409,31 @@ func TestID(t *testing.T) {
 func TestProgress(t *testing.T) {
 	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"rate_per_h\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
 	runs := []Run{{"00ff", "wound up", 7, []float64{1.0 / 3, math.Inf(1)}}, {"1", "stable", 0, []float64{math.SmallestNonzeroFloat64, 0}}}
-	file := s.Header("flyball v1")
+	var records [][]byte
 	for _, r := range runs {
-		file = append(file, r.Line()...)
+		records = append(records, r.Record())
 	}
-	for cut := range runs[1].Line() {
-		got, length, err := s.Progress(file[:len(file)-cut], "flyball v1")
-		want := runs
-		if cut > 0 {
-			want = runs[:1]
-		}
-		if err != nil || !reflect.DeepEqual(got, want) || cut == 0 && length != len(file) {
-			t.Fatalf("without the last %d bytes: %v, %d, %v", cut, got, length, err)
+	for n := range len(runs) + 1 {
+		if got, err := s.Runs(records[:n]); err != nil || n > 0 && !reflect.DeepEqual(got, runs[:n]) || len(got) != n {
+			t.Fatalf("%d records: %v, %v", n, got, err)
 		}
 	}
 	nan := Run{"1", "not judged", 0, []float64{math.NaN(), 1}}
-	if got, _, err := s.Progress(append(s.Header("p"), nan.Line()...), "p"); err != nil || !math.IsNaN(got[0].Values[0]) {
+	if got, err := s.Runs([][]byte{nan.Record()}); err != nil || !math.IsNaN(got[0].Values[0]) {
 		t.Errorf("%v, %v", got, err)
 	}
 	other := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"rate_per_h\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 3]\n")
-	full := slices.Concat(file, runs[0].Line(), runs[0].Line(), runs[0].Line())
+	header := s.Header("flyball v1")
 	for want, try := range map[string]func() error{
-		"it is of study": func() error { _, _, err := other.Progress(file, "flyball v1"); return err },
-		"it was made by": func() error { _, _, err := s.Progress(file, "flyball v2"); return err },
-		"does not begin": func() error { _, _, err := s.Progress(nil, "flyball v1"); return err },
-		"line 2: got 2 fields, want 5": func() error {
-			_, _, err := s.Progress(append(s.Header("p"), "a\tb\n"...), "p")
+		"got the progress of study": func() error { return other.Foreign(header, "flyball v1") },
+		"got the progress made by":  func() error { return s.Foreign(header, "flyball v2") },
+		"does not begin":            func() error { return s.Foreign("", "flyball v1") },
+		"does not begin as the":     func() error { return s.Foreign(strings.Replace(header, "progress 2", "progress 1", 1), "flyball v1") },
+		"record 2: got 2 fields, want 5": func() error {
+			_, err := s.Runs([][]byte{records[0], []byte("a\tb")})
 			return err
 		},
-		"more than 4 runs": func() error { _, _, err := s.Progress(full, "flyball v1"); return err },
+		"record 5: got more than 4 runs": func() error { _, err := s.Runs(slices.Repeat(records, 3)); return err },
 	} {
 		if err := try(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

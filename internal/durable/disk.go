@@ -1,0 +1,74 @@
+package durable
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// A disk is the part of a file system that this package uses. Tests put one in
+// its place that fails, or loses its power between two steps.
+type disk interface {
+	open(name string, flag int) (file, error)
+	follow(name string) (string, error) // what a link leads to; any other name as it is
+	mode(name string) (fs.FileMode, error)
+	rename(from, to string) error
+	link(from, to string) error // to must not be there
+	remove(name string) error
+	syncFolder(dir string) error // writes the names in it through
+}
+
+type file interface {
+	io.ReadWriteCloser
+	Chmod(fs.FileMode) error
+	Truncate(size int64) error
+	Seek(offset int64, whence int) (int64, error)
+	Sync() error
+}
+
+// osDisk is the file system of the machine.
+type osDisk struct{}
+
+func (osDisk) open(name string, flag int) (file, error) {
+	f, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, 0o666) // a named pipe does not block
+	if err != nil {
+		return nil, err // not f: a nil *os.File is not a nil file
+	}
+	return f, nil
+}
+
+func (osDisk) follow(name string) (string, error) {
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return name, nil
+	}
+	return filepath.EvalSymlinks(name)
+}
+
+func (osDisk) mode(name string) (fs.FileMode, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+func (osDisk) link(from, to string) error   { return os.Link(from, to) }
+func (osDisk) remove(name string) error     { return os.Remove(name) }
+
+// syncFolder is without effect on file systems that keep names safe by
+// themselves and refuse to be asked.
+func (osDisk) syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
+}
