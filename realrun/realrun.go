@@ -82,6 +82,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	// No recipient is in two attempts, and no process of a server beyond those asked for.
 	most := 0
 	for _, a := range r.arrivals {
+		r.Rec.Begins(a.Reserve.From, a.At)
 		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)

@@ -118,7 +118,7 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	if _, stopped := r.Run(ctx, nil); stopped {
-		t.Fatalf("the run did not end in time: %v", r.Rec.ByStatus)
+		t.Fatalf("the run did not end in time: %v", r.Rec.Final())
 	}
 	return got, receivers, r
 }
@@ -144,7 +144,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	j := realrun.NewJournal(&journal)
 	began := time.Now()
 	got, receivers, r := live(t, s, 50, j)
-	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts, time.Since(began), r.Late.Quantile(0.99), r.Rec.ByStatus)
+	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts, time.Since(began), r.Late.Quantile(0.99), r.Rec.Final())
 	differ := 0
 	for i := range want.status {
 		if want.status[i] != got.status[i] || want.tries[i] != got.tries[i] {
@@ -160,7 +160,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 	for _, status := range []mail.Status{mail.Done, mail.Failed, mail.Held} {
-		if r.Rec.ByStatus[status] == 0 {
+		if r.Rec.Count(status) == 0 {
 			t.Errorf("no recipient ended %v: the scenario tests too little", status)
 		}
 	}
@@ -258,8 +258,8 @@ func TestCapInBothWorlds(t *testing.T) {
 			s.Retry.Limit = 20
 			_, simulated := simulate(t, s)
 			got, receivers, r := live(t, s, 50, nil)
-			if n := r.Rec.ByStatus[mail.Done]; n != simulated.Record().ByStatus[mail.Done] || n != 1500 {
-				t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
+			if n := r.Rec.Count(mail.Done); n != simulated.Record().Count(mail.Done) || n != 1500 {
+				t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().Count(mail.Done))
 			}
 			refused := func(attempts []runlog.ReplyCount) (n float64) {
 				for _, c := range attempts {
@@ -312,8 +312,8 @@ func TestLimitsInBothWorlds(t *testing.T) {
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
 	got, receivers, r := live(t, s, 50, j)
-	if n := r.Rec.ByStatus[mail.Done]; n != 1500 || simulated.Record().ByStatus[mail.Done] != 1500 {
-		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().ByStatus[mail.Done])
+	if n := r.Rec.Count(mail.Done); n != 1500 || simulated.Record().Count(mail.Done) != 1500 {
+		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().Count(mail.Done))
 	}
 	parked := 0
 	for _, i := range r.Rec.Intervals {

@@ -14,7 +14,7 @@ import (
 
 // A checkpoint file is this line, the name of the run (World.identity) and a newline, the SHA-256
 // of the state, and the state.
-const checkpointMagic = "flyball checkpoint 5\n"
+const checkpointMagic = "flyball checkpoint 6\n"
 
 // Checkpoint is where a run was stopped; nil if it came to its end.
 func (w *World) Checkpoint() []byte { return w.saved }
@@ -74,6 +74,14 @@ func (w *World) state(c *snap.Codec) {
 	snap.Int(c, &w.reached)
 	for _, s := range w.servers {
 		s.state(c)
+	}
+	kept := w.outcomes() != nil
+	snap.Bool(c, &kept)
+	if kept {
+		if c.Reading() {
+			w.KeepOutcomes()
+		}
+		w.outcomes().State(c)
 	}
 	if w.cluster != nil {
 		w.cluster.State(c)

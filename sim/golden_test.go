@@ -57,9 +57,9 @@ func describe(t *testing.T, s *scenarios.Scenario) string {
 	line("scenario", scenarios.ID(s)[:16], s.Name)
 	line("recipients", s.Recipients(), "")
 	line("attempts", got.seen, "")
-	line("delivered", w.Record().ByStatus[mail.Done], "")
-	line("failed", w.Record().ByStatus[mail.Failed], "")
-	line("held", w.Record().ByStatus[mail.Held], "")
+	line("delivered", w.Record().Count(mail.Done), "")
+	line("failed", w.Record().Count(mail.Failed), "")
+	line("held", w.Record().Count(mail.Held), "")
 	line("end", end, "")
 	line("outcomes", fmt.Sprintf("%016x", hash(got.outcomes...)), "status and tries of every recipient")
 	var replies, rows []uint64

@@ -84,7 +84,7 @@ func TestDFRPolicyOnlyLosesMailOfAHomogeneousList(t *testing.T) {
 	if len(rows) < 3 {
 		t.Fatalf("only %d intervals", len(rows))
 	}
-	got := float64(r.Record().ByStatus[mail.Done]) / recipients
+	got := float64(r.Record().Count(mail.Done)) / recipients
 	if low, high := 1-math.Pow(0.9, 6), 1-math.Pow(0.9, 11); got < low-0.01 || got > low+0.4*(high-low) {
 		t.Errorf("%.3f delivered, want near %.3f and far from the %.3f of ten resends", got, low, high)
 	}
@@ -101,7 +101,7 @@ func TestDFROfDeadShares(t *testing.T) {
 			s := flowing(20000, class(v.b, 0), class(1-v.b, 1))
 			s.Retry.Limit = limit
 			r := run(t, s).Record()
-			dead, alive := float64(r.ByStatus[mail.Failed]), float64(r.ByStatus[mail.Done])
+			dead, alive := float64(r.Count(mail.Failed)), float64(r.Count(mail.Done))
 			if got := float64(r.Attempts) / alive; math.Abs(got-(1+float64(limit+1)*dead/alive)) > 1e-12 || math.Abs(got/want-1) > 0.04 {
 				t.Errorf("dead share %g, limit %d: DFR %.3f, want %.2f", v.b, limit, got, want)
 			}

@@ -22,7 +22,7 @@ func TestReputationIsLostByRate(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Run(nil)
-		return w.Record().ByStatus[mail.Done]
+		return w.Record().Count(mail.Done)
 	}
 	if n := delivered("80000/h"); n != 250_000 {
 		t.Errorf("%d of 250000 delivered at 80000/h, want all", n)

@@ -58,7 +58,7 @@ func TestASharedCapHoldsForAllTogether(t *testing.T) {
 		if want := map[bool]int{true: 30, false: 60}[shared]; most != want {
 			t.Errorf("shared %v: %d connections at a time, want %d", shared, most, want)
 		}
-		rate := float64(w.servers[0].rec.ByStatus[mail.Done]+w.servers[1].rec.ByStatus[mail.Done]) / vt.Span(w.now()).Hours()
+		rate := float64(w.servers[0].rec.Count(mail.Done)+w.servers[1].rec.Count(mail.Done)) / vt.Span(w.now()).Hours()
 		if limit := 72_000.0; (rate <= limit) != shared {
 			t.Errorf("shared %v: %.0f messages an hour, where one cap gives %.0f", shared, rate, limit)
 		}
@@ -116,7 +116,7 @@ func TestServersCompete(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Run(nil)
-		a, b := float64(w.servers[0].rec.ByStatus[mail.Done]), float64(w.servers[1].rec.ByStatus[mail.Done])
+		a, b := float64(w.servers[0].rec.Count(mail.Done)), float64(w.servers[1].rec.Count(mail.Done))
 		return a / (a + b)
 	}
 	if got := part(0); math.Abs(got-0.5) > 0.05 {

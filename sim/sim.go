@@ -86,10 +86,23 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 	}
 	for _, a := range s.Arrivals(list.Len()) {
 		v := w.servers[a.Server]
+		v.rec.Begins(a.Reserve.From, a.At)
 		v.arrivals = append(v.arrivals, a)
 	}
 	return w, nil
 }
+
+// KeepOutcomes has the run keep what became of every recipient, in 32 bytes
+// each. It must be called before Run.
+func (w *World) KeepOutcomes() {
+	all := make(runlog.Outcomes, w.list.Len())
+	for _, s := range w.servers {
+		s.rec.Outcomes = all
+	}
+}
+
+// outcomes is nil where they are not kept.
+func (w *World) outcomes() runlog.Outcomes { return w.servers[0].rec.Outcomes }
 
 // Progress is how far a run is.
 type Progress struct {

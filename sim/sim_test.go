@@ -105,7 +105,7 @@ func TestSameRunEveryTime(t *testing.T) {
 	const n = 12000
 	first := run(t, eventful(n))
 	for status := range mail.Statuses {
-		if count := first.Record().ByStatus[status]; count == 0 && status != mail.Suppressed {
+		if count := first.Record().Count(status); count == 0 && status != mail.Suppressed {
 			t.Errorf("nothing ended %s: the test tests too little", status)
 		}
 	}
@@ -198,7 +198,8 @@ func TestConservation(t *testing.T) {
 				for _, a := range s.arrivals {
 					coming += uint64(a.Reserve.To - a.Reserve.From)
 				}
-				for st, n := range s.rec.ByStatus {
+				for st := range mail.Statuses {
+					n := s.rec.Count(st)
 					final[st] += n
 				}
 			}
@@ -286,8 +287,8 @@ func TestOneSlotAgainstArithmetic(t *testing.T) {
 		s := plain(200000)
 		s.Governor.Start, s.Horizon = 1, horizon
 		r := run(t, s)
-		if want := uint64(horizon / vt.Second); r.Record().ByStatus[mail.Done] != want || r.servers[0].machine.Left() != 200000-want {
-			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Record().ByStatus[mail.Done], r.servers[0].machine.Left(), want)
+		if want := uint64(horizon / vt.Second); r.Record().Count(mail.Done) != want || r.servers[0].machine.Left() != 200000-want {
+			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Record().Count(mail.Done), r.servers[0].machine.Left(), want)
 		}
 		if r.end != vt.Time(horizon) {
 			t.Errorf("horizon %s: ends at %s", horizon, r.end)
@@ -301,14 +302,14 @@ func TestOneSlotAgainstArithmetic(t *testing.T) {
 	for rest, took := s.Horizon%cycle, vt.Second; rest >= took; rest, took = rest-took, 700*ms {
 		want++
 	}
-	if r := run(t, s); int(r.Record().ByStatus[mail.Done]) != want {
-		t.Errorf("5 messages per connection: %d delivered, want %d", r.Record().ByStatus[mail.Done], want)
+	if r := run(t, s); int(r.Record().Count(mail.Done)) != want {
+		t.Errorf("5 messages per connection: %d delivered, want %d", r.Record().Count(mail.Done), want)
 	}
 	// N slots do N times as much.
 	s = plain(100000)
 	s.Horizon = 1000 * vt.Second
-	if r := run(t, s); r.Record().ByStatus[mail.Done] != 10000 {
-		t.Errorf("10 slots deliver %d in 1000 s, want 10000", r.Record().ByStatus[mail.Done])
+	if r := run(t, s); r.Record().Count(mail.Done) != 10000 {
+		t.Errorf("10 slots deliver %d in 1000 s, want 10000", r.Record().Count(mail.Done))
 	}
 }
 
@@ -334,8 +335,8 @@ func TestServersShareTheList(t *testing.T) {
 		if !slices.Equal(got, v.want) {
 			t.Errorf("shares %v: %v recipients, want %v", v.shares, got, v.want)
 		}
-		if r.Record().ByStatus[mail.Done] != 200000 || r.Record().Attempts != 200000 {
-			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().ByStatus[mail.Done], r.Record().Attempts)
+		if r.Record().Count(mail.Done) != 200000 || r.Record().Attempts != 200000 {
+			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().Count(mail.Done), r.Record().Attempts)
 		}
 	}
 }
@@ -360,7 +361,7 @@ func TestDFROfHomogeneousList(t *testing.T) {
 	for _, limit := range []int{0, 1, 5, 10} {
 		for _, p := range []float64{0.2, 0.87} {
 			r := run(t, failing(40000, 0, p, limit))
-			a, got := float64(r.Record().Attempts), float64(r.Record().ByStatus[mail.Done])
+			a, got := float64(r.Record().Attempts), float64(r.Record().Count(mail.Done))
 			if sd := math.Sqrt(a * p * (1 - p)); math.Abs(got-p*a) > 4*sd {
 				t.Errorf("limit %d: DFR %.4f, want %.4f; %.1f standard deviations off", limit, a/got, 1/p, (got-p*a)/sd)
 			}
@@ -383,7 +384,7 @@ func TestDFRWithDeadShare(t *testing.T) {
 		q := math.Pow(1-v.p, n)
 		want := 1/v.p + v.dead*n/((1-v.dead)*(1-q))
 		r := run(t, failing(recipients, v.dead, v.p, v.limit))
-		got := float64(r.Record().Attempts) / float64(r.Record().ByStatus[mail.Done])
+		got := float64(r.Record().Attempts) / float64(r.Record().Count(mail.Done))
 		// The variance of attempts - DFR x successes of one recipient, over all ways in which it can end.
 		variance := v.dead * n * n
 		for k := 1.0; k <= n; k++ {
@@ -476,13 +477,13 @@ func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
 	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451}
 	r := run(t, s)
-	if r.Record().ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
-		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
+		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().Count(mail.Done), slices.Min(r.tries), slices.Max(r.tries))
 	}
 	s.Retry.Delays = []vt.Span{4 * vt.Minute}
 	r = run(t, s)
-	if r.Record().ByStatus[mail.Done] != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
-		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Record().ByStatus[mail.Done], slices.Min(r.tries), slices.Max(r.tries))
+	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
+		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Record().Count(mail.Done), slices.Min(r.tries), slices.Max(r.tries))
 	}
 }
 
@@ -511,8 +512,8 @@ func TestHangUpMakesRoom(t *testing.T) {
 	s.Campaigns[0].Processes = 1
 	s.Campaigns = append(s.Campaigns, scenarios.Campaign{Name: "second", Recipients: 20, Processes: 1, Subset: 20})
 	r := run(t, s)
-	if r.Record().ByStatus[mail.Done] != 21 || r.Record().Attempts <= 21 || r.Record().Attempts > 30 {
-		t.Errorf("%d delivered of 21 in %d attempts", r.Record().ByStatus[mail.Done], r.Record().Attempts)
+	if r.Record().Count(mail.Done) != 21 || r.Record().Attempts <= 21 || r.Record().Attempts > 30 {
+		t.Errorf("%d delivered of 21 in %d attempts", r.Record().Count(mail.Done), r.Record().Attempts)
 	}
 }
 

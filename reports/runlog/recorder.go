@@ -17,11 +17,12 @@ import (
 // Not safe for concurrent use: engines call it from their owner's goroutine.
 type Recorder struct {
 	Attempts  uint64
-	Resends   uint64                // attempts after a recipient's first
-	ByStatus  [mail.Statuses]uint64 // recipients that ended so; Pending is not counted
-	Latency   hist.Hist             // times of all attempts
+	Latency   hist.Hist // times of all attempts
 	Intervals []Interval
+	Outcomes  Outcomes // of each recipient, where the caller wants them: nil costs nothing
 	replies   []uint64 // counts by destination, stage and outcome
+	by        []Destination
+	finals    finals
 	watch     Watch
 	digest    uint64
 }
@@ -45,18 +46,32 @@ func NewRecorder(destinations int, watch Watch) *Recorder {
 	return &Recorder{
 		Latency: hist.New(),
 		replies: make([]uint64, destinations*int(mail.Stages)*outcomes),
+		by:      make([]Destination, destinations),
 		watch:   watch,
 		digest:  14695981039346656037,
 	}
 }
 
+// Begins sets the start of the campaign that the recipients from one on belong
+// to, up to the next one set: the time that their time to a final status is
+// counted from. Recipients before all that were set began at time 0.
+func (r *Recorder) Begins(from mail.Recipient, at vt.Time) { r.finals.begins(from, at) }
+
 // Ended counts an attempt and what became of its recipient.
 func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	r.Attempts++
-	if a.Try > 0 {
-		r.Resends++
+	d := &r.by[a.Dest]
+	if a.Try == 0 {
+		d.First[s]++
+	} else {
+		d.Resent[s]++
 	}
-	r.ByStatus[s]++
+	if s != mail.Pending {
+		if r.finals.stale(now, a.Rcpt) {
+			r.finals.turn(now, a.Rcpt, len(r.by))
+		}
+		r.finals.row[a.Dest]++
+	}
 	r.Latency.Record(reply.Took)
 	outcome := int(reply.Code)
 	if reply.Fault != mail.NoFault {
@@ -66,6 +81,9 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 	r.mix(uint64(now))
 	r.mix(uint64(a.Rcpt)<<32 | uint64(a.Server)<<16 | uint64(a.Try))
 	r.mix(uint64(reply.Code)<<24 | uint64(reply.Stage)<<16 | uint64(reply.Fault)<<8 | uint64(s))
+	if r.Outcomes != nil {
+		r.Outcomes.ended(now, &a, &reply, s)
+	}
 	if r.watch != nil {
 		r.watch(now, a, reply, s)
 	}
@@ -99,18 +117,20 @@ func Merge(apart []*Recorder) *Recorder {
 	}
 	all := NewRecorder(0, nil)
 	all.replies = make([]uint64, len(apart[0].replies))
+	all.by = make([]Destination, len(apart[0].by))
+	all.Outcomes = apart[0].Outcomes // shared by all
 	all.digest = apart[0].digest
 	for i, r := range apart {
 		all.Attempts += r.Attempts
-		all.Resends += r.Resends
-		for s, n := range r.ByStatus {
-			all.ByStatus[s] += n
-		}
 		all.Latency.Merge(r.Latency)
 		all.Intervals = append(all.Intervals, r.Intervals...)
 		for k, n := range r.replies {
 			all.replies[k] += n
 		}
+		for d := range r.by {
+			all.by[d] = Together([]Destination{all.by[d], r.by[d]})
+		}
+		all.finals.add(&r.finals)
 		if i > 0 {
 			all.mix(r.digest)
 		}
@@ -128,16 +148,43 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
+	run.ByDestination, run.Outcomes = r.Destinations(), r.Outcomes
 	run.Totals = Totals{
-		Recipients: recipients, Delivered: r.ByStatus[mail.Done], Failed: r.ByStatus[mail.Failed],
-		Suppressed: suppressed, Ambiguous: r.ByStatus[mail.Held],
-		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts, Resends: r.Resends,
+		Recipients: recipients, Delivered: r.Count(mail.Done), Failed: r.Count(mail.Failed),
+		Suppressed: suppressed, Ambiguous: r.Count(mail.Held),
+		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts, Resends: r.Resends(),
 	}
 }
 
-// Final is the number of recipients that are final.
+// Final returns the number of recipients that are final.
 func (r *Recorder) Final() uint64 {
-	return r.ByStatus[mail.Done] + r.ByStatus[mail.Failed] + r.ByStatus[mail.Held]
+	return r.Count(mail.Done) + r.Count(mail.Failed) + r.Count(mail.Held)
+}
+
+// Count returns the number of recipients that ended with a status; of Pending,
+// the number of attempts that left their recipient waiting.
+func (r *Recorder) Count(s mail.Status) (n uint64) {
+	for i := range r.by {
+		n += r.by[i].Count(s)
+	}
+	return n
+}
+
+// Resends returns the number of attempts after a recipient's first.
+func (r *Recorder) Resends() (n uint64) {
+	for i := range r.by {
+		n += r.by[i].Resends()
+	}
+	return n
+}
+
+// Destinations returns what became of the recipients of each destination.
+func (r *Recorder) Destinations() []Destination {
+	all := slices.Clone(r.by)
+	for d := range all {
+		all[d].times = r.finals.column(d, len(all))
+	}
+	return all
 }
 
 // Digest names everything that was recorded, in its order.

@@ -29,7 +29,11 @@ type Run struct {
 	Intervals    []Interval
 	Replies      []ReplyCount
 	Latency      hist.Hist
-	Host         Host
+
+	ByDestination []Destination // what became of recipients, by destination
+	Outcomes      Outcomes      // of each recipient; nil where they were not kept
+
+	Host Host
 }
 
 // Totals account for every recipient:

@@ -8,10 +8,6 @@ import (
 // State saves or restores what was recorded for the same destinations.
 func (r *Recorder) State(c *snap.Codec) {
 	snap.Int(c, &r.Attempts)
-	snap.Int(c, &r.Resends)
-	for i := range r.ByStatus {
-		snap.Int(c, &r.ByStatus[i])
-	}
 	r.Latency.State(c)
 	snap.Slice(c, &r.Intervals, func(c *snap.Codec, i *Interval) {
 		snap.Int(c, &i.Server)
@@ -47,5 +43,9 @@ func (r *Recorder) State(c *snap.Codec) {
 		})
 	})
 	snap.Slice(c, &r.replies, snap.Int)
+	for i := range r.by {
+		r.by[i].State(c)
+	}
+	r.finals.State(c)
 	snap.Int(c, &r.digest)
 }

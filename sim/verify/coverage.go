@@ -80,7 +80,7 @@ func coverGovernor() model {
 				s.Retry.Limit, s.Retry.Delays = 4, []vt.Span{5 * vt.Second}
 				s.Horizon = intervals * s.Governor.Interval
 				s.Campaigns[0].Recipients = 1_000_000
-				return float64(simulate(r, s, nil).ByStatus[mail.Done])
+				return float64(simulate(r, s, nil).Count(mail.Done))
 			})}
 		},
 	}

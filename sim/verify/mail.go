@@ -286,7 +286,7 @@ func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	n := r.many(12000)
 	s.Campaigns[0].Recipients = n
 	rec := simulate(r, s, nil)
-	done := float64(rec.ByStatus[mail.Done])
+	done := float64(rec.Count(mail.Done))
 	return float64(rec.Attempts) / done, done / float64(n)
 }
 

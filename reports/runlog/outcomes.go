@@ -1,0 +1,54 @@
+package runlog
+
+import (
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// Outcome is what became of one recipient: its last attempt that ended, and
+// where that left the recipient. Tries is 0 for a recipient never tried; then
+// nothing else is set but Status, which is Pending.
+type Outcome struct {
+	First, End vt.Time // beginning of the first attempt and end of the last one
+	Code       uint16  // of the last reply; 0 if there was none
+	Tries      uint16
+	Server     mail.Server
+	Status     mail.Status
+	Stage      mail.Stage
+	Fault      mail.Fault
+}
+
+// Outcomes has the Outcome of every recipient of a run, by position in the
+// list. Recorders of several servers may share one: no recipient belongs to two
+// servers.
+type Outcomes []Outcome
+
+// ended notes an attempt that ended at now.
+func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status) {
+	v := &o[a.Rcpt]
+	if a.Try == 0 {
+		v.First = now.Add(-r.Took)
+	}
+	v.End, v.Code, v.Tries, v.Server, v.Status, v.Stage, v.Fault = now, r.Code, uint16(a.Try)+1, a.Server, s, r.Stage, r.Fault
+}
+
+// State saves or restores the outcomes of a list of the same length.
+func (o Outcomes) State(c *snap.Codec) {
+	for i := range o {
+		v := &o[i]
+		tried := v.Tries > 0
+		snap.Bool(c, &tried)
+		if !tried {
+			continue
+		}
+		snap.Int(c, &v.First)
+		snap.Int(c, &v.End)
+		word := uint64(v.Code) | uint64(v.Tries)<<16 | uint64(v.Server)<<32 | uint64(v.Status)<<48
+		more := uint64(v.Stage) | uint64(v.Fault)<<8
+		snap.Int(c, &word)
+		snap.Int(c, &more)
+		v.Code, v.Tries, v.Server, v.Status = uint16(word), uint16(word>>16), mail.Server(word>>32), mail.Status(word>>48)
+		v.Stage, v.Fault = mail.Stage(more), mail.Fault(more>>8)
+	}
+}
