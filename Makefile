@@ -32,6 +32,7 @@ mutants: ## plant mistakes, one at a time, and see each one caught
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./internal/csvfile -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./internal/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(T) -fuzzminimizetime 10x

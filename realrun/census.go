@@ -1,7 +1,6 @@
 package realrun
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 
@@ -16,18 +15,21 @@ type Census struct {
 	List       mail.List
 	Count      list.Count // rows of the file
 	Suppressed uint64     // accepted rows that are not mailed
-	Rejects    []byte     // the reject file
 }
 
-// NewCensus counts the list of a file as NewMailing would, but for domains that
-// are not reserved: nobody is mailed, so that any domain of a destination will
-// do. Nothing is rendered, so that no row is rejected for its message. Errors
-// are of the form name:line:col: message. suppression may be nil.
-func NewCensus(s *scenarios.Scenario, file io.ReadSeeker, name string, suppression io.Reader, suppressionName string) (*Census, error) {
+// NewCensus counts the list of src as NewMailing would, but for domains that are
+// not reserved: nothing is sent, so that any domain of a destination will do. Its
+// template is not read, so that no row is rejected for its message. src.List is
+// read twice if any row is rejected. Errors are of the form name:line:col: message.
+func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
+	file, ok := src.List.(io.ReadSeeker)
+	if !ok {
+		return nil, fmt.Errorf("%s: got a stream, want a file that can be read twice", src.ListName)
+	}
 	var suppressed list.Set
-	if suppression != nil {
+	if src.Suppression != nil {
 		var err error
-		if suppressed, err = list.ReadSuppression(suppression, suppressionName); err != nil {
+		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
 			return nil, err
 		}
 	}
@@ -37,25 +39,34 @@ func NewCensus(s *scenarios.Scenario, file io.ReadSeeker, name string, suppressi
 		switch {
 		case !ok:
 			return 0, stranger(s, a)
-		case suppressed.Len() > 0 && suppressed.Has(a):
+		case suppressed.Has(a):
 			return list.Unwanted, nil
 		}
 		return d, nil
 	}
-	rejects := newRejects()
-	scanned, err := list.Scan(file, name, list.Options{AllowDomain: func(string) bool { return true }}, find, rejects.add)
+	rejects := newRejects(src.Rejects)
+	scanned, err := list.Scan(file, src.ListName, list.Options{AllowDomain: func(string) bool { return true }, FoldCase: src.FoldCase}, find, rejects.add)
 	if err != nil {
 		return nil, err
 	}
 	c := &Census{Count: scanned.Count, Suppressed: uint64(scanned.Unwanted)}
-	if c.Rejects, err = rejects.file(); err != nil {
+	if err := rejects.writer.Flush(); err != nil {
 		return nil, err
 	}
 	if len(scanned.Destinations) == 0 {
-		return nil, rejects.nobody(name, c.Count, c.Suppressed)
+		return nil, rejects.nobody(src.ListName, c.Count, c.Suppressed)
 	}
 	c.List = mail.ReadList(scanned.Destinations)
 	return c, nil
+}
+
+// Words accounts for the rows of a list in lines for people.
+func Words(c list.Count, suppressed uint64) []string {
+	words := []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, suppressed)}
+	if c.CaseOnly > 0 {
+		words = append(words, fmt.Sprintf("Case: %d accepted addresses differ from an earlier one only in upper and lower case; --fold-case counts them as duplicates", c.CaseOnly))
+	}
+	return words
 }
 
 // destinations finds the destination of a domain.
@@ -72,17 +83,18 @@ func stranger(s *scenarios.Scenario, a mail.Address) error {
 	return fmt.Errorf("domain %q belongs to no destination of scenario %s", a.Domain, s.Name)
 }
 
-// rejects is the reject file as it grows.
+// rejects writes the reject file row by row.
 type rejects struct {
-	text   bytes.Buffer
 	writer *list.RejectWriter
 	first  string // reason for which a row was rejected
 }
 
-func newRejects() *rejects {
-	r := new(rejects)
-	r.writer = list.NewRejectWriter(&r.text)
-	return r
+// newRejects returns a writer to w; nil writes nowhere.
+func newRejects(w io.Writer) *rejects {
+	if w == nil {
+		w = io.Discard
+	}
+	return &rejects{writer: list.NewRejectWriter(w)}
 }
 
 func (r *rejects) add(j list.Reject) error {
@@ -90,11 +102,6 @@ func (r *rejects) add(j list.Reject) error {
 		r.first = fmt.Sprintf("; line %d: %s", j.Line, j.Reason)
 	}
 	return r.writer.Write(j)
-}
-
-func (r *rejects) file() ([]byte, error) {
-	err := r.writer.Flush()
-	return r.text.Bytes(), err
 }
 
 // nobody says that the list comes to nothing.

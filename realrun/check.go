@@ -26,8 +26,22 @@ func Check(s *scenarios.Scenario) error {
 			return fmt.Errorf("scenario %s: %s: %w: got %q, want a reserved domain, such as \"provider.example\" (RFC 2606)", s.Name, key, ErrRefused, d.Domain)
 		}
 	}
+	if from, err := mail.ParseAddress(s.Message.From); err != nil {
+		l.Check(false, "message.from", "got %q, want an address: %v", s.Message.From, err)
+	} else if err := checkAuthor("scenario "+s.Name+": message.from", from); err != nil {
+		return err
+	}
 	if l != nil {
 		return fmt.Errorf("scenario %s: %w", s.Name, errors.Join(l...))
 	}
 	return nil
+}
+
+// checkAuthor refuses an author of a domain that is not reserved, whether a
+// letter or a scenario names it: an answer to the message would go there.
+func checkAuthor(where string, a mail.Address) error {
+	if a.Reserved() {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", where, ErrRefused, a.Domain)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"flyball/internal/list"
@@ -19,19 +20,28 @@ type Mailing struct {
 	List       mail.List
 	Count      list.Count // rows of the file
 	Suppressed uint64     // accepted rows that are not mailed
-	Rejects    []byte     // the reject file; nil for a synthetic list
-	addresses  []mail.Address
-	fields     [][]string
+	rows       []string   // what is kept of each recipient's row, see pack; nil for a synthetic list
 	renderer   *message.Renderer
 	campaign   uint64
 	date       time.Time
-	domains    []string // of a synthetic list's destinations
+	domains    []string // of the destinations
 }
+
+// pack joins what is kept of a row in one string: the local part of the address
+// and the values that the letter uses. None of them holds a NUL: the readers of
+// lists refuse it.
+func pack(local string, values []string) string {
+	return strings.Join(append([]string{local}, values...), nul)
+}
+
+const nul = "\x00"
 
 // Source says where a mailing comes from. Readers that are nil are left out.
 type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
+	FoldCase                                bool      // see list.Options
+	Rejects                                 io.Writer // gets the reject file of the list
 	Date                                    time.Time // of the messages
 }
 
@@ -44,11 +54,11 @@ func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range s.Destinations {
+		m.domains = append(m.domains, d.Domain)
+	}
 	if src.List == nil {
 		m.List = s.List(key)
-		for _, d := range s.Destinations {
-			m.domains = append(m.domains, d.Domain)
-		}
 		m.renderer, err = template.Bind(nil)
 		return m, err
 	}
@@ -69,9 +79,19 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 	var at []mail.Destination
 	var scratch []byte
 	options := list.Options{
-		Header: func(columns []string) (err error) {
-			m.renderer, err = template.Bind(columns)
-			return err
+		FoldCase: src.FoldCase,
+		Header: func(columns []string) ([]int, error) {
+			if _, err := template.Bind(columns); err != nil { // an error names all columns
+				return nil, err
+			}
+			use := template.Uses(columns)
+			names := make([]string, len(use))
+			for i, c := range use {
+				names[i] = columns[c]
+			}
+			var err error
+			m.renderer, err = template.Bind(names)
+			return use, err
 		},
 		Check: func(row list.Row) (err error) {
 			if _, ok := destination[row.Address.Domain]; !ok {
@@ -81,22 +101,21 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			return err
 		},
 	}
-	rejects := newRejects()
+	rejects := newRejects(src.Rejects)
 	accept := func(row list.Row) error {
 		if suppressed.Has(row.Address) {
 			m.Suppressed++
 			return nil
 		}
 		at = append(at, destination[row.Address.Domain])
-		m.addresses = append(m.addresses, row.Address)
-		m.fields = append(m.fields, row.Fields)
+		m.rows = append(m.rows, pack(row.Address.Local, row.Fields))
 		return nil
 	}
 	var err error
 	if m.Count, err = list.Read(src.List, src.ListName, options, accept, rejects.add); err != nil {
 		return err
 	}
-	if m.Rejects, err = rejects.file(); err != nil {
+	if err := rejects.writer.Flush(); err != nil {
 		return err
 	}
 	if len(at) == 0 {
@@ -120,10 +139,18 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 		return nil, err
 	}
 	t, err := message.Parse(src.TemplateName, text)
-	if err == nil && !t.From().Reserved() {
-		return nil, fmt.Errorf("%s: From: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", src.TemplateName, ErrRefused, t.From().Domain)
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	return t, checkAuthor(t.FromAt()+": header From", t.From())
+}
+
+// Words accounts for the rows of the list, in lines for people; nil for a synthetic list.
+func (m *Mailing) Words() []string {
+	if m.rows == nil {
+		return nil
+	}
+	return Words(m.Count, m.Suppressed)
 }
 
 // Size is the length of the first recipient's message.
@@ -135,22 +162,25 @@ func (m *Mailing) Size() int {
 	return len(body)
 }
 
-// Address of a recipient.
+// Address returns the address of a recipient.
 func (m *Mailing) Address(r mail.Recipient) mail.Address {
-	if m.addresses != nil {
-		return m.addresses[r]
+	local := ""
+	if m.rows != nil {
+		local, _, _ = strings.Cut(m.rows[r], nul)
+	} else {
+		local = "r" + strconv.FormatUint(uint64(r), 10)
 	}
-	return mail.Address{Local: "r" + strconv.FormatUint(uint64(r), 10), Domain: m.domains[m.List.Destination(r)]}
+	return mail.Address{Local: local, Domain: m.domains[m.List.Destination(r)]}
 }
 
 // Letter renders the message for a recipient; see Letters.
 func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
-	var fields []string
-	if m.fields != nil {
-		fields = m.fields[r]
+	var values []string
+	if m.rows != nil {
+		values = strings.Split(m.rows[r], nul)[1:]
 	}
 	to := m.Address(r)
-	body, err := m.renderer.Render(body, fields, message.Meta{To: to, Recipient: r, Campaign: m.campaign, Date: m.date})
+	body, err := m.renderer.Render(body, values, message.Meta{To: to, Recipient: r, Campaign: m.campaign, Date: m.date})
 	if err != nil {
 		panic(fmt.Sprintf("recipient %d was accepted and does not render: %v", r, err))
 	}

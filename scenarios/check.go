@@ -45,8 +45,8 @@ func (s *Scenario) Validate() []error {
 	for i, v := range s.Servers {
 		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name", "got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)
 	}
-	l.Check(reservedAddress(s.Message.From), "message.from",
-		"got %s, want a plain address under a reserved domain, such as \"news@sender.example\" (RFC 2606)", quote(s.Message.From))
+	_, err := mail.ParseAddress(s.Message.From) // a live run wants a reserved domain, too
+	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"", quote(s.Message.From))
 
 	l.Check(len(s.Campaigns) > 0, "campaign", "got none, want at least one [[campaign]]")
 	seen, recipients := map[string]bool{}, uint64(0)
@@ -69,11 +69,4 @@ func (s *Scenario) Validate() []error {
 		}
 	}
 	return l
-}
-
-// reservedAddress reports whether s is an address under a domain that nobody
-// can own (RFC 2606, RFC 6761).
-func reservedAddress(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Reserved()
 }

@@ -69,7 +69,7 @@ func TestBadLists(t *testing.T) {
 	if err := os.WriteFile(scenario, []byte(oneDestination), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	files, _ := filepath.Glob("../../realrun/list/testdata/bad/*.csv")
+	files, _ := filepath.Glob("../../internal/list/testdata/bad/*.csv")
 	if len(files) < 25 {
 		t.Fatalf("found %d bad lists, want at least 25", len(files))
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
 
@@ -19,20 +17,26 @@ import (
 // one it is the scenario's synthetic list.
 type rehearsed struct {
 	file, suppress string
+	foldCase       bool
 
-	census *realrun.Census // nil without a list
-	digest string          // of the list; empty without one
+	census  *realrun.Census // nil without a list
+	rejects *spool          // nil without a list
+	digest  string          // of the list; empty without one
 }
 
 func (r *rehearsed) flags(c *cobra.Command) {
 	c.Flags().StringVar(&r.file, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
-	c.Flags().StringVar(&r.suppress, "suppress", "", "file of addresses that would not be mailed")
+	c.Flags().StringVar(&r.suppress, "suppress", "", "file of addresses and whole domains (*@domain) that would not be mailed")
+	c.Flags().BoolVar(&r.foldCase, "fold-case", false, foldCase)
 }
 
 // read reads the files that were named.
 func (r *rehearsed) read(s *scenarios.Scenario) error {
 	if r.suppress != "" && r.file == "" {
-		return fail(exitUsage, "--suppress: got no list, want --list too: a synthetic list has nobody to spare")
+		return errNoList("--suppress")
+	}
+	if r.foldCase && r.file == "" {
+		return errNoList("--fold-case")
 	}
 	if r.file == "" {
 		return nil
@@ -42,16 +46,20 @@ func (r *rehearsed) read(s *scenarios.Scenario) error {
 		return fail(exitUsage, "%w", err)
 	}
 	defer file.Close()
-	var suppression io.Reader
+	src := realrun.Source{List: file, ListName: r.file, SuppressionName: r.suppress, FoldCase: r.foldCase}
 	if r.suppress != "" {
 		f, err := os.Open(r.suppress)
 		if err != nil {
 			return fail(exitUsage, "%w", err)
 		}
 		defer f.Close()
-		suppression = f
+		src.Suppression = f
 	}
-	if r.census, err = realrun.NewCensus(s, file, r.file, suppression, r.suppress); err != nil {
+	if r.rejects, err = newSpool(); err != nil {
+		return err
+	}
+	src.Rejects = r.rejects
+	if r.census, err = realrun.NewCensus(s, src); err != nil {
 		return exit{exitInvalid, err}
 	}
 	r.digest = r.census.List.Digest()
@@ -90,6 +98,9 @@ func (r *rehearsed) flagged() []string {
 			words = append(words, f.name, quote(f.value))
 		}
 	}
+	if r.foldCase {
+		words = append(words, "--fold-case")
+	}
 	return words
 }
 
@@ -98,13 +109,7 @@ func (r *rehearsed) words() []string {
 	if r.census == nil {
 		return nil
 	}
-	c := r.census.Count
-	return []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, r.census.Suppressed)}
+	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
-func (r *rehearsed) files() []reports.File {
-	if r.census == nil {
-		return nil
-	}
-	return []reports.File{{Path: "rejects.csv", Data: r.census.Rejects}}
-}
+func (r *rehearsed) files() ([]reports.File, error) { return r.rejects.as(rejectsFile) }

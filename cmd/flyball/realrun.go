@@ -27,6 +27,7 @@ type liveOptions struct {
 	from                     source
 	to                       output
 	list, suppress, template string
+	fold                     bool
 	promotion                string
 	receiver                 string
 	scale                    float64
@@ -61,7 +62,8 @@ port can be opened, 8 for an address that is not loopback, or if no promotion is
 	o.to.flags(c)
 	c.Flags().StringVar(&o.promotion, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
 	c.Flags().StringVar(&o.list, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
-	c.Flags().StringVar(&o.suppress, "suppress", "", "file of addresses that are not mailed")
+	c.Flags().StringVar(&o.suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
+	c.Flags().BoolVar(&o.fold, "fold-case", false, foldCase)
 	c.Flags().StringVar(&o.template, "template", "", "message template; a plain one of the scenario's size if not given")
 	c.Flags().StringVar(&o.receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
 	c.Flags().Float64Var(&o.scale, "time-scale", 0, "times faster than the clock; the scenario's own if not given")
@@ -129,10 +131,11 @@ func (a *app) live(o *liveOptions) error {
 	runner.Rec.Fold(run, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	run.Host = host(time.Since(began))
 	run.Host.LateP50, run.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
-	more := []reports.File{{Path: "journal.txt", Data: journal.Bytes()}}
-	if r.mailing.Rejects != nil {
-		more = append(more, reports.File{Path: "rejects.csv", Data: r.mailing.Rejects})
+	more, err := r.rejects.as(rejectsFile)
+	if err != nil {
+		return err
 	}
+	more = append(more, reports.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
 	if err != nil {
 		return err
@@ -140,7 +143,7 @@ func (a *app) live(o *liveOptions) error {
 	if books != nil {
 		more = append(more, reports.File{Path: "rehearsal.json", Data: books.file()})
 	}
-	err = a.finish(s, text, run, &o.to, slices.Concat(says, r.listWords(), books.words()), more, stop)
+	err = a.finish(s, text, run, &o.to, slices.Concat(says, r.mailing.Words(), books.words()), more, stop)
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		return fail(exitEnvironment, "the run was stopped: %w", broken)
 	}
@@ -158,6 +161,9 @@ func (o *liveOptions) words(scale float64) []string {
 		if f.value != "" {
 			words = append(words, f.name, quote(f.value))
 		}
+	}
+	if o.fold {
+		words = append(words, "--fold-case")
 	}
 	return words
 }
@@ -187,7 +193,7 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 	}
 	key := rng.New(s.Seed, 0)
 	var err error
-	if r.mailing, err = o.mailing(s, key); err != nil {
+	if r.mailing, r.rejects, err = o.mailing(s, key); err != nil {
 		return nil, err
 	}
 	r.ends = newEnds(r.mailing.List.Len())
@@ -212,11 +218,17 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 	return r, nil
 }
 
-// mailing reads the files that were named.
-func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, error) {
-	src := realrun.Source{ListName: o.list, SuppressionName: o.suppress, TemplateName: o.template, Date: time.Now()}
+// foldCase is the help of --fold-case.
+const foldCase = "addresses that differ only in upper and lower case are duplicates"
+
+// mailing reads the files that were named, and spools the rejects of a list.
+func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *spool, error) {
+	src := realrun.Source{ListName: o.list, SuppressionName: o.suppress, TemplateName: o.template, FoldCase: o.fold, Date: time.Now()}
 	if o.suppress != "" && o.list == "" {
-		return nil, fail(exitUsage, "--suppress: got no list, want --list too: a synthetic list has nobody to spare")
+		return nil, nil, errNoList("--suppress")
+	}
+	if o.fold && o.list == "" {
+		return nil, nil, errNoList("--fold-case")
 	}
 	for _, f := range []struct {
 		name string
@@ -227,16 +239,32 @@ func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mail
 		}
 		file, err := os.Open(f.name)
 		if err != nil {
-			return nil, fail(exitUsage, "%w", err)
+			return nil, nil, fail(exitUsage, "%w", err)
 		}
 		defer file.Close()
 		*f.to = file
 	}
-	m, err := realrun.NewMailing(s, key, src)
-	if err != nil {
-		return nil, exit{exitInvalid, err}
+	var rejects *spool
+	if o.list != "" {
+		var err error
+		if rejects, err = newSpool(); err != nil {
+			return nil, nil, err
+		}
+		src.Rejects = rejects
 	}
-	return m, nil
+	m, err := realrun.NewMailing(s, key, src)
+	switch {
+	case errors.Is(err, realrun.ErrRefused):
+		return nil, nil, exit{exitRefused, err}
+	case err != nil:
+		return nil, nil, exit{exitInvalid, err}
+	}
+	return m, rejects, nil
+}
+
+// errNoList refuses a flag that speaks of a list where there is none.
+func errNoList(flag string) error {
+	return fail(exitUsage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
 }
 
 // fixed resolves every destination to one receiver.

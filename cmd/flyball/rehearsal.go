@@ -15,6 +15,7 @@ import (
 // rehearsal is a live run, checked and ready, and what it is held against.
 type rehearsal struct {
 	scenario *scenarios.Scenario
+	rejects  *spool // of a list; nil without one
 	mailing  *realrun.Mailing
 	resolver realrun.Resolver
 	sink     *sink.Sink // nil with a receiver of somebody else's
@@ -114,13 +115,4 @@ func (b *books) err() error {
 	}
 	l := b.Ledger
 	return fail(exitBug, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
-}
-
-// listWords account for the rows of a list.
-func (r *rehearsal) listWords() []string {
-	if r.mailing.Rejects == nil {
-		return nil
-	}
-	c := r.mailing.Count
-	return []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, r.mailing.Suppressed)}
 }

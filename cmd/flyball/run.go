@@ -153,7 +153,10 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 	run.Replication = many.replication
 	own.fold(world.Record(), s, run)
 	run.Host = host(time.Since(began))
-	more := own.files()
+	more, err := own.files()
+	if err != nil {
+		return err
+	}
 	if saved := world.Checkpoint(); saved != nil {
 		more = append(more, reports.File{Path: checkpointFile, Data: saved})
 	}

@@ -3,19 +3,20 @@
 //
 // A list is trusted or refused row by row. A row that cannot be mailed safely
 // goes to the reject file with its reason; whatever makes it doubtful where
-// rows and fields begin refuses the whole file. Nothing is repaired: no
-// trimming, no guessing of encodings. The package does no I/O but through the
-// reader and writer it is given, and knows neither scenario nor message.
-// Called by realrun and the command line.
+// rows and fields begin refuses the whole file, see csvfile. No value is
+// repaired. The package does no I/O but through the reader and writer it is
+// given, and imports neither scenario nor message. Called by realrun.
 package list
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"unicode"
 
+	"flyball/internal/csvfile"
 	"flyball/internal/mail"
 )
 
@@ -26,7 +27,7 @@ const Email = "email"
 type Row struct {
 	Line    int // where it begins in the file, from 1
 	Address mail.Address
-	Fields  []string // one per column, in the order of the header
+	Fields  []string // of the columns that Options.Header chose, in its order
 }
 
 // Reject is a row that is not mailed.
@@ -38,28 +39,39 @@ type Reject struct {
 
 // Count accounts for the rows below the header:
 // In = Accepted + Rejected + Duplicate.
-type Count struct{ In, Accepted, Rejected, Duplicate int }
+type Count struct {
+	In, Accepted, Rejected, Duplicate int
+	// CaseOnly counts the accepted rows whose address differs from that of an
+	// earlier accepted row only in the case of the local part. With
+	// Options.FoldCase there are none.
+	CaseOnly int
+}
 
 // Options say what a list may hold. The zero value admits reserved domains
 // only (RFC 2606, RFC 6761).
 type Options struct {
 	// AllowDomain, if not nil, admits domains that are not reserved.
 	AllowDomain func(domain string) bool
-	// Header, if not nil, is told the names of the columns before the first
-	// row. Its error ends the reading.
-	Header func(columns []string) error
-	// Check, if not nil, says why a row is rejected that is otherwise good,
+	// FoldCase makes addresses that differ only in case duplicates of each
+	// other. By the standard local parts that differ in case are different
+	// mailboxes (RFC 5321 2.4), at most providers they are one.
+	FoldCase bool
+	// Header, if not nil, gets the names of the columns before the first row
+	// and returns the columns, from 0, whose values a Row holds: the others are
+	// not kept. Its error ends the reading. If it is nil, rows hold all columns.
+	Header func(columns []string) ([]int, error)
+	// Check, if not nil, returns why a row is rejected that is otherwise good,
 	// because its message cannot be rendered for instance.
 	Check func(Row) error
 }
 
-// Read reads recipients from comma-separated values with a header (RFC 4180):
-// a column "email" and merge fields. UTF-8, with or without byte order mark;
-// LF or CRLF, mixed too; empty lines are skipped. Each row is given to accept
+// Read reads recipients from CSV with a header: a column "email", of any case,
+// and merge fields. The format is that of csvfile. Each row is given to accept
 // or to reject, in the order of the file; a duplicate goes to reject with the
-// line that was kept, which is the first accepted one. Duplicates are told by
-// 128 bits of SHA-256 over the address, so memory grows by some 50 bytes per
-// distinct address and by nothing else.
+// line that was kept, which is the first accepted one.
+//
+// Duplicates are found by 128 bits of SHA-256 over the address. Memory grows by
+// some 50 bytes per distinct address and by nothing else.
 //
 // Errors are of the form name:line:col: message (col in bytes), and refuse the
 // file as a whole: rows that were accepted before must not be mailed. A caller
@@ -67,118 +79,156 @@ type Options struct {
 // reject and opts.Header end the reading too.
 func Read(r io.Reader, name string, opts Options, accept func(Row) error, reject func(Reject) error) (Count, error) {
 	var count Count
-	rows := rows{lines: newLines(r, name)}
-	header, email, err := rows.begin(opts)
+	l, err := begin(r, name, opts)
 	if err != nil {
 		return count, err
 	}
-	kept := make(map[key]int) // address -> its line
+	var kept mailboxes
 	for {
-		ok, err := rows.next()
+		ok, err := l.Next()
 		if !ok || err != nil {
 			return count, err
 		}
-		row := Row{Line: rows.at, Fields: rows.fields()}
+		row := Row{Line: l.Row()}
 		var reason string
-		row.Address, reason = judge(row.Fields, header, email, opts)
-		k := keyOf(row.Address)
-		first, duplicate := kept[k]
-		if reason == "" && !duplicate && opts.Check != nil {
-			if err := opts.Check(row); err != nil {
-				reason = err.Error()
+		row.Address, reason = l.judge(func(b []byte) string { return string(b) })
+		box := boxOf(row.Address)
+		first := 0
+		if reason == "" {
+			if first = kept.line(box, opts.FoldCase); first == 0 {
+				row.Fields = l.fields()
+				if opts.Check != nil {
+					if err := opts.Check(row); err != nil {
+						reason = err.Error()
+					}
+				}
 			}
 		}
 		count.In++
 		switch {
 		case reason != "":
 			count.Rejected++
-		case duplicate:
+		case first != 0:
 			count.Duplicate++
 			reason = fmt.Sprintf("duplicate of line %d", first)
 		default:
 			count.Accepted++
-			kept[k] = row.Line
+			if kept.add(box, row.Line) {
+				count.CaseOnly++
+			}
 			if err := accept(row); err != nil {
 				return count, err
 			}
 			continue
 		}
-		if err := reject(Reject{row.Line, given(row.Fields, email), reason}); err != nil {
+		if err := reject(Reject{row.Line, string(l.given()), reason}); err != nil {
 			return count, err
 		}
 	}
 }
 
-// given is the address of a row as read; the first field if the row is too
-// short.
-func given(fields []string, email int) string {
-	if email < len(fields) {
-		return fields[email]
-	}
-	return fields[0]
+// reading is a list while it is read.
+type reading struct {
+	*csvfile.Reader
+	opts    Options
+	columns int   // of the header
+	email   int   // column of the addresses
+	use     []int // columns whose values a Row holds
 }
 
-// begin reads the header, which every list has, and tells its names.
-func (r *rows) begin(opts Options) (header []string, email int, err error) {
-	ok, err := r.next()
+// begin reads the header, which every list has.
+func begin(r io.Reader, name string, opts Options) (*reading, error) {
+	l := &reading{Reader: csvfile.NewReader(r, name), opts: opts}
+	h, err := l.Header(`a header with a column "` + Email + `"`)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if !ok {
-		return nil, 0, r.fault(1, 1, "file is empty, want a header with a column %q", Email)
+	l.columns = len(h.Names)
+	if l.email, err = emailColumn(l.Reader, h); err != nil {
+		return nil, err
 	}
-	if header, email, err = r.header(); err == nil && opts.Header != nil {
-		err = opts.Header(header)
+	if opts.Header != nil {
+		l.use, err = opts.Header(h.Names)
+		return l, err
 	}
-	return header, email, err
+	for i := range h.Names {
+		l.use = append(l.use, i)
+	}
+	return l, nil
 }
 
-// header takes the current row for the names of the columns, and finds the
-// address among them.
-func (r *rows) header() ([]string, int, error) {
-	names := r.fields()
-	email := slices.IndexFunc(names, func(n string) bool { return strings.EqualFold(n, Email) })
-	column := make(map[string]int, len(names))
-	for i, name := range names {
-		if _, err := mail.ParseAddress(name); err == nil && email < 0 {
-			return nil, 0, r.fault(r.at, 1, "no header: the first row has address %.60q, want a header with a column %q", name, Email)
+// emailColumn finds the column of addresses, and checks the names of all.
+func emailColumn(r *csvfile.Reader, h csvfile.Header) (int, error) {
+	email, err := h.Find(Email)
+	if err != nil {
+		return 0, err
+	}
+	column := make(map[string]int, len(h.Names))
+	for i, name := range h.Names {
+		if email < 0 {
+			if _, err := mail.ParseAddress(name); err == nil {
+				return 0, r.Fault(i, "no header: the first row has address %.60q, want a header with a column %q", name, Email)
+			}
 		}
 		switch first, repeated := column[name]; {
 		case repeated:
-			return nil, 0, r.fault(r.at, 1, "header names columns %d and %d both %.60q, want different names", first+1, i+1, name)
+			return 0, r.Fault(i, "header names columns %d and %d both %.60q, want different names", first+1, i+1, name)
 		case name == "":
-			return nil, 0, r.fault(r.at, 1, "header has no name for column %d", i+1)
-		case name != strings.TrimSpace(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-			return nil, 0, r.fault(r.at, 1, "header has column %.60q, want a name without spaces around it and without control characters", name)
+			return 0, r.Fault(i, "header has no name for column %d", i+1)
+		case strings.ContainsFunc(name, unicode.IsControl):
+			return 0, r.Fault(i, "header has column %.60q, want a name without control characters", name)
 		}
 		column[name] = i
 	}
 	if email < 0 {
-		hint := ""
-		if len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
-			hint = "; columns are separated by commas"
-		}
-		return nil, 0, r.fault(r.at, 1, "header has no column %q, it begins with %.60q%s", Email, names[:min(len(names), 8)], hint)
+		return 0, r.Fault(0, "header has no column %q, it begins with %s", Email, h.List())
 	}
-	return names, email, nil
+	return email, nil
 }
 
-// judge returns the address of a row, or why the row is rejected.
-func judge(fields, header []string, email int, opts Options) (mail.Address, string) {
-	if len(fields) != len(header) {
-		return mail.Address{}, fmt.Sprintf("fields: got %d, want %d as in the header", len(fields), len(header))
+// given returns the address of a row as it was read; the first field if the row
+// is too short.
+func (l *reading) given() []byte {
+	if l.email < l.Len() {
+		return l.Field(l.email)
 	}
-	a, err := mail.ParseAddress(fields[email])
+	return l.Field(0)
+}
+
+// fields returns the values of the columns that are used, which may be kept.
+func (l *reading) fields() []string {
+	if len(l.use) == 0 {
+		return nil
+	}
+	n := 0
+	for _, i := range l.use {
+		n += len(l.Field(i))
+	}
+	var text strings.Builder
+	text.Grow(n)
+	for _, i := range l.use {
+		text.Write(l.Field(i))
+	}
+	all, rest := make([]string, len(l.use)), text.String()
+	for at, i := range l.use {
+		n := len(l.Field(i))
+		all[at], rest = rest[:n], rest[n:]
+	}
+	return all
+}
+
+// judge returns the address of a row, or why the row is rejected. text makes the
+// string of which the address is part.
+func (l *reading) judge(text func([]byte) string) (mail.Address, string) {
+	if err := l.Width(l.columns); err != nil {
+		return mail.Address{}, err.Error()
+	}
+	a, err := mail.ParseAddress(text(l.Field(l.email)))
 	if err != nil {
 		return a, err.Error()
 	}
-	if !a.Reserved() && (opts.AllowDomain == nil || !opts.AllowDomain(a.Domain)) {
+	if !a.Reserved() && (l.opts.AllowDomain == nil || !l.opts.AllowDomain(a.Domain)) {
 		return a, fmt.Sprintf("domain %q is neither reserved for tests (such as x.test, example.com) nor allowed", a.Domain)
-	}
-	for i, f := range fields {
-		if strings.ContainsAny(f, "\r\n") {
-			return a, fmt.Sprintf("field %q has a line break, want a single line", header[i])
-		}
 	}
 	return a, ""
 }
@@ -187,8 +237,71 @@ func judge(fields, header []string, email int, opts Options) (mail.Address, stri
 // two of them share a key with a chance below 1e-24, even if somebody tries.
 type key [16]byte
 
-func keyOf(a mail.Address) key {
-	var buf [256]byte
-	sum := sha256.Sum256(a.Append(buf[:0]))
+func keyOf(address []byte) key {
+	sum := sha256.Sum256(address)
 	return key(sum[:16])
+}
+
+// short returns 64 bits of a key.
+func (k key) short() uint64 { return binary.LittleEndian.Uint64(k[:]) }
+
+// box is an address as it is compared.
+type box struct {
+	exact, folded key
+	capitals      bool // the local part has some: the keys differ
+}
+
+// boxOf returns the keys of an address. Here is the one rule by which case is
+// folded, for duplicates and suppression alike: A to Z are as a to z, in the
+// whole address.
+func boxOf(a mail.Address) box {
+	var buf [256]byte
+	text := a.Append(buf[:0])
+	b := box{exact: keyOf(text)}
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			text[i], b.capitals = c-'A'+'a', true
+		}
+	}
+	b.folded = b.exact
+	if b.capitals {
+		b.folded = keyOf(text)
+	}
+	return b
+}
+
+// mailboxes are the addresses of the rows that were accepted, with their lines.
+type mailboxes struct {
+	folded map[key]lineOf
+	others map[key]int // by their exact key: those that differ from one of folded in case only
+}
+
+// lineOf is the line of the first of the addresses that are the same when folded.
+type lineOf struct{ line, exact uint32 } // exact: 32 bits of its exact key, enough among the few that are the same folded
+
+func (b box) bits() uint32 { return uint32(b.exact.short()) }
+
+// line returns the line of the accepted row that makes b a duplicate; 0 if there is none.
+func (m *mailboxes) line(b box, fold bool) int {
+	switch first, ok := m.folded[b.folded]; {
+	case !ok:
+		return 0
+	case fold || first.exact == b.bits():
+		return int(first.line)
+	}
+	return m.others[b.exact]
+}
+
+// add adds an address that is not a duplicate. It reports whether an earlier one
+// differs from it only in case.
+func (m *mailboxes) add(b box, line int) bool {
+	if m.folded == nil {
+		m.folded, m.others = map[key]lineOf{}, map[key]int{}
+	}
+	if _, ok := m.folded[b.folded]; ok {
+		m.others[b.exact] = line
+		return true
+	}
+	m.folded[b.folded] = lineOf{uint32(line), b.bits()}
+	return false
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"flyball/internal/csvfile"
 	"flyball/internal/mail"
 )
 
@@ -63,12 +64,12 @@ func TestReadRows(t *testing.T) {
 		"Zoë,\"\"\"z o\"\"@x.test\",=1+1"
 	var header []string
 	opts := options
-	opts.Header = func(h []string) error { header = h; return nil }
+	opts.Header = func(h []string) ([]int, error) { header = h; return []int{2, 0}, nil }
 	o := read(strings.NewReader(file), "list.csv", opts)
 	want := []Row{
-		{2, mail.Address{Local: "ann", Domain: "x.test"}, []string{"Ann", "ann@x.test", ""}},
-		{4, mail.Address{Local: "BOB", Domain: "example.com"}, []string{`Bob "B" Bell`, "BOB@Example.COM", "a, b"}},
-		{5, mail.Address{Local: "z o", Domain: "x.test"}, []string{"Zoë", `"z o"@x.test`, "=1+1"}},
+		{2, mail.Address{Local: "ann", Domain: "x.test"}, []string{"", "Ann"}},
+		{4, mail.Address{Local: "BOB", Domain: "example.com"}, []string{"a, b", `Bob "B" Bell`}},
+		{5, mail.Address{Local: "z o", Domain: "x.test"}, []string{"=1+1", "Zoë"}},
 	}
 	if o.err != nil || !reflect.DeepEqual(o.rows, want) || o.count != (Count{In: 3, Accepted: 3}) {
 		t.Errorf("got %+v, want rows %+v", o, want)
@@ -114,15 +115,88 @@ func TestBadLists(t *testing.T) {
 	}
 }
 
+// Every way in which a spreadsheet writes the same list is the same list.
+func TestReadsWhatSpreadsheetsWrite(t *testing.T) {
+	want := []Row{
+		{0, mail.Address{Local: "ann", Domain: "x.test"}, []string{"ann@x.test", "Ann, Bell; | \t", "a\nb"}},
+		{0, mail.Address{Local: "bob", Domain: "x.test"}, []string{"bob@x.test", "Bob", ""}},
+	}
+	const plain = "email,\"First\n  Name\", Straße \nann@x.test,\"Ann, Bell; | \t\",\"a\nb\"\nbob@x.test,Bob,\n"
+	quoted := func(s, sep string) string { // with other separators outside quotes
+		parts := strings.Split(s, "\"")
+		for i := 0; i < len(parts); i += 2 {
+			parts[i] = strings.ReplaceAll(parts[i], ",", sep)
+		}
+		return strings.Join(parts, "\"")
+	}
+	ends := func(s, end string) string { return strings.ReplaceAll(s, "\n", end) }
+	files := map[string]string{
+		"plain": plain, "byte order mark": "\ufeff" + plain, "CRLF": ends(plain, "\r\n"), "CR": ends(plain, "\r"),
+		"no last line end": strings.TrimSuffix(plain, "\n"), "blank lines": "\n\n" + strings.Replace(plain, "\nbob", "\n\n\nbob", 1),
+		"blank lines of CR": "\r\r" + ends(plain, "\r"), "mixed": strings.Replace(plain, "\nbob", "\r\nbob", 1),
+		"all of it": "\ufeffsep=;\r\n" + ends(quoted(plain, ";"), "\r\n"), "old": "SEP=|\r" + ends(quoted(plain, "|"), "\r"),
+	}
+	for name, sep := range map[string]string{"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"} {
+		files[name] = quoted(plain, sep)
+		files["named "+name] = "sep=" + sep + "\n" + quoted(plain, sep)
+		files["named in quotes "+name] = "\"sep=" + sep + "\"\n" + quoted(plain, sep)
+	}
+	for name, file := range files {
+		var header []string
+		o := read(strings.NewReader(file), "list.csv", Options{Header: func(h []string) ([]int, error) { header = h; return []int{0, 1, 2}, nil }})
+		for i := range o.rows {
+			o.rows[i].Line = 0
+			o.rows[i].Fields[2] = strings.ReplaceAll(o.rows[i].Fields[2], "\r", "") // CRLF within quotes is LF
+		}
+		if o.err != nil || !reflect.DeepEqual(o.rows, want) || !slices.Equal(header, []string{"email", "First Name", "Straße"}) {
+			t.Errorf("%s: header %q, got %+v", name, header, o)
+		}
+	}
+}
+
+// Case is folded as the option says, and what is not folded is counted: both by
+// a map of addresses in lower case.
+func TestCase(t *testing.T) {
+	for _, v := range []struct {
+		rows       string
+		plain, all Count // without FoldCase, and with it
+	}{
+		{"Ann@X.test ann@x.test ANN@x.test", Count{3, 3, 0, 0, 2}, Count{3, 1, 0, 2, 0}},
+		{"ann@x.test ann@X.test", Count{2, 1, 0, 1, 0}, Count{2, 1, 0, 1, 0}},
+		{"ANN@x.test Ann@x.test", Count{2, 2, 0, 0, 1}, Count{2, 1, 0, 1, 0}},
+		{"ANN@x.test ANN@x.test ann@x.test ann@x.test", Count{4, 2, 0, 2, 1}, Count{4, 1, 0, 3, 0}},
+		{"Ann@x.test ann@y.test ANN@z.test", Count{3, 3, 0, 0, 0}, Count{3, 3, 0, 0, 0}},
+		{"\"Z\\o\"@x.test zo@x.test ZO@x.test ZO@X.TEST", Count{4, 3, 0, 1, 2}, Count{4, 1, 0, 3, 0}},
+	} {
+		var file bytes.Buffer
+		w := csv.NewWriter(&file)
+		w.Write([]string{"email"})
+		for _, a := range strings.Fields(v.rows) {
+			w.Write([]string{a})
+		}
+		w.Flush()
+		for fold, want := range map[bool]Count{false: v.plain, true: v.all} {
+			opts := Options{FoldCase: fold}
+			if o := read(bytes.NewReader(file.Bytes()), "list.csv", opts); o.err != nil || o.count != want {
+				t.Errorf("%s, fold %t: read %+v, %v, want %+v", v.rows, fold, o.count, o.err, want)
+			}
+			s, err := Scan(bytes.NewReader(file.Bytes()), "list.csv", opts, func(mail.Address) (mail.Destination, error) { return 0, nil }, func(Reject) error { return nil })
+			if err != nil || s.Count != want {
+				t.Errorf("%s, fold %t: scanned %+v, %v, want %+v", v.rows, fold, s.Count, err, want)
+			}
+		}
+	}
+}
+
 func TestRowLimit(t *testing.T) {
 	const header = "email,name\nann@x.test,Ann\n"
-	long := strings.Repeat("l", maxRow)
-	fits := "bob@x.test," + long[:maxRow-len("bob@x.test,\n")] + "\n"
+	long := strings.Repeat("l", csvfile.MaxRow)
+	fits := "bob@x.test," + long[:csvfile.MaxRow-len("bob@x.test,\n")] + "\n"
 	for _, v := range []struct{ name, rows, want string }{
 		{"exact", fits + "cid@x.test,Cid\n", "<nil>"},
 		{"one more", "l" + fits, "list.csv:3:1: row is longer than 1048576 bytes"},
 		{"no end", "bob@x.test," + long, "list.csv:3:1: row is longer than 1048576 bytes"},
-		{"two lines together", "bob@x.test,\"" + long[:maxRow/2] + "\n" + long[:maxRow/2] + "\"\n",
+		{"two lines together", "bob@x.test,\"" + long[:csvfile.MaxRow/2] + "\n" + long[:csvfile.MaxRow/2] + "\"\n",
 			"list.csv:3:12: row is longer than 1048576 bytes, want a closing quote for this one before"},
 		{"open quote", "bob@x.test,\"Bob\n" + strings.Repeat("cid@x.test,Cid\n", 100_000),
 			"list.csv:3:12: row is longer than 1048576 bytes, want a closing quote for this one before"},
@@ -138,7 +212,7 @@ func TestRowLimit(t *testing.T) {
 // A reader that never ends a row must not be read to its end.
 func TestEndlessRowIsGivenUp(t *testing.T) {
 	endless := &counter{r: io.MultiReader(strings.NewReader("email\n\""), forever{})}
-	if o := read(endless, "list.csv", options); o.err == nil || endless.n > 2*maxRow {
+	if o := read(endless, "list.csv", options); o.err == nil || endless.n > 2*csvfile.MaxRow {
 		t.Errorf("%v after %d bytes", o.err, endless.n)
 	}
 }
@@ -176,12 +250,12 @@ func TestErrorsOfOthersEndTheReading(t *testing.T) {
 		reject func(Reject) error
 		want   Count
 	}{
-		{"header", strings.NewReader(file), Options{Header: func([]string) error { return boom }}, ok, okReject, Count{}},
+		{"header", strings.NewReader(file), Options{Header: func([]string) ([]int, error) { return nil, boom }}, ok, okReject, Count{}},
 		{"accept", strings.NewReader(file), Options{}, func(Row) error { return boom }, okReject, Count{In: 1, Accepted: 1}},
 		{"reject", strings.NewReader(file), Options{}, ok, func(Reject) error { return boom }, Count{In: 2, Accepted: 1, Rejected: 1}},
-		{"reader", io.MultiReader(strings.NewReader(file), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0}},
+		{"reader", io.MultiReader(strings.NewReader(file), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0, 0}},
 		{"reader at once", iotest.ErrReader(boom), Options{}, ok, okReject, Count{}},
-		{"reader in a row", io.MultiReader(strings.NewReader(file+"dan@x"), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0}},
+		{"reader in a row", io.MultiReader(strings.NewReader(file+"dan@x"), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0, 0}},
 	} {
 		if n, err := Read(v.r, "list.csv", v.opts, v.accept, v.reject); !errors.Is(err, boom) || n != v.want {
 			t.Errorf("%s: %+v, %v; want %+v, boom", v.name, n, err, v.want)
@@ -212,7 +286,7 @@ func TestCountsOfRandomLists(t *testing.T) {
 				w.Write([]string{[]string{local, `"` + local + `"`}[r.IntN(2)] + "@" + []string{domain, strings.ToUpper(domain)}[r.IntN(2)], ""})
 				want.Duplicate++
 			default:
-				w.Write([][]string{{"ann"}, {"ann@gmail.com", ""}, {"ann@x.test", "a\nb"}, {"", ""}, {"ann@x.test", "Ann", "Rome"}}[r.IntN(5)])
+				w.Write([][]string{{"ann"}, {"ann@gmail.com", ""}, {"ann@\nx.test", "ab"}, {"", ""}, {"ann@x.test", "Ann", "Rome"}}[r.IntN(5)])
 				want.Rejected++
 			}
 		}
@@ -264,7 +338,7 @@ func FuzzRead(f *testing.F) {
 		}
 		seen := map[mail.Address]bool{}
 		for i, r := range o.rows {
-			if seen[r.Address] || i > 0 && r.Line <= o.rows[i-1].Line || strings.ContainsAny(strings.Join(r.Fields, ""), "\r\n\x00") {
+			if seen[r.Address] || i > 0 && r.Line <= o.rows[i-1].Line || strings.ContainsAny(strings.Join(r.Fields, ""), "\x00") {
 				t.Fatalf("row %+v", r)
 			}
 			seen[r.Address] = true
@@ -278,16 +352,19 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
+		if bytes.ContainsAny(src, ";\t|=") || bytes.ContainsRune(bytes.ReplaceAll(src, []byte("\r\n"), nil), '\r') {
+			return // separators and line ends that encoding/csv has to be told
+		}
 		c := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(src, []byte("\ufeff"))))
 		c.FieldsPerRecord = -1
 		all, err := c.ReadAll()
 		if err != nil || len(all) != 1+o.count.In {
 			t.Fatalf("encoding/csv: %d rows, %v; here %+v", len(all), err, o.count)
 		}
-		r := rows{lines: newLines(bytes.NewReader(src), "list.csv")}
+		r := csvfile.NewReader(bytes.NewReader(src), "list.csv")
 		for i, want := range all {
-			if ok, err := r.next(); !ok || err != nil || !slices.Equal(r.fields(), want) {
-				t.Fatalf("row %d is %q, %v; encoding/csv has %q", i, r.fields(), err, want)
+			if ok, err := r.Next(); !ok || err != nil || !slices.Equal(r.Strings(), want) {
+				t.Fatalf("row %d is %q, %v; encoding/csv has %q", i, r.Strings(), err, want)
 			}
 		}
 	})

@@ -5,13 +5,14 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"flyball/internal/csvfile"
 )
 
 // RejectWriter writes rejected rows as comma-separated values with the header
 // line,email,reason, one line each, safe to open in a spreadsheet and to print
-// on a terminal: a cell that would be taken for a formula (it begins with = +
-// - or @) gets an apostrophe in front, a cell with control characters is
-// written as a quoted Go string.
+// on a terminal: see csvfile.Text; and a cell with control characters is written
+// as a quoted Go string.
 type RejectWriter struct{ w *csv.Writer }
 
 // NewRejectWriter writes to w. The header is written in any case.
@@ -36,8 +37,5 @@ func cell(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(s)
 	}
-	if s != "" && strings.IndexByte("=+-@", s[0]) >= 0 {
-		return "'" + s
-	}
-	return s
+	return csvfile.Text(s)
 }

@@ -2,10 +2,10 @@ package list
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"slices"
+	"unsafe"
 
 	"flyball/internal/mail"
 )
@@ -25,12 +25,13 @@ type Scanned struct {
 }
 
 // Scan reads the same recipients as Read, takes and rejects the same rows for
-// the same reasons, and keeps of each one only its destination, which find tells
-// or refuses with a reason. opts.Check is not called.
+// the same reasons, and keeps of each one only its destination, which find
+// returns or refuses with a reason. opts.Header and opts.Check are not called.
 //
 // It peaks at 13.1 bytes for an accepted row: while it reads, two for the destination
-// and eight for a hash by which duplicates are told; then at most one for
-// finding them, and two for the result. 64 bits of SHA-256 take two different
+// and eight for a hash by which duplicates are found; then at most one for
+// finding them, and two for the result. Without opts.FoldCase an address with
+// capitals takes 16 more, by which those are counted that differ only in case. 64 bits of SHA-256 take two different
 // addresses of 10 million for the same with a chance of 3e-6, so a list that is
 // mailed is read by Read, with 128.
 //
@@ -48,9 +49,10 @@ func Scan(r io.ReadSeeker, name string, opts Options, find func(mail.Address) (m
 	if err != nil {
 		return Scanned{}, err
 	}
-	again := all.duplicates()
+	again, caseOnly := all.duplicates()
 	count.Accepted -= len(again)
 	count.Duplicate = len(again)
+	count.CaseOnly = caseOnly
 	s := all.result(count)
 	if count.In == count.Accepted {
 		return s, nil
@@ -73,11 +75,29 @@ type block struct {
 // scan is what is kept of the rows that are neither rejected nor known to be
 // duplicates. Row i is in block i / perBlock.
 type scan struct {
-	blocks []block
-	rows   int
+	blocks   []block
+	rows     int
+	capitals [][]capital // of rows whose address has capitals; empty if case is folded
 }
 
-func (s *scan) add(hash uint64, to mail.Destination) {
+// capital is a row whose address has capitals, with the hash of the folded address.
+type capital struct {
+	folded uint64
+	row    uint32
+}
+
+func (s *scan) add(a box, to mail.Destination, fold bool) {
+	hash := a.exact.short()
+	switch n := len(s.capitals); {
+	case fold:
+		hash = a.folded.short()
+	case a.capitals:
+		if n == 0 || len(s.capitals[n-1]) == perBlock {
+			s.capitals = append(s.capitals, make([]capital, 0, perBlock))
+			n++
+		}
+		s.capitals[n-1] = append(s.capitals[n-1], capital{a.folded.short(), uint32(s.rows)})
+	}
 	if s.rows%perBlock == 0 {
 		s.blocks = append(s.blocks, block{make([]uint64, 0, perBlock), make([]mail.Destination, 0, perBlock)})
 	}
@@ -91,19 +111,17 @@ func (s *scan) add(hash uint64, to mail.Destination) {
 // be kept, "" for none.
 func (s *scan) read(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error), reject func(line int, email, reason string) error) (Count, error) {
 	var count Count
-	rows := rows{lines: newLines(r, name)}
-	header, email, err := rows.begin(opts)
+	opts.Header = func([]string) ([]int, error) { return nil, nil }
+	l, err := begin(r, name, opts)
 	if err != nil {
 		return count, err
 	}
-	var fields []string
 	for {
-		ok, err := rows.next()
+		ok, err := l.Next()
 		if !ok || err != nil {
 			return count, err
 		}
-		fields = rows.borrow(fields)
-		a, reason := judge(fields, header, email, opts)
+		a, reason := l.judge(borrow)
 		var to mail.Destination
 		if reason == "" {
 			if to, err = find(a); err != nil {
@@ -118,16 +136,20 @@ func (s *scan) read(r io.Reader, name string, opts Options, find func(mail.Addre
 		}
 		switch {
 		case reject != nil:
-			err = reject(rows.at, given(fields, email), reason)
+			err = reject(l.Row(), borrow(l.given()), reason)
 		case reason == "":
-			k := keyOf(a)
-			s.add(binary.LittleEndian.Uint64(k[:]), to)
+			s.add(boxOf(a), to, opts.FoldCase)
 		}
 		if reject != nil && err != nil {
 			return count, err
 		}
 	}
 }
+
+// borrow returns b as a string that is valid until the next row is read. A list
+// of millions is read so without an allocation for each row, by the one parser
+// of addresses, which wants strings.
+func borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // twin is a row that is a duplicate of an earlier one; both are places among
 // the rows kept.
@@ -138,9 +160,19 @@ type twin struct{ at, first uint32 }
 const shards = 64
 
 // duplicates finds the rows that have the hash of an earlier one, in their
-// order, and marks them.
-func (s *scan) duplicates() []twin {
+// order, and marks them. caseOnly counts the other rows whose address differs
+// from that of an earlier one only in case.
+//
+// Of the addresses with capitals those are the first of their kind whose folded
+// form is neither an address without capitals nor that of another one before;
+// all others are caseOnly.
+func (s *scan) duplicates() (all []twin, caseOnly int) {
 	var sizes [shards]int
+	for _, b := range s.capitals {
+		for _, c := range b {
+			sizes[c.folded/(1<<64/shards)]++
+		}
+	}
 	for _, b := range s.blocks {
 		for _, h := range b.hashes {
 			sizes[h/(1<<64/shards)]++
@@ -155,7 +187,13 @@ func (s *scan) duplicates() []twin {
 		row  uint32 // from 1; 0 is free
 	}
 	seen := make([]place, room)
-	var all []twin
+	find := func(hash uint64) *place {
+		p := int(hash) & (room - 1)
+		for seen[p].row != 0 && seen[p].hash != hash {
+			p = (p + 1) & (room - 1)
+		}
+		return &seen[p]
+	}
 	for shard := range uint64(shards) {
 		clear(seen)
 		row := uint32(0)
@@ -165,21 +203,37 @@ func (s *scan) duplicates() []twin {
 				if h/(1<<64/shards) != shard {
 					continue
 				}
-				p := int(h) & (room - 1)
-				for seen[p].row != 0 && seen[p].hash != h {
-					p = (p + 1) & (room - 1)
-				}
-				if seen[p].row != 0 {
-					all = append(all, twin{at: row - 1, first: seen[p].row - 1})
+				p := find(h)
+				if p.row != 0 {
+					all = append(all, twin{at: row - 1, first: p.row - 1})
 					b.to[i] = duplicate
 					continue
 				}
-				seen[p] = place{h, row}
+				*p = place{h, row}
+			}
+		}
+		for _, b := range s.capitals {
+			for _, c := range b {
+				if c.folded/(1<<64/shards) != shard {
+					continue
+				}
+				if p := find(c.folded); p.row == 0 {
+					*p = place{c.folded, 1}
+					caseOnly--
+				}
 			}
 		}
 	}
+	for _, b := range s.capitals {
+		for _, c := range b {
+			if s.blocks[c.row/perBlock].to[c.row%perBlock] != duplicate {
+				caseOnly++
+			}
+		}
+	}
+	s.capitals = nil
 	slices.SortFunc(all, func(a, b twin) int { return cmp.Compare(a.at, b.at) })
-	return all
+	return all, caseOnly
 }
 
 // result gives the hashes away and the destinations in one piece.

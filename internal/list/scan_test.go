@@ -59,7 +59,12 @@ func scanned(src io.ReadSeeker, opts Options) (Scanned, string, error) {
 
 func alike(t *testing.T, src []byte) Count {
 	t.Helper()
-	opts := Options{AllowDomain: options.AllowDomain}
+	alikeIf(t, src, Options{AllowDomain: options.AllowDomain, FoldCase: true})
+	return alikeIf(t, src, Options{AllowDomain: options.AllowDomain})
+}
+
+func alikeIf(t *testing.T, src []byte, opts Options) Count {
+	t.Helper()
 	want, wantFile, wantErr := bySlowReading(src, opts)
 	got, gotFile, err := scanned(bytes.NewReader(src), opts)
 	if fmt.Sprint(err) != fmt.Sprint(wantErr) {
@@ -81,7 +86,9 @@ func alike(t *testing.T, src []byte) Count {
 // addresses counts them.
 func TestScanIsRead(t *testing.T) {
 	luck := rand.New(rand.NewPCG(1, 2))
-	for range 60 {
+	for i := range 60 {
+		capitals := i%2 == 1
+		folded := map[string]bool{}
 		var file strings.Builder
 		file.WriteString("name,email\n")
 		seen := map[string]bool{}
@@ -89,6 +96,9 @@ func TestScanIsRead(t *testing.T) {
 		people := 1 + luck.IntN(2000)
 		for range luck.IntN(4000) {
 			local := fmt.Sprintf("u%d", luck.IntN(people))
+			if capitals && luck.IntN(3) == 0 {
+				local = strings.ToUpper(local) + []string{"", "a", "A"}[luck.IntN(3)]
+			}
 			if luck.IntN(50) == 0 {
 				local = "stop"
 			}
@@ -97,7 +107,7 @@ func TestScanIsRead(t *testing.T) {
 			case 0:
 				file.WriteString("\r\n")
 			case 1:
-				fmt.Fprintf(&file, "\"two\nlines\",%s@%s\n", local, domain)
+				fmt.Fprintf(&file, "\"two\nlines\",\"%s\n@%s\"\n", local, domain)
 				want.In, want.Rejected = want.In+1, want.Rejected+1
 				continue
 			case 2:
@@ -116,6 +126,10 @@ func TestScanIsRead(t *testing.T) {
 			default:
 				want.Accepted++
 				seen[address] = true
+				if folded[strings.ToLower(address)] {
+					want.CaseOnly++
+				}
+				folded[strings.ToLower(address)] = true
 			}
 		}
 		if got := alike(t, []byte(file.String())); got != want {

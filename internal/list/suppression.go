@@ -1,91 +1,126 @@
 package list
 
 import (
+	"errors"
+	"fmt"
 	"io"
-	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"flyball/internal/csvfile"
 	"flyball/internal/mail"
 )
 
-// Set is a set of addresses that must not be mailed. The zero value is empty.
-// Safe for concurrent use.
-type Set struct{ keys map[key]struct{} }
+// Set is a set of addresses and whole domains that must not be mailed. The zero
+// value is empty. Safe for concurrent use.
+type Set struct {
+	addresses map[key]struct{}
+	domains   map[string]struct{}
+}
 
-// Has reports whether a must not be mailed. The case of the local part does
-// not count here: sending to somebody who asked not to get mail is the worse
-// mistake.
+// Has reports whether a must not be mailed. The case of the local part never
+// counts here: to mail a person who asked not to get mail is the worse mistake.
 func (s Set) Has(a mail.Address) bool {
-	_, ok := s.keys[foldedKey(a)]
+	if _, ok := s.domains[a.Domain]; ok {
+		return true
+	}
+	if len(s.addresses) == 0 {
+		return false
+	}
+	_, ok := s.addresses[boxOf(a).folded]
 	return ok
 }
 
-// Len is the number of different addresses.
-func (s Set) Len() int { return len(s.keys) }
+// Len returns the number of different addresses and domains.
+func (s Set) Len() int { return len(s.addresses) + len(s.domains) }
 
-func foldedKey(a mail.Address) key {
-	a.Local = strings.ToLower(a.Local)
-	return keyOf(a)
-}
-
-// ReadSuppression reads a suppression list: one address per line, or
-// comma-separated values with a column "email", of which nothing else is used.
-// Any domain may be listed; empty lines are skipped; an empty file is an empty
-// list. A list with any error is refused as a whole, with name:line:col:
-// message, since a line that is not understood may be somebody's wish not to
-// be mailed.
+// ReadSuppression reads a suppression list: one entry a line, or CSV with a
+// column "email" of entries, of which nothing else is used. An entry is an
+// address, or a whole domain as *@domain, @domain or domain, which leaves its
+// subdomains out. A dot at the end of a domain is passed over. Empty lines are
+// skipped; an empty file is an empty list.
+//
+// A list with any error is refused as a whole, with name:line:col: message,
+// since a line that is not understood may be a wish not to be mailed.
 func ReadSuppression(r io.Reader, name string) (Set, error) {
-	set := Set{make(map[key]struct{})}
-	if err := set.read(&rows{lines: newLines(r, name)}); err != nil {
+	set := Set{map[key]struct{}{}, map[string]struct{}{}}
+	if err := set.read(csvfile.NewReader(r, name)); err != nil {
 		return Set{}, err
 	}
 	return set, nil
 }
 
-func (s Set) read(r *rows) error {
-	for want := `one address per line, or a header with a column "email"`; ; want = "one address per line" {
-		ok, err := r.lines.nonEmpty()
+func (s Set) read(r *csvfile.Reader) error {
+	for first := true; ; first = false {
+		ok, err := r.NextLine()
 		if !ok || err != nil {
 			return err
 		}
-		if s.Len() == 0 && namesEmail(r.lines.text) {
-			return s.readRows(r)
+		bad := s.add(string(r.Raw()))
+		switch {
+		case bad == nil:
+		case !first:
+			return r.FaultInLine("%v; want one address or domain per line", bad)
+		default:
+			return s.readRows(r, r.FaultInLine("%v; want one address or domain per line, or a header with a column %q", bad, Email))
 		}
-		a, err := mail.ParseAddress(string(r.lines.text))
-		if err != nil {
-			return r.fault(r.lines.at, 1, "%v; want %s", err, want)
-		}
-		s.keys[foldedKey(a)] = struct{}{}
 	}
 }
 
-// namesEmail reports whether a line is a header with the column of addresses.
-func namesEmail(line []byte) bool {
-	return slices.ContainsFunc(strings.Split(string(line), ","), func(c string) bool { return strings.Trim(c, `"`) == Email })
-}
-
-// readRows adds the addresses below the header, which is the current line.
-func (s Set) readRows(r *rows) error {
-	if err := r.split(); err != nil {
-		return err
+// readRows adds the entries below the header, which begins with the current
+// line. If that is none, the error is otherwise.
+func (s Set) readRows(r *csvfile.Reader, otherwise error) error {
+	if r.Split() != nil {
+		return otherwise
 	}
-	header, email, err := r.header()
+	h := r.AsHeader()
+	if email, err := h.Find(Email); err == nil && email < 0 {
+		return otherwise
+	}
+	email, err := emailColumn(r, h)
 	if err != nil {
 		return err
 	}
 	for {
-		ok, err := r.next()
+		ok, err := r.Next()
 		if !ok || err != nil {
 			return err
 		}
-		fields := r.fields()
-		if len(fields) != len(header) {
-			return r.fault(r.at, 1, "fields: got %d, want %d as in the header", len(fields), len(header))
+		if err := r.Width(len(h.Names)); err != nil {
+			return r.Fault(0, "%v", err)
 		}
-		a, err := mail.ParseAddress(fields[email])
-		if err != nil {
-			return r.fault(r.at, 1, "%v", err)
+		if err := s.add(string(r.Field(email))); err != nil {
+			return r.Fault(email, "%v", err)
 		}
-		s.keys[foldedKey(a)] = struct{}{}
 	}
+}
+
+// add adds an entry.
+func (s Set) add(entry string) error {
+	entry = strings.TrimSuffix(entry, ".")
+	domain, whole := strings.CutPrefix(strings.TrimPrefix(entry, "*"), "@")
+	if !whole && entry != "" && !strings.Contains(entry, "@") {
+		if domain, whole = entry, true; !strings.Contains(entry, ".") {
+			return errors.New(`entry has neither "@" nor a dot, want local@domain, or a domain`)
+		}
+	}
+	switch {
+	case whole && strings.Contains(domain, "*"):
+		return errors.New(`entry has "*" in its domain, want each domain by its name`)
+	case whole && strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }):
+		return fmt.Errorf("domain %q is not ASCII, want international domains as A-labels, xn--...", domain)
+	case whole:
+		a, err := mail.ParseAddress("postmaster@" + domain)
+		if err == nil {
+			s.domains[a.Domain] = struct{}{}
+		}
+		return err
+	case !strings.HasPrefix(entry, `"`) && strings.Contains(entry, "*"):
+		return errors.New(`entry has "*" within an address, want a whole address, or *@domain for all of a domain (an address that has "*" is written in quotes: "a*b"@x.test)`)
+	}
+	a, err := mail.ParseAddress(entry)
+	if err == nil {
+		s.addresses[boxOf(a).folded] = struct{}{}
+	}
+	return err
 }

@@ -37,6 +37,21 @@ type Renderer struct {
 
 const fromAddress = -1
 
+// Uses returns the columns, from 0, whose values the template needs. Bind takes
+// the names of these columns alone, too.
+func (t *Template) Uses(columns []string) []int {
+	var all []int
+	for i, column := range columns {
+		if slices.ContainsFunc(t.fields, func(f fieldName) bool { return f.name == column && !isEmail(column) }) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// isEmail reports whether a field is the recipient's address, whatever its case.
+func isEmail(field string) bool { return strings.EqualFold(field, Email) }
+
 // Bind prepares a template for rows with these columns. The error lists all
 // placeholders without a column, one to a line as name:line:col: message;
 // {{email}} needs none.
@@ -45,10 +60,15 @@ func (t *Template) Bind(columns []string) (*Renderer, error) {
 	r := &Renderer{t: t, columns: len(columns)}
 	for _, f := range t.fields {
 		i := slices.Index(columns, f.name)
-		if f.name == Email {
+		if isEmail(f.name) {
 			i = fromAddress
 		} else if i < 0 {
-			errs = append(errs, fmt.Errorf("%s:%d:%d: {{%s}} has no column in the list, which begins with %q", t.name, f.line, f.col, f.name, columns[:min(len(columns), 8)]))
+			hint := ""
+			if like := slices.IndexFunc(columns, func(c string) bool { return strings.EqualFold(c, f.name) }); like >= 0 {
+				hint = fmt.Sprintf(" (did you mean {{%s}}?)", columns[like])
+			}
+			errs = append(errs, fmt.Errorf("%s:%d:%d: {{%s}} has no column in the list, which begins with %.60q%s",
+				t.name, f.line, f.col, f.name, columns[:min(len(columns), 8)], hint))
 		}
 		r.source = append(r.source, i)
 	}
@@ -120,6 +140,9 @@ func (r *Renderer) header(dst []byte, h header, values []string, m Meta) ([]byte
 		return nil, err
 	}
 	dst = dst[:start+copy(dst[start:], bytes.Trim(dst[start:], " "))]
+	if h.written {
+		return append(dst, "\r\n"...), nil
+	}
 	if n := len(dst) - before; n > maxLine {
 		return nil, fmt.Errorf("header %s is %d bytes, want at most %d (RFC 5322 2.1.1)", h.name, n, maxLine)
 	}

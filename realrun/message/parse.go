@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"flyball/internal/csvfile"
 	"flyball/internal/mail"
 )
 
@@ -19,6 +20,7 @@ const maxLine = 998
 type Template struct {
 	name     string
 	from     mail.Address
+	fromAt   string   // name:line:col of its header's value
 	headers  []header // in the order of the file
 	body     []piece
 	bodyLine int         // line of the file where the body begins
@@ -27,8 +29,9 @@ type Template struct {
 }
 
 type header struct {
-	name  string
-	value []piece
+	name    string
+	value   []piece
+	written bool // value is as it is sent, folded and encoded
 }
 
 // piece is a stretch of text, or a placeholder with its default.
@@ -46,18 +49,22 @@ type fieldName struct {
 	line, col int
 }
 
-// From is the author's address, which the envelope needs too.
+// From returns the author's address, which the envelope needs too.
 func (t *Template) From() mail.Address { return t.from }
+
+// FromAt returns where the author's address stands, as name:line:col.
+func (t *Template) FromAt() string { return t.fromAt }
 
 // Parse reads a template: header lines, an empty line, the body, in UTF-8
 // with LF or CRLF. {{field}} stands for a value of the recipient's row,
-// {{field|default}} for the default if that value is empty; a field name is
-// of letters, digits, "_" and "-". Nothing else is special, and what is filled
-// in is never looked at again. There is no way to write a literal {{ or }}.
+// {{field|default}} for the default if that value is empty; a field is the name
+// of a column, which may have spaces but neither braces nor "|". Spaces beside
+// braces and "|" do not count. Nothing else is special, and what is filled in is
+// never looked at again. There is no way to write a literal {{ or }}.
 //
-// From and Subject are required. From, Sender and Reply-To hold one address in
-// ASCII without placeholders, so that no value can add another; any other
-// header may hold any text, which Render encodes if it must (RFC 2047).
+// From and Subject are required. From, Sender and Reply-To hold one address
+// without placeholders, so that no value can add another; its name, and any
+// other header, may hold any text, which is encoded if it must (RFC 2047).
 // Headers that Render writes are refused.
 //
 // Problems are reported together as name:line:col: message, one to a line, col
@@ -174,14 +181,14 @@ func (p *parser) header(at, col int, name, value string) {
 	h := header{name: name}
 	switch strings.ToLower(name) {
 	case "from", "sender", "reply-to":
-		a, err := readAuthor(value)
+		a, text, err := readAuthor(value, len(name)+len(": "))
 		if err != nil {
 			p.fault(at, col, "header %s: %v", name, err)
 		}
 		if strings.EqualFold(name, "From") {
-			p.t.from = a
+			p.t.from, p.t.fromAt = a, fmt.Sprintf("%s:%d:%d", p.t.name, at, col)
 		}
-		h.value = []piece{{text: value, field: literal}}
+		h.value, h.written = []piece{{text: text, field: literal}}, true
 	default:
 		if value == "" {
 			p.fault(at, col, "header %s is empty", name)
@@ -193,29 +200,6 @@ func (p *parser) header(at, col int, name, value string) {
 	}
 	p.t.headers = append(p.t.headers, h)
 }
-
-// readAuthor reads one address, alone or in angle brackets after a name.
-func readAuthor(s string) (mail.Address, error) {
-	if !strings.HasSuffix(s, ">") {
-		return mail.ParseAddress(s)
-	}
-	i := strings.LastIndexByte(s, '<')
-	if i < 0 {
-		return mail.Address{}, errors.New(`">" without "<" before it`)
-	}
-	name := strings.TrimRight(s[:i], " \t")
-	if quoted, ok := strings.CutPrefix(name, `"`); ok {
-		name, ok = strings.CutSuffix(quoted, `"`)
-		if !ok || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
-			return mail.Address{}, fmt.Errorf("name %q, want printable ASCII without quotes and backslashes between the quotes", s[:i])
-		}
-	} else if strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && (r > '~' || !isWord(r)) }) {
-		return mail.Address{}, fmt.Errorf("name %q, want ASCII letters, digits, spaces and hyphens, or quotes around it", name)
-	}
-	return mail.ParseAddress(s[i+1 : len(s)-1])
-}
-
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || r == '-' }
 
 func (p *parser) body(lines []string) {
 	var pieces []piece
@@ -247,8 +231,9 @@ func (p *parser) pieces(out []piece, at, col int, s string) []piece {
 			return out
 		}
 		name, def, optional := strings.Cut(s[open+2:end], "|")
+		name, def = csvfile.Name(name), strings.Trim(def, " \t")
 		if !isFieldName(name) || strings.Contains(def, "{{") {
-			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, the field of letters, digits, "_" and "-"`, s[open:end+2])
+			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, the field the name of a column, without braces`, s[open:end+2])
 		}
 		out = append(out, piece{text: s[:open], field: literal}, piece{text: def, field: p.field(name, at, here+open), optional: optional})
 		s = s[end+2:]
@@ -257,7 +242,7 @@ func (p *parser) pieces(out []piece, at, col int, s string) []piece {
 }
 
 func isFieldName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !isWord(r) })
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r == '{' || r == '}' || unicode.IsControl(r) })
 }
 
 // merged joins neighbouring texts, so that Render copies each run at once.

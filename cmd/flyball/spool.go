@@ -1,0 +1,41 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"flyball/reports"
+)
+
+// rejectsFile is the name of the reject file in a run folder.
+const rejectsFile = "rejects.csv"
+
+// spool keeps a file that is too large for memory until the run folder is
+// written. It has no name on disk: whatever happens, nothing stays.
+type spool struct{ file *os.File }
+
+func newSpool() (*spool, error) {
+	file, err := os.CreateTemp("", "flyball-")
+	if err == nil {
+		err = os.Remove(file.Name())
+	}
+	if err != nil {
+		return nil, fail(exitEnvironment, "temporary file: %w", err)
+	}
+	return &spool{file}, nil
+}
+
+// Write appends to the file.
+func (s *spool) Write(p []byte) (int, error) { return s.file.Write(p) }
+
+// as returns the file for a run folder; none of a nil spool.
+func (s *spool) as(path string) ([]reports.File, error) {
+	if s == nil {
+		return nil, nil
+	}
+	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(s.file)
+	return []reports.File{{Path: path, Data: data}}, err
+}
