@@ -17,8 +17,8 @@ type item struct {
 	text          string
 }
 
-// study is what a checklist says of one run, or of several.
-type study struct {
+// facts is what a checklist says of one run, or of several.
+type facts struct {
 	name, mode, scenarioID, digest, replay string
 	host                                   Host
 	outputs                                [][4]string // name, unit, definition, value
@@ -33,12 +33,12 @@ type study struct {
 	sensitivity                            *Sensitivity
 }
 
-// Checklist answers the items of STRESS-DES, the reporting checklist for
+// ChecklistOfRun answers the items of STRESS-DES, the reporting checklist for
 // discrete-event simulations (Monks et al. 2018, doi:10.1080/17477778.2018.1442155),
 // in Markdown, as far as the scenario and its run answer them. What only a
 // person can know it says is not stated. S must be the scenario of the run.
-func (r *Report) Checklist(s *scenarios.Scenario) []byte {
-	t := study{
+func ChecklistOfRun(r *Report, s *scenarios.Scenario) []byte {
+	t := facts{
 		name: r.Name, mode: r.Mode, scenarioID: r.ScenarioID, digest: r.Digest, replay: r.Replay, host: r.Host,
 		errors:     "none is given. One run is one draw of luck: another seed gives other numbers.",
 		design:     "One run of one configuration.",
@@ -56,9 +56,9 @@ func (r *Report) Checklist(s *scenarios.Scenario) []byte {
 	return t.checklist(s)
 }
 
-// Checklist is that of an ensemble, as Report.Checklist is that of a run.
-func (e *Ensemble) Checklist(s *scenarios.Scenario) []byte {
-	t := study{
+// ChecklistOfEnsemble returns the checklist of an ensemble, as ChecklistOfRun returns it for a run.
+func ChecklistOfEnsemble(e *Ensemble, s *scenarios.Scenario) []byte {
+	t := facts{
 		name: e.Name, mode: e.Mode, scenarioID: e.ScenarioID, digest: e.Digest, replay: e.Replay, host: e.Host,
 		errors:     "95 % intervals over independent replications: Student's for means, order statistics for quantiles. A run that never settles is censored at the horizon, not left out.",
 		design:     "Replications of one configuration.",
@@ -87,7 +87,7 @@ func (e *Ensemble) Checklist(s *scenarios.Scenario) []byte {
 	return t.checklist(s)
 }
 
-func (t study) checklist(s *scenarios.Scenario) []byte {
+func (t facts) checklist(s *scenarios.Scenario) []byte {
 	sections := []struct {
 		title string
 		items []item
@@ -124,7 +124,7 @@ docs/model.md. A person must complete %d of the %d items: %s.
 	return []byte(b.String())
 }
 
-func (t study) objectives(s *scenarios.Scenario) []item {
+func (t facts) objectives(s *scenarios.Scenario) []item {
 	purpose := notStated
 	if s.About != "" {
 		purpose = markdown(s.About) + "\n\nBackground of the study: " + notStated
@@ -148,7 +148,7 @@ func (t study) objectives(s *scenarios.Scenario) []item {
 	}
 }
 
-func (t study) logic(s *scenarios.Scenario) []item {
+func (t facts) logic(s *scenarios.Scenario) []item {
 	changed := ""
 	for _, a := range s.Assumptions() {
 		if a.Status == scenarios.ByAuthor {
@@ -224,7 +224,7 @@ No queue has a limit. Nobody reneges or changes queues; a recipient leaves at th
 	}
 }
 
-func (t study) data(s *scenarios.Scenario) []item {
+func (t facts) data(s *scenarios.Scenario) []item {
 	all := s.Assumptions()
 	var sources []string
 	assumed := ""
@@ -263,7 +263,7 @@ func constancy(s *scenarios.Scenario) string {
 	return text + "."
 }
 
-func (t study) experimentation(s *scenarios.Scenario) []item {
+func (t facts) experimentation(s *scenarios.Scenario) []item {
 	kind := "Terminating or non-terminating: " + notStated
 	switch s.Analysis.Kind {
 	case scenarios.Terminating:
@@ -286,7 +286,7 @@ func startUp(w scenarios.WarmUp) string {
 	return string(text)
 }
 
-func (t study) implementation() []item {
+func (t facts) implementation() []item {
 	speed := ""
 	if t.host.AttemptsPerSec.Known() {
 		speed = fmt.Sprintf(", %s attempts a second", grouped(float64(t.host.AttemptsPerSec), 0))
@@ -299,7 +299,7 @@ func (t study) implementation() []item {
 	}
 }
 
-func (t study) access() []item {
+func (t facts) access() []item {
 	return []item{{"6.1", "Computer model sharing statement", fmt.Sprintf("This folder holds the scenario as it was given (`scenario.toml`) and with every value (`scenario.resolved.toml`, SHA-256 %s). The run is made again by\n\n    %s\n\nand is the same if its digest is %s. Licence of the program: Apache-2.0. Where model and program can be had, with a DOI: %s",
 		t.scenarioID, t.replay, t.digest, notStated)}}
 }

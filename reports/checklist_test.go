@@ -41,7 +41,7 @@ func itemsOf(page string) (numbers []string, texts map[string]string) {
 func TestChecklist(t *testing.T) {
 	r := fold(run(course{40, 3, 60, plantB, 1.15}), expect("dfr", "<", 1))
 	s := loaded(t, "quickstart")
-	page := string(r.Checklist(s))
+	page := string(ChecklistOfRun(r, s))
 	numbers, items := itemsOf(page)
 	if got := strings.Join(numbers, " "); got != stressItems {
 		t.Errorf("items\n got %s\nwant %s", got, stressItems)
@@ -80,7 +80,7 @@ func TestChecklistSaysWhatIsMissing(t *testing.T) {
 	r := fold(run(course{40, 3, 60, plantB, 1.15}))
 	s := loaded(t, "quickstart")
 	s.About, s.Analysis.Kind = "", ""
-	_, items := itemsOf(string(r.Checklist(s)))
+	_, items := itemsOf(string(ChecklistOfRun(r, s)))
 	if strings.Count(items["1.1"], "\n") != 3 || !strings.HasPrefix(items["1.1"], "Purpose of the model\n\n**Not stated by the author.**\n") || !strings.Contains(items["4.1"], "non-terminating: **Not stated by the author.**") {
 		t.Errorf("%q\n%q", items["1.1"], items["4.1"])
 	}
@@ -88,11 +88,11 @@ func TestChecklistSaysWhatIsMissing(t *testing.T) {
 		t.Error("3.4 does not say how to find the sensitivity")
 	}
 	r.Sensitivity = worked()
-	if _, items = itemsOf(string(r.Checklist(s))); !strings.Contains(items["3.4"], "hangs most on destination[0].dot") || !strings.Contains(items["1.3"], "each of 7 numbers is halved and doubled") {
+	if _, items = itemsOf(string(ChecklistOfRun(r, s))); !strings.Contains(items["3.4"], "hangs most on destination[0].dot") || !strings.Contains(items["1.3"], "each of 7 numbers is halved and doubled") {
 		t.Errorf("%s\n%s", items["1.3"], items["3.4"])
 	}
 	r.Mode = "real"
-	if !strings.Contains(string(r.Checklist(s)), "This run was not a simulation") {
+	if !strings.Contains(string(ChecklistOfRun(r, s)), "This run was not a simulation") {
 		t.Error("a live run is told as a simulation")
 	}
 }
@@ -102,7 +102,7 @@ func TestChecklistIsMarkdown(t *testing.T) {
 	s := loaded(t, "throttling-provider")
 	s.About = "# a | b\n## 9. New section\n| x | `y` <script>"
 	s.Destinations[0].Name, s.Servers[0].Name, s.Campaigns[0].Name = "a|b", "<b>1", "`c`"
-	page := string(fold(run(course{40, 3, 20, plantB, 1.15})).Checklist(s))
+	page := string(ChecklistOfRun(fold(run(course{40, 3, 20, plantB, 1.15})), s))
 	heads := regexp.MustCompile(`(?m)^#+ .*$`).FindAllString(page, -1)
 	if len(heads) != 1+6+24 {
 		t.Errorf("%d headings: %q", len(heads), heads)
@@ -135,10 +135,10 @@ func TestChecklistOfAnEnsemble(t *testing.T) {
 	for i := range 12 {
 		one := run(course{40, 3, 60, plantB, 1.1 + float64(i)/100})
 		one.Replication = uint64(i)
-		runs = append(runs, fold(one, expect("dfr", "<", 1.15)).Observe())
+		runs = append(runs, Observe(fold(one, expect("dfr", "<", 1.15))))
 	}
 	e := Gather(s, runs, Asked{Replications: 12}, run().Host, "flyball run quickstart --replications 12")
-	numbers, items := itemsOf(string(e.Checklist(s)))
+	numbers, items := itemsOf(string(ChecklistOfEnsemble(e, s)))
 	if got := strings.Join(numbers, " "); got != stressItems {
 		t.Errorf("items %s", got)
 	}

@@ -270,7 +270,7 @@ func (s *Study) paintSheet(c draw.Canvas, l legend) draw.Canvas {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 8, -14, 8, -6)
-	chart{legend: l}.paintLegend(c)
+	sheet{legend: l}.paintLegend(c)
 	c.Max.Y -= legendHeight
 	return c
 }

@@ -32,7 +32,7 @@ func (r *Report) Class() Class {
 	worst := []Class{Collapsed, WoundUp, Oscillating, Unsettled, NotJudged, Stable}
 	class := Stable
 	for _, s := range r.Servers {
-		if c := classOf(judged(r.rowsOf(s.Name))); slices.Index(worst, c) < slices.Index(worst, class) {
+		if c := classOf(judged(rowsOf(r.Rows, s.Name))); slices.Index(worst, c) < slices.Index(worst, class) {
 			class = c
 		}
 	}

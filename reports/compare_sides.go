@@ -86,7 +86,7 @@ func readRunTrial(dir string) (Trial, error) {
 	for _, s := range r.Servers {
 		names = append(names, s.Name)
 	}
-	t.take(names, []Observation{r.Observe()})
+	t.take(names, []Observation{Observe(r)})
 	return t, nil
 }
 

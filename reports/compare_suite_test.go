@@ -154,16 +154,16 @@ func trialOf(t testing.TB, s *scenarios.Scenario, n int) Trial {
 	t.Helper()
 	var runs []Observation
 	_, err := sim.Replicate(s, nil, 0, uint64(n), 2, func(replication uint64, w *sim.World, end vt.Time) Observation {
-		run := &runlog.Run{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", Horizon: s.Horizon, End: end,
+		ended := &runlog.Run{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", Horizon: s.Horizon, End: end,
 			TargetRate: float64(s.Governor.Target), Law: s.Governor.Law, Replication: replication}
 		for _, v := range s.Servers {
-			run.Servers = append(run.Servers, v.Name)
+			ended.Servers = append(ended.Servers, v.Name)
 		}
 		for _, v := range s.Destinations {
-			run.Destinations = append(run.Destinations, v.Name)
+			ended.Destinations = append(ended.Destinations, v.Name)
 		}
-		w.Record().Fold(run, uint64(s.Recipients()), 0)
-		return Fold(run, nil, "").Observe()
+		w.Record().Fold(ended, uint64(s.Recipients()), 0)
+		return Observe(Fold(ended, nil, ""))
 	}, func(o Observation) { runs = append(runs, o) }, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ func courseMeasures(courses []meanCourse, metrics map[string]float64, without ma
 		if mayNeverCome(name) {
 			m.Estimate = settledLast(courses, map[string]float64{settlingMetric: 0.05, settlingMetric2: 0.02}[name], -1)
 		} else {
-			m.Estimate = estimated(stats.Jackknife(metrics[name], without[name], confidence))
+			m.Estimate = Estimated(stats.Jackknife(metrics[name], without[name], confidence))
 		}
 		measures = append(measures, m)
 	}

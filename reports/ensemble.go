@@ -44,11 +44,11 @@ type point struct {
 }
 
 // Observe takes from a report what an ensemble keeps.
-func (r *Report) Observe() Observation {
+func Observe(r *Report) Observation {
 	o := Observation{Replication: r.Replication, Digest: r.Digest, metrics: r.Metrics(), expected: r.Expectations, attempts: r.Totals.Attempts}
 	for _, s := range r.Servers {
 		t := track{settled: math.NaN(), runaway: s.Runaway}
-		for _, row := range r.rowsOf(s.Name) {
+		for _, row := range rowsOf(r.Rows, s.Name) {
 			if row.Partial {
 				continue
 			}
@@ -145,7 +145,7 @@ type Estimate struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-func estimated(i stats.Interval) Estimate {
+func Estimated(i stats.Interval) Estimate {
 	return Estimate{Num(i.Value), Num(i.Low), Num(i.High), i.Level, i.N, i.Warnings}
 }
 
@@ -290,7 +290,7 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 	e.Assumptions = s.Assumptions()
 
 	for _, m := range Measures(s) {
-		e.Measures = append(e.Measures, measure(s, runs, m))
+		e.Measures = append(e.Measures, measureOf(s, runs, m))
 	}
 	var courses []meanCourse
 	for i, name := range s.Governed() {
@@ -324,9 +324,9 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 	return e
 }
 
-func measure(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) Measure {
+func measureOf(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) Measure {
 	i := Measured(s, runs, of.Name)
-	m := Measure{Metric: of.Name, Unit: of.Unit, Estimate: estimated(i), Least: missing, Most: missing, Horizon: missing}
+	m := Measure{Metric: of.Name, Unit: of.Unit, Estimate: Estimated(i), Least: missing, Most: missing, Horizon: missing}
 	if mayNeverCome(of.Name) {
 		m.Horizon = Num(horizon(runs))
 	}
@@ -380,7 +380,7 @@ func meanSteps(name string, runs []Observation, i int, span float64) []step {
 		}
 		var all []spread
 		for k, b := range stats.Band(paths, confidence) {
-			s := spread{estimated(b), missing, missing}
+			s := spread{Estimated(b), missing, missing}
 			for _, path := range paths {
 				if k < len(path) && !(float64(s.least) <= path[k]) && !math.IsNaN(path[k]) {
 					s.least = Num(path[k])
@@ -439,10 +439,10 @@ func settle(name string, runs []Observation, i int) Settling {
 		}
 	}
 	s.Runs = len(times)
-	s.Share = estimated(stats.Share(s.Runs-s.Never, s.Runs, confidence))
-	s.Median = estimated(stats.Quantile(times, 0.5, confidence))
-	s.NinetyPct = estimated(stats.Quantile(times, 0.9, confidence))
-	s.Restricted = estimated(stats.RestrictMean(times, float64(s.Horizon), confidence).Interval)
+	s.Share = Estimated(stats.Share(s.Runs-s.Never, s.Runs, confidence))
+	s.Median = Estimated(stats.Quantile(times, 0.5, confidence))
+	s.NinetyPct = Estimated(stats.Quantile(times, 0.9, confidence))
+	s.Restricted = Estimated(stats.RestrictMean(times, float64(s.Horizon), confidence).Interval)
 	return s
 }
 
@@ -456,7 +456,7 @@ func expectation(runs []Observation, i int) Expectation {
 			e.FirstMissed = Num(o.Replication)
 		}
 	}
-	e.Share = estimated(stats.Share(e.Met, len(runs), confidence))
+	e.Share = Estimated(stats.Share(e.Met, len(runs), confidence))
 	return e
 }
 

@@ -202,7 +202,7 @@ func newSteady(s *scenarios.Scenario, runs []Observation) *Steady {
 	for _, m := range steadyMetrics() {
 		of, _ := steadyOf(m.Name)
 		first, second := t.values[m.Name], of(&later)
-		t.Changes = append(t.Changes, Change{m.Name, estimated(stats.Mean(second, confidence)), estimated(stats.Paired(second, first, confidence))})
+		t.Changes = append(t.Changes, Change{m.Name, Estimated(stats.Mean(second, confidence)), Estimated(stats.Paired(second, first, confidence))})
 	}
 	return t
 }

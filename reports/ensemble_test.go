@@ -39,9 +39,9 @@ campaign = [{ name = "c", recipients = 1000000 }]
 	return s
 }
 
-// observed is one replication in which servers b1, b2 and so on had these rates.
+// rated is one replication in which servers b1, b2 and so on had these rates.
 // Its C is a thousandth of the rate. Intervals from short on were short of work.
-func observed(number, short int, rates ...[]float64) Observation {
+func rated(number, short int, rates ...[]float64) *runlog.Run {
 	r := run()
 	r.Replication, r.Digest = uint64(number), uint64(0xabc000+number)
 	r.Servers, r.Replies = nil, nil
@@ -64,7 +64,12 @@ func observed(number, short int, rates ...[]float64) Observation {
 		}
 	}
 	r.Totals.Recipients = r.Totals.Delivered + r.Totals.Failed
-	return fold(r, expect("settling_intervals_5pct", "<=", 5)).Observe()
+	return r
+}
+
+// observed is what an ensemble keeps of that replication.
+func observed(number, short int, rates ...[]float64) Observation {
+	return Observe(fold(rated(number, short, rates...), expect("settling_intervals_5pct", "<=", 5)))
 }
 
 const all = 1 << 30 // no interval is short of work
@@ -277,7 +282,7 @@ func TestMeanCourse(t *testing.T) {
 func TestPartialIntervalsAreLeftOut(t *testing.T) {
 	r := run(course{40, 3, 20, plantB, 1.15})
 	r.Intervals[19].Partial = true
-	if o := fold(r).Observe(); len(o.tracks[0].points) != 19 || o.tracks[0].watched != 19 {
+	if o := Observe(fold(r)); len(o.tracks[0].points) != 19 || o.tracks[0].watched != 19 {
 		t.Errorf("%d intervals, %d watched", len(o.tracks[0].points), o.tracks[0].watched)
 	}
 }
@@ -520,7 +525,7 @@ func TestRunaways(t *testing.T) {
 			one = run(course{40, 3, 60, plantB, 1.15})
 			one.Replication = 1
 		}
-		runs = append(runs, fold(one).Observe())
+		runs = append(runs, Observe(fold(one)))
 	}
 	e := gathered(asking(t, "terminating"), runs...)
 	if text := textOf(t, e); e.Settling[0].Runaways != 2 || !strings.Contains(text, "Runaway in 2 of 3 replications: b1 added processes while the rate fell.") {
@@ -647,5 +652,16 @@ func TestEstimatesInWords(t *testing.T) {
 		if got := c.x.words("/h"); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
+	}
+}
+
+// After a change of the target servers settle counted from that change.
+func TestSettlingIsCountedFromTheLastChange(t *testing.T) {
+	e := gathered(asking(t, "terminating", "governor.target=100000/h"), Observe(fold(changing(1))))
+	if x := e.Settling[0]; x.OfMean != 4 || x.Median.Value != 4 || e.LastTarget != 140_000 {
+		t.Errorf("%+v, last target %g", x, e.LastTarget)
+	}
+	if v := e.verdict(); !strings.Contains(v, "within 5 % of 140,000/h 4 intervals after its last change (12 h; by its band 0 to never)") {
+		t.Error(v)
 	}
 }

@@ -96,7 +96,7 @@ func (r *Report) convergencePanels() []panel {
 		processes.y = "MTA processes available (C)"
 	}
 	for i, s := range r.drawn() {
-		rows := r.rowsOf(s.Name)
+		rows := rowsOf(r.Rows, s.Name)
 		rates.lines = append(rates.lines, line{label: r.label(s, "rate"), color: 1 + i, width: r.lineWidth(i), points: over(rows, seconds, Row.rate)})
 		if len(r.Servers) == 1 { // wider than C, to be seen below it
 			processes.lines = append(processes.lines, line{label: "allocated, mean", color: 5, width: 4,
@@ -130,7 +130,7 @@ func (r *Report) efficiencyPanels() []panel {
 	curve := panel{y: "Deliveries per hour, against allocated processes", x: "MTA processes allocated, mean of the interval", height: 1}
 	most := 1.0
 	for i, s := range r.drawn() {
-		rows := r.rowsOf(s.Name)
+		rows := rowsOf(r.Rows, s.Name)
 		each.lines = append(each.lines, line{label: r.label(s, "efficiency"), color: 1 + i, width: r.lineWidth(i),
 			points: over(rows, seconds, func(row Row) Num { return row.Efficiency })})
 		var points plotter.XYs
@@ -160,7 +160,7 @@ func (r *Report) resendPanels() []panel {
 	dfr := panel{y: "DFR: attempts per success", from: 1, ticks: ticks, height: 1.5}
 	limit := panel{y: "Retry limit: resends", x: "time since the start, " + unit, ticks: ticks, height: 1}
 	for i, s := range r.drawn() {
-		rows := r.rowsOf(s.Name)
+		rows := rowsOf(r.Rows, s.Name)
 		dfr.lines = append(dfr.lines, line{label: r.label(s, "DFR of the interval"), color: 1 + i, width: r.lineWidth(i),
 			points: over(rows, seconds, func(row Row) Num { return row.DFR })})
 		limit.lines = append(limit.lines, line{label: r.label(s, "retry limit"), color: 1 + i, width: r.lineWidth(i),
@@ -274,7 +274,7 @@ func available(rows []Row, seconds float64) plotter.XYs {
 // targets is the target over time, the same for all servers.
 func (r *Report) targets(seconds float64) plotter.XYs {
 	if len(r.Servers) > 0 {
-		if rows := r.rowsOf(r.Servers[0].Name); lastChange(rows) > 0 {
+		if rows := rowsOf(r.Rows, r.Servers[0].Name); lastChange(rows) > 0 {
 			return over(rows, seconds, func(row Row) Num { return row.Target })
 		}
 	}

@@ -153,7 +153,7 @@ func takeLaw(t LawTrial, runs []Observation) LawCell {
 		for i, o := range runs {
 			values[i] = of(o)
 		}
-		c.Runs = append(c.Runs, CourseMeasure{name, unit, estimated(stats.Mean(values, confidence))})
+		c.Runs = append(c.Runs, CourseMeasure{name, unit, Estimated(stats.Mean(values, confidence))})
 		return values
 	}
 	of := func(name string) func(Observation) float64 {
@@ -293,7 +293,7 @@ func (t LawWorld) tvRatio(c LawCell) (value float64, without []float64) {
 
 // geometric is a number whose logarithm has been estimated.
 func geometric(value float64, without []float64) Estimate {
-	e := estimated(stats.Jackknife(value, without, confidence))
+	e := Estimated(stats.Jackknife(value, without, confidence))
 	for _, n := range []*Num{&e.Value, &e.Low, &e.High} {
 		if n.Known() {
 			*n = Num(math.Exp(float64(*n)))

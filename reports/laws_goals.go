@@ -148,7 +148,7 @@ func (t LawWorld) rateOfPeak(c LawCell) (Estimate, bool) {
 	for r := range c.without {
 		without = append(without, of(r))
 	}
-	return estimated(stats.Jackknife(value, without, confidence)), true
+	return Estimated(stats.Jackknife(value, without, confidence)), true
 }
 
 // climbOfPeak is the greatest C of any run while the target is out of reach.

@@ -186,7 +186,7 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 		governed = governed[len(governed)-1:]
 	}
 	for _, name := range governed {
-		r.Servers = append(r.Servers, judge(name, r.rowsOf(name)))
+		r.Servers = append(r.Servers, judge(name, rowsOf(r.Rows, name)))
 	}
 	for _, c := range run.Replies {
 		r.Outcomes = append(r.Outcomes, Outcome{
@@ -239,9 +239,10 @@ func row(server string, i runlog.Interval, target float64) Row {
 	return r
 }
 
-func (r *Report) rowsOf(server string) []Row {
+// rowsOf returns the rows of one server.
+func rowsOf(all []Row, server string) []Row {
 	var rows []Row
-	for _, row := range r.Rows {
+	for _, row := range all {
 		if row.Server == server {
 			rows = append(rows, row)
 		}

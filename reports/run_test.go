@@ -103,3 +103,15 @@ var (
 	plantB = usl(1200, 0.001, 4e-6) // peak at 499.75 processes; C* = 142.612888
 	peaked = usl(1000, 0.002, 1e-5) // at most 120,362.6/h, at 315.91 processes
 )
+
+// changing is a run whose target is 100,000/h, and 140,000/h from an interval on.
+func changing(from int) *runlog.Run {
+	r := run(course{100, 8, 20, plantA, 1})
+	r.TargetRate = 100_000
+	for i := range r.Intervals {
+		if r.Intervals[i].TargetRate = 100_000; i >= from {
+			r.Intervals[i].TargetRate = 140_000
+		}
+	}
+	return r
+}

@@ -84,18 +84,19 @@ type Extreme struct {
 	MostAt  string `json:"greatest_at"`
 }
 
-// Study takes from a report what a study keeps.
-func (r *Report) Study(metrics []string) StudyRun {
-	run := StudyRun{Digest: r.Digest, Class: string(r.Class())}
+// StudyRunOf takes from a report what a study keeps: the values of these metrics.
+// It panics on a metric that a run does not have.
+func StudyRunOf(r *Report, metrics []string) StudyRun {
+	kept := StudyRun{Digest: r.Digest, Class: string(r.Class())}
 	for _, s := range r.Servers {
 		watched := 0
-		for _, row := range r.rowsOf(s.Name) {
+		for _, row := range rowsOf(r.Rows, s.Name) {
 			if row.judged() {
 				watched = row.Number + 1
 			}
 		}
-		if watched > 0 && (run.Watched == 0 || watched < run.Watched) {
-			run.Watched = watched
+		if watched > 0 && (kept.Watched == 0 || watched < kept.Watched) {
+			kept.Watched = watched
 		}
 	}
 	all := r.Metrics()
@@ -104,9 +105,9 @@ func (r *Report) Study(metrics []string) StudyRun {
 		if !known {
 			panic(fmt.Sprintf("reports: unknown metric %q", m))
 		}
-		run.Values = append(run.Values, v)
+		kept.Values = append(kept.Values, v)
 	}
-	return run
+	return kept
 }
 
 // GatherStudy folds the runs of all points, Replications of the first, then of
@@ -180,7 +181,7 @@ func (p *StudyPoint) gather(metrics []string, runs []StudyRun) {
 			censored := stats.RestrictMean(values, float64(horizon), confidence)
 			i, never = censored.Interval, censored.Censored
 		}
-		p.Estimates = append(p.Estimates, estimated(i))
+		p.Estimates = append(p.Estimates, Estimated(i))
 		p.Never = append(p.Never, never)
 	}
 }

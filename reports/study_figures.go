@@ -28,7 +28,7 @@ func (s *Study) Figures() ([]Figure, error) {
 	if s.flat() {
 		all = append(all, drawing{class, 3.6 * vg.Inch, s.classPanels(), nil})
 	} else {
-		m := s.chart()
+		m := s.sheet()
 		m.legend = s.classLegend()
 		m.cell = func(p StudyPoint) (color.Color, color.Color, string) {
 			return classColor(p.Class), lettering, string(p.Class)
@@ -42,7 +42,7 @@ func (s *Study) Figures() ([]Figure, error) {
 			all = append(all, drawing{f, 3.6 * vg.Inch, s.metricPanels(k), nil})
 			continue
 		}
-		m := s.chart()
+		m := s.sheet()
 		scale := newScale(x)
 		m.legend = scale.legend(fmt.Sprintf("%s, %s", name, unitOf(name)))
 		m.cell = func(p StudyPoint) (color.Color, color.Color, string) {
@@ -172,8 +172,8 @@ func spaced(n, most int) []int {
 // mostMaps are drawn of one metric.
 const mostMaps = 24
 
-// chart draws maps beside one another.
-type chart struct {
+// sheet draws maps beside one another.
+type sheet struct {
 	study  *Study
 	maps   []part
 	legend legend
@@ -196,9 +196,9 @@ type entry struct {
 	said  string
 }
 
-func (s *Study) chart() chart {
+func (s *Study) sheet() sheet {
 	maps := s.maps()
-	return chart{study: s, maps: maps[:min(len(maps), mostMaps)]}
+	return sheet{study: s, maps: maps[:min(len(maps), mostMaps)]}
 }
 
 // maps lists the parts in the order of the points. A Halton design has no two
@@ -231,9 +231,9 @@ const (
 	legendHeight = 0.55 * vg.Inch
 )
 
-func (m chart) columns() int { return min(3, max(1, len(m.maps))) }
+func (m sheet) columns() int { return min(3, max(1, len(m.maps))) }
 
-func (m chart) drawing(f Figure) drawing {
+func (m sheet) drawing(f Figure) drawing {
 	rows := (len(m.maps) + m.columns() - 1) / m.columns()
 	height := mapHeight
 	if m.columns() == 1 {
@@ -242,7 +242,7 @@ func (m chart) drawing(f Figure) drawing {
 	return drawing{f, legendHeight + vg.Length(rows)*height, nil, m.paint}
 }
 
-func (m chart) paint(c draw.Canvas) {
+func (m sheet) paint(c draw.Canvas) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 8, -14, 8, -6)
@@ -261,7 +261,7 @@ func (m chart) paint(c draw.Canvas) {
 	}
 }
 
-func (m chart) paintLegend(c draw.Canvas) {
+func (m sheet) paintLegend(c draw.Canvas) {
 	heading, label := sans(11, true), sans(10, false)
 	y := c.Max.Y - 12
 	c.FillText(heading, vg.Point{X: c.Min.X, Y: y}, m.legend.title)
@@ -275,7 +275,7 @@ func (m chart) paintLegend(c draw.Canvas) {
 
 // paintMap draws one map: the first parameter to the right, the second
 // upwards. Points of a Halton design are dots, which may lie anywhere.
-func (m chart) paintMap(c draw.Canvas, part part) {
+func (m sheet) paintMap(c draw.Canvas, part part) {
 	across, up := m.study.Axes[0], m.study.Axes[1]
 	label := sans(9, false)
 	small := sans(8, false)

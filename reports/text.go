@@ -151,7 +151,7 @@ func (r *Report) governorTable(most, width int) table {
 			worst = s
 		}
 	}
-	rows := r.rowsOf(worst.Name)
+	rows := rowsOf(r.Rows, worst.Name)
 	shown := sampled(rows, most)
 	unit, seconds := clock(r.EndSec)
 	t := table{
@@ -171,7 +171,7 @@ func (r *Report) governorTable(most, width int) table {
 	}
 	room := max(width-t.width()+len("notes")-2, 12) // the rule below the head is two longer
 	for i, row := range shown {
-		t.Rows[i][len(t.Head)-1] = row.notes(room)
+		t.Rows[i][len(t.Head)-1] = notes(row, room)
 	}
 	return t
 }
@@ -221,7 +221,7 @@ func sampled(rows []Row, most int) []Row {
 }
 
 // notes are the flags of a row, at most so many columns of them.
-func (r Row) notes(width int) string {
+func notes(r Row, width int) string {
 	var all []string
 	if r.Partial {
 		all = append(all, "partial")
@@ -304,7 +304,7 @@ func (r *Report) partTable(most int) table {
 		t.Caption += fmt.Sprintf(" (%d of %d)", most, len(names))
 		names = names[:most]
 	}
-	all := judged(r.rowsOf(r.Servers[0].Name))
+	all := judged(rowsOf(r.Rows, r.Servers[0].Name))
 	if len(all) == 0 {
 		return table{}
 	}
@@ -312,7 +312,7 @@ func (r *Report) partTable(most int) table {
 	from, to := all[0].Number, all[len(all)-1].Number
 	previous := func(row Row) Num { return row.Previous }
 	for _, name := range names {
-		rows := slices.DeleteFunc(r.rowsOf(name), func(row Row) bool { return row.Number < from || row.Number > to })
+		rows := slices.DeleteFunc(rowsOf(r.Rows, name), func(row Row) bool { return row.Number < from || row.Number > to })
 		of := func(of func(Row) Num) Num { return mean(rows, of) }
 		allocated := of(func(row Row) Num { return row.Allocated })
 		t.Rows = append(t.Rows, []string{name, grouped(float64(of(Row.rate)), 0), grouped(float64(of(previous)), 1),

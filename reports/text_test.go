@@ -26,6 +26,15 @@ func TestNumbersInWords(t *testing.T) {
 		{plural(1, "interval"), "1 interval"}, {plural(1200, "interval"), "1,200 intervals"},
 		{exact(5), "5"}, {exact(1.15), "1.1500"}, {exact(140000), "140,000"}, {exact(0.00012), "0.00012"},
 		{strings.Join(wrap("rate fell 20 % now", 12), "|"), "rate fell|20 % now"},
+	} {
+		if v.got != v.want {
+			t.Errorf("got %q, want %q", v.got, v.want)
+		}
+	}
+}
+
+func TestNamesOfServers(t *testing.T) {
+	for _, v := range []struct{ got, want string }{
 		{names([]Server{{Name: "b1"}}), "b1"}, {names([]Server{{Name: "b1"}, {Name: "b2"}}), "b1 and b2"},
 		{names(make([]Server, 9)), ", ,  and 6 more"},
 	} {

@@ -191,9 +191,6 @@ func RatioOfLog(i stats.Interval) Estimate {
 	return e
 }
 
-// Estimated is an interval as reports show it.
-func Estimated(i stats.Interval) Estimate { return estimated(i) }
-
 // GatherTuning completes a tuning by what follows from its parts: the digest,
 // the front and the expectations that the winner missed.
 func GatherTuning(t Tuning, host runlog.Host) *Tuning {

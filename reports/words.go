@@ -84,7 +84,7 @@ func (r *Report) verdict() string {
 
 // after says when a server settled, of how many intervals.
 func (r *Report) after(s Server) string {
-	rows := judged(r.rowsOf(s.Name))
+	rows := judged(rowsOf(r.Rows, s.Name))
 	last := rows[len(rows)-1].Number
 	switch changed := lastChange(rows); {
 	case changed > 0 && s.Settling5 == 0:
@@ -125,7 +125,7 @@ func (r *Report) lastTarget() float64 {
 // ending is the mean rate of a server that settled, over the last quarter or
 // since it settled, whichever is shorter, and how far off the target that is.
 func (r *Report) ending(s Server) (rate, off float64) {
-	rows := judged(r.rowsOf(s.Name))
+	rows := judged(rowsOf(r.Rows, s.Name))
 	settled := Num(lastChange(rows)) + s.Settling5
 	rows = lastQuarter(rows)
 	for Num(rows[0].Number) < settled {
@@ -149,7 +149,7 @@ func offBy(e float64) string {
 
 // runaway says that more processes delivered less.
 func (r *Report) runaway(s Server) string {
-	rows := judged(r.rowsOf(s.Name))
+	rows := judged(rowsOf(r.Rows, s.Name))
 	best := rows[0]
 	for _, row := range rows {
 		if row.Rate > best.Rate {

@@ -402,7 +402,7 @@ func (a *app) try(all []*trying, n, jobs int, stop *signals) error {
 			defer a.broken(&b.t.from, own, b.t.scenario.Seed)
 			_, err := sim.Replicate(b.t.scenario, own.list(), b.from, b.n, jobs,
 				func(replication uint64, w *sim.World, end vt.Time) reports.Observation {
-					return observe(b.t.scenario, own, replication, w, end).Observe()
+					return reports.Observe(observe(b.t.scenario, own, replication, w, end))
 				},
 				func(o reports.Observation) {
 					b.t.runs = append(b.t.runs, o)

@@ -223,7 +223,7 @@ func (a *app) laws(q *lawsTried) error {
 	gathering := reports.GatherLaws(asked)
 	_, err = sim.Sweep(worlds, each, 0, q.jobs,
 		func(run uint64, w *sim.World, end vt.Time) reports.Observation {
-			return observe(worlds[run/each], own, run%each, w, end).Observe()
+			return reports.Observe(observe(worlds[run/each], own, run%each, w, end))
 		},
 		func(o reports.Observation) {
 			if runs = append(runs, o); len(runs) == q.replications {

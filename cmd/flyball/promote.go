@@ -216,23 +216,23 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 		Revision: version(), Replay: t.Replay}
 	for _, c := range h.Cells {
 		if c.Scenario == name && c.Winner.Value.Known() && c.Winner.Low.Known() && c.Winner.High.Known() {
-			rec.Shown.Measures = append(rec.Shown.Measures, measure(c.Metric, c.Winner))
+			rec.Shown.Measures = append(rec.Shown.Measures, shownMeasure(c.Metric, c.Winner))
 		}
 	}
 	tuned := &promotion.Tuned{StudyID: t.ID, Set: t.Winner.Set, Objective: t.Objective, Goal: t.Goal, Constraints: []string{}, Scenarios: t.Scenarios, HeldOut: t.Unseen,
-		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value), Ratio: measure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
+		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value), Ratio: shownMeasure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
 	for _, l := range t.Constraints {
 		tuned.Constraints = append(tuned.Constraints, l.String())
 	}
 	if h.Beyond != nil {
-		m := measure(t.Objective, *h.Beyond)
+		m := shownMeasure(t.Objective, *h.Beyond)
 		tuned.Beyond = &m
 	}
 	rec.Shown.Tuned = tuned
 	return a.record(file, rec, s)
 }
 
-func measure(metric string, e reports.Estimate) promotion.Measure {
+func shownMeasure(metric string, e reports.Estimate) promotion.Measure {
 	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High), Level: e.Level}
 }
 

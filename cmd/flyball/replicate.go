@@ -183,7 +183,7 @@ func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed,
 	until := func(total int) error {
 		_, err := sim.Replicate(s, own.list(), uint64(len(runs)), uint64(total-len(runs)), many.jobs,
 			func(replication uint64, w *sim.World, end vt.Time) reports.Observation {
-				return observe(s, own, replication, w, end).Observe()
+				return reports.Observe(observe(s, own, replication, w, end))
 			},
 			func(o reports.Observation) {
 				runs = append(runs, o)

@@ -45,10 +45,9 @@ changed.`,
 type printable interface {
 	Text(w io.Writer, color bool) error
 	Summary() ([]byte, error)
-	Checklist(s *scenarios.Scenario) []byte
 }
 
-func (a *app) printAgain(dir string, asJSON, checklist bool) error {
+func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fail(exitUsage, "report: %w", err)
 	}
@@ -59,12 +58,12 @@ func (a *app) printAgain(dir string, asJSON, checklist bool) error {
 	switch {
 	case asJSON:
 		return a.printSummary(r)
-	case checklist:
+	case asChecklist:
 		s, err := scenarios.Load(dir+"/scenario.resolved.toml", x.ResolvedTOML, nil)
 		if err != nil {
 			return exit{exitInvalid, err}
 		}
-		_, err = a.out.Write(r.Checklist(s))
+		_, err = a.out.Write(checklistOf(r, s))
 		return err
 	}
 	if err := r.Text(a.out, a.colored()); err != nil {
@@ -72,6 +71,14 @@ func (a *app) printAgain(dir string, asJSON, checklist bool) error {
 	}
 	fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	return nil
+}
+
+// checklistOf fills the checklist of a run, or of an ensemble.
+func checklistOf(r printable, s *scenarios.Scenario) []byte {
+	if e, ok := r.(*reports.Ensemble); ok {
+		return reports.ChecklistOfEnsemble(e, s)
+	}
+	return reports.ChecklistOfRun(r.(*reports.Report), s)
 }
 
 func reopen(dir string) (printable, reports.Extra, error) {

@@ -301,11 +301,11 @@ func (a *app) sweepRuns(s *study.Study, w *sweep, log *progressLog, stop *signal
 	defer a.brokenPoint(s, &w.from)
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as for replications
 	_, err := sim.Sweep(s.Loaded(), each, from, w.jobs,
-		func(run uint64, world *sim.World, end vt.Time) study.Run {
-			point := s.Points[run/each]
+		func(i uint64, world *sim.World, end vt.Time) study.Run {
+			point := s.Points[i/each]
 			folded := describeAs(point.Loaded, point.ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(point.Loaded.Recipients()), 0)
-			return study.Run(reports.Fold(folded, nil, "").Study(s.Metrics))
+			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), s.Metrics))
 		},
 		func(r study.Run) {
 			log.add(r)

@@ -50,7 +50,7 @@ subset = 50
 `
 
 // folder is every file of a study that may be compared.
-func folder(t *testing.T, dir string) map[string]string {
+func folderIn(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
@@ -98,7 +98,7 @@ func TestSweepGoesOn(t *testing.T) {
 	if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--out", in("whole")); code != 0 {
 		t.Fatal(errout)
 	}
-	whole := folder(t, in("whole"))
+	whole := folderIn(t, in("whole"))
 
 	errout := interrupter{sig: syscall.SIGINT}
 	code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"sweep", "--jobs", "2", in("study.toml"), "--out", in("out")})
@@ -123,7 +123,7 @@ func TestSweepGoesOn(t *testing.T) {
 		if code != 0 || !strings.Contains(errout, "going on after ") {
 			t.Fatalf("%s: exit code %d: %s", name, code, errout)
 		}
-		resumed := folder(t, in("out"))
+		resumed := folderIn(t, in("out"))
 		for file, want := range whole {
 			got := resumed[file]
 			got = strings.ReplaceAll(got, in("out"), in("whole"))
@@ -166,7 +166,7 @@ func TestSweepGoesOn(t *testing.T) {
 	// Nor does it matter where the first line was cut.
 	for _, begun := range []int{0, 10} {
 		os.WriteFile(in("out.progress"), kept[:begun], 0o644)
-		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--resume", in("out")); code != 0 || !maps.Equal(folder(t, in("out")), whole) {
+		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--resume", in("out")); code != 0 || !maps.Equal(folderIn(t, in("out")), whole) {
 			t.Errorf("after %d bytes: exit code %d: %s", begun, code, errout)
 		}
 	}

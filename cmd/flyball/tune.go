@@ -149,7 +149,7 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			folded := describeAs(todo[i].Loaded, todo[i].ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(todo[i].Loaded.Recipients()), 0)
-			return study.Run(reports.Fold(folded, nil, "").Study(s.study.Metrics))
+			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), s.study.Metrics))
 		},
 		func(r study.Run) {
 			s.log.add(r)

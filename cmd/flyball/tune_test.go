@@ -127,7 +127,7 @@ func measured(t *testing.T, metrics []string, jobs []sim.Job) []study.Run {
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			folded := describeAs(jobs[i].Scenario, "", "sim", end, false)
 			world.Record().Fold(folded, uint64(jobs[i].Scenario.Recipients()), 0)
-			return study.Run(reports.Fold(folded, nil, "").Study(metrics))
+			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), metrics))
 		},
 		func(r study.Run) { runs = append(runs, r) }, nil)
 	if err != nil {
@@ -272,7 +272,7 @@ func TestTuneGoesOn(t *testing.T) {
 	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--jobs", "1", "--out", in("whole")); code != 0 {
 		t.Fatal(errout)
 	}
-	whole := folder(t, in("whole"))
+	whole := folderIn(t, in("whole"))
 	errout := interrupter{sig: syscall.SIGTERM}
 	code := (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run([]string{"tune", "--jobs", "2", in("study.toml"), "--out", in("out")})
 	if code != exitTerminated || !strings.Contains(errout.String(), "go on with: flyball tune "+in("study.toml")+" --resume "+in("out")) {
@@ -288,7 +288,7 @@ func TestTuneGoesOn(t *testing.T) {
 	if code, _, errout := invoke(t, "tune", in("study.toml"), "--jobs", "3", "--resume", in("out")); code != 0 || !strings.Contains(errout, "going on after ") {
 		t.Fatalf("exit code %d: %s", code, errout)
 	}
-	resumed := folder(t, in("out"))
+	resumed := folderIn(t, in("out"))
 	for file, want := range whole {
 		if resumed[file] != want {
 			t.Errorf("%s differs from that of the search that never stopped", file)
