@@ -15,7 +15,7 @@ staticcheck: ## the linter, pinned
 
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
-	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports
+	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
 	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/...
 	CGO_ENABLED=1 go test -race -run 'Signal|GoesOn|Records|Scripts/(sweep|realrun)' ./cmd/flyball
 

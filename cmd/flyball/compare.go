@@ -17,7 +17,8 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/compare"
+	"flyball/reports/ensemble"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -109,7 +110,7 @@ invalid scenario or nothing to compare, 5 a regression, 130 or 143 stopped.`,
 }
 
 // check refuses what is no such question, before anything runs.
-func (q *comparison) check(base, next sideOf, given func(string) bool) ([]reports.Compared, error) {
+func (q *comparison) check(base, next sideOf, given func(string) bool) ([]compare.Metric, error) {
 	switch {
 	case q.pairs < leastReplications || q.pairs > mostReplications:
 		return nil, fail(exitUsage, "--replications: got %d, want %d to %d", q.pairs, leastReplications, mostReplications)
@@ -126,11 +127,11 @@ func (q *comparison) check(base, next sideOf, given func(string) bool) ([]report
 }
 
 // margins are those of a gate with the ones asked for.
-func margins(asked []string) ([]reports.Compared, error) {
-	all := reports.ComparedMetrics()
+func margins(asked []string) ([]compare.Metric, error) {
+	all := compare.Metrics()
 	for _, entry := range asked {
 		name, text, ok := strings.Cut(entry, "=")
-		i := slices.IndexFunc(all, func(m reports.Compared) bool { return m.Name == name })
+		i := slices.IndexFunc(all, func(m compare.Metric) bool { return m.Name == name })
 		if i < 0 {
 			var known []string
 			for _, m := range all {
@@ -228,7 +229,7 @@ type trying struct {
 	scenario *scenarios.Scenario
 	from     source
 	only     []uint64 // replications that a folder has; nil: as many as the look wants
-	runs     []reports.Observation
+	runs     []ensemble.Observation
 	sameAs   *trying // of the other side, if nothing differs
 }
 
@@ -255,10 +256,10 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 			return fail(exitEnvironment, "%s: %w", file[0], err)
 		}
 	}
-	var candidates [2]reports.Candidate
+	var candidates [2]compare.Candidate
 	for i, s := range sides {
 		if s.folder {
-			if candidates[i], err = reports.ReadCandidate(s.arg); err != nil {
+			if candidates[i], err = compare.ReadCandidate(s.arg); err != nil {
 				return exit{exitInvalid, err}
 			}
 		}
@@ -289,7 +290,7 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 	defer stop.end()
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as for any replications
 	began := time.Now()
-	var found *reports.Comparison
+	var found *compare.Report
 	for k, n := range looks {
 		if err := a.try(slices.Concat(tried[0], tried[1]), n, q.jobs, stop); err != nil {
 			return err
@@ -298,16 +299,16 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 			if s.folder {
 				continue
 			}
-			candidates[i] = reports.Candidate{Name: s.arg}
+			candidates[i] = compare.Candidate{Name: s.arg}
 			for _, t := range tried[i] {
 				runs := t.runs
 				if t.sameAs != nil {
 					runs = t.sameAs.runs
 				}
-				candidates[i].Trials = append(candidates[i].Trials, reports.Tried(t.scenario, runs))
+				candidates[i].Trials = append(candidates[i].Trials, compare.Tried(t.scenario, runs))
 			}
 		}
-		if found, err = reports.Compare(candidates[0], candidates[1], q.unlike); err != nil {
+		if found, err = compare.Sides(candidates[0], candidates[1], q.unlike); err != nil {
 			return exit{exitInvalid, err}
 		}
 		if !q.gate {
@@ -331,7 +332,7 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 
 // toTry loads the scenarios of a side that is not a folder: those asked for, or
 // those that the other side's folder has.
-func (a *app) toTry(q *comparison, s, other sideOf, folder reports.Candidate) ([]*trying, error) {
+func (a *app) toTry(q *comparison, s, other sideOf, folder compare.Candidate) ([]*trying, error) {
 	var all []*trying
 	if other.folder {
 		for _, t := range folder.Trials {
@@ -401,10 +402,10 @@ func (a *app) try(all []*trying, n, jobs int, stop *signals) error {
 		err := func() error {
 			defer a.broken(&b.t.from, own, b.t.scenario.Seed)
 			_, err := sim.Replicate(b.t.scenario, own.list(), b.from, b.n, jobs,
-				func(replication uint64, w *sim.World, end vt.Time) reports.Observation {
-					return reports.Observe(observe(b.t.scenario, own, replication, w, end))
+				func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
+					return ensemble.Observe(observe(b.t.scenario, own, replication, w, end))
 				},
-				func(o reports.Observation) {
+				func(o ensemble.Observation) {
 					b.t.runs = append(b.t.runs, o)
 					done++
 					bar.at(done, total)
@@ -424,7 +425,7 @@ func (a *app) try(all []*trying, n, jobs int, stop *signals) error {
 
 // tell prints the comparison, writes its folder and files, and decides the exit
 // code.
-func (a *app) tell(q *comparison, found *reports.Comparison, took time.Duration) error {
+func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) error {
 	notes := a.out
 	if q.to.json {
 		notes = a.errout

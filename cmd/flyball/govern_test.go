@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"flyball/governor"
-	"flyball/reports"
+	"flyball/reports/run"
 	"flyball/scenarios"
 )
 
@@ -31,7 +31,7 @@ func TestReplayDecidesAsTheRun(t *testing.T) {
 		if code, _, errout := invoke(t, args...); code != 0 && code != exitMissed {
 			t.Fatalf("%s: exit code %d: %s", law, code, errout)
 		}
-		report, x, err := reports.Read(dir)
+		report, x, err := run.Read(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,8 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/ensemble"
+	"flyball/reports/laws"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -66,9 +67,9 @@ cannot be written, 130 or 143 stopped.`,
 }
 
 // chosen is what is asked for, checked.
-func (q *lawsTried) chosen() (reports.LawsAsked, []scenarios.Disturbance, []string, error) {
-	asked := reports.LawsAsked{Half: q.half, Seed: q.seed, Replications: q.replications}
-	none := func(format string, args ...any) (reports.LawsAsked, []scenarios.Disturbance, []string, error) {
+func (q *lawsTried) chosen() (laws.Asked, []scenarios.Disturbance, []string, error) {
+	asked := laws.Asked{Half: q.half, Seed: q.seed, Replications: q.replications}
+	none := func(format string, args ...any) (laws.Asked, []scenarios.Disturbance, []string, error) {
 		return asked, nil, nil, fail(exitUsage, format, args...)
 	}
 	switch {
@@ -200,7 +201,7 @@ func (a *app) laws(q *lawsTried) error {
 	if err := q.fits(asked.Laws, disturbances, set); err != nil {
 		return err
 	}
-	trials, err := reports.PlanLaws(disturbances, asked.Noise, asked.Laws, set)
+	trials, err := laws.Plan(disturbances, asked.Noise, asked.Laws, set)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
@@ -218,14 +219,14 @@ func (a *app) laws(q *lawsTried) error {
 	own := new(rehearsed) // lists that are made up
 	defer a.brokenTrial(q, trials, each)
 
-	runs := make([]reports.Observation, 0, q.replications)
+	runs := make([]ensemble.Observation, 0, q.replications)
 	done := uint64(0)
-	gathering := reports.GatherLaws(asked)
+	gathering := laws.Gather(asked)
 	_, err = sim.Sweep(worlds, each, 0, q.jobs,
-		func(run uint64, w *sim.World, end vt.Time) reports.Observation {
-			return reports.Observe(observe(worlds[run/each], own, run%each, w, end))
+		func(run uint64, w *sim.World, end vt.Time) ensemble.Observation {
+			return ensemble.Observe(observe(worlds[run/each], own, run%each, w, end))
 		},
-		func(o reports.Observation) {
+		func(o ensemble.Observation) {
 			if runs = append(runs, o); len(runs) == q.replications {
 				gathering.Add(trials[done/each], runs)
 				runs = runs[:0]
@@ -260,7 +261,7 @@ func (a *app) laws(q *lawsTried) error {
 
 // brokenTrial reports a broken invariant in one run so that this one can be seen
 // again alone.
-func (a *app) brokenTrial(q *lawsTried, trials []reports.LawTrial, each uint64) {
+func (a *app) brokenTrial(q *lawsTried, trials []laws.Experiment, each uint64) {
 	v := recover()
 	if b, ok := v.(sim.Broken); ok {
 		t := trials[b.Replication/each]
@@ -274,7 +275,7 @@ func (a *app) brokenTrial(q *lawsTried, trials []reports.LawTrial, each uint64) 
 }
 
 // alone is the command that makes a trial again, up to that replication.
-func (q *lawsTried) alone(t reports.LawTrial, replication uint64) string {
+func (q *lawsTried) alone(t laws.Experiment, replication uint64) string {
 	one := lawsTried{half: "all", noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, laws: []string{t.Law.Name}, scenarios: []string{t.Disturbance.Base()},
 		seed: q.seed, replications: int(max(replication+1, leastReplications))}
 	if t.Probe { // which stands beside every law

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/reports"
+	"flyball/reports/laws"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -13,7 +13,7 @@ import (
 // A broken invariant names the run that it broke in, with the luck that it had.
 func TestBrokenTrial(t *testing.T) {
 	law := scenarios.Law{Name: "pi,pi.integral=0.3"}
-	trials := []reports.LawTrial{
+	trials := []laws.Experiment{
 		{Disturbance: scenarios.Disturbances()[0], Noise: 0.05, Law: law},
 		{Disturbance: scenarios.Disturbances()[0], Noise: 0, Law: scenarios.Law{Name: "peak"}, Probe: true},
 	}

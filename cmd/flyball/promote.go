@@ -21,7 +21,10 @@ import (
 	"flyball/internal/tabular"
 	"flyball/internal/vt"
 	"flyball/realrun/promotion"
-	"flyball/reports"
+	"flyball/reports/ensemble"
+	"flyball/reports/folder"
+	"flyball/reports/measure"
+	"flyball/reports/tuning"
 	"flyball/scenarios"
 )
 
@@ -89,7 +92,7 @@ parameters may not be promoted, or with --check nothing is in force.`,
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			rec := promotion.Record{By: by, At: now, Expires: now.Add(time.Duration(span)), Note: note}
-			if reports.IsTuning(args[0]) {
+			if tuning.IsFolder(args[0]) {
 				return a.promoteTuned(args[0], scenario, record, rec)
 			}
 			if scenario != "" {
@@ -117,14 +120,14 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fail(exitUsage, "promote: %w", err)
 	}
-	n, err := reports.Replications(dir)
+	n, err := folder.Replications(dir)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
 	if n < leastShown {
 		return fail(exitRefused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), leastShown)
 	}
-	e, x, err := reports.ReadEnsemble(dir)
+	e, x, err := ensemble.Read(dir)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
@@ -183,7 +186,7 @@ func (a *app) record(file string, rec promotion.Record, s *scenarios.Scenario) e
 
 // promoteTuned promotes what a search found.
 func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) error {
-	t, err := reports.ReadTuning(dir)
+	t, err := tuning.Read(dir)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
@@ -193,7 +196,7 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 		return fail(exitRefused, "%s: the search found nothing better than what is there", dir)
 	case h.Replications < leastShown:
 		return fail(exitRefused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, leastShown)
-	case t.Verdict != reports.TunedBetter:
+	case t.Verdict != tuning.Better:
 		return fail(exitRefused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
 		return fail(exitRefused, "%s: the winner misses %s", dir, h.Missed[0])
@@ -232,13 +235,13 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 	return a.record(file, rec, s)
 }
 
-func shownMeasure(metric string, e reports.Estimate) promotion.Measure {
+func shownMeasure(metric string, e measure.Estimate) promotion.Measure {
 	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High), Level: e.Level}
 }
 
 // pickScenario finds the scenario of a search whose parameters are promoted: the
 // one asked for, or the first if all have the same.
-func pickScenario(t *reports.Tuning, name string) (int, error) {
+func pickScenario(t *tuning.Report, name string) (int, error) {
 	if name != "" {
 		i := slices.Index(t.Scenarios, name)
 		if i < 0 {

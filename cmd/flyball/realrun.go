@@ -18,7 +18,7 @@ import (
 	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/sink"
-	"flyball/reports"
+	"flyball/reports/folder"
 	"flyball/scenarios"
 )
 
@@ -135,13 +135,13 @@ func (a *app) live(o *liveOptions) error {
 	if err != nil {
 		return err
 	}
-	more = append(more, reports.File{Path: "journal.txt", Data: journal.Bytes()})
+	more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
 	if err != nil {
 		return err
 	}
 	if books != nil {
-		more = append(more, reports.File{Path: "rehearsal.json", Data: books.file()})
+		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
 	}
 	err = a.finish(s, text, run, &o.to, slices.Concat(says, r.mailing.Words(), books.words()), more, stop)
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {

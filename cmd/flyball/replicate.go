@@ -16,7 +16,8 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/ensemble"
+	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -87,7 +88,7 @@ func (r *repeats) check(s *scenarios.Scenario, c *cobra.Command) error {
 		return nil
 	}
 	var known []string
-	for _, m := range reports.Measures(s) {
+	for _, m := range ensemble.Measures(s) {
 		if m.Name == r.of {
 			return nil
 		}
@@ -138,11 +139,11 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	if len(runs) == 0 {
 		return fail(signalCode(sig), "stopped by %s before the first replication ended; nothing is written", sig)
 	}
-	asked := reports.Asked{Replications: many.replications, Precision: many.relative, Of: many.of, Partial: sig != nil, List: own.digest}
+	asked := ensemble.Asked{Replications: many.replications, Precision: many.relative, Of: many.of, Partial: sig != nil, List: own.digest}
 	if asked.Of == "" {
-		asked.Of = reports.Headline(s, runs)
+		asked.Of = ensemble.Headline(s, runs)
 	}
-	e := reports.Gather(s, runs, asked, host(time.Since(began)), a.replay)
+	e := ensemble.Gather(s, runs, asked, host(time.Since(began)), a.replay)
 	dir := to.dir
 	if dir == "" {
 		dir = filepath.Join("runs", s.Name+"-"+e.Key())
@@ -151,7 +152,7 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	if err != nil {
 		return err
 	}
-	if err := e.Write(dir, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
+	if err := e.Write(dir, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if to.json {
@@ -176,16 +177,16 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 
 // observations runs as many replications as were asked for, or as it takes to
 // be precise; fewer after a signal.
-func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed, stop *signals) ([]reports.Observation, error) {
-	var runs []reports.Observation
+func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed, stop *signals) ([]ensemble.Observation, error) {
+	var runs []ensemble.Observation
 	bar := a.progress(s.Name)
 	defer bar.end()
 	until := func(total int) error {
 		_, err := sim.Replicate(s, own.list(), uint64(len(runs)), uint64(total-len(runs)), many.jobs,
-			func(replication uint64, w *sim.World, end vt.Time) reports.Observation {
-				return reports.Observe(observe(s, own, replication, w, end))
+			func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
+				return ensemble.Observe(observe(s, own, replication, w, end))
 			},
-			func(o reports.Observation) {
+			func(o ensemble.Observation) {
 				runs = append(runs, o)
 				if many.relative == 0 || bar.bar != nil {
 					bar.at(uint64(len(runs)), uint64(total))
@@ -219,9 +220,9 @@ func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed,
 		}
 		of := many.of
 		if of == "" {
-			of = reports.Headline(s, runs)
+			of = ensemble.Headline(s, runs)
 		}
-		i := reports.Measured(s, runs, of)
+		i := ensemble.Measured(s, runs, of)
 		if i.N == 0 {
 			return nil, fail(exitInvalid, "--of: %s is undefined in all of %d replications: want another metric", of, len(runs))
 		}
@@ -234,11 +235,11 @@ func (a *app) observations(s *scenarios.Scenario, many *repeats, own *rehearsed,
 }
 
 // observe is the report of a replication that has ended.
-func observe(s *scenarios.Scenario, own *rehearsed, replication uint64, w *sim.World, end vt.Time) *reports.Report {
-	run := describe(s, "sim", end, false)
-	run.Replication = replication
-	own.fold(w.Record(), s, run)
-	return reports.Fold(run, s.Expect, "")
+func observe(s *scenarios.Scenario, own *rehearsed, replication uint64, w *sim.World, end vt.Time) *run.Report {
+	done := describe(s, "sim", end, false)
+	done.Replication = replication
+	own.fold(w.Record(), s, done)
+	return run.Fold(done, s.Expect, "")
 }
 
 // broken reports a broken invariant in one replication so that this one can be
@@ -260,7 +261,7 @@ func (a *app) broken(from *source, own *rehearsed, seed uint64) {
 
 // missedBySome says which expectations some replication missed, and which one
 // did first.
-func missedBySome(e *reports.Ensemble) error {
+func missedBySome(e *ensemble.Report) error {
 	var all []string
 	for _, x := range e.Expectations {
 		if x.FirstMissed.Known() {

@@ -9,7 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/reports"
+	"flyball/reports/checklist"
+	"flyball/reports/ensemble"
+	"flyball/reports/folder"
+	"flyball/reports/run"
 	"flyball/scenarios"
 )
 
@@ -75,19 +78,19 @@ func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 
 // checklistOf fills the checklist of a run, or of an ensemble.
 func checklistOf(r printable, s *scenarios.Scenario) []byte {
-	if e, ok := r.(*reports.Ensemble); ok {
-		return reports.ChecklistOfEnsemble(e, s)
+	if e, ok := r.(*ensemble.Report); ok {
+		return checklist.OfEnsemble(e, s)
 	}
-	return reports.ChecklistOfRun(r.(*reports.Report), s)
+	return checklist.OfRun(r.(*run.Report), s)
 }
 
-func reopen(dir string) (printable, reports.Extra, error) {
-	n, err := reports.Replications(dir)
+func reopen(dir string) (printable, run.Extra, error) {
+	n, err := folder.Replications(dir)
 	switch {
 	case err != nil:
-		return nil, reports.Extra{}, err
+		return nil, run.Extra{}, err
 	case n > 1:
-		return reports.ReadEnsemble(dir)
+		return ensemble.Read(dir)
 	}
-	return reports.Read(dir)
+	return run.Read(dir)
 }

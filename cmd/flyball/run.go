@@ -11,7 +11,8 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/folder"
+	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -158,7 +159,7 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 		return err
 	}
 	if saved := world.Checkpoint(); saved != nil {
-		more = append(more, reports.File{Path: checkpointFile, Data: saved})
+		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}
 	report := a.report(s, run)
 	if hangs.asked && !stopped {
@@ -181,7 +182,7 @@ func partialName(s *scenarios.Scenario, many *repeats, own *rehearsed) string {
 	return folderName(run)
 }
 
-func folderName(run *runlog.Run) string { return run.Name + "-" + reports.Key(run) }
+func folderName(done *runlog.Run) string { return done.Name + "-" + run.Key(done) }
 
 // describe fills in what a run is called and was asked.
 func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *runlog.Run {
@@ -204,23 +205,23 @@ func describeAs(s *scenarios.Scenario, id, mode string, end vt.Time, partial boo
 
 // finish writes the run folder, prints the report and what else there is to
 // say, and decides the exit code.
-func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, words []string, more []reports.File, stop *signals) error {
+func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, words []string, more []folder.File, stop *signals) error {
 	return a.publish(s, text, run, a.report(s, run), to, words, more, stop)
 }
 
 // report is a run with the numbers that it rests on.
-func (a *app) report(s *scenarios.Scenario, run *runlog.Run) *reports.Report {
-	r := reports.Fold(run, s.Expect, a.replay)
-	if run.Receiver == "" { // somebody else's receiver does not follow the model
+func (a *app) report(s *scenarios.Scenario, done *runlog.Run) *run.Report {
+	r := run.Fold(done, s.Expect, a.replay)
+	if done.Receiver == "" { // somebody else's receiver does not follow the model
 		r.Assumptions = s.Assumptions()
 	}
 	return r
 }
 
-func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, report *reports.Report, to *output, words []string, more []reports.File, stop *signals) error {
+func (a *app) publish(s *scenarios.Scenario, text []byte, done *runlog.Run, report *run.Report, to *output, words []string, more []folder.File, stop *signals) error {
 	dir := to.dir
 	if dir == "" {
-		dir = filepath.Join("runs", folderName(run))
+		dir = filepath.Join("runs", folderName(done))
 		if report.Sensitivity != nil { // a plain run shall not replace it
 			dir += "-sensitivity"
 		}
@@ -228,15 +229,15 @@ func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, repor
 	if err := a.show(s, report, to, words); err != nil {
 		return err
 	}
-	if err := reports.Write(dir, report, reports.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
+	if err := run.Write(dir, report, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if !to.json {
 		fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	}
-	if sig := stop.signal(); sig != nil && run.Partial {
+	if sig := stop.signal(); sig != nil && done.Partial {
 		goOn := ""
-		if run.Mode == "sim" {
+		if done.Mode == "sim" {
 			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", a.replay, quote(dir))
 		}
 		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial%s", sig, dir, goOn)
@@ -246,7 +247,7 @@ func (a *app) publish(s *scenarios.Scenario, text []byte, run *runlog.Run, repor
 
 // show prints the report, before its folder is written: a full disk shall not
 // cost the answer.
-func (a *app) show(s *scenarios.Scenario, report *reports.Report, to *output, words []string) error {
+func (a *app) show(s *scenarios.Scenario, report *run.Report, to *output, words []string) error {
 	if to.json {
 		return a.printSummary(report)
 	}
@@ -268,14 +269,14 @@ func (o *output) check() error {
 	if dir == "" {
 		dir = filepath.Join("runs", ".any")
 	}
-	if err := reports.Check(dir); err != nil {
+	if err := folder.Check(dir); err != nil {
 		return fail(exitEnvironment, "--out: %w", err)
 	}
 	return nil
 }
 
 // missed says which expectations were.
-func missed(r *reports.Report) error {
+func missed(r *run.Report) error {
 	var all []string
 	for _, e := range r.Expectations {
 		if !e.Met() {

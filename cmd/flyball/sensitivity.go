@@ -9,7 +9,8 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/format"
+	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -55,38 +56,38 @@ const otherLuck = 10
 
 // hangsOn runs the scenario of a finished run again with one number changed at
 // a time. It returns nil if a signal stopped it.
-func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, own *rehearsed, base *reports.Report, stop *signals) *reports.Sensitivity {
+func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, own *rehearsed, base *run.Report, stop *signals) *run.Sensitivity {
 	metric := q.of
 	if metric == "" {
 		metric = base.Headline()
 	}
 	type variant struct {
 		scenario *scenarios.Scenario
-		side     *reports.Side
+		side     *run.Side
 	}
-	var rows []reports.Sensitive
+	var rows []run.Sensitive
 	for _, n := range s.Assumptions() {
 		if n.InDoubt() {
-			rows = append(rows, reports.Sensitive{Key: n.Key, Of: n.Of, Status: n.Status, Number: n.Number(),
+			rows = append(rows, run.Sensitive{Key: n.Key, Of: n.Of, Status: n.Status, Number: n.Number(),
 				Low: side(n, factors[0]), High: side(n, factors[1])})
 		}
 	}
 	var all []variant
 	for i := range rows {
-		for _, side := range []*reports.Side{&rows[i].Low, &rows[i].High} {
+		for _, side := range []*run.Side{&rows[i].Low, &rows[i].High} {
 			if side.Set == "" {
 				continue
 			}
 			changed, err := s.With(side.Set)
 			if err != nil { // out of its range together with others, such as probabilities that add up to more than 1
-				*side = reports.Side{}
+				*side = run.Side{}
 				continue
 			}
 			all = append(all, variant{changed, side})
 		}
 	}
 
-	others := make([]reports.Side, otherLuck)
+	others := make([]run.Side, otherLuck)
 	for i := range others {
 		all = append(all, variant{s, &others[i]})
 	}
@@ -100,10 +101,10 @@ func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, own 
 			replication += 1 + uint64(i-(len(all)-otherLuck))
 		}
 		_, err := sim.Replicate(v.scenario, own.list(), replication, 1, 1,
-			func(replication uint64, w *sim.World, end vt.Time) *reports.Report {
+			func(replication uint64, w *sim.World, end vt.Time) *run.Report {
 				return observe(v.scenario, own, replication, w, end)
 			},
-			func(r *reports.Report) { v.side.Value, v.side.Digest = reports.Num(r.Metrics()[metric]), r.Digest },
+			func(r *run.Report) { v.side.Value, v.side.Digest = format.Num(r.Metrics()[metric]), r.Digest },
 			func() bool { return stop.signal() == nil })
 		if err != nil {
 			panic(fmt.Sprintf("%s: %v", v.side.Set, err)) // a valid scenario is refused
@@ -119,11 +120,11 @@ func (a *app) hangsOn(s *scenarios.Scenario, q *sensitivity, many *repeats, own 
 	for _, o := range others {
 		luck = append(luck, float64(o.Value))
 	}
-	return reports.NewSensitivity(metric, base.Metrics()[metric], luck, rows)
+	return run.NewSensitivity(metric, base.Metrics()[metric], luck, rows)
 }
 
-func side(n scenarios.Assumption, factor float64) reports.Side {
-	return reports.Side{Set: n.Scaled(factor), Number: n.ScaledNumber(factor)}
+func side(n scenarios.Assumption, factor float64) run.Side {
+	return run.Side{Set: n.Scaled(factor), Number: n.ScaledNumber(factor)}
 }
 
 // inParallel does n things, at most so many workers at a time, and reports

@@ -4,7 +4,7 @@ import (
 	"io"
 	"os"
 
-	"flyball/reports"
+	"flyball/reports/folder"
 )
 
 // rejectsFile is the name of the reject file in a run folder.
@@ -29,7 +29,7 @@ func newSpool() (*spool, error) {
 func (s *spool) Write(p []byte) (int, error) { return s.file.Write(p) }
 
 // as returns the file for a run folder; none of a nil spool.
-func (s *spool) as(path string) ([]reports.File, error) {
+func (s *spool) as(path string) ([]folder.File, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -37,5 +37,5 @@ func (s *spool) as(path string) ([]reports.File, error) {
 		return nil, err
 	}
 	data, err := io.ReadAll(s.file)
-	return []reports.File{{Path: path, Data: data}}, err
+	return []folder.File{{Path: path, Data: data}}, err
 }

@@ -19,7 +19,9 @@ import (
 
 	"flyball/internal/durable"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/folder"
+	"flyball/reports/run"
+	studies "flyball/reports/study"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 	"flyball/sim"
@@ -120,7 +122,7 @@ func (a *app) sweep(w *sweep) error {
 		return fail(signalCode(sig), "stopped by %s after %d of %d runs, which are kept in %s\ngo on with: %s --resume %s", sig, n, runs, log.name,
 			w.from.studyLine("sweep"), quote(dir))
 	}
-	report := reports.GatherStudy(described(s, w.from.studyLine("sweep")), log.observed(), host(time.Since(began)))
+	report := studies.Gather(described(s, w.from.studyLine("sweep")), log.observed(), host(time.Since(began)))
 	if err := report.Write(dir, text, given); err != nil {
 		return fail(exitEnvironment, "folder of the study: %w", err)
 	}
@@ -135,7 +137,7 @@ func (a *app) sweep(w *sweep) error {
 	return nil
 }
 
-func (a *app) loadStudy(from *source) (s *study.Study, text []byte, given []reports.File, err error) {
+func (a *app) loadStudy(from *source) (s *study.Study, text []byte, given []folder.File, err error) {
 	text, given, err = a.readStudy(from, func(text []byte, seed *uint64, read study.Read) (err error) {
 		s, err = study.Load(from.arg, text, from.sets, seed, read)
 		return err
@@ -145,7 +147,7 @@ func (a *app) loadStudy(from *source) (s *study.Study, text []byte, given []repo
 
 // readStudy lets load read a study and everything that it names: the texts of
 // its scenarios are what its folder keeps of them.
-func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []reports.File, error) {
+func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []folder.File, error) {
 	if from.arg == "-" {
 		return nil, nil, fail(exitUsage, "got -, want the file of a study: the paths in it are from its folder")
 	}
@@ -166,7 +168,7 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 		}
 		seed = &v
 	}
-	var given []reports.File
+	var given []folder.File
 	err = load(text, seed, func(name string) (string, []byte, error) {
 		called, text := name, []byte(nil)
 		if builtin, ok := scenarios.Builtin(name); ok {
@@ -180,7 +182,7 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 				return called, nil, err
 			}
 		}
-		given = append(given, reports.File{Path: fmt.Sprintf("scenarios/%d.toml", len(given)), Data: text})
+		given = append(given, folder.File{Path: fmt.Sprintf("scenarios/%d.toml", len(given)), Data: text})
 		return called, text, nil
 	})
 	if err != nil {
@@ -198,10 +200,10 @@ func (w *sweep) folder(s *study.Study) (string, error) {
 	case w.resume != "":
 		dir = w.resume
 	case dir == "":
-		dir = filepath.Join("runs", s.Name+"-"+reports.StudyKey(s.ID))
+		dir = filepath.Join("runs", s.Name+"-"+studies.Key(s.ID))
 	}
 	dir = filepath.Clean(dir)
-	if err := reports.Check(dir); err != nil {
+	if err := folder.Check(dir); err != nil {
 		return "", fail(exitEnvironment, "--out: %w", err)
 	}
 	return dir, nil
@@ -284,10 +286,10 @@ func (l *progressLog) done() { l.log.Remove() }
 
 func (l *progressLog) close() { l.log.Close() }
 
-func (l *progressLog) observed() []reports.StudyRun {
-	all := make([]reports.StudyRun, len(l.runs))
+func (l *progressLog) observed() []studies.Run {
+	all := make([]studies.Run, len(l.runs))
 	for i, r := range l.runs {
-		all[i] = reports.StudyRun(r)
+		all[i] = studies.Run(r)
 	}
 	return all
 }
@@ -305,7 +307,7 @@ func (a *app) sweepRuns(s *study.Study, w *sweep, log *progressLog, stop *signal
 			point := s.Points[i/each]
 			folded := describeAs(point.Loaded, point.ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(point.Loaded.Recipients()), 0)
-			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), s.Metrics))
+			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.Metrics))
 		},
 		func(r study.Run) {
 			log.add(r)
@@ -371,21 +373,21 @@ func (s *source) studyLine(command string) string {
 }
 
 // described is the study as its report needs it, without what was measured.
-func described(s *study.Study, replay string) reports.Study {
-	r := reports.Study{Name: s.Name, About: s.About, ID: s.ID, Design: s.Design, Seed: s.Seed, Replications: s.Replications,
+func described(s *study.Study, replay string) studies.Report {
+	r := studies.Report{Name: s.Name, About: s.About, ID: s.ID, Design: s.Design, Seed: s.Seed, Replications: s.Replications,
 		Scenarios: s.Names, Metrics: s.Metrics, Replay: replay}
 	for _, axis := range s.Axes {
-		r.Axes = append(r.Axes, reports.Axis{Keys: axis.Keys, Values: axis.Values})
+		r.Axes = append(r.Axes, studies.Axis{Keys: axis.Keys, Values: axis.Values})
 	}
 	if c := s.Choice; c.Of != "" {
 		of := s.Axis(c.Of)
-		r.Choice = &reports.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Noise: s.Axis(c.Noise), Default: slices.Index(s.Axes[of].Values, c.Default)}
+		r.Choice = &studies.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Noise: s.Axis(c.Noise), Default: slices.Index(s.Axes[of].Values, c.Default)}
 		for _, v := range c.Aside {
 			r.Choice.Aside = append(r.Choice.Aside, slices.Index(s.Axes[of].Values, string(v)))
 		}
 	}
 	for _, p := range s.Points {
-		r.Points = append(r.Points, reports.StudyPoint{Scenario: p.Scenario, ID: p.ID, At: p.At})
+		r.Points = append(r.Points, studies.Point{Scenario: p.Scenario, ID: p.ID, At: p.At})
 	}
 	return r
 }

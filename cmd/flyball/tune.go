@@ -11,7 +11,11 @@ import (
 
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	studies "flyball/reports/study"
+	"flyball/reports/tuning"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 	"flyball/sim"
@@ -102,7 +106,7 @@ func (a *app) tune(w *sweep) error {
 		}
 		return fail(exitInvalid, "%s: %w", w.from.arg, err)
 	}
-	report := reports.GatherTuning(searched(found, s.made, w.from.studyLine("tune")), host(time.Since(began)))
+	report := tuning.Gather(searched(found, s.made, w.from.studyLine("tune")), host(time.Since(began)))
 	if err := report.Write(dir, text, given); err != nil {
 		return fail(exitEnvironment, "folder of the search: %w", err)
 	}
@@ -133,7 +137,7 @@ type searching struct {
 	stop    *signals
 	bar     *progress
 	batches sim.Batches
-	made    []reports.TuningRun
+	made    []tuning.Run
 }
 
 func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
@@ -149,7 +153,7 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			folded := describeAs(todo[i].Loaded, todo[i].ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(todo[i].Loaded.Recipients()), 0)
-			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), s.study.Metrics))
+			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.study.Metrics))
 		},
 		func(r study.Run) {
 			s.log.add(r)
@@ -166,7 +170,7 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	}
 	runs := s.log.runs[at : at+len(jobs)]
 	for i, r := range runs {
-		s.made = append(s.made, reports.TuningRun{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario, Replication: jobs[i].Replication, StudyRun: reports.StudyRun(r)})
+		s.made = append(s.made, tuning.Run{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario, Replication: jobs[i].Replication, Run: studies.Run(r)})
 	}
 	return runs, nil
 }
@@ -190,60 +194,60 @@ func (s *searching) broken(jobs []tune.Job) {
 }
 
 // searched is a search as its report needs it.
-func searched(r *tune.Result, runs []reports.TuningRun, replay string) reports.Tuning {
+func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 	t := r.Study
-	out := reports.Tuning{Name: t.Name, About: t.About, ID: t.ID, Seed: t.Seed, Scenarios: t.Names[:t.Training], Unseen: t.Names[t.Training:],
-		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []reports.Limit{}, Budget: t.Tune.Budget, Spent: r.Spent, Refused: r.Refused,
+	out := tuning.Report{Name: t.Name, About: t.About, ID: t.ID, Seed: t.Seed, Scenarios: t.Names[:t.Training], Unseen: t.Names[t.Training:],
+		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []tuning.Constraint{}, Budget: t.Tune.Budget, Spent: r.Spent, Refused: r.Refused,
 		Verdict: string(r.Verdict), Metrics: t.Metrics, Runs: runs, Replay: replay}
 	for _, c := range t.Tune.Constraints {
-		out.Constraints = append(out.Constraints, reports.Limit(c))
+		out.Constraints = append(out.Constraints, tuning.Constraint(c))
 	}
 	for i := range t.Parameters {
-		key := reports.TunedKey{Keys: t.Axes[i].Keys, From: t.Choices(i)}
+		key := tuning.Key{Keys: t.Axes[i].Keys, From: t.Choices(i)}
 		if r.Winner.Values != nil {
 			key.Value = r.Winner.Values[i]
 		}
 		out.Parameters = append(out.Parameters, key)
 	}
 	for _, s := range r.Rounds {
-		out.Stages = append(out.Stages, reports.TuningStage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Cut: s.Cut,
-			Left: s.Left, Leader: s.Leader.Number, Ratio: reports.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
+		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Cut: s.Cut,
+			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
 	}
 	for _, x := range r.Trials {
-		trial := reports.TuningTrial{Number: x.Number, From: x.From, Values: x.Values, Seeds: len(x.Outcomes), Met: x.Met(),
-			Ratio: reports.RatioOfLoss(stats.Mean(x.Losses(), 0.95), t.Tune.Goal).Value, Why: string(x.Dropped.Why)}
+		trial := tuning.Trial{Number: x.Number, From: x.From, Values: x.Values, Seeds: len(x.Outcomes), Met: x.Met(),
+			Ratio: tuning.RatioOfLoss(stats.Mean(x.Losses(), 0.95), t.Tune.Goal).Value, Why: string(x.Dropped.Why)}
 		if x.Dropped.Why != tune.Kept {
 			trial.Round = x.Dropped.Round + 1
 		}
 		for k := range t.Tune.Constraints {
-			trial.Terms = append(trial.Terms, reports.Num(r.Term(x, k)))
+			trial.Terms = append(trial.Terms, format.Num(r.Term(x, k)))
 		}
 		out.Trials = append(out.Trials, trial)
 	}
-	out.Winner = reports.TunedWinner{Number: r.Winner.Number, From: r.Winner.From, Set: t.Changes(r.Winner.Values),
-		Training: reports.RatioOfLoss(r.Training, t.Tune.Goal), Met: r.Winner.Met()}
+	out.Winner = tuning.Winner{Number: r.Winner.Number, From: r.Winner.From, Set: t.Changes(r.Winner.Values),
+		Training: tuning.RatioOfLoss(r.Training, t.Tune.Goal), Met: r.Winner.Met()}
 	for i := range t.Names {
 		s, _ := r.Winner.Loaded(i)
-		out.Best = append(out.Best, reports.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s), Expect: s.Expect})
+		out.Best = append(out.Best, tuning.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s), Expect: s.Expect})
 	}
 	if r.Winner == r.Baseline {
 		return out
 	}
-	h := &reports.TunedHeldOut{First: study.FirstHeldOut, Replications: t.Tune.HeldOut.Replications,
-		Here: reports.RatioOfLoss(r.HeldOut.Here, t.Tune.Goal), Gap: reports.RatioOfLoss(r.HeldOut.Gap, t.Tune.Goal), Limits: []reports.TuningLimit{}}
+	h := &tuning.HeldOut{First: study.FirstHeldOut, Replications: t.Tune.HeldOut.Replications,
+		Here: tuning.RatioOfLoss(r.HeldOut.Here, t.Tune.Goal), Gap: tuning.RatioOfLoss(r.HeldOut.Gap, t.Tune.Goal), Limits: []tuning.ConstraintResult{}}
 	if r.HeldOut.Beyond.N > 0 {
-		e := reports.RatioOfLoss(r.HeldOut.Beyond, t.Tune.Goal)
+		e := tuning.RatioOfLoss(r.HeldOut.Beyond, t.Tune.Goal)
 		h.Beyond = &e
 	}
 	for _, c := range r.HeldOut.Cells {
-		h.Cells = append(h.Cells, reports.TuningCell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: reports.Estimated(c.Base), Winner: reports.Estimated(c.New), Ratio: reports.RatioOfLog(c.Log)})
+		h.Cells = append(h.Cells, tuning.Cell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: measure.Estimated(c.Base), Winner: measure.Estimated(c.New), Ratio: tuning.RatioOfLog(c.Log)})
 	}
 	for i, k := range r.HeldOut.Kept {
-		e := reports.Estimated(k.Value)
+		e := measure.Estimated(k.Value)
 		if k.Constraint.As == study.AsRatio {
-			e = reports.RatioOfLog(k.Value)
+			e = tuning.RatioOfLog(k.Value)
 		}
-		h.Limits = append(h.Limits, reports.TuningLimit{Scenario: t.Names[k.Scenario], Limit: i % len(t.Tune.Constraints), Value: e, Met: k.Met})
+		h.Limits = append(h.Limits, tuning.ConstraintResult{Scenario: t.Names[k.Scenario], Limit: i % len(t.Tune.Constraints), Value: e, Met: k.Met})
 	}
 	out.HeldOut = h
 	return out

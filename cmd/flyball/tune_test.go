@@ -14,7 +14,8 @@ import (
 
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/reports"
+	"flyball/reports/run"
+	studies "flyball/reports/study"
 	"flyball/scenarios/study"
 	"flyball/sim"
 	"flyball/sim/tune"
@@ -127,7 +128,7 @@ func measured(t *testing.T, metrics []string, jobs []sim.Job) []study.Run {
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			folded := describeAs(jobs[i].Scenario, "", "sim", end, false)
 			world.Record().Fold(folded, uint64(jobs[i].Scenario.Recipients()), 0)
-			return study.Run(reports.StudyRunOf(reports.Fold(folded, nil, ""), metrics))
+			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), metrics))
 		},
 		func(r study.Run) { runs = append(runs, r) }, nil)
 	if err != nil {

@@ -1,0 +1,87 @@
+package chart
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot/plotter"
+)
+
+func TestThinnedKeepsEndsAndPeaks(t *testing.T) {
+	var points plotter.XYs
+	for i := range 10_007 {
+		points = append(points, plotter.XY{X: float64(i), Y: math.Sin(float64(i) / 500)})
+	}
+	points[4321].Y, points[8765].Y = 99, -99
+	got := thinned(points, 500)
+	if len(got) > 500 || len(got) < 400 || got[0] != points[0] || got[len(got)-1] != points[10_006] ||
+		!slices.Contains(got, points[4321]) || !slices.Contains(got, points[8765]) {
+		t.Errorf("%d points, from %v to %v", len(got), got[0], got[len(got)-1])
+	}
+	if !slices.IsSortedFunc(got, func(a, b plotter.XY) int { return int(a.X - b.X) }) {
+		t.Error("out of order")
+	}
+	if few := thinned(points[:300], 500); len(few) != 300 {
+		t.Errorf("%d of 300 points", len(few))
+	}
+}
+
+func TestRanges(t *testing.T) {
+	of := func(p Panel, points ...plotter.XY) ranges {
+		p.Lines = []Line{{Points: points}}
+		return newRanges(p)
+	}
+	inf := math.Inf(1)
+	for _, v := range []struct{ got, want ranges }{
+		{of(Panel{}), ranges{1, 10, 0, 1.06}},
+		{of(Panel{}, plotter.XY{X: 2, Y: 0}), ranges{2, 4, 0, 1.06}},
+		{of(Panel{From: 1}, plotter.XY{X: 0, Y: 3}, plotter.XY{X: 8, Y: 2}), ranges{0, 8, 1, 3.12}},
+		{of(Panel{}, plotter.XY{X: 0, Y: -50}, plotter.XY{X: 8, Y: 50}), ranges{0, 8, -50, 56}},
+		{of(Panel{}, plotter.XY{X: 1, Y: inf}, plotter.XY{X: -inf, Y: 1}, plotter.XY{X: 3, Y: 1}), ranges{3, 6, 0, 1.06}},
+		{of(Panel{Log: true}, plotter.XY{X: 0, Y: 5}, plotter.XY{X: 0.1, Y: 50}), ranges{0.1, 1.1, 0, 53}},
+		{of(Panel{Room: []float64{-1, 9}}, plotter.XY{X: 2, Y: 50}), ranges{-1, 9, 0, 53}},
+	} {
+		if v.got != v.want {
+			t.Errorf("got %v, want %v", v.got, v.want)
+		}
+	}
+}
+
+// A gap stays a gap.
+func TestGapsCutLines(t *testing.T) {
+	nan := math.NaN()
+	p := Panel{Lines: make([]Line, 1)}
+	got := p.pieces(Line{Points: plotter.XYs{{X: nan}, {X: 1, Y: 1}, {X: 2, Y: 2}, {X: 3, Y: nan}, {X: 4, Y: math.Inf(1)}, {X: 5, Y: 5}}})
+	if len(got) != 2 || len(got[0]) != 2 || len(got[1]) != 1 || got[1][0].X != 5 {
+		t.Error(got)
+	}
+}
+
+func TestTicks(t *testing.T) {
+	labels := func(lo, hi float64) string {
+		var all []string
+		for _, tick := range niceTicks(lo, hi) {
+			all = append(all, tick.Label)
+		}
+		return strings.Join(all, " ")
+	}
+	for _, v := range []struct {
+		lo, hi float64
+		want   string
+	}{
+		{0, 150_000, "0 50,000 100,000 150,000"}, {1, 1.16, "1.00 1.05 1.10 1.15"}, {0, 1.06, "0.0 0.2 0.4 0.6 0.8 1.0"}, {0, 10.6, "0 2 4 6 8 10"},
+		{-3, 3, "-3 -2 -1 0 1 2 3"},
+	} {
+		if got := labels(v.lo, v.hi); got != v.want {
+			t.Errorf("%v to %v: %s, want %s", v.lo, v.hi, got, v.want)
+		}
+	}
+	for _, hi := range []float64{3, 7, 40, 180, 239} {
+		ticks := hourTicks(0, hi)
+		if n := len(ticks); n < 3 || n > 9 || hi >= 72 && math.Mod(ticks[1].Value, 24) != 0 {
+			t.Errorf("%v h: %v", hi, ticks)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// Package chart draws figures: panels of lines and areas over one axis, as SVG
+// and PNG, with the numbers beside them as CSV. The same figure gives the same
+// bytes. It draws what it is given, judges nothing, and shows what is missing
+// as a gap. The packages whose reports have figures call it.
+package chart
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"flyball/reports/folder"
+	"flyball/reports/format"
+)
+
+// Figure is a picture in three forms: to look at, to put in, and to check.
+type Figure struct {
+	Name  string // file name without its end
+	Title string
+	Alt   string // what there is to see, in words
+	SVG   []byte
+	PNG   []byte // 144 dots per inch
+	CSV   []byte // the numbers, all of them
+}
+
+// MostServers are drawn; more lines than colours cannot be told apart.
+const MostServers = 6
+
+// PaintAll paints all at a time: after a short run nothing takes longer.
+func PaintAll(drawings []Drawing) ([]Figure, error) {
+	figures, errs := make([]Figure, len(drawings)), make([]error, len(drawings))
+	var painting sync.WaitGroup
+	for i, d := range drawings {
+		painting.Go(func() {
+			f := d.Figure
+			var err error
+			if f.SVG, f.PNG, err = paintFigure(f.Title, f.Alt, f.Name, d.Height, d.painter()); err != nil {
+				errs[i] = fmt.Errorf("plot %s: %w", f.Name, err)
+			}
+			figures[i] = f
+		})
+	}
+	painting.Wait()
+	return figures, errors.Join(errs...)
+}
+
+// Drawing is a figure that is still to be painted.
+type Drawing struct {
+	Figure
+	Height vg.Length
+	Panels []Panel
+	Paint  func(draw.Canvas) // instead of panels
+}
+
+func (d Drawing) painter() func(draw.Canvas) {
+	if d.Paint != nil {
+		return d.Paint
+	}
+	return func(c draw.Canvas) { PaintPanels(c, d.Panels) }
+}
+
+func TimeAxis(end float64) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
+	unit, seconds = format.Clock(end)
+	if unit == "h" {
+		return unit, seconds, hourTicks
+	}
+	return unit, seconds, niceTicks
+}
+
+// Around is what lies within a share of a course.
+func Around(course plotter.XYs, share float64) plotter.XYs {
+	var low, high plotter.XYs
+	for _, at := range course {
+		low = append(low, plotter.XY{X: at.X, Y: (1 - share) * at.Y})
+		high = append(high, plotter.XY{X: at.X, Y: (1 + share) * at.Y})
+	}
+	slices.Reverse(high)
+	return append(low, high...)
+}
+
+func Level(end, y float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: end, Y: y}} }
+
+func Box(x0, x1, y0, y1 float64) plotter.XYs {
+	return plotter.XYs{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
+}
+
+func PlotFiles(figures []Figure) []folder.File {
+	var files []folder.File
+	for _, f := range figures {
+		files = append(files, folder.File{Path: "plots/" + f.Name + ".svg", Data: f.SVG}, folder.File{Path: "plots/" + f.Name + ".png", Data: f.PNG}, folder.File{Path: "plots/" + f.Name + ".csv", Data: f.CSV})
+	}
+	return files
+}

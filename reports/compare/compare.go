@@ -1,0 +1,394 @@
+// Package compare reports two sides, run under the same draws, metric by metric
+// as ratios of pairs, and judges the regression gate. It refuses sides that
+// were asked different questions. The command line calls it.
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"flyball/internal/stats"
+	"flyball/reports/ensemble"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/scenarios"
+)
+
+// Metric is a number by which two candidates are compared. Of all of them
+// less is better.
+//
+// What is compared is the logarithm of the ratio, log((new + Resolution) /
+// (base + Resolution)): so that a half and a double weigh the same, that 0 can
+// be compared, and that a change below the resolution counts for little.
+type Metric struct {
+	Name, Unit string
+	Doc        string
+	// What the number cannot tell apart, in its unit; 0 for what is never 0.
+	Resolution float64
+	// Of a gate: NEW may have (1 + Margin) of BASE and Floor more in the geometric
+	// mean over the scenarios, and in a single scenario thrice Margin. Without
+	// Gated it may have anything.
+	Gated  bool
+	Margin float64
+	Floor  float64
+	// The floor is this share of the recipients instead.
+	FloorShare float64
+}
+
+// Guard is how many times the margin of the mean a single scenario may be off.
+const Guard = 3
+
+// Metrics lists what is compared, with the margins that a gate has
+// unless others are asked for.
+func Metrics() []Metric {
+	return []Metric{
+		{Name: "iae", Unit: "target-hours", Doc: "hours of the target rate that were missed or exceeded", Resolution: 0.001, Gated: true, Margin: 0.03},
+		{Name: "tv", Unit: "processes", Doc: "sum of all changes of C", Resolution: 1, Gated: true, Margin: 0.05},
+		{Name: "settling", Unit: "h", Doc: "until the rate stayed within 5 % of the target; what never settled counts as the time that it was watched for", Resolution: math.NaN()},
+		{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target", Resolution: 0.001},
+		{Name: "steady-error", Unit: "1", Doc: "|rate - target| / target in the last quarter", Resolution: 0.001},
+		{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate", Gated: true, Floor: 0.005},
+		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true, FloorShare: 0.0005},
+		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1, Gated: true, FloorShare: 0.005},
+	}
+}
+
+// resolution of a metric; that of a time is the governor's interval.
+func (m Metric) resolution(t Trial) float64 {
+	if math.IsNaN(m.Resolution) {
+		return t.IntervalSec / 3600
+	}
+	return m.Resolution
+}
+
+// Candidate is what one side did: a law, a set of parameters, a revision.
+type Candidate struct {
+	Name   string
+	Trials []Trial // of each scenario one
+}
+
+// Trial is the runs of one candidate in one scenario.
+type Trial struct {
+	Scenario    string
+	Seed        uint64
+	Mode        string
+	List        string  // digest of a list that is not the scenario's own
+	Target      float64 // messages per hour
+	IntervalSec float64
+	Resolved    []byte // the scenario with every default
+	Runs        []Replicate
+	courses     []ensemble.MeanPoint // mean courses of all servers
+}
+
+// Replicate is one run of a trial.
+type Replicate struct {
+	Replication uint64
+	Digest      string
+	recipients  float64
+	watched     int                // intervals
+	values      map[string]float64 // by the names of ComparedMetrics; NaN: undefined; +Inf: never
+}
+
+// Tried makes a trial of replications of a scenario.
+func Tried(s *scenarios.Scenario, runs []ensemble.Observation) Trial {
+	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: s.TargetRate(), IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
+	t.take(s.Governed(), runs)
+	return t
+}
+
+func (t *Trial) take(servers []string, runs []ensemble.Observation) {
+	for _, o := range runs {
+		t.Runs = append(t.Runs, t.sample(o.Replication, o.Digest, ensemble.Horizon([]ensemble.Observation{o}), o.Metrics))
+	}
+	for i, name := range servers {
+		t.courses = append(t.courses, ensemble.MeanPoints(name, runs, i, t.IntervalSec)...)
+	}
+}
+
+// sample takes what is compared from the metrics of a run.
+func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
+	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, values: map[string]float64{
+		"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
+		"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
+		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
+		"dfr":         metrics["dfr"],
+		"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
+		"deferrals":   metrics["deferrals"],
+	}}
+}
+
+// Report is what two candidates did under the same luck.
+type Report struct {
+	Base      string           `json:"base"`
+	New       string           `json:"new"`
+	Level     float64          `json:"level"` // confidence of all intervals
+	Scenarios []ScenarioResult `json:"scenarios"`
+	Metrics   []MetricResult   `json:"metrics"`
+	Notes     []string         `json:"notes"` // what was left out, and what speaks against the numbers
+	Verdict   *Verdict         `json:"gate"`  // nil unless a gate was asked for
+
+	pairs []pairs
+}
+
+// ScenarioResult is one that both candidates were tried in.
+type ScenarioResult struct {
+	Name    string   `json:"name"`
+	Seed    uint64   `json:"seed"`
+	Pairs   int      `json:"pairs"`
+	Differs []string `json:"differs"` // keys of the scenario, as in governor.d
+	Same    bool     `json:"same"`    // every pair has the same digest
+}
+
+// MetricResult is one metric in all scenarios.
+type MetricResult struct {
+	Name  string `json:"name"`
+	Unit  string `json:"unit"`
+	Cells []Cell `json:"cells"` // in the order of the scenarios
+	Mean  Cell   `json:"mean"`  // geometric, over the scenarios that have it
+	Worst string `json:"worst"` // the scenario with the greatest ratio; empty if there is none
+}
+
+// Cell is one metric in one scenario.
+type Cell struct {
+	Scenario string           `json:"scenario"` // empty for the mean
+	Base     format.Num       `json:"base"`     // arithmetic mean over the pairs
+	New      format.Num       `json:"new"`
+	Ratio    measure.Estimate `json:"ratio"`  // geometric mean of new / base, with the resolution added to both
+	RankP    format.Num       `json:"rank_p"` // two-sided, of the signed-rank test
+	// BASE has the metric in pairs in which NEW has not: so many of how many.
+	Lost  int `json:"lost"`
+	Pairs int `json:"pairs"` // whether they have it or not
+	Never int `json:"never"` // runs of either side that never got there
+}
+
+// Shown reports whether a cell shows a change: Student's interval excludes 1,
+// and so do the ranks if there are enough for them.
+func (c Cell) Shown() bool {
+	return c.Ratio.N > 1 && !(c.Ratio.Low <= 1 && 1 <= c.Ratio.High) && (c.Ratio.N < 6 || c.RankP < 0.05)
+}
+
+// pairs are the runs of one scenario, those of the same luck side by side.
+type pairs struct {
+	base, next Trial
+	runs       [][2]Replicate
+	horizon    float64 // hours that every run was watched for
+}
+
+// Sides pairs the runs of two candidates by scenario and replication. What
+// has no partner, or one under other luck or in another world, is left out,
+// and a note says so; unlike lets worlds differ. Nothing to compare is an
+// error.
+func Sides(base, next Candidate, unlike bool) (*Report, error) {
+	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}}
+	for _, b := range base.Trials {
+		i := slices.IndexFunc(next.Trials, func(t Trial) bool { return t.Scenario == b.Scenario })
+		if i < 0 {
+			c.note("%s is left out: NEW has no runs of it.", b.Scenario)
+			continue
+		}
+		c.pair(b, next.Trials[i], unlike)
+	}
+	for _, n := range next.Trials {
+		if !slices.ContainsFunc(base.Trials, func(t Trial) bool { return t.Scenario == n.Scenario }) {
+			c.note("%s is left out: BASE has no runs of it.", n.Scenario)
+		}
+	}
+	if len(c.pairs) == 0 {
+		why := ""
+		for _, n := range c.Notes {
+			why += "\n" + n
+		}
+		return nil, fmt.Errorf("nothing to compare: no run of BASE has a partner in NEW%s", why)
+	}
+	for _, m := range Metrics() {
+		c.Metrics = append(c.Metrics, c.metric(m))
+	}
+	return c, nil
+}
+
+func (c *Report) note(format string, args ...any) {
+	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
+}
+
+// pair takes in one scenario.
+func (c *Report) pair(b, n Trial, unlike bool) {
+	if b.Seed != n.Seed {
+		c.note("%s is left out: BASE has seed %d, NEW %d, which is not the same luck.", b.Scenario, b.Seed, n.Seed)
+		return
+	}
+	laws, world := differences(b.Resolved, n.Resolved)
+	if b.Mode != n.Mode {
+		world = append(world, fmt.Sprintf("mode (%s, %s)", b.Mode, n.Mode))
+	}
+	if b.List != n.List {
+		world = append(world, "the list")
+	}
+	if len(world) > 0 {
+		if !unlike {
+			c.note("%s is left out: it is not the same question on both sides, which differ in %s.", b.Scenario, format.Listed(world))
+			return
+		}
+		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario, format.Listed(world))
+	}
+	p := pairs{base: b, next: n}
+	same := true
+	least := 0
+	for _, x := range b.Runs {
+		i := slices.IndexFunc(n.Runs, func(y Replicate) bool { return y.Replication == x.Replication })
+		if i < 0 {
+			continue
+		}
+		y := n.Runs[i]
+		p.runs = append(p.runs, [2]Replicate{x, y})
+		same = same && x.Digest == y.Digest
+		for _, watched := range []int{x.watched, y.watched} {
+			if watched > 0 && (least == 0 || watched < least) {
+				least = watched
+			}
+		}
+	}
+	if lone := len(b.Runs) + len(n.Runs) - 2*len(p.runs); lone > 0 {
+		c.note("%s: %s without a partner of the same replication left out.", b.Scenario, format.Plural(uint64(lone), "run"))
+	}
+	if len(p.runs) == 0 {
+		return
+	}
+	p.horizon = float64(least) * min(b.IntervalSec, n.IntervalSec) / 3600
+	c.pairs = append(c.pairs, p)
+	c.Scenarios = append(c.Scenarios, ScenarioResult{b.Scenario, b.Seed, len(p.runs), append(append([]string{}, laws...), world...), same})
+}
+
+// value of a metric in a run; NaN if undefined. What never came counts as the
+// horizon.
+func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
+	v = s.values[m.Name]
+	if math.IsInf(v, 1) {
+		return p.horizon, true
+	}
+	if m.Name == "settling" {
+		v = min(v, p.horizon)
+	}
+	return v, false
+}
+
+// logs are the log-ratios of a metric, one for each pair that has it on both
+// sides; NaN for others.
+func (p pairs) logs(m Metric) []float64 {
+	return p.each(m, func(base, next, e, _ float64) float64 { return math.Log((next + e) / (base + e)) })
+}
+
+// excess is the logarithm of how many times as much as it may NEW has, if it
+// may have 1 + margin of what BASE has and the floor more.
+func (p pairs) excess(m Metric, margin float64) []float64 {
+	return p.each(m, func(base, next, e, recipients float64) float64 {
+		floor := m.Floor + float64(m.FloorShare*recipients)
+		return math.Log((next + e) / (float64((1+margin)*(base+e)) + floor))
+	})
+}
+
+func (p pairs) each(m Metric, of func(base, next, e, recipients float64) float64) []float64 {
+	e := m.resolution(p.base)
+	all := make([]float64, len(p.runs))
+	for i, r := range p.runs {
+		base, _ := p.value(m, r[0])
+		next, _ := p.value(m, r[1])
+		all[i] = of(base, next, e, r[0].recipients)
+	}
+	return all
+}
+
+// metric compares one metric in every scenario.
+func (c *Report) metric(m Metric) MetricResult {
+	out := MetricResult{Name: m.Name, Unit: m.Unit, Cells: []Cell{}}
+	worst := format.Missing
+	for _, p := range c.pairs {
+		cell := ratioOf(p.logs(m))
+		cell.Scenario, cell.Pairs = p.base.Scenario, len(p.runs)
+		var base, next []float64
+		for _, r := range p.runs {
+			x, neverX := p.value(m, r[0])
+			y, neverY := p.value(m, r[1])
+			for _, never := range []bool{neverX, neverY} {
+				if never {
+					cell.Never++
+				}
+			}
+			if !math.IsNaN(x) && math.IsNaN(y) {
+				cell.Lost++
+			}
+			if !math.IsNaN(x) && !math.IsNaN(y) {
+				base, next = append(base, x), append(next, y)
+			}
+		}
+		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value), format.Num(stats.Mean(next, measure.Confidence).Value)
+		if cell.Lost > 0 {
+			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario, cell.Lost, cell.Pairs)
+		}
+		if v := cell.Ratio.Value; v.Known() && !(v <= worst) {
+			worst, out.Worst = v, cell.Scenario
+		}
+		out.Cells = append(out.Cells, cell)
+	}
+	means, _ := c.overScenarios(func(p pairs) []float64 { return p.logs(m) })
+	out.Mean = ratioOf(means)
+	return out
+}
+
+// overScenarios is the mean over all scenarios in which a number is defined at
+// all, one for each replication that all of these have: scenarios share luck,
+// so they are no independent values, but replications are. It also reports in
+// how many scenarios that is.
+func (c *Report) overScenarios(of func(pairs) []float64) (means []float64, in int) {
+	type sum struct {
+		replication uint64
+		total       float64
+		n           int
+	}
+	var sums []sum
+	at := map[uint64]int{}
+	for _, p := range c.pairs {
+		values := of(p)
+		if !slices.ContainsFunc(values, known) {
+			continue
+		}
+		in++
+		for i, v := range values {
+			if !known(v) {
+				continue
+			}
+			r := p.runs[i][0].Replication
+			k, ok := at[r]
+			if !ok {
+				k = len(sums)
+				at[r], sums = k, append(sums, sum{replication: r})
+			}
+			sums[k].total += v
+			sums[k].n++
+		}
+	}
+	for _, s := range sums {
+		if s.n == in {
+			means = append(means, s.total/float64(in))
+		}
+	}
+	return means, in
+}
+
+func known(v float64) bool { return format.Num(v).Known() }
+
+// ratioOf is the geometric mean of ratios whose logarithms are given.
+func ratioOf(logs []float64) Cell {
+	logs = slices.DeleteFunc(slices.Clone(logs), func(v float64) bool { return !known(v) })
+	i := stats.Mean(logs, measure.Confidence)
+	r := measure.Estimate{Value: format.Num(math.Exp(i.Value)), Low: format.Num(math.Exp(i.Low)), High: format.Num(math.Exp(i.High)), Level: i.Level, N: i.N}
+	if i.N < 2 {
+		r.Low, r.High = format.Missing, format.Missing
+	}
+	cell := Cell{Ratio: r, RankP: format.Missing, Pairs: len(logs)}
+	if i.N > 0 {
+		above, below := stats.SignedRank(logs)
+		cell.RankP = format.Num(min(1, 2*min(above, below)))
+	}
+	return cell
+}

@@ -1,0 +1,419 @@
+package compare
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"flyball/internal/vt"
+	"flyball/reports/ensemble"
+	"flyball/reports/format"
+	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// tried are replications of the hand-made scenario, in which b1 has the target
+// but for so many intervals at 100,000/h before.
+func tried(t testing.TB, set []string, late ...int) Trial {
+	t.Helper()
+	var runs []ensemble.Observation
+	for i, n := range late {
+		runs = append(runs, observed(i, handmade.AllFull, handmade.Settles(n, 20)))
+	}
+	return Tried(handmade.Asking(t, scenarios.Terminating, set...), runs)
+}
+
+func compared(t testing.TB, base, next Trial) *Report {
+	t.Helper()
+	c, err := Sides(Candidate{"base", []Trial{base}}, Candidate{"new", []Trial{next}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *Report) cell(metric string) Cell {
+	i := slices.IndexFunc(c.Metrics, func(m MetricResult) bool { return m.Name == metric })
+	return c.Metrics[i].Cells[0]
+}
+
+// By hand: an interval at 100,000 of 140,000/h misses 2/7 of 3 h.
+func TestCompareByHand(t *testing.T) {
+	c := compared(t, tried(t, nil, 2, 3, 4), tried(t, nil, 4, 6, 8))
+	iae := func(n float64) float64 { return n*3*2/7 + 0.001 }
+	logs := []float64{math.Log(iae(4) / iae(2)), math.Log(iae(6) / iae(3)), math.Log(iae(8) / iae(4))}
+	mean := (logs[0] + logs[1] + logs[2]) / 3
+	var squares float64
+	for _, l := range logs {
+		squares += (l - mean) * (l - mean)
+	}
+	half := 4.302653 * math.Sqrt(squares/2/3)
+	got := c.cell("iae")
+	for _, x := range []struct {
+		name      string
+		got, want float64
+	}{{"ratio", float64(got.Ratio.Value), math.Exp(mean)}, {"low", float64(got.Ratio.Low), math.Exp(mean - half)}, {"high", float64(got.Ratio.High), math.Exp(mean + half)},
+		{"base", float64(got.Base), 3 * 3. * 2 / 7}, {"new", float64(got.New), 6 * 3. * 2 / 7}, {"ranks: all of three", float64(got.RankP), 2. / 8}} {
+		if math.Abs(x.got-x.want) > 1e-6 {
+			t.Errorf("%s: %.9f, want %.9f", x.name, x.got, x.want)
+		}
+	}
+	if !got.Shown() || got.changed() != "+100.0 %" {
+		t.Errorf("%+v: %s", got, got.changed())
+	}
+	// Settled after 2, 3, 4 and 4, 6, 8 intervals of 3 h; a resolution of one.
+	want := math.Exp((math.Log(15./9) + math.Log(21./12) + math.Log(27./15)) / 3)
+	if got := float64(c.cell("settling").Ratio.Value); math.Abs(got-want) > 1e-12 {
+		t.Errorf("settling: %g, want %g", got, want)
+	}
+	// One scenario is all there is to the mean.
+	if m := c.Metrics[0].Mean; m.Ratio.Value != got.Ratio.Value || c.Metrics[0].Worst != "hand-made" {
+		t.Errorf("%+v", c.Metrics[0])
+	}
+}
+
+// A run that never settles counts as the time that it was watched for, and is
+// not dropped.
+func TestNeverSettledCounts(t *testing.T) {
+	c := compared(t, tried(t, nil, 5, 5, 5), tried(t, nil, 5, 20, 20)) // 20 of 20 late: never
+	got := c.cell("settling")
+	want := math.Exp(2 * math.Log((60.+3)/(15+3)) / 3)
+	if math.Abs(float64(got.Ratio.Value)-want) > 1e-12 || got.Never != 2 || got.Ratio.N != 3 {
+		t.Errorf("%+v, want a ratio of %g", got, want)
+	}
+}
+
+// 0 on both sides is no change, and 0 against something is a finite one.
+func TestZeros(t *testing.T) {
+	c := compared(t, tried(t, nil, 0, 0, 0), tried(t, nil, 0, 0, 0))
+	for _, m := range c.Metrics {
+		if x := m.Cells[0]; x.Ratio.Value != 1 || x.Shown() {
+			t.Errorf("%s: %+v", m.Name, x)
+		}
+	}
+	c = compared(t, tried(t, nil, 0, 0, 0), tried(t, nil, 1, 1, 1))
+	want := (6./7 + 0.001) / 0.001
+	if got := float64(c.cell("iae").Ratio.Value); math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("%g times none, want %g", got, want)
+	}
+}
+
+func TestWhatHasNoPartnerIsLeftOut(t *testing.T) {
+	three, two := tried(t, nil, 1, 2, 3), tried(t, nil, 1, 2)
+	c := compared(t, three, two)
+	if c.Scenarios[0].Pairs != 2 || !strings.Contains(strings.Join(c.Notes, "\n"), "hand-made: 1 run without a partner of the same replication left out.") {
+		t.Errorf("%+v, %q", c.Scenarios, c.Notes)
+	}
+
+	for _, x := range []struct{ name, set, want string }{
+		{"other luck", "seed=43", "BASE has seed 42, NEW 43, which is not the same luck"},
+		{"another world", "destination[0].cap=7", "it is not the same question on both sides, which differ in destination[0].cap"},
+		{"another target", "governor.target=130000/h", "which differ in governor.target"},
+		{"another list", "campaign[0].recipients=999999", "which differ in campaign[0].recipients"},
+	} {
+		_, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{tried(t, []string{x.set}, 1, 2, 3)}}, false)
+		if err == nil || !strings.Contains(err.Error(), x.want) {
+			t.Errorf("%s: got %v, want %q", x.name, err, x.want)
+		}
+	}
+	mine := tried(t, nil, 1, 2, 3)
+	mine.List = "abc"
+	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{mine}}, false); err == nil || !strings.Contains(err.Error(), "which differ in the list.") {
+		t.Errorf("%v", err)
+	}
+	c, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{tried(t, []string{"destination[0].cap=7"}, 1, 2, 3)}}, true)
+	if err != nil || !strings.Contains(c.Notes[0], "compared although it is not the same question") {
+		t.Errorf("%v, %v", err, c)
+	}
+	if c := compared(t, three, tried(t, []string{"governor.law=patent-damped", "retry.limit=3"}, 1, 2, 3)); !slices.Equal(c.Scenarios[0].Differs, []string{"governor.law", "retry.limit"}) {
+		t.Errorf("%q", c.Scenarios[0].Differs)
+	}
+	other := tried(t, nil, 1, 2, 3)
+	other.Scenario = "other"
+	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{other}}, false); err == nil || !strings.Contains(err.Error(), "hand-made is left out: NEW has no runs of it.") ||
+		!strings.Contains(err.Error(), "other is left out: BASE has no runs of it.") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Keys are told apart by the table that they stand in.
+func TestDifferencesOfResolvedScenarios(t *testing.T) {
+	a := handmade.Asking(t, scenarios.Terminating)
+	for _, set := range []string{"network.dns.hit_ratio=0.5", "server[0].share=2", "dialogue.timeouts.dns=7s", "message.size=1kB", "horizon=9d"} {
+		b, err := a.With(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, _, _ := strings.Cut(set, "=")
+		laws, question := differences(scenarios.Resolved(a), scenarios.Resolved(b))
+		if len(laws) != 0 || !slices.Equal(question, []string{key}) {
+			t.Errorf("%s: %q and %q", set, laws, question)
+		}
+	}
+}
+
+// A table below an element of a list belongs to that element.
+func TestDifferencesBelowAList(t *testing.T) {
+	a := []byte("[[destination]]\nname = \"a\"\n[destination.greylist]\nshare = 0.5\n[[destination]]\nname = \"b\"\n[destination.greylist]\nshare = 1.0\n[governor]\nd = 8.0\n")
+	b := bytes.Replace(a, []byte("share = 1.0"), []byte("share = 0.7"), 1)
+	laws, question := differences(a, b)
+	if laws != nil || !slices.Equal(question, []string{"destination[1].greylist.share"}) {
+		t.Errorf("%q and %q", laws, question)
+	}
+}
+
+// A metric that NEW no longer has is said, and fails the gate if it is gone
+// everywhere.
+func TestLostMetric(t *testing.T) {
+	for _, c := range []struct {
+		pairs, lost int
+		outcome     string
+	}{{20, 20, Lost}, {20, 19, Undefined}, {19, 19, Undefined}, {22, 2, Within}} {
+		base, next := tried(t, nil, jitter(9, c.pairs, 1)...), tried(t, nil, jitter(9, c.pairs, 1)...)
+		for i := range c.lost {
+			next.Runs[i].values["iae"] = math.NaN()
+		}
+		found := compared(t, base, next)
+		if x := found.cell("iae"); x.Lost != c.lost || x.Ratio.N != c.pairs-c.lost {
+			t.Errorf("%+v", x)
+		}
+		if want := fmt.Sprintf("iae of hand-made is undefined in NEW in %d of %d pairs where BASE has it, left out.", c.lost, c.pairs); !slices.Contains(found.Notes, want) {
+			t.Errorf("no %q in %q", want, found.Notes)
+		}
+		v := found.Judge([]int{c.pairs}, 0, Metrics())
+		if got := v.Claims[1]; got.Metric != "iae" || got.Scenario != "hand-made" || got.Outcome != c.outcome || v.Failed != (c.outcome == Lost) {
+			t.Errorf("%d of %d lost: %+v", c.lost, c.pairs, got)
+		}
+	}
+}
+
+// Runs are paired by their number and not by their place.
+func TestPairedByReplication(t *testing.T) {
+	base, next := tried(t, nil, 2, 3, 4, 5), tried(t, nil, 4, 6, 8, 10)
+	want := compared(t, base, next).Metrics[0].Mean
+	slices.Reverse(next.Runs)
+	if got := compared(t, base, next).Metrics[0].Mean; got.Ratio.Low != want.Ratio.Low || got.Ratio.High != want.Ratio.High {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// The mean over scenarios is one of replications that all of them have.
+func TestMeanOverScenarios(t *testing.T) {
+	a, b := tried(t, nil, 2, 3, 4, 5), tried(t, nil, 4, 6, 8, 10)
+	a2, b2 := tried(t, nil, 2, 2, 2), tried(t, nil, 2, 2, 2)
+	a2.Scenario, b2.Scenario = "second", "second"
+	c, err := Sides(Candidate{"base", []Trial{a, a2}}, Candidate{"new", []Trial{b, b2}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := c.Metrics[0]
+	one := c.pairs[0].logs(Metrics()[0])
+	want := math.Exp((one[0] + one[1] + one[2]) / 2 / 3)
+	if m.Mean.Ratio.N != 3 || math.Abs(float64(m.Mean.Ratio.Value)-want) > 1e-12 || m.Worst != "hand-made" {
+		t.Errorf("%+v, want %g of 3", m.Mean, want)
+	}
+}
+
+// jitter is so many replications with settling times about n, the same for the
+// same seed.
+func jitter(n, of int, seed uint64) []int {
+	all := make([]int, of)
+	for i := range all {
+		all[i] = n + int((uint64(i+1)*2654435761+seed*97)%3)
+	}
+	return all
+}
+
+func TestGateVerdicts(t *testing.T) {
+	judged := func(base, next []int, looks []int, metrics []Metric) (*Report, *Verdict) {
+		c := compared(t, tried(t, nil, base...), tried(t, nil, next...))
+		c.Verdict = c.Judge(looks, 0, metrics)
+		return c, c.Verdict
+	}
+	alike := jitter(9, 20, 1)
+	if _, v := judged(alike, alike, []int{20}, Metrics()); v.Failed || v.Open || v.Blind != 0 {
+		t.Errorf("a candidate against itself: %+v", v)
+	}
+	c, v := judged(jitter(5, 20, 1), jitter(9, 20, 1), []int{20}, Metrics())
+	if !v.Failed || v.Open {
+		t.Errorf("half as many hours again: %+v", v)
+	}
+	said := strings.Join(c.Answer(), "\n")
+	for _, want := range []string{"Gate: FAIL, shown by 20 pairs of each scenario.", "Worse: iae, geometric mean over the scenarios: +6", "allowed +3.0 %", "Worse: iae, hand-made: +6", "allowed +9.0 %"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	none := Metrics()
+	for i := range none {
+		none[i].Gated = none[i].Name == "dfr"
+	}
+	if _, v := judged(jitter(5, 20, 1), jitter(9, 20, 1), []int{20}, none); v.Failed || len(v.Claims) != 2 {
+		t.Errorf("what is not gated fails nothing: %+v", v)
+	}
+	if _, v := judged(jitter(5, 5, 1), jitter(9, 5, 1), []int{5}, Metrics()); v.Failed || v.Blind != 14 {
+		t.Errorf("five pairs: %+v", v)
+	}
+
+	var junit struct {
+		Suites []struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Cases    []struct {
+				Class   string `xml:"classname,attr"`
+				Name    string `xml:"name,attr"`
+				Failure *struct {
+					Message string `xml:"message,attr"`
+				} `xml:"failure"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	raw, err := c.JUnit()
+	if err != nil || xml.Unmarshal(raw, &junit) != nil || len(junit.Suites) != 1 {
+		t.Fatalf("%v: %s", err, raw)
+	}
+	s := junit.Suites[0]
+	if s.Tests != 10 || s.Failures != 4 || s.Cases[0].Name != "iae" || s.Cases[0].Failure == nil || s.Cases[1].Class != "flyball.compare.hand-made" {
+		t.Errorf("%+v", s)
+	}
+	if got := c.Annotations(); !strings.HasPrefix(got, "::error title=Regression of iae::iae, geometric mean over the scenarios: +6") || strings.Count(got, "::error") != 4 || !strings.Contains(got, " %25 (95 %25") {
+		t.Errorf("annotations:\n%s", got)
+	}
+}
+
+// A floor lets little through where there was nothing.
+func TestFloorOfHarm(t *testing.T) {
+	p := pairs{base: Trial{Scenario: "s"}, next: Trial{Scenario: "s"}}
+	for i := range 20 {
+		sample := func(undelivered float64) Replicate {
+			return Replicate{Replication: uint64(i), recipients: 100_000, values: map[string]float64{"undelivered": undelivered}}
+		}
+		p.runs = append(p.runs, [2]Replicate{sample(0), sample(float64(45 + i%2))})
+	}
+	m := Metrics()[6]
+	if m.Name != "undelivered" {
+		t.Fatal(m.Name)
+	}
+	for _, x := range p.excess(m, 0) { // 45 of 100,000 are less than 0.05 %
+		if x >= 0 {
+			t.Errorf("excess of %g within the floor", x)
+		}
+	}
+	for i := range p.runs {
+		p.runs[i][1].values["undelivered"] += 10
+	}
+	for _, x := range p.excess(m, 0) {
+		if x <= 0 {
+			t.Errorf("excess of %g beyond the floor", x)
+		}
+	}
+	// Without a floor it is the log-ratio less the margin.
+	m.FloorShare = 0
+	logs := p.logs(m)
+	for i, x := range p.excess(m, 0.05) {
+		if math.Abs(x-(logs[i]-math.Log(1.05))) > 1e-12 {
+			t.Errorf("%g, want %g", x, logs[i]-math.Log(1.05))
+		}
+	}
+}
+
+// At most ten annotations are shown of a step.
+func TestManyAnnotations(t *testing.T) {
+	c := &Report{Verdict: &Verdict{}}
+	for i := range 30 {
+		c.Verdict.Claims = append(c.Verdict.Claims, Claim{Metric: "iae", Scenario: fmt.Sprint("s,:", i), Ratio: measure.Estimate{Value: 2, Low: 1.9, High: 2.1}, Outcome: Worse})
+	}
+	c.Verdict.Claims = append(c.Verdict.Claims, Claim{Metric: "tv", Outcome: Undecided})
+	got := c.Annotations()
+	if strings.Count(got, "\n") != 10 || !strings.Contains(got, "22 more claims failed") || !strings.Contains(got, "::notice title=Inconclusive::1 claim ") {
+		t.Errorf("%s", got)
+	}
+	var b strings.Builder
+	annotate(&b, "error", "a:b,c\n", "50 % of\nit")
+	if b.String() != "::error title=a%3Ab%2Cc%0A::50 %25 of%0Ait\n" {
+		t.Errorf("%q", b.String())
+	}
+}
+
+// The folder of an ensemble gives the same comparison as its runs.
+func TestCompareFolders(t *testing.T) {
+	dir := t.TempDir()
+	s := handmade.Asking(t, scenarios.Terminating)
+	var trials []Trial
+	for side, late := range [][]int{jitter(5, 12, 1), append(jitter(7, 11, 1), 20)} {
+		var runs []ensemble.Observation
+		for i, n := range late {
+			runs = append(runs, observed(i, 20, handmade.Settles(n, 20)))
+		}
+		trials = append(trials, Tried(s, runs))
+		e := gathered(s, runs...)
+		if err := e.Write(filepath.Join(dir, fmt.Sprint(side), "ensemble"), run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := compared(t, trials[0], trials[1])
+	var read [2]Candidate
+	for i := range read {
+		var err error
+		if read[i], err = ReadCandidate(filepath.Join(dir, fmt.Sprint(i))); err != nil { // a folder of folders
+			t.Fatal(err)
+		}
+	}
+	got, err := Sides(Candidate{"base", read[0].Trials}, Candidate{"new", read[1].Trials}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := want.Summary()
+	b, _ := got.Summary()
+	if !bytes.Equal(a, b) || !bytes.Equal(want.pairsCSV(), got.pairsCSV()) {
+		t.Errorf("want\n%s\ngot\n%s", a, b)
+	}
+	if bytes.Equal(want.pairsCSV(), compared(t, trials[0], trials[0]).pairsCSV()) {
+		t.Error("another comparison has the same pairs")
+	}
+	figures, err := want.Figures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := got.Figures()
+	if err != nil || len(figures) != 1 || !bytes.Equal(figures[0].SVG, again[0].SVG) || !bytes.Equal(figures[0].CSV, again[0].CSV) {
+		t.Errorf("%v: the courses differ", err)
+	}
+	rows := handmade.ReadRows(t, figures[0].CSV)
+	if len(rows) != 1+2*20 || rows[1][0] != "BASE" || rows[1][3] != "100000" || rows[40][0] != "NEW" {
+		t.Errorf("%d rows, %q", len(rows), rows[1])
+	}
+	// The C that is drawn is the one in force: the scenario's own at first.
+	trial := read[0].Trials[0]
+	if held := trial.inForce(trial.courseOf("b1")); len(held) != 20 || held[0].C.Value != 40 || held[1].C.Value != 100 {
+		t.Errorf("C in force: %+v", held[:2])
+	}
+	if err := want.Write(filepath.Join(dir, "out"), "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadCandidate(filepath.Join(dir, "nothing")); err == nil {
+		t.Error("a folder that is not there")
+	}
+	if _, err := ReadCandidate(t.TempDir()); err == nil || !strings.Contains(err.Error(), "holds none") {
+		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+func TestChangesInWords(t *testing.T) {
+	for _, c := range []struct {
+		ratio format.Num
+		want  string
+	}{{1, "0.0 %"}, {1.051, "+5.1 %"}, {0.5, "-50.0 %"}, {1.0002, "+0.020 %"}, {2, "+100.0 %"}, {format.Missing, "?"}} {
+		if got := change(c.ratio); got != c.want {
+			t.Errorf("%g: %q, want %q", float64(c.ratio), got, c.want)
+		}
+	}
+}

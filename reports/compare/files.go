@@ -1,0 +1,222 @@
+package compare
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"flyball/reports/chart"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/runlog"
+)
+
+// Summary is summary.json of a comparison.
+func (c *Report) Summary() ([]byte, error) {
+	return format.SortedJSON(struct {
+		Schema        string `json:"schema"`
+		SchemaVersion int    `json:"schema_version"`
+		*Report
+	}{"flyball/comparison", format.SchemaVersion, c})
+}
+
+// Key names a comparison by its content: both sides, digest by digest.
+func (c *Report) Key() string {
+	var content strings.Builder
+	fmt.Fprintf(&content, "comparison\n%t\n", c.Verdict != nil)
+	for _, p := range c.pairs {
+		fmt.Fprintf(&content, "%s %d\n", p.base.Scenario, p.base.Seed)
+		for _, r := range p.runs {
+			fmt.Fprintf(&content, "%d %s %s\n", r[0].Replication, r[0].Digest, r[1].Digest)
+		}
+	}
+	return folder.Key([]byte(content.String()))
+}
+
+// Write makes dir the folder of the comparison, as Write does for a run.
+// Command is what makes it again.
+func (c *Report) Write(dir, command string, host runlog.Host) error {
+	figures, err := c.Figures()
+	if err != nil {
+		return err
+	}
+	summary, err := c.Summary()
+	if err != nil {
+		return err
+	}
+	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()}, {Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
+	files = append(files, chart.PlotFiles(figures)...)
+	files, err = folder.Seal(files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
+	if err != nil {
+		return err
+	}
+	return folder.Publish(dir, files)
+}
+
+// cellsCSV has a row for each metric and scenario, and one without a scenario
+// for the mean over all.
+func (c *Report) cellsCSV() []byte {
+	rows := [][]string{strings.Fields("metric unit scenario pairs base new ratio ratio_low ratio_high rank_p lost never shown")}
+	for _, m := range c.Metrics {
+		for _, x := range append(m.Cells[:len(m.Cells):len(m.Cells)], m.Mean) {
+			rows = append(rows, []string{m.Name, m.Unit, x.Scenario, strconv.Itoa(x.Ratio.N), x.meanOf(x.Base), x.meanOf(x.New), x.Ratio.Value.String(),
+				x.Ratio.Low.String(), x.Ratio.High.String(), x.RankP.String(), strconv.Itoa(x.Lost), strconv.Itoa(x.Never), strconv.FormatBool(x.Shown())})
+		}
+	}
+	return format.WriteCSV(rows)
+}
+
+// meanOf is a mean of values of different scenarios nowhere.
+func (c Cell) meanOf(n format.Num) string {
+	if c.Scenario == "" {
+		return ""
+	}
+	return n.String()
+}
+
+// pairsCSV has every pair of numbers that the tables rest on. A time that never
+// came stands as what it counts as.
+func (c *Report) pairsCSV() []byte {
+	rows := [][]string{strings.Fields("scenario seed replication digest_base digest_new metric base new log_ratio")}
+	for _, p := range c.pairs {
+		for _, m := range Metrics() {
+			logs := p.logs(m)
+			for i, r := range p.runs {
+				x, _ := p.value(m, r[0])
+				y, _ := p.value(m, r[1])
+				rows = append(rows, []string{p.base.Scenario, strconv.FormatUint(p.base.Seed, 10), strconv.FormatUint(r[0].Replication, 10),
+					r[0].Digest, r[1].Digest, m.Name, format.Num(x).String(), format.Num(y).String(), format.Num(logs[i]).String()})
+			}
+		}
+	}
+	return format.WriteCSV(rows)
+}
+
+// Markdown is the comparison as it is shown below a change under review.
+func (c *Report) Markdown() []byte {
+	var b strings.Builder
+	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ").Replace
+	said := c.Answer()
+	fmt.Fprintf(&b, "### %s\n\n", escape(said[0]))
+	for _, s := range said[1:] {
+		fmt.Fprintf(&b, "- %s\n", escape(s))
+	}
+	fmt.Fprintf(&b, "\nBASE `%s`, NEW `%s`\n", strings.ReplaceAll(c.Base, "`", ""), strings.ReplaceAll(c.New, "`", ""))
+	for i, t := range c.tables() {
+		if i == 0 {
+			fmt.Fprintf(&b, "\n**%s**\n\n", escape(t.Caption))
+		} else {
+			fmt.Fprintf(&b, "\n<details><summary>%s</summary>\n\n", escape(t.Caption))
+		}
+		line := func(cells []string) {
+			for _, x := range cells {
+				fmt.Fprintf(&b, "| %s ", escape(x))
+			}
+			b.WriteString("|\n")
+		}
+		line(t.Head)
+		for k := range t.Head {
+			b.WriteString(map[bool]string{true: "| --- ", false: "| ---: "}[t.ToLeft(k)])
+		}
+		b.WriteString("|\n")
+		for _, row := range t.Rows {
+			line(row)
+		}
+		if i > 0 {
+			b.WriteString("\n</details>\n")
+		}
+	}
+	b.WriteString("\n")
+	for _, s := range append(c.explained(), c.Notes...) {
+		fmt.Fprintf(&b, "%s\n\n", escape(s))
+	}
+	return []byte(strings.TrimRight(b.String(), "\n") + "\n")
+}
+
+// JUnit is the verdict as test cases: one for each claim.
+func (c *Report) JUnit() ([]byte, error) {
+	type failure struct {
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+	type skipped struct {
+		Message string `xml:"message,attr"`
+	}
+	type testcase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Failure *failure `xml:"failure,omitempty"`
+		Skipped *skipped `xml:"skipped,omitempty"`
+		Out     string   `xml:"system-out,omitempty"`
+	}
+	type suite struct {
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Skipped  int        `xml:"skipped,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	s := suite{Name: "flyball compare"}
+	for _, x := range c.Verdict.Claims {
+		t := testcase{Class: "flyball.compare.mean", Name: x.Metric}
+		if x.Scenario != "" {
+			t.Class = "flyball.compare." + x.Scenario
+		}
+		switch {
+		case x.failed():
+			t.Failure = &failure{Message: x.Says(), Text: "BASE " + c.Base + "\nNEW " + c.New}
+			s.Failures++
+		case x.Outcome == Undefined:
+			t.Skipped = &skipped{Message: x.Says()}
+			s.Skipped++
+		case x.Outcome == Undecided:
+			t.Out = "inconclusive: " + x.Says()
+		default:
+			t.Out = x.Says()
+		}
+		s.Cases = append(s.Cases, t)
+	}
+	s.Tests = len(s.Cases)
+	raw, err := xml.MarshalIndent(struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}{Suites: []suite{s}}, "", "  ")
+	return append([]byte(xml.Header), append(raw, '\n')...), err
+}
+
+// mostAnnotations are shown of one step by GitHub; more are dropped in silence.
+const mostAnnotations = 10
+
+// Annotations is the verdict in GitHub's workflow commands: an error for each
+// claim that failed, a notice for what is inconclusive.
+func (c *Report) Annotations() string {
+	var b strings.Builder
+	var bad []Claim
+	open := 0
+	for _, x := range c.Verdict.Claims {
+		switch {
+		case x.failed():
+			bad = append(bad, x)
+		case x.Outcome == Undecided:
+			open++
+		}
+	}
+	for i, x := range bad {
+		if i == mostAnnotations-2 && len(bad) > i+1 {
+			annotate(&b, "error", "Regression", fmt.Sprintf("%d more claims failed; the report has them", len(bad)-i))
+			break
+		}
+		annotate(&b, "error", "Regression of "+x.Metric, x.Says())
+	}
+	if open > 0 {
+		annotate(&b, "notice", "Inconclusive", fmt.Sprintf("%s neither shown to be beyond the margin nor to be within", format.Plural(uint64(open), "claim")))
+	}
+	return b.String()
+}
+
+func annotate(b *strings.Builder, kind, title, message string) {
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	fmt.Fprintf(b, "::%s title=%s::%s\n", kind, property.Replace(title), data.Replace(message))
+}

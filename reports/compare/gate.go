@@ -1,0 +1,180 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"flyball/internal/stats"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+)
+
+// Alarm is the greatest probability that a gate fails a candidate that is no
+// worse, all looks, metrics and scenarios together.
+const Alarm = 0.001
+
+// lostPairs is how many pairs must have lost a metric, all of them, for the
+// gate to fail.
+const lostPairs = 20
+
+// Verdict is what a gate says about a comparison.
+type Verdict struct {
+	Failed bool    `json:"failed"`
+	Open   bool    `json:"inconclusive"` // after all looks neither shown to be beyond the margins nor to be within
+	Alarm  float64 `json:"alarm"`        // greatest probability to fail what is no worse
+	Look   int     `json:"look"`         // that decided, 1 being the first
+	Looks  []int   `json:"looks"`        // pairs at each
+	Blind  int     `json:"blind"`        // pairs that it takes to fail at all, if there were fewer; else 0
+	Claims []Claim `json:"claims"`       // of each gated metric the mean, then the scenarios
+}
+
+// Claim is one metric that is held against its margin, in the mean over the
+// scenarios or in one.
+type Claim struct {
+	Metric   string           `json:"metric"`
+	Scenario string           `json:"scenario"` // empty: the mean
+	Margin   float64          `json:"margin"`   // share of BASE that NEW may have more
+	Floor    float64          `json:"floor"`    // and this much beyond; the greatest of several scenarios
+	Ratio    measure.Estimate `json:"ratio"`    // of new / base
+	P        format.Num       `json:"p"`        // that luck alone does this much if NEW has all that it may
+	Holm     format.Num       `json:"holm_p"`   // the same, for all claims beside it
+	Level    format.Num       `json:"level"`    // that it must not exceed to fail
+	Outcome  string           `json:"outcome"`
+}
+
+// Outcomes of a claim.
+const (
+	Worse     = "worse"     // shown to be beyond its margin: the gate fails
+	Lost      = "lost"      // BASE has the metric in every pair, NEW in none: the gate fails
+	Undecided = "open"      // shown neither to be beyond nor to be within
+	Within    = "within"    // shown to be within, or in one scenario: not suspected
+	Undefined = "undefined" // not defined in two pairs
+)
+
+func (c Claim) failed() bool { return c.Outcome == Worse || c.Outcome == Lost }
+
+// Judge holds the comparison, which has the pairs of look k, against the
+// margins of metrics. The verdict is final if it has failed or is not open, or
+// if k is the last look.
+func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
+	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}}
+	g := stats.Gate{Alarm: Alarm, Looks: looks}
+	var means, cells []stats.Claim
+	var meanOf, cellOf []int // claim in v
+	gated := 0
+	for _, m := range metrics {
+		if !m.Gated {
+			continue
+		}
+		i := slices.IndexFunc(c.Metrics, func(x MetricResult) bool { return x.Name == m.Name })
+		if i < 0 {
+			panic(fmt.Sprintf("compare: unknown metric %q", m.Name))
+		}
+		gated++
+		floor := 0.0
+		for _, p := range c.pairs {
+			floor = max(floor, p.floor(m))
+		}
+		claim := Claim{Metric: m.Name, Margin: m.Margin, Floor: floor, Ratio: c.Metrics[i].Mean.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
+		if excess, _ := c.overScenarios(func(p pairs) []float64 { return p.excess(m, m.Margin) }); len(excess) > 1 {
+			means, meanOf = append(means, stats.Claim{Name: m.Name, Excess: excess}), append(meanOf, len(v.Claims))
+		}
+		v.Claims = append(v.Claims, claim)
+		for j, p := range c.pairs {
+			cell := c.Metrics[i].Cells[j]
+			claim := Claim{Metric: m.Name, Scenario: cell.Scenario, Margin: Guard * m.Margin, Floor: p.floor(m), Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
+			excess := slices.DeleteFunc(p.excess(m, claim.Margin), func(v float64) bool { return !known(v) })
+			switch {
+			case cell.Lost == cell.Pairs && cell.Lost >= lostPairs:
+				claim.Outcome = Lost
+			case len(excess) > 1:
+				cells, cellOf = append(cells, stats.Claim{Name: m.Name + " of " + cell.Scenario, Excess: excess}), append(cellOf, len(v.Claims))
+			}
+			v.Claims = append(v.Claims, claim)
+		}
+	}
+	j := g.Look(k, means, cells)
+	for i, x := range j.Means {
+		v.Claims[meanOf[i]].judged(x)
+	}
+	for i, x := range j.Cells {
+		v.Claims[cellOf[i]].judged(x)
+	}
+	most := 0
+	for _, s := range c.Scenarios {
+		most = max(most, s.Pairs)
+	}
+	if need := g.Needed(gated); most < need {
+		v.Blind = need
+	}
+	v.Open = j.Open
+	for _, x := range v.Claims {
+		v.Failed = v.Failed || x.failed()
+	}
+	v.Open = v.Open && !v.Failed
+	return v
+}
+
+func (c *Claim) judged(j stats.Judged) {
+	c.P, c.Holm, c.Level = format.Num(j.P), format.Num(j.Holm), format.Num(j.Level)
+	switch {
+	case j.Failed:
+		c.Outcome = Worse
+	case j.Open:
+		c.Outcome = Undecided
+	default:
+		c.Outcome = Within
+	}
+}
+
+// floor of a metric in a scenario, in its unit.
+func (p pairs) floor(m Metric) float64 {
+	most := 0.0
+	for _, r := range p.runs {
+		most = max(most, r[0].recipients)
+	}
+	return m.Floor + float64(m.FloorShare*most)
+}
+
+// Says is the claim in a sentence.
+func (c Claim) Says() string {
+	where := "geometric mean over the scenarios"
+	if c.Scenario != "" {
+		where = c.Scenario
+	}
+	switch c.Outcome {
+	case Lost:
+		return fmt.Sprintf("%s, %s: defined in every run of BASE and in none of NEW", c.Metric, where)
+	case Undefined:
+		return fmt.Sprintf("%s, %s: undefined", c.Metric, where)
+	}
+	return fmt.Sprintf("%s, %s: %s (95 %%: %s to %s), allowed %s", c.Metric, where,
+		change(c.Ratio.Value), change(c.Ratio.Low), change(c.Ratio.High), c.allowed())
+}
+
+// allowed is how much more NEW may have.
+func (c Claim) allowed() string {
+	text := change(format.Num(1 + c.Margin))
+	if c.Floor > 0 {
+		text += " and " + format.Exact(c.Floor)
+	}
+	return text
+}
+
+// change is a ratio as a signed share: +5.1 %.
+func change(ratio format.Num) string {
+	if !ratio.Known() {
+		return "?"
+	}
+	v := 100 * (float64(ratio) - 1)
+	decimals := 1
+	if math.Abs(v) < 0.095 && v != 0 {
+		decimals = 3
+	}
+	s := format.Grouped(v, decimals)
+	if v > 0 {
+		s = "+" + s
+	}
+	return s + " %"
+}

@@ -1,0 +1,270 @@
+package compare
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flyball/reports/ensemble"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+)
+
+// ReadCandidate reads one side of a comparison: the folder of a run or of an
+// ensemble, or a folder of such folders. Runs of one scenario become one trial.
+func ReadCandidate(dir string) (Candidate, error) {
+	c := Candidate{Name: dir}
+	if _, err := os.Stat(filepath.Join(dir, folder.ManifestName)); err == nil {
+		return c, c.read(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return c, err
+	}
+	for _, e := range entries { // by name
+		in := filepath.Join(dir, e.Name())
+		if _, err := os.Stat(filepath.Join(in, folder.ManifestName)); err != nil {
+			continue
+		}
+		if err := c.read(in); err != nil {
+			return c, err
+		}
+	}
+	if c.Trials == nil {
+		_, err := folder.ReadManifest(dir)
+		return c, fmt.Errorf("%w, and holds none", err)
+	}
+	return c, nil
+}
+
+// read takes in one run folder.
+func (c *Candidate) read(dir string) error {
+	n, err := folder.Replications(dir)
+	if err != nil {
+		return err
+	}
+	var t Trial
+	if n > 1 {
+		t, err = readEnsembleTrial(dir)
+	} else {
+		t, err = readRunTrial(dir)
+	}
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(c.Trials, func(o Trial) bool { return o.Scenario == t.Scenario })
+	if i < 0 {
+		c.Trials = append(c.Trials, t)
+		return nil
+	}
+	into := &c.Trials[i]
+	if into.Seed != t.Seed || into.Mode != t.Mode || into.List != t.List || !bytes.Equal(into.Resolved, t.Resolved) {
+		return fmt.Errorf("%s: another run of %s in the same folder differs in seed, mode, list or scenario: want folders of one candidate", dir, t.Scenario)
+	}
+	for _, s := range t.Runs {
+		if slices.ContainsFunc(into.Runs, func(o Replicate) bool { return o.Replication == s.Replication }) {
+			return fmt.Errorf("%s: replication %d of %s is there twice", dir, s.Replication, t.Scenario)
+		}
+		into.Runs = append(into.Runs, s)
+	}
+	into.courses = nil // a mean of means would weigh wrong
+	return nil
+}
+
+func readRunTrial(dir string) (Trial, error) {
+	r, x, err := run.Read(dir)
+	if err != nil {
+		return Trial{}, err
+	}
+	if r.Partial {
+		return Trial{}, fmt.Errorf("%s holds a run that was stopped before its end", dir)
+	}
+	t := Trial{Scenario: r.Name, Seed: r.Seed, Mode: r.Mode, List: r.List, Target: r.Target, IntervalSec: r.IntervalSec, Resolved: x.ResolvedTOML}
+	var names []string
+	for _, s := range r.Servers {
+		names = append(names, s.Name)
+	}
+	t.take(names, []ensemble.Observation{ensemble.Observe(r)})
+	return t, nil
+}
+
+func readEnsembleTrial(dir string) (Trial, error) {
+	e, x, err := ensemble.Read(dir)
+	if err != nil {
+		return Trial{}, err
+	}
+	t := Trial{Scenario: e.Name, Seed: e.Seed, Mode: e.Mode, List: e.List, Target: e.Target, IntervalSec: e.IntervalSec, Resolved: x.ResolvedTOML}
+	for _, f := range x.More {
+		switch f.Path {
+		case "replications.csv":
+			err = t.readReplications(f.Data)
+		case "trajectory.csv":
+			t.courses, err = readCourses(f.Data, e.IntervalSec)
+		}
+		if err != nil {
+			return Trial{}, fmt.Errorf("%s: %w", filepath.Join(dir, f.Path), err)
+		}
+	}
+	if t.Runs == nil {
+		return Trial{}, fmt.Errorf("%s has no replications.csv", dir)
+	}
+	return t, nil
+}
+
+// readReplications reads the runs of an ensemble. Which metrics there are
+// differs from revision to revision; one that is not there is undefined.
+func (t *Trial) readReplications(raw []byte) error {
+	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	if err != nil {
+		return err
+	}
+	if len(rows) < 2 {
+		return fmt.Errorf("no replication")
+	}
+	column := func(row []string, name string) string {
+		if i := slices.Index(rows[0], name); i >= 0 {
+			return row[i]
+		}
+		return ""
+	}
+	for n, row := range rows[1:] {
+		var bad error
+		number := func(name string) float64 {
+			text := column(row, name)
+			if text == "" {
+				return math.NaN()
+			}
+			v, err := strconv.ParseFloat(text, 64)
+			if err != nil && bad == nil {
+				bad = fmt.Errorf("line %d: %s is %q, want a number", n+2, name, text)
+			}
+			return v
+		}
+		metrics := map[string]float64{}
+		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "deferrals"} {
+			metrics[name] = number(name)
+		}
+		if column(row, "settled") == "never" {
+			metrics[measure.SettlingMetric] = math.Inf(1)
+		}
+		watched := 0
+		if w := number("watched_intervals"); known(w) {
+			watched = int(w)
+		}
+		replication := number("replication")
+		if bad == nil && !(replication >= 0 && replication < 1<<53) {
+			bad = fmt.Errorf("line %d: no replication", n+2)
+		}
+		if bad != nil {
+			return bad
+		}
+		t.Runs = append(t.Runs, t.sample(uint64(replication), column(row, "digest"), watched, metrics))
+	}
+	return nil
+}
+
+// readCourses reads what trajectoryCSV wrote.
+func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
+	fields, err := format.ReadCSV(raw, ensemble.TrajectoryColumns())
+	if err != nil {
+		return nil, err
+	}
+	var all []ensemble.MeanPoint
+	for f := range fields.Each {
+		s := ensemble.MeanPoint{Server: f.Text(), Number: int(f.Whole()), End: float64(f.Num()), Span: span}
+		s.Rate.N, s.Judged = int(f.Whole()), int(f.Whole())
+		for _, of := range []*ensemble.Spread{&s.Rate, &s.C} {
+			of.Value, of.Low, of.High, of.Least, of.Most = f.Num(), f.Num(), f.Num(), f.Num(), f.Num()
+		}
+		s.C.N = s.Rate.N
+		s.Target = float64(f.Num())
+		all = append(all, s)
+	}
+	return all, fields.Err
+}
+
+// differences are the keys in which two resolved scenarios differ: those of the
+// policy that is compared, and those of the question that it is asked, which
+// must not. What only names or judges a run counts as neither.
+func differences(a, b []byte) (laws, question []string) {
+	x, y := keysOf(a), keysOf(b)
+	var names []string
+	for _, k := range append(slices.Clone(x), y...) {
+		if !slices.Contains(names, k.name) {
+			names = append(names, k.name)
+		}
+	}
+	value := func(all []key, name string) string {
+		if i := slices.IndexFunc(all, func(k key) bool { return k.name == name }); i >= 0 {
+			return all[i].value
+		}
+		return ""
+	}
+	for _, name := range names {
+		if value(x, name) == value(y, name) {
+			continue
+		}
+		top, _, _ := strings.Cut(name, ".")
+		top, _, _ = strings.Cut(top, "[")
+		switch {
+		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect", "analysis"}, top):
+		case (top == "governor" || top == "retry") && name != "governor.target" && !strings.HasPrefix(name, "governor.change[") && !strings.HasPrefix(name, "governor.fault["):
+			laws = append(laws, name)
+		default:
+			question = append(question, name)
+		}
+	}
+	return laws, question
+}
+
+type key struct{ name, value string }
+
+// keysOf lists the keys of a resolved scenario, which has one on each line.
+func keysOf(resolved []byte) []key {
+	var all []key
+	at := ""
+	var lists []key // tables that are lists, as often as they came
+	for line := range strings.Lines(string(resolved)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "[["):
+			at = strings.Trim(line, "[]")
+			n := 0
+			for _, l := range lists {
+				if l.name == at {
+					n++
+				}
+			}
+			lists = append(lists, key{name: at})
+			at = fmt.Sprintf("%s[%d].", at, n)
+		case strings.HasPrefix(line, "["):
+			at = strings.Trim(line, "[]")
+			// A table below an element of a list belongs to the last one of it.
+			if top, rest, ok := strings.Cut(at, "."); ok {
+				n := -1
+				for _, l := range lists {
+					if l.name == top {
+						n++
+					}
+				}
+				if n >= 0 {
+					at = fmt.Sprintf("%s[%d].%s", top, n, rest)
+				}
+			}
+			at += "."
+		default:
+			if name, value, ok := strings.Cut(line, " = "); ok {
+				all = append(all, key{at + name, value})
+			}
+		}
+	}
+	return all
+}

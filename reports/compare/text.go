@@ -1,0 +1,216 @@
+package compare
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"flyball/reports/format"
+)
+
+// Text writes the comparison for a terminal: the verdict, one line for each
+// metric over all scenarios, then the scenarios, then what speaks against the
+// numbers.
+func (c *Report) Text(w io.Writer, color bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "BASE  %s\nNEW   %s\n\n", c.Base, c.New)
+	for i, sentence := range c.Answer() {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			if i == 0 {
+				line = format.Paint(line, format.Strong, color)
+			}
+			fmt.Fprintln(&b, line)
+		}
+	}
+	for _, t := range c.tables() {
+		if err := t.Write(&b, color); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(&b)
+	for _, sentence := range append(c.explained(), c.Notes...) {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Answer says what the comparison shows, the most important first.
+func (c *Report) Answer() []string {
+	var said []string
+	if v := c.Verdict; v != nil {
+		said = append(said, v.Answer())
+		for _, says := range v.Worse() {
+			said = append(said, "Worse: "+says+".")
+		}
+		for _, x := range v.Claims {
+			if x.Outcome == Undecided {
+				said = append(said, "Inconclusive: "+x.Says()+".")
+			}
+		}
+	}
+	if c.same() {
+		return append(said, "Every pair of runs is the same to the last event: there is nothing between the two.")
+	}
+	var worse, better []string
+	for _, m := range c.Metrics {
+		switch {
+		case !m.Mean.Shown():
+		case m.Mean.Ratio.Value > 1:
+			worse = append(worse, m.Name+" "+change(m.Mean.Ratio.Value))
+		default:
+			better = append(better, m.Name+" "+change(m.Mean.Ratio.Value))
+		}
+	}
+	switch {
+	case worse == nil && better == nil:
+		said = append(said, "Nothing is shown between the two in the mean over the scenarios.")
+	case better == nil:
+		said = append(said, "NEW is worse in "+strings.Join(worse, ", ")+".")
+	case worse == nil:
+		said = append(said, "NEW is better in "+strings.Join(better, ", ")+".")
+	default:
+		said = append(said, "NEW is better in "+strings.Join(better, ", ")+"; worse in "+strings.Join(worse, ", ")+".")
+	}
+	return said
+}
+
+// Worse are the claims that fail the gate.
+func (v *Verdict) Worse() []string {
+	var all []string
+	for _, c := range v.Claims {
+		if c.failed() {
+			all = append(all, c.Says())
+		}
+	}
+	return all
+}
+
+// Answer is the verdict in a sentence.
+func (v *Verdict) Answer() string {
+	switch {
+	case v.Failed:
+		return fmt.Sprintf("Gate: FAIL, shown by %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+	case v.Blind > 0:
+		return fmt.Sprintf("Gate: pass, but with so few pairs nothing could have failed; it takes %d.", v.Blind)
+	case v.Open:
+		return fmt.Sprintf("Gate: pass, inconclusive: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+	}
+	return fmt.Sprintf("Gate: pass, after %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+}
+
+func (c *Report) same() bool {
+	for _, s := range c.Scenarios {
+		if !s.Same {
+			return false
+		}
+	}
+	return true
+}
+
+// explained says what the tables show.
+func (c *Report) explained() []string {
+	said := []string{"Of all metrics less is better. A change is the geometric mean of NEW / BASE over pairs of runs under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks (Wilcoxon) do not agree."}
+	for _, s := range c.Scenarios {
+		if len(s.Differs) > 0 {
+			said = append(said, fmt.Sprintf("%s differs in %s.", s.Name, format.Listed(s.Differs)))
+		}
+	}
+	return said
+}
+
+// tables are the means over all scenarios and then the scenarios, metric by
+// metric. With one scenario its cells are all there is.
+func (c *Report) tables() []format.Table {
+	var all []format.Table
+	if len(c.Scenarios) > 1 {
+		all = append(all, c.meanTable())
+	}
+	for _, m := range c.Metrics {
+		if t := m.table(); len(t.Rows) > 0 {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func (c *Report) meanTable() format.Table {
+	t := format.Table{Caption: fmt.Sprintf("Geometric mean over %s", format.Plural(uint64(len(c.Scenarios)), "scenario")),
+		Head: []string{"metric", "change", "95 % interval", "pairs", "rank p", "worst scenario", "there"}, Left: 1}
+	if c.Verdict != nil {
+		t.Head = append(t.Head, "allowed", "gate")
+	}
+	for _, m := range c.Metrics {
+		there := "-"
+		for _, x := range m.Cells {
+			if x.Scenario == m.Worst {
+				there = x.changed()
+			}
+		}
+		row := []string{m.Name, m.Mean.changed(), m.Mean.between(), fmt.Sprint(m.Mean.Ratio.N), m.Mean.rank(), format.Dash(m.Worst), there}
+		if c.Verdict != nil {
+			allowed, outcome := "-", "-"
+			for _, x := range c.Verdict.Claims {
+				if x.Metric == m.Name && x.Scenario == "" {
+					allowed, outcome = change(format.Num(1+x.Margin)), x.word()
+				}
+			}
+			row = append(row, allowed, outcome)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// word is the outcome in a table.
+func (c Claim) word() string {
+	switch c.Outcome {
+	case Worse, Lost:
+		return "WORSE"
+	case Within:
+		return "ok"
+	}
+	return c.Outcome
+}
+
+func (m MetricResult) table() format.Table {
+	t := format.Table{Caption: fmt.Sprintf("%s, %s", m.Name, m.Unit), Left: 1,
+		Head: []string{"scenario", "BASE", "NEW", "change", "95 % interval", "pairs", "rank p"}}
+	for _, x := range m.Cells {
+		if x.Ratio.N == 0 {
+			continue
+		}
+		t.Rows = append(t.Rows, []string{x.Scenario, x.Base.Plainly(), x.New.Plainly(), x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
+	}
+	return t
+}
+
+// changed is the change, or ~ where none is shown.
+func (c Cell) changed() string {
+	switch {
+	case c.Ratio.N == 0:
+		return "-"
+	case c.Ratio.N > 1 && !c.Shown():
+		return "~"
+	}
+	return change(c.Ratio.Value)
+}
+
+func (c Cell) between() string {
+	if !c.Ratio.Low.Known() {
+		return "-"
+	}
+	return change(c.Ratio.Low) + " to " + change(c.Ratio.High)
+}
+
+func (c Cell) rank() string {
+	switch {
+	case !c.RankP.Known():
+		return "-"
+	case c.RankP < 0.0005:
+		return "<0.001"
+	}
+	return fmt.Sprintf("%.3f", float64(c.RankP))
+}

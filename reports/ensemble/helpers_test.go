@@ -1,0 +1,17 @@
+package ensemble
+
+import (
+	"flyball/reports/folder"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+func extra() run.Extra {
+	return run.Extra{ScenarioTOML: []byte("name = \"x\"\n"), ResolvedTOML: []byte("# all\n"), Log: []byte("{}\n"),
+		More: []folder.File{{Path: "rejects.csv", Data: []byte("email,reason\n")}}}
+}
+
+func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
+	return run.Fold(r, e, "flyball run hand-made --seed 42")
+}

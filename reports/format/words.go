@@ -1,0 +1,165 @@
+package format
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+func Listed(names []string) string {
+	if n := len(names); n > 4 {
+		names = append(names[:3:3], fmt.Sprintf("%d more", n-3))
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return names[0]
+}
+
+func Dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+// Clock is the unit that the times of a run of so many seconds are told in.
+func Clock(end float64) (name string, seconds float64) {
+	switch {
+	case end >= 10*86400:
+		return "days", 86400
+	case end >= 3*3600:
+		return "h", 3600
+	case end >= 180:
+		return "min", 60
+	}
+	return "s", 1
+}
+
+func PercentOf(n Num) string {
+	if !n.Known() {
+		return "-"
+	}
+	return Grouped(100*float64(n), 0) + " %"
+}
+
+func Rate(n Num) string {
+	if !n.Known() {
+		return "-"
+	}
+	return Grouped(float64(n), 0) + "/h"
+}
+
+func Signed(n Num) string {
+	if !n.Known() {
+		return "-"
+	}
+	s := Percent(float64(n))
+	if n > 0 {
+		s = "+" + s
+	}
+	return s
+}
+
+func PercentOfCount(n, of uint64) string {
+	if of == 0 {
+		return "-"
+	}
+	return Percent(float64(n) / float64(of))
+}
+
+// Exact writes whole numbers as they are and others with four decimals, or
+// four digits if they are small.
+func Exact(v float64) string {
+	switch {
+	case v == float64(int64(v)):
+		return Grouped(v, 0)
+	case v < 0.001 && v > -0.001:
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+	return Grouped(v, 4)
+}
+
+func FromTo(first, last float64) string {
+	text := Grouped(first, 0) + "/h"
+	if last != first {
+		text += ", in the end " + Grouped(last, 0) + "/h"
+	}
+	return text
+}
+
+func Upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+func Plural(n uint64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return Grouped(float64(n), 0) + " " + what
+}
+
+func Percent(share float64) string { return Grouped(100*share, 1) + " %" }
+
+// Grouped writes a number with its thousands set apart: 139,700.5. What is not
+// finite is a dash.
+func Grouped(v float64, decimals int) string {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return "-"
+	}
+	s := strconv.FormatFloat(math.Abs(v), 'f', decimals, 64)
+	whole, fraction, _ := strings.Cut(s, ".")
+	var b strings.Builder
+	if v < 0 && strings.Trim(s, "0.") != "" {
+		b.WriteByte('-')
+	}
+	for i, digit := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(digit)
+	}
+	if fraction != "" {
+		b.WriteString("." + fraction)
+	}
+	return b.String()
+}
+
+// Duration writes a time so that a person can picture it, to about three
+// digits: 850 ms, 12.5 s, 42 min, 36 h, 4.1 days.
+func Duration(seconds float64) string {
+	if seconds == 0 {
+		return "0 s"
+	}
+	for _, u := range []struct {
+		below, unit float64
+		name        string
+	}{{0.001, 1e-6, "us"}, {1, 1e-3, "ms"}, {120, 1, "s"}, {7200, 60, "min"}, {72 * 3600, 3600, "h"}} {
+		if seconds < u.below {
+			return short(seconds/u.unit) + " " + u.name
+		}
+	}
+	return short(seconds/86400) + " days"
+}
+
+// short writes a number with one decimal if that says more than none.
+func short(v float64) string {
+	if s := Grouped(v, 1); v < 100 && !strings.HasSuffix(s, ".0") {
+		return s
+	}
+	return Grouped(v, 0)
+}
+
+// Wrap breaks a sentence into lines of at most width columns. A per cent sign
+// stays with its number.
+func Wrap(s string, width int) []string {
+	var lines []string
+	for _, word := range strings.Fields(strings.ReplaceAll(s, " %", "\x00%")) {
+		word = strings.ReplaceAll(word, "\x00", " ")
+		if n := len(lines); n > 0 && len(lines[n-1])+1+len(word) <= width {
+			lines[n-1] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}

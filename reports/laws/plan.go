@@ -1,0 +1,44 @@
+package laws
+
+import (
+	"math"
+	"slices"
+
+	"flyball/scenarios"
+)
+
+// Experiment is what one law is tried on.
+type Experiment struct {
+	Disturbance scenarios.Disturbance
+	Noise       float64
+	Law         scenarios.Law
+	Scenario    *scenarios.Scenario
+	Probe       bool // holds the processes of the peak, to know what the peak delivers
+}
+
+// Plan lists all trials: scenario by scenario, of each the levels of noise,
+// of each the laws. Where a server has a throughput peak, one more trial holds
+// the processes of the peak.
+func Plan(disturbances []scenarios.Disturbance, noise []float64, laws []scenarios.Law, set []string) ([]Experiment, error) {
+	var all []Experiment
+	for _, d := range disturbances {
+		for _, level := range noise {
+			for _, law := range laws {
+				s, err := d.Load(level, slices.Concat(set, law.Set)...)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, Experiment{d, level, law, s, false})
+			}
+			s, err := d.Load(level, slices.Concat(set, []string{"governor.law=hold"})...)
+			if err != nil {
+				return nil, err
+			}
+			if n := s.Peak(0); n > 0 {
+				s.Governor.Start = math.Round(n)
+				all = append(all, Experiment{d, level, scenarios.Law{Name: "peak"}, s, true})
+			}
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,271 @@
+package laws
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+
+	"flyball/reports/chart"
+	"flyball/reports/ensemble"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/scenarios"
+)
+
+// Text writes what was measured for a terminal: the goals, the laws, and every
+// trial, wins and losses alike.
+func (l *Report) Text(w io.Writer, color bool) error {
+	var b strings.Builder
+	for i, sentence := range l.Answer() {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			if i == 0 {
+				line = format.Paint(line, format.Strong, color)
+			}
+			fmt.Fprintln(&b, line)
+		}
+	}
+	for _, t := range l.tables() {
+		if err := t.Write(&b, color); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(&b)
+	for _, sentence := range l.explained() {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			fmt.Fprintln(&b, line)
+		}
+	}
+	fmt.Fprintf(&b, "\nSuite %.12s, %s half, %s, replications 0 to %d, digest %s\n", l.Suite, l.Half, l.luck(), l.Replications-1, l.Digest)
+	if l.Replay != "" {
+		fmt.Fprintf(&b, "Run it again: %s\n", l.Replay)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (l *Report) luck() string {
+	if l.Seed == "" {
+		return "seeds of the scenarios"
+	}
+	return "seed " + l.Seed
+}
+
+// Answer says how many goals are met, and which law lost least.
+func (l *Report) Answer() []string {
+	met, tried := 0, 0
+	for _, g := range l.Goals {
+		if g.Verdict != notMeasured {
+			tried++
+		}
+		if g.Verdict == isMet {
+			met++
+		}
+	}
+	said := []string{fmt.Sprintf("The regulator meets %d of %s that could be measured.", met, format.Plural(uint64(tried), "goal"))}
+	if tried == 0 {
+		said = []string{"None of the regulator's goals could be measured in this selection."}
+	}
+	switch all, tuned := l.hindsight(); {
+	case tuned == nil:
+		said = append(said, fmt.Sprintf("There is no hindsight for lost target-hours to stand by: none of %s was tried.", strings.Join(all, ", ")))
+	case len(tuned) < len(all):
+		said = append(said, fmt.Sprintf("Hindsight had only %s to choose from.", strings.Join(tuned, ", ")))
+	}
+	for _, s := range l.Summaries {
+		if s.Law != ours || s.Trials == 0 {
+			continue
+		}
+		said = append(said, fmt.Sprintf("It lost %s of the target-hours that the best step of the patent's law lost, chosen for each trial afterwards: fewer in %d of %s, more in %d, at worst %s times as many (%s).",
+			s.IAE.Words(""), s.Better, format.Plural(uint64(s.Trials), "trial"), s.Worse, times2(s.Worst), s.WorstIn))
+	}
+	return said
+}
+
+// hindsight has the laws of the suite that it may choose, and those of them that
+// were tried.
+func (l *Report) hindsight() (all, tried []string) {
+	for _, law := range scenarios.Laws() {
+		if !law.Tuned() {
+			continue
+		}
+		all = append(all, law.Name)
+		if slices.Contains(l.Laws, law.Name) {
+			tried = append(tried, law.Name)
+		}
+	}
+	return all, tried
+}
+
+func (l *Report) explained() []string {
+	return []string{
+		"Lost target-hours: sum of |rate - target| x S / target of the mean course of all replications, judged intervals only, those left out in which the scenario orders that nothing can be reached. They stand by those of hindsight: the law patent-3, -8, -24 or -64 that lost fewest in that trial. Less than 1 is better. Total variation is the mean over the runs. In brackets or after ratios: 95 % intervals (jackknife over the replications, of all scenarios together).",
+		"aimd, gradient2 and corr-vegas know no target: they seek what the receivers take.",
+	}
+}
+
+func (l *Report) tables() []format.Table {
+	return []format.Table{l.goalTable(), l.lawTable(), l.trialTable()}
+}
+
+func (l *Report) goalTable() format.Table {
+	t := format.Table{Caption: "Goals of the regulator", Head: []string{"goal", "noise", "want", "measured", "95 % interval", "where", "verdict"}, Left: 1, Words: true}
+	for _, g := range l.Goals {
+		value, op := "never", map[string]string{"<=": "at most ", ">=": "at least "}[g.Op]
+		if g.Measured.Value.Known() {
+			value = times2(g.Measured.Value)
+		}
+		if g.Verdict == notMeasured {
+			value = "-"
+		}
+		t.Rows = append(t.Rows, []string{g.Name, g.Noise, op + format.Plain(g.Limit), value, between2(g.Measured), g.Where, g.Verdict})
+	}
+	return t
+}
+
+func (l *Report) lawTable() format.Table {
+	t := format.Table{Caption: fmt.Sprintf("Laws over %s", format.Plural(uint64(len(l.Trials)), "trial")),
+		Head: []string{"law", "lost hours", "95 % interval", "worst", "better", "worse", "variation", "421s", "undelivered", "tries", "above peak", "worst in"}, Left: 1, Words: true}
+	for _, s := range l.Summaries {
+		t.Rows = append(t.Rows, []string{s.Law, times2(s.IAE.Value), between2(s.IAE), times2(s.Worst), fmt.Sprint(s.Better), fmt.Sprint(s.Worse), times2(s.TV.Value),
+			format.Grouped(float64(s.Throttled), 0), format.Grouped(float64(s.Undelivered), 0), times2(s.DFR), format.PercentOf(s.Above), s.WorstIn})
+	}
+	return t
+}
+
+// abridged names of laws, for heads of narrow columns. One with parameters is
+// told apart by these, and keeps them.
+func abridged(law string) string {
+	if strings.Contains(law, ",") {
+		return law
+	}
+	name := strings.NewReplacer("patent-dynamic", "dyn", "patent-", "d=", "gradient2", "grad2", "corr-vegas", "vegas", "regulator", "regul").Replace(law)
+	if len(name) > 6 {
+		return name[:6]
+	}
+	return name
+}
+
+func (l *Report) trialTable() format.Table {
+	t := format.Table{Caption: "Lost target-hours: those of hindsight, and of every law by those", Head: []string{"scenario", "noise", "best", "hours"}, Left: 1}
+	for _, law := range l.Laws {
+		t.Head = append(t.Head, abridged(law))
+	}
+	if slices.Contains(l.Laws, ours) {
+		t.Head = append(t.Head, "regul 95 %")
+	}
+	for _, x := range l.Trials {
+		row := []string{x.Scenario, noiseWords(x.Noise), format.Dash(abridged(x.Hindsight)), "-"}
+		if x.best != nil {
+			row[3] = format.Num(x.best.iae).Plainly()
+		}
+		interval := ""
+		for _, c := range x.Cells {
+			row = append(row, times2(c.Ratio.Value))
+			if c.Law == ours {
+				interval = between2(c.Ratio)
+			}
+		}
+		if slices.Contains(l.Laws, ours) {
+			row = append(row, interval)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// times2 is a ratio, with two digits behind the point or three that count.
+func times2(n format.Num) string {
+	switch v := float64(n); {
+	case !n.Known():
+		return "-"
+	case v < 10:
+		return format.Grouped(v, 2)
+	case v < 100:
+		return format.Grouped(v, 1)
+	default:
+		return format.Grouped(v, 0)
+	}
+}
+
+func between2(e measure.Estimate) string {
+	if !e.Low.Known() || !e.High.Known() {
+		return "-"
+	}
+	return times2(e.Low) + " to " + times2(e.High)
+}
+
+// Figures draws the mean courses of all laws over one another, for each scenario
+// at the middle level of noise.
+func (l *Report) Figures() ([]chart.Figure, error) {
+	level := l.Noise[len(l.Noise)/2]
+	var drawings []chart.Drawing
+	for _, t := range l.Trials {
+		if t.Noise == level {
+			drawings = append(drawings, t.drawing())
+		}
+	}
+	return chart.PaintAll(drawings)
+}
+
+// drawing shows the first server. Courses far above all that is needed are cut
+// off; the CSV has them.
+func (t Trial) drawing() chart.Drawing {
+	end, most := 0.0, t.start
+	target := 0.0
+	courses := make([][]ensemble.MeanPoint, len(t.Cells))
+	for i, c := range t.Cells {
+		for _, s := range c.steps {
+			if s.Server != c.steps[0].Server {
+				continue
+			}
+			courses[i] = append(courses[i], s)
+			end, target = max(end, s.End), max(target, s.Target)
+			if c.Law == ours {
+				most = max(most, float64(s.C.Value))
+			}
+		}
+	}
+	if t.Peak.Known() {
+		most = max(most, float64(t.Peak))
+	}
+	cut := func(v format.Num, most float64) format.Num {
+		if float64(v) > most {
+			return format.Missing
+		}
+		return v
+	}
+	unit, seconds, ticks := chart.TimeAxis(end)
+	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
+	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
+	rows := [][]string{strings.Fields("law server t_end_s runs rate_per_h rate_low rate_high available available_low available_high target_per_h")}
+	var e ensemble.Report
+	for i, c := range t.Cells {
+		ink := 1 + i%6
+		thin := vg.Length(0.8)
+		if c.Law == ours {
+			ink, thin = chart.Black, 1.8
+		} else if c.Law == "hold" {
+			ink = chart.Grey
+		}
+		rates.Lines = append(rates.Lines, chart.Line{Label: c.Law, Color: ink, Dash: i > 6, Width: thin,
+			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num { return cut(s.Rate.Value, 2*target) })})
+		processes.Lines = append(processes.Lines, chart.Line{Color: ink, Dash: i > 6, Width: thin,
+			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num { return cut(s.C.Value, 2*most) })})
+		for _, s := range c.steps {
+			rows = append(rows, []string{c.Law, s.Server, format.Plain(s.End), fmt.Sprint(s.Rate.N), s.Rate.Value.String(), s.Rate.Low.String(), s.Rate.High.String(),
+				s.C.Value.String(), s.C.Low.String(), s.C.High.String(), format.Plain(s.Target)})
+		}
+	}
+	if len(courses) > 0 {
+		rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: e.Line(courses[0], seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })})
+	}
+	if t.Peak.Known() {
+		processes.Lines = append(processes.Lines, chart.Line{Label: "peak of throughput", Dash: true, Points: chart.Level(end/seconds, float64(t.Peak))})
+	}
+	return chart.Drawing{Figure: chart.Figure{Name: t.Scenario, Title: "All laws on " + t.name(), CSV: format.WriteCSV(rows),
+		Alt: fmt.Sprintf("%s Above the mean rate of each law against the target over time, below its mean number of available MTA processes.", t.about)},
+		Height: 6 * vg.Inch, Panels: []chart.Panel{rates, processes}}
+}

@@ -1,0 +1,82 @@
+package measure
+
+import (
+	"fmt"
+	"strings"
+
+	"flyball/reports/format"
+	"flyball/scenarios"
+)
+
+// Result is an expectation that was held against a run.
+type Result struct {
+	Metric string     `json:"metric"`
+	Op     string     `json:"op"`
+	Limit  float64    `json:"limit"`
+	Value  format.Num `json:"value"` // missing if undefined or never reached; then the expectation is missed
+	OK     *bool      `json:"ok"`    // null where nothing is judged: the run was stopped
+}
+
+// Met reports whether it is judged, and was met.
+func (e Result) Met() bool { return e.OK != nil && *e.OK }
+
+// Verdict is a word for that: the given one for what was met or missed.
+func (e Result) Verdict(met, missed string) string {
+	switch {
+	case e.OK == nil:
+		return "not judged"
+	case *e.OK:
+		return met
+	}
+	return missed
+}
+
+// Evaluate holds those expectations that speak of a mode against the metrics,
+// in their order. It panics on a metric or an operator that no valid scenario
+// has.
+func Evaluate(mode string, metrics map[string]float64, expectations []scenarios.Expectation) []Result {
+	results := []Result{}
+	for _, e := range expectations {
+		if e.In != "any" && e.In != mode {
+			continue
+		}
+		v, known := metrics[e.Metric]
+		if !known {
+			panic(fmt.Sprintf("measure: unknown metric %q", e.Metric))
+		}
+		r := Result{Metric: e.Metric, Op: e.Op, Limit: e.Value, Value: format.Num(v)}
+		ok := false
+		switch e.Op {
+		case "<":
+			ok = v < e.Value
+		case "<=":
+			ok = v <= e.Value
+		case ">":
+			ok = v > e.Value
+		case ">=":
+			ok = v >= e.Value
+		case "==":
+			ok = v == e.Value
+		case "!=":
+			ok = v != e.Value
+		default:
+			panic(fmt.Sprintf("measure: unknown operator %q", e.Op))
+		}
+		ok = ok && r.Value.Known()
+		r.OK = &ok
+		results = append(results, r)
+	}
+	return results
+}
+
+// Words are what was measured, and the operator with the limit.
+func (e Result) Words() (is, want string) {
+	want = e.Op + " " + format.Exact(e.Limit)
+	switch {
+	case e.Value.Known():
+		return format.Exact(float64(e.Value)), want
+	case strings.HasPrefix(e.Metric, "settling"):
+		return "never", want
+	}
+	return "undefined", want
+}

@@ -1,0 +1,136 @@
+// Package measure judges a governor by its intervals: settling, overshoot, lost
+// hours, swing and stability, each from rows of numbers. It knows no run, no
+// file and no wording; what cannot be judged is missing, never 0. Reports of
+// runs and of their means call it.
+package measure
+
+import (
+	"math"
+	"slices"
+
+	"flyball/governor"
+	"flyball/reports/format"
+	"flyball/reports/runlog"
+)
+
+func Judged(rows []Row) []Row {
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !r.Judged() })
+}
+
+// LastChange is the number of the first interval in which the last target was in
+// force: 0 if it never changed, the interval after a ramp's last.
+func LastChange(rows []Row) int {
+	for i := len(rows) - 1; i > 0; i-- {
+		if rows[i].Target != rows[i-1].Target {
+			return rows[i].Number
+		}
+	}
+	return 0
+}
+
+// MeanTarget of one or more rows; of equal ones exactly that.
+func MeanTarget(rows []Row) float64 {
+	first := rows[0].Target
+	return float64(first + Mean(rows, func(r Row) format.Num { return r.Target - first }))
+}
+
+// LastQuarter is the last quarter of some intervals, rounded up.
+func LastQuarter(rows []Row) []Row { return rows[len(rows)-(len(rows)+3)/4:] }
+
+func (r Row) MessagesPerHour() format.Num { return r.Rate }
+
+// Mean of a column over one or more rows.
+func Mean(rows []Row, of func(Row) format.Num) format.Num {
+	var sum format.Num
+	for _, r := range rows {
+		sum += of(r)
+	}
+	return sum / format.Num(len(rows))
+}
+
+// Row is one governor interval of one server. A Num that is undefined there is
+// missing.
+type Row struct {
+	Server      string
+	Number      int     // 0 is the first
+	End         float64 // seconds since the start of the run
+	Hours       float64 // length of the interval
+	Delivered   uint64
+	Attempts    uint64
+	Rate        format.Num // M_s, messages per hour
+	Target      format.Num // T in force during the interval, messages per hour
+	Allocated   format.Num // time-average of allocated MTA processes
+	Demand      format.Num // time-average of those that would be allocated if C had no limit
+	Load        format.Num // share of the server's scarcest resource in use; of a cluster that of the server with most
+	Efficiency  format.Num // E_a
+	Utilization format.Num // U_s
+	Previous    format.Num // C in force during the interval
+	Wanted      format.Num // T / E_a
+	Step        format.Num // d as applied
+	Available   format.Num // C from now on
+	DFR         format.Num // attempts per success in this interval
+	RetryLimit  int        // in force at the end of the interval
+	Freed       uint64     // MTA processes that had to go before their subset was done
+	HandedBack  uint64     // recipients of their subsets that went back
+	Conditions
+	Flags    string
+	Partial  bool // cut short by the end of the run
+	Draining bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
+}
+
+// Conditions are what the attempts that ended in an interval say of receivers
+// and network ([0063]).
+type Conditions struct {
+	Retries, Deferrals, Bounces, Refusals, Timeouts uint64     // attempts: resends; ended by 4yz, by 5yz, by 421, without a reply
+	AttemptTime, LookupTime                         format.Num // means, in seconds; missing where there was none
+	Hops                                            format.Num // mean; missing where none is known
+}
+
+func conditions(s governor.Sample) Conditions {
+	known := func(v float64) format.Num {
+		if v == 0 {
+			return format.Missing
+		}
+		return format.Num(v)
+	}
+	return Conditions{s.Retries, s.Deferrals, s.Bounces, s.Refusals, s.Timeouts,
+		known(s.AttemptTime.Seconds()), known(s.LookupTime.Seconds()), known(s.Hops)}
+}
+
+// Judged reports whether the governor can be judged by this interval: it
+// lasted its full length, and there was always work for every process.
+func (r Row) Judged() bool { return !r.Partial && !r.Draining }
+
+// NewRow puts an interval into the columns that are shown. The rate is counted
+// here, so that it is the same under every reading of P_a. Target is in force
+// where the engine was told none.
+func NewRow(server string, i runlog.Interval, target float64) Row {
+	d, s := i.Decision, i.Sample
+	if i.TargetRate > 0 {
+		target = i.TargetRate
+	}
+	r := Row{
+		Server: server, Number: i.Number, End: i.End.Seconds(), Hours: s.Span.Hours(),
+		Delivered: s.Delivered, Attempts: s.Attempts,
+		Rate: format.Num(float64(s.Delivered) / s.Span.Hours()), Target: format.Num(target), Allocated: format.Num(s.Allocated), Demand: format.Num(s.Demand), Load: format.Num(s.Load),
+		Efficiency: format.Num(d.Efficiency), Utilization: format.Num(d.Utilization), Previous: format.Num(d.Previous),
+		Wanted: format.Num(d.Target), Step: format.Num(d.Step), Available: format.Num(d.Available),
+		DFR: format.Ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Conditions: conditions(s), Flags: d.Flags.String(),
+		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
+	}
+	if i.Partial { // the governor was not asked
+		r.Efficiency, r.Wanted, r.Step, r.Available = format.Missing, format.Missing, format.Missing, format.Missing
+	}
+	return r
+}
+
+// RowsOf returns the rows of one server.
+func RowsOf(all []Row, server string) []Row {
+	var rows []Row
+	for _, row := range all {
+		if row.Server == server {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}

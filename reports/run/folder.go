@@ -1,0 +1,136 @@
+package run
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"flyball/reports/chart"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/runlog"
+)
+
+// Extra is what a run folder holds besides the report.
+type Extra struct {
+	ScenarioTOML []byte        // as it was given
+	ResolvedTOML []byte        // with every default
+	Log          []byte        // NDJSON
+	More         []folder.File // anything else, such as the reject file of a list
+}
+
+// Key names a run by its content: two runs have the same key if and only if
+// scenario, seed, list, replication, mode and being partial are the same. It is 12 letters and
+// digits that are safe in a file name.
+func Key(run *runlog.Run) string {
+	content := fmt.Appendf(nil, "%s\n%d\n%s\n%t\n", run.ScenarioID, run.Seed, run.Mode, run.Partial)
+	if run.Replication > 0 {
+		content = fmt.Appendf(content, "replication %d\n", run.Replication)
+	}
+	if run.List != "" {
+		content = fmt.Appendf(content, "list %s\n", run.List)
+	}
+	if run.Mode == "real" { // no two live runs are alike, and none replaces another
+		content = fmt.Appendf(content, "digest %x\n", run.Digest)
+	}
+	return folder.Key(content)
+}
+
+// Write makes dir the run folder of a report, all of it or none: it is built
+// beside dir and renamed into place. A folder that is there already is
+// replaced if it is empty or a run folder that holds nothing else; anything
+// else is an error, and stays.
+func Write(dir string, r *Report, x Extra) error {
+	files, err := r.files(x)
+	if err != nil {
+		return err
+	}
+	return folder.Publish(dir, files)
+}
+
+// files renders the whole folder, the manifest last.
+func (r *Report) files(x Extra) ([]folder.File, error) {
+	for _, f := range x.More {
+		if !fs.ValidPath(f.Path) || f.Path == "." || slices.Contains(folder.OwnFiles(), f.Path) || path.Dir(f.Path) == "plots" {
+			return nil, fmt.Errorf("run folder: got extra file %q, want a relative path that is not in use", f.Path)
+		}
+	}
+	figures, err := r.Figures()
+	if err != nil {
+		return nil, err
+	}
+	summary, err := r.Summary()
+	if err != nil {
+		return nil, err
+	}
+	html, err := r.HTML(figures)
+	if err != nil {
+		return nil, err
+	}
+	files := []folder.File{
+		{Path: "summary.json", Data: summary}, {Path: "intervals.csv", Data: r.intervalsCSV()}, {Path: "report.html", Data: html},
+		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML}, {Path: "log.ndjson", Data: x.Log},
+	}
+	if r.Limits != nil {
+		files = append(files, folder.File{Path: "limits.csv", Data: r.limitsCSV()})
+	}
+	if r.Assumptions != nil {
+		files = append(files, folder.File{Path: "assumptions.csv", Data: AssumptionsCSV(r.Assumptions)})
+	}
+	if r.Sensitivity != nil {
+		files = append(files, folder.File{Path: "sensitivity.csv", Data: r.Sensitivity.csv()})
+	}
+	files = append(files, chart.PlotFiles(figures)...)
+	return folder.Seal(append(files, x.More...), r.Host, r.Replay,
+		folder.Attributes{Name: r.Name, ScenarioID: r.ScenarioID, Seed: r.Seed, Replication: r.Replication, Replications: 1, Mode: r.Mode, Partial: r.Partial})
+}
+
+// Read loads a run folder, after a look at the digests in its manifest. To
+// Write what was read gives the same folder again.
+func Read(dir string) (*Report, Extra, error) {
+	r := &Report{}
+	var x Extra
+	m, err := folder.Read(dir, func(name string, data []byte) (err error) {
+		switch name {
+		case "summary.json":
+			err = format.ReadSchema(data, "flyball/summary", r)
+		case "intervals.csv":
+			r.Rows, err = readIntervals(data)
+		case "limits.csv":
+			r.Limits, err = readLimits(data)
+		case "assumptions.csv":
+			r.Assumptions, err = ReadAssumptions(data)
+		case "sensitivity.csv":
+			r.Sensitivity, err = readSensitivity(data)
+		case "plots/latency.csv":
+			r.Bars, err = readLatency(data)
+		case "host.json":
+			err = format.ReadSchema(data, "flyball/host", &r.Host)
+		default:
+			x.Keep(name, data)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, Extra{}, err
+	}
+	r.Replay = m.Replay
+	return r, x, nil
+}
+
+// Keep takes a file that is not the report's own.
+func (x *Extra) Keep(name string, data []byte) {
+	switch name {
+	case "scenario.toml":
+		x.ScenarioTOML = data
+	case "scenario.resolved.toml":
+		x.ResolvedTOML = data
+	case "log.ndjson":
+		x.Log = data
+	default:
+		if !slices.Contains(folder.OwnFiles(), name) && path.Dir(name) != "plots" {
+			x.More = append(x.More, folder.File{Path: name, Data: data})
+		}
+	}
+}

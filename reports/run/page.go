@@ -1,0 +1,46 @@
+package run
+
+import (
+	"fmt"
+
+	"flyball/reports/chart"
+	"flyball/reports/format"
+	"flyball/reports/page"
+)
+
+// HTML is the report as one page: no script, no request for anything outside
+// of it, light or dark as the reader's system is. Figures are those of this
+// report.
+func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
+	governor := fmt.Sprintf("%s, target %s for each server", r.Law, r.target())
+	if len(r.parts()) > 0 {
+		governor = fmt.Sprintf("%s, one for all servers, target %s", r.Law, r.target())
+	}
+	if r.IntervalSec > 0 {
+		governor += ", decides every " + format.Duration(r.IntervalSec)
+	}
+	return page.Document{
+		Name: r.Name, About: r.About, World: r.world(), Mode: r.Mode, Receiver: r.Receiver, Partial: r.Partial,
+		Answer: r.Answer(), Figures: figures,
+		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.partTable(100), r.governorTable(40, 1000), r.outcomeTable(40)}, Folded: r.folded(),
+		Facts: [][2]string{
+			{"Governor", governor},
+			{"Seed", r.Luck()},
+			{"Digest of the run", r.Digest},
+			{"Scenario", r.ScenarioID},
+			{"Horizon", format.Duration(r.HorizonSec)},
+			{"Run it again", r.Replay},
+		},
+	}.HTML()
+}
+
+func (r *Report) folded() []page.Folded {
+	var all []page.Folded
+	if r.Sensitivity != nil {
+		all = append(all, r.Sensitivity.folded())
+	}
+	if r.Assumptions != nil {
+		all = append(all, FoldAssumptions(r.Assumptions))
+	}
+	return all
+}

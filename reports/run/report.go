@@ -1,0 +1,158 @@
+// Package run reports one run: an answer in words, tables, figures, a page and
+// the run folder. It never runs anything again and reads no clock: the same Run
+// gives the same bytes, except host.json. It panics on recipients that do not
+// add up. The command line calls it, and every report of several runs.
+package run
+
+import (
+	"fmt"
+
+	"flyball/internal/hist"
+	"flyball/internal/mail"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// Report is a run as it is shown. Everything in it stands in the files of the
+// run folder, so a report that is read back shows the same.
+type Report struct {
+	Name         string           `json:"name"`
+	About        string           `json:"about"`
+	ScenarioID   string           `json:"scenario_id"` // SHA-256 of the resolved scenario
+	Seed         uint64           `json:"seed"`
+	Replication  uint64           `json:"replication"`        // of the seed's luck; 0 is the run that the seed names
+	Mode         string           `json:"mode"`               // "sim" or "real"
+	List         string           `json:"list,omitempty"`     // digest of the list of a simulation, unless it is the scenario's own
+	Receiver     string           `json:"receiver,omitempty"` // of a live run: one that does not follow the model
+	Partial      bool             `json:"partial"`            // stopped before its end
+	Digest       string           `json:"digest"`             // of everything that happened, in order
+	Law          string           `json:"law"`
+	Target       float64          `json:"target_per_h"` // of each governor, at the start
+	IntervalSec  float64          `json:"interval_s"`   // length S of a full interval; 0 if there was none
+	HorizonSec   float64          `json:"horizon_s"`
+	EndSec       float64          `json:"end_s"`
+	Totals       Totals           `json:"totals"`
+	DFR          format.Num       `json:"dfr"`     // attempts per success [0071]; missing without a success
+	Servers      []measure.Server `json:"servers"` // as their governors are judged; where one controls all, it alone
+	Expectations []measure.Result `json:"expectations"`
+	Outcomes     []Outcome        `json:"outcomes"` // most frequent first
+	Latency      Latency          `json:"latency"`
+
+	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
+	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
+
+	Rows   []measure.Row `json:"-"` // intervals.csv
+	Limits []LimitRow    `json:"-"` // limits.csv; none unless destinations have limits
+	Bars   []Bar         `json:"-"` // plots/latency.csv
+	Host   folder.Host   `json:"-"` // host.json
+	Replay string        `json:"-"` // manifest.json: the command line that makes this run again
+}
+
+// Totals account for every recipient.
+type Totals struct {
+	Recipients uint64 `json:"recipients"`
+	Delivered  uint64 `json:"delivered"`
+	Failed     uint64 `json:"failed"`
+	Suppressed uint64 `json:"suppressed"`
+	Pending    uint64 `json:"pending"`
+	Ambiguous  uint64 `json:"ambiguous"`
+	Attempts   uint64 `json:"attempts"`
+	Resends    uint64 `json:"resends"` // attempts after a recipient's first
+}
+
+// Outcome counts the attempts for a destination that ended in one way.
+type Outcome struct {
+	Destination string `json:"destination"`
+	Stage       string `json:"stage"`
+	Code        int    `json:"code"`  // SMTP reply code; 0 when there was no reply
+	Fault       string `json:"fault"` // why there was none
+	Means       string `json:"means"` // delivered, deferral, bounce or ambiguous
+	Count       uint64 `json:"count"`
+}
+
+// Latency sums up the times of all attempts, in seconds.
+type Latency struct {
+	Count int64   `json:"count"`
+	Mean  float64 `json:"mean_s"`
+	P50   float64 `json:"p50_s"`
+	P90   float64 `json:"p90_s"`
+	P99   float64 `json:"p99_s"`
+}
+
+// Bar is a run of attempt times that are not told apart.
+type Bar struct {
+	From, To float64 // seconds
+	Count    int64
+}
+
+// Fold turns a run into its report. Replay is the command line that makes the
+// run again. An expectation that is missed is a Result. Fold panics if the
+// recipients do not add up.
+func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) *Report {
+	if !run.Totals.Balanced() {
+		panic(fmt.Sprintf("run: recipients do not add up: %+v", run.Totals))
+	}
+	t := run.Totals
+	r := &Report{
+		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication, Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
+		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
+		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
+		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
+			Pending: t.Pending, Ambiguous: t.Ambiguous, Attempts: t.Attempts, Resends: t.Resends},
+		DFR: format.Ratio(t.Attempts, t.Delivered), Replay: replay,
+		Servers: []measure.Server{}, Expectations: []measure.Result{}, Outcomes: []Outcome{}, // never null in JSON
+	}
+	for _, i := range run.Intervals {
+		r.Limits = append(r.Limits, limitRows(run, i)...)
+		target := run.TargetRate
+		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 { // a part of what it governs has none
+			target = float64(format.Missing)
+		}
+		r.Rows = append(r.Rows, measure.NewRow(run.Servers[i.Server], i, target))
+		if !i.Partial && r.IntervalSec == 0 {
+			r.IntervalSec = i.Sample.Span.Seconds()
+		}
+	}
+	governed := run.Servers
+	if run.OneGovernor {
+		governed = governed[len(governed)-1:]
+	}
+	for _, name := range governed {
+		r.Servers = append(r.Servers, measure.Judge(name, measure.RowsOf(r.Rows, name)))
+	}
+	for _, c := range run.Replies {
+		r.Outcomes = append(r.Outcomes, Outcome{
+			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code, Fault: c.Fault.String(),
+			Means: mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}.Class().String(), Count: c.Count,
+		})
+	}
+	if h := run.Latency; h != (hist.Hist{}) && h.Count() > 0 {
+		r.Latency = Latency{Count: h.Count(), Mean: h.Mean().Seconds(), P50: h.Quantile(0.5).Seconds(),
+			P90: h.Quantile(0.9).Seconds(), P99: h.Quantile(0.99).Seconds()}
+		for _, b := range h.Bars() {
+			r.Bars = append(r.Bars, Bar{b.From.Seconds(), b.To.Seconds(), b.Count})
+		}
+	}
+	r.Host = folder.NewHost(run.Host, t.Attempts)
+	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)
+	if r.Partial { // what the rest would have brought is not known
+		for i := range r.Expectations {
+			r.Expectations[i].OK = nil
+		}
+	}
+	return r
+}
+
+// OK reports whether every expectation was met; none is where the run was
+// stopped.
+func (r *Report) OK() bool {
+	for _, e := range r.Expectations {
+		if !e.Met() {
+			return false
+		}
+	}
+	return true
+}

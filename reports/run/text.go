@@ -1,0 +1,287 @@
+package run
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flyball/reports/format"
+	"flyball/reports/measure"
+)
+
+// Text writes the report for a terminal: the answer in words, then the tables,
+// then what makes the run again. No line is longer than 100 columns, but for
+// names and the last command line. Color marks the verdicts.
+func (r *Report) Text(w io.Writer, color bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n", r.Name, r.world())
+	for _, line := range format.Wrap(r.About, format.Columns) {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintln(&b)
+	if r.Partial {
+		fmt.Fprintln(&b, format.Paint("PARTIAL: the run was stopped before its end; all numbers are of what was done until then.", format.Bad, color))
+	}
+	for i, sentence := range r.Answer() {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			if i == 0 {
+				line = format.Paint(line, format.Strong, color)
+			}
+			fmt.Fprintln(&b, line)
+		}
+	}
+	tables := []format.Table{r.partTable(12), r.governorTable(12, format.Columns)}
+	if len(r.Servers) > 1 {
+		tables = append([]format.Table{r.serverTable(12)}, tables...)
+	}
+	for _, t := range append(tables, r.outcomeTable(12), r.expectationTable()) {
+		if err := t.Write(&b, color); err != nil {
+			return err
+		}
+	}
+	if s := r.Sensitivity; s != nil {
+		const most = 12
+		if err := s.table(most).Write(&b, color); err != nil {
+			return err
+		}
+		for _, sentence := range s.rest(most) {
+			for _, line := range format.Wrap(sentence, format.Columns) {
+				fmt.Fprintln(&b, line)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\nSeed %s, digest %s, scenario %.12s\n", r.Luck(), r.Digest, r.ScenarioID)
+	if r.Replay != "" {
+		fmt.Fprintf(&b, "Run it again: %s\n", r.Replay)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Luck names the draws of the run.
+func (r *Report) Luck() string {
+	if r.Replication > 0 {
+		return fmt.Sprintf("%d, replication %d", r.Seed, r.Replication)
+	}
+	return fmt.Sprint(r.Seed)
+}
+
+func (r *Report) world() string {
+	if r.Mode == "real" {
+		return "real SMTP"
+	}
+	return "simulated"
+}
+
+// governorTable shows at most so many intervals of the server that settled
+// last: the first and the last of the judged ones, some between, and the one
+// that the run ended in. Notes are cut to fit the width.
+func (r *Report) governorTable(most, width int) format.Table {
+	if len(r.Servers) == 0 {
+		return format.Table{}
+	}
+	worst := r.Servers[0]
+	for _, s := range r.Servers {
+		if worst.Settling5.Known() && !(s.Settling5 <= worst.Settling5) {
+			worst = s
+		}
+	}
+	rows := measure.RowsOf(r.Rows, worst.Name)
+	shown := sampled(rows, most)
+	unit, seconds := format.Clock(r.EndSec)
+	t := format.Table{
+		Caption: fmt.Sprintf("Governor of %s: %s, target %s", worst.Name, r.Law, r.target()),
+		Head:    []string{"no.", "ends, " + unit, "rate/h", "allocated", "per proc.", "used", "wanted", "step", "available", "notes"},
+		Words:   true,
+	}
+	if len(shown) < len(rows) {
+		t.Caption += fmt.Sprintf(" (%d of %s)", len(shown), format.Plural(uint64(len(rows)), "interval"))
+	}
+	for _, row := range shown {
+		t.Rows = append(t.Rows, []string{
+			strconv.Itoa(row.Number), format.Grouped(row.End/seconds, 1), format.Grouped(float64(row.Rate), 0), format.Grouped(float64(row.Allocated), 1),
+			format.Grouped(float64(row.Efficiency), 1), format.PercentOf(row.Utilization), format.Grouped(float64(row.Wanted), 1),
+			format.Grouped(float64(row.Step), 2), format.Grouped(float64(row.Available), 1), "",
+		})
+	}
+	room := max(width-t.Width()+len("notes")-2, 12) // the rule below the head is two longer
+	for i, row := range shown {
+		t.Rows[i][len(t.Head)-1] = notes(row, room)
+	}
+	return t
+}
+
+// sampled picks rows: up to the last judged one evenly, and the very last.
+func sampled(rows []measure.Row, most int) []measure.Row {
+	if len(rows) <= most {
+		return rows
+	}
+	end := len(rows) // just past the last judged row
+	for end > 1 && !rows[end-1].Judged() {
+		end--
+	}
+	var out []measure.Row
+	n := most
+	if end < len(rows) {
+		n--
+	}
+	n = min(n, end)
+	for i := range n {
+		out = append(out, rows[i*(end-1)/max(n-1, 1)])
+	}
+	if end < len(rows) {
+		out = append(out, rows[len(rows)-1])
+	}
+	return out
+}
+
+// notes are the flags of a row, at most so many columns of them.
+func notes(r measure.Row, width int) string {
+	var all []string
+	if r.Partial {
+		all = append(all, "partial")
+	}
+	if r.Draining {
+		all = append(all, "short of work")
+	}
+	if r.Flags != "" {
+		all = append(all, strings.Split(r.Flags, "|")...)
+	}
+	text := strings.Join(all, ", ")
+	for n := len(all) - 1; len(text) > width && n > 0; n-- {
+		text = fmt.Sprintf("%s +%d", strings.Join(all[:n], ", "), len(all)-n)
+	}
+	if len(text) > width {
+		text = text[:width-2] + ".."
+	}
+	return text
+}
+
+// serverTable shows at most so many servers.
+func (r *Report) serverTable(most int) format.Table {
+	t := format.Table{
+		Caption: "Servers: each against " + r.target(),
+		Head:    []string{"server", "settled after", "ended at", "off by", "available", "overshoot", "lost hours", "moved"},
+		Left:    1,
+	}
+	for i, s := range r.Servers {
+		if i == most && len(r.Servers) > most {
+			t.Caption += fmt.Sprintf(" (%d of %d)", most, len(r.Servers))
+			break
+		}
+		settled := "never"
+		switch {
+		case s.Judged == 0:
+			settled = "not judged"
+		case s.Settling5.Known():
+			settled = format.Plural(uint64(s.Settling5), "interval")
+		}
+		t.Rows = append(t.Rows, []string{
+			s.Name, settled, format.Rate(s.Rate), format.Signed(s.SteadyStateError), format.Grouped(float64(s.AvailableFinal), 1),
+			format.Percent(s.Overshoot), format.Grouped(s.IAE, 2), format.Grouped(s.TotalVariation, 1),
+		})
+	}
+	return t
+}
+
+// parts names the servers that are not judged by themselves: one governor
+// controls them all.
+func (r *Report) parts() []string {
+	if len(r.Servers) != 1 {
+		return nil
+	}
+	var names []string
+	for _, row := range r.Rows {
+		if row.Server == r.Servers[0].Name {
+			continue
+		}
+		if slices.Contains(names, row.Server) {
+			break
+		}
+		names = append(names, row.Server)
+	}
+	return names
+}
+
+// partTable shows how C was divided among at most so many servers, over the
+// last quarter of the judged intervals.
+func (r *Report) partTable(most int) format.Table {
+	names := r.parts()
+	if len(names) == 0 {
+		return format.Table{}
+	}
+	t := format.Table{
+		Caption: "Servers under one governor, in the last quarter",
+		Head:    []string{"server", "rate/h", "available", "share of C", "allocated", "per proc.", "wanted", "load"},
+		Left:    1,
+	}
+	if len(names) > most {
+		t.Caption += fmt.Sprintf(" (%d of %d)", most, len(names))
+		names = names[:most]
+	}
+	all := measure.Judged(measure.RowsOf(r.Rows, r.Servers[0].Name))
+	if len(all) == 0 {
+		return format.Table{}
+	}
+	all = measure.LastQuarter(all)
+	from, to := all[0].Number, all[len(all)-1].Number
+	previous := func(row measure.Row) format.Num { return row.Previous }
+	for _, name := range names {
+		rows := slices.DeleteFunc(measure.RowsOf(r.Rows, name), func(row measure.Row) bool { return row.Number < from || row.Number > to })
+		of := func(of func(measure.Row) format.Num) format.Num { return measure.Mean(rows, of) }
+		allocated := of(func(row measure.Row) format.Num { return row.Allocated })
+		t.Rows = append(t.Rows, []string{name, format.Grouped(float64(of(measure.Row.MessagesPerHour)), 0), format.Grouped(float64(of(previous)), 1),
+			format.Percent(float64(of(previous) / measure.Mean(all, previous))), format.Grouped(float64(allocated), 1), format.Grouped(float64(of(measure.Row.MessagesPerHour)/allocated), 1),
+			format.Grouped(float64(of(func(row measure.Row) format.Num { return row.Demand })), 1), format.Percent(float64(of(func(row measure.Row) format.Num { return row.Load })))})
+	}
+	return t
+}
+
+// outcomeTable shows at most so many ways in which attempts ended.
+func (r *Report) outcomeTable(most int) format.Table {
+	t := format.Table{
+		Caption: "How attempts ended",
+		Head:    []string{"destination", "reply", "at", "means", "attempts", "share"},
+		Left:    4,
+	}
+	for i, o := range r.Outcomes {
+		if i == most-1 && len(r.Outcomes) > most {
+			var rest uint64
+			for _, o := range r.Outcomes[i:] {
+				rest += o.Count
+			}
+			t.Rows = append(t.Rows, []string{fmt.Sprintf("%d more", len(r.Outcomes)-i), "", "", "", format.Grouped(float64(rest), 0), format.PercentOfCount(rest, r.Totals.Attempts)})
+			break
+		}
+		reply := o.Fault
+		if o.Code != 0 {
+			reply = strconv.Itoa(o.Code)
+		}
+		t.Rows = append(t.Rows, []string{o.Destination, reply, o.Stage, o.Means, format.Grouped(float64(o.Count), 0), format.PercentOfCount(o.Count, r.Totals.Attempts)})
+	}
+	return t
+}
+
+// expectationTable shows every expectation and whether it was met.
+func (r *Report) expectationTable() format.Table {
+	missed := 0
+	t := format.Table{Head: []string{"metric", "expected", "is", "verdict"}, Left: 1, Words: true}
+	for _, e := range r.Expectations {
+		if !e.Met() {
+			missed++
+		}
+		is, want := e.Words()
+		t.Rows = append(t.Rows, []string{e.Metric, want, is, e.Verdict("ok", "MISSED")})
+	}
+	switch {
+	case r.Partial:
+		t.Caption = "Expectations: not judged: the run was stopped"
+	case missed > 0:
+		t.Caption = fmt.Sprintf("Expectations: %d of %d missed", missed, len(t.Rows))
+	default:
+		t.Caption = fmt.Sprintf("Expectations: %d of %d met", len(t.Rows), len(t.Rows))
+	}
+	return t
+}

@@ -1,0 +1,229 @@
+package run
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"flyball/reports/format"
+	"flyball/reports/measure"
+)
+
+// Answer says in plain sentences what the run showed: first whether it
+// converged, when and how far off it ended, then what became of the
+// recipients. The first one stands alone.
+func (r *Report) Answer() []string {
+	answer := []string{r.verdict()}
+	var away []measure.Server
+	for _, s := range r.Servers {
+		if s.Runaway {
+			away = append(away, s)
+		}
+	}
+	if len(away) > 0 {
+		answer = append(answer, r.runaway(away[0]))
+	}
+	if len(away) > 1 {
+		answer = append(answer, "The same happened to "+names(away[1:])+".")
+	}
+	answer = append(answer, r.Account())
+	answer = append(answer, r.limited()...)
+	if r.Sensitivity != nil {
+		answer = append(answer, r.Sensitivity.Answer())
+	}
+	return answer
+}
+
+// verdict answers for all servers: did it converge, when, how far off.
+func (r *Report) verdict() string {
+	var settled, never, unjudged []measure.Server
+	for _, s := range r.Servers {
+		switch {
+		case s.Judged == 0:
+			unjudged = append(unjudged, s)
+		case s.Settling5.Known():
+			settled = append(settled, s)
+		default:
+			never = append(never, s)
+		}
+	}
+	target := format.Grouped(r.lastTarget(), 0) + "/h"
+	switch {
+	case len(settled)+len(never) == 0:
+		return "Not judged: in no full interval was there work for every process, so nothing is known about the governor."
+	case len(r.Servers) == 1 && len(settled) == 1:
+		s := settled[0]
+		rate, off := r.ending(s)
+		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s, ended at %s/h (%s) with %s processes.",
+			s.Name, target, r.after(s), format.Grouped(rate, 0), offBy(off), format.Grouped(float64(s.AvailableFinal), 1))
+	case len(r.Servers) == 1:
+		s := never[0]
+		return fmt.Sprintf("Did not converge: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), and it ended with %s processes.",
+			s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
+	}
+	var said []string
+	word := "Converged"
+	if len(settled) > 0 {
+		last := settled[0]
+		for _, s := range settled {
+			if s.Settling5 > last.Settling5 {
+				last = s
+			}
+		}
+		said = append(said, fmt.Sprintf("%d of %d servers settled within 5 %% of %s each, the last one (%s) %s",
+			len(settled), len(r.Servers), target, last.Name, r.after(last)))
+	}
+	if len(never) > 0 {
+		word = "Did not converge"
+		said = append(said, names(never)+" never settled within 5 % of "+target)
+	}
+	if len(unjudged) > 0 {
+		said = append(said, names(unjudged)+" had no full interval with work for every process")
+	}
+	return word + ": " + strings.Join(said, "; ") + "."
+}
+
+// after says when a server settled, of how many intervals.
+func (r *Report) after(s measure.Server) string {
+	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
+	last := rows[len(rows)-1].Number
+	switch changed := measure.LastChange(rows); {
+	case changed > 0 && s.Settling5 == 0:
+		return "from its last change on"
+	case changed > 0:
+		return fmt.Sprintf("%s (%s) after its last change", format.Plural(uint64(s.Settling5), "interval"), format.Duration(float64(s.Settling5)*r.IntervalSec))
+	case s.Settling5 == 0:
+		return "from the first interval on"
+	}
+	return fmt.Sprintf("after %.0f of %s (%s)", s.Settling5, format.Plural(uint64(last)+1, "interval"), format.Duration(float64(s.Settling5)*r.IntervalSec))
+}
+
+func (r *Report) intervals(n float64) string {
+	return fmt.Sprintf("%s (%s)", format.Plural(uint64(n), "interval"), format.Duration(n*r.IntervalSec))
+}
+
+// target is that of the run, and the last one if it changes.
+func (r *Report) target() string { return format.FromTo(r.Target, r.lastTarget()) }
+
+// lastTarget is that of the last interval that can be judged.
+func (r *Report) lastTarget() float64 {
+	for _, row := range slices.Backward(r.Rows) {
+		if row.Judged() {
+			return float64(row.Target)
+		}
+	}
+	return r.Target
+}
+
+// ending is the mean rate of a server that settled, over the last quarter or
+// since it settled, whichever is shorter, and how far off the target that is.
+func (r *Report) ending(s measure.Server) (rate, off float64) {
+	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
+	settled := format.Num(measure.LastChange(rows)) + s.Settling5
+	rows = measure.LastQuarter(rows)
+	for format.Num(rows[0].Number) < settled {
+		rows = rows[1:]
+	}
+	rate = float64(measure.Mean(rows, measure.Row.MessagesPerHour))
+	return rate, rate/measure.MeanTarget(rows) - 1
+}
+
+// offBy says how far a rate is from the target, as a share of it.
+func offBy(e float64) string {
+	switch {
+	case math.Abs(e) < 0.0005:
+		return "on target"
+	case e < 0:
+		return format.Percent(-e) + " below"
+	default:
+		return format.Percent(e) + " above"
+	}
+}
+
+// runaway says that more processes delivered less.
+func (r *Report) runaway(s measure.Server) string {
+	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
+	best := rows[0]
+	for _, row := range rows {
+		if row.Rate > best.Rate {
+			best = row
+		}
+	}
+	q := measure.LastQuarter(rows)
+	text := fmt.Sprintf("Runaway: %s did best in interval %d, %s/h with %s processes allocated. The law has added processes ever since, to %s, and the rate fell to %s/h",
+		s.Name, best.Number, format.Grouped(float64(best.Rate), 0), format.Grouped(float64(best.Allocated), 1),
+		format.Grouped(float64(s.AvailableFinal), 1), format.Grouped(float64(q[len(q)-1].Rate), 0))
+	before, after := perSuccess([]measure.Row{best}), perSuccess(q)
+	if float64(after) > 1.05*float64(before) {
+		return text + fmt.Sprintf(": more attempts fail (%s attempts per success, then %s). It does not see that more processes deliver less.",
+			format.Grouped(float64(before), 2), format.Grouped(float64(after), 2))
+	}
+	return text + ": past the peak of throughput every further process slows the others down. It does not see that more processes deliver less."
+}
+
+// perSuccess is the DFR of some intervals.
+func perSuccess(rows []measure.Row) format.Num {
+	var attempts, delivered uint64
+	for _, r := range rows {
+		attempts += r.Attempts
+		delivered += r.Delivered
+	}
+	return format.Ratio(attempts, delivered)
+}
+
+// Account says what became of the recipients.
+func (r *Report) Account() string {
+	t := r.Totals
+	var said []string
+	for _, part := range []struct {
+		n      uint64
+		what   string
+		always bool
+	}{{t.Delivered, "delivered", true}, {t.Failed, "failed", true}, {t.Suppressed, "suppressed", false},
+		{t.Ambiguous, "ambiguous", false}, {t.Pending, "pending", false}} {
+		if part.always || part.n > 0 {
+			said = append(said, fmt.Sprintf("%s %s%s", format.Grouped(float64(part.n), 0), part.what, share(part.n, t.Recipients)))
+		}
+	}
+	cost := "no attempt was made"
+	switch {
+	case r.DFR.Known():
+		cost = format.Grouped(float64(r.DFR), 2) + " attempts per success"
+	case t.Attempts > 0:
+		cost = "no success in " + format.Plural(t.Attempts, "attempt")
+	}
+	end := "the last one ended after " + format.Duration(r.EndSec)
+	switch {
+	case r.Partial:
+		end = "the run was stopped after " + format.Duration(r.EndSec)
+	case t.Recipients == 0:
+		end = "there was nothing to do"
+	case t.Pending > 0:
+		end = "the run ended at its horizon of " + format.Duration(r.HorizonSec)
+	}
+	return fmt.Sprintf("%s; %s: %s; %s.", format.Upper(cost), format.Plural(t.Recipients, "recipient"), strings.Join(said, ", "), end)
+}
+
+func share(n, of uint64) string {
+	if of == 0 || n == 0 {
+		return ""
+	}
+	return " (" + format.Percent(float64(n)/float64(of)) + ")"
+}
+
+// names lists up to three servers.
+func names(servers []measure.Server) string {
+	var list []string
+	for i, s := range servers {
+		if i == 3 && len(servers) > 4 {
+			list = append(list, fmt.Sprintf("%d more", len(servers)-3))
+			break
+		}
+		list = append(list, s.Name)
+	}
+	if n := len(list); n > 1 {
+		return strings.Join(list[:n-1], ", ") + " and " + list[n-1]
+	}
+	return list[0]
+}

@@ -1,0 +1,166 @@
+package study
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"flyball/reports/chart"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/page"
+)
+
+// Write makes dir the folder of the study, as Write does for a run. Given is
+// the study's file as it was given; scenarios are those that it names, with
+// paths of their own.
+func (s *Report) Write(dir string, given []byte, scenarios []folder.File) error {
+	files, err := s.files(given, scenarios)
+	if err != nil {
+		return err
+	}
+	return folder.Publish(dir, files)
+}
+
+func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, error) {
+	figures, err := s.Figures()
+	if err != nil {
+		return nil, err
+	}
+	summary, err := s.Summary()
+	if err != nil {
+		return nil, err
+	}
+	html, err := s.HTML(figures)
+	if err != nil {
+		return nil, err
+	}
+	files := []folder.File{{Path: "study.json", Data: summary}, {Path: "points.csv", Data: s.pointsCSV()}, {Path: "runs.csv", Data: s.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	if s.Choice != nil {
+		files = append(files, folder.File{Path: "choice.csv", Data: s.choiceCSV()})
+	}
+	files = append(append(files, scenarios...), chart.PlotFiles(figures)...)
+	return folder.Seal(files, s.Host, s.Replay, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Replication: 0, Replications: s.Replications, Mode: folder.StudyMode, Partial: false})
+}
+
+// Summary is study.json.
+func (s *Report) Summary() ([]byte, error) {
+	return format.SortedJSON(struct {
+		Schema        string `json:"schema"`
+		SchemaVersion int    `json:"schema_version"`
+		*Report
+	}{"flyball/study", format.SchemaVersion, s})
+}
+
+// HTML is the study as one page.
+func (s *Report) HTML(figures []chart.Figure) ([]byte, error) {
+	tables := []format.Table{s.pointTable(200)}
+	if s.Choice != nil {
+		tables = append([]format.Table{s.choiceTable()}, tables...)
+	}
+	return page.Document{
+		Name: s.Name, About: s.About, World: s.world(), Mode: "sim", Study: true, Answer: s.Answer(), Figures: figures,
+		Tables: tables,
+		Facts: [][2]string{
+			{"Design", s.Design},
+			{"Seed", fmt.Sprintf("%d, replications 0 to %d of each point", s.Seed, s.Replications-1)},
+			{"Digest of all runs", s.Digest},
+			{"Study", s.ID},
+			{"Run it again", s.Replay},
+		},
+	}.HTML()
+}
+
+// where are the columns that say where a point lies.
+func (s *Report) where() []string {
+	head := []string{"point", "scenario"}
+	for _, a := range s.Axes {
+		head = append(head, a.Name())
+	}
+	return head
+}
+
+func (s *Report) lies(i int) []string {
+	row := []string{strconv.Itoa(i), s.Scenarios[s.Points[i].Scenario]}
+	for k := range s.Axes {
+		row = append(row, s.value(s.Points[i], k))
+	}
+	return row
+}
+
+// pointsCSV has a row for each point: where it lies, what its runs did, and of
+// each metric the mean, half the width of its interval and the number of runs
+// that it rests on. An empty field is what is undefined.
+func (s *Report) pointsCSV() []byte {
+	head := append(s.where(), "scenario_id", "class", "class_runs", "runs")
+	for _, m := range s.Metrics {
+		head = append(head, m, m+"_half", m+"_n")
+		if m == measure.SettlingMetric {
+			head = append(head, m+"_never")
+		}
+	}
+	rows := [][]string{head}
+	for i, p := range s.Points {
+		agreed := 0
+		for k, c := range measure.Classes() {
+			if c == p.Class {
+				agreed = p.Counts[k]
+			}
+		}
+		row := append(s.lies(i), p.ID, string(p.Class), strconv.Itoa(agreed), strconv.Itoa(s.Replications))
+		for k, e := range p.Estimates {
+			row = append(row, e.Value.String(), measure.HalfWidth(e).String(), strconv.Itoa(e.N))
+			if s.Metrics[k] == measure.SettlingMetric {
+				row = append(row, strconv.Itoa(p.Never[k]))
+			}
+		}
+		rows = append(rows, row)
+	}
+	return format.WriteCSV(rows)
+}
+
+// runsCSV has a row for each run: "never" is a time that did not come, an empty
+// field what is undefined.
+func (s *Report) runsCSV() []byte {
+	rows := [][]string{append([]string{"point", "replication", "digest", "class"}, s.Metrics...)}
+	for i, r := range s.runs {
+		row := []string{strconv.Itoa(i / s.Replications), strconv.Itoa(i % s.Replications), r.Digest, r.Class}
+		for _, v := range r.Values {
+			text := format.Num(v).String()
+			if math.IsInf(v, 1) {
+				text = "never"
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, row)
+	}
+	return format.WriteCSV(rows)
+}
+
+// metricCSV is what a figure of one metric was drawn from.
+func (s *Report) metricCSV(k int) []byte {
+	rows := [][]string{append(s.where(), s.Metrics[k], "half", "runs", "never")}
+	for i, p := range s.Points {
+		e := p.Estimates[k]
+		rows = append(rows, append(s.lies(i), e.Value.String(), measure.HalfWidth(e).String(), strconv.Itoa(e.N), strconv.Itoa(p.Never[k])))
+	}
+	return format.WriteCSV(rows)
+}
+
+// classesCSV is what the map of the classes was drawn from.
+func (s *Report) classesCSV() []byte {
+	head := append(s.where(), "class")
+	for _, c := range measure.Classes() {
+		head = append(head, string(c))
+	}
+	rows := [][]string{head}
+	for i, p := range s.Points {
+		row := append(s.lies(i), string(p.Class))
+		for _, n := range p.Counts {
+			row = append(row, strconv.Itoa(n))
+		}
+		rows = append(rows, row)
+	}
+	return format.WriteCSV(rows)
+}

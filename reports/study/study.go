@@ -1,0 +1,359 @@
+// Package study reports many points: scenarios under several values of some
+// parameters, as maps of metrics and of stability, and which value is the
+// cheapest where a study asks for a choice. It panics on runs that do not fit
+// its points. The command line calls it.
+package study
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"flyball/internal/stats"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// Report is what many points show together: scenarios under several values of
+// some parameters, each run several times under the same luck.
+type Report struct {
+	Name         string    `json:"name"`
+	About        string    `json:"about"`
+	ID           string    `json:"study_id"` // SHA-256 of all that decides its numbers
+	Digest       string    `json:"digest"`   // of the digests of all runs, in order
+	Design       string    `json:"design"`   // "grid", "zip" or "halton"
+	Seed         uint64    `json:"seed"`
+	Replications int       `json:"replications"` // of each point
+	Level        float64   `json:"level"`        // confidence of all intervals
+	Scenarios    []string  `json:"scenarios"`
+	Axes         []Axis    `json:"parameters"`
+	Metrics      []string  `json:"metrics"`
+	Count        int       `json:"points"`
+	Tally        []Tally   `json:"classes"`
+	Extremes     []Extreme `json:"extremes"`
+	Choice       *Choice   `json:"-"` // choice.csv; nil: none is asked
+
+	Points []Point     `json:"-"` // points.csv
+	Host   folder.Host `json:"-"` // host.json
+	Replay string      `json:"-"` // manifest.json
+
+	runs []Run // runs.csv
+}
+
+// Axis is a parameter: keys that are set to the same value, and all its values.
+type Axis struct {
+	Keys   []string `json:"keys"`
+	Values []string `json:"values"`
+}
+
+// Name is the first key.
+func (a Axis) Name() string { return a.Keys[0] }
+
+// Run is what a study keeps of one replication of one point.
+type Run struct {
+	Digest  string
+	Class   string
+	Watched int       // intervals in which every judged server was watched
+	Values  []float64 // of the metrics of the study
+}
+
+// Point is one point.
+type Point struct {
+	Scenario  int           // place in Study.Scenarios
+	ID        string        // of the scenario with the values of this point
+	At        []int         // places in the values of the axes
+	Class     measure.Class // that most of its runs have; of several, the one that comes last in Classes
+	Counts    []int         // runs of each of Classes
+	Estimates []measure.Estimate
+	Never     []int // runs that count as their horizon, for a time that never came
+}
+
+// Tally is the number of points of one class.
+type Tally struct {
+	Class  measure.Class `json:"class"`
+	Points int           `json:"points"`
+}
+
+// Extreme is where the mean of a metric is least and greatest. All is missing
+// if it is undefined at every point.
+type Extreme struct {
+	Metric  string     `json:"metric"`
+	Least   format.Num `json:"least"`
+	LeastAt string     `json:"least_at"`
+	Most    format.Num `json:"greatest"`
+	MostAt  string     `json:"greatest_at"`
+}
+
+// RunOf takes from a report what a study keeps: the values of these metrics.
+// It panics on a metric that a run does not have.
+func RunOf(r *run.Report, metrics []string) Run {
+	kept := Run{Digest: r.Digest, Class: string(r.Class())}
+	for _, s := range r.Servers {
+		watched := 0
+		for _, row := range measure.RowsOf(r.Rows, s.Name) {
+			if row.Judged() {
+				watched = row.Number + 1
+			}
+		}
+		if watched > 0 && (kept.Watched == 0 || watched < kept.Watched) {
+			kept.Watched = watched
+		}
+	}
+	all := r.Metrics()
+	for _, m := range metrics {
+		v, known := all[m]
+		if !known {
+			panic(fmt.Sprintf("study: unknown metric %q", m))
+		}
+		kept.Values = append(kept.Values, v)
+	}
+	return kept
+}
+
+// Gather folds the runs of all points, Replications of the first, then of
+// the second and so on, into a study that says everything but those. Points
+// say where they lie. It panics if there are more runs or fewer.
+func Gather(s Report, runs []Run, host runlog.Host) *Report {
+	if len(runs) != len(s.Points)*s.Replications {
+		panic(fmt.Sprintf("study: %d runs of %d points with %d replications", len(runs), len(s.Points), s.Replications))
+	}
+	s.Level, s.Count, s.runs, s.Host = measure.Confidence, len(s.Points), runs, folder.NewHost(host, 0)
+	s.Host.AttemptsPerSec = format.Missing
+	s.Points = slices.Clone(s.Points)
+	sum := sha256.New()
+	for i := range s.Points {
+		these := runs[i*s.Replications : (i+1)*s.Replications]
+		s.Points[i].gather(s.Metrics, these)
+		for _, r := range these {
+			fmt.Fprintln(sum, r.Digest)
+		}
+	}
+	s.Digest = hex.EncodeToString(sum.Sum(nil))[:16]
+	for _, c := range measure.Classes() {
+		n := 0
+		for _, p := range s.Points {
+			if p.Class == c {
+				n++
+			}
+		}
+		s.Tally = append(s.Tally, Tally{c, n})
+	}
+	for k, m := range s.Metrics {
+		s.Extremes = append(s.Extremes, s.extreme(k, m))
+	}
+	if s.Choice != nil {
+		s.fold()
+	}
+	return &s
+}
+
+func (p *Point) gather(metrics []string, runs []Run) {
+	for _, c := range measure.Classes() {
+		n := 0
+		for _, r := range runs {
+			if r.Class == string(c) {
+				n++
+			}
+		}
+		p.Counts = append(p.Counts, n)
+	}
+	most := 0
+	for i, n := range p.Counts {
+		if n >= p.Counts[most] && n > 0 {
+			most = i
+		}
+	}
+	p.Class = measure.Classes()[most]
+
+	horizon := 0 // of times that never came
+	for _, r := range runs {
+		if r.Watched > 0 && (horizon == 0 || r.Watched < horizon) {
+			horizon = r.Watched
+		}
+	}
+	for k, m := range metrics {
+		values := make([]float64, len(runs))
+		for i, r := range runs {
+			values[i] = r.Values[k]
+		}
+		i, never := stats.Mean(values, measure.Confidence), 0
+		if m == measure.SettlingMetric {
+			censored := stats.RestrictMean(values, float64(horizon), measure.Confidence)
+			i, never = censored.Interval, censored.Censored
+		}
+		p.Estimates = append(p.Estimates, measure.Estimated(i))
+		p.Never = append(p.Never, never)
+	}
+}
+
+func (s *Report) extreme(k int, metric string) Extreme {
+	x := Extreme{Metric: metric, Least: format.Missing, Most: format.Missing}
+	for _, p := range s.Points {
+		v := p.Estimates[k].Value
+		if !v.Known() {
+			continue
+		}
+		if !(x.Least <= v) {
+			x.Least, x.LeastAt = v, s.place(p)
+		}
+		if !(x.Most >= v) {
+			x.Most, x.MostAt = v, s.place(p)
+		}
+	}
+	return x
+}
+
+// value of axis i at a point.
+func (s *Report) value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] }
+
+// place says where a point lies: its values, and its scenario if there are
+// several.
+func (s *Report) place(p Point) string {
+	var words []string
+	if len(s.Scenarios) > 1 {
+		words = append(words, s.Scenarios[p.Scenario])
+	}
+	for i, a := range s.Axes {
+		words = append(words, a.Name()+" = "+s.value(p, i))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Key names a study by its ID, as Key does a run by its content.
+func Key(id string) string { return folder.Key(fmt.Appendf(nil, "study\n%s\n", id)) }
+
+// Answer says what the study shows: first how many points are of which class.
+func (s *Report) Answer() []string {
+	var counts []string
+	for _, t := range s.Tally {
+		if t.Points > 0 {
+			counts = append(counts, fmt.Sprintf("%s %s", format.Grouped(float64(t.Points), 0), t.Class))
+		}
+	}
+	all := []string{fmt.Sprintf("%s: %s.", format.Plural(uint64(s.Count), "point"), format.Listed(counts))}
+	mixed := 0
+	for _, p := range s.Points {
+		if slices.Max(p.Counts) < s.Replications {
+			mixed++
+		}
+	}
+	if mixed > 0 {
+		all = append(all, fmt.Sprintf("Where runs of a point differ, most decide; they do in %s.", format.Plural(uint64(mixed), "point")))
+	}
+	if s.Choice != nil {
+		all = append(all, s.choiceAnswer()...)
+	}
+	never := 0
+	for _, p := range s.Points {
+		if slices.Max(p.Never) > 0 {
+			never++
+		}
+	}
+	for _, x := range s.Extremes {
+		switch {
+		case !x.Least.Known():
+			all = append(all, x.Metric+" is undefined at every point.")
+		case x.Least == x.Most:
+			all = append(all, fmt.Sprintf("%s is %s at every point.", x.Metric, format.Exact(float64(x.Least))))
+		default:
+			all = append(all, fmt.Sprintf("%s reaches from %s (%s) to %s (%s).", x.Metric, format.Exact(float64(x.Least)), x.LeastAt, format.Exact(float64(x.Most)), x.MostAt))
+		}
+	}
+	if never > 0 {
+		all = append(all, fmt.Sprintf("In %s the rate of some run never settled; it counts as settled when it was last watched, so these means are lower bounds.", format.Plural(uint64(never), "point")))
+	}
+	return all
+}
+
+// Text writes the study for a terminal.
+func (s *Report) Text(w io.Writer, color bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n", s.Name, s.world())
+	for _, line := range format.Wrap(s.About, format.Columns) {
+		fmt.Fprintln(&b, line)
+	}
+	fmt.Fprintln(&b)
+	for i, sentence := range s.Answer() {
+		for _, line := range format.Wrap(sentence, format.Columns) {
+			if i == 0 {
+				line = format.Paint(line, format.Strong, color)
+			}
+			fmt.Fprintln(&b, line)
+		}
+	}
+	shown := s.pointTable(16)
+	if s.Choice != nil {
+		shown = s.choiceTable()
+	}
+	if err := shown.Write(&b, color); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d of each point, digest %s, study %.12s\n", s.Seed, s.Replications-1, s.Digest, s.ID)
+	if s.Replay != "" {
+		fmt.Fprintf(&b, "Run it again: %s\n", s.Replay)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (s *Report) world() string {
+	return fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(s.Count), "point"), format.Plural(uint64(s.Replications), "replication"))
+}
+
+// pointTable shows at most so many points, at equal distances.
+func (s *Report) pointTable(most int) format.Table {
+	t := format.Table{Caption: "Points: means, and +- half the 95 % interval"}
+	if len(s.Scenarios) > 1 {
+		t.Head = append(t.Head, "scenario")
+	}
+	for _, a := range s.Axes {
+		t.Head = append(t.Head, a.Name())
+	}
+	t.Left = len(t.Head)
+	t.Head = append(t.Head, s.Metrics...)
+	t.Head, t.Words = append(t.Head, "class"), true
+	n := min(most, len(s.Points))
+	if n < len(s.Points) {
+		t.Caption = fmt.Sprintf("%s (%d of %d)", t.Caption, n, len(s.Points))
+	}
+	for i := range n {
+		p := s.Points[i*(len(s.Points)-1)/max(1, n-1)]
+		var row []string
+		if len(s.Scenarios) > 1 {
+			row = append(row, s.Scenarios[p.Scenario])
+		}
+		for i := range s.Axes {
+			row = append(row, s.value(p, i))
+		}
+		for k, e := range p.Estimates {
+			text := e.Writer()(e.Value)
+			if e.Spread() {
+				text += " +- " + e.Writer()(measure.HalfWidth(e))
+			}
+			if p.Never[k] == s.Replications {
+				text = "never"
+			} else if p.Never[k] > 0 {
+				text = "> " + text
+			}
+			row = append(row, text)
+		}
+		t.Rows = append(t.Rows, append(row, string(p.Class)))
+	}
+	return t
+}
+
+// unitOf a metric of a study.
+func unitOf(metric string) string {
+	m, ok := scenarios.MetricNamed(metric)
+	if !ok {
+		panic(fmt.Sprintf("study: unknown metric %q", metric))
+	}
+	return m.Unit
+}

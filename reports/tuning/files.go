@@ -1,0 +1,149 @@
+package tuning
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"flyball/reports/chart"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/page"
+)
+
+// IsFolder reports whether a folder is that of a search.
+func IsFolder(dir string) bool {
+	m, err := folder.ReadManifest(dir)
+	return err == nil && m.Attributes.Mode == folder.TuningMode
+}
+
+// Read loads what tune.json of a folder says, and every scenario with the
+// winner's values.
+func Read(dir string) (*Report, error) {
+	t := &Report{}
+	m, err := folder.Read(dir, func(name string, data []byte) error {
+		switch {
+		case name == "tune.json":
+			return format.ReadSchema(data, "flyball/tuning", t)
+		case strings.HasPrefix(name, "best/"):
+			t.Best = append(t.Best, ResolvedFile{Scenario: name, Text: data})
+		}
+		return nil
+	})
+	t.Replay = m.Replay
+	return t, err
+}
+
+// Write makes dir the folder of the search, as Write does for a run. Given is
+// the study's file as it was given; scenarios are those that it names, with
+// paths of their own.
+func (t *Report) Write(dir string, given []byte, scenarios []folder.File) error {
+	figures, err := t.Figures()
+	if err != nil {
+		return err
+	}
+	summary, err := t.Summary()
+	if err != nil {
+		return err
+	}
+	html, err := t.HTML(figures)
+	if err != nil {
+		return err
+	}
+	files := []folder.File{{Path: "tune.json", Data: summary}, {Path: "trials.csv", Data: t.trialsCSV()}, {Path: "runs.csv", Data: t.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	if t.HeldOut != nil {
+		files = append(files, folder.File{Path: "best.set", Data: []byte(strings.Join(t.Winner.Set, "\n") + "\n")})
+		for i, b := range t.Best {
+			files = append(files, folder.File{Path: fmt.Sprintf("best/%02d.toml", i), Data: b.Text})
+		}
+	}
+	files = append(append(files, scenarios...), chart.PlotFiles(figures)...)
+	replications := 0
+	if t.HeldOut != nil {
+		replications = t.HeldOut.Replications
+	}
+	files, err = folder.Seal(files, t.Host, t.Replay, folder.Attributes{Name: t.Name, ScenarioID: t.ID, Seed: t.Seed, Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
+	if err != nil {
+		return err
+	}
+	return folder.Publish(dir, files)
+}
+
+// Summary is tune.json.
+func (t *Report) Summary() ([]byte, error) {
+	return format.SortedJSON(struct {
+		Schema        string `json:"schema"`
+		SchemaVersion int    `json:"schema_version"`
+		*Report
+	}{"flyball/tuning", format.SchemaVersion, t})
+}
+
+// HTML is the search as one page.
+func (t *Report) HTML(figures []chart.Figure) ([]byte, error) {
+	return page.Document{
+		Name: t.Name, About: t.About, World: t.world(), Mode: "sim", Tuning: true, Answer: t.Answer(), Figures: figures, Tables: t.tables(),
+		Facts: [][2]string{
+			{"Seed", fmt.Sprint(t.Seed)},
+			{"Digest of all runs", t.Digest},
+			{"Study", t.ID},
+			{"Run it again", t.Replay},
+		},
+	}.HTML()
+}
+
+// trialsCSV has a row for each trial, the baseline first: its values, how many
+// seeds it was given, its objective as a ratio to the baseline's, what each
+// constraint compares in the scenario where that is worst, and why it was
+// dropped in which round.
+func (t *Report) trialsCSV() []byte {
+	head := []string{"trial", "from"}
+	for _, p := range t.Parameters {
+		head = append(head, p.Keys[0])
+	}
+	head = append(head, "seeds", "ratio")
+	for _, l := range t.Constraints {
+		head = append(head, l.String())
+	}
+	rows := [][]string{append(head, "met", "front", "dropped_in", "why", "best_so_far")}
+	course := t.course()
+	for i, x := range t.Trials {
+		row := []string{strconv.Itoa(x.Number), x.From}
+		for k := range t.Parameters {
+			if x.Values == nil {
+				row = append(row, "")
+				continue
+			}
+			row = append(row, x.Values[k])
+		}
+		row = append(row, strconv.Itoa(x.Seeds), x.Ratio.String())
+		for _, v := range x.Terms {
+			row = append(row, v.String())
+		}
+		round := ""
+		if x.Round > 0 {
+			round = strconv.Itoa(x.Round)
+		}
+		rows = append(rows, append(row, strconv.FormatBool(x.Met), strconv.FormatBool(x.Front), round, x.Why, course[i].String()))
+	}
+	return format.WriteCSV(rows)
+}
+
+// runsCSV has a row for each run, in the order in which they were made:
+// "never" is a time that did not come, an empty field what is undefined.
+func (t *Report) runsCSV() []byte {
+	names := append(append([]string{}, t.Scenarios...), t.Unseen...)
+	rows := [][]string{append([]string{"trial", "scenario", "replication", "digest", "class"}, t.Metrics...)}
+	for _, r := range t.Runs {
+		row := []string{strconv.Itoa(r.Trial), names[r.Scenario], strconv.FormatUint(r.Replication, 10), r.Digest, r.Class}
+		for _, v := range r.Values {
+			text := format.Num(v).String()
+			if math.IsInf(v, 1) {
+				text = "never"
+			}
+			row = append(row, text)
+		}
+		rows = append(rows, row)
+	}
+	return format.WriteCSV(rows)
+}
