@@ -84,6 +84,7 @@ const (
 	Grey  = 7
 )
 
+// Ink returns colour i of the palette.
 func Ink(i int) color.NRGBA { return Palette()[i] }
 
 // faintly is a colour that other things can be seen through.
@@ -93,6 +94,7 @@ func faintly(i int) color.NRGBA {
 	return c
 }
 
+// Sans returns the style of a text of size points.
 func Sans(size float64, bold bool) text.Style {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans", Size: vg.Points(size)}
 	if bold {

@@ -65,6 +65,8 @@ func (d Drawing) painter() func(draw.Canvas) {
 	return func(c draw.Canvas) { PaintPanels(c, d.Panels) }
 }
 
+// TimeAxis returns the unit in which a time of end seconds is drawn, its length in
+// seconds, and the marks of its axis.
 func TimeAxis(end float64) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
 	unit, seconds = format.Clock(end)
 	if unit == "h" {
@@ -84,12 +86,15 @@ func Around(course plotter.XYs, share float64) plotter.XYs {
 	return append(low, high...)
 }
 
+// Level returns a horizontal line at y, from 0 to end.
 func Level(end, y float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: end, Y: y}} }
 
+// Box returns the corners of a rectangle, to be filled.
 func Box(x0, x1, y0, y1 float64) plotter.XYs {
 	return plotter.XYs{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
 }
 
+// PlotFiles returns the three files of each figure, as they stand in the folder plots.
 func PlotFiles(figures []Figure) []folder.File {
 	var files []folder.File
 	for _, f := range figures {

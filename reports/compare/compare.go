@@ -87,7 +87,7 @@ type Replicate struct {
 	Digest      string
 	recipients  float64
 	watched     int                // intervals
-	values      map[string]float64 // by the names of ComparedMetrics; NaN: undefined; +Inf: never
+	values      map[string]float64 // by the names of Metrics; NaN: undefined; +Inf: never
 }
 
 // Tried makes a trial of replications of a scenario.

@@ -40,7 +40,7 @@ type series struct {
 	runaway bool
 }
 
-// seriesPoint is one interval of a track. Where there was none all numbers are NaN.
+// seriesPoint is one interval of a series. Where there was none all numbers are NaN.
 type seriesPoint struct {
 	end, rate, target              float64
 	previous, available            float64 // C in force, and from the end on

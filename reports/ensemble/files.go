@@ -16,6 +16,7 @@ import (
 	"flyball/reports/run"
 )
 
+// TrajectoryColumns returns the head of trajectory.csv.
 func TrajectoryColumns() []string {
 	return strings.Fields("server interval t_end_s replications judged " +
 		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high available_least available_greatest target_per_h")

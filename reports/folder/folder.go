@@ -33,6 +33,7 @@ const (
 	manifestSchema = "flyball/manifest"
 )
 
+// Manifest is manifest.json: what a folder holds, and the digest of each file.
 type Manifest struct {
 	Schema        string         `json:"schema"`
 	SchemaVersion int            `json:"schema_version"`
@@ -41,6 +42,7 @@ type Manifest struct {
 	Files         []ManifestFile `json:"files"`
 }
 
+// Attributes tell one folder from another.
 type Attributes struct {
 	Name         string `json:"name"`
 	ScenarioID   string `json:"scenario_id"`
@@ -51,6 +53,7 @@ type Attributes struct {
 	Partial      bool   `json:"partial"`
 }
 
+// ManifestFile is a file of a folder, with its digest.
 type ManifestFile struct {
 	Path   string `json:"path"`
 	SHA256 string `json:"sha256"`
@@ -66,6 +69,7 @@ func OwnFiles() []string {
 // undigested files differ from run to run of the same scenario.
 func undigested(path string) bool { return path == "host.json" || path == "log.ndjson" }
 
+// Key names a folder by a content: 12 letters and digits that are safe in a file name.
 func Key(content []byte) string {
 	sum := sha256.Sum256(content)
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
@@ -93,6 +97,7 @@ func Seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
 	return append(files, File{ManifestName, raw}), err
 }
 
+// Digest returns the SHA-256 of data in hexadecimal digits.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
@@ -130,6 +135,7 @@ const (
 	ComparisonMode = "comparison"
 )
 
+// ReadManifest reads the manifest of the folder dir. A folder without one is an error.
 func ReadManifest(dir string) (Manifest, error) {
 	var m Manifest
 	raw, err := os.ReadFile(filepath.Join(dir, ManifestName))

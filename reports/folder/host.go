@@ -16,6 +16,7 @@ type Host struct {
 	LateMax        float64    `json:"late_max_s"`
 }
 
+// NewHost returns what a run cost that made a number of attempts.
 func NewHost(h runlog.Host, attempts uint64) Host {
 	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: format.Num(float64(attempts) / h.Wall.Seconds()), MaxRSS: h.MaxRSS,
 		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}

@@ -10,6 +10,7 @@ import (
 	"strings"
 )
 
+// WriteCSV returns the rows as CSV (RFC 4180, lines end in a line feed).
 func WriteCSV(rows [][]string) []byte {
 	var b bytes.Buffer
 	csv.NewWriter(&b).WriteAll(rows) // a Buffer never fails
@@ -25,6 +26,7 @@ type Reader struct {
 	Err error
 }
 
+// ReadCSV begins to read a CSV file whose head must be these columns.
 func ReadCSV(raw []byte, columns []string) (*Reader, error) {
 	f := &Reader{csv: csv.NewReader(bytes.NewReader(raw))}
 	head, err := f.csv.Read()
@@ -37,6 +39,8 @@ func ReadCSV(raw []byte, columns []string) (*Reader, error) {
 	return f, nil
 }
 
+// Each yields the reader at every row, until the end or the first problem, which
+// is then in Err.
 func (f *Reader) Each(yield func(*Reader) bool) {
 	for f.Err == nil {
 		row, err := f.csv.Read()
@@ -50,11 +54,13 @@ func (f *Reader) Each(yield func(*Reader) bool) {
 	}
 }
 
+// Text returns the next field of the row.
 func (f *Reader) Text() string {
 	f.at++
 	return f.row[f.at-1]
 }
 
+// Bad makes the last field the problem that ends the reading, unless there was one before.
 func (f *Reader) Bad(want string) {
 	if f.Err == nil {
 		line, col := f.csv.FieldPos(f.at - 1)
@@ -62,6 +68,7 @@ func (f *Reader) Bad(want string) {
 	}
 }
 
+// Num returns the next field as a number; an empty field is missing.
 func (f *Reader) Num() Num {
 	text := f.Text()
 	if text == "" {
@@ -74,6 +81,7 @@ func (f *Reader) Num() Num {
 	return Num(v)
 }
 
+// Whole returns the next field as a whole number of at most 63 bits.
 func (f *Reader) Whole() uint64 {
 	v, err := strconv.ParseUint(f.Text(), 10, 63)
 	if err != nil {
@@ -82,6 +90,7 @@ func (f *Reader) Whole() uint64 {
 	return v
 }
 
+// Yes returns the next field as true or false.
 func (f *Reader) Yes() bool {
 	v, err := strconv.ParseBool(f.Text())
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 )
 
+// Listed joins names as a sentence does: "a, b and c".
 func Listed(names []string) string {
 	if n := len(names); n > 4 {
 		names = append(names[:3:3], fmt.Sprintf("%d more", n-3))
@@ -17,6 +18,7 @@ func Listed(names []string) string {
 	return names[0]
 }
 
+// Dash returns s, or - for an empty cell of a table.
 func Dash(s string) string {
 	if s == "" {
 		return "-"
@@ -37,6 +39,7 @@ func Clock(end float64) (name string, seconds float64) {
 	return "s", 1
 }
 
+// PercentOf writes a share in whole per cent, - if it is missing.
 func PercentOf(n Num) string {
 	if !n.Known() {
 		return "-"
@@ -44,6 +47,7 @@ func PercentOf(n Num) string {
 	return Grouped(100*float64(n), 0) + " %"
 }
 
+// Rate writes messages per hour in whole numbers, - if they are missing.
 func Rate(n Num) string {
 	if !n.Known() {
 		return "-"
@@ -51,6 +55,7 @@ func Rate(n Num) string {
 	return Grouped(float64(n), 0) + "/h"
 }
 
+// Signed writes a share in per cent with its sign, - if it is missing.
 func Signed(n Num) string {
 	if !n.Known() {
 		return "-"
@@ -62,6 +67,7 @@ func Signed(n Num) string {
 	return s
 }
 
+// PercentOfCount writes n / of in per cent, - if of is 0.
 func PercentOfCount(n, of uint64) string {
 	if of == 0 {
 		return "-"
@@ -81,6 +87,7 @@ func Exact(v float64) string {
 	return Grouped(v, 4)
 }
 
+// FromTo writes a target in messages per hour, and the last one if it changes.
 func FromTo(first, last float64) string {
 	text := Grouped(first, 0) + "/h"
 	if last != first {
@@ -89,8 +96,10 @@ func FromTo(first, last float64) string {
 	return text
 }
 
+// Upper returns s with its first letter in upper case. S must not be empty.
 func Upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
+// Plural writes a count with its noun: "1 run", "2 runs".
 func Plural(n uint64, what string) string {
 	if n != 1 {
 		what += "s"
@@ -98,6 +107,7 @@ func Plural(n uint64, what string) string {
 	return Grouped(float64(n), 0) + " " + what
 }
 
+// Percent writes a share in per cent, with one decimal.
 func Percent(share float64) string { return Grouped(100*share, 1) + " %" }
 
 // Grouped writes a number with its thousands set apart: 139,700.5. What is not

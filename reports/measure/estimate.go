@@ -23,6 +23,7 @@ type Estimate struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// Estimated returns an interval of internal/stats as it is shown.
 func Estimated(i stats.Interval) Estimate {
 	return Estimate{format.Num(i.Value), format.Num(i.Low), format.Num(i.High), i.Level, i.N, i.Warnings}
 }

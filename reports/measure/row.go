@@ -13,6 +13,7 @@ import (
 	"flyball/reports/runlog"
 )
 
+// Judged returns the rows that a governor can be judged by.
 func Judged(rows []Row) []Row {
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !r.Judged() })
 }
@@ -37,6 +38,7 @@ func MeanTarget(rows []Row) float64 {
 // LastQuarter is the last quarter of some intervals, rounded up.
 func LastQuarter(rows []Row) []Row { return rows[len(rows)-(len(rows)+3)/4:] }
 
+// MessagesPerHour returns Rate, for Mean.
 func (r Row) MessagesPerHour() format.Num { return r.Rate }
 
 // Mean of a column over one or more rows.

@@ -13,6 +13,7 @@ const (
 	SettlingMetric2 = "settling_intervals_2pct"
 )
 
+// MayNeverCome reports whether a metric is a time that a run may end before.
 func MayNeverCome(metric string) bool { return metric == SettlingMetric || metric == SettlingMetric2 }
 
 // Server says how well the governor of one server did.

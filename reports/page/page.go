@@ -41,6 +41,7 @@ type Document struct {
 	Facts    [][2]string
 }
 
+// HTML renders the page; tables without a row are left out.
 func (d Document) HTML() ([]byte, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{"inline": inline}).Parse(page)
 	if err != nil {

@@ -20,6 +20,7 @@ func AssumptionsCSV(all []scenarios.Assumption) []byte {
 	return format.WriteCSV(rows)
 }
 
+// ReadAssumptions reads assumptions.csv.
 func ReadAssumptions(raw []byte) ([]scenarios.Assumption, error) {
 	fields, err := format.ReadCSV(raw, assumptionColumns[:])
 	if err != nil {

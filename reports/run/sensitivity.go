@@ -221,6 +221,7 @@ func (row Sensitive) name() string {
 // word is a value of the metric.
 func (s *Sensitivity) word(v format.Num) string { return MetricWord(s.Metric, v) }
 
+// MetricWord writes a value of a metric; what is missing is "never" or "undefined".
 func MetricWord(metric string, v format.Num) string {
 	switch {
 	case v.Known():

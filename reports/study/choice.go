@@ -15,7 +15,7 @@ import (
 // and where: for each value of a second one, such as the receiver, with each
 // of a third. All else, starts and noise and luck, is averaged over.
 type Choice struct {
-	Of      int // place of the parameter to choose in Study.Axes
+	Of      int // place of the parameter to choose in Report.Axes
 	Rows    int // -1: the scenarios
 	Columns int
 	Noise   int   // -1: none; else Counts are of points with its first value alone

@@ -66,7 +66,7 @@ type Run struct {
 
 // Point is one point.
 type Point struct {
-	Scenario  int           // place in Study.Scenarios
+	Scenario  int           // place in Report.Scenarios
 	ID        string        // of the scenario with the values of this point
 	At        []int         // places in the values of the axes
 	Class     measure.Class // that most of its runs have; of several, the one that comes last in Classes

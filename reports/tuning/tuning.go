@@ -76,6 +76,7 @@ func (l Constraint) what() string {
 	return l.Metric
 }
 
+// String writes the constraint as it is given: metric, operator and value.
 func (l Constraint) String() string {
 	return fmt.Sprintf("%s %s %s", l.what(), l.Op, format.Exact(l.Value))
 }
@@ -137,7 +138,7 @@ type Cell struct {
 // ConstraintResult is one constraint in one scenario.
 type ConstraintResult struct {
 	Scenario string           `json:"scenario"`
-	Limit    int              `json:"constraint"` // place in Tuning.Constraints
+	Limit    int              `json:"constraint"` // place in Report.Constraints
 	Value    measure.Estimate `json:"value"`
 	Met      bool             `json:"met"` // in the mean
 }
@@ -171,7 +172,7 @@ type ResolvedFile struct {
 	Expect   []scenarios.Expectation
 }
 
-// The verdicts that a Tuning may have.
+// The verdicts that a search may have.
 const (
 	Better     = "better"
 	BetterHere = "better here"

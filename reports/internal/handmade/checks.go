@@ -13,6 +13,7 @@ import (
 	"testing"
 )
 
+// ReadRows reads CSV, its head as the first row.
 func ReadRows(t *testing.T, raw []byte) [][]string {
 	t.Helper()
 	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()

@@ -76,6 +76,7 @@ func Settles(after, of int) []float64 {
 	return path
 }
 
+// ShortOfWork makes an interval one in which 2 % of the processes had nothing to do.
 func ShortOfWork(i *runlog.Interval) {
 	i.Draining = true
 	i.Sample.Allocated *= 0.98
@@ -87,6 +88,7 @@ func usl(lambda, sigma, kappa float64) func(n float64) float64 {
 	return func(n float64) float64 { return lambda * n / (1 + sigma*(n-1) + kappa*n*(n-1)) }
 }
 
+// LinearRate is the throughput of n processes without contention.
 func LinearRate(n float64) float64 { return 1000 * n }
 
 // Course is a server under the damped law of Table 2 with every process
@@ -159,6 +161,7 @@ func Run(paths ...Course) *runlog.Run {
 	return r
 }
 
+// Expect returns an expectation on runs of any mode.
 func Expect(metric, op string, value float64) scenarios.Expectation {
 	return scenarios.Expectation{Metric: metric, Op: op, Value: value, In: "any"}
 }
