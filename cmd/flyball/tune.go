@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -203,14 +204,14 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 		out.Constraints = append(out.Constraints, tuning.Constraint(c))
 	}
 	for i := range t.Parameters {
-		key := tuning.Key{Keys: t.Axes[i].Keys, From: t.Choices(i)}
+		key := tuning.Key{Keys: t.Axes[i].Keys, From: t.Choices(i), Flat: slices.Contains(r.Flat, i)}
 		if r.Winner.Values != nil {
 			key.Value = r.Winner.Values[i]
 		}
 		out.Parameters = append(out.Parameters, key)
 	}
 	for _, s := range r.Rounds {
-		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Cut: s.Cut,
+		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Same: s.Same, Cut: s.Cut,
 			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
 	}
 	for _, x := range r.Trials {

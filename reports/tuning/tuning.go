@@ -56,6 +56,8 @@ type Key struct {
 	Keys  []string `json:"keys"`
 	From  string   `json:"from"` // as in "1.0 to 64.0, log" or "a, b, c"
 	Value string   `json:"value"`
+	// Around the best trials every value made the same runs, attempt for attempt.
+	Flat bool `json:"no_effect"`
 }
 
 // Constraint is a constraint.
@@ -96,6 +98,7 @@ type Stage struct {
 	Entered int        `json:"entered"`
 	Worse   int        `json:"dropped_worse"`      // by the paired test
 	Missed  int        `json:"dropped_constraint"` // by the test of a constraint
+	Same    int        `json:"dropped_same"`       // for runs that are those of another trial
 	Cut     int        `json:"cut"`                // in the worse part, without a test
 	Left    int        `json:"left"`
 	Leader  int        `json:"leader"`
@@ -289,7 +292,7 @@ func (t *Report) Answer() []string {
 	}
 	h := t.HeldOut
 	if h == nil {
-		return []string{"Nothing better than the baseline was found.", spent}
+		return append(append([]string{"Nothing better than the baseline was found."}, t.flat()...), spent)
 	}
 	luck := fmt.Sprintf("under held-out luck (%s)", format.Plural(uint64(h.Replications), "replication"))
 	ratio := fmt.Sprintf("%s is %s x the baseline's", what, timesOf(h.Here))
@@ -332,7 +335,19 @@ func (t *Report) Answer() []string {
 	if len(h.Missed) > 0 {
 		all = append(all, fmt.Sprintf("Expectations of the scenarios that the winner misses: %s.", format.Listed(h.Missed)))
 	}
-	return append(all, fmt.Sprintf("The winner, trial %d of the %s: %s.", t.Winner.Number, t.Winner.From, strings.Join(t.Winner.Set, ", ")), spent)
+	return append(append(all, fmt.Sprintf("The winner, trial %d of the %s: %s.", t.Winner.Number, t.Winner.From, strings.Join(t.Winner.Set, ", "))), append(t.flat(), spent)...)
+}
+
+// flat names the parameters that do not matter.
+func (t *Report) flat() []string {
+	var all []string
+	for _, p := range t.Parameters {
+		if p.Flat {
+			all = append(all, fmt.Sprintf("%s does not matter within the range tried, %s: around the best trials every value made the same runs, so no more were spent on it.",
+				strings.Join(p.Keys, ", "), p.From))
+		}
+	}
+	return all
 }
 
 // missed says which constraints are missed in the mean of which scenario.
@@ -450,10 +465,10 @@ func (t *Report) heldOutTable() format.Table {
 }
 
 func (t *Report) stageTable() format.Table {
-	out := format.Table{Caption: "The search: who was dropped by the test for the objective, for a constraint, and who was cut",
-		Head: []string{"stage", "seeds", "entered", "worse", "constraint", "cut", "left", "leader", "ratio", "runs"}, Left: 1}
+	out := format.Table{Caption: "The search: who was dropped by the test for the objective, for a constraint, for the same runs as another, and who was cut",
+		Head: []string{"stage", "seeds", "entered", "worse", "constraint", "same", "cut", "left", "leader", "ratio", "runs"}, Left: 1}
 	for _, s := range t.Stages {
-		out.Rows = append(out.Rows, []string{s.Stage, fmt.Sprint(s.Seeds), fmt.Sprint(s.Entered), fmt.Sprint(s.Worse), fmt.Sprint(s.Missed), fmt.Sprint(s.Cut),
+		out.Rows = append(out.Rows, []string{s.Stage, fmt.Sprint(s.Seeds), fmt.Sprint(s.Entered), fmt.Sprint(s.Worse), fmt.Sprint(s.Missed), fmt.Sprint(s.Same), fmt.Sprint(s.Cut),
 			fmt.Sprint(s.Left), fmt.Sprint(s.Leader), format.Exact(float64(s.Ratio)), fmt.Sprint(s.Spent)})
 	}
 	return out

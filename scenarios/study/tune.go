@@ -198,15 +198,8 @@ func (t *Tuning) layOutSearch() {
 	for n := range min(mostChecked, t.Tune.Budget/max(1, t.Training)) {
 		places = append(places, HaltonPlace(n, len(t.Parameters)))
 	}
-	for i, p := range t.Parameters {
-		shares := []float64{0, 1}
-		if n := len(p.listed()); n > 0 {
-			shares = nil
-			for k := range n {
-				shares = append(shares, (float64(k)+0.5)/float64(n))
-			}
-		}
-		for _, share := range shares {
+	for i := range t.Parameters {
+		for _, share := range t.Sides(i) {
 			place := HaltonPlace(0, len(t.Parameters))
 			place[i] = share
 			places = append(places, place)
@@ -249,6 +242,20 @@ func HaltonPlace(n, dimensions int) []float64 {
 // Ranged reports whether parameter i is a range, in which values have
 // neighbours, and no list.
 func (t *Tuning) Ranged(i int) bool { return len(t.Parameters[i].listed()) == 0 }
+
+// Sides returns the places of parameter i that tell most of it: both ends of a
+// range, or every value of a list.
+func (t *Tuning) Sides(i int) []float64 {
+	if t.Ranged(i) {
+		return []float64{0, 1}
+	}
+	n := len(t.Parameters[i].listed())
+	all := make([]float64, n)
+	for k := range all {
+		all[k] = (float64(k) + 0.5) / float64(n)
+	}
+	return all
+}
 
 // Choices are the values of parameter i, as a reader may see them.
 func (t *Tuning) Choices(i int) string {

@@ -34,6 +34,9 @@ type Result struct {
 	Winner   *Trial // the baseline, if nothing did better
 	Spent    int    // runs of the search
 	Refused  int    // places of the space that no scenario takes
+	// Parameters that made no difference around any of the best trials: over the
+	// whole range the runs were the same, attempt for attempt.
+	Flat []int
 
 	// Under held-out luck; zero if the baseline won.
 	HeldOut  HeldOut
@@ -85,7 +88,7 @@ const (
 // runner is returned as it is.
 func Search(t *study.Tuning, run Runner) (*Result, error) {
 	b := &bench{Tuning: t, run: run}
-	s := &search{lab: laboratory{cost: t.Training, values: t.Values, admit: b.admit, measure: b.measure}, budget: t.Tune.Budget,
+	s := &search{lab: laboratory{cost: t.Training, sides: t.Sides, values: t.Values, same: b.same, admit: b.admit, measure: b.measure}, budget: t.Tune.Budget,
 		baseline: &Trial{admitted: newEntry(t.Bases)}}
 	for i := range t.Parameters {
 		s.lab.ranged = append(s.lab.ranged, t.Ranged(i))
@@ -96,6 +99,11 @@ func Search(t *study.Tuning, run Runner) (*Result, error) {
 	}
 	r := &Result{Study: t, Trials: s.trials, Rounds: s.rounds, Baseline: s.baseline, Winner: winner, Spent: s.spent, Refused: s.refused,
 		Training: stats.Mean(winner.Losses(), level), Verdict: NothingWon}
+	for i := range t.Parameters {
+		if s.probed[i] && !s.matters[i] {
+			r.Flat = append(r.Flat, i)
+		}
+	}
 	if winner == s.baseline {
 		return r, nil
 	}
@@ -201,6 +209,19 @@ func (b *bench) jobs(t *Trial, replication uint64, n int) []Job {
 		all[i] = Job{t.Number, i, s, id, t.Values, replication}
 	}
 	return all
+}
+
+// same reports whether the first n replications of two trials are the same runs
+// in every scenario of the search.
+func (b *bench) same(x, y *Trial, n int) bool {
+	for r := range n {
+		for i := range b.Training {
+			if x.Runs[r][i].Digest != y.Runs[r][i].Digest {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // sound refuses a baseline that nothing can be compared with.

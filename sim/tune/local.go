@@ -30,28 +30,51 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 		}
 	}
 	from := slices.DeleteFunc(slices.Clone(field), func(t *Trial) bool { return t.Place == nil })
-	if len(free) == 0 || len(from) == 0 {
+	if len(from) == 0 {
 		return nil, nil
 	}
-	n := min(max(allowed/(s.lab.cost*stepsEach*len(free)), 1), seeds)
+	n := min(max(allowed/(s.lab.cost*stepsEach*max(len(free), 1)), 1), seeds)
 	until := min(s.spent+allowed, s.budget)
 	before := len(s.trials)
-	r := Round{Stage: Local, Seeds: n, Entered: len(from)}
+	r := Round{Stage: Local, Seeds: n}
+	for i, ranged := range s.lab.ranged {
+		if !ranged {
+			if err := s.probe(from[0], i, n, until); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, t := range from {
-		if s.spent+s.lab.cost*n*(len(free)+2) > until {
+		if len(free) == 0 || s.spent+s.lab.cost*n*(len(free)+2) > until {
 			break // not even a first simplex
 		}
 		if err := s.descend(t, free, n, until); err != nil {
 			return nil, err
 		}
 	}
-	found := slices.Clone(s.trials[before:])
+	if len(s.trials) == before {
+		return nil, nil
+	}
+	var found []*Trial
+	drop := Drop{Round: len(s.rounds), Why: Cut}
+	for _, t := range s.trials[before:] {
+		switch as := s.twin(t, append(from[:len(from):len(from)], found...), min(n, len(t.Outcomes))); {
+		case as != nil:
+			t.Dropped = Drop{drop.Round, Same, as}
+			r.Same++
+		case len(t.Outcomes) < n: // it only showed that a parameter matters
+			t.Dropped = drop
+		default:
+			found = append(found, t)
+		}
+	}
 	slices.SortStableFunc(found, func(a, b *Trial) int { return a.stand(n).compare(b.stand(n)) })
 	best := min(len(found), mostFound)
 	for _, t := range found[best:] {
-		t.Dropped = Drop{len(s.rounds), Cut}
+		t.Dropped = drop
 	}
-	r.Entered, r.Cut, r.Left, r.Spent = len(found), len(found)-best, best, s.spent
+	r.Entered, r.Left, r.Spent = len(s.trials)-before, best, s.spent
+	r.Cut = r.Entered - r.Same - best
 	r.Leader = from[0]
 	if best > 0 && found[0].stand(n).compare(from[0].stand(n)) < 0 {
 		r.Leader = found[0]
@@ -59,6 +82,42 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 	r.Loss = r.Leader.stand(n).loss
 	s.rounds = append(s.rounds, r)
 	return found[:best], nil
+}
+
+// probe looks whether parameter i makes a difference around a trial: not, if with
+// the value at either end of its range, or any other of its list, the runs are
+// the same, attempt for attempt. One seed shows a difference at once in most
+// cases; where it does not, n seeds must not. What there is no budget to look at
+// counts as making a difference.
+func (s *search) probe(t *Trial, i, n, until int) error {
+	if s.lab.same == nil {
+		return nil
+	}
+	s.probed[i] = true
+	var others []*Trial
+	for _, x := range s.lab.sides(i) {
+		place := slices.Clone(t.Place)
+		place[i] = x
+		if o, _ := s.at(place, Local); o != nil && o != t {
+			others = append(others, o)
+		}
+	}
+	for _, seeds := range []int{1, n} {
+		for _, o := range others {
+			if s.spent+s.price([]*Trial{o}, seeds) > until {
+				s.matters[i] = true
+				return nil
+			}
+			if err := s.measure([]*Trial{o}, seeds); err != nil {
+				return err
+			}
+			if !s.lab.same(o, t, seeds) {
+				s.matters[i] = true
+				return nil
+			}
+		}
+	}
+	return nil
 }
 
 // descend is one run of Nelder and Mead on the parameters that are free.
@@ -104,19 +163,38 @@ func (s *search) descend(from *Trial, free []int, n, until int) error {
 	// A step is the distance to the next point that was screened.
 	step := math.Pow(float64(max(2, s.screened())), -1/float64(len(s.lab.ranged)))
 	vertices := [][]float64{start}
-	for k := range free {
+	values := []float64{value(start)}
+	var felt []int
+	for k, i := range free {
 		v := slices.Clone(start)
 		if v[k] += step; v[k] > 1 {
 			v[k] -= 2 * step
 		}
-		vertices = append(vertices, v)
+		vertices, values = append(vertices, v), append(values, value(v))
+		if failed != nil || stopped {
+			return failed
+		}
+		place := slices.Clone(from.Place)
+		place[i] = folded(v[k])
+		if t, _ := s.at(place, Local); t == nil || t == from || s.lab.same == nil || !s.lab.same(t, from, n) {
+			s.probed[i], s.matters[i] = true, true
+			felt = append(felt, i)
+		}
 	}
-	values := make([]float64, len(vertices))
-	for i, v := range vertices {
-		values[i] = value(v)
-	}
-	if failed != nil || stopped {
-		return failed
+	// A step that changes nothing is no direction to search in, whatever lies beyond
+	// it; whether that is nothing either, the sides show.
+	if len(felt) < len(free) {
+		for _, i := range free {
+			if !s.matters[i] {
+				if err := s.probe(from, i, n, until); err != nil {
+					return err
+				}
+			}
+		}
+		if len(felt) == 0 {
+			return nil
+		}
+		return s.descend(from, felt, n, until)
 	}
 	_, err := optimize.Minimize(optimize.Problem{
 		Func: func(x []float64) (v float64) {

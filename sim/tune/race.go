@@ -56,9 +56,9 @@ func (t *Trial) Losses() []float64 {
 	return all
 }
 
-// round measures the field on so many seeds, drops what the tests show to be
-// worse than the leader, and then whatever is not among the best keep. Who is
-// left stands in the order of rank.
+// round measures the field on so many seeds, drops what makes the same runs as
+// another trial, then what the tests show to be worse than the leader, and then
+// whatever is not among the best keep. Who is left stands in the order of rank.
 //
 // With the best trial c and the leader i the test of c against i has level
 // alarm / (k (k + 1) (m - 1)) in the k-th tested round of a field of m. Whoever
@@ -85,7 +85,10 @@ func (s *search) round(stage string, field []*Trial, seeds, keep int) ([]*Trial,
 	left := field[:1:1]
 	for _, t := range field[1:] {
 		why := Kept
+		as := s.twin(t, left, seeds)
 		switch stand := t.stand(seeds); {
+		case as != nil:
+			why = Same
 		case math.IsInf(stand.missed, 1):
 			why = Undefined
 		case leader.stand(seeds).missed == 0 && stand.missed == 0 && worse(t, leader, seeds) <= level:
@@ -103,14 +106,30 @@ func (s *search) round(stage string, field []*Trial, seeds, keep int) ([]*Trial,
 			r.Worse++
 		case Missed:
 			r.Missed++
+		case Same:
+			r.Same++
 		default:
 			r.Cut++
 		}
-		t.Dropped = Drop{len(s.rounds), why}
+		t.Dropped = Drop{len(s.rounds), why, as}
 	}
 	r.Left = len(left)
 	s.rounds = append(s.rounds, r)
 	return left, nil
+}
+
+// twin returns the trial among others whose first n replications are the same
+// runs as those of t, or nil.
+func (s *search) twin(t *Trial, others []*Trial, n int) *Trial {
+	if s.lab.same == nil {
+		return nil
+	}
+	for _, o := range others {
+		if s.lab.same(t, o, n) {
+			return o
+		}
+	}
+	return nil
 }
 
 // worse is the probability of differences between two trials under the same

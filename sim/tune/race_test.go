@@ -221,3 +221,90 @@ func TestPlan(t *testing.T) {
 		before = points
 	}
 }
+
+// flatten makes a parameter of a synthetic laboratory flat: its value changes no
+// run. Places that differ in nothing else make the same runs.
+func flatten(s *search, flat int) {
+	s.lab.sides = func(int) []float64 { return []float64{0, 1} }
+	s.lab.same = func(a, b *Trial, n int) bool {
+		for i := range s.lab.ranged {
+			if i != flat && (a.Place == nil || b.Place == nil || a.Place[i] != b.Place[i]) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// A parameter that changes no run gets no search: two runs at most show it, for
+// each seed of the local search, and what the others have to give is found as
+// if it were not there.
+func TestSearchLeavesAFlatDirection(t *testing.T) {
+	for _, flat := range []int{0, 1, 2} {
+		s := synthetic(1, 3, 200, func(x []float64) float64 {
+			sum := -1.0
+			for i := range x {
+				if i != flat {
+					sum += 4 * (x[i] - 0.3) * (x[i] - 0.3)
+				}
+			}
+			return sum
+		}, nil, 0, 0.3)
+		flatten(s, flat)
+		w, err := s.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if loss := w.stand(1).loss - s.baseline.stand(1).loss; w.Place == nil || math.Abs(w.Place[(flat+1)%3]-0.3) > 0.05 || math.Abs(w.Place[(flat+2)%3]-0.3) > 0.05 {
+			t.Errorf("parameter %d is flat: won %v, loss %g", flat, w.Place, loss)
+		}
+		for i := range 3 {
+			if !s.probed[i] || s.matters[i] != (i != flat) {
+				t.Errorf("parameter %d is flat: of %d, looked at %v, matters %v", flat, i, s.probed[i], s.matters[i])
+			}
+		}
+		twice, spent := 0, 0
+		for i, x := range s.trials {
+			spent += len(x.Outcomes)
+			if x.From == Local && s.twin(x, s.trials[:i], 0) != nil {
+				twice += len(x.Outcomes)
+				if x.Dropped.Why != Same || x.Dropped.As == nil {
+					t.Errorf("trial %d makes the runs of another and was dropped as %q", i, x.Dropped.Why)
+				}
+			}
+		}
+		if twice == 0 || 20*twice > spent {
+			t.Errorf("parameter %d is flat: %d of %d runs of the local search were made twice", flat, twice, spent)
+		}
+	}
+}
+
+// If no parameter changes anything the first round shows it, and the budget is
+// kept.
+func TestNothingMatters(t *testing.T) {
+	s := synthetic(1, 2, 200, func([]float64) float64 { return 0 }, nil, 0, 0)
+	flatten(s, 0)
+	s.lab.same = func(a, b *Trial, n int) bool { return true }
+	points, _ := s.plan()
+	w, err := s.run()
+	if err != nil || w != s.baseline || !s.probed[0] || !s.probed[1] || len(s.matters) > 0 {
+		t.Errorf("trial %d won, looked at %v, %v matter, %v", w.Number, s.probed, s.matters, err)
+	}
+	if s.spent > points+1+4 || s.rounds[0].Same != points || s.rounds[0].Left != 1 {
+		t.Errorf("%d runs for %d points: %+v", s.spent, points, s.rounds)
+	}
+}
+
+// Where a parameter makes a difference only far away and not under the first
+// seed, it makes one.
+func TestADifferenceUnderSomeSeedIsOne(t *testing.T) {
+	s := synthetic(1, 2, 400, func(x []float64) float64 { return 4*(x[0]-0.3)*(x[0]-0.3) - 1 }, nil, 0, 0.3)
+	flatten(s, 1)
+	same := s.lab.same
+	s.lab.same = func(a, b *Trial, n int) bool {
+		return same(a, b, n) && (n < 2 || math.Abs(a.Place[1]-b.Place[1]) < 0.5)
+	}
+	if _, err := s.run(); err != nil || !s.matters[1] {
+		t.Errorf("%v matter, %v", s.matters, err)
+	}
+}

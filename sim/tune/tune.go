@@ -59,6 +59,7 @@ type Outcome struct {
 type Drop struct {
 	Round int // place in Result.Rounds
 	Why   Why
+	As    *Trial // of the same runs; else nil
 }
 
 // Why a trial was dropped.
@@ -70,6 +71,7 @@ const (
 	Worse     Why = "shown worse"      // the paired test
 	Missed    Why = "constraint shown" // to be missed, by the same test
 	Undefined Why = "undefined"        // the objective or a constraint, in some run
+	Same      Why = "same runs"        // as another trial's, attempt for attempt: more seeds would be spent twice
 	Cut       Why = "cut"              // in the worse half, or no budget for it
 )
 
@@ -80,6 +82,7 @@ type Round struct {
 	Entered int
 	Worse   int // dropped by the test, for the objective
 	Missed  int // for a constraint
+	Same    int // for runs that are those of another
 	Cut     int // without a test, or undefined
 	Left    int
 	Leader  *Trial
@@ -97,9 +100,11 @@ const firstTest = 4
 
 // laboratory is where a search tries things.
 type laboratory struct {
-	cost    int    // runs that one replication takes
-	ranged  []bool // parameters in which values have neighbours
+	cost    int                           // runs that one replication takes
+	ranged  []bool                        // parameters in which values have neighbours
+	sides   func(parameter int) []float64 // places that tell most of a parameter: ends, or every value of a list
 	values  func(place []float64) []string
+	same    func(a, b *Trial, n int) bool   // whether their first n replications are the same runs; nil: never
 	admit   func(*Trial) bool               // takes it, or there is no such scenario
 	measure func(all []*Trial, n int) error // until each has n outcomes
 }
@@ -114,12 +119,15 @@ type search struct {
 	byValues map[string]*Trial
 	rounds   []Round
 	tests    int // rounds with a test so far
-	refused  int // places without a scenario
+	// Parameters that were looked at around some trial, and those that made a
+	// difference there.
+	probed, matters map[int]bool
+	refused         int // places without a scenario
 }
 
 // run is the whole search.
 func (s *search) run() (*Trial, error) {
-	s.byValues = map[string]*Trial{}
+	s.byValues, s.probed, s.matters = map[string]*Trial{}, map[int]bool{}, map[int]bool{}
 	s.trials = []*Trial{s.baseline}
 	points, doublings := s.plan()
 	field := append([]*Trial{s.baseline}, s.screen(points)...)
@@ -134,6 +142,11 @@ func (s *search) run() (*Trial, error) {
 		}
 		doublings--
 		seeds *= 2
+	}
+	if !slices.ContainsFunc(s.trials[1:], func(t *Trial) bool { return t.Dropped.As != s.baseline }) {
+		for i := range s.lab.ranged { // every place made the runs of the scenario as it is
+			s.probed[i] = true
+		}
 	}
 	found, err := s.local(field, seeds, int(localShare*float64(s.budget)))
 	if err != nil {
@@ -222,7 +235,7 @@ func (s *search) final(field []*Trial, seeds int) (*Trial, error) {
 	for {
 		entered := len(field)
 		for len(field) > 2 && s.spent+s.price(field, seeds) > s.budget {
-			field[len(field)-1].Dropped = Drop{len(s.rounds), Cut}
+			field[len(field)-1].Dropped = Drop{Round: len(s.rounds), Why: Cut}
 			field = field[:len(field)-1]
 		}
 		for s.spent+s.price(field, seeds) > s.budget {

@@ -1,0 +1,212 @@
+package tune
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"flyball/scenarios/study"
+)
+
+const judgedWorld = `
+schema_version = 1
+name = "NAME"
+[governor]
+step = "explicit"
+d = 3
+[[destination]]
+name = "a"
+domain = "a.example"
+[[campaign]]
+name = "c"
+recipients = 1000
+`
+
+const judgedStudy = `
+schema_version = 1
+name = "judged"
+scenario = "here.toml"
+[[parameter]]
+key = "governor.d"
+from = 1.0
+to = 64.0
+scale = "log"
+[tune]
+objective = "iae_target_hours"
+budget = 40
+held_out = { scenarios = ["beyond.toml"], replications = 12 }
+`
+
+// spaces are the studies that were loaded: every place that a search may begin
+// with is checked, which takes longer than a search does here.
+var spaces = map[string]*study.Tuning{}
+
+func spaceOf(t *testing.T, text string) *study.Tuning {
+	t.Helper()
+	if spaces[text] == nil {
+		space, err := study.LoadTuning("judged.toml", []byte(text), nil, nil, func(name string) (string, []byte, error) {
+			return name, []byte(strings.Replace(judgedWorld, "NAME", strings.TrimSuffix(name, ".toml"), 1)), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spaces[text] = space
+	}
+	return spaces[text]
+}
+
+// searched is a search over runs that are made up: iae returns the objective of
+// one run, as a multiple of the baseline's 100 hours.
+func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job) {
+	t.Helper()
+	space := spaceOf(t, judgedStudy)
+	var made []Job
+	found, err := Search(space, func(jobs []Job) (all []study.Run, err error) {
+		for _, j := range jobs {
+			made = append(made, j)
+			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}
+			d, factor := math.NaN(), 1.0
+			if j.Values != nil {
+				if d, err = strconv.ParseFloat(j.Values[0], 64); err != nil {
+					t.Fatal(err)
+				}
+				factor = iae(j, d)
+			}
+			for k, m := range space.Metrics {
+				if m == "iae_target_hours" {
+					// The luck of a replication is that of both sides; the resolution of 0.001 h
+					// is nothing beside it.
+					r.Values[k] = factor * 1e6 * (1 + 0.1*gauss(9, uint64(j.Scenario), j.Replication))
+				}
+			}
+			all = append(all, r)
+		}
+		return all, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, made
+}
+
+// The search sees neither the luck nor the scenarios that are held out, and what
+// is said of the winner rests on them: half the baseline's loss in the search is
+// a third more than it under held-out luck, if that is what the runs show.
+func TestHeldOutIsNotWhatTheSearchSaw(t *testing.T) {
+	found, made := searched(t, func(j Job, d float64) float64 {
+		luck := 1 + 0.02*gauss(3, uint64(math.Float64bits(d)), j.Replication)
+		switch {
+		case j.Scenario == 1:
+			return 3 * luck
+		case j.Replication >= study.FirstHeldOut:
+			return 1.5 * luck
+		}
+		return 0.5 * luck
+	})
+	const ways = 12 * 2 * 2 // replications, scenarios, winner and baseline
+	for i, j := range made {
+		if held := i >= len(made)-ways; held != (j.Replication >= study.FirstHeldOut) {
+			t.Fatalf("run %d of %d has replication %d", i, len(made), j.Replication)
+		} else if !held && j.Scenario != 0 {
+			t.Fatalf("run %d of the search is of scenario %d, which is held out", i, j.Scenario)
+		} else if held && j.Trial != 0 && j.Trial != found.Winner.Number {
+			t.Fatalf("run %d under held-out luck is of trial %d, the winner is %d", i, j.Trial, found.Winner.Number)
+		}
+	}
+	seen := map[uint64]int{}
+	for _, j := range made[len(made)-ways:] {
+		seen[j.Replication]++
+	}
+	if len(seen) != 12 || seen[study.FirstHeldOut] != 4 || seen[study.FirstHeldOut+11] != 4 {
+		t.Errorf("replications under held-out luck: %v", seen)
+	}
+	for name, c := range map[string]struct{ got, want float64 }{
+		"training": {found.Training.Value, math.Log(0.5)},
+		"here":     {found.HeldOut.Here.Value, math.Log(1.5)},
+		"beyond":   {found.HeldOut.Beyond.Value, math.Log(3)},
+		"gap":      {found.HeldOut.Gap.Value, math.Log(3)},
+	} {
+		if math.Abs(c.got-c.want) > 0.05 {
+			t.Errorf("%s: got %.3f, want %.3f", name, c.got, c.want)
+		}
+	}
+	if n := found.HeldOut.Here.N; n != 12 || found.Verdict != ShownWorse {
+		t.Errorf("%d losses, verdict %q", n, found.Verdict)
+	}
+	if found.Spent != len(made)-ways {
+		t.Errorf("%d runs of the search were made, %d are counted", len(made)-ways, found.Spent)
+	}
+	for _, c := range found.HeldOut.Cells {
+		want := math.Log([]float64{1.5, 3}[c.Scenario])
+		if c.Metric == "iae_target_hours" && math.Abs(c.Log.Value-want) > 0.05 {
+			t.Errorf("scenario %d: got %.3f, want %.3f", c.Scenario, c.Log.Value, want)
+		}
+	}
+}
+
+// What is better in the search and under its luck alone is not better, and what
+// is better everywhere but in the scenario held out is better here.
+func TestVerdicts(t *testing.T) {
+	for _, c := range []struct {
+		here, beyond float64
+		want         Verdict
+	}{{0.5, 0.5, Better}, {0.5, 1.2, BetterHere}, {1, 0.5, NotShown}, {1.2, 0.5, ShownWorse}} {
+		found, _ := searched(t, func(j Job, d float64) float64 {
+			luck := 1 + 0.02*gauss(3, uint64(math.Float64bits(d)), j.Replication)
+			switch {
+			case j.Scenario == 1:
+				return c.beyond * luck
+			case j.Replication >= study.FirstHeldOut:
+				return c.here * luck
+			}
+			return 0.5 * luck
+		})
+		if found.Verdict != c.want {
+			t.Errorf("%g here, %g beyond: got %q, want %q", c.here, c.beyond, found.Verdict, c.want)
+		}
+	}
+}
+
+// The score of a trial is that of the scenarios of the search: how d does in the
+// one held out moves no search.
+func TestHeldOutScenarioHasNoScore(t *testing.T) {
+	best := func(beyond func(d float64) float64) float64 {
+		found, _ := searched(t, func(j Job, d float64) float64 {
+			if j.Scenario == 1 {
+				return beyond(d)
+			}
+			return 0.3 + math.Pow(math.Log(d/8), 2)
+		})
+		d, _ := strconv.ParseFloat(found.Winner.Values[0], 64)
+		return d
+	}
+	flat := best(func(float64) float64 { return 1 })
+	steep := best(func(d float64) float64 { return d * d })
+	if flat != steep || math.Abs(math.Log(flat/8)) > 0.1 {
+		t.Errorf("won d = %g and %g, want 8 in both", flat, steep)
+	}
+}
+
+// A parameter that changes no run is named, one that does is not.
+func TestFlatIsNamed(t *testing.T) {
+	space := spaceOf(t, judgedStudy+"\n[[parameter]]\nkey = \"campaign[0].subset\"\nfrom = 5\nto = 100\n")
+	found, err := Search(space, func(jobs []Job) ([]study.Run, error) {
+		var all []study.Run
+		for _, j := range jobs {
+			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication), Watched: 10, Values: make([]float64, len(space.Metrics))}
+			r.Values[0] = 100
+			if j.Values != nil {
+				d, _ := strconv.ParseFloat(j.Values[0], 64)
+				r.Digest += j.Values[0]
+				r.Values[0] = 30 + 100*math.Pow(math.Log(d/8), 2)
+			}
+			all = append(all, r)
+		}
+		return all, nil
+	})
+	if err != nil || len(found.Flat) != 1 || found.Flat[0] != 1 {
+		t.Errorf("flat are %v, want parameter 1 of 2; %v", found.Flat, err)
+	}
+}
