@@ -17,27 +17,27 @@ import (
 // longer than the time-out. The library has no such share: of the thousands of
 // attempts in an interval one always fails.
 type AIMD struct {
-	Backoff float64 `toml:"backoff" doc:"what remains of the limit after a dropped interval" range:"0.5..0.999"`
-	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped"`
-	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1"`
-	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000"`
-	Max     float64 `toml:"max" doc:"greatest limit" range:"1..1000000"`
+	Backoff float64 `toml:"backoff" doc:"what remains of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
+	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped" default:"5s" range:">0s..30d" source:"derived: Netflix AIMDLimit"`
+	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1" default:"0.01" source:"assumed: the library has none: its sample is one request"`
+	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix AIMDLimit"`
+	Max     float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: Netflix AIMDLimit"`
 }
 
-func (a AIMD) validate() []error {
+var aimdLaw = Law{Name: "aimd", Kind: Seeker, Key: "aimd",
+	Doc:    "adds a process at the end of an interval and takes a share away after one with refusals, time-outs or slow attempts",
+	Inputs: []string{"attempts", "refusals", "timeouts", "attempt_s"},
+	// The library's time-out a hundredfold, as the attempts of the suite are.
+	Trials: []Trial{{Name: "aimd", Set: []string{"governor.aimd.timeout=500s"}}},
+	build:  func(c Config) law { return &aimd{newGauge(c).within(c.AIMD.Min, c.AIMD.Max)} },
+}
+
+// Validate reports every problem.
+func (a AIMD) Validate() []error {
 	var l conf.List
-	l.Check(a.Backoff >= 0.5 && a.Backoff <= 0.999, "backoff", "got %g, want 0.5 to 0.999", a.Backoff)
-	l.Check(a.Timeout > 0 && a.Timeout <= 30*vt.Day, "timeout", "got %s, want more than 0s, at most 30d", a.Timeout)
-	l.Check(a.Drops >= 0 && a.Drops <= 1, "drops", "got %g, want 0 to 1", a.Drops)
-	checkLimits(&l, a.Min, a.Max)
+	keys.Check(&l, a)
+	l.Check(!(a.Min > a.Max), "min", "got %g, want at most max = %g", a.Min, a.Max)
 	return l
-}
-
-// checkLimits checks the range of a seeker.
-func checkLimits(l *conf.List, low, high float64) {
-	l.Check(low >= 1 && low <= 1e6, "min", "got %g, want 1 to 1000000", low)
-	l.Check(high >= 1 && high <= 1e6, "max", "got %g, want 1 to 1000000", high)
-	l.Check(!(low > high), "min", "got %g, want at most max = %g", low, high)
 }
 
 type aimd struct{ gauge }

@@ -2,8 +2,9 @@ package governor
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"slices"
-	"strings"
 
 	"flyball/internal/conf"
 	"flyball/internal/unit"
@@ -12,70 +13,51 @@ import (
 
 // Config names a law and its parameters.
 type Config struct {
-	Law            string       `toml:"law" doc:"hold keeps the start value; patent-damped moves by at most d per interval ([0067]), patent-dynamic by at most d x utilization ([0069]); pi and regulator steer to the target too; aimd, gradient2 and corr-vegas seek what the receivers take, whatever the target" oneof:"hold patent-damped patent-dynamic pi regulator aimd gradient2 corr-vegas"`
-	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), whose C it divides by their efficiencies; every number here is that of one server, and a cluster of n has n times the target, processes and steps" oneof:"server cluster"`
-	Target         unit.PerHour `toml:"target" doc:"rate of successful deliveries to attain (TARGET_DELIVERY_RATE)"`
-	Interval       vt.Span      `toml:"interval" doc:"time between two decisions (S)"`
-	Start          float64      `toml:"start" doc:"available MTA processes before the first decision" range:"1..1000000"`
-	Ceiling        string       `toml:"ceiling" doc:"a seeker above which the law does not go; not given: none" oneof:"aimd gradient2 corr-vegas"`
-	Max            float64      `toml:"max" doc:"most available MTA processes; not given: no limit" range:"1..1000000"`
-	StepMode       string       `toml:"step" doc:"how d is found: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S; explicit is the key d" oneof:"per-day as-printed explicit"`
-	Factor         unit.PerHour `toml:"factor" doc:"greatest change of the available processes over time (AVAIL_PROCS_DAMPING_FACTOR)"`
-	D              float64      `toml:"d" doc:"greatest change per interval, in processes; only with step = \"explicit\"" range:"0..1000000"`
-	Allocated      string       `toml:"allocated" doc:"what P_a is: the time-average of allocated processes, or as Table 2 prints it, that average / S (a demonstration: it settles at target / S)" oneof:"average as-printed"`
+	Law            string       `toml:"law" doc:"the law of C" default:"patent-dynamic"`
+	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), whose C it divides by their efficiencies; every number here is that of one server, and a cluster of n has n times the target, processes and steps" oneof:"server cluster" default:"server"`
+	Target         unit.PerHour `toml:"target" doc:"rate of successful deliveries to attain (TARGET_DELIVERY_RATE)" default:"140000/h" range:">0/h..1000000000/h" source:"derived: Table 1"`
+	Interval       vt.Span      `toml:"interval" doc:"time between two decisions (S)" default:"3h" range:"1s..30d" source:"derived: Table 1"`
+	Start          float64      `toml:"start" doc:"available MTA processes before the first decision" range:"1..1000000" default:"40" unit:"processes" source:"assumed: the patent application names none"`
+	Ceiling        string       `toml:"ceiling" doc:"a seeker above which the law does not go; not given: none"`
+	Max            float64      `toml:"max,omitdefault" doc:"most available MTA processes; not given: no limit" range:"1..1000000" unit:"processes" source:"assumed: no limit"`
+	StepMode       string       `toml:"step" doc:"how d is found: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S; explicit is the key d" oneof:"per-day as-printed explicit" default:"per-day"`
+	Factor         unit.PerHour `toml:"factor" doc:"greatest change of the available processes over time (AVAIL_PROCS_DAMPING_FACTOR)" default:"24/day" range:">0/h..1000000/h" source:"derived: Table 1: 24 processes a day"`
+	D              float64      `toml:"d" doc:"greatest change per interval, in processes; only with step = \"explicit\"" range:"0..1000000" unit:"processes" source:"derived: no explicit step: [0067] gives it"`
+	Allocated      string       `toml:"allocated" doc:"what P_a is: the time-average of allocated processes, or as Table 2 prints it, that average / S (a demonstration: it settles at target / S)" oneof:"average as-printed" default:"average"`
 	CapUtilization bool         `toml:"cap_utilization" doc:"a utilization above 1 does not enlarge the step; only patent-dynamic looks at it"`
-	PI             PI           `toml:"pi" doc:"parameters of law pi"`
+	PI             PI           `toml:"pi" doc:"parameters of pi"`
 	AIMD           AIMD         `toml:"aimd" doc:"parameters of aimd"`
 	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
 	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
 	Destination    Destination  `toml:"destination" doc:"the law of every single destination"`
-	Changes        []Change     `toml:"change" doc:"new targets during the run; each interval has the target of its beginning"`
-	Faults         []Fault      `toml:"fault" doc:"intervals of which the governor is told something wrong"`
+	Changes        []Change     `toml:"change,omitdefault" doc:"new targets during the run; each interval has the target of its beginning"`
+	Faults         []Fault      `toml:"fault,omitdefault" doc:"intervals of which the governor is told something wrong"`
 }
 
-// Default is the governor of Table 1.
-func Default() Config {
-	return Config{
-		Law:            "patent-dynamic", // Table 1: DONT_USE_DYNAMIC_DAMPING = FALSE
-		Scope:          "server",         // [0063]: "each server"
-		Target:         140000,           // Table 1
-		Interval:       3 * vt.Hour,      // Table 1
-		Start:          40,               // assumed
-		StepMode:       "per-day",        // [0067]: "the maximum allowed change in available MTAs per day"
-		Factor:         24.0 / 24,        // Table 1: 24 processes a day
-		D:              0,                // no explicit step
-		Allocated:      "average",        // [0066]
-		CapUtilization: false,            // [0069], to the letter
-		PI: PI{
-			Proportional: 0,   // assumed: no error is left for it while the rate follows within the interval
-			Integral:     0.5, // Skogestad 2003, SIMC: a process that is all delay, here of one interval
-			Weight:       1,   // Astrom and Hagglund: 0 to 1
-		},
-		AIMD: AIMD{
-			Backoff: 0.9,           // Netflix AIMDLimit
-			Timeout: 5 * vt.Second, // Netflix AIMDLimit
-			Drops:   0.01,          // assumed
-			Min:     20,            // Netflix AIMDLimit
-			Max:     200,           // Netflix AIMDLimit
-		},
-		Gradient2: Gradient2{
-			Tolerance: 1.5, // Netflix Gradient2Limit
-			Smoothing: 0.2, // Netflix Gradient2Limit
-			Queue:     4,   // Netflix Gradient2Limit
-			Window:    600, // Netflix Gradient2Limit
-			Min:       20,  // Netflix Gradient2Limit
-			Max:       200, // Netflix Gradient2Limit
-		},
-		CorrVegas: CorrVegas{
-			Baseline:    10,  // failsafe-go
-			Correlation: 50,  // failsafe-go
-			MaxFactor:   5,   // failsafe-go
-			Min:         1,   // failsafe-go
-			Max:         200, // failsafe-go
-		},
-		Destination: DefaultDestination(),
+// laws in the order in which choices are listed. A law stands in a file of its
+// own; its parameters, if it has any, are a field of Config.
+var laws = []Law{hold, patentDamped, patentDynamic, piLaw, aimdLaw, gradient2Law, corrVegasLaw, regulatorLaw}
+
+var keys = declare(laws)
+
+// declare reads the tags once the laws are there: Choices looks at them.
+func declare([]Law) *conf.Keys { return conf.Declare[Config]() }
+
+// Choices returns the laws that a key may name.
+func (Config) Choices(key string) (all []conf.Choice) {
+	for _, l := range laws {
+		switch {
+		case key == "law":
+			all = append(all, conf.Choice{Name: l.Name, Doc: l.Doc})
+		case key == "ceiling" && l.Kind == Seeker:
+			all = append(all, conf.Choice{Name: l.Name})
+		}
 	}
+	return all
 }
+
+// Default returns the governor of Table 1.
+func Default() Config { return conf.DefaultOf[Config](keys) }
 
 // Step is d, the greatest change per interval before utilization scales it, of
 // a valid Config.
@@ -96,71 +78,37 @@ func (c Config) Step() float64 {
 // Validate reports every problem.
 func (c Config) Validate() []error {
 	var l conf.List
-	l.Check(slices.Contains(laws, c.Law), "law", "got %q, want one of %s", c.Law, strings.Join(laws, ", "))
-	l.Check(c.Scope == "" || c.Scope == "server" || c.Scope == "cluster", "scope", "got %q, want \"server\" or \"cluster\"", c.Scope)
-	l.Check(c.Target > 0 && c.Target <= 1e9, "target", "got %s, want more than 0/h, at most 1000000000/h", c.Target)
-	l.Check(c.Interval >= vt.Second && c.Interval <= 30*vt.Day, "interval", "got %s, want 1s to 30d", c.Interval)
-	l.Check(c.Start >= 1 && c.Start <= 1e6, "start", "got %g, want 1 to 1000000", c.Start)
-	l.Check(c.Factor > 0 && c.Factor <= 1e6, "factor", "got %s, want more than 0/h, at most 1000000/h", c.Factor)
-	l.Check(c.Ceiling == "" || slices.Contains(seekers, c.Ceiling), "ceiling", "got %q, want one of %s", c.Ceiling, strings.Join(seekers, ", "))
-	l.Check(c.Ceiling == "" || !slices.Contains(seekers, c.Law), "ceiling", "got %q, want none: law = %q seeks by itself", c.Ceiling, c.Law)
-	l.Check(c.Max == 0 || c.Max >= 1 && c.Max <= 1e6, "max", "got %g, want 1 to 1000000", c.Max)
-	switch c.StepMode {
-	case "explicit":
-		l.Check(c.D > 0 && c.D <= 1e6, "d", "got %g, want more than 0, at most 1000000, with step = \"explicit\"", c.D)
-	case "per-day", "as-printed":
+	keys.Check(&l, c)
+	law, _ := lawNamed(c.Law)
+	l.Check(c.Ceiling == "" || law.Kind != Seeker, "ceiling", "got %q, want none: law = %q seeks by itself", c.Ceiling, c.Law)
+	if c.StepMode == "explicit" {
+		l.Check(c.D != 0, "d", "got %g, want more than 0, at most 1000000, with step = \"explicit\"", c.D)
+	} else {
 		l.Check(c.D == 0, "d", "got %g, want none: step = %q computes it from factor and interval", c.D, c.StepMode)
-	default:
-		l.Check(false, "step", "got %q, want \"per-day\", \"as-printed\" or \"explicit\"", c.StepMode)
 	}
-	l.Check(c.Allocated == "average" || c.Allocated == "as-printed",
-		"allocated", "got %q, want \"average\" or \"as-printed\"", c.Allocated)
 	l = append(l, c.validateChanges()...)
 	l = append(l, c.validateFaults()...)
-	usual := Default()
-	own(&l, c, "pi", "pi", c.PI, usual.PI, c.PI.validate())
-	own(&l, c, "aimd", "aimd", c.AIMD, usual.AIMD, c.AIMD.validate())
-	own(&l, c, "gradient2", "gradient2", c.Gradient2, usual.Gradient2, c.Gradient2.validate())
-	own(&l, c, "corr-vegas", "corr_vegas", c.CorrVegas, usual.CorrVegas, c.CorrVegas.validate())
-	l.Within("destination", c.Destination.Validate())
+	keys.CheckIdle(&l, c, func(key string) string {
+		if !slices.ContainsFunc(laws, func(l Law) bool { return l.Key == key }) {
+			return ""
+		}
+		return fmt.Sprintf("neither law = %q nor ceiling names it", c.Law)
+	})
 	return l
 }
-
-var (
-	seekers = []string{"aimd", "gradient2", "corr-vegas"}
-	laws    = append([]string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator"}, seekers...)
-)
 
 // Uses reports whether the law or its ceiling is the one named. Parameters of
 // any other are no part of what the Config means.
 func (c Config) Uses(law string) bool { return c.Law == law || c.Ceiling == law }
 
-// Idle reports whether the table at that key has the parameters of a law that
-// c does not name, or something that does not happen.
+// Idle reports whether a key has no meaning beside the other values of c: the
+// parameters of a law that c does not name.
 func (c Config) Idle(key string) bool {
-	switch key {
-	case "scope":
+	if key == "scope" {
 		return c.Scope != "cluster"
-	case "change":
-		return len(c.Changes) == 0
-	case "destination":
-		return !c.Destination.Limits()
-	case "fault":
-		return len(c.Faults) == 0
 	}
-	law, ok := map[string]string{"pi": "pi", "aimd": "aimd", "gradient2": "gradient2", "corr_vegas": "corr-vegas"}[key]
-	return ok && !c.Uses(law)
-}
-
-// own adds the problems of a law's parameters. They may be left alone, at their
-// defaults or zero, where no such law is named; to set them there is a mistake.
-func own[P comparable](l *conf.List, c Config, law, key string, p, usual P, problems []error) {
-	var zero P
-	if c.Uses(law) {
-		l.Within(key, problems)
-		return
-	}
-	l.Check(p == usual || p == zero, key, "got parameters of %s, want none: neither law = %q nor ceiling names it", law, c.Law)
+	i := slices.IndexFunc(laws, func(l Law) bool { return l.Key == key })
+	return i >= 0 && !c.Uses(laws[i].Name)
 }
 
 // New returns the governor that c describes, at its start value; the error
@@ -198,40 +146,19 @@ func NewCluster(c Config, servers int) (Governor, error) {
 	return c.Times(servers).compose(), nil
 }
 
-// Times is the governor of so many servers together: what c says of a rate or a
-// number of processes it says of each. It may be beyond what Validate takes.
-func (c Config) Times(servers int) Config {
-	n := float64(servers)
-	for _, v := range []*float64{&c.Start, &c.Max, &c.D, &c.AIMD.Min, &c.AIMD.Max, &c.Gradient2.Queue, &c.Gradient2.Min, &c.Gradient2.Max, &c.CorrVegas.Min, &c.CorrVegas.Max} {
-		*v *= n
-	}
-	c.Target *= unit.PerHour(n)
-	c.Factor *= unit.PerHour(n)
+// Times returns the governor of n servers together: every rate and every number
+// of processes in c is that of one server. The result may be beyond what
+// Validate takes. The limits of single destinations stay as they are.
+func (c Config) Times(n int) Config {
 	c.Changes = slices.Clone(c.Changes)
-	for i := range c.Changes {
-		c.Changes[i].Target *= unit.PerHour(n)
-	}
+	keys.Scale(reflect.ValueOf(&c).Elem(), float64(n), func(k conf.Key) bool {
+		return k.Unit == "processes" || k.Type == reflect.TypeFor[unit.PerHour]()
+	})
 	return c
 }
 
 // build makes one law by itself, of a valid Config.
 func (c Config) build(name string) law {
-	g := gauge{cfg: c, step: c.Step(), available: c.Start}
-	between := func(low, high float64) gauge {
-		g.available = min(max(c.Start, low), high)
-		return g
-	}
-	switch name {
-	case "pi":
-		return &pi{gauge: g}
-	case "aimd":
-		return &aimd{between(c.AIMD.Min, c.AIMD.Max)}
-	case "gradient2":
-		return &gradient2{gauge: between(c.Gradient2.Min, c.Gradient2.Max)}
-	case "corr-vegas":
-		return &corrVegas{gauge: between(c.CorrVegas.Min, c.CorrVegas.Max)}
-	case "regulator":
-		return newRegulator(g)
-	}
-	return &patent{g}
+	l, _ := lawNamed(name)
+	return l.build(c)
 }

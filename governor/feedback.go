@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flyball/internal/conf"
 	"flyball/internal/snap"
 )
 
@@ -30,6 +31,14 @@ var divisors = [...]string{PerDelivery: "", PerCohort: "/N", PerRoot: "/sqrt N"}
 // String is the amount as UnmarshalText reads it.
 func (a Amount) String() string {
 	return strconv.FormatFloat(a.Value, 'g', -1, 64) + divisors[a.Per]
+}
+
+// Validate reports every problem.
+func (a Amount) Validate() []error {
+	var l conf.List
+	l.Check(a.Value >= 0 && a.Value <= 1, "value", "got %g, want 0 to 1", a.Value)
+	l.Check(a.Per <= PerRoot, "per", "got %d, want PerDelivery, PerCohort or PerRoot", a.Per)
+	return l
 }
 
 // MarshalText never fails.

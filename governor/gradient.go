@@ -19,21 +19,25 @@ import (
 // interval, so its 600 samples are 75 days of 3 h; and the time is that of all
 // attempts, delivered or not. Failures count nothing.
 type Gradient2 struct {
-	Tolerance float64 `toml:"tolerance" doc:"how much longer than usual an attempt may take before the limit shrinks, as a ratio" range:"1..100"`
-	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is gone at once" range:"0.001..1"`
-	Queue     float64 `toml:"queue" doc:"processes that may wait at the far side; the limit grows by as many while attempts are not slower than usual" range:"0..1000000"`
-	Window    int     `toml:"window" doc:"intervals that the long-term attempt time remembers" range:"1..1000000"`
-	Min       float64 `toml:"min" doc:"least limit" range:"1..1000000"`
-	Max       float64 `toml:"max" doc:"greatest limit" range:"1..1000000"`
+	Tolerance float64 `toml:"tolerance" doc:"how much longer than usual an attempt may take before the limit shrinks, as a ratio" range:"1..100" default:"1.5" source:"derived: Netflix Gradient2Limit"`
+	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is gone at once" range:"0.001..1" default:"0.2" source:"derived: Netflix Gradient2Limit"`
+	Queue     float64 `toml:"queue" doc:"processes that may wait at the far side; the limit grows by as many while attempts are not slower than usual" range:"0..1000000" default:"4" unit:"processes" source:"derived: Netflix Gradient2Limit"`
+	Window    int     `toml:"window" doc:"intervals that the long-term attempt time remembers" range:"1..1000000" default:"600" source:"derived: Netflix Gradient2Limit"`
+	Min       float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix Gradient2Limit"`
+	Max       float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: Netflix Gradient2Limit"`
 }
 
-func (a Gradient2) validate() []error {
+var gradient2Law = Law{Name: "gradient2", Kind: Seeker, Key: "gradient2",
+	Doc:    "follows the ratio of the usual to the present time of an attempt",
+	Inputs: []string{"attempts", "attempt_s"},
+	build:  func(c Config) law { return &gradient2{gauge: newGauge(c).within(c.Gradient2.Min, c.Gradient2.Max)} },
+}
+
+// Validate reports every problem.
+func (a Gradient2) Validate() []error {
 	var l conf.List
-	l.Check(a.Tolerance >= 1 && a.Tolerance <= 100, "tolerance", "got %g, want 1 to 100", a.Tolerance)
-	l.Check(a.Smoothing >= 0.001 && a.Smoothing <= 1, "smoothing", "got %g, want 0.001 to 1", a.Smoothing)
-	l.Check(a.Queue >= 0 && a.Queue <= 1e6, "queue", "got %g, want 0 to 1000000", a.Queue)
-	l.Check(a.Window >= 1 && a.Window <= 1e6, "window", "got %d, want 1 to 1000000", a.Window)
-	checkLimits(&l, a.Min, a.Max)
+	keys.Check(&l, a)
+	l.Check(!(a.Min > a.Max), "min", "got %g, want at most max = %g", a.Min, a.Max)
 	return l
 }
 

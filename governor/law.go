@@ -1,6 +1,50 @@
 package governor
 
-import "math"
+import (
+	"math"
+	"slices"
+)
+
+// Law is one law of C, with all that the rest of the program needs to know of
+// it: help, schema, validation, replay and the trials on the suite of
+// disturbances come from here.
+type Law struct {
+	Name   string
+	Kind   Kind
+	Doc    string   // what the law does, as the end of a sentence that its name begins
+	Key    string   // table of its parameters in a Config; empty: it has none
+	Inputs []string // columns of recorded samples that the law decides by, beside hours, delivered and allocated_mean
+	Trials []Trial  // how the law is tried on the suite; none: once, under its name
+	build  func(Config) law
+}
+
+// Kind is what a law goes by.
+type Kind string
+
+// Kinds of laws.
+const (
+	Tracker Kind = "tracker" // steers the rate to the target
+	Seeker  Kind = "seeker"  // finds what the receivers take, whatever the target; may be the ceiling of a tracker
+)
+
+// Trial is a law as it is tried on the suite of disturbances.
+type Trial struct {
+	Name      string
+	Set       []string // its parameters, as path.to.key=value
+	Hindsight bool     // what other laws are measured by is the best of these in each trial
+}
+
+// Laws returns every law, in the order in which choices are listed.
+func Laws() []Law { return slices.Clone(laws) }
+
+// lawNamed returns the law of that name; false if there is none.
+func lawNamed(name string) (Law, bool) {
+	i := slices.IndexFunc(laws, func(l Law) bool { return l.Name == name })
+	if i < 0 {
+		return Law{}, false
+	}
+	return laws[i], true
+}
 
 // gauge is what every law of C has: what it is told to attain, C, and the terms
 // of Table 2.
@@ -12,50 +56,20 @@ type gauge struct {
 	target    float64 // T, of the last sample
 }
 
+// newGauge returns what a law begins with.
+func newGauge(c Config) gauge { return gauge{cfg: c, step: c.Step(), available: c.Start} }
+
+// within keeps C between two bounds.
+func (g gauge) within(low, high float64) gauge {
+	g.available = min(max(g.available, low), high)
+	return g
+}
+
 func (g *gauge) Available() float64 { return g.available }
 
 // force sets C where something outside the law has cut its decision, so that
 // the next one starts from what was in force.
 func (g *gauge) force(c float64) { g.available = c }
-
-// patent is hold and the laws of [0067] and [0069]: they differ only in the
-// step that they allow.
-type patent struct{ gauge }
-
-// Decide is Table 2: C = min(C + step, max(C - step, T / E_a)).
-func (g *patent) Decide(s Sample) Decision {
-	d := g.measure(s)
-	// 0/0 and x/0: the patent is silent. A number that nothing supports moves nothing.
-	if g.cfg.Law == "hold" || d.Flags&(NoTime|Idle) != 0 {
-		return d
-	}
-	c := g.available
-	d.Step = g.allowed(d.Utilization)
-	// E_a is per allocated process but T / E_a is compared with available ones, so a server that is partly
-	// idle may lose processes below its target rate, against [0065]. The formula is followed.
-	// With no deliveries T / E_a is +Inf and C grows by the step, as it does when they come close to none.
-	next := min(c+d.Step, max(c-d.Step, d.Target))
-	switch {
-	case d.Target > c+d.Step:
-		d.Flags |= StepLimitUp
-	case d.Target < c-d.Step:
-		d.Flags |= StepLimitDown
-	}
-	g.settle(&d, next)
-	return d
-}
-
-// allowed is the most that C may move: d ([0067]), or d x U_s ([0069]).
-func (g *patent) allowed(utilization float64) float64 {
-	if g.cfg.Law == "patent-damped" {
-		return g.step
-	}
-	// U_s may exceed 1, since nothing is freed ([0070], [0077]); to the letter it then enlarges the step.
-	if g.cfg.CapUtilization {
-		utilization = min(utilization, 1)
-	}
-	return float64(g.step * utilization) // rounded before it is added: no fused multiply-add
-}
 
 // measure fills in what does not depend on the law; C stands as it is.
 func (g *gauge) measure(s Sample) Decision {

@@ -45,6 +45,12 @@ const (
 	farBeyond   = 0.7   // growth of ln P_a from where the rate was best after which the two rates tell the yield
 )
 
+var regulatorLaw = Law{Name: "regulator", Kind: Tracker,
+	Doc:    "steers by what efficiency really is, as far as more processes deliver more (not in the patent application)",
+	Inputs: []string{"attempts", "timeouts", "attempt_s"},
+	build:  func(c Config) law { return newRegulator(newGauge(c)) },
+}
+
 type regulator struct {
 	gauge
 	now    belief

@@ -43,23 +43,10 @@ var sampleColumns = [...]string{colHours: "hours", colDelivered: "delivered", co
 // measured are the columns that tell what a Sample may leave at 0.
 var measured = sampleColumns[colAttempts : colLoad+1]
 
-// looksAt are those of them that a law decides by.
-var looksAt = map[string][]string{
-	"regulator":  {"attempts", "timeouts", "attempt_s"},
-	"aimd":       {"attempts", "refusals", "timeouts", "attempt_s"},
-	"gradient2":  {"attempts", "attempt_s"},
-	"corr-vegas": {"attempts", "attempt_s"},
-}
-
 // Unseen are the columns that a law looks at among those that samples lack.
 func Unseen(law string, lacking []string) []string {
-	var all []string
-	for _, name := range looksAt[law] {
-		if slices.Contains(lacking, name) {
-			all = append(all, name)
-		}
-	}
-	return all
+	l, _ := lawNamed(law)
+	return slices.DeleteFunc(slices.Clone(l.Inputs), func(name string) bool { return !slices.Contains(lacking, name) })
 }
 
 // ReadSamples reads recorded intervals of one server: CSV whose header names the

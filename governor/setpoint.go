@@ -8,9 +8,9 @@ import (
 
 // Change is a new target that an operator gives during a run.
 type Change struct {
-	At     vt.Span      `toml:"at" doc:"when the operator changes the target" required:"true"`
-	Target unit.PerHour `toml:"target" doc:"the target from then on" required:"true"`
-	Over   vt.Span      `toml:"over" doc:"time in which the target gets there, in a straight line from what it is at that moment; 0: at once"`
+	At     vt.Span      `toml:"at" doc:"when the operator changes the target" required:"true" range:">0s..3650d" source:"scenario"`
+	Target unit.PerHour `toml:"target" doc:"the target from then on" required:"true" range:">0/h..1000000000/h" source:"scenario"`
+	Over   vt.Span      `toml:"over" doc:"time in which the target gets there, in a straight line from what it is at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
 }
 
 // TargetAt is the target at a time, in messages per hour. That of an interval is
@@ -38,13 +38,10 @@ func (c Config) validateChanges() []error {
 	var l conf.List
 	for i, v := range c.Changes {
 		key := conf.Index("change", i)
-		l.Check(v.At > 0 && v.At <= 3650*vt.Day, key+".at", "got %s, want more than 0s, at most 3650d", v.At)
 		if i > 0 {
 			before := c.Changes[i-1].At
 			l.Check(v.At > before, key+".at", "got %s, want more than that of the change before, %s", v.At, before)
 		}
-		l.Check(v.Target > 0 && v.Target <= 1e9, key+".target", "got %s, want more than 0/h, at most 1000000000/h", v.Target)
-		l.Check(v.Over >= 0 && v.Over <= 3650*vt.Day, key+".over", "got %s, want 0s to 3650d", v.Over)
 	}
 	return l
 }

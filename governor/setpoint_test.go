@@ -41,7 +41,8 @@ func TestChangesAreChecked(t *testing.T) {
 	for _, err := range c.Validate() {
 		got = append(got, strings.TrimSpace(strings.SplitN(err.Error(), ":", 2)[0]))
 	}
-	want := []string{"change[1].at", "change[1].target", "change[1].over", "change[2].at", "change[2].at", "change[2].target"}
+	slices.Sort(got)
+	want := []string{"change[1].at", "change[1].over", "change[1].target", "change[2].at", "change[2].at", "change[2].target"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", c.Validate(), want)
 	}

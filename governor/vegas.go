@@ -29,19 +29,24 @@ import (
 // throughput is concurrency / recent, as here. Correlations stand over the last
 // 50 samples and are 0 before the tenth.
 type CorrVegas struct {
-	Baseline    int     `toml:"baseline" doc:"intervals that the usual attempt time remembers" range:"1..1000000"`
-	Correlation int     `toml:"correlation" doc:"intervals over which correlations are taken" range:"2..10000"`
-	MaxFactor   float64 `toml:"max_factor" doc:"the limit falls while it is above this multiple of the processes in use" range:"1..1000000"`
-	Min         float64 `toml:"min" doc:"least limit" range:"1..1000000"`
-	Max         float64 `toml:"max" doc:"greatest limit" range:"1..1000000"`
+	Baseline    int     `toml:"baseline" doc:"intervals that the usual attempt time remembers" range:"1..1000000" default:"10" source:"derived: failsafe-go"`
+	Correlation int     `toml:"correlation" doc:"intervals over which correlations are taken" range:"2..10000" default:"50" source:"derived: failsafe-go"`
+	MaxFactor   float64 `toml:"max_factor" doc:"the limit falls while it is above this multiple of the processes in use" range:"1..1000000" default:"5" source:"derived: failsafe-go"`
+	Min         float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"1" unit:"processes" source:"derived: failsafe-go"`
+	Max         float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: failsafe-go"`
 }
 
-func (a CorrVegas) validate() []error {
+var corrVegasLaw = Law{Name: "corr-vegas", Kind: Seeker, Key: "corr_vegas",
+	Doc:    "estimates the queue at the far side and whether more processes deliver more",
+	Inputs: []string{"attempts", "attempt_s"},
+	build:  func(c Config) law { return &corrVegas{gauge: newGauge(c).within(c.CorrVegas.Min, c.CorrVegas.Max)} },
+}
+
+// Validate reports every problem.
+func (a CorrVegas) Validate() []error {
 	var l conf.List
-	l.Check(a.Baseline >= 1 && a.Baseline <= 1e6, "baseline", "got %d, want 1 to 1000000", a.Baseline)
-	l.Check(a.Correlation >= 2 && a.Correlation <= 10000, "correlation", "got %d, want 2 to 10000", a.Correlation)
-	l.Check(a.MaxFactor >= 1 && a.MaxFactor <= 1e6, "max_factor", "got %g, want 1 to 1000000", a.MaxFactor)
-	checkLimits(&l, a.Min, a.Max)
+	keys.Check(&l, a)
+	l.Check(!(a.Min > a.Max), "min", "got %g, want at most max = %g", a.Min, a.Max)
 	return l
 }
 

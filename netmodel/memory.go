@@ -95,14 +95,14 @@ func newHabits(d Destination, cutOff bool, tables tables) *habits {
 		h.interval = vt.Span(math.Round(float64(vt.Hour) / float64(d.Bucket.Rate)))
 		h.burst = vt.Span(d.Bucket.Burst) * h.interval
 	}
-	if d.Throttle.on() || d.Tarpit.on() {
+	if !d.Throttle.Off() || !d.Tarpit.Off() {
 		h.tick = d.Recent / fadingSteps
 		h.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
 	}
-	if d.Reputation.on() {
+	if !d.Reputation.Off() {
 		h.perRefusal, h.perDead, h.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead, d.Reputation.Heals/fadingSteps
 	}
-	if d.Outage.on() {
+	if !d.Outage.Off() {
 		h.up, h.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}), tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
 		h.outage, _ = mail.FaultNamed(d.Outage.Fault)
 	}

@@ -2,18 +2,13 @@ package scenarios
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"flyball/engine/delivery"
 	"flyball/governor"
-	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -43,146 +38,106 @@ func numbersOf(t reflect.Type, key string) []string {
 	return all
 }
 
-// A new number of the file format needs an origin, and none is left when it
-// goes.
-func TestEveryNumberHasAnOrigin(t *testing.T) {
-	want := slices.DeleteFunc(numbersOf(reflect.TypeFor[Scenario](), ""), func(k string) bool { return slices.Contains(notNumbers, k) })
-	var got []string
-	for _, o := range origins {
-		if o.key == "destination[].dead" || o.key == "destination[].fail" { // that there is none is an assumption too
-			continue
-		}
-		got = append(got, o.key)
-		if (o.status == ByAuthor) != (o.source == "") || !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, o.status) {
-			t.Errorf("%+v", o)
+// A new number of the file format needs a source.
+func TestEveryNumberHasASource(t *testing.T) {
+	statuses := map[string]string{}
+	declared(reflect.TypeFor[Scenario](), "", func(key string, f field) { statuses[key] = f.Status })
+	for _, key := range numbersOf(reflect.TypeFor[Scenario](), "") {
+		status := statuses[key]
+		if name := slices.Contains(notNumbers, key); name != (status == "") {
+			t.Errorf("%s: status %q, want one for each number, and none for what is no number: %v", key, status, name)
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got  %v\nwant %v", got, want)
+	declared(reflect.TypeFor[Scenario](), "", func(key string, f field) {
+		if f.Status != "" && !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, f.Status) || (f.Status == ByAuthor || f.Status == "") != (f.Source == "") {
+			t.Errorf("%s: status %q, source %q", key, f.Status, f.Source)
+		}
+	})
+}
+
+// declared calls f for each key below a type, in the order of the file format.
+func declared(t reflect.Type, path string, f func(key string, k field)) {
+	for _, k := range fieldsOf(t) {
+		key := below(path, k.name)
+		f(key, k)
+		switch {
+		case k.typ == reflect.TypeFor[netmodel.Dist](), isText(k.typ):
+		case k.typ.Kind() == reflect.Struct:
+			declared(k.typ, key, f)
+		case k.typ.Kind() == reflect.Slice && k.typ.Elem().Kind() == reflect.Struct:
+			declared(k.typ.Elem(), key+"[]", f)
+		}
 	}
 }
 
-// Where a default says on its line that it is assumed, so does its origin;
-// where it names a source, so does its origin.
-func TestOriginsAgreeWithTheComments(t *testing.T) {
-	compared, assumed := 0, 0
-	for _, c := range []struct {
-		file, function, key string
-		typ                 reflect.Type
-	}{
-		{"../netmodel/config.go", "DefaultNetwork", "network", reflect.TypeFor[netmodel.Network]()},
-		{"../netmodel/config.go", "DefaultDestination", "destination[]", reflect.TypeFor[netmodel.Destination]()},
-		{"../engine/delivery/config.go", "DefaultRetry", "retry", reflect.TypeFor[delivery.Retry]()},
-		{"../governor/config.go", "Default", "governor", reflect.TypeFor[governor.Config]()},
-		{"../governor/destination.go", "DefaultDestination", "governor.destination", reflect.TypeFor[governor.Destination]()},
-		{"../internal/mail/dialogue.go", "DefaultDialogue", "dialogue", reflect.TypeFor[mail.Dialogue]()},
-		{"load.go", "Default", "", reflect.TypeFor[Scenario]()},
-		{"load.go", "DefaultCampaign", "campaign[]", reflect.TypeFor[Campaign]()},
-	} {
-		for key, comment := range defaultComments(t, c.file, c.function, c.key, c.typ) {
-			o, ok := originOf(key)
-			if !ok {
-				continue // a name or an order
-			}
-			compared++
-			says := strings.HasPrefix(comment, "assumed")
-			if says {
-				assumed++
-			}
-			if says != (o.status == Assumed) {
-				t.Errorf("%s: the default says %q, its origin %s", key, comment, o.status)
-			}
-			if word, _, _ := strings.Cut(comment, ":"); !says && !strings.Contains(o.source, word) {
-				t.Errorf("%s: the default names %q, its origin %q", key, word, o.source)
-			}
-		}
-	}
-	if compared < 30 || assumed < 10 {
-		t.Errorf("found %d commented defaults, %d of them assumed: the test reads too little", compared, assumed)
-	}
-}
-
-// defaultComments reads the comment on or above the line of every field that
-// a function's struct literal sets, by key.
-func defaultComments(t *testing.T, file, function, key string, typ reflect.Type) map[string]string {
-	fset := token.NewFileSet()
-	parsed, err := parser.ParseFile(fset, file, nil, parser.ParseComments)
+// generated holds what stands between two comments in a page against what the
+// declarations give; -update writes it there.
+func generated(t *testing.T, page, name, want string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	comments := map[int]string{}
-	for _, g := range parsed.Comments {
-		comments[fset.Position(g.End()).Line] = strings.TrimSpace(g.Text())
+	begin, end := "<!-- "+name+": written by go test ./scenarios -update -->\n", "<!-- end of "+name+" -->"
+	before, rest, ok := strings.Cut(string(text), begin)
+	got, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s: got no part %s, want one between %q and %q", page, name, begin, end)
 	}
-	found := map[string]string{}
-	coded := map[int]bool{} // lines that a field ends on
-	var fields func(lit *ast.CompositeLit, typ reflect.Type, key, inherited string)
-	fields = func(lit *ast.CompositeLit, typ reflect.Type, key, inherited string) {
-		for _, e := range lit.Elts {
-			kv, ok := e.(*ast.KeyValueExpr)
-			if !ok {
-				continue
-			}
-			f, ok := typ.FieldByName(kv.Key.(*ast.Ident).Name)
-			if !ok {
-				t.Fatalf("%s: no field %v", file, kv.Key)
-			}
-			line := fset.Position(kv.End()).Line
-			coded[line] = true
-			comment := inherited
-			if c, ok := comments[line]; ok {
-				comment = c
-			} else if c, ok := comments[fset.Position(kv.Pos()).Line-1]; ok && !coded[fset.Position(kv.Pos()).Line-1] {
-				comment = c
-			}
-			at := below(key, f.Tag.Get("toml"))
-			inner, isLit := kv.Value.(*ast.CompositeLit)
-			if isLit && f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[netmodel.Dist]() {
-				fields(inner, f.Type, at, comment)
-			} else if comment != "" {
-				found[at] = comment
-			}
+	want = "\n" + want + "\n"
+	if *update {
+		if err := os.WriteFile(page, []byte(before+begin+want+end+after), 0o644); err != nil {
+			t.Fatal(err)
 		}
+	} else if got != want {
+		t.Errorf("%s, %s: got\n%s\nwant\n%s", page, name, got, want)
 	}
-	for _, d := range parsed.Decls {
-		if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == function && f.Recv == nil {
-			lit := f.Body.List[0].(*ast.ReturnStmt).Results[0].(*ast.CompositeLit)
-			fields(lit, typ, key, "")
-		}
-	}
-	if len(found) == 0 {
-		t.Errorf("%s: no comment in %s", file, function)
-	}
-	return found
 }
 
-// The table in docs/model.md is the one that runs print. Its rows are those of
-// a scenario that sets nothing.
 func TestModelPageListsTheDefaults(t *testing.T) {
-	page, err := os.ReadFile("../docs/model.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := Default()
-	s.Servers = append(s.Servers, netmodel.DefaultServer())
-	s.Destinations = []netmodel.Destination{netmodel.DefaultDestination(), netmodel.DefaultDestination()}
-	s.Campaigns = []Campaign{DefaultCampaign()}
-	d := &s.Destinations[0] // with every habit, as only those in use are listed
-	d.Greylist.WhitelistAfter, d.Bucket.Rate, d.Throttle.Hard, d.Reputation.PerDead, d.Tarpit.PerPoint = 1, 1, 1, 1, 1
-	s.Governor.Destination.Law = "postfix-feedback"
-	d.Knee.Connections, d.Outage.Up, d.Daily.Amplitude, d.Weather.Sigma = 1, vt.Hour, 0.1, 0.1
-	if all := s.Assumptions(); !slices.ContainsFunc(all, func(a Assumption) bool { return a.Key == "destination[0].weather.correlation" }) {
-		t.Error("a habit in use is not listed")
-	}
-	for _, a := range s.Assumptions() {
-		if a.Status == ByAuthor || strings.Contains(a.Key, "[1]") {
-			continue
+	var table strings.Builder
+	table.WriteString("| Key | Default | Range | Status | Source |\n|---|---|---|---|---|\n")
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		for _, f := range fieldsOf(v.Type()) {
+			key, value := below(path, f.name), v.Field(f.index)
+			if f.Source != "" {
+				usual := "none"
+				if value.Kind() != reflect.Slice || value.Len() > 0 {
+					usual = inWords(value)
+				}
+				if f.absent(value) {
+					usual = "none"
+				}
+				within := ""
+				if f.Low != "" {
+					within = f.Within()
+				}
+				fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", key, usual, within, f.Status, f.Source)
+			}
+			switch {
+			case f.typ.Kind() == reflect.Struct && !isText(f.typ):
+				walk(value, key)
+			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
+				walk(newElement(f.typ.Elem()), key+"[]")
+			}
 		}
-		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", strings.ReplaceAll(a.Key, "[0]", "[]"), a.Value, a.Status, a.Source)
-		if !strings.Contains(string(page), row) {
-			t.Errorf("docs/model.md has no row %s", row)
-		}
 	}
+	walk(reflect.ValueOf(Default()), "")
+	generated(t, "../docs/model.md", "defaults", table.String())
+}
+
+func TestLawsPageListsTheLaws(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| Law | Kind | What it does | Parameters | Columns of recorded samples that it needs |\n|---|---|---|---|---|\n")
+	for _, l := range governor.Laws() {
+		parameters := ""
+		if l.Key != "" {
+			parameters = "`[governor." + l.Key + "]`"
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", l.Name, l.Kind, l.Doc, parameters, strings.Join(l.Inputs, ", "))
+	}
+	generated(t, "../docs/laws.md", "laws", table.String())
 }
 
 const doubtful = `

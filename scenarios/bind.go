@@ -57,7 +57,7 @@ func parent(path string) string { return path[:max(0, strings.LastIndexAny(path,
 // value binds n to v, which lies at path.
 func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 	wrong := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.want(path)) }
-	outside := func() { b.refuse(n, n.at, path, path, "got %s, want %s to %s", n.describe(), f.low, f.high) }
+	outside := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.Within()) }
 	if isText(f.typ) {
 		switch {
 		case len(n.text) > 100:
@@ -93,7 +93,7 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		switch {
 		case n.kind != aString:
 			wrong()
-		case !f.allows(n.text):
+		case !f.Allows(n.text):
 			hint := ""
 			if s := conf.Nearest(n.text, f.oneOf); s != "" {
 				hint = fmt.Sprintf(" (did you mean %q?)", s)
@@ -113,7 +113,7 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		switch {
 		case !ok:
 			wrong()
-		case !f.inRange(float64(i)):
+		case !f.InRange(float64(i)):
 			outside()
 		case v.Kind() == reflect.Int:
 			v.SetInt(i)
@@ -129,7 +129,7 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 			wrong()
 		case math.IsNaN(x) || math.IsInf(x, 0):
 			b.refuse(n, n.at, path, path, "got %s, want a finite number", n.describe())
-		case !f.inRange(x):
+		case !f.InRange(x):
 			outside()
 		default:
 			v.SetFloat(x)
@@ -181,27 +181,10 @@ func (b *binder) list(n *node, v reflect.Value, f field, path string) {
 	}
 }
 
-// newElement is what a table of a list is laid over.
+// newElement returns what a table of a list is laid over.
 func newElement(t reflect.Type) reflect.Value {
-	switch t {
-	case reflect.TypeFor[netmodel.Server]():
-		return reflect.ValueOf(netmodel.DefaultServer())
-	case reflect.TypeFor[Expectation]():
-		return reflect.ValueOf(Expectation{In: "any"})
-	case reflect.TypeFor[netmodel.Destination]():
-		return reflect.ValueOf(netmodel.DefaultDestination())
-	case reflect.TypeFor[netmodel.Dead]():
-		return reflect.ValueOf(netmodel.DefaultDead())
-	case reflect.TypeFor[netmodel.Down]():
-		return reflect.ValueOf(netmodel.DefaultDown())
-	case reflect.TypeFor[netmodel.Drift]():
-		return reflect.ValueOf(netmodel.DefaultDrift())
-	case reflect.TypeFor[netmodel.PathDrift]():
-		return reflect.ValueOf(netmodel.DefaultPathDrift())
-	case reflect.TypeFor[Campaign]():
-		return reflect.ValueOf(DefaultCampaign())
-	}
 	v := reflect.New(t)
+	v.Elem().Set(keys.Default(t))
 	if d, ok := v.Interface().(interface{ SetDefault() }); ok {
 		d.SetDefault()
 	}

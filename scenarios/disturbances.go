@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/vt"
 )
@@ -115,29 +116,27 @@ type Law struct {
 	Set  []string // path.to.key=value
 }
 
-// Hindsight chooses among these the one that a trial shows to have been best.
-var hindsightSteps = []int{3, 8, 24, 64}
-
-// Laws lists what is tried on the suite. Rivals have the parameters that they
-// were published with, but times are a hundredfold, as the attempts are.
-func Laws() []Law {
-	all := []Law{{"hold", []string{"governor.law=hold"}}}
-	for _, d := range hindsightSteps {
-		all = append(all, Law{fmt.Sprintf("patent-%d", d), []string{"governor.law=patent-damped", "governor.step=explicit", fmt.Sprintf("governor.d=%d", d)}})
-	}
-	return append(all,
-		Law{"patent-dynamic", []string{"governor.law=patent-dynamic", "governor.step=per-day"}}, // Table 1: d = 3
-		Law{"pi", []string{"governor.law=pi"}},
-		Law{"aimd", []string{"governor.law=aimd", "governor.aimd.timeout=500s"}},
-		Law{"gradient2", []string{"governor.law=gradient2"}},
-		Law{"corr-vegas", []string{"governor.law=corr-vegas"}},
-		Law{"regulator", []string{"governor.law=regulator"}},
-	)
+// Tuned reports whether a law is, by its name, one that hindsight chooses among.
+func (l Law) Tuned() bool {
+	return slices.ContainsFunc(governor.Laws(), func(g governor.Law) bool {
+		return slices.ContainsFunc(g.Trials, func(t governor.Trial) bool { return t.Hindsight && t.Name == l.Name })
+	})
 }
 
-// Tuned reports whether a law is one that hindsight chooses among.
-func (l Law) Tuned() bool {
-	return slices.ContainsFunc(hindsightSteps, func(d int) bool { return l.Name == fmt.Sprintf("patent-%d", d) })
+// Laws lists what is tried on the suite, as each law of package governor
+// declares it. Rivals have the parameters that they were published with, but
+// times are a hundredfold, as the attempts are.
+func Laws() (all []Law) {
+	for _, l := range governor.Laws() {
+		trials := l.Trials
+		if trials == nil {
+			trials = []governor.Trial{{Name: l.Name}}
+		}
+		for _, t := range trials {
+			all = append(all, Law{t.Name, append([]string{"governor.law=" + l.Name}, t.Set...)})
+		}
+	}
+	return all
 }
 
 // LastOrder is when the last change that the scenario orders is complete: of

@@ -6,40 +6,32 @@ import (
 	"math"
 	"reflect"
 	"regexp"
-	"strconv"
-	"strings"
 
 	"flyball/governor"
+	"flyball/internal/conf"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
 )
 
-// field is what the tags of a Config field say. The binder checks it, the
-// resolved file leaves out what it forbids, the schema publishes it.
+// field is one key of the file format. The binder checks it, the resolved file
+// leaves out what it forbids, the schema publishes it.
 type field struct {
+	conf.Key
 	index    int
-	name     string // toml
-	doc      string
+	name     string
 	typ      reflect.Type
-	low      string // range, as written; empty: none
-	high     string
 	oneOf    []string
-	pattern  string
 	required bool
 }
 
+// keys of the file format.
+var keys = conf.Declare[Scenario]()
+
 var fieldsOf = remembered(func(t reflect.Type) []field {
 	var all []field
-	for i := range t.NumField() {
-		tag := t.Field(i).Tag
-		f := field{index: i, name: tag.Get("toml"), doc: tag.Get("doc"), typ: t.Field(i).Type,
-			pattern: tag.Get("pattern"), required: tag.Get("required") == "true"}
-		f.low, f.high, _ = strings.Cut(tag.Get("range"), "..")
-		if s := tag.Get("oneof"); s != "" {
-			f.oneOf = strings.Fields(s)
-		}
-		all = append(all, f)
+	for _, k := range keys.Of(t) {
+		all = append(all, field{k, k.Index, k.Name, k.Type, k.OneOf, k.Required})
 	}
 	return all
 })
@@ -80,44 +72,16 @@ func names(fields []field) []string {
 	return all
 }
 
-// inRange reports whether v obeys the range.
-func (f field) inRange(v float64) bool {
-	if f.low == "" {
-		return true
-	}
-	low, high := f.bounds()
-	return low <= v && v <= high
-}
-
-func (f field) bounds() (low, high float64) {
-	low, err1 := strconv.ParseFloat(f.low, 64)
-	high, err2 := strconv.ParseFloat(f.high, 64)
-	if err1 != nil || err2 != nil {
-		panic(fmt.Sprintf("range of %s is %q to %q", f.name, f.low, f.high))
-	}
-	return low, high
-}
-
-// allows reports whether a string is one of the names and fits the pattern.
-func (f field) allows(s string) bool {
-	for _, o := range f.oneOf {
-		if s == o {
-			return true
-		}
-	}
-	return f.oneOf == nil && (f.pattern == "" || regexp.MustCompile(f.pattern).MatchString(s))
-}
-
 // absent reports whether v can only mean that the key is not given: it is zero
 // and its own tags forbid that.
 func (f field) absent(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.String:
-		return v.String() == "" && !f.allows("")
+		return v.String() == "" && !f.Allows("")
 	case reflect.Int:
-		return v.Int() == 0 && !f.inRange(0)
+		return v.Int() == 0 && !f.InRange(0)
 	case reflect.Float64:
-		return v.Float() == 0 && !f.inRange(0)
+		return v.Float() == 0 && !f.InRange(0)
 	}
 	return false
 }
@@ -126,11 +90,11 @@ func (f field) absent(v reflect.Value) bool {
 func (f field) want(path string) string {
 	between := ""
 	switch {
-	case f.low == "":
-	case f.low == f.high:
-		return f.low
+	case f.Low == "":
+	case f.Low == f.High:
+		return f.Low
 	default:
-		between = " " + f.low + " to " + f.high
+		between = " " + f.Within()
 	}
 	switch f.typ {
 	case reflect.TypeFor[vt.Span]():
@@ -167,8 +131,8 @@ func (f field) want(path string) string {
 	switch {
 	case f.oneOf != nil:
 		return "one of " + list(f.oneOf)
-	case f.pattern != "":
-		return "lower-case letters, digits and hyphens (" + f.pattern + ")"
+	case f.Pattern != "":
+		return "lower-case letters, digits and hyphens (" + f.Pattern + ")"
 	}
 	return "a string"
 }

@@ -62,7 +62,7 @@ func TestParametersOfTheNamedLawsOnly(t *testing.T) {
 		t.Error("a parameter makes no difference to the ID")
 	}
 	_, err := Load("f.toml", []byte(minimal+"[governor]\n[governor.pi]\nintegral = 0.4\n"), nil)
-	if err == nil || !strings.Contains(err.Error(), `governor.pi: got parameters of pi, want none: neither law = "patent-dynamic" nor ceiling names it`) {
+	if err == nil || !strings.Contains(err.Error(), `governor.pi: got a value, want none: neither law = "patent-dynamic" nor ceiling names it`) {
 		t.Errorf("parameters of a law that is not named: %v", err)
 	}
 	if _, err := governor.New(load("[governor]\nlaw = \"gradient2\"\n").Governor); err != nil {

@@ -4,47 +4,22 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 
-	"flyball/engine/delivery"
-	"flyball/governor"
 	"flyball/internal/conf"
-	"flyball/internal/mail"
-	"flyball/internal/vt"
 	"flyball/netmodel"
 )
 
 // SchemaVersion is the version of the file format that this program reads.
 const SchemaVersion = 1
 
-// Default is a Scenario without the parts that only its author can name:
+// Default returns a Scenario without the parts that only its author can name:
 // a name, destinations and campaigns.
 func Default() Scenario {
-	return Scenario{
-		SchemaVersion: SchemaVersion,
-		Seed:          1,
-		Horizon:       5 * vt.Day, // RFC 5321 4.5.4.1: give up after 4 or 5 days
-		Stages:        "collapsed",
-		TimeScale:     1,
-		Analysis:      Analysis{WarmUp: AutoWarmUp},
-		Governor:      governor.Default(),
-		Retry:         delivery.DefaultRetry(),
-		Freeing:       delivery.DefaultFreeing(),
-		Message: Message{
-			Size: 45_000, // assumed: median campaign
-			From: "news@sender.example",
-		},
-		Dialogue: mail.DefaultDialogue(),
-		Network:  netmodel.DefaultNetwork(),
-		Servers:  []netmodel.Server{netmodel.DefaultServer()},
-	}
-}
-
-// DefaultCampaign is a campaign that takes all the MTA processes it can get.
-func DefaultCampaign() Campaign {
-	return Campaign{
-		Processes: 500,  // assumed: three times what Table 1 needs at 1000 messages per hour and process
-		Subset:    1000, // assumed
-	}
+	s := conf.DefaultOf[Scenario](keys)
+	s.Retry.Delays = slices.Clone(s.Retry.Delays)
+	s.Servers = []netmodel.Server{netmodel.DefaultServer()}
+	return s
 }
 
 // Load reads a scenario: defaults, then the file, then the entries of set, each

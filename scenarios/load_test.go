@@ -79,7 +79,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	a := netmodel.DefaultDestination()
 	a.Name, a.Domain = "a", "a.example"
 	want.Destinations = []netmodel.Destination{a}
-	c := DefaultCampaign()
+	c := newElement(reflect.TypeFor[Campaign]()).Interface().(Campaign)
 	c.Name, c.Recipients = "c", 100
 	want.Campaigns = []Campaign{c}
 	if !reflect.DeepEqual(*got, want) {
@@ -336,10 +336,8 @@ func TestTags(t *testing.T) {
 				t.Errorf("%s: no name, or one used twice", key)
 			}
 			seen[f.name] = true
-			if f.low != "" {
-				if low, high := f.bounds(); low >= high && key != "schema_version" {
-					t.Errorf("%s: range %s to %s", key, f.low, f.high)
-				}
+			if low, high := f.Bounds(); f.Low != "" && low >= high && key != "schema_version" {
+				t.Errorf("%s: range %s to %s", key, f.Low, f.High)
 			}
 			switch {
 			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
@@ -347,9 +345,9 @@ func TestTags(t *testing.T) {
 			case f.typ.Kind() == reflect.Struct && f.typ != reflect.TypeFor[governor.Amount]():
 				walk(field, key)
 			case f.absent(field):
-			case f.typ.Kind() == reflect.Float64 && !f.inRange(field.Float()),
-				f.typ.Kind() == reflect.Int && !f.inRange(float64(field.Int())),
-				f.typ.Kind() == reflect.String && !f.allows(field.String()):
+			case f.typ.Kind() == reflect.Float64 && !f.InRange(field.Float()),
+				f.typ.Kind() == reflect.Int && !f.InRange(float64(field.Int())),
+				f.typ.Kind() == reflect.String && !f.Allows(field.String()):
 				t.Errorf("%s: the default %v breaks its own tags", key, field)
 			}
 		}

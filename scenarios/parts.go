@@ -24,7 +24,9 @@ func (s *Scenario) Netmodel() netmodel.Config {
 // changes what an attempt meets, beside caps and greylists.
 func (s *Scenario) HasHabits() bool {
 	cutOff := func(v netmodel.Server) bool { return len(v.Down) > 0 }
-	return !s.Network.Idle("down") || !s.Network.Idle("drift") || !s.Network.DNS.Idle("drift") || slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
+	n := s.Network
+	return len(n.Down) > 0 || len(n.Drift) > 0 || len(n.DNS.Drift) > 0 ||
+		slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
 }
 
 // Engine is what the delivery machine of one server needs to know.

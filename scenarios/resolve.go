@@ -60,11 +60,12 @@ func plain(v reflect.Value) any {
 }
 
 // plainStruct is a struct of plain values: unlike a map it keeps the keys in
-// their order.
+// their order. Idle keys are no part of what a scenario means: without them it
+// keeps its ID when a later version can do more.
 func plainStruct(v reflect.Value) any {
 	out := reflect.New(plainType(v.Type())).Elem()
 	for i, f := range fieldsOf(v.Type()) {
-		if field := v.Field(f.index); !f.absent(field) && !idle(v, f) {
+		if field := v.Field(f.index); !f.absent(field) && !f.Idle(v) {
 			out.Field(i).Set(reflect.ValueOf(plain(field)))
 		}
 	}
@@ -83,14 +84,6 @@ var plainType = remembered(func(t reflect.Type) reflect.Type {
 	}
 	return reflect.StructOf(all)
 })
-
-// idle reports whether a field of v has the parameters of something that v
-// does not use: they are no part of what it means, so that a scenario keeps its
-// ID when a later version can do more.
-func idle(v reflect.Value, f field) bool {
-	i, ok := v.Interface().(interface{ Idle(key string) bool })
-	return ok && i.Idle(f.name)
-}
 
 // plainDist writes a constant as a time and any other distribution as an
 // inline table of its own parameters.

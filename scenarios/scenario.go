@@ -18,13 +18,13 @@ import (
 // Scenario is a question asked of the system: a load, a world, a governor, and
 // what is expected of them.
 type Scenario struct {
-	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true"`
+	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true" default:"1"`
 	Name          string  `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	About         string  `toml:"about" doc:"what the scenario shows, in a sentence or two"`
-	Seed          uint64  `toml:"seed" doc:"names all luck of the run" range:"0..9223372036854775807"`
-	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending"`
-	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full"`
-	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000"`
+	Seed          uint64  `toml:"seed" doc:"names all luck of the run" range:"0..9223372036854775807" default:"1"`
+	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending" default:"5d" range:">0s..3650d" source:"derived: RFC 5321 4.5.4.1: give up after 4 or 5 days"`
+	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full" default:"collapsed"`
+	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are to be read"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
@@ -44,7 +44,7 @@ type Scenario struct {
 // are refused.
 type Analysis struct {
 	Kind   string `toml:"kind" doc:"terminating: of a campaign from its start to its end; steady-state: of the long run, without its start-up" oneof:"terminating steady-state"`
-	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run, left out: simulated time, or auto to find it (MSER-5)"`
+	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run, left out: simulated time, or auto to find it (MSER-5)" default:"auto"`
 }
 
 // Kinds of Analysis.
@@ -83,18 +83,18 @@ func (w WarmUp) MarshalText() ([]byte, error) {
 
 // Message is one message of a run.
 type Message struct {
-	Size unit.Bytes `toml:"size" doc:"size on the wire"`
-	From string     `toml:"from" doc:"author address of a live run, under a reserved domain"`
+	Size unit.Bytes `toml:"size" doc:"size on the wire" default:"45kB" range:"1B..1GiB" source:"assumed: median campaign"`
+	From string     `toml:"from" doc:"author address of a live run, under a reserved domain" default:"news@sender.example"`
 }
 
 // Campaign is one message and its list.
 type Campaign struct {
 	Name       string  `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
-	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true"`
-	Start      vt.Span `toml:"start" doc:"when its delivery may begin"`
-	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000"`
-	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000"`
-	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", processes of the lowest one are freed first; not given: below all" range:"1..1000"`
+	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
+	Start      vt.Span `toml:"start" doc:"when its delivery may begin" source:"assumed: at once"`
+	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
+	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
+	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", processes of the lowest one are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
 }
 
 // Idle reports whether a table has nothing to say.
@@ -105,5 +105,5 @@ type Expectation struct {
 	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics" required:"true"`
 	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !=" required:"true"`
 	Value  float64 `toml:"value" doc:"limit" required:"true"`
-	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real"`
+	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real" default:"any"`
 }

@@ -49,8 +49,11 @@ const (
 // schemaOf describes a field whose default is v.
 func schemaOf(f field, v reflect.Value) object {
 	o := object{}
-	if f.doc != "" {
-		o["description"] = f.doc
+	if f.Doc != "" {
+		o["description"] = f.Doc
+		if f.Low != "" && isText(f.typ) { // JSON Schema has no range of strings
+			o["description"] = f.Doc + "; " + f.Within()
+		}
 	}
 	switch f.typ {
 	case reflect.TypeFor[vt.Span]():
@@ -87,16 +90,20 @@ func kindSchema(o object, f field, v reflect.Value) {
 		if f.typ.Kind() == reflect.Float64 {
 			o["type"] = "number"
 		}
-		if f.low != "" {
-			o["minimum"], o["maximum"] = json.Number(f.low), json.Number(f.high)
+		if f.Low != "" {
+			least := "minimum"
+			if f.Open {
+				least = "exclusiveMinimum"
+			}
+			o[least], o["maximum"] = json.Number(f.Low), json.Number(f.High)
 		}
 	case reflect.String:
 		o["type"] = "string"
 		if f.oneOf != nil {
 			o["enum"] = f.oneOf
 		}
-		if f.pattern != "" {
-			o["pattern"] = f.pattern
+		if f.Pattern != "" {
+			o["pattern"] = f.Pattern
 		}
 	case reflect.Slice:
 		o["type"] = "array"

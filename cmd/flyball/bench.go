@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/internal/conf"
-	"flyball/internal/input"
 	"flyball/internal/tabular"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -186,9 +185,9 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		case "phold":
 			return bench.NewPHOLD(y.population, y.seed), nil
 		}
-		f, err := open("--file", y.file, input.Events)
+		f, err := os.Open(y.file)
 		if err != nil {
-			return nil, err
+			return nil, fail(exitUsage, "--file: %w", err)
 		}
 		defer f.Close()
 		r, err := bench.NewReplay(f, y.population, y.events)

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
-	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/reports/folder"
@@ -41,16 +41,16 @@ func (r *rehearsed) read(s *scenarios.Scenario) error {
 	if r.file == "" {
 		return nil
 	}
-	file, err := open("--list", r.file, input.List)
+	file, err := os.Open(r.file)
 	if err != nil {
-		return err
+		return fail(exitUsage, "%w", err)
 	}
 	defer file.Close()
 	src := realrun.Source{List: file, ListName: r.file, SuppressionName: r.suppress, FoldCase: r.foldCase}
 	if r.suppress != "" {
-		f, err := open("--suppress", r.suppress, input.Suppression)
+		f, err := os.Open(r.suppress)
 		if err != nil {
-			return err
+			return fail(exitUsage, "%w", err)
 		}
 		defer f.Close()
 		src.Suppression = f

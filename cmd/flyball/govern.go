@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flyball/governor"
-	"flyball/internal/input"
 	"flyball/scenarios"
 )
 
@@ -26,7 +27,7 @@ in force in each, which then counts instead of that of the law; - is standard
 input. They are of one server: a law with scope = "cluster" is refused, and so is
 a column server with a second name in it.
 
-regulator, aimd, gradient2 and corr-vegas look at attempts too: columns attempts,
+` + needy() + ` look at attempts too: columns attempts,
 refusals, timeouts and attempt_s, the mean seconds of an attempt, as in
 intervals.csv of a run folder. From that file, where it has one server, they decide
 as in the run, to the last digit; its last row, cut short by the end of the run, is
@@ -50,6 +51,19 @@ Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 	return c
 }
 
+// needy returns the names of the laws that decide by more than deliveries and
+// processes.
+func needy() string {
+	var names []string
+	for _, l := range governor.Laws() {
+		if l.Inputs != nil {
+			names = append(names, l.Name)
+		}
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
 func (a *app) govern(from *source, samples string) error {
 	if samples == "" {
 		return fail(exitUsage, "govern: got no samples, want --samples FILE.csv (- is standard input)")
@@ -65,14 +79,14 @@ func (a *app) govern(from *source, samples string) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	in, name := input.Samples.Bound(a.in, "standard input"), "<stdin>"
+	in, name := a.in, "<stdin>"
 	if samples != "-" {
-		f, err := open("--samples", samples, input.Samples)
+		f, err := os.Open(samples)
 		if err != nil {
-			return err
+			return fail(exitUsage, "%w", err)
 		}
 		defer f.Close()
-		in, name = f, samples
+		in, name = io.Reader(f), samples
 	}
 	recorded, lacking, err := governor.ReadSamples(in, name)
 	if err != nil {
@@ -89,7 +103,7 @@ func (a *app) govern(from *source, samples string) error {
 // unreplayed says what of a law the samples cannot tell.
 func (a *app) unreplayed(law governor.Config, samples string, lacking []string) {
 	for i, name := range []string{law.Law, law.Ceiling} {
-		if unseen := governor.Unseen(name, lacking); unseen != nil {
+		if unseen := governor.Unseen(name, lacking); len(unseen) > 0 {
 			key := []string{"law", "ceiling"}[i]
 			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n", key, name, samples, strings.Join(unseen, ", "))
 		}

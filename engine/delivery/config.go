@@ -11,40 +11,40 @@ import (
 // Retry is the resend policy of a server ([0071]): how often, when, and how
 // the retry limit moves ([0072]-[0077]).
 type Retry struct {
-	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low: fixed stays; alloc by allocated processes ([0073]); dfr and dfr-fn by attempts per success ([0074]); both-a and both-fn by both ([0075]); stage and stage-fn by recipients remaining ([0076]); util and util-fn by utilization ([0077]); -fn is a function instead of two values; yield, one limit for each destination, by what the later tries deliver (not in the patent application)" oneof:"fixed alloc dfr dfr-fn both-a both-fn stage stage-fn util util-fn yield"`
-	Limit         int       `toml:"limit" doc:"times a message is resent before giving up; 0 never resends; where the limit moves, the highest" range:"0..1000"`
-	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999"`
-	When          string    `toml:"when" doc:"when alloc and the stages look: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous"`
-	Scope         string    `toml:"scope" doc:"whose attempts per success dfr and dfr-fn go by: of the server, of each MTA process for itself, or of all servers together" oneof:"server mta cluster"`
-	LoadAbove     float64   `toml:"load_above" doc:"share of C: more allocated processes (alloc, both-a) or a greater utilization (util) ask for the low limit" range:"0..1000"`
-	LoadBelow     float64   `toml:"load_below" doc:"share of C: fewer allocated processes or a lesser utilization give the high limit back" range:"0..1000"`
-	Processes     int       `toml:"processes" doc:"another first limit of allocated processes than C, for alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000"`
-	DFRAbove      float64   `toml:"dfr_above" doc:"more attempts per success ask for the low limit" range:"1..1000000"`
-	DFRBelow      float64   `toml:"dfr_below" doc:"fewer attempts per success give the high limit back" range:"1..1000000"`
-	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server: with fewer remaining, its stage is a late one" range:"0..1"`
+	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low: fixed stays; alloc by allocated processes ([0073]); dfr and dfr-fn by attempts per success ([0074]); both-a and both-fn by both ([0075]); stage and stage-fn by recipients remaining ([0076]); util and util-fn by utilization ([0077]); -fn is a function instead of two values; yield, one limit for each destination, by what the later tries deliver (not in the patent application)" oneof:"fixed alloc dfr dfr-fn both-a both-fn stage stage-fn util util-fn yield" default:"fixed"`
+	Limit         int       `toml:"limit" doc:"times a message is resent before giving up; 0 never resends; where the limit moves, the highest" range:"0..1000" default:"10" source:"derived: [0073]: from ten to five"`
+	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999" default:"5" source:"derived: [0073]: from ten to five"`
+	When          string    `toml:"when" doc:"when alloc and the stages look: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous" default:"interval"`
+	Scope         string    `toml:"scope" doc:"whose attempts per success dfr and dfr-fn go by: of the server, of each MTA process for itself, or of all servers together" oneof:"server mta cluster" default:"server"`
+	LoadAbove     float64   `toml:"load_above" doc:"share of C: more allocated processes (alloc, both-a) or a greater utilization (util) ask for the low limit" default:"1" range:">0..1000" source:"derived: [0073]: C itself; [0077]: over 100 %"`
+	LoadBelow     float64   `toml:"load_below" doc:"share of C: fewer allocated processes or a lesser utilization give the high limit back" range:"0..1000" default:"0.8" source:"derived: [0073], [0077]: 80 %"`
+	Processes     int       `toml:"processes,omitdefault" doc:"another first limit of allocated processes than C, for alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000" source:"derived: [0073]: C is the first limit"`
+	DFRAbove      float64   `toml:"dfr_above" doc:"more attempts per success ask for the low limit" range:"1..1000000" default:"7" source:"derived: [0074]: seven"`
+	DFRBelow      float64   `toml:"dfr_below" doc:"fewer attempts per success give the high limit back" range:"1..1000000" default:"4" source:"derived: [0074]: four"`
+	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server: with fewer remaining, its stage is a late one" default:"0.5" range:">0..1" source:"assumed: half of the list"`
 	Inverse       bool      `toml:"inverse" doc:"the low limit early and the high one late: the tail often has processes to spare"`
 	Table         []Row     `toml:"table" doc:"rows of policy both-fn; the lowest limit of those that are reached is in force, limit if none is"`
 	TableFile     string    `toml:"table_file" doc:"CSV file with the columns allocated, dfr and limit instead of table; its path from the scenario's folder. A resolved scenario has the rows"`
-	MinAttempts   int       `toml:"min_attempts" doc:"attempts of an interval below which attempts per success say nothing and the limit stays" range:"1..1000000000"`
-	Loss          float64   `toml:"loss" doc:"share of what can be delivered that yield may lose at most" range:"0..0.5"`
-	Probe         int       `toml:"probe" doc:"with yield one recipient in so many, by its number, keeps the high limit, so that the later tries go on being seen" range:"2..1000000"`
-	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S what it has counted fades by S / memory"`
-	Dwell         int       `toml:"dwell" doc:"ends of intervals that must pass between two moves of the limit; 0 and 1 let it move at every one" range:"0..1000000"`
-	RestoreAfter  int       `toml:"restore_after" doc:"intervals in a row without need of the low limit after which the high one comes back, though nothing fell below its lower value; 0: never" range:"0..1000000"`
-	MaxAge        vt.Span   `toml:"max_age" doc:"give up, at a failure, a recipient whose resend would come later than this after its first try began; 0s: never"`
+	MinAttempts   int       `toml:"min_attempts" doc:"attempts of an interval below which attempts per success say nothing and the limit stays" range:"1..1000000000" default:"1000" source:"assumed: then 1/DFR is known to 0.03"`
+	Loss          float64   `toml:"loss" doc:"share of what can be delivered that yield may lose at most" default:"0.005" range:">0..0.5" source:"assumed: half a point"`
+	Probe         int       `toml:"probe" doc:"with yield one recipient in so many, by its number, keeps the high limit, so that the later tries go on being seen" range:"2..1000000" default:"20" source:"assumed: they cost a twentieth of what is saved"`
+	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S what it has counted fades by S / memory" default:"7d" range:"1s..3650d" source:"assumed: longer than most schedules, so that all tries of a recipient are seen"`
+	Dwell         int       `toml:"dwell" doc:"ends of intervals that must pass between two moves of the limit; 0 and 1 let it move at every one" range:"0..1000000" default:"1" source:"assumed: the limit may move at the end of every interval"`
+	RestoreAfter  int       `toml:"restore_after" doc:"intervals in a row without need of the low limit after which the high one comes back, though nothing fell below its lower value; 0: never" range:"0..1000000" source:"derived: [0073], [0077]: only below the second value"`
+	MaxAge        vt.Span   `toml:"max_age" doc:"give up, at a failure, a recipient whose resend would come later than this after its first try began; 0s: never" range:"0s..3650d" source:"derived: [0071]: the number of resends alone"`
 	Schedule      string    `toml:"schedule" doc:"delays by name instead of delays, with the limit and the age that belong to them; gmail and yahoo as observed, without an end" oneof:"patent rfc5321 postfix kumomta haraka zonemta mox chasquid gmail yahoo"`
-	Delays        []vt.Span `toml:"delays" doc:"wait before each resend; the last one repeats"`
-	GreylistDelay vt.Span   `toml:"greylist_delay" doc:"wait before the first resend if the first failure is 450 or 451 to RCPT, as greylisting gives; 0s: as after any failure"`
-	Bounce        string    `toml:"bounce" doc:"what a 5yz reply does: end the recipient (RFC 5321 4.2.1), or count as any failure ([0071])" oneof:"fail resend"`
-	Ambiguous     string    `toml:"ambiguous" doc:"what an attempt without reply after the final dot does: hold (never twice) or resend (never none)" oneof:"hold resend"`
+	Delays        []vt.Span `toml:"delays" doc:"wait before each resend; the last one repeats" default:"30m, 30m, 2h, 3h" range:"1ms..30d" source:"derived: RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"`
+	GreylistDelay vt.Span   `toml:"greylist_delay,omitdefault" doc:"wait before the first resend if the first failure is 450 or 451 to RCPT, as greylisting gives; 0s: as after any failure" range:"1ms..30d" source:"derived: [0071]: failures are not told apart"`
+	Bounce        string    `toml:"bounce" doc:"what a 5yz reply does: end the recipient (RFC 5321 4.2.1), or count as any failure ([0071])" oneof:"fail resend" default:"fail"`
+	Ambiguous     string    `toml:"ambiguous" doc:"what an attempt without reply after the final dot does: hold (never twice) or resend (never none)" oneof:"hold resend" default:"hold"`
 }
 
 // Row is one entry of the table of policy both-fn ([0075]): a limit that is
 // reached above a load and above a delivery failure rate at the same time.
 type Row struct {
-	Allocated float64 `toml:"allocated" doc:"share of C that must be exceeded by the allocated processes" range:"0..1000" required:"true"`
-	DFR       float64 `toml:"dfr" doc:"attempts per success that must be exceeded" range:"0..1000000" required:"true"`
-	Limit     int     `toml:"limit" doc:"retry limit then" range:"0..1000" required:"true"`
+	Allocated float64 `toml:"allocated" doc:"share of C that must be exceeded by the allocated processes" range:"0..1000" required:"true" source:"scenario"`
+	DFR       float64 `toml:"dfr" doc:"attempts per success that must be exceeded" range:"0..1000000" required:"true" source:"scenario"`
+	Limit     int     `toml:"limit" doc:"retry limit then" range:"0..1000" required:"true" source:"scenario"`
 }
 
 // DefaultRetry resends ten times ([0073]) over about a day.
@@ -240,9 +240,9 @@ func (r Retry) checkMoves(l *conf.List, limit int) {
 
 // Freeing is what happens to MTA processes that are allocated beyond C ([0070]).
 type Freeing struct {
-	Policy  string `toml:"policy" doc:"none: a process ends its subset; at-interval: as many as are too many are chosen when C falls; continuous: one is let go whenever an attempt ends, for as long as there are too many" oneof:"none at-interval continuous"`
-	Victim  string `toml:"victim" doc:"which process goes first: the one with most deliveries in its time, of the campaign of least priority, with the least share of its subset left, or allocated last" oneof:"ahead-of-schedule lowest-priority most-complete newest"`
-	Shorten int    `toml:"shorten" doc:"recipients of its subset that a process still tries before it goes; the rest goes back to its campaign at once. 0: it goes when its attempt ends" range:"0..1000000000"`
+	Policy  string `toml:"policy" doc:"none: a process ends its subset; at-interval: as many as are too many are chosen when C falls; continuous: one is let go whenever an attempt ends, for as long as there are too many" oneof:"none at-interval continuous" default:"none"`
+	Victim  string `toml:"victim" doc:"which process goes first: the one with most deliveries in its time, of the campaign of least priority, with the least share of its subset left, or allocated last" oneof:"ahead-of-schedule lowest-priority most-complete newest" default:"ahead-of-schedule"`
+	Shorten int    `toml:"shorten" doc:"recipients of its subset that a process still tries before it goes; the rest goes back to its campaign at once. 0: it goes when its attempt ends" range:"0..1000000000" source:"derived: [0070]: freed"`
 }
 
 // DefaultFreeing frees nothing.

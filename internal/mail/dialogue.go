@@ -12,46 +12,29 @@ import (
 type Dialogue struct {
 	Pipelining bool     `toml:"pipelining" doc:"send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only"`
 	StartTLS   bool     `toml:"starttls" doc:"STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only"`
-	Messages   int      `toml:"messages_per_connection" doc:"messages sent over one connection before it is closed; 1 never reuses"`
+	Messages   int      `toml:"messages_per_connection" doc:"messages sent over one connection before it is closed; 1 never reuses" default:"100" range:"1..1000000" source:"derived: KumoMTA shaping default"`
 	Timeouts   Timeouts `toml:"timeouts" doc:"how long the client waits at each stage"`
 }
 
 // Timeouts are the client's patience at each stage.
 type Timeouts struct {
-	DNS     vt.Span `toml:"dns" doc:"all look-ups for one destination"`
-	Connect vt.Span `toml:"connect" doc:"TCP connection"`
-	Banner  vt.Span `toml:"banner" doc:"220 greeting"`
-	Command vt.Span `toml:"command" doc:"EHLO, STARTTLS, MAIL, RCPT, RSET"`
-	Data    vt.Span `toml:"data" doc:"354 after DATA"`
-	Dot     vt.Span `toml:"dot" doc:"reply to the final dot"`
+	DNS     vt.Span `toml:"dns" doc:"all look-ups for one destination" default:"10s" range:"1ms..1h" source:"assumed: resolver timeout 5 s, two tries"`
+	Connect vt.Span `toml:"connect" doc:"TCP connection" default:"30s" range:"1ms..1h" source:"derived: Postfix smtp_connect_timeout"`
+	Banner  vt.Span `toml:"banner" doc:"220 greeting" default:"5m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.1"`
+	Command vt.Span `toml:"command" doc:"EHLO, STARTTLS, MAIL, RCPT, RSET" default:"5m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.2, 4.5.3.2.3"`
+	Data    vt.Span `toml:"data" doc:"354 after DATA" default:"2m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.4"`
+	Dot     vt.Span `toml:"dot" doc:"reply to the final dot" default:"10m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.6"`
 }
 
-// DefaultDialogue is a plain client that reuses connections.
-func DefaultDialogue() Dialogue {
-	return Dialogue{
-		Messages: 100, // KumoMTA shaping default: 100 messages per connection
-		Timeouts: Timeouts{
-			DNS:     10 * vt.Second, // assumed: resolver timeout 5 s, two tries
-			Connect: 30 * vt.Second, // Postfix smtp_connect_timeout
-			Banner:  5 * vt.Minute,  // RFC 5321 4.5.3.2.1
-			Command: 5 * vt.Minute,  // RFC 5321 4.5.3.2.2, 4.5.3.2.3
-			Data:    2 * vt.Minute,  // RFC 5321 4.5.3.2.4
-			Dot:     10 * vt.Minute, // RFC 5321 4.5.3.2.6
-		},
-	}
-}
+var keys = conf.Declare[Dialogue]()
+
+// DefaultDialogue returns a plain client that reuses connections.
+func DefaultDialogue() Dialogue { return conf.DefaultOf[Dialogue](keys) }
 
 // Validate reports every problem.
 func (d Dialogue) Validate() []error {
 	var l conf.List
-	l.Check(d.Messages >= 1 && d.Messages <= 1_000_000, "messages_per_connection", "got %d, want 1 to 1000000", d.Messages)
-	for _, t := range []struct {
-		key string
-		v   vt.Span
-	}{{"dns", d.Timeouts.DNS}, {"connect", d.Timeouts.Connect}, {"banner", d.Timeouts.Banner},
-		{"command", d.Timeouts.Command}, {"data", d.Timeouts.Data}, {"dot", d.Timeouts.Dot}} {
-		l.Check(t.v >= vt.Millisecond && t.v <= vt.Hour, "timeouts."+t.key, "got %s, want 1ms to 1h", t.v)
-	}
+	keys.Check(&l, d)
 	return l
 }
 
