@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/internal/conf"
+	"flyball/internal/input"
 	"flyball/internal/tabular"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -185,9 +186,9 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		case "phold":
 			return bench.NewPHOLD(y.population, y.seed), nil
 		}
-		f, err := os.Open(y.file)
+		f, err := open("--file", y.file, input.Events)
 		if err != nil {
-			return nil, fail(exitUsage, "--file: %w", err)
+			return nil, err
 		}
 		defer f.Close()
 		r, err := bench.NewReplay(f, y.population, y.events)

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"os"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/reports/folder"
@@ -41,16 +41,16 @@ func (r *rehearsed) read(s *scenarios.Scenario) error {
 	if r.file == "" {
 		return nil
 	}
-	file, err := os.Open(r.file)
+	file, err := open("--list", r.file, input.List)
 	if err != nil {
-		return fail(exitUsage, "%w", err)
+		return err
 	}
 	defer file.Close()
 	src := realrun.Source{List: file, ListName: r.file, SuppressionName: r.suppress, FoldCase: r.foldCase}
 	if r.suppress != "" {
-		f, err := os.Open(r.suppress)
+		f, err := open("--suppress", r.suppress, input.Suppression)
 		if err != nil {
-			return fail(exitUsage, "%w", err)
+			return err
 		}
 		defer f.Close()
 		src.Suppression = f

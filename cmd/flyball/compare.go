@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/internal/conf"
+	"flyball/internal/durable"
 	"flyball/internal/vt"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
@@ -446,7 +447,7 @@ func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) err
 		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", a.replay, dir)
 	}
 	if q.markdown != "" {
-		if err := os.WriteFile(q.markdown, found.Markdown(), 0o644); err != nil {
+		if err := durable.Write(q.markdown, found.Markdown()); err != nil {
 			return fail(exitEnvironment, "--markdown: %w", err)
 		}
 	}
@@ -456,7 +457,7 @@ func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) err
 	if q.junit != "" {
 		raw, err := found.JUnit()
 		if err == nil {
-			err = os.WriteFile(q.junit, raw, 0o644)
+			err = durable.Write(q.junit, raw)
 		}
 		if err != nil {
 			return fail(exitEnvironment, "--junit: %w", err)
@@ -477,8 +478,8 @@ func hasPlace(name string) error {
 	if name == "" {
 		return nil
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return fmt.Errorf("got %s, which is a folder, want a file", name)
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("got %s, which is a folder or a device, want a file", name)
 	}
 	info, err := os.Stat(filepath.Dir(name))
 	if err == nil && !info.IsDir() {

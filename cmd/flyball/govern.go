@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flyball/governor"
+	"flyball/internal/input"
 	"flyball/scenarios"
 )
 
@@ -79,14 +78,14 @@ func (a *app) govern(from *source, samples string) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	in, name := a.in, "<stdin>"
+	in, name := input.Samples.Bound(a.in, "standard input"), "<stdin>"
 	if samples != "-" {
-		f, err := os.Open(samples)
+		f, err := open("--samples", samples, input.Samples)
 		if err != nil {
-			return fail(exitUsage, "%w", err)
+			return err
 		}
 		defer f.Close()
-		in, name = io.Reader(f), samples
+		in, name = f, samples
 	}
 	recorded, lacking, err := governor.ReadSamples(in, name)
 	if err != nil {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"bufio"
-	"os"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
+	"flyball/internal/input"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 )
@@ -19,7 +19,7 @@ func host(wall time.Duration) runlog.Host {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
 		h.MaxRSS = usage.Maxrss * 1024 // Linux counts in KiB
 	}
-	f, err := os.Open("/proc/cpuinfo")
+	f, err := input.Open("/proc/cpuinfo", input.Proc)
 	if err != nil {
 		return h
 	}

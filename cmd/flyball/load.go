@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"flyball/internal/conf"
+	"flyball/internal/input"
 	"flyball/scenarios"
 )
 
@@ -63,32 +63,23 @@ func filesBeside(arg string) scenarios.Files {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, path)
 		}
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
-		if err == nil && len(text) > scenarios.MaxSize {
-			err = fmt.Errorf("%s: got more than %d bytes (1 MiB)", path, scenarios.MaxSize)
-		}
-		return text, err
+		return input.Read(path, input.Scenario)
 	}
 }
 
 // read finds the text of a scenario and the name that its problems carry.
 func (a *app) read(arg string) (string, []byte, error) {
 	if arg == "-" {
-		text, err := io.ReadAll(io.LimitReader(a.in, scenarios.MaxSize+1))
+		text, err := io.ReadAll(input.Scenario.Bound(a.in, "standard input"))
 		if err != nil {
-			return "", nil, fail(exitEnvironment, "standard input: %w", err)
+			return "", nil, unreadable("", err)
 		}
 		return "<stdin>", text, nil
 	}
 	if text, ok := scenarios.Builtin(arg); ok {
 		return arg, text, nil
 	}
-	f, err := os.Open(arg)
+	text, err := input.Read(arg, input.Scenario)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && (strings.HasPrefix(arg, "disturbances/") || !strings.ContainsAny(arg, "/.")):
 		hint := ""
@@ -101,12 +92,7 @@ func (a *app) read(arg string) (string, []byte, error) {
 		}
 		return "", nil, fail(exitUsage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, hint)
 	case err != nil:
-		return "", nil, fail(exitUsage, "%w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
-	if err != nil {
-		return "", nil, fail(exitUsage, "%w", err)
+		return "", nil, unreadable("", err)
 	}
 	return arg, text, nil
 }

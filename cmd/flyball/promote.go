@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 	"unicode"
 
@@ -31,12 +28,9 @@ import (
 // promotions is the file that records are kept in unless another is named.
 const promotions = "promotions.jsonl"
 
-// leastShown is the number of replications that a promotion must rest on: one
-// run is one draw of luck.
-const leastShown = 10
-
 func (a *app) promoteCommand() *cobra.Command {
-	var by, note, record, lasts, scenario, head string
+	var by, note, lasts, scenario, head string
+	var to promoted
 	var check bool
 	c := &cobra.Command{
 		Use:   "promote DIR",
@@ -49,33 +43,34 @@ that of flyball tune, whose winner was shown to be better under ten replications
 of held-out luck at least, with all constraints and expectations met there.
 
 Records are lines of ` + promotions + `, each of which names the SHA-256 of the one
-before and its own, so an edit is seen. That last ones were cut off is not, nor
-that all of them were computed anew: note down the last one, which promote prints,
-elsewhere than in the file, and --check --head compares it. flyball realrun
---promotion takes its parameters from the last record. --check reads the file, and
-says what is in force and which SHA-256 the last record has.
+before and its own, so an edit is seen. Which one is the last, no chain can show:
+` + promotions + `.head beside it names it, so that last records which were cut off
+are seen too. Whoever may write both files can change both. Against that, note
+down the SHA-256 that promote prints, elsewhere, and name it with --head here, with
+--check, and with flyball realrun --promotion, which takes its parameters from the
+last record: --head overrules the file beside. --check reads the file, and prints
+what is in force and which SHA-256 the last record has.
 
-Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or the
-last record is not that of --head, 7 the record cannot be written, 8 these
-parameters may not be promoted, or with --check nothing is in force.`,
-		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check\n  flyball promote --check --head $(cat promotions.head)",
+Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or its
+last record is another than that of the head, 7 the record cannot be written, 8
+these parameters may not be promoted, there is no head, or with --check nothing is
+in force.`,
+		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)",
 		Args: func(c *cobra.Command, args []string) error {
 			noted := c.Flags().Changed("head") // an empty one is none that was noted
 			switch {
 			case check && len(args) > 0:
 				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
-			case !check && noted:
-				return fail(exitUsage, "--head: got %q, want it with --check alone", head)
-			case noted && !isSum(head):
-				return fail(exitUsage, "--head: got %q, want the 64 hexadecimal digits that promote printed", head)
 			case !check && len(args) != 1:
 				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
+			case noted:
+				return to.head.parse(head)
 			}
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if check {
-				return a.checkPromotions(record, head, time.Now())
+				return a.checkPromotions(to, time.Now())
 			}
 			span, err := vt.ParseSpan(lasts)
 			switch {
@@ -87,36 +82,60 @@ parameters may not be promoted, or with --check nothing is in force.`,
 				return fail(exitUsage, "--note: got %q, want one line without control characters", note)
 			case err != nil:
 				return fail(exitUsage, "--for: %w", err)
-			case span < vt.Minute || span > 366*vt.Day:
+			case time.Duration(span) < promotion.Shortest || time.Duration(span) > promotion.Longest:
 				return fail(exitUsage, "--for: got %s, want 1m to 366d", lasts)
 			}
-			now := time.Now().UTC().Truncate(time.Second)
-			rec := promotion.Record{By: by, At: now, Expires: now.Add(time.Duration(span)), Note: note}
+			to.lasts = time.Duration(span)
+			rec := promotion.Record{By: by, Note: note}
 			if tuning.IsFolder(args[0]) {
-				return a.promoteTuned(args[0], scenario, record, rec)
+				return a.promoteTuned(args[0], scenario, to, rec)
 			}
 			if scenario != "" {
 				return fail(exitUsage, "--scenario: got %q, want none: %s is not the folder of a search", scenario, args[0])
 			}
-			return a.promote(args[0], record, rec)
+			return a.promote(args[0], to, rec)
 		},
 	}
 	c.Flags().StringVar(&by, "by", "", "who answers for it")
 	c.Flags().StringVar(&lasts, "for", "30d", "how long it holds")
 	c.Flags().StringVar(&note, "note", "", "why")
-	c.Flags().StringVar(&record, "record", promotions, "file of records")
+	c.Flags().StringVar(&to.file, "record", promotions, "file of records")
 	c.Flags().StringVar(&scenario, "scenario", "", "of a search in several scenarios that differ in their parameters: the one whose are promoted")
 	c.Flags().BoolVar(&check, "check", false, "read the records instead")
-	c.Flags().StringVar(&head, "head", "", "with --check: SHA-256 that the last record must have")
+	c.Flags().StringVar(&head, "head", "", "SHA-256 that the last record must have; that of the file beside the records if not given")
 	return c
 }
 
-func isSum(text string) bool {
-	raw, err := hex.DecodeString(text)
-	return err == nil && len(raw) == sha256.Size
+// promoted is where records are kept, and how long a new one holds.
+type promoted struct {
+	file  string
+	head  head
+	lasts time.Duration
 }
 
-func (a *app) promote(dir, file string, rec promotion.Record) error {
+// head is the record that must be the last.
+type head struct{ promotion.Head }
+
+func (h *head) parse(text string) (err error) {
+	if h.Head, err = promotion.ParseHead(text); err != nil {
+		return fail(exitUsage, "--head: %w", err)
+	}
+	return nil
+}
+
+// unpromoted gives an error of promotion records, which flag names, its exit code.
+func unpromoted(flag string, err error) error {
+	var invalid *promotion.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		return exit{exitInvalid, err}
+	case errors.Is(err, promotion.ErrRefused):
+		return fail(exitRefused, "%s: %w", flag, err)
+	}
+	return unreadable(flag, err)
+}
+
+func (a *app) promote(dir string, to promoted, rec promotion.Record) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fail(exitUsage, "promote: %w", err)
 	}
@@ -124,8 +143,8 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	if n < leastShown {
-		return fail(exitRefused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), leastShown)
+	if n < promotion.MinReplications {
+		return fail(exitRefused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
 	}
 	e, x, err := ensemble.Read(dir)
 	if err != nil {
@@ -157,35 +176,31 @@ func (a *app) promote(dir, file string, rec promotion.Record) error {
 			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
 		}
 	}
-	return a.record(file, rec, s)
+	return a.record(to, rec, s)
 }
 
 // record adds a record of the parameters of s to its file.
-func (a *app) record(file string, rec promotion.Record, s *scenarios.Scenario) error {
-	if n := len(s.Governor.Faults); n > 0 {
-		return fail(exitRefused, "governor.fault: got %d, want none: what is told wrongly in a rehearsal shall not be told wrongly to live servers", n)
+func (a *app) record(to promoted, rec promotion.Record, s *scenarios.Scenario) error {
+	p := s.Parameters()
+	if err := promotion.CheckFaults(p); err != nil {
+		return exit{exitRefused, err}
 	}
-	rec.Parameters = string(s.Parameters().TOML())
-	f, err := holdRecords(file)
+	rec.Parameters = string(p.TOML())
+	rec, err := promotion.Add(to.file, to.head.Head, rec, time.Now, to.lasts)
+	if errors.Is(err, fs.ErrNotExist) { // the folder to write in
+		return fail(exitEnvironment, "--record: %w", err)
+	}
 	if err != nil {
-		return err
-	}
-	defer f.release()
-	text, rec, err := promotion.Append(bytes.NewReader(f.text), file, rec)
-	if err != nil {
-		return exit{exitInvalid, err}
-	}
-	if err := f.replace(text); err != nil {
-		return exit{exitEnvironment, err}
+		return unpromoted("--record", err)
 	}
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
-		rec.Number, file, s.Governor.Law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
+		rec.Number, to.file, s.Governor.Law, rec.Shown.Scenario, rec.Shown.Replications, rec.Shown.Seed, rec.Expires.Format(time.RFC3339))
 	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", rec.Sum)
 	return nil
 }
 
 // promoteTuned promotes what a search found.
-func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) error {
+func (a *app) promoteTuned(dir, scenario string, to promoted, rec promotion.Record) error {
 	t, err := tuning.Read(dir)
 	if err != nil {
 		return exit{exitInvalid, err}
@@ -194,8 +209,8 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 	switch {
 	case h == nil:
 		return fail(exitRefused, "%s: the search found nothing better than what is there", dir)
-	case h.Replications < leastShown:
-		return fail(exitRefused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, leastShown)
+	case h.Replications < promotion.MinReplications:
+		return fail(exitRefused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, promotion.MinReplications)
 	case t.Verdict != tuning.Better:
 		return fail(exitRefused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
@@ -232,7 +247,7 @@ func (a *app) promoteTuned(dir, scenario, file string, rec promotion.Record) err
 		tuned.Beyond = &m
 	}
 	rec.Shown.Tuned = tuned
-	return a.record(file, rec, s)
+	return a.record(to, rec, s)
 }
 
 func shownMeasure(metric string, e measure.Estimate) promotion.Measure {
@@ -264,136 +279,61 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 	return 0, nil
 }
 
-// records is a file of records that nobody else adds to.
-type records struct {
-	name   string // where it is, not a link to it
-	mode   fs.FileMode
-	text   []byte
-	folder *os.File // is locked
-}
-
-// holdRecords reads the file, which need not be there, and keeps others off
-// it until release.
-func holdRecords(name string) (held *records, err error) {
-	r := &records{name: name, mode: 0o644}
-	if _, err := os.Lstat(name); err == nil {
-		if r.name, err = filepath.EvalSymlinks(name); err != nil {
-			return nil, fail(exitEnvironment, "--record: %w", err)
-		}
-	}
-	if r.folder, err = os.Open(filepath.Dir(r.name)); err != nil {
-		return nil, fail(exitEnvironment, "--record: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			r.folder.Close()
-		}
-	}()
-	// The file itself is replaced, so a lock on it would hold off nobody who comes later.
-	if err := syscall.Flock(int(r.folder.Fd()), syscall.LOCK_EX); err != nil {
-		return nil, fail(exitEnvironment, "--record: to lock %s: %w", r.folder.Name(), err)
-	}
-	info, err := os.Stat(r.name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return r, nil
-	case err != nil:
-		return nil, fail(exitEnvironment, "--record: %w", err)
-	case !info.Mode().IsRegular():
-		return nil, fail(exitUsage, "--record: got %s, want a file", name)
-	}
-	r.mode = info.Mode().Perm()
-	if r.text, err = os.ReadFile(r.name); err != nil {
-		return nil, fail(exitEnvironment, "--record: %w", err)
-	}
-	return r, nil
-}
-
-func (r *records) release() { r.folder.Close() }
-
-// replace writes all of the file or nothing of it.
-func (r *records) replace(text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(r.name), filepath.Base(r.name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Chmod(r.mode), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), r.name); err != nil {
-		return err
-	}
-	r.folder.Sync() // as far as the file system can
-	return nil
-}
-
-// checkPromotions reads a chain of records, and compares its head if one was
-// noted.
-func (a *app) checkPromotions(file, noted string, now time.Time) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return fail(exitUsage, "--record: %w", err)
-	}
-	defer f.Close()
-	all, err := promotion.Read(f, file)
-	if err != nil {
-		return exit{exitInvalid, err}
-	}
-	if noted != "" {
-		if err := promotion.CheckHead(all, file, noted); err != nil {
-			return exit{exitInvalid, err}
-		}
+// checkPromotions reads a chain of records and prints what is in force.
+func (a *app) checkPromotions(from promoted, now time.Time) error {
+	all, headless := promotion.Open(from.file, from.head.Head)
+	if headless != nil && !errors.Is(headless, promotion.ErrNoHead) {
+		return unpromoted("--record", headless)
 	}
 	var rows [][]string
 	for _, r := range all {
 		rows = append(rows, []string{fmt.Sprint(r.Number), r.At.Format(time.RFC3339), r.Expires.Format(time.RFC3339), r.By, r.Shown.Scenario, fmt.Sprint(r.Shown.Replications), r.Note})
 	}
-	head := []string{"no.", "promoted", "expires", "by", "scenario", "replications", "note"}
-	if err := tabular.Write(a.out, head, rows, func(column int) bool { return column != 0 && column != 5 }); err != nil {
+	titles := []string{"no.", "promoted", "expires", "by", "scenario", "replications", "note"}
+	if err := tabular.Write(a.out, titles, rows, func(column int) bool { return column != 0 && column != 5 }); err != nil {
 		return err
 	}
 	if n := len(all); n > 0 {
 		fmt.Fprintf(a.out, "\nThe chain is whole. Its last record has SHA-256 %s\n", all[n-1].Sum)
 	}
-	r, err := promotion.InForce(all, now)
-	if err != nil {
-		return exit{exitRefused, err}
+	if headless != nil {
+		return unpromoted("--record", headless)
 	}
-	fmt.Fprintf(a.out, "In force is promotion %d:\n\n%s", r.Number, r.Parameters)
+	r, p, err := inForce(all, from.file, now)
+	if err != nil {
+		return unpromoted("--record", err)
+	}
+	fmt.Fprintf(a.out, "In force is promotion %d:\n\n%s", r.Number, p.TOML())
 	return nil
 }
 
-// promoted gives a scenario the parameters that are in force, and says so.
-func promoted(s *scenarios.Scenario, file string, now time.Time) (*scenarios.Scenario, string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, "", fail(exitUsage, "--promotion: %w", err)
-	}
-	defer f.Close()
-	all, err := promotion.Read(f, file)
-	if err != nil {
-		return nil, "", exit{exitInvalid, err}
-	}
+// inForce is the record of a chain that holds now, with its parameters.
+func inForce(all []promotion.Record, file string, now time.Time) (promotion.Record, scenarios.Parameters, error) {
 	r, err := promotion.InForce(all, now)
 	if err != nil {
-		return nil, "", fail(exitRefused, "--promotion %s: %w", file, err)
+		return r, scenarios.Parameters{}, err
 	}
-	p, err := scenarios.LoadParameters(fmt.Sprintf("%s:%d: parameters", file, r.Number), []byte(r.Parameters))
+	p, err := r.Load(file)
+	return r, p, err
+}
+
+// withPromoted gives a scenario the parameters that are in force, and the words
+// that say so.
+func withPromoted(s *scenarios.Scenario, from promoted, now time.Time) (*scenarios.Scenario, string, error) {
+	all, err := promotion.Open(from.file, from.head.Head)
 	if err != nil {
-		return nil, "", exit{exitInvalid, err}
+		return nil, "", unpromoted("--promotion", err)
+	}
+	r, p, err := inForce(all, from.file, now)
+	if err != nil {
+		return nil, "", unpromoted("--promotion "+from.file, err)
 	}
 	with := *s
 	with.Governor, with.Retry = p.Governor, p.Retry
 	if errs := with.Validate(); errs != nil {
-		return nil, "", fail(exitInvalid, "--promotion %s: in scenario %s: %w", file, s.Name, errors.Join(errs...))
+		return nil, "", fail(exitInvalid, "--promotion %s: in scenario %s: %w", from.file, s.Name, errors.Join(errs...))
 	}
 	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
-		p.Governor.Law, r.Number, file, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
+		p.Governor.Law, r.Number, from.file, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
 	return &with, words, nil
 }

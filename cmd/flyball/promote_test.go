@@ -30,8 +30,8 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 	const all = 20
 	var adding sync.WaitGroup
 	add := func(by string) {
-		rec := promotion.Record{By: by, At: time.Now(), Expires: time.Now().Add(time.Hour)}
-		if err := (&app{out: io.Discard}).record(link, rec, s); err != nil {
+		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart", Replications: promotion.MinReplications}}
+		if err := (&app{out: io.Discard}).record(promoted{file: link, lasts: time.Hour}, rec, s); err != nil {
 			t.Error(err)
 		}
 	}
@@ -41,11 +41,7 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 		adding.Go(func() { add(fmt.Sprint(i)) })
 	}
 	adding.Wait()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if records, err := promotion.Read(strings.NewReader(string(text)), "p"); err != nil || len(records) != all {
+	if records, err := promotion.Open(link, ""); err != nil || len(records) != all {
 		t.Errorf("got %d records and %v, want %d", len(records), err, all)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
@@ -90,4 +86,38 @@ func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, errout)
 		}
 	}
+}
+
+// A live run takes no parameters from a chain that lost its last record, unless
+// the operator names the one that shall be the last.
+func TestLiveRunsWantTheLastPromotion(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	os.WriteFile(in("live.toml"), []byte(oneDestination), 0o644)
+	def := scenarios.Default()
+	var sums []string
+	for _, by := range []string{"ann", "bob"} {
+		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart", Replications: 10}, Parameters: string(def.Parameters().TOML())}
+		rec, err := promotion.Add(in("p.jsonl"), "", rec, time.Now, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums = append(sums, rec.Sum)
+	}
+	live := func(want int, words string, args ...string) {
+		t.Helper()
+		code, out, errout := invoke(t, append([]string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"), "--out", in("out")}, args...)...)
+		if code != want || !strings.Contains(out+errout, words) {
+			t.Errorf("exit code %d, want %d: %s%s", code, want, out, errout)
+		}
+	}
+	live(0, "of promotion 2 in ")
+	live(0, "--head "+sums[1], "--head", strings.ToUpper(sums[1])) // which the command that makes it again has too
+	live(exitInvalid, "which is that of promotion 1: 1 came after it", "--head", sums[0])
+	text, _ := os.ReadFile(in("p.jsonl"))
+	os.WriteFile(in("p.jsonl"), text[:strings.Index(string(text), "\n")+1], 0o644)
+	live(exitInvalid, "the last record is number 1 of SHA-256 "+sums[0])
+	live(0, "of promotion 1 in ", "--head", sums[0])
+	os.Remove(in("p.jsonl.head"))
+	live(exitRefused, "there is no head")
 }

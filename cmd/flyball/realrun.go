@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/netmodel"
@@ -28,13 +28,14 @@ type liveOptions struct {
 	to                       output
 	list, suppress, template string
 	fold                     bool
-	promotion                string
+	promotion                promoted
 	receiver                 string
 	scale                    float64
 }
 
 func (a *app) realrunCommand() *cobra.Command {
 	var o liveOptions
+	var head string
 	c := &cobra.Command{
 		Use:   "realrun SCENARIO",
 		Short: "Run a scenario over real SMTP on loopback",
@@ -47,7 +48,8 @@ A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
 
 Exit codes: those of run; 3 also for a list or template that is refused, 7 if no
-port can be opened, 8 for an address that is not loopback, or if no promotion is in force.`,
+port can be opened, 8 for an address that is not loopback, or if no promotion is in
+force or has no head.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt --time-scale 10",
 		Args:    exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -55,12 +57,21 @@ port can be opened, 8 for an address that is not loopback, or if no promotion is
 			if o.scale == 0 && c.Flags().Changed("time-scale") { // which would be the scenario's own
 				return badScale(0)
 			}
+			if c.Flags().Changed("head") {
+				if o.promotion.file == "" {
+					return fail(exitUsage, "--head: got %q, want --promotion too", head)
+				}
+				if err := o.promotion.head.parse(head); err != nil {
+					return err
+				}
+			}
 			return a.live(&o)
 		},
 	}
 	o.from.flags(c)
 	o.to.flags(c)
-	c.Flags().StringVar(&o.promotion, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
+	c.Flags().StringVar(&o.promotion.file, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
+	c.Flags().StringVar(&head, "head", "", "with --promotion: SHA-256 that the last record must have; that of the file beside the records if not given")
 	c.Flags().StringVar(&o.list, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	c.Flags().StringVar(&o.suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	c.Flags().BoolVar(&o.fold, "fold-case", false, foldCase)
@@ -79,14 +90,14 @@ func (a *app) live(o *liveOptions) error {
 		return err
 	}
 	var says []string
-	if o.promotion != "" {
+	if o.promotion.file != "" {
 		for _, set := range o.from.sets {
 			if strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry") {
 				return fail(exitUsage, "--set %s: got --promotion too, which has the law and the resend policy: want one of the two", set)
 			}
 		}
 		var words string
-		if s, words, err = promoted(s, o.promotion, time.Now()); err != nil {
+		if s, words, err = withPromoted(s, o.promotion, time.Now()); err != nil {
 			return err
 		}
 		says = append(says, words)
@@ -157,7 +168,7 @@ func badScale(got float64) error {
 // words are the flags that make the run again.
 func (o *liveOptions) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
-	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}, {"--promotion", o.promotion}} {
+	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}, {"--promotion", o.promotion.file}, {"--head", string(o.promotion.head.Head)}} {
 		if f.value != "" {
 			words = append(words, f.name, quote(f.value))
 		}
@@ -231,15 +242,20 @@ func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mail
 		return nil, nil, errNoList("--fold-case")
 	}
 	for _, f := range []struct {
-		name string
-		to   *io.Reader
-	}{{o.list, &src.List}, {o.suppress, &src.Suppression}, {o.template, &src.Template}} {
+		flag, name string
+		kind       input.Kind
+		to         *io.Reader
+	}{
+		{"--list", o.list, input.List, &src.List},
+		{"--suppress", o.suppress, input.Suppression, &src.Suppression},
+		{"--template", o.template, input.Template, &src.Template},
+	} {
 		if f.name == "" {
 			continue
 		}
-		file, err := os.Open(f.name)
+		file, err := open(f.flag, f.name, f.kind)
 		if err != nil {
-			return nil, nil, fail(exitUsage, "%w", err)
+			return nil, nil, err
 		}
 		defer file.Close()
 		*f.to = file

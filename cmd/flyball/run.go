@@ -2,13 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
@@ -110,9 +110,9 @@ func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume st
 		}
 		return w, nil
 	}
-	saved, err := os.ReadFile(filepath.Join(resume, checkpointFile))
+	saved, err := readFile("--resume", filepath.Join(resume, checkpointFile), input.Checkpoint)
 	if err != nil {
-		return nil, fail(exitUsage, "--resume: %w", err)
+		return nil, err
 	}
 	w, err := sim.Resume(s, replication, list, nil, saved)
 	if err != nil {

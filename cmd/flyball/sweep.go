@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/internal/durable"
+	"flyball/internal/input"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
 	"flyball/reports/run"
@@ -151,14 +152,9 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 	if from.arg == "-" {
 		return nil, nil, fail(exitUsage, "got -, want the file of a study: the paths in it are from its folder")
 	}
-	f, err := os.Open(from.arg)
+	text, err := readFile("", from.arg, input.Scenario)
 	if err != nil {
-		return nil, nil, fail(exitUsage, "%w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, scenarios.MaxSize+1))
-	if err != nil {
-		return nil, nil, fail(exitUsage, "%w", err)
+		return nil, nil, err
 	}
 	var seed *uint64
 	if from.seed != "" {

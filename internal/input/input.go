@@ -52,12 +52,12 @@ func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(forma
 // Open opens the regular file name, or what the link name leads to. The reader
 // fails with ErrRefused at the first byte beyond k.Most. Errors are ErrRefused
 // or those of os.Open.
-func Open(name string, k Kind) (io.ReadCloser, error) {
+func Open(name string, k Kind) (*File, error) {
 	f, err := open(name, k)
 	if err != nil {
 		return nil, err
 	}
-	return &bounded{f, k.Bound(f, name)}, nil
+	return &File{f, bound{f, name, k, k.Most}}, nil
 }
 
 // Read returns the content of the regular file name, as Open does.
@@ -70,10 +70,22 @@ func Read(name string, k Kind) ([]byte, error) {
 	return io.ReadAll(k.Bound(f, name))
 }
 
-// bounded closes the file that it reads.
-type bounded struct {
-	io.Closer
-	io.Reader
+// A File is an open file of a kind.
+type File struct {
+	file  *os.File
+	bound bound
+}
+
+func (f *File) Read(p []byte) (int, error) { return f.bound.Read(p) }
+func (f *File) Close() error               { return f.file.Close() }
+
+// Seek moves as io.Seeker does. The bound is of the place in the file.
+func (f *File) Seek(offset int64, whence int) (int64, error) {
+	at, err := f.file.Seek(offset, whence)
+	if err == nil {
+		f.bound.left = max(0, f.bound.kind.Most-at)
+	}
+	return at, err
 }
 
 func open(name string, k Kind) (*os.File, error) {

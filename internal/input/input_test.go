@@ -77,6 +77,23 @@ func TestBound(t *testing.T) {
 			}
 		}
 	}
+	name := filepath.Join(t.TempDir(), "f")
+	os.WriteFile(name, []byte("abc"), 0o644)
+	f, err := Open(name, Kind{"a letter", 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 2 { // what is read twice is not twice as much
+		if text, err := io.ReadAll(f); string(text) != "abc" || err != nil {
+			t.Errorf("got %q, %v", text, err)
+		}
+		f.Seek(0, io.SeekStart)
+	}
+	os.WriteFile(name, []byte("abcde"), 0o644)
+	if text, err := io.ReadAll(f); string(text) != "abcd" || !errors.Is(err, ErrRefused) {
+		t.Errorf("a file that grows: got %q, %v", text, err)
+	}
 	if _, err := Read("/proc/self/maps", Kind{"a map", 8}); !errors.Is(err, ErrRefused) || err.Error() != "/proc/self/maps: got more than 8 bytes, want at most that for a map" {
 		t.Errorf("a file without a size: %v", err)
 	}

@@ -2,9 +2,15 @@
 // servers: which, shown by what, by whom, and until when. A record is a line
 // of JSON that names the SHA-256 of the line before it, so that none can be
 // changed, removed or put in without all later ones showing it, and ends with
-// its own, so that an edit of the last one shows too. That last records were cut
-// off, or all sums computed anew, shows only to who has noted the last sum. It
-// reads no clock and no environment: the time is an argument.
+// its own, so that an edit of the last one shows too. A record is checked when it
+// is read as it was when it was written.
+//
+// That last records were cut off, or all sums computed anew, no chain can show by
+// itself. So a file beside it, the head, names the last record: see Add. Both can
+// be changed together by whoever may write in their folder; against that helps
+// the last sum alone, noted elsewhere and compared (Head).
+//
+// The package reads no clock and no environment: the time is an argument.
 package promotion
 
 import (
@@ -14,13 +20,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 )
 
 const (
-	schema        = "flyball/realrun/promotion"
+	schema        = "flyball/promotion"
 	schemaVersion = 2
 )
 
@@ -82,20 +87,18 @@ type Measure struct {
 	Level  float64 `json:"level"`
 }
 
-// Read reads a chain of records and checks that it is whole. Errors are of the
-// form name:line: message. No record is no error.
-func Read(r io.Reader, name string) ([]Record, error) {
-	all, _, err := read(r, name)
+// Read reads a chain of records, which the file name holds, and checks that it is
+// whole and that each record is one that Add would write. Errors are Problems of
+// the form name:line: message. No record is no error.
+func Read(text []byte, name string) ([]Record, error) {
+	all, _, err := read(text, name)
 	return all, err
 }
 
-func read(r io.Reader, name string) (all []Record, last string, err error) {
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return nil, "", err
-	}
+// read also returns the SHA-256 of the last line.
+func read(text []byte, name string) (all []Record, last string, err error) {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
-		return nil, "", fmt.Errorf("%s: the last line is cut short", name)
+		return nil, "", problem("%s: the last line is cut short", name)
 	}
 	for line := range bytes.Lines(text) {
 		at := len(all) + 1
@@ -105,13 +108,21 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 		body, _, _ := bytes.Cut(line, []byte(sumKey))
 		switch err := dec.Decode(&rec); {
 		case err != nil:
-			return nil, "", fmt.Errorf("%s:%d: %w", name, at, err)
+			return nil, "", problem("%s:%d: %w", name, at, err)
 		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
-			return nil, "", fmt.Errorf("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
+			return nil, "", problem("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
 		case rec.Number != at || rec.Previous != last:
-			return nil, "", fmt.Errorf("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
+			return nil, "", problem("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
 		case !bytes.Equal(line, sealed(body)):
-			return nil, "", fmt.Errorf("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
+			return nil, "", problem("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
+		case !bytes.Equal(body, rec.body()):
+			return nil, "", problem("%s:%d: the record is not spelled as one is written: want each key once, in order, and nothing else", name, at)
+		}
+		if errs := rec.Validate(); errs != nil {
+			return nil, "", problem("%s:%d: %w", name, at, errors.Join(errs...))
+		}
+		if at > 1 && rec.At.Before(all[at-2].At) {
+			return nil, "", problem("%s:%d: at: got %s, want no time before that of the record before, %s", name, at, rec.At.Format(time.RFC3339), all[at-2].At.Format(time.RFC3339))
 		}
 		all = append(all, rec)
 		sum := sha256.Sum256(line)
@@ -120,13 +131,21 @@ func read(r io.Reader, name string) (all []Record, last string, err error) {
 	return all, last, nil
 }
 
+// Invalid is an error of a chain or a head that is not what Add writes.
+type Invalid struct{ err error }
+
+func (i *Invalid) Error() string { return i.err.Error() }
+func (i *Invalid) Unwrap() error { return i.err }
+
+func problem(format string, args ...any) error { return &Invalid{fmt.Errorf(format, args...)} }
+
 // CheckHead compares the sum of the last record of a chain, which no other one
-// seals, with the one that was noted down elsewhere.
+// seals, with the one that was noted down elsewhere. The error is Invalid.
 func CheckHead(all []Record, name, noted string) error {
 	noted = strings.ToLower(noted)
 	n := len(all)
 	if n == 0 {
-		return fmt.Errorf("%s: got no record, want a last one of SHA-256 %s", name, noted)
+		return problem("%s: got no record, want a last one of SHA-256 %s", name, noted)
 	}
 	if all[n-1].Sum == noted {
 		return nil
@@ -137,7 +156,7 @@ func CheckHead(all []Record, name, noted string) error {
 			was = fmt.Sprintf(", which is that of promotion %d: %d came after it", r.Number, n-r.Number)
 		}
 	}
-	return fmt.Errorf("%s:%d: the last record has SHA-256 %s, want %s%s", name, n, all[n-1].Sum, noted, was)
+	return problem("%s:%d: the last record has SHA-256 %s, want %s%s", name, n, all[n-1].Sum, noted, was)
 }
 
 // named is the line that a record says it comes after.
@@ -148,23 +167,39 @@ func named(sum string) string {
 	return fmt.Sprintf("the line of SHA-256 %.12s", sum)
 }
 
-// Append gives the chain that r holds with one more record, whose number and
-// predecessor it fills in, and its sum.
-func Append(r io.Reader, name string, rec Record) ([]byte, Record, error) {
-	var text bytes.Buffer
-	all, last, err := read(io.TeeReader(r, &text), name)
-	if err != nil {
-		return nil, rec, err
+// next returns rec as the record that follows a chain: its number, its
+// predecessor, whose line has the SHA-256 previous, its time, its end and its sum.
+// Its time is now, in whole seconds, or that of the record before if the clock is
+// behind it by less than clocks differ.
+func (rec Record) next(all []Record, previous string, now time.Time, lasts time.Duration) (Record, error) {
+	rec.Schema, rec.SchemaVersion, rec.Number, rec.Previous = schema, schemaVersion, len(all)+1, previous
+	rec.At = now.UTC().Truncate(time.Second)
+	if len(all) > 0 {
+		before := all[len(all)-1]
+		if rec.At.Before(before.At.Add(-skew)) {
+			return rec, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is wrong", ErrRefused, before.Number, before.By,
+				before.At.Format(time.RFC3339), rec.At.Format(time.RFC3339))
+		}
+		if rec.At.Before(before.At) {
+			rec.At = before.At
+		}
 	}
-	rec.Schema, rec.SchemaVersion, rec.Number, rec.Previous = schema, schemaVersion, len(all)+1, last
+	rec.Expires = rec.At.Add(lasts)
+	rec.Sum = fmt.Sprintf("%x", sha256.Sum256(rec.body()))
+	if errs := rec.Validate(); errs != nil {
+		return rec, &Invalid{errors.Join(errs...)}
+	}
+	return rec, nil
+}
+
+// body is a record as a file holds it, up to its sum.
+func (rec Record) body() []byte {
 	line, err := json.Marshal(rec)
 	if err != nil {
-		return nil, rec, err
+		panic(fmt.Sprintf("a record that cannot be written: %v", err))
 	}
 	body, _, _ := bytes.Cut(line, []byte(sumKey))
-	line = sealed(body)
-	rec.Sum = string(line[len(body)+len(sumKey):][:2*sha256.Size])
-	return append(text.Bytes(), line...), rec, nil
+	return body
 }
 
 // sumKey stands in no string of JSON, where quotes are escaped.
