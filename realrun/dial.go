@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -20,14 +21,23 @@ func dialLoopback(ctx context.Context, addr string) (net.Conn, error) {
 }
 
 // CheckLoopback refuses every address but those of this machine's loopback
-// interface. The host must be an IP address.
+// interface, with ErrRefused. The host must be an IP address and not a name: a name
+// may lead anywhere, even localhost. Any other error is of what is no address at all.
 func CheckLoopback(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+	const want = "want IP:PORT, such as 127.0.0.1:2525 or [::1]:2525"
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("got %q, %s", addr, want)
 	}
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
-		return fmt.Errorf("%w: got %s, want 127.0.0.0/8 or ::1", ErrRefused, addr)
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("got port %q, %s", port, want)
+	}
+	ip := net.ParseIP(host)
+	switch {
+	case ip == nil:
+		return fmt.Errorf("%w: got the name %q, %s: names are not looked up, since they may lead anywhere", ErrRefused, host, want)
+	case !ip.IsLoopback():
+		return fmt.Errorf("%w: got %s, want an address in 127.0.0.0/8, or ::1", ErrRefused, addr)
 	}
 	return nil
 }

@@ -20,6 +20,15 @@ type binder struct {
 	refused map[string]bool // paths that a later check need not mention again
 	around  map[string]bool // what lies around them
 	file    reflect.Type    // of the file as a whole
+	open    []opened        // tables being bound, the outermost first
+	hints   int             // given so far
+}
+
+// opened is a table that is being bound.
+type opened struct {
+	path   string
+	fields []field
+	header bool // it has a [header] of its own
 }
 
 func newBinder() *binder {
@@ -94,11 +103,7 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		case n.kind != aString:
 			wrong()
 		case !f.Allows(n.text):
-			hint := ""
-			if s := conf.Nearest(n.text, f.oneOf); s != "" {
-				hint = fmt.Sprintf(" (did you mean %q?)", s)
-			}
-			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(path), hint)
+			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(path), conf.DidYouMean(n.text, f.oneOf))
 		default:
 			v.SetString(n.text)
 		}
@@ -142,22 +147,15 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 // table binds the keys of a table to the fields of a struct.
 func (b *binder) table(n *node, v reflect.Value, path string) {
 	fields := fieldsOf(v.Type())
+	b.open = append(b.open, opened{path, fields, n.header})
+	defer func() { b.open = b.open[:len(b.open)-1] }()
 	for _, name := range n.names {
 		if f, ok := fieldNamed(fields, name); ok {
 			b.value(n.fields[name], v.Field(f.index), f, below(path, name))
 			continue
 		}
 		child := n.fields[name]
-		text := fmt.Sprintf("unknown key %s, ", quote(name))
-		if s := conf.Nearest(name, names(fields)); s != "" {
-			text += fmt.Sprintf("did you mean %q?", s)
-			b.mention(below(path, s))
-		} else if owner, ok := ownerOf(name, v.Type(), b.file); ok {
-			text += "it belongs " + owner
-		} else {
-			text += "known here: " + list(names(fields))
-		}
-		b.refuse(child, child.keyAt, path, below(path, name), "%s", text)
+		b.refuse(child, child.keyAt, path, below(path, name), "unknown key %s%s", quote(name), b.hint(name, child.set == nil))
 	}
 	for _, f := range fields {
 		if key := below(path, f.name); f.required && n.fields[f.name] == nil && !b.mentioned(key) {
@@ -166,10 +164,18 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 	}
 }
 
+// mostTables of one list: each is a struct with its defaults, some hundred times as large as the two bytes it takes to
+// write an empty one.
+const mostTables = 10_000
+
 // list binds a list. Each table in it starts from the defaults of its kind.
 func (b *binder) list(n *node, v reflect.Value, f field, path string) {
 	v.SetZero()
 	if len(n.items) == 0 {
+		return
+	}
+	if f.typ.Elem().Kind() == reflect.Struct && len(n.items) > mostTables {
+		b.refuse(n, n.at, path, path, "got %d tables, want at most %d", len(n.items), mostTables)
 		return
 	}
 	v.Set(reflect.MakeSlice(f.typ, len(n.items), len(n.items)))
@@ -198,28 +204,6 @@ func fieldNamed(fields []field, name string) (field, bool) {
 		}
 	}
 	return field{}, false
-}
-
-// ownerOf says where a key is known, if not in a table of type here: a key
-// that follows the wrong header is TOML's commonest slip.
-func ownerOf(name string, here, file reflect.Type) (string, bool) {
-	root := fieldsOf(file)
-	if _, ok := fieldNamed(root, name); ok {
-		return "at the top of the file, before the first [table]", true
-	}
-	for _, f := range root {
-		t, header := f.typ, "["+f.name+"]"
-		if t.Kind() == reflect.Slice {
-			t, header = t.Elem(), "["+header+"]"
-		}
-		if t.Kind() != reflect.Struct || t == here {
-			continue
-		}
-		if _, ok := fieldNamed(fieldsOf(t), name); ok {
-			return "under " + header, true
-		}
-	}
-	return "", false
 }
 
 func below(path, name string) string {

@@ -12,6 +12,9 @@ import (
 // maxRecipients of all campaigns together: a recipient is numbered by 32 bits.
 const maxRecipients = 4_000_000_000
 
+// maxExpectations of a scenario: far more than there are metrics, and few enough to check each at leisure.
+const maxExpectations = 1000
+
 // maxIntervals of a run: each is a row that is kept, some 2 kB until the report
 // is written.
 const maxIntervals = 500_000
@@ -59,13 +62,11 @@ func (s *Scenario) Validate() []error {
 	}
 	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients, maxRecipients)
 
-	for i, e := range s.Expect {
+	l.Check(len(s.Expect) <= maxExpectations, "expect", "got %d expectations, want at most %d", len(s.Expect), maxExpectations)
+	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
 		if _, ok := MetricNamed(e.Metric); !ok {
-			hint := ""
-			if near := conf.Nearest(e.Metric, metricNames()); near != "" {
-				hint = " (did you mean \"" + near + "\"?)"
-			}
-			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(metricNames()), hint)
+			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(metricNames()),
+				conf.DidYouMean(e.Metric, metricNames()))
 		}
 	}
 	return l

@@ -21,7 +21,7 @@ type Document struct {
 // takes a list as well. Name is what problems call the file.
 func ReadDocument(name string, src []byte, into any) *Document {
 	d := &Document{name: name, src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))}
-	if d.root, d.faults = parse(d.src, ""); d.faults != nil {
+	if d.root, d.faults = parse(d.src, nil); d.faults != nil {
 		d.root = nil
 		return d
 	}

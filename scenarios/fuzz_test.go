@@ -47,7 +47,7 @@ func FuzzLoad(f *testing.F) {
 func sameTree(t *testing.T, src []byte) {
 	t.Helper()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
-	root, faults := parse(src, "")
+	root, faults := parse(src, nil)
 	if faults != nil || postponed(root) {
 		return
 	}
@@ -104,7 +104,7 @@ q = [
   { r = 2 },
 ]
 `)
-	if _, faults := parse(src, ""); faults != nil {
+	if _, faults := parse(src, nil); faults != nil {
 		t.Fatal(faults)
 	}
 	sameTree(t, src)

@@ -15,7 +15,7 @@ import (
 func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
 	law := governor.Default()
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	root, faults := parse(src, "")
+	root, faults := parse(src, nil)
 	if faults != nil {
 		return law, report(name, src, faults)
 	}

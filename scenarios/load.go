@@ -33,7 +33,7 @@ func Load(name string, src []byte, set []string) (*Scenario, error) {
 // LoadWith reads a scenario that may name files.
 func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, error) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	root, faults := parse(src, "")
+	root, faults := parse(src, nil)
 	if faults != nil {
 		return nil, report(name, src, faults)
 	}

@@ -208,10 +208,16 @@ func TestHugeFiles(t *testing.T) {
 		{"braces", "a = " + strings.Repeat("{a=", mib/3-4), "nested more than"},
 		{"dots", strings.Repeat("a.", mib/2-4) + "a = 1", "nested more than 20 deep"},
 		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/16) + "]", `retry.delays[0]: "1" has no unit`},
-		{"many keys", minimal + "[retry]\n" + manyKeys(6000), "unknown key"},
-		{"many twice", strings.Repeat("a=1\n", mib/4), `"a" is given twice, see line 1`},
+		{"many keys", minimal + "[retry]\n" + manyKeys(20_000), "\nhuge.toml: more problems, not shown: 19975"},
+		{"many twice", strings.Repeat("a=1\n", mib/4), `huge.toml:25:1: with so many problems the rest is not read`},
 		{"many destinations", minimal + manyDestinations(4000), "want at most 1000"},
-		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/88), "want at most 1000"},
+		{"many servers", minimal + strings.Repeat("[[server]]\n", 9000), "got 9000, want at most 1000"},
+		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/12), "server: got 87381 tables, want at most 10000"},
+		{"many empty tables", minimal + "[governor]\nchange = [" + strings.Repeat("{},", mib/3-50) + "]", "tables, want at most 10000"},
+		{"many expectations", minimal + strings.Repeat("[[expect]]\nmetric='x'\nop='<'\nvalue=1\n", 9000), "expect: got 9000 expectations, want at most 1000"},
+		{"many values of a wrong type", minimal + "[retry]\ndelays = [" + strings.Repeat("{},", mib/24) + "]", "more problems, not shown"},
+		{"many keys like others", minimal + "[destination.bucket]\n" + strings.ReplaceAll(manyKeys(20_000), "key", "rat"), "more problems, not shown"},
+		{"long keys", minimal + strings.Repeat("k", mib/3) + "=1\n" + strings.Repeat("q", mib/3) + "=1\n", "unknown key \"kkk"},
 	} {
 		_, err := Load("huge.toml", []byte(c.src), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -308,7 +314,7 @@ func TestLoadGovernor(t *testing.T) {
 	for _, c := range []struct{ src, want string }{
 		{"[governer]", "law.toml:1:1: governor: missing, want a [governor] table; \"governer\" is none"},
 		{"[governor]\nstrt = 3\nstep = 'explicit'", "law.toml:1:1: governor.d: got 0, want more than 0, at most 1000000, with step = \"explicit\"\n" +
-			"law.toml:2:1: governor: unknown key \"strt\", did you mean \"start\"?"},
+			"law.toml:2:1: governor: unknown key \"strt\" (did you mean \"start\"?)"},
 	} {
 		if _, err := LoadGovernor("law.toml", []byte(c.src), nil); err == nil || err.Error() != c.want {
 			t.Errorf("%s:\ngot  %v\nwant %s", c.src, err, c.want)

@@ -36,7 +36,7 @@ func (p Parameters) TOML() []byte {
 // else. The error is of type Problems.
 func LoadParameters(name string, src []byte) (Parameters, error) {
 	p := Parameters{governor.Default(), delivery.DefaultRetry()}
-	root, faults := parse(src, "")
+	root, faults := parse(src, nil)
 	if faults != nil {
 		return p, report(name, src, faults)
 	}

@@ -43,36 +43,43 @@ func (p Problems) Error() string {
 
 // fault is a problem whose line and column have not been counted yet.
 type fault struct {
-	set  string // path of the --set entry; empty: the file
+	set  *entry // of the command line; nil: the file
 	at   int    // byte offset in the file
 	see  *node  // an earlier value that it clashes with
 	key  string
 	text string
 }
 
+// mostShown is the number of problems that are reported one by one: more of them fill the screen, help nobody, and take
+// longer to write than the file took to read.
+const mostShown = 25
+
 // report sorts the faults of a file by position and counts lines and columns,
-// in one pass however many there are.
+// in one pass however many there are. Beyond mostShown it gives their number.
 func report(file string, src []byte, faults []fault) Problems {
 	slices.SortStableFunc(faults, func(a, b fault) int {
 		switch {
-		case a.set == "" && b.set == "":
+		case a.set == nil && b.set == nil:
 			return a.at - b.at
-		case a.set == "":
+		case a.set == nil:
 			return -1
-		case b.set == "":
+		case b.set == nil:
 			return 1
 		}
 		return 0 // entries of the command line stay in their order
 	})
+	more := max(0, len(faults)-mostShown)
 	var all Problems
 	at, line, col := 0, 1, 1
-	for _, f := range faults {
+	for _, f := range faults[:len(faults)-more] {
 		p := Problem{File: file, Key: f.key, Text: f.text}
-		if f.set != "" {
+		if f.set != nil { // the entry as it was given is what the user knows
 			p.File = "--set"
-			if !strings.HasPrefix(f.key, f.set) { // the entry is what the user knows
-				p.Key = f.set
-				if !strings.HasPrefix(f.set, f.key) {
+			if rest, ok := strings.CutPrefix(f.key, f.set.path); ok {
+				p.Key = f.set.said + rest
+			} else {
+				p.Key = f.set.said
+				if !strings.HasPrefix(f.set.path, f.key) {
 					p.Text = f.key + ": " + p.Text
 				}
 			}
@@ -90,6 +97,9 @@ func report(file string, src []byte, faults []fault) Problems {
 			p.Text += fmt.Sprintf(", see line %d", 1+bytes.Count(src[:f.see.keyAt], []byte("\n")))
 		}
 		all = append(all, p)
+	}
+	if more > 0 {
+		all = append(all, Problem{File: file, Text: fmt.Sprintf("more problems, not shown: %d", more)})
 	}
 	return all
 }

@@ -24,7 +24,7 @@ type node struct {
 	text   string // a string's value; anything else as written
 	at     int    // byte offset of the value; of a table, of its header
 	keyAt  int    // byte offset of its key
-	set    string // path of the --set entry that it came from; empty: the file
+	set    *entry // of --set that it came from; nil: the file
 	closed bool   // written out in one place: nothing may be added to it
 	header bool   // opened by a [header] of its own
 	dotted bool   // made by a dotted key
@@ -92,13 +92,13 @@ func (n *node) find(path []step) *node {
 type reader struct {
 	p      unstable.Parser
 	src    []byte
-	set    string
+	set    *entry
 	root   *node
 	faults []fault
 }
 
 // parse reads src, which is TOML from its first byte to its last, into a tree.
-func parse(src []byte, set string) (*node, []fault) {
+func parse(src []byte, set *entry) (*node, []fault) {
 	if len(src) > MaxSize {
 		return nil, []fault{{set: set, text: fmt.Sprintf("got %d bytes, want at most %d (1 MiB)", len(src), MaxSize)}}
 	}
@@ -129,7 +129,8 @@ func (r *reader) read() {
 		case unstable.KeyValue:
 			r.keyValue(table, e, 1)
 		}
-		if len(r.faults) >= 20 {
+		if n := len(r.faults); n >= mostShown-1 {
+			r.refuse(r.faults[n-1].at, "with so many problems the rest is not read")
 			return
 		}
 	}
@@ -256,7 +257,7 @@ func (r *reader) value(v *unstable.Node, at, depth int) *node {
 			return n
 		}
 		n.closed = false // while it is being filled
-		for it := v.Children(); it.Next() && len(r.faults) < 20; {
+		for it := v.Children(); it.Next() && len(r.faults) < mostShown-1; {
 			child := it.Node()
 			switch {
 			case n.kind == aTable:

@@ -92,11 +92,7 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error {
 	what, given := args[0], cmd.Flags().Changed
 	if !slices.Contains(yardsticks, what) {
-		hint := ""
-		if near := conf.Nearest(what, yardsticks); near != "" {
-			hint = fmt.Sprintf(", did you mean %q?", near)
-		}
-		return fail(exitUsage, "bench: got %q, want one of %s%s", what, strings.Join(yardsticks, ", "), hint)
+		return fail(exitUsage, "bench: got %q, want one of %s%s", what, strings.Join(yardsticks, ", "), conf.DidYouMean(what, yardsticks))
 	}
 	attempts := what == "attempts"
 	switch {

@@ -138,11 +138,7 @@ func margins(asked []string) ([]compare.Metric, error) {
 			for _, m := range all {
 				known = append(known, m.Name)
 			}
-			hint := ""
-			if near := conf.Nearest(name, known); near != "" {
-				hint = fmt.Sprintf(", did you mean %q?", near)
-			}
-			return nil, fail(exitUsage, "--margin: got metric %q, want one of %s%s", name, strings.Join(known, ", "), hint)
+			return nil, fail(exitUsage, "--margin: got metric %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
 		}
 		m := &all[i]
 		if text == "none" {
@@ -188,6 +184,12 @@ func parseSide(arg string) (sideOf, error) {
 		s.sets = entries
 	default:
 		s.folder = true
+		if _, builtin := scenarios.Builtin(arg); builtin {
+			return s, fail(exitUsage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with --scenario %s", arg, arg)
+		}
+		if err := wrongFile(arg); err != nil {
+			return s, err
+		}
 		if info, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 			return s, fail(exitUsage, "no folder %q; want one, or law:NAME, or set:key=value", arg)
 		}

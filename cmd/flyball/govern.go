@@ -76,6 +76,9 @@ func (a *app) govern(from *source, samples string) error {
 	}
 	law, err := scenarios.LoadGovernor(name, text, from.sets)
 	if err != nil {
+		if wrong := wrongKind(name, text, scenarios.ALaw); wrong != nil && scenarios.KindOf(text) != scenarios.AScenario {
+			err = wrong
+		}
 		return exit{exitInvalid, err}
 	}
 	in, name := input.Samples.Bound(a.in, "standard input"), "<stdin>"
@@ -89,7 +92,7 @@ func (a *app) govern(from *source, samples string) error {
 	}
 	recorded, lacking, err := governor.ReadSamples(in, name)
 	if err != nil {
-		return exit{exitInvalid, err}
+		return exit{exitInvalid, mistaken(err, samples, scenarios.Intervals, scenarios.ATable)}
 	}
 	decisions, err := governor.Replay(law, recorded)
 	if err != nil {

@@ -116,7 +116,7 @@ func (q *lawsTried) chosen() (laws.Asked, []scenarios.Disturbance, []string, err
 			for _, l := range known {
 				names = append(names, l.Name)
 			}
-			return none("--law: got %q, want one of %s, with parameters after commas%s", text, strings.Join(names, ", "), didYouMean(text, names))
+			return none("--law: got %q, want one of %s, with parameters after commas%s", text, strings.Join(names, ", "), conf.DidYouMean(text, names))
 		}
 		law := scenarios.Law{Name: text, Set: slices.Clone(known[i].Set)}
 		for _, e := range entries[1:] {
@@ -142,7 +142,7 @@ func (q *lawsTried) chosen() (laws.Asked, []scenarios.Disturbance, []string, err
 		for _, name := range q.scenarios {
 			i := slices.Index(names, strings.TrimPrefix(name, "disturbances/"))
 			if i < 0 {
-				return none("--scenario: got %q, want one of the half: %s%s", name, strings.Join(names, ", "), didYouMean(name, names))
+				return none("--scenario: got %q, want one of the half: %s%s", name, strings.Join(names, ", "), conf.DidYouMean(name, names))
 			}
 			if !slices.Contains(some, all[i]) {
 				some = append(some, all[i])
@@ -178,13 +178,6 @@ func (q *lawsTried) fits(laws []scenarios.Law, disturbances []scenarios.Disturba
 		return nil
 	}
 	return exit{exitInvalid, all}
-}
-
-func didYouMean(got string, known []string) string {
-	if near := conf.Nearest(got, known); near != "" {
-		return fmt.Sprintf(" (did you mean %q?)", near)
-	}
-	return ""
 }
 
 func (a *app) laws(q *lawsTried) error {

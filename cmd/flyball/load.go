@@ -27,7 +27,7 @@ type source struct {
 }
 
 func (s *source) flags(c *cobra.Command) {
-	c.Flags().StringArrayVar(&s.sets, "set", nil, "change one value: path.to.key=value (repeatable)")
+	c.Flags().StringArrayVar(&s.sets, "set", nil, "change one value: path.to.key=value; elements by index or name, such as destination[big].cap (repeatable)")
 	c.Flags().StringVar(&s.seed, "seed", "", "seed of all luck; the scenario's own if not given")
 }
 
@@ -46,6 +46,9 @@ func (a *app) load(s *source) (*scenarios.Scenario, []byte, error) {
 	}
 	scenario, err := scenarios.LoadWith(name, text, sets, filesBeside(s.arg))
 	if err != nil {
+		if wrong := wrongKind(name, text, scenarios.AScenario); wrong != nil {
+			err = wrong
+		}
 		return nil, nil, exit{exitInvalid, err}
 	}
 	return scenario, text, nil
@@ -79,18 +82,17 @@ func (a *app) read(arg string) (string, []byte, error) {
 	if text, ok := scenarios.Builtin(arg); ok {
 		return arg, text, nil
 	}
+	if err := wrongFolder(arg, scenarios.AScenario); err != nil {
+		return "", nil, err
+	}
 	text, err := input.Read(arg, input.Scenario)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && (strings.HasPrefix(arg, "disturbances/") || !strings.ContainsAny(arg, "/.")):
-		hint := ""
 		known := scenarios.Names()
 		for _, d := range scenarios.Disturbances() {
 			known = append(known, d.Name)
 		}
-		if near := conf.Nearest(arg, known); near != "" {
-			hint = fmt.Sprintf(", did you mean %q?", near)
-		}
-		return "", nil, fail(exitUsage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, hint)
+		return "", nil, fail(exitUsage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, conf.DidYouMean(arg, known))
 	case err != nil:
 		return "", nil, unreadable("", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -146,14 +147,10 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			hint := ""
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf(", did you mean %q?", near[0])
-			}
-			return fail(exitUsage, "unknown command %q%s", args[0], hint)
+			return unknownCommand(cmd, args[0])
 		},
 	}
-	root.SuggestionsMinimumDistance = 2
+	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -174,6 +171,35 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	return root
 }
 
+// helpCommand is cobra's, but for a command that does not exist, which fails.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print the help of a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			about := c.Root()
+			for _, name := range args {
+				next := slices.IndexFunc(about.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name })
+				if next < 0 {
+					return unknownCommand(about, name)
+				}
+				about = about.Commands()[next]
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// unknownCommand reports a name that none of the commands below c has.
+func unknownCommand(c *cobra.Command, name string) error {
+	var known []string
+	for _, sub := range c.Commands() {
+		known = append(known, sub.Name())
+	}
+	return fail(exitUsage, "unknown command %q%s", name, conf.DidYouMean(name, known))
+}
+
 // suggestFlag adds the nearest known flag to the report of an unknown one.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	_, name, ok := strings.Cut(err.Error(), "unknown flag: --")
@@ -181,9 +207,6 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		return err
 	}
 	var known []string
-	cmd.Flags().VisitAll(func(f *flagT) { known = append(known, f.Name) })
-	if near := conf.Nearest(name, known); near != "" {
-		return fmt.Errorf("%w, did you mean --%s?", err, near)
-	}
-	return err
+	cmd.Flags().VisitAll(func(f *flagT) { known = append(known, "--"+f.Name) })
+	return fmt.Errorf("%w%s", err, conf.DidYouMean("--"+name, known))
 }

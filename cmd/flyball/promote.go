@@ -85,6 +85,9 @@ in force.`,
 			case time.Duration(span) < promotion.Shortest || time.Duration(span) > promotion.Longest:
 				return fail(exitUsage, "--for: got %s, want 1m to 366d", lasts)
 			}
+			if err := wrongFile(args[0]); err != nil {
+				return err
+			}
 			to.lasts = time.Duration(span)
 			rec := promotion.Record{By: by, Note: note}
 			if tuning.IsFolder(args[0]) {
@@ -320,9 +323,12 @@ func inForce(all []promotion.Record, file string, now time.Time) (promotion.Reco
 // withPromoted gives a scenario the parameters that are in force, and the words
 // that say so.
 func withPromoted(s *scenarios.Scenario, from promoted, now time.Time) (*scenarios.Scenario, string, error) {
+	if err := wrongFolder(from.file, scenarios.Promotions); err != nil {
+		return nil, "", err
+	}
 	all, err := promotion.Open(from.file, from.head.Head)
 	if err != nil {
-		return nil, "", unpromoted("--promotion", err)
+		return nil, "", unpromoted("--promotion", mistaken(err, from.file, scenarios.Promotions, scenarios.AJSON))
 	}
 	r, p, err := inForce(all, from.file, now)
 	if err != nil {

@@ -190,7 +190,11 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 	}
 	if o.receiver != "" {
 		if err := realrun.CheckLoopback(o.receiver); err != nil {
-			return nil, fail(exitRefused, "--receiver: %w", err)
+			code := exitUsage
+			if errors.Is(err, realrun.ErrRefused) {
+				code = exitRefused
+			}
+			return nil, fail(code, "--receiver: %w", err)
 		}
 		if err := realrun.Probe(o.receiver); err != nil {
 			return nil, fail(exitEnvironment, "--receiver: %w", err)
@@ -273,6 +277,8 @@ func (o *liveOptions) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mail
 	case errors.Is(err, realrun.ErrRefused):
 		return nil, nil, exit{exitRefused, err}
 	case err != nil:
+		err = mistaken(err, o.list, scenarios.AList, scenarios.ATable)
+		err = mistaken(err, o.template, scenarios.ALetter, scenarios.ATable)
 		return nil, nil, exit{exitInvalid, err}
 	}
 	return m, rejects, nil

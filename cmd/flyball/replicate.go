@@ -94,11 +94,7 @@ func (r *repeats) check(s *scenarios.Scenario, c *cobra.Command) error {
 		}
 		known = append(known, m.Name)
 	}
-	hint := ""
-	if near := conf.Nearest(r.of, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return fail(exitUsage, "--of: got %q, want one of %s%s", r.of, strings.Join(known, ", "), hint)
+	return fail(exitUsage, "--of: got %q, want one of %s%s", r.of, strings.Join(known, ", "), conf.DidYouMean(r.of, known))
 }
 
 // flagged are the flags that make the same runs again.

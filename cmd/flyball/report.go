@@ -51,6 +51,9 @@ type printable interface {
 }
 
 func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
+	if err := wrongFile(dir); err != nil {
+		return err
+	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return fail(exitUsage, "report: %w", err)
 	}

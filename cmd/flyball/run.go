@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -112,7 +115,7 @@ func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume st
 	}
 	saved, err := readFile("--resume", filepath.Join(resume, checkpointFile), input.Checkpoint)
 	if err != nil {
-		return nil, err
+		return nil, notStopped(resume, err)
 	}
 	w, err := sim.Resume(s, replication, list, nil, saved)
 	if err != nil {
@@ -121,7 +124,23 @@ func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume st
 	return w, nil
 }
 
+// notStopped returns the refusal to go on with a folder whose checkpoint cannot be read, for the reason that can be seen.
+func notStopped(dir string, err error) error {
+	const want = "want the folder of a run that a signal stopped"
+	if _, gone := os.Stat(dir); gone != nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if n, err := folder.Replications(dir); err == nil && n <= 1 {
+		return fail(exitUsage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report %s prints its report)",
+			dir, want, quote(dir))
+	}
+	return fail(exitUsage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
+}
+
 func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, own *rehearsed, to *output, resume string) error {
+	if err := wrongFile(resume); err != nil {
+		return err
+	}
 	if resume != "" && to.dir == "" && filepath.Base(resume) != partialName(s, many, own) {
 		to.dir = filepath.Clean(resume)
 	}

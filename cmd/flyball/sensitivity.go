@@ -41,11 +41,7 @@ func (q *sensitivity) check(many *repeats) error {
 	for _, m := range scenarios.Metrics() {
 		known = append(known, m.Name)
 	}
-	hint := ""
-	if near := conf.Nearest(q.of, known); near != "" {
-		hint = fmt.Sprintf(", did you mean %q?", near)
-	}
-	return fail(exitUsage, "--of: got %q, want one of %s%s", q.of, strings.Join(known, ", "), hint)
+	return fail(exitUsage, "--of: got %q, want one of %s%s", q.of, strings.Join(known, ", "), conf.DidYouMean(q.of, known))
 }
 
 // factors by which a number is scaled.

@@ -152,7 +152,13 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 	if from.arg == "-" {
 		return nil, nil, fail(exitUsage, "got -, want the file of a study: the paths in it are from its folder")
 	}
+	if err := wrongFolder(from.arg, scenarios.AStudy); err != nil {
+		return nil, nil, err
+	}
 	text, err := readFile("", from.arg, input.Scenario)
+	if _, builtin := scenarios.Builtin(from.arg); builtin && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, refuseKind(exitUsage, from.arg, scenarios.AScenario, scenarios.AStudy)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,6 +188,9 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 		return called, text, nil
 	})
 	if err != nil {
+		if wrong := wrongKind(from.arg, text, scenarios.AStudy); wrong != nil {
+			err = wrong
+		}
 		return nil, nil, exit{exitInvalid, err}
 	}
 	return text, given, nil
@@ -229,6 +238,9 @@ func openProgress(s *study.Study, dir string, must bool, notes io.Writer) (*prog
 	var other *durable.OtherLog
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && must:
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			return nil, fail(exitUsage, "--resume %s: nothing to go on with: there is no %s, which a study that was stopped leaves; this folder is whole", dir, l.name)
+		}
 		return nil, fail(exitUsage, "--resume: nothing to go on with: %w", err)
 	case errors.Is(err, durable.ErrLocked):
 		return nil, fail(exitEnvironment, "--out: another flyball writes %s: wait for it, or name another folder", l.name)

@@ -1,5 +1,16 @@
 package conf
 
+import "fmt"
+
+// DidYouMean returns the hint that ends a message about an unknown name: the known name that is a likely misspelling
+// away from it, in parentheses; empty if none is.
+func DidYouMean(name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
 // Nearest is the known name that is a likely misspelling away from name, or "".
 func Nearest(name string, known []string) string {
 	if len(name) > 64 {

@@ -7,7 +7,6 @@
 package study
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,8 +135,8 @@ func Default() Config {
 	}
 }
 
-// settable is a path as a setting names it.
-var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*(\.[A-Za-z0-9_-]+(\[[0-9]{1,6}\])*)*$`)
+// settable is a path as a setting names it; what stands in brackets is an index or a name.
+var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[^\[\]]{1,64}\])*(\.[A-Za-z0-9_-]+(\[[^\[\]]{1,64}\])*)*$`)
 
 // Validate reports every problem that tags cannot tell, but for what only a
 // scenario knows: whether it has the keys and takes the values. It never edits.
@@ -267,10 +266,7 @@ func near(name string) string {
 	for _, m := range scenarios.Metrics() {
 		known = append(known, m.Name)
 	}
-	if n := conf.Nearest(name, known); n != "" {
-		return fmt.Sprintf(" (did you mean %q?)", n)
-	}
-	return ""
+	return conf.DidYouMean(name, known)
 }
 
 func (p Parameter) validate(design string) []error {

@@ -225,9 +225,9 @@ values = [1]
 [[parameter]]
 key = "governor.start"
 values = [-1, 5]
-`, `s.toml:4:1: unknown key "replicatons", did you mean "replications"?
+`, `s.toml:4:1: unknown key "replicatons" (did you mean "replications"?)
 s.toml:5:26: metrics[1]: got "dfrr", want one that flyball scenario metrics lists (did you mean "dfr"?)
-s.toml:8:11: parameter[0].values[0]: governor.dd: unknown key "dd", did you mean "d"?
+s.toml:8:11: parameter[0].values[0]: governor.dd: unknown key "dd" (did you mean "d"?)
 s.toml:11:11: parameter[1].values[0]: governor.start: got -1, want 1 to 1000000`},
 		{`scenario = "small.toml"
 designn = "grid"
@@ -249,7 +249,7 @@ to = 2
 steps = 3
 [[parameter]]
 values = [true]
-`, `s.toml:4:1: unknown key "designn", did you mean "design"?
+`, `s.toml:4:1: unknown key "designn" (did you mean "design"?)
 s.toml:5:16: replications: got 0, want 1 to 10000
 s.toml:6:26: metrics[1]: got "dfrr", want one that flyball scenario metrics lists (did you mean "dfr"?)
 s.toml:7:8: set[0]: got "governor.d", want path.to.key=value
@@ -280,7 +280,7 @@ from = 1
 to = 3
 steps = 3
 `, `s.toml:4:8: set[0]: governor.start: got 0, want 1 to 1000000
-s.toml:7:11: parameter[0].values[0]: governor.dd: unknown key "dd", did you mean "d"?
+s.toml:7:11: parameter[0].values[0]: governor.dd: unknown key "dd" (did you mean "d"?)
 s.toml:10:17: parameter[1].values[1]: governor.interval: "3" has no unit, want a time such as "90s", "3h" or "30d"
 s.toml:10:20: parameter[1].values[2]: governor.interval: got 0s, want 1s to 30d
 s.toml:13:8: parameter[2].from: at 1: destination[1].cap: got index 1, want 0 to 0
@@ -320,7 +320,7 @@ case = [
 [[parameter]]
 key = "governor.interval"
 values = ["1h"]
-`, `s.toml:7:58: parameter[0].case[0].set[1]: governor.dd: unknown key "dd", did you mean "d"?
+`, `s.toml:7:58: parameter[0].case[0].set[1]: governor.dd: unknown key "dd" (did you mean "d"?)
 s.toml:8:26: parameter[0].case[1].set[0]: governor.target: got 0/h, want more than 0/h, at most 1000000000/h`},
 		{`scenario = "small.toml"
 [choice]

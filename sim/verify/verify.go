@@ -192,11 +192,7 @@ func choose(all []model, o Options) ([]model, error) {
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {
-			hint := ""
-			if near := conf.Nearest(name, names); near != "" {
-				hint = fmt.Sprintf(" (did you mean %q?)", near)
-			}
-			return nil, fmt.Errorf("got model %q, want one of %s%s", name, strings.Join(names, ", "), hint)
+			return nil, fmt.Errorf("got model %q, want one of %s%s", name, strings.Join(names, ", "), conf.DidYouMean(name, names))
 		}
 	}
 	return slices.DeleteFunc(all, func(m model) bool { return !slices.Contains(o.Only, m.name) }), nil

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"flyball/scenarios"
+)
+
+// readers gives the commands that read each kind of file.
+var readers = map[scenarios.Kind]string{
+	scenarios.AScenario:  "flyball run, realrun and validate read it",
+	scenarios.AStudy:     "flyball sweep and tune read it, and sweep --dry-run checks it",
+	scenarios.ALaw:       "flyball govern reads it",
+	scenarios.Promotions: "flyball realrun --promotion and flyball promote --check read it",
+	scenarios.AList:      "flyball run --list and flyball realrun --list read it",
+	scenarios.Intervals:  "flyball govern --samples reads it",
+	scenarios.ALetter:    "flyball realrun --template reads it",
+	aFolder:              "flyball report, compare and promote read it",
+}
+
+const aFolder scenarios.Kind = "the folder of a run"
+
+// wrongKind returns the refusal of a file of another kind than the one that is wanted, with the command that reads it;
+// nil if the file's text looks like what is wanted, or like nothing known. It is asked where the file was found wrong,
+// so that a misjudged look never refuses what is right.
+func wrongKind(name string, text []byte, want scenarios.Kind) error {
+	kind := scenarios.KindOf(text)
+	if kind == want || kind == scenarios.AnyKind {
+		return nil
+	}
+	return refuseKind(exitInvalid, name, kind, want)
+}
+
+func refuseKind(code int, name string, kind, want scenarios.Kind) error {
+	reader := ""
+	if by, ok := readers[kind]; ok {
+		reader = "; " + by
+	}
+	return fail(code, "%s: got %s, want %s%s", name, kind, want, reader)
+}
+
+// wrongFolder returns the refusal of a folder where a file is wanted; nil if the path is not a folder.
+func wrongFolder(path string, want scenarios.Kind) error {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return nil
+	}
+	kind := aFolder
+	if _, err := os.Stat(filepath.Join(path, "manifest.json")); err != nil {
+		kind = "a folder"
+	}
+	return refuseKind(exitInvalid, path, kind, want)
+}
+
+// wrongFile returns the refusal of a file, or of a built-in scenario, where the folder of a run is wanted; nil if the
+// path is a folder or is not there.
+func wrongFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		if _, ok := scenarios.Builtin(path); ok {
+			return refuseKind(exitUsage, path, scenarios.AScenario, aFolder)
+		}
+		return nil
+	case info.IsDir():
+		return nil
+	case filepath.Base(path) == "summary.json" || filepath.Base(path) == "manifest.json":
+		return fail(exitUsage, "%s: got a file, want %s: %s", path, aFolder, filepath.Dir(path))
+	}
+	return refuseKind(exitUsage, path, kindOfFile(path), aFolder)
+}
+
+// kindOfFile returns the kind of a file by its beginning.
+func kindOfFile(path string) scenarios.Kind {
+	kind := scenarios.AnyKind
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		if f, err := os.Open(path); err == nil {
+			text, _ := io.ReadAll(io.LimitReader(f, scenarios.MaxSize))
+			f.Close()
+			kind = scenarios.KindOf(text)
+		}
+	}
+	if kind == scenarios.AnyKind {
+		kind = "a file"
+	}
+	return kind
+}
+
+// mistaken returns err, or what it comes from where the file is of another kind: a list or a letter that is refused may
+// be something else altogether.
+func mistaken(err error, path string, want ...scenarios.Kind) error {
+	if err == nil || path == "" || path == "-" {
+		return err
+	}
+	kind := kindOfFile(path)
+	if strings.HasPrefix(string(kind), "a file") && kind != scenarios.Promotions {
+		return err
+	}
+	for _, w := range want {
+		if kind == w {
+			return err
+		}
+	}
+	return refuseKind(exitInvalid, path, kind, want[0])
+}

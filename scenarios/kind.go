@@ -1,0 +1,85 @@
+package scenarios
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Kind is what a file is, as far as its first look shows.
+type Kind string
+
+// Kinds of files that a command line may name.
+const (
+	AScenario  Kind = "a scenario"
+	AStudy     Kind = "a parameter study"
+	ALaw       Kind = "a law file" // [governor] or [retry] alone
+	Promotions Kind = "a file of promotions"
+	AJSON      Kind = "JSON"
+	ATable     Kind = "a CSV table"
+	AList      Kind = "a list of recipients"
+	Intervals  Kind = "a table of intervals"
+	ALetter    Kind = "a letter"
+	AnyKind    Kind = "" // of none of these kinds
+)
+
+// onlyIn gives the keys at the top of a file that files of one kind have and those of the other kinds do not.
+var onlyIn = []struct {
+	kind Kind
+	keys []string
+}{
+	{AStudy, []string{"parameter", "scenario", "scenarios", "metrics", "design", "points", "tune"}},
+	{AScenario, []string{"destination", "campaign", "server", "network", "dialogue", "message", "expect", "horizon"}},
+	{ALaw, []string{"governor", "retry"}},
+}
+
+// KindOf returns what the text of a file looks like, to be named where it is not what was wanted. It is no judgement of
+// whether the file is valid.
+func KindOf(src []byte) Kind {
+	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
+	text := bytes.TrimSpace(src)
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	first = bytes.TrimSpace(first)
+	switch {
+	case len(text) == 0 || !utf8.Valid(first):
+		return AnyKind
+	case text[0] == '{' || json.Valid(text):
+		if bytes.Contains(first, []byte(`promotion"`)) && json.Valid(first) {
+			return Promotions
+		}
+		return AJSON
+	}
+	if root, _ := parse(src, nil); root != nil {
+		for _, is := range onlyIn {
+			if slices.ContainsFunc(is.keys, func(key string) bool { return root.fields[key] != nil }) {
+				return is.kind
+			}
+		}
+		if len(root.names) > 0 {
+			return AnyKind
+		}
+	}
+	return textKind(string(first))
+}
+
+// textKind returns the kind of a file that is neither JSON nor TOML by its first line.
+func textKind(first string) Kind {
+	if name, _, ok := strings.Cut(first, ":"); ok && slices.Contains([]string{"from", "subject", "date", "mime-version", "reply-to"}, strings.ToLower(name)) {
+		return ALetter
+	}
+	columns := strings.FieldsFunc(strings.ToLower(first), func(r rune) bool { return strings.ContainsRune(",;\t", r) })
+	for i := range columns {
+		columns[i] = strings.Trim(columns[i], "\" ")
+	}
+	switch {
+	case slices.Contains(columns, "email"):
+		return AList
+	case slices.Contains(columns, "delivered") && (slices.Contains(columns, "hours") || slices.Contains(columns, "allocated_mean")):
+		return Intervals
+	case len(columns) > 1 && !strings.Contains(first, "="):
+		return ATable
+	}
+	return AnyKind
+}
