@@ -32,7 +32,6 @@ var onlyIn = []struct {
 }{
 	{AStudy, []string{"parameter", "scenario", "scenarios", "metrics", "design", "points", "tune"}},
 	{AScenario, []string{"destination", "campaign", "server", "network", "dialogue", "message", "expect", "horizon"}},
-	{ALaw, []string{"governor", "retry"}},
 }
 
 // KindOf returns what the text of a file looks like, to be named where it is not what was wanted. It is no judgement of
@@ -52,6 +51,9 @@ func KindOf(src []byte) Kind {
 		return AJSON
 	}
 	if root, _ := parse(src, nil); root != nil {
+		if len(root.names) > 0 && !slices.ContainsFunc(root.names, func(key string) bool { return key != "governor" && key != "retry" }) {
+			return ALaw
+		}
 		for _, is := range onlyIn {
 			if slices.ContainsFunc(is.keys, func(key string) bool { return root.fields[key] != nil }) {
 				return is.kind

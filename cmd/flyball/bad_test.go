@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flyball/scenarios"
 )
 
 var update = flag.Bool("update", false, "rewrite expected output")
@@ -30,6 +32,13 @@ func TestBadScenarios(t *testing.T) {
 		want, err := os.ReadFile(strings.TrimSuffix(file, ".toml") + ".err")
 		if err != nil {
 			t.Fatal(err)
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other := wrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil { // its problems would only mislead
+			want = []byte(other.Error() + "\n")
 		}
 		code, out, _ := invoke(t, "validate", file)
 		if code != exitInvalid {

@@ -328,7 +328,10 @@ func withPromoted(s *scenarios.Scenario, from promoted, now time.Time) (*scenari
 	}
 	all, err := promotion.Open(from.file, from.head.Head)
 	if err != nil {
-		return nil, "", unpromoted("--promotion", mistaken(err, from.file, scenarios.Promotions, scenarios.AJSON))
+		if other := mistaken(err, from.file, scenarios.Promotions, scenarios.AJSON); other != err {
+			return nil, "", other
+		}
+		return nil, "", unpromoted("--promotion", err)
 	}
 	r, p, err := inForce(all, from.file, now)
 	if err != nil {
