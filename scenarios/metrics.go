@@ -1,6 +1,10 @@
 package scenarios
 
-import "slices"
+import (
+	"slices"
+
+	"flyball/netmodel"
+)
 
 // Metric is a number that a run ends with and an [[expect]] can hold it to.
 type Metric struct {
@@ -65,6 +69,12 @@ func MetricNamed(name string) (Metric, bool) {
 		return Metric{}, false
 	}
 	return all[i], true
+}
+
+// OutagesByChance reports whether some destination goes down by chance: then what
+// few runs meet may decide the mean of all.
+func (s *Scenario) OutagesByChance() bool {
+	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Outage.Up > 0 })
 }
 
 func metricNames() []string {

@@ -47,25 +47,34 @@ type Range struct {
 // of the weighted mean; for the lower bound, likewise below the least one. With
 // the added value at the end of the range that has held for every distribution
 // tried (Learned-Miller and Thomas, arXiv:1905.06208), and of zeros and ones the
-// interval is that of Clopper and Pearson. So it is with rare events, and where
-// all values are equal; but it is many times too wide for other values that fill
-// little of their range. Without rare events the added value lies beyond the
-// extreme one by 1.5 times its distance to the median, if that is possible.
+// interval is that of Clopper and Pearson. So it is with rare events; but it is
+// many times too wide for other values that fill little of their range. Without
+// rare events the added value lies beyond the extreme one by 1.5 times its distance
+// to the median, if that is possible.
 //
-// Values that are not finite are left out, which a warning says. All values
-// equal without a greatest possible one have no interval, as in Mean.
+// Values that are not finite are left out, which a warning says. Without rare
+// events values that are all equal bound nothing; without a greatest possible
+// value they are as in Mean.
 func BoundedMean(values []float64, in Range, level float64) Interval {
 	i := Mean(values, level)
 	x := finite(values)
 	slices.Sort(x)
 	n := len(x)
-	if n > 0 && !(in.Least <= x[0] && x[n-1] <= in.Most) {
-		panic(fmt.Sprintf("stats: values from %g to %g, want %g to %g", x[0], x[n-1], in.Least, in.Most))
+	for k, v := range x { // a ratio may be off by its rounding
+		x[k] = max(in.Least, min(v, in.Most))
+		if math.Abs(x[k]-v) > 1e-9*math.Abs(v) {
+			panic(fmt.Sprintf("stats: got a value of %g, want %g to %g", v, in.Least, in.Most))
+		}
 	}
-	if n < 2 || x[0] == x[n-1] && math.IsInf(in.Most, 1) {
+	if n < 2 || equal(x) && math.IsInf(in.Most, 1) {
 		return i
 	}
 	i.Warnings = slices.DeleteFunc(i.Warnings, func(w string) bool { return w == AllEqual })
+	if equal(x) && !in.Rare {
+		i.Low, i.High = math.Inf(-1), math.Inf(1)
+		i.warn("the same in all %d: fewer than %.3g %% of runs differ, by how much is not known", n, 100*Unseen(n, level))
+		return i
+	}
 	if skewed := math.Abs(skewZ(x)); in.Rare || n < Few || skewed > skewSeen || gathered(x) {
 		i.Low, i.High = gaffke(x, i, in, tail(level))
 		if skewed > skewShown {
@@ -149,7 +158,7 @@ func skewZ(x []float64) float64 {
 		m3 += float64(d * d * d)
 	}
 	n := float64(len(x))
-	if m2 == 0 {
+	if m2 <= n*math.Pow(1e-12*mean, 2) { // alike but for rounding
 		return 0
 	}
 	b := (m3 / n) / math.Pow(m2/n, 1.5)
@@ -170,13 +179,12 @@ func gaffke(x []float64, i Interval, in Range, outside float64) (low, high float
 		return i.Low, i.High
 	}
 	below, above := in.Least, in.Most
-	if median := (x[(n-1)/2] + x[n/2]) / 2; x[0] < x[n-1] {
-		if !in.Rare {
-			below = max(below, x[0]-reach*(median-x[0]))
-		}
-		if !in.Rare || math.IsInf(above, 1) {
-			above = min(above, x[n-1]+reach*(x[n-1]-median))
-		}
+	median := (x[(n-1)/2] + x[n/2]) / 2
+	if !in.Rare {
+		below = max(below, x[0]-reach*(median-x[0]))
+	}
+	if !in.Rare || math.IsInf(above, 1) {
+		above = min(above, x[n-1]+reach*(x[n-1]-median))
 	}
 	return weightedMean(append([]float64{below}, x...), outside), weightedMean(append(x[:n:n], above), 1-outside)
 }

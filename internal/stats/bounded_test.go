@@ -15,7 +15,7 @@ func TestBoundedMeanOfZerosAndOnes(t *testing.T) {
 	for _, n := range []int{2, 5, 10, 20, 50} {
 		for k := range n + 1 {
 			x := append(make([]float64, n-k), slices.Repeat([]float64{1}, k)...)
-			low, high := gaffke(x, Interval{Value: float64(k) / float64(n)}, Range{0, 1, k%2 > 0}, 0.025)
+			low, high := gaffke(x, Interval{Value: float64(k) / float64(n)}, Range{0, 1, k%n%2 == 0}, 0.025)
 			want := Share(k, n, 0.95)
 			near(t, "low", low, want.Low, 6)
 			near(t, "high", high, want.High, 6)
@@ -23,7 +23,7 @@ func TestBoundedMeanOfZerosAndOnes(t *testing.T) {
 	}
 	// Printed tables of exact binomial limits, 95 %: none of 10 and 2 of 10, times
 	// what a run can lose.
-	i := BoundedMean(make([]float64, 10), Range{Most: 5000}, 0.95)
+	i := BoundedMean(make([]float64, 10), Range{Most: 5000, Rare: true}, 0.95)
 	near(t, "none of 10, high", i.High, 5000*0.3085, 0)
 	if i.Value != 0 || i.Low != 0 || !strings.Contains(strings.Join(i.Warnings, "; "), "the same in all 10: fewer than 25.9 % of runs differ") {
 		t.Errorf("none of 10: %+v", i)
@@ -89,9 +89,21 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 	if i := BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: inf}, 0.95); i.Low != 4 || i.High != 4 || i.Warnings[0] != AllEqual {
 		t.Errorf("equal: %+v", i)
 	}
-	i = BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: 10}, 0.95)
+	i = BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: 10, Rare: true}, 0.95)
 	near(t, "equal, low", i.Low, 4*(1-0.1684), 3) // 1 - 0.025^(1/20) = 0.16843
 	near(t, "equal, high", i.High, 4+6*0.1684, 3)
+	// Without rare events nothing is known of what the few that differ may be.
+	i = BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: 10}, 0.95)
+	if i.Value != 4 || !math.IsInf(i.Low, -1) || i.High != inf || len(i.Warnings) != 1 || i.Warnings[0] != "the same in all 20: fewer than 13.9 % of runs differ, by how much is not known" {
+		t.Errorf("equal: %+v", i)
+	}
+	// A ratio may be a little less than 1 by rounding, and alike but for rounding.
+	if i := BoundedMean([]float64{1 - 1e-12, 1, 1.5, 1.2}, Range{Least: 1, Most: inf}, 0.95); i.Low < 1 {
+		t.Errorf("rounded: %+v", i)
+	}
+	if s := Skew(append(slices.Repeat([]float64{151.2}, 20), 151.2*(1+1e-15))); s != "" {
+		t.Errorf("alike but for rounding: %s", s)
+	}
 	// Rare events: a tenth of the values may be anything, though none was.
 	if i := BoundedMean(bank, Range{Most: 100, Rare: true}, 0.95); i.High < 10 || i.Low > 1.5 {
 		t.Errorf("rare events: %+v", i)

@@ -117,7 +117,9 @@ type Report struct {
 	Steady       *Steady         `json:"steady_state"` // of a steady-state scenario
 	Precision    *Precision      `json:"precision"`    // if one was asked for
 	Expectations []Expectation   `json:"expectations"`
-	Warnings     []string        `json:"warnings"` // what speaks against believing it
+	Finished     int             `json:"finished"`      // replications that left no recipient pending at the horizon
+	WithFailures int             `json:"with_failures"` // replications in which some recipient failed
+	Warnings     []string        `json:"warnings"`      // what speaks against believing it
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 
@@ -126,6 +128,7 @@ type Report struct {
 
 	Start   float64 `json:"-"` // C before the first decision
 	servers []string
+	rare    bool // outages come by chance
 	runs    []Observation
 	Means   []MeanPoint `json:"-"`
 }
@@ -134,6 +137,8 @@ type Report struct {
 type Measure struct {
 	Metric string `json:"metric"`
 	Unit   string `json:"unit"`
+	// "mean", or "median" of a time that some replication did not reach.
+	Statistic string `json:"statistic"`
 	measure.Estimate
 	Least     format.Num `json:"least"`
 	LeastIn   uint64     `json:"least_in"` // the first replication that has it
@@ -155,14 +160,13 @@ type Settling struct {
 	Earliest format.Num `json:"of_mean_earliest"`
 	Latest   format.Num `json:"of_mean_latest"`
 	// Of the replications one by one.
-	Runs       int              `json:"runs"`  // in which the server was judged
-	Never      int              `json:"never"` // of them, censored at the horizon
-	Share      measure.Estimate `json:"settled_share"`
-	Median     measure.Estimate `json:"median_intervals"`     // a missing High may be never
-	NinetyPct  measure.Estimate `json:"p90_intervals"`        // as above
-	Restricted measure.Estimate `json:"restricted_intervals"` // mean, those that never settled counted as the horizon
-	Horizon    int              `json:"censoring_horizon"`    // intervals that every replication watched
-	Runaways   int              `json:"runaways"`             // replications in which the law added processes while the rate fell
+	Runs      int              `json:"runs"`  // in which the server was judged
+	Never     int              `json:"never"` // of them, censored at the horizon
+	Share     measure.Estimate `json:"settled_share"`
+	Median    measure.Estimate `json:"median_intervals"`  // a missing High may be never
+	NinetyPct measure.Estimate `json:"p90_intervals"`     // as above
+	Horizon   int              `json:"censoring_horizon"` // intervals that every replication watched
+	Runaways  int              `json:"runaways"`          // replications in which the law added processes while the rate fell
 }
 
 // Precision is what sequential stopping came to.
@@ -208,14 +212,68 @@ func Headline(s *scenarios.Scenario, runs []Observation) string {
 	return name
 }
 
-// Measured is the mean of one measure over replications of a scenario. It
-// panics on a name that Measures does not have.
+// Measured is the mean of one measure over replications of a scenario, within
+// what the measure can be; see docs/statistics.md. Of a time that some replication
+// did not reach it is the median, since no mean is known. It panics on a name that
+// Measures does not have.
 func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Interval {
 	values := values(s, runs, name)
 	if measure.MayNeverCome(name) {
-		return stats.RestrictMean(values, float64(Horizon(runs)), measure.Confidence).Interval
+		if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never > 0 {
+			i := stats.Quantile(values, 0.5, measure.Confidence)
+			i.Warnings = append(i.Warnings, fmt.Sprintf("not reached in %d of %d replications within %s that all were watched, so the median stands for the mean",
+				never, i.N, format.Plural(uint64(Horizon(runs)), "interval")))
+			return i
+		}
 	}
-	return stats.Mean(values, measure.Confidence)
+	if in, ok := possible(s, runs, name); ok {
+		return stats.BoundedMean(values, in, measure.Confidence)
+	}
+	i := stats.Mean(values, measure.Confidence)
+	if m, ok := scenarios.MetricNamed(name); ok && !m.Signed() && i.N > 0 {
+		i.Low = max(i.Low, 0)
+	}
+	if skewed := stats.Skew(values); skewed != "" {
+		i.Warnings = append(i.Warnings, skewed)
+	}
+	return i
+}
+
+// possible is what a count of recipients or attempts, or a share of them, can be;
+// false for other measures, and for counts that the scenario orders.
+func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.Range, ok bool) {
+	if len(runs) == 0 || name == "recipients" || name == "suppressed" {
+		return in, false
+	}
+	m, _ := scenarios.MetricNamed(name)
+	mailed, all := 0.0, 0.0 // of the replication that has most, since all must fit
+	for _, o := range runs {
+		mailed = max(mailed, o.Metrics["recipients"]-o.Metrics["suppressed"])
+		all = max(all, o.Metrics["recipients"])
+	}
+	in = stats.Range{Most: math.Inf(1), Rare: s.OutagesByChance()}
+	switch {
+	case m.Unit == "recipients":
+		in.Most = mailed
+	case strings.HasSuffix(name, "_share") && all > 0:
+		in.Most = mailed / all
+	case m.Unit == "attempts":
+	case m.Unit == "attempts per success":
+		in.Least = 1
+	default:
+		return in, false
+	}
+	return in, true
+}
+
+func count(values []float64, of func(float64) bool) int {
+	n := 0
+	for _, v := range values {
+		if of(v) {
+			n++
+		}
+	}
+	return n
 }
 
 // values of a measure, one for each replication; NaN where it is undefined.
@@ -224,10 +282,15 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 		return of(newWarmUp(s, runs))
 	}
 	all := make([]float64, len(runs))
+	horizon := float64(Horizon(runs))
 	for i, o := range runs {
 		v, known := o.Metrics[name]
 		if !known {
 			panic(fmt.Sprintf("ensemble: unknown measure %q", name))
+		}
+		// All replications are judged against one horizon.
+		if measure.MayNeverCome(name) && v >= horizon {
+			v = math.Inf(1)
 		}
 		all[i] = v
 	}
@@ -265,10 +328,18 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		}
 		fmt.Fprintf(sum, "%d %s\n", o.Replication, o.Digest)
 		attempts += o.attempts
+		if o.Metrics["pending"] == 0 {
+			e.Finished++
+		}
+		if o.Metrics["failed"] > 0 {
+			e.WithFailures++
+		}
 	}
 	e.Digest = hex.EncodeToString(sum.Sum(nil))[:16]
 	e.Host = folder.NewHost(host, attempts)
 	e.Assumptions = s.Assumptions()
+	in, _ := possible(s, runs, "delivered")
+	e.rare = in.Rare
 
 	for _, m := range Measures(s) {
 		e.Measures = append(e.Measures, measureOf(s, runs, m))
@@ -307,7 +378,7 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 
 func measureOf(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) Measure {
 	i := Measured(s, runs, of.Name)
-	m := Measure{Metric: of.Name, Unit: of.Unit, Estimate: measure.Estimated(i), Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
+	m := Measure{Metric: of.Name, Unit: of.Unit, Statistic: "mean", Estimate: measure.Estimated(i), Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
 	if measure.MayNeverCome(of.Name) {
 		m.Horizon = format.Num(Horizon(runs))
 	}
@@ -315,6 +386,7 @@ func measureOf(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) M
 		switch {
 		case math.IsInf(v, 1):
 			m.Never++
+			m.Statistic = "median"
 		case math.IsNaN(v):
 			m.Undefined++
 		default:
@@ -412,18 +484,20 @@ func settle(name string, runs []Observation, i int) Settling {
 			continue
 		}
 		times = append(times, t.settled)
-		if math.IsInf(t.settled, 1) {
-			s.Never++
-		}
 		if s.Horizon == 0 || t.watched < s.Horizon {
 			s.Horizon = t.watched
+		}
+	}
+	for k, t := range times {
+		if t >= float64(s.Horizon) { // nobody can say so of those that were watched no longer
+			times[k] = math.Inf(1)
+			s.Never++
 		}
 	}
 	s.Runs = len(times)
 	s.Share = measure.Estimated(stats.Share(s.Runs-s.Never, s.Runs, measure.Confidence))
 	s.Median = measure.Estimated(stats.Quantile(times, 0.5, measure.Confidence))
 	s.NinetyPct = measure.Estimated(stats.Quantile(times, 0.9, measure.Confidence))
-	s.Restricted = measure.Estimated(stats.RestrictMean(times, float64(s.Horizon), measure.Confidence).Interval)
 	return s
 }
 
@@ -479,6 +553,10 @@ func (e *Report) doubts() []string {
 			who = fmt.Sprintf("%s, %s and %d more", of[i][0], of[i][1], len(of[i])-2)
 		}
 		all = append(all, fmt.Sprintf("%s: %s.", who, w))
+	}
+	if n := len(e.runs); n > 1 && e.rare {
+		all = append(all, fmt.Sprintf("Outages come by chance: what none of %d replications showed happens in up to %.3g %% of runs, and the intervals of counts of recipients allow for the worst in those.",
+			n, 100*stats.Unseen(n, measure.Confidence)))
 	}
 	if e.Partial {
 		all = append(all, "The ensemble was stopped before its end: what decided when may have chosen the runs.")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/internal/stats"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 )
@@ -136,10 +137,10 @@ func (e *Report) oneByOne() []string {
 		}
 		text := fmt.Sprintf("One by one%s: %d of %s settled (%s)", on, s.Runs-s.Never, format.Plural(uint64(s.Runs), "replication"), shares(s.Share))
 		if s.Never < s.Runs {
-			text += fmt.Sprintf(", half of all within %s, on average after %s", times(s.Median), s.Restricted.Words(""))
-			if s.Never > 0 {
-				text += fmt.Sprintf(", where the %d that never did are counted as the %d intervals that all were watched", s.Never, s.Horizon)
-			}
+			text += fmt.Sprintf(", half of all within %s", times(s.Median))
+		}
+		if s.Never > 0 && s.Never < s.Runs {
+			text += fmt.Sprintf("; %d had not within the %s that all were watched", s.Never, format.Plural(uint64(s.Horizon), "interval"))
 		}
 		all = append(all, text+".")
 	}
@@ -204,7 +205,35 @@ func (e *Report) Account() string {
 	if e.Measure("dfr").Value.Known() {
 		cost = e.MeasureInWords("dfr") + " attempts per success"
 	}
-	return fmt.Sprintf("%s; of %s recipients %s; the end came after %s.", format.Upper(cost), e.MeasureInWords("recipients"), strings.Join(said, ", "), e.Hours("end_h"))
+	said = append([]string{fmt.Sprintf("%s; of %s recipients %s; %s.", format.Upper(cost), e.MeasureInWords("recipients"), strings.Join(said, ", "), e.end())}, e.failures()...)
+	return strings.Join(said, " ")
+}
+
+// end says when the last recipient ended: of the replications that ended.
+func (e *Report) end() string {
+	horizon := format.Duration(e.HorizonSec)
+	switch e.Finished {
+	case e.Replications:
+		return "the end came after " + e.Hours("end_h")
+	case 0:
+		return fmt.Sprintf("not finished: recipients are pending at the horizon of %s in every replication", horizon)
+	}
+	return fmt.Sprintf("finished in %s, the others have recipients pending at the horizon of %s", e.of(e.Finished), horizon)
+}
+
+// failures says in how many replications recipients failed where that is not the
+// rule, and what part of all runs that may be.
+func (e *Report) failures() []string {
+	switch n, failed := e.Replications, e.WithFailures; {
+	case n < 2 || 2*failed >= n:
+		return nil
+	case failed == 0:
+		return []string{fmt.Sprintf("Recipients failed in none of %s: with 95 %% confidence they do in fewer than %s of runs.",
+			format.Plural(uint64(n), "replication"), format.Percent(stats.Unseen(n, measure.Confidence)))}
+	default:
+		i := stats.Share(failed, n, measure.Confidence)
+		return []string{fmt.Sprintf("Recipients failed in %s (in %s to %s of runs).", e.of(failed), format.Percent(i.Low), format.Percent(i.High))}
+	}
 }
 
 // MeasureInWords is the mean of a measure with its interval in brackets.
@@ -256,6 +285,15 @@ func times(x measure.Estimate) string {
 		return fmt.Sprintf("%s (%s or more)", text, number(x.Low))
 	}
 	return text
+}
+
+// between writes the bounds of a quantile: an upper one that is missing without
+// a warning of too few replications was never reached.
+func between(x measure.Estimate) string {
+	if !x.High.Known() {
+		return format.Grouped(float64(x.Low), 0) + " to never"
+	}
+	return format.Grouped(float64(x.Low), 0) + " to " + format.Grouped(float64(x.High), 0)
 }
 
 // shares is the interval of a share.
@@ -315,6 +353,12 @@ func (e *Report) measureTable() format.Table {
 	for _, m := range e.Measures {
 		write := m.Writer()
 		row := []string{m.Metric, write(m.Value), m.Interval(), "", "", "", ""}
+		if m.Never > 0 {
+			row[1], row[2] = "median "+times(measure.Estimate{Value: m.Value, Low: format.Missing}), "-"
+			if m.Value.Known() && m.Low.Known() {
+				row[2] = between(m.Estimate)
+			}
+		}
 		if m.Least.Known() && (m.Least != m.Most || m.Never > 0) {
 			row[3], row[4], row[5], row[6] = write(m.Least), fmt.Sprint(m.LeastIn), write(m.Most), fmt.Sprint(m.MostIn)
 		}
@@ -341,7 +385,7 @@ func (e *Report) courseTable() format.Table {
 
 func (e *Report) settlingTable(most int) format.Table {
 	t := format.Table{Caption: fmt.Sprintf("When servers settled within 5 %% of %s/h, in intervals of %s", format.Grouped(e.lastTarget(), 0), format.Duration(e.IntervalSec)),
-		Head: []string{"server", "mean course", "its band", "runs settled", "half within", "90 % within", "restricted mean"}, Left: 1}
+		Head: []string{"server", "mean course", "its band", "runs settled", "half within", "90 % within", "watched"}, Left: 1}
 	if !slices.ContainsFunc(e.Settling, func(s Settling) bool { return s.Runs > 0 }) {
 		return t // the answer says so
 	}
@@ -368,7 +412,7 @@ func (e *Report) settlingTable(most int) format.Table {
 			return strings.NewReplacer(" intervals", "", " interval", "").Replace(times(x))
 		}
 		t.Rows = append(t.Rows, []string{s.Server, mean, band, fmt.Sprintf("%d of %d", s.Runs-s.Never, s.Runs),
-			quantile(s.Median), quantile(s.NinetyPct), s.Restricted.Words("")})
+			quantile(s.Median), quantile(s.NinetyPct), fmt.Sprint(s.Horizon)})
 	}
 	return t
 }
