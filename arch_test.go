@@ -23,7 +23,7 @@ internal/vt internal/conf internal/csvfile internal/unit internal/rng internal/s
 internal/evq internal/hist internal/mail
 governor netmodel
 engine
-engine/delivery
+engine/delivery engine/governing
 scenarios reports/runlog
 -- shells
 internal/input
@@ -92,7 +92,7 @@ func core(t *testing.T) (all []source) {
 }
 
 var bannedImports = map[string]string{
-	"net":          "no I/O below the shells: return an Action and let realrun do it",
+	"net":          "no I/O below the shells: put it into the Outbox and let realrun do it",
 	"os":           "no files, environment or processes: take an io.Reader or bytes",
 	"sync":         "one goroutine owns a machine: there is nothing to lock",
 	"context":      "nothing below the shells waits, so nothing can be cancelled",
@@ -197,7 +197,7 @@ func TestNothingBelowTheShellsDecidesByItself(t *testing.T) {
 			case *ast.SelectStmt:
 				t.Errorf("%s: a select: which case runs is random", at)
 			case *ast.ChanType, *ast.SendStmt:
-				t.Errorf("%s: a channel: the core returns Actions instead", at)
+				t.Errorf("%s: a channel: the core fills an Outbox instead", at)
 			}
 			return true
 		})

@@ -3,6 +3,7 @@ package engine
 import (
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -41,4 +42,17 @@ type DestinationInterval struct {
 	Delivered, Refusals, Timeouts uint64  // of the attempts: see governor.Sample
 	AttemptTime                   vt.Span // their mean
 	Parked                        int     // recipients at the end of the interval that were passed over and not tried since
+}
+
+// State saves or restores the interval of a destination.
+func (d *DestinationInterval) State(c *snap.Codec) {
+	snap.Int(c, &d.Limit)
+	snap.Int(c, &d.Limits)
+	snap.Float(c, &d.Busy)
+	snap.Int(c, &d.Attempts)
+	snap.Int(c, &d.Delivered)
+	snap.Int(c, &d.Refusals)
+	snap.Int(c, &d.Timeouts)
+	snap.Int(c, &d.AttemptTime)
+	snap.Int(c, &d.Parked)
 }

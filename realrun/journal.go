@@ -19,7 +19,7 @@ import (
 //	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK    an attempt has ended
 //	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was handed over
 //	l NOW SERVER LOAD                              its load in the interval that ends now
-//	w NOW SERVER                                   a time has come
+//	w NOW SERVER                                   a time has come; after the last server's number, for what governs them all
 //	f NOW SERVER                                   the run has ended
 type Journal struct {
 	w   *bufio.Writer
@@ -63,48 +63,43 @@ func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s)
 // input: they decide it again.
 func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
 	rec := runlog.NewRecorder(len(s.Destinations), nil)
-	machines, cluster, err := newMachines(s, list, rec)
+	r, err := newRoles(s, list, rec)
 	if err != nil {
 		return nil, err
 	}
-	finished := 0
+	var load float64 // of the next wake or end
+	given := func(float64) float64 { return load }
+	received := make([]uint64, len(r.machines)) // messages, by server
 	lines := bufio.NewScanner(journal)
 	for n := 1; lines.Scan(); n++ {
 		var op string
 		var now vt.Time
-		var server int
-		if _, err := fmt.Sscan(lines.Text(), &op, &now, &server); err != nil || server >= len(machines) {
+		var server mail.Server
+		if _, err := fmt.Sscan(lines.Text(), &op, &now, &server); err != nil || int(server) >= r.number() || op != "w" && int(server) >= len(r.machines) {
 			return nil, fmt.Errorf("journal line %d: got %q", n, lines.Text())
 		}
-		m := machines[server]
 		var err error
 		switch op {
 		case "c":
 			var c mail.Completion
 			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &c.Slot, &c.Gen, &c.Reply.Code, &c.Reply.Stage, &c.Reply.Fault, &c.Reply.Took)
 			if err == nil {
-				m.Complete(now, c, nil)
+				r.complete(now, server, c)
 			}
 		case "r":
-			var r engine.Reserve
-			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &r.From, &r.To, &r.Processes, &r.Subset, &r.Priority)
+			received[server]++
+			a := scenarios.Arrival{Server: server, Number: received[server]}
+			v := &a.Reserve
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &v.From, &v.To, &v.Processes, &v.Subset, &v.Priority)
 			if err == nil {
-				m.Receive(now, r, nil)
+				r.receive(now, a.Message())
 			}
 		case "l":
-			var load float64
 			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &load)
-			m.Loaded(load)
 		case "w":
-			m.Wake(now, nil)
-			for i, v := range meet(now, machines, cluster) {
-				machines[i].Adjust(now, v, nil)
-			}
+			r.wake(now, server, given)
 		case "f":
-			m.Finish(now)
-			if finished++; finished == len(machines) && cluster != nil {
-				cluster.Finish(now, reports(machines))
-			}
+			r.stop(now, server, given)
 		default:
 			err = fmt.Errorf("unknown entry")
 		}

@@ -5,45 +5,101 @@ import (
 	"syscall"
 	"time"
 
+	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/governing"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
-// newMachines makes the machines of all servers and what they decide together
-// by, if they do.
-func newMachines(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) ([]*delivery.Machine, *delivery.Cluster, error) {
+// roles are what a live run or its replay drives: every input goes through one
+// of the methods complete, receive, wake and stop, which hand messages on until
+// all roles rest.
+type roles struct {
+	machines []*delivery.Machine
+	cluster  *governing.Cluster                // nil: every server decides by itself
+	perform  func(mail.Server, *engine.Outbox) // closes and starts what a server wants; nil: nothing is done
+	out      engine.Outbox
+}
+
+func newRoles(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) (*roles, error) {
 	governors, cluster, err := s.Governors(rec)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var machines []*delivery.Machine
+	r := &roles{cluster: cluster}
 	for i, gov := range governors {
-		machines = append(machines, delivery.New(s.Engine(mail.Server(i)), list, gov, rec))
+		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, rec))
 	}
-	return machines, cluster, nil
+	return r, nil
 }
 
-// meet has a verdict for each machine once all of them have reported; else none.
-func meet(now vt.Time, machines []*delivery.Machine, cluster *delivery.Cluster) []delivery.Verdict {
-	for _, m := range machines {
-		if !m.Reported() {
-			return nil
-		}
+// number returns how many roles there are.
+func (r *roles) number() int {
+	if r.cluster == nil {
+		return len(r.machines)
 	}
-	return cluster.Decide(now, reports(machines))
+	return len(r.machines) + 1
 }
 
-func reports(machines []*delivery.Machine) (all []delivery.Report) {
-	for _, m := range machines {
-		all = append(all, m.Report())
+// role returns a role by its number: a server, or after the last one the cluster.
+func (r *roles) role(number mail.Server) engine.Role {
+	if int(number) == len(r.machines) {
+		return r.cluster
 	}
-	return all
+	return r.machines[number]
 }
 
-// cpuMeter tells how busy this process keeps the machine. All servers of a run
+// nextWake returns the first time at which a role must be woken.
+func (r *roles) nextWake() vt.Time {
+	at := vt.Never
+	for i := range r.number() {
+		at = min(at, r.role(mail.Server(i)).NextWake())
+	}
+	return at
+}
+
+func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
+	r.machines[server].Complete(now, c, &r.out)
+	r.settle(now, server)
+}
+
+func (r *roles) receive(now vt.Time, m engine.Message) {
+	number := m.To.Server
+	if m.To.Role == engine.Governing {
+		number = mail.Server(len(r.machines))
+	}
+	r.role(number).Receive(now, m, &r.out)
+	r.settle(now, number)
+}
+
+func (r *roles) wake(now vt.Time, number mail.Server, load engine.Load) {
+	r.role(number).Wake(now, load, &r.out)
+	r.settle(now, number)
+}
+
+// stop ends the run of a server.
+func (r *roles) stop(now vt.Time, server mail.Server, load engine.Load) {
+	r.receive(now, engine.Message{To: engine.Address{Role: engine.Delivery, Server: server}, Body: engine.Stop{}})
+	r.wake(now, server, load)
+}
+
+// settle does what a role wants after an input.
+func (r *roles) settle(now vt.Time, number mail.Server) {
+	if r.perform != nil {
+		r.perform(number, &r.out)
+	}
+	messages := r.out.Send
+	r.out.Send = nil
+	r.out.Clear()
+	for _, m := range messages {
+		r.receive(now, m)
+	}
+}
+
+// cpuMeter measures how busy this process keeps the machine. All servers of a run
 // live in it, and its own receivers too.
 type cpuMeter struct {
 	at   time.Time

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"flyball/engine/delivery"
+	"flyball/engine"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -41,8 +41,7 @@ type Process interface {
 type Runner struct {
 	Rec       *runlog.Recorder
 	Late      hist.Hist // virtual time between a completion or wake-up and its handling
-	machines  []*delivery.Machine
-	cluster   *delivery.Cluster // nil: no server waits for another
+	roles     *roles
 	cpu       cpuMeter
 	arrivals  []scenarios.Arrival
 	transport Transport
@@ -52,15 +51,20 @@ type Runner struct {
 	total     uint64
 
 	ended   chan ending
-	slots   map[slot]chan delivery.Action
+	slots   map[slot]chan order
 	workers sync.WaitGroup
-	actions []delivery.Action
 	journal *Journal
 }
 
 type slot struct {
 	server mail.Server
 	slot   mail.Slot
+}
+
+// order is what a slot's process is to do: make the attempt, or close its connection.
+type order struct {
+	attempt mail.Attempt
+	hangUp  bool
 }
 
 // ending is a completion on its way to the machines' owner.
@@ -77,7 +81,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	r := &Runner{
 		Rec: runlog.NewRecorder(len(s.Destinations), watch), Late: hist.New(),
 		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
-		total: uint64(list.Len()), slots: map[slot]chan delivery.Action{}, journal: journal,
+		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal,
 	}
 	// No recipient is in two attempts, and no process of a server beyond those asked for.
 	most := 0
@@ -87,7 +91,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	}
 	r.ended = make(chan ending, most)
 	var err error
-	r.machines, r.cluster, err = newMachines(s, list, r.Rec)
+	r.roles, err = newRoles(s, list, r.Rec)
 	return r, err
 }
 
@@ -104,6 +108,7 @@ type Progress struct {
 func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time, stopped bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r.roles.perform = func(server mail.Server, out *engine.Outbox) { r.perform(ctx, server, out) }
 	r.began = time.Now()
 	r.cpu.load()
 	timer := time.NewTimer(0)
@@ -124,7 +129,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 			break
 		}
 		for got {
-			r.complete(ctx, now, e)
+			r.complete(now, e)
 			select {
 			case e = <-r.ended:
 			default:
@@ -132,8 +137,8 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 			}
 		}
 		if !stopped {
-			r.arrive(ctx, now)
-			r.wake(ctx, now)
+			r.arrive(now)
+			r.wake(now)
 		}
 		timer.Reset(time.Duration(float64(r.nextWake()-r.now()) / r.scale))
 		if progress != nil && time.Since(shown) > 100*time.Millisecond {
@@ -150,6 +155,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 // recipients of the others stay pending. What the machines want started now is
 // left undone.
 func (r *Runner) close() vt.Time {
+	r.roles.perform = nil
 	for _, orders := range r.slots {
 		close(orders)
 	}
@@ -161,23 +167,19 @@ func (r *Runner) close() vt.Time {
 			continue
 		}
 		r.journal.complete(now, e.server, e.Completion)
-		r.machines[e.server].Complete(now, e.Completion, nil)
+		r.roles.complete(now, e.server, e.Completion)
 	}
-	load := r.cpu.load()
-	for i, m := range r.machines {
-		r.journal.loaded(now, mail.Server(i), load)
-		m.Loaded(load)
-		r.journal.finish(now, mail.Server(i))
-		m.Finish(now)
-	}
-	if r.cluster != nil {
-		r.cluster.Finish(now, reports(r.machines))
+	measured := sync.OnceValue(r.cpu.load)
+	for i := range r.roles.machines {
+		server := mail.Server(i)
+		r.roles.stop(now, server, r.load(now, server, measured))
+		r.journal.finish(now, server)
 	}
 	return now
 }
 
 func (r *Runner) done() bool {
-	for _, m := range r.machines {
+	for _, m := range r.roles.machines {
 		if !m.Done() {
 			return false
 		}
@@ -185,14 +187,11 @@ func (r *Runner) done() bool {
 	return len(r.arrivals) == 0
 }
 
-// nextWake is the first time at which an arrival or a machine is due.
+// nextWake returns the first time at which an arrival or a role is due.
 func (r *Runner) nextWake() vt.Time {
-	at := r.horizon
+	at := min(r.horizon, r.roles.nextWake())
 	if len(r.arrivals) > 0 {
 		at = min(at, r.arrivals[0].At)
-	}
-	for _, m := range r.machines {
-		at = min(at, m.NextWake())
 	}
 	return at
 }
@@ -205,78 +204,80 @@ func (r *Runner) now() vt.Time { return vt.Time(float64(time.Since(r.began)) * r
 
 // complete, arrive and wake hand the machines their inputs, in this order of
 // simultaneous ones, as the simulator does.
-func (r *Runner) complete(ctx context.Context, now vt.Time, e ending) {
+func (r *Runner) complete(now vt.Time, e ending) {
 	if e.Reply.Fault == mail.Aborted {
 		return // the run is being stopped
 	}
 	r.Late.Record(now.Sub(e.at))
 	r.journal.complete(now, e.server, e.Completion)
-	r.perform(ctx, r.machines[e.server].Complete(now, e.Completion, r.actions[:0]))
+	r.roles.complete(now, e.server, e.Completion)
 }
 
-func (r *Runner) arrive(ctx context.Context, now vt.Time) {
+func (r *Runner) arrive(now vt.Time) {
 	for len(r.arrivals) > 0 && r.arrivals[0].At <= now {
 		a := r.arrivals[0]
 		r.arrivals = r.arrivals[1:]
 		r.journal.receive(now, a.Server, a.Reserve)
-		r.perform(ctx, r.machines[a.Server].Receive(now, a.Reserve, r.actions[:0]))
+		r.roles.receive(now, a.Message())
 	}
 }
 
-func (r *Runner) wake(ctx context.Context, now vt.Time) {
-	load, measured := 0.0, false
-	for i, m := range r.machines {
-		if due := m.NextWake(); due <= now {
+func (r *Runner) wake(now vt.Time) {
+	measured := sync.OnceValue(r.cpu.load) // one interval ends for all machines
+	for i := range r.roles.number() {
+		number := mail.Server(i)
+		if due := r.roles.role(number).NextWake(); due <= now {
 			r.Late.Record(now.Sub(due))
-			if m.IntervalEnds() <= now { // that of all machines
-				if !measured {
-					load, measured = r.cpu.load(), true
-				}
-				r.journal.loaded(now, mail.Server(i), load)
-				m.Loaded(load)
-			}
-			r.journal.wake(now, mail.Server(i))
-			r.perform(ctx, m.Wake(now, r.actions[:0]))
+			r.roles.wake(now, number, r.load(now, number, measured))
+			r.journal.wake(now, number)
 		}
-	}
-	for i, v := range meet(now, r.machines, r.cluster) {
-		r.perform(ctx, r.machines[i].Adjust(now, v, r.actions[:0]))
 	}
 }
 
-// perform hands actions to their slots' goroutines.
-func (r *Runner) perform(ctx context.Context, actions []delivery.Action) {
-	for _, a := range actions {
-		if a.Op == delivery.OpReport {
-			continue
-		}
-		id := slot{a.Attempt.Server, a.Attempt.Slot}
-		orders, ok := r.slots[id]
-		if !ok {
-			// At most a start is under way when a hang-up and the next start come.
-			orders = make(chan delivery.Action, 3)
-			r.slots[id] = orders
-			process := r.transport.Process(id.server, id.slot)
-			r.workers.Go(func() { r.work(ctx, process, orders) })
-		}
-		orders <- a
+// load returns the load that a machine is given, which the journal keeps where
+// the machine asks for it.
+func (r *Runner) load(now vt.Time, server mail.Server, measured func() float64) engine.Load {
+	return func(float64) float64 {
+		r.journal.loaded(now, server, measured())
+		return measured()
 	}
-	r.actions = actions
+}
+
+// perform hands orders to their slots' goroutines.
+func (r *Runner) perform(ctx context.Context, server mail.Server, out *engine.Outbox) {
+	for _, i := range out.Close {
+		r.order(ctx, slot{server, i}, order{hangUp: true})
+	}
+	for _, a := range out.Start {
+		r.order(ctx, slot{server, a.Slot}, order{attempt: a})
+	}
+}
+
+func (r *Runner) order(ctx context.Context, id slot, o order) {
+	orders, ok := r.slots[id]
+	if !ok {
+		// At most a start is under way when a hang-up and the next start come.
+		orders = make(chan order, 3)
+		r.slots[id] = orders
+		process := r.transport.Process(id.server, id.slot)
+		r.workers.Go(func() { r.work(ctx, process, orders) })
+	}
+	orders <- o
 }
 
 // work is the life of one MTA process.
-func (r *Runner) work(ctx context.Context, p Process, orders <-chan delivery.Action) {
+func (r *Runner) work(ctx context.Context, p Process, orders <-chan order) {
 	defer p.HangUp()
-	for a := range orders {
-		switch a.Op {
-		case delivery.OpHangUp:
+	for o := range orders {
+		if o.hangUp {
 			p.HangUp()
-		case delivery.OpStart:
-			start := r.now()
-			reply := p.Deliver(ctx, a.Attempt)
-			at := r.now()
-			reply.Took = at.Sub(start)
-			r.ended <- ending{a.Attempt.Server, at, mail.Completion{Reply: reply, Slot: a.Attempt.Slot, Gen: a.Attempt.Gen}}
+			continue
 		}
+		a := o.attempt
+		start := r.now()
+		reply := p.Deliver(ctx, a)
+		at := r.now()
+		reply.Took = at.Sub(start)
+		r.ended <- ending{a.Server, at, mail.Completion{Reply: reply, Slot: a.Slot, Gen: a.Gen}}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/governing"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -92,24 +93,26 @@ func (s *Scenario) StartOfC() float64 {
 	return s.Governor.Start
 }
 
-// Governors makes the governor of every server and, where servers decide
-// anything together, their cluster, whose intervals obs is told of; else the
-// cluster is nil.
-func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *delivery.Cluster, err error) {
+// Governors returns the governor of every server and, where servers decide
+// anything together, the role that does, which reports its intervals to obs;
+// else the cluster is nil.
+func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *governing.Cluster, err error) {
 	n := len(s.Servers)
+	cfg := governing.Config{Servers: n, Interval: s.Governor.Interval}
 	switch {
 	case s.OneGovernor():
 		gov, err := governor.NewCluster(s.Governor, n)
 		if err != nil {
 			return nil, nil, err
 		}
-		cluster = delivery.NewCluster(n, gov, s.Governor.Times(n).TargetAt, obs)
+		cfg.Governor, cfg.Target, cfg.Observer = gov, s.Governor.Times(n).TargetAt, obs
+		cluster = governing.New(cfg)
 		for i := range n {
-			each = append(each, cluster.Part(mail.Server(i)))
+			each = append(each, delivery.NewShare(cluster.Part(mail.Server(i))))
 		}
 		return each, cluster, nil
 	case s.Retry.OfCluster():
-		cluster = delivery.NewCluster(n, nil, nil, nil)
+		cluster = governing.New(cfg)
 	}
 	for range n {
 		gov, err := governor.New(s.Governor)
@@ -139,11 +142,18 @@ func (s *Scenario) List(key rng.Key) mail.List {
 	return mail.SyntheticList(s.Recipients(), shares, key)
 }
 
-// Arrival hands a part of a campaign's list to a server.
+// Arrival is a message of the operator to a server, by which it takes over a
+// part of a campaign's list.
 type Arrival struct {
 	At      vt.Time
 	Server  mail.Server
+	Number  uint64 // of the message, among those to the server
 	Reserve engine.Reserve
+}
+
+// Message returns the arrival as what the server receives.
+func (a Arrival) Message() engine.Message {
+	return engine.Message{To: engine.Address{Role: engine.Delivery, Server: a.Server}, Number: a.Number, Body: a.Reserve}
 }
 
 // Arrivals lists what every server is asked to deliver, in order of time. Each
@@ -173,5 +183,10 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 		first = last
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].At < all[j].At })
+	sent := make([]uint64, len(s.Servers))
+	for i := range all {
+		sent[all[i].Server]++
+		all[i].Number = sent[all[i].Server]
+	}
 	return all
 }

@@ -14,7 +14,7 @@ import (
 
 // A checkpoint file is this line, the name of the run (World.identity) and a newline, the SHA-256
 // of the state, and the state.
-const checkpointMagic = "flyball checkpoint 6\n"
+const checkpointMagic = "flyball checkpoint 7\n"
 
 // Checkpoint is where a run was stopped; nil if it came to its end.
 func (w *World) Checkpoint() []byte { return w.saved }

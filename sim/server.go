@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flyball/engine"
 	"flyball/engine/delivery"
 	"flyball/internal/evq"
 	"flyball/internal/mail"
@@ -12,18 +13,20 @@ import (
 
 // server is one delivering server and the world as it meets it. No two servers
 // share anything that changes, so each may be run by itself, unless a
-// destination is shared, and where they decide together to the end of an interval.
+// destination is shared. What they send each other waits until they meet.
 //
-//	what comes next       is told by     and what the machine wants is done:
+//	what comes next       is given by    and what the machine wants is done:
 //	an attempt ends       Complete       an attempt begins, and its end is in the queue,
 //	a part of a list      Receive        or a connection is closed
 //	a time it asked for   Wake
 type server struct {
+	number   mail.Server
 	machine  *delivery.Machine
 	model    *netmodel.Model
 	ends     evq.Queue // of attempts, by slot
 	arrivals []scenarios.Arrival
-	actions  []delivery.Action
+	load     engine.Load
+	out      engine.Outbox // Send is kept until the servers meet
 	rec      *runlog.Recorder
 	now      vt.Time
 	events   uint64
@@ -64,7 +67,6 @@ func (s *server) wait(until vt.Time) {
 func (s *server) handle(now vt.Time) {
 	s.now = now
 	s.events++
-	s.actions = s.actions[:0]
 	switch { // the order of simultaneous inputs, in both shells
 	case s.ends.PeekTime() == now:
 		at, slot := s.ends.Pop()
@@ -72,37 +74,37 @@ func (s *server) handle(now vt.Time) {
 		if !ended {
 			return
 		}
-		s.actions = s.machine.Complete(now, c, s.actions)
+		s.machine.Complete(now, c, &s.out)
 	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
-		reserve := s.arrivals[0].Reserve
+		m := s.arrivals[0].Message()
 		s.arrivals = s.arrivals[1:]
-		s.actions = s.machine.Receive(now, reserve, s.actions)
+		s.machine.Receive(now, m, &s.out)
 	default:
-		if now == s.machine.IntervalEnds() {
-			s.measure(now)
-		}
-		s.actions = s.machine.Wake(now, s.actions)
+		s.machine.Wake(now, s.load, &s.out)
 	}
 	s.perform(now)
 }
 
-// measure tells the machine how loaded its server was.
-func (s *server) measure(now vt.Time) { s.machine.Loaded(s.model.Load(s.machine.Mean(now))) }
-
-// adjust tells the machine what all servers have decided together.
-func (s *server) adjust(now vt.Time, v delivery.Verdict) {
-	s.actions = s.machine.Adjust(now, v, s.actions[:0])
+// receive gives the machine a message of another role.
+func (s *server) receive(now vt.Time, m engine.Message) {
+	s.machine.Receive(now, m, &s.out)
 	s.perform(now)
 }
 
-// perform does what the machine wants done.
+// stop ends the machine's run.
+func (s *server) stop(now vt.Time) {
+	to := engine.Address{Role: engine.Delivery, Server: s.number}
+	s.machine.Receive(now, engine.Message{To: to, Body: engine.Stop{}}, &s.out)
+	s.machine.Wake(now, s.load, &s.out)
+}
+
+// perform begins and closes what the machine wants.
 func (s *server) perform(now vt.Time) {
-	for i := range s.actions {
-		switch a := &s.actions[i]; a.Op {
-		case delivery.OpStart:
-			s.model.Begin(now, &a.Attempt, &s.ends)
-		case delivery.OpHangUp:
-			s.model.HangUp(a.Attempt.Slot)
-		}
+	for _, slot := range s.out.Close {
+		s.model.HangUp(slot)
 	}
+	for i := range s.out.Start {
+		s.model.Begin(now, &s.out.Start[i], &s.ends)
+	}
+	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]
 }

@@ -12,7 +12,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/governing"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -30,12 +32,12 @@ type World struct {
 	Workers int
 
 	servers  []*server
-	cluster  *delivery.Cluster // nil: no server waits for another
-	shared   *runlog.Recorder  // of its intervals
-	reports  []delivery.Report
-	lockstep bool    // servers are run together, event by event
-	reached  vt.Time // all events so far are handled, but for the ends of intervals of servers that are idle
-	window   vt.Span // that is run between two looks at the outside
+	cluster  *governing.Cluster // nil: every server decides by itself
+	out      engine.Outbox      // of the cluster
+	shared   *runlog.Recorder   // of its intervals
+	lockstep bool               // servers are run together, event by event
+	reached  vt.Time            // all events so far are handled, but for the ends of intervals of servers that are idle
+	window   vt.Span            // that is run between two looks at the outside
 	horizon  vt.Time
 	total    uint64
 	saved    []byte        // checkpoint of a run that was stopped
@@ -75,10 +77,12 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64
 	if err != nil {
 		return nil, err
 	}
-	w.cluster, w.reports = cluster, make([]delivery.Report, len(s.Servers))
+	w.cluster = cluster
 	for i, model := range netmodel.NewModels(physics.With(key)) {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
+			number:  mail.Server(i),
+			load:    model.Load,
 			machine: delivery.New(s.Engine(mail.Server(i)), list, governors[i], rec),
 			model:   model,
 			rec:     rec,
@@ -135,29 +139,32 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 // eventsPerWindow is some milliseconds of work.
 const eventsPerWindow = 1 << 14
 
-// advance runs all servers through the next window of time, and makes the
-// windows longer or shorter until they hold enough events.
+// advance runs all servers through the next window of time, which ends where they
+// meet, and makes the windows longer or shorter until they hold enough events.
 func (w *World) advance() {
-	until := min(w.horizon, w.reached.Add(w.window))
-	meets := false
-	if w.cluster != nil {
-		ends := w.servers[0].machine.IntervalEnds() // of all
-		meets = ends <= until
-		until = min(until, ends)
-	}
+	meeting := w.meeting()
+	until := min(w.horizon, w.reached.Add(w.window), meeting)
 	before := w.events()
 	w.deliver(until)
-	if meets && !w.done() {
+	if until == meeting && !w.done() {
 		w.meet(until)
 		w.deliver(until)
 	}
 	w.reached = until
 	switch n := w.events() - before; {
-	case n < eventsPerWindow && !meets:
+	case n < eventsPerWindow && until != meeting:
 		w.window *= 2
 	case n > 4*eventsPerWindow && w.window > 1:
 		w.window /= 2
 	}
+}
+
+// meeting is the next time at which a role wants something that is not a server's own.
+func (w *World) meeting() vt.Time {
+	if w.cluster == nil {
+		return vt.Never
+	}
+	return w.cluster.NextWake()
 }
 
 // deliver handles the events of all servers up to and including a time.
@@ -170,15 +177,37 @@ func (w *World) deliver(until vt.Time) {
 	inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
 }
 
-// meet lets all servers end their intervals at the same time, those without
-// mail too, and decide together.
+// meet brings all servers to a time, those without mail too, and carries messages
+// until all roles rest.
 func (w *World) meet(now vt.Time) {
-	for i, s := range w.servers {
-		s.wait(now)
-		w.reports[i] = s.machine.Report()
+	w.wait(now)
+	w.carry(now)
+	for w.cluster.NextWake() <= now {
+		w.cluster.Wake(now, nil, &w.out)
+		w.carry(now)
 	}
-	for i, v := range w.cluster.Decide(now, w.reports) {
-		w.servers[i].adjust(now, v)
+}
+
+// carry hands every message to its receiver, those of the first server first.
+func (w *World) carry(now vt.Time) {
+	var post []engine.Message
+	for {
+		for _, s := range w.servers {
+			post = append(post, s.out.Send...)
+			s.out.Clear()
+		}
+		post = append(post, w.out.Send...)
+		w.out.Clear()
+		if len(post) == 0 {
+			return
+		}
+		switch m := post[0]; m.To.Role {
+		case engine.Delivery:
+			w.servers[m.To.Server].receive(now, m)
+		case engine.Governing:
+			w.cluster.Receive(now, m, &w.out)
+		}
+		post = post[1:]
 	}
 }
 
@@ -240,14 +269,10 @@ func (w *World) wait(until vt.Time) {
 }
 
 func (w *World) finish(end vt.Time) vt.Time {
-	for i, s := range w.servers {
-		s.measure(end)
-		s.machine.Finish(end)
-		w.reports[i] = s.machine.Report()
+	for _, s := range w.servers {
+		s.stop(end)
 	}
-	if w.cluster != nil {
-		w.cluster.Finish(end, w.reports)
-	}
+	w.carry(end)
 	return end
 }
 

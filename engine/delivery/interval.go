@@ -3,6 +3,7 @@ package delivery
 import (
 	"math/bits"
 
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/vt"
 )
@@ -17,13 +18,12 @@ type interval struct {
 	slotTime   slotTime
 	demanded   vt.Time // demandTime is summed up to here: it is not told of times in which the demand stays
 	demandTime slotTime
-	load       float64 // as the shell has measured it
 	delivered  uint64
 	attempts   uint64
 	draining   bool
 
 	freed, handedBack uint64 // processes, recipients
-	conditions        conditions
+	conditions        engine.Conditions
 }
 
 // slotTime is the integral of allocated slots over time: slot-nanoseconds, in
@@ -63,50 +63,83 @@ func (m *Machine) account(now vt.Time) {
 
 // endInterval closes the interval and begins the next one. If the shell is late
 // by whole intervals, they are one long interval.
-func (m *Machine) endInterval(now vt.Time) {
-	m.closed = m.measure(now)
+func (m *Machine) endInterval(now vt.Time, load engine.Load) {
+	m.closed = m.measure(now, load)
 	missed := now.Sub(m.interval.next) / m.cfg.Interval
 	m.interval = interval{number: m.interval.number + 1, began: now, next: m.interval.next.Add((missed + 1) * m.cfg.Interval), accounted: now, demanded: now, target: m.cfg.targetAt(now)}
 }
 
 // decide asks the governor for a new C when an interval was closed. In the next
 // one the retry limit may be another and processes beyond C may have to go
-// ([0070]). DFR is that of so many attempts and deliveries.
-func (m *Machine) decide(now vt.Time, attempts, delivered uint64) {
+// ([0070]). DFR is attempts / delivered.
+func (m *Machine) decide(attempts, delivered uint64) {
 	r := &m.closed
 	r.Sample.TargetRate = m.interval.target // of the next one, which has begun
 	d := m.gov.Decide(r.Sample)
 	m.available = governor.Published(d.Available)
-	m.obs.Interval(now, m.cfg.Server, r.row(d))
+	m.record(d)
 	m.decideDestinations(r.Sample.Span, r.destinations)
 	m.moveLimits(r.Sample.Span, attempts, delivered, r.Sample.Allocated/d.Previous)
 	m.freeExcess()
 }
 
-// Finish ends the run: the interval under way is reported as partial, without
-// asking the governor.
-func (m *Machine) Finish(now vt.Time) {
-	m.account(now)
-	m.closed = Report{}
-	if now == m.interval.began {
-		return
-	}
-	m.closed = m.measure(now)
-	m.closed.partial = true
-	m.obs.Interval(now, m.cfg.Server, m.closed.row(m.closed.Sample.Undecided(m.gov.Available())))
+// record reports the closed interval to the observer, with a decision.
+func (m *Machine) record(d governor.Decision) {
+	row := m.closed.Row(m.closed.number, d)
+	row.Destinations = m.closed.destinations
+	m.obs.Interval(m.closed.Ended, m.cfg.Server, row)
 }
 
-// measure is what is known of the interval that ends now.
-func (m *Machine) measure(now vt.Time) Report {
+// hold records the closed interval where the verdict on it did not come: C and
+// the retry limit stay.
+func (m *Machine) hold() {
+	m.reported = false
+	m.record(m.closed.Sample.Undecided(m.gov.Available()))
+	m.decideDestinations(m.closed.Sample.Span, m.closed.destinations)
+}
+
+// stop ends the run: the interval under way is closed as partial, without
+// asking the governor, and the machine wants no further Wake.
+func (m *Machine) stop(now vt.Time, load engine.Load, out *engine.Outbox) {
+	if m.reported {
+		m.hold()
+	}
+	if now > m.interval.began {
+		m.closed = m.measure(now, load)
+		m.closed.Partial = true
+		m.record(m.closed.Sample.Undecided(m.gov.Available()))
+		if m.cfg.Together {
+			m.report(out)
+		}
+	}
+	m.interval.next, m.waiting.next, m.revival = vt.Never, vt.Never, vt.Never
+}
+
+// closed is an interval that has ended.
+type closed struct {
+	engine.Report
+	number       int
+	destinations []engine.DestinationInterval
+}
+
+// report sends the closed interval to the governing role.
+func (m *Machine) report(out *engine.Outbox) {
+	out.Send = append(out.Send, engine.Message{From: m.address(), To: engine.Address{Role: engine.Governing},
+		Number: uint64(m.closed.number), Body: m.closed.Report})
+}
+
+// measure returns what is known of the interval that ends now.
+func (m *Machine) measure(now vt.Time, load engine.Load) closed {
 	i := &m.interval
 	span := now.Sub(i.began)
 	i.demandTime.add(m.demand, now.Sub(i.demanded))
-	r := Report{
+	allocated := i.slotTime.mean(span)
+	r := closed{number: i.number, destinations: m.measureDestinations(now), Report: engine.Report{
 		Sample: governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
-			Allocated: i.slotTime.mean(span), Demand: i.demandTime.mean(span), Load: i.load},
-		number: i.number, target: i.target, limit: m.limitInForce(), wanted: m.demand,
-		freed: i.freed, handedBack: i.handedBack, draining: i.draining, conditions: i.conditions, destinations: m.measureDestinations(now),
-	}
-	r.conditions.into(&r.Sample)
+			Allocated: allocated, Demand: i.demandTime.mean(span), Load: load.Of(allocated)},
+		Conditions: i.conditions, Ended: now, Target: i.target, RetryLimit: m.limitInForce(), Wanted: m.demand,
+		Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining,
+	}}
+	r.Conditions.Into(&r.Sample)
 	return r
 }

@@ -1,19 +1,8 @@
 // Package delivery decides who is tried, when, on which slot, and how each
-// recipient ends: the delivery machine of one server ("B server", [0032]-[0036],
-// [0063]-[0071]).
-//
-// It is a state machine without clock, I/O, goroutine, randomness or global:
-// what it wants done it returns as Actions, what happened it is told. Time is
-// an argument and must never fall. Both shells drive it in the same way:
-//
-//	Receive  another role says something     handle
-//	Complete an attempt has ended            handle
-//	Wake     a time it asked for has come    handle
-//	NextWake when it wants to be woken       poll
-//	Done     nothing is left to do           poll
-//
-// Simultaneous inputs come in that order of Complete, Receive, Wake. Not safe
-// for concurrent use; never blocks.
+// recipient ends: the role of one delivering server ("B server", [0032]-[0036],
+// [0063]-[0071]). It follows the contract engine.Role, is answered by Complete
+// for every attempt that it starts, and takes the messages Reserve, Verdict and
+// Stop. Where it is one of several that are governed together it sends Report.
 package delivery
 
 import (
@@ -25,21 +14,6 @@ import (
 	"flyball/internal/vt"
 )
 
-// Op is what the machine wants done.
-type Op uint8
-
-const (
-	OpStart  Op = iota // begin the attempt; answer with Complete
-	OpHangUp           // close the connection that the slot holds; no answer
-	OpReport           // the interval has ended: take Report to the Cluster, answer with Adjust at the same time
-)
-
-// Action is something that the shell must do, in the order returned.
-type Action struct {
-	Attempt mail.Attempt // of OpHangUp only Server and Slot are set, of OpReport only Server
-	Op      Op
-}
-
 // Config is what one machine needs to know.
 type Config struct {
 	Server   mail.Server
@@ -49,7 +23,7 @@ type Config struct {
 	Offers   []int                 // the same for a destination that takes another number; 0 or beyond the end: Messages
 	Interval vt.Span               // S, between decisions of the governor
 	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
-	Together bool                  // intervals end by Adjust, for all servers of a Cluster at once
+	Together bool                  // every interval is reported to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // the law of each
 	Destinations int                  // their number; of no account where there is no such law
@@ -99,9 +73,11 @@ type Machine struct {
 	turns   uint64      // allocations so far
 	chosen  []mail.Slot // memory of freeExcess
 
+	seen     engine.Seen // reservations
 	interval interval
-	closed   Report // of the last interval
-	reported bool   // to the cluster, which has not answered
+	closed   closed // the last one
+	reported bool   // it waits for the Verdict of the governing role
+	stopping bool   // the next Wake ends the run
 }
 
 // campaign is one reservation and what is left of its part of the list.
@@ -180,13 +156,32 @@ func (m *Machine) Done() bool { return m.left == 0 }
 // A machine that is done still ends its intervals.
 func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next, m.revival) }
 
-// Receive takes a part of a list and reserves MTA processes for it, as many
-// as are reservable now and the rest as they become so.
-func (m *Machine) Receive(now vt.Time, r engine.Reserve, out []Action) []Action {
+func (m *Machine) address() engine.Address {
+	return engine.Address{Role: engine.Delivery, Server: m.cfg.Server}
+}
+
+// Receive takes Reserve, Verdict or Stop.
+func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
+	m.account(now)
+	switch b := v.Body.(type) {
+	case engine.Reserve:
+		if m.seen.New(v) {
+			m.take(b, out)
+		}
+	case engine.Verdict:
+		m.adjust(v.Number, b, out)
+	case engine.Stop:
+		m.stopping, m.interval.next = true, now
+	default:
+		panic(fmt.Sprintf("delivery: server %d: got %v, want Reserve, Verdict or Stop", m.cfg.Server, v))
+	}
+}
+
+// take begins a campaign.
+func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
-	m.account(now)
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
 		left: uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
@@ -198,78 +193,65 @@ func (m *Machine) Receive(now vt.Time, r engine.Reserve, out []Action) []Action 
 	m.follow(&c)
 	m.campaigns = append(m.campaigns, c)
 	m.left += c.left
-	return m.fill(out)
+	m.fill(out)
 }
 
 // Wake ends the interval, revives dead destinations and releases the resends
-// whose time has come.
-func (m *Machine) Wake(now vt.Time, out []Action) []Action {
+// whose time has come. A machine that has reported starts nothing in the same
+// Wake, as C may fall; if the verdict on the interval before never came it goes
+// on under the C that it has.
+func (m *Machine) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 	m.account(now)
-	ended := now >= m.interval.next
-	if ended {
-		m.endInterval(now)
-		if !m.cfg.Together {
-			m.decide(now, m.closed.Sample.Attempts, m.closed.Sample.Delivered)
+	waits := false
+	if now >= m.interval.next {
+		if m.stopping {
+			m.stop(now, load, out)
+			return
+		}
+		waits = m.cfg.Together && !m.reported
+		if m.reported {
+			m.hold()
+		}
+		m.endInterval(now, load)
+		if m.cfg.Together {
+			m.reported = true
+			m.report(out)
+		} else {
+			m.decide(m.closed.Sample.Attempts, m.closed.Sample.Delivered)
 		}
 	}
 	m.ripen()
-	if ended && m.cfg.Together {
-		m.reported = true
-		return append(out, Action{Op: OpReport, Attempt: mail.Attempt{Server: m.cfg.Server}})
+	if waits {
+		return
 	}
 	if now >= m.revival {
 		m.revive(now)
 	}
-	return m.fill(out)
+	m.fill(out)
 }
 
-// Adjust takes what the cluster made of the report, at the time of the report.
-func (m *Machine) Adjust(now vt.Time, v Verdict, out []Action) []Action {
-	if !m.reported || now != m.interval.began {
-		panic(fmt.Sprintf("delivery: server %d is adjusted at %s without a report of that time", m.cfg.Server, now))
+// adjust takes the verdict on the closed interval; any other comes too late, or again.
+func (m *Machine) adjust(number uint64, v engine.Verdict, out *engine.Outbox) {
+	if !m.reported || number != uint64(m.closed.number) {
+		return
 	}
 	m.reported = false
-	if p, ok := m.gov.(*portion); ok {
-		p.next = v.Available
+	if s, ok := m.gov.(*share); ok {
+		s.next = v.Available
 	}
 	if !m.moves.together {
 		v.Attempts, v.Delivered = m.closed.Sample.Attempts, m.closed.Sample.Delivered
 	}
-	m.decide(now, v.Attempts, v.Delivered)
-	return m.fill(out)
+	m.decide(v.Attempts, v.Delivered)
+	m.fill(out)
 }
-
-// Report is what was measured in the interval that ended last.
-func (m *Machine) Report() Report { return m.closed }
-
-// Reported says that the machine waits for Adjust. It takes no other input
-// then.
-func (m *Machine) Reported() bool { return m.reported }
-
-// IntervalEnds is when the interval under way ends, if it is woken in time.
-func (m *Machine) IntervalEnds() vt.Time { return m.interval.next }
-
-// Mean is the time-average of allocated MTA processes in the interval under
-// way; 0 if it has just begun.
-func (m *Machine) Mean(now vt.Time) float64 {
-	t := m.interval.slotTime
-	t.add(m.allocated, now.Sub(m.interval.accounted))
-	if now == m.interval.began {
-		return 0
-	}
-	return t.mean(now.Sub(m.interval.began))
-}
-
-// Loaded tells the machine the load of its server in the interval under way,
-// before the input that ends it; see governor.Sample.
-func (m *Machine) Loaded(load float64) { m.interval.load = load }
 
 // Complete takes the end of an attempt. A completion of an older generation
 // of the slot is stale and dropped.
-func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Action {
+func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 	s := &m.slots[c.Slot]
 	if !s.busy || s.attempt.Gen != c.Gen {
-		return out
+		return
 	}
 	m.account(now)
 	s.busy = false
@@ -277,7 +259,7 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 	s.reset = c.Reply.Class() != mail.Delivered
 	status := m.settle(now, c.Slot, c.Reply)
 	m.interval.attempts++
-	m.interval.conditions.count(&s.attempt, c)
+	m.interval.conditions.Count(&s.attempt, c)
 	if status == mail.Done {
 		m.interval.delivered++
 	}
@@ -296,7 +278,8 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out []Action) []Actio
 		}
 		m.freeEnded(c.Slot)
 	}
-	return m.fill(m.proceed(c.Slot, out))
+	m.proceed(c.Slot, out)
+	m.fill(out)
 }
 
 // settle decides what the reply means for the recipient.
@@ -336,9 +319,10 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 // proceed gives a slot its next recipient: a resend that is due, the next of
 // its subset, or a new subset if the slot may be reserved again; or frees it.
 // A slot that was told to go has only the rest of its subset.
-func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
+func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 	if m.rooms != nil {
-		return m.seek(i, out)
+		m.seek(i, out)
+		return
 	}
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
@@ -351,18 +335,19 @@ func (m *Machine) proceed(i mail.Slot, out []Action) []Action {
 		r := m.waiting.take(&c.due)
 		c.ready--
 		m.follow(c)
-		return m.start(i, r.rcpt, r.try, r.seen, out)
+		m.start(i, r.rcpt, r.try, r.seen, out)
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
 		s.next++
-		return m.start(i, s.next-1, 0, vt.Never, out)
+		m.start(i, s.next-1, 0, vt.Never, out)
+	default:
+		m.release(i, out)
 	}
-	return m.release(i, out)
 }
 
 // start begins an attempt on a slot, over the connection it holds if that
 // leads to the right place and has not carried too much.
-func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.Time, out []Action) []Action {
+func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.Time, out *engine.Outbox) {
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
@@ -383,29 +368,27 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	a := &s.attempt
 	a.Gen++
 	a.Rcpt, a.Dest, a.Try, a.Seen, a.Conn = rcpt, dest, try, seen, conn
-	out = append(out, Action{Op: OpStart})
-	started := &out[len(out)-1].Attempt
+	out.Start = append(out.Start, mail.Attempt{})
+	started := &out.Start[len(out.Start)-1]
 	started.Server, started.Slot, started.Gen = m.cfg.Server, i, a.Gen
 	started.Rcpt, started.Dest, started.Try, started.Seen, started.Conn = rcpt, dest, try, seen, conn
-	return out
 }
 
 // fill allocates slots to campaigns, the oldest first, until C is reached or
 // nobody wants more.
-func (m *Machine) fill(out []Action) []Action {
+func (m *Machine) fill(out *engine.Outbox) {
 	for m.oldest < len(m.campaigns) && !m.campaigns[m.oldest].hasWork() {
 		m.oldest++
 	}
 	for c := m.oldest; c < len(m.campaigns) && m.allocated < m.available; c++ {
 		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
-			out = m.proceed(m.reserve(c), out)
+			m.proceed(m.reserve(c), out)
 			if m.rooms != nil { // who is no longer parked may have made way for somebody of an older campaign
 				c = m.oldest - 1
 				break
 			}
 		}
 	}
-	return out
 }
 
 // hasWork reports whether a recipient waits for a process right now.
@@ -444,7 +427,7 @@ func (m *Machine) reserve(c int) mail.Slot {
 }
 
 // release frees a slot whose subset is done.
-func (m *Machine) release(i mail.Slot, out []Action) []Action {
+func (m *Machine) release(i mail.Slot, out *engine.Outbox) {
 	s := &m.slots[i]
 	if s.leaving {
 		s.leaving = false
@@ -456,7 +439,6 @@ func (m *Machine) release(i mail.Slot, out []Action) []Action {
 	m.free = append(m.free, i)
 	if s.open {
 		s.open = false
-		out = append(out, Action{Op: OpHangUp, Attempt: mail.Attempt{Server: m.cfg.Server, Slot: i}})
+		out.Close = append(out.Close, i)
 	}
-	return out
 }

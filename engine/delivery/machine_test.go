@@ -28,6 +28,7 @@ type referee struct {
 	*testing.T
 	r     *rand.Rand
 	m     *delivery.Machine
+	out   engine.Outbox
 	cfg   delivery.Config
 	list  mail.List
 	now   vt.Time
@@ -186,7 +187,11 @@ func (f *referee) play() {
 	f.pass(f.cfg.Interval / 7)
 	before := f.asked
 	f.input = "finish"
-	f.m.Finish(f.now)
+	f.m.Receive(f.now, engine.Message{Body: engine.Stop{}}, &f.out)
+	f.m.Wake(f.now, nil, &f.out)
+	if at := f.m.NextWake(); at != vt.Never {
+		f.Errorf("stopped, and wants to be woken at %s", at)
+	}
 	if f.asked != before {
 		f.Error("finish asks the governor")
 	}
@@ -222,7 +227,8 @@ func (f *referee) wake() {
 
 func (f *referee) wakeNow() {
 	f.input = fmt.Sprintf("%s: wake", f.now)
-	f.check(f.m.Wake(f.now, nil))
+	f.m.Wake(f.now, nil, &f.out)
+	f.check()
 	if f.m.NextWake() <= f.now {
 		f.Fatalf("%s: next wake at %s is not in the future", f.input, f.m.NextWake())
 	}
@@ -246,7 +252,15 @@ func (f *referee) receive(parts int) {
 	f.campaigns = append(f.campaigns, c)
 	f.handed += n
 	f.input = fmt.Sprintf("%s: receive %+v", f.now, c)
-	f.check(f.m.Receive(f.now, engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to), Processes: c.processes, Subset: c.subset}, nil))
+	m := message(len(f.campaigns), engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to), Processes: c.processes, Subset: c.subset})
+	f.m.Receive(f.now, m, &f.out)
+	f.m.Receive(f.now, m, &f.out) // repeated: nothing comes of it
+	f.check()
+}
+
+// message is a numbered message of the operator.
+func message(number int, b engine.Body) engine.Message {
+	return engine.Message{Number: uint64(number), Body: b}
 }
 
 func (f *referee) anyBusy() (mail.Slot, bool) {
@@ -279,8 +293,9 @@ func (f *referee) stale(s mail.Slot) {
 	if f.r.IntN(2) == 0 {
 		gen = f.slots[s].a.Gen - 1
 	}
-	out := f.m.Complete(f.now, mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, nil)
-	if len(out) > 0 || f.m.Left() != left || f.m.Allocated() != allocated || f.attempts != attempts {
+	var out engine.Outbox
+	f.m.Complete(f.now, mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, &out)
+	if len(out.Start)+len(out.Close) > 0 || f.m.Left() != left || f.m.Allocated() != allocated || f.attempts != attempts {
 		f.Fatalf("%s: has an effect: %v", f.input, out)
 	}
 }
@@ -299,7 +314,8 @@ func (f *referee) complete(s mail.Slot) {
 	p := f.slots[s]
 	reply := replies[f.r.IntN(len(replies))]
 	f.input = fmt.Sprintf("%s: slot %d ends with %+v", f.now, s, reply)
-	f.check(f.m.Complete(f.now, mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, nil))
+	f.m.Complete(f.now, mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, &f.out)
+	f.check()
 }
 
 // Ended keeps the books; it is called before the actions are known.
@@ -408,8 +424,8 @@ func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	f.intervals++
 }
 
-// check carries out the actions and then looks at everything.
-func (f *referee) check(actions []delivery.Action) {
+// check carries out what the machine wants and then looks at everything.
+func (f *referee) check() {
 	f.Helper()
 	if f.m.Available() != int(f.c) {
 		f.Fatalf("%s: %d available, C is %g", f.input, f.m.Available(), f.c)
@@ -417,9 +433,13 @@ func (f *referee) check(actions []delivery.Action) {
 	if f.revive(f.now); strings.HasSuffix(f.input, "wake") {
 		f.revive(f.now + 1)
 	}
-	for _, a := range actions {
-		f.perform(a)
+	for _, s := range f.out.Close {
+		f.close(s)
 	}
+	for _, a := range f.out.Start {
+		f.start(a)
+	}
+	f.out.Clear()
 	before := f.allocated
 	var allocated int
 	for c := range f.campaigns {
@@ -496,57 +516,59 @@ func (f *referee) grain() vt.Span {
 	return longest/32768 + vt.Millisecond
 }
 
-// perform checks one action and carries it out.
-func (f *referee) perform(a delivery.Action) {
-	s := a.Attempt.Slot
+// close checks that a slot holds a connection and no attempt.
+func (f *referee) close(s mail.Slot) {
+	p := f.slots[s]
+	if p == nil || p.busy || !p.open {
+		f.Fatalf("%s: slot %d hangs up without a connection, or within an attempt", f.input, s)
+	}
+	p.open = false
+}
+
+// start checks an attempt and begins it.
+func (f *referee) start(a mail.Attempt) {
+	s := a.Slot
 	p := f.slots[s]
 	if p == nil {
 		p = &process{}
 		f.slots[s] = p
 	}
-	if p.busy || a.Attempt.Server != 3 {
+	if p.busy || a.Server != 3 {
 		f.Fatalf("%s: %+v, but slot %d is busy with %+v", f.input, a, s, p.a)
 	}
-	if a.Op == delivery.OpHangUp {
-		if !p.open {
-			f.Fatalf("%s: slot %d hangs up without a connection", f.input, s)
-		}
-		p.open = false
-		return
-	}
-	r := &f.recipients[a.Attempt.Rcpt]
+	r := &f.recipients[a.Rcpt]
 	switch {
 	case !r.handed || r.busy || r.status != mail.Pending:
-		f.Fatalf("%s: starts recipient %d, which is %+v", f.input, a.Attempt.Rcpt, *r)
-	case int(a.Attempt.Try) != r.tries || r.tries > f.cfg.Retry.Limit:
-		f.Fatalf("%s: try %d of recipient %d after %d attempts", f.input, a.Attempt.Try, a.Attempt.Rcpt, r.tries)
+		f.Fatalf("%s: starts recipient %d, which is %+v", f.input, a.Rcpt, *r)
+	case int(a.Try) != r.tries || r.tries > f.cfg.Retry.Limit:
+		f.Fatalf("%s: try %d of recipient %d after %d attempts", f.input, a.Try, a.Rcpt, r.tries)
 	case r.tries > 0 && f.now < r.due:
-		f.Fatalf("%s: recipient %d is tried again at %s, due at %s", f.input, a.Attempt.Rcpt, f.now, r.due)
-	case a.Attempt.Seen != r.seen:
-		f.Fatalf("%s: recipient %d was seen at %s, the attempt says %s", f.input, a.Attempt.Rcpt, r.seen, a.Attempt.Seen)
-	case a.Attempt.Dest != f.list.Destination(a.Attempt.Rcpt):
-		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Attempt.Rcpt, a.Attempt.Dest)
-	case !f.room(a.Attempt.Rcpt):
-		f.Fatalf("%s: recipient %d is tried, of its destination %d attempts are under way with a limit of %d", f.input, a.Attempt.Rcpt, f.busyAt[a.Attempt.Dest], f.limits[a.Attempt.Dest].Limit())
-	case a.Attempt.Gen == p.a.Gen:
+		f.Fatalf("%s: recipient %d is tried again at %s, due at %s", f.input, a.Rcpt, f.now, r.due)
+	case a.Seen != r.seen:
+		f.Fatalf("%s: recipient %d was seen at %s, the attempt says %s", f.input, a.Rcpt, r.seen, a.Seen)
+	case a.Dest != f.list.Destination(a.Rcpt):
+		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Rcpt, a.Dest)
+	case !f.room(a.Rcpt):
+		f.Fatalf("%s: recipient %d is tried, of its destination %d attempts are under way with a limit of %d", f.input, a.Rcpt, f.busyAt[a.Dest], f.limits[a.Dest].Limit())
+	case a.Gen == p.a.Gen:
 		f.Fatalf("%s: slot %d has generation %d again", f.input, s, p.a.Gen)
 	}
 	want := mail.Fresh
-	if p.open && p.a.Dest == a.Attempt.Dest && p.sent < f.cfg.Messages {
+	if p.open && p.a.Dest == a.Dest && p.sent < f.cfg.Messages {
 		want = mail.Reused
 		if p.refused {
 			want = mail.Reset
 		}
 	}
-	if a.Attempt.Conn != want {
-		f.Fatalf("%s: %+v, want a %v connection", f.input, a.Attempt, want)
+	if a.Conn != want {
+		f.Fatalf("%s: %+v, want a %v connection", f.input, a, want)
 	}
 	if want == mail.Fresh {
 		p.sent, p.open = 0, false
 	}
 	p.sent++
-	f.busyAt[a.Attempt.Dest]++
-	p.a, p.busy, p.began, r.busy = a.Attempt, true, f.now, true
+	f.busyAt[a.Dest]++
+	p.a, p.busy, p.began, r.busy = a, true, f.now, true
 	p.open = p.open || want != mail.Fresh
 }
 
@@ -557,8 +579,9 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 	list := mail.ReadList(make([]mail.Destination, processes))
 	var o lastInterval
 	m := delivery.New(delivery.Config{Retry: delivery.DefaultRetry(), Messages: 1, Interval: interval}, &list, &steady{c: processes}, &o)
-	m.Receive(0, engine.Reserve{To: processes, Processes: processes, Subset: 1}, nil)
-	m.Wake(vt.Time(interval), nil)
+	var out engine.Outbox
+	m.Receive(0, message(1, engine.Reserve{To: processes, Processes: processes, Subset: 1}), &out)
+	m.Wake(vt.Time(interval), nil, &out)
 	if o.Allocated != processes {
 		t.Errorf("%g processes on average, want %d", o.Allocated, processes)
 	}
@@ -585,25 +608,23 @@ func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing)
 	list := mail.ReadList(make([]mail.Destination, 1<<20))
 	m := delivery.New(delivery.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list, &swinging{c: processes}, &lastInterval{})
 	var now vt.Time
-	underWay := make([]delivery.Action, 0, processes)
-	actions := m.Receive(now, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}, make([]delivery.Action, 0, processes))
+	underWay := make([]mail.Attempt, 0, processes)
+	out := engine.Outbox{Start: make([]mail.Attempt, 0, processes), Close: make([]mail.Slot, 0, processes)}
+	m.Receive(now, message(1, engine.Reserve{To: 1 << 20, Processes: processes, Subset: 100}), &out)
 	next := 0
 	input := func() {
-		for _, a := range actions {
-			if a.Op == delivery.OpStart {
-				underWay = append(underWay, a)
-			}
-		}
+		underWay = append(underWay, out.Start...)
+		out.Clear()
 		now = now.Add(200 * vt.Millisecond)
 		if m.NextWake() <= now {
-			actions = m.Wake(now, actions[:0])
+			m.Wake(now, nil, &out)
 			return
 		}
 		a := underWay[0]
 		copy(underWay, underWay[1:])
 		underWay = underWay[:len(underWay)-1]
 		next++
-		actions = m.Complete(now, mail.Completion{Reply: replies[next%len(replies)], Slot: a.Attempt.Slot, Gen: a.Attempt.Gen}, actions[:0])
+		m.Complete(now, mail.Completion{Reply: replies[next%len(replies)], Slot: a.Slot, Gen: a.Gen}, &out)
 	}
 	for range 200000 { // until as many wait for a resend as ever will
 		input()

@@ -160,7 +160,7 @@ func (c *campaign) ahead() (mail.Recipient, bool) {
 // those of the destination that the slot tried last before others, as it may
 // still have a connection there. Who takes one keeps no subset, or a slow
 // destination would keep the others' recipients in it waiting.
-func (m *Machine) seek(i mail.Slot, out []Action) []Action {
+func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
 	within := m.allocated-m.leaving <= m.available && !s.leaving
@@ -170,14 +170,16 @@ func (m *Machine) seek(i mail.Slot, out []Action) []Action {
 			c.passed--
 			m.rooms.each[d].parked--
 			m.rooms.parked--
-			return m.resend(i, &c.parked[d], out)
+			m.resend(i, &c.parked[d], out)
+			return
 		}
 		for !c.due.empty() {
 			d := m.list.Destination(m.waiting.resends[c.due.first].rcpt)
 			c.ready--
 			m.follow(c)
 			if m.rooms.open(d) {
-				return m.resend(i, &c.due, out)
+				m.resend(i, &c.due, out)
+				return
 			}
 			m.park(s.campaign, d, m.waiting.unlink(&c.due))
 		}
@@ -194,7 +196,8 @@ func (m *Machine) seek(i mail.Slot, out []Action) []Action {
 		if m.rooms.open(d) {
 			s.first = m.interval.accounted
 			s.next++
-			return m.start(i, s.next-1, 0, vt.Never, out)
+			m.start(i, s.next-1, 0, vt.Never, out)
+			return
 		}
 		if !m.rooms.mayPark() {
 			m.giveBack(i)
@@ -203,12 +206,12 @@ func (m *Machine) seek(i mail.Slot, out []Action) []Action {
 		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: s.next, campaign: s.campaign, seen: vt.Never}))
 		s.next++
 	}
-	return m.release(i, out)
+	m.release(i, out)
 }
 
 // resend begins the next try of the first recipient of a chain, or the first
 // try of one that was passed over.
-func (m *Machine) resend(i mail.Slot, from *chain, out []Action) []Action {
+func (m *Machine) resend(i mail.Slot, from *chain, out *engine.Outbox) {
 	if m.cfg.Retry.MaxAge > 0 {
 		s := &m.slots[i]
 		s.first = m.interval.accounted
@@ -217,7 +220,7 @@ func (m *Machine) resend(i mail.Slot, from *chain, out []Action) []Action {
 		}
 	}
 	r := m.waiting.take(from)
-	return m.start(i, r.rcpt, r.try, r.seen, out)
+	m.start(i, r.rcpt, r.try, r.seen, out)
 }
 
 // giveBack returns the rest of a slot's subset to its campaign.

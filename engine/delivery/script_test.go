@@ -37,13 +37,14 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	receive from=0 to=10 processes=5 subset=4 priority=1
 //	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
-//	        together=true                            its intervals end by adjust
+//	        together=true                            a verdict decides its intervals
 //	        tell=demand                              intervals are told with the mean demand
-//	advance 10s                                      time passes; wakes that are due come on the way, up to a report
-//	adjust attempts=10 delivered=4                   what all servers have done in the interval
+//	advance 10s                                      time passes; wakes that are due come on the way
+//	advance report                                   the same, up to the next report
+//	verdict interval=0 attempts=10 delivered=4       what all servers have done in the interval
 //	sleep 10s                                        time passes, and nobody wakes the machine
 //	wake
-//	finish
+//	stop
 //	state
 func TestScript(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -118,6 +119,8 @@ type stage struct {
 	told      strings.Builder
 	now       vt.Time
 	m         *delivery.Machine
+	out       engine.Outbox
+	received  int                  // reservations
 	gens      map[mail.Slot]uint32 // the last attempt of each slot
 	available float64
 	next      []float64 // decisions to come
@@ -150,8 +153,10 @@ func (s *stage) command(words []string) {
 			s.next = append(s.next, c)
 		}
 	case "receive":
-		s.perform(s.m.Receive(s.now, engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
-			Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}, nil))
+		s.received++
+		s.m.Receive(s.now, message(number("number", s.received), engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
+			Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}), &s.out)
+		s.perform()
 	case "complete":
 		first, last, ranged := strings.Cut(args["slot"], "-")
 		if !ranged {
@@ -178,25 +183,34 @@ func (s *stage) command(words []string) {
 		}
 		for slot := mail.Slot(from); slot <= mail.Slot(to); slot++ {
 			gen := uint32(number("gen", int(s.gens[slot])))
-			s.perform(s.m.Complete(s.now, mail.Completion{Reply: reply, Slot: slot, Gen: gen}, nil))
+			s.m.Complete(s.now, mail.Completion{Reply: reply, Slot: slot, Gen: gen}, &s.out)
+			s.perform()
 		}
 	case "advance":
-		until := s.now.Add(s.span(words[1]))
-		for s.m.NextWake() <= until && !s.m.Reported() {
-			s.now = s.m.NextWake()
-			s.perform(s.m.Wake(s.now, nil))
+		until, reported := vt.Never, false
+		if words[1] != "report" {
+			until = s.now.Add(s.span(words[1]))
 		}
-		if !s.m.Reported() {
+		for s.m.NextWake() <= until && !reported {
+			s.now = s.m.NextWake()
+			s.m.Wake(s.now, nil, &s.out)
+			reported = s.perform() && until == vt.Never
+		}
+		if until != vt.Never {
 			s.now = until
 		}
-	case "adjust":
-		s.perform(s.m.Adjust(s.now, delivery.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}, nil))
+	case "verdict":
+		s.m.Receive(s.now, message(number("interval", 0), engine.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}), &s.out)
+		s.perform()
 	case "sleep":
 		s.now = s.now.Add(s.span(words[1]))
 	case "wake":
-		s.perform(s.m.Wake(s.now, nil))
-	case "finish":
-		s.m.Finish(s.now)
+		s.m.Wake(s.now, nil, &s.out)
+		s.perform()
+	case "stop":
+		s.m.Receive(s.now, engine.Message{Body: engine.Stop{}}, &s.out)
+		s.m.Wake(s.now, nil, &s.out)
+		s.perform()
 	case "state":
 		s.tell("available %d, allocated %d, reservable %d, left %d, next wake %s, done %v",
 			s.m.Available(), s.m.Allocated(), s.m.Reservable(), s.m.Left(), s.m.NextWake(), s.m.Done())
@@ -238,6 +252,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 		}
 	}
 	s.demand = args["tell"] == "demand"
+	s.received = 0
 	s.now, s.gens, s.next = 0, map[mail.Slot]uint32{}, nil
 	s.available = float64(number("available", 1))
 	list := mail.ReadList(dest)
@@ -363,26 +378,31 @@ func (s *stage) tell(format string, args ...any) {
 	fmt.Fprintf(&s.told, "%-6s %s\n", s.now, fmt.Sprintf(format, args...))
 }
 
-// perform tells the actions; of many, the first ones.
-func (s *stage) perform(actions []delivery.Action) {
-	for i, a := range actions {
-		if a.Op == delivery.OpStart {
-			s.gens[a.Attempt.Slot] = a.Attempt.Gen
-		}
+// perform prints what the machine wants, of many attempts the first ones. It
+// reports whether it has sent a report.
+func (s *stage) perform() (reported bool) {
+	for _, slot := range s.out.Close {
+		s.tell("slot %d hangs up", slot)
+	}
+	for i, a := range s.out.Start {
+		s.gens[a.Slot] = a.Gen
 		switch {
-		case i >= 6 && i < len(actions)-1:
+		case i >= 6 && i < len(s.out.Start)-1:
 		case i >= 6:
-			s.tell("... and %d more, up to slot %d", len(actions)-6, a.Attempt.Slot)
-		case a.Op == delivery.OpReport:
-			s.tell("reports")
-		case a.Op == delivery.OpHangUp:
-			s.tell("slot %d hangs up", a.Attempt.Slot)
-		case a.Attempt.Seen == vt.Never:
-			s.tell("slot %d starts r%d, try %d, %s to %c", a.Attempt.Slot, a.Attempt.Rcpt, a.Attempt.Try, a.Attempt.Conn, 'a'+rune(a.Attempt.Dest))
+			s.tell("... and %d more, up to slot %d", len(s.out.Start)-6, a.Slot)
+		case a.Seen == vt.Never:
+			s.tell("slot %d starts r%d, try %d, %s to %c", a.Slot, a.Rcpt, a.Try, a.Conn, 'a'+rune(a.Dest))
 		default:
-			s.tell("slot %d starts r%d, try %d, %s to %c, seen at %s", a.Attempt.Slot, a.Attempt.Rcpt, a.Attempt.Try, a.Attempt.Conn, 'a'+rune(a.Attempt.Dest), a.Attempt.Seen)
+			s.tell("slot %d starts r%d, try %d, %s to %c, seen at %s", a.Slot, a.Rcpt, a.Try, a.Conn, 'a'+rune(a.Dest), a.Seen)
 		}
 	}
+	for _, m := range s.out.Send {
+		r := m.Body.(engine.Report)
+		s.tell("reports interval %d: %d delivered of %d attempts", m.Number, r.Sample.Delivered, r.Sample.Attempts)
+	}
+	reported = len(s.out.Send) > 0
+	s.out.Clear()
+	return reported
 }
 
 func (s *stage) Available() float64 { return s.available }

@@ -1,13 +1,14 @@
 package delivery
 
 import (
+	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/snap"
 )
 
 // State saves or restores a machine that was built from the same Config, list
 // and governor, which must be a governor.Keeper. No attempt is lost: those
-// under way belong to the state; a report that waits for its answer does not.
+// under way belong to the state, and so does a report that waits for its verdict.
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	snap.Int(c, &m.available)
@@ -71,6 +72,12 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Int(c, &m.leaving)
 	snap.Int(c, &m.turns)
 	m.interval.state(c)
+	m.seen.State(c)
+	snap.Bool(c, &m.stopping)
+	snap.Bool(c, &m.reported)
+	if m.reported {
+		m.closed.state(c)
+	}
 	if m.rooms != nil {
 		m.rooms.state(c)
 		snap.Int(c, &m.revival)
@@ -119,11 +126,16 @@ func (i *interval) state(c *snap.Codec) {
 	i.slotTime.state(c)
 	snap.Int(c, &i.demanded)
 	i.demandTime.state(c)
-	snap.Float(c, &i.load)
 	snap.Int(c, &i.delivered)
 	snap.Int(c, &i.attempts)
 	snap.Bool(c, &i.draining)
 	snap.Int(c, &i.freed)
 	snap.Int(c, &i.handedBack)
-	i.conditions.state(c)
+	i.conditions.State(c)
+}
+
+func (v *closed) state(c *snap.Codec) {
+	v.Report.State(c)
+	snap.Int(c, &v.number)
+	snap.Slice(c, &v.destinations, func(c *snap.Codec, d *engine.DestinationInterval) { d.State(c) })
 }

@@ -12,13 +12,13 @@ import (
 
 // shortWorld answers every attempt after a second.
 type shortWorld struct {
-	m       *delivery.Machine
-	ends    []mail.Completion // in the order of their times
-	at      []vt.Time
-	answer  func(now vt.Time, a mail.Attempt) mail.Reply
-	limits  map[int]int // by interval
-	failed  map[mail.Recipient]mail.Try
-	started []delivery.Action
+	m      *delivery.Machine
+	ends   []mail.Completion // in the order of their times
+	at     []vt.Time
+	answer func(now vt.Time, a mail.Attempt) mail.Reply
+	limits map[int]int // by interval
+	failed map[mail.Recipient]mail.Try
+	out    engine.Outbox
 }
 
 func (w *shortWorld) Available() float64 { return 1000 }
@@ -35,14 +35,12 @@ func (w *shortWorld) Ended(_ vt.Time, a mail.Attempt, _ mail.Reply, s mail.Statu
 }
 
 func (w *shortWorld) begin(now vt.Time) {
-	for _, a := range w.started {
-		if a.Op == delivery.OpStart {
-			r := w.answer(now, a.Attempt)
-			r.Took = vt.Second
-			w.ends, w.at = append(w.ends, mail.Completion{Reply: r, Slot: a.Attempt.Slot, Gen: a.Attempt.Gen}), append(w.at, now.Add(vt.Second))
-		}
+	for _, a := range w.out.Start {
+		r := w.answer(now, a)
+		r.Took = vt.Second
+		w.ends, w.at = append(w.ends, mail.Completion{Reply: r, Slot: a.Slot, Gen: a.Gen}), append(w.at, now.Add(vt.Second))
 	}
-	w.started = w.started[:0]
+	w.out.Clear()
 }
 
 // until runs the machine up to a time.
@@ -54,13 +52,13 @@ func (w *shortWorld) until(t vt.Time) {
 			if next > t {
 				return
 			}
-			w.started = w.m.Complete(next, w.ends[0], w.started)
+			w.m.Complete(next, w.ends[0], &w.out)
 			w.ends, w.at = w.ends[1:], w.at[1:]
 		} else {
 			if next > t {
 				return
 			}
-			w.started = w.m.Wake(next, w.started)
+			w.m.Wake(next, nil, &w.out)
 		}
 		w.begin(next)
 	}
@@ -88,7 +86,7 @@ func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	for i := range lists {
 		now := vt.Time(i) * vt.Time(3*vt.Hour)
 		w.until(now)
-		w.started = w.m.Receive(now, engine.Reserve{From: mail.Recipient(i * each), To: mail.Recipient((i + 1) * each), Processes: 1000, Subset: 10}, w.started)
+		w.m.Receive(now, message(i+1, engine.Reserve{From: mail.Recipient(i * each), To: mail.Recipient((i + 1) * each), Processes: 1000, Subset: 10}), &w.out)
 		w.begin(now)
 	}
 	w.until(22 * day)

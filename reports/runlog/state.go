@@ -30,17 +30,7 @@ func (r *Recorder) State(c *snap.Codec) {
 		snap.Int(c, &i.HandedBack)
 		snap.Bool(c, &i.Partial)
 		snap.Bool(c, &i.Draining)
-		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) {
-			snap.Int(c, &d.Limit)
-			snap.Int(c, &d.Limits)
-			snap.Float(c, &d.Busy)
-			snap.Int(c, &d.Attempts)
-			snap.Int(c, &d.Delivered)
-			snap.Int(c, &d.Refusals)
-			snap.Int(c, &d.Timeouts)
-			snap.Int(c, &d.AttemptTime)
-			snap.Int(c, &d.Parked)
-		})
+		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) { d.State(c) })
 	})
 	snap.Slice(c, &r.replies, snap.Int)
 	for i := range r.by {

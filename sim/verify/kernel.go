@@ -25,7 +25,7 @@ type kernel struct {
 	coming   evq.Queue // customers on their way, in lanes of onWay
 	onWay    []visit   // node and customer
 	freeWays []int
-	actions  []delivery.Action
+	out      engine.Outbox
 	now      vt.Time
 
 	visits []visit // in the order of arrival; a visit is recipient number so and so
@@ -43,6 +43,7 @@ type node struct {
 	machine *delivery.Machine
 	model   *netmodel.Model
 	ends    evq.Queue
+	visits  uint64 // that the machine was asked for
 }
 
 // visit is a customer's stay at a node.
@@ -164,13 +165,14 @@ func (k *kernel) step() {
 	next := min(ends.ends.PeekTime(), k.coming.PeekTime(), wakes.machine.NextWake())
 	k.account(next)
 	k.now = next
-	n, actions := wakes, k.actions[:0]
+	n, out := wakes, &k.out
+	out.Clear()
 	switch next { // as in sim
 	case ends.ends.PeekTime():
 		n = ends
 		at, slot := n.ends.Pop()
 		if c, ended := n.model.Handle(at, mail.Slot(slot), &n.ends); ended {
-			actions = n.machine.Complete(next, c, actions)
+			n.machine.Complete(next, c, out)
 		}
 	case k.coming.PeekTime():
 		_, way := k.coming.Pop()
@@ -183,19 +185,17 @@ func (k *kernel) step() {
 		if len(k.visits) > mostVisits {
 			panic("customers come and do not leave")
 		}
-		actions = n.machine.Receive(next, engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}, actions)
+		n.visits++
+		n.machine.Receive(next, engine.Message{Number: n.visits, Body: engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}}, out)
 	default:
-		actions = n.machine.Wake(next, actions)
+		n.machine.Wake(next, nil, out)
 	}
-	for i := range actions {
-		switch a := &actions[i]; a.Op {
-		case delivery.OpStart:
-			n.model.Begin(next, &a.Attempt, &n.ends)
-		case delivery.OpHangUp:
-			n.model.HangUp(a.Attempt.Slot)
-		}
+	for _, slot := range out.Close {
+		n.model.HangUp(slot)
 	}
-	k.actions = actions
+	for i := range out.Start {
+		n.model.Begin(next, &out.Start[i], &n.ends)
+	}
 }
 
 // account adds the time until next to the numbers of customers that the

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"flyball/engine"
 	"fmt"
 	"math"
 
@@ -372,7 +373,8 @@ func little() model {
 			left := customers
 			k.leaves = func(int, visit) { left-- }
 			k.runUntil(func() bool { return left <= 0 })
-			k.nodes[0].machine.Finish(k.now)
+			k.nodes[0].machine.Receive(k.now, engine.Message{Body: engine.Stop{}}, &k.out)
+			k.nodes[0].machine.Wake(k.now, nil, &k.out)
 			var integral, there, busy vt.Span
 			for n, span := range k.held[0] {
 				integral += vt.Span(n) * span

@@ -1,4 +1,4 @@
-package delivery
+package governing
 
 import (
 	"math"
@@ -27,6 +27,20 @@ func (quiet) Interval(vt.Time, mail.Server, engine.Interval)       {}
 
 func noTarget(vt.Time) float64 { return 0 }
 
+func newCluster(servers int, c float64) *Cluster {
+	return New(Config{Servers: servers, Interval: vt.Hour, Governor: steady(c), Target: noTarget, Observer: quiet{}})
+}
+
+// report gives the cluster the reports of all servers at their end, and returns
+// the verdicts.
+func report(k *Cluster, number uint64, reports ...engine.Report) (verdicts []engine.Message) {
+	var out engine.Outbox
+	for i, r := range reports {
+		k.Receive(r.Ended, engine.Message{From: engine.Address{Role: engine.Delivery, Server: mail.Server(i)}, Number: number, Body: r}, &out)
+	}
+	return out.Send
+}
+
 // Worked by hand: one process each, then what is needed by the weights, then
 // the rest.
 func TestDivision(t *testing.T) {
@@ -51,7 +65,7 @@ func TestDivision(t *testing.T) {
 		{math.MaxInt32, []float64{1, 3}, []int{0, 0}, []int{536870912, 1610612735}},
 	} {
 		n := len(c.weights)
-		k := NewCluster(n, steady(c.c), noTarget, quiet{})
+		k := newCluster(n, c.c)
 		for i, w := range c.weights {
 			if !math.IsNaN(w) {
 				k.weights[i] = weight{w, true}
@@ -71,7 +85,7 @@ func TestDivisionIsFair(t *testing.T) {
 	for range 5000 {
 		n := 1 + r.IntN(6)
 		c := math.Exp(8 * r.Float64())
-		k := NewCluster(n, steady(c), noTarget, quiet{})
+		k := newCluster(n, c)
 		needs := make([]int, n)
 		for i := range n {
 			k.weights[i] = weight{math.Exp(4*r.Float64()) * float64(r.IntN(5)), true}
@@ -111,14 +125,15 @@ func TestDivisionIsFair(t *testing.T) {
 // scalability law has it far beyond its peak, come to rest where parts and
 // efficiencies agree: c1 / c2 = (a1 / a2)^(1/3).
 func TestDivisionComesToRest(t *testing.T) {
-	k := NewCluster(2, steady(10000), noTarget, quiet{})
+	k := newCluster(2, 10000)
 	for interval := range 60 {
-		var reports []Report
+		var reports []engine.Report
 		for i, a := range []float64{8e9, 1e9} {
 			c := float64(k.parts[i])
-			reports = append(reports, Report{Sample: governor.Sample{Span: vt.Hour, Delivered: uint64(a / c), Allocated: c, Demand: 1e6}, wanted: 1e6})
+			reports = append(reports, engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: uint64(a / c), Allocated: c, Demand: 1e6}, Wanted: 1e6,
+				Ended: vt.Time(interval+1) * vt.Time(vt.Hour)})
 		}
-		k.Decide(vt.Time(interval+1)*vt.Time(vt.Hour), reports)
+		report(k, uint64(interval), reports...)
 	}
 	if got := k.parts; math.Abs(float64(got[0])-6667) > 3 || got[0]+got[1] != 10000 {
 		t.Errorf("got %v, want 6667 and 3333", got)
@@ -129,25 +144,28 @@ func TestDivisionComesToRest(t *testing.T) {
 // load; and the law is told of a server that delivers nothing.
 func TestTogether(t *testing.T) {
 	var told engine.Interval
-	k := NewCluster(2, steady(7.5), func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) }, tell(func(_ vt.Time, s mail.Server, i engine.Interval) {
-		if s != 2 {
-			t.Errorf("told of server %d", s)
-		}
-		told = i
-	}))
-	a := Report{Sample: governor.Sample{Span: vt.Hour, Delivered: 10, Attempts: 30, Allocated: 2, Demand: 5, Load: 0.25}, number: 4, limit: 7, freed: 1,
-		conditions: conditions{retries: 3, took: 60 * vt.Second, lookup: 10 * vt.Second, lookups: 10, hops: 40, known: 4}}
-	b := Report{Sample: governor.Sample{Span: vt.Hour, Attempts: 10, Allocated: 1.5, Demand: 1, Load: 0.75}, number: 4, limit: 5, draining: true,
-		conditions: conditions{retries: 4, took: 20 * vt.Second, lookup: 8 * vt.Second, lookups: 2, hops: 8, known: 2}}
-	verdicts := k.Decide(vt.Time(5*vt.Hour), []Report{a, b})
+	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(7.5), Target: func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) },
+		Observer: tell(func(now vt.Time, s mail.Server, i engine.Interval) {
+			if s != 2 || now != vt.Time(5*vt.Hour) {
+				t.Errorf("told of server %d at %s", s, now)
+			}
+			told = i
+		})})
+	a := engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: 10, Attempts: 30, Allocated: 2, Demand: 5, Load: 0.25}, RetryLimit: 7, Freed: 1, Ended: vt.Time(5 * vt.Hour),
+		Conditions: engine.Conditions{Retries: 3, Took: 60 * vt.Second, Lookup: 10 * vt.Second, Lookups: 10, Hops: 40, Known: 4}}
+	b := engine.Report{Sample: governor.Sample{Span: vt.Hour, Attempts: 10, Allocated: 1.5, Demand: 1, Load: 0.75}, RetryLimit: 5, Draining: true, Ended: vt.Time(5 * vt.Hour),
+		Conditions: engine.Conditions{Retries: 4, Took: 20 * vt.Second, Lookup: 8 * vt.Second, Lookups: 2, Hops: 8, Known: 2}}
+	verdicts := report(k, 4, a, b)
 	want := governor.Sample{Span: vt.Hour, TargetRate: 105, Delivered: 10, Attempts: 40, Allocated: 3.5, Demand: 6, Load: 0.75, Retries: 7,
 		AttemptTime: 2 * vt.Second, LookupTime: 1500 * vt.Millisecond, Hops: 8}
 	if told.Sample != want || told.Number != 4 || told.RetryLimit != 5 || told.Freed != 1 || !told.Draining || told.TargetRate != 100 {
 		t.Errorf("got  %+v\nwant %+v", told, want)
 	}
 	// The second one has shown that it delivers nothing: all but its one process goes to the first.
-	if v := verdicts; v[0] != (Verdict{40, 10, 6}) || v[1] != (Verdict{40, 10, 1}) {
-		t.Errorf("got %+v", v)
+	for i, want := range []engine.Verdict{{Attempts: 40, Delivered: 10, Available: 6}, {Attempts: 40, Delivered: 10, Available: 1}} {
+		if want := (engine.Message{From: engine.Address{Role: engine.Governing}, To: engine.Address{Role: engine.Delivery, Server: mail.Server(i)}, Number: 4, Body: want}); verdicts[i] != want {
+			t.Errorf("got %v, want %v", verdicts[i], want)
+		}
 	}
 }
 

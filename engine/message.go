@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"fmt"
+
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// Message is what one role sends another: a reservation, a batch, a summary of
+// an interval, never a single recipient. It is a comparable value that %v
+// prints. From and Number tell a repeated message from a new one: of an interval
+// or another thing that has a number it is that, else a sender numbers what it
+// sends to one receiver 1, 2, 3 and so on (Seen).
+type Message struct {
+	From, To Address
+	Number   uint64
+	Body     Body
+}
+
+// Body is the content of a Message: one of the types of this file. They are
+// comparable, so a list within one is a string of packed values. The meaning of
+// a type never changes, as servers of two revisions may talk to each other: a
+// new meaning is a new type.
+type Body interface{ body() }
+
+func (Reserve) body() {}
+func (Report) body()  {}
+func (Verdict) body() {}
+func (Stop) body()    {}
+
+// Address names a role of a run.
+type Address struct {
+	Role   Kind
+	Server mail.Server // which one, of a role that every server has
+}
+
+// Kind is a kind of role.
+type Kind uint8
+
+const (
+	Operator  Kind = iota // who runs the roles: not a role
+	Delivery              // package delivery
+	Governing             // package governing
+)
+
+func (k Kind) String() string { return [...]string{"operator", "delivery", "governing"}[k] }
+
+func (a Address) String() string { return fmt.Sprintf("%s %d", a.Role, a.Server) }
+
+// Reserve asks a delivering server for MTA processes and hands over a part of a
+// list ([0033], [0040]). The server grants as many as are reservable now and the
+// rest as they become so. A repeated Reserve is dropped.
+type Reserve struct {
+	From, To  mail.Recipient // the part is [From, To)
+	Processes int            // MTA processes wanted
+	Subset    int            // recipients that a process takes at a time ([0031])
+	Priority  int            // of its processes, where one must go ([0070]): the lower goes first
+}
+
+// Report is what a delivering server measured in an interval, for the role that
+// governs it. Its Number is that of the interval. A repeated Report gets the
+// same Verdict again; one of an interval before the last decided is dropped.
+type Report struct {
+	Sample     governor.Sample
+	Conditions Conditions // from which the means of the Sample come
+	Ended      vt.Time    // when the interval ended
+	Target     float64    // messages per hour to attain in the interval; 0: the server was given none
+	RetryLimit int        // in force at its end; of several limits the lowest
+	Wanted     int        // MTA processes that would be allocated at its end if C had no limit
+	Freed      uint64     // see Interval
+	HandedBack uint64
+	Partial    bool
+	Draining   bool
+}
+
+// Verdict answers a Report: what was decided for that server. Its Number is
+// that of the interval. The server drops it unless it waits for exactly that.
+type Verdict struct {
+	Attempts, Delivered uint64 // of all servers in the interval
+	Available           int    // the server's part of C; 0 if the server has a governor of its own
+}
+
+// Stop ends the run of a role. The role then wants to be woken at once, closes
+// the interval under way as a partial one, and takes no further input.
+type Stop struct{}
+
+// Row returns the row of the interval for an Observer, with the decision d.
+func (r *Report) Row(number int, d governor.Decision) Interval {
+	return Interval{Number: number, TargetRate: r.Target, Sample: r.Sample, Decision: d, RetryLimit: r.RetryLimit,
+		Freed: r.Freed, HandedBack: r.HandedBack, Partial: r.Partial, Draining: r.Draining}
+}
+
+// Add merges o, a report of another server for the same interval, into r.
+func (r *Report) Add(o *Report) {
+	s, t := &r.Sample, &o.Sample
+	s.Span = t.Span
+	s.Delivered += t.Delivered
+	s.Attempts += t.Attempts
+	s.Allocated += t.Allocated
+	s.Demand += t.Demand
+	s.Load = max(s.Load, t.Load)
+	r.Conditions.add(&o.Conditions)
+	r.Conditions.Into(s)
+	r.Ended = o.Ended
+	r.RetryLimit = min(r.RetryLimit, o.RetryLimit)
+	r.Freed += o.Freed
+	r.HandedBack += o.HandedBack
+	r.Partial = r.Partial || o.Partial
+	r.Draining = r.Draining || o.Draining
+}
+
+// State saves or restores the report.
+func (r *Report) State(c *snap.Codec) {
+	r.Sample.State(c)
+	r.Conditions.State(c)
+	snap.Int(c, &r.Ended)
+	snap.Float(c, &r.Target)
+	snap.Int(c, &r.RetryLimit)
+	snap.Int(c, &r.Wanted)
+	snap.Int(c, &r.Freed)
+	snap.Int(c, &r.HandedBack)
+	snap.Bool(c, &r.Partial)
+	snap.Bool(c, &r.Draining)
+}
