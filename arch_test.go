@@ -22,7 +22,7 @@ const floors = `
 internal/vt internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats internal/tabular
 internal/evq internal/hist internal/mail
 governor netmodel
-engine
+engine governor/recorded
 engine/delivery engine/governing
 scenarios reports/runlog
 -- shells

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/internal/vt"
 )
 
@@ -98,7 +99,7 @@ func TestValidateReportsAllAndEditsNothing(t *testing.T) {
 	if !reflect.DeepEqual(c, governor.Config{}) {
 		t.Errorf("edited: %+v", c)
 	}
-	if _, err := governor.Replay(c, nil); err == nil || strings.Count(err.Error(), "\n") != 6 {
+	if _, err := recorded.Replay(c, nil); err == nil || strings.Count(err.Error(), "\n") != 6 {
 		t.Errorf("replay: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
@@ -431,7 +432,7 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 	for range 200 {
 		samples = append(samples, three(r.Uint64N(600000), 200*r.Float64()))
 	}
-	a, err := governor.Replay(governor.Default(), samples)
+	a, err := recorded.Replay(governor.Default(), samples)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -440,7 +441,7 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 		whole.Span, whole.Delivered, whole.Allocated, whole.TargetRate = samples[i].Span, samples[i].Delivered, samples[i].Allocated, samples[i].TargetRate
 		samples[i] = whole
 	}
-	b, _ := governor.Replay(governor.Default(), samples)
+	b, _ := recorded.Replay(governor.Default(), samples)
 	for i := range a {
 		if a[i] != b[i] {
 			t.Fatalf("interval %d: %+v, then %+v", i, a[i], b[i])

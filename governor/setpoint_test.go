@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
@@ -140,11 +141,12 @@ func TestTheSetPointWeightCountsWhereTheTargetChanges(t *testing.T) {
 
 func TestRecordedTargets(t *testing.T) {
 	const log = "hours,delivered,allocated_mean,set_target_per_h\n3,1,1,100\n3,1,1,200\n3,1,1,300\n"
-	samples, _, err := governor.ReadSamples(strings.NewReader(log), "log.csv")
+	read, err := recorded.Read(strings.NewReader(log), "log.csv")
+	samples := read.Samples
 	if err != nil || len(samples) != 3 || samples[0].TargetRate != 200 || samples[1].TargetRate != 300 || samples[2].TargetRate != 300 {
 		t.Errorf("%v, %v", samples, err)
 	}
-	if _, _, err := governor.ReadSamples(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"), "log.csv"); err == nil ||
+	if _, err := recorded.Read(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"), "log.csv"); err == nil ||
 		!strings.Contains(err.Error(), `log.csv:2:7: bad set_target_per_h (got "0"`) {
 		t.Error(err)
 	}
@@ -154,7 +156,7 @@ func TestRecordedTargets(t *testing.T) {
 	for i := range samples {
 		samples[i].TargetRate = 0
 	}
-	decisions, err := governor.Replay(c, samples)
+	decisions, err := recorded.Replay(c, samples)
 	if err != nil {
 		t.Fatal(err)
 	}

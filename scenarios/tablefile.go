@@ -2,13 +2,12 @@ package scenarios
 
 import (
 	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"flyball/internal/csvfile"
 )
 
 // Files reads a file that a scenario names.
@@ -45,51 +44,48 @@ func (n *node) includeTable(files Files) (faults []fault) {
 		refuse("%s", err)
 		return faults
 	}
-	rows := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
-	rows.FieldsPerRecord, rows.Comment, rows.TrimLeadingSpace = -1, '#', true
-	var header []string
-	for {
-		row, err := rows.Read()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			if p := (*csv.ParseError)(nil); errors.As(err, &p) {
-				refuse("%s:%d:%d: %s", named.text, p.Line, p.Column, p.Err)
-			} else {
-				refuse("%s: %s", named.text, err)
-			}
+	rows := csvfile.NewReader(bytes.NewReader(text), named.text)
+	rows.Comment = '#'
+	header, err := rows.Header("the columns " + list(columns) + " and a row at least")
+	if err != nil {
+		refuse("%s", err)
+		return faults
+	}
+	at := make([]int, len(columns)) // where each of columns stands
+	for i, name := range columns {
+		if at[i], err = header.Find(name); err != nil {
+			refuse("%s", err)
 			return faults
 		}
-		line, _ := rows.FieldPos(0)
-		if header == nil {
-			header = row
-			sorted := slices.Sorted(slices.Values(row))
-			if !slices.Equal(sorted, columns) {
-				refuse("%s:%d: got the columns %s, want %s", named.text, line, shorten(strings.Join(row, ", ")), list(columns))
-				return faults
-			}
-			continue
+	}
+	if slices.Contains(at, -1) || len(header.Names) != len(columns) {
+		refuse("%s", rows.Fault(0, "got the columns %s, want %s", shorten(header.List()), list(columns)))
+		return faults
+	}
+	for {
+		ok, err := rows.Next()
+		if err != nil {
+			refuse("%s", err)
 		}
-		if len(row) != len(columns) {
-			refuse("%s:%d: got %d values, want %d", named.text, line, len(row), len(columns))
+		if !ok || err != nil {
+			break
+		}
+		if err := rows.Width(len(columns)); err != nil {
+			refuse("%s", rows.Fault(0, "%v", err))
 			continue
 		}
 		item := &node{kind: aTable, at: named.at, keyAt: named.keyAt, set: named.set}
-		for i, v := range row {
+		for i, name := range columns {
+			v := strings.TrimSpace(string(rows.Field(at[i])))
 			number := &node{kind: aFloat, text: v, at: named.at, keyAt: named.keyAt, set: named.set}
 			if _, err := strconv.ParseInt(v, 10, 64); err == nil {
 				number.kind = anInteger
 			} else if _, err := strconv.ParseFloat(v, 64); err != nil {
-				line, col := rows.FieldPos(i)
-				refuse("%s:%d:%d: got %s, want a number", named.text, line, col, quote(v))
+				refuse("%s", rows.Fault(at[i], "got %s, want a number", quote(v)))
 			}
-			item.add(header[i], number)
+			item.add(name, number)
 		}
 		table.items = append(table.items, item)
-	}
-	if header == nil {
-		refuse("%s: got an empty file, want the columns %s and a row at least", named.text, list(columns))
 	}
 	if faults != nil {
 		table.items = nil

@@ -29,6 +29,7 @@ func TestTableFromFile(t *testing.T) {
 	for _, csv := range []string{
 		"allocated,dfr,limit\n0.9,4,7\n1.0,7.5,5\n",
 		"\xef\xbb\xbf# of the operators\r\nlimit, dfr, allocated\r\n7, 4, 0.9\r\n\r\n5, 7.5, 1\r\n",
+		"# a, b\rLimit;DFR;allocated\r7;4;0.9\r5;7.5;1\r", "sep=\t\n\"limit\"\tdfr\tallocated\n7\t4\t0.9\n5\t7.5\t1",
 	} {
 		got, err := withTable(csv)
 		if err != nil || !reflect.DeepEqual(got, want) || ID(got) != ID(want) {
@@ -39,12 +40,15 @@ func TestTableFromFile(t *testing.T) {
 
 func TestBadTableFile(t *testing.T) {
 	for csv, want := range map[string]string{
-		"":                                         "limits.csv: got an empty file, want the columns allocated, dfr, limit and a row at least",
+		"":                                         "limits.csv:1:1: file is empty, want the columns allocated, dfr, limit and a row at least",
 		"allocated,dfr,limit\n":                    "retry.table: got none, want at least one row",
-		"allocated,dfr\n1,2\n":                     "limits.csv:1: got the columns allocated, dfr, want allocated, dfr, limit",
-		"allocated,dfr,limit\n1,2\n":               "limits.csv:2: got 2 values, want 3",
+		"allocated,dfr\n1,2\n":                     "limits.csv:1:1: got the columns [\"allocated\" \"dfr\"], want allocated, dfr, limit",
+		"allocated,dfr,limit\n1,2\n":               "limits.csv:2:1: fields: got 2, want 3 as in the header",
 		"allocated,dfr,limit\n\n1,two,5\n":         "limits.csv:3:3: got \"two\", want a number",
-		"allocated,dfr,limit\n1,\"2,5\n":           "limits.csv:2:8: extraneous or missing \" in quoted-field",
+		"\xff\xfea\x00":                            "limits.csv:1:1: file is UTF-16",
+		"allocated,dfr,DFR\n1,2,3\n":               "limits.csv:1:15: header names columns 2 and 3 both \"dfr\"",
+		"allocated;dfr;limit\n1;2,5;7\n":           "limits.csv:2:3: got \"2,5\", want a number",
+		"allocated,dfr,limit\n1,\"2,5\n":           "limits.csv:2:3: quote is not closed before the end of the file",
 		"allocated,dfr,limit\n1,2,5\n1,2,11\n":     "retry.table[1].limit: got 11, want 0 to limit = 10",
 		"allocated,dfr,limit\n1,2,1001\n1,2,0.5\n": "retry.table[1].limit: got 0.5, want a whole number 0 to 1000",
 	} {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/internal/input"
 	"flyball/scenarios"
 )
@@ -34,6 +35,11 @@ passed over. Without attempts all are taken to have delivered, without refusals 
 timeouts there were none, and attempt_s follows from allocated_mean: standard error
 says which a law lacks, and that the limits of [governor.destination] are not
 replayed.
+
+An interval that cannot have been, with more deliveries than attempts for instance,
+is refused with its line. With a column interval (its number) or t_end_s (its end in
+seconds) so is one that is there twice, out of order or overlapping; where some are
+missing, standard error says which, and the replay goes on with the next.
 
 Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 		Example: "  flyball govern patent-table1 --samples intervals.csv\n" +
@@ -90,25 +96,35 @@ func (a *app) govern(from *source, samples string) error {
 		defer f.Close()
 		in, name = f, samples
 	}
-	recorded, lacking, err := governor.ReadSamples(in, name)
+	log, err := recorded.Read(in, name)
 	if err != nil {
 		return exit{exitInvalid, mistaken(err, samples, scenarios.Intervals, scenarios.ATable)}
 	}
-	decisions, err := governor.Replay(law, recorded)
+	decisions, err := recorded.Replay(law, log.Samples)
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	a.unreplayed(law, name, lacking)
-	return governor.WriteCSV(a.out, recorded, decisions)
+	a.unreplayed(law, name, log)
+	return recorded.Write(a.out, log.Samples, decisions)
 }
 
-// unreplayed says what of a law the samples cannot tell.
-func (a *app) unreplayed(law governor.Config, samples string, lacking []string) {
+// maxGaps bounds the gaps that are listed one by one.
+const maxGaps = 10
+
+// unreplayed warns of what the samples cannot show of a law: what it looks at
+// beyond them, and the intervals that are missing.
+func (a *app) unreplayed(law governor.Config, samples string, log recorded.Log) {
 	for i, name := range []string{law.Law, law.Ceiling} {
-		if unseen := governor.Unseen(name, lacking); len(unseen) > 0 {
+		if unseen := governor.Unseen(name, log.Lacking); len(unseen) > 0 {
 			key := []string{"law", "ceiling"}[i]
 			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n", key, name, samples, strings.Join(unseen, ", "))
 		}
+	}
+	for _, gap := range log.Gaps[:min(len(log.Gaps), maxGaps)] {
+		fmt.Fprintf(a.errout, "flyball: %s; replayed as if it followed at once\n", gap)
+	}
+	if n := len(log.Gaps) - maxGaps; n > 0 {
+		fmt.Fprintf(a.errout, "flyball: %s: %d more gaps\n", samples, n)
 	}
 	if law.Destination.Limits() {
 		fmt.Fprintln(a.errout, "flyball: governor.destination: samples tell nothing of single destinations: its limits are not replayed")

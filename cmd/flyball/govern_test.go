@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/reports/run"
 	"flyball/scenarios"
 )
@@ -43,11 +43,11 @@ func TestReplayDecidesAsTheRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		samples, lacking, err := governor.ReadSamples(bytes.NewReader(raw), "intervals.csv")
-		if err != nil || lacking != nil {
-			t.Fatal(lacking, err)
+		log, err := recorded.Read(bytes.NewReader(raw), "intervals.csv")
+		if err != nil || log.Lacking != nil || log.Gaps != nil {
+			t.Fatal(log.Lacking, log.Gaps, err)
 		}
-		decisions, err := governor.Replay(s.Governor, samples)
+		decisions, err := recorded.Replay(s.Governor, log.Samples)
 		if err != nil {
 			t.Fatal(err)
 		}

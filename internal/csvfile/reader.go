@@ -312,7 +312,7 @@ func (r *Reader) start() error {
 		r.src.Discard(len(mark))
 		head = head[len(mark):]
 	}
-	first, end := firstLine(head)
+	first, end := firstLine(head, r.Comment)
 	r.end = end
 	named, ok := separatorLine(first)
 	if !ok {
@@ -324,7 +324,8 @@ func (r *Reader) start() error {
 	}
 	r.sep = named
 	for {
-		if ok, err := r.readLine(MaxRow); !ok || err != nil || len(r.line) > 0 {
+		ok, err := r.readLine(MaxRow)
+		if _, named := separatorLine(r.line); named || !ok || err != nil {
 			return err
 		}
 	}
@@ -352,13 +353,14 @@ func foreign(head []byte) string {
 	return ""
 }
 
-// firstLine returns the first line of head that is not empty, and the byte that
-// ends lines. Line ends within quotes are text.
-func firstLine(head []byte) (line []byte, end byte) {
+// firstLine returns the first line of head that is neither empty nor a comment,
+// and the byte that ends lines. Line ends within quotes are text.
+func firstLine(head []byte, comment byte) (line []byte, end byte) {
 	start, quoted := 0, false
+	isComment := func() bool { return comment != 0 && head[start] == comment }
 	for i, c := range head {
 		switch {
-		case c == '"':
+		case c == '"' && !isComment():
 			quoted = !quoted
 		case quoted || c != '\r' && c != '\n':
 		case end == 0:
@@ -368,7 +370,7 @@ func firstLine(head []byte) (line []byte, end byte) {
 			}
 			fallthrough
 		default:
-			if i > start {
+			if i > start && !isComment() {
 				return head[start:i], end
 			}
 			start = i + 1

@@ -42,13 +42,15 @@ func TestRowsAndPlaces(t *testing.T) {
 		{"comma decides against others", "a,b;c\n", [][]string{{"a", "b;c"}}, [][]place{{{1, 1}, {1, 3}}}},
 		{"two others do not decide", "a|b;c\n", [][]string{{"a|b;c"}}, [][]place{{{1, 1}}}},
 		{"only the header decides", "a\n1;2\n", [][]string{{"a"}, {"1;2"}}, [][]place{{{1, 1}}, {{2, 1}}}},
-		{"comments", "# x\na,b\n#,\n1,#2\n", [][]string{{"a", "b"}, {"1", "#2"}}, [][]place{{{2, 1}, {2, 3}}, {{4, 1}, {4, 3}}}},
+		{"comments", "# x; \"y\na,b\n#,\n1,#2\n", [][]string{{"a", "b"}, {"1", "#2"}}, [][]place{{{2, 1}, {2, 3}}, {{4, 1}, {4, 3}}}},
+		{"comments before a separator", "# x, y\rsep=;\ra;b\r", [][]string{{"a", "b"}}, [][]place{{{3, 1}, {3, 3}}}},
+		{"comments do not decide", "# x, y\na;b\n", [][]string{{"a", "b"}}, [][]place{{{2, 1}, {2, 3}}}},
 		{"one column of CR", "a\r1\r", [][]string{{"a"}, {"1"}}, [][]place{{{1, 1}}, {{2, 1}}}},
 		{"sep= as a name", "sep=,b\n1,2\n", [][]string{{"sep=", "b"}, {"1", "2"}}, [][]place{{{1, 1}, {1, 6}}, {{2, 1}, {2, 3}}}},
 	} {
 		for _, src := range []io.Reader{strings.NewReader(v.file), iotest.OneByteReader(strings.NewReader(v.file))} {
 			r := NewReader(src, "f")
-			if v.name == "comments" {
+			if strings.HasPrefix(v.name, "comments") {
 				r.Comment = '#'
 			}
 			if rows, at, err := all(r); err != nil || !reflect.DeepEqual(rows, v.rows) || !reflect.DeepEqual(at, v.at) {

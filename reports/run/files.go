@@ -25,7 +25,7 @@ func (r *Report) Summary() ([]byte, error) {
 }
 
 // intervalColumns are those of intervals.csv. Among them is all that recorded
-// intervals need to be governed again, see governor.ReadSamples.
+// intervals need to be governed again, see recorded.Read.
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
 	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",

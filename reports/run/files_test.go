@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/governor/recorded"
 	"flyball/reports/internal/handmade"
 	"flyball/reports/runlog"
 )
@@ -121,9 +122,9 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 		t.Error("other bytes the second time")
 	}
 	// Operators can govern them again, those of each server; the last one is cut short.
-	samples, lacking, err := governor.ReadSamples(bytes.NewReader((&Report{Rows: rows[:20]}).intervalsCSV()), "intervals.csv")
-	if err != nil || lacking != nil || len(samples) != 19 || samples[7] != r.Intervals[7].Sample {
-		t.Errorf("%v, %v", err, samples)
+	log, err := recorded.Read(bytes.NewReader((&Report{Rows: rows[:20]}).intervalsCSV()), "intervals.csv")
+	if err != nil || log.Lacking != nil || log.Gaps != nil || len(log.Samples) != 19 || log.Samples[7] != r.Intervals[7].Sample {
+		t.Errorf("%v, %+v", err, log)
 	}
 }
 
