@@ -9,7 +9,7 @@ import (
 
 // Config describes the world that the attempts meet.
 type Config struct {
-	Network      Network       `toml:"network"`
+	Network      Paths         `toml:"network"`
 	Servers      []Server      `toml:"server"`
 	Destinations []Destination `toml:"destination"`
 	Dialogue     mail.Dialogue `toml:"dialogue"`
@@ -17,8 +17,8 @@ type Config struct {
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage
 }
 
-// Network is what lies between every server and every destination.
-type Network struct {
+// Paths are what lies between every server and every destination.
+type Paths struct {
 	DNS      DNS     `toml:"dns" doc:"name resolution, once per new connection"`
 	Hops     Hops    `toml:"hops" doc:"routers on the path"`
 	PerHop   vt.Span `toml:"per_hop" doc:"round-trip time that each hop adds to the destination's rtt" default:"0s" range:"0s..1s" source:"measured: Fei et al.: hops do not predict delay"`
@@ -118,8 +118,8 @@ type Fail struct {
 
 var keys = conf.Declare[Config]()
 
-// DefaultNetwork returns today's Internet as far as public measurements go.
-func DefaultNetwork() Network { return conf.DefaultOf[Network](keys) }
+// DefaultPaths returns today's Internet as far as public measurements go.
+func DefaultPaths() Paths { return conf.DefaultOf[Paths](keys) }
 
 // DefaultServer returns one server without contention.
 func DefaultServer() Server { return conf.DefaultOf[Server](keys) }
@@ -191,5 +191,5 @@ func (d Destination) validate() []error {
 	}
 	l.Check(onConnection <= 1+1e-9, "fail", "got probabilities at connect, banner and ehlo that add up to %g, want at most 1", onConnection)
 	l.Check(onAttempt <= 1+1e-9, "fail", "got probabilities at mail, rcpt, data and dot that add up to %g, want at most 1", onAttempt)
-	return append(l, d.validateHabits()...)
+	return append(l, d.validateBehaviour()...)
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestPlainConfigIsValid(t *testing.T) {
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "habitual": habitual()} {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "everything": everything()} {
 		if errs := c.Validate(); len(errs) > 0 {
 			t.Errorf("%s: %v", name, errs)
 		}

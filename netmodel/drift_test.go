@@ -22,7 +22,7 @@ func TestPathsDrift(t *testing.T) {
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	try := func(at vt.Span, conn mail.Conn) (vt.Span, uint64) {
-		m.Begin(vt.Time(at), &mail.Attempt{Conn: conn, Seen: vt.Never}, &q)
+		m.Begin(vt.Time(at), &mail.Attempt{Conn: conn}, &q)
 		_, done, _ := handle(m, &q)
 		return done.Reply.Took, done.Way.Hops()
 	}
@@ -65,8 +65,8 @@ func TestHopsThatAppearLosePackets(t *testing.T) {
 		smooth := 0
 		for i := range uint32(n) {
 			conn, msg := w.Connect(0, 0, i), Message{}
-			w.Reroute(&conn, at)
-			if w.Exchange(mail.Step{Stage: mail.StageConnect, RoundTrips: 1}, &conn, &msg, false, false, 1).Took == 100*ms {
+			w.reroute(&conn, at)
+			if w.Exchange(mail.Step{Stage: mail.StageConnect, RoundTrips: 1}, &conn, &msg, false, 1).Took == 100*ms {
 				smooth++
 			}
 		}
@@ -116,7 +116,7 @@ func TestAServerIsCutOff(t *testing.T) {
 	other := c.Destinations[0]
 	other.Name, other.Domain, other.Down = "other", "other.example", []Down{{From: 90 * vt.Second, For: vt.Minute, Fault: "timeout"}}
 	c.Destinations = append(c.Destinations, other)
-	w := valid(t, c)
+	receivers := valid(t, c).Receivers()
 	for _, v := range []struct {
 		at   vt.Span
 		want [2][2]mail.Fault // by server and destination
@@ -129,7 +129,7 @@ func TestAServerIsCutOff(t *testing.T) {
 	} {
 		for s, faults := range v.want {
 			for d, want := range faults {
-				if got := w.Outage(&Memory{}, mail.Server(s), mail.Destination(d), vt.Time(v.at)); got != want {
+				if got := receivers[s][d].outage(vt.Time(v.at)); got != want {
 					t.Errorf("server %d, destination %d at %s: %s, want %s", s, d, v.at, got, want)
 				}
 			}

@@ -130,16 +130,16 @@ func (d Destination) Idle(key string) bool {
 // Idle reports whether a key has no meaning beside the other values of g.
 func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.WhitelistAfter == 0 }
 
-// HasHabits reports whether the receiver does anything beside drawing delays
+// HasBehaviour reports whether the receiver does anything beside drawing delays
 // and failures, counting connections and greylisting.
-func (d Destination) HasHabits() bool {
+func (d Destination) HasBehaviour() bool {
 	off := d.Bucket.Off() && d.Throttle.Off() && d.Tarpit.Off() && d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
 }
 
-// WithoutHabits is the same destination without them.
-func (d Destination) WithoutHabits() Destination {
+// WithoutBehaviour is the same destination without them.
+func (d Destination) WithoutBehaviour() Destination {
 	plain := DefaultDestination()
 	d.Greylist.WhitelistAfter = 0
 	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit, plain.Knee
@@ -147,7 +147,7 @@ func (d Destination) WithoutHabits() Destination {
 	return d
 }
 
-func (d Destination) validateHabits() []error {
+func (d Destination) validateBehaviour() []error {
 	var l conf.List
 	g := d.Greylist
 	l.Check(g.WhitelistAfter == 0 || g.Share > 0, "greylist.whitelist_after", "got %d without share, want a greylist for it", g.WhitelistAfter)

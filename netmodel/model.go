@@ -6,35 +6,23 @@ import (
 	"flyball/internal/vt"
 )
 
-// Model is a World as one server meets it, with the receivers' memory of that
-// server, in virtual time. It turns each attempt into one event, its end, or
-// with full stages into one event per stage; both end at the same times with
-// the same replies. Events go by their slot, which is their lane in the queue.
+// Model drives the receivers of one server in virtual time. It turns each attempt
+// into one event, its end, or with full stages into one event per stage; both end
+// at the same times with the same replies. Events go by their slot, which is
+// their lane in the queue.
 //
 //	Begin -> look-up -> connect -> banner -> EHLO -> MAIL -> RCPT -> DATA -> dot -> end
 //	           (fresh connections only)        any stage may end the attempt
 //
-// Receivers count each server for itself, so models of one World share nothing
+// Receivers count each server for itself, so models of one Network share nothing
 // that changes, but for destinations that are shared: see NewModels. Not safe
 // for concurrent use.
 type Model struct {
-	*World
-	server mail.Server
-	trips  []trip   // by slot
-	met    []memory // by destination
-	busy   int      // attempts under way
-}
-
-// memory is what stands between the server and a destination.
-type memory struct {
-	lookups, connections uint32 // ordinals
-	*door
-}
-
-// door is where a receiver meets a server, or all servers.
-type door struct {
-	open     int // connections, under way or kept
-	receiver Memory
+	*Network
+	server    mail.Server
+	trips     []trip     // by slot
+	receivers []Receiver // by destination
+	busy      int        // attempts under way
 }
 
 // trip is an attempt under way on a slot, and the connection that the slot
@@ -42,7 +30,6 @@ type door struct {
 type trip struct {
 	start   vt.Time
 	stretch float64 // of the server when the attempt began
-	seen    vt.Time // as told with the attempt
 	lookup  vt.Span // that the look-up took, if there was one
 	gen     uint32
 	kind    mail.Conn
@@ -51,75 +38,62 @@ type trip struct {
 	msg     Message
 	dest    mail.Destination // of the connection
 	step    uint8            // of the dialogue, the next
-	open    bool             // the slot holds a connection
-	refused bool             // by the receiver's cap
-	passed  bool             // a greylist
 	ended   bool             // the event that is coming is the end
 }
 
-// NewModel gives a world a memory of one of its servers, as if there were no
-// other.
-func NewModel(w *World, s mail.Server) *Model {
-	m := &Model{World: w, server: s, met: make([]memory, len(w.destinations))}
-	doors := make([]door, len(m.met))
-	for d := range m.met {
-		m.met[d].door = &doors[d]
-	}
-	return m
+// NewModel returns the model of one server, as if there were no other.
+func NewModel(net *Network, s mail.Server) *Model {
+	return &Model{Network: net, server: s, receivers: net.receivers(s)}
 }
 
-// NewModels gives a world a memory of each of its servers. Where a destination
-// is shared they have one memory of it, so they must be asked in the order of
-// time.
-func NewModels(w *World) []*Model {
+// NewModels returns the models of all servers. Where a destination is shared they
+// drive one receiver, so they must be asked in the order of time.
+func NewModels(net *Network) []*Model {
 	var all []*Model
-	for s := range w.servers {
-		m := NewModel(w, mail.Server(s))
-		for d, r := range w.destinations {
-			if r.shared && s > 0 {
-				m.met[d].door = all[0].met[d].door
-			}
-		}
-		all = append(all, m)
+	for s, receivers := range net.Receivers() {
+		all = append(all, &Model{Network: net, server: mail.Server(s), receivers: receivers})
 	}
 	return all
 }
 
-// Begin starts an attempt; its end comes out of Handle.
+// Receiver returns a destination as the model's server meets it.
+func (m *Model) Receiver(d mail.Destination) *Receiver { return &m.receivers[d] }
+
+// Begin starts an attempt; its end comes out of Handle. All that the receiver is
+// asked before the dialogue it is asked now, after the look-up is drawn.
 func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	for int(a.Slot) >= len(m.trips) {
 		m.trips = append(m.trips, trip{})
 	}
 	t := &m.trips[a.Slot]
+	r := &m.receivers[a.Dest]
 	m.busy++
-	t.gen, t.seen, t.kind = a.Gen, a.Seen, a.Conn
-	t.start, t.step, t.refused, t.ended = now, 0, false, false
-	t.passed = false
+	t.gen, t.kind = a.Gen, a.Conn
+	t.start, t.step, t.ended = now, 0, false
 	t.stretch = m.Stretch(m.server, m.busy)
-	m.message(&t.msg, a.Dest, a.Rcpt, a.Try)
 	at := now
 	if a.Conn == mail.Fresh {
 		m.HangUp(a.Slot)
-		at = m.dial(now, t, a.Dest)
+		if at = m.lookup(now, t, r); !t.ended {
+			t.dest = a.Dest
+			r.Connect(now, &t.conn)
+		}
+	} else {
+		r.Reuse(now, &t.conn)
 	}
-	if len(m.pathDrift) > 0 && !t.ended {
-		m.Reroute(&t.conn, now)
-	}
-	if m.destinations[a.Dest].habits != nil && !t.ended {
-		m.meet(now, t, a)
-	}
-	if !m.full && !t.ended {
-		at = m.converse(at, t)
+	if !t.ended {
+		r.Offer(now, &t.conn, &t.msg, a.Rcpt, a.Try)
+		if !m.full {
+			at = m.converse(at, t)
+		}
 	}
 	q.Push(at, int(a.Slot))
 }
 
-// dial looks a destination up and takes a connection there, if the name is
-// found. The receiver counts the connection against its cap from now on.
-func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
-	met := &m.met[d]
-	took, fault := m.Lookup(m.server, d, met.lookups, now)
-	met.lookups++
+// lookup looks the destination up, which ends the attempt if its name is not
+// found.
+func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
+	took, fault := r.Lookup(now)
 	took = stretched(took, t.stretch)
 	if patience := m.Patience(mail.StageDNS); took > patience {
 		took, fault = patience, mail.Timeout
@@ -127,41 +101,8 @@ func (m *Model) dial(now vt.Time, t *trip, d mail.Destination) vt.Time {
 	t.lookup = took
 	if fault != mail.NoFault {
 		t.ended, t.reply = true, mail.Reply{Took: took, Stage: mail.StageDNS, Fault: fault}
-		return now.Add(took)
-	}
-	m.connect(&t.conn, m.server, d, met.connections)
-	t.dest = d
-	met.connections++
-	if fault := m.Outage(&met.receiver, m.server, d, now); fault != mail.NoFault {
-		t.conn.Lose(mail.StageConnect, fault)
-		return now.Add(took)
-	}
-	t.refused = m.Cap(d) > 0 && met.open >= m.Cap(d)
-	if !t.refused {
-		t.open = true
-		met.open++
 	}
 	return now.Add(took)
-}
-
-// meet is what the receiver makes of an attempt out of its habits and its
-// memory of the server. It sees a message that gets as far as MAIL, and
-// remembers it from the beginning of the attempt.
-func (m *Model) meet(now vt.Time, t *trip, a *mail.Attempt) {
-	met := &m.met[a.Dest]
-	slow := m.Slowness(&met.receiver, a.Dest, now, met.open)
-	t.msg.Slow(slow)
-	if a.Conn == mail.Fresh {
-		t.conn.Slow(slow)
-		if t.refused || t.conn.fail != (ending{}) {
-			return
-		}
-	} else if fault := m.Outage(&met.receiver, m.server, a.Dest, now); fault != mail.NoFault {
-		t.conn.Lose(mail.StageEHLO, fault)
-		t.msg.Lose(fault)
-		return
-	}
-	m.Offer(&met.receiver, a.Dest, now, a.Rcpt, a.Try, &t.msg)
 }
 
 // converse passes the whole dialogue.
@@ -184,12 +125,12 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
-	if v.fail != (ending{}) || v.Grey != 0 || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
+	if v.fail != (ending{}) || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
 	if t.kind == mail.Fresh {
-		if c.fail != (ending{}) || t.refused || c.Banner > e.banner {
+		if c.fail != (ending{}) || c.refused || c.Banner > e.banner {
 			return 0, false
 		}
 		took += c.Banner
@@ -202,10 +143,7 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	steps := m.Steps(t.kind)
 	step := steps[t.step]
 	t.step++
-	listed := step.Stage == mail.StageRCPT && t.msg.Grey > 0
-	grey := listed && (t.seen == vt.Never || now.Sub(t.seen) < t.msg.Grey)
-	t.passed = t.passed || listed && !grey
-	e := m.Exchange(step, &t.conn, &t.msg, t.refused, grey, t.stretch)
+	e := m.receivers[t.dest].Exchange(now, step, &t.conn, &t.msg, t.stretch)
 	at := now.Add(e.Took)
 	switch {
 	case e.Ends():
@@ -225,8 +163,8 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 		return c, false
 	}
 	m.busy--
-	if t.passed {
-		m.Passed(&m.met[t.dest].receiver, t.dest, at)
+	if t.msg.Grey != 0 {
+		m.receivers[t.dest].End(at, &t.msg, t.reply.Class() == mail.Delivered)
 	}
 	if !t.reply.Open() {
 		m.HangUp(slot)
@@ -239,12 +177,10 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 }
 
 // Load is the load of the server at so many attempts under way.
-func (m *Model) Load(busy float64) float64 { return m.World.Load(m.server, busy) }
+func (m *Model) Load(busy float64) float64 { return m.Network.Load(m.server, busy) }
 
 // HangUp closes the connection that a slot holds, if any.
 func (m *Model) HangUp(slot mail.Slot) {
-	if t := &m.trips[slot]; t.open {
-		t.open = false
-		m.met[t.dest].open--
-	}
+	t := &m.trips[slot]
+	m.receivers[t.dest].Close(&t.conn)
 }

@@ -2,7 +2,6 @@ package netmodel
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"testing"
 
@@ -13,15 +12,13 @@ import (
 )
 
 // shell is a sender that knows nothing but connections: every slot tries one
-// recipient after the other, over and over, and keeps its own books of what
-// the receivers remember.
+// recipient after the other, over and over.
 type shell struct {
 	models []*Model // by server
 	queues []evq.Queue
 	slots  []slot // of all servers in turn
 	next   mail.Recipient
 	dest   func(mail.Recipient) mail.Destination
-	seen   map[mail.Recipient]vt.Time
 	again  []mail.Attempt // deferred, to be tried again at once
 	log    []end
 }
@@ -46,8 +43,8 @@ func newShell(t *testing.T, c Config, slots int) *shell {
 	if errs := c.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	s := &shell{seen: map[mail.Recipient]vt.Time{}, queues: make([]evq.Queue, len(c.Servers))}
-	s.models = NewModels(NewWorld(c, testKey))
+	s := &shell{queues: make([]evq.Queue, len(c.Servers))}
+	s.models = NewModels(NewNetwork(c, testKey))
 	s.dest = func(r mail.Recipient) mail.Destination { return mail.Destination(int(r/7) % len(c.Destinations)) }
 	for i := range slots * len(c.Servers) {
 		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)), Slot: mail.Slot(i / len(c.Servers))}})
@@ -89,7 +86,7 @@ func (s *shell) at(server mail.Server, i mail.Slot) *slot {
 
 // begin starts the next attempt of a slot.
 func (s *shell) begin(now vt.Time, p *slot) {
-	a := mail.Attempt{Rcpt: s.next, Dest: s.dest(s.next), Seen: vt.Never}
+	a := mail.Attempt{Rcpt: s.next, Dest: s.dest(s.next)}
 	if len(s.again) > 0 {
 		a, s.again = s.again[0], s.again[1:]
 	} else {
@@ -125,9 +122,6 @@ func (s *shell) resume(attempts int) {
 			again := p.a
 			again.Try++
 			again.Conn = mail.Fresh
-			if again.Seen == vt.Never && c.Reply.Stage >= mail.StageRCPT {
-				again.Seen = at
-			}
 			s.again = append(s.again, again)
 		}
 		s.begin(at, p)
@@ -153,7 +147,7 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	}
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "habits": habitual(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "all behaviours": everything(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
 		t.Run(name, func(t *testing.T) {
 			c.Stages = "collapsed"
 			one := newShell(t, c, 20)
@@ -194,10 +188,10 @@ func TestAttemptTakesItsRoundTrips(t *testing.T) {
 	} {
 		for _, stages := range []string{"collapsed", "full"} {
 			c.Stages, c.Size = stages, unit.Bytes(v.size)
-			m := NewModel(NewWorld(c, testKey), 0)
+			m := NewModel(NewNetwork(c, testKey), 0)
 			var q evq.Queue
 			finish := func(now vt.Time, conn mail.Conn) (vt.Time, mail.Reply) {
-				m.Begin(now, &mail.Attempt{Conn: conn, Seen: vt.Never}, &q)
+				m.Begin(now, &mail.Attempt{Conn: conn}, &q)
 				for {
 					if at, done, ended := handle(m, &q); ended {
 						return at, done.Reply
@@ -230,7 +224,7 @@ func TestFailureShares(t *testing.T) {
 	var q evq.Queue
 	seen := map[mail.Reply]int{}
 	for i := range n {
-		m.Begin(0, &mail.Attempt{Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+		m.Begin(0, &mail.Attempt{Rcpt: mail.Recipient(i)}, &q)
 		_, done, _ := handle(m, &q)
 		done.Reply.Took = 0
 		seen[done.Reply]++
@@ -301,7 +295,7 @@ func TestLookupPatience(t *testing.T) {
 		m := newShell(t, c, 1).models[0]
 		var q evq.Queue
 		for i := range v.load {
-			m.Begin(0, &mail.Attempt{Slot: mail.Slot(i), Rcpt: mail.Recipient(i), Seen: vt.Never}, &q)
+			m.Begin(0, &mail.Attempt{Slot: mail.Slot(i), Rcpt: mail.Recipient(i)}, &q)
 		}
 		got := m.trips[v.load-1].reply
 		if v.fault == mail.NoFault {
@@ -365,8 +359,8 @@ func TestCap(t *testing.T) {
 			}
 			p.open, p.refused = done.Reply.Open(), done.Reply.Class() != mail.Delivered
 			admitted[id] = p.open
-			if got := open(server); got > 4 || got != s.models[server].met[0].open {
-				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.models[server].met[0].open)
+			if got := open(server); got > 4 || got != s.models[server].receivers[0].Open() {
+				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.models[server].receivers[0].Open())
 			}
 			begin(at, p)
 		}
@@ -383,7 +377,7 @@ func TestHangUpFreesThePlace(t *testing.T) {
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	try := func(slot mail.Slot) uint16 {
-		m.Begin(0, &mail.Attempt{Slot: slot, Seen: vt.Never}, &q)
+		m.Begin(0, &mail.Attempt{Slot: slot}, &q)
 		_, done, _ := handle(m, &q)
 		return done.Reply.Code
 	}
@@ -398,75 +392,16 @@ func TestHangUpFreesThePlace(t *testing.T) {
 	}
 }
 
-// A greylisted recipient is deferred until the delay has passed since RCPT was
-// first answered, to the nanosecond, whatever else happens to it.
-func TestGreylistClock(t *testing.T) {
-	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), Reply: 450}
-	c.Destinations[0].RCPT = Constant(300 * ms)
-	m := newShell(t, c, 1).models[0]
-	var q evq.Queue
-	const seen = vt.Time(17 * vt.Second)
-	for _, v := range []struct {
-		name string
-		rcpt vt.Time // when the client sends RCPT
-		seen vt.Time
-		code uint16
-	}{
-		{"never seen", seen, vt.Never, 450},
-		{"never seen, long after", seen.Add(vt.Day), vt.Never, 450},
-		{"just seen", seen, seen, 450},
-		{"a moment too early", seen.Add(5*vt.Minute - 1), seen, 450},
-		{"in time", seen.Add(5 * vt.Minute), seen, 250},
-		{"late", seen.Add(vt.Day), seen, 250},
-	} {
-		// Connect, banner, EHLO and MAIL are four round trips before RCPT.
-		m.Begin(v.rcpt.Add(-400*ms), &mail.Attempt{Seen: v.seen}, &q)
-		at, done, _ := handle(m, &q)
-		if done.Reply.Code != v.code {
-			t.Errorf("%s: %+v, want %d", v.name, done.Reply, v.code)
-		}
-		if end := v.rcpt.Add(400 * ms); v.code == 450 && (at != end || done.Reply.Stage != mail.StageRCPT) {
-			t.Errorf("%s: ends at %s with %+v, want at %s with the reply to RCPT", v.name, at, done.Reply, end)
-		}
-	}
-}
-
-// The delay is the recipient's, not the try's, and has nothing to do with who
-// is greylisted: its mean is that of its distribution.
-func TestGreylistDelayStays(t *testing.T) {
-	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, Reply: 451}
-	w := valid(t, c)
-	listed, sum := 0, 0.0
-	for r := range mail.Recipient(10000) {
-		first := w.Message(0, r, 0)
-		for try := range mail.Try(4) {
-			if m := w.Message(0, r, try); m.Grey != first.Grey {
-				t.Fatalf("recipient %d: %s, then %s", r, first.Grey, m.Grey)
-			}
-		}
-		if first.Grey > 0 {
-			listed++
-			sum += first.Grey.Seconds()
-		}
-	}
-	near4(t, "greylisted", listed, 10000, 0.5)
-	if mean, sd := sum/float64(listed), 60/math.Sqrt(float64(listed)); math.Abs(mean-60) > 4*sd {
-		t.Errorf("delays are %.2f s on average, want 60 +- %.2f", mean, 4*sd)
-	}
-}
-
 func TestNoAllocationPerAttempt(t *testing.T) {
 	for _, stages := range []string{"collapsed", "full"} {
-		c := habitual()
+		c := everything()
 		c.Stages = stages
 		m := newShell(t, c, 1).models[1]
 		var q evq.Queue
 		r := mail.Recipient(0)
 		begin := func(now vt.Time, slot mail.Slot) {
 			r++
-			m.Begin(now, &mail.Attempt{Slot: slot, Server: 1, Dest: mail.Destination(r / 2 % 2), Rcpt: r, Seen: vt.Never}, &q)
+			m.Begin(now, &mail.Attempt{Slot: slot, Server: 1, Dest: mail.Destination(r / 2 % 2), Rcpt: r}, &q)
 		}
 		for i := range 8 {
 			begin(0, mail.Slot(i))

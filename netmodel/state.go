@@ -2,23 +2,18 @@ package netmodel
 
 import "flyball/internal/snap"
 
-// State saves or restores the memory of a model that was built from the same
-// Config and key. What models share each of them saves.
+// State saves or restores a model that was built from the same Config and key.
+// What models share each of them saves.
 func (m *Model) State(c *snap.Codec) {
 	snap.Slice(c, &m.trips, func(c *snap.Codec, t *trip) { t.state(c) })
-	for i := range m.met {
-		v := &m.met[i]
-		snap.Int(c, &v.lookups)
-		snap.Int(c, &v.connections)
-		snap.Int(c, &v.open)
-		v.receiver.state(c)
+	for i := range m.receivers {
+		m.receivers[i].State(c)
 	}
 	snap.Int(c, &m.busy)
 }
 
 func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.start)
-	snap.Int(c, &t.seen)
 	snap.Int(c, &t.lookup)
 	snap.Int(c, &t.gen)
 	snap.Int(c, &t.kind)
@@ -30,11 +25,17 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.conn.drawn.rtt)
 	snap.Int(c, &t.conn.drawn.hops)
 	t.conn.fail.state(c)
+	snap.Bool(c, &t.conn.refused)
+	snap.Bool(c, &t.conn.counted)
+	snap.Float(c, &t.conn.slow)
 	snap.Int(c, &t.msg.RCPT)
 	snap.Int(c, &t.msg.Dot)
 	snap.Int(c, &t.msg.Tarpit)
 	snap.Int(c, &t.msg.Grey)
+	snap.Int(c, &t.msg.to)
 	snap.Int(c, &t.msg.GreyCode)
+	snap.Bool(c, &t.msg.welcome)
+	snap.Bool(c, &t.msg.letIn)
 	t.msg.fail.state(c)
 	for i := range t.conn.losses {
 		snap.Int(c, &t.conn.losses[i])
@@ -42,18 +43,24 @@ func (t *trip) state(c *snap.Codec) {
 	}
 	snap.Int(c, &t.step)
 	snap.Int(c, &t.dest)
-	snap.Bool(c, &t.open)
-	snap.Bool(c, &t.refused)
-	snap.Bool(c, &t.passed)
 	snap.Bool(c, &t.ended)
 }
 
-func (m *Memory) state(c *snap.Codec) {
+// State saves or restores a receiver, with what it shares with others.
+func (r *Receiver) State(c *snap.Codec) {
+	snap.Int(c, &r.lookups)
+	snap.Int(c, &r.connections)
+	r.state.state(c)
+}
+
+func (m *ReceiverState) state(c *snap.Codec) {
+	snap.Int(c, &m.open)
 	snap.Int(c, &m.full)
 	for _, f := range []*fading{&m.recent, &m.points} {
 		snap.Float(c, &f.sum)
 		snap.Int(c, &f.tick)
 	}
+	m.greylist.state(c)
 	snap.Int(c, &m.passes)
 	snap.Int(c, &m.white)
 	snap.Int(c, &m.cycles)
@@ -68,4 +75,13 @@ func (e *ending) state(c *snap.Codec) {
 	snap.Int(c, &e.code)
 	snap.Int(c, &e.stage)
 	snap.Int(c, &e.fault)
+}
+
+func (t *clocks) state(c *snap.Codec) {
+	snap.Slice(c, &t.slots, func(c *snap.Codec, v *clock) {
+		snap.Int(c, &v.who)
+		snap.Int(c, &v.first)
+		snap.Int(c, &v.last)
+	})
+	snap.Int(c, &t.count)
 }

@@ -147,7 +147,7 @@ func TestDefaultsMatchTheirSources(t *testing.T) {
 		d         Dist
 		mean, q90 float64 // ms; 0: not told
 	}{
-		{"uncached look-up", DefaultNetwork().DNS.Miss, 152, 275},
+		{"uncached look-up", DefaultPaths().DNS.Miss, 152, 275},
 		{"round trip", DefaultDestination().RTT, 0, 153},
 	} {
 		if got := v.d.ExactMean() / 1e6; v.mean > 0 && math.Abs(got/v.mean-1) > 0.01 {

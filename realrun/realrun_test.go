@@ -49,7 +49,7 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), Reply: 450}
 	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
 
-	network := netmodel.DefaultNetwork()
+	network := netmodel.DefaultPaths()
 	network.DNS.ServFail = 0
 	network.DNS.Miss = netmodel.Constant(50 * ms)
 	g := governor.Default()
@@ -102,7 +102,7 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	t.Helper()
 	key := rng.New(s.Seed, 0)
 	list := s.List(key)
-	receivers, err := sink.Open(sink.Config{World: netmodel.NewWorld(s.Netmodel(), key), Servers: len(s.Servers),
+	receivers, err := sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers),
 		Receivers: s.Destinations, Recipients: list.Len(), Scale: scale, MaxBytes: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	_, simulated := simulate(t, s)
 	_, receivers, r := live(t, s, 50, nil)
 
-	world := netmodel.NewWorld(s.Netmodel(), rng.New(s.Seed, 0))
+	world := netmodel.NewNetwork(s.Netmodel(), rng.New(s.Seed, 0))
 	greeting := func(s mail.Stage) mail.Stage { // the kernel accepts; the reset comes where the greeting should, or just before
 		return max(s, mail.StageBanner)
 	}
@@ -201,7 +201,7 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 			for i := range n {
 				c := world.Connect(mail.Server(server), mail.Destination(d), uint32(i))
 				for _, stage := range []mail.Stage{mail.StageConnect, mail.StageBanner, mail.StageEHLO} {
-					e := world.Exchange(mail.Step{Stage: stage, RoundTrips: 1}, &c, &netmodel.Message{}, false, false, 1)
+					e := world.Exchange(mail.Step{Stage: stage, RoundTrips: 1}, &c, &netmodel.Message{}, false, 1)
 					if !e.Ends() {
 						continue
 					}

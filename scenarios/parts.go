@@ -21,13 +21,13 @@ func (s *Scenario) Netmodel() netmodel.Config {
 		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages}
 }
 
-// HasHabits reports whether the time, or what a receiver has seen of a server,
+// HasBehaviour reports whether the time, or what a receiver has seen of a server,
 // changes what an attempt meets, beside caps and greylists.
-func (s *Scenario) HasHabits() bool {
+func (s *Scenario) HasBehaviour() bool {
 	cutOff := func(v netmodel.Server) bool { return len(v.Down) > 0 }
 	n := s.Network
 	return len(n.Down) > 0 || len(n.Drift) > 0 || len(n.DNS.Drift) > 0 ||
-		slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasHabits)
+		slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasBehaviour)
 }
 
 // Engine is what the delivery machine of one server needs to know.

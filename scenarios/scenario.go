@@ -32,7 +32,7 @@ type Scenario struct {
 	Freeing      delivery.Freeing       `toml:"freeing" doc:"what becomes of MTA processes beyond C ([0070])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
-	Network      netmodel.Network       `toml:"network" doc:"what lies between servers and destinations"`
+	Network      netmodel.Paths         `toml:"network" doc:"what lies between servers and destinations"`
 	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`

@@ -710,7 +710,7 @@ func noHabits(s *scenarios.Scenario) {
 		s.Servers[i].Down = nil
 	}
 	for i, d := range s.Destinations {
-		s.Destinations[i] = d.WithoutHabits()
+		s.Destinations[i] = d.WithoutBehaviour()
 	}
 }
 

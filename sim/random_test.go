@@ -186,7 +186,7 @@ func (d *dice) dialogue(f features, c *mail.Dialogue) {
 	}
 }
 
-func (d *dice) network(f features, n *netmodel.Network) {
+func (d *dice) network(f features, n *netmodel.Paths) {
 	n.DNS.Miss = d.time(f, 200)
 	if f.dns {
 		n.DNS.HitRatio = pick(d, 0, 0.3, 0.7, 1)

@@ -51,11 +51,11 @@ type World struct {
 // list where it is not nil. watch, if not nil, is told of every attempt, in the
 // order of time and at the same time in that of the servers.
 func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
-	return newWorld(s, netmodel.NewWorld(s.Netmodel(), rng.Key{}), replication, list, watch)
+	return newWorld(s, netmodel.NewNetwork(s.Netmodel(), rng.Key{}), replication, list, watch)
 }
 
 // newWorld takes the physics from a world that was built for the scenario.
-func newWorld(s *scenarios.Scenario, physics *netmodel.World, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
+func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
 	key := rng.New(s.Seed, replication)
 	given := list != nil
 	if !given {

@@ -24,7 +24,7 @@ const ms = vt.Millisecond
 func plain(recipients int) *scenarios.Scenario {
 	g := governor.Default()
 	g.Law, g.Start = "hold", 10
-	n := netmodel.DefaultNetwork()
+	n := netmodel.DefaultPaths()
 	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0)}
 	d := netmodel.DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
@@ -40,7 +40,7 @@ func plain(recipients int) *scenarios.Scenario {
 // eventful is a scenario in which everything happens.
 func eventful(recipients int) *scenarios.Scenario {
 	s := plain(recipients)
-	s.Network = netmodel.DefaultNetwork()
+	s.Network = netmodel.DefaultPaths()
 	s.Network.HopLoss = 0.003
 	s.Dialogue.Messages = 20
 	s.Governor.Law, s.Governor.Start, s.Governor.Interval, s.Governor.Target = "patent-dynamic", 50, 10*vt.Minute, 30000

@@ -57,7 +57,7 @@ type shelf struct {
 
 type kept struct {
 	config netmodel.Config
-	world  func() *netmodel.World
+	world  func() *netmodel.Network
 }
 
 // mostKept worlds are at most some 20 MB.
@@ -65,9 +65,9 @@ const mostKept = 64
 
 // physics is the world of a scenario without its luck. Safe for concurrent
 // use; two different worlds are built at the same time.
-func (l *shelf) physics(s *scenarios.Scenario) *netmodel.World { return l.of(s.Netmodel())() }
+func (l *shelf) physics(s *scenarios.Scenario) *netmodel.Network { return l.of(s.Netmodel())() }
 
-func (l *shelf) of(c netmodel.Config) func() *netmodel.World {
+func (l *shelf) of(c netmodel.Config) func() *netmodel.Network {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := kept{c, nil}
@@ -79,7 +79,7 @@ func (l *shelf) of(c netmodel.Config) func() *netmodel.World {
 		}
 	}
 	if k.world == nil {
-		k.world = sync.OnceValue(func() *netmodel.World { return netmodel.NewWorld(c, rng.Key{}) })
+		k.world = sync.OnceValue(func() *netmodel.Network { return netmodel.NewNetwork(c, rng.Key{}) })
 	}
 	if len(l.latest) == mostKept {
 		l.latest = append(l.latest[:0], l.latest[1:]...)

@@ -92,6 +92,10 @@ func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.
 	if !happens(d.Greylist.Share, mailbox[1]) || p.met.welcome {
 		return false
 	}
+	if int64(p.now)/1e9-int64(r.sight)/1e9 > 7*24*3600 {
+		r.seen = vt.Never // forgotten
+	}
+	p.listed = true
 	p.passed = r.seen != vt.Never && p.now.Sub(r.seen) >= max(1, p.quantile(d.Greylist.Delay, mailbox[2]))
 	return !p.passed
 }

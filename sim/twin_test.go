@@ -77,7 +77,8 @@ type recipient struct {
 	dest   mail.Destination
 	try    mail.Try
 	first  vt.Time // beginning of the first attempt
-	seen   vt.Time // end of the first attempt that ended at RCPT or later
+	seen   vt.Time // by a greylist, at first: the end of the stage at which it deferred
+	sight  vt.Time // by a greylist, the last
 }
 
 // runTwin runs the scenario to its end.
@@ -497,6 +498,7 @@ type process struct {
 	idle   bool   // an attempt ended just now
 	met    reception
 	passed bool // a greylist, in this attempt
+	listed bool // by a greylist, which has looked at this attempt
 
 	order     int     // of its allocation
 	since     vt.Time // when it took its subset, or was allocated
@@ -620,7 +622,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	p.turn = p.twin.attempts
 	p.twin.attempts++
 	p.underWay++
-	p.passed = false
+	p.passed, p.listed = false, false
 	slow := p.slowness()
 	switch {
 	case p.line == nil:
@@ -639,9 +641,6 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	}
 	if !ends(reply) {
 		reply = p.offer(r, conn, slow)
-	}
-	if reply.Stage >= mail.StageRCPT {
-		r.seen = min(r.seen, p.now)
 	}
 	if reply.Fault != mail.NoFault || reply.Code == 421 || reply.Stage < mail.StageMAIL {
 		p.hangUp()
@@ -744,7 +743,11 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 			x.fails = messageFails(x.stage, dest, message)
 		}
 		x.lost = p.losses(x, loss)
-		if reply = p.exchange(x, slow); ends(reply) {
+		reply = p.exchange(x, slow)
+		if x.stage == mail.StageRCPT && p.listed {
+			r.seen, r.sight = min(r.seen, p.now), p.now
+		}
+		if ends(reply) {
 			break
 		}
 	}

@@ -224,7 +224,7 @@ func (o *liveOptions) prepare(s *scenarios.Scenario) (*rehearsal, error) {
 	if plain != nil {
 		return nil, exit{exitInvalid, errors.Join(plain...)}
 	}
-	r.sink, err = sink.Open(sink.Config{World: netmodel.NewWorld(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
+	r.sink, err = sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
 		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
 	if err != nil {
 		return nil, exit{exitEnvironment, err}

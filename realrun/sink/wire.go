@@ -23,22 +23,14 @@ func (l *lane) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), conn: l.sink.cfg.World.Connect(l.server, l.dest, l.connections.Add(1)-1)}
-	l.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
-		down, limit := world.Outage(m, l.server, l.dest, now), world.Cap(l.dest)
-		switch {
-		case down != mail.NoFault:
-			w.conn.Lose(mail.StageConnect, down)
-			w.unheard = true
-		case limit > 0 && l.open >= limit:
-			w.refused = true
-			l.refused.Add(1)
-		default:
-			l.open++
-			l.mostOpen = max(l.mostOpen, l.open)
+	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), begun: true}
+	l.ask(func(r *netmodel.Receiver, now vt.Time) {
+		r.Connect(now, &w.conn)
+		l.connections++
+		if w.conn.Refused() {
+			l.refused++
 		}
-		w.conn.Slow(world.Slowness(m, l.dest, now, l.open))
-		world.Reroute(&w.conn, now)
+		l.mostOpen = max(l.mostOpen, r.Open())
 	})
 	l.sink.busy[l.server].Add(1)
 	return w, nil
@@ -61,9 +53,8 @@ type wire struct {
 	msg     netmodel.Message
 	rcpt    mail.Recipient
 	verdict uint16 // refusal of the last command, 0 for none
-	refused bool   // by the cap
-	unheard bool   // the destination was down when it came
-	offered bool   // a message has been offered over it
+	begun   bool   // an attempt that has not come to MAIL
+	offered bool   // an attempt that has
 	greeted bool
 	data    bool // inside a message
 	used    bool // a message has been sent over it
@@ -135,12 +126,8 @@ func (w *wire) command(line []byte) ([]byte, error) {
 	case "EHLO", "HELO", "RSET":
 		step = mail.Step{Stage: mail.StageEHLO, RoundTrips: 1}
 		if verb == "RSET" {
-			w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) {
-				if down := world.Outage(m, w.lane.server, w.lane.dest, now); down != mail.NoFault {
-					w.conn.Lose(mail.StageEHLO, down)
-				}
-				world.Reroute(&w.conn, now)
-			})
+			w.end(false)
+			w.lane.ask(w.reuse)
 		}
 	case "MAIL":
 		step = mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
@@ -149,8 +136,14 @@ func (w *wire) command(line []byte) ([]byte, error) {
 			fmt.Fprintf(w.Conn, "553 5.1.7 the envelope sender names no recipient of this run\r\n")
 			return nil, nil
 		}
-		w.rcpt, w.msg = rcpt, w.lane.sink.cfg.World.Message(w.lane.dest, rcpt, try)
-		w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { w.offer(world, m, now, try) })
+		w.end(false)
+		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) {
+			if !w.begun {
+				w.reuse(r, now)
+			}
+			r.Offer(now, &w.conn, &w.msg, rcpt, try)
+			w.begun, w.offered, w.rcpt = false, true, rcpt
+		})
 	case "RCPT":
 		step = mail.Step{Stage: mail.StageRCPT, RoundTrips: 1}
 	case "DATA":
@@ -168,20 +161,18 @@ func (w *wire) command(line []byte) ([]byte, error) {
 	return line, nil
 }
 
-// offer has the receiver judge the message that MAIL begins. Whether the
-// destination is down was asked of a new connection when it came.
-func (w *wire) offer(world *netmodel.World, m *netmodel.Memory, now vt.Time, try mail.Try) {
-	w.msg.Slow(world.Slowness(m, w.lane.dest, now, w.lane.open))
-	kept := w.offered
-	w.offered = true
-	if kept {
-		world.Reroute(&w.conn, now)
+// reuse begins an attempt over a connection that was kept.
+func (w *wire) reuse(r *netmodel.Receiver, now vt.Time) {
+	r.Reuse(now, &w.conn)
+	w.begun = true
+}
+
+// end closes the attempt whose message was offered, if there is one.
+func (w *wire) end(accepted bool) {
+	if w.offered {
+		w.offered = false
+		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { r.End(now, &w.msg, accepted) })
 	}
-	if down := world.Outage(m, w.lane.server, w.lane.dest, now); kept && down != mail.NoFault {
-		w.msg.Lose(down)
-		return
-	}
-	world.Offer(m, w.lane.dest, now, w.rcpt, try, &w.msg)
 }
 
 // body handles one line of a message; the final dot is an exchange.
@@ -196,7 +187,7 @@ func (w *wire) body(line []byte) error {
 		conn = mail.Fresh
 	}
 	w.used = true
-	steps := w.lane.sink.cfg.World.Steps(conn)
+	steps := w.lane.sink.cfg.Network.Steps(conn)
 	if err := w.exchange(steps[len(steps)-1]); err != nil {
 		w.lane.sink.Ledger.lost(w.rcpt)
 		return err
@@ -207,20 +198,20 @@ func (w *wire) body(line []byte) error {
 // exchange lets the time of one step pass and lays its verdict ready.
 func (w *wire) exchange(step mail.Step) error {
 	s := w.lane.sink
-	listed := step.Stage == mail.StageRCPT && w.msg.Grey > 0
-	grey := listed && s.greylisted(w.lane.dest, w.rcpt, w.msg.Grey)
-	if listed && !grey {
-		w.lane.judge(func(world *netmodel.World, m *netmodel.Memory, now vt.Time) { world.Passed(m, w.lane.dest, now) })
-	}
-	e := s.cfg.World.Exchange(step, &w.conn, &w.msg, w.refused, grey,
-		s.cfg.World.Stretch(w.lane.server, int(s.busy[w.lane.server].Load())))
+	var e netmodel.Exchange
+	stretch := s.cfg.Network.Stretch(w.lane.server, int(s.busy[w.lane.server].Load()))
+	w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { e = r.Exchange(now, step, &w.conn, &w.msg, stretch) })
 	if e.Fault == mail.Timeout {
 		io.Copy(io.Discard, w.Conn) // no reply: the client gives up
+		w.end(false)
 		return io.EOF
 	}
 	// Timers wake up to a millisecond late, which a time scale multiplies: the
 	// next exchange makes up for it.
-	w.late = s.pause(context.Background(), time.Duration(float64(e.Took)/s.cfg.Scale)-w.late)
+	w.late = s.clock.pause(context.Background(), e.Took, w.late)
+	if e.Ends() || step.Stage == mail.StageDot {
+		w.end(!e.Ends())
+	}
 	if e.Fault == mail.Drop {
 		if tcp, ok := w.Conn.(*net.TCPConn); ok && step.Stage == mail.StageConnect {
 			tcp.SetLinger(0) // a reset, as from a closed port
@@ -232,17 +223,13 @@ func (w *wire) exchange(step mail.Step) error {
 	return nil
 }
 
-// Close ends the connection and the receiver's memory of it.
+// Close ends the connection, for the receiver too.
 func (w *wire) Close() error {
 	if !w.closed {
 		w.closed = true
-		s := w.lane.sink
-		s.busy[w.lane.server].Add(-1)
-		if !w.refused && !w.unheard {
-			w.lane.judging.Lock()
-			w.lane.open--
-			w.lane.judging.Unlock()
-		}
+		w.end(false)
+		w.lane.sink.busy[w.lane.server].Add(-1)
+		w.lane.ask(func(r *netmodel.Receiver, _ vt.Time) { r.Close(&w.conn) })
 	}
 	return w.Conn.Close()
 }

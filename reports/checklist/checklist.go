@@ -264,7 +264,7 @@ func constancy(s *scenarios.Scenario) string {
 	if len(s.Governor.Changes) > 0 {
 		text += " but the target, as the scenario says"
 	}
-	if s.HasHabits() {
+	if s.HasBehaviour() {
 		text += ", but what an attempt meets changes with time and with what receivers have seen before (sections 7.1 and 7.6)"
 	}
 	return text + "."

@@ -32,8 +32,8 @@ var all = []Feature{
 		everyDestination(func(d *netmodel.Destination) { d.Cap = 0 })},
 	{"greylists", anyDestination(func(d *netmodel.Destination) bool { return d.Greylist.Share > 0 }),
 		everyDestination(func(d *netmodel.Destination) { d.Greylist.Share = 0 })},
-	{"habits of receivers", anyDestination(func(d *netmodel.Destination) bool { return d.HasHabits() }),
-		everyDestination(func(d *netmodel.Destination) { *d = d.WithoutHabits() })},
+	{"habits of receivers", anyDestination(func(d *netmodel.Destination) bool { return d.HasBehaviour() }),
+		everyDestination(func(d *netmodel.Destination) { *d = d.WithoutBehaviour() })},
 	{"failures, and so resends", anyDestination(func(d *netmodel.Destination) bool { return len(d.Fail) > 0 || len(d.Dead) > 0 }),
 		everyDestination(func(d *netmodel.Destination) { d.Fail, d.Dead = nil, nil })},
 	{"random times", anyDestination(func(d *netmodel.Destination) bool {

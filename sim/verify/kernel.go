@@ -79,7 +79,7 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 	for len(s.Servers) < len(processes) {
 		s.Servers = append(s.Servers, netmodel.DefaultServer())
 	}
-	world := netmodel.NewWorld(s.Netmodel(), k.key)
+	world := netmodel.NewNetwork(s.Netmodel(), k.key)
 	list := mail.SyntheticList(math.MaxInt32, []float64{1}, k.key)
 	for i, n := range processes {
 		law := s.Governor

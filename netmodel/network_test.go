@@ -14,7 +14,7 @@ import (
 // plain is a world in which nothing is left to chance: 100 ms a round trip,
 // look-ups and receivers without delay, nobody fails.
 func plain() Config {
-	n := DefaultNetwork()
+	n := DefaultPaths()
 	n.DNS = DNS{HitRatio: 1, Hit: Constant(0), Miss: Constant(0)}
 	d := DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
@@ -26,7 +26,7 @@ func plain() Config {
 // eventful is a world in which everything happens.
 func eventful() Config {
 	c := plain()
-	c.Network = DefaultNetwork()
+	c.Network = DefaultPaths()
 	c.Network.DNS.HitRatio, c.Network.DNS.ServFail = 0.5, 0.1
 	c.Network.HopLoss = 0.005
 	second := DefaultServer()
@@ -50,12 +50,12 @@ func eventful() Config {
 
 var testKey = rng.New(11, 0)
 
-func valid(t *testing.T, c Config) *World {
+func valid(t *testing.T, c Config) *Network {
 	t.Helper()
 	if errs := c.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	return NewWorld(c, testKey)
+	return NewNetwork(c, testKey)
 }
 
 // near4 fails if hits of n trials with probability p are more than 4 standard
@@ -69,7 +69,7 @@ func near4(t *testing.T, what string, hits, n int, p float64) {
 }
 
 // luck is everything that a world answers about a few names.
-func luck(w *World, order []int) []any {
+func luck(w *Network, order []int) []any {
 	all := make([]any, len(order))
 	for _, i := range order {
 		s, d := mail.Server(i%2), mail.Destination(i/2%2)
@@ -103,7 +103,7 @@ func TestLuckIsNamed(t *testing.T) {
 			t.Errorf("%s: other answers", name)
 		}
 	}
-	if slices.Equal(first, luck(NewWorld(eventful(), rng.New(12, 0)), forth)) {
+	if slices.Equal(first, luck(NewNetwork(eventful(), rng.New(12, 0)), forth)) {
 		t.Error("another seed: the same answers")
 	}
 }
@@ -175,7 +175,7 @@ func TestEntitiesAreIndependent(t *testing.T) {
 // Hops are round(Normal(mean, sd)), cut to min..max, plus the server's own.
 func TestHops(t *testing.T) {
 	const n = 200000
-	for _, h := range []Hops{DefaultNetwork().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13}, {Mean: 18, SD: 0.4, Min: 1, Max: 64}} {
+	for _, h := range []Hops{DefaultPaths().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13}, {Mean: 18, SD: 0.4, Min: 1, Max: 64}} {
 		c := plain()
 		c.Network.Hops = h
 		c.Servers[0].ExtraHops = 5
@@ -254,7 +254,7 @@ func TestRetransmissions(t *testing.T) {
 	const n = 100000
 	for i := range uint32(n) {
 		conn := w.Connect(0, 0, i)
-		e := w.Exchange(step, &conn, &Message{}, false, false, w.Stretch(0, 1))
+		e := w.Exchange(step, &conn, &Message{}, false, w.Stretch(0, 1))
 		lost := slices.Index(silence, (e.Took-100*ms)/vt.Second)
 		if lost < 0 || e.Took != 100*ms+silence[lost]*vt.Second || (lost == 6) != (e.Fault == mail.Drop) || e.Code != 0 {
 			t.Fatalf("connection %d: %+v", i, e)
@@ -280,13 +280,13 @@ func TestStretch(t *testing.T) {
 		want   float64 // factor
 	}{{0, 1, 1}, {0, 500, 1}, {1, 1, 1}, {1, 2, 1.001008}, {1, 101, 1.1404}, {1, 1001, 6.004}, {2, 3, 9}} {
 		conn, msg := w.Connect(v.server, 0, 0), w.Message(0, 0, 0)
-		got := w.Exchange(step, &conn, &msg, false, false, w.Stretch(v.server, v.load)).Took
+		got := w.Exchange(step, &conn, &msg, false, w.Stretch(v.server, v.load)).Took
 		if want := vt.Span(math.Round(v.want * 1e8)); got != want && got != want-1 {
 			t.Errorf("server %d with %d busy slots: a round trip of 100ms takes %s, want %s", v.server, v.load, got, want)
 		}
 	}
 	conn, msg := w.Connect(2, 0, 0), w.Message(0, 0, 0)
-	if e := w.Exchange(step, &conn, &msg, false, false, w.Stretch(2, 10_000_000)); e.Took != 5*vt.Minute || e.Fault != mail.Timeout {
+	if e := w.Exchange(step, &conn, &msg, false, w.Stretch(2, 10_000_000)); e.Took != 5*vt.Minute || e.Fault != mail.Timeout {
 		t.Errorf("ten million busy slots: %+v, want a time-out", e)
 	}
 }
@@ -314,7 +314,7 @@ func TestPatience(t *testing.T) {
 			}
 			w := valid(t, c)
 			conn, msg := w.Connect(0, 0, 0), w.Message(0, 0, 0)
-			e := w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1))
+			e := w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, w.Stretch(0, 1))
 			if e.Took != v.patience || (e.Fault == mail.Timeout) != long || e.Ends() != long {
 				t.Errorf("%s, too long %v: %+v", v.stage, long, e)
 			}
@@ -324,7 +324,7 @@ func TestPatience(t *testing.T) {
 				}
 			}
 			if !long {
-				e = w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1000))
+				e = w.Exchange(mail.Step{Stage: v.stage, RoundTrips: 1}, &conn, &msg, false, w.Stretch(0, 1000))
 				if e.Took != v.patience || e.Fault != mail.Timeout {
 					t.Errorf("%s under load: %+v", v.stage, e)
 				}
@@ -339,7 +339,7 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 	c.Destinations[0].Fail = []Fail{{At: "dot", Fault: "timeout", P: 1}}
 	w := valid(t, c)
 	conn, msg := w.Connect(0, 0, 0), w.Message(0, 0, 0)
-	e := w.Exchange(mail.Step{Stage: mail.StageDot, RoundTrips: 1}, &conn, &msg, false, false, w.Stretch(0, 1))
+	e := w.Exchange(mail.Step{Stage: mail.StageDot, RoundTrips: 1}, &conn, &msg, false, w.Stretch(0, 1))
 	if e != (Exchange{Took: 10 * vt.Minute, Fault: mail.Timeout}) {
 		t.Errorf("%+v", e)
 	}
@@ -350,7 +350,7 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 func TestLoad(t *testing.T) {
 	c := plain()
 	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02}, {Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
-	w := NewWorld(c, rng.New(1, 0))
+	w := NewNetwork(c, rng.New(1, 0))
 	for server := range c.Servers {
 		before := 0.0
 		for n := 0; n <= 400; n++ {

@@ -1,0 +1,177 @@
+package netmodel
+
+import (
+	"math"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// behaviour is what a receiver does beside drawing delays and failures, made
+// ready; nil if it has none.
+type behaviour struct {
+	interval, burst vt.Span // of the bucket: time of one message, and of all that it holds; 0: no bucket
+	bucketCode      uint16
+
+	tick         vt.Span // of the memory of the rate, see fading; 0: nobody asks for it
+	perHour      float64 // rate that one message in this memory stands for
+	throttle     ramp
+	throttleCode uint16
+
+	perRefusal, perDead float64
+	healTick            vt.Span // 0: no reputation
+
+	tarpit         ramp
+	delay, most    vt.Span
+	perPoint       vt.Span
+	knee           int // 0: none
+	slope          float64
+	up, down       *table // nil: no outages by chance
+	outage         mail.Fault
+	scheduled      []downtime // beside those of the network and of servers
+	daily          []float64  // factor by minute of the day; nil: none
+	drift          []Drift
+	sigma, carried float64 // of the weather: strength, and what stays of the last score
+	fresh          float64 // and what is new in it
+	period         vt.Span // 0: no weather
+	whiteAfter     int     // 0: no whitelist
+	whiteFor       vt.Span
+}
+
+// downtime is an outage that the scenario orders.
+type downtime struct {
+	from, to vt.Time
+	fault    mail.Fault
+}
+
+func downtimes(lists ...[]Down) (all []downtime) {
+	for _, list := range lists {
+		for _, v := range list {
+			fault, _ := mail.FaultNamed(v.Fault)
+			all = append(all, downtime{vt.Time(v.From), vt.Time(v.From + v.For), fault})
+		}
+	}
+	return all
+}
+
+// newBehaviour returns nil for a destination that has none. cutOff: some server
+// cannot reach it at some time, which counts as one.
+func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
+	if !d.HasBehaviour() && !cutOff {
+		return nil
+	}
+	b := &behaviour{
+		bucketCode: uint16(d.Bucket.Reply), throttleCode: uint16(d.Throttle.Reply),
+		throttle: ramp{float64(d.Throttle.Soft), float64(d.Throttle.Hard), d.Throttle.Curve == "logistic"},
+		tarpit:   ramp{float64(d.Tarpit.Soft), float64(d.Tarpit.Hard), false},
+		delay:    d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
+		knee: d.Knee.Connections, slope: d.Knee.Slope,
+		drift:      d.Drift,
+		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
+	}
+	if d.Bucket.Rate > 0 {
+		b.interval = vt.Span(math.Round(float64(vt.Hour) / float64(d.Bucket.Rate)))
+		b.burst = vt.Span(d.Bucket.Burst) * b.interval
+	}
+	if !d.Throttle.Off() || !d.Tarpit.Off() {
+		b.tick = d.Recent / fadingSteps
+		b.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
+	}
+	if !d.Reputation.Off() {
+		b.perRefusal, b.perDead, b.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead, d.Reputation.Heals/fadingSteps
+	}
+	if !d.Outage.Off() {
+		b.up, b.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}), tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
+		b.outage, _ = mail.FaultNamed(d.Outage.Fault)
+	}
+	b.scheduled = downtimes(d.Down)
+	if d.Daily.Amplitude > 0 {
+		b.daily = d.Daily.byMinute()
+	}
+	if d.Weather.Sigma > 0 {
+		b.sigma, b.period, b.carried = d.Weather.Sigma, d.Weather.Period, d.Weather.Correlation
+		b.fresh = math.Sqrt(1 - float64(b.carried*b.carried))
+	}
+	return b
+}
+
+// byMinute is the factor on delays in each minute of the day.
+func (d Daily) byMinute() []float64 {
+	const minutes = 24 * 60
+	f := make([]float64, minutes)
+	for i := range f {
+		middle := (vt.Span(i)*vt.Minute + vt.Minute/2 - d.Peak).Hours() / 24
+		f[i] = 1 + float64(d.Amplitude*rounded(math.Cos(2*math.Pi*middle)))
+	}
+	return f
+}
+
+// rounded cuts off the digits that differ between processors.
+func rounded(v float64) float64 { return math.Round(v*(1<<20)) / (1 << 20) }
+
+// fading is a sum whose parts lose half their weight in every half-life: in
+// steps, of which a half-life has fadingSteps.
+type fading struct {
+	sum  float64
+	tick int64 // up to which it has faded
+}
+
+const fadingSteps = 64
+
+// fade is what so many steps leave, in whole 2^-32 for every processor to
+// agree.
+var fade = func() (left [fadingSteps]float64) {
+	for i := range left {
+		left[i] = math.Round(math.Exp2(-float64(i)/fadingSteps)*(1<<32)) / (1 << 32)
+	}
+	return left
+}()
+
+func (f *fading) at(now vt.Time, tick vt.Span) float64 {
+	n := int64(now) / int64(tick)
+	if steps := n - f.tick; steps > 0 && f.sum > 0 {
+		f.sum = math.Ldexp(f.sum*fade[steps%fadingSteps], -int(min(steps/fadingSteps, 2000)))
+	}
+	f.tick = max(f.tick, n)
+	return f.sum
+}
+
+// ramp grows from 0 to 1 as a rate grows from soft to hard: in a straight
+// line, or as a logistic curve that is 0.05 at soft and 0.95 at hard.
+type ramp struct {
+	soft, hard float64
+	logistic   bool
+}
+
+func (r ramp) at(rate float64) float64 {
+	x := (rate - r.soft) / (r.hard - r.soft)
+	if r.logistic {
+		const steep = 5.888877957332881 // 2 ln 19
+		return rounded(1 / (1 + math.Exp(-float64(steep*(x-0.5)))))
+	}
+	return min(max(x, 0), 1)
+}
+
+// factor is 1, and from At on over the time of Over grows to Factor.
+func (v *Drift) factor(now vt.Time) float64 {
+	switch part := v.part(now); part {
+	case 0:
+		return 1
+	case 1:
+		return v.Factor
+	default:
+		return 1 + float64((v.Factor-1)*part)
+	}
+}
+
+// part of its way that a drift has gone.
+func (v *Drift) part(now vt.Time) float64 {
+	since := now.Sub(vt.Time(v.At))
+	switch {
+	case since < 0:
+		return 0
+	case since >= v.Over:
+		return 1
+	}
+	return float64(since) / float64(v.Over)
+}

@@ -1,0 +1,115 @@
+package netmodel
+
+import (
+	"math/bits"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// forgets is how long after a recipient's last sight a greylist keeps its clock,
+// in whole seconds: a week (assumed; OpenBSD spamd four hours, Postgrey 35 days).
+const forgets = 7 * 24 * 3600
+
+// clocks are the greylist clocks of one receiver: when each greylisted recipient
+// that has not been delivered was first seen. Only those take memory, 16 bytes
+// each at a load of up to 3/4; the clock of a recipient that the sender gives up is
+// forgotten when it has not been seen for long. They stand in a hash table with
+// open addressing and linear probing, whose state is the same in every run.
+type clocks struct {
+	slots []clock // a power of two, or none
+	count int     // in use
+}
+
+// clock is one recipient's; the zero value is none.
+type clock struct {
+	first vt.Time // sight of the recipient
+	last  uint32  // sight, in whole seconds
+	who   uint32  // 1 + the recipient
+}
+
+func seconds(t vt.Time) int64 { return int64(t) / int64(vt.Second) }
+
+// forgotten reports whether the clock is not kept any longer at a time.
+func (v *clock) forgotten(now vt.Time) bool { return seconds(now)-int64(v.last) > forgets }
+
+// home returns the slot at which a search begins.
+func (t *clocks) home(who uint32) int {
+	const golden = 0x9e3779b97f4a7c15
+	return int(uint64(who) * golden >> (65 - bits.Len(uint(len(t.slots)))))
+}
+
+// find returns the slot of a recipient, or the vacant slot for it.
+func (t *clocks) find(who uint32) int {
+	i := t.home(who)
+	for t.slots[i].who != who && t.slots[i].who != 0 {
+		i = (i + 1) & (len(t.slots) - 1)
+	}
+	return i
+}
+
+// first returns when a recipient was first seen; known is false if it never was,
+// or so long ago that the clock is forgotten.
+func (t *clocks) first(to mail.Recipient, now vt.Time) (first vt.Time, known bool) {
+	if t.count == 0 {
+		return 0, false
+	}
+	v := &t.slots[t.find(uint32(to)+1)]
+	return v.first, v.who != 0 && !v.forgotten(now)
+}
+
+// see notes the sight of a recipient, which starts its clock unless it is known.
+func (t *clocks) see(to mail.Recipient, now vt.Time, known bool) {
+	if 4*(t.count+1) > 3*len(t.slots) {
+		t.grow(now)
+	}
+	v := &t.slots[t.find(uint32(to)+1)]
+	if v.who == 0 {
+		t.count++
+	}
+	if !known {
+		v.who, v.first = uint32(to)+1, now
+	}
+	v.last = uint32(seconds(now))
+}
+
+// grow leaves out the clocks that were forgotten a day ago, and makes room for
+// twice as many as are left. Within a day a clock may yet be asked for at an
+// earlier time, as an attempt is decided ahead of the time of others.
+func (t *clocks) grow(now vt.Time) {
+	now = now.Add(-vt.Day)
+	old := t.slots
+	kept := 0
+	for i := range old {
+		if old[i].who != 0 && !old[i].forgotten(now) {
+			kept++
+		}
+	}
+	t.slots, t.count = make([]clock, max(16, 1<<bits.Len(uint(2*kept)))), kept
+	for i := range old {
+		if old[i].who != 0 && !old[i].forgotten(now) {
+			t.slots[t.find(old[i].who)] = old[i]
+		}
+	}
+}
+
+// drop forgets a recipient's clock, if it has one.
+func (t *clocks) drop(to mail.Recipient) {
+	if t.count == 0 {
+		return
+	}
+	i := t.find(uint32(to) + 1)
+	if t.slots[i].who == 0 {
+		return
+	}
+	t.count--
+	// Close the gap: move back every clock that a search from its home would not reach.
+	mask := len(t.slots) - 1
+	for next := (i + 1) & mask; t.slots[next].who != 0; next = (next + 1) & mask {
+		if (next-t.home(t.slots[next].who))&mask >= (next-i)&mask {
+			t.slots[i] = t.slots[next]
+			i = next
+		}
+	}
+	t.slots[i] = clock{}
+}

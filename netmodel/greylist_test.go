@@ -1,0 +1,167 @@
+package netmodel
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"flyball/internal/evq"
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// A greylisted recipient is deferred until the delay has passed since the end of
+// the first deferral, to the nanosecond, whatever else happens to the recipient;
+// a delivered one, and one that was not seen for more than a week, is a stranger.
+func TestGreylistClock(t *testing.T) {
+	const first, rcpt = vt.Time(17 * vt.Second), 400 * ms
+	const seen = first + vt.Time(rcpt) // the reply to the first RCPT
+	const week = 7 * vt.Day
+	type step struct {
+		at   vt.Time // when the client sends RCPT
+		code uint16
+	}
+	for name, v := range map[string]struct {
+		dot   uint16
+		steps []step
+	}{
+		"let in":                     {250, []step{{first, 450}, {seen, 450}, {seen.Add(5*vt.Minute - 1), 450}, {seen.Add(5 * vt.Minute), 250}}},
+		"late":                       {250, []step{{first, 450}, {seen.Add(vt.Day), 250}}},
+		"delivered, then a stranger": {250, []step{{first, 450}, {seen.Add(vt.Day), 250}, {seen.Add(2 * vt.Day), 450}}},
+		"let in, but refused at the dot, and let in again": {452, []step{{first, 450}, {seen.Add(5 * vt.Minute), 452}, {seen.Add(6 * vt.Minute), 452}}},
+		"not seen for a week":                              {250, []step{{first, 450}, {seen.Add(week), 250}}},
+		"not seen for longer":                              {250, []step{{first, 450}, {seen.Add(week + vt.Second), 450}, {seen.Add(week + 2*vt.Minute), 450}, {seen.Add(week + vt.Second + 5*vt.Minute + rcpt), 250}}},
+		"seen too soon, then a week later":                 {250, []step{{first, 450}, {seen.Add(vt.Minute), 450}, {seen.Add(week + vt.Minute), 250}}},
+	} {
+		for _, stages := range []string{"collapsed", "full"} {
+			c := plain()
+			d := &c.Destinations[0]
+			d.Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), Reply: 450}
+			d.RCPT = Constant(300 * ms)
+			if v.dot != 250 {
+				d.Fail = []Fail{{At: "dot", Reply: int(v.dot), P: 1}}
+			}
+			c.Stages = stages
+			m := newShell(t, c, 1).models[0]
+			var q evq.Queue
+			for i, s := range v.steps {
+				// Connect, banner, EHLO and MAIL are four round trips before RCPT.
+				m.Begin(s.at.Add(-400*ms), &mail.Attempt{Try: mail.Try(i)}, &q)
+				at, done, ended := handle(m, &q)
+				for !ended {
+					at, done, ended = handle(m, &q)
+				}
+				if done.Reply.Code != s.code {
+					t.Errorf("%s, %s: try %d at %s: %+v, want %d", name, stages, i, s.at, done.Reply, s.code)
+				}
+				if end := s.at.Add(rcpt); s.code == 450 && (at != end || done.Reply.Stage != mail.StageRCPT) {
+					t.Errorf("%s, %s: try %d ends at %s with %+v, want at %s with the reply to RCPT", name, stages, i, at, done.Reply, end)
+				}
+			}
+		}
+	}
+}
+
+// The delay is the recipient's, not the try's, and has nothing to do with who
+// is greylisted: its mean is that of its distribution.
+func TestGreylistDelayStays(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, Reply: 451}
+	w := valid(t, c)
+	listed, sum := 0, 0.0
+	for r := range mail.Recipient(10000) {
+		first := w.Message(0, r, 0)
+		for try := range mail.Try(4) {
+			if m := w.Message(0, r, try); m.Grey != first.Grey {
+				t.Fatalf("recipient %d: %s, then %s", r, first.Grey, m.Grey)
+			}
+		}
+		if first.Grey > 0 {
+			listed++
+			sum += first.Grey.Seconds()
+		}
+	}
+	near4(t, "greylisted", listed, 10000, 0.5)
+	if mean, sd := sum/float64(listed), 60/math.Sqrt(float64(listed)); math.Abs(mean-60) > 4*sd {
+		t.Errorf("delays are %.2f s on average, want 60 +- %.2f", mean, 4*sd)
+	}
+}
+
+// The clocks are a map from recipients to first sights that forgets, under any
+// order of sights, deliveries and ages; and a copy of their state is the same.
+func TestClocksAreAMap(t *testing.T) {
+	luck := rand.New(rand.NewPCG(3, 4))
+	for range 20 {
+		var table clocks
+		type sight struct{ first, last vt.Time }
+		book := map[mail.Recipient]sight{}
+		now := vt.Time(0)
+		most, spread := 1+luck.IntN(300), vt.Span(1+luck.IntN(3600))*vt.Second
+		for range 5000 {
+			now = now.Add(vt.Span(luck.Int64N(int64(spread))))
+			to := mail.Recipient(luck.IntN(most)) * 4096 // they collide
+			v, known := book[to]
+			known = known && (int64(now)/1e9)-(int64(v.last)/1e9) <= 7*24*3600
+			first, got := table.first(to, now)
+			if got != known || known && first != v.first {
+				t.Fatalf("recipient %d at %s: first seen at %s, %v; want %s, %v", to, now, first, got, v.first, known)
+			}
+			if luck.IntN(3) == 0 {
+				table.drop(to)
+				delete(book, to)
+				continue
+			}
+			if !known {
+				v.first = now
+			}
+			v.last = now
+			book[to] = v
+			table.see(to, now, known)
+		}
+		saved := snap.Writer()
+		table.state(saved)
+		var restored clocks
+		restored.state(snap.Reader(bytes.Clone(saved.Data())))
+		if restored.count != table.count || !slices.Equal(restored.slots, table.slots) {
+			t.Fatal("restored, the clocks differ")
+		}
+	}
+}
+
+// Clocks take memory for recipients that are greylisted and not delivered, and
+// for those that were given up in the last days, not for all that ever were.
+func TestClocksAreBounded(t *testing.T) {
+	c := plain()
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Constant(vt.Second), Reply: 451}
+	r := &valid(t, c).Receivers()[0][0]
+	rcpt, dot := mail.Step{Stage: mail.StageRCPT}, mail.Step{Stage: mail.StageDot}
+	var conn Connection
+	r.Connect(0, &conn)
+	offer := func(now vt.Time, to mail.Recipient) (accepted bool) {
+		var v Message
+		r.Offer(now, &conn, &v, to, 0)
+		accepted = !r.Exchange(now, rcpt, &conn, &v, 1).Ends() && !r.Exchange(now, dot, &conn, &v, 1).Ends()
+		r.End(now, &v, accepted)
+		return accepted
+	}
+	now := vt.Time(0)
+	for to := range mail.Recipient(100_000) { // a backlog of one
+		now = now.Add(vt.Minute)
+		if !offer(now, to) && !offer(now.Add(2*vt.Second), to) {
+			t.Fatalf("recipient %d is not let in", to)
+		}
+	}
+	if n := len(r.state.greylist.slots); r.state.greylist.count != 0 || n > 16 {
+		t.Errorf("%d clocks in %d slots are left of a list that was delivered", r.state.greylist.count, n)
+	}
+	for to := range mail.Recipient(100_000) { // all that are greylisted are given up, 720 a day
+		now = now.Add(vt.Minute)
+		offer(now, to)
+	}
+	if n, kept := len(r.state.greylist.slots), 8*720; n > 4*kept || r.state.greylist.count > 2*kept {
+		t.Errorf("%d clocks in %d slots, though only %d are younger than eight days", r.state.greylist.count, n, kept)
+	}
+}

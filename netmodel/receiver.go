@@ -1,0 +1,291 @@
+package netmodel
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// Receiver is one destination as one server meets it. The simulator's Model and
+// the live sink ask it the same questions, in the order of time:
+//
+//	a name is looked up             Lookup     the resolver answers
+//	a connection comes              Connect    outage, cap, slowness, path
+//	a kept one is used again        Reuse      outage, slowness, path
+//	a message is offered over it    Offer      throttle, tarpit, bucket, reputation, whitelist
+//	a command gets its reply        Exchange   greylist, drawn failures, losses, time-outs
+//	the attempt has ended           End        passes of the greylist
+//	the connection ends             Close      cap, knee
+//
+// Connect and Reuse begin an attempt, which has one Offer, unless the connection
+// fails first, and at most one End. docs/model.md states each rule exactly. Not
+// safe for concurrent use.
+type Receiver struct {
+	net                  *Network
+	facts                *destination
+	state                *ReceiverState // of its own, or one for all servers
+	server               mail.Server
+	dest                 mail.Destination
+	lookups, connections uint32 // ordinals
+}
+
+// ReceiverState is what a receiver remembers of one server, or of all servers
+// where its destination is shared. Its zero value is the state at time 0.
+type ReceiverState struct {
+	open             int     // connections that the cap counts, under way or kept
+	full             vt.Time // when the bucket will be full again
+	recent           fading  // messages offered
+	points           fading  // of bad reputation
+	greylist         clocks
+	passes           int     // greylisted recipients let in since the last whitelisting
+	white            vt.Time // whitelisted before
+	cycles           uint32  // of up and down that were drawn
+	downFrom, upFrom vt.Time // in the last of them
+	periods          uint32  // of weather that were drawn
+	weather, factor  float64 // of the last of them: standard score, and what it makes of delays
+}
+
+// Receivers returns the destinations as each server meets them, by server and
+// destination, at time 0. Where a destination is shared, the receivers of all
+// servers have one state.
+func (net *Network) Receivers() [][]Receiver {
+	all := make([][]Receiver, len(net.servers))
+	for s := range all {
+		all[s] = net.receivers(mail.Server(s))
+		for d := range net.destinations {
+			if net.destinations[d].shared && s > 0 {
+				all[s][d].state = all[0][d].state
+			}
+		}
+	}
+	return all
+}
+
+// receivers returns the destinations as a server meets them that is alone.
+func (net *Network) receivers(s mail.Server) []Receiver {
+	all := make([]Receiver, len(net.destinations))
+	states := make([]ReceiverState, len(all))
+	for d := range all {
+		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s, dest: mail.Destination(d)}
+	}
+	return all
+}
+
+// Open returns the number of connections that the receiver counts as open.
+func (r *Receiver) Open() int { return r.state.open }
+
+// Lookup returns how the resolver answers the server's next look-up of the
+// destination, see Network.Lookup.
+func (r *Receiver) Lookup(now vt.Time) (vt.Span, mail.Fault) {
+	r.lookups++
+	return r.net.Lookup(r.server, r.dest, r.lookups-1, now)
+}
+
+// Connect takes the server's next connection into c. One that comes while the
+// destination is down is lost, one beyond the cap refused at the banner; neither
+// counts as open.
+func (r *Receiver) Connect(now vt.Time, c *Connection) {
+	s := r.state
+	r.net.connect(c, r.server, r.dest, r.connections)
+	r.connections++
+	down := r.outage(now)
+	c.refused = down == mail.NoFault && r.facts.cap > 0 && s.open >= r.facts.cap
+	c.counted = down == mail.NoFault && !c.refused
+	if c.counted {
+		s.open++
+	}
+	if down != mail.NoFault {
+		c.fail = ending{0, mail.StageConnect, down}
+	}
+	if r.facts.behaviour != nil {
+		c.slow = r.slowness(now)
+		c.Banner = stretched(c.Banner, c.slow)
+	}
+	r.net.reroute(c, now)
+}
+
+// Reuse begins another attempt over an open connection. While the destination is
+// down the connection is lost at its next command.
+func (r *Receiver) Reuse(now vt.Time, c *Connection) {
+	if r.facts.behaviour != nil {
+		if down := r.outage(now); down != mail.NoFault {
+			c.fail = ending{0, mail.StageEHLO, down}
+		}
+		c.slow = r.slowness(now)
+	}
+	r.net.reroute(c, now)
+}
+
+// Offer takes a try for a recipient into m, over a connection on which an
+// attempt has begun: the receiver may refuse it at MAIL, takes its time to
+// answer, and remembers it.
+func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipient, try mail.Try) {
+	r.net.message(m, r.dest, to, try)
+	if r.facts.behaviour == nil {
+		return
+	}
+	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
+	switch {
+	case c.fail.fault != mail.NoFault: // if the server comes as far as MAIL
+		m.fail = ending{0, mail.StageMAIL, c.fail.fault}
+	case !c.refused && c.fail == ending{}:
+		r.judge(now, m, try)
+	}
+}
+
+// judge decides what the receiver makes of a message, and remembers it.
+func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
+	b, s := r.facts.behaviour, r.state
+	refusal := uint16(0)
+	points := 0.0
+	if b.healTick > 0 {
+		points = s.points.at(now, b.healTick)
+	}
+	if b.tick > 0 {
+		rate := s.recent.at(now, b.tick) * b.perHour * (1 + points) // as it looks to a receiver that distrusts the sender
+		s.recent.sum++
+		if b.throttle.hard > 0 {
+			if p := b.throttle.at(rate); p > 0 {
+				if word, _, _, _ := r.net.key.Words(uint64(m.to), uint32(try), purposeThrottle); uint64(word) < rng.Threshold(p) {
+					refusal = b.throttleCode
+				}
+			}
+		}
+		if b.most > 0 {
+			slow := float64(b.perPoint) * points
+			if b.tarpit.hard > 0 {
+				slow = float64(float64(b.delay)*b.tarpit.at(rate)) + slow
+			}
+			m.Tarpit = vt.Span(min(slow, float64(b.most)))
+		}
+	}
+	if refusal == 0 && b.interval > 0 {
+		if full := max(s.full, now).Add(b.interval); full.Sub(now) > b.burst {
+			refusal = b.bucketCode
+		} else {
+			s.full = full
+		}
+	}
+	switch {
+	case refusal != 0:
+		m.fail, m.Grey = ending{refusal, mail.StageMAIL, mail.NoFault}, 0
+		s.points.sum += b.perRefusal
+	case m.dead:
+		s.points.sum += b.perDead
+	default:
+		m.welcome = now < s.white
+	}
+}
+
+// Exchange costs one step of an attempt that begins now, see Network.Exchange,
+// and decides whether the greylist defers the message at it. The recipient's
+// clock starts at the end of the first exchange that is deferred.
+func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Message, stretch float64) Exchange {
+	if m.Grey == 0 || m.welcome || step.Stage != r.facts.greyAt {
+		return r.net.Exchange(step, c, m, false, stretch)
+	}
+	first, known := r.state.greylist.first(m.to, now)
+	m.letIn = known && now.Sub(first) >= m.Grey
+	e := r.net.Exchange(step, c, m, !m.letIn, stretch)
+	r.state.greylist.see(m.to, now.Add(e.Took), known)
+	return e
+}
+
+// End closes an attempt whose message was offered. accepted: the reply to the
+// final dot was positive, so the recipient's greylist clock is not needed again.
+// The whitelist counts the recipients that were let in.
+func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
+	if m.Grey == 0 {
+		return
+	}
+	s := r.state
+	if accepted {
+		s.greylist.drop(m.to)
+	}
+	if b := r.facts.behaviour; m.letIn && b != nil && b.whiteAfter > 0 {
+		if s.passes++; s.passes >= b.whiteAfter {
+			s.passes, s.white = 0, now.Add(b.whiteFor)
+		}
+	}
+	m.letIn = false
+}
+
+// Close ends a connection; once it is closed nothing more happens.
+func (r *Receiver) Close(c *Connection) {
+	if c.counted {
+		c.counted = false
+		r.state.open--
+	}
+}
+
+// outage returns how the server cannot reach the destination at a time; NoFault
+// if it can.
+func (r *Receiver) outage(now vt.Time) mail.Fault {
+	b, s := r.facts.behaviour, r.state
+	if b == nil {
+		return mail.NoFault
+	}
+	for _, list := range [...][]downtime{r.net.servers[r.server].down, b.scheduled} {
+		for _, v := range list {
+			if now >= v.from && now < v.to {
+				return v.fault
+			}
+		}
+	}
+	if b.up != nil {
+		for now >= s.upFrom {
+			up, down, _, _ := r.net.key.Words(lane(0, r.dest, s.cycles), 0, purposeOutage)
+			s.cycles++
+			s.downFrom = s.upFrom.Add(b.up.at(up))
+			s.upFrom = s.downFrom.Add(b.down.at(down))
+		}
+		if now >= s.downFrom {
+			return b.outage
+		}
+	}
+	return mail.NoFault
+}
+
+// slowness returns the factor on the receiver's delays at a time.
+func (r *Receiver) slowness(now vt.Time) float64 {
+	b, s := r.facts.behaviour, r.state
+	f := 1.0
+	if b.knee > 0 && s.open > b.knee {
+		f = 1 + float64(b.slope*float64(s.open-b.knee))/float64(b.knee)
+	}
+	if b.daily != nil {
+		f *= b.daily[int64(now)/int64(vt.Minute)%int64(len(b.daily))]
+	}
+	for i := range b.drift {
+		f *= b.drift[i].factor(now)
+	}
+	if b.period > 0 {
+		f *= r.weather(now)
+	}
+	return f
+}
+
+// weather returns the factor of the period that now lies in: lognormal, its score
+// an autoregression of first order.
+func (r *Receiver) weather(now vt.Time) float64 {
+	b, s := r.facts.behaviour, r.state
+	before := s.periods
+	for int64(s.periods) <= int64(now)/int64(b.period) {
+		word, _, _, _ := r.net.key.Words(lane(0, r.dest, s.periods), 0, purposeWeather)
+		score := rounded(distuv.UnitNormal.Quantile((float64(word) + 0.5) / (1 << 32)))
+		if s.periods == 0 {
+			s.weather = score
+		} else {
+			s.weather = float64(b.carried*s.weather) + float64(b.fresh*score)
+		}
+		s.periods++
+	}
+	if s.periods != before {
+		s.factor = rounded(math.Exp(b.sigma * s.weather))
+	}
+	return s.factor
+}
