@@ -24,14 +24,16 @@ internal/evq internal/hist internal/mail
 governor netmodel
 engine governor/recorded
 engine/delivery engine/governing
-scenarios reports/runlog
+reports/runlog reports/format
+reports/measure
+scenarios
 -- shells
 internal/input
 internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
-sim/verify sim/bench sim/tune reports/format reports/internal/handmade
-reports/measure reports/folder
+sim/verify sim/bench sim/tune reports/internal/handmade
+reports/folder
 reports/chart
 reports/page
 reports/run

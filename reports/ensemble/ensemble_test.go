@@ -15,6 +15,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -64,7 +65,7 @@ func TestMeasuresOfAnEnsemble(t *testing.T) {
 			t.Errorf("%s: %v outside of %v to %v", m.Metric, v, m.Least, m.Most)
 		}
 	}
-	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) || len(names) != len(scenarios.Metrics()) {
+	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) || len(names) != len(measure.Metrics()) {
 		t.Errorf("%d measures", len(names))
 	}
 }
@@ -360,7 +361,7 @@ func TestSteadyState(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if Headline(s, runs) != "steady_rate_per_h" || len(Measures(s)) != len(scenarios.Metrics())+4 {
+	if Headline(s, runs) != "steady_rate_per_h" || len(Measures(s)) != len(measure.Metrics())+4 {
 		t.Error("the steady state is no measure")
 	}
 

@@ -14,8 +14,8 @@ import (
 
 	"flyball/reports/folder"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
 func extra() Extra {
@@ -114,7 +114,7 @@ func TestFoldersAreTheSameByteForByte(t *testing.T) {
 	} {
 		slow := make()
 		slow.Host.Wall *= 9
-		e := []scenarios.Expectation{handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1), handmade.Expect("end_h", "!=", 180)}
+		e := []measure.Expectation{handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1), handmade.Expect("end_h", "!=", 180)}
 		for dir, r := range map[string]*Report{one: fold(make(), e...), two: fold(slow, e...)} {
 			if err := Write(dir, r, extra()); err != nil {
 				t.Fatal(err)
