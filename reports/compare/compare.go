@@ -4,6 +4,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -127,9 +128,20 @@ type Report struct {
 	Metrics   []MetricResult   `json:"metrics"`
 	Notes     []string         `json:"notes"` // what was left out, and what speaks against the numbers
 	Verdict   *Verdict         `json:"gate"`  // nil unless a gate was asked for
+	// Scenarios of BASE that are not compared. A gate that passed over them would let a change hide what it breaks.
+	Uncompared []Uncompared `json:"uncompared"`
 
 	pairs []pairs
 }
+
+// Uncompared is a scenario of BASE without a partner in NEW.
+type Uncompared struct {
+	Scenario string `json:"scenario"`
+	Why      string `json:"why"` // as in "NEW has no runs of it"
+}
+
+// ErrNothing means that no run of BASE has a partner in NEW.
+var ErrNothing = errors.New("nothing to compare: no run of BASE has a partner in NEW")
 
 // ScenarioResult is one that both candidates were tried in.
 type ScenarioResult struct {
@@ -177,14 +189,14 @@ type pairs struct {
 
 // Sides pairs the runs of two candidates by scenario and replication. What
 // has no partner, or one under other luck or in another world, is left out,
-// and a note says so; unlike lets worlds differ. Nothing to compare is an
-// error.
+// and a note says so; unlike lets worlds differ. Nothing to compare is
+// ErrNothing, beside a report that names what is not compared.
 func Sides(base, next Candidate, unlike bool) (*Report, error) {
-	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}}
+	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}, Uncompared: []Uncompared{}}
 	for _, b := range base.Trials {
 		i := slices.IndexFunc(next.Trials, func(t Trial) bool { return t.Scenario == b.Scenario })
 		if i < 0 {
-			c.note("%s is left out: NEW has no runs of it.", b.Scenario)
+			c.leaveOut(b.Scenario, "NEW has no runs of it")
 			continue
 		}
 		c.pair(b, next.Trials[i], unlike)
@@ -199,7 +211,7 @@ func Sides(base, next Candidate, unlike bool) (*Report, error) {
 		for _, n := range c.Notes {
 			why += "\n" + n
 		}
-		return nil, fmt.Errorf("nothing to compare: no run of BASE has a partner in NEW%s", why)
+		return c, fmt.Errorf("%w%s", ErrNothing, why)
 	}
 	for _, m := range Metrics() {
 		c.Metrics = append(c.Metrics, c.metric(m))
@@ -211,10 +223,17 @@ func (c *Report) note(format string, args ...any) {
 	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
 }
 
+// leaveOut records that a scenario of BASE is not compared.
+func (c *Report) leaveOut(scenario, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	c.Uncompared = append(c.Uncompared, Uncompared{scenario, why})
+	c.note("%s is left out: %s.", scenario, why)
+}
+
 // pair takes in one scenario.
 func (c *Report) pair(b, n Trial, unlike bool) {
 	if b.Seed != n.Seed {
-		c.note("%s is left out: BASE has seed %d, NEW %d, which is not the same luck.", b.Scenario, b.Seed, n.Seed)
+		c.leaveOut(b.Scenario, "BASE has seed %d, NEW %d, which is not the same luck", b.Seed, n.Seed)
 		return
 	}
 	laws, world := differences(b.Resolved, n.Resolved)
@@ -226,7 +245,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	if len(world) > 0 {
 		if !unlike {
-			c.note("%s is left out: it is not the same question on both sides, which differ in %s.", b.Scenario, format.Listed(world))
+			c.leaveOut(b.Scenario, "it is not the same question on both sides, which differ in %s", format.Listed(world))
 			return
 		}
 		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario, format.Listed(world))
@@ -252,6 +271,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		c.note("%s: %s without a partner of the same replication left out.", b.Scenario, format.Plural(uint64(lone), "run"))
 	}
 	if len(p.runs) == 0 {
+		c.leaveOut(b.Scenario, "NEW has no run of the same replication")
 		return
 	}
 	p.horizon = float64(least) * min(b.IntervalSec, n.IntervalSec) / 3600

@@ -3,6 +3,7 @@ package compare
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -414,6 +415,111 @@ func TestChangesInWords(t *testing.T) {
 	}{{1, "0.0 %"}, {1.051, "+5.1 %"}, {0.5, "-50.0 %"}, {1.0002, "+0.020 %"}, {2, "+100.0 %"}, {format.Missing, "?"}} {
 		if got := change(c.ratio); got != c.want {
 			t.Errorf("%g: %q, want %q", float64(c.ratio), got, c.want)
+		}
+	}
+}
+
+// A scenario of BASE that NEW lacks is no pass, whatever the others show; one that NEW adds is said and fails nothing.
+func TestGateFailsForWhatIsNotCompared(t *testing.T) {
+	few := func(name string, set ...string) Trial {
+		trial := tried(t, set, slices.Repeat([]int{2, 3}, 10)...)
+		trial.Scenario = name
+		return trial
+	}
+	for _, x := range []struct {
+		name       string
+		base, next []Trial
+		answer     string // its beginning
+		passed     bool
+	}{
+		{"the same", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
+		{"removed", []Trial{few("a"), few("b")}, []Trial{few("a")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"renamed", []Trial{few("a"), few("b")}, []Trial{few("a"), few("c")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"added", []Trial{few("a")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
+		{"other luck", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "seed=43")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"another world", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "destination[0].cap=7")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+	} {
+		c, err := Sides(Candidate{"base", x.base}, Candidate{"new", x.next}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := c.Judge([]int{20}, 0, Metrics())
+		v.Settle(true)
+		c.Verdict = v
+		if !strings.HasPrefix(v.Answer(), x.answer) || v.Passed != x.passed || v.Failed == x.passed {
+			t.Errorf("%s: %q, passed %t, want %q", x.name, v.Answer(), v.Passed, x.answer)
+		}
+		raw, err := c.JUnit()
+		if err != nil || bytes.Contains(raw, []byte(`failures="0"`)) != x.passed {
+			t.Errorf("%s: %v\n%s", x.name, err, raw)
+		}
+	}
+	c, err := Sides(Candidate{"base", []Trial{few("a")}}, Candidate{"new", []Trial{few("b")}}, false)
+	if !errors.Is(err, ErrNothing) || c.Lacking().Answer() != "Gate: FAIL, 1 scenario of BASE not compared (a)." {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is inconclusive passes only where that is allowed, and then says so.
+func TestInconclusiveIsNoPass(t *testing.T) {
+	for _, v := range []*Verdict{
+		{Looks: []int{20}, Look: 1, Open: true, Claims: []Claim{{Metric: "iae", Outcome: Undecided}}},
+		{Looks: []int{2}, Look: 1, Blind: 14, Claims: []Claim{{Metric: "iae", Outcome: Within}}},
+	} {
+		c := &Report{Verdict: v}
+		for _, allow := range []bool{false, true} {
+			v.Settle(allow)
+			raw, err := c.JUnit()
+			if err != nil || v.Passed != allow || bytes.Contains(raw, []byte(`errors="0"`)) != allow ||
+				strings.HasPrefix(v.Answer(), "Gate: INCONCLUSIVE: ") == allow || strings.Contains(c.Annotations(), "::error ") == allow {
+				t.Errorf("allowed %t: passed %t, %q\n%s\n%s", allow, v.Passed, v.Answer(), c.Annotations(), raw)
+			}
+		}
+	}
+	v := &Verdict{Looks: []int{20}, Look: 1, Failed: true, Claims: []Claim{{Metric: "iae", Outcome: Worse}}}
+	if v.Settle(true); v.Passed {
+		t.Error("a regression passes where inconclusive is allowed")
+	}
+}
+
+// Keys are compared by their values, wherever and however they are written.
+func TestDifferences(t *testing.T) {
+	base := `
+name = "x"
+[governor]
+d = 3
+target = "140000/h"
+[[destination]]
+name = "a"
+rtt = "80ms"
+[destination.bucket]
+rate = "10/h"
+[[destination.fail]]
+p = 0.5
+[[destination.fail]]
+p = 0.1
+[[destination]]
+name = "b"
+delays = ["1m", "2m"]
+[destination.bucket]
+rate = "20/h"
+`
+	for _, x := range []struct{ old, new, laws, question string }{
+		{"", "", "", ""},
+		{"name = \"x\"", "name = \"y\"", "", ""},
+		{"d = 3", "d = 4", "governor.d", ""},
+		{"d = 3\ntarget = \"140000/h\"", "target = \"140000/h\" # first\nd = 0x3", "", ""},
+		{"d = 3\n", "", "governor.d", ""},
+		{"140000/h", "1/h", "", "governor.target"},
+		{"20/h", "21/h", "", "destination[1].bucket.rate"},
+		{"p = 0.1", "p = 0.10", "", ""},
+		{"p = 0.1", "p = 0.2", "", "destination[0].fail[1].p"},
+		{"[\"1m\", \"2m\"]", "[\"1m\",\n\"3m\"]", "", "destination[1].delays"},
+		{"rtt = \"80ms\"", "rtt = { dist = \"gamma\" }", "", "destination[0].rtt destination[0].rtt.dist"},
+	} {
+		laws, question := differences([]byte(base), []byte(strings.Replace(base, x.old, x.new, 1)))
+		if strings.Join(laws, " ") != x.laws || strings.Join(question, " ") != x.question {
+			t.Errorf("%q for %q: got %q and %q, want %q and %q", x.new, x.old, laws, question, x.laws, x.question)
 		}
 	}
 }

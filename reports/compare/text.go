@@ -45,6 +45,9 @@ func (c *Report) Answer() []string {
 		for _, says := range v.Worse() {
 			said = append(said, "Worse: "+says+".")
 		}
+		for _, u := range v.Uncompared {
+			said = append(said, "Not compared: "+u.Scenario+" of BASE: "+u.Why+".")
+		}
 		for _, x := range v.Claims {
 			if x.Outcome == Undecided {
 				said = append(said, "Inconclusive: "+x.Says()+".")
@@ -90,13 +93,33 @@ func (v *Verdict) Worse() []string {
 
 // Answer is the verdict in a sentence.
 func (v *Verdict) Answer() string {
-	switch {
-	case v.Failed:
-		return fmt.Sprintf("Gate: FAIL, shown by %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
-	case v.Blind > 0:
-		return fmt.Sprintf("Gate: pass, but with so few pairs nothing could have failed; it takes %d.", v.Blind)
-	case v.Open:
-		return fmt.Sprintf("Gate: pass, inconclusive: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+	if v.Failed {
+		var why []string
+		if n := len(v.Uncompared); n > 0 {
+			var names []string
+			for _, u := range v.Uncompared {
+				names = append(names, u.Scenario)
+			}
+			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(n), "scenario"), format.Listed(names)))
+		}
+		if v.Worse() != nil {
+			shown := fmt.Sprintf("shown by %s of each scenario", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+			if why != nil {
+				shown = "a regression " + shown
+			}
+			why = append(why, shown)
+		}
+		return "Gate: FAIL, " + strings.Join(why, ", and ") + "."
+	}
+	if v.Inconclusive() {
+		head := "Gate: INCONCLUSIVE"
+		if v.AllowInconclusive {
+			head = "Gate: pass, inconclusive as allowed"
+		}
+		if v.Blind > 0 {
+			return fmt.Sprintf("%s: with so few pairs nothing could have failed; it takes %d.", head, v.Blind)
+		}
+		return fmt.Sprintf("%s: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", head, format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 	}
 	return fmt.Sprintf("Gate: pass, after %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 }
