@@ -49,6 +49,7 @@ func Metrics() []Metric {
 		{Name: "settling", Unit: "h", Doc: "until the rate stayed within 5 % of the target; what never settled counts as the time that it was watched for", Resolution: math.NaN()},
 		{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target", Resolution: 0.001},
 		{Name: "steady-error", Unit: "1", Doc: "|rate - target| / target in the last quarter", Resolution: 0.001},
+		{Name: "end", Unit: "h", Doc: "until the last recipient ended; a run that leaves some pending counts as its horizon", Resolution: 0.001},
 		{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate", Gated: true, Floor: 0.005},
 		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true, FloorShare: 0.0005},
 		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1, Gated: true, FloorShare: 0.005},
@@ -88,6 +89,7 @@ type Replicate struct {
 	Digest      string
 	recipients  float64
 	watched     int                // intervals
+	unfinished  bool               // recipients are pending at the horizon
 	values      map[string]float64 // by the names of Metrics; NaN: undefined; +Inf: never
 }
 
@@ -109,10 +111,11 @@ func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 
 // sample takes what is compared from the metrics of a run.
 func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
-	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, values: map[string]float64{
+	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, unfinished: metrics["pending"] > 0, values: map[string]float64{
 		"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
 		"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
 		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
+		"end":         metrics["end_h"],
 		"dfr":         metrics["dfr"],
 		"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
 		"deferrals":   metrics["deferrals"],
@@ -172,6 +175,8 @@ type Cell struct {
 	Lost  int `json:"lost"`
 	Pairs int `json:"pairs"` // whether they have it or not
 	Never int `json:"never"` // runs of either side that never got there
+
+	neverBase, neverNew int
 }
 
 // Shown reports whether a cell shows a change: Student's interval excludes 1,
@@ -289,7 +294,16 @@ func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
 	if m.Name == "settling" {
 		v = min(v, p.horizon)
 	}
-	return v, false
+	return v, m.Name == "end" && s.unfinished
+}
+
+// censored says how many runs never got there, and what they count as.
+func (p pairs) censored(m Metric, c Cell) string {
+	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Exact(p.horizon))
+	if m.Name == "end" {
+		what, until = "were not finished", "the horizon"
+	}
+	return fmt.Sprintf("%s: %d of %d runs of BASE and %d of NEW %s by %s, which they count as.", c.Scenario, c.neverBase, c.Pairs, c.neverNew, what, until)
 }
 
 // logs are the log-ratios of a metric, one for each pair that has it on both
@@ -329,10 +343,11 @@ func (c *Report) metric(m Metric) MetricResult {
 		for _, r := range p.runs {
 			x, neverX := p.value(m, r[0])
 			y, neverY := p.value(m, r[1])
-			for _, never := range []bool{neverX, neverY} {
-				if never {
-					cell.Never++
-				}
+			if neverX {
+				cell.neverBase++
+			}
+			if neverY {
+				cell.neverNew++
 			}
 			if !math.IsNaN(x) && math.IsNaN(y) {
 				cell.Lost++
@@ -342,6 +357,9 @@ func (c *Report) metric(m Metric) MetricResult {
 			}
 		}
 		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value), format.Num(stats.Mean(next, measure.Confidence).Value)
+		if cell.Never = cell.neverBase + cell.neverNew; cell.Never > 0 {
+			c.note("%s", p.censored(m, cell))
+		}
 		if cell.Lost > 0 {
 			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario, cell.Lost, cell.Pairs)
 		}

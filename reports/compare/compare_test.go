@@ -299,7 +299,7 @@ func TestFloorOfHarm(t *testing.T) {
 		}
 		p.runs = append(p.runs, [2]Replicate{sample(0), sample(float64(45 + i%2))})
 	}
-	m := Metrics()[6]
+	m := Metrics()[7]
 	if m.Name != "undelivered" {
 		t.Fatal(m.Name)
 	}
@@ -521,5 +521,60 @@ rate = "20/h"
 		if strings.Join(laws, " ") != x.laws || strings.Join(question, " ") != x.question {
 			t.Errorf("%q for %q: got %q and %q, want %q and %q", x.new, x.old, laws, question, x.laws, x.question)
 		}
+	}
+}
+
+// ending are replications with ends, attempts per delivery and what is left
+// pending, written down by hand.
+func ending(t *testing.T, late int, end, dfr, pending float64) Trial {
+	t.Helper()
+	var runs []ensemble.Observation
+	for i := range 8 {
+		o := observed(i, handmade.AllFull, handmade.Settles(late, 20))
+		o.Metrics["end_h"], o.Metrics["dfr"], o.Metrics["pending"] = end+float64(i)/100, dfr+float64(i)/1000, pending
+		o.Digest = fmt.Sprint(end, i)
+		runs = append(runs, o)
+	}
+	return Tried(handmade.Asking(t, scenarios.Terminating), runs)
+}
+
+// Beside lost target-hours stand the end and attempts per delivery. Where they
+// do not agree which side is better, a sentence says so; where they do, none.
+func TestEndBesideLostHours(t *testing.T) {
+	said := func(c *Report) string {
+		var b bytes.Buffer
+		if err := c.Text(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	c := compared(t, ending(t, 8, 10.9, 1.5, 0), ending(t, 3, 25.5, 2.5, 0))
+	if got := c.cell("end"); math.Abs(float64(got.Base)-10.935) > 1e-9 || math.Abs(float64(got.New)-25.535) > 1e-9 || got.Never != 0 || got.Pairs != 8 {
+		t.Errorf("end: %+v", got)
+	}
+	if want := "Which is best depends on what is asked: NEW loses fewer target-hours, BASE ends sooner and needs fewer attempts per delivery."; !strings.Contains(said(c), want) {
+		t.Errorf("no %q in %s", want, said(c))
+	}
+	c = compared(t, ending(t, 8, 25.5, 2.5, 0), ending(t, 3, 10.9, 1.5, 0))
+	if text := said(c); strings.Contains(text, "depends on what is asked") {
+		t.Error(text)
+	}
+	c = compared(t, ending(t, 3, 48, 1.5, 7), ending(t, 3, 10.9, 1.5, 0))
+	if got := c.cell("end"); got.Never != 8 {
+		t.Errorf("end of what is not finished: %+v", got)
+	}
+	for _, want := range []string{"hand-made not finished 10.94", "hand-made: 8 of 8 runs of BASE and 0 of NEW were not finished by the horizon, which they count as."} {
+		if !strings.Contains(said(c), want) {
+			t.Errorf("no %q in %s", want, said(c))
+		}
+	}
+}
+
+// A run that did not settle counts as what all were watched for, and a note says
+// how many there are.
+func TestCensoredSettlingIsTold(t *testing.T) {
+	c := compared(t, tried(t, nil, 2, 20, 3), tried(t, nil, 4, 5, 6))
+	if want := "hand-made: 1 of 3 runs of BASE and 0 of NEW had not settled by the 60 h that all runs were watched, which they count as."; !slices.Contains(c.Notes, want) {
+		t.Errorf("no %q in %q", want, c.Notes)
 	}
 }

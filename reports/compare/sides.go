@@ -152,7 +152,7 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "deferrals"} {
+		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending", "deferrals"} {
 			metrics[name] = number(name)
 		}
 		if column(row, "settled") == "never" {

@@ -77,7 +77,23 @@ func (c *Report) Answer() []string {
 	default:
 		said = append(said, "NEW is better in "+strings.Join(better, ", ")+"; worse in "+strings.Join(worse, ", ")+".")
 	}
-	return said
+	return append(said, c.disagreement()...)
+}
+
+// disagreement says that lost target-hours, the end and attempts per delivery
+// do not show the same side to be better.
+func (c *Report) disagreement() []string {
+	better := map[bool][]string{}
+	for _, m := range c.Metrics {
+		what, ok := map[string]string{"iae": "loses fewer target-hours", "end": "ends sooner", "dfr": "needs fewer attempts per delivery"}[m.Name]
+		if ok && m.Mean.Shown() {
+			better[m.Mean.Ratio.Value < 1] = append(better[m.Mean.Ratio.Value < 1], what)
+		}
+	}
+	if len(better) < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Which is best depends on what is asked: NEW %s, BASE %s.", strings.Join(better[true], " and "), strings.Join(better[false], " and "))}
 }
 
 // Worse are the claims that fail the gate.
@@ -205,7 +221,14 @@ func (m MetricResult) table() format.Table {
 		if x.Ratio.N == 0 {
 			continue
 		}
-		t.Rows = append(t.Rows, []string{x.Scenario, x.Base.Plainly(), x.New.Plainly(), x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
+		base, next := x.Base.Plainly(), x.New.Plainly()
+		if m.Name == "end" && x.neverBase == x.Pairs {
+			base = "not finished"
+		}
+		if m.Name == "end" && x.neverNew == x.Pairs {
+			next = "not finished"
+		}
+		t.Rows = append(t.Rows, []string{x.Scenario, base, next, x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
 	}
 	return t
 }
