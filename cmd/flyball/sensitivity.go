@@ -10,7 +10,6 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/vt"
 	"flyball/reports/format"
-	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -35,11 +34,11 @@ func (q *sensitivity) check(many *repeats) error {
 	if many.jobs < 1 {
 		return fail(exitUsage, "--jobs: got %d, want 1 or more", many.jobs)
 	}
-	if _, ok := measure.MetricNamed(q.of); ok || q.of == "" {
+	if _, ok := scenarios.MetricNamed(q.of); ok || q.of == "" {
 		return nil
 	}
 	var known []string
-	for _, m := range measure.Metrics() {
+	for _, m := range scenarios.Metrics() {
 		known = append(known, m.Name)
 	}
 	return fail(exitUsage, "--of: got %q, want one of %s%s", q.of, strings.Join(known, ", "), conf.DidYouMean(q.of, known))

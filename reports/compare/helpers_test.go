@@ -4,7 +4,6 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
 	"flyball/reports/internal/handmade"
-	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -19,6 +18,6 @@ func gathered(s *scenarios.Scenario, runs ...ensemble.Observation) *ensemble.Rep
 	return ensemble.Gather(s, runs, ensemble.Asked{Replications: len(runs)}, runlog.Host{Wall: vt.Second}, "flyball run hand-made --seed 42 --replications 20")
 }
 
-func fold(r *runlog.Run, e ...measure.Expectation) *run.Report {
+func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
 	return run.Fold(r, e, "flyball run hand-made --seed 42")
 }

@@ -18,6 +18,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // Report is what many points show together: scenarios under several values of
@@ -350,7 +351,7 @@ func (s *Report) pointTable(most int) format.Table {
 
 // unitOf a metric of a study.
 func unitOf(metric string) string {
-	m, ok := measure.MetricNamed(metric)
+	m, ok := scenarios.MetricNamed(metric)
 	if !ok {
 		panic(fmt.Sprintf("study: unknown metric %q", metric))
 	}

@@ -17,6 +17,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/reports/study"
+	"flyball/scenarios"
 )
 
 // Report is what a search for the best values of some parameters found, and
@@ -171,7 +172,7 @@ type Run struct {
 type ResolvedFile struct {
 	Scenario string
 	Text     []byte
-	Expect   []measure.Expectation
+	Expect   []scenarios.Expectation
 }
 
 // The verdicts that a search may have.

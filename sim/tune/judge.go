@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"flyball/internal/stats"
-	"flyball/reports/measure"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 )
@@ -254,7 +253,7 @@ func (b *bench) value(r study.Run, metric string) float64 {
 	for k, m := range b.Metrics {
 		if m == metric {
 			v := r.Values[k]
-			if of, _ := measure.MetricNamed(m); math.IsInf(v, 1) && of.MayNever {
+			if of, _ := scenarios.MetricNamed(m); math.IsInf(v, 1) && of.Unit == "intervals" {
 				return float64(r.Watched)
 			}
 			return v
@@ -264,8 +263,8 @@ func (b *bench) value(r study.Run, metric string) float64 {
 }
 
 func resolution(metric string) float64 {
-	m, _ := measure.MetricNamed(metric)
-	return m.Resolution
+	m, _ := scenarios.MetricNamed(metric)
+	return m.Resolution()
 }
 
 // log is that of the ratio of a metric in two runs under the same luck; NaN if
