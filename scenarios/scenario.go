@@ -6,6 +6,7 @@ package scenarios
 
 import (
 	"fmt"
+	"slices"
 
 	"flyball/engine/delivery"
 	"flyball/governor"
@@ -13,6 +14,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/reports/measure"
 )
 
 // Scenario is a question asked of the system: a load, a world, a governor, and
@@ -36,7 +38,7 @@ type Scenario struct {
 	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
-	Expect       []Expectation          `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 }
 
 // Analysis says what kind of question the scenario asks. Only its author can
@@ -100,10 +102,8 @@ type Campaign struct {
 // Idle reports whether a table has nothing to say.
 func (s Scenario) Idle(key string) bool { return key == "freeing" && s.Freeing.Idle("victim") }
 
-// Expectation is a condition on the summary.
-type Expectation struct {
-	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics" required:"true"`
-	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !=" required:"true"`
-	Value  float64 `toml:"value" doc:"limit" required:"true"`
-	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real" default:"any"`
+// OutagesByChance reports whether some destination goes down by chance: then what
+// few runs meet may decide the mean of all.
+func (s *Scenario) OutagesByChance() bool {
+	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Outage.Up > 0 })
 }

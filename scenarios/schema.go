@@ -11,6 +11,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/reports/measure"
 )
 
 // Schema is the JSON Schema (draft 2020-12) of a scenario file, for editors.
@@ -25,7 +26,7 @@ func Schema() []byte {
 	table["required"] = []string{"dist"}
 	root["$defs"] = object{"time": object{"anyOf": []object{{"type": "string", "pattern": spanPattern}, table}}}
 	metric := root["properties"].(object)["expect"].(object)["items"].(object)["properties"].(object)["metric"].(object)
-	metric["enum"] = metricNames()
+	metric["enum"] = measure.MetricNames()
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)

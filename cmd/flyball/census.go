@@ -112,12 +112,4 @@ func (r *rehearsed) words() []string {
 	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
-// content is the list itself, whatever its file is called.
-func (r *rehearsed) content() []string {
-	if r.digest == "" {
-		return nil
-	}
-	return []string{"list " + r.digest}
-}
-
 func (r *rehearsed) files() ([]folder.File, error) { return r.rejects.as(rejectsFile) }

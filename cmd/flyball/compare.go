@@ -20,7 +20,6 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
-	"flyball/reports/folder"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -38,6 +37,7 @@ type comparison struct {
 	seed      string
 	pairs     int
 	gate      bool
+	allow     bool // that the gate is inconclusive
 	margins   []string
 	unlike    bool
 	jobs      int
@@ -80,10 +80,13 @@ margins allow: 3 % more lost target-hours (iae), 5 % more total variation (tv), 
 no more attempts per success, undelivered recipients and deferrals, in the mean
 over the scenarios; thrice as much in any one of them. It is wrong about a
 candidate that is no worse at most once in 1000 comparisons. Where 20 pairs decide
-nothing, 60 and then 180 are made; then it passes with a note.
+nothing, 60 and then 180 are made; then it is inconclusive, which is exit code 5 too
+unless --allow-inconclusive is given. A scenario of BASE that cannot be compared,
+since NEW has no runs of it, another seed or another world, fails the gate.
 
 Exit codes: 0 compared, and passed with --gate, 2 usage, 3 not a run folder, an
-invalid scenario or nothing to compare, 5 a regression, 130 or 143 stopped.`,
+invalid scenario or nothing to compare, 5 a regression, an inconclusive gate or a
+scenario of BASE that is not compared, 130 or 143 stopped.`,
 		Example: "  flyball compare law:hold law:patent-dynamic --scenario quickstart\n  flyball compare set: set:governor.d=12 --gate\n" +
 			"  flyball compare runs/before runs/after --gate --junit gate.xml",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -100,13 +103,14 @@ invalid scenario or nothing to compare, 5 a regression, 130 or 143 stopped.`,
 	f.StringVar(&q.seed, "seed", "", "seed of all luck; the scenario's own if not given")
 	f.IntVar(&q.pairs, "replications", defaultPairs, "pairs of runs of each scenario; with --gate at first, then thrice and nine times as many")
 	f.BoolVar(&q.gate, "gate", false, "fail with exit code 5 if NEW is worse than its margins allow")
+	f.BoolVar(&q.allow, "allow-inconclusive", false, "let a gate pass that shows neither a regression nor its absence")
 	f.StringArrayVar(&q.margins, "margin", nil, "what NEW may have more: metric=5%, metric=5%+FLOOR in the metric's unit, or metric=none (repeatable)")
 	f.BoolVar(&q.unlike, "unlike", false, "compare scenarios that differ in more than their policy")
 	f.IntVar(&q.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at the same time; changes no result")
 	f.StringVar(&q.junit, "junit", "", "write the gate's verdict to this file as JUnit XML")
 	f.StringVar(&q.markdown, "markdown", "", "write the comparison to this file as Markdown")
 	f.BoolVar(&q.annotate, "annotations", false, "print GitHub annotations of the gate (default where GITHUB_ACTIONS=true)")
-	q.to.place(c, "folder (default runs/compare-KEY, KEY from the content)")
+	f.StringVar(&q.to.dir, "out", "", "folder (default runs/compare-KEY, KEY from the content)")
 	f.BoolVar(&q.to.json, "json", false, "print summary.json instead of tables")
 	return c
 }
@@ -118,8 +122,8 @@ func (q *comparison) check(base, next sideOf, given func(string) bool) ([]compar
 		return nil, fail(exitUsage, "--replications: got %d, want %d to %d", q.pairs, leastReplications, mostReplications)
 	case q.jobs < 1:
 		return nil, fail(exitUsage, "--jobs: got %d, want 1 or more", q.jobs)
-	case !q.gate && (given("margin") || given("junit") || given("annotations")):
-		return nil, fail(exitUsage, "--margin, --junit and --annotations are of a gate: want --gate with them")
+	case !q.gate && (given("margin") || given("junit") || given("annotations") || given("allow-inconclusive")):
+		return nil, fail(exitUsage, "--margin, --junit, --annotations and --allow-inconclusive are of a gate: want --gate with them")
 	case base.folder && next.folder && (given("scenario") || given("set") || given("seed") || given("replications")):
 		return nil, fail(exitUsage, "--scenario, --set, --seed and --replications are of runs to be made: two folders have theirs")
 	case (base.folder || next.folder) && (given("scenario") || given("seed") || given("replications")):
@@ -250,6 +254,11 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 		return err
 	}
 	a.replay = q.commandLine(args)
+	if q.to.dir != "" {
+		if err := q.to.check(); err != nil {
+			return err
+		}
+	}
 	for _, file := range [][2]string{{"--junit", q.junit}, {"--markdown", q.markdown}} {
 		if err := hasPlace(file[1]); err != nil {
 			return fail(exitEnvironment, "%s: %w", file[0], err)
@@ -275,13 +284,6 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 		if scenarios.ID(tried[0][i].scenario) == scenarios.ID(tried[1][i].scenario) {
 			tried[1][i].sameAs = tried[0][i]
 		}
-	}
-	q.to.settings = []string{a.replay}
-	for _, t := range slices.Concat(tried[0], tried[1]) {
-		q.to.settings = append(q.to.settings, fmt.Sprintf("scenario %.12s", scenarios.ID(t.scenario)))
-	}
-	if err := q.to.check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}); err != nil {
-		return err
 	}
 	looks := []int{q.pairs}
 	if sides[0].folder || sides[1].folder {
@@ -314,7 +316,15 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 				candidates[i].Trials = append(candidates[i].Trials, compare.Tried(t.scenario, runs))
 			}
 		}
-		if found, err = compare.Sides(candidates[0], candidates[1], q.unlike); err != nil {
+		found, err = compare.Sides(candidates[0], candidates[1], q.unlike)
+		switch {
+		case q.gate && errors.Is(err, compare.ErrNothing) && len(found.Uncompared) > 0: // no file may say that it passed
+			found.Verdict = found.Lacking()
+			if wrote := a.writeVerdict(q, found); wrote != nil {
+				return wrote
+			}
+			return fail(exitRegression, "%s\n%w", found.Verdict.Answer(), err)
+		case err != nil:
 			return exit{exitInvalid, err}
 		}
 		if !q.gate {
@@ -326,6 +336,7 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 			}
 		}
 		found.Verdict = found.Judge(looks, k, metrics)
+		found.Verdict.Settle(q.allow)
 		if found.Verdict.Failed || !found.Verdict.Open {
 			break
 		}
@@ -441,12 +452,15 @@ func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) err
 	} else if err := found.Text(a.out, a.colored()); err != nil {
 		return err
 	}
-	place := q.to.at(filepath.Join("runs", "compare-"+found.Key()))
-	if err := unwritten("folder", found.Write(place, a.replay, host(took))); err != nil {
-		return err
+	dir := q.to.dir
+	if dir == "" {
+		dir = filepath.Join("runs", "compare-"+found.Key())
+	}
+	if err := found.Write(dir, a.replay, host(took)); err != nil {
+		return fail(exitEnvironment, "folder: %w", err)
 	}
 	if !q.to.json {
-		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", a.replay, place.Dir)
+		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", a.replay, dir)
 	}
 	if q.markdown != "" {
 		if err := durable.Write(q.markdown, found.Markdown()); err != nil {
@@ -456,20 +470,40 @@ func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) err
 	if !q.gate {
 		return nil
 	}
-	if q.junit != "" {
-		raw, err := found.JUnit()
-		if err == nil {
-			err = durable.Write(q.junit, raw)
-		}
-		if err != nil {
-			return fail(exitEnvironment, "--junit: %w", err)
-		}
+	if err := a.writeVerdict(q, found); err != nil {
+		return err
 	}
 	if q.annotate || os.Getenv("GITHUB_ACTIONS") == "true" {
 		fmt.Fprint(notes, found.Annotations())
 	}
-	if found.Verdict.Failed {
-		return fail(exitRegression, "regression: %s", strings.Join(found.Verdict.Worse(), "\nregression: "))
+	v := found.Verdict
+	var why []string
+	for _, worse := range v.Worse() {
+		why = append(why, "regression: "+worse)
+	}
+	for _, u := range v.Uncompared {
+		why = append(why, fmt.Sprintf("not compared: %s of BASE: %s", u.Scenario, u.Why))
+	}
+	switch {
+	case v.Failed:
+		return fail(exitRegression, "%s", strings.Join(why, "\n"))
+	case !v.Passed:
+		return fail(exitRegression, "%s (--allow-inconclusive lets it pass)", v.Answer())
+	}
+	return nil
+}
+
+// writeVerdict writes the file of --junit if there is to be one.
+func (a *app) writeVerdict(q *comparison, found *compare.Report) error {
+	if q.junit == "" {
+		return nil
+	}
+	raw, err := found.JUnit()
+	if err == nil {
+		err = durable.Write(q.junit, raw)
+	}
+	if err != nil {
+		return fail(exitEnvironment, "--junit: %w", err)
 	}
 	return nil
 }
@@ -510,6 +544,9 @@ func (q *comparison) commandLine(args []string) string {
 	}
 	if q.gate {
 		words = append(words, "--gate")
+	}
+	if q.allow {
+		words = append(words, "--allow-inconclusive")
 	}
 	for _, m := range q.margins {
 		words = append(words, "--margin", quote(m))

@@ -118,12 +118,7 @@ func (r *repeats) flagged() []string {
 // replicate runs independent replications of a scenario and reports what they
 // show together.
 func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *repeats, own *rehearsed, to *output) error {
-	words := append(many.flagged(), own.flagged()...)
-	a.replay = from.commandLine("run", s.Seed, words...)
-	to.settings = append(words, own.content()...)
-	if err := to.check(asks(s, "sim", 0)); err != nil {
-		return err
-	}
+	a.replay = from.commandLine("run", s.Seed, append(many.flagged(), own.flagged()...)...)
 	stop := a.watchSignals()
 	defer stop.end()
 	defer a.broken(from, own, s.Seed)
@@ -145,14 +140,16 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 		asked.Of = ensemble.Headline(s, runs)
 	}
 	e := ensemble.Gather(s, runs, asked, host(time.Since(began)), a.replay)
-	place := to.at(filepath.Join("runs", s.Name+"-"+e.Key()))
-	dir := place.Dir
+	dir := to.dir
+	if dir == "" {
+		dir = filepath.Join("runs", s.Name+"-"+e.Key())
+	}
 	more, err := own.files()
 	if err != nil {
 		return err
 	}
-	if err := unwritten("run folder", e.Write(place, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more})); err != nil {
-		return err
+	if err := e.Write(dir, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
+		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if to.json {
 		if err := a.printSummary(e); err != nil {

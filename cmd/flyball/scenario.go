@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/reports/measure"
 	"flyball/scenarios"
 )
 
@@ -95,7 +96,7 @@ func (a *app) scenarioCommand() *cobra.Command {
 	metrics := &cobra.Command{
 		Use: "metrics", Short: "List the metrics that an expectation can name", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			for _, m := range scenarios.Metrics() {
+			for _, m := range measure.Metrics() {
 				fmt.Fprintf(a.out, "%-24s %s\n", m.Name, m.Doc)
 			}
 			return nil

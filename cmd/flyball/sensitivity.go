@@ -10,6 +10,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/vt"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -34,11 +35,11 @@ func (q *sensitivity) check(many *repeats) error {
 	if many.jobs < 1 {
 		return fail(exitUsage, "--jobs: got %d, want 1 or more", many.jobs)
 	}
-	if _, ok := scenarios.MetricNamed(q.of); ok || q.of == "" {
+	if _, ok := measure.MetricNamed(q.of); ok || q.of == "" {
 		return nil
 	}
 	var known []string
-	for _, m := range scenarios.Metrics() {
+	for _, m := range measure.Metrics() {
 		known = append(known, m.Name)
 	}
 	return fail(exitUsage, "--of: got %q, want one of %s%s", q.of, strings.Join(known, ", "), conf.DidYouMean(q.of, known))

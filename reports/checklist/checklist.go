@@ -11,6 +11,7 @@ import (
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
 )
@@ -54,7 +55,7 @@ func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 		replications: "Replications: 1 (seed " + r.Luck() + "). Why that is enough: " + notStated,
 	}
 	metrics := r.Metrics()
-	for _, m := range scenarios.Metrics() {
+	for _, m := range measure.Metrics() {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc, run.MetricWord(m.Name, format.Num(metrics[m.Name]))})
 	}
 	for _, e := range r.Expectations {

@@ -4,12 +4,12 @@ import (
 	"math"
 
 	"flyball/reports/format"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
-func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
+func fold(r *runlog.Run, e ...measure.Expectation) *run.Report {
 	return run.Fold(r, e, "flyball run hand-made --seed 42")
 }
 

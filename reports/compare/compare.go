@@ -4,6 +4,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -48,6 +49,7 @@ func Metrics() []Metric {
 		{Name: "settling", Unit: "h", Doc: "until the rate stayed within 5 % of the target; what never settled counts as the time that it was watched for", Resolution: math.NaN()},
 		{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target", Resolution: 0.001},
 		{Name: "steady-error", Unit: "1", Doc: "|rate - target| / target in the last quarter", Resolution: 0.001},
+		{Name: "end", Unit: "h", Doc: "until the last recipient ended; a run that leaves some pending counts as its horizon", Resolution: 0.001},
 		{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate", Gated: true, Floor: 0.005},
 		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true, FloorShare: 0.0005},
 		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1, Gated: true, FloorShare: 0.005},
@@ -87,6 +89,7 @@ type Replicate struct {
 	Digest      string
 	recipients  float64
 	watched     int                // intervals
+	unfinished  bool               // recipients are pending at the horizon
 	values      map[string]float64 // by the names of Metrics; NaN: undefined; +Inf: never
 }
 
@@ -108,10 +111,11 @@ func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 
 // sample takes what is compared from the metrics of a run.
 func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
-	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, values: map[string]float64{
+	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, unfinished: metrics["pending"] > 0, values: map[string]float64{
 		"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
 		"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
 		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
+		"end":         metrics["end_h"],
 		"dfr":         metrics["dfr"],
 		"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
 		"deferrals":   metrics["deferrals"],
@@ -127,9 +131,20 @@ type Report struct {
 	Metrics   []MetricResult   `json:"metrics"`
 	Notes     []string         `json:"notes"` // what was left out, and what speaks against the numbers
 	Verdict   *Verdict         `json:"gate"`  // nil unless a gate was asked for
+	// Scenarios of BASE that are not compared. A gate that passed over them would let a change hide what it breaks.
+	Uncompared []Uncompared `json:"uncompared"`
 
 	pairs []pairs
 }
+
+// Uncompared is a scenario of BASE without a partner in NEW.
+type Uncompared struct {
+	Scenario string `json:"scenario"`
+	Why      string `json:"why"` // as in "NEW has no runs of it"
+}
+
+// ErrNothing means that no run of BASE has a partner in NEW.
+var ErrNothing = errors.New("nothing to compare: no run of BASE has a partner in NEW")
 
 // ScenarioResult is one that both candidates were tried in.
 type ScenarioResult struct {
@@ -160,6 +175,8 @@ type Cell struct {
 	Lost  int `json:"lost"`
 	Pairs int `json:"pairs"` // whether they have it or not
 	Never int `json:"never"` // runs of either side that never got there
+
+	neverBase, neverNew int
 }
 
 // Shown reports whether a cell shows a change: Student's interval excludes 1,
@@ -177,14 +194,14 @@ type pairs struct {
 
 // Sides pairs the runs of two candidates by scenario and replication. What
 // has no partner, or one under other luck or in another world, is left out,
-// and a note says so; unlike lets worlds differ. Nothing to compare is an
-// error.
+// and a note says so; unlike lets worlds differ. Nothing to compare is
+// ErrNothing, beside a report that names what is not compared.
 func Sides(base, next Candidate, unlike bool) (*Report, error) {
-	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}}
+	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}, Uncompared: []Uncompared{}}
 	for _, b := range base.Trials {
 		i := slices.IndexFunc(next.Trials, func(t Trial) bool { return t.Scenario == b.Scenario })
 		if i < 0 {
-			c.note("%s is left out: NEW has no runs of it.", b.Scenario)
+			c.leaveOut(b.Scenario, "NEW has no runs of it")
 			continue
 		}
 		c.pair(b, next.Trials[i], unlike)
@@ -199,7 +216,7 @@ func Sides(base, next Candidate, unlike bool) (*Report, error) {
 		for _, n := range c.Notes {
 			why += "\n" + n
 		}
-		return nil, fmt.Errorf("nothing to compare: no run of BASE has a partner in NEW%s", why)
+		return c, fmt.Errorf("%w%s", ErrNothing, why)
 	}
 	for _, m := range Metrics() {
 		c.Metrics = append(c.Metrics, c.metric(m))
@@ -211,10 +228,17 @@ func (c *Report) note(format string, args ...any) {
 	c.Notes = append(c.Notes, fmt.Sprintf(format, args...))
 }
 
+// leaveOut records that a scenario of BASE is not compared.
+func (c *Report) leaveOut(scenario, format string, args ...any) {
+	why := fmt.Sprintf(format, args...)
+	c.Uncompared = append(c.Uncompared, Uncompared{scenario, why})
+	c.note("%s is left out: %s.", scenario, why)
+}
+
 // pair takes in one scenario.
 func (c *Report) pair(b, n Trial, unlike bool) {
 	if b.Seed != n.Seed {
-		c.note("%s is left out: BASE has seed %d, NEW %d, which is not the same luck.", b.Scenario, b.Seed, n.Seed)
+		c.leaveOut(b.Scenario, "BASE has seed %d, NEW %d, which is not the same luck", b.Seed, n.Seed)
 		return
 	}
 	laws, world := differences(b.Resolved, n.Resolved)
@@ -226,7 +250,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	if len(world) > 0 {
 		if !unlike {
-			c.note("%s is left out: it is not the same question on both sides, which differ in %s.", b.Scenario, format.Listed(world))
+			c.leaveOut(b.Scenario, "it is not the same question on both sides, which differ in %s", format.Listed(world))
 			return
 		}
 		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario, format.Listed(world))
@@ -252,6 +276,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		c.note("%s: %s without a partner of the same replication left out.", b.Scenario, format.Plural(uint64(lone), "run"))
 	}
 	if len(p.runs) == 0 {
+		c.leaveOut(b.Scenario, "NEW has no run of the same replication")
 		return
 	}
 	p.horizon = float64(least) * min(b.IntervalSec, n.IntervalSec) / 3600
@@ -269,7 +294,16 @@ func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
 	if m.Name == "settling" {
 		v = min(v, p.horizon)
 	}
-	return v, false
+	return v, m.Name == "end" && s.unfinished
+}
+
+// censored says how many runs never got there, and what they count as.
+func (p pairs) censored(m Metric, c Cell) string {
+	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Exact(p.horizon))
+	if m.Name == "end" {
+		what, until = "were not finished", "the horizon"
+	}
+	return fmt.Sprintf("%s: %d of %d runs of BASE and %d of NEW %s by %s, which they count as.", c.Scenario, c.neverBase, c.Pairs, c.neverNew, what, until)
 }
 
 // logs are the log-ratios of a metric, one for each pair that has it on both
@@ -309,10 +343,11 @@ func (c *Report) metric(m Metric) MetricResult {
 		for _, r := range p.runs {
 			x, neverX := p.value(m, r[0])
 			y, neverY := p.value(m, r[1])
-			for _, never := range []bool{neverX, neverY} {
-				if never {
-					cell.Never++
-				}
+			if neverX {
+				cell.neverBase++
+			}
+			if neverY {
+				cell.neverNew++
 			}
 			if !math.IsNaN(x) && math.IsNaN(y) {
 				cell.Lost++
@@ -322,6 +357,9 @@ func (c *Report) metric(m Metric) MetricResult {
 			}
 		}
 		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value), format.Num(stats.Mean(next, measure.Confidence).Value)
+		if cell.Never = cell.neverBase + cell.neverNew; cell.Never > 0 {
+			c.note("%s", p.censored(m, cell))
+		}
 		if cell.Lost > 0 {
 			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario, cell.Lost, cell.Pairs)
 		}

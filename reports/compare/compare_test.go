@@ -3,6 +3,7 @@ package compare
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
-	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/internal/handmade"
 	"flyball/reports/measure"
@@ -299,7 +299,7 @@ func TestFloorOfHarm(t *testing.T) {
 		}
 		p.runs = append(p.runs, [2]Replicate{sample(0), sample(float64(45 + i%2))})
 	}
-	m := Metrics()[6]
+	m := Metrics()[7]
 	if m.Name != "undelivered" {
 		t.Fatal(m.Name)
 	}
@@ -356,7 +356,7 @@ func TestCompareFolders(t *testing.T) {
 		}
 		trials = append(trials, Tried(s, runs))
 		e := gathered(s, runs...)
-		if err := e.Write(folder.Place{Dir: filepath.Join(dir, fmt.Sprint(side), "ensemble"), Replace: true}, run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
+		if err := e.Write(filepath.Join(dir, fmt.Sprint(side), "ensemble"), run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -397,7 +397,7 @@ func TestCompareFolders(t *testing.T) {
 	if held := trial.inForce(trial.courseOf("b1")); len(held) != 20 || held[0].C.Value != 40 || held[1].C.Value != 100 {
 		t.Errorf("C in force: %+v", held[:2])
 	}
-	if err := want.Write(folder.Place{Dir: filepath.Join(dir, "out"), Replace: true}, "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
+	if err := want.Write(filepath.Join(dir, "out"), "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadCandidate(filepath.Join(dir, "nothing")); err == nil {
@@ -416,5 +416,165 @@ func TestChangesInWords(t *testing.T) {
 		if got := change(c.ratio); got != c.want {
 			t.Errorf("%g: %q, want %q", float64(c.ratio), got, c.want)
 		}
+	}
+}
+
+// A scenario of BASE that NEW lacks is no pass, whatever the others show; one that NEW adds is said and fails nothing.
+func TestGateFailsForWhatIsNotCompared(t *testing.T) {
+	few := func(name string, set ...string) Trial {
+		trial := tried(t, set, slices.Repeat([]int{2, 3}, 10)...)
+		trial.Scenario = name
+		return trial
+	}
+	for _, x := range []struct {
+		name       string
+		base, next []Trial
+		answer     string // its beginning
+		passed     bool
+	}{
+		{"the same", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
+		{"removed", []Trial{few("a"), few("b")}, []Trial{few("a")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"renamed", []Trial{few("a"), few("b")}, []Trial{few("a"), few("c")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"added", []Trial{few("a")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
+		{"other luck", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "seed=43")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"another world", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "destination[0].cap=7")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+	} {
+		c, err := Sides(Candidate{"base", x.base}, Candidate{"new", x.next}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := c.Judge([]int{20}, 0, Metrics())
+		v.Settle(true)
+		c.Verdict = v
+		if !strings.HasPrefix(v.Answer(), x.answer) || v.Passed != x.passed || v.Failed == x.passed {
+			t.Errorf("%s: %q, passed %t, want %q", x.name, v.Answer(), v.Passed, x.answer)
+		}
+		raw, err := c.JUnit()
+		if err != nil || bytes.Contains(raw, []byte(`failures="0"`)) != x.passed {
+			t.Errorf("%s: %v\n%s", x.name, err, raw)
+		}
+	}
+	c, err := Sides(Candidate{"base", []Trial{few("a")}}, Candidate{"new", []Trial{few("b")}}, false)
+	if !errors.Is(err, ErrNothing) || c.Lacking().Answer() != "Gate: FAIL, 1 scenario of BASE not compared (a)." {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is inconclusive passes only where that is allowed, and then says so.
+func TestInconclusiveIsNoPass(t *testing.T) {
+	for _, v := range []*Verdict{
+		{Looks: []int{20}, Look: 1, Open: true, Claims: []Claim{{Metric: "iae", Outcome: Undecided}}},
+		{Looks: []int{2}, Look: 1, Blind: 14, Claims: []Claim{{Metric: "iae", Outcome: Within}}},
+	} {
+		c := &Report{Verdict: v}
+		for _, allow := range []bool{false, true} {
+			v.Settle(allow)
+			raw, err := c.JUnit()
+			if err != nil || v.Passed != allow || bytes.Contains(raw, []byte(`errors="0"`)) != allow ||
+				strings.HasPrefix(v.Answer(), "Gate: INCONCLUSIVE: ") == allow || strings.Contains(c.Annotations(), "::error ") == allow {
+				t.Errorf("allowed %t: passed %t, %q\n%s\n%s", allow, v.Passed, v.Answer(), c.Annotations(), raw)
+			}
+		}
+	}
+	v := &Verdict{Looks: []int{20}, Look: 1, Failed: true, Claims: []Claim{{Metric: "iae", Outcome: Worse}}}
+	if v.Settle(true); v.Passed {
+		t.Error("a regression passes where inconclusive is allowed")
+	}
+}
+
+// Keys are compared by their values, wherever and however they are written.
+func TestDifferences(t *testing.T) {
+	base := `
+name = "x"
+[governor]
+d = 3
+target = "140000/h"
+[[destination]]
+name = "a"
+rtt = "80ms"
+[destination.bucket]
+rate = "10/h"
+[[destination.fail]]
+p = 0.5
+[[destination.fail]]
+p = 0.1
+[[destination]]
+name = "b"
+delays = ["1m", "2m"]
+[destination.bucket]
+rate = "20/h"
+`
+	for _, x := range []struct{ old, new, laws, question string }{
+		{"", "", "", ""},
+		{"name = \"x\"", "name = \"y\"", "", ""},
+		{"d = 3", "d = 4", "governor.d", ""},
+		{"d = 3\ntarget = \"140000/h\"", "target = \"140000/h\" # first\nd = 0x3", "", ""},
+		{"d = 3\n", "", "governor.d", ""},
+		{"140000/h", "1/h", "", "governor.target"},
+		{"20/h", "21/h", "", "destination[1].bucket.rate"},
+		{"p = 0.1", "p = 0.10", "", ""},
+		{"p = 0.1", "p = 0.2", "", "destination[0].fail[1].p"},
+		{"[\"1m\", \"2m\"]", "[\"1m\",\n\"3m\"]", "", "destination[1].delays"},
+		{"rtt = \"80ms\"", "rtt = { dist = \"gamma\" }", "", "destination[0].rtt destination[0].rtt.dist"},
+	} {
+		laws, question := differences([]byte(base), []byte(strings.Replace(base, x.old, x.new, 1)))
+		if strings.Join(laws, " ") != x.laws || strings.Join(question, " ") != x.question {
+			t.Errorf("%q for %q: got %q and %q, want %q and %q", x.new, x.old, laws, question, x.laws, x.question)
+		}
+	}
+}
+
+// ending are replications with ends, attempts per delivery and what is left
+// pending, written down by hand.
+func ending(t *testing.T, late int, end, dfr, pending float64) Trial {
+	t.Helper()
+	var runs []ensemble.Observation
+	for i := range 8 {
+		o := observed(i, handmade.AllFull, handmade.Settles(late, 20))
+		o.Metrics["end_h"], o.Metrics["dfr"], o.Metrics["pending"] = end+float64(i)/100, dfr+float64(i)/1000, pending
+		o.Digest = fmt.Sprint(end, i)
+		runs = append(runs, o)
+	}
+	return Tried(handmade.Asking(t, scenarios.Terminating), runs)
+}
+
+// Beside lost target-hours stand the end and attempts per delivery. Where they
+// do not agree which side is better, a sentence says so; where they do, none.
+func TestEndBesideLostHours(t *testing.T) {
+	said := func(c *Report) string {
+		var b bytes.Buffer
+		if err := c.Text(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(strings.Fields(b.String()), " ")
+	}
+	c := compared(t, ending(t, 8, 10.9, 1.5, 0), ending(t, 3, 25.5, 2.5, 0))
+	if got := c.cell("end"); math.Abs(float64(got.Base)-10.935) > 1e-9 || math.Abs(float64(got.New)-25.535) > 1e-9 || got.Never != 0 || got.Pairs != 8 {
+		t.Errorf("end: %+v", got)
+	}
+	if want := "Which is best depends on what is asked: NEW loses fewer target-hours, BASE ends sooner and needs fewer attempts per delivery."; !strings.Contains(said(c), want) {
+		t.Errorf("no %q in %s", want, said(c))
+	}
+	c = compared(t, ending(t, 8, 25.5, 2.5, 0), ending(t, 3, 10.9, 1.5, 0))
+	if text := said(c); strings.Contains(text, "depends on what is asked") {
+		t.Error(text)
+	}
+	c = compared(t, ending(t, 3, 48, 1.5, 7), ending(t, 3, 10.9, 1.5, 0))
+	if got := c.cell("end"); got.Never != 8 {
+		t.Errorf("end of what is not finished: %+v", got)
+	}
+	for _, want := range []string{"hand-made not finished 10.94", "hand-made: 8 of 8 runs of BASE and 0 of NEW were not finished by the horizon, which they count as."} {
+		if !strings.Contains(said(c), want) {
+			t.Errorf("no %q in %s", want, said(c))
+		}
+	}
+}
+
+// A run that did not settle counts as what all were watched for, and a note says
+// how many there are.
+func TestCensoredSettlingIsTold(t *testing.T) {
+	c := compared(t, tried(t, nil, 2, 20, 3), tried(t, nil, 4, 5, 6))
+	if want := "hand-made: 1 of 3 runs of BASE and 0 of NEW had not settled by the 60 h that all runs were watched, which they count as."; !slices.Contains(c.Notes, want) {
+		t.Errorf("no %q in %q", want, c.Notes)
 	}
 }

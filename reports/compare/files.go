@@ -34,9 +34,9 @@ func (c *Report) Key() string {
 	return folder.Key([]byte(content.String()))
 }
 
-// Write makes the folder at to the folder of the comparison, as Write does for a run.
+// Write makes dir the folder of the comparison, as Write does for a run.
 // Command is what makes it again.
-func (c *Report) Write(to folder.Place, command string, host runlog.Host) error {
+func (c *Report) Write(dir, command string, host runlog.Host) error {
 	figures, err := c.Figures()
 	if err != nil {
 		return err
@@ -47,7 +47,11 @@ func (c *Report) Write(to folder.Place, command string, host runlog.Host) error 
 	}
 	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()}, {Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
 	files = append(files, chart.PlotFiles(figures)...)
-	return folder.Publish(to, files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
+	files, err = folder.Seal(files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
+	if err != nil {
+		return err
+	}
+	return folder.Publish(dir, files)
 }
 
 // cellsCSV has a row for each metric and scenario, and one without a scenario
@@ -136,6 +140,7 @@ func (c *Report) JUnit() ([]byte, error) {
 		Message string `xml:"message,attr"`
 		Text    string `xml:",chardata"`
 	}
+	type problem failure
 	type skipped struct {
 		Message string `xml:"message,attr"`
 	}
@@ -143,6 +148,7 @@ func (c *Report) JUnit() ([]byte, error) {
 		Class   string   `xml:"classname,attr"`
 		Name    string   `xml:"name,attr"`
 		Failure *failure `xml:"failure,omitempty"`
+		Error   *problem `xml:"error,omitempty"`
 		Skipped *skipped `xml:"skipped,omitempty"`
 		Out     string   `xml:"system-out,omitempty"`
 	}
@@ -150,6 +156,7 @@ func (c *Report) JUnit() ([]byte, error) {
 		Name     string     `xml:"name,attr"`
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
+		Errors   int        `xml:"errors,attr"`
 		Skipped  int        `xml:"skipped,attr"`
 		Cases    []testcase `xml:"testcase"`
 	}
@@ -166,10 +173,27 @@ func (c *Report) JUnit() ([]byte, error) {
 		case x.Outcome == Undefined:
 			t.Skipped = &skipped{Message: x.Says()}
 			s.Skipped++
+		case x.Outcome == Undecided && !c.Verdict.AllowInconclusive && !c.Verdict.Failed:
+			t.Error = &problem{Message: "inconclusive: " + x.Says()}
+			s.Errors++
 		case x.Outcome == Undecided:
 			t.Out = "inconclusive: " + x.Says()
 		default:
 			t.Out = x.Says()
+		}
+		s.Cases = append(s.Cases, t)
+	}
+	for _, u := range c.Verdict.Uncompared {
+		s.Cases = append(s.Cases, testcase{Class: "flyball.compare." + u.Scenario, Name: "compared", Failure: &failure{Message: u.Why, Text: "BASE " + c.Base + "\nNEW " + c.New}})
+		s.Failures++
+	}
+	if v := c.Verdict; v.Blind > 0 {
+		t := testcase{Class: "flyball.compare", Name: "pairs"}
+		if v.Inconclusive() && !v.AllowInconclusive {
+			t.Error = &problem{Message: v.Answer()}
+			s.Errors++
+		} else {
+			t.Out = v.Answer()
 		}
 		s.Cases = append(s.Cases, t)
 	}
@@ -185,28 +209,40 @@ func (c *Report) JUnit() ([]byte, error) {
 const mostAnnotations = 10
 
 // Annotations is the verdict in GitHub's workflow commands: an error for each
-// claim that failed, a notice for what is inconclusive.
+// claim that failed and for each scenario that is not compared, an error, or a
+// notice if that is allowed, for what is inconclusive.
 func (c *Report) Annotations() string {
-	var b strings.Builder
-	var bad []Claim
+	type note struct{ title, message string }
+	var bad []note
+	for _, u := range c.Verdict.Uncompared {
+		bad = append(bad, note{"Not compared", u.Scenario + " of BASE: " + u.Why})
+	}
 	open := 0
 	for _, x := range c.Verdict.Claims {
 		switch {
 		case x.failed():
-			bad = append(bad, x)
+			bad = append(bad, note{"Regression of " + x.Metric, x.Says()})
 		case x.Outcome == Undecided:
 			open++
 		}
 	}
-	for i, x := range bad {
+	var b strings.Builder
+	for i, n := range bad {
 		if i == mostAnnotations-2 && len(bad) > i+1 {
 			annotate(&b, "error", "Regression", fmt.Sprintf("%d more claims failed; the report has them", len(bad)-i))
 			break
 		}
-		annotate(&b, "error", "Regression of "+x.Metric, x.Says())
+		annotate(&b, "error", n.title, n.message)
 	}
-	if open > 0 {
-		annotate(&b, "notice", "Inconclusive", fmt.Sprintf("%s neither shown to be beyond the margin nor to be within", format.Plural(uint64(open), "claim")))
+	kind := "error"
+	if c.Verdict.AllowInconclusive || bad != nil {
+		kind = "notice"
+	}
+	switch {
+	case open > 0:
+		annotate(&b, kind, "Inconclusive", fmt.Sprintf("%s neither shown to be beyond the margin nor to be within", format.Plural(uint64(open), "claim")))
+	case c.Verdict.Inconclusive():
+		annotate(&b, kind, "Inconclusive", c.Verdict.Answer())
 	}
 	return b.String()
 }

@@ -20,13 +20,31 @@ const lostPairs = 20
 
 // Verdict is what a gate says about a comparison.
 type Verdict struct {
-	Failed bool    `json:"failed"`
+	Passed bool    `json:"passed"`       // neither failed, nor inconclusive unless that is allowed
+	Failed bool    `json:"failed"`       // worse, or BASE has scenarios that are not compared
 	Open   bool    `json:"inconclusive"` // after all looks neither shown to be beyond the margins nor to be within
 	Alarm  float64 `json:"alarm"`        // greatest probability to fail what is no worse
 	Look   int     `json:"look"`         // that decided, 1 being the first
 	Looks  []int   `json:"looks"`        // pairs at each
 	Blind  int     `json:"blind"`        // pairs that it takes to fail at all, if there were fewer; else 0
 	Claims []Claim `json:"claims"`       // of each gated metric the mean, then the scenarios
+
+	AllowInconclusive bool         `json:"allow_inconclusive"`
+	Uncompared        []Uncompared `json:"uncompared"` // of the comparison
+}
+
+// Inconclusive reports whether the gate neither failed nor could tell: it is open, or blind.
+func (v *Verdict) Inconclusive() bool { return !v.Failed && (v.Open || v.Blind > 0) }
+
+// Settle completes the verdict: whether one that is inconclusive passes. What has failed never does.
+func (v *Verdict) Settle(allowInconclusive bool) {
+	v.AllowInconclusive = allowInconclusive
+	v.Passed = !v.Failed && (allowInconclusive || !v.Inconclusive())
+}
+
+// Lacking returns the verdict on a comparison in which a scenario of BASE has no partner and no other is left.
+func (c *Report) Lacking() *Verdict {
+	return &Verdict{Alarm: Alarm, Looks: []int{}, Claims: []Claim{}, Failed: true, Uncompared: c.Uncompared}
 }
 
 // Claim is one metric that is held against its margin, in the mean over the
@@ -58,7 +76,7 @@ func (c Claim) failed() bool { return c.Outcome == Worse || c.Outcome == Lost }
 // margins of metrics. The verdict is final if it has failed or is not open, or
 // if k is the last look.
 func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
-	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}}
+	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}, Uncompared: c.Uncompared, Failed: len(c.Uncompared) > 0}
 	g := stats.Gate{Alarm: Alarm, Looks: looks}
 	var means, cells []stats.Claim
 	var meanOf, cellOf []int // claim in v
@@ -113,6 +131,7 @@ func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 		v.Failed = v.Failed || x.failed()
 	}
 	v.Open = v.Open && !v.Failed
+	v.Settle(false)
 	return v
 }
 

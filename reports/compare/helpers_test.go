@@ -4,6 +4,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -18,6 +19,6 @@ func gathered(s *scenarios.Scenario, runs ...ensemble.Observation) *ensemble.Rep
 	return ensemble.Gather(s, runs, ensemble.Asked{Replications: len(runs)}, runlog.Host{Wall: vt.Second}, "flyball run hand-made --seed 42 --replications 20")
 }
 
-func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
+func fold(r *runlog.Run, e ...measure.Expectation) *run.Report {
 	return run.Fold(r, e, "flyball run hand-made --seed 42")
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
@@ -149,7 +152,7 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "deferrals"} {
+		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending", "deferrals"} {
 			metrics[name] = number(name)
 		}
 		if column(row, "settled") == "never" {
@@ -195,21 +198,11 @@ func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
 // policy that is compared, and those of the question that it is asked, which
 // must not. What only names or judges a run counts as neither.
 func differences(a, b []byte) (laws, question []string) {
-	x, y := keysOf(a), keysOf(b)
-	var names []string
-	for _, k := range append(slices.Clone(x), y...) {
-		if !slices.Contains(names, k.name) {
-			names = append(names, k.name)
-		}
-	}
-	value := func(all []key, name string) string {
-		if i := slices.IndexFunc(all, func(k key) bool { return k.name == name }); i >= 0 {
-			return all[i].value
-		}
-		return ""
-	}
-	for _, name := range names {
-		if value(x, name) == value(y, name) {
+	x, y := valuesOf(a), valuesOf(b)
+	every := maps.Clone(x)
+	maps.Copy(every, y)
+	for _, name := range slices.Sorted(maps.Keys(every)) {
+		if x[name] == y[name] {
 			continue
 		}
 		top, _, _ := strings.Cut(name, ".")
@@ -225,46 +218,30 @@ func differences(a, b []byte) (laws, question []string) {
 	return laws, question
 }
 
-type key struct{ name, value string }
-
-// keysOf lists the keys of a resolved scenario, which has one on each line.
-func keysOf(resolved []byte) []key {
-	var all []key
-	at := ""
-	var lists []key // tables that are lists, as often as they came
-	for line := range strings.Lines(string(resolved)) {
-		line = strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(line, "[["):
-			at = strings.Trim(line, "[]")
-			n := 0
-			for _, l := range lists {
-				if l.name == at {
-					n++
-				}
+// valuesOf returns the values of a resolved scenario by their paths, such as "destination[0].cap". A text that is not
+// TOML, which no program of ours writes, is one value.
+func valuesOf(resolved []byte) map[string]string {
+	values := map[string]string{}
+	var root map[string]any
+	if err := toml.Unmarshal(resolved, &root); err != nil {
+		values["scenario"] = string(resolved)
+		return values
+	}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, below := range v { // in any order: the paths are sorted later
+				walk(strings.TrimPrefix(path+"."+name, "."), below)
 			}
-			lists = append(lists, key{name: at})
-			at = fmt.Sprintf("%s[%d].", at, n)
-		case strings.HasPrefix(line, "["):
-			at = strings.Trim(line, "[]")
-			// A table below an element of a list belongs to the last one of it.
-			if top, rest, ok := strings.Cut(at, "."); ok {
-				n := -1
-				for _, l := range lists {
-					if l.name == top {
-						n++
-					}
-				}
-				if n >= 0 {
-					at = fmt.Sprintf("%s[%d].%s", top, n, rest)
-				}
+		case []map[string]any:
+			for i, element := range v {
+				walk(fmt.Sprintf("%s[%d]", path, i), element)
 			}
-			at += "."
 		default:
-			if name, value, ok := strings.Cut(line, " = "); ok {
-				all = append(all, key{at + name, value})
-			}
+			values[path] = fmt.Sprintf("%#v", v)
 		}
 	}
-	return all
+	walk("", root)
+	return values
 }

@@ -45,6 +45,9 @@ func (c *Report) Answer() []string {
 		for _, says := range v.Worse() {
 			said = append(said, "Worse: "+says+".")
 		}
+		for _, u := range v.Uncompared {
+			said = append(said, "Not compared: "+u.Scenario+" of BASE: "+u.Why+".")
+		}
 		for _, x := range v.Claims {
 			if x.Outcome == Undecided {
 				said = append(said, "Inconclusive: "+x.Says()+".")
@@ -74,7 +77,23 @@ func (c *Report) Answer() []string {
 	default:
 		said = append(said, "NEW is better in "+strings.Join(better, ", ")+"; worse in "+strings.Join(worse, ", ")+".")
 	}
-	return said
+	return append(said, c.disagreement()...)
+}
+
+// disagreement says that lost target-hours, the end and attempts per delivery
+// do not show the same side to be better.
+func (c *Report) disagreement() []string {
+	better := map[bool][]string{}
+	for _, m := range c.Metrics {
+		what, ok := map[string]string{"iae": "loses fewer target-hours", "end": "ends sooner", "dfr": "needs fewer attempts per delivery"}[m.Name]
+		if ok && m.Mean.Shown() {
+			better[m.Mean.Ratio.Value < 1] = append(better[m.Mean.Ratio.Value < 1], what)
+		}
+	}
+	if len(better) < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Which is best depends on what is asked: NEW %s, BASE %s.", strings.Join(better[true], " and "), strings.Join(better[false], " and "))}
 }
 
 // Worse are the claims that fail the gate.
@@ -90,13 +109,33 @@ func (v *Verdict) Worse() []string {
 
 // Answer is the verdict in a sentence.
 func (v *Verdict) Answer() string {
-	switch {
-	case v.Failed:
-		return fmt.Sprintf("Gate: FAIL, shown by %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
-	case v.Blind > 0:
-		return fmt.Sprintf("Gate: pass, but with so few pairs nothing could have failed; it takes %d.", v.Blind)
-	case v.Open:
-		return fmt.Sprintf("Gate: pass, inconclusive: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+	if v.Failed {
+		var why []string
+		if n := len(v.Uncompared); n > 0 {
+			var names []string
+			for _, u := range v.Uncompared {
+				names = append(names, u.Scenario)
+			}
+			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(n), "scenario"), format.Listed(names)))
+		}
+		if v.Worse() != nil {
+			shown := fmt.Sprintf("shown by %s of each scenario", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+			if why != nil {
+				shown = "a regression " + shown
+			}
+			why = append(why, shown)
+		}
+		return "Gate: FAIL, " + strings.Join(why, ", and ") + "."
+	}
+	if v.Inconclusive() {
+		head := "Gate: INCONCLUSIVE"
+		if v.AllowInconclusive {
+			head = "Gate: pass, inconclusive as allowed"
+		}
+		if v.Blind > 0 {
+			return fmt.Sprintf("%s: with so few pairs nothing could have failed; it takes %d.", head, v.Blind)
+		}
+		return fmt.Sprintf("%s: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", head, format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 	}
 	return fmt.Sprintf("Gate: pass, after %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 }
@@ -182,7 +221,14 @@ func (m MetricResult) table() format.Table {
 		if x.Ratio.N == 0 {
 			continue
 		}
-		t.Rows = append(t.Rows, []string{x.Scenario, x.Base.Plainly(), x.New.Plainly(), x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
+		base, next := x.Base.Plainly(), x.New.Plainly()
+		if m.Name == "end" && x.neverBase == x.Pairs {
+			base = "not finished"
+		}
+		if m.Name == "end" && x.neverNew == x.Pairs {
+			next = "not finished"
+		}
+		t.Rows = append(t.Rows, []string{x.Scenario, base, next, x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
 	}
 	return t
 }

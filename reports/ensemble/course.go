@@ -7,7 +7,6 @@ import (
 	"flyball/internal/stats"
 	"flyball/reports/format"
 	"flyball/reports/measure"
-	"flyball/scenarios"
 )
 
 // MeanSeries is the mean of all runs on one server, over the intervals by which it
@@ -84,10 +83,15 @@ type CourseMeasure struct {
 	measure.Estimate
 }
 
-// courseMetrics are those metrics of a run that a mean course has.
+// courseMetrics returns the metrics of a run that a mean course has.
 func courseMetrics() []string {
-	return []string{measure.SettlingMetric, measure.SettlingMetric2, "overshoot", "steady_state_error", "rate_per_h", "iae_target_hours", "ise_target_hours", "itae_target_hours2",
-		"total_variation", "swing_processes", "swing_period_intervals"}
+	var all []string
+	for _, m := range measure.Metrics() {
+		if m.OfServer != nil && !m.NoMean {
+			all = append(all, m.Name)
+		}
+	}
+	return all
 }
 
 // MetricsOf measures the mean courses of all servers of some runs: the worst of
@@ -119,7 +123,7 @@ func judgeCourses(courses []MeanSeries, without int) []measure.Server {
 func CourseMeasures(courses []MeanSeries, metrics map[string]float64, without map[string][]float64) []CourseMeasure {
 	measures := []CourseMeasure{}
 	for _, name := range courseMetrics() {
-		known, _ := scenarios.MetricNamed(name)
+		known, _ := measure.MetricNamed(name)
 		m := CourseMeasure{Metric: name, Unit: known.Unit}
 		if measure.MayNeverCome(name) {
 			m.Estimate = SettledLast(courses, map[string]float64{measure.SettlingMetric: 0.05, measure.SettlingMetric2: 0.02}[name], -1)

@@ -189,11 +189,11 @@ type Expectation struct {
 
 // Measures lists what an ensemble of a scenario measures: the metrics of a run,
 // and in steady state those of what is left without its start-up.
-func Measures(s *scenarios.Scenario) []scenarios.Metric {
-	all := scenarios.Metrics()
+func Measures(s *scenarios.Scenario) []measure.Metric {
+	all := measure.Metrics()
 	if s.Analysis.Kind == scenarios.SteadyState {
 		all = append(all, steadyMetrics()...)
-		slices.SortFunc(all, func(a, b scenarios.Metric) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(all, func(a, b measure.Metric) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return all
 }
@@ -230,7 +230,7 @@ func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Inte
 		return stats.BoundedMean(values, in, measure.Confidence)
 	}
 	i := stats.Mean(values, measure.Confidence)
-	if m, ok := scenarios.MetricNamed(name); ok && !m.Signed() && i.N > 0 {
+	if m, ok := measure.MetricNamed(name); ok && !m.Signed && i.N > 0 {
 		i.Low = max(i.Low, 0)
 	}
 	if skewed := stats.Skew(values); skewed != "" {
@@ -245,7 +245,7 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	if len(runs) == 0 || name == "recipients" || name == "suppressed" {
 		return in, false
 	}
-	m, _ := scenarios.MetricNamed(name)
+	m, _ := measure.MetricNamed(name)
 	mailed, all := 0.0, 0.0 // of the replication that has most, since all must fit
 	for _, o := range runs {
 		mailed = max(mailed, o.Metrics["recipients"]-o.Metrics["suppressed"])
@@ -376,7 +376,7 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 	return e
 }
 
-func measureOf(s *scenarios.Scenario, runs []Observation, of scenarios.Metric) Measure {
+func measureOf(s *scenarios.Scenario, runs []Observation, of measure.Metric) Measure {
 	i := Measured(s, runs, of.Name)
 	m := Measure{Metric: of.Name, Unit: of.Unit, Statistic: "mean", Estimate: measure.Estimated(i), Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
 	if measure.MayNeverCome(of.Name) {

@@ -15,6 +15,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -64,7 +65,7 @@ func TestMeasuresOfAnEnsemble(t *testing.T) {
 			t.Errorf("%s: %v outside of %v to %v", m.Metric, v, m.Least, m.Most)
 		}
 	}
-	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) || len(names) != len(scenarios.Metrics()) {
+	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) || len(names) != len(measure.Metrics()) {
 		t.Errorf("%d measures", len(names))
 	}
 }
@@ -360,7 +361,7 @@ func TestSteadyState(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
-	if Headline(s, runs) != "steady_rate_per_h" || len(Measures(s)) != len(scenarios.Metrics())+4 {
+	if Headline(s, runs) != "steady_rate_per_h" || len(Measures(s)) != len(measure.Metrics())+4 {
 		t.Error("the steady state is no measure")
 	}
 
@@ -469,7 +470,7 @@ func TestEnsembleFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ensemble")
 	s := handmade.Asking(t, "steady-state")
 	e := Gather(s, steadyRuns(12, 203, 14, 138_000), Asked{Precision: 0.01, Of: "steady_rate_per_h", Partial: true}, runlog.Host{Wall: vt.Second}, "flyball run x")
-	if err := e.Write(folder.Place{Dir: dir, Replace: true}, extra()); err != nil {
+	if err := e.Write(dir, extra()); err != nil {
 		t.Fatal(err)
 	}
 	files := handmade.Tree(t, dir)
@@ -530,7 +531,7 @@ func TestEnsembleFolder(t *testing.T) {
 	if !bytes.Equal(x.ScenarioTOML, extra().ScenarioTOML) {
 		t.Error("the scenario is lost")
 	}
-	if err := e.Write(folder.Place{Dir: dir, Replace: true}, run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
+	if err := e.Write(dir, run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
 		t.Error("an extra file takes the place of another")
 	}
 	other := *e

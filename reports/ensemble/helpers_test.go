@@ -2,9 +2,9 @@ package ensemble
 
 import (
 	"flyball/reports/folder"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
 func extra() run.Extra {
@@ -12,6 +12,6 @@ func extra() run.Extra {
 		More: []folder.File{{Path: "rejects.csv", Data: []byte("email,reason\n")}}}
 }
 
-func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
+func fold(r *runlog.Run, e ...measure.Expectation) *run.Report {
 	return run.Fold(r, e, "flyball run hand-made --seed 42")
 }

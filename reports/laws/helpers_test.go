@@ -5,9 +5,9 @@ import (
 
 	"flyball/reports/ensemble"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
 func near(a, b float64) bool {
@@ -19,6 +19,6 @@ func observed(number, short int, rates ...[]float64) ensemble.Observation {
 	return ensemble.Observe(fold(handmade.Rated(number, short, rates...), handmade.Expect("settling_intervals_5pct", "<=", 5)))
 }
 
-func fold(r *runlog.Run, e ...scenarios.Expectation) *run.Report {
+func fold(r *runlog.Run, e ...measure.Expectation) *run.Report {
 	return run.Fold(r, e, "flyball run hand-made --seed 42")
 }

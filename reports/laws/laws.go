@@ -68,20 +68,22 @@ type Trial struct {
 
 // Cell is one law in it.
 type Cell struct {
-	Law      string                   `json:"law"`
-	Judged   int                      `json:"judged_intervals"` // in every run, of all servers together
-	Course   []ensemble.CourseMeasure `json:"mean_course"`
-	Runs     []ensemble.CourseMeasure `json:"runs"`      // means over the runs
-	Ratio    measure.Estimate         `json:"iae_ratio"` // lost target-hours by those of hindsight
-	TVRatio  measure.Estimate         `json:"tv_ratio"`  // total variation likewise
-	Swings   bool                     `json:"swings"`    // the mean course oscillates, as classes are told
-	courses  []ensemble.MeanSeries
-	steps    []ensemble.MeanPoint
-	iae, tv  float64
-	without  []float64 // iae without each run
-	tvRuns   []float64
-	late     float64 // iae after three days
-	lateLess []float64
+	Law     string                   `json:"law"`
+	Judged  int                      `json:"judged_intervals"` // in every run, of all servers together
+	Course  []ensemble.CourseMeasure `json:"mean_course"`
+	Runs    []ensemble.CourseMeasure `json:"runs"`      // means over the runs
+	Ratio   measure.Estimate         `json:"iae_ratio"` // lost target-hours by those of hindsight
+	TVRatio measure.Estimate         `json:"tv_ratio"`  // total variation likewise
+	// Runs that left recipients pending: their end is the horizon.
+	Unfinished int  `json:"unfinished"`
+	Swings     bool `json:"swings"` // the mean course oscillates, as classes are told
+	courses    []ensemble.MeanSeries
+	steps      []ensemble.MeanPoint
+	iae, tv    float64
+	without    []float64 // iae without each run
+	tvRuns     []float64
+	late       float64 // iae after three days
+	lateLess   []float64
 }
 
 // tuned reports whether hindsight may choose the law.
@@ -137,6 +139,12 @@ func takeLaw(t Experiment, runs []ensemble.Observation) Cell {
 	ofRuns("throttled", "attempts", of("throttled"))
 	ofRuns(undeliveredOfRuns, "recipients", func(o ensemble.Observation) float64 { return o.Metrics["failed"] + o.Metrics["ambiguous"] })
 	ofRuns("dfr", "attempts per success", of("dfr"))
+	ofRuns("end_h", "h", of("end_h"))
+	for _, o := range runs {
+		if o.Metrics["pending"] > 0 {
+			c.Unfinished++
+		}
+	}
 	if n := s.Peak(0); n > 0 {
 		c.Runs = append(c.Runs, ensemble.CourseMeasure{Metric: aboveOfRuns, Unit: "1", Estimate: measure.Estimate{Value: c.courses[0].ShareAbove(n), Low: format.Missing, High: format.Missing, Level: measure.Confidence, N: len(runs)}})
 	}
@@ -306,6 +314,8 @@ type Summary struct {
 	Throttled   format.Num `json:"throttled"`
 	Undelivered format.Num `json:"undelivered"`
 	DFR         format.Num `json:"dfr"`
+	End         format.Num `json:"end_h"`            // a run that is not finished counts as its horizon
+	Unfinished  int        `json:"unfinished"`       // trials with such a run
 	Above       format.Num `json:"above_peak_share"` // over those with a peak
 }
 
@@ -361,6 +371,9 @@ func (l *Report) summary(law string) Summary {
 		if !ok {
 			continue
 		}
+		if c.Unfinished > 0 {
+			s.Unfinished++
+		}
 		if v := c.Ratio.Value; v.Known() && !(v <= s.Worst) {
 			s.Worst, s.WorstIn = v, t.name()
 		}
@@ -370,13 +383,14 @@ func (l *Report) summary(law string) Summary {
 		case c.Ratio.Low.Known() && c.Ratio.Low > 1:
 			s.Worse++
 		}
-		for _, name := range []string{"throttled", undeliveredOfRuns, "dfr", aboveOfRuns} {
+		for _, name := range []string{"throttled", undeliveredOfRuns, "dfr", "end_h", aboveOfRuns} {
 			if v := measured(c.Runs, name).Value; v.Known() {
 				means[name] = append(means[name], float64(v))
 			}
 		}
 	}
 	mean := func(name string) format.Num { return format.Num(stats.Mean(means[name], measure.Confidence).Value) }
+	s.End = mean("end_h")
 	s.Throttled, s.Undelivered, s.DFR, s.Above = mean("throttled"), mean(undeliveredOfRuns), mean("dfr"), mean(aboveOfRuns)
 	return s
 }
@@ -400,5 +414,5 @@ func runFields(o ensemble.Observation) []string {
 }
 
 func runMetrics() []string {
-	return []string{measure.SettlingMetric, "overshoot", "steady_state_error", "rate_per_h", "iae_target_hours", "total_variation", "swing_processes", "throttled", "failed", "ambiguous", "dfr", "peak_available"}
+	return []string{measure.SettlingMetric, "overshoot", "steady_state_error", "rate_per_h", "iae_target_hours", "total_variation", "swing_processes", "throttled", "failed", "ambiguous", "dfr", "end_h", "pending", "peak_available"}
 }

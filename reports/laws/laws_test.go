@@ -3,6 +3,7 @@ package laws
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"flyball/reports/ensemble"
@@ -16,10 +17,11 @@ import (
 type handMade struct {
 	asked Asked
 	laws  *Report
+	ends  map[string][3]float64 // by law: end in hours, attempts per delivery, pending
 }
 
 func byHand(runs int, noise []float64, laws ...string) *handMade {
-	h := &handMade{asked: Asked{Half: "all", Replications: runs, Noise: noise}}
+	h := &handMade{asked: Asked{Half: "all", Replications: runs, Noise: noise}, ends: map[string][3]float64{}}
 	for _, name := range laws {
 		h.asked.Laws = append(h.asked.Laws, scenarios.Law{Name: name})
 	}
@@ -35,7 +37,11 @@ func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law
 		for i := range rates {
 			rates[i] = path(r, i)
 		}
-		runs = append(runs, observed(r, 1<<30, rates))
+		o := observed(r, 1<<30, rates)
+		if of, ok := h.ends[law]; ok {
+			o.Metrics["end_h"], o.Metrics["dfr"], o.Metrics["pending"] = of[0], of[1], of[2]
+		}
+		runs = append(runs, o)
 	}
 	d := scenarios.Disturbance{Name: "disturbances/" + scenario, Family: family, Half: scenarios.Reporting}
 	s := handmade.Asking(t, scenarios.Terminating, append(set, "governor.target=140000/h", "governor.interval=3h")...)
@@ -194,5 +200,35 @@ func TestRatioHasAnInterval(t *testing.T) {
 	}
 	if low, high := math.Log(float64(c.Ratio.Low)), math.Log(float64(c.Ratio.High)); math.Abs(low-(middle-half)) > 1e-3 || math.Abs(high-(middle+half)) > 1e-3 {
 		t.Errorf("interval: got %g to %g, want %g to %g", low, high, middle-half, middle+half)
+	}
+}
+
+// The law that loses the fewest target-hours need not be the one that ends first
+// or needs the fewest attempts, and the report says so.
+func TestLawsMayDisagree(t *testing.T) {
+	for _, c := range []struct {
+		eight, ours  [3]float64 // end in hours, attempts per delivery, pending
+		says, column string
+	}{
+		{[3]float64{10.9, 1.5, 0}, [3]float64{25.5, 2.5, 0},
+			"Which law is best depends on what is asked: regulator loses the fewest target-hours (0.50 times those of hindsight), patent-8 ends first (after 10.9 h in the mean), patent-8 needs the fewest attempts per delivery (1.50).", "25.5"},
+		{[3]float64{25.5, 2.5, 0}, [3]float64{10.9, 1.5, 0}, "", "10.9"},
+		{[3]float64{25.5, 2.5, 0}, [3]float64{24, 1.5, 3}, "", "not finished"},
+	} {
+		h := byHand(3, []float64{0}, "patent-8", "regulator")
+		for law, of := range map[string][3]float64{"patent-8": c.eight, "regulator": c.ours} {
+			h.ends[law] = of
+		}
+		h.add(t, "lag-a", "lag", 0, "patent-8", false, tenShort(0.2))
+		h.add(t, "lag-a", "lag", 0, "regulator", false, tenShort(0.1))
+		l := h.judge()
+		said := strings.Join(l.disagreement(), " ")
+		if said != c.says {
+			t.Errorf("got %q, want %q", said, c.says)
+		}
+		table := l.lawTable()
+		if at := slices.Index(table.Head, "end h"); at < 0 || table.Rows[1][at] != c.column {
+			t.Errorf("columns %v, row %v, want an end of %s", table.Head, table.Rows[1], c.column)
+		}
 	}
 }

@@ -81,7 +81,40 @@ func (l *Report) Answer() []string {
 		said = append(said, fmt.Sprintf("It lost %s of the target-hours that the best step of the patent's law lost, chosen for each trial afterwards: fewer in %d of %s, more in %d, at worst %s times as many (%s).",
 			s.IAE.Words(""), s.Better, format.Plural(uint64(s.Trials), "trial"), s.Worse, times2(s.Worst), s.WorstIn))
 	}
-	return said
+	return append(said, l.disagreement()...)
+}
+
+// disagreement says that the laws which are best by lost target-hours, by the
+// mean end and by attempts per delivery are not the same one. Ends that differ by
+// less than 1 % are alike.
+func (l *Report) disagreement() []string {
+	var said, names []string
+	best := func(of func(Summary) format.Num, alike float64, says string, value func(format.Num) string) {
+		least, most, name := format.Missing, format.Missing, ""
+		for _, s := range l.Summaries {
+			v := of(s)
+			if v.Known() && !(least <= v) {
+				least, name = v, s.Law
+			}
+			if v.Known() && !(most >= v) {
+				most = v
+			}
+		}
+		if name == "" || float64(most) <= (1+alike)*float64(least) {
+			return
+		}
+		said = append(said, fmt.Sprintf(says, name, value(least)))
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	best(func(s Summary) format.Num { return s.IAE.Value }, 0, "%s loses the fewest target-hours (%s times those of hindsight)", times2)
+	best(func(s Summary) format.Num { return s.End }, 0.01, "%s ends first (after %s h in the mean)", times2)
+	best(func(s Summary) format.Num { return s.DFR }, 0.01, "%s needs the fewest attempts per delivery (%s)", times2)
+	if len(names) < 2 {
+		return nil
+	}
+	return []string{"Which law is best depends on what is asked: " + strings.Join(said, ", ") + "."}
 }
 
 // hindsight has the laws of the suite that it may choose, and those of them that
@@ -102,6 +135,7 @@ func (l *Report) hindsight() (all, tried []string) {
 func (l *Report) explained() []string {
 	return []string{
 		"Lost target-hours: sum of |rate - target| x S / target of the mean course of all replications, judged intervals only, those left out in which the scenario orders that nothing can be reached. They stand by those of hindsight: the law patent-3, -8, -24 or -64 that lost fewest in that trial. Less than 1 is better. Total variation is the mean over the runs. In brackets or after ratios: 95 % intervals (jackknife over the replications, of all scenarios together).",
+		"The end is when the last recipient ended, in the mean over all trials; > where recipients are pending at the horizon of some, which stands for their end. Tries are attempts per delivery.",
 		"aimd, gradient2 and corr-vegas know no target: they seek what the receivers take.",
 	}
 }
@@ -127,12 +161,24 @@ func (l *Report) goalTable() format.Table {
 
 func (l *Report) lawTable() format.Table {
 	t := format.Table{Caption: fmt.Sprintf("Laws over %s", format.Plural(uint64(len(l.Trials)), "trial")),
-		Head: []string{"law", "lost hours", "95 % interval", "worst", "better", "worse", "variation", "421s", "undelivered", "tries", "above peak", "worst in"}, Left: 1, Words: true}
+		Head: []string{"law", "lost hours", "95 % interval", "worst", "better", "worse", "variation", "421s", "undelivered", "tries", "end h", "above peak", "worst in"}, Left: 1, Words: true}
 	for _, s := range l.Summaries {
 		t.Rows = append(t.Rows, []string{s.Law, times2(s.IAE.Value), between2(s.IAE), times2(s.Worst), fmt.Sprint(s.Better), fmt.Sprint(s.Worse), times2(s.TV.Value),
-			format.Grouped(float64(s.Throttled), 0), format.Grouped(float64(s.Undelivered), 0), times2(s.DFR), format.PercentOf(s.Above), s.WorstIn})
+			format.Grouped(float64(s.Throttled), 0), format.Grouped(float64(s.Undelivered), 0), times2(s.DFR), s.end(len(l.Trials)), format.PercentOf(s.Above), s.WorstIn})
 	}
 	return t
+}
+
+// end is the mean end in hours, "not finished" where no trial of the law is, and a
+// lower bound where some is not.
+func (s Summary) end(trials int) string {
+	switch {
+	case s.Unfinished == trials:
+		return "not finished"
+	case s.Unfinished > 0:
+		return ">" + times2(s.End)
+	}
+	return times2(s.End)
 }
 
 // abridged names of laws, for heads of narrow columns. One with parameters is

@@ -14,7 +14,10 @@ const (
 )
 
 // MayNeverCome reports whether a metric is a time that a run may end before.
-func MayNeverCome(metric string) bool { return metric == SettlingMetric || metric == SettlingMetric2 }
+func MayNeverCome(metric string) bool {
+	m, _ := MetricNamed(metric)
+	return m.MayNever
+}
 
 // Server says how well the governor of one server did.
 //
@@ -125,51 +128,4 @@ func runsAway(rows []Row) bool {
 	rate := Mean(last, Row.MessagesPerHour)
 	return grew(func(r Row) format.Num { return r.Available }, 1.01) && grew(func(r Row) format.Num { return r.Allocated }, 1.01) &&
 		rate < 0.998*Mean(before, Row.MessagesPerHour) && float64(rate) < 0.95*MeanTarget(last)
-}
-
-// WorstOf are the metrics of servers, those of the worst one for each.
-func WorstOf(servers []Server) map[string]float64 {
-	m := map[string]float64{}
-	worst := func(name string, of func(Server) float64, least bool) {
-		m[name] = math.NaN()
-		for i, s := range servers {
-			if s.Judged == 0 { // nothing is known of it, so no expectation can be met
-				m[name] = math.NaN()
-				return
-			}
-			if v := of(s); i == 0 {
-				m[name] = v
-			} else if least {
-				m[name] = min(m[name], v)
-			} else {
-				m[name] = max(m[name], v)
-			}
-		}
-	}
-	everOr := func(n format.Num) float64 {
-		if !n.Known() {
-			return math.Inf(1)
-		}
-		return float64(n)
-	}
-	worst("settling_intervals_5pct", func(s Server) float64 { return everOr(s.Settling5) }, false)
-	worst("settling_intervals_2pct", func(s Server) float64 { return everOr(s.Settling2) }, false)
-	worst("overshoot", func(s Server) float64 { return s.Overshoot }, false)
-	worst("ise_target_hours", func(s Server) float64 { return s.ISE }, false)
-	worst("itae_target_hours2", func(s Server) float64 { return s.ITAE }, false)
-	worst("swing_processes", func(s Server) float64 { return float64(s.Swing) }, false)
-	m["steady_state_error"], m["swing_period_intervals"] = math.NaN(), math.NaN()
-	for _, s := range servers {
-		if e := float64(s.SteadyStateError); !(math.Abs(e) <= math.Abs(m["steady_state_error"])) {
-			m["steady_state_error"] = e
-		}
-		if float64(s.Swing) == m["swing_processes"] {
-			m["swing_period_intervals"] = float64(s.SwingPeriod)
-		}
-	}
-	worst("iae_target_hours", func(s Server) float64 { return s.IAE }, false)
-	worst("total_variation", func(s Server) float64 { return s.TotalVariation }, false)
-	worst("available_final", func(s Server) float64 { return float64(s.AvailableFinal) }, true)
-	worst("rate_per_h", func(s Server) float64 { return float64(s.Rate) }, true)
-	return m
 }

@@ -1,10 +1,10 @@
 package run
 
 import (
+	"flyball/reports/measure"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
-func fold(r *runlog.Run, e ...scenarios.Expectation) *Report {
+func fold(r *runlog.Run, e ...measure.Expectation) *Report {
 	return Fold(r, e, "flyball run hand-made --seed 42")
 }

@@ -41,6 +41,9 @@ type Report struct {
 	Outcomes     []Outcome        `json:"outcomes"` // most frequent first
 	Latency      Latency          `json:"latency"`
 
+	All          *measure.Destination  `json:"all_destinations,omitempty"` // recipients of all destinations together
+	Destinations []measure.Destination `json:"destinations,omitempty"`
+
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
 
@@ -91,7 +94,7 @@ type Bar struct {
 // Fold turns a run into its report. Replay is the command line that makes the
 // run again. An expectation that is missed is a Result. Fold panics if the
 // recipients do not add up.
-func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) *Report {
+func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *Report {
 	if !run.Totals.Balanced() {
 		panic(fmt.Sprintf("run: recipients do not add up: %+v", run.Totals))
 	}
@@ -128,6 +131,14 @@ func Fold(run *runlog.Run, expectations []scenarios.Expectation, replay string) 
 			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code, Fault: c.Fault.String(),
 			Means: mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}.Class().String(), Count: c.Count,
 		})
+	}
+	if len(run.ByDestination) > 0 {
+		together := runlog.Together(run.ByDestination)
+		all := measure.NewDestination("all", &together)
+		r.All = &all
+		for i := range run.ByDestination {
+			r.Destinations = append(r.Destinations, measure.NewDestination(run.Destinations[i], &run.ByDestination[i]))
+		}
 	}
 	if h := run.Latency; h != (hist.Hist{}) && h.Count() > 0 {
 		r.Latency = Latency{Count: h.Count(), Mean: h.Mean().Seconds(), P50: h.Quantile(0.5).Seconds(),

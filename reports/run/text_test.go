@@ -15,7 +15,6 @@ import (
 	"flyball/reports/internal/handmade"
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
 func TestNamesOfServers(t *testing.T) {
@@ -97,8 +96,8 @@ func crowded(intervals int) *runlog.Run {
 }
 
 func TestTextFitsTheScreen(t *testing.T) {
-	var many []scenarios.Expectation
-	for _, m := range scenarios.Metrics() {
+	var many []measure.Expectation
+	for _, m := range measure.Metrics() {
 		many = append(many, handmade.Expect(m.Name, "<", 1_000_000))
 	}
 	for _, r := range []*Report{fold(crowded(60), many...), fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15})), fold(handmade.Run())} {

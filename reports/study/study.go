@@ -18,7 +18,6 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 )
 
 // Report is what many points show together: scenarios under several values of
@@ -351,7 +350,7 @@ func (s *Report) pointTable(most int) format.Table {
 
 // unitOf a metric of a study.
 func unitOf(metric string) string {
-	m, ok := scenarios.MetricNamed(metric)
+	m, ok := measure.MetricNamed(metric)
 	if !ok {
 		panic(fmt.Sprintf("study: unknown metric %q", metric))
 	}

@@ -17,7 +17,6 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/reports/study"
-	"flyball/scenarios"
 )
 
 // Report is what a search for the best values of some parameters found, and
@@ -172,7 +171,7 @@ type Run struct {
 type ResolvedFile struct {
 	Scenario string
 	Text     []byte
-	Expect   []scenarios.Expectation
+	Expect   []measure.Expectation
 }
 
 // The verdicts that a search may have.

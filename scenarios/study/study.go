@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
-	"flyball/scenarios"
+	"flyball/reports/measure"
 )
 
 // Limits of a study.
@@ -147,7 +147,7 @@ func (c Config) validateMetrics() []error {
 	var l conf.List
 	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
 	for i, m := range c.Metrics {
-		_, known := scenarios.MetricNamed(m)
+		_, known := measure.MetricNamed(m)
 		l.Check(known, conf.Index("metrics", i), "got %q, want one that flyball scenario metrics lists%s", m, near(m))
 		l.Check(!slices.Contains(c.Metrics[:i], m), conf.Index("metrics", i), "got %q a second time", m)
 	}
@@ -263,7 +263,7 @@ func checkSetting(l *conf.List, at, set string) {
 // near is a hint at the metric that was perhaps meant.
 func near(name string) string {
 	var known []string
-	for _, m := range scenarios.Metrics() {
+	for _, m := range measure.Metrics() {
 		known = append(known, m.Name)
 	}
 	return conf.DidYouMean(name, known)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
+	"flyball/reports/measure"
 	"flyball/scenarios"
 )
 
@@ -140,19 +141,19 @@ func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) 
 
 func (c Config) validateTune() []error {
 	var l conf.List
-	metric := func(key, name string) scenarios.Metric {
-		m, known := scenarios.MetricNamed(name)
+	metric := func(key, name string) measure.Metric {
+		m, known := measure.MetricNamed(name)
 		l.Check(known, key, "got %q, want one that flyball scenario metrics lists%s", name, near(name))
 		return m
 	}
 	t := c.Tune
 	m := metric("tune.objective", t.Objective)
-	l.Check(!m.Signed(), "tune.objective", "got %q, want a metric that is never below 0: it is compared as a ratio", t.Objective)
+	l.Check(!m.Signed, "tune.objective", "got %q, want a metric that is never below 0: it is compared as a ratio", t.Objective)
 	for i, k := range t.Constraints {
 		at := conf.Index("tune.constraint", i)
 		m := metric(at+".metric", k.Metric)
 		if k.As == AsRatio {
-			l.Check(!m.Signed(), at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As, k.Metric, AsValue, AsDifference)
+			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As, k.Metric, AsValue, AsDifference)
 			l.Check(k.Value > 0, at+".value", "got %g, want a ratio above 0", k.Value)
 		}
 	}

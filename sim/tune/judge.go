@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"flyball/internal/stats"
+	"flyball/reports/measure"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 )
@@ -253,7 +254,7 @@ func (b *bench) value(r study.Run, metric string) float64 {
 	for k, m := range b.Metrics {
 		if m == metric {
 			v := r.Values[k]
-			if of, _ := scenarios.MetricNamed(m); math.IsInf(v, 1) && of.Unit == "intervals" {
+			if of, _ := measure.MetricNamed(m); math.IsInf(v, 1) && of.MayNever {
 				return float64(r.Watched)
 			}
 			return v
@@ -263,8 +264,8 @@ func (b *bench) value(r study.Run, metric string) float64 {
 }
 
 func resolution(metric string) float64 {
-	m, _ := scenarios.MetricNamed(metric)
-	return m.Resolution()
+	m, _ := measure.MetricNamed(metric)
+	return m.Resolution
 }
 
 // log is that of the ratio of a metric in two runs under the same luck; NaN if

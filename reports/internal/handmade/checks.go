@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"flyball/internal/input"
 )
 
 // ReadRows reads CSV, its head as the first row.
@@ -86,7 +84,7 @@ func Tree(t *testing.T, dir string) map[string]string {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		raw, err := input.Read(filepath.Join(dir, name), input.RunFile)
+		raw, err := os.ReadFile(filepath.Join(dir, name))
 		all[name] = string(raw)
 		return err
 	})

@@ -14,6 +14,7 @@ import (
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -162,8 +163,8 @@ func Run(paths ...Course) *runlog.Run {
 }
 
 // Expect returns an expectation on runs of any mode.
-func Expect(metric, op string, value float64) scenarios.Expectation {
-	return scenarios.Expectation{Metric: metric, Op: op, Value: value, In: "any"}
+func Expect(metric, op string, value float64) measure.Expectation {
+	return measure.Expectation{Metric: metric, Op: op, Value: value, In: "any"}
 }
 
 var (

@@ -1,0 +1,289 @@
+package measure
+
+import (
+	"math"
+	"slices"
+
+	"flyball/reports/format"
+	"flyball/reports/runlog"
+)
+
+// Metric is a number that a run ends with and an [[expect]] can hold it to. One
+// row of the table below is all that a metric takes: expectations, studies, the
+// schema, summary.json and reports read it from there.
+type Metric struct {
+	Name, Unit string
+	Doc        string // what it is; of several servers, which one counts
+
+	// Exactly one of these computes the metric. What is undefined is NaN, a time
+	// that never came +Inf.
+	Of       func(*Facts) float64              // from the accounts of the run
+	OfServer func(Server) float64              // from one server, the one that Worst chooses
+	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
+	Worst    Choice
+
+	Resolution float64 // what cannot be distinguished; added to both sides of a ratio, so that 0 can be compared
+	Signed     bool    // may be below 0, and so has no ratios
+	MayNever   bool    // a time that a run may end before
+	NoMean     bool    // a mean over runs, interval by interval, has no such number
+}
+
+// Choice is how the server is chosen that a metric of a run speaks of.
+type Choice int
+
+const (
+	Greatest Choice = iota
+	Least
+	FarthestFromZero
+	OfGreatestSwing // of the server with the greatest swing_processes
+)
+
+// Facts are what the metrics of a run are computed from.
+type Facts struct {
+	Totals   runlog.Totals
+	EndHours float64
+	Servers  []Server
+	Rows     []Row
+	Replies  []Reply
+	All      *Destination // all recipients together; nil where they were not counted
+}
+
+// Reply counts the attempts that ended with one reply code; 0 is no reply.
+type Reply struct {
+	Code  int
+	Count uint64
+}
+
+// Destination is what became of the recipients of one destination.
+type Destination struct {
+	Name   string                `json:"name"`
+	Values map[string]format.Num `json:"metrics"` // those that are counted, by name
+}
+
+// NewDestination computes the metrics that are counted from a destination.
+func NewDestination(name string, d *runlog.Destination) Destination {
+	values := map[string]format.Num{}
+	for _, m := range metrics {
+		if m.Counted != nil {
+			values[m.Name] = format.Num(m.Counted(d))
+		}
+	}
+	return Destination{name, values}
+}
+
+// metrics has every metric, by name. Judged are the whole intervals in which
+// there was work for every available process. The target is the one in force in
+// each of them.
+var metrics = []Metric{
+	{Name: "ambiguous", Unit: "recipients", Doc: "final dot sent, no reply known, not resent", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Ambiguous) }},
+	{Name: "attempts", Unit: "attempts", Doc: "all attempts that ended", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Attempts) }},
+	{Name: "available_final", Unit: "processes", Doc: "C after the last judged interval; least of all servers", Resolution: 1,
+		OfServer: func(s Server) float64 { return float64(s.AvailableFinal) }, Worst: Least, NoMean: true},
+	{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended", Resolution: 1,
+		Of: func(f *Facts) float64 { return f.replies(func(code int) bool { return code/100 == 4 }) }},
+	{Name: "delivered", Unit: "recipients", Doc: "delivered", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Delivered) }},
+	{Name: "delivered_share", Unit: "1", Doc: "delivered / recipients", Resolution: 0.001,
+		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Delivered, f.Totals.Recipients)) }},
+	{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate ([0071])",
+		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Attempts, f.Totals.Delivered)) }},
+	{Name: "end_h", Unit: "h", Doc: "when the last recipient ended, or the horizon", Resolution: 0.001,
+		Of: func(f *Facts) float64 { return f.EndHours }},
+	{Name: "failed", Unit: "recipients", Doc: "bounced, or given up at the retry limit", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Failed) }},
+	{Name: "first_try_share", Unit: "1", Doc: "recipients delivered at the first try / recipients tried", Resolution: 0.001,
+		Counted: func(d *runlog.Destination) float64 { return d.FirstTryShare() }},
+	{Name: "iae_target_hours", Unit: "h",
+		Doc:      "sum of |rate - target| x S / target, of each interval against the target in force in it; greatest of all servers",
+		OfServer: func(s Server) float64 { return s.IAE }, Resolution: 0.001},
+	{Name: "ise_target_hours", Unit: "h", Doc: "sum of ((rate - target) / target)^2 x S; greatest of all servers",
+		OfServer: func(s Server) float64 { return s.ISE }, Resolution: 0.001},
+	{Name: "itae_target_hours2", Unit: "h2",
+		Doc:      "sum of |rate - target| x S x t / target, t hours after the first judged interval began; greatest of all servers",
+		OfServer: func(s Server) float64 { return s.ITAE }, Resolution: 0.001},
+	{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target, 0 or more; greatest of all servers",
+		OfServer: func(s Server) float64 { return s.Overshoot }, Resolution: 0.001},
+	{Name: "peak_available", Unit: "processes", Doc: "greatest C of any server at any time", Resolution: 1, Of: (*Facts).peak},
+	{Name: "pending", Unit: "recipients", Doc: "not finished at the end", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Pending) }},
+	{Name: "rate_per_h", Unit: "messages/h", Doc: "mean rate over the last quarter of the judged intervals; least of all servers",
+		OfServer: func(s Server) float64 { return float64(s.Rate) }, Worst: Least, Resolution: 1},
+	{Name: "recipients", Unit: "recipients", Doc: "length of all lists", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Recipients) }},
+	{Name: "retries_per_recipient", Unit: "attempts", Doc: "resends / recipients that are not suppressed", Resolution: 1,
+		Of: func(f *Facts) float64 {
+			return float64(format.Ratio(f.Totals.Resends, f.Totals.Recipients-f.Totals.Suppressed))
+		}},
+	{Name: SettlingMetric2, Unit: "intervals",
+		Doc:      "passed before the rate stayed within 2 % of the target; as " + SettlingMetric,
+		OfServer: func(s Server) float64 { return orNever(s.Settling2) }, Resolution: 1, MayNever: true},
+	{Name: SettlingMetric, Unit: "intervals",
+		Doc: "passed before the rate stayed within 5 % of the target in force, counted from the last change of the target or else from " +
+			"the start; greatest of all servers; a server that never settles misses every expectation",
+		OfServer: func(s Server) float64 { return orNever(s.Settling5) }, Resolution: 1, MayNever: true},
+	{Name: "steady_state_error", Unit: "1",
+		Doc:      "(rate_per_h - mean target of the same intervals) / that target, of the server that is farthest off, with its sign",
+		OfServer: func(s Server) float64 { return float64(s.SteadyStateError) }, Worst: FarthestFromZero, Resolution: 0.001, Signed: true},
+	{Name: "suppressed", Unit: "recipients", Doc: "on the suppression list, never tried", Resolution: 1,
+		Of: func(f *Facts) float64 { return float64(f.Totals.Suppressed) }},
+	{Name: "swing_period_intervals", Unit: "intervals",
+		Doc: "twice the mean distance of the changes of sign of swing; of the server that swings most; undefined with fewer than three, " +
+			"or below one process",
+		OfServer: func(s Server) float64 { return float64(s.SwingPeriod) }, Worst: OfGreatestSwing, Resolution: 1},
+	{Name: "swing_processes", Unit: "processes",
+		Doc:      "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all servers",
+		OfServer: func(s Server) float64 { return float64(s.Swing) }, Resolution: 1},
+	{Name: "throttled", Unit: "attempts", Doc: "attempts that a 421 reply ended: the receiver closes, as at its cap", Resolution: 1,
+		Of: func(f *Facts) float64 { return f.replies(func(code int) bool { return code == 421 }) }},
+	{Name: "time_to_final_p50_h", Unit: "h", Resolution: 0.001, MayNever: true,
+		Doc:     "from the start of its campaign to its final status, half of the recipients tried took that long at most",
+		Counted: func(d *runlog.Destination) float64 { return timeToFinal(d, 0.50) }},
+	{Name: "time_to_final_p95_h", Unit: "h", Resolution: 0.001, MayNever: true,
+		Doc:     "as time_to_final_p50_h, 95 % of the recipients tried",
+		Counted: func(d *runlog.Destination) float64 { return timeToFinal(d, 0.95) }},
+	{Name: "total_variation", Unit: "processes", Doc: "sum of all changes of C; greatest of all servers",
+		OfServer: func(s Server) float64 { return s.TotalVariation }, Resolution: 1},
+}
+
+// timeToFinal returns the hours within which the share q of the recipients
+// tried became final, +Inf if fewer did, NaN if none was tried.
+func timeToFinal(d *runlog.Destination, q float64) float64 {
+	if d.Tried() == 0 {
+		return math.NaN()
+	}
+	t, reached := d.TimeToFinal(q, d.Tried())
+	if !reached {
+		return math.Inf(1)
+	}
+	return t.Hours()
+}
+
+// orNever is +Inf for what is missing.
+func orNever(n format.Num) float64 {
+	if !n.Known() {
+		return math.Inf(1)
+	}
+	return float64(n)
+}
+
+// replies counts the attempts whose reply code fits.
+func (f *Facts) replies(fits func(code int) bool) (n float64) {
+	for _, r := range f.Replies {
+		if fits(r.Code) {
+			n += float64(r.Count)
+		}
+	}
+	return n
+}
+
+// peak is the greatest C of any row, NaN without one.
+func (f *Facts) peak() float64 {
+	peak := format.Missing
+	for _, row := range f.Rows {
+		for _, c := range []format.Num{row.Previous, row.Available} {
+			if c.Known() && !(c <= peak) {
+				peak = c
+			}
+		}
+	}
+	return float64(peak)
+}
+
+// Metrics returns every metric, by name.
+func Metrics() []Metric { return slices.Clone(metrics) }
+
+// MetricNamed finds a metric.
+func MetricNamed(name string) (Metric, bool) {
+	i, found := slices.BinarySearchFunc(metrics, name, func(m Metric, name string) int {
+		if m.Name < name {
+			return -1
+		} else if m.Name > name {
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return Metric{}, false
+	}
+	return metrics[i], true
+}
+
+// MetricNames returns the names of all metrics in their order.
+func MetricNames() []string {
+	var all []string
+	for _, m := range metrics {
+		all = append(all, m.Name)
+	}
+	return all
+}
+
+// Compute returns all metrics of a run by name.
+func (f *Facts) Compute() map[string]float64 {
+	values := WorstOf(f.Servers)
+	for _, m := range metrics {
+		switch {
+		case m.Of != nil:
+			values[m.Name] = m.Of(f)
+		case m.Counted != nil:
+			values[m.Name] = f.counted(m)
+		}
+	}
+	return values
+}
+
+// counted is a metric of all recipients together. A file holds what never came
+// as missing, as it does what is undefined; the accounts tell which.
+func (f *Facts) counted(m Metric) float64 {
+	if f.All == nil {
+		return math.NaN()
+	}
+	v, ok := f.All.Values[m.Name]
+	if ok && !v.Known() && m.MayNever && f.Totals.Attempts > 0 {
+		return math.Inf(1)
+	}
+	return float64(v)
+}
+
+// WorstOf returns the metrics that are those of one server, each of the server
+// that its row chooses. A server that was never judged leaves all but the
+// signed ones undefined.
+func WorstOf(servers []Server) map[string]float64 {
+	values := map[string]float64{}
+	for _, m := range metrics {
+		if m.OfServer != nil {
+			values[m.Name] = m.worst(servers)
+		}
+	}
+	return values
+}
+
+// worst returns the metric of the server that counts.
+func (m Metric) worst(servers []Server) float64 {
+	if m.Worst == OfGreatestSwing {
+		swing, _ := MetricNamed("swing_processes")
+		worst := swing.worst(servers)
+		for _, s := range slices.Backward(servers) {
+			if float64(s.Swing) == worst {
+				return m.OfServer(s)
+			}
+		}
+		return math.NaN()
+	}
+	worst := math.NaN()
+	for _, s := range servers {
+		v := m.OfServer(s)
+		if m.Worst != FarthestFromZero && (s.Judged == 0 || math.IsNaN(v)) {
+			return math.NaN() // what is unknown of one server is unknown of the worst
+		}
+		switch {
+		case math.IsNaN(worst),
+			m.Worst == Greatest && v > worst,
+			m.Worst == Least && v < worst,
+			m.Worst == FarthestFromZero && !(math.Abs(v) <= math.Abs(worst)):
+			worst = v
+		}
+	}
+	return worst
+}

@@ -1,0 +1,92 @@
+package measure
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/reports/runlog"
+)
+
+// Every metric has a row of its own, in the order that MetricNamed relies on,
+// with one way to compute it.
+func TestMetricRows(t *testing.T) {
+	if names := MetricNames(); !slices.IsSorted(names) || len(slices.Compact(names)) != len(Metrics()) {
+		t.Errorf("the names are not sorted or not unique: %v", names)
+	}
+	for _, m := range Metrics() {
+		ways := 0
+		for _, has := range []bool{m.Of != nil, m.OfServer != nil, m.Counted != nil} {
+			if has {
+				ways++
+			}
+		}
+		if m.Doc == "" || m.Unit == "" || ways != 1 || m.Resolution == 0 && m.Name != "dfr" {
+			t.Errorf("%+v: want a unit, an explanation, a resolution and one way to compute it", m)
+		}
+		if got, ok := MetricNamed(m.Name); !ok || got.Name != m.Name {
+			t.Errorf("MetricNamed(%q) finds %q", m.Name, got.Name)
+		}
+	}
+	if _, ok := MetricNamed("dfrr"); ok {
+		t.Error("MetricNamed finds a metric that is not listed")
+	}
+}
+
+// What a destination is told of itself is arithmetic on a record written by
+// hand: eight recipients tried, five delivered at once, one at the second try,
+// one failed, one waiting.
+func TestCountedMetrics(t *testing.T) {
+	const minute = 60_000_000_000
+	rec := runlog.NewRecorder(1, nil)
+	rec.Begins(0, 10*minute)
+	at := func(rcpt, try int, minutes int64, s mail.Status) {
+		code := map[mail.Status]uint16{mail.Done: 250, mail.Failed: 550, mail.Pending: 451}[s]
+		rec.Ended(vt.Time(10*minute).Add(vt.Span(minutes*minute)), mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
+			mail.Reply{Code: code, Stage: mail.StageDot}, s)
+	}
+	for i := range 5 {
+		at(i, 0, int64(i+1), mail.Done) // after 1, 2, 3, 4, 5 minutes
+	}
+	at(5, 0, 6, mail.Pending)
+	at(6, 0, 7, mail.Failed)
+	at(7, 0, 8, mail.Pending)
+	at(5, 1, 30, mail.Done)
+	d := rec.Destinations()[0]
+	got := NewDestination("d", &d).Values
+	if v := float64(got["first_try_share"]); v != 5.0/8 {
+		t.Errorf("first_try_share is %v, want 5 / 8", v)
+	}
+	if v := float64(got["time_to_final_p50_h"]) * 60; v < 4 || v > 4*1.004 {
+		t.Errorf("half of the recipients are final after %v minutes, want 4", v)
+	}
+	facts := Facts{Totals: runlog.Totals{Attempts: 9}, All: &Destination{Values: got}}
+	if v := facts.Compute()["time_to_final_p95_h"]; !math.IsInf(v, 1) {
+		t.Errorf("95 %% of the recipients are final after %v h, though only seven of eight ever are", v)
+	}
+	at(7, 1, 60, mail.Held)
+	d = rec.Destinations()[0]
+	facts.All.Values = NewDestination("d", &d).Values
+	if v := facts.Compute()["time_to_final_p95_h"]; v < 1 || v > 1.004 {
+		t.Errorf("95 %% of the recipients are final after %v h, want 1", v)
+	}
+}
+
+// Which server a metric of a run speaks of.
+func TestWorstServer(t *testing.T) {
+	a := Server{Judged: 3, IAE: 1, Rate: 100, SteadyStateError: -0.3, Swing: 5, SwingPeriod: 4, Settling5: 2, AvailableFinal: 7}
+	b := Server{Judged: 3, IAE: 2, Rate: 90, SteadyStateError: 0.2, Swing: 9, SwingPeriod: 6, Settling5: 1, AvailableFinal: 9}
+	got := WorstOf([]Server{a, b})
+	for name, want := range map[string]float64{"iae_target_hours": 2, "rate_per_h": 90, "steady_state_error": -0.3, "swing_processes": 9,
+		"swing_period_intervals": 6, SettlingMetric: 2, "available_final": 7} {
+		if got[name] != want {
+			t.Errorf("%s is %v, want %v", name, got[name], want)
+		}
+	}
+	got = WorstOf([]Server{a, {}})
+	if !math.IsNaN(got["iae_target_hours"]) || !math.IsNaN(got["rate_per_h"]) {
+		t.Errorf("a server that was never judged is passed over: %v", got)
+	}
+}
