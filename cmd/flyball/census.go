@@ -112,4 +112,4 @@ func (r *rehearsed) words() []string {
 	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
-func (r *rehearsed) files() ([]folder.File, error) { return r.rejects.as(rejectsFile) }
+func (r *rehearsed) files() []folder.File { return r.rejects.as(rejectsFile) }

@@ -142,11 +142,7 @@ func (a *app) live(o *liveOptions) error {
 	runner.Rec.Fold(run, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	run.Host = host(time.Since(began))
 	run.Host.LateP50, run.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
-	more, err := r.rejects.as(rejectsFile)
-	if err != nil {
-		return err
-	}
-	more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
+	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
 	if err != nil {
 		return err

@@ -144,11 +144,7 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 	if dir == "" {
 		dir = filepath.Join("runs", s.Name+"-"+e.Key())
 	}
-	more, err := own.files()
-	if err != nil {
-		return err
-	}
-	if err := e.Write(dir, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
+	if err := e.Write(dir, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: own.files()}); err != nil {
 		return fail(exitEnvironment, "run folder: %w", err)
 	}
 	if to.json {

@@ -173,10 +173,7 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 	run.Replication = many.replication
 	own.fold(world.Record(), s, run)
 	run.Host = host(time.Since(began))
-	more, err := own.files()
-	if err != nil {
-		return err
-	}
+	more := own.files()
 	if saved := world.Checkpoint(); saved != nil {
 		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}

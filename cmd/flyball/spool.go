@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"os"
 
 	"flyball/reports/folder"
@@ -29,13 +28,9 @@ func newSpool() (*spool, error) {
 func (s *spool) Write(p []byte) (int, error) { return s.file.Write(p) }
 
 // as returns the file for a run folder; none of a nil spool.
-func (s *spool) as(path string) ([]folder.File, error) {
+func (s *spool) as(path string) []folder.File {
 	if s == nil {
-		return nil, nil
+		return nil
 	}
-	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(s.file)
-	return []folder.File{{Path: path, Data: data}}, err
+	return []folder.File{{Path: path, From: s.file}}
 }

@@ -57,7 +57,8 @@ type Reader struct {
 
 type place struct{ line, col int }
 
-// NewReader returns a Reader of src. name stands before every error.
+// NewReader returns a Reader of src. name stands before every error, unless it is
+// empty because the caller names the file.
 func NewReader(src io.Reader, name string) *Reader {
 	return &Reader{src: bufio.NewReaderSize(src, peeked), name: name}
 }
@@ -140,7 +141,11 @@ func (r *Reader) FaultInLine(format string, args ...any) error {
 }
 
 func (r *Reader) faultAt(line, col int, format string, args ...any) error {
-	return fmt.Errorf("%s:%d:%d: %s", r.name, line, col, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf("%d:%d: %s", line, col, fmt.Sprintf(format, args...))
+	if r.name != "" {
+		text = r.name + ":" + text
+	}
+	return errors.New(text)
 }
 
 // Width returns an error if the row does not have n fields, as the header has.

@@ -2,7 +2,6 @@ package compare
 
 import (
 	"bytes"
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"math"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"flyball/internal/csvfile"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
 	"flyball/reports/format"
@@ -125,29 +125,37 @@ func readEnsembleTrial(dir string) (Trial, error) {
 // readReplications reads the runs of an ensemble. Which metrics there are
 // differs from revision to revision; one that is not there is undefined.
 func (t *Trial) readReplications(raw []byte) error {
-	rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	r := csvfile.NewReader(bytes.NewReader(raw), "")
+	header, err := r.Header("a header, and a row for each replication")
 	if err != nil {
 		return err
 	}
-	if len(rows) < 2 {
-		return fmt.Errorf("no replication")
-	}
-	column := func(row []string, name string) string {
-		if i := slices.Index(rows[0], name); i >= 0 {
-			return row[i]
+	column := func(name string) string {
+		if i := slices.Index(header.Names, name); i >= 0 {
+			return csvfile.Plain(string(r.Field(i)))
 		}
 		return ""
 	}
-	for n, row := range rows[1:] {
-		var bad error
+	for {
+		ok, err := r.Next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		bad := r.Width(len(header.Names))
+		if bad != nil {
+			return r.Fault(0, "%v", bad)
+		}
 		number := func(name string) float64 {
-			text := column(row, name)
+			text := column(name)
 			if text == "" {
 				return math.NaN()
 			}
 			v, err := strconv.ParseFloat(text, 64)
 			if err != nil && bad == nil {
-				bad = fmt.Errorf("line %d: %s is %q, want a number", n+2, name, text)
+				bad = fmt.Errorf("line %d: %s is %q, want a number", r.Row(), name, text)
 			}
 			return v
 		}
@@ -155,7 +163,7 @@ func (t *Trial) readReplications(raw []byte) error {
 		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending", "deferrals"} {
 			metrics[name] = number(name)
 		}
-		if column(row, "settled") == "never" {
+		if column("settled") == "never" {
 			metrics[measure.SettlingMetric] = math.Inf(1)
 		}
 		watched := 0
@@ -164,12 +172,15 @@ func (t *Trial) readReplications(raw []byte) error {
 		}
 		replication := number("replication")
 		if bad == nil && !(replication >= 0 && replication < 1<<53) {
-			bad = fmt.Errorf("line %d: no replication", n+2)
+			bad = fmt.Errorf("line %d: no replication", r.Row())
 		}
 		if bad != nil {
 			return bad
 		}
-		t.Runs = append(t.Runs, t.sample(uint64(replication), column(row, "digest"), watched, metrics))
+		t.Runs = append(t.Runs, t.sample(uint64(replication), column("digest"), watched, metrics))
+	}
+	if t.Runs == nil {
+		return fmt.Errorf("no replication")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,19 @@ import (
 type File struct {
 	Path string // relative, with slashes
 	Data []byte
+	From io.ReadSeeker // holds the content instead of Data if it is not nil: a large file is copied, not kept in memory
+}
+
+// copyTo writes the content of the file, and returns its length.
+func (f File) copyTo(w io.Writer) (int64, error) {
+	if f.From == nil {
+		n, err := w.Write(f.Data)
+		return int64(n), err
+	}
+	if _, err := f.From.Seek(0, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return io.Copy(w, f.From)
 }
 
 const (
@@ -85,16 +99,21 @@ func Seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, File{"host.json", host})
+	files = append(files, File{Path: "host.json", Data: host})
 	m := Manifest{Schema: manifestSchema, SchemaVersion: format.SchemaVersion, Replay: replay, Attributes: a}
 	for _, f := range files {
 		if !undigested(f.Path) {
-			m.Files = append(m.Files, ManifestFile{f.Path, Digest(f.Data), len(f.Data)})
+			sum := sha256.New()
+			n, err := f.copyTo(sum)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Path, err)
+			}
+			m.Files = append(m.Files, ManifestFile{f.Path, hex.EncodeToString(sum.Sum(nil)), int(n)})
 		}
 	}
 	slices.SortFunc(m.Files, func(a, b ManifestFile) int { return strings.Compare(a.Path, b.Path) })
 	raw, err := format.SortedJSON(m)
-	return append(files, File{ManifestName, raw}), err
+	return append(files, File{Path: ManifestName, Data: raw}), err
 }
 
 // Digest returns the SHA-256 of data in hexadecimal digits.
@@ -223,7 +242,7 @@ func Publish(dir string, files []File) error {
 		return err
 	}
 	for _, f := range files {
-		if err := writeFile(filepath.Join(building, filepath.FromSlash(f.Path)), f.Data); err != nil {
+		if err := f.write(filepath.Join(building, filepath.FromSlash(f.Path))); err != nil {
 			return err
 		}
 	}
@@ -258,17 +277,17 @@ func swap(building, dir string) error {
 	return os.RemoveAll(old)
 }
 
-// writeFile writes a new file through to the disk.
-func writeFile(name string, data []byte) error {
+// write writes a new file through to the disk.
+func (f File) write(name string) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	_, err = f.copyTo(to)
+	return errors.Join(err, to.Sync(), to.Close())
 }
 
 // syncDir writes the names in a folder through to the disk, where the file

@@ -4,37 +4,51 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
+
+	"flyball/internal/csvfile"
 )
 
-// WriteCSV returns the rows as CSV (RFC 4180, lines end in a line feed).
+// WriteCSV returns the rows as CSV (RFC 4180, lines end in a line feed). What is
+// not a number is written as csvfile.Text: safe to open in a spreadsheet.
 func WriteCSV(rows [][]string) []byte {
 	var b bytes.Buffer
-	csv.NewWriter(&b).WriteAll(rows) // a Buffer never fails
+	w := csv.NewWriter(&b) // a Buffer never fails
+	var safe []string
+	for _, row := range rows {
+		safe = safe[:0]
+		for _, cell := range row {
+			if _, err := strconv.ParseFloat(cell, 64); err != nil {
+				cell = csvfile.Text(cell)
+			}
+			safe = append(safe, cell)
+		}
+		w.Write(safe)
+	}
+	w.Flush()
 	return b.Bytes()
 }
 
 // Reader reads the rows of a CSV file of ours field by field. The first
 // problem stops it.
 type Reader struct {
-	csv *csv.Reader
-	row []string
-	at  int
-	Err error
+	csv   *csvfile.Reader
+	width int
+	at    int
+	Err   error
 }
 
 // ReadCSV begins to read a CSV file whose head must be these columns.
 func ReadCSV(raw []byte, columns []string) (*Reader, error) {
-	f := &Reader{csv: csv.NewReader(bytes.NewReader(raw))}
-	head, err := f.csv.Read()
+	f := &Reader{csv: csvfile.NewReader(bytes.NewReader(raw), ""), width: len(columns)}
+	head, err := f.csv.Header("the columns " + strings.Join(columns, ","))
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(head, columns) {
-		return nil, fmt.Errorf("got columns %s, want %s", strings.Join(head, ","), strings.Join(columns, ","))
+	if !slices.Equal(head.Names, columns) {
+		return nil, fmt.Errorf("got columns %s, want %s", strings.Join(head.Names, ","), strings.Join(columns, ","))
 	}
 	return f, nil
 }
@@ -43,12 +57,15 @@ func ReadCSV(raw []byte, columns []string) (*Reader, error) {
 // is then in Err.
 func (f *Reader) Each(yield func(*Reader) bool) {
 	for f.Err == nil {
-		row, err := f.csv.Read()
-		if err == io.EOF {
-			return
+		ok, err := f.csv.Next()
+		if ok && err == nil {
+			err = f.csv.Width(f.width)
+			if err != nil {
+				err = f.csv.Fault(0, "%v", err)
+			}
 		}
-		f.row, f.at, f.Err = row, 0, err
-		if err != nil || !yield(f) {
+		f.at, f.Err = 0, err
+		if !ok || err != nil || !yield(f) {
 			return
 		}
 	}
@@ -57,14 +74,13 @@ func (f *Reader) Each(yield func(*Reader) bool) {
 // Text returns the next field of the row.
 func (f *Reader) Text() string {
 	f.at++
-	return f.row[f.at-1]
+	return csvfile.Plain(string(f.csv.Field(f.at - 1)))
 }
 
 // Bad makes the last field the problem that ends the reading, unless there was one before.
 func (f *Reader) Bad(want string) {
 	if f.Err == nil {
-		line, col := f.csv.FieldPos(f.at - 1)
-		f.Err = fmt.Errorf("%d:%d: got %q, want %s", line, col, f.row[f.at-1], want)
+		f.Err = f.csv.Fault(f.at-1, "got %q, want %s", f.csv.Field(f.at-1), want)
 	}
 }
 

@@ -100,7 +100,7 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 
 func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	r := handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15}, handmade.Course{Start: 40, D: 8, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15})
-	r.Servers[1] = `b2, "the other"`
+	r.Servers[0], r.Servers[1] = "=b1+1", `-b2, "the other"`
 	r.Intervals[3].Decision.Flags = governor.First | governor.StepLimitUp
 	handmade.ShortOfWork(&r.Intervals[4])
 	r.Intervals[5].Decision.Efficiency = math.Inf(1)
@@ -114,8 +114,11 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 			t.Errorf("no column %s in %s", want, head)
 		}
 	}
+	if !bytes.Contains(raw, []byte("\n'=b1+1,0,")) || !bytes.Contains(raw, []byte("\n\"'-b2, \"\"the other\"\"\",0,")) {
+		t.Error("a spreadsheet would take a server's name for a formula")
+	}
 	rows, err := readIntervals(raw)
-	if err != nil || len(rows) != 40 {
+	if err != nil || len(rows) != 40 || rows[0].Server != "=b1+1" {
 		t.Fatal(len(rows), err)
 	}
 	if again := (&Report{Rows: rows}).intervalsCSV(); !bytes.Equal(raw, again) {
@@ -131,12 +134,12 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 func TestBadFilesAreRefusedWithTheirPlace(t *testing.T) {
 	good := string(fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1})).intervalsCSV())
 	for _, v := range []struct{ raw, want string }{
-		{"", "EOF"},
+		{"", "1:1: file is empty, want the columns server,interval,"},
 		{"a,b\n", "got columns a,b, want server,interval,"},
 		{strings.Replace(good, "b1,1,", "b1,one,", 1), `3:4: got "one", want a whole number`},
 		{strings.Replace(good, "40000,", "4x,", 1), `got "4x", want a number`},
 		{strings.Replace(good, "40000,", "NaN,", 1), `got "NaN", want a number`},
-		{strings.Replace(good, "false,false", "false", 1), "wrong number of fields"},
+		{strings.Replace(good, "false,false", "false", 1), "2:1: fields: got 31, want 32 as in the header"},
 		{strings.Replace(good, "false,false", "maybe,false", 1), `got "maybe", want true or false`},
 	} {
 		if _, err := readIntervals([]byte(v.raw)); err == nil || !strings.Contains(err.Error(), v.want) {
