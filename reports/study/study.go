@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -183,6 +184,9 @@ func (p *Point) gather(metrics []string, runs []Run) {
 			values[i] = r.Values[k]
 		}
 		i, never := stats.Mean(values, measure.Confidence), 0
+		if m == "end_h" {
+			never = unfinished(metrics, runs)
+		}
 		if m == measure.SettlingMetric {
 			censored := stats.RestrictMean(values, float64(horizon), measure.Confidence)
 			i, never = censored.Interval, censored.Censored
@@ -192,11 +196,66 @@ func (p *Point) gather(metrics []string, runs []Run) {
 	}
 }
 
+// unfinished counts the runs that left recipients pending, whose end is the
+// horizon; 0 where the study does not record that.
+func unfinished(metrics []string, runs []Run) int {
+	n := 0
+	if k := slices.Index(metrics, "pending"); k >= 0 {
+		for _, r := range runs {
+			if r.Values[k] > 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// disagreement says that the points with the greatest rate, the first end and
+// the fewest attempts per delivery are not the same one. Only ends of points that
+// are finished count, and what differs by less than 1 % is alike.
+func (s *Report) disagreement() []string {
+	if len(s.Scenarios) > 1 {
+		return nil
+	}
+	var said, places []string
+	best := func(metric, says string, sign float64) {
+		k := slices.Index(s.Metrics, metric)
+		if k < 0 {
+			return
+		}
+		place, least, most := "", math.Inf(1), math.Inf(-1)
+		for _, p := range s.Points {
+			v := sign * float64(p.Estimates[k].Value)
+			if math.IsNaN(v) || p.Never[k] > 0 {
+				continue
+			}
+			if v < least {
+				least, place = v, s.place(p)
+			}
+			most = max(most, v)
+		}
+		if place == "" || most-least < 0.01*math.Abs(least) {
+			return
+		}
+		said = append(said, fmt.Sprintf(says, place, format.Exact(sign*least)))
+		if !slices.Contains(places, place) {
+			places = append(places, place)
+		}
+	}
+	best("rate_per_h", "rate_per_h is greatest with %s (%s)", -1)
+	best("end_h", "the list ends first with %s (after %s h)", 1)
+	best("dfr", "attempts per delivery are fewest with %s (%s)", 1)
+	if len(places) < 2 {
+		return nil
+	}
+	return []string{"Which point is best depends on what is asked: " + strings.Join(said, ", ") + "."}
+}
+
 func (s *Report) extreme(k int, metric string) Extreme {
 	x := Extreme{Metric: metric, Least: format.Missing, Most: format.Missing}
 	for _, p := range s.Points {
 		v := p.Estimates[k].Value
-		if !v.Known() {
+		if !v.Known() || metric == "end_h" && p.Never[k] > 0 { // the horizon is no end
 			continue
 		}
 		if !(x.Least <= v) {
@@ -249,14 +308,25 @@ func (s *Report) Answer() []string {
 	if s.Choice != nil {
 		all = append(all, s.choiceAnswer()...)
 	}
-	never := 0
+	never, open := 0, 0
 	for _, p := range s.Points {
-		if slices.Max(p.Never) > 0 {
+		unsettled, unfinished := false, false
+		for k, n := range p.Never {
+			end := s.Metrics[k] == "end_h"
+			unsettled = unsettled || n > 0 && !end
+			unfinished = unfinished || n > 0 && end
+		}
+		if unsettled {
 			never++
+		}
+		if unfinished {
+			open++
 		}
 	}
 	for _, x := range s.Extremes {
 		switch {
+		case !x.Least.Known() && x.Metric == "end_h":
+			all = append(all, "No point is finished at the horizon.")
 		case !x.Least.Known():
 			all = append(all, x.Metric+" is undefined at every point.")
 		case x.Least == x.Most:
@@ -268,7 +338,10 @@ func (s *Report) Answer() []string {
 	if never > 0 {
 		all = append(all, fmt.Sprintf("In %s the rate of some run never settled; it counts as settled when it was last watched, so these means are lower bounds.", format.Plural(uint64(never), "point")))
 	}
-	return all
+	if open > 0 {
+		all = append(all, fmt.Sprintf("In %s some run was not finished at the horizon, which stands for its end.", format.Plural(uint64(open), "point")))
+	}
+	return append(all, s.disagreement()...)
 }
 
 // Text writes the study for a terminal.
@@ -336,7 +409,9 @@ func (s *Report) pointTable(most int) format.Table {
 			if e.Spread() {
 				text += " +- " + e.Writer()(measure.HalfWidth(e))
 			}
-			if p.Never[k] == s.Replications {
+			if p.Never[k] == s.Replications && s.Metrics[k] == "end_h" {
+				text = "not finished"
+			} else if p.Never[k] == s.Replications {
 				text = "never"
 			} else if p.Never[k] > 0 {
 				text = "> " + text

@@ -164,3 +164,44 @@ func TestStudyFolder(t *testing.T) {
 		}
 	}
 }
+
+// The point with the greatest rate need not be the one that ends first or needs
+// the fewest attempts; the end of what is not finished counts for none.
+func TestPointsMayDisagree(t *testing.T) {
+	gather := func(values ...[]float64) *Report {
+		s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"}, Axes: []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
+			Metrics: []string{"rate_per_h", "end_h", "pending", "dfr"}}
+		var runs []Run
+		for i, v := range values {
+			s.Points = append(s.Points, Point{At: []int{i}})
+			for range 2 {
+				runs = append(runs, Run{Class: string(measure.Stable), Watched: 20, Values: v})
+			}
+		}
+		return Gather(s, runs, runlog.Host{})
+	}
+	s := gather([]float64{127_000, 25.5, 0, 2.5}, []float64{33_500, 10.9, 0, 1.6}, []float64{30_000, 8, 5, 1.4})
+	said := strings.Join(s.disagreement(), " ")
+	for _, want := range []string{"Which point is best depends on what is asked: rate_per_h is greatest with law = a (127,000", "the list ends first with law = b (after 10.9",
+		"attempts per delivery are fewest with law = c (1.4"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in %q", want, said)
+		}
+	}
+	var b bytes.Buffer
+	if err := s.Text(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{"c 30,000 not finished 5 1.4", "In 1 point some run was not finished at the horizon, which stands for its end.", "end_h reaches from 10.9"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if s = gather([]float64{127_000, 10, 0, 1.5}, []float64{33_500, 20, 0, 1.6}); s.disagreement() != nil {
+		t.Errorf("one point is best in all: %q", s.disagreement())
+	}
+	if s = gather([]float64{127_000, 10.01, 0, 1.501}, []float64{33_500, 10, 0, 1.5}); s.disagreement() != nil {
+		t.Errorf("less than 1 %% apart: %q", s.disagreement())
+	}
+}

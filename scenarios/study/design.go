@@ -59,6 +59,7 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 	doc := scenarios.ReadDocument(name, src, &s.Config)
 	wrong := s.validatePoints(s.Design)
 	doc.Refuse(append(wrong, s.validateMetrics()...))
+	s.Metrics = beside(s.Config)
 	texts, err := s.open(doc, len(wrong) == 0, seed, read)
 	if err != nil {
 		return nil, err

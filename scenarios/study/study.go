@@ -260,6 +260,22 @@ func checkSetting(l *conf.List, at, set string) {
 	l.Check(keyOf(set) != "seed", at, "got a seed, want the key seed of the study: all its points have the same luck")
 }
 
+// beside returns the metrics of a sweep. The rate ends with the last judged
+// interval, so what burns a list looks best by it: beside it stand the end,
+// whether that is one, and attempts per delivery. A choice has a cost of its own.
+func beside(c Config) []string {
+	all := c.Metrics
+	if c.Choice.Of != "" || !slices.Contains(all, "rate_per_h") {
+		return all
+	}
+	for _, m := range []string{"end_h", "pending", "dfr"} {
+		if !slices.Contains(all, m) {
+			all = append(all[:len(all):len(all)], m)
+		}
+	}
+	return all
+}
+
 // near is a hint at the metric that was perhaps meant.
 func near(name string) string {
 	var known []string

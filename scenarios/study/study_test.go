@@ -407,7 +407,7 @@ func TestID(t *testing.T) {
 // What is kept of a run is read back bit for bit; a line that was cut short is
 // left out, and the progress of anything else refused.
 func TestProgress(t *testing.T) {
-	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"rate_per_h\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
+	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
 	runs := []Run{{"00ff", "wound up", 7, []float64{1.0 / 3, math.Inf(1)}}, {"1", "stable", 0, []float64{math.SmallestNonzeroFloat64, 0}}}
 	var records [][]byte
 	for _, r := range runs {
@@ -422,7 +422,7 @@ func TestProgress(t *testing.T) {
 	if got, err := s.Runs([][]byte{nan.Record()}); err != nil || !math.IsNaN(got[0].Values[0]) {
 		t.Errorf("%v, %v", got, err)
 	}
-	other := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"rate_per_h\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 3]\n")
+	other := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 3]\n")
 	header := s.Header("flyball v1")
 	for want, try := range map[string]func() error{
 		"got the progress of study": func() error { return other.Foreign(header, "flyball v1") },
@@ -437,6 +437,23 @@ func TestProgress(t *testing.T) {
 	} {
 		if err := try(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// Where the rate is asked for, the end, what is pending at it and attempts per
+// delivery come with it, once each.
+func TestTheEndStandsBesideTheRate(t *testing.T) {
+	for metrics, want := range map[string]string{
+		`["rate_per_h", "dfr"]`:       "rate_per_h dfr end_h pending",
+		`["overshoot"]`:               "overshoot",
+		`["end_h", "rate_per_h"]`:     "end_h rate_per_h pending dfr",
+		`["rate_per_h", "pending"]`:   "rate_per_h pending end_h dfr",
+		`["dfr", "iae_target_hours"]`: "dfr iae_target_hours",
+	} {
+		s := load(t, "scenario = \"small.toml\"\nmetrics = "+metrics+"\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
+		if got := strings.Join(s.Metrics, " "); got != want {
+			t.Errorf("%s: got %s, want %s", metrics, got, want)
 		}
 	}
 }
