@@ -33,6 +33,7 @@ var checks = []check{
 	{"formulas", []string{"./netmodel", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
 	{"search", []string{"./sim/tune"}},
+	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Meta|Replic"}},
 	{"golden", []string{"./sim", "-run", "Golden"}},
 	{"twin", []string{"./sim", "-run", "Twin"}},
@@ -145,6 +146,15 @@ var mutants = []mutant{
 	{"rare events are no worse than what was seen", "internal/stats/bounded.go", "	if !in.Rare || math.IsInf(above, 1) {\n", "	if true {\n"},
 	{"weights are counted with the wrong side", "internal/stats/bounded.go", "float64(b/(a+b)*chance[j]) + float64(a/(a+b)*chance[j+1])", "float64(a/(a+b)*chance[j]) + float64(b/(a+b)*chance[j+1])"},
 	{"each bound has the whole probability outside", "internal/stats/bounded.go", "gaffke(x, i, in, tail(level))", "gaffke(x, i, in, 2*tail(level))"},
+	{"a run that was watched longer settles later than the horizon of all", "reports/ensemble/ensemble.go", "if t >= float64(s.Horizon) {", "if math.IsInf(t, 1) {"},
+	{"outages by chance are not expected to be rare", "reports/ensemble/ensemble.go", "Rare: s.OutagesByChance()", "Rare: false"},
+	{"settling times that never came have a mean", "reports/ensemble/ensemble.go", "if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never > 0 {", "if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never < 0 {"},
+	{"more are delivered than were mailed", "reports/ensemble/ensemble.go", "in.Most = mailed\n", "in.Most = all\n"},
+	{"a list that is not finished has an end", "reports/ensemble/words.go", "	case e.Replications:\n		return \"the end", "	default:\n		return \"the end"},
+	{"what is not finished ends at the horizon in a comparison", "reports/compare/compare.go", `m.Name == "end" && s.unfinished`, "false"},
+	{"laws that disagree are said to agree", "reports/laws/text.go", "	if len(names) < 2 {", "	if len(names) < 9 {"},
+	{"a horizon is the first end of a study", "reports/study/study.go", "|| p.Never[k] > 0 {\n				continue", "{\n				continue"},
+	{"the rate of a sweep stands alone", "scenarios/study/design.go", "	s.Metrics = beside(s.Config)\n", ""},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
 }
 
