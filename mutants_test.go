@@ -72,7 +72,7 @@ var mutants = []mutant{
 	{"equality asks for the low limit", "engine/delivery/limit.go", "case x > above:", "case x >= above:"},
 	{"every destination takes as many messages over a connection", "engine/delivery/machine.go", "int(d) < len(c.Offers) && c.Offers[d] > 0", "int(d) < 0"},
 	{"failures on the way count against the recipient", "engine/delivery/yield.go", "r.Stage >= mail.StageRCPT && ", ""},
-	{"nobody goes on being tried beyond the limit", "engine/delivery/yield.go", " || int(a.Rcpt)%m.cfg.Retry.Probe == 0", ""},
+	{"nobody goes on being tried beyond the limit", "engine/delivery/yield.go", " || int(a.Rcpt)%y.retry.Probe == 0", ""},
 	{"tries that nobody has come to yield nothing", "engine/delivery/yield.go", "float64(float64(r.Limit-limit-1) * left[seen])", "float64(float64(r.Limit-limit-1) * left[seen] * 0)"},
 	{"a flat yield is good enough to give up", "engine/delivery/yield.go", "float64(2*atMost(tail.delivered)*head.asked)", "float64(0.5*atMost(tail.delivered)*head.asked)"},
 	{"the age counts from the last try", "engine/delivery/machine.go", "		s.first = m.firsts[c.due.first]\n", "		s.first = m.interval.accounted\n"},

@@ -38,10 +38,13 @@ type Config struct {
 // own; its parameters, if it has any, are a field of Config.
 var laws = []Law{hold, patentDamped, patentDynamic, piLaw, aimdLaw, gradient2Law, corrVegasLaw, regulatorLaw}
 
-var keys = declare(laws)
+var keys = declare()
 
-// declare reads the tags once the laws are there: Choices looks at them.
-func declare([]Law) *conf.Keys { return conf.Declare[Config]() }
+// declare reads the tags once the laws are there, which Choices looks at.
+func declare() *conf.Keys {
+	_ = laws
+	return conf.Declare[Config]()
+}
 
 // Choices returns the laws that a key may name.
 func (Config) Choices(key string) (all []conf.Choice) {

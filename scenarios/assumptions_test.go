@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -138,6 +139,15 @@ func TestLawsPageListsTheLaws(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", l.Name, l.Kind, l.Doc, parameters, strings.Join(l.Inputs, ", "))
 	}
 	generated(t, "../docs/laws.md", "laws", table.String())
+}
+
+func TestRetriesPageListsThePolicies(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| Policy | Its limit | Keys that it uses beside those of every policy |\n|---|---|---|\n")
+	for _, p := range delivery.Policies() {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", p.Name, p.Doc, strings.Join(p.Keys, ", "))
+	}
+	generated(t, "../docs/retries.md", "policies", table.String())
 }
 
 const doubtful = `

@@ -99,9 +99,6 @@ type Campaign struct {
 	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", processes of the lowest one are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
 }
 
-// Idle reports whether a table has nothing to say.
-func (s Scenario) Idle(key string) bool { return key == "freeing" && s.Freeing.Idle("victim") }
-
 // OutagesByChance reports whether some destination goes down by chance: then what
 // few runs meet may decide the mean of all.
 func (s *Scenario) OutagesByChance() bool {

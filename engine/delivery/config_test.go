@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"flyball/engine/delivery"
@@ -25,19 +26,26 @@ func TestDefaultRetry(t *testing.T) {
 	}
 }
 
+func policyNames() (names []string) {
+	for _, p := range delivery.Policies() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 func TestRetryValidateMessages(t *testing.T) {
 	for _, v := range []struct {
 		change func(*delivery.Retry)
 		want   string
 	}{
-		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of fixed, alloc, dfr, dfr-fn, both-a, both-fn, stage, stage-fn, util, util-fn, yield`},
+		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of ` + strings.Join(policyNames(), ", ")},
 		{func(r *delivery.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
 		{func(r *delivery.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
 		{func(r *delivery.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
 		{func(r *delivery.Retry) { r.Policy, r.DFRBelow = "dfr", 8 }, `dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
-		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" }, `scope: got "rack", want "server", "mta" or "cluster"`},
+		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" }, `scope: got "rack", want one of server, mta, cluster`},
 		{func(r *delivery.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 }, `min_attempts: got 0, want 1 to 1000000000`},
-		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want "interval" or "continuous"`},
+		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want one of interval, continuous`},
 		{func(r *delivery.Retry) { r.Policy, r.When = "dfr", "continuous" }, `when: got a value, want none: policy = "dfr" has no use for it`},
 		{func(r *delivery.Retry) { r.Policy = "both-fn" }, `table: got none, want at least one row for policy = "both-fn"`},
 		{func(r *delivery.Retry) { r.Policy, r.Table = "both-fn", []delivery.Row{{Limit: 11}} }, `table[0].limit: got 11, want 0 to limit = 10`},
@@ -52,15 +60,15 @@ func TestRetryValidateMessages(t *testing.T) {
 		{func(r *delivery.Retry) { r.Schedule, r.Limit = "mox", 3 }, `limit: got a value, want none: schedule = "mox" has no use for it`},
 		{func(r *delivery.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day }, `max_age: got a value, want none: schedule = "postfix" has no use for it`},
 		{func(r *delivery.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 }, `low: got 7, want 0 to 6, less than limit`},
-		{func(r *delivery.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 0s, or 1ms to 30d`},
+		{func(r *delivery.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 1ms to 30d`},
 		{func(r *delivery.Retry) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
 		{func(r *delivery.Retry) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
 		{func(r *delivery.Retry) { r.Limit = 1001 }, `limit: got 1001, want 0 to 1000`},
 		{func(r *delivery.Retry) { r.Delays = nil }, `delays: got none, want at least one for limit = 10`},
 		{func(r *delivery.Retry) { r.Delays[1] = 0 }, `delays[1]: got 0s, want 1ms to 30d`},
 		{func(r *delivery.Retry) { r.Delays[3] = 31 * vt.Day }, `delays[3]: got 31d, want 1ms to 30d`},
-		{func(r *delivery.Retry) { r.Bounce = "drop" }, `bounce: got "drop", want "fail" or "resend"`},
-		{func(r *delivery.Retry) { r.Ambiguous = "" }, `ambiguous: got "", want "hold" or "resend"`},
+		{func(r *delivery.Retry) { r.Bounce = "drop" }, `bounce: got "drop", want one of fail, resend`},
+		{func(r *delivery.Retry) { r.Ambiguous = "" }, `ambiguous: got "", want one of hold, resend`},
 	} {
 		r := delivery.DefaultRetry()
 		v.change(&r)
@@ -78,7 +86,7 @@ func TestRetryValidateMessages(t *testing.T) {
 // A policy with its own parameters is valid as it stands, but for the one that
 // needs a table; so is every schedule, under every policy.
 func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
-	for _, policy := range []string{"fixed", "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield"} {
+	for _, policy := range policyNames() {
 		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
 			r := delivery.DefaultRetry()
 			r.Policy, r.Schedule = policy, schedule
@@ -143,8 +151,8 @@ func TestFreeingValidateMessages(t *testing.T) {
 		want string
 	}{
 		{delivery.Freeing{Policy: "now", Victim: "newest"}, `policy: got "now", want one of none, at-interval, continuous`},
-		{delivery.Freeing{Policy: "none", Victim: "newest"}, `victim: got "newest", want none: policy = "none" has no use for it`},
-		{delivery.Freeing{Policy: "none", Shorten: 1}, `shorten: got 1, want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "none", Victim: "newest"}, `victim: got a value, want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "none", Shorten: 1}, `shorten: got a value, want none: policy = "none" has no use for it`},
 		{delivery.Freeing{Policy: "continuous", Victim: "oldest"}, `victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
 		{delivery.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1}, `shorten: got -1, want 0 to 1000000000`},
 	} {

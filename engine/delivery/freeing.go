@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -14,6 +15,77 @@ import (
 // more recipients of its subset (Shorten), takes no resend, and is freed. The
 // rest of its subset goes back to its campaign when it is chosen, to be handed
 // out again before recipients that nobody had yet.
+
+// freeings in the order in which choices are listed, with what each does when
+// C has fallen and when an attempt has ended.
+var freeings = []struct {
+	conf.Choice
+	fell  func(*Machine)
+	ended func(*Machine, mail.Slot)
+}{
+	{Choice: conf.Choice{Name: "none", Doc: "lets a process end its subset"}},
+	{Choice: conf.Choice{Name: "at-interval", Doc: "chooses as many as are too many when C falls"}, fell: (*Machine).freeExcess},
+	{Choice: conf.Choice{Name: "continuous", Doc: "lets one go whenever an attempt ends, for as long as there are too many"}, ended: (*Machine).freeEnded},
+}
+
+// victims in the order in which choices are listed. Each orders two processes by
+// who goes first: negative if a does.
+var victims = []struct {
+	conf.Choice
+	before func(m *Machine, now vt.Time, a, b mail.Slot) int
+}{
+	{conf.Choice{Name: "ahead-of-schedule", Doc: "has most deliveries in its time"}, func(m *Machine, now vt.Time, a, b mail.Slot) int {
+		// The schedule is the same for all, so who delivers at the greatest rate is ahead of it the most.
+		x, y := &m.tenures[a], &m.tenures[b]
+		return compareProducts(y.delivered, uint64(now.Sub(x.began)+1), x.delivered, uint64(now.Sub(y.began)+1))
+	}},
+	{conf.Choice{Name: "lowest-priority", Doc: "is of the campaign of least priority"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
+		return cmp.Compare(m.campaigns[m.slots[a].campaign].priority, m.campaigns[m.slots[b].campaign].priority)
+	}},
+	{conf.Choice{Name: "most-complete", Doc: "has the least share of its subset left"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
+		s, t, x, y := &m.slots[a], &m.slots[b], &m.tenures[a], &m.tenures[b]
+		return compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)), uint64(t.to-t.next), uint64(max(x.size, 1)))
+	}},
+	{conf.Choice{Name: "newest", Doc: "was allocated last"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
+		return cmp.Compare(m.tenures[b].turn, m.tenures[a].turn)
+	}},
+}
+
+// Choices returns the policies and the victims that a key may name.
+func (Freeing) Choices(key string) (all []conf.Choice) {
+	switch key {
+	case "policy":
+		for _, f := range freeings {
+			all = append(all, f.Choice)
+		}
+	case "victim":
+		for _, v := range victims {
+			all = append(all, v.Choice)
+		}
+	}
+	return all
+}
+
+// freeing is the policy in the terms of the machine.
+type freeing struct {
+	fell   func(*Machine)
+	ended  func(*Machine, mail.Slot)
+	before func(m *Machine, now vt.Time, a, b mail.Slot) int
+}
+
+func freeingOf(f Freeing) (l freeing) {
+	for _, p := range freeings {
+		if p.Name == f.Policy {
+			l.fell, l.ended = p.fell, p.ended
+		}
+	}
+	for _, v := range victims {
+		if v.Name == f.Victim {
+			l.before = v.before
+		}
+	}
+	return l
+}
 
 // tenure is what the choice of a process goes by.
 type tenure struct {
@@ -33,7 +105,7 @@ func (m *Machine) excess() int { return m.allocated - m.leaving - m.available }
 // attempt under way.
 func (m *Machine) freeExcess() {
 	excess := m.excess()
-	if m.cfg.Freeing.Policy != "at-interval" || excess <= 0 {
+	if excess <= 0 {
 		return
 	}
 	m.chosen = m.chosen[:0]
@@ -53,7 +125,7 @@ func (m *Machine) freeExcess() {
 // those that should go first.
 func (m *Machine) freeEnded(i mail.Slot) {
 	excess := m.excess()
-	if m.cfg.Freeing.Policy != "continuous" || excess <= 0 || m.slots[i].leaving {
+	if excess <= 0 || m.slots[i].leaving {
 		return
 	}
 	for j := range m.slots {
@@ -68,20 +140,7 @@ func (m *Machine) freeEnded(i mail.Slot) {
 
 // goesBefore orders processes by who goes first; of equals the lower slot.
 func (m *Machine) goesBefore(now vt.Time, a, b mail.Slot) int {
-	s, t := &m.slots[a], &m.slots[b]
-	x, y := &m.tenures[a], &m.tenures[b]
-	var order int
-	switch m.cfg.Freeing.Victim {
-	case "ahead-of-schedule": // the schedule is the same for all, so who delivers at the greatest rate is ahead of it the most
-		order = compareProducts(y.delivered, uint64(now.Sub(x.began)+1), x.delivered, uint64(now.Sub(y.began)+1))
-	case "lowest-priority":
-		order = cmp.Compare(m.campaigns[s.campaign].priority, m.campaigns[t.campaign].priority)
-	case "most-complete":
-		order = compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)), uint64(t.to-t.next), uint64(max(x.size, 1)))
-	case "newest":
-		order = cmp.Compare(y.turn, x.turn)
-	}
-	return cmp.Or(order, cmp.Compare(a, b))
+	return cmp.Or(m.freeing.before(m, now, a, b), cmp.Compare(a, b))
 }
 
 // compareProducts compares a x b with c x d, in 128 bits.

@@ -80,7 +80,9 @@ func (m *Machine) decide(attempts, delivered uint64) {
 	m.record(d)
 	m.decideDestinations(r.Sample.Span, r.destinations)
 	m.moveLimits(r.Sample.Span, attempts, delivered, r.Sample.Allocated/d.Previous)
-	m.freeExcess()
+	if m.freeing.fell != nil {
+		m.freeing.fell(m)
+	}
 }
 
 // record reports the closed interval to the observer, with a decision.

@@ -7,45 +7,47 @@ import (
 	"flyball/internal/vt"
 )
 
-// How the retry limit moves ([0072]-[0077]). A limit stands between Low and
-// Limit and is asked about at every failure, so a lowered one ends recipients
-// one by one, each at its next failure, and a raised one brings nobody back.
-// It belongs to the server, to each MTA process, to each campaign or to each
-// destination, as the policy looks at one of these.
-
 // scope is who has a limit.
 type scope uint8
 
 const (
-	ofServer      scope = iota
-	ofSlot              // dfr and dfr-fn of an MTA process
-	ofCampaign          // stage and stage-fn
-	ofDestination       // yield
+	ofServer   scope = iota
+	ofSlot           // of each MTA process
+	ofCampaign       // of each campaign, by its stage
+	ofPolicy         // as the policy keeps them
 )
 
-// moves is what the policy says, in the terms of the machine.
+// moves is the policy in the terms of the machine.
 type moves struct {
+	policy     *Policy
 	scope      scope
 	fixed      bool
 	continuous bool // looks at every failure that the limit decides, not at the ends of intervals
-	together   bool // dfr and dfr-fn of all servers of a cluster
+	together   bool // by the attempts of all servers of a cluster
 }
 
 func movesOf(r *Retry) moves {
-	m := moves{fixed: r.Policy == "fixed" || r.Policy == ""}
-	switch r.Policy {
-	case "dfr", "dfr-fn":
-		if r.Scope == "mta" {
-			m.scope = ofSlot
-		}
-		m.together = r.Scope == "cluster"
-	case "stage", "stage-fn":
+	p := policyNamed(r.Policy)
+	m := moves{policy: p, fixed: p.follow == nil && p.stage == nil && p.own == nil}
+	switch {
+	case p.own != nil:
+		m.scope = ofPolicy
+	case p.stage != nil:
 		m.scope = ofCampaign
-	case "yield":
-		m.scope = ofDestination
+	case p.uses("scope") && r.Scope == "mta":
+		m.scope = ofSlot
 	}
-	m.continuous = !r.Idle("when") && r.When == "continuous"
+	m.together = r.OfCluster()
+	m.continuous = p.uses("when") && r.When == "continuous"
 	return m
+}
+
+// ownOf returns the limits of a policy that keeps them by itself, else nil.
+func ownOf(r *Retry) ownLimits {
+	if p := policyNamed(r.Policy); p.own != nil {
+		return p.own(r)
+	}
+	return nil
 }
 
 // limiter is one retry limit that moves.
@@ -70,9 +72,9 @@ type load struct {
 	dfrKnown    bool
 }
 
-// look lets the limit follow the load.
-func (l *limiter) look(r *Retry, now load) {
-	to, strained := r.limitAt(l.limit, now)
+// look lets the limit follow the load, as the policy p does.
+func (l *limiter) look(p *Policy, r *Retry, now load) {
+	to, strained := p.follow(r, l.limit, now)
 	l.strain = l.strain || strained
 	l.move(r, to)
 }
@@ -100,46 +102,6 @@ func (l *limiter) endInterval(r *Retry) {
 	}
 }
 
-// limitAt is the limit that the policy wants where limit is in force, and
-// whether the load asks for the low one. Comparisons are strict; in between,
-// and where nothing is known, the limit stays.
-func (r *Retry) limitAt(limit int, now load) (to int, strained bool) {
-	switch r.Policy {
-	case "alloc":
-		return r.between(limit, now.allocated, r.LoadBelow, r.LoadAbove)
-	case "util":
-		return r.between(limit, now.utilization, r.LoadBelow, r.LoadAbove)
-	case "util-fn":
-		return r.along(limit, now.utilization, r.LoadBelow, r.LoadAbove), false
-	case "both-a": // [0075], first example
-		if now.allocated > r.LoadAbove {
-			return r.Low, true
-		}
-		if now.allocated < r.LoadAbove && now.dfrKnown {
-			return r.between(limit, now.dfr, r.DFRBelow, r.DFRAbove)
-		}
-	case "dfr":
-		if now.dfrKnown {
-			return r.between(limit, now.dfr, r.DFRBelow, r.DFRAbove)
-		}
-	case "dfr-fn":
-		if now.dfrKnown {
-			return r.along(limit, now.dfr, r.DFRBelow, r.DFRAbove), false
-		}
-	case "both-fn": // [0075], second example
-		if now.dfrKnown {
-			to = r.Limit
-			for _, row := range r.Table {
-				if now.allocated > row.Allocated && now.dfr > row.DFR {
-					to = min(to, row.Limit)
-				}
-			}
-			return to, false
-		}
-	}
-	return limit, false
-}
-
 // between is a policy of two values.
 func (r *Retry) between(limit int, x, below, above float64) (to int, strained bool) {
 	switch {
@@ -163,20 +125,9 @@ func (r *Retry) along(limit int, x, below, above float64) int {
 	return int(math.Floor(f + 0.5))
 }
 
-// stage is the limit for a campaign of which so many recipients remain
-// ([0076]). It goes one way only, so it needs no dwelling.
-func (r *Retry) stage(remaining, total uint64) int {
-	share := float64(remaining) / float64(total)
-	if r.Policy == "stage" {
-		if (share < r.Late) != r.Inverse {
-			return r.Low
-		}
-		return r.Limit
-	}
-	if r.Inverse {
-		share = 1 - share
-	}
-	return r.Low + int(math.Floor(float64(float64(r.Limit-r.Low)*share)+0.5))
+// stageLimit returns the limit of a campaign by what remains of it.
+func (m *Machine) stageLimit(c *campaign) int {
+	return m.moves.policy.stage(&m.cfg.Retry, float64(c.left)/float64(c.total))
 }
 
 // limitFor is the limit in force for a failure on a slot; a policy that looks
@@ -191,14 +142,14 @@ func (m *Machine) limitFor(i mail.Slot, r mail.Reply) int {
 	case ofCampaign:
 		c := &m.campaigns[m.slots[i].campaign]
 		if m.moves.continuous {
-			c.limit = m.cfg.Retry.stage(c.left, c.total)
+			c.limit = m.stageLimit(c)
 		}
 		return c.limit
-	case ofDestination:
-		return m.yieldLimit(&m.slots[i].attempt, r)
+	case ofPolicy:
+		return m.own.limit(&m.slots[i].attempt, r)
 	}
 	if m.moves.continuous {
-		m.limit.look(&m.cfg.Retry, load{allocated: m.pressure()})
+		m.limit.look(m.moves.policy, &m.cfg.Retry, load{allocated: m.pressure()})
 	}
 	return m.limit.limit
 }
@@ -222,8 +173,8 @@ func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
 		if s == mail.Done {
 			m.slotLimits[i].delivered++
 		}
-	case ofDestination:
-		m.countYield(&m.slots[i].attempt, r)
+	case ofPolicy:
+		m.own.count(&m.slots[i].attempt, r)
 	}
 }
 
@@ -235,10 +186,10 @@ func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilizati
 	case m.moves.scope == ofCampaign:
 		for i := range m.campaigns {
 			c := &m.campaigns[i]
-			c.limit = r.stage(c.left, c.total)
+			c.limit = m.stageLimit(c)
 		}
-	case m.moves.scope == ofDestination:
-		m.followYields(span)
+	case m.moves.scope == ofPolicy:
+		m.own.interval(span)
 	case m.moves.scope == ofSlot:
 		for i := range m.slotLimits {
 			l := &m.slotLimits[i]
@@ -252,7 +203,7 @@ func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilizati
 func (m *Machine) moveLimit(l *limiter, now load) {
 	l.stood++
 	if !m.moves.continuous {
-		l.look(&m.cfg.Retry, now)
+		l.look(m.moves.policy, &m.cfg.Retry, now)
 	}
 	l.endInterval(&m.cfg.Retry)
 }
@@ -280,15 +231,13 @@ func (m *Machine) limitInForce() int {
 			switch {
 			case c.left == 0:
 			case m.moves.continuous:
-				limit = min(limit, m.cfg.Retry.stage(c.left, c.total))
+				limit = min(limit, m.stageLimit(c))
 			default:
 				limit = min(limit, c.limit)
 			}
 		}
-	case ofDestination:
-		for i := range m.tallies {
-			limit = min(limit, m.tallies[i].limit)
-		}
+	case ofPolicy:
+		limit = min(limit, m.own.lowest())
 	default:
 		limit = m.limit.limit
 	}

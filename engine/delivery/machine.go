@@ -65,9 +65,10 @@ type Machine struct {
 	moves      moves
 	limit      limiter
 	slotLimits []limiter // where each process has its own
-	tallies    []tallies // where each destination has its own
+	own        ownLimits // where the policy keeps its own
 
 	frees   bool        // processes beyond C
+	freeing freeing     // how, where frees
 	tenures []tenure    // of slots, where frees
 	leaving int         // allocated slots that were told to go
 	turns   uint64      // allocations so far
@@ -122,7 +123,9 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer
 		revival:   vt.Never,
 		moves:     movesOf(&cfg.Retry),
 		limit:     newLimiter(&cfg.Retry),
-		frees:     cfg.Freeing.Policy == "at-interval" || cfg.Freeing.Policy == "continuous",
+		own:       ownOf(&cfg.Retry),
+		freeing:   freeingOf(cfg.Freeing),
+		frees:     !cfg.Freeing.Off(),
 		interval:  interval{next: vt.Time(cfg.Interval), target: cfg.targetAt(0)},
 	}
 }
@@ -185,7 +188,7 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
 		left: uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
-		c.limit = m.cfg.Retry.stage(c.left, c.total)
+		c.limit = m.stageLimit(&c)
 	}
 	if m.rooms != nil {
 		c.parked = make([]chain, len(m.rooms.each))
@@ -276,7 +279,9 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 		if status == mail.Done {
 			m.tenures[c.Slot].delivered++
 		}
-		m.freeEnded(c.Slot)
+		if m.freeing.ended != nil {
+			m.freeing.ended(m, c.Slot)
+		}
 	}
 	m.proceed(c.Slot, out)
 	m.fill(out)

@@ -55,14 +55,9 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Int(c, &m.left)
 	m.limit.state(c)
 	snap.Slice(c, &m.slotLimits, func(c *snap.Codec, l *limiter) { l.state(c) })
-	snap.Slice(c, &m.tallies, func(c *snap.Codec, t *tallies) {
-		t.limiter.state(c)
-		snap.Slice(c, &t.tries, func(c *snap.Codec, v *tally) {
-			snap.Float(c, &v.asked)
-			snap.Float(c, &v.deferred)
-			snap.Float(c, &v.delivered)
-		})
-	})
+	if m.own != nil {
+		m.own.state(c)
+	}
 	snap.Slice(c, &m.tenures, func(c *snap.Codec, t *tenure) {
 		snap.Int(c, &t.began)
 		snap.Int(c, &t.turn)

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"flyball/internal/mail"
+	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -19,6 +20,16 @@ import (
 // each beyond doubt. Only replies that are about the recipient count, and only
 // these end one early. A few recipients keep the high limit, so that there is
 // always something to count.
+
+var yield = Policy{Name: "yield", Doc: "goes by what the later tries deliver, with one limit for each destination (not in the patent application)",
+	Keys: []string{"low", "loss", "probe", "memory", "dwell"},
+	own:  func(r *Retry) ownLimits { return &yields{retry: r} }}
+
+// yields are the tallies of all destinations.
+type yields struct {
+	retry *Retry
+	all   []tallies
+}
 
 // tally is what the receiver said to the recipients of a try, those who came
 // lately counting more. Where less than one is left, nobody has come.
@@ -40,54 +51,71 @@ func concerns(r mail.Reply) bool {
 
 // toDestination finds the tallies of a destination, which has some from the
 // first time on.
-func (m *Machine) toDestination(d mail.Destination) *tallies {
-	for int(d) >= len(m.tallies) {
-		m.tallies = append(m.tallies, tallies{newLimiter(&m.cfg.Retry), make([]tally, m.cfg.Retry.Limit+1)})
+func (y *yields) toDestination(d mail.Destination) *tallies {
+	for int(d) >= len(y.all) {
+		y.all = append(y.all, tallies{newLimiter(y.retry), make([]tally, y.retry.Limit+1)})
 	}
-	return &m.tallies[d]
+	return &y.all[d]
 }
 
-// countYield adds an attempt that has ended.
-func (m *Machine) countYield(a *mail.Attempt, r mail.Reply) {
+func (y *yields) count(a *mail.Attempt, r mail.Reply) {
 	if !concerns(r) {
 		return
 	}
-	t := &m.toDestination(a.Dest).tries[a.Try]
+	t := &y.toDestination(a.Dest).tries[a.Try]
 	t.asked++
 	switch class := r.Class(); {
 	case class == mail.Delivered:
 		t.delivered++
-	case class == mail.Deferral || m.cfg.Retry.Bounce == "resend":
+	case class == mail.Deferral || y.retry.Bounce == "resend":
 		t.deferred++
 	}
 }
 
-// yieldLimit is the limit for a failure.
-func (m *Machine) yieldLimit(a *mail.Attempt, r mail.Reply) int {
-	if !concerns(r) || int(a.Rcpt)%m.cfg.Retry.Probe == 0 {
-		return m.cfg.Retry.Limit
+func (y *yields) limit(a *mail.Attempt, r mail.Reply) int {
+	if !concerns(r) || int(a.Rcpt)%y.retry.Probe == 0 {
+		return y.retry.Limit
 	}
-	return m.toDestination(a.Dest).limit
+	return y.toDestination(a.Dest).limit
 }
 
-// followYields lets the limits follow what the tries have yielded up to the
-// end of an interval, and lets that fade.
-func (m *Machine) followYields(span vt.Span) {
-	retry := &m.cfg.Retry
+// interval lets the limits follow what the tries have yielded up to the end of
+// an interval, and lets that fade.
+func (y *yields) interval(span vt.Span) {
+	retry := y.retry
 	var reached, asked float64
-	for i := range m.tallies {
-		first := m.tallies[i].tries[0].asked
-		reached += float64(first * m.tallies[i].deliverable())
+	for i := range y.all {
+		first := y.all[i].tries[0].asked
+		reached += float64(first * y.all[i].deliverable())
 		asked += first
 	}
-	for i := range m.tallies {
-		t := &m.tallies[i]
+	for i := range y.all {
+		t := &y.all[i]
 		t.stood++
 		t.move(retry, t.least(retry, float64(retry.Loss*(reached/asked))))
 		for k := range t.tries {
 			t.tries[k].fade(max(0, 1-float64(span)/float64(retry.Memory)))
 		}
 	}
+}
+
+func (y *yields) lowest() int {
+	limit := y.retry.Limit
+	for i := range y.all {
+		limit = min(limit, y.all[i].limiter.limit)
+	}
+	return limit
+}
+
+func (y *yields) state(c *snap.Codec) {
+	snap.Slice(c, &y.all, func(c *snap.Codec, t *tallies) {
+		t.limiter.state(c)
+		snap.Slice(c, &t.tries, func(c *snap.Codec, v *tally) {
+			snap.Float(c, &v.asked)
+			snap.Float(c, &v.deferred)
+			snap.Float(c, &v.delivered)
+		})
+	})
 }
 
 func (t *tally) fade(keep float64) {
