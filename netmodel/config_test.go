@@ -90,8 +90,6 @@ func TestValidateMessages(t *testing.T) {
 		{func(c *Config) { c.Network.DNS.Miss.Mean = 101 * vt.Day }, `network.dns.miss.mean: got 101d, want at most 100d`},
 		{func(c *Config) { c.Dialogue.Messages = 0 }, `dialogue.messages_per_connection: got 0, want 1 to 1000000`},
 		{func(c *Config) { c.Dialogue.Timeouts.Data = 0 }, `dialogue.timeouts.data: got 0s, want 1ms to 1h`},
-		{func(c *Config) { c.Size = 0 }, `message.size: got 0B, want 1B to 1GiB`},
-		{func(c *Config) { c.Stages = "some" }, `stages: got "some", want "collapsed" or "full"`},
 	} {
 		c := plain()
 		v.change(&c)
@@ -104,9 +102,9 @@ func TestValidateMessages(t *testing.T) {
 // All problems come at once, in the order of the file.
 func TestValidateTellsEverything(t *testing.T) {
 	c := plain()
-	c.Network.GiveUpAt, c.Servers[0].Name, c.Destinations[0].Domain, c.Size = 0, "", "", 0
+	c.Network.GiveUpAt, c.Servers[0].Name, c.Destinations[0].Domain = 0, "", ""
 	want := []string{"network.retransmissions: got 0, want 1 to 16", `server[0].name: got an empty name, want one such as "b1"`,
-		`destination[0].domain: got an empty domain, want one such as "provider.example"`, "message.size: got 0B, want 1B to 1GiB"}
+		`destination[0].domain: got an empty domain, want one such as "provider.example"`}
 	errs := c.Validate()
 	for i := range max(len(errs), len(want)) {
 		if i >= len(errs) || i >= len(want) || errs[i].Error() != want[i] {

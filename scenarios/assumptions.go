@@ -238,9 +238,3 @@ func (a Assumption) scaled(factor float64) any {
 	}
 	return scaled
 }
-
-// With is the scenario with entries of --set laid over it. The error is of
-// type Problems.
-func (s *Scenario) With(set ...string) (*Scenario, error) {
-	return Load(s.Name, Resolved(s), set)
-}

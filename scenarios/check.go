@@ -24,16 +24,14 @@ const maxIntervals = 500_000
 // one for every destination, of some 100 B.
 const maxLimitRows = 10_000_000
 
-// Validate reports every problem that tags cannot tell, with keys as in a
-// scenario file. It never edits.
+// Validate reports every problem, with keys as in a scenario file. It never edits.
 func (s *Scenario) Validate() []error {
 	var l conf.List
-	l.Check(s.Horizon > 0 && s.Horizon <= 3650*vt.Day, "horizon", "got %s, want more than 0s, at most 3650d", s.Horizon)
+	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // of which Netmodel().Validate reports
 	if w := s.Analysis.WarmUp; w != AutoWarmUp {
 		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up", "got a time, want none without kind = \"steady-state\"")
 		l.Check(vt.Span(w) < s.Horizon || s.Horizon <= 0, "analysis.warm_up", "got %s, want less than horizon = %s", vt.Span(w), s.Horizon)
 	}
-	l.Within("governor", s.Governor.Validate())
 	if s.Governor.Interval > 0 {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Accounts()))
 		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxIntervals)
@@ -43,8 +41,6 @@ func (s *Scenario) Validate() []error {
 		l.Check(n <= maxLimitRows, "horizon", "got %s with interval = %s: %d rows of limits to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxLimitRows)
 	}
 	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about", "got control characters, want text")
-	l.Within("retry", s.Retry.Validate())
-	l.Within("freeing", s.Freeing.Validate())
 	l = append(l, s.Netmodel().Validate()...)
 	for i, v := range s.Servers {
 		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name", "got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)

@@ -337,12 +337,11 @@ func withPromoted(s *scenarios.Scenario, from promoted, now time.Time) (*scenari
 	if err != nil {
 		return nil, "", unpromoted("--promotion "+from.file, err)
 	}
-	with := *s
-	with.Governor, with.Retry = p.Governor, p.Retry
-	if errs := with.Validate(); errs != nil {
-		return nil, "", fail(exitInvalid, "--promotion %s: in scenario %s: %w", from.file, s.Name, errors.Join(errs...))
+	with, err := s.Changed(func(s *scenarios.Scenario) { s.Governor, s.Retry = p.Governor, p.Retry })
+	if err != nil {
+		return nil, "", fail(exitInvalid, "--promotion %s: in scenario %s: %w", from.file, s.Name, err)
 	}
 	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
 		p.Governor.Law, r.Number, from.file, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
-	return &with, words, nil
+	return with, words, nil
 }

@@ -93,12 +93,13 @@ func (r Retry) Validate() []error {
 	keys.CheckIdle(&l, r, func(key string) string {
 		switch key {
 		case "table_file":
-			return "no file is read here, rows stand in table"
+			return "" // below
 		case "limit", "max_age", "delays":
 			return "schedule = \"" + r.Schedule + "\" has no use for it"
 		}
 		return "policy = \"" + r.Policy + "\" has no use for it"
 	})
+	l.Check(r.TableFile == "", "table_file", "got %q, want rows in table: no file is read here", r.TableFile)
 	plan := r.Spelled()
 	l.Check(plan.Limit == 0 || len(plan.Delays) > 0, "delays", "got none, want at least one for limit = %d", r.Limit)
 	uses := policyNamed(r.Policy).uses

@@ -35,7 +35,9 @@ func Plan(disturbances []scenarios.Disturbance, noise []float64, laws []scenario
 				return nil, err
 			}
 			if n := s.Peak(0); n > 0 {
-				s.Governor.Start = math.Round(n)
+				if s, err = s.Changed(func(s *scenarios.Scenario) { s.Governor.Start = math.Round(n) }); err != nil {
+					return nil, err
+				}
 				all = append(all, Experiment{d, level, scenarios.Law{Name: "peak"}, s, true})
 			}
 		}

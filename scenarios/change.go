@@ -1,0 +1,42 @@
+package scenarios
+
+import (
+	"errors"
+	"reflect"
+)
+
+// With returns the scenario with entries of --set laid over it. The error is of
+// type Problems.
+func (s *Scenario) With(set ...string) (*Scenario, error) {
+	return Load(s.Name, Resolved(s), set)
+}
+
+// Changed returns a copy of s on which change was called. It shares nothing
+// with s, which stays as it is. The error joins everything that Validate finds
+// in the copy.
+func (s *Scenario) Changed(change func(*Scenario)) (*Scenario, error) {
+	c := deepCopy(reflect.ValueOf(*s)).Interface().(Scenario)
+	change(&c)
+	if err := errors.Join(c.Validate()...); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// deepCopy returns v with slices of its own, at every depth.
+func deepCopy(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	out.Set(v)
+	switch {
+	case v.Kind() == reflect.Slice && !v.IsNil():
+		out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		for i := range v.Len() {
+			out.Index(i).Set(deepCopy(v.Index(i)))
+		}
+	case v.Kind() == reflect.Struct:
+		for _, k := range fieldsOf(v.Type()) {
+			out.Field(k.index).Set(deepCopy(v.Field(k.index)))
+		}
+	}
+	return out
+}
