@@ -296,7 +296,7 @@ func missed(r *run.Report) error {
 	var all []string
 	for _, e := range r.Expectations {
 		if !e.Met() {
-			is, want := e.Words()
+			is, want := r.Words(e)
 			all = append(all, fmt.Sprintf("%s is %s, want %s", e.Metric, is, want))
 		}
 	}

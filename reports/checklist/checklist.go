@@ -59,7 +59,7 @@ func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc, run.MetricWord(m.Name, format.Num(metrics[m.Name]))})
 	}
 	for _, e := range r.Expectations {
-		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, format.Exact(e.Limit), e.Verdict("met", "missed")))
+		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, format.Given(e.Limit), e.Verdict("met", "missed")))
 	}
 	return t.checklist(s)
 }
@@ -90,7 +90,7 @@ func OfEnsemble(e *ensemble.Report, s *scenarios.Scenario) []byte {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc, e.MeasureInWords(m.Name)})
 	}
 	for _, x := range e.Expectations {
-		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: met by %d of %s", x.Metric, x.Op, format.Exact(x.Limit), x.Met, format.Plural(uint64(e.Replications), "replication")))
+		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: met by %d of %s", x.Metric, x.Op, format.Given(x.Limit), x.Met, format.Plural(uint64(e.Replications), "replication")))
 	}
 	return t.checklist(s)
 }

@@ -176,7 +176,7 @@ func (c Claim) Says() string {
 func (c Claim) allowed() string {
 	text := change(format.Num(1 + c.Margin))
 	if c.Floor > 0 {
-		text += " and " + format.Exact(c.Floor)
+		text += " and " + format.Given(c.Floor)
 	}
 	return text
 }

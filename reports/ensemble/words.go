@@ -455,7 +455,7 @@ func (e *Report) expectationTable() format.Table {
 			verdict = fmt.Sprintf("missed first in replication %.0f", x.FirstMissed)
 			missed++
 		}
-		t.Rows = append(t.Rows, []string{x.Metric, x.Op + " " + format.Exact(x.Limit), fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), verdict})
+		t.Rows = append(t.Rows, []string{x.Metric, x.Op + " " + format.Given(x.Limit), fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), verdict})
 	}
 	t.Caption = fmt.Sprintf("Expectations: all replications met %d of %d", len(t.Rows)-missed, len(t.Rows))
 	return t

@@ -75,16 +75,41 @@ func PercentOfCount(n, of uint64) string {
 	return Percent(float64(n) / float64(of))
 }
 
-// Exact writes whole numbers as they are and others with four decimals, or
-// four digits if they are small.
-func Exact(v float64) string {
-	switch {
-	case v == float64(int64(v)):
+// Figure writes a measured number for people: whole numbers as they are, others with four significant digits, but never
+// less than their whole part. More digits of a mean would say nothing.
+func Figure(v float64) string {
+	switch size := math.Abs(v); {
+	case v == math.Trunc(v):
 		return Grouped(v, 0)
-	case v < 0.001 && v > -0.001:
+	case size < 0.001:
 		return strconv.FormatFloat(v, 'g', 4, 64)
+	default:
+		return Grouped(v, max(0, 3-int(math.Floor(math.Log10(size)))))
 	}
-	return Grouped(v, 4)
+}
+
+// Given writes a number that somebody chose, such as a limit, with all the digits that it was given.
+func Given(v float64) string {
+	plain := strconv.FormatFloat(math.Abs(v), 'f', -1, 64)
+	_, decimals, _ := strings.Cut(plain, ".")
+	if len(decimals) > 12 {
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return Grouped(v, len(decimals))
+}
+
+// Beside writes a measured number next to the limit that it is held against, with as many digits as tell the two apart.
+func Beside(v, limit float64) string {
+	text := Figure(v)
+	if v == limit || text != Figure(limit) && text != Given(limit) {
+		return text
+	}
+	for decimals := 1; decimals <= 17; decimals++ {
+		if text = Grouped(v, decimals); text != Grouped(limit, decimals) {
+			break
+		}
+	}
+	return text
 }
 
 // FromTo writes a target in messages per hour, and the last one if it changes.

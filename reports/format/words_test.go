@@ -14,7 +14,11 @@ func TestNumbersInWords(t *testing.T) {
 		{Duration(42 * 60), "42 min"}, {Duration(36 * 3600), "36 h"}, {Duration(42.27 * 3600), "42.3 h"}, {Duration(4.125 * 86400), "4.1 days"},
 		{Duration(365 * 86400), "365 days"},
 		{Plural(1, "interval"), "1 interval"}, {Plural(1200, "interval"), "1,200 intervals"},
-		{Exact(5), "5"}, {Exact(1.15), "1.1500"}, {Exact(140000), "140,000"}, {Exact(0.00012), "0.00012"},
+		{Figure(5), "5"}, {Figure(1.15), "1.150"}, {Figure(140000), "140,000"}, {Figure(0.00012), "0.00012"},
+		{Figure(14166.6667), "14,167"}, {Figure(141.66667), "141.7"}, {Figure(-1.41666), "-1.417"}, {Figure(0.98996), "0.9900"}, {Figure(0.0123456), "0.01235"},
+		{Given(0.99), "0.99"}, {Given(1234.5), "1,234.5"}, {Given(-3), "-3"}, {Given(1e-15), "1e-15"},
+		{Beside(0.98996, 0.99), "0.98996"}, {Beside(0.99, 0.99), "0.9900"}, {Beside(0.5, 0.99), "0.5000"}, {Beside(14166.6667, 14166.6666), "14,166.6667"},
+		{Beside(0.9899999999, 0.99), "0.9899999999"}, {Beside(14166.6667, 14167), "14,166.7"}, {Beside(3, 2), "3"},
 		{strings.Join(Wrap("rate fell 20 % now", 12), "|"), "rate fell|20 % now"},
 	} {
 		if v.got != v.want {

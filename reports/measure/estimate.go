@@ -61,7 +61,7 @@ func (x Estimate) Writer() func(format.Num) string {
 		case !n.Known():
 			return "-"
 		case decimals < 0:
-			return format.Exact(float64(n))
+			return format.Figure(float64(n))
 		}
 		return format.Grouped(float64(n), decimals)
 	}

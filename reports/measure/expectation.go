@@ -77,10 +77,10 @@ func Evaluate(mode string, metrics map[string]float64, expectations []Expectatio
 
 // Words are what was measured, and the operator with the limit.
 func (e Result) Words() (is, want string) {
-	want = e.Op + " " + format.Exact(e.Limit)
+	want = e.Op + " " + format.Given(e.Limit)
 	switch {
 	case e.Value.Known():
-		return format.Exact(float64(e.Value)), want
+		return format.Beside(float64(e.Value), e.Limit), want
 	case MayNeverCome(e.Metric):
 		return "never", want
 	}

@@ -1,8 +1,10 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot/plotter"
@@ -63,10 +65,12 @@ func (r *Report) convergencePanels() []chart.Panel {
 	targets := r.targets(seconds)
 	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
 	rates.Areas = append(rates.Areas, chart.Area{Label: "within 5 %", Color: 3, Faint: true, Points: chart.Around(targets, 0.05)})
-	if from, ok := r.unjudgedFrom(); ok {
-		band := chart.Area{Color: chart.Grey, Faint: true, Points: chart.Box(from/seconds, end, 0, math.MaxFloat64)}
+	for i, gap := range r.unjudged() {
+		band := chart.Area{Color: chart.Grey, Faint: true, Points: chart.Box(gap[0]/seconds, min(gap[1]/seconds, end), 0, math.MaxFloat64)}
 		processes.Areas = append(processes.Areas, band)
-		band.Label = "short of work, not judged"
+		if i == 0 {
+			band.Label = "short of work, not judged"
+		}
 		rates.Areas = append(rates.Areas, band)
 	}
 	return []chart.Panel{rates, processes}
@@ -178,18 +182,29 @@ func (r *Report) label(s measure.Server, what string) string {
 	return s.Name
 }
 
-// unjudgedFrom is the time after which no server could be judged any more.
-func (r *Report) unjudgedFrom() (seconds float64, ok bool) {
-	from := 0.0
-	for _, row := range r.Rows {
+// unjudged returns the spans of time, in seconds and in their order, in which no server could be judged and one was short
+// of work: the end of a campaign, and the gaps between campaigns.
+func (r *Report) unjudged() [][2]float64 {
+	rows := slices.Clone(r.Rows)
+	slices.SortStableFunc(rows, func(a, b measure.Row) int { return cmp.Compare(a.End, b.End) })
+	var spans [][2]float64
+	from, short := 0.0, false // what has gone on since the last judged interval
+	closed := func(until float64) {
+		if short && until > from {
+			spans = append(spans, [2]float64{from, until})
+		}
+		short = false
+	}
+	for _, row := range rows {
 		if row.Judged() {
+			closed(row.End - row.Hours*3600)
 			from = max(from, row.End)
+		} else if row.End > from {
+			short = short || row.Draining
 		}
 	}
-	for _, row := range r.Rows {
-		ok = ok || row.Draining && row.End > from
-	}
-	return from, ok
+	closed(r.EndSec)
+	return spans
 }
 
 // over is a column over time, level in each interval.

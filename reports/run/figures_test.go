@@ -157,7 +157,14 @@ func TestWhatIsNotJudgedIsShaded(t *testing.T) {
 	if !bytes.Contains(figures(t, fold(r))[0].SVG, note) {
 		t.Error("not shaded")
 	}
-	if from, ok := fold(r).unjudgedFrom(); !ok || from != 15*3*3600 {
-		t.Errorf("not judged from %v s, %v", from, ok)
+	if gaps := fold(r).unjudged(); len(gaps) != 1 || gaps[0][0] != 15*3*3600 {
+		t.Errorf("not judged: %v", gaps)
+	}
+	// A gap between two campaigns is shaded too, and each gap once.
+	for i := 4; i < 7; i++ {
+		handmade.ShortOfWork(&r.Intervals[i])
+	}
+	if gaps := fold(r).unjudged(); len(gaps) != 2 || gaps[0] != [2]float64{4 * 3 * 3600, 7 * 3 * 3600} || gaps[1][0] != 15*3*3600 {
+		t.Errorf("not judged: %v", gaps)
 	}
 }

@@ -225,7 +225,7 @@ func (s *Sensitivity) word(v format.Num) string { return MetricWord(s.Metric, v)
 func MetricWord(metric string, v format.Num) string {
 	switch {
 	case v.Known():
-		return format.Exact(float64(v))
+		return format.Figure(float64(v))
 	case metric == measure.SettlingMetric:
 		return "never"
 	}

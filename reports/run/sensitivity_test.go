@@ -58,7 +58,7 @@ func TestSensitivityInOneSentence(t *testing.T) {
 	}
 	still := NewSensitivity("rate_per_h", 1234.5, nil, []Sensitive{
 		{Key: "message.size", Number: "45kB", Low: sideOf("a", "1", 1234.5), High: sideOf("b", "2", 1234.5)}, {Key: "network.hop_loss", Number: "0"}})
-	if got, want := still.Answer(), "Sensitivity: rate_per_h, 1,234.5000, hangs on none of 1 number: halving or doubling any one of them changes nothing."; got != want {
+	if got, want := still.Answer(), "Sensitivity: rate_per_h, 1,234, hangs on none of 1 number: halving or doubling any one of them changes nothing."; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	// A metric that the run lacks and a change brings about.

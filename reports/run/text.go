@@ -272,7 +272,7 @@ func (r *Report) expectationTable() format.Table {
 		if !e.Met() {
 			missed++
 		}
-		is, want := e.Words()
+		is, want := r.Words(e)
 		t.Rows = append(t.Rows, []string{e.Metric, want, is, e.Verdict("ok", "MISSED")})
 	}
 	switch {

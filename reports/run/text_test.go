@@ -127,7 +127,7 @@ func TestTextSaysWhatMatters(t *testing.T) {
 		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per success; ",
 		"\nGovernor of b1: patent-damped, target 140,000/h (12 of 60 intervals)\n", "\n  0      3.0   45,922 ", "\n 59    180.0  140,000 ",
 		"\nexample      250      dot      delivered  20,542,701  87.0 %\n", "timeout  connect  deferral",
-		"\nExpectations: 1 of 2 missed\n", "32  ok\n", "1.1500  MISSED\n",
+		"\nExpectations: 1 of 2 missed\n", "32  ok\n", "1.150  MISSED\n",
 		"\nSeed 42, digest 0123456789abcdef, scenario 3f786850e387\nRun it again: flyball run hand-made --seed 42\n",
 	} {
 		_, after, found := strings.Cut(rest, want)
@@ -193,5 +193,54 @@ func TestNotesAreExplained(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^\|[^|]*\b` + f.String() + `\b[^|]*\|`).MatchString(notes) {
 			t.Errorf("%s: no line in docs/lists.md", f)
 		}
+	}
+}
+
+// keptAt40 is a server whose C is kept at 40 by the scenario's max, or by the law alone.
+func keptAt40(flag governor.Flags) *runlog.Run {
+	r := handmade.Run(handmade.Course{Start: 40, D: 0.001, Intervals: 12, Plant: handmade.Linear, Dfr: 1})
+	for i := range r.Intervals {
+		d := &r.Intervals[i].Interval.Decision
+		d.Previous, d.Available, d.Flags = 40, 40, flag
+	}
+	return r
+}
+
+// A limit that was ordered is no failure, a stopped run has not failed yet, and several servers have a sum.
+func TestVerdictsSayWhatHappened(t *testing.T) {
+	stopped := keptAt40(0)
+	stopped.Partial = true
+	two := handmade.Run(handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1}, handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1})
+	for _, x := range []struct {
+		run  *runlog.Run
+		want string // the beginning, or a part after ...
+	}{
+		{keptAt40(governor.AtMax), "C stayed at max = 40, as ordered: with so many processes b1 made 40,010/h over the last quarter (71.4 % below, of a target of 140,000/h)."},
+		{keptAt40(governor.AtMax | governor.First), "C stayed at max = 40, as ordered: "},
+		{keptAt40(governor.AtCeiling), "Did not converge: b1 never settled"},
+		{keptAt40(0), "Did not converge: b1 never settled"},
+		{stopped, "Not settled when it was stopped: b1 never settled"},
+		{two, "...; together they made 280,000/h of 280,000/h over the last quarter."},
+	} {
+		got := fold(x.run).verdict()
+		if part, ok := strings.CutPrefix(x.want, "..."); ok && !strings.Contains(got, part) || !ok && !strings.HasPrefix(got, x.want) {
+			t.Errorf("got  %s\nwant %s", got, x.want)
+		}
+	}
+}
+
+// The end of a run that is not finished is not told as its end.
+func TestEndIsNotTheHorizon(t *testing.T) {
+	r := fold(keptAt40(0), handmade.Expect("end_h", "<=", 40), handmade.Expect("dfr", "<", 2))
+	end := r.Expectations[0]
+	if is, _ := r.Words(end); strings.Contains(is, "pending") {
+		t.Errorf("nothing is pending: %s", is)
+	}
+	r.Totals.Pending = 536
+	if is, want := r.Words(end); !strings.HasSuffix(is, " (not finished: 536 recipients pending)") || want != "<= 40" {
+		t.Errorf("got %s, want %s", is, want)
+	}
+	if is, _ := r.Words(r.Expectations[1]); strings.Contains(is, "pending") {
+		t.Errorf("a failure rate is not an end: %s", is)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/governor"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 )
@@ -49,6 +50,10 @@ func (r *Report) verdict() string {
 		}
 	}
 	target := format.Grouped(r.lastTarget(), 0) + "/h"
+	failed := "Did not converge"
+	if r.Partial {
+		failed = "Not settled when it was stopped"
+	}
 	switch {
 	case len(settled)+len(never) == 0:
 		return "Not judged: in no full interval was there work for every process, so nothing is known about the governor."
@@ -59,8 +64,12 @@ func (r *Report) verdict() string {
 			s.Name, target, r.after(s), format.Grouped(rate, 0), offBy(off), format.Grouped(float64(s.AvailableFinal), 1))
 	case len(r.Servers) == 1:
 		s := never[0]
-		return fmt.Sprintf("Did not converge: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), and it ended with %s processes.",
-			s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
+		if r.Ordered(s) {
+			return fmt.Sprintf("C stayed at max = %s, as ordered: with so many processes %s made %s/h over the last quarter (%s, of a target of %s).",
+				format.Given(float64(s.AvailableFinal)), s.Name, format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), target)
+		}
+		return fmt.Sprintf("%s: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), and it ended with %s processes.",
+			failed, s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
 	}
 	var said []string
 	word := "Converged"
@@ -74,14 +83,56 @@ func (r *Report) verdict() string {
 		said = append(said, fmt.Sprintf("%d of %d servers settled within 5 %% of %s each, the last one (%s) %s",
 			len(settled), len(r.Servers), target, last.Name, r.after(last)))
 	}
+	ordered := slices.Clone(never)
+	ordered = slices.DeleteFunc(ordered, func(s measure.Server) bool { return !r.Ordered(s) })
+	never = slices.DeleteFunc(never, r.Ordered)
+	if len(ordered) > 0 {
+		word = "Held at max, as ordered"
+		said = append(said, names(ordered)+" stayed at max processes, below "+target)
+	}
 	if len(never) > 0 {
-		word = "Did not converge"
+		word = failed
 		said = append(said, names(never)+" never settled within 5 % of "+target)
 	}
 	if len(unjudged) > 0 {
 		said = append(said, names(unjudged)+" had no full interval with work for every process")
 	}
+	if rate, of, ok := r.Fleet(); ok {
+		said = append(said, fmt.Sprintf("together they made %s/h of %s/h over the last quarter", format.Grouped(rate, 0), format.Grouped(of, 0)))
+	}
 	return word + ": " + strings.Join(said, "; ") + "."
+}
+
+// Ordered reports whether a server did not reach its target since the scenario's max held C down in every one of the
+// last quarter of the judged intervals: that is an order obeyed, and no failure to converge.
+func (r *Report) Ordered(s measure.Server) bool {
+	rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name)))
+	return len(rows) > 0 && float64(s.SteadyStateError) < 0 && !slices.ContainsFunc(rows, func(row measure.Row) bool {
+		return !slices.Contains(strings.Split(row.Flags, "|"), governor.AtMax.String())
+	})
+}
+
+// Fleet returns the sum of the rates of all servers that were judged, each over its own last quarter, and the sum of
+// their targets, in messages per hour; not where there are fewer than two.
+func (r *Report) Fleet() (rate, target float64, ok bool) {
+	n := 0
+	for _, s := range r.Servers {
+		if rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name))); len(rows) > 0 && s.Rate.Known() {
+			rate += float64(s.Rate)
+			target += measure.MeanTarget(rows)
+			n++
+		}
+	}
+	return rate, target, n > 1
+}
+
+// Words are an expectation's value and its limit. An end that is the horizon, with recipients pending, is not the end.
+func (r *Report) Words(e measure.Result) (is, want string) {
+	is, want = e.Words()
+	if e.Metric == "end_h" && r.Totals.Pending > 0 {
+		is += fmt.Sprintf(" (not finished: %s pending)", format.Plural(r.Totals.Pending, "recipient"))
+	}
+	return is, want
 }
 
 // after says when a server settled, of how many intervals.

@@ -70,7 +70,7 @@ func (s *Report) reach(x Extreme) string {
 	if !x.Least.Known() {
 		return "Undefined at every point."
 	}
-	return fmt.Sprintf("Least %s at %s, greatest %s at %s.", format.Exact(float64(x.Least)), x.LeastAt, format.Exact(float64(x.Most)), x.MostAt)
+	return fmt.Sprintf("Least %s at %s, greatest %s at %s.", format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt)
 }
 
 // flat reports whether the points lie on a line.

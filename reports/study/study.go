@@ -330,9 +330,9 @@ func (s *Report) Answer() []string {
 		case !x.Least.Known():
 			all = append(all, x.Metric+" is undefined at every point.")
 		case x.Least == x.Most:
-			all = append(all, fmt.Sprintf("%s is %s at every point.", x.Metric, format.Exact(float64(x.Least))))
+			all = append(all, fmt.Sprintf("%s is %s at every point.", x.Metric, format.Figure(float64(x.Least))))
 		default:
-			all = append(all, fmt.Sprintf("%s reaches from %s (%s) to %s (%s).", x.Metric, format.Exact(float64(x.Least)), x.LeastAt, format.Exact(float64(x.Most)), x.MostAt))
+			all = append(all, fmt.Sprintf("%s reaches from %s (%s) to %s (%s).", x.Metric, format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt))
 		}
 	}
 	if never > 0 {

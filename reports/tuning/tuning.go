@@ -79,7 +79,7 @@ func (l Constraint) what() string {
 
 // String writes the constraint as it is given: metric, operator and value.
 func (l Constraint) String() string {
-	return fmt.Sprintf("%s %s %s", l.what(), l.Op, format.Exact(l.Value))
+	return fmt.Sprintf("%s %s %s", l.what(), l.Op, format.Given(l.Value))
 }
 
 // less is the sense in which a value of the limit's metric is better.
@@ -314,7 +314,7 @@ func (t *Report) Answer() []string {
 	if t.Verdict == Misses {
 		all = append(all, ratio+".")
 	}
-	gap := fmt.Sprintf("The search had %s x: ", format.Exact(float64(t.Winner.Training.Value)))
+	gap := fmt.Sprintf("The search had %s x: ", format.Figure(float64(t.Winner.Training.Value)))
 	if off := 100 * (float64(h.Gap.Value) - 1); h.Gap.Low.Known() {
 		gap += fmt.Sprintf("the winner's curse is %s (%s to %s) of the ratio.", percentSigned(off), percentSigned(100*(float64(h.Gap.Low)-1)), percentSigned(100*(float64(h.Gap.High)-1)))
 	} else {
@@ -354,7 +354,7 @@ func (h *HeldOut) missed(constraints []Constraint) []string {
 	var all []string
 	for _, l := range h.Limits {
 		if c := constraints[l.Limit]; !l.Met {
-			all = append(all, fmt.Sprintf("%s in %s is %s, want %s %s", c.what(), l.Scenario, plusMinus(l.Value), c.Op, format.Exact(c.Value)))
+			all = append(all, fmt.Sprintf("%s in %s is %s, want %s %s", c.what(), l.Scenario, plusMinus(l.Value), c.Op, format.Given(c.Value)))
 		}
 	}
 	return all
@@ -371,14 +371,14 @@ func (t *Report) limits() []string {
 // timesOf writes a ratio with its interval.
 func timesOf(e measure.Estimate) string {
 	if !e.Low.Known() {
-		return format.Exact(float64(e.Value))
+		return format.Figure(float64(e.Value))
 	}
-	return fmt.Sprintf("%s (%s to %s)", format.Exact(float64(e.Value)), format.Exact(float64(e.Low)), format.Exact(float64(e.High)))
+	return fmt.Sprintf("%s (%s to %s)", format.Figure(float64(e.Value)), format.Figure(float64(e.Low)), format.Figure(float64(e.High)))
 }
 
 func plusMinus(e measure.Estimate) string {
 	if half := measure.HalfWidth(e); half.Known() {
-		return format.Exact(float64(e.Value)) + " +- " + format.Exact(float64(half))
+		return format.Figure(float64(e.Value)) + " +- " + format.Figure(float64(half))
 	}
 	return e.Value.String()
 }
@@ -451,7 +451,7 @@ func (t *Report) heldOutTable() format.Table {
 		if !n.Known() {
 			return "-"
 		}
-		return format.Exact(float64(n))
+		return format.Figure(float64(n))
 	}
 	for _, c := range t.HeldOut.Cells {
 		row := []string{c.Scenario, c.Metric, number(c.Base.Value), number(c.Winner.Value), "-", "-", "-"}
@@ -468,7 +468,7 @@ func (t *Report) stageTable() format.Table {
 		Head: []string{"stage", "seeds", "entered", "worse", "constraint", "same", "cut", "left", "leader", "ratio", "runs"}, Left: 1}
 	for _, s := range t.Stages {
 		out.Rows = append(out.Rows, []string{s.Stage, fmt.Sprint(s.Seeds), fmt.Sprint(s.Entered), fmt.Sprint(s.Worse), fmt.Sprint(s.Missed), fmt.Sprint(s.Same), fmt.Sprint(s.Cut),
-			fmt.Sprint(s.Left), fmt.Sprint(s.Leader), format.Exact(float64(s.Ratio)), fmt.Sprint(s.Spent)})
+			fmt.Sprint(s.Left), fmt.Sprint(s.Leader), format.Figure(float64(s.Ratio)), fmt.Sprint(s.Spent)})
 	}
 	return out
 }
@@ -501,9 +501,9 @@ func (t *Report) trialTable(most int) format.Table {
 			}
 			row = append(row, x.Values[k])
 		}
-		row = append(row, fmt.Sprint(x.Seeds), format.Exact(float64(x.Ratio)))
+		row = append(row, fmt.Sprint(x.Seeds), format.Figure(float64(x.Ratio)))
 		for _, v := range x.Terms {
-			row = append(row, format.Exact(float64(v)))
+			row = append(row, format.Figure(float64(v)))
 		}
 		out.Rows = append(out.Rows, row)
 	}

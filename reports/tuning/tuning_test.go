@@ -66,7 +66,7 @@ func TestTuningAnswer(t *testing.T) {
 		BetterHere: "Shown better in the scenarios that were searched, not beyond them: ",
 		NotShown:   "Not shown better: ",
 		Worse:      "Worse: ",
-		Misses:     "Misses a constraint under held-out luck (20 replications): total_variation / baseline in s is 1.3000 +- 0.1000, want <= 1.2000.",
+		Misses:     "Misses a constraint under held-out luck (20 replications): total_variation / baseline in s is 1.300 +- 0.1000, want <= 1.2.",
 	} {
 		f := found()
 		f.Verdict = verdict
@@ -115,7 +115,7 @@ func TestTuningLegend(t *testing.T) {
 // A ratio of which more is better is that of the loss with its bounds swapped.
 func TestRatioOfLoss(t *testing.T) {
 	e := RatioOfLoss(stats.Interval{Value: -1, Low: -2, High: 0.5, N: 9}, "maximise")
-	if !(e.Low < e.Value && e.Value < e.High) || format.Exact(float64(e.High)) != "7.3891" {
+	if !(e.Low < e.Value && e.Value < e.High) || format.Figure(float64(e.High)) != "7.389" {
 		t.Errorf("%+v", e)
 	}
 }
