@@ -32,6 +32,7 @@ var checks = []check{
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
+	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run", "Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
 	{"search", []string{"./sim/tune"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Meta|Replic"}},
@@ -156,6 +157,20 @@ var mutants = []mutant{
 	{"a horizon is the first end of a study", "reports/study/study.go", "|| p.Never[k] > 0 {\n				continue", "{\n				continue"},
 	{"the rate of a sweep stands alone", "scenarios/study/design.go", "	s.Metrics = beside(s.Config)\n", ""},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
+	{"a gate passes over what NEW lacks", "reports/compare/gate.go", "Failed: len(c.Uncompared) > 0}", "Failed: false}"},
+	{"other luck is left out in silence", "reports/compare/compare.go", `		c.leaveOut(b.Scenario, "BASE has seed`, `		c.note("BASE has seed`},
+	{"an inconclusive gate passes", "reports/compare/gate.go", "(allowInconclusive || !v.Inconclusive())", "(allowInconclusive || true)"},
+	{"a blind gate passes", "reports/compare/gate.go", "(v.Open || v.Blind > 0)", "v.Open"},
+	{"a value and its limit look alike", "reports/format/words.go", "if v == limit || text != Figure(limit) && text != Given(limit) {", "if v == limit || text != Given(limit) {"},
+	{"a mean has a digit too many", "reports/format/words.go", "max(0, 3-int(", "max(0, 4-int("},
+	{"the horizon is told as the end", "reports/run/words.go", `e.Metric == "end_h" && r.Totals.Pending > 0`, `e.Metric == "end_h" && r.Totals.Pending > 1_000_000`},
+	{"an ordered max is a failure", "reports/run/words.go", "governor.AtMax.String()", "governor.AtCeiling.String()"},
+	{"a stopped run has failed", "reports/run/words.go", `failed = "Not settled when it was stopped"`, `failed = "Did not converge" + ""`},
+	{"the fleet's rate is its first server's", "reports/run/words.go", "rate += float64(s.Rate)", "rate = float64(s.Rate)"},
+	{"gaps between campaigns are not shaded", "reports/run/figures.go", "			closed(row.End - row.Hours*3600)\n", "			short = false\n"},
+	{"any table is as good as the parent", "scenarios/unknown.go", "	for i, t := range slices.Backward(around) {\n		if _, ok", "	for i, t := range around {\n		if _, ok"},
+	{"what stands elsewhere is missing too", "scenarios/unknown.go", "			b.mention(below(t.path, name)) // it is not missing there: it is here\n", ""},
+	{"all problems are shown", "scenarios/problem.go", "max(0, len(faults)-mostShown)", "0"},
 }
 
 // TestMutants plants each mistake and runs the checks against it. It takes

@@ -299,7 +299,7 @@ func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
 
 // censored says how many runs never got there, and what they count as.
 func (p pairs) censored(m Metric, c Cell) string {
-	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Exact(p.horizon))
+	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Figure(p.horizon))
 	if m.Name == "end" {
 		what, until = "were not finished", "the horizon"
 	}
