@@ -237,7 +237,7 @@ func (s *Report) disagreement() []string {
 		if place == "" || most-least < 0.01*math.Abs(least) {
 			return
 		}
-		said = append(said, fmt.Sprintf(says, place, format.Exact(sign*least)))
+		said = append(said, fmt.Sprintf(says, place, format.Figure(sign*least)))
 		if !slices.Contains(places, place) {
 			places = append(places, place)
 		}
