@@ -14,6 +14,7 @@ type pump struct {
 	Rate  float64 `toml:"rate" doc:"litres a second" default:"2.5" range:">0..10" unit:"litres" source:"measured: by bucket"`
 	Spare int     `toml:"spare,omitdefault" range:"1..9"`
 	Steps []int   `toml:"steps" default:"1, 2" range:"1..5"`
+	Extra []int   `toml:"extra" range:"1..5"`
 	Valve valve   `toml:"valve"`
 	Taps  []valve `toml:"tap"`
 }
@@ -70,8 +71,8 @@ func TestKeysCheck(t *testing.T) {
 		{pump{Kind: "gear", Rate: 1, Valve: valve{Shut: true}}, "[]"},
 		{pump{Kind: "gear", Rate: 1, Valve: valve{Shut: true, Width: 9}}, "[valve.width: got 9, want 1 to 8]"},
 		{pump{Kind: "jet", Rate: 0, Spare: 10}, `[kind: got "jet", want one of gear, piston rate: got 0, want more than 0, at most 10 spare: got 10, want 1 to 9 valve.width: got 0, want 1 to 8]`},
-		{pump{Kind: "piston", Rate: 1, Steps: []int{1, 6}, Valve: valve{Width: 1}, Taps: []valve{{Width: 2}, {}}},
-			"[steps[1]: got 6, want 1 to 5 tap[1].width: got 0, want 1 to 8]"},
+		{pump{Kind: "piston", Rate: 1, Extra: []int{0}, Steps: []int{1, 6}, Valve: valve{Width: 1}, Taps: []valve{{Width: 2}, {}}},
+			"[steps[1]: got 6, want 1 to 5 extra[0]: got 0, want 1 to 5 tap[1].width: got 0, want 1 to 8]"},
 	} {
 		var l conf.List
 		keys.Check(&l, c.p)
