@@ -223,6 +223,28 @@ func TestOneDialer(t *testing.T) {
 	}
 }
 
+// A path that a user names may lead to a pipe or a device, and a file that is
+// written in place is half there after a crash: so files are opened in one
+// place and written in one.
+func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
+	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil}
+	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll", "MkdirTemp", "RemoveAll", "Truncate"}
+	for _, s := range sources(t) {
+		allowed, ok := where[s.dir]
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			sel, is := n.(*ast.SelectorExpr)
+			if !is {
+				return true
+			}
+			if pkg, is := sel.X.(*ast.Ident); is && (pkg.Name == "os" || pkg.Name == "fs" && sel.Sel.Name == "ReadFile") && slices.Contains(what, sel.Sel.Name) &&
+				!(ok && (allowed == nil || slices.Contains(allowed, sel.Sel.Name))) {
+				t.Errorf("%s: %s.%s: open files with internal/input, write them with internal/durable", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
 // Ranging over a map needs types to be told, so the names of map-typed
 // declarations in a file stand for them: enough to catch an honest mistake.
 func TestNoRangeOverMaps(t *testing.T) {

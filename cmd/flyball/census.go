@@ -112,4 +112,12 @@ func (r *rehearsed) words() []string {
 	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
+// content is the list itself, whatever its file is called.
+func (r *rehearsed) content() []string {
+	if r.digest == "" {
+		return nil
+	}
+	return []string{"list " + r.digest}
+}
+
 func (r *rehearsed) files() []folder.File { return r.rejects.as(rejectsFile) }

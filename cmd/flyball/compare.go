@@ -20,6 +20,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
+	"flyball/reports/folder"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -110,7 +111,7 @@ scenario of BASE that is not compared, 130 or 143 stopped.`,
 	f.StringVar(&q.junit, "junit", "", "write the gate's verdict to this file as JUnit XML")
 	f.StringVar(&q.markdown, "markdown", "", "write the comparison to this file as Markdown")
 	f.BoolVar(&q.annotate, "annotations", false, "print GitHub annotations of the gate (default where GITHUB_ACTIONS=true)")
-	f.StringVar(&q.to.dir, "out", "", "folder (default runs/compare-KEY, KEY from the content)")
+	q.to.place(c, "folder (default runs/compare-KEY, KEY from the content)")
 	f.BoolVar(&q.to.json, "json", false, "print summary.json instead of tables")
 	return c
 }
@@ -254,11 +255,6 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 		return err
 	}
 	a.replay = q.commandLine(args)
-	if q.to.dir != "" {
-		if err := q.to.check(); err != nil {
-			return err
-		}
-	}
 	for _, file := range [][2]string{{"--junit", q.junit}, {"--markdown", q.markdown}} {
 		if err := hasPlace(file[1]); err != nil {
 			return fail(exitEnvironment, "%s: %w", file[0], err)
@@ -284,6 +280,13 @@ func (a *app) compare(q *comparison, args []string, given func(string) bool) err
 		if scenarios.ID(tried[0][i].scenario) == scenarios.ID(tried[1][i].scenario) {
 			tried[1][i].sameAs = tried[0][i]
 		}
+	}
+	q.to.settings = []string{a.replay}
+	for _, t := range slices.Concat(tried[0], tried[1]) {
+		q.to.settings = append(q.to.settings, fmt.Sprintf("scenario %.12s", scenarios.ID(t.scenario)))
+	}
+	if err := q.to.check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}); err != nil {
+		return err
 	}
 	looks := []int{q.pairs}
 	if sides[0].folder || sides[1].folder {
@@ -452,15 +455,12 @@ func (a *app) tell(q *comparison, found *compare.Report, took time.Duration) err
 	} else if err := found.Text(a.out, a.colored()); err != nil {
 		return err
 	}
-	dir := q.to.dir
-	if dir == "" {
-		dir = filepath.Join("runs", "compare-"+found.Key())
-	}
-	if err := found.Write(dir, a.replay, host(took)); err != nil {
-		return fail(exitEnvironment, "folder: %w", err)
+	place := q.to.at(filepath.Join("runs", "compare-"+found.Key()))
+	if err := unwritten("folder", found.Write(place, a.replay, host(took))); err != nil {
+		return err
 	}
 	if !q.to.json {
-		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", a.replay, dir)
+		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", a.replay, place.Dir)
 	}
 	if q.markdown != "" {
 		if err := durable.Write(q.markdown, found.Markdown()); err != nil {

@@ -74,3 +74,63 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 		}
 	}
 }
+
+// A folder of another run is not replaced unless --force says so, and then
+// only if it is one of ours with nothing else in it. The same run replaces itself.
+func TestOutIsNotOfAnotherRun(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	small := strings.Replace(sweepWorld, "60000", "600", 1)
+	for name, text := range map[string]string{"world.toml": small, "study.toml": strings.Replace(sweepStudy, "steps = 5", "steps = 2", 1),
+		"people.csv": "email\nann@a.example\n", "live.toml": oneDestination} {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	terminating := []string{"--set", "analysis.kind=terminating"}
+	kinds := []struct {
+		name string
+		args []string
+		also []string // another question of the same kind
+		word string   // of what differs
+	}{
+		{"run", []string{"run", in("world.toml")}, []string{"--seed", "7"}, "its seed is 1 and this one's 7"},
+		{"settings", []string{"run", in("world.toml")}, []string{"--set", "governor.d=9"}, "its scenario with its values is "},
+		{"list", []string{"run", in("world.toml")}, []string{"--list", in("people.csv")}, "its further setting is none and this one's --list "},
+		{"replication", []string{"run", in("world.toml")}, []string{"--replication", "3"}, "its replication is 0 and this one's 3"},
+		{"replications", append([]string{"run", in("world.toml"), "--replications", "3"}, terminating...), []string{"--seed", "7"}, "its seed is 1 and this one's 7"},
+		{"sweep", []string{"sweep", in("study.toml")}, []string{"--set", "governor.start=11"}, "its scenario with its values is "},
+		{"compare", append([]string{"compare", "law:hold", "set:", "--replications", "3", "--scenario", in("world.toml")}, terminating...), []string{"--seed", "7"}, "its further setting is flyball compare"},
+		{"realrun", []string{"realrun", in("live.toml")}, []string{"--time-scale", "900"}, "its further setting is --time-scale 1000 and this one's --time-scale 900"},
+	}
+	for i, k := range kinds {
+		out := in(k.name)
+		again := func(want int, words string, more ...string) {
+			t.Helper()
+			before := folderIn(t, out)
+			code, _, errout := invoke(t, append(append(append([]string{}, k.args...), "-q", "--out", out), more...)...)
+			if code != want || !strings.Contains(errout, words) {
+				t.Errorf("%s: exit code %d, want %d: %s, want %s", k.name, code, want, errout, words)
+			}
+			if after := folderIn(t, out); want != 0 && len(after) != len(before) {
+				t.Errorf("%s: was touched", k.name)
+			}
+		}
+		os.Mkdir(out, 0o755)
+		again(0, "")
+		again(0, "")
+		again(exitUsage, k.word, k.also...)
+		again(0, "", append(k.also, "--force")...)
+		again(exitUsage, "want another folder, or --force to replace it")
+		os.WriteFile(filepath.Join(out, "thesis.txt"), []byte("years of work"), 0o644)
+		again(exitEnvironment, "holds thesis.txt, which the run did not write, and is left alone", "--force")
+		// Nor is that of another kind replaced.
+		if i > 0 {
+			again(exitUsage, "of another run", "--out", in("run-of-its-own"))
+			continue
+		}
+		if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--seed", "99", "--out", in("run-of-its-own")); code != 0 {
+			t.Fatal(errout)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"flyball/internal/input"
 	"flyball/scenarios"
 )
 
@@ -75,12 +76,10 @@ func wrongFile(path string) error {
 // kindOfFile returns the kind of a file by its beginning.
 func kindOfFile(path string) scenarios.Kind {
 	kind := scenarios.AnyKind
-	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-		if f, err := os.Open(path); err == nil {
-			text, _ := io.ReadAll(io.LimitReader(f, scenarios.MaxSize))
-			f.Close()
-			kind = scenarios.KindOf(text)
-		}
+	if f, err := input.Open(path, input.List); err == nil {
+		text, _ := io.ReadAll(io.LimitReader(f, scenarios.MaxSize))
+		f.Close()
+		kind = scenarios.KindOf(text)
 	}
 	if kind == scenarios.AnyKind {
 		kind = "a file"

@@ -16,6 +16,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
+	"flyball/reports/folder"
 	"flyball/reports/laws"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -61,7 +62,7 @@ cannot be written, 130 or 143 stopped.`,
 	f.StringVar(&q.seed, "seed", "", "seed of all luck; the scenarios' own if not given")
 	f.IntVar(&q.replications, "replications", 10, "runs of each law in each trial")
 	f.IntVar(&q.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at the same time; changes no result")
-	f.StringVar(&q.to.dir, "out", "", "folder (default runs/laws-KEY, KEY from the content)")
+	q.to.place(c, "folder (default runs/laws-KEY, KEY from the content)")
 	f.BoolVar(&q.to.json, "json", false, "print summary.json instead of tables")
 	return c
 }
@@ -185,12 +186,11 @@ func (a *app) laws(q *lawsTried) error {
 	if err != nil {
 		return err
 	}
-	if q.to.dir != "" {
-		if err := q.to.check(); err != nil {
-			return err
-		}
-	}
 	a.replay = q.commandLine()
+	q.to.settings = []string{a.replay}
+	if err := q.to.check(folder.Attributes{Name: "laws", ScenarioID: scenarios.SuiteHash(), Mode: folder.LawsMode}); err != nil {
+		return err
+	}
 	if err := q.fits(asked.Laws, disturbances, set); err != nil {
 		return err
 	}
@@ -235,12 +235,9 @@ func (a *app) laws(q *lawsTried) error {
 		return fail(signalCode(sig), "stopped by %s after %d of %d runs; nothing is written", sig, done, total)
 	}
 	found := gathering.Judge(host(time.Since(began)), a.replay)
-	dir := q.to.dir
-	if dir == "" {
-		dir = filepath.Join("runs", "laws-"+found.Key())
-	}
-	if err := found.Write(dir); err != nil {
-		return fail(exitEnvironment, "folder: %w", err)
+	place := q.to.at(filepath.Join("runs", "laws-"+found.Key()))
+	if err := unwritten("folder", found.Write(place)); err != nil {
+		return err
 	}
 	if q.to.json {
 		return a.printSummary(found)
@@ -248,7 +245,7 @@ func (a *app) laws(q *lawsTried) error {
 	if err := found.Text(a.out, a.colored()); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "Folder: %s\n", dir)
+	fmt.Fprintf(a.out, "Folder: %s\n", place.Dir)
 	return nil
 }
 

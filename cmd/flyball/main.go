@@ -70,13 +70,13 @@ func (a *app) run(args []string) (code int) {
 			a.reportBug(v)
 		}
 	}()
-	out := &checked{w: a.out}
+	out := &terminal{w: a.out, colored: a.colored}
 	a.stdout, a.out = a.out, out
 	root := a.commands()
 	root.SetArgs(args)
 	err := root.Execute()
-	if out.err != nil {
-		err = exit{exitEnvironment, fmt.Errorf("standard output: %w", out.err)}
+	if lost := out.flush(); lost != nil { // an answer that nobody got is no success
+		err = exit{exitEnvironment, fmt.Errorf("standard output: %w", lost)}
 	}
 	if err == nil {
 		return 0
@@ -86,25 +86,10 @@ func (a *app) run(args []string) (code int) {
 		e = exit{exitUsage, err}
 	}
 	for line := range strings.Lines(e.Error()) {
-		fmt.Fprintf(a.errout, "flyball: %s", strings.TrimSuffix(line, "\n"))
-		fmt.Fprintln(a.errout)
+		text, _ := printed([]byte(strings.TrimSuffix(line, "\n")), false)
+		fmt.Fprintf(a.errout, "flyball: %s\n", text)
 	}
 	return e.code
-}
-
-// checked remembers that a write failed: an answer that nobody got is no
-// success.
-type checked struct {
-	w   io.Writer
-	err error
-}
-
-func (c *checked) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	if c.err == nil {
-		c.err = err
-	}
-	return n, err
 }
 
 // printSummary prints what --json asks for instead of tables.

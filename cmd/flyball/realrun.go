@@ -86,9 +86,6 @@ func (a *app) live(o *liveOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.to.check(); err != nil {
-		return err
-	}
 	var says []string
 	if o.promotion.file != "" {
 		for _, set := range o.from.sets {
@@ -102,6 +99,14 @@ func (a *app) live(o *liveOptions) error {
 		}
 		says = append(says, words)
 	}
+	scale := s.TimeScale
+	if o.scale != 0 {
+		scale = o.scale
+	}
+	o.to.settings = o.words(scale)
+	if err := o.to.check(asks(s, "real", 0)); err != nil {
+		return err
+	}
 	r, err := o.prepare(s)
 	if err != nil {
 		return err
@@ -109,7 +114,11 @@ func (a *app) live(o *liveOptions) error {
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
-	a.replay = o.from.commandLine("realrun", s.Seed, o.words(r.scale)...)
+	words := o.words(r.scale)
+	if head := o.promotion.head.Head; head != "" {
+		words = append(words, "--head", string(head))
+	}
+	a.replay = o.from.commandLine("realrun", s.Seed, words...)
 	stop := a.watchSignals()
 	defer stop.end()
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -164,7 +173,7 @@ func badScale(got float64) error {
 // words are the flags that make the run again.
 func (o *liveOptions) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
-	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}, {"--promotion", o.promotion.file}, {"--head", string(o.promotion.head.Head)}} {
+	for _, f := range []struct{ name, value string }{{"--list", o.list}, {"--suppress", o.suppress}, {"--template", o.template}, {"--receiver", o.receiver}, {"--promotion", o.promotion.file}} {
 		if f.value != "" {
 			words = append(words, f.name, quote(f.value))
 		}

@@ -118,7 +118,12 @@ func (r *repeats) flagged() []string {
 // replicate runs independent replications of a scenario and reports what they
 // show together.
 func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *repeats, own *rehearsed, to *output) error {
-	a.replay = from.commandLine("run", s.Seed, append(many.flagged(), own.flagged()...)...)
+	words := append(many.flagged(), own.flagged()...)
+	a.replay = from.commandLine("run", s.Seed, words...)
+	to.settings = append(words, own.content()...)
+	if err := to.check(asks(s, "sim", 0)); err != nil {
+		return err
+	}
 	stop := a.watchSignals()
 	defer stop.end()
 	defer a.broken(from, own, s.Seed)
@@ -140,12 +145,10 @@ func (a *app) replicate(s *scenarios.Scenario, text []byte, from *source, many *
 		asked.Of = ensemble.Headline(s, runs)
 	}
 	e := ensemble.Gather(s, runs, asked, host(time.Since(began)), a.replay)
-	dir := to.dir
-	if dir == "" {
-		dir = filepath.Join("runs", s.Name+"-"+e.Key())
-	}
-	if err := e.Write(dir, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: own.files()}); err != nil {
-		return fail(exitEnvironment, "run folder: %w", err)
+	place := to.at(filepath.Join("runs", s.Name+"-"+e.Key()))
+	dir := place.Dir
+	if err := unwritten("run folder", e.Write(place, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: own.files()})); err != nil {
+		return err
 	}
 	if to.json {
 		if err := a.printSummary(e); err != nil {

@@ -23,16 +23,57 @@ import (
 
 // output is where a run goes.
 type output struct {
-	dir  string
-	json bool
+	dir   string
+	force bool
+	json  bool
+
+	settings []string // what decides the content beside scenario and seed
 }
 
 // checkpointFile is where a stopped simulation is kept in its folder.
 const checkpointFile = "checkpoint"
 
 func (o *output) flags(c *cobra.Command) {
-	c.Flags().StringVar(&o.dir, "out", "", "run folder (default runs/NAME-KEY, KEY from the content)")
+	o.place(c, "run folder (default runs/NAME-KEY, KEY from the content)")
 	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
+}
+
+// place has the flags of where a folder goes.
+func (o *output) place(c *cobra.Command, help string) {
+	c.Flags().StringVar(&o.dir, "out", "", help)
+	c.Flags().BoolVar(&o.force, "force", false, "with --out: replace the folder of another run, too")
+}
+
+// at is the folder that --out names, where the same run alone may be replaced, or
+// else the one that has its name from its content.
+func (o *output) at(byContent string) folder.Place {
+	if o.dir == "" {
+		return folder.Place{Dir: byContent, Settings: o.settings, Replace: true}
+	}
+	return folder.Place{Dir: o.dir, Settings: o.settings, Replace: o.force}
+}
+
+// check looks before a run whether its folder, of what a describes, can be
+// written.
+func (o *output) check(a folder.Attributes) error {
+	return unwritten("--out", folder.Check(o.at(filepath.Join("runs", ".any")), a))
+}
+
+// unwritten gives the error of a folder that could not be written its exit code.
+func unwritten(what string, err error) error {
+	var other *folder.Other
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &other):
+		return fail(exitUsage, "%s: %w", what, err)
+	}
+	return fail(exitEnvironment, "%s: %w", what, err)
+}
+
+// asks is what tells a run of a scenario from others.
+func asks(s *scenarios.Scenario, mode string, replication uint64) folder.Attributes {
+	return folder.Attributes{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Replication: replication, Mode: mode}
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -149,7 +190,8 @@ func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *r
 		words = append(words, "--sensitivity")
 	}
 	a.replay = from.commandLine("run", s.Seed, words...)
-	if err := to.check(); err != nil {
+	to.settings = append(words, own.content()...)
+	if err := to.check(asks(s, "sim", many.replication)); err != nil {
 		return err
 	}
 	stop := a.watchSignals()
@@ -235,18 +277,17 @@ func (a *app) report(s *scenarios.Scenario, done *runlog.Run) *run.Report {
 }
 
 func (a *app) publish(s *scenarios.Scenario, text []byte, done *runlog.Run, report *run.Report, to *output, words []string, more []folder.File, stop *signals) error {
-	dir := to.dir
-	if dir == "" {
-		dir = filepath.Join("runs", folderName(done))
-		if report.Sensitivity != nil { // a plain run shall not replace it
-			dir += "-sensitivity"
-		}
+	byContent := filepath.Join("runs", folderName(done))
+	if report.Sensitivity != nil { // a plain run shall not replace it
+		byContent += "-sensitivity"
 	}
+	place := to.at(byContent)
+	dir := place.Dir
 	if err := a.show(s, report, to, words); err != nil {
 		return err
 	}
-	if err := run.Write(dir, report, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}); err != nil {
-		return fail(exitEnvironment, "run folder: %w", err)
+	if err := unwritten("run folder", run.Write(place, report, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more})); err != nil {
+		return err
 	}
 	if !to.json {
 		fmt.Fprintf(a.out, "Folder: %s\n", dir)
@@ -275,18 +316,6 @@ func (a *app) show(s *scenarios.Scenario, report *run.Report, to *output, words 
 	}
 	if n := len(s.Expect) - len(report.Expectations); n > 0 {
 		fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", n)
-	}
-	return nil
-}
-
-// check looks before a run whether its folder can be written.
-func (o *output) check() error {
-	dir := o.dir
-	if dir == "" {
-		dir = filepath.Join("runs", ".any")
-	}
-	if err := folder.Check(dir); err != nil {
-		return fail(exitEnvironment, "--out: %w", err)
 	}
 	return nil
 }

@@ -80,7 +80,7 @@ func (w *sweep) flags(c *cobra.Command) {
 	w.from.flags(c)
 	c.Flags().Lookup("set").Usage = "change one value in every point, before those of the study: path.to.key=value (repeatable)"
 	c.Flags().Lookup("seed").Usage = "seed of all luck; the study's own if not given"
-	c.Flags().StringVar(&w.to.dir, "out", "", "folder of the study (default runs/NAME-KEY, KEY from the content)")
+	w.to.place(c, "folder of the study (default runs/NAME-KEY, KEY from the content)")
 	c.Flags().IntVar(&w.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at the same time; changes no result")
 	c.Flags().StringVar(&w.resume, "resume", "", "folder of the same study, stopped by a signal")
 	c.Flags().BoolVar(&w.dry, "dry-run", false, "check the study, say how many runs it is, and run nothing")
@@ -96,10 +96,11 @@ func (a *app) sweep(w *sweep) error {
 		fmt.Fprintf(a.out, "%s: %d points, %d runs, study %.12s\n", s.Name, len(s.Points), runs, s.ID)
 		return nil
 	}
-	dir, err := w.folder(s)
+	place, err := w.folder(s, folder.StudyMode)
 	if err != nil {
 		return err
 	}
+	dir := place.Dir
 	log, err := openProgress(s, dir, w.resume != "", a.errout)
 	if err != nil {
 		return err
@@ -124,8 +125,8 @@ func (a *app) sweep(w *sweep) error {
 			w.from.studyLine("sweep"), quote(dir))
 	}
 	report := studies.Gather(described(s, w.from.studyLine("sweep")), log.observed(), host(time.Since(began)))
-	if err := report.Write(dir, text, given); err != nil {
-		return fail(exitEnvironment, "folder of the study: %w", err)
+	if err := unwritten("folder of the study", report.Write(place, text, given)); err != nil {
+		return err
 	}
 	log.done()
 	if w.to.json {
@@ -196,22 +197,17 @@ func (a *app) readStudy(from *source, load func(text []byte, seed *uint64, read 
 	return text, given, nil
 }
 
-// folder is where the study goes, after a look whether it can.
-func (w *sweep) folder(s *study.Study) (string, error) {
-	dir := w.to.dir
-	switch {
-	case w.resume != "" && dir != "" && filepath.Clean(dir) != filepath.Clean(w.resume):
-		return "", fail(exitUsage, "--resume %s goes on with that folder: want no other --out", w.resume)
-	case w.resume != "":
-		dir = w.resume
-	case dir == "":
-		dir = filepath.Join("runs", s.Name+"-"+studies.Key(s.ID))
+// folder is where the study goes, which is of a mode, after a look whether it can.
+func (w *sweep) folder(s *study.Study, mode string) (folder.Place, error) {
+	if w.resume != "" {
+		if w.to.dir != "" && filepath.Clean(w.to.dir) != filepath.Clean(w.resume) {
+			return folder.Place{}, fail(exitUsage, "--resume %s goes on with that folder: want no other --out", w.resume)
+		}
+		w.to.dir = w.resume
 	}
-	dir = filepath.Clean(dir)
-	if err := folder.Check(dir); err != nil {
-		return "", fail(exitEnvironment, "--out: %w", err)
-	}
-	return dir, nil
+	place := w.to.at(filepath.Join("runs", s.Name+"-"+studies.Key(s.ID)))
+	place.Dir = filepath.Clean(place.Dir)
+	return place, unwritten("--out", folder.Check(place, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Mode: mode}))
 }
 
 // progressLog keeps the runs that have ended, beside the folder that the study

@@ -12,6 +12,7 @@ import (
 
 	"flyball/internal/stats"
 	"flyball/internal/vt"
+	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -73,10 +74,11 @@ func (a *app) tune(w *sweep) error {
 		fmt.Fprintf(a.out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n", t.Name, len(t.Parameters), t.Tune.Budget, held, t.ID)
 		return nil
 	}
-	dir, err := w.folder(t.Study)
+	place, err := w.folder(t.Study, folder.TuningMode)
 	if err != nil {
 		return err
 	}
+	dir := place.Dir
 	log, err := openProgress(t.Study, dir, w.resume != "", a.errout)
 	if err != nil {
 		return err
@@ -108,8 +110,8 @@ func (a *app) tune(w *sweep) error {
 		return fail(exitInvalid, "%s: %w", w.from.arg, err)
 	}
 	report := tuning.Gather(searched(found, s.made, w.from.studyLine("tune")), host(time.Since(began)))
-	if err := report.Write(dir, text, given); err != nil {
-		return fail(exitEnvironment, "folder of the search: %w", err)
+	if err := unwritten("folder of the search", report.Write(place, text, given)); err != nil {
+		return err
 	}
 	log.done()
 	if w.to.json {

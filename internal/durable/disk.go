@@ -19,6 +19,11 @@ type disk interface {
 	link(from, to string) error // to must not be there
 	remove(name string) error
 	syncFolder(dir string) error // writes the names in it through
+
+	mkdir(name string) error
+	mkdirs(name string) error    // with those above it
+	exchange(a, b string) error  // of two folders
+	removeAll(name string) error // with all that is in it; none is no error
 }
 
 type file interface {
@@ -58,6 +63,24 @@ func (osDisk) mode(name string) (fs.FileMode, error) {
 func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 func (osDisk) link(from, to string) error   { return os.Link(from, to) }
 func (osDisk) remove(name string) error     { return os.Remove(name) }
+
+func (osDisk) mkdir(name string) error     { return os.Mkdir(name, 0o755) }
+func (osDisk) mkdirs(name string) error    { return os.MkdirAll(name, 0o755) }
+func (osDisk) removeAll(name string) error { return os.RemoveAll(name) }
+func (osDisk) exchange(a, b string) error  { return exchange(a, b) }
+
+// exchangeByRenames is exchange where the file system has none: between its steps
+// b does not exist, and a stop there leaves a.old beside it.
+func exchangeByRenames(a, b string) error {
+	old := a + ".old"
+	if err := os.Rename(b, old); err != nil {
+		return err
+	}
+	if err := os.Rename(a, b); err != nil {
+		return errors.Join(err, os.Rename(old, b))
+	}
+	return os.Rename(old, a)
+}
 
 // syncFolder is without effect on file systems that keep names safe by
 // themselves and refuse to be asked.

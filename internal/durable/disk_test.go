@@ -152,6 +152,12 @@ func (d *faulty) syncFolder(string) error {
 	return nil
 }
 
+// Folders are tested on the disk of the machine (stopping).
+func (d *faulty) mkdir(string) error            { panic("no folders here") }
+func (d *faulty) mkdirs(string) error           { panic("no folders here") }
+func (d *faulty) exchange(string, string) error { panic("no folders here") }
+func (d *faulty) removeAll(string) error        { panic("no folders here") }
+
 type opened struct {
 	d  *faulty
 	i  *inode

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -261,6 +263,7 @@ func TestLogHasOneWriter(t *testing.T) {
 func TestLockFolder(t *testing.T) {
 	dir := t.TempDir()
 	count := 0 // guarded by the lock alone
+	var holding atomic.Int32
 	var wg sync.WaitGroup
 	for range 12 {
 		wg.Go(func() {
@@ -270,7 +273,12 @@ func TestLockFolder(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				if holding.Add(1) > 1 {
+					t.Error("two hold the lock")
+				}
 				count++
+				runtime.Gosched()
+				holding.Add(-1)
 				l.Release()
 			}
 		})

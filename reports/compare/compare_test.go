@@ -13,6 +13,7 @@ import (
 
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
+	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/internal/handmade"
 	"flyball/reports/measure"
@@ -356,7 +357,7 @@ func TestCompareFolders(t *testing.T) {
 		}
 		trials = append(trials, Tried(s, runs))
 		e := gathered(s, runs...)
-		if err := e.Write(filepath.Join(dir, fmt.Sprint(side), "ensemble"), run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
+		if err := e.Write(folder.Place{Dir: filepath.Join(dir, fmt.Sprint(side), "ensemble"), Replace: true}, run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -397,7 +398,7 @@ func TestCompareFolders(t *testing.T) {
 	if held := trial.inForce(trial.courseOf("b1")); len(held) != 20 || held[0].C.Value != 40 || held[1].C.Value != 100 {
 		t.Errorf("C in force: %+v", held[:2])
 	}
-	if err := want.Write(filepath.Join(dir, "out"), "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
+	if err := want.Write(folder.Place{Dir: filepath.Join(dir, "out"), Replace: true}, "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadCandidate(filepath.Join(dir, "nothing")); err == nil {

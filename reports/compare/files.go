@@ -34,9 +34,9 @@ func (c *Report) Key() string {
 	return folder.Key([]byte(content.String()))
 }
 
-// Write makes dir the folder of the comparison, as Write does for a run.
+// Write makes the folder at to the folder of the comparison, as Write does for a run.
 // Command is what makes it again.
-func (c *Report) Write(dir, command string, host runlog.Host) error {
+func (c *Report) Write(to folder.Place, command string, host runlog.Host) error {
 	figures, err := c.Figures()
 	if err != nil {
 		return err
@@ -47,11 +47,7 @@ func (c *Report) Write(dir, command string, host runlog.Host) error {
 	}
 	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()}, {Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
 	files = append(files, chart.PlotFiles(figures)...)
-	files, err = folder.Seal(files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
-	if err != nil {
-		return err
-	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
 }
 
 // cellsCSV has a row for each metric and scenario, and one without a scenario

@@ -470,7 +470,7 @@ func TestEnsembleFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ensemble")
 	s := handmade.Asking(t, "steady-state")
 	e := Gather(s, steadyRuns(12, 203, 14, 138_000), Asked{Precision: 0.01, Of: "steady_rate_per_h", Partial: true}, runlog.Host{Wall: vt.Second}, "flyball run x")
-	if err := e.Write(dir, extra()); err != nil {
+	if err := e.Write(folder.Place{Dir: dir, Replace: true}, extra()); err != nil {
 		t.Fatal(err)
 	}
 	files := handmade.Tree(t, dir)
@@ -531,7 +531,7 @@ func TestEnsembleFolder(t *testing.T) {
 	if !bytes.Equal(x.ScenarioTOML, extra().ScenarioTOML) {
 		t.Error("the scenario is lost")
 	}
-	if err := e.Write(dir, run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
+	if err := e.Write(folder.Place{Dir: dir, Replace: true}, run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
 		t.Error("an extra file takes the place of another")
 	}
 	other := *e

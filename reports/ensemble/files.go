@@ -31,8 +31,8 @@ func (e *Report) Key() string {
 	return folder.Key(content)
 }
 
-// Write makes dir the folder of the ensemble, as Write does for a run.
-func (e *Report) Write(dir string, x run.Extra) error {
+// Write makes the folder at to the folder of the ensemble, as Write does for a run.
+func (e *Report) Write(to folder.Place, x run.Extra) error {
 	figures, err := e.Figures()
 	if err != nil {
 		return err
@@ -55,11 +55,7 @@ func (e *Report) Write(dir string, x run.Extra) error {
 			return fmt.Errorf("run folder: got extra file %q, want a path that is not in use", f.Path)
 		}
 	}
-	files, err = folder.Seal(append(files, x.More...), e.Host, e.Replay, folder.Attributes{Name: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replication: 0, Replications: e.Replications, Mode: e.Mode, Partial: e.Partial})
-	if err != nil {
-		return err
-	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, append(files, x.More...), e.Host, e.Replay, folder.Attributes{Name: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replication: 0, Replications: e.Replications, Mode: e.Mode, Partial: e.Partial})
 }
 
 // Summary is summary.json of an ensemble.

@@ -12,34 +12,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
+	"flyball/internal/durable"
+	"flyball/internal/input"
 	"flyball/reports/format"
 )
 
 // File is a file of a run folder.
-type File struct {
-	Path string // relative, with slashes
-	Data []byte
-	From io.ReadSeeker // holds the content instead of Data if it is not nil: a large file is copied, not kept in memory
-}
+type File = durable.File
 
-// copyTo writes the content of the file, and returns its length.
-func (f File) copyTo(w io.Writer) (int64, error) {
-	if f.From == nil {
-		n, err := w.Write(f.Data)
-		return int64(n), err
-	}
-	if _, err := f.From.Seek(0, io.SeekStart); err != nil {
-		return 0, err
-	}
-	return io.Copy(w, f.From)
+// Place is where a run folder goes.
+type Place struct {
+	Dir      string
+	Settings []string // what decides its content beside scenario and seed, as on the command line
+	Replace  bool     // a folder of ours that is there, whatever it is of
 }
 
 const (
@@ -65,6 +56,8 @@ type Attributes struct {
 	Replications int    `json:"replications"` // from that one on; more than one is an ensemble
 	Mode         string `json:"mode"`
 	Partial      bool   `json:"partial"`
+
+	Settings []string `json:"settings,omitempty"` // see Place
 }
 
 // ManifestFile is a file of a folder, with its digest.
@@ -89,8 +82,8 @@ func Key(content []byte) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
 }
 
-// Seal adds what a run cost and the manifest to the files of its folder.
-func Seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
+// seal adds what a run cost and the manifest to the files of its folder.
+func seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
 	host, err := format.SortedJSON(struct {
 		Schema        string `json:"schema"`
 		SchemaVersion int    `json:"schema_version"`
@@ -104,7 +97,7 @@ func Seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
 	for _, f := range files {
 		if !undigested(f.Path) {
 			sum := sha256.New()
-			n, err := f.copyTo(sum)
+			n, err := f.CopyTo(sum)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.Path, err)
 			}
@@ -157,7 +150,7 @@ const (
 // ReadManifest reads the manifest of the folder dir. A folder without one is an error.
 func ReadManifest(dir string) (Manifest, error) {
 	var m Manifest
-	raw, err := os.ReadFile(filepath.Join(dir, ManifestName))
+	raw, err := input.Read(filepath.Join(dir, ManifestName), input.Manifest)
 	if err != nil {
 		return m, fmt.Errorf("%s is not a run folder: %w", dir, err)
 	}
@@ -182,7 +175,10 @@ func Read(dir string, each func(name string, data []byte) error) (Manifest, erro
 	}
 	for _, f := range files {
 		name := filepath.Join(dir, filepath.FromSlash(f.Path))
-		data, err := fs.ReadFile(os.DirFS(dir), f.Path)
+		if !fs.ValidPath(f.Path) {
+			return m, fmt.Errorf("%s: files: got path %q, want one below the folder", filepath.Join(dir, ManifestName), f.Path)
+		}
+		data, err := input.Read(name, input.RunFile)
 		if err != nil {
 			return m, fmt.Errorf("%s: %w", dir, err)
 		}
@@ -196,132 +192,113 @@ func Read(dir string, each func(name string, data []byte) error) (Manifest, erro
 	return m, nil
 }
 
-// Check reports whether Write could make dir its run folder now, so that a long
-// run does not end in a report that goes nowhere.
-func Check(dir string) error {
-	dir, err := filepath.Abs(dir)
+// Check reports whether Publish could make a folder of what a describes at to now,
+// so that a long run does not end in a report that goes nowhere. If a folder of
+// another run is there, the error is Other.
+func Check(to Place, a Attributes) error {
+	a.Settings = to.Settings
+	dir, err := filepath.Abs(to.Dir)
 	if err != nil {
 		return err
 	}
-	if _, err := replaceable(dir); err != nil {
+	if err := replaceable(dir, to, a); err != nil {
 		return err
 	}
-	building, err := besides(dir)
-	if err != nil {
-		return err
-	}
-	return os.Remove(building)
+	return durable.Place(dir)
 }
 
-// besides makes an empty folder where dir will stand.
-func besides(dir string) (string, error) {
-	parent := filepath.Dir(dir)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", err
+// Publish puts files, what the run a cost, and the manifest with the command replay
+// that makes the run again, into a folder at to: all of them or none. A folder that is there is replaced if it is empty, or if it is one
+// of ours with nothing else in it and of the same run, or to.Replace is set.
+// Anything else is an error, and stays.
+func Publish(to Place, files []File, h Host, replay string, a Attributes) error {
+	a.Settings = to.Settings
+	dir, err := filepath.Abs(to.Dir)
+	if err != nil {
+		return err
 	}
-	return os.MkdirTemp(parent, ".flyball-*")
+	if files, err = seal(files, h, replay, a); err != nil {
+		return err
+	}
+	if err := replaceable(dir, to, a); err != nil {
+		return err
+	}
+	return durable.Folder(dir, files, func() error { return replaceable(dir, to, a) })
 }
 
-// Publish puts files into a folder that is not there yet, or takes the place
-// of an old one.
-func Publish(dir string, files []File) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return err
+// Other reports a folder of another run where one shall go.
+type Other struct {
+	Dir  string
+	Have Attributes // of the run that is there
+	Want Attributes
+}
+
+func (o *Other) Error() string {
+	return fmt.Sprintf("%s holds %s of another run: %s; want another folder, or --force to replace it", o.Dir, o.Have.words(), strings.Join(o.Have.differ(o.Want), ", "))
+}
+
+// words name a folder.
+func (a Attributes) words() string {
+	what := map[string]string{StudyMode: "the study", TuningMode: "the search", LawsMode: "the trial", ComparisonMode: "the", "real": "the live run of"}[a.Mode]
+	if what == "" {
+		what = "the simulation of"
 	}
-	if _, err := replaceable(dir); err != nil {
-		return err
+	text := fmt.Sprintf("%s %s", what, a.Name)
+	if a.ScenarioID != "" {
+		text += fmt.Sprintf(" (%.12s), seed %d", a.ScenarioID, a.Seed)
 	}
-	parent := filepath.Dir(dir)
-	building, err := besides(dir)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(building) // by then renamed, unless something failed
-	if err := os.Chmod(building, 0o755); err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := f.write(filepath.Join(building, filepath.FromSlash(f.Path))); err != nil {
-			return err
+	return text
+}
+
+// differ are the words that tell the run of a from that of b. How many
+// replications there were in the end, and whether a signal stopped them, is not
+// what was asked.
+func (a Attributes) differ(b Attributes) []string {
+	var all []string
+	note := func(differs bool, what string, got, want any) {
+		if differs {
+			all = append(all, fmt.Sprintf("its %s is %v and this one's %v", what, got, want))
 		}
 	}
-	syncDir(building)
-	err = swap(building, dir)
-	for range 3 { // somebody else may put the same run there at this moment
-		if !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, fs.ErrNotExist) {
-			break
+	note(a.Mode != b.Mode, "kind", a.Mode, b.Mode)
+	note(a.Name != b.Name, "name", a.Name, b.Name)
+	note(a.ScenarioID != b.ScenarioID, "scenario with its values", fmt.Sprintf("%.12s", a.ScenarioID), fmt.Sprintf("%.12s", b.ScenarioID))
+	note(a.Seed != b.Seed, "seed", a.Seed, b.Seed)
+	note(a.Replication != b.Replication, "replication", a.Replication, b.Replication)
+	settings := func(s []string) string {
+		if len(s) == 0 {
+			return "none"
 		}
-		err = swap(building, dir)
+		return strings.Join(s, " ")
 	}
-	syncDir(parent)
-	return err
+	note(!slices.Equal(a.Settings, b.Settings), "further setting", settings(a.Settings), settings(b.Settings))
+	return all
 }
 
-// swap renames a new folder into place, an old one away.
-func swap(building, dir string) error {
-	there, err := replaceable(dir)
-	if err != nil {
-		return err
-	}
-	if !there {
-		return os.Rename(building, dir)
-	}
-	old := building + ".old"
-	if err := os.Rename(dir, old); err != nil {
-		return err
-	}
-	if err := os.Rename(building, dir); err != nil {
-		return errors.Join(err, os.Rename(old, dir))
-	}
-	return os.RemoveAll(old)
-}
-
-// write writes a new file through to the disk.
-func (f File) write(name string) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	to, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.copyTo(to)
-	return errors.Join(err, to.Sync(), to.Close())
-}
-
-// syncDir writes the names in a folder through to the disk, where the file
-// system can do that; the files themselves are safe already.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
-	}
-}
-
-// replaceable reports whether there is a folder to be replaced. What is not
-// surely ours to delete is an error.
-func replaceable(dir string) (there bool, err error) {
+// replaceable returns an error unless dir is not there, is empty, or is a folder
+// of ours that the one described by a may replace. What is not surely ours to
+// delete is never replaced.
+func replaceable(dir string, to Place, a Attributes) error {
 	if here, err := os.Getwd(); err == nil && (here == dir || strings.HasPrefix(here, dir+string(filepath.Separator))) {
-		return false, fmt.Errorf("%s holds the current folder: want another", dir)
+		return fmt.Errorf("%s holds the current folder: want another", dir)
 	}
 	info, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
+		return nil
 	case err != nil:
-		return false, err
+		return err
 	case !info.IsDir():
-		return false, fmt.Errorf("%s is in the way: want a run folder or a new name", dir)
+		return fmt.Errorf("%s is in the way: want a run folder or a new name", dir)
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) == 0 {
-		return true, err
+		return err
 	}
 	var m Manifest
-	raw, err := os.ReadFile(filepath.Join(dir, ManifestName))
+	raw, err := input.Read(filepath.Join(dir, ManifestName), input.Manifest)
 	if err != nil || json.NewDecoder(bytes.NewReader(raw)).Decode(&m) != nil || m.Schema != manifestSchema {
-		return false, fmt.Errorf("%s is not a run folder and is left alone: want a new name, an empty folder or one with a %s of schema %q",
+		return fmt.Errorf("%s is not a run folder and is left alone: want a new name, an empty folder or one with a %s of schema %q",
 			dir, ManifestName, manifestSchema)
 	}
 	ours := []string{ManifestName, "host.json", "log.ndjson"}
@@ -334,5 +311,8 @@ func replaceable(dir string) (there bool, err error) {
 		}
 		return err
 	})
-	return true, err
+	if err == nil && !to.Replace && m.Attributes.differ(a) != nil {
+		err = &Other{to.Dir, m.Attributes, a}
+	}
+	return err
 }

@@ -26,8 +26,8 @@ func (l *Report) Key() string {
 	return folder.Key(fmt.Appendf(nil, "laws\n%s\n%s\n%d\n%s\n", l.Suite, strings.Join(l.Laws, " "), l.Replications, l.Digest))
 }
 
-// Write makes dir its folder, as Write does for a run.
-func (l *Report) Write(dir string) error {
+// Write makes the folder at to its folder, as Write does for a run.
+func (l *Report) Write(to folder.Place) error {
 	figures, err := l.Figures()
 	if err != nil {
 		return err
@@ -45,11 +45,7 @@ func (l *Report) Write(dir string) error {
 		return err
 	}
 	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "goals.csv", Data: l.goalsCSV()}, {Path: "cells.csv", Data: l.cellsCSV()}, {Path: "runs.csv", Data: l.runsCSV()}, {Path: "report.html", Data: html}}
-	files, err = folder.Seal(append(files, chart.PlotFiles(figures)...), l.Host, l.Replay, folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
-	if err != nil {
-		return err
-	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, append(files, chart.PlotFiles(figures)...), l.Host, l.Replay, folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
 }
 
 func (l *Report) goalsCSV() []byte {

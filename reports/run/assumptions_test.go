@@ -27,7 +27,7 @@ func TestAssumptionsInTheFolder(t *testing.T) {
 	r.Assumptions = fourNumbers()
 	r.Sensitivity = worked()
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
-	if err := Write(one, r, extra()); err != nil {
+	if err := Write(folder.Place{Dir: one, Replace: true}, r, extra()); err != nil {
 		t.Fatal(err)
 	}
 	files := handmade.Tree(t, one)
@@ -54,7 +54,7 @@ func TestAssumptionsInTheFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(two, again, x); err != nil {
+	if err := Write(folder.Place{Dir: two, Replace: true}, again, x); err != nil {
 		t.Fatal(err)
 	}
 	if got := handmade.Tree(t, two); !maps.Equal(files, got) {
@@ -73,7 +73,7 @@ func TestAssumptionsInTheFolder(t *testing.T) {
 		t.Error("files are missing")
 	}
 	for _, name := range []string{"assumptions.csv", "sensitivity.csv"} {
-		if err := Write(two, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1})), Extra{More: []folder.File{{Path: name, Data: nil}}}); err == nil {
+		if err := Write(folder.Place{Dir: two, Replace: true}, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1})), Extra{More: []folder.File{{Path: name, Data: nil}}}); err == nil {
 			t.Errorf("%s is taken as an extra file", name)
 		}
 	}

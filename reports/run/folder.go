@@ -37,16 +37,15 @@ func Key(run *runlog.Run) string {
 	return folder.Key(content)
 }
 
-// Write makes dir the run folder of a report, all of it or none: it is built
-// beside dir and renamed into place. A folder that is there already is
-// replaced if it is empty or a run folder that holds nothing else; anything
-// else is an error, and stays.
-func Write(dir string, r *Report, x Extra) error {
+// Write makes the folder at to the run folder of a report, all of it or none, see
+// folder.Publish.
+func Write(to folder.Place, r *Report, x Extra) error {
 	files, err := r.files(x)
 	if err != nil {
 		return err
 	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, files, r.Host, r.Replay,
+		folder.Attributes{Name: r.Name, ScenarioID: r.ScenarioID, Seed: r.Seed, Replication: r.Replication, Replications: 1, Mode: r.Mode, Partial: r.Partial})
 }
 
 // files renders the whole folder, the manifest last.
@@ -82,8 +81,7 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 		files = append(files, folder.File{Path: "sensitivity.csv", Data: r.Sensitivity.csv()})
 	}
 	files = append(files, chart.PlotFiles(figures)...)
-	return folder.Seal(append(files, x.More...), r.Host, r.Replay,
-		folder.Attributes{Name: r.Name, ScenarioID: r.ScenarioID, Seed: r.Seed, Replication: r.Replication, Replications: 1, Mode: r.Mode, Partial: r.Partial})
+	return append(files, x.More...), nil
 }
 
 // Read loads a run folder, after a look at the digests in its manifest. To

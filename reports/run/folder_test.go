@@ -27,7 +27,7 @@ func TestRunFolder(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "runs", "hand-made-abc")
 	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}), handmade.Expect("dfr", "<", 2))
-	if err := Write(dir, r, extra()); err != nil {
+	if err := Write(folder.Place{Dir: dir, Replace: true}, r, extra()); err != nil {
 		t.Fatal(err)
 	}
 	got := handmade.Tree(t, dir)
@@ -87,6 +87,11 @@ var rendered = sync.OnceValue(func() []folder.File {
 	return files
 })
 
+// publish puts the files of a hand-made run into a folder.
+func publish(dir string, files []folder.File) error {
+	return folder.Publish(folder.Place{Dir: dir, Replace: true}, files, folder.Host{}, "flyball run hand-made", folder.Attributes{Name: "hand-made", Replications: 1, Mode: "sim"})
+}
+
 // alone fails if anything else was left in a folder.
 func alone(t *testing.T, dir string, names ...string) {
 	t.Helper()
@@ -116,7 +121,7 @@ func TestFoldersAreTheSameByteForByte(t *testing.T) {
 		slow.Host.Wall *= 9
 		e := []measure.Expectation{handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1), handmade.Expect("end_h", "!=", 180)}
 		for dir, r := range map[string]*Report{one: fold(make(), e...), two: fold(slow, e...)} {
-			if err := Write(dir, r, extra()); err != nil {
+			if err := Write(folder.Place{Dir: dir, Replace: true}, r, extra()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -135,7 +140,7 @@ func TestFoldersAreTheSameByteForByte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := Write(three, r, x); err != nil {
+		if err := Write(folder.Place{Dir: three, Replace: true}, r, x); err != nil {
 			t.Fatal(err)
 		}
 		c := handmade.Tree(t, three)
@@ -168,7 +173,7 @@ func TestWhatIsNotARunFolderStays(t *testing.T) {
 			os.WriteFile(filepath.Join(dir, "manifest.json"), []byte(`{"schema": "npm"}`), 0o644)
 		}},
 		{"notes among the files", "holds plots/notes.txt, which the run did not write", func(dir string) {
-			if err := folder.Publish(dir, rendered()); err != nil {
+			if err := publish(dir, rendered()); err != nil {
 				t.Fatal(err)
 			}
 			os.WriteFile(filepath.Join(dir, "plots", "notes.txt"), []byte("x"), 0o644)
@@ -178,7 +183,7 @@ func TestWhatIsNotARunFolderStays(t *testing.T) {
 		dir := filepath.Join(parent, "run")
 		v.prepare(dir)
 		before, _ := os.Lstat(dir)
-		err := folder.Publish(dir, rendered())
+		err := publish(dir, rendered())
 		if err == nil || !strings.Contains(err.Error(), v.want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: error %v, want %s", v.name, err, v.want)
 		}
@@ -195,11 +200,11 @@ func TestRunFoldersAreReplaced(t *testing.T) {
 	if err := os.Mkdir(dir, 0o755); err != nil { // empty: nothing to lose
 		t.Fatal(err)
 	}
-	if err := folder.Publish(dir, rendered()); err != nil {
+	if err := publish(dir, rendered()); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, parent, "run")
-	if err := Write(dir, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 3, Plant: handmade.Linear, Dfr: 1})), Extra{}); err != nil {
+	if err := Write(folder.Place{Dir: dir, Replace: true}, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 3, Plant: handmade.Linear, Dfr: 1})), Extra{}); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, parent, "run")
@@ -216,16 +221,16 @@ func TestNothingIsWrittenHalf(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "run")
 	bad := []folder.File{{Path: "a", Data: []byte("1")}, {Path: "a/b", Data: []byte("a is a file")}}
-	if err := folder.Publish(dir, bad); err == nil {
+	if err := publish(dir, bad); err == nil {
 		t.Error("no error")
 	}
 	alone(t, parent)
 
-	if err := folder.Publish(dir, rendered()); err != nil {
+	if err := publish(dir, rendered()); err != nil {
 		t.Fatal(err)
 	}
 	before := handmade.Tree(t, dir)
-	if err := folder.Publish(dir, bad); err == nil {
+	if err := publish(dir, bad); err == nil {
 		t.Error("no error")
 	}
 	if !maps.Equal(before, handmade.Tree(t, dir)) {
@@ -233,7 +238,7 @@ func TestNothingIsWrittenHalf(t *testing.T) {
 	}
 	alone(t, parent, "run")
 
-	if err := folder.Publish(filepath.Join(dir, "summary.json", "below-a-file"), rendered()); err == nil {
+	if err := publish(filepath.Join(dir, "summary.json", "below-a-file"), rendered()); err == nil {
 		t.Error("no error")
 	}
 	if !maps.Equal(before, handmade.Tree(t, dir)) {
@@ -241,7 +246,7 @@ func TestNothingIsWrittenHalf(t *testing.T) {
 	}
 	small := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1}))
 	for _, path := range []string{"", ".", "../up", "/abs", "summary.json", "manifest.json", "plots/dfr.csv"} {
-		err := Write(dir, small, Extra{More: []folder.File{{Path: path, Data: nil}}})
+		err := Write(folder.Place{Dir: dir, Replace: true}, small, Extra{More: []folder.File{{Path: path, Data: nil}}})
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("got extra file %q", path)) {
 			t.Errorf("%q: %v", path, err)
 		}
@@ -249,7 +254,7 @@ func TestNothingIsWrittenHalf(t *testing.T) {
 	if os.Getuid() != 0 { // root may write anywhere
 		locked := t.TempDir()
 		os.Chmod(locked, 0o555)
-		if err := folder.Publish(filepath.Join(locked, "run"), rendered()); err == nil {
+		if err := publish(filepath.Join(locked, "run"), rendered()); err == nil {
 			t.Error("no error")
 		}
 		os.Chmod(locked, 0o755)
@@ -260,7 +265,7 @@ func TestNothingIsWrittenHalf(t *testing.T) {
 func TestReadRefusesWhatWasChanged(t *testing.T) {
 	fresh := func() string {
 		dir := filepath.Join(t.TempDir(), "run")
-		if err := folder.Publish(dir, rendered()); err != nil {
+		if err := publish(dir, rendered()); err != nil {
 			t.Fatal(err)
 		}
 		return dir
@@ -272,7 +277,7 @@ func TestReadRefusesWhatWasChanged(t *testing.T) {
 		{"host.json", `{"schema": "flyball/host", "schema_version": 2}`, `host.json: got schema "flyball/host" version 2`},
 		{"manifest.json", `{"schema": "flyball/manifest", "schema_version": 1, "attributes": {"mode": "sim"}}`, "manifest.json: files: got no summary.json"},
 		{"manifest.json", "", "is not a run folder"}, // removed
-		{"summary.json", "", "run: open summary.json"},
+		{"summary.json", "", "run/summary.json: no such file"},
 	} {
 		dir := fresh()
 		name := filepath.Join(dir, v.file)

@@ -9,6 +9,7 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/vt"
+	"flyball/reports/folder"
 	"flyball/reports/internal/handmade"
 	"flyball/reports/runlog"
 )
@@ -35,7 +36,7 @@ func TestLimitsAreReadAsTheyWereWritten(t *testing.T) {
 		t.Errorf("%s", raw)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	if err := Write(dir, r, extra()); err != nil {
+	if err := Write(folder.Place{Dir: dir, Replace: true}, r, extra()); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "limits.csv")); err != nil || !bytes.Equal(got, raw) {

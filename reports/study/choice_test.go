@@ -116,7 +116,7 @@ func TestChoiceFigures(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "out")
-	if err := s.Write(dir, []byte("x"), nil); err != nil {
+	if err := s.Write(folder.Place{Dir: dir, Replace: true}, []byte("x"), nil); err != nil {
 		t.Fatal(err)
 	}
 	m, err := folder.ReadManifest(dir)

@@ -12,15 +12,16 @@ import (
 	"flyball/reports/page"
 )
 
-// Write makes dir the folder of the study, as Write does for a run. Given is
+// Write makes the folder at to the folder of the study, as Write does for a run. Given is
 // the study's file as it was given; scenarios are those that it names, with
 // paths of their own.
-func (s *Report) Write(dir string, given []byte, scenarios []folder.File) error {
+func (s *Report) Write(to folder.Place, given []byte, scenarios []folder.File) error {
 	files, err := s.files(given, scenarios)
 	if err != nil {
 		return err
 	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, files, s.Host, s.Replay,
+		folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Replication: 0, Replications: s.Replications, Mode: folder.StudyMode, Partial: false})
 }
 
 func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, error) {
@@ -40,8 +41,7 @@ func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, er
 	if s.Choice != nil {
 		files = append(files, folder.File{Path: "choice.csv", Data: s.choiceCSV()})
 	}
-	files = append(append(files, scenarios...), chart.PlotFiles(figures)...)
-	return folder.Seal(files, s.Host, s.Replay, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Replication: 0, Replications: s.Replications, Mode: folder.StudyMode, Partial: false})
+	return append(append(files, scenarios...), chart.PlotFiles(figures)...), nil
 }
 
 // Summary is study.json.

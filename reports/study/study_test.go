@@ -143,7 +143,7 @@ func TestStudyFolder(t *testing.T) {
 	s := workedStudy("grid", Axis{Keys: []string{"a"}, Values: []string{"1", "2"}})
 	dir := filepath.Join(t.TempDir(), "out")
 	for range 2 {
-		if err := s.Write(dir, []byte("name = \"worked\"\n"), []folder.File{{Path: "scenarios/0.toml", Data: []byte("x")}}); err != nil {
+		if err := s.Write(folder.Place{Dir: dir, Replace: true}, []byte("name = \"worked\"\n"), []folder.File{{Path: "scenarios/0.toml", Data: []byte("x")}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -35,10 +35,10 @@ func Read(dir string) (*Report, error) {
 	return t, err
 }
 
-// Write makes dir the folder of the search, as Write does for a run. Given is
+// Write makes the folder at to the folder of the search, as Write does for a run. Given is
 // the study's file as it was given; scenarios are those that it names, with
 // paths of their own.
-func (t *Report) Write(dir string, given []byte, scenarios []folder.File) error {
+func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) error {
 	figures, err := t.Figures()
 	if err != nil {
 		return err
@@ -63,11 +63,7 @@ func (t *Report) Write(dir string, given []byte, scenarios []folder.File) error 
 	if t.HeldOut != nil {
 		replications = t.HeldOut.Replications
 	}
-	files, err = folder.Seal(files, t.Host, t.Replay, folder.Attributes{Name: t.Name, ScenarioID: t.ID, Seed: t.Seed, Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
-	if err != nil {
-		return err
-	}
-	return folder.Publish(dir, files)
+	return folder.Publish(to, files, t.Host, t.Replay, folder.Attributes{Name: t.Name, ScenarioID: t.ID, Seed: t.Seed, Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
 }
 
 // Summary is tune.json.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"flyball/internal/input"
 )
 
 // ReadRows reads CSV, its head as the first row.
@@ -84,7 +86,7 @@ func Tree(t *testing.T, dir string) map[string]string {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		raw, err := os.ReadFile(filepath.Join(dir, name))
+		raw, err := input.Read(filepath.Join(dir, name), input.RunFile)
 		all[name] = string(raw)
 		return err
 	})

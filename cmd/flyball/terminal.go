@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// terminal passes text on to w without what could move a cursor, change a colour
+// or turn the direction of letters: names, notes and command lines come from files
+// that somebody else may have written. What is left out is spelled as \uXXXX,
+// which is valid in JSON too. The colours of Flyball itself pass where there are any.
+type terminal struct {
+	w       io.Writer
+	colored func() bool
+	rest    []byte // the beginning of a character or of a colour, whose end is still to come
+	err     error
+}
+
+// colours are the sequences that Flyball's reports use (format.Paint).
+var colours = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[1m"), []byte("\x1b[32m"), []byte("\x1b[1;31m")}
+
+// Write passes p on. An error of w stays for all later calls.
+func (t *terminal) Write(text []byte) (int, error) {
+	n := len(text)
+	if len(t.rest) > 0 {
+		text = append(t.rest, text...)
+	}
+	clean, rest := printed(text, t.colored())
+	t.rest = bytes.Clone(rest)
+	t.put(clean)
+	return n, t.err
+}
+
+// flush passes on what never came to an end.
+func (t *terminal) flush() error {
+	for len(t.rest) > 0 && t.err == nil {
+		r, size := utf8.DecodeRune(t.rest)
+		t.put(spelled(nil, r, t.rest[:size]))
+		clean, rest := printed(t.rest[size:], false)
+		t.rest = rest
+		t.put(clean)
+	}
+	return t.err
+}
+
+func (t *terminal) put(text []byte) {
+	if t.err == nil && len(text) > 0 {
+		_, t.err = t.w.Write(text)
+	}
+}
+
+// printed returns what of text can be written, and the rest that wants more.
+func printed(text []byte, colored bool) (clean, rest []byte) {
+	clean = make([]byte, 0, len(text))
+	for len(text) > 0 {
+		if text[0] < utf8.RuneSelf && text[0] >= ' ' && text[0] != 0x7f || text[0] == '\n' || text[0] == '\t' {
+			clean, text = append(clean, text[0]), text[1:]
+			continue
+		}
+		if text[0] == '\x1b' && colored {
+			n, more := colour(text)
+			if more {
+				return clean, text
+			}
+			if n > 0 {
+				clean, text = append(clean, text[:n]...), text[n:]
+				continue
+			}
+		}
+		if !utf8.FullRune(text) {
+			return clean, text
+		}
+		r, size := utf8.DecodeRune(text)
+		if unicode.IsGraphic(r) && (r != utf8.RuneError || size > 1) {
+			clean = append(clean, text[:size]...)
+		} else {
+			clean = spelled(clean, r, text[:size])
+		}
+		text = text[size:]
+	}
+	return clean, nil
+}
+
+// colour returns the length of the colour that text begins with, and whether more
+// of it may come.
+func colour(text []byte) (n int, more bool) {
+	for _, c := range colours {
+		switch {
+		case bytes.HasPrefix(text, c):
+			return len(c), false
+		case bytes.HasPrefix(c, text):
+			more = true
+		}
+	}
+	return 0, more
+}
+
+// spelled appends a character that is not printed, which has the bytes raw.
+func spelled(to []byte, r rune, raw []byte) []byte {
+	switch {
+	case r == utf8.RuneError && len(raw) == 1:
+		return append(to, "\ufffd"...)
+	case r > 0xffff:
+		high, low := utf16.EncodeRune(r)
+		return fmt.Appendf(to, `\u%04x\u%04x`, high, low)
+	}
+	return fmt.Appendf(to, `\u%04x`, r)
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"flyball/reports/folder"
+)
+
+// However text is cut into pieces, what comes out is the same, and nothing in it
+// acts on a terminal.
+func TestTerminal(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain\ttext\nin lines":                "plain\ttext\nin lines",
+		"Grüße, 日本 ±·│\u00a0x":                 "Grüße, 日本 ±·│\u00a0x",
+		"\x1b[2Jcleared\x1b]0;title\a\r\b\x00": `\u001b[2Jcleared\u001b]0;title\u0007\u000d\u0008\u0000`,
+		"\u009b2J\x7f":                         `\u009b2J\u007f`,
+		"turned \u202e and \u200b hidden":      `turned \u202e and \u200b hidden`,
+		"\U000e0041":                           `\udb40\udc41`,
+		"broken \xff\xe2\x82":                  "broken \ufffd\ufffd\ufffd",
+		"\x1b[32mgood\x1b[0m \x1b[1;3":         "\x1b[32mgood\x1b[0m " + `\u001b[1;3`,
+		"\x1b[33mnot ours":                     `\u001b[33mnot ours`,
+	} {
+		for size := range len(in) {
+			var out bytes.Buffer
+			w := &terminal{w: &out, colored: func() bool { return true }}
+			for text := in; text != ""; {
+				n := min(size+1, len(text))
+				fmt.Fprint(w, text[:n])
+				text = text[n:]
+			}
+			if err := w.flush(); err != nil || out.String() != want {
+				t.Errorf("%q in pieces of %d: got %q and %v, want %q", in, size+1, out.String(), err, want)
+			}
+		}
+	}
+	var out bytes.Buffer
+	w := &terminal{w: &out, colored: func() bool { return false }}
+	fmt.Fprint(w, "\x1b[32mgood")
+	if w.flush(); out.String() != `\u001b[32mgood` {
+		t.Errorf("without colour: %q", out.String())
+	}
+}
+
+// A run folder that somebody else has made cannot act on the terminal of who
+// looks at it: not with its replay line, not with names in any of its files.
+func TestReportOfAStrangersFolder(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	os.WriteFile(in("world.toml"), []byte(strings.Replace(sweepWorld, "60000", "600", 1)), 0o644)
+	if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--out", in("out")); code != 0 {
+		t.Fatal(errout)
+	}
+	const evil = "\x1b[2J\x1b]0;owned\a\u009b31m\r\u202e"
+	m, err := folder.ReadManifest(in("out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range m.Files {
+		if strings.HasPrefix(f.Path, "plots/") || strings.HasSuffix(f.Path, ".html") {
+			continue
+		}
+		raw, _ := os.ReadFile(in("out/" + f.Path))
+		quoted, _ := json.Marshal(evil)
+		raw = bytes.ReplaceAll(raw, []byte(`"world"`), append([]byte(`"world`), quoted[1:]...))
+		raw = bytes.ReplaceAll(raw, []byte(`"name": "a"`), append([]byte(`"name": "a`), quoted[1:]...))
+		os.WriteFile(in("out/"+f.Path), raw, 0o644)
+		m.Files[i].SHA256 = folder.Digest(raw)
+	}
+	m.Replay += evil
+	m.Attributes.Name += evil
+	m.Attributes.Settings = []string{evil}
+	text, _ := json.Marshal(m)
+	os.WriteFile(in("out/manifest.json"), text, 0o644)
+	for _, args := range [][]string{{"report", in("out")}, {"report", "--color", "always", in("out")}, {"report", "--json", in("out")}, {"report", "--checklist", in("out")},
+		{"run", "-q", in("world.toml"), "--seed", "5", "--out", in("out")}, {"compare", in("out"), in("out"), "--out", in("compared")}} {
+		_, out, errout := invoke(t, args...)
+		got := out + errout
+		if !strings.Contains(got, `1b[2J`) || strings.ContainsAny(got, "\a\u009b\r\u202e") || strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\x1b]") {
+			t.Errorf("%v: %q", args, got)
+		}
+	}
+}
