@@ -224,13 +224,12 @@ func (m *Machine) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 		}
 	}
 	m.ripen()
-	if waits {
-		return
-	}
 	if now >= m.revival {
 		m.revive(now)
 	}
-	m.fill(out)
+	if !waits {
+		m.fill(out)
+	}
 }
 
 // adjust takes the verdict on the closed interval; any other comes too late, or again.

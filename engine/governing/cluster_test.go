@@ -169,6 +169,56 @@ func TestTogether(t *testing.T) {
 	}
 }
 
+// Reports that are lost, late, repeated or ahead of others.
+func TestReportsGoAstray(t *testing.T) {
+	var told []uint64 // deliveries of the intervals
+	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(8), Target: noTarget, Observer: tell(func(_ vt.Time, _ mail.Server, i engine.Interval) {
+		told = append(told, i.Sample.Delivered)
+	})})
+	minutes := func(n int) vt.Time { return vt.Time(n) * vt.Time(vt.Minute) }
+	give := func(at int, server mail.Server, number, delivered uint64) (verdicts []engine.Message) {
+		t.Helper()
+		var out engine.Outbox
+		r := engine.Report{Ended: minutes(60 * (int(number) + 1)), Sample: governor.Sample{Span: vt.Hour, Delivered: delivered, Attempts: 1000, Allocated: 4}}
+		k.Receive(minutes(at), engine.Message{From: engine.Address{Role: engine.Delivery, Server: server}, Number: number, Body: r}, &out)
+		return out.Send
+	}
+	wake := func(at int) (verdicts []engine.Message) {
+		t.Helper()
+		if k.NextWake() != minutes(at) {
+			t.Fatalf("next wake at %s, want %d minutes", k.NextWake(), at)
+		}
+		var out engine.Outbox
+		k.Wake(minutes(at), nil, &out)
+		return out.Send
+	}
+	expect := func(got []engine.Message, deliveries ...uint64) {
+		t.Helper()
+		var all []uint64
+		for _, m := range got {
+			all = append(all, m.Body.(engine.Verdict).Delivered)
+		}
+		if !slices.Equal(all, deliveries) {
+			t.Fatalf("verdicts on %v deliveries, want %v", all, deliveries)
+		}
+	}
+	expect(wake(60)) // at the end of an interval there is nothing to decide about
+	expect(give(61, 0, 0, 10))
+	expect(give(61, 0, 0, 10)) // again
+	expect(give(62, 1, 0, 20), 30, 30)
+	expect(give(63, 1, 0, 20), 30) // again: the verdict may have been lost
+	expect(give(120, 0, 1, 1))
+	expect(wake(126), 1, 1)          // without server 1
+	expect(give(127, 1, 1, 2), 1)    // which comes too late to count
+	expect(give(180, 0, 2, 3))       // server 1 is silent
+	expect(give(300, 1, 4, 4), 3, 3) // until both have gone on: the one that is ahead closes interval 2
+	expect(give(300, 0, 4, 5), 9, 9)
+	expect(give(301, 0, 2, 3))
+	if want := []uint64{30, 1, 3, 9}; !slices.Equal(told, want) {
+		t.Errorf("intervals with %v deliveries, want %v", told, want)
+	}
+}
+
 type tell func(vt.Time, mail.Server, engine.Interval)
 
 func (tell) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status)     {}
