@@ -306,11 +306,7 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 	if retry.MaxAge > 0 && due.Sub(s.first) > retry.MaxAge {
 		return mail.Failed
 	}
-	seen := s.attempt.Seen
-	if seen == vt.Never && r.Stage >= mail.StageRCPT {
-		seen = now
-	}
-	place := m.waiting.add(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign, seen: seen})
+	place := m.waiting.add(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign})
 	if retry.MaxAge > 0 {
 		for len(m.firsts) <= int(place) {
 			m.firsts = append(m.firsts, 0)
@@ -339,11 +335,11 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 		r := m.waiting.take(&c.due)
 		c.ready--
 		m.follow(c)
-		m.start(i, r.rcpt, r.try, r.seen, out)
+		m.start(i, r.rcpt, r.try, out)
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
 		s.next++
-		m.start(i, s.next-1, 0, vt.Never, out)
+		m.start(i, s.next-1, 0, out)
 	default:
 		m.release(i, out)
 	}
@@ -351,7 +347,7 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 
 // start begins an attempt on a slot, over the connection it holds if that
 // leads to the right place and has not carried too much.
-func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.Time, out *engine.Outbox) {
+func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *engine.Outbox) {
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
@@ -371,11 +367,11 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, seen vt.
 	// Field by field: a copy of the whole would wait for its parts to be written.
 	a := &s.attempt
 	a.Gen++
-	a.Rcpt, a.Dest, a.Try, a.Seen, a.Conn = rcpt, dest, try, seen, conn
+	a.Rcpt, a.Dest, a.Try, a.Conn = rcpt, dest, try, conn
 	out.Start = append(out.Start, mail.Attempt{})
 	started := &out.Start[len(out.Start)-1]
 	started.Server, started.Slot, started.Gen = m.cfg.Server, i, a.Gen
-	started.Rcpt, started.Dest, started.Try, started.Seen, started.Conn = rcpt, dest, try, seen, conn
+	started.Rcpt, started.Dest, started.Try, started.Conn = rcpt, dest, try, conn
 }
 
 // fill allocates slots to campaigns, the oldest first, until C is reached or

@@ -62,7 +62,6 @@ type recipient struct {
 	tries        int
 	first        vt.Time // its first try began
 	due          vt.Time // of the next try
-	seen         vt.Time
 	campaign     int
 }
 
@@ -247,7 +246,7 @@ func (f *referee) receive(parts int) {
 	n := min(len(f.recipients)/parts+1, len(f.recipients)-f.handed)
 	c := reservation{from: f.handed, to: f.handed + n, processes: 1 + f.r.IntN(8), subset: 1 + f.r.IntN(12), slots: map[mail.Slot]bool{}}
 	for i := c.from; i < c.to; i++ {
-		f.recipients[i] = recipient{handed: true, seen: vt.Never, campaign: len(f.campaigns)}
+		f.recipients[i] = recipient{handed: true, campaign: len(f.campaigns)}
 	}
 	f.campaigns = append(f.campaigns, c)
 	f.handed += n
@@ -361,9 +360,6 @@ func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Stat
 		rcpt.status = mail.Failed
 	default:
 		rcpt.due = now.Add(delay)
-		if rcpt.seen == vt.Never && r.Stage >= mail.StageRCPT {
-			rcpt.seen = now
-		}
 	}
 	f.attempts++
 	if rcpt.status == mail.Done {
@@ -544,8 +540,6 @@ func (f *referee) start(a mail.Attempt) {
 		f.Fatalf("%s: try %d of recipient %d after %d attempts", f.input, a.Try, a.Rcpt, r.tries)
 	case r.tries > 0 && f.now < r.due:
 		f.Fatalf("%s: recipient %d is tried again at %s, due at %s", f.input, a.Rcpt, f.now, r.due)
-	case a.Seen != r.seen:
-		f.Fatalf("%s: recipient %d was seen at %s, the attempt says %s", f.input, a.Rcpt, r.seen, a.Seen)
 	case a.Dest != f.list.Destination(a.Rcpt):
 		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Rcpt, a.Dest)
 	case !f.room(a.Rcpt):

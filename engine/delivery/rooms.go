@@ -196,14 +196,14 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 		if m.rooms.open(d) {
 			s.first = m.interval.accounted
 			s.next++
-			m.start(i, s.next-1, 0, vt.Never, out)
+			m.start(i, s.next-1, 0, out)
 			return
 		}
 		if !m.rooms.mayPark() {
 			m.giveBack(i)
 			break
 		}
-		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: s.next, campaign: s.campaign, seen: vt.Never}))
+		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: s.next, campaign: s.campaign}))
 		s.next++
 	}
 	m.release(i, out)
@@ -220,7 +220,7 @@ func (m *Machine) resend(i mail.Slot, from *chain, out *engine.Outbox) {
 		}
 	}
 	r := m.waiting.take(from)
-	m.start(i, r.rcpt, r.try, r.seen, out)
+	m.start(i, r.rcpt, r.try, out)
 }
 
 // giveBack returns the rest of a slot's subset to its campaign.

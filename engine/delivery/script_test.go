@@ -390,10 +390,8 @@ func (s *stage) perform() (reported bool) {
 		case i >= 6 && i < len(s.out.Start)-1:
 		case i >= 6:
 			s.tell("... and %d more, up to slot %d", len(s.out.Start)-6, a.Slot)
-		case a.Seen == vt.Never:
-			s.tell("slot %d starts r%d, try %d, %s to %c", a.Slot, a.Rcpt, a.Try, a.Conn, 'a'+rune(a.Dest))
 		default:
-			s.tell("slot %d starts r%d, try %d, %s to %c, seen at %s", a.Slot, a.Rcpt, a.Try, a.Conn, 'a'+rune(a.Dest), a.Seen)
+			s.tell("slot %d starts r%d, try %d, %s to %c", a.Slot, a.Rcpt, a.Try, a.Conn, 'a'+rune(a.Dest))
 		}
 	}
 	for _, m := range s.out.Send {

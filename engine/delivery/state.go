@@ -93,7 +93,6 @@ func (w *waiting) state(c *snap.Codec) {
 	snap.Slice(c, &w.buckets, func(c *snap.Codec, b *chain) { b.state(c) })
 	snap.Slice(c, &w.used, snap.Int)
 	snap.Slice(c, &w.resends, func(c *snap.Codec, r *resend) {
-		snap.Int(c, &r.seen)
 		snap.Int(c, &r.rcpt)
 		snap.Int(c, &r.link)
 		snap.Int(c, &r.try)

@@ -9,7 +9,6 @@ import (
 
 // resend is a recipient that waits for its next try.
 type resend struct {
-	seen     vt.Time // see mail.Attempt
 	rcpt     mail.Recipient
 	link     uint32 // the next of its chain; 0 is the end
 	try      mail.Try

@@ -70,7 +70,7 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 			var now vt.Time
 			for i := range 6000 {
 				for range r.IntN(4) {
-					e := resend{rcpt: mail.Recipient(i), try: mail.Try(r.IntN(9)), campaign: uint32(r.IntN(2)), seen: now}
+					e := resend{rcpt: mail.Recipient(i), try: mail.Try(r.IntN(9)), campaign: uint32(r.IntN(2))}
 					delay := delays[r.IntN(len(delays))]
 					w.add(now.Add(delay), e)
 					slow.add(now.Add(delay), e)

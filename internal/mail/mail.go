@@ -39,7 +39,6 @@ func (c Conn) String() string { return [...]string{"fresh", "reused", "reset"}[c
 
 // Attempt is one try to deliver to one recipient, as the engine asks for it.
 type Attempt struct {
-	Seen   vt.Time // when a receiver first answered RCPT for this recipient; vt.Never if not yet
 	Rcpt   Recipient
 	Slot   Slot
 	Gen    uint32 // generation of the slot: the reply to an older one is stale

@@ -4,7 +4,6 @@ import "flyball/internal/snap"
 
 // State saves or restores an attempt.
 func (a *Attempt) State(c *snap.Codec) {
-	snap.Int(c, &a.Seen)
 	snap.Int(c, &a.Rcpt)
 	snap.Int(c, &a.Slot)
 	snap.Int(c, &a.Gen)
