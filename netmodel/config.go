@@ -90,12 +90,13 @@ type Destination struct {
 	Weather    Weather    `toml:"weather" doc:"its delays have a factor in common that is drawn anew in every period"`
 }
 
-// Greylist defers a recipient's tries until Delay after the first one that the
-// receiver saw.
+// Greylist defers a recipient's tries at a stage until Delay after the first one
+// that the receiver saw.
 type Greylist struct {
 	Share float64 `toml:"share" doc:"share of recipients that are greylisted" range:"0..1" source:"assumed: no greylisting"`
-	Delay Dist    `toml:"delay" doc:"time from the first RCPT until one is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
+	Delay Dist    `toml:"delay" doc:"time from the first deferral until a try is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
 	Reply int     `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
+	At    string  `toml:"at,omitdefault" doc:"what it answers with that code: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
 
 	WhitelistAfter int     `toml:"whitelist_after,omitdefault" doc:"recipients let in after which the server is greylisted no more; 0: it always is" range:"0..1000000000" source:"scenario"`
 	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"for how long" default:"35d" range:"1s..3650d" source:"derived: Postgrey --max-age: 35 days"`

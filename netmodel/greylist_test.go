@@ -39,7 +39,7 @@ func TestGreylistClock(t *testing.T) {
 		for _, stages := range []string{"collapsed", "full"} {
 			c := plain()
 			d := &c.Destinations[0]
-			d.Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), Reply: 450}
+			d.Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), At: "rcpt", Reply: 450}
 			d.RCPT = Constant(300 * ms)
 			if v.dot != 250 {
 				d.Fail = []Fail{{At: "dot", Reply: int(v.dot), P: 1}}
@@ -65,11 +65,46 @@ func TestGreylistClock(t *testing.T) {
 	}
 }
 
+// A greylist at the dot lets RCPT pass, defers the message at its end, and counts
+// from that reply to the next end of data; one at RCPT does not look at the dot.
+func TestGreylistStage(t *testing.T) {
+	for _, at := range []string{"rcpt", "dot"} {
+		c := plain()
+		c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: at, Reply: 451}
+		c.Destinations[0].Dot = Constant(vt.Second)
+		if errs := c.Validate(); len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		m := newShell(t, c, 1).models[0]
+		var q evq.Queue
+		try := func(now vt.Time) (vt.Time, mail.Reply) {
+			m.Begin(now, &mail.Attempt{}, &q)
+			end, done, _ := handle(m, &q)
+			return end, done.Reply
+		}
+		stage, trips := mail.StageRCPT, vt.Span(4) // connect, banner, EHLO and MAIL before
+		if at == "dot" {
+			stage, trips = mail.StageDot, 6
+		}
+		seen, reply := try(0)
+		if reply.Code != 451 || reply.Stage != stage {
+			t.Errorf("at %s: %+v", at, reply)
+		}
+		next := seen.Add(vt.Minute - trips*100*ms) // the stage begins as the delay ends
+		if _, reply := try(next - 1); reply.Code != 451 || reply.Stage != stage {
+			t.Errorf("at %s, a moment too early: %+v", at, reply)
+		}
+		if _, reply := try(next); reply.Code != 250 {
+			t.Errorf("at %s, in time: %+v", at, reply)
+		}
+	}
+}
+
 // The delay is the recipient's, not the try's, and has nothing to do with who
 // is greylisted: its mean is that of its distribution.
 func TestGreylistDelayStays(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, At: "rcpt", Reply: 451}
 	w := valid(t, c)
 	listed, sum := 0, 0.0
 	for r := range mail.Recipient(10000) {
@@ -135,7 +170,7 @@ func TestClocksAreAMap(t *testing.T) {
 // for those that were given up in the last days, not for all that ever were.
 func TestClocksAreBounded(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Constant(vt.Second), Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Constant(vt.Second), At: "rcpt", Reply: 451}
 	r := &valid(t, c).Receivers()[0][0]
 	rcpt, dot := mail.Step{Stage: mail.StageRCPT}, mail.Step{Stage: mail.StageDot}
 	var conn Connection

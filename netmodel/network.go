@@ -182,8 +182,9 @@ func newDestination(d Destination, tables tables) destination {
 	r := destination{
 		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
 		cap: d.Cap, shared: d.Shared,
-		grey: rng.Threshold(d.Greylist.Share), greyAt: mail.StageRCPT, greyDelay: tables.of(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
+		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
 	}
+	r.greyAt, _ = mail.StageNamed(d.Greylist.At)
 	var dead, onConnection, onMessage float64
 	for _, v := range d.Dead {
 		dead += v.Share

@@ -459,7 +459,7 @@ func TestSlownessStretchesDelays(t *testing.T) {
 // an hour, and then starts anew.
 func TestWhitelist(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), Reply: 451, WhitelistAfter: 4, WhitelistFor: vt.Hour}
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451, WhitelistAfter: 4, WhitelistFor: vt.Hour}
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	try := func(now vt.Time, to mail.Recipient) (vt.Time, uint16) {

@@ -45,8 +45,8 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	}
 	big.Dead = []netmodel.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
 	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03}, {At: "rcpt", Fault: "drop", P: 0.02}}
-	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(5 * vt.Second), Reply: 451}
-	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), Reply: 450}
+	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
+	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), At: "rcpt", Reply: 450}
 	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
 
 	network := netmodel.DefaultPaths()

@@ -154,7 +154,7 @@ value = 2
 		{"rtt, a plain time", d.RTT, netmodel.Constant(80 * vt.Millisecond)},
 		{"dot, a table", d.Dot, netmodel.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
 		{"banner, not given", d.Banner, netmodel.DefaultDestination().Banner},
-		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451, WhitelistFor: 35 * vt.Day}},
+		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
 		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
 		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
 		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000}}},

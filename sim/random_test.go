@@ -422,7 +422,7 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 			v.Cap = d.between(1, 12)
 		}
 		if f.greylist && d.coin() {
-			v.Greylist.Share = pick(d, 0.3, 1)
+			v.Greylist.Share, v.Greylist.At = pick(d, 0.3, 1), pick(d, "rcpt", "dot")
 			v.Greylist.Delay = d.time(f, pick(d, 100, 10_000, 600_000))
 		}
 		if f.dead && d.coin() {

@@ -54,7 +54,7 @@ func eventful(recipients int) *scenarios.Scenario {
 	busy.Cap = 12
 	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01}, {At: "rcpt", Reply: 450, P: 0.05},
 		{At: "dot", Fault: "drop", P: 0.01}, {At: "dot", Fault: "timeout", P: 0.001}, {At: "data", Reply: 554, P: 0.01}}
-	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute}, Reply: 451}
+	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute}, At: "rcpt", Reply: 451}
 	grey.Share, dead.Share = 0.5, 0.3
 	dead.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
 	s.Destinations = []netmodel.Destination{busy, grey, dead}
@@ -475,7 +475,7 @@ func TestBadGovernorIsAnError(t *testing.T) {
 // half an hour later, passes.
 func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
-	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), Reply: 451}
+	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451}
 	r := run(t, s)
 	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
 		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().Count(mail.Done), slices.Min(r.tries), slices.Max(r.tries))

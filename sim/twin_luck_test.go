@@ -87,7 +87,7 @@ func failure(f netmodel.Fail, here bool) mail.Reply {
 	return mail.Reply{Code: uint16(f.Reply), Fault: fault}
 }
 
-// greylisted reports whether a RCPT that is sent now is deferred.
+// greylisted reports whether a command that is sent now at the greylist's stage is deferred.
 func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
 	if !happens(d.Greylist.Share, mailbox[1]) || p.met.welcome {
 		return false

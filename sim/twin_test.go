@@ -737,14 +737,14 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		case dead.At == x.stage.String():
 			x.fails = mail.Reply{Code: uint16(dead.Reply)}
 		case dead.At != "":
-		case x.stage == mail.StageRCPT && p.greylisted(r, dest, mailbox):
+		case dest.Greylist.At == x.stage.String() && p.greylisted(r, dest, mailbox):
 			x.fails = mail.Reply{Code: uint16(dest.Greylist.Reply)}
 		default:
 			x.fails = messageFails(x.stage, dest, message)
 		}
 		x.lost = p.losses(x, loss)
 		reply = p.exchange(x, slow)
-		if x.stage == mail.StageRCPT && p.listed {
+		if p.listed && dest.Greylist.At == x.stage.String() {
 			r.seen, r.sight = min(r.seen, p.now), p.now
 		}
 		if ends(reply) {

@@ -150,7 +150,7 @@ func twoWorlds() netmodel.Config {
 	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
 	together := d
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
-	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.Delay = "plain", "plain.example", 1, netmodel.Constant(vt.Minute)
+	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay = "plain", "plain.example", 1, "dot", netmodel.Constant(vt.Minute)
 	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far}, Destinations: []netmodel.Destination{d, together, plain},
 		Dialogue: mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}
 }
