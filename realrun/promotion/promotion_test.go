@@ -109,6 +109,7 @@ func TestHead(t *testing.T) {
 func TestTampering(t *testing.T) {
 	good := chain(t)
 	lines := bytes.SplitAfter(good, []byte("\n"))
+	middle, _, _ := bytes.Cut(lines[1], []byte(sumKey))
 	for what, v := range map[string]struct {
 		text []byte
 		want string
@@ -117,6 +118,7 @@ func TestTampering(t *testing.T) {
 		"in force":       {bytes.Replace(good, lines[2], bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2036`), 1), 1), "p:3: the record was changed"},
 		"more at an end": {append(bytes.Clone(good[:len(good)-1]), " {}\n"...), "p:3: the record was changed"},
 		"without a sum":  {append(bytes.Clone(good[:len(good)-75]), "}\n"...), "p:3: the record was changed"},
+		"sealed again":   {slices.Concat(lines[0], sealed(bytes.Replace(middle, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1)), lines[2]), "p:3: the chain is broken"},
 		"one left out":   {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
 		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken: got number 2 after the line of SHA-256 "},
 		"no first":       {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1), "got number 2 after no line, want number 1 after no line"},
