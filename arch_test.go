@@ -39,6 +39,7 @@ reports/page
 reports/run
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
+cmd/flyball/internal/task
 cmd/flyball
 `
 

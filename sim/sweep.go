@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"sync"
 
+	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -30,6 +31,7 @@ func Sweep[T any](all []*scenarios.Scenario, replications, from uint64, workers 
 type Job struct {
 	Scenario    *scenarios.Scenario
 	Replication uint64
+	List        *mail.List // as in New; nil: the scenario's own
 }
 
 // Batches runs one list of jobs after another, as Sweep does its runs, and
@@ -42,7 +44,7 @@ func RunBatch[T any](b *Batches, jobs []Job, workers int,
 	fold func(job uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	build := func(job uint64) (*World, error) {
 		j := jobs[job]
-		return newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, nil, nil)
+		return newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, j.List, nil)
 	}
 	return inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
 }

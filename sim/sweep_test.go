@@ -56,7 +56,7 @@ func TestSweepInOrder(t *testing.T) {
 func TestBatchInOrder(t *testing.T) {
 	s := eventful(800)
 	total := uint64(s.Recipients())
-	jobs := []Job{{s, 3}, {s, 0}, {s, 1 << 20}, {s, 3}}
+	jobs := []Job{{s, 3, nil}, {s, 0, nil}, {s, 1 << 20, nil}, {s, 3, nil}}
 	var want []uint64
 	for _, j := range jobs {
 		w, err := New(j.Scenario, j.Replication, nil, nil)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/scenarios"
 )
 
@@ -37,7 +38,7 @@ func TestBadScenarios(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other := wrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil { // its problems would only mislead
+		if other := task.WrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil { // its problems would only mislead
 			want = []byte(other.Error() + "\n")
 		}
 		code, out, _ := invoke(t, "validate", file)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/internal/input"
 	"flyball/internal/tabular"
@@ -33,7 +34,7 @@ var yardsticks = []string{"hold", "hold-ns3", "phold", "replay", "attempts"}
 
 func (a *app) benchCommand() *cobra.Command {
 	y := &yardstick{}
-	from := &source{}
+	from := &task.Source{Stdin: a.in}
 	c := &cobra.Command{
 		Use:   "bench hold|hold-ns3|phold|replay|attempts [SCENARIO]",
 		Short: "Measure the simulator's speed on this machine",
@@ -66,7 +67,7 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 			if len(args) == 0 {
 				return fail(exitUsage, "bench: want one of %s", strings.Join(yardsticks, ", "))
 			}
-			if err := y.check(cmd, args, from.seed); err != nil {
+			if err := y.check(cmd, args, from.Seed); err != nil {
 				return err
 			}
 			a.replay = "flyball " + strings.Join(os.Args[1:], " ")
@@ -76,7 +77,7 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 			if len(args) == 1 {
 				return a.benchScenarios(y)
 			}
-			from.arg = args[1]
+			from.Arg = args[1]
 			return a.benchFeatures(from, y)
 		},
 	}
@@ -85,7 +86,7 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 	c.Flags().IntVar(&y.runs, "runs", 5, "runs that are timed")
 	c.Flags().StringVar(&y.file, "file", "", "of replay: the pairs")
 	c.Flags().BoolVar(&y.asJSON, "json", false, "print a line of JSON per run instead of a table")
-	from.flags(c)
+	sourceFlags(c, from)
 	return c
 }
 
@@ -182,7 +183,7 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		case "phold":
 			return bench.NewPHOLD(y.population, y.seed), nil
 		}
-		f, err := open("--file", y.file, input.Events)
+		f, err := task.Open("--file", y.file, input.Events)
 		if err != nil {
 			return nil, err
 		}
@@ -220,7 +221,7 @@ func deliveries(s *scenarios.Scenario, without string) subject {
 func (a *app) benchScenarios(y *yardstick) error {
 	var all []subject
 	for _, name := range scenarios.Names() {
-		s, _, err := a.load(&source{arg: name})
+		s, _, err := a.load(name)
 		if err != nil {
 			return err
 		}
@@ -233,8 +234,8 @@ func (a *app) benchScenarios(y *yardstick) error {
 	return a.tellSpells(spells, y, func(s spell) string { return s.Scenario }, "attempts")
 }
 
-func (a *app) benchFeatures(from *source, y *yardstick) error {
-	s, _, err := a.load(from)
+func (a *app) benchFeatures(from *task.Source, y *yardstick) error {
+	s, _, err := from.Load()
 	if err != nil {
 		return err
 	}

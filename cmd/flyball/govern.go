@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
 	"flyball/governor/recorded"
 	"flyball/internal/input"
@@ -13,7 +14,7 @@ import (
 )
 
 func (a *app) governCommand() *cobra.Command {
-	var from source
+	from := task.Source{Stdin: a.in}
 	var samples string
 	c := &cobra.Command{
 		Use:   "govern LAW-FILE --samples FILE.csv",
@@ -47,11 +48,11 @@ Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 			"  awk -F, 'NR == 1 || $1 == \"b2\"' runs/mine/intervals.csv | flyball govern mine.toml --samples -",
 		Args: exactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			from.arg = args[0]
+			from.Arg = args[0]
 			return a.govern(&from, samples)
 		},
 	}
-	c.Flags().StringArrayVar(&from.sets, "set", nil, "change one value: governor.key=value (repeatable)")
+	c.Flags().StringArrayVar(&from.Set, "set", nil, "change one value: governor.key=value (repeatable)")
 	c.Flags().StringVar(&samples, "samples", "", "CSV file with hours, delivered, allocated_mean; - is standard input")
 	return c
 }
@@ -69,27 +70,27 @@ func needy() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-func (a *app) govern(from *source, samples string) error {
+func (a *app) govern(from *task.Source, samples string) error {
 	if samples == "" {
 		return fail(exitUsage, "govern: got no samples, want --samples FILE.csv (- is standard input)")
 	}
-	if from.arg == "-" && samples == "-" {
+	if from.Arg == "-" && samples == "-" {
 		return fail(exitUsage, "govern: got - for the law and for the samples, want one of them in a file")
 	}
-	name, text, err := a.read(from.arg)
+	name, text, err := from.Read(from.Arg)
 	if err != nil {
 		return err
 	}
-	law, err := scenarios.LoadGovernor(name, text, from.sets)
+	law, err := scenarios.LoadGovernor(name, text, from.Set)
 	if err != nil {
-		if wrong := wrongKind(name, text, scenarios.ALaw); wrong != nil && scenarios.KindOf(text) != scenarios.AScenario {
+		if wrong := task.WrongKind(name, text, scenarios.ALaw); wrong != nil && scenarios.KindOf(text) != scenarios.AScenario {
 			err = wrong
 		}
 		return exit{exitInvalid, err}
 	}
 	in, name := input.Samples.Bound(a.in, "standard input"), "<stdin>"
 	if samples != "-" {
-		f, err := open("--samples", samples, input.Samples)
+		f, err := task.Open("--samples", samples, input.Samples)
 		if err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (a *app) govern(from *source, samples string) error {
 	}
 	log, err := recorded.Read(in, name)
 	if err != nil {
-		return exit{exitInvalid, mistaken(err, samples, scenarios.Intervals, scenarios.ATable)}
+		return exit{exitInvalid, task.Mistaken(err, samples, scenarios.Intervals, scenarios.ATable)}
 	}
 	decisions, err := recorded.Replay(law, log.Samples)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Command flyball rehearses bulk mail before it is sent: it runs a delivery
 // engine with a performance governor against a simulated network, or against
-// real SMTP receivers on loopback. This package has flags, files, signals and
-// exit codes, and nothing else.
+// real SMTP receivers on loopback. This package turns
+// flags into a task, shows what it does and finds, and gives it an exit code.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 )
 
@@ -45,6 +46,23 @@ func fail(code int, format string, args ...any) error {
 	return exit{code, fmt.Errorf(format, args...)}
 }
 
+// codes are the exit codes of the errors of tasks.
+var codes = map[task.Kind]int{task.Usage: exitUsage, task.Invalid: exitInvalid, task.Environment: exitEnvironment, task.Refused: exitRefused,
+	task.Disagrees: exitBug}
+
+// coded gives an error its exit code; one without is of the command line.
+func coded(err error) exit {
+	var e exit
+	var t task.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.As(err, &t):
+		return exit{codes[t.Kind], err}
+	}
+	return exit{exitUsage, err}
+}
+
 func main() {
 	a := &app{in: os.Stdin, out: os.Stdout, errout: os.Stderr, quietFor: time.Second}
 	os.Exit(a.run(os.Args[1:]))
@@ -58,8 +76,7 @@ type app struct {
 	quiet       bool
 	quietFor    time.Duration // before progress is shown where it is not a bar
 	color       string
-	where       func() string // of the run under way, for the report of a bug
-	replay      string
+	replay      string // of a command that is no task
 }
 
 // run executes one command line and returns its exit code.
@@ -81,10 +98,7 @@ func (a *app) run(args []string) (code int) {
 	if err == nil {
 		return 0
 	}
-	var e exit
-	if !errors.As(err, &e) {
-		e = exit{exitUsage, err}
-	}
+	e := coded(err)
 	for line := range strings.Lines(e.Error()) {
 		text, _ := printed([]byte(strings.TrimSuffix(line, "\n")), false)
 		fmt.Fprintf(a.errout, "flyball: %s\n", text)
@@ -103,15 +117,19 @@ func (a *app) printSummary(report interface{ Summary() ([]byte, error) }) error 
 
 // reportBug prints what is needed to see a broken invariant again.
 func (a *app) reportBug(v any) {
-	fmt.Fprintf(a.errout, "flyball: internal error: %v\n", v)
-	if a.where != nil {
-		fmt.Fprintf(a.errout, "flyball: at %s\n", a.where())
+	b, ok := v.(task.Broken)
+	if !ok {
+		b = task.Broken{Value: v, Replay: a.replay, Stack: debug.Stack()}
 	}
-	if a.replay != "" {
-		fmt.Fprintf(a.errout, "flyball: replay with: %s\n", a.replay)
+	fmt.Fprintf(a.errout, "flyball: internal error: %v\n", b.Value)
+	if b.Where != "" {
+		fmt.Fprintf(a.errout, "flyball: at %s\n", b.Where)
+	}
+	if b.Replay != "" {
+		fmt.Fprintf(a.errout, "flyball: replay with: %s\n", b.Replay)
 	}
 	if os.Getenv("FLYBALL_TRACE") != "" {
-		a.errout.Write(debug.Stack())
+		a.errout.Write(b.Stack)
 	} else {
 		fmt.Fprintln(a.errout, "flyball: set FLYBALL_TRACE=1 for a stack trace")
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+
+	"flyball/cmd/flyball/internal/task"
 )
 
 // progress shows how far a run is: a bar with the time left on a terminal, a
@@ -34,6 +36,38 @@ func (a *app) progress(name string) *progress {
 			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO)))
 	}
 	return p
+}
+
+// watch shows what a task does until end is called. Notes are lines of their own;
+// barOnly leaves out the plain lines, where notes say enough.
+func (a *app) watch(barOnly bool) (w task.Watch, end func()) {
+	var p *progress
+	stage := ""
+	end = func() {
+		if p != nil {
+			p.end()
+		}
+		p = nil
+	}
+	return func(e task.Event) {
+		if e.Note != "" {
+			var to io.Writer = a.errout
+			if p != nil && p.bars != nil {
+				to = p.bars // above the bar
+			}
+			if !a.quiet || e.Warning {
+				fmt.Fprintln(to, e.Note)
+			}
+			return
+		}
+		if p == nil || e.Stage != stage {
+			end()
+			p, stage = a.progress(e.Stage), e.Stage
+		}
+		if !barOnly || p.bar != nil {
+			p.at(e.Done, e.Total)
+		}
+	}, end
 }
 
 // at reports that done of total is done.

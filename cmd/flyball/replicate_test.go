@@ -10,8 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-
-	"flyball/sim"
 )
 
 // Every row of an ensemble is the run that its number names: alone it has the
@@ -101,21 +99,4 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	if !bytes.HasPrefix(raw, whole) {
 		t.Error("the first replications are not those of a whole ensemble")
 	}
-}
-
-// A broken invariant names the replication that it broke in.
-func TestBrokenReplication(t *testing.T) {
-	var errout bytes.Buffer
-	a := &app{errout: &errout}
-	defer func() {
-		v := recover()
-		a.reportBug(v)
-		for _, want := range []string{"internal error: time fell", "at replication 7, virtual time 3m0s, event 12", "replay with: flyball run x.toml --set a=b --seed 42 --replication 7"} {
-			if !strings.Contains(errout.String(), want) {
-				t.Errorf("no %q in\n%s", want, errout.String())
-			}
-		}
-	}()
-	defer a.broken(&source{arg: "x.toml", sets: []string{"a=b"}}, new(rehearsed), 42)
-	panic(sim.Broken{Replication: 7, Where: "virtual time 3m0s, event 12", Value: "time fell"})
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/reports/checklist"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
@@ -51,7 +51,7 @@ type printable interface {
 }
 
 func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
-	if err := wrongFile(dir); err != nil {
+	if err := task.WrongFile(dir); err != nil {
 		return err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -72,11 +72,7 @@ func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 		_, err = a.out.Write(checklistOf(r, s))
 		return err
 	}
-	if err := r.Text(a.out, a.colored()); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "Folder: %s\n", dir)
-	return nil
+	return a.tellFolder(r, dir, false)
 }
 
 // checklistOf fills the checklist of a run, or of an ensemble.

@@ -3,86 +3,35 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"flyball/internal/input"
-	"flyball/internal/mail"
-	"flyball/internal/vt"
-	"flyball/reports/folder"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/reports/run"
-	"flyball/reports/runlog"
-	"flyball/scenarios"
-	"flyball/sim"
 )
 
 // output is where a run goes.
 type output struct {
-	dir   string
-	force bool
-	json  bool
-
-	settings []string // what decides the content beside scenario and seed
+	task.Place
+	json bool
 }
 
-// checkpointFile is where a stopped simulation is kept in its folder.
-const checkpointFile = "checkpoint"
-
 func (o *output) flags(c *cobra.Command) {
-	o.place(c, "run folder (default runs/NAME-KEY, KEY from the content)")
+	placeFlags(c, &o.Place, "run folder (default runs/NAME-KEY, KEY from the content)")
 	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
 }
 
-// place has the flags of where a folder goes.
-func (o *output) place(c *cobra.Command, help string) {
-	c.Flags().StringVar(&o.dir, "out", "", help)
-	c.Flags().BoolVar(&o.force, "force", false, "with --out: replace the folder of another run, too")
-}
-
-// at is the folder that --out names, where the same run alone may be replaced, or
-// else the one that has its name from its content.
-func (o *output) at(byContent string) folder.Place {
-	if o.dir == "" {
-		return folder.Place{Dir: byContent, Settings: o.settings, Replace: true}
-	}
-	return folder.Place{Dir: o.dir, Settings: o.settings, Replace: o.force}
-}
-
-// check looks before a run whether its folder, of what a describes, can be
-// written.
-func (o *output) check(a folder.Attributes) error {
-	return unwritten("--out", folder.Check(o.at(filepath.Join("runs", ".any")), a))
-}
-
-// unwritten gives the error of a folder that could not be written its exit code.
-func unwritten(what string, err error) error {
-	var other *folder.Other
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &other):
-		return fail(exitUsage, "%s: %w", what, err)
-	}
-	return fail(exitEnvironment, "%s: %w", what, err)
-}
-
-// asks is what tells a run of a scenario from others.
-func asks(s *scenarios.Scenario, mode string, replication uint64) folder.Attributes {
-	return folder.Attributes{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Replication: replication, Mode: mode}
+// placeFlags have where a folder goes.
+func placeFlags(c *cobra.Command, p *task.Place, help string) {
+	c.Flags().StringVar(&p.Dir, "out", "", help)
+	c.Flags().BoolVar(&p.Force, "force", false, "with --out: replace the folder of another run, too")
 }
 
 func (a *app) runCommand() *cobra.Command {
-	var from source
+	q := task.DefaultRun()
 	var to output
 	var many repeats
-	var hangs sensitivity
-	var own rehearsed
-	var resume string
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Simulate a scenario and report",
@@ -115,207 +64,87 @@ expectation missed, 130 or 143 stopped by a signal.`,
 			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball run mine.toml --list people.csv",
 		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
-			from.arg = args[0]
-			s, text, err := a.load(&from)
+			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
+			given := c.Flags().Changed
+			repeated := given("replications") || given("precision")
 			switch {
-			case err != nil:
-			case hangs.asked:
-				err = hangs.check(&many)
-			default:
-				err = many.check(s, c)
+			case q.Sensitivity && repeated:
+				return fail(exitUsage, "--sensitivity compares single runs under the same luck: want no --replications or --precision with it")
+			case given("replication") && repeated:
+				return fail(exitUsage, "--replication runs one replication alone: want no --replications or --precision with it")
+			case given("resume") && repeated:
+				return fail(exitUsage, "--resume goes on with one run: want no --replications or --precision with it")
+			case repeated:
+				return a.replicate(&q, &many, given, &to)
+			case given("of") && !q.Sensitivity:
+				return fail(exitUsage, "--of: got %q without --precision", q.Of)
 			}
-			if err == nil {
-				err = own.read(s)
-			}
-			switch {
-			case err != nil:
-				return err
-			case many.many():
-				return a.replicate(s, text, &from, &many, &own, &to)
-			}
-			return a.simulate(s, text, &from, &many, &hangs, &own, &to, resume)
+			return a.simulate(&q, &to)
 		},
 	}
-	from.flags(c)
+	sourceFlags(c, &q.From)
 	to.flags(c)
+	f := c.Flags()
+	f.Uint64Var(&q.Replication, "replication", 0, "run this replication of the seed's luck alone")
 	many.flags(c)
-	hangs.flags(c)
-	own.flags(c)
-	c.Flags().StringVar(&resume, "resume", "", "folder of the same run, stopped by a signal: go on from there")
+	f.StringVar(&q.Of, "of", "", "the metric that --precision is of (default the rate, or dfr where no rate is judged), or --sensitivity (see above)")
+	f.IntVar(&q.Workers, "jobs", q.Workers, "replications, or servers of a single run, that run at the same time; changes no result")
+	f.BoolVar(&q.Sensitivity, "sensitivity", false, "also run with every doubtful number halved and doubled, one at a time, under the same luck, and say what the answer hangs on")
+	listFlags(c, &q.Recipients)
+	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: go on from there")
 	return c
 }
 
-// world builds the world of a run, or takes up a stopped one.
-func world(s *scenarios.Scenario, replication uint64, list *mail.List, resume string) (*sim.World, error) {
-	if resume == "" {
-		w, err := sim.New(s, replication, list, nil)
-		if err != nil {
-			return nil, fail(exitInvalid, "%w", err)
-		}
-		return w, nil
-	}
-	saved, err := readFile("--resume", filepath.Join(resume, checkpointFile), input.Checkpoint)
-	if err != nil {
-		return nil, notStopped(resume, err)
-	}
-	w, err := sim.Resume(s, replication, list, nil, saved)
-	if err != nil {
-		return nil, fail(exitInvalid, "--resume %s: %w", resume, err)
-	}
-	return w, nil
-}
-
-// notStopped returns the refusal to go on with a folder whose checkpoint cannot be read, for the reason that can be seen.
-func notStopped(dir string, err error) error {
-	const want = "want the folder of a run that a signal stopped"
-	if _, gone := os.Stat(dir); gone != nil || !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if n, err := folder.Replications(dir); err == nil && n <= 1 {
-		return fail(exitUsage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report %s prints its report)",
-			dir, want, quote(dir))
-	}
-	return fail(exitUsage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
-}
-
-func (a *app) simulate(s *scenarios.Scenario, text []byte, from *source, many *repeats, hangs *sensitivity, own *rehearsed, to *output, resume string) error {
-	if err := wrongFile(resume); err != nil {
-		return err
-	}
-	if resume != "" && to.dir == "" && filepath.Base(resume) != partialName(s, many, own) {
-		to.dir = filepath.Clean(resume)
-	}
-	words := append(many.flagged(), own.flagged()...)
-	if hangs.asked {
-		words = append(words, "--sensitivity")
-	}
-	a.replay = from.commandLine("run", s.Seed, words...)
-	to.settings = append(words, own.content()...)
-	if err := to.check(asks(s, "sim", many.replication)); err != nil {
-		return err
-	}
+func (a *app) simulate(q *task.Run, to *output) error {
 	stop := a.watchSignals()
 	defer stop.end()
-
-	began := time.Now()
-	world, err := world(s, many.replication, own.list(), resume)
-	if err != nil {
+	watch, end := a.watch(false)
+	defer end()
+	out, err := q.Do(stop.ctx, watch)
+	end()
+	switch {
+	case errors.Is(err, task.ErrStopped):
+		return stop.stopped(" while the sensitivity was found; nothing is written")
+	case err != nil:
 		return err
 	}
-	world.Workers = many.jobs
-	a.where = world.Where
-	bar := a.progress(s.Name)
-	end, stopped := world.Run(func(p sim.Progress) bool {
-		bar.at(p.Final, p.Total)
-		return stop.signal() == nil
-	})
-	bar.end()
-
-	run := describe(s, "sim", end, stopped)
-	run.Replication = many.replication
-	own.fold(world.Record(), s, run)
-	run.Host = host(time.Since(began))
-	more := own.files()
-	if saved := world.Checkpoint(); saved != nil {
-		more = append(more, folder.File{Path: checkpointFile, Data: saved})
-	}
-	report := a.report(s, run)
-	if hangs.asked && !stopped {
-		report.Sensitivity = a.hangsOn(s, hangs, many, own, report, stop)
-		if sig := stop.signal(); sig != nil {
-			return fail(signalCode(sig), "stopped by %s while the sensitivity was found; nothing is written", sig)
-		}
-	}
-	says := own.words()
-	if resume != "" && !stopped && to.dir != filepath.Clean(resume) {
-		says = append(says, fmt.Sprintf("The part that it goes on from stays in %s", resume))
-	}
-	return a.publish(s, text, run, report, to, says, more, stop)
+	return a.publish(out, to, stop)
 }
 
-// partialName is what the folder of the same run is called if it is stopped.
-func partialName(s *scenarios.Scenario, many *repeats, own *rehearsed) string {
-	run := describe(s, "sim", 0, true)
-	run.Replication, run.List = many.replication, own.digest
-	return folderName(run)
-}
-
-func folderName(done *runlog.Run) string { return done.Name + "-" + run.Key(done) }
-
-// describe fills in what a run is called and was asked.
-func describe(s *scenarios.Scenario, mode string, end vt.Time, partial bool) *runlog.Run {
-	return describeAs(s, scenarios.ID(s), mode, end, partial)
-}
-
-// describeAs is describe for a scenario whose ID is known: to find it takes
-// longer than a small run.
-func describeAs(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
-	run := &runlog.Run{
-		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
-		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
-		Servers: s.Accounts(), OneGovernor: s.OneGovernor(),
-	}
-	for _, v := range s.Destinations {
-		run.Destinations = append(run.Destinations, v.Name)
-	}
-	return run
-}
-
-// finish writes the run folder, prints the report and what else there is to
-// say, and decides the exit code.
-func (a *app) finish(s *scenarios.Scenario, text []byte, run *runlog.Run, to *output, words []string, more []folder.File, stop *signals) error {
-	return a.publish(s, text, run, a.report(s, run), to, words, more, stop)
-}
-
-// report is a run with the numbers that it rests on.
-func (a *app) report(s *scenarios.Scenario, done *runlog.Run) *run.Report {
-	r := run.Fold(done, s.Expect, a.replay)
-	if done.Receiver == "" { // somebody else's receiver does not follow the model
-		r.Assumptions = s.Assumptions()
-	}
-	return r
-}
-
-func (a *app) publish(s *scenarios.Scenario, text []byte, done *runlog.Run, report *run.Report, to *output, words []string, more []folder.File, stop *signals) error {
-	byContent := filepath.Join("runs", folderName(done))
-	if report.Sensitivity != nil { // a plain run shall not replace it
-		byContent += "-sensitivity"
-	}
-	place := to.at(byContent)
-	dir := place.Dir
-	if err := a.show(s, report, to, words); err != nil {
+// publish prints the report before its folder is written, since a full disk shall
+// not cost the answer, and decides the exit code.
+func (a *app) publish(out *task.Outcome, to *output, stop *signals) error {
+	if err := a.show(out, to); err != nil {
 		return err
 	}
-	if err := unwritten("run folder", run.Write(place, report, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more})); err != nil {
+	if err := out.Write(); err != nil {
 		return err
 	}
 	if !to.json {
-		fmt.Fprintf(a.out, "Folder: %s\n", dir)
+		fmt.Fprintf(a.out, "Folder: %s\n", out.Dir)
 	}
-	if sig := stop.signal(); sig != nil && done.Partial {
+	if report := out.Report; stop.signal() != nil && report.Partial {
 		goOn := ""
-		if done.Mode == "sim" {
-			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", a.replay, quote(dir))
+		if report.Mode == "sim" {
+			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", report.Replay, task.Quote(out.Dir))
 		}
-		return fail(signalCode(sig), "stopped by %s; the folder %s is marked partial%s", sig, dir, goOn)
+		return stop.stopped("; the folder %s is marked partial%s", out.Dir, goOn)
 	}
-	return missed(report)
+	return missed(out.Report)
 }
 
-// show prints the report, before its folder is written: a full disk shall not
-// cost the answer.
-func (a *app) show(s *scenarios.Scenario, report *run.Report, to *output, words []string) error {
+func (a *app) show(out *task.Outcome, to *output) error {
 	if to.json {
-		return a.printSummary(report)
+		return a.printSummary(out.Report)
 	}
-	if err := report.Text(a.out, a.colored()); err != nil {
+	if err := out.Report.Text(a.out, a.colored()); err != nil {
 		return err
 	}
-	for _, line := range words {
+	for _, line := range out.Words {
 		fmt.Fprintln(a.out, line)
 	}
-	if n := len(s.Expect) - len(report.Expectations); n > 0 {
-		fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", n)
+	if out.Unjudged > 0 {
+		fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", out.Unjudged)
 	}
 	return nil
 }

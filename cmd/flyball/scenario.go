@@ -45,7 +45,7 @@ there is any.`,
 func (a *app) validate(args, sets []string) error {
 	bad := 0
 	for _, arg := range args {
-		s, _, err := a.load(&source{arg: arg, sets: sets})
+		s, _, err := a.load(arg, sets...)
 		switch {
 		case err != nil:
 			bad++
@@ -70,7 +70,7 @@ func (a *app) scenarioCommand() *cobra.Command {
 	show := &cobra.Command{
 		Use: "show SCENARIO", Short: "Print a scenario", Args: exactlyOne("a scenario"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, text, err := a.load(&source{arg: args[0]})
+			s, text, err := a.load(args[0])
 			if err != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func (a *app) listScenarios(asJSON bool) error {
 		names = append(names, d.Name)
 	}
 	for _, name := range names {
-		s, _, err := a.load(&source{arg: name})
+		s, _, err := a.load(name)
 		if err != nil {
 			return err
 		}

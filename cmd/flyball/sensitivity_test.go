@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -43,36 +42,4 @@ func TestSignalEndsSensitivity(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "out")); err == nil {
 		t.Error("a folder is left")
 	}
-}
-
-func TestInParallel(t *testing.T) {
-	for _, workers := range []int{1, 2, 7, 100} {
-		var under, most, sum atomic.Int64
-		ended := 0
-		inParallel(30, workers, func(i int) {
-			n := under.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
-			sum.Add(int64(i))
-			under.Add(-1)
-		}, func() { ended++ })
-		if sum.Load() != 29*30/2 || ended != 30 || most.Load() > int64(workers) {
-			t.Errorf("%d workers: sum %d, %d ended, %d at a time", workers, sum.Load(), ended, most.Load())
-		}
-	}
-	inParallel(0, 4, func(int) { t.Error("something is done") }, func() {})
-
-	done := atomic.Int64{}
-	defer func() {
-		if v := recover(); v != "the third" || done.Load() != 9 {
-			t.Errorf("recovered %v after %d were done", v, done.Load())
-		}
-	}()
-	inParallel(10, 3, func(i int) {
-		if i == 3 {
-			panic("the third")
-		}
-		done.Add(1)
-	}, func() {})
-	t.Error("no panic")
 }

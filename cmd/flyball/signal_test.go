@@ -162,7 +162,7 @@ func TestResumeGoesOnInTheFolder(t *testing.T) {
 	if ended := goOn(named+"/", false); named != "mine" || ended != named || partial(named) {
 		t.Errorf("%s goes on in %s, partial: %v", named, ended, partial(named))
 	}
-	if _, err := os.Stat(filepath.Join(named, checkpointFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(named, "checkpoint")); err == nil {
 		t.Error("the whole run still has a checkpoint")
 	}
 	if _, err := os.Stat("runs"); err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"sync/atomic"
@@ -11,12 +12,14 @@ import (
 // second one ends the program at once.
 type signals struct {
 	got  atomic.Pointer[os.Signal]
-	seen chan struct{} // closed with the first one
+	ctx  context.Context // ends with the first one
+	stop context.CancelFunc
 	in   chan os.Signal
 }
 
 func (a *app) watchSignals() *signals {
-	s := &signals{seen: make(chan struct{}), in: make(chan os.Signal, 1)}
+	s := &signals{in: make(chan os.Signal, 1)}
+	s.ctx, s.stop = context.WithCancel(context.Background())
 	signal.Notify(s.in, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		sig, ok := <-s.in
@@ -25,7 +28,7 @@ func (a *app) watchSignals() *signals {
 		}
 		signal.Stop(s.in)
 		s.got.Store(&sig)
-		close(s.seen)
+		s.stop()
 	}()
 	return s
 }
@@ -38,7 +41,18 @@ func (s *signals) signal() os.Signal {
 	return nil
 }
 
-func (s *signals) end() { signal.Stop(s.in) }
+// end stops watching.
+func (s *signals) end() {
+	signal.Stop(s.in)
+	s.stop()
+}
+
+// stopped ends a command that a signal stopped: "stopped by interrupt" and what
+// comes of it, which begins with a blank or a semicolon.
+func (s *signals) stopped(format string, args ...any) error {
+	sig := s.signal()
+	return fail(signalCode(sig), "stopped by %s"+format, append([]any{sig}, args...)...)
+}
 
 func signalCode(s os.Signal) int {
 	if s == syscall.SIGTERM {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -169,40 +167,5 @@ func TestSweepGoesOn(t *testing.T) {
 		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml"), "--resume", in("out")); code != 0 || !maps.Equal(folderIn(t, in("out")), whole) {
 			t.Errorf("after %d bytes: exit code %d: %s", begun, code, errout)
 		}
-	}
-}
-
-// Two do not write the progress of one study, and after a line that was not
-// written whole there is none: what is kept can be taken up.
-func TestProgressIsKeptWhole(t *testing.T) {
-	dir := t.TempDir()
-	for name, text := range map[string]string{"study.toml": sweepStudy, "world.toml": sweepWorld} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	a := &app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &bytes.Buffer{}, quiet: true}
-	w := &sweep{from: source{arg: filepath.Join(dir, "study.toml")}, jobs: 2}
-	s, _, _, err := a.loadStudy(&w.from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := openProgress(s, filepath.Join(dir, "out"), false, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if code, _, errout := invoke(t, "sweep", "-q", w.from.arg, "--out", filepath.Join(dir, "out")); code != exitEnvironment || !strings.Contains(errout, "another flyball writes "+log.name) {
-		t.Errorf("a second one: exit code %d: %s", code, errout)
-	}
-
-	log.close() // as a full disk
-	stop := a.watchSignals()
-	defer stop.end()
-	var e exit
-	if err := a.sweepRuns(s, w, log, stop); !errors.As(err, &e) || e.code != exitEnvironment {
-		t.Errorf("got %v, want that a run could not be kept", err)
-	}
-	if len(log.runs) > 0 {
-		t.Errorf("%d runs went on after one that could not be kept", len(log.runs))
 	}
 }

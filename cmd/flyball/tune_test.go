@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports/run"
@@ -126,7 +127,7 @@ func measured(t *testing.T, metrics []string, jobs []sim.Job) []study.Run {
 	var runs []study.Run
 	_, err := sim.RunBatch(new(sim.Batches), jobs, 2,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			folded := describeAs(jobs[i].Scenario, "", "sim", end, false)
+			folded := task.Header(jobs[i].Scenario, "", "sim", end, false)
 			world.Record().Fold(folded, uint64(jobs[i].Scenario.Recipients()), 0)
 			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), metrics))
 		},

@@ -1,4 +1,4 @@
-package main
+package task
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"flyball/internal/input"
 )
 
-// open opens a file that the user has named for flag, which is empty for an
-// argument. The error has its exit code.
-func open(flag, name string, k input.Kind) (*input.File, error) {
+// Open opens a file that the user has named for flag, which is empty for an
+// argument. The error has its kind.
+func Open(flag, name string, k input.Kind) (*input.File, error) {
 	f, err := input.Open(name, k)
 	if err != nil {
 		return nil, unreadable(flag, err)
@@ -19,8 +19,8 @@ func open(flag, name string, k input.Kind) (*input.File, error) {
 	return f, nil
 }
 
-// readFile returns the content of a file that the user has named, as open does.
-func readFile(flag, name string, k input.Kind) ([]byte, error) {
+// ReadFile returns the content of a file that the user has named, as Open does.
+func ReadFile(flag, name string, k input.Kind) ([]byte, error) {
 	text, err := input.Read(name, k)
 	if err != nil {
 		return nil, unreadable(flag, err)
@@ -28,19 +28,19 @@ func readFile(flag, name string, k input.Kind) ([]byte, error) {
 	return text, nil
 }
 
-// unreadable gives the error of a file its exit code: a path that leads nowhere
+// unreadable gives the error of a file its kind: a path that leads nowhere
 // is usage; what is there and cannot be taken (a folder, a named pipe, a device,
 // too many bytes) is bad input; the rest is this machine's.
 func unreadable(flag string, err error) error {
-	code := exitEnvironment
+	code := Environment
 	switch {
 	case errors.Is(err, input.ErrRefused):
-		code = exitInvalid
+		code = Invalid
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-		code = exitUsage
+		code = Usage
 	}
 	if flag != "" {
 		err = fmt.Errorf("%s: %w", flag, err)
 	}
-	return exit{code, err}
+	return Error{code, err}
 }

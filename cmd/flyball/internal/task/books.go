@@ -1,4 +1,4 @@
-package main
+package task
 
 import (
 	"encoding/json"
@@ -12,8 +12,8 @@ import (
 	"flyball/sim"
 )
 
-// rehearsal is a live run, checked and ready, and what it is held against.
-type rehearsal struct {
+// prepared is a live run, checked and ready, and what it is held against.
+type prepared struct {
 	scenario *scenarios.Scenario
 	rejects  *spool // of a list; nil without one
 	mailing  *realrun.Mailing
@@ -55,7 +55,7 @@ type books struct {
 }
 
 // closeBooks opens the ledger and simulates the run once more.
-func (r *rehearsal) closeBooks(whole bool) (*books, error) {
+func (r *prepared) closeBooks(whole bool) (*books, error) {
 	if r.sink == nil {
 		return nil, nil
 	}
@@ -114,5 +114,5 @@ func (b *books) err() error {
 		return nil
 	}
 	l := b.Ledger
-	return fail(exitBug, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
+	return fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
 }

@@ -1,4 +1,4 @@
-package main
+package task
 
 import (
 	"io"
@@ -24,23 +24,23 @@ var readers = map[scenarios.Kind]string{
 
 const aFolder scenarios.Kind = "the folder of a run"
 
-// wrongKind returns the refusal of a file of another kind than the one that is wanted, with the command that reads it;
+// WrongKind returns the refusal of a file of another kind than the one that is wanted, with the command that reads it;
 // nil if the file's text looks like what is wanted, or like nothing known. It is asked where the file was found wrong,
 // so that a misjudged look never refuses what is right.
-func wrongKind(name string, text []byte, want scenarios.Kind) error {
+func WrongKind(name string, text []byte, want scenarios.Kind) error {
 	kind := scenarios.KindOf(text)
 	if kind == want || kind == scenarios.AnyKind {
 		return nil
 	}
-	return refuseKind(exitInvalid, name, kind, want)
+	return refuseKind(Invalid, name, kind, want)
 }
 
-func refuseKind(code int, name string, kind, want scenarios.Kind) error {
+func refuseKind(how Kind, name string, kind, want scenarios.Kind) error {
 	reader := ""
 	if by, ok := readers[kind]; ok {
 		reader = "; " + by
 	}
-	return fail(code, "%s: got %s, want %s%s", name, kind, want, reader)
+	return fail(how, "%s: got %s, want %s%s", name, kind, want, reader)
 }
 
 // wrongFolder returns the refusal of a folder where a file is wanted; nil if the path is not a folder.
@@ -52,25 +52,25 @@ func wrongFolder(path string, want scenarios.Kind) error {
 	if _, err := os.Stat(filepath.Join(path, "manifest.json")); err != nil {
 		kind = "a folder"
 	}
-	return refuseKind(exitInvalid, path, kind, want)
+	return refuseKind(Invalid, path, kind, want)
 }
 
-// wrongFile returns the refusal of a file, or of a built-in scenario, where the folder of a run is wanted; nil if the
+// WrongFile returns the refusal of a file, or of a built-in scenario, where the folder of a run is wanted; nil if the
 // path is a folder or is not there.
-func wrongFile(path string) error {
+func WrongFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
 		if _, ok := scenarios.Builtin(path); ok {
-			return refuseKind(exitUsage, path, scenarios.AScenario, aFolder)
+			return refuseKind(Usage, path, scenarios.AScenario, aFolder)
 		}
 		return nil
 	case info.IsDir():
 		return nil
 	case filepath.Base(path) == "summary.json" || filepath.Base(path) == "manifest.json":
-		return fail(exitUsage, "%s: got a file, want %s: %s", path, aFolder, filepath.Dir(path))
+		return fail(Usage, "%s: got a file, want %s: %s", path, aFolder, filepath.Dir(path))
 	}
-	return refuseKind(exitUsage, path, kindOfFile(path), aFolder)
+	return refuseKind(Usage, path, kindOfFile(path), aFolder)
 }
 
 // kindOfFile returns the kind of a file by its beginning.
@@ -87,9 +87,9 @@ func kindOfFile(path string) scenarios.Kind {
 	return kind
 }
 
-// mistaken returns err, or what it comes from where the file is of another kind: a list or a letter that is refused may
+// Mistaken returns err, or what it comes from where the file is of another kind: a list or a letter that is refused may
 // be something else altogether.
-func mistaken(err error, path string, want ...scenarios.Kind) error {
+func Mistaken(err error, path string, want ...scenarios.Kind) error {
 	if err == nil || path == "" || path == "-" {
 		return err
 	}
@@ -102,5 +102,5 @@ func mistaken(err error, path string, want ...scenarios.Kind) error {
 			return err
 		}
 	}
-	return refuseKind(exitInvalid, path, kind, want[0])
+	return refuseKind(Invalid, path, kind, want[0])
 }

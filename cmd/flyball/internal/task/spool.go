@@ -1,4 +1,4 @@
-package main
+package task
 
 import (
 	"os"
@@ -19,7 +19,7 @@ func newSpool() (*spool, error) {
 		err = os.Remove(file.Name())
 	}
 	if err != nil {
-		return nil, fail(exitEnvironment, "temporary file: %w", err)
+		return nil, fail(Environment, "temporary file: %w", err)
 	}
 	return &spool{file}, nil
 }

@@ -1,0 +1,367 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"flyball/internal/vt"
+	"flyball/reports/compare"
+	"flyball/reports/ensemble"
+	"flyball/reports/folder"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// DefaultPairs of runs of each scenario are compared.
+const DefaultPairs = 20
+
+// A gate looks at its pairs gateLooks times, each time at morePairs times as many.
+const (
+	morePairs = 3
+	gateLooks = 3
+)
+
+// Compare asks for a comparison of two candidates under the same draws.
+type Compare struct {
+	Base, New string   // law:NAME[,key=value...], set:key=value[,...] or a folder
+	Scenarios []string // to compare on; nil: the suite
+	Set       []string // changed on both sides
+	Seed      string   // of all draws; empty: the scenarios' own
+	Pairs     int      // of runs of each scenario; with Gate at the first look
+	Gate      bool     // judge New by its margins
+	Allow     bool     // let a gate pass that shows neither a regression nor its absence
+	Margins   []string // metric=5%, metric=5%+FLOOR or metric=none
+	Unlike    bool     // compare scenarios that differ in more than their policy
+	Workers   int      // runs at the same time; changes no result
+	Place              // by default runs/compare-KEY, KEY from the content
+}
+
+// DefaultCompare returns a question that lacks only its candidates.
+func DefaultCompare() Compare {
+	return Compare{Pairs: DefaultPairs, Workers: runtime.GOMAXPROCS(0)}
+}
+
+// Compared is a comparison and its folder.
+type Compared struct {
+	Report  *compare.Report
+	Replay  string // command that makes it again
+	Dir     string
+	Nothing error // of a gate: why there was nothing to compare, so that there is a verdict and no folder
+	place   folder.Place
+	began   time.Time
+}
+
+// ErrNoGate refuses what only a gate can be asked.
+var ErrNoGate = fail(Usage, "--margin, --junit, --annotations and --allow-inconclusive are of a gate: want --gate with them")
+
+// Write writes the folder.
+func (c *Compared) Write() error {
+	return unwritten("folder", c.Report.Write(c.place, c.Replay, host(c.began)))
+}
+
+// candidate is Base or New: a folder, or what is changed in every scenario.
+type candidate struct {
+	arg    string
+	folder bool
+	set    []string
+}
+
+// Validate reports what makes no sense in the question, whatever its candidates
+// are.
+func (q *Compare) Validate() error {
+	switch {
+	case q.Pairs < LeastReplications || q.Pairs > MostReplications:
+		return fail(Usage, "--replications: got %d, want %d to %d", q.Pairs, LeastReplications, MostReplications)
+	case q.Workers < 1:
+		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
+	}
+	_, err := margins(q.Margins)
+	return err
+}
+
+// validate refuses what is no such question, before anything runs.
+func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
+	pairs := q.Pairs != DefaultPairs
+	switch {
+	case !q.Gate && (q.Margins != nil || q.Allow):
+		return nil, ErrNoGate
+	case base.folder && next.folder && (q.Scenarios != nil || q.Set != nil || q.Seed != "" || pairs):
+		return nil, fail(Usage, "--scenario, --set, --seed and --replications are of runs to be made: two folders have theirs")
+	case (base.folder || next.folder) && (q.Scenarios != nil || q.Seed != "" || pairs):
+		return nil, fail(Usage, "--scenario, --seed and --replications: the folder decides these")
+	}
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	return margins(q.Margins)
+}
+
+// Do makes the runs that the question needs and compares them. A context that
+// ends is ErrStopped. The folder is not written yet, so that a full disk does not
+// cost the answer.
+func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
+	var sides [2]candidate
+	for i, arg := range []string{q.Base, q.New} {
+		var err error
+		if sides[i], err = parseSide(arg); err != nil {
+			return nil, err
+		}
+	}
+	metrics, err := q.validate(sides[0], sides[1])
+	if err != nil {
+		return nil, err
+	}
+	var candidates [2]compare.Candidate
+	for i, s := range sides {
+		if s.folder {
+			if candidates[i], err = compare.ReadCandidate(s.arg); err != nil {
+				return nil, Error{Invalid, err}
+			}
+		}
+	}
+	var tried [2][]*trying
+	for i, s := range sides {
+		if !s.folder {
+			if tried[i], err = q.toTry(s, sides[1-i], candidates[1-i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range min(len(tried[0]), len(tried[1])) {
+		if scenarios.ID(tried[0][i].scenario) == scenarios.ID(tried[1][i].scenario) {
+			tried[1][i].sameAs = tried[0][i]
+		}
+	}
+	settings := []string{q.replay()}
+	for _, t := range slices.Concat(tried[0], tried[1]) {
+		settings = append(settings, fmt.Sprintf("scenario %.12s", scenarios.ID(t.scenario)))
+	}
+	if err := q.check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}, settings); err != nil {
+		return nil, err
+	}
+	looks := []int{q.Pairs}
+	if sides[0].folder || sides[1].folder {
+		looks[0] = 0 // as many as there are
+	} else if q.Gate {
+		for len(looks) < gateLooks {
+			looks = append(looks, min(looks[len(looks)-1]*morePairs, MostReplications))
+		}
+	}
+
+	defer manyRuns()()
+	began := time.Now()
+	var found *compare.Report
+	for k, n := range looks {
+		if err := q.try(ctx, slices.Concat(tried[0], tried[1]), n, watch); err != nil {
+			return nil, err
+		}
+		for i, s := range sides {
+			if s.folder {
+				continue
+			}
+			candidates[i] = compare.Candidate{Name: s.arg}
+			for _, t := range tried[i] {
+				runs := t.runs
+				if t.sameAs != nil {
+					runs = t.sameAs.runs
+				}
+				candidates[i].Trials = append(candidates[i].Trials, compare.Tried(t.scenario, runs))
+			}
+		}
+		found, err = compare.Sides(candidates[0], candidates[1], q.Unlike)
+		switch {
+		case q.Gate && errors.Is(err, compare.ErrNothing) && len(found.Uncompared) > 0: // a gate that compared nothing has failed
+			found.Verdict = found.Lacking()
+			return &Compared{Report: found, Replay: q.replay(), Nothing: err}, nil
+		case err != nil:
+			return nil, Error{Invalid, err}
+		}
+		if !q.Gate {
+			break
+		}
+		if n == 0 {
+			for _, s := range found.Scenarios {
+				looks[0] = max(looks[0], s.Pairs)
+			}
+		}
+		found.Verdict = found.Judge(looks, k, metrics)
+		found.Verdict.Settle(q.Allow)
+		if found.Verdict.Failed || !found.Verdict.Open {
+			break
+		}
+		if k+1 < len(looks) {
+			watch.note("%d pairs of each scenario decide nothing: on to %d", n, looks[k+1])
+		}
+	}
+	place := q.at(filepath.Join("runs", "compare-"+found.Key()), settings)
+	return &Compared{Report: found, Replay: q.replay(), Dir: place.Dir, place: place, began: began}, nil
+}
+
+// toTry loads the scenarios of a side that is not a folder: those asked for, or
+// those that the other side's folder has.
+func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying, error) {
+	var all []*trying
+	if other.folder {
+		for _, t := range there.Trials {
+			from := Source{Arg: filepath.Join(other.arg, "scenario.resolved.toml"), Set: slices.Concat(q.Set, s.set)}
+			loaded, err := scenarios.Load(from.Arg, t.Resolved, from.Set)
+			if err != nil {
+				return nil, Error{Invalid, err}
+			}
+			some := &trying{scenario: loaded, from: from}
+			for _, r := range t.Runs {
+				some.only = append(some.only, r.Replication)
+			}
+			all = append(all, some)
+		}
+		return all, nil
+	}
+	var from []Source
+	for _, name := range q.Scenarios {
+		from = append(from, Source{Arg: name})
+	}
+	if from == nil {
+		for _, t := range scenarios.Suite() {
+			from = append(from, Source{Arg: t.Name, Set: t.Set})
+		}
+	}
+	for _, f := range from {
+		f.Set = slices.Concat(f.Set, q.Set, s.set)
+		f.Seed = q.Seed
+		loaded, _, err := f.Load()
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(all, func(t *trying) bool { return t.scenario.Name == loaded.Name }) {
+			return nil, fail(Usage, "--scenario: %s is there twice", loaded.Name)
+		}
+		all = append(all, &trying{scenario: loaded, from: f})
+	}
+	return all, nil
+}
+
+// trying is a scenario that is being tried on one side.
+type trying struct {
+	scenario *scenarios.Scenario
+	from     Source
+	only     []uint64 // replications that a folder has; nil: as many as the look wants
+	runs     []ensemble.Observation
+	sameAs   *trying // of the other side, if nothing differs
+}
+
+// try makes the runs that are missing for a look at n pairs.
+func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) error {
+	type batch struct {
+		t       *trying
+		from, n uint64
+	}
+	var todo []batch
+	total, done := uint64(0), uint64(0)
+	for _, t := range all {
+		switch {
+		case t.sameAs != nil:
+		case t.only == nil:
+			todo = append(todo, batch{t, uint64(len(t.runs)), uint64(n - len(t.runs))})
+		default:
+			for _, r := range t.only {
+				todo = append(todo, batch{t, r, 1})
+			}
+		}
+	}
+	for _, b := range todo {
+		total += b.n
+	}
+	own := new(Recipients) // candidates are compared on lists that are made up
+	for _, b := range todo {
+		err := func() error {
+			defer brokenRun(alone(&b.t.from, own, b.t.scenario.Seed))
+			_, err := sim.Replicate(b.t.scenario, own.list(), b.from, b.n, q.Workers,
+				func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
+					return ensemble.Observe(observe(b.t.scenario, own, replication, w, end))
+				},
+				func(o ensemble.Observation) {
+					b.t.runs = append(b.t.runs, o)
+					done++
+					watch.at("compare", done, total)
+				},
+				going(ctx))
+			return err
+		}()
+		if err != nil {
+			return fail(Invalid, "%s: %w", b.t.scenario.Name, err)
+		}
+		if ctx.Err() != nil {
+			return Stopped{Done: int(done), Total: int(total)}
+		}
+	}
+	return nil
+}
+
+// replay returns the command that makes the same comparison again.
+func (q *Compare) replay() string {
+	words := []string{"flyball", "compare", Quote(q.Base), Quote(q.New)}
+	for _, s := range q.Scenarios {
+		words = append(words, "--scenario", Quote(s))
+	}
+	for _, s := range q.Set {
+		words = append(words, "--set", Quote(s))
+	}
+	if q.Seed != "" {
+		words = append(words, "--seed", Quote(q.Seed))
+	}
+	if q.Pairs != DefaultPairs {
+		words = append(words, "--replications", fmt.Sprint(q.Pairs))
+	}
+	if q.Unlike {
+		words = append(words, "--unlike")
+	}
+	if q.Gate {
+		words = append(words, "--gate")
+	}
+	if q.Allow {
+		words = append(words, "--allow-inconclusive")
+	}
+	for _, m := range q.Margins {
+		words = append(words, "--margin", Quote(m))
+	}
+	return strings.Join(words, " ")
+}
+
+// parseSide reads BASE or NEW.
+func parseSide(arg string) (candidate, error) {
+	s := candidate{arg: arg}
+	kind, text, _ := strings.Cut(arg, ":")
+	entries := Entries(text)
+	switch kind {
+	case "law":
+		if len(entries) == 0 {
+			return s, fail(Usage, "got %q, want a law such as law:patent-dynamic", arg)
+		}
+		s.set = []string{"governor.law=" + entries[0]}
+		for _, e := range entries[1:] {
+			s.set = append(s.set, "governor."+e)
+		}
+	case "set":
+		s.set = entries
+	default:
+		s.folder = true
+		if _, builtin := scenarios.Builtin(arg); builtin {
+			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with --scenario %s", arg, arg)
+		}
+		if err := WrongFile(arg); err != nil {
+			return s, err
+		}
+		if info, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+			return s, fail(Usage, "no folder %q; want one, or law:NAME, or set:key=value", arg)
+		}
+	}
+	return s, nil
+}

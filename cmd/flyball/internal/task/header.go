@@ -1,0 +1,63 @@
+package task
+
+import (
+	"bufio"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"flyball/internal/input"
+	"flyball/internal/vt"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// Header returns what a run is called and was asked. ID is that of the scenario:
+// to find it takes longer than a small run. Mode is "sim" or "real"; partial, if
+// the run was stopped at end.
+func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
+	r := &runlog.Run{
+		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
+		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
+		Servers: s.Accounts(), OneGovernor: s.OneGovernor(),
+	}
+	for _, v := range s.Destinations {
+		r.Destinations = append(r.Destinations, v.Name)
+	}
+	return r
+}
+
+// Name returns what the run folder of a run is called by default.
+func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
+
+// observe returns the report of a replication that has ended.
+func observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
+	ended := Header(s, scenarios.ID(s), "sim", end, false)
+	ended.Replication = replication
+	own.fold(w.Record(), s, ended)
+	return run.Fold(ended, s.Expect, "")
+}
+
+// host returns what a task cost on this machine that began at a time.
+func host(began time.Time) runlog.Host {
+	h := runlog.Host{Wall: vt.Span(time.Since(began)), Go: runtime.Version(), CPU: runtime.GOARCH}
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
+		h.MaxRSS = usage.Maxrss * 1024 // Linux counts in KiB
+	}
+	f, err := input.Open("/proc/cpuinfo", input.Proc)
+	if err != nil {
+		return h
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "model name"); ok {
+			h.CPU = strings.Trim(name, " \t:") + ", " + runtime.GOARCH
+			break
+		}
+	}
+	return h
+}

@@ -1,0 +1,122 @@
+package task
+
+import (
+	"runtime/debug"
+
+	"flyball/internal/input"
+	"flyball/internal/mail"
+	"flyball/realrun"
+	"flyball/reports/folder"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+)
+
+// Recipients names the list that a simulation is asked about. The zero value is
+// the scenario's synthetic list.
+type Recipients struct {
+	File     string // CSV with a column email
+	Suppress string // addresses and whole domains (*@domain) that would not be mailed
+	FoldCase bool   // addresses that differ in upper and lower case only are duplicates
+
+	census  *realrun.Census // nil without a list
+	rejects *spool          // nil without a list
+	digest  string          // of the list; empty without one
+}
+
+// Read reads the files that are named and checks their rows against a scenario.
+func (r *Recipients) Read(s *scenarios.Scenario) error {
+	if r.Suppress != "" && r.File == "" {
+		return errNoList("--suppress")
+	}
+	if r.FoldCase && r.File == "" {
+		return errNoList("--fold-case")
+	}
+	if r.File == "" {
+		return nil
+	}
+	file, err := Open("--list", r.File, input.List)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	src := realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase}
+	if r.Suppress != "" {
+		f, err := Open("--suppress", r.Suppress, input.Suppression)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		src.Suppression = f
+	}
+	if r.rejects, err = newSpool(); err != nil {
+		return err
+	}
+	src.Rejects = r.rejects
+	if r.census, err = realrun.NewCensus(s, src); err != nil {
+		return Error{Invalid, err}
+	}
+	r.digest = r.census.List.Digest()
+	debug.FreeOSMemory() // what the reading took is several times what it left
+	return nil
+}
+
+// list is nil for the scenario's own.
+func (r *Recipients) list() *mail.List {
+	if r.census == nil {
+		return nil
+	}
+	return &r.census.List
+}
+
+// recipients counts those of the list, and of them the suppressed ones.
+func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) {
+	if r.census == nil {
+		return uint64(s.Recipients()), 0
+	}
+	return uint64(r.census.List.Len()) + r.census.Suppressed, r.census.Suppressed
+}
+
+// fold fills in what was recorded of a run.
+func (r *Recipients) fold(rec *runlog.Recorder, s *scenarios.Scenario, run *runlog.Run) {
+	all, suppressed := r.recipients(s)
+	run.List = r.digest
+	rec.Fold(run, all, suppressed)
+}
+
+// flagged are the flags that make the same run again.
+func (r *Recipients) flagged() []string {
+	var words []string
+	for _, f := range []struct{ name, value string }{{"--list", r.File}, {"--suppress", r.Suppress}} {
+		if f.value != "" {
+			words = append(words, f.name, Quote(f.value))
+		}
+	}
+	if r.FoldCase {
+		words = append(words, "--fold-case")
+	}
+	return words
+}
+
+// Words account for the rows of the list, if there is one.
+func (r *Recipients) Words() []string {
+	if r.census == nil {
+		return nil
+	}
+	return realrun.Words(r.census.Count, r.census.Suppressed)
+}
+
+// content is the list itself, whatever its file is called.
+func (r *Recipients) content() []string {
+	if r.digest == "" {
+		return nil
+	}
+	return []string{"list " + r.digest}
+}
+
+// files returns the reject file, for the run folder.
+func (r *Recipients) files() []folder.File { return r.rejects.as(rejectsFile) }
+
+// errNoList refuses a flag that speaks of a list where there is none.
+func errNoList(flag string) error {
+	return fail(Usage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
+}

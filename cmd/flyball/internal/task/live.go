@@ -1,0 +1,274 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"flyball/internal/input"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/netmodel"
+	"flyball/realrun"
+	"flyball/realrun/sink"
+	"flyball/reports/folder"
+	"flyball/scenarios"
+)
+
+// Live asks for a run of a scenario over real SMTP on loopback.
+type Live struct {
+	From      Source
+	List      string     // CSV file of recipients; empty: the scenario's synthetic list
+	Suppress  string     // file of addresses and whole domains (*@domain) that are not mailed
+	FoldCase  bool       // addresses that differ in upper and lower case only are duplicates
+	Template  string     // of the message; empty: a plain one of the scenario's size
+	Promotion Promotions // whose parameters are taken; without a file: those of the scenario
+	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
+	Scale     float64    // times faster than the clock; 0: the scenario's own
+	Place                // by default runs/NAME-KEY, KEY from the content
+}
+
+// DefaultLive returns the question about the scenario as it is.
+func DefaultLive() Live { return Live{} }
+
+// Lived is a live run that has ended, or was stopped.
+type Lived struct {
+	Outcome
+	Broken error // that ended the run before its end, and why its folder is partial
+	Books  error // the receivers' ledger and the sender's do not agree
+}
+
+// Validate reports what makes no sense in the question.
+func (q *Live) Validate() error {
+	if q.Scale != 0 && !validScale(q.Scale) {
+		return BadScale(q.Scale)
+	}
+	if q.Promotion.File == "" {
+		if q.Promotion.Head != "" {
+			return fail(Usage, "--head: got no --promotion, whose last record it names")
+		}
+		return nil
+	}
+	for _, set := range q.From.Set {
+		if strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry") {
+			return fail(Usage, "--set %s: got --promotion too, which has the law and the resend policy: want one of the two", set)
+		}
+	}
+	return nil
+}
+
+// BadScale refuses a factor between the clock and the run.
+func BadScale(got float64) error {
+	return fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
+}
+
+func validScale(v float64) bool { return v >= 0.001 && v <= 10000 }
+
+// Do makes the run, and compares it with the receivers' ledger and, recipient by
+// recipient, with the simulation of the same run. A context that ends stops the
+// run: it is marked partial. The folder is not written yet.
+func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
+	s, text, err := q.From.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	var says []string
+	if q.Promotion.File != "" {
+		var words string
+		if s, words, err = withPromoted(s, q.Promotion, time.Now()); err != nil {
+			return nil, err
+		}
+		says = append(says, words)
+	}
+	scale := s.TimeScale
+	if q.Scale != 0 {
+		scale = q.Scale
+	}
+	settings := q.words(scale)
+	if err := q.check(asks(s, "real", 0), settings); err != nil {
+		return nil, err
+	}
+	r, err := q.prepare(s)
+	if err != nil {
+		return nil, err
+	}
+	if r.sink != nil {
+		defer r.sink.Close()
+	}
+	words := q.words(r.scale)
+	if q.Promotion.Head != "" {
+		words = append(words, "--head", string(q.Promotion.Head))
+	}
+	replay := q.From.CommandLine("realrun", s.Seed, words...)
+	defer func() {
+		if v := recover(); v != nil {
+			panic(Broken{Value: v, Replay: replay, Stack: debug.Stack()})
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var journal bytes.Buffer
+	inputs := realrun.NewJournal(&journal)
+	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example", Broken: cancel}
+	began := time.Now()
+	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.ends.watch, inputs)
+	if err != nil {
+		return nil, Error{Invalid, err}
+	}
+	end, stopped := runner.Run(ctx, func(p realrun.Progress) { watch.at(s.Name, p.Final, p.Total) })
+	if err := inputs.Close(); err != nil {
+		return nil, err
+	}
+
+	ended := Header(s, scenarios.ID(s), "real", end, stopped)
+	ended.Receiver = q.Receiver
+	runner.Rec.Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
+	ended.Host = host(began)
+	ended.Host.LateP50, ended.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
+	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})
+	books, err := r.closeBooks(!stopped)
+	if err != nil {
+		return nil, err
+	}
+	if books != nil {
+		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
+	}
+	out := &Lived{Outcome: *outcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
+	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
+	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
+		out.Broken = fail(Environment, "the run was stopped: %w", broken)
+	}
+	return out, nil
+}
+
+// words are the flags that make the run again.
+func (q *Live) words(scale float64) []string {
+	words := []string{"--time-scale", fmt.Sprint(scale)}
+	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress}, {"--template", q.Template}, {"--receiver", q.Receiver}, {"--promotion", q.Promotion.File}} {
+		if f.value != "" {
+			words = append(words, f.name, Quote(f.value))
+		}
+	}
+	if q.FoldCase {
+		words = append(words, "--fold-case")
+	}
+	return words
+}
+
+// prepare checks everything and opens the receivers last.
+func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
+	r := &prepared{scenario: s, scale: s.TimeScale}
+	if q.Scale != 0 {
+		r.scale = q.Scale
+	}
+	if !validScale(r.scale) {
+		return nil, BadScale(r.scale)
+	}
+	if q.Receiver != "" {
+		if err := realrun.CheckLoopback(q.Receiver); err != nil {
+			kind := Usage
+			if errors.Is(err, realrun.ErrRefused) {
+				kind = Refused
+			}
+			return nil, fail(kind, "--receiver: %w", err)
+		}
+		if err := realrun.Probe(q.Receiver); err != nil {
+			return nil, fail(Environment, "--receiver: %w", err)
+		}
+		r.resolver = fixed(q.Receiver)
+	}
+	if err := realrun.Check(s); errors.Is(err, realrun.ErrRefused) {
+		return nil, Error{Refused, err}
+	} else if err != nil {
+		return nil, Error{Invalid, err}
+	}
+	key := rng.New(s.Seed, 0)
+	var err error
+	if r.mailing, r.rejects, err = q.mailing(s, key); err != nil {
+		return nil, err
+	}
+	r.ends = newEnds(r.mailing.List.Len())
+	if q.Receiver != "" {
+		return r, nil
+	}
+	var plain []error
+	for i, d := range s.Destinations {
+		for _, err := range sink.CheckPlain(d) {
+			plain = append(plain, fmt.Errorf("destination[%d].%w", i, err))
+		}
+	}
+	if plain != nil {
+		return nil, Error{Invalid, errors.Join(plain...)}
+	}
+	r.sink, err = sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
+		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
+	if err != nil {
+		return nil, Error{Environment, err}
+	}
+	r.resolver = r.sink
+	return r, nil
+}
+
+// mailing reads the files that were named, and spools the rejects of a list.
+func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *spool, error) {
+	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase, Date: time.Now()}
+	if q.Suppress != "" && q.List == "" {
+		return nil, nil, errNoList("--suppress")
+	}
+	if q.FoldCase && q.List == "" {
+		return nil, nil, errNoList("--fold-case")
+	}
+	for _, f := range []struct {
+		flag, name string
+		kind       input.Kind
+		to         *io.Reader
+	}{
+		{"--list", q.List, input.List, &src.List},
+		{"--suppress", q.Suppress, input.Suppression, &src.Suppression},
+		{"--template", q.Template, input.Template, &src.Template},
+	} {
+		if f.name == "" {
+			continue
+		}
+		file, err := Open(f.flag, f.name, f.kind)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer file.Close()
+		*f.to = file
+	}
+	var rejects *spool
+	if q.List != "" {
+		var err error
+		if rejects, err = newSpool(); err != nil {
+			return nil, nil, err
+		}
+		src.Rejects = rejects
+	}
+	m, err := realrun.NewMailing(s, key, src)
+	switch {
+	case errors.Is(err, realrun.ErrRefused):
+		return nil, nil, Error{Refused, err}
+	case err != nil:
+		err = Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
+		err = Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)
+		return nil, nil, Error{Invalid, err}
+	}
+	return m, rejects, nil
+}
+
+// fixed resolves every destination to one receiver.
+type fixed string
+
+func (f fixed) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {
+	return string(f), mail.NoFault
+}

@@ -1,0 +1,294 @@
+package task
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"flyball/internal/conf"
+	"flyball/realrun/promotion"
+	"flyball/reports/ensemble"
+	"flyball/reports/folder"
+	"flyball/reports/measure"
+	"flyball/reports/tuning"
+	"flyball/scenarios"
+)
+
+// Promotions is a file of promotion records.
+type Promotions struct {
+	File string
+	Head promotion.Head // record that must be the last; empty: the one that the file beside names
+}
+
+// Promote asks that the parameters of a simulated scenario may go to live
+// servers.
+type Promote struct {
+	Dir      string // folder of replications, or of a search
+	Scenario string // of a search in several scenarios that differ in their parameters: whose
+	By, Note string // who answers for it, and why
+	Lasts    time.Duration
+	Records  Promotions // to add to
+	Revision string     // of flyball
+}
+
+// DefaultPromote returns a question that lacks its folder and who answers for it.
+func DefaultPromote() Promote {
+	return Promote{Lasts: 30 * 24 * time.Hour, Records: Promotions{File: "promotions.jsonl"}}
+}
+
+// Promoted is a record that was added.
+type Promoted struct {
+	Record promotion.Record
+	Law    string // of the governor that it is about
+}
+
+// Validate reports what makes no sense in the question.
+func (q *Promote) Validate() error {
+	switch {
+	case q.By == "":
+		return fail(Usage, "--by: got none, want who answers for it")
+	case !conf.Printable(q.By):
+		return fail(Usage, "--by: got %q, want printable characters, at most 64", q.By)
+	case strings.ContainsFunc(q.Note, unicode.IsControl):
+		return fail(Usage, "--note: got %q, want one line without control characters", q.Note)
+	case q.Lasts < promotion.Shortest || q.Lasts > promotion.Longest:
+		return fail(Usage, "--for: got %s, want 1m to 366d", q.Lasts)
+	}
+	return nil
+}
+
+// Do adds a record, or refuses what was not shown.
+func (q *Promote) Do() (*Promoted, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	if err := WrongFile(q.Dir); err != nil {
+		return nil, err
+	}
+	if tuning.IsFolder(q.Dir) {
+		return q.fromSearch()
+	}
+	if q.Scenario != "" {
+		return nil, fail(Usage, "--scenario: got %q, want none: %s is not the folder of a search", q.Scenario, q.Dir)
+	}
+	return q.fromEnsemble()
+}
+
+// Read returns the records, and the one in force at now with its parameters.
+// The records of a whole chain are returned, not nil, beside the error that none
+// of them is in force.
+func (p Promotions) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters, err error) {
+	all, headless := promotion.Open(p.File, p.Head)
+	if headless != nil {
+		if !errors.Is(headless, promotion.ErrNoHead) {
+			all = nil
+		}
+		return all, current, with, unpromoted("--record", headless)
+	}
+	if all == nil {
+		all = []promotion.Record{}
+	}
+	if current, with, err = inForce(all, p.File, now); err != nil {
+		err = unpromoted("--record", err)
+	}
+	return all, current, with, err
+}
+
+// unpromoted gives an error of promotion records, which flag names, its exit code.
+func unpromoted(flag string, err error) error {
+	var invalid *promotion.Invalid
+	switch {
+	case errors.As(err, &invalid):
+		return Error{Invalid, err}
+	case errors.Is(err, promotion.ErrRefused):
+		return fail(Refused, "%s: %w", flag, err)
+	}
+	return unreadable(flag, err)
+}
+
+// fromEnsemble promotes what replications have shown.
+func (q *Promote) fromEnsemble() (none *Promoted, err error) {
+	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return none, fail(Usage, "promote: %w", err)
+	}
+	n, err := folder.Replications(dir)
+	if err != nil {
+		return none, Error{Invalid, err}
+	}
+	if n < promotion.MinReplications {
+		return none, fail(Refused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
+	}
+	e, x, err := ensemble.Read(dir)
+	if err != nil {
+		return none, Error{Invalid, err}
+	}
+	s, err := scenarios.Load(filepath.Join(dir, "scenario.resolved.toml"), x.ResolvedTOML, nil)
+	if err != nil {
+		return none, Error{Invalid, err}
+	}
+	if scenarios.ID(s) != e.ScenarioID {
+		return none, fail(Invalid, "%s: the scenario is %.12s, its results are of %.12s", dir, scenarios.ID(s), e.ScenarioID)
+	}
+	if e.Replications != n || len(e.Expectations) != len(s.Expect) {
+		return none, fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in manifest.json and %d as in the scenario",
+			dir, e.Replications, len(e.Expectations), n, len(s.Expect))
+	}
+	if e.Partial {
+		return none, fail(Refused, "%s is partial: it was stopped before its end", dir)
+	}
+	for _, v := range e.Expectations {
+		if v.Met < e.Replications {
+			return none, fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
+		}
+	}
+	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
+		Revision: q.Revision, Replay: e.Replay}
+	for _, m := range e.Measures {
+		if m.Value.Known() && m.Low.Known() && m.High.Known() {
+			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
+		}
+	}
+	return q.record(rec, s)
+}
+
+// record adds a record of the parameters of s to its file.
+func (q *Promote) record(rec promotion.Record, s *scenarios.Scenario) (none *Promoted, err error) {
+	p := s.Parameters()
+	if err := promotion.CheckFaults(p); err != nil {
+		return none, Error{Refused, err}
+	}
+	rec.Parameters = string(p.TOML())
+	rec, err = promotion.Add(q.Records.File, q.Records.Head, rec, time.Now, q.Lasts)
+	if errors.Is(err, fs.ErrNotExist) { // the folder to write in
+		return none, fail(Environment, "--record: %w", err)
+	}
+	if err != nil {
+		return none, unpromoted("--record", err)
+	}
+	return &Promoted{rec, s.Governor.Law}, nil
+}
+
+// fromSearch promotes what a search found.
+func (q *Promote) fromSearch() (none *Promoted, err error) {
+	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
+	t, err := tuning.Read(dir)
+	if err != nil {
+		return none, Error{Invalid, err}
+	}
+	h := t.HeldOut
+	switch {
+	case h == nil:
+		return none, fail(Refused, "%s: the search found nothing better than what is there", dir)
+	case h.Replications < promotion.MinReplications:
+		return none, fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, promotion.MinReplications)
+	case t.Verdict != tuning.Better:
+		return none, fail(Refused, "%s: %s", dir, t.Answer()[0])
+	case len(h.Missed) > 0:
+		return none, fail(Refused, "%s: the winner misses %s", dir, h.Missed[0])
+	}
+	for _, set := range t.Winner.Set {
+		if !strings.HasPrefix(set, "governor.") && !strings.HasPrefix(set, "retry.") {
+			return none, fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted", dir, set)
+		}
+	}
+	at, err := pickScenario(t, q.Scenario)
+	if err != nil {
+		return none, err
+	}
+	s, err := scenarios.Load(filepath.Join(dir, t.Best[at].Scenario), t.Best[at].Text, nil)
+	if err != nil {
+		return none, Error{Invalid, err}
+	}
+	name := t.Scenarios[at]
+	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed, Replications: h.Replications, Digest: t.Digest,
+		Revision: q.Revision, Replay: t.Replay}
+	for _, c := range h.Cells {
+		if c.Scenario == name && c.Winner.Value.Known() && c.Winner.Low.Known() && c.Winner.High.Known() {
+			rec.Shown.Measures = append(rec.Shown.Measures, shownMeasure(c.Metric, c.Winner))
+		}
+	}
+	tuned := &promotion.Tuned{StudyID: t.ID, Set: t.Winner.Set, Objective: t.Objective, Goal: t.Goal, Constraints: []string{}, Scenarios: t.Scenarios, HeldOut: t.Unseen,
+		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value), Ratio: shownMeasure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
+	for _, l := range t.Constraints {
+		tuned.Constraints = append(tuned.Constraints, l.String())
+	}
+	if h.Beyond != nil {
+		m := shownMeasure(t.Objective, *h.Beyond)
+		tuned.Beyond = &m
+	}
+	rec.Shown.Tuned = tuned
+	return q.record(rec, s)
+}
+
+func shownMeasure(metric string, e measure.Estimate) promotion.Measure {
+	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High), Level: e.Level}
+}
+
+// pickScenario finds the scenario of a search whose parameters are promoted: the
+// one asked for, or the first if all have the same.
+func pickScenario(t *tuning.Report, name string) (int, error) {
+	if name != "" {
+		i := slices.Index(t.Scenarios, name)
+		if i < 0 {
+			return 0, fail(Usage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
+		}
+		return i, nil
+	}
+	var first []byte
+	for i := range t.Scenarios {
+		s, err := scenarios.Load(t.Best[i].Scenario, t.Best[i].Text, nil)
+		if err != nil {
+			return 0, Error{Invalid, err}
+		}
+		p := s.Parameters().TOML()
+		if i > 0 && !bytes.Equal(p, first) {
+			return 0, fail(Usage, "the scenarios of the search differ in [governor] or [retry] beside what was tuned: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
+		}
+		first = p
+	}
+	return 0, nil
+}
+
+// inForce is the record of a chain that holds now, with its parameters.
+func inForce(all []promotion.Record, file string, now time.Time) (promotion.Record, scenarios.Parameters, error) {
+	r, err := promotion.InForce(all, now)
+	if err != nil {
+		return r, scenarios.Parameters{}, err
+	}
+	p, err := r.Load(file)
+	return r, p, err
+}
+
+// withPromoted gives a scenario the parameters that are in force, and the words
+// that say so.
+func withPromoted(s *scenarios.Scenario, from Promotions, now time.Time) (*scenarios.Scenario, string, error) {
+	if err := wrongFolder(from.File, scenarios.Promotions); err != nil {
+		return nil, "", err
+	}
+	all, err := promotion.Open(from.File, from.Head)
+	if err != nil {
+		if other := Mistaken(err, from.File, scenarios.Promotions, scenarios.AJSON); other != err {
+			return nil, "", other
+		}
+		return nil, "", unpromoted("--promotion", err)
+	}
+	r, p, err := inForce(all, from.File, now)
+	if err != nil {
+		return nil, "", unpromoted("--promotion "+from.File, err)
+	}
+	with, err := s.Changed(func(s *scenarios.Scenario) { s.Governor, s.Retry = p.Governor, p.Retry })
+	if err != nil {
+		return nil, "", fail(Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
+	}
+	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
+		p.Governor.Law, r.Number, from.File, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
+	return with, words, nil
+}

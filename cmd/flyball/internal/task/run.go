@@ -1,0 +1,219 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"flyball/internal/input"
+	"flyball/internal/vt"
+	"flyball/reports/folder"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// Numbers of replications that can be asked for.
+const (
+	LeastReplications = 2
+	MostReplications  = 10_000
+)
+
+// checkpointFile is where a stopped simulation is kept in its folder.
+const checkpointFile = "checkpoint"
+
+// Run asks for one simulation of a scenario.
+type Run struct {
+	From        Source
+	Replication uint64 // of the seed's draws
+	Recipients  Recipients
+	Sensitivity bool   // also find out what the answer hangs on
+	Of          string // metric that Sensitivity looks at; empty: the headline of the run
+	Workers     int    // servers, or runs of the sensitivity, at the same time; changes no result
+	Resume      string // folder of the same run, stopped: go on from there
+	Place              // by default runs/NAME-KEY, KEY from the content
+}
+
+// DefaultRun returns a question about the scenario as it is.
+func DefaultRun() Run { return Run{Workers: runtime.GOMAXPROCS(0)} }
+
+// Outcome is a run that has ended, or was stopped, and what its folder holds.
+type Outcome struct {
+	Report   *run.Report
+	Words    []string // what else there is to say
+	Unjudged int      // expectations that do not speak of this kind of run
+	Dir      string   // run folder
+	place    folder.Place
+	extra    run.Extra
+}
+
+// Write writes the run folder.
+func (o *Outcome) Write() error {
+	return unwritten("run folder", run.Write(o.place, o.Report, o.extra))
+}
+
+// outcome folds a run that has ended into its report. Settings are those of its
+// folder.
+func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay string, to Place, settings []string, more []folder.File) *Outcome {
+	r := run.Fold(ended, s.Expect, replay)
+	if ended.Receiver == "" { // somebody else's receiver does not follow the model
+		r.Assumptions = s.Assumptions()
+	}
+	place := to.at(filepath.Join("runs", Name(ended)), settings)
+	return &Outcome{Report: r, Unjudged: len(s.Expect) - len(r.Expectations), Dir: place.Dir, place: place,
+		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
+}
+
+// Validate reports what makes no sense in the question.
+func (q *Run) Validate() error {
+	if q.Workers < 1 {
+		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
+	}
+	if q.Sensitivity {
+		return checkMetric(q.Of)
+	}
+	return nil
+}
+
+// Do makes the run. A context that ends stops it: the outcome is then marked
+// partial and can be resumed, but while the sensitivity is found it is
+// ErrStopped. The folder is not written yet, so that a full disk does not cost
+// the answer.
+func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
+	s, text, err := q.From.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	if err := q.Recipients.Read(s); err != nil {
+		return nil, err
+	}
+	if err := WrongFile(q.Resume); err != nil {
+		return nil, err
+	}
+	to := q.Place
+	if q.Resume != "" && to.Dir == "" && filepath.Base(q.Resume) != q.partialName(s) {
+		to.Dir = filepath.Clean(q.Resume)
+	}
+	replay, settings := q.replay(s), append(q.flagged(), q.Recipients.content()...)
+	if err := to.check(asks(s, "sim", q.Replication), settings); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	w, err := q.network(s)
+	if err != nil {
+		return nil, err
+	}
+	w.Workers = q.Workers
+	end, stopped := watched(w, replay, func(p sim.Progress) bool {
+		watch.at(s.Name, p.Final, p.Total)
+		return ctx.Err() == nil
+	})
+
+	ended := Header(s, scenarios.ID(s), "sim", end, stopped)
+	ended.Replication = q.Replication
+	q.Recipients.fold(w.Record(), s, ended)
+	ended.Host = host(began)
+	more := q.Recipients.files()
+	if saved := w.Checkpoint(); saved != nil {
+		more = append(more, folder.File{Path: checkpointFile, Data: saved})
+	}
+	out := outcome(s, text, ended, replay, to, settings, more)
+	if q.Sensitivity && !stopped {
+		if out.Report.Sensitivity = q.hangsOn(ctx, s, out.Report, watch); out.Report.Sensitivity == nil {
+			return nil, ErrStopped
+		}
+		if to.Dir == "" { // a plain run shall not replace it
+			out.Dir += "-sensitivity"
+			out.place.Dir = out.Dir
+		}
+	}
+	out.Words = q.Recipients.Words()
+	if q.Resume != "" && !stopped && to.Dir != filepath.Clean(q.Resume) {
+		out.Words = append(out.Words, fmt.Sprintf("The part that it goes on from stays in %s", q.Resume))
+	}
+	return out, nil
+}
+
+// replay returns the command that makes the run again.
+func (q *Run) replay(s *scenarios.Scenario) string {
+	return q.From.CommandLine("run", s.Seed, q.flagged()...)
+}
+
+// flagged are the flags that make the run again.
+func (q *Run) flagged() []string {
+	var words []string
+	if q.Replication > 0 {
+		words = append(words, "--replication", fmt.Sprint(q.Replication))
+	}
+	if q.Of != "" {
+		words = append(words, "--of", q.Of)
+	}
+	words = append(words, q.Recipients.flagged()...)
+	if q.Sensitivity {
+		words = append(words, "--sensitivity")
+	}
+	return words
+}
+
+// network builds the network of the run, or takes up a stopped run.
+func (q *Run) network(s *scenarios.Scenario) (*sim.World, error) {
+	list := q.Recipients.list()
+	if q.Resume == "" {
+		w, err := sim.New(s, q.Replication, list, nil)
+		if err != nil {
+			return nil, Error{Invalid, err}
+		}
+		return w, nil
+	}
+	saved, err := ReadFile("--resume", filepath.Join(q.Resume, checkpointFile), input.Checkpoint)
+	if err != nil {
+		return nil, notStopped(q.Resume, err)
+	}
+	w, err := sim.Resume(s, q.Replication, list, nil, saved)
+	if err != nil {
+		return nil, fail(Invalid, "--resume %s: %w", q.Resume, err)
+	}
+	return w, nil
+}
+
+// notStopped returns the refusal to go on with a folder whose checkpoint cannot be
+// read, for the reason that can be seen.
+func notStopped(dir string, err error) error {
+	const want = "want the folder of a run that a signal stopped"
+	if _, gone := os.Stat(dir); gone != nil || !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if n, err := folder.Replications(dir); err == nil && n <= 1 {
+		return fail(Usage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report %s prints its report)",
+			dir, want, Quote(dir))
+	}
+	return fail(Usage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
+}
+
+// partialName returns what the folder of the same run is called if it is stopped.
+func (q *Run) partialName(s *scenarios.Scenario) string {
+	stopped := Header(s, scenarios.ID(s), "sim", 0, true)
+	stopped.Replication, stopped.List = q.Replication, q.Recipients.digest
+	return Name(stopped)
+}
+
+// watched runs a network to its end, and panics with Broken if an invariant
+// breaks.
+func watched(w *sim.World, replay string, goOn func(sim.Progress) bool) (end vt.Time, stopped bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			panic(Broken{v, w.Where(), replay, debug.Stack()})
+		}
+	}()
+	return w.Run(goOn)
+}

@@ -1,0 +1,106 @@
+package task
+
+import (
+	"context"
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/internal/vt"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// checkMetric refuses a name that no run has a metric of; an empty one is the
+// headline of the run.
+func checkMetric(name string) error {
+	if _, ok := measure.MetricNamed(name); ok || name == "" {
+		return nil
+	}
+	var known []string
+	for _, m := range measure.Metrics() {
+		known = append(known, m.Name)
+	}
+	return fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
+}
+
+// factors by which a number is scaled.
+var factors = [2]float64{0.5, 2}
+
+// otherDraws is how often the run itself is made again, to see what luck does.
+const otherDraws = 10
+
+// hangsOn runs the scenario of a finished run again with one number changed at
+// a time. It returns nil if ctx ended.
+func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Report, watch Watch) *run.Sensitivity {
+	metric := q.Of
+	if metric == "" {
+		metric = base.Headline()
+	}
+	var rows []run.Sensitive
+	for _, n := range s.Assumptions() {
+		if n.InDoubt() {
+			rows = append(rows, run.Sensitive{Key: n.Key, Of: n.Of, Status: n.Status, Number: n.Number(),
+				Low: side(n, factors[0]), High: side(n, factors[1])})
+		}
+	}
+	var jobs []sim.Job
+	var sides []*run.Side // of each job
+	for i := range rows {
+		for _, side := range []*run.Side{&rows[i].Low, &rows[i].High} {
+			if side.Set == "" {
+				continue
+			}
+			changed, err := s.With(side.Set)
+			if err != nil { // out of its range together with others, such as probabilities that add up to more than 1
+				*side = run.Side{}
+				continue
+			}
+			jobs, sides = append(jobs, sim.Job{Scenario: changed, Replication: q.Replication}), append(sides, side)
+		}
+	}
+	others := make([]run.Side, otherDraws)
+	for i := range others {
+		jobs = append(jobs, sim.Job{Scenario: s, Replication: q.Replication + 1 + uint64(i)})
+		sides = append(sides, &others[i])
+	}
+	for i := range jobs {
+		jobs[i].List = q.Recipients.list()
+	}
+
+	done := 0
+	defer brokenRun(func(b sim.Broken) (where, replay string) {
+		from, job := q.From, jobs[b.Replication]
+		if set := sides[b.Replication].Set; set != "" {
+			from.Set = append(from.Set[:len(from.Set):len(from.Set)], set)
+		}
+		alone := Run{From: from, Replication: job.Replication, Recipients: q.Recipients}
+		return b.Where, alone.replay(s)
+	})
+	_, err := sim.RunBatch(new(sim.Batches), jobs, q.Workers,
+		func(i uint64, w *sim.World, end vt.Time) *run.Report {
+			return observe(jobs[i].Scenario, &q.Recipients, jobs[i].Replication, w, end)
+		},
+		func(r *run.Report) {
+			sides[done].Value, sides[done].Digest = format.Num(r.Metrics()[metric]), r.Digest
+			done++
+			watch.at("sensitivity", uint64(done), uint64(len(jobs)))
+		}, going(ctx))
+	if err != nil {
+		panic(err) // a valid scenario is refused
+	}
+	if done < len(jobs) {
+		return nil
+	}
+	var luck []float64
+	for _, o := range others {
+		luck = append(luck, float64(o.Value))
+	}
+	return run.NewSensitivity(metric, base.Metrics()[metric], luck, rows)
+}
+
+func side(n scenarios.Assumption, factor float64) run.Side {
+	return run.Side{Set: n.Scaled(factor), Number: n.ScaledNumber(factor)}
+}

@@ -1,0 +1,171 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"flyball/internal/conf"
+	"flyball/internal/input"
+	"flyball/scenarios"
+)
+
+// Source is where a scenario or a study comes from, and what is changed in it.
+type Source struct {
+	Arg   string    // name of a built-in scenario, a path, or - for Stdin
+	Set   []string  // path.to.key=value
+	Seed  string    // of all draws; empty: the scenario's own
+	Stdin io.Reader // may be nil
+}
+
+// Load reads the scenario and checks it; text is the file as it was given.
+func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
+	name, text, err := s.Read(s.Arg)
+	if err != nil {
+		return nil, nil, err
+	}
+	sets := s.Set
+	if s.Seed != "" {
+		if _, err := strconv.ParseUint(s.Seed, 0, 63); err != nil {
+			return nil, nil, fail(Usage, "--seed: got %q, want a whole number from 0", s.Seed)
+		}
+		sets = append(sets[:len(sets):len(sets)], "seed="+s.Seed)
+	}
+	scenario, err = scenarios.LoadWith(name, text, sets, FilesBeside(s.Arg))
+	if err != nil {
+		if wrong := WrongKind(name, text, scenarios.AScenario); wrong != nil {
+			return nil, nil, wrong
+		}
+		return nil, nil, Error{Invalid, err}
+	}
+	return scenario, text, nil
+}
+
+// FilesBeside reads files by their paths from the folder of a scenario; of a
+// built-in one, or one from standard input, from the working folder.
+func FilesBeside(arg string) scenarios.Files {
+	folder := "."
+	if _, builtin := scenarios.Builtin(arg); arg != "-" && !builtin {
+		folder = filepath.Dir(arg)
+	}
+	return func(name string) ([]byte, error) {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(folder, path)
+		}
+		return input.Read(path, input.Scenario)
+	}
+}
+
+// Read returns the text of the scenario arg and the name that its problems carry.
+func (s *Source) Read(arg string) (string, []byte, error) {
+	if arg == "-" && s.Stdin != nil {
+		text, err := io.ReadAll(input.Scenario.Bound(s.Stdin, "standard input"))
+		if err != nil {
+			return "", nil, unreadable("", err)
+		}
+		return "<stdin>", text, nil
+	}
+	if text, ok := scenarios.Builtin(arg); ok {
+		return arg, text, nil
+	}
+	if err := wrongFolder(arg, scenarios.AScenario); err != nil {
+		return "", nil, err
+	}
+	text, err := input.Read(arg, input.Scenario)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (strings.HasPrefix(arg, "disturbances/") || !strings.ContainsAny(arg, "/.")):
+		known := scenarios.Names()
+		for _, d := range scenarios.Disturbances() {
+			known = append(known, d.Name)
+		}
+		return "", nil, fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, conf.DidYouMean(arg, known))
+	case err != nil:
+		return "", nil, unreadable("", err)
+	}
+	return arg, text, nil
+}
+
+// CommandLine returns the command that makes a run again.
+func (s *Source) CommandLine(command string, seed uint64, more ...string) string {
+	words := []string{"flyball", command, Quote(s.Arg)}
+	for _, v := range s.Set {
+		words = append(words, "--set", Quote(v))
+	}
+	words = append(words, "--seed", fmt.Sprint(seed))
+	return strings.Join(append(words, more...), " ")
+}
+
+// Quote makes a word safe to paste into a shell.
+func Quote(word string) string {
+	plain := func(r rune) bool {
+		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+[]", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) || r == '[' }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// runLine is the command that makes one run of a study again.
+func (s *Source) runLine(scenario string, set []string, replication uint64) string {
+	words := []string{"flyball run", Quote(relative(s.Arg, scenario))}
+	for _, v := range set {
+		words = append(words, "--set", Quote(v))
+	}
+	return strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
+}
+
+// relative is a scenario's name as it is known from the current folder.
+func relative(study, name string) string {
+	if _, ok := scenarios.Builtin(name); ok || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(study), name)
+}
+
+// studyLine is the command that makes a study again.
+func (s *Source) studyLine(command string) string {
+	words := []string{"flyball", command, Quote(s.Arg)}
+	for _, v := range s.Set {
+		words = append(words, "--set", Quote(v))
+	}
+	if s.Seed != "" {
+		words = append(words, "--seed", s.Seed)
+	}
+	return strings.Join(words, " ")
+}
+
+// Entries cuts text at the commas that stand in no list, table or text.
+func Entries(text string) []string {
+	var all []string
+	depth, from := 0, 0
+	var quoted rune
+	for i, r := range text + "," {
+		switch {
+		case quoted != 0:
+			if r == quoted {
+				quoted = 0
+			}
+		case r == '"' || r == '\'':
+			quoted = r
+		case r == '[' || r == '{':
+			depth++
+		case r == ']' || r == '}':
+			depth--
+		case r == ',' && (depth <= 0 || i == len(text)):
+			if e := strings.TrimSpace(text[from:i]); e != "" {
+				all = append(all, e)
+			}
+			from = i + 1
+		}
+	}
+	if rest := strings.TrimSpace(text[min(from, len(text)):]); rest != "" { // a bracket or a quote left open: the loader says so
+		all = append(all, rest)
+	}
+	return all
+}

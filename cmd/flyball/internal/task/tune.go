@@ -1,0 +1,207 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"flyball/internal/stats"
+	"flyball/internal/vt"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	studies "flyball/reports/study"
+	"flyball/reports/tuning"
+	"flyball/scenarios"
+	"flyball/scenarios/study"
+	"flyball/sim"
+	"flyball/sim/tune"
+)
+
+// Tuned is what a search has found, and the folder that says so.
+type Tuned struct {
+	Report *tuning.Report
+	Dir    string
+}
+
+// LoadTuning reads and checks a study with a table [tune]. Given are the texts of
+// its scenarios, as its folder keeps them.
+func (s *Source) LoadTuning() (t *study.Tuning, text []byte, given []folder.File, err error) {
+	text, given, err = s.readStudy(func(text []byte, seed *uint64, read study.Read) (err error) {
+		t, err = study.LoadTuning(s.Arg, text, s.Set, seed, read)
+		return err
+	})
+	return t, text, given, err
+}
+
+// Tune searches the study for the best values and writes the folder of the
+// search. A context that ends is Stopped, as in Sweep.
+func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
+	if err := q.Validate(); err != nil {
+		return nil, err
+	}
+	t, text, given, err := q.From.LoadTuning()
+	if err != nil {
+		return nil, err
+	}
+	place, err := q.folder(t.Study, folder.TuningMode)
+	if err != nil {
+		return nil, err
+	}
+	dir := place.Dir
+	log, err := openProgress(t.Study, q.Program, dir, q.Resume != "", watch)
+	if err != nil {
+		return nil, err
+	}
+	defer log.close()
+	if n := len(log.runs); n > 0 {
+		watch.note("going on after %d runs", n)
+	}
+	defer manyRuns()()
+	began := time.Now()
+	s := &searching{ctx: ctx, from: &q.From, study: t, workers: q.Workers, log: log, watch: watch}
+	found, err := tune.Search(t, s.run)
+	var known Error
+	switch {
+	case errors.Is(err, ErrStopped):
+		if err := log.stop(); err != nil {
+			return nil, err
+		}
+		return nil, Stopped{len(log.runs), s.most(), log.name, q.From.studyLine("tune") + " --resume " + Quote(dir)}
+	case errors.As(err, &known):
+		return nil, err
+	case err != nil:
+		return nil, fail(Invalid, "%s: %w", q.From.Arg, err)
+	}
+	report := tuning.Gather(searched(found, s.made, q.From.studyLine("tune")), host(began))
+	if err := unwritten("folder of the search", report.Write(place, text, given)); err != nil {
+		return nil, err
+	}
+	log.done()
+	return &Tuned{report, dir}, nil
+}
+
+// searching makes the runs that a search asks for, or takes them from those
+// that were kept.
+type searching struct {
+	ctx     context.Context
+	from    *Source
+	study   *study.Tuning
+	workers int
+	log     *progressLog
+	watch   Watch
+	batches sim.Batches
+	made    []tuning.Run
+}
+
+func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
+	at := len(s.made)
+	todo := jobs[min(len(jobs), max(0, len(s.log.runs)-at)):]
+	work := make([]sim.Job, len(todo))
+	for i, j := range todo {
+		work[i] = sim.Job{Scenario: j.Loaded, Replication: j.Replication}
+	}
+	defer brokenRun(s.broken(todo))
+	total := uint64(s.most())
+	done, err := sim.RunBatch(&s.batches, work, s.workers,
+		func(i uint64, world *sim.World, end vt.Time) study.Run {
+			folded := Header(todo[i].Loaded, todo[i].ID, "sim", end, false)
+			world.Record().Fold(folded, uint64(todo[i].Loaded.Recipients()), 0)
+			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.study.Metrics))
+		},
+		func(r study.Run) {
+			s.log.add(r)
+			s.watch.at(s.study.Name, uint64(len(s.log.runs)), total)
+		},
+		func() bool { return s.ctx.Err() == nil && !s.log.full.Load() })
+	switch {
+	case err != nil:
+		return nil, Error{Invalid, err}
+	case s.log.err != nil:
+		return nil, fail(Environment, "--out: %w", s.log.err)
+	case done < uint64(len(todo)):
+		return nil, ErrStopped
+	}
+	runs := s.log.runs[at : at+len(jobs)]
+	for i, r := range runs {
+		s.made = append(s.made, tuning.Run{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario, Replication: jobs[i].Replication, Run: studies.Run(r)})
+	}
+	return runs, nil
+}
+
+// most returns how many runs the search makes at most.
+func (s *searching) most() int {
+	return s.study.Tune.Budget + 2*s.study.Tune.HeldOut.Replications*len(s.study.Names)
+}
+
+// broken describes a broken invariant in one of the runs of a batch.
+func (s *searching) broken(jobs []tune.Job) func(sim.Broken) (where, replay string) {
+	return func(b sim.Broken) (where, replay string) {
+		j := jobs[b.Replication]
+		return fmt.Sprintf("trial %d, replication %d, %s", j.Trial, j.Replication, b.Where),
+			s.from.runLine(s.study.Names[j.Scenario], s.study.Settings(j.Values), j.Replication)
+	}
+}
+
+// searched is a search as its report needs it.
+func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
+	t := r.Study
+	out := tuning.Report{Name: t.Name, About: t.About, ID: t.ID, Seed: t.Seed, Scenarios: t.Names[:t.Training], Unseen: t.Names[t.Training:],
+		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []tuning.Constraint{}, Budget: t.Tune.Budget, Spent: r.Spent, Refused: r.Refused,
+		Verdict: string(r.Verdict), Metrics: t.Metrics, Runs: runs, Replay: replay}
+	for _, c := range t.Tune.Constraints {
+		out.Constraints = append(out.Constraints, tuning.Constraint(c))
+	}
+	for i := range t.Parameters {
+		key := tuning.Key{Keys: t.Axes[i].Keys, From: t.Choices(i), Flat: slices.Contains(r.Flat, i)}
+		if r.Winner.Values != nil {
+			key.Value = r.Winner.Values[i]
+		}
+		out.Parameters = append(out.Parameters, key)
+	}
+	for _, s := range r.Rounds {
+		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Same: s.Same, Cut: s.Cut,
+			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
+	}
+	for _, x := range r.Trials {
+		trial := tuning.Trial{Number: x.Number, From: x.From, Values: x.Values, Seeds: len(x.Outcomes), Met: x.Met(),
+			Ratio: tuning.RatioOfLoss(stats.Mean(x.Losses(), 0.95), t.Tune.Goal).Value, Why: string(x.Dropped.Why)}
+		if x.Dropped.Why != tune.Kept {
+			trial.Round = x.Dropped.Round + 1
+		}
+		for k := range t.Tune.Constraints {
+			trial.Terms = append(trial.Terms, format.Num(r.Term(x, k)))
+		}
+		out.Trials = append(out.Trials, trial)
+	}
+	out.Winner = tuning.Winner{Number: r.Winner.Number, From: r.Winner.From, Set: t.Changes(r.Winner.Values),
+		Training: tuning.RatioOfLoss(r.Training, t.Tune.Goal), Met: r.Winner.Met()}
+	for i := range t.Names {
+		s, _ := r.Winner.Loaded(i)
+		out.Best = append(out.Best, tuning.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s), Expect: s.Expect})
+	}
+	if r.Winner == r.Baseline {
+		return out
+	}
+	h := &tuning.HeldOut{First: study.FirstHeldOut, Replications: t.Tune.HeldOut.Replications,
+		Here: tuning.RatioOfLoss(r.HeldOut.Here, t.Tune.Goal), Gap: tuning.RatioOfLoss(r.HeldOut.Gap, t.Tune.Goal), Limits: []tuning.ConstraintResult{}}
+	if r.HeldOut.Beyond.N > 0 {
+		e := tuning.RatioOfLoss(r.HeldOut.Beyond, t.Tune.Goal)
+		h.Beyond = &e
+	}
+	for _, c := range r.HeldOut.Cells {
+		h.Cells = append(h.Cells, tuning.Cell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: measure.Estimated(c.Base), Winner: measure.Estimated(c.New), Ratio: tuning.RatioOfLog(c.Log)})
+	}
+	for i, k := range r.HeldOut.Kept {
+		e := measure.Estimated(k.Value)
+		if k.Constraint.As == study.AsRatio {
+			e = tuning.RatioOfLog(k.Value)
+		}
+		h.Limits = append(h.Limits, tuning.ConstraintResult{Scenario: t.Names[k.Scenario], Limit: i % len(t.Tune.Constraints), Value: e, Met: k.Met})
+	}
+	out.HeldOut = h
+	return out
+}
