@@ -98,7 +98,7 @@ const (
 )
 
 // takeLaw judges the runs of one trial.
-func takeLaw(t Experiment, runs []ensemble.Observation) Cell {
+func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 	s := t.Scenario
 	span := s.Governor.Interval.Seconds()
 	c := Cell{Law: t.Law.Name}
@@ -182,7 +182,7 @@ func Gather(asked Asked) *Report {
 }
 
 // Add takes in the runs of the next trial.
-func (l *Report) Add(t Experiment, runs []ensemble.Observation) {
+func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
 	for _, o := range runs {
 		io.WriteString(l.sum, o.Digest+"\n")
 	}

@@ -45,7 +45,7 @@ func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law
 	}
 	d := scenarios.Disturbance{Name: "disturbances/" + scenario, Family: family, Half: scenarios.Reporting}
 	s := handmade.Asking(t, scenarios.Terminating, append(set, "governor.target=140000/h", "governor.interval=3h")...)
-	h.laws.Add(Experiment{d, noise, scenarios.Law{Name: law}, s, probe}, runs)
+	h.laws.Add(scenarios.Experiment{Disturbance: d, Noise: noise, Law: scenarios.Law{Name: law}, Scenario: s, Probe: probe}, runs)
 }
 
 // tenShort misses the target by a share for ten intervals: it loses 30

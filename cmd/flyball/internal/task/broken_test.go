@@ -3,7 +3,6 @@ package task
 import (
 	"testing"
 
-	"flyball/reports/laws"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -37,7 +36,7 @@ func TestBrokenReplication(t *testing.T) {
 // that it had, in a question that is not refused.
 func TestBrokenTrial(t *testing.T) {
 	law := scenarios.Law{Name: "pi,pi.integral=0.3"}
-	trials := []laws.Experiment{
+	trials := []scenarios.Experiment{
 		{Disturbance: scenarios.Disturbances()[0], Noise: 0.05, Law: law},
 		{Disturbance: scenarios.Disturbances()[0], Noise: 0, Law: scenarios.Law{Name: "peak"}, Probe: true},
 	}

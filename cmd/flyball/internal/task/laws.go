@@ -64,7 +64,7 @@ func (q *Laws) Do(ctx context.Context, watch Watch) (*LawsTried, error) {
 	if err := q.fits(asked.Laws, disturbances, set); err != nil {
 		return nil, err
 	}
-	trials, err := laws.Plan(disturbances, asked.Noise, asked.Laws, set)
+	trials, err := scenarios.PlanLaws(disturbances, asked.Noise, asked.Laws, set)
 	if err != nil {
 		return nil, Error{Invalid, err}
 	}
@@ -108,7 +108,7 @@ func (q *Laws) Do(ctx context.Context, watch Watch) (*LawsTried, error) {
 }
 
 // broken describes a broken invariant in one of the runs of the trials.
-func (q *Laws) broken(trials []laws.Experiment) func(sim.Broken) (where, replay string) {
+func (q *Laws) broken(trials []scenarios.Experiment) func(sim.Broken) (where, replay string) {
 	each := uint64(q.Replications)
 	return func(b sim.Broken) (where, replay string) {
 		return b.Where, q.alone(trials[b.Replication/each], b.Replication%each)
@@ -230,7 +230,7 @@ func (q *Laws) fits(laws []scenarios.Law, disturbances []scenarios.Disturbance, 
 }
 
 // alone returns the command that makes a trial again, up to that replication.
-func (q *Laws) alone(t laws.Experiment, replication uint64) string {
+func (q *Laws) alone(t scenarios.Experiment, replication uint64) string {
 	one := Laws{Half: "all", Noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, Laws: []string{t.Law.Name}, Scenarios: []string{t.Disturbance.Base()},
 		Seed: q.Seed, Replications: int(max(replication+1, LeastReplications))}
 	if t.Probe { // which stands beside every law

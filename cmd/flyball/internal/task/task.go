@@ -1,8 +1,9 @@
 // Package task does what the commands of flyball do, without a command line: a
 // task takes a context, a question and a Watch, and returns what was found. It
 // writes only the files that the question names, never to standard output, and
-// reads no flag. It refuses questions that make no sense before anything runs.
-// The commands call it; a console or a worker elsewhere can.
+// reads no flag, though refusals name the flag that asks the question. It refuses
+// what makes no sense before anything runs. The commands call it; a console or a
+// worker elsewhere can.
 package task
 
 import (

@@ -1,25 +1,23 @@
-package laws
+package scenarios
 
 import (
 	"math"
 	"slices"
-
-	"flyball/scenarios"
 )
 
 // Experiment is what one law is tried on.
 type Experiment struct {
-	Disturbance scenarios.Disturbance
+	Disturbance Disturbance
 	Noise       float64
-	Law         scenarios.Law
-	Scenario    *scenarios.Scenario
+	Law         Law
+	Scenario    *Scenario
 	Probe       bool // holds the processes of the peak, to know what the peak delivers
 }
 
-// Plan lists all trials: scenario by scenario, of each the levels of noise,
-// of each the laws. Where a server has a throughput peak, one more trial holds
+// PlanLaws lists all experiments: scenario by scenario, of each the levels of noise,
+// of each the laws. Where a server has a throughput peak, one more experiment holds
 // the processes of the peak.
-func Plan(disturbances []scenarios.Disturbance, noise []float64, laws []scenarios.Law, set []string) ([]Experiment, error) {
+func PlanLaws(disturbances []Disturbance, noise []float64, laws []Law, set []string) ([]Experiment, error) {
 	var all []Experiment
 	for _, d := range disturbances {
 		for _, level := range noise {
@@ -35,10 +33,10 @@ func Plan(disturbances []scenarios.Disturbance, noise []float64, laws []scenario
 				return nil, err
 			}
 			if n := s.Peak(0); n > 0 {
-				if s, err = s.Changed(func(s *scenarios.Scenario) { s.Governor.Start = math.Round(n) }); err != nil {
+				if s, err = s.Changed(func(s *Scenario) { s.Governor.Start = math.Round(n) }); err != nil {
 					return nil, err
 				}
-				all = append(all, Experiment{d, level, scenarios.Law{Name: "peak"}, s, true})
+				all = append(all, Experiment{d, level, Law{Name: "peak"}, s, true})
 			}
 		}
 	}
