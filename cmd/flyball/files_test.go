@@ -30,7 +30,7 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 		"large": in("large"), "device": "/dev/zero"}
 	codes := map[string]int{"missing": exitUsage, "through a file": exitUsage, "pipe": exitInvalid, "dangling": exitInvalid, "folder": exitInvalid, "large": exitInvalid, "device": exitInvalid}
 	words := map[string]string{"missing": "no such file", "through a file": "not a directory", "pipe": "got a named pipe, want a regular file", "dangling": "got a link to nowhere, which does not exist",
-		"folder": "got a folder, want a regular file", "large": "got more than ", "device": "got a device, want a regular file"}
+		"folder": "got a folder, want a ", "large": "got more than ", "device": "got a device, want a regular file"}
 	for what, args := range map[string]func(name string) []string{
 		"scenario":  func(name string) []string { return []string{"run", name} },
 		"validated": func(name string) []string { return []string{"validate", name} },
