@@ -28,7 +28,7 @@ matrix: ## the same golden traces on other processors, core counts and collector
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
 
 mutants: ## plant mistakes, one at a time, and see each one caught
-	FLYBALL_MUTANTS=1 go test -count=1 -timeout 30m -run 'TestMutants$$' -v .
+	FLYBALL_MUTANTS=1 go test -count=1 -timeout 60m -run 'TestMutants$$' -v .
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x

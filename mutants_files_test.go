@@ -1,0 +1,32 @@
+package flyball_test
+
+// Mistakes in files that must not be half written, wrong or replaced.
+var filesMutants = []mutant{
+	{"a file has its name before it is on the disk", "internal/durable/durable.go", "		err = f.Sync() // before", "		// before"},
+	{"a folder is not written through", "internal/durable/durable.go", "	return d.syncFolder(filepath.Dir(name))\n}\n\nfunc create", "	return nil\n}\n\nfunc create"},
+	{"plots are not written through", "internal/durable/folder.go", "for _, in := range folders {", "for _, in := range folders[:1] {"},
+	{"a folder is replaced unasked", "internal/durable/folder.go", "if err := mayReplace(); err != nil {", "if err := mayReplace(); err != nil && d == nil {"},
+	{"a line of progress fits any log", "internal/durable/log.go", `fmt.Fprintf(h, "%s\n%d\n", header, number)`, `fmt.Fprintf(h, "%d\n", number)`},
+	{"a damaged line ends a log in silence", "internal/durable/log.go", "			return Lines{}, &Damage{name, n + 1, err.Error()}\n", "			break\n"},
+	{"a line that was cut short stays", "internal/durable/log.go", "l.rewind(int64(len(text) - lines.Torn))", "l.rewind(int64(len(text)))"},
+	{"a log that failed goes on", "internal/durable/log.go", "	if l.err != nil {\n		return l.err\n	}\n	if bytes", "	if bytes"},
+	{"a log has two writers", "internal/durable/lock.go", "err = flock(f, syscall.LOCK_EX|syscall.LOCK_NB)", "err = flock(f, syscall.LOCK_SH|syscall.LOCK_NB)"},
+	{"a lock of a folder is shared", "internal/durable/lock.go", "flock(f, syscall.LOCK_EX); err", "flock(f, syscall.LOCK_SH); err"},
+	{"a file may be a byte too large", "internal/input/input.go", "	if int64(n) > b.left {\n", "	if int64(n) > b.left+1 {\n"},
+	{"a device is a file", "internal/input/input.go", "if !info.Mode().IsRegular() {", "if !info.Mode().IsRegular() && info.Mode()&fs.ModeDevice == 0 {"},
+	{"a chain may lack a record", "realrun/promotion/promotion.go", "case rec.Number != at || rec.Previous != last:", "case rec.Number != at:"},
+	{"a record in the middle is sealed again", "realrun/promotion/promotion.go", "if errs := rec.Validate(); errs != nil {\n			return nil", "if errs := rec.Validate(); errs != nil && bytes.HasSuffix(text, line) {\n			return nil"},
+	{"a key may stand twice in a record", "realrun/promotion/promotion.go", "case !bytes.Equal(body, rec.body()):", "case len(body) < 2:"},
+	{"times fall along a chain", "realrun/promotion/promotion.go", "at > 1 && rec.At.Before(all[at-2].At)", "at > 9 && rec.At.Before(all[at-2].At)"},
+	{"a clock that is behind makes an earlier record", "realrun/promotion/promotion.go", "			rec.At = before.At\n", ""},
+	{"a promotion holds for ten years", "realrun/promotion/validate.go", "lasts <= Longest", "lasts <= 11*Longest"},
+	{"a colour may stand in a note", "realrun/promotion/validate.go", "!strings.ContainsFunc(text, unicode.IsControl)", `key == "note" || !strings.ContainsFunc(text, unicode.IsControl)`},
+	{"the head is not compared", "realrun/promotion/store.go", "if slices.Contains(allowed, last) {", "if len(allowed) > 0 || slices.Contains(allowed, last) {"},
+	{"no head is a good head", "realrun/promotion/store.go", "case errors.Is(err, fs.ErrNotExist) && len(all) == 0:", "case errors.Is(err, fs.ErrNotExist):"},
+	{"a head that was noted is not asked", "realrun/promotion/store.go", `	if head != "" {`, `	if head == "-" {`},
+	{"the head is written after the chain alone", "realrun/promotion/store.go", "write(HeadFile(name), headText(before, after))", "write(HeadFile(name), headText(before))"},
+	{"the head allows the chain as it was", "realrun/promotion/store.go", "write(HeadFile(name), headText(after))", "write(HeadFile(name), headText(before, after))"},
+	{"another run is replaced", "reports/folder/folder.go", "!to.Replace && m.Attributes.differ(a) != nil", "!to.Replace && m.Attributes.differ(m.Attributes) != nil"},
+	{"--force deletes what is not ours", "reports/folder/folder.go", "!d.IsDir() && !slices.Contains(ours, name)", "!to.Replace && !d.IsDir() && !slices.Contains(ours, name)"},
+	{"another seed is the same run", "reports/folder/folder.go", "	note(a.Seed != b.Seed, \"seed\", a.Seed, b.Seed)\n", ""},
+}

@@ -1,0 +1,30 @@
+package flyball_test
+
+// Mistakes in the numbers and words that a reader sees.
+var reportsMutants = []mutant{
+	{"time to the end counts from the start of the run", "reports/runlog/destination.go", "at: v.at}", "at: 0}"},
+	{"times to the end are lost at a checkpoint", "reports/runlog/destination.go", "	snap.Slice(c, &f.counts, snap.Int)\n", ""},
+	{"resends count as first tries", "reports/runlog/recorder.go", "		d.Resent[s]++", "		d.First[s]++"},
+	{"the first attempt begins when it ends", "reports/runlog/outcomes.go", "now.Add(-r.Took)", "now"},
+	{"a recipient has had one try less", "reports/runlog/outcomes.go", "uint16(a.Try)+1", "uint16(a.Try)"},
+	{"the time by which half are final is rounded down", "reports/runlog/destination.go", "return upTo(b), true", "return upTo(b-1), true"},
+	{"a run that was watched longer settles later than the horizon of all", "reports/ensemble/ensemble.go", "if t >= float64(s.Horizon) {", "if math.IsInf(t, 1) {"},
+	{"outages by chance are not expected to be rare", "reports/ensemble/ensemble.go", "Rare: s.OutagesByChance()", "Rare: false"},
+	{"settling times that never came have a mean", "reports/ensemble/ensemble.go", "if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never > 0 {", "if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never < 0 {"},
+	{"more are delivered than were mailed", "reports/ensemble/ensemble.go", "in.Most = mailed\n", "in.Most = all\n"},
+	{"a list that is not finished has an end", "reports/ensemble/words.go", "	case e.Replications:\n		return \"the end", "	default:\n		return \"the end"},
+	{"what is not finished ends at the horizon in a comparison", "reports/compare/compare.go", `m.Name == "end" && s.unfinished`, "false"},
+	{"laws that disagree are said to agree", "reports/laws/text.go", "	if len(names) < 2 {", "	if len(names) < 9 {"},
+	{"a horizon is the first end of a study", "reports/study/study.go", "|| p.Never[k] > 0 {\n				continue", "{\n				continue"},
+	{"a gate passes over what NEW lacks", "reports/compare/gate.go", "Failed: len(c.Uncompared) > 0}", "Failed: false}"},
+	{"other luck is left out in silence", "reports/compare/compare.go", `		c.leaveOut(b.Scenario, "BASE has seed`, `		c.note("BASE has seed`},
+	{"an inconclusive gate passes", "reports/compare/gate.go", "(allowInconclusive || !v.Inconclusive())", "(allowInconclusive || true)"},
+	{"a blind gate passes", "reports/compare/gate.go", "(v.Open || v.Blind > 0)", "v.Open"},
+	{"a value and its limit look alike", "reports/format/words.go", "if v == limit || text != Figure(limit) && text != Given(limit) {", "if v == limit || text != Given(limit) {"},
+	{"a mean has a digit too many", "reports/format/words.go", "max(0, 3-int(", "max(0, 4-int("},
+	{"the horizon is told as the end", "reports/run/words.go", `e.Metric == "end_h" && r.Totals.Pending > 0`, `e.Metric == "end_h" && r.Totals.Pending > 1_000_000`},
+	{"an ordered max is a failure", "reports/run/words.go", "governor.AtMax.String()", "governor.AtCeiling.String()"},
+	{"a stopped run has failed", "reports/run/words.go", `failed = "Not settled when it was stopped"`, `failed = "Did not converge" + ""`},
+	{"the fleet's rate is its first server's", "reports/run/words.go", "rate += float64(s.Rate)", "rate = float64(s.Rate)"},
+	{"gaps between campaigns are not shaded", "reports/run/figures.go", "			closed(row.End - row.Hours*3600)\n", "			short = false\n"},
+}
