@@ -31,6 +31,16 @@ func WriteCSV(rows [][]string) []byte {
 	return b.Bytes()
 }
 
+// Field returns a text as a field of CSV that is written piece by piece: as
+// WriteCSV would, with its quotes.
+func Field(text string) string {
+	text = csvfile.Text(text)
+	if !strings.ContainsAny(text, ",\"\r\n") && text != "" && text[0] != ' ' {
+		return text
+	}
+	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+}
+
 // Reader reads the rows of a CSV file of ours field by field. The first
 // problem stops it.
 type Reader struct {
