@@ -49,7 +49,8 @@ func (c *Conditions) Count(a *mail.Attempt, end mail.Completion) {
 
 // Into copies the counts and means into s; a mean over nothing is 0.
 func (c *Conditions) Into(s *governor.Sample) {
-	s.Retries, s.Deferrals, s.Bounces, s.Refusals, s.Timeouts = c.Retries, c.Deferrals, c.Bounces, c.Refusals, c.Timeouts
+	s.Retries, s.Deferrals, s.Bounces, s.Refusals, s.Timeouts = c.Retries, c.Deferrals, c.Bounces, c.Refusals,
+		c.Timeouts
 	if s.Attempts > 0 {
 		s.AttemptTime = c.Took / vt.Span(s.Attempts)
 	}

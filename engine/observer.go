@@ -28,20 +28,24 @@ type Interval struct {
 	Freed      uint64            // MTA processes that were told to go before their subset was done ([0070])
 	HandedBack uint64            // recipients of their subsets that went back to their campaigns
 	Partial    bool              // cut short by the end of the run; the governor was not asked
-	Draining   bool              // at some time in the interval fewer processes were wanted than available, and nobody waited for room
+	// at some time in the interval fewer processes were wanted than available, and nobody waited
+	// for room
+	Draining bool
 
 	Destinations []DestinationInterval // one for each; none where destinations have no limits
 }
 
 // DestinationInterval is what went to one destination in an interval, under its limit.
 type DestinationInterval struct {
-	Limit                         int     // at the end of the interval, before what the end decides; 0: the destination is dead
+	// at the end of the interval, before what the end decides; 0: the destination is dead
+	Limit                         int
 	Limits                        uint64  // sum of the limit over the ends of attempts, each as it left it
 	Busy                          float64 // time-average of the attempts under way
 	Attempts                      uint64  // that ended
 	Delivered, Refusals, Timeouts uint64  // of the attempts: see governor.Sample
 	AttemptTime                   vt.Span // their mean
-	Parked                        int     // recipients at the end of the interval that were passed over and not tried since
+	// recipients at the end of the interval that were passed over and not tried since
+	Parked int
 }
 
 // State saves or restores the interval of a destination.

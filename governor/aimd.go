@@ -25,7 +25,8 @@ type AIMD struct {
 }
 
 var aimdLaw = Law{Name: "aimd", Kind: Seeker, Key: "aimd",
-	Doc:    "adds a process at the end of an interval and takes a share away after one with refusals, time-outs or slow attempts",
+	Doc: "adds a process at the end of an interval and takes a share away after one with refusals, time-outs or " +
+		"slow attempts",
 	Inputs: []string{"attempts", "refusals", "timeouts", "attempt_s"},
 	// The library's time-out a hundredfold, as the attempts of the suite are.
 	Trials: []Trial{{Name: "aimd", Set: []string{"governor.aimd.timeout=500s"}}},

@@ -83,7 +83,8 @@ func (c Config) Validate() []error {
 	var l conf.List
 	keys.Check(&l, c)
 	law, _ := lawNamed(c.Law)
-	l.Check(c.Ceiling == "" || law.Kind != Seeker, "ceiling", "got %q, want none: law = %q seeks by itself", c.Ceiling, c.Law)
+	l.Check(c.Ceiling == "" || law.Kind != Seeker, "ceiling", "got %q, want none: law = %q seeks by itself", c.Ceiling,
+		c.Law)
 	if c.StepMode == "explicit" {
 		l.Check(c.D != 0, "d", "got %g, want more than 0, at most 1000000, with step = \"explicit\"", c.D)
 	} else {

@@ -73,7 +73,8 @@ func (d Destination) Validate() []error {
 	case "postfix-feedback":
 		l.Check(d.Initial <= d.Max, "initial", "got %d, want at most max = %d", d.Initial, d.Max)
 	case "aimd":
-		l.Check(float64(d.Initial) >= d.AIMD.Min && float64(d.Initial) <= d.AIMD.Max, "initial", "got %d, want aimd.min = %g to aimd.max = %g", d.Initial, d.AIMD.Min, d.AIMD.Max)
+		l.Check(float64(d.Initial) >= d.AIMD.Min && float64(d.Initial) <= d.AIMD.Max, "initial",
+			"got %d, want aimd.min = %g to aimd.max = %g", d.Initial, d.AIMD.Min, d.AIMD.Max)
 	}
 	return l
 }

@@ -55,7 +55,8 @@ func (g *misled) Decide(s Sample) Decision {
 		d.Previous, d.Flags = inForce, d.Flags|Duplicate
 		return d
 	case "reset":
-		d := g.Keeper.Decide(Sample{Span: s.Span, TargetRate: s.TargetRate, Allocated: s.Allocated, Load: s.Load, Demand: s.Demand})
+		d := g.Keeper.Decide(Sample{Span: s.Span, TargetRate: s.TargetRate, Allocated: s.Allocated, Load: s.Load,
+			Demand: s.Demand})
 		d.Flags |= Reset
 		return d
 	}

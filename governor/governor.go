@@ -40,8 +40,10 @@ type Governor interface {
 // from none. "Attempts" are those that ended in the interval, whenever they
 // began.
 type Sample struct {
-	Span       vt.Span // length S of the interval
-	TargetRate float64 // T, messages per hour to attain in the coming interval; 0, or no rate at all: that of the Config
+	Span vt.Span // length S of the interval
+	// T, messages per hour to attain in the coming interval; 0, or no rate at all: that of the
+	// Config
+	TargetRate float64
 	Delivered  uint64  // successful deliveries ([0066])
 	Attempts   uint64  // all attempts that ended
 	Allocated  float64 // time-average of allocated MTA processes
@@ -72,16 +74,19 @@ type Decision struct {
 	Previous    float64 // C in force during the interval
 	TargetRate  float64 // T, messages per hour to attain in the coming interval
 	Target      float64 // T / E_a, the processes that would give the target rate; +Inf or NaN where undefined
-	Step        float64 // the change that was allowed in this interval: d, d x U_s, or 0 where C is held; of laws without d the change itself
-	Available   float64 // C from now on
-	Flags       Flags
+	// the change that was allowed in this interval: d, d x U_s, or 0 where C is held; of laws
+	// without d the change itself
+	Step      float64
+	Available float64 // C from now on
+	Flags     Flags
 }
 
 // Undecided is the decision of nobody: C stays, and only what was measured is
 // told.
 func (s Sample) Undecided(c float64) Decision {
-	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c, Available: c,
-		Rate: math.NaN(), Efficiency: math.NaN(), Target: math.NaN()}
+	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c,
+		Available: c,
+		Rate:      math.NaN(), Efficiency: math.NaN(), Target: math.NaN()}
 	if s.Span > 0 {
 		d.Rate = float64(s.Delivered) / s.Span.Hours()
 	}

@@ -110,7 +110,8 @@ func (g *regulator) decide(s Sample) Decision {
 	}
 	overload := g.burst(s)
 	switch {
-	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt: // no stall comes by and by: there are too many processes
+	// no stall comes by and by: there are too many processes
+	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt:
 		g.settle(&d, exp(g.now.ceiling.retreat(ln(d.Previous))))
 		return d
 	case d.Flags&NoDeliveries != 0 && g.undo > 0:
@@ -239,7 +240,8 @@ func (g *regulator) learn(efficiency, counting float64, before, part int, sure b
 	shifted = float64(off*off) > float64(surprise*surprise*(b.level2+variance))
 	// Half a stall looks like a server that has become half as good, but not twice.
 	again := b.doubted && math.Abs(efficiency-b.suspect) < float64(surprise*math.Sqrt(2*variance))
-	b.doubted = shifted && !again && !sure && math.Abs(g.moved) < tellable/2 && (off < halfStall || b.doubted && off < 0)
+	b.doubted = shifted && !again && !sure && math.Abs(g.moved) < tellable/2 &&
+		(off < halfStall || b.doubted && off < 0)
 	b.suspect = efficiency
 	if b.doubted {
 		return true

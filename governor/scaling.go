@@ -27,13 +27,15 @@ const (
 	firstSlope   = -0.1 // before anything is seen
 	firstUnsure  = 0.3  // and the standard deviation of that
 	greatestFall = -3.0
-	straight     = 1.6  // with slope s it bends by s x (straight + s) per ln C: 1 by Amdahl's law, 2 by Gunther's where nothing waits
-	steep        = 0.4  // and by no less than s x that: where attempts time out it falls ever faster
-	bent         = 0.3  // standard deviation of how far a slope misses that, per ln C
-	fading       = 0.02 // and by how much it changes in an interval, by itself
-	tellable     = 0.07 // move of ln C that is no noise
-	blamed       = 0.2  // move of ln C that may be the cause of a surprise
-	possible     = 0.2  // slope that no server has
+	// with slope s it bends by s x (straight + s) per ln C: 1 by Amdahl's law, 2 by Gunther's where
+	// nothing waits
+	straight = 1.6
+	steep    = 0.4  // and by no less than s x that: where attempts time out it falls ever faster
+	bent     = 0.3  // standard deviation of how far a slope misses that, per ln C
+	fading   = 0.02 // and by how much it changes in an interval, by itself
+	tellable = 0.07 // move of ln C that is no noise
+	blamed   = 0.2  // move of ln C that may be the cause of a surprise
+	possible = 0.2  // slope that no server has
 )
 
 func newScaling() scaling {
@@ -57,7 +59,8 @@ func (s *scaling) moved(by, drift float64) {
 	s.level += float64(s.slope * by)
 	s.foretold = s.level
 	s.level2 += float64(2*by*s.both) + float64(by*by*s.slope2) + drift
-	s.both += float64(by * s.slope2 * min(1, math.Abs(by)/tellable)) // small moves may follow a drift, which they are no cause of
+	// small moves may follow a drift, which they are no cause of
+	s.both += float64(by * s.slope2 * min(1, math.Abs(by)/tellable))
 	s.slope = min(max(s.slope+float64(s.bend()*by), greatestFall), 0)
 	s.slope2 = min(s.slope2+float64(bent*bent*by*by)+float64(fading*fading), firstUnsure*firstUnsure)
 	s.both = min(max(s.both, -math.Sqrt(float64(s.level2*s.slope2))), math.Sqrt(float64(s.level2*s.slope2)))

@@ -13,7 +13,8 @@ type Keeper interface {
 func (s *Sample) State(c *snap.Codec) {
 	snap.Int(c, &s.Span)
 	snap.Float(c, &s.TargetRate)
-	for _, n := range []*uint64{&s.Delivered, &s.Attempts, &s.Retries, &s.Deferrals, &s.Bounces, &s.Refusals, &s.Timeouts} {
+	for _, n := range []*uint64{&s.Delivered, &s.Attempts, &s.Retries, &s.Deferrals, &s.Bounces, &s.Refusals,
+		&s.Timeouts} {
 		snap.Int(c, n)
 	}
 	snap.Int(c, &s.AttemptTime)

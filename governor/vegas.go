@@ -124,7 +124,8 @@ func (g *corrVegas) correlations() (toThroughput, toTime, spread float64) {
 		pq += float64(dp * dq)
 		pt += float64(dp * dt)
 	}
-	return ratio(pq, math.Sqrt(pp)*math.Sqrt(qq)), ratio(pt, math.Sqrt(pp)*math.Sqrt(tt)), ratio(math.Sqrt(qq/n), mean.throughput)
+	return ratio(pq, math.Sqrt(pp)*math.Sqrt(qq)), ratio(pt, math.Sqrt(pp)*math.Sqrt(tt)),
+		ratio(math.Sqrt(qq/n), mean.throughput)
 }
 
 // ratio is a / b, 0 where that says nothing.

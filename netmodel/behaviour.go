@@ -78,10 +78,12 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 		b.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
 	}
 	if !d.Reputation.Off() {
-		b.perRefusal, b.perDead, b.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead, d.Reputation.Heals/fadingSteps
+		b.perRefusal, b.perDead, b.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead,
+			d.Reputation.Heals/fadingSteps
 	}
 	if !d.Outage.Off() {
-		b.up, b.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}), tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
+		b.up, b.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}),
+			tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
 		b.outage, _ = mail.FaultNamed(d.Outage.Fault)
 	}
 	b.scheduled = downtimes(d.Down)

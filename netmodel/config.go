@@ -152,7 +152,8 @@ func (c Config) Validate() []error {
 		key := conf.Index("destination", i)
 		l.Within(key, d.validate())
 		l.Check(d.Name == "" || !names[d.Name], key+".name", "got %q a second time, want a name of its own", d.Name)
-		l.Check(d.Domain == "" || !domains[d.Domain], key+".domain", "got %q a second time, want a domain of its own", d.Domain)
+		l.Check(d.Domain == "" || !domains[d.Domain], key+".domain", "got %q a second time, want a domain of its own",
+			d.Domain)
 		names[d.Name], domains[d.Domain] = true, true
 		share += d.Share
 	}
@@ -180,15 +181,19 @@ func (d Destination) validate() []error {
 		key := conf.Index("fail", i)
 		stage, _ := mail.StageNamed(f.At)
 		l.Check(f.At != "", key+".at", "got none, want one of connect, banner, ehlo, mail, rcpt, data, dot")
-		l.Check((f.Reply == 0) != (f.Fault == ""), key, "got reply = %d and fault = %q, want exactly one of them", f.Reply, f.Fault)
-		l.Check(f.At != "connect" || f.Reply == 0, key+".reply", "got %d at connect, want a fault: nobody speaks SMTP yet", f.Reply)
+		l.Check((f.Reply == 0) != (f.Fault == ""), key, "got reply = %d and fault = %q, want exactly one of them",
+			f.Reply, f.Fault)
+		l.Check(f.At != "connect" || f.Reply == 0, key+".reply",
+			"got %d at connect, want a fault: nobody speaks SMTP yet", f.Reply)
 		if stage <= mail.StageEHLO {
 			onConnection += f.P
 		} else {
 			onAttempt += f.P
 		}
 	}
-	l.Check(onConnection <= 1+1e-9, "fail", "got probabilities at connect, banner and ehlo that add up to %g, want at most 1", onConnection)
-	l.Check(onAttempt <= 1+1e-9, "fail", "got probabilities at mail, rcpt, data and dot that add up to %g, want at most 1", onAttempt)
+	l.Check(onConnection <= 1+1e-9, "fail",
+		"got probabilities at connect, banner and ehlo that add up to %g, want at most 1", onConnection)
+	l.Check(onAttempt <= 1+1e-9, "fail",
+		"got probabilities at mail, rcpt, data and dot that add up to %g, want at most 1", onAttempt)
 	return append(l, d.validateBehaviour()...)
 }

@@ -49,7 +49,8 @@ func (d Dist) Validate() []error {
 	var l conf.List
 	wanted, ok := families[d.Dist]
 	if !ok {
-		l.Check(false, "dist", "got %q, want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto", d.Dist)
+		l.Check(false, "dist", "got %q, want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto",
+			d.Dist)
 		return l
 	}
 	uses := map[string]bool{}
@@ -71,7 +72,8 @@ func (d Dist) Validate() []error {
 		lo, hi float64
 	}{{"sigma", d.Sigma, 0, 4}, {"shape", d.Shape, 0.05, 1000}, {"alpha", d.Alpha, 1.01, 100}} {
 		l.Check(p.v == 0 || uses[p.key], p.key, "got %g, want none: %s takes %v", p.v, d.Dist, wanted)
-		l.Check(!uses[p.key] || (p.v >= p.lo && p.v <= p.hi), p.key, "got %g, want %g to %g for %s", p.v, p.lo, p.hi, d.Dist)
+		l.Check(!uses[p.key] || (p.v >= p.lo && p.v <= p.hi), p.key, "got %g, want %g to %g for %s", p.v, p.lo, p.hi,
+			d.Dist)
 	}
 	l.Check(d.Dist != "uniform" || d.Max >= d.Min, "max", "got %s, want at least min = %s", d.Max, d.Min)
 	return l

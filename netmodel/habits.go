@@ -8,7 +8,8 @@ import (
 
 // What a receiver may do beside drawing delays and failures. Each is off
 // unless the scenario says otherwise, is kept for each server by itself, or for
-// all together where the destination is shared, and is decided when an attempt begins. docs/model.md tells each rule exactly.
+// all together where the destination is shared, and is decided when an attempt begins.
+// docs/model.md tells each rule exactly.
 
 // Bucket is a token bucket: so many messages at once, and the rate in the long
 // run; what comes beyond is deferred at MAIL.
@@ -142,7 +143,8 @@ func (d Destination) HasBehaviour() bool {
 func (d Destination) WithoutBehaviour() Destination {
 	plain := DefaultDestination()
 	d.Greylist.WhitelistAfter = 0
-	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit, plain.Knee
+	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit,
+		plain.Knee
 	d.Outage, d.Down, d.Daily, d.Drift, d.Weather = plain.Outage, nil, plain.Daily, nil, plain.Weather
 	return d
 }
@@ -150,18 +152,23 @@ func (d Destination) WithoutBehaviour() Destination {
 func (d Destination) validateBehaviour() []error {
 	var l conf.List
 	g := d.Greylist
-	l.Check(g.WhitelistAfter == 0 || g.Share > 0, "greylist.whitelist_after", "got %d without share, want a greylist for it", g.WhitelistAfter)
+	l.Check(g.WhitelistAfter == 0 || g.Share > 0, "greylist.whitelist_after",
+		"got %d without share, want a greylist for it", g.WhitelistAfter)
 	if b := d.Bucket; b.Rate > 0 {
-		l.Check(float64(b.Burst)/float64(b.Rate) <= (3650*vt.Day).Hours(), "bucket.burst", "got %d, which %s fills in more than 3650d, want less", b.Burst, b.Rate)
+		l.Check(float64(b.Burst)/float64(b.Rate) <= (3650*vt.Day).Hours(), "bucket.burst",
+			"got %d, which %s fills in more than 3650d, want less", b.Burst, b.Rate)
 	}
 	ramp := func(key string, soft, hard unit.PerHour) {
 		l.Check(hard == 0 && soft == 0 || soft < hard, key+".hard", "got %s, want more than soft = %s", hard, soft)
 	}
 	ramp("throttle", d.Throttle.Soft, d.Throttle.Hard)
 	ramp("tarpit", d.Tarpit.Soft, d.Tarpit.Hard)
-	l.Check(d.Tarpit.Delay == 0 || d.Tarpit.Hard > 0, "tarpit.delay", "got %s without hard, want the rates that it grows with", d.Tarpit.Delay)
-	l.Check(d.Tarpit.PerPoint == 0 || !d.Reputation.Off(), "tarpit.per_point", "got %s without a reputation, want per_refusal or per_dead there", d.Tarpit.PerPoint)
-	l.Check(d.Reputation.Off() || !d.Throttle.Off() || !d.Tarpit.Off(), "reputation", "got no throttle and no tarpit, want one for it to work on")
+	l.Check(d.Tarpit.Delay == 0 || d.Tarpit.Hard > 0, "tarpit.delay",
+		"got %s without hard, want the rates that it grows with", d.Tarpit.Delay)
+	l.Check(d.Tarpit.PerPoint == 0 || !d.Reputation.Off(), "tarpit.per_point",
+		"got %s without a reputation, want per_refusal or per_dead there", d.Tarpit.PerPoint)
+	l.Check(d.Reputation.Off() || !d.Throttle.Off() || !d.Tarpit.Off(), "reputation",
+		"got no throttle and no tarpit, want one for it to work on")
 	if o := d.Outage; o.Up > 0 || o.Down > 0 {
 		l.Check(o.Up > 0, "outage.up", "got 0s with down = %s, want the time between outages", o.Down)
 		l.Check(o.Down > 0, "outage.down", "got 0s with up = %s, want the length of an outage", o.Up)

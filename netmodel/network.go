@@ -144,7 +144,8 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	mostHops := h.Max
 	cutOff := len(c.Network.Down) > 0
 	for _, s := range c.Servers {
-		net.servers = append(net.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency, downtimes(c.Network.Down, s.Down)})
+		net.servers = append(net.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency,
+			downtimes(c.Network.Down, s.Down)})
 		mostHops = max(mostHops, h.Max+s.ExtraHops)
 		cutOff = cutOff || len(s.Down) > 0
 	}
@@ -182,7 +183,8 @@ func newDestination(d Destination, tables tables) destination {
 	r := destination{
 		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
 		cap: d.Cap, shared: d.Shared,
-		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay), greyCode: uint16(d.Greylist.Reply),
+		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay),
+		greyCode: uint16(d.Greylist.Reply),
 	}
 	r.greyAt, _ = mail.StageNamed(d.Greylist.At)
 	var dead, onConnection, onMessage float64
@@ -196,7 +198,8 @@ func newDestination(d Destination, tables tables) destination {
 		fault, _ := mail.FaultNamed(v.Fault)
 		if stage <= mail.StageEHLO {
 			onConnection += v.P
-			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection), ending{uint16(v.Reply), stage, fault}})
+			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection),
+				ending{uint16(v.Reply), stage, fault}})
 		} else {
 			onMessage += v.P
 			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), ending{uint16(v.Reply), stage, fault}})

@@ -70,7 +70,8 @@ func (net *Network) receivers(s mail.Server) []Receiver {
 	all := make([]Receiver, len(net.destinations))
 	states := make([]ReceiverState, len(all))
 	for d := range all {
-		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s, dest: mail.Destination(d)}
+		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s,
+			dest: mail.Destination(d)}
 	}
 	return all
 }
@@ -146,11 +147,13 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 		points = s.points.at(now, b.healTick)
 	}
 	if b.tick > 0 {
-		rate := s.recent.at(now, b.tick) * b.perHour * (1 + points) // as it looks to a receiver that distrusts the sender
+		// as it looks to a receiver that distrusts the sender
+		rate := s.recent.at(now, b.tick) * b.perHour * (1 + points)
 		s.recent.sum++
 		if b.throttle.hard > 0 {
 			if p := b.throttle.at(rate); p > 0 {
-				if word, _, _, _ := r.net.key.Words(uint64(m.to), uint32(try), purposeThrottle); uint64(word) < rng.Threshold(p) {
+				if word, _, _, _ := r.net.key.Words(uint64(m.to), uint32(try),
+					purposeThrottle); uint64(word) < rng.Threshold(p) {
 					refusal = b.throttleCode
 				}
 			}

@@ -45,7 +45,8 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 		return d, nil
 	}
 	rejects := newRejects(src.Rejects)
-	scanned, err := list.Scan(file, src.ListName, list.Options{AllowDomain: func(string) bool { return true }, FoldCase: src.FoldCase}, find, rejects.add)
+	scanned, err := list.Scan(file, src.ListName, list.Options{AllowDomain: func(string) bool { return true },
+		FoldCase: src.FoldCase}, find, rejects.add)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +63,11 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 
 // Words accounts for the rows of a list in lines for people.
 func Words(c list.Count, suppressed uint64) []string {
-	words := []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In, c.Accepted, c.Rejected, c.Duplicate, suppressed)}
+	words := []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In,
+		c.Accepted, c.Rejected, c.Duplicate, suppressed)}
 	if c.CaseOnly > 0 {
-		words = append(words, fmt.Sprintf("Case: %d accepted addresses differ from an earlier one only in upper and lower case; --fold-case counts them as duplicates", c.CaseOnly))
+		words = append(words, fmt.Sprintf("Case: %d accepted addresses differ from an earlier one only in upper and "+
+			"lower case; --fold-case counts them as duplicates", c.CaseOnly))
 	}
 	return words
 }

@@ -12,7 +12,8 @@ import (
 // Check reports what a scenario asks for that a live run cannot do.
 func Check(s *scenarios.Scenario) error {
 	var l conf.List
-	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining", "got true, want false in a live run: the client does not pipeline")
+	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining",
+		"got true, want false in a live run: the client does not pipeline")
 	l.Check(!s.Dialogue.StartTLS, "dialogue.starttls", "got true, want false in a live run: loopback is not encrypted")
 	for i, d := range s.Destinations {
 		key := conf.Index("destination", i) + ".domain"
@@ -23,7 +24,8 @@ func Check(s *scenarios.Scenario) error {
 		}
 		l.Check(a.Domain == d.Domain, key, "got %q, want it in lower case: %q", d.Domain, a.Domain)
 		if !a.Reserved() {
-			return fmt.Errorf("scenario %s: %s: %w: got %q, want a reserved domain, such as \"provider.example\" (RFC 2606)", s.Name, key, ErrRefused, d.Domain)
+			return fmt.Errorf("scenario %s: %s: %w: got %q, want a reserved domain, such as \"provider.example\" "+
+				"(RFC 2606)", s.Name, key, ErrRefused, d.Domain)
 		}
 	}
 	if from, err := mail.ParseAddress(s.Message.From); err != nil {
@@ -43,5 +45,6 @@ func checkAuthor(where string, a mail.Address) error {
 	if a.Reserved() {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", where, ErrRefused, a.Domain)
+	return fmt.Errorf("%s: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", where,
+		ErrRefused, a.Domain)
 }

@@ -35,7 +35,8 @@ func CheckLoopback(addr string) error {
 	ip := net.ParseIP(host)
 	switch {
 	case ip == nil:
-		return fmt.Errorf("%w: got the name %q, %s: names are not looked up, since they may lead anywhere", ErrRefused, host, want)
+		return fmt.Errorf("%w: got the name %q, %s: names are not looked up, since they may lead anywhere", ErrRefused,
+			host, want)
 	case !ip.IsLoopback():
 		return fmt.Errorf("%w: got %s, want an address in 127.0.0.0/8, or ::1", ErrRefused, addr)
 	}

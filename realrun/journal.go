@@ -75,14 +75,16 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 		var op string
 		var now vt.Time
 		var server mail.Server
-		if _, err := fmt.Sscan(lines.Text(), &op, &now, &server); err != nil || int(server) >= r.number() || op != "w" && int(server) >= len(r.machines) {
+		if _, err := fmt.Sscan(lines.Text(), &op, &now, &server); err != nil || int(server) >= r.number() ||
+			op != "w" && int(server) >= len(r.machines) {
 			return nil, fmt.Errorf("journal line %d: got %q", n, lines.Text())
 		}
 		var err error
 		switch op {
 		case "c":
 			var c mail.Completion
-			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &c.Slot, &c.Gen, &c.Reply.Code, &c.Reply.Stage, &c.Reply.Fault, &c.Reply.Took)
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &c.Slot, &c.Gen, &c.Reply.Code, &c.Reply.Stage,
+				&c.Reply.Fault, &c.Reply.Took)
 			if err == nil {
 				r.complete(now, server, c)
 			}

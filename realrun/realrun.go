@@ -77,7 +77,8 @@ type ending struct {
 // New prepares a run of a scenario over a list. watch, if not nil, is told of
 // every attempt on the owner's goroutine; journal, if not nil, takes every
 // input of the machines.
-func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, watch runlog.Watch, journal *Journal) (*Runner, error) {
+func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, watch runlog.Watch,
+	journal *Journal) (*Runner, error) {
 	r := &Runner{
 		Rec: runlog.NewRecorder(len(s.Destinations), watch), Late: hist.New(),
 		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),

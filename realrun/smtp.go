@@ -99,7 +99,8 @@ func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
 	switch {
 	case ctx.Err() != nil:
 		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.ENOBUFS):
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
+		errors.Is(err, syscall.ENOBUFS):
 		p.Broken(fmt.Errorf("cannot open another connection: %w", err))
 		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
 	case err != nil:

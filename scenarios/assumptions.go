@@ -70,7 +70,8 @@ func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 				l.all = append(l.all, Assumption{Key: path, Of: of, Value: "none", Status: f.Status, Source: f.Source})
 			}
 		case known:
-			a := Assumption{Key: path, Of: of, Value: inWords(value), Status: f.Status, Source: f.Source, value: value, field: f}
+			a := Assumption{Key: path, Of: of, Value: inWords(value), Status: f.Status, Source: f.Source, value: value,
+				field: f}
 			if f.Status == ByAuthor {
 				a.Source = "chosen" + replyOf(v)
 			} else if usual := def.Field(f.index); !reflect.DeepEqual(value.Interface(), usual.Interface()) {

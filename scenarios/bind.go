@@ -71,7 +71,8 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		switch {
 		case len(n.text) > 100:
 			wrong()
-		case n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool && v.Kind() == reflect.String:
+		case n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool &&
+			v.Kind() == reflect.String:
 			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
 				b.refuse(n, n.at, path, path, "%s", err)
 			}
@@ -103,7 +104,8 @@ func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 		case n.kind != aString:
 			wrong()
 		case !f.Allows(n.text):
-			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(path), conf.DidYouMean(n.text, f.oneOf))
+			b.refuse(n, n.at, path, path, "got %s, want %s%s", quote(n.text), f.want(path),
+				conf.DidYouMean(n.text, f.oneOf))
 		default:
 			v.SetString(n.text)
 		}
@@ -155,7 +157,8 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 			continue
 		}
 		child := n.fields[name]
-		b.refuse(child, child.keyAt, path, below(path, name), "unknown key %s%s", quote(name), b.hint(name, child.set == nil))
+		b.refuse(child, child.keyAt, path, below(path, name), "unknown key %s%s", quote(name),
+			b.hint(name, child.set == nil))
 	}
 	for _, f := range fields {
 		if key := below(path, f.name); f.required && n.fields[f.name] == nil && !b.mentioned(key) {

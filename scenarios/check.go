@@ -29,24 +29,31 @@ func (s *Scenario) Validate() []error {
 	var l conf.List
 	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // of which Netmodel().Validate reports
 	if w := s.Analysis.WarmUp; w != AutoWarmUp {
-		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up", "got a time, want none without kind = \"steady-state\"")
-		l.Check(vt.Span(w) < s.Horizon || s.Horizon <= 0, "analysis.warm_up", "got %s, want less than horizon = %s", vt.Span(w), s.Horizon)
+		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up",
+			"got a time, want none without kind = \"steady-state\"")
+		l.Check(vt.Span(w) < s.Horizon || s.Horizon <= 0, "analysis.warm_up", "got %s, want less than horizon = %s",
+			vt.Span(w), s.Horizon)
 	}
 	if s.Governor.Interval > 0 {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Accounts()))
-		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxIntervals)
+		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d",
+			s.Horizon, s.Governor.Interval, n, maxIntervals)
 	}
 	if s.Governor.Interval > 0 && s.Governor.Destination.Limits() {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Servers)) * int64(len(s.Destinations))
-		l.Check(n <= maxLimitRows, "horizon", "got %s with interval = %s: %d rows of limits to keep, want at most %d", s.Horizon, s.Governor.Interval, n, maxLimitRows)
+		l.Check(n <= maxLimitRows, "horizon", "got %s with interval = %s: %d rows of limits to keep, want at most %d",
+			s.Horizon, s.Governor.Interval, n, maxLimitRows)
 	}
-	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about", "got control characters, want text")
+	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about",
+		"got control characters, want text")
 	l = append(l, s.Netmodel().Validate()...)
 	for i, v := range s.Servers {
-		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name", "got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)
+		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name",
+			"got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)
 	}
 	_, err := mail.ParseAddress(s.Message.From) // a live run wants a reserved domain, too
-	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"", quote(s.Message.From))
+	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"",
+		quote(s.Message.From))
 
 	l.Check(len(s.Campaigns) > 0, "campaign", "got none, want at least one [[campaign]]")
 	seen, recipients := map[string]bool{}, uint64(0)
@@ -54,15 +61,19 @@ func (s *Scenario) Validate() []error {
 		key := conf.Index("campaign", i)
 		l.Check(!seen[c.Name], key+".name", "got %q a second time, want a name of its own", c.Name)
 		seen[c.Name] = true
-		l.Check(c.Start < s.Horizon || s.Horizon <= 0, key+".start", "got %s, want less than horizon = %s", c.Start, s.Horizon)
+		l.Check(c.Start < s.Horizon || s.Horizon <= 0, key+".start", "got %s, want less than horizon = %s", c.Start,
+			s.Horizon)
 		recipients += uint64(c.Recipients)
 	}
-	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients, maxRecipients)
+	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients,
+		maxRecipients)
 
-	l.Check(len(s.Expect) <= maxExpectations, "expect", "got %d expectations, want at most %d", len(s.Expect), maxExpectations)
+	l.Check(len(s.Expect) <= maxExpectations, "expect", "got %d expectations, want at most %d", len(s.Expect),
+		maxExpectations)
 	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
 		if _, ok := measure.MetricNamed(e.Metric); !ok {
-			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric), list(measure.MetricNames()),
+			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric),
+				list(measure.MetricNames()),
 				conf.DidYouMean(e.Metric, measure.MetricNames()))
 		}
 	}

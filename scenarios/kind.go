@@ -51,7 +51,8 @@ func KindOf(src []byte) Kind {
 		return AJSON
 	}
 	if root, _ := parse(src, nil); root != nil {
-		if len(root.names) > 0 && !slices.ContainsFunc(root.names, func(key string) bool { return key != "governor" && key != "retry" }) {
+		if len(root.names) > 0 && !slices.ContainsFunc(root.names,
+			func(key string) bool { return key != "governor" && key != "retry" }) {
 			return ALaw
 		}
 		for _, is := range onlyIn {
@@ -68,7 +69,8 @@ func KindOf(src []byte) Kind {
 
 // textKind returns the kind of a file that is neither JSON nor TOML by its first line.
 func textKind(first string) Kind {
-	if name, _, ok := strings.Cut(first, ":"); ok && slices.Contains([]string{"from", "subject", "date", "mime-version", "reply-to"}, strings.ToLower(name)) {
+	if name, _, ok := strings.Cut(first, ":"); ok && slices.Contains([]string{"from", "subject", "date", "mime-version",
+		"reply-to"}, strings.ToLower(name)) {
 		return ALetter
 	}
 	columns := strings.FieldsFunc(strings.ToLower(first), func(r rune) bool { return strings.ContainsRune(",;\t", r) })
@@ -78,7 +80,8 @@ func textKind(first string) Kind {
 	switch {
 	case slices.Contains(columns, "email"):
 		return AList
-	case slices.Contains(columns, "delivered") && (slices.Contains(columns, "hours") || slices.Contains(columns, "allocated_mean")):
+	case slices.Contains(columns, "delivered") && (slices.Contains(columns, "hours") ||
+		slices.Contains(columns, "allocated_mean")):
 		return Intervals
 	case len(columns) > 1 && !strings.Contains(first, "="):
 		return ATable

@@ -36,7 +36,8 @@ func LoadGovernor(name string, src []byte, set []string) (governor.Config, error
 	faults = append(faults, b.faults...)
 	var l conf.List
 	l.Within("governor", law.Validate())
-	l.Check(law.Scope != "cluster", "governor.scope", "got \"cluster\", want \"server\": samples are of one server, and C is not divided here")
+	l.Check(law.Scope != "cluster", "governor.scope",
+		"got \"cluster\", want \"server\": samples are of one server, and C is not divided here")
 	for _, err := range l {
 		if f := locate(root, err); !b.mentioned(f.key) {
 			faults = append(faults, f)

@@ -60,7 +60,8 @@ func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, er
 		return nil, report(name, src, faults)
 	}
 	if n := len(Resolved(&s)); n > MaxSize { // it must be a file that Load takes
-		return nil, Problems{{File: name, Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n, MaxSize)}}
+		return nil, Problems{{File: name,
+			Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n, MaxSize)}}
 	}
 	return &s, nil
 }

@@ -43,7 +43,8 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	if s.OneGovernor() { // which has the target
 		target = nil
 	}
-	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Destination: s.Governor.Destination, Destinations: len(s.Destinations),
+	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers,
+		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
 		Target: target, Together: s.OneGovernor() || s.Retry.OfCluster()}
 }
@@ -153,7 +154,8 @@ type Arrival struct {
 
 // Message returns the arrival as what the server receives.
 func (a Arrival) Message() engine.Message {
-	return engine.Message{To: engine.Address{Role: engine.Delivery, Server: a.Server}, Number: a.Number, Body: a.Reserve}
+	return engine.Message{To: engine.Address{Role: engine.Delivery, Server: a.Server}, Number: a.Number,
+		Body: a.Reserve}
 }
 
 // Arrivals lists what every server is asked to deliver, in order of time. Each
@@ -176,7 +178,8 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 			to := first + int(math.Round(float64(last-first)*(sum/weight)))
 			if to > from {
 				all = append(all, Arrival{At: vt.Time(c.Start), Server: mail.Server(i), Reserve: engine.Reserve{
-					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset, Priority: c.Priority}})
+					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset,
+					Priority: c.Priority}})
 			}
 			from = to
 		}

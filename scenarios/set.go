@@ -40,7 +40,8 @@ func parsePath(path string) ([]step, string) {
 			i, err := strconv.Atoi(inside)
 			switch {
 			case !closed || inside == "" || err == nil && i < 0:
-				return nil, fmt.Sprintf("got %s, want an index such as [0], or a name such as [big]", quote(rest[:len(rest)-len(after)]))
+				return nil, fmt.Sprintf("got %s, want an index such as [0], or a name such as [big]",
+					quote(rest[:len(rest)-len(after)]))
 			case err == nil:
 				steps = append(steps, step{index: i})
 			default:
@@ -187,9 +188,11 @@ func (n *node) named(path, name string) (int, string) {
 		}
 	}
 	if known == nil {
-		return 0, fmt.Sprintf("got %s[%s], want an index such as %s[0]: none of its %d elements has a name", path, shorten(name), path, len(n.items))
+		return 0, fmt.Sprintf("got %s[%s], want an index such as %s[0]: none of its %d elements has a name", path,
+			shorten(name), path, len(n.items))
 	}
-	return 0, fmt.Sprintf("no %s is called %s, want one of %s%s", path, quote(name), shorten(list(known)), conf.DidYouMean(name, known))
+	return 0, fmt.Sprintf("no %s is called %s, want one of %s%s", path, quote(name), shorten(list(known)),
+		conf.DidYouMean(name, known))
 }
 
 // defaultName returns the name of an element of the list at path that gives none; empty if there is no default.

@@ -29,7 +29,8 @@ func (n *node) includeTable(files Files) (faults []fault) {
 		return nil
 	}
 	refuse := func(format string, args ...any) {
-		faults = append(faults, fault{set: named.set, at: named.at, key: "retry.table_file", text: fmt.Sprintf(format, args...)})
+		faults = append(faults, fault{set: named.set, at: named.at, key: "retry.table_file",
+			text: fmt.Sprintf(format, args...)})
 	}
 	retry.names = slices.DeleteFunc(retry.names, func(name string) bool { return name == "table_file" })
 	delete(retry.fields, "table_file")

@@ -39,7 +39,8 @@ func (w *World) identity() string {
 // Resume builds the world of a checkpoint. It runs on as if it had never been
 // stopped: the digest at its end is the same. The scenario, the replication
 // and the list must be those of the checkpoint.
-func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch, checkpoint []byte) (*World, error) {
+func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch, checkpoint []byte) (*World,
+	error) {
 	w, err := New(s, replication, list, watch)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,8 @@ func (b Broken) String() string {
 // replications each was called with. It refuses what New refuses, and panics
 // with Broken.
 func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, workers int,
-	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64,
+	err error) {
 	physics := netmodel.NewNetwork(s.Netmodel(), rng.Key{})
 	build := func(r uint64) (*World, error) { return newWorld(s, physics, r, list, nil) }
 	return inOrder(build, from, n, workers, fold, each, keepGoing)

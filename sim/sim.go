@@ -55,7 +55,8 @@ func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlo
 }
 
 // newWorld takes the physics from a world that was built for the scenario.
-func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
+func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint64, list *mail.List,
+	watch runlog.Watch) (*World, error) {
 	key := rng.New(s.Seed, replication)
 	given := list != nil
 	if !given {
@@ -63,14 +64,15 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		list = &synthetic
 	}
 	w := &World{
-		Workers:  1,
-		lockstep: watch != nil || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Shared }),
-		window:   vt.Second,
-		horizon:  vt.Time(s.Horizon),
-		total:    uint64(list.Len()),
-		id:       func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
-		list:     list,
-		given:    given,
+		Workers: 1,
+		lockstep: watch != nil || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations,
+			func(d netmodel.Destination) bool { return d.Shared }),
+		window:  vt.Second,
+		horizon: vt.Time(s.Horizon),
+		total:   uint64(list.Len()),
+		id:      func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
+		list:    list,
+		given:   given,
 	}
 	w.shared = runlog.NewRecorder(len(s.Destinations), nil)
 	governors, cluster, err := s.Governors(w.shared)

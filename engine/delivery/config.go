@@ -110,15 +110,19 @@ func (r Retry) Validate() []error {
 		l.Check(r.Low < plan.Limit, "low", "got %d, want 0 to %d, less than limit", r.Low, plan.Limit-1)
 	}
 	if uses("load_below") {
-		l.Check(r.LoadBelow < r.LoadAbove, "load_below", "got %g, want 0 or more, less than load_above = %g", r.LoadBelow, r.LoadAbove)
+		l.Check(r.LoadBelow < r.LoadAbove, "load_below", "got %g, want 0 or more, less than load_above = %g",
+			r.LoadBelow, r.LoadAbove)
 	}
 	if uses("dfr_above") {
-		l.Check(r.DFRBelow < r.DFRAbove, "dfr_below", "got %g, want 1 or more, less than dfr_above = %g", r.DFRBelow, r.DFRAbove)
+		l.Check(r.DFRBelow < r.DFRAbove, "dfr_below", "got %g, want 1 or more, less than dfr_above = %g", r.DFRBelow,
+			r.DFRAbove)
 	}
 	if uses("table") {
-		l.Check(len(r.Table) > 0 || r.TableFile != "", "table", "got none, want at least one row for policy = %q", r.Policy)
+		l.Check(len(r.Table) > 0 || r.TableFile != "", "table", "got none, want at least one row for policy = %q",
+			r.Policy)
 		for i, row := range r.Table {
-			l.Check(row.Limit <= plan.Limit, conf.Index("table", i)+".limit", "got %d, want 0 to limit = %d", row.Limit, plan.Limit)
+			l.Check(row.Limit <= plan.Limit, conf.Index("table", i)+".limit", "got %d, want 0 to limit = %d", row.Limit,
+				plan.Limit)
 		}
 	}
 	return l

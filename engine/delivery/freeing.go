@@ -24,8 +24,10 @@ var freeings = []struct {
 	ended func(*Machine, mail.Slot)
 }{
 	{Choice: conf.Choice{Name: "none", Doc: "lets a process end its subset"}},
-	{Choice: conf.Choice{Name: "at-interval", Doc: "chooses as many as are too many when C falls"}, fell: (*Machine).freeExcess},
-	{Choice: conf.Choice{Name: "continuous", Doc: "lets one go whenever an attempt ends, for as long as there are too many"}, ended: (*Machine).freeEnded},
+	{Choice: conf.Choice{Name: "at-interval", Doc: "chooses as many as are too many when C falls"},
+		fell: (*Machine).freeExcess},
+	{Choice: conf.Choice{Name: "continuous",
+		Doc: "lets one go whenever an attempt ends, for as long as there are too many"}, ended: (*Machine).freeEnded},
 }
 
 // victims in the order in which choices are listed. Each orders two processes by
@@ -34,18 +36,21 @@ var victims = []struct {
 	conf.Choice
 	before func(m *Machine, now vt.Time, a, b mail.Slot) int
 }{
-	{conf.Choice{Name: "ahead-of-schedule", Doc: "has most deliveries in its time"}, func(m *Machine, now vt.Time, a, b mail.Slot) int {
-		// The schedule is the same for all, so who delivers at the greatest rate is ahead of it the most.
-		x, y := &m.tenures[a], &m.tenures[b]
-		return compareProducts(y.delivered, uint64(now.Sub(x.began)+1), x.delivered, uint64(now.Sub(y.began)+1))
-	}},
-	{conf.Choice{Name: "lowest-priority", Doc: "is of the campaign of least priority"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
-		return cmp.Compare(m.campaigns[m.slots[a].campaign].priority, m.campaigns[m.slots[b].campaign].priority)
-	}},
-	{conf.Choice{Name: "most-complete", Doc: "has the least share of its subset left"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
-		s, t, x, y := &m.slots[a], &m.slots[b], &m.tenures[a], &m.tenures[b]
-		return compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)), uint64(t.to-t.next), uint64(max(x.size, 1)))
-	}},
+	{conf.Choice{Name: "ahead-of-schedule", Doc: "has most deliveries in its time"},
+		func(m *Machine, now vt.Time, a, b mail.Slot) int {
+			// The schedule is the same for all, so who delivers at the greatest rate is ahead of it the most.
+			x, y := &m.tenures[a], &m.tenures[b]
+			return compareProducts(y.delivered, uint64(now.Sub(x.began)+1), x.delivered, uint64(now.Sub(y.began)+1))
+		}},
+	{conf.Choice{Name: "lowest-priority", Doc: "is of the campaign of least priority"},
+		func(m *Machine, _ vt.Time, a, b mail.Slot) int {
+			return cmp.Compare(m.campaigns[m.slots[a].campaign].priority, m.campaigns[m.slots[b].campaign].priority)
+		}},
+	{conf.Choice{Name: "most-complete", Doc: "has the least share of its subset left"},
+		func(m *Machine, _ vt.Time, a, b mail.Slot) int {
+			s, t, x, y := &m.slots[a], &m.slots[b], &m.tenures[a], &m.tenures[b]
+			return compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)), uint64(t.to-t.next), uint64(max(x.size, 1)))
+		}},
 	{conf.Choice{Name: "newest", Doc: "was allocated last"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
 		return cmp.Compare(m.tenures[b].turn, m.tenures[a].turn)
 	}},

@@ -66,7 +66,9 @@ func (m *Machine) account(now vt.Time) {
 func (m *Machine) endInterval(now vt.Time, load engine.Load) {
 	m.closed = m.measure(now, load)
 	missed := now.Sub(m.interval.next) / m.cfg.Interval
-	m.interval = interval{number: m.interval.number + 1, began: now, next: m.interval.next.Add((missed + 1) * m.cfg.Interval), accounted: now, demanded: now, target: m.cfg.targetAt(now)}
+	m.interval = interval{number: m.interval.number + 1, began: now,
+		next: m.interval.next.Add((missed + 1) * m.cfg.Interval), accounted: now, demanded: now,
+		target: m.cfg.targetAt(now)}
 }
 
 // decide asks the governor for a new C when an interval was closed. In the next

@@ -196,7 +196,8 @@ func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilizati
 			m.moveLimit(l, r.failureRate(l.attempts, l.delivered, load{}))
 		}
 	default:
-		m.moveLimit(&m.limit, r.failureRate(attempts, delivered, load{allocated: m.pressure(), utilization: utilization}))
+		m.moveLimit(&m.limit, r.failureRate(attempts, delivered,
+			load{allocated: m.pressure(), utilization: utilization}))
 	}
 }
 

@@ -19,11 +19,14 @@ type Config struct {
 	Server   mail.Server
 	Retry    Retry
 	Freeing  Freeing
-	Messages int                   // per connection
-	Offers   []int                 // the same for a destination that takes another number; 0 or beyond the end: Messages
-	Interval vt.Span               // S, between decisions of the governor
-	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil: what the governor was built with
-	Together bool                  // every interval is reported to the governing role, whose Verdict decides
+	Messages int // per connection
+	// the same for a destination that takes another number; 0 or beyond the end: Messages
+	Offers   []int
+	Interval vt.Span // S, between decisions of the governor
+	// messages per hour to attain in an interval that begins then; nil: what the governor was built
+	// with
+	Target   func(vt.Time) float64
+	Together bool // every interval is reported to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // the law of each
 	Destinations int                  // their number; of no account where there is no such law
@@ -89,14 +92,16 @@ type campaign struct {
 	processes int            // wanted
 	allocated int            // granted
 	ready     int            // what a further process could begin with: subsets, what came back, resends that are due
-	demand    int            // processes that it would have if C had no limit: has, and has work for, up to those that it wants
-	due       chain          // resends whose time has come
-	parked    []chain        // recipients passed over, by destination; only where destinations have limits
-	passed    int            // their number
-	left      uint64         // recipients not final
-	total     uint64         // recipients handed over
-	limit     int            // retry limit, where each campaign has its own
-	priority  int
+	// processes that it would have if C had no limit: has, and has work for, up to those that it
+	// wants
+	demand   int
+	due      chain   // resends whose time has come
+	parked   []chain // recipients passed over, by destination; only where destinations have limits
+	passed   int     // their number
+	left     uint64  // recipients not final
+	total    uint64  // recipients handed over
+	limit    int     // retry limit, where each campaign has its own
+	priority int
 }
 
 // slot is one MTA process.
@@ -185,8 +190,9 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
-	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes, priority: r.Priority,
-		left: uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
+	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes,
+		priority: r.Priority,
+		left:     uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
 		c.limit = m.stageLimit(&c)
 	}

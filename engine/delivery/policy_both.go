@@ -3,8 +3,10 @@ package delivery
 // Policies by allocated processes and the delivery failure rate together
 // ([0075]).
 var (
-	bothA = Policy{Name: "both-a", Doc: "goes by allocated processes and, below their first value, by attempts per success ([0075])",
-		Keys: []string{"low", "load_above", "processes", "dfr_above", "dfr_below", "min_attempts", "dwell", "restore_after"},
+	bothA = Policy{Name: "both-a", Doc: "goes by allocated processes and, below their first value, by attempts per " +
+		"success ([0075])",
+		Keys: []string{"low", "load_above", "processes", "dfr_above", "dfr_below", "min_attempts", "dwell",
+			"restore_after"},
 		follow: func(r *Retry, limit int, now load) (int, bool) { // [0075], first example
 			if now.allocated > r.LoadAbove {
 				return r.Low, true

@@ -256,7 +256,8 @@ func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval 
 	for d := range all {
 		v := &m.rooms.each[d]
 		v.account(now)
-		all[d] = engine.DestinationInterval{Limit: v.limiter.Limit(), Limits: v.limits, Busy: v.busyTime.mean(now.Sub(m.interval.began)),
+		all[d] = engine.DestinationInterval{Limit: v.limiter.Limit(), Limits: v.limits,
+			Busy:     v.busyTime.mean(now.Sub(m.interval.began)),
 			Attempts: v.attempts, Delivered: v.delivered, Refusals: v.refusals, Timeouts: v.timeouts, Parked: v.parked}
 		if v.attempts > 0 {
 			all[d].AttemptTime = v.took / vt.Span(v.attempts)
@@ -269,8 +270,9 @@ func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval 
 // decideDestinations tells the limits that go by intervals what one was like.
 func (m *Machine) decideDestinations(span vt.Span, all []engine.DestinationInterval) {
 	for d, i := range all {
-		m.rooms.each[d].limiter.Interval(governor.Sample{Span: span, Delivered: i.Delivered, Attempts: i.Attempts, Allocated: i.Busy,
-			Refusals: i.Refusals, Timeouts: i.Timeouts, AttemptTime: max(i.AttemptTime, 1)}) // 0 would not be known
+		m.rooms.each[d].limiter.Interval(governor.Sample{Span: span, Delivered: i.Delivered, Attempts: i.Attempts,
+			Allocated: i.Busy,
+			Refusals:  i.Refusals, Timeouts: i.Timeouts, AttemptTime: max(i.AttemptTime, 1)}) // 0 would not be known
 	}
 }
 

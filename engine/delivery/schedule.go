@@ -12,7 +12,8 @@ type schedule struct {
 	age    vt.Span
 }
 
-var scheduleNames = []string{"patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"}
+var scheduleNames = []string{"patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail",
+	"yahoo"}
 
 // scheduleNamed finds a schedule. What a mail server derives from a message's
 // age is told here by the try, for attempts that take no time; its end by age
@@ -24,7 +25,9 @@ func scheduleNamed(name string) (s schedule, ok bool) {
 		s = schedule{delays: doubling(30*m, 4), limit: 10}
 	case "rfc5321": // 4.5.4.1: 30 minutes or more, two tries in the first hour, then every 2 or 3 hours; 4 or 5 days
 		s = schedule{delays: []vt.Span{30 * m, 30 * m, 3 * h}, age: 5 * vt.Day}
-	case "postfix": // minimal_backoff_time 300s, maximal_backoff_time 4000s, between them the message's age; maximal_queue_lifetime 5d
+	// minimal_backoff_time 300s, maximal_backoff_time 4000s, between them the message's age;
+	// maximal_queue_lifetime 5d
+	case "postfix":
 		s = schedule{delays: []vt.Span{5 * m, 5 * m, 10 * m, 20 * m, 40 * m, 4000 * vt.Second}, age: 5 * vt.Day}
 	case "kumomta": // make_queue_config: retry_interval 20 minutes, doubling without a bound; max_age 7 days
 		s = schedule{delays: doubling(20*m, 9), age: 7 * vt.Day}
@@ -34,7 +37,9 @@ func scheduleNamed(name string) (s schedule, ok bool) {
 		s = schedule{delays: []vt.Span{5 * m, 7 * m, 8 * m, 25 * m, 75 * m, 120 * m, 4 * h}, age: 48 * h}
 	case "mox": // queue: 7.5 minutes, doubling; 8 attempts
 		s = schedule{delays: doubling(450*vt.Second, 7), limit: 7}
-	case "chasquid": // internal/queue, nextDelay: by age 1, 5, 10, then 20 minutes (and up to one more by chance); 20 hours
+	// internal/queue, nextDelay: by age 1, 5, 10, then 20 minutes (and up to one more by chance);
+	// 20 hours
+	case "chasquid":
 		s = schedule{delays: []vt.Span{1 * m, 5 * m, 10 * m, 20 * m}, age: 20 * h}
 	case "gmail": // Pagani, seen at a receiver: 6:02, 29:02, 56:36, 98:44 minutes and 162 minutes after the first try
 		s = schedule{delays: since(362, 1742, 3396, 5924, 9720)}

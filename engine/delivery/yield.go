@@ -21,7 +21,8 @@ import (
 // these end one early. A few recipients keep the high limit, so that there is
 // always something to count.
 
-var yield = Policy{Name: "yield", Doc: "goes by what the later tries deliver, with one limit for each destination (not in the patent application)",
+var yield = Policy{Name: "yield",
+	Doc:  "goes by what the later tries deliver, with one limit for each destination (not in the patent application)",
 	Keys: []string{"low", "loss", "probe", "memory", "dwell"},
 	own:  func(r *Retry) ownLimits { return &yields{retry: r} }}
 

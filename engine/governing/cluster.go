@@ -28,7 +28,8 @@ type Config struct {
 	Interval vt.Span               // S, as of the servers
 	Governor governor.Governor     // of all servers; nil: every server has its own
 	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil without Governor
-	Observer engine.Observer       // of the cluster's intervals, as those of a server after the last one; nil without Governor
+	// of the cluster's intervals, as those of a server after the last one; nil without Governor
+	Observer engine.Observer
 }
 
 // Cluster is the role that governs all servers of a run.
@@ -38,10 +39,11 @@ type Cluster struct {
 	weights []weight // of the servers, by which C is divided
 	parts   []int    // of C, whole processes
 
-	number   uint64           // of the interval whose reports are collected
-	next     vt.Time          // see NextWake
-	reports  []engine.Report  // by server
-	came     []bool           // whether the server's report of this interval has come; the report is an older one if not
+	number  uint64          // of the interval whose reports are collected
+	next    vt.Time         // see NextWake
+	reports []engine.Report // by server
+	// whether the server's report of this interval has come; the report is an older one if not
+	came     []bool
 	verdicts []engine.Verdict // on the interval before
 }
 
@@ -153,7 +155,8 @@ func (c *Cluster) decide(out *engine.Outbox) {
 		return
 	}
 	for i := range c.verdicts {
-		c.verdicts[i] = engine.Verdict{Attempts: all.Sample.Attempts, Delivered: all.Sample.Delivered, Available: c.parts[i]}
+		c.verdicts[i] = engine.Verdict{Attempts: all.Sample.Attempts, Delivered: all.Sample.Delivered,
+			Available: c.parts[i]}
 		c.send(mail.Server(i), out)
 	}
 }

@@ -39,8 +39,10 @@ const (
 	colEnd
 )
 
-var columnNames = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean", colTarget: "set_target_per_h",
-	colAttempts: "attempts", colRetries: "retries", colDeferrals: "deferrals", colBounces: "bounces", colRefusals: "refusals", colTimeouts: "timeouts",
+var columnNames = [...]string{colHours: "hours", colDelivered: "delivered", colAllocated: "allocated_mean",
+	colTarget:   "set_target_per_h",
+	colAttempts: "attempts", colRetries: "retries", colDeferrals: "deferrals", colBounces: "bounces",
+	colRefusals: "refusals", colTimeouts: "timeouts",
 	colAttemptTime: "attempt_s", colLookupTime: "lookup_s", colHops: "hops", colDemand: "demand_mean", colLoad: "load",
 	colServer: "server", colPartial: "partial", colNumber: "interval", colEnd: "t_end_s"}
 
@@ -211,16 +213,20 @@ func (t *table) sample() (s governor.Sample, whole bool) {
 func (t *table) possible(s governor.Sample) {
 	if !t.unknown(colAttempts) {
 		if ended := s.Delivered + s.Deferrals + s.Bounces + s.Timeouts; s.Delivered > s.Attempts {
-			t.bad(t.at[colDelivered], "impossible interval (got %d delivered in %d attempts, want at most as many)", s.Delivered, s.Attempts)
+			t.bad(t.at[colDelivered], "impossible interval (got %d delivered in %d attempts, want at most as many)",
+				s.Delivered, s.Attempts)
 		} else if ended > s.Attempts {
-			t.bad(t.at[colAttempts], "impossible interval (got %d attempts, want at least the %d that were delivered, deferred, bounced or timed out)", s.Attempts, ended)
+			t.bad(t.at[colAttempts], "impossible interval (got %d attempts, want at least the %d that were "+
+				"delivered, deferred, bounced or timed out)", s.Attempts, ended)
 		}
 		if s.Retries > s.Attempts {
-			t.bad(t.at[colRetries], "impossible interval (got %d retries in %d attempts, want at most as many)", s.Retries, s.Attempts)
+			t.bad(t.at[colRetries], "impossible interval (got %d retries in %d attempts, want at most as many)",
+				s.Retries, s.Attempts)
 		}
 	}
 	if !t.unknown(colRefusals) && !t.unknown(colDeferrals) && s.Refusals > s.Deferrals {
-		t.bad(t.at[colRefusals], "impossible interval (got %d refusals among %d deferrals, want at most as many)", s.Refusals, s.Deferrals)
+		t.bad(t.at[colRefusals], "impossible interval (got %d refusals among %d deferrals, want at most as many)",
+			s.Refusals, s.Deferrals)
 	}
 }
 
@@ -243,20 +249,25 @@ func (t *table) successor(hours float64) {
 	case got == last.number:
 		t.bad(t.at[colNumber], "interval %.0f again (got it in line %d too, want %.0f)", got, last.line, want)
 	case got < want:
-		t.bad(t.at[colNumber], "interval %.0f out of order (got it after %.0f in line %d, want %.0f)", got, last.number, last.line, want)
+		t.bad(t.at[colNumber], "interval %.0f out of order (got it after %.0f in line %d, want %.0f)", got, last.number,
+			last.line, want)
 	}
 	span := hours * 3600
 	rounding := max(1, span/100)
 	switch late := t.last.end - span - last.end; {
 	case late > rounding && !gap:
-		t.gap(colEnd, "interval begins %s s after the one of line %d ended, at t_end_s = %s", digits(late), last.line, digits(last.end))
+		t.gap(colEnd, "interval begins %s s after the one of line %d ended, at t_end_s = %s", digits(late), last.line,
+			digits(last.end))
 	case late >= -rounding:
 	case t.last.end == last.end:
-		t.bad(t.at[colEnd], "interval again (got t_end_s = %s in line %d too, want %s)", digits(last.end), last.line, digits(last.end+span))
+		t.bad(t.at[colEnd], "interval again (got t_end_s = %s in line %d too, want %s)", digits(last.end), last.line,
+			digits(last.end+span))
 	case t.last.end < last.end:
-		t.bad(t.at[colEnd], "interval out of order (got t_end_s = %s after %s in line %d, want %s)", digits(t.last.end), digits(last.end), last.line, digits(last.end+span))
+		t.bad(t.at[colEnd], "interval out of order (got t_end_s = %s after %s in line %d, want %s)", digits(t.last.end),
+			digits(last.end), last.line, digits(last.end+span))
 	case late < -rounding:
-		t.bad(t.at[colEnd], "interval overlaps the one of line %d (got t_end_s = %s, want %s: %s plus the hours of this one)", last.line, digits(t.last.end), digits(last.end+span), digits(last.end))
+		t.bad(t.at[colEnd], "interval overlaps the one of line %d (got t_end_s = %s, want %s: %s plus the hours of "+
+			"this one)", last.line, digits(t.last.end), digits(last.end+span), digits(last.end))
 	}
 }
 
@@ -278,7 +289,8 @@ func (t *table) sameServer() {
 	case t.serverLine == 0:
 		t.server, t.serverLine = name, t.Row()
 	case name != t.server:
-		t.bad(at, "second server (got %q, but %q in line %d, want one server: keep the rows of one)", name, t.server, t.serverLine)
+		t.bad(at, "second server (got %q, but %q in line %d, want one server: keep the rows of one)", name, t.server,
+			t.serverLine)
 		t.serverLine = -1
 	}
 }
@@ -343,7 +355,8 @@ func (t *table) count(column int, hi uint64) uint64 {
 	whole, zeros, _ := strings.Cut(text, ".")
 	v, err := strconv.ParseUint(whole, 10, 64)
 	if err != nil || v > hi || zeros != "" && zeros != "0" && zeros != "00" { // 120.000 may be meant as 120000
-		t.bad(t.at[column], "bad %s (got %q, want a whole number, 0 to %d%s)", columnNames[column], text, hi, notation(text))
+		t.bad(t.at[column], "bad %s (got %q, want a whole number, 0 to %d%s)", columnNames[column], text, hi,
+			notation(text))
 		return 0
 	}
 	return v
@@ -351,7 +364,9 @@ func (t *table) count(column int, hi uint64) uint64 {
 
 // notation returns a hint for a number that is written as people read it.
 func notation(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return r >= '0' && r <= '9' }) < 0 || !strings.ContainsAny(text, ",' \u00a0\u2009\u202f") && strings.Count(text, ".") < 2 && !strings.HasSuffix(text, ".000") {
+	if strings.IndexFunc(text, func(r rune) bool { return r >= '0' && r <= '9' }) < 0 ||
+		!strings.ContainsAny(text, ",' \u00a0\u2009\u202f") && strings.Count(text, ".") < 2 &&
+			!strings.HasSuffix(text, ".000") {
 		return ""
 	}
 	return ": with a decimal point, and nothing between thousands"

@@ -48,8 +48,10 @@ func Write(w io.Writer, samples []governor.Sample, decisions []governor.Decision
 		s := samples[i]
 		out.Write([]string{
 			strconv.Itoa(i), number(s.Span.Hours()), strconv.FormatUint(s.Delivered, 10), number(s.Allocated),
-			number(d.Rate), number(d.Efficiency), number(d.Utilization), number(d.Previous), number(d.Target), number(d.Step),
-			number(d.Available), strconv.Itoa(governor.Reservable(d.Available, int(s.Allocated))), d.Flags.String(), number(d.TargetRate),
+			number(d.Rate), number(d.Efficiency), number(d.Utilization), number(d.Previous), number(d.Target),
+			number(d.Step),
+			number(d.Available), strconv.Itoa(governor.Reservable(d.Available, int(s.Allocated))), d.Flags.String(),
+			number(d.TargetRate),
 		})
 	}
 	out.Flush()

@@ -46,5 +46,6 @@ func Index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 // Printable reports whether a name can stand in a table: at most 64 characters,
 // none of which moves a terminal's cursor or changes its colour.
 func Printable(name string) bool {
-	return utf8.RuneCountInString(name) <= 64 && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	return utf8.RuneCountInString(name) <= 64 && !strings.ContainsFunc(name,
+		func(r rune) bool { return !unicode.IsPrint(r) })
 }

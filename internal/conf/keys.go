@@ -382,7 +382,8 @@ func (k *Keys) CheckIdle(l *List, v any, why func(key string) string) {
 	usual := k.Default(s.Type())
 	for _, key := range k.Of(s.Type()) {
 		value := s.Field(key.Index)
-		unset := value.IsZero() || key.IsDefault(value) || reflect.DeepEqual(value.Interface(), usual.Field(key.Index).Interface())
+		unset := value.IsZero() || key.IsDefault(value) || reflect.DeepEqual(value.Interface(),
+			usual.Field(key.Index).Interface())
 		if i, ok := v.(idler); ok && !unset && i.Idle(key.Name) {
 			if reason := why(key.Name); reason != "" {
 				l.Check(false, key.Name, "got a value, want none: %s", reason)

@@ -193,7 +193,8 @@ func (r *Reader) readLine(room int) (bool, error) {
 	}
 	if !utf8.Valid(r.line) {
 		i := invalid(r.line)
-		return false, r.faultAt(r.at, i+1, `byte %#02x is not UTF-8, want UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`, r.line[i])
+		return false, r.faultAt(r.at, i+1,
+			`byte %#02x is not UTF-8, want UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`, r.line[i])
 	}
 	return true, nil
 }
@@ -241,7 +242,8 @@ func (r *Reader) plain(rest []byte) ([]byte, error) {
 		field = rest[:i]
 	}
 	if i := bytes.IndexByte(field, '"'); i >= 0 {
-		return nil, r.faultAt(r.at, r.col(rest)+i, `quote in an unquoted field, want the field in quotes and this quote doubled`)
+		return nil, r.faultAt(r.at, r.col(rest)+i,
+			`quote in an unquoted field, want the field in quotes and this quote doubled`)
 	}
 	if r.stray {
 		if i := bytes.IndexAny(field, "\r\n"); i >= 0 {
@@ -290,7 +292,8 @@ func (r *Reader) quoted(rest []byte, room *int) ([]byte, error) {
 			return nil, r.badEnd(rest, i+1)
 		case i+1 < len(rest) && rest[i+1] != r.sep:
 			_, n := utf8.DecodeRune(rest[i+1:])
-			return nil, r.faultAt(r.at, r.col(rest)+i+1, "%q after the closing quote, want %s or the end of the line (a quote within a field is doubled)",
+			return nil, r.faultAt(r.at, r.col(rest)+i+1,
+				"%q after the closing quote, want %s or the end of the line (a quote within a field is doubled)",
 				rest[i+1:i+1+n], separators[r.sep])
 		default:
 			r.text = append(r.text, rest[:i]...)
@@ -464,7 +467,8 @@ func (h Header) Find(name string) (int, error) {
 		case found < 0:
 			found = i
 		default:
-			return -1, h.r.Fault(i, "header names columns %d and %d both %q, whatever the case: want one column %s", found+1, i+1, h.Names[found], name)
+			return -1, h.r.Fault(i, "header names columns %d and %d both %q, whatever the case: want one column %s",
+				found+1, i+1, h.Names[found], name)
 		}
 	}
 	return found, nil

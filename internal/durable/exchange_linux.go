@@ -14,7 +14,8 @@ func exchange(a, b string) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.EXDEV):
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP),
+		errors.Is(err, unix.EXDEV):
 		return exchangeByRenames(a, b)
 	}
 	return &os.LinkError{Op: "exchange", Old: a, New: b, Err: err}

@@ -202,8 +202,10 @@ func unsealed(line []byte, header string, number int) ([]byte, error) {
 	if bytes.Equal(append(line[:len(line):len(line)], '\n'), sealed(content, header, number)) {
 		return content, nil
 	}
-	if got, err := strconv.Atoi(string(first)); err == nil && got != number && bytes.HasPrefix(sealed(content, header, got), line) {
+	if got, err := strconv.Atoi(string(first)); err == nil && got != number &&
+		bytes.HasPrefix(sealed(content, header, got), line) {
 		return nil, fmt.Errorf("got record %d, want record %d: lines were left out, doubled or moved", got, number)
 	}
-	return nil, fmt.Errorf("got a line that does not have the sum that it names, want record %d: the line was changed", number)
+	return nil, fmt.Errorf("got a line that does not have the sum that it names, want record %d: the line was changed",
+		number)
 }

@@ -167,7 +167,8 @@ func emailColumn(r *csvfile.Reader, h csvfile.Header) (int, error) {
 	for i, name := range h.Names {
 		if email < 0 {
 			if _, err := mail.ParseAddress(name); err == nil {
-				return 0, r.Fault(i, "no header: the first row has address %.60q, want a header with a column %q", name, Email)
+				return 0, r.Fault(i, "no header: the first row has address %.60q, want a header with a column %q", name,
+					Email)
 			}
 		}
 		switch first, repeated := column[name]; {
@@ -228,7 +229,8 @@ func (l *reading) judge(text func([]byte) string) (mail.Address, string) {
 		return a, err.Error()
 	}
 	if !a.Reserved() && (l.opts.AllowDomain == nil || !l.opts.AllowDomain(a.Domain)) {
-		return a, fmt.Sprintf("domain %q is neither reserved for tests (such as x.test, example.com) nor allowed", a.Domain)
+		return a, fmt.Sprintf("domain %q is neither reserved for tests (such as x.test, example.com) nor allowed",
+			a.Domain)
 	}
 	return a, ""
 }
@@ -277,7 +279,8 @@ type mailboxes struct {
 }
 
 // lineOf is the line of the first of the addresses that are the same when folded.
-type lineOf struct{ line, exact uint32 } // exact: 32 bits of its exact key, enough among the few that are the same folded
+// exact: 32 bits of its exact key, enough among the few that are the same folded
+type lineOf struct{ line, exact uint32 }
 
 func (b box) bits() uint32 { return uint32(b.exact.short()) }
 

@@ -39,7 +39,8 @@ type Scanned struct {
 // from where r stood, and only then reject is called, in the order of the file.
 // The address that find gets, and the Reject, are valid during the call.
 // Errors are as those of Read, and one if the file has changed in between.
-func Scan(r io.ReadSeeker, name string, opts Options, find func(mail.Address) (mail.Destination, error), reject func(Reject) error) (Scanned, error) {
+func Scan(r io.ReadSeeker, name string, opts Options, find func(mail.Address) (mail.Destination, error),
+	reject func(Reject) error) (Scanned, error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return Scanned{}, fmt.Errorf("%s: want a file that can be read twice: %w", name, err)
@@ -109,7 +110,8 @@ func (s *scan) add(a box, to mail.Destination, fold bool) {
 // read reads the file once: to keep its rows if reject is nil, else to tell
 // what is rejected; told is then asked for the reason against a row that would
 // be kept, "" for none.
-func (s *scan) read(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error), reject func(line int, email, reason string) error) (Count, error) {
+func (s *scan) read(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error),
+	reject func(line int, email, reason string) error) (Count, error) {
 	var count Count
 	opts.Header = func([]string) ([]int, error) { return nil, nil }
 	l, err := begin(r, name, opts)
@@ -260,7 +262,8 @@ func (s *scan) result(count Count) Scanned {
 }
 
 // tell reads the file again and tells every row that is not kept.
-func tell(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error), reject func(Reject) error, again []twin, want Count) error {
+func tell(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error),
+	reject func(Reject) error, again []twin, want Count) error {
 	lines := make(map[uint32]int, len(again)) // of rows that have duplicates
 	for _, d := range again {
 		lines[d.first] = 0

@@ -62,7 +62,8 @@ func (s Set) read(r *csvfile.Reader) error {
 		case !first:
 			return r.FaultInLine("%v; want one address or domain per line", bad)
 		default:
-			return s.readRows(r, r.FaultInLine("%v; want one address or domain per line, or a header with a column %q", bad, Email))
+			return s.readRows(r, r.FaultInLine("%v; want one address or domain per line, or a header with a column %q",
+				bad, Email))
 		}
 	}
 }

@@ -45,7 +45,8 @@ func ParseAddress(s string) (Address, error) {
 		}
 		if s[i] >= utf8.RuneSelf {
 			_, n := utf8.DecodeRuneInString(s[i:])
-			return Address{}, fmt.Errorf("address has non-ASCII %+q at byte %d, want ASCII (international domains as A-labels, xn--...)", s[i:i+n], i+1)
+			return Address{}, fmt.Errorf("address has non-ASCII %+q at byte %d, want ASCII (international domains as "+
+				"A-labels, xn--...)", s[i:i+n], i+1)
 		}
 	}
 	local, n, err := readLocal(s)
@@ -101,7 +102,8 @@ func readDotString(s string) (string, int, error) {
 		case c == '.' && dot:
 			return "", 0, fmt.Errorf(`local part has ".." at byte %d, want single dots`, i)
 		case c != '.' && !isAtext(c):
-			return "", 0, fmt.Errorf("address has %s at byte %d, want local@domain, other characters in a quoted local part", special(c), i+1)
+			return "", 0, fmt.Errorf("address has %s at byte %d, want local@domain, other characters in a quoted "+
+				"local part", special(c), i+1)
 		}
 		dot = s[i] == '.'
 	}

@@ -72,7 +72,8 @@ func BoundedMean(values []float64, in Range, level float64) Interval {
 	i.Warnings = slices.DeleteFunc(i.Warnings, func(w string) bool { return w == AllEqual })
 	if equal(x) && !in.Rare {
 		i.Low, i.High = math.Inf(-1), math.Inf(1)
-		i.warn("the same in all %d: fewer than %.3g %% of runs differ, by how much is not known", n, 100*Unseen(n, level))
+		i.warn("the same in all %d: fewer than %.3g %% of runs differ, by how much is not known", n,
+			100*Unseen(n, level))
 		return i
 	}
 	if skewed := math.Abs(skewZ(x)); in.Rare || n < Few || skewed > skewSeen || gathered(x) {
@@ -85,9 +86,11 @@ func BoundedMean(values []float64, in Range, level float64) Interval {
 	if rest, ok := rarely(x); ok {
 		of := Share(rest, n, level)
 		if rest == 0 {
-			i.warn("the same in all %d: fewer than %.3g %% of runs differ, and the bounds allow for the worst in them", n, 100*Unseen(n, level))
+			i.warn("the same in all %d: fewer than %.3g %% of runs differ, and the bounds allow for the worst in them",
+				n, 100*Unseen(n, level))
 		} else {
-			i.warn("the same in %d of %d: %.2g %% to %.2g %% of runs differ, and the mean rests on the %d that do", n-rest, n, 100*of.Low, 100*of.High, rest)
+			i.warn("the same in %d of %d: %.2g %% to %.2g %% of runs differ, and the mean rests on the %d that do",
+				n-rest, n, 100*of.Low, 100*of.High, rest)
 		}
 	}
 	return i

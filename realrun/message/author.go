@@ -27,7 +27,8 @@ func readAuthor(s string, col int) (mail.Address, string, error) {
 	}
 	got, err := netmail.ParseAddress(plain)
 	if err != nil {
-		return mail.Address{}, "", fmt.Errorf("%s, want one address, alone or as Name <address>", strings.TrimPrefix(err.Error(), "mail: "))
+		return mail.Address{}, "", fmt.Errorf("%s, want one address, alone or as Name <address>",
+			strings.TrimPrefix(err.Error(), "mail: "))
 	}
 	at := strings.LastIndexByte(got.Address, '@') // net/mail takes the quotes of a local part off
 	a, err := mail.ParseAddress(mail.Address{Local: got.Address[:at], Domain: got.Address[at+1:]}.String())
@@ -76,7 +77,8 @@ func oneMailbox(s string) (string, error) {
 			n := encodedWords(s[i:])
 			text, err := new(mime.WordDecoder).DecodeHeader(s[i : i+n])
 			if err != nil {
-				return "", fmt.Errorf("name %q: %s, want the name in UTF-8 as it is read", s[i:i+n], strings.TrimPrefix(err.Error(), "mime: "))
+				return "", fmt.Errorf("name %q: %s, want the name in UTF-8 as it is read", s[i:i+n],
+					strings.TrimPrefix(err.Error(), "mime: "))
 			}
 			if strings.ContainsFunc(text, unicode.IsControl) {
 				return "", errControl(text)
@@ -147,7 +149,8 @@ func named(name, address string, col int) string {
 		out = string(appendWords(nil, col, []byte(name)))
 	}
 	const most = 78 // RFC 5322 2.1.1
-	if last := out[strings.LastIndexByte(out, '\n')+1:]; len(last) < len(out) && len(last)+len(" <>")+len(address) > most {
+	if last := out[strings.LastIndexByte(out, '\n')+1:]; len(last) < len(out) &&
+		len(last)+len(" <>")+len(address) > most {
 		out += "\r\n"
 	}
 	return out + " <" + address + ">"

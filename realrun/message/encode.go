@@ -70,7 +70,8 @@ func appendWords(dst []byte, col int, text []byte) []byte {
 // literalInWord reports whether c stands for itself in any encoded word
 // (RFC 2047 5 (3)).
 func literalInWord(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '!' || c == '*' || c == '+' || c == '-' || c == '/'
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '!' || c == '*' || c == '+' ||
+		c == '-' || c == '/'
 }
 
 // keep drops dst[from:to], the plain form of what was appended after it.

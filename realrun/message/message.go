@@ -64,7 +64,10 @@ func (t *Template) Bind(columns []string) (*Renderer, error) {
 			i = fromAddress
 		} else if i < 0 {
 			hint := ""
-			if like := slices.IndexFunc(columns, func(c string) bool { return strings.EqualFold(c, f.name) }); like >= 0 {
+			if like := slices.IndexFunc(columns, func(c string) bool {
+				return strings.EqualFold(c,
+					f.name)
+			}); like >= 0 {
 				hint = fmt.Sprintf(" (did you mean {{%s}}?)", columns[like])
 			}
 			errs = append(errs, fmt.Errorf("%s:%d:%d: {{%s}} has no column in the list, which begins with %.60q%s",
@@ -207,7 +210,8 @@ func (r *Renderer) checkLines(text []byte) error {
 	for at := r.t.bodyLine; len(text) > 0; at++ {
 		n := bytes.IndexByte(text, '\n') - len("\r")
 		if n > maxLine {
-			return fmt.Errorf("line %d of template %s is %d bytes with its values, want at most %d (RFC 5322 2.1.1)", at, r.t.name, n, maxLine)
+			return fmt.Errorf("line %d of template %s is %d bytes with its values, want at most %d (RFC 5322 2.1.1)",
+				at, r.t.name, n, maxLine)
 		}
 		text = text[n+len("\r\n"):]
 	}

@@ -235,14 +235,18 @@ func (p *parser) pieces(out []piece, at, col int, s string) []piece {
 		if !isFieldName(name) || strings.Contains(def, "{{") {
 			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, the field the name of a column, without braces`, s[open:end+2])
 		}
-		out = append(out, piece{text: s[:open], field: literal}, piece{text: def, field: p.field(name, at, here+open), optional: optional})
+		out = append(out, piece{text: s[:open], field: literal},
+			piece{text: def, field: p.field(name, at, here+open), optional: optional})
 		s = s[end+2:]
 	}
 	return out
 }
 
 func isFieldName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r == '{' || r == '}' || unicode.IsControl(r) })
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r == '{' || r == '}' ||
+			unicode.IsControl(r)
+	})
 }
 
 // merged joins neighbouring texts, so that Render copies each run at once.

@@ -110,19 +110,24 @@ func read(text []byte, name string) (all []Record, last string, err error) {
 		case err != nil:
 			return nil, "", problem("%s:%d: %w", name, at, err)
 		case rec.Schema != schema || rec.SchemaVersion != schemaVersion:
-			return nil, "", problem("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema, rec.SchemaVersion, schema, schemaVersion)
+			return nil, "", problem("%s:%d: got schema %q version %d, want %q version %d", name, at, rec.Schema,
+				rec.SchemaVersion, schema, schemaVersion)
 		case rec.Number != at || rec.Previous != last:
-			return nil, "", problem("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name, at, rec.Number, named(rec.Previous), at, named(last))
+			return nil, "", problem("%s:%d: the chain is broken: got number %d after %s, want number %d after %s", name,
+				at, rec.Number, named(rec.Previous), at, named(last))
 		case !bytes.Equal(line, sealed(body)):
-			return nil, "", problem("%s:%d: the record was changed: it does not have the SHA-256 that it names", name, at)
+			return nil, "", problem("%s:%d: the record was changed: it does not have the SHA-256 that it names", name,
+				at)
 		case !bytes.Equal(body, rec.body()):
-			return nil, "", problem("%s:%d: the record is not spelled as one is written: want each key once, in order, and nothing else", name, at)
+			return nil, "", problem("%s:%d: the record is not spelled as one is written: want each key once, in "+
+				"order, and nothing else", name, at)
 		}
 		if errs := rec.Validate(); errs != nil {
 			return nil, "", problem("%s:%d: %w", name, at, errors.Join(errs...))
 		}
 		if at > 1 && rec.At.Before(all[at-2].At) {
-			return nil, "", problem("%s:%d: at: got %s, want no time before that of the record before, %s", name, at, rec.At.Format(time.RFC3339), all[at-2].At.Format(time.RFC3339))
+			return nil, "", problem("%s:%d: at: got %s, want no time before that of the record before, %s", name, at,
+				rec.At.Format(time.RFC3339), all[at-2].At.Format(time.RFC3339))
 		}
 		all = append(all, rec)
 		sum := sha256.Sum256(line)
@@ -229,7 +234,8 @@ func InForce(all []Record, now time.Time) (Record, error) {
 			last.At.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if !now.Before(last.Expires) {
-		return Record{}, fmt.Errorf("%w: promotion %d by %s expired at %s", ErrRefused, last.Number, last.By, last.Expires.Format(time.RFC3339))
+		return Record{}, fmt.Errorf("%w: promotion %d by %s expired at %s", ErrRefused, last.Number, last.By,
+			last.Expires.Format(time.RFC3339))
 	}
 	return last, nil
 }

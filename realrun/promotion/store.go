@@ -68,7 +68,8 @@ func checkHead(all []Record, name string, head Head) error {
 	case errors.Is(err, fs.ErrNotExist) && len(all) == 0:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s is missing, and nothing shows that %s still has its last record: compare its SHA-256, %s, with the one that was noted, and name it with --head",
+		return fmt.Errorf("%w: %s is missing, and nothing shows that %s still has its last record: compare its "+
+			"SHA-256, %s, with the one that was noted, and name it with --head",
 			ErrNoHead, HeadFile(name), name, all[len(all)-1].Sum)
 	case err != nil:
 		return err
@@ -78,8 +79,10 @@ func checkHead(all []Record, name string, head Head) error {
 		return nil
 	}
 	want := allowed[0]
-	return problem("%s: the last record is number %d of SHA-256 %s, but %s names number %d of SHA-256 %s: records were cut off, or added without flyball promote; "+
-		"put back the file that has them, or overrule %s with --head", name, last.number, last.sum, HeadFile(name), want.number, want.sum, HeadFile(name))
+	return problem("%s: the last record is number %d of SHA-256 %s, but %s names number %d of SHA-256 %s: records "+
+		"were cut off, or added without flyball promote; "+
+		"put back the file that has them, or overrule %s with --head", name, last.number, last.sum, HeadFile(name),
+		want.number, want.sum, HeadFile(name))
 }
 
 // Add adds a record to the chain in the file name, and returns it with what Add
@@ -94,7 +97,8 @@ func Add(name string, head Head, rec Record, clock func() time.Time, lasts time.
 	return add(durable.Write, name, head, rec, clock, lasts)
 }
 
-func add(write func(name string, data []byte) error, name string, head Head, rec Record, clock func() time.Time, lasts time.Duration) (Record, error) {
+func add(write func(name string, data []byte) error, name string, head Head, rec Record, clock func() time.Time,
+	lasts time.Duration) (Record, error) {
 	name, err := followed(name)
 	if err != nil {
 		return rec, err
@@ -129,7 +133,8 @@ func add(write func(name string, data []byte) error, name string, head Head, rec
 		return rec, err
 	}
 	if err := write(HeadFile(name), headText(after)); err != nil {
-		return rec, fmt.Errorf("promotion %d is recorded and in force, but %s still allows the chain without it: %w", rec.Number, HeadFile(name), err)
+		return rec, fmt.Errorf("promotion %d is recorded and in force, but %s still allows the chain without it: %w",
+			rec.Number, HeadFile(name), err)
 	}
 	return rec, nil
 }

@@ -35,13 +35,16 @@ func (rec Record) Validate() []error {
 	l.Check(lasts >= Shortest && lasts <= Longest, "expires", "got %s after at, want 1m to 366d", lasts)
 	l.Check(rec.Parameters != "", "parameters", "got none, want the tables [governor] and [retry]")
 	s := rec.Shown
-	l.Check(s.Scenario != "" && conf.Printable(s.Scenario), "shown.scenario", "got %q, want 1 to 64 printable characters", s.Scenario)
-	l.Check(s.Replications >= MinReplications, "shown.replications", "got %d, want %d or more", s.Replications, MinReplications)
+	l.Check(s.Scenario != "" && conf.Printable(s.Scenario), "shown.scenario",
+		"got %q, want 1 to 64 printable characters", s.Scenario)
+	l.Check(s.Replications >= MinReplications, "shown.replications", "got %d, want %d or more", s.Replications,
+		MinReplications)
 	for i, m := range s.Measures {
 		l.Within(conf.Index("shown.measures", i), m.validate())
 	}
 	if t := s.Tuned; t != nil {
-		l.Check(t.Runs >= 0 && t.Trials >= 0, "shown.tuned", "got %d runs of %d trials, want none below 0", t.Runs, t.Trials)
+		l.Check(t.Runs >= 0 && t.Trials >= 0, "shown.tuned", "got %d runs of %d trials, want none below 0", t.Runs,
+			t.Trials)
 		l.Within("shown.tuned.ratio", t.Ratio.validate())
 		if t.Beyond != nil {
 			l.Within("shown.tuned.ratio_beyond", t.Beyond.validate())
@@ -101,7 +104,8 @@ func (rec Record) Load(name string) (scenarios.Parameters, error) {
 // faults of measurement, which are for rehearsals.
 func CheckFaults(p scenarios.Parameters) error {
 	if n := len(p.Governor.Faults); n > 0 {
-		return fmt.Errorf("%w: governor.fault: got %d, want none: faults of measurement are for rehearsals and cannot be promoted", ErrRefused, n)
+		return fmt.Errorf("%w: governor.fault: got %d, want none: faults of measurement are for rehearsals and "+
+			"cannot be promoted", ErrRefused, n)
 	}
 	return nil
 }

@@ -29,12 +29,13 @@ func (l *Ledger) lost(r mail.Recipient) { l.gone[r].Add(1) }
 // Account compares the ledger with what the sender believes. A message that
 // was received although its reply was lost is ambiguous, not an error.
 type Account struct {
-	Accepted   int   `json:"accepted"` // recipients with a message received at least once
-	Bytes      int64 `json:"bytes"`
-	LostReply  int   `json:"lost_reply"` // of these, how many the sender does not count as delivered, knowing that it cannot know
-	Duplicates int   `json:"duplicates"` // received more often than ambiguous attempts explain
-	Missing    int   `json:"missing"`    // believed delivered, never received
-	Unknown    int   `json:"unknown"`    // received, neither believed delivered nor ambiguous
+	Accepted int   `json:"accepted"` // recipients with a message received at least once
+	Bytes    int64 `json:"bytes"`
+	// of these, how many the sender does not count as delivered, knowing that it cannot know
+	LostReply  int `json:"lost_reply"`
+	Duplicates int `json:"duplicates"` // received more often than ambiguous attempts explain
+	Missing    int `json:"missing"`    // believed delivered, never received
+	Unknown    int `json:"unknown"`    // received, neither believed delivered nor ambiguous
 }
 
 // Clean reports that both sides agree.

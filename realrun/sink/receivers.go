@@ -44,7 +44,8 @@ func (w *wire) refusal() error {
 		return nil
 	}
 	class := int(w.verdict) / 100
-	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.EnhancedCode{class, 0, 0}, Message: "the model refuses"}
+	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.EnhancedCode{class, 0, 0},
+		Message: "the model refuses"}
 }
 
 func (s *session) Mail(string, *smtp.MailOptions) error { return s.refusal() }
@@ -102,13 +103,21 @@ func CheckPlain(d netmodel.Destination) []error {
 		return reply == 0 || at == "banner" || at == "data" || at == "dot" || (at == "rcpt" && reply == 550)
 	}
 	for i, f := range d.Fail {
-		l.Check(can(f.At, f.Reply), conf.Index("fail", i), "got reply %d at %s, want 550 at rcpt, or banner, data or dot: receiver = \"smtpd\" cannot do it in a live run", f.Reply, f.At)
+		l.Check(can(f.At, f.Reply), conf.Index("fail", i),
+			"got reply %d at %s, want 550 at rcpt, or banner, data or dot: receiver = \"smtpd\" cannot do it in a "+
+				"live run", f.Reply, f.At)
 	}
 	for i, v := range d.Dead {
-		l.Check(can(v.At, v.Reply), conf.Index("dead", i), "got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run", v.Reply, v.At)
+		l.Check(can(v.At, v.Reply), conf.Index("dead", i),
+			"got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run",
+			v.Reply, v.At)
 	}
-	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run", d.Bucket.Rate)
-	l.Check(d.Throttle.Hard == 0, "throttle.hard", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run", d.Throttle.Hard)
-	l.Check(d.Greylist.Share == 0 || d.Greylist.At == "dot", "greylist.share", "got %g at rcpt, want 0, or at = \"dot\": receiver = \"smtpd\" cannot defer RCPT in a live run", d.Greylist.Share)
+	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run",
+		d.Bucket.Rate)
+	l.Check(d.Throttle.Hard == 0, "throttle.hard",
+		"got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run", d.Throttle.Hard)
+	l.Check(d.Greylist.Share == 0 || d.Greylist.At == "dot", "greylist.share",
+		"got %g at rcpt, want 0, or at = \"dot\": receiver = \"smtpd\" cannot defer RCPT in a live run",
+		d.Greylist.Share)
 	return l
 }

@@ -138,7 +138,9 @@ func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destinati
 // Traffic is what a lane has seen.
 type Traffic struct {
 	Connections, Refused int // accepted by the listener; of these, turned away by the cap
-	MostOpen             int // connections at one time, without the refused ones; of all servers where the receiver is shared
+	// connections at one time, without the refused ones; of all servers where the receiver is
+	// shared
+	MostOpen int
 }
 
 // Traffic between a server and a destination. Call it after Close.

@@ -130,7 +130,8 @@ func titled(svg []byte, title, alt, id string) []byte {
 	at := bytes.Index(svg, []byte("<svg"))
 	at += bytes.IndexByte(svg[at:], '>')
 	svg = slices.Concat(svg[:at], []byte(open), svg[at+1:])
-	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
+	return bytes.ReplaceAll(svg, []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
 }
 
 // PaintPanels gives every panel its share of the height, with the left ends of
@@ -209,7 +210,8 @@ func (p Panel) paintHead(c draw.Canvas) vg.Length {
 	}
 	for _, a := range p.Areas {
 		entry(a.Label, func(x, y vg.Length) {
-			c.FillPolygon(a.fill(), []vg.Point{{X: x, Y: y - 5}, {X: x + 22, Y: y - 5}, {X: x + 22, Y: y + 5}, {X: x, Y: y + 5}})
+			c.FillPolygon(a.fill(), []vg.Point{{X: x, Y: y - 5}, {X: x + 22, Y: y - 5}, {X: x + 22, Y: y + 5},
+				{X: x, Y: y + 5}})
 		})
 	}
 	return y - 10
@@ -449,7 +451,8 @@ func TimeTicks(lo, hi float64) []plot.Tick {
 	for _, t := range []struct {
 		at   float64
 		name string
-	}{{1e-6, "1 us"}, {1e-5, "10 us"}, {1e-4, "100 us"}, {1e-3, "1 ms"}, {1e-2, "10 ms"}, {0.1, "100 ms"}, {1, "1 s"}, {10, "10 s"},
+	}{{1e-6, "1 us"}, {1e-5, "10 us"}, {1e-4, "100 us"}, {1e-3, "1 ms"}, {1e-2, "10 ms"}, {0.1, "100 ms"}, {1, "1 s"},
+		{10, "10 s"},
 		{60, "1 min"}, {600, "10 min"}, {3600, "1 h"}, {36000, "10 h"}, {86400, "1 day"}, {864000, "10 days"}} {
 		if t.at >= lo && t.at <= hi {
 			ticks = append(ticks, plot.Tick{Value: t.at, Label: t.name})

@@ -98,7 +98,9 @@ func Box(x0, x1, y0, y1 float64) plotter.XYs {
 func PlotFiles(figures []Figure) []folder.File {
 	var files []folder.File
 	for _, f := range figures {
-		files = append(files, folder.File{Path: "plots/" + f.Name + ".svg", Data: f.SVG}, folder.File{Path: "plots/" + f.Name + ".png", Data: f.PNG}, folder.File{Path: "plots/" + f.Name + ".csv", Data: f.CSV})
+		files = append(files, folder.File{Path: "plots/" + f.Name + ".svg", Data: f.SVG},
+			folder.File{Path: "plots/" + f.Name + ".png", Data: f.PNG},
+			folder.File{Path: "plots/" + f.Name + ".csv", Data: f.CSV})
 	}
 	return files
 }

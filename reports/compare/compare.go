@@ -44,15 +44,20 @@ const Guard = 3
 // unless others are asked for.
 func Metrics() []Metric {
 	return []Metric{
-		{Name: "iae", Unit: "target-hours", Doc: "hours of the target rate that were missed or exceeded", Resolution: 0.001, Gated: true, Margin: 0.03},
+		{Name: "iae", Unit: "target-hours", Doc: "hours of the target rate that were missed or exceeded",
+			Resolution: 0.001, Gated: true, Margin: 0.03},
 		{Name: "tv", Unit: "processes", Doc: "sum of all changes of C", Resolution: 1, Gated: true, Margin: 0.05},
-		{Name: "settling", Unit: "h", Doc: "until the rate stayed within 5 % of the target; what never settled counts as the time that it was watched for", Resolution: math.NaN()},
+		{Name: "settling", Unit: "h", Doc: "until the rate stayed within 5 % of the target; what never settled " +
+			"counts as the time that it was watched for", Resolution: math.NaN()},
 		{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target", Resolution: 0.001},
 		{Name: "steady-error", Unit: "1", Doc: "|rate - target| / target in the last quarter", Resolution: 0.001},
-		{Name: "end", Unit: "h", Doc: "until the last recipient ended; a run that leaves some pending counts as its horizon", Resolution: 0.001},
+		{Name: "end", Unit: "h", Doc: "until the last recipient ended; a run that leaves some pending counts as its " +
+			"horizon", Resolution: 0.001},
 		{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate", Gated: true, Floor: 0.005},
-		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true, FloorShare: 0.0005},
-		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1, Gated: true, FloorShare: 0.005},
+		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true,
+			FloorShare: 0.0005},
+		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1,
+			Gated: true, FloorShare: 0.005},
 	}
 }
 
@@ -95,14 +100,16 @@ type Replicate struct {
 
 // Tried makes a trial of replications of a scenario.
 func Tried(s *scenarios.Scenario, runs []ensemble.Observation) Trial {
-	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: s.TargetRate(), IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
+	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: s.TargetRate(),
+		IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
 	t.take(s.Governed(), runs)
 	return t
 }
 
 func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 	for _, o := range runs {
-		t.Runs = append(t.Runs, t.sample(o.Replication, o.Digest, ensemble.Horizon([]ensemble.Observation{o}), o.Metrics))
+		t.Runs = append(t.Runs, t.sample(o.Replication, o.Digest, ensemble.Horizon([]ensemble.Observation{o}),
+			o.Metrics))
 	}
 	for i, name := range servers {
 		t.courses = append(t.courses, ensemble.MeanPoints(name, runs, i, t.IntervalSec)...)
@@ -111,15 +118,16 @@ func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 
 // sample takes what is compared from the metrics of a run.
 func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
-	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched, unfinished: metrics["pending"] > 0, values: map[string]float64{
-		"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
-		"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
-		"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
-		"end":         metrics["end_h"],
-		"dfr":         metrics["dfr"],
-		"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
-		"deferrals":   metrics["deferrals"],
-	}}
+	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched,
+		unfinished: metrics["pending"] > 0, values: map[string]float64{
+			"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
+			"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
+			"overshoot": metrics["overshoot"], "steady-error": math.Abs(metrics["steady_state_error"]),
+			"end":         metrics["end_h"],
+			"dfr":         metrics["dfr"],
+			"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
+			"deferrals":   metrics["deferrals"],
+		}}
 }
 
 // Report is what two candidates did under the same luck.
@@ -197,7 +205,8 @@ type pairs struct {
 // and a note says so; unlike lets worlds differ. Nothing to compare is
 // ErrNothing, beside a report that names what is not compared.
 func Sides(base, next Candidate, unlike bool) (*Report, error) {
-	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}, Uncompared: []Uncompared{}}
+	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{},
+		Notes: []string{}, Uncompared: []Uncompared{}}
 	for _, b := range base.Trials {
 		i := slices.IndexFunc(next.Trials, func(t Trial) bool { return t.Scenario == b.Scenario })
 		if i < 0 {
@@ -250,10 +259,12 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	if len(world) > 0 {
 		if !unlike {
-			c.leaveOut(b.Scenario, "it is not the same question on both sides, which differ in %s", format.Listed(world))
+			c.leaveOut(b.Scenario, "it is not the same question on both sides, which differ in %s",
+				format.Listed(world))
 			return
 		}
-		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario, format.Listed(world))
+		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario,
+			format.Listed(world))
 	}
 	p := pairs{base: b, next: n}
 	same := true
@@ -273,7 +284,8 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		}
 	}
 	if lone := len(b.Runs) + len(n.Runs) - 2*len(p.runs); lone > 0 {
-		c.note("%s: %s without a partner of the same replication left out.", b.Scenario, format.Plural(uint64(lone), "run"))
+		c.note("%s: %s without a partner of the same replication left out.", b.Scenario,
+			format.Plural(uint64(lone), "run"))
 	}
 	if len(p.runs) == 0 {
 		c.leaveOut(b.Scenario, "NEW has no run of the same replication")
@@ -281,7 +293,8 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	p.horizon = float64(least) * min(b.IntervalSec, n.IntervalSec) / 3600
 	c.pairs = append(c.pairs, p)
-	c.Scenarios = append(c.Scenarios, ScenarioResult{b.Scenario, b.Seed, len(p.runs), append(append([]string{}, laws...), world...), same})
+	c.Scenarios = append(c.Scenarios, ScenarioResult{b.Scenario, b.Seed, len(p.runs),
+		append(append([]string{}, laws...), world...), same})
 }
 
 // value of a metric in a run; NaN if undefined. What never came counts as the
@@ -303,7 +316,8 @@ func (p pairs) censored(m Metric, c Cell) string {
 	if m.Name == "end" {
 		what, until = "were not finished", "the horizon"
 	}
-	return fmt.Sprintf("%s: %d of %d runs of BASE and %d of NEW %s by %s, which they count as.", c.Scenario, c.neverBase, c.Pairs, c.neverNew, what, until)
+	return fmt.Sprintf("%s: %d of %d runs of BASE and %d of NEW %s by %s, which they count as.", c.Scenario,
+		c.neverBase, c.Pairs, c.neverNew, what, until)
 }
 
 // logs are the log-ratios of a metric, one for each pair that has it on both
@@ -356,12 +370,14 @@ func (c *Report) metric(m Metric) MetricResult {
 				base, next = append(base, x), append(next, y)
 			}
 		}
-		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value), format.Num(stats.Mean(next, measure.Confidence).Value)
+		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value),
+			format.Num(stats.Mean(next, measure.Confidence).Value)
 		if cell.Never = cell.neverBase + cell.neverNew; cell.Never > 0 {
 			c.note("%s", p.censored(m, cell))
 		}
 		if cell.Lost > 0 {
-			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario, cell.Lost, cell.Pairs)
+			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario,
+				cell.Lost, cell.Pairs)
 		}
 		if v := cell.Ratio.Value; v.Known() && !(v <= worst) {
 			worst, out.Worst = v, cell.Scenario
@@ -419,7 +435,8 @@ func known(v float64) bool { return format.Num(v).Known() }
 func ratioOf(logs []float64) Cell {
 	logs = slices.DeleteFunc(slices.Clone(logs), func(v float64) bool { return !known(v) })
 	i := stats.Mean(logs, measure.Confidence)
-	r := measure.Estimate{Value: format.Num(math.Exp(i.Value)), Low: format.Num(math.Exp(i.Low)), High: format.Num(math.Exp(i.High)), Level: i.Level, N: i.N}
+	r := measure.Estimate{Value: format.Num(math.Exp(i.Value)), Low: format.Num(math.Exp(i.Low)),
+		High: format.Num(math.Exp(i.High)), Level: i.Level, N: i.N}
 	if i.N < 2 {
 		r.Low, r.High = format.Missing, format.Missing
 	}

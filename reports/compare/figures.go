@@ -32,7 +32,8 @@ func (c *Report) Figures() ([]chart.Figure, error) {
 func (p pairs) servers() []string {
 	var names []string
 	for _, s := range p.base.courses {
-		if !slices.Contains(names, s.Server) && slices.ContainsFunc(p.next.courses, func(o ensemble.MeanPoint) bool { return o.Server == s.Server }) {
+		if !slices.Contains(names, s.Server) && slices.ContainsFunc(p.next.courses,
+			func(o ensemble.MeanPoint) bool { return o.Server == s.Server }) {
 			names = append(names, s.Server)
 		}
 	}
@@ -75,8 +76,10 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 	}
 	unit, seconds, ticks := chart.TimeAxis(end)
 	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
-	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
-	rows := [][]string{strings.Fields("side t_end_s runs rate_per_h rate_low rate_high available available_low available_high target_per_h")}
+	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
+		Height: 1}
+	rows := [][]string{strings.Fields("side t_end_s runs rate_per_h rate_low rate_high available available_low " +
+		"available_high target_per_h")}
 	for _, s := range sides {
 		var e ensemble.Report
 		steps := s.trial.courseOf(server)
@@ -84,25 +87,35 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 			p     *chart.Panel
 			steps []ensemble.MeanPoint
 			of    func(ensemble.MeanPoint) ensemble.Spread
-		}{{&rates, steps, func(s ensemble.MeanPoint) ensemble.Spread { return s.Rate }}, {&processes, s.trial.inForce(steps), func(s ensemble.MeanPoint) ensemble.Spread { return s.C }}} {
-			x.p.Areas = append(x.p.Areas, chart.Area{Label: s.name + ", 95 % interval of the mean", Color: s.color, Faint: true,
-				Points: e.Band(x.steps, seconds, func(s ensemble.MeanPoint) (format.Num, format.Num) { return x.of(s).Low, x.of(s).High })})
+		}{{&rates, steps, func(s ensemble.MeanPoint) ensemble.Spread { return s.Rate }},
+			{&processes, s.trial.inForce(steps), func(s ensemble.MeanPoint) ensemble.Spread { return s.C }}} {
+			x.p.Areas = append(x.p.Areas, chart.Area{Label: s.name + ", 95 % interval of the mean", Color: s.color,
+				Faint: true,
+				Points: e.Band(x.steps, seconds, func(s ensemble.MeanPoint) (format.Num,
+					format.Num) {
+					return x.of(s).Low, x.of(s).High
+				})})
 			x.p.Lines = append(x.p.Lines, chart.Line{Label: s.name, Color: s.color, Width: 1.4,
 				Points: e.Line(x.steps, seconds, func(s ensemble.MeanPoint) format.Num { return x.of(s).Value })})
 		}
 		for _, t := range s.trial.courses {
 			if t.Server == server && t.Rate.N == len(s.trial.Runs) {
-				rows = append(rows, []string{s.name, format.Plain(t.End), strconv.Itoa(t.Rate.N), t.Rate.Value.String(), t.Rate.Low.String(), t.Rate.High.String(),
+				rows = append(rows, []string{s.name, format.Plain(t.End), strconv.Itoa(t.Rate.N), t.Rate.Value.String(),
+					t.Rate.Low.String(), t.Rate.High.String(),
 					t.C.Value.String(), t.C.Low.String(), t.C.High.String(), format.Plain(t.Target)})
 			}
 		}
 	}
 	targets := chart.Level(end/seconds, p.base.Target)
-	if steps := p.base.courseOf(server); slices.ContainsFunc(steps, func(s ensemble.MeanPoint) bool { return s.Target != p.base.Target }) {
-		targets = new(ensemble.Report).Line(steps, seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })
+	if steps := p.base.courseOf(server); slices.ContainsFunc(steps,
+		func(s ensemble.MeanPoint) bool { return s.Target != p.base.Target }) {
+		targets = new(ensemble.Report).Line(steps, seconds,
+			func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })
 	}
 	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
 	return chart.Drawing{Figure: chart.Figure{Name: name, Title: title, CSV: format.WriteCSV(rows),
-		Alt: fmt.Sprintf("The mean rate of %s against the target over time, and below it the mean number of available MTA processes, of BASE (%s) and of NEW (%s). Bands are 95 %% intervals of the mean at each interval.",
+		Alt: fmt.Sprintf("The mean rate of %s against the target over time, and below it the mean number of "+
+			"available MTA processes, of BASE (%s) and of NEW (%s). Bands are 95 %% intervals of the mean at each "+
+			"interval.",
 			p.base.Scenario, c.Base, c.New)}, Height: 6 * vg.Inch, Panels: []chart.Panel{rates, processes}}
 }

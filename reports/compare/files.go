@@ -45,19 +45,24 @@ func (c *Report) Write(to folder.Place, command string, host runlog.Host) error 
 	if err != nil {
 		return err
 	}
-	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()}, {Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
+	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()},
+		{Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
 	files = append(files, chart.PlotFiles(figures)...)
-	return folder.Publish(to, files, folder.NewHost(host, 0), command, folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
+	return folder.Publish(to, files, folder.NewHost(host, 0), command,
+		folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
 }
 
 // cellsCSV has a row for each metric and scenario, and one without a scenario
 // for the mean over all.
 func (c *Report) cellsCSV() []byte {
-	rows := [][]string{strings.Fields("metric unit scenario pairs base new ratio ratio_low ratio_high rank_p lost never shown")}
+	rows := [][]string{strings.Fields("metric unit scenario pairs base new ratio ratio_low ratio_high rank_p lost " +
+		"never shown")}
 	for _, m := range c.Metrics {
 		for _, x := range append(m.Cells[:len(m.Cells):len(m.Cells)], m.Mean) {
-			rows = append(rows, []string{m.Name, m.Unit, x.Scenario, strconv.Itoa(x.Ratio.N), x.meanOf(x.Base), x.meanOf(x.New), x.Ratio.Value.String(),
-				x.Ratio.Low.String(), x.Ratio.High.String(), x.RankP.String(), strconv.Itoa(x.Lost), strconv.Itoa(x.Never), strconv.FormatBool(x.Shown())})
+			rows = append(rows, []string{m.Name, m.Unit, x.Scenario, strconv.Itoa(x.Ratio.N), x.meanOf(x.Base),
+				x.meanOf(x.New), x.Ratio.Value.String(),
+				x.Ratio.Low.String(), x.Ratio.High.String(), x.RankP.String(), strconv.Itoa(x.Lost),
+				strconv.Itoa(x.Never), strconv.FormatBool(x.Shown())})
 		}
 	}
 	return format.WriteCSV(rows)
@@ -81,8 +86,10 @@ func (c *Report) pairsCSV() []byte {
 			for i, r := range p.runs {
 				x, _ := p.value(m, r[0])
 				y, _ := p.value(m, r[1])
-				rows = append(rows, []string{p.base.Scenario, strconv.FormatUint(p.base.Seed, 10), strconv.FormatUint(r[0].Replication, 10),
-					r[0].Digest, r[1].Digest, m.Name, format.Num(x).String(), format.Num(y).String(), format.Num(logs[i]).String()})
+				rows = append(rows, []string{p.base.Scenario, strconv.FormatUint(p.base.Seed, 10),
+					strconv.FormatUint(r[0].Replication, 10),
+					r[0].Digest, r[1].Digest, m.Name, format.Num(x).String(), format.Num(y).String(),
+					format.Num(logs[i]).String()})
 			}
 		}
 	}
@@ -180,7 +187,8 @@ func (c *Report) JUnit() ([]byte, error) {
 		s.Cases = append(s.Cases, t)
 	}
 	for _, u := range c.Verdict.Uncompared {
-		s.Cases = append(s.Cases, testcase{Class: "flyball.compare." + u.Scenario, Name: "compared", Failure: &failure{Message: u.Why, Text: "BASE " + c.Base + "\nNEW " + c.New}})
+		s.Cases = append(s.Cases, testcase{Class: "flyball.compare." + u.Scenario, Name: "compared",
+			Failure: &failure{Message: u.Why, Text: "BASE " + c.Base + "\nNEW " + c.New}})
 		s.Failures++
 	}
 	if v := c.Verdict; v.Blind > 0 {
@@ -236,7 +244,8 @@ func (c *Report) Annotations() string {
 	}
 	switch {
 	case open > 0:
-		annotate(&b, kind, "Inconclusive", fmt.Sprintf("%s neither shown to be beyond the margin nor to be within", format.Plural(uint64(open), "claim")))
+		annotate(&b, kind, "Inconclusive", fmt.Sprintf("%s neither shown to be beyond the margin nor to be within",
+			format.Plural(uint64(open), "claim")))
 	case c.Verdict.Inconclusive():
 		annotate(&b, kind, "Inconclusive", c.Verdict.Answer())
 	}

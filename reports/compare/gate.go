@@ -76,7 +76,8 @@ func (c Claim) failed() bool { return c.Outcome == Worse || c.Outcome == Lost }
 // margins of metrics. The verdict is final if it has failed or is not open, or
 // if k is the last look.
 func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
-	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}, Uncompared: c.Uncompared, Failed: len(c.Uncompared) > 0}
+	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}, Uncompared: c.Uncompared,
+		Failed: len(c.Uncompared) > 0}
 	g := stats.Gate{Alarm: Alarm, Looks: looks}
 	var means, cells []stats.Claim
 	var meanOf, cellOf []int // claim in v
@@ -94,20 +95,23 @@ func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 		for _, p := range c.pairs {
 			floor = max(floor, p.floor(m))
 		}
-		claim := Claim{Metric: m.Name, Margin: m.Margin, Floor: floor, Ratio: c.Metrics[i].Mean.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
+		claim := Claim{Metric: m.Name, Margin: m.Margin, Floor: floor, Ratio: c.Metrics[i].Mean.Ratio,
+			P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
 		if excess, _ := c.overScenarios(func(p pairs) []float64 { return p.excess(m, m.Margin) }); len(excess) > 1 {
 			means, meanOf = append(means, stats.Claim{Name: m.Name, Excess: excess}), append(meanOf, len(v.Claims))
 		}
 		v.Claims = append(v.Claims, claim)
 		for j, p := range c.pairs {
 			cell := c.Metrics[i].Cells[j]
-			claim := Claim{Metric: m.Name, Scenario: cell.Scenario, Margin: Guard * m.Margin, Floor: p.floor(m), Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
+			claim := Claim{Metric: m.Name, Scenario: cell.Scenario, Margin: Guard * m.Margin, Floor: p.floor(m),
+				Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
 			excess := slices.DeleteFunc(p.excess(m, claim.Margin), func(v float64) bool { return !known(v) })
 			switch {
 			case cell.Lost == cell.Pairs && cell.Lost >= lostPairs:
 				claim.Outcome = Lost
 			case len(excess) > 1:
-				cells, cellOf = append(cells, stats.Claim{Name: m.Name + " of " + cell.Scenario, Excess: excess}), append(cellOf, len(v.Claims))
+				cells, cellOf = append(cells, stats.Claim{Name: m.Name + " of " + cell.Scenario, Excess: excess}),
+					append(cellOf, len(v.Claims))
 			}
 			v.Claims = append(v.Claims, claim)
 		}

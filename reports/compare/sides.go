@@ -70,7 +70,8 @@ func (c *Candidate) read(dir string) error {
 	}
 	into := &c.Trials[i]
 	if into.Seed != t.Seed || into.Mode != t.Mode || into.List != t.List || !bytes.Equal(into.Resolved, t.Resolved) {
-		return fmt.Errorf("%s: another run of %s in the same folder differs in seed, mode, list or scenario: want folders of one candidate", dir, t.Scenario)
+		return fmt.Errorf("%s: another run of %s in the same folder differs in seed, mode, list or scenario: want "+
+			"folders of one candidate", dir, t.Scenario)
 	}
 	for _, s := range t.Runs {
 		if slices.ContainsFunc(into.Runs, func(o Replicate) bool { return o.Replication == s.Replication }) {
@@ -90,7 +91,8 @@ func readRunTrial(dir string) (Trial, error) {
 	if r.Partial {
 		return Trial{}, fmt.Errorf("%s holds a run that was stopped before its end", dir)
 	}
-	t := Trial{Scenario: r.Name, Seed: r.Seed, Mode: r.Mode, List: r.List, Target: r.Target, IntervalSec: r.IntervalSec, Resolved: x.ResolvedTOML}
+	t := Trial{Scenario: r.Name, Seed: r.Seed, Mode: r.Mode, List: r.List, Target: r.Target, IntervalSec: r.IntervalSec,
+		Resolved: x.ResolvedTOML}
 	var names []string
 	for _, s := range r.Servers {
 		names = append(names, s.Name)
@@ -104,7 +106,8 @@ func readEnsembleTrial(dir string) (Trial, error) {
 	if err != nil {
 		return Trial{}, err
 	}
-	t := Trial{Scenario: e.Name, Seed: e.Seed, Mode: e.Mode, List: e.List, Target: e.Target, IntervalSec: e.IntervalSec, Resolved: x.ResolvedTOML}
+	t := Trial{Scenario: e.Name, Seed: e.Seed, Mode: e.Mode, List: e.List, Target: e.Target, IntervalSec: e.IntervalSec,
+		Resolved: x.ResolvedTOML}
 	for _, f := range x.More {
 		switch f.Path {
 		case "replications.csv":
@@ -160,7 +163,9 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours", "total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending", "deferrals"} {
+		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours",
+			"total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending",
+			"deferrals"} {
 			metrics[name] = number(name)
 		}
 		if column("settled") == "never" {
@@ -219,8 +224,10 @@ func differences(a, b []byte) (laws, question []string) {
 		top, _, _ := strings.Cut(name, ".")
 		top, _, _ = strings.Cut(top, "[")
 		switch {
-		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect", "analysis"}, top):
-		case (top == "governor" || top == "retry") && name != "governor.target" && !strings.HasPrefix(name, "governor.change[") && !strings.HasPrefix(name, "governor.fault["):
+		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect",
+			"analysis"}, top):
+		case (top == "governor" || top == "retry") && name != "governor.target" &&
+			!strings.HasPrefix(name, "governor.change[") && !strings.HasPrefix(name, "governor.fault["):
 			laws = append(laws, name)
 		default:
 			question = append(question, name)

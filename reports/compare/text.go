@@ -85,7 +85,8 @@ func (c *Report) Answer() []string {
 func (c *Report) disagreement() []string {
 	better := map[bool][]string{}
 	for _, m := range c.Metrics {
-		what, ok := map[string]string{"iae": "loses fewer target-hours", "end": "ends sooner", "dfr": "needs fewer attempts per delivery"}[m.Name]
+		what, ok := map[string]string{"iae": "loses fewer target-hours", "end": "ends sooner",
+			"dfr": "needs fewer attempts per delivery"}[m.Name]
 		if ok && m.Mean.Shown() {
 			better[m.Mean.Ratio.Value < 1] = append(better[m.Mean.Ratio.Value < 1], what)
 		}
@@ -93,7 +94,8 @@ func (c *Report) disagreement() []string {
 	if len(better) < 2 {
 		return nil
 	}
-	return []string{fmt.Sprintf("Which is best depends on what is asked: NEW %s, BASE %s.", strings.Join(better[true], " and "), strings.Join(better[false], " and "))}
+	return []string{fmt.Sprintf("Which is best depends on what is asked: NEW %s, BASE %s.",
+		strings.Join(better[true], " and "), strings.Join(better[false], " and "))}
 }
 
 // Worse are the claims that fail the gate.
@@ -116,7 +118,8 @@ func (v *Verdict) Answer() string {
 			for _, u := range v.Uncompared {
 				names = append(names, u.Scenario)
 			}
-			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(n), "scenario"), format.Listed(names)))
+			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(n), "scenario"),
+				format.Listed(names)))
 		}
 		if v.Worse() != nil {
 			shown := fmt.Sprintf("shown by %s of each scenario", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
@@ -135,7 +138,8 @@ func (v *Verdict) Answer() string {
 		if v.Blind > 0 {
 			return fmt.Sprintf("%s: with so few pairs nothing could have failed; it takes %d.", head, v.Blind)
 		}
-		return fmt.Sprintf("%s: no regression beyond the margins is shown by %s of each scenario, but neither is its absence.", head, format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+		return fmt.Sprintf("%s: no regression beyond the margins is shown by %s of each scenario, but neither is its "+
+			"absence.", head, format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 	}
 	return fmt.Sprintf("Gate: pass, after %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 }
@@ -151,7 +155,9 @@ func (c *Report) same() bool {
 
 // explained says what the tables show.
 func (c *Report) explained() []string {
-	said := []string{"Of all metrics less is better. A change is the geometric mean of NEW / BASE over pairs of runs under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks (Wilcoxon) do not agree."}
+	said := []string{"Of all metrics less is better. A change is the geometric mean of NEW / BASE over pairs of runs " +
+		"under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks (Wilcoxon) " +
+		"do not agree."}
 	for _, s := range c.Scenarios {
 		if len(s.Differs) > 0 {
 			said = append(said, fmt.Sprintf("%s differs in %s.", s.Name, format.Listed(s.Differs)))
@@ -176,7 +182,8 @@ func (c *Report) tables() []format.Table {
 }
 
 func (c *Report) meanTable() format.Table {
-	t := format.Table{Caption: fmt.Sprintf("Geometric mean over %s", format.Plural(uint64(len(c.Scenarios)), "scenario")),
+	t := format.Table{Caption: fmt.Sprintf("Geometric mean over %s",
+		format.Plural(uint64(len(c.Scenarios)), "scenario")),
 		Head: []string{"metric", "change", "95 % interval", "pairs", "rank p", "worst scenario", "there"}, Left: 1}
 	if c.Verdict != nil {
 		t.Head = append(t.Head, "allowed", "gate")
@@ -188,7 +195,8 @@ func (c *Report) meanTable() format.Table {
 				there = x.changed()
 			}
 		}
-		row := []string{m.Name, m.Mean.changed(), m.Mean.between(), fmt.Sprint(m.Mean.Ratio.N), m.Mean.rank(), format.Dash(m.Worst), there}
+		row := []string{m.Name, m.Mean.changed(), m.Mean.between(), fmt.Sprint(m.Mean.Ratio.N), m.Mean.rank(),
+			format.Dash(m.Worst), there}
 		if c.Verdict != nil {
 			allowed, outcome := "-", "-"
 			for _, x := range c.Verdict.Claims {
@@ -228,7 +236,8 @@ func (m MetricResult) table() format.Table {
 		if m.Name == "end" && x.neverNew == x.Pairs {
 			next = "not finished"
 		}
-		t.Rows = append(t.Rows, []string{x.Scenario, base, next, x.changed(), x.between(), fmt.Sprint(x.Ratio.N), x.rank()})
+		t.Rows = append(t.Rows, []string{x.Scenario, base, next, x.changed(), x.between(), fmt.Sprint(x.Ratio.N),
+			x.rank()})
 	}
 	return t
 }

@@ -33,7 +33,8 @@ func NewMeanSeries(server string, runs []Observation, i int, span float64, skip 
 	}
 next:
 	for k, first := range runs[0].tracks[i].points {
-		t := MeanRow{Row: measure.Row{Server: server, Number: k, End: first.end, Hours: span / 3600, Target: format.Num(first.target)}}
+		t := MeanRow{Row: measure.Row{Server: server, Number: k, End: first.end, Hours: span / 3600,
+			Target: format.Num(first.target)}}
 		for _, o := range runs {
 			points := o.tracks[i].points
 			if k >= len(points) || !points[k].judged {
@@ -64,10 +65,12 @@ func (c MeanSeries) Without(run int) []measure.Row {
 		if run != NoRun {
 			p := t.points[run]
 			n--
-			sum.rate, sum.available, sum.previous, sum.processes = sum.rate-p.rate, sum.available-p.available, sum.previous-p.previous, sum.processes-p.processes
+			sum.rate, sum.available, sum.previous, sum.processes = sum.rate-p.rate, sum.available-p.available,
+				sum.previous-p.previous, sum.processes-p.processes
 		}
 		r := t.Row
-		r.Rate, r.Available, r.Previous = format.Num(sum.rate/n), format.Num(sum.available/n), format.Num(sum.previous/n)
+		r.Rate, r.Available, r.Previous = format.Num(sum.rate/n), format.Num(sum.available/n),
+			format.Num(sum.previous/n)
 		r.Allocated = format.Num(sum.processes / n / r.Hours)
 		rows[k] = r
 	}
@@ -126,7 +129,8 @@ func CourseMeasures(courses []MeanSeries, metrics map[string]float64, without ma
 		known, _ := measure.MetricNamed(name)
 		m := CourseMeasure{Metric: name, Unit: known.Unit}
 		if measure.MayNeverCome(name) {
-			m.Estimate = SettledLast(courses, map[string]float64{measure.SettlingMetric: 0.05, measure.SettlingMetric2: 0.02}[name], -1)
+			m.Estimate = SettledLast(courses, map[string]float64{measure.SettlingMetric: 0.05,
+				measure.SettlingMetric2: 0.02}[name], -1)
 		} else {
 			m.Estimate = measure.Estimated(stats.Jackknife(metrics[name], without[name], measure.Confidence))
 		}
@@ -156,7 +160,8 @@ func (c MeanSeries) settled(within float64, from int) (mean, earliest, latest fo
 	if from < 0 {
 		from = measure.LastChange(middle)
 	}
-	return measure.SettlingSince(from, middle, within), measure.SettlingSince(from, nearest, within), measure.SettlingSince(from, farthest, within)
+	return measure.SettlingSince(from, middle, within), measure.SettlingSince(from, nearest, within),
+		measure.SettlingSince(from, farthest, within)
 }
 
 // SettledLast is that of the server that settled last, or never.

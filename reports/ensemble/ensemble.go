@@ -50,7 +50,8 @@ type seriesPoint struct {
 
 // Observe takes from a report what an ensemble keeps.
 func Observe(r *run.Report) Observation {
-	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations, attempts: r.Totals.Attempts}
+	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations,
+		attempts: r.Totals.Attempts}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway}
 		for _, row := range measure.RowsOf(r.Rows, s.Name) {
@@ -61,7 +62,8 @@ func Observe(r *run.Report) Observation {
 				nan := math.NaN()
 				t.points = append(t.points, seriesPoint{nan, nan, nan, nan, nan, nan, nan, nan, false})
 			}
-			t.points[row.Number] = seriesPoint{row.End, float64(row.Rate), float64(row.Target), float64(row.Previous), float64(row.Available),
+			t.points[row.Number] = seriesPoint{row.End, float64(row.Rate), float64(row.Target), float64(row.Previous),
+				float64(row.Available),
 				float64(row.Delivered), float64(row.Attempts), float64(row.Allocated) * row.Hours, row.Judged()}
 			if row.Judged() {
 				t.watched = row.Number + 1
@@ -93,23 +95,25 @@ type Asked struct {
 
 // Report is what independent replications of one scenario show together.
 type Report struct {
-	Name         string  `json:"name"`
-	About        string  `json:"about"`
-	ScenarioID   string  `json:"scenario_id"`
-	Seed         uint64  `json:"seed"`
-	Mode         string  `json:"mode"`
-	List         string  `json:"list,omitempty"`     // digest of the list, unless it is the scenario's own
-	Kind         string  `json:"kind"`               // "terminating" or "steady-state"
-	Replications int     `json:"replications"`       // 0 to one less
-	Asked        int     `json:"replications_asked"` // that were to be made, or at most with a precision; 0 if that alone decided
-	Partial      bool    `json:"partial"`            // stopped before its end
-	Digest       string  `json:"digest"`             // of the digests of all replications, in order
-	Law          string  `json:"law"`
-	Target       float64 `json:"target_per_h"`                // at the start
-	LastTarget   float64 `json:"last_target_per_h,omitempty"` // in the last interval that can be judged, if it ever changes
-	IntervalSec  float64 `json:"interval_s"`
-	HorizonSec   float64 `json:"horizon_s"`
-	Level        float64 `json:"level"` // confidence of all intervals
+	Name         string `json:"name"`
+	About        string `json:"about"`
+	ScenarioID   string `json:"scenario_id"`
+	Seed         uint64 `json:"seed"`
+	Mode         string `json:"mode"`
+	List         string `json:"list,omitempty"` // digest of the list, unless it is the scenario's own
+	Kind         string `json:"kind"`           // "terminating" or "steady-state"
+	Replications int    `json:"replications"`   // 0 to one less
+	// that were to be made, or at most with a precision; 0 if that alone decided
+	Asked   int     `json:"replications_asked"`
+	Partial bool    `json:"partial"` // stopped before its end
+	Digest  string  `json:"digest"`  // of the digests of all replications, in order
+	Law     string  `json:"law"`
+	Target  float64 `json:"target_per_h"` // at the start
+	// in the last interval that can be judged, if it ever changes
+	LastTarget  float64 `json:"last_target_per_h,omitempty"`
+	IntervalSec float64 `json:"interval_s"`
+	HorizonSec  float64 `json:"horizon_s"`
+	Level       float64 `json:"level"` // confidence of all intervals
 
 	Measures     []Measure       `json:"measures"`     // the metrics of a run and those of the steady state, by name
 	Course       []CourseMeasure `json:"mean_course"`  // metrics of the mean of all replications
@@ -144,9 +148,10 @@ type Measure struct {
 	LeastIn   uint64     `json:"least_in"` // the first replication that has it
 	Most      format.Num `json:"greatest"`
 	MostIn    uint64     `json:"greatest_in"`
-	Undefined int        `json:"undefined"`         // replications without a value, left out of the mean
-	Never     int        `json:"never"`             // censored: never reached, counted as the horizon
-	Horizon   format.Num `json:"censoring_horizon"` // of a time that may never come: how long all replications watched for it
+	Undefined int        `json:"undefined"` // replications without a value, left out of the mean
+	Never     int        `json:"never"`     // censored: never reached, counted as the horizon
+	// of a time that may never come: how long all replications watched for it
+	Horizon format.Num `json:"censoring_horizon"`
 }
 
 // Settling says when one server settled within 5 % of its target.
@@ -166,7 +171,8 @@ type Settling struct {
 	Median    measure.Estimate `json:"median_intervals"`  // a missing High may be never
 	NinetyPct measure.Estimate `json:"p90_intervals"`     // as above
 	Horizon   int              `json:"censoring_horizon"` // intervals that every replication watched
-	Runaways  int              `json:"runaways"`          // replications in which the law added processes while the rate fell
+	// replications in which the law added processes while the rate fell
+	Runaways int `json:"runaways"`
 }
 
 // Precision is what sequential stopping came to.
@@ -221,8 +227,10 @@ func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Inte
 	if measure.MayNeverCome(name) {
 		if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never > 0 {
 			i := stats.Quantile(values, 0.5, measure.Confidence)
-			i.Warnings = append(i.Warnings, fmt.Sprintf("not reached in %d of %d replications within %s that all were watched, so the median stands for the mean",
-				never, i.N, format.Plural(uint64(Horizon(runs)), "interval")))
+			i.Warnings = append(i.Warnings,
+				fmt.Sprintf("not reached in %d of %d replications within %s that all were watched, so the median "+
+					"stands for the mean",
+					never, i.N, format.Plural(uint64(Horizon(runs)), "interval")))
 			return i
 		}
 	}
@@ -315,10 +323,13 @@ func Horizon(runs []Observation) int {
 // Replay is the command line that makes it again.
 func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.Host, replay string) *Report {
 	e := &Report{
-		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", List: asked.List, Kind: s.Analysis.Kind,
-		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law, Target: s.TargetRate(),
+		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", List: asked.List,
+		Kind:         s.Analysis.Kind,
+		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law,
+		Target:      s.TargetRate(),
 		IntervalSec: s.Governor.Interval.Seconds(), HorizonSec: s.Horizon.Seconds(), Level: measure.Confidence,
-		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay, Start: s.StartOfC(), runs: runs,
+		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay,
+		Start: s.StartOfC(), runs: runs,
 	}
 	sum := sha256.New()
 	var attempts uint64
@@ -378,7 +389,8 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 
 func measureOf(s *scenarios.Scenario, runs []Observation, of measure.Metric) Measure {
 	i := Measured(s, runs, of.Name)
-	m := Measure{Metric: of.Name, Unit: of.Unit, Statistic: "mean", Estimate: measure.Estimated(i), Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
+	m := Measure{Metric: of.Name, Unit: of.Unit, Statistic: "mean", Estimate: measure.Estimated(i),
+		Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
 	if measure.MayNeverCome(of.Name) {
 		m.Horizon = format.Num(Horizon(runs))
 	}
@@ -555,7 +567,8 @@ func (e *Report) doubts() []string {
 		all = append(all, fmt.Sprintf("%s: %s.", who, w))
 	}
 	if n := len(e.runs); n > 1 && e.rare {
-		all = append(all, fmt.Sprintf("Outages come by chance: what none of %d replications showed happens in up to %.3g %% of runs, and the intervals of counts of recipients allow for the worst in those.",
+		all = append(all, fmt.Sprintf("Outages come by chance: what none of %d replications showed happens in up to "+
+			"%.3g %% of runs, and the intervals of counts of recipients allow for the worst in those.",
 			n, 100*stats.Unseen(n, measure.Confidence)))
 	}
 	if e.Partial {
@@ -581,7 +594,8 @@ func (e *Report) Odd() uint64 {
 	}
 	m := e.Measure("dfr")
 	for _, name := range []string{"rate_per_h", "steady_rate_per_h"} {
-		if i := slices.IndexFunc(e.Measures, func(m Measure) bool { return m.Metric == name }); i >= 0 && e.Measures[i].N > 0 {
+		if i := slices.IndexFunc(e.Measures, func(m Measure) bool { return m.Metric == name }); i >= 0 &&
+			e.Measures[i].N > 0 {
 			m = e.Measures[i]
 		}
 	}

@@ -26,7 +26,8 @@ func (e *Report) Figures() ([]chart.Figure, error) {
 	}
 	if n := len(e.servers); n > chart.MostServers {
 		for i := range drawings {
-			drawings[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", chart.MostServers, n)
+			drawings[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.",
+				chart.MostServers, n)
 		}
 	}
 	return chart.PaintAll(drawings)
@@ -34,7 +35,9 @@ func (e *Report) Figures() ([]chart.Figure, error) {
 
 func (e *Report) convergence() chart.Figure {
 	return chart.Figure{Name: "convergence", Title: "Does it converge, whatever the luck?", CSV: e.trajectoryCSV(),
-		Alt: fmt.Sprintf("The mean rate of %s against the target over time, the same near the target, and the mean number of available MTA processes. Dark bands are 95 %% intervals of the mean at each interval, light ones reach from the least to the greatest replication. %s",
+		Alt: fmt.Sprintf("The mean rate of %s against the target over time, the same near the target, and the mean "+
+			"number of available MTA processes. Dark bands are 95 %% intervals of the mean at each interval, light "+
+			"ones reach from the least to the greatest replication. %s",
 			format.Plural(uint64(e.Replications), "replication"), e.Answer()[0])}
 }
 
@@ -55,7 +58,8 @@ func (e *Report) convergencePanels() []chart.Panel {
 		Areas: []chart.Area{{Label: "within 5 %", Color: 3, Faint: true, Points: chart.Around(targets, 0.05)}}}
 	near := chart.Panel{Y: "The same near the target: how far off, %", Ticks: ticks, Height: 1, Room: []float64{0, to},
 		Areas: []chart.Area{{Label: "within 5 %", Color: 3, Faint: true, Points: chart.Box(0, to, -5, 5)}}}
-	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
+	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
+		Height: 1}
 	for i, name := range e.drawn() {
 		steps := e.StepsOf(name)
 		draw := func(p *chart.Panel, steps []MeanPoint, of func(MeanPoint) Spread) {
@@ -67,21 +71,29 @@ func (e *Report) convergencePanels() []chart.Panel {
 			}
 			p.Areas = append(p.Areas,
 				chart.Area{Label: shown("least to greatest replication"), Color: 1 + i, Faint: true,
-					Points: e.Band(steps, seconds, func(s MeanPoint) (format.Num, format.Num) { return of(s).Least, of(s).Most })},
+					Points: e.Band(steps, seconds, func(s MeanPoint) (format.Num, format.Num) {
+						return of(s).Least,
+							of(s).Most
+					})},
 				chart.Area{Label: shown("95 % interval of the mean"), Color: bandColor(i), Faint: i > 0,
-					Points: e.Band(steps, seconds, func(s MeanPoint) (format.Num, format.Num) { return of(s).Low, of(s).High })})
+					Points: e.Band(steps, seconds, func(s MeanPoint) (format.Num, format.Num) {
+						return of(s).Low,
+							of(s).High
+					})})
 			label := name
 			if len(e.servers) == 1 {
 				label = shown("mean of the replications")
 			}
-			p.Lines = append(p.Lines, chart.Line{Label: label, Color: 1 + i, Width: 1.2, Points: e.Line(steps, seconds, func(s MeanPoint) format.Num { return of(s).Value })})
+			p.Lines = append(p.Lines, chart.Line{Label: label, Color: 1 + i, Width: 1.2,
+				Points: e.Line(steps, seconds, func(s MeanPoint) format.Num { return of(s).Value })})
 		}
 		draw(&rates, steps, func(s MeanPoint) Spread { return s.Rate })
 		draw(&near, e.near(steps), func(s MeanPoint) Spread { return s.Rate.off(s.Target) })
 		draw(&processes, e.InForce(steps), func(s MeanPoint) Spread { return s.C })
 	}
 	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
-	near.Lines = append(near.Lines, chart.Line{Label: "target", Dash: true, Points: chart.Level(to, 0)}, chart.Line{Color: chart.Grey, Dash: true, Points: chart.Level(to, -5)},
+	near.Lines = append(near.Lines, chart.Line{Label: "target", Dash: true, Points: chart.Level(to, 0)},
+		chart.Line{Color: chart.Grey, Dash: true, Points: chart.Level(to, -5)},
 		chart.Line{Color: chart.Grey, Dash: true, Points: chart.Level(to, 5)})
 	if judged < end {
 		band := chart.Area{Color: chart.Grey, Faint: true, Points: chart.Box(judged/seconds, to, -100, math.MaxFloat64)}
@@ -163,7 +175,8 @@ func (s Spread) off(target float64) Spread {
 // InForce moves C to the intervals in which it holds: it is decided at the end of
 // the one before.
 func (e *Report) InForce(steps []MeanPoint) []MeanPoint {
-	c := Spread{measure.Estimate{Value: format.Num(e.Start), Low: format.Num(e.Start), High: format.Num(e.Start)}, format.Num(e.Start), format.Num(e.Start)}
+	c := Spread{measure.Estimate{Value: format.Num(e.Start), Low: format.Num(e.Start), High: format.Num(e.Start)},
+		format.Num(e.Start), format.Num(e.Start)}
 	var all []MeanPoint
 	for _, s := range steps {
 		s.C, c = c, s.C
@@ -217,8 +230,11 @@ func (e *Report) settled() chart.Figure {
 	rows := [][]string{{"server", "intervals", "t_h", "settled", "replications", "share", "share_low", "share_high"}}
 	for i, name := range e.servers {
 		for _, p := range e.settledBy(i) {
-			rows = append(rows, []string{name, strconv.Itoa(p.number), format.Plain(float64(p.number) * e.IntervalSec / 3600), strconv.Itoa(p.settled), strconv.Itoa(p.share.N),
-				format.Num(p.share.Value).String(), format.Num(p.share.Low).String(), format.Num(p.share.High).String()})
+			rows = append(rows, []string{name, strconv.Itoa(p.number),
+				format.Plain(float64(p.number) * e.IntervalSec / 3600), strconv.Itoa(p.settled),
+				strconv.Itoa(p.share.N),
+				format.Num(p.share.Value).String(), format.Num(p.share.Low).String(),
+				format.Num(p.share.High).String()})
 		}
 	}
 	text := e.oneByOne()
@@ -271,11 +287,13 @@ func (e *Report) settledPanels() []chart.Panel {
 			p.Areas = append(p.Areas, chart.Area{Label: "95 % interval", Color: 1, Faint: true, Points: low})
 			name = "settled"
 		}
-		p.Lines = append(p.Lines, chart.Line{Label: name, Color: 1 + i, Width: 1.6, Step: plotter.PostStep, Points: points})
+		p.Lines = append(p.Lines, chart.Line{Label: name, Color: 1 + i, Width: 1.6, Step: plotter.PostStep,
+			Points: points})
 	}
 	if s := e.Settling; len(s) == 1 && s[0].OfMean.Known() {
 		x := float64(s[0].OfMean)
-		p.Lines = append(p.Lines, chart.Line{Label: "the mean course settles", Dash: true, Width: 1.4, Points: plotter.XYs{{X: x, Y: 0}, {X: x, Y: 100}}})
+		p.Lines = append(p.Lines, chart.Line{Label: "the mean course settles", Dash: true, Width: 1.4,
+			Points: plotter.XYs{{X: x, Y: 0}, {X: x, Y: 100}}})
 	}
 	return []chart.Panel{p}
 }
@@ -288,7 +306,8 @@ func (e *Report) startUp() chart.Figure {
 		}
 	}
 	return chart.Figure{Name: "warm-up", Title: "Is the start-up left out?", CSV: format.WriteCSV(rows),
-		Alt: fmt.Sprintf("Above, the mean rate by interval, with the %s that are left out and twice as many; below, the marginal standard error of the mean for every possible cut (MSER-5), as a multiple of its least value.",
+		Alt: fmt.Sprintf("Above, the mean rate by interval, with the %s that are left out and twice as many; below, "+
+			"the marginal standard error of the mean for every possible cut (MSER-5), as a multiple of its least value.",
 			format.Plural(uint64(e.Steady.LeftOut), "interval"))}
 }
 
@@ -296,7 +315,8 @@ func (e *Report) startUpPanels() []chart.Panel {
 	t := e.Steady
 	room := []float64{0, float64(t.Judged)}
 	rates := chart.Panel{Y: "Deliveries per hour, mean of the replications", Room: room, Height: 1}
-	errors := chart.Panel{Y: "Marginal standard error, as a multiple of the least", X: "judged intervals that are left out", Room: room, Height: 1}
+	errors := chart.Panel{Y: "Marginal standard error, as a multiple of the least",
+		X: "judged intervals that are left out", Room: room, Height: 1}
 	var top float64
 	for i, name := range e.drawn() {
 		var points plotter.XYs
@@ -335,7 +355,8 @@ func (e *Report) startUpPanels() []chart.Panel {
 	}{{t.LeftOut, "left out until here"}, {t.Twice, "and twice as much"}} {
 		if cut.at > 0 {
 			x := float64(cut.at)
-			l := chart.Line{Label: cut.label, Dash: true, Width: 1.4, Color: chart.Black, Points: plotter.XYs{{X: x, Y: 0}, {X: x, Y: top}}}
+			l := chart.Line{Label: cut.label, Dash: true, Width: 1.4, Color: chart.Black,
+				Points: plotter.XYs{{X: x, Y: 0}, {X: x, Y: top}}}
 			if cut.at == t.Twice {
 				l.Color = chart.Grey
 			}

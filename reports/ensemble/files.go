@@ -19,7 +19,8 @@ import (
 // TrajectoryColumns returns the head of trajectory.csv.
 func TrajectoryColumns() []string {
 	return strings.Fields("server interval t_end_s replications judged " +
-		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high available_least available_greatest target_per_h")
+		"rate_per_h rate_low rate_high rate_least rate_greatest available available_low available_high " +
+		"available_least available_greatest target_per_h")
 }
 
 // Key names an ensemble by its content, as Key does for a run.
@@ -46,16 +47,22 @@ func (e *Report) Write(to folder.Place, x run.Extra) error {
 		return err
 	}
 	files := []folder.File{
-		{Path: "summary.json", Data: summary}, {Path: "replications.csv", Data: e.replicationsCSV()}, {Path: "trajectory.csv", Data: e.trajectoryCSV()}, {Path: "report.html", Data: html}, {Path: "assumptions.csv", Data: run.AssumptionsCSV(e.Assumptions)},
-		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML}, {Path: "log.ndjson", Data: x.Log},
+		{Path: "summary.json", Data: summary}, {Path: "replications.csv", Data: e.replicationsCSV()},
+		{Path: "trajectory.csv", Data: e.trajectoryCSV()}, {Path: "report.html", Data: html},
+		{Path: "assumptions.csv", Data: run.AssumptionsCSV(e.Assumptions)},
+		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
+		{Path: "log.ndjson", Data: x.Log},
 	}
 	files = append(files, chart.PlotFiles(figures)...)
 	for _, f := range x.More {
-		if path.Dir(f.Path) == "plots" || slices.ContainsFunc(files, func(g folder.File) bool { return g.Path == f.Path }) {
+		if path.Dir(f.Path) == "plots" || slices.ContainsFunc(files,
+			func(g folder.File) bool { return g.Path == f.Path }) {
 			return fmt.Errorf("run folder: got extra file %q, want a path that is not in use", f.Path)
 		}
 	}
-	return folder.Publish(to, append(files, x.More...), e.Host, e.Replay, folder.Attributes{Name: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replication: 0, Replications: e.Replications, Mode: e.Mode, Partial: e.Partial})
+	return folder.Publish(to, append(files, x.More...), e.Host, e.Replay,
+		folder.Attributes{Name: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replication: 0,
+			Replications: e.Replications, Mode: e.Mode, Partial: e.Partial})
 }
 
 // Summary is summary.json of an ensemble.
@@ -74,11 +81,14 @@ func (e *Report) HTML(figures []chart.Figure) ([]byte, error) {
 		precision = fmt.Sprintf("%s wanted to %s %%", p.Of, format.Grouped(100*p.Goal, 2))
 	}
 	return page.Document{
-		Name: e.Name, About: e.About, World: fmt.Sprintf("%s, simulated", format.Plural(uint64(e.Replications), "replication")),
-		Mode: e.Mode, Partial: e.Partial, Kind: e.Kind, Answer: e.Answer(), Figures: figures, Tables: e.tables(100), Warnings: e.Warnings,
-		Folded: []page.Folded{run.FoldAssumptions(e.Assumptions)},
+		Name: e.Name, About: e.About, World: fmt.Sprintf("%s, simulated",
+			format.Plural(uint64(e.Replications), "replication")),
+		Mode: e.Mode, Partial: e.Partial, Kind: e.Kind, Answer: e.Answer(), Figures: figures, Tables: e.tables(100),
+		Warnings: e.Warnings,
+		Folded:   []page.Folded{run.FoldAssumptions(e.Assumptions)},
 		Facts: [][2]string{
-			{"Governor", fmt.Sprintf("%s, target %s for each server, decides every %s", e.Law, e.target(), format.Duration(e.IntervalSec))},
+			{"Governor", fmt.Sprintf("%s, target %s for each server, decides every %s", e.Law, e.target(),
+				format.Duration(e.IntervalSec))},
 			{"Analysis", e.Kind},
 			{"Stopped by", precision},
 			{"Seed", fmt.Sprintf("%d, replications 0 to %d", e.Seed, e.Replications-1)},
@@ -121,7 +131,8 @@ func (e *Report) replicationsCSV() []byte {
 		case math.IsInf(v, 1):
 			settled = "never"
 		}
-		row := []string{strconv.FormatUint(o.Replication, 10), strconv.FormatUint(e.Seed, 10), o.Digest, settled, strconv.Itoa(watched), strconv.Itoa(missed)}
+		row := []string{strconv.FormatUint(o.Replication, 10), strconv.FormatUint(e.Seed, 10), o.Digest, settled,
+			strconv.Itoa(watched), strconv.Itoa(missed)}
 		for _, m := range e.Measures {
 			v, ok := o.Metrics[m.Metric]
 			if !ok {
@@ -140,7 +151,8 @@ func (e *Report) replicationsCSV() []byte {
 func (e *Report) trajectoryCSV() []byte {
 	rows := [][]string{TrajectoryColumns()}
 	for _, s := range e.Means {
-		row := []string{s.Server, strconv.Itoa(s.Number), format.Plain(s.End), strconv.Itoa(s.Rate.N), strconv.Itoa(s.Judged)}
+		row := []string{s.Server, strconv.Itoa(s.Number), format.Plain(s.End), strconv.Itoa(s.Rate.N),
+			strconv.Itoa(s.Judged)}
 		for _, of := range []Spread{s.Rate, s.C} {
 			row = append(row, of.Value.String(), of.Low.String(), of.High.String(), of.Least.String(), of.Most.String())
 		}

@@ -46,8 +46,10 @@ type curve struct {
 func steadyMetrics() []measure.Metric {
 	return []measure.Metric{
 		{Name: "steady_available", Unit: "processes", Doc: "mean C without the start-up; least of all servers"},
-		{Name: "steady_dfr", Unit: "attempts per success", Doc: "delivery failure rate without the start-up; greatest of all servers"},
-		{Name: "steady_efficiency", Unit: "messages/h", Doc: "deliveries per allocated process and hour without the start-up; least of all servers"},
+		{Name: "steady_dfr", Unit: "attempts per success",
+			Doc: "delivery failure rate without the start-up; greatest of all servers"},
+		{Name: "steady_efficiency", Unit: "messages/h",
+			Doc: "deliveries per allocated process and hour without the start-up; least of all servers"},
 		{Name: "steady_rate_per_h", Unit: "messages/h", Doc: "mean rate without the start-up; least of all servers"},
 	}
 }
@@ -164,7 +166,8 @@ func (w *warmUp) meanCourse(server int, at func(seriesPoint) float64) []float64 
 
 // means of each replication are the sum of one number over that of another,
 // over the judged intervals that remain; of several servers, the worst.
-func (w *warmUp) means(leftOut int, above, below func(seriesPoint) float64, worst func(a, b float64) float64) []float64 {
+func (w *warmUp) means(leftOut int, above, below func(seriesPoint) float64,
+	worst func(a, b float64) float64) []float64 {
 	all := make([]float64, len(w.runs))
 	for r, o := range w.runs {
 		all[r] = math.NaN()
@@ -186,7 +189,8 @@ func (w *warmUp) means(leftOut int, above, below func(seriesPoint) float64, wors
 
 func newSteady(s *scenarios.Scenario, runs []Observation) *Steady {
 	w := newWarmUp(s, runs)
-	t := &Steady{WarmUp: "auto", Found: w.found, Judged: w.least, LeftOut: w.leftOut, LeftOutSec: w.end, Changes: []Change{}, curves: w.curves, values: map[string][]float64{}}
+	t := &Steady{WarmUp: "auto", Found: w.found, Judged: w.least, LeftOut: w.leftOut, LeftOutSec: w.end,
+		Changes: []Change{}, curves: w.curves, values: map[string][]float64{}}
 	if s.Analysis.WarmUp != scenarios.AutoWarmUp {
 		t.WarmUp = "given"
 	}
@@ -195,12 +199,14 @@ func newSteady(s *scenarios.Scenario, runs []Observation) *Steady {
 		t.values[m.Name] = of(w)
 	}
 	if !t.Found {
-		t.warnings = append(t.warnings, "No steady state is in sight in the intervals that were judged: the steady_ measures are not of one.")
+		t.warnings = append(t.warnings,
+			"No steady state is in sight in the intervals that were judged: the steady_ measures are not of one.")
 	}
 	t.Twice = max(2*t.LeftOut, t.LeftOut+leastCut)
 	if t.Judged-t.Twice < leastCut {
 		t.Twice = 0
-		t.warnings = append(t.warnings, "Too few intervals remain to leave out twice as many: whether the start-up is over cannot be checked.")
+		t.warnings = append(t.warnings,
+			"Too few intervals remain to leave out twice as many: whether the start-up is over cannot be checked.")
 		return t
 	}
 	later := *w
@@ -208,7 +214,8 @@ func newSteady(s *scenarios.Scenario, runs []Observation) *Steady {
 	for _, m := range steadyMetrics() {
 		of, _ := steadyOf(m.Name)
 		first, second := t.values[m.Name], of(&later)
-		t.Changes = append(t.Changes, Change{m.Name, measure.Estimated(stats.Mean(second, measure.Confidence)), measure.Estimated(stats.Paired(second, first, measure.Confidence))})
+		t.Changes = append(t.Changes, Change{m.Name, measure.Estimated(stats.Mean(second, measure.Confidence)),
+			measure.Estimated(stats.Paired(second, first, measure.Confidence))})
 	}
 	return t
 }

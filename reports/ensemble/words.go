@@ -21,13 +21,15 @@ func (e *Report) Answer() []string {
 		answer = append(answer, e.verdict())
 		answer = append(answer, e.oneByOne()...)
 		if rate := e.Measure("rate_per_h"); rate.Value.Known() && len(e.Settling) == 1 {
-			answer = append(answer, fmt.Sprintf("Over the last quarter of the judged intervals the rate was %s, %s the target.",
+			answer = append(answer, fmt.Sprintf("Over the last quarter of the judged intervals the rate was %s, %s "+
+				"the target.",
 				rate.Words("/h"), e.offBy(rate.Estimate)))
 		}
 	}
 	for _, s := range e.Settling {
 		if s.Runaways > 0 {
-			answer = append(answer, fmt.Sprintf("Runaway in %s: %s added processes while the rate fell.", e.of(s.Runaways), s.Server))
+			answer = append(answer, fmt.Sprintf("Runaway in %s: %s added processes while the rate fell.",
+				e.of(s.Runaways), s.Server))
 		}
 	}
 	return append(answer, e.Account())
@@ -59,7 +61,8 @@ func (e *Report) verdict() string {
 	mean := fmt.Sprintf("the mean of %s", format.Plural(uint64(e.Replications), "replication"))
 	switch {
 	case last < 0 && never == nil:
-		return "Not judged: in no full interval was there work for every process in every replication, so nothing is known about the governor."
+		return "Not judged: in no full interval was there work for every process in every replication, so nothing is " +
+			"known about the governor."
 	case last < 0 && len(e.Settling) == 1:
 		s := e.Settling[0]
 		return fmt.Sprintf("Did not converge: %s never settled within 5 %% of %s in the %s that could be judged%s.",
@@ -79,7 +82,8 @@ func (e *Report) verdict() string {
 		said = append(said, fmt.Sprintf("the mean never settled within 5 %% of %s on %s", target, format.Listed(never)))
 	}
 	if unjudged != nil {
-		said = append(said, format.Listed(unjudged)+" had no full interval with work for every process in every replication")
+		said = append(said, format.Listed(unjudged)+" had no full interval with work for every process in every "+
+			"replication")
 	}
 	return word + ": " + strings.Join(said, "; ") + "."
 }
@@ -135,12 +139,14 @@ func (e *Report) oneByOne() []string {
 		if len(e.Settling) > 1 {
 			on = " on " + s.Server
 		}
-		text := fmt.Sprintf("One by one%s: %d of %s settled (%s)", on, s.Runs-s.Never, format.Plural(uint64(s.Runs), "replication"), shares(s.Share))
+		text := fmt.Sprintf("One by one%s: %d of %s settled (%s)", on, s.Runs-s.Never,
+			format.Plural(uint64(s.Runs), "replication"), shares(s.Share))
 		if s.Never < s.Runs {
 			text += fmt.Sprintf(", half of all within %s", times(s.Median))
 		}
 		if s.Never > 0 && s.Never < s.Runs {
-			text += fmt.Sprintf("; %d had not within the %s that all were watched", s.Never, format.Plural(uint64(s.Horizon), "interval"))
+			text += fmt.Sprintf("; %d had not within the %s that all were watched", s.Never,
+				format.Plural(uint64(s.Horizon), "interval"))
 		}
 		all = append(all, text+".")
 	}
@@ -151,13 +157,15 @@ func (e *Report) oneByOne() []string {
 func (e *Report) steadyVerdict() []string {
 	t := e.Steady
 	if t.Judged == 0 {
-		return []string{"Not judged: in no full interval was there work for every process in every replication, so nothing is known about a steady state."}
+		return []string{"Not judged: in no full interval was there work for every process in every replication, so " +
+			"nothing is known about a steady state."}
 	}
 	how := "found by MSER-5"
 	if t.WarmUp == "given" {
 		how = "as the scenario says"
 	}
-	left := fmt.Sprintf("without a start-up of %s (%s, %s)", format.Plural(uint64(t.LeftOut), "interval"), format.Duration(t.LeftOutSec), how)
+	left := fmt.Sprintf("without a start-up of %s (%s, %s)", format.Plural(uint64(t.LeftOut), "interval"),
+		format.Duration(t.LeftOutSec), how)
 	if t.LeftOut == 0 {
 		left = "from the first interval on (" + how + ")"
 	}
@@ -166,16 +174,19 @@ func (e *Report) steadyVerdict() []string {
 		worst = " on the slowest server"
 	}
 	rate := e.Measure("steady_rate_per_h")
-	verdict := fmt.Sprintf("Steady state of %s: %s%s, %s the target, %s.", format.Plural(uint64(e.Replications), "replication"),
+	verdict := fmt.Sprintf("Steady state of %s: %s%s, %s the target, %s.",
+		format.Plural(uint64(e.Replications), "replication"),
 		rate.Words("/h"), worst, e.offBy(rate.Estimate), left)
 	if !t.Found {
 		of := "the mean rate of all of them is"
 		if t.LeftOut > 0 {
 			of = fmt.Sprintf("without the first %d the mean rate is", t.LeftOut)
 		}
-		verdict = fmt.Sprintf("No steady state is in sight in the %s that could be judged; %s %s%s.", format.Plural(uint64(t.Judged), "interval"), of, rate.Words("/h"), worst)
+		verdict = fmt.Sprintf("No steady state is in sight in the %s that could be judged; %s %s%s.",
+			format.Plural(uint64(t.Judged), "interval"), of, rate.Words("/h"), worst)
 	}
-	all := []string{verdict, fmt.Sprintf("It takes %s available processes; an allocated one delivers %s messages an hour, at %s attempts per success.",
+	all := []string{verdict, fmt.Sprintf("It takes %s available processes; an allocated one delivers %s messages an "+
+		"hour, at %s attempts per success.",
 		e.MeasureInWords("steady_available"), e.MeasureInWords("steady_efficiency"), e.MeasureInWords("steady_dfr"))}
 	for _, c := range t.Changes {
 		if c.Metric == "steady_rate_per_h" && c.Change.Value.Known() {
@@ -205,7 +216,8 @@ func (e *Report) Account() string {
 	if e.Measure("dfr").Value.Known() {
 		cost = e.MeasureInWords("dfr") + " attempts per success"
 	}
-	said = append([]string{fmt.Sprintf("%s; of %s recipients %s; %s.", format.Upper(cost), e.MeasureInWords("recipients"), strings.Join(said, ", "), e.end())}, e.failures()...)
+	said = append([]string{fmt.Sprintf("%s; of %s recipients %s; %s.", format.Upper(cost),
+		e.MeasureInWords("recipients"), strings.Join(said, ", "), e.end())}, e.failures()...)
 	return strings.Join(said, " ")
 }
 
@@ -218,7 +230,8 @@ func (e *Report) end() string {
 	case 0:
 		return fmt.Sprintf("not finished: recipients are pending at the horizon of %s in every replication", horizon)
 	}
-	return fmt.Sprintf("finished in %s, the others have recipients pending at the horizon of %s", e.of(e.Finished), horizon)
+	return fmt.Sprintf("finished in %s, the others have recipients pending at the horizon of %s", e.of(e.Finished),
+		horizon)
 }
 
 // failures says in how many replications recipients failed where that is not the
@@ -228,11 +241,13 @@ func (e *Report) failures() []string {
 	case n < 2 || 2*failed >= n:
 		return nil
 	case failed == 0:
-		return []string{fmt.Sprintf("Recipients failed in none of %s: with 95 %% confidence they do in fewer than %s of runs.",
+		return []string{fmt.Sprintf("Recipients failed in none of %s: with 95 %% confidence they do in fewer than %s "+
+			"of runs.",
 			format.Plural(uint64(n), "replication"), format.Percent(stats.Unseen(n, measure.Confidence)))}
 	default:
 		i := stats.Share(failed, n, measure.Confidence)
-		return []string{fmt.Sprintf("Recipients failed in %s (in %s to %s of runs).", e.of(failed), format.Percent(i.Low), format.Percent(i.High))}
+		return []string{fmt.Sprintf("Recipients failed in %s (in %s to %s of runs).", e.of(failed),
+			format.Percent(i.Low), format.Percent(i.High))}
 	}
 }
 
@@ -310,7 +325,8 @@ func (e *Report) Text(w io.Writer, color bool) error {
 	}
 	fmt.Fprintln(&b)
 	if e.Partial {
-		fmt.Fprintln(&b, format.Paint("PARTIAL: the ensemble was stopped before its end; these are the replications that had ended.", format.Bad, color))
+		fmt.Fprintln(&b, format.Paint("PARTIAL: the ensemble was stopped before its end; these are the replications "+
+			"that had ended.", format.Bad, color))
 	}
 	for i, sentence := range e.Answer() {
 		for _, line := range format.Wrap(sentence, format.Columns) {
@@ -334,7 +350,8 @@ func (e *Report) Text(w io.Writer, color bool) error {
 			fmt.Fprintf(&b, "%s%s\n", []string{"! ", "  "}[min(i, 1)], line)
 		}
 	}
-	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d, digest %s, scenario %.12s\n", e.Seed, e.Replications-1, e.Digest, e.ScenarioID)
+	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d, digest %s, scenario %.12s\n", e.Seed, e.Replications-1, e.Digest,
+		e.ScenarioID)
 	if e.Replay != "" {
 		fmt.Fprintf(&b, "Run it again: %s\n", e.Replay)
 	}
@@ -344,11 +361,13 @@ func (e *Report) Text(w io.Writer, color bool) error {
 
 // tables show at most so many servers.
 func (e *Report) tables(servers int) []format.Table {
-	return []format.Table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(), e.courseTable(), e.measureTable()}
+	return []format.Table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(),
+		e.courseTable(), e.measureTable()}
 }
 
 func (e *Report) measureTable() format.Table {
-	t := format.Table{Caption: fmt.Sprintf("Means of %s, and the replications at the ends", format.Plural(uint64(e.Replications), "replication")),
+	t := format.Table{Caption: fmt.Sprintf("Means of %s, and the replications at the ends",
+		format.Plural(uint64(e.Replications), "replication")),
 		Head: []string{"metric", "mean", "95 % interval", "least", "in", "greatest", "in"}, Left: 1}
 	for _, m := range e.Measures {
 		write := m.Writer()
@@ -373,7 +392,8 @@ func (e *Report) measureTable() format.Table {
 // courseTable has the metrics of the mean course. Its interval of a time of
 // settling is told with the servers.
 func (e *Report) courseTable() format.Table {
-	t := format.Table{Caption: fmt.Sprintf("The mean course of %s, as if it were one run", format.Plural(uint64(e.Replications), "replication")),
+	t := format.Table{Caption: fmt.Sprintf("The mean course of %s, as if it were one run",
+		format.Plural(uint64(e.Replications), "replication")),
 		Head: []string{"metric", "value", "95 % interval (jackknife)"}, Left: 1}
 	for _, m := range e.Course {
 		if m.Value.Known() && !measure.MayNeverCome(m.Metric) {
@@ -384,8 +404,10 @@ func (e *Report) courseTable() format.Table {
 }
 
 func (e *Report) settlingTable(most int) format.Table {
-	t := format.Table{Caption: fmt.Sprintf("When servers settled within 5 %% of %s/h, in intervals of %s", format.Grouped(e.lastTarget(), 0), format.Duration(e.IntervalSec)),
-		Head: []string{"server", "mean course", "its band", "runs settled", "half within", "90 % within", "watched"}, Left: 1}
+	t := format.Table{Caption: fmt.Sprintf("When servers settled within 5 %% of %s/h, in intervals of %s",
+		format.Grouped(e.lastTarget(), 0), format.Duration(e.IntervalSec)),
+		Head: []string{"server", "mean course", "its band", "runs settled", "half within", "90 % within", "watched"},
+		Left: 1}
 	if !slices.ContainsFunc(e.Settling, func(s Settling) bool { return s.Runs > 0 }) {
 		return t // the answer says so
 	}
@@ -418,11 +440,13 @@ func (e *Report) settlingTable(most int) format.Table {
 }
 
 func (e *Report) changeTable() format.Table {
-	t := format.Table{Head: []string{"metric", "mean", "95 % interval", "twice left out", "change", "95 % interval"}, Left: 1}
+	t := format.Table{Head: []string{"metric", "mean", "95 % interval", "twice left out", "change", "95 % interval"},
+		Left: 1}
 	if e.Steady == nil {
 		return t
 	}
-	t.Caption = fmt.Sprintf("Steady state without %s, and without twice as many (%d)", format.Plural(uint64(e.Steady.LeftOut), "interval"), e.Steady.Twice)
+	t.Caption = fmt.Sprintf("Steady state without %s, and without twice as many (%d)",
+		format.Plural(uint64(e.Steady.LeftOut), "interval"), e.Steady.Twice)
 	for _, c := range e.Steady.Changes {
 		m := e.Measure(c.Metric)
 		t.Rows = append(t.Rows, []string{c.Metric, m.Writer()(m.Value), m.Interval(), c.Twice.Writer()(c.Twice.Value),
@@ -432,7 +456,8 @@ func (e *Report) changeTable() format.Table {
 }
 
 func (e *Report) precisionTable() format.Table {
-	t := format.Table{Caption: "Precision: half width of the 95 % interval as a share of the mean", Head: []string{"metric", "wanted", "reached", "verdict"}, Left: 1, Words: true}
+	t := format.Table{Caption: "Precision: half width of the 95 % interval as a share of the mean",
+		Head: []string{"metric", "wanted", "reached", "verdict"}, Left: 1, Words: true}
 	if p := e.Precision; p != nil {
 		verdict, reached := "MISSED", "-"
 		if p.Reached {
@@ -455,7 +480,8 @@ func (e *Report) expectationTable() format.Table {
 			verdict = fmt.Sprintf("missed first in replication %.0f", x.FirstMissed)
 			missed++
 		}
-		t.Rows = append(t.Rows, []string{x.Metric, x.Op + " " + format.Given(x.Limit), fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), verdict})
+		t.Rows = append(t.Rows, []string{x.Metric, x.Op + " " + format.Given(x.Limit),
+			fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), verdict})
 	}
 	t.Caption = fmt.Sprintf("Expectations: all replications met %d of %d", len(t.Rows)-missed, len(t.Rows))
 	return t

@@ -69,7 +69,8 @@ type ManifestFile struct {
 
 // OwnFiles are the names that every run folder uses; plots has the others.
 func OwnFiles() []string {
-	return []string{ManifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml", "scenario.resolved.toml", "log.ndjson",
+	return []string{ManifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml",
+		"scenario.resolved.toml", "log.ndjson",
 		"limits.csv", "assumptions.csv", "sensitivity.csv"}
 }
 
@@ -176,7 +177,8 @@ func Read(dir string, each func(name string, data []byte) error) (Manifest, erro
 	for _, f := range files {
 		name := filepath.Join(dir, filepath.FromSlash(f.Path))
 		if !fs.ValidPath(f.Path) {
-			return m, fmt.Errorf("%s: files: got path %q, want one below the folder", filepath.Join(dir, ManifestName), f.Path)
+			return m, fmt.Errorf("%s: files: got path %q, want one below the folder", filepath.Join(dir, ManifestName),
+				f.Path)
 		}
 		data, err := input.Read(name, input.RunFile)
 		if err != nil {
@@ -208,7 +210,8 @@ func Check(to Place, a Attributes) error {
 }
 
 // Publish puts files, what the run a cost, and the manifest with the command replay
-// that makes the run again, into a folder at to: all of them or none. A folder that is there is replaced if it is empty, or if it is one
+// that makes the run again, into a folder at to: all of them or none. A folder that is there is
+// replaced if it is empty, or if it is one
 // of ours with nothing else in it and of the same run, or to.Replace is set.
 // Anything else is an error, and stays.
 func Publish(to Place, files []File, h Host, replay string, a Attributes) error {
@@ -234,12 +237,14 @@ type Other struct {
 }
 
 func (o *Other) Error() string {
-	return fmt.Sprintf("%s holds %s of another run: %s; want another folder, or --force to replace it", o.Dir, o.Have.words(), strings.Join(o.Have.differ(o.Want), ", "))
+	return fmt.Sprintf("%s holds %s of another run: %s; want another folder, or --force to replace it", o.Dir,
+		o.Have.words(), strings.Join(o.Have.differ(o.Want), ", "))
 }
 
 // words name a folder.
 func (a Attributes) words() string {
-	what := map[string]string{StudyMode: "the study", TuningMode: "the search", LawsMode: "the trial", ComparisonMode: "the", "real": "the live run of"}[a.Mode]
+	what := map[string]string{StudyMode: "the study", TuningMode: "the search", LawsMode: "the trial",
+		ComparisonMode: "the", "real": "the live run of"}[a.Mode]
 	if what == "" {
 		what = "the simulation of"
 	}
@@ -262,7 +267,8 @@ func (a Attributes) differ(b Attributes) []string {
 	}
 	note(a.Mode != b.Mode, "kind", a.Mode, b.Mode)
 	note(a.Name != b.Name, "name", a.Name, b.Name)
-	note(a.ScenarioID != b.ScenarioID, "scenario with its values", fmt.Sprintf("%.12s", a.ScenarioID), fmt.Sprintf("%.12s", b.ScenarioID))
+	note(a.ScenarioID != b.ScenarioID, "scenario with its values", fmt.Sprintf("%.12s", a.ScenarioID),
+		fmt.Sprintf("%.12s", b.ScenarioID))
 	note(a.Seed != b.Seed, "seed", a.Seed, b.Seed)
 	note(a.Replication != b.Replication, "replication", a.Replication, b.Replication)
 	settings := func(s []string) string {
@@ -298,7 +304,8 @@ func replaceable(dir string, to Place, a Attributes) error {
 	var m Manifest
 	raw, err := input.Read(filepath.Join(dir, ManifestName), input.Manifest)
 	if err != nil || json.NewDecoder(bytes.NewReader(raw)).Decode(&m) != nil || m.Schema != manifestSchema {
-		return fmt.Errorf("%s is not a run folder and is left alone: want a new name, an empty folder or one with a %s of schema %q",
+		return fmt.Errorf("%s is not a run folder and is left alone: want a new name, an empty folder or one with a "+
+			"%s of schema %q",
 			dir, ManifestName, manifestSchema)
 	}
 	ours := []string{ManifestName, "host.json", "log.ndjson"}
@@ -307,7 +314,8 @@ func replaceable(dir string, to Place, a Attributes) error {
 	}
 	err = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !slices.Contains(ours, name) {
-			err = fmt.Errorf("%s holds %s, which the run did not write, and is left alone: move that file, or name another folder", dir, name)
+			err = fmt.Errorf("%s holds %s, which the run did not write, and is left alone: move that file, or name "+
+				"another folder", dir, name)
 		}
 		return err
 	})

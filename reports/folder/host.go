@@ -18,6 +18,7 @@ type Host struct {
 
 // NewHost returns what a run cost that made a number of attempts.
 func NewHost(h runlog.Host, attempts uint64) Host {
-	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: format.Num(float64(attempts) / h.Wall.Seconds()), MaxRSS: h.MaxRSS,
-		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
+	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: format.Num(float64(attempts) / h.Wall.Seconds()),
+		MaxRSS: h.MaxRSS,
+		Go:     h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
 }

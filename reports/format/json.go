@@ -39,7 +39,8 @@ func ReadSchema(raw []byte, schema string, into any) error {
 		return err
 	}
 	if head.Schema != schema || head.Version != SchemaVersion {
-		return fmt.Errorf("got schema %q version %d, want %q version %d", head.Schema, head.Version, schema, SchemaVersion)
+		return fmt.Errorf("got schema %q version %d, want %q version %d", head.Schema, head.Version, schema,
+			SchemaVersion)
 	}
 	return json.Unmarshal(raw, into)
 }

@@ -23,7 +23,8 @@ func (l *Report) Summary() ([]byte, error) {
 
 // Key names it by its content.
 func (l *Report) Key() string {
-	return folder.Key(fmt.Appendf(nil, "laws\n%s\n%s\n%d\n%s\n", l.Suite, strings.Join(l.Laws, " "), l.Replications, l.Digest))
+	return folder.Key(fmt.Appendf(nil, "laws\n%s\n%s\n%d\n%s\n", l.Suite, strings.Join(l.Laws, " "), l.Replications,
+		l.Digest))
 }
 
 // Write makes the folder at to its folder, as Write does for a run.
@@ -37,21 +38,28 @@ func (l *Report) Write(to folder.Place) error {
 		return err
 	}
 	html, err := page.Document{
-		Name: "laws", About: "Governor laws on the disturbance suite.", World: fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(len(l.Trials)), "trial"), format.Plural(uint64(l.Replications), "replication")),
+		Name: "laws", About: "Governor laws on the disturbance suite.",
+		World: fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(len(l.Trials)), "trial"),
+			format.Plural(uint64(l.Replications), "replication")),
 		Mode: "sim", Study: true, Answer: l.Answer(), Figures: figures, Tables: l.tables(), Warnings: l.explained(),
-		Facts: [][2]string{{"Suite", l.Suite}, {"Half", l.Half}, {"Luck", l.luck()}, {"Digest of all runs", l.Digest}, {"Run it again", l.Replay}},
+		Facts: [][2]string{{"Suite", l.Suite}, {"Half", l.Half}, {"Luck", l.luck()}, {"Digest of all runs", l.Digest},
+			{"Run it again", l.Replay}},
 	}.HTML()
 	if err != nil {
 		return err
 	}
-	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "goals.csv", Data: l.goalsCSV()}, {Path: "cells.csv", Data: l.cellsCSV()}, {Path: "runs.csv", Data: l.runsCSV()}, {Path: "report.html", Data: html}}
-	return folder.Publish(to, append(files, chart.PlotFiles(figures)...), l.Host, l.Replay, folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
+	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "goals.csv", Data: l.goalsCSV()},
+		{Path: "cells.csv", Data: l.cellsCSV()}, {Path: "runs.csv", Data: l.runsCSV()},
+		{Path: "report.html", Data: html}}
+	return folder.Publish(to, append(files, chart.PlotFiles(figures)...), l.Host, l.Replay,
+		folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
 }
 
 func (l *Report) goalsCSV() []byte {
 	rows := [][]string{strings.Fields("goal noise op limit measured low high where verdict")}
 	for _, g := range l.Goals {
-		rows = append(rows, []string{g.Name, g.Noise, g.Op, format.Plain(g.Limit), g.Measured.Value.String(), g.Measured.Low.String(), g.Measured.High.String(), g.Where, g.Verdict})
+		rows = append(rows, []string{g.Name, g.Noise, g.Op, format.Plain(g.Limit), g.Measured.Value.String(),
+			g.Measured.Low.String(), g.Measured.High.String(), g.Where, g.Verdict})
 	}
 	return format.WriteCSV(rows)
 }
@@ -63,7 +71,8 @@ func (l *Report) cellsCSV() []byte {
 	for _, t := range l.Trials {
 		for _, c := range t.Cells {
 			row := func(of, metric, unit string, e measure.Estimate) {
-				rows = append(rows, []string{t.Scenario, t.Half, format.Plain(t.Noise), c.Law, strconv.Itoa(c.Judged), of, metric, unit, e.Value.String(), e.Low.String(), e.High.String()})
+				rows = append(rows, []string{t.Scenario, t.Half, format.Plain(t.Noise), c.Law, strconv.Itoa(c.Judged),
+					of, metric, unit, e.Value.String(), e.Low.String(), e.High.String()})
 			}
 			for _, m := range c.Course {
 				row("mean course", m.Metric, m.Unit, m.Estimate)
@@ -80,5 +89,6 @@ func (l *Report) cellsCSV() []byte {
 
 // runsCSV has a row for each run.
 func (l *Report) runsCSV() []byte {
-	return format.WriteCSV(append([][]string{append(strings.Fields("scenario noise law replication digest"), runMetrics()...)}, l.runs...))
+	return format.WriteCSV(append([][]string{append(strings.Fields("scenario noise law replication digest"),
+		runMetrics()...)}, l.runs...))
 }

@@ -53,9 +53,12 @@ func (l *Report) goals() []Goal {
 	iae, n := l.iaeOver(ours, noisy)
 	tv, _ := l.tvOver(ours, noisy)
 	all := []Goal{
-		Goal{Name: "lost target-hours by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.75, Measured: iae, Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
-		l.worst(Goal{Name: "the same, worst trial", Noise: "on", Op: "<=", Limit: 1.15}, noisy, func(_ Trial, c Cell) (measure.Estimate, bool) { return c.Ratio, true }),
-		Goal{Name: "total variation by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.3, Measured: tv, Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
+		Goal{Name: "lost target-hours by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.75,
+			Measured: iae, Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
+		l.worst(Goal{Name: "the same, worst trial", Noise: "on", Op: "<=", Limit: 1.15}, noisy,
+			func(_ Trial, c Cell) (measure.Estimate, bool) { return c.Ratio, true }),
+		Goal{Name: "total variation by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.3, Measured: tv,
+			Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
 	}
 	for _, level := range l.Noise {
 		at := func(families ...string) func(Trial) bool {
@@ -63,12 +66,17 @@ func (l *Report) goals() []Goal {
 		}
 		said := noiseWords(level)
 		all = append(all,
-			l.worst(Goal{Name: "target above the peak: rate by that of the peak, after 30 intervals", Noise: said, Op: ">=", Limit: 0.97}, at("peak"), Trial.rateOfPeak),
-			l.worst(Goal{Name: "target above the peak: greatest C of all runs by that of the peak", Noise: said, Op: "<=", Limit: 1.1}, at("peak"), Trial.climbOfPeak),
-			l.worst(Goal{Name: "outage: intervals from its end until within 5 % for good", Noise: said, Op: "<=", Limit: 1}, at("outage"),
+			l.worst(Goal{Name: "target above the peak: rate by that of the peak, after 30 intervals", Noise: said,
+				Op: ">=", Limit: 0.97}, at("peak"), Trial.rateOfPeak),
+			l.worst(Goal{Name: "target above the peak: greatest C of all runs by that of the peak", Noise: said,
+				Op: "<=", Limit: 1.1}, at("peak"), Trial.climbOfPeak),
+			l.worst(Goal{Name: "outage: intervals from its end until within 5 % for good", Noise: said, Op: "<=",
+				Limit: 1}, at("outage"),
 				func(_ Trial, c Cell) (measure.Estimate, bool) { return measured(c.Course, recoveryMeasure), true }),
-			l.swings(Goal{Name: "lag of up to two intervals: scenarios whose mean course oscillates", Noise: said, Op: "<=", Limit: 0}, at("lag")),
-			l.worst(Goal{Name: "day's cycle after three days: lost target-hours by those of hold", Noise: said, Op: "<=", Limit: 0.4}, at("cycle"), Trial.lateByHold),
+			l.swings(Goal{Name: "lag of up to two intervals: scenarios whose mean course oscillates", Noise: said,
+				Op: "<=", Limit: 0}, at("lag")),
+			l.worst(Goal{Name: "day's cycle after three days: lost target-hours by those of hold", Noise: said,
+				Op: "<=", Limit: 0.4}, at("cycle"), Trial.lateByHold),
 		)
 	}
 	return all
@@ -87,7 +95,8 @@ func (l *Report) worst(g Goal, counts func(Trial) bool, of func(Trial, Cell) (me
 		if !ok {
 			continue
 		}
-		worse := !e.Value.Known() || g.Op == "<=" && e.Value > g.Measured.Value || g.Op == ">=" && e.Value < g.Measured.Value
+		worse := !e.Value.Known() || g.Op == "<=" && e.Value > g.Measured.Value || g.Op == ">=" &&
+			e.Value < g.Measured.Value
 		if !tried || g.Measured.Value.Known() && worse {
 			g.Measured, g.Where = e, t.Scenario
 			if g.Noise == "on" {
@@ -97,7 +106,8 @@ func (l *Report) worst(g Goal, counts func(Trial) bool, of func(Trial, Cell) (me
 		tried = true
 	}
 	if !tried {
-		g.Measured = measure.Estimate{Value: format.Missing, Low: format.Missing, High: format.Missing, Level: measure.Confidence}
+		g.Measured = measure.Estimate{Value: format.Missing, Low: format.Missing, High: format.Missing,
+			Level: measure.Confidence}
 	}
 	return g.judged(tried)
 }
@@ -119,7 +129,8 @@ func (t Trial) outOfReach() (climbing func(measure.Row) bool, settled func(int) 
 		count, last = count+1, r.Number
 		beyond[r.Number] = count
 	}
-	return func(r measure.Row) bool { return beyond[r.Number] > 0 }, func(number int) bool { return beyond[number] > patience }
+	return func(r measure.Row) bool { return beyond[r.Number] > 0 },
+		func(number int) bool { return beyond[number] > patience }
 }
 
 // rateOfPeak is the mean rate of the law, once it has had 30 intervals, by the
@@ -164,7 +175,8 @@ func (t Trial) climbOfPeak(c Cell) (measure.Estimate, bool) {
 	if math.IsNaN(most) {
 		return measure.Estimate{}, false
 	}
-	return measure.Estimate{Value: format.Num(most) / t.Peak, Low: format.Missing, High: format.Missing, Level: measure.Confidence, N: len(c.without)}, true
+	return measure.Estimate{Value: format.Num(most) / t.Peak, Low: format.Missing, High: format.Missing,
+		Level: measure.Confidence, N: len(c.without)}, true
 }
 
 // lateByHold is what was lost after three days by what hold lost.
@@ -199,10 +211,12 @@ func (l *Report) swings(g Goal, counts func(Trial) bool) Goal {
 		swing, _ := measure.Swing(rows)
 		tail := measure.Mean(rows[len(rows)/2:], func(r measure.Row) format.Num { return r.Available })
 		if share := float64(swing / tail); share >= most {
-			most, g.Where = share, fmt.Sprintf("%s: C of the mean course moves by %s", t.Scenario, format.Percent(share))
+			most, g.Where = share, fmt.Sprintf("%s: C of the mean course moves by %s", t.Scenario,
+				format.Percent(share))
 		}
 	}
-	g.Measured = measure.Estimate{Value: format.Num(swinging), Low: format.Missing, High: format.Missing, Level: measure.Confidence, N: l.Replications}
+	g.Measured = measure.Estimate{Value: format.Num(swinging), Low: format.Missing, High: format.Missing,
+		Level: measure.Confidence, N: l.Replications}
 	if tried == 0 {
 		g.Measured.Value = format.Missing
 	}

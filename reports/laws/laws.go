@@ -115,7 +115,8 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 	metrics, without := ensemble.MetricsOf(c.courses)
 	c.Course = ensemble.CourseMeasures(c.courses, metrics, without)
 	from := int((s.LastOrder() + vt.Time(s.Governor.Interval) - 1) / vt.Time(s.Governor.Interval))
-	c.Course = append(c.Course, ensemble.CourseMeasure{Metric: recoveryMeasure, Unit: "intervals", Estimate: ensemble.SettledLast(c.courses, 0.05, from)})
+	c.Course = append(c.Course, ensemble.CourseMeasure{Metric: recoveryMeasure, Unit: "intervals",
+		Estimate: ensemble.SettledLast(c.courses, 0.05, from)})
 	c.iae, c.without = metrics["iae_target_hours"], without["iae_target_hours"]
 	for _, x := range c.courses {
 		c.Swings = c.Swings || len(x.At) >= 8 && measure.Oscillates(x.Without(ensemble.NoRun))
@@ -126,7 +127,8 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 		for i, o := range runs {
 			values[i] = of(o)
 		}
-		c.Runs = append(c.Runs, ensemble.CourseMeasure{Metric: name, Unit: unit, Estimate: measure.Estimated(stats.Mean(values, measure.Confidence))})
+		c.Runs = append(c.Runs, ensemble.CourseMeasure{Metric: name, Unit: unit,
+			Estimate: measure.Estimated(stats.Mean(values, measure.Confidence))})
 		return values
 	}
 	of := func(name string) func(ensemble.Observation) float64 {
@@ -137,7 +139,10 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 	ofRuns(iaeOfRuns, "h", of("iae_target_hours"))
 	ofRuns("swing_processes", "processes", of("swing_processes"))
 	ofRuns("throttled", "attempts", of("throttled"))
-	ofRuns(undeliveredOfRuns, "recipients", func(o ensemble.Observation) float64 { return o.Metrics["failed"] + o.Metrics["ambiguous"] })
+	ofRuns(undeliveredOfRuns, "recipients", func(o ensemble.Observation) float64 {
+		return o.Metrics["failed"] +
+			o.Metrics["ambiguous"]
+	})
 	ofRuns("dfr", "attempts per success", of("dfr"))
 	ofRuns("end_h", "h", of("end_h"))
 	for _, o := range runs {
@@ -146,7 +151,9 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 		}
 	}
 	if n := s.Peak(0); n > 0 {
-		c.Runs = append(c.Runs, ensemble.CourseMeasure{Metric: aboveOfRuns, Unit: "1", Estimate: measure.Estimate{Value: c.courses[0].ShareAbove(n), Low: format.Missing, High: format.Missing, Level: measure.Confidence, N: len(runs)}})
+		c.Runs = append(c.Runs, ensemble.CourseMeasure{Metric: aboveOfRuns, Unit: "1",
+			Estimate: measure.Estimate{Value: c.courses[0].ShareAbove(n), Low: format.Missing, High: format.Missing,
+				Level: measure.Confidence, N: len(runs)}})
 	}
 
 	late := make([]ensemble.MeanSeries, len(c.courses))
@@ -173,7 +180,8 @@ type Asked struct {
 
 // Gather begins to fold trials, which are added one by one.
 func Gather(asked Asked) *Report {
-	l := &Report{Suite: scenarios.SuiteHash(), Half: asked.Half, Seed: asked.Seed, Replications: asked.Replications, Level: measure.Confidence, Noise: asked.Noise,
+	l := &Report{Suite: scenarios.SuiteHash(), Half: asked.Half, Seed: asked.Seed, Replications: asked.Replications,
+		Level: measure.Confidence, Noise: asked.Noise,
 		Goals: []Goal{}, Trials: []Trial{}, sum: sha256.New()}
 	for _, law := range asked.Laws {
 		l.Laws = append(l.Laws, law.Name)
@@ -188,7 +196,8 @@ func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
 	}
 	last := len(l.Trials) - 1
 	if last < 0 || l.Trials[last].Scenario != t.Disturbance.Base() || l.Trials[last].Noise != t.Noise {
-		l.Trials = append(l.Trials, Trial{Scenario: t.Disturbance.Base(), Family: t.Disturbance.Family, Half: t.Disturbance.Half, Noise: t.Noise, Peak: format.Missing,
+		l.Trials = append(l.Trials, Trial{Scenario: t.Disturbance.Base(), Family: t.Disturbance.Family,
+			Half: t.Disturbance.Half, Noise: t.Noise, Peak: format.Missing,
 			about: t.Scenario.About, start: t.Scenario.Governor.Start, span: t.Scenario.Governor.Interval.Seconds()})
 		last++
 	}
@@ -201,7 +210,8 @@ func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
 	}
 	x.Cells = append(x.Cells, takeLaw(t, runs))
 	for _, o := range runs {
-		l.runs = append(l.runs, append([]string{x.Scenario, format.Plain(x.Noise), t.Law.Name, fmt.Sprint(o.Replication), o.Digest}, runFields(o)...))
+		l.runs = append(l.runs, append([]string{x.Scenario, format.Plain(x.Noise), t.Law.Name,
+			fmt.Sprint(o.Replication), o.Digest}, runFields(o)...))
 	}
 }
 
@@ -306,10 +316,11 @@ type Summary struct {
 	IAE     measure.Estimate `json:"iae_ratio"` // geometric mean
 	Worst   format.Num       `json:"worst"`
 	WorstIn string           `json:"worst_in"`
-	Better  int              `json:"better"` // trials in which it lost fewer target-hours than hindsight, shown by the interval
-	Worse   int              `json:"worse"`
-	Trials  int              `json:"trials"` // in which both could be judged
-	TV      measure.Estimate `json:"tv_ratio"`
+	// trials in which it lost fewer target-hours than hindsight, shown by the interval
+	Better int              `json:"better"`
+	Worse  int              `json:"worse"`
+	Trials int              `json:"trials"` // in which both could be judged
+	TV     measure.Estimate `json:"tv_ratio"`
 	// Means over all trials.
 	Throttled   format.Num `json:"throttled"`
 	Undelivered format.Num `json:"undelivered"`
@@ -321,7 +332,8 @@ type Summary struct {
 
 // over is the geometric mean of ratios of a law to hindsight, over those trials
 // that count.
-func (l *Report) over(law string, counts func(Trial) bool, of func(Trial, Cell) (float64, []float64)) (e measure.Estimate, trials int) {
+func (l *Report) over(law string, counts func(Trial) bool, of func(Trial, Cell) (float64,
+	[]float64)) (e measure.Estimate, trials int) {
 	var sum float64
 	var without []float64
 	for _, t := range l.Trials {
@@ -346,7 +358,8 @@ func (l *Report) over(law string, counts func(Trial) bool, of func(Trial, Cell) 
 		without[r] /= float64(trials)
 	}
 	if trials == 0 {
-		return measure.Estimate{Value: format.Missing, Low: format.Missing, High: format.Missing, Level: measure.Confidence}, 0
+		return measure.Estimate{Value: format.Missing, Low: format.Missing, High: format.Missing,
+			Level: measure.Confidence}, 0
 	}
 	return geometric(sum/float64(trials), without), trials
 }
@@ -391,7 +404,8 @@ func (l *Report) summary(law string) Summary {
 	}
 	mean := func(name string) format.Num { return format.Num(stats.Mean(means[name], measure.Confidence).Value) }
 	s.End = mean("end_h")
-	s.Throttled, s.Undelivered, s.DFR, s.Above = mean("throttled"), mean(undeliveredOfRuns), mean("dfr"), mean(aboveOfRuns)
+	s.Throttled, s.Undelivered, s.DFR, s.Above = mean("throttled"), mean(undeliveredOfRuns), mean("dfr"),
+		mean(aboveOfRuns)
 	return s
 }
 
@@ -414,5 +428,7 @@ func runFields(o ensemble.Observation) []string {
 }
 
 func runMetrics() []string {
-	return []string{measure.SettlingMetric, "overshoot", "steady_state_error", "rate_per_h", "iae_target_hours", "total_variation", "swing_processes", "throttled", "failed", "ambiguous", "dfr", "end_h", "pending", "peak_available"}
+	return []string{measure.SettlingMetric, "overshoot", "steady_state_error", "rate_per_h", "iae_target_hours",
+		"total_variation", "swing_processes", "throttled", "failed", "ambiguous", "dfr", "end_h", "pending",
+		"peak_available"}
 }

@@ -38,7 +38,8 @@ func (l *Report) Text(w io.Writer, color bool) error {
 			fmt.Fprintln(&b, line)
 		}
 	}
-	fmt.Fprintf(&b, "\nSuite %.12s, %s half, %s, replications 0 to %d, digest %s\n", l.Suite, l.Half, l.luck(), l.Replications-1, l.Digest)
+	fmt.Fprintf(&b, "\nSuite %.12s, %s half, %s, replications 0 to %d, digest %s\n", l.Suite, l.Half, l.luck(),
+		l.Replications-1, l.Digest)
 	if l.Replay != "" {
 		fmt.Fprintf(&b, "Run it again: %s\n", l.Replay)
 	}
@@ -64,7 +65,8 @@ func (l *Report) Answer() []string {
 			met++
 		}
 	}
-	said := []string{fmt.Sprintf("The regulator meets %d of %s that could be measured.", met, format.Plural(uint64(tried), "goal"))}
+	said := []string{fmt.Sprintf("The regulator meets %d of %s that could be measured.", met,
+		format.Plural(uint64(tried), "goal"))}
 	if tried == 0 {
 		said = []string{"None of the regulator's goals could be measured in this selection."}
 	}
@@ -78,7 +80,8 @@ func (l *Report) Answer() []string {
 		if s.Law != ours || s.Trials == 0 {
 			continue
 		}
-		said = append(said, fmt.Sprintf("It lost %s of the target-hours that the best step of the patent's law lost, chosen for each trial afterwards: fewer in %d of %s, more in %d, at worst %s times as many (%s).",
+		said = append(said, fmt.Sprintf("It lost %s of the target-hours that the best step of the patent's law lost, "+
+			"chosen for each trial afterwards: fewer in %d of %s, more in %d, at worst %s times as many (%s).",
 			s.IAE.Words(""), s.Better, format.Plural(uint64(s.Trials), "trial"), s.Worse, times2(s.Worst), s.WorstIn))
 	}
 	return append(said, l.disagreement()...)
@@ -108,7 +111,8 @@ func (l *Report) disagreement() []string {
 			names = append(names, name)
 		}
 	}
-	best(func(s Summary) format.Num { return s.IAE.Value }, 0, "%s loses the fewest target-hours (%s times those of hindsight)", times2)
+	best(func(s Summary) format.Num { return s.IAE.Value }, 0,
+		"%s loses the fewest target-hours (%s times those of hindsight)", times2)
 	best(func(s Summary) format.Num { return s.End }, 0.01, "%s ends first (after %s h in the mean)", times2)
 	best(func(s Summary) format.Num { return s.DFR }, 0.01, "%s needs the fewest attempts per delivery (%s)", times2)
 	if len(names) < 2 {
@@ -134,8 +138,13 @@ func (l *Report) hindsight() (all, tried []string) {
 
 func (l *Report) explained() []string {
 	return []string{
-		"Lost target-hours: sum of |rate - target| x S / target of the mean course of all replications, judged intervals only, those left out in which the scenario orders that nothing can be reached. They stand by those of hindsight: the law patent-3, -8, -24 or -64 that lost fewest in that trial. Less than 1 is better. Total variation is the mean over the runs. In brackets or after ratios: 95 % intervals (jackknife over the replications, of all scenarios together).",
-		"The end is when the last recipient ended, in the mean over all trials; > where recipients are pending at the horizon of some, which stands for their end. Tries are attempts per delivery.",
+		"Lost target-hours: sum of |rate - target| x S / target of the mean course of all replications, judged " +
+			"intervals only, those left out in which the scenario orders that nothing can be reached. They stand by " +
+			"those of hindsight: the law patent-3, -8, -24 or -64 that lost fewest in that trial. Less than 1 is " +
+			"better. Total variation is the mean over the runs. In brackets or after ratios: 95 % intervals " +
+			"(jackknife over the replications, of all scenarios together).",
+		"The end is when the last recipient ended, in the mean over all trials; > where recipients are pending at " +
+			"the horizon of some, which stands for their end. Tries are attempts per delivery.",
 		"aimd, gradient2 and corr-vegas know no target: they seek what the receivers take.",
 	}
 }
@@ -145,7 +154,8 @@ func (l *Report) tables() []format.Table {
 }
 
 func (l *Report) goalTable() format.Table {
-	t := format.Table{Caption: "Goals of the regulator", Head: []string{"goal", "noise", "want", "measured", "95 % interval", "where", "verdict"}, Left: 1, Words: true}
+	t := format.Table{Caption: "Goals of the regulator", Head: []string{"goal", "noise", "want", "measured",
+		"95 % interval", "where", "verdict"}, Left: 1, Words: true}
 	for _, g := range l.Goals {
 		value, op := "never", map[string]string{"<=": "at most ", ">=": "at least "}[g.Op]
 		if g.Measured.Value.Known() {
@@ -154,17 +164,21 @@ func (l *Report) goalTable() format.Table {
 		if g.Verdict == notMeasured {
 			value = "-"
 		}
-		t.Rows = append(t.Rows, []string{g.Name, g.Noise, op + format.Plain(g.Limit), value, between2(g.Measured), g.Where, g.Verdict})
+		t.Rows = append(t.Rows, []string{g.Name, g.Noise, op + format.Plain(g.Limit), value, between2(g.Measured),
+			g.Where, g.Verdict})
 	}
 	return t
 }
 
 func (l *Report) lawTable() format.Table {
 	t := format.Table{Caption: fmt.Sprintf("Laws over %s", format.Plural(uint64(len(l.Trials)), "trial")),
-		Head: []string{"law", "lost hours", "95 % interval", "worst", "better", "worse", "variation", "421s", "undelivered", "tries", "end h", "above peak", "worst in"}, Left: 1, Words: true}
+		Head: []string{"law", "lost hours", "95 % interval", "worst", "better", "worse", "variation", "421s",
+			"undelivered", "tries", "end h", "above peak", "worst in"}, Left: 1, Words: true}
 	for _, s := range l.Summaries {
-		t.Rows = append(t.Rows, []string{s.Law, times2(s.IAE.Value), between2(s.IAE), times2(s.Worst), fmt.Sprint(s.Better), fmt.Sprint(s.Worse), times2(s.TV.Value),
-			format.Grouped(float64(s.Throttled), 0), format.Grouped(float64(s.Undelivered), 0), times2(s.DFR), s.end(len(l.Trials)), format.PercentOf(s.Above), s.WorstIn})
+		t.Rows = append(t.Rows, []string{s.Law, times2(s.IAE.Value), between2(s.IAE), times2(s.Worst),
+			fmt.Sprint(s.Better), fmt.Sprint(s.Worse), times2(s.TV.Value),
+			format.Grouped(float64(s.Throttled), 0), format.Grouped(float64(s.Undelivered), 0), times2(s.DFR),
+			s.end(len(l.Trials)), format.PercentOf(s.Above), s.WorstIn})
 	}
 	return t
 }
@@ -187,7 +201,8 @@ func abridged(law string) string {
 	if strings.Contains(law, ",") {
 		return law
 	}
-	name := strings.NewReplacer("patent-dynamic", "dyn", "patent-", "d=", "gradient2", "grad2", "corr-vegas", "vegas", "regulator", "regul").Replace(law)
+	name := strings.NewReplacer("patent-dynamic", "dyn", "patent-", "d=", "gradient2", "grad2", "corr-vegas", "vegas",
+		"regulator", "regul").Replace(law)
 	if len(name) > 6 {
 		return name[:6]
 	}
@@ -195,7 +210,8 @@ func abridged(law string) string {
 }
 
 func (l *Report) trialTable() format.Table {
-	t := format.Table{Caption: "Lost target-hours: those of hindsight, and of every law by those", Head: []string{"scenario", "noise", "best", "hours"}, Left: 1}
+	t := format.Table{Caption: "Lost target-hours: those of hindsight, and of every law by those",
+		Head: []string{"scenario", "noise", "best", "hours"}, Left: 1}
 	for _, law := range l.Laws {
 		t.Head = append(t.Head, abridged(law))
 	}
@@ -285,8 +301,10 @@ func (t Trial) drawing() chart.Drawing {
 	}
 	unit, seconds, ticks := chart.TimeAxis(end)
 	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
-	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
-	rows := [][]string{strings.Fields("law server t_end_s runs rate_per_h rate_low rate_high available available_low available_high target_per_h")}
+	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
+		Height: 1}
+	rows := [][]string{strings.Fields("law server t_end_s runs rate_per_h rate_low rate_high available available_low " +
+		"available_high target_per_h")}
 	var e ensemble.Report
 	for i, c := range t.Cells {
 		ink := 1 + i%6
@@ -297,21 +315,32 @@ func (t Trial) drawing() chart.Drawing {
 			ink = chart.Grey
 		}
 		rates.Lines = append(rates.Lines, chart.Line{Label: c.Law, Color: ink, Dash: i > 6, Width: thin,
-			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num { return cut(s.Rate.Value, 2*target) })})
+			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num {
+				return cut(s.Rate.Value,
+					2*target)
+			})})
 		processes.Lines = append(processes.Lines, chart.Line{Color: ink, Dash: i > 6, Width: thin,
-			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num { return cut(s.C.Value, 2*most) })})
+			Points: e.Line(courses[i], seconds, func(s ensemble.MeanPoint) format.Num {
+				return cut(s.C.Value,
+					2*most)
+			})})
 		for _, s := range c.steps {
-			rows = append(rows, []string{c.Law, s.Server, format.Plain(s.End), fmt.Sprint(s.Rate.N), s.Rate.Value.String(), s.Rate.Low.String(), s.Rate.High.String(),
+			rows = append(rows, []string{c.Law, s.Server, format.Plain(s.End), fmt.Sprint(s.Rate.N),
+				s.Rate.Value.String(), s.Rate.Low.String(), s.Rate.High.String(),
 				s.C.Value.String(), s.C.Low.String(), s.C.High.String(), format.Plain(s.Target)})
 		}
 	}
 	if len(courses) > 0 {
-		rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: e.Line(courses[0], seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })})
+		rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true,
+			Points: e.Line(courses[0], seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })})
 	}
 	if t.Peak.Known() {
-		processes.Lines = append(processes.Lines, chart.Line{Label: "peak of throughput", Dash: true, Points: chart.Level(end/seconds, float64(t.Peak))})
+		processes.Lines = append(processes.Lines, chart.Line{Label: "peak of throughput", Dash: true,
+			Points: chart.Level(end/seconds, float64(t.Peak))})
 	}
-	return chart.Drawing{Figure: chart.Figure{Name: t.Scenario, Title: "All laws on " + t.name(), CSV: format.WriteCSV(rows),
-		Alt: fmt.Sprintf("%s Above the mean rate of each law against the target over time, below its mean number of available MTA processes.", t.about)},
+	return chart.Drawing{Figure: chart.Figure{Name: t.Scenario, Title: "All laws on " + t.name(),
+		CSV: format.WriteCSV(rows),
+		Alt: fmt.Sprintf("%s Above the mean rate of each law against the target over time, below its mean number of "+
+			"available MTA processes.", t.about)},
 		Height: 6 * vg.Inch, Panels: []chart.Panel{rates, processes}}
 }

@@ -59,7 +59,8 @@ func windsUp(rows []Row) bool {
 	before, last := rows[len(rows)-2*q:len(rows)-q], rows[len(rows)-q:]
 	c := func(r Row) format.Num { return r.Previous }
 	need := Mean(last, func(r Row) format.Num { return r.Target * r.Allocated / r.Rate })
-	return Mean(last, c) > 1.25*need && Mean(last, c) >= 0.99*Mean(before, c) && float64(Mean(last, Row.MessagesPerHour)) >= MeanTarget(last)
+	return Mean(last, c) > 1.25*need && Mean(last, c) >= 0.99*Mean(before, c) &&
+		float64(Mean(last, Row.MessagesPerHour)) >= MeanTarget(last)
 }
 
 // Oscillates reports whether C swings: in the last half of the judged intervals,

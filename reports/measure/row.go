@@ -83,7 +83,8 @@ type Row struct {
 // Conditions are what the attempts that ended in an interval say of receivers
 // and network ([0063]).
 type Conditions struct {
-	Retries, Deferrals, Bounces, Refusals, Timeouts uint64     // attempts: resends; ended by 4yz, by 5yz, by 421, without a reply
+	// attempts: resends; ended by 4yz, by 5yz, by 421, without a reply
+	Retries, Deferrals, Bounces, Refusals, Timeouts uint64
 	AttemptTime, LookupTime                         format.Num // means, in seconds; missing where there was none
 	Hops                                            format.Num // mean; missing where none is known
 }
@@ -114,10 +115,12 @@ func NewRow(server string, i runlog.Interval, target float64) Row {
 	r := Row{
 		Server: server, Number: i.Number, End: i.End.Seconds(), Hours: s.Span.Hours(),
 		Delivered: s.Delivered, Attempts: s.Attempts,
-		Rate: format.Num(float64(s.Delivered) / s.Span.Hours()), Target: format.Num(target), Allocated: format.Num(s.Allocated), Demand: format.Num(s.Demand), Load: format.Num(s.Load),
+		Rate: format.Num(float64(s.Delivered) / s.Span.Hours()), Target: format.Num(target),
+		Allocated: format.Num(s.Allocated), Demand: format.Num(s.Demand), Load: format.Num(s.Load),
 		Efficiency: format.Num(d.Efficiency), Utilization: format.Num(d.Utilization), Previous: format.Num(d.Previous),
 		Wanted: format.Num(d.Target), Step: format.Num(d.Step), Available: format.Num(d.Available),
-		DFR: format.Ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Conditions: conditions(s), Flags: d.Flags.String(),
+		DFR: format.Ratio(s.Attempts, s.Delivered), RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack,
+		Conditions: conditions(s), Flags: d.Flags.String(),
 		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
 	}
 	if i.Partial { // the governor was not asked

@@ -65,7 +65,8 @@ type Server struct {
 
 // Judge measures one server against its targets.
 func Judge(name string, rows []Row) Server {
-	s := Server{Name: name, Settling5: format.Missing, Settling2: format.Missing, SteadyStateError: format.Missing, Rate: format.Missing, AvailableFinal: format.Missing, Swing: format.Missing, SwingPeriod: format.Missing}
+	s := Server{Name: name, Settling5: format.Missing, Settling2: format.Missing, SteadyStateError: format.Missing,
+		Rate: format.Missing, AvailableFinal: format.Missing, Swing: format.Missing, SwingPeriod: format.Missing}
 	if n := len(rows); n > 0 {
 		if s.AvailableFinal = rows[n-1].Available; !s.AvailableFinal.Known() {
 			s.AvailableFinal = rows[n-1].Previous
@@ -126,6 +127,7 @@ func runsAway(rows []Row) bool {
 	before, last := rows[len(rows)-2*q:len(rows)-q], rows[len(rows)-q:]
 	grew := func(of func(Row) format.Num, factor format.Num) bool { return Mean(last, of) > factor*Mean(before, of) }
 	rate := Mean(last, Row.MessagesPerHour)
-	return grew(func(r Row) format.Num { return r.Available }, 1.01) && grew(func(r Row) format.Num { return r.Allocated }, 1.01) &&
+	return grew(func(r Row) format.Num { return r.Available }, 1.01) &&
+		grew(func(r Row) format.Num { return r.Allocated }, 1.01) &&
 		rate < 0.998*Mean(before, Row.MessagesPerHour) && float64(rate) < 0.95*MeanTarget(last)
 }

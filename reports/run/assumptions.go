@@ -28,7 +28,8 @@ func ReadAssumptions(raw []byte) ([]scenarios.Assumption, error) {
 	}
 	var all []scenarios.Assumption
 	for f := range fields.Each {
-		all = append(all, scenarios.Assumption{Key: f.Text(), Of: f.Text(), Value: f.Text(), Status: f.Text(), Source: f.Text()})
+		all = append(all, scenarios.Assumption{Key: f.Text(), Of: f.Text(), Value: f.Text(), Status: f.Text(),
+			Source: f.Text()})
 	}
 	return all, fields.Err
 }
@@ -37,9 +38,12 @@ func ReadAssumptions(raw []byte) ([]scenarios.Assumption, error) {
 func FoldAssumptions(all []scenarios.Assumption) page.Folded {
 	f := page.Folded{
 		Title: "What it rests on: " + Sureness(all),
-		Table: format.Table{Caption: "Every number of the model in this run", Head: assumptionColumns[:], Left: len(assumptionColumns)},
-		Note: "Measured: published as it stands. Derived: it follows from a measurement, a standard, a vendor's default or the patent application. " +
-			"Assumed: nobody measured it. Scenario: its author chose it. Table 1 and numbers in brackets are those of US 2005/0091323 A1.",
+		Table: format.Table{Caption: "Every number of the model in this run", Head: assumptionColumns[:],
+			Left: len(assumptionColumns)},
+		Note: "Measured: published as it stands. Derived: it follows from a measurement, a standard, a vendor's " +
+			"default or the patent application. " +
+			"Assumed: nobody measured it. Scenario: its author chose it. Table 1 and numbers in brackets are those " +
+			"of US 2005/0091323 A1.",
 	}
 	for _, a := range all {
 		f.Table.Rows = append(f.Table.Rows, []string{a.Key, a.Of, a.Value, a.Status, a.Source})

@@ -26,7 +26,8 @@ func (r *Report) drawings() []chart.Drawing {
 	}
 	if n := len(r.Servers); n > chart.MostServers {
 		for i := range all {
-			all[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", chart.MostServers, n)
+			all[i].Alt += fmt.Sprintf(" Only the first %d of %d servers are drawn; the CSV has all.", chart.MostServers,
+				n)
 		}
 	}
 	all = append(all, chart.Drawing{Figure: r.latency(), Height: 3.4 * vg.Inch, Panels: r.latencyPanels()})
@@ -38,7 +39,8 @@ func (r *Report) drawings() []chart.Drawing {
 
 func (r *Report) convergence() chart.Figure {
 	return chart.Figure{Name: "convergence", Title: "Does it converge?",
-		Alt: "Above, the rate of deliveries against the target over time; below, the MTA processes that the governor made available. " + r.verdict(),
+		Alt: "Above, the rate of deliveries against the target over time; below, the MTA processes that the governor " +
+			"made available. " + r.verdict(),
 		CSV: r.seriesCSV([]string{"rate_per_h", "target_per_h", "available", "allocated_mean"},
 			func(row measure.Row) []format.Num {
 				return []format.Num{row.Rate, row.Target, row.Available, row.Allocated}
@@ -54,19 +56,23 @@ func (r *Report) convergencePanels() []chart.Panel {
 	}
 	for i, s := range r.drawn() {
 		rows := measure.RowsOf(r.Rows, s.Name)
-		rates.Lines = append(rates.Lines, chart.Line{Label: r.label(s, "rate"), Color: 1 + i, Width: r.lineWidth(i), Points: over(rows, seconds, measure.Row.MessagesPerHour)})
+		rates.Lines = append(rates.Lines, chart.Line{Label: r.label(s, "rate"), Color: 1 + i, Width: r.lineWidth(i),
+			Points: over(rows, seconds, measure.Row.MessagesPerHour)})
 		if len(r.Servers) == 1 { // wider than C, to be seen below it
 			processes.Lines = append(processes.Lines, chart.Line{Label: "allocated, mean", Color: 5, Width: 4,
 				Points: over(rows, seconds, func(row measure.Row) format.Num { return row.Allocated })})
 		}
-		processes.Lines = append(processes.Lines, chart.Line{Label: r.label(s, "available (C)"), Color: 1 + i, Width: r.lineWidth(i), Step: plotter.PostStep, Points: available(rows, seconds)})
+		processes.Lines = append(processes.Lines, chart.Line{Label: r.label(s, "available (C)"), Color: 1 + i,
+			Width: r.lineWidth(i), Step: plotter.PostStep, Points: available(rows, seconds)})
 	}
 	end := r.EndSec / seconds
 	targets := r.targets(seconds)
 	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
-	rates.Areas = append(rates.Areas, chart.Area{Label: "within 5 %", Color: 3, Faint: true, Points: chart.Around(targets, 0.05)})
+	rates.Areas = append(rates.Areas, chart.Area{Label: "within 5 %", Color: 3, Faint: true,
+		Points: chart.Around(targets, 0.05)})
 	for i, gap := range r.unjudged() {
-		band := chart.Area{Color: chart.Grey, Faint: true, Points: chart.Box(gap[0]/seconds, min(gap[1]/seconds, end), 0, math.MaxFloat64)}
+		band := chart.Area{Color: chart.Grey, Faint: true, Points: chart.Box(gap[0]/seconds, min(gap[1]/seconds, end),
+			0, math.MaxFloat64)}
 		processes.Areas = append(processes.Areas, band)
 		if i == 0 {
 			band.Label = "short of work, not judged"
@@ -78,15 +84,18 @@ func (r *Report) convergencePanels() []chart.Panel {
 
 func (r *Report) efficiency() chart.Figure {
 	return chart.Figure{Name: "efficiency", Title: "What does a process deliver?",
-		Alt: "Above, messages per hour and allocated process over time; below, the rate against the number of allocated processes: where this curve bends down, more processes deliver less.",
+		Alt: "Above, messages per hour and allocated process over time; below, the rate against the number of " +
+			"allocated processes: where this curve bends down, more processes deliver less.",
 		CSV: r.seriesCSV([]string{"efficiency", "allocated_mean", "rate_per_h"},
 			func(row measure.Row) []format.Num { return []format.Num{row.Efficiency, row.Allocated, row.Rate} })}
 }
 
 func (r *Report) efficiencyPanels() []chart.Panel {
 	unit, seconds, ticks := chart.TimeAxis(r.EndSec)
-	each := chart.Panel{Y: "Efficiency (E): messages per hour and allocated process", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
-	curve := chart.Panel{Y: "Deliveries per hour, against allocated processes", X: "MTA processes allocated, mean of the interval", Height: 1}
+	each := chart.Panel{Y: "Efficiency (E): messages per hour and allocated process",
+		X: "time since the start, " + unit, Ticks: ticks, Height: 1}
+	curve := chart.Panel{Y: "Deliveries per hour, against allocated processes",
+		X: "MTA processes allocated, mean of the interval", Height: 1}
 	most := 1.0
 	for i, s := range r.drawn() {
 		rows := measure.RowsOf(r.Rows, s.Name)
@@ -99,19 +108,23 @@ func (r *Report) efficiencyPanels() []chart.Panel {
 				most = max(most, float64(row.Allocated))
 			}
 		}
-		curve.Lines = append(curve.Lines, chart.Line{Label: r.label(s, "intervals, in their order"), Color: 1 + i, Dots: true, Points: points})
+		curve.Lines = append(curve.Lines, chart.Line{Label: r.label(s, "intervals, in their order"), Color: 1 + i,
+			Dots: true, Points: points})
 	}
 	curve.Lines = append(curve.Lines, chart.Line{Label: "target", Dash: true, Points: chart.Level(1.05*most, r.Target)})
 	if last := r.lastTarget(); last != r.Target {
-		curve.Lines = append(curve.Lines, chart.Line{Label: "target in the end", Color: chart.Grey, Dash: true, Points: chart.Level(1.05*most, last)})
+		curve.Lines = append(curve.Lines, chart.Line{Label: "target in the end", Color: chart.Grey, Dash: true,
+			Points: chart.Level(1.05*most, last)})
 	}
 	return []chart.Panel{each, curve}
 }
 
 func (r *Report) resends() chart.Figure {
 	return chart.Figure{Name: "dfr", Title: "What does a delivery cost?",
-		Alt: "Above, attempts per success (delivery failure rate, 1 is best) over time; below, the retry limit in force. " + r.Account(),
-		CSV: r.seriesCSV([]string{"dfr", "retry_limit"}, func(row measure.Row) []format.Num { return []format.Num{row.DFR, format.Num(row.RetryLimit)} })}
+		Alt: "Above, attempts per success (delivery failure rate, 1 is best) over time; below, the retry limit in " +
+			"force. " + r.Account(),
+		CSV: r.seriesCSV([]string{"dfr", "retry_limit"},
+			func(row measure.Row) []format.Num { return []format.Num{row.DFR, format.Num(row.RetryLimit)} })}
 }
 
 func (r *Report) resendPanels() []chart.Panel {
@@ -120,9 +133,11 @@ func (r *Report) resendPanels() []chart.Panel {
 	limit := chart.Panel{Y: "Retry limit: resends", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
 	for i, s := range r.drawn() {
 		rows := measure.RowsOf(r.Rows, s.Name)
-		dfr.Lines = append(dfr.Lines, chart.Line{Label: r.label(s, "DFR of the interval"), Color: 1 + i, Width: r.lineWidth(i),
+		dfr.Lines = append(dfr.Lines, chart.Line{Label: r.label(s, "DFR of the interval"), Color: 1 + i,
+			Width:  r.lineWidth(i),
 			Points: over(rows, seconds, func(row measure.Row) format.Num { return row.DFR })})
-		limit.Lines = append(limit.Lines, chart.Line{Label: r.label(s, "retry limit"), Color: 1 + i, Width: r.lineWidth(i),
+		limit.Lines = append(limit.Lines, chart.Line{Label: r.label(s, "retry limit"), Color: 1 + i,
+			Width:  r.lineWidth(i),
 			Points: over(rows, seconds, func(row measure.Row) format.Num { return format.Num(row.RetryLimit) })})
 	}
 	return []chart.Panel{dfr, limit}
@@ -131,12 +146,15 @@ func (r *Report) resendPanels() []chart.Panel {
 func (r *Report) latency() chart.Figure {
 	l := r.Latency
 	return chart.Figure{Name: "latency", Title: "How long does an attempt take?", CSV: r.latencyCSV(),
-		Alt: fmt.Sprintf("Histogram of %s by the time they took, on a logarithmic scale: half took at most %s, 90 %% at most %s, 99 %% at most %s.",
-			format.Plural(uint64(l.Count), "attempt"), format.Duration(l.P50), format.Duration(l.P90), format.Duration(l.P99))}
+		Alt: fmt.Sprintf("Histogram of %s by the time they took, on a logarithmic scale: half took at most %s, 90 %% "+
+			"at most %s, 99 %% at most %s.",
+			format.Plural(uint64(l.Count), "attempt"), format.Duration(l.P50), format.Duration(l.P90),
+			format.Duration(l.P99))}
 }
 
 func (r *Report) latencyPanels() []chart.Panel {
-	p := chart.Panel{Y: "Share of attempts, %", X: "time from the start of an attempt to its end", Log: true, Ticks: chart.TimeTicks, Height: 1}
+	p := chart.Panel{Y: "Share of attempts, %", X: "time from the start of an attempt to its end", Log: true,
+		Ticks: chart.TimeTicks, Height: 1}
 	const perDecade = 10
 	bin := func(b Bar) int { return int(math.Floor(perDecade * math.Log10((b.From+b.To)/2))) }
 	edge := func(i int) float64 { return math.Pow(10, float64(i)/perDecade) }
@@ -158,7 +176,8 @@ func (r *Report) latencyPanels() []chart.Panel {
 		label string
 		at    float64
 	}{{"half within ", r.Latency.P50}, {"90 % within ", r.Latency.P90}, {"99 % within ", r.Latency.P99}} {
-		p.Lines = append(p.Lines, chart.Line{Label: q.label + format.Duration(q.at), Color: []int{chart.Black, 1, 2}[i], Dash: i > 0, Width: 1.4,
+		p.Lines = append(p.Lines, chart.Line{Label: q.label + format.Duration(q.at), Color: []int{chart.Black, 1, 2}[i],
+			Dash: i > 0, Width: 1.4,
 			Points: plotter.XYs{{X: q.at, Y: 0}, {X: q.at, Y: top}}})
 	}
 	first, last := bin(r.Bars[0]), bin(r.Bars[len(r.Bars)-1])
@@ -182,7 +201,8 @@ func (r *Report) label(s measure.Server, what string) string {
 	return s.Name
 }
 
-// unjudged returns the spans of time, in seconds and in their order, in which no server could be judged and one was short
+// unjudged returns the spans of time, in seconds and in their order, in which no server could be
+// judged and one was short
 // of work: the end of a campaign, and the gaps between campaigns.
 func (r *Report) unjudged() [][2]float64 {
 	rows := slices.Clone(r.Rows)
@@ -212,7 +232,8 @@ func over(rows []measure.Row, seconds float64, of func(measure.Row) format.Num) 
 	var points plotter.XYs
 	for _, row := range rows {
 		v := float64(of(row))
-		points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: v}, plotter.XY{X: row.End / seconds, Y: v})
+		points = append(points, plotter.XY{X: (row.End - row.Hours*3600) / seconds, Y: v},
+			plotter.XY{X: row.End / seconds, Y: v})
 	}
 	return points
 }

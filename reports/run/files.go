@@ -36,13 +36,17 @@ func (r *Report) intervalsCSV() []byte {
 	rows := [][]string{intervalColumns[:]}
 	for _, i := range r.Rows {
 		rows = append(rows, []string{
-			i.Server, strconv.Itoa(i.Number), format.Plain(i.End), format.Plain(i.Hours), strconv.FormatUint(i.Delivered, 10),
+			i.Server, strconv.Itoa(i.Number), format.Plain(i.End), format.Plain(i.Hours),
+			strconv.FormatUint(i.Delivered, 10),
 			strconv.FormatUint(i.Attempts, 10), i.Rate.String(), i.Allocated.String(), i.Efficiency.String(),
 			i.Utilization.String(), i.Previous.String(), i.Wanted.String(), i.Step.String(), i.Available.String(),
-			i.DFR.String(), strconv.Itoa(i.RetryLimit), i.Flags, strconv.FormatBool(i.Partial), strconv.FormatBool(i.Draining),
+			i.DFR.String(), strconv.Itoa(i.RetryLimit), i.Flags, strconv.FormatBool(i.Partial),
+			strconv.FormatBool(i.Draining),
 			strconv.FormatUint(i.Freed, 10), strconv.FormatUint(i.HandedBack, 10),
-			strconv.FormatUint(i.Retries, 10), strconv.FormatUint(i.Deferrals, 10), strconv.FormatUint(i.Bounces, 10), strconv.FormatUint(i.Refusals, 10),
-			strconv.FormatUint(i.Timeouts, 10), i.AttemptTime.String(), i.LookupTime.String(), i.Hops.String(), i.Target.String(),
+			strconv.FormatUint(i.Retries, 10), strconv.FormatUint(i.Deferrals, 10), strconv.FormatUint(i.Bounces, 10),
+			strconv.FormatUint(i.Refusals, 10),
+			strconv.FormatUint(i.Timeouts, 10), i.AttemptTime.String(), i.LookupTime.String(), i.Hops.String(),
+			i.Target.String(),
 			i.Demand.String(), i.Load.String(),
 		})
 	}
@@ -57,13 +61,15 @@ func readIntervals(raw []byte) ([]measure.Row, error) {
 	var rows []measure.Row
 	for f := range fields.Each {
 		rows = append(rows, measure.Row{
-			Server: f.Text(), Number: int(f.Whole()), End: float64(f.Num()), Hours: float64(f.Num()), Delivered: f.Whole(),
-			Attempts: f.Whole(), Rate: f.Num(), Allocated: f.Num(), Efficiency: f.Num(),
+			Server: f.Text(), Number: int(f.Whole()), End: float64(f.Num()), Hours: float64(f.Num()),
+			Delivered: f.Whole(),
+			Attempts:  f.Whole(), Rate: f.Num(), Allocated: f.Num(), Efficiency: f.Num(),
 			Utilization: f.Num(), Previous: f.Num(), Wanted: f.Num(), Step: f.Num(), Available: f.Num(),
 			DFR: f.Num(), RetryLimit: int(f.Whole()), Flags: f.Text(), Partial: f.Yes(), Draining: f.Yes(),
 			Freed: f.Whole(), HandedBack: f.Whole(),
-			Conditions: measure.Conditions{Retries: f.Whole(), Deferrals: f.Whole(), Bounces: f.Whole(), Refusals: f.Whole(), Timeouts: f.Whole(), AttemptTime: f.Num(), LookupTime: f.Num(), Hops: f.Num()},
-			Target:     f.Num(), Demand: f.Num(), Load: f.Num(),
+			Conditions: measure.Conditions{Retries: f.Whole(), Deferrals: f.Whole(), Bounces: f.Whole(),
+				Refusals: f.Whole(), Timeouts: f.Whole(), AttemptTime: f.Num(), LookupTime: f.Num(), Hops: f.Num()},
+			Target: f.Num(), Demand: f.Num(), Load: f.Num(),
 		})
 	}
 	return rows, fields.Err

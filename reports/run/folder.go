@@ -45,13 +45,15 @@ func Write(to folder.Place, r *Report, x Extra) error {
 		return err
 	}
 	return folder.Publish(to, files, r.Host, r.Replay,
-		folder.Attributes{Name: r.Name, ScenarioID: r.ScenarioID, Seed: r.Seed, Replication: r.Replication, Replications: 1, Mode: r.Mode, Partial: r.Partial})
+		folder.Attributes{Name: r.Name, ScenarioID: r.ScenarioID, Seed: r.Seed, Replication: r.Replication,
+			Replications: 1, Mode: r.Mode, Partial: r.Partial})
 }
 
 // files renders the whole folder, the manifest last.
 func (r *Report) files(x Extra) ([]folder.File, error) {
 	for _, f := range x.More {
-		if !fs.ValidPath(f.Path) || f.Path == "." || slices.Contains(folder.OwnFiles(), f.Path) || path.Dir(f.Path) == "plots" {
+		if !fs.ValidPath(f.Path) || f.Path == "." || slices.Contains(folder.OwnFiles(), f.Path) ||
+			path.Dir(f.Path) == "plots" {
 			return nil, fmt.Errorf("run folder: got extra file %q, want a relative path that is not in use", f.Path)
 		}
 	}
@@ -68,8 +70,10 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 		return nil, err
 	}
 	files := []folder.File{
-		{Path: "summary.json", Data: summary}, {Path: "intervals.csv", Data: r.intervalsCSV()}, {Path: "report.html", Data: html},
-		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML}, {Path: "log.ndjson", Data: x.Log},
+		{Path: "summary.json", Data: summary}, {Path: "intervals.csv", Data: r.intervalsCSV()},
+		{Path: "report.html", Data: html},
+		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
+		{Path: "log.ndjson", Data: x.Log},
 	}
 	if r.Limits != nil {
 		files = append(files, folder.File{Path: "limits.csv", Data: r.limitsCSV()})

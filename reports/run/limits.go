@@ -17,7 +17,8 @@ type LimitRow struct {
 	Number      int     // of the interval
 	End         float64 // seconds since the start of the run
 	Destination string
-	Limit       int        // in force at the end of the interval, before what the end decides; 0: the destination was dead
+	// in force at the end of the interval, before what the end decides; 0: the destination was dead
+	Limit       int
 	Mean        format.Num // of the limit over the ends of attempts, each as it left it
 	Busy        format.Num // time-average of attempts under way
 	Attempts    uint64
@@ -32,8 +33,9 @@ func limitRows(run *runlog.Run, i runlog.Interval) (rows []LimitRow) {
 	for d, v := range i.Destinations {
 		r := LimitRow{
 			Server: run.Servers[i.Server], Number: i.Number, End: i.End.Seconds(), Destination: run.Destinations[d],
-			Limit: v.Limit, Mean: format.Ratio(v.Limits, v.Attempts), Busy: format.Num(v.Busy), Attempts: v.Attempts, Delivered: v.Delivered,
-			Refusals: v.Refusals, Timeouts: v.Timeouts, AttemptTime: format.Missing, Parked: uint64(v.Parked),
+			Limit: v.Limit, Mean: format.Ratio(v.Limits, v.Attempts), Busy: format.Num(v.Busy), Attempts: v.Attempts,
+			Delivered: v.Delivered,
+			Refusals:  v.Refusals, Timeouts: v.Timeouts, AttemptTime: format.Missing, Parked: uint64(v.Parked),
 		}
 		if v.Attempts > 0 {
 			r.AttemptTime = format.Num(v.AttemptTime.Seconds())
@@ -50,8 +52,10 @@ func (r *Report) limitsCSV() []byte {
 	rows := [][]string{limitColumns[:]}
 	count := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	for _, l := range r.Limits {
-		rows = append(rows, []string{l.Server, strconv.Itoa(l.Number), format.Plain(l.End), l.Destination, strconv.Itoa(l.Limit), l.Mean.String(), l.Busy.String(),
-			count(l.Attempts), count(l.Delivered), count(l.Refusals), count(l.Timeouts), l.AttemptTime.String(), count(l.Parked)})
+		rows = append(rows, []string{l.Server, strconv.Itoa(l.Number), format.Plain(l.End), l.Destination,
+			strconv.Itoa(l.Limit), l.Mean.String(), l.Busy.String(),
+			count(l.Attempts), count(l.Delivered), count(l.Refusals), count(l.Timeouts), l.AttemptTime.String(),
+			count(l.Parked)})
 	}
 	return format.WriteCSV(rows)
 }
@@ -63,8 +67,10 @@ func readLimits(raw []byte) ([]LimitRow, error) {
 	}
 	var rows []LimitRow
 	for f := range fields.Each {
-		rows = append(rows, LimitRow{Server: f.Text(), Number: int(f.Whole()), End: float64(f.Num()), Destination: f.Text(), Limit: int(f.Whole()),
-			Mean: f.Num(), Busy: f.Num(), Attempts: f.Whole(), Delivered: f.Whole(), Refusals: f.Whole(), Timeouts: f.Whole(),
+		rows = append(rows, LimitRow{Server: f.Text(), Number: int(f.Whole()), End: float64(f.Num()),
+			Destination: f.Text(), Limit: int(f.Whole()),
+			Mean: f.Num(), Busy: f.Num(), Attempts: f.Whole(), Delivered: f.Whole(), Refusals: f.Whole(),
+			Timeouts:    f.Whole(),
 			AttemptTime: f.Num(), Parked: f.Whole()})
 	}
 	return rows, fields.Err
@@ -124,10 +130,13 @@ func (r *Report) limited() (said []string) {
 	all := r.heldBack()
 	for i, h := range all {
 		if i == 3 {
-			return append(said, fmt.Sprintf("Held by their limits too: %s.", format.Plural(uint64(len(all)-i), "destination")))
+			return append(said, fmt.Sprintf("Held by their limits too: %s.",
+				format.Plural(uint64(len(all)-i), "destination")))
 		}
-		text := fmt.Sprintf("Held by its limit: %s, whose recipients waited for room at the ends of %d of %s, %s at most. %s attempts were under way then",
-			h.name, h.waiting, format.Plural(h.rows, "interval"), format.Grouped(float64(h.most), 0), format.Grouped(h.busy/h.hours, 1))
+		text := fmt.Sprintf("Held by its limit: %s, whose recipients waited for room at the ends of %d of %s, %s at "+
+			"most. %s attempts were under way then",
+			h.name, h.waiting, format.Plural(h.rows, "interval"), format.Grouped(float64(h.most), 0),
+			format.Grouped(h.busy/h.hours, 1))
 		if h.attempt > 0 {
 			text += ", with a limit of " + format.Grouped(h.limits/h.attempt, 1)
 		}

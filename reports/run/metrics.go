@@ -9,10 +9,12 @@ import (
 
 // Class of a run is the worst of its servers.
 func (r *Report) Class() measure.Class {
-	worst := []measure.Class{measure.Collapsed, measure.WoundUp, measure.Oscillating, measure.Unsettled, measure.NotJudged, measure.Stable}
+	worst := []measure.Class{measure.Collapsed, measure.WoundUp, measure.Oscillating, measure.Unsettled,
+		measure.NotJudged, measure.Stable}
 	class := measure.Stable
 	for _, s := range r.Servers {
-		if c := measure.ClassOf(measure.Judged(measure.RowsOf(r.Rows, s.Name))); slices.Index(worst, c) < slices.Index(worst, class) {
+		if c := measure.ClassOf(measure.Judged(measure.RowsOf(r.Rows, s.Name))); slices.Index(worst,
+			c) < slices.Index(worst, class) {
 			class = c
 		}
 	}
@@ -27,8 +29,9 @@ func Metrics(run *runlog.Run) map[string]float64 { return Fold(run, nil, "").Met
 func (r *Report) Metrics() map[string]float64 {
 	t := r.Totals
 	facts := measure.Facts{
-		Totals: runlog.Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
-			Pending: t.Pending, Ambiguous: t.Ambiguous, Attempts: t.Attempts, Resends: t.Resends},
+		Totals: runlog.Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed,
+			Suppressed: t.Suppressed,
+			Pending:    t.Pending, Ambiguous: t.Ambiguous, Attempts: t.Attempts, Resends: t.Resends},
 		EndHours: r.EndSec / 3600, Servers: r.Servers, Rows: r.Rows, All: r.All,
 	}
 	for _, o := range r.Outcomes {

@@ -87,7 +87,8 @@ func (r *RecipientsFile) rows(to io.Writer) error {
 		case suppressed:
 			row = append(row, ",,,suppressed,0,,,,,\n"...)
 		case next == len(r.Outcomes):
-			return fmt.Errorf("recipient %d: got an address, want %d recipients: the list has changed", next, len(r.Outcomes))
+			return fmt.Errorf("recipient %d: got an address, want %d recipients: the list has changed", next,
+				len(r.Outcomes))
 		default:
 			row = r.end(row, next)
 			next++

@@ -19,13 +19,14 @@ import (
 // Report is a run as it is shown. Everything in it stands in the files of the
 // run folder, so a report that is read back shows the same.
 type Report struct {
-	Name         string           `json:"name"`
-	About        string           `json:"about"`
-	ScenarioID   string           `json:"scenario_id"` // SHA-256 of the resolved scenario
-	Seed         uint64           `json:"seed"`
-	Replication  uint64           `json:"replication"`        // of the seed's luck; 0 is the run that the seed names
-	Mode         string           `json:"mode"`               // "sim" or "real"
-	List         string           `json:"list,omitempty"`     // digest of the list of a simulation, unless it is the scenario's own
+	Name        string `json:"name"`
+	About       string `json:"about"`
+	ScenarioID  string `json:"scenario_id"` // SHA-256 of the resolved scenario
+	Seed        uint64 `json:"seed"`
+	Replication uint64 `json:"replication"` // of the seed's luck; 0 is the run that the seed names
+	Mode        string `json:"mode"`        // "sim" or "real"
+	// digest of the list of a simulation, unless it is the scenario's own
+	List         string           `json:"list,omitempty"`
 	Receiver     string           `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial      bool             `json:"partial"`            // stopped before its end
 	Digest       string           `json:"digest"`             // of everything that happened, in order
@@ -100,7 +101,8 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	}
 	t := run.Totals
 	r := &Report{
-		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication, Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
+		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication,
+		Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
 		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
@@ -128,7 +130,8 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	}
 	for _, c := range run.Replies {
 		r.Outcomes = append(r.Outcomes, Outcome{
-			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code, Fault: c.Fault.String(),
+			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code,
+			Fault: c.Fault.String(),
 			Means: mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}.Class().String(), Count: c.Count,
 		})
 	}

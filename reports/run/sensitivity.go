@@ -73,7 +73,8 @@ func (r *Report) Headline() string {
 // further than luck does, the greatest effect first, then as they were given.
 // Others are the metric in other replications of the run.
 func NewSensitivity(metric string, base float64, others []float64, rows []Sensitive) *Sensitivity {
-	s := &Sensitivity{Metric: metric, Base: format.Num(base), Luck: Luck{Runs: len(others), Least: format.Missing, Greatest: format.Missing}, Rows: slices.Clone(rows)}
+	s := &Sensitivity{Metric: metric, Base: format.Num(base),
+		Luck: Luck{Runs: len(others), Least: format.Missing, Greatest: format.Missing}, Rows: slices.Clone(rows)}
 	for i, v := range append([]float64{base}, others...) {
 		switch v := format.Num(v); {
 		case !v.Known() && i > 0:
@@ -165,10 +166,12 @@ func (s *Sensitivity) Answer() string {
 		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it clearly further when it is halved or doubled.",
 			is, s.luck(), format.Plural(uint64(len(lucky)+len(still)), "number"))
 	case len(moving) == 0:
-		return fmt.Sprintf("%s hangs on none of %s: halving or doubling any one of them changes nothing.", is, format.Plural(uint64(len(still)), "number"))
+		return fmt.Sprintf("%s hangs on none of %s: halving or doubling any one of them changes nothing.", is,
+			format.Plural(uint64(len(still)), "number"))
 	}
 	first := moving[0]
-	text := fmt.Sprintf("%s hangs most on %s (%s, %s)%s", is, first.name(), first.Number, status(first.Status), s.sides(first))
+	text := fmt.Sprintf("%s hangs most on %s (%s, %s)%s", is, first.name(), first.Number, status(first.Status),
+		s.sides(first))
 	var next []string
 	for _, row := range moving[1:min(len(moving), 3)] {
 		next = append(next, fmt.Sprintf("%s (%s, %s)", row.name(), row.Number, status(row.Status)))
@@ -248,9 +251,10 @@ func (s *Sensitivity) change(row Sensitive) format.Num {
 // others.
 func (s *Sensitivity) table(most int) format.Table {
 	t := format.Table{
-		Caption: fmt.Sprintf("Sensitivity: %s is %s; one number at a time is halved and doubled", s.Metric, s.word(s.Base)),
-		Head:    []string{"parameter", "status", "is", "half", "twice", "at half", "at twice", "change"},
-		Left:    2,
+		Caption: fmt.Sprintf("Sensitivity: %s is %s; one number at a time is halved and doubled", s.Metric,
+			s.word(s.Base)),
+		Head: []string{"parameter", "status", "is", "half", "twice", "at half", "at twice", "change"},
+		Left: 2,
 	}
 	moving, _, _, _ := s.split()
 	for _, row := range moving[:min(len(moving), most)] {
@@ -258,7 +262,8 @@ func (s *Sensitivity) table(most int) format.Table {
 		if c := s.change(row); c.Known() && !math.IsInf(s.effect(row), 0) {
 			change = format.Signed(c)
 		}
-		t.Rows = append(t.Rows, []string{row.Key, row.Status, row.Number, format.Dash(row.Low.Number), format.Dash(row.High.Number), s.cell(row.Low), s.cell(row.High), change})
+		t.Rows = append(t.Rows, []string{row.Key, row.Status, row.Number, format.Dash(row.Low.Number),
+			format.Dash(row.High.Number), s.cell(row.Low), s.cell(row.High), change})
 	}
 	return t
 }
@@ -275,7 +280,8 @@ func (s *Sensitivity) rest(most int) []string {
 	moving, lucky, still, unmoved := s.split()
 	said := []string{"Luck alone: " + s.luck() + "."}
 	if s.Luck.Least < s.Luck.Greatest {
-		said[0] = strings.TrimSuffix(said[0], ".") + "; an effect counts that lies further outside of this range than it is wide."
+		said[0] = strings.TrimSuffix(said[0],
+			".") + "; an effect counts that lies further outside of this range than it is wide."
 	}
 	if len(moving) > most {
 		said = append(said, fmt.Sprintf("%d more move it less: %s.", len(moving)-most, keys(moving[most:])))
@@ -287,7 +293,8 @@ func (s *Sensitivity) rest(most int) []string {
 		said = append(said, fmt.Sprintf("%d do not move it: %s.", len(still), keys(still)))
 	}
 	if len(unmoved) > 0 {
-		said = append(said, fmt.Sprintf("%d are zero, none or at a limit and were not moved: %s.", len(unmoved), keys(unmoved)))
+		said = append(said, fmt.Sprintf("%d are zero, none or at a limit and were not moved: %s.", len(unmoved),
+			keys(unmoved)))
 	}
 	return said
 }
@@ -300,15 +307,18 @@ func keys(rows []Sensitive) string {
 	return strings.Join(all, ", ")
 }
 
-var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base", "at_half", "at_twice",
-	"change", "set_half", "set_twice", "digest_half", "digest_twice", "luck_least", "luck_greatest", "luck_lost", "luck_runs"}
+var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base",
+	"at_half", "at_twice",
+	"change", "set_half", "set_twice", "digest_half", "digest_twice", "luck_least", "luck_greatest", "luck_lost",
+	"luck_runs"}
 
 // csv lists every number, the greatest effect first; change is relative to the
 // base.
 func (s *Sensitivity) csv() []byte {
 	rows := [][]string{sensitivityColumns[:]}
 	for _, r := range s.Rows {
-		rows = append(rows, []string{r.Key, r.Of, r.Status, r.Number, r.Low.Number, r.High.Number, s.Metric, s.Base.String(),
+		rows = append(rows, []string{r.Key, r.Of, r.Status, r.Number, r.Low.Number, r.High.Number, s.Metric,
+			s.Base.String(),
 			r.Low.value(), r.High.value(), s.change(r).String(), r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest,
 			s.Luck.Least.String(), s.Luck.Greatest.String(), strconv.Itoa(s.Luck.Lost), strconv.Itoa(s.Luck.Runs)})
 	}
@@ -344,7 +354,8 @@ func readSensitivity(raw []byte) (*Sensitivity, error) {
 // folded is what a page shows of all numbers.
 func (s *Sensitivity) folded() page.Folded {
 	all := len(s.Rows)
-	return page.Folded{Title: fmt.Sprintf("Sensitivity of %s: %s, halved and doubled one at a time", s.Metric, format.Plural(uint64(all), "number")),
+	return page.Folded{Title: fmt.Sprintf("Sensitivity of %s: %s, halved and doubled one at a time", s.Metric,
+		format.Plural(uint64(all), "number")),
 		Table: s.table(all), Note: strings.Join(s.rest(all), " ")}
 }
 
@@ -378,12 +389,14 @@ func (s *Sensitivity) drawing() chart.Drawing {
 		spread = max(1, math.Abs(most))
 	}
 	edge := most + 0.15*spread
-	p := chart.Panel{Y: "What " + s.Metric + " hangs on", X: s.Metric, Height: 1, Room: []float64{least - 0.05*spread, edge}}
+	p := chart.Panel{Y: "What " + s.Metric + " hangs on", X: s.Metric, Height: 1,
+		Room: []float64{least - 0.05*spread, edge}}
 	if lost {
 		p.X += " (a bar to the right edge: " + s.word(format.Missing) + ")"
 	}
 	if s.Luck.Least < s.Luck.Greatest {
-		p.Areas = append(p.Areas, chart.Area{Label: "luck alone", Color: chart.Grey, Faint: true, Points: chart.Box(float64(s.Luck.Least), float64(s.Luck.Greatest), 0, math.MaxFloat64)})
+		p.Areas = append(p.Areas, chart.Area{Label: "luck alone", Color: chart.Grey, Faint: true,
+			Points: chart.Box(float64(s.Luck.Least), float64(s.Luck.Greatest), 0, math.MaxFloat64)})
 	}
 	data := [][]string{{"parameter", "at_half", "base", "at_twice"}}
 	named := [2]bool{}
@@ -410,5 +423,6 @@ func (s *Sensitivity) drawing() chart.Drawing {
 		Points: plotter.XYs{{X: float64(s.Base), Y: 0.3}, {X: float64(s.Base), Y: float64(len(moving)) + 0.6}}}}
 	return chart.Drawing{Figure: chart.Figure{Name: "sensitivity", Title: "What does the answer hang on?",
 		Alt: "A bar to each side for every number of the model, the greatest effect on top. " + s.Answer(),
-		CSV: format.WriteCSV(data)}, Height: vg.Length(1.3+0.35*float64(len(moving))) * vg.Inch, Panels: []chart.Panel{p}}
+		CSV: format.WriteCSV(data)}, Height: vg.Length(1.3+0.35*float64(len(moving))) * vg.Inch,
+		Panels: []chart.Panel{p}}
 }

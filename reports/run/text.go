@@ -22,7 +22,8 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	}
 	fmt.Fprintln(&b)
 	if r.Partial {
-		fmt.Fprintln(&b, format.Paint("PARTIAL: the run was stopped before its end; all numbers are of what was done until then.", format.Bad, color))
+		fmt.Fprintln(&b, format.Paint("PARTIAL: the run was stopped before its end; all numbers are of what was done "+
+			"until then.", format.Bad, color))
 	}
 	for i, sentence := range r.Answer() {
 		for _, line := range format.Wrap(sentence, format.Columns) {
@@ -93,16 +94,19 @@ func (r *Report) governorTable(most, width int) format.Table {
 	unit, seconds := format.Clock(r.EndSec)
 	t := format.Table{
 		Caption: fmt.Sprintf("Governor of %s: %s, target %s", worst.Name, r.Law, r.target()),
-		Head:    []string{"no.", "ends, " + unit, "rate/h", "allocated", "per proc.", "used", "wanted", "step", "available", "notes"},
-		Words:   true,
+		Head: []string{"no.", "ends, " + unit, "rate/h", "allocated", "per proc.", "used", "wanted", "step",
+			"available", "notes"},
+		Words: true,
 	}
 	if len(shown) < len(rows) {
 		t.Caption += fmt.Sprintf(" (%d of %s)", len(shown), format.Plural(uint64(len(rows)), "interval"))
 	}
 	for _, row := range shown {
 		t.Rows = append(t.Rows, []string{
-			strconv.Itoa(row.Number), format.Grouped(row.End/seconds, 1), format.Grouped(float64(row.Rate), 0), format.Grouped(float64(row.Allocated), 1),
-			format.Grouped(float64(row.Efficiency), 1), format.PercentOf(row.Utilization), format.Grouped(float64(row.Wanted), 1),
+			strconv.Itoa(row.Number), format.Grouped(row.End/seconds, 1), format.Grouped(float64(row.Rate), 0),
+			format.Grouped(float64(row.Allocated), 1),
+			format.Grouped(float64(row.Efficiency), 1), format.PercentOf(row.Utilization),
+			format.Grouped(float64(row.Wanted), 1),
 			format.Grouped(float64(row.Step), 2), format.Grouped(float64(row.Available), 1), "",
 		})
 	}
@@ -163,8 +167,9 @@ func notes(r measure.Row, width int) string {
 func (r *Report) serverTable(most int) format.Table {
 	t := format.Table{
 		Caption: "Servers: each against " + r.target(),
-		Head:    []string{"server", "settled after", "ended at", "off by", "available", "overshoot", "lost hours", "moved"},
-		Left:    1,
+		Head: []string{"server", "settled after", "ended at", "off by", "available", "overshoot", "lost hours",
+			"moved"},
+		Left: 1,
 	}
 	for i, s := range r.Servers {
 		if i == most && len(r.Servers) > most {
@@ -179,7 +184,8 @@ func (r *Report) serverTable(most int) format.Table {
 			settled = format.Plural(uint64(s.Settling5), "interval")
 		}
 		t.Rows = append(t.Rows, []string{
-			s.Name, settled, format.Rate(s.Rate), format.Signed(s.SteadyStateError), format.Grouped(float64(s.AvailableFinal), 1),
+			s.Name, settled, format.Rate(s.Rate), format.Signed(s.SteadyStateError),
+			format.Grouped(float64(s.AvailableFinal), 1),
 			format.Percent(s.Overshoot), format.Grouped(s.IAE, 2), format.Grouped(s.TotalVariation, 1),
 		})
 	}
@@ -229,12 +235,16 @@ func (r *Report) partTable(most int) format.Table {
 	from, to := all[0].Number, all[len(all)-1].Number
 	previous := func(row measure.Row) format.Num { return row.Previous }
 	for _, name := range names {
-		rows := slices.DeleteFunc(measure.RowsOf(r.Rows, name), func(row measure.Row) bool { return row.Number < from || row.Number > to })
+		rows := slices.DeleteFunc(measure.RowsOf(r.Rows, name),
+			func(row measure.Row) bool { return row.Number < from || row.Number > to })
 		of := func(of func(measure.Row) format.Num) format.Num { return measure.Mean(rows, of) }
 		allocated := of(func(row measure.Row) format.Num { return row.Allocated })
-		t.Rows = append(t.Rows, []string{name, format.Grouped(float64(of(measure.Row.MessagesPerHour)), 0), format.Grouped(float64(of(previous)), 1),
-			format.Percent(float64(of(previous) / measure.Mean(all, previous))), format.Grouped(float64(allocated), 1), format.Grouped(float64(of(measure.Row.MessagesPerHour)/allocated), 1),
-			format.Grouped(float64(of(func(row measure.Row) format.Num { return row.Demand })), 1), format.Percent(float64(of(func(row measure.Row) format.Num { return row.Load })))})
+		t.Rows = append(t.Rows, []string{name, format.Grouped(float64(of(measure.Row.MessagesPerHour)), 0),
+			format.Grouped(float64(of(previous)), 1),
+			format.Percent(float64(of(previous) / measure.Mean(all, previous))), format.Grouped(float64(allocated), 1),
+			format.Grouped(float64(of(measure.Row.MessagesPerHour)/allocated), 1),
+			format.Grouped(float64(of(func(row measure.Row) format.Num { return row.Demand })), 1),
+			format.Percent(float64(of(func(row measure.Row) format.Num { return row.Load })))})
 	}
 	return t
 }
@@ -252,14 +262,16 @@ func (r *Report) outcomeTable(most int) format.Table {
 			for _, o := range r.Outcomes[i:] {
 				rest += o.Count
 			}
-			t.Rows = append(t.Rows, []string{fmt.Sprintf("%d more", len(r.Outcomes)-i), "", "", "", format.Grouped(float64(rest), 0), format.PercentOfCount(rest, r.Totals.Attempts)})
+			t.Rows = append(t.Rows, []string{fmt.Sprintf("%d more", len(r.Outcomes)-i), "", "", "",
+				format.Grouped(float64(rest), 0), format.PercentOfCount(rest, r.Totals.Attempts)})
 			break
 		}
 		reply := o.Fault
 		if o.Code != 0 {
 			reply = strconv.Itoa(o.Code)
 		}
-		t.Rows = append(t.Rows, []string{o.Destination, reply, o.Stage, o.Means, format.Grouped(float64(o.Count), 0), format.PercentOfCount(o.Count, r.Totals.Attempts)})
+		t.Rows = append(t.Rows, []string{o.Destination, reply, o.Stage, o.Means, format.Grouped(float64(o.Count), 0),
+			format.PercentOfCount(o.Count, r.Totals.Attempts)})
 	}
 	return t
 }

@@ -56,20 +56,26 @@ func (r *Report) verdict() string {
 	}
 	switch {
 	case len(settled)+len(never) == 0:
-		return "Not judged: in no full interval was there work for every process, so nothing is known about the governor."
+		return "Not judged: in no full interval was there work for every process, so nothing is known about the " +
+			"governor."
 	case len(r.Servers) == 1 && len(settled) == 1:
 		s := settled[0]
 		rate, off := r.ending(s)
 		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s, ended at %s/h (%s) with %s processes.",
-			s.Name, target, r.after(s), format.Grouped(rate, 0), offBy(off), format.Grouped(float64(s.AvailableFinal), 1))
+			s.Name, target, r.after(s), format.Grouped(rate, 0), offBy(off),
+			format.Grouped(float64(s.AvailableFinal), 1))
 	case len(r.Servers) == 1:
 		s := never[0]
 		if r.Ordered(s) {
-			return fmt.Sprintf("C stayed at max = %s, as ordered: with so many processes %s made %s/h over the last quarter (%s, of a target of %s).",
-				format.Given(float64(s.AvailableFinal)), s.Name, format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), target)
+			return fmt.Sprintf("C stayed at max = %s, as ordered: with so many processes %s made %s/h over the last "+
+				"quarter (%s, of a target of %s).",
+				format.Given(float64(s.AvailableFinal)), s.Name, format.Grouped(float64(s.Rate), 0),
+				offBy(float64(s.SteadyStateError)), target)
 		}
-		return fmt.Sprintf("%s: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), and it ended with %s processes.",
-			failed, s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0), offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
+		return fmt.Sprintf("%s: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), "+
+			"and it ended with %s processes.",
+			failed, s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0),
+			offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
 	}
 	var said []string
 	word := "Converged"
@@ -98,7 +104,8 @@ func (r *Report) verdict() string {
 		said = append(said, names(unjudged)+" had no full interval with work for every process")
 	}
 	if rate, of, ok := r.Fleet(); ok {
-		said = append(said, fmt.Sprintf("together they made %s/h of %s/h over the last quarter", format.Grouped(rate, 0), format.Grouped(of, 0)))
+		said = append(said, fmt.Sprintf("together they made %s/h of %s/h over the last quarter",
+			format.Grouped(rate, 0), format.Grouped(of, 0)))
 	}
 	return word + ": " + strings.Join(said, "; ") + "."
 }
@@ -117,7 +124,8 @@ func (r *Report) Ordered(s measure.Server) bool {
 func (r *Report) Fleet() (rate, target float64, ok bool) {
 	n := 0
 	for _, s := range r.Servers {
-		if rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name))); len(rows) > 0 && s.Rate.Known() {
+		if rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name))); len(rows) > 0 &&
+			s.Rate.Known() {
 			rate += float64(s.Rate)
 			target += measure.MeanTarget(rows)
 			n++
@@ -143,11 +151,13 @@ func (r *Report) after(s measure.Server) string {
 	case changed > 0 && s.Settling5 == 0:
 		return "from its last change on"
 	case changed > 0:
-		return fmt.Sprintf("%s (%s) after its last change", format.Plural(uint64(s.Settling5), "interval"), format.Duration(float64(s.Settling5)*r.IntervalSec))
+		return fmt.Sprintf("%s (%s) after its last change", format.Plural(uint64(s.Settling5), "interval"),
+			format.Duration(float64(s.Settling5)*r.IntervalSec))
 	case s.Settling5 == 0:
 		return "from the first interval on"
 	}
-	return fmt.Sprintf("after %.0f of %s (%s)", s.Settling5, format.Plural(uint64(last)+1, "interval"), format.Duration(float64(s.Settling5)*r.IntervalSec))
+	return fmt.Sprintf("after %.0f of %s (%s)", s.Settling5, format.Plural(uint64(last)+1, "interval"),
+		format.Duration(float64(s.Settling5)*r.IntervalSec))
 }
 
 func (r *Report) intervals(n float64) string {
@@ -202,15 +212,18 @@ func (r *Report) runaway(s measure.Server) string {
 		}
 	}
 	q := measure.LastQuarter(rows)
-	text := fmt.Sprintf("Runaway: %s did best in interval %d, %s/h with %s processes allocated. The law has added processes ever since, to %s, and the rate fell to %s/h",
+	text := fmt.Sprintf("Runaway: %s did best in interval %d, %s/h with %s processes allocated. The law has added "+
+		"processes ever since, to %s, and the rate fell to %s/h",
 		s.Name, best.Number, format.Grouped(float64(best.Rate), 0), format.Grouped(float64(best.Allocated), 1),
 		format.Grouped(float64(s.AvailableFinal), 1), format.Grouped(float64(q[len(q)-1].Rate), 0))
 	before, after := perSuccess([]measure.Row{best}), perSuccess(q)
 	if float64(after) > 1.05*float64(before) {
-		return text + fmt.Sprintf(": more attempts fail (%s attempts per success, then %s). It does not see that more processes deliver less.",
+		return text + fmt.Sprintf(": more attempts fail (%s attempts per success, then %s). It does not see that "+
+			"more processes deliver less.",
 			format.Grouped(float64(before), 2), format.Grouped(float64(after), 2))
 	}
-	return text + ": past the peak of throughput every further process slows the others down. It does not see that more processes deliver less."
+	return text + ": past the peak of throughput every further process slows the others down. It does not see that " +
+		"more processes deliver less."
 }
 
 // perSuccess is the DFR of some intervals.
@@ -234,7 +247,8 @@ func (r *Report) Account() string {
 	}{{t.Delivered, "delivered", true}, {t.Failed, "failed", true}, {t.Suppressed, "suppressed", false},
 		{t.Ambiguous, "ambiguous", false}, {t.Pending, "pending", false}} {
 		if part.always || part.n > 0 {
-			said = append(said, fmt.Sprintf("%s %s%s", format.Grouped(float64(part.n), 0), part.what, share(part.n, t.Recipients)))
+			said = append(said, fmt.Sprintf("%s %s%s", format.Grouped(float64(part.n), 0), part.what,
+				share(part.n, t.Recipients)))
 		}
 	}
 	cost := "no attempt was made"
@@ -253,7 +267,8 @@ func (r *Report) Account() string {
 	case t.Pending > 0:
 		end = "the run ended at its horizon of " + format.Duration(r.HorizonSec)
 	}
-	return fmt.Sprintf("%s; %s: %s; %s.", format.Upper(cost), format.Plural(t.Recipients, "recipient"), strings.Join(said, ", "), end)
+	return fmt.Sprintf("%s; %s: %s; %s.", format.Upper(cost), format.Plural(t.Recipients, "recipient"),
+		strings.Join(said, ", "), end)
 }
 
 func share(n, of uint64) string {

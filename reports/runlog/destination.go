@@ -166,7 +166,10 @@ func (f *finals) around(rcpt mail.Recipient) stretch {
 
 // begins sets the start of the recipients from one on, up to the next one set.
 func (f *finals) begins(from mail.Recipient, at vt.Time) {
-	i, found := slices.BinarySearchFunc(f.starts, from, func(s start, to mail.Recipient) int { return cmp.Compare(s.from, to) })
+	i, found := slices.BinarySearchFunc(f.starts, from, func(s start,
+		to mail.Recipient) int {
+		return cmp.Compare(s.from, to)
+	})
 	if !found {
 		f.starts = slices.Insert(f.starts, i, start{})
 	}

@@ -30,7 +30,8 @@ func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Stat
 	if a.Try == 0 {
 		v.First = now.Add(-r.Took)
 	}
-	v.End, v.Code, v.Tries, v.Server, v.Status, v.Stage, v.Fault = now, r.Code, uint16(a.Try)+1, a.Server, s, r.Stage, r.Fault
+	v.End, v.Code, v.Tries, v.Server, v.Status, v.Stage, v.Fault = now, r.Code, uint16(a.Try)+1, a.Server, s, r.Stage,
+		r.Fault
 }
 
 // State saves or restores the outcomes of a list of the same length.
@@ -48,7 +49,8 @@ func (o Outcomes) State(c *snap.Codec) {
 		more := uint64(v.Stage) | uint64(v.Fault)<<8
 		snap.Int(c, &word)
 		snap.Int(c, &more)
-		v.Code, v.Tries, v.Server, v.Status = uint16(word), uint16(word>>16), mail.Server(word>>32), mail.Status(word>>48)
+		v.Code, v.Tries, v.Server, v.Status = uint16(word), uint16(word>>16), mail.Server(word>>32),
+			mail.Status(word>>48)
 		v.Stage, v.Fault = mail.Stage(more), mail.Fault(more>>8)
 	}
 }

@@ -206,7 +206,8 @@ func (r *Recorder) Replies() []ReplyCount {
 		if n == 0 {
 			continue
 		}
-		c := ReplyCount{Count: n, Stage: mail.Stage(i / outcomes % int(mail.Stages)), Destination: mail.Destination(i / outcomes / int(mail.Stages))}
+		c := ReplyCount{Count: n, Stage: mail.Stage(i / outcomes % int(mail.Stages)),
+			Destination: mail.Destination(i / outcomes / int(mail.Stages))}
 		if o := i % outcomes; o < 600 {
 			c.Code = o
 		} else {

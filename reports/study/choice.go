@@ -122,7 +122,8 @@ func (s *Report) choiceAt(row, column int) []Option {
 // best of the options at a row and column is the one that costs least; of equal
 // ones the first.
 func (s *Report) best(row, column int) Option {
-	options := slices.DeleteFunc(slices.Clone(s.choiceAt(row, column)), func(o Option) bool { return slices.Contains(s.Choice.Aside, o.Value) })
+	options := slices.DeleteFunc(slices.Clone(s.choiceAt(row, column)),
+		func(o Option) bool { return slices.Contains(s.Choice.Aside, o.Value) })
 	return slices.MinFunc(options, func(a, b Option) int { return cmp.Compare(a.Cost(), b.Cost()) })
 }
 
@@ -176,21 +177,26 @@ func (s *Report) choiceAnswer() []string {
 	often := slices.MaxFunc(chosen, func(a, b standing) int { return a.wins - b.wins })
 	safe := slices.MinFunc(chosen, func(a, b standing) int { return cmp.Compare(a.regret, b.regret) })
 	return []string{
-		fmt.Sprintf("%s = %s costs least in %d of %d places.", name, values[often.value], often.wins, len(c.Options)/len(values)),
-		fmt.Sprintf("%s = %s is the least wrong everywhere: on average it costs %.1f points more than the best of the place, at worst %.0f; %s = %s %.1f and %.0f.",
-			name, values[safe.value], 100*safe.regret, 100*safe.worst, name, values[c.Default], 100*all[c.Default].regret, 100*all[c.Default].worst),
+		fmt.Sprintf("%s = %s costs least in %d of %d places.", name, values[often.value], often.wins,
+			len(c.Options)/len(values)),
+		fmt.Sprintf("%s = %s is the least wrong everywhere: on average it costs %.1f points more than the best of "+
+			"the place, at worst %.0f; %s = %s %.1f and %.0f.",
+			name, values[safe.value], 100*safe.regret, 100*safe.worst, name, values[c.Default],
+			100*all[c.Default].regret, 100*all[c.Default].worst),
 	}
 }
 
 // choiceTable has a row for each value.
 func (s *Report) choiceTable() format.Table {
-	t := format.Table{Caption: "Cost in %: target lost + attempts in vain; beyond the best of each place in points", Left: 1,
+	t := format.Table{Caption: "Cost in %: target lost + attempts in vain; beyond the best of each place in points",
+		Left: 1,
 		Head: []string{s.Axes[s.Choice.Of].Name(), "best in", "cost", "beyond", "at worst"}}
 	for _, c := range measure.Classes() {
 		t.Head = append(t.Head, string(c))
 	}
 	for _, a := range s.standings() {
-		row := []string{s.Axes[s.Choice.Of].Values[a.value], strconv.Itoa(a.wins), fmt.Sprintf("%.1f", 100*a.cost), fmt.Sprintf("%.1f", 100*a.regret), fmt.Sprintf("%.0f", 100*a.worst)}
+		row := []string{s.Axes[s.Choice.Of].Values[a.value], strconv.Itoa(a.wins), fmt.Sprintf("%.1f", 100*a.cost),
+			fmt.Sprintf("%.1f", 100*a.regret), fmt.Sprintf("%.0f", 100*a.worst)}
 		if slices.Contains(s.Choice.Aside, a.value) {
 			row[1] = "-"
 		}
@@ -211,7 +217,8 @@ func (s *Report) choiceCSV() []byte {
 	}
 	lines := [][]string{append(head, s.Metrics...)}
 	for _, f := range c.Options {
-		line := []string{s.rowNames()[f.Row], s.Axes[c.Columns].Values[f.Column], s.Axes[c.Of].Values[f.Value], strconv.Itoa(f.Points)}
+		line := []string{s.rowNames()[f.Row], s.Axes[c.Columns].Values[f.Column], s.Axes[c.Of].Values[f.Value],
+			strconv.Itoa(f.Points)}
 		for _, v := range []float64{f.Cost(), f.Lost, f.Vain} {
 			line = append(line, fraction(v))
 		}

@@ -25,14 +25,17 @@ func (s *Report) choiceDrawings() []chart.Drawing {
 	of, rows, columns := s.Axes[c.Of], len(s.rowNames()), len(s.Axes[c.Columns].Values)
 	answer := s.choiceAnswer()
 	top := chart.Figure{Name: "choice", Title: "Which " + of.Name() + " costs least?", CSV: s.bestCSV(), Alt: answer[0]}
-	regret := chart.Figure{Name: "regret", Title: "What a " + of.Name() + " costs more than the best", CSV: s.regretCSV(), Alt: answer[1]}
+	regret := chart.Figure{Name: "regret", Title: "What a " + of.Name() + " costs more than the best",
+		CSV: s.regretCSV(), Alt: answer[1]}
 	all := []chart.Drawing{
 		{Figure: top, Height: 60 + vg.Length(rows)*bestHeight, Panels: nil, Paint: s.paintBest},
 		{Figure: regret, Height: 128 + vg.Length(rows)*regretHeight, Panels: nil, Paint: s.paintRegret},
 	}
 	for _, m := range s.multiples() {
-		f := chart.Figure{Name: m.name, Title: m.title, CSV: s.multipleCSV(m), Alt: fmt.Sprintf("%s, one map for each %s of %d rows and %d columns.", m.title, of.Name(), rows, columns)}
-		all = append(all, chart.Drawing{Figure: f, Height: s.multipleHeight(), Panels: nil, Paint: func(canvas draw.Canvas) { s.paintMultiple(canvas, m) }})
+		f := chart.Figure{Name: m.name, Title: m.title, CSV: s.multipleCSV(m),
+			Alt: fmt.Sprintf("%s, one map for each %s of %d rows and %d columns.", m.title, of.Name(), rows, columns)}
+		all = append(all, chart.Drawing{Figure: f, Height: s.multipleHeight(), Panels: nil,
+			Paint: func(canvas draw.Canvas) { s.paintMultiple(canvas, m) }})
 	}
 	return all
 }
@@ -113,7 +116,8 @@ const (
 func (s *Report) paintBest(c draw.Canvas) {
 	ch := s.Choice
 	steps := blues(1, 5, 10, 20, 40)
-	c = s.paintSheet(c, steps.legend(fmt.Sprintf("Cheapest %s, its cost in %% (cost of %s); colour: points saved", s.Axes[ch.Of].Name(), s.Axes[ch.Of].Values[ch.Default])))
+	c = s.paintSheet(c, steps.legend(fmt.Sprintf("Cheapest %s, its cost in %% (cost of %s); colour: points saved",
+		s.Axes[ch.Of].Name(), s.Axes[ch.Of].Values[ch.Default])))
 	columns := s.Axes[ch.Columns].Values
 	c.Min.Y += 26
 	g := grid{c, besideMaps, len(s.rowNames()), len(columns)}
@@ -144,7 +148,8 @@ func (s *Report) paintBest(c draw.Canvas) {
 func (s *Report) paintRegret(c draw.Canvas) {
 	values := s.Axes[s.Choice.Of].Values
 	steps := blues(1, 5, 10, 20, 40)
-	c = s.paintSheet(c, steps.legend(fmt.Sprintf("Cost beyond the cheapest %s of each %s, in points, on average", s.Axes[s.Choice.Of].Name(), s.Axes[s.Choice.Columns].Name())))
+	c = s.paintSheet(c, steps.legend(fmt.Sprintf("Cost beyond the cheapest %s of each %s, in points, on average",
+		s.Axes[s.Choice.Of].Name(), s.Axes[s.Choice.Columns].Name())))
 	c.Max.Y -= 62
 	c.Max.X -= 34 // slanted names reach out
 	g := grid{c, besideMaps, len(s.rowNames()), len(values)}
@@ -176,7 +181,8 @@ type multiple struct {
 func (s *Report) multiples() []multiple {
 	peak := slices.Index(s.Metrics, "peak_available")
 	number := func(name, title string, steps bins, of func(Option) float64) multiple {
-		return multiple{name, title, steps.legend(title), func(t Option) color.NRGBA { return steps.color(of(t)) }, func(t Option) string { return format.Num(of(t)).String() }}
+		return multiple{name, title, steps.legend(title), func(t Option) color.NRGBA { return steps.color(of(t)) },
+			func(t Option) string { return format.Num(of(t)).String() }}
 	}
 	does := "What the governor does in most runs"
 	if s.Choice.Noise >= 0 {
@@ -195,10 +201,12 @@ func (s *Report) multiples() []multiple {
 		most = max(most, t.Means[peak])
 	}
 	return []multiple{
-		number("cost", "Cost: target lost + attempts in vain, %", blues(10, 20, 40, 80, 120), func(t Option) float64 { return 100 * t.Cost() }),
+		number("cost", "Cost: target lost + attempts in vain, %", blues(10, 20, 40, 80, 120),
+			func(t Option) float64 { return 100 * t.Cost() }),
 		classes,
 		number("attempts", "Attempts per success", blues(1.05, 1.2, 1.5, 2.5, 6), Option.AttemptsPerSuccess),
-		number("peak", "Greatest C, on average", blues(roundBelow(most)...), func(t Option) float64 { return t.Means[peak] }),
+		number("peak", "Greatest C, on average", blues(roundBelow(most)...),
+			func(t Option) float64 { return t.Means[peak] }),
 	}
 }
 
@@ -344,7 +352,8 @@ func (s *Report) bestCSV() []byte {
 	for row, name := range s.rowNames() {
 		for k, column := range s.Axes[s.Choice.Columns].Values {
 			b, usual := s.best(row, k), s.choiceAt(row, k)[s.Choice.Default]
-			lines = append(lines, []string{name, column, values[b.Value], fraction(b.Cost()), values[s.Choice.Default], fraction(usual.Cost())})
+			lines = append(lines, []string{name, column, values[b.Value], fraction(b.Cost()), values[s.Choice.Default],
+				fraction(usual.Cost())})
 		}
 	}
 	return format.WriteCSV(lines)
@@ -363,7 +372,8 @@ func (s *Report) regretCSV() []byte {
 func (s *Report) multipleCSV(m multiple) []byte {
 	lines := [][]string{s.choiceWhere(s.Axes[s.Choice.Of].Name(), m.name)}
 	for _, t := range s.Choice.Options {
-		lines = append(lines, []string{s.rowNames()[t.Row], s.Axes[s.Choice.Columns].Values[t.Column], s.Axes[s.Choice.Of].Values[t.Value], m.csv(t)})
+		lines = append(lines, []string{s.rowNames()[t.Row], s.Axes[s.Choice.Columns].Values[t.Column],
+			s.Axes[s.Choice.Of].Values[t.Value], m.csv(t)})
 	}
 	return format.WriteCSV(lines)
 }

@@ -27,7 +27,8 @@ func (s *Report) Figures() ([]chart.Figure, error) {
 	if s.Choice != nil {
 		return chart.PaintAll(s.choiceDrawings())
 	}
-	class := chart.Figure{Name: "classes", Title: "What does the governor do?", CSV: s.classesCSV(), Alt: s.Answer()[0] + s.undrawn()}
+	class := chart.Figure{Name: "classes", Title: "What does the governor do?", CSV: s.classesCSV(),
+		Alt: s.Answer()[0] + s.undrawn()}
 	var all []chart.Drawing
 	if s.flat() {
 		all = append(all, chart.Drawing{Figure: class, Height: 3.6 * vg.Inch, Panels: s.classPanels()})
@@ -41,7 +42,8 @@ func (s *Report) Figures() ([]chart.Figure, error) {
 	}
 	for k, name := range s.Metrics {
 		x := s.Extremes[k]
-		f := chart.Figure{Name: name, Title: name, CSV: s.metricCSV(k), Alt: fmt.Sprintf("%s, %s. ", name, unitOf(name)) + s.reach(x) + s.undrawn()}
+		f := chart.Figure{Name: name, Title: name, CSV: s.metricCSV(k),
+			Alt: fmt.Sprintf("%s, %s. ", name, unitOf(name)) + s.reach(x) + s.undrawn()}
 		if s.flat() {
 			all = append(all, chart.Drawing{Figure: f, Height: 3.6 * vg.Inch, Panels: s.metricPanels(k)})
 			continue
@@ -70,7 +72,8 @@ func (s *Report) reach(x Extreme) string {
 	if !x.Least.Known() {
 		return "Undefined at every point."
 	}
-	return fmt.Sprintf("Least %s at %s, greatest %s at %s.", format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt)
+	return fmt.Sprintf("Least %s at %s, greatest %s at %s.", format.Figure(float64(x.Least)), x.LeastAt,
+		format.Figure(float64(x.Most)), x.MostAt)
 }
 
 // flat reports whether the points lie on a line.
@@ -80,7 +83,8 @@ func (s *Report) flat() bool { return len(s.Axes) == 1 || s.Design == "zip" }
 func (s *Report) undrawn() string {
 	switch n := len(s.maps()); {
 	case s.flat() && len(s.Scenarios) > chart.MostServers:
-		return fmt.Sprintf(" Only the first %d of %d scenarios are drawn; the CSV has all.", chart.MostServers, len(s.Scenarios))
+		return fmt.Sprintf(" Only the first %d of %d scenarios are drawn; the CSV has all.", chart.MostServers,
+			len(s.Scenarios))
 	case !s.flat() && n > mostMaps:
 		return fmt.Sprintf(" Only the first %d of %d maps are drawn; the CSV has all.", mostMaps, n)
 	}
@@ -102,7 +106,8 @@ func (s *Report) along(scenario int) []Point {
 }
 
 func (s *Report) metricPanels(k int) []chart.Panel {
-	p := chart.Panel{Y: s.Metrics[k] + ", " + unitOf(s.Metrics[k]), X: s.alongName(), Ticks: s.alongTicks, Height: 1, Room: s.alongRoom()}
+	p := chart.Panel{Y: s.Metrics[k] + ", " + unitOf(s.Metrics[k]), X: s.alongName(), Ticks: s.alongTicks, Height: 1,
+		Room: s.alongRoom()}
 	for i, name := range s.Scenarios[:min(len(s.Scenarios), chart.MostServers)] {
 		l := chart.Line{Color: 1 + i, Width: 1.2, Dots: true, Label: name}
 		var low, high plotter.XYs
@@ -140,7 +145,8 @@ func (s *Report) classPanels() []chart.Panel {
 				l.Label = string(c)
 			}
 			for _, q := range s.along(i) {
-				l.Points = append(l.Points, plotter.XY{X: float64(q.At[0]), Y: 100 * float64(q.Counts[k]) / float64(s.Replications)})
+				l.Points = append(l.Points, plotter.XY{X: float64(q.At[0]),
+					Y: 100 * float64(q.Counts[k]) / float64(s.Replications)})
 			}
 			p.Lines = append(p.Lines, l)
 		}
@@ -369,7 +375,8 @@ func (s *Report) classLegend() legend {
 	l := legend{title: "What the governor does"}
 	for _, t := range s.Tally {
 		if t.Points > 0 {
-			l.entries = append(l.entries, entry{classColor(t.Class), fmt.Sprintf("%s (%s)", t.Class, format.Grouped(float64(t.Points), 0))})
+			l.entries = append(l.entries, entry{classColor(t.Class),
+				fmt.Sprintf("%s (%s)", t.Class, format.Grouped(float64(t.Points), 0))})
 		}
 	}
 	return l
@@ -402,7 +409,8 @@ func (s scale) share(v float64) float64 {
 // color is a step of the sequential blues of ColorBrewer, told apart without
 // colour too, and what can be read upon it.
 func (s scale) color(v float64) (fill, ink color.NRGBA) {
-	stops := [...]color.NRGBA{{R: 0xDE, G: 0xEB, B: 0xF7, A: 255}, {R: 0x9E, G: 0xCA, B: 0xE1, A: 255}, {R: 0x42, G: 0x92, B: 0xC6, A: 255}, {R: 0x08, G: 0x45, B: 0x94, A: 255}}
+	stops := [...]color.NRGBA{{R: 0xDE, G: 0xEB, B: 0xF7, A: 255}, {R: 0x9E, G: 0xCA, B: 0xE1, A: 255},
+		{R: 0x42, G: 0x92, B: 0xC6, A: 255}, {R: 0x08, G: 0x45, B: 0x94, A: 255}}
 	share := s.share(v)
 	at := float64(share * float64(len(stops)-1))
 	i := min(max(int(at), 0), len(stops)-2)

@@ -21,7 +21,8 @@ func (s *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 		return err
 	}
 	return folder.Publish(to, files, s.Host, s.Replay,
-		folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Replication: 0, Replications: s.Replications, Mode: folder.StudyMode, Partial: false})
+		folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Replication: 0, Replications: s.Replications,
+			Mode: folder.StudyMode, Partial: false})
 }
 
 func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, error) {
@@ -37,7 +38,8 @@ func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, er
 	if err != nil {
 		return nil, err
 	}
-	files := []folder.File{{Path: "study.json", Data: summary}, {Path: "points.csv", Data: s.pointsCSV()}, {Path: "runs.csv", Data: s.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	files := []folder.File{{Path: "study.json", Data: summary}, {Path: "points.csv", Data: s.pointsCSV()},
+		{Path: "runs.csv", Data: s.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
 	if s.Choice != nil {
 		files = append(files, folder.File{Path: "choice.csv", Data: s.choiceCSV()})
 	}
@@ -143,7 +145,8 @@ func (s *Report) metricCSV(k int) []byte {
 	rows := [][]string{append(s.where(), s.Metrics[k], "half", "runs", "never")}
 	for i, p := range s.Points {
 		e := p.Estimates[k]
-		rows = append(rows, append(s.lies(i), e.Value.String(), measure.HalfWidth(e).String(), strconv.Itoa(e.N), strconv.Itoa(p.Never[k])))
+		rows = append(rows, append(s.lies(i), e.Value.String(), measure.HalfWidth(e).String(), strconv.Itoa(e.N),
+			strconv.Itoa(p.Never[k])))
 	}
 	return format.WriteCSV(rows)
 }

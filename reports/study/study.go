@@ -303,7 +303,8 @@ func (s *Report) Answer() []string {
 		}
 	}
 	if mixed > 0 {
-		all = append(all, fmt.Sprintf("Where runs of a point differ, most decide; they do in %s.", format.Plural(uint64(mixed), "point")))
+		all = append(all, fmt.Sprintf("Where runs of a point differ, most decide; they do in %s.",
+			format.Plural(uint64(mixed), "point")))
 	}
 	if s.Choice != nil {
 		all = append(all, s.choiceAnswer()...)
@@ -332,14 +333,17 @@ func (s *Report) Answer() []string {
 		case x.Least == x.Most:
 			all = append(all, fmt.Sprintf("%s is %s at every point.", x.Metric, format.Figure(float64(x.Least))))
 		default:
-			all = append(all, fmt.Sprintf("%s reaches from %s (%s) to %s (%s).", x.Metric, format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt))
+			all = append(all, fmt.Sprintf("%s reaches from %s (%s) to %s (%s).", x.Metric,
+				format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt))
 		}
 	}
 	if never > 0 {
-		all = append(all, fmt.Sprintf("In %s the rate of some run never settled; it counts as settled when it was last watched, so these means are lower bounds.", format.Plural(uint64(never), "point")))
+		all = append(all, fmt.Sprintf("In %s the rate of some run never settled; it counts as settled when it was "+
+			"last watched, so these means are lower bounds.", format.Plural(uint64(never), "point")))
 	}
 	if open > 0 {
-		all = append(all, fmt.Sprintf("In %s some run was not finished at the horizon, which stands for its end.", format.Plural(uint64(open), "point")))
+		all = append(all, fmt.Sprintf("In %s some run was not finished at the horizon, which stands for its end.",
+			format.Plural(uint64(open), "point")))
 	}
 	return append(all, s.disagreement()...)
 }
@@ -367,7 +371,8 @@ func (s *Report) Text(w io.Writer, color bool) error {
 	if err := shown.Write(&b, color); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d of each point, digest %s, study %.12s\n", s.Seed, s.Replications-1, s.Digest, s.ID)
+	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d of each point, digest %s, study %.12s\n", s.Seed, s.Replications-1,
+		s.Digest, s.ID)
 	if s.Replay != "" {
 		fmt.Fprintf(&b, "Run it again: %s\n", s.Replay)
 	}
@@ -376,7 +381,8 @@ func (s *Report) Text(w io.Writer, color bool) error {
 }
 
 func (s *Report) world() string {
-	return fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(s.Count), "point"), format.Plural(uint64(s.Replications), "replication"))
+	return fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(s.Count), "point"),
+		format.Plural(uint64(s.Replications), "replication"))
 }
 
 // pointTable shows at most so many points, at equal distances.

@@ -19,7 +19,8 @@ func (t *Report) Figures() ([]chart.Figure, error) {
 	var all []chart.Drawing
 	if len(t.Constraints) > 0 {
 		f := chart.Figure{Name: "pareto", Title: "What is to be had for what?", CSV: t.paretoCSV(),
-			Alt: fmt.Sprintf("The objective of every trial against %s, with the trials that no other beats in both joined. %s", format.Listed(t.limits()), t.Answer()[0])}
+			Alt: fmt.Sprintf("The objective of every trial against %s, with the trials that no other beats in both "+
+				"joined. %s", format.Listed(t.limits()), t.Answer()[0])}
 		var panels []chart.Panel
 		for k := range t.Constraints {
 			panels = append(panels, t.paretoPanel(k))
@@ -27,8 +28,10 @@ func (t *Report) Figures() ([]chart.Figure, error) {
 		all = append(all, chart.Drawing{Figure: f, Height: vg.Length(len(panels)) * 3.8 * vg.Inch, Panels: panels})
 	}
 	f := chart.Figure{Name: "search", Title: "How did the search go?", CSV: t.trialsCSV(),
-		Alt: fmt.Sprintf("The objective of every trial in the order in which they were first run, and the best one so far that meets all constraints. %s", t.Answer()[0])}
-	return chart.PaintAll(append(all, chart.Drawing{Figure: f, Height: 3.6 * vg.Inch, Panels: []chart.Panel{t.searchPanel()}}))
+		Alt: fmt.Sprintf("The objective of every trial in the order in which they were first run, and the best one "+
+			"so far that meets all constraints. %s", t.Answer()[0])}
+	return chart.PaintAll(append(all, chart.Drawing{Figure: f, Height: 3.6 * vg.Inch,
+		Panels: []chart.Panel{t.searchPanel()}}))
 }
 
 // inSight cuts off what is so bad that all else would be pressed together.
@@ -90,7 +93,8 @@ func (t *Report) paretoPanel(k int) chart.Panel {
 		chart.Line{Label: "misses a constraint", Color: chart.Grey, Scatter: true, Points: missed},
 		chart.Line{Label: "trial", Color: 1, Scatter: true, Points: met},
 		chart.Line{Label: "front", Color: 3, Width: 1.4, Points: curve},
-		chart.Line{Label: "limit", Color: 2, Dash: true, Points: plotter.XYs{{X: l.Value, Y: least}, {X: l.Value, Y: most}}})
+		chart.Line{Label: "limit", Color: 2, Dash: true, Points: plotter.XYs{{X: l.Value, Y: least},
+			{X: l.Value, Y: most}}})
 	return t.marked(p, func(x Trial) (plotter.XY, bool) {
 		return plotter.XY{X: float64(x.Terms[k]), Y: float64(x.Ratio)}, x.Terms[k].Known() && t.inSight(x.Ratio)
 	})
@@ -107,7 +111,8 @@ func (t *Report) marked(p chart.Panel, at func(Trial) (plotter.XY, bool)) chart.
 			continue
 		}
 		if pt, ok := at(t.Trials[m.number]); ok {
-			p.Lines = append(p.Lines, chart.Line{Label: m.label, Color: m.color, Scatter: true, Width: 5, Points: plotter.XYs{pt}})
+			p.Lines = append(p.Lines, chart.Line{Label: m.label, Color: m.color, Scatter: true, Width: 5,
+				Points: plotter.XYs{pt}})
 		}
 	}
 	return p
@@ -132,7 +137,8 @@ func (t *Report) searchPanel() chart.Panel {
 		p.Lines = append(p.Lines, chart.Line{Label: from, Color: colors[from], Scatter: true, Points: met})
 	}
 	if missed != nil {
-		p.Lines = append(p.Lines, chart.Line{Label: "misses a constraint", Color: chart.Grey, Scatter: true, Points: missed})
+		p.Lines = append(p.Lines, chart.Line{Label: "misses a constraint", Color: chart.Grey, Scatter: true,
+			Points: missed})
 	}
 	var best plotter.XYs
 	for i, v := range t.course() {
@@ -140,7 +146,8 @@ func (t *Report) searchPanel() chart.Panel {
 			best = append(best, plotter.XY{X: float64(i), Y: float64(v)})
 		}
 	}
-	p.Lines = append(p.Lines, chart.Line{Label: "best so far, as known at the end", Color: chart.Black, Step: plotter.PostStep, Points: best})
+	p.Lines = append(p.Lines, chart.Line{Label: "best so far, as known at the end", Color: chart.Black,
+		Step: plotter.PostStep, Points: best})
 	return t.marked(p, func(x Trial) (plotter.XY, bool) {
 		return plotter.XY{X: float64(x.Number), Y: float64(x.Ratio)}, t.inSight(x.Ratio)
 	})
@@ -166,7 +173,8 @@ func (t *Report) paretoCSV() []byte {
 		_, front := t.plane(k)
 		for _, x := range t.Trials {
 			on := slices.ContainsFunc(front, func(p pair) bool { return p.trial.Number == x.Number })
-			rows = append(rows, []string{l.String(), strconv.Itoa(x.Number), strconv.Itoa(x.Seeds), x.Terms[k].String(), x.Ratio.String(),
+			rows = append(rows, []string{l.String(), strconv.Itoa(x.Number), strconv.Itoa(x.Seeds), x.Terms[k].String(),
+				x.Ratio.String(),
 				strconv.FormatBool(x.Met), strconv.FormatBool(on)})
 		}
 	}

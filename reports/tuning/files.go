@@ -51,7 +51,8 @@ func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 	if err != nil {
 		return err
 	}
-	files := []folder.File{{Path: "tune.json", Data: summary}, {Path: "trials.csv", Data: t.trialsCSV()}, {Path: "runs.csv", Data: t.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	files := []folder.File{{Path: "tune.json", Data: summary}, {Path: "trials.csv", Data: t.trialsCSV()},
+		{Path: "runs.csv", Data: t.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
 	if t.HeldOut != nil {
 		files = append(files, folder.File{Path: "best.set", Data: []byte(strings.Join(t.Winner.Set, "\n") + "\n")})
 		for i, b := range t.Best {
@@ -63,7 +64,8 @@ func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 	if t.HeldOut != nil {
 		replications = t.HeldOut.Replications
 	}
-	return folder.Publish(to, files, t.Host, t.Replay, folder.Attributes{Name: t.Name, ScenarioID: t.ID, Seed: t.Seed, Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
+	return folder.Publish(to, files, t.Host, t.Replay, folder.Attributes{Name: t.Name, ScenarioID: t.ID, Seed: t.Seed,
+		Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
 }
 
 // Summary is tune.json.
@@ -78,7 +80,8 @@ func (t *Report) Summary() ([]byte, error) {
 // HTML is the search as one page.
 func (t *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	return page.Document{
-		Name: t.Name, About: t.About, World: t.world(), Mode: "sim", Tuning: true, Answer: t.Answer(), Figures: figures, Tables: t.tables(),
+		Name: t.Name, About: t.About, World: t.world(), Mode: "sim", Tuning: true, Answer: t.Answer(), Figures: figures,
+		Tables: t.tables(),
 		Facts: [][2]string{
 			{"Seed", fmt.Sprint(t.Seed)},
 			{"Digest of all runs", t.Digest},
@@ -120,7 +123,8 @@ func (t *Report) trialsCSV() []byte {
 		if x.Round > 0 {
 			round = strconv.Itoa(x.Round)
 		}
-		rows = append(rows, append(row, strconv.FormatBool(x.Met), strconv.FormatBool(x.Front), round, x.Why, course[i].String()))
+		rows = append(rows, append(row, strconv.FormatBool(x.Met), strconv.FormatBool(x.Front), round, x.Why,
+			course[i].String()))
 	}
 	return format.WriteCSV(rows)
 }
@@ -131,7 +135,8 @@ func (t *Report) runsCSV() []byte {
 	names := append(append([]string{}, t.Scenarios...), t.Unseen...)
 	rows := [][]string{append([]string{"trial", "scenario", "replication", "digest", "class"}, t.Metrics...)}
 	for _, r := range t.Runs {
-		row := []string{strconv.Itoa(r.Trial), names[r.Scenario], strconv.FormatUint(r.Replication, 10), r.Digest, r.Class}
+		row := []string{strconv.Itoa(r.Trial), names[r.Scenario], strconv.FormatUint(r.Replication, 10), r.Digest,
+			r.Class}
 		for _, v := range r.Values {
 			text := format.Num(v).String()
 			if math.IsInf(v, 1) {

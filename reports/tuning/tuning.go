@@ -240,7 +240,8 @@ func Gather(t Report, host runlog.Host) *Report {
 			}
 			for _, e := range results {
 				if n := met[expected(e)]; n < of {
-					h.Missed = append(h.Missed, fmt.Sprintf("%s in %s, in %d of %d replications", expected(e), b.Scenario, of-n, of))
+					h.Missed = append(h.Missed, fmt.Sprintf("%s in %s, in %d of %d replications", expected(e),
+						b.Scenario, of-n, of))
 				}
 			}
 		}
@@ -281,11 +282,13 @@ func (t *Report) less(a, b format.Num) bool {
 
 // Answer says what was found: first whether it is any better.
 func (t *Report) Answer() []string {
-	what := fmt.Sprintf("%s, as a geometric mean over %s,", t.Objective, format.Plural(uint64(len(t.Scenarios)), "scenario"))
+	what := fmt.Sprintf("%s, as a geometric mean over %s,", t.Objective,
+		format.Plural(uint64(len(t.Scenarios)), "scenario"))
 	if len(t.Scenarios) == 1 {
 		what = t.Objective
 	}
-	spent := fmt.Sprintf("%s of %s runs were spent on %s.", format.Grouped(float64(t.Spent), 0), format.Grouped(float64(t.Budget), 0), format.Plural(uint64(t.Tried), "trial"))
+	spent := fmt.Sprintf("%s of %s runs were spent on %s.", format.Grouped(float64(t.Spent), 0),
+		format.Grouped(float64(t.Budget), 0), format.Plural(uint64(t.Tried), "trial"))
 	if t.Refused > 0 {
 		spent += fmt.Sprintf(" %s of the space are no valid scenario.", format.Plural(uint64(t.Refused), "place"))
 	}
@@ -316,13 +319,16 @@ func (t *Report) Answer() []string {
 	}
 	gap := fmt.Sprintf("The search had %s x: ", format.Figure(float64(t.Winner.Training.Value)))
 	if off := 100 * (float64(h.Gap.Value) - 1); h.Gap.Low.Known() {
-		gap += fmt.Sprintf("the winner's curse is %s (%s to %s) of the ratio.", percentSigned(off), percentSigned(100*(float64(h.Gap.Low)-1)), percentSigned(100*(float64(h.Gap.High)-1)))
+		gap += fmt.Sprintf("the winner's curse is %s (%s to %s) of the ratio.", percentSigned(off),
+			percentSigned(100*(float64(h.Gap.Low)-1)), percentSigned(100*(float64(h.Gap.High)-1)))
 	} else {
-		gap += fmt.Sprintf("the winner's curse is %s of the ratio; the search gave the winner too few seeds for an interval.", percentSigned(off))
+		gap += fmt.Sprintf("the winner's curse is %s of the ratio; the search gave the winner too few seeds for an "+
+			"interval.", percentSigned(off))
 	}
 	all = append(all, gap)
 	if h.Beyond != nil {
-		all = append(all, fmt.Sprintf("In %s, which the search did not see, it is %s x the baseline's.", format.Listed(t.Unseen), timesOf(*h.Beyond)))
+		all = append(all, fmt.Sprintf("In %s, which the search did not see, it is %s x the baseline's.",
+			format.Listed(t.Unseen), timesOf(*h.Beyond)))
 	}
 	switch {
 	case len(t.Constraints) == 0:
@@ -332,9 +338,11 @@ func (t *Report) Answer() []string {
 		all = append(all, fmt.Sprintf("Constraints missed in the mean: %s.", strings.Join(missed, "; ")))
 	}
 	if len(h.Missed) > 0 {
-		all = append(all, fmt.Sprintf("Expectations of the scenarios that the winner misses: %s.", format.Listed(h.Missed)))
+		all = append(all, fmt.Sprintf("Expectations of the scenarios that the winner misses: %s.",
+			format.Listed(h.Missed)))
 	}
-	return append(append(all, fmt.Sprintf("The winner, trial %d of the %s: %s.", t.Winner.Number, t.Winner.From, strings.Join(t.Winner.Set, ", "))), append(t.flat(), spent)...)
+	return append(append(all, fmt.Sprintf("The winner, trial %d of the %s: %s.", t.Winner.Number, t.Winner.From,
+		strings.Join(t.Winner.Set, ", "))), append(t.flat(), spent)...)
 }
 
 // flat names the parameters that do not matter.
@@ -342,7 +350,8 @@ func (t *Report) flat() []string {
 	var all []string
 	for _, p := range t.Parameters {
 		if p.Flat {
-			all = append(all, fmt.Sprintf("%s does not matter within the range tried, %s: around the best trials every value made the same runs, so no more were spent on it.",
+			all = append(all, fmt.Sprintf("%s does not matter within the range tried, %s: around the best trials "+
+				"every value made the same runs, so no more were spent on it.",
 				strings.Join(p.Keys, ", "), p.From))
 		}
 	}
@@ -354,7 +363,8 @@ func (h *HeldOut) missed(constraints []Constraint) []string {
 	var all []string
 	for _, l := range h.Limits {
 		if c := constraints[l.Limit]; !l.Met {
-			all = append(all, fmt.Sprintf("%s in %s is %s, want %s %s", c.what(), l.Scenario, plusMinus(l.Value), c.Op, format.Given(c.Value)))
+			all = append(all, fmt.Sprintf("%s in %s is %s, want %s %s", c.what(), l.Scenario, plusMinus(l.Value), c.Op,
+				format.Given(c.Value)))
 		}
 	}
 	return all
@@ -373,7 +383,8 @@ func timesOf(e measure.Estimate) string {
 	if !e.Low.Known() {
 		return format.Figure(float64(e.Value))
 	}
-	return fmt.Sprintf("%s (%s to %s)", format.Figure(float64(e.Value)), format.Figure(float64(e.Low)), format.Figure(float64(e.High)))
+	return fmt.Sprintf("%s (%s to %s)", format.Figure(float64(e.Value)), format.Figure(float64(e.Low)),
+		format.Figure(float64(e.High)))
 }
 
 func plusMinus(e measure.Estimate) string {
@@ -423,7 +434,8 @@ func (t *Report) Text(w io.Writer, color bool) error {
 }
 
 func (t *Report) world() string {
-	return fmt.Sprintf("%s in %s, %s, simulated", format.Plural(uint64(t.Tried), "trial"), format.Plural(uint64(len(t.Scenarios)), "scenario"), format.Plural(uint64(t.Spent), "run"))
+	return fmt.Sprintf("%s in %s, %s, simulated", format.Plural(uint64(t.Tried), "trial"),
+		format.Plural(uint64(len(t.Scenarios)), "scenario"), format.Plural(uint64(t.Spent), "run"))
 }
 
 func (t *Report) tables() []format.Table {
@@ -442,7 +454,8 @@ func (t *Report) valueTable() format.Table {
 }
 
 func (t *Report) heldOutTable() format.Table {
-	out := format.Table{Caption: "Under held-out luck: means, and the geometric mean of winner / baseline with its 95 % interval",
+	out := format.Table{Caption: "Under held-out luck: means, and the geometric mean of winner / baseline with its " +
+		"95 % interval",
 		Head: []string{"scenario", "metric", "baseline", "winner", "ratio", "low", "high"}, Left: 2}
 	if t.HeldOut == nil {
 		return out
@@ -464,10 +477,13 @@ func (t *Report) heldOutTable() format.Table {
 }
 
 func (t *Report) stageTable() format.Table {
-	out := format.Table{Caption: "The search: who was dropped by the test for the objective, for a constraint, for the same runs as another, and who was cut",
-		Head: []string{"stage", "seeds", "entered", "worse", "constraint", "same", "cut", "left", "leader", "ratio", "runs"}, Left: 1}
+	out := format.Table{Caption: "The search: who was dropped by the test for the objective, for a constraint, for " +
+		"the same runs as another, and who was cut",
+		Head: []string{"stage", "seeds", "entered", "worse", "constraint", "same", "cut", "left", "leader", "ratio",
+			"runs"}, Left: 1}
 	for _, s := range t.Stages {
-		out.Rows = append(out.Rows, []string{s.Stage, fmt.Sprint(s.Seeds), fmt.Sprint(s.Entered), fmt.Sprint(s.Worse), fmt.Sprint(s.Missed), fmt.Sprint(s.Same), fmt.Sprint(s.Cut),
+		out.Rows = append(out.Rows, []string{s.Stage, fmt.Sprint(s.Seeds), fmt.Sprint(s.Entered), fmt.Sprint(s.Worse),
+			fmt.Sprint(s.Missed), fmt.Sprint(s.Same), fmt.Sprint(s.Cut),
 			fmt.Sprint(s.Left), fmt.Sprint(s.Leader), format.Figure(float64(s.Ratio)), fmt.Sprint(s.Spent)})
 	}
 	return out
@@ -475,7 +491,8 @@ func (t *Report) stageTable() format.Table {
 
 // trialTable shows the front: what one can have for what.
 func (t *Report) trialTable(most int) format.Table {
-	out := format.Table{Caption: "Pareto front: what one can have for what, as the search saw it", Head: []string{"trial"}}
+	out := format.Table{Caption: "Pareto front: what one can have for what, as the search saw it",
+		Head: []string{"trial"}}
 	for _, p := range t.Parameters {
 		out.Head = append(out.Head, p.Keys[0])
 	}

@@ -329,7 +329,8 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 	errors.As(doc.Err(), &said)
 	said = append(said, theirs...)
 	if more {
-		said = append(said, scenarios.Problem{File: said[0].File, Text: fmt.Sprintf("%d problems are told, there may be more", mostProblems)})
+		said = append(said, scenarios.Problem{File: said[0].File,
+			Text: fmt.Sprintf("%d problems are told, there may be more", mostProblems)})
 	}
 	return said
 }

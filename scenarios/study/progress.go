@@ -53,7 +53,8 @@ func (s *Study) Foreign(header, program string) error {
 	var id, by string
 	switch n, _ := fmt.Sscanf(header, progressHeader, &id, &by); {
 	case n >= 1 && id != s.ID:
-		return fmt.Errorf("got the progress of study %.12s, want %.12s: something in the study, its scenarios or the settings has changed", id, s.ID)
+		return fmt.Errorf("got the progress of study %.12s, want %.12s: something in the study, its scenarios or the "+
+			"settings has changed", id, s.ID)
 	case n == 2 && by != program:
 		return fmt.Errorf("got the progress made by %s, want %s", by, program)
 	}

@@ -56,7 +56,8 @@ type Choice struct {
 	Columns string  `toml:"columns" required:"true"`
 	Default string  `toml:"default" required:"true"` // value of Of that all are compared with
 	Aside   []Value `toml:"aside"`                   // values of Of that are shown and never chosen
-	Noise   string  `toml:"noise"`                   // a parameter; classes are told of points with its first value alone
+	// a parameter; classes are told of points with its first value alone
+	Noise string `toml:"noise"`
 }
 
 // Parameter is a key, or several that are set to the same value together, and
@@ -129,9 +130,10 @@ func Default() Config {
 		SchemaVersion: 1,
 		Design:        Grid,
 		Replications:  1,
-		Metrics:       []string{"settling_intervals_5pct", "rate_per_h", "overshoot", "iae_target_hours", "total_variation", "dfr"},
-		Seed:          1,
-		Tune:          defaultTune(),
+		Metrics: []string{"settling_intervals_5pct", "rate_per_h", "overshoot", "iae_target_hours",
+			"total_variation", "dfr"},
+		Seed: 1,
+		Tune: defaultTune(),
 	}
 }
 
@@ -175,9 +177,11 @@ func (c Config) validatePoints(design string) []error {
 	for i, s := range c.Set {
 		checkSetting(&l, conf.Index("set", i), s)
 	}
-	l.Check((c.Points > 0) == (c.Design == Halton), "points", "got %d, want a number with design = %q and none with any other", c.Points, Halton)
+	l.Check((c.Points > 0) == (c.Design == Halton), "points",
+		"got %d, want a number with design = %q and none with any other", c.Points, Halton)
 	l.Check(len(c.Parameters) > 0, "parameter", "got none, want at least one [[parameter]]")
-	l.Check(len(c.Parameters) <= MostParameters, "parameter", "got %d, want at most %d", len(c.Parameters), MostParameters)
+	l.Check(len(c.Parameters) <= MostParameters, "parameter", "got %d, want at most %d", len(c.Parameters),
+		MostParameters)
 	var seen []string
 	for i, p := range c.Parameters {
 		at := conf.Index("parameter", i)
@@ -186,19 +190,22 @@ func (c Config) validatePoints(design string) []error {
 		for k, one := range p.Cases {
 			for j, set := range one.Set {
 				key := keyOf(set)
-				l.Check(!slices.Contains(seen[:before], key), conf.Index(conf.Index(at+".case", k)+".set", j), "got %s, want a key that no other parameter sets", key)
+				l.Check(!slices.Contains(seen[:before], key), conf.Index(conf.Index(at+".case", k)+".set", j),
+					"got %s, want a key that no other parameter sets", key)
 				seen = append(seen, key)
 			}
 		}
 		for _, k := range p.Key {
-			l.Check(string(k) != "seed", at+".key", "got a seed, want replications: all points of a study have the same luck")
+			l.Check(string(k) != "seed", at+".key",
+				"got a seed, want replications: all points of a study have the same luck")
 			l.Check(!slices.Contains(seen, string(k)), at+".key", "got %q a second time", k)
 			seen = append(seen, string(k))
 		}
 	}
 	if len(l) == 0 && design == Zip {
 		for i, p := range c.Parameters[1:] {
-			l.Check(p.many() == c.Parameters[0].many(), conf.Index("parameter", i+1), "got %d values with design = %q, want %d as in the first parameter",
+			l.Check(p.many() == c.Parameters[0].many(), conf.Index("parameter", i+1),
+				"got %d values with design = %q, want %d as in the first parameter",
 				p.many(), Zip, c.Parameters[0].many())
 		}
 	}
@@ -224,13 +231,15 @@ func ChoiceMetrics() []string {
 
 func (c Config) validateChoice() []error {
 	var l conf.List
-	l.Check(c.Design == Grid, "of", "got a choice with design = %q, want %q: every value in every place", c.Design, Grid)
+	l.Check(c.Design == Grid, "of", "got a choice with design = %q, want %q: every value in every place", c.Design,
+		Grid)
 	var names []string
 	for _, p := range c.Parameters {
 		names = append(names, p.Name())
 	}
 	known := func(key, name string) {
-		l.Check(name == "" || c.Axis(name) >= 0, key, "got %q, want the name or first key of a parameter: %s", name, strings.Join(names, ", "))
+		l.Check(name == "" || c.Axis(name) >= 0, key, "got %q, want the name or first key of a parameter: %s", name,
+			strings.Join(names, ", "))
 	}
 	ch := c.Choice
 	known("of", ch.Of)
@@ -238,14 +247,18 @@ func (c Config) validateChoice() []error {
 	known("columns", ch.Columns)
 	known("noise", ch.Noise)
 	l.Check(ch.Columns != ch.Of, "columns", "got %q, want another parameter than of", ch.Columns)
-	l.Check(ch.Noise == "" || !slices.Contains([]string{ch.Of, ch.Rows, ch.Columns}, ch.Noise), "noise", "got %q, want a parameter that is averaged over", ch.Noise)
-	l.Check(ch.Rows != ch.Of && ch.Rows != ch.Columns, "rows", "got %q, want another parameter than of and columns", ch.Rows)
+	l.Check(ch.Noise == "" || !slices.Contains([]string{ch.Of, ch.Rows, ch.Columns}, ch.Noise), "noise",
+		"got %q, want a parameter that is averaged over", ch.Noise)
+	l.Check(ch.Rows != ch.Of && ch.Rows != ch.Columns, "rows", "got %q, want another parameter than of and columns",
+		ch.Rows)
 	if i := c.Axis(ch.Of); i >= 0 {
 		p := c.Parameters[i]
 		l.Check(len(p.listed()) > 0, "of", "got %q, want a parameter with values or cases", ch.Of)
-		l.Check(slices.Contains(p.listed(), Value(ch.Default)), "default", "got %q, want a value of %s", ch.Default, ch.Of)
+		l.Check(slices.Contains(p.listed(), Value(ch.Default)), "default", "got %q, want a value of %s", ch.Default,
+			ch.Of)
 		for i, v := range ch.Aside {
-			l.Check(slices.Contains(p.listed(), v) && v != Value(ch.Default), conf.Index("aside", i), "got %q, want a value of %s other than the default", v, ch.Of)
+			l.Check(slices.Contains(p.listed(), v) && v != Value(ch.Default), conf.Index("aside", i),
+				"got %q, want a value of %s other than the default", v, ch.Of)
 		}
 	}
 	for _, m := range ChoiceMetrics() {
@@ -292,7 +305,8 @@ func (p Parameter) validate(design string) []error {
 	var l conf.List
 	l.Check(len(p.Key) > 0, "key", "got none, want a path such as governor.d, or a name and cases")
 	for _, k := range p.Key {
-		l.Check(settable.MatchString(string(k)), "key", "got %q, want a path such as governor.d or destination[0].cap", k)
+		l.Check(settable.MatchString(string(k)), "key", "got %q, want a path such as governor.d or destination[0].cap",
+			k)
 	}
 	ranged := p.From != "" || p.To != ""
 	switch {
@@ -317,13 +331,15 @@ func (p Parameter) validate(design string) []error {
 			l.Check(p.Steps == 0, "steps", "got %d, want none with design = %q", p.Steps, Halton)
 			break
 		}
-		if l.Check(p.Steps >= 2, "steps", "got %d, want 2 or more values", p.Steps); p.Steps < 2 || p.Steps > MostPoints {
+		if l.Check(p.Steps >= 2, "steps", "got %d, want 2 or more values", p.Steps); p.Steps < 2 ||
+			p.Steps > MostPoints {
 			break
 		}
 		values := span.values(p.Steps)
 		for i := range values[1:] {
 			if values[i] == values[i+1] {
-				l.Check(false, "steps", "got %d, but from %s to %s there are not so many different values%s", p.Steps, p.From, p.To, span.hint())
+				l.Check(false, "steps", "got %d, but from %s to %s there are not so many different values%s", p.Steps,
+					p.From, p.To, span.hint())
 				break
 			}
 		}

@@ -17,8 +17,9 @@ type Tune struct {
 	Objective   string       `toml:"objective" required:"true"` // a metric, as a ratio to that of the scenario as it is
 	Goal        string       `toml:"goal" oneof:"minimise maximise"`
 	Constraints []Constraint `toml:"constraint"`
-	Budget      int          `toml:"budget" range:"1..1000000" required:"true"` // runs of the search, those of the scenario as it is among them
-	HeldOut     HeldOut      `toml:"held_out"`
+	// runs of the search, those of the scenario as it is among them
+	Budget  int     `toml:"budget" range:"1..1000000" required:"true"`
+	HeldOut HeldOut `toml:"held_out"`
 }
 
 // HeldOut is what the search does not see, and what its result is judged by.
@@ -101,7 +102,8 @@ func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) 
 			points = points && !strings.HasPrefix(p.Key, "tune.held_out.")
 		}
 	} else {
-		doc.Refuse([]error{conf.Problem{Key: "tune", Text: "missing, want a table [tune] with an objective and a budget"}})
+		doc.Refuse([]error{conf.Problem{Key: "tune",
+			Text: "missing, want a table [tune] with an objective and a budget"}})
 	}
 	texts, err := t.open(doc, points, seed, read)
 	if err != nil {
@@ -148,23 +150,28 @@ func (c Config) validateTune() []error {
 	}
 	t := c.Tune
 	m := metric("tune.objective", t.Objective)
-	l.Check(!m.Signed, "tune.objective", "got %q, want a metric that is never below 0: it is compared as a ratio", t.Objective)
+	l.Check(!m.Signed, "tune.objective", "got %q, want a metric that is never below 0: it is compared as a ratio",
+		t.Objective)
 	for i, k := range t.Constraints {
 		at := conf.Index("tune.constraint", i)
 		m := metric(at+".metric", k.Metric)
 		if k.As == AsRatio {
-			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As, k.Metric, AsValue, AsDifference)
+			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As,
+				k.Metric, AsValue, AsDifference)
 			l.Check(k.Value > 0, at+".value", "got %g, want a ratio above 0", k.Value)
 		}
 	}
 	n := max(1, len(c.Scenarios))
-	l.Check(t.Budget >= n*LeastBudget, "tune.budget", "got %d, want %d or more: %d runs of each scenario", t.Budget, n*LeastBudget, LeastBudget)
-	l.Check(n+len(t.HeldOut.Scenarios) <= MostScenarios, "tune.held_out.scenarios", "got %d beside %d, want at most %d in all", len(t.HeldOut.Scenarios), n, MostScenarios)
+	l.Check(t.Budget >= n*LeastBudget, "tune.budget", "got %d, want %d or more: %d runs of each scenario", t.Budget,
+		n*LeastBudget, LeastBudget)
+	l.Check(n+len(t.HeldOut.Scenarios) <= MostScenarios, "tune.held_out.scenarios",
+		"got %d beside %d, want at most %d in all", len(t.HeldOut.Scenarios), n, MostScenarios)
 	for i, s := range t.HeldOut.Scenarios {
 		key := conf.Index("tune.held_out.scenarios", i)
 		l.Check(s != "", key, "got nothing, want a built-in name or a path")
 		l.Check(!slices.Contains(t.HeldOut.Scenarios[:i], s), key, "got %q a second time", s)
-		l.Check(s != c.Scenario && !slices.Contains(c.Scenarios, s), key, "got %q, which is searched in: want one that is not", s)
+		l.Check(s != c.Scenario && !slices.Contains(c.Scenarios, s), key,
+			"got %q, which is searched in: want one that is not", s)
 	}
 	return l
 }

@@ -150,7 +150,8 @@ func NewReplay(r io.Reader, population, events int) (*Replay, error) {
 		case err != nil:
 			return nil, err
 		case process >= uint64(population) || delay > uint64(vt.Day):
-			return nil, fmt.Errorf("pair %d: got process %d after %d ns, want a process below %d after at most a day", i, process, delay, population)
+			return nil, fmt.Errorf("pair %d: got process %d after %d ns, want a process below %d after at most a day",
+				i, process, delay, population)
 		}
 		if sum += delay; sum > 1<<62 {
 			return nil, fmt.Errorf("pair %d: the delays so far add up to more than 2^62 ns, 146 years, want less", i)

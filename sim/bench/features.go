@@ -21,7 +21,10 @@ var all = []Feature{
 		func(s *scenarios.Scenario) { s.Network.HopLoss = 0 }},
 	{"servers slowed by load",
 		func(s *scenarios.Scenario) bool {
-			return slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return v.Contention > 0 || v.Coherency > 0 })
+			return slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool {
+				return v.Contention > 0 ||
+					v.Coherency > 0
+			})
 		},
 		func(s *scenarios.Scenario) {
 			for i := range s.Servers {
@@ -34,10 +37,14 @@ var all = []Feature{
 		everyDestination(func(d *netmodel.Destination) { d.Greylist.Share = 0 })},
 	{"habits of receivers", anyDestination(func(d *netmodel.Destination) bool { return d.HasBehaviour() }),
 		everyDestination(func(d *netmodel.Destination) { *d = d.WithoutBehaviour() })},
-	{"failures, and so resends", anyDestination(func(d *netmodel.Destination) bool { return len(d.Fail) > 0 || len(d.Dead) > 0 }),
+	{"failures, and so resends", anyDestination(func(d *netmodel.Destination) bool {
+		return len(d.Fail) > 0 ||
+			len(d.Dead) > 0
+	}),
 		everyDestination(func(d *netmodel.Destination) { d.Fail, d.Dead = nil, nil })},
 	{"random times", anyDestination(func(d *netmodel.Destination) bool {
-		return d.RTT.Dist != "constant" || d.Banner.Dist != "constant" || d.RCPT.Dist != "constant" || d.Dot.Dist != "constant"
+		return d.RTT.Dist != "constant" || d.Banner.Dist != "constant" || d.RCPT.Dist != "constant" ||
+			d.Dot.Dist != "constant"
 	}),
 		everyDestination(func(d *netmodel.Destination) {
 			d.RTT, d.Banner, d.RCPT, d.Dot = middle(d.RTT), middle(d.Banner), middle(d.RCPT), middle(d.Dot)

@@ -61,7 +61,9 @@ type Cell struct {
 	Scenario  int
 	Metric    string
 	Base, New stats.Interval // of the means; a time that never came counts as the time watched
-	Log       stats.Interval // of the logarithm of new / base, with the resolution added to both; N = 0 where it is undefined
+	// of the logarithm of new / base, with the resolution added to both; N = 0 where it is
+	// undefined
+	Log stats.Interval
 }
 
 // Constrained is one constraint in one scenario.
@@ -89,7 +91,8 @@ const (
 // runner is returned as it is.
 func Search(t *study.Tuning, run Runner) (*Result, error) {
 	b := &bench{Tuning: t, run: run}
-	s := &search{lab: laboratory{cost: t.Training, sides: t.Sides, values: t.Values, same: b.same, admit: b.admit, measure: b.measure}, budget: t.Tune.Budget,
+	s := &search{lab: laboratory{cost: t.Training, sides: t.Sides, values: t.Values, same: b.same, admit: b.admit,
+		measure: b.measure}, budget: t.Tune.Budget,
 		baseline: &Trial{admitted: newEntry(t.Bases)}}
 	for i := range t.Parameters {
 		s.lab.ranged = append(s.lab.ranged, t.Ranged(i))
@@ -98,7 +101,8 @@ func Search(t *study.Tuning, run Runner) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Study: t, Trials: s.trials, Rounds: s.rounds, Baseline: s.baseline, Winner: winner, Spent: s.spent, Refused: s.refused,
+	r := &Result{Study: t, Trials: s.trials, Rounds: s.rounds, Baseline: s.baseline, Winner: winner, Spent: s.spent,
+		Refused:  s.refused,
 		Training: stats.Mean(winner.Losses(), level), Verdict: NothingWon}
 	for i := range t.Parameters {
 		if s.probed[i] && !s.matters[i] {
@@ -230,7 +234,8 @@ func (b *bench) sound(r int) error {
 	for i, run := range b.base[r] {
 		check := func(metric string) error {
 			if v := b.value(run, metric); math.IsNaN(v) || math.IsInf(v, 0) || v <= 0 && resolution(metric) == 0 {
-				return fmt.Errorf("%s: %s of replication %d of the scenario as it is is %g: nothing can be compared with it", b.Names[i], metric, r, v)
+				return fmt.Errorf("%s: %s of replication %d of the scenario as it is is %g: nothing can be compared "+
+					"with it", b.Names[i], metric, r, v)
 			}
 			return nil
 		}
@@ -375,7 +380,8 @@ func (b *bench) holdOut(r *Result) error {
 			h.Cells = append(h.Cells, Cell{Scenario: i, Metric: m,
 				Base: stats.Mean(h.column(i, func(_, base study.Run) float64 { return b.value(base, m) }), level),
 				New:  stats.Mean(h.column(i, func(next, _ study.Run) float64 { return b.value(next, m) }), level),
-				Log:  stats.Mean(h.column(i, func(next, base study.Run) float64 { return b.log(next, base, m) }), level)})
+				Log: stats.Mean(h.column(i, func(next, base study.Run) float64 { return b.log(next, base, m) }),
+					level)})
 		}
 	}
 	if !met && (r.Verdict == Better || r.Verdict == BetterHere) {

@@ -211,7 +211,8 @@ func (s *search) descend(from *Trial, free []int, n, until int) error {
 			}
 			return optimize.NotTerminated, nil
 		},
-	}, start, &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: settled, Iterations: restless * len(free)}},
+	}, start, &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: settled,
+		Iterations: restless * len(free)}},
 		&optimize.NelderMead{InitialVertices: vertices, InitialValues: values})
 	if broken != nil {
 		panic(broken)

@@ -51,7 +51,9 @@ type Trial struct {
 
 // Outcome is one replication of a trial, in all scenarios of the search.
 type Outcome struct {
-	Loss float64   // mean over the scenarios of the logarithm of the ratio to the baseline, negated if more is better; NaN: undefined
+	// mean over the scenarios of the logarithm of the ratio to the baseline, negated if more is
+	// better; NaN: undefined
+	Loss float64
 	Over []float64 // how far each constraint is missed in each scenario; 0 and less is within
 }
 
@@ -220,7 +222,8 @@ func (s *search) measure(field []*Trial, n int) error {
 			s.trials = append(s.trials, t)
 		}
 	}
-	return s.lab.measure(append([]*Trial{s.baseline}, slices.DeleteFunc(slices.Clone(field), func(t *Trial) bool { return t == s.baseline })...), n)
+	return s.lab.measure(append([]*Trial{s.baseline}, slices.DeleteFunc(slices.Clone(field),
+		func(t *Trial) bool { return t == s.baseline })...), n)
 }
 
 // final doubles the seeds of the best until one is left or the budget is spent.

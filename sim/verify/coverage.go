@@ -44,12 +44,14 @@ func coverQueue() model {
 	l := line{load: rho, servers: 1, service: exponential, start: geometric(rho), counted: 50}
 	return model{
 		name: "cover-mm1", runs: trials, full: true,
-		about: "how often the 95 % interval of W in M/M/1 at a load of 0.9 contains the exact value: 1,000 intervals of 1,000 replications of 50 customers",
+		about: "how often the 95 % interval of W in M/M/1 at a load of 0.9 contains the exact value: 1,000 intervals " +
+			"of 1,000 replications of 50 customers",
 		quantities: []quantity{
 			around("share of intervals that contain W", nominal, tolerance),
 		},
 		once: func(r run) []float64 {
-			return []float64{covers(r, replications, 1/(1-rho), func(r run) float64 { return l.run(r).mean(visit.sojourn) })}
+			return []float64{covers(r, replications, 1/(1-rho),
+				func(r run) float64 { return l.run(r).mean(visit.sojourn) })}
 		},
 	}
 }
@@ -66,14 +68,16 @@ func coverGovernor() model {
 	}
 	return model{
 		name: "cover-govern", runs: trials, full: true,
-		about: "the same for the deliveries of a mailing with resends while the governor adds three processes per interval",
+		about: "the same for the deliveries of a mailing with resends while the governor adds three processes per " +
+			"interval",
 		quantities: []quantity{
 			around("share of intervals that contain the mean", nominal, tolerance),
 		},
 		once: func(r run) []float64 {
 			return []float64{covers(r, replications, processes*perProcess*p, func(r run) float64 {
 				s := plain(r)
-				s.Governor.Law, s.Governor.Start, s.Governor.StepMode, s.Governor.D = "patent-dynamic", start, "explicit", d
+				s.Governor.Law, s.Governor.Start, s.Governor.StepMode, s.Governor.D = "patent-dynamic", start,
+					"explicit", d
 				s.Governor.Target, s.Governor.Interval = 1e9, perProcess*vt.Second
 				s.Destinations[0].Dot = exponential
 				s.Destinations[0].Fail = []netmodel.Fail{{At: "dot", Reply: 451, P: 1 - p}}

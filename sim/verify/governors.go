@@ -47,7 +47,8 @@ func follow(c governor.Config, n int, rate func(c float64) float64) []float64 {
 	for range n {
 		now := g.Available()
 		delivered := math.Round(rate(now) * fine * c.Interval.Hours())
-		path = append(path, g.Decide(governor.Sample{Span: c.Interval, Delivered: uint64(delivered), Allocated: now}).Available)
+		path = append(path, g.Decide(governor.Sample{Span: c.Interval, Delivered: uint64(delivered),
+			Allocated: now}).Available)
 	}
 	return path
 }
@@ -252,7 +253,8 @@ func contraction() model {
 	rate := bent.rate(goal)
 	return model{
 		name: "contraction", runs: replications,
-		about: "one decision of the governor above and one below its fixed point, through a mailing: what is left of the error",
+		about: "one decision of the governor above and one below its fixed point, through a mailing: what is left of " +
+			"the error",
 		quantities: []quantity{
 			estimate("contraction a(C*)", bent.contraction(goal)),
 			estimate("C after one decision from 180", rate/slower*(goal+off)/bent.firstRate(goal+off, slower)),

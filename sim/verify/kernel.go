@@ -89,7 +89,8 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 			panic(err)
 		}
 		server := mail.Server(i)
-		k.nodes = append(k.nodes, node{machine: delivery.New(s.Engine(server), &list, g, k), model: netmodel.NewModel(world, server)})
+		k.nodes = append(k.nodes, node{machine: delivery.New(s.Engine(server), &list, g, k),
+			model: netmodel.NewModel(world, server)})
 	}
 	return k
 }
@@ -152,7 +153,8 @@ func (k *kernel) runUntil(holds func() bool) {
 
 // step moves on by one event.
 func (k *kernel) step() {
-	ends, wakes := &k.nodes[0], &k.nodes[0] // the first nodes at which an attempt ends, or the machine wants to be woken
+	// the first nodes at which an attempt ends, or the machine wants to be woken
+	ends, wakes := &k.nodes[0], &k.nodes[0]
 	for i := range k.nodes {
 		n := &k.nodes[i]
 		if n.ends.PeekTime() < ends.ends.PeekTime() {
@@ -181,12 +183,14 @@ func (k *kernel) step() {
 		k.arrives(v.customer)
 		n = &k.nodes[v.node]
 		rcpt := mail.Recipient(len(k.visits))
-		k.visits = append(k.visits, visit{arrived: next, ended: vt.Never, customer: v.customer, found: int(n.machine.Left()), node: v.node})
+		k.visits = append(k.visits, visit{arrived: next, ended: vt.Never, customer: v.customer,
+			found: int(n.machine.Left()), node: v.node})
 		if len(k.visits) > mostVisits {
 			panic("customers come and do not leave")
 		}
 		n.visits++
-		n.machine.Receive(next, engine.Message{Number: n.visits, Body: engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}}, out)
+		n.machine.Receive(next, engine.Message{Number: n.visits,
+			Body: engine.Reserve{From: rcpt, To: rcpt + 1, Processes: 1, Subset: 1}}, out)
 	default:
 		n.machine.Wake(next, nil, out)
 	}

@@ -201,7 +201,8 @@ func renewal() model {
 	t := watched.Seconds()
 	return model{
 		name: "renewal", runs: replications,
-		about: fmt.Sprintf("%d MTA processes, each attempt a look-up, 7 round trips and three delays at random: deliveries as renewals", processes),
+		about: fmt.Sprintf("%d MTA processes, each attempt a look-up, 7 round trips and three delays at random: "+
+			"deliveries as renewals", processes),
 		quantities: []quantity{
 			estimate("deliveries per s and process", 1/mean),
 			estimate("variance of a process's deliveries", t*variance/(mean*mean*mean)),
@@ -239,7 +240,8 @@ func resends() model {
 	cycle := p*full + (1-p)*short
 	return model{
 		name: "resends", runs: replications,
-		about: fmt.Sprintf("the same, a share of %g refused at RCPT and resent up to %d times: renewal reward", 1-p, limit),
+		about: fmt.Sprintf("the same, a share of %g refused at RCPT and resent up to %d times: renewal reward", 1-p,
+			limit),
 		quantities: []quantity{
 			estimate("deliveries per s, C p / E[cycle]", processes*p/cycle),
 			estimate("attempts per s, C / E[cycle]", processes/cycle),
@@ -317,7 +319,8 @@ func deadShare() model {
 	const dead, p = 0.37, 0.87
 	return model{
 		name: "dead-share", runs: replications,
-		about: fmt.Sprintf("a share of %g dead, the rest delivered with probability %g: DFR = 1/p + dead n / ((1-dead)(1-(1-p)^n))", dead, p),
+		about: fmt.Sprintf("a share of %g dead, the rest delivered with probability %g: DFR = 1/p + dead n / "+
+			"((1-dead)(1-(1-p)^n))", dead, p),
 		quantities: []quantity{
 			estimate("DFR, retry limit 9", failureRate(dead, p, 10)),
 			estimate("DFR, retry limit 4", failureRate(dead, p, 5)),

@@ -165,13 +165,15 @@ func mmc() model {
 func erlangB() model {
 	const load, circuits = 10, 10
 	b := blocking(load, circuits)
-	l := line{load: load, servers: many, cap: circuits, service: exponential, start: lossSystem(load, circuits), counted: counted}
+	l := line{load: load, servers: many, cap: circuits, service: exponential, start: lossSystem(load, circuits),
+		counted: counted}
 	other := l
 	other.service, other.start, other.warm = lognormal, nil, warmUp
 	lost := func(v visit) bool { return v.lost }
 	return model{
 		name: "erlang-b", runs: replications,
-		about: fmt.Sprintf("M/G/c/c: a provider that allows %d connections, %d erlangs, no resends: Erlang's B whatever the attempts are like", circuits, load),
+		about: fmt.Sprintf("M/G/c/c: a provider that allows %d connections, %d erlangs, no resends: Erlang's B "+
+			"whatever the attempts are like", circuits, load),
 		quantities: []quantity{
 			estimate("share refused with 421, exponential", b),
 			estimate("share refused with 421, lognormal", b),
@@ -269,10 +271,12 @@ func jackson() model {
 	}
 	m := model{
 		name: "jackson", runs: replications,
-		about: fmt.Sprintf("an open Jackson network of three machines with 1, 2 and 1 MTA processes at %.2f, %.2f and %.2f erlangs", load[0], load[1], load[2]),
+		about: fmt.Sprintf("an open Jackson network of three machines with 1, 2 and 1 MTA processes at %.2f, %.2f "+
+			"and %.2f erlangs", load[0], load[1], load[2]),
 	}
 	for node, c := range servers {
-		m.quantities = append(m.quantities, estimate(fmt.Sprintf("number at node %d", node+1), meanManyServers(load[node], c)))
+		m.quantities = append(m.quantities, estimate(fmt.Sprintf("number at node %d", node+1),
+			meanManyServers(load[node], c)))
 	}
 	m.quantities = append(m.quantities, estimate("P(all empty), product form", empty))
 	m.once = func(r run) []float64 {
@@ -311,7 +315,8 @@ func repair() model {
 	p := machineRepair(customers, think)
 	return model{
 		name: "repair", runs: replications,
-		about: fmt.Sprintf("M/M/1//N: %d clients that share one MTA process and think for %g s between two messages", customers, think),
+		about: fmt.Sprintf("M/M/1//N: %d clients that share one MTA process and think for %g s between two messages",
+			customers, think),
 		quantities: []quantity{
 			estimate("number at the process", meanOf(p, customers)),
 			estimate("utilization, from P_a", 1-p(0)),

@@ -17,7 +17,8 @@ func mg1PS() model {
 	p := geometric(rho)
 	return model{
 		name: "mg1-ps", runs: replications,
-		about: fmt.Sprintf("M/G/1 with processor sharing at a load of %g: as M/M/1 whatever the services are like (event queue and draws alone)", rho),
+		about: fmt.Sprintf("M/G/1 with processor sharing at a load of %g: as M/M/1 whatever the services are like "+
+			"(event queue and draws alone)", rho),
 		quantities: []quantity{
 			estimate("time in system W, constant, s", 1/(1-rho)),
 			estimate("time in system W, lognormal, s", 1/(1-rho)),

@@ -52,7 +52,8 @@ func Text(w io.Writer, seed uint64, rows []Row, color bool) error {
 				verdict = "\x1b[1;31m" + verdict + "\x1b[0m"
 			}
 		}
-		line := []string{r.Model, r.Quantity, number(r.Exact), number(r.Simulated), strconv.FormatFloat(float64(r.HalfWidth), 'g', 2, 64)}
+		line := []string{r.Model, r.Quantity, number(r.Exact), number(r.Simulated),
+			strconv.FormatFloat(float64(r.HalfWidth), 'g', 2, 64)}
 		if r.Judge == Interval {
 			runs = r.Replications
 			means.add(append(line, strconv.FormatFloat(r.Off(), 'f', 2, 64), verdict))
@@ -62,7 +63,8 @@ func Text(w io.Writer, seed uint64, rows []Row, color bool) error {
 	}
 	var b strings.Builder
 	if n := len(means.rows); n > 0 {
-		fmt.Fprintf(&b, "Means of %d independent replications, with Student's interval at %g %%; off is the distance in\n"+
+		fmt.Fprintf(&b, "Means of %d independent replications, with Student's interval at %g %%; off is the distance "+
+			"in\n"+
 			"half widths. A correct simulator leaves such an interval once in %.0f rows: with these %d, one\n"+
 			"seed in about %.0f gives a false alarm.\n\n", runs, 100*Level, 1/(1-Level), n, 1/((1-Level)*float64(n)))
 	}

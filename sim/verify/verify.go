@@ -45,10 +45,11 @@ type Options struct {
 
 // Row is one quantity of one model.
 type Row struct {
-	Model        string `json:"model"`
-	Quantity     string `json:"quantity"`
-	Exact        Number `json:"exact"`
-	Simulated    Number `json:"simulated"`  // the mean of the replications; where every one must agree, the one farthest off
+	Model    string `json:"model"`
+	Quantity string `json:"quantity"`
+	Exact    Number `json:"exact"`
+	// the mean of the replications; where every one must agree, the one farthest off
+	Simulated    Number `json:"simulated"`
 	HalfWidth    Number `json:"half_width"` // of the interval or the margin around Simulated
 	Replications int    `json:"replications"`
 	Judge        Judge  `json:"judge"`
@@ -192,7 +193,8 @@ func choose(all []model, o Options) ([]model, error) {
 	}
 	for _, name := range o.Only {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("got model %q, want one of %s%s", name, strings.Join(names, ", "), conf.DidYouMean(name, names))
+			return nil, fmt.Errorf("got model %q, want one of %s%s", name, strings.Join(names, ", "),
+				conf.DidYouMean(name, names))
 		}
 	}
 	return slices.DeleteFunc(all, func(m model) bool { return !slices.Contains(o.Only, m.name) }), nil

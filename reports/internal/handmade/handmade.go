@@ -47,12 +47,15 @@ func Rated(number, short int, rates ...[]float64) *runlog.Run {
 	for i, path := range rates {
 		r.Servers = append(r.Servers, fmt.Sprintf("b%d", i+1))
 		for n, rate := range path {
-			row := runlog.Interval{Server: mail.Server(i), End: vt.Time(vt.Span(n+1) * 3 * vt.Hour), Interval: engine.Interval{
-				Number: n,
-				Sample: governor.Sample{Span: 3 * vt.Hour, Delivered: uint64(3 * rate), Attempts: uint64(math.Round(3.3 * rate)), Allocated: 140},
-				Decision: governor.Decision{Rate: rate, Allocated: 140, Efficiency: rate / 140, Utilization: 1, Previous: 140,
-					Available: rate / 1000},
-			}}
+			row := runlog.Interval{Server: mail.Server(i), End: vt.Time(vt.Span(n+1) * 3 * vt.Hour),
+				Interval: engine.Interval{
+					Number: n,
+					Sample: governor.Sample{Span: 3 * vt.Hour, Delivered: uint64(3 * rate),
+						Attempts: uint64(math.Round(3.3 * rate)), Allocated: 140},
+					Decision: governor.Decision{Rate: rate, Allocated: 140, Efficiency: rate / 140, Utilization: 1,
+						Previous:  140,
+						Available: rate / 1000},
+				}}
 			if n >= short {
 				ShortOfWork(&row)
 			}
