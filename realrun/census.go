@@ -61,6 +61,33 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 	return c, nil
 }
 
+// Addresses calls each for every recipient of a Census, in their order, and for
+// the suppressed ones in between. It reads the list again, and keeps what Read
+// needs to find duplicates. Errors are those of list.Read, and each's.
+func Addresses(s *scenarios.Scenario, src Source, each func(address string, suppressed bool) error) error {
+	var suppressed list.Set
+	if src.Suppression != nil {
+		var err error
+		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
+			return err
+		}
+	}
+	destination := destinations(s)
+	options := list.Options{
+		AllowDomain: func(string) bool { return true },
+		FoldCase:    src.FoldCase,
+		Check: func(row list.Row) error {
+			if _, ok := destination[row.Address.Domain]; !ok {
+				return stranger(s, row.Address)
+			}
+			return nil
+		},
+	}
+	accept := func(row list.Row) error { return each(row.Address.String(), suppressed.Has(row.Address)) }
+	_, err := list.Read(src.List, src.ListName, options, accept, func(list.Reject) error { return nil })
+	return err
+}
+
 // Words accounts for the rows of a list in lines for people.
 func Words(c list.Count, suppressed uint64) []string {
 	words := []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In,

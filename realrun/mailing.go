@@ -25,6 +25,13 @@ type Mailing struct {
 	campaign   uint64
 	date       time.Time
 	domains    []string // of the destinations
+	skipped    []skipped
+}
+
+// skipped is a suppressed address, and the number of recipients before it.
+type skipped struct {
+	before  int
+	address string
 }
 
 // pack joins what is kept of a row in one string: the local part of the address
@@ -105,6 +112,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 	accept := func(row list.Row) error {
 		if suppressed.Has(row.Address) {
 			m.Suppressed++
+			m.skipped = append(m.skipped, skipped{len(at), row.Address.String()})
 			return nil
 		}
 		at = append(at, destination[row.Address.Domain])
@@ -151,6 +159,27 @@ func (m *Mailing) Words() []string {
 		return nil
 	}
 	return Words(m.Count, m.Suppressed)
+}
+
+// Addresses calls each for every recipient in their order, and for the suppressed
+// addresses in between. It must not be called for a synthetic list.
+func (m *Mailing) Addresses(each func(address string, suppressed bool) error) error {
+	next := 0
+	for i := range m.List.Len() + 1 {
+		for ; next < len(m.skipped) && m.skipped[next].before == i; next++ {
+			if err := each(m.skipped[next].address, true); err != nil {
+				return err
+			}
+		}
+		if i == m.List.Len() {
+			break
+		}
+		local, _, _ := strings.Cut(m.rows[i], nul)
+		if err := each(mail.Address{Local: local, Domain: m.domains[m.List.Destination(mail.Recipient(i))]}.String(), false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Size is the length of the first recipient's message.

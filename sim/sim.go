@@ -107,6 +107,9 @@ func (w *World) KeepOutcomes() {
 	}
 }
 
+// List returns the recipients of the run.
+func (w *World) List() *mail.List { return w.list }
+
 // outcomes is nil where they are not kept.
 func (w *World) outcomes() runlog.Outcomes { return w.servers[0].rec.Outcomes }
 

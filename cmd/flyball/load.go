@@ -22,6 +22,12 @@ func (a *app) load(arg string, sets ...string) (*scenarios.Scenario, []byte, err
 	return from.Load()
 }
 
+// keepFlag asks for recipients.csv.
+func keepFlag(c *cobra.Command, k *task.KeepRecipients) {
+	c.Flags().StringVar((*string)(k), "recipients", string(*k), "auto, yes or no: whether the run folder has recipients.csv, where each recipient "+
+		"ended; auto: of a list, and of a synthetic one up to a million")
+}
+
 // listFlags name the list of a simulation.
 func listFlags(c *cobra.Command, r *task.Recipients) {
 	c.Flags().StringVar(&r.File, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")

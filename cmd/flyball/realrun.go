@@ -50,6 +50,7 @@ force or has no head.`,
 	f := c.Flags()
 	f.StringVar(&q.Promotion.File, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
 	f.StringVar(&head, "head", "", "with --promotion: SHA-256 that the last record must have; that of the file beside the records if not given")
+	keepFlag(c, &q.Keep)
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)

@@ -91,6 +91,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	f.IntVar(&q.Workers, "jobs", q.Workers, "replications, or servers of a single run, that run at the same time; changes no result")
 	f.BoolVar(&q.Sensitivity, "sensitivity", false, "also run with every doubtful number halved and doubled, one at a time, under the same luck, and say what the answer hangs on")
 	listFlags(c, &q.Recipients)
+	keepFlag(c, &q.Keep)
 	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: go on from there")
 	return c
 }

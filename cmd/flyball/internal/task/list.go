@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/reports/folder"
+	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -34,20 +35,11 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 	if r.File == "" {
 		return nil
 	}
-	file, err := Open("--list", r.File, input.List)
+	src, closed, err := r.source()
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	src := realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase}
-	if r.Suppress != "" {
-		f, err := Open("--suppress", r.Suppress, input.Suppression)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		src.Suppression = f
-	}
+	defer closed()
 	if r.rejects, err = newSpool(); err != nil {
 		return err
 	}
@@ -58,6 +50,46 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 	r.digest = r.census.List.Digest()
 	debug.FreeOSMemory() // what the reading took is several times what it left
 	return nil
+}
+
+// source opens the files that are named. The caller closes them.
+func (r *Recipients) source() (src realrun.Source, closed func(), err error) {
+	file, err := Open("--list", r.File, input.List)
+	if err != nil {
+		return src, nil, err
+	}
+	src = realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase}
+	if r.Suppress == "" {
+		return src, func() { file.Close() }, nil
+	}
+	suppression, err := Open("--suppress", r.Suppress, input.Suppression)
+	if err != nil {
+		file.Close()
+		return src, nil, err
+	}
+	src.Suppression = suppression
+	return src, func() { file.Close(); suppression.Close() }, nil
+}
+
+// name gives the recipients of a file their list and, of a list that was read,
+// their addresses: the simulation needs none, so the list is read again.
+func (r *Recipients) name(f *run.RecipientsFile, s *scenarios.Scenario, synthetic *mail.List) {
+	if f == nil {
+		return
+	}
+	f.List = synthetic
+	if r.census == nil {
+		return
+	}
+	f.List = &r.census.List
+	f.Addresses = func(each func(string, bool) error) error {
+		src, closed, err := r.source()
+		if err != nil {
+			return err
+		}
+		defer closed()
+		return realrun.Addresses(s, src, each)
+	}
 }
 
 // list is nil for the scenario's own.
@@ -77,10 +109,10 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 }
 
 // fold fills in what was recorded of a run.
-func (r *Recipients) fold(rec *runlog.Recorder, s *scenarios.Scenario, run *runlog.Run) {
+func (r *Recipients) fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
-	run.List = r.digest
-	rec.Fold(run, all, suppressed)
+	to.List = r.digest
+	rec.Fold(to, all, suppressed)
 }
 
 // flagged are the flags that make the same run again.

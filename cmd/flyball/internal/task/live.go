@@ -18,6 +18,7 @@ import (
 	"flyball/realrun"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
+	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
@@ -31,11 +32,12 @@ type Live struct {
 	Promotion Promotions // whose parameters are taken; without a file: those of the scenario
 	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
 	Scale     float64    // times faster than the clock; 0: the scenario's own
-	Place                // by default runs/NAME-KEY, KEY from the content
+	Keep      KeepRecipients
+	Place     // by default runs/NAME-KEY, KEY from the content
 }
 
 // DefaultLive returns the question about the scenario as it is.
-func DefaultLive() Live { return Live{} }
+func DefaultLive() Live { return Live{Keep: KeepAuto} }
 
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
@@ -48,6 +50,9 @@ type Lived struct {
 func (q *Live) Validate() error {
 	if q.Scale != 0 && !validScale(q.Scale) {
 		return BadScale(q.Scale)
+	}
+	if err := q.Keep.Validate(); err != nil {
+		return err
 	}
 	if q.Promotion.File == "" {
 		if q.Promotion.Head != "" {
@@ -124,6 +129,13 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if err != nil {
 		return nil, Error{Invalid, err}
 	}
+	keep, err := q.Keep.keeps(q.List != "", r.mailing.List.Len())
+	if err != nil {
+		return nil, err
+	}
+	if keep {
+		runner.Rec.Outcomes = make(runlog.Outcomes, r.mailing.List.Len())
+	}
 	end, stopped := runner.Run(ctx, func(p realrun.Progress) { watch.at(s.Name, p.Final, p.Total) })
 	if err := inputs.Close(); err != nil {
 		return nil, err
@@ -143,6 +155,12 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
 	}
 	out := &Lived{Outcome: *outcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
+	if f := out.recipients; f != nil {
+		f.List = &r.mailing.List
+		if q.List != "" {
+			f.Addresses = r.mailing.Addresses
+		}
+	}
 	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		out.Broken = fail(Environment, "the run was stopped: %w", broken)
@@ -161,7 +179,7 @@ func (q *Live) words(scale float64) []string {
 	if q.FoldCase {
 		words = append(words, "--fold-case")
 	}
-	return words
+	return append(words, q.Keep.flagged()...)
 }
 
 // prepare checks everything and opens the receivers last.

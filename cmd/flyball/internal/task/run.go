@@ -38,11 +38,12 @@ type Run struct {
 	Of          string // metric that Sensitivity looks at; empty: the headline of the run
 	Workers     int    // servers, or runs of the sensitivity, at the same time; changes no result
 	Resume      string // folder of the same run, stopped: go on from there
-	Place              // by default runs/NAME-KEY, KEY from the content
+	Keep        KeepRecipients
+	Place       // by default runs/NAME-KEY, KEY from the content
 }
 
 // DefaultRun returns a question about the scenario as it is.
-func DefaultRun() Run { return Run{Workers: runtime.GOMAXPROCS(0)} }
+func DefaultRun() Run { return Run{Workers: runtime.GOMAXPROCS(0), Keep: KeepAuto} }
 
 // Outcome is a run that has ended, or was stopped, and what its folder holds.
 type Outcome struct {
@@ -52,11 +53,8 @@ type Outcome struct {
 	Dir      string   // run folder
 	place    folder.Place
 	extra    run.Extra
-}
 
-// Write writes the run folder.
-func (o *Outcome) Write() error {
-	return unwritten("run folder", run.Write(o.place, o.Report, o.extra))
+	recipients *run.RecipientsFile // nil where their ends were not kept
 }
 
 // outcome folds a run that has ended into its report. Settings are those of its
@@ -67,7 +65,7 @@ func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay strin
 		r.Assumptions = s.Assumptions()
 	}
 	place := to.at(filepath.Join("runs", Name(ended)), settings)
-	return &Outcome{Report: r, Unjudged: len(s.Expect) - len(r.Expectations), Dir: place.Dir, place: place,
+	return &Outcome{recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations), Dir: place.Dir, place: place,
 		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
 }
 
@@ -75,6 +73,9 @@ func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay strin
 func (q *Run) Validate() error {
 	if q.Workers < 1 {
 		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
+	}
+	if err := q.Keep.Validate(); err != nil {
+		return err
 	}
 	if q.Sensitivity {
 		return checkMetric(q.Of)
@@ -128,6 +129,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}
 	out := outcome(s, text, ended, replay, to, settings, more)
+	q.Recipients.name(out.recipients, s, w.List())
 	if q.Sensitivity && !stopped {
 		if out.Report.Sensitivity = q.hangsOn(ctx, s, out.Report, watch); out.Report.Sensitivity == nil {
 			return nil, ErrStopped
@@ -162,6 +164,7 @@ func (q *Run) flagged() []string {
 	if q.Sensitivity {
 		words = append(words, "--sensitivity")
 	}
+	words = append(words, q.Keep.flagged()...)
 	return words
 }
 
@@ -169,9 +172,20 @@ func (q *Run) flagged() []string {
 func (q *Run) network(s *scenarios.Scenario) (*sim.World, error) {
 	list := q.Recipients.list()
 	if q.Resume == "" {
+		n := s.Recipients()
+		if list != nil {
+			n = list.Len()
+		}
+		keep, err := q.Keep.keeps(list != nil, n)
+		if err != nil {
+			return nil, err
+		}
 		w, err := sim.New(s, q.Replication, list, nil)
 		if err != nil {
 			return nil, Error{Invalid, err}
+		}
+		if keep {
+			w.KeepOutcomes()
 		}
 		return w, nil
 	}
