@@ -42,6 +42,7 @@ var checks = []check{
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
+	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
 	{"commands", []string{"./cmd/flyball", "-run", "OutIsNot|Terminal|Stranger"}},
 }
 
