@@ -7,17 +7,18 @@ import (
 	"flyball/internal/vt"
 )
 
-// AIMD is additive increase, multiplicative decrease, after Netflix
-// concurrency-limits, AIMDLimit (restated). There each request is a sample: one
-// that was dropped or took longer than the time-out makes the limit L
-// int(0.9 L), any other makes it L + 1 if at least half of L is in use.
+// AIMD holds the parameters of additive increase, multiplicative decrease, after
+// Netflix concurrency-limits, AIMDLimit (restated). In the library each request
+// is a sample: a request that was dropped or took longer than the time-out
+// changes the limit L to int(0.9 L); any other changes it to L + 1 if at least
+// half of L is in use.
 //
 // Here an interval is a sample. It counts as dropped if more than the share
-// drops of its attempts was refused or timed out, or if its mean attempt took
-// longer than the time-out. The library has no such share: of the thousands of
-// attempts in an interval one always fails.
+// Drops of its attempts were refused or timed out, or if its mean attempt took
+// longer than the time-out. The library has no such share; it is needed here
+// because one of the thousands of attempts in an interval always fails.
 type AIMD struct {
-	Backoff float64 `toml:"backoff" doc:"what remains of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
+	Backoff float64 `toml:"backoff" doc:"factor of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
 	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped" default:"5s" range:">0s..30d" source:"derived: Netflix AIMDLimit"`
 	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1" default:"0.01" source:"assumed: the library has none: its sample is one request"`
 	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix AIMDLimit"`
@@ -28,9 +29,9 @@ var aimdLaw = Law{Name: "aimd", Kind: Seeker, Key: "aimd",
 	Doc: "adds a process at the end of an interval and takes a share away after one with refusals, time-outs or " +
 		"slow attempts",
 	Inputs: []string{"attempts", "refusals", "timeouts", "attempt_s"},
-	// The library's time-out a hundredfold, as the attempts of the suite are.
+	// A hundred times the library's time-out: the attempts of the suite take that much longer.
 	Trials: []Trial{{Name: "aimd", Set: []string{"governor.aimd.timeout=500s"}}},
-	build:  func(c Config) law { return &aimd{newGauge(c).within(c.AIMD.Min, c.AIMD.Max)} },
+	build:  func(c Config) law { return &aimd{newBase(c).within(c.AIMD.Min, c.AIMD.Max)} },
 }
 
 // Validate reports every problem.
@@ -41,7 +42,7 @@ func (a AIMD) Validate() []error {
 	return l
 }
 
-type aimd struct{ gauge }
+type aimd struct{ base }
 
 func (g *aimd) Decide(s Sample) Decision {
 	d := g.measure(s)

@@ -6,29 +6,30 @@ import (
 	"flyball/internal/snap"
 )
 
-// ceiling keeps C from growing where that is not worth it: by what is known of
-// the server's scaling, and by where attempts have timed out.
+// ceiling keeps C from growing where more processes are not worth it, according
+// to the estimate of the server's scaling and to where attempts timed out.
 type ceiling struct {
-	top   float64 // ln C where more was last not worth it; 0: nowhere
-	cliff float64 // ln C where attempts timed out, until fewer processes put an end to that; 0: nowhere
-	fell  float64 // the same, while they do
-	tried float64 // ln C before the last move if that was a small one upwards, to find out; 0: it was not
-	stood int     // intervals for which C has stood here
-	wait  int     // of those after which a small move finds out
+	top   float64 // ln C at which more processes were last found not worth it; 0: none
+	cliff float64 // ln C at which attempts timed out until there were fewer processes; 0: none
+	fell  float64 // ln C at which attempts are timing out now; 0: none
+	tried float64 // ln C before the last move if that was a probe upwards; 0: it was not
+	stood int     // intervals for which C has not moved
+	wait  int     // intervals without a move after which C is probed
 }
 
 const (
-	worth      = 0.12 // yield that more processes must have
-	caution    = 1.0  // standard deviations by which they must have it
-	farthest   = 0.3  // way back, of ln C, in one interval
-	steepest   = -1.5 // slope that only time-outs bring about
-	probe      = 0.08 // move of ln C that finds out
-	firstProbe = 7    // intervals until the first; twice as many each time
-	lastProbe  = 63   // but no more
+	worth      = 0.12 // least yield for which more processes are worth it
+	caution    = 1.0  // standard deviations by which the yield must exceed worth
+	farthest   = 0.3  // greatest fall of ln C in one interval
+	steepest   = -1.5 // slope below which only time-outs explain it
+	probe      = 0.08 // rise of ln C in a probe
+	firstProbe = 7    // intervals until the first probe; doubled each time
+	lastProbe  = 63   // greatest number of intervals between probes
 )
 
-// limit returns what may become of ln C = c, given what is wanted: more only as
-// far as more is expected to be worth it. Where that is in doubt C stands.
+// limit returns the next ln C, given the present ln C = c and the wanted one. It
+// allows a rise only as far as more processes are expected to be worth it; in
+// doubt it returns c. It sets AtCeiling in d where it limits.
 func (l *ceiling) limit(d *Decision, s *scaling, c, wanted float64) float64 {
 	l.stood++
 	before := l.tried
@@ -60,9 +61,9 @@ func (l *ceiling) limit(d *Decision, s *scaling, c, wanted float64) float64 {
 	if l.top == 0 || c > l.top {
 		l.top = c
 	}
-	single := c < math.Ln2 // there is no way back from one process: what is held against more must be tried out
+	single := c < math.Ln2 // C cannot fall below one process, so more must be tried
 	switch {
-	case yield+unsure < worth && !single: // beyond the peak, or so near to it that less delivers as much
+	case yield+unsure < worth && !single: // beyond the peak, or so near that fewer processes deliver as much
 		return l.back(c - min((yield-worth)/s.bend(), farthest))
 	case l.stood < l.wait:
 		return min(wanted, l.top)
@@ -73,7 +74,7 @@ func (l *ceiling) limit(d *Decision, s *scaling, c, wanted float64) float64 {
 	return l.try(c)
 }
 
-// try returns ln C a little above c, of a single process that of two.
+// try returns ln C one probe above c; for a single process it returns ln 2.
 func (l *ceiling) try(c float64) float64 {
 	l.tried, l.stood, l.wait = c, 0, min(2*l.wait, lastProbe)
 	if c < math.Ln2 {
@@ -82,20 +83,21 @@ func (l *ceiling) try(c float64) float64 {
 	return c + probe
 }
 
-// back returns ln C, above which there is nothing to be gained.
+// back records c as the ln C above which more processes are not worth it, and
+// returns c.
 func (l *ceiling) back(c float64) float64 {
 	l.top, l.stood = c, 0
 	return c
 }
 
-// retreat returns ln C where attempts go on timing out at c.
+// retreat returns the next ln C when attempts keep timing out at ln C = c.
 func (l *ceiling) retreat(c float64) float64 {
 	l.fell = c
 	return l.back(c - farthest)
 }
 
-// recovered is told that attempts do not go on timing out. If that is for want
-// of processes, by the slope, there is a cliff.
+// recovered records that attempts no longer time out. If the slope shows that
+// fewer processes ended the time-outs, C has a cliff.
 func (l *ceiling) recovered(slope float64) {
 	if l.fell != 0 && slope < steepest {
 		l.cliff, l.stood, l.wait = l.fell, 0, firstProbe

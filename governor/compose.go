@@ -2,17 +2,17 @@ package governor
 
 import "flyball/internal/snap"
 
-// law is what New puts together: a governor whose C may be cut and whose state
-// can be saved.
+// law is a Keeper whose C may be cut from outside; New composes governors of
+// laws.
 type law interface {
 	Keeper
 	force(c float64)
 }
 
-// composed is C = min(tracker, ceiling, most): a tracker steers to the target
-// as far as what the far side takes, which a seeker finds.
+// composed sets C = min(law, ceiling, max): a tracker steers to the target, but
+// not beyond what the receivers take, which a seeker finds.
 type composed struct {
-	law            // the tracker; its C is the C in force
+	law            // its C is the C in force
 	ceiling law    // nil: none
 	cfg     Config // max
 }
@@ -21,8 +21,8 @@ func (g *composed) Decide(s Sample) Decision {
 	d := g.law.Decide(s)
 	wanted := d.Available
 	if g.ceiling != nil {
-		// The seeker's own limit is not cut where the tracker wants less: its rule stops it from growing while
-		// less than half of it is in use. The tracker is, or it would wind up.
+		// The seeker is not cut where the tracker wants less: by its own rule it does not grow while less than
+		// half of its limit is in use. The tracker is cut, or it would wind up.
 		if limit := g.ceiling.Decide(s).Available; d.Available > limit {
 			d.Available = limit
 			d.Flags |= AtCeiling
@@ -33,7 +33,7 @@ func (g *composed) Decide(s Sample) Decision {
 		d.Flags = d.Flags&^AtCeiling | AtMax
 	}
 	if d.Available != wanted {
-		d.narrate()
+		d.flagNarrative()
 		g.force(d.Available)
 	}
 	return d

@@ -14,39 +14,40 @@ import (
 // Config names a law and its parameters.
 type Config struct {
 	Law            string       `toml:"law" doc:"the law of C" default:"patent-dynamic"`
-	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), whose C it divides by their efficiencies; every number here is that of one server, and a cluster of n has n times the target, processes and steps" oneof:"server cluster" default:"server"`
+	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), among which it divides C by their efficiencies; every number here is for one server, and a cluster of n servers has n times the target, processes and steps" oneof:"server cluster" default:"server"`
 	Target         unit.PerHour `toml:"target" doc:"rate of successful deliveries to attain (TARGET_DELIVERY_RATE)" default:"140000/h" range:">0/h..1000000000/h" source:"derived: Table 1"`
 	Interval       vt.Span      `toml:"interval" doc:"time between two decisions (S)" default:"3h" range:"1s..30d" source:"derived: Table 1"`
 	Start          float64      `toml:"start" doc:"available MTA processes before the first decision" range:"1..1000000" default:"40" unit:"processes" source:"assumed: the patent application names none"`
-	Ceiling        string       `toml:"ceiling" doc:"a seeker above which the law does not go; not given: none"`
+	Ceiling        string       `toml:"ceiling" doc:"a seeker whose C limits the C of the law; not given: none"`
 	Max            float64      `toml:"max,omitdefault" doc:"most available MTA processes; not given: no limit" range:"1..1000000" unit:"processes" source:"assumed: no limit"`
-	StepMode       string       `toml:"step" doc:"how d is found: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S; explicit is the key d" oneof:"per-day as-printed explicit" default:"per-day"`
+	StepMode       string       `toml:"step" doc:"how d is computed: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S; explicit is the key d" oneof:"per-day as-printed explicit" default:"per-day"`
 	Factor         unit.PerHour `toml:"factor" doc:"greatest change of the available processes over time (AVAIL_PROCS_DAMPING_FACTOR)" default:"24/day" range:">0/h..1000000/h" source:"derived: Table 1: 24 processes a day"`
 	D              float64      `toml:"d" doc:"greatest change per interval, in processes; only with step = \"explicit\"" range:"0..1000000" unit:"processes" source:"derived: no explicit step: [0067] gives it"`
-	Allocated      string       `toml:"allocated" doc:"what P_a is: the time-average of allocated processes, or as Table 2 prints it, that average / S (a demonstration: it settles at target / S)" oneof:"average as-printed" default:"average"`
-	CapUtilization bool         `toml:"cap_utilization" doc:"a utilization above 1 does not enlarge the step; only patent-dynamic looks at it"`
+	Allocated      string       `toml:"allocated" doc:"definition of P_a: the time-average of allocated processes, or, as Table 2 prints it, that average / S (a demonstration: it settles at target / S)" oneof:"average as-printed" default:"average"`
+	CapUtilization bool         `toml:"cap_utilization" doc:"a utilization above 1 does not enlarge the step; only patent-dynamic uses it"`
 	PI             PI           `toml:"pi" doc:"parameters of pi"`
 	AIMD           AIMD         `toml:"aimd" doc:"parameters of aimd"`
 	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
 	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
-	Destination    Destination  `toml:"destination" doc:"the law of every single destination"`
-	Changes        []Change     `toml:"change,omitdefault" doc:"new targets during the run; each interval has the target of its beginning"`
-	Faults         []Fault      `toml:"fault,omitdefault" doc:"intervals of which the governor is told something wrong"`
+	Destination    Destination  `toml:"destination" doc:"the law that limits each destination"`
+	Changes        []Change     `toml:"change,omitdefault" doc:"new targets during the run; an interval keeps the target that held when it began"`
+	Faults         []Fault      `toml:"fault,omitdefault" doc:"intervals with a faulty measurement"`
 }
 
-// laws in the order in which choices are listed. A law stands in a file of its
-// own; its parameters, if it has any, are a field of Config.
+// laws are listed in the order of choices in help and schema. Each law has its
+// own file; its parameters, if it has any, are a field of Config.
 var laws = []Law{hold, patentDamped, patentDynamic, piLaw, aimdLaw, gradient2Law, corrVegasLaw, regulatorLaw}
 
 var keys = declare()
 
-// declare reads the tags once the laws are there, which Choices looks at.
+// declare reads the tags of Config. It depends on laws, so that Go initializes
+// laws first: Choices lists them.
 func declare() *conf.Keys {
 	_ = laws
 	return conf.Declare[Config]()
 }
 
-// Choices returns the laws that a key may name.
+// Choices returns the laws that the key law or ceiling may name.
 func (Config) Choices(key string) (all []conf.Choice) {
 	for _, l := range laws {
 		switch {
@@ -62,8 +63,8 @@ func (Config) Choices(key string) (all []conf.Choice) {
 // Default returns the governor of Table 1.
 func Default() Config { return conf.DefaultOf[Config](keys) }
 
-// Step is d, the greatest change per interval before utilization scales it, of
-// a valid Config.
+// Step returns d, the greatest change per interval before utilization scales
+// it, in processes. c must be valid.
 func (c Config) Step() float64 {
 	hours := c.Interval.Hours()
 	perDay := float64(c.Factor) * 24
@@ -101,8 +102,8 @@ func (c Config) Validate() []error {
 	return l
 }
 
-// Uses reports whether the law or its ceiling is the one named. Parameters of
-// any other are no part of what the Config means.
+// Uses reports whether c names law as its law or its ceiling. The parameters of
+// every other law have no effect.
 func (c Config) Uses(law string) bool { return c.Law == law || c.Ceiling == law }
 
 // Idle reports whether a key has no meaning beside the other values of c: the
@@ -115,7 +116,7 @@ func (c Config) Idle(key string) bool {
 	return i >= 0 && !c.Uses(laws[i].Name)
 }
 
-// New returns the governor that c describes, at its start value; the error
+// New returns the governor that c describes, at its start value. The error
 // joins all problems of c.
 func New(c Config) (Governor, error) {
 	if err := errors.Join(c.Validate()...); err != nil {
@@ -124,7 +125,7 @@ func New(c Config) (Governor, error) {
 	return c.compose(), nil
 }
 
-// compose makes the governor of a valid Config.
+// compose returns the governor that the valid Config c describes.
 func (c Config) compose() Governor {
 	g := &composed{law: c.build(c.Law), cfg: c}
 	start := g.Available()
@@ -137,12 +138,12 @@ func (c Config) compose() Governor {
 	}
 	g.force(start)
 	if len(c.Faults) > 0 {
-		return &misled{Keeper: g, target: c.Target, faults: c.Faults}
+		return &faulty{Keeper: g, target: c.Target, faults: c.Faults}
 	}
 	return g
 }
 
-// NewCluster returns the governor of so many servers together; see Times.
+// NewCluster returns one governor for all servers together; see Times.
 func NewCluster(c Config, servers int) (Governor, error) {
 	if err := errors.Join(c.Validate()...); err != nil {
 		return nil, err
@@ -150,9 +151,9 @@ func NewCluster(c Config, servers int) (Governor, error) {
 	return c.Times(servers).compose(), nil
 }
 
-// Times returns the governor of n servers together: every rate and every number
-// of processes in c is that of one server. The result may be beyond what
-// Validate takes. The limits of single destinations stay as they are.
+// Times returns the Config of one governor for n servers: every rate and number
+// of processes in c is for one server and is multiplied by n. The result may
+// exceed the ranges that Validate checks. Limits per destination are unchanged.
 func (c Config) Times(n int) Config {
 	c.Changes = slices.Clone(c.Changes)
 	keys.Scale(reflect.ValueOf(&c).Elem(), float64(n), func(k conf.Key) bool {
@@ -161,7 +162,8 @@ func (c Config) Times(n int) Config {
 	return c
 }
 
-// build makes one law by itself, of a valid Config.
+// build returns the law called name, without ceiling, max and faults. c must be
+// valid.
 func (c Config) build(name string) law {
 	l, _ := lawNamed(name)
 	return l.build(c)

@@ -8,20 +8,20 @@ import (
 	"flyball/internal/vt"
 )
 
-// cycle learns how the efficiency goes through the day. The day has a part for
-// each interval, at most 24; its profile is, part by part, the median of the
-// last days' deviations from their own mean and from what goes on from day to
-// day. It takes three whole days, and counts only if it explains more than half
-// of those deviations: of what noise alone brings about it explains less.
+// cycle learns how the efficiency varies over the day. The day has one part for
+// each interval, at most 24. The profile has, for each part, the median over the
+// last days of the deviation from the day's mean and from the trend between
+// days. It needs three whole days and is used only if it explains more than half
+// of the deviations: it explains less of pure noise.
 type cycle struct {
-	parts   int     // 0: intervals too long to tell
+	parts   int     // 0: intervals are too long for a profile
 	clock   vt.Span // time of day at the end of the last interval; the day begins with the first
-	part    int     // that of the last interval
+	part    int     // part of the day of the last interval
 	over    bool    // the day ended with the last interval
 	sums    []float64
 	counts  []int
-	days    []float64 // the last whole days, part by part, one day after the other
-	profile []float64 // empty while nothing is known
+	days    []float64 // mean ln E of each part of the last whole days, day after day
+	profile []float64 // empty while unknown
 }
 
 const (
@@ -37,9 +37,10 @@ func newCycle(interval vt.Span) cycle {
 	return cycle{parts: parts, sums: make([]float64, parts), counts: make([]int, parts)}
 }
 
-// pass moves the clock on by an interval and returns its part of the day and
-// that of the next, taken to be as long. At the end of a day the profile may
-// change: by how much less it then says of the last interval is the shift.
+// pass advances the clock by an interval of length span. It returns the part of
+// the day of this interval and of the next, assumed to be as long. At the end of
+// a day the profile may change: shift is its old minus its new value for the
+// last interval.
 func (y *cycle) pass(span vt.Span) (part, next int, shift float64) {
 	if y.parts == 0 {
 		return 0, 0, 0
@@ -61,8 +62,8 @@ func (y *cycle) pass(span vt.Span) (part, next int, shift float64) {
 	return part, next, shift
 }
 
-// at is what the profile says of a part: ln of the efficiency by that of the
-// day.
+// at returns the profile's value for a part: ln(efficiency / efficiency of the
+// day), 0 while the profile is unknown.
 func (y *cycle) at(part int) float64 {
 	if len(y.profile) == 0 {
 		return 0
@@ -70,7 +71,7 @@ func (y *cycle) at(part int) float64 {
 	return y.profile[part]
 }
 
-// learn takes in ln of an interval's efficiency.
+// learn adds efficiency, the ln E of an interval in part.
 func (y *cycle) learn(part int, efficiency float64) {
 	if y.parts == 0 {
 		return
@@ -79,7 +80,7 @@ func (y *cycle) learn(part int, efficiency float64) {
 	y.counts[part]++
 }
 
-// close takes in a day that is over, if no part of it is missing.
+// close adds the day that ended, if it has every part, and starts a new one.
 func (y *cycle) close() {
 	if !slices.Contains(y.counts, 0) {
 		for i, n := range y.counts {
@@ -96,14 +97,14 @@ func (y *cycle) close() {
 	clear(y.counts)
 }
 
-// medians is the profile, empty if it explains too little.
+// medians returns the profile, nil if it explains too little.
 func (y *cycle) medians() []float64 {
 	n := len(y.days) / y.parts
 	means := make([]float64, n)
 	for i, v := range y.days {
 		means[i/y.parts] += v / float64(y.parts)
 	}
-	// What goes on from day to day is no part of the day's cycle.
+	// The trend between days does not belong to the daily cycle.
 	growths := make([]float64, n-1)
 	for d := range growths {
 		growths[d] = (means[d+1] - means[d]) / float64(y.parts)
@@ -138,8 +139,8 @@ func (y *cycle) medians() []float64 {
 	return profile
 }
 
-// cautious is the median; of the two middle ones the smaller, 0 if they do not
-// agree on the sign.
+// cautious returns the median. Of two middle values it returns the one closer
+// to 0, or 0 if their signs differ.
 func cautious(all []float64) float64 {
 	slices.Sort(all)
 	low, high := all[(len(all)-1)/2], all[len(all)/2]

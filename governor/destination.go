@@ -8,24 +8,24 @@ import (
 	"flyball/internal/vt"
 )
 
-// Destination names the law of every single destination ([0063]: "performance
-// of recipient mail servers") and its parameters. C holds beside it, for all of
-// them together.
+// Destination names the law that limits each destination ([0063]: "performance
+// of recipient mail servers") and its parameters. C limits all destinations
+// together, in addition.
 type Destination struct {
-	Law      string          `toml:"law" doc:"how many attempts a server may have under way to one destination: none sets no limit; postfix-feedback moves it after every attempt, aimd at the end of every interval" oneof:"none postfix-feedback aimd" default:"none"`
-	Initial  int             `toml:"initial" doc:"attempts under way to begin with" range:"1..1000000" default:"5" source:"derived: Postfix initial_destination_concurrency"`
-	Max      int             `toml:"max" doc:"most attempts under way, of postfix-feedback" range:"1..1000000" default:"20" source:"derived: Postfix default_destination_concurrency_limit"`
-	Positive Amount          `toml:"positive" doc:"part of a step up for each attempt that did not fail to connect, N being the limit: \"1/N\", \"1/sqrt N\", \"1\", or another number instead of 1" default:"1" source:"derived: Postfix default_destination_concurrency_positive_feedback"`
+	Law      string          `toml:"law" doc:"how a server limits its concurrent attempts to one destination: none sets no limit; postfix-feedback adjusts the limit after every attempt, aimd at the end of every interval" oneof:"none postfix-feedback aimd" default:"none"`
+	Initial  int             `toml:"initial" doc:"initial limit of attempts under way" range:"1..1000000" default:"5" source:"derived: Postfix initial_destination_concurrency"`
+	Max      int             `toml:"max" doc:"greatest limit of postfix-feedback" range:"1..1000000" default:"20" source:"derived: Postfix default_destination_concurrency_limit"`
+	Positive Amount          `toml:"positive" doc:"part of a step up for each attempt that the receiver served, N being the limit: \"1/N\", \"1/sqrt N\", \"1\", or another number instead of 1" default:"1" source:"derived: Postfix default_destination_concurrency_positive_feedback"`
 	Negative Amount          `toml:"negative" doc:"part of a step down for each attempt that failed to connect, in the handshake, with 421 or without a reply" default:"1" source:"derived: Postfix default_destination_concurrency_negative_feedback"`
-	Cohorts  float64         `toml:"cohorts" doc:"a destination is dead after so many cohorts of such failures without another end between; 0: never" range:"0..1000000" default:"1" source:"derived: Postfix default_destination_concurrency_failed_cohort_limit"`
-	Revive   vt.Span         `toml:"revive" doc:"after that time a dead destination is tried again, with initial attempts" default:"5m" range:"1ms..30d" source:"derived: Postfix minimal_backoff_time"`
-	Parked   int             `toml:"parked" doc:"recipients of a server that may be passed over because their destinations have no room; with as many the list waits at the next" range:"0..100000000" default:"20000" source:"derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit"`
+	Cohorts  float64         `toml:"cohorts" doc:"a destination is dead after this many cohorts of consecutive such failures; 0: never" range:"0..1000000" default:"1" source:"derived: Postfix default_destination_concurrency_failed_cohort_limit"`
+	Revive   vt.Span         `toml:"revive" doc:"time after which a dead destination is tried again, with the initial limit" default:"5m" range:"1ms..30d" source:"derived: Postfix minimal_backoff_time"`
+	Parked   int             `toml:"parked" doc:"most recipients of a server that may be set aside because their destinations are at their limits; when there are as many, the list waits" range:"0..100000000" default:"20000" source:"derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit"`
 	AIMD     DestinationAIMD `toml:"aimd" doc:"parameters of aimd"`
 }
 
 // DestinationAIMD is AIMD with the defaults of a single destination.
 type DestinationAIMD struct {
-	Backoff float64 `toml:"backoff" doc:"what remains of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
+	Backoff float64 `toml:"backoff" doc:"factor of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
 	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped" default:"5s" range:">0s..30d" source:"derived: Netflix AIMDLimit"`
 	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1" default:"0.01" source:"assumed: the library has none: its sample is one request"`
 	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"1" source:"derived: Postfix: the limit of a destination that is not dead"`
@@ -41,13 +41,13 @@ func (a DestinationAIMD) Validate() []error {
 }
 
 // DefaultDestination returns a Destination that sets no limit; its parameters
-// are what Postfix does if nothing is configured.
+// are the defaults of Postfix.
 func DefaultDestination() Destination { return conf.DefaultOf[Destination](keys) }
 
-// Limits reports whether there is a limit.
+// Limits reports whether d sets a limit.
 func (d Destination) Limits() bool { return d.Law != "none" && d.Law != "" }
 
-// Off reports whether there is no limit.
+// Off reports whether d sets no limit.
 func (d Destination) Off() bool { return !d.Limits() }
 
 // Idle reports whether a key has no meaning under the law that d names.
@@ -63,8 +63,8 @@ func (d Destination) Idle(key string) bool {
 	return !d.Limits()
 }
 
-// Validate reports every problem. What the law has no use for may be left at
-// its default or at zero; to set it is a mistake.
+// Validate reports every problem. A key that the law does not use may be left at
+// its default or at zero; any other value is a problem.
 func (d Destination) Validate() []error {
 	var l conf.List
 	keys.Check(&l, d)
@@ -79,34 +79,36 @@ func (d Destination) Validate() []error {
 	return l
 }
 
-// Limiter bounds how many attempts of a server may be under way to one
-// destination. As a Governor it is pure and not safe for concurrent use.
+// Limiter limits how many attempts of a server may be under way to one
+// destination. Like a Governor it is pure and not safe for concurrent use.
 type Limiter interface {
-	// Limit is the bound now; 0 while the destination is dead: nobody is to be tried.
+	// Limit returns the present limit; 0 while the destination is dead and no recipient may be tried.
 	Limit() int
-	// Success tells of the end of an attempt that the receiver was ready for, whatever it made of the
-	// message. busy counts the attempts that were under way, this one included.
+	// Success adjusts the limit after an attempt that the receiver served, whatever it replied to the
+	// message. busy is the number of attempts that were under way, including this one.
 	Success(busy int)
-	// Failure tells of one that failed to connect, in the handshake, with 421 or without a reply.
+	// Failure adjusts the limit after an attempt that failed to connect, in the handshake, with 421 or
+	// without a reply.
 	Failure(busy int)
-	// Interval tells what went to the destination in an interval of the server's governor.
+	// Interval adjusts the limit after an interval of the server's governor, given the destination's sample.
 	Interval(Sample)
-	// Revive gives a dead destination another chance.
+	// Revive makes a dead destination usable again.
 	Revive()
 	State(*snap.Codec)
 }
 
-// Limiter builds the law of one destination, of a valid Destination that has one.
+// Limiter returns a new limiter for one destination. d must be valid and set a
+// limit.
 func (d Destination) Limiter() Limiter {
 	if d.Law == "aimd" {
-		return &atIntervals{aimd{gauge{cfg: Config{AIMD: AIMD(d.AIMD)}, available: float64(d.Initial)}}}
+		return &atIntervals{aimd{base{cfg: Config{AIMD: AIMD(d.AIMD)}, available: float64(d.Initial)}}}
 	}
 	return &Feedback{cfg: d, limit: d.Initial}
 }
 
-// atIntervals makes a law of C that of one destination. It takes each interval's
-// attempts there for a sample, those under way for P_a; single attempts tell it
-// nothing, and no destination is ever dead.
+// atIntervals applies a law of C to one destination. Its samples are the
+// destination's attempts in an interval, with the attempts under way as P_a. It
+// ignores single attempts, and no destination is ever dead.
 type atIntervals struct{ aimd }
 
 func (a *atIntervals) Limit() int        { return Published(a.available) }

@@ -9,10 +9,10 @@ import (
 	"flyball/internal/vt"
 )
 
-// Fault is what goes wrong with the measurement at the end of one interval.
+// Fault is a fault of the measurement at the end of one interval.
 type Fault struct {
-	Interval int    `toml:"interval" doc:"number of the interval, 0 is the first" range:"0..1000000" required:"true" source:"scenario"`
-	Kind     string `toml:"kind" doc:"missed: no decision at its end, and the next sample covers both; duplicate: its sample is told twice; reset: the counters were lost, its sample says 0 deliveries and 0 attempts" oneof:"missed duplicate reset" required:"true"`
+	Interval int    `toml:"interval" doc:"number of the interval; 0 is the first" range:"0..1000000" required:"true" source:"scenario"`
+	Kind     string `toml:"kind" doc:"missed: no decision at the end of the interval, and the next sample covers both; duplicate: the governor gets the sample twice; reset: the counters were lost, and the sample has 0 deliveries and 0 attempts" oneof:"missed duplicate reset" required:"true"`
 }
 
 func (c Config) validateFaults() []error {
@@ -25,16 +25,16 @@ func (c Config) validateFaults() []error {
 	return l
 }
 
-// misled is a governor that is told of some intervals what did not happen.
-type misled struct {
+// faulty is a governor whose samples of some intervals are wrong.
+type faulty struct {
 	Keeper
 	target unit.PerHour
 	faults []Fault
-	number int    // of the interval under way
-	unread Sample // of the intervals whose end was missed; none if it spans no time
+	number int    // number of the current interval
+	unread Sample // sample of the intervals whose end was missed; none if its Span is 0
 }
 
-func (g *misled) Decide(s Sample) Decision {
+func (g *faulty) Decide(s Sample) Decision {
 	kind := ""
 	for _, f := range g.faults {
 		if f.Interval == g.number {
@@ -63,8 +63,9 @@ func (g *misled) Decide(s Sample) Decision {
 	return g.Keeper.Decide(s)
 }
 
-// unasked is what stands in the trace of an interval whose sample got lost.
-func (g *misled) unasked(s Sample) Decision {
+// unasked returns the decision to show in the trace for an interval whose sample
+// was lost.
+func (g *faulty) unasked(s Sample) Decision {
 	d := s.Undecided(g.Available())
 	d.Flags = Missed
 	if d.TargetRate == 0 {
@@ -73,8 +74,8 @@ func (g *misled) unasked(s Sample) Decision {
 	return d
 }
 
-// and is one sample of two spans of time that follow each other. Means over
-// attempts weigh by attempts, those over time by time.
+// and returns one sample for s and the span of time that follows it. Means over
+// attempts are weighted by attempts, means over time by time.
 func (s Sample) and(next Sample) Sample {
 	if s.Span == 0 {
 		return next
@@ -100,7 +101,7 @@ func (s Sample) and(next Sample) Sample {
 	}
 }
 
-func (g *misled) State(c *snap.Codec) {
+func (g *faulty) State(c *snap.Codec) {
 	g.Keeper.State(c)
 	snap.Int(c, &g.number)
 	g.unread.State(c)

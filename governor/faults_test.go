@@ -11,15 +11,15 @@ import (
 	"flyball/internal/vt"
 )
 
-// A law that is misled does what the same law does that is told in words what
-// it is misled to believe.
+// A law behind a fault decides as the same law does on the samples that the
+// fault makes, written out by hand.
 func TestFaultsMislead(t *testing.T) {
 	for _, law := range []string{"patent-damped", "pi", "regulator", "gradient2", "aimd"} {
 		c := governor.Default()
 		c.Law, c.StepMode, c.D, c.Start, c.Max = law, "explicit", 8, 60, 150
 		c.Faults = []governor.Fault{{Interval: 9, Kind: "reset"}, {Interval: 3, Kind: "missed"}, {Interval: 5, Kind: "duplicate"},
 			{Interval: 6, Kind: "missed"}, {Interval: 7, Kind: "missed"}, {Interval: 12, Kind: "missed"}, {Interval: 13, Kind: "reset"}}
-		misled, err := governor.New(c)
+		faulty, err := governor.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestFaultsMislead(t *testing.T) {
 			for range times {
 				plain.Decide(told)
 			}
-			d := misled.Decide(s)
+			d := faulty.Decide(s)
 			if !alike(d.Available, plain.Available()) || !alike(d.Previous, before) || d.Flags&(governor.Missed|governor.Duplicate|governor.Reset) != flag {
 				t.Fatalf("%s, interval %d: %+v, want C from %g to %g with flag %q", law, i, d, before, plain.Available(), flag)
 			}
@@ -87,7 +87,7 @@ func TestFaultsMislead(t *testing.T) {
 
 func alike(a, b float64) bool { return a-b < 1e-6 && b-a < 1e-6 }
 
-// What was not read yet is part of the state.
+// Samples of missed intervals are part of the saved state.
 func TestAMisledGovernorIsSavedWhole(t *testing.T) {
 	c := governor.Default()
 	c.Faults = []governor.Fault{{Interval: 1, Kind: "missed"}, {Interval: 2, Kind: "missed"}, {Interval: 4, Kind: "reset"}}

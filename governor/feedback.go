@@ -10,14 +10,14 @@ import (
 	"flyball/internal/snap"
 )
 
-// Amount is feedback per delivery, given the concurrency N: Value, Value / N or
-// Value / sqrt N.
+// Amount is the feedback per delivery as a function of the concurrency N: Value,
+// Value / N or Value / sqrt N.
 type Amount struct {
 	Value float64 // 0 to 1
 	Per   Per
 }
 
-// Per is what an Amount is divided by.
+// Per is the divisor of an Amount.
 type Per uint8
 
 const (
@@ -28,7 +28,7 @@ const (
 
 var divisors = [...]string{PerDelivery: "", PerCohort: "/N", PerRoot: "/sqrt N"}
 
-// String is the amount as UnmarshalText reads it.
+// String returns the amount in the form that UnmarshalText reads.
 func (a Amount) String() string {
 	return strconv.FormatFloat(a.Value, 'g', -1, 64) + divisors[a.Per]
 }
@@ -41,7 +41,7 @@ func (a Amount) Validate() []error {
 	return l
 }
 
-// MarshalText never fails.
+// MarshalText returns the text of String; it never fails.
 func (a Amount) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // UnmarshalText reads an amount such as "1", "0.5", "1/N" or "1/sqrt N".
@@ -70,39 +70,39 @@ func (a Amount) at(n float64) float64 {
 	return a.Value
 }
 
-// Feedback is the concurrency limit of one destination as Postfix 2.5 and later
-// set it, by every delivery's success or failure (SCHEDULER_README, the pseudo
-// code; restated). The limit rises by 1 at the end of a cycle of 1 / feedback
-// successes and falls by 1 at the beginning of a cycle of failures: so a
-// correction for overload comes at once, and a receiver that takes five at a
-// time refuses one delivery in 1 + ceil(1 / feedback).
+// Feedback is the concurrency limit of one destination as in Postfix 2.5 and
+// later, adjusted after each delivery (restated from the pseudo code of
+// SCHEDULER_README). The limit rises by 1 at the end of a cycle of 1 / feedback
+// successes and falls by 1 at the beginning of a cycle of failures. So overload
+// is corrected at once, and a receiver that takes five deliveries at a time
+// refuses one in 1 + ceil(1 / feedback).
 //
-// It is no law of C: it is told of every attempt and holds for one destination.
-// Later revisions of Postfix round 1 / feedback to the nearest whole number
-// rather than up and no longer offer the square root; for 1/N and 1 there is no
-// difference.
+// Feedback is not a law of C: it takes every attempt, of one destination. Later
+// revisions of Postfix round 1 / feedback to the nearest whole number rather than
+// up and no longer offer the square root; for 1/N and 1 the result is the same.
 type Feedback struct {
 	cfg         Destination
 	limit       int     // 0: dead
-	success     float64 // of the cycle under way
-	failure     float64
-	failCohorts float64
+	success     float64 // feedback summed in the current cycle of successes
+	failure     float64 // feedback left in the current cycle of failures
+	failCohorts float64 // consecutive failures, each as 1 / limit
 }
 
-// Limit is how many deliveries to the destination may be under way; 0 while it
-// is dead.
+// Limit returns how many deliveries to the destination may be under way; 0 while
+// the destination is dead.
 func (f *Feedback) Limit() int { return f.limit }
 
-// Success tells of a delivery without connection or handshake failure, though
-// the message itself may have been turned down. busy counts the deliveries that
-// were under way, this one included. It revives a dead destination.
+// Success adjusts the limit after a delivery without connection or handshake
+// failure; the message itself may have been refused. busy is the number of
+// deliveries that were under way, including this one. Success revives a dead
+// destination.
 func (f *Feedback) Success(busy int) {
 	f.failCohorts = 0
 	if f.limit == 0 {
 		f.Revive()
 		return
 	}
-	// A limit that nobody makes use of must not grow, or failures would take long to have an effect.
+	// An unused limit must not grow: otherwise failures would take long to have an effect.
 	if f.limit >= f.cfg.Max || f.limit >= busy+f.cfg.Initial {
 		return
 	}
@@ -115,11 +115,11 @@ func (f *Feedback) Success(busy int) {
 	f.limit = min(f.limit, f.cfg.Max)
 }
 
-// rounding forgives that ten tenths do not make one.
+// rounding is the tolerance for sums of feedback: ten times 0.1 is not exactly 1.
 const rounding = 1e-9
 
-// Failure tells of a delivery that failed to connect or in the handshake; 421
-// is one. busy is as for Success; the rule does not look at it.
+// Failure adjusts the limit after a delivery that failed to connect or in the
+// handshake, which includes a 421. busy is as for Success and is not used.
 func (f *Feedback) Failure(busy int) {
 	if f.limit == 0 {
 		return
@@ -136,12 +136,12 @@ func (f *Feedback) Failure(busy int) {
 		f.failure++
 		f.success = 0
 	}
-	// At 1 the cycle of failures goes on: they still cancel successes.
+	// At 1 the cycle of failures continues: failures still cancel successes.
 	f.limit = max(f.limit, 1)
 }
 
-// Revive gives a dead destination another chance, at the initial concurrency;
-// its cycles go on from where they stood.
+// Revive sets the limit of a dead destination to the initial concurrency; its
+// cycles continue where they stood.
 func (f *Feedback) Revive() {
 	if f.limit == 0 {
 		f.limit = f.cfg.Initial
@@ -149,10 +149,10 @@ func (f *Feedback) Revive() {
 	}
 }
 
-// Interval has nothing to say: the limit goes by attempts.
+// Interval does nothing: the limit depends on single attempts.
 func (f *Feedback) Interval(Sample) {}
 
-// State saves or restores it.
+// State saves or restores f.
 func (f *Feedback) State(c *snap.Codec) {
 	snap.Int(c, &f.limit)
 	snap.Float(c, &f.success)

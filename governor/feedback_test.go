@@ -9,25 +9,25 @@ import (
 	"flyball/governor"
 )
 
-// postfix is its law with its defaults.
+// postfix returns the law of Postfix with its defaults.
 func postfix() governor.Destination {
 	c := governor.DefaultDestination()
 	c.Law = "postfix-feedback"
 	return c
 }
 
-// receiver takes five deliveries at a time and answers 421 to any more, as in
-// the last table of Postfix's SCHEDULER_README: 2,000 recipients, two to a
-// delivery, 1 s each; the client begins with five deliveries at a time and may
-// have twenty. deferred is the share of them that is refused, mean and sd are
-// those of the limit, taken at every feedback.
+// receiver simulates a receiver that takes five deliveries at a time and replies
+// 421 to any more, as in the last table of Postfix's SCHEDULER_README: 2,000
+// recipients, two per delivery, 1 s each; the client begins with five concurrent
+// deliveries and may have twenty. deferred is the share of deliveries that are
+// refused; mean and sd describe the limit, taken at every feedback.
 func receiver(t *testing.T, a governor.Amount, seed uint64) (deferred, mean, sd float64) {
 	t.Helper()
 	c := postfix()
 	c.Positive, c.Negative = a, a
 	f := c.Limiter()
 	const deliveries, slots = 1000, 5
-	const late, refusal = 0.05, 0.01 // s: how much longer a delivery takes at most, how long a refusal does; ours, the rest is published
+	const late, refusal = 0.05, 0.01 // s: greatest delay of a delivery, time of a refusal; our choice, the rest is published
 	r := rand.New(rand.NewPCG(seed, 0))
 	type delivery struct {
 		end     float64
@@ -93,7 +93,7 @@ func TestFeedbackAgainstPublishedTable(t *testing.T) {
 	}
 }
 
-// The cycle of successes ends with a step, that of failures begins with one.
+// A cycle of successes ends with a step; a cycle of failures begins with one.
 func TestFeedbackCycles(t *testing.T) {
 	limits := func(c governor.Destination, events string) string {
 		f := c.Limiter()
@@ -135,7 +135,7 @@ func TestFeedbackCycles(t *testing.T) {
 		{"a step down begins the cycle of successes anew", third, "++-+++", "5 5 4 4 4 5 "},
 		{"a step up begins the cycle of failures anew", third, "-+++-", "4 4 4 5 4 "},
 		{"failures go on within their cycle", third, "---+-", "4 4 4 4 3 "},
-		{"a cohort of failures kills", third, "-----", "4 4 4 3 0 "}, // 1/5 + 3/4 is less than one, 1/3 more is not
+		{"a cohort of failures kills", third, "-----", "4 4 4 3 0 "}, // 1/5 + 3/4 is less than one, 1/5 + 3/4 + 1/3 is not
 		{"a success between saves", third, "----+-", "4 4 4 3 3 3 "},
 		{"revived at the initial concurrency", third, "-----r", "4 4 4 3 0 5 "},
 		{"a success revives, a failure does not", third, "------+", "4 4 4 3 0 0 5 "},

@@ -2,8 +2,8 @@ package governor
 
 import "strings"
 
-// Flags mark what was special about an interval. They are for people who read
-// a trace; no law looks at them.
+// Flags mark what was special about an interval. They are for readers of a
+// trace; no law uses them.
 type Flags uint32
 
 const (
@@ -12,28 +12,28 @@ const (
 	// the sample's span is more than 1 % off the configured interval, for which d was computed
 	OffInterval
 	Idle              // P_a = 0, so E_a and T / E_a are undefined: C is held
-	CountedLate       // P_a = 0, yet messages were delivered: finished work was counted late
-	NoDeliveries      // P_a > 0, nothing was delivered: T / E_a is infinite
+	CountedLate       // P_a = 0, yet there were deliveries: finished work was counted late
+	NoDeliveries      // P_a > 0 without a delivery: T / E_a is infinite
 	UtilizationAbove1 // more processes allocated than available ([0070])
-	StepLimitUp       // T / E_a lay above the step that was allowed
-	StepLimitDown     // T / E_a lay below the step that was allowed
+	StepLimitUp       // T / E_a was above C + the allowed step
+	StepLimitDown     // T / E_a was below C - the allowed step
 	FlooredAt1        // the formula gave less than one process
-	// C fell below the target rate, or rose above it: the formula, against the words of [0065]
+	// C fell while the rate was below the target, or rose while it was above: the formula
+	// contradicts the words of [0065]
 	NarrativeViolation
-	AtCeiling // the law wanted more than what was found to be the most that pays
-	AtMax     // the law wanted more than the configured most
-	// so few of the processes were used that the sample says nothing about C: it is held
+	AtCeiling // the law wanted more processes than were found to be worth it
+	AtMax     // the law wanted more than the configured maximum
+	// so few of the processes were used that the sample does not count as evidence about C: it is held
 	Slack
-	// the interval counts as a loss: too many attempts refused or timed out, or all too slow
+	// the interval counts as dropped: too many attempts refused or timed out, or attempts too slow
 	Drop
-	// the efficiency has changed by more than its noise explains: what was learned before is
-	// forgotten
+	// the efficiency changed by more than its noise explains: the estimate starts again
 	Shift
-	WithinNoise // the change that was wanted is smaller than what is known about it: C is held
-	// no decision at the end of the interval; the next one goes by what happened in both
+	WithinNoise // the wanted change is within the error of the estimate: C is held
+	// the decision at the end of the interval was missed; the next decision covers both intervals
 	Missed
-	Duplicate // the law was told the sample twice; what is shown was decided the second time
-	Reset     // the counters were lost: the law was told of no delivery and no attempt
+	Duplicate // the law got the sample twice; this is its second decision
+	Reset     // the counters were lost: the law got 0 deliveries and 0 attempts
 )
 
 var flagNames = [...]string{
@@ -42,8 +42,8 @@ var flagNames = [...]string{
 	"at-ceiling", "at-max", "slack", "drop", "shift", "within-noise", "missed", "duplicate", "reset",
 }
 
-// String lists the flags in their fixed order, such as "first|step-limit-up";
-// it is empty when there is none.
+// String returns the names of the flags in their fixed order, such as
+// "first|step-limit-up"; it is empty if no flag is set.
 func (f Flags) String() string {
 	var names []string
 	for i, name := range flagNames {

@@ -1,22 +1,22 @@
 // Package governor decides how many MTA processes a server makes available
-// ([0063]-[0070]). A governor is told what happened in the last interval and
-// answers with the new number; it is a pure state machine without clock,
-// goroutine or randomness, so simulation, live runs and recorded logs share
-// it. The patent contradicts itself in places and leaves cases undefined: each
-// reading stands at the line that implements it, and an interval that met one
-// says so in its Flags.
+// ([0063]-[0070]). A governor takes the measurements of the last interval and
+// returns the new number. It is a pure state machine without clock, goroutine
+// or randomness, so simulation, live runs and recorded logs share it. The
+// patent contradicts itself in places and leaves cases undefined: each reading
+// is explained at the line that implements it, and the Flags of a decision name
+// the cases that occurred.
 //
-// Beside the patent's laws stand its rivals. Trackers (pi, regulator, and the
-// patent's) steer the rate to the target; seekers (aimd, gradient2, corr-vegas)
-// find how much the far side takes and know no target. A Config may set a
-// seeker as the ceiling of a tracker.
+// The package also has rivals of the patent's laws. Trackers (pi, regulator and
+// the patent's laws) steer the rate to the target. Seekers (aimd, gradient2,
+// corr-vegas) ignore the target and find how much the receivers take. A Config
+// may set a seeker as the ceiling of a tracker.
 //
-// It refuses an invalid Config and bad rows of recorded samples, every problem
-// at once. It never refuses a Sample: what the formula leaves undefined holds.
-// It frees no process ([0070]); that is the server's business.
+// New refuses an invalid Config and reports every problem at once. Decide never
+// refuses a Sample: where the formula is undefined, C is held. A governor frees
+// no process ([0070]); the server does.
 //
-// Not safe for concurrent use. May be called from the delivery machine and
-// from a replay of recorded intervals.
+// Not safe for concurrent use. The delivery machine, the cluster's governing
+// role and the replay of recorded intervals call it.
 package governor
 
 import (
@@ -28,44 +28,46 @@ import (
 // Governor turns one interval's sample into the number of available MTA
 // processes.
 type Governor interface {
-	// Available is C now: the start value, then the last decision; 1 to 2^31 - 1.
+	// Available returns C: the start value before the first decision, then the
+	// last decision; 1 to 2^31 - 1.
 	Available() float64
-	// Decide is called once at the end of every interval S.
+	// Decide returns C for the next interval, given the sample of the interval S
+	// that has just ended.
 	Decide(Sample) Decision
 }
 
-// Sample is what a server measured during one interval, of the conditions that
-// [0063] names. The patent's laws look at the first four fields less Attempts.
-// Every other field but Span may be left 0: not measured, which is not distinguished
-// from none. "Attempts" are those that ended in the interval, whenever they
-// began.
+// Sample holds what a server measured during one interval: the conditions that
+// [0063] names. The patent's laws use only Span, TargetRate, Delivered and
+// Allocated. Every field except Span may be 0 if it was not measured; a law
+// cannot distinguish that from a measured 0. Attempts are counted in the
+// interval in which they ended, whenever they began.
 type Sample struct {
 	Span vt.Span // length S of the interval
-	// T, messages per hour to attain in the coming interval; 0, or no rate at all: that of the
-	// Config
+	// T, messages per hour to attain in the coming interval. The target of the Config
+	// applies if it is not a positive finite number.
 	TargetRate float64
 	Delivered  uint64  // successful deliveries ([0066])
 	Attempts   uint64  // all attempts that ended
 	Allocated  float64 // time-average of allocated MTA processes
 
-	// How the attempts ended that delivered nothing. A recipient may be among them several times.
-	Retries   uint64 // attempts that were resends: the recipient had been tried before; however they ended
-	Deferrals uint64 // attempts ended by a 4yz reply, at whatever stage
-	Bounces   uint64 // attempts ended by a 5yz reply, at whatever stage
-	Refusals  uint64 // of the Deferrals those that say "you send too much": 421, or any 4yz with an enhanced code 4.7.x
-	Timeouts  uint64 // attempts ended without a reply: out of patience, refused or broken connection, no address
+	// How attempts ended. A recipient counts once for each of its attempts.
+	Retries   uint64 // attempts to recipients that had been tried before, whatever their outcome
+	Deferrals uint64 // attempts ended by a 4yz reply, at any stage
+	Bounces   uint64 // attempts ended by a 5yz reply, at any stage
+	Refusals  uint64 // Deferrals because of the sender's rate: 421, or any 4yz with an enhanced code 4.7.x
+	Timeouts  uint64 // attempts ended without a reply: time-out, refused or broken connection, no address
 
-	// What the way and the receivers were like.
-	AttemptTime vt.Span // mean time from an attempt's start to its end; laws take P_a x S / attempts where it is 0
-	LookupTime  vt.Span // mean time of the DNS look-ups that ended, answers from the cache included
+	// The network and the receivers.
+	AttemptTime vt.Span // mean time from an attempt's start to its end; if it is 0, laws use P_a x S / attempts
+	LookupTime  vt.Span // mean time of the DNS look-ups that ended, including answers from the cache
 	Hops        float64 // mean number of Internet hops to the destination of an attempt
 
-	// What was asked of the server.
-	Load   float64 // share of its scarcest resource that was in use, 0 to 1; of several servers the greatest
-	Demand float64 // time-average of the processes that would be allocated at each moment if C had no limit
+	// The load of the server.
+	Load   float64 // share of its scarcest resource in use, 0 to 1; for several servers, the greatest share
+	Demand float64 // time-average of the processes that would be allocated if C were unlimited
 }
 
-// Decision is the governor's answer, with every term of Table 2.
+// Decision is the result of Decide: C with every term of Table 2.
 type Decision struct {
 	Rate        float64 // M_s, messages per hour
 	Allocated   float64 // P_a, processes
@@ -74,15 +76,15 @@ type Decision struct {
 	Previous    float64 // C in force during the interval
 	TargetRate  float64 // T, messages per hour to attain in the coming interval
 	Target      float64 // T / E_a, the processes that would give the target rate; +Inf or NaN where undefined
-	// the change that was allowed in this interval: d, d x U_s, or 0 where C is held; of laws
-	// without d the change itself
+	// the change allowed in this interval: d, d x U_s, or 0 where C is held; for laws
+	// without d, the size of the change itself
 	Step      float64
-	Available float64 // C from now on
+	Available float64 // C for the next interval
 	Flags     Flags
 }
 
-// Undecided is the decision of nobody: C stays, and only what was measured is
-// told.
+// Undecided returns a Decision that leaves C at c and fills in only the
+// measured terms.
 func (s Sample) Undecided(c float64) Decision {
 	d := Decision{TargetRate: s.TargetRate, Allocated: s.Allocated, Utilization: s.Allocated / c, Previous: c,
 		Available: c,
@@ -93,19 +95,21 @@ func (s Sample) Undecided(c float64) Decision {
 	return d
 }
 
-// Published is the number of processes that a server announces: C rounded
-// down. The patent has no rounding rule; the state itself is never rounded,
-// or the dynamic law would freeze at steps below half a process.
+// Published returns the number of processes that a server announces: C rounded
+// down. The patent has no rounding rule. The state itself is never rounded:
+// otherwise the dynamic law would freeze at steps below half a process.
 func Published(available float64) int { return int(math.Floor(available)) }
 
-// Reservable is the number of processes that may still be reserved ([0068]):
-// none while more are allocated than available, since nothing is freed ([0070]).
+// Reservable returns the number of processes that may still be reserved
+// ([0068]). It is 0 while more are allocated than available, since no process
+// is freed ([0070]).
 func Reservable(available float64, allocated int) int {
 	return max(0, Published(available)-allocated)
 }
 
-// done is the work of the attempts that ended, in processes that would do it
-// in the interval: P_a, less what is still under way and was not before.
+// done returns the work of the attempts that ended, as the number of processes
+// that would do it in the interval. It is P_a without the net growth of work
+// under way.
 func (s Sample) done() float64 {
 	if s.AttemptTime <= 0 || s.Attempts == 0 {
 		return s.Allocated
@@ -113,10 +117,10 @@ func (s Sample) done() float64 {
 	return float64(s.Attempts) * float64(s.AttemptTime.Hours()/s.Span.Hours())
 }
 
-// attemptTime is the mean time of an attempt, in seconds; 0 if it is not known.
-// Where it was not measured it is what Little's law makes of P_a: a process has
-// one attempt under way at a time. Recorded intervals without attempts count
-// deliveries instead.
+// attemptTime returns the mean time of an attempt, in seconds; 0 if unknown.
+// If it was not measured, it follows from P_a by Little's law, since a process
+// has one attempt under way at a time. For recorded intervals without attempts,
+// deliveries are used in their place.
 func (s Sample) attemptTime() float64 {
 	t := s.AttemptTime.Hours() * 3600
 	if s.AttemptTime <= 0 {

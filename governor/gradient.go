@@ -7,22 +7,24 @@ import (
 	"flyball/internal/snap"
 )
 
-// Gradient2 follows the ratio of a long-term to the present mean attempt time,
-// after Netflix concurrency-limits, Gradient2Limit (restated):
+// Gradient2 holds the parameters of the law that follows the ratio long-term /
+// present mean attempt time, after Netflix concurrency-limits, Gradient2Limit
+// (restated):
 //
 //	g = clamp(tolerance long / short, 0.5, 1)
 //	L = (1 - smoothing) L + smoothing (g L + queue),   not if less than half of L is in use
 //
-// long is an exponential average over the window, the plain mean of the first
-// ten samples before; it loses 5 % at each sample where it is above twice
-// short. The library's sample is a window of about a second, here it is an
-// interval, so its 600 samples are 75 days of 3 h; and the time is that of all
-// attempts, delivered or not. Failures count nothing.
+// short is the mean attempt time of the last sample. long is an exponential
+// average over the window; up to the tenth sample it is the plain mean. It loses
+// 5 % at each sample at which it is above 2 short. A sample is a window of about
+// a second in the library and an interval here, so the library's 600 samples are
+// 75 days of 3 h. Attempt times include attempts that did not deliver. Failures
+// have no effect of their own.
 type Gradient2 struct {
 	Tolerance float64 `toml:"tolerance" doc:"how much longer than usual an attempt may take before the limit shrinks, as a ratio" range:"1..100" default:"1.5" source:"derived: Netflix Gradient2Limit"`
-	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is gone at once" range:"0.001..1" default:"0.2" source:"derived: Netflix Gradient2Limit"`
-	Queue     float64 `toml:"queue" doc:"processes that may wait at the far side; the limit grows by as many while attempts are not slower than usual" range:"0..1000000" default:"4" unit:"processes" source:"derived: Netflix Gradient2Limit"`
-	Window    int     `toml:"window" doc:"intervals that the long-term attempt time remembers" range:"1..1000000" default:"600" source:"derived: Netflix Gradient2Limit"`
+	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is moved in one interval" range:"0.001..1" default:"0.2" source:"derived: Netflix Gradient2Limit"`
+	Queue     float64 `toml:"queue" doc:"processes that may wait at the receivers; the limit grows towards this many more while attempts are not slower than usual" range:"0..1000000" default:"4" unit:"processes" source:"derived: Netflix Gradient2Limit"`
+	Window    int     `toml:"window" doc:"intervals over which the long-term attempt time is averaged" range:"1..1000000" default:"600" source:"derived: Netflix Gradient2Limit"`
 	Min       float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix Gradient2Limit"`
 	Max       float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: Netflix Gradient2Limit"`
 }
@@ -30,7 +32,7 @@ type Gradient2 struct {
 var gradient2Law = Law{Name: "gradient2", Kind: Seeker, Key: "gradient2",
 	Doc:    "follows the ratio of the usual to the present time of an attempt",
 	Inputs: []string{"attempts", "attempt_s"},
-	build:  func(c Config) law { return &gradient2{gauge: newGauge(c).within(c.Gradient2.Min, c.Gradient2.Max)} },
+	build:  func(c Config) law { return &gradient2{base: newBase(c).within(c.Gradient2.Min, c.Gradient2.Max)} },
 }
 
 // Validate reports every problem.
@@ -42,7 +44,7 @@ func (a Gradient2) Validate() []error {
 }
 
 type gradient2 struct {
-	gauge
+	base
 	long average
 }
 
@@ -70,7 +72,7 @@ func (g *gradient2) Decide(s Sample) Decision {
 }
 
 func (g *gradient2) State(c *snap.Codec) {
-	g.gauge.State(c)
+	g.base.State(c)
 	g.long.state(c)
 }
 
@@ -85,7 +87,8 @@ type average struct {
 	count int
 }
 
-// add takes a sample into an average over window samples.
+// add adds the sample v to an average over window samples, of which the first
+// warmUp count equally, and returns the average.
 func (a *average) add(v float64, window, warmUp int) float64 {
 	if a.count < warmUp {
 		a.count++

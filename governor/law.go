@@ -5,39 +5,38 @@ import (
 	"slices"
 )
 
-// Law is one law of C, with all that the rest of the program needs to know of
-// it: help, schema, validation, replay and the trials on the suite of
-// disturbances come from here.
+// Law describes one law of C. Help, schema, validation, replay and the trials
+// on the suite of disturbances are derived from it.
 type Law struct {
 	Name   string
 	Kind   Kind
 	Doc    string   // what the law does, as the end of a sentence that its name begins
-	Key    string   // table of its parameters in a Config; empty: it has none
-	Inputs []string // columns of recorded samples that the law decides by, beside hours, delivered and allocated_mean
-	Trials []Trial  // how the law is tried on the suite; none: once, under its name
+	Key    string   // table of the law's parameters in a Config; empty if it has none
+	Inputs []string // columns of recorded samples it uses in addition to hours, delivered and allocated_mean
+	Trials []Trial  // variants to try on the suite; empty: one trial, under the law's name
 	build  func(Config) law
 }
 
-// Kind is what a law goes by.
+// Kind distinguishes what a law aims at.
 type Kind string
 
 // Kinds of laws.
 const (
 	Tracker Kind = "tracker" // steers the rate to the target
-	Seeker  Kind = "seeker"  // finds what the receivers take, whatever the target; may be the ceiling of a tracker
+	Seeker  Kind = "seeker"  // finds what the receivers take and ignores the target; may be the ceiling of a tracker
 )
 
-// Trial is a law as it is tried on the suite of disturbances.
+// Trial is a law with parameters to try on the suite of disturbances.
 type Trial struct {
 	Name      string
-	Set       []string // its parameters, as path.to.key=value
-	Hindsight bool     // what other laws are measured by is the best of these in each trial
+	Set       []string // parameters, as path.to.key=value
+	Hindsight bool     // the best of these on each scenario is the yardstick for the other laws
 }
 
 // Laws returns every law, in the order in which choices are listed.
 func Laws() []Law { return slices.Clone(laws) }
 
-// lawNamed returns the law of that name; false if there is none.
+// lawNamed returns the law called name; false if there is none.
 func lawNamed(name string) (Law, bool) {
 	i := slices.IndexFunc(laws, func(l Law) bool { return l.Name == name })
 	if i < 0 {
@@ -46,33 +45,40 @@ func lawNamed(name string) (Law, bool) {
 	return laws[i], true
 }
 
-// gauge is what every law of C has: what it is told to attain, C, and the terms
-// of Table 2.
-type gauge struct {
-	cfg       Config
-	step      float64 // d; no other law than the patent's looks at it
-	available float64 // C, at least 1
-	begun     bool
-	target    float64 // T, of the last sample
+// Unseen returns the columns in lacking that the named law decides by.
+func Unseen(law string, lacking []string) []string {
+	l, _ := lawNamed(law)
+	return slices.DeleteFunc(slices.Clone(l.Inputs), func(name string) bool { return !slices.Contains(lacking, name) })
 }
 
-// newGauge returns what a law begins with.
-func newGauge(c Config) gauge { return gauge{cfg: c, step: c.Step(), available: c.Start} }
+// base is the state that every law of C has: its Config, C and the target. It
+// computes the terms of Table 2.
+type base struct {
+	cfg       Config
+	step      float64 // d; only the patent's laws use it
+	available float64 // C, at least 1
+	begun     bool
+	target    float64 // T of the last sample
+}
 
-// within keeps C between two bounds.
-func (g gauge) within(low, high float64) gauge {
+// newBase returns the initial state of a law with the valid Config c.
+func newBase(c Config) base { return base{cfg: c, step: c.Step(), available: c.Start} }
+
+// within returns g with C limited to the range low to high.
+func (g base) within(low, high float64) base {
 	g.available = min(max(g.available, low), high)
 	return g
 }
 
-func (g *gauge) Available() float64 { return g.available }
+func (g *base) Available() float64 { return g.available }
 
-// force sets C where something outside the law has cut its decision, so that
-// the next one starts from what was in force.
-func (g *gauge) force(c float64) { g.available = c }
+// force sets C to c after something outside the law has cut its decision, so
+// that the next decision starts from the C that was in force.
+func (g *base) force(c float64) { g.available = c }
 
-// measure fills in what does not depend on the law; C stands as it is.
-func (g *gauge) measure(s Sample) Decision {
+// measure returns a Decision with the terms that do not depend on the law; C is
+// unchanged.
+func (g *base) measure(s Sample) Decision {
 	if g.target = s.TargetRate; !(g.target > 0 && g.target <= math.MaxFloat64) {
 		g.target = float64(g.cfg.Target)
 	}
@@ -118,23 +124,22 @@ func (g *gauge) measure(s Sample) Decision {
 	return d
 }
 
-// settle makes next the new C, within what C may be. What is no number moves
-// nothing.
-func (g *gauge) settle(d *Decision, next float64) {
+// settle sets C to next, limited to 1 to 2^31 - 1. If next is NaN, C is held.
+func (g *base) settle(d *Decision, next float64) {
 	if math.IsNaN(next) {
 		next = g.available
 	}
-	if next < 1 { // the patent names no least C; without one 0 would be final, since P_a = 0 holds
+	if next < 1 { // the patent sets no minimum for C; without one, 0 would be final, since C is held at P_a = 0
 		next = 1
 		d.Flags |= FlooredAt1
 	}
-	next = min(next, math.MaxInt32) // nor is there a greatest C; this only keeps absurd samples from making it infinite
+	next = min(next, math.MaxInt32) // the patent sets no maximum; this one keeps absurd samples from making C infinite
 	g.available, d.Available = next, next
-	d.narrate()
+	d.flagNarrative()
 }
 
-// narrate flags what the words of [0065] would not have done.
-func (d *Decision) narrate() {
+// flagNarrative sets NarrativeViolation if C moved against the words of [0065].
+func (d *Decision) flagNarrative() {
 	d.Flags &^= NarrativeViolation
 	if (d.Rate < d.TargetRate && d.Available < d.Previous) || (d.Rate > d.TargetRate && d.Available > d.Previous) {
 		d.Flags |= NarrativeViolation

@@ -16,7 +16,7 @@ const (
 	dynamic = "patent-dynamic"
 )
 
-// at is a governor of Table 1 with that law, start and explicit d.
+// at returns a governor of Table 1 with the given law, start and explicit d.
 func at(t *testing.T, law string, start, d float64, change ...func(*governor.Config)) governor.Governor {
 	t.Helper()
 	c := explicit(law, start, d)
@@ -31,7 +31,7 @@ func at(t *testing.T, law string, start, d float64, change ...func(*governor.Con
 	return g
 }
 
-// three is a sample of three hours.
+// three returns a sample of three hours.
 func three(delivered uint64, allocated float64) governor.Sample {
 	return governor.Sample{Span: 3 * vt.Hour, Delivered: delivered, Allocated: allocated}
 }
@@ -142,7 +142,7 @@ func TestPatent0068Reservable(t *testing.T) {
 	}
 }
 
-// [0069]: of a server that is 50 % utilized C may change by half as much.
+// [0069]: C of a server that is 50 % utilized may change by half as much.
 func TestPatent0069HalfUtilized(t *testing.T) {
 	full := at(t, dynamic, 200, 8).Decide(three(900000, 200))
 	half := at(t, dynamic, 200, 8).Decide(three(450000, 100))
@@ -206,8 +206,7 @@ func TestUndefinedCases(t *testing.T) {
 	}
 }
 
-// An idle spell leaves no trace: what comes after it is decided as if it had
-// not been.
+// An idle interval leaves no trace: later decisions are the same as without it.
 func TestIdleIntervalsAreForgotten(t *testing.T) {
 	g, h := at(t, dynamic, 100, 3), at(t, dynamic, 100, 3)
 	for i := range 20 {
@@ -277,12 +276,12 @@ func TestFlagsString(t *testing.T) {
 	}
 }
 
-// anyTarget is a target that nobody can have set.
+// anyTarget returns a target rate that no Config allows.
 func anyTarget(r *rand.Rand) float64 {
 	return []float64{math.NaN(), math.Inf(1), math.Inf(-1), anyFloat(r)}[r.IntN(4)]
 }
 
-// anyFloat is a finite float of any size, often a special one.
+// anyFloat returns a finite float of any size, often a special one.
 func anyFloat(r *rand.Rand) float64 {
 	switch r.IntN(8) {
 	case 0:
@@ -357,9 +356,9 @@ func anyConfig(r *rand.Rand) governor.Config {
 	return c
 }
 
-// Whatever is measured, C is a number, at least 1 and at most what it may be,
-// and no term is NaN that is not undefined. With the patent's laws C moves by no
-// more than the step, and the step is d or d x U_s.
+// For any measurements, C is a number from 1 to its maximum, and only undefined
+// terms are NaN. With the patent's laws C moves by no more than the step, and the
+// step is d or d x U_s.
 func TestStepAndFloorHoldForAnySample(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 3000 {
@@ -425,7 +424,7 @@ func TestTrajectoriesAreMonotone(t *testing.T) {
 	}
 }
 
-// Nothing is kept between governors, and nothing but the samples counts.
+// Governors share no state, and their decisions depend only on the samples.
 func TestSameSamplesSameDecisions(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	var samples []governor.Sample
@@ -437,7 +436,7 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range samples {
-		whole := anySample(r) // what else was measured does not count
+		whole := anySample(r) // the law ignores other measurements
 		whole.Span, whole.Delivered, whole.Allocated, whole.TargetRate = samples[i].Span, samples[i].Delivered, samples[i].Allocated, samples[i].TargetRate
 		samples[i] = whole
 	}

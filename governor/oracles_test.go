@@ -13,20 +13,20 @@ import (
 )
 
 // The oracles O1 to O14 were computed once, apart from this program, for a
-// server whose allocated processes are its available ones (P = C) unless said
-// otherwise. They hold for real numbers; here messages are whole, so target and
-// throughput are both taken a thousand times larger, which changes nothing in
+// server whose available processes are all allocated (P = C) unless a comment
+// states otherwise. They hold for real numbers. Here messages are whole, so
+// target and throughput are both a thousand times larger, which does not change
 // the law and keeps rounding below the digits that are compared.
 const (
 	fine   = 1000
 	target = 140000
 )
 
-// unlimited is a d that never binds.
+// unlimited is a d that never limits a step.
 const unlimited = 1e6
 
-// world answers what a server would do with c available processes: processes
-// allocated and messages per hour.
+// world returns the allocated processes and messages per hour of a server with c
+// available processes.
 type world func(c float64) (allocated, rate float64)
 
 // saturated uses every available process.
@@ -34,7 +34,7 @@ func saturated(efficiency func(n float64) float64) world {
 	return func(c float64) (float64, float64) { return c, c * efficiency(c) }
 }
 
-// usl is the universal scalability law: efficiency of n processes.
+// usl returns the universal scalability law: the efficiency of n processes.
 func usl(lambda, sigma, kappa float64) func(n float64) float64 {
 	return func(n float64) float64 {
 		return lambda / (1 + sigma*(n-1) + kappa*n*(n-1))
@@ -52,7 +52,8 @@ const (
 	peakX = 240288.37
 )
 
-// explicit is Table 1 with that start and d, thousand-fold.
+// explicit returns Table 1 with the given start and d and a thousand times the
+// target.
 func explicit(law string, start, d float64) governor.Config {
 	c := governor.Default()
 	c.Law, c.Start, c.StepMode, c.D = law, start, "explicit", d
@@ -60,7 +61,7 @@ func explicit(law string, start, d float64) governor.Config {
 	return c
 }
 
-// path is C at the start and after each of n decisions.
+// path returns C at the start and after each of n decisions.
 func path(t *testing.T, c governor.Config, w world, n int) []float64 {
 	t.Helper()
 	g, err := governor.New(c)
@@ -80,7 +81,7 @@ func path(t *testing.T, c governor.Config, w world, n int) []float64 {
 	return all
 }
 
-// settled is the first interval from which on C stays within tol x goal.
+// settled returns the first interval from which on C stays within tol x goal.
 func settled(path []float64, goal, tol float64) int {
 	for i := len(path) - 1; i >= 0; i-- {
 		if math.Abs(path[i]-goal) > tol*goal {
@@ -104,11 +105,11 @@ func same(t *testing.T, what string, got, want int) {
 	}
 }
 
-// exactly is the tolerance for "equals": nothing but rounding.
+// exactly is the tolerance for equality: rounding only.
 const exactly = 1e-8
 
 func TestO1ColdStart(t *testing.T) {
-	for _, law := range []string{"patent-damped", "patent-dynamic"} { // at P = C they are one law
+	for _, law := range []string{"patent-damped", "patent-dynamic"} { // equal at P = C
 		p := path(t, explicit(law, 40, 3), saturated(constant), 60)
 		same(t, law+" d=3: exact at", settled(p, 140, exactly), 34)
 		same(t, law+" d=3: within 2 % at", settled(p, 140, 0.02), 33)
@@ -148,7 +149,7 @@ func TestO4ContentionFromAbove(t *testing.T) {
 	}
 }
 
-// Above the upper root the law runs away: each process more makes all slower.
+// Above the upper root the law runs away: each added process slows all others.
 func TestO5AboveTheUpperRoot(t *testing.T) {
 	p := path(t, explicit("patent-damped", c2+1, 3), saturated(plantB), 1000)
 	for i, want := range []float64{1753.0, 1754.3, 1756.6, 1759.6, 1762.6} {
@@ -224,8 +225,8 @@ func TestO9AllocatedAsPrinted(t *testing.T) {
 	}
 }
 
-// A demand of 50 processes cannot show what more of them would do: E is that of
-// 50, and C goes to what 140,000 an hour would need at that efficiency.
+// With a demand for 50 processes, E is the efficiency of 50 processes, and C goes
+// to the number that 140,000 an hour would need at that efficiency.
 func TestO10DemandBelowTarget(t *testing.T) {
 	demand := func(c float64) (float64, float64) {
 		n := min(c, 50)
@@ -259,8 +260,8 @@ func TestO11Outage(t *testing.T) {
 	same(t, "back at", settled(p, 140, exactly), 8+8)
 }
 
-// lagged is plant A when the work of a process counts delta intervals after it
-// was allocated; before the start C had been what it is at the start.
+// lagged returns plant A when the work of a process counts delta intervals after
+// it was allocated; before the start C has its start value.
 func lagged(delta, start float64) world {
 	before := []float64{start, start}
 	return func(c float64) (float64, float64) {
@@ -286,16 +287,16 @@ func TestO13Lag(t *testing.T) {
 		near(t, fmt.Sprintf("delta %g: overshoot in %%", v.delta), (slices.Max(p)/140-1)*100, v.percent, 0.005)
 		near(t, fmt.Sprintf("delta %g: at last", v.delta), p[400], 140, 0.01)
 	}
-	// Beyond one interval it swings for ever, and never twice alike: over ever longer tails peak to peak creeps
-	// up to 18.99 for d = 8. The oracle is that of some two hundred intervals.
+	// Beyond one interval C oscillates for ever without a period: over ever longer tails the peak-to-peak value
+	// creeps up to 18.99 for d = 8. The oracle is for about two hundred intervals.
 	for _, v := range []struct{ d, swing float64 }{{3, 7.13}, {8, 18.97}} {
 		p := path(t, explicit("patent-damped", 100, v.d), lagged(1.2, 100), 400)[200:]
 		near(t, fmt.Sprintf("delta 1.2, d=%g: peak to peak", v.d), slices.Max(p)-slices.Min(p), v.swing, 0.005)
 	}
 }
 
-// Noise of 1 % in the efficiency goes straight through the law, and a plant of
-// slope a remembers it: sd of C is C* x cv / sqrt(1 - a^2).
+// Noise of 1 % in the efficiency passes through the law, and a plant of slope a
+// keeps a part of it: the sd of C is C* x cv / sqrt(1 - a^2).
 func TestO14Noise(t *testing.T) {
 	for _, v := range []struct{ a, sd float64 }{{0, 1.40}, {0.25, 1.446}, {0.6, 1.750}} {
 		r := rand.New(rand.NewPCG(14, 0))

@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// The laws of the patent application. They look at deliveries and allocated
-// processes alone.
+// The laws of the patent application. They use only deliveries and allocated
+// processes.
 var (
 	hold = Law{Name: "hold", Kind: Tracker, build: newPatent,
 		Doc: "keeps the start value"}
@@ -16,7 +16,8 @@ var (
 		Doc:    "moves by at most d x utilization ([0069])"}
 )
 
-// stepsOfD returns trials with an explicit d. In hindsight one of them was best.
+// stepsOfD returns a trial for each explicit d. The best of them in hindsight is
+// the yardstick for other laws.
 func stepsOfD(all ...int) []Trial {
 	var trials []Trial
 	for _, d := range all {
@@ -26,24 +27,24 @@ func stepsOfD(all ...int) []Trial {
 	return trials
 }
 
-func newPatent(c Config) law { return &patent{newGauge(c)} }
+func newPatent(c Config) law { return &patent{newBase(c)} }
 
-// patent is hold and the laws of [0067] and [0069]: they differ only in the
-// step that they allow.
-type patent struct{ gauge }
+// patent implements hold and the laws of [0067] and [0069], which differ only in
+// the allowed step.
+type patent struct{ base }
 
-// Decide is Table 2: C = min(C + step, max(C - step, T / E_a)).
+// Decide applies Table 2: C = min(C + step, max(C - step, T / E_a)).
 func (g *patent) Decide(s Sample) Decision {
 	d := g.measure(s)
-	// 0/0 and x/0: the patent is silent. A number that nothing supports moves nothing.
+	// The patent does not define 0/0 and x/0. C is held, for want of evidence.
 	if g.cfg.Law == "hold" || d.Flags&(NoTime|Idle) != 0 {
 		return d
 	}
 	c := g.available
 	d.Step = g.allowed(d.Utilization)
-	// E_a is per allocated process but T / E_a is compared with available ones, so a server that is partly
-	// idle may lose processes below its target rate, against [0065]. The formula is followed.
-	// With no deliveries T / E_a is +Inf and C grows by the step, as it does when they come close to none.
+	// E_a is per allocated process, but T / E_a is compared with available processes. So a server that is
+	// partly idle may lose processes while its rate is below the target, against [0065]. We follow the formula.
+	// Without deliveries T / E_a is +Inf and C grows by the step, as it does with very few deliveries.
 	next := min(c+d.Step, max(c-d.Step, d.Target))
 	switch {
 	case d.Target > c+d.Step:
@@ -55,12 +56,12 @@ func (g *patent) Decide(s Sample) Decision {
 	return d
 }
 
-// allowed is the most that C may move: d ([0067]), or d x U_s ([0069]).
+// allowed returns the greatest move of C: d ([0067]), or d x U_s ([0069]).
 func (g *patent) allowed(utilization float64) float64 {
 	if g.cfg.Law == "patent-damped" {
 		return g.step
 	}
-	// U_s may exceed 1, since nothing is freed ([0070], [0077]); to the letter it then enlarges the step.
+	// U_s may exceed 1, since no process is freed ([0070], [0077]); read literally, it then enlarges the step.
 	if g.cfg.CapUtilization {
 		utilization = min(utilization, 1)
 	}

@@ -6,36 +6,36 @@ import (
 	"flyball/internal/snap"
 )
 
-// PI is a proportional-integral controller in velocity form with conditional
-// integration and set-point weight (Astrom and Hagglund, PID Controllers, 3.5;
-// restated):
+// PI holds the parameters of a proportional-integral controller in velocity form
+// with conditional integration and set-point weight (Astrom and Hagglund, PID
+// Controllers, 3.5; restated):
 //
 //	dC = C (proportional ((b - y) - (b - y before)) + integral (1 - y)),   y = M_s / T
 //
-// where T has changed, what was before counts by the T of now.
+// When T has changed, the term (b - y before) is rescaled to the new T.
 //
-// It is the classical yardstick. Both gains are multiplied by C ("gain
-// scheduling"), since a process more gives the M_s / C-th part of the rate: so
-// they are pure numbers and the loop is the same at any size. The integral part
-// is left out where it cannot act: at the floor, at the configured most and
-// while fewer than nine in ten of the processes are in use. Without deliveries
-// there is nothing to steer by and C is held.
+// PI is the classical yardstick. Both gains are multiplied by C (gain
+// scheduling), since one more process adds about M_s / C to the rate. So the
+// gains are dimensionless and the loop behaves the same at any size. The
+// integral part is left out where it cannot act: at the floor, at the configured
+// maximum, and while fewer than nine in ten of the processes are in use. Without
+// deliveries C is held.
 type PI struct {
-	Proportional float64 `toml:"proportional" doc:"part of C per change of the rate by the target" range:"0..10" source:"assumed: no error is left for it while the rate follows within the interval"`
-	Integral     float64 `toml:"integral" doc:"part of C per interval and error of the size of the target" range:"0..10" default:"0.5" source:"derived: Skogestad 2003, SIMC: a process that is all delay, here of one interval"`
+	Proportional float64 `toml:"proportional" doc:"change of C, as a share of C, per change of rate / target" range:"0..10" source:"assumed: not needed while the rate follows within the interval"`
+	Integral     float64 `toml:"integral" doc:"change of C, as a share of C, per interval and error of the size of the target" range:"0..10" default:"0.5" source:"derived: Skogestad 2003, SIMC: a process that is all delay, here of one interval"`
 	Weight       float64 `toml:"weight" doc:"set-point weight b; it only counts where the target changes" range:"0..1" default:"1" source:"derived: Astrom and Hagglund: 0 to 1"`
 }
 
 var piLaw = Law{Name: "pi", Kind: Tracker, Key: "pi",
 	Doc:   "is a proportional-integral controller of the rate",
-	build: func(c Config) law { return &pi{gauge: newGauge(c)} },
+	build: func(c Config) law { return &pi{base: newBase(c)} },
 }
 
 type pi struct {
-	gauge
-	before float64 // b T - M_s of the interval before, by the T of then, if known
-	told   float64 // that T
-	known  bool
+	base
+	before       float64 // b T - M_s of the interval before, by the T of then, if known
+	beforeTarget float64 // that T
+	known        bool
 }
 
 func (g *pi) Decide(s Sample) Decision {
@@ -49,9 +49,9 @@ func (g *pi) Decide(s Sample) Decision {
 	weighted := p.Weight - y
 	var change float64
 	if g.known {
-		change = float64(p.Proportional * (weighted - float64(g.before*(g.told/g.target))))
+		change = float64(p.Proportional * (weighted - float64(g.before*(g.beforeTarget/g.target))))
 	}
-	g.before, g.told, g.known = weighted, g.target, true
+	g.before, g.beforeTarget, g.known = weighted, g.target, true
 	missing := 1 - y
 	switch {
 	case missing > 0 && slack(d):
@@ -68,14 +68,14 @@ func (g *pi) Decide(s Sample) Decision {
 }
 
 // slack reports whether fewer than nine in ten of the published processes were
-// in use: then more of them would have changed nothing.
+// in use, so that more of them would have changed nothing.
 func slack(d Decision) bool {
 	return d.Allocated < float64(0.9*float64(Published(d.Previous)))
 }
 
 func (g *pi) State(c *snap.Codec) {
-	g.gauge.State(c)
+	g.base.State(c)
 	snap.Float(c, &g.before)
-	snap.Float(c, &g.told)
+	snap.Float(c, &g.beforeTarget)
 	snap.Bool(c, &g.known)
 }

@@ -12,9 +12,9 @@ import (
 	"flyball/internal/vt"
 )
 
-// trial is a server seen interval by interval, and what it is to attain. Its
-// noise is a function of the seed and the interval alone, so that all laws meet
-// the same.
+// trial is a server, interval by interval, with the rate to attain. Its noise is
+// a function of the seed and the interval alone, so that all laws meet the same
+// noise.
 type trial struct {
 	name       string
 	efficiency func(n int, p float64) float64 // messages per hour and process in interval n with p processes
@@ -23,16 +23,16 @@ type trial struct {
 	intervals  int
 	cv         float64             // of the efficiency, log-normal: the mix of campaigns
 	lag        float64             // intervals between work and its count
-	demand     func(n int) float64 // processes there is work for; nil: any number
+	demand     func(n int) float64 // processes that have work; nil: any number
 	down       func(n int) float64 // share of the interval without deliveries; nil: none
 	reference  func(n int) float64 // rate to attain; nil: the target
-	from       int                 // judged from this interval on
+	from       int                 // first interval that is judged
 }
 
-// outcome is what a law made of a trial.
+// outcome holds the results of a law in a trial.
 type outcome struct {
 	iae       float64 // sum of |rate - reference| / target
-	quiet     float64 // the same of the rate without noise, which is what the law can be blamed for
+	quiet     float64 // iae of the rate without noise, for which the law is responsible
 	variation float64 // sum of |dC|
 	c         []float64
 	rate      []float64
@@ -45,7 +45,8 @@ func (p trial) run(t testing.TB, cfg governor.Config, seed uint64) outcome {
 	return p.runVia(t, cfg, seed, func(_ int, g governor.Governor) governor.Governor { return g })
 }
 
-// runVia lets another governor take over before any interval.
+// runVia runs a trial in which another governor may take over before each
+// interval.
 func (p trial) runVia(t testing.TB, cfg governor.Config, seed uint64, via func(n int, g governor.Governor) governor.Governor) outcome {
 	t.Helper()
 	cfg.Target, cfg.Start = unit.PerHour(p.target), p.start
@@ -103,7 +104,7 @@ func still(e func(float64) float64) func(int, float64) float64 {
 	return func(_ int, p float64) float64 { return e(p) }
 }
 
-// peakOf is the greatest throughput of a server and where it is.
+// peakOf returns the greatest throughput of a server and its number of processes.
 func peakOf(e func(float64) float64) (n, x float64) {
 	for c := 1.0; c < 3000; c++ {
 		if c*e(c) > x {
@@ -119,14 +120,14 @@ func daily(e func(float64) float64, amplitude float64) func(int, float64) float6
 
 var narrow = usl(1000, 0.002, 1e-5) // O8: peak at 316 processes, 120,363/h
 
-// outage is the share of each interval that lies within it.
+// outage returns the share of each interval that lies within an outage.
 func outage(from, length float64) func(int) float64 {
 	return func(n int) float64 {
 		return max(0, min(float64(n)+1, from+length)-max(float64(n), from))
 	}
 }
 
-// suite is the trials that laws are compared by, without noise.
+// suite returns the trials for comparing laws, without noise.
 func suite() []trial {
 	up := func(down func(int) float64) func(int) float64 {
 		return func(n int) float64 { return target * (1 - down(n)) }
@@ -211,7 +212,7 @@ func lawNamed(name string) governor.Config {
 
 var hindsight = []string{"d=3", "d=8", "d=24", "d=64"}
 
-// cell is the mean of a law in a trial over seeds.
+// cell holds the means over seeds of a law in a trial.
 type cell struct{ iae, quiet, variation float64 }
 
 func (p trial) mean(t testing.TB, law string, seeds int) cell {
@@ -225,16 +226,16 @@ func (p trial) mean(t testing.TB, law string, seeds int) cell {
 	return m
 }
 
-// The table of laws: IAE of each in each trial, what the regulator's is by that
-// of the best d of the patent's law, chosen for that very trial afterwards, and
-// its total variation by that one's; the last column is IAE of the rate without
-// noise, by the least of any d. With go test -v it is printed.
+// The table of laws has the IAE of each law in each trial; the ratio regulator /
+// patent's law, with the best d of that trial in hindsight, of IAE and of total
+// variation; and, in the last column, the IAE of the rate without noise / its
+// least value for any d. go test -v prints it.
 //
-// The goals were 0.75 in the mean and 1.15 at worst. Measured rates do not come
-// that far: even a C that stands right from the beginning (hold in the steady
-// trial) has 0.82 (at 1 %), 0.89 (3 %) and 0.95 (10 %) of the IAE of the best d,
-// the rest is noise that no law can do anything about. The worst is a slow drift,
-// in which a law that follows every interval is best.
+// The goals were a mean of 0.75 and a worst value of 1.15. Measured rates do not
+// reach them: even a C that is right from the beginning (hold in the steady
+// trial) has 0.82 (at 1 %), 0.89 (3 %) and 0.95 (10 %) of the IAE of the best d;
+// the rest is noise that no law can remove. The worst trial is a slow drift, in
+// which a law that follows every interval is best.
 func TestRegulatorAgainstHindsight(t *testing.T) {
 	names := append(slices.Clone(hindsight), "hold", "pi", "regulator")
 	head := fmt.Sprintf("%-22s %4s", "trial", "cv")
@@ -275,13 +276,13 @@ func TestRegulatorAgainstHindsight(t *testing.T) {
 	atMost(t, "IAE without noise", mean(quiet), 0.63)
 }
 
-// randomTrial is one that nobody has tuned anything to.
+// randomTrial returns a random trial, to which no parameter was tuned.
 func randomTrial(r *rand.Rand) trial {
 	between := func(low, high float64) float64 { return low * math.Pow(high/low, r.Float64()) }
 	e := usl(between(300, 3000), between(1e-4, 3e-3), between(1e-6, 2e-5))
 	peak, most := peakOf(e)
 	goal := 0.3 + 0.55*r.Float64()
-	right := 1.0 // the processes that attain it
+	right := 1.0 // the processes that attain the target
 	for right*e(right) < goal*most {
 		right++
 	}
@@ -312,8 +313,8 @@ func randomTrial(r *rand.Rand) trial {
 	return p
 }
 
-// The trials of the table were seen while the regulator was made; these were
-// drawn when it was done.
+// The trials of the table were used while the regulator was developed; these were
+// drawn afterwards.
 func TestRegulatorOnRandomTrials(t *testing.T) {
 	r := rand.New(rand.NewPCG(20261124, 7))
 	var ratios, variations []float64

@@ -6,86 +6,88 @@ import (
 	"flyball/internal/snap"
 )
 
-// The regulator is our own law. Like the patent's it makes C = T / E, but it
-// asks what E is rather than taking the last interval's word for it:
+// The regulator is our own law. Like the patent's laws it sets C = T / E, but it
+// estimates E instead of trusting the last interval:
 //
-//   - E is filtered: while nothing but noise happens, the estimate is the mean of
-//     the last intervals; a deviation that noise does not explain starts it anew.
-//   - C moves only by what is significant, but then by all of it: there is no d.
-//   - Nothing is learned and nothing moved while messages stall or work runs
-//     out; a decision taken just before a stall is taken back.
-//   - Work that is not yet done is told from work that is slow: E is what attempts
-//     have delivered by the time that they took, whatever is still under way.
-//   - Failures that come in a burst are told from work that is slow: the first
-//     interval of them tells nothing, as what was deferred comes again; attempts
-//     that go on timing out mean too many processes.
+//   - E is filtered. As long as deviations look like noise, the estimate is the
+//     mean of the last intervals; a larger deviation restarts it.
+//   - C moves only when the change is significant, but then all the way, without
+//     a d.
+//   - While messages stall or work runs out, nothing is learned and C is held. A
+//     decision made just before a stall is undone.
+//   - Unfinished work is distinguished from slow work: E is deliveries / time of
+//     the attempts that ended, whatever is still under way.
+//   - A burst of failures is distinguished from slow work. Its first interval is
+//     ignored, since deferred messages come again; attempts that keep timing out
+//     mean too many processes.
 //   - More processes must deliver more (see scaling), or C goes back (see
 //     ceiling).
-//   - The day's cycle is learned and moves C ahead of time (see cycle).
+//   - The daily cycle is learned, and C moves ahead of it (see cycle).
 //
-// It computes with logarithms, in which an efficiency and a number of processes
-// add up to a rate. It has no parameters: these are for all servers. They were
-// chosen with the trials of TestRegulatorAgainstHindsight, the training half of
-// the disturbance suite and scenarios like it (docs/laws.md).
+// The computation uses logarithms: ln of an efficiency plus ln of a number of
+// processes is ln of a rate. The law has no parameters; the constants below
+// serve all servers. They were chosen with the trials of
+// TestRegulatorAgainstHindsight, the training half of the disturbance suite and
+// scenarios like it (docs/laws.md).
 const (
-	firstNoise  = 0.03  // relative noise of E in one interval, before any is seen
-	leastNoise  = 0.002 // and never less than this, beside what counting explains
-	noiseMemory = 20    // intervals that the noise is learned over
-	memory      = 16    // intervals that E is the mean of, while it does not change
-	surprise    = 3.5   // standard deviations that start the estimate anew
+	firstNoise  = 0.03  // initial relative noise of E in one interval
+	leastNoise  = 0.002 // minimum noise, in addition to the noise of counting
+	noiseMemory = 20    // intervals over which the noise is learned
+	memory      = 16    // intervals whose mean is E while it does not change
+	surprise    = 3.5   // standard deviations that restart the estimate
 	doubt       = 0.8   // standard errors below which C does not move
-	halfStall   = -0.45 // ln of the least efficiency, by that before, that is taken for such at once
-	leastDone   = 0.5   // part of the work of an interval that must be done for it to tell anything
-	longestLag  = 4.0   // intervals that attempts may take, for all that is made of it
-	moreFail    = 0.1   // growth of the share of attempts that deliver nothing that is taken for a burst
-	usualGain   = 0.3   // weight of an interval in what share usually fails
-	settledAt   = 1.1   // utilization below which the last fall of C has been followed
-	fade        = 0.998 // part of the best rate that still counts after an interval
-	standing    = 4     // intervals for which C has stood when it is not what has made E worse
-	farBeyond   = 0.7   // growth of ln P_a from where the rate was best after which the two rates tell the yield
+	halfStall   = -0.45 // ln(E / level) below which half a stall is suspected
+	leastDone   = 0.5   // share of an interval's work that must be done for the interval to count
+	longestLag  = 4.0   // upper bound of lag, in intervals
+	moreFail    = 0.1   // growth of the share of failed attempts that counts as a burst
+	usualGain   = 0.3   // weight of an interval in the usual share of failed attempts
+	settledAt   = 1.1   // utilization below which P_a has followed the last fall of C
+	fade        = 0.998 // factor by which the best rate decays per interval
+	standing    = 4     // intervals without a move of C after which C cannot have lowered E
+	farBeyond   = 0.7   // growth of ln P_a since the best rate above which the two rates give the yield
 )
 
 var regulatorLaw = Law{Name: "regulator", Kind: Tracker,
-	Doc:    "steers by what efficiency really is, as far as more processes deliver more (not in the patent application)",
+	Doc:    "steers by an estimate of efficiency, as far as more processes deliver more (not in the patent application)",
 	Inputs: []string{"attempts", "timeouts", "attempt_s"},
-	build:  func(c Config) law { return newRegulator(newGauge(c)) },
+	build:  func(c Config) law { return newRegulator(newBase(c)) },
 }
 
 type regulator struct {
-	gauge
-	now    belief
-	before belief     // at the last decision
-	undo   float64    // C before it; 0: nothing to take back
-	wait   int        // intervals to let pass, after a stall or an idle spell
-	used   [4]float64 // processes allocated in the last intervals, the latest first; 0: not known
-	still  int        // intervals since they last moved
-	lag    float64    // intervals that an attempt takes
-	during float64    // ln of the processes there were while those attempts lasted that have ended
-	moved  float64    // growth of that
-	usual  float64    // share of attempts that deliver nothing
-	bursts int        // intervals in a row in which it was far greater
-	best   float64    // the greatest rate, less as time goes by
-	most   float64    // ln of the processes that attained it
+	base
+	now    estimate
+	before estimate   // now before the last decision
+	undo   float64    // C before the last decision; 0: nothing to undo
+	wait   int        // intervals still to ignore after a stall or an idle time
+	used   [4]float64 // processes allocated in the last intervals, the latest first; 0: unknown
+	still  int        // intervals since used last moved
+	lag    float64    // mean time of an attempt, in intervals
+	during float64    // ln of the mean number of processes while the attempts that just ended were under way
+	moved  float64    // change of during in the last interval
+	usual  float64    // usual share of attempts that deliver nothing
+	bursts int        // consecutive intervals in which that share was far greater
+	best   float64    // the greatest rate so far, decaying
+	most   float64    // ln of the processes that attained the best rate
 	day    cycle
 }
 
-// belief is what the regulator thinks of the server.
-type belief struct {
+// estimate holds what the regulator has learned about the server.
+type estimate struct {
 	known   bool
-	noise   float64 // variance of ln E in one interval, beside counting
-	seen    int     // samples that the noise was learned from
+	noise   float64 // variance of ln E in one interval, without the noise of counting
+	seen    int     // number of samples from which the noise was learned
 	off     float64 // last deviation from the level
 	drift   float64 // smoothed deviation
-	size    float64 // and its smoothed size
+	size    float64 // smoothed absolute deviation
 	doubted bool    // the last interval delivered so little that it may have been half a stall
-	suspect float64 // ln E in it
+	suspect float64 // ln E in the last interval
 	scaling
 	ceiling ceiling
 }
 
-func newRegulator(g gauge) *regulator {
-	return &regulator{gauge: g, day: newCycle(g.cfg.Interval),
-		now: belief{noise: float64(firstNoise * firstNoise), scaling: newScaling(), ceiling: ceiling{wait: firstProbe}}}
+func newRegulator(g base) *regulator {
+	return &regulator{base: g, day: newCycle(g.cfg.Interval),
+		now: estimate{noise: float64(firstNoise * firstNoise), scaling: newScaling(), ceiling: ceiling{wait: firstProbe}}}
 }
 
 func (g *regulator) Decide(s Sample) Decision {
@@ -105,17 +107,17 @@ func (g *regulator) decide(s Sample) Decision {
 		g.now.level += shift
 		g.undo = 0
 	}
-	if !knew && len(g.day.profile) > 0 { // some of what was taken for noise was the day's cycle
+	if !knew && len(g.day.profile) > 0 { // part of the learned noise was the daily cycle
 		g.now.noise, g.now.seen = min(g.now.noise, firstNoise*firstNoise), 0
 	}
 	overload := g.burst(s)
 	switch {
-	// no stall comes by and by: there are too many processes
+	// a stall does not come gradually: there are too many processes
 	case d.Flags&NoDeliveries != 0 && g.bursts > 1 && d.Utilization < settledAt:
 		g.settle(&d, exp(g.now.ceiling.retreat(ln(d.Previous))))
 		return d
 	case d.Flags&NoDeliveries != 0 && g.undo > 0:
-		// The interval before was likely cut by the same stall: what it seemed to show is forgotten.
+		// The same stall probably cut the interval before, so what was learned from it is dropped.
 		g.now = g.before
 		g.settle(&d, min(g.undo, d.Previous))
 		fallthrough
@@ -126,13 +128,13 @@ func (g *regulator) decide(s Sample) Decision {
 		return d
 	}
 	g.remember(d.Allocated, g.day.at(part)-g.day.at(before))
-	if g.wait > 0 { // the rest of a stall, or work of a time without
+	if g.wait > 0 { // the rest of a stall, or attempts that began in an idle time
 		g.wait--
 		return d
 	}
 	g.lag = min(s.attemptTime()/(s.Span.Hours()*3600), longestLag)
 	done := s.done()
-	if done < leastDone*d.Allocated { // as after a start with attempts longer than the interval
+	if done < leastDone*d.Allocated { // for example after a start, with attempts longer than the interval
 		g.undo = 0
 		return d
 	}
@@ -141,11 +143,11 @@ func (g *regulator) decide(s Sample) Decision {
 		d.Flags |= WithinNoise
 		return d
 	}
-	late := max(0, ln(d.Allocated)-ln(done)) / 2 // what is still under way may turn out otherwise
+	late := max(0, ln(d.Allocated)-ln(done)) / 2 // attempts under way may have another efficiency
 	if g.learn(ln(d.Rate)-ln(done), 1/float64(s.Delivered)+float64(late*late), before, part, g.bursts > 1) {
 		d.Flags |= Shift
 	}
-	if slack(d) && d.Target >= d.Allocated { // more processes would not have been used, but they may be
+	if slack(d) && d.Target >= d.Allocated { // the last interval would not have used more processes; the next may
 		d.Flags |= Slack
 		if wanted := min(ln(g.target)-g.now.level-g.day.at(next), ln(d.Allocated)+ln(3)); wanted > ln(d.Previous) {
 			g.settle(&d, exp(wanted))
@@ -156,7 +158,7 @@ func (g *regulator) decide(s Sample) Decision {
 	g.best *= fade
 	if more := ln(d.Allocated) - g.most; d.Rate >= g.best || more > farBeyond {
 		if d.Rate < g.best {
-			g.now.tell(ln(d.Rate/g.best) / more)
+			g.now.setYield(ln(d.Rate/g.best) / more)
 		}
 		g.best, g.most = d.Rate, ln(d.Allocated)
 	}
@@ -167,8 +169,9 @@ func (g *regulator) decide(s Sample) Decision {
 	return d
 }
 
-// burst counts the intervals in a row in which far more attempts deliver
-// nothing than usual. It reports whether most of those time out.
+// burst counts consecutive intervals in which far more attempts than usual
+// deliver nothing. It reports whether most of the attempts that failed in s timed
+// out.
 func (g *regulator) burst(s Sample) (overload bool) {
 	if s.Attempts < s.Delivered || s.Attempts == 0 {
 		return false
@@ -184,7 +187,7 @@ func (g *regulator) burst(s Sample) (overload bool) {
 	}
 	overload = 2*s.Timeouts > s.Attempts-s.Delivered
 	switch {
-	case overload: // gets used to it too, but slowly: a provider may be gone for good
+	case overload: // adapt slowly: a provider may be gone for good
 		g.usual += float64(usualGain / 3 * (failing - g.usual))
 	case g.bursts > 1:
 		g.usual = failing
@@ -192,25 +195,26 @@ func (g *regulator) burst(s Sample) (overload bool) {
 	return overload
 }
 
-// remember keeps the processes of the last intervals, the latest first. Moves
-// with the day's cycle, by which E has grown so much, are none.
+// remember adds the number of processes of an interval to used and counts the
+// intervals without a move. cycle is the growth of ln E by the daily cycle: a
+// move that only follows it does not count.
 func (g *regulator) remember(processes, cycle float64) {
-	if g.used[0] > 0 && math.Abs(ln(processes)-ln(g.used[0])+cycle) < tellable/2 {
+	if g.used[0] > 0 && math.Abs(ln(processes)-ln(g.used[0])+cycle) < significant/2 {
 		g.still++
 	} else {
 		g.still = 0
 	}
 	copy(g.used[1:], g.used[:])
 	g.used[0] = processes
-	for i := range g.used { // what came before a gap is taken to have been the same
+	for i := range g.used { // assume the same number before a gap
 		if g.used[i] == 0 {
 			g.used[i] = g.used[i-1]
 		}
 	}
 }
 
-// lately is ln of the processes of the last intervals, on the average, while
-// those attempts lasted that have ended in the last one.
+// lately returns ln of the mean number of processes while the attempts that
+// ended in the last interval were under way.
 func (g *regulator) lately() float64 {
 	ago := g.lag / 2
 	whole := int(ago)
@@ -218,16 +222,18 @@ func (g *regulator) lately() float64 {
 	return ln(float64((1-part)*g.used[whole]) + float64(part*g.used[whole+1]))
 }
 
-// learn takes in ln of an efficiency, whose count has that relative variance, in
-// that part of the day after the one before. Where it is sure, no second
-// interval is asked for. It reports whether E has shifted.
+// learn updates the estimate with efficiency, the ln E of an interval in the
+// given part of the day; before is the part of the interval before, and
+// counting is the relative variance of the count. If sure, a suspected half
+// stall is accepted as a shift without a second interval. learn reports whether
+// E has shifted.
 func (g *regulator) learn(efficiency, counting float64, before, part int, sure bool) (shifted bool) {
 	b := &g.now
 	variance := b.noise + counting
 	g.day.learn(part, efficiency)
 	efficiency -= g.day.at(part)
 	during := g.lately()
-	g.moved = during - g.during + g.day.at(part) - g.day.at(before) // moves with the day's cycle are in its profile
+	g.moved = during - g.during + g.day.at(part) - g.day.at(before) // without the daily cycle, which has its profile
 	g.during = during
 	if !b.known {
 		b.known = true
@@ -238,16 +244,16 @@ func (g *regulator) learn(efficiency, counting float64, before, part int, sure b
 	b.scaling.moved(g.moved, variance/(memory*memory))
 	off := efficiency - b.level
 	shifted = float64(off*off) > float64(surprise*surprise*(b.level2+variance))
-	// Half a stall looks like a server that has become half as good, but not twice.
+	// Half a stall looks like a server that has become half as efficient, but not in two intervals in a row.
 	again := b.doubted && math.Abs(efficiency-b.suspect) < float64(surprise*math.Sqrt(2*variance))
-	b.doubted = shifted && !again && !sure && math.Abs(g.moved) < tellable/2 &&
+	b.doubted = shifted && !again && !sure && math.Abs(g.moved) < significant/2 &&
 		(off < halfStall || b.doubted && off < 0)
 	b.suspect = efficiency
 	if b.doubted {
 		return true
 	}
-	// Noise is what changes from one interval to the next while C stands; a day's cycle or a drift is none.
-	if math.Abs(g.moved) < tellable {
+	// Noise is change from one interval to the next while C stands; a daily cycle or a drift is not noise.
+	if math.Abs(g.moved) < significant {
 		b.seen++
 		jump := off - b.off
 		learned := min(float64(jump*jump)/2, 9*variance)
@@ -258,7 +264,7 @@ func (g *regulator) learn(efficiency, counting float64, before, part int, sure b
 	case shifted && b.answers(off, g.moved):
 		b.blame(off, g.moved)
 	case shifted:
-		b.restart(efficiency, variance+off*off/9) // it was chosen for being far off, so part of that is noise
+		b.restart(efficiency, variance+off*off/9) // selected for being far off, so part of off is noise
 		b.off, b.drift, b.size = 0, 0, math.Sqrt(variance)
 		if g.still >= standing {
 			g.best *= exp(off)
@@ -266,7 +272,7 @@ func (g *regulator) learn(efficiency, counting float64, before, part int, sure b
 		return true
 	}
 	b.off = off
-	// Deviations to one side that add up make the memory shorter (after Trigg and Leach 1967).
+	// Deviations that add up on one side shorten the memory (after Trigg and Leach 1967).
 	b.drift += float64(0.2 * (off - b.drift))
 	b.size += float64(0.2 * (math.Abs(off) - b.size))
 	least := 0.0
@@ -277,22 +283,23 @@ func (g *regulator) learn(efficiency, counting float64, before, part int, sure b
 	return false
 }
 
-// move sets C for the next interval, which is that part of the day.
+// move sets C for the next interval. part and next are the parts of the day of
+// the last and the next interval.
 func (g *regulator) move(d *Decision, part, next int, overload bool) {
 	b, c := &g.now, ln(d.Previous)
 	wanted := ln(g.target) - b.level - g.day.at(next)
-	ahead := c + g.day.at(part) - g.day.at(next) // as good in the next part of the day as C is in this one
+	ahead := c + g.day.at(part) - g.day.at(next) // equivalent in the next part of the day to C in this part
 	if math.Abs(wanted-ahead) <= float64(doubt*math.Sqrt(b.level2)) {
 		d.Flags |= WithinNoise
 		wanted = ahead
 	}
-	wanted = min(max(wanted, c-ln(3)), c+ln(4)) // an interval that delivers next to nothing asks for thousands
+	wanted = min(max(wanted, c-ln(3)), c+ln(4)) // an interval with hardly a delivery would give thousands
 	switch {
 	case overload && d.Utilization < settledAt:
 		wanted = b.ceiling.retreat(c)
 	case overload:
 		wanted = min(wanted, c)
-	case g.still < int(math.Round(g.lag)) && wanted > c: // what the last move brought is not yet counted
+	case g.still < int(math.Round(g.lag)) && wanted > c: // the effect of the last move is not yet measured
 		d.Flags |= WithinNoise
 		wanted = c
 	default:
@@ -304,7 +311,7 @@ func (g *regulator) move(d *Decision, part, next int, overload bool) {
 }
 
 func (g *regulator) State(c *snap.Codec) {
-	g.gauge.State(c)
+	g.base.State(c)
 	g.now.state(c)
 	g.before.state(c)
 	snap.Float(c, &g.undo)
@@ -320,7 +327,7 @@ func (g *regulator) State(c *snap.Codec) {
 	g.day.state(c)
 }
 
-func (b *belief) state(c *snap.Codec) {
+func (b *estimate) state(c *snap.Codec) {
 	snap.Bool(c, &b.known)
 	snap.Int(c, &b.seen)
 	snap.Bool(c, &b.doubted)

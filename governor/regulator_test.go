@@ -12,15 +12,15 @@ import (
 	"flyball/internal/vt"
 )
 
-// A target that no number of processes reaches: throughput is near its peak
-// after 30 intervals and stays there, and C does not go far past it. From more
-// than two thirds of the peak, or for a target of half as much again, the first
-// steps may go past it, and where noise is 3 % or more so may later ones.
+// If no number of processes reaches the target, throughput is near its peak after
+// 30 intervals and stays there, and C does not go far past the peak. The first
+// steps may pass it if C starts above two thirds of the peak or if the target is
+// half as large again as the peak; with noise of 3 % or more later steps may, too.
 func TestRegulatorNeverCollapses(t *testing.T) {
 	peak, most := peakOf(narrow)
 	const seeds, length = 50, 200
 	for _, v := range []struct {
-		cv, overs, least float64 // limits: share of runs that go above 1.1 of the peak, mean rate by that of the peak
+		cv, overs, least float64 // limits: share of runs that go above 1.1 of the peak, mean rate / rate at the peak
 	}{{0, 0.02, 0.985}, {0.01, 0.12, 0.98}, {0.03, 0.7, 0.97}, {0.10, 1, 0.93}} {
 		for _, over := range []float64{1.02, 1.05, 1.16} {
 			for _, start := range []float64{40, 100, 200} {
@@ -52,7 +52,7 @@ func TestRegulatorNeverCollapses(t *testing.T) {
 		}
 	}
 
-	// Begun far beyond the peak it finds the way back.
+	// From far beyond the peak C finds the way back.
 	for seed := range uint64(20) {
 		p := trial{efficiency: still(narrow), target: 1.16 * most, start: 600, intervals: 100, cv: 0.01}
 		o := p.run(t, lawNamed("regulator"), seed)
@@ -62,15 +62,15 @@ func TestRegulatorNeverCollapses(t *testing.T) {
 	}
 }
 
-// An outage leaves no trace, of whatever length: nothing has happened to C. One
-// that begins and ends within intervals leaves none either if it fills one of
-// them or cuts one by more than a third.
+// An outage of any number of whole intervals does not change C. Neither does an
+// outage that begins and ends within intervals, if it fills one of them or cuts
+// one by more than a third.
 func TestRegulatorForgetsOutages(t *testing.T) {
 	for _, cv := range []float64{0, 0.01} {
 		for _, length := range []float64{1, 2, 8, 64, 300} {
 			for _, at := range []float64{30, 30.3, 30.6, 30.9} {
 				if length == 1 && at == 30.9 {
-					continue // a tenth is missing in one interval and most of the next: the first passes for slowness
+					continue // a tenth of one interval and most of the next are missing: the first looks like slowness
 				}
 				for seed := range uint64(30) {
 					p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 40 + int(length), cv: cv, down: outage(at, length)}
@@ -78,7 +78,7 @@ func TestRegulatorForgetsOutages(t *testing.T) {
 					end := int(math.Ceil(at + length))
 					atMost(t, fmt.Sprintf("cv %g: outage of %g at %g, seed %d: error one interval after it", cv, length, at, seed),
 						math.Abs(o.clean[end+1]/target-1), 0.05)
-					if at == 30 && o.c[end] != min(o.c[29], o.c[30]) { // the last decision before it is taken back if it was upwards
+					if at == 30 && o.c[end] != min(o.c[29], o.c[30]) { // the last decision before the outage is undone if it was upwards
 						t.Errorf("outage of %g: C goes from %g, %g to %g", length, o.c[29], o.c[30], o.c[end])
 					}
 				}
@@ -87,8 +87,8 @@ func TestRegulatorForgetsOutages(t *testing.T) {
 	}
 }
 
-// Whether work is counted in its interval or two later, C comes to rest. Under
-// noise it wanders less than that of the patent's law with d = 8.
+// C settles whether work is counted in its interval or two intervals later. Under
+// noise C wanders less than with the patent's law and d = 8.
 func TestRegulatorComesToRestWhateverTheLag(t *testing.T) {
 	for _, lag := range []float64{0, 0.25, 0.5, 0.75, 0.9, 1, 1.2, 1.5, 1.75, 2} {
 		for _, start := range []float64{40, 101, 141, 200, 250} {
@@ -109,7 +109,7 @@ func TestRegulatorComesToRestWhateverTheLag(t *testing.T) {
 	}
 }
 
-// After three days it knows the day: C moves before the efficiency does.
+// After three days the daily cycle is learned: C moves before the efficiency does.
 func TestRegulatorLearnsTheDay(t *testing.T) {
 	for _, v := range []struct {
 		name  string
@@ -122,7 +122,7 @@ func TestRegulatorLearnsTheDay(t *testing.T) {
 				t.Logf("plant %s, +-%g %%, cv %g %%: IAE of days 4 to 14 is %.2f of that of hold", v.name, 100*swing, 100*cv, ratio)
 				limit := 0.2 // the goal is 0.4
 				switch {
-				case swing == 0.05 && cv == 0.03: // noise of its size hides the cycle, and is part of either IAE
+				case swing == 0.05 && cv == 0.03: // noise of the same size hides the cycle and contributes to both IAEs
 					limit = 1.05
 				case swing == 0.05 || cv == 0.03:
 					limit = 0.36
@@ -133,9 +133,9 @@ func TestRegulatorLearnsTheDay(t *testing.T) {
 	}
 }
 
-// A day's cycle of +-10 % under a target that is out of reach is the hardest:
-// either looks like the other. The rate stays near its peak, but C wanders, up
-// to three times the processes of the peak.
+// A daily cycle of +-10 % with a target that is out of reach is the hardest case:
+// each looks like the other. The rate stays near its peak, but C wanders up to
+// three times the processes of the peak.
 func TestRegulatorAtThePeakThroughTheDay(t *testing.T) {
 	peak, most := peakOf(narrow)
 	for seed := range uint64(20) {
@@ -151,8 +151,8 @@ func TestRegulatorAtThePeakThroughTheDay(t *testing.T) {
 	}
 }
 
-// C stands still while there is nothing to learn: no noise makes it move by more
-// than it is worth.
+// C is still while there is nothing to learn: noise does not move C by more than
+// its size justifies.
 func TestRegulatorHoldsStill(t *testing.T) {
 	p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 200, from: 50}
 	for _, cv := range []float64{0.01, 0.03, 0.10} {
@@ -164,8 +164,8 @@ func TestRegulatorHoldsStill(t *testing.T) {
 	}
 }
 
-// Whatever it was told before, a server that is as good as any gets to its
-// target in the end, from a single process too.
+// After any samples, a server of constant efficiency reaches its target in the
+// end, even from a single process.
 func TestRegulatorGetsOverAnySamples(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 5))
@@ -208,7 +208,7 @@ func TestRegulatorFlags(t *testing.T) {
 	near(t, "C at last", o.c[29], 200, 4)
 }
 
-// threeHourly is a regulator of intervals of 3 h.
+// threeHourly returns a regulator with intervals of 3 h.
 func threeHourly(t *testing.T, target, start float64) governor.Governor {
 	t.Helper()
 	cfg := lawNamed("regulator")
@@ -220,38 +220,38 @@ func threeHourly(t *testing.T, target, start float64) governor.Governor {
 	return g
 }
 
-// decide tells the regulator an interval of 3 h in which that many processes were
-// busy throughout.
+// decide returns the decision of g on s, as an interval of 3 h in which every
+// available process was busy throughout.
 func decide(g governor.Governor, s governor.Sample) governor.Decision {
 	s.Span, s.Allocated = 3*vt.Hour, g.Available()
 	return g.Decide(s)
 }
 
-// sampled is what is counted of attempts that take that long, of which ended as
-// many as were under way for so long.
+// sampled returns the sample of an interval of 3 h in which processes were busy
+// throughout with attempts of the given length, in a steady state.
 func sampled(processes float64, took vt.Span) governor.Sample {
 	n := uint64(processes * float64(3*vt.Hour) / float64(took))
 	return governor.Sample{Delivered: n, Attempts: n, AttemptTime: took}
 }
 
-// An attempt takes longer than an interval, so hardly one ends in the first. That
-// says nothing of how good the server is.
+// Attempts take longer than an interval, so hardly one ends in the first
+// interval. That is not evidence about the server's efficiency.
 func TestRegulatorWaitsForWorkToEnd(t *testing.T) {
 	g := threeHourly(t, 100*3600/400., 100) // attempts of 400 s: 100 processes are right
 	if d := decide(g, sampled(30, 100*vt.Second)); d.Available != 100 {
 		t.Errorf("the first that end are the quick ones: C = %g, want 100", d.Available)
 	}
-	for _, part := range []float64{0.1, 0.4, 0.9, 1, 1} { // of the work of each interval is done in it
+	for _, part := range []float64{0.1, 0.4, 0.9, 1, 1} { // share of each interval's work that is done in it
 		if d := decide(g, sampled(part*100, 400*vt.Second)); d.Available != 100 {
 			t.Errorf("with %g of the work done, C = %g, want 100", part, d.Available)
 		}
 	}
-	// Nor is it the count that is believed: with all work done, slower attempts ask for more processes.
+	// Deliveries alone do not decide either: with all work done, slower attempts require more processes.
 	near(t, "C for attempts of 600 s", decide(g, sampled(100, 600*vt.Second)).Available, 150, 1)
 }
 
-// Greylisted messages come back. Their first interval is no slower server, and
-// if they never come back it was only late to see it.
+// Greylisted messages come again. Their first interval does not count as a slower
+// server; if they never come again, the regulator reacts one interval later.
 func TestRegulatorWaitsOutABurst(t *testing.T) {
 	g := threeHourly(t, 100*3600/400., 100)
 	for range 3 {
@@ -270,8 +270,8 @@ func TestRegulatorWaitsOutABurst(t *testing.T) {
 	near(t, "C where the burst goes on", decide(g, burst).Available, 100/0.7, 2)
 }
 
-// Where more and more attempts time out C goes back while that pays, and comes
-// near to where it was only step by step.
+// If more and more attempts time out, C goes back as long as that helps, and
+// approaches its old value only step by step.
 func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
 	g := threeHourly(t, 1400, 100)
 	// Attempts time out after an hour; above 120 processes ever more of them do.
@@ -298,10 +298,10 @@ func TestRegulatorGoesBackFromTimeouts(t *testing.T) {
 		best = max(best, c*(1-lost)/(lost+(1-lost)*400/3600))
 	}
 	atMost(t, "greatest C", greatest, 200)
-	atMost(t, "rate of intervals 30 to 60 missing", 1-rate/best, 0.3) // so sharp a cliff it keeps away from
+	atMost(t, "rate of intervals 30 to 60 missing", 1-rate/best, 0.3) // the regulator keeps away from so sharp a cliff
 }
 
-// However little an interval has delivered, C grows fourfold at most.
+// However few messages an interval delivers, C grows at most fourfold.
 func TestRegulatorGrowsByDegrees(t *testing.T) {
 	g := threeHourly(t, 1000, 5)
 	grown := 0.0

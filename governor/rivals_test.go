@@ -24,8 +24,8 @@ func with(t *testing.T, change func(*governor.Config)) governor.Governor {
 	return g
 }
 
-// took is an interval of three hours in which p processes made attempts of
-// that many seconds, all delivered.
+// took returns the sample of three hours in which p processes made attempts of
+// the given number of seconds, all delivered.
 func took(p, seconds float64) governor.Sample {
 	n := uint64(math.Round(p * 3 * 3600 / seconds))
 	return governor.Sample{Span: 3 * vt.Hour, Delivered: n, Attempts: n, Allocated: p, AttemptTime: vt.Span(seconds * float64(vt.Second))}
@@ -43,10 +43,10 @@ func TestPISteps(t *testing.T) {
 	g := pi(100, 0.2, 0)
 	near(t, "first", g.Decide(three(300000, 100)).Available, 100, 0)
 	near(t, "proportional", g.Decide(three(360000, 100)).Available, 100*(1-0.2/7), 1e-9)
-	g.Decide(three(0, 100)) // a stall holds, and what was before it is forgotten
+	g.Decide(three(0, 100)) // a stall holds C and clears the error of the interval before
 	near(t, "after a stall", g.Decide(three(300000, 100)).Available, 100*(1-0.2/7), 1e-9)
 
-	// Conditional integration: nothing is added up that cannot act.
+	// Conditional integration: errors are not summed while C cannot move.
 	d := pi(100, 0, 0.5).Decide(three(200000, 80))
 	if near(t, "slack", d.Available, 100, 0); d.Flags&governor.Slack == 0 {
 		t.Errorf("slack: flags %q", d.Flags)
@@ -64,8 +64,8 @@ func TestPISteps(t *testing.T) {
 	}
 }
 
-// A receiver that refuses when more than 100 come: the limit climbs by one to
-// 101, falls to nine tenths of it, and so for ever.
+// With a receiver that refuses more than 100 processes, the limit climbs by one to
+// 101, falls to nine tenths, and repeats.
 func TestAIMDSawtooth(t *testing.T) {
 	g := with(t, func(c *governor.Config) { c.Law, c.Start = "aimd", 40 })
 	var tail []float64
@@ -124,7 +124,7 @@ func TestGradient2(t *testing.T) {
 	near(t, "half in use", g(100).Decide(took(50, 3)).Available, 100.8, 1e-9)
 	near(t, "less", g(100).Decide(took(49, 3)).Available, 100, 0)
 
-	// Where attempts stay slower by a constant ratio the limit ends at queue / (1 - g).
+	// If attempts stay slower by a constant ratio, the limit settles at queue / (1 - g).
 	for _, v := range []struct{ ratio, want float64 }{{1.75, 28}, {2, 16}, {3, 8}, {9, 8}} {
 		law := g(100)
 		for range 10 {
@@ -160,7 +160,7 @@ func TestCorrVegas(t *testing.T) {
 	near(t, "no more", at(59).Decide(took(12, 3)).Available, 60, 0)
 	near(t, "no time known", at(60).Decide(governor.Sample{Span: vt.Hour, Allocated: 60}).Available, 60, 0)
 
-	// A queue: the usual time is 1 s, the last one q, of which the first ten samples' means take a part each.
+	// A queue: the usual time is 1 s, the last one q, of which the means of the first ten samples include a part each.
 	g := at(100)
 	for range 12 {
 		g.Decide(took(100, 1)) // in use is constant: no correlation
@@ -170,11 +170,11 @@ func TestCorrVegas(t *testing.T) {
 	for range 5 { // the median of five hides the first two
 		g.Decide(took(100, 2))
 	}
-	// In the third of the five recent = (1 + 1/3), base = 1 + (1/3) 2/11: q = ceil(130 x 0.204) = 27 > 12.
+	// In the third of the five recent = (1 + 1/3), baseline = 1 + (1/3) 2/11: q = ceil(130 x 0.204) = 27 > 12.
 	near(t, "queue", g.Available(), 124+2+2-2-2-2, 0)
 }
 
-// The rule of corr-vegas once more, from its words and the long way round, over
+// A second, direct implementation of corr-vegas from its description agrees over
 // attempt times and processes of all kinds.
 func TestCorrVegasIsItsRule(t *testing.T) {
 	corr := func(x, y []float64) float64 {
@@ -269,16 +269,16 @@ func TestCorrVegasIsItsRule(t *testing.T) {
 	}
 }
 
-// A target that is out of reach (O8), and what a ceiling makes of it. The
-// patent's law alone runs away. gradient2 stops where attempts take half as long
-// again as at first, which happens to be near the peak. corr-vegas goes far
-// below it: on a server where attempts always slow down with their number it
-// never finds a place that pleases it. aimd takes attempts of 5 s for lost.
+// Ceilings under a target that is out of reach (O8). The patent's law alone runs
+// away. gradient2 stops where attempts take half as long again as at first, which
+// happens to be near the peak. corr-vegas goes far below the peak: where attempts
+// always slow down with their number, it never settles. aimd counts attempts of
+// 5 s as lost.
 func TestCeilingsAtThePeak(t *testing.T) {
 	peak, most := peakOf(narrow)
 	for _, v := range []struct {
 		law, ceiling   string
-		greatest, rate float64 // C at most, rate at least, both by those of the peak
+		greatest, rate float64 // greatest C / C at the peak, least rate / rate at the peak
 	}{
 		{"d=3", "", 2.7, 0.8}, {"d=8", "", 6, 0.45},
 		{"d=8", "aimd", 0.65, 0.75}, {"d=8", "gradient2", 1.2, 0.98}, {"d=8", "corr-vegas", 0.8, 0.5},
@@ -308,8 +308,8 @@ func TestCeilingsAtThePeak(t *testing.T) {
 	}
 }
 
-// C = min(tracker, ceiling, max), and a tracker that was cut goes on from where
-// it was cut.
+// C = min(tracker, ceiling, max), and a tracker that was cut continues from the
+// cut value.
 func TestComposition(t *testing.T) {
 	short := took(100, 3.6) // 1,000 per process and hour
 	cut := func(change func(*governor.Config)) governor.Governor {
@@ -336,7 +336,7 @@ func TestComposition(t *testing.T) {
 	}
 	near(t, "no windup", g.Decide(took(103, 1)).Available, 103-8, 0)
 
-	// The seeker is not cut by the tracker: it has not moved while less than half of it was in use.
+	// The tracker does not cut the seeker, which has not moved while less than half of its limit was in use.
 	g = cut(func(c *governor.Config) { c.Start, c.Target, c.Ceiling = 150, 20000, "gradient2" })
 	for range 30 {
 		g.Decide(took(g.Available(), 3.6))
@@ -345,7 +345,7 @@ func TestComposition(t *testing.T) {
 	near(t, "up again, from 20 by 8 at a time", g.Decide(took(20, 36)).Available, 28, 1e-3)
 }
 
-// Every law goes on as if it had not been saved.
+// Every restored law continues as if it had not been saved.
 func TestStateIsWhole(t *testing.T) {
 	for _, v := range []struct{ law, ceiling string }{
 		{"hold", ""}, {damped, "aimd"}, {dynamic, "corr-vegas"}, {"pi", "gradient2"}, {"regulator", ""}, {"regulator", "corr-vegas"},

@@ -6,73 +6,74 @@ import (
 	"flyball/internal/snap"
 )
 
-// scaling is what is known of a server, in logarithms: how efficient it is at
-// the present C, and by how much less with more processes. 1 plus the slope is
-// the yield: how much of a growth of C becomes growth of the rate, 1 for a
-// server without contention, 0 at the peak of its throughput. Either is known
-// with an error, and the errors are bound to each other once C has moved: this
-// is a Kalman filter. Between moves it expects the slope to fall as that of a
-// server does which obeys the laws of Amdahl and of Gunther by halves.
+// scaling estimates, in logarithms, the efficiency E of a server at the present C
+// and the slope of ln E over ln C. The yield is 1 plus the slope: the growth of
+// ln rate per growth of ln C, 1 for a server without contention and 0 at the peak
+// of its throughput. scaling is a Kalman filter: level and slope have variances
+// and, once C has moved, a covariance. With a move it predicts the slope of a
+// server halfway between Amdahl's law and Gunther's.
 type scaling struct {
-	level    float64 // ln E at the present C, without the day's cycle
-	slope    float64 // of that by ln C, greatestFall to 0
-	level2   float64 // variance of the level
-	slope2   float64 // and of the slope
-	both     float64 // their covariance
+	level    float64 // ln E at the present C, without the daily cycle
+	slope    float64 // d ln E / d ln C, greatestFall to 0
+	level2   float64 // variance of level
+	slope2   float64 // variance of slope
+	both     float64 // covariance of level and slope
 	before   float64 // slope before the last move
-	foretold float64 // level after it, by that slope
+	foretold float64 // level predicted for the last move
 }
 
 const (
-	firstSlope   = -0.1 // before anything is seen
-	firstUnsure  = 0.3  // and the standard deviation of that
+	firstSlope   = -0.1 // initial slope
+	firstUnsure  = 0.3  // initial standard deviation of slope
 	greatestFall = -3.0
-	// with slope s it bends by s x (straight + s) per ln C: 1 by Amdahl's law, 2 by Gunther's where
-	// nothing waits
-	straight = 1.6
-	steep    = 0.4  // and by no less than s x that: where attempts time out it falls ever faster
-	bent     = 0.3  // standard deviation of how far a slope misses that, per ln C
-	fading   = 0.02 // and by how much it changes in an interval, by itself
-	tellable = 0.07 // move of ln C that is no noise
-	blamed   = 0.2  // move of ln C that may be the cause of a surprise
-	possible = 0.2  // slope that no server has
+	// d slope / d ln C is slope x (straight + slope): straight is 1 by Amdahl's law, 2 by Gunther's
+	// law without queueing
+	straight    = 1.6
+	steep       = 0.4  // least value of straight + slope: where attempts time out the slope falls ever faster
+	bent        = 0.3  // standard deviation of the predicted change of slope, per ln C
+	fading      = 0.02 // standard deviation of the change of slope in one interval without a move
+	significant = 0.07 // move of ln C that is more than noise
+	blamed      = 0.2  // move of ln C that may be the cause of a surprise
+	possible    = 0.2  // slope that is impossible for a server
 )
 
 func newScaling() scaling {
 	return scaling{slope: firstSlope, slope2: firstUnsure * firstUnsure}
 }
 
-// restart forgets all of the level but the last interval.
+// restart sets the level, with its variance, from the last interval alone.
 func (s *scaling) restart(level, variance float64) {
 	s.level, s.level2, s.both = level, variance, 0
 }
 
-// bend is what the slope changes by per ln C.
+// bend returns d slope / d ln C, at most -0.05.
 func (s *scaling) bend() float64 {
 	return min(float64(s.slope*max(straight+s.slope, steep)), -0.05)
 }
 
-// moved foretells the level and the slope when ln C has grown by that; drift is
-// the variance of what else may have happened to the level.
+// moved predicts level and slope after ln C has grown by the amount by; drift is
+// the variance of other changes of the level.
 func (s *scaling) moved(by, drift float64) {
 	s.before = s.slope
 	s.level += float64(s.slope * by)
 	s.foretold = s.level
 	s.level2 += float64(2*by*s.both) + float64(by*by*s.slope2) + drift
-	// small moves may follow a drift, which they are no cause of
-	s.both += float64(by * s.slope2 * min(1, math.Abs(by)/tellable))
+	// small moves may follow a drift that they have not caused
+	s.both += float64(by * s.slope2 * min(1, math.Abs(by)/significant))
 	s.slope = min(max(s.slope+float64(s.bend()*by), greatestFall), 0)
 	s.slope2 = min(s.slope2+float64(bent*bent*by*by)+float64(fading*fading), firstUnsure*firstUnsure)
 	s.both = min(max(s.both, -math.Sqrt(float64(s.level2*s.slope2))), math.Sqrt(float64(s.level2*s.slope2)))
 }
 
-// answers reports whether the last move, by that, may be what ln E was off for:
-// it was large, and a slope that can be explains it.
+// answers reports whether the last move of ln C, by the amount by, may be the
+// cause of the deviation off of ln E: it was large, and a possible slope
+// explains the deviation.
 func (s *scaling) answers(off, by float64) bool {
 	return math.Abs(by) >= blamed && s.before+off/by < possible
 }
 
-// blame makes the last move, by that, answer for a surprise.
+// blame attributes the deviation off to the last move of ln C, by the amount by:
+// it raises the variance of the slope.
 func (s *scaling) blame(off, by float64) {
 	more := min(off*off/(by*by), 0.25)
 	s.slope2 += more
@@ -80,13 +81,13 @@ func (s *scaling) blame(off, by float64) {
 	s.both += float64(more * by)
 }
 
-// tell sets the yield to what a long way has told.
-func (s *scaling) tell(yield float64) {
+// setYield sets the yield to a value measured over a long move of C.
+func (s *scaling) setYield(yield float64) {
 	s.slope, s.slope2, s.both = min(max(yield-1, greatestFall), 0), firstUnsure*firstUnsure/4, 0
 }
 
-// learn takes in by how much ln E was off, which has that variance. The level
-// follows with at least that gain.
+// learn corrects level and slope by off, the deviation of ln E, which has the
+// given variance. The level follows with a gain of at least least.
 func (s *scaling) learn(off, variance, least float64) {
 	spread := s.level2 + variance
 	gain := max(s.level2/spread, least)

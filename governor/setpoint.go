@@ -10,11 +10,12 @@ import (
 type Change struct {
 	At     vt.Span      `toml:"at" doc:"when the operator changes the target" required:"true" range:">0s..3650d" source:"scenario"`
 	Target unit.PerHour `toml:"target" doc:"the target from then on" required:"true" range:">0/h..1000000000/h" source:"scenario"`
-	Over   vt.Span      `toml:"over" doc:"time in which the target gets there, in a straight line from what it is at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
+	Over   vt.Span      `toml:"over" doc:"time in which the target changes, linearly from its value at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
 }
 
-// TargetAt is the target at a time, in messages per hour. That of an interval is
-// the one at the moment at which the interval begins: nobody foretells a change.
+// TargetAt returns the target at the time now, in messages per hour. An interval
+// has the target of the moment at which it begins: governors do not foresee a
+// change.
 func (c Config) TargetAt(now vt.Time) float64 {
 	target := float64(c.Target)
 	for i, v := range c.Changes {
@@ -40,7 +41,7 @@ func (c Config) validateChanges() []error {
 		key := conf.Index("change", i)
 		if i > 0 {
 			before := c.Changes[i-1].At
-			l.Check(v.At > before, key+".at", "got %s, want more than that of the change before, %s", v.At, before)
+			l.Check(v.At > before, key+".at", "got %s, want later than the change before, at %s", v.At, before)
 		}
 	}
 	return l

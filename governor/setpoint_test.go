@@ -20,7 +20,7 @@ func TestTargetAt(t *testing.T) {
 		{At: 10 * vt.Second, Target: 200},
 		{At: 20 * vt.Second, Target: 300, Over: 10 * vt.Second},
 		{At: 40 * vt.Second, Target: 100, Over: 20 * vt.Second},
-		{At: 50 * vt.Second, Target: 700, Over: 5 * vt.Second}, // the line before stands at 200
+		{At: 50 * vt.Second, Target: 700, Over: 5 * vt.Second}, // the ramp before is at 200
 	}
 	for _, v := range []struct {
 		at   vt.Span
@@ -49,7 +49,8 @@ func TestChangesAreChecked(t *testing.T) {
 	}
 }
 
-// A law that is told a target does what the same law does that was built for it.
+// A law given a target with each sample decides as the same law configured with
+// that target.
 func TestLawsFollowTheTargetThatTheyAreTold(t *testing.T) {
 	for _, law := range []string{"patent-damped", "patent-dynamic", "pi", "regulator", "hold", "aimd", "gradient2", "corr-vegas"} {
 		luck := rand.New(rand.NewPCG(3, uint64(len(law))))
@@ -117,8 +118,8 @@ func TestTrackersSettleOnTheNextTarget(t *testing.T) {
 	}
 }
 
-// The proportional part sees the error jump by the part that the target grew
-// by, times the set-point weight: C (K (b (T' - T) - (M' - M)) / T' + k (1 - M' / T')).
+// The proportional part responds to the jump of the target by its relative growth
+// times the set-point weight: C (K (b (T' - T) - (M' - M)) / T' + k (1 - M' / T')).
 func TestTheSetPointWeightCountsWhereTheTargetChanges(t *testing.T) {
 	for _, weight := range []float64{0, 0.5, 1} {
 		c := governor.Default()
@@ -150,7 +151,7 @@ func TestRecordedTargets(t *testing.T) {
 		!strings.Contains(err.Error(), `log.csv:2:7: bad set_target_per_h (got "0"`) {
 		t.Error(err)
 	}
-	// Without the column the law's own changes count, by the time that the log has lasted.
+	// Without the column the law's own changes count, at the time since the start of the log.
 	c := governor.Default()
 	c.Changes = []governor.Change{{At: 6 * vt.Hour, Target: 190_000}}
 	for i := range samples {

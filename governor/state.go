@@ -2,10 +2,11 @@ package governor
 
 import "flyball/internal/snap"
 
-// Keeper is a Governor whose state can be saved. All laws of this package are.
+// Keeper is a Governor whose state can be saved. Every law of this package is a
+// Keeper.
 type Keeper interface {
 	Governor
-	// State saves or restores a governor that was built from the same Config.
+	// State saves the governor's state, or restores it in a governor built from the same Config.
 	State(*snap.Codec)
 }
 
@@ -24,7 +25,7 @@ func (s *Sample) State(c *snap.Codec) {
 	}
 }
 
-func (g *gauge) State(c *snap.Codec) {
+func (g *base) State(c *snap.Codec) {
 	snap.Float(c, &g.available)
 	snap.Bool(c, &g.begun)
 }

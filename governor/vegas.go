@@ -8,28 +8,28 @@ import (
 	"flyball/internal/snap"
 )
 
-// CorrVegas estimates the queue at the far side from attempt times, as TCP
-// Vegas does, and watches how throughput and attempt time went along with
-// concurrency, after failsafe-go, adaptivelimiter (restated). Of its published
-// rivals it alone notices that more processes deliver less.
+// CorrVegas holds the parameters of a law that estimates the queue at the
+// receivers from attempt times, as TCP Vegas does, and correlates throughput and
+// attempt time with concurrency, after failsafe-go, adaptivelimiter (restated).
+// Of the published rivals only this law notices that more processes deliver less.
 //
-//	q = ceil(L (1 - base / recent)),   lg = max(1, floor(log10 L))
+//	q = ceil(L (1 - baseline / recent)),   lg = max(1, floor(log10 L))
 //	q > 6 lg                                               L - lg
 //	full and corr(P, throughput) < 0                       L - lg
 //	full and corr(P, throughput) < 0.3, corr(P, time) > 0.5   L - lg
 //	full and cv(throughput) < 0.2, corr(P, time) > 0.5     L - lg
 //	q < 3 lg                                               L + lg
 //	else                                                   L
-//	in any case, if that is above max_factor P             L - lg
+//	in any case, if the result is above max_factor P       L - lg
 //
-// recent is the median of five samples, averaged over five; base the average
-// of recent over ten. The library's sample is the 90th percentile of 1 to 30 s,
-// here it is the interval's mean attempt time; its concurrency is the most that
-// were in flight, here P_a; "full" is P_a of at least nine in ten of L; its
-// throughput is concurrency / recent, as here. Correlations stand over the last
-// 50 samples and are 0 before the tenth.
+// recent is the median of five samples, averaged over five; baseline is the
+// average of recent over ten. A sample is the 90th percentile of 1 to 30 s in the
+// library and the interval's mean attempt time here. Concurrency is the greatest
+// number in flight in the library and P_a here. full means that P_a is at least
+// nine in ten of L. Throughput is concurrency / recent, as in the library.
+// Correlations cover the last 50 samples and are 0 before the tenth.
 type CorrVegas struct {
-	Baseline    int     `toml:"baseline" doc:"intervals that the usual attempt time remembers" range:"1..1000000" default:"10" source:"derived: failsafe-go"`
+	Baseline    int     `toml:"baseline" doc:"intervals over which the usual attempt time is averaged" range:"1..1000000" default:"10" source:"derived: failsafe-go"`
 	Correlation int     `toml:"correlation" doc:"intervals over which correlations are taken" range:"2..10000" default:"50" source:"derived: failsafe-go"`
 	MaxFactor   float64 `toml:"max_factor" doc:"the limit falls while it is above this multiple of the processes in use" range:"1..1000000" default:"5" source:"derived: failsafe-go"`
 	Min         float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"1" unit:"processes" source:"derived: failsafe-go"`
@@ -37,9 +37,9 @@ type CorrVegas struct {
 }
 
 var corrVegasLaw = Law{Name: "corr-vegas", Kind: Seeker, Key: "corr_vegas",
-	Doc:    "estimates the queue at the far side and whether more processes deliver more",
+	Doc:    "estimates the queue at the receivers and whether more processes deliver more",
 	Inputs: []string{"attempts", "attempt_s"},
-	build:  func(c Config) law { return &corrVegas{gauge: newGauge(c).within(c.CorrVegas.Min, c.CorrVegas.Max)} },
+	build:  func(c Config) law { return &corrVegas{base: newBase(c).within(c.CorrVegas.Min, c.CorrVegas.Max)} },
 }
 
 // Validate reports every problem.
@@ -51,14 +51,14 @@ func (a CorrVegas) Validate() []error {
 }
 
 type corrVegas struct {
-	gauge
-	times  []float64 // the last five
-	recent average
-	base   average
-	seen   []point // the last correlation samples
+	base
+	times    []float64 // the last five samples
+	recent   average
+	baseline average
+	seen     []point // the last correlation samples
 }
 
-// point is one sample of what goes along with what.
+// point is one sample for the correlations.
 type point struct{ processes, throughput, time float64 }
 
 func (g *corrVegas) Decide(s Sample) Decision {
@@ -73,8 +73,8 @@ func (g *corrVegas) Decide(s Sample) Decision {
 		t = median(g.times)
 	}
 	recent := g.recent.add(t, 5, warmUp)
-	base := g.base.add(recent, a.Baseline, warmUp)
-	queue := math.Ceil(float64(c * (1 - base/recent)))
+	baseline := g.baseline.add(recent, a.Baseline, warmUp)
+	queue := math.Ceil(float64(c * (1 - baseline/recent)))
 	g.seen = push(g.seen, point{d.Allocated, d.Allocated / recent, recent}, a.Correlation)
 
 	lg := 1.0
@@ -101,9 +101,10 @@ func (g *corrVegas) Decide(s Sample) Decision {
 	return d
 }
 
-// correlations are those of the processes with throughput and with attempt
-// time, and the coefficient of variation of throughput; 0, 0 and 0 during the
-// warm-up, and a correlation is 0 where one side never changed.
+// correlations returns the correlation of processes with throughput, the
+// correlation of processes with attempt time, and the coefficient of variation of
+// throughput. All are 0 during the warm-up; a correlation is 0 if one side never
+// changed.
 func (g *corrVegas) correlations() (toThroughput, toTime, spread float64) {
 	n := float64(len(g.seen))
 	if len(g.seen) < warmUp {
@@ -128,7 +129,7 @@ func (g *corrVegas) correlations() (toThroughput, toTime, spread float64) {
 		ratio(math.Sqrt(qq/n), mean.throughput)
 }
 
-// ratio is a / b, 0 where that says nothing.
+// ratio returns a / b, or 0 if that is not finite.
 func ratio(a, b float64) float64 {
 	if r := a / b; math.Abs(r) <= math.MaxFloat64 {
 		return r
@@ -136,7 +137,7 @@ func ratio(a, b float64) float64 {
 	return 0
 }
 
-// push appends to the last n.
+// push appends v to all and keeps the last n values.
 func push[T any](all []T, v T, n int) []T {
 	all = append(all, v)
 	if len(all) > n {
@@ -146,7 +147,7 @@ func push[T any](all []T, v T, n int) []T {
 	return all
 }
 
-// median of a few numbers, the upper one of two.
+// median returns the median of all, the upper of two middle values.
 func median(all []float64) float64 {
 	sorted := slices.Clone(all)
 	slices.Sort(sorted)
@@ -154,10 +155,10 @@ func median(all []float64) float64 {
 }
 
 func (g *corrVegas) State(c *snap.Codec) {
-	g.gauge.State(c)
+	g.base.State(c)
 	snap.Slice(c, &g.times, snap.Float)
 	g.recent.state(c)
-	g.base.state(c)
+	g.baseline.state(c)
 	snap.Slice(c, &g.seen, func(c *snap.Codec, p *point) {
 		snap.Float(c, &p.processes)
 		snap.Float(c, &p.throughput)

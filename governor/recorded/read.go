@@ -1,7 +1,7 @@
-// Package recorded replays a governor over recorded intervals: it reads them from
-// CSV, asks the governor about each in turn, and writes the decisions. It refuses
-// intervals that cannot have been, and reports those that are missing. Called by
-// the command line.
+// Package recorded replays a governor over recorded intervals: it reads the
+// intervals from CSV, asks the governor for a decision on each in turn, and writes
+// the decisions. It refuses impossible intervals and reports missing ones. The
+// command line calls it.
 package recorded
 
 import (
@@ -21,7 +21,7 @@ const (
 	colHours = iota
 	colDelivered
 	colAllocated
-	colTarget // from here on they need not be there
+	colTarget // this column and the following are optional
 	colAttempts
 	colRetries
 	colDeferrals
@@ -46,44 +46,45 @@ var columnNames = [...]string{colHours: "hours", colDelivered: "delivered", colA
 	colAttemptTime: "attempt_s", colLookupTime: "lookup_s", colHops: "hops", colDemand: "demand_mean", colLoad: "load",
 	colServer: "server", colPartial: "partial", colNumber: "interval", colEnd: "t_end_s"}
 
-// measured are the columns of what a Sample may leave at 0.
+// measured are the columns of the fields that a Sample may leave at 0.
 var measured = columnNames[colAttempts : colLoad+1]
 
 // Log is a file of recorded intervals.
 type Log struct {
 	Samples []governor.Sample
-	Lacking []string // columns of what a Sample may leave at 0 that the file does not have
+	Lacking []string // optional columns of measurements that the file does not have
 	Gaps    []string // where intervals are missing, each as name:line:col: message
 }
 
-// maxProblems bounds the problems that are listed of a file.
+// maxProblems is the greatest number of problems listed for a file.
 const maxProblems = 50
 
-// Read reads recorded intervals of one server: CSV, see csvfile, whose header
-// names the columns hours (0.0001 to 8760), delivered (a whole number) and
-// allocated_mean, in any order and case. These may be there too:
+// Read reads recorded intervals of one server from CSV (see csvfile); name is the
+// name of the file in messages. The header names the columns hours (0.0001 to
+// 8760), delivered (a whole number) and allocated_mean, in any order and case.
+// Optional columns are:
 //
-//   - set_target_per_h, the target that was in force in each interval: a sample
-//     takes that of the next row, the last one its own.
+//   - set_target_per_h, the target in force in each interval. A sample gets the
+//     target of the next row; the last sample gets its own.
 //   - attempts, retries, deferrals, bounces, refusals, timeouts, attempt_s,
 //     lookup_s, hops, demand_mean and load: the fields of a Sample, times in
-//     seconds. What is empty was not measured. Those that the header does not name
-//     are lacking.
+//     seconds. An empty field was not measured. Columns that the header does not
+//     name are listed in Lacking.
 //   - server, which must be the same in all rows.
-//   - partial: a row where it is true was cut short, so no governor was asked, and
+//   - partial: a row where it is true was cut short. No governor decided on it, and
 //     it is not a sample.
-//   - interval, the number of an interval, and t_end_s, its end in seconds: each
-//     row is the successor of the one before. A row that is there twice, out of
-//     order or overlaps the one before is a problem; missing ones are Gaps.
+//   - interval, the number of an interval, and t_end_s, its end in seconds. Each
+//     row must follow the row before. A row that repeats, is out of order or
+//     overlaps the row before is a problem; missing rows are listed in Gaps.
 //
-// So intervals.csv of a run that has one server is read whole, to the last
-// digit. Other columns are ignored, its target_per_h too: the target to be
-// replayed is the law's. Lines that begin with # are skipped.
+// So Read reads intervals.csv of a run with one server completely, to the last
+// digit. Other columns are ignored, including target_per_h: a replay uses the
+// target of the law. Lines that begin with # are skipped.
 //
-// An interval that cannot have been is a problem: more deliveries, deferrals,
-// bounces and timeouts than attempts, more retries than attempts, more refusals
-// than deferrals. All problems up to the first malformed row, 50 at most, are
-// joined in one error, as name:line:col: message; then there are no samples.
+// An impossible interval is a problem: more deliveries, deferrals, bounces and
+// timeouts than attempts, more retries than attempts, or more refusals than
+// deferrals. The error joins all problems up to the first malformed row, at most
+// 50, as name:line:col: message; then Read returns no samples.
 func Read(r io.Reader, name string) (Log, error) {
 	t := &table{Reader: csvfile.NewReader(r, name)}
 	t.Comment = '#'
@@ -138,17 +139,17 @@ type table struct {
 	*csvfile.Reader
 	log        Log
 	width      int                   // fields per row
-	at         [len(columnNames)]int // where each column stands, -1: nowhere
-	server     string                // of the first row
-	serverLine int                   // where server stands, 0: nowhere yet; -1: a second one was reported
+	at         [len(columnNames)]int // index of each column; -1: absent
+	server     string                // server of the first row
+	serverLine int                   // line of server; 0: none yet; -1: a second server was reported
 	last       struct {              // the row before
 		line        int
-		number, end float64 // NaN: not known
+		number, end float64 // NaN: unknown
 	}
 	problems []error
 }
 
-// readHeader finds the columns.
+// readHeader reads the header and finds the columns.
 func (t *table) readHeader() error {
 	h, err := t.Header("a header with " + list(columnNames[:colTarget]))
 	if err != nil {
@@ -172,14 +173,14 @@ func (t *table) readHeader() error {
 
 func list(names []string) string { return strings.Join(names, ", ") }
 
-// sample reads a row of the right width, and whether it is a whole interval.
-// What is bad is recorded.
+// sample returns the sample of a row of the right width, and whether the row is
+// a whole interval. It records every problem.
 func (t *table) sample() (s governor.Sample, whole bool) {
 	before := len(t.problems)
 	t.sameServer()
 	whole = !t.partial()
 	least := 0.0001
-	if !whole { // the end of a run may cut it to any length
+	if !whole { // the end of a run may cut an interval to any length
 		least = 0
 	}
 	hours := t.number(colHours, least, 8760)
@@ -209,7 +210,7 @@ func (t *table) sample() (s governor.Sample, whole bool) {
 	return s, whole
 }
 
-// possible refuses counts that cannot have been.
+// possible records impossible counts as problems.
 func (t *table) possible(s governor.Sample) {
 	if !t.unknown(colAttempts) {
 		if ended := s.Delivered + s.Deferrals + s.Bounces + s.Timeouts; s.Delivered > s.Attempts {
@@ -230,8 +231,9 @@ func (t *table) possible(s governor.Sample) {
 	}
 }
 
-// successor compares the number and the end of an interval with those of the row
-// before. Ends that are rounded, to seconds or to 1 % of the interval, are taken.
+// successor compares the number and the end of an interval with the row before
+// and records problems and gaps. Ends may be rounded to seconds or to 1 % of the
+// interval.
 func (t *table) successor(hours float64) {
 	last := t.last
 	t.last.line, t.last.number, t.last.end = t.Row(), math.NaN(), math.NaN()
@@ -278,7 +280,8 @@ func (t *table) gap(column int, format string, args ...any) {
 	t.log.Gaps = append(t.log.Gaps, t.Fault(t.at[column], format, args...).Error())
 }
 
-// sameServer refuses rows of a second server, once: a governor has one.
+// sameServer records a second server as a problem, once: a governor has one
+// server.
 func (t *table) sameServer() {
 	at := t.at[colServer]
 	if at < 0 || t.serverLine < 0 {
@@ -309,7 +312,7 @@ func (t *table) partial() bool {
 	return false
 }
 
-// measure reads a number that need not be known: 0 where it is not.
+// measure returns an optional number; 0 if it was not measured.
 func (t *table) measure(column int, hi float64) float64 {
 	if t.unknown(column) {
 		return 0
@@ -317,12 +320,13 @@ func (t *table) measure(column int, hi float64) float64 {
 	return t.number(column, 0, hi)
 }
 
-// time reads a measure of seconds. Three years are more than any client waits.
+// time returns an optional time in seconds, at most three years: no client waits
+// longer.
 func (t *table) time(column int) vt.Span {
 	return vt.Span(math.Round(t.measure(column, 1e8) * float64(vt.Second)))
 }
 
-// counted reads a measure of attempts.
+// counted returns an optional count of attempts.
 func (t *table) counted(column int) uint64 {
 	if t.unknown(column) {
 		return 0
@@ -348,8 +352,8 @@ func (t *table) number(column int, lo, hi float64) float64 {
 	return v
 }
 
-// count reads a whole number, which programs that know no others than floats
-// write as 120000.0.
+// count returns a whole number. Programs that have only floats write it as
+// 120000.0.
 func (t *table) count(column int, hi uint64) uint64 {
 	text := t.text(column)
 	whole, zeros, _ := strings.Cut(text, ".")
@@ -362,7 +366,8 @@ func (t *table) count(column int, hi uint64) uint64 {
 	return v
 }
 
-// notation returns a hint for a number that is written as people read it.
+// notation returns a hint for a number with separators between thousands or a
+// decimal comma.
 func notation(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return r >= '0' && r <= '9' }) < 0 ||
 		!strings.ContainsAny(text, ",' \u00a0\u2009\u202f") && strings.Count(text, ".") < 2 &&
@@ -372,7 +377,7 @@ func notation(text string) string {
 	return ": with a decimal point, and nothing between thousands"
 }
 
-// bad records a problem with a field of the row that was read last.
+// bad records a problem with a field of the last row.
 func (t *table) bad(field int, format string, args ...any) {
 	t.problems = append(t.problems, t.Fault(field, format, args...))
 }

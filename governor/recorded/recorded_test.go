@@ -42,8 +42,8 @@ func TestReadSamples(t *testing.T) {
 	}
 }
 
-// What a law may look at beside deliveries is read where it was written; rows
-// that are partial are no samples.
+// Optional measurements are read if the file has them; partial rows do not become
+// samples.
 func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
 	got, err := recorded.Read(strings.NewReader("server,hours,delivered,allocated_mean,partial,attempts,retries,deferrals,bounces,refusals,timeouts,attempt_s,lookup_s,hops,demand_mean,load\n"+
 		"b1,3,7,1.5,false,19,2,3,4,1,5,0.57,0.000000001,12.25,200,0.5\n"+
@@ -191,8 +191,8 @@ func TestReadSamplesReportsABrokenReader(t *testing.T) {
 	}
 }
 
-// What is missing between two rows is told with its numbers; what is merely
-// rounded is not missing.
+// Missing intervals between two rows are reported with their numbers; rounding
+// does not count as a gap.
 func TestGaps(t *testing.T) {
 	for _, v := range []struct {
 		name, text string
@@ -216,7 +216,7 @@ func TestGaps(t *testing.T) {
 	}
 }
 
-// A file in which nothing is right is not read to its end.
+// A file with a problem in every row is not read to its end.
 func TestManyProblemsAreEnough(t *testing.T) {
 	_, err := recorded.Read(strings.NewReader(header+strings.Repeat("x,1,1\n", 10_000)), "log.csv")
 	if err == nil || strings.Count(err.Error(), "\n") != 50 || !strings.HasSuffix(err.Error(), "log.csv:51:1: too many problems, the rest of the file is not read") {
@@ -293,7 +293,7 @@ type writer func([]byte) (int, error)
 
 func (w writer) Write(p []byte) (int, error) { return w(p) }
 
-// A replay is the governor itself, asked in turn.
+// A replay equals the decisions of the governor on each sample in turn.
 func TestReplayIsDecideInTurn(t *testing.T) {
 	samples := []governor.Sample{{Span: 3 * vt.Hour, Delivered: 300000, Allocated: 100}, {Span: 3 * vt.Hour, Allocated: 100}, {Span: 3 * vt.Hour}, {Span: 3 * vt.Hour, Delivered: 900000, Allocated: 120}}
 	decisions, err := recorded.Replay(governor.Default(), samples)

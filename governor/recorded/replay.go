@@ -11,9 +11,9 @@ import (
 	"flyball/internal/vt"
 )
 
-// Replay asks a new governor for its decision on each sample in turn. Where
-// a sample has no target, c gives it for the end of the interval; the first
-// interval begins at time 0.
+// Replay returns the decisions of a new governor on each sample in turn. A sample
+// without a target gets the target of c at the end of its interval; the first
+// interval begins at time 0. The error joins all problems of c.
 func Replay(c governor.Config, samples []governor.Sample) ([]governor.Decision, error) {
 	g, err := governor.New(c)
 	if err != nil {
@@ -31,12 +31,12 @@ func Replay(c governor.Config, samples []governor.Sample) ([]governor.Decision, 
 	return decisions, nil
 }
 
-// Write writes CSV with one row per decision, beside the sample it answers; the two
-// slices have the same length. Interval 0 is the first. Reservable takes
-// allocated_mean, rounded down, for the processes allocated at that moment;
-// next_target_per_h is the rate that the decision is to attain.
-// Numbers have up to ten significant digits; infinite and undefined ones are
-// left empty. Read reads deliveries and processes back; what else was measured is not in it.
+// Write writes CSV with one row per decision and its sample; the two slices have
+// the same length. The first interval is 0. The column reservable assumes that
+// allocated_mean, rounded down, processes are allocated at that moment;
+// next_target_per_h is the rate that the decision is to attain. Numbers have up
+// to ten significant digits; infinite and undefined numbers are left empty. Read
+// reads deliveries and processes back; other measurements are not written.
 func Write(w io.Writer, samples []governor.Sample, decisions []governor.Decision) error {
 	if len(samples) != len(decisions) {
 		panic(fmt.Sprintf("recorded: %d samples but %d decisions", len(samples), len(decisions)))

@@ -35,7 +35,7 @@ func TestLogarithmsAreThoseOfPackageMath(t *testing.T) {
 	}
 }
 
-// A day's cycle is found, and nothing else is taken for one.
+// A daily cycle is found, and nothing else is taken for one.
 func TestCycle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	wave := func(n int) float64 { return 0.15 * math.Sin(2*math.Pi*float64(n)/8) }
@@ -77,7 +77,7 @@ func TestCycle(t *testing.T) {
 		}
 	}
 
-	// Ten-minute intervals share the hours; a day with a gap is no day; intervals of a third of a day tell nothing of hours.
+	// Ten-minute intervals share the hours; a day with a gap does not count; intervals of a third of a day carry no information on hours.
 	y := newCycle(600e9)
 	for n := range 4 * 144 {
 		part, _, _ := y.pass(600e9)

@@ -2,11 +2,11 @@ package governor
 
 import "math"
 
-// ln and exp are those of package math but for the last digits. They are here
-// because package math computes some functions in another way on another
-// processor, and a decision must not depend on where it was made.
+// ln and exp equal math.Log and math.Exp except in the last digits. Package math
+// computes some functions differently on different processors, and a decision
+// must not depend on the processor.
 
-// ln of a positive finite number.
+// ln returns the natural logarithm of a positive finite number.
 func ln(x float64) float64 {
 	m, e := math.Frexp(x)
 	if m < math.Sqrt2/2 {
@@ -23,7 +23,7 @@ func ln(x float64) float64 {
 	return float64(float64(e)*math.Ln2) + float64(2*f*sum)
 }
 
-// exp of a number within +-700; beyond, of +-700.
+// exp returns e to the power of x, which is limited to -700 to 700.
 func exp(x float64) float64 {
 	x = min(max(x, -700), 700)
 	k := math.Round(x / math.Ln2)
