@@ -7,14 +7,14 @@ import (
 	"flyball/internal/vt"
 )
 
-// behaviour is what a receiver does beside drawing delays and failures, made
-// ready; nil if it has none.
+// behaviour holds the prepared parameters of a receiver's optional behaviour,
+// see behaviour_config.go. A destination without any has nil.
 type behaviour struct {
-	interval, burst vt.Span // of the bucket: time of one message, and of all that it holds; 0: no bucket
+	interval, burst vt.Span // bucket: time per message, and for a full bucket; 0: no bucket
 	bucketCode      uint16
 
-	tick         vt.Span // of the memory of the rate, see fading; 0: nobody asks for it
-	perHour      float64 // rate that one message in this memory stands for
+	tick         vt.Span // step of the recent rate, see fading; 0: the rate is not used
+	perHour      float64 // rate per message in the faded sum
 	throttle     ramp
 	throttleCode uint16
 
@@ -28,17 +28,17 @@ type behaviour struct {
 	slope          float64
 	up, down       *table // nil: no outages by chance
 	outage         mail.Fault
-	scheduled      []downtime // beside those of the network and of servers
+	scheduled      []downtime // planned outages of this destination alone
 	daily          []float64  // factor by minute of the day; nil: none
 	drift          []Drift
-	sigma, carried float64 // of the weather: strength, and what stays of the last score
-	fresh          float64 // and what is new in it
+	sigma, carried float64 // weather: strength, and weight of the last period's score
+	fresh          float64 // weather: weight of the new score
 	period         vt.Span // 0: no weather
 	whiteAfter     int     // 0: no whitelist
 	whiteFor       vt.Span
 }
 
-// downtime is an outage that the scenario orders.
+// downtime is a planned outage.
 type downtime struct {
 	from, to vt.Time
 	fault    mail.Fault
@@ -54,8 +54,8 @@ func downtimes(lists ...[]Down) (all []downtime) {
 	return all
 }
 
-// newBehaviour returns nil for a destination that has none. cutOff: some server
-// cannot reach it at some time, which counts as one.
+// newBehaviour returns the behaviour of d; nil if it has none. A destination that
+// some server cannot reach at some time (cutOff) has a behaviour.
 func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 	if !d.HasBehaviour() && !cutOff {
 		return nil
@@ -97,7 +97,7 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 	return b
 }
 
-// byMinute is the factor on delays in each minute of the day.
+// byMinute returns the factor on delays in each minute of the day.
 func (d Daily) byMinute() []float64 {
 	const minutes = 24 * 60
 	f := make([]float64, minutes)
@@ -108,20 +108,20 @@ func (d Daily) byMinute() []float64 {
 	return f
 }
 
-// rounded cuts off the digits that differ between processors.
+// rounded returns v without the digits that differ between processors.
 func rounded(v float64) float64 { return math.Round(v*(1<<20)) / (1 << 20) }
 
-// fading is a sum whose parts lose half their weight in every half-life: in
-// steps, of which a half-life has fadingSteps.
+// fading is a sum that halves in every half-life. It fades in steps;
+// fadingSteps steps make a half-life.
 type fading struct {
 	sum  float64
-	tick int64 // up to which it has faded
+	tick int64 // step up to which the sum has faded
 }
 
 const fadingSteps = 64
 
-// fade is what so many steps leave, in whole 2^-32 for every processor to
-// agree.
+// fade[n] is the part of a sum that is left after n steps. It is a multiple of
+// 2^-32, so that all processors agree.
 var fade = func() (left [fadingSteps]float64) {
 	for i := range left {
 		left[i] = math.Round(math.Exp2(-float64(i)/fadingSteps)*(1<<32)) / (1 << 32)
@@ -138,8 +138,8 @@ func (f *fading) at(now vt.Time, tick vt.Span) float64 {
 	return f.sum
 }
 
-// ramp grows from 0 to 1 as a rate grows from soft to hard: in a straight
-// line, or as a logistic curve that is 0.05 at soft and 0.95 at hard.
+// ramp is a function that grows from 0 to 1 as a rate grows from soft to hard:
+// linearly, or as a logistic curve that is 0.05 at soft and 0.95 at hard.
 type ramp struct {
 	soft, hard float64
 	logistic   bool
@@ -154,7 +154,8 @@ func (r ramp) at(rate float64) float64 {
 	return min(max(x, 0), 1)
 }
 
-// factor is 1, and from At on over the time of Over grows to Factor.
+// factor returns the factor of the drift at the time now: 1 up to At, then
+// linear to Factor within Over.
 func (v *Drift) factor(now vt.Time) float64 {
 	switch part := v.part(now); part {
 	case 0:
@@ -166,7 +167,7 @@ func (v *Drift) factor(now vt.Time) float64 {
 	}
 }
 
-// part of its way that a drift has gone.
+// part returns how much of the drift is complete at the time now, 0 to 1.
 func (v *Drift) part(now vt.Time) float64 {
 	since := now.Sub(vt.Time(v.At))
 	switch {

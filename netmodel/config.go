@@ -7,17 +7,17 @@ import (
 	"flyball/internal/vt"
 )
 
-// Config describes the world that the attempts meet.
+// Config describes the network and the receivers that attempts meet.
 type Config struct {
 	Network      Paths         `toml:"network"`
 	Servers      []Server      `toml:"server"`
 	Destinations []Destination `toml:"destination"`
 	Dialogue     mail.Dialogue `toml:"dialogue"`
-	Size         unit.Bytes    // of one message; the scenario checks it
+	Size         unit.Bytes    // size of one message; the scenario checks it
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage; the scenario checks it
 }
 
-// Paths are what lies between every server and every destination.
+// Paths describes what lies between every server and every destination.
 type Paths struct {
 	DNS      DNS     `toml:"dns" doc:"name resolution, once per new connection"`
 	Hops     Hops    `toml:"hops" doc:"routers on the path"`
@@ -25,22 +25,22 @@ type Paths struct {
 	HopLoss  float64 `toml:"hop_loss" doc:"probability that one hop loses one exchange" range:"0..0.5" default:"0" source:"assumed: a clean path"`
 	Retrans  vt.Span `toml:"retransmit_after" doc:"first retransmission time-out; doubles (RFC 6298)" default:"1s" range:"1ms..1m" source:"derived: RFC 6298 2.1"`
 	GiveUpAt int     `toml:"retransmissions" doc:"losses in one attempt after which the connection is lost" default:"6" range:"1..16" source:"assumed: about a minute of silence"`
-	Down     []Down  `toml:"down,omitdefault" doc:"outages of all destinations together, as ordered"`
+	Down     []Down  `toml:"down,omitdefault" doc:"planned outages of all destinations together"`
 
-	Drift []PathDrift `toml:"drift,omitdefault" doc:"all paths change at a time, for good; several add up"`
+	Drift []PathDrift `toml:"drift,omitdefault" doc:"permanent changes of all paths; several add up"`
 }
 
-// DNS is the sender's resolver.
+// DNS describes the sender's resolver.
 type DNS struct {
 	HitRatio float64 `toml:"hit_ratio" doc:"share of look-ups answered from the cache" range:"0..1" default:"0.9" source:"assumed: TTL 300-3600 s at bulk rates"`
 	Hit      Dist    `toml:"hit" doc:"time of a cached answer" default:"1ms" source:"assumed: local resolver"`
 	Miss     Dist    `toml:"miss" doc:"time of an uncached answer; beyond the dialogue's dns time-out the look-up fails" default:"lognormal median 22.4ms sigma 1.957" source:"derived: Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"`
-	ServFail float64 `toml:"servfail" doc:"share of uncached look-ups that fail for now" range:"0..1" default:"0.005" source:"assumed: 0.5 % of uncached look-ups"`
-	Drift    []Drift `toml:"drift,omitdefault" doc:"the time of a look-up changes at a time, for good; several multiply"`
+	ServFail float64 `toml:"servfail" doc:"share of uncached look-ups that fail temporarily" range:"0..1" default:"0.005" source:"assumed: 0.5 % of uncached look-ups"`
+	Drift    []Drift `toml:"drift,omitdefault" doc:"permanent changes of the time of a look-up; several multiply"`
 }
 
-// Hops is the number of routers on a path: round(Normal(mean, sd)), cut to
-// Min..Max.
+// Hops is the distribution of the number of routers on a path: round(Normal(Mean,
+// SD)), limited to Min..Max.
 type Hops struct {
 	Mean float64 `toml:"mean" range:"1..64" default:"14" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
 	SD   float64 `toml:"sd" range:"0..32" default:"3.1" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
@@ -48,58 +48,58 @@ type Hops struct {
 	Max  int     `toml:"max" range:"1..64" default:"32" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
 }
 
-// Server is a delivering server as the network sees it: how far it stands and
+// Server describes a delivering server as the network sees it: its distance, and
 // how it slows down under its own load.
 type Server struct {
 	Name       string  `toml:"name" doc:"name in tables and files" default:"b1"`
-	ExtraRTT   vt.Span `toml:"extra_rtt" doc:"added to every round trip of this server" range:"0s..1m" source:"assumed: stands where the round-trip times were measured"`
-	ExtraHops  int     `toml:"extra_hops" doc:"added to the hops of every path of this server" range:"0..64" source:"assumed: stands where the hops were counted"`
-	Contention float64 `toml:"contention" doc:"sigma of the universal scalability law: share of work that is serialised" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
+	ExtraRTT   vt.Span `toml:"extra_rtt" doc:"added to every round trip of this server" range:"0s..1m" source:"assumed: located where the round-trip times were measured"`
+	ExtraHops  int     `toml:"extra_hops" doc:"added to the hops of every path of this server" range:"0..64" source:"assumed: located where the hops were counted"`
+	Contention float64 `toml:"contention" doc:"sigma of the universal scalability law: share of work that is serialized" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
 	Coherency  float64 `toml:"coherency" doc:"kappa of the universal scalability law: cost of each pair of busy slots" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
-	Share      float64 `toml:"share" doc:"part of every list that this server delivers, relative to the other servers" range:"0..1000000" default:"1" source:"assumed: equal parts"`
+	Share      float64 `toml:"share" doc:"share of every list that this server delivers, relative to the other servers" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Down       []Down  `toml:"down,omitdefault" doc:"times at which this server is cut off from all destinations"`
 }
 
-// Destination is a mailbox provider, or a class of like ones.
+// Destination describes a mailbox provider, or a class of similar providers.
 type Destination struct {
 	Name     string   `toml:"name" doc:"name in tables and files"`
 	Domain   string   `toml:"domain" doc:"mail domain; rows of a list are matched by it"`
-	Share    float64  `toml:"share" doc:"part of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
+	Share    float64  `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Receiver string   `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
 	RTT      Dist     `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
 	Banner   Dist     `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
 	RCPT     Dist     `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
 	Dot      Dist     `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
-	Shared   bool     `toml:"shared,omitdefault" doc:"all servers are one to it: what it remembers of a server (cap, bucket, throttle, reputation, tarpit, knee, whitelist) it remembers of all together"`
-	Cap      int      `toml:"cap" doc:"open connections that it allows each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
-	Messages int      `toml:"messages_per_connection,omitdefault" doc:"messages that a server offers it over one connection; not given: those of dialogue" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
+	Shared   bool     `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
+	Cap      int      `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
+	Messages int      `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
-	Fail     []Fail   `toml:"fail" doc:"failures drawn anew for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
+	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
-	Recent     vt.Span    `toml:"recent" doc:"half-life of its memory of each server's rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider tells over what time it looks back"`
+	Recent     vt.Span    `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
 	Bucket     Bucket     `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
-	Throttle   Throttle   `toml:"throttle" doc:"messages are deferred the more often, the higher the server's recent rate"`
-	Reputation Reputation `toml:"reputation" doc:"refusals and dead recipients count against the server, and fade; it makes throttle and tarpit stricter"`
+	Throttle   Throttle   `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
+	Reputation Reputation `toml:"reputation" doc:"refusals and dead recipients count against the server and fade; throttle and tarpit become stricter"`
 	Tarpit     Tarpit     `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
 	Knee       Knee       `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
-	Outage     Outage     `toml:"outage" doc:"outages by chance, the same for all servers"`
-	Down       []Down     `toml:"down,omitdefault" doc:"outages as ordered"`
-	Daily      Daily      `toml:"daily" doc:"its delays follow the time of the day"`
-	Drift      []Drift    `toml:"drift,omitdefault" doc:"its delays change at a time, for good; several multiply"`
-	Weather    Weather    `toml:"weather" doc:"its delays have a factor in common that is drawn anew in every period"`
+	Outage     Outage     `toml:"outage" doc:"random outages, the same for all servers"`
+	Down       []Down     `toml:"down,omitdefault" doc:"planned outages"`
+	Daily      Daily      `toml:"daily" doc:"delays follow the time of day"`
+	Drift      []Drift    `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
+	Weather    Weather    `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
 }
 
-// Greylist defers a recipient's tries at a stage until Delay after the first one
+// Greylist defers a recipient's tries at a stage until Delay after the first try
 // that the receiver saw.
 type Greylist struct {
 	Share float64 `toml:"share" doc:"share of recipients that are greylisted" range:"0..1" source:"assumed: no greylisting"`
 	Delay Dist    `toml:"delay" doc:"time from the first deferral until a try is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
 	Reply int     `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
-	At    string  `toml:"at,omitdefault" doc:"what it answers with that code: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
+	At    string  `toml:"at,omitdefault" doc:"command that gets this reply: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
 
-	WhitelistAfter int     `toml:"whitelist_after,omitdefault" doc:"recipients let in after which the server is greylisted no more; 0: it always is" range:"0..1000000000" source:"scenario"`
-	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"for how long" default:"35d" range:"1s..3650d" source:"derived: Postgrey --max-age: 35 days"`
+	WhitelistAfter int     `toml:"whitelist_after,omitdefault" doc:"number of recipients let in after which the server is whitelisted; 0: never" range:"0..1000000000" source:"scenario"`
+	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"how long the server stays whitelisted" default:"35d" range:"1s..3650d" source:"derived: Postgrey --max-age: 35 days"`
 }
 
 // Dead is a share of recipients that fail in the same way at every try.
@@ -114,12 +114,13 @@ type Fail struct {
 	At    string  `toml:"at" doc:"stage" oneof:"connect banner ehlo mail rcpt data dot"`
 	Reply int     `toml:"reply" doc:"reply code; not together with fault, not at connect" range:"400..599"`
 	Fault string  `toml:"fault" doc:"how it fails without a reply" oneof:"drop timeout"`
-	P     float64 `toml:"p" doc:"probability that an attempt (or connection) ends this way" range:"0..1" source:"scenario"`
+	P     float64 `toml:"p" doc:"probability that an attempt (or connection) fails this way" range:"0..1" source:"scenario"`
 }
 
 var keys = conf.Declare[Config]()
 
-// DefaultPaths returns today's Internet as far as public measurements go.
+// DefaultPaths returns typical paths of the Internet, from public
+// measurements.
 func DefaultPaths() Paths { return conf.DefaultOf[Paths](keys) }
 
 // DefaultServer returns one server without contention.
@@ -128,7 +129,7 @@ func DefaultServer() Server { return conf.DefaultOf[Server](keys) }
 // DefaultDestination returns a plain receiver that accepts everything.
 func DefaultDestination() Destination { return conf.DefaultOf[Destination](keys) }
 
-// Validate reports every problem, with keys as in a scenario file.
+// Validate reports every problem, with its key in a scenario file.
 func (c Config) Validate() []error {
 	var l conf.List
 	keys.Check(&l, c)
@@ -184,7 +185,7 @@ func (d Destination) validate() []error {
 		l.Check((f.Reply == 0) != (f.Fault == ""), key, "got reply = %d and fault = %q, want exactly one of them",
 			f.Reply, f.Fault)
 		l.Check(f.At != "connect" || f.Reply == 0, key+".reply",
-			"got %d at connect, want a fault: nobody speaks SMTP yet", f.Reply)
+			"got %d at connect, want a fault: SMTP begins after it", f.Reply)
 		if stage <= mail.StageEHLO {
 			onConnection += f.P
 		} else {

@@ -15,7 +15,8 @@ func TestPlainConfigIsValid(t *testing.T) {
 	}
 }
 
-// Each change is one problem, told with its key as in a scenario file.
+// Each change makes one problem, which is reported with its key in a scenario
+// file.
 func TestValidateMessages(t *testing.T) {
 	dest := func(change func(*Destination)) func(*Config) {
 		return func(c *Config) { change(&c.Destinations[0]) }
@@ -48,7 +49,7 @@ func TestValidateMessages(t *testing.T) {
 		{dest(func(d *Destination) { d.Fail = []Fail{{At: "rcpt", P: 0.1, Reply: 450, Fault: "drop"}} }),
 			`destination[0].fail[0]: got reply = 450 and fault = "drop", want exactly one of them`},
 		{dest(func(d *Destination) { d.Fail = []Fail{{At: "connect", P: 0.1, Reply: 450}} }),
-			`destination[0].fail[0].reply: got 450 at connect, want a fault: nobody speaks SMTP yet`},
+			`destination[0].fail[0].reply: got 450 at connect, want a fault: SMTP begins after it`},
 		{dest(func(d *Destination) {
 			d.Fail = []Fail{{At: "connect", P: 0.6, Fault: "drop"}, {At: "ehlo", P: 0.6, Reply: 421}}
 		}), `destination[0].fail: got probabilities at connect, banner and ehlo that add up to 1.2, want at most 1`},
@@ -99,7 +100,7 @@ func TestValidateMessages(t *testing.T) {
 	}
 }
 
-// All problems come at once, in the order of the file.
+// Validate reports all problems at once, in the order of the file.
 func TestValidateTellsEverything(t *testing.T) {
 	c := plain()
 	c.Network.GiveUpAt, c.Servers[0].Name, c.Destinations[0].Domain = 0, "", ""

@@ -25,7 +25,7 @@ type Dist struct {
 	Alpha  float64 `toml:"alpha" doc:"tail index (pareto)"`
 }
 
-// Constant is always d.
+// Constant returns the distribution whose value is always d.
 func Constant(d vt.Span) Dist { return Dist{Dist: "constant", Mean: d} }
 
 // UnmarshalText reads a plain time as a constant.
@@ -38,13 +38,13 @@ func (d *Dist) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parameters of each family, by key.
+// families lists the parameters of each family.
 var families = map[string][]string{
 	"constant": {"mean"}, "exponential": {"mean"}, "gamma": {"mean", "shape"}, "lognormal": {"median", "sigma"},
 	"uniform": {"min", "max"}, "weibull": {"scale", "shape"}, "pareto": {"min", "alpha"},
 }
 
-// Validate reports every problem. A parameter of another family is one.
+// Validate reports every problem. A parameter of another family is a problem.
 func (d Dist) Validate() []error {
 	var l conf.List
 	wanted, ok := families[d.Dist]
@@ -79,7 +79,7 @@ func (d Dist) Validate() []error {
 	return l
 }
 
-// ExactMean is the mean of the distribution, in nanoseconds.
+// ExactMean returns the mean of the distribution, in nanoseconds.
 func (d Dist) ExactMean() float64 {
 	switch d.Dist {
 	case "uniform":
@@ -94,7 +94,7 @@ func (d Dist) ExactMean() float64 {
 	return float64(d.Mean)
 }
 
-// Quantile is the exact quantile in nanoseconds, 0 <= p < 1.
+// Quantile returns the exact quantile p, 0 <= p < 1, in nanoseconds.
 func (d Dist) Quantile(p float64) float64 {
 	switch d.Dist {
 	case "uniform":

@@ -44,7 +44,7 @@ func TestPathsDrift(t *testing.T) {
 	} {
 		for conn, trips := range map[mail.Conn]vt.Span{mail.Fresh: 7, mail.Reused: 4} {
 			if conn == mail.Reused {
-				try(0, mail.Fresh) // the path of the connection is what it is now, not what it was
+				try(0, mail.Fresh) // a kept connection has the path of this moment
 			}
 			if took, hops := try(v.at, conn); took != trips*v.rtt || hops != v.hops {
 				t.Errorf("%s at %s: %s over %d hops, want %s over %d", conn, v.at, took, hops, trips*v.rtt, v.hops)
@@ -53,8 +53,8 @@ func TestPathsDrift(t *testing.T) {
 	}
 }
 
-// Hops that appear lose packets as the others do: of so many, (1 - loss)^hops
-// of the connections lose nothing at connect.
+// Added hops lose packets like the others: the share (1 - loss)^hops of the
+// connections loses no packet at connect.
 func TestHopsThatAppearLosePackets(t *testing.T) {
 	c := plain()
 	c.Network.Hops, c.Network.HopLoss = Hops{Mean: 4, Min: 4, Max: 4}, 0.01
@@ -74,8 +74,8 @@ func TestHopsThatAppearLosePackets(t *testing.T) {
 	}
 }
 
-// Look-ups take longer from the cache and without it, and run into the client's
-// patience by their time as it then is.
+// A drift makes cached and uncached look-ups longer, and the longer time counts
+// for the client's time-out.
 func TestLookupsDrift(t *testing.T) {
 	c := plain()
 	c.Network.DNS = DNS{HitRatio: 0.5, Hit: Constant(10 * ms), Miss: Constant(2 * vt.Second),
@@ -123,7 +123,7 @@ func TestAServerIsCutOff(t *testing.T) {
 	}{
 		{vt.Minute - 1, [2][2]mail.Fault{}},
 		{vt.Minute, [2][2]mail.Fault{{}, {mail.Drop, mail.Drop}}},
-		{90 * vt.Second, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.Drop, mail.Drop}}}, // the server's own comes first
+		{90 * vt.Second, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.Drop, mail.Drop}}}, // the server's own outage comes first
 		{2 * vt.Minute, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.NoFault, mail.Timeout}}},
 		{3 * vt.Minute, [2][2]mail.Fault{}},
 	} {

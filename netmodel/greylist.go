@@ -7,39 +7,40 @@ import (
 	"flyball/internal/vt"
 )
 
-// forgets is how long after a recipient's last sight a greylist keeps its clock,
-// in whole seconds: a week (assumed; OpenBSD spamd four hours, Postgrey 35 days).
+// forgets is how long a greylist keeps a recipient's clock after it last saw the
+// recipient, in whole seconds: a week (assumed; OpenBSD spamd four hours, Postgrey
+// 35 days).
 const forgets = 7 * 24 * 3600
 
-// clocks are the greylist clocks of one receiver: when each greylisted recipient
-// that has not been delivered was first seen. Only those take memory, 16 bytes
-// each at a load of up to 3/4; the clock of a recipient that the sender gives up is
-// forgotten when it has not been seen for long. They stand in a hash table with
-// open addressing and linear probing, whose state is the same in every run.
+// clocks are the greylist clocks of one receiver: the time at which each
+// greylisted and undelivered recipient was first seen. They are kept in a hash
+// table with open addressing and linear probing, with 16 bytes per slot and a
+// load of at most 3/4. Its state is the same in every run. The clock of a
+// recipient that the sender gives up expires.
 type clocks struct {
 	slots []clock // a power of two, or none
 	count int     // in use
 }
 
-// clock is one recipient's; the zero value is none.
+// clock is the clock of one recipient; the zero value is a vacant slot.
 type clock struct {
-	first vt.Time // sight of the recipient
-	last  uint32  // sight, in whole seconds
+	first vt.Time // when the recipient was first seen
+	last  uint32  // when it was last seen, in whole seconds
 	who   uint32  // 1 + the recipient
 }
 
 func seconds(t vt.Time) int64 { return int64(t) / int64(vt.Second) }
 
-// forgotten reports whether the clock is not kept any longer at a time.
+// forgotten reports whether the clock has expired at the time now.
 func (v *clock) forgotten(now vt.Time) bool { return seconds(now)-int64(v.last) > forgets }
 
-// home returns the slot at which a search begins.
+// home returns the slot at which the search for who begins.
 func (t *clocks) home(who uint32) int {
 	const golden = 0x9e3779b97f4a7c15
 	return int(uint64(who) * golden >> (65 - bits.Len(uint(len(t.slots)))))
 }
 
-// find returns the slot of a recipient, or the vacant slot for it.
+// find returns the slot of the recipient who, or the vacant slot for it.
 func (t *clocks) find(who uint32) int {
 	i := t.home(who)
 	for t.slots[i].who != who && t.slots[i].who != 0 {
@@ -48,8 +49,8 @@ func (t *clocks) find(who uint32) int {
 	return i
 }
 
-// first returns when a recipient was first seen; known is false if it never was,
-// or so long ago that the clock is forgotten.
+// first returns when the recipient to was first seen; known is false if it never
+// was, or if its clock has expired.
 func (t *clocks) first(to mail.Recipient, now vt.Time) (first vt.Time, known bool) {
 	if t.count == 0 {
 		return 0, false
@@ -58,7 +59,8 @@ func (t *clocks) first(to mail.Recipient, now vt.Time) (first vt.Time, known boo
 	return v.first, v.who != 0 && !v.forgotten(now)
 }
 
-// see notes the sight of a recipient, which starts its clock unless it is known.
+// see records that the recipient to was seen, and starts its clock unless the
+// clock is known.
 func (t *clocks) see(to mail.Recipient, now vt.Time, known bool) {
 	if 4*(t.count+1) > 3*len(t.slots) {
 		t.grow(now)
@@ -73,9 +75,9 @@ func (t *clocks) see(to mail.Recipient, now vt.Time, known bool) {
 	v.last = uint32(seconds(now))
 }
 
-// grow leaves out the clocks that were forgotten a day ago, and makes room for
-// twice as many as are left. Within a day a clock may yet be asked for at an
-// earlier time, as an attempt is decided ahead of the time of others.
+// grow drops the clocks that expired more than a day ago and makes room for twice
+// the rest. It keeps the others because attempts are not decided in the order of
+// time: a clock may be needed at an earlier time, but by less than a day.
 func (t *clocks) grow(now vt.Time) {
 	now = now.Add(-vt.Day)
 	old := t.slots
@@ -93,7 +95,7 @@ func (t *clocks) grow(now vt.Time) {
 	}
 }
 
-// drop forgets a recipient's clock, if it has one.
+// drop removes the clock of the recipient to, if it has one.
 func (t *clocks) drop(to mail.Recipient) {
 	if t.count == 0 {
 		return

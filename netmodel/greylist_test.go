@@ -14,8 +14,8 @@ import (
 )
 
 // A greylisted recipient is deferred until the delay has passed since the end of
-// the first deferral, to the nanosecond, whatever else happens to the recipient;
-// a delivered one, and one that was not seen for more than a week, is a stranger.
+// the first deferral, to the nanosecond, whatever else happens to the recipient. A
+// recipient that was delivered, or not seen for more than a week, starts again.
 func TestGreylistClock(t *testing.T) {
 	const first, rcpt = vt.Time(17 * vt.Second), 400 * ms
 	const seen = first + vt.Time(rcpt) // the reply to the first RCPT
@@ -66,7 +66,7 @@ func TestGreylistClock(t *testing.T) {
 }
 
 // A greylist at the dot lets RCPT pass, defers the message at its end, and counts
-// from that reply to the next end of data; one at RCPT does not look at the dot.
+// from that reply to the next end of data; a greylist at RCPT ignores the dot.
 func TestGreylistStage(t *testing.T) {
 	for _, at := range []string{"rcpt", "dot"} {
 		c := plain()
@@ -100,8 +100,8 @@ func TestGreylistStage(t *testing.T) {
 	}
 }
 
-// The delay is the recipient's, not the try's, and has nothing to do with who
-// is greylisted: its mean is that of its distribution.
+// The delay belongs to the recipient, not to the try, and is independent of
+// whether a recipient is greylisted: its mean is the mean of its distribution.
 func TestGreylistDelayStays(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, At: "rcpt", Reply: 451}
@@ -125,8 +125,8 @@ func TestGreylistDelayStays(t *testing.T) {
 	}
 }
 
-// The clocks are a map from recipients to first sights that forgets, under any
-// order of sights, deliveries and ages; and a copy of their state is the same.
+// The clocks equal a map from recipients to first sights with expiry, for any
+// order of sights, deliveries and ages; and a restored copy is the same.
 func TestClocksAreAMap(t *testing.T) {
 	luck := rand.New(rand.NewPCG(3, 4))
 	for range 20 {
@@ -166,8 +166,8 @@ func TestClocksAreAMap(t *testing.T) {
 	}
 }
 
-// Clocks take memory for recipients that are greylisted and not delivered, and
-// for those that were given up in the last days, not for all that ever were.
+// Clocks take memory only for greylisted recipients that are undelivered or were
+// given up in the last days.
 func TestClocksAreBounded(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Constant(vt.Second), At: "rcpt", Reply: 451}
@@ -192,7 +192,7 @@ func TestClocksAreBounded(t *testing.T) {
 	if n := len(r.state.greylist.slots); r.state.greylist.count != 0 || n > 16 {
 		t.Errorf("%d clocks in %d slots are left of a list that was delivered", r.state.greylist.count, n)
 	}
-	for to := range mail.Recipient(100_000) { // all that are greylisted are given up, 720 a day
+	for to := range mail.Recipient(100_000) { // every greylisted recipient is given up, 720 a day
 		now = now.Add(vt.Minute)
 		offer(now, to)
 	}

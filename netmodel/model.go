@@ -7,16 +7,16 @@ import (
 )
 
 // Model drives the receivers of one server in virtual time. It turns each attempt
-// into one event, its end, or with full stages into one event per stage; both end
-// at the same times with the same replies. Events go by their slot, which is
-// their lane in the queue.
+// into one event, its end, or with full stages into one event per stage. In both
+// cases attempts end at the same times with the same replies. The slot of an
+// attempt is the lane of its events in the queue.
 //
 //	Begin -> look-up -> connect -> banner -> EHLO -> MAIL -> RCPT -> DATA -> dot -> end
 //	           (fresh connections only)        any stage may end the attempt
 //
-// Receivers count each server for itself, so models of one Network share nothing
-// that changes, but for destinations that are shared: see NewModels. Not safe
-// for concurrent use.
+// Receivers keep separate state for each server, so models of one Network share
+// no mutable state, except for shared destinations: see NewModels. Not safe for
+// concurrent use.
 type Model struct {
 	*Network
 	server    mail.Server
@@ -29,25 +29,25 @@ type Model struct {
 // keeps between attempts.
 type trip struct {
 	start   vt.Time
-	stretch float64 // of the server when the attempt began
-	lookup  vt.Span // that the look-up took, if there was one
+	stretch float64 // the server's stretch when the attempt began
+	lookup  vt.Span // time that the look-up took, if there was one
 	gen     uint32
 	kind    mail.Conn
 	reply   mail.Reply
 	conn    Connection
 	msg     Message
-	dest    mail.Destination // of the connection
-	step    uint8            // of the dialogue, the next
-	ended   bool             // the event that is coming is the end
+	dest    mail.Destination // destination of the connection
+	step    uint8            // next step of the dialogue
+	ended   bool             // the next event is the end
 }
 
-// NewModel returns the model of one server, as if there were no other.
+// NewModel returns the model of server s, as if it were the only server.
 func NewModel(net *Network, s mail.Server) *Model {
 	return &Model{Network: net, server: s, receivers: net.receivers(s)}
 }
 
-// NewModels returns the models of all servers. Where a destination is shared they
-// drive one receiver, so they must be asked in the order of time.
+// NewModels returns the models of all servers. At a shared destination they drive
+// the same receiver state, so calls must follow the order of time.
 func NewModels(net *Network) []*Model {
 	var all []*Model
 	for s, receivers := range net.Receivers() {
@@ -56,11 +56,12 @@ func NewModels(net *Network) []*Model {
 	return all
 }
 
-// Receiver returns a destination as the model's server meets it.
+// Receiver returns the receiver of d for the model's server.
 func (m *Model) Receiver(d mail.Destination) *Receiver { return &m.receivers[d] }
 
-// Begin starts an attempt; its end comes out of Handle. All that the receiver is
-// asked before the dialogue it is asked now, after the look-up is drawn.
+// Begin starts an attempt and pushes its next event to q; Handle returns its end.
+// Everything that the receiver decides before the dialogue is decided now, after
+// the look-up is drawn.
 func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	for int(a.Slot) >= len(m.trips) {
 		m.trips = append(m.trips, trip{})
@@ -90,8 +91,8 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	q.Push(at, int(a.Slot))
 }
 
-// lookup looks the destination up, which ends the attempt if its name is not
-// found.
+// lookup looks the destination up and returns the time of the answer. A failed
+// look-up ends the attempt.
 func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
 	took, fault := r.Lookup(now)
 	took = stretched(took, t.stretch)
@@ -105,7 +106,7 @@ func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
 	return now.Add(took)
 }
 
-// converse passes the whole dialogue.
+// converse runs the whole dialogue and returns its end.
 func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 	if took, smooth := m.smooth(t); smooth {
 		at := now.Add(took)
@@ -118,10 +119,9 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 	return now
 }
 
-// smooth is how long the dialogue takes, if nothing can happen in it that one
-// must look at step by step: no failure, refusal or greylist, no loss on the
-// way, no stretch by load, and times so far below the client's patience that
-// no step comes near it.
+// smooth returns how long the dialogue takes if it needs no step-by-step
+// treatment: without failure, refusal, greylist, loss and stretch by load, and
+// with times so short that no step can time out.
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
@@ -139,7 +139,7 @@ func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	return took, true
 }
 
-// advance passes one step of the dialogue.
+// advance runs one step of the dialogue and returns its end.
 func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	steps := m.Steps(t.kind)
 	step := steps[t.step]
@@ -155,8 +155,8 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	return at
 }
 
-// Handle takes the event of a slot that is due. If an attempt has ended it
-// returns the completion.
+// Handle processes the due event of a slot. It returns the completion if the
+// attempt has ended, and pushes the next event to q otherwise.
 func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Completion, ended bool) {
 	t := &m.trips[slot]
 	if !t.ended {
@@ -177,7 +177,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	return mail.Completion{Reply: t.reply, Way: mail.NewWay(t.lookup, hops), Slot: slot, Gen: t.gen}, true
 }
 
-// Load is the load of the server at so many attempts under way.
+// Load returns the load of the server with busy attempts under way, 0 to 1.
 func (m *Model) Load(busy float64) float64 { return m.Network.Load(m.server, busy) }
 
 // HangUp closes the connection that a slot holds, if any.

@@ -11,8 +11,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// shell is a sender that knows nothing but connections: every slot tries one
-// recipient after the other, over and over.
+// shell is a sender without lists and retries: every slot tries one recipient
+// after the other, over and over.
 type shell struct {
 	models []*Model // by server
 	queues []evq.Queue
@@ -52,7 +52,7 @@ func newShell(t *testing.T, c Config, slots int) *shell {
 	return s
 }
 
-// ended waits for the next attempt to end, of simultaneous ones that of the
+// ended returns the next attempt to end; of simultaneous ends, the one of the
 // first server.
 func (s *shell) ended() (at vt.Time, server mail.Server, c mail.Completion) {
 	for {
@@ -68,7 +68,7 @@ func (s *shell) ended() (at vt.Time, server mail.Server, c mail.Completion) {
 	}
 }
 
-// handle takes the next event of a server.
+// handle processes the next event of a server.
 func handle(m *Model, q *evq.Queue) (vt.Time, mail.Completion, bool) {
 	at, slot := q.Pop()
 	c, ended := m.Handle(at, mail.Slot(slot), q)
@@ -103,7 +103,7 @@ func (s *shell) begin(now vt.Time, p *slot) {
 	s.models[a.Server].Begin(now, &a, &s.queues[a.Server])
 }
 
-// run lets so many attempts end.
+// run continues until the given number of attempts has ended.
 func (s *shell) run(attempts int) {
 	for i := range s.slots {
 		s.begin(0, &s.slots[i])
@@ -111,7 +111,7 @@ func (s *shell) run(attempts int) {
 	s.resume(attempts)
 }
 
-// resume lets attempts end until there are so many in all.
+// resume continues until the given number of attempts has ended in all.
 func (s *shell) resume(attempts int) {
 	for len(s.log) < attempts {
 		at, server, c := s.ended()
@@ -128,8 +128,8 @@ func (s *shell) resume(attempts int) {
 	}
 }
 
-// One event per stage or one per attempt: the same ends, in the same order, at
-// the same times, even where everything happens at once.
+// With one event per stage or one per attempt, attempts end in the same order, at
+// the same times and with the same replies, even if everything happens at once.
 func TestStagesFullEqualCollapsed(t *testing.T) {
 	tied := eventful()
 	for d := range tied.Destinations {
@@ -172,8 +172,8 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	}
 }
 
-// With nothing left to chance an attempt takes its round trips and delays:
-// fresh 7 round trips, over a used connection 4, after a refusal 6.
+// Without randomness an attempt takes its round trips and delays: 7 round trips
+// over a fresh connection, 4 over a used one, 6 after a refusal.
 func TestAttemptTakesItsRoundTrips(t *testing.T) {
 	c := plain()
 	d := &c.Destinations[0]
@@ -278,7 +278,7 @@ func TestEndsAtDot(t *testing.T) {
 	}
 }
 
-// The look-up has its patience too, whatever the load.
+// The look-up has a time-out too, whatever the load.
 func TestLookupPatience(t *testing.T) {
 	for _, v := range []struct {
 		miss  vt.Span
@@ -308,8 +308,8 @@ func TestLookupPatience(t *testing.T) {
 	}
 }
 
-// A receiver that allows 4 connections greets the fifth with 421, counts what
-// is under way or kept, and counts each server for itself.
+// A receiver that allows 4 connections greets the fifth with 421. It counts
+// connections in use or kept, separately for each server.
 func TestCap(t *testing.T) {
 	for _, stages := range []string{"collapsed", "full"} {
 		c := eventful()
@@ -320,8 +320,8 @@ func TestCap(t *testing.T) {
 		c.Network.HopLoss = 0
 		c.Stages = stages
 		s := newShell(t, c, 10)
-		admitted := map[[2]int]bool{} // server and slot: it holds one of the four
-		expected := map[[2]int]bool{} // the attempt under way will be refused
+		admitted := map[[2]int]bool{} // by server and slot: whether it holds one of the four
+		expected := map[[2]int]bool{} // by server and slot: whether the current attempt will be refused
 		open := func(server mail.Server) (n int) {
 			for id, in := range admitted {
 				if in && id[0] == int(server) {
@@ -330,7 +330,7 @@ func TestCap(t *testing.T) {
 			}
 			return n
 		}
-		// A book of its own, of every beginning and every end.
+		// An independent account of every beginning and every end.
 		begin := func(now vt.Time, p *slot) {
 			id := [2]int{int(p.a.Server), int(p.a.Slot)}
 			s.begin(now, p)
@@ -370,7 +370,7 @@ func TestCap(t *testing.T) {
 	}
 }
 
-// HangUp gives the place of a connection free, once.
+// HangUp frees the place of a connection, once.
 func TestHangUpFreesThePlace(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Cap = 1
@@ -386,7 +386,7 @@ func TestHangUpFreesThePlace(t *testing.T) {
 	}
 	m.HangUp(0)
 	m.HangUp(0)
-	m.HangUp(1) // it holds none
+	m.HangUp(1) // the slot holds no connection
 	if a, b := try(1), try(0); a != 250 || b != 421 {
 		t.Errorf("after hanging up the first connection gets %d, the second %d", a, b)
 	}

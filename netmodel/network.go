@@ -1,15 +1,15 @@
-// Package netmodel models what mail meets: name resolution, paths, and receivers
-// with their delays, refusals and memory.
+// Package netmodel models name resolution, paths, and receivers with their delays,
+// refusals and memory.
 //
-// Network is the physics by Config: what happens to a named look-up, connection
-// or message. It is immutable and safe for concurrent use. Receiver is one
-// destination as one server meets it, or as all servers meet it where it is
-// shared: the only place where caps, greylists, rates, reputation and outages
-// are decided. The simulator's Model and the live sink drive it in the same way.
+// Network determines what happens to each look-up, connection and message, by
+// Config and key. It is immutable and safe for concurrent use. Receiver is one
+// destination as one server meets it, or as all servers meet it if it is shared.
+// It alone decides on caps, greylists, rates, reputation and outages. The
+// simulator's Model and the live sink drive it in the same way.
 //
-// Nothing here reads a clock, opens a socket or keeps a random state. May be
-// imported by scenarios, sim and realrun/sink; the delivering side of a live
-// run never sees it.
+// The package reads no clock, opens no socket and keeps no random state. Packages
+// scenarios, sim and realrun/sink may import it; the delivering side of a live run
+// does not.
 package netmodel
 
 import (
@@ -22,8 +22,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// What a block of draws is for; the destination of a synthetic recipient is
-// purpose 1, in mail.
+// Purposes of blocks of draws. Purpose 1, the destination of a synthetic
+// recipient, is in package mail.
 const (
 	purposeLookup rng.Purpose = iota + 16
 	purposeConnection
@@ -36,15 +36,16 @@ const (
 	purposeThrottle
 )
 
-// Network answers named questions. Entities are recipients, or (server,
-// destination, ordinal) for what belongs to a connection. It never changes.
+// Network determines each look-up, connection and message by draws that are named
+// by entity and purpose. An entity is a recipient or, for a connection, (server,
+// destination, ordinal). A Network is immutable.
 type Network struct {
 	*physics
 	key rng.Key
 }
 
-// physics is what a Config says, made ready to be asked: the same for every
-// key, so networks that differ in their draws alone share it.
+// physics holds the prepared parameters of a Config. They do not depend on the
+// key, so networks that differ only in their draws share it.
 type physics struct {
 	full         bool // one event per stage
 	dialogue     mail.Dialogue
@@ -61,20 +62,20 @@ type physics struct {
 	leastHops    int
 	perHop       vt.Span
 	hopLoss      float64
-	through      []float64 // chance that a round trip over so many hops loses nothing
+	through      []float64 // by number of hops: probability that a round trip loses nothing
 	retransmit   vt.Span
 	giveUp       int
 }
 
-// easy is what a dialogue can be known by to run into no time-out: half of the
+// easy holds the bounds below which a dialogue cannot time out: half of the
 // client's patience is for round trips, half for the receiver.
 type easy struct {
-	roundTrips        vt.Span // in all
-	rtt               vt.Span // the longest; below any where packets are lost
-	banner, rcpt, dot vt.Span // the longest
+	roundTrips        vt.Span // number of round trips in all
+	rtt               vt.Span // longest round-trip time; negative if packets can be lost
+	banner, rcpt, dot vt.Span // longest delays
 }
 
-// path is a server's distance and contention.
+// path holds a server's distance, contention and outages.
 type path struct {
 	extraRTT     vt.Span
 	extraHops    int
@@ -82,7 +83,7 @@ type path struct {
 	down         []downtime
 }
 
-// destination is a Destination made ready to be asked: tables and thresholds.
+// destination holds the tables and thresholds of a Destination.
 type destination struct {
 	rtt, banner, rcpt, dot *table
 	cap                    int
@@ -97,22 +98,23 @@ type destination struct {
 	greyAt                 mail.Stage
 }
 
-// failure is how an attempt ends that the word of a draw falls to: below upTo
-// and not below that of an earlier one.
+// failure is an ending with its share of the draws: all words below upTo that are
+// not below the upTo of an earlier failure.
 type failure struct {
 	upTo uint64
 	ending
 }
 
-// ending is the stage at which an attempt ends before its time, and how. Its
-// zero value is none: nothing ends at the look-up but by the resolver.
+// ending is the stage at which an attempt ends early, with the reply code or
+// fault. The zero value means that the attempt does not end early: only the
+// resolver ends attempts at the look-up.
 type ending struct {
 	code  uint16
 	stage mail.Stage
 	fault mail.Fault
 }
 
-// NewNetwork builds the network of a valid Config, with the draws that key names.
+// NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
 	tables := tables{}
 	net := &Network{key: key, physics: &physics{
@@ -176,7 +178,7 @@ func (net *Network) easiest(steps []mail.Step) easy {
 	return e
 }
 
-// With returns the network of the same Config with the draws that key names.
+// With returns the network of the same Config with the draws of key.
 func (net *Network) With(key rng.Key) *Network { return &Network{physics: net.physics, key: key} }
 
 func newDestination(d Destination, tables tables) destination {
@@ -208,7 +210,7 @@ func newDestination(d Destination, tables tables) destination {
 	return r
 }
 
-// pick finds the ending that a word falls to.
+// pick returns the ending whose share of the draws contains word; zero if none.
 func pick(fs []failure, word uint32) ending {
 	for i := range fs {
 		if uint64(word) < fs[i].upTo {
@@ -218,21 +220,20 @@ func pick(fs []failure, word uint32) ending {
 	return ending{}
 }
 
-// Steps lists the exchanges of an attempt after its look-up.
+// Steps returns the exchanges of an attempt after its look-up.
 func (net *Network) Steps(c mail.Conn) []mail.Step { return net.steps[c] }
 
-// Patience is how long the client waits at a stage.
+// Patience returns how long the client waits at a stage.
 func (net *Network) Patience(s mail.Stage) vt.Span { return net.dialogue.Timeouts.Patience(s) }
 
-// lane names a connection-bound entity: server and destination above, ordinal
-// below.
+// lane returns the name of an entity of a connection: server and destination in
+// the upper bits, ordinal in the lower.
 func lane(s mail.Server, d mail.Destination, ordinal uint32) uint64 {
 	return uint64(s)<<48 | uint64(d)<<32 | uint64(ordinal)
 }
 
-// Lookup is what the resolver answers to the n-th look-up of a server for a
-// destination, at that time: how long it takes, and NoFault, ServFail or
-// Timeout.
+// Lookup returns the result of the n-th look-up of destination d by server s, at
+// the time now: how long it takes, and NoFault, ServFail or Timeout.
 func (net *Network) Lookup(s mail.Server, d mail.Destination, n uint32, now vt.Time) (vt.Span, mail.Fault) {
 	cached, time, fails, _ := net.key.Words(lane(s, d, n), 0, purposeLookup)
 	slower := 1.0
@@ -252,30 +253,31 @@ func (net *Network) Lookup(s mail.Server, d mail.Destination, n uint32, now vt.T
 	return took, mail.NoFault
 }
 
-// Connection is one connection: what was drawn for it, and what its Receiver
-// made of it.
+// Connection is one connection: the values drawn for it and the decisions of its
+// Receiver.
 type Connection struct {
 	RTT     vt.Span
 	Banner  vt.Span // receiver's delay before its greeting
 	Hops    int
-	losses  rng.Block // a word for each of its stages
+	losses  rng.Block // a word for each of the connection's stages
 	fail    ending
-	refused bool    // by the cap
-	counted bool    // among the open ones
-	slow    float64 // factor on the receiver's delays in the attempt under way
-	drawn   route   // where paths drift
+	refused bool    // refused by the cap
+	counted bool    // counted as open
+	slow    float64 // factor on the receiver's delays in the current attempt
+	drawn   route   // the path before drift
 }
 
 // Refused reports whether the receiver's cap refuses the connection.
 func (c *Connection) Refused() bool { return c.refused }
 
-// route is a path as it was when a connection was made.
+// route is the path drawn for a connection.
 type route struct {
 	rtt  vt.Span
 	hops int
 }
 
-// reroute gives the connection the path that it has at a time.
+// reroute sets the connection's path to its drawn path with the drift at the time
+// now.
 func (net *Network) reroute(c *Connection, now vt.Time) {
 	if len(net.pathDrift) == 0 {
 		return
@@ -293,7 +295,7 @@ func (net *Network) reroute(c *Connection, now vt.Time) {
 	c.RTT = stretched(c.RTT, longer)
 }
 
-// Connect draws the n-th connection of a server to a destination.
+// Connect returns the n-th connection of server s to destination d as drawn.
 func (net *Network) Connect(s mail.Server, d mail.Destination, n uint32) (c Connection) {
 	net.connect(&c, s, d, n)
 	return c
@@ -317,22 +319,22 @@ func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n 
 	}
 }
 
-// Message is one try for one recipient: what was drawn for it, and what its
-// Receiver made of it.
+// Message is one try for one recipient: the values drawn for it and the decisions
+// of its Receiver.
 type Message struct {
 	RCPT, Dot vt.Span   // receiver's delays before its replies
 	Tarpit    vt.Span   // receiver's delay before its reply to MAIL
 	Grey      vt.Span   // the greylist's delay; 0: the recipient is not greylisted
-	losses    rng.Block // a word for each of its stages
+	losses    rng.Block // a word for each of the message's stages
 	fail      ending
 	to        mail.Recipient
 	GreyCode  uint16
 	dead      bool
 	welcome   bool // the server is whitelisted
-	letIn     bool // by the greylist, in this try
+	letIn     bool // let in by the greylist in this try
 }
 
-// Message draws a try for a recipient.
+// Message returns a try for the recipient rcpt as drawn.
 func (net *Network) Message(d mail.Destination, rcpt mail.Recipient, try mail.Try) (m Message) {
 	net.message(&m, d, rcpt, try)
 	return m
@@ -359,7 +361,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 	}
 }
 
-// Exchange is the end of one step of the dialogue.
+// Exchange is the result of one step of the dialogue.
 type Exchange struct {
 	Took  vt.Span
 	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
@@ -369,10 +371,10 @@ type Exchange struct {
 // Ends reports whether the attempt ends with this exchange.
 func (e Exchange) Ends() bool { return e.Code != 0 || e.Fault != mail.NoFault }
 
-// Exchange costs one step on a connection: round trips, the receiver's delay,
-// lost packets, and how the step ends. grey defers the message with the
-// greylist's reply; stretch is the server's, see Stretch, and does not stretch
-// the client's patience.
+// Exchange returns the result of one step on a connection: the time of its round
+// trips, the receiver's delay and lost packets, and how the step ends. grey defers
+// the message with the greylist's reply. stretch is the server's factor, see
+// Stretch; it does not apply to the client's patience.
 func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey bool, stretch float64) Exchange {
 	e := Exchange{Took: c.RTT * vt.Span(step.RoundTrips)}
 	fail, word := m.fail, m.losses[step.Stage&3]
@@ -414,8 +416,8 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 	return e
 }
 
-// losses is the number of retransmissions in k exchanges over a path: negative
-// binomial, by inversion of one word, at most giveUp.
+// losses returns the number of retransmissions in k exchanges over a path of the
+// given hops: negative binomial, by inversion of word, at most giveUp.
 func (net *Network) losses(word uint32, k, hops int) int {
 	through := net.through[hops]
 	u := (float64(word) + 0.5) / (1 << 32)
@@ -432,9 +434,9 @@ func (net *Network) losses(word uint32, k, hops int) int {
 	return n
 }
 
-// Stretch is the factor by which a server with so many busy slots is slower
-// than one with a single one: with N of them 1 + sigma (N-1) + kappa N (N-1)
-// (Gunther's universal scalability law).
+// Stretch returns the factor by which server s is slower with N = busy slots than
+// with one: 1 + sigma (N-1) + kappa N (N-1), by Gunther's universal scalability
+// law.
 func (net *Network) Stretch(s mail.Server, busy int) float64 {
 	p := &net.servers[s]
 	if p.sigma == 0 && p.kappa == 0 {
@@ -444,15 +446,14 @@ func (net *Network) Stretch(s mail.Server, busy int) float64 {
 	return 1 + float64(p.sigma*(n-1)) + float64(p.kappa*float64(n*(n-1)))
 }
 
-// Load is the share of a server's scarcest resource that is in use while it has
-// so many attempts under way, 0 to 1: in the queue that the universal
-// scalability law describes, the part sigma of an attempt holds what all have
-// to share, and so does what they have to agree upon. It is told of the
-// time-average of attempts, and 0 where there is no contention.
+// Load returns the share of server s's scarcest resource that is in use, 0 to 1,
+// given the time-average of attempts under way, busy. In the queue behind the
+// universal scalability law, an attempt holds the shared resource for its share
+// sigma and for the work of coherency. Load is 0 without contention.
 func (net *Network) Load(s mail.Server, busy float64) float64 {
 	p := &net.servers[s]
 	n := busy
-	if n < 1 { // for the rest of the time there is none
+	if n < 1 { // one attempt for the part n of the time
 		return float64(n * p.sigma)
 	}
 	return 1 - (1-p.sigma)/(1+float64(p.sigma*(n-1))+float64(p.kappa*float64(n*(n-1))))
@@ -462,5 +463,5 @@ func stretched(d vt.Span, by float64) vt.Span {
 	if by == 1 {
 		return d
 	}
-	return vt.Span(min(float64(d)*by, 1e17)) // three years: a Span can hold it, no client waits for it
+	return vt.Span(min(float64(d)*by, 1e17)) // three years: fits into a Span, and no client waits as long
 }

@@ -11,8 +11,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// plain is a world in which nothing is left to chance: 100 ms a round trip,
-// look-ups and receivers without delay, nobody fails.
+// plain returns a network without randomness: 100 ms a round trip, look-ups and
+// receivers without delay, no failures.
 func plain() Config {
 	n := DefaultPaths()
 	n.DNS = DNS{HitRatio: 1, Hit: Constant(0), Miss: Constant(0)}
@@ -23,7 +23,7 @@ func plain() Config {
 		Dialogue: mail.DefaultDialogue(), Size: 2 << 10, Stages: "collapsed"}
 }
 
-// eventful is a world in which everything happens.
+// eventful returns a network in which everything happens.
 func eventful() Config {
 	c := plain()
 	c.Network = DefaultPaths()
@@ -68,7 +68,7 @@ func near4(t *testing.T, what string, hits, n int, p float64) {
 	}
 }
 
-// luck is everything that a world answers about a few names.
+// luck returns every draw of a network for a few names.
 func luck(w *Network, order []int) []any {
 	all := make([]any, len(order))
 	for _, i := range order {
@@ -108,7 +108,7 @@ func TestLuckIsNamed(t *testing.T) {
 	}
 }
 
-// What is added to a world reshuffles nothing that was there.
+// Additions to a network do not change the draws of what was there before.
 func TestLuckSurvivesChanges(t *testing.T) {
 	before := valid(t, eventful())
 	c := eventful()
@@ -135,7 +135,7 @@ func TestLuckSurvivesChanges(t *testing.T) {
 	}
 }
 
-// Two names fail together as often as chance has it: p x p.
+// Failures of two names are independent: both fail with probability p x p.
 func TestEntitiesAreIndependent(t *testing.T) {
 	const n, p = 200000, 0.1
 	c := plain()
@@ -226,7 +226,7 @@ func TestLosses(t *testing.T) {
 		q := math.Pow(1-v.loss, float64(v.hops))
 		rest := 1.0
 		for n := range 7 {
-			p := rest // the last one takes all the rest
+			p := rest // the last count has all the rest
 			if n < 6 {
 				lk, _ := math.Lgamma(float64(v.k + n))
 				l1, _ := math.Lgamma(float64(v.k))
@@ -291,8 +291,8 @@ func TestStretch(t *testing.T) {
 	}
 }
 
-// Where a step takes longer than the client's patience it ends then, without a
-// reply; load does not make the client more patient.
+// A step that takes longer than the client's patience ends when the patience
+// does, without a reply; load does not make the client more patient.
 func TestPatience(t *testing.T) {
 	to := mail.Timeouts{DNS: 1 * vt.Second, Connect: 2 * vt.Second, Banner: 3 * vt.Second, Command: 4 * vt.Second, Data: 5 * vt.Second, Dot: 6 * vt.Second}
 	for _, v := range []struct {
@@ -345,8 +345,9 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 	}
 }
 
-// The load is that of the shared part in the queue that the universal scalability
-// law describes: throughput times what each attempt holds of it.
+// The load is the utilization of the shared resource in the queue behind the
+// universal scalability law: throughput times the time for which each attempt
+// holds it.
 func TestLoad(t *testing.T) {
 	c := plain()
 	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02}, {Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}

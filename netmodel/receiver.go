@@ -11,11 +11,11 @@ import (
 )
 
 // Receiver is one destination as one server meets it. The simulator's Model and
-// the live sink ask it the same questions, in the order of time:
+// the live sink call the same methods, in the order of time:
 //
-//	a name is looked up             Lookup     the resolver answers
-//	a connection comes              Connect    outage, cap, slowness, path
-//	a kept one is used again        Reuse      outage, slowness, path
+//	a name is looked up             Lookup     the resolver's answer
+//	a connection opens              Connect    outage, cap, slowness, path
+//	a kept connection is reused     Reuse      outage, slowness, path
 //	a message is offered over it    Offer      throttle, tarpit, bucket, reputation, whitelist
 //	a command gets its reply        Exchange   greylist, drawn failures, losses, time-outs
 //	the attempt has ended           End        passes of the greylist
@@ -27,31 +27,30 @@ import (
 type Receiver struct {
 	net                  *Network
 	facts                *destination
-	state                *ReceiverState // of its own, or one for all servers
+	state                *ReceiverState // for this server, or shared by all servers
 	server               mail.Server
 	dest                 mail.Destination
 	lookups, connections uint32 // ordinals
 }
 
-// ReceiverState is what a receiver remembers of one server, or of all servers
-// where its destination is shared. Its zero value is the state at time 0.
+// ReceiverState is what a receiver remembers about one server, or about all
+// servers together at a shared destination. Its zero value is the state at time 0.
 type ReceiverState struct {
-	open             int     // connections that the cap counts, under way or kept
+	open             int     // connections that count towards the cap, in use or kept
 	full             vt.Time // when the bucket will be full again
 	recent           fading  // messages offered
-	points           fading  // of bad reputation
+	points           fading  // points of bad reputation
 	greylist         clocks
 	passes           int     // greylisted recipients let in since the last whitelisting
-	white            vt.Time // whitelisted before
-	cycles           uint32  // of up and down that were drawn
-	downFrom, upFrom vt.Time // in the last of them
-	periods          uint32  // of weather that were drawn
-	weather, factor  float64 // of the last of them: standard score, and what it makes of delays
+	white            vt.Time // whitelisted until this time
+	cycles           uint32  // number of cycles of up and down drawn so far
+	downFrom, upFrom vt.Time // outage of the last cycle
+	periods          uint32  // number of periods of weather drawn so far
+	weather, factor  float64 // last period: standard score, and factor on delays
 }
 
-// Receivers returns the destinations as each server meets them, by server and
-// destination, at time 0. Where a destination is shared, the receivers of all
-// servers have one state.
+// Receivers returns the receivers at time 0, by server and destination. The
+// receivers of a shared destination have one state for all servers.
 func (net *Network) Receivers() [][]Receiver {
 	all := make([][]Receiver, len(net.servers))
 	for s := range all {
@@ -65,7 +64,8 @@ func (net *Network) Receivers() [][]Receiver {
 	return all
 }
 
-// receivers returns the destinations as a server meets them that is alone.
+// receivers returns the receivers of server s by destination, as if it were the
+// only server.
 func (net *Network) receivers(s mail.Server) []Receiver {
 	all := make([]Receiver, len(net.destinations))
 	states := make([]ReceiverState, len(all))
@@ -79,16 +79,16 @@ func (net *Network) receivers(s mail.Server) []Receiver {
 // Open returns the number of connections that the receiver counts as open.
 func (r *Receiver) Open() int { return r.state.open }
 
-// Lookup returns how the resolver answers the server's next look-up of the
-// destination, see Network.Lookup.
+// Lookup returns the result of the server's next look-up of the destination, see
+// Network.Lookup.
 func (r *Receiver) Lookup(now vt.Time) (vt.Span, mail.Fault) {
 	r.lookups++
 	return r.net.Lookup(r.server, r.dest, r.lookups-1, now)
 }
 
-// Connect takes the server's next connection into c. One that comes while the
-// destination is down is lost, one beyond the cap refused at the banner; neither
-// counts as open.
+// Connect makes the server's next connection in c. It is lost if the destination
+// is down, and refused at the banner beyond the cap; in both cases it does not
+// count as open.
 func (r *Receiver) Connect(now vt.Time, c *Connection) {
 	s := r.state
 	r.net.connect(c, r.server, r.dest, r.connections)
@@ -109,8 +109,8 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 	r.net.reroute(c, now)
 }
 
-// Reuse begins another attempt over an open connection. While the destination is
-// down the connection is lost at its next command.
+// Reuse begins another attempt over the open connection c. If the destination is
+// down, the connection is lost at its next command.
 func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 	if r.facts.behaviour != nil {
 		if down := r.outage(now); down != mail.NoFault {
@@ -121,9 +121,9 @@ func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 	r.net.reroute(c, now)
 }
 
-// Offer takes a try for a recipient into m, over a connection on which an
-// attempt has begun: the receiver may refuse it at MAIL, takes its time to
-// answer, and remembers it.
+// Offer makes m the message of a try for the recipient to, over the connection c
+// on which an attempt has begun. The receiver decides whether it refuses the
+// message at MAIL and how long its replies take, and remembers the message.
 func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipient, try mail.Try) {
 	r.net.message(m, r.dest, to, try)
 	if r.facts.behaviour == nil {
@@ -131,14 +131,15 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	}
 	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
 	switch {
-	case c.fail.fault != mail.NoFault: // if the server comes as far as MAIL
+	case c.fail.fault != mail.NoFault: // in case the server gets as far as MAIL
 		m.fail = ending{0, mail.StageMAIL, c.fail.fault}
 	case !c.refused && c.fail == ending{}:
 		r.judge(now, m, try)
 	}
 }
 
-// judge decides what the receiver makes of a message, and remembers it.
+// judge decides on refusal, tarpit and whitelist for the message m, and updates
+// the receiver's state.
 func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	b, s := r.facts.behaviour, r.state
 	refusal := uint16(0)
@@ -147,7 +148,7 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 		points = s.points.at(now, b.healTick)
 	}
 	if b.tick > 0 {
-		// as it looks to a receiver that distrusts the sender
+		// a bad reputation multiplies the rate
 		rate := s.recent.at(now, b.tick) * b.perHour * (1 + points)
 		s.recent.sum++
 		if b.throttle.hard > 0 {
@@ -184,9 +185,9 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	}
 }
 
-// Exchange costs one step of an attempt that begins now, see Network.Exchange,
-// and decides whether the greylist defers the message at it. The recipient's
-// clock starts at the end of the first exchange that is deferred.
+// Exchange returns the result of one step of an attempt that begins now, see
+// Network.Exchange, and decides whether the greylist defers the message at this
+// step. The recipient's clock starts at the end of the first deferred exchange.
 func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Message, stretch float64) Exchange {
 	if m.Grey == 0 || m.welcome || step.Stage != r.facts.greyAt {
 		return r.net.Exchange(step, c, m, false, stretch)
@@ -198,9 +199,9 @@ func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Messa
 	return e
 }
 
-// End closes an attempt whose message was offered. accepted: the reply to the
-// final dot was positive, so the recipient's greylist clock is not needed again.
-// The whitelist counts the recipients that were let in.
+// End ends an attempt whose message was offered. accepted means that the reply to
+// the final dot was positive; the recipient's greylist clock is then dropped. The
+// whitelist counts the recipients that were let in.
 func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
 	if m.Grey == 0 {
 		return
@@ -217,7 +218,7 @@ func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
 	m.letIn = false
 }
 
-// Close ends a connection; once it is closed nothing more happens.
+// Close ends a connection; closing it again does nothing.
 func (r *Receiver) Close(c *Connection) {
 	if c.counted {
 		c.counted = false
@@ -225,8 +226,8 @@ func (r *Receiver) Close(c *Connection) {
 	}
 }
 
-// outage returns how the server cannot reach the destination at a time; NoFault
-// if it can.
+// outage returns the fault with which connections end at the time now, or NoFault
+// if the destination can be reached.
 func (r *Receiver) outage(now vt.Time) mail.Fault {
 	b, s := r.facts.behaviour, r.state
 	if b == nil {
@@ -253,7 +254,7 @@ func (r *Receiver) outage(now vt.Time) mail.Fault {
 	return mail.NoFault
 }
 
-// slowness returns the factor on the receiver's delays at a time.
+// slowness returns the factor on the receiver's delays at the time now.
 func (r *Receiver) slowness(now vt.Time) float64 {
 	b, s := r.facts.behaviour, r.state
 	f := 1.0
@@ -272,8 +273,8 @@ func (r *Receiver) slowness(now vt.Time) float64 {
 	return f
 }
 
-// weather returns the factor of the period that now lies in: lognormal, its score
-// an autoregression of first order.
+// weather returns the factor of the period of the time now. The factor is
+// lognormal; its score is a first-order autoregression over periods.
 func (r *Receiver) weather(now vt.Time) float64 {
 	b, s := r.facts.behaviour, r.state
 	before := s.periods

@@ -11,7 +11,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// everything is the eventful network with a receiver that does all there is.
+// everything returns the eventful network with a receiver that has every
+// behaviour.
 func everything() Config {
 	c := eventful()
 	c.Network.DNS.Drift = []Drift{{At: vt.Minute, Factor: 2, Over: vt.Minute}}
@@ -41,7 +42,7 @@ func receiver(t *testing.T, behave func(*Destination)) *Receiver {
 	return &valid(t, c).Receivers()[0][0]
 }
 
-// offered returns the receiver's reply to MAIL, 0 if it takes the message.
+// offered returns the receiver's reply to MAIL, 0 if it accepts the message.
 func (r *Receiver) offered(now vt.Time, to int) uint16 {
 	v := r.message(now, to)
 	if v.fail.stage == mail.StageMAIL {
@@ -50,7 +51,7 @@ func (r *Receiver) offered(now vt.Time, to int) uint16 {
 	return 0
 }
 
-// message offers a message over a connection of its own.
+// message offers a message over a new connection.
 func (r *Receiver) message(now vt.Time, to int) (v Message) {
 	var c Connection
 	r.Connect(now, &c)
@@ -59,8 +60,8 @@ func (r *Receiver) message(now vt.Time, to int) (v Message) {
 	return v
 }
 
-// Under three times its rate a bucket passes its burst and then its rate, to
-// the message; after a pause its burst again. No window of time has more.
+// Offered three times its rate, a bucket takes its burst and then its rate, to the
+// message; after a pause it takes its burst again. No window of time has more.
 func TestBucketThroughput(t *testing.T) {
 	r := receiver(t, func(d *Destination) { d.Bucket = Bucket{Rate: 7200, Burst: 50, Reply: 450} })
 	var taken []vt.Time
@@ -92,8 +93,8 @@ func TestBucketThroughput(t *testing.T) {
 	}
 }
 
-// What is remembered halves in a half-life, and under a steady rate the memory
-// stands for that rate: within the half step by which it fades at once.
+// The recent rate halves in a half-life and, under a steady rate, equals that rate
+// within the half step by which it fades at once.
 func TestMemoryFades(t *testing.T) {
 	const half = 10 * vt.Minute
 	f := fading{}
@@ -126,8 +127,8 @@ func TestMemoryFades(t *testing.T) {
 	}
 }
 
-// At a steady rate a throttle defers the share that its curve says: the
-// logistic one is 1/20 at soft and 19/20 at hard.
+// At a steady rate a throttle defers the share that its curve gives: the logistic
+// curve is 1/20 at soft and 19/20 at hard.
 func TestThrottleShare(t *testing.T) {
 	for _, v := range []struct {
 		curve string
@@ -145,7 +146,7 @@ func TestThrottleShare(t *testing.T) {
 		const n = 20000
 		deferred := 0
 		for i := range n {
-			r.state.recent = fading{sum: v.rate / h.perHour} // as after a day or two of it
+			r.state.recent = fading{sum: v.rate / h.perHour} // as after a day or two at this rate
 			if code := r.offered(0, i); code == 451 {
 				deferred++
 			} else if code != 0 {
@@ -206,8 +207,8 @@ func TestReputation(t *testing.T) {
 	near4(t, "deferred", deferred, n, 0.5)
 }
 
-// The reply to MAIL comes later by a part of delay for the rate and by so much
-// for each point, and by no more than most; nothing else does.
+// The tarpit delays only the reply to MAIL: by a share of delay for the rate, and
+// by per_point for each point, in all by at most most.
 func TestTarpit(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
 		d.Recent = vt.Hour
@@ -220,7 +221,7 @@ func TestTarpit(t *testing.T) {
 		want         vt.Span
 	}{
 		{0, 0, 0}, {1000, 0, 0}, {1500, 0, 2 * vt.Second}, {2000, 0, 4 * vt.Second}, {9000, 0, 8 * vt.Second},
-		{0, 0.5, vt.Second}, {500, 1, 2 * vt.Second}, // counts as 1000
+		{0, 0.5, vt.Second}, {500, 1, 2 * vt.Second}, // counts as a rate of 1000
 		{1000, 1, 4*vt.Second + 2*vt.Second}, {9000, 3, 14 * vt.Second}, {9000, 40, 15 * vt.Second},
 	} {
 		r.state.recent, r.state.points = fading{sum: v.rate / perHour}, fading{sum: v.points}
@@ -242,9 +243,9 @@ func TestTarpit(t *testing.T) {
 	}
 }
 
-// Above its knee a receiver with slope 1 delivers what it does at the knee,
-// however many connections there are: the bound of a closed queue, K / service
-// time. Below, each connection more delivers as much as the others.
+// Above its knee a receiver with slope 1 delivers as much as at the knee, for any
+// number of connections: the bound of a closed queue, K / service time. Below the
+// knee each added connection delivers as much as the others.
 func TestKneeBoundsThroughput(t *testing.T) {
 	for _, n := range []int{5, 10, 20, 40, 80} {
 		c := plain()
@@ -260,8 +261,8 @@ func TestKneeBoundsThroughput(t *testing.T) {
 	}
 }
 
-// Outages by chance: the part of the time that a destination is down is
-// down / (up + down), and all servers see the same, whenever they look.
+// A destination with random outages is down for the share down / (up + down) of
+// the time, and all servers see the same outages at any time.
 func TestOutageDutyCycle(t *testing.T) {
 	const up, down = 3 * vt.Hour, vt.Hour
 	r := receiver(t, func(d *Destination) { d.Outage = Outage{Up: up, Down: down, Fault: "drop"} })
@@ -293,14 +294,14 @@ func TestOutageDutyCycle(t *testing.T) {
 	if got, want := float64(downs)/float64(looks), d/(u+d); math.Abs(got-want) > 4*sd {
 		t.Errorf("down for %.4f of the time, want %.4f +- %.4f", got, want, 4*sd)
 	}
-	// Outages shorter than a look are missed now and then: exp(-look / down) are longer.
+	// Some outages shorter than the period of looking are missed: the share exp(-look / down) is longer.
 	if got, want := float64(starts), total/(u+d); math.Abs(got-want) > 0.05*want {
 		t.Errorf("%v outages, want %.0f", got, want)
 	}
 }
 
-// Whoever meets an outage: a new connection cannot be made, a kept one is lost
-// at the first command, and the receiver remembers nothing of either.
+// During an outage a new connection cannot be made, a kept one is lost at the
+// first command, and the receiver counts neither.
 func TestDown(t *testing.T) {
 	for _, fault := range []mail.Fault{mail.Drop, mail.Timeout} {
 		for _, everywhere := range []bool{false, true} {
@@ -385,8 +386,8 @@ func TestDrift(t *testing.T) {
 	}
 }
 
-// The logarithms of the weather's factors are Normal(0, sigma), each correlated
-// with the one k periods before by correlation^k.
+// The logarithms of the weather's factors are Normal(0, sigma); the correlation
+// with the factor k periods before is correlation^k.
 func TestWeatherIsAutoregressive(t *testing.T) {
 	const n, sigma, rho = 200_000, 0.5, 0.7
 	r := receiver(t, func(d *Destination) { d.Weather = Weather{Sigma: sigma, Period: vt.Minute, Correlation: rho} })
@@ -409,8 +410,8 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 	for _, x := range logs {
 		mean += x / n
 	}
-	// Of an autoregression of first order: sd of the mean is sigma sqrt((1+rho)/(1-rho)/n), that of a
-	// covariance at most sigma^2 sqrt(2 (1+rho^2)/(1-rho^2)/n).
+	// In a first-order autoregression the sd of the mean is sigma sqrt((1+rho)/(1-rho)/n), and the sd of a
+	// covariance is at most sigma^2 sqrt(2 (1+rho^2)/(1-rho^2)/n).
 	if sd := sigma * math.Sqrt((1+rho)/(1-rho)/n); math.Abs(mean) > 4*sd {
 		t.Errorf("mean %v, want 0 +- %v", mean, 4*sd)
 	}
@@ -420,7 +421,7 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 			t.Errorf("lag %d: covariance %v, want %v +- %v", lag, got, want, 4*sd)
 		}
 	}
-	// Another destination has weather of its own.
+	// Another destination has independent weather.
 	c := plain()
 	c.Destinations[0].Weather = Weather{Sigma: sigma, Period: vt.Minute}
 	c.Destinations = append(c.Destinations, c.Destinations[0])
@@ -436,7 +437,7 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 	}
 }
 
-// Factors multiply the receiver's delays and nothing else.
+// Factors multiply only the receiver's delays.
 func TestSlownessStretchesDelays(t *testing.T) {
 	c := plain()
 	d := &c.Destinations[0]
@@ -455,8 +456,8 @@ func TestSlownessStretchesDelays(t *testing.T) {
 	}
 }
 
-// After four recipients that its greylist let in the server is whitelisted for
-// an hour, and then starts anew.
+// After the greylist has let in four recipients of a server, the server is
+// whitelisted for an hour; then counting starts again.
 func TestWhitelist(t *testing.T) {
 	c := plain()
 	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451, WhitelistAfter: 4, WhitelistFor: vt.Hour}
@@ -495,8 +496,8 @@ func TestWhitelist(t *testing.T) {
 	}
 }
 
-// A model that is saved in the middle and restored elsewhere goes on as the
-// one that was not: nothing that it remembers is left behind.
+// A model that is saved during a run and restored elsewhere continues exactly like
+// the original.
 func TestStateIsWhole(t *testing.T) {
 	lenient := everything() // so that bucket and whitelist come into play
 	d := &lenient.Destinations[1]

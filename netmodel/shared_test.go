@@ -9,10 +9,10 @@ import (
 	"flyball/internal/vt"
 )
 
-// To a receiver that is shared, three servers are one: what any of their
-// attempts meets is what it would meet if a single server made them all.
+// A shared receiver treats three servers as one: each of their attempts ends as if
+// a single server had made all of them.
 func TestServersTogetherAreOne(t *testing.T) {
-	c := plain() // no luck belongs to a connection, and so to a server
+	c := plain() // no draws depend on a connection, and so on a server
 	d := &c.Destinations[0]
 	d.RTT, d.Dot = Constant(20*ms), Constant(300*ms)
 	d.Cap, d.Knee = 9, Knee{Connections: 4, Slope: 0.5}
@@ -37,7 +37,7 @@ func TestServersTogetherAreOne(t *testing.T) {
 		differ := 0
 		luck := rand.New(rand.NewPCG(1, 2))
 		var oneQueue evq.Queue
-		idle := make([]bool, 12) // slots, of all servers
+		idle := make([]bool, 12) // slots of all servers
 		for i := range idle {
 			idle[i] = true
 		}

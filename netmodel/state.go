@@ -2,8 +2,8 @@ package netmodel
 
 import "flyball/internal/snap"
 
-// State saves or restores a model that was built from the same Config and key.
-// What models share each of them saves.
+// State saves the model's state, or restores it in a model built from the same
+// Config and key. Each model saves the state that it shares with others.
 func (m *Model) State(c *snap.Codec) {
 	snap.Slice(c, &m.trips, func(c *snap.Codec, t *trip) { t.state(c) })
 	for i := range m.receivers {
@@ -46,7 +46,7 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Bool(c, &t.ended)
 }
 
-// State saves or restores a receiver, with what it shares with others.
+// State saves or restores a receiver, including state that it shares with others.
 func (r *Receiver) State(c *snap.Codec) {
 	snap.Int(c, &r.lookups)
 	snap.Int(c, &r.connections)

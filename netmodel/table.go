@@ -7,9 +7,9 @@ import (
 	"flyball/internal/vt"
 )
 
-// table samples a Dist from one 32-bit word: the quantile function at 1024
-// knots, the last cell again at 1024 knots, straight lines between. Knots are
-// whole microseconds, so every processor family gives the same bits.
+// table samples a Dist from one 32-bit word. It holds the quantile function at
+// 1024 knots, and its last cell at another 1024 knots, with linear interpolation.
+// Knots are whole microseconds, so every processor family gives the same bits.
 //
 // Against the exact distribution, for times of 1 ms and more:
 //
@@ -19,11 +19,10 @@ import (
 //	0.3 %   1 %               gamma, weibull (shape 0.3 and more), lognormal (sigma to 2.5), pareto
 //	                          (alpha 1.8 and more)
 //
-// The highest 2^-21 of the distribution is cut off, and so is what is longer
-// than 1157 days. Heavier tails lose that part of their mean: lognormal 1 %
-// with sigma 3 and 13 % with sigma 4, pareto 7 % with alpha 1.2, weibull with
-// shape 0.1 most of it. The lowest 1/1024 is a straight line from the least
-// value. TestTables holds it to that.
+// The highest 2^-21 of the distribution and times above 1157 days are cut off.
+// Heavier tails lose a part of their mean: lognormal 1 % with sigma 3 and 13 %
+// with sigma 4, pareto 7 % with alpha 1.2, weibull with shape 0.1 most of it. The
+// lowest 1/1024 is linear from the least value. TestTables checks these bounds.
 type table struct {
 	body, tail [knots + 1]vt.Span
 	constant   bool
@@ -31,8 +30,7 @@ type table struct {
 
 const knots = 1024
 
-// tables shares the tables of equal distributions: some take milliseconds to
-// build.
+// tables caches tables by distribution: some take milliseconds to build.
 type tables map[Dist]*table
 
 func (t tables) of(d Dist) *table {
@@ -61,7 +59,7 @@ func newTable(d Dist) *table {
 	return t
 }
 
-// at maps a word to a time; higher words never give shorter times.
+// at returns the time for word; higher words never give shorter times.
 func (t *table) at(word uint32) vt.Span {
 	if t.constant {
 		return t.body[0]
@@ -74,8 +72,8 @@ func (t *table) at(word uint32) vt.Span {
 	return between(t.body[cell], t.body[cell+1], rest)
 }
 
-// between is the point that stands part / 2^22 of the way from lo to hi, at
-// any distance.
+// between returns the point part / 2^22 of the way from lo to hi. It does not
+// overflow.
 func between(lo, hi vt.Span, part uint32) vt.Span {
 	high, low := bits.Mul64(uint64(hi-lo), uint64(part))
 	return lo + vt.Span(high<<42|low>>22)

@@ -8,8 +8,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// meanOf integrates what a table gives, exactly: its lines are straight
-// between the words that are asked.
+// meanOf returns the exact mean of a table: the table is linear between the words
+// that are sampled.
 func meanOf(t *table) float64 {
 	var sum float64
 	for i := range uint32(1 << 20) {
@@ -18,13 +18,13 @@ func meanOf(t *table) float64 {
 	return sum / (1 << 20)
 }
 
-// word is the draw that stands for a quantile.
+// word returns the draw for a quantile.
 func word(p float64) uint32 { return uint32(math.Round(p * (1 << 32))) }
 
 const ms = vt.Millisecond
 
-// Tables against the exact distributions, within the errors that the comment on
-// table promises. Means and quantiles here are closed forms.
+// Tables agree with the exact distributions within the errors that the comment on
+// table states. Means and quantiles here are closed forms.
 func TestTables(t *testing.T) {
 	z := 3.090232306167813 // 99.9 % quantile of the standard normal distribution
 	logn := func(median vt.Span, sigma float64) (Dist, float64, float64) {
@@ -45,7 +45,7 @@ func TestTables(t *testing.T) {
 	}
 	gamma := func(mean vt.Span, shape float64) (Dist, float64, float64) {
 		d := Dist{Dist: "gamma", Mean: mean, Shape: shape}
-		return d, float64(mean), d.Quantile(0.999) // no closed form; TestGammaQuantile holds it to Erlang's
+		return d, float64(mean), d.Quantile(0.999) // no closed form; TestGammaQuantile compares it with Erlang's
 	}
 	check := func(meanWithin, tailWithin float64) func(Dist, float64, float64) {
 		return func(d Dist, mean, tail float64) {
@@ -94,7 +94,7 @@ func TestTables(t *testing.T) {
 	wide(weibull(80*ms, 0.3))
 	wide(pareto(80*ms, 1.8))
 
-	// Beyond that the mean is lost with the tail that is cut off; the 99.9 % quantile is still there.
+	// Beyond that part of the mean is lost with the tail that is cut off; the 99.9 % quantile is still right.
 	for _, v := range []struct{ sigma, lost float64 }{{3, 0.01}, {3.5, 0.05}, {4, 0.13}} {
 		check(v.lost, 0.015)(logn(40*ms, v.sigma))
 	}
@@ -145,7 +145,7 @@ func TestDefaultsMatchTheirSources(t *testing.T) {
 	for _, v := range []struct {
 		name      string
 		d         Dist
-		mean, q90 float64 // ms; 0: not told
+		mean, q90 float64 // ms; 0: not published
 	}{
 		{"uncached look-up", DefaultPaths().DNS.Miss, 152, 275},
 		{"round trip", DefaultDestination().RTT, 0, 153},

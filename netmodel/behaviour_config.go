@@ -6,95 +6,95 @@ import (
 	"flyball/internal/vt"
 )
 
-// What a receiver may do beside drawing delays and failures. Each is off
-// unless the scenario says otherwise, is kept for each server by itself, or for
-// all together where the destination is shared, and is decided when an attempt begins.
-// docs/model.md tells each rule exactly.
+// The types below describe a receiver's optional behaviour, in addition to drawn
+// delays and failures. Each is off by default. Its state is kept for each server,
+// or for all servers together at a shared destination, and it is decided when an
+// attempt begins. docs/model.md states each rule exactly.
 
-// Bucket is a token bucket: so many messages at once, and the rate in the long
-// run; what comes beyond is deferred at MAIL.
+// Bucket is a token bucket: it takes Burst messages at once and Rate in the long
+// run. Further messages are deferred at MAIL.
 type Bucket struct {
-	Rate  unit.PerHour `toml:"rate" doc:"messages that it takes from each server in the long run; 0: any" range:"0/h..3600000000/h" source:"scenario"`
-	Burst int          `toml:"burst" doc:"messages that it takes at once after a pause" range:"1..1000000000" default:"100" source:"assumed: no provider tells"`
-	Reply int          `toml:"reply" doc:"reply code to MAIL beyond that" range:"400..499" default:"421"`
+	Rate  unit.PerHour `toml:"rate" doc:"messages taken from each server in the long run; 0: any" range:"0/h..3600000000/h" source:"scenario"`
+	Burst int          `toml:"burst" doc:"messages taken at once after a pause" range:"1..1000000000" default:"100" source:"assumed: no provider publishes it"`
+	Reply int          `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..499" default:"421"`
 }
 
-// Throttle defers messages at MAIL the more often, the more of them the server
-// has lately sent.
+// Throttle defers messages at MAIL more often the higher the server's recent rate
+// is.
 type Throttle struct {
 	Soft  unit.PerHour `toml:"soft" doc:"recent rate from which messages are deferred" source:"scenario"`
-	Hard  unit.PerHour `toml:"hard" doc:"recent rate from which all are; 0: no throttle" range:"0/h..3600000000/h" source:"scenario"`
-	Curve string       `toml:"curve" doc:"probability between soft and hard: a straight line from 0 to 1, or a logistic curve from 0.05 to 0.95 that goes on beyond them" oneof:"linear logistic" default:"linear"`
+	Hard  unit.PerHour `toml:"hard" doc:"recent rate from which all messages are deferred; 0: no throttle" range:"0/h..3600000000/h" source:"scenario"`
+	Curve string       `toml:"curve" doc:"probability between soft and hard: linear from 0 to 1, or a logistic curve from 0.05 to 0.95 that continues beyond them" oneof:"linear logistic" default:"linear"`
 	Reply int          `toml:"reply" doc:"reply code to MAIL" range:"400..499" default:"421"`
 }
 
-// Reputation makes a receiver trust a server less after each bad thing that it
-// did: with a sum of p points its rate counts (1 + p)-fold with throttle and
-// tarpit.
+// Reputation makes a receiver trust a server less after refusals and dead
+// recipients: with p points, throttle and tarpit multiply the server's rate by
+// 1 + p.
 type Reputation struct {
 	PerRefusal float64 `toml:"per_refusal" doc:"points for a message that bucket or throttle refused" range:"0..1000" source:"scenario"`
 	PerDead    float64 `toml:"per_dead" doc:"points for a message to a dead recipient" range:"0..1000" source:"scenario"`
-	Heals      vt.Span `toml:"heals" doc:"half-life of points" default:"1d" range:"1s..365d" source:"assumed: no provider tells"`
+	Heals      vt.Span `toml:"heals" doc:"half-life of points" default:"1d" range:"1s..365d" source:"assumed: no provider publishes it"`
 }
 
 // Tarpit delays the reply to MAIL.
 type Tarpit struct {
 	Soft     unit.PerHour `toml:"soft" doc:"recent rate from which the reply is delayed" source:"scenario"`
-	Hard     unit.PerHour `toml:"hard" doc:"recent rate from which it is delayed by all of delay; 0: the rate does not count" range:"0/h..3600000000/h" source:"scenario"`
-	Delay    vt.Span      `toml:"delay" doc:"delay by rate, growing in a straight line from soft to hard" source:"scenario"`
+	Hard     unit.PerHour `toml:"hard" doc:"recent rate from which the reply is delayed by the full delay; 0: the rate has no effect" range:"0/h..3600000000/h" source:"scenario"`
+	Delay    vt.Span      `toml:"delay" doc:"greatest delay by rate; it grows linearly from soft to hard" source:"scenario"`
 	PerPoint vt.Span      `toml:"per_point" doc:"further delay for each point of bad reputation" source:"scenario"`
-	Most     vt.Span      `toml:"most" doc:"longest delay of both together" default:"1m" range:"1ms..1h" source:"assumed: well below the client's patience of 5 min"`
+	Most     vt.Span      `toml:"most" doc:"greatest sum of both delays" default:"1m" range:"1ms..1h" source:"assumed: well below the client's patience of 5 min"`
 }
 
-// Knee is the number of connections from one server above which the receiver's
-// own work waits for its machines.
+// Knee is the number of connections from one server above which the receiver is
+// saturated and its delays grow.
 type Knee struct {
-	Connections int     `toml:"connections" doc:"open connections of the server above which delays grow; 0: they never do" range:"0..1000000" source:"scenario"`
-	Slope       float64 `toml:"slope" doc:"growth: delays are 1 + slope x (open - connections) / connections times as long" range:"0..1000" default:"1" source:"derived: closed queue: above saturation the time of each grows with their number"`
+	Connections int     `toml:"connections" doc:"open connections of the server above which delays grow; 0: never" range:"0..1000000" source:"scenario"`
+	Slope       float64 `toml:"slope" doc:"growth: delays are multiplied by 1 + slope x (open - connections) / connections" range:"0..1000" default:"1" source:"derived: closed queue: above saturation the time of each grows with their number"`
 }
 
-// Outage is a destination's going down by chance, for all servers at once.
+// Outage makes a destination go down at random, for all servers at once.
 type Outage struct {
 	Up    vt.Span `toml:"up" doc:"mean time between outages, exponential; 0: none" range:"1s..3650d" source:"scenario"`
 	Down  vt.Span `toml:"down" doc:"mean length of an outage, exponential" range:"1s..3650d" source:"scenario"`
-	Fault string  `toml:"fault" doc:"how a connection meanwhile ends: refused or reset, or without an answer" oneof:"drop timeout" default:"timeout"`
+	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
 }
 
-// Down is an outage that the scenario orders.
+// Down is a planned outage.
 type Down struct {
 	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" source:"scenario"`
 	For   vt.Span `toml:"for" doc:"how long it lasts" required:"true" range:">0s..3650d" source:"scenario"`
-	Fault string  `toml:"fault" doc:"how a connection meanwhile ends: refused or reset, or without an answer" oneof:"drop timeout" default:"timeout"`
+	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
 }
 
-// Daily is a receiver's day: delays follow a sinusoid around what they are.
+// Daily makes a receiver's delays follow a sinusoid over the day.
 type Daily struct {
-	Amplitude float64 `toml:"amplitude" doc:"part by which delays are longer at the peak and shorter half a day later; 0: no cycle" range:"0..0.95" source:"scenario"`
+	Amplitude float64 `toml:"amplitude" doc:"share by which delays are longer at the peak and shorter half a day later; 0: no cycle" range:"0..0.95" source:"scenario"`
 	Peak      vt.Span `toml:"peak" doc:"time of the day with the longest delays; a run begins at midnight" default:"14h" range:"0s..1d" source:"assumed: early afternoon"`
 }
 
-// Drift multiplies a receiver's delays from a time on.
+// Drift multiplies a receiver's delays from the time At on.
 type Drift struct {
 	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" source:"scenario"`
-	Factor float64 `toml:"factor" doc:"of delays, once it is complete" range:"0.01..100" required:"true" source:"scenario"`
-	Over   vt.Span `toml:"over" doc:"time in which it becomes complete, in a straight line; 0: at once" range:"0s..3650d" source:"scenario"`
+	Factor float64 `toml:"factor" doc:"factor of delays once the drift is complete" range:"0.01..100" required:"true" source:"scenario"`
+	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
 }
 
-// PathDrift changes the paths between all servers and destinations from a time
-// on.
+// PathDrift changes the paths between all servers and destinations from the time
+// At on.
 type PathDrift struct {
 	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" source:"scenario"`
-	Factor float64 `toml:"factor" doc:"of round-trip times, once it is complete" range:"0.01..100" default:"1" source:"scenario"`
-	Hops   int     `toml:"hops" doc:"routers more on every path, once it is complete" range:"0..64" source:"scenario"`
-	Over   vt.Span `toml:"over" doc:"time in which it becomes complete, in a straight line; 0: at once" range:"0s..3650d" source:"scenario"`
+	Factor float64 `toml:"factor" doc:"factor of round-trip times once the drift is complete" range:"0.01..100" default:"1" source:"scenario"`
+	Hops   int     `toml:"hops" doc:"additional routers on every path once the drift is complete" range:"0..64" source:"scenario"`
+	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
 }
 
-// Weather is what all delays of a destination have in common: a lognormal
-// factor of median 1, drawn anew in every period.
+// Weather multiplies all delays of a destination by a common lognormal factor of
+// median 1, drawn in every period.
 type Weather struct {
 	Sigma       float64 `toml:"sigma" doc:"standard deviation of the factor's logarithm; 0: none" range:"0..2" source:"scenario"`
 	Period      vt.Span `toml:"period" doc:"time for which a factor holds" default:"1h" range:"1s..3650d" source:"assumed: not calibrated"`
-	Correlation float64 `toml:"correlation" doc:"of the logarithms of one period and the next" range:"0..0.999" source:"assumed: periods without memory"`
+	Correlation float64 `toml:"correlation" doc:"correlation of the logarithms of successive periods" range:"0..0.999" source:"assumed: periods without memory"`
 }
 
 func (v PathDrift) ofTime() Drift { return Drift{At: v.At, Factor: v.Factor, Over: v.Over} }
@@ -105,7 +105,7 @@ func (b Bucket) Off() bool { return b.Rate == 0 }
 // Off reports whether no message is throttled.
 func (t Throttle) Off() bool { return t.Hard == 0 }
 
-// Off reports whether nothing counts against a server.
+// Off reports whether no points count against a server.
 func (r Reputation) Off() bool { return r.PerRefusal == 0 && r.PerDead == 0 }
 
 // Off reports whether no reply is delayed.
@@ -114,13 +114,13 @@ func (t Tarpit) Off() bool { return t.Delay == 0 && t.PerPoint == 0 }
 // Off reports whether delays do not depend on the open connections.
 func (k Knee) Off() bool { return k.Connections == 0 }
 
-// Off reports whether there are no outages by chance.
+// Off reports whether the destination never goes down at random.
 func (o Outage) Off() bool { return o.Up == 0 }
 
 // Off reports whether delays do not depend on the time of the day.
 func (d Daily) Off() bool { return d.Amplitude == 0 }
 
-// Off reports whether delays have no factor in common.
+// Off reports whether delays have no common factor.
 func (w Weather) Off() bool { return w.Sigma == 0 }
 
 // Idle reports whether a key has no meaning beside the other values of d.
@@ -131,15 +131,16 @@ func (d Destination) Idle(key string) bool {
 // Idle reports whether a key has no meaning beside the other values of g.
 func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.WhitelistAfter == 0 }
 
-// HasBehaviour reports whether the receiver does anything beside drawing delays
-// and failures, counting connections and greylisting.
+// HasBehaviour reports whether the receiver does anything in addition to drawing
+// delays and failures, counting connections and greylisting.
 func (d Destination) HasBehaviour() bool {
 	off := d.Bucket.Off() && d.Throttle.Off() && d.Tarpit.Off() && d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
 }
 
-// WithoutBehaviour is the same destination without them.
+// WithoutBehaviour returns d with all behaviour that HasBehaviour reports turned
+// off.
 func (d Destination) WithoutBehaviour() Destination {
 	plain := DefaultDestination()
 	d.Greylist.WhitelistAfter = 0
