@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/reports/folder"
+	"flyball/reports/measure"
 )
 
 // TestPatentNamesWhatExists resolves every word in code quotes of patent.md: a
@@ -251,6 +254,33 @@ func (a *tree) keys(path string, v any) {
 				}
 			default:
 				a.keys(path, w)
+			}
+		}
+	}
+}
+
+// TestTermsAgree looks up in terms.md the words that reports print for the end of
+// a recipient, a stage, a fault and a class, and in lists.md the files of a run
+// folder.
+func TestTermsAgree(t *testing.T) {
+	words := map[string][]string{"lists.md": folder.OwnFiles()}
+	for s := range mail.Statuses {
+		words["terms.md"] = append(words["terms.md"], s.String())
+	}
+	for s := range mail.Stages {
+		words["terms.md"] = append(words["terms.md"], "`"+s.String()+"`")
+	}
+	for f := mail.Fault(1); f < mail.Faults; f++ {
+		words["terms.md"] = append(words["terms.md"], "`"+f.String()+"`")
+	}
+	for _, c := range measure.Classes() {
+		words["terms.md"] = append(words["terms.md"], string(c))
+	}
+	for page, all := range words {
+		text := readPage(t, page)
+		for _, w := range all {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s: got no %q, want what it means", page, w)
 			}
 		}
 	}
