@@ -7,8 +7,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// What a scenario does not declare is not declared for it; what it declares
-// survives being spelled out.
+// The kind of analysis has no default, and a declared kind and warm-up survive
+// in the resolved file.
 func TestAnalysis(t *testing.T) {
 	for _, c := range []struct {
 		set  []string
@@ -35,7 +35,8 @@ func TestAnalysis(t *testing.T) {
 	}
 }
 
-// Nobody can read repeated runs of a built-in scenario that does not say how.
+// Every built-in scenario declares its kind of analysis, because repeated runs
+// are refused without one.
 func TestBuiltinsDeclareTheirAnalysis(t *testing.T) {
 	for _, name := range Names() {
 		src, _ := Builtin(name)

@@ -12,29 +12,29 @@ import (
 	"flyball/netmodel"
 )
 
-// Assumption is one number that a run rests on.
+// Assumption is one number that the result of a run depends on.
 type Assumption struct {
 	Key    string // as in a scenario file, such as "destination[0].fail[1].p"
-	Of     string // the server, destination or campaign that it belongs to; empty: all
+	Of     string // name of the server, destination or campaign that it belongs to; empty: all
 	Value  string // with its unit; a distribution with its parameters
 	Status string // Measured, Derived, Assumed or ByAuthor
-	Source string // who measured it, what it follows from, why it is assumed
+	Source string // where it was measured, what it follows from, or why it is assumed
 
 	value reflect.Value
 	field field
 }
 
-// How sure a number is. A value that equals the default has the status of the
-// default, whoever wrote it down.
+// Statuses of a number, by how certain it is. A value that equals the default
+// has the status of the default, even if the file gives it.
 const (
 	Measured = "measured" // published as it stands
 	Derived  = "derived"  // follows from a measurement, a standard, a vendor's default or the patent application
-	Assumed  = "assumed"  // nobody measured it
+	Assumed  = "assumed"  // without a measurement
 	ByAuthor = "scenario" // the scenario's author chose it
 )
 
-// Assumptions lists every number that the scenario rests on, in the order of
-// the file format, and how sure it is.
+// Assumptions lists every number that the scenario depends on, with its status
+// and source, in the order of the file format.
 func (s *Scenario) Assumptions() []Assumption {
 	l := assumptionList{scenario: s}
 	l.table(reflect.ValueOf(*s), reflect.ValueOf(Default()), "", "", "")
@@ -46,8 +46,9 @@ type assumptionList struct {
 	all      []Assumption
 }
 
-// table adds the numbers of a struct whose defaults are in def. It stands at
-// path in the file, at key without indices, and belongs to of.
+// table adds the numbers of v, a struct whose defaults are in def. Path is its
+// place in the file, key is path without indices, and of is the name of the
+// server, destination or campaign that it belongs to.
 func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 	for _, f := range fieldsOf(v.Type()) {
 		value, path, key := v.Field(f.index), below(path, f.name), below(key, f.name)
@@ -83,8 +84,8 @@ func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 	}
 }
 
-// counts reports whether a number has a meaning in this scenario: of the two
-// ways to name a step one is idle, and who is alone has no share.
+// counts reports whether the key has an effect in this scenario. One of the two
+// ways to give a step is unused, and a single server or destination has no share.
 func (l *assumptionList) counts(key string) bool {
 	switch key {
 	case "governor.d":
@@ -101,7 +102,7 @@ func (l *assumptionList) counts(key string) bool {
 	return true
 }
 
-// replyOf says which failure a probability is that of.
+// replyOf describes the failure that a probability belongs to.
 func replyOf(v reflect.Value) string {
 	switch f := v.Interface().(type) {
 	case netmodel.Dead:
@@ -115,7 +116,7 @@ func replyOf(v reflect.Value) string {
 	return ""
 }
 
-// inWords writes a number for people: a distribution without its punctuation.
+// inWords formats a number for readers: a distribution without its punctuation.
 func inWords(v reflect.Value) string {
 	switch n := v.Interface().(type) {
 	case []vt.Span:
@@ -143,10 +144,10 @@ func inWords(v reflect.Value) string {
 	return v.Interface().(interface{ String() string }).String()
 }
 
-// InDoubt reports whether an answer may hang on a number that nobody has
-// measured: all that is assumed, and of the world (message, network, servers,
-// destinations) also what is derived or the author's. What the operator
-// chooses, such as the target, the retries and the list, is not in doubt.
+// InDoubt reports whether the number is uncertain. Every assumed number is. A
+// number of the message, the network, a server or a destination is uncertain
+// unless it was measured. The operator's choices, such as the target, the
+// retries and the list, are not.
 func (a Assumption) InDoubt() bool {
 	part, _, _ := strings.Cut(a.Key, ".")
 	part, _, _ = strings.Cut(part, "[")
@@ -157,10 +158,10 @@ func (a Assumption) InDoubt() bool {
 	return a.Status == Assumed
 }
 
-// Scaled is the entry of --set that multiplies the number, kept within its
-// range: a probability ends at 1. Of a distribution the mean, median, least
-// and greatest value or scale is multiplied and the shape kept. It is empty
-// where that changes nothing, as with 0.
+// Scaled returns the entry of --set that multiplies the number by factor. The
+// result is clamped to the key's range, so a probability is at most 1. For a
+// distribution, the mean, median, minimum, maximum and scale are multiplied and
+// the shape stays. It returns "" if the number does not change, as 0 does not.
 func (a Assumption) Scaled(factor float64) string {
 	value := ""
 	switch n := a.scaled(factor).(type) {
@@ -176,7 +177,7 @@ func (a Assumption) Scaled(factor float64) string {
 	return a.Key + "=" + value
 }
 
-// ScaledNumber is the Number that Scaled gives.
+// ScaledNumber returns the Number of the value that Scaled sets, or "".
 func (a Assumption) ScaledNumber(factor float64) string {
 	if n := a.scaled(factor); n != nil {
 		return number(reflect.ValueOf(n))
@@ -184,7 +185,7 @@ func (a Assumption) ScaledNumber(factor float64) string {
 	return ""
 }
 
-// Number is the part of the value that Scaled multiplies.
+// Number returns the part of the value that Scaled multiplies.
 func (a Assumption) Number() string {
 	if !a.value.IsValid() {
 		return a.Value
@@ -203,7 +204,7 @@ func number(v reflect.Value) string {
 	return (d.Mean + d.Median + d.Min + d.Scale).String() // each family has one of them
 }
 
-// scaled is the new value, nil if it is the old one.
+// scaled returns the value multiplied by factor, or nil if it does not change.
 func (a Assumption) scaled(factor float64) any {
 	if !a.value.IsValid() { // a list without an entry
 		return nil

@@ -71,8 +71,8 @@ func declared(t reflect.Type, path string, f func(key string, k field)) {
 	}
 }
 
-// generated holds what stands between two comments in a page against what the
-// declarations give; -update writes it there.
+// generated compares the text between two comments of a page with the text that
+// the declarations give; -update writes it there.
 func generated(t *testing.T, page, name, want string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -275,8 +275,7 @@ func TestScaled(t *testing.T) {
 	}
 }
 
-// A scaled number is the one that the scenario then has, and nothing else
-// moves.
+// The scenario then has the scaled number, and all its other numbers stay.
 func TestScaledMovesOneNumber(t *testing.T) {
 	tried := 0
 	for _, name := range []string{"quickstart", "lossy-hops", "throttling-provider"} {

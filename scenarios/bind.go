@@ -13,15 +13,15 @@ import (
 	"flyball/netmodel"
 )
 
-// binder lays a tree over a Scenario that holds the defaults. A value that is
-// refused leaves the default in place, so that all problems are found at once.
+// binder decodes a tree over a Scenario that holds the defaults. A refused
+// value leaves the default in place, so that all problems are found at once.
 type binder struct {
 	faults  []fault
-	refused map[string]bool // paths that a later check need not mention again
-	around  map[string]bool // what lies around them
+	refused map[string]bool // paths that have a problem already
+	around  map[string]bool // tables and lists around them
 	file    reflect.Type    // of the file as a whole
 	open    []opened        // tables being bound, the outermost first
-	hints   int             // given so far
+	hints   int             // number of hints given so far
 }
 
 // opened is a table that is being bound.
@@ -60,10 +60,10 @@ func (b *binder) mentioned(path string) bool {
 	return false
 }
 
-// parent is the path without its last name or index.
+// parent returns the path without its last name or index.
 func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
-// value binds n to v, which lies at path.
+// value decodes n into v, the value of field f at path.
 func (b *binder) value(n *node, v reflect.Value, f field, path string) {
 	wrong := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.want(path)) }
 	outside := func() { b.refuse(n, n.at, path, path, "got %s, want %s", n.describe(), f.Within()) }
@@ -167,11 +167,11 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 	}
 }
 
-// mostTables of one list: each is a struct with its defaults, some hundred times as large as the two bytes it takes to
-// write an empty one.
+// mostTables is the greatest number of tables in one list. In memory each is a struct with its defaults, some hundred
+// times the size of the two bytes of an empty table in the file.
 const mostTables = 10_000
 
-// list binds a list. Each table in it starts from the defaults of its kind.
+// list decodes a list. Each table in it starts from the defaults of its type.
 func (b *binder) list(n *node, v reflect.Value, f field, path string) {
 	v.SetZero()
 	if len(n.items) == 0 {
@@ -190,7 +190,7 @@ func (b *binder) list(n *node, v reflect.Value, f field, path string) {
 	}
 }
 
-// newElement returns what a table of a list is laid over.
+// newElement returns the defaults of a table in a list.
 func newElement(t reflect.Type) reflect.Value {
 	v := reflect.New(t)
 	v.Elem().Set(keys.Default(t))
@@ -216,7 +216,7 @@ func below(path, name string) string {
 	return path + "." + name
 }
 
-// integer reads a whole number that fits 64 bits.
+// integer returns n as a whole number; false if it is not one or exceeds 64 bits.
 func (n *node) integer() (int64, bool) {
 	if n.kind != anInteger {
 		return 0, false
@@ -225,7 +225,8 @@ func (n *node) integer() (int64, bool) {
 	return i, err == nil
 }
 
-// float reads a number; beyond the greatest float it is infinite.
+// float returns n as a number, infinite beyond the greatest float; false if n is
+// not a number.
 func (n *node) float() (float64, bool) {
 	if n.kind == anInteger {
 		if i, ok := n.integer(); ok {

@@ -8,7 +8,8 @@ import (
 //go:embed builtin/*.toml
 var builtin embed.FS
 
-// Builtin is the text of a built-in scenario, or of one of the Disturbances.
+// Builtin returns the text of a built-in scenario or of one of the Disturbances,
+// and false if there is none with that name.
 func Builtin(name string) ([]byte, bool) {
 	if base, ok := strings.CutPrefix(name, suitePrefix); ok {
 		src, err := suite.ReadFile("suite/" + base + ".toml")

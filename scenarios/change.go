@@ -5,15 +5,14 @@ import (
 	"reflect"
 )
 
-// With returns the scenario with entries of --set laid over it. The error is of
-// type Problems.
+// With returns a copy of the scenario with entries of --set applied. The error
+// is of type Problems.
 func (s *Scenario) With(set ...string) (*Scenario, error) {
 	return Load(s.Name, Resolved(s), set)
 }
 
-// Changed returns a copy of s on which change was called. It shares nothing
-// with s, which stays as it is. The error joins everything that Validate finds
-// in the copy.
+// Changed returns a deep copy of s on which change was called; s stays as it is.
+// The error joins all problems that Validate finds in the copy.
 func (s *Scenario) Changed(change func(*Scenario)) (*Scenario, error) {
 	c := deepCopy(reflect.ValueOf(*s)).Interface().(Scenario)
 	change(&c)

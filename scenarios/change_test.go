@@ -8,7 +8,7 @@ import (
 	"flyball/netmodel"
 )
 
-// A change is made to a copy that shares nothing, and is judged as a file is.
+// A change is made to a deep copy, which is validated like a file.
 func TestChanged(t *testing.T) {
 	s, before := rows(t, doubtful)
 	text := string(Resolved(s))

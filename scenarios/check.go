@@ -10,24 +10,25 @@ import (
 	"flyball/reports/measure"
 )
 
-// maxRecipients of all campaigns together: a recipient is numbered by 32 bits.
+// maxRecipients is the most recipients in all campaigns: numbers of recipients
+// have 32 bits.
 const maxRecipients = 4_000_000_000
 
-// maxExpectations of a scenario: far more than there are metrics, and few enough to check each at leisure.
+// maxExpectations is the most expectations in a scenario: far more than there are metrics, and still quick to check.
 const maxExpectations = 1000
 
-// maxIntervals of a run: each is a row that is kept, some 2 kB until the report
-// is written.
+// maxIntervals is the most intervals in a run. Each takes some 2 kB of memory
+// until the report is written.
 const maxIntervals = 500_000
 
-// maxLimitRows of a run in which destinations have limits: each interval has
-// one for every destination, of some 100 B.
+// maxLimitRows is the most rows of limits in a run whose destinations have
+// limits. Each interval has one row, of some 100 B, for every destination.
 const maxLimitRows = 10_000_000
 
-// Validate reports every problem, with keys as in a scenario file. It never edits.
+// Validate returns all problems, with keys as in a scenario file. It edits nothing.
 func (s *Scenario) Validate() []error {
 	var l conf.List
-	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // of which Netmodel().Validate reports
+	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // checked by Netmodel().Validate
 	if w := s.Analysis.WarmUp; w != AutoWarmUp {
 		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up",
 			"got a time, want none without kind = \"steady-state\"")
@@ -49,9 +50,9 @@ func (s *Scenario) Validate() []error {
 	l = append(l, s.Netmodel().Validate()...)
 	for i, v := range s.Servers {
 		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name",
-			"got %q, want another name: with governor.scope = \"cluster\" it is that of all servers together", v.Name)
+			"got %q, want another name: with governor.scope = \"cluster\" it names all servers together", v.Name)
 	}
-	_, err := mail.ParseAddress(s.Message.From) // a live run wants a reserved domain, too
+	_, err := mail.ParseAddress(s.Message.From) // a live run also requires a reserved domain
 	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"",
 		quote(s.Message.From))
 

@@ -17,28 +17,28 @@ import (
 //go:embed suite/*.toml
 var suite embed.FS
 
-// suitePrefix is what the names of disturbances begin with.
+// suitePrefix begins the names of disturbances.
 const suitePrefix = "disturbances/"
 
 // Disturbance is a scenario that governor laws are tried on: a server of Table 1
 // at a hundredth of its rate, and something that happens to it.
 type Disturbance struct {
 	Name   string // as in flyball run NAME: "disturbances/outage-8"
-	Family string // what kind of thing: the name up to its first dash
+	Family string // kind of disturbance: the base name up to its first dash
 	Half   string // Training or Reporting
 }
 
-// Halves of the suite. What is tuned is tuned on Training; what is claimed is
-// claimed on Reporting, which nobody who tunes has looked at.
+// Halves of the suite. Parameters are tuned on Training. Claims rest on
+// Reporting, which no tuning has seen.
 const (
 	Training  = "training"
 	Reporting = "reporting"
 )
 
-// Disturbances is the whole suite, by name.
+// Disturbances returns the whole suite, sorted by name.
 //
-// The halves were dealt before any law had been run on it: of each family the
-// scenarios in the order of the SHA-256 of their names go to Reporting and
+// The halves were dealt before any law had been run on the suite: the scenarios
+// of a family, sorted by the SHA-256 of their names, go to Reporting and
 // Training in turn.
 func Disturbances() []Disturbance {
 	entries, err := suite.ReadDir("suite")
@@ -64,15 +64,17 @@ func Disturbances() []Disturbance {
 	return all
 }
 
-// Base is the name of the scenario itself, as in its file.
+// Base returns the name of the scenario as in its file, without the prefix.
 func (d Disturbance) Base() string { return strings.TrimPrefix(d.Name, suitePrefix) }
 
-// NoiseLevels of the suite: standard deviations, in logarithms, of a factor
-// that all delays of a destination have in common in an interval.
+// NoiseLevels returns the levels of noise of the suite. A level is the standard
+// deviation of the logarithm of a factor that multiplies all delays of a
+// destination in one interval.
 func NoiseLevels() []float64 { return []float64{0, 0.05, 0.1} }
 
-// Load is the disturbance at a level of noise, with entries of set as Load takes
-// them. Noise is weather that is drawn anew in every governor interval.
+// Load returns the scenario of the disturbance at a level of noise, with the
+// entries of set applied as by the function Load. Noise is weather that is drawn
+// anew in every governor interval. The error is of type Problems.
 func (d Disturbance) Load(level float64, set ...string) (*Scenario, error) {
 	src, ok := Builtin(d.Name)
 	if !ok {
@@ -94,8 +96,8 @@ func (s *Scenario) noise(level float64) []string {
 	return set
 }
 
-// SuiteHash is the SHA-256 of what laws are tried on: of each disturbance its
-// name and half, and its scenario in full at every level of noise.
+// SuiteHash returns the SHA-256 of the suite: of the name, half and full
+// scenario of each disturbance at each level of noise.
 func SuiteHash() string {
 	sum := sha256.New()
 	for _, d := range Disturbances() {
@@ -110,22 +112,23 @@ func SuiteHash() string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Law is a governor law with its parameters, as it is tried on the suite.
+// Law is a governor law with the parameters that it has on the suite.
 type Law struct {
 	Name string
 	Set  []string // path.to.key=value
 }
 
-// Tuned reports whether a law is, by its name, one that hindsight chooses among.
+// Tuned reports whether l is one of the laws among which hindsight chooses the
+// best.
 func (l Law) Tuned() bool {
 	return slices.ContainsFunc(governor.Laws(), func(g governor.Law) bool {
 		return slices.ContainsFunc(g.Trials, func(t governor.Trial) bool { return t.Hindsight && t.Name == l.Name })
 	})
 }
 
-// Laws lists what is tried on the suite, as each law of package governor
-// declares it. Rivals have the parameters that they were published with, but
-// times are a hundredfold, as the attempts are.
+// Laws lists the trials that each law of package governor declares for the
+// suite. Rivals have their published parameters, but with all times a hundred
+// times as long, since attempts in the suite take a hundred times as long.
 func Laws() (all []Law) {
 	for _, l := range governor.Laws() {
 		trials := l.Trials
@@ -139,10 +142,10 @@ func Laws() (all []Law) {
 	return all
 }
 
-// LastOrder is when the last change that the scenario orders is complete: of
-// the target, of delays, of what can be reached, of demand, of what the
-// governor is told. 0 if it orders none. Chance and the time of the day are no
-// orders.
+// LastOrder returns when the last change that the scenario schedules is
+// complete: a change of the target, the delays, the reachability, the demand or
+// the faults of the governor's measurements. It is 0 if the scenario schedules
+// none. Random outages and daily patterns do not count.
 func (s *Scenario) LastOrder() vt.Time {
 	var last vt.Time
 	at := func(spans ...vt.Span) {
@@ -186,8 +189,8 @@ func (s *Scenario) LastOrder() vt.Time {
 	return last
 }
 
-// CutOff reports whether the scenario orders that a server reaches nothing at
-// some moment between two times.
+// CutOff reports whether the scenario schedules an outage of the server or of
+// the whole network that overlaps [from, to).
 func (s *Scenario) CutOff(server int, from, to vt.Time) bool {
 	for _, v := range slices.Concat(s.Network.Down, s.Servers[server].Down) {
 		if vt.Time(v.From) < to && from < vt.Time(v.From+v.For) {
@@ -197,9 +200,9 @@ func (s *Scenario) CutOff(server int, from, to vt.Time) bool {
 	return false
 }
 
-// Peak is the number of attempts under way at which a server delivers most, by
-// the universal scalability law: sqrt((1 - contention) / coherency). 0 if more
-// always deliver more.
+// Peak returns the number of attempts under way at which a server delivers
+// most, by the universal scalability law: sqrt((1 - contention) / coherency).
+// It is 0 if more attempts always deliver more.
 func (s *Scenario) Peak(server int) float64 {
 	v := s.Servers[server]
 	if v.Coherency == 0 {

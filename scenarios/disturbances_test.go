@@ -7,11 +7,10 @@ import (
 	"flyball/internal/vt"
 )
 
-// The suite is frozen: what laws are tuned on, and what is claimed of them,
-// refers to this hash. Whoever changes it, by a new scenario or by one number
-// of an old one, makes all results so far results of another suite: measure
-// docs/laws.md anew, and tune nothing that was tuned on the old halves without
-// saying so there.
+// The suite is frozen: tuned parameters and claims about laws refer to this
+// hash. A new scenario, or one changed number of an old scenario, makes all
+// results so far results of another suite. After such a change, measure
+// docs/laws.md anew, and note there if a law was tuned on the old halves.
 func TestSuiteIsFrozen(t *testing.T) {
 	const want = "24ed234dd0e32734a11b57bde53b2b28fbfc269fd3121b7e890440cbaedccd65"
 	if got := SuiteHash(); got != want {

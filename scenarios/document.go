@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// Document is a TOML file of another kind, such as a study, that is read as
-// scenarios are: strictly, with the line and column of every problem.
+// Document is a TOML file of another kind, such as a study. It is read as
+// strictly as a scenario, with the line and column of every problem.
 type Document struct {
 	name   string
 	src    []byte
@@ -15,10 +15,10 @@ type Document struct {
 	faults []fault
 }
 
-// ReadDocument lays a file over into, a pointer to a struct with the same tags
-// as a Scenario that holds the defaults. An element of a list that has a method
-// SetDefault starts from what that sets. A slice that reads itself from text
-// takes a list as well. Name is what problems call the file.
+// ReadDocument decodes src over into, a pointer to a struct that holds the
+// defaults and has the same kind of tags as Scenario. An element of a list with
+// a method SetDefault starts from the values that SetDefault sets. A slice with
+// an UnmarshalText method also accepts a list. Problems call the file name.
 func ReadDocument(name string, src []byte, into any) *Document {
 	d := &Document{name: name, src: bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))}
 	if d.root, d.faults = parse(d.src, nil); d.faults != nil {
@@ -33,15 +33,15 @@ func ReadDocument(name string, src []byte, into any) *Document {
 	return d
 }
 
-// Gives reports whether the file gives a key at its top.
+// Gives reports whether the file has a top-level key.
 func (d *Document) Gives(key string) bool { return d.root != nil && d.root.fields[key] != nil }
 
-// Sound reports whether nothing at, in or around a path was refused: a value
-// that was is not there to be judged further.
+// Sound reports whether nothing at, in or around a path was refused. A refused
+// value is missing from the struct, so no further check applies to it.
 func (d *Document) Sound(path string) bool { return d.root != nil && !d.binder.mentioned(path) }
 
-// Refuse adds problems, each a conf.Problem with a key of the file, and leaves
-// out those of values that were refused already.
+// Refuse adds problems, each a conf.Problem with a key of the file. It skips
+// problems with values that were refused already.
 func (d *Document) Refuse(problems []error) {
 	if d.root == nil {
 		return
@@ -53,7 +53,7 @@ func (d *Document) Refuse(problems []error) {
 	}
 }
 
-// Err is every problem so far, of type Problems, or nil.
+// Err returns all problems so far, of type Problems, or nil.
 func (d *Document) Err() error {
 	if d.faults == nil {
 		return nil

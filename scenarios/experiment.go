@@ -5,18 +5,19 @@ import (
 	"slices"
 )
 
-// Experiment is what one law is tried on.
+// Experiment is one law on one disturbance at one level of noise.
 type Experiment struct {
 	Disturbance Disturbance
 	Noise       float64
 	Law         Law
 	Scenario    *Scenario
-	Probe       bool // holds the processes of the peak, to know what the peak delivers
+	Probe       bool // holds the processes of the peak, to measure what the peak delivers
 }
 
-// PlanLaws lists all experiments: scenario by scenario, of each the levels of noise,
-// of each the laws. Where a server has a throughput peak, one more experiment holds
-// the processes of the peak.
+// PlanLaws lists all experiments, ordered by disturbance, then by level of
+// noise, then by law. Where a server has a throughput peak, one more experiment
+// holds the processes of the peak. The entries of set apply to every experiment.
+// The error is of type Problems.
 func PlanLaws(disturbances []Disturbance, noise []float64, laws []Law, set []string) ([]Experiment, error) {
 	var all []Experiment
 	for _, d := range disturbances {

@@ -14,8 +14,8 @@ import (
 	"flyball/netmodel"
 )
 
-// field is one key of the file format. The binder checks it, the resolved file
-// leaves out what it forbids, the schema publishes it.
+// field is one key of the file format. The binder checks values against it, the
+// resolved file omits values that it forbids, and the schema publishes it.
 type field struct {
 	conf.Key
 	index    int
@@ -25,7 +25,7 @@ type field struct {
 	required bool
 }
 
-// keys of the file format.
+// keys are the declared keys of the file format.
 var keys = conf.Declare[Scenario]()
 
 var fieldsOf = remembered(func(t reflect.Type) []field {
@@ -36,8 +36,8 @@ var fieldsOf = remembered(func(t reflect.Type) []field {
 	return all
 })
 
-// remembered computes what there is to know of the types in a scenario once: a
-// study loads thousands.
+// remembered computes of for every type in a scenario once and returns a lookup.
+// A study loads thousands of scenarios.
 func remembered[T any](of func(reflect.Type) T) func(reflect.Type) T {
 	known := map[reflect.Type]T{}
 	var visit func(reflect.Type)
@@ -86,7 +86,7 @@ func (f field) absent(v reflect.Value) bool {
 	return false
 }
 
-// want says what a value of this field at path looks like.
+// want describes the values that the field at path accepts, for "want ...".
 func (f field) want(path string) string {
 	between := ""
 	switch {
@@ -137,8 +137,8 @@ func (f field) want(path string) string {
 	return "a string"
 }
 
-// isText reports whether values of t are written as a string that t reads
-// itself.
+// isText reports whether values of t are written as a string that t's own
+// UnmarshalText reads.
 func isText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }

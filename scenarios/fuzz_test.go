@@ -11,8 +11,9 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// FuzzLoad: no file makes the program panic; what loads means the same in its
-// resolved form; the tree agrees with an independent reader of TOML.
+// FuzzLoad checks that no file makes the program panic, that a loaded scenario
+// equals its resolved form, and that the tree agrees with an independent TOML
+// decoder.
 func FuzzLoad(f *testing.F) {
 	for _, name := range Names() {
 		src, _ := Builtin(name)
@@ -41,9 +42,9 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// sameTree compares the tree with what BurntSushi/toml makes of a file: it must
-// read whatever the tree takes, and read the same. The tree puts off dates and
-// numbers that are too large until it knows what was wanted.
+// sameTree compares the tree with the result of BurntSushi/toml, which must
+// accept every file that the tree accepts and read the same values. The tree
+// refuses dates and too large numbers only later, when it binds the values.
 func sameTree(t *testing.T, src []byte) {
 	t.Helper()
 	src = bytes.TrimPrefix(src, []byte("\ufeff"))
@@ -136,7 +137,7 @@ func asMap(n *node) any {
 	return n.text
 }
 
-// same is DeepEqual where all lists are lists and NaN is itself.
+// same is reflect.DeepEqual, but all kinds of lists may be equal and NaN equals NaN.
 func same(a, b any) bool {
 	switch b := b.(type) {
 	case float64:

@@ -8,8 +8,8 @@ import (
 	"flyball/governor"
 )
 
-// A scenario names one law and perhaps a ceiling; the parameters of others are
-// no part of it, so it is named the same whatever laws there are.
+// A scenario names one law and perhaps a ceiling. The parameters of other laws
+// do not belong to it, so its ID does not depend on which laws exist.
 func TestParametersOfTheNamedLawsOnly(t *testing.T) {
 	load := func(table string) *Scenario {
 		t.Helper()

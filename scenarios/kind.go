@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a file is, as far as its first look shows.
+// Kind is the kind of a file, guessed from its text.
 type Kind string
 
 // Kinds of files that a command line may name.
@@ -22,10 +22,10 @@ const (
 	AList      Kind = "a list of recipients"
 	Intervals  Kind = "a table of intervals"
 	ALetter    Kind = "a letter"
-	AnyKind    Kind = "" // of none of these kinds
+	AnyKind    Kind = "" // none of these kinds
 )
 
-// onlyIn gives the keys at the top of a file that files of one kind have and those of the other kinds do not.
+// onlyIn lists the top-level keys that occur in files of one kind only.
 var onlyIn = []struct {
 	kind Kind
 	keys []string
@@ -34,8 +34,8 @@ var onlyIn = []struct {
 	{AScenario, []string{"destination", "campaign", "server", "network", "dialogue", "message", "expect", "horizon"}},
 }
 
-// KindOf returns what the text of a file looks like, to be named where it is not what was wanted. It is no judgement of
-// whether the file is valid.
+// KindOf returns the kind that the text of a file looks like, for error messages that name an unexpected file. The
+// file need not be valid.
 func KindOf(src []byte) Kind {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	text := bytes.TrimSpace(src)
@@ -67,7 +67,7 @@ func KindOf(src []byte) Kind {
 	return textKind(string(first))
 }
 
-// textKind returns the kind of a file that is neither JSON nor TOML by its first line.
+// textKind returns the kind of a file that is neither JSON nor TOML, judged by its first line.
 func textKind(first string) Kind {
 	if name, _, ok := strings.Cut(first, ":"); ok && slices.Contains([]string{"from", "subject", "date", "mime-version",
 		"reply-to"}, strings.ToLower(name)) {

@@ -8,10 +8,10 @@ import (
 	"flyball/internal/conf"
 )
 
-// LoadGovernor reads the [governor] table of any TOML file, a scenario too, and
-// applies the entries of set, each "governor.key=value". Other tables are not
-// looked at. Without servers to divide C among there is no governor of a
-// cluster. The error is of type Problems.
+// LoadGovernor reads the [governor] table of any TOML file, including a
+// scenario, and applies the entries of set, each "governor.key=value". It
+// ignores other tables. It refuses scope = "cluster", because it has no servers
+// to divide C among. The error is of type Problems.
 func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
 	law := governor.Default()
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))

@@ -13,8 +13,8 @@ import (
 // SchemaVersion is the version of the file format that this program reads.
 const SchemaVersion = 1
 
-// Default returns a Scenario without the parts that only its author can name:
-// a name, destinations and campaigns.
+// Default returns the default Scenario. It lacks the parts that only an author
+// can supply: a name, destinations and campaigns.
 func Default() Scenario {
 	s := conf.DefaultOf[Scenario](keys)
 	s.Retry.Delays = slices.Clone(s.Retry.Delays)
@@ -22,15 +22,16 @@ func Default() Scenario {
 	return s
 }
 
-// Load reads a scenario: defaults, then the file, then the entries of set, each
-// "path.to.key=value". Name is what problems call the file. The error is of
-// type Problems and holds everything that is wrong, not only the first thing;
-// after a syntax error nothing else is looked at.
+// Load decodes a scenario: the defaults, then src, then the entries of set, each
+// "path.to.key=value". Problems call the file name. The error is of type
+// Problems and holds all problems, not only the first one. After a syntax error
+// the rest is not checked.
 func Load(name string, src []byte, set []string) (*Scenario, error) {
 	return LoadWith(name, src, set, nil)
 }
 
-// LoadWith reads a scenario that may name files.
+// LoadWith decodes a scenario as Load does, and reads the files that it names
+// with files.
 func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, error) {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	root, faults := parse(src, nil)
@@ -59,15 +60,15 @@ func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, er
 	if faults != nil {
 		return nil, report(name, src, faults)
 	}
-	if n := len(Resolved(&s)); n > MaxSize { // it must be a file that Load takes
+	if n := len(Resolved(&s)); n > MaxSize { // Load must accept the resolved file
 		return nil, Problems{{File: name,
 			Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n, MaxSize)}}
 	}
 	return &s, nil
 }
 
-// otherVersion refuses a file of another format in one line: its other
-// problems would only mislead.
+// otherVersion returns one fault if the file has another schema version: its
+// other problems would only mislead.
 func otherVersion(root *node) []fault {
 	n := root.fields["schema_version"]
 	if n == nil {
@@ -80,8 +81,8 @@ func otherVersion(root *node) []fault {
 		text: "scenario version " + shorten(n.text) + ", this program reads 1"}}
 }
 
-// locate finds where the value that err is about was written: the value, or
-// if it is a default the nearest table around it.
+// locate returns err as a fault at the place of its value in the file, or, if
+// the value is a default, of the nearest table around it.
 func locate(root *node, err error) fault {
 	p, ok := err.(conf.Problem)
 	if !ok {

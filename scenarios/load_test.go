@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// minimal is the shortest scenario there is.
+// minimal is the shortest valid scenario.
 const minimal = `schema_version = 1
 name = "small"
 [[destination]]
@@ -177,8 +177,8 @@ func TestByteOrderMarkAndLineEnds(t *testing.T) {
 	}
 }
 
-// Problems of the file come first, in its order, then those of the command
-// line; a line break in a value must not forge a message of its own.
+// Problems of the file come first, in its order, then problems of the command
+// line. A line break in a value must not forge a message.
 func TestOrderOfProblems(t *testing.T) {
 	src := strings.Replace(minimal, "100", "0", 1) + "[governor]\nstart = 0\n"
 	_, err := Load("f.toml", []byte(src), []string{"horizon=0s", "stages=a\nb"})
@@ -197,8 +197,8 @@ func TestOrderOfProblems(t *testing.T) {
 	}
 }
 
-// The limits hold before any work that grows faster than the file: squared, the
-// larger of these would take longer than a test may.
+// The limits are checked before any work that grows faster than the file: with
+// quadratic work the larger of these files would time out.
 func TestHugeFiles(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct {
@@ -210,7 +210,7 @@ func TestHugeFiles(t *testing.T) {
 		{"dots", strings.Repeat("a.", mib/2-4) + "a = 1", "nested more than 20 deep"},
 		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/16) + "]", `retry.delays[0]: "1" has no unit`},
 		{"many keys", minimal + "[retry]\n" + manyKeys(20_000), "\nhuge.toml: more problems, not shown: 19975"},
-		{"many twice", strings.Repeat("a=1\n", mib/4), `huge.toml:25:1: with so many problems the rest is not read`},
+		{"many twice", strings.Repeat("a=1\n", mib/4), `huge.toml:25:1: too many problems: the rest is not read`},
 		{"many destinations", minimal + manyDestinations(4000), "want at most 1000"},
 		{"many servers", minimal + strings.Repeat("[[server]]\n", 9000), "got 9000, want at most 1000"},
 		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/12), "server: got 87381 tables, want at most 10000"},
@@ -306,7 +306,7 @@ func TestResolvedSpellsEverythingOut(t *testing.T) {
 	}
 }
 
-// A law is read from any file, and only its own table is looked at.
+// A law is read from any file, and only its own table is checked.
 func TestLoadGovernor(t *testing.T) {
 	law, err := LoadGovernor("law.toml", []byte("x = 1\n[governor]\nstart = 50\n"), []string{"governor.interval=1h"})
 	if err != nil || law.Start != 50 || law.Interval != vt.Hour || law.Target != 140000 {

@@ -12,16 +12,17 @@ import (
 	"flyball/internal/conf"
 )
 
-// Parameters are what is tuned in simulation and promoted to servers that send.
+// Parameters are the settings that are tuned in simulation and promoted to
+// sending servers.
 type Parameters struct {
 	Governor governor.Config `toml:"governor" doc:"the law and its numbers"`
 	Retry    delivery.Retry  `toml:"retry" doc:"the resend policy"`
 }
 
-// Parameters of the scenario.
+// Parameters returns the governor and retry settings of the scenario.
 func (s *Scenario) Parameters() Parameters { return Parameters{s.Governor, s.Retry} }
 
-// TOML spells every value out; LoadParameters reads it back.
+// TOML returns a file with every value spelled out; LoadParameters reads it.
 func (p Parameters) TOML() []byte {
 	var out bytes.Buffer
 	enc := toml.NewEncoder(&out)
@@ -32,8 +33,8 @@ func (p Parameters) TOML() []byte {
 	return out.Bytes()
 }
 
-// LoadParameters reads a file of the tables [governor] and [retry] and nothing
-// else. The error is of type Problems.
+// LoadParameters decodes a file that has only the tables [governor] and
+// [retry]. The error is of type Problems.
 func LoadParameters(name string, src []byte) (Parameters, error) {
 	p := Parameters{governor.Default(), delivery.DefaultRetry()}
 	root, faults := parse(src, nil)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is promoted of a scenario is read back as it was.
+// Promoted parameters of a scenario are read back unchanged.
 func TestParametersComeBack(t *testing.T) {
 	for _, name := range Names() {
 		text, _ := Builtin(name)

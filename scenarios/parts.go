@@ -15,14 +15,14 @@ import (
 	"flyball/netmodel"
 )
 
-// Netmodel is the world of the scenario.
+// Netmodel returns the configuration of the scenario's network.
 func (s *Scenario) Netmodel() netmodel.Config {
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
 		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages}
 }
 
-// HasBehaviour reports whether the time, or what a receiver has seen of a server,
-// changes what an attempt meets, beside caps and greylists.
+// HasBehaviour reports whether the outcome of an attempt depends on its time or
+// on the history of its server at the receiver, apart from caps and greylists.
 func (s *Scenario) HasBehaviour() bool {
 	cutOff := func(v netmodel.Server) bool { return len(v.Down) > 0 }
 	n := s.Network
@@ -30,7 +30,7 @@ func (s *Scenario) HasBehaviour() bool {
 		slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasBehaviour)
 }
 
-// Engine is what the delivery machine of one server needs to know.
+// Engine returns the configuration of the delivery machine of one server.
 func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	var offers []int
 	for i, d := range s.Destinations {
@@ -40,7 +40,7 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 		}
 	}
 	target := s.Governor.TargetAt
-	if s.OneGovernor() { // which has the target
+	if s.OneGovernor() { // the cluster's governor has the target
 		target = nil
 	}
 	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers,
@@ -52,11 +52,12 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 // OneGovernor reports whether one governor controls all servers.
 func (s *Scenario) OneGovernor() bool { return s.Governor.Scope == "cluster" }
 
-// ClusterName is what the account of all servers under one governor is called.
+// ClusterName is the name of the account of all servers under one governor.
 const ClusterName = "cluster"
 
-// Accounts names whose intervals a run records, by their number: the servers,
-// and after the last one, where one governor controls them all, the cluster.
+// Accounts returns the names of the accounts whose intervals a run records, by
+// their number: the servers and then, where one governor controls all of them,
+// the cluster.
 func (s *Scenario) Accounts() []string {
 	var names []string
 	for _, v := range s.Servers {
@@ -68,7 +69,8 @@ func (s *Scenario) Accounts() []string {
 	return names
 }
 
-// Governed names what has a governor: the servers, or the cluster.
+// Governed returns the names of the accounts that have a governor: the servers,
+// or the cluster.
 func (s *Scenario) Governed() []string {
 	all := s.Accounts()
 	if s.OneGovernor() {
@@ -77,8 +79,8 @@ func (s *Scenario) Governed() []string {
 	return all
 }
 
-// TargetRate is what every governor is to attain, in messages per hour: of a
-// server, or of the cluster.
+// TargetRate returns the target of each governor, in messages per hour: of one
+// server, or of the whole cluster.
 func (s *Scenario) TargetRate() float64 {
 	if s.OneGovernor() {
 		return float64(s.Governor.Target) * float64(len(s.Servers))
@@ -86,7 +88,8 @@ func (s *Scenario) TargetRate() float64 {
 	return float64(s.Governor.Target)
 }
 
-// StartOfC is what every governor begins with.
+// StartOfC returns the C that each governor starts with: of one server, or of
+// the whole cluster.
 func (s *Scenario) StartOfC() float64 {
 	if s.OneGovernor() {
 		return s.Governor.Start * float64(len(s.Servers))
@@ -94,9 +97,9 @@ func (s *Scenario) StartOfC() float64 {
 	return s.Governor.Start
 }
 
-// Governors returns the governor of every server and, where servers decide
-// anything together, the role that does, which reports its intervals to obs;
-// else the cluster is nil.
+// Governors returns the governor of every server. Where servers share a
+// governor or a retry limit, cluster is the role that decides for all of them
+// and reports its intervals to obs; otherwise cluster is nil.
 func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *governing.Cluster, err error) {
 	n := len(s.Servers)
 	cfg := governing.Config{Servers: n, Interval: s.Governor.Interval}
@@ -125,7 +128,7 @@ func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, clu
 	return each, cluster, nil
 }
 
-// Recipients is the length of all synthetic lists together.
+// Recipients returns the total length of all synthetic lists.
 func (s *Scenario) Recipients() int {
 	n := 0
 	for _, c := range s.Campaigns {
@@ -134,7 +137,8 @@ func (s *Scenario) Recipients() int {
 	return n
 }
 
-// List spreads the recipients over the destinations by their shares.
+// List returns the synthetic list of all campaigns: key draws each recipient's
+// destination by the destinations' shares.
 func (s *Scenario) List(key rng.Key) mail.List {
 	var shares []float64
 	for _, d := range s.Destinations {
@@ -143,25 +147,25 @@ func (s *Scenario) List(key rng.Key) mail.List {
 	return mail.SyntheticList(s.Recipients(), shares, key)
 }
 
-// Arrival is a message of the operator to a server, by which it takes over a
-// part of a campaign's list.
+// Arrival is a message from the operator that assigns a part of a campaign's
+// list to a server.
 type Arrival struct {
 	At      vt.Time
 	Server  mail.Server
-	Number  uint64 // of the message, among those to the server
+	Number  uint64 // of the message among all messages to the server, from 1
 	Reserve engine.Reserve
 }
 
-// Message returns the arrival as what the server receives.
+// Message returns the arrival as the message that the server receives.
 func (a Arrival) Message() engine.Message {
 	return engine.Message{To: engine.Address{Role: engine.Delivery, Server: a.Server}, Number: a.Number,
 		Body: a.Reserve}
 }
 
-// Arrivals lists what every server is asked to deliver, in order of time. Each
-// campaign's list is cut into one run of recipients per server, by the
-// servers' shares to the nearest recipient ([0062]). A list of another length than the synthetic one
-// replaces the lists of all campaigns, in proportion.
+// Arrivals lists the work of all servers, in order of time. Each campaign's
+// list is cut into one run of recipients per server, by the servers' shares,
+// rounded to the nearest recipient ([0062]). If recipients differs from
+// Recipients(), the list is divided among the campaigns in proportion.
 func (s *Scenario) Arrivals(recipients int) []Arrival {
 	var weight float64
 	for _, v := range s.Servers {

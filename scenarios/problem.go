@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is one thing wrong with a scenario, and where.
+// Problem is one problem of a scenario, with its place.
 type Problem struct {
 	File      string // as named by the caller; "--set" for an entry of the command line
 	Line, Col int    // from 1, in characters; 0 if it has no place in the file
@@ -29,8 +29,8 @@ func (p Problem) Error() string {
 	return p.File + ": " + p.Text
 }
 
-// Problems are all problems of a scenario: those of the file by position, then
-// those of the command line.
+// Problems holds all problems of a scenario: first the problems of the file, by
+// position, then the problems of the command line.
 type Problems []Problem
 
 func (p Problems) Error() string {
@@ -50,12 +50,13 @@ type fault struct {
 	text string
 }
 
-// mostShown is the number of problems that are reported one by one: more of them fill the screen, help nobody, and take
-// longer to write than the file took to read.
+// mostShown is the number of problems that are reported one by one. More would fill the screen without helping, and
+// take longer to write than the file took to read.
 const mostShown = 25
 
-// report sorts the faults of a file by position and counts lines and columns,
-// in one pass however many there are. Beyond mostShown it gives their number.
+// report returns the faults of a file as Problems, sorted by position. It counts
+// lines and columns in one pass over src. Beyond mostShown it reports only how
+// many more there are.
 func report(file string, src []byte, faults []fault) Problems {
 	slices.SortStableFunc(faults, func(a, b fault) int {
 		switch {
@@ -73,7 +74,7 @@ func report(file string, src []byte, faults []fault) Problems {
 	at, line, col := 0, 1, 1
 	for _, f := range faults[:len(faults)-more] {
 		p := Problem{File: file, Key: f.key, Text: f.text}
-		if f.set != nil { // the entry as it was given is what the user knows
+		if f.set != nil { // show the entry as the user typed it
 			p.File = "--set"
 			if rest, ok := strings.CutPrefix(f.key, f.set.path); ok {
 				p.Key = f.set.said + rest
@@ -104,7 +105,7 @@ func report(file string, src []byte, faults []fault) Problems {
 	return all
 }
 
-// quote prints user text on one line and at a readable length.
+// quote returns user text quoted, on one line and at a readable length.
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 
 func shorten(s string) string {
@@ -115,5 +116,5 @@ func shorten(s string) string {
 	return string([]rune(s)[:most]) + "..."
 }
 
-// list prints names as "a, b, c".
+// list joins names as "a, b, c".
 func list(names []string) string { return strings.Join(names, ", ") }

@@ -14,8 +14,8 @@ import (
 	"flyball/netmodel"
 )
 
-// Resolved is the scenario as a file in which every value in use is spelled
-// out, defaults too. Equal scenarios give equal bytes, and Load reads them back.
+// Resolved returns the scenario as a file that spells out every value in use,
+// including defaults. Equal scenarios give equal bytes, and Load reads them.
 func Resolved(s *Scenario) []byte {
 	var out bytes.Buffer
 	enc := toml.NewEncoder(&out)
@@ -26,15 +26,15 @@ func Resolved(s *Scenario) []byte {
 	return out.Bytes()
 }
 
-// ID names a scenario by its content: the SHA-256 of its resolved form, in
-// hexadecimal.
+// ID returns the SHA-256 of the resolved scenario in hexadecimal, so it
+// identifies a scenario by its content.
 func ID(s *Scenario) string {
 	sum := sha256.Sum256(Resolved(s))
 	return hex.EncodeToString(sum[:])
 }
 
-// plain turns a value into what the encoder should write: values with a unit
-// as text, keys that are not given left out.
+// plain returns v in the form that the encoder writes: values with a unit as
+// text, and structs without the keys that are not given.
 func plain(v reflect.Value) any {
 	if d, ok := v.Interface().(netmodel.Dist); ok {
 		return plainDist(d)
@@ -59,9 +59,9 @@ func plain(v reflect.Value) any {
 	return v.Interface()
 }
 
-// plainStruct is a struct of plain values: unlike a map it keeps the keys in
-// their order. Idle keys are no part of what a scenario means: without them it
-// keeps its ID when a later version can do more.
+// plainStruct returns a struct of plain values, which unlike a map keeps the
+// keys in order. It omits idle keys: they do not change what a scenario means,
+// and without them the scenario keeps its ID when a later version adds keys.
 func plainStruct(v reflect.Value) any {
 	out := reflect.New(plainType(v.Type())).Elem()
 	for i, f := range fieldsOf(v.Type()) {
@@ -72,7 +72,7 @@ func plainStruct(v reflect.Value) any {
 	return out.Interface()
 }
 
-// plainType is the struct of plain values of a struct.
+// plainType returns the type that plainStruct fills for a struct type.
 var plainType = remembered(func(t reflect.Type) reflect.Type {
 	var all []reflect.StructField
 	for _, f := range fieldsOf(t) {
@@ -85,8 +85,8 @@ var plainType = remembered(func(t reflect.Type) reflect.Type {
 	return reflect.StructOf(all)
 })
 
-// plainDist writes a constant as a time and any other distribution as an
-// inline table of its own parameters.
+// plainDist returns a constant as a time, and any other distribution as an
+// inline table of its parameters.
 func plainDist(d netmodel.Dist) any {
 	if d.Dist == "constant" {
 		return plain(reflect.ValueOf(d.Mean))
@@ -105,7 +105,7 @@ func plainDist(d netmodel.Dist) any {
 	return inline("{" + strings.Join(parts, ", ") + "}")
 }
 
-// inline is TOML text, ready made.
+// inline is TOML text that the encoder writes as it is.
 type inline string
 
 func (i inline) MarshalTOML() ([]byte, error) { return []byte(i), nil }

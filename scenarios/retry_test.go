@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// What a policy or a schedule has no use for is no part of the scenario: left
-// out of the resolved file, and of the ID. What it uses is.
+// Keys that the retry policy or the schedule does not use are left out of the
+// resolved file and of the ID. Keys that it uses are not.
 func TestPoliciesAreResolvedWithTheirOwnKeys(t *testing.T) {
 	id := map[string]string{}
 	for _, v := range []struct {

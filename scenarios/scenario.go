@@ -1,7 +1,7 @@
-// Package scenarios turns a TOML file into one valid, frozen Scenario:
-// defaults, strict decode, validation of everything at once. It refuses
-// unknown keys, bare numbers where a unit is needed and values out of range,
-// each with file, line and column. Both shells and the command line call it.
+// Package scenarios turns a TOML file into one valid, frozen Scenario. It
+// lays the file over the defaults, decodes strictly, and reports all problems
+// at once, each with file, line and column: unknown keys, bare numbers where a
+// unit is needed, values out of range. Both shells and the command line call it.
 package scenarios
 
 import (
@@ -17,36 +17,36 @@ import (
 	"flyball/reports/measure"
 )
 
-// Scenario is a question asked of the system: a load, a world, a governor, and
-// what is expected of them.
+// Scenario describes one experiment: the load, the network, the governor, and
+// the expectations that the result must meet.
 type Scenario struct {
 	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true" default:"1"`
 	Name          string  `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	About         string  `toml:"about" doc:"what the scenario shows, in a sentence or two"`
-	Seed          uint64  `toml:"seed" doc:"names all luck of the run" range:"0..9223372036854775807" default:"1"`
+	Seed          uint64  `toml:"seed" doc:"seed of all random draws of the run" range:"0..9223372036854775807" default:"1"`
 	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending" default:"5d" range:">0s..3650d" source:"derived: RFC 5321 4.5.4.1: give up after 4 or 5 days"`
 	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full" default:"collapsed"`
 	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
 
-	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are to be read"`
+	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
 	Retry        delivery.Retry         `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
-	Freeing      delivery.Freeing       `toml:"freeing" doc:"what becomes of MTA processes beyond C ([0070])"`
+	Freeing      delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
-	Network      netmodel.Paths         `toml:"network" doc:"what lies between servers and destinations"`
+	Network      netmodel.Paths         `toml:"network" doc:"the paths between servers and destinations"`
 	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 }
 
-// Analysis says what kind of question the scenario asks. Only its author can
-// know, so there is no default: repeated runs of a scenario that does not say
-// are refused.
+// Analysis selects how repeated runs of the scenario are analysed. Only the
+// author can choose the kind, so it has no default: replications of a scenario
+// without a kind are refused.
 type Analysis struct {
-	Kind   string `toml:"kind" doc:"terminating: of a campaign from its start to its end; steady-state: of the long run, without its start-up" oneof:"terminating steady-state"`
-	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run, left out: simulated time, or auto to find it (MSER-5)" default:"auto"`
+	Kind   string `toml:"kind" doc:"terminating: a campaign from its start to its end; steady-state: the long run without its start-up" oneof:"terminating steady-state"`
+	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run that is left out: simulated time, or auto to find it (MSER-5)" default:"auto"`
 }
 
 // Kinds of Analysis.
@@ -55,10 +55,10 @@ const (
 	SteadyState = "steady-state"
 )
 
-// WarmUp is a time of 0 or more, or AutoWarmUp.
+// WarmUp is the length of a start-up: 0 or more, or AutoWarmUp.
 type WarmUp vt.Span
 
-// AutoWarmUp stands for a start-up whose length is to be found.
+// AutoWarmUp stands for a start-up whose length is estimated from the run.
 const AutoWarmUp WarmUp = -1
 
 // UnmarshalText reads "auto" or a time.
@@ -94,13 +94,13 @@ type Campaign struct {
 	Name       string  `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
 	Start      vt.Span `toml:"start" doc:"when its delivery may begin" source:"assumed: at once"`
-	Processes  int     `toml:"processes" doc:"MTA processes that it asks of each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
-	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at a time ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
-	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", processes of the lowest one are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
+	Processes  int     `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
+	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at once ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
+	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", the processes of the campaign with the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
 }
 
-// OutagesByChance reports whether some destination goes down by chance: then what
-// few runs meet may decide the mean of all.
+// OutagesByChance reports whether some destination has random outages. A few
+// runs with outages may then decide the mean over all runs.
 func (s *Scenario) OutagesByChance() bool {
 	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Outage.Up > 0 })
 }

@@ -14,9 +14,9 @@ import (
 	"flyball/reports/measure"
 )
 
-// Schema is the JSON Schema (draft 2020-12) of a scenario file, for editors.
-// It comes from the tags that Load obeys. It accepts everything that Load
-// accepts; Load refuses more.
+// Schema returns the JSON Schema (draft 2020-12) of a scenario file, for
+// editors. It is made from the same tags as Load uses. It accepts everything
+// that Load accepts; Load refuses more.
 func Schema() []byte {
 	root := schemaOf(field{typ: reflect.TypeFor[Scenario]()}, reflect.ValueOf(Default()))
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -39,7 +39,7 @@ func Schema() []byte {
 
 type object = map[string]any
 
-// Ends of values that carry their unit.
+// Patterns of values with a unit.
 const (
 	spanPattern   = `[0-9.](ns|us|µs|μs|ms|s|m|h|d)\s*$`
 	ratePattern   = `[0-9.]\s*/\s*(s|m|min|h|hour|d|day)\s*$`
@@ -47,7 +47,7 @@ const (
 	bytesPattern  = `[0-9.]\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$`
 )
 
-// schemaOf describes a field whose default is v.
+// schemaOf returns the schema of a field whose default is v.
 func schemaOf(f field, v reflect.Value) object {
 	o := object{}
 	if f.Doc != "" {

@@ -81,9 +81,9 @@ func expand(v any, defs map[string]any) any {
 	return v
 }
 
-// validate is as much of JSON Schema as the scenario schema uses, after the
-// published rules: type, properties, required, additionalProperties, items,
-// minItems, enum, pattern, minimum, maximum, anyOf.
+// validate implements the part of JSON Schema that the scenario schema uses:
+// type, properties, required, additionalProperties, items, minItems, enum,
+// pattern, minimum, maximum, anyOf.
 func validate(schema map[string]any, v any, path string) (errs []string) {
 	bad := func(format string, args ...any) { errs = append(errs, path+": "+fmt.Sprintf(format, args...)) }
 	if any, ok := schema["anyOf"].([]any); ok {

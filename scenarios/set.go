@@ -10,22 +10,22 @@ import (
 	"flyball/internal/conf"
 )
 
-// entry is one of --set.
+// entry is one entry of --set.
 type entry struct {
-	said string // its path as given, such as "destination[big].cap"
+	said string // its path as typed, such as "destination[big].cap"
 	path string // with an index in the place of each name, such as "destination[0].cap"
 }
 
-// step is one part of a path: a key of a table, or, if that is empty, an element of a list, by its index or by the name
-// that it gives itself.
+// step is one part of a path: a key of a table, or, if name is empty, an element of a list, by its index or by its own
+// name.
 type step struct {
 	name    string
 	index   int
 	element string // its name; empty: by index
 }
 
-// parsePath reads a path such as "destination[1].fail[0].p" or "destination[big].cap". The second result is what is
-// wrong with it, or empty.
+// parsePath parses a path such as "destination[1].fail[0].p" or "destination[big].cap". The second result describes
+// what is wrong with the path; it is empty if nothing is.
 func parsePath(path string) ([]step, string) {
 	var steps []step
 	for rest := path; ; {
@@ -62,7 +62,7 @@ func parsePath(path string) ([]step, string) {
 	}
 }
 
-// apply lays the entries of the command line over the tree, in their order.
+// apply sets the entries of the command line in the tree, in their order.
 func (n *node) apply(set []string) []fault {
 	var faults []fault
 	for _, given := range set {
@@ -87,8 +87,9 @@ func (n *node) apply(set []string) []fault {
 	return faults
 }
 
-// setValue reads value as TOML. What is not TOML, such as 3h or 140000/h, is a
-// string, unless it looks as if it was meant to be TOML.
+// setValue parses value as TOML. A text that is not TOML, such as 3h or
+// 140000/h, becomes a string, unless its first character shows that it was
+// meant to be TOML. The second result describes what is wrong, or is empty.
 func setValue(from *entry, value string) (*node, string) {
 	if !utf8.ValidString(value) {
 		return nil, "got a value that is not UTF-8"
@@ -104,8 +105,8 @@ func setValue(from *entry, value string) (*node, string) {
 	return &node{kind: aString, text: value, set: from}, ""
 }
 
-// put sets the value at a path and completes its entry. Missing tables on the way are made, missing elements of lists
-// are not. The result is what is wrong, or empty.
+// put sets the value at a path and completes its entry. It creates missing tables on the way, but not missing elements
+// of lists. The result describes what is wrong, or is empty.
 func (n *node) put(path []step, value *node) string {
 	at := ""
 	for i, s := range path {
@@ -171,8 +172,8 @@ func (s step) String() string {
 	return fmt.Sprintf("[%d]", s.index)
 }
 
-// named returns the index of the element of the list at path that is called name; or what is wrong. An element without
-// a name of its own has that of its kind's default, as a server does.
+// named returns the index of the element called name in the list at path, or a description of what is wrong. An element
+// without a name of its own has the default name of its kind, as a server does.
 func (n *node) named(path, name string) (int, string) {
 	var known []string
 	for i, item := range n.items {
@@ -195,7 +196,7 @@ func (n *node) named(path, name string) (int, string) {
 		conf.DidYouMean(name, known))
 }
 
-// defaultName returns the name of an element of the list at path that gives none; empty if there is no default.
+// defaultName returns the default name of the elements of the list at path; empty if they have none.
 func defaultName(path string) string {
 	f, ok := fieldNamed(fieldsOf(reflect.TypeFor[Scenario]()), path)
 	if !ok || f.typ.Kind() != reflect.Slice || f.typ.Elem().Kind() != reflect.Struct {

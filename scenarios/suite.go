@@ -6,10 +6,10 @@ type Trial struct {
 	Set  []string // path.to.key=value
 }
 
-// Suite lists what governor laws are compared on unless others are asked for:
-// six worlds that a governor meets, from a clear path to a resolver that answers
-// late, cut short so that 180 pairs of runs of all of them take less than a
-// minute on two cores.
+// Suite lists the scenarios that governor laws are compared on by default: six
+// networks, from a clear path to a resolver that answers late. Their lists are
+// shortened so that 180 pairs of runs of all of them take less than a minute on
+// two cores.
 func Suite() []Trial {
 	return []Trial{
 		{Name: "quickstart"},

@@ -10,15 +10,15 @@ import (
 	"flyball/internal/csvfile"
 )
 
-// Files reads a file that a scenario names.
+// Files returns the content of a file that a scenario names.
 type Files func(name string) ([]byte, error)
 
 // columns of retry.table_file: the keys of a row of retry.table.
 var columns = []string{"allocated", "dfr", "limit"}
 
-// includeTable puts the rows of the file that retry.table_file names in the
-// place of retry.table, so that the scenario is the same as with the rows
-// written out, and needs no file any more. Its problems are all told.
+// includeTable replaces retry.table by the rows of the file that
+// retry.table_file names, so that the scenario equals one with the rows written
+// out and no longer depends on the file. It returns all problems of the file.
 func (n *node) includeTable(files Files) (faults []fault) {
 	retry := n.fields["retry"]
 	if files == nil || retry == nil || retry.kind != aTable {

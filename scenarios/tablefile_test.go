@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// withTable loads a scenario whose table stands in a file.
+// withTable loads a scenario whose retry table is in a file.
 func withTable(csv string, set ...string) (*Scenario, error) {
 	src := strings.Replace(minimal, "schema_version = 1\n", "schema_version = 1\nretry = { policy = \"both-fn\", table_file = \"limits.csv\" }\n", 1)
 	return LoadWith("s.toml", []byte(src), set, func(name string) ([]byte, error) {
@@ -19,8 +19,8 @@ func withTable(csv string, set ...string) (*Scenario, error) {
 	})
 }
 
-// A table in a file is the same scenario as one that is written out, whatever
-// the order of its columns.
+// A table in a file gives the same scenario as a table written out, in any order
+// of its columns.
 func TestTableFromFile(t *testing.T) {
 	want, err := Load("s.toml", []byte(minimal), []string{"retry.policy=both-fn", "retry.table=[{allocated = 0.9, dfr = 4, limit = 7}, {allocated = 1.0, dfr = 7.5, limit = 5}]"})
 	if err != nil {
@@ -69,7 +69,7 @@ func TestBadTableFile(t *testing.T) {
 	}
 }
 
-// Where no files are to be had, the key is refused.
+// Without a reader of files the key is refused.
 func TestTableFileUnread(t *testing.T) {
 	_, err := Load("s.toml", []byte(minimal), []string{"retry.policy=both-fn", "retry.table_file=limits.csv"})
 	if want := `--set retry.table_file: got "limits.csv", want rows in table: no file is read here`; err == nil || err.Error() != want {

@@ -10,22 +10,22 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Limits of a scenario file. They stand before all recursive work, so that no
-// file can exhaust the program.
+// Limits of a scenario file. They are checked before any recursion, so that no
+// file can exhaust memory or stack.
 const (
 	MaxSize  = 1 << 20
 	maxDepth = 20
 )
 
-// node is a value of the file together with the place it was written at. A
-// tree of them, not a map, so that every problem can say line and column.
+// node is a value of the file together with its place. The file is a tree of
+// nodes, not a map, so that every problem has a line and column.
 type node struct {
 	kind   kind
 	text   string // a string's value; anything else as written
 	at     int    // byte offset of the value; of a table, of its header
 	keyAt  int    // byte offset of its key
-	set    *entry // of --set that it came from; nil: the file
-	closed bool   // written out in one place: nothing may be added to it
+	set    *entry // entry of --set that it came from; nil: the file
+	closed bool   // complete as written: nothing may be added to it
 	header bool   // opened by a [header] of its own
 	dotted bool   // made by a dotted key
 
@@ -46,7 +46,7 @@ const (
 	aTable
 )
 
-// describe names the value for "got ...".
+// describe returns the value as text for "got ...".
 func (n *node) describe() string {
 	switch n.kind {
 	case aString:
@@ -69,8 +69,8 @@ func (n *node) add(name string, child *node) {
 	n.fields[name] = child
 }
 
-// find is the value at a path such as "destination[1].fail[0].p", or the
-// nearest table or list around it that exists.
+// find returns the node at a path such as "destination[1].fail[0].p", or the
+// nearest existing table or list around it.
 func (n *node) find(path []step) *node {
 	for _, s := range path {
 		var child *node
@@ -87,8 +87,8 @@ func (n *node) find(path []step) *node {
 	return n
 }
 
-// reader builds the tree of one file. The parser knows the syntax; what may be
-// given twice or added to, the reader checks itself.
+// reader builds the tree of one file. The parser handles the syntax; the reader
+// checks that no key is given twice and that nothing is added to a closed table.
 type reader struct {
 	p      unstable.Parser
 	src    []byte
@@ -130,7 +130,7 @@ func (r *reader) read() {
 			r.keyValue(table, e, 1)
 		}
 		if n := len(r.faults); n >= mostShown-1 {
-			r.refuse(r.faults[n-1].at, "with so many problems the rest is not read")
+			r.refuse(r.faults[n-1].at, "too many problems: the rest is not read")
 			return
 		}
 	}
@@ -172,7 +172,7 @@ func (r *reader) header(e *unstable.Node) *node {
 	case e.Kind == unstable.Table && old == nil:
 		parent.add(name, t)
 	case e.Kind == unstable.Table && old.kind == aTable && !old.closed && !old.header && !old.dotted:
-		old.header, old.at = true, at // so far only implied by [a.b.c]
+		old.header, old.at = true, at // until now only implied by [a.b.c]
 		return old
 	default:
 		r.refuseTwice(t.keyAt, name, old)
@@ -203,9 +203,9 @@ func (r *reader) keyValue(table *node, e *unstable.Node, depth int) {
 	table.add(name, child)
 }
 
-// walk goes down all parts of a key but the last, and makes the tables that
-// are not there yet. A dotted key may only add to tables made by dotted keys; a
-// header may add to all that are not closed.
+// walk follows all parts of a key but the last and creates missing tables. A
+// dotted key may add only to tables made by dotted keys; a header may add to all
+// tables that are not closed. It returns false if it refused the key.
 func (r *reader) walk(n *node, keys []unstable.Node, at, depth int, dotted bool) (*node, bool) {
 	if depth+len(keys) > maxDepth {
 		r.tooDeep(at)
@@ -234,7 +234,7 @@ func (r *reader) walk(n *node, keys []unstable.Node, at, depth int, dotted bool)
 func (r *reader) tooDeep(at int) { r.refuse(at, "nested more than %d deep", maxDepth) }
 
 // value copies a value out of the parser. The parser gives no place for a list
-// inside a list, which then has the place of the outer one.
+// inside a list, so the inner list gets the place of the outer one.
 func (r *reader) value(v *unstable.Node, at, depth int) *node {
 	n := &node{at: at, keyAt: at, set: r.set, text: string(v.Data), closed: true}
 	switch v.Kind {

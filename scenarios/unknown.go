@@ -10,16 +10,16 @@ import (
 	"flyball/internal/conf"
 )
 
-// mostHints is the number of unknown keys of a file that get a hint: each hint compares the key with those of all
-// tables. There are more of them than problems that are shown, since these are chosen by their place.
+// mostHints is the number of unknown keys of a file that get a hint. A hint is costly: it compares the key with the
+// keys of all tables. The number exceeds mostShown because the problems to show are chosen later, by their place.
 const mostHints = 4 * mostShown
 
-// mostOwners is the number of tables that a hint names; a key that more tables have belongs to none in particular.
+// mostOwners is the number of tables that a hint may name. A key that more tables have gets no such hint.
 const mostOwners = 3
 
-// hint returns what may be meant by a key that the innermost open table does not have, with the comma or parentheses
-// that it begins with. A key that follows the wrong header is TOML's commonest slip, and the key is then one of a table
-// around: the nearest of these goes first. Keys of --set name their table, so for these only the table itself counts.
+// hint returns a suggestion for a key that the innermost open table does not have, with its leading comma or
+// parenthesis. The commonest slip in TOML is a key after the wrong header, so the tables around come first, nearest
+// first. A key of --set names its table, so only that table counts.
 func (b *binder) hint(name string, inFile bool) string {
 	if b.hints++; b.hints > mostHints {
 		return ""
@@ -51,7 +51,7 @@ func (b *binder) hint(name string, inFile bool) string {
 	return ", known here: " + list(names(here.fields))
 }
 
-// place returns where in the file a key of open table i stands: before the header that closes that table.
+// place returns where in the file a key of open table i belongs: before the header that ends that table.
 func (b *binder) place(i int) string {
 	if i == 0 {
 		return "at the top of the file, before the first [table]"
@@ -73,8 +73,8 @@ func header(path string) string {
 	return "[" + plain + "]"
 }
 
-// owners returns the headers of the tables that have a key, of those that are nearest to the innermost open one; nil if
-// there are none, or too many to be of help.
+// owners returns the headers of the tables that have the key and are nearest to the innermost open table; nil if there
+// are none or more than mostOwners.
 func (b *binder) owners(name string) []string {
 	here := b.open[len(b.open)-1].path
 	type owner struct {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A key that stands under the wrong header is said to belong to the nearest table around it that has such a key; what is
-// said for each file is one line, since a key that is found elsewhere is not missing.
+// The message for a key under the wrong header names the nearest table around that has such a key. Each file gets one
+// message only, since a required key that is found elsewhere is not missing.
 func TestUnknownKeys(t *testing.T) {
 	const head = "schema_version = 1\nname = \"x\"\n"
 	const destination = "[[destination]]\nname = \"a\"\n"
@@ -50,7 +50,7 @@ func TestUnknownKeys(t *testing.T) {
 	}
 }
 
-// However many problems there are, the first are shown by their place in the file, and the rest are counted.
+// Of many problems, the first ones in the file are shown and the rest are counted.
 func TestManyProblems(t *testing.T) {
 	for n, want := range map[int]string{mostShown: "", mostShown + 1: "\nf.toml: more problems, not shown: 1", 500: "\nf.toml: more problems, not shown: 475"} {
 		_, err := Load("f.toml", []byte(manyKeys(n-5)+minimal+"[retry]\n"+manyKeys(5)), nil)

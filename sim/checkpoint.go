@@ -12,11 +12,12 @@ import (
 	"flyball/scenarios"
 )
 
-// A checkpoint file is this line, the name of the run (World.identity) and a newline, the SHA-256
-// of the state, and the state.
+// checkpointMagic begins a checkpoint file. After it come the identity of the
+// run (World.identity) and a newline, the SHA-256 of the state, and the state.
 const checkpointMagic = "flyball checkpoint 7\n"
 
-// Checkpoint is where a run was stopped; nil if it came to its end.
+// Checkpoint returns the saved state of a run that was stopped; nil if the run
+// reached its end.
 func (w *World) Checkpoint() []byte { return w.saved }
 
 func (w *World) save() []byte {
@@ -26,9 +27,9 @@ func (w *World) save() []byte {
 	return bytes.Join([][]byte{[]byte(checkpointMagic), []byte(w.identity()), []byte("\n"), sum[:], c.Data()}, nil)
 }
 
-// identity names what a checkpoint is of. A list of the caller's is told by the
-// destinations of its recipients, in their order: nothing else of it decides a
-// run.
+// identity returns a text that is equal for equal runs. A list from the caller
+// enters by the destinations of its recipients, in their order, because nothing
+// else in a list affects a run.
 func (w *World) identity() string {
 	if !w.given {
 		return w.id()
@@ -36,9 +37,10 @@ func (w *World) identity() string {
 	return w.id() + " " + w.list.Digest()
 }
 
-// Resume builds the world of a checkpoint. It runs on as if it had never been
-// stopped: the digest at its end is the same. The scenario, the replication
-// and the list must be those of the checkpoint.
+// Resume returns the world of a checkpoint. It continues as if it had never been
+// stopped: the digest at its end is the same. The scenario, the replication and
+// the list must be the ones that the checkpoint was made with. Resume refuses a
+// checkpoint that is damaged or belongs to another run.
 func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch, checkpoint []byte) (*World,
 	error) {
 	w, err := New(s, replication, list, watch)
@@ -47,7 +49,7 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 	}
 	rest, ok := bytes.CutPrefix(checkpoint, []byte(checkpointMagic))
 	if !ok {
-		return nil, errors.New("got a file that does not begin as a checkpoint of this version does")
+		return nil, errors.New("got a file that does not begin like a checkpoint of this version")
 	}
 	id, rest, ok := bytes.Cut(rest, []byte("\n"))
 	if !ok || len(rest) < sha256.Size {

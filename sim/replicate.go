@@ -14,11 +14,11 @@ import (
 	"flyball/scenarios"
 )
 
-// Broken is what Replicate panics with when one of its worlds does.
+// Broken is the value that Replicate panics with when one of its worlds panics.
 type Broken struct {
 	Replication uint64
-	Where       string // how far the world was
-	Value       any    // what it panicked with
+	Where       string // virtual time and event of the world
+	Value       any    // of its panic
 	Stack       []byte // of its goroutine
 }
 
@@ -26,22 +26,22 @@ func (b Broken) String() string {
 	return fmt.Sprintf("replication %d, %s: %v", b.Replication, b.Where, b.Value)
 }
 
-// Replicate runs n replications of a scenario, from, from + 1 and so on, at
-// most so many workers at a time, each world on a goroutine of its own.
+// Replicate runs n replications of a scenario, numbered from, from + 1 and so
+// on. At most workers of them run at a time, each world on its own goroutine.
 //
-// list, if not nil, is that of every replication, as in New.
+// list, if not nil, is used by every replication, as in New.
 //
-// fold is called with every world as it ends, concurrently and in any order,
-// and should keep little of it. each is called with what fold returned, on the
+// fold is called with every world as it ends, concurrently and in any order; its
+// result should be small. each is called with the results of fold, on the
 // caller's goroutine and strictly in the order of the replications, so nothing
-// depends on the number of workers. At most two results for each worker wait
-// for their turn.
+// depends on the number of workers. At most two results per worker wait for
+// their turn.
 //
-// keepGoing, if not nil, is asked now and then, concurrently. Once it says no,
-// the worlds under way are given up, and with them whatever comes after the
-// first of them; so it is when a world breaks. Replicate reports how many
-// replications each was called with. It refuses what New refuses, and panics
-// with Broken.
+// keepGoing, if not nil, is called now and then, concurrently. Once it returns
+// false, the running worlds are abandoned, and so are all results after the
+// first abandoned world. The same happens when a world panics. Replicate returns
+// the number of calls of each. It returns the errors of New, and panics with
+// Broken.
 func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, workers int,
 	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64,
 	err error) {
@@ -50,7 +50,8 @@ func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, wo
 	return inOrder(build, from, n, workers, fold, each, keepGoing)
 }
 
-// inOrder is Replicate over worlds that build makes, concurrently.
+// inOrder is Replicate over the worlds that build returns. It calls build
+// concurrently.
 func inOrder[T any](build func(uint64) (*World, error), from, n uint64, workers int,
 	fold func(uint64, *World, vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	type result struct {
@@ -59,7 +60,7 @@ func inOrder[T any](build func(uint64) (*World, error), from, n uint64, workers 
 		err     error
 		broken  *Broken
 	}
-	var first atomic.Uint64 // that was stopped, refused or broken
+	var first atomic.Uint64 // first replication that was stopped, refused or broken
 	first.Store(math.MaxUint64)
 	goOn := func(r uint64) bool { return r < first.Load() && (keepGoing == nil || keepGoing()) }
 

@@ -11,14 +11,14 @@ import (
 	"flyball/scenarios"
 )
 
-// server is one delivering server and the world as it meets it. No two servers
-// share anything that changes, so each may be run by itself, unless a
-// destination is shared. What they send each other waits until they meet.
+// server is one delivering server with its own model of the network. Servers
+// share no mutable state, so each may run by itself, unless a destination is
+// shared. Their messages to each other wait until they meet.
 //
-//	what comes next       is given by    and what the machine wants is done:
-//	an attempt ends       Complete       an attempt begins, and its end is in the queue,
-//	a part of a list      Receive        or a connection is closed
-//	a time it asked for   Wake
+//	next event              call        actions of the machine
+//	an attempt ends         Complete    an attempt begins, and its end goes into the queue;
+//	a part of a list        Receive     a connection is closed
+//	the machine's NextWake  Wake
 type server struct {
 	number   mail.Server
 	machine  *delivery.Machine
@@ -32,11 +32,11 @@ type server struct {
 	events   uint64
 }
 
-// idle reports that no mail is left and none will come. The machine would
-// still end its intervals.
+// idle reports whether no mail is left and none will come. The intervals of the
+// machine may still end.
 func (s *server) idle() bool { return len(s.arrivals) == 0 && s.machine.Done() }
 
-// next is the time of the next event.
+// next returns the time of the next event.
 func (s *server) next() vt.Time {
 	next := min(s.ends.PeekTime(), s.machine.NextWake())
 	if len(s.arrivals) > 0 {
@@ -45,7 +45,7 @@ func (s *server) next() vt.Time {
 	return next
 }
 
-// deliver handles all events up to and including a time, while there is mail.
+// deliver handles all events up to and including until, while there is mail.
 func (s *server) deliver(until vt.Time) {
 	for !s.idle() {
 		next := s.next()
@@ -56,14 +56,14 @@ func (s *server) deliver(until vt.Time) {
 	}
 }
 
-// wait handles all events up to and including a time.
+// wait handles all events up to and including until.
 func (s *server) wait(until vt.Time) {
 	for next := s.next(); next <= until; next = s.next() {
 		s.handle(next)
 	}
 }
 
-// handle tells the machine the next event, and does what it wants.
+// handle passes the next event to the machine and performs the resulting actions.
 func (s *server) handle(now vt.Time) {
 	s.now = now
 	s.events++
@@ -85,7 +85,7 @@ func (s *server) handle(now vt.Time) {
 	s.perform(now)
 }
 
-// receive gives the machine a message of another role.
+// receive passes the machine a message from another role.
 func (s *server) receive(now vt.Time, m engine.Message) {
 	s.machine.Receive(now, m, &s.out)
 	s.perform(now)
@@ -98,7 +98,7 @@ func (s *server) stop(now vt.Time) {
 	s.machine.Wake(now, s.load, &s.out)
 }
 
-// perform begins and closes what the machine wants.
+// perform begins the attempts and closes the connections in the outbox.
 func (s *server) perform(now vt.Time) {
 	for _, slot := range s.out.Close {
 		s.model.HangUp(slot)

@@ -1,8 +1,8 @@
-// Package sim runs a scenario in virtual time: it jumps to the next thing that
-// can happen, tells the engine, and lets the network model schedule the ends
-// of what the engine starts. It never sleeps, and refuses nothing: a Scenario
-// is valid by construction. A World is not safe for concurrent use; run one
-// per goroutine.
+// Package sim runs a scenario in virtual time. It advances to the next event,
+// passes it to the engine, and lets the network model schedule the ends of the
+// attempts that the engine starts. It never sleeps. It does not validate: a
+// Scenario is valid by construction. A World is not safe for concurrent use; run
+// one per goroutine.
 package sim
 
 import (
@@ -25,36 +25,35 @@ import (
 
 // World is one run of a scenario.
 type World struct {
-	// Workers is the number of servers that may be run at a time, each on a
-	// goroutine of its own; 1 unless set. No result depends on it. A world that
-	// is watched runs one server at a time, and so does one with a shared
-	// destination.
+	// Workers is the number of servers that may run at a time, each on its own
+	// goroutine; 1 unless set. No result depends on it. A watched world, or a
+	// world with a shared destination, runs one server at a time.
 	Workers int
 
 	servers  []*server
-	cluster  *governing.Cluster // nil: every server decides by itself
+	cluster  *governing.Cluster // nil if every server decides by itself
 	out      engine.Outbox      // of the cluster
 	shared   *runlog.Recorder   // of its intervals
-	lockstep bool               // servers are run together, event by event
-	reached  vt.Time            // all events so far are handled, but for the ends of intervals of servers that are idle
-	window   vt.Span            // that is run between two looks at the outside
+	lockstep bool               // servers run together, event by event
+	reached  vt.Time            // all events until then are handled, except the ends of intervals of idle servers
+	window   vt.Span            // time that is run between two calls of keepGoing
 	horizon  vt.Time
 	total    uint64
 	saved    []byte        // checkpoint of a run that was stopped
-	id       func() string // of scenario, replication and length of the list; not free
+	id       func() string // names scenario, replication and length of the list; takes time
 	list     *mail.List
 	given    bool // the list is not the scenario's own
 }
 
-// New builds the world of one replication of a scenario; replication 0 is the
-// run that the scenario's seed names. list overrides the scenario's synthetic
-// list where it is not nil. watch, if not nil, is told of every attempt, in the
-// order of time and at the same time in that of the servers.
+// New returns the world of one replication of a scenario; replication 0 is the
+// run that the scenario's seed names. list, if not nil, replaces the scenario's
+// synthetic list. watch, if not nil, is called with every attempt, in the order
+// of time and, at equal times, of the servers.
 func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
 	return newWorld(s, netmodel.NewNetwork(s.Netmodel(), rng.Key{}), replication, list, watch)
 }
 
-// newWorld takes the physics from a world that was built for the scenario.
+// newWorld is New with a network that was built for the scenario before.
 func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint64, list *mail.List,
 	watch runlog.Watch) (*World, error) {
 	key := rng.New(s.Seed, replication)
@@ -98,7 +97,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	return w, nil
 }
 
-// KeepOutcomes has the run keep what became of every recipient, in 32 bytes
+// KeepOutcomes makes the run record the outcome of every recipient, in 32 bytes
 // each. It must be called before Run.
 func (w *World) KeepOutcomes() {
 	all := make(runlog.Outcomes, w.list.Len())
@@ -110,19 +109,19 @@ func (w *World) KeepOutcomes() {
 // List returns the recipients of the run.
 func (w *World) List() *mail.List { return w.list }
 
-// outcomes is nil where they are not kept.
+// outcomes returns the recorded outcomes; nil if they are not recorded.
 func (w *World) outcomes() runlog.Outcomes { return w.servers[0].rec.Outcomes }
 
-// Progress is how far a run is.
+// Progress is the state of progress of a run.
 type Progress struct {
 	Now   vt.Time
 	Final uint64 // recipients that are final
 	Total uint64
 }
 
-// Run runs to the end: all mail is final, or the horizon is reached. It asks
-// keepGoing, if not nil, now and then, and stops early when that says no. It
-// reports the end of the run and whether it was stopped.
+// Run runs until all mail is final or the horizon is reached. It calls keepGoing,
+// if not nil, now and then, and stops early when keepGoing returns false. It
+// returns the end of the run and whether it was stopped.
 func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 	for !w.done() && w.reached < w.horizon {
 		w.advance()
@@ -135,17 +134,18 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 	end, last := w.horizon, w.horizon
 	if w.done() {
 		end = w.now()
-		last = end - 1 // at the end itself nobody is woken any more
+		last = end - 1 // at the end itself no server is woken any more
 	}
 	w.wait(last)
 	return w.finish(end), false
 }
 
-// eventsPerWindow is some milliseconds of work.
+// eventsPerWindow is the number of events in a window: some milliseconds of work.
 const eventsPerWindow = 1 << 14
 
-// advance runs all servers through the next window of time, which ends where they
-// meet, and makes the windows longer or shorter until they hold enough events.
+// advance runs all servers through the next window of time, which ends at the
+// latest where they meet. It adapts the length of the windows until each holds
+// about eventsPerWindow events.
 func (w *World) advance() {
 	meeting := w.meeting()
 	until := min(w.horizon, w.reached.Add(w.window), meeting)
@@ -172,7 +172,7 @@ func (w *World) meeting() vt.Time {
 	return w.cluster.NextWake()
 }
 
-// deliver handles the events of all servers up to and including a time.
+// deliver handles the events of all servers up to and including until.
 func (w *World) deliver(until vt.Time) {
 	if w.lockstep {
 		for w.step(until) {
@@ -182,8 +182,8 @@ func (w *World) deliver(until vt.Time) {
 	inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
 }
 
-// meet brings all servers to a time, those without mail too, and carries messages
-// until all roles rest.
+// meet advances all servers to now, including servers without mail, and delivers
+// messages until no role has one to send.
 func (w *World) meet(now vt.Time) {
 	w.wait(now)
 	w.carry(now)
@@ -193,7 +193,7 @@ func (w *World) meet(now vt.Time) {
 	}
 }
 
-// carry hands every message to its receiver, those of the first server first.
+// carry delivers all messages to their receivers, the first server's first.
 func (w *World) carry(now vt.Time) {
 	var post []engine.Message
 	for {
@@ -216,8 +216,8 @@ func (w *World) carry(now vt.Time) {
 	}
 }
 
-// inParallel does something to each of all, at most so many at a time. It
-// panics as the first of them did that panics.
+// inParallel calls do for each of all, at most workers at a time. If calls
+// panic, it panics with Broken, with the value of the first panic.
 func inParallel[T any](all []T, workers int, do func(T)) {
 	if workers = min(workers, len(all)); workers < 2 {
 		for _, v := range all {
@@ -246,8 +246,9 @@ func inParallel[T any](all []T, workers int, do func(T)) {
 	}
 }
 
-// step handles the next event of all servers that have mail, of simultaneous
-// ones that of the first server. It reports whether there was one.
+// step handles the next event, up to and including until, of all servers that
+// have mail. Among simultaneous events the first server's goes first. It reports
+// whether there was an event.
 func (w *World) step(until vt.Time) bool {
 	var first *server
 	next := until.Add(1)
@@ -266,7 +267,7 @@ func (w *World) done() bool {
 	return !slices.ContainsFunc(w.servers, func(s *server) bool { return !s.idle() })
 }
 
-// wait lets the servers that have been idle end their intervals.
+// wait ends the intervals of idle servers up to and including until.
 func (w *World) wait(until vt.Time) {
 	for _, s := range w.servers {
 		s.wait(until)
@@ -289,11 +290,11 @@ func (w *World) progress() Progress {
 	return p
 }
 
-// Record is what was recorded of all servers so far.
+// Record returns the records of all servers so far, merged.
 func (w *World) Record() *runlog.Recorder { return runlog.Merge(w.Records()) }
 
-// Records is what was recorded of each server so far, and after them of the
-// cluster if it has a governor.
+// Records returns the records of each server so far, and then of the cluster if
+// it has a governor.
 func (w *World) Records() []*runlog.Recorder {
 	var all []*runlog.Recorder
 	for _, s := range w.servers {
@@ -305,7 +306,7 @@ func (w *World) Records() []*runlog.Recorder {
 	return all
 }
 
-// now is the time of the last event.
+// now returns the time of the last event.
 func (w *World) now() (now vt.Time) {
 	for _, s := range w.servers {
 		now = max(now, s.now)
@@ -320,7 +321,7 @@ func (w *World) events() (n uint64) {
 	return n
 }
 
-// Where says how far the run is, for a report of a broken invariant.
+// Where returns the virtual time and event of the run, for the report of a panic.
 func (w *World) Where() string {
 	return fmt.Sprintf("virtual time %s, event %d", w.now(), w.events())
 }

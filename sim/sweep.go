@@ -11,12 +11,12 @@ import (
 	"flyball/scenarios"
 )
 
-// Sweep runs the same replications of many scenarios: replication 0 to
-// replications - 1 of the first, then those of the second, and so on. Their
-// runs are numbered in that order; from is the first one that is made. Equal
-// replications have equal luck where the scenarios' seeds are equal.
+// Sweep runs replications 0 to replications - 1 of the first scenario, then of
+// the second, and so on. The runs are numbered in that order; from is the first
+// run to make. Equal replications have equal draws where the scenarios' seeds
+// are equal.
 //
-// All else is as in Replicate, with numbers of runs for those of replications.
+// All else is as in Replicate, with run numbers in place of replications.
 func Sweep[T any](all []*scenarios.Scenario, replications, from uint64, workers int,
 	fold func(run uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	var shelf shelf
@@ -34,12 +34,12 @@ type Job struct {
 	List        *mail.List // as in New; nil: the scenario's own
 }
 
-// Batches runs one list of jobs after another, as Sweep does its runs, and
-// keeps worlds for the next list. The zero value is ready.
+// Batches keeps networks from one list of jobs to the next. The zero value is
+// ready to use.
 type Batches struct{ shelf shelf }
 
-// RunBatch runs the jobs; all is as in Sweep, with places in the list for
-// numbers of runs.
+// RunBatch runs the jobs. All is as in Sweep, with indices into jobs in place of
+// run numbers.
 func RunBatch[T any](b *Batches, jobs []Job, workers int,
 	fold func(job uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	build := func(job uint64) (*World, error) {
@@ -49,12 +49,12 @@ func RunBatch[T any](b *Batches, jobs []Job, workers int,
 	return inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
 }
 
-// shelf keeps the physics of the latest different worlds. To build one takes
-// milliseconds, most of what a small run takes, and the points of a study
-// often differ in the governor alone.
+// shelf is an LRU cache of networks by Config. Building a network takes
+// milliseconds, most of the time of a small run, and the points of a study often
+// differ only in the governor.
 type shelf struct {
 	mu     sync.Mutex
-	latest []kept // least recently asked for first
+	latest []kept // least recently used first
 }
 
 type kept struct {
@@ -62,11 +62,11 @@ type kept struct {
 	world  func() *netmodel.Network
 }
 
-// mostKept worlds are at most some 20 MB.
+// mostKept is the capacity of a shelf: at most some 20 MB.
 const mostKept = 64
 
-// physics is the world of a scenario without its luck. Safe for concurrent
-// use; two different worlds are built at the same time.
+// physics returns the network of a scenario, without its draws. It is safe for
+// concurrent use; different networks are built at the same time.
 func (l *shelf) physics(s *scenarios.Scenario) *netmodel.Network { return l.of(s.Netmodel())() }
 
 func (l *shelf) of(c netmodel.Config) func() *netmodel.Network {

@@ -16,44 +16,44 @@ import (
 	"flyball/scenarios"
 )
 
-// Axis is a parameter with all values that it takes, each once, in their
-// order.
+// Axis is a parameter with all its different values, in order.
 type Axis struct {
-	Keys   []string // or the name of cases
+	Keys   []string // keys of the parameter, or the name of its cases
 	Values []string
 }
 
 // Point is one combination of values in one scenario.
 type Point struct {
-	Scenario int   // place in Study.Names
-	At       []int // places in the values of the axes
+	Scenario int   // index into Study.Names
+	At       []int // for each axis, index into its values
 	Loaded   *scenarios.Scenario
-	ID       string // of it
+	ID       string // of the loaded scenario
 }
 
-// Study is a valid study with all its points, scenario by scenario.
+// Study is a valid study with all its points, ordered by scenario.
 type Study struct {
 	Config
 	Names  []string // of scenarios, as the study names them
 	Axes   []Axis
 	Points []Point
-	ID     string // SHA-256 of all that decides its numbers
+	ID     string // SHA-256 of everything that its results depend on
 
 	more []string // settings of the command line
-	runs int      // at most
+	runs int      // greatest possible number
 }
 
-// Read finds the text of a scenario that a study names, and the name that
-// problems shall call it by.
+// Read returns the text of a scenario that a study names, and the name that
+// problems use for it.
 type Read func(name string) (called string, text []byte, err error)
 
-// mostProblems are told; one mistake in a value can be one in each point.
+// mostProblems is the number of problems that are reported: one mistake in a
+// value can recur in each point.
 const mostProblems = 50
 
-// Load reads a study and loads every point of it. Set, the settings of the
-// command line, come before those of the parameters; seed, if not nil, replaces
-// that of the file. The error is of type scenarios.Problems and holds
-// everything that is wrong.
+// Load decodes a study and loads all its points. Set holds the settings of the
+// command line, which the settings of the parameters override. Seed, if not nil,
+// replaces the seed of the file. The error is of type scenarios.Problems and
+// holds all problems.
 func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Study, error) {
 	s := &Study{Config: Default(), more: set}
 	doc := scenarios.ReadDocument(name, src, &s.Config)
@@ -73,8 +73,8 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 	return s, nil
 }
 
-// open reads the scenarios that a study names, if it has points: whatever else
-// is wrong, the problems of these are told with it.
+// open reads the scenarios that the study names, if points reports that its
+// points are valid. Otherwise it returns the problems of the study.
 func (s *Study) open(doc *scenarios.Document, points bool, seed *uint64, read Read) ([]text, error) {
 	for _, key := range shaping {
 		points = points && doc.Sound(key)
@@ -110,7 +110,8 @@ type text struct {
 	src  []byte
 }
 
-// count is the number of points of a valid Config, or more than MostPoints.
+// count returns the number of points of a valid Config, or some number above
+// MostPoints if there are more.
 func (c Config) count() int {
 	n := max(1, len(c.Scenarios))
 	switch c.Design {
@@ -127,7 +128,7 @@ func (c Config) count() int {
 	return n
 }
 
-// many is the number of values of a parameter of a grid or zip.
+// many returns the number of values of a parameter in a grid or zip.
 func (p Parameter) many() int { return max(len(p.listed()), p.Steps) }
 
 // layOut lists the points. In a grid the last parameter changes first.
@@ -164,7 +165,7 @@ func (s *Study) layOut() {
 	}
 }
 
-// keys are those of an axis.
+// keys returns the Keys of the parameter's axis.
 func (p Parameter) keys() []string {
 	if len(p.Cases) > 0 {
 		return []string{p.Label}
@@ -176,8 +177,8 @@ func (p Parameter) keys() []string {
 	return all
 }
 
-// axis lists the values of parameter i: as they are given, or, of a Halton
-// design, those that its points have, from one end to the other.
+// axis lists the values of parameter i: as given, or, for a range in a Halton
+// design, the values of the points, sorted from one end to the other.
 func (s *Study) axis(i int, p Parameter) Axis {
 	a := Axis{Keys: p.keys()}
 	values := p.listed()
@@ -210,7 +211,7 @@ func (s *Study) axis(i int, p Parameter) Axis {
 	default:
 		span, err := newSpan(p.From, p.To, p.Scale)
 		if err != nil {
-			panic(err) // Validate let it pass
+			panic(err) // Validate has accepted it
 		}
 		values = span.values(p.Steps)
 	}
@@ -220,31 +221,31 @@ func (s *Study) axis(i int, p Parameter) Axis {
 	return a
 }
 
-// drawn is the value of parameter i in point n, from 0, of a Halton design.
+// drawn returns the value of parameter i in point n, from 0, of a Halton design.
 func (s *Study) drawn(i, n int) string {
 	return s.Parameters[i].at(radicalInverse(uint64(n)+1, primes[i]))
 }
 
-// at is the value that lies so far, 0 to 1, on the way from the first to the
-// last. Of a list each value gets an equal share.
+// at returns the value at share, 0 to 1, of the way from the first value to the
+// last. The values of a list have equal shares.
 func (p Parameter) at(share float64) string {
 	if list := p.listed(); len(list) > 0 {
 		return string(list[min(int(share*float64(len(list))), len(list)-1)])
 	}
 	span, err := newSpan(p.From, p.To, p.Scale)
 	if err != nil {
-		panic(err) // Validate let it pass
+		panic(err) // Validate has accepted it
 	}
 	return string(span.at(share))
 }
 
 var primes = [MostParameters]uint64{2, 3, 5, 7, 11, 13, 17, 19}
 
-// radicalInverse mirrors the digits of n to base b about the point: the
-// Halton sequence (Numerische Mathematik 2, 1960), not scrambled. Its first
-// term, 0 for n = 0, is left out: all parameters would begin at their ends.
-// It is our own because gonum's is scrambled by a random source; numerator and
-// denominator are exact, so every processor gives the same.
+// radicalInverse returns n with its digits to base b mirrored about the point:
+// a term of the Halton sequence (Numerische Mathematik 2, 1960), not scrambled.
+// Callers leave out the term for n = 0, at which all parameters would be at
+// their ends. Gonum's sequence does not serve, because a random source scrambles
+// it. Numerator and denominator are exact, so all processors give the same.
 func radicalInverse(n, b uint64) float64 {
 	mirrored, scale := uint64(0), uint64(1)
 	for ; n > 0; n /= b {
@@ -253,10 +254,10 @@ func radicalInverse(n, b uint64) float64 {
 	return float64(mirrored) / float64(scale)
 }
 
-// Value of axis i at a point.
+// Value returns the value of axis i at a point.
 func (s *Study) Value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] }
 
-// Settings are those that make a point out of its scenario.
+// Settings returns the settings that turn the scenario of a point into the point.
 func (s *Study) Settings(p Point) []string {
 	set := slices.Concat(s.Set, s.more)
 	for i := range s.Axes {
@@ -265,7 +266,7 @@ func (s *Study) Settings(p Point) []string {
 	return append(set, fmt.Sprintf("seed=%d", s.Seed))
 }
 
-// settings are those that one of the values makes.
+// settings returns the settings that stand for one value of the parameter.
 func (p Parameter) settings(value string) []string {
 	if k := slices.IndexFunc(p.Cases, func(c Case) bool { return c.Name == value }); k >= 0 {
 		return p.Cases[k].Set
@@ -277,15 +278,15 @@ func (p Parameter) settings(value string) []string {
 	return set
 }
 
-// caseAt is the place of the case that parameter i has at a point; -1 if it has
-// values.
+// caseAt returns the index of the case that parameter i has at a point; -1 if
+// the parameter has values instead of cases.
 func (s *Study) caseAt(p Point, i int) int {
 	return slices.IndexFunc(s.Parameters[i].Cases, func(c Case) bool { return c.Name == s.Value(p, i) })
 }
 
-// loadPoints loads the scenario of every point, on all cores. What is wrong
-// with one is told where the study says it, as far as the study does, beside
-// what is wrong with the study already.
+// loadPoints loads the scenario of every point, on all cores. It returns the
+// problems of the study so far and of all points. The problem of a point is
+// reported at the entry of the study that causes it, if one does.
 func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 	problems := make([]scenarios.Problems, len(s.Points))
 	var next atomic.Int64
@@ -330,12 +331,13 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 	said = append(said, theirs...)
 	if more {
 		said = append(said, scenarios.Problem{File: said[0].File,
-			Text: fmt.Sprintf("%d problems are told, there may be more", mostProblems)})
+			Text: fmt.Sprintf("%d problems are reported, there may be more", mostProblems)})
 	}
 	return said
 }
 
-// blame finds the entry of the study that a problem with a setting comes from.
+// blame returns the problem of a point as a problem of the study's entry that
+// causes it; false if no entry does.
 func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
 	if p.File != "--set" {
 		return conf.Problem{}, false
@@ -344,7 +346,7 @@ func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
 		rest, ok := strings.CutPrefix(p.Key, key)
 		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 	}
-	told := func(key string) (conf.Problem, bool) {
+	in := func(key string) (conf.Problem, bool) {
 		return conf.Problem{Key: key, Text: fmt.Sprintf("%s: %s", p.Key, p.Text)}, true
 	}
 	ofList := func(set []string) int {
@@ -353,7 +355,7 @@ func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
 	for i := len(s.Axes) - 1; i >= 0; i-- {
 		if c := s.caseAt(at, i); c >= 0 {
 			if k := ofList(s.Parameters[i].Cases[c].Set); k >= 0 {
-				return told(conf.Index(conf.Index(conf.Index("parameter", i)+".case", c)+".set", k))
+				return in(conf.Index(conf.Index(conf.Index("parameter", i)+".case", c)+".set", k))
 			}
 			continue
 		}
@@ -362,28 +364,28 @@ func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
 		}
 		key := conf.Index("parameter", i)
 		if list := s.Parameters[i].Values; len(list) > 0 {
-			return told(conf.Index(key+".values", slices.Index(list, Value(s.Value(at, i)))))
+			return in(conf.Index(key+".values", slices.Index(list, Value(s.Value(at, i)))))
 		}
 		return conf.Problem{Key: key + ".from", Text: fmt.Sprintf("at %s: %s: %s", s.Value(at, i), p.Key, p.Text)}, true
 	}
 	if ofList(s.more) >= 0 {
-		return conf.Problem{}, false // the command line is what it comes from
+		return conf.Problem{}, false // the command line causes it
 	}
 	for i := len(s.Set) - 1; i >= 0; i-- {
 		if about(keyOf(s.Set[i])) {
-			return told(conf.Index("set", i))
+			return in(conf.Index("set", i))
 		}
 	}
 	return conf.Problem{}, false
 }
 
-// keyOf is the key of a setting.
+// keyOf returns the key of a setting.
 func keyOf(set string) string {
 	key, _, _ := strings.Cut(set, "=")
 	return strings.TrimSpace(key)
 }
 
-// identify names the study by its content.
+// identify sets the study's ID to the hash of its content.
 func (s *Study) identify() {
 	h := sha256.New()
 	fmt.Fprintf(h, "flyball study 1\n%s\n%d replications\n", s.Design, s.Replications)
@@ -391,7 +393,7 @@ func (s *Study) identify() {
 	s.ID = hex.EncodeToString(h.Sum(nil))
 }
 
-// list writes what is run and what is measured.
+// list writes the metrics, axes and points to w.
 func (s *Study) list(w io.Writer) {
 	fmt.Fprintf(w, "%q\n", s.Metrics)
 	for _, a := range s.Axes {
@@ -402,7 +404,7 @@ func (s *Study) list(w io.Writer) {
 	}
 }
 
-// Loaded are the scenarios of all points, in order.
+// Loaded returns the scenarios of all points, in order.
 func (s *Study) Loaded() []*scenarios.Scenario {
 	all := make([]*scenarios.Scenario, len(s.Points))
 	for i, p := range s.Points {

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// Run is what is kept of one replication of one point.
+// Run is the recorded result of one replication of one point.
 type Run struct {
 	Digest  string    // of everything that happened in it
-	Class   string    // what its governor did
-	Watched int       // intervals in which every judged server was watched
-	Values  []float64 // of the study's metrics; +Inf for a time that never came, NaN for what is undefined
+	Class   string    // stability of its governor
+	Watched int       // number of intervals in which every judged server was watched
+	Values  []float64 // values of the study's metrics; +Inf for a time that never came, NaN where undefined
 }
 
-// progressHeader is the first line of the log that a study under way is kept
-// in: the study's ID and the program that makes it.
+// progressHeader formats the first line of the log of an unfinished study: the
+// study's ID and the program that runs it.
 const progressHeader = "flyball study progress 2 %s %q"
 
 // Header returns the header of a study's progress log.
 func (s *Study) Header(program string) string { return fmt.Sprintf(progressHeader, s.ID, program) }
 
-// Record returns a run as the progress log holds it, exact to the bit.
+// Record returns the run as a record of the progress log, exact to the bit.
 func (r Run) Record() []byte {
 	words := []string{r.Digest, strconv.Quote(r.Class), strconv.Itoa(r.Watched)}
 	for _, v := range r.Values {
@@ -30,8 +30,8 @@ func (r Run) Record() []byte {
 	return []byte(strings.Join(words, "\t"))
 }
 
-// Runs returns the runs that the records of a progress log hold, from the first
-// one of the study on. Errors begin with the number of the record.
+// Runs decodes the records of a progress log, which begins with the study's
+// first run. Errors begin with the number of the record.
 func (s *Study) Runs(records [][]byte) ([]Run, error) {
 	if len(records) > s.runs {
 		return nil, fmt.Errorf("record %d: got more than %d runs", s.runs+1, s.runs)
@@ -47,8 +47,8 @@ func (s *Study) Runs(records [][]byte) ([]Run, error) {
 	return runs, nil
 }
 
-// Foreign returns why a log with another header is not one of the study s, made
-// by program.
+// Foreign returns an error that explains why a log with this header is not a log
+// of study s made by program.
 func (s *Study) Foreign(header, program string) error {
 	var id, by string
 	switch n, _ := fmt.Sscanf(header, progressHeader, &id, &by); {

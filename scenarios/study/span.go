@@ -10,7 +10,7 @@ import (
 	"flyball/internal/vt"
 )
 
-// span is what lies between two quantities of one kind.
+// span is a range between two quantities of the same kind.
 type span struct {
 	kind     kind
 	from, to float64 // in the kind's own unit
@@ -21,14 +21,14 @@ type kind uint8
 
 const (
 	whole  kind = iota // numbers written without a point
-	number             // any others
+	number             // any other numbers
 	times              // ns
 	rates              // per hour
 	sizes              // bytes
 )
 
-// newSpan reads two quantities, such as 2 and 64, "10m" and "3h", or
-// "100000/h" and "200000/h".
+// newSpan returns the span between two quantities, such as 2 and 64, "10m" and
+// "3h", or "100000/h" and "200000/h". Scale is "linear" or "log".
 func newSpan(from, to Value, scale string) (span, error) {
 	a, first, ok1 := quantity(from)
 	b, second, ok2 := quantity(to)
@@ -52,7 +52,7 @@ func newSpan(from, to Value, scale string) (span, error) {
 	return s, nil
 }
 
-// quantity reads a value that something can lie beside.
+// quantity parses v as a number, time, rate or size; false if it is none.
 func quantity(v Value) (float64, kind, bool) {
 	text := string(v)
 	plain := strings.ReplaceAll(text, "_", "")
@@ -74,8 +74,8 @@ func quantity(v Value) (float64, kind, bool) {
 	return 0, 0, false
 }
 
-// values are n of them at equal distances (of logarithms, if log), both ends
-// included.
+// values returns n values at equal distances (of logarithms, if log), including
+// both ends.
 func (s span) values(n int) []Value {
 	all := make([]Value, n)
 	for i := range all {
@@ -84,9 +84,9 @@ func (s span) values(n int) []Value {
 	return all
 }
 
-// at is the value that lies so far, 0 to 1, on the way. What lies between the
-// ends is rounded to six digits, so that it can be read, and so that the last
-// bit of a logarithm, which differs by processor, is nowhere seen.
+// at returns the value at share, 0 to 1, of the way from one end to the other.
+// Between the ends it is rounded to six digits, so that it is readable and does
+// not depend on the last bit of a logarithm, which differs by processor.
 func (s span) at(share float64) Value {
 	var x float64
 	switch {
@@ -122,7 +122,7 @@ func (s span) write(x float64) Value {
 	return Value(text)
 }
 
-// hint says how to get more values out of a span.
+// hint returns how to get more values out of a span, or "".
 func (s span) hint() string {
 	if s.kind == whole {
 		return ": both ends are written without a point, so that all values are whole"

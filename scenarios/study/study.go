@@ -1,9 +1,9 @@
-// Package study reads parameter studies: a TOML file that names scenarios, the
-// values that their keys shall take, and what is to be measured. It turns one
-// into points, each a valid scenario, in an order that only the file decides,
-// and keeps what was measured so that a study that was stopped goes on. It runs
-// and draws nothing, and refuses whatever no point could be run with, all of it
-// at once and with file, line and column.
+// Package study reads parameter studies. A study is a TOML file that names
+// scenarios, the values of their keys, and the metrics to record. The package
+// turns it into points, each a valid scenario, in an order that depends only on
+// the file. It also encodes results, so that an interrupted study can continue.
+// It reports all problems at once, with file, line and column. It runs nothing
+// and draws nothing.
 package study
 
 import (
@@ -17,20 +17,20 @@ import (
 
 // Limits of a study.
 const (
-	MostParameters   = 8 // each has a prime of its own in a Halton design
+	MostParameters   = 8 // each has its own prime in a Halton design
 	MostPoints       = 100_000
 	MostReplications = 10_000
 	MostScenarios    = 100
 )
 
-// Designs, by how the values of several parameters are put together.
+// Designs: ways to combine the values of several parameters.
 const (
 	Grid   = "grid"   // every value of one with every value of the others
 	Zip    = "zip"    // the first values of all, then the second ones
-	Halton = "halton" // points that fill the space evenly, however many there are
+	Halton = "halton" // any number of points that fill the space evenly
 )
 
-// Config is a study as its file says it.
+// Config is the content of a study's file.
 type Config struct {
 	SchemaVersion int         `toml:"schema_version" range:"1..1" required:"true"`
 	Name          string      `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
@@ -39,51 +39,51 @@ type Config struct {
 	Scenarios     []string    `toml:"scenarios"` // instead: every point is run in each
 	Set           []string    `toml:"set"`       // fixed settings, "path.to.key=value"
 	Design        string      `toml:"design" oneof:"grid zip halton"`
-	Points        int         `toml:"points" range:"0..100000"` // of a Halton design; 0 in any other
+	Points        int         `toml:"points" range:"0..100000"` // points of a Halton design; 0 in any other
 	Replications  int         `toml:"replications" range:"1..10000"`
 	Metrics       []string    `toml:"metrics"`
-	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // names all luck, whatever the scenarios say
+	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // seed of all runs, instead of the scenarios' seeds
 	Choice        Choice      `toml:"choice"`
 	Parameters    []Parameter `toml:"parameter" required:"true"`
-	Tune          Tune        `toml:"tune"` // of a search; a sweep has no use for it
+	Tune          Tune        `toml:"tune"` // settings of a search; a sweep ignores them
 }
 
-// Choice asks which value of one parameter is best, and where: for each value
-// of two others, by their names. Without Of none is asked.
+// Choice asks which value of one parameter is best for each combination of the
+// values of two others. It is unused if Of is empty.
 type Choice struct {
 	Of      string  `toml:"of" required:"true"`
-	Rows    string  `toml:"rows"` // the scenarios if not given
+	Rows    string  `toml:"rows"` // if empty, the scenarios
 	Columns string  `toml:"columns" required:"true"`
-	Default string  `toml:"default" required:"true"` // value of Of that all are compared with
-	Aside   []Value `toml:"aside"`                   // values of Of that are shown and never chosen
-	// a parameter; classes are told of points with its first value alone
+	Default string  `toml:"default" required:"true"` // value of Of that all others are compared with
+	Aside   []Value `toml:"aside"`                   // values of Of that are shown but never chosen
+	// Noise names a parameter to average over. Stability is judged only at points
+	// with its first value.
 	Noise string `toml:"noise"`
 }
 
-// Parameter is a key, or several that are set to the same value together, and
-// the values that it takes; or a name of the author's, and cases.
+// Parameter is a key, or several keys that always have the same value, with the
+// values to try; or a name with cases.
 type Parameter struct {
 	Key    Keys    `toml:"key"`
-	Label  string  `toml:"name" pattern:"^[a-z][a-z0-9-]{0,31}$"` // of a parameter with cases
+	Label  string  `toml:"name" pattern:"^[a-z][a-z0-9-]{0,31}$"` // name of a parameter with cases
 	Cases  []Case  `toml:"case"`
-	Values []Value `toml:"values"` // or From and To
+	Values []Value `toml:"values"` // instead of From and To
 	From   Value   `toml:"from"`
 	To     Value   `toml:"to"`
-	Steps  int     `toml:"steps" range:"0..100000"` // values from From to To; 0 in a Halton design
+	Steps  int     `toml:"steps" range:"0..100000"` // number of values from From to To; 0 in a Halton design
 	Scale  string  `toml:"scale" oneof:"linear log"`
 }
 
-// SetDefault makes steps between From and To equal in size.
+// SetDefault sets a linear scale: steps between From and To have equal size.
 func (p *Parameter) SetDefault() { *p = Parameter{Scale: "linear"} }
 
-// Case is a value that is several settings at once, by a name of its own.
+// Case is a named value that stands for several settings.
 type Case struct {
 	Name string   `toml:"name" required:"true"`
-	Set  []string `toml:"set"` // as those of the study; none: the scenario as it is
+	Set  []string `toml:"set"` // "path.to.key=value"; if empty, the scenario as it is
 }
 
-// Name is what the parameter is called: its first key, or the name of its
-// cases.
+// Name returns the parameter's first key, or the name of its cases.
 func (p Parameter) Name() string {
 	if len(p.Cases) > 0 {
 		return p.Label
@@ -91,8 +91,8 @@ func (p Parameter) Name() string {
 	return string(p.Key[0])
 }
 
-// listed are the values that the parameter lists, as opposed to those from an
-// end to another.
+// listed returns the values or the names of the cases that the file lists; none
+// if the parameter is a range.
 func (p Parameter) listed() []Value {
 	if len(p.Cases) == 0 {
 		return p.Values
@@ -104,7 +104,7 @@ func (p Parameter) listed() []Value {
 	return names
 }
 
-// Keys are one key or a list of them.
+// Keys is one key or a list of keys.
 type Keys []Value
 
 // UnmarshalText reads a single key.
@@ -113,8 +113,8 @@ func (k *Keys) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Value is the text of a TOML string, number or truth value; a setting is made
-// of it as of one on the command line.
+// Value is the text of a TOML string, number or boolean. It is used in settings
+// as if typed on the command line.
 type Value string
 
 // UnmarshalText takes the text as it is written.
@@ -123,8 +123,8 @@ func (v *Value) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Default is a Config without what only its author can name: a name,
-// scenarios and parameters.
+// Default returns the default Config. It lacks the parts that only an author can
+// supply: a name, scenarios and parameters.
 func Default() Config {
 	return Config{
 		SchemaVersion: 1,
@@ -137,14 +137,15 @@ func Default() Config {
 	}
 }
 
-// settable is a path as a setting names it; what stands in brackets is an index or a name.
+// settable matches the path of a setting, with an index or a name in brackets.
 var settable = regexp.MustCompile(`^[A-Za-z0-9_-]+(\[[^\[\]]{1,64}\])*(\.[A-Za-z0-9_-]+(\[[^\[\]]{1,64}\])*)*$`)
 
-// Validate reports every problem that tags cannot tell, but for what only a
-// scenario knows: whether it has the keys and takes the values. It never edits.
+// Validate returns all problems that the tags do not cover. Whether a scenario
+// has the keys and accepts the values shows only when points are loaded.
+// Validate edits nothing.
 func (c Config) Validate() []error { return append(c.validatePoints(c.Design), c.validateMetrics()...) }
 
-// validateMetrics are the problems with what is looked at, whatever the points.
+// validateMetrics returns the problems of the metrics.
 func (c Config) validateMetrics() []error {
 	var l conf.List
 	l.Check(len(c.Metrics) > 0, "metrics", "got none, want at least one")
@@ -156,11 +157,11 @@ func (c Config) validateMetrics() []error {
 	return l
 }
 
-// shaping are the keys that decide what the points are.
+// shaping lists the keys that determine the points.
 var shaping = []string{"schema_version", "scenario", "scenarios", "set", "design", "points", "seed", "parameter"}
 
-// validatePoints are the problems with the rest, for values that are put
-// together by a design, which is searched if it is not the study's own.
+// validatePoints returns the problems of everything else, with the values
+// combined by design: the study's own design, or searched.
 func (c Config) validatePoints(design string) []error {
 	var l conf.List
 	switch {
@@ -197,7 +198,7 @@ func (c Config) validatePoints(design string) []error {
 		}
 		for _, k := range p.Key {
 			l.Check(string(k) != "seed", at+".key",
-				"got a seed, want replications: all points of a study have the same luck")
+				"got a seed, want replications: all points of a study have the same seed")
 			l.Check(!slices.Contains(seen, string(k)), at+".key", "got %q a second time", k)
 			seen = append(seen, string(k))
 		}
@@ -219,12 +220,12 @@ func (c Config) validatePoints(design string) []error {
 	return l
 }
 
-// Axis is the place of the parameter with that name; -1 if there is none.
+// Axis returns the index of the parameter with that name; -1 if there is none.
 func (c Config) Axis(name string) int {
 	return slices.IndexFunc(c.Parameters, func(p Parameter) bool { return p.Name() == name })
 }
 
-// ChoiceMetrics are those that a study with a choice needs.
+// ChoiceMetrics returns the metrics that a study with a choice must record.
 func ChoiceMetrics() []string {
 	return []string{"iae_target_hours", "end_h", "attempts", "delivered", "peak_available"}
 }
@@ -270,12 +271,13 @@ func (c Config) validateChoice() []error {
 func checkSetting(l *conf.List, at, set string) {
 	_, _, ok := strings.Cut(set, "=")
 	l.Check(ok && settable.MatchString(keyOf(set)), at, "got %q, want path.to.key=value", set)
-	l.Check(keyOf(set) != "seed", at, "got a seed, want the key seed of the study: all its points have the same luck")
+	l.Check(keyOf(set) != "seed", at, "got a seed, want the key seed of the study: all its points have the same seed")
 }
 
-// beside returns the metrics of a sweep. The rate ends with the last judged
-// interval, so what burns a list looks best by it: beside it stand the end,
-// whether that is one, and attempts per delivery. A choice has a cost of its own.
+// beside returns the metrics of a sweep. The rate stops at the last judged
+// interval, so a setting that wastes attempts looks best by the rate alone. The
+// end, the pending recipients and the attempts per delivery therefore stand
+// beside it, unless the study has a choice, which has its own cost.
 func beside(c Config) []string {
 	all := c.Metrics
 	if c.Choice.Of != "" || !slices.Contains(all, "rate_per_h") {
@@ -289,7 +291,7 @@ func beside(c Config) []string {
 	return all
 }
 
-// near is a hint at the metric that was perhaps meant.
+// near returns a hint at a metric with a similar name, or "".
 func near(name string) string {
 	var known []string
 	for _, m := range measure.Metrics() {
@@ -338,7 +340,7 @@ func (p Parameter) validate(design string) []error {
 		values := span.values(p.Steps)
 		for i := range values[1:] {
 			if values[i] == values[i+1] {
-				l.Check(false, "steps", "got %d, but from %s to %s there are not so many different values%s", p.Steps,
+				l.Check(false, "steps", "got %d, want fewer: from %s to %s some of these values are equal%s", p.Steps,
 					p.From, p.To, span.hint())
 				break
 			}

@@ -43,7 +43,7 @@ func load(t *testing.T, text string, set ...string) *Study {
 	return s
 }
 
-// listed are the points as "scenario value value".
+// listed returns the points as "scenario value value".
 func listed(s *Study) []string {
 	var all []string
 	for _, p := range s.Points {
@@ -99,8 +99,8 @@ steps = 3
 	}
 }
 
-// The first points of the sequences to bases 2 and 3 as they are printed
-// everywhere (van der Corput 1935, Halton 1960), as fractions.
+// The first terms of the sequences to bases 2 and 3, as fractions, as published
+// by van der Corput (1935) and Halton (1960).
 func TestRadicalInverse(t *testing.T) {
 	for base, fractions := range map[uint64]string{
 		2: "1/2 1/4 3/4 1/8 5/8 3/8 7/8 1/16 9/16 5/16",
@@ -180,8 +180,8 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// A case is several settings by one name, which stands where a value would; the
-// scenario as it is where there are none.
+// A case is a name for several settings and takes the place of a value. A case
+// without settings is the scenario as it is.
 func TestCases(t *testing.T) {
 	const law = `
 [[parameter]]
@@ -213,7 +213,7 @@ case = [
 	}
 }
 
-// Everything that is wrong is told at once, where the study says it.
+// All problems are reported at once, at their entries in the study.
 func TestProblems(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`scenario = "small.toml"
@@ -253,19 +253,19 @@ values = [true]
 s.toml:5:16: replications: got 0, want 1 to 10000
 s.toml:6:26: metrics[1]: got "dfrr", want one that flyball scenario metrics lists (did you mean "dfr"?)
 s.toml:7:8: set[0]: got "governor.d", want path.to.key=value
-s.toml:7:22: set[1]: got a seed, want the key seed of the study: all its points have the same luck
+s.toml:7:22: set[1]: got a seed, want the key seed of the study: all its points have the same seed
 s.toml:10:17: parameter[0].values[2]: got 1 a second time
 s.toml:11:9: parameter[0].steps: got 4, want none with values
 s.toml:13:7: parameter[1].key: got "governor.d" a second time
 s.toml:14:8: parameter[1].from: got from "1" to "3h", want two of the same kind
-s.toml:20:9: parameter[2].steps: got 3, but from 1 to 2 there are not so many different values: both ends are written without a point, so that all values are whole
+s.toml:20:9: parameter[2].steps: got 3, want fewer: from 1 to 2 some of these values are equal: both ends are written without a point, so that all values are whole
 s.toml:21:1: parameter[3].key: got none, want a path such as governor.d, or a name and cases`},
 		{`scenario = "nowhere"
 [[parameter]]
 key = "governor.d"
 values = [1]
 `, `s.toml:3:12: scenario: no scenario or file "nowhere": file does not exist`},
-		// What only a scenario knows is told at the value, once however many points have it.
+		// A problem that only a scenario shows is reported at the value, once for all points.
 		{`scenario = "small.toml"
 set = ["governor.start = 0"]
 [[parameter]]
@@ -309,7 +309,7 @@ s.toml:15:10: parameter[3].values: got a list beside a name, want cases
 s.toml:16:30: parameter[3].case[0].set[0]: got governor.start, want a key that no other parameter sets
 s.toml:16:52: parameter[3].case[0].set[1]: got "governor.d", want path.to.key=value
 s.toml:16:78: parameter[3].case[1].name: got "a" a second time
-s.toml:16:90: parameter[3].case[1].set[0]: got a seed, want the key seed of the study: all its points have the same luck`},
+s.toml:16:90: parameter[3].case[1].set[0]: got a seed, want the key seed of the study: all its points have the same seed`},
 		{`scenario = "small.toml"
 [[parameter]]
 name = "law"
@@ -386,7 +386,7 @@ steps = 1000
 	}
 }
 
-// The ID changes with whatever decides a number, and with nothing else.
+// The ID changes with everything that the results depend on, and with nothing else.
 func TestID(t *testing.T) {
 	base := "scenario = \"small.toml\"\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n"
 	id := load(t, base).ID
@@ -404,8 +404,8 @@ func TestID(t *testing.T) {
 	}
 }
 
-// What is kept of a run is read back bit for bit; a line that was cut short is
-// left out, and the progress of anything else refused.
+// Recorded runs are read back bit for bit, a truncated line is left out, and the
+// progress of another study is refused.
 func TestProgress(t *testing.T) {
 	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
 	runs := []Run{{"00ff", "wound up", 7, []float64{1.0 / 3, math.Inf(1)}}, {"1", "stable", 0, []float64{math.SmallestNonzeroFloat64, 0}}}
@@ -441,8 +441,8 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// Where the rate is asked for, the end, what is pending at it and attempts per
-// delivery come with it, once each.
+// With the rate, a study also records the end, the pending recipients and the
+// attempts per delivery, once each.
 func TestTheEndStandsBesideTheRate(t *testing.T) {
 	for metrics, want := range map[string]string{
 		`["rate_per_h", "dfr"]`:       "rate_per_h dfr end_h pending",

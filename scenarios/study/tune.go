@@ -12,24 +12,24 @@ import (
 	"flyball/scenarios"
 )
 
-// Tune is the table [tune] of a study: what its parameters are searched for.
+// Tune is the table [tune] of a study: the objective and limits of a search.
 type Tune struct {
-	Objective   string       `toml:"objective" required:"true"` // a metric, as a ratio to that of the scenario as it is
+	Objective   string       `toml:"objective" required:"true"` // a metric, as the ratio to its value in the baseline
 	Goal        string       `toml:"goal" oneof:"minimise maximise"`
 	Constraints []Constraint `toml:"constraint"`
-	// runs of the search, those of the scenario as it is among them
+	// Budget is the number of runs of the search, including the runs of the baseline.
 	Budget  int     `toml:"budget" range:"1..1000000" required:"true"`
 	HeldOut HeldOut `toml:"held_out"`
 }
 
-// HeldOut is what the search does not see, and what its result is judged by.
+// HeldOut lists the scenarios and replications that the search does not use.
+// They judge its result.
 type HeldOut struct {
 	Scenarios    []string `toml:"scenarios"`
 	Replications int      `toml:"replications" range:"6..10000"`
 }
 
-// Constraint is what must hold in every scenario, in the mean over the
-// replications.
+// Constraint must hold in every scenario, for the mean over the replications.
 type Constraint struct {
 	Metric string  `toml:"metric" required:"true"`
 	As     string  `toml:"as" oneof:"value ratio difference"`
@@ -37,14 +37,14 @@ type Constraint struct {
 	Value  float64 `toml:"value" required:"true"`
 }
 
-// What a constraint compares with its Value.
+// Quantities that a constraint compares with its Value.
 const (
 	AsValue      = "value"      // the metric
-	AsRatio      = "ratio"      // its ratio to that of the baseline, the geometric mean of them
-	AsDifference = "difference" // the metric less that of the baseline
+	AsRatio      = "ratio"      // metric / metric of the baseline, as geometric mean
+	AsDifference = "difference" // metric - metric of the baseline
 )
 
-// SetDefault compares the metric itself.
+// SetDefault makes the constraint compare the metric itself.
 func (c *Constraint) SetDefault() { *c = Constraint{As: AsValue} }
 
 func (c Constraint) String() string {
@@ -56,38 +56,37 @@ func (c Constraint) String() string {
 }
 
 func defaultTune() Tune {
-	return Tune{Goal: "minimise", HeldOut: HeldOut{Replications: 20}} // as many pairs as compare makes
+	return Tune{Goal: "minimise", HeldOut: HeldOut{Replications: 20}} // as compare does
 }
 
-// searched is the design of a study whose points a search finds.
+// searched is the design of a study whose points are chosen by a search.
 const searched = "search"
 
-// LeastBudget is the number of runs of each scenario below which nothing can be
-// searched for.
+// LeastBudget is the smallest number of runs per scenario that a search needs.
 const LeastBudget = 20
 
-// FirstHeldOut is the replication that held-out luck begins with. Those of a
-// search have numbers below MostReplications, so no run is on both sides.
+// FirstHeldOut is the number of the first held-out replication. The replications
+// of a search have numbers below MostReplications, so no draw is on both sides.
 const FirstHeldOut = 1 << 20
 
-// mostChecked points of the space are loaded before any is run.
+// mostChecked is the number of points that are loaded before any is run.
 const mostChecked = 256
 
-// Tuning is a study that is searched. Its Points are examples of the space,
-// its Names the scenarios of the search and then those held out, its Metrics
-// the objective, what constraints and expectations ask for, and those of the
-// file.
+// Tuning is a study for a search. Its Points are examples of the space. Its
+// Names are the scenarios of the search, then the held-out scenarios. Its
+// Metrics are the metrics of the objective, the constraints and the
+// expectations, and the metrics that the file lists.
 type Tuning struct {
 	*Study
-	Training int                   // scenarios of the search
-	Bases    []*scenarios.Scenario // every scenario as it is: the baseline
+	Training int                   // number of scenarios of the search
+	Bases    []*scenarios.Scenario // the baseline: every scenario as it is
 
 	texts []text
 }
 
-// LoadTuning reads a study with a [tune] table as Load does one without. Its
-// design, points, replications and steps are those of a sweep and mean nothing
-// here.
+// LoadTuning decodes a study with a [tune] table, as Load decodes a study for a
+// sweep. It ignores the keys that only a sweep uses: design, points,
+// replications and steps.
 func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) (*Tuning, error) {
 	t := &Tuning{Study: &Study{Config: Default(), more: set}}
 	doc := scenarios.ReadDocument(name, src, &t.Config)
@@ -156,7 +155,7 @@ func (c Config) validateTune() []error {
 		at := conf.Index("tune.constraint", i)
 		m := metric(at+".metric", k.Metric)
 		if k.As == AsRatio {
-			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: what may be below 0 has no ratios", k.As,
+			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: a metric that may be below 0 has no ratios", k.As,
 				k.Metric, AsValue, AsDifference)
 			l.Check(k.Value > 0, at+".value", "got %g, want a ratio above 0", k.Value)
 		}
@@ -171,12 +170,12 @@ func (c Config) validateTune() []error {
 		l.Check(s != "", key, "got nothing, want a built-in name or a path")
 		l.Check(!slices.Contains(t.HeldOut.Scenarios[:i], s), key, "got %q a second time", s)
 		l.Check(s != c.Scenario && !slices.Contains(c.Scenarios, s), key,
-			"got %q, which is searched in: want one that is not", s)
+			"got %q, want a scenario that the search does not use", s)
 	}
 	return l
 }
 
-// recorded are the metrics that are kept of each run.
+// recorded returns the metrics that are recorded for each run.
 func (t *Tuning) recorded() []string {
 	all := []string{t.Tune.Objective}
 	add := func(m string) {
@@ -198,9 +197,9 @@ func (t *Tuning) recorded() []string {
 	return all
 }
 
-// layOutSearch lists examples of the space that are checked before a run is
-// made: the first points of the Halton sequence, and around the first of them
-// the values of each list and both ends of each range.
+// layOutSearch sets Points to examples of the space, which are checked before
+// the first run: the first points of the Halton sequence, and the first of them
+// with each value of each list and both ends of each range in turn.
 func (t *Tuning) layOutSearch() {
 	var places [][]float64
 	for n := range min(mostChecked, t.Tune.Budget/max(1, t.Training)) {
@@ -238,7 +237,7 @@ func (t *Tuning) layOutSearch() {
 	}
 }
 
-// HaltonPlace is point n, from 0, of the Halton sequence in the unit cube.
+// HaltonPlace returns point n, from 0, of the Halton sequence in the unit cube.
 func HaltonPlace(n, dimensions int) []float64 {
 	place := make([]float64, dimensions)
 	for i := range place {
@@ -248,11 +247,11 @@ func HaltonPlace(n, dimensions int) []float64 {
 }
 
 // Ranged reports whether parameter i is a range, in which values have
-// neighbours, and no list.
+// neighbours, and not a list.
 func (t *Tuning) Ranged(i int) bool { return len(t.Parameters[i].listed()) == 0 }
 
-// Sides returns the places of parameter i that tell most of it: both ends of a
-// range, or every value of a list.
+// Sides returns the extreme places of parameter i: both ends of a range, or
+// every value of a list.
 func (t *Tuning) Sides(i int) []float64 {
 	if t.Ranged(i) {
 		return []float64{0, 1}
@@ -265,7 +264,7 @@ func (t *Tuning) Sides(i int) []float64 {
 	return all
 }
 
-// Choices are the values of parameter i, as a reader may see them.
+// Choices formats the possible values of parameter i for readers.
 func (t *Tuning) Choices(i int) string {
 	p := t.Parameters[i]
 	if t.Ranged(i) {
@@ -278,7 +277,7 @@ func (t *Tuning) Choices(i int) string {
 	return strings.Join(all, ", ")
 }
 
-// Values are those of the parameters at a place in the unit cube.
+// Values returns the values of the parameters at a place in the unit cube.
 func (t *Tuning) Values(place []float64) []string {
 	all := make([]string, len(t.Parameters))
 	for i, p := range t.Parameters {
@@ -287,8 +286,8 @@ func (t *Tuning) Values(place []float64) []string {
 	return all
 }
 
-// Changes are the settings that values make: what is laid over a scenario as it
-// is.
+// Changes returns the settings that stand for values, to be applied to a
+// baseline.
 func (t *Tuning) Changes(values []string) []string {
 	var set []string
 	for i, v := range values {
@@ -301,11 +300,12 @@ func (t *Tuning) settings(values []string) []string {
 	return append(slices.Concat(t.Set, t.more, t.Changes(values)), fmt.Sprintf("seed=%d", t.Seed))
 }
 
-// Settings are all that make the scenario with these values out of its file.
+// Settings returns all settings that turn a scenario's file into the scenario
+// with these values.
 func (t *Tuning) Settings(values []string) []string { return t.settings(values) }
 
-// With loads every scenario with these values, or says why one does not take
-// them.
+// With returns every scenario with these values. The error is of type
+// scenarios.Problems.
 func (t *Tuning) With(values []string) ([]*scenarios.Scenario, error) {
 	all := make([]*scenarios.Scenario, len(t.Names))
 	for i, of := range t.texts {
@@ -318,7 +318,7 @@ func (t *Tuning) With(values []string) ([]*scenarios.Scenario, error) {
 	return all, nil
 }
 
-// identify names the search by its content.
+// identify sets the search's ID to the hash of its content.
 func (t *Tuning) identify() {
 	h := sha256.New()
 	fmt.Fprintf(h, "flyball tuning 1\n%d scenarios\n%+v\n", t.Training, t.Tune)

@@ -1,8 +1,8 @@
-// Package bench is what the speed of the simulator is measured by: the
-// yardsticks of discrete-event simulation on the queue that scenarios use, and
-// scenarios with one feature left out. It reads no clock; whoever calls times
-// Run. Every run has a digest, so that nobody makes it faster by making it do
-// something else. Not safe for concurrent use.
+// Package bench holds the workloads that measure the speed of the simulator: the
+// standard benchmarks of discrete-event simulation on the queue of the
+// simulator, and scenarios with one feature left out. It reads no clock; the
+// caller times Run. Every run has a digest, so that a change cannot make it
+// faster by doing different work. Not safe for concurrent use.
 package bench
 
 import (
@@ -18,36 +18,37 @@ import (
 	"flyball/internal/vt"
 )
 
-// unit is what delays are drawn in; their means are of this order.
+// unit is the unit of drawn delays; their means are of this order.
 const unit = float64(vt.Second)
 
-// Yardstick is a population of events that stays as great as it is: each that
-// is executed schedules one.
+// Yardstick is a population of events of constant size: each executed event
+// schedules one.
 type Yardstick interface {
-	// Run executes so many events. It is what is to be timed.
-	Run(events int)
-	// Digest names what was executed so far. It ends the yardstick.
+	// Run executes n events. The caller times it.
+	Run(n int)
+	// Digest returns a hash of all executed events. The yardstick cannot be used
+	// afterwards.
 	Digest() uint64
 }
 
-// Hold is the hold model: the earliest of so many events is taken and put
-// back later.
+// Hold is the hold model: it takes the earliest event from the queue and puts it
+// back at a later time.
 type Hold struct {
 	queue       evq.Queue
-	luck        *rand.Rand
+	draws       *rand.Rand
 	least, mean float64 // an increment is (least + Exp(1)) x mean, in whole ns
 }
 
-// NewHold has increments of 0.1 + Exp(1) seconds. Each event of the population
-// is at first one increment from 0.
+// NewHold returns a Hold with increments of 0.1 + Exp(1) seconds. Each event of
+// the population starts one increment after 0.
 func NewHold(population int, seed uint64) *Hold { return newHold(population, seed, 0.1, unit) }
 
-// NewHoldNS3 has the increments of ns-3's own benchmark, Exp(1) of 100 ns, so
-// that ties are everywhere.
+// NewHoldNS3 returns a Hold with the increments of ns-3's own benchmark, Exp(1)
+// of 100 ns, so that ties are frequent.
 func NewHoldNS3(population int, seed uint64) *Hold { return newHold(population, seed, 0, 100) }
 
 func newHold(population int, seed uint64, least, mean float64) *Hold {
-	h := &Hold{luck: rand.New(rand.NewPCG(seed, 0)), least: least, mean: mean}
+	h := &Hold{draws: rand.New(rand.NewPCG(seed, 0)), least: least, mean: mean}
 	for lane := range population {
 		h.queue.Push(h.later(0), lane)
 	}
@@ -55,7 +56,7 @@ func newHold(population int, seed uint64, least, mean float64) *Hold {
 }
 
 func (h *Hold) later(now vt.Time) vt.Time {
-	return now + vt.Time((h.luck.ExpFloat64()+h.least)*h.mean)
+	return now + vt.Time((h.draws.ExpFloat64()+h.least)*h.mean)
 }
 
 func (h *Hold) Run(events int) {
@@ -67,20 +68,20 @@ func (h *Hold) Run(events int) {
 
 func (h *Hold) Digest() uint64 { return drain(&h.queue, func(lane int) int { return lane }) }
 
-// PHOLD is the model of Fujimoto as the simulator ROSS has it, with remote =
-// 1.0, lookahead 0.1, mean 1.0 and one event per process to begin with: an
-// event at one process schedules one at any of them, itself included, 0.1 +
-// Exp(0.9) later. Each event takes three draws, one for a choice that is
-// always remote.
+// PHOLD is Fujimoto's model as implemented in the simulator ROSS, with remote =
+// 1.0, lookahead 0.1, mean 1.0 and initially one event per process. An event at
+// one process schedules an event at any process, itself included, 0.1 + Exp(0.9)
+// later. Each event takes three draws; one of them decides between remote and
+// local, and always gives remote.
 type PHOLD struct {
 	queue evq.Queue
 	at    []int32 // process of each event, by lane
-	luck  *rand.Rand
+	draws *rand.Rand
 }
 
-// NewPHOLD has as many processes as events.
+// NewPHOLD returns a PHOLD with population processes and as many events.
 func NewPHOLD(population int, seed uint64) *PHOLD {
-	p := &PHOLD{luck: rand.New(rand.NewPCG(seed, 1)), at: make([]int32, population)}
+	p := &PHOLD{draws: rand.New(rand.NewPCG(seed, 1)), at: make([]int32, population)}
 	for lane := range population {
 		p.at[lane] = int32(lane)
 		p.queue.Push(p.later(0), lane)
@@ -89,15 +90,15 @@ func NewPHOLD(population int, seed uint64) *PHOLD {
 }
 
 func (p *PHOLD) later(now vt.Time) vt.Time {
-	return now + vt.Time((0.9*p.luck.ExpFloat64()+0.1)*unit)
+	return now + vt.Time((0.9*p.draws.ExpFloat64()+0.1)*unit)
 }
 
 func (p *PHOLD) Run(events int) {
 	const remote = 1.0
 	for range events {
 		now, lane := p.queue.Pop()
-		if p.luck.Float64() <= remote {
-			p.at[lane] = int32(p.luck.IntN(len(p.at)))
+		if p.draws.Float64() <= remote {
+			p.at[lane] = int32(p.draws.IntN(len(p.at)))
 		}
 		p.queue.Push(p.later(now), lane)
 	}
@@ -107,8 +108,8 @@ func (p *PHOLD) Digest() uint64 {
 	return drain(&p.queue, func(lane int) int { return int(p.at[lane]) })
 }
 
-// drain names the events that a yardstick left: their times hang on the order
-// in which all before them were executed.
+// drain returns a hash of the remaining events. Their times depend on the order
+// in which all earlier events were executed.
 func drain(q *evq.Queue, process func(lane int) int) uint64 {
 	var left []uint64
 	for q.Len() > 0 {
@@ -118,19 +119,20 @@ func drain(q *evq.Queue, process func(lane int) int) uint64 {
 	return fnv1a(left)
 }
 
-// Replay is a yardstick without luck of its own: destinations and delays come
-// from a file that other engines read too, so equal digests prove that they
+// Replay is a yardstick without random draws. Its destinations and delays come
+// from a file that other simulators read too, so equal digests prove that they
 // did the same work.
 type Replay struct {
 	queue    evq.Queue
 	at       []uint32 // process of each event, by lane
-	pairs    []uint64 // destination and delay in ns, of one event after the other
+	pairs    []uint64 // destination and delay in ns of each event
 	executed []uint64 // time and process
 }
 
-// NewReplay reads little-endian pairs of 64-bit words. The first population
-// of them are the delays from 0 of the first events, one at each process; the
-// following are for the events that the executed ones schedule.
+// NewReplay reads pairs of little-endian 64-bit words: a process and a delay in
+// ns. The first population pairs give the delays from 0 of the first events, one
+// at each process. The following pairs are for the events that executed events
+// schedule.
 func NewReplay(r io.Reader, population, events int) (*Replay, error) {
 	p := &Replay{}
 	in := bufio.NewReader(r)
@@ -144,9 +146,11 @@ func NewReplay(r io.Reader, population, events int) (*Replay, error) {
 		process, delay := binary.LittleEndian.Uint64(pair[:]), binary.LittleEndian.Uint64(pair[8:])
 		switch {
 		case i == population+events:
-			return nil, fmt.Errorf("got more than %d pairs of 16 bytes, want one for each of %d processes and %d events", i, population, events)
+			return nil, fmt.Errorf("got more than %d pairs of 16 bytes, want one for each of %d processes and %d events",
+				i, population, events)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events", population+events, population, events)
+			return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events",
+				population+events, population, events)
 		case err != nil:
 			return nil, err
 		case process >= uint64(population) || delay > uint64(vt.Day):
@@ -177,8 +181,8 @@ func (p *Replay) Run(events int) {
 	}
 }
 
-// Digest is FNV-1a over time and process of every event, in order, as
-// little-endian 64-bit words.
+// Digest returns the FNV-1a hash of time and process of every event, in order,
+// as little-endian 64-bit words.
 func (p *Replay) Digest() uint64 { return fnv1a(p.executed) }
 
 func fnv1a(words []uint64) uint64 {

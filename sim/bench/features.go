@@ -8,11 +8,11 @@ import (
 	"flyball/scenarios"
 )
 
-// Feature is something that a scenario may have and that costs time.
+// Feature is a feature of a scenario that takes computing time.
 type Feature struct {
 	Name string
 	has  func(s *scenarios.Scenario) bool
-	drop func(s *scenarios.Scenario) // of a copy whose servers and destinations are its own
+	drop func(s *scenarios.Scenario) // removes the feature from a copy with its own servers and destinations
 }
 
 var all = []Feature{
@@ -76,7 +76,7 @@ func everyDestination(drop func(*netmodel.Destination)) func(*scenarios.Scenario
 	}
 }
 
-// Features lists those that a scenario has.
+// Features returns the features that a scenario has.
 func Features(s *scenarios.Scenario) []Feature {
 	var has []Feature
 	for _, f := range all {
@@ -87,7 +87,7 @@ func Features(s *scenarios.Scenario) []Feature {
 	return has
 }
 
-// Without is a scenario that lacks a feature and is the same for the rest.
+// Without returns a copy of the scenario without the feature.
 func (f Feature) Without(s *scenarios.Scenario) *scenarios.Scenario {
 	c := *s
 	c.Servers, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Destinations)
@@ -95,8 +95,8 @@ func (f Feature) Without(s *scenarios.Scenario) *scenarios.Scenario {
 	return &c
 }
 
-// Shortened is a scenario with its lists cut, in proportion, to so many
-// recipients, if they are longer.
+// Shortened returns a copy of the scenario whose lists are cut in proportion to
+// at most about recipients in all.
 func Shortened(s *scenarios.Scenario, recipients int) *scenarios.Scenario {
 	c := *s
 	c.Campaigns = slices.Clone(s.Campaigns)

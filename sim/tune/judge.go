@@ -10,48 +10,50 @@ import (
 	"flyball/scenarios/study"
 )
 
-// level of confidence of all intervals.
+// level is the confidence level of all intervals.
 const level = 0.95
 
-// Job is a run that a search wants made.
+// Job is one run that a search requests.
 type Job struct {
-	Trial       int // its number
-	Scenario    int // place in the names of the study
+	Trial       int // its Number
+	Scenario    int // index into the study's Names
 	Loaded      *scenarios.Scenario
 	ID          string
-	Values      []string // of the parameters; nil for the scenario as it is
+	Values      []string // of the parameters; nil for the baseline
 	Replication uint64
 }
 
-// Runner makes runs, in order. It returns fewer of them only with an error.
+// Runner makes the runs and returns their results in the order of the jobs. It
+// returns fewer results only with an error.
 type Runner func([]Job) ([]study.Run, error)
 
-// Result is what a search found.
+// Result is the result of a search.
 type Result struct {
 	Study    *study.Tuning
 	Trials   []*Trial // by Number
 	Rounds   []Round
 	Baseline *Trial
-	Winner   *Trial // the baseline, if nothing did better
+	Winner   *Trial // the baseline, if no trial was better
 	Spent    int    // runs of the search
-	Refused  int    // places of the space that no scenario takes
-	// Parameters that made no difference around any of the best trials: over the
-	// whole range the runs were the same, attempt for attempt.
+	Refused  int    // places of the space that the scenarios refuse
+	// Flat lists the parameters that made no difference around any of the best
+	// trials: over the whole range the runs were the same, attempt for attempt.
 	Flat []int
 
-	// Under held-out luck; zero if the baseline won.
+	// HeldOut holds the results with held-out draws. It and the following fields
+	// are zero if the baseline won.
 	HeldOut  HeldOut
 	Training stats.Interval // of the winner's losses in the search
 	Verdict  Verdict
 }
 
-// HeldOut is what the winner and the baseline did where the search had not
-// been.
+// HeldOut holds the results of the winner and the baseline on replications and
+// scenarios that the search did not use.
 type HeldOut struct {
-	Base, New [][]study.Run  // [replication][scenario], of all names of the study
+	Base, New [][]study.Run  // [replication][scenario], for all Names of the study
 	Here      stats.Interval // mean loss in the scenarios of the search
-	Beyond    stats.Interval // in those held out; N = 0 if there are none
-	Gap       stats.Interval // by how much the loss here is greater than in the search: the winner's curse
+	Beyond    stats.Interval // mean loss in the held-out scenarios; N = 0 if there are none
+	Gap       stats.Interval // loss here - loss in the search: the winner's curse
 	Cells     []Cell
 	Kept      []Constrained
 }
@@ -61,8 +63,8 @@ type Cell struct {
 	Scenario  int
 	Metric    string
 	Base, New stats.Interval // of the means; a time that never came counts as the time watched
-	// of the logarithm of new / base, with the resolution added to both; N = 0 where it is
-	// undefined
+	// Log is the interval of the mean of ln(new / base), with the resolution added
+	// to both; N = 0 where it is undefined.
 	Log stats.Interval
 }
 
@@ -70,25 +72,25 @@ type Cell struct {
 type Constrained struct {
 	Scenario   int
 	Constraint study.Constraint
-	Value      stats.Interval // of what is compared; of a ratio the logarithm
-	Met        bool           // in the mean
+	Value      stats.Interval // of the compared quantity; for a ratio, of its logarithm
+	Met        bool           // by the mean
 }
 
-// Verdict is what held-out luck says of a winner.
+// Verdict is the verdict on a winner by the held-out runs.
 type Verdict string
 
 // Verdicts.
 const (
-	Better      Verdict = "better"       // shown, here and in held-out scenarios, with all constraints met
-	BetterHere  Verdict = "better here"  // shown in the scenarios of the search alone
-	NotShown    Verdict = "not shown"    // to be better
-	ShownWorse  Verdict = "worse"        // shown
-	MissesLimit Verdict = "misses limit" // a constraint
-	NothingWon  Verdict = "nothing"      // was better than the baseline
+	Better      Verdict = "better"       // shown to be better in all scenarios, with all constraints met
+	BetterHere  Verdict = "better here"  // shown to be better in the scenarios of the search only
+	NotShown    Verdict = "not shown"    // not shown to be better
+	ShownWorse  Verdict = "worse"        // shown to be worse
+	MissesLimit Verdict = "misses limit" // better, but misses a constraint
+	NothingWon  Verdict = "nothing"      // no trial was better than the baseline
 )
 
-// Search spends the budget of a study and judges what it found. An error of the
-// runner is returned as it is.
+// Search searches the space of a study within its budget and judges the winner
+// on held-out runs. It returns the errors of the runner unchanged.
 func Search(t *study.Tuning, run Runner) (*Result, error) {
 	b := &bench{Tuning: t, run: run}
 	s := &search{lab: laboratory{cost: t.Training, sides: t.Sides, values: t.Values, same: b.same, admit: b.admit,
@@ -118,8 +120,9 @@ func Search(t *study.Tuning, run Runner) (*Result, error) {
 	return r, nil
 }
 
-// Term is what constraint k compares, of a trial of the search, in the scenario
-// where it is worst: the mean, of ratios the geometric one.
+// Term returns the mean of the quantity that constraint k compares, for a trial
+// of the search in the trial's worst scenario. For a ratio it is the geometric
+// mean.
 func (r *Result) Term(t *Trial, k int) float64 {
 	b := &bench{Tuning: r.Study}
 	c := r.Study.Tune.Constraints[k]
@@ -144,13 +147,13 @@ func (r *Result) Term(t *Trial, k int) float64 {
 	return value
 }
 
-// Loaded is a scenario with the values of a trial, and its ID.
+// Loaded returns a scenario with the values of the trial, and its ID.
 func (t *Trial) Loaded(scenario int) (*scenarios.Scenario, string) {
 	e := t.admitted.(*entry)
 	return e.loaded[scenario], e.ids[scenario]
 }
 
-// entry is what a bench keeps of a trial.
+// entry holds the scenarios of a trial.
 type entry struct {
 	loaded []*scenarios.Scenario
 	ids    []string
@@ -164,11 +167,11 @@ func newEntry(all []*scenarios.Scenario) *entry {
 	return e
 }
 
-// bench is the laboratory of a study.
+// bench implements the laboratory of a study.
 type bench struct {
 	*study.Tuning
 	run  Runner
-	base [][]study.Run // of the baseline, which is measured first
+	base [][]study.Run // runs of the baseline, which is measured first
 }
 
 func (b *bench) admit(t *Trial) bool {
@@ -206,7 +209,7 @@ func (b *bench) measure(all []*Trial, n int) error {
 	return nil
 }
 
-// jobs are one replication of a trial in the first so many scenarios.
+// jobs returns the jobs of one replication of a trial in the first n scenarios.
 func (b *bench) jobs(t *Trial, replication uint64, n int) []Job {
 	all := make([]Job, n)
 	for i := range all {
@@ -216,8 +219,8 @@ func (b *bench) jobs(t *Trial, replication uint64, n int) []Job {
 	return all
 }
 
-// same reports whether the first n replications of two trials are the same runs
-// in every scenario of the search.
+// same reports whether the first n replications of two trials have the same
+// digests in every scenario of the search.
 func (b *bench) same(x, y *Trial, n int) bool {
 	for r := range n {
 		for i := range b.Training {
@@ -229,13 +232,14 @@ func (b *bench) same(x, y *Trial, n int) bool {
 	return true
 }
 
-// sound refuses a baseline that nothing can be compared with.
+// sound returns an error if replication r of the baseline has a value that no
+// other can be compared with.
 func (b *bench) sound(r int) error {
 	for i, run := range b.base[r] {
 		check := func(metric string) error {
 			if v := b.value(run, metric); math.IsNaN(v) || math.IsInf(v, 0) || v <= 0 && resolution(metric) == 0 {
-				return fmt.Errorf("%s: %s of replication %d of the scenario as it is is %g: nothing can be compared "+
-					"with it", b.Names[i], metric, r, v)
+				return fmt.Errorf("%s: %s of replication %d of the baseline: got %g, want a finite value above 0 "+
+					"to compare with", b.Names[i], metric, r, v)
 			}
 			return nil
 		}
@@ -253,8 +257,8 @@ func (b *bench) sound(r int) error {
 	return nil
 }
 
-// value of a metric in a run. A settling time that never came counts as the
-// time that was watched.
+// value returns a metric of a run. A settling time that never came counts as the
+// watched time.
 func (b *bench) value(r study.Run, metric string) float64 {
 	for k, m := range b.Metrics {
 		if m == metric {
@@ -273,7 +277,7 @@ func resolution(metric string) float64 {
 	return m.Resolution
 }
 
-// log is that of the ratio of a metric in two runs under the same luck; NaN if
+// log returns ln(next / base) of a metric in two runs with the same draws; NaN if
 // it is undefined.
 func (b *bench) log(next, base study.Run, metric string) float64 {
 	e := resolution(metric)
@@ -284,7 +288,7 @@ func (b *bench) log(next, base study.Run, metric string) float64 {
 	return v
 }
 
-// loss is the mean over some scenarios.
+// loss returns the mean loss over the scenarios of next and base.
 func (b *bench) loss(next, base []study.Run) float64 {
 	sum := 0.0
 	for i := range next {
@@ -306,7 +310,8 @@ func (b *bench) outcome(next, base []study.Run) Outcome {
 	return o
 }
 
-// compared is what a constraint is about: of a ratio the logarithm.
+// compared returns the quantity that a constraint compares; for a ratio, its
+// logarithm.
 func (b *bench) compared(c study.Constraint, next, base study.Run) float64 {
 	switch c.As {
 	case study.AsRatio:
@@ -317,8 +322,8 @@ func (b *bench) compared(c study.Constraint, next, base study.Run) float64 {
 	return b.value(next, c.Metric)
 }
 
-// over is how far something is beyond the limit of its constraint, as a share
-// of the limit.
+// over returns how far v is beyond the limit of its constraint, as a share of
+// the limit.
 func (b *bench) over(c study.Constraint, v float64) float64 {
 	limit, scale := c.Value, max(math.Abs(c.Value), resolution(c.Metric), 0.001)
 	if c.As == study.AsRatio {
@@ -330,7 +335,8 @@ func (b *bench) over(c study.Constraint, v float64) float64 {
 	return (v - limit) / scale
 }
 
-// holdOut lets winner and baseline meet what the search has not seen.
+// holdOut runs the winner and the baseline on the held-out replications and
+// scenarios, and sets the verdict.
 func (b *bench) holdOut(r *Result) error {
 	n := len(b.Names)
 	var jobs []Job
@@ -398,8 +404,9 @@ func (h *HeldOut) column(scenario int, of func(next, base study.Run) float64) []
 	return all
 }
 
-// judged says what losses show: Student's interval must exclude 0 and the ranks
-// agree, as in a comparison. A loss that is undefined somewhere shows nothing.
+// judged returns the verdict on losses: Better or ShownWorse if Student's
+// interval excludes 0 and the signed-rank test agrees, as in a comparison.
+// Otherwise, or if a loss is undefined, it returns NotShown.
 func judged(losses []float64) Verdict {
 	i := stats.Mean(losses, level)
 	above, below := stats.SignedRank(losses)

@@ -7,21 +7,21 @@ import (
 	"gonum.org/v1/gonum/optimize"
 )
 
-// Of the local search.
+// Parameters of the local search.
 const (
-	stepsEach   = 12   // evaluations for each parameter that one descent should have
-	settled     = 1e-3 // losses that differ by less are as good as equal
-	restless    = 6    // steps for each parameter without a gain that end a descent
-	outside     = 1e6  // loss where a constraint is missed, and more beyond
-	mostFound   = 2    // of its trials that go to the final
-	mostRepeats = 100  // evaluations of known places for each parameter, which cost nothing
+	stepsEach   = 12   // evaluations per parameter that one descent should have
+	settled     = 1e-3 // losses that differ by less count as equal
+	restless    = 6    // steps per parameter without a gain that end a descent
+	outside     = 1e6  // least loss where a constraint is missed
+	mostFound   = 2    // trials that go on to the final
+	mostRepeats = 100  // evaluations per parameter, including known places, which cost nothing
 )
 
-// local looks for better values around the best trials of the race, one after
-// the other, by the simplex of Nelder and Mead. Luck is that of the first few
-// seeds for all, which leaves a function without noise; lists keep the value
-// that they have. Nelder and Mead know no bounds, so places beyond the cube are
-// folded back into it.
+// local searches for better values around the best trials of the race, one after
+// the other, by the simplex method of Nelder and Mead. All trials use the same
+// first few seeds, so the objective has no noise. Parameters with a list keep
+// their value. The method has no bounds, so places beyond the unit cube are
+// folded back into it. It returns the best trials that it found.
 func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 	var free []int
 	for i, ranged := range s.lab.ranged {
@@ -46,7 +46,7 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 	}
 	for _, t := range from {
 		if len(free) == 0 || s.spent+s.lab.cost*n*(len(free)+2) > until {
-			break // not even a first simplex
+			break // the budget does not allow a first simplex
 		}
 		if err := s.descend(t, free, n, until); err != nil {
 			return nil, err
@@ -62,7 +62,7 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 		case as != nil:
 			t.Dropped = Drop{drop.Round, Same, as}
 			r.Same++
-		case len(t.Outcomes) < n: // it only showed that a parameter matters
+		case len(t.Outcomes) < n: // it served only to show that a parameter matters
 			t.Dropped = drop
 		default:
 			found = append(found, t)
@@ -84,11 +84,11 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 	return found[:best], nil
 }
 
-// probe looks whether parameter i makes a difference around a trial: not, if with
-// the value at either end of its range, or any other of its list, the runs are
-// the same, attempt for attempt. One seed shows a difference at once in most
-// cases; where it does not, n seeds must not. What there is no budget to look at
-// counts as making a difference.
+// probe records whether parameter i makes a difference around a trial. It does
+// not if the runs are the same, attempt for attempt, with the values at both
+// ends of its range or with all other values of its list. In most cases one seed
+// shows a difference; where it does not, probe compares n seeds. If the budget
+// does not allow that, the parameter counts as making a difference.
 func (s *search) probe(t *Trial, i, n, until int) error {
 	if s.lab.same == nil {
 		return nil
@@ -120,7 +120,8 @@ func (s *search) probe(t *Trial, i, n, until int) error {
 	return nil
 }
 
-// descend is one run of Nelder and Mead on the parameters that are free.
+// descend runs the method of Nelder and Mead once from a trial, on the free
+// parameters, with n seeds, until the budget is spent up to until.
 func (s *search) descend(from *Trial, free []int, n, until int) error {
 	var failed error
 	var broken any
@@ -181,8 +182,8 @@ func (s *search) descend(from *Trial, free []int, n, until int) error {
 			felt = append(felt, i)
 		}
 	}
-	// A step that changes nothing is no direction to search in, whatever lies beyond
-	// it; whether that is nothing either, the sides show.
+	// The search leaves out a parameter whose first step changes nothing. The probe
+	// of its sides shows whether the whole range changes nothing.
 	if len(felt) < len(free) {
 		for _, i := range free {
 			if !s.matters[i] {
@@ -198,7 +199,7 @@ func (s *search) descend(from *Trial, free []int, n, until int) error {
 	}
 	_, err := optimize.Minimize(optimize.Problem{
 		Func: func(x []float64) (v float64) {
-			defer func() { // on a goroutine of gonum's, where nobody would hear it
+			defer func() { // gonum calls this on a goroutine of its own: pass the panic on
 				if p := recover(); p != nil {
 					broken, stopped, v = p, true, math.MaxFloat64
 				}
@@ -233,7 +234,7 @@ func (s *search) screened() int {
 	return n
 }
 
-// folded mirrors a coordinate at 0 and 1 until it lies between them.
+// folded returns x mirrored at 0 and 1 until it lies between them.
 func folded(x float64) float64 {
 	x = math.Mod(math.Abs(x), 2)
 	if x > 1 {

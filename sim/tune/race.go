@@ -8,14 +8,14 @@ import (
 	"flyball/internal/stats"
 )
 
-// standing is what trials are ranked by: first by how far they miss the
-// constraints, then by their loss.
+// standing ranks trials: first by how far they miss the constraints, then by
+// loss.
 type standing struct{ missed, loss float64 }
 
-// rounding is what a constraint may be missed by without being missed.
+// rounding is the tolerance of constraints.
 const rounding = 1e-9
 
-// stand sums up the first n outcomes of a trial.
+// stand returns the standing of a trial by its first n outcomes.
 func (t *Trial) stand(n int) standing {
 	of := t.Outcomes[:n]
 	s := standing{loss: meanOf(of, func(o Outcome) float64 { return o.Loss })}
@@ -43,11 +43,11 @@ func (s standing) compare(o standing) int {
 	return cmp.Or(cmp.Compare(s.missed, o.missed), cmp.Compare(s.loss, o.loss))
 }
 
-// Met reports whether a trial kept all constraints, in the mean over its
+// Met reports whether a trial met all constraints in the mean over its
 // replications.
 func (t *Trial) Met() bool { return t.stand(len(t.Outcomes)).missed == 0 }
 
-// Losses are those of all replications.
+// Losses returns the losses of all replications.
 func (t *Trial) Losses() []float64 {
 	all := make([]float64, len(t.Outcomes))
 	for i, o := range t.Outcomes {
@@ -56,15 +56,16 @@ func (t *Trial) Losses() []float64 {
 	return all
 }
 
-// round measures the field on so many seeds, drops what makes the same runs as
-// another trial, then what the tests show to be worse than the leader, and then
-// whatever is not among the best keep. Who is left stands in the order of rank.
+// round measures the field on the given number of seeds. It drops trials with
+// the same runs as another trial, then trials that the tests show to be worse
+// than the leader, and then all but the best keep. It returns the remaining
+// trials by rank.
 //
-// With the best trial c and the leader i the test of c against i has level
-// alarm / (k (k + 1) (m - 1)) in the k-th tested round of a field of m. Whoever
-// the leader is, it is one of m - 1, and the levels of all rounds add up to
-// alarm: so often at most do the tests drop the best, for log-ratios that are
-// normally distributed.
+// In the k-th tested round of a field of m, each test against the leader has
+// level alarm / (k (k + 1) (m - 1)). The best trial has at most m - 1 possible
+// leaders, and the levels of all rounds add up to alarm. So the tests drop the
+// best trial with at most that probability, if log-ratios are normally
+// distributed.
 func (s *search) round(stage string, field []*Trial, seeds, keep int) ([]*Trial, error) {
 	if err := s.measure(field, seeds); err != nil {
 		return nil, err
@@ -119,8 +120,8 @@ func (s *search) round(stage string, field []*Trial, seeds, keep int) ([]*Trial,
 	return left, nil
 }
 
-// twin returns the trial among others whose first n replications are the same
-// runs as those of t, or nil.
+// twin returns the trial among others whose first n replications equal the runs
+// of t; nil if there is none.
 func (s *search) twin(t *Trial, others []*Trial, n int) *Trial {
 	if s.lab.same == nil {
 		return nil
@@ -133,8 +134,8 @@ func (s *search) twin(t *Trial, others []*Trial, n int) *Trial {
 	return nil
 }
 
-// worse is the probability of differences between two trials under the same
-// luck that are as high as these, or higher, if both were alike.
+// worse returns the p-value of the one-sided paired test of t against than over
+// the first n replications: small if t has greater losses.
 func worse(t, than *Trial, n int) float64 {
 	d := make([]float64, n)
 	for i := range d {
@@ -143,7 +144,8 @@ func worse(t, than *Trial, n int) float64 {
 	return above(d)
 }
 
-// misses is the probability of the worst missed constraint if all were met.
+// misses returns the p-value of the worst missed constraint if all were met, with
+// Bonferroni's correction for the number of constraints.
 func misses(t *Trial, n int) float64 {
 	least := 1.0
 	for j := range t.Outcomes[0].Over {
@@ -156,9 +158,9 @@ func misses(t *Trial, n int) float64 {
 	return min(1, least*float64(len(t.Outcomes[0].Over)))
 }
 
-// above is Student's one-sided test of a mean. Where all values are equal, as
-// counts may be by chance, they have no spread to judge by: then their signs
-// decide.
+// above returns the p-value of Student's one-sided test that the mean is above 0.
+// If all values are equal, as counts may be by chance, they have no spread, and
+// the signed-rank test decides.
 func above(x []float64) float64 {
 	for _, v := range x {
 		if v != x[0] {

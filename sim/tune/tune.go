@@ -1,13 +1,14 @@
-// Package tune searches a study for the best values of its parameters with a
-// budget of runs: points that fill the space, a race that doubles the seeds and
-// drops losers, a local search, a last race among the best; then the winner and
-// the scenario as it is meet luck and scenarios that the search has not seen.
+// Package tune searches a study for the best values of its parameters within a
+// budget of runs. The stages are points that fill the space, a race that doubles
+// the seeds and drops losers, a local search, and a final race among the best.
+// Then the winner and the baseline run with draws and scenarios that the search
+// has not used.
 //
-// Everything it does follows from the study and from what was measured, so the
-// same study gives the same search on any number of cores, and one that was
-// stopped is gone through again with the runs that were kept. It runs nothing
-// itself and reads no clock. It refuses a study in which the baseline has no
-// ratios. The command line calls it.
+// The search depends only on the study and on the results of the runs. So a
+// study gives the same search on any number of cores, and an interrupted search
+// is repeated with the recorded runs. The package runs nothing itself and reads
+// no clock. It refuses a study whose baseline allows no ratios. The command line
+// calls it.
 package tune
 
 import (
@@ -27,91 +28,90 @@ const (
 	Final     = "final"
 )
 
-// Shares of the budget. What a stage leaves is there for the next one.
+// Shares of the budget. Runs that a stage does not use are left for the next.
 const (
 	raceShare  = 0.40 // screening and race
 	localShare = 0.45
 )
 
-// finalists of the race go on.
+// finalists is the number of trials that go on from the race.
 const finalists = 4
 
-// Trial is a set of values that was tried.
+// Trial is a tried set of values.
 type Trial struct {
-	Number   int       // 0 is the baseline, then in the order in which they were first run
-	From     string    // the stage that thought of it; empty for the baseline
+	Number   int       // 0 for the baseline, then in the order of the first runs
+	From     string    // the stage that proposed it; empty for the baseline
 	Values   []string  // of the parameters; nil for the baseline
 	Place    []float64 // in the unit cube
 	Runs     [][]study.Run
 	Outcomes []Outcome // of each replication from 0
 	Dropped  Drop
 
-	admitted any // what the laboratory keeps of it
+	admitted any // data of the laboratory
 }
 
 // Outcome is one replication of a trial, in all scenarios of the search.
 type Outcome struct {
-	// mean over the scenarios of the logarithm of the ratio to the baseline, negated if more is
-	// better; NaN: undefined
+	// Loss is the mean over the scenarios of ln(objective / objective of the
+	// baseline), negated if more is better; NaN if undefined.
 	Loss float64
-	Over []float64 // how far each constraint is missed in each scenario; 0 and less is within
+	Over []float64 // how far each constraint is missed in each scenario; met if 0 or less
 }
 
-// Drop is why a trial went no further.
+// Drop records when and why a trial was dropped.
 type Drop struct {
-	Round int // place in Result.Rounds
+	Round int // index into Result.Rounds
 	Why   Why
-	As    *Trial // of the same runs; else nil
+	As    *Trial // the trial with the same runs, if Why is Same
 }
 
-// Why a trial was dropped.
+// Why is the reason why a trial was dropped.
 type Why string
 
 // Reasons to drop a trial.
 const (
-	Kept      Why = ""                 // it was not
-	Worse     Why = "shown worse"      // the paired test
-	Missed    Why = "constraint shown" // to be missed, by the same test
-	Undefined Why = "undefined"        // the objective or a constraint, in some run
-	Same      Why = "same runs"        // as another trial's, attempt for attempt: more seeds would be spent twice
-	Cut       Why = "cut"              // in the worse half, or no budget for it
+	Kept      Why = ""                 // not dropped
+	Worse     Why = "shown worse"      // worse by the paired test
+	Missed    Why = "constraint shown" // misses a constraint by the same test
+	Undefined Why = "undefined"        // the objective or a constraint is undefined in some run
+	Same      Why = "same runs"        // same runs as another trial, attempt for attempt: more would be wasted
+	Cut       Why = "cut"              // in the worse half, or beyond the budget
 )
 
-// Round is one step of a race, or the local search.
+// Round is one round of a race, or the local search.
 type Round struct {
 	Stage   string
-	Seeds   int // replications that those who took part have
-	Entered int
-	Worse   int // dropped by the test, for the objective
-	Missed  int // for a constraint
-	Same    int // for runs that are those of another
-	Cut     int // without a test, or undefined
-	Left    int
+	Seeds   int // replications of each trial
+	Entered int // trials at the start
+	Worse   int // trials dropped by the test of the objective
+	Missed  int // trials dropped by the test of a constraint
+	Same    int // trials dropped because another has the same runs
+	Cut     int // trials dropped without a test, or undefined
+	Left    int // trials that go on
 	Leader  *Trial
 	Loss    float64 // of the leader
 	Spent   int     // runs so far
 }
 
-// alarm is the probability with which the tests of all rounds together drop the
-// best trial.
+// alarm bounds the probability that the tests of all rounds drop the best trial.
 const alarm = 0.05
 
-// firstTest is the number of seeds from which on there is a test: with fewer
-// Student's interval shows nothing.
+// firstTest is the least number of seeds for a test: with fewer, Student's
+// interval shows nothing.
 const firstTest = 4
 
-// laboratory is where a search tries things.
+// laboratory describes the space of a search and measures trials.
 type laboratory struct {
-	cost    int                           // runs that one replication takes
-	ranged  []bool                        // parameters in which values have neighbours
-	sides   func(parameter int) []float64 // places that tell most of a parameter: ends, or every value of a list
+	cost    int                           // runs of one replication
+	ranged  []bool                        // for each parameter, whether it is a range
+	sides   func(parameter int) []float64 // extreme places of a parameter: both ends, or every value of a list
 	values  func(place []float64) []string
-	same    func(a, b *Trial, n int) bool   // whether their first n replications are the same runs; nil: never
-	admit   func(*Trial) bool               // takes it, or there is no such scenario
-	measure func(all []*Trial, n int) error // until each has n outcomes
+	same    func(a, b *Trial, n int) bool   // reports whether the first n replications have the same runs; nil: never
+	admit   func(*Trial) bool               // loads the scenarios of a trial; false if they refuse its values
+	measure func(all []*Trial, n int) error // makes runs until each trial has n outcomes
 }
 
-// search is one under way.
+// search is the state of a search.
 type search struct {
 	lab      laboratory
 	budget   int
@@ -121,13 +121,13 @@ type search struct {
 	byValues map[string]*Trial
 	rounds   []Round
 	tests    int // rounds with a test so far
-	// Parameters that were looked at around some trial, and those that made a
-	// difference there.
+	// probed holds the parameters that were varied around some trial, matters those
+	// of them that made a difference there.
 	probed, matters map[int]bool
-	refused         int // places without a scenario
+	refused         int // places that the scenarios refuse
 }
 
-// run is the whole search.
+// run runs the whole search and returns the winner.
 func (s *search) run() (*Trial, error) {
 	s.byValues, s.probed, s.matters = map[string]*Trial{}, map[int]bool{}, map[int]bool{}
 	s.trials = []*Trial{s.baseline}
@@ -146,7 +146,7 @@ func (s *search) run() (*Trial, error) {
 		seeds *= 2
 	}
 	if !slices.ContainsFunc(s.trials[1:], func(t *Trial) bool { return t.Dropped.As != s.baseline }) {
-		for i := range s.lab.ranged { // every place made the runs of the scenario as it is
+		for i := range s.lab.ranged { // every place gave the runs of the baseline
 			s.probed[i] = true
 		}
 	}
@@ -157,8 +157,9 @@ func (s *search) run() (*Trial, error) {
 	return s.final(append(field, found...), seeds)
 }
 
-// plan is how many points the budget can screen, and how often seeds double
-// until few are left: each doubling costs half of what the points did.
+// plan returns how many points the budget can screen, and how often the seeds
+// double until only finalists are left: each doubling costs half as much as
+// screening the points.
 func (s *search) plan() (points, doublings int) {
 	allowed := raceShare * float64(s.budget) / float64(s.lab.cost)
 	points = finalists
@@ -171,8 +172,8 @@ func (s *search) plan() (points, doublings int) {
 	return points, doublings
 }
 
-// screen takes so many different trials from the Halton sequence, or fewer if
-// lists do not have as many.
+// screen returns the given number of different trials from the Halton sequence,
+// or fewer if the space does not have as many.
 func (s *search) screen(points int) []*Trial {
 	var all []*Trial
 	for n := 0; len(all) < points && n < 100*points; n++ {
@@ -184,8 +185,8 @@ func (s *search) screen(points int) []*Trial {
 	return all
 }
 
-// at is the trial at a place, and whether it was there before; nil if no
-// scenario takes its values.
+// at returns the trial at a place, and whether it existed before; nil if the
+// scenarios refuse its values.
 func (s *search) at(place []float64, from string) (t *Trial, known bool) {
 	values := s.lab.values(place)
 	name := strings.Join(values, "\n")
@@ -201,7 +202,8 @@ func (s *search) at(place []float64, from string) (t *Trial, known bool) {
 	return t, false
 }
 
-// price of n replications of each, in runs.
+// price returns the number of runs that are missing for n replications of each
+// trial.
 func (s *search) price(field []*Trial, n int) int {
 	missing := max(0, n-len(s.baseline.Outcomes))
 	for _, t := range field {
@@ -212,8 +214,8 @@ func (s *search) price(field []*Trial, n int) int {
 	return missing * s.lab.cost
 }
 
-// measure makes the runs that are missing for n replications of each. Those of
-// the baseline come first: all others are compared with them.
+// measure makes the runs that are missing for n replications of each trial. The
+// baseline comes first, since all others are compared with it.
 func (s *search) measure(field []*Trial, n int) error {
 	s.spent += s.price(field, n)
 	for _, t := range field {
@@ -226,9 +228,9 @@ func (s *search) measure(field []*Trial, n int) error {
 		func(t *Trial) bool { return t == s.baseline })...), n)
 }
 
-// final doubles the seeds of the best until one is left or the budget is spent.
-// Those whom the budget has no runs for go first, the worst of them before the
-// others.
+// final doubles the seeds of the field until one trial is left or the budget is
+// spent, and returns the winner. Where the budget is too small for all, the worst
+// trials are dropped first.
 func (s *search) final(field []*Trial, seeds int) (*Trial, error) {
 	common := seeds
 	for _, t := range field {
@@ -258,7 +260,7 @@ func (s *search) final(field []*Trial, seeds int) (*Trial, error) {
 	}
 }
 
-// check panics on what no search may do.
+// check panics if the search has exceeded its budget.
 func (s *search) check() {
 	if s.spent > s.budget {
 		panic(fmt.Sprintf("tune: %d runs with a budget of %d", s.spent, s.budget))
