@@ -37,4 +37,8 @@ var networkMutants = []mutant{
 	{"servers that share are run apart", "sim/sim.go", "watch != nil || len(s.Servers) > 1 &&", "watch != nil || len(s.Servers) > 2 &&"},
 	{"a server that is cut off takes the others with it", "netmodel/receiver.go", "{r.net.servers[r.server].down, b.scheduled}", "{r.net.servers[0].down, b.scheduled}"},
 	{"the horizon ends the run a moment early", "sim/server.go", "if next > until {", "if next >= until {"},
+	{"an allowance takes one more", "netmodel/receiver.go", ">= b.allowance {", "> b.allowance {"},
+	{"a refused message takes of the allowance", "netmodel/receiver.go", "	if refusal == 0 {\n\t\ts.taken++\n\t}\n", "	s.taken++\n"},
+	{"the allowance of the last window is left over", "netmodel/receiver.go", "s.window, s.taken = window, 0", "s.window, s.taken = window, min(s.taken, 1)"},
+	{"a checkpoint forgets what was taken", "netmodel/state.go", "	snap.Int(c, &m.taken)\n", ""},
 }

@@ -11,6 +11,9 @@ import (
 // see behaviour_config.go. A destination without any has nil.
 type behaviour struct {
 	interval, burst vt.Span // bucket: time per message, and for a full bucket; 0: no bucket
+	allowance       int     // messages per window; 0: any number
+	window          vt.Span
+	allowanceCode   uint16
 	bucketCode      uint16
 
 	tick         vt.Span // step of the recent rate, see fading; 0: the rate is not used
@@ -72,6 +75,9 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 	if d.Bucket.Rate > 0 {
 		b.interval = vt.Span(math.Round(float64(vt.Hour) / float64(d.Bucket.Rate)))
 		b.burst = vt.Span(d.Bucket.Burst) * b.interval
+	}
+	if !d.Allowance.Off() {
+		b.allowance, b.window, b.allowanceCode = d.Allowance.Limit, d.Allowance.Window, uint16(d.Allowance.Reply)
 	}
 	if !d.Throttle.Off() || !d.Tarpit.Off() {
 		b.tick = d.Recent / fadingSteps

@@ -79,6 +79,7 @@ type Destination struct {
 
 	Recent     vt.Span    `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
 	Bucket     Bucket     `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
+	Allowance  Allowance  `toml:"allowance,omitdefault" doc:"messages of each server in an hour or a day: further messages are refused"`
 	Throttle   Throttle   `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
 	Reputation Reputation `toml:"reputation" doc:"refusals and dead recipients count against the server and fade; throttle and tarpit become stricter"`
 	Tarpit     Tarpit     `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`

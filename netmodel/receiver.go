@@ -37,6 +37,8 @@ type Receiver struct {
 // servers together at a shared destination. Its zero value is the state at time 0.
 type ReceiverState struct {
 	open             int     // connections that count towards the cap, in use or kept
+	window           int64   // number of the allowance's last window
+	taken            int     // messages taken in it
 	full             vt.Time // when the bucket will be full again
 	recent           fading  // messages offered
 	points           fading  // points of bad reputation
@@ -167,12 +169,18 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
 		}
 	}
+	if refusal == 0 && b.allowance > 0 && s.takenIn(int64(now)/int64(b.window)) >= b.allowance {
+		refusal = b.allowanceCode
+	}
 	if refusal == 0 && b.interval > 0 {
 		if full := max(s.full, now).Add(b.interval); full.Sub(now) > b.burst {
 			refusal = b.bucketCode
 		} else {
 			s.full = full
 		}
+	}
+	if refusal == 0 {
+		s.taken++
 	}
 	switch {
 	case refusal != 0:
@@ -183,6 +191,15 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	default:
 		m.welcome = now < s.white
 	}
+}
+
+// takenIn returns the messages taken so far in a window, which is the last one
+// asked about or a later one.
+func (s *ReceiverState) takenIn(window int64) int {
+	if s.window != window {
+		s.window, s.taken = window, 0
+	}
+	return s.taken
 }
 
 // Exchange returns the result of one step of an attempt that begins now, see

@@ -56,6 +56,8 @@ func (r *Receiver) State(c *snap.Codec) {
 func (m *ReceiverState) state(c *snap.Codec) {
 	snap.Int(c, &m.open)
 	snap.Int(c, &m.full)
+	snap.Int(c, &m.window)
+	snap.Int(c, &m.taken)
 	for _, f := range []*fading{&m.recent, &m.points} {
 		snap.Float(c, &f.sum)
 		snap.Int(c, &f.tick)

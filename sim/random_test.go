@@ -89,7 +89,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing, yielding,
-	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -111,6 +111,7 @@ func (d *dice) features() (f features) {
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
+	f.allowance = d.IntN(4) == 0
 	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage, &f.down, &f.daily,
 		&f.drift, &f.weather} {
 		*on = d.coin()
@@ -462,6 +463,9 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	v.Recent = span()
 	if has(f.bucket) {
 		v.Bucket = netmodel.Bucket{Rate: rate(), Burst: d.between(1, 30), Reply: pick(d, 421, 450)}
+	}
+	if has(f.allowance) {
+		v.Allowance = netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Reply: pick(d, 421, 451, 550)}
 	}
 	if has(f.throttle) {
 		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"), Reply: pick(d, 421, 450)}

@@ -13,10 +13,11 @@ import (
 
 // sender is what a destination thinks of one server, or of all as if they were one.
 type sender struct {
-	open      int     // connections
-	credit    vt.Span // of the bucket
-	credited  vt.Time // up to when
-	opened    bool    // the bucket is no longer as it was at the start
+	open      int           // connections
+	credit    vt.Span       // of the bucket
+	credited  vt.Time       // up to when
+	days      map[int64]int // messages taken, by window of the allowance
+	opened    bool          // the bucket is no longer as it was at the start
 	messages  weight
 	points    weight
 	letInside int
@@ -67,8 +68,18 @@ func (p *process) receive(r *recipient) reception {
 		}
 		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
 	}
+	day := int64(p.now) / int64(d.Allowance.Window)
+	if know.days == nil {
+		know.days = map[int64]int{}
+	}
+	if m.refused == 0 && d.Allowance.Limit > 0 && know.days[day] >= d.Allowance.Limit {
+		m.refused = uint16(d.Allowance.Reply)
+	}
 	if m.refused == 0 && d.Bucket.Rate > 0 && !know.token(p.now, d.Bucket) {
 		m.refused = uint16(d.Bucket.Reply)
+	}
+	if m.refused == 0 {
+		know.days[day]++
 	}
 	switch {
 	case m.refused != 0:
