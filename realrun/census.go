@@ -9,18 +9,18 @@ import (
 	"flyball/scenarios"
 )
 
-// Census is the list of a file for a run that sends nothing: of each recipient
-// only the destination is kept, in two bytes.
+// Census is the list of a file for a run that sends nothing. It keeps only the
+// destination of each recipient, in two bytes.
 type Census struct {
 	List       mail.List
 	Count      list.Count // rows of the file
 	Suppressed uint64     // accepted rows that are not mailed
 }
 
-// NewCensus counts the list of src as NewMailing would, but for domains that are
-// not reserved: nothing is sent, so that any domain of a destination will do. Its
-// template is not read, so that no row is rejected for its message. src.List is
-// read twice if any row is rejected. Errors are of the form name:line:col: message.
+// NewCensus reads the list of src as NewMailing does, with two differences.
+// Nothing is sent, so the domains of destinations need not be reserved. The
+// template is not read, so no row is rejected for its message. src.List is read
+// twice if any row is rejected. Errors have the form name:line:col: message.
 func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 	file, ok := src.List.(io.ReadSeeker)
 	if !ok {
@@ -55,15 +55,16 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 		return nil, err
 	}
 	if len(scanned.Destinations) == 0 {
-		return nil, rejects.nobody(src.ListName, c.Count, c.Suppressed)
+		return nil, rejects.emptyList(src.ListName, c.Count, c.Suppressed)
 	}
 	c.List = mail.ReadList(scanned.Destinations)
 	return c, nil
 }
 
-// Addresses calls each for every recipient of a Census, in their order, and for
-// the suppressed ones in between. It reads the list again, and keeps what Read
-// needs to find duplicates. Errors are those of list.Read, and each's.
+// Addresses calls each for every recipient of a Census in order, and for the
+// suppressed addresses in between. It reads the list again, with the memory that
+// list.Read needs to find duplicates. It returns the errors of list.Read and of
+// each.
 func Addresses(s *scenarios.Scenario, src Source, each func(address string, suppressed bool) error) error {
 	var suppressed list.Set
 	if src.Suppression != nil {
@@ -88,7 +89,7 @@ func Addresses(s *scenarios.Scenario, src Source, each func(address string, supp
 	return err
 }
 
-// Words accounts for the rows of a list in lines for people.
+// Words describes the counts of a list's rows in lines of text.
 func Words(c list.Count, suppressed uint64) []string {
 	words := []string{fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate; %d suppressed", c.In,
 		c.Accepted, c.Rejected, c.Duplicate, suppressed)}
@@ -99,7 +100,7 @@ func Words(c list.Count, suppressed uint64) []string {
 	return words
 }
 
-// destinations finds the destination of a domain.
+// destinations returns the destination of each domain.
 func destinations(s *scenarios.Scenario) map[string]mail.Destination {
 	all := map[string]mail.Destination{}
 	for i, d := range s.Destinations {
@@ -108,7 +109,7 @@ func destinations(s *scenarios.Scenario) map[string]mail.Destination {
 	return all
 }
 
-// stranger says why an address is not mailed that has no destination.
+// stranger returns the reason to reject an address that has no destination.
 func stranger(s *scenarios.Scenario, a mail.Address) error {
 	return fmt.Errorf("domain %q belongs to no destination of scenario %s", a.Domain, s.Name)
 }
@@ -116,10 +117,10 @@ func stranger(s *scenarios.Scenario, a mail.Address) error {
 // rejects writes the reject file row by row.
 type rejects struct {
 	writer *list.RejectWriter
-	first  string // reason for which a row was rejected
+	first  string // why the first row was rejected
 }
 
-// newRejects returns a writer to w; nil writes nowhere.
+// newRejects returns a writer to w; if w is nil, it discards the rows.
 func newRejects(w io.Writer) *rejects {
 	if w == nil {
 		w = io.Discard
@@ -134,8 +135,8 @@ func (r *rejects) add(j list.Reject) error {
 	return r.writer.Write(j)
 }
 
-// nobody says that the list comes to nothing.
-func (r *rejects) nobody(name string, c list.Count, suppressed uint64) error {
+// emptyList returns the error for a list without a recipient to mail.
+func (r *rejects) emptyList(name string, c list.Count, suppressed uint64) error {
 	return fmt.Errorf("%s: no recipient is left of %d rows: %d rejected, %d duplicate, %d suppressed%s",
 		name, c.In, c.Rejected, c.Duplicate, suppressed, r.first)
 }

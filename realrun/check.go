@@ -9,7 +9,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Check reports what a scenario asks for that a live run cannot do.
+// Check returns an error if a scenario needs anything that a live run cannot do,
+// or names a domain that is not reserved (ErrRefused).
 func Check(s *scenarios.Scenario) error {
 	var l conf.List
 	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining",
@@ -39,8 +40,8 @@ func Check(s *scenarios.Scenario) error {
 	return nil
 }
 
-// checkAuthor refuses an author of a domain that is not reserved, whether a
-// letter or a scenario names it: an answer to the message would go there.
+// checkAuthor refuses an author address whose domain is not reserved, because
+// replies to the message would go there. Where names the place of the address.
 func checkAuthor(where string, a mail.Address) error {
 	if a.Reserved() {
 		return nil

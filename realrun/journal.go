@@ -13,23 +13,26 @@ import (
 	"flyball/scenarios"
 )
 
-// Journal keeps every input of the machines, a line each, so that a live run
-// can be replayed in virtual time bit for bit. A nil Journal keeps nothing.
+// Journal records every input of the machines, one per line, so that a live run
+// can be replayed in virtual time bit for bit. A nil Journal records nothing.
 //
-//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK    an attempt has ended
-//	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was handed over
-//	l NOW SERVER LOAD                              its load in the interval that ends now
-//	w NOW SERVER                                   a time has come; after the last server's number, for what governs them all
-//	f NOW SERVER                                   the run has ended
+//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK     an attempt ended
+//	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was assigned
+//	l NOW SERVER LOAD                               load in the interval that ends now
+//	w NOW SERVER                                    the role was woken
+//	f NOW SERVER                                    the run ended
+//
+// In w, the number after the last server's stands for the cluster.
 type Journal struct {
 	w   *bufio.Writer
 	err error
 }
 
-// NewJournal writes to w. Close it to learn whether all was written.
+// NewJournal returns a journal that writes to w. Close reports whether all was
+// written.
 func NewJournal(w io.Writer) *Journal { return &Journal{w: bufio.NewWriter(w)} }
 
-// Close flushes the journal and reports the first error.
+// Close flushes the journal and returns the first error of all writes.
 func (j *Journal) Close() error {
 	if j.err == nil {
 		j.err = j.w.Flush()
@@ -58,9 +61,9 @@ func (j *Journal) loaded(now vt.Time, s mail.Server, load float64) {
 func (j *Journal) wake(now vt.Time, s mail.Server)   { j.line("w %d %d", now, s) }
 func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s) }
 
-// Replay drives fresh machines with a journal and returns what they recorded.
-// Its digest equals that of the live run. What servers decide together is no
-// input: they decide it again.
+// Replay drives new machines with a journal and returns their record, whose
+// digest equals the digest of the live run. Common decisions of the servers are
+// not in the journal, because the cluster makes them again.
 func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
 	rec := runlog.NewRecorder(len(s.Destinations), nil)
 	r, err := newRoles(s, list, rec)

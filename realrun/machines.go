@@ -14,13 +14,13 @@ import (
 	"flyball/scenarios"
 )
 
-// roles are what a live run or its replay drives: every input goes through one
-// of the methods complete, receive, wake and stop, which hand messages on until
-// all roles rest.
+// roles holds the roles that a live run or its replay drives. Every input goes
+// through one of the methods complete, receive, wake and stop, which deliver the
+// resulting messages until no role has one to send.
 type roles struct {
 	machines []*delivery.Machine
-	cluster  *governing.Cluster                // nil: every server decides by itself
-	perform  func(mail.Server, *engine.Outbox) // closes and starts what a server wants; nil: nothing is done
+	cluster  *governing.Cluster                // nil if every server decides by itself
+	perform  func(mail.Server, *engine.Outbox) // closes connections and starts attempts; nil: does nothing
 	out      engine.Outbox
 }
 
@@ -36,7 +36,7 @@ func newRoles(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) (*ro
 	return r, nil
 }
 
-// number returns how many roles there are.
+// number returns the number of roles.
 func (r *roles) number() int {
 	if r.cluster == nil {
 		return len(r.machines)
@@ -86,7 +86,7 @@ func (r *roles) stop(now vt.Time, server mail.Server, load engine.Load) {
 	r.wake(now, server, load)
 }
 
-// settle does what a role wants after an input.
+// settle performs the actions of a role after an input and delivers its messages.
 func (r *roles) settle(now vt.Time, number mail.Server) {
 	if r.perform != nil {
 		r.perform(number, &r.out)
@@ -99,8 +99,8 @@ func (r *roles) settle(now vt.Time, number mail.Server) {
 	}
 }
 
-// cpuMeter measures how busy this process keeps the machine. All servers of a run
-// live in it, and its own receivers too.
+// cpuMeter measures the load of the computer by this process, which contains all
+// servers of a run and its own receivers.
 type cpuMeter struct {
 	at   time.Time
 	used time.Duration

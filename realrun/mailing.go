@@ -14,13 +14,13 @@ import (
 	"flyball/scenarios"
 )
 
-// Mailing is the list of a live run and what each of its recipients is sent.
-// It is complete and checked before the run begins, and then only read.
+// Mailing is the list of a live run with the message of each recipient. It is
+// complete and checked before the run begins, and read-only afterwards.
 type Mailing struct {
 	List       mail.List
 	Count      list.Count // rows of the file
 	Suppressed uint64     // accepted rows that are not mailed
-	rows       []string   // what is kept of each recipient's row, see pack; nil for a synthetic list
+	rows       []string   // packed row of each recipient, see pack; nil for a synthetic list
 	renderer   *message.Renderer
 	campaign   uint64
 	date       time.Time
@@ -34,27 +34,27 @@ type skipped struct {
 	address string
 }
 
-// pack joins what is kept of a row in one string: the local part of the address
-// and the values that the letter uses. None of them holds a NUL: the readers of
-// lists refuse it.
+// pack joins the local part of an address and the values that the letter uses in
+// one string, separated by NULs. The values have no NUL: readers of lists refuse
+// it.
 func pack(local string, values []string) string {
 	return strings.Join(append([]string{local}, values...), nul)
 }
 
 const nul = "\x00"
 
-// Source says where a mailing comes from. Readers that are nil are left out.
+// Source holds the inputs of a mailing. A reader is nil if its file is not given.
 type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
 	FoldCase                                bool      // see list.Options
-	Rejects                                 io.Writer // gets the reject file of the list
+	Rejects                                 io.Writer // receives the reject file of the list
 	Date                                    time.Time // of the messages
 }
 
-// NewMailing prepares the mailing of a scenario: the list of a file, or the
-// scenario's synthetic one. Errors are of the form name:line:col: message;
-// rows of a list that cannot be mailed are rejected, not errors.
+// NewMailing returns the mailing of a scenario, with the list of src or, without
+// one, the scenario's synthetic list. Errors have the form name:line:col:
+// message. A row that cannot be mailed is rejected; it is not an error.
 func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
 	m := &Mailing{date: src.Date, campaign: s.Seed}
 	template, err := template(s, src)
@@ -72,8 +72,8 @@ func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error
 	return m, m.read(s, src, template)
 }
 
-// read takes the list of a file. A recipient's position is that of its row
-// among the accepted ones.
+// read reads the list of src. Recipients are numbered in the order of the
+// accepted rows.
 func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Template) error {
 	var suppressed list.Set
 	if src.Suppression != nil {
@@ -127,13 +127,14 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 		return err
 	}
 	if len(at) == 0 {
-		return rejects.nobody(src.ListName, m.Count, m.Suppressed)
+		return rejects.emptyList(src.ListName, m.Count, m.Suppressed)
 	}
 	m.List = mail.ReadList(at)
 	return nil
 }
 
-// template reads the template, or makes one of the scenario's message size.
+// template returns the template of src or, without one, a default template of
+// the scenario's message size.
 func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	if src.Template == nil {
 		from, err := mail.ParseAddress(s.Message.From)
@@ -153,7 +154,8 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	return t, checkAuthor(t.FromAt()+": header From", t.From())
 }
 
-// Words accounts for the rows of the list, in lines for people; nil for a synthetic list.
+// Words describes the counts of the list's rows in lines of text; nil for a
+// synthetic list.
 func (m *Mailing) Words() []string {
 	if m.rows == nil {
 		return nil
@@ -161,7 +163,7 @@ func (m *Mailing) Words() []string {
 	return Words(m.Count, m.Suppressed)
 }
 
-// Addresses calls each for every recipient in their order, and for the suppressed
+// Addresses calls each for every recipient in order, and for the suppressed
 // addresses in between. It must not be called for a synthetic list.
 func (m *Mailing) Addresses(each func(address string, suppressed bool) error) error {
 	next := 0
@@ -175,14 +177,15 @@ func (m *Mailing) Addresses(each func(address string, suppressed bool) error) er
 			break
 		}
 		local, _, _ := strings.Cut(m.rows[i], nul)
-		if err := each(mail.Address{Local: local, Domain: m.domains[m.List.Destination(mail.Recipient(i))]}.String(), false); err != nil {
+		a := mail.Address{Local: local, Domain: m.domains[m.List.Destination(mail.Recipient(i))]}
+		if err := each(a.String(), false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Size is the length of the first recipient's message.
+// Size returns the length of the first recipient's message in bytes.
 func (m *Mailing) Size() int {
 	if m.List.Len() == 0 {
 		return 0
@@ -202,7 +205,7 @@ func (m *Mailing) Address(r mail.Recipient) mail.Address {
 	return mail.Address{Local: local, Domain: m.domains[m.List.Destination(r)]}
 }
 
-// Letter renders the message for a recipient; see Letters.
+// Letter appends the message for a recipient to body; see Letters.
 func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
 	var values []string
 	if m.rows != nil {

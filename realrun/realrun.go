@@ -1,11 +1,11 @@
 // Package realrun runs a scenario in wall time: the same engine as the
 // simulator, over a Transport that really delivers.
 //
-// One goroutine owns the machines; every MTA process is a goroutine that does
-// blocking I/O and posts its completion to a channel sized to the processes,
-// so a post never blocks. Virtual time is monotonic time multiplied by a
-// scale, so hours can be rehearsed in minutes; lateness is measured, never
-// hidden. It never sees the network model: only realrun/sink does. The dialer
+// One goroutine owns the machines. Every MTA process is a goroutine that does
+// blocking I/O and sends its completion to a channel whose capacity is the
+// number of processes, so that it never blocks. Virtual time is monotonic time
+// multiplied by a scale, so that hours can be rehearsed in minutes; lateness is
+// measured and reported. Only realrun/sink uses the network model. The dialer
 // refuses every address that is not loopback.
 package realrun
 
@@ -22,18 +22,19 @@ import (
 	"flyball/scenarios"
 )
 
-// Transport gives every slot its MTA process. It is called on the machines'
-// goroutine.
+// Transport creates the MTA processes.
 type Transport interface {
+	// Process returns the MTA process of a slot. It is called on the goroutine
+	// that owns the machines.
 	Process(mail.Server, mail.Slot) Process
 }
 
 // Process is one MTA process ([0031]). Only the goroutine of its slot calls it.
 type Process interface {
-	// Deliver makes the attempt and always returns: when it ends, or soon
-	// after ctx is cancelled. Once ctx is cancelled it sends no final dot.
+	// Deliver makes the attempt. It returns when the attempt ends, or soon after
+	// ctx is cancelled. Once ctx is cancelled it sends no final dot.
 	Deliver(ctx context.Context, a mail.Attempt) mail.Reply
-	// HangUp closes the connection that the process keeps, if any.
+	// HangUp closes the kept connection of the process, if it has one.
 	HangUp()
 }
 
@@ -61,7 +62,7 @@ type slot struct {
 	slot   mail.Slot
 }
 
-// order is what a slot's process is to do: make the attempt, or close its connection.
+// order is an order to a slot's process: make the attempt, or close its connection.
 type order struct {
 	attempt mail.Attempt
 	hangUp  bool
@@ -74,9 +75,9 @@ type ending struct {
 	mail.Completion
 }
 
-// New prepares a run of a scenario over a list. watch, if not nil, is told of
-// every attempt on the owner's goroutine; journal, if not nil, takes every
-// input of the machines.
+// New returns a run of a scenario over a list, with scale times the speed of the
+// clock. watch, if not nil, is called with every attempt, on the goroutine that
+// owns the machines. journal, if not nil, records every input of the machines.
 func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, watch runlog.Watch,
 	journal *Journal) (*Runner, error) {
 	r := &Runner{
@@ -84,7 +85,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
 		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal,
 	}
-	// No recipient is in two attempts, and no process of a server beyond those asked for.
+	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
 	for _, a := range r.arrivals {
 		r.Rec.Begins(a.Reserve.From, a.At)
@@ -96,16 +97,17 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	return r, err
 }
 
-// Progress is how far a run is.
+// Progress is the state of progress of a run.
 type Progress struct {
 	Now   vt.Time
 	Final uint64
 	Total uint64
 }
 
-// Run runs to the end: all mail is final, the horizon is reached, or ctx is
-// cancelled. Cancelling stops new final dots at once; attempts under way end
-// as they stand. progress, if not nil, is called about every 100 ms.
+// Run runs until all mail is final, the horizon is reached or ctx is cancelled,
+// and returns the end of the run and whether it was cancelled. After a cancel no
+// final dot is sent; attempts that have sent theirs wait for the reply. progress,
+// if not nil, is called about every 100 ms.
 func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time, stopped bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -125,7 +127,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		case <-ctx.Done():
 			stopped = true
 		}
-		now := r.now() // one reading a turn
+		now := r.now() // one reading of the clock per iteration
 		if now > r.horizon {
 			break
 		}
@@ -151,10 +153,9 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	return r.close(), stopped
 }
 
-// close cuts the attempts under way short, takes the results of those that
-// could not be, since their final dot was sent, and closes the accounts. The
-// recipients of the others stay pending. What the machines want started now is
-// left undone.
+// close ends the run and returns its end. It aborts the attempts under way, whose
+// recipients stay pending, except attempts that have sent their final dot: it
+// records their results. It starts no new attempts.
 func (r *Runner) close() vt.Time {
 	r.roles.perform = nil
 	for _, orders := range r.slots {
@@ -203,8 +204,8 @@ func (r *Runner) progress(now vt.Time) Progress {
 
 func (r *Runner) now() vt.Time { return vt.Time(float64(time.Since(r.began)) * r.scale) }
 
-// complete, arrive and wake hand the machines their inputs, in this order of
-// simultaneous ones, as the simulator does.
+// complete passes the machine a completion. For inputs of the same time the order
+// is complete, arrive, wake, as in the simulator.
 func (r *Runner) complete(now vt.Time, e ending) {
 	if e.Reply.Fault == mail.Aborted {
 		return // the run is being stopped
@@ -224,7 +225,7 @@ func (r *Runner) arrive(now vt.Time) {
 }
 
 func (r *Runner) wake(now vt.Time) {
-	measured := sync.OnceValue(r.cpu.load) // one interval ends for all machines
+	measured := sync.OnceValue(r.cpu.load) // the same interval ends for all machines
 	for i := range r.roles.number() {
 		number := mail.Server(i)
 		if due := r.roles.role(number).NextWake(); due <= now {
@@ -235,8 +236,8 @@ func (r *Runner) wake(now vt.Time) {
 	}
 }
 
-// load returns the load that a machine is given, which the journal keeps where
-// the machine asks for it.
+// load returns the load function of a machine. Each call of it is recorded in the
+// journal.
 func (r *Runner) load(now vt.Time, server mail.Server, measured func() float64) engine.Load {
 	return func(float64) float64 {
 		r.journal.loaded(now, server, measured())
@@ -244,7 +245,7 @@ func (r *Runner) load(now vt.Time, server mail.Server, measured func() float64) 
 	}
 }
 
-// perform hands orders to their slots' goroutines.
+// perform sends the orders in out to the goroutines of their slots.
 func (r *Runner) perform(ctx context.Context, server mail.Server, out *engine.Outbox) {
 	for _, i := range out.Close {
 		r.order(ctx, slot{server, i}, order{hangUp: true})
@@ -257,7 +258,7 @@ func (r *Runner) perform(ctx context.Context, server mail.Server, out *engine.Ou
 func (r *Runner) order(ctx context.Context, id slot, o order) {
 	orders, ok := r.slots[id]
 	if !ok {
-		// At most a start is under way when a hang-up and the next start come.
+		// At most one start is under way when a hang-up and the next start arrive.
 		orders = make(chan order, 3)
 		r.slots[id] = orders
 		process := r.transport.Process(id.server, id.slot)
@@ -266,7 +267,7 @@ func (r *Runner) order(ctx context.Context, id slot, o order) {
 	orders <- o
 }
 
-// work is the life of one MTA process.
+// work runs one MTA process until orders is closed.
 func (r *Runner) work(ctx context.Context, p Process, orders <-chan order) {
 	defer p.HangUp()
 	for o := range orders {

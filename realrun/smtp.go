@@ -14,16 +14,18 @@ import (
 	"flyball/internal/mail"
 )
 
-// Resolver finds the receiver of a destination.
+// Resolver looks up the receivers of destinations.
 type Resolver interface {
-	// Resolve blocks as long as the look-up takes. A fault ends the attempt.
+	// Resolve returns the address of a receiver, or a fault that ends the attempt.
+	// It blocks as long as the look-up takes.
 	Resolve(ctx context.Context, s mail.Server, d mail.Destination) (addr string, fault mail.Fault)
 }
 
-// Letters knows what each recipient is sent.
+// Letters renders the message of each recipient.
 type Letters interface {
-	// Letter appends the message for a recipient to body and gives its
-	// address. It is the same at every try. Called concurrently.
+	// Letter appends the message for a recipient to body and returns the
+	// recipient's address and the message. Both are the same at every try. It is
+	// called concurrently.
 	Letter(r mail.Recipient, body []byte) (to string, message []byte)
 }
 
@@ -35,10 +37,10 @@ type SMTP struct {
 	Dialogue mail.Dialogue
 	Scale    float64
 	Domain   string      // of the envelope sender and of EHLO
-	Broken   func(error) // told when this machine cannot go on; must stop the run
+	Broken   func(error) // called when this computer cannot continue; must stop the run
 }
 
-// Process is an MTA process without a connection.
+// Process returns an MTA process without a connection.
 func (t *SMTP) Process(mail.Server, mail.Slot) Process { return &process{SMTP: t} }
 
 // process is an MTA process and the connection that it keeps.
@@ -49,7 +51,7 @@ type process struct {
 	body   []byte
 }
 
-// watched tells whether the client has spoken: a connection that ends before
+// watched records whether the client has written: a connection that ends before
 // that ends at the greeting.
 type watched struct {
 	net.Conn
@@ -77,7 +79,7 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 			return r
 		}
 	}
-	// A cancelled run cuts every conversation that has not reached its final dot.
+	// A cancelled run aborts every conversation that has not reached its final dot.
 	conn := p.conn
 	disarm := context.AfterFunc(ctx, func() { conn.Close() })
 	r, sent := p.converse(a, disarm)
@@ -90,8 +92,8 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	return r
 }
 
-// connect opens a connection. What this machine lacks stops the run; it is not
-// the recipient's failure.
+// connect opens a connection. A lack of resources on this computer stops the run;
+// it does not count as the recipient's failure.
 func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
 	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
 	defer cancel()
@@ -112,8 +114,8 @@ func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
 	return mail.Reply{}, true
 }
 
-// converse carries one message over an open connection. It reports whether the
-// final dot was sent.
+// converse sends one message over an open connection. It returns the reply and
+// whether the final dot was sent.
 func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, sent bool) {
 	switch a.Conn {
 	case mail.Fresh:
@@ -147,8 +149,8 @@ func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, se
 	if _, err := data.Write(message); err != nil {
 		return failed(mail.StageDATA, err), false
 	}
-	// The last gate: past it the message counts as sent, so the reply is
-	// waited for even if the run is cancelled meanwhile.
+	// From here on the message counts as sent, so the reply is waited for even if
+	// the run is cancelled meanwhile.
 	if !disarm() {
 		return mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false
 	}
@@ -158,8 +160,8 @@ func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, se
 	return mail.Reply{Code: 250, Stage: mail.StageDot}, true
 }
 
-// failed reads an error of the client: a refusal, a reply that has no business
-// there, or a lost connection.
+// failed returns the reply for an error of the client: a refusal, an unexpected
+// reply, or a lost connection.
 func failed(stage mail.Stage, err error) mail.Reply {
 	var reply *smtp.SMTPError
 	switch {
@@ -171,7 +173,7 @@ func failed(stage mail.Stage, err error) mail.Reply {
 	return mail.Reply{Stage: stage, Fault: mail.Garbled}
 }
 
-// fault tells a time-out from a lost connection.
+// fault returns Timeout for a time-out, and Drop for a lost connection.
 func fault(err error) mail.Fault {
 	var n net.Error
 	if errors.As(err, &n) && n.Timeout() {
@@ -180,7 +182,7 @@ func fault(err error) mail.Fault {
 	return mail.Drop
 }
 
-// HangUp takes leave without waiting for the answer to QUIT; see Process.
+// HangUp sends QUIT and closes without waiting for the reply; see Process.
 func (p *process) HangUp() {
 	if p.conn != nil {
 		p.conn.SetDeadline(time.Now().Add(time.Second))

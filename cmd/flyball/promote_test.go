@@ -75,7 +75,7 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	}
 	live(0, "of promotion 2 in ")
 	live(0, "--head "+sums[1], "--head", strings.ToUpper(sums[1])) // which the command that makes it again has too
-	live(exitInvalid, "which is that of promotion 1: 1 came after it", "--head", sums[0])
+	live(exitInvalid, "the sum of promotion 1: 1 came after it", "--head", sums[0])
 	text, _ := os.ReadFile(in("p.jsonl"))
 	os.WriteFile(in("p.jsonl"), text[:strings.Index(string(text), "\n")+1], 0o644)
 	live(exitInvalid, "the last record is number 1 of SHA-256 "+sums[0])

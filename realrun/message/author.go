@@ -12,11 +12,10 @@ import (
 	"flyball/internal/mail"
 )
 
-// readAuthor reads the value of From, Sender or Reply-To: one address, with or
-// without a name, in any form that RFC 5322 3.4 has, and with a name in UTF-8 or
-// in encoded words (RFC 2047). It returns the address and the value as it is
-// written after a header's name and ": ", col bytes long. That is in ASCII; where
-// it takes several lines they are folded.
+// readAuthor parses the value of From, Sender or Reply-To: one address in any
+// form of RFC 5322 3.4, with or without a name, in UTF-8 or in encoded words (RFC
+// 2047). It returns the address and the value in ASCII, folded if it takes
+// several lines, for a header whose name and ": " are col bytes long.
 func readAuthor(s string, col int) (mail.Address, string, error) {
 	if s == "" {
 		return mail.Address{}, "", errors.New("empty, want one address")
@@ -30,13 +29,13 @@ func readAuthor(s string, col int) (mail.Address, string, error) {
 		return mail.Address{}, "", fmt.Errorf("%s, want one address, alone or as Name <address>",
 			strings.TrimPrefix(err.Error(), "mail: "))
 	}
-	at := strings.LastIndexByte(got.Address, '@') // net/mail takes the quotes of a local part off
+	at := strings.LastIndexByte(got.Address, '@') // net/mail removes the quotes of a local part
 	a, err := mail.ParseAddress(mail.Address{Local: got.Address[:at], Domain: got.Address[at+1:]}.String())
 	if err != nil {
 		return a, "", err
 	}
 	name := got.Name
-	if strings.Contains(name, "=?") { // encoded words in quotes: not by the standard, but meant so
+	if strings.Contains(name, "=?") { // encoded words in quotes: against the standard, but common
 		if text, err := new(mime.WordDecoder).DecodeHeader(name); err == nil {
 			name = text
 		}
@@ -46,14 +45,14 @@ func readAuthor(s string, col int) (mail.Address, string, error) {
 	case strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name):
 		return a, "", errControl(name)
 	case strings.Contains(name, "{{"):
-		return a, "", fmt.Errorf("name %q, want no placeholder here: who writes is the same for all recipients", name)
+		return a, "", fmt.Errorf("name %q, want no placeholder here: the author is the same for all recipients", name)
 	}
 	return a, named(name, a.String(), col), nil
 }
 
 // oneMailbox returns s with its encoded words as quoted strings, which may hold
-// any text. The error is why s is not one mailbox: it has the signs of a group or
-// of several addresses outside quotes, comments, angle brackets and encoded words.
+// any text. It returns an error if s is a group or has several addresses: if
+// ",", ":" or ";" occur outside quotes, comments, angle brackets and encoded words.
 func oneMailbox(s string) (string, error) {
 	var out strings.Builder
 	depth, angle, copied := 0, false, 0
@@ -92,9 +91,11 @@ func oneMailbox(s string) (string, error) {
 			angle = false
 		case angle:
 		case c == ',':
-			return "", errors.New(`"," means several addresses, want one; a name that has a comma is written in quotes: "Bell, Ann" <ann@x.example>`)
+			return "", errors.New(`"," means several addresses, want one; a name that has a comma is written in ` +
+				`quotes: "Bell, Ann" <ann@x.example>`)
 		case c == ':' || c == ';':
-			return "", fmt.Errorf(`%q means a group of addresses, want one address; a name that has it is written in quotes`, c)
+			return "", fmt.Errorf(`%q means a group of addresses, want one address; a name that has it is written in `+
+				`quotes`, c)
 		}
 	}
 	return out.String() + s[copied:], nil
@@ -139,7 +140,8 @@ func encodedWord(s string) int {
 	return n + i + len("?=")
 }
 
-// named returns an address with a name as it is written col bytes into a line.
+// named returns an address with a name as written after the first col bytes of a
+// line.
 func named(name, address string, col int) string {
 	if name == "" {
 		return address
@@ -156,7 +158,7 @@ func named(name, address string, col int) string {
 	return out + " <" + address + ">"
 }
 
-// quotedName returns an ASCII name as words, or in quotes where it has to be.
+// quotedName returns an ASCII name as words, or in quotes if necessary.
 func quotedName(name string) string {
 	if !strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && !isWord(r) }) {
 		return name

@@ -14,10 +14,10 @@ Hello {{email}},
 this message belongs to a rehearsal of bulk mail. Please do not answer.
 `
 
-// Default is a template for runs that bring none. It needs no column, and is
-// filled up so that a message has about the given size on the wire: within 60
-// bytes for addresses of 10 to 30 bytes. Below some 500 bytes it is not filled
-// up at all. The error is that the author's address is none that Parse takes.
+// Default returns the template for runs without a template of their own. It needs
+// no column. Filler text makes a message about size bytes long on the wire:
+// within 60 bytes for addresses of 10 to 30 bytes. Below some 500 bytes it has no
+// filler. Default returns an error if Parse refuses the author's address.
 func Default(from mail.Address, size unit.Bytes) (*Template, error) {
 	text := "From: " + from.String() + "\n" + defaultText
 	t, err := Parse("default template", []byte(text))

@@ -16,8 +16,8 @@ func isPlain(s string) bool {
 	return true
 }
 
-// needsWords reports whether a header value has to be written in encoded
-// words: it is not printable ASCII, or would be taken for them.
+// needsWords reports whether a header value must be written in encoded words: it
+// is not printable ASCII, or looks like an encoded word.
 func needsWords(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' || c > '~' {
@@ -28,8 +28,8 @@ func needsWords(text []byte) bool {
 }
 
 // appendWords appends text as encoded words in "Q" encoding, folded so that no
-// line is longer than 76 bytes and no character is cut in two (RFC 2047 2, 4.2,
-// 5). The line is col bytes long already.
+// line is longer than 76 bytes and no character is split (RFC 2047 2, 4.2, 5).
+// The current line is already col bytes long.
 func appendWords(dst []byte, col int, text []byte) []byte {
 	const begin, end, fold, most = "=?utf-8?q?", "?=", "\r\n ", 76
 	const hex = "0123456789ABCDEF"
@@ -74,7 +74,7 @@ func literalInWord(c byte) bool {
 		c == '-' || c == '/'
 }
 
-// keep drops dst[from:to], the plain form of what was appended after it.
+// keep returns dst without dst[from:to].
 func keep(dst []byte, from, to int) []byte {
 	return dst[:from+copy(dst[from:], dst[to:])]
 }

@@ -3,11 +3,10 @@
 // filled in.
 //
 // A message is a pure function of template, row and Meta: every try for a
-// recipient sends the same bytes. Values are text and stay text: they cannot
-// end a line, add a header or a recipient, or be evaluated. Messages are 7-bit
-// with CRLF line ends, so that any server can take them; dot-stuffing is left
-// to the client that sends them. The package does no I/O and knows neither
-// lists nor SMTP. Called by realrun.
+// recipient sends the same bytes. Values are plain text: they cannot end a line,
+// add a header or a recipient, or be evaluated. Messages are 7-bit with CRLF line
+// ends, so that every server accepts them; the SMTP client does dot-stuffing. The
+// package does no I/O and depends on neither lists nor SMTP. Called by realrun.
 package message
 
 import (
@@ -24,11 +23,11 @@ import (
 	"flyball/internal/mail"
 )
 
-// Email is the field that every recipient has: the address, as it is sent.
+// Email is the field that every recipient has: the address as it is sent.
 const Email = "email"
 
-// Renderer fills in a template from rows with certain columns. Safe for
-// concurrent use.
+// Renderer renders a template with rows of certain columns. Safe for concurrent
+// use.
 type Renderer struct {
 	t       *Template
 	columns int
@@ -37,8 +36,8 @@ type Renderer struct {
 
 const fromAddress = -1
 
-// Uses returns the columns, from 0, whose values the template needs. Bind takes
-// the names of these columns alone, too.
+// Uses returns the indices, from 0, of the columns whose values the template
+// needs. Bind also accepts the names of just these columns.
 func (t *Template) Uses(columns []string) []int {
 	var all []int
 	for i, column := range columns {
@@ -49,12 +48,13 @@ func (t *Template) Uses(columns []string) []int {
 	return all
 }
 
-// isEmail reports whether a field is the recipient's address, whatever its case.
+// isEmail reports whether a field is the recipient's address, in upper or lower
+// case.
 func isEmail(field string) bool { return strings.EqualFold(field, Email) }
 
-// Bind prepares a template for rows with these columns. The error lists all
-// placeholders without a column, one to a line as name:line:col: message;
-// {{email}} needs none.
+// Bind returns a renderer for rows with these columns. The error lists all
+// placeholders without a column, one per line as name:line:col: message;
+// {{email}} needs no column.
 func (t *Template) Bind(columns []string) (*Renderer, error) {
 	var errs []error
 	r := &Renderer{t: t, columns: len(columns)}
@@ -78,28 +78,27 @@ func (t *Template) Bind(columns []string) (*Renderer, error) {
 	return r, errors.Join(errs...)
 }
 
-// Meta is what a message says of itself beside its text. None of it changes
-// from try to try.
+// Meta holds the values of the headers that Render writes. They are the same at
+// every try.
 type Meta struct {
 	To        mail.Address
 	Recipient mail.Recipient // position in the list
-	Campaign  uint64         // names the campaign and its run
+	Campaign  uint64         // number of the campaign and its run
 	Date      time.Time      // of the campaign
 }
 
-// Render appends the message for one row to dst, values in the order of the
-// columns of Bind. On an error dst is returned as it was: the row has a value
-// that does not fit. It allocates nothing if dst is large enough and the text
-// is ASCII.
+// Render appends the message for one row to dst. Values are in the order of the
+// columns of Bind. If a value is refused, Render returns dst unchanged and an
+// error. It allocates nothing if dst is large enough and the text is ASCII.
 //
-// The headers of the template come first; To, Date, Message-ID,
-// List-Unsubscribe (to unsubscribe@ the author's domain), Precedence and MIME
-// headers follow. A header value that is not printable ASCII is written in
-// encoded words as a whole (RFC 2047), the body as it is if that is printable
-// ASCII, else in quoted-printable (RFC 2045 6.7).
+// The headers of the template come first, then To, Date, Message-ID,
+// List-Unsubscribe (to unsubscribe@ the author's domain), Precedence and the MIME
+// headers. A header value that is not printable ASCII is written wholly in
+// encoded words (RFC 2047). A body that is not printable ASCII is written in
+// quoted-printable (RFC 2045 6.7).
 //
 // A value is refused if it has a line break or NUL, is not UTF-8, makes a line
-// longer than 998 bytes, or is empty where the placeholder has no default.
+// longer than 998 bytes, or is empty while the placeholder has no default.
 func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 	if len(values) != r.columns {
 		panic(fmt.Sprintf("message: row of %d values for %d columns", len(values), r.columns))
@@ -128,7 +127,7 @@ func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 	return out, nil
 }
 
-// appendID appends what names the message within the author's domain.
+// appendID appends the part of the Message-ID before the author's domain.
 func (m Meta) appendID(dst []byte) []byte {
 	dst = strconv.AppendUint(dst, uint64(m.Recipient), 10)
 	return strconv.AppendUint(append(dst, '.'), m.Campaign, 16)
@@ -155,8 +154,7 @@ func (r *Renderer) header(dst []byte, h header, values []string, m Meta) ([]byte
 	return append(dst, "\r\n"...), nil
 }
 
-// body appends the header that names the encoding, the empty line, and the
-// body.
+// body appends the header of the encoding, the empty line, and the body.
 func (r *Renderer) body(dst []byte, values []string, m Meta) ([]byte, error) {
 	if !r.encodes(values) {
 		dst = append(dst, "Content-Transfer-Encoding: 7bit\r\n\r\n"...)
@@ -204,8 +202,8 @@ func (r *Renderer) encodes(values []string) bool {
 	return false
 }
 
-// checkLines looks for lines that the values made too long. A value has no
-// line breaks, so that lines are those of the template.
+// checkLines returns an error if the values make a line too long. Values have no
+// line breaks, so the lines have the numbers of the template's lines.
 func (r *Renderer) checkLines(text []byte) error {
 	for at := r.t.bodyLine; len(text) > 0; at++ {
 		n := bytes.IndexByte(text, '\n') - len("\r")

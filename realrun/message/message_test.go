@@ -256,10 +256,10 @@ func TestParseRefuses(t *testing.T) {
 		{ok + "Message-Id: <1@x.test>\n\n", "t:3:1: header Message-Id is written by the program, want it left out"},
 		{ok + "Content-Type: text/html\n\n", "t:3:1: header Content-Type is written by the program, want it left out"},
 		{ok + "Bcc: b@x.test\n\n", "t:3:1: header Bcc names more recipients, want one recipient per message"},
-		{ok + "Resent-From: b@x.test\n\n", "t:3:1: header Resent-From is not an author's to write, want it left out"},
+		{ok + "Resent-From: b@x.test\n\n", "t:3:1: header Resent-From may not be written by an author, want it left out"},
 		{"From: a@x\nSubject: s\n\n", `t:1:7: header From: domain "x" has one label, want two or more`},
 		{"From: {{from}}\nSubject: s\n\n", `t:1:7: header From: missing '@' or angle-addr, want one address, alone or as Name <address>`},
-		{"From: {{name}} <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "{{name}}", want no placeholder here: who writes is the same for all recipients`},
+		{"From: {{name}} <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "{{name}}", want no placeholder here: the author is the same for all recipients`},
 		{"From: \"{{\"a\" <a@x.test>\nSubject: s\n\n", `t:1:7: header From: no angle-addr, want one address, alone or as Name <address>`},
 		{"From: \nSubject: s\n\n", `t:1:7: header From: empty, want one address`},
 		{"From: Bell, Ann <a@x.test>\nSubject: s\n\n", `t:1:7: header From: "," means several addresses, want one; a name that has a comma is written in quotes: "Bell, Ann" <ann@x.example>`},
@@ -281,13 +281,13 @@ func TestParseRefuses(t *testing.T) {
 		{ok + "\nHello {{name\n", `t:4:7: "{{" is not closed on this line, want {{field}} or {{field|default}}`},
 		{ok + "\n{{name|Bob\n}}\n", "t:4:1: \"{{\" is not closed on this line, want {{field}} or {{field|default}}\nt:5:1: \"}}\" without \"{{\" before it"},
 		{ok + "\n{name}} and {{city}\n", "t:4:6: \"}}\" without \"{{\" before it\nt:4:13: \"{{\" is not closed on this line, want {{field}} or {{field|default}}"},
-		{ok + "\na {{}} b\n", `t:4:3: got "{{}}", want {{field}} or {{field|default}}, the field the name of a column, without braces`},
+		{ok + "\na {{}} b\n", `t:4:3: got "{{}}", want {{field}} or {{field|default}}, where field is the name of a column, without braces`},
 		{ok + "\n{{ name }}{{.Name}}{{if admin}}{{printf \"%s\"}}\n", "<nil>"}, // names of columns, if there are such
-		{ok + "\n{{ | x }}{{a}b}}{{a\x01}}\n", "t:4:1: got \"{{ | x }}\", want {{field}} or {{field|default}}, the field the name of a column, without braces\n" +
-			"t:4:10: got \"{{a}b}}\", want {{field}} or {{field|default}}, the field the name of a column, without braces\n" +
-			"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, the field the name of a column, without braces"},
-		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, the field the name of a column, without braces`},
-		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, the field the name of a column, without braces\nt:4:10: \"}}\" without \"{{\" before it"},
+		{ok + "\n{{ | x }}{{a}b}}{{a\x01}}\n", "t:4:1: got \"{{ | x }}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\n" +
+			"t:4:10: got \"{{a}b}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\n" +
+			"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces"},
+		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, where field is the name of a column, without braces`},
+		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\nt:4:10: \"}}\" without \"{{\" before it"},
 
 		{ok + "\na\rb\r\n", "t:4:2: CR without LF, want LF or CRLF at line ends"},
 		{ok + "\nbody\r", "t:4:5: CR without LF, want LF or CRLF at line ends"},

@@ -15,12 +15,12 @@ import (
 // maxLine is the longest line of a message, without its CRLF (RFC 5322 2.1.1).
 const maxLine = 998
 
-// Template is a parsed message. It is never changed after Parse, so it may be
-// shared.
+// Template is a parsed message. It does not change after Parse, so goroutines may
+// share it.
 type Template struct {
 	name     string
 	from     mail.Address
-	fromAt   string   // name:line:col of its header's value
+	fromAt   string   // name:line:col of the value of the header From
 	headers  []header // in the order of the file
 	body     []piece
 	bodyLine int         // line of the file where the body begins
@@ -31,7 +31,7 @@ type Template struct {
 type header struct {
 	name    string
 	value   []piece
-	written bool // value is as it is sent, folded and encoded
+	written bool // value is folded and encoded already
 }
 
 // piece is a stretch of text, or a placeholder with its default.
@@ -43,33 +43,33 @@ type piece struct {
 
 const literal = -1
 
-// fieldName is where a field is used first.
+// fieldName is a field and the place of its first use.
 type fieldName struct {
 	name      string
 	line, col int
 }
 
-// From returns the author's address, which the envelope needs too.
+// From returns the author's address.
 func (t *Template) From() mail.Address { return t.from }
 
-// FromAt returns where the author's address stands, as name:line:col.
+// FromAt returns the place of the author's address as name:line:col.
 func (t *Template) FromAt() string { return t.fromAt }
 
-// Parse reads a template: header lines, an empty line, the body, in UTF-8
-// with LF or CRLF. {{field}} stands for a value of the recipient's row,
-// {{field|default}} for the default if that value is empty; a field is the name
-// of a column, which may have spaces but neither braces nor "|". Spaces beside
-// braces and "|" do not count. Nothing else is special, and what is filled in is
-// never looked at again. There is no way to write a literal {{ or }}.
+// Parse parses a template: header lines, an empty line and the body, in UTF-8
+// with LF or CRLF. {{field}} stands for a value of the recipient's row, and
+// {{field|default}} for the default if the value is empty. A field is the name of
+// a column; it may have spaces but neither braces nor "|". Spaces beside braces
+// and "|" are ignored. Nothing else is special, values are not expanded again,
+// and a literal {{ or }} cannot be written.
 //
 // From and Subject are required. From, Sender and Reply-To hold one address
-// without placeholders, so that no value can add another; its name, and any
-// other header, may hold any text, which is encoded if it must (RFC 2047).
-// Headers that Render writes are refused.
+// without placeholders, so that no value can add another address. The name of the
+// address, and any other header, may hold any text, which is encoded if necessary
+// (RFC 2047). Headers that Render writes are refused.
 //
-// Problems are reported together as name:line:col: message, one to a line, col
-// in bytes from 1: those of the text, or if it is sound those of headers and
-// placeholders. The name is used for messages only.
+// All problems are reported together as name:line:col: message, one per line,
+// with col in bytes from 1: problems of the text or, if it has none, problems of
+// headers and placeholders. Name is used for messages only.
 func Parse(name string, src []byte) (*Template, error) {
 	p := parser{t: &Template{name: name}}
 	var lines []string
@@ -96,7 +96,8 @@ type parser struct {
 	errs []error
 }
 
-// maxErrors is enough to see that a file is no template.
+// maxErrors is the number of reported problems: enough to recognise a file that
+// is not a template.
 const maxErrors = 20
 
 func (p *parser) fault(line, col int, format string, args ...any) {
@@ -106,7 +107,7 @@ func (p *parser) fault(line, col int, format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf("%s:%d:%d: %s", p.t.name, line, col, fmt.Sprintf(format, args...)))
 }
 
-// text checks what holds for every line.
+// text checks a line for problems that any line may have.
 func (p *parser) text(at int, line string) {
 	if i := strings.IndexByte(line, '\r'); i >= 0 {
 		p.fault(at, i+1, "CR without LF, want LF or CRLF at line ends")
@@ -123,8 +124,8 @@ func (p *parser) text(at int, line string) {
 	}
 }
 
-// head reads the header lines. It returns the lines of the body, false if it
-// lost its way.
+// head parses the header lines. It returns the lines of the body, and false if it
+// cannot find them.
 func (p *parser) head(lines []string) ([]string, bool) {
 	seen := make(map[string]int) // name in lower case -> line
 	for i, line := range lines {
@@ -158,7 +159,7 @@ func (p *parser) head(lines []string) ([]string, bool) {
 	return nil, false
 }
 
-// refused says why a template may not have a header of that name.
+// refused returns why a template may not have the header, or "".
 func refused(lower string) string {
 	switch lower {
 	case "to", "date", "message-id", "list-unsubscribe", "precedence", "mime-version":
@@ -166,13 +167,13 @@ func refused(lower string) string {
 	case "cc", "bcc":
 		return "names more recipients, want one recipient per message"
 	case "received", "return-path", "list-unsubscribe-post":
-		return "is not an author's to write, want it left out"
+		return "may not be written by an author, want it left out"
 	}
 	if strings.HasPrefix(lower, "content-") {
 		return "is written by the program, want it left out"
 	}
 	if strings.HasPrefix(lower, "resent-") {
-		return "is not an author's to write, want it left out"
+		return "may not be written by an author, want it left out"
 	}
 	return ""
 }
@@ -233,7 +234,8 @@ func (p *parser) pieces(out []piece, at, col int, s string) []piece {
 		name, def, optional := strings.Cut(s[open+2:end], "|")
 		name, def = csvfile.Name(name), strings.Trim(def, " \t")
 		if !isFieldName(name) || strings.Contains(def, "{{") {
-			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, the field the name of a column, without braces`, s[open:end+2])
+			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, where field is the name of a column, `+
+				`without braces`, s[open:end+2])
 		}
 		out = append(out, piece{text: s[:open], field: literal},
 			piece{text: def, field: p.field(name, at, here+open), optional: optional})
@@ -249,7 +251,7 @@ func isFieldName(s string) bool {
 	})
 }
 
-// merged joins neighbouring texts, so that Render copies each run at once.
+// merged joins neighbouring texts, so that Render copies them at once.
 func merged(in []piece) []piece {
 	var out []piece
 	for len(in) > 0 {
@@ -269,7 +271,7 @@ func merged(in []piece) []piece {
 	return out
 }
 
-// field finds or adds a field by its name.
+// field returns the index of a field, which it adds if it is new.
 func (p *parser) field(name string, line, col int) int {
 	i := slices.IndexFunc(p.t.fields, func(f fieldName) bool { return f.name == name })
 	if i < 0 {

@@ -1,14 +1,14 @@
-// Package promotion keeps the record of parameters that may go to live
-// servers: which, shown by what, by whom, and until when. A record is a line
-// of JSON that names the SHA-256 of the line before it, so that none can be
-// changed, removed or put in without all later ones showing it, and ends with
-// its own, so that an edit of the last one shows too. A record is checked when it
-// is read as it was when it was written.
+// Package promotion keeps the records of parameters that are promoted to live
+// servers: the parameters, the evidence for them, who promoted them, and when they
+// expire. A record is a line of JSON. It holds the SHA-256 of the line before it,
+// so that a record that is changed, removed or inserted breaks the chain, and
+// ends with its own SHA-256, so that an edit of the last record shows too. A
+// record is validated in the same way when it is read and when it is written.
 //
-// That last records were cut off, or all sums computed anew, no chain can show by
-// itself. So a file beside it, the head, names the last record: see Add. Both can
-// be changed together by whoever may write in their folder; against that helps
-// the last sum alone, noted elsewhere and compared (Head).
+// A chain cannot show that its last records were cut off, or that all sums were
+// computed anew. So a file beside it, the head, names the last record: see Add. A
+// person who may write in the folder can change both together. The protection
+// against that is to note the last sum elsewhere and compare it (Head).
 //
 // The package reads no clock and no environment: the time is an argument.
 package promotion
@@ -34,7 +34,7 @@ type Record struct {
 	Schema        string    `json:"schema"`
 	SchemaVersion int       `json:"schema_version"`
 	Number        int       `json:"number"`   // 1 is the first
-	Previous      string    `json:"previous"` // SHA-256 of the line before, empty in the first
+	Previous      string    `json:"previous"` // SHA-256 of the previous line, empty in the first record
 	By            string    `json:"by"`
 	At            time.Time `json:"at"`
 	Expires       time.Time `json:"expires"`
@@ -44,7 +44,7 @@ type Record struct {
 	Sum           string    `json:"sum"`        // SHA-256 of the line up to here
 }
 
-// Shown is what the parameters were shown to do, and how to see it again.
+// Shown is the evidence for the parameters, and how to reproduce it.
 type Shown struct {
 	Scenario     string    `json:"scenario"`
 	ScenarioID   string    `json:"scenario_id"`
@@ -52,26 +52,28 @@ type Shown struct {
 	Replications int       `json:"replications"`
 	Digest       string    `json:"digest"`
 	Revision     string    `json:"revision"` // program and its version
-	Replay       string    `json:"replay"`   // command line
+	Replay       string    `json:"replay"`   // command line that reproduces the evidence
 	Measures     []Measure `json:"measures"`
 	Tuned        *Tuned    `json:"tuned,omitempty"` // if a search found the parameters
 }
 
-// Tuned is the search that parameters come from. Its Shown has the luck and the
-// digest of all its runs, and the metrics under held-out luck.
+// Tuned is the search that found the parameters. The Shown that holds it has the
+// seed and the digest of all runs of the search, and the metrics of the held-out
+// runs.
 type Tuned struct {
 	StudyID     string   `json:"study_id"`
-	Set         []string `json:"set"` // what the search chose, path.to.key=value
+	Set         []string `json:"set"` // settings that the search chose, path.to.key=value
 	Objective   string   `json:"objective"`
 	Goal        string   `json:"goal"`
 	Constraints []string `json:"constraints"`
 	Scenarios   []string `json:"scenarios"`
 	HeldOut     []string `json:"held_out_scenarios"`
 	First       uint64   `json:"first_held_out_replication"`
-	Runs        int      `json:"runs"` // of the search
+	Runs        int      `json:"runs"` // number of runs of the search
 	Trials      int      `json:"trials"`
-	// Of the objective to that of the scenario as it was: in the search, under
-	// held-out luck, in held-out scenarios, and the second by the first.
+	// Training, Ratio and Beyond are the ratio objective / objective of the
+	// baseline: in the search, in held-out replications, and in held-out scenarios.
+	// Gap is Ratio / Training.
 	Training float64  `json:"training_ratio"`
 	Ratio    Measure  `json:"ratio"`
 	Beyond   *Measure `json:"ratio_beyond,omitempty"`
@@ -87,15 +89,15 @@ type Measure struct {
 	Level  float64 `json:"level"`
 }
 
-// Read reads a chain of records, which the file name holds, and checks that it is
-// whole and that each record is one that Add would write. Errors are Problems of
-// the form name:line: message. No record is no error.
+// Read parses the text of a chain of records and checks that the chain is whole
+// and that Add would write each record. Errors are Invalid and have the form
+// name:line: message. A chain may have no record.
 func Read(text []byte, name string) ([]Record, error) {
 	all, _, err := read(text, name)
 	return all, err
 }
 
-// read also returns the SHA-256 of the last line.
+// read is Read, and also returns the SHA-256 of the last line.
 func read(text []byte, name string) (all []Record, last string, err error) {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		return nil, "", problem("%s: the last line is cut short", name)
@@ -119,14 +121,14 @@ func read(text []byte, name string) (all []Record, last string, err error) {
 			return nil, "", problem("%s:%d: the record was changed: it does not have the SHA-256 that it names", name,
 				at)
 		case !bytes.Equal(body, rec.body()):
-			return nil, "", problem("%s:%d: the record is not spelled as one is written: want each key once, in "+
-				"order, and nothing else", name, at)
+			return nil, "", problem("%s:%d: the record is not written as promote writes it: want each key once, "+
+				"in order, and nothing else", name, at)
 		}
 		if errs := rec.Validate(); errs != nil {
 			return nil, "", problem("%s:%d: %w", name, at, errors.Join(errs...))
 		}
 		if at > 1 && rec.At.Before(all[at-2].At) {
-			return nil, "", problem("%s:%d: at: got %s, want no time before that of the record before, %s", name, at,
+			return nil, "", problem("%s:%d: at: got %s, want a time not before the previous record's, %s", name, at,
 				rec.At.Format(time.RFC3339), all[at-2].At.Format(time.RFC3339))
 		}
 		all = append(all, rec)
@@ -136,7 +138,7 @@ func read(text []byte, name string) (all []Record, last string, err error) {
 	return all, last, nil
 }
 
-// Invalid is an error of a chain or a head that is not what Add writes.
+// Invalid is the error of a chain or a head that Add would not write.
 type Invalid struct{ err error }
 
 func (i *Invalid) Error() string { return i.err.Error() }
@@ -144,8 +146,8 @@ func (i *Invalid) Unwrap() error { return i.err }
 
 func problem(format string, args ...any) error { return &Invalid{fmt.Errorf(format, args...)} }
 
-// CheckHead compares the sum of the last record of a chain, which no other one
-// seals, with the one that was noted down elsewhere. The error is Invalid.
+// CheckHead returns an error unless noted, a sum that was noted elsewhere, is the
+// sum of the last record of the chain. The error is Invalid.
 func CheckHead(all []Record, name, noted string) error {
 	noted = strings.ToLower(noted)
 	n := len(all)
@@ -158,13 +160,13 @@ func CheckHead(all []Record, name, noted string) error {
 	was := ""
 	for _, r := range all[:n-1] {
 		if r.Sum == noted {
-			was = fmt.Sprintf(", which is that of promotion %d: %d came after it", r.Number, n-r.Number)
+			was = fmt.Sprintf(", the sum of promotion %d: %d came after it", r.Number, n-r.Number)
 		}
 	}
 	return problem("%s:%d: the last record has SHA-256 %s, want %s%s", name, n, all[n-1].Sum, noted, was)
 }
 
-// named is the line that a record says it comes after.
+// named describes a previous line by its sum.
 func named(sum string) string {
 	if sum == "" {
 		return "no line"
@@ -172,18 +174,19 @@ func named(sum string) string {
 	return fmt.Sprintf("the line of SHA-256 %.12s", sum)
 }
 
-// next returns rec as the record that follows a chain: its number, its
-// predecessor, whose line has the SHA-256 previous, its time, its end and its sum.
-// Its time is now, in whole seconds, or that of the record before if the clock is
-// behind it by less than clocks differ.
+// next returns rec completed as the next record of a chain whose last line has
+// the SHA-256 previous: with its number, time, expiry and sum. The time is now in
+// whole seconds, or the time of the last record if the clock is behind it by at
+// most skew. If the clock is farther behind, the error wraps ErrRefused.
 func (rec Record) next(all []Record, previous string, now time.Time, lasts time.Duration) (Record, error) {
 	rec.Schema, rec.SchemaVersion, rec.Number, rec.Previous = schema, schemaVersion, len(all)+1, previous
 	rec.At = now.UTC().Truncate(time.Second)
 	if len(all) > 0 {
 		before := all[len(all)-1]
 		if rec.At.Before(before.At.Add(-skew)) {
-			return rec, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is wrong", ErrRefused, before.Number, before.By,
-				before.At.Format(time.RFC3339), rec.At.Format(time.RFC3339))
+			return rec, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is "+
+				"wrong", ErrRefused, before.Number, before.By, before.At.Format(time.RFC3339),
+				rec.At.Format(time.RFC3339))
 		}
 		if rec.At.Before(before.At) {
 			rec.At = before.At
@@ -197,7 +200,7 @@ func (rec Record) next(all []Record, previous string, now time.Time, lasts time.
 	return rec, nil
 }
 
-// body is a record as a file holds it, up to its sum.
+// body returns the record's line up to its sum.
 func (rec Record) body() []byte {
 	line, err := json.Marshal(rec)
 	if err != nil {
@@ -207,31 +210,32 @@ func (rec Record) body() []byte {
 	return body
 }
 
-// sumKey stands in no string of JSON, where quotes are escaped.
+// sumKey cannot occur in a JSON string, because quotes are escaped there.
 const sumKey = `,"sum":"`
 
-// sealed is a line: a record up to its sum, and that.
+// sealed returns the line of a record: body and its sum.
 func sealed(body []byte) []byte {
 	return fmt.Appendf(nil, "%s%s%x\"}\n", body, sumKey, sha256.Sum256(body))
 }
 
-// ErrRefused is why nothing of a chain may be used.
+// ErrRefused is the error of a chain that may not be used.
 var ErrRefused = errors.New("refused")
 
-// skew is how much two clocks may differ.
+// skew is the greatest accepted difference between two clocks.
 const skew = 5 * time.Minute
 
-// InForce is the record of a chain that holds at a time: the last one, unless
-// it has expired, or was made later than that. An older one is never taken instead: it was replaced for a
-// reason.
+// InForce returns the record of a chain that is in force at the time now: the
+// last one. If that has expired, or was made after now, the error wraps
+// ErrRefused. An older record never takes its place, because it was replaced for
+// a reason.
 func InForce(all []Record, now time.Time) (Record, error) {
 	if len(all) == 0 {
 		return Record{}, fmt.Errorf("%w: nothing was promoted", ErrRefused)
 	}
 	last := all[len(all)-1]
 	if now.Before(last.At.Add(-skew)) {
-		return Record{}, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is wrong", ErrRefused, last.Number, last.By,
-			last.At.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return Record{}, fmt.Errorf("%w: promotion %d by %s was made at %s, and now it is %s: one of the clocks is "+
+			"wrong", ErrRefused, last.Number, last.By, last.At.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if !now.Before(last.Expires) {
 		return Record{}, fmt.Errorf("%w: promotion %d by %s expired at %s", ErrRefused, last.Number, last.By,

@@ -91,7 +91,7 @@ func TestHead(t *testing.T) {
 		"capitals":   {all, strings.ToUpper(all[2].Sum), ""},
 		"edited":     {touched, all[2].Sum, "p:3: the last record has SHA-256 " + touched[2].Sum + ", want " + all[2].Sum},
 		"cut off":    {all[:2], all[2].Sum, "p:2: the last record has SHA-256 " + all[1].Sum + ", want " + all[2].Sum},
-		"one behind": {all, all[0].Sum, "p:3: the last record has SHA-256 " + all[2].Sum + ", want " + all[0].Sum + ", which is that of promotion 1: 2 came after it"},
+		"one behind": {all, all[0].Sum, "p:3: the last record has SHA-256 " + all[2].Sum + ", want " + all[0].Sum + ", the sum of promotion 1: 2 came after it"},
 		"emptied":    {nil, all[2].Sum, "p: got no record, want a last one of SHA-256 " + all[2].Sum},
 	} {
 		got := ""
@@ -164,12 +164,12 @@ func TestResealed(t *testing.T) {
 		"no parameters":        {`"parameters":"[governor]\n"`, `"parameters":""`, `parameters: got none`},
 		"turned measure":       {`"low":0.5`, `"low":2.5`, `shown.measures[0].low: got 2.5, want at most high, 1.5`},
 		"no level":             {`"level":0.95`, `"level":95`, `shown.measures[0].level: got 95`},
-		"doubled key":          {`"by":"ann"`, `"by":"bob","by":"ann"`, `not spelled as one is written`},
-		"key in capitals":      {`"by":"ann"`, `"BY":"ann"`, `not spelled as one is written`},
-		"doubled key inside":   {`"seed":1`, `"seed":2,"seed":1`, `not spelled as one is written`},
-		"more spaces":          {`"seed":1`, `"seed": 1`, `not spelled as one is written`},
-		"spelled out":          {`"by":"ann"`, `"by":"\u0061nn"`, `not spelled as one is written`},
-		"empty value left out": {`"seed":1,`, ``, `not spelled as one is written`},
+		"doubled key":          {`"by":"ann"`, `"by":"bob","by":"ann"`, `not written as promote writes it`},
+		"key in capitals":      {`"by":"ann"`, `"BY":"ann"`, `not written as promote writes it`},
+		"doubled key inside":   {`"seed":1`, `"seed":2,"seed":1`, `not written as promote writes it`},
+		"more spaces":          {`"seed":1`, `"seed": 1`, `not written as promote writes it`},
+		"spelled out":          {`"by":"ann"`, `"by":"\u0061nn"`, `not written as promote writes it`},
+		"empty value left out": {`"seed":1,`, ``, `not written as promote writes it`},
 	} {
 		for _, at := range []int{0, 2} { // 0: in the middle of the chain
 			var text []byte
@@ -233,7 +233,7 @@ func TestTimesDoNotFall(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.At, r.Expires = r.At.Add(-time.Second), r.Expires.Add(-time.Second)
-	if _, err := Read(append(first, sealed(r.body())...), "p"); err == nil || !strings.HasPrefix(err.Error(), "p:2: at: got 2026-11-24T11:59:59Z, want no time before") {
+	if _, err := Read(append(first, sealed(r.body())...), "p"); err == nil || !strings.HasPrefix(err.Error(), "p:2: at: got 2026-11-24T11:59:59Z, want a time not before") {
 		t.Errorf("read: %v", err)
 	}
 }

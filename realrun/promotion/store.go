@@ -17,16 +17,15 @@ import (
 	"flyball/internal/input"
 )
 
-// Head is the SHA-256 of the record that must be the last of a chain, noted down
-// when it was made. If it is empty, the file beside the chain decides, whose name
-// is HeadFile. If not, it overrules that file.
+// Head is the SHA-256 of the record that must be the last of a chain, as noted
+// when the record was made. If Head is empty, the head file beside the chain
+// decides (see HeadFile). Otherwise Head overrules the head file.
 type Head string
 
-// HeadFile returns the name of the file that names the last record of the chain
-// in the file name.
+// HeadFile returns the name of the head file of the chain in the file name.
 func HeadFile(name string) string { return name + ".head" }
 
-// ParseHead returns the head that text names, 64 hexadecimal digits.
+// ParseHead parses a head, 64 hexadecimal digits.
 func ParseHead(text string) (Head, error) {
 	if raw, err := hex.DecodeString(text); err != nil || len(raw) != 32 {
 		return "", fmt.Errorf("got %q, want 64 hexadecimal digits, as promote prints them", text)
@@ -34,9 +33,9 @@ func ParseHead(text string) (Head, error) {
 	return Head(strings.ToLower(text)), nil
 }
 
-// Open returns the chain in the file name, whose last record must be the one that
-// head names. Errors are Invalid, ErrNoHead with the chain, or those of
-// input.Open.
+// Open returns the chain in the file name, after comparing its last record with
+// head. The error is Invalid, ErrNoHead (which comes with the chain), or an error
+// of input.Read.
 func Open(name string, head Head) ([]Record, error) {
 	name, err := followed(name)
 	if err != nil {
@@ -53,12 +52,12 @@ func Open(name string, head Head) ([]Record, error) {
 	return all, checkHead(all, name, head)
 }
 
-// ErrNoHead reports a chain of which nothing shows that it still has its last
-// record. It wraps ErrRefused.
+// ErrNoHead is the error of a chain without a head, so that nothing shows that it
+// still has its last record. It wraps ErrRefused.
 var ErrNoHead = fmt.Errorf("%w: there is no head", ErrRefused)
 
-// checkHead compares the last record of a chain with head, or with what the head
-// file allows.
+// checkHead compares the last record of a chain with head or, if head is empty,
+// with the records that the head file allows.
 func checkHead(all []Record, name string, head Head) error {
 	if head != "" {
 		return CheckHead(all, name, string(head))
@@ -69,7 +68,7 @@ func checkHead(all []Record, name string, head Head) error {
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s is missing, and nothing shows that %s still has its last record: compare its "+
-			"SHA-256, %s, with the one that was noted, and name it with --head",
+			"SHA-256, %s, with the noted one, and give it with --head",
 			ErrNoHead, HeadFile(name), name, all[len(all)-1].Sum)
 	case err != nil:
 		return err
@@ -85,14 +84,14 @@ func checkHead(all []Record, name string, head Head) error {
 		want.number, want.sum, HeadFile(name))
 }
 
-// Add adds a record to the chain in the file name, and returns it with what Add
-// fills in: its number, predecessor, time, end and sum. Its time is what clock
-// returns while nobody else can add one, so that times do not fall. Errors are
-// Invalid, ErrRefused, or those of the file system.
+// Add adds a record to the chain in the file name, and returns it completed with
+// its number, previous sum, time, expiry and sum. It calls clock while it holds
+// the lock of the folder, so that times do not fall along the chain. The error is
+// Invalid, ErrRefused, or an error of the file system.
 //
-// The head file is written twice: first it allows the chain as it is and as it
-// shall be, then as it is. So whatever stops Add at any moment leaves a chain and
-// a head that fit, with the new record or without it.
+// The head file is written twice: first it allows the chain with and without the
+// new record, then only with it. So if Add is interrupted at any moment, chain and
+// head fit each other, with the new record or without it.
 func Add(name string, head Head, rec Record, clock func() time.Time, lasts time.Duration) (Record, error) {
 	return add(durable.Write, name, head, rec, clock, lasts)
 }
@@ -139,10 +138,11 @@ func add(write func(name string, data []byte) error, name string, head Head, rec
 	return rec, nil
 }
 
-// followed is what a link leads to: the head stands beside the file itself.
+// followed returns the file that name leads to if it is a link, because the head
+// is beside the file itself.
 func followed(name string) (string, error) {
 	if _, err := os.Lstat(name); err != nil {
-		return name, nil // whoever opens it says so
+		return name, nil // opening it returns the error
 	}
 	to, err := filepath.EvalSymlinks(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,7 +157,7 @@ type pair struct {
 	sum    string
 }
 
-// tip is the pair of a chain; of one without records its sum is -.
+// tip returns the pair of a chain; for a chain without records the sum is "-".
 func tip(all []Record) pair {
 	if len(all) == 0 {
 		return pair{0, "-"}
@@ -168,7 +168,7 @@ func tip(all []Record) pair {
 
 const headHeader = "flyball promotion head 1\n"
 
-// headText is the head file: a line for each tip that the chain may have.
+// headText returns the text of a head file: a line for each allowed tip.
 func headText(allowed ...pair) []byte {
 	text := []byte(headHeader)
 	for _, p := range allowed {

@@ -98,7 +98,7 @@ func TestHeadFile(t *testing.T) {
 		"both cut off, noted":     {string(cut), older, sum(2), "p.jsonl:2: the last record has SHA-256 " + made[1].Sum + ", want " + made[2].Sum},
 		"no head, noted":          {string(text), "", sum(2), ""},
 		"cut off and overruled":   {string(cut), string(head), sum(1), ""},
-		"noted is an earlier one": {string(text), string(head), sum(0), "which is that of promotion 1: 2 came after it"},
+		"noted is an earlier one": {string(text), string(head), sum(0), "the sum of promotion 1: 2 came after it"},
 		"nothing has no last":     {"", "", sum(0), "got no record, want a last one"},
 		"nothing at all":          {"", "", "", ""},
 	} {

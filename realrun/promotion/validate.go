@@ -14,14 +14,13 @@ import (
 
 // Bounds of a record.
 const (
-	MinReplications = 10 // that it rests on: one run is one draw of luck
+	MinReplications = 10 // least number of replications: one run proves nothing
 	Shortest        = time.Minute
 	Longest         = 366 * 24 * time.Hour
 )
 
-// Validate returns everything that is wrong with a record, whoever wrote it. What
-// its parameters mean is not looked at: they are those of the revision that wrote
-// it (see Load).
+// Validate returns all problems of a record. It does not check the meaning of the
+// parameters, which depends on the revision that wrote them (see Load).
 func (rec Record) Validate() []error {
 	var l conf.List
 	noControls(&l, "", reflect.ValueOf(rec))
@@ -55,14 +54,15 @@ func (rec Record) Validate() []error {
 
 func (m Measure) validate() []error {
 	var l conf.List
-	l.Check(m.Metric != "", "metric", "got none, want the name of one")
+	l.Check(m.Metric != "", "metric", "got none, want the name of a metric")
 	l.Check(m.Low <= m.High, "low", "got %g, want at most high, %g", m.Low, m.High)
 	l.Check(m.Level > 0 && m.Level < 1, "level", "got %g, want above 0 and below 1", m.Level)
 	return l
 }
 
-// noControls finds the texts in v, which is called key, that could do something
-// to a terminal. The parameters alone have line breaks.
+// noControls adds a problem for each text in v, the value of key, with control
+// characters, which could affect a terminal. Only the parameters may have line
+// breaks.
 func noControls(l *conf.List, key string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -90,8 +90,8 @@ func noControls(l *conf.List, key string, v reflect.Value) {
 	}
 }
 
-// Load returns the parameters of a record, which stands in the file name. The
-// error is Invalid, or wraps ErrRefused as that of CheckFaults does.
+// Load returns the parameters of a record of the file name. The error is Invalid,
+// or wraps ErrRefused as in CheckFaults.
 func (rec Record) Load(name string) (scenarios.Parameters, error) {
 	p, err := scenarios.LoadParameters(fmt.Sprintf("%s:%d: parameters", name, rec.Number), []byte(rec.Parameters))
 	if err != nil {

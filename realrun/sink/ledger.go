@@ -6,15 +6,15 @@ import (
 	"flyball/internal/mail"
 )
 
-// Ledger is what the receivers know they have: the independent account of a
-// live run. Safe for concurrent use.
+// Ledger counts the messages that the receivers have: an account of a live run
+// that is independent of the sender's. Safe for concurrent use.
 type Ledger struct {
 	got   []atomic.Uint32 // messages accepted, by recipient
 	gone  []atomic.Uint32 // messages received whose reply was lost, by recipient
 	bytes atomic.Int64
 }
 
-// NewLedger is an empty ledger for a list of that length.
+// NewLedger returns an empty ledger for a list of the given length.
 func NewLedger(recipients int) *Ledger {
 	return &Ledger{got: make([]atomic.Uint32, recipients), gone: make([]atomic.Uint32, recipients)}
 }
@@ -26,23 +26,24 @@ func (l *Ledger) accepted(r mail.Recipient, size int64) {
 
 func (l *Ledger) lost(r mail.Recipient) { l.gone[r].Add(1) }
 
-// Account compares the ledger with what the sender believes. A message that
-// was received although its reply was lost is ambiguous, not an error.
+// Account is the comparison of the ledger with the sender's results. A message
+// that was received although its reply was lost is ambiguous, not an error.
 type Account struct {
-	Accepted int   `json:"accepted"` // recipients with a message received at least once
+	Accepted int   `json:"accepted"` // recipients whose message was received at least once
 	Bytes    int64 `json:"bytes"`
-	// of these, how many the sender does not count as delivered, knowing that it cannot know
+	// LostReply is the number of accepted recipients that the sender counts as
+	// ambiguous, not as delivered.
 	LostReply  int `json:"lost_reply"`
 	Duplicates int `json:"duplicates"` // received more often than ambiguous attempts explain
-	Missing    int `json:"missing"`    // believed delivered, never received
-	Unknown    int `json:"unknown"`    // received, neither believed delivered nor ambiguous
+	Missing    int `json:"missing"`    // delivered according to the sender, never received
+	Unknown    int `json:"unknown"`    // received, but neither delivered nor ambiguous according to the sender
 }
 
-// Clean reports that both sides agree.
+// Clean reports whether both sides agree.
 func (a Account) Clean() bool { return a.Duplicates == 0 && a.Missing == 0 && a.Unknown == 0 }
 
-// Account closes the books against the final status of every recipient and the
-// number of its attempts that were ambiguous: each of these may have left a
+// Account compares the ledger with the final status of every recipient and the
+// number of the recipient's ambiguous attempts, each of which may have left a
 // message.
 func (l *Ledger) Account(status []mail.Status, ambiguous []uint16) Account {
 	a := Account{Bytes: l.bytes.Load()}

@@ -36,7 +36,7 @@ func (s *Sink) scripted(l *lane) {
 	server.Serve(l)
 }
 
-// session answers as the wire's verdict says.
+// session replies with the wire's verdict.
 type session struct{ *wire }
 
 func (w *wire) refusal() error {
@@ -53,8 +53,8 @@ func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.refusal() }
 func (s *session) Reset()                               {}
 func (s *session) Logout() error                        { return nil }
 
-// Data takes the message; when its end has come through the wire, the verdict
-// on the final dot is there.
+// Data reads the message. After its end has passed the wire, the verdict is the
+// verdict on the final dot.
 func (s *session) Data(r io.Reader) error {
 	n, err := io.Copy(io.Discard, r)
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *Sink) plain(l *lane) {
 	server.Serve(l)
 }
 
-// CheckPlain reports what a destination asks of the plain receiver that it
-// cannot do.
+// CheckPlain returns the settings of a destination that the plain receiver cannot
+// carry out.
 func CheckPlain(d netmodel.Destination) []error {
 	if d.Receiver != "smtpd" {
 		return nil

@@ -1,12 +1,12 @@
 // Package sink is the receiving side of a live run on loopback: SMTP servers
-// that misbehave exactly as the network model says.
+// that behave as in the network model.
 //
 // A sink drives the same netmodel.Receiver as the simulator, with the same named
-// draws, (recipient, try) for a message and (server, destination, ordinal) for a
-// connection, so a recipient meets the same reply in both. Time passes for real:
-// every answer is held back as long as look-up, path and receiver would have
-// taken, divided by the time scale. The recipient and the try are read from the
-// envelope sender (VERP), as a real receiver could.
+// draws: by (recipient, try) for a message and (server, destination, ordinal) for
+// a connection. So a recipient gets the same reply in both. Every reply is
+// delayed, in real time, by the time of look-up, path and receiver, divided by
+// the time scale. The sink reads the recipient and the try from the envelope
+// sender (VERP), as a real receiver could.
 //
 // It listens on 127.0.0.1 only, on ports that the system chooses, and ends
 // when closed. Safe for concurrent use.
@@ -25,11 +25,11 @@ import (
 	"flyball/netmodel"
 )
 
-// Config says what to receive.
+// Config configures a Sink.
 type Config struct {
 	Network    *netmodel.Network
 	Servers    int                    // delivering servers
-	Receivers  []netmodel.Destination // what answers for each destination
+	Receivers  []netmodel.Destination // receiver of each destination
 	Recipients int                    // length of the list
 	Scale      float64                // virtual time runs this much faster than the clock
 	MaxBytes   int                    // largest message accepted
@@ -48,30 +48,30 @@ type Sink struct {
 // clock is the virtual time of a sink.
 type clock interface {
 	now() vt.Time
-	// pause lets a span pass, or less if ctx is cancelled, and returns by how much
-	// it overslept, in real time.
+	// pause waits for d of virtual time less early of real time, or until ctx is
+	// cancelled. It returns by how much real time it overslept.
 	pause(ctx context.Context, d vt.Span, early time.Duration) (late time.Duration)
 }
 
-// lane is what stands between one server and one destination.
+// lane is the receiver of one destination as one server reaches it.
 type lane struct {
 	net.Listener
 	sink     *Sink
 	server   mail.Server
 	dest     mail.Destination
-	receiver *netmodel.Receiver // to be asked by ask
+	receiver *netmodel.Receiver // to be used through ask only
 	*endpoint
-	connections, refused int // accepted by the listener; of these, turned away by the cap
+	connections, refused int // see Traffic
 }
 
-// endpoint is what the lanes of a destination have in common where it is shared;
-// else each lane has its own.
+// endpoint is the common state of all lanes of a shared destination; otherwise
+// each lane has its own endpoint.
 type endpoint struct {
-	sync.Mutex // around the receivers and the counts of the lanes
+	sync.Mutex // guards the receivers and the counts of the lanes
 	mostOpen   int
 }
 
-// Open starts all receivers.
+// Open returns a Sink with all receivers started.
 func Open(cfg Config) (*Sink, error) {
 	s := newSink(cfg)
 	if err := s.listen(); err != nil {
@@ -100,7 +100,7 @@ func newSink(cfg Config) *Sink {
 	return s
 }
 
-// listen has every lane listen on a port of its own.
+// listen makes every lane listen on its own port.
 func (s *Sink) listen() (err error) {
 	for _, l := range s.lanes {
 		if l.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
@@ -125,8 +125,8 @@ func (s *Sink) lane(server mail.Server, d mail.Destination) *lane {
 	return s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
 }
 
-// Resolve stands for the name servers: it takes the time of a look-up and
-// gives the address of the receiver, or how the look-up failed.
+// Resolve stands in for the name servers: it waits for the time of a look-up and
+// returns the address of the receiver, or the fault of the look-up.
 func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
 	l := s.lane(server, d)
 	var took vt.Span
@@ -135,22 +135,24 @@ func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destinati
 	return l.Addr().String(), fault
 }
 
-// Traffic is what a lane has seen.
+// Traffic counts the connections of a lane.
 type Traffic struct {
-	Connections, Refused int // accepted by the listener; of these, turned away by the cap
-	// connections at one time, without the refused ones; of all servers where the receiver is
-	// shared
+	Connections int // accepted by the listener
+	Refused     int // accepted by the listener, but refused by the cap
+	// MostOpen is the greatest number of connections open at once, without refused
+	// connections. For a shared receiver it includes all servers.
 	MostOpen int
 }
 
-// Traffic between a server and a destination. Call it after Close.
+// Traffic returns the traffic between a server and a destination. Call it after
+// Close.
 func (s *Sink) Traffic(server mail.Server, d mail.Destination) Traffic {
 	l := s.lane(server, d)
 	return Traffic{l.connections, l.refused, l.mostOpen}
 }
 
-// ask asks the receiver a question. Receivers are asked one at a time, in the
-// order of time.
+// ask calls question with the receiver and the time, under the endpoint's lock,
+// so that times do not fall from call to call.
 func (l *lane) ask(question func(r *netmodel.Receiver, now vt.Time)) {
 	l.Lock()
 	defer l.Unlock()

@@ -15,9 +15,10 @@ import (
 	"flyball/netmodel"
 )
 
-// Accept waits for a connection. One that the cap refuses is accepted as well:
-// its wire answers 421 where the greeting should be. So is one that comes while
-// the destination is down: its wire resets it, or never answers.
+// Accept waits for a connection and returns it as a wire. It also accepts a
+// connection that the cap refuses, whose wire replies 421 in place of the
+// greeting, and a connection while the destination is down, whose wire resets it
+// or never replies.
 func (l *lane) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
@@ -36,11 +37,11 @@ func (l *lane) Accept() (net.Conn, error) {
 	return w, nil
 }
 
-// wire is a connection that passes the client's commands on to a receiver at
-// the model's pace. It sees the dialogue line by line: each command is held
-// back until its reply is due, dropped, or left without reply; the code of a
-// refusal is laid ready for the receiver to answer with. What no receiver can
-// refuse by itself, the greeting and DATA, the wire answers.
+// wire is a connection that passes the client's commands to a receiver at the
+// pace of the model. It handles the dialogue line by line: each command is
+// delayed until its reply is due, dropped, or left without reply. The receiver
+// refuses with the code in verdict. The wire itself refuses the greeting and
+// DATA, where the receivers cannot.
 //
 //	client -> line -> exchange(stage) -> receiver -> reply -> client
 //	                  delay, drop, stall, verdict
@@ -48,32 +49,32 @@ type wire struct {
 	net.Conn
 	lane    *lane
 	in      *bufio.Reader
-	rest    []byte // of a line that the receiver has not read yet
+	rest    []byte // rest of a line that the receiver has not read yet
 	conn    netmodel.Connection
 	msg     netmodel.Message
 	rcpt    mail.Recipient
 	verdict uint16 // refusal of the last command, 0 for none
-	begun   bool   // an attempt that has not come to MAIL
-	offered bool   // an attempt that has
+	begun   bool   // an attempt has begun and has not reached MAIL
+	offered bool   // an attempt has reached MAIL and has not ended
 	greeted bool
 	data    bool // inside a message
 	used    bool // a message has been sent over it
 	closed  bool
-	late    time.Duration // by which the last exchange overslept
+	late    time.Duration // by how much the last exchange overslept
 }
 
-// caller is the client's address, and the way for a receiver whose handlers
-// are given nothing else to find the wire.
+// caller is the client's address together with the wire, for a receiver whose
+// handlers get nothing but the address.
 type caller struct {
 	net.Addr
 	wire *wire
 }
 
-// RemoteAddr is the client's address, a caller.
+// RemoteAddr returns the client's address as a caller.
 func (w *wire) RemoteAddr() net.Addr { return caller{w.Conn.RemoteAddr(), w} }
 
-// Write passes the receiver's replies on. The first one is the greeting, due
-// when the connection would have been made.
+// Write passes the receiver's replies to the client. The first one is the
+// greeting, which is due when the connection is made in the model.
 func (w *wire) Write(p []byte) (int, error) {
 	if !w.greeted {
 		w.greeted = true
@@ -94,7 +95,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return w.Conn.Write(p)
 }
 
-// Read gives the receiver the next line.
+// Read returns the client's next line to the receiver.
 func (w *wire) Read(p []byte) (int, error) {
 	for len(w.rest) == 0 {
 		line, err := w.in.ReadSlice('\n')
@@ -116,8 +117,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// command handles one command line. It returns nil where the wire has
-// answered itself.
+// command handles one command line and returns it for the receiver, or nil if the
+// wire has replied itself.
 func (w *wire) command(line []byte) ([]byte, error) {
 	verb := strings.ToUpper(string(line[:min(4, len(line))]))
 	w.verdict = 0
@@ -161,13 +162,13 @@ func (w *wire) command(line []byte) ([]byte, error) {
 	return line, nil
 }
 
-// reuse begins an attempt over a connection that was kept.
+// reuse begins an attempt over a kept connection.
 func (w *wire) reuse(r *netmodel.Receiver, now vt.Time) {
 	r.Reuse(now, &w.conn)
 	w.begun = true
 }
 
-// end closes the attempt whose message was offered, if there is one.
+// end ends the attempt whose message was offered, if there is one.
 func (w *wire) end(accepted bool) {
 	if w.offered {
 		w.offered = false
@@ -195,7 +196,8 @@ func (w *wire) body(line []byte) error {
 	return nil
 }
 
-// exchange lets the time of one step pass and lays its verdict ready.
+// exchange waits for the time of one step and sets the verdict. It returns an
+// error if the step ends the connection.
 func (w *wire) exchange(step mail.Step) error {
 	s := w.lane.sink
 	var e netmodel.Exchange
@@ -206,8 +208,8 @@ func (w *wire) exchange(step mail.Step) error {
 		w.end(false)
 		return io.EOF
 	}
-	// Timers wake up to a millisecond late, which a time scale multiplies: the
-	// next exchange makes up for it.
+	// Timers wake up to a millisecond late, which the time scale multiplies. The
+	// next exchange waits for less to make up for it.
 	w.late = s.clock.pause(context.Background(), e.Took, w.late)
 	if e.Ends() || step.Stage == mail.StageDot {
 		w.end(!e.Ends())

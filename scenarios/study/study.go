@@ -42,7 +42,7 @@ type Config struct {
 	Points        int         `toml:"points" range:"0..100000"` // points of a Halton design; 0 in any other
 	Replications  int         `toml:"replications" range:"1..10000"`
 	Metrics       []string    `toml:"metrics"`
-	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // seed of all runs, instead of the scenarios' seeds
+	Seed          uint64      `toml:"seed" range:"0..9223372036854775807"` // seed of all runs
 	Choice        Choice      `toml:"choice"`
 	Parameters    []Parameter `toml:"parameter" required:"true"`
 	Tune          Tune        `toml:"tune"` // settings of a search; a sweep ignores them

@@ -155,8 +155,8 @@ func (c Config) validateTune() []error {
 		at := conf.Index("tune.constraint", i)
 		m := metric(at+".metric", k.Metric)
 		if k.As == AsRatio {
-			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: a metric that may be below 0 has no ratios", k.As,
-				k.Metric, AsValue, AsDifference)
+			l.Check(!m.Signed, at+".as", "got %q with %s, want %q or %q: a metric that may be below 0 has no ratios",
+				k.As, k.Metric, AsValue, AsDifference)
 			l.Check(k.Value > 0, at+".value", "got %g, want a ratio above 0", k.Value)
 		}
 	}

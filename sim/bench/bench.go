@@ -146,11 +146,11 @@ func NewReplay(r io.Reader, population, events int) (*Replay, error) {
 		process, delay := binary.LittleEndian.Uint64(pair[:]), binary.LittleEndian.Uint64(pair[8:])
 		switch {
 		case i == population+events:
-			return nil, fmt.Errorf("got more than %d pairs of 16 bytes, want one for each of %d processes and %d events",
-				i, population, events)
+			return nil, fmt.Errorf("got more than %d pairs of 16 bytes, want one for each of %d processes and %d "+
+				"events", i, population, events)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d events",
-				population+events, population, events)
+			return nil, fmt.Errorf("got fewer than %d pairs of 16 bytes, want one for each of %d processes and %d "+
+				"events", population+events, population, events)
 		case err != nil:
 			return nil, err
 		case process >= uint64(population) || delay > uint64(vt.Day):

@@ -8,19 +8,19 @@ import (
 	"flyball/internal/stats"
 )
 
-// An interval that is too narrow makes wrong results look sure. So the way in
-// which this project makes its intervals is tried a thousand times where the
-// answer is known: a nominal 95 % must contain it in 93.6 to 96.4 % of them,
-// which is two standard deviations of a thousand throws to either side. Another
-// seed than the default may by chance miss that once in twenty times.
+// An interval that is too narrow makes wrong results look certain. So the
+// project's intervals are tested with a thousand trials where the answer is
+// known: nominal 95 % intervals must contain it in 93.6 to 96.4 % of the trials,
+// two standard deviations to either side. With a seed other than the default
+// this fails by chance once in twenty times.
 const (
 	trials    = 1000
 	nominal   = 0.95
 	tolerance = 0.014
 )
 
-// covers reports, as 1 or 0, whether the interval of the mean of so many
-// replications contains the exact value.
+// covers returns 1 if the interval of the mean of the given number of
+// replications contains the exact value, else 0.
 func covers(r run, replications int, exact float64, once func(r run) float64) float64 {
 	values := make([]float64, replications)
 	for i := range values {
@@ -34,11 +34,11 @@ func covers(r run, replications int, exact float64, once func(r run) float64) fl
 	return 0
 }
 
-// coverQueue: the sojourns in M/M/1 at a load of 0.9 are as correlated and as
-// skewed as anything here. The queue starts in its stationary law, so the mean
-// over a fixed number of customers has no bias, and many short replications
-// serve better than a few long ones, whose means are too skewed for Student's
-// intervals.
+// coverQueue tests intervals of sojourns in M/M/1 at a load of 0.9, which are
+// highly correlated and skewed. The queue starts in its stationary distribution,
+// so the mean over a fixed number of customers has no bias. Many short
+// replications serve better than a few long ones, whose means are too skewed for
+// Student's intervals.
 func coverQueue() model {
 	const rho, replications = 0.9, 1000
 	l := line{load: rho, servers: 1, service: exponential, start: geometric(rho), counted: 50}
@@ -56,9 +56,9 @@ func coverQueue() model {
 	}
 }
 
-// coverGovernor: a governor that never attains its target adds d processes
-// every interval. Each of them delivers a Poisson stream thinned by failures,
-// so the deliveries of the run have a known mean.
+// coverGovernor tests intervals of the deliveries under a governor that never
+// attains its target and adds d processes every interval. Each process delivers
+// a Poisson stream thinned by failures, so the deliveries have a known mean.
 func coverGovernor() model {
 	const start, d, intervals, p, replications = 5, 3, 5, 0.8, 40
 	const perProcess = 60 // attempts in an interval

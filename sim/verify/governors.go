@@ -17,15 +17,16 @@ import (
 // processes and again with 1751.2, and greatest with 500.
 var bent = plant{1200, 0.001, 4e-6}
 
-// peaked never gives 140,000: at most 120,363, with 316 processes.
+// peaked is a server whose rate never reaches 140,000: it is at most 120,363,
+// with 316 processes.
 var peaked = plant{1000, 0.002, 1e-5}
 
 const target = 140000
 
-// unlimited is a d that never binds.
+// unlimited is a d so large that it never limits a step.
 const unlimited = 1e6
 
-// damped is the law of [0067] at Table 1's target and interval, with an
+// damped returns the law of [0067] at Table 1's target and interval, with an
 // explicit d.
 func damped(start, d float64) governor.Config {
 	c := governor.Default()
@@ -33,9 +34,9 @@ func damped(start, d float64) governor.Config {
 	return c
 }
 
-// follow is C at the start and after each of n decisions, where rate tells the
-// messages per hour of c processes. Messages are whole, so rate and target are
-// taken a thousand times larger, which changes nothing in the law.
+// follow returns C at the start and after each of n decisions. Rate returns the
+// messages per hour of c processes. Messages are whole numbers, so rate and
+// target are scaled by a thousand, which does not affect the law.
 func follow(c governor.Config, n int, rate func(c float64) float64) []float64 {
 	const fine = 1000
 	c.Target *= fine
@@ -53,7 +54,8 @@ func follow(c governor.Config, n int, rate func(c float64) float64) []float64 {
 	return path
 }
 
-// settled is the first interval from which on C stays within a share of a goal.
+// settled returns the first interval from which on C stays within a share of
+// goal.
 func settled(path []float64, goal, within float64) float64 {
 	for i := len(path) - 1; i >= 0; i-- {
 		if math.Abs(path[i]-goal) > within*goal {
@@ -63,7 +65,7 @@ func settled(path []float64, goal, within float64) float64 {
 	return 0
 }
 
-// greatestStep is the most that C moved in an interval.
+// greatestStep returns the greatest change of C in an interval.
 func greatestStep(path []float64) float64 {
 	var most float64
 	for i := 1; i < len(path); i++ {
@@ -72,7 +74,7 @@ func greatestStep(path []float64) float64 {
 	return most
 }
 
-// law is the governor alone, on plants that are formulas.
+// law verifies the governor alone, on plants that are formulas.
 func law() model {
 	root := bent.root(target)
 	a := bent.contraction(root)
@@ -110,8 +112,8 @@ func law() model {
 	}
 }
 
-// halfUsed is what the dynamic law makes of 200 available processes, 100 of
-// which were allocated and delivered 1200 messages an hour each, with d = 8.
+// halfUsed returns the decision of the dynamic law with d = 8 on 200 available
+// processes, of which 100 were allocated and delivered 1200 messages an hour each.
 func halfUsed() float64 {
 	c := damped(200, 8)
 	c.Law = "patent-dynamic"
@@ -122,8 +124,8 @@ func halfUsed() float64 {
 	return g.Decide(governor.Sample{Span: c.Interval, Delivered: 360000, Allocated: 100}).Available
 }
 
-// shrinks is what an interval leaves of a small error, without a limit on the
-// step.
+// shrinks returns the factor by which an interval multiplies a small error,
+// without a limit on the step.
 func shrinks(rate unit.PerHour) float64 {
 	root := bent.root(float64(rate))
 	c := damped(root*(1+1e-4), unlimited)
@@ -132,10 +134,11 @@ func shrinks(rate unit.PerHour) float64 {
 	return (path[2] - root) / (path[1] - root)
 }
 
-// lag: the work of a process is counted delta intervals after it was allocated.
-// On a server with constant efficiency the error then follows z^2 - delta z +
-// delta = 0: with delta = 1 it swings for ever, with a period of exactly six
-// intervals; below, the swing shrinks by sqrt(delta) per interval.
+// lag verifies the governor where the work of a process is counted delta
+// intervals after its allocation. On a server with constant efficiency the error
+// then follows z^2 - delta z + delta = 0: with delta = 1 it oscillates for ever,
+// with a period of exactly six intervals; below 1, the oscillation shrinks by
+// sqrt(delta) per interval.
 func lag() model {
 	const start, goal = 141.0, 140.0
 	return model{
@@ -162,8 +165,8 @@ func lag() model {
 	}
 }
 
-// late is a server with 1000 messages per hour and process whose work counts
-// delta <= 1 intervals late; before the start C had been what it is then.
+// late returns a server with 1000 messages per hour and process whose work counts
+// delta <= 1 intervals late. Before the start, C was constant.
 func late(delta, start float64) func(c float64) float64 {
 	before := start
 	return func(c float64) float64 {
@@ -182,29 +185,29 @@ func repeats(path []float64, period int) bool {
 	return true
 }
 
-// governed is a list for one server under the universal scalability law,
-// slower by a factor: the same path of C from fewer messages. Attempts take the
-// given time but for that law.
+// governed returns a scenario of one server under the universal scalability law,
+// slower by a factor: fewer messages give the same trajectory of C. Attempts take
+// the time took, multiplied by that law.
 func governed(r run, p plant, slower, start float64, took netmodel.Dist) *scenarios.Scenario {
 	s := plain(r)
 	s.Governor = governor.Default()
 	s.Governor.Law, s.Governor.Start, s.Governor.Target = "patent-damped", start, unit.PerHour(target/slower)
 	s.Servers[0].Contention, s.Servers[0].Coherency = p.sigma, p.kappa
 	s.Destinations[0].Dot = took
-	s.Campaigns[0].Recipients = 1_000_000_000 // more than they can do
+	s.Campaigns[0].Recipients = 1_000_000_000 // more than the processes can deliver
 	return s
 }
 
-// attempt is the mean time of an attempt while no other process is busy.
+// attempt returns the mean time of an attempt while no other process is busy.
 func (p plant) attempt(slower float64) vt.Span {
 	return seconds(3600 * slower / p.lambda)
 }
 
-// tableOne is the governor of Table 1 through all of the simulator: S = 3 h,
-// at most 24 processes a day.
+// tableOne verifies the governor of Table 1 in the whole simulator: S = 3 h, at
+// most 24 processes a day.
 //
-// Whole processes work, so C comes to rest where C = T / E(floor C). T is
-// chosen for that to be 142.5, far from the next whole number.
+// Only whole processes work, so C settles where C = T / E(floor C). T is chosen
+// so that this is 142.5, far from the next whole number.
 func tableOne() model {
 	const slower, start, goal, processes = 40, 100, 142.5, 142
 	rate := goal * bent.efficiency(processes)
@@ -241,12 +244,12 @@ func tableOne() model {
 	}
 }
 
-// contraction measures a(C) through all of the simulator, from one decision
-// without a limit at 40 processes above C* and one at 40 below. T / E(C) is a
-// parabola under the universal scalability law, so the chord's slope is that in
-// its middle. Attempts are exponential, so that each process delivers a Poisson
-// stream as soon as all have begun; that the first attempts find fewer busy
-// processes lowers a by a tenth of the half width.
+// contraction measures a(C) in the whole simulator, from two decisions without a
+// limit: one at 40 processes above C* and one at 40 below. Under the universal
+// scalability law T / E(C) is a parabola, so the slope of the chord equals the
+// slope in its middle. Attempts are exponential, so each process delivers a
+// Poisson stream as soon as all have begun. The first attempts find fewer busy
+// processes, which lowers a by a tenth of the half width.
 func contraction() model {
 	const slower, goal, off = 10, 140.0, 40
 	took := netmodel.Dist{Dist: "exponential", Mean: bent.attempt(slower)}
@@ -273,9 +276,9 @@ func contraction() model {
 	}
 }
 
-// firstRate is the rate in an interval of 3 h at whose start n processes begin
-// one after the other: the first attempt of the i-th finds i busy, later ones
-// all n.
+// firstRate returns the rate in an interval of 3 h at whose start n processes
+// begin one after the other: the first attempt of the i-th process finds i busy
+// processes, later attempts find n.
 func (p plant) firstRate(n, slower float64) float64 {
 	const hours = 3
 	messages := hours * p.rate(n) / slower
@@ -285,8 +288,8 @@ func (p plant) firstRate(n, slower float64) float64 {
 	return messages / hours
 }
 
-// runaway: a target above the peak has no fixed point. C rises by d for ever,
-// and past the peak that makes the server slower.
+// runaway verifies a target above the peak, which has no fixed point: C rises by
+// d for ever, and beyond the peak the server becomes slower.
 func runaway() model {
 	const slower, start, intervals = 40, 330, 10
 	const processes = start + 3*(intervals-1) // in the last interval
@@ -307,8 +310,8 @@ func runaway() model {
 	}
 }
 
-// slope is the rise of C per interval if all are alike, else the one farthest
-// from their mean.
+// slope returns the rise of C per interval if all rises are equal, else the rise
+// farthest from their mean.
 func slope(rows []runlog.Interval, start float64) float64 {
 	mean := (rows[len(rows)-1].Decision.Available - start) / float64(len(rows))
 	worst, before := mean, start

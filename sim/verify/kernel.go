@@ -14,11 +14,11 @@ import (
 	"flyball/scenarios"
 )
 
-// kernel is sim.World for customers that are not known in advance: the same
-// machines, network model, queue and order of simultaneous inputs, but who
-// comes next may depend on who has left. A customer's visit to a node is a
-// list of one recipient, handed to that node's machine; its service is an
-// attempt. The model "world" checks that sim.World does the same.
+// kernel is sim.World for customers that are not known in advance. It has the
+// same machines, network model, queue and order of simultaneous inputs, but
+// arrivals may depend on earlier departures. A customer's visit to a node is a
+// list of one recipient for that node's machine; the service is an attempt. The
+// model "world" checks that sim.World gives the same results.
 type kernel struct {
 	key      rng.Key
 	nodes    []node
@@ -28,22 +28,22 @@ type kernel struct {
 	out      engine.Outbox
 	now      vt.Time
 
-	visits []visit // in the order of arrival; a visit is recipient number so and so
+	visits []visit // in the order of arrival; the index is the recipient
 	rows   [][]engine.Interval
-	held   [][]vt.Span // by node and number there: time within from..to; the last row is for all nodes together
+	held   [][]vt.Span // time within from..to, by node and number there; the last row is for all nodes together
 	from   vt.Time
 	to     vt.Time
 
-	arrives func(customer uint32) // just before a customer joins a node; may send others
-	leaves  func(i int, v visit)  // after visit i; may send the customer on
+	arrives func(customer uint32) // called just before a customer joins a node; may send others
+	leaves  func(i int, v visit)  // called after visit i; may send the customer on
 }
 
-// node is a delivering server and the world as it meets it.
+// node is a delivering server with its model of the network.
 type node struct {
 	machine *delivery.Machine
 	model   *netmodel.Model
 	ends    evq.Queue
-	visits  uint64 // that the machine was asked for
+	visits  uint64 // number of visits assigned to the machine
 }
 
 // visit is a customer's stay at a node.
@@ -52,7 +52,7 @@ type visit struct {
 	customer              uint32
 	found                 int // customers there before it came
 	node                  int
-	lost                  bool // turned away
+	lost                  bool // refused
 }
 
 // mostVisits is many times more than any model needs.
@@ -61,7 +61,7 @@ const mostVisits = 1 << 21
 func (v visit) sojourn() float64 { return v.ended.Sub(v.arrived).Seconds() }
 func (v visit) wait() float64    { return v.began.Sub(v.arrived).Seconds() }
 
-// What a draw is for; those of the network model and the list lie below.
+// Purposes of draws. The purposes of the network model and the list are below 64.
 const (
 	purposeGap rng.Purpose = iota + 64
 	purposeStart
@@ -70,8 +70,8 @@ const (
 	purposeSize
 )
 
-// newKernel puts so many MTA processes at each node, in the world of a
-// scenario.
+// newKernel returns a kernel in the network of a scenario, with the given numbers
+// of MTA processes at the nodes.
 func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 	k := &kernel{key: rng.New(r.seed, r.replication), to: vt.Never, rows: make([][]engine.Interval, len(processes)),
 		held:    make([][]vt.Span, len(processes)+1),
@@ -95,7 +95,7 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 	return k
 }
 
-// send lets a customer come to a node at a time.
+// send schedules the arrival of a customer at a node.
 func (k *kernel) send(at vt.Time, node int, customer uint32) {
 	if len(k.freeWays) == 0 {
 		k.freeWays = append(k.freeWays, len(k.onWay))
@@ -108,8 +108,9 @@ func (k *kernel) send(at vt.Time, node int, customer uint32) {
 	k.coming.Push(at, way)
 }
 
-// feed lets customer first come to node 0 at a time, and first+1, first+2 and
-// so on behind it as a Poisson process, at a mean distance of gap seconds.
+// feed schedules the arrival of customer first at node 0 at a time, and of
+// first+1, first+2 and so on after it as a Poisson process with a mean gap in
+// seconds.
 func (k *kernel) feed(at vt.Time, first uint32, gap float64) {
 	newest := first
 	k.send(at, 0, newest)
@@ -121,21 +122,21 @@ func (k *kernel) feed(at vt.Time, first uint32, gap float64) {
 	}
 }
 
-// uniform draws from (0, 1).
+// uniform returns a draw from (0, 1).
 func (k *kernel) uniform(entity uint64, p rng.Purpose) float64 {
 	return (float64(k.key.At(entity, 0, p)[0]) + 0.5) / (1 << 32)
 }
 
-// exponential draws a time, in whole microseconds, so that the last bits of a
-// logarithm do not matter.
+// exponential returns an exponential time in whole microseconds, so that the last
+// bits of a logarithm do not matter.
 func (k *kernel) exponential(entity uint64, p rng.Purpose, mean float64) vt.Span {
 	return seconds(-mean * math.Log(k.uniform(entity, p)))
 }
 
-// seconds is a time in whole microseconds.
+// seconds returns s seconds, rounded to whole microseconds.
 func seconds(s float64) vt.Span { return vt.Span(math.Round(s*1e6)) * vt.Microsecond }
 
-// number draws from a distribution over 0, 1, 2 and so on.
+// number returns a draw from a distribution over 0, 1, 2 and so on.
 func (k *kernel) number(entity uint64, p rng.Purpose, of func(n int) float64) int {
 	n := 0
 	for u := k.uniform(entity, p) - of(0); u > 0 && n < 1e6; u -= of(n) {
@@ -144,16 +145,16 @@ func (k *kernel) number(entity uint64, p rng.Purpose, of func(n int) float64) in
 	return n
 }
 
-// runUntil moves on until something holds.
+// runUntil handles events until holds returns true.
 func (k *kernel) runUntil(holds func() bool) {
 	for !holds() {
 		k.step()
 	}
 }
 
-// step moves on by one event.
+// step handles the next event.
 func (k *kernel) step() {
-	// the first nodes at which an attempt ends, or the machine wants to be woken
+	// the first nodes at which an attempt ends, or a wake-up of the machine is due
 	ends, wakes := &k.nodes[0], &k.nodes[0]
 	for i := range k.nodes {
 		n := &k.nodes[i]
@@ -202,8 +203,8 @@ func (k *kernel) step() {
 	}
 }
 
-// account adds the time until next to the numbers of customers that the
-// machines have now, as far as it lies between from and to.
+// account adds the time from now to next, within from..to, to the present number
+// of customers at each node.
 func (k *kernel) account(next vt.Time) {
 	span := min(next, k.to).Sub(max(k.now, k.from))
 	if span <= 0 {
@@ -225,20 +226,19 @@ func (k *kernel) hold(row, n int, span vt.Span) {
 	k.held[row][n] += span
 }
 
-// Ended is told by the machines.
+// Ended records the end of a visit; the machines call it.
 func (k *kernel) Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
 	v := &k.visits[a.Rcpt]
 	v.began, v.ended, v.lost = now.Add(-r.Took), now, s != mail.Done
 	k.leaves(int(a.Rcpt), *v)
 }
 
-// Interval is told by the machines.
+// Interval records an interval; the machines call it.
 func (k *kernel) Interval(_ vt.Time, s mail.Server, i engine.Interval) {
 	k.rows[s] = append(k.rows[s], i)
 }
 
-// timeShare is the share of the time between from and to with n customers at a
-// node.
+// timeShare returns the share of the time from..to with n customers at a node.
 func (k *kernel) timeShare(node, n int) float64 {
 	if n >= len(k.held[node]) {
 		return 0
@@ -246,7 +246,7 @@ func (k *kernel) timeShare(node, n int) float64 {
 	return k.held[node][n].Seconds() / k.to.Sub(k.from).Seconds()
 }
 
-// meanHeld is the time-average of customers at a node.
+// meanHeld returns the time-average of customers at a node.
 func (k *kernel) meanHeld(node int) float64 {
 	var sum float64
 	for n, span := range k.held[node] {
@@ -255,8 +255,8 @@ func (k *kernel) meanHeld(node int) float64 {
 	return sum / k.to.Sub(k.from).Seconds()
 }
 
-// meanAllocated is P_a of a node, as its machine accounts for it: the mean over
-// all whole intervals between from and to.
+// meanAllocated returns P_a of a node by the intervals of its machine: the mean
+// over all whole intervals within from..to.
 func (k *kernel) meanAllocated(node int) float64 {
 	var sum float64
 	var n int

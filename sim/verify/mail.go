@@ -12,8 +12,8 @@ import (
 	"flyball/sim"
 )
 
-// plain is a scenario in which nothing takes time or fails but what a model
-// adds to it, and C stays.
+// plain returns a scenario in which nothing takes time or fails and C stays, for
+// a model to extend.
 func plain(r run) *scenarios.Scenario {
 	s := scenarios.Default()
 	s.Name, s.Seed, s.Horizon = "verify", r.seed, 3650*vt.Day
@@ -32,7 +32,7 @@ func plain(r run) *scenarios.Scenario {
 	return &s
 }
 
-// simulate runs a scenario as the command line does.
+// simulate runs a scenario and returns its record, as the command line does.
 func simulate(r run, s *scenarios.Scenario, watch runlog.Watch) *runlog.Recorder {
 	w, err := sim.New(s, r.replication, nil, watch)
 	if err != nil {
@@ -42,9 +42,9 @@ func simulate(r run, s *scenarios.Scenario, watch runlog.Watch) *runlog.Recorder
 	return w.Record()
 }
 
-// world: the kernel of this package is that of every scenario. The customers of
-// a two-server queue, known in advance as campaigns of one recipient each, must
-// leave at the same nanosecond.
+// world verifies that the kernel of this package gives the same results as
+// sim.World. The customers of a two-server queue, given to sim.World in advance
+// as campaigns of one recipient each, must leave at the same nanosecond.
 func world() model {
 	l := line{load: 1.7, servers: 2, service: lognormal, counted: 1000}
 	return model{
@@ -52,7 +52,7 @@ func world() model {
 		about:      "the kernel that these models run on, against sim.World with the same customers",
 		quantities: []quantity{always("customers that leave at another time", 0, 0)},
 		once: func(r run) []float64 {
-			customers := l.run(r).measured // the first ones: who comes later does not delay them
+			customers := l.run(r).measured // the first ones: later customers do not delay them
 			s := plain(r)
 			s.Destinations[0].Dot = l.service
 			s.Governor.Start = float64(l.servers)
@@ -72,12 +72,13 @@ func world() model {
 	}
 }
 
-// ties: on a lattice of whole seconds everything happens at the same moments,
-// and each answer depends on who is first.
+// ties verifies simultaneous events: on a lattice of whole seconds each result
+// depends on which event comes first.
 func ties() model {
 	return model{
 		name: "ties", runs: 10,
-		about: "simultaneous events: ends come before arrivals and before wake-ups, and in the order of their beginnings",
+		about: "simultaneous events: ends come before arrivals and before wake-ups, and in the order of their " +
+			"beginnings",
 		quantities: []quantity{
 			always("D/D/2/2, one comes as one ends: refused", 0, 0),
 			always("simultaneous ends out of order", 0, 0),
@@ -91,8 +92,9 @@ func ties() model {
 	}
 }
 
-// refusedAtTheBrim: a connection of 2 s ends just as the third customer comes,
-// one a second, to a provider that allows two.
+// refusedAtTheBrim returns the share of refused customers where one customer a
+// second comes to a provider that allows two connections of 2 s: a connection
+// ends just as the third customer comes.
 func refusedAtTheBrim(r run) float64 {
 	s := plain(r)
 	s.Destinations[0].Dot, s.Destinations[0].Cap = netmodel.Constant(2*vt.Second), 2
@@ -113,8 +115,8 @@ func refusedAtTheBrim(r run) float64 {
 	return float64(refused)
 }
 
-// outOfOrder counts attempts that end at the same moment as a later one and
-// after it. They begin in the order of the list.
+// outOfOrder returns the number of attempts that end after a later attempt of the
+// same moment. Attempts begin in the order of the list.
 func outOfOrder(r run) float64 {
 	s := plain(r)
 	d := s.Destinations[0]
@@ -138,9 +140,9 @@ func outOfOrder(r run) float64 {
 	return float64(wrong)
 }
 
-// lattice is the fewest and the most messages in an interval of 10 s, where 20
-// processes take a second for each. Those that end with an interval count in
-// it.
+// lattice returns the fewest and the most messages in an interval of 10 s, where
+// 20 processes take a second for each message. A message that ends together with
+// an interval counts in it.
 func lattice(r run) (least, most float64) {
 	s := plain(r)
 	s.Destinations[0].Dot = netmodel.Constant(vt.Second)
@@ -156,8 +158,8 @@ func lattice(r run) (least, most float64) {
 	return least, most
 }
 
-// dialogue is a scenario in which every part of an attempt takes a random time:
-// look-up, seven round trips, greeting, RCPT and final dot.
+// dialogue returns a scenario in which every part of an attempt takes a random
+// time: look-up, seven round trips, greeting, RCPT and final dot.
 func dialogue(r run) *scenarios.Scenario {
 	s := plain(r)
 	s.Network.DNS = netmodel.DNS{HitRatio: 0.6, Hit: netmodel.Constant(2 * vt.Millisecond),
@@ -170,8 +172,9 @@ func dialogue(r run) *scenarios.Scenario {
 	return s
 }
 
-// attempt is the mean and the variance of an attempt of that scenario which
-// passes so many round trips, with the final dot or without.
+// attempt returns the mean and the variance of the time of an attempt in the
+// scenario of dialogue with the given number of round trips, with or without the
+// final dot.
 func attempt(s *scenarios.Scenario, trips float64, dot bool) (mean, variance float64) {
 	add := func(d netmodel.Dist, times float64) {
 		m, v := moments(d)
@@ -192,9 +195,9 @@ func attempt(s *scenarios.Scenario, trips float64, dot bool) (mean, variance flo
 	return mean + lookup, variance + h*hit*hit + (1-h)*(miss*miss+v) - lookup*lookup
 }
 
-// renewal: a process that goes from one attempt to the next is a renewal
-// process, whose count over t has the mean t/mu and the variance sigma^2 t /
-// mu^3 (Feller II, XI.6; what is left out is less than one event).
+// renewal verifies the counts of attempts. The attempts of an MTA process form a
+// renewal process, whose count over t has the mean t/mu and the variance sigma^2
+// t / mu^3 (Feller II, XI.6; the neglected terms are less than one event).
 func renewal() model {
 	const processes, settle, watched = 400, 60 * vt.Second, 500 * vt.Second
 	mean, variance := attempt(dialogue(run{}), 7, true)
@@ -211,7 +214,7 @@ func renewal() model {
 			s := dialogue(r)
 			s.Governor.Start = processes
 			s.Horizon = settle + watched
-			s.Campaigns[0].Recipients = processes * 1000 // more than they can do
+			s.Campaigns[0].Recipients = processes * 1000 // more than the processes can deliver
 			counts := make([]float64, processes)
 			simulate(r, s, func(now vt.Time, a mail.Attempt, _ mail.Reply, _ mail.Status) {
 				if now > vt.Time(settle) {
@@ -230,8 +233,9 @@ func renewal() model {
 	}
 }
 
-// resends: with failures at RCPT the cycle is a mixture, and resends cost what
-// first tries do, so a saturated server delivers C p / E[cycle].
+// resends verifies the rate with failures at RCPT: the cycle is a mixture, and
+// resends take as long as first tries, so a saturated server delivers C p /
+// E[cycle].
 func resends() model {
 	const processes, p, limit = 50, 0.7, 3
 	const settle, watched = 60 * vt.Second, 1000 * vt.Second
@@ -274,7 +278,8 @@ func resends() model {
 	}
 }
 
-// listed runs a list to its end: attempts per delivery and share delivered.
+// listed runs a list to its end and returns attempts per delivery and the share
+// delivered.
 func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	s := plain(r)
 	s.Retry.Limit, s.Retry.Delays = limit, []vt.Span{vt.Second, 3 * vt.Second}
@@ -292,8 +297,8 @@ func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	return float64(rec.Attempts) / done, done / float64(n)
 }
 
-// retry: where all recipients are alike, the delivery failure rate does not
-// depend on the retry limit; only how many are reached does.
+// retry verifies that with identical recipients the delivery failure rate does
+// not depend on the retry limit; only the share of reached recipients does.
 func retry() model {
 	const p = 1.0 / 7
 	return model{
@@ -313,8 +318,8 @@ func retry() model {
 	}
 }
 
-// deadShare: recipients that can never be delivered make the DFR depend on the
-// limit; here it crosses the thresholds 7 and 4 of [0074].
+// deadShare verifies the DFR with recipients that can never be reached: it then
+// depends on the limit, and here it crosses the thresholds 7 and 4 of [0074].
 func deadShare() model {
 	const dead, p = 0.37, 0.87
 	return model{
@@ -334,8 +339,8 @@ func deadShare() model {
 	}
 }
 
-// reuse counts round trips: 7 on a new connection, 4 on a used one, two more
-// (RSET and EHLO) after a refusal.
+// reuse verifies the number of round trips: 7 on a new connection, 4 on a used
+// one, two more (RSET and EHLO) after a refusal.
 func reuse() model {
 	const destinations, messages, refused = 3, 5, 0.3
 	// A connection goes on while the next recipient has the same destination, for a geometric number of messages
@@ -370,7 +375,7 @@ func reuse() model {
 	}
 }
 
-// trips is the mean number of round trips per attempt of one process.
+// trips returns the mean number of round trips per attempt of one process.
 func trips(r run, s *scenarios.Scenario, recipients int) float64 {
 	const rtt = 100 * vt.Millisecond
 	s.Governor.Start = 1

@@ -16,27 +16,29 @@ type line struct {
 	servers int
 	cap     int // connections that the receiver allows; 0: any
 	service netmodel.Dist
-	start   func(n int) float64 // law of the number there at time 0
+	start   func(n int) float64 // distribution of the number there at time 0
 	warm    int                 // customers before the first one that counts
 	counted int
 }
 
-// A queue whose state is its number of customers starts with a number drawn
-// from its stationary law and an arrival at time 0. So the first customer that
-// counts finds what every Poisson arrival finds (the first one after time 0
-// would not: the queue drains while it waits for him), and a mean over a fixed
-// number of customers has no bias. In the time-averages there is that one
-// customer too many at the start, 10^-4 of their values. The other queues start
-// empty and are left alone for many times longer than they remember.
+// warmUp is the number of customers that do not count in a queue that starts
+// empty: many times more than the memory of the queue.
+//
+// A queue whose state is its number of customers needs none. It starts with a
+// number drawn from its stationary distribution and an arrival at time 0. So the
+// first counted customer finds the same as every Poisson arrival, and a mean over
+// a fixed number of customers has no bias. (The first customer after time 0 would
+// find less: the queue drains until then.) The additional customer at the start
+// changes time-averages by 10^-4 of their values.
 const warmUp = 4000
 
-// counted is how many customers of a replication count.
+// counted is the number of counted customers of a replication.
 const counted = 40000
 
-// many is every server that anyone could want.
+// many is a number of servers that stands for infinitely many.
 const many = 1_000_000
 
-// stay is a replication of a line and the visits that count.
+// stay is a replication of a line with its counted visits.
 type stay struct {
 	*kernel
 	measured []visit
@@ -73,7 +75,7 @@ func (l line) run(r run) stay {
 	return stay{k, k.visits[first:last]}
 }
 
-// mean of something over the visits.
+// mean returns the mean of a quantity over the visits.
 func (s stay) mean(of func(v visit) float64) float64 {
 	var sum float64
 	for _, v := range s.measured {
@@ -82,7 +84,7 @@ func (s stay) mean(of func(v visit) float64) float64 {
 	return sum / float64(len(s.measured))
 }
 
-// share of the visits of which something holds.
+// share returns the share of the visits for which holds returns true.
 func (s stay) share(holds func(v visit) bool) float64 {
 	n := 0
 	for _, v := range s.measured {
@@ -105,7 +107,7 @@ var (
 	uniform     = netmodel.Dist{Dist: "uniform", Min: 200 * vt.Millisecond, Max: 1800 * vt.Millisecond}
 )
 
-// pareto has a tail x^-alpha.
+// pareto returns a distribution with mean 1 s and a tail x^-alpha.
 func pareto(alpha float64) netmodel.Dist {
 	return netmodel.Dist{Dist: "pareto", Min: seconds((alpha - 1) / alpha), Alpha: alpha}
 }
@@ -246,7 +248,8 @@ func mg1() model {
 	}
 }
 
-// jackson: node 1 takes what comes; the others live on what is routed.
+// jackson verifies a Jackson network: node 1 has arrivals from outside, the others
+// only routed customers.
 //
 //	0.6/s -> 1 -> 2 (0.5) or 3 (0.4) or out;  2 -> 1 (0.2) or 3 (0.6) or out;  3 -> 2 (0.25) or out
 func jackson() model {
@@ -321,7 +324,7 @@ func repair() model {
 			estimate("number at the process", meanOf(p, customers)),
 			estimate("utilization, from P_a", 1-p(0)),
 			estimate("P(4 there)", p(4)),
-			// Clients that think, by Little's law, are what is asked for in the meantime.
+			// By Little's law the number of thinking clients is the rate times the think time.
 			estimate("messages per s", (customers-meanOf(p, customers))/think),
 		},
 		once: func(r run) []float64 {
@@ -351,8 +354,9 @@ func repair() model {
 	}
 }
 
-// little: over a run that begins and ends empty, the integral of the number
-// there is the sum of the times there, to the nanosecond.
+// little verifies Little's law: over a run that begins and ends empty, the
+// integral of the number in the queue is the sum of the sojourns, to the
+// nanosecond.
 func little() model {
 	l := line{load: 1.8, servers: 2, service: lognormal}
 	return model{

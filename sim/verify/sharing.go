@@ -9,9 +9,9 @@ import (
 	"flyball/netmodel"
 )
 
-// mg1PS is a queue that no mail scenario has, built of the same queue and
-// draws: one server works on all customers at once, each at its share. The
-// number there is that of M/M/1 whatever the services are like.
+// mg1PS verifies a queue that no mail scenario has, built with the same event
+// queue and draws: one server works on all customers at once, with equal shares.
+// The number in it is distributed as in M/M/1 for any distribution of services.
 func mg1PS() model {
 	const rho = 0.7
 	p := geometric(rho)
@@ -33,13 +33,13 @@ func mg1PS() model {
 	}
 }
 
-// sharing runs a processor-sharing queue: the mean time in system of the
-// customers that count, and the share of arrivals among them that find one.
+// sharing runs a processor-sharing queue. It returns the mean time in system of
+// the counted customers, and the share of them that find one customer.
 //
-// Each customer present gets the same work, so one clock serves for all: it
-// counts the work that one customer has got since the start, runs at 1/n of
-// time, and a customer leaves when it has gone on by the customer's size. The
-// queue holds those moments.
+// All present customers get the same work, so one clock serves for all. The
+// clock counts the work per customer since the start, and runs at 1/n of the
+// speed of time. A customer leaves when the clock has advanced by the customer's
+// size. The queue holds the times of departure on that clock.
 func sharing(r run, load float64, service netmodel.Dist, stream uint32) (sojourn, foundOne float64) {
 	k := kernel{key: rng.New(r.seed, r.replication)}
 	var leaving evq.Queue

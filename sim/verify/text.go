@@ -11,7 +11,7 @@ import (
 	"flyball/internal/tabular"
 )
 
-// Outside names the rows that are not inside, as "model: quantity".
+// Outside returns the rows that are not inside, as "model: quantity".
 func Outside(rows []Row) []string {
 	var all []string
 	for _, r := range rows {
@@ -37,9 +37,9 @@ func JSON(w io.Writer, seed uint64, rows []Row) error {
 	}{"flyball/verify", 1, seed, Level, len(Outside(rows)), rows})
 }
 
-// Text writes the rows for a terminal, at most 100 columns wide: the means that
-// have an interval, what must hold otherwise, and the verdict. Color marks the
-// rows that are outside.
+// Text writes the rows for a terminal, at most 100 columns wide: first the means
+// with an interval, then the other rows, then the verdict. Color marks the rows
+// that are outside.
 func Text(w io.Writer, seed uint64, rows []Row, color bool) error {
 	means := table{head: []string{"model", "quantity", "exact", "simulated", "+-", "off", "verdict"}}
 	others := table{head: []string{"model", "quantity", "exact", "simulated", "+-", "runs", "verdict"}}
@@ -89,7 +89,7 @@ func Text(w io.Writer, seed uint64, rows []Row, color bool) error {
 	return err
 }
 
-// number prints six significant digits, three of what is next to nothing.
+// number formats n with six significant digits, or three below 0.001.
 func number(n Number) string {
 	digits := 6
 	switch v := math.Abs(float64(n)); {
@@ -101,8 +101,8 @@ func number(n Number) string {
 	return strconv.FormatFloat(float64(n), 'g', digits, 64)
 }
 
-// table is rows under a head; the first two columns are set to the left, and
-// the first one is told once for the rows that share it.
+// table has rows under a head. The first two columns are left-aligned, and equal
+// values of the first column are written once.
 type table struct {
 	head []string
 	rows [][]string
@@ -118,7 +118,7 @@ func (t *table) add(row []string) {
 	t.rows = append(t.rows, row)
 }
 
-// write draws the table with a rule under its head; nothing if it has no row.
+// write writes the table with a rule under its head, or nothing if it has no row.
 func (t *table) write(w io.Writer) error {
 	if len(t.rows) == 0 {
 		return nil

@@ -1,13 +1,13 @@
-// Package verify holds the simulator against mathematics. Queues, renewal
-// processes, retry chains and control loops whose answers are known exactly run
-// through the engine, the network model and the event queue that every scenario
-// runs through; what comes out must agree with the formula.
+// Package verify compares the simulator with exact mathematics. Queues, renewal
+// processes, retry chains and control loops with known answers run on the same
+// engine, network model and event queue as every scenario. The results must
+// agree with the formulas.
 //
-// What it shows is that the kernel computes what it is told to. It says nothing
-// of whether a scenario's numbers are those of the Internet.
+// This shows that the simulator computes its model correctly. It does not show
+// that the numbers of a scenario are right for the Internet.
 //
-// Results are a function of revision and seed, whatever the number of workers.
-// May be called from the command line; nothing else needs it.
+// Results depend only on revision and seed, not on the number of workers. The
+// command line calls the package; nothing else needs it.
 package verify
 
 import (
@@ -24,21 +24,21 @@ import (
 	"flyball/internal/stats"
 )
 
-// Level is the confidence of every interval. A correct simulator leaves one
-// with probability 1 in 10,000, so that even with more than fifty of them only
-// one seed in some two hundred raises a false alarm. Half a table of intervals
-// at the usual 95 % would mean nothing: two or three would always be left.
+// Level is the confidence level of every interval. A correct simulator is outside
+// of an interval with probability 1 in 10,000, so that with more than fifty
+// intervals only one seed in some two hundred gives a false alarm. With the usual
+// 95 %, two or three rows would always be outside.
 const Level = 0.9999
 
 // Options of one verification.
 type Options struct {
 	Seed     uint64
-	Only     []string                 // names of models; none: all, those of Full only if it is set
+	Only     []string                 // names of models; none: all, but models with Full only if Full is set
 	Full     bool                     // also the models that take minutes
 	Workers  int                      // replications at a time; 1 or more
 	Progress func(done, total uint64) // of replications; may be nil; called by one goroutine at a time
 
-	// For tests; 0 is as published.
+	// For tests; 0 stands for the published value.
 	effort float64 // length of each replication
 	runs   int     // most replications of a model
 }
@@ -48,7 +48,8 @@ type Row struct {
 	Model    string `json:"model"`
 	Quantity string `json:"quantity"`
 	Exact    Number `json:"exact"`
-	// the mean of the replications; where every one must agree, the one farthest off
+	// Simulated is the mean of the replications; for Judge Always, the value of the
+	// replication farthest from Exact.
 	Simulated    Number `json:"simulated"`
 	HalfWidth    Number `json:"half_width"` // of the interval or the margin around Simulated
 	Replications int    `json:"replications"`
@@ -56,8 +57,8 @@ type Row struct {
 	Inside       bool   `json:"inside"`
 }
 
-// Off is how far Simulated stands from Exact, in half widths: at most 1 if the
-// row is inside.
+// Off returns the distance of Simulated from Exact in half widths: at most 1 if
+// the row is inside.
 func (r Row) Off() float64 {
 	if r.Exact == r.Simulated {
 		return 0
@@ -65,19 +66,19 @@ func (r Row) Off() float64 {
 	return math.Abs(float64(r.Simulated-r.Exact)) / float64(r.HalfWidth)
 }
 
-// Judge says what a row is held to.
+// Judge is the criterion for a row.
 type Judge string
 
 const (
 	Interval Judge = "interval" // Student's interval of the mean at Level contains the exact value
 	Margin   Judge = "margin"   // the mean lies within a margin that was set in advance
-	Always   Judge = "always"   // so does every replication: an identity, up to rounding
+	Always   Judge = "always"   // every replication lies within the margin: an identity, up to rounding
 )
 
 // Number is a float64 that JSON can hold: null if it is not finite.
 type Number float64
 
-// MarshalJSON prints the number with all its digits.
+// MarshalJSON returns the number with all its digits, or null.
 func (n Number) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
 		return []byte("null"), nil
@@ -85,7 +86,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%v", float64(n)), nil
 }
 
-// Model is what there is to verify.
+// Model describes a model that can be verified.
 type Model struct {
 	Name  string `json:"name"`
 	About string `json:"about"`
@@ -111,7 +112,7 @@ func models() []model {
 	}
 }
 
-// model is something with a known answer.
+// model is a simulation with a known answer.
 type model struct {
 	name, about string
 	full        bool
@@ -120,10 +121,10 @@ type model struct {
 	once        func(r run) []float64 // one replication: a value for each quantity
 }
 
-// replications of a model, unless it says otherwise.
+// replications is the default number of replications of a model.
 const replications = 40
 
-// quantity is one number that a replication gives, and what it should be.
+// quantity is one result of a replication and its exact value.
 type quantity struct {
 	name   string
 	exact  float64
@@ -131,17 +132,17 @@ type quantity struct {
 	margin float64
 }
 
-// estimate is a quantity whose mean over the replications is exact.
+// estimate returns a quantity whose expected value is exact.
 func estimate(name string, exact float64) quantity {
 	return quantity{name: name, exact: exact, judge: Interval}
 }
 
-// around is a quantity whose mean is exact up to a margin.
+// around returns a quantity whose expected value is exact up to a margin.
 func around(name string, exact, margin float64) quantity {
 	return quantity{name, exact, Margin, margin}
 }
 
-// always is a quantity that is exact in every replication, up to a margin.
+// always returns a quantity that is exact in every replication, up to a margin.
 func always(name string, exact, margin float64) quantity {
 	return quantity{name, exact, Always, margin}
 }
@@ -152,10 +153,11 @@ type run struct {
 	effort            float64
 }
 
-// many is a number of customers or recipients, fewer in tests.
+// many returns n customers or recipients, scaled down in tests.
 func (r run) many(n int) int { return max(1, int(r.effort*float64(n))) }
 
-// Run verifies. An unknown name in Only is an error.
+// Run runs the chosen models and returns their rows. An unknown name in Only is an
+// error.
 func Run(o Options) ([]Row, error) {
 	chosen, err := choose(models(), o)
 	if err != nil {
@@ -200,8 +202,8 @@ func choose(all []model, o Options) ([]model, error) {
 	return slices.DeleteFunc(all, func(m model) bool { return !slices.Contains(o.Only, m.name) }), nil
 }
 
-// replicate runs all replications of the models, a few at a time. A panic of
-// one is passed on to the caller.
+// replicate runs all replications of the models, o.Workers at a time. It passes a
+// panic of a replication on to the caller.
 func replicate(chosen []model, o Options) [][][]float64 {
 	type job struct{ model, replication int }
 	var jobs []job
@@ -248,16 +250,16 @@ func replicate(chosen []model, o Options) [][][]float64 {
 	return values
 }
 
-// stream numbers a replication of a model so that its draws are its own, also
-// after models were added or moved.
+// stream returns a number for a replication of a model. Its draws are then its
+// own, and stay the same when models are added or moved.
 func stream(model string, replication int) uint64 {
 	h := fnv.New32a()
 	h.Write([]byte(model))
 	return uint64(h.Sum32())<<32 | uint64(replication)
 }
 
-// judged folds the values of a quantity into its row. A value that is not a
-// number is outside of everything.
+// judged returns the row of a quantity by its values. If a value is not a finite
+// number, the row is outside.
 func (q quantity) judged(model string, values []float64) Row {
 	row := Row{Model: model, Quantity: q.name, Exact: Number(q.exact), Replications: len(values), Judge: q.judge,
 		Simulated: Number(math.NaN()), HalfWidth: Number(q.margin)}
