@@ -11,9 +11,9 @@ import (
 	"flyball/reports/runlog"
 )
 
-// One governor and one failure rate for two live servers: C is divided without
-// remainder, and a replay of the journal makes the same decisions and knows the
-// same loads.
+// With one governor and one failure rate for two live servers, C is divided
+// without remainder, and a replay of the journal makes the same decisions with
+// the same loads.
 func TestOneGovernorLive(t *testing.T) {
 	t.Parallel()
 	s := rehearsal(1500)
@@ -56,7 +56,7 @@ func TestOneGovernorLive(t *testing.T) {
 	}
 }
 
-// inOrder is what a run keeps of its intervals.
+// inOrder records the intervals of a run.
 func inOrder(all []runlog.Interval) []runlog.Interval {
 	rec := runlog.NewRecorder(1, nil)
 	for _, i := range all {

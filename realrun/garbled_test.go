@@ -59,7 +59,7 @@ func answer(t *testing.T, stage string, code int) string {
 	return l.Addr().String()
 }
 
-// Only a 2yz to the final dot is a delivery, whatever a server says elsewhere.
+// Only a 2yz reply to the final dot is a delivery, whatever the other replies are.
 func TestUnexpectedRepliesAreNoDelivery(t *testing.T) {
 	for _, c := range []struct {
 		stage  string
@@ -81,8 +81,8 @@ func TestUnexpectedRepliesAreNoDelivery(t *testing.T) {
 	}
 }
 
-// What a stopped run does to its conversations says nothing about recipients:
-// they stay pending, even while a receiver keeps silent, and at the horizon too.
+// Recipients whose conversations a stopped run aborts stay pending, even while a
+// receiver does not reply, and also at the horizon.
 func TestStoppedAttemptsStayPending(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never greets
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"flyball/scenarios"
 )
 
-// rowsOf is a list of n rows after a header, made as it is read.
+// rowsOf is a list of n rows after a header, generated while it is read.
 type rowsOf struct {
 	n    int
 	row  func(i int) string
@@ -33,8 +33,8 @@ func (r *rowsOf) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// What is kept of a list is what is mailed: not the columns that the letter does
-// not use, and nothing of rejected rows.
+// A mailing keeps only what is mailed: no columns that the letter does not use,
+// and nothing of rejected rows.
 func TestMemoryFollowsWhatIsKept(t *testing.T) {
 	s, err := scenarios.Load("s.toml", []byte("schema_version = 1\nname = \"s\"\n[[destination]]\nname = \"a\"\ndomain = \"a.example\"\n[[campaign]]\nname = \"c\"\nrecipients = 1\n"), nil)
 	if err != nil {

@@ -30,15 +30,15 @@ func peer(t *testing.T, path, from string) string {
 	return path
 }
 
-// sinkAt is a receiver of somebody else's.
+// sinkAt resolves every destination to a receiver of another project.
 type sinkAt string
 
 func (s sinkAt) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {
 	return string(s), mail.NoFault
 }
 
-// Postfix's own test receiver, which knows nothing of us, refuses and drops in
-// every way it can: the client must read each for what it is.
+// Postfix's own test receiver, which was written independently, refuses and drops
+// in every way it can. The client must recognise each.
 func TestClientAgainstPostfixSink(t *testing.T) {
 	program := peer(t, "/usr/sbin/smtp-sink", "Debian's postfix")
 	for _, c := range []struct {

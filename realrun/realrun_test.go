@@ -21,10 +21,10 @@ import (
 	"flyball/sim"
 )
 
-// rehearsal is a scenario in which every recipient-bound kind of luck occurs:
-// greylisting, 4yz and 5yz at MAIL, RCPT, DATA and the final dot, drops at RCPT and
-// after, dead mailboxes. The clock of a busy machine decides nothing: one
-// greylist lets every first resend pass, however late, the other none.
+// rehearsal is a scenario with all kinds of draws by recipient: greylisting, 4yz
+// and 5yz at MAIL, RCPT, DATA and the final dot, drops at RCPT and after, dead
+// mailboxes. The speed of the computer does not matter: one greylist lets every
+// first resend pass, however late, the other none.
 func rehearsal(recipients int) *scenarios.Scenario {
 	const ms = vt.Millisecond
 	dest := func(name, receiver string) netmodel.Destination {
@@ -68,7 +68,7 @@ func rehearsal(recipients int) *scenarios.Scenario {
 		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}
 }
 
-// outcomes keeps the last status and the number of tries of every recipient.
+// outcomes records the last status and the number of tries of every recipient.
 type outcomes struct {
 	status    []mail.Status
 	tries     []int
@@ -134,9 +134,8 @@ func simulate(t *testing.T, s *scenarios.Scenario) (*outcomes, *sim.World) {
 	return got, w
 }
 
-// The promise of the project: on sockets every recipient ends as in the
-// simulation, after the same number of tries, and the receivers' own account
-// agrees with the sender's.
+// On sockets every recipient ends as in the simulation, after the same number of
+// tries, and the receivers' own account agrees with the sender's.
 func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	s := rehearsal(12000)
 	want, _ := simulate(t, s)
@@ -167,9 +166,9 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	replays(t, s, j, &journal, r)
 }
 
-// What belongs to a connection is named by its ordinal, so it is equal in
-// total: of the connections that were made, exactly those fail that the model
-// names, and as in the simulation about as many are needed.
+// Draws of a connection are named by its ordinal, so they agree in total: exactly
+// the connections fail that fail in the model, and about as many are needed as in
+// the simulation.
 func TestConnectionsFailAsNamed(t *testing.T) {
 	s := rehearsal(3000)
 	s.Destinations = s.Destinations[:2]
@@ -237,10 +236,10 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	}
 }
 
-// A cap holds in both worlds: never more connections than it allows, all of
-// them used, and every refusal is known to both sides; of one server, and of two
-// together where the receiver is shared. How many are refused depends on how
-// fast refused processes come back, and so on the machine.
+// A cap holds in simulation and live: there are never more connections than it
+// allows, all of them are used, and both sides count every refusal. It holds for
+// one server, and for two together where the receiver is shared. The number of
+// refusals depends on how fast refused processes return, and so on the computer.
 func TestCapInBothWorlds(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		t.Run(fmt.Sprintf("shared %v", shared), func(t *testing.T) {
@@ -290,10 +289,10 @@ func TestCapInBothWorlds(t *testing.T) {
 	}
 }
 
-// The limit of a destination holds in both worlds: never more attempts under
-// way, everybody delivered, and the journal gives the same limits again. How
-// many are refused depends on how soon a closed connection is seen to be
-// closed, and so on the machine.
+// The limit of a destination holds in simulation and live: there are never more
+// attempts under way, all recipients are delivered, and the journal gives the
+// same limits again. The number of refusals depends on how soon a closed
+// connection is noticed, and so on the computer.
 func TestLimitsInBothWorlds(t *testing.T) {
 	s := rehearsal(1500)
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:2]
@@ -333,10 +332,10 @@ func TestLimitsInBothWorlds(t *testing.T) {
 	replays(t, s, j, &journal, r)
 }
 
-// The receivers' habits hold in both worlds. Each is at its limit here, so
-// that no clock decides: a bucket that never fills again gives what it holds, a
-// throttle that one message heats for the day lets one pass, a destination that
-// is down stays down.
+// The receivers' behaviour is the same in simulation and live. Each kind is at its
+// extreme here, so that timing does not matter: a bucket that never refills gives
+// what it holds, a throttle that one message heats for the day lets one pass, a
+// destination that is down stays down.
 func TestHabitsInBothWorlds(t *testing.T) {
 	s := rehearsal(500)
 	s.Destinations = s.Destinations[:1]
@@ -410,7 +409,7 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	}
 }
 
-// replays fails if the journal of a live run does not lead to the same end.
+// replays fails if the journal of a live run does not give the same digest.
 func replays(t *testing.T, s *scenarios.Scenario, j *realrun.Journal, journal io.Reader, live *realrun.Runner) *runlog.Recorder {
 	t.Helper()
 	if err := j.Close(); err != nil {

@@ -47,8 +47,7 @@ func must(t testing.TB, src string, columns ...string) *Renderer {
 	return r
 }
 
-// The bytes on the wire, to the last: what a receiver compares when it looks
-// for duplicates.
+// The exact bytes on the wire, which a receiver compares to find duplicates.
 func TestRenderedBytes(t *testing.T) {
 	r := must(t, hello, "name", "city", "email", "shop")
 	got, err := r.Render([]byte("before"), []string{"Bob", "", "ignored", "42"}, meta)
@@ -78,7 +77,7 @@ func TestRenderedBytes(t *testing.T) {
 	}
 }
 
-// read takes a message apart with the standard library.
+// read parses a message with the standard library.
 func read(t testing.TB, message []byte) (*netmail.Message, string) {
 	t.Helper()
 	m, err := netmail.ReadMessage(bytes.NewReader(message))
@@ -145,8 +144,8 @@ func TestValuesArriveAsTheyAre(t *testing.T) {
 	}
 }
 
-// checkWire holds for every message: 7-bit, lines end in CRLF and are not too
-// long, lines with encoded words are at most 76 long (RFC 2047 2).
+// checkWire checks what every message must satisfy: 7-bit, lines that end in CRLF
+// and are not too long, lines with encoded words of at most 76 bytes (RFC 2047 2).
 func checkWire(t testing.TB, message []byte) {
 	t.Helper()
 	for line := range strings.Lines(string(message)) {
@@ -306,7 +305,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// An author's name is taken in every form, and sent in one that every receiver takes.
+// An author's name is accepted in every form, and sent in a form that every receiver accepts.
 func TestAuthors(t *testing.T) {
 	for _, v := range []struct{ from, want, name string }{
 		{"a@x.test", "a@x.test", ""},
@@ -358,8 +357,8 @@ func TestAuthors(t *testing.T) {
 	}
 }
 
-// A field is named as its column is, with spaces, umlauts and signs in it; only
-// the columns that a letter uses are asked for.
+// A field has the name of its column, which may have spaces, umlauts and signs;
+// only the columns that a letter uses are required.
 func TestFieldsWithSpaces(t *testing.T) {
 	const src = "From: a@x.test\nSubject: {{First Name}} {{ Straße|- }}\n\n{{ First   Name }},{{email}},{{ EMAIL }},{{Größe (cm)| none }},{{ x.y }}\n"
 	columns := []string{"unused", "x.y", "Email", "Größe (cm)", "First Name", "Straße", "first name"}
@@ -497,9 +496,9 @@ func TestRenderAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Any template and values: refused with a reason, or rendered into a message
-// that the standard library reads back with the very values, the very
-// recipient and no header that was not there.
+// Any template and values are refused with a reason, or rendered into a message
+// that the standard library reads back with the same values, the same recipient
+// and no additional header.
 func FuzzRender(f *testing.F) {
 	f.Add(hello, "Bob", "Rome", "bob@x.test")
 	f.Add("From: a@x.test\r\nSubject: {{a}}ü{{b|}}\r\nX: {{b|c}}\r\n\r\n{{a}}\r\n..{{email}}\r\n", "ő=?", "", `"a b"@x.test`)
@@ -576,7 +575,7 @@ func FuzzRender(f *testing.F) {
 
 var placeholder = regexp.MustCompile(`\{\{([^|}]*)(\|.*?)?\}\}`)
 
-// expected is a second, slow way to fill in a template that Parse accepts.
+// expected fills in a template that Parse accepts, in a second, slow way.
 func expected(src string, value map[string]string) (map[string]string, string) {
 	src = strings.ReplaceAll(strings.TrimPrefix(src, "\ufeff"), "\r\n", "\n")
 	if !strings.HasSuffix(src, "\n") {

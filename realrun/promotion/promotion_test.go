@@ -16,13 +16,13 @@ import (
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// some is a record as a caller of Add makes one.
+// some returns a record as a caller of Add makes it.
 func some(by string) Record {
 	return Record{By: by, Note: "why \"not\"", Parameters: "[governor]\n", Shown: Shown{Scenario: "quickstart", ScenarioID: "00ff", Seed: 1, Replications: 10,
 		Digest: "0123", Revision: "flyball v1", Replay: "flyball run quickstart", Measures: []Measure{{"dfr", 1, 0.5, 1.5, 0.95}}}}
 }
 
-// appended is a chain with one more record.
+// appended returns a chain with one more record.
 func appended(t *testing.T, text []byte, rec Record, at time.Time, lasts time.Duration) ([]byte, Record) {
 	t.Helper()
 	all, last, err := read(text, "p")
@@ -35,7 +35,7 @@ func appended(t *testing.T, text []byte, rec Record, at time.Time, lasts time.Du
 	return append(bytes.Clone(text), sealed(rec.body())...), rec
 }
 
-// chain is three promotions, each an hour after the last and good for a day.
+// chain returns three promotions, each an hour after the last and valid for a day.
 func chain(t *testing.T) (text []byte) {
 	t.Helper()
 	for i, by := range []string{"ann", "bob", "ann"} {
@@ -66,8 +66,8 @@ func TestChain(t *testing.T) {
 	}
 }
 
-// The last record has no later one to seal it: a forged sum, or an end that was
-// cut off, shows to who has noted the last one.
+// No later record seals the last one: a forged sum, or a missing end, shows only
+// by comparison with a noted sum.
 func TestHead(t *testing.T) {
 	text := chain(t)
 	all, err := Read(text, "p")
@@ -104,8 +104,8 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// Whatever is done to a record but the last, the chain shows it; and the last
-// one must be whole.
+// The chain shows any change to a record before the last; the last one must be
+// complete.
 func TestTampering(t *testing.T) {
 	good := chain(t)
 	lines := bytes.SplitAfter(good, []byte("\n"))
@@ -139,9 +139,9 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-// Whoever can compute a sum can seal a record again; what is read is then checked
-// as it was when it was written. The record is the last one, or one in the middle
-// with all later ones sealed again.
+// A forger can compute the sum of a changed record. The record is therefore
+// validated when it is read as when it is written. The test changes the last
+// record, and one in the middle with all later records sealed again.
 func TestResealed(t *testing.T) {
 	good := chain(t)
 	lines := bytes.SplitAfter(good, []byte("\n"))
@@ -209,8 +209,8 @@ func TestResealed(t *testing.T) {
 	}
 }
 
-// Times do not fall along a chain; a clock that is a little behind gives the time
-// of the record before, one that is far behind none.
+// Times do not fall along a chain. With a clock that is a little behind, a record
+// gets the time of the previous one; with a clock far behind, it is refused.
 func TestTimesDoNotFall(t *testing.T) {
 	first, _ := appended(t, nil, some("ann"), noon, time.Hour)
 	for _, v := range []struct {

@@ -18,7 +18,7 @@ import (
 
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
-// kept is a file of n promotions, each an hour after the last.
+// kept returns a file of n promotions, each an hour after the last.
 func kept(t *testing.T, n int) (name string, all []Record) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "p.jsonl")
@@ -46,7 +46,7 @@ func TestAdd(t *testing.T) {
 	if text, err := os.ReadFile(HeadFile(name)); err != nil || string(text) != "flyball promotion head 1\n3 "+all[2].Sum+"\n" {
 		t.Errorf("the head: %q, %v", text, err)
 	}
-	// Beside a link stands no head: it is beside the file.
+	// The head is beside the file, not beside the link.
 	link := filepath.Join(t.TempDir(), "link")
 	os.Symlink(name, link)
 	if r, err := Add(link, "", some("ann"), at(noon.Add(9*time.Hour)), time.Hour); err != nil || r.Number != 4 {
@@ -73,7 +73,7 @@ func TestAdd(t *testing.T) {
 	}
 }
 
-// The head shows what the chain cannot, and a sum that was noted elsewhere what
+// The head shows what the chain cannot show, and a sum noted elsewhere shows what
 // both together cannot.
 func TestHeadFile(t *testing.T) {
 	name, made := kept(t, 3)
@@ -122,7 +122,7 @@ func TestHeadFile(t *testing.T) {
 				t.Errorf("%s: marked as %v", what, err)
 			}
 		}
-		if v.want == "" { // after Add, the head is that of the new record
+		if v.want == "" { // after Add, the head names the new record
 			if all, err := Open(name, ""); err != nil || len(all) == 0 || all[len(all)-1].By != "ann" {
 				t.Errorf("%s: after one more: %d records, %v", what, len(all), err)
 			}
@@ -130,8 +130,8 @@ func TestHeadFile(t *testing.T) {
 	}
 }
 
-// Whatever write is the one that fails, or the last one before the program ends,
-// chain and head fit: the record is there or not, and the next one is added.
+// Whichever write fails, or is the last one before the program ends, chain and
+// head fit each other with the record or without it, and another can be added.
 func TestAddStopsAnywhere(t *testing.T) {
 	for _, before := range []int{0, 2} {
 		for stop := range 4 {
@@ -169,8 +169,8 @@ func TestAddStopsAnywhere(t *testing.T) {
 	}
 }
 
-// Twelve write at once, with clocks that differ by seconds: nobody's record is
-// lost, times do not fall, and the head is that of the last.
+// Twelve writers add at once, with clocks that differ by seconds: all records are
+// kept, times do not fall, and the head names the last one.
 func TestTwelveWriters(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "p.jsonl")
 	const writers, each = 12, 3

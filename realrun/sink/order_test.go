@@ -21,12 +21,12 @@ import (
 	"flyball/netmodel"
 )
 
-// One sequence of attempts goes through the model and through the wires of a
-// sink, one attempt after the other over connections that are kept, refused and
-// closed. Every attempt ends at the same time with the same reply, and every
-// receiver is in the same state after it: both drive the receivers by the same
-// questions, in the same order. No time passes on the way before RCPT, since the
-// model asks at the beginning of an attempt what the sink asks when MAIL comes.
+// The same sequence of attempts runs through the model and through the wires of a
+// sink, one after the other over connections that are kept, refused and closed.
+// Every attempt ends at the same time with the same reply, and leaves every
+// receiver in the same state, because both make the same calls to the receivers
+// in the same order. No time passes before RCPT, since the model calls at the
+// beginning of an attempt what the sink calls when MAIL arrives.
 func TestModelAndWireAskAlike(t *testing.T) {
 	cfg := twoWorlds()
 	if errs := cfg.Validate(); len(errs) > 0 {
@@ -114,8 +114,8 @@ func TestModelAndWireAskAlike(t *testing.T) {
 	}
 }
 
-// twoWorlds has two servers and three destinations that do all that receivers
-// do: one for each server by itself, one shared, and a plain one.
+// twoWorlds has two servers and three destinations with all behaviour of
+// receivers: one separate for each server, one shared, and a plain one.
 func twoWorlds() netmodel.Config {
 	paths := netmodel.DefaultPaths()
 	paths.DNS = netmodel.DNS{HitRatio: 0.5, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0), ServFail: 0.1}
@@ -166,7 +166,7 @@ func words(c *snap.Codec) (all []uint64) {
 	return all
 }
 
-// stepped is time that passes when it is told to.
+// stepped is a clock that advances only by calls of pass and pause.
 type stepped struct {
 	sync.Mutex
 	at vt.Time
@@ -205,7 +205,7 @@ func dial(l *lane, d mail.Destination, clock *stepped, network *netmodel.Network
 	return c
 }
 
-// attempt sends a message and returns how that ended.
+// attempt sends a message and returns the result.
 func (c *client) attempt(a *mail.Attempt) mail.Reply {
 	type command struct {
 		stage mail.Stage
@@ -240,8 +240,8 @@ func (c *client) attempt(a *mail.Attempt) mail.Reply {
 	return mail.Reply{Code: 250, Stage: mail.StageDot}
 }
 
-// exchange sends a command and returns the reply to it. The receiver drops the
-// connection without one, or waits for more without having replied.
+// exchange sends a command and returns its reply. The receiver may instead drop
+// the connection, or wait for more without a reply.
 func (c *client) exchange(command string) (code uint16, fault mail.Fault) {
 	if command != "" {
 		c.in <- []byte(command)
@@ -278,8 +278,9 @@ func (c *client) hangUp() {
 	}
 }
 
-// pipe is the receiving end of a connection in memory. It tells what its owner
-// does: read, which waits for more; write; and close, which closes events.
+// pipe is the receiving end of a connection in memory. It reports the calls of its
+// owner on events: read, which waits for more; write; and close, which closes
+// events.
 type pipe struct {
 	net.Conn // none
 	in       chan []byte
@@ -330,7 +331,7 @@ func (p *pipe) SetDeadline(time.Time) error      { return nil }
 func (p *pipe) SetReadDeadline(time.Time) error  { return nil }
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
 
-// pipes is a listener whose connections are handed to it.
+// pipes is a listener that accepts the connections sent to it.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
