@@ -64,6 +64,31 @@ func remembered[T any](of func(reflect.Type) T) func(reflect.Type) T {
 	}
 }
 
+// Path is a key of the file format and its place: destination[].cap is the cap of any destination.
+type Path struct {
+	Path string
+	conf.Key
+}
+
+// Paths returns every key that has a value, in the order of the file format. Tables and lists of tables are not among
+// them, what stands in them is.
+func Paths() []Path { return pathsBelow("", reflect.TypeFor[Scenario]()) }
+
+func pathsBelow(table string, t reflect.Type) (all []Path) {
+	for _, k := range keys.Of(t) {
+		at := below(table, k.Name)
+		switch {
+		case k.Type.Kind() == reflect.Struct && !isText(k.Type):
+			all = append(all, pathsBelow(at, k.Type)...)
+		case k.Type.Kind() == reflect.Slice && k.Type.Elem().Kind() == reflect.Struct && !isText(k.Type.Elem()):
+			all = append(all, pathsBelow(at+"[]", k.Type.Elem())...)
+		default:
+			all = append(all, Path{at, k})
+		}
+	}
+	return all
+}
+
 func names(fields []field) []string {
 	var all []string
 	for _, f := range fields {

@@ -11,10 +11,11 @@ import (
 
 // Problem is one problem of a scenario, with its place.
 type Problem struct {
-	File      string // as named by the caller; "--set" for an entry of the command line
-	Line, Col int    // from 1, in characters; 0 if it has no place in the file
-	Key       string // such as "destination[1].fail[0].p"; empty for the file as a whole
-	Text      string // what is wrong: got, want
+	File string `json:"file"`   // as named by the caller; "--set" for an entry of the command line
+	Line int    `json:"line"`   // from 1; 0 if it has no place in the file
+	Col  int    `json:"column"` // from 1, in characters; 0 if it has no place in the file
+	Key  string `json:"key"`    // such as "destination[1].fail[0].p"; empty for the file as a whole
+	Text string `json:"text"`   // what is wrong: got, want
 }
 
 func (p Problem) Error() string {

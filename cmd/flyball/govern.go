@@ -10,12 +10,14 @@ import (
 	"flyball/governor"
 	"flyball/governor/recorded"
 	"flyball/internal/input"
+	"flyball/reports/format"
 	"flyball/scenarios"
 )
 
 func (a *app) governCommand() *cobra.Command {
 	from := task.Source{Stdin: a.in}
 	var samples string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "govern LAW-FILE --samples FILE.csv",
 		Short: "Replay a governor over recorded intervals",
@@ -49,11 +51,12 @@ Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 		Args: exactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			from.Arg = args[0]
-			return a.govern(&from, samples)
+			return a.govern(&from, samples, asJSON)
 		},
 	}
 	c.Flags().StringArrayVar(&from.Set, "set", nil, "change one value: governor.key=value (repeatable)")
 	c.Flags().StringVar(&samples, "samples", "", "CSV file with hours, delivered, allocated_mean; - is standard input")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema decisions)")
 	return c
 }
 
@@ -70,7 +73,7 @@ func needy() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-func (a *app) govern(from *task.Source, samples string) error {
+func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
 	if samples == "" {
 		return fail(exitUsage, "govern: got no samples, want --samples FILE.csv (- is standard input)")
 	}
@@ -106,7 +109,50 @@ func (a *app) govern(from *task.Source, samples string) error {
 		return exit{exitInvalid, err}
 	}
 	a.unreplayed(law, name, log)
+	if asJSON {
+		return a.printJSON(decisionsOf(law, log.Samples, decisions))
+	}
 	return recorded.Write(a.out, log.Samples, decisions)
+}
+
+// decisionList is what govern --json prints.
+type decisionList struct {
+	head
+	Law       string     `json:"law"`
+	Decisions []decision `json:"decisions"` // one per interval
+}
+
+// decision has the columns of recorded.Write; what is infinite or undefined is null.
+type decision struct {
+	Interval   int        `json:"interval"` // from 0
+	Hours      float64    `json:"hours"`
+	Delivered  uint64     `json:"delivered"`
+	Allocated  format.Num `json:"allocated_mean"`    // P_a, processes
+	Rate       format.Num `json:"rate_per_h"`        // M_s
+	Efficiency format.Num `json:"efficiency"`        // E_a, messages per hour and process
+	Used       format.Num `json:"utilization"`       // U_s, P_a / available_prev
+	Previous   format.Num `json:"available_prev"`    // C in force during the interval
+	Wanted     format.Num `json:"target_available"`  // processes that would give the target rate
+	Step       format.Num `json:"step"`              // change that was allowed in the interval
+	Available  format.Num `json:"available"`         // C from now on
+	Reservable int        `json:"reservable"`        // processes that may be reserved at that moment
+	Flags      string     `json:"flags"`             // readings of the patent that the interval met
+	NextTarget format.Num `json:"next_target_per_h"` // rate that the decision is to attain
+}
+
+func decisionsOf(law governor.Config, samples []governor.Sample, decisions []governor.Decision) decisionList {
+	all := decisionList{head: headOf("decisions"), Law: law.Law, Decisions: []decision{}}
+	for i, d := range decisions {
+		s := samples[i]
+		all.Decisions = append(all.Decisions, decision{
+			Interval: i, Hours: s.Span.Hours(), Delivered: s.Delivered, Allocated: format.Num(s.Allocated),
+			Rate: format.Num(d.Rate), Efficiency: format.Num(d.Efficiency), Used: format.Num(d.Utilization),
+			Previous: format.Num(d.Previous), Wanted: format.Num(d.Target), Step: format.Num(d.Step),
+			Available: format.Num(d.Available), Reservable: governor.Reservable(d.Available, int(s.Allocated)),
+			Flags: d.Flags.String(), NextTarget: format.Num(d.TargetRate),
+		})
+	}
+	return all
 }
 
 // maxGaps bounds the gaps that are listed one by one.

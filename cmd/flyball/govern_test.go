@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,6 +65,54 @@ func TestReplayDecidesAsTheRun(t *testing.T) {
 		}
 		if len(decisions) < 20 || moved == (law == "hold") {
 			t.Errorf("%s: %d decisions, moved: %v", law, len(decisions), moved)
+		}
+	}
+}
+
+// JSON has the columns of the CSV, with the same numbers; what a column leaves empty is null.
+func TestDecisionsAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "rows.csv")
+	const rows = "hours,delivered,allocated_mean\n3,0,0\n3,558000,186\n1,90000,120.5\n"
+	if err := os.WriteFile(file, []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := invoke(t, "govern", "patent-table1", "--samples", file)
+	code, out, errout := invoke(t, "govern", "patent-table1", "--samples", file, "--json")
+	if code != 0 {
+		t.Fatal(errout)
+	}
+	var list struct {
+		Law       string
+		Decisions []map[string]any
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(strings.NewReader(table)).ReadAll()
+	if err != nil || len(lines) != len(list.Decisions)+1 || list.Law != "patent-dynamic" {
+		t.Fatalf("%d rows of %d decisions of %s, want one each of patent-dynamic: %v",
+			len(lines)-1, len(list.Decisions), list.Law, err)
+	}
+	for i, d := range list.Decisions {
+		if len(d) != len(lines[0]) {
+			t.Errorf("decision %d has %d values, want %d", i, len(d), len(lines[0]))
+		}
+		for j, name := range lines[0] {
+			want := lines[i+1][j]
+			got := ""
+			switch v := d[name].(type) {
+			case string:
+				got = v
+			case float64:
+				got = strconv.FormatFloat(v, 'g', 10, 64)
+			}
+			if number, err := strconv.ParseFloat(want, 64); err == nil {
+				want = strconv.FormatFloat(number, 'g', 10, 64)
+			}
+			if _, there := d[name]; !there || got != want {
+				t.Errorf("decision %d: %s is %q, want %q", i, name, got, want)
+			}
 		}
 	}
 }

@@ -135,6 +135,8 @@ func (a *app) reportBug(v any) {
 	}
 }
 
+var colorChoices = []string{"auto", "always", "never"}
+
 func (a *app) commands() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "flyball COMMAND",
@@ -161,7 +163,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if a.color != "auto" && a.color != "always" && a.color != "never" {
+		if !slices.Contains(colorChoices, a.color) {
 			return fail(exitUsage, "--color: got %q, want auto, always or never", a.color)
 		}
 		return nil
@@ -170,7 +172,8 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		return exit{exitUsage, suggestFlag(cmd, err)}
 	})
 	root.AddCommand(a.runCommand(), a.realrunCommand(), a.lawsCommand(), a.sweepCommand(), a.tuneCommand(), a.verifyCommand(), a.benchCommand(), a.compareCommand(), a.promoteCommand(), a.governCommand(), a.reportCommand(), a.validateCommand(),
-		a.scenarioCommand(), a.versionCommand())
+		a.scenarioCommand(), a.schemaCommand(), a.manCommand(), a.versionCommand())
+	complete(root)
 	return root
 }
 
@@ -179,6 +182,8 @@ func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Print the help of a command",
+
+		ValidArgsFunction: commandNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			about := c.Root()
 			for _, name := range args {

@@ -17,13 +17,21 @@ func TestMain(m *testing.M) {
 }
 
 // The scripts hold stdout, stderr, exit code and files of every command.
-// "exits N COMMAND" runs a command that must end with that code. Rewrite with
+// "exits N COMMAND" runs a command that must end with that code; "obeys FILE"
+// holds JSON against the published schema that it names. Rewrite with
 // go test ./cmd/flyball -args -update.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"obeys": func(ts *testscript.TestScript, neg bool, args []string) {
+				for _, name := range args {
+					for _, wrong := range disobeys([]byte(ts.ReadFile(name))) {
+						ts.Fatalf("%s: %s", name, wrong)
+					}
+				}
+			},
 			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) < 2 {
 					ts.Fatalf("usage: exits CODE COMMAND...")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ func (a *app) promoteCommand() *cobra.Command {
 	q := task.DefaultPromote()
 	q.Revision = version()
 	var lasts, head string
-	var check bool
+	var check, asJSON bool
 	c := &cobra.Command{
 		Use:   "promote DIR",
 		Short: "Record that parameters may go to live servers",
@@ -43,6 +44,8 @@ in force.`,
 		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)",
 		Args: func(c *cobra.Command, args []string) (err error) {
 			switch {
+			case asJSON && !check:
+				return fail(exitUsage, "promote: got --json, want --check with it")
 			case check && len(args) > 0:
 				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
 			case !check && len(args) != 1:
@@ -56,7 +59,7 @@ in force.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			if check {
-				return a.checkPromotions(q.Records, time.Now())
+				return a.checkPromotions(q.Records, time.Now(), asJSON)
 			}
 			span, err := vt.ParseSpan(lasts)
 			if err != nil {
@@ -73,6 +76,7 @@ in force.`,
 	f.StringVar(&q.Records.File, "record", q.Records.File, "file of records")
 	f.StringVar(&q.Scenario, "scenario", "", "of a search in several scenarios that differ in their parameters: the one whose are promoted")
 	f.BoolVar(&check, "check", false, "read the records instead")
+	f.BoolVar(&asJSON, "json", false, "with --check: print JSON (flyball schema promotions)")
 	f.StringVar(&head, "head", "", "SHA-256 that the last record must have; that of the file beside the records if not given")
 	return c
 }
@@ -89,11 +93,28 @@ func (a *app) promote(q *task.Promote) error {
 	return nil
 }
 
+// promotions is what promote --check --json prints of a chain that is whole.
+type promotions struct {
+	head
+	Records []promotion.Record `json:"records"`           // the first one first
+	InForce *int               `json:"in_force"`          // number of the record in force; null if none is
+	Refused string             `json:"refused,omitempty"` // why none is in force
+}
+
 // checkPromotions reads a chain of records and prints what is in force.
-func (a *app) checkPromotions(from task.Promotions, now time.Time) error {
+func (a *app) checkPromotions(from task.Promotions, now time.Time, asJSON bool) error {
 	all, current, p, wrong := from.Read(now)
 	if all == nil && wrong != nil {
 		return wrong
+	}
+	if asJSON {
+		file := promotions{head: headOf("promotions"), Records: all}
+		if wrong == nil {
+			file.InForce = &current.Number
+		} else {
+			file.Refused = wrong.Error()
+		}
+		return errors.Join(a.printJSON(file), wrong)
 	}
 	var rows [][]string
 	for _, r := range all {

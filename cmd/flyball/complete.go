@@ -1,0 +1,316 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flyball/governor"
+	"flyball/reports/ensemble"
+	"flyball/reports/measure"
+	"flyball/scenarios"
+	"flyball/sim/verify"
+)
+
+// completer proposes what a shell can put in the place of toComplete.
+type completer = cobra.CompletionFunc
+
+// arguments completes the arguments of commands, by the command.
+var arguments = map[string]completer{
+	"flyball run":           first(scenarioNames),
+	"flyball realrun":       first(scenarioNames),
+	"flyball validate":      scenarioNames,
+	"flyball govern":        first(scenarioNames),
+	"flyball scenario show": first(scenarioNames),
+	"flyball sweep":         first(fileOf("toml")),
+	"flyball tune":          first(fileOf("toml")),
+	"flyball compare":       sides,
+	"flyball report":        first(folders),
+	"flyball promote":       first(folders),
+	"flyball bench":         benchArguments,
+	"flyball schema":        first(words(schemaNames)),
+}
+
+// values completes the values of flags, by the command and the flag, or by the flag alone. Any other flag takes
+// numbers or words that a program cannot guess: it offers nothing, where a shell would offer files.
+var values = map[string]completer{
+	"--color":      words(func() []string { return colorChoices }),
+	"--set":        setting(""),
+	"--of":         words(measures),
+	"--scenario":   scenarioNames,
+	"--margin":     margins,
+	"--only":       models,
+	"--half":       words(func() []string { return []string{scenarios.Reporting, scenarios.Training, "all"} }),
+	"--noise":      words(func() []string { return []string{"0", "5%", "10%"} }),
+	"--recipients": words(func() []string { return []string{"auto", "yes", "no"} }),
+	"--law":        words(lawsTried),
+	"--list":       fileOf("csv"),
+	"--samples":    fileOf("csv"),
+	"--promotion":  fileOf("jsonl"),
+	"--record":     fileOf("jsonl"),
+	"--junit":      fileOf("xml"),
+	"--markdown":   fileOf("md"),
+	"--suppress":   files,
+	"--template":   files,
+	"--file":       files,
+	"--out":        folders,
+	"--resume":     folders,
+
+	"flyball govern --set":       setting("governor."),
+	"flyball laws --scenario":    words(disturbances),
+	"flyball promote --scenario": cobra.NoFileCompletions,
+}
+
+// complete teaches c and all commands below it to complete their arguments and flags.
+func complete(c *cobra.Command) {
+	if f, ok := arguments[c.CommandPath()]; ok {
+		c.ValidArgsFunction = f
+	} else if c.ValidArgsFunction == nil {
+		c.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	of := func(f *flagT) {
+		v, ok := values[c.CommandPath()+" --"+f.Name]
+		if !ok {
+			v, ok = values["--"+f.Name]
+		}
+		if !ok {
+			v = cobra.NoFileCompletions
+		}
+		if err := c.RegisterFlagCompletionFunc(f.Name, v); err != nil {
+			panic(err) // there is such a flag, and it was not registered before
+		}
+	}
+	c.LocalNonPersistentFlags().VisitAll(of)
+	c.PersistentFlags().VisitAll(of)
+	for _, sub := range c.Commands() {
+		complete(sub)
+	}
+}
+
+// first completes one argument and no further one.
+func first(f completer) completer {
+	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f(c, args, toComplete)
+	}
+}
+
+// words completes one of a list.
+func words(list func() []string) completer {
+	return func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		return beginning(list(), toComplete), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// beginning returns those of a list that begin with prefix.
+func beginning(list []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !strings.HasPrefix(s, prefix) })
+}
+
+func fileOf(extension string) completer {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return []string{extension}, cobra.ShellCompDirectiveFilterFileExt
+	}
+}
+
+func files(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}
+
+func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// scenarioNames completes built-in scenarios, and the files of others where no name begins so. The suite of
+// disturbances is offered once something of its prefix is there.
+func scenarioNames(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	known := scenarios.Names()
+	if toComplete != "" {
+		for _, d := range scenarios.Disturbances() {
+			known = append(known, d.Name)
+		}
+	}
+	known = slices.DeleteFunc(known, func(s string) bool { return slices.Contains(args, s) })
+	if found := beginning(known, toComplete); len(found) > 0 {
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+func disturbances() (all []string) {
+	for _, d := range scenarios.Disturbances() {
+		all = append(all, d.Base())
+	}
+	return all
+}
+
+// lawsTried returns the laws as the suite tries them.
+func lawsTried() (all []string) {
+	for _, l := range scenarios.Laws() {
+		all = append(all, l.Name)
+	}
+	return all
+}
+
+// measures returns what an interval can be of, those of steady states too.
+func measures() (all []string) {
+	s := scenarios.Default()
+	s.Analysis.Kind = scenarios.SteadyState
+	for _, m := range ensemble.Measures(&s) {
+		all = append(all, m.Name+"\t"+m.Doc)
+	}
+	return all
+}
+
+// margins completes the metric of a margin.
+func margins(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	var all []string
+	for _, name := range measure.MetricNames() {
+		all = append(all, name+"=")
+	}
+	return beginning(all, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// models completes the last of a list of models.
+func models(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	before := toComplete[:strings.LastIndex(toComplete, ",")+1]
+	given := strings.Split(before, ",")
+	var all []string
+	for _, m := range verify.Models() {
+		if !slices.Contains(given, m.Name) {
+			all = append(all, before+m.Name)
+		}
+	}
+	return beginning(all, toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// sides completes BASE and NEW: a law, the beginning of a set, or a folder.
+func sides(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 1 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if key, ok := strings.CutPrefix(toComplete, "set:"); ok {
+		found, how := setting("")(c, args, key)
+		for i := range found {
+			found[i] = "set:" + found[i]
+		}
+		return found, how
+	}
+	all := []string{"set:"}
+	for _, l := range governor.Laws() {
+		all = append(all, "law:"+l.Name)
+	}
+	if found := beginning(all, toComplete); len(found) > 0 {
+		return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+func benchArguments(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	switch {
+	case len(args) == 0:
+		return beginning(yardsticks, toComplete), cobra.ShellCompDirectiveNoFileComp
+	case len(args) == 1 && args[0] == "attempts":
+		return scenarioNames(c, args, toComplete)
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// commandNames completes the name of a command below those in args.
+func commandNames(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	about, _, err := c.Root().Find(args)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var all []string
+	for _, sub := range about.Commands() {
+		if sub.IsAvailableCommand() {
+			all = append(all, sub.Name()+"\t"+sub.Short)
+		}
+	}
+	return beginning(all, toComplete), cobra.ShellCompDirectiveNoFileComp
+}
+
+// element is an element of a list in a path: [0], or [big].
+var element = regexp.MustCompile(`\[[^\]]*\]`)
+
+// setting completes path.to.key=value, of the keys whose paths begin with within: one table after another, and then
+// the words that the value is one of.
+func setting(within string) completer {
+	return func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		const nothingAfter = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		said, value, hasValue := strings.Cut(toComplete, "=")
+		var all []string
+		for _, key := range scenarios.Paths() {
+			at := inPlaceOf(said, key.Path)
+			switch {
+			case !strings.HasPrefix(key.Path, within):
+			case hasValue && at == said:
+				for _, choice := range valuesOf(key) {
+					all = append(all, said+"="+choice)
+				}
+				return beginning(all, said+"="+value), cobra.ShellCompDirectiveNoFileComp
+			case !strings.HasPrefix(at, said):
+			case strings.Contains(at[len(said):], "."):
+				if table := at[:len(said)+strings.Index(at[len(said):], ".")+1]; !slices.Contains(all, table) {
+					all = append(all, table)
+				}
+			default:
+				all = append(all, at+"=\t"+key.Doc)
+			}
+		}
+		if hasValue {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return all, nothingAfter
+	}
+}
+
+// inPlaceOf puts the elements that said names into a path, and the first one of each list that is not named.
+func inPlaceOf(said, path string) string {
+	named := element.FindAllString(said, -1)
+	for {
+		before, after, list := strings.Cut(path, "[]")
+		if !list {
+			return path
+		}
+		one := "[0]"
+		if len(named) > 0 {
+			one, named = named[0], named[1:]
+		}
+		path = before + one + after
+	}
+}
+
+// valuesOf returns the words that a key takes, if they can be listed.
+func valuesOf(key scenarios.Path) []string {
+	switch {
+	case key.OneOf != nil:
+		return key.OneOf
+	case key.Type.Kind() == reflect.Bool:
+		return []string{"true", "false"}
+	case key.Path == "expect[].metric":
+		return measure.MetricNames()
+	}
+	return nil
+}
+
+// schemaNames returns the names of the schemas that flyball schema prints.
+func schemaNames() []string {
+	entries, err := schemas.ReadDir("schema")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	all := []string{"scenario"}
+	for _, e := range entries {
+		all = append(all, strings.TrimSuffix(filepath.Base(e.Name()), schemaSuffix))
+	}
+	slices.Sort(all)
+	return all
+}
