@@ -7,16 +7,17 @@ import (
 	"flyball/internal/vt"
 )
 
-// Conditions sum up what the attempts that ended in an interval met of receivers
-// and network ([0063]), for laws that look at more than the rate.
+// Conditions are sums and counts over the attempts that ended in an interval, of
+// the conditions of receivers and network ([0063]). Laws that use more than the
+// rate need them.
 type Conditions struct {
 	Retries, Deferrals, Bounces, Refusals, Timeouts uint64 // see governor.Sample
 
-	Took    vt.Span // of all attempts
-	Lookup  vt.Span // of all look-ups
+	Took    vt.Span // sum over all attempts
+	Lookup  vt.Span // sum over all look-ups
 	Lookups uint64
-	Hops    uint64 // of all attempts whose way is known
-	Known   uint64
+	Hops    uint64 // sum over the Known attempts
+	Known   uint64 // number of attempts whose hops are known
 }
 
 // Count adds the attempt a and its end.

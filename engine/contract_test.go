@@ -23,8 +23,8 @@ const (
 	servers   = 3
 )
 
-// subjects are all roles. A new role needs a row here: how it is built, the
-// messages that come to it of themselves, and what its peers make of what it wants.
+// subjects lists all roles. A new role needs a row here: its constructor, the
+// messages that it receives unasked, and its peers' answers to its actions.
 var subjects = []struct {
 	name   string
 	build  func(*testing.T, engine.Observer) engine.Role
@@ -36,7 +36,7 @@ var subjects = []struct {
 	{"governing", cluster, reports(), func(vt.Time, *engine.Outbox) []input { return nil }},
 }
 
-// input is a message or, where it has no body, a completion.
+// input is a message or, without a body, a completion.
 type input struct {
 	at      vt.Time
 	message engine.Message
@@ -122,7 +122,7 @@ func cluster(t *testing.T, obs engine.Observer) engine.Role {
 		Target: cfg.Times(servers).TargetAt, Observer: obs})
 }
 
-// reports are of three servers, whose reports come one after the other.
+// reports plays three servers whose reports arrive one after the other.
 func reports() (all []input) {
 	for number := range intervals {
 		ended := vt.Time(number+1) * vt.Time(interval)
@@ -140,12 +140,12 @@ func reports() (all []input) {
 	return all
 }
 
-// transcript is all that is seen of a role. It is the role's observer.
+// transcript records all visible behaviour of a role. It is the role's observer.
 type transcript struct {
 	lines []string
 	sent  map[engine.Message]bool
 	rows  int
-	moved bool // something came of the last input that is rare
+	moved bool // the last input had a rare effect
 }
 
 func (v *transcript) add(now vt.Time, format string, args ...any) {
@@ -162,9 +162,8 @@ func (v *transcript) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	v.add(now, "server %d %+v", s, i)
 }
 
-// Everything that the contract promises of lost, repeated and late inputs, of
-// early wakes and of State, on every role: with none of them a run goes as in
-// the plain one, and losing messages does not stop it.
+// Every role keeps the contract: repeated and late inputs, early wakes and State do
+// not change a run, and lost messages do not stop it.
 func TestContract(t *testing.T) {
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
@@ -223,7 +222,7 @@ func TestContract(t *testing.T) {
 						seen.add(now, "start %+v", a)
 					}
 					for _, m := range out.Send {
-						if !seen.sent[m] { // a question that is repeated gets the answer that it had
+						if !seen.sent[m] { // a repeated question gets the same answer
 							seen.add(now, "%v", m)
 						}
 						seen.sent[m], seen.moved = true, true
@@ -315,7 +314,7 @@ func TestContract(t *testing.T) {
 				}
 			}}))
 
-			// In every third interval one report or the verdict is lost; then those of a server, or all, from one interval on.
+			// In every third interval one report or the verdict is lost; then all messages of a server, or of all servers, from one interval on.
 			for _, lost := range []func(number uint64, server mail.Server) bool{
 				func(number uint64, server mail.Server) bool { return number%3 == 2 && server == servers-1 },
 				func(number uint64, server mail.Server) bool {
@@ -385,7 +384,7 @@ func TestMessagesAreComparable(t *testing.T) {
 	}
 }
 
-// Numbered messages in any order and often, against a set of all that came.
+// Seen agrees with a set of all numbers, for messages in any order and repeated.
 func TestSeen(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 3))

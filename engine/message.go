@@ -9,21 +9,21 @@ import (
 	"flyball/internal/vt"
 )
 
-// Message is what one role sends another: a reservation, a batch, a summary of
-// an interval, never a single recipient. It is a comparable value that %v
-// prints. From and Number tell a repeated message from a new one: of an interval
-// or another thing that has a number it is that, else a sender numbers what it
-// sends to one receiver 1, 2, 3 and so on (Seen).
+// Message is what one role sends another: a reservation, a batch or a summary of
+// an interval, never a single recipient. It is a comparable value that %v prints.
+// From and Number identify a message, so that a receiver recognizes a repeated
+// one. A message about an interval has the number of the interval; other messages
+// from a sender to a receiver are numbered 1, 2, 3 and so on (Seen).
 type Message struct {
 	From, To Address
 	Number   uint64
 	Body     Body
 }
 
-// Body is the content of a Message: one of the types of this file. They are
-// comparable, so a list within one is a string of packed values. The meaning of
-// a type never changes, as servers of two revisions may talk to each other: a
-// new meaning is a new type.
+// Body is the content of a Message: one of the types of this file. The types are
+// comparable, so a list within a type is a string of packed values. The meaning of
+// a type never changes, since servers of two revisions may exchange messages: a
+// new meaning needs a new type.
 type Body interface{ body() }
 
 func (Reserve) body() {}
@@ -34,14 +34,14 @@ func (Stop) body()    {}
 // Address names a role of a run.
 type Address struct {
 	Role   Kind
-	Server mail.Server // which one, of a role that every server has
+	Server mail.Server // the server, if each has its own such role
 }
 
 // Kind is a kind of role.
 type Kind uint8
 
 const (
-	Operator  Kind = iota // who runs the roles: not a role
+	Operator  Kind = iota // the operator who starts and stops the roles; not a role
 	Delivery              // package delivery
 	Governing             // package governing
 )
@@ -52,39 +52,41 @@ func (a Address) String() string { return fmt.Sprintf("%s %d", a.Role, a.Server)
 
 // Reserve asks a delivering server for MTA processes and hands over a part of a
 // list ([0033], [0040]). The server grants as many as are reservable now and the
-// rest as they become so. A repeated Reserve is dropped.
+// rest as they become reservable. A repeated Reserve is dropped.
 type Reserve struct {
 	From, To  mail.Recipient // the part is [From, To)
 	Processes int            // MTA processes wanted
-	Subset    int            // recipients that a process takes at a time ([0031])
-	Priority  int            // of its processes, where one must go ([0070]): the lower goes first
+	Subset    int            // number of recipients that a process takes at a time ([0031])
+	Priority  int            // priority of its processes; the lowest is freed first ([0070])
 }
 
 // Report is what a delivering server measured in an interval, for the role that
-// governs it. Its Number is that of the interval. A repeated Report gets the
-// same Verdict again; one of an interval before the last decided is dropped.
+// governs it. The message has the number of the interval. A repeated Report gets
+// the same Verdict again; a Report on an interval before the last decided one is
+// dropped.
 type Report struct {
 	Sample     governor.Sample
-	Conditions Conditions // from which the means of the Sample come
+	Conditions Conditions // sums from which the means of Sample are computed
 	Ended      vt.Time    // when the interval ended
-	Target     float64    // messages per hour to attain in the interval; 0: the server was given none
-	RetryLimit int        // in force at its end; of several limits the lowest
-	Wanted     int        // MTA processes that would be allocated at its end if C had no limit
+	Target     float64    // messages per hour to attain in the interval; 0: the server has no target
+	RetryLimit int        // retry limit at the end; of several limits, the lowest
+	Wanted     int        // MTA processes that would be allocated at the end if C were unlimited
 	Freed      uint64     // see Interval
 	HandedBack uint64
 	Partial    bool
 	Draining   bool
 }
 
-// Verdict answers a Report: what was decided for that server. Its Number is
-// that of the interval. The server drops it unless it waits for exactly that.
+// Verdict answers a Report with the decision for the server. The message has the
+// number of the interval. The server drops every Verdict that it does not wait
+// for.
 type Verdict struct {
-	Attempts, Delivered uint64 // of all servers in the interval
-	Available           int    // the server's part of C; 0 if the server has a governor of its own
+	Attempts, Delivered uint64 // sums over all servers in the interval
+	Available           int    // the server's part of C; 0 if the server has its own governor
 }
 
 // Stop ends the run of a role. The role then wants to be woken at once, closes
-// the interval under way as a partial one, and takes no further input.
+// the current interval as partial, and accepts no further input.
 type Stop struct{}
 
 // Row returns the row of the interval for an Observer, with the decision d.

@@ -7,44 +7,45 @@ import (
 	"flyball/internal/vt"
 )
 
-// Observer is told what happened, in order, by value, on the engine's
-// goroutine. Recorders and tests implement it.
+// Observer receives events in order, by value, on the engine's goroutine.
+// Recorders and tests implement it.
 type Observer interface {
-	// Ended reports the end of an attempt and where its recipient stands now:
-	// Pending if it will be resent.
+	// Ended receives the end of the attempt a with its reply r, and the status s of
+	// its recipient: Pending if the message will be resent.
 	Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status)
-	// Interval reports the end of a governor interval.
+	// Interval receives the row of a governor interval that has ended.
 	Interval(now vt.Time, s mail.Server, i Interval)
 }
 
-// Interval is what was measured in one governor interval and what the governor
-// made of it.
+// Interval holds the measurements of one governor interval and the governor's
+// decision.
 type Interval struct {
 	Number     int     // 0 is the first
-	TargetRate float64 // messages per hour to attain in it; 0: the machine was not told
+	TargetRate float64 // messages per hour to attain in it; 0: the server has no target
 	Sample     governor.Sample
-	Decision   governor.Decision // of a partial interval: only the measured terms
-	RetryLimit int               // in force at its end, before what the end decides; of several limits the lowest
-	Freed      uint64            // MTA processes that were told to go before their subset was done ([0070])
-	HandedBack uint64            // recipients of their subsets that went back to their campaigns
-	Partial    bool              // cut short by the end of the run; the governor was not asked
-	// at some time in the interval fewer processes were wanted than available, and nobody waited
-	// for room
+	Decision   governor.Decision // in a partial interval, only the measured terms are set
+	RetryLimit int               // retry limit at the end, before the decision; of several limits, the lowest
+	Freed      uint64            // MTA processes preempted before their subset was done ([0070])
+	HandedBack uint64            // recipients of preempted subsets, returned to their campaigns
+	Partial    bool              // cut short by the end of the run; the governor made no decision
+	// at some time in the interval fewer processes were wanted than available, and no recipient was
+	// parked
 	Draining bool
 
-	Destinations []DestinationInterval // one for each; none where destinations have no limits
+	Destinations []DestinationInterval // one per destination; empty if destinations have no limits
 }
 
-// DestinationInterval is what went to one destination in an interval, under its limit.
+// DestinationInterval holds the measurements of one destination in an interval.
 type DestinationInterval struct {
-	// at the end of the interval, before what the end decides; 0: the destination is dead
+	// concurrency limit at the end of the interval, before the decision; 0: the destination is dead
 	Limit                         int
-	Limits                        uint64  // sum of the limit over the ends of attempts, each as it left it
+	Limits                        uint64  // sum of the limits after each end of an attempt
 	Busy                          float64 // time-average of the attempts under way
-	Attempts                      uint64  // that ended
-	Delivered, Refusals, Timeouts uint64  // of the attempts: see governor.Sample
-	AttemptTime                   vt.Span // their mean
-	// recipients at the end of the interval that were passed over and not tried since
+	Attempts                      uint64  // attempts that ended
+	Delivered, Refusals, Timeouts uint64  // see governor.Sample
+	AttemptTime                   vt.Span // mean time of an attempt
+	// number of recipients at the end of the interval that are parked: set aside because the
+	// destination is at its limit
 	Parked int
 }
 

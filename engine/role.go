@@ -1,13 +1,12 @@
-// Package engine has what all roles share: the contract between a role and the
-// shell that drives it, the messages that roles send each other, and what an
-// Observer is told. Each role is a package of its own below this one, and
-// imports no other role:
+// Package engine defines what all roles share: the contract between a role and
+// the shell that drives it, the messages between roles, and the events for an
+// Observer. Each role is a package below this one and imports no other role:
 //
 //	delivery   tries recipients on MTA processes ("B server")
 //	governing  decides for several delivering servers at once
 //
-// A role is a state machine without clock, I/O, goroutine, randomness or
-// global. It never blocks and is not safe for concurrent use.
+// A role is a state machine without clock, I/O, goroutine, randomness or global
+// state. It never blocks and is not safe for concurrent use.
 package engine
 
 import (
@@ -16,49 +15,49 @@ import (
 	"flyball/internal/vt"
 )
 
-// Role is the contract of every role. A shell calls the first three methods
-// when something has happened, and after each call performs what was appended
-// to out. now never falls from one call to the next. Of inputs of one time,
-// completions come first, then messages, then Wake.
+// Role is the contract of every role. A shell calls one of the first three methods
+// for each input and then performs what the call appended to out. now never falls
+// from one call to the next. Among inputs at the same time, completions come
+// first, then messages, then Wake.
 //
-// What was lost, repeated or late does no harm: a completion of an older
-// generation of a slot and a message that repeats an earlier one are dropped,
-// and so is what was settled before it came. Each body documents its case. A
-// message that the role cannot take at all is a mistake of the program: the
-// role panics.
+// Lost, repeated and late inputs do no harm: a role drops completions of an older
+// generation of a slot, repeated messages, and messages about matters already
+// decided. Each Body documents its case. A message of a type that the role does
+// not accept is a mistake in the program: the role panics.
 type Role interface {
-	// Receive takes a message of another role.
+	// Receive processes a message of another role.
 	Receive(now vt.Time, m Message, out *Outbox)
 
-	// Complete takes the end of something that the Outbox asked for, named by
-	// its slot and generation.
+	// Complete processes the end of an attempt that the Outbox asked for. Slot
+	// and generation identify the attempt.
 	Complete(now vt.Time, c mail.Completion, out *Outbox)
 
-	// Wake takes the time. Before NextWake it changes nothing that can be
-	// seen. The role evaluates load at most once, and only where the
-	// input ends an interval; nil is a load of 0.
+	// Wake advances the role to the time now. Before NextWake it has no visible
+	// effect. The role evaluates load at most once, and only if the call ends an
+	// interval; a nil load counts as 0.
 	Wake(now vt.Time, load Load, out *Outbox)
 
-	// NextWake returns the time at which the role must be woken, or vt.Never
-	// if only another input can move it on. A Wake at that time moves it on.
+	// NextWake returns the time at which the shell must call Wake, or vt.Never if
+	// the role waits for another input only. After a Wake at that time NextWake
+	// is later.
 	NextWake() vt.Time
 
-	// Done reports whether the role has no work of its own left. It may still
-	// want to be woken, to close its intervals.
+	// Done reports whether the role has no work left. NextWake may still return a
+	// time, to close intervals.
 	Done() bool
 
-	// State saves the role or restores it, into one that was built from the
-	// same configuration. A restored role has the same future.
+	// State saves the role's state, or restores it in a role built from the same
+	// configuration. A restored role continues exactly like the saved one.
 	State(c *snap.Codec)
 }
 
-// Load returns the load of a role's server, from 0 to 1, over an interval in
-// which it had the given time-average of allocated MTA processes
-// (governor.Sample.Load). Simulated it is a function of the average; live it is
-// measured, whatever the average.
+// Load returns the load of a role's server, from 0 to 1, over an interval with
+// the given time-average of allocated MTA processes (governor.Sample.Load). The
+// simulator computes it from the average; a live run measures it and ignores the
+// average.
 type Load func(allocated float64) float64
 
-// Of returns the load, and 0 for the nil Load.
+// Of returns l(allocated), or 0 if l is nil.
 func (l Load) Of(allocated float64) float64 {
 	if l == nil {
 		return 0
@@ -66,12 +65,12 @@ func (l Load) Of(allocated float64) float64 {
 	return l(allocated)
 }
 
-// Outbox is what a role wants done: a slice for each kind of thing. A shell
-// performs Close before Start, as a slot may be freed and taken again in one
-// input, and passes Send on in order.
+// Outbox collects the actions that a role asks for, by kind. A shell performs
+// Close before Start, since one input may free a slot and use it again, and
+// delivers Send in order.
 type Outbox struct {
-	Close []mail.Slot    // slots whose connections are to be closed; no answer
-	Start []mail.Attempt // attempts to begin; each is answered by Complete
+	Close []mail.Slot    // slots whose connections to close; without answer
+	Start []mail.Attempt // attempts to begin; the shell answers each with Complete
 	Send  []Message
 }
 

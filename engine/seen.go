@@ -2,18 +2,18 @@ package engine
 
 import "flyball/internal/snap"
 
-// Seen remembers which messages have come, where a sender numbers those to one
-// receiver 1, 2, 3 and so on. It takes memory only for messages that overtook
-// others.
+// Seen records which messages have arrived, if each sender numbers its messages
+// to the receiver 1, 2, 3 and so on. It takes memory only for messages that
+// overtook others.
 type Seen struct{ senders []sender }
 
 type sender struct {
 	from   Address
-	all    uint64   // every number up to it has come
-	beyond []uint64 // that have come too; in no order
+	all    uint64   // every number up to it has arrived
+	beyond []uint64 // further numbers that have arrived, in any order
 }
 
-// New reports whether the message is seen for the first time, and remembers it.
+// New reports whether the message m arrives for the first time, and records it.
 func (s *Seen) New(m Message) bool {
 	v := s.of(m.From)
 	if m.Number <= v.all {
@@ -49,7 +49,7 @@ func (s *Seen) of(from Address) *sender {
 	return &s.senders[len(s.senders)-1]
 }
 
-// State saves or restores what has come.
+// State saves or restores which messages have arrived.
 func (s *Seen) State(c *snap.Codec) {
 	snap.Slice(c, &s.senders, func(c *snap.Codec, v *sender) {
 		snap.Int(c, &v.from.Role)

@@ -83,8 +83,8 @@ func TestRetryValidateMessages(t *testing.T) {
 	}
 }
 
-// A policy with its own parameters is valid as it stands, but for the one that
-// needs a table; so is every schedule, under every policy.
+// Every policy is valid with default parameters, except the one that needs a
+// table; so is every schedule, under every policy.
 func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
 	for _, policy := range policyNames() {
 		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
@@ -100,14 +100,14 @@ func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
 	}
 }
 
-// What the sources say of their schedules: tries after so many minutes, and
-// how many in all.
+// Schedules agree with their sources: minutes from the first try to each resend,
+// and the number of resends.
 func TestSchedules(t *testing.T) {
 	const day = 24 * 60
 	for name, want := range map[string]struct {
 		tries []float64 // minutes after the first
 		limit int       // resends in all
-		end   float64   // minutes; the age, or the last try where there is none
+		end   float64   // minutes; the age, or the last try if there is none
 	}{
 		"patent":   {[]float64{30, 90, 210, 450, 690}, 10, 31.5 * 60},
 		"rfc5321":  {[]float64{30, 60, 240, 420}, 2 + 39, 5 * day},

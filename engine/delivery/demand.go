@@ -1,15 +1,15 @@
 package delivery
 
-// follow lets the demand follow what a campaign has and could begin. It changes
-// where a subset or a resend is taken, comes back or falls due, never within a
-// subset, so to follow it costs the plain attempt nothing.
+// follow updates the demand for the campaign c: the processes that it has and
+// could begin, up to those it wants. Demand changes only when a subset or a resend
+// is taken, returned or falls due, so attempts within a subset do not call follow.
 func (m *Machine) follow(c *campaign) {
 	if d := min(c.processes, c.allocated+c.ready) - c.demand; d != 0 {
 		m.change(c, d)
 	}
 }
 
-// Not inlined, so that follow is.
+// change adds by to the demand. It is not inlined, so that follow is.
 //
 //go:noinline
 func (m *Machine) change(c *campaign, by int) {
@@ -20,8 +20,8 @@ func (m *Machine) change(c *campaign, by int) {
 	c.demand += by
 }
 
-// ripen releases the resends that are due.
-func (m *Machine) ripen() {
+// mature moves the resends that are due to their campaigns.
+func (m *Machine) mature() {
 	from := m.waiting.release(m.interval.accounted, m.campaigns)
 	m.oldest = min(m.oldest, from)
 	for i := from; i < len(m.campaigns); i++ {

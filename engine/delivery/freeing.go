@@ -10,49 +10,51 @@ import (
 	"flyball/internal/vt"
 )
 
-// How MTA processes beyond C are let go before their subsets are done ([0070]).
-// Mail is never cut: a process that is to go ends its attempt, may try some
-// more recipients of its subset (Shorten), takes no resend, and is freed. The
-// rest of its subset goes back to its campaign when it is chosen, to be handed
-// out again before recipients that nobody had yet.
+// This file preempts MTA processes beyond C before their subsets are done
+// ([0070]). No attempt is cut: a preempted process ends its attempt, may try some
+// more recipients of its subset (Shorten), takes no resend, and is freed. The rest
+// of its subset returns to its campaign at once and is assigned again before
+// recipients that were in no subset yet.
 
-// freeings in the order in which choices are listed, with what each does when
-// C has fallen and when an attempt has ended.
+// freeings are the policies in the order of choices in help and schema, with their
+// action when C has fallen and when an attempt has ended.
 var freeings = []struct {
 	conf.Choice
 	fell  func(*Machine)
 	ended func(*Machine, mail.Slot)
 }{
-	{Choice: conf.Choice{Name: "none", Doc: "lets a process end its subset"}},
-	{Choice: conf.Choice{Name: "at-interval", Doc: "chooses as many as are too many when C falls"},
+	{Choice: conf.Choice{Name: "none", Doc: "lets every process end its subset"}},
+	{Choice: conf.Choice{Name: "at-interval", Doc: "preempts all processes beyond C when C falls"},
 		fell: (*Machine).freeExcess},
 	{Choice: conf.Choice{Name: "continuous",
-		Doc: "lets one go whenever an attempt ends, for as long as there are too many"}, ended: (*Machine).freeEnded},
+		Doc: "preempts a process whenever an attempt ends, while there are processes beyond C"},
+		ended: (*Machine).freeEnded},
 }
 
-// victims in the order in which choices are listed. Each orders two processes by
-// who goes first: negative if a does.
+// victims are the orders of preemption, in the order of choices in help and schema.
+// before compares two processes: negative if a is preempted first.
 var victims = []struct {
 	conf.Choice
 	before func(m *Machine, now vt.Time, a, b mail.Slot) int
 }{
-	{conf.Choice{Name: "ahead-of-schedule", Doc: "has most deliveries in its time"},
+	{conf.Choice{Name: "ahead-of-schedule", Doc: "has the greatest rate of deliveries"},
 		func(m *Machine, now vt.Time, a, b mail.Slot) int {
-			// The schedule is the same for all, so who delivers at the greatest rate is ahead of it the most.
-			x, y := &m.tenures[a], &m.tenures[b]
+			// All processes have the same schedule, so the one with the greatest rate is ahead the most.
+			x, y := &m.allocations[a], &m.allocations[b]
 			return compareProducts(y.delivered, uint64(now.Sub(x.began)+1), x.delivered, uint64(now.Sub(y.began)+1))
 		}},
-	{conf.Choice{Name: "lowest-priority", Doc: "is of the campaign of least priority"},
+	{conf.Choice{Name: "lowest-priority", Doc: "belongs to the campaign of lowest priority"},
 		func(m *Machine, _ vt.Time, a, b mail.Slot) int {
 			return cmp.Compare(m.campaigns[m.slots[a].campaign].priority, m.campaigns[m.slots[b].campaign].priority)
 		}},
 	{conf.Choice{Name: "most-complete", Doc: "has the least share of its subset left"},
 		func(m *Machine, _ vt.Time, a, b mail.Slot) int {
-			s, t, x, y := &m.slots[a], &m.slots[b], &m.tenures[a], &m.tenures[b]
-			return compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)), uint64(t.to-t.next), uint64(max(x.size, 1)))
+			s, t, x, y := &m.slots[a], &m.slots[b], &m.allocations[a], &m.allocations[b]
+			return compareProducts(uint64(s.to-s.next), uint64(max(y.size, 1)),
+				uint64(t.to-t.next), uint64(max(x.size, 1)))
 		}},
 	{conf.Choice{Name: "newest", Doc: "was allocated last"}, func(m *Machine, _ vt.Time, a, b mail.Slot) int {
-		return cmp.Compare(m.tenures[b].turn, m.tenures[a].turn)
+		return cmp.Compare(m.allocations[b].turn, m.allocations[a].turn)
 	}},
 }
 
@@ -71,7 +73,7 @@ func (Freeing) Choices(key string) (all []conf.Choice) {
 	return all
 }
 
-// freeing is the policy in the terms of the machine.
+// freeing holds the functions of a Freeing.
 type freeing struct {
 	fell   func(*Machine)
 	ended  func(*Machine, mail.Slot)
@@ -92,22 +94,23 @@ func freeingOf(f Freeing) (l freeing) {
 	return l
 }
 
-// tenure is what the choice of a process goes by.
-type tenure struct {
-	began     vt.Time        // when it took its subset, or was allocated
-	turn      uint64         // of its allocation among all
-	size      mail.Recipient // of its subset
-	delivered uint64         // since began
+// allocation holds the facts about an allocated process that victims compares.
+type allocation struct {
+	began     vt.Time        // when the process took its subset, or was allocated
+	turn      uint64         // ordinal of the allocation
+	size      mail.Recipient // size of its subset
+	delivered uint64         // deliveries since began
 }
 
-// part is a run of untried recipients that came back.
+// part is a range of untried recipients that returned to their campaign.
 type part struct{ from, to mail.Recipient }
 
-// excess is the number of processes beyond C that nobody has told to go.
+// excess returns the number of processes beyond C, without those preempted
+// already.
 func (m *Machine) excess() int { return m.allocated - m.leaving - m.available }
 
-// freeExcess chooses as many processes as are too many. All of them have an
-// attempt under way.
+// freeExcess preempts the processes beyond C. All of them have an attempt under
+// way.
 func (m *Machine) freeExcess() {
 	excess := m.excess()
 	if excess <= 0 {
@@ -122,12 +125,12 @@ func (m *Machine) freeExcess() {
 	now := m.interval.accounted
 	slices.SortFunc(m.chosen, func(a, b mail.Slot) int { return m.goesBefore(now, a, b) })
 	for _, i := range m.chosen[:excess] {
-		m.dismiss(i)
+		m.preempt(i)
 	}
 }
 
-// freeEnded lets a process go whose attempt has just ended, if it is among
-// those that should go first.
+// freeEnded preempts the process i, whose attempt has just ended, if it is among
+// those that come first in the order of preemption.
 func (m *Machine) freeEnded(i mail.Slot) {
 	excess := m.excess()
 	if excess <= 0 || m.slots[i].leaving {
@@ -140,23 +143,25 @@ func (m *Machine) freeEnded(i mail.Slot) {
 			}
 		}
 	}
-	m.dismiss(i)
+	m.preempt(i)
 }
 
-// goesBefore orders processes by who goes first; of equals the lower slot.
+// goesBefore compares two processes: negative if a is preempted first. Of equal
+// processes, the lower slot comes first.
 func (m *Machine) goesBefore(now vt.Time, a, b mail.Slot) int {
 	return cmp.Or(m.freeing.before(m, now, a, b), cmp.Compare(a, b))
 }
 
-// compareProducts compares a x b with c x d, in 128 bits.
+// compareProducts compares a x b with c x d in 128 bits.
 func compareProducts(a, b, c, d uint64) int {
 	high, low := bits.Mul64(a, b)
 	high2, low2 := bits.Mul64(c, d)
 	return cmp.Or(cmp.Compare(high, high2), cmp.Compare(low, low2))
 }
 
-// dismiss tells a process to go, and gives the rest of its subset back.
-func (m *Machine) dismiss(i mail.Slot) {
+// preempt marks the process i as leaving and returns the rest of its subset to
+// its campaign.
+func (m *Machine) preempt(i mail.Slot) {
 	s := &m.slots[i]
 	s.leaving = true
 	m.leaving++
@@ -173,8 +178,8 @@ func (m *Machine) dismiss(i mail.Slot) {
 	}
 }
 
-// takeSubset gives a slot the next run of untried recipients, those that came
-// back first. It reports whether there was one.
+// takeSubset gives slot i the next range of untried recipients, starting with
+// returned ones. It reports whether there was one.
 func (m *Machine) takeSubset(i mail.Slot) bool {
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
@@ -192,7 +197,7 @@ func (m *Machine) takeSubset(i mail.Slot) bool {
 	c.ready--
 	m.follow(c)
 	if m.frees {
-		t := &m.tenures[i]
+		t := &m.allocations[i]
 		t.began, t.size, t.delivered = m.interval.accounted, s.to-s.next, 0
 	}
 	return true

@@ -8,26 +8,26 @@ import (
 	"flyball/internal/vt"
 )
 
-// interval accounts for what happens between two decisions of the governor.
+// interval holds the counts between two decisions of the governor.
 type interval struct {
 	number     int
 	began      vt.Time
-	next       vt.Time // its end
-	target     float64 // messages per hour to attain in it; 0: not told
+	next       vt.Time // when it ends
+	target     float64 // messages per hour to attain in it; 0: none
 	accounted  vt.Time // slotTime is summed up to here
 	slotTime   slotTime
-	demanded   vt.Time // demandTime is summed up to here: it is not told of times in which the demand stays
+	demanded   vt.Time // demandTime is summed up to here; it is updated only when the demand changes
 	demandTime slotTime
 	delivered  uint64
 	attempts   uint64
 	draining   bool
 
-	freed, handedBack uint64 // processes, recipients
+	freed, handedBack uint64 // numbers of processes, recipients
 	conditions        engine.Conditions
 }
 
-// slotTime is the integral of allocated slots over time: slot-nanoseconds, in
-// 128 bits, as a million slots fill 63 in less than three hours.
+// slotTime is the integral of allocated slots over time, in slot-nanoseconds. It
+// has 128 bits: a million slots fill 63 bits in less than three hours.
 type slotTime struct{ high, low uint64 }
 
 func (t *slotTime) add(slots int, d vt.Span) {
@@ -41,28 +41,28 @@ func (t *slotTime) mean(over vt.Span) float64 {
 	return (float64(float64(t.high)*(1<<64)) + float64(t.low)) / float64(over)
 }
 
-// account integrates the allocation up to now. Every input calls it before it
-// changes anything.
+// account integrates the allocation up to now. Every input calls it before any
+// change.
 func (m *Machine) account(now vt.Time) {
 	if now < m.interval.accounted {
 		panic("delivery: time fell from " + m.interval.accounted.String() + " to " + now.String())
 	}
 	span := now.Sub(m.interval.accounted)
 	m.interval.slotTime.add(m.allocated, span)
-	if span > 0 && m.allocated < m.available && (m.rooms == nil || m.rooms.parked == 0) {
+	if span > 0 && m.allocated < m.available && (m.concurrency == nil || m.concurrency.parked == 0) {
 		m.interval.draining = true
 	}
 	m.interval.accounted = now
-	if m.waiting.next < now { // only where the shell wakes us late
-		m.ripen()
+	if m.waiting.next < now { // only if the shell is late
+		m.mature()
 	}
 	if m.revival < now {
 		m.revive(now)
 	}
 }
 
-// endInterval closes the interval and begins the next one. If the shell is late
-// by whole intervals, they are one long interval.
+// endInterval closes the interval and begins the next one. If the shell is late by
+// whole intervals, they count as one long interval.
 func (m *Machine) endInterval(now vt.Time, load engine.Load) {
 	m.closed = m.measure(now, load)
 	missed := now.Sub(m.interval.next) / m.cfg.Interval
@@ -71,12 +71,12 @@ func (m *Machine) endInterval(now vt.Time, load engine.Load) {
 		target: m.cfg.targetAt(now)}
 }
 
-// decide asks the governor for a new C when an interval was closed. In the next
-// one the retry limit may be another and processes beyond C may have to go
-// ([0070]). DFR is attempts / delivered.
+// decide makes the governor decide on the closed interval, then moves the limits
+// and preempts processes beyond C ([0070]). The delivery failure rate is attempts
+// / delivered.
 func (m *Machine) decide(attempts, delivered uint64) {
 	r := &m.closed
-	r.Sample.TargetRate = m.interval.target // of the next one, which has begun
+	r.Sample.TargetRate = m.interval.target // target of the next interval, which has begun
 	d := m.gov.Decide(r.Sample)
 	m.available = governor.Published(d.Available)
 	m.record(d)
@@ -87,14 +87,14 @@ func (m *Machine) decide(attempts, delivered uint64) {
 	}
 }
 
-// record reports the closed interval to the observer, with a decision.
+// record passes the closed interval to the observer, with the decision d.
 func (m *Machine) record(d governor.Decision) {
 	row := m.closed.Row(m.closed.number, d)
 	row.Destinations = m.closed.destinations
 	m.obs.Interval(m.closed.Ended, m.cfg.Server, row)
 }
 
-// hold records the closed interval where the verdict on it did not come: C and
+// hold records the closed interval without a verdict, which did not arrive: C and
 // the retry limit stay.
 func (m *Machine) hold() {
 	m.reported = false
@@ -102,8 +102,8 @@ func (m *Machine) hold() {
 	m.decideDestinations(m.closed.Sample.Span, m.closed.destinations)
 }
 
-// stop ends the run: the interval under way is closed as partial, without
-// asking the governor, and the machine wants no further Wake.
+// stop ends the run: it closes the current interval as partial, without a
+// decision of the governor. NextWake returns vt.Never afterwards.
 func (m *Machine) stop(now vt.Time, load engine.Load, out *engine.Outbox) {
 	if m.reported {
 		m.hold()
@@ -132,7 +132,7 @@ func (m *Machine) report(out *engine.Outbox) {
 		Number: uint64(m.closed.number), Body: m.closed.Report})
 }
 
-// measure returns what is known of the interval that ends now.
+// measure returns the measurements of the interval that ends now.
 func (m *Machine) measure(now vt.Time, load engine.Load) closed {
 	i := &m.interval
 	span := now.Sub(i.began)

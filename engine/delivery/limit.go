@@ -7,23 +7,23 @@ import (
 	"flyball/internal/vt"
 )
 
-// scope is who has a limit.
+// scope is what each retry limit applies to.
 type scope uint8
 
 const (
 	ofServer   scope = iota
-	ofSlot           // of each MTA process
-	ofCampaign       // of each campaign, by its stage
-	ofPolicy         // as the policy keeps them
+	ofSlot           // each MTA process
+	ofCampaign       // each campaign, by its stage
+	ofPolicy         // the policy keeps its own limits
 )
 
-// moves is the policy in the terms of the machine.
+// moves holds the machine's view of the retry policy.
 type moves struct {
 	policy     *Policy
 	scope      scope
 	fixed      bool
-	continuous bool // looks at every failure that the limit decides, not at the ends of intervals
-	together   bool // by the attempts of all servers of a cluster
+	continuous bool // adjusts at every failure that the limit decides, not at the ends of intervals
+	together   bool // depends on the attempts of all servers of a cluster
 }
 
 func movesOf(r *Retry) moves {
@@ -42,7 +42,7 @@ func movesOf(r *Retry) moves {
 	return m
 }
 
-// ownOf returns the limits of a policy that keeps them by itself, else nil.
+// ownOf returns the limits of a policy that keeps its own limits, else nil.
 func ownOf(r *Retry) ownLimits {
 	if p := policyNamed(r.Policy); p.own != nil {
 		return p.own(r)
@@ -50,47 +50,47 @@ func ownOf(r *Retry) ownLimits {
 	return nil
 }
 
-// limiter is one retry limit that moves.
-type limiter struct {
-	limit  int  // in force
-	stood  int  // ends of intervals since it moved
-	calm   int  // intervals in a row that did not ask for the low limit
-	strain bool // in this interval the low limit was asked for
+// retryLimit is one retry limit that moves.
+type retryLimit struct {
+	limit  int  // the limit in force
+	stood  int  // ends of intervals since the limit moved
+	calm   int  // consecutive intervals that did not need the low limit
+	strain bool // the low limit was needed in this interval
 
-	attempts, delivered uint64 // of this interval, of an MTA process that has a limit of its own
+	attempts, delivered uint64 // counts of this interval, if the MTA process has its own limit
 }
 
-// newLimiter begins at the high limit and may move at once.
-func newLimiter(r *Retry) limiter { return limiter{limit: r.Limit, stood: r.Dwell} }
+// newRetryLimit returns a limit that begins at the high limit and may move at once.
+func newRetryLimit(r *Retry) retryLimit { return retryLimit{limit: r.Limit, stood: r.Dwell} }
 
-// load is what a policy looks at. The delivery failure rate is known if there
-// were enough attempts.
+// load holds the measurements that a policy uses. The delivery failure rate dfr is
+// known if there were enough attempts.
 type load struct {
-	allocated   float64 // processes over the first limit of [0073]
+	allocated   float64 // processes / first limit of [0073]
 	utilization float64
 	dfr         float64
 	dfrKnown    bool
 }
 
-// look lets the limit follow the load, as the policy p does.
-func (l *limiter) look(p *Policy, r *Retry, now load) {
+// look adjusts the limit to the load now by the policy p.
+func (l *retryLimit) look(p *Policy, r *Retry, now load) {
 	to, strained := p.follow(r, l.limit, now)
 	l.strain = l.strain || strained
 	l.move(r, to)
 }
 
-func (l *limiter) move(r *Retry, to int) {
+func (l *retryLimit) move(r *Retry, to int) {
 	if to != l.limit && l.stood >= r.Dwell {
 		l.limit, l.stood = to, 0
 	}
 }
 
-// endInterval counts the interval. A limit that was lowered while every
-// process was busy would never rise again: with all of C allocated, the load
-// does not fall below 80 % of it. So after calm intervals enough it rises
-// without that. The rate is not asked: where C is rounded down, it ends just
-// below the target for ever.
-func (l *limiter) endInterval(r *Retry) {
+// endInterval counts the interval and may restore the high limit. Without that, a
+// limit that was lowered while every process was busy would never rise again: with
+// all of C allocated, the load does not fall below 80 % of it. So the limit rises
+// after RestoreAfter calm intervals. The rate cannot be a criterion: where C is rounded
+// down, the rate stays just below the target for ever.
+func (l *retryLimit) endInterval(r *Retry) {
 	l.calm++
 	if l.strain {
 		l.calm = 0
@@ -102,7 +102,8 @@ func (l *limiter) endInterval(r *Retry) {
 	}
 }
 
-// between is a policy of two values.
+// between returns the limit of a policy with two thresholds, and whether x needs
+// the low limit.
 func (r *Retry) between(limit int, x, below, above float64) (to int, strained bool) {
 	switch {
 	case x > above:
@@ -113,9 +114,9 @@ func (r *Retry) between(limit int, x, below, above float64) (to int, strained bo
 	return limit, false
 }
 
-// along is a policy that falls in a straight line from Limit at below to Low at
-// above, in whole resends. It moves by steps of one at least: half a step would
-// let it flicker.
+// along returns the limit of a policy that falls linearly from Limit at below to
+// Low at above, in whole resends. It moves only by one or more: with half a step
+// the limit would flicker.
 func (r *Retry) along(limit int, x, below, above float64) int {
 	t := (min(max(x, below), above) - below) / (above - below)
 	f := float64(r.Limit) - float64(float64(r.Limit-r.Low)*t)
@@ -125,13 +126,13 @@ func (r *Retry) along(limit int, x, below, above float64) int {
 	return int(math.Floor(f + 0.5))
 }
 
-// stageLimit returns the limit of a campaign by what remains of it.
+// stageLimit returns the limit of a campaign by its share of remaining recipients.
 func (m *Machine) stageLimit(c *campaign) int {
 	return m.moves.policy.stage(&m.cfg.Retry, float64(c.left)/float64(c.total))
 }
 
-// limitFor is the limit in force for a failure on a slot; a policy that looks
-// continuously looks now.
+// limitFor returns the limit in force for the failure r on slot i. A policy that
+// adjusts continuously adjusts the limit first.
 func (m *Machine) limitFor(i mail.Slot, r mail.Reply) int {
 	if m.moves.fixed {
 		return m.cfg.Retry.Limit
@@ -154,8 +155,8 @@ func (m *Machine) limitFor(i mail.Slot, r mail.Reply) int {
 	return m.limit.limit
 }
 
-// pressure is the number of allocated processes over the first limit of
-// [0073]: C as it is published, or another number.
+// pressure returns allocated processes / first limit of [0073], which is the
+// published C or the configured number.
 func (m *Machine) pressure() float64 {
 	first := m.available
 	if m.cfg.Retry.Processes > 0 {
@@ -164,8 +165,8 @@ func (m *Machine) pressure() float64 {
 	return float64(m.allocated) / float64(first)
 }
 
-// countFor adds an attempt to the account of the process that made it, or of
-// its destination, where each goes by its own.
+// countFor counts an attempt for the process that made it, or for the policy's
+// own limits, if these have separate counts.
 func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
 	switch m.moves.scope {
 	case ofSlot:
@@ -178,7 +179,7 @@ func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
 	}
 }
 
-// moveLimits takes the end of an interval, when C is the new one already.
+// moveLimits adjusts the limits at the end of an interval, after C has changed.
 func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilization float64) {
 	r := &m.cfg.Retry
 	switch {
@@ -201,7 +202,7 @@ func (m *Machine) moveLimits(span vt.Span, attempts, delivered uint64, utilizati
 	}
 }
 
-func (m *Machine) moveLimit(l *limiter, now load) {
+func (m *Machine) moveLimit(l *retryLimit, now load) {
 	l.stood++
 	if !m.moves.continuous {
 		l.look(m.moves.policy, &m.cfg.Retry, now)
@@ -209,16 +210,16 @@ func (m *Machine) moveLimit(l *limiter, now load) {
 	l.endInterval(&m.cfg.Retry)
 }
 
-// failureRate adds the delivery failure rate of an interval to a load. Without
-// a success it is infinite.
+// failureRate returns l with the delivery failure rate of an interval: attempts /
+// delivered, +Inf without a delivery.
 func (r *Retry) failureRate(attempts, delivered uint64, l load) load {
 	l.dfr = float64(attempts) / float64(delivered)
 	l.dfrKnown = attempts >= uint64(max(r.MinAttempts, 1))
 	return l
 }
 
-// limitInForce is what the trace shows: the limit at this moment, of several the
-// lowest. Campaigns whose recipients are all final have none.
+// limitInForce returns the limit for the trace: the present limit, or the lowest
+// of several. Campaigns whose recipients are all final do not count.
 func (m *Machine) limitInForce() int {
 	limit := m.cfg.Retry.Limit
 	switch m.moves.scope {

@@ -1,8 +1,8 @@
-// Package delivery decides who is tried, when, on which slot, and how each
-// recipient ends: the role of one delivering server ("B server", [0032]-[0036],
-// [0063]-[0071]). It follows the contract engine.Role, is answered by Complete
-// for every attempt that it starts, and takes the messages Reserve, Verdict and
-// Stop. Where it is one of several that are governed together it sends Report.
+// Package delivery decides which recipient is tried, when and on which slot, and
+// how each recipient ends: the role of one delivering server ("B server",
+// [0032]-[0036], [0063]-[0071]). It implements engine.Role. The shell answers
+// every started attempt with Complete. The role accepts the messages Reserve,
+// Verdict and Stop. If several servers are governed together, it sends Report.
 package delivery
 
 import (
@@ -14,22 +14,22 @@ import (
 	"flyball/internal/vt"
 )
 
-// Config is what one machine needs to know.
+// Config configures one machine.
 type Config struct {
 	Server   mail.Server
 	Retry    Retry
 	Freeing  Freeing
-	Messages int // per connection
-	// the same for a destination that takes another number; 0 or beyond the end: Messages
+	Messages int // most messages per connection
+	// most messages per connection by destination; Messages if 0 or beyond the end
 	Offers   []int
-	Interval vt.Span // S, between decisions of the governor
-	// messages per hour to attain in an interval that begins then; nil: what the governor was built
-	// with
+	Interval vt.Span // S, the time between decisions of the governor
+	// messages per hour to attain in an interval that begins at a time; nil: the target of the
+	// governor's Config
 	Target   func(vt.Time) float64
-	Together bool // every interval is reported to the governing role, whose Verdict decides
+	Together bool // report every interval to the governing role, whose Verdict decides
 
-	Destination  governor.Destination // the law of each
-	Destinations int                  // their number; of no account where there is no such law
+	Destination  governor.Destination // law that limits each destination
+	Destinations int                  // number of destinations; ignored if Destination sets no limit
 }
 
 func (c *Config) messagesTo(d mail.Destination) int {
@@ -53,85 +53,85 @@ type Machine struct {
 	obs       engine.Observer
 	available int // floor(C)
 
-	slots     []slot
-	free      []mail.Slot // stack: the last one freed is taken first
-	allocated int
-	demand    int // of all campaigns
-	campaigns []campaign
-	oldest    int // no campaign before this one has work for a process now
-	waiting   waiting
-	firsts    []vt.Time // when the first try of a waiting recipient began, by its place; only where an age ends it
-	left      uint64    // recipients handed over and not final
-	rooms     *rooms    // where destinations have limits
-	revival   vt.Time   // when the next dead destination is tried again; vt.Never if none is
+	slots       []slot
+	free        []mail.Slot // stack: the last one freed is taken first
+	allocated   int
+	demand      int // sum over all campaigns
+	campaigns   []campaign
+	oldest      int // index of the first campaign that may have work now
+	waiting     waiting
+	firsts      []vt.Time    // when the first try of a waiting recipient began, by its place; only if MaxAge is set
+	left        uint64       // recipients handed over and not final
+	concurrency *concurrency // nil if destinations have no limits
+	revival     vt.Time      // when the next dead destination is tried again; vt.Never if none is dead
 
 	moves      moves
-	limit      limiter
-	slotLimits []limiter // where each process has its own
-	own        ownLimits // where the policy keeps its own
+	limit      retryLimit
+	slotLimits []retryLimit // by slot, if each process has its own limit
+	own        ownLimits    // nil unless the policy keeps its own limits
 
-	frees   bool        // processes beyond C
-	freeing freeing     // how, where frees
-	tenures []tenure    // of slots, where frees
-	leaving int         // allocated slots that were told to go
-	turns   uint64      // allocations so far
-	chosen  []mail.Slot // memory of freeExcess
+	frees       bool         // processes beyond C may be preempted
+	freeing     freeing      // functions of the policy, if frees
+	allocations []allocation // by slot, if frees
+	leaving     int          // number of preempted slots still allocated
+	turns       uint64       // number of allocations so far
+	chosen      []mail.Slot  // buffer of freeExcess
 
-	seen     engine.Seen // reservations
+	seen     engine.Seen // reservations that arrived
 	interval interval
-	closed   closed // the last one
-	reported bool   // it waits for the Verdict of the governing role
+	closed   closed // the last closed interval
+	reported bool   // closed waits for the Verdict of the governing role
 	stopping bool   // the next Wake ends the run
 }
 
-// campaign is one reservation and what is left of its part of the list.
+// campaign is one reservation with the rest of its part of the list.
 type campaign struct {
-	next, to  mail.Recipient // untried and in no subset
-	back      []part         // untried too: rests of subsets that were cut
+	next, to  mail.Recipient // untried recipients that were in no subset yet
+	back      []part         // untried recipients of returned subsets
 	subset    mail.Recipient // length of a subset
 	processes int            // wanted
 	allocated int            // granted
-	ready     int            // what a further process could begin with: subsets, what came back, resends that are due
-	// processes that it would have if C had no limit: has, and has work for, up to those that it
-	// wants
-	demand   int
-	due      chain   // resends whose time has come
-	parked   []chain // recipients passed over, by destination; only where destinations have limits
-	passed   int     // their number
-	left     uint64  // recipients not final
-	total    uint64  // recipients handed over
-	limit    int     // retry limit, where each campaign has its own
-	priority int
+	ready     int            // number of processes that could begin: subsets, returned parts and due resends
+	// processes that the campaign would have if C were unlimited: allocated + ready, at most
+	// processes
+	demand      int
+	due         chain   // resends that are due
+	parked      []chain // by destination: recipients whose destination is at its limit; nil without limits
+	parkedCount int     // number of parked recipients
+	left        uint64  // recipients that are not final
+	total       uint64  // recipients handed over
+	limit       int     // retry limit, if each campaign has its own
+	priority    int
 }
 
 // slot is one MTA process.
 type slot struct {
 	attempt  mail.Attempt
-	first    vt.Time        // when the first try of its recipient began; only where an age ends it
+	first    vt.Time        // when the first try of its recipient began; only if MaxAge is set
 	next, to mail.Recipient // the rest of its subset
 	campaign uint32
-	sent     int32 // messages offered over the connection
+	sent     int32 // number of messages offered over the connection
 	busy     bool
-	open     bool // it holds a connection to attempt.Dest; the world keeps count of it for itself
+	open     bool // holds a connection to attempt.Dest; the shell keeps its own record
 	reset    bool // the last message on the connection was refused
-	leaving  bool // it was told to go
+	leaving  bool // preempted
 }
 
-// New builds a machine. The governor's interval is counted from time 0.
+// New returns a machine at time 0, when the first interval begins.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Machine {
 	cfg.Retry = cfg.Retry.Spelled()
 	return &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
-		available: governor.Published(gov.Available()),
-		waiting:   newWaiting(cfg.Retry.longest()),
-		rooms:     newRooms(cfg.Destination, cfg.Destinations),
-		revival:   vt.Never,
-		moves:     movesOf(&cfg.Retry),
-		limit:     newLimiter(&cfg.Retry),
-		own:       ownOf(&cfg.Retry),
-		freeing:   freeingOf(cfg.Freeing),
-		frees:     !cfg.Freeing.Off(),
-		interval:  interval{next: vt.Time(cfg.Interval), target: cfg.targetAt(0)},
+		available:   governor.Published(gov.Available()),
+		waiting:     newWaiting(cfg.Retry.longest()),
+		concurrency: newConcurrency(cfg.Destination, cfg.Destinations),
+		revival:     vt.Never,
+		moves:       movesOf(&cfg.Retry),
+		limit:       newRetryLimit(&cfg.Retry),
+		own:         ownOf(&cfg.Retry),
+		freeing:     freeingOf(cfg.Freeing),
+		frees:       !cfg.Freeing.Off(),
+		interval:    interval{next: vt.Time(cfg.Interval), target: cfg.targetAt(0)},
 	}
 }
 
@@ -142,25 +142,25 @@ func (c *Config) targetAt(now vt.Time) float64 {
 	return c.Target(now)
 }
 
-// Available is the number of MTA processes that may be allocated now.
+// Available returns the number of MTA processes that may be allocated now.
 func (m *Machine) Available() int { return m.available }
 
-// Allocated is the number of MTA processes that are allocated now. It may
-// exceed Available: nothing is freed before its subset is done, or with
-// another Freeing before its attempt is ([0070]).
+// Allocated returns the number of MTA processes that are allocated now. It may
+// exceed Available: a process is freed when its subset is done or, depending on
+// Freeing, when its attempt is done ([0070]).
 func (m *Machine) Allocated() int { return m.allocated }
 
-// Reservable is what a sender could reserve now ([0068]).
+// Reservable returns the number of processes that may be reserved now ([0068]).
 func (m *Machine) Reservable() int { return max(0, m.available-m.allocated) }
 
-// Left is the number of recipients that were handed over and are not final.
+// Left returns the number of recipients that were handed over and are not final.
 func (m *Machine) Left() uint64 { return m.left }
 
-// Done reports that every recipient handed over is final.
+// Done reports whether every recipient handed over is final.
 func (m *Machine) Done() bool { return m.left == 0 }
 
-// NextWake is the next time at which Wake must be called: the end of the
-// interval, the first resend that is due, or the revival of a dead destination.
+// NextWake returns the next time at which Wake must be called: the end of the
+// interval, the first due time of a resend, or the revival of a dead destination.
 // A machine that is done still ends its intervals.
 func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next, m.revival) }
 
@@ -168,7 +168,7 @@ func (m *Machine) address() engine.Address {
 	return engine.Address{Role: engine.Delivery, Server: m.cfg.Server}
 }
 
-// Receive takes Reserve, Verdict or Stop.
+// Receive processes a Reserve, Verdict or Stop.
 func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 	m.account(now)
 	switch b := v.Body.(type) {
@@ -185,19 +185,20 @@ func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 	}
 }
 
-// take begins a campaign.
+// take begins a campaign for the reservation r.
 func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes,
 		priority: r.Priority,
-		left:     uint64(r.To - r.From), total: uint64(r.To - r.From), ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
+		left:     uint64(r.To - r.From), total: uint64(r.To - r.From),
+		ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
 		c.limit = m.stageLimit(&c)
 	}
-	if m.rooms != nil {
-		c.parked = make([]chain, len(m.rooms.each))
+	if m.concurrency != nil {
+		c.parked = make([]chain, len(m.concurrency.each))
 	}
 	m.follow(&c)
 	m.campaigns = append(m.campaigns, c)
@@ -205,10 +206,10 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	m.fill(out)
 }
 
-// Wake ends the interval, revives dead destinations and releases the resends
-// whose time has come. A machine that has reported starts nothing in the same
-// Wake, as C may fall; if the verdict on the interval before never came it goes
-// on under the C that it has.
+// Wake ends the interval, revives dead destinations and releases due resends. A
+// machine that reports the interval starts no attempt in the same Wake, since C
+// may fall; if the verdict on the interval before never arrived, it continues with
+// the C that it has.
 func (m *Machine) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 	m.account(now)
 	waits := false
@@ -229,7 +230,7 @@ func (m *Machine) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 			m.decide(m.closed.Sample.Attempts, m.closed.Sample.Delivered)
 		}
 	}
-	m.ripen()
+	m.mature()
 	if now >= m.revival {
 		m.revive(now)
 	}
@@ -238,7 +239,8 @@ func (m *Machine) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 	}
 }
 
-// adjust takes the verdict on the closed interval; any other comes too late, or again.
+// adjust applies the verdict on the closed interval; any other verdict is late or
+// repeated and is dropped.
 func (m *Machine) adjust(number uint64, v engine.Verdict, out *engine.Outbox) {
 	if !m.reported || number != uint64(m.closed.number) {
 		return
@@ -254,7 +256,7 @@ func (m *Machine) adjust(number uint64, v engine.Verdict, out *engine.Outbox) {
 	m.fill(out)
 }
 
-// Complete takes the end of an attempt. A completion of an older generation
+// Complete processes the end of an attempt. A completion of an older generation
 // of the slot is stale and dropped.
 func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 	s := &m.slots[c.Slot]
@@ -276,13 +278,13 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 		m.campaigns[s.campaign].left--
 	}
 	m.countFor(c.Slot, c.Reply, status)
-	if m.rooms != nil {
+	if m.concurrency != nil {
 		m.leave(now, s.attempt.Dest, c.Reply, status)
 	}
 	m.obs.Ended(now, s.attempt, c.Reply, status)
 	if m.frees {
 		if status == mail.Done {
-			m.tenures[c.Slot].delivered++
+			m.allocations[c.Slot].delivered++
 		}
 		if m.freeing.ended != nil {
 			m.freeing.ended(m, c.Slot)
@@ -292,7 +294,8 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 	m.fill(out)
 }
 
-// settle decides what the reply means for the recipient.
+// settle returns the recipient's status after the reply r, and queues a resend if
+// the recipient is pending.
 func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 	s := &m.slots[i]
 	retry := &m.cfg.Retry
@@ -322,11 +325,11 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 	return mail.Pending
 }
 
-// proceed gives a slot its next recipient: a resend that is due, the next of
-// its subset, or a new subset if the slot may be reserved again; or frees it.
-// A slot that was told to go has only the rest of its subset.
+// proceed gives slot i its next recipient: a due resend, the next of its subset,
+// or the first of a new subset if C allows. Otherwise it frees the slot. A
+// preempted slot has only the rest of its subset.
 func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
-	if m.rooms != nil {
+	if m.concurrency != nil {
 		m.seek(i, out)
 		return
 	}
@@ -351,8 +354,8 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 	}
 }
 
-// start begins an attempt on a slot, over the connection it holds if that
-// leads to the right place and has not carried too much.
+// start begins an attempt on slot i, over the slot's open connection if that leads
+// to the destination and has not carried the most messages.
 func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *engine.Outbox) {
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
@@ -367,10 +370,10 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 	}
 	s.sent++
 	s.busy = true
-	if m.rooms != nil {
+	if m.concurrency != nil {
 		m.enter(dest)
 	}
-	// Field by field: a copy of the whole would wait for its parts to be written.
+	// Field by field: a copy of the whole struct would stall on the preceding stores.
 	a := &s.attempt
 	a.Gen++
 	a.Rcpt, a.Dest, a.Try, a.Conn = rcpt, dest, try, conn
@@ -380,8 +383,8 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 	started.Rcpt, started.Dest, started.Try, started.Conn = rcpt, dest, try, conn
 }
 
-// fill allocates slots to campaigns, the oldest first, until C is reached or
-// nobody wants more.
+// fill allocates slots to campaigns, the oldest first, until C is reached or no
+// campaign wants more.
 func (m *Machine) fill(out *engine.Outbox) {
 	for m.oldest < len(m.campaigns) && !m.campaigns[m.oldest].hasWork() {
 		m.oldest++
@@ -389,7 +392,7 @@ func (m *Machine) fill(out *engine.Outbox) {
 	for c := m.oldest; c < len(m.campaigns) && m.allocated < m.available; c++ {
 		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
 			m.proceed(m.reserve(c), out)
-			if m.rooms != nil { // who is no longer parked may have made way for somebody of an older campaign
+			if m.concurrency != nil { // an unparked recipient may have made room to park one of an older campaign
 				c = m.oldest - 1
 				break
 			}
@@ -397,26 +400,26 @@ func (m *Machine) fill(out *engine.Outbox) {
 	}
 }
 
-// hasWork reports whether a recipient waits for a process right now.
+// hasWork reports whether a recipient waits for a process now.
 func (c *campaign) hasWork() bool {
-	return c.next < c.to || !c.due.empty() || len(c.back) > 0 || c.passed > 0
+	return c.next < c.to || !c.due.empty() || len(c.back) > 0 || c.parkedCount > 0
 }
 
-// wants reports whether a campaign has work for one more process.
+// wants reports whether the campaign c has work for one more process.
 func (m *Machine) wants(c *campaign) bool {
-	return c.allocated < c.processes && c.hasWork() && (m.rooms == nil || m.mayTry(c))
+	return c.allocated < c.processes && c.hasWork() && (m.concurrency == nil || m.mayTry(c))
 }
 
-// reserve allocates a free slot to a campaign.
+// reserve allocates a free slot to campaign c and returns the slot.
 func (m *Machine) reserve(c int) mail.Slot {
 	if len(m.free) == 0 {
 		m.free = append(m.free, mail.Slot(len(m.slots)))
 		m.slots = append(m.slots, slot{attempt: mail.Attempt{Server: m.cfg.Server, Slot: m.free[0]}})
 		if m.moves.scope == ofSlot {
-			m.slotLimits = append(m.slotLimits, newLimiter(&m.cfg.Retry))
+			m.slotLimits = append(m.slotLimits, newRetryLimit(&m.cfg.Retry))
 		}
 		if m.frees {
-			m.tenures = append(m.tenures, tenure{})
+			m.allocations = append(m.allocations, allocation{})
 		}
 	}
 	i := m.free[len(m.free)-1]
@@ -424,7 +427,7 @@ func (m *Machine) reserve(c int) mail.Slot {
 	m.slots[i].campaign = uint32(c)
 	if m.frees {
 		m.turns++
-		m.tenures[i] = tenure{began: m.interval.accounted, turn: m.turns}
+		m.allocations[i] = allocation{began: m.interval.accounted, turn: m.turns}
 	}
 	m.campaigns[c].allocated++
 	m.allocated++
@@ -432,7 +435,7 @@ func (m *Machine) reserve(c int) mail.Slot {
 	return i
 }
 
-// release frees a slot whose subset is done.
+// release frees the slot i and closes its connection.
 func (m *Machine) release(i mail.Slot, out *engine.Outbox) {
 	s := &m.slots[i]
 	if s.leaving {

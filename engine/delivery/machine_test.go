@@ -14,8 +14,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// Random inputs against what must hold after every one of them. The referee
-// keeps its own books and shares no code with the machine.
+// Random inputs keep every invariant. The referee keeps separate accounts and
+// shares no code with the machine.
 func TestInvariants(t *testing.T) {
 	for seed := range uint64(150) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { newReferee(t, seed).play() })
@@ -47,7 +47,7 @@ type referee struct {
 	slotTime            float64
 	idle                bool // for some time fewer were allocated than available
 	intervals           int
-	asked               int // decisions of the governor
+	asked               int // number of decisions of the governor
 
 	low, high int                  // bounds of the retry limit
 	limits    []governor.Limiter   // of the destinations; none: no limits
@@ -103,7 +103,7 @@ func newReferee(t *testing.T, seed uint64) *referee {
 }
 
 // moveLimit makes the retry limit move in half of the cases, and gives
-// recipients up by their age in some. Where it moves, the referee knows its bounds.
+// recipients up by age in some. The referee checks the bounds of a moving limit.
 func (f *referee) moveLimit() {
 	r := &f.cfg.Retry
 	if f.r.IntN(3) == 0 {
@@ -125,7 +125,7 @@ func (f *referee) moveLimit() {
 	f.low = r.Low
 }
 
-// limit gives destinations limits in half of the cases.
+// limit sets limits for destinations in half of the cases.
 func (f *referee) limit() {
 	f.revivals = [3]vt.Time{vt.Never, vt.Never, vt.Never}
 	if f.r.IntN(2) == 0 {
@@ -149,7 +149,7 @@ func (f *referee) room(r mail.Recipient) bool {
 	return f.limits == nil || f.busyAt[d] < f.limits[d].Limit()
 }
 
-// revive those whose time came before a moment.
+// revive revives the destinations whose time came before the given moment.
 func (f *referee) revive(before vt.Time) {
 	for d, l := range f.limits {
 		if f.revivals[d] < before {
@@ -253,11 +253,11 @@ func (f *referee) receive(parts int) {
 	f.input = fmt.Sprintf("%s: receive %+v", f.now, c)
 	m := message(len(f.campaigns), engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to), Processes: c.processes, Subset: c.subset})
 	f.m.Receive(f.now, m, &f.out)
-	f.m.Receive(f.now, m, &f.out) // repeated: nothing comes of it
+	f.m.Receive(f.now, m, &f.out) // repeated: without effect
 	f.check()
 }
 
-// message is a numbered message of the operator.
+// message returns a numbered message of the operator.
 func message(number int, b engine.Body) engine.Message {
 	return engine.Message{Number: uint64(number), Body: b}
 }
@@ -284,7 +284,7 @@ func (f *referee) busy() (n int) {
 	return n
 }
 
-// stale tells of another generation of the slot: nothing may come of it.
+// stale completes another generation of the slot, which must have no effect.
 func (f *referee) stale(s mail.Slot) {
 	f.input = fmt.Sprintf("%s: stale completion of slot %d", f.now, s)
 	left, allocated, attempts := f.m.Left(), f.m.Allocated(), f.attempts
@@ -317,7 +317,7 @@ func (f *referee) complete(s mail.Slot) {
 	f.check()
 }
 
-// Ended keeps the books; it is called before the actions are known.
+// Ended updates the accounts; it is called before the actions are known.
 func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Status) {
 	p, rcpt := f.slots[a.Slot], &f.recipients[a.Rcpt]
 	if !p.busy || a != p.a || now != f.now {
@@ -420,7 +420,7 @@ func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	f.intervals++
 }
 
-// check carries out what the machine wants and then looks at everything.
+// check performs the machine's actions and then checks every invariant.
 func (f *referee) check() {
 	f.Helper()
 	if f.m.Available() != int(f.c) {
@@ -452,7 +452,7 @@ func (f *referee) check() {
 	if f.m.Allocated() != allocated {
 		f.Fatalf("%s: %d allocated, %d attempts under way", f.input, f.m.Allocated(), allocated)
 	}
-	if allocated > max(int(f.c), before) { // [0070]: nothing is freed, but nothing is added either
+	if allocated > max(int(f.c), before) { // [0070]: no process is freed, but none is added either
 		f.Fatalf("%s: %d allocated of %g, %d before", f.input, allocated, f.c, before)
 	}
 	f.allocated = allocated
@@ -503,7 +503,7 @@ func (f *referee) checkCampaigns(allocated int) {
 	}
 }
 
-// grain is by how much a resend may be rounded up.
+// grain returns by how much the due time of a resend may be rounded up.
 func (f *referee) grain() vt.Span {
 	var longest vt.Span
 	for _, d := range append(f.cfg.Retry.Delays, f.cfg.Retry.GreylistDelay) {
@@ -581,8 +581,8 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 	}
 }
 
-// Nothing is allocated per attempt once the machine has grown, whatever the
-// reply; intervals are the governor's and the observer's business.
+// Attempts allocate no memory once the machine has grown, for any reply. Intervals
+// may allocate: the governor and the observer keep what they need.
 func TestNoAllocationPerInput(t *testing.T) {
 	for _, v := range []struct{ policy, when, scope, free string }{
 		{"fixed", "interval", "server", "none"}, {"alloc", "continuous", "server", "at-interval"},
@@ -620,7 +620,7 @@ func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing)
 		next++
 		m.Complete(now, mail.Completion{Reply: replies[next%len(replies)], Slot: a.Slot, Gen: a.Gen}, &out)
 	}
-	for range 200000 { // until as many wait for a resend as ever will
+	for range 200000 { // until the number of waiting resends is at its maximum
 		input()
 	}
 	if n := testing.AllocsPerRun(20000, input); n != 0 {
@@ -657,7 +657,7 @@ func (g *steady) Decide(governor.Sample) governor.Decision {
 	return governor.Decision{Previous: g.c, Available: g.c}
 }
 
-// lastInterval remembers no attempt and one interval.
+// lastInterval keeps only the last interval.
 type lastInterval struct{ governor.Sample }
 
 func (o *lastInterval) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}

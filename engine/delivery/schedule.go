@@ -2,10 +2,10 @@ package delivery
 
 import "flyball/internal/vt"
 
-// schedule is how somebody resends: the wait before each resend, the last one
-// repeating, and where it ends, by the number of resends, the age, or both; 0
-// is no end of that kind. Jitter is left out everywhere: the engine has no
-// luck of its own.
+// schedule is a schedule of resends: the wait before each resend, of which the
+// last repeats, and its end by number of resends, age, or both; 0 means that this
+// kind of end does not apply. Jitter is left out everywhere: the engine draws no
+// random numbers.
 type schedule struct {
 	delays []vt.Span
 	limit  int
@@ -15,9 +15,9 @@ type schedule struct {
 var scheduleNames = []string{"patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail",
 	"yahoo"}
 
-// scheduleNamed finds a schedule. What a mail server derives from a message's
-// age is told here by the try, for attempts that take no time; its end by age
-// counts as it is, and its limit is what fits into the age.
+// scheduleNamed returns the schedule called name. Delays that a mail server derives
+// from a message's age are given by try, for attempts that take no time. An end by
+// age is kept, and the limit is the number of resends that fit into the age.
 func scheduleNamed(name string) (s schedule, ok bool) {
 	const m, h = vt.Minute, vt.Hour
 	switch name {
@@ -56,7 +56,7 @@ func scheduleNamed(name string) (s schedule, ok bool) {
 	return s, true
 }
 
-// doubling is n delays, each twice the one before.
+// doubling returns n delays, each twice the one before.
 func doubling(first vt.Span, n int) []vt.Span {
 	var all []vt.Span
 	for range n {
@@ -66,7 +66,8 @@ func doubling(first vt.Span, n int) []vt.Span {
 	return all
 }
 
-// since is the delays between tries at so many seconds after the first one.
+// since returns the delays between tries, given the seconds from the first try to
+// each resend.
 func since(seconds ...vt.Span) []vt.Span {
 	var all []vt.Span
 	var before vt.Span
@@ -77,8 +78,8 @@ func since(seconds ...vt.Span) []vt.Span {
 	return all
 }
 
-// Spelled is the same policy with a schedule, if it names one, written out as
-// delays, limit and age.
+// Spelled returns r with its named schedule, if any, written out as delays, limit
+// and age.
 func (r Retry) Spelled() Retry {
 	s, ok := scheduleNamed(r.Schedule)
 	if !ok {
@@ -94,7 +95,7 @@ func (r Retry) Spelled() Retry {
 	return r
 }
 
-// delay is the wait after a failure at a try, once the limit let it pass.
+// delay returns the wait before the resend after a failure at the given try.
 func (r *Retry) delay(try int, greylisted bool) vt.Span {
 	if greylisted && try == 0 && r.GreylistDelay > 0 {
 		return r.GreylistDelay
@@ -102,7 +103,7 @@ func (r *Retry) delay(try int, greylisted bool) vt.Span {
 	return r.Delays[min(try, len(r.Delays)-1)]
 }
 
-// longest wait that there can be.
+// longest returns the longest wait of r.
 func (r *Retry) longest() vt.Span {
 	longest := r.GreylistDelay
 	for _, d := range r.Delays {

@@ -21,28 +21,28 @@ import (
 var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.txt instead of comparing it")
 
 // TestScript plays testdata/*.txt against a machine. A script is a list of
-// blocks: commands, a line "----", what came of them, an empty line. Lines
-// that begin with # are comments. What came of a command is told in order,
-// with the time in front: the observer's calls, then the actions.
+// blocks: commands, a line "----", their effects, an empty line. Lines that begin
+// with # are comments. Effects are printed in order, with the time in front: the
+// observer's calls, then the actions.
 //
 //	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
-//	        offers=0,2                               messages per connection of single destinations
+//	        offers=0,2                               messages per connection by destination
 //	        bounce=fail ambiguous=hold list=aab      a new machine at time 0; each recipient's destination,
-//	                                                 or list=20 for so many recipients at one destination
+//	                                                 or list=20 for 20 recipients at one destination
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
 //	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
 //	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
 //	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
 //	receive from=0 to=10 processes=5 subset=4 priority=1
-//	complete slot=1 code=250 at=dot [gen=7]          gen: as if it belonged to that generation of the slot
+//	complete slot=1 code=250 at=dot [gen=7]          gen: of that generation of the slot
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
 //	        together=true                            a verdict decides its intervals
-//	        tell=demand                              intervals are told with the mean demand
+//	        tell=demand                              intervals are printed with the mean demand
 //	advance 10s                                      time passes; wakes that are due come on the way
 //	advance report                                   the same, up to the next report
-//	verdict interval=0 attempts=10 delivered=4       what all servers have done in the interval
-//	sleep 10s                                        time passes, and nobody wakes the machine
+//	verdict interval=0 attempts=10 delivered=4       sums over all servers in the interval
+//	sleep 10s                                        time passes without a wake
 //	wake
 //	stop
 //	state
@@ -81,7 +81,7 @@ func firstDifference(got, want string) string {
 	return fmt.Sprintf("line %d: the script expects more", len(g)+1)
 }
 
-// play runs a script and returns it with what came of each block.
+// play runs a script and returns it with the effects of each block.
 func play(t *testing.T, script string) string {
 	s := &stage{t: t}
 	var out strings.Builder
@@ -124,7 +124,7 @@ type stage struct {
 	gens      map[mail.Slot]uint32 // the last attempt of each slot
 	available float64
 	next      []float64 // decisions to come
-	demand    bool      // is told
+	demand    bool      // print the mean demand
 }
 
 func (s *stage) command(words []string) {
@@ -313,7 +313,7 @@ func (s *stage) each(args map[string]string, number func(string, int) int) gover
 	return d
 }
 
-// moving sets what makes the limit move, and what ends a recipient by time.
+// moving sets the policy that moves the limit, and the greatest age.
 func (s *stage) moving(r *delivery.Retry, args map[string]string, number func(string, int) int) {
 	text := func(v *string, key string) {
 		if t, ok := args[key]; ok {
@@ -378,8 +378,8 @@ func (s *stage) tell(format string, args ...any) {
 	fmt.Fprintf(&s.told, "%-6s %s\n", s.now, fmt.Sprintf(format, args...))
 }
 
-// perform prints what the machine wants, of many attempts the first ones. It
-// reports whether it has sent a report.
+// perform prints the machine's actions, but only the first of many attempts. It
+// returns whether the machine has sent a report.
 func (s *stage) perform() (reported bool) {
 	for _, slot := range s.out.Close {
 		s.tell("slot %d hangs up", slot)

@@ -7,17 +7,17 @@ import (
 	"flyball/internal/snap"
 )
 
-// share is the governor of a machine whose C is a part of what the governing
-// role has decided for all servers.
+// share is the governor of a machine whose C is its part of the C that the
+// governing role decides for all servers.
 type share struct{ available, next int }
 
-// NewShare returns the governor of a machine of a Config that says Together and
-// whose C is decided by a Verdict; available is C until the first one.
+// NewShare returns the governor of a machine whose Config has Together and whose C
+// comes with each Verdict; available is C until the first Verdict.
 func NewShare(available int) governor.Keeper { return &share{available: available, next: available} }
 
 func (p *share) Available() float64 { return float64(p.available) }
 
-// Decide takes what the Verdict has decided. There is no target for a part.
+// Decide returns the C of the last Verdict. A part of C has no target.
 func (p *share) Decide(s governor.Sample) governor.Decision {
 	d := s.Undecided(p.Available())
 	d.Efficiency, d.Step = d.Rate/d.Allocated, math.NaN()

@@ -6,9 +6,9 @@ import (
 	"flyball/internal/snap"
 )
 
-// State saves or restores a machine that was built from the same Config, list
-// and governor, which must be a governor.Keeper. No attempt is lost: those
-// under way belong to the state, and so does a report that waits for its verdict.
+// State saves the machine's state, or restores it in a machine built from the same
+// Config, list and governor, which must be a governor.Keeper. The state includes
+// attempts under way and a report that waits for its verdict.
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	snap.Int(c, &m.available)
@@ -43,9 +43,9 @@ func (m *Machine) State(c *snap.Codec) {
 		snap.Int(c, &v.total)
 		snap.Int(c, &v.limit)
 		snap.Int(c, &v.priority)
-		if m.rooms != nil {
+		if m.concurrency != nil {
 			snap.Slice(c, &v.parked, func(c *snap.Codec, p *chain) { p.state(c) })
-			snap.Int(c, &v.passed)
+			snap.Int(c, &v.parkedCount)
 		}
 	})
 	snap.Int(c, &m.demand)
@@ -54,11 +54,11 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Slice(c, &m.firsts, snap.Int)
 	snap.Int(c, &m.left)
 	m.limit.state(c)
-	snap.Slice(c, &m.slotLimits, func(c *snap.Codec, l *limiter) { l.state(c) })
+	snap.Slice(c, &m.slotLimits, func(c *snap.Codec, l *retryLimit) { l.state(c) })
 	if m.own != nil {
 		m.own.state(c)
 	}
-	snap.Slice(c, &m.tenures, func(c *snap.Codec, t *tenure) {
+	snap.Slice(c, &m.allocations, func(c *snap.Codec, t *allocation) {
 		snap.Int(c, &t.began)
 		snap.Int(c, &t.turn)
 		snap.Int(c, &t.size)
@@ -73,13 +73,13 @@ func (m *Machine) State(c *snap.Codec) {
 	if m.reported {
 		m.closed.state(c)
 	}
-	if m.rooms != nil {
-		m.rooms.state(c)
+	if m.concurrency != nil {
+		m.concurrency.state(c)
 		snap.Int(c, &m.revival)
 	}
 }
 
-func (l *limiter) state(c *snap.Codec) {
+func (l *retryLimit) state(c *snap.Codec) {
 	snap.Int(c, &l.limit)
 	snap.Int(c, &l.stood)
 	snap.Int(c, &l.calm)

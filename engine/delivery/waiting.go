@@ -10,24 +10,24 @@ import (
 // resend is a recipient that waits for its next try.
 type resend struct {
 	rcpt     mail.Recipient
-	link     uint32 // the next of its chain; 0 is the end
+	link     uint32 // next place of the chain; 0 at the end
 	try      mail.Try
 	campaign uint32
 }
 
-// chain is a first-in, first-out list of resends, by their places.
+// chain is a first-in, first-out list of resends, by place.
 type chain struct{ first, last uint32 }
 
 func (c *chain) empty() bool { return c.first == 0 }
 
-// waiting holds the recipients between two tries in buckets by due time, so
-// that a resend costs the same however many wait. Only waiting recipients take
-// memory. Due times are rounded up to the grain: the longest delay / 32768, in
-// whole milliseconds. Resends of one bucket keep the order of their failures.
+// waiting holds the recipients between two tries in buckets by due time, so that
+// the cost of a resend does not depend on their number. Only waiting recipients
+// take memory. Due times are rounded up to the grain: the longest delay / 32768,
+// in whole milliseconds. Resends in a bucket keep the order of their failures.
 type waiting struct {
 	next    vt.Time // start of the first bucket in use; vt.Never if none
 	grain   vt.Span
-	buckets []chain  // a ring: bucket b stands at b mod len
+	buckets []chain  // a ring: bucket b is at b mod len
 	used    []uint64 // a bit per bucket
 	resends []resend // place 0 is not used
 	vacant  chain
@@ -41,8 +41,8 @@ func newWaiting(longest vt.Span) waiting {
 		resends: make([]resend, 1)}
 }
 
-// add lets a recipient wait until due, at most the longest delay from now, and
-// tells its place.
+// add makes the recipient r wait until due, at most the longest delay from now, and
+// returns its place.
 func (w *waiting) add(due vt.Time, r resend) (place uint32) {
 	place = w.hold(r)
 	bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)
@@ -53,7 +53,7 @@ func (w *waiting) add(due vt.Time, r resend) (place uint32) {
 	return place
 }
 
-// hold gives a recipient a place, in no chain.
+// hold returns a place for the recipient r, which is in no chain yet.
 func (w *waiting) hold(r resend) (place uint32) {
 	place = w.vacant.first
 	if place != 0 {
@@ -67,8 +67,8 @@ func (w *waiting) hold(r resend) (place uint32) {
 	return place
 }
 
-// release moves the resends that are due to their campaigns, and tells the
-// oldest campaign that got one; their number if none did.
+// release moves the due resends to their campaigns and returns the oldest campaign
+// that got one, or len(campaigns) if none did.
 func (w *waiting) release(now vt.Time, campaigns []campaign) (oldest int) {
 	oldest = len(campaigns)
 	for w.next <= now {
@@ -86,8 +86,9 @@ func (w *waiting) release(now vt.Time, campaigns []campaign) (oldest int) {
 	return oldest
 }
 
-// following finds the first bucket in use after one that was emptied: a ring
-// never holds more than one turn, so the distance tells the time.
+// following returns the start of the first bucket in use after the one that was
+// emptied, which starts at the time at. The ring never holds more than one turn, so
+// the distance between buckets gives the time.
 func (w *waiting) following(at vt.Time, bucket int) vt.Time {
 	for ahead := 1; ahead < len(w.buckets); {
 		i := (bucket + ahead) & (len(w.buckets) - 1)
@@ -100,7 +101,7 @@ func (w *waiting) following(at vt.Time, bucket int) vt.Time {
 	return vt.Never
 }
 
-// take removes the first resend of a chain that is not empty.
+// take removes and returns the first resend of the chain c, which must not be empty.
 func (w *waiting) take(c *chain) resend {
 	place := w.unlink(c)
 	r := w.resends[place]

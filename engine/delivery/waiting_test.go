@@ -45,7 +45,7 @@ func (w *slowWaiting) release(now vt.Time) (due []resend) {
 	return due
 }
 
-// The ring of buckets against the sorted slice: the same resends in the same
+// The ring of buckets agrees with the sorted slice: the same resends in the same
 // order at the same times, over many turns of the ring, with steps of time
 // from less than a grain to more than a turn.
 func TestWaitingAgainstSortedSlice(t *testing.T) {
@@ -116,7 +116,7 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 	}
 }
 
-// Memory follows the number that waits, not the number that ever waited.
+// Memory depends on the number of waiting recipients, not on past ones.
 func TestPlacesAreUsedAgain(t *testing.T) {
 	w := newWaiting(vt.Second)
 	campaigns := make([]campaign, 1)

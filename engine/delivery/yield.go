@@ -8,18 +8,18 @@ import (
 	"flyball/internal/vt"
 )
 
-// Policy "yield": a limit for each destination, as low as what the later tries
-// yield allows. The tries of a recipient that fails by chance are worth as much
-// the tenth time as the first; those of dead addresses are worth nothing, and
-// the later the try the more of its recipients are dead. So what is counted is
-// the yield of each try, and the limit is the least one beyond which
+// Policy "yield" keeps a limit for each destination, as low as the yield of later
+// tries allows. If recipients fail at random, the tenth try is worth as much as the
+// first. Tries to dead addresses are worth nothing, and the share of dead addresses
+// grows with each try. So the policy counts the yield of each try. The limit is the
+// least one beyond which
 //
-//   - at most a share of all that can be delivered is lost, and
-//   - a try yields less than half of what one up to it does,
+//   - at most the share Loss of the deliverable messages is lost, and
+//   - a try yields less than half as much as the tries up to the limit,
 //
-// each beyond doubt. Only replies that are about the recipient count, and only
-// these end one early. A few recipients keep the high limit, so that there is
-// always something to count.
+// each with statistical certainty. Only replies about the recipient count, and only
+// these end a recipient early. A few recipients keep the high limit, so that later
+// tries are still counted.
 
 var yield = Policy{Name: "yield",
 	Doc:  "goes by what the later tries deliver, with one limit for each destination (not in the patent application)",
@@ -32,29 +32,29 @@ type yields struct {
 	all   []tallies
 }
 
-// tally is what the receiver said to the recipients of a try, those who came
-// lately counting more. Where less than one is left, nobody has come.
+// tally counts the receiver's replies to the recipients of one try; older ones
+// fade. An asked count below 1 means no data.
 type tally struct {
 	asked, deferred, delivered float64
 }
 
-// tallies are those of a destination, by try, and the limit that follows.
+// tallies are the tallies of a destination, by try, and its limit.
 type tallies struct {
-	limiter
+	retryLimit
 	tries []tally
 }
 
-// concerns reports whether a reply is about the recipient: it came at RCPT or
-// later, and is not that the service closes (RFC 5321 3.8).
+// concerns reports whether the reply r is about the recipient: it came at RCPT or
+// later, and is not 421, which closes the service (RFC 5321 3.8).
 func concerns(r mail.Reply) bool {
 	return r.Fault == mail.NoFault && r.Stage >= mail.StageRCPT && r.Code != 421
 }
 
-// toDestination finds the tallies of a destination, which has some from the
-// first time on.
+// toDestination returns the tallies of the destination d; the first call makes
+// them.
 func (y *yields) toDestination(d mail.Destination) *tallies {
 	for int(d) >= len(y.all) {
-		y.all = append(y.all, tallies{newLimiter(y.retry), make([]tally, y.retry.Limit+1)})
+		y.all = append(y.all, tallies{newRetryLimit(y.retry), make([]tally, y.retry.Limit+1)})
 	}
 	return &y.all[d]
 }
@@ -80,8 +80,8 @@ func (y *yields) limit(a *mail.Attempt, r mail.Reply) int {
 	return y.toDestination(a.Dest).limit
 }
 
-// interval lets the limits follow what the tries have yielded up to the end of
-// an interval, and lets that fade.
+// interval moves each limit by the yields counted up to the end of an interval, and
+// fades the counts.
 func (y *yields) interval(span vt.Span) {
 	retry := y.retry
 	var reached, asked float64
@@ -103,14 +103,14 @@ func (y *yields) interval(span vt.Span) {
 func (y *yields) lowest() int {
 	limit := y.retry.Limit
 	for i := range y.all {
-		limit = min(limit, y.all[i].limiter.limit)
+		limit = min(limit, y.all[i].retryLimit.limit)
 	}
 	return limit
 }
 
 func (y *yields) state(c *snap.Codec) {
 	snap.Slice(c, &y.all, func(c *snap.Codec, t *tallies) {
-		t.limiter.state(c)
+		t.retryLimit.state(c)
 		snap.Slice(c, &t.tries, func(c *snap.Codec, v *tally) {
 			snap.Float(c, &v.asked)
 			snap.Float(c, &v.deferred)
@@ -125,9 +125,9 @@ func (t *tally) fade(keep float64) {
 	t.delivered *= keep
 }
 
-// deliverable is the share of the recipients that would be delivered if every
-// try were as those that were seen: the product-limit estimate (Kaplan and
-// Meier 1958).
+// deliverable returns the share of the recipients that would be delivered if every
+// try were like the counted ones: the product-limit estimate (Kaplan and Meier
+// 1958).
 func (t *tallies) deliverable() float64 {
 	var share float64
 	left := 1.0
@@ -142,23 +142,23 @@ func (t *tallies) deliverable() float64 {
 	return share
 }
 
-// least finds the least limit that loses at most a share of the recipients,
-// the high one if there is none. A try that nobody has come to is taken to yield
-// no more than the last that somebody has: in a mixture the yield of
-// successive tries falls (Proschan 1963).
+// least returns the least limit that loses at most the share lost of the
+// recipients, or the high limit if none does. A try without data is assumed to
+// yield no more than the last try with data: in a mixture the yield of successive
+// tries falls (Proschan 1963).
 //
-// What is lost is a weighted sum of deliveries. Its upper bound is that of
-// Dobson et al. 1991: the bound of their number, scaled; with one delivery of
-// mean weight more, as there may be none.
+// The loss is a weighted sum of deliveries. Its upper bound is from Dobson et al.
+// 1991: the scaled bound of the number of deliveries, with one more delivery of
+// mean weight, since there may be none.
 func (t *tallies) least(r *Retry, lost float64) int {
-	seen := 0 // tries that somebody has come to
+	seen := 0 // number of tries with data
 	var head tally
 	for seen < len(t.tries) && t.tries[seen].asked >= 1 {
 		head.asked += t.tries[seen].asked
 		head.delivered += t.tries[seen].delivered
 		seen++
 	}
-	left := make([]float64, seen+1) // share of the recipients that come to a try
+	left := make([]float64, seen+1) // share of the recipients that reach each try
 	left[0] = 1
 	for k := range seen {
 		left[k+1] = left[k] * (t.tries[k].deferred / t.tries[k].asked)

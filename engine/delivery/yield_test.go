@@ -64,11 +64,11 @@ func (w *shortWorld) until(t vt.Time) {
 	}
 }
 
-// Three in ten are dead, and are given up after two resends. On the fourth day
-// the receiver takes to accepting them at the sixth try: whoever is among the
-// few that are still tried shows it, and the cut is taken back within the day and
-// a half that six tries need to be seen. From the eighth day on all is as before,
-// and so is the limit once that has faded.
+// Three in ten recipients are dead and are given up after two resends. From the
+// fourth day the receiver accepts them at the sixth try. The few recipients that
+// keep the high limit show this, and the limit rises again within the day and a
+// half that six tries take. From the eighth day on the receiver is as before, and
+// the limit falls again once the counts have faded.
 func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	const day = vt.Time(vt.Day)
 	retry := delivery.DefaultRetry()

@@ -1,12 +1,12 @@
-// Package governing decides for several delivering servers at once, at the ends
-// of their intervals: by one governor over all of them ([0063]), or by one
-// delivery failure rate for their retry limits ([0074]). It follows the contract
-// engine.Role, and takes a Report of every server:
+// Package governing decides for several delivering servers at once, at the ends of
+// their intervals: by one governor for all of them ([0063]), or by one delivery
+// failure rate for their retry limits ([0074]). It implements engine.Role and
+// collects a Report from every server:
 //
-//	interval: collecting -> decided (all servers have reported, or patience is at an end) -> collecting the next
+//	interval: collecting -> decided (all servers have reported, or patience has ended) -> collecting the next
 //
-// It answers every Report with a Verdict. Between the ends of intervals it wants
-// nothing, so servers may be run apart until NextWake.
+// It answers every Report with a Verdict. Between the ends of intervals it does
+// nothing, so servers may run independently until NextWake.
 package governing
 
 import (
@@ -22,29 +22,30 @@ import (
 	"flyball/internal/vt"
 )
 
-// Config is what a Cluster needs to know.
+// Config configures a Cluster.
 type Config struct {
 	Servers  int
-	Interval vt.Span               // S, as of the servers
-	Governor governor.Governor     // of all servers; nil: every server has its own
-	Target   func(vt.Time) float64 // messages per hour to attain in an interval that begins then; nil without Governor
-	// of the cluster's intervals, as those of a server after the last one; nil without Governor
+	Interval vt.Span           // S, the same as the servers'
+	Governor governor.Governor // one for all servers; nil: every server has its own
+	// messages per hour to attain in an interval that begins at a time; nil without Governor
+	Target func(vt.Time) float64
+	// receives the cluster's intervals, under the server number Servers; nil without Governor
 	Observer engine.Observer
 }
 
 // Cluster is the role that governs all servers of a run.
 type Cluster struct {
 	cfg     Config
-	rate    float64  // messages per hour to attain in the interval under way
-	weights []weight // of the servers, by which C is divided
-	parts   []int    // of C, whole processes
+	rate    float64  // messages per hour to attain in the current interval
+	weights []weight // by server; C is divided by them
+	parts   []int    // parts of C by server, in whole processes
 
-	number  uint64          // of the interval whose reports are collected
+	number  uint64          // number of the interval whose reports are collected
 	next    vt.Time         // see NextWake
 	reports []engine.Report // by server
-	// whether the server's report of this interval has come; the report is an older one if not
+	// by server: whether its report on this interval has arrived; if not, reports has an older one
 	came     []bool
-	verdicts []engine.Verdict // on the interval before
+	verdicts []engine.Verdict // verdicts on the interval before
 }
 
 // New returns the cluster at time 0, when the first interval begins.
@@ -59,11 +60,11 @@ func New(cfg Config) *Cluster {
 	return c
 }
 
-// Part returns the server's part of C now; 0 if the cluster does not decide about C.
+// Part returns the server's present part of C; 0 if the cluster does not decide on C.
 func (c *Cluster) Part(server mail.Server) int { return c.parts[server] }
 
-// Receive takes a Report. When the reports of all servers have come, the cluster
-// decides and sends each server its Verdict.
+// Receive processes a Report. When the reports of all servers have arrived, the
+// cluster decides and sends each server its Verdict.
 func (c *Cluster) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	r, ok := m.Body.(engine.Report)
 	if !ok {
@@ -71,12 +72,12 @@ func (c *Cluster) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	}
 	server := m.From.Server
 	switch {
-	case m.Number+1 == c.number: // decided: its verdict may have been lost
+	case m.Number+1 == c.number: // decided already: the verdict may have been lost
 		c.send(server, out)
 		return
 	case m.Number < c.number, m.Number == c.number && c.came[server]:
 		return
-	case m.Number > c.number: // this server is further on: reports of others were lost
+	case m.Number > c.number: // this server is ahead: reports of others were lost
 		if slices.Contains(c.came, true) {
 			c.decide(out)
 		}
@@ -91,15 +92,15 @@ func (c *Cluster) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	}
 }
 
-// patience is the part of an interval, 1 / patience, for which the first report
-// of an interval waits for the others. Longer than any message is on its way,
-// and short enough that the verdict is still of use in the next interval.
+// patience determines how long the cluster waits for the other reports after the
+// first one: Interval / patience. This is longer than any message takes, and short
+// enough for the verdict to be useful in the next interval.
 const patience = 10
 
-// Complete drops what it is given: a cluster starts nothing.
+// Complete does nothing: a cluster starts no attempts.
 func (c *Cluster) Complete(vt.Time, mail.Completion, *engine.Outbox) {}
 
-// Wake decides about an interval without the reports that did not come in time.
+// Wake decides on an interval without the reports that have not arrived in time.
 func (c *Cluster) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	switch {
 	case now < c.next:
@@ -110,14 +111,14 @@ func (c *Cluster) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	}
 }
 
-// NextWake returns the end of the interval under way; once a report has come, the
-// time until which the others are waited for.
+// NextWake returns the end of the current interval or, once a report has arrived,
+// the time until which the cluster waits for the others.
 func (c *Cluster) NextWake() vt.Time { return c.next }
 
-// Done reports true: a cluster has no work of its own.
+// Done returns true: a cluster has no work of its own.
 func (c *Cluster) Done() bool { return true }
 
-// Governs reports whether the cluster decides about C.
+// Governs reports whether the cluster decides on C.
 func (c *Cluster) Governs() bool { return c.cfg.Governor != nil }
 
 // endAfter returns the first end of an interval after now. Intervals are counted from time 0.
@@ -126,7 +127,7 @@ func (c *Cluster) endAfter(now vt.Time) vt.Time {
 	return (now/s + 1) * s
 }
 
-// decide closes the interval with the reports that have come, and sends every
+// decide closes the interval with the reports that have arrived, and sends every
 // server its verdict.
 func (c *Cluster) decide(out *engine.Outbox) {
 	all := c.together()
@@ -161,7 +162,7 @@ func (c *Cluster) decide(out *engine.Outbox) {
 	}
 }
 
-// send sends a server the verdict on the interval that was decided last.
+// send sends a server the verdict on the last decided interval.
 func (c *Cluster) send(server mail.Server, out *engine.Outbox) {
 	out.Send = append(out.Send, engine.Message{From: engine.Address{Role: engine.Governing},
 		To: engine.Address{Role: engine.Delivery, Server: server}, Number: c.number - 1, Body: c.verdicts[server]})
@@ -171,7 +172,7 @@ func (c *Cluster) record(all *engine.Report, d governor.Decision) {
 	c.cfg.Observer.Interval(all.Ended, mail.Server(c.cfg.Servers), all.Row(int(c.number), d))
 }
 
-// together merges the reports that have come.
+// together merges the reports that have arrived.
 func (c *Cluster) together() engine.Report {
 	all := engine.Report{RetryLimit: math.MaxInt}
 	for i := range c.reports {
@@ -182,16 +183,15 @@ func (c *Cluster) together() engine.Report {
 	return all
 }
 
-// need returns the number of processes that a server has a use for: those that it
-// wants now, or wanted on the average of the interval if these are more, since
-// resends that wait now will fall due.
+// need returns the number of processes that a server can use: the greater of its
+// present demand and its mean demand in the interval, since waiting resends will
+// fall due; at least 1.
 func need(r *engine.Report) int { return max(r.Wanted, int(math.Ceil(r.Sample.Demand)), 1) }
 
-// weigh lets the weights of the servers follow their efficiencies, half the way
-// at each interval. The whole way would swing for ever where a server slows
-// down by the square of its processes, which is the most that contention does;
-// half the way comes to rest. An interval in which nobody delivers says nothing
-// about who does it better.
+// weigh moves the weights of the servers half the way towards their efficiencies.
+// Moving all the way would oscillate for ever if a server slows down by the square
+// of its processes, the worst case of contention; half the way converges. An
+// interval without deliveries gives no information on efficiency.
 func (c *Cluster) weigh(all *engine.Report) {
 	if all.Sample.Delivered == 0 {
 		return
@@ -209,15 +209,14 @@ func (c *Cluster) weigh(all *engine.Report) {
 	}
 }
 
-// weight is what is known of the efficiency of a server.
+// weight is the estimated efficiency of a server.
 type weight struct {
 	efficiency float64 // messages per hour and process
-	known      bool    // it has had a process in an interval
+	known      bool    // the server has had a process in some interval
 }
 
-// divide hands C out. Everybody gets one process, so that a server can show
-// what it is worth; then what he needs, by the weights; then what nobody needs,
-// likewise.
+// divide divides C. Each server gets one process, so that its efficiency can be
+// measured; then up to its demand, by weight; then the remainder, by weight too.
 func (c *Cluster) divide(needs []int) {
 	room := make([]int, len(needs))
 	for i := range needs {
@@ -232,10 +231,10 @@ func (c *Cluster) divide(needs []int) {
 	c.handOut(left, room)
 }
 
-// handOut hands out so many processes in proportion to the weights, to each at
-// most what he has room for: who would get more is filled first. What is left
-// of whole processes goes to the largest remainders, of equals to the lower
-// server. It returns what nobody had room for.
+// handOut distributes left processes in proportion to the weights, to each server
+// at most its room: servers that would get more are filled first. The rest after
+// rounding down goes to the largest remainders, and among equal ones to the lower
+// server. It returns the number of processes for which no server had room.
 func (c *Cluster) handOut(left int, room []int) int {
 	type share struct {
 		server int
@@ -257,7 +256,7 @@ func (c *Cluster) handOut(left int, room []int) int {
 			switch {
 			case room[i] == 0:
 				continue
-			case !w.known && n > 0: // as good as the others
+			case !w.known && n > 0: // assume the mean of the others
 				w.efficiency = known / float64(n)
 			}
 			open = append(open, share{server: i, weight: w.efficiency})
@@ -301,7 +300,8 @@ func (c *Cluster) handOut(left int, room []int) int {
 	return left
 }
 
-// State saves or restores a cluster that was built from the same Config.
+// State saves the cluster's state, or restores it in a cluster built from the same
+// Config.
 func (c *Cluster) State(s *snap.Codec) {
 	if c.cfg.Governor != nil {
 		c.cfg.Governor.(governor.Keeper).State(s)

@@ -12,7 +12,7 @@ import (
 	"flyball/internal/vt"
 )
 
-// steady is a governor that always wants the same.
+// steady is a governor whose C never changes.
 type steady float64
 
 func (g steady) Available() float64 { return float64(g) }
@@ -31,8 +31,8 @@ func newCluster(servers int, c float64) *Cluster {
 	return New(Config{Servers: servers, Interval: vt.Hour, Governor: steady(c), Target: noTarget, Observer: quiet{}})
 }
 
-// report gives the cluster the reports of all servers at their end, and returns
-// the verdicts.
+// report passes the reports of all servers to the cluster when they end, and
+// returns the verdicts.
 func report(k *Cluster, number uint64, reports ...engine.Report) (verdicts []engine.Message) {
 	var out engine.Outbox
 	for i, r := range reports {
@@ -41,8 +41,8 @@ func report(k *Cluster, number uint64, reports ...engine.Report) (verdicts []eng
 	return out.Send
 }
 
-// Worked by hand: one process each, then what is needed by the weights, then
-// the rest.
+// Parts computed by hand: one process each, then up to the demand by weight, then
+// the remainder.
 func TestDivision(t *testing.T) {
 	unknown := math.NaN()
 	const many = 1 << 30
@@ -53,14 +53,14 @@ func TestDivision(t *testing.T) {
 		want    []int
 	}{
 		{10, []float64{unknown, unknown}, []int{many, many}, []int{5, 5}},
-		{11.9, []float64{unknown, unknown}, []int{many, many}, []int{6, 5}},     // of equal remainders the first
+		{11.9, []float64{unknown, unknown}, []int{many, many}, []int{6, 5}},     // of equal remainders, the first
 		{10, []float64{2, 1}, []int{many, many}, []int{6, 4}},                   // 1 + 5.33, 1 + 2.67
-		{10, []float64{4, unknown, 2}, []int{many, many, many}, []int{4, 3, 3}}, // the unknown one counts as 3: 1 + 3.11, 2.33, 1.56
-		{20, []float64{1, 1}, []int{3, many}, []int{3, 17}},                     // what the first does not need the second gets
-		{20, []float64{3, 1}, []int{2, 3}, []int{13, 7}},                        // nobody needs 15 of them: 11.25, 3.75
+		{10, []float64{4, unknown, 2}, []int{many, many, many}, []int{4, 3, 3}}, // the unknown weight counts as 3: 1 + 3.11, 2.33, 1.56
+		{20, []float64{1, 1}, []int{3, many}, []int{3, 17}},                     // the second gets what the first does not need
+		{20, []float64{3, 1}, []int{2, 3}, []int{13, 7}},                        // 15 are beyond any demand: 11.25, 3.75
 		{20, []float64{100, 100, 1}, []int{5, 1, many}, []int{5, 1, 14}},        // filled one after the other
 		{1.5, []float64{1, 1, 5}, []int{many, many, many}, []int{1, 1, 1}},      // at least one each
-		{9, []float64{0, 0, 0}, []int{many, many, many}, []int{3, 3, 3}},        // nobody is worth anything
+		{9, []float64{0, 0, 0}, []int{many, many, many}, []int{3, 3, 3}},        // all weights are 0
 		{9, []float64{0, 1, 0}, []int{many, 2, many}, []int{4, 2, 3}},           // the others share what is left
 		{math.MaxInt32, []float64{1, 3}, []int{0, 0}, []int{536870912, 1610612735}},
 	} {
@@ -77,9 +77,9 @@ func TestDivision(t *testing.T) {
 	}
 }
 
-// Whatever the weights: nothing is lost, nobody is without a process, nobody has
-// more than it needs while another has less, and those that have less have it
-// by their weights.
+// For any weights, the parts add up to C, every server has a process, no server has
+// more than it needs while another has less, and the servers with less have parts
+// in proportion to their weights.
 func TestDivisionIsFair(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 5000 {
@@ -121,9 +121,9 @@ func TestDivisionIsFair(t *testing.T) {
 	}
 }
 
-// Two servers that slow down by the square of their processes, as the universal
-// scalability law has it far beyond its peak, come to rest where parts and
-// efficiencies agree: c1 / c2 = (a1 / a2)^(1/3).
+// Two servers that slow down by the square of their processes, as by the universal
+// scalability law far beyond its peak, settle where parts and efficiencies agree:
+// c1 / c2 = (a1 / a2)^(1/3).
 func TestDivisionComesToRest(t *testing.T) {
 	k := newCluster(2, 10000)
 	for interval := range 60 {
@@ -140,8 +140,8 @@ func TestDivisionComesToRest(t *testing.T) {
 	}
 }
 
-// All servers together: sums, means over all that was counted, the greatest
-// load; and the law is told of a server that delivers nothing.
+// The sample of all servers has sums, means over all attempts and the greatest
+// load, and includes a server that delivers nothing.
 func TestTogether(t *testing.T) {
 	var told engine.Interval
 	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(7.5), Target: func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) },
@@ -169,7 +169,7 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// Reports that are lost, late, repeated or ahead of others.
+// The cluster handles reports that are lost, late, repeated or ahead of others.
 func TestReportsGoAstray(t *testing.T) {
 	var told []uint64 // deliveries of the intervals
 	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(8), Target: noTarget, Observer: tell(func(_ vt.Time, _ mail.Server, i engine.Interval) {
@@ -202,16 +202,16 @@ func TestReportsGoAstray(t *testing.T) {
 			t.Fatalf("verdicts on %v deliveries, want %v", all, deliveries)
 		}
 	}
-	expect(wake(60)) // at the end of an interval there is nothing to decide about
+	expect(wake(60)) // at the end of an interval, without reports, there is nothing to decide
 	expect(give(61, 0, 0, 10))
 	expect(give(61, 0, 0, 10)) // again
 	expect(give(62, 1, 0, 20), 30, 30)
 	expect(give(63, 1, 0, 20), 30) // again: the verdict may have been lost
 	expect(give(120, 0, 1, 1))
 	expect(wake(126), 1, 1)          // without server 1
-	expect(give(127, 1, 1, 2), 1)    // which comes too late to count
+	expect(give(127, 1, 1, 2), 1)    // arrives too late to count
 	expect(give(180, 0, 2, 3))       // server 1 is silent
-	expect(give(300, 1, 4, 4), 3, 3) // until both have gone on: the one that is ahead closes interval 2
+	expect(give(300, 1, 4, 4), 3, 3) // until a report on a later interval closes interval 2
 	expect(give(300, 0, 4, 5), 9, 9)
 	expect(give(301, 0, 2, 3))
 	if want := []uint64{30, 1, 3, 9}; !slices.Equal(told, want) {

@@ -8,22 +8,22 @@ import (
 	"flyball/internal/vt"
 )
 
-// How many attempts may be under way to each destination ([0063]). A process
-// passes over a recipient whose destination has no room: it is parked with its
-// campaign, behind those of the same destination, and is taken by the next
-// process of the campaign that may try it. A process that finds nobody it may
-// try is freed, and allocated again when there is room. So a full destination
-// keeps no process and stands in nobody's way, until as many recipients are
-// parked as may be: then the list waits at the next one that would have to be.
+// This file limits how many attempts may be under way to each destination
+// ([0063]). A process parks a recipient whose destination is at its limit: the
+// recipient waits in its campaign, behind others of the same destination, and the
+// next process of the campaign that may try it takes it. A process that finds no
+// recipient it may try is freed, and allocated again when there is room. So a full
+// destination occupies no process and does not block others, until the greatest
+// number of recipients is parked: then the list waits.
 
-// room is one destination.
-type room struct {
+// endpoint is the state of one destination.
+type endpoint struct {
 	limiter governor.Limiter
 	busy    int     // attempts under way
-	revives vt.Time // if it is dead; vt.Never if not
-	parked  int     // recipients of all campaigns
+	revives vt.Time // when a dead destination is tried again; vt.Never if it is not dead
+	parked  int     // number of parked recipients of all campaigns
 
-	// of the interval
+	// counts of the interval
 	accounted           vt.Time // busyTime is summed up to here
 	busyTime            slotTime
 	limits              uint64 // see DestinationInterval
@@ -32,44 +32,47 @@ type room struct {
 	took                vt.Span
 }
 
-type rooms struct {
+// concurrency holds the limits of all destinations.
+type concurrency struct {
 	cfg    governor.Destination
-	each   []room
+	each   []endpoint
 	parked int
 }
 
-// newRooms is nil if destinations have no limits.
-func newRooms(cfg governor.Destination, destinations int) *rooms {
+// newConcurrency returns the limits of all destinations, nil if cfg sets none.
+func newConcurrency(cfg governor.Destination, destinations int) *concurrency {
 	if !cfg.Limits() {
 		return nil
 	}
-	r := &rooms{cfg: cfg}
+	r := &concurrency{cfg: cfg}
 	for range destinations {
-		r.each = append(r.each, room{limiter: cfg.Limiter(), revives: vt.Never})
+		r.each = append(r.each, endpoint{limiter: cfg.Limiter(), revives: vt.Never})
 	}
 	return r
 }
 
-func (r *rooms) open(d mail.Destination) bool { return r.each[d].busy < r.each[d].limiter.Limit() }
+func (r *concurrency) open(d mail.Destination) bool {
+	return r.each[d].busy < r.each[d].limiter.Limit()
+}
 
-// mayPark reports whether one more recipient may be passed over.
-func (r *rooms) mayPark() bool { return r.parked < r.cfg.Parked }
+// mayPark reports whether one more recipient may be parked.
+func (r *concurrency) mayPark() bool { return r.parked < r.cfg.Parked }
 
-func (v *room) account(now vt.Time) {
+func (v *endpoint) account(now vt.Time) {
 	v.busyTime.add(v.busy, now.Sub(v.accounted))
 	v.accounted = now
 }
 
-// enter counts an attempt that begins.
+// enter counts the beginning of an attempt to d.
 func (m *Machine) enter(d mail.Destination) {
-	v := &m.rooms.each[d]
+	v := &m.concurrency.each[d]
 	v.account(m.interval.accounted)
 	v.busy++
 }
 
-// leave counts an attempt that has ended, and tells the limit of it.
+// leave counts the end of an attempt to d and adjusts the limit.
 func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.Status) {
-	v := &m.rooms.each[d]
+	v := &m.concurrency.each[d]
 	v.account(now)
 	lost := r.Fault != mail.NoFault
 	refused := r.Code == 421
@@ -93,26 +96,26 @@ func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.St
 	}
 	switch dead := v.limiter.Limit() == 0; {
 	case dead && v.revives == vt.Never:
-		v.revives = now.Add(m.rooms.cfg.Revive)
+		v.revives = now.Add(m.concurrency.cfg.Revive)
 		m.revival = min(m.revival, v.revives)
-	case !dead && v.revives != vt.Never: // an attempt from before its death has revived it
+	case !dead && v.revives != vt.Never: // an attempt that began before the destination died has revived it
 		v.revives = vt.Never
-		m.revival = m.rooms.nextRevival()
+		m.revival = m.concurrency.nextRevival()
 	}
 }
 
-// revive gives dead destinations whose time has come another chance.
+// revive makes dead destinations usable again when their time has come.
 func (m *Machine) revive(now vt.Time) {
-	for d := range m.rooms.each {
-		if v := &m.rooms.each[d]; v.revives <= now {
+	for d := range m.concurrency.each {
+		if v := &m.concurrency.each[d]; v.revives <= now {
 			v.revives = vt.Never
 			v.limiter.Revive()
 		}
 	}
-	m.revival = m.rooms.nextRevival()
+	m.revival = m.concurrency.nextRevival()
 }
 
-func (r *rooms) nextRevival() vt.Time {
+func (r *concurrency) nextRevival() vt.Time {
 	next := vt.Never
 	for d := range r.each {
 		next = min(next, r.each[d].revives)
@@ -120,25 +123,25 @@ func (r *rooms) nextRevival() vt.Time {
 	return next
 }
 
-// mayTry reports whether a free process would find somebody of a campaign whose
-// destination has room, or could pass over somebody to look on.
+// mayTry reports whether a free process would find a recipient of campaign c whose
+// destination has room, or could park one and look further.
 func (m *Machine) mayTry(c *campaign) bool {
 	if _, ok := m.opening(c, 0); ok || !c.due.empty() {
 		return true
 	}
 	next, ok := c.ahead()
-	return ok && (m.rooms.mayPark() || m.rooms.open(m.list.Destination(next)))
+	return ok && (m.concurrency.mayPark() || m.concurrency.open(m.list.Destination(next)))
 }
 
-// opening is the first destination with room for which the campaign has parked
-// recipients, from one on in a circle.
+// opening returns the first destination with room for which campaign c has parked
+// recipients, beginning at from and wrapping around.
 func (m *Machine) opening(c *campaign, from mail.Destination) (mail.Destination, bool) {
-	if c.passed == 0 {
+	if c.parkedCount == 0 {
 		return 0, false
 	}
 	d := int(from)
 	for range c.parked {
-		if !c.parked[d].empty() && m.rooms.open(mail.Destination(d)) {
+		if !c.parked[d].empty() && m.concurrency.open(mail.Destination(d)) {
 			return mail.Destination(d), true
 		}
 		if d++; d == len(c.parked) {
@@ -148,7 +151,7 @@ func (m *Machine) opening(c *campaign, from mail.Destination) (mail.Destination,
 	return 0, false
 }
 
-// ahead is the recipient with which the next subset begins.
+// ahead returns the recipient with which the next subset begins; false if none.
 func (c *campaign) ahead() (mail.Recipient, bool) {
 	if len(c.back) > 0 {
 		return c.back[0].from, true
@@ -156,20 +159,20 @@ func (c *campaign) ahead() (mail.Recipient, bool) {
 	return c.next, c.next < c.to
 }
 
-// seek is proceed where destinations have limits. Parked recipients go first,
-// those of the destination that the slot tried last before others, as it may
-// still have a connection there. Who takes one keeps no subset, or a slow
-// destination would keep the others' recipients in it waiting.
+// seek replaces proceed if destinations have limits. Parked recipients go first,
+// beginning with the destination that the slot tried last, to which it may still
+// have a connection. A slot that takes a parked recipient gives its subset back:
+// otherwise a slow destination would delay the subset's other recipients.
 func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	s := &m.slots[i]
 	c := &m.campaigns[s.campaign]
 	within := m.allocated-m.leaving <= m.available && !s.leaving
 	if (s.next < s.to || within) && !s.leaving {
 		if d, ok := m.opening(c, s.attempt.Dest); ok {
-			m.giveBack(i) // it may be long before the slot comes back to it
-			c.passed--
-			m.rooms.each[d].parked--
-			m.rooms.parked--
+			m.giveBack(i) // it may take long until the slot continues its subset
+			c.parkedCount--
+			m.concurrency.each[d].parked--
+			m.concurrency.parked--
 			m.resend(i, &c.parked[d], out)
 			return
 		}
@@ -177,7 +180,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			d := m.list.Destination(m.waiting.resends[c.due.first].rcpt)
 			c.ready--
 			m.follow(c)
-			if m.rooms.open(d) {
+			if m.concurrency.open(d) {
 				m.resend(i, &c.due, out)
 				return
 			}
@@ -187,19 +190,19 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	for {
 		if s.next == s.to {
 			next, ok := c.ahead()
-			if !ok || !within || !m.rooms.mayPark() && !m.rooms.open(m.list.Destination(next)) {
+			if !ok || !within || !m.concurrency.mayPark() && !m.concurrency.open(m.list.Destination(next)) {
 				break
 			}
 			m.takeSubset(i)
 		}
 		d := m.list.Destination(s.next)
-		if m.rooms.open(d) {
+		if m.concurrency.open(d) {
 			s.first = m.interval.accounted
 			s.next++
 			m.start(i, s.next-1, 0, out)
 			return
 		}
-		if !m.rooms.mayPark() {
+		if !m.concurrency.mayPark() {
 			m.giveBack(i)
 			break
 		}
@@ -209,8 +212,8 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	m.release(i, out)
 }
 
-// resend begins the next try of the first recipient of a chain, or the first
-// try of one that was passed over.
+// resend begins the next try of the first recipient of the chain from, which may be
+// the first try of a parked recipient.
 func (m *Machine) resend(i mail.Slot, from *chain, out *engine.Outbox) {
 	if m.cfg.Retry.MaxAge > 0 {
 		s := &m.slots[i]
@@ -237,24 +240,25 @@ func (m *Machine) giveBack(i mail.Slot) {
 	m.oldest = min(m.oldest, int(s.campaign))
 }
 
-// park lets a recipient wait for room.
+// park makes the recipient at place wait until destination d has room.
 func (m *Machine) park(campaign uint32, d mail.Destination, place uint32) {
 	c := &m.campaigns[campaign]
 	m.waiting.link(&c.parked[d], place)
-	c.passed++
-	m.rooms.each[d].parked++
-	m.rooms.parked++
+	c.parkedCount++
+	m.concurrency.each[d].parked++
+	m.concurrency.parked++
 	m.oldest = min(m.oldest, int(campaign))
 }
 
-// measureDestinations closes the account of every destination for an interval.
+// measureDestinations returns the measurements of every destination in the
+// interval and clears its counts.
 func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval {
-	if m.rooms == nil {
+	if m.concurrency == nil {
 		return nil
 	}
-	all := make([]engine.DestinationInterval, len(m.rooms.each))
+	all := make([]engine.DestinationInterval, len(m.concurrency.each))
 	for d := range all {
-		v := &m.rooms.each[d]
+		v := &m.concurrency.each[d]
 		v.account(now)
 		all[d] = engine.DestinationInterval{Limit: v.limiter.Limit(), Limits: v.limits,
 			Busy:     v.busyTime.mean(now.Sub(m.interval.began)),
@@ -267,16 +271,16 @@ func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval 
 	return all
 }
 
-// decideDestinations tells the limits that go by intervals what one was like.
+// decideDestinations adjusts the limits that depend on intervals.
 func (m *Machine) decideDestinations(span vt.Span, all []engine.DestinationInterval) {
 	for d, i := range all {
-		m.rooms.each[d].limiter.Interval(governor.Sample{Span: span, Delivered: i.Delivered, Attempts: i.Attempts,
+		m.concurrency.each[d].limiter.Interval(governor.Sample{Span: span, Delivered: i.Delivered, Attempts: i.Attempts,
 			Allocated: i.Busy,
-			Refusals:  i.Refusals, Timeouts: i.Timeouts, AttemptTime: max(i.AttemptTime, 1)}) // 0 would not be known
+			Refusals:  i.Refusals, Timeouts: i.Timeouts, AttemptTime: max(i.AttemptTime, 1)}) // 0 would mean unknown
 	}
 }
 
-func (r *rooms) state(c *snap.Codec) {
+func (r *concurrency) state(c *snap.Codec) {
 	for d := range r.each {
 		v := &r.each[d]
 		v.limiter.State(c)
