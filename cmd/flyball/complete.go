@@ -65,7 +65,7 @@ var values = map[string]completer{
 	"flyball promote --scenario": cobra.NoFileCompletions,
 }
 
-// complete teaches c and all commands below it to complete their arguments and flags.
+// complete sets what a shell proposes for the arguments and flags of c and of all commands below it.
 func complete(c *cobra.Command) {
 	if f, ok := arguments[c.CommandPath()]; ok {
 		c.ValidArgsFunction = f
