@@ -128,8 +128,8 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
-// A list of one's own is part of what a checkpoint is of: the same destinations
-// in the same order, and no others.
+// The caller's list is part of a checkpoint's identity: a run resumes only with
+// the same destinations in the same order.
 func TestResumeWantsTheList(t *testing.T) {
 	s := small(t, "quickstart")
 	list := func(change int) *mail.List {

@@ -9,9 +9,9 @@ import (
 	"flyball/scenarios"
 )
 
-// One governor for two servers ends with fewer processes than two governors, as
-// it gives the better server more of them: parts in proportion to efficiencies,
-// where E of a server does not depend on its processes.
+// One governor for two servers ends with fewer processes than two governors,
+// because it gives more of them to the better server: shares in proportion to
+// the efficiencies, which here do not depend on the processes.
 func TestOneGovernor(t *testing.T) {
 	text, _ := scenarios.Builtin("one-governor")
 	processes := func(set ...string) (near, far, rate float64) {
@@ -51,7 +51,7 @@ func TestOneGovernor(t *testing.T) {
 	}
 }
 
-// A cluster of one server is that server.
+// A cluster of one server behaves like the server.
 func TestClusterOfOne(t *testing.T) {
 	for _, policy := range []string{"fixed", "dfr"} {
 		s := eventful(20000)
@@ -82,7 +82,8 @@ func TestClusterOfOne(t *testing.T) {
 	}
 }
 
-// Who has no mail needs one process, and the others get his.
+// A server without mail needs one process, and the other servers get the rest of
+// its share.
 func TestIdleServersGiveWay(t *testing.T) {
 	s := plain(100000)
 	s.Governor.Law, s.Governor.Scope, s.Governor.Start, s.Governor.Interval = "hold", "cluster", 20, vt.Minute

@@ -10,9 +10,8 @@ import (
 	"flyball/netmodel"
 )
 
-// What a governor is told of an interval is what ended in it, counted here
-// from the attempts themselves. Names take 40 ms to look up, and the servers
-// are 14 and 17 hops away.
+// The governor's measurements of an interval equal the counts of the attempts
+// that ended in it. Look-ups take 40 ms, and the servers are 14 and 17 hops away.
 func TestConditions(t *testing.T) {
 	s := eventful(20000)
 	s.Network.DNS = netmodel.DNS{HitRatio: 0, Hit: netmodel.Constant(0), Miss: netmodel.Constant(40 * ms), ServFail: 0}

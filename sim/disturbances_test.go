@@ -22,7 +22,7 @@ func disturbance(t *testing.T, name string, set ...string) *scenarios.Scenario {
 	return s
 }
 
-// meanRate of the intervals of a run, the first left out.
+// meanRate returns the mean rate of the intervals of a run without the first.
 func meanRate(t *testing.T, s *scenarios.Scenario) float64 {
 	t.Helper()
 	w, err := New(s, 0, nil, nil)
@@ -42,8 +42,8 @@ func meanRate(t *testing.T, s *scenarios.Scenario) float64 {
 	return delivered / hours
 }
 
-// A disturbance shows what it is about only if nothing else is wrong with the
-// server before: with the processes that it begins with it delivers the target.
+// A disturbance shows its effect only if the server is well before it: with the
+// processes that the server starts with, it delivers the target.
 func TestDisturbancesBeginAtTheirTarget(t *testing.T) {
 	off := map[string]string{
 		"setpoint-cold-low": "begins low", "setpoint-cold-high": "begins high", "demand-surge": "begins low, and nobody wants more",

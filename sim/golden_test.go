@@ -16,10 +16,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden traces; review the diff as code")
 
-// A golden trace names a run by its ingredients, each with a hash of its own,
-// so that a change can be explained: new times with old outcomes are a change of
-// the service model, another order alone one of the event queue, and so on (after
-// OMNeT++'s fingerprints). It must be the same on every processor family.
+// A golden trace has a hash for each ingredient of a run, so that a change can be
+// explained: new times with old outcomes are a change of the service model, a new
+// order alone is a change of the event queue, and so on (after OMNeT++'s
+// fingerprints). It must be the same on every processor family.
 type trace struct {
 	outcomes []uint64 // by recipient: status and tries
 	times    uint64   // sum over all attempts of a hash of who, which try, when: free of order
@@ -78,7 +78,7 @@ func describe(t *testing.T, s *scenarios.Scenario) string {
 	return b.String()
 }
 
-// habits is a scenario of receivers that have all habits there are.
+// habits is a scenario of receivers with all kinds of behaviour.
 func habits(t *testing.T, set ...string) *scenarios.Scenario {
 	t.Helper()
 	text, err := os.ReadFile("testdata/habits.toml")

@@ -23,8 +23,8 @@ var (
 	peaked = plant{1000, 0.002, 1e-5} // at most 120,362 an hour, at N = 316
 )
 
-// slower makes everything happen so many times more slowly, the target too:
-// the same trajectory from fewer attempts.
+// slower is the factor by which everything is slower, including the target: the
+// trajectory stays the same with fewer attempts.
 const slower = 20
 
 // governed is a plant under the governor of Table 1, with a target of 140,000
@@ -43,9 +43,9 @@ func governed(p plant, law string, start, d float64, horizon vt.Span) *scenarios
 	return s
 }
 
-// trajectory is C after each interval, and checks that every interval's rate
-// is X of its processes: exact up to the messages that are under way at its
-// ends, one per process, and within 1 %.
+// trajectory returns C after each interval. It checks that every interval's rate
+// equals X of its processes, up to the messages under way at the interval's ends,
+// one per process, and within 1 %.
 func trajectory(t *testing.T, s *scenarios.Scenario, p plant) (c []float64) {
 	t.Helper()
 	r := run(t, s)
@@ -57,7 +57,7 @@ func trajectory(t *testing.T, s *scenarios.Scenario, p plant) (c []float64) {
 			t.Fatalf("interval %d: the list is too short", i.Number)
 		}
 		n := math.Floor(i.Decision.Previous)
-		// Where C falls, the processes that are too many finish what they do first ([0070]).
+		// Where C falls, surplus processes first finish their attempts ([0070]).
 		if p := i.Sample.Allocated; p < n || p > n+0.1 {
 			t.Fatalf("interval %d: %g processes on average, want %g", i.Number, i.Sample.Allocated, n)
 		}
@@ -70,7 +70,7 @@ func trajectory(t *testing.T, s *scenarios.Scenario, p plant) (c []float64) {
 	return c
 }
 
-// settled is the number of intervals after which C stays within 2 % of goal.
+// settled returns the number of intervals after which C stays within 2 % of goal.
 func settled(c []float64, goal float64) int {
 	for i := len(c) - 1; i >= 0; i-- {
 		if math.Abs(c[i]/goal-1) > 0.02 {
@@ -112,9 +112,9 @@ func TestGovernorSettlesAsPredicted(t *testing.T) {
 	}
 }
 
-// A target above the greatest throughput: the law adds d for ever, and past the
-// peak that makes it slower. C = 260 and 440 after 20 and 80 intervals, at
-// 118,646 and 115,498 messages an hour.
+// With a target above the greatest throughput the law adds d for ever, and beyond
+// the peak the server becomes slower: C = 260 and 440 after 20 and 80 intervals,
+// at 118,646 and 115,498 messages an hour.
 func TestGovernorRunsAway(t *testing.T) {
 	s := governed(peaked, "patent-damped", 200, 3, 82*3*vt.Hour)
 	r := run(t, s)

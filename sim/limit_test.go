@@ -13,10 +13,10 @@ import (
 	"flyball/scenarios"
 )
 
-// What the policies of [0073], [0074] and [0077] come to in the long run.
+// The long-run results of the policies of [0073], [0074] and [0077].
 
-// flowing is a long list that few processes work through, with resends so soon
-// that every interval but the first has all tries in their final shares.
+// flowing is a long list for few processes, with resends so soon that in every
+// interval but the first all tries have their final shares.
 func flowing(recipients int, d ...netmodel.Destination) *scenarios.Scenario {
 	s := plain(recipients)
 	s.Governor.Start, s.Governor.Interval = 40, 4*vt.Minute
@@ -62,9 +62,9 @@ func moves(rows []runlog.Interval) (n int) {
 	return n
 }
 
-// Where tries succeed independently DFR is 1/p whatever the limit. So at p =
-// 0.1 the limit falls to five at the first look, DFR stays at ten, and what the
-// policy does is to lose mail: 1 - 0.9^6 is delivered instead of 1 - 0.9^11.
+// Where tries succeed independently DFR is 1/p for any limit. So at p = 0.1 the
+// limit falls to five at once, DFR stays at ten, and the policy only loses mail:
+// it delivers 1 - 0.9^6 instead of 1 - 0.9^11.
 func TestDFRPolicyOnlyLosesMailOfAHomogeneousList(t *testing.T) {
 	const recipients, p = 30000, 0.1
 	s := flowing(recipients, class(1, p))
@@ -90,8 +90,9 @@ func TestDFRPolicyOnlyLosesMailOfAHomogeneousList(t *testing.T) {
 	}
 }
 
-// With a dead share b and everybody else reached at once, DFR(R) is 1 + (R+1)
-// b/(1-b): 2.22, 5.71 and 8.33 with ten resends, 1.67, 3.57 and 5.00 with five.
+// With a dead share b and all other recipients reached at once, DFR(R) is 1 +
+// (R+1) b/(1-b): 2.22, 5.71 and 8.33 with ten resends, 1.67, 3.57 and 5.00 with
+// five.
 func TestDFROfDeadShares(t *testing.T) {
 	for _, v := range []struct{ b, ten, five float64 }{{0.1, 2.22, 1.67}, {0.3, 5.71, 3.57}, {0.4, 8.33, 5.00}} {
 		for limit, want := range map[int]float64{10: v.ten, 5: v.five} {
@@ -109,9 +110,9 @@ func TestDFROfDeadShares(t *testing.T) {
 	}
 }
 
-// With n tries at most, a mix that costs less than four attempts per success
-// at six tries costs less than seven at eleven. So 7/4 with ten and five does
-// not chatter, whatever the list is; thresholds that are too close do.
+// A mix that costs less than four attempts per success with at most six tries
+// costs less than seven with at most eleven. So the thresholds 7 and 4 with the
+// limits ten and five do not chatter on any list; thresholds that are too close do.
 func TestDFRPolicyDoesNotChatter(t *testing.T) {
 	mixes := [][]netmodel.Destination{ // about where both thresholds are near, and others
 		{class(0.353, 0), class(0.647, 1)}, {class(0.333, 0), class(0.667, 1)}, {class(0.36, 0), class(0.64, 1)}, {class(0.34, 0), class(0.66, 0.95)},

@@ -16,7 +16,7 @@ import (
 	"flyball/sim"
 )
 
-// What must hold in every run, whatever the scenario.
+// These properties must hold in every run of any scenario.
 func TestInvariants(t *testing.T) {
 	eachScenario(t, howMany(t, 120), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		var a account
@@ -95,7 +95,7 @@ func TestInvariants(t *testing.T) {
 			t.Errorf("ends at %s with %d of %d recipients final, before its horizon of %s", end, final, len(status), s.Horizon)
 		}
 		checkIntervals(t, s, w, a, rowOf, end, all)
-		checkNobodyIsForgotten(t, s, w, earlier, end)
+		checkNoneForgotten(t, s, w, earlier, end)
 	})
 }
 
@@ -114,11 +114,12 @@ func plainRetries(s *scenarios.Scenario) {
 	s.Retry.Limit, s.Retry.Delays, s.Retry.Bounce, s.Retry.Ambiguous = p.limit, slices.Clone(p.delays), was.Bounce, was.Ambiguous
 }
 
-// rows of a server so far.
+// rows returns the number of rows of a server so far.
 func rows(w *sim.World, server mail.Server) int { return len(w.Records()[server].Intervals) }
 
-// checkIntervals holds the rows against the attempts: every row counts what
-// ended in it, the rows follow each other, C moves by no more than the step.
+// checkIntervals compares the rows with the attempts: every row counts the
+// attempts that ended in it, the rows follow each other, and C changes by at most
+// the step.
 func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account, rowOf []int, end vt.Time, all bool) {
 	length := vt.Time(s.Governor.Interval)
 	parts := map[int]float64{} // of C, by interval
@@ -224,10 +225,10 @@ func faultOf(g governor.Config, number int) string {
 	return ""
 }
 
-// checkNobodyIsForgotten finds recipients whose resend was due while their
-// server was idle: from the beginning of its last interval to the end. Of a
-// destination that is dead then nobody is tried.
-func checkNobodyIsForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last map[mail.Recipient]ended, end vt.Time) {
+// checkNoneForgotten finds recipients whose resend was due while their server was
+// idle, from the beginning of its last interval to the end. Recipients of a
+// destination that is dead then are not tried.
+func checkNoneForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last map[mail.Recipient]ended, end vt.Time) {
 	idle, rooms := map[mail.Server]bool{}, map[mail.Server][]engine.DestinationInterval{}
 	for _, i := range w.Record().Intervals {
 		idle[i.Server] = i.End == end && i.Sample.Allocated == 0
@@ -255,7 +256,7 @@ func greatestStep(g governor.Config, utilization float64) float64 {
 	return map[string]float64{"hold": 0, "patent-damped": d, "patent-dynamic": d * utilization}[g.Law]
 }
 
-// A target beyond reach makes C rise by d at the end of every interval in which
+// With an unattainable target C rises by d at the end of every interval in which
 // a process was allocated.
 func TestEndlessTargetRaisesCByD(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
@@ -272,7 +273,7 @@ func TestEndlessTargetRaisesCByD(t *testing.T) {
 	})
 }
 
-// The horizon cuts a run off and changes nothing before it.
+// The horizon ends a run and changes nothing before it.
 func TestHorizonOnlyCuts(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		long := runEngine(t, s)
@@ -309,7 +310,7 @@ func same(t *testing.T, one string, x account, other string, y account) {
 	}
 }
 
-// What nobody uses changes nothing: draws are named, not queued.
+// Unused features change nothing: draws are named, not taken from a sequence.
 func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
@@ -331,8 +332,8 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 	})
 }
 
-// Servers know nothing of each other ([0063]): what becomes of one server's
-// list depends on no other's distance or load.
+// Servers are independent ([0063]): the results of one server's list do not depend
+// on another server's distance or load.
 func TestServersAreIndependent(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
@@ -467,8 +468,8 @@ func TestAllTimesScaled(t *testing.T) {
 	})
 }
 
-// Habits that never come to bear are as none: limits beyond every rate, outages
-// and drifts after the end, a factor of 1.
+// Behaviour that never takes effect changes nothing: limits beyond every rate,
+// outages and drifts after the end, a factor of 1.
 func TestHabitsBeyondReach(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		noHabits(s)
@@ -490,10 +491,10 @@ func TestHabitsBeyondReach(t *testing.T) {
 	})
 }
 
-// Destinations in another order, each recipient at the same one: the same run.
-// Exact where no luck belongs to a connection, as that goes by the number of
-// the destination, and without limits, as who waits for room is looked for in
-// the order of the numbers.
+// The order of the destinations does not change the run, if each recipient stays
+// at its destination. This is exact where no draw belongs to a connection, since
+// such draws depend on the number of the destination, and without limits, since
+// deferred recipients are tried in the order of these numbers.
 func TestDestinationsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
@@ -517,8 +518,8 @@ func TestDestinationsPermuted(t *testing.T) {
 	})
 }
 
-// Recipients in another order meet the same fate, where the destination alone
-// decides it: one server, probabilities of 0 and 1, constant times, no cap, no
+// Recipients in another order have the same outcomes, where the destination alone
+// decides them: one server, probabilities of 0 and 1, constant times, no cap, no
 // contention, no horizon.
 func TestRecipientsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
@@ -557,9 +558,9 @@ func TestRecipientsPermuted(t *testing.T) {
 	})
 }
 
-// A class split into two like it: the same run, but for the name of the class.
-// Exact where no luck belongs to a connection, none is kept for another
-// message, and none is counted.
+// A class split into two equal classes gives the same run, except for the name of
+// the class. This is exact where no draw belongs to a connection, and no
+// connection is kept for another message or counted.
 func TestClassSplit(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
@@ -589,10 +590,10 @@ func TestClassSplit(t *testing.T) {
 	})
 }
 
-// One more resend never delivers fewer, recipient by recipient under the same
-// luck. It holds where nothing that an attempt meets depends on when it is
-// made or on what else is under way: no luck that belongs to a connection, no
-// kept connections, no cap, no contention, no greylist, no horizon.
+// One more resend never delivers fewer, recipient by recipient with the same
+// draws. This holds where the result of an attempt depends neither on its time nor
+// on other attempts: no draws by connection, no kept connections, no cap, no
+// contention, no greylist, no horizon.
 func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
@@ -643,9 +644,9 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 	})
 }
 
-// Two mailings, one long after the other, are as each alone; and it does not
-// matter which comes first. Exact where neither C nor limits move, no luck belongs to a
-// connection, and they are a whole number of grains apart.
+// Two mailings, one long after the other, give the same as each alone, in either
+// order. This is exact where neither C nor limits change, no draw belongs to a
+// connection, and the mailings are a whole number of grains apart.
 func TestMergedMailingsAddUp(t *testing.T) {
 	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
@@ -684,7 +685,7 @@ func TestMergedMailingsAddUp(t *testing.T) {
 	})
 }
 
-// fate is how a recipient ends.
+// fate is the outcome of a recipient.
 type fate struct {
 	status mail.Status
 	tries  int
@@ -702,8 +703,8 @@ func fates(s *scenarios.Scenario, a account) []fate {
 
 func noLimits(s *scenarios.Scenario) { s.Governor.Destination = governor.DefaultDestination() }
 
-// noHabits leaves receivers that remember nothing but caps and greylists and
-// are the same at any time.
+// noHabits leaves receivers whose only state is caps and greylists and that are
+// the same at any time.
 func noHabits(s *scenarios.Scenario) {
 	s.Network.Down, s.Network.Drift, s.Network.DNS.Drift = nil, nil, nil
 	for i := range s.Servers {
@@ -714,16 +715,16 @@ func noHabits(s *scenarios.Scenario) {
 	}
 }
 
-// notShared has no receiver take servers together.
+// notShared makes every receiver treat servers separately.
 func notShared(s *scenarios.Scenario) {
 	for i := range s.Destinations {
 		s.Destinations[i].Shared = false
 	}
 }
 
-// noConnectionLuck leaves no chance to what is named by a connection's
-// ordinal: look-ups, paths, greetings. Nor has a receiver any habits, which it
-// has towards a server and by the number of the destination.
+// noConnectionLuck removes all draws that are named by a connection's ordinal:
+// look-ups, paths, greetings. It also removes the behaviour of receivers, which
+// depends on the server and on the number of the destination.
 func noConnectionLuck(s *scenarios.Scenario) {
 	noHabits(s)
 	n := &s.Network
@@ -737,8 +738,8 @@ func noConnectionLuck(s *scenarios.Scenario) {
 	}
 }
 
-// noInteraction leaves nothing by which one attempt could change another, or
-// time could.
+// noInteraction removes everything by which another attempt, or time, could
+// change an attempt.
 func noInteraction(s *scenarios.Scenario) {
 	noLimits(s)
 	s.Dialogue.Messages = 1
@@ -751,7 +752,7 @@ func noInteraction(s *scenarios.Scenario) {
 	s.Horizon = longDay(s)
 }
 
-// typical is some time of a distribution, in whole microseconds.
+// typical returns a typical time of a distribution, in whole microseconds.
 func typical(d netmodel.Dist) vt.Span {
 	return vt.Span(d.Quantile(0.5)) / vt.Microsecond * vt.Microsecond
 }

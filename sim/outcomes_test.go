@@ -10,9 +10,9 @@ import (
 	"flyball/reports/runlog"
 )
 
-// What is kept of each recipient, and what is counted of each destination, is
-// what an account of every attempt, kept by the test, comes to. The scenario has
-// two servers, three destinations and two campaigns that begin apart.
+// The outcome of each recipient, and the counts of each destination, equal an
+// account of every attempt that the test keeps. The scenario has two servers,
+// three destinations and two campaigns that begin at different times.
 func TestOutcomes(t *testing.T) {
 	const recipients = 4000
 	for _, horizon := range []vt.Span{vt.Day, 13 * vt.Minute} { // all are final, and many are not
@@ -107,7 +107,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// A run that was stopped keeps what became of its recipients.
+// A run that was stopped keeps the outcomes of its recipients.
 func TestOutcomesAfterACheckpoint(t *testing.T) {
 	s := eventful(1000)
 	whole, err := New(s, 0, nil, nil)

@@ -38,7 +38,8 @@ func seedOfScenarios(t *testing.T) uint64 {
 	return n
 }
 
-// howMany random scenarios a test takes: FLYBALL_SWARM, or so many.
+// howMany returns the number of random scenarios of a test: FLYBALL_SWARM, or a
+// default.
 func howMany(t *testing.T, otherwise int) int {
 	text := os.Getenv("FLYBALL_SWARM")
 	if text == "" {
@@ -51,9 +52,9 @@ func howMany(t *testing.T, otherwise int) int {
 	return n
 }
 
-// eachScenario hands a test its random scenarios, one by one, until one fails.
-// The name of a subtest is the seed and the number, which make the scenario
-// again: FLYBALL_SEED=7 go test ./sim -run TestTwinOnRandomScenarios/seed-7/31$
+// eachScenario calls a test with its random scenarios, one by one, until one
+// fails. The name of a subtest has the seed and the number, which reproduce the
+// scenario: FLYBALL_SEED=7 go test ./sim -run TestTwinOnRandomScenarios/seed-7/31$
 func eachScenario(t *testing.T, n int, test func(t *testing.T, d *dice, s *scenarios.Scenario)) {
 	t.Helper()
 	seed := seedOfScenarios(t)
@@ -167,8 +168,8 @@ func (d *dice) cluster(s *scenarios.Scenario) {
 	}
 }
 
-// longDay is a horizon that hardly a run reaches: its intervals are as many as
-// a scenario may have.
+// longDay is a horizon that hardly any run reaches, with as many intervals as a
+// scenario may have.
 func longDay(s *scenarios.Scenario) vt.Span {
 	return min(300*vt.Day, s.Governor.Interval*vt.Span(400_000/len(s.Accounts())))
 }
@@ -286,8 +287,8 @@ func (d *dice) moving(r *delivery.Retry) {
 	})
 }
 
-// yielding lets policy yield learn something: from many resends, soon, many of
-// them in vain.
+// yielding makes the yield policy learn: from many early resends, of which many
+// fail.
 func (d *dice) yielding(s *scenarios.Scenario) {
 	r := scenarios.Default().Retry
 	r.Policy, r.Limit, r.Low = "yield", d.between(3, 8), d.IntN(2)
@@ -507,7 +508,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 }
 
-// span is up to so many milliseconds.
+// span returns up to the given number of milliseconds.
 func (d *dice) span(ms int) vt.Span { return vt.Span(d.IntN(ms)) * vt.Millisecond }
 
 func (d *dice) down() (all []netmodel.Down) {
@@ -545,8 +546,8 @@ func (d *dice) campaigns(f features) []scenarios.Campaign {
 	return all
 }
 
-// time draws a distribution of times that are about so many milliseconds long.
-// With ties, everything lasts a multiple of 10 ms, or nothing.
+// time draws a distribution of times of about the given number of milliseconds.
+// With ties, every time is a multiple of 10 ms, or 0.
 func (d *dice) time(f features, about int) netmodel.Dist {
 	const ms = vt.Millisecond
 	scale := vt.Span(about)

@@ -13,7 +13,7 @@ import (
 	"flyball/scenarios"
 )
 
-// summary is what these tests keep of a replication.
+// summary is the result of a replication in these tests.
 type summary struct {
 	Replication uint64
 	End         vt.Time
@@ -29,8 +29,8 @@ func summarize(total uint64) func(uint64, *World, vt.Time) summary {
 	}
 }
 
-// However many workers there are, each replication is the run that its number
-// names, and they come in order.
+// With any number of workers each replication is the run that its number names,
+// and results come in order.
 func TestReplicateInOrder(t *testing.T) {
 	s := eventful(1500)
 	total := uint64(s.Recipients())
@@ -61,7 +61,7 @@ func TestReplicateInOrder(t *testing.T) {
 	}
 }
 
-// Three workers run three worlds at a time, and never a fourth.
+// Three workers run at most three worlds at a time.
 func TestReplicateWorkers(t *testing.T) {
 	const workers = 3
 	var inside, most atomic.Int64
@@ -103,7 +103,7 @@ func TestReplicateStops(t *testing.T) {
 	}
 }
 
-// A long world is given up in its middle.
+// A long world is abandoned midway.
 func TestReplicateGivesUpWorlds(t *testing.T) {
 	asked := 0
 	done, err := Replicate(plain(200_000), nil, 0, 2, 1, summarize(200_000), func(summary) {}, func() bool { asked++; return asked < 3 })
@@ -112,7 +112,7 @@ func TestReplicateGivesUpWorlds(t *testing.T) {
 	}
 }
 
-// Whoever leaves early gives up the other worlds and waits for them.
+// If Replicate ends early, it abandons the other worlds and waits for them.
 func TestReplicateLeavesNothingBehind(t *testing.T) {
 	breaks := func(s *scenarios.Scenario, workers int, ended func(uint64)) {
 		defer func() {

@@ -7,9 +7,9 @@ import (
 	"flyball/scenarios"
 )
 
-// The provider of the scenario reputation takes all of a list from a server
-// that stays within its patience. One that asks for more is soon trusted with
-// next to nothing: it delivers less, not more.
+// The provider of the scenario reputation accepts a whole list from a server that
+// stays within the provider's limits. From a server that exceeds them it soon
+// accepts next to nothing: such a server delivers less, not more.
 func TestReputationIsLostByRate(t *testing.T) {
 	text, _ := scenarios.Builtin("reputation")
 	delivered := func(target string) uint64 {

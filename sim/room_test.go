@@ -27,9 +27,9 @@ func run(t *testing.T, name string, set ...string) *runlog.Recorder {
 	return w.Record()
 }
 
-// What Postfix's authors measured of their scheduler, through the whole
-// simulator: a receiver with five slots that answers 421 to any more. Published
-// in SCHEDULER_README, without connection caching.
+// The whole simulator reproduces a measurement by Postfix's authors of their
+// scheduler: a receiver with five slots that replies 421 to any more. It is
+// published in SCHEDULER_README, without connection caching.
 func TestPostfixTable(t *testing.T) {
 	for _, v := range []struct {
 		feedback       string
@@ -49,7 +49,7 @@ func TestPostfixTable(t *testing.T) {
 	}
 }
 
-// A limit that nobody reaches changes nothing.
+// A limit that no server reaches changes nothing.
 func TestLimitsOutOfReach(t *testing.T) {
 	wide := []string{"governor.destination.law=postfix-feedback", "governor.destination.initial=100000", "governor.destination.max=100000", "governor.destination.cohorts=0"}
 	for _, name := range []string{"throttling-provider", "greylist", "two-distances"} {
@@ -66,8 +66,8 @@ func TestLimitsOutOfReach(t *testing.T) {
 	}
 }
 
-// One destination that takes half an hour for a message keeps nobody from
-// another: the other one's mail is delivered as if it were alone.
+// A destination that takes half an hour for a message does not delay another: mail
+// to the other is delivered as if it were alone.
 func TestFullDestinationStandsInNobodysWay(t *testing.T) {
 	const five = 5
 	text, _ := scenarios.Builtin("limit-per-destination")

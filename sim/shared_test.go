@@ -24,8 +24,9 @@ func competing(shared bool) *scenarios.Scenario {
 	return s
 }
 
-// A shared cap is one for all servers: never more connections than that, and no
-// more than 30 / 1.5 s = 72,000 messages an hour; else each server has its own.
+// A shared cap limits all servers together: there are never more connections than
+// the cap, and at most 30 / 1.5 s = 72,000 messages an hour. Otherwise each server
+// has its own cap.
 func TestASharedCapHoldsForAllTogether(t *testing.T) {
 	for _, shared := range []bool{true, false} {
 		s := competing(shared)
@@ -65,8 +66,8 @@ func TestASharedCapHoldsForAllTogether(t *testing.T) {
 	}
 }
 
-// How the servers are run changes nothing: watched or not, in one piece or
-// stopped now and then, with one worker or two.
+// The result does not depend on how the servers run: watched or not, in one piece
+// or stopped now and then, with one worker or two.
 func TestSharedServersRunInLockstep(t *testing.T) {
 	s := habits(t)
 	for i := range s.Destinations {
@@ -85,7 +86,7 @@ func TestSharedServersRunInLockstep(t *testing.T) {
 	if apart.Record().Digest() == want.Record().Digest() {
 		t.Error("the receivers do not remember the servers together")
 	}
-	// A single server shares with nobody.
+	// A single server shares with no other.
 	s.Servers = s.Servers[:1]
 	alone, _ := New(s, 0, nil, nil)
 	alone.Run(nil)
@@ -99,9 +100,9 @@ func TestSharedServersRunInLockstep(t *testing.T) {
 	}
 }
 
-// Two equal servers at one bucket get equal parts of it; one that is farther
-// away less. Times are drawn: constant ones would leave it to ties, which are
-// the first server's.
+// Two equal servers at one bucket get equal shares of it; a server that is farther
+// away gets less. Times are drawn: with constant times ties would decide, which
+// the first server wins.
 func TestServersCompete(t *testing.T) {
 	part := func(farther vt.Span) float64 {
 		s := competing(true)

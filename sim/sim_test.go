@@ -19,8 +19,8 @@ import (
 
 const ms = vt.Millisecond
 
-// plain is a scenario in which nothing is left to chance: every message takes
-// a second on a fresh connection, none fails, and C stays.
+// plain is a scenario without random draws: every message takes a second on a
+// fresh connection, none fails, and C stays.
 func plain(recipients int) *scenarios.Scenario {
 	g := governor.Default()
 	g.Law, g.Start = "hold", 10
@@ -63,7 +63,7 @@ func eventful(recipients int) *scenarios.Scenario {
 	return s
 }
 
-// record is everything that is known about a run.
+// record is everything that a run records.
 type record struct {
 	*World
 	end    vt.Time
@@ -132,8 +132,8 @@ func TestSameRunEveryTime(t *testing.T) {
 	}
 }
 
-// Everything at the same moments: ties are decided the same way by one event
-// per stage and one per attempt.
+// Many events share the same moments: one event per stage and one event per
+// attempt decide ties in the same way.
 func TestStagesTie(t *testing.T) {
 	s := eventful(4000)
 	for i := range s.Destinations {
@@ -225,8 +225,8 @@ func TestConservation(t *testing.T) {
 	}
 }
 
-// Once everything has grown, an event allocates nothing: no attempt, no stage,
-// no resend. (Intervals do; here none ends.)
+// Once all buffers have grown, events allocate no memory: neither attempts, nor
+// stages, nor resends. (Intervals do; here none ends.)
 func TestNoAllocationPerEvent(t *testing.T) {
 	for _, stages := range []string{"collapsed", "full"} {
 		s := eventful(400000)
@@ -248,9 +248,9 @@ func TestNoAllocationPerEvent(t *testing.T) {
 	}
 }
 
-// So it is in every built-in scenario: once a run has gone half its way, what
-// is still allocated is rows of intervals and a backlog that grows, far from
-// one thing per attempt.
+// The same holds in every built-in scenario: in the second half of a run only rows
+// of intervals and a growing backlog are allocated, far less than once per
+// attempt.
 func TestHardlyAnAllocationInBuiltins(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		s := builtin(t, name, 60000)
@@ -341,7 +341,7 @@ func TestServersShareTheList(t *testing.T) {
 	}
 }
 
-// failing is a list of which a share is dead and the rest fails each try with
+// failing is a list with a share of dead recipients; the others fail each try with
 // probability 1 - p.
 func failing(recipients int, dead, p float64, limit int) *scenarios.Scenario {
 	s := plain(recipients)
@@ -355,8 +355,8 @@ func failing(recipients int, dead, p float64, limit int) *scenarios.Scenario {
 	return s
 }
 
-// On a list where all are alike, DFR = 1/p whatever the retry limit: every
-// attempt succeeds with probability p.
+// On a list of identical recipients, DFR = 1/p for any retry limit: every attempt
+// succeeds with probability p.
 func TestDFROfHomogeneousList(t *testing.T) {
 	for _, limit := range []int{0, 1, 5, 10} {
 		for _, p := range []float64{0.2, 0.87} {
@@ -445,7 +445,7 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A list of its own replaces the synthetic one.
+// A list from the caller replaces the synthetic one.
 func TestOtherList(t *testing.T) {
 	s := eventful(1000)
 	list := mail.ReadList(slices.Repeat([]mail.Destination{2, 0}, 40))
@@ -487,8 +487,8 @@ func TestGreylistPasses(t *testing.T) {
 	}
 }
 
-// At one moment completions come before the end of the interval: of a message
-// a second, the tenth belongs to the first ten seconds.
+// Among simultaneous events completions come before the end of the interval: with
+// one message a second, the tenth belongs to the first ten seconds.
 func TestCompletionsBeforeWakes(t *testing.T) {
 	s := plain(100)
 	s.Governor.Start, s.Governor.Interval, s.Horizon = 1, 10*vt.Second, 25*vt.Second
@@ -517,8 +517,8 @@ func TestHangUpMakesRoom(t *testing.T) {
 	}
 }
 
-// Servers may be run together in the order of time, one after the other, or at
-// the same time: nothing shows.
+// The result is the same whether servers run together in the order of time, one
+// after the other, or in parallel.
 func TestServersApart(t *testing.T) {
 	for _, v := range []struct {
 		horizon vt.Span
@@ -570,8 +570,8 @@ func TestStopWithAnIdleServer(t *testing.T) {
 	}
 }
 
-// The run ends when its last recipient is final. An interval of another server
-// that ends at that moment is not ended by its governor any more.
+// The run ends when its last recipient is final. The governor of another server
+// whose interval ends at that moment makes no further decision.
 func TestLastMoment(t *testing.T) {
 	s := plain(1000)
 	s.Governor.Interval = 90 * vt.Second
@@ -588,9 +588,9 @@ func TestLastMoment(t *testing.T) {
 	}
 }
 
-// What an attempt costs, all told: list, luck, dialogue, queue, engine,
-// recorder. table1 is the built-in scenario at 200 processes, with one attempt
-// in eight failing and no time constant.
+// The total cost of an attempt: list, draws, dialogue, queue, engine, recorder.
+// table1 is the built-in scenario at 200 processes, with one attempt in eight
+// failing and all times random.
 func BenchmarkAttempts(b *testing.B) {
 	plain, eventful := plain(1<<20), eventful(1<<19)
 	plain.Governor.Start, eventful.Governor.Start = 200, 200
@@ -621,7 +621,8 @@ func BenchmarkAttempts(b *testing.B) {
 	}
 }
 
-// builtin is a built-in scenario with its lists cut to so many recipients.
+// builtin returns a built-in scenario with its lists cut to the given number of
+// recipients.
 func builtin(b testing.TB, name string, recipients int) *scenarios.Scenario {
 	b.Helper()
 	text, _ := scenarios.Builtin(name)

@@ -9,8 +9,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Every run of a sweep is the run that its scenario and replication name, in
-// order, however many workers there are and wherever it begins.
+// Every run of a sweep is the run of its scenario and replication, in order, for
+// any number of workers and any first run.
 func TestSweepInOrder(t *testing.T) {
 	var all []*scenarios.Scenario
 	for _, target := range []float64{20000, 30000, 20000} {
@@ -51,8 +51,8 @@ func TestSweepInOrder(t *testing.T) {
 	}
 }
 
-// A batch is the runs that its jobs name, in order, and so is the next one over
-// the worlds that the first has built.
+// A batch makes the runs of its jobs, in order, and so does the next batch, with
+// the networks that the first one has built.
 func TestBatchInOrder(t *testing.T) {
 	s := eventful(800)
 	total := uint64(s.Recipients())
@@ -76,8 +76,8 @@ func TestBatchInOrder(t *testing.T) {
 	}
 }
 
-// The shelf gives equal configurations the same world, others their own, and
-// does not grow without end.
+// The shelf returns the same network for equal configurations and different
+// networks for others, and its size is bounded.
 func TestShelf(t *testing.T) {
 	var l shelf
 	a, b := eventful(10), eventful(10)

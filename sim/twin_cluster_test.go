@@ -9,8 +9,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// What the twin's servers want, how loaded they are, and what they decide
-// together: docs/model.md, sections 3 and 7.4.
+// The demand and the load of the twin's servers, and their common decisions:
+// docs/model.md, sections 3 and 7.4.
 
 // wanted is how many processes the server would have at this moment if C had no
 // limit.
@@ -51,7 +51,7 @@ func (t *twin) dfrOfAll() bool {
 	return (t.s.Retry.Policy == "dfr" || t.s.Retry.Policy == "dfr-fn") && t.s.Retry.Scope == "cluster"
 }
 
-// found gives everybody an equal part of the first C.
+// found gives each server an equal part of the first C.
 func (t *twin) found() {
 	if t.together() {
 		t.meetAt(vt.Time(t.s.Governor.Interval))
@@ -179,7 +179,7 @@ func (c *cluster) learn(rows []row, hours float64) {
 	}
 }
 
-// divide gives everybody his part of C.
+// divide returns each server's part of C.
 func (c *cluster) divide(needs []int) []int {
 	weights := make([]float64, len(needs))
 	sum, known := 0.0, 0.0
@@ -216,8 +216,8 @@ func (c *cluster) divide(needs []int) []int {
 	return list
 }
 
-// handOut hands the rest out to those that lack something, and tells what
-// remains.
+// handOut divides the rest among the servers that lack processes, and returns
+// what remains.
 func handOut(rest int, weights []float64, lack, parts map[int]int) int {
 	if rest <= 0 || len(lack) == 0 {
 		return max(rest, 0)

@@ -49,7 +49,7 @@ func load(t *testing.T, name string) *scenarios.Scenario {
 	return s
 }
 
-// shorten cuts the lists to about so many recipients.
+// shorten cuts the lists to about the given number of recipients.
 func shorten(s *scenarios.Scenario, recipients int) {
 	all := s.Recipients()
 	for i := range s.Campaigns {
@@ -72,8 +72,8 @@ func miniature(s *scenarios.Scenario) {
 	g.StepMode, g.D = "explicit", 1.7
 }
 
-// TestTwinOnRandomScenarios compares engine and twin on scenarios that nobody
-// thought of.
+// TestTwinOnRandomScenarios compares engine and twin on scenarios that no author
+// has chosen.
 func TestTwinOnRandomScenarios(t *testing.T) {
 	const enough = 400
 	n := howMany(t, enough)
@@ -166,7 +166,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 	if n < enough || seedOfScenarios(t) != 1 || t.Failed() {
 		return
 	}
-	// Chance must not pass anything by.
+	// Every feature must occur in some scenario.
 	for _, wanted := range []string{
 		"servfail at dns", "timeout at dns", "drop at connect", "timeout at connect",
 		"421 at banner", "450 at banner", "550 at banner", "drop at banner", "timeout at banner",
@@ -205,8 +205,8 @@ func agree(t *testing.T, s *scenarios.Scenario) account {
 	return twin
 }
 
-// disagreement runs a scenario in the engine, with one event per attempt and
-// with one per stage, and in the twin, and says in words where they part.
+// disagreement runs a scenario in the engine, with one event per attempt and with
+// one per stage, and in the twin. It returns a description of the first difference.
 func disagreement(t *testing.T, s *scenarios.Scenario) (string, account) {
 	twin := runTwin(s)
 	for _, stages := range []string{"collapsed", "full"} {
@@ -222,7 +222,7 @@ func disagreement(t *testing.T, s *scenarios.Scenario) (string, account) {
 // replication that a scenario is compared in: not always the first.
 func replication(s *scenarios.Scenario) uint64 { return s.Seed % 3 }
 
-// runEngine is the account of the real thing.
+// runEngine returns the account of the engine.
 func runEngine(t *testing.T, s *scenarios.Scenario) account { return runEngineOn(t, s, nil) }
 
 // runEngineOn delivers to another list than the scenario's own, if there is one.
@@ -248,8 +248,8 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	return a
 }
 
-// difference says in words where two accounts part; it is empty if they are
-// equal. One and other name them.
+// difference describes the first difference of two accounts; it is empty if they
+// are equal. One and other name them.
 func difference(one string, x account, other string, y account) string {
 	for i := range min(len(x.Ended), len(y.Ended)) {
 		if x.Ended[i] != y.Ended[i] {

@@ -409,7 +409,7 @@ func (v *twinServer) reconsider(r, dfrOf row) {
 }
 
 // tooMany is by how many processes the server has more than C, not counting
-// those that were told to go.
+// processes that have been sent away.
 func (v *twinServer) tooMany() int {
 	n := -v.published()
 	for _, p := range v.processes {

@@ -8,8 +8,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// Where the twin lets nobody in: docs/model.md, "Room" in section 7.3 and the
-// limit of a destination in 7.4.
+// The twin's concurrency limits of destinations: docs/model.md, "Room" in section
+// 7.3 and the limit of a destination in 7.4.
 
 // gate is what a server keeps of a destination.
 type gate struct {

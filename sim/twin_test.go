@@ -50,7 +50,7 @@ type row struct {
 	Gates               []gateRow // of the destinations, where they have limits
 }
 
-// account is all that a run tells.
+// account is everything that a run records.
 type account struct {
 	Ended []ended
 	Rows  []row
@@ -71,7 +71,7 @@ type twin struct {
 	ours     cluster
 }
 
-// recipient is somebody on a list.
+// recipient is a recipient of a list.
 type recipient struct {
 	number mail.Recipient
 	dest   mail.Destination
@@ -213,7 +213,7 @@ type twinServer struct {
 
 	available           float64 // C
 	target              float64 // T of the interval under way
-	unheard             []row   // intervals that the governor has not been told of
+	unheard             []row   // intervals that have not reached the governor
 	interval            int
 	began, until        vt.Time // of the interval, and of what the next two lines count
 	processTime         float64 // allocated processes x nanoseconds
@@ -376,7 +376,7 @@ func (v *twinServer) intervalEnds() {
 	v.goOn(r, govern(v.s.Governor, &v.unheard, v.available, v.target), r)
 }
 
-// goOn begins the next interval with a new C. DFR is that of a row.
+// goOn begins the next interval with a new C. DFR is the DFR of a row.
 func (v *twinServer) goOn(r row, available float64, dfrOf row) {
 	v.available = available
 	r.Available = v.available
@@ -417,20 +417,20 @@ func ordered(g governor.Config, now vt.Time) float64 {
 	return float64(c.Target)
 }
 
-// hearsay is what a governor is told.
-type hearsay struct {
+// measured is a governor's measurement of one or more intervals.
+type measured struct {
 	delivered        uint64
 	hours, allocated float64
 }
 
-// hear is what the governor is told at the end of an interval of those that it
-// has not heard of, and how often.
-func hear(g governor.Config, of []row, number int) (told hearsay, times int) {
+// measure returns the measurement that the governor gets at the end of an interval
+// of the intervals that have not reached it, and how often it gets it.
+func measure(g governor.Config, of []row, number int) (m measured, times int) {
 	times = 1
 	for _, r := range of {
-		told.delivered += r.Delivered
-		told.hours += g.Interval.Hours()
-		told.allocated += r.Allocated / float64(len(of)) // all are as long
+		m.delivered += r.Delivered
+		m.hours += g.Interval.Hours()
+		m.allocated += r.Allocated / float64(len(of)) // all are as long
 	}
 	for _, f := range g.Faults {
 		switch {
@@ -440,26 +440,26 @@ func hear(g governor.Config, of []row, number int) (told hearsay, times int) {
 		case f.Kind == "duplicate":
 			times = 2
 		case f.Kind == "reset":
-			told.delivered = 0
+			m.delivered = 0
 		}
 	}
-	return told, times
+	return m, times
 }
 
-// govern is C after an interval, the last of those that the governor has not
-// heard of.
+// govern returns C after an interval, the last one that has not reached the
+// governor.
 func govern(g governor.Config, unheard *[]row, c, target float64) float64 {
 	of := *unheard
-	told, times := hear(g, of, of[len(of)-1].Number)
+	m, times := measure(g, of, of[len(of)-1].Number)
 	for range times {
-		c = decide(g, told, c, target)
+		c = decide(g, m, c, target)
 		*unheard = nil
 	}
 	return c
 }
 
 // decide is Table 2: C for the next interval, which has that target.
-func decide(g governor.Config, r hearsay, c, target float64) float64 {
+func decide(g governor.Config, r measured, c, target float64) float64 {
 	hours := g.Interval.Hours()
 	allocated := r.allocated
 	if g.Allocated == "as-printed" {
@@ -504,7 +504,7 @@ type process struct {
 	since     vt.Time // when it took its subset, or was allocated
 	size      int     // of its subset when it took it
 	successes int     // since then
-	goes      bool    // it was told to
+	goes      bool    // it has been sent away
 
 	resume func() (vt.Time, bool)
 	stop   func()
@@ -520,7 +520,7 @@ type line struct {
 	offered int     // messages
 	refused bool    // the last one
 	capped  bool    // the connection itself was refused
-	lost    bool    // the destination was down, nobody heard of it
+	lost    bool    // the destination was down and did not notice the connection
 	luck    rng.Block
 
 	drawnHops int
@@ -572,7 +572,7 @@ func (p *process) live(yield func(vt.Time) bool) {
 
 // takeRecipient is a resend that is due, else the next recipient of the subset,
 // else the first of a new subset. Only where no subset is left unfinished may
-// the process be sent away ([0070]); one that was told to go has only that.
+// the process be sent away ([0070]); one that has been sent away has only that.
 func (p *process) takeRecipient() *recipient {
 	p.count()
 	j := p.job
@@ -612,7 +612,7 @@ func (p *process) takeSubset() {
 	p.size = len(p.subset)
 }
 
-// fresh is a recipient that nobody has tried.
+// fresh returns a recipient that has not been tried.
 func (p *process) fresh(number int) *recipient {
 	return &recipient{number: mail.Recipient(number), dest: p.destination(mail.Recipient(number)), seen: vt.Never}
 }
@@ -818,7 +818,7 @@ func (p *process) slowness() float64 {
 	return 1 + float64(v.Contention*(n-1)) + float64(v.Coherency*(n*(n-1)))
 }
 
-// lookUp tells how long a look-up lasts and what is wrong with its answer.
+// lookUp returns how long a look-up lasts and what is wrong with its answer.
 func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault) {
 	dns := p.s.Network.DNS
 	luck := p.key.At(p.lineEntity(d, p.lookUps[d]), 0, luckOfLookUp)
@@ -907,7 +907,7 @@ func ends(r mail.Reply) bool {
 	return r.Fault != mail.NoFault || r.Code >= 400 || r.Stage == mail.StageDot
 }
 
-// exchange passes a stage and tells how it ended.
+// exchange passes a stage and returns how it ended.
 func (p *process) exchange(x exchange, slow float64) mail.Reply {
 	took := p.line.rtt*vt.Span(x.trips) + x.delay + (1<<x.lost-1)*p.s.Network.Retrans
 	took = vt.Span(float64(took) * slow)

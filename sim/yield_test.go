@@ -56,7 +56,7 @@ type outcome struct{ attempts, delivered float64 }
 func (o outcome) dfr() float64 { return o.attempts / o.delivered }
 
 // saves is by how much the attempts per success are fewer than with another
-// policy, and loses which share of its deliveries is missing.
+// policy, and loses is the missing share of its deliveries.
 func (o outcome) saves(than outcome) float64 { return 1 - o.dfr()/than.dfr() }
 func (o outcome) loses(than outcome) float64 { return 1 - o.delivered/than.delivered }
 
@@ -74,9 +74,9 @@ func outcomes(t *testing.T, all []*scenarios.Scenario, replications int) []outco
 	return ends
 }
 
-// expected is what becomes of a recipient of a list with a fixed limit: he is
-// dead, refused for good, or alive; and then greylisted once or not, and
-// delivered at each other try by a toss.
+// expected returns the expected outcome of a recipient with a fixed limit. A
+// recipient is dead, refused for good, or alive. A living recipient is greylisted
+// once or not, and every other try delivers with a fixed probability.
 func expected(s *scenarios.Scenario, limit int) (o outcome) {
 	d := s.Destinations[0]
 	alive := 1.0
@@ -188,8 +188,8 @@ func TestBoundOfLimits(t *testing.T) {
 	}
 }
 
-// Independent failures are left alone whatever their rate, however few or many
-// recipients there are, and whoever has dead addresses beside them.
+// The policy does not react to independent failures, for any rate of them, any
+// number of recipients and any other destination with dead addresses.
 func TestYieldLeavesIndependentFailuresAlone(t *testing.T) {
 	cut := 0
 	for seed := range uint64(40) {

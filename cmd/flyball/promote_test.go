@@ -81,5 +81,5 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	live(exitInvalid, "the last record is number 1 of SHA-256 "+sums[0])
 	live(0, "of promotion 1 in ", "--head", sums[0])
 	os.Remove(in("p.jsonl.head"))
-	live(exitRefused, "there is no head")
+	live(exitRefused, "no head")
 }

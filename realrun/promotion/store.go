@@ -54,7 +54,7 @@ func Open(name string, head Head) ([]Record, error) {
 
 // ErrNoHead is the error of a chain without a head, so that nothing shows that it
 // still has its last record. It wraps ErrRefused.
-var ErrNoHead = fmt.Errorf("%w: there is no head", ErrRefused)
+var ErrNoHead = fmt.Errorf("%w: no head", ErrRefused)
 
 // checkHead compares the last record of a chain with head or, if head is empty,
 // with the records that the head file allows.

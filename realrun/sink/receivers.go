@@ -112,8 +112,8 @@ func CheckPlain(d netmodel.Destination) []error {
 			"got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run",
 			v.Reply, v.At)
 	}
-	l.Check(d.Allowance.Off(), "allowance.limit", "got %d, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run",
-		d.Allowance.Limit)
+	l.Check(d.Allowance.Off(), "allowance.limit",
+		"got %d, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.Allowance.Limit)
 	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run",
 		d.Bucket.Rate)
 	l.Check(d.Throttle.Hard == 0, "throttle.hard",

@@ -15,8 +15,8 @@ import (
 	"flyball/sim"
 )
 
-// agenda is the slow twin: a heap of the standard library, ties by the order
-// of scheduling.
+// agenda is a slow second implementation of the queue: a heap of the standard
+// library, with ties in the order of scheduling.
 type agenda []entry
 
 type entry struct {
@@ -36,8 +36,8 @@ func (a *agenda) Pop() any {
 	return last
 }
 
-// twin runs a yardstick by the book: what next says of a process is scheduled
-// at first for each, then for each that is executed.
+// twin runs a yardstick by its definition: it schedules the event that next
+// returns, first for each process and then for each executed event.
 func twin(population, events int, next func(process int) (to int, delay int64)) (executed []entry, left agenda) {
 	var sequence int64
 	for i := range population {
@@ -87,7 +87,7 @@ func TestHoldAgainstTwin(t *testing.T) {
 		if got, want := h.Digest(), hash(left.inOrder()); got != want {
 			t.Errorf("digest %x, the twin's is %x", got, want)
 		}
-		// Renewals: so many in the time that passed.
+		// The number of renewals gives the mean increment.
 		per := float64(executed[events-1].at) * population / events
 		if math.Abs(per/v.mean-1) > 0.04 {
 			t.Errorf("the mean increment is %.3g ns, want %.3g", per, v.mean)

@@ -39,8 +39,8 @@ budget = 40
 held_out = { scenarios = ["beyond.toml"], replications = 12 }
 `
 
-// spaces are the studies that were loaded: every place that a search may begin
-// with is checked, which takes longer than a search does here.
+// spaces caches the loaded studies: loading checks many places, which takes longer
+// than a search does here.
 var spaces = map[string]*study.Tuning{}
 
 func spaceOf(t *testing.T, text string) *study.Tuning {
@@ -57,8 +57,8 @@ func spaceOf(t *testing.T, text string) *study.Tuning {
 	return spaces[text]
 }
 
-// searched is a search over runs that are made up: iae returns the objective of
-// one run, as a multiple of the baseline's 100 hours.
+// searched runs a search over invented runs: iae returns the objective of one run,
+// as a multiple of the baseline's 100 hours.
 func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job) {
 	t.Helper()
 	space := spaceOf(t, judgedStudy)
@@ -76,8 +76,8 @@ func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job)
 			}
 			for k, m := range space.Metrics {
 				if m == "iae_target_hours" {
-					// The luck of a replication is that of both sides; the resolution of 0.001 h
-					// is nothing beside it.
+					// Both sides have the same draws in a replication; the resolution of 0.001 h
+					// is negligible.
 					r.Values[k] = factor * 1e6 * (1 + 0.1*gauss(9, uint64(j.Scenario), j.Replication))
 				}
 			}
@@ -91,9 +91,9 @@ func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job)
 	return found, made
 }
 
-// The search sees neither the luck nor the scenarios that are held out, and what
-// is said of the winner rests on them: half the baseline's loss in the search is
-// a third more than it under held-out luck, if that is what the runs show.
+// The search uses neither the held-out draws nor the held-out scenarios, and the
+// verdict on the winner rests on them: a winner with half the baseline's loss in
+// the search may have a third more with held-out draws, if the runs show that.
 func TestHeldOutIsNotWhatTheSearchSaw(t *testing.T) {
 	found, made := searched(t, func(j Job, d float64) float64 {
 		luck := 1 + 0.02*gauss(3, uint64(math.Float64bits(d)), j.Replication)
@@ -146,8 +146,8 @@ func TestHeldOutIsNotWhatTheSearchSaw(t *testing.T) {
 	}
 }
 
-// What is better in the search and under its luck alone is not better, and what
-// is better everywhere but in the scenario held out is better here.
+// A winner that is better only with the draws of the search is not better, and a
+// winner that is better everywhere but in the held-out scenario is better here.
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		here, beyond float64
@@ -169,8 +169,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The score of a trial is that of the scenarios of the search: how d does in the
-// one held out moves no search.
+// The score of a trial depends only on the scenarios of the search: the effect of
+// d in the held-out scenario does not change the search.
 func TestHeldOutScenarioHasNoScore(t *testing.T) {
 	best := func(beyond func(d float64) float64) float64 {
 		found, _ := searched(t, func(j Job, d float64) float64 {
@@ -189,7 +189,7 @@ func TestHeldOutScenarioHasNoScore(t *testing.T) {
 	}
 }
 
-// A parameter that changes no run is named, one that does is not.
+// A parameter that changes no run is listed as flat; a parameter that does is not.
 func TestFlatIsNamed(t *testing.T) {
 	space := spaceOf(t, judgedStudy+"\n[[parameter]]\nkey = \"campaign[0].subset\"\nfrom = 5\nto = 100\n")
 	found, err := Search(space, func(jobs []Job) ([]study.Run, error) {

@@ -9,7 +9,7 @@ import (
 	"flyball/internal/rng"
 )
 
-// gauss is a standard normal draw with a name.
+// gauss returns a named standard normal draw.
 func gauss(seed, trial, replication uint64) float64 {
 	w0, w1, _, _ := rng.New(seed, replication).Words(trial, 0, 1)
 	u, v := (float64(w0)+1)/(1<<32+1), float64(w1)/(1<<32)
@@ -102,9 +102,9 @@ func TestBaselineMayWin(t *testing.T) {
 	}
 }
 
-// The tests of a race drop the best of a field with a probability of at most 5
-// %, over all rounds, where all are alike, which is the hardest case. What is
-// clearly worse they drop.
+// The tests of a race drop the best of a field with a probability of at most 5 %
+// over all rounds, where all are equal, which is the hardest case. They drop
+// trials that are clearly worse.
 func TestRaceDropsTheBestSeldom(t *testing.T) {
 	const races, field = 1500, 8
 	for _, noise := range []struct {
@@ -141,12 +141,12 @@ func TestRaceDropsTheBestSeldom(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// Any of them may be called the best before luck is known: the first.
+			// Any of them may be chosen as the best before the draws: the first.
 			if all[0].Dropped.Why == Worse {
 				wrong++
 			}
 		}
-		// 95 of 1500 is the promise and two and a half deviations.
+		// 95 of 1500 is 5 % and two and a half standard deviations.
 		if wrong > 95 {
 			t.Errorf("%s: the best was dropped in %d of %d races, promised are at most %d", noise.name, wrong, races, races/20)
 		}
@@ -154,8 +154,9 @@ func TestRaceDropsTheBestSeldom(t *testing.T) {
 	}
 }
 
-// What is worse by three deviations is dropped by the test at 16 seeds or
-// before, and so is what clearly misses a constraint; ranks alone drop nobody.
+// A trial that is worse by three standard deviations is dropped by the test at 16
+// seeds or before, and so is a trial that clearly misses a constraint; ranks alone
+// drop no trial.
 func TestRaceDropsLosers(t *testing.T) {
 	s := synthetic(3, 1, math.MaxInt, func(x []float64) float64 { return x[0] }, func(x []float64) []float64 { return []float64{2*x[0] - 1.5} }, 0.05, 1)
 	s.trials = []*Trial{s.baseline}
@@ -177,8 +178,8 @@ func TestRaceDropsLosers(t *testing.T) {
 	}
 }
 
-// A trial without a defined objective is no winner, and ends the race for none
-// but itself.
+// A trial without a defined objective does not win, and does not end the race of
+// the others.
 func TestUndefinedIsDropped(t *testing.T) {
 	s := synthetic(1, 1, 200, func(x []float64) float64 {
 		if x[0] < 0.5 {
@@ -236,9 +237,9 @@ func flatten(s *search, flat int) {
 	}
 }
 
-// A parameter that changes no run gets no search: two runs at most show it, for
-// each seed of the local search, and what the others have to give is found as
-// if it were not there.
+// A parameter that changes no run is not searched: at most two runs per seed of
+// the local search show it, and the search over the other parameters gives the
+// same result as without it.
 func TestSearchLeavesAFlatDirection(t *testing.T) {
 	for _, flat := range []int{0, 1, 2} {
 		s := synthetic(1, 3, 200, func(x []float64) float64 {
@@ -279,8 +280,8 @@ func TestSearchLeavesAFlatDirection(t *testing.T) {
 	}
 }
 
-// If no parameter changes anything the first round shows it, and the budget is
-// kept.
+// If no parameter changes anything, the first round shows it, and the rest of the
+// budget is not spent.
 func TestNothingMatters(t *testing.T) {
 	s := synthetic(1, 2, 200, func([]float64) float64 { return 0 }, nil, 0, 0)
 	flatten(s, 0)
