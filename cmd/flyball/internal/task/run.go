@@ -106,12 +106,12 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		to.Dir = filepath.Clean(q.Resume)
 	}
 	replay, settings := q.replay(s), append(q.flagged(), q.Recipients.content()...)
-	if err := to.check(asks(s, "sim", q.Replication), settings); err != nil {
-		return nil, err
-	}
 	began := time.Now()
 	w, err := q.network(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := to.check(asks(s, "sim", q.Replication), settings); err != nil {
 		return nil, err
 	}
 	w.Workers = q.Workers
