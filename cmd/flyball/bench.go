@@ -22,7 +22,7 @@ import (
 	"flyball/sim/bench"
 )
 
-// yardstick is the question of one flyball bench.
+// yardstick holds the flags of one flyball bench.
 type yardstick struct {
 	population, events, runs int
 	seed                     uint64 // of the yardsticks; a scenario has its own
@@ -39,27 +39,29 @@ func (a *app) benchCommand() *cobra.Command {
 		Use:   "bench hold|hold-ns3|phold|replay|attempts [SCENARIO]",
 		Short: "Measure the simulator's speed on this machine",
 		Long: `Measure how fast the simulator is on this machine, on one core, and print a
-digest of what was done: a faster run with another digest did something else.
+digest of the work: a faster run with another digest did other work.
 
-hold       the earliest of --population events is taken and put back
-           0.1 + Exp(1) later; --events times
-hold-ns3   the same as ns-3 does it: Exp(100) whole nanoseconds later; its own
-           program has --population 100000 and --events 1000000
-phold      as ROSS has it, with --remote=1 --lookahead=0.1 --mean=1.0 and one
-           event per process: an event schedules one at any process
-           0.1 + Exp(0.9) later
-replay     the same without luck of its own: pairs of little-endian 64-bit
-           words, process and delay in ns, from --file; the first --population
-           of them begin. The digest is FNV-1a over time and process of each
-           event, so another engine can prove that it did the same work
-attempts   whole delivery attempts, of every built-in scenario, or of one
+hold       take the earliest of --population events and put it back 0.1 + Exp(1)
+           later, --events times
+hold-ns3   the same with the delays of ns-3: Exp(100) whole nanoseconds; the
+           program of ns-3 uses --population 100000 and --events 1000000
+phold      the benchmark of ROSS with --remote=1 --lookahead=0.1 --mean=1.0 and
+           one event per process: each event schedules an event at a random
+           process 0.1 + Exp(0.9) later
+replay     the same with given numbers instead of random ones: --file holds pairs
+           of little-endian 64-bit words, a process and a delay in ns. The first
+           --population pairs are the initial events. The digest is FNV-1a over
+           time and process of each event, so that another engine can prove that
+           it did the same work
+attempts   whole delivery attempts of every built-in scenario, or of one SCENARIO
            with each of its features left out in turn
 
-Set-up is not timed. A first run is not counted; the median of --runs others is
-told, with the least and the greatest. For attempts --events is the number of
-recipients at which lists are cut.
+Set-up is not timed. The first run is not counted; the table has the median, the
+least and the greatest rate of --runs more. With attempts, --events is the number of
+recipients at which lists are cut off.
 
-A difference smaller than that between the least and the greatest says nothing.
+A difference between two rates means nothing if it is smaller than the difference
+between the least and the greatest.
 
 Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 		Example: "  flyball bench hold --population 10000\n  flyball bench attempts quickstart",
@@ -81,10 +83,10 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 			return a.benchFeatures(from, y)
 		},
 	}
-	c.Flags().IntVar(&y.population, "population", 200, "events that are pending, or MTA processes")
+	c.Flags().IntVar(&y.population, "population", 200, "pending events")
 	c.Flags().IntVar(&y.events, "events", 2_000_000, "events of a run; for attempts, recipients")
-	c.Flags().IntVar(&y.runs, "runs", 5, "runs that are timed")
-	c.Flags().StringVar(&y.file, "file", "", "of replay: the pairs")
+	c.Flags().IntVar(&y.runs, "runs", 5, "timed runs")
+	c.Flags().StringVar(&y.file, "file", "", "with replay: file of the pairs")
 	c.Flags().BoolVar(&y.asJSON, "json", false, "print a line of JSON per run instead of a table")
 	sourceFlags(c, from)
 	return c
@@ -93,7 +95,8 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error {
 	what, given := args[0], cmd.Flags().Changed
 	if !slices.Contains(yardsticks, what) {
-		return fail(exitUsage, "bench: got %q, want one of %s%s", what, strings.Join(yardsticks, ", "), conf.DidYouMean(what, yardsticks))
+		return fail(exitUsage, "bench: got %q, want one of %s%s", what, strings.Join(yardsticks, ", "),
+			conf.DidYouMean(what, yardsticks))
 	}
 	attempts := what == "attempts"
 	switch {
@@ -106,7 +109,8 @@ func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error 
 	case y.runs < 1 || y.runs > 1000:
 		return fail(exitUsage, "--runs: got %d, want 1 to 1000", y.runs)
 	case attempts && given("population"):
-		return fail(exitUsage, "--population: bench attempts takes it from the scenario: want --set governor.start=%d", y.population)
+		return fail(exitUsage, "--population: bench attempts takes it from the scenario: want --set governor.start=%d",
+			y.population)
 	case !attempts && given("set"):
 		return fail(exitUsage, "--set: bench %s has no scenario", what)
 	case len(args) == 1 && attempts && (given("set") || given("seed")):
@@ -125,7 +129,7 @@ func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error 
 	return nil
 }
 
-// spell is one run that was timed.
+// spell is one timed run.
 type spell struct {
 	Engine     string  `json:"engine"`
 	Bench      string  `json:"bench"`
@@ -138,14 +142,15 @@ type spell struct {
 	Digest     string  `json:"hash"`
 }
 
-// subject is something to be timed: prepare is not, what it returns is.
+// subject is something to be timed. Only the function run that prepare returns is
+// timed.
 type subject struct {
 	spell
 	prepare func() (run func() uint64, digest func() uint64, err error)
 }
 
-// measure times subjects in turn, so that a noise of the machine meets all of
-// them, after a run of each that does not count.
+// measure times all subjects in turn, runs times, after one run of each that does
+// not count. They take turns so that a slow spell of the machine affects all of them.
 func (a *app) measure(runs int, all []subject) ([][]spell, error) {
 	spells := make([][]spell, len(all))
 	bar := a.progress("bench")
@@ -194,28 +199,32 @@ func (a *app) benchQueue(what string, y *yardstick) error {
 		}
 		return r, nil
 	}
-	spells, err := a.measure(y.runs, []subject{{spell{Bench: what, Population: y.population}, func() (func() uint64, func() uint64, error) {
-		q, err := prepare()
-		if err != nil {
-			return nil, nil, err
-		}
-		return func() uint64 { q.Run(y.events); return uint64(y.events) }, q.Digest, nil
-	}}})
+	spells, err := a.measure(y.runs, []subject{{spell{Bench: what, Population: y.population},
+		func() (func() uint64, func() uint64, error) {
+			q, err := prepare()
+			if err != nil {
+				return nil, nil, err
+			}
+			return func() uint64 { q.Run(y.events); return uint64(y.events) }, q.Digest, nil
+		}}})
 	if err != nil {
 		return err
 	}
-	return a.tellSpells(spells, y, func(s spell) string { return fmt.Sprintf("%s, population %d", what, y.population) }, "events")
+	return a.tellSpells(spells, y, func(s spell) string { return fmt.Sprintf("%s, population %d", what, y.population) },
+		"events")
 }
 
-// deliveries is a scenario as a subject.
+// deliveries returns the run of a scenario as a subject.
 func deliveries(s *scenarios.Scenario, without string) subject {
-	return subject{spell{Bench: "attempts", Scenario: s.Name, Without: without}, func() (func() uint64, func() uint64, error) {
-		w, err := sim.New(s, 0, nil, nil)
-		if err != nil {
-			return nil, nil, err
-		}
-		return func() uint64 { w.Run(nil); return w.Record().Attempts }, func() uint64 { return w.Record().Digest() }, nil
-	}}
+	return subject{spell{Bench: "attempts", Scenario: s.Name, Without: without},
+		func() (func() uint64, func() uint64, error) {
+			w, err := sim.New(s, 0, nil, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			run := func() uint64 { w.Run(nil); return w.Record().Attempts }
+			return run, func() uint64 { return w.Record().Digest() }, nil
+		}}
 }
 
 func (a *app) benchScenarios(y *yardstick) error {
@@ -256,8 +265,8 @@ func (a *app) benchFeatures(from *task.Source, y *yardstick) error {
 	}, "attempts")
 }
 
-// tellSpells prints a line per subject; beside those that lack something, by
-// how much they are faster.
+// tellSpells prints a line per subject. A subject without a feature also has the
+// nanoseconds per attempt that it saves.
 func (a *app) tellSpells(spells [][]spell, y *yardstick, name func(spell) string, unit string) error {
 	if y.asJSON {
 		out := json.NewEncoder(a.out)
@@ -271,7 +280,7 @@ func (a *app) tellSpells(spells [][]spell, y *yardstick, name func(spell) string
 		return nil
 	}
 	var rows [][]string
-	var whole float64 // ns of the scenario that lacks nothing
+	var whole float64 // ns of the scenario with all its features
 	for _, of := range spells {
 		slices.SortFunc(of, func(x, y spell) int { return cmp.Compare(x.Rate, y.Rate) })
 		m := of[len(of)/2]
@@ -281,7 +290,8 @@ func (a *app) tellSpells(spells [][]spell, y *yardstick, name func(spell) string
 		} else {
 			less = fmt.Sprintf("%.1f", whole-each)
 		}
-		rows = append(rows, []string{name(m), fmt.Sprint(m.Events), millions(m.Rate), millions(of[0].Rate), millions(of[len(of)-1].Rate),
+		rows = append(rows, []string{name(m), fmt.Sprint(m.Events), millions(m.Rate), millions(of[0].Rate),
+			millions(of[len(of)-1].Rate),
 			fmt.Sprintf("%.1f", each), less, m.Digest})
 	}
 	head := []string{"", unit, "million/s", "least", "greatest", "ns each", "less", "digest"}

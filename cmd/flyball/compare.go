@@ -14,7 +14,7 @@ import (
 	"flyball/reports/compare"
 )
 
-// compareOutput is where a comparison goes.
+// compareOutput is where the result of a comparison goes.
 type compareOutput struct {
 	output
 	junit, markdown string
@@ -27,35 +27,38 @@ func (a *app) compareCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
 		Short: "Compare two laws, parameter sets or revisions, and gate a change",
-		Long: `Compare two candidates under the same luck. BASE and NEW are each
+		Long: `Compare two candidates with the same random draws. BASE and NEW are each
 
   law:NAME[,key=value...]    a governor law with its parameters ([governor] keys)
   set:key=value[,...]        any keys; set: alone is the scenario as it is
-  FOLDER                     of a run, of --replications, or a folder of such
-                             folders: as another revision left them
+  FOLDER                     of a run or of --replications, or a folder of such
+                             folders, for example made by another revision
 
-Laws and sets are tried on every --scenario, or on a suite of six built-in ones;
-beside a folder, on the scenarios of that folder. Runs are paired by scenario and
-replication. What has no partner, other luck, or a world of its own is left out,
-and said.
+Laws and sets are tried on every --scenario, or on a suite of six built-in ones. If
+the other side is a folder, they are tried on its scenarios. Runs are paired by
+scenario and replication. Runs without a partner, with another seed, or with another
+simulated network are left out, and the report lists them.
 
-Each metric of each scenario gets the geometric mean of NEW / BASE with its 95 %
-interval, or ~ where nothing is shown; each metric the mean over all scenarios
-and the worst one. The folder has the courses of both, one over the other.
+For each metric and scenario the report has the geometric mean of NEW / BASE with
+its 95 % interval, or ~ if no difference is shown; for each metric also the mean
+over all scenarios and the worst scenario. Plots in the folder show both candidates
+over time.
 
 With --gate the command fails (exit code 5) if NEW is shown to be worse than its
-margins allow: 3 % more lost target-hours (iae), 5 % more total variation (tv), and
-no more attempts per success, undelivered recipients and deferrals, in the mean
-over the scenarios; thrice as much in any one of them. It is wrong about a
-candidate that is no worse at most once in 1000 comparisons. Where 20 pairs decide
-nothing, 60 and then 180 are made; then it is inconclusive, which is exit code 5 too
-unless --allow-inconclusive is given. A scenario of BASE that cannot be compared,
-since NEW has no runs of it, another seed or another world, fails the gate.
+margins allow. In the mean over the scenarios the margins are 3 % more lost
+target-hours (iae), 5 % more total variation (tv), and no more attempts per success,
+undelivered recipients or deferrals; in a single scenario they are three times as
+large. A candidate that is not worse fails at most once in 1000 comparisons. If 20
+pairs of runs do not decide, 60 and then 180 are made. If those do not decide
+either, the gate is inconclusive: exit code 5 too, unless --allow-inconclusive is
+given. A scenario of BASE that cannot be compared, because NEW has no runs of it,
+another seed or another network, fails the gate.
 
-Exit codes: 0 compared, and passed with --gate, 2 usage, 3 not a run folder, an
-invalid scenario or nothing to compare, 5 a regression, an inconclusive gate or a
-scenario of BASE that is not compared, 130 or 143 stopped.`,
-		Example: "  flyball compare law:hold law:patent-dynamic --scenario quickstart\n  flyball compare set: set:governor.d=12 --gate\n" +
+Exit codes: 0 compared, and the gate passed if there is one, 2 usage, 3 not a run
+folder, an invalid scenario or nothing to compare, 5 a regression, an inconclusive
+gate or a scenario of BASE that cannot be compared, 130 or 143 stopped by a signal.`,
+		Example: "  flyball compare law:hold law:patent-dynamic --scenario quickstart\n  flyball compare set: " +
+			"set:governor.d=12 --gate\n" +
 			"  flyball compare runs/before runs/after --gate --junit gate.xml",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -71,16 +74,19 @@ scenario of BASE that is not compared, 130 or 143 stopped.`,
 	f := c.Flags()
 	f.StringArrayVar(&q.Scenarios, "scenario", nil, "compare on this one (repeatable; a suite of six if not given)")
 	f.StringArrayVar(&q.Set, "set", nil, "change one value on both sides: path.to.key=value (repeatable)")
-	f.StringVar(&q.Seed, "seed", "", "seed of all luck; the scenario's own if not given")
-	f.IntVar(&q.Pairs, "replications", q.Pairs, "pairs of runs of each scenario; with --gate at first, then thrice and nine times as many")
+	f.StringVar(&q.Seed, "seed", "", "seed of all random draws; the scenario's own if not given")
+	f.IntVar(&q.Pairs, "replications", q.Pairs,
+		"pairs of runs of each scenario; --gate may go on to 3 and 9 times as many")
 	f.BoolVar(&q.Gate, "gate", false, "fail with exit code 5 if NEW is worse than its margins allow")
-	f.BoolVar(&q.Allow, "allow-inconclusive", false, "let a gate pass that shows neither a regression nor its absence")
-	f.StringArrayVar(&q.Margins, "margin", nil, "what NEW may have more: metric=5%, metric=5%+FLOOR in the metric's unit, or metric=none (repeatable)")
+	f.BoolVar(&q.Allow, "allow-inconclusive", false, "let an inconclusive gate pass")
+	f.StringArrayVar(&q.Margins, "margin", nil,
+		"how much worse NEW may be: metric=5%, metric=5%+FLOOR in the metric's unit, or metric=none (repeatable)")
 	f.BoolVar(&q.Unlike, "unlike", false, "compare scenarios that differ in more than their policy")
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	f.StringVar(&to.junit, "junit", "", "write the gate's verdict to this file as JUnit XML")
 	f.StringVar(&to.markdown, "markdown", "", "write the comparison to this file as Markdown")
-	f.BoolVar(&to.annotate, "annotations", false, "print GitHub annotations of the gate (default where GITHUB_ACTIONS=true)")
+	f.BoolVar(&to.annotate, "annotations", false,
+		"print GitHub annotations of the gate (default if GITHUB_ACTIONS=true)")
 	placeFlags(c, &to.Place, "folder (default runs/compare-KEY, KEY from the content)")
 	f.BoolVar(&to.json, "json", false, "print summary.json instead of tables")
 	return c
@@ -103,10 +109,10 @@ func (a *app) compare(q *task.Compare, to *compareOutput, given func(string) boo
 	end()
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stop.stopped(" while runs were made; nothing is written")
+		return stop.stopped(" during the runs; nothing is written")
 	case err != nil:
 		return err
-	case found.Nothing != nil: // no file may claim that it passed
+	case found.Nothing != nil: // an old verdict file must not claim that the gate passed
 		if err := writeVerdict(found.Report, to); err != nil {
 			return err
 		}
@@ -185,8 +191,8 @@ func writeVerdict(found *compare.Report, to *compareOutput) error {
 	return nil
 }
 
-// hasPlace reports whether a file, if one is named, has a folder to be in, so
-// that hours of runs do not end in a verdict that goes nowhere.
+// hasPlace returns an error if the file name, unless it is empty, cannot be written
+// because its folder is missing. It is asked before the runs, which may take hours.
 func hasPlace(name string) error {
 	if name == "" {
 		return nil

@@ -63,7 +63,7 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 			}
 		}
 	}
-	// What a scenario or a study names is no different.
+	// Files that a scenario or a study names are refused in the same way.
 	for kind, name := range nameOf {
 		must(os.WriteFile(in("study.toml"), []byte(strings.Replace(sweepStudy, "world.toml", name, 1)), 0o644))
 		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml")); code != exitInvalid || !strings.Contains(errout, words[kind]) {

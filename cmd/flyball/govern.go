@@ -23,26 +23,26 @@ func (a *app) governCommand() *cobra.Command {
 		Short: "Replay a governor over recorded intervals",
 		Long: `Replay a governor over recorded intervals and print its decisions as CSV.
 
-LAW-FILE is any TOML file with a [governor] table, a scenario too, or the name
-of a built-in scenario. The samples have the columns hours, delivered and
-allocated_mean, one row per interval, and may have set_target_per_h, the target
-in force in each, which then counts instead of that of the law; - is standard
-input. They are of one server: a law with scope = "cluster" is refused, and so is
-a column server with a second name in it.
+LAW-FILE is a TOML file with a [governor] table, such as a scenario, or the name of
+a built-in scenario. --samples names a CSV file with the columns hours, delivered
+and allocated_mean and one row per interval; - is standard input. A column
+set_target_per_h holds the target in force in each interval and overrides the target
+of the law. The samples must come from one server: a law with scope = "cluster" is
+refused, and so is a second name in a column server.
 
-` + needy() + ` look at attempts too: columns attempts,
-refusals, timeouts and attempt_s, the mean seconds of an attempt, as in
-intervals.csv of a run folder. From that file, where it has one server, they decide
-as in the run, to the last digit; its last row, cut short by the end of the run, is
-passed over. Without attempts all are taken to have delivered, without refusals and
-timeouts there were none, and attempt_s follows from allocated_mean: standard error
-says which a law lacks, and that the limits of [governor.destination] are not
-replayed.
+` + needy() + ` look at attempts too: the columns
+attempts, refusals, timeouts and attempt_s (mean seconds of an attempt), as in
+intervals.csv of a run folder. Replayed from that file of a run with one server,
+they decide exactly as in the run; the last row, which the end of the run cut short,
+is ignored. Without the column attempts every attempt counts as delivered; without
+refusals and timeouts both count as 0; without attempt_s it is computed from
+allocated_mean. Standard error lists the columns that a law lacks. The limits of
+[governor.destination] are not replayed; standard error warns of this too.
 
-An interval that cannot have been, with more deliveries than attempts for instance,
-is refused with its line. With a column interval (its number) or t_end_s (its end in
-seconds) so is one that is there twice, out of order or overlapping; where some are
-missing, standard error says which, and the replay goes on with the next.
+An impossible interval, for example with more deliveries than attempts, is refused
+with its line number. If there is a column interval (number) or t_end_s (end in
+seconds), so are intervals that are repeated, out of order or overlapping. If
+intervals are missing, standard error lists them and the replay continues.
 
 Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 		Example: "  flyball govern patent-table1 --samples intervals.csv\n" +
@@ -60,8 +60,8 @@ Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 	return c
 }
 
-// needy returns the names of the laws that decide by more than deliveries and
-// processes.
+// needy returns, as a phrase, the names of the laws that need more inputs than
+// deliveries and processes.
 func needy() string {
 	var names []string
 	for _, l := range governor.Laws() {
@@ -86,7 +86,8 @@ func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
 	}
 	law, err := scenarios.LoadGovernor(name, text, from.Set)
 	if err != nil {
-		if wrong := task.WrongKind(name, text, scenarios.ALaw); wrong != nil && scenarios.KindOf(text) != scenarios.AScenario {
+		if wrong := task.WrongKind(name, text, scenarios.ALaw); wrong != nil &&
+			scenarios.KindOf(text) != scenarios.AScenario {
 			err = wrong
 		}
 		return exit{exitInvalid, err}
@@ -155,16 +156,17 @@ func decisionsOf(law governor.Config, samples []governor.Sample, decisions []gov
 	return all
 }
 
-// maxGaps bounds the gaps that are listed one by one.
+// maxGaps is the number of gaps that are listed one by one.
 const maxGaps = 10
 
-// unreplayed warns of what the samples cannot show of a law: what it looks at
-// beyond them, and the intervals that are missing.
+// unreplayed warns on standard error of what a replay leaves out: columns that the
+// law needs and the samples lack, missing intervals, and limits of destinations.
 func (a *app) unreplayed(law governor.Config, samples string, log recorded.Log) {
 	for i, name := range []string{law.Law, law.Ceiling} {
 		if unseen := governor.Unseen(name, log.Lacking); len(unseen) > 0 {
 			key := []string{"law", "ceiling"}[i]
-			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n", key, name, samples, strings.Join(unseen, ", "))
+			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n",
+				key, name, samples, strings.Join(unseen, ", "))
 		}
 	}
 	for _, gap := range log.Gaps[:min(len(log.Gaps), maxGaps)] {
@@ -174,6 +176,7 @@ func (a *app) unreplayed(law governor.Config, samples string, log recorded.Log) 
 		fmt.Fprintf(a.errout, "flyball: %s: %d more gaps\n", samples, n)
 	}
 	if law.Destination.Limits() {
-		fmt.Fprintln(a.errout, "flyball: governor.destination: samples tell nothing of single destinations: its limits are not replayed")
+		fmt.Fprintln(a.errout, "flyball: governor.destination: its limits are not replayed: samples have no counts "+
+			"of single destinations")
 	}
 }

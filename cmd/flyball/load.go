@@ -10,10 +10,11 @@ import (
 
 type flagT = pflag.Flag
 
-// sourceFlags are the flags that change a scenario or a study.
+// sourceFlags adds the flags that change a scenario or a study.
 func sourceFlags(c *cobra.Command, s *task.Source) {
-	c.Flags().StringArrayVar(&s.Set, "set", nil, "change one value: path.to.key=value; elements by index or name, such as destination[big].cap (repeatable)")
-	c.Flags().StringVar(&s.Seed, "seed", "", "seed of all luck; the scenario's own if not given")
+	c.Flags().StringArrayVar(&s.Set, "set", nil,
+		"change one value: path.to.key=value; elements by index or name, such as destination[big].cap (repeatable)")
+	c.Flags().StringVar(&s.Seed, "seed", "", "seed of all random draws; the scenario's own if not given")
 }
 
 // load loads a scenario: a built-in name, a path, or - for standard input.
@@ -22,18 +23,20 @@ func (a *app) load(arg string, sets ...string) (*scenarios.Scenario, []byte, err
 	return from.Load()
 }
 
-// keepFlag asks for recipients.csv.
+// keepFlag adds the flag for recipients.csv.
 func keepFlag(c *cobra.Command, k *task.KeepRecipients) {
-	c.Flags().StringVar((*string)(k), "recipients", string(*k), "auto, yes or no: whether the run folder has recipients.csv, where each recipient "+
-		"ended; auto: of a list, and of a synthetic one up to a million")
+	c.Flags().StringVar((*string)(k), "recipients", string(*k),
+		"auto, yes or no: write recipients.csv, with the end of each recipient, to the run folder; "+
+			"auto: for a list, and for a synthetic one of up to a million")
 }
 
-// listFlags name the list of a simulation.
+// listFlags adds the flags that name the recipient list of a simulation.
 func listFlags(c *cobra.Command, r *task.Recipients) {
 	c.Flags().StringVar(&r.File, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
-	c.Flags().StringVar(&r.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that would not be mailed")
+	c.Flags().StringVar(&r.Suppress, "suppress", "",
+		"file of addresses and whole domains (*@domain) that would not be mailed")
 	c.Flags().BoolVar(&r.FoldCase, "fold-case", false, foldCase)
 }
 
-// foldCase is the help of --fold-case.
+// foldCase is the help text of --fold-case.
 const foldCase = "addresses that differ only in upper and lower case are duplicates"

@@ -1,7 +1,7 @@
 // Command flyball rehearses bulk mail before it is sent: it runs a delivery
 // engine with a performance governor against a simulated network, or against
-// real SMTP receivers on loopback. This package turns
-// flags into a task, shows what it does and finds, and gives it an exit code.
+// real SMTP receivers on loopback. This package turns flags into a task, prints the
+// progress and the result of the task, and returns an exit code.
 package main
 
 import (
@@ -47,10 +47,11 @@ func fail(code int, format string, args ...any) error {
 }
 
 // codes are the exit codes of the errors of tasks.
-var codes = map[task.Kind]int{task.Usage: exitUsage, task.Invalid: exitInvalid, task.Environment: exitEnvironment, task.Refused: exitRefused,
-	task.Disagrees: exitBug}
+var codes = map[task.Kind]int{task.Usage: exitUsage, task.Invalid: exitInvalid, task.Environment: exitEnvironment,
+	task.Refused: exitRefused, task.Disagrees: exitBug}
 
-// coded gives an error its exit code; one without is of the command line.
+// coded returns err with its exit code. An error without a kind comes from the
+// command line.
 func coded(err error) exit {
 	var e exit
 	var t task.Error
@@ -72,11 +73,11 @@ func main() {
 type app struct {
 	in          io.Reader
 	out, errout io.Writer
-	stdout      io.Writer // beneath out: whether it is a terminal
+	stdout      io.Writer // what out writes to, which may be a terminal
 	quiet       bool
-	quietFor    time.Duration // before progress is shown where it is not a bar
+	quietFor    time.Duration // how long progress in lines waits for its first line
 	color       string
-	replay      string // of a command that is no task
+	replay      string // command line to replay, of a command that is not a task
 }
 
 // run executes one command line and returns its exit code.
@@ -92,7 +93,7 @@ func (a *app) run(args []string) (code int) {
 	root := a.commands()
 	root.SetArgs(args)
 	err := root.Execute()
-	if lost := out.flush(); lost != nil { // an answer that nobody got is no success
+	if lost := out.flush(); lost != nil { // an answer that was not printed is a failure
 		err = exit{exitEnvironment, fmt.Errorf("standard output: %w", lost)}
 	}
 	if err == nil {
@@ -106,7 +107,7 @@ func (a *app) run(args []string) (code int) {
 	return e.code
 }
 
-// printSummary prints what --json asks for instead of tables.
+// printSummary prints the summary of a report as JSON.
 func (a *app) printSummary(report interface{ Summary() ([]byte, error) }) error {
 	summary, err := report.Summary()
 	if err == nil {
@@ -115,7 +116,7 @@ func (a *app) printSummary(report interface{ Summary() ([]byte, error) }) error 
 	return err
 }
 
-// reportBug prints what is needed to see a broken invariant again.
+// reportBug prints a broken invariant and the command that reproduces it.
 func (a *app) reportBug(v any) {
 	b, ok := v.(task.Broken)
 	if !ok {
@@ -177,7 +178,8 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	return root
 }
 
-// helpCommand is cobra's, but for a command that does not exist, which fails.
+// helpCommand returns cobra's help command, except that help on an unknown command
+// is an error.
 func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -199,7 +201,7 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// unknownCommand reports a name that none of the commands below c has.
+// unknownCommand returns the error for a name that is not a subcommand of c.
 func unknownCommand(c *cobra.Command, name string) error {
 	var known []string
 	for _, sub := range c.Commands() {
@@ -208,7 +210,7 @@ func unknownCommand(c *cobra.Command, name string) error {
 	return fail(exitUsage, "unknown command %q%s", name, conf.DidYouMean(name, known))
 }
 
-// suggestFlag adds the nearest known flag to the report of an unknown one.
+// suggestFlag adds the nearest known flag to the error about an unknown one.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	_, name, ok := strings.Cut(err.Error(), "unknown flag: --")
 	if !ok {

@@ -12,16 +12,16 @@ import (
 	"flyball/cmd/flyball/internal/task"
 )
 
-// progress shows how far a run is: a bar with the time left on a terminal, a
-// plain line for every tenth after the first second otherwise, nothing with
-// --quiet.
+// progress shows how far a run is. On a terminal it is a bar with the time left;
+// elsewhere a plain line for every tenth after the first second; with --quiet
+// nothing.
 type progress struct {
 	w        io.Writer
 	bars     *mpb.Progress
 	bar      *mpb.Bar
 	tenth    uint64
 	began    time.Time
-	quietFor time.Duration // a run that ends sooner says nothing
+	quietFor time.Duration // a run that ends sooner prints nothing
 }
 
 func (a *app) progress(name string) *progress {
@@ -38,8 +38,8 @@ func (a *app) progress(name string) *progress {
 	return p
 }
 
-// watch shows what a task does until end is called. Notes are lines of their own;
-// barOnly leaves out the plain lines, where notes say enough.
+// watch returns a Watch that shows the progress of a task until end is called. Each
+// note is a line. With barOnly plain lines are left out, because the notes are enough.
 func (a *app) watch(barOnly bool) (w task.Watch, end func()) {
 	var p *progress
 	stage := ""
@@ -70,7 +70,7 @@ func (a *app) watch(barOnly bool) (w task.Watch, end func()) {
 	}, end
 }
 
-// at reports that done of total is done.
+// at shows that done units of total are done.
 func (p *progress) at(done, total uint64) {
 	if p.bar != nil {
 		p.bar.SetTotal(int64(total), false)
@@ -81,11 +81,12 @@ func (p *progress) at(done, total uint64) {
 	if tenth > p.tenth && tenth < 10 && spent >= p.quietFor {
 		p.tenth = tenth
 		left := time.Duration(float64(spent) * float64(total-done) / float64(done))
-		fmt.Fprintf(p.w, "%3d %% after %s, about %s left\n", 10*tenth, spent.Round(100*time.Millisecond), left.Round(100*time.Millisecond))
+		fmt.Fprintf(p.w, "%3d %% after %s, about %s left\n", 10*tenth, spent.Round(100*time.Millisecond),
+			left.Round(100*time.Millisecond))
 	}
 }
 
-// end takes the bar away.
+// end removes the bar.
 func (p *progress) end() {
 	if p.bar != nil {
 		p.bar.Abort(true)

@@ -22,26 +22,30 @@ func (a *app) promoteCommand() *cobra.Command {
 		Use:   "promote DIR",
 		Short: "Record that parameters may go to live servers",
 		Long: `Record that the governor's law and the resend policy of a simulated scenario may
-go to live servers: the parameters, what they were shown to do with intervals,
-seed and replications, revision, by whom, when, and until when. DIR is the folder
-of a run with --replications, ten at least, whole, with all expectations met; or
-that of flyball tune, whose winner was shown to be better under ten replications
-of held-out luck at least, with all constraints and expectations met there.
+go to live servers. A record holds the parameters, the measured results with their
+intervals, seed and replications, the revision, who promoted them, when, and until
+when. DIR is one of
 
-Records are lines of promotions.jsonl, each of which names the SHA-256 of the one
-before and its own, so an edit is seen. Which one is the last, no chain can show:
-promotions.jsonl.head beside it names it, so that last records which were cut off
-are seen too. Whoever may write both files can change both. Against that, note
-down the SHA-256 that promote prints, elsewhere, and name it with --head here, with
---check, and with flyball realrun --promotion, which takes its parameters from the
-last record: --head overrules the file beside. --check reads the file, and prints
-what is in force and which SHA-256 the last record has.
+  - the folder of a run with at least ten --replications that was not stopped and
+    met all expectations
+  - the folder of flyball tune whose winner was shown to be better in at least ten
+    held-out replications and met all constraints and expectations there
 
-Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or its
-last record is another than that of the head, 7 the record cannot be written, 8
-these parameters may not be promoted, there is no head, or with --check nothing is
-in force.`,
-		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for 30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)",
+A record is a line of promotions.jsonl with the SHA-256 of the record before and its
+own, so that an edit is detected. promotions.jsonl.head names the last record, so
+that cutting off records at the end is detected too. A person who may write both
+files can still change both. To detect that, keep the SHA-256 that promote prints
+in another place, and give it with --head here, with --check, and with flyball
+realrun --promotion, which takes its parameters from the last record. --head
+overrides promotions.jsonl.head. --check reads the records and prints what is in
+force and the SHA-256 of the last record.
+
+Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or the
+last record does not match the head, 7 the record cannot be written, 8 these
+parameters may not be promoted, the head is missing, or with --check nothing is in
+force.`,
+		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for " +
+			"30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)",
 		Args: func(c *cobra.Command, args []string) (err error) {
 			switch {
 			case asJSON && !check:
@@ -50,7 +54,7 @@ in force.`,
 				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
 			case !check && len(args) != 1:
 				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
-			case c.Flags().Changed("head"): // an empty one is none that was noted
+			case c.Flags().Changed("head"): // an empty head is refused
 				if q.Records.Head, err = promotion.ParseHead(head); err != nil {
 					return fail(exitUsage, "--head: %w", err)
 				}
@@ -70,14 +74,15 @@ in force.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.By, "by", "", "who answers for it")
-	f.StringVar(&lasts, "for", "30d", "how long it holds")
-	f.StringVar(&q.Note, "note", "", "why")
+	f.StringVar(&q.By, "by", "", "person who is responsible for the promotion")
+	f.StringVar(&lasts, "for", "30d", "how long the promotion is in force")
+	f.StringVar(&q.Note, "note", "", "reason for the promotion")
 	f.StringVar(&q.Records.File, "record", q.Records.File, "file of records")
-	f.StringVar(&q.Scenario, "scenario", "", "of a search in several scenarios that differ in their parameters: the one whose are promoted")
-	f.BoolVar(&check, "check", false, "read the records instead")
+	f.StringVar(&q.Scenario, "scenario", "",
+		"scenario whose parameters are promoted, if a search has several that differ in them")
+	f.BoolVar(&check, "check", false, "check the records instead")
 	f.BoolVar(&asJSON, "json", false, "with --check: print JSON (flyball schema promotions)")
-	f.StringVar(&head, "head", "", "SHA-256 that the last record must have; that of the file beside the records if not given")
+	f.StringVar(&head, "head", "", "SHA-256 that the last record must have; from the file FILE.head if not given")
 	return c
 }
 
@@ -88,7 +93,8 @@ func (a *app) promote(q *task.Promote) error {
 	}
 	r := out.Record
 	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
-		r.Number, q.Records.File, out.Law, r.Shown.Scenario, r.Shown.Replications, r.Shown.Seed, r.Expires.Format(time.RFC3339))
+		r.Number, q.Records.File, out.Law, r.Shown.Scenario, r.Shown.Replications, r.Shown.Seed,
+		r.Expires.Format(time.RFC3339))
 	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", r.Sum)
 	return nil
 }
@@ -118,10 +124,12 @@ func (a *app) checkPromotions(from task.Promotions, now time.Time, asJSON bool) 
 	}
 	var rows [][]string
 	for _, r := range all {
-		rows = append(rows, []string{fmt.Sprint(r.Number), r.At.Format(time.RFC3339), r.Expires.Format(time.RFC3339), r.By, r.Shown.Scenario, fmt.Sprint(r.Shown.Replications), r.Note})
+		rows = append(rows, []string{fmt.Sprint(r.Number), r.At.Format(time.RFC3339), r.Expires.Format(time.RFC3339),
+			r.By, r.Shown.Scenario, fmt.Sprint(r.Shown.Replications), r.Note})
 	}
 	titles := []string{"no.", "promoted", "expires", "by", "scenario", "replications", "note"}
-	if err := tabular.Write(a.out, titles, rows, func(column int) bool { return column != 0 && column != 5 }); err != nil {
+	isText := func(column int) bool { return column != 0 && column != 5 }
+	if err := tabular.Write(a.out, titles, rows, isText); err != nil {
 		return err
 	}
 	if n := len(all); n > 0 {

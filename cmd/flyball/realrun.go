@@ -17,21 +17,22 @@ func (a *app) realrunCommand() *cobra.Command {
 		Use:   "realrun SCENARIO",
 		Short: "Run a scenario over real SMTP on loopback",
 		Long: `Run a scenario with the same engine over real SMTP: by default to embedded
-receivers on loopback that answer as the network model says, so that every
-recipient ends as in the simulation. Only loopback addresses are dialled, only
-reserved domains are mailed.
+receivers on loopback that answer as the network model does, so that every
+recipient ends as in the simulation. Flyball connects only to loopback addresses
+and sends only to reserved domains.
 
 A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
 
-Exit codes: those of run; 3 also for a list or template that is refused, 7 if no
-port can be opened, 8 for an address that is not loopback, or if no promotion is in
-force or has no head.`,
-		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt --time-scale 10",
-		Args:    exactlyOne("a scenario"),
+Exit codes: as for run; 3 also for a list or template that is refused, 7 if no port
+can be opened, 8 for an address that is not loopback, or if no promotion is in force
+or the head of the promotions is missing.`,
+		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt " +
+			"--time-scale 10",
+		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
-			if q.Scale == 0 && c.Flags().Changed("time-scale") { // which would be the scenario's own
+			if q.Scale == 0 && c.Flags().Changed("time-scale") { // Do would take 0 for the scenario's own
 				return task.BadScale(0)
 			}
 			if c.Flags().Changed("head") {
@@ -48,15 +49,17 @@ force or has no head.`,
 	sourceFlags(c, &q.From)
 	to.flags(c)
 	f := c.Flags()
-	f.StringVar(&q.Promotion.File, "promotion", "", "file of flyball promote: take the law and the resend policy in force there")
-	f.StringVar(&head, "head", "", "with --promotion: SHA-256 that the last record must have; that of the file beside the records if not given")
+	f.StringVar(&q.Promotion.File, "promotion", "",
+		"file of flyball promote: take the law and the resend policy in force there")
+	f.StringVar(&head, "head", "",
+		"with --promotion: SHA-256 that the last record must have; from the file FILE.head if not given")
 	keepFlag(c, &q.Keep)
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
 	f.StringVar(&q.Template, "template", "", "message template; a plain one of the scenario's size if not given")
 	f.StringVar(&q.Receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
-	f.Float64Var(&q.Scale, "time-scale", 0, "times faster than the clock; the scenario's own if not given")
+	f.Float64Var(&q.Scale, "time-scale", 0, "how many times faster than real time; the scenario's own if not given")
 	return c
 }
 

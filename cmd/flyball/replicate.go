@@ -12,7 +12,7 @@ import (
 	"flyball/reports/ensemble"
 )
 
-// repeats is how often a scenario is run.
+// repeats holds the flags for how often a scenario is run.
 type repeats struct {
 	replications int
 	precision    string
@@ -20,10 +20,12 @@ type repeats struct {
 
 func (r *repeats) flags(c *cobra.Command) {
 	c.Flags().IntVar(&r.replications, "replications", 0, "run replications 0 to N-1 and report means with intervals")
-	c.Flags().StringVar(&r.precision, "precision", "", "run replications until the 95 % interval is +- this share of the mean, such as 1%; at most --replications, or 1000")
+	c.Flags().StringVar(&r.precision, "precision", "",
+		"run replications until the half width of the 95 % interval is this share of the mean, such as 1%; at most "+
+			"--replications, or 1000")
 }
 
-// share reads the precision.
+// share returns the precision as a share of the mean.
 func (r *repeats) share() (float64, error) {
 	text, percent := strings.CutSuffix(strings.TrimSpace(r.precision), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
@@ -36,8 +38,7 @@ func (r *repeats) share() (float64, error) {
 	return v, nil
 }
 
-// replicate runs independent replications of a scenario and reports what they
-// show together.
+// replicate runs independent replications of a scenario and prints their report.
 func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, to *output) error {
 	q := task.DefaultReplicate()
 	q.From, q.Recipients, q.Of, q.Workers, q.Place = one.From, one.Recipients, one.Of, one.Workers, to.Place
@@ -49,7 +50,7 @@ func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, t
 		}
 	}
 	if given("replications") && q.Replications == 0 {
-		q.Replications = -1 // which is refused; 0 leaves the number to the precision
+		q.Replications = -1 // refused; 0 would leave the number to the precision
 	}
 	stop := a.watchSignals()
 	defer stop.end()
@@ -83,13 +84,14 @@ func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, t
 	return missedBySome(e)
 }
 
-// missedBySome says which expectations some replication missed, and which one
-// did first.
+// missedBySome returns an error that lists the expectations which at least one
+// replication missed, with the first such replication; nil if there are none.
 func missedBySome(e *ensemble.Report) error {
 	var all []string
 	for _, x := range e.Expectations {
 		if x.FirstMissed.Known() {
-			all = append(all, fmt.Sprintf("%s %s %g missed by %d of %d replications, first by %.0f", x.Metric, x.Op, x.Limit,
+			all = append(all, fmt.Sprintf("%s %s %g missed by %d of %d replications, first by %.0f", x.Metric, x.Op,
+				x.Limit,
 				e.Replications-x.Met, e.Replications, float64(x.FirstMissed)))
 		}
 	}

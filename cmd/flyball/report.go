@@ -21,17 +21,18 @@ func (a *app) reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report FOLDER",
 		Short: "Print the report of a run folder again",
-		Long: `Print the report of a run folder again. Nothing is run. A folder whose files
-were changed since is refused.
+		Long: `Print the report of a run folder again, without a new run. A folder whose files
+have changed since the run is refused.
 
-With --checklist print the checklist STRESS-DES instead (Monks et al. 2018), in
-Markdown, filled from the scenario and the run; where only a person can answer
-it says so.
+With --checklist print the checklist STRESS-DES (Monks et al. 2018) instead, in
+Markdown, filled in from the scenario and the run. Items that only a person can
+answer are marked.
 
-Exit codes: 0 printed, whatever the report says, 2 usage, 3 not a run folder, or
+Exit codes: 0 printed, whatever the result was, 2 usage, 3 not a run folder, or
 changed.`,
-		Example: "  flyball report runs/quickstart-7bncj4skwzhm\n  flyball report --checklist runs/quickstart-7bncj4skwzhm > checklist.md",
-		Args:    exactlyOne("a run folder"),
+		Example: "  flyball report runs/quickstart-7bncj4skwzhm\n  flyball report --checklist " +
+			"runs/quickstart-7bncj4skwzhm > checklist.md",
+		Args: exactlyOne("a run folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if asJSON && checklist {
 				return fail(exitUsage, "report: got --json and --checklist, want one of them")
@@ -44,7 +45,7 @@ changed.`,
 	return c
 }
 
-// printable is a run or an ensemble.
+// printable is the report of a run or of an ensemble.
 type printable interface {
 	Text(w io.Writer, color bool) error
 	Summary() ([]byte, error)

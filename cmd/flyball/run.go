@@ -11,7 +11,7 @@ import (
 	"flyball/reports/run"
 )
 
-// output is where a run goes.
+// output is where the result of a run goes.
 type output struct {
 	task.Place
 	json bool
@@ -22,7 +22,8 @@ func (o *output) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
 }
 
-// placeFlags have where a folder goes.
+// placeFlags adds the flags that choose where the folder of a command goes. Help is
+// the help text of --out.
 func placeFlags(c *cobra.Command, p *task.Place, help string) {
 	c.Flags().StringVar(&p.Dir, "out", "", help)
 	c.Flags().BoolVar(&p.Force, "force", false, "with --out: replace the folder of another run, too")
@@ -38,30 +39,34 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Simulate a scenario: a built-in name (see flyball scenario list), a path, or -
 for standard input. Prints the answer and writes a run folder.
 
-One run is one draw of luck. With --replications or --precision the scenario is
-run again under other luck, on all cores, and every number comes with its 95 %
-interval; the scenario must say in [analysis] how its runs are to be read.
+One run is one random draw. With --replications or --precision the scenario is
+run many times with other draws, on all cores, and every number comes with its
+95 % interval. The table [analysis] of the scenario must state how its runs are
+to be read.
 
-With --sensitivity every number in doubt, assumed or of the world and not
-measured, is halved and doubled, one at a time, under the same luck. The report
-then says which of them the answer hangs on: the metric that --of names, or when
-the run settled, the rate that it reached instead, or attempts per success where
-neither can be judged. Ten other replications show what luck alone does to it.
+With --sensitivity every number in doubt is halved and doubled, one at a time,
+with the same random draws. A number is in doubt if it is an assumption, or
+describes the network and was not measured. The report lists the numbers that the
+answer depends on. The answer is the metric that --of names; without --of it is
+the time when the run settled, or the rate that the run reached if it did not
+settle, or attempts per success if neither can be judged. Ten other replications
+show how far chance alone moves the answer.
 
-With --list the recipients are those of a CSV file with a column email, of any
-domain that is one of the scenario's destinations: nobody is mailed. Rows that a
-mailing would not reach go to rejects.csv in the run folder, with reasons.
+With --list the recipients come from a CSV file with a column email; the domains of
+the addresses must belong to destinations of the scenario. No mail is sent. Rows
+that a mailing would not reach go to rejects.csv in the run folder, with reasons.
 
 A run that a signal stops is kept in its folder, marked partial, without a verdict
-on its expectations. --resume FOLDER goes on from there and ends as if nothing had
-happened, in FOLDER too, unless --out names another. Where the folder has its name
-by default, which tells a whole run from a part, the whole run has a name of its
-own and the part stays.
+on its expectations. --resume FOLDER continues it; the result is the same as
+without the stop. The result replaces the partial run in FOLDER, unless --out names
+another folder. If FOLDER has a default name, which differs between a partial and a
+whole run, the whole run gets a new folder and the partial one stays.
 
 Exit codes: 0 all expectations met, 2 usage, 3 invalid scenario or list, 4 an
 expectation missed, 130 or 143 stopped by a signal.`,
 		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3\n" +
-			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball run mine.toml --list people.csv",
+			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball " +
+			"run mine.toml --list people.csv",
 		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
 			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
@@ -69,11 +74,13 @@ expectation missed, 130 or 143 stopped by a signal.`,
 			repeated := given("replications") || given("precision")
 			switch {
 			case q.Sensitivity && repeated:
-				return fail(exitUsage, "--sensitivity compares single runs under the same luck: want no --replications or --precision with it")
+				return fail(exitUsage, "--sensitivity compares single runs with the same draws: want no "+
+					"--replications or --precision with it")
 			case given("replication") && repeated:
-				return fail(exitUsage, "--replication runs one replication alone: want no --replications or --precision with it")
+				return fail(exitUsage, "--replication runs one replication alone: want no --replications or "+
+					"--precision with it")
 			case given("resume") && repeated:
-				return fail(exitUsage, "--resume goes on with one run: want no --replications or --precision with it")
+				return fail(exitUsage, "--resume continues one run: want no --replications or --precision with it")
 			case repeated:
 				return a.replicate(&q, &many, given, &to)
 			case given("of") && !q.Sensitivity:
@@ -85,14 +92,18 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	sourceFlags(c, &q.From)
 	to.flags(c)
 	f := c.Flags()
-	f.Uint64Var(&q.Replication, "replication", 0, "run this replication of the seed's luck alone")
+	f.Uint64Var(&q.Replication, "replication", 0, "run only this replication of the seed")
 	many.flags(c)
-	f.StringVar(&q.Of, "of", "", "the metric that --precision is of (default the rate, or dfr where no rate is judged), or --sensitivity (see above)")
-	f.IntVar(&q.Workers, "jobs", q.Workers, "replications, or servers of a single run, that run at the same time; changes no result")
-	f.BoolVar(&q.Sensitivity, "sensitivity", false, "also run with every doubtful number halved and doubled, one at a time, under the same luck, and say what the answer hangs on")
+	f.StringVar(&q.Of, "of", "", "metric that --precision applies to (default the rate, or dfr if no rate is "+
+		"judged), or --sensitivity (see above)")
+	f.IntVar(&q.Workers, "jobs", q.Workers,
+		"replications, or servers of a single run, that run at the same time; changes no result")
+	f.BoolVar(&q.Sensitivity, "sensitivity", false,
+		"also run with every number in doubt halved and doubled, one at a time, and list those that the answer "+
+			"depends on")
 	listFlags(c, &q.Recipients)
 	keepFlag(c, &q.Keep)
-	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: go on from there")
+	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: continue it")
 	return c
 }
 
@@ -105,15 +116,15 @@ func (a *app) simulate(q *task.Run, to *output) error {
 	end()
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stop.stopped(" while the sensitivity was found; nothing is written")
+		return stop.stopped(" during the runs for the sensitivity; nothing is written")
 	case err != nil:
 		return err
 	}
 	return a.publish(out, to, stop)
 }
 
-// publish prints the report before its folder is written, since a full disk shall
-// not cost the answer, and decides the exit code.
+// publish prints the report, writes its folder, and returns an error with the exit
+// code. It prints first, so that the answer is not lost if the disk is full.
 func (a *app) publish(out *task.Outcome, to *output, stop *signals) error {
 	if err := a.show(out, to); err != nil {
 		return err
@@ -145,12 +156,12 @@ func (a *app) show(out *task.Outcome, to *output) error {
 		fmt.Fprintln(a.out, line)
 	}
 	if out.Unjudged > 0 {
-		fmt.Fprintf(a.out, "%d more expectations do not speak of this kind of run\n", out.Unjudged)
+		fmt.Fprintf(a.out, "%d more expectations do not apply to this kind of run\n", out.Unjudged)
 	}
 	return nil
 }
 
-// missed says which expectations were.
+// missed returns an error that lists the missed expectations, nil if all were met.
 func missed(r *run.Report) error {
 	var all []string
 	for _, e := range r.Expectations {

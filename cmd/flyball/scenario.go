@@ -15,7 +15,7 @@ import (
 	"flyball/scenarios"
 )
 
-// exactlyOne wants one argument and says which.
+// exactlyOne returns a check for exactly one argument, which errors call what.
 func exactlyOne(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != 1 {
@@ -115,7 +115,7 @@ scenario show prints the rest.`,
 			if resolved {
 				text = scenarios.Resolved(s)
 			}
-			// The line that tells an editor where the schema is would be wrong elsewhere.
+			// The line that points an editor to the schema has a path that is wrong elsewhere.
 			if first, rest, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasPrefix(first, []byte("#:schema")) {
 				text = rest
 			}
@@ -136,7 +136,8 @@ scenario show prints the rest.`,
 		RunE: func(*cobra.Command, []string) error { return a.listMetrics(asJSON) },
 	}
 	metrics.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema metrics)")
-	c := &cobra.Command{Use: "scenario", Short: "List and show scenarios, print their schema", Args: cobra.ArbitraryArgs,
+	c := &cobra.Command{Use: "scenario", Short: "List and show scenarios, print their schema",
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fail(exitUsage, "scenario: got %q, want list, show, schema or metrics", args[0])

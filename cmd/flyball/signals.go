@@ -33,7 +33,7 @@ func (a *app) watchSignals() *signals {
 	return s
 }
 
-// signal is the first one, nil if there was none.
+// signal returns the first signal, nil if there was none.
 func (s *signals) signal() os.Signal {
 	if p := s.got.Load(); p != nil {
 		return *p
@@ -47,8 +47,8 @@ func (s *signals) end() {
 	s.stop()
 }
 
-// stopped ends a command that a signal stopped: "stopped by interrupt" and what
-// comes of it, which begins with a blank or a semicolon.
+// stopped returns the error of a command that a signal stopped: "stopped by
+// interrupt", then format, which begins with a blank or a semicolon.
 func (s *signals) stopped(format string, args ...any) error {
 	sig := s.signal()
 	return fail(signalCode(sig), "stopped by %s"+format, append([]any{sig}, args...)...)

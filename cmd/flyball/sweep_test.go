@@ -118,7 +118,7 @@ func TestSweepGoesOn(t *testing.T) {
 	compare := func(name string, args ...string) {
 		t.Helper()
 		code, _, errout := invoke(t, append([]string{"sweep", in("study.toml")}, args...)...)
-		if code != 0 || !strings.Contains(errout, "going on after ") {
+		if code != 0 || !strings.Contains(errout, "continuing after ") {
 			t.Fatalf("%s: exit code %d: %s", name, code, errout)
 		}
 		resumed := folderIn(t, in("out"))

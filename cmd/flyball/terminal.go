@@ -9,21 +9,21 @@ import (
 	"unicode/utf8"
 )
 
-// terminal passes text on to w without what could move a cursor, change a colour
-// or turn the direction of letters: names, notes and command lines come from files
-// that somebody else may have written. What is left out is spelled as \uXXXX,
-// which is valid in JSON too. The colours of Flyball itself pass where there are any.
+// terminal writes text to w without characters that could move a cursor, change a
+// colour or reverse the direction of letters: names, notes and command lines may come
+// from files of other people. Such a character is written as \uXXXX, which is valid
+// in JSON too. If colored returns true, the colours of Flyball itself are written.
 type terminal struct {
 	w       io.Writer
 	colored func() bool
-	rest    []byte // the beginning of a character or of a colour, whose end is still to come
+	rest    []byte // beginning of a character or of a colour whose end is not written yet
 	err     error
 }
 
 // colours are the sequences that Flyball's reports use (format.Paint).
 var colours = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[1m"), []byte("\x1b[32m"), []byte("\x1b[1;31m")}
 
-// Write passes p on. An error of w stays for all later calls.
+// Write writes text to w. An error of w is returned by all later calls too.
 func (t *terminal) Write(text []byte) (int, error) {
 	n := len(text)
 	if len(t.rest) > 0 {
@@ -35,7 +35,7 @@ func (t *terminal) Write(text []byte) (int, error) {
 	return n, t.err
 }
 
-// flush passes on what never came to an end.
+// flush writes the rest, an incomplete character or colour.
 func (t *terminal) flush() error {
 	for len(t.rest) > 0 && t.err == nil {
 		r, size := utf8.DecodeRune(t.rest)
@@ -53,7 +53,7 @@ func (t *terminal) put(text []byte) {
 	}
 }
 
-// printed returns what of text can be written, and the rest that wants more.
+// printed returns text in its printable form, and its incomplete end, if any.
 func printed(text []byte, colored bool) (clean, rest []byte) {
 	clean = make([]byte, 0, len(text))
 	for len(text) > 0 {
@@ -85,8 +85,8 @@ func printed(text []byte, colored bool) (clean, rest []byte) {
 	return clean, nil
 }
 
-// colour returns the length of the colour that text begins with, and whether more
-// of it may come.
+// colour returns the length of the colour that text begins with, 0 if there is none,
+// and whether text is the beginning of a colour.
 func colour(text []byte) (n int, more bool) {
 	for _, c := range colours {
 		switch {
@@ -99,7 +99,7 @@ func colour(text []byte) (n int, more bool) {
 	return 0, more
 }
 
-// spelled appends a character that is not printed, which has the bytes raw.
+// spelled appends the escape of r, a character with the bytes raw, to to.
 func spelled(to []byte, r rune, raw []byte) []byte {
 	switch {
 	case r == utf8.RuneError && len(raw) == 1:

@@ -15,26 +15,28 @@ func (a *app) tuneCommand() *cobra.Command {
 	var dry, asJSON bool
 	c := &cobra.Command{
 		Use:   "tune STUDY.toml",
-		Short: "Search a study for the best values, and judge them by luck that the search has not seen",
+		Short: "Search a study for the best values, and judge them with draws that the search has not seen",
 		Long: `Search the parameters of a study with a table [tune] for the values that are best
-in a metric, under constraints, with a budget of runs (docs/tuning.md): points
-that fill the space, a race that doubles the seeds and drops losers by a paired
-test, a local search, a last race. Then the winner and the scenarios as they are
-run under held-out luck and in held-out scenarios; that decides what is reported,
-and how much too good the search had it (the winner's curse) is said.
+in a metric, under constraints, with a budget of runs (docs/tuning.md). The search
+tries points that fill the space, drops losers in a race that doubles the seeds and
+uses a paired test, searches near the best point, and ends with another race. Then
+the winner and the unchanged scenarios are run with held-out draws and in held-out
+scenarios. The verdict rests on those runs alone. The report also states by how
+much the search overestimated the winner (the winner's curse).
 
 Writes a folder with tune.json, trials.csv, the Pareto front, report.html, and
-best: every scenario with the winner's values, for run, realrun and compare.
+best/: every scenario with the winner's values, for run, realrun and compare.
 flyball promote takes the folder too.
 
-The space is checked before any run is made. A search that a signal stops goes
-on where it was, with --resume or the same --out, and ends with the same files.
+The space is checked before any run is made. --resume, or the same --out, continues
+a search that a signal stopped; it ends with the same files.
 
 Exit codes: 0 done, whatever was found, 2 usage, 3 invalid study or scenario, or
-a baseline that nothing can be compared with, 7 the folder cannot be written,
-130 or 143 stopped by a signal.`,
-		Example: "  flyball tune docs/studies/tune-quickstart.toml\n  flyball tune mine.toml --set governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
-		Args:    exactlyOne("a study"),
+a baseline that cannot be compared, 7 the folder cannot be written, 130 or 143
+stopped by a signal.`,
+		Example: "  flyball tune docs/studies/tune-quickstart.toml\n  flyball tune mine.toml --set " +
+			"governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
+		Args: exactlyOne("a study"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.From.Arg = args[0]
 			if err := q.Validate(); err != nil {
@@ -44,7 +46,8 @@ a baseline that nothing can be compared with, 7 the folder cannot be written,
 				t, _, _, err := q.From.LoadTuning()
 				if err == nil {
 					held := 2 * t.Tune.HeldOut.Replications * len(t.Names)
-					fmt.Fprintf(a.out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n", t.Name, len(t.Parameters), t.Tune.Budget, held, t.ID)
+					fmt.Fprintf(a.out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n",
+						t.Name, len(t.Parameters), t.Tune.Budget, held, t.ID)
 				}
 				return err
 			}
@@ -65,7 +68,8 @@ func (a *app) tune(q *task.Study, asJSON bool) error {
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):
-		return stop.stopped(" after %d runs, which are kept in %s\ngo on with: %s", stopped.Done, stopped.Kept, stopped.GoOn)
+		return stop.stopped(" after %d runs, which are kept in %s\ngo on with: %s", stopped.Done, stopped.Kept,
+			stopped.GoOn)
 	case err != nil:
 		return err
 	}

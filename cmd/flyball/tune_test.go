@@ -287,7 +287,7 @@ func TestTuneGoesOn(t *testing.T) {
 	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--set", "governor.start=11", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "got the progress of study") {
 		t.Errorf("another baseline goes on: exit code %d: %s", code, errout)
 	}
-	if code, _, errout := invoke(t, "tune", in("study.toml"), "--jobs", "3", "--resume", in("out")); code != 0 || !strings.Contains(errout, "going on after ") {
+	if code, _, errout := invoke(t, "tune", in("study.toml"), "--jobs", "3", "--resume", in("out")); code != 0 || !strings.Contains(errout, "continuing after ") {
 		t.Fatalf("exit code %d: %s", code, errout)
 	}
 	resumed := folderIn(t, in("out"))

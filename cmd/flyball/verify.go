@@ -16,13 +16,13 @@ func (a *app) verifyCommand() *cobra.Command {
 	var list, asJSON bool
 	c := &cobra.Command{
 		Use:   "verify",
-		Short: "Hold the simulator against models with known answers",
-		Long: `Run queues, renewal processes, retry chains and control loops whose answers are
-known exactly through the engine and the event queue of every scenario, and
-compare. The result is a function of revision and seed, for any --jobs. --full
-adds the models that take minutes: how often intervals contain the true value.
+		Short: "Compare the simulator with models that have known answers",
+		Long: `Simulate queues, renewal processes, retry chains and control loops whose answers
+are known exactly, with the engine and the event queue of every scenario, and
+compare. The result depends on revision and seed only, not on --jobs. --full adds
+models that take minutes: how often confidence intervals contain the true value.
 
-Exit codes: 0 all rows inside, 2 usage, 4 a row outside.`,
+Exit codes: 0 all rows inside their intervals, 2 usage, 4 a row outside.`,
 		Example: "  flyball verify\n  flyball verify --only mm1,erlang-b --seed 7",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -39,7 +39,7 @@ Exit codes: 0 all rows inside, 2 usage, 4 a row outside.`,
 	}
 	c.Flags().BoolVar(&o.Full, "full", false, "also the models that take minutes")
 	c.Flags().StringSliceVar(&o.Only, "only", nil, "names of models, separated by commas")
-	c.Flags().Uint64Var(&o.Seed, "seed", 1, "names all luck")
+	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of all random draws")
 	c.Flags().IntVar(&o.Workers, "jobs", runtime.GOMAXPROCS(0), "replications at a time")
 	c.Flags().BoolVar(&list, "list", false, "list the models instead")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -69,7 +69,8 @@ func (a *app) verify(o verify.Options, asJSON bool) error {
 	return disproved(rows)
 }
 
-// disproved says which rows are outside.
+// disproved returns an error that lists the rows outside their intervals, nil if
+// there are none.
 func disproved(rows []verify.Row) error {
 	outside := verify.Outside(rows)
 	if outside == nil {

@@ -12,18 +12,18 @@ import (
 	"flyball/sim"
 )
 
-// prepared is a live run, checked and ready, and what it is held against.
+// prepared is a live run that was checked and can start, with what it is compared to.
 type prepared struct {
 	scenario *scenarios.Scenario
 	rejects  *spool // of a list; nil without one
 	mailing  *realrun.Mailing
 	resolver realrun.Resolver
-	sink     *sink.Sink // nil with a receiver of somebody else's
+	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	scale    float64
 	ends     *ends
 }
 
-// ends keeps how every recipient ended.
+// ends records the end of every recipient.
 type ends struct {
 	status []mail.Status
 	tries  []uint16
@@ -42,24 +42,26 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 	}
 }
 
-// books compare a live run with the receivers' own ledger and with the
-// simulation of the same run. Nil books have nothing to compare.
+// books compares a live run with the receivers' ledger and with the simulation of the
+// same run. It is nil if the receiver keeps no ledger.
 type books struct {
 	Schema        string       `json:"schema"`
 	SchemaVersion int          `json:"schema_version"`
 	Ledger        sink.Account `json:"ledger"`
 	Recipients    int          `json:"recipients"`
 	Simulated     bool         `json:"simulated"` // false for a run that was stopped
-	EndAlike      int          `json:"end_alike"` // recipients with the same status and number of tries in the simulation
-	Delivered     int          `json:"delivered"` // by the sender's account
+	// EndAlike counts the recipients with the same status and number of tries in the simulation.
+	EndAlike  int `json:"end_alike"`
+	Delivered int `json:"delivered"` // by the sender's account
 }
 
-// closeBooks opens the ledger and simulates the run once more.
+// closeBooks reads the ledger and, if the run is whole, simulates the same run.
 func (r *prepared) closeBooks(whole bool) (*books, error) {
 	if r.sink == nil {
 		return nil, nil
 	}
-	b := &books{Schema: "flyball/rehearsal", SchemaVersion: 1, Ledger: r.sink.Ledger.Account(r.ends.status, r.ends.unsure),
+	b := &books{Schema: "flyball/rehearsal", SchemaVersion: 1,
+		Ledger:     r.sink.Ledger.Account(r.ends.status, r.ends.unsure),
 		Recipients: r.mailing.List.Len(), Simulated: whole}
 	for _, s := range r.ends.status {
 		if s == mail.Done {
@@ -83,19 +85,22 @@ func (r *prepared) closeBooks(whole bool) (*books, error) {
 	return b, nil
 }
 
-// words say how the books compare.
+// words returns lines about how the books compare.
 func (b *books) words() []string {
 	if b == nil {
-		return []string{"The receiver is not ours: there is no ledger to compare with, and nothing that the simulation could say of it."}
+		return []string{"The receiver is not part of Flyball: it has no ledger, and the simulation does not model it."}
 	}
 	l := b.Ledger
 	verdict := "the books agree"
 	if !l.Clean() {
-		verdict = fmt.Sprintf("THE BOOKS DISAGREE: %d twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
+		verdict = fmt.Sprintf("THE BOOKS DISAGREE: %d twice, %d missing, %d unknown", l.Duplicates, l.Missing,
+			l.Unknown)
 	}
-	words := []string{fmt.Sprintf("Ledger: %d recipients delivered, %d received by the receivers' own count, %d of these without a reply: %s", b.Delivered, l.Accepted, l.LostReply, verdict)}
+	words := []string{fmt.Sprintf("Ledger: %d recipients delivered, %d received by the receivers' own count, %d of "+
+		"these without a reply: %s", b.Delivered, l.Accepted, l.LostReply, verdict)}
 	if b.Simulated {
-		words = append(words, fmt.Sprintf("Simulation: %d of %d recipients end in the same way after the same number of tries", b.EndAlike, b.Recipients))
+		words = append(words, fmt.Sprintf("Simulation: %d of %d recipients end in the same way after the same number "+
+			"of tries", b.EndAlike, b.Recipients))
 	}
 	return words
 }
@@ -108,11 +113,13 @@ func (b *books) file() []byte {
 	return append(raw, '\n')
 }
 
-// err is a broken promise: a recipient twice, or one that nobody has.
+// err returns an error if the ledger does not balance: a recipient has the message
+// twice, was delivered but never received it, or received it but was not delivered.
 func (b *books) err() error {
 	if b == nil || b.Ledger.Clean() {
 		return nil
 	}
 	l := b.Ledger
-	return fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates, l.Missing, l.Unknown)
+	return fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates,
+		l.Missing, l.Unknown)
 }

@@ -55,7 +55,7 @@ func TestBrokenTrial(t *testing.T) {
 	}
 }
 
-// What is no invariant of a run stays as it is.
+// A panic that does not come from a run passes unchanged.
 func TestOtherPanicsPass(t *testing.T) {
 	defer func() {
 		if v := recover(); v != "no run" {

@@ -20,10 +20,11 @@ import (
 	"flyball/sim"
 )
 
-// DefaultPairs of runs of each scenario are compared.
+// DefaultPairs is the default number of pairs of runs of each scenario.
 const DefaultPairs = 20
 
-// A gate looks at its pairs gateLooks times, each time at morePairs times as many.
+// A gate looks at its pairs of runs up to gateLooks times, each time at morePairs times
+// the number of pairs before.
 const (
 	morePairs = 3
 	gateLooks = 3
@@ -33,18 +34,18 @@ const (
 type Compare struct {
 	Base, New string   // law:NAME[,key=value...], set:key=value[,...] or a folder
 	Scenarios []string // to compare on; nil: the suite
-	Set       []string // changed on both sides
+	Set       []string // path.to.key=value, on both sides
 	Seed      string   // of all draws; empty: the scenarios' own
-	Pairs     int      // of runs of each scenario; with Gate at the first look
-	Gate      bool     // judge New by its margins
-	Allow     bool     // let a gate pass that shows neither a regression nor its absence
+	Pairs     int      // pairs of runs of each scenario; with Gate, at the first look
+	Gate      bool     // judge New by the margins
+	Allow     bool     // let an inconclusive gate pass
 	Margins   []string // metric=5%, metric=5%+FLOOR or metric=none
 	Unlike    bool     // compare scenarios that differ in more than their policy
 	Workers   int      // runs at the same time; changes no result
 	Place              // by default runs/compare-KEY, KEY from the content
 }
 
-// DefaultCompare returns a question that lacks only its candidates.
+// DefaultCompare returns a question without candidates.
 func DefaultCompare() Compare {
 	return Compare{Pairs: DefaultPairs, Workers: runtime.GOMAXPROCS(0)}
 }
@@ -52,30 +53,30 @@ func DefaultCompare() Compare {
 // Compared is a comparison and its folder.
 type Compared struct {
 	Report  *compare.Report
-	Replay  string // command that makes it again
+	Replay  string // command line that repeats the comparison
 	Dir     string
-	Nothing error // of a gate: why there was nothing to compare, so that there is a verdict and no folder
+	Nothing error // set if a gate had nothing to compare: there is a verdict but no folder
 	place   folder.Place
 	began   time.Time
 }
 
-// ErrNoGate refuses what only a gate can be asked.
-var ErrNoGate = fail(Usage, "--margin, --junit, --annotations and --allow-inconclusive are of a gate: want --gate with them")
+// ErrNoGate is the error of flags that need a gate.
+var ErrNoGate = fail(Usage, "--margin, --junit, --annotations and --allow-inconclusive belong to a gate: want --gate "+
+	"with them")
 
 // Write writes the folder.
 func (c *Compared) Write() error {
 	return unwritten("folder", c.Report.Write(c.place, c.Replay, host(c.began)))
 }
 
-// candidate is Base or New: a folder, or what is changed in every scenario.
+// candidate is Base or New: a folder, or changes to every scenario.
 type candidate struct {
 	arg    string
 	folder bool
 	set    []string
 }
 
-// Validate reports what makes no sense in the question, whatever its candidates
-// are.
+// Validate returns an error if the question makes no sense for any candidates.
 func (q *Compare) Validate() error {
 	switch {
 	case q.Pairs < LeastReplications || q.Pairs > MostReplications:
@@ -87,14 +88,16 @@ func (q *Compare) Validate() error {
 	return err
 }
 
-// validate refuses what is no such question, before anything runs.
+// validate returns the metrics of the gate, or an error if the question makes no sense
+// for these candidates.
 func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 	pairs := q.Pairs != DefaultPairs
 	switch {
 	case !q.Gate && (q.Margins != nil || q.Allow):
 		return nil, ErrNoGate
 	case base.folder && next.folder && (q.Scenarios != nil || q.Set != nil || q.Seed != "" || pairs):
-		return nil, fail(Usage, "--scenario, --set, --seed and --replications are of runs to be made: two folders have theirs")
+		return nil, fail(Usage, "--scenario, --set, --seed and --replications are for new runs: two folders have "+
+			"their runs")
 	case (base.folder || next.folder) && (q.Scenarios != nil || q.Seed != "" || pairs):
 		return nil, fail(Usage, "--scenario, --seed and --replications: the folder decides these")
 	}
@@ -104,9 +107,9 @@ func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 	return margins(q.Margins)
 }
 
-// Do makes the runs that the question needs and compares them. A context that
-// ends is ErrStopped. The folder is not written yet, so that a full disk does not
-// cost the answer.
+// Do makes the runs that the question needs and compares them. If ctx ends, it returns
+// an ErrStopped. Write writes the folder later, so that a full disk does not lose the
+// answer.
 func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 	var sides [2]candidate
 	for i, arg := range []string{q.Base, q.New} {
@@ -149,7 +152,7 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 	}
 	looks := []int{q.Pairs}
 	if sides[0].folder || sides[1].folder {
-		looks[0] = 0 // as many as there are
+		looks[0] = 0 // all runs in the folder
 	} else if q.Gate {
 		for len(looks) < gateLooks {
 			looks = append(looks, min(looks[len(looks)-1]*morePairs, MostReplications))
@@ -178,7 +181,8 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 		}
 		found, err = compare.Sides(candidates[0], candidates[1], q.Unlike)
 		switch {
-		case q.Gate && errors.Is(err, compare.ErrNothing) && len(found.Uncompared) > 0: // a gate that compared nothing has failed
+		// a gate that compared nothing has failed
+		case q.Gate && errors.Is(err, compare.ErrNothing) && len(found.Uncompared) > 0:
 			found.Verdict = found.Lacking()
 			return &Compared{Report: found, Replay: q.replay(), Nothing: err}, nil
 		case err != nil:
@@ -198,15 +202,15 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 			break
 		}
 		if k+1 < len(looks) {
-			watch.note("%d pairs of each scenario decide nothing: on to %d", n, looks[k+1])
+			watch.note("%d pairs of each scenario do not decide: on to %d", n, looks[k+1])
 		}
 	}
 	place := q.at(filepath.Join("runs", "compare-"+found.Key()), settings)
 	return &Compared{Report: found, Replay: q.replay(), Dir: place.Dir, place: place, began: began}, nil
 }
 
-// toTry loads the scenarios of a side that is not a folder: those asked for, or
-// those that the other side's folder has.
+// toTry loads the scenarios for side s, which is not a folder. If the other side is a
+// folder, they are the scenarios in there.
 func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying, error) {
 	var all []*trying
 	if other.folder {
@@ -252,9 +256,9 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 type trying struct {
 	scenario *scenarios.Scenario
 	from     Source
-	only     []uint64 // replications that a folder has; nil: as many as the look wants
+	only     []uint64 // replications that the other side's folder has; nil: as many as the look needs
 	runs     []ensemble.Observation
-	sameAs   *trying // of the other side, if nothing differs
+	sameAs   *trying // the other side's, if the scenarios are equal; nil otherwise
 }
 
 // try makes the runs that are missing for a look at n pairs.
@@ -279,7 +283,7 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) er
 	for _, b := range todo {
 		total += b.n
 	}
-	own := new(Recipients) // candidates are compared on lists that are made up
+	own := new(Recipients) // candidates are compared on synthetic lists
 	for _, b := range todo {
 		err := func() error {
 			defer brokenRun(alone(&b.t.from, own, b.t.scenario.Seed))
@@ -305,7 +309,7 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) er
 	return nil
 }
 
-// replay returns the command that makes the same comparison again.
+// replay returns the command line that repeats the comparison.
 func (q *Compare) replay() string {
 	words := []string{"flyball", "compare", Quote(q.Base), Quote(q.New)}
 	for _, s := range q.Scenarios {
@@ -354,7 +358,8 @@ func parseSide(arg string) (candidate, error) {
 	default:
 		s.folder = true
 		if _, builtin := scenarios.Builtin(arg); builtin {
-			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with --scenario %s", arg, arg)
+			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with --scenario %s",
+				arg, arg)
 		}
 		if err := WrongFile(arg); err != nil {
 			return s, err

@@ -9,8 +9,8 @@ import (
 	"flyball/internal/input"
 )
 
-// Open opens a file that the user has named for flag, which is empty for an
-// argument. The error has its kind.
+// Open opens a file that the user has named with flag, which is empty for an argument.
+// An error has its kind.
 func Open(flag, name string, k input.Kind) (*input.File, error) {
 	f, err := input.Open(name, k)
 	if err != nil {
@@ -28,9 +28,9 @@ func ReadFile(flag, name string, k input.Kind) ([]byte, error) {
 	return text, nil
 }
 
-// unreadable gives the error of a file its kind: a path that leads nowhere
-// is usage; what is there and cannot be taken (a folder, a named pipe, a device,
-// too many bytes) is bad input; the rest is this machine's.
+// unreadable gives the error of reading a file its kind: Usage for a path that does not
+// exist; Invalid for what is refused (a folder, a named pipe, a device, too many
+// bytes); Environment for the rest.
 func unreadable(flag string, err error) error {
 	code := Environment
 	switch {

@@ -15,9 +15,9 @@ import (
 	"flyball/sim"
 )
 
-// Header returns what a run is called and was asked. ID is that of the scenario:
-// to find it takes longer than a small run. Mode is "sim" or "real"; partial, if
-// the run was stopped at end.
+// Header returns a run with its name and its settings. The caller passes id, the ID
+// of the scenario, because computing it takes longer than a small run. Mode is "sim"
+// or "real". Partial is true if the run was stopped at end.
 func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
 	r := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
@@ -30,10 +30,10 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 	return r
 }
 
-// Name returns what the run folder of a run is called by default.
+// Name returns the default name of the folder of a run.
 func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
 
-// observe returns the report of a replication that has ended.
+// observe returns the report of a replication that ended at end.
 func observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
 	ended := Header(s, scenarios.ID(s), "sim", end, false)
 	ended.Replication = replication
@@ -41,7 +41,7 @@ func observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.
 	return run.Fold(ended, s.Expect, "")
 }
 
-// host returns what a task cost on this machine that began at a time.
+// host returns the time and memory that a task has used on this machine since began.
 func host(began time.Time) runlog.Host {
 	h := runlog.Host{Wall: vt.Span(time.Since(began)), Go: runtime.Version(), CPU: runtime.GOARCH}
 	var usage syscall.Rusage

@@ -10,7 +10,7 @@ import (
 	"flyball/scenarios"
 )
 
-// readers gives the commands that read each kind of file.
+// readers holds, for each kind of file, a hint at the commands that read it.
 var readers = map[scenarios.Kind]string{
 	scenarios.AScenario:  "flyball run, realrun and validate read it",
 	scenarios.AStudy:     "flyball sweep and tune read it, and sweep --dry-run checks it",
@@ -24,9 +24,9 @@ var readers = map[scenarios.Kind]string{
 
 const aFolder scenarios.Kind = "the folder of a run"
 
-// WrongKind returns the refusal of a file of another kind than the one that is wanted, with the command that reads it;
-// nil if the file's text looks like what is wanted, or like nothing known. It is asked where the file was found wrong,
-// so that a misjudged look never refuses what is right.
+// WrongKind returns an error if the text of a file looks like another kind than want, with the command that reads that
+// kind. It returns nil if the text looks like want or like no known kind. It is called only for a file that was found
+// invalid, so that a wrong guess never refuses a valid file.
 func WrongKind(name string, text []byte, want scenarios.Kind) error {
 	kind := scenarios.KindOf(text)
 	if kind == want || kind == scenarios.AnyKind {
@@ -43,7 +43,7 @@ func refuseKind(how Kind, name string, kind, want scenarios.Kind) error {
 	return fail(how, "%s: got %s, want %s%s", name, kind, want, reader)
 }
 
-// wrongFolder returns the refusal of a folder where a file is wanted; nil if the path is not a folder.
+// wrongFolder returns an error if path is a folder where a file is wanted, nil otherwise.
 func wrongFolder(path string, want scenarios.Kind) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return nil
@@ -55,8 +55,8 @@ func wrongFolder(path string, want scenarios.Kind) error {
 	return refuseKind(Invalid, path, kind, want)
 }
 
-// WrongFile returns the refusal of a file, or of a built-in scenario, where the folder of a run is wanted; nil if the
-// path is a folder or is not there.
+// WrongFile returns an error if path is a file or a built-in scenario where the folder of a run is wanted; nil if path
+// is a folder or does not exist.
 func WrongFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -73,7 +73,7 @@ func WrongFile(path string) error {
 	return refuseKind(Usage, path, kindOfFile(path), aFolder)
 }
 
-// kindOfFile returns the kind of a file by its beginning.
+// kindOfFile returns the kind that the beginning of a file looks like.
 func kindOfFile(path string) scenarios.Kind {
 	kind := scenarios.AnyKind
 	if f, err := input.Open(path, input.List); err == nil {
@@ -87,8 +87,8 @@ func kindOfFile(path string) scenarios.Kind {
 	return kind
 }
 
-// Mistaken returns err, or what it comes from where the file is of another kind: a list or a letter that is refused may
-// be something else altogether.
+// Mistaken returns err, the error of reading the file at path, or a better one if the file is clearly of a kind not in
+// want: a refused list or letter may be another kind of file.
 func Mistaken(err error, path string, want ...scenarios.Kind) error {
 	if err == nil || path == "" || path == "-" {
 		return err

@@ -20,7 +20,7 @@ import (
 	"flyball/sim"
 )
 
-// Laws asks how governor laws do on the disturbances.
+// Laws asks for trials of governor laws on the disturbance suite.
 type Laws struct {
 	Half         string   // of the suite: reporting, training or all
 	Noise        []string // levels: 0, 5% or 10%
@@ -32,33 +32,34 @@ type Laws struct {
 	Place                 // by default runs/laws-KEY, KEY from the content
 }
 
-// DefaultLaws returns the question about all laws on the half that claims are
-// made on.
+// DefaultLaws returns the question about all laws on the half for claims.
 func DefaultLaws() Laws {
-	return Laws{Half: scenarios.Reporting, Noise: []string{"0", "5%", "10%"}, Replications: 10, Workers: runtime.GOMAXPROCS(0)}
+	return Laws{Half: scenarios.Reporting, Noise: []string{"0", "5%", "10%"}, Replications: 10,
+		Workers: runtime.GOMAXPROCS(0)}
 }
 
-// LawsTried is how the laws did, and the folder that says so.
+// LawsTried is the report on the trials, and its folder.
 type LawsTried struct {
 	Report *laws.Report
 	Dir    string
 }
 
-// Validate reports what makes no sense in the question.
+// Validate returns an error if the question makes no sense.
 func (q *Laws) Validate() error {
 	_, _, _, err := q.chosen()
 	return err
 }
 
-// Do makes all trials and writes their folder. A context that ends before the
-// last one is Stopped.
+// Do makes all trials and writes their folder. If ctx ends before the last trial, it
+// returns Stopped.
 func (q *Laws) Do(ctx context.Context, watch Watch) (*LawsTried, error) {
 	asked, disturbances, set, err := q.chosen()
 	if err != nil {
 		return nil, err
 	}
 	settings := []string{q.replay()}
-	if err := q.check(folder.Attributes{Name: "laws", ScenarioID: scenarios.SuiteHash(), Mode: folder.LawsMode}, settings); err != nil {
+	if err := q.check(folder.Attributes{Name: "laws", ScenarioID: scenarios.SuiteHash(), Mode: folder.LawsMode},
+		settings); err != nil {
 		return nil, err
 	}
 	if err := q.fits(asked.Laws, disturbances, set); err != nil {
@@ -75,7 +76,7 @@ func (q *Laws) Do(ctx context.Context, watch Watch) (*LawsTried, error) {
 	defer manyRuns()()
 	began := time.Now()
 	each, total := uint64(q.Replications), uint64(len(trials)*q.Replications)
-	own := new(Recipients) // lists that are made up
+	own := new(Recipients) // synthetic lists
 	defer brokenRun(q.broken(trials))
 
 	runs := make([]ensemble.Observation, 0, q.Replications)
@@ -107,7 +108,7 @@ func (q *Laws) Do(ctx context.Context, watch Watch) (*LawsTried, error) {
 	return &LawsTried{found, place.Dir}, nil
 }
 
-// broken describes a broken invariant in one of the runs of the trials.
+// broken returns a function that describes a broken invariant in one of the runs.
 func (q *Laws) broken(trials []scenarios.Experiment) func(sim.Broken) (where, replay string) {
 	each := uint64(q.Replications)
 	return func(b sim.Broken) (where, replay string) {
@@ -115,7 +116,8 @@ func (q *Laws) broken(trials []scenarios.Experiment) func(sim.Broken) (where, re
 	}
 }
 
-// chosen is what is asked for, checked.
+// chosen checks the question and returns its laws, its disturbances, and the settings
+// that apply to all of them.
 func (q *Laws) chosen() (laws.Asked, []scenarios.Disturbance, []string, error) {
 	asked := laws.Asked{Half: q.Half, Seed: q.Seed, Replications: q.Replications}
 	none := func(format string, args ...any) (laws.Asked, []scenarios.Disturbance, []string, error) {
@@ -165,7 +167,8 @@ func (q *Laws) chosen() (laws.Asked, []scenarios.Disturbance, []string, error) {
 			for _, l := range known {
 				names = append(names, l.Name)
 			}
-			return none("--law: got %q, want one of %s, with parameters after commas%s", text, strings.Join(names, ", "), conf.DidYouMean(text, names))
+			return none("--law: got %q, want one of %s, with parameters after commas%s", text,
+				strings.Join(names, ", "), conf.DidYouMean(text, names))
 		}
 		law := scenarios.Law{Name: text, Set: slices.Clone(known[i].Set)}
 		for _, e := range entries[1:] {
@@ -191,7 +194,8 @@ func (q *Laws) chosen() (laws.Asked, []scenarios.Disturbance, []string, error) {
 		for _, name := range q.Scenarios {
 			i := slices.Index(names, strings.TrimPrefix(name, "disturbances/"))
 			if i < 0 {
-				return none("--scenario: got %q, want one of the half: %s%s", name, strings.Join(names, ", "), conf.DidYouMean(name, names))
+				return none("--scenario: got %q, want one of the half: %s%s", name, strings.Join(names, ", "),
+					conf.DidYouMean(name, names))
 			}
 			if !slices.Contains(some, all[i]) {
 				some = append(some, all[i])
@@ -202,7 +206,7 @@ func (q *Laws) chosen() (laws.Asked, []scenarios.Disturbance, []string, error) {
 	return asked, all, set, nil
 }
 
-// fits refuses laws whose parameters are no part of a scenario, all at once.
+// fits returns an error with every law whose parameters a scenario does not accept.
 func (q *Laws) fits(laws []scenarios.Law, disturbances []scenarios.Disturbance, set []string) error {
 	if q.Laws == nil {
 		return nil
@@ -214,7 +218,7 @@ func (q *Laws) fits(laws []scenarios.Law, disturbances []scenarios.Disturbance, 
 			if _, err := d.Load(0, slices.Concat(set, law.Set)...); !errors.As(err, &wrong) {
 				continue
 			}
-			for _, p := range wrong { // the flag is what the user knows
+			for _, p := range wrong { // name the flag that the user gave
 				if key, ok := strings.CutPrefix(p.Key, "governor."); ok && p.File == "--set" {
 					p.File, p.Key = "--law "+law.Name+":", key
 				}
@@ -229,19 +233,21 @@ func (q *Laws) fits(laws []scenarios.Law, disturbances []scenarios.Disturbance, 
 	return Error{Invalid, all}
 }
 
-// alone returns the command that makes a trial again, up to that replication.
+// alone returns the command line that repeats a trial up to one replication.
 func (q *Laws) alone(t scenarios.Experiment, replication uint64) string {
-	one := Laws{Half: "all", Noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, Laws: []string{t.Law.Name}, Scenarios: []string{t.Disturbance.Base()},
-		Seed: q.Seed, Replications: int(max(replication+1, LeastReplications))}
-	if t.Probe { // which stands beside every law
+	one := Laws{Half: "all", Noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, Laws: []string{t.Law.Name},
+		Scenarios: []string{t.Disturbance.Base()},
+		Seed:      q.Seed, Replications: int(max(replication+1, LeastReplications))}
+	if t.Probe { // any law has the probes beside it
 		one.Laws = []string{"hold"}
 	}
 	return one.replay()
 }
 
-// replay returns the command that makes the same trials again.
+// replay returns the command line that repeats the trials.
 func (q *Laws) replay() string {
-	words := []string{"flyball laws --half", q.Half, "--noise", strings.Join(q.Noise, ","), "--replications", fmt.Sprint(q.Replications)}
+	words := []string{"flyball laws --half", q.Half, "--noise", strings.Join(q.Noise, ","), "--replications",
+		fmt.Sprint(q.Replications)}
 	for _, name := range q.Scenarios {
 		words = append(words, "--scenario", Quote(name))
 	}

@@ -12,8 +12,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Recipients names the list that a simulation is asked about. The zero value is
-// the scenario's synthetic list.
+// Recipients names the recipient list of a simulation. The zero value stands for the
+// scenario's synthetic list.
 type Recipients struct {
 	File     string // CSV with a column email
 	Suppress string // addresses and whole domains (*@domain) that would not be mailed
@@ -21,7 +21,7 @@ type Recipients struct {
 
 	census  *realrun.Census // nil without a list
 	rejects *spool          // nil without a list
-	digest  string          // of the list; empty without one
+	digest  string          // of the list; empty without a list
 }
 
 // Read reads the files that are named and checks their rows against a scenario.
@@ -48,11 +48,11 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 		return Error{Invalid, err}
 	}
 	r.digest = r.census.List.Digest()
-	debug.FreeOSMemory() // what the reading took is several times what it left
+	debug.FreeOSMemory() // reading takes several times the memory of the result
 	return nil
 }
 
-// source opens the files that are named. The caller closes them.
+// source opens the files that are named. The caller must call closed.
 func (r *Recipients) source() (src realrun.Source, closed func(), err error) {
 	file, err := Open("--list", r.File, input.List)
 	if err != nil {
@@ -71,8 +71,8 @@ func (r *Recipients) source() (src realrun.Source, closed func(), err error) {
 	return src, func() { file.Close(); suppression.Close() }, nil
 }
 
-// name gives the recipients of a file their list and, of a list that was read,
-// their addresses: the simulation needs none, so the list is read again.
+// name sets the list of f and, for a list that was read, a function that reads its
+// addresses again, because a simulation does not keep them.
 func (r *Recipients) name(f *run.RecipientsFile, s *scenarios.Scenario, synthetic *mail.List) {
 	if f == nil {
 		return
@@ -92,7 +92,7 @@ func (r *Recipients) name(f *run.RecipientsFile, s *scenarios.Scenario, syntheti
 	}
 }
 
-// list is nil for the scenario's own.
+// list returns the list; nil for the scenario's own.
 func (r *Recipients) list() *mail.List {
 	if r.census == nil {
 		return nil
@@ -100,7 +100,7 @@ func (r *Recipients) list() *mail.List {
 	return &r.census.List
 }
 
-// recipients counts those of the list, and of them the suppressed ones.
+// recipients returns the number of all recipients and of the suppressed ones.
 func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) {
 	if r.census == nil {
 		return uint64(s.Recipients()), 0
@@ -108,14 +108,14 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 	return uint64(r.census.List.Len()) + r.census.Suppressed, r.census.Suppressed
 }
 
-// fold fills in what was recorded of a run.
+// fold fills in to from its record.
 func (r *Recipients) fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
 	to.List = r.digest
 	rec.Fold(to, all, suppressed)
 }
 
-// flagged are the flags that make the same run again.
+// flagged returns the flags of the replay command.
 func (r *Recipients) flagged() []string {
 	var words []string
 	for _, f := range []struct{ name, value string }{{"--list", r.File}, {"--suppress", r.Suppress}} {
@@ -129,7 +129,7 @@ func (r *Recipients) flagged() []string {
 	return words
 }
 
-// Words account for the rows of the list, if there is one.
+// Words returns lines that account for the rows of the list, if there is one.
 func (r *Recipients) Words() []string {
 	if r.census == nil {
 		return nil
@@ -137,7 +137,7 @@ func (r *Recipients) Words() []string {
 	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
-// content is the list itself, whatever its file is called.
+// content returns what identifies the list, whatever its file is called.
 func (r *Recipients) content() []string {
 	if r.digest == "" {
 		return nil
@@ -148,7 +148,7 @@ func (r *Recipients) content() []string {
 // files returns the reject file, for the run folder.
 func (r *Recipients) files() []folder.File { return r.rejects.as(rejectsFile) }
 
-// errNoList refuses a flag that speaks of a list where there is none.
+// errNoList returns the error of a flag that needs a list when there is none.
 func errNoList(flag string) error {
 	return fail(Usage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
 }

@@ -29,9 +29,9 @@ type Live struct {
 	Suppress  string     // file of addresses and whole domains (*@domain) that are not mailed
 	FoldCase  bool       // addresses that differ in upper and lower case only are duplicates
 	Template  string     // of the message; empty: a plain one of the scenario's size
-	Promotion Promotions // whose parameters are taken; without a file: those of the scenario
+	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
 	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
-	Scale     float64    // times faster than the clock; 0: the scenario's own
+	Scale     float64    // how many times faster than real time; 0: the scenario's own
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
@@ -42,11 +42,11 @@ func DefaultLive() Live { return Live{Keep: KeepAuto} }
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
 	Outcome
-	Broken error // that ended the run before its end, and why its folder is partial
-	Books  error // the receivers' ledger and the sender's do not agree
+	Broken error // why the run ended early and its folder is partial; nil if it did not
+	Books  error // set if the receivers' ledger and the sender's disagree
 }
 
-// Validate reports what makes no sense in the question.
+// Validate returns an error if the question makes no sense.
 func (q *Live) Validate() error {
 	if q.Scale != 0 && !validScale(q.Scale) {
 		return BadScale(q.Scale)
@@ -56,19 +56,20 @@ func (q *Live) Validate() error {
 	}
 	if q.Promotion.File == "" {
 		if q.Promotion.Head != "" {
-			return fail(Usage, "--head: got no --promotion, whose last record it names")
+			return fail(Usage, "--head: got no --promotion, want the file whose last record it names")
 		}
 		return nil
 	}
 	for _, set := range q.From.Set {
 		if strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry") {
-			return fail(Usage, "--set %s: got --promotion too, which has the law and the resend policy: want one of the two", set)
+			return fail(Usage, "--set %s: got --promotion too, which sets the law and the resend policy: want only "+
+				"one of them", set)
 		}
 	}
 	return nil
 }
 
-// BadScale refuses a factor between the clock and the run.
+// BadScale returns the error of a time scale out of its range.
 func BadScale(got float64) error {
 	return fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
 }
@@ -76,8 +77,8 @@ func BadScale(got float64) error {
 func validScale(v float64) bool { return v >= 0.001 && v <= 10000 }
 
 // Do makes the run, and compares it with the receivers' ledger and, recipient by
-// recipient, with the simulation of the same run. A context that ends stops the
-// run: it is marked partial. The folder is not written yet.
+// recipient, with a simulation of the same run. If ctx ends, the run stops and is
+// marked partial. Do does not write the folder.
 func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	s, text, err := q.From.Load()
 	if err != nil {
@@ -123,7 +124,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	defer cancel(nil)
 	var journal bytes.Buffer
 	inputs := realrun.NewJournal(&journal)
-	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale, Domain: "sender.example", Broken: cancel}
+	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale,
+		Domain: "sender.example", Broken: cancel}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.ends.watch, inputs)
 	if err != nil {
@@ -168,10 +170,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	return out, nil
 }
 
-// words are the flags that make the run again.
+// words returns the flags of the replay command.
 func (q *Live) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
-	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress}, {"--template", q.Template}, {"--receiver", q.Receiver}, {"--promotion", q.Promotion.File}} {
+	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
+		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--promotion", q.Promotion.File}} {
 		if f.value != "" {
 			words = append(words, f.name, Quote(f.value))
 		}
@@ -182,7 +185,7 @@ func (q *Live) words(scale float64) []string {
 	return append(words, q.Keep.flagged()...)
 }
 
-// prepare checks everything and opens the receivers last.
+// prepare checks the question and everything that it names, then opens the receivers.
 func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 	r := &prepared{scenario: s, scale: s.TimeScale}
 	if q.Scale != 0 {
@@ -227,8 +230,9 @@ func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 	if plain != nil {
 		return nil, Error{Invalid, errors.Join(plain...)}
 	}
-	r.sink, err = sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers), Receivers: s.Destinations,
-		Recipients: r.mailing.List.Len(), Scale: r.scale, MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
+	r.sink, err = sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers),
+		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: r.scale,
+		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
 	if err != nil {
 		return nil, Error{Environment, err}
 	}
@@ -236,9 +240,11 @@ func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 	return r, nil
 }
 
-// mailing reads the files that were named, and spools the rejects of a list.
+// mailing reads the list, the suppression list and the template, if they are named,
+// and spools the rejects of the list.
 func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *spool, error) {
-	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase, Date: time.Now()}
+	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
+		Date: time.Now()}
 	if q.Suppress != "" && q.List == "" {
 		return nil, nil, errNoList("--suppress")
 	}
@@ -284,7 +290,7 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *s
 	return m, rejects, nil
 }
 
-// fixed resolves every destination to one receiver.
+// fixed is a resolver that resolves every destination to the receiver at one address.
 type fixed string
 
 func (f fixed) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {

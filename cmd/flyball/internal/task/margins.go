@@ -9,7 +9,8 @@ import (
 	"flyball/reports/compare"
 )
 
-// margins returns those of a gate with the ones asked for.
+// margins returns the metrics of a gate with the margins in asked, each of them
+// metric=5%, metric=5%+FLOOR or metric=none.
 func margins(asked []string) ([]compare.Metric, error) {
 	all := compare.Metrics()
 	for _, entry := range asked {
@@ -20,7 +21,8 @@ func margins(asked []string) ([]compare.Metric, error) {
 			for _, m := range all {
 				known = append(known, m.Name)
 			}
-			return nil, fail(Usage, "--margin: got metric %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
+			return nil, fail(Usage, "--margin: got metric %q, want one of %s%s", name, strings.Join(known, ", "),
+				conf.DidYouMean(name, known))
 		}
 		m := &all[i]
 		if text == "none" {

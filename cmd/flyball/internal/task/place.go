@@ -8,15 +8,15 @@ import (
 	"flyball/scenarios"
 )
 
-// Place is where the folder of a task goes.
+// Place chooses the folder that a task writes.
 type Place struct {
-	Dir   string // empty: a folder in runs that is named by its content
-	Force bool   // let Dir be the folder of another run, which is replaced
+	Dir   string // path; empty: a folder in runs, named by its content
+	Force bool   // replace Dir even if it is the folder of another run
 }
 
-// at returns the folder that Dir names, where the same run alone may be replaced,
-// or else the one that has its name from its content. Settings are what decides
-// the content beside scenario and seed.
+// at returns Dir as a place where, without Force, only the same run may be replaced. If
+// Dir is empty, it returns byContent, a path with a key of the content. Settings are
+// all that decides the content besides scenario and seed.
 func (p Place) at(byContent string, settings []string) folder.Place {
 	if p.Dir == "" {
 		return folder.Place{Dir: byContent, Settings: settings, Replace: true}
@@ -24,13 +24,14 @@ func (p Place) at(byContent string, settings []string) folder.Place {
 	return folder.Place{Dir: p.Dir, Settings: settings, Replace: p.Force}
 }
 
-// check looks before a run whether its folder, of what a describes, can be
-// written.
+// check returns an error if the folder of the run that a describes cannot be written.
+// It is called before the run.
 func (p Place) check(a folder.Attributes, settings []string) error {
 	return unwritten("--out", folder.Check(p.at(filepath.Join("runs", ".any"), settings), a))
 }
 
-// unwritten gives the error of a folder that could not be written its kind.
+// unwritten gives err, the error of writing a folder, its kind. What begins the
+// message.
 func unwritten(what string, err error) error {
 	var other *folder.Other
 	switch {
@@ -42,7 +43,8 @@ func unwritten(what string, err error) error {
 	return fail(Environment, "%s: %w", what, err)
 }
 
-// asks returns what tells a run of a scenario from others.
+// asks returns what distinguishes a run of a scenario from other runs.
 func asks(s *scenarios.Scenario, mode string, replication uint64) folder.Attributes {
-	return folder.Attributes{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Replication: replication, Mode: mode}
+	return folder.Attributes{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Replication: replication,
+		Mode: mode}
 }

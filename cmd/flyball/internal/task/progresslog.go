@@ -12,23 +12,24 @@ import (
 	"flyball/scenarios/study"
 )
 
-// progressLog keeps the runs that have ended, beside the folder that the study
-// will have, so that they outlive the program whatever ends it.
+// progressLog is the file of the runs of a study that have ended. It stands beside
+// the future folder of the study, so that a crash loses no more than the last runs.
 type progressLog struct {
 	name   string
 	log    *durable.Log
 	runs   []study.Run
 	synced time.Time
-	err    error       // of the write that failed
-	full   atomic.Bool // there is one; safe to ask while runs are added
+	err    error       // of the first write that failed
+	full   atomic.Bool // err is set; may be read while runs are added
 }
 
-// syncEvery is how much a loss of power may cost. To write each run through
-// would cost more than many a run.
+// syncEvery is how much work a loss of power may cost. Many runs are shorter than a
+// sync to the disk, so each run is not synced by itself.
 const syncEvery = time.Second
 
-// openProgress takes up what was kept in dir.progress, or begins anew unless
-// something must be there. A line that was cut short is dropped, and noted.
+// openProgress opens dir.progress and reads the runs in it. If the file is missing,
+// it is created, or with must an error is returned. A line that was cut short is
+// dropped, with a warning.
 func openProgress(s *study.Study, program, dir string, must bool, watch Watch) (*progressLog, error) {
 	l := &progressLog{name: dir + ".progress", synced: time.Now()}
 	log, lines, err := durable.OpenLog(l.name, s.Header(program), !must)
@@ -36,13 +37,16 @@ func openProgress(s *study.Study, program, dir string, must bool, watch Watch) (
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && must:
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			return nil, fail(Usage, "--resume %s: nothing to go on with: there is no %s, which a study that was stopped leaves; this folder is whole", dir, l.name)
+			return nil, fail(Usage, "--resume %s: nothing to continue: this folder is whole; a stopped study leaves "+
+				"%s, which is missing", dir, l.name)
 		}
-		return nil, fail(Usage, "--resume: nothing to go on with: %w", err)
+		return nil, fail(Usage, "--resume: nothing to continue: %w", err)
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fail(Environment, "--out: another flyball writes %s: wait for it, or name another folder", l.name)
+		return nil, fail(Environment, "--out: another flyball is writing %s: wait for it, or name another folder",
+			l.name)
 	case errors.As(err, &other):
-		return nil, fail(Invalid, "%s:1: %w\ndelete it, or name another folder, to begin anew", l.name, s.Foreign(other.Header, program))
+		return nil, fail(Invalid, "%s:1: %w\nto start again, delete the file or name another folder", l.name,
+			s.Foreign(other.Header, program))
 	case errors.Is(err, durable.ErrDamaged):
 		return nil, Error{Invalid, err}
 	case err != nil:
@@ -50,16 +54,17 @@ func openProgress(s *study.Study, program, dir string, must bool, watch Watch) (
 	}
 	if l.runs, err = s.Runs(lines.Records); err != nil {
 		log.Close()
-		return nil, fail(Invalid, "%s: %w\ndelete it, or name another folder, to begin anew", l.name, err)
+		return nil, fail(Invalid, "%s: %w\nto start again, delete the file or name another folder", l.name, err)
 	}
 	if lines.Torn > 0 {
-		watch.warn("%s: dropped the last line, which was cut short after %d bytes: that run is made again", l.name, lines.Torn)
+		watch.warn("%s: dropped the last line, which was cut short after %d bytes: that run is made again", l.name,
+			lines.Torn)
 	}
 	l.log = log
 	return l, nil
 }
 
-// add keeps a run. After a write that failed it keeps no more.
+// add appends a run to the file. After a write that failed it does nothing.
 func (l *progressLog) add(r study.Run) {
 	if l.err != nil {
 		return
@@ -75,7 +80,7 @@ func (l *progressLog) add(r study.Run) {
 	l.runs = append(l.runs, r)
 }
 
-// stop writes through what a signal has left.
+// stop syncs the file to the disk.
 func (l *progressLog) stop() error {
 	if l.err == nil {
 		l.err = l.log.Sync()
@@ -86,7 +91,7 @@ func (l *progressLog) stop() error {
 	return nil
 }
 
-// done takes the file away: the folder has it all.
+// done removes the file when the folder of the study is written.
 func (l *progressLog) done() { l.log.Remove() }
 
 func (l *progressLog) close() { l.log.Close() }

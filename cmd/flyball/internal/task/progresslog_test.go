@@ -60,7 +60,7 @@ func TestProgressIsKeptWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	var e Error
-	if _, err := q.Sweep(context.Background(), nil); !errors.As(err, &e) || e.Kind != Environment || !strings.Contains(err.Error(), "another flyball writes "+log.name) {
+	if _, err := q.Sweep(context.Background(), nil); !errors.As(err, &e) || e.Kind != Environment || !strings.Contains(err.Error(), "another flyball is writing "+log.name) {
 		t.Errorf("a second one: got %v", err)
 	}
 
@@ -105,7 +105,7 @@ func TestAStoppedSweepGoesOn(t *testing.T) {
 	if err != nil || parts.Report.Digest != whole.Report.Digest {
 		t.Errorf("got %v and another digest than that of the whole", err)
 	}
-	if len(notes) == 0 || !strings.HasPrefix(notes[0], "going on after ") {
+	if len(notes) == 0 || !strings.HasPrefix(notes[0], "continuing after ") {
 		t.Errorf("got notes %q", notes)
 	}
 }

@@ -24,21 +24,21 @@ import (
 // Promotions is a file of promotion records.
 type Promotions struct {
 	File string
-	Head promotion.Head // record that must be the last; empty: the one that the file beside names
+	Head promotion.Head // the last record must have it; empty: the one in the file FILE.head
 }
 
-// Promote asks that the parameters of a simulated scenario may go to live
+// Promote asks to record that the parameters of a simulated scenario may go to live
 // servers.
 type Promote struct {
 	Dir      string // folder of replications, or of a search
-	Scenario string // of a search in several scenarios that differ in their parameters: whose
-	By, Note string // who answers for it, and why
+	Scenario string // whose parameters are promoted, if a search has several that differ in them
+	By, Note string // the responsible person, and the reason
 	Lasts    time.Duration
-	Records  Promotions // to add to
+	Records  Promotions // file that the record is added to
 	Revision string     // of flyball
 }
 
-// DefaultPromote returns a question that lacks its folder and who answers for it.
+// DefaultPromote returns a question without a folder and without By.
 func DefaultPromote() Promote {
 	return Promote{Lasts: 30 * 24 * time.Hour, Records: Promotions{File: "promotions.jsonl"}}
 }
@@ -46,14 +46,14 @@ func DefaultPromote() Promote {
 // Promoted is a record that was added.
 type Promoted struct {
 	Record promotion.Record
-	Law    string // of the governor that it is about
+	Law    string // name of the promoted governor law
 }
 
-// Validate reports what makes no sense in the question.
+// Validate returns an error if the question makes no sense.
 func (q *Promote) Validate() error {
 	switch {
 	case q.By == "":
-		return fail(Usage, "--by: got none, want who answers for it")
+		return fail(Usage, "--by: got none, want the person who is responsible")
 	case !conf.Printable(q.By):
 		return fail(Usage, "--by: got %q, want printable characters, at most 64", q.By)
 	case strings.ContainsFunc(q.Note, unicode.IsControl):
@@ -64,7 +64,7 @@ func (q *Promote) Validate() error {
 	return nil
 }
 
-// Do adds a record, or refuses what was not shown.
+// Do adds a record. It refuses parameters that the folder does not show to be good.
 func (q *Promote) Do() (*Promoted, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -81,10 +81,11 @@ func (q *Promote) Do() (*Promoted, error) {
 	return q.fromEnsemble()
 }
 
-// Read returns the records, and the one in force at now with its parameters.
-// The records of a whole chain are returned, not nil, beside the error that none
-// of them is in force.
-func (p Promotions) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters, err error) {
+// Read returns all records, and the record in force at now with its parameters. If
+// the chain is whole and no record is in force, it returns an error and the records,
+// which are then not nil.
+func (p Promotions) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters,
+	err error) {
 	all, headless := promotion.Open(p.File, p.Head)
 	if headless != nil {
 		if !errors.Is(headless, promotion.ErrNoHead) {
@@ -101,7 +102,7 @@ func (p Promotions) Read(now time.Time) (all []promotion.Record, current promoti
 	return all, current, with, err
 }
 
-// unpromoted gives an error of promotion records, which flag names, its exit code.
+// unpromoted gives an error of the promotion records that flag names its kind.
 func unpromoted(flag string, err error) error {
 	var invalid *promotion.Invalid
 	switch {
@@ -113,7 +114,7 @@ func unpromoted(flag string, err error) error {
 	return unreadable(flag, err)
 }
 
-// fromEnsemble promotes what replications have shown.
+// fromEnsemble promotes the parameters of a folder of replications.
 func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
@@ -124,7 +125,8 @@ func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 		return none, Error{Invalid, err}
 	}
 	if n < promotion.MinReplications {
-		return none, fail(Refused, "%s: replications: got %d, want %d or more: one run is one draw of luck (flyball run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
+		return none, fail(Refused, "%s: replications: got %d, want %d or more: one run is one random draw (flyball "+
+			"run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
 	}
 	e, x, err := ensemble.Read(dir)
 	if err != nil {
@@ -135,10 +137,12 @@ func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 		return none, Error{Invalid, err}
 	}
 	if scenarios.ID(s) != e.ScenarioID {
-		return none, fail(Invalid, "%s: the scenario is %.12s, its results are of %.12s", dir, scenarios.ID(s), e.ScenarioID)
+		return none, fail(Invalid, "%s: the scenario is %.12s, but the results are of scenario %.12s", dir,
+			scenarios.ID(s), e.ScenarioID)
 	}
 	if e.Replications != n || len(e.Expectations) != len(s.Expect) {
-		return none, fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in manifest.json and %d as in the scenario",
+		return none, fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in "+
+			"manifest.json and %d as in the scenario",
 			dir, e.Replications, len(e.Expectations), n, len(s.Expect))
 	}
 	if e.Partial {
@@ -146,14 +150,17 @@ func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 	}
 	for _, v := range e.Expectations {
 		if v.Met < e.Replications {
-			return none, fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
+			return none, fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op,
+				float64(v.Limit), e.Replications-v.Met, e.Replications)
 		}
 	}
-	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications, Digest: e.Digest,
+	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications,
+		Digest:   e.Digest,
 		Revision: q.Revision, Replay: e.Replay}
 	for _, m := range e.Measures {
 		if m.Value.Known() && m.Low.Known() && m.High.Known() {
-			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value), Low: float64(m.Low), High: float64(m.High), Level: m.Level})
+			rec.Shown.Measures = append(rec.Shown.Measures, promotion.Measure{Metric: m.Metric, Value: float64(m.Value),
+				Low: float64(m.Low), High: float64(m.High), Level: m.Level})
 		}
 	}
 	return q.record(rec, s)
@@ -167,7 +174,7 @@ func (q *Promote) record(rec promotion.Record, s *scenarios.Scenario) (none *Pro
 	}
 	rec.Parameters = string(p.TOML())
 	rec, err = promotion.Add(q.Records.File, q.Records.Head, rec, time.Now, q.Lasts)
-	if errors.Is(err, fs.ErrNotExist) { // the folder to write in
+	if errors.Is(err, fs.ErrNotExist) { // the folder of the records is missing
 		return none, fail(Environment, "--record: %w", err)
 	}
 	if err != nil {
@@ -176,7 +183,7 @@ func (q *Promote) record(rec promotion.Record, s *scenarios.Scenario) (none *Pro
 	return &Promoted{rec, s.Governor.Law}, nil
 }
 
-// fromSearch promotes what a search found.
+// fromSearch promotes the winner of a search.
 func (q *Promote) fromSearch() (none *Promoted, err error) {
 	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
 	t, err := tuning.Read(dir)
@@ -186,9 +193,10 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 	h := t.HeldOut
 	switch {
 	case h == nil:
-		return none, fail(Refused, "%s: the search found nothing better than what is there", dir)
+		return none, fail(Refused, "%s: the search found nothing better than the present values", dir)
 	case h.Replications < promotion.MinReplications:
-		return none, fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications, promotion.MinReplications)
+		return none, fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
+			promotion.MinReplications)
 	case t.Verdict != tuning.Better:
 		return none, fail(Refused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
@@ -196,7 +204,8 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 	}
 	for _, set := range t.Winner.Set {
 		if !strings.HasPrefix(set, "governor.") && !strings.HasPrefix(set, "retry.") {
-			return none, fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted", dir, set)
+			return none, fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted",
+				dir, set)
 		}
 	}
 	at, err := pickScenario(t, q.Scenario)
@@ -208,15 +217,18 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 		return none, Error{Invalid, err}
 	}
 	name := t.Scenarios[at]
-	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed, Replications: h.Replications, Digest: t.Digest,
+	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed,
+		Replications: h.Replications, Digest: t.Digest,
 		Revision: q.Revision, Replay: t.Replay}
 	for _, c := range h.Cells {
 		if c.Scenario == name && c.Winner.Value.Known() && c.Winner.Low.Known() && c.Winner.High.Known() {
 			rec.Shown.Measures = append(rec.Shown.Measures, shownMeasure(c.Metric, c.Winner))
 		}
 	}
-	tuned := &promotion.Tuned{StudyID: t.ID, Set: t.Winner.Set, Objective: t.Objective, Goal: t.Goal, Constraints: []string{}, Scenarios: t.Scenarios, HeldOut: t.Unseen,
-		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value), Ratio: shownMeasure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
+	tuned := &promotion.Tuned{StudyID: t.ID, Set: t.Winner.Set, Objective: t.Objective, Goal: t.Goal,
+		Constraints: []string{}, Scenarios: t.Scenarios, HeldOut: t.Unseen,
+		First: h.First, Runs: t.Spent, Trials: t.Tried, Training: float64(t.Winner.Training.Value),
+		Ratio: shownMeasure(t.Objective, h.Here), Gap: float64(h.Gap.Value)}
 	for _, l := range t.Constraints {
 		tuned.Constraints = append(tuned.Constraints, l.String())
 	}
@@ -229,11 +241,13 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 }
 
 func shownMeasure(metric string, e measure.Estimate) promotion.Measure {
-	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High), Level: e.Level}
+	return promotion.Measure{Metric: metric, Value: float64(e.Value), Low: float64(e.Low), High: float64(e.High),
+		Level: e.Level}
 }
 
-// pickScenario finds the scenario of a search whose parameters are promoted: the
-// one asked for, or the first if all have the same.
+// pickScenario returns the index of the scenario of a search whose parameters are
+// promoted: the scenario called name, or the first if name is empty and all have the
+// same parameters.
 func pickScenario(t *tuning.Report, name string) (int, error) {
 	if name != "" {
 		i := slices.Index(t.Scenarios, name)
@@ -250,14 +264,15 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 		}
 		p := s.Parameters().TOML()
 		if i > 0 && !bytes.Equal(p, first) {
-			return 0, fail(Usage, "the scenarios of the search differ in [governor] or [retry] beside what was tuned: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
+			return 0, fail(Usage, "the scenarios of the search differ in [governor] or [retry] beyond the tuned "+
+				"keys: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
 		}
 		first = p
 	}
 	return 0, nil
 }
 
-// inForce is the record of a chain that holds now, with its parameters.
+// inForce returns the record that is in force at now, with its parameters.
 func inForce(all []promotion.Record, file string, now time.Time) (promotion.Record, scenarios.Parameters, error) {
 	r, err := promotion.InForce(all, now)
 	if err != nil {
@@ -267,8 +282,8 @@ func inForce(all []promotion.Record, file string, now time.Time) (promotion.Reco
 	return r, p, err
 }
 
-// withPromoted gives a scenario the parameters that are in force, and the words
-// that say so.
+// withPromoted returns the scenario with the parameters that are in force at now, and
+// a line that describes them.
 func withPromoted(s *scenarios.Scenario, from Promotions, now time.Time) (*scenarios.Scenario, string, error) {
 	if err := wrongFolder(from.File, scenarios.Promotions); err != nil {
 		return nil, "", err

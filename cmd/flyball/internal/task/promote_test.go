@@ -12,8 +12,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Whoever adds a record at the same moment as others finds theirs there. A
-// link stays one, and a file stays as open to others as it was.
+// Records that are added at the same moment are all kept. A symbolic link stays a
+// link, and a file keeps its permissions.
 func TestRecordsAreAddedOneByOne(t *testing.T) {
 	dir := t.TempDir()
 	file, link := filepath.Join(dir, "real", "p.jsonl"), filepath.Join(dir, "p.jsonl")

@@ -17,37 +17,38 @@ import (
 	"flyball/sim"
 )
 
-// defaultMost replications are made where a precision alone decides.
+// defaultMost is the greatest number of replications if only a precision is given.
 const defaultMost = 1000
 
 // Replicate asks for independent replications of a scenario.
 type Replicate struct {
 	From         Source
-	Replications int     // 0 to this less one; with Precision at most so many, 0: at most 1000
-	Precision    float64 // half width of the 95 % interval as a share of the mean; 0: none is asked for
-	Precisely    string  // Precision as it was written, for the command that makes this again
-	Of           string  // measure that Precision is of; empty: the headline
+	Replications int     // number of replications, counted from 0; with Precision the greatest number, 0: 1000
+	Precision    float64 // half width of the 95 % interval as a share of the mean; 0: not asked for
+	Precisely    string  // Precision as it was written, for the replay command
+	Of           string  // measure that Precision applies to; empty: the headline
 	Recipients   Recipients
 	Workers      int // runs at the same time; changes no result
 	Place            // by default runs/NAME-KEY, KEY from the content
 }
 
-// DefaultReplicate returns a question that lacks only its numbers.
+// DefaultReplicate returns a question without a number of replications or precision.
 func DefaultReplicate() Replicate { return Replicate{Workers: runtime.GOMAXPROCS(0)} }
 
-// Replicated is what replications show together, and their folder.
+// Replicated is the result of replications, and their folder.
 type Replicated struct {
 	Report *ensemble.Report
-	Words  []string // what else there is to say
+	Words  []string // further lines to print
 	Dir    string
 }
 
-// Validate reports what makes no sense in the question about s.
+// Validate returns an error if the question makes no sense for s.
 func (q *Replicate) Validate(s *scenarios.Scenario) error {
 	switch {
 	case q.Replications != 0 || q.Precision == 0:
 		if q.Replications < LeastReplications || q.Replications > MostReplications {
-			return fail(Usage, "--replications: got %d, want %d to %d", q.Replications, LeastReplications, MostReplications)
+			return fail(Usage, "--replications: got %d, want %d to %d", q.Replications, LeastReplications,
+				MostReplications)
 		}
 	}
 	switch {
@@ -60,8 +61,9 @@ func (q *Replicate) Validate(s *scenarios.Scenario) error {
 	case q.Of != "" && q.Precision == 0:
 		return fail(Usage, "--of: got %q without --precision", q.Of)
 	case s.Analysis.Kind == "":
-		return fail(Invalid, `%s does not say how repeated runs are to be read: want an [analysis] table with kind = "terminating" `+
-			`(a campaign, from its start to its end) or kind = "steady-state" (the long run, without its start-up); --set analysis.kind=... will do`, s.Name)
+		return fail(Invalid, `%s does not define how repeated runs are to be read: want an [analysis] table with `+
+			`kind = "terminating" (a campaign, from its start to its end) or kind = "steady-state" (the long run, `+
+			`without its start-up); --set analysis.kind=... will do`, s.Name)
 	case q.Of == "":
 		return nil
 	}
@@ -75,9 +77,9 @@ func (q *Replicate) Validate(s *scenarios.Scenario) error {
 	return fail(Usage, "--of: got %q, want one of %s%s", q.Of, strings.Join(known, ", "), conf.DidYouMean(q.Of, known))
 }
 
-// Do makes the replications and writes their folder. A context that ends leaves
-// an ensemble of those that have ended, marked partial, or is ErrStopped before
-// the first one.
+// Do makes the replications and writes their folder. If ctx ends, the ensemble has
+// the replications that ended before, and is marked partial; without any, Do returns
+// ErrStopped.
 func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
 	s, text, err := q.From.Load()
 	if err != nil {
@@ -103,7 +105,8 @@ func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
 	case len(runs) == 0:
 		return nil, ErrStopped
 	}
-	asked := ensemble.Asked{Replications: q.Replications, Precision: q.Precision, Of: q.Of, Partial: ctx.Err() != nil, List: q.Recipients.digest}
+	asked := ensemble.Asked{Replications: q.Replications, Precision: q.Precision, Of: q.Of, Partial: ctx.Err() != nil,
+		List: q.Recipients.digest}
 	if asked.Of == "" {
 		asked.Of = ensemble.Headline(s, runs)
 	}
@@ -111,7 +114,8 @@ func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
 	place := q.at(filepath.Join("runs", s.Name+"-"+e.Key()), settings)
 	out := &Replicated{Report: e, Dir: place.Dir}
 	more := q.Recipients.files()
-	if err := unwritten("run folder", e.Write(place, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more})); err != nil {
+	if err := unwritten("run folder", e.Write(place, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s),
+		More: more})); err != nil {
 		return nil, err
 	}
 	odd := Run{From: q.From, Replication: e.Odd(), Recipients: q.Recipients}
@@ -119,8 +123,8 @@ func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
 	return out, nil
 }
 
-// runs makes as many replications as were asked for, or as it takes to be
-// precise; fewer if ctx ends.
+// runs makes as many replications as were asked for, or as the precision takes;
+// fewer if ctx ends.
 func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch Watch) ([]ensemble.Observation, error) {
 	var runs []ensemble.Observation
 	until := func(total int) error {
@@ -155,9 +159,11 @@ func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch Watch
 		}
 		i := ensemble.Measured(s, runs, of)
 		if i.N == 0 {
-			return nil, fail(Invalid, "--of: %s is undefined in all of %d replications: want another metric", of, len(runs))
+			return nil, fail(Invalid, "--of: %s is undefined in all of %d replications: want another metric", of,
+				len(runs))
 		}
-		watch.note("%d replications: %s is known to +- %.2g %%, want %.2g %%", look, of, 100*i.Relative(), 100*rule.Relative)
+		watch.note("%d replications: %s is known to +- %.2g %%, want %.2g %%", look, of, 100*i.Relative(),
+			100*rule.Relative)
 		if rule.Enough(i) {
 			break
 		}
@@ -165,12 +171,12 @@ func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch Watch
 	return runs, nil
 }
 
-// replay returns the command that makes the replications again.
+// replay returns the command that repeats the replications.
 func (q *Replicate) replay(s *scenarios.Scenario) string {
 	return q.From.CommandLine("run", s.Seed, q.flagged()...)
 }
 
-// flagged are the flags that make the replications again.
+// flagged returns the flags of the replay command.
 func (q *Replicate) flagged() []string {
 	var words []string
 	if q.Replications > 0 {
@@ -185,12 +191,14 @@ func (q *Replicate) flagged() []string {
 	return append(words, q.Recipients.flagged()...)
 }
 
-// replayAlone returns the command that makes this replication, 0 too, alone.
+// replayAlone returns the command that repeats this replication alone, 0 included.
 func (q *Run) replayAlone(seed uint64) string {
-	return q.From.CommandLine("run", seed, append([]string{"--replication", fmt.Sprint(q.Replication)}, q.Recipients.flagged()...)...)
+	return q.From.CommandLine("run", seed, append([]string{"--replication", fmt.Sprint(q.Replication)},
+		q.Recipients.flagged()...)...)
 }
 
-// alone describes a broken invariant in one of the replications of a scenario.
+// alone returns a function that describes a broken invariant in one of the
+// replications of a scenario.
 func alone(from *Source, own *Recipients, seed uint64) func(sim.Broken) (where, replay string) {
 	return func(b sim.Broken) (where, replay string) {
 		one := Run{From: *from, Replication: b.Replication, Recipients: *own}

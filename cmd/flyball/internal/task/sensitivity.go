@@ -13,8 +13,8 @@ import (
 	"flyball/sim"
 )
 
-// checkMetric refuses a name that no run has a metric of; an empty one is the
-// headline of the run.
+// checkMetric returns an error if name is not the name of a metric. The empty name,
+// which stands for the headline of the run, is allowed.
 func checkMetric(name string) error {
 	if _, ok := measure.MetricNamed(name); ok || name == "" {
 		return nil
@@ -26,14 +26,15 @@ func checkMetric(name string) error {
 	return fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
 }
 
-// factors by which a number is scaled.
+// factors are the factors that a number in doubt is multiplied by.
 var factors = [2]float64{0.5, 2}
 
-// otherDraws is how often the run itself is made again, to see what luck does.
+// otherDraws is the number of further replications of the run itself, which show the
+// effect of chance.
 const otherDraws = 10
 
-// hangsOn runs the scenario of a finished run again with one number changed at
-// a time. It returns nil if ctx ended.
+// hangsOn repeats a finished run with one number in doubt changed at a time. It
+// returns nil if ctx ended.
 func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Report, watch Watch) *run.Sensitivity {
 	metric := q.Of
 	if metric == "" {
@@ -54,7 +55,7 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 				continue
 			}
 			changed, err := s.With(side.Set)
-			if err != nil { // out of its range together with others, such as probabilities that add up to more than 1
+			if err != nil { // out of range together with others, such as probabilities whose sum is above 1
 				*side = run.Side{}
 				continue
 			}
@@ -89,7 +90,7 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 			watch.at("sensitivity", uint64(done), uint64(len(jobs)))
 		}, going(ctx))
 	if err != nil {
-		panic(err) // a valid scenario is refused
+		panic(err) // the scenarios are valid
 	}
 	if done < len(jobs) {
 		return nil

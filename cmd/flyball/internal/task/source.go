@@ -14,7 +14,7 @@ import (
 	"flyball/scenarios"
 )
 
-// Source is where a scenario or a study comes from, and what is changed in it.
+// Source is the origin of a scenario or a study, with the changes to be made in it.
 type Source struct {
 	Arg   string    // name of a built-in scenario, a path, or - for Stdin
 	Set   []string  // path.to.key=value
@@ -22,7 +22,7 @@ type Source struct {
 	Stdin io.Reader // may be nil
 }
 
-// Load reads the scenario and checks it; text is the file as it was given.
+// Load reads and checks the scenario. Text is the file before any change.
 func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 	name, text, err := s.Read(s.Arg)
 	if err != nil {
@@ -45,8 +45,9 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 	return scenario, text, nil
 }
 
-// FilesBeside reads files by their paths from the folder of a scenario; of a
-// built-in one, or one from standard input, from the working folder.
+// FilesBeside returns a function that reads files whose paths are relative to the
+// folder of the scenario arg. For a built-in scenario and for standard input they are
+// relative to the working folder.
 func FilesBeside(arg string) scenarios.Files {
 	folder := "."
 	if _, builtin := scenarios.Builtin(arg); arg != "-" && !builtin {
@@ -61,7 +62,7 @@ func FilesBeside(arg string) scenarios.Files {
 	}
 }
 
-// Read returns the text of the scenario arg and the name that its problems carry.
+// Read returns the text of the scenario arg, and its name for error messages.
 func (s *Source) Read(arg string) (string, []byte, error) {
 	if arg == "-" && s.Stdin != nil {
 		text, err := io.ReadAll(input.Scenario.Bound(s.Stdin, "standard input"))
@@ -83,14 +84,15 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 		for _, d := range scenarios.Disturbances() {
 			known = append(known, d.Name)
 		}
-		return "", nil, fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg, conf.DidYouMean(arg, known))
+		return "", nil, fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg,
+			conf.DidYouMean(arg, known))
 	case err != nil:
 		return "", nil, unreadable("", err)
 	}
 	return arg, text, nil
 }
 
-// CommandLine returns the command that makes a run again.
+// CommandLine returns the command line that repeats a run.
 func (s *Source) CommandLine(command string, seed uint64, more ...string) string {
 	words := []string{"flyball", command, Quote(s.Arg)}
 	for _, v := range s.Set {
@@ -100,7 +102,7 @@ func (s *Source) CommandLine(command string, seed uint64, more ...string) string
 	return strings.Join(append(words, more...), " ")
 }
 
-// Quote makes a word safe to paste into a shell.
+// Quote returns word quoted for a shell, unchanged if it needs no quotes.
 func Quote(word string) string {
 	plain := func(r rune) bool {
 		return strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+[]", r)
@@ -111,7 +113,7 @@ func Quote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// runLine is the command that makes one run of a study again.
+// runLine returns the command line that repeats one run of a study.
 func (s *Source) runLine(scenario string, set []string, replication uint64) string {
 	words := []string{"flyball run", Quote(relative(s.Arg, scenario))}
 	for _, v := range set {
@@ -120,7 +122,7 @@ func (s *Source) runLine(scenario string, set []string, replication uint64) stri
 	return strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
 }
 
-// relative is a scenario's name as it is known from the current folder.
+// relative returns the name of a scenario of a study, relative to the working folder.
 func relative(study, name string) string {
 	if _, ok := scenarios.Builtin(name); ok || filepath.IsAbs(name) {
 		return name
@@ -128,7 +130,7 @@ func relative(study, name string) string {
 	return filepath.Join(filepath.Dir(study), name)
 }
 
-// studyLine is the command that makes a study again.
+// studyLine returns the command line that repeats a study.
 func (s *Source) studyLine(command string) string {
 	words := []string{"flyball", command, Quote(s.Arg)}
 	for _, v := range s.Set {
@@ -140,7 +142,7 @@ func (s *Source) studyLine(command string) string {
 	return strings.Join(words, " ")
 }
 
-// Entries cuts text at the commas that stand in no list, table or text.
+// Entries splits text at commas, except commas within brackets, braces or quotes.
 func Entries(text string) []string {
 	var all []string
 	depth, from := 0, 0
@@ -164,7 +166,8 @@ func Entries(text string) []string {
 			from = i + 1
 		}
 	}
-	if rest := strings.TrimSpace(text[min(from, len(text)):]); rest != "" { // a bracket or a quote left open: the loader says so
+	// a bracket or a quote is left open: the loader reports it
+	if rest := strings.TrimSpace(text[min(from, len(text)):]); rest != "" {
 		all = append(all, rest)
 	}
 	return all

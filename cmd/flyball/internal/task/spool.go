@@ -9,8 +9,8 @@ import (
 // rejectsFile is the name of the reject file in a run folder.
 const rejectsFile = "rejects.csv"
 
-// spool keeps a file that is too large for memory until the run folder is
-// written. It has no name on disk: whatever happens, nothing stays.
+// spool keeps a file that is too large for memory until the run folder is written. It
+// has no name on disk, so it disappears with the program.
 type spool struct{ file *os.File }
 
 func newSpool() (*spool, error) {
@@ -27,7 +27,7 @@ func newSpool() (*spool, error) {
 // Write appends to the file.
 func (s *spool) Write(p []byte) (int, error) { return s.file.Write(p) }
 
-// as returns the file for a run folder; none of a nil spool.
+// as returns the file for a run folder; no file if the spool is nil.
 func (s *spool) as(path string) []folder.File {
 	if s == nil {
 		return nil

@@ -23,23 +23,23 @@ import (
 
 // Study asks for the runs of a study: all its points, or a search in them.
 type Study struct {
-	From    Source // of the study; its settings come before those of the points
+	From    Source // of the study; its settings are applied before the settings of the points
 	Workers int    // runs at the same time; changes no result
-	Program string // that makes the runs: another one does not go on with them
-	Resume  string // folder of the same study, stopped: go on from there
+	Program string // version of flyball that makes the runs; another version does not continue them
+	Resume  string // folder of the same study, stopped: continue it
 	Place          // by default runs/NAME-KEY, KEY from the content
 }
 
-// DefaultStudy returns a question that lacks only its study.
+// DefaultStudy returns a question without a study.
 func DefaultStudy() Study { return Study{Workers: runtime.GOMAXPROCS(0)} }
 
-// Swept is what all points of a study show, and the folder that says so.
+// Swept is the report on all points of a study, and its folder.
 type Swept struct {
 	Report *studies.Report
 	Dir    string
 }
 
-// Validate reports what makes no sense in the question.
+// Validate returns an error if the question makes no sense.
 func (q *Study) Validate() error {
 	if q.Workers < 1 {
 		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
@@ -47,9 +47,9 @@ func (q *Study) Validate() error {
 	return nil
 }
 
-// Sweep makes the runs of all points and writes their folder. A context that ends
-// is Stopped: the runs that have ended are kept beside the folder, and the next
-// Sweep of the same study goes on with them.
+// Sweep makes the runs of all points and writes their folder. If ctx ends, it returns
+// Stopped; the runs that have ended are kept beside the folder, and the next Sweep of
+// the same study continues from them.
 func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 	}
 	defer log.close()
 	if n := len(log.runs); n > 0 {
-		watch.note("going on after %d of %d runs", n, total)
+		watch.note("continuing after %d of %d runs", n, total)
 	}
 	began := time.Now()
 	if err := q.sweep(ctx, s, log, watch); err != nil {
@@ -90,7 +90,7 @@ func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 	return &Swept{report, dir}, nil
 }
 
-// sweep makes the runs that are not there yet, until ctx ends.
+// sweep makes the runs that are still missing, until ctx ends.
 func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, watch Watch) error {
 	each := uint64(s.Replications)
 	from, total := uint64(len(log.runs)), uint64(len(s.Points))*each
@@ -117,7 +117,7 @@ func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, wat
 	return nil
 }
 
-// broken describes a broken invariant in one of the runs of a study.
+// broken returns a function that describes a broken invariant in one of the runs.
 func (q *Study) broken(s *study.Study) func(sim.Broken) (where, replay string) {
 	each := uint64(s.Replications)
 	return func(b sim.Broken) (where, replay string) {
@@ -128,8 +128,8 @@ func (q *Study) broken(s *study.Study) func(sim.Broken) (where, replay string) {
 	}
 }
 
-// LoadStudy reads and checks a study. Given are the texts of its scenarios, as its
-// folder keeps them.
+// LoadStudy reads and checks a study. Given holds the texts of its scenarios, as the
+// folder of the study keeps them.
 func (s *Source) LoadStudy() (loaded *study.Study, text []byte, given []folder.File, err error) {
 	text, given, err = s.readStudy(func(text []byte, seed *uint64, read study.Read) (err error) {
 		loaded, err = study.Load(s.Arg, text, s.Set, seed, read)
@@ -138,11 +138,12 @@ func (s *Source) LoadStudy() (loaded *study.Study, text []byte, given []folder.F
 	return loaded, text, given, err
 }
 
-// readStudy lets load read a study and everything that it names: the texts of
-// its scenarios are what its folder keeps of them.
+// readStudy calls load with the text of a study and a function that reads the
+// scenarios it names. It returns the text, and the scenarios as files for the folder
+// of the study.
 func (s *Source) readStudy(load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []folder.File, error) {
 	if s.Arg == "-" {
-		return nil, nil, fail(Usage, "got -, want the file of a study: the paths in it are from its folder")
+		return nil, nil, fail(Usage, "got -, want the file of a study: paths in a study are relative to its folder")
 	}
 	if err := wrongFolder(s.Arg, scenarios.AStudy); err != nil {
 		return nil, nil, err
@@ -188,31 +189,35 @@ func (s *Source) readStudy(load func(text []byte, seed *uint64, read study.Read)
 	return text, given, nil
 }
 
-// folder returns where the study goes, which is of a mode, after a look whether it
-// can.
+// folder returns the folder of the study, and an error if it cannot be written. Mode
+// is folder.StudyMode or folder.TuningMode.
 func (q *Study) folder(s *study.Study, mode string) (folder.Place, error) {
 	to := q.Place
 	if q.Resume != "" {
 		if to.Dir != "" && filepath.Clean(to.Dir) != filepath.Clean(q.Resume) {
-			return folder.Place{}, fail(Usage, "--resume %s goes on with that folder: want no other --out", q.Resume)
+			return folder.Place{}, fail(Usage, "--resume %s continues that folder: want no other --out", q.Resume)
 		}
 		to.Dir = q.Resume
 	}
 	place := to.at(filepath.Join("runs", s.Name+"-"+studies.Key(s.ID)), nil)
 	place.Dir = filepath.Clean(place.Dir)
-	return place, unwritten("--out", folder.Check(place, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed, Mode: mode}))
+	return place, unwritten("--out", folder.Check(place, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed,
+		Mode: mode}))
 }
 
-// described is the study as its report needs it, without what was measured.
+// described returns the report of a study without its results. Replay is the command
+// that repeats the study.
 func described(s *study.Study, replay string) studies.Report {
-	r := studies.Report{Name: s.Name, About: s.About, ID: s.ID, Design: s.Design, Seed: s.Seed, Replications: s.Replications,
-		Scenarios: s.Names, Metrics: s.Metrics, Replay: replay}
+	r := studies.Report{Name: s.Name, About: s.About, ID: s.ID, Design: s.Design, Seed: s.Seed,
+		Replications: s.Replications,
+		Scenarios:    s.Names, Metrics: s.Metrics, Replay: replay}
 	for _, axis := range s.Axes {
 		r.Axes = append(r.Axes, studies.Axis{Keys: axis.Keys, Values: axis.Values})
 	}
 	if c := s.Choice; c.Of != "" {
 		of := s.Axis(c.Of)
-		r.Choice = &studies.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Noise: s.Axis(c.Noise), Default: slices.Index(s.Axes[of].Values, c.Default)}
+		r.Choice = &studies.Choice{Of: of, Rows: s.Axis(c.Rows), Columns: s.Axis(c.Columns), Noise: s.Axis(c.Noise),
+			Default: slices.Index(s.Axes[of].Values, c.Default)}
 		for _, v := range c.Aside {
 			r.Choice.Aside = append(r.Choice.Aside, slices.Index(s.Axes[of].Values, string(v)))
 		}

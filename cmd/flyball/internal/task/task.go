@@ -1,9 +1,9 @@
-// Package task does what the commands of flyball do, without a command line: a
-// task takes a context, a question and a Watch, and returns what was found. It
-// writes only the files that the question names, never to standard output, and
-// reads no flag, though refusals name the flag that asks the question. It refuses
-// what makes no sense before anything runs. The commands call it; a console or a
-// worker elsewhere can.
+// Package task does the work of the commands of flyball without a command line. A
+// task takes a context, a question and a Watch, and returns its findings. It checks
+// the question before anything runs. It writes only the files that the question
+// names, never to standard output, and reads no flag; errors do name the flag that
+// sets a value. The commands call it; a console, or a worker on another machine,
+// could too.
 package task
 
 import (
@@ -15,7 +15,7 @@ import (
 	"flyball/sim"
 )
 
-// Kind of an error says who can do something about it.
+// Kind is the kind of an error, by what has to be mended.
 type Kind int
 
 const (
@@ -39,15 +39,15 @@ func fail(kind Kind, format string, args ...any) error {
 	return Error{kind, fmt.Errorf(format, args...)}
 }
 
-// ErrStopped is returned by tasks whose context ended before they did and that
-// leave nothing to show. What was done until then is in Stopped.
+// ErrStopped is returned by a task whose context ended before the task and that has
+// no result. Stopped is an ErrStopped with what was done until then.
 var ErrStopped = errors.New("stopped")
 
-// Stopped is the ErrStopped of a task that is made of runs.
+// Stopped is the ErrStopped of a task that consists of runs.
 type Stopped struct {
 	Done, Total int    // runs
-	Kept        string // file or folder that has what was done; empty if nothing was kept
-	GoOn        string // command that goes on from there, if one can
+	Kept        string // file or folder with the runs that were done; empty if nothing was kept
+	GoOn        string // command that continues the task; empty if none can
 }
 
 func (s Stopped) Error() string { return fmt.Sprintf("stopped after %d of %d runs", s.Done, s.Total) }
@@ -55,16 +55,15 @@ func (s Stopped) Error() string { return fmt.Sprintf("stopped after %d of %d run
 // Is reports whether target is ErrStopped.
 func (s Stopped) Is(target error) bool { return target == ErrStopped }
 
-// Event is a sign of life of a task: how much of a stage is done, or a note.
+// Event is the progress of a task: how much of a stage is done, or a note.
 type Event struct {
 	Stage       string // such as the name of the scenario that runs
 	Done, Total uint64 // in the unit of the stage
-	Note        string // if not empty, a line that says what happened; Done and Total mean nothing
-	Warning     bool   // of a note: something was lost, which may not be passed over
+	Note        string // if not empty, a line about what happened; Done and Total are not set
+	Warning     bool   // the note is about a loss and must be shown
 }
 
-// Watch is called with what a task does, on the task's goroutine. A nil Watch
-// watches nothing.
+// Watch is called with the events of a task, on the task's goroutine. It may be nil.
 type Watch func(Event)
 
 func (w Watch) at(stage string, done, total uint64) {
@@ -88,15 +87,15 @@ func (w Watch) warn(format string, args ...any) {
 // Broken is what a task panics with when an invariant breaks in one of its runs.
 type Broken struct {
 	Value  any    // what the run panicked with
-	Where  string // how far the run was, and which one
-	Replay string // command that makes that run again
-	Stack  []byte // of its goroutine
+	Where  string // which run, and how far it was
+	Replay string // command that repeats the run
+	Stack  []byte // of the run's goroutine
 }
 
 func (b Broken) String() string { return fmt.Sprint(b.Value) }
 
-// brokenRun is deferred where runs are made: it adds to a broken invariant which
-// run it broke, and how to see it alone.
+// brokenRun is deferred where runs are made. It adds to a broken invariant which run
+// broke it, and the command that repeats that run alone.
 func brokenRun(describe func(b sim.Broken) (where, replay string)) {
 	v := recover()
 	if b, ok := v.(sim.Broken); ok {
@@ -108,13 +107,13 @@ func brokenRun(describe func(b sim.Broken) (where, replay string)) {
 	}
 }
 
-// manyRuns lets memory grow further between two collections, for tasks whose
-// networks come and go by the thousand and keep little: that leaves the cores to
-// the runs. The function that it returns undoes that.
+// manyRuns lets memory grow further between two garbage collections. Tasks that make
+// thousands of networks and keep little of them spend less time collecting. The
+// function undo restores the previous setting.
 func manyRuns() (undo func()) {
 	before := debug.SetGCPercent(800)
 	return func() { debug.SetGCPercent(before) }
 }
 
-// going returns the question that runs under way are asked now and then.
+// going returns a function that reports whether runs should go on: ctx has not ended.
 func going(ctx context.Context) func() bool { return func() bool { return ctx.Err() == nil } }

@@ -21,14 +21,14 @@ import (
 	"flyball/sim/tune"
 )
 
-// Tuned is what a search has found, and the folder that says so.
+// Tuned is the report on a search, and its folder.
 type Tuned struct {
 	Report *tuning.Report
 	Dir    string
 }
 
-// LoadTuning reads and checks a study with a table [tune]. Given are the texts of
-// its scenarios, as its folder keeps them.
+// LoadTuning reads and checks a study with a table [tune]. Given holds the texts of its
+// scenarios, as the folder of the search keeps them.
 func (s *Source) LoadTuning() (t *study.Tuning, text []byte, given []folder.File, err error) {
 	text, given, err = s.readStudy(func(text []byte, seed *uint64, read study.Read) (err error) {
 		t, err = study.LoadTuning(s.Arg, text, s.Set, seed, read)
@@ -37,8 +37,8 @@ func (s *Source) LoadTuning() (t *study.Tuning, text []byte, given []folder.File
 	return t, text, given, err
 }
 
-// Tune searches the study for the best values and writes the folder of the
-// search. A context that ends is Stopped, as in Sweep.
+// Tune searches the study for the best values and writes the folder of the search. If
+// ctx ends, it returns Stopped, as Sweep does.
 func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
 	}
 	defer log.close()
 	if n := len(log.runs); n > 0 {
-		watch.note("going on after %d runs", n)
+		watch.note("continuing after %d runs", n)
 	}
 	defer manyRuns()()
 	began := time.Now()
@@ -84,8 +84,7 @@ func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
 	return &Tuned{report, dir}, nil
 }
 
-// searching makes the runs that a search asks for, or takes them from those
-// that were kept.
+// searching makes the runs that a search asks for, or takes them from the progress log.
 type searching struct {
 	ctx     context.Context
 	from    *Source
@@ -127,17 +126,18 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	}
 	runs := s.log.runs[at : at+len(jobs)]
 	for i, r := range runs {
-		s.made = append(s.made, tuning.Run{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario, Replication: jobs[i].Replication, Run: studies.Run(r)})
+		s.made = append(s.made, tuning.Run{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario,
+			Replication: jobs[i].Replication, Run: studies.Run(r)})
 	}
 	return runs, nil
 }
 
-// most returns how many runs the search makes at most.
+// most returns the greatest number of runs that the search may make.
 func (s *searching) most() int {
 	return s.study.Tune.Budget + 2*s.study.Tune.HeldOut.Replications*len(s.study.Names)
 }
 
-// broken describes a broken invariant in one of the runs of a batch.
+// broken returns a function that describes a broken invariant in one of the jobs.
 func (s *searching) broken(jobs []tune.Job) func(sim.Broken) (where, replay string) {
 	return func(b sim.Broken) (where, replay string) {
 		j := jobs[b.Replication]
@@ -146,11 +146,14 @@ func (s *searching) broken(jobs []tune.Job) func(sim.Broken) (where, replay stri
 	}
 }
 
-// searched is a search as its report needs it.
+// searched returns the result of a search in the form that its report needs. Replay is
+// the command line that repeats the search.
 func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 	t := r.Study
-	out := tuning.Report{Name: t.Name, About: t.About, ID: t.ID, Seed: t.Seed, Scenarios: t.Names[:t.Training], Unseen: t.Names[t.Training:],
-		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []tuning.Constraint{}, Budget: t.Tune.Budget, Spent: r.Spent, Refused: r.Refused,
+	out := tuning.Report{Name: t.Name, About: t.About, ID: t.ID, Seed: t.Seed, Scenarios: t.Names[:t.Training],
+		Unseen:    t.Names[t.Training:],
+		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []tuning.Constraint{}, Budget: t.Tune.Budget,
+		Spent: r.Spent, Refused: r.Refused,
 		Verdict: string(r.Verdict), Metrics: t.Metrics, Runs: runs, Replay: replay}
 	for _, c := range t.Tune.Constraints {
 		out.Constraints = append(out.Constraints, tuning.Constraint(c))
@@ -163,8 +166,10 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 		out.Parameters = append(out.Parameters, key)
 	}
 	for _, s := range r.Rounds {
-		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse, Missed: s.Missed, Same: s.Same, Cut: s.Cut,
-			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
+		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse,
+			Missed: s.Missed, Same: s.Same, Cut: s.Cut,
+			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss},
+				t.Tune.Goal).Value, Spent: s.Spent})
 	}
 	for _, x := range r.Trials {
 		trial := tuning.Trial{Number: x.Number, From: x.From, Values: x.Values, Seeds: len(x.Outcomes), Met: x.Met(),
@@ -181,26 +186,30 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 		Training: tuning.RatioOfLoss(r.Training, t.Tune.Goal), Met: r.Winner.Met()}
 	for i := range t.Names {
 		s, _ := r.Winner.Loaded(i)
-		out.Best = append(out.Best, tuning.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s), Expect: s.Expect})
+		out.Best = append(out.Best, tuning.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s),
+			Expect: s.Expect})
 	}
 	if r.Winner == r.Baseline {
 		return out
 	}
 	h := &tuning.HeldOut{First: study.FirstHeldOut, Replications: t.Tune.HeldOut.Replications,
-		Here: tuning.RatioOfLoss(r.HeldOut.Here, t.Tune.Goal), Gap: tuning.RatioOfLoss(r.HeldOut.Gap, t.Tune.Goal), Limits: []tuning.ConstraintResult{}}
+		Here: tuning.RatioOfLoss(r.HeldOut.Here, t.Tune.Goal), Gap: tuning.RatioOfLoss(r.HeldOut.Gap, t.Tune.Goal),
+		Limits: []tuning.ConstraintResult{}}
 	if r.HeldOut.Beyond.N > 0 {
 		e := tuning.RatioOfLoss(r.HeldOut.Beyond, t.Tune.Goal)
 		h.Beyond = &e
 	}
 	for _, c := range r.HeldOut.Cells {
-		h.Cells = append(h.Cells, tuning.Cell{Scenario: t.Names[c.Scenario], Metric: c.Metric, Base: measure.Estimated(c.Base), Winner: measure.Estimated(c.New), Ratio: tuning.RatioOfLog(c.Log)})
+		h.Cells = append(h.Cells, tuning.Cell{Scenario: t.Names[c.Scenario], Metric: c.Metric,
+			Base: measure.Estimated(c.Base), Winner: measure.Estimated(c.New), Ratio: tuning.RatioOfLog(c.Log)})
 	}
 	for i, k := range r.HeldOut.Kept {
 		e := measure.Estimated(k.Value)
 		if k.Constraint.As == study.AsRatio {
 			e = tuning.RatioOfLog(k.Value)
 		}
-		h.Limits = append(h.Limits, tuning.ConstraintResult{Scenario: t.Names[k.Scenario], Limit: i % len(t.Tune.Constraints), Value: e, Met: k.Met})
+		h.Limits = append(h.Limits, tuning.ConstraintResult{Scenario: t.Names[k.Scenario],
+			Limit: i % len(t.Tune.Constraints), Value: e, Met: k.Met})
 	}
 	out.HeldOut = h
 	return out
