@@ -1,6 +1,6 @@
 // Package checklist fills STRESS-DES, the reporting checklist for simulation
 // studies, from a scenario and the report of its run or of its replications.
-// What only a person can answer it leaves open. The command line calls it.
+// Items that only a person can answer stay open. The command line calls it.
 package checklist
 
 import (
@@ -19,13 +19,13 @@ import (
 // notStated stands where only a person can answer.
 const notStated = "**Not stated by the author.**"
 
-// item is one of STRESS-DES. Its text is Markdown.
+// item is one item of STRESS-DES. Its text is Markdown.
 type item struct {
 	number, title string
 	text          string
 }
 
-// facts is what a checklist says of one run, or of several.
+// facts holds the data of one run, or of several, for a checklist.
 type facts struct {
 	name, mode, scenarioID, digest, replay string
 	host                                   folder.Host
@@ -43,8 +43,8 @@ type facts struct {
 
 // OfRun answers the items of STRESS-DES, the reporting checklist for
 // discrete-event simulations (Monks et al. 2018, doi:10.1080/17477778.2018.1442155),
-// in Markdown, as far as the scenario and its run answer them. What only a
-// person can know it says is not stated. S must be the scenario of the run.
+// in Markdown, as far as the scenario and its run answer them. Items that only a person
+// can answer are marked as not stated. S must be the scenario of the run.
 func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 	t := facts{
 		name: r.Name, mode: r.Mode, scenarioID: r.ScenarioID, digest: r.Digest, replay: r.Replay, host: r.Host,
@@ -66,7 +66,7 @@ func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 	return t.checklist(s)
 }
 
-// OfEnsemble returns the checklist of an ensemble, as ChecklistOfRun returns it for a run.
+// OfEnsemble returns the checklist of an ensemble, as OfRun returns it for a run.
 func OfEnsemble(e *ensemble.Report, s *scenarios.Scenario) []byte {
 	t := facts{
 		name: e.Name, mode: e.Mode, scenarioID: e.ScenarioID, digest: e.Digest, replay: e.Replay, host: e.Host,
@@ -125,7 +125,7 @@ func (t facts) checklist(s *scenarios.Scenario) []byte {
 	fmt.Fprintf(&b, `# STRESS-DES checklist: %s
 
 Strengthening the Reporting of Empirical Simulation Studies, discrete-event simulation (Monks et al. 2018,
-doi:10.1080/17477778.2018.1442155), filled from the scenario and the run in this folder. Sections of the model are those of
+doi:10.1080/17477778.2018.1442155), filled from the scenario and the run in this folder. Sections of the model are in
 docs/model.md. A person must complete %d of the %d items: %s.
 `, t.name, len(open), count, strings.Join(open, ", "))
 	if t.mode == "real" {
@@ -235,7 +235,7 @@ func (t facts) logic(s *scenarios.Scenario) []item {
 
     governor: every S, deliveries and allocated processes -> C, the processes available from now on`},
 		{"2.2", "Base model logic", "Sections 3 and 7 of docs/model.md."},
-		{"2.3", "Scenario logic", "The logic is that of the base model. The numbers that differ from its defaults:\n\n" + changed},
+		{"2.3", "Scenario logic", "As in the base model. The numbers that differ from its defaults:\n\n" + changed},
 		{"2.4", "Algorithms", algorithms},
 		{"2.5.1", "Entities", entities},
 		{"2.5.2", "Activities", "An attempt: one try of one MTA process to deliver to one recipient, in the stages " +
@@ -246,9 +246,9 @@ func (t facts) logic(s *scenarios.Scenario) []item {
 * campaigns that want processes: in the order of their arrival
 * free MTA processes: the last freed is taken first
 
-No queue has a limit. Nobody reneges or changes queues; a recipient leaves at the retry limit.`},
+No queue has a limit. Recipients do not renege or change queues; a recipient leaves at the retry limit.`},
 		{"2.5.5", "Entry and exit points",
-			"Lists are handed over whole at the times in 2.5.1; there is no arrival process. Recipients leave as " +
+			"Lists are handed over whole at the times in 2.5.1, so arrivals are not random. Recipients leave as " +
 				"delivered, failed or ambiguous; at the horizon the others are pending. " + t.account},
 	}
 }
@@ -287,7 +287,7 @@ func (t facts) data(s *scenarios.Scenario) []item {
 	}
 }
 
-// constancy says what changes during a run.
+// constancy returns a sentence on what changes during a run.
 func constancy(s *scenarios.Scenario) string {
 	text := "No parameter changes during a run"
 	if len(s.Governor.Changes) > 0 {
@@ -304,7 +304,7 @@ func (t facts) experimentation(s *scenarios.Scenario) []item {
 	kind := "Terminating or non-terminating: " + notStated
 	switch s.Analysis.Kind {
 	case scenarios.Terminating:
-		kind = "Terminating: the run ends when the last recipient is final, or at the horizon. There is no warm-up: " +
+		kind = "Terminating: the run ends when the last recipient is final, or at the horizon. Without a warm-up: " +
 			"the rate is judged by full intervals with work for every process."
 	case scenarios.SteadyState:
 		kind = "Non-terminating. Warm-up: " + startUp(s.Analysis.WarmUp) + "; " + t.warmUp + "."
@@ -370,7 +370,7 @@ func serverNames(s *scenarios.Scenario) []string {
 	return all
 }
 
-// cells are a row of a table.
+// cells returns a row of a table.
 func cells(all ...string) string {
 	row := "|"
 	for _, c := range all {
@@ -379,7 +379,7 @@ func cells(all ...string) string {
 	return row + "\n"
 }
 
-// markdown keeps text from being taken for markup, and on one line.
+// markdown escapes text and puts it on one line.
 func markdown(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	s = strings.NewReplacer(`\`, `\\`, "|", `\|`, "*", `\*`, "`", "\\`", "<", "&lt;").Replace(s)

@@ -21,13 +21,13 @@ func (l *Report) Summary() ([]byte, error) {
 	}{"flyball/laws", format.SchemaVersion, l})
 }
 
-// Key names it by its content.
+// Key returns a name for the report that depends on its content.
 func (l *Report) Key() string {
 	return folder.Key(fmt.Appendf(nil, "laws\n%s\n%s\n%d\n%s\n", l.Suite, strings.Join(l.Laws, " "), l.Replications,
 		l.Digest))
 }
 
-// Write makes the folder at to its folder, as Write does for a run.
+// Write writes the folder of the report at to, as run.Write does for a run.
 func (l *Report) Write(to folder.Place) error {
 	figures, err := l.Figures()
 	if err != nil {
@@ -64,8 +64,8 @@ func (l *Report) goalsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// cellsCSV has a row for each trial, law and measure. Of says what it is of: the
-// mean course, or the mean of the runs.
+// cellsCSV returns a row for each trial, law and measure. The column of is
+// "mean course", or "runs" for the mean of the runs.
 func (l *Report) cellsCSV() []byte {
 	rows := [][]string{strings.Fields("scenario half noise law judged of metric unit value low high")}
 	for _, t := range l.Trials {
@@ -87,7 +87,7 @@ func (l *Report) cellsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// runsCSV has a row for each run.
+// runsCSV returns a row for each run.
 func (l *Report) runsCSV() []byte {
 	return format.WriteCSV(append([][]string{append(strings.Fields("scenario noise law replication digest"),
 		runMetrics()...)}, l.runs...))

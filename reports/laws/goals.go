@@ -21,7 +21,7 @@ const (
 	notMeasured = "not measured"
 )
 
-// Goal is something that the regulator is meant to do.
+// Goal is a requirement on the regulator.
 type Goal struct {
 	Name     string           `json:"name"`
 	Noise    string           `json:"noise"`
@@ -45,19 +45,19 @@ func (g Goal) judged(tried bool) Goal {
 	return g
 }
 
-// goals holds the regulator against what it is meant to do: first all scenarios
-// with noise, then, at each level of noise, what it is meant to do about a peak,
-// outages, lags and the day.
+// goals returns the goals of the regulator with what was measured: first over all
+// scenarios with noise, then, at each level of noise, the goals for a peak, outages,
+// lags and the day's cycle.
 func (l *Report) goals() []Goal {
 	noisy := func(t Trial) bool { return t.Noise > 0 }
 	iae, n := l.iaeOver(ours, noisy)
 	tv, _ := l.tvOver(ours, noisy)
 	all := []Goal{
-		Goal{Name: "lost target-hours by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.75,
+		Goal{Name: "lost target-hours / hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.75,
 			Measured: iae, Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
 		l.worst(Goal{Name: "the same, worst trial", Noise: "on", Op: "<=", Limit: 1.15}, noisy,
 			func(_ Trial, c Cell) (measure.Estimate, bool) { return c.Ratio, true }),
-		Goal{Name: "total variation by hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.3, Measured: tv,
+		Goal{Name: "total variation / hindsight's, geometric mean", Noise: "on", Op: "<=", Limit: 0.3, Measured: tv,
 			Where: format.Plural(uint64(n), "trial")}.judged(n > 0),
 	}
 	for _, level := range l.Noise {
@@ -66,24 +66,24 @@ func (l *Report) goals() []Goal {
 		}
 		said := noiseWords(level)
 		all = append(all,
-			l.worst(Goal{Name: "target above the peak: rate by that of the peak, after 30 intervals", Noise: said,
+			l.worst(Goal{Name: "target above the peak: rate / rate at the peak, after 30 intervals", Noise: said,
 				Op: ">=", Limit: 0.97}, at("peak"), Trial.rateOfPeak),
-			l.worst(Goal{Name: "target above the peak: greatest C of all runs by that of the peak", Noise: said,
+			l.worst(Goal{Name: "target above the peak: greatest C of all runs / C at the peak", Noise: said,
 				Op: "<=", Limit: 1.1}, at("peak"), Trial.climbOfPeak),
 			l.worst(Goal{Name: "outage: intervals from its end until within 5 % for good", Noise: said, Op: "<=",
 				Limit: 1}, at("outage"),
 				func(_ Trial, c Cell) (measure.Estimate, bool) { return measured(c.Course, recoveryMeasure), true }),
 			l.swings(Goal{Name: "lag of up to two intervals: scenarios whose mean course oscillates", Noise: said,
 				Op: "<=", Limit: 0}, at("lag")),
-			l.worst(Goal{Name: "day's cycle after three days: lost target-hours by those of hold", Noise: said,
+			l.worst(Goal{Name: "day's cycle after three days: lost target-hours / hold's", Noise: said,
 				Op: "<=", Limit: 0.4}, at("cycle"), Trial.lateByHold),
 		)
 	}
 	return all
 }
 
-// worst is a goal about the trial that does worst at it. A number that is
-// missing is one that never came: nothing is worse.
+// worst returns g with the worst result of all trials that count. A missing number
+// is a time that never came, which is the worst of all.
 func (l *Report) worst(g Goal, counts func(Trial) bool, of func(Trial, Cell) (measure.Estimate, bool)) Goal {
 	tried := false
 	for _, t := range l.Trials {
@@ -112,8 +112,9 @@ func (l *Report) worst(g Goal, counts func(Trial) bool, of func(Trial, Cell) (me
 	return g.judged(tried)
 }
 
-// outOfReach are the intervals in which the target is more than the peak
-// delivers, from 30 of them on: the law has had its time.
+// outOfReach returns two sets of intervals: those in which the target is above the
+// rate at the peak, and of these the ones after the first 30, when a law has had time
+// to react.
 func (t Trial) outOfReach() (climbing func(measure.Row) bool, settled func(int) bool) {
 	const patience = 30 // intervals
 	beyond := map[int]int{}
@@ -133,8 +134,8 @@ func (t Trial) outOfReach() (climbing func(measure.Row) bool, settled func(int) 
 		func(number int) bool { return beyond[number] > patience }
 }
 
-// rateOfPeak is the mean rate of the law, once it has had 30 intervals, by the
-// rate that the processes of the peak have in the same intervals.
+// rateOfPeak returns the mean rate of the law, after 30 intervals, divided by the rate
+// that the number of processes of the peak has in the same intervals.
 func (t Trial) rateOfPeak(c Cell) (measure.Estimate, bool) {
 	if t.probe == nil {
 		return measure.Estimate{}, false
@@ -165,7 +166,8 @@ func (t Trial) rateOfPeak(c Cell) (measure.Estimate, bool) {
 	return measure.Estimated(stats.Jackknife(value, without, measure.Confidence)), true
 }
 
-// climbOfPeak is the greatest C of any run while the target is out of reach.
+// climbOfPeak returns the greatest C of any run while the target is out of reach,
+// divided by the number of processes of the peak.
 func (t Trial) climbOfPeak(c Cell) (measure.Estimate, bool) {
 	if t.probe == nil {
 		return measure.Estimate{}, false
@@ -179,7 +181,8 @@ func (t Trial) climbOfPeak(c Cell) (measure.Estimate, bool) {
 		Level: measure.Confidence, N: len(c.without)}, true
 }
 
-// lateByHold is what was lost after three days by what hold lost.
+// lateByHold returns the target-hours that the law lost after three days, divided by
+// those that hold lost.
 func (t Trial) lateByHold(c Cell) (measure.Estimate, bool) {
 	hold, ok := t.cell("hold")
 	if !ok {

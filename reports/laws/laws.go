@@ -1,6 +1,6 @@
-// Package laws reports how governor laws did on the disturbances, each held
-// against the best of the patent's laws in hindsight, and whether the regulator
-// meets its goals. It runs nothing itself. The command line calls it.
+// Package laws reports how governor laws did on the disturbances, each compared with
+// the best of the patent's laws in hindsight, and whether the regulator meets its
+// goals. It runs nothing itself. The command line calls it.
 package laws
 
 import (
@@ -22,12 +22,11 @@ import (
 	"flyball/scenarios"
 )
 
-// Report is how governor laws did on the disturbances, each under the same luck,
-// and whether the regulator does what it is meant to.
+// Report has the results of governor laws on the disturbances, all with the same
+// draws, and the goals of the regulator.
 //
-// What is judged is the mean course of all replications. Intervals in which the
-// scenario orders that nothing can be reached count for nobody: no law can
-// deliver in them.
+// The mean course of all replications is judged. Intervals in which the scenario puts
+// the target out of reach for every law are left out.
 type Report struct {
 	Suite        string    `json:"suite"` // SHA-256 of the suite as it stands
 	Half         string    `json:"half"`  // "training", "reporting" or "all"
@@ -55,7 +54,7 @@ type Trial struct {
 	Family    string     `json:"family"`
 	Half      string     `json:"half"`
 	Noise     float64    `json:"noise"`
-	Hindsight string     `json:"hindsight"`      // which of the patent's laws lost the fewest target-hours
+	Hindsight string     `json:"hindsight"`      // the one of the patent's laws that lost the fewest target-hours
 	Peak      format.Num `json:"peak_processes"` // missing where more processes always deliver more
 	Cells     []Cell     `json:"laws"`
 
@@ -63,20 +62,20 @@ type Trial struct {
 	start float64
 	span  float64              // of an interval, s
 	best  *Cell                // of Hindsight
-	probe *ensemble.MeanSeries // holding the processes of the peak
+	probe *ensemble.MeanSeries // of runs that hold C at the processes of the peak
 }
 
-// Cell is one law in it.
+// Cell is one law in a trial.
 type Cell struct {
 	Law     string                   `json:"law"`
 	Judged  int                      `json:"judged_intervals"` // in every run, of all servers together
 	Course  []ensemble.CourseMeasure `json:"mean_course"`
 	Runs    []ensemble.CourseMeasure `json:"runs"`      // means over the runs
-	Ratio   measure.Estimate         `json:"iae_ratio"` // lost target-hours by those of hindsight
-	TVRatio measure.Estimate         `json:"tv_ratio"`  // total variation likewise
+	Ratio   measure.Estimate         `json:"iae_ratio"` // lost target-hours / hindsight's
+	TVRatio measure.Estimate         `json:"tv_ratio"`  // total variation / hindsight's
 	// Runs that left recipients pending: their end is the horizon.
 	Unfinished int  `json:"unfinished"`
-	Swings     bool `json:"swings"` // the mean course oscillates, as classes are told
+	Swings     bool `json:"swings"` // the mean course oscillates, see measure.Oscillates
 	courses    []ensemble.MeanSeries
 	steps      []ensemble.MeanPoint
 	iae, tv    float64
@@ -89,7 +88,7 @@ type Cell struct {
 // tuned reports whether hindsight may choose the law.
 func (c Cell) tuned() bool { return scenarios.Law{Name: c.Law}.Tuned() }
 
-// measures of the runs, beside those of the course.
+// Measures of the runs, in addition to the measures of the course.
 const (
 	recoveryMeasure   = "recovery_intervals"
 	iaeOfRuns         = "iae_target_hours"
@@ -169,7 +168,7 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 	return c
 }
 
-// Asked is what was asked for.
+// Asked is the selection of laws and trials.
 type Asked struct {
 	Half         string
 	Seed         string
@@ -178,7 +177,7 @@ type Asked struct {
 	Laws         []scenarios.Law
 }
 
-// Gather begins to fold trials, which are added one by one.
+// Gather returns an empty report, which trials are added to one by one.
 func Gather(asked Asked) *Report {
 	l := &Report{Suite: scenarios.SuiteHash(), Half: asked.Half, Seed: asked.Seed, Replications: asked.Replications,
 		Level: measure.Confidence, Noise: asked.Noise,
@@ -189,7 +188,7 @@ func Gather(asked Asked) *Report {
 	return l
 }
 
-// Add takes in the runs of the next trial.
+// Add adds the runs of the next trial.
 func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
 	for _, o := range runs {
 		io.WriteString(l.sum, o.Digest+"\n")
@@ -215,7 +214,8 @@ func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
 	}
 }
 
-// Judge ends the folding. Replay is the command line that makes it again.
+// Judge completes the report after the last trial. Replay is the command line that
+// repeats the trials.
 func (l *Report) Judge(host runlog.Host, replay string) *Report {
 	l.Digest = hex.EncodeToString(l.sum.Sum(nil))[:16]
 	for i := range l.Trials {
@@ -230,7 +230,7 @@ func (l *Report) Judge(host runlog.Host, replay string) *Report {
 	return l
 }
 
-// judge finds hindsight, and holds every law against it.
+// judge finds hindsight and compares every law with it.
 func (t *Trial) judge() {
 	for i, c := range t.Cells {
 		if c.tuned() && format.Num(c.iae).Known() && (t.best == nil || c.iae < t.best.iae) {
@@ -246,8 +246,8 @@ func (t *Trial) judge() {
 	}
 }
 
-// ratio is the logarithm of lost target-hours by those of hindsight, with all
-// runs and without each: then hindsight may choose otherwise.
+// ratio returns ln(lost target-hours of c / hindsight's), over all runs and over all
+// runs but one, for each of them. Without a run hindsight may choose another law.
 func (t Trial) ratio(c Cell) (value float64, without []float64) {
 	if t.best == nil {
 		return math.NaN(), nil
@@ -266,7 +266,8 @@ func (t Trial) ratio(c Cell) (value float64, without []float64) {
 	return by(c.iae, t.best.iae), without
 }
 
-// tvRatio is that of the total variation, means over the runs.
+// tvRatio returns ln(total variation of c / hindsight's), from the means over the runs,
+// over all runs and without each.
 func (t Trial) tvRatio(c Cell) (value float64, without []float64) {
 	if t.best == nil {
 		return math.NaN(), nil
@@ -280,7 +281,7 @@ func (t Trial) tvRatio(c Cell) (value float64, without []float64) {
 	return by(c.tv, t.best.tv), without
 }
 
-// geometric is a number whose logarithm has been estimated.
+// geometric returns the estimate of a number from the estimate of its logarithm.
 func geometric(value float64, without []float64) measure.Estimate {
 	e := measure.Estimated(stats.Jackknife(value, without, measure.Confidence))
 	for _, n := range []*format.Num{&e.Value, &e.Low, &e.High} {
@@ -301,7 +302,7 @@ func (t Trial) cell(law string) (Cell, bool) {
 	return t.Cells[i], true
 }
 
-// of the course or of the runs; missing if there is none.
+// measured returns the measure called name from all; missing if there is none.
 func measured(all []ensemble.CourseMeasure, name string) measure.Estimate {
 	i := slices.IndexFunc(all, func(m ensemble.CourseMeasure) bool { return m.Metric == name })
 	if i < 0 {
@@ -316,7 +317,7 @@ type Summary struct {
 	IAE     measure.Estimate `json:"iae_ratio"` // geometric mean
 	Worst   format.Num       `json:"worst"`
 	WorstIn string           `json:"worst_in"`
-	// trials in which it lost fewer target-hours than hindsight, shown by the interval
+	// Better is the number of trials in which the law is shown to lose fewer target-hours than hindsight.
 	Better int              `json:"better"`
 	Worse  int              `json:"worse"`
 	Trials int              `json:"trials"` // in which both could be judged
@@ -330,7 +331,7 @@ type Summary struct {
 	Above       format.Num `json:"above_peak_share"` // over those with a peak
 }
 
-// over is the geometric mean of ratios of a law to hindsight, over those trials
+// over returns the geometric mean of the ratios of a law to hindsight over the trials
 // that count.
 func (l *Report) over(law string, counts func(Trial) bool, of func(Trial, Cell) (float64,
 	[]float64)) (e measure.Estimate, trials int) {
@@ -409,7 +410,7 @@ func (l *Report) summary(law string) Summary {
 	return s
 }
 
-// name of a trial: "outage-8, noise 5 %".
+// name returns the name of a trial, as in "outage-8, noise 5 %".
 func (t Trial) name() string { return t.Scenario + ", noise " + noiseWords(t.Noise) }
 
 func noiseWords(level float64) string { return format.Grouped(100*level, 0) + " %" }

@@ -107,13 +107,13 @@ func TestLawsAgainstHindsight(t *testing.T) {
 	if want := math.Cbrt(4 * 0.5 * 2); math.Abs(float64(s.IAE.Value)/want-1) > 0.001 || s.Better != 1 || s.Worse != 2 || s.WorstIn != "lag-a, noise 0 %" {
 		t.Errorf("summary: got %+v, want geometric mean %g, 1 better, 2 worse, worst in lag-a", s, want)
 	}
-	if g := l.goal(t, "lost target-hours by hindsight's, geometric mean", "on"); math.Abs(float64(g.Measured.Value)-1) > 0.001 || g.Verdict != isMissed {
+	if g := l.goal(t, "lost target-hours / hindsight's, geometric mean", "on"); math.Abs(float64(g.Measured.Value)-1) > 0.001 || g.Verdict != isMissed {
 		t.Errorf("goal: got %+v, want sqrt(0.5 x 2), missed", g)
 	}
 	if g := l.goal(t, atWorst, "on"); math.Abs(float64(g.Measured.Value)-2) > 0.002 || g.Where != "plant-c, noise 5 %" || g.Verdict != isMissed {
 		t.Errorf("worst: got %+v, want 2 in plant-c", g)
 	}
-	for _, name := range []string{"outage: intervals from its end until within 5 % for good", "target above the peak: rate by that of the peak, after 30 intervals"} {
+	for _, name := range []string{"outage: intervals from its end until within 5 % for good", "target above the peak: rate / rate at the peak, after 30 intervals"} {
 		if g := l.goal(t, name, "5 %"); g.Verdict != notMeasured {
 			t.Errorf("%s: got %s, want not measured, there is no such trial", name, g.Verdict)
 		}
@@ -172,12 +172,12 @@ func TestGoalsAboutAPeak(t *testing.T) {
 		}, physics...)
 		h.add(t, "peak-x", "peak", 0, "peak", true, func(int, int) float64 { return 100_000 }, physics...)
 		l := h.judge()
-		g := l.goal(t, "target above the peak: rate by that of the peak, after 30 intervals", "0 %")
+		g := l.goal(t, "target above the peak: rate / rate at the peak, after 30 intervals", "0 %")
 		if math.Abs(float64(g.Measured.Value)-v.share) > 1e-6 || g.Verdict != v.want {
 			t.Errorf("rate: got %+v, want %g, %s", g, v.share, v.want)
 		}
 		// C in force is 140 in all runs that are made by hand.
-		g = l.goal(t, "target above the peak: greatest C of all runs by that of the peak", "0 %")
+		g = l.goal(t, "target above the peak: greatest C of all runs / C at the peak", "0 %")
 		if want := 140 / peak; math.Abs(float64(g.Measured.Value)/want-1) > 0.01 || g.Verdict != isMet {
 			t.Errorf("C: got %+v, want %g", g, want)
 		}

@@ -15,8 +15,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Text writes what was measured for a terminal: the goals, the laws, and every
-// trial, wins and losses alike.
+// Text writes the report for a terminal: the goals, the laws, and every trial, won or
+// lost.
 func (l *Report) Text(w io.Writer, color bool) error {
 	var b strings.Builder
 	for i, sentence := range l.Answer() {
@@ -54,7 +54,8 @@ func (l *Report) luck() string {
 	return "seed " + l.Seed
 }
 
-// Answer says how many goals are met, and which law lost least.
+// Answer returns sentences on how many goals are met and how the regulator compares
+// with hindsight.
 func (l *Report) Answer() []string {
 	met, tried := 0, 0
 	for _, g := range l.Goals {
@@ -72,7 +73,8 @@ func (l *Report) Answer() []string {
 	}
 	switch all, tuned := l.hindsight(); {
 	case tuned == nil:
-		said = append(said, fmt.Sprintf("There is no hindsight for lost target-hours to stand by: none of %s was tried.", strings.Join(all, ", ")))
+		said = append(said, fmt.Sprintf("Lost target-hours cannot be compared with hindsight: none of %s was tried.",
+			strings.Join(all, ", ")))
 	case len(tuned) < len(all):
 		said = append(said, fmt.Sprintf("Hindsight had only %s to choose from.", strings.Join(tuned, ", ")))
 	}
@@ -87,9 +89,9 @@ func (l *Report) Answer() []string {
 	return append(said, l.disagreement()...)
 }
 
-// disagreement says that the laws which are best by lost target-hours, by the
-// mean end and by attempts per delivery are not the same one. Ends that differ by
-// less than 1 % are alike.
+// disagreement returns a sentence if different laws are best in lost target-hours, in
+// the mean end and in attempts per delivery. Ends that differ by less than 1 % count
+// as equal.
 func (l *Report) disagreement() []string {
 	var said, names []string
 	best := func(of func(Summary) format.Num, alike float64, says string, value func(format.Num) string) {
@@ -121,8 +123,8 @@ func (l *Report) disagreement() []string {
 	return []string{"Which law is best depends on what is asked: " + strings.Join(said, ", ") + "."}
 }
 
-// hindsight has the laws of the suite that it may choose, and those of them that
-// were tried.
+// hindsight returns the laws of the suite that hindsight may choose from, and those of
+// them that were tried.
 func (l *Report) hindsight() (all, tried []string) {
 	for _, law := range scenarios.Laws() {
 		if !law.Tuned() {
@@ -139,13 +141,13 @@ func (l *Report) hindsight() (all, tried []string) {
 func (l *Report) explained() []string {
 	return []string{
 		"Lost target-hours: sum of |rate - target| x S / target of the mean course of all replications, judged " +
-			"intervals only, those left out in which the scenario orders that nothing can be reached. They stand by " +
+			"intervals only, without those in which the scenario puts the target out of reach. They are divided by " +
 			"those of hindsight: the law patent-3, -8, -24 or -64 that lost fewest in that trial. Less than 1 is " +
 			"better. Total variation is the mean over the runs. In brackets or after ratios: 95 % intervals " +
 			"(jackknife over the replications, of all scenarios together).",
 		"The end is when the last recipient ended, in the mean over all trials; > where recipients are pending at " +
 			"the horizon of some, which stands for their end. Tries are attempts per delivery.",
-		"aimd, gradient2 and corr-vegas know no target: they seek what the receivers take.",
+		"aimd, gradient2 and corr-vegas have no target: they look for the rate that the receivers accept.",
 	}
 }
 
@@ -183,8 +185,8 @@ func (l *Report) lawTable() format.Table {
 	return t
 }
 
-// end is the mean end in hours, "not finished" where no trial of the law is, and a
-// lower bound where some is not.
+// end returns the mean end in hours; a lower bound if some trial of the law is not
+// finished, "not finished" if none is.
 func (s Summary) end(trials int) string {
 	switch {
 	case s.Unfinished == trials:
@@ -195,8 +197,8 @@ func (s Summary) end(trials int) string {
 	return times2(s.End)
 }
 
-// abridged names of laws, for heads of narrow columns. One with parameters is
-// told apart by these, and keeps them.
+// abridged returns a short name of a law for the head of a narrow column. A law with
+// parameters keeps them, because they distinguish it.
 func abridged(law string) string {
 	if strings.Contains(law, ",") {
 		return law
@@ -238,7 +240,7 @@ func (l *Report) trialTable() format.Table {
 	return t
 }
 
-// times2 is a ratio, with two digits behind the point or three that count.
+// times2 writes a ratio with two decimals, or with three significant digits.
 func times2(n format.Num) string {
 	switch v := float64(n); {
 	case !n.Known():
