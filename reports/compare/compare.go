@@ -1,6 +1,6 @@
 // Package compare reports two sides, run under the same draws, metric by metric
 // as ratios of pairs, and judges the regression gate. It refuses sides that
-// were asked different questions. The command line calls it.
+// come from different scenarios. The command line calls it.
 package compare
 
 import (
@@ -16,28 +16,28 @@ import (
 	"flyball/scenarios"
 )
 
-// Metric is a number by which two candidates are compared. Of all of them
-// less is better.
+// Metric is a number by which two candidates are compared. Less is better in all of
+// them.
 //
-// What is compared is the logarithm of the ratio, log((new + Resolution) /
-// (base + Resolution)): so that a half and a double weigh the same, that 0 can
-// be compared, and that a change below the resolution counts for little.
+// The logarithm of the ratio is compared, log((new + Resolution) / (base +
+// Resolution)), so that a half and a double weigh the same, that 0 can be compared, and
+// that a change below the resolution counts for little.
 type Metric struct {
 	Name, Unit string
 	Doc        string
-	// What the number cannot tell apart, in its unit; 0 for what is never 0.
+	// Resolution is the smallest change that counts, in the unit of the metric; 0 for a metric that is never 0.
 	Resolution float64
-	// Of a gate: NEW may have (1 + Margin) of BASE and Floor more in the geometric
-	// mean over the scenarios, and in a single scenario thrice Margin. Without
-	// Gated it may have anything.
+	// In a gate NEW may have up to BASE x (1 + Margin) + Floor in the geometric mean over
+	// the scenarios, and 3 times Margin in a single scenario. Without Gated any value
+	// passes.
 	Gated  bool
 	Margin float64
 	Floor  float64
-	// The floor is this share of the recipients instead.
+	// FloorShare, if not 0, sets the floor as a share of the recipients.
 	FloorShare float64
 }
 
-// Guard is how many times the margin of the mean a single scenario may be off.
+// Guard is the margin of a single scenario / the margin of the mean.
 const Guard = 3
 
 // Metrics lists what is compared, with the margins that a gate has
@@ -61,7 +61,7 @@ func Metrics() []Metric {
 	}
 }
 
-// resolution of a metric; that of a time is the governor's interval.
+// resolution returns the resolution of a metric; for a time it is the governor's interval.
 func (m Metric) resolution(t Trial) float64 {
 	if math.IsNaN(m.Resolution) {
 		return t.IntervalSec / 3600
@@ -69,10 +69,10 @@ func (m Metric) resolution(t Trial) float64 {
 	return m.Resolution
 }
 
-// Candidate is what one side did: a law, a set of parameters, a revision.
+// Candidate has the runs of one side: of a law, a set of parameters or a revision.
 type Candidate struct {
 	Name   string
-	Trials []Trial // of each scenario one
+	Trials []Trial // one for each scenario
 }
 
 // Trial is the runs of one candidate in one scenario.
@@ -98,7 +98,7 @@ type Replicate struct {
 	values      map[string]float64 // by the names of Metrics; NaN: undefined; +Inf: never
 }
 
-// Tried makes a trial of replications of a scenario.
+// Tried returns the trial with the given replications of a scenario.
 func Tried(s *scenarios.Scenario, runs []ensemble.Observation) Trial {
 	t := Trial{Scenario: s.Name, Seed: s.Seed, Mode: "sim", Target: s.TargetRate(),
 		IntervalSec: s.Governor.Interval.Seconds(), Resolved: scenarios.Resolved(s)}
@@ -116,7 +116,7 @@ func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 	}
 }
 
-// sample takes what is compared from the metrics of a run.
+// sample returns the metrics of a run that are compared.
 func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
 	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched,
 		unfinished: metrics["pending"] > 0, values: map[string]float64{
@@ -130,16 +130,16 @@ func (t *Trial) sample(replication uint64, digest string, watched int, metrics m
 		}}
 }
 
-// Report is what two candidates did under the same luck.
+// Report compares two candidates with the same draws.
 type Report struct {
 	Base      string           `json:"base"`
 	New       string           `json:"new"`
 	Level     float64          `json:"level"` // confidence of all intervals
 	Scenarios []ScenarioResult `json:"scenarios"`
 	Metrics   []MetricResult   `json:"metrics"`
-	Notes     []string         `json:"notes"` // what was left out, and what speaks against the numbers
+	Notes     []string         `json:"notes"` // what was left out, and reasons to doubt the numbers
 	Verdict   *Verdict         `json:"gate"`  // nil unless a gate was asked for
-	// Scenarios of BASE that are not compared. A gate that passed over them would let a change hide what it breaks.
+	// Uncompared has the scenarios of BASE that are not compared. They fail a gate: a change must not hide what it breaks.
 	Uncompared []Uncompared `json:"uncompared"`
 
 	pairs []pairs
@@ -154,7 +154,7 @@ type Uncompared struct {
 // ErrNothing means that no run of BASE has a partner in NEW.
 var ErrNothing = errors.New("nothing to compare: no run of BASE has a partner in NEW")
 
-// ScenarioResult is one that both candidates were tried in.
+// ScenarioResult is a scenario in which both candidates were tried.
 type ScenarioResult struct {
 	Name    string   `json:"name"`
 	Seed    uint64   `json:"seed"`
@@ -179,31 +179,31 @@ type Cell struct {
 	New      format.Num       `json:"new"`
 	Ratio    measure.Estimate `json:"ratio"`  // geometric mean of new / base, with the resolution added to both
 	RankP    format.Num       `json:"rank_p"` // two-sided, of the signed-rank test
-	// BASE has the metric in pairs in which NEW has not: so many of how many.
+	// Lost is the number of pairs in which BASE has the metric and NEW does not.
 	Lost  int `json:"lost"`
 	Pairs int `json:"pairs"` // whether they have it or not
-	Never int `json:"never"` // runs of either side that never got there
+	Never int `json:"never"` // runs of either side that never reached the time
 
 	neverBase, neverNew int
 }
 
-// Shown reports whether a cell shows a change: Student's interval excludes 1,
-// and so do the ranks if there are enough for them.
+// Shown reports whether a cell shows a change: Student's interval excludes 1, and the
+// rank test agrees if there are enough pairs for it.
 func (c Cell) Shown() bool {
 	return c.Ratio.N > 1 && !(c.Ratio.Low <= 1 && 1 <= c.Ratio.High) && (c.Ratio.N < 6 || c.RankP < 0.05)
 }
 
-// pairs are the runs of one scenario, those of the same luck side by side.
+// pairs has the runs of one scenario, paired by replication.
 type pairs struct {
 	base, next Trial
 	runs       [][2]Replicate
 	horizon    float64 // hours that every run was watched for
 }
 
-// Sides pairs the runs of two candidates by scenario and replication. What
-// has no partner, or one under other luck or in another world, is left out,
-// and a note says so; unlike lets worlds differ. Nothing to compare is
-// ErrNothing, beside a report that names what is not compared.
+// Sides compares two candidates, whose runs it pairs by scenario and replication. Runs
+// without a partner, with another seed or with another network are left out, with a
+// note; unlike allows networks to differ. If nothing can be compared, it returns
+// ErrNothing and a report that lists the scenarios that are not compared.
 func Sides(base, next Candidate, unlike bool) (*Report, error) {
 	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{},
 		Notes: []string{}, Uncompared: []Uncompared{}}
@@ -244,7 +244,7 @@ func (c *Report) leaveOut(scenario, format string, args ...any) {
 	c.note("%s is left out: %s.", scenario, why)
 }
 
-// pair takes in one scenario.
+// pair adds one scenario to the report.
 func (c *Report) pair(b, n Trial, unlike bool) {
 	if b.Seed != n.Seed {
 		c.leaveOut(b.Scenario, "BASE has seed %d, NEW %d, which is not the same luck", b.Seed, n.Seed)
@@ -297,8 +297,8 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		append(append([]string{}, laws...), world...), same})
 }
 
-// value of a metric in a run; NaN if undefined. What never came counts as the
-// horizon.
+// value returns a metric of a run; NaN if undefined. A time that never came counts as
+// the horizon; never is then true.
 func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
 	v = s.values[m.Name]
 	if math.IsInf(v, 1) {
@@ -310,7 +310,8 @@ func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
 	return v, m.Name == "end" && s.unfinished
 }
 
-// censored says how many runs never got there, and what they count as.
+// censored returns a sentence on the runs that never reached a time, and the value that
+// they count with.
 func (p pairs) censored(m Metric, c Cell) string {
 	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Figure(p.horizon))
 	if m.Name == "end" {
@@ -320,14 +321,14 @@ func (p pairs) censored(m Metric, c Cell) string {
 		c.neverBase, c.Pairs, c.neverNew, what, until)
 }
 
-// logs are the log-ratios of a metric, one for each pair that has it on both
-// sides; NaN for others.
+// logs returns the log-ratio of a metric for each pair; NaN for a pair without it on
+// both sides.
 func (p pairs) logs(m Metric) []float64 {
 	return p.each(m, func(base, next, e, _ float64) float64 { return math.Log((next + e) / (base + e)) })
 }
 
-// excess is the logarithm of how many times as much as it may NEW has, if it
-// may have 1 + margin of what BASE has and the floor more.
+// excess returns, for each pair, log(NEW / limit), where the limit of NEW is
+// BASE x (1 + margin) + floor.
 func (p pairs) excess(m Metric, margin float64) []float64 {
 	return p.each(m, func(base, next, e, recipients float64) float64 {
 		floor := m.Floor + float64(m.FloorShare*recipients)
@@ -389,10 +390,9 @@ func (c *Report) metric(m Metric) MetricResult {
 	return out
 }
 
-// overScenarios is the mean over all scenarios in which a number is defined at
-// all, one for each replication that all of these have: scenarios share luck,
-// so they are no independent values, but replications are. It also reports in
-// how many scenarios that is.
+// overScenarios returns, for each replication that all scenarios with a defined number
+// have, the mean of the number over these scenarios, and the number of these scenarios.
+// Scenarios share draws, so only replications are independent values.
 func (c *Report) overScenarios(of func(pairs) []float64) (means []float64, in int) {
 	type sum struct {
 		replication uint64
@@ -431,7 +431,7 @@ func (c *Report) overScenarios(of func(pairs) []float64) (means []float64, in in
 
 func known(v float64) bool { return format.Num(v).Known() }
 
-// ratioOf is the geometric mean of ratios whose logarithms are given.
+// ratioOf returns the geometric mean of the ratios whose logarithms are given.
 func ratioOf(logs []float64) Cell {
 	logs = slices.DeleteFunc(slices.Clone(logs), func(v float64) bool { return !known(v) })
 	i := stats.Mean(logs, measure.Confidence)

@@ -15,8 +15,8 @@ import (
 	"flyball/scenarios"
 )
 
-// Figures draws, for each scenario and server, the mean courses of both sides
-// over one another.
+// Figures draws, for each scenario and server, the mean courses of both sides in one
+// figure.
 func (c *Report) Figures() ([]chart.Figure, error) {
 	var drawings []chart.Drawing
 	for _, p := range c.pairs {
@@ -28,7 +28,7 @@ func (c *Report) Figures() ([]chart.Figure, error) {
 	return chart.PaintAll(drawings)
 }
 
-// servers that both sides have a course of.
+// servers returns the servers for which both sides have a course.
 func (p pairs) servers() []string {
 	var names []string
 	for _, s := range p.base.courses {
@@ -40,15 +40,15 @@ func (p pairs) servers() []string {
 	return names
 }
 
-// courseOf is the mean course of a server over the intervals that every run of
-// the trial has.
+// courseOf returns the mean course of a server over the intervals that every run of the
+// trial has.
 func (t Trial) courseOf(server string) []ensemble.MeanPoint {
 	e := ensemble.Report{Replications: len(t.Runs), IntervalSec: t.IntervalSec, Means: t.courses}
 	return e.StepsOf(server)
 }
 
-// inForce moves C to the intervals in which it holds. The first one has what
-// the scenario says.
+// inForce moves each C to the interval in which it is in force. The first interval has
+// the C that the scenario sets.
 func (t Trial) inForce(steps []ensemble.MeanPoint) []ensemble.MeanPoint {
 	e := ensemble.Report{Start: math.NaN()}
 	if s, err := scenarios.Load(t.Scenario, t.Resolved, nil); err == nil {

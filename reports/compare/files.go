@@ -21,7 +21,7 @@ func (c *Report) Summary() ([]byte, error) {
 	}{"flyball/comparison", format.SchemaVersion, c})
 }
 
-// Key names a comparison by its content: both sides, digest by digest.
+// Key returns a name for the comparison that depends on the digests of both sides.
 func (c *Report) Key() string {
 	var content strings.Builder
 	fmt.Fprintf(&content, "comparison\n%t\n", c.Verdict != nil)
@@ -34,8 +34,8 @@ func (c *Report) Key() string {
 	return folder.Key([]byte(content.String()))
 }
 
-// Write makes the folder at to the folder of the comparison, as Write does for a run.
-// Command is what makes it again.
+// Write writes the folder of the comparison at to, as run.Write does for a run. Command
+// is the command line that repeats it.
 func (c *Report) Write(to folder.Place, command string, host runlog.Host) error {
 	figures, err := c.Figures()
 	if err != nil {
@@ -52,8 +52,8 @@ func (c *Report) Write(to folder.Place, command string, host runlog.Host) error 
 		folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
 }
 
-// cellsCSV has a row for each metric and scenario, and one without a scenario
-// for the mean over all.
+// cellsCSV returns a row for each metric and scenario, and one without a scenario for
+// the mean over all.
 func (c *Report) cellsCSV() []byte {
 	rows := [][]string{strings.Fields("metric unit scenario pairs base new ratio ratio_low ratio_high rank_p lost " +
 		"never shown")}
@@ -68,7 +68,8 @@ func (c *Report) cellsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// meanOf is a mean of values of different scenarios nowhere.
+// meanOf formats a scenario's mean; empty for the mean over all scenarios, whose values
+// must not be averaged.
 func (c Cell) meanOf(n format.Num) string {
 	if c.Scenario == "" {
 		return ""
@@ -76,8 +77,8 @@ func (c Cell) meanOf(n format.Num) string {
 	return n.String()
 }
 
-// pairsCSV has every pair of numbers that the tables rest on. A time that never
-// came stands as what it counts as.
+// pairsCSV returns every pair of numbers that the tables are computed from. A time that
+// never came has the value that it counts with.
 func (c *Report) pairsCSV() []byte {
 	rows := [][]string{strings.Fields("scenario seed replication digest_base digest_new metric base new log_ratio")}
 	for _, p := range c.pairs {
@@ -96,7 +97,7 @@ func (c *Report) pairsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// Markdown is the comparison as it is shown below a change under review.
+// Markdown returns the comparison as a comment on a change under review.
 func (c *Report) Markdown() []byte {
 	var b strings.Builder
 	escape := strings.NewReplacer("|", `\|`, "<", "&lt;", "\n", " ").Replace
@@ -137,7 +138,7 @@ func (c *Report) Markdown() []byte {
 	return []byte(strings.TrimRight(b.String(), "\n") + "\n")
 }
 
-// JUnit is the verdict as test cases: one for each claim.
+// JUnit returns the verdict as JUnit XML with a test case for each claim.
 func (c *Report) JUnit() ([]byte, error) {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -209,12 +210,13 @@ func (c *Report) JUnit() ([]byte, error) {
 	return append([]byte(xml.Header), append(raw, '\n')...), err
 }
 
-// mostAnnotations are shown of one step by GitHub; more are dropped in silence.
+// mostAnnotations is the number of annotations that GitHub shows for one step. It drops
+// more in silence.
 const mostAnnotations = 10
 
-// Annotations is the verdict in GitHub's workflow commands: an error for each
-// claim that failed and for each scenario that is not compared, an error, or a
-// notice if that is allowed, for what is inconclusive.
+// Annotations returns the verdict in GitHub's workflow commands: an error for each claim
+// that failed and for each scenario that is not compared; an error, or a notice if that
+// is allowed, for an inconclusive gate.
 func (c *Report) Annotations() string {
 	type note struct{ title, message string }
 	var bad []note

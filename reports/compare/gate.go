@@ -10,24 +10,24 @@ import (
 	"flyball/reports/measure"
 )
 
-// Alarm is the greatest probability that a gate fails a candidate that is no
-// worse, all looks, metrics and scenarios together.
+// Alarm is the greatest probability that a gate fails a candidate that is not worse,
+// over all looks, metrics and scenarios together.
 const Alarm = 0.001
 
-// lostPairs is how many pairs must have lost a metric, all of them, for the
-// gate to fail.
+// lostPairs is the number of pairs that a gate needs to fail a metric that BASE has in
+// every pair and NEW in none.
 const lostPairs = 20
 
-// Verdict is what a gate says about a comparison.
+// Verdict is the verdict of a gate on a comparison.
 type Verdict struct {
 	Passed bool    `json:"passed"`       // neither failed, nor inconclusive unless that is allowed
 	Failed bool    `json:"failed"`       // worse, or BASE has scenarios that are not compared
 	Open   bool    `json:"inconclusive"` // after all looks neither shown to be beyond the margins nor to be within
-	Alarm  float64 `json:"alarm"`        // greatest probability to fail what is no worse
+	Alarm  float64 `json:"alarm"`        // greatest probability to fail a candidate that is not worse
 	Look   int     `json:"look"`         // that decided, 1 being the first
 	Looks  []int   `json:"looks"`        // pairs at each
-	Blind  int     `json:"blind"`        // pairs that it takes to fail at all, if there were fewer; else 0
-	Claims []Claim `json:"claims"`       // of each gated metric the mean, then the scenarios
+	Blind  int     `json:"blind"`        // pairs that a gate needs to be able to fail, if there are fewer; else 0
+	Claims []Claim `json:"claims"`       // for each gated metric the mean, then the scenarios
 
 	AllowInconclusive bool         `json:"allow_inconclusive"`
 	Uncompared        []Uncompared `json:"uncompared"` // of the comparison
@@ -36,7 +36,7 @@ type Verdict struct {
 // Inconclusive reports whether the gate neither failed nor could tell: it is open, or blind.
 func (v *Verdict) Inconclusive() bool { return !v.Failed && (v.Open || v.Blind > 0) }
 
-// Settle completes the verdict: whether one that is inconclusive passes. What has failed never does.
+// Settle sets Passed. An inconclusive verdict passes if allowInconclusive is true; a failed one never passes.
 func (v *Verdict) Settle(allowInconclusive bool) {
 	v.AllowInconclusive = allowInconclusive
 	v.Passed = !v.Failed && (allowInconclusive || !v.Inconclusive())
@@ -47,17 +47,17 @@ func (c *Report) Lacking() *Verdict {
 	return &Verdict{Alarm: Alarm, Looks: []int{}, Claims: []Claim{}, Failed: true, Uncompared: c.Uncompared}
 }
 
-// Claim is one metric that is held against its margin, in the mean over the
-// scenarios or in one.
+// Claim is one metric that is compared with its margin, in the mean over the scenarios
+// or in one scenario.
 type Claim struct {
 	Metric   string           `json:"metric"`
 	Scenario string           `json:"scenario"` // empty: the mean
 	Margin   float64          `json:"margin"`   // share of BASE that NEW may have more
-	Floor    float64          `json:"floor"`    // and this much beyond; the greatest of several scenarios
-	Ratio    measure.Estimate `json:"ratio"`    // of new / base
-	P        format.Num       `json:"p"`        // that luck alone does this much if NEW has all that it may
-	Holm     format.Num       `json:"holm_p"`   // the same, for all claims beside it
-	Level    format.Num       `json:"level"`    // that it must not exceed to fail
+	Floor    float64          `json:"floor"`    // amount that NEW may have in addition; the greatest of all scenarios
+	Ratio    measure.Estimate `json:"ratio"`    // new / base
+	P        format.Num       `json:"p"`        // probability of this much by chance if NEW is just at its margin
+	Holm     format.Num       `json:"holm_p"`   // P, adjusted for the other claims
+	Level    format.Num       `json:"level"`    // Holm at or below it fails the gate
 	Outcome  string           `json:"outcome"`
 }
 
@@ -72,9 +72,9 @@ const (
 
 func (c Claim) failed() bool { return c.Outcome == Worse || c.Outcome == Lost }
 
-// Judge holds the comparison, which has the pairs of look k, against the
-// margins of metrics. The verdict is final if it has failed or is not open, or
-// if k is the last look.
+// Judge compares the metrics of the comparison, which has the pairs of look k, with
+// their margins. The verdict is final if it has failed or is not open, or if k is the
+// last look.
 func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 	v := &Verdict{Alarm: Alarm, Look: k + 1, Looks: looks, Claims: []Claim{}, Uncompared: c.Uncompared,
 		Failed: len(c.Uncompared) > 0}
@@ -151,7 +151,7 @@ func (c *Claim) judged(j stats.Judged) {
 	}
 }
 
-// floor of a metric in a scenario, in its unit.
+// floor returns the floor of a metric in a scenario, in the unit of the metric.
 func (p pairs) floor(m Metric) float64 {
 	most := 0.0
 	for _, r := range p.runs {
@@ -160,7 +160,7 @@ func (p pairs) floor(m Metric) float64 {
 	return m.Floor + float64(m.FloorShare*most)
 }
 
-// Says is the claim in a sentence.
+// Says returns the claim as a sentence.
 func (c Claim) Says() string {
 	where := "geometric mean over the scenarios"
 	if c.Scenario != "" {
@@ -176,7 +176,7 @@ func (c Claim) Says() string {
 		change(c.Ratio.Value), change(c.Ratio.Low), change(c.Ratio.High), c.allowed())
 }
 
-// allowed is how much more NEW may have.
+// allowed returns in words how much more NEW may have.
 func (c Claim) allowed() string {
 	text := change(format.Num(1 + c.Margin))
 	if c.Floor > 0 {
@@ -185,7 +185,7 @@ func (c Claim) allowed() string {
 	return text
 }
 
-// change is a ratio as a signed share: +5.1 %.
+// change writes a ratio as a signed share, as in +5.1 %.
 func change(ratio format.Num) string {
 	if !ratio.Known() {
 		return "?"

@@ -48,7 +48,7 @@ func ReadCandidate(dir string) (Candidate, error) {
 	return c, nil
 }
 
-// read takes in one run folder.
+// read adds the runs of one folder to the candidate.
 func (c *Candidate) read(dir string) error {
 	n, err := folder.Replications(dir)
 	if err != nil {
@@ -79,7 +79,7 @@ func (c *Candidate) read(dir string) error {
 		}
 		into.Runs = append(into.Runs, s)
 	}
-	into.courses = nil // a mean of means would weigh wrong
+	into.courses = nil // a mean of means would have wrong weights
 	return nil
 }
 
@@ -125,8 +125,8 @@ func readEnsembleTrial(dir string) (Trial, error) {
 	return t, nil
 }
 
-// readReplications reads the runs of an ensemble. Which metrics there are
-// differs from revision to revision; one that is not there is undefined.
+// readReplications reads the runs of an ensemble. Metrics differ between revisions; a
+// missing one is undefined.
 func (t *Trial) readReplications(raw []byte) error {
 	r := csvfile.NewReader(bytes.NewReader(raw), "")
 	header, err := r.Header("a header, and a row for each replication")
@@ -190,7 +190,7 @@ func (t *Trial) readReplications(raw []byte) error {
 	return nil
 }
 
-// readCourses reads what trajectoryCSV wrote.
+// readCourses reads trajectory.csv of an ensemble.
 func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
 	fields, err := format.ReadCSV(raw, ensemble.TrajectoryColumns())
 	if err != nil {
@@ -210,9 +210,9 @@ func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
 	return all, fields.Err
 }
 
-// differences are the keys in which two resolved scenarios differ: those of the
-// policy that is compared, and those of the question that it is asked, which
-// must not. What only names or judges a run counts as neither.
+// differences returns the keys in which two resolved scenarios differ: laws has keys of
+// the policy under comparison; question has keys of the setting, which must not differ.
+// Keys that only name or judge a run are left out.
 func differences(a, b []byte) (laws, question []string) {
 	x, y := valuesOf(a), valuesOf(b)
 	every := maps.Clone(x)

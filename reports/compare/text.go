@@ -8,9 +8,8 @@ import (
 	"flyball/reports/format"
 )
 
-// Text writes the comparison for a terminal: the verdict, one line for each
-// metric over all scenarios, then the scenarios, then what speaks against the
-// numbers.
+// Text writes the comparison for a terminal: the verdict, one line for each metric over
+// all scenarios, then the scenarios, then the reasons to doubt the numbers.
 func (c *Report) Text(w io.Writer, color bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "BASE  %s\nNEW   %s\n\n", c.Base, c.New)
@@ -37,7 +36,7 @@ func (c *Report) Text(w io.Writer, color bool) error {
 	return err
 }
 
-// Answer says what the comparison shows, the most important first.
+// Answer returns sentences on what the comparison shows, the most important first.
 func (c *Report) Answer() []string {
 	var said []string
 	if v := c.Verdict; v != nil {
@@ -80,8 +79,8 @@ func (c *Report) Answer() []string {
 	return append(said, c.disagreement()...)
 }
 
-// disagreement says that lost target-hours, the end and attempts per delivery
-// do not show the same side to be better.
+// disagreement returns a sentence if lost target-hours, the end and attempts per
+// delivery do not show the same side to be better.
 func (c *Report) disagreement() []string {
 	better := map[bool][]string{}
 	for _, m := range c.Metrics {
@@ -98,7 +97,7 @@ func (c *Report) disagreement() []string {
 		strings.Join(better[true], " and "), strings.Join(better[false], " and "))}
 }
 
-// Worse are the claims that fail the gate.
+// Worse returns the claims that fail the gate, in words.
 func (v *Verdict) Worse() []string {
 	var all []string
 	for _, c := range v.Claims {
@@ -109,7 +108,7 @@ func (v *Verdict) Worse() []string {
 	return all
 }
 
-// Answer is the verdict in a sentence.
+// Answer returns the verdict as a sentence.
 func (v *Verdict) Answer() string {
 	if v.Failed {
 		var why []string
@@ -153,9 +152,9 @@ func (c *Report) same() bool {
 	return true
 }
 
-// explained says what the tables show.
+// explained returns sentences that explain the tables.
 func (c *Report) explained() []string {
-	said := []string{"Of all metrics less is better. A change is the geometric mean of NEW / BASE over pairs of runs " +
+	said := []string{"Less is better in every metric. A change is the geometric mean of NEW / BASE over pairs of runs " +
 		"under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks (Wilcoxon) " +
 		"do not agree."}
 	for _, s := range c.Scenarios {
@@ -166,8 +165,8 @@ func (c *Report) explained() []string {
 	return said
 }
 
-// tables are the means over all scenarios and then the scenarios, metric by
-// metric. With one scenario its cells are all there is.
+// tables returns a table of the means over all scenarios, then one of the scenarios for
+// each metric. With one scenario it returns one table.
 func (c *Report) tables() []format.Table {
 	var all []format.Table
 	if len(c.Scenarios) > 1 {
@@ -211,7 +210,7 @@ func (c *Report) meanTable() format.Table {
 	return t
 }
 
-// word is the outcome in a table.
+// word returns the outcome as it stands in a table.
 func (c Claim) word() string {
 	switch c.Outcome {
 	case Worse, Lost:
@@ -242,7 +241,7 @@ func (m MetricResult) table() format.Table {
 	return t
 }
 
-// changed is the change, or ~ where none is shown.
+// changed returns the change in words, or ~ if no change is shown.
 func (c Cell) changed() string {
 	switch {
 	case c.Ratio.N == 0:

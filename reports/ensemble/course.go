@@ -9,23 +9,24 @@ import (
 	"flyball/reports/measure"
 )
 
-// MeanSeries is the mean of all runs on one server, over the intervals by which it
-// can be judged in every run. Where a single run never settles for the noise in
-// it, the mean of some may.
+// MeanSeries is the mean of all runs on one server, over the intervals that can be
+// judged in every run. The mean of several runs may settle even if noise keeps each of
+// them from settling.
 type MeanSeries struct {
 	server string
 	runs   int
 	At     []MeanRow
 }
 
-// MeanRow are all runs in one interval.
+// MeanRow is one interval of all runs.
 type MeanRow struct {
-	measure.Row // all that the runs have in common
+	measure.Row // what the runs have in common
 	points      []seriesPoint
 	sum         seriesPoint
 }
 
-// NewMeanSeries server i, without the intervals that skip tells to leave out.
+// NewMeanSeries returns the mean of runs on server i, without the intervals for which
+// skip returns true.
 func NewMeanSeries(server string, runs []Observation, i int, span float64, skip func(measure.Row) bool) MeanSeries {
 	c := MeanSeries{server: server, runs: len(runs)}
 	if len(runs) == 0 {
@@ -54,10 +55,10 @@ next:
 	return c
 }
 
-// NoRun is left out of the mean of all runs.
+// NoRun is the argument of Without for the mean of all runs.
 const NoRun = -1
 
-// Without is the course of the mean of the runs but one, or of all.
+// Without returns the mean course of all runs except one, or of all for NoRun.
 func (c MeanSeries) Without(run int) []measure.Row {
 	rows := make([]measure.Row, len(c.At))
 	for k, t := range c.At {
@@ -77,9 +78,9 @@ func (c MeanSeries) Without(run int) []measure.Row {
 	return rows
 }
 
-// CourseMeasure is a metric of the mean course of all replications. Its interval
-// is the jackknife's over the replications; that of a time of settling is where
-// the band of the mean allows it first, and where it lies within for good.
+// CourseMeasure is a metric of the mean course of all replications. Its interval is a
+// jackknife over the replications. The interval of a settling time reaches from when the
+// band of the mean first allows it to when the band lies within the limits for good.
 type CourseMeasure struct {
 	Metric string `json:"metric"`
 	Unit   string `json:"unit"`
@@ -97,8 +98,8 @@ func courseMetrics() []string {
 	return all
 }
 
-// MetricsOf measures the mean courses of all servers of some runs: the worst of
-// them counts, as in a run. Without is each metric without one of the runs.
+// MetricsOf returns the metrics of the mean courses of all servers, of which the worst
+// counts, as in a run. Without has, for each metric, its values without one of the runs.
 func MetricsOf(courses []MeanSeries) (metrics map[string]float64, without map[string][]float64) {
 	metrics = measure.WorstOf(judgeCourses(courses, NoRun))
 	without = map[string][]float64{}
@@ -122,7 +123,7 @@ func judgeCourses(courses []MeanSeries, without int) []measure.Server {
 	return servers
 }
 
-// CourseMeasures are those metrics with their intervals.
+// CourseMeasures returns the results of MetricsOf with their intervals.
 func CourseMeasures(courses []MeanSeries, metrics map[string]float64, without map[string][]float64) []CourseMeasure {
 	measures := []CourseMeasure{}
 	for _, name := range courseMetrics() {
@@ -139,10 +140,10 @@ func CourseMeasures(courses []MeanSeries, metrics map[string]float64, without ma
 	return measures
 }
 
-// settled is when the mean course came within a share of its target for good;
-// earliest when its band begins to allow that, latest when the band lies within
-// entirely. They are counted from interval from, or, if that is negative, from
-// the last change of the target.
+// settled returns when the mean course came within a share of its target for good;
+// earliest is when its band begins to allow that, latest when the whole band lies
+// within. They are counted from interval from or, if from is negative, from the last
+// change of the target.
 func (c MeanSeries) settled(within float64, from int) (mean, earliest, latest format.Num) {
 	middle := c.Without(NoRun)
 	nearest, farthest := slices.Clone(middle), slices.Clone(middle)
@@ -164,7 +165,8 @@ func (c MeanSeries) settled(within float64, from int) (mean, earliest, latest fo
 		measure.SettlingSince(from, farthest, within)
 }
 
-// SettledLast is that of the server that settled last, or never.
+// SettledLast returns the settling time of the server that settled last, with its
+// bounds; missing if a server never settled.
 func SettledLast(courses []MeanSeries, within float64, from int) measure.Estimate {
 	e := measure.Estimate{Level: measure.Confidence, N: courses[0].runs}
 	for _, c := range courses {
@@ -183,8 +185,8 @@ func SettledLast(courses []MeanSeries, within float64, from int) measure.Estimat
 	return e
 }
 
-// ShareAbove is the part of the judged intervals with more than so many
-// available processes, in the mean of the runs; missing without any.
+// ShareAbove returns the share of the judged intervals of all runs with more than n
+// available processes; missing without an interval.
 func (c MeanSeries) ShareAbove(n float64) format.Num {
 	above, count := 0, 0
 	for _, t := range c.At {
@@ -200,7 +202,8 @@ func (c MeanSeries) ShareAbove(n float64) format.Num {
 	return format.Num(float64(above) / float64(count))
 }
 
-// Greatest number of available processes of any run in some judged interval.
+// Greatest returns the greatest number of available processes of any run in the judged
+// intervals for which in returns true.
 func (c MeanSeries) Greatest(in func(measure.Row) bool) float64 {
 	most := math.NaN()
 	for _, t := range c.At {

@@ -21,8 +21,7 @@ import (
 	"flyball/scenarios"
 )
 
-// Observation is what an ensemble keeps of one run: little, and nothing of its
-// attempts.
+// Observation is the part of one run that an ensemble keeps. It has no attempts.
 type Observation struct {
 	Replication uint64
 	Digest      string
@@ -48,7 +47,7 @@ type seriesPoint struct {
 	judged                         bool
 }
 
-// Observe takes from a report what an ensemble keeps.
+// Observe returns the part of a report that an ensemble keeps.
 func Observe(r *run.Report) Observation {
 	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations,
 		attempts: r.Totals.Attempts}
@@ -77,23 +76,23 @@ func Observe(r *run.Report) Observation {
 		}
 		o.tracks = append(o.tracks, t)
 	}
-	// A server that was not judged did neither settle nor fail to.
+	// A server that was not judged has neither settled nor failed to settle.
 	if slices.ContainsFunc(o.tracks, func(t series) bool { return math.IsNaN(t.settled) }) {
 		o.Metrics[measure.SettlingMetric], o.Metrics[measure.SettlingMetric2] = math.NaN(), math.NaN()
 	}
 	return o
 }
 
-// Asked is what an ensemble was asked for.
+// Asked holds the settings of an ensemble.
 type Asked struct {
-	Replications int     // with Precision, at most; 0 if that alone decides
+	Replications int     // with Precision the greatest number; 0 if Precision alone decides
 	Precision    float64 // greatest half width wanted, as a share of the mean; 0 if none
 	Of           string  // the measure that is to be so precise
 	Partial      bool    // stopped before its end
 	List         string  // digest of a list that is not the scenario's own; else empty
 }
 
-// Report is what independent replications of one scenario show together.
+// Report has the results of independent replications of one scenario.
 type Report struct {
 	Name         string `json:"name"`
 	About        string `json:"about"`
@@ -102,20 +101,21 @@ type Report struct {
 	Mode         string `json:"mode"`
 	List         string `json:"list,omitempty"` // digest of the list, unless it is the scenario's own
 	Kind         string `json:"kind"`           // "terminating" or "steady-state"
-	Replications int    `json:"replications"`   // 0 to one less
-	// that were to be made, or at most with a precision; 0 if that alone decided
+	Replications int    `json:"replications"`   // how many there are, counted from 0
+	// Asked is the number of replications to make; with a precision the greatest number, 0 if the precision alone
+	// decided.
 	Asked   int     `json:"replications_asked"`
 	Partial bool    `json:"partial"` // stopped before its end
 	Digest  string  `json:"digest"`  // of the digests of all replications, in order
 	Law     string  `json:"law"`
 	Target  float64 `json:"target_per_h"` // at the start
-	// in the last interval that can be judged, if it ever changes
+	// LastTarget is the target in the last interval that can be judged, if the target ever changes.
 	LastTarget  float64 `json:"last_target_per_h,omitempty"`
 	IntervalSec float64 `json:"interval_s"`
 	HorizonSec  float64 `json:"horizon_s"`
 	Level       float64 `json:"level"` // confidence of all intervals
 
-	Measures     []Measure       `json:"measures"`     // the metrics of a run and those of the steady state, by name
+	Measures     []Measure       `json:"measures"`     // the metrics of a run and of the steady state, by name
 	Course       []CourseMeasure `json:"mean_course"`  // metrics of the mean of all replications
 	Settling     []Settling      `json:"settling"`     // of each server
 	Steady       *Steady         `json:"steady_state"` // of a steady-state scenario
@@ -123,7 +123,7 @@ type Report struct {
 	Expectations []Expectation   `json:"expectations"`
 	Finished     int             `json:"finished"`      // replications that left no recipient pending at the horizon
 	WithFailures int             `json:"with_failures"` // replications in which some recipient failed
-	Warnings     []string        `json:"warnings"`      // what speaks against believing it
+	Warnings     []string        `json:"warnings"`      // reasons to doubt the numbers
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 
@@ -145,45 +145,45 @@ type Measure struct {
 	Statistic string `json:"statistic"`
 	measure.Estimate
 	Least     format.Num `json:"least"`
-	LeastIn   uint64     `json:"least_in"` // the first replication that has it
+	LeastIn   uint64     `json:"least_in"` // the first replication with the least value
 	Most      format.Num `json:"greatest"`
 	MostIn    uint64     `json:"greatest_in"`
 	Undefined int        `json:"undefined"` // replications without a value, left out of the mean
 	Never     int        `json:"never"`     // censored: never reached, counted as the horizon
-	// of a time that may never come: how long all replications watched for it
+	// Horizon is, for a time that may never come, how long all replications watched for it.
 	Horizon format.Num `json:"censoring_horizon"`
 }
 
-// Settling says when one server settled within 5 % of its target.
+// Settling is when one server settled within 5 % of its target.
 type Settling struct {
 	Server string `json:"server"`
 	Judged int    `json:"judged_intervals"` // in every replication
-	// Of the mean of all replications: intervals that had passed; missing if
-	// never. Earliest and Latest are those of the pointwise band of the mean: when
-	// it begins to touch the 5 %, and when it lies within them entirely.
+	// OfMean is the number of intervals before the mean of all replications settled;
+	// missing if it never did. Earliest is when the pointwise band of the mean begins
+	// to touch the 5 %, Latest when the whole band lies within them.
 	OfMean   format.Num `json:"of_mean_intervals"` // counted from the last change of the target
 	Earliest format.Num `json:"of_mean_earliest"`
 	Latest   format.Num `json:"of_mean_latest"`
-	// Of the replications one by one.
+	// Runs and the fields below are for the replications one by one.
 	Runs      int              `json:"runs"`  // in which the server was judged
 	Never     int              `json:"never"` // of them, censored at the horizon
 	Share     measure.Estimate `json:"settled_share"`
 	Median    measure.Estimate `json:"median_intervals"`  // a missing High may be never
 	NinetyPct measure.Estimate `json:"p90_intervals"`     // as above
 	Horizon   int              `json:"censoring_horizon"` // intervals that every replication watched
-	// replications in which the law added processes while the rate fell
+	// Runaways counts the replications in which the law added processes while the rate fell.
 	Runaways int `json:"runaways"`
 }
 
-// Precision is what sequential stopping came to.
+// Precision is the result of sequential stopping.
 type Precision struct {
 	Of       string     `json:"of"`
 	Goal     float64    `json:"goal"`     // relative half width
-	Relative format.Num `json:"relative"` // that was reached
+	Relative format.Num `json:"relative"` // relative half width that was reached
 	Reached  bool       `json:"reached"`
 }
 
-// Expectation is one that was held against every replication.
+// Expectation is an expectation that was judged in every replication.
 type Expectation struct {
 	Metric      string           `json:"metric"`
 	Op          string           `json:"op"`
@@ -193,8 +193,8 @@ type Expectation struct {
 	FirstMissed format.Num       `json:"first_missed"` // replication; missing if none
 }
 
-// Measures lists what an ensemble of a scenario measures: the metrics of a run,
-// and in steady state those of what is left without its start-up.
+// Measures returns what an ensemble of a scenario measures: the metrics of a run and,
+// for a steady-state scenario, the metrics without the start-up.
 func Measures(s *scenarios.Scenario) []measure.Metric {
 	all := measure.Metrics()
 	if s.Analysis.Kind == scenarios.SteadyState {
@@ -204,9 +204,9 @@ func Measures(s *scenarios.Scenario) []measure.Metric {
 	return all
 }
 
-// Headline is the measure that an ensemble is judged by unless another is asked
-// for: the rate in steady state, or that of the last quarter of the judged
-// intervals; attempts per success where no replication has judged intervals.
+// Headline returns the measure that an ensemble is judged by if no other is asked for:
+// the rate in steady state, or the rate in the last quarter of the judged intervals, or
+// attempts per success if no replication has judged intervals.
 func Headline(s *scenarios.Scenario, runs []Observation) string {
 	name := "rate_per_h"
 	if s.Analysis.Kind == scenarios.SteadyState {
@@ -218,10 +218,10 @@ func Headline(s *scenarios.Scenario, runs []Observation) string {
 	return name
 }
 
-// Measured is the mean of one measure over replications of a scenario, within
-// what the measure can be; see docs/statistics.md. Of a time that some replication
-// did not reach it is the median, since no mean is known. It panics on a name that
-// Measures does not have.
+// Measured returns the mean of one measure over replications of a scenario, with an
+// interval within the possible values of the measure; see docs/statistics.md. For a time
+// that some replication did not reach it returns the median, because the mean is
+// unknown. It panics on a name that Measures does not have.
 func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Interval {
 	values := values(s, runs, name)
 	if measure.MayNeverCome(name) {
@@ -247,8 +247,9 @@ func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Inte
 	return i
 }
 
-// possible is what a count of recipients or attempts, or a share of them, can be;
-// false for other measures, and for counts that the scenario orders.
+// possible returns the range of possible values of a count of recipients or attempts,
+// or of a share of them. Ok is false for other measures, and for counts that the
+// scenario sets.
 func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.Range, ok bool) {
 	if len(runs) == 0 || name == "recipients" || name == "suppressed" {
 		return in, false
@@ -284,7 +285,7 @@ func count(values []float64, of func(float64) bool) int {
 	return n
 }
 
-// values of a measure, one for each replication; NaN where it is undefined.
+// values returns a measure in each replication; NaN where it is undefined.
 func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 	if of, ok := steadyOf(name); ok {
 		return of(newWarmUp(s, runs))
@@ -305,8 +306,8 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 	return all
 }
 
-// Horizon is the number of intervals during which every judged server of every
-// replication was watched: what never came in them is censored there.
+// Horizon returns the number of intervals during which every judged server of every
+// replication was watched. Times that never came in them are censored there.
 func Horizon(runs []Observation) int {
 	least := 0
 	for _, o := range runs {
@@ -320,7 +321,7 @@ func Horizon(runs []Observation) int {
 }
 
 // Gather folds replications 0, 1 and so on of a scenario into an ensemble.
-// Replay is the command line that makes it again.
+// Replay is the command line that repeats it.
 func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.Host, replay string) *Report {
 	e := &Report{
 		Name: s.Name, About: s.About, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", List: asked.List,
@@ -426,13 +427,13 @@ type MeanPoint struct {
 	C      Spread // available processes
 }
 
-// Spread is a mean with its interval, and how far single runs are away.
+// Spread is a mean with its interval, and the least and the greatest of the runs.
 type Spread struct {
 	measure.Estimate
 	Least, Most format.Num
 }
 
-// MeanPoints is the mean course of server i.
+// MeanPoints returns the mean course of server i.
 func MeanPoints(name string, runs []Observation, i int, span float64) []MeanPoint {
 	column := func(of func(seriesPoint) float64) []Spread {
 		var paths [][]float64
@@ -501,7 +502,7 @@ func settle(name string, runs []Observation, i int) Settling {
 		}
 	}
 	for k, t := range times {
-		if t >= float64(s.Horizon) { // nobody can say so of those that were watched no longer
+		if t >= float64(s.Horizon) { // unknown for replications that were watched no longer
 			times[k] = math.Inf(1)
 			s.Never++
 		}
@@ -532,7 +533,7 @@ func (e *Report) OK() bool {
 	return !slices.ContainsFunc(e.Expectations, func(x Expectation) bool { return x.FirstMissed.Known() })
 }
 
-// Measure finds a measure by its name.
+// Measure returns the measure called name.
 func (e *Report) Measure(name string) Measure {
 	i := slices.IndexFunc(e.Measures, func(m Measure) bool { return m.Metric == name })
 	if i < 0 {
@@ -541,7 +542,7 @@ func (e *Report) Measure(name string) Measure {
 	return e.Measures[i]
 }
 
-// doubts gathers what speaks against the numbers, each said once.
+// doubts returns the reasons to doubt the numbers, each of them once.
 func (e *Report) doubts() []string {
 	var said []string
 	var of [][]string
@@ -583,9 +584,8 @@ func (e *Report) doubts() []string {
 	return all
 }
 
-// Odd is the replication that is most worth a look alone: the first one that
-// missed an expectation, or else the one that is farthest from the mean in the
-// headline measure.
+// Odd returns the replication that is most worth a look alone: the first that missed an
+// expectation, or else the one farthest from the mean in the headline measure.
 func (e *Report) Odd() uint64 {
 	for _, x := range e.Expectations {
 		if x.FirstMissed.Known() {

@@ -105,11 +105,11 @@ func (e *Report) convergencePanels() []chart.Panel {
 	return []chart.Panel{rates, near, processes}
 }
 
-// mostSteps are drawn of a mean course; of more, the CSV has them all.
+// mostSteps is the greatest number of intervals drawn of a mean course. The CSV has all.
 const mostSteps = 400
 
-// StepsOf are the intervals of a server that every replication has. Of a long
-// run several are drawn as one, whose bands hold theirs.
+// StepsOf returns the intervals of a server that every replication has. In a long run
+// several intervals are drawn as one, whose bands contain their bands.
 func (e *Report) StepsOf(server string) []MeanPoint {
 	var steps []MeanPoint
 	for _, s := range e.Means {
@@ -134,7 +134,7 @@ func (e *Report) StepsOf(server string) []MeanPoint {
 	return drawn
 }
 
-// with is the spread of i + 1 intervals drawn as one.
+// with returns s, the spread of i intervals, merged with o, the spread of one more.
 func (s Spread) with(o Spread, i int) Spread {
 	if i == 0 {
 		return o
@@ -145,7 +145,7 @@ func (s Spread) with(o Spread, i int) Spread {
 	return s
 }
 
-// targets is the target over time, the same for all servers.
+// targets returns the target over time, which is the same for all servers.
 func (e *Report) targets(seconds, to float64) plotter.XYs {
 	if e.LastTarget == 0 || len(e.servers) == 0 {
 		return chart.Level(to, e.Target)
@@ -153,7 +153,7 @@ func (e *Report) targets(seconds, to float64) plotter.XYs {
 	return e.Line(e.StepsOf(e.servers[0]), seconds, func(s MeanPoint) format.Num { return format.Num(s.Target) })
 }
 
-// near are the intervals whose mean rate lies within 6 % of the target.
+// near returns the intervals whose mean rate lies within 6 % of the target.
 func (e *Report) near(steps []MeanPoint) []MeanPoint {
 	var all []MeanPoint
 	for _, s := range steps {
@@ -164,7 +164,7 @@ func (e *Report) near(steps []MeanPoint) []MeanPoint {
 	return all
 }
 
-// off is a rate as its distance from the target, in per cent.
+// off returns the distance of a rate from the target, in per cent of the target.
 func (s Spread) off(target float64) Spread {
 	for _, n := range []*format.Num{&s.Value, &s.Low, &s.High, &s.Least, &s.Most} {
 		*n = 100 * (*n/format.Num(target) - 1)
@@ -172,8 +172,8 @@ func (s Spread) off(target float64) Spread {
 	return s
 }
 
-// InForce moves C to the intervals in which it holds: it is decided at the end of
-// the one before.
+// InForce moves each C to the interval in which it is in force: the governor decides C
+// at the end of the interval before.
 func (e *Report) InForce(steps []MeanPoint) []MeanPoint {
 	c := Spread{measure.Estimate{Value: format.Num(e.Start), Low: format.Num(e.Start), High: format.Num(e.Start)},
 		format.Num(e.Start), format.Num(e.Start)}
@@ -200,7 +200,7 @@ func (e *Report) complete(s MeanPoint) bool { return s.Rate.N == e.Replications 
 
 func (e *Report) drawn() []string { return e.servers[:min(len(e.servers), chart.MostServers)] }
 
-// Line is a mean over time, level in each interval.
+// Line returns a mean over time, constant in each interval.
 func (e *Report) Line(steps []MeanPoint, seconds float64, of func(MeanPoint) format.Num) plotter.XYs {
 	var points plotter.XYs
 	for _, s := range steps {
@@ -210,7 +210,7 @@ func (e *Report) Line(steps []MeanPoint, seconds float64, of func(MeanPoint) for
 	return points
 }
 
-// Band is the outline of what lies between two courses.
+// Band returns the outline of the area between two courses.
 func (e *Report) Band(steps []MeanPoint, seconds float64, of func(MeanPoint) (low, high format.Num)) plotter.XYs {
 	var bounded []MeanPoint
 	for _, s := range steps {
@@ -245,8 +245,8 @@ func (e *Report) settled() chart.Figure {
 	return chart.Figure{Name: "settling", Title: "When do single runs settle?", Alt: alt, CSV: format.WriteCSV(rows)}
 }
 
-// settledPoint is how many replications had settled when so many intervals had
-// passed.
+// settledPoint is the number of replications that had settled after a number of
+// intervals.
 type settledPoint struct {
 	number, settled int
 	share           stats.Interval
@@ -307,7 +307,8 @@ func (e *Report) startUp() chart.Figure {
 	}
 	return chart.Figure{Name: "warm-up", Title: "Is the start-up left out?", CSV: format.WriteCSV(rows),
 		Alt: fmt.Sprintf("Above, the mean rate by interval, with the %s that are left out and twice as many; below, "+
-			"the marginal standard error of the mean for every possible cut (MSER-5), as a multiple of its least value.",
+			"the marginal standard error of the mean for every possible cut (MSER-5), as a multiple of its least "+
+			"value.",
 			format.Plural(uint64(e.Steady.LeftOut), "interval"))}
 }
 

@@ -23,7 +23,7 @@ func TrajectoryColumns() []string {
 		"available_least available_greatest target_per_h")
 }
 
-// Key names an ensemble by its content, as Key does for a run.
+// Key returns a name for an ensemble that depends on its content, as run.Key does for a run.
 func (e *Report) Key() string {
 	content := fmt.Appendf(nil, "ensemble\n%s\n%d\n%d\n%t\n", e.ScenarioID, e.Seed, e.Replications, e.Partial)
 	if e.List != "" {
@@ -32,7 +32,7 @@ func (e *Report) Key() string {
 	return folder.Key(content)
 }
 
-// Write makes the folder at to the folder of the ensemble, as Write does for a run.
+// Write writes the folder of the ensemble at to, as run.Write does for a run.
 func (e *Report) Write(to folder.Place, x run.Extra) error {
 	figures, err := e.Figures()
 	if err != nil {

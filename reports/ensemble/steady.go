@@ -9,16 +9,16 @@ import (
 	"flyball/scenarios"
 )
 
-// Steady is what is left of the runs of a steady-state scenario without their
-// start-up. It looks at the intervals that can be judged in every replication.
+// Steady is the result of a steady-state scenario, without the start-up of its runs. It
+// counts only intervals that can be judged in every replication.
 type Steady struct {
 	WarmUp     string  `json:"warm_up"` // "auto", found by MSER-5, or "given"
-	Found      bool    `json:"found"`   // false: no steady state is in sight, and the numbers are not of one
+	Found      bool    `json:"found"`   // false: no steady state was found, so the numbers do not describe one
 	Judged     int     `json:"judged_intervals"`
 	LeftOut    int     `json:"left_out_intervals"`
 	LeftOutSec float64 `json:"left_out_s"` // the end of the last one
-	// Twice is the number of intervals that are left out to see whether the first
-	// cut was enough; 0 if too few would remain.
+	// Twice is the number of intervals left out in a second evaluation, which checks
+	// whether the first cut was enough; 0 if too few intervals would remain.
 	Twice   int      `json:"twice_intervals"`
 	Changes []Change `json:"changes"`
 
@@ -27,22 +27,22 @@ type Steady struct {
 	warnings []string
 }
 
-// Change is by how much a measure changes when twice as much is left out:
-// paired, replication by replication.
+// Change is the change of a measure when twice as much is left out, paired by
+// replication.
 type Change struct {
 	Metric string           `json:"metric"`
 	Twice  measure.Estimate `json:"twice"`
 	Change measure.Estimate `json:"change"`
 }
 
-// curve is the marginal standard error of the mean course of one number of one
-// server, by what is left out.
+// curve is the marginal standard error of the mean course of one number of one server,
+// for each number of intervals left out.
 type curve struct {
 	server, of string
 	stats.Truncation
 }
 
-// steadyMetrics are the measures of the steady state.
+// steadyMetrics returns the measures of the steady state.
 func steadyMetrics() []measure.Metric {
 	return []measure.Metric{
 		{Name: "steady_available", Unit: "processes", Doc: "mean C without the start-up; least of all servers"},
@@ -54,8 +54,8 @@ func steadyMetrics() []measure.Metric {
 	}
 }
 
-// steadyOf finds how a measure of the steady state is computed: its value in
-// each replication.
+// steadyOf returns the function that computes a measure of the steady state in each
+// replication.
 func steadyOf(name string) (of func(*warmUp) []float64, ok bool) {
 	switch name {
 	case "steady_available":
@@ -128,7 +128,7 @@ func newWarmUp(s *scenarios.Scenario, runs []Observation) *warmUp {
 			n := 0
 			for _, k := range w.judged[i] {
 				if runs[0].tracks[i].points[k].end-s.Governor.Interval.Seconds() < vt.Span(given).Seconds() {
-					n++ // it began before the start-up was over
+					n++ // the interval began before the start-up was over
 				}
 			}
 			w.leftOut = max(w.leftOut, n)
@@ -164,8 +164,8 @@ func (w *warmUp) meanCourse(server int, at func(seriesPoint) float64) []float64 
 	return course
 }
 
-// means of each replication are the sum of one number over that of another,
-// over the judged intervals that remain; of several servers, the worst.
+// means returns, for each replication, sum of above / sum of below over the judged
+// intervals that remain without the first leftOut; of several servers, the worst.
 func (w *warmUp) means(leftOut int, above, below func(seriesPoint) float64,
 	worst func(a, b float64) float64) []float64 {
 	all := make([]float64, len(w.runs))
@@ -220,6 +220,5 @@ func newSteady(s *scenarios.Scenario, runs []Observation) *Steady {
 	return t
 }
 
-// leastCut is the number of intervals that MSER-5 leaves out at the least if it
-// leaves out any.
+// leastCut is the least number of intervals that MSER-5 leaves out, if it leaves out any.
 const leastCut = 5

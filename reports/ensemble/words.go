@@ -11,8 +11,8 @@ import (
 	"flyball/reports/measure"
 )
 
-// Answer says in plain sentences what the replications show together. In
-// brackets after a number is its 95 % interval.
+// Answer returns sentences on what the replications show together. A number is
+// followed by its 95 % interval in brackets.
 func (e *Report) Answer() []string {
 	answer := []string{}
 	if e.Steady != nil {
@@ -35,7 +35,7 @@ func (e *Report) Answer() []string {
 	return append(answer, e.Account())
 }
 
-// of says in how many of the replications.
+// of returns "n of N replications".
 func (e *Report) of(n int) string {
 	if n == e.Replications {
 		return "every replication"
@@ -43,7 +43,7 @@ func (e *Report) of(n int) string {
 	return fmt.Sprintf("%d of %s", n, format.Plural(uint64(e.Replications), "replication"))
 }
 
-// verdict answers for the mean course of every server.
+// verdict returns a sentence on whether the mean course of every server settled.
 func (e *Report) verdict() string {
 	last := -1
 	var never, unjudged []string
@@ -88,10 +88,10 @@ func (e *Report) verdict() string {
 	return word + ": " + strings.Join(said, "; ") + "."
 }
 
-// target is that of the runs, and the last one if it changes.
+// target returns the target of the runs in words, with the last target if it changes.
 func (e *Report) target() string { return format.FromTo(e.Target, e.lastTarget()) }
 
-// lastTarget is that of the last interval that can be judged.
+// lastTarget returns the target in the last interval that can be judged.
 func (e *Report) lastTarget() float64 {
 	if e.LastTarget > 0 {
 		return e.LastTarget
@@ -99,7 +99,7 @@ func (e *Report) lastTarget() float64 {
 	return e.Target
 }
 
-// after says when the mean settled, and what its band says.
+// after returns in words when the mean settled, and when its band allows that.
 func (e *Report) after(s Settling) string {
 	first, after := "from the first interval on", "after %s (%s; by its band after %s to %s)"
 	if e.LastTarget > 0 {
@@ -123,8 +123,8 @@ func (e *Report) earliest(s Settling) string {
 	return fmt.Sprintf("; its band allows it after %s", format.Plural(uint64(s.Earliest), "interval"))
 }
 
-// oneByOne says when the replications settled each by itself. Those that never
-// did are counted, not dropped.
+// oneByOne returns sentences on when single replications settled. Replications that
+// never settled are counted too.
 func (e *Report) oneByOne() []string {
 	var all []string
 	for i, s := range e.Settling {
@@ -153,7 +153,7 @@ func (e *Report) oneByOne() []string {
 	return all
 }
 
-// steadyVerdict answers for the long run.
+// steadyVerdict returns sentences on the steady state.
 func (e *Report) steadyVerdict() []string {
 	t := e.Steady
 	if t.Judged == 0 {
@@ -201,7 +201,7 @@ func (e *Report) steadyVerdict() []string {
 	return all
 }
 
-// Account says what became of the recipients.
+// Account returns sentences on what became of the recipients.
 func (e *Report) Account() string {
 	var said []string
 	for _, part := range []struct {
@@ -221,7 +221,8 @@ func (e *Report) Account() string {
 	return strings.Join(said, " ")
 }
 
-// end says when the last recipient ended: of the replications that ended.
+// end returns in words when the last recipient ended, in the mean of the replications
+// that finished.
 func (e *Report) end() string {
 	horizon := format.Duration(e.HorizonSec)
 	switch e.Finished {
@@ -234,8 +235,8 @@ func (e *Report) end() string {
 		horizon)
 }
 
-// failures says in how many replications recipients failed where that is not the
-// rule, and what part of all runs that may be.
+// failures returns a sentence on the number of replications in which recipients
+// failed, unless that is all of them, with a bound on their share of all runs.
 func (e *Report) failures() []string {
 	switch n, failed := e.Replications, e.WithFailures; {
 	case n < 2 || 2*failed >= n:
@@ -251,10 +252,10 @@ func (e *Report) failures() []string {
 	}
 }
 
-// MeasureInWords is the mean of a measure with its interval in brackets.
+// MeasureInWords returns the mean of a measure with its interval in brackets.
 func (e *Report) MeasureInWords(name string) string { return e.Measure(name).Words("") }
 
-// Hours is a measure in hours, told in the unit that a reader can picture.
+// Hours returns a measure that is in hours, in a unit that is easy to picture.
 func (e *Report) Hours(name string) string {
 	x := e.Measure(name).Estimate
 	unit, seconds := format.Clock(3600 * float64(x.Value))
@@ -264,8 +265,8 @@ func (e *Report) Hours(name string) string {
 	return x.Words(" " + unit)
 }
 
-// offBy says how far an estimate lies from the target, in words that stand
-// before "the target".
+// offBy returns how far x, a share, lies from the target, in words that go before
+// "the target".
 func (e *Report) offBy(x measure.Estimate) string {
 	target := e.lastTarget()
 	low, high := float64(x.Low)/target-1, float64(x.High)/target-1
@@ -279,12 +280,11 @@ func (e *Report) offBy(x measure.Estimate) string {
 	case low > 0:
 		return fmt.Sprintf("%s (%s to %s) above", format.Percent(v), format.Percent(low), format.Percent(high))
 	}
-	return "not told apart from"
+	return "not distinguishable from"
 }
 
-// times is a quantile of numbers of intervals. A bound that is missing without
-// a warning is one that was never reached; with one, there are too few
-// replications.
+// times writes a quantile of numbers of intervals with its bounds. A missing bound
+// without a warning was never reached; with a warning there are too few replications.
 func times(x measure.Estimate) string {
 	if !x.Value.Known() {
 		return "never"
@@ -302,8 +302,8 @@ func times(x measure.Estimate) string {
 	return text
 }
 
-// between writes the bounds of a quantile: an upper one that is missing without
-// a warning of too few replications was never reached.
+// between writes the bounds of a quantile. A missing upper bound without a warning was
+// never reached.
 func between(x measure.Estimate) string {
 	if !x.High.Known() {
 		return format.Grouped(float64(x.Low), 0) + " to never"
@@ -311,7 +311,7 @@ func between(x measure.Estimate) string {
 	return format.Grouped(float64(x.Low), 0) + " to " + format.Grouped(float64(x.High), 0)
 }
 
-// shares is the interval of a share.
+// shares writes the interval of a share.
 func shares(x measure.Estimate) string {
 	return fmt.Sprintf("%s to %s", format.Percent(float64(x.Low)), format.Percent(float64(x.High)))
 }
@@ -359,7 +359,7 @@ func (e *Report) Text(w io.Writer, color bool) error {
 	return err
 }
 
-// tables show at most so many servers.
+// tables returns all tables, with at most the given number of servers.
 func (e *Report) tables(servers int) []format.Table {
 	return []format.Table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(),
 		e.courseTable(), e.measureTable()}
@@ -389,8 +389,8 @@ func (e *Report) measureTable() format.Table {
 	return t
 }
 
-// courseTable has the metrics of the mean course. Its interval of a time of
-// settling is told with the servers.
+// courseTable returns the metrics of the mean course. The interval of a settling time
+// is in the table of the servers.
 func (e *Report) courseTable() format.Table {
 	t := format.Table{Caption: fmt.Sprintf("The mean course of %s, as if it were one run",
 		format.Plural(uint64(e.Replications), "replication")),
