@@ -7,29 +7,29 @@ import (
 	"flyball/reports/format"
 )
 
-// Class is what a governor did in a run, in one word; docs/studies.md has the
+// Class is the behaviour of a governor in a run, in a word or two; docs/studies.md has the
 // same definitions for readers.
 type Class string
 
-// Classes of a server, by the first that holds. C and target are those in force
-// during an interval, needed is target x P / rate, and only judged intervals count; the
-// last quarter of them is rounded up. With fewer than 8 a server is Stable,
+// Classes of a server; the first that applies counts. C and target are the values in
+// force during an interval, needed is target x P / rate. Only judged intervals count; a
+// quarter of them is rounded up. With fewer than 8 judged intervals a server is Stable,
 // Unsettled or NotJudged.
 const (
 	Collapsed   Class = "collapsed"   // processes were added while the rate fell; see runsAway
 	Stable      Class = "stable"      // the rate lies within 5 % of the target in the whole last quarter
-	WoundUp     Class = "wound up"    // C stays more than 25 % above what is needed; see windsUp
-	Oscillating Class = "oscillating" // C swings by more than 10 %; see oscillates
+	WoundUp     Class = "wound up"    // C stays more than 25 % above the need; see windsUp
+	Oscillating Class = "oscillating" // C swings by more than 10 %; see Oscillates
 	Unsettled   Class = "unsettled"   // none of these: still on its way, or stuck off the target
 	NotJudged   Class = "not judged"  // no judged interval
 )
 
-// Classes in the order in which they are shown.
+// Classes returns all classes in the order in which they are shown.
 func Classes() []Class {
 	return []Class{Stable, Unsettled, Oscillating, WoundUp, Collapsed, NotJudged}
 }
 
-// ClassOf judges one server by its judged intervals.
+// ClassOf returns the class of one server.
 func ClassOf(rows []Row) Class {
 	if len(rows) == 0 {
 		return NotJudged
@@ -50,10 +50,10 @@ func ClassOf(rows []Row) Class {
 	return Unsettled
 }
 
-// windsUp reports whether C stands far above what is needed and does not come
-// down: in the last quarter of the judged intervals the mean C is more than
-// 1.25 times the mean of what is needed and at least 0.99 times the mean C of
-// the quarter before, and the mean rate is at or above the target.
+// windsUp reports whether C is far above the need and does not come down: in the last
+// quarter of the judged intervals the mean C is more than 1.25 times the mean need and at
+// least 0.99 times the mean C of the quarter before, and the mean rate is at or above the
+// target.
 func windsUp(rows []Row) bool {
 	q := (len(rows) + 3) / 4
 	before, last := rows[len(rows)-2*q:len(rows)-q], rows[len(rows)-q:]
@@ -63,11 +63,11 @@ func windsUp(rows []Row) bool {
 		float64(Mean(last, Row.MessagesPerHour)) >= MeanTarget(last)
 }
 
-// Oscillates reports whether C swings: in the last half of the judged intervals,
-// rounded up, its greatest value lies above its least by more than 10 % of its
-// mean, and it passes from above its mean to below or back at least 3 times.
-// Only what lies more than a quarter of that height away from the mean counts
-// as above or below, so that noise about the mean is no swing.
+// Oscillates reports whether C oscillates: in the last half of the judged intervals,
+// rounded up, the greatest C lies above the least by more than 10 % of the mean, and C
+// crosses its mean at least 3 times. C counts as above or below the mean only at a
+// distance of more than a quarter of greatest - least, so that noise near the mean does
+// not count as a crossing.
 func Oscillates(rows []Row) bool {
 	tail := rows[len(rows)/2:]
 	middle := Mean(tail, func(r Row) format.Num { return r.Previous })

@@ -11,25 +11,24 @@ import (
 // Confidence of every interval of an ensemble.
 const Confidence = 0.95
 
-// Estimate is a number with the interval that it is believed to lie in. A bound
-// that the runs do not give is missing.
+// Estimate is a number with its confidence interval. A bound that the runs do not
+// determine is missing.
 type Estimate struct {
 	Value format.Num `json:"value"`
 	Low   format.Num `json:"low"`
 	High  format.Num `json:"high"`
 	Level float64    `json:"level"` // confidence
-	N     int        `json:"n"`     // replications that it rests on
-	// What speaks against believing it.
+	N     int        `json:"n"`     // number of replications
+	// Warnings are reasons to doubt the estimate.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Estimated returns an interval of internal/stats as it is shown.
+// Estimated returns an interval of internal/stats as an Estimate.
 func Estimated(i stats.Interval) Estimate {
 	return Estimate{format.Num(i.Value), format.Num(i.Low), format.Num(i.High), i.Level, i.N, i.Warnings}
 }
 
-// Words are an estimate in some unit with its interval in brackets, if it has
-// one.
+// Words returns the estimate in a unit, with its interval in brackets if it has one.
 func (x Estimate) Words(unit string) string {
 	write := x.Writer()
 	if !x.Value.Known() {
@@ -41,15 +40,15 @@ func (x Estimate) Words(unit string) string {
 	return fmt.Sprintf("%s%s (%s to %s)", write(x.Value), unit, write(x.Low), write(x.High))
 }
 
-// Spread reports whether the bounds are known and differ by more than rounding
-// does: a mean of equal values is not always that value to the last bit.
+// Spread reports whether the bounds are known and differ by more than rounding errors:
+// the mean of equal values may differ from that value in the last bit.
 func (x Estimate) Spread() bool {
 	low, high := float64(x.Low), float64(x.High)
 	return x.Low.Known() && x.High.Known() && high-low > 1e-12*max(math.Abs(low), math.Abs(high))
 }
 
-// Writer writes numbers to two digits of the half width of an estimate: more
-// would say nothing.
+// Writer returns a function that writes numbers with as many digits as two digits of the
+// half width of the estimate. More digits would have no meaning.
 func (x Estimate) Writer() func(format.Num) string {
 	half := float64(x.High-x.Low) / 2
 	decimals := -1
@@ -67,7 +66,7 @@ func (x Estimate) Writer() func(format.Num) string {
 	}
 }
 
-// Interval writes the bounds alone.
+// Interval returns the bounds in words.
 func (x Estimate) Interval() string {
 	switch write := x.Writer(); {
 	case !x.Low.Known() || !x.High.Known():
@@ -79,7 +78,7 @@ func (x Estimate) Interval() string {
 	}
 }
 
-// HalfWidth of the interval; missing where there is none.
+// HalfWidth returns the half width of the interval; missing without an interval.
 func HalfWidth(e Estimate) format.Num {
 	if !e.Low.Known() || !e.High.Known() {
 		return format.Missing

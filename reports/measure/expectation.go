@@ -14,19 +14,19 @@ type Expectation struct {
 	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real" default:"any"`
 }
 
-// Result is an expectation that was held against a run.
+// Result is an expectation with its outcome in a run.
 type Result struct {
 	Metric string     `json:"metric"`
 	Op     string     `json:"op"`
 	Limit  float64    `json:"limit"`
 	Value  format.Num `json:"value"` // missing if undefined or never reached; then the expectation is missed
-	OK     *bool      `json:"ok"`    // null where nothing is judged: the run was stopped
+	OK     *bool      `json:"ok"`    // null if it was not judged because the run was stopped
 }
 
-// Met reports whether it is judged, and was met.
+// Met reports whether the expectation was judged and met.
 func (e Result) Met() bool { return e.OK != nil && *e.OK }
 
-// Verdict is a word for that: the given one for what was met or missed.
+// Verdict returns the word for the outcome: met or missed, or that it was not judged.
 func (e Result) Verdict(met, missed string) string {
 	switch {
 	case e.OK == nil:
@@ -37,9 +37,9 @@ func (e Result) Verdict(met, missed string) string {
 	return missed
 }
 
-// Evaluate holds those expectations that speak of a mode against the metrics,
-// in their order. It panics on a metric or an operator that no valid scenario
-// has.
+// Evaluate returns the results of the expectations that apply to a mode ("sim" or
+// "real"), in order. It panics on a metric or an operator that a valid scenario cannot
+// have.
 func Evaluate(mode string, metrics map[string]float64, expectations []Expectation) []Result {
 	results := []Result{}
 	for _, e := range expectations {
@@ -75,7 +75,7 @@ func Evaluate(mode string, metrics map[string]float64, expectations []Expectatio
 	return results
 }
 
-// Words are what was measured, and the operator with the limit.
+// Words returns the measured value, and the operator with the limit.
 func (e Result) Words() (is, want string) {
 	want = e.Op + " " + format.Given(e.Limit)
 	switch {

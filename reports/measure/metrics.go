@@ -8,27 +8,26 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Metric is a number that a run ends with and an [[expect]] can hold it to. One
-// row of the table below is all that a metric takes: expectations, studies, the
-// schema, summary.json and reports read it from there.
+// Metric is a result of a run that an [[expect]] can bound. A metric is one row of the
+// table below: expectations, studies, the schema, summary.json and reports read the row.
 type Metric struct {
 	Name, Unit string
-	Doc        string // what it is; of several servers, which one counts
+	Doc        string // definition; with several servers, the server that counts
 
-	// Exactly one of these computes the metric. What is undefined is NaN, a time
-	// that never came +Inf.
+	// Exactly one of these three computes the metric: NaN if it is undefined, +Inf for a
+	// time that never came.
 	Of       func(*Facts) float64              // from the accounts of the run
 	OfServer func(Server) float64              // from one server, the one that Worst chooses
 	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
 	Worst    Choice
 
-	Resolution float64 // what cannot be distinguished; added to both sides of a ratio, so that 0 can be compared
-	Signed     bool    // may be below 0, and so has no ratios
+	Resolution float64 // smallest difference that counts; added to both sides of a ratio, so that 0 can be compared
+	Signed     bool    // may be below 0, so ratios make no sense
 	MayNever   bool    // a time that a run may end before
-	NoMean     bool    // a mean over runs, interval by interval, has no such number
+	NoMean     bool    // undefined for a mean over runs, interval by interval
 }
 
-// Choice is how the server is chosen that a metric of a run speaks of.
+// Choice selects the server whose number is the metric of a run.
 type Choice int
 
 const (
@@ -48,7 +47,8 @@ type Facts struct {
 	All      *Destination // all recipients together; nil where they were not counted
 }
 
-// Reply counts the attempts that ended with one reply code; 0 is no reply.
+// Reply counts the attempts that ended with one reply code; code 0 stands for a missing
+// reply.
 type Reply struct {
 	Code  int
 	Count uint64
@@ -71,9 +71,8 @@ func NewDestination(name string, d *runlog.Destination) Destination {
 	return Destination{name, values}
 }
 
-// metrics has every metric, by name. Judged are the whole intervals in which
-// there was work for every available process. The target is the one in force in
-// each of them.
+// metrics has every metric, by name. Judged intervals are the whole intervals in which
+// every available process had work. The target is the target in force in each interval.
 var metrics = []Metric{
 	{Name: "ambiguous", Unit: "recipients", Doc: "final dot sent, no reply known, not resent", Resolution: 1,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Ambiguous) }},
@@ -173,7 +172,7 @@ func timeToFinal(d *runlog.Destination, q float64) float64 {
 	return t.Hours()
 }
 
-// orNever is +Inf for what is missing.
+// orNever returns n, +Inf if it is missing.
 func orNever(n format.Num) float64 {
 	if !n.Known() {
 		return math.Inf(1)
@@ -181,7 +180,7 @@ func orNever(n format.Num) float64 {
 	return float64(n)
 }
 
-// replies counts the attempts whose reply code fits.
+// replies returns the number of attempts whose reply code fits accepts.
 func (f *Facts) replies(fits func(code int) bool) (n float64) {
 	for _, r := range f.Replies {
 		if fits(r.Code) {
@@ -191,7 +190,7 @@ func (f *Facts) replies(fits func(code int) bool) (n float64) {
 	return n
 }
 
-// peak is the greatest C of any row, NaN without one.
+// peak returns the greatest C of any row, NaN without rows.
 func (f *Facts) peak() float64 {
 	peak := format.Missing
 	for _, row := range f.Rows {
@@ -207,7 +206,7 @@ func (f *Facts) peak() float64 {
 // Metrics returns every metric, by name.
 func Metrics() []Metric { return slices.Clone(metrics) }
 
-// MetricNamed finds a metric.
+// MetricNamed returns the metric called name, and whether there is one.
 func MetricNamed(name string) (Metric, bool) {
 	i, found := slices.BinarySearchFunc(metrics, name, func(m Metric, name string) int {
 		if m.Name < name {
@@ -246,8 +245,8 @@ func (f *Facts) Compute() map[string]float64 {
 	return values
 }
 
-// counted is a metric of all recipients together. A file holds what never came
-// as missing, as it does what is undefined; the accounts tell which.
+// counted returns a metric of all recipients together. In a file both a time that never
+// came and an undefined number are missing; the other counts of the run decide which.
 func (f *Facts) counted(m Metric) float64 {
 	if f.All == nil {
 		return math.NaN()
@@ -259,9 +258,9 @@ func (f *Facts) counted(m Metric) float64 {
 	return float64(v)
 }
 
-// WorstOf returns the metrics that are those of one server, each of the server
-// that its row chooses. A server that was never judged leaves all but the
-// signed ones undefined.
+// WorstOf returns the metrics of single servers, each from the server that the Choice of
+// the metric selects. If a server was never judged, all of them except the signed ones
+// are undefined.
 func WorstOf(servers []Server) map[string]float64 {
 	values := map[string]float64{}
 	for _, m := range metrics {
@@ -272,7 +271,7 @@ func WorstOf(servers []Server) map[string]float64 {
 	return values
 }
 
-// worst returns the metric of the server that counts.
+// worst returns the metric from the server that counts.
 func (m Metric) worst(servers []Server) float64 {
 	if m.Worst == OfGreatestSwing {
 		swing, _ := MetricNamed("swing_processes")
@@ -288,7 +287,7 @@ func (m Metric) worst(servers []Server) float64 {
 	for _, s := range servers {
 		v := m.OfServer(s)
 		if m.Worst != FarthestFromZero && (s.Judged == 0 || math.IsNaN(v)) {
-			return math.NaN() // what is unknown of one server is unknown of the worst
+			return math.NaN() // if one server is unknown, so is the worst
 		}
 		switch {
 		case math.IsNaN(worst),

@@ -1,7 +1,7 @@
 // Package measure judges a governor by its intervals: settling, overshoot, lost
-// hours, swing and stability, each from rows of numbers. It knows no run, no
-// file and no wording; what cannot be judged is missing, never 0. Reports of
-// runs and of their means call it.
+// hours, swing and stability, each from rows of numbers. It uses no run, file or
+// wording. A number that cannot be judged is missing, never 0. Reports of runs and of
+// their means call it.
 package measure
 
 import (
@@ -13,13 +13,13 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Judged returns the rows that a governor can be judged by.
+// Judged returns the rows by which a governor can be judged.
 func Judged(rows []Row) []Row {
 	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !r.Judged() })
 }
 
-// LastChange is the number of the first interval in which the last target was in
-// force: 0 if it never changed, the interval after a ramp's last.
+// LastChange returns the number of the first interval in which the last target was in
+// force: 0 if the target never changed, the first interval after the end of a ramp.
 func LastChange(rows []Row) int {
 	for i := len(rows) - 1; i > 0; i-- {
 		if rows[i].Target != rows[i-1].Target {
@@ -29,19 +29,19 @@ func LastChange(rows []Row) int {
 	return 0
 }
 
-// MeanTarget of one or more rows; of equal ones exactly that.
+// MeanTarget returns the mean target of one or more rows, exactly if all are equal.
 func MeanTarget(rows []Row) float64 {
 	first := rows[0].Target
 	return float64(first + Mean(rows, func(r Row) format.Num { return r.Target - first }))
 }
 
-// LastQuarter is the last quarter of some intervals, rounded up.
+// LastQuarter returns the last quarter of rows, rounded up.
 func LastQuarter(rows []Row) []Row { return rows[len(rows)-(len(rows)+3)/4:] }
 
 // MessagesPerHour returns Rate, for Mean.
 func (r Row) MessagesPerHour() format.Num { return r.Rate }
 
-// Mean of a column over one or more rows.
+// Mean returns the mean of a column over one or more rows.
 func Mean(rows []Row, of func(Row) format.Num) format.Num {
 	var sum format.Num
 	for _, r := range rows {
@@ -50,8 +50,7 @@ func Mean(rows []Row, of func(Row) format.Num) format.Num {
 	return sum / format.Num(len(rows))
 }
 
-// Row is one governor interval of one server. A Num that is undefined there is
-// missing.
+// Row is one governor interval of one server. An undefined Num is missing.
 type Row struct {
 	Server      string
 	Number      int     // 0 is the first
@@ -62,8 +61,8 @@ type Row struct {
 	Rate        format.Num // M_s, messages per hour
 	Target      format.Num // T in force during the interval, messages per hour
 	Allocated   format.Num // time-average of allocated MTA processes
-	Demand      format.Num // time-average of those that would be allocated if C had no limit
-	Load        format.Num // share of the server's scarcest resource in use; of a cluster that of the server with most
+	Demand      format.Num // time-average of the processes that would be allocated without a limit on C
+	Load        format.Num // share of the server's scarcest resource in use; of a cluster, the greatest
 	Efficiency  format.Num // E_a
 	Utilization format.Num // U_s
 	Previous    format.Num // C in force during the interval
@@ -72,21 +71,21 @@ type Row struct {
 	Available   format.Num // C from now on
 	DFR         format.Num // attempts per success in this interval
 	RetryLimit  int        // in force at the end of the interval
-	Freed       uint64     // MTA processes that had to go before their subset was done
-	HandedBack  uint64     // recipients of their subsets that went back
+	Freed       uint64     // MTA processes that were freed before their subset was done
+	HandedBack  uint64     // recipients of these subsets that were not tried and went back
 	Conditions
 	Flags    string
 	Partial  bool // cut short by the end of the run
-	Draining bool // short of work: more than 1 % of the available slot-time of the interval was not wanted
+	Draining bool // short of work: more than 1 % of the available process time of the interval had no work
 }
 
-// Conditions are what the attempts that ended in an interval say of receivers
-// and network ([0063]).
+// Conditions describe receivers and network ([0063]), as seen by the attempts that ended
+// in an interval.
 type Conditions struct {
-	// attempts: resends; ended by 4yz, by 5yz, by 421, without a reply
+	// Attempts: resends (Retries); ended by 4yz, by 5yz, by 421, or without a reply.
 	Retries, Deferrals, Bounces, Refusals, Timeouts uint64
-	AttemptTime, LookupTime                         format.Num // means, in seconds; missing where there was none
-	Hops                                            format.Num // mean; missing where none is known
+	AttemptTime, LookupTime                         format.Num // means, in seconds; missing without an attempt or look-up
+	Hops                                            format.Num // mean; missing if no number of hops is known
 }
 
 func conditions(s governor.Sample) Conditions {
@@ -100,13 +99,13 @@ func conditions(s governor.Sample) Conditions {
 		known(s.AttemptTime.Seconds()), known(s.LookupTime.Seconds()), known(s.Hops)}
 }
 
-// Judged reports whether the governor can be judged by this interval: it
-// lasted its full length, and there was always work for every process.
+// Judged reports whether the governor can be judged by this interval: it lasted its full
+// length, and every process always had work.
 func (r Row) Judged() bool { return !r.Partial && !r.Draining }
 
-// NewRow puts an interval into the columns that are shown. The rate is counted
-// here, so that it is the same under every reading of P_a. Target is in force
-// where the engine was told none.
+// NewRow returns an interval as a row. It computes the rate from the deliveries, so that
+// the rate is the same under every reading of P_a. Target is used if the engine has no
+// target of its own.
 func NewRow(server string, i runlog.Interval, target float64) Row {
 	d, s := i.Decision, i.Sample
 	if i.TargetRate > 0 {
@@ -123,7 +122,7 @@ func NewRow(server string, i runlog.Interval, target float64) Row {
 		Conditions: conditions(s), Flags: d.Flags.String(),
 		Partial: i.Partial, Draining: i.Draining && s.Allocated < 0.99*math.Floor(d.Previous),
 	}
-	if i.Partial { // the governor was not asked
+	if i.Partial { // the governor made no decision
 		r.Efficiency, r.Wanted, r.Step, r.Available = format.Missing, format.Missing, format.Missing, format.Missing
 	}
 	return r

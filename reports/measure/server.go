@@ -19,51 +19,50 @@ func MayNeverCome(metric string) bool {
 	return m.MayNever
 }
 
-// Server says how well the governor of one server did.
+// Server has the measures of the governor of one server.
 //
-// It is judged by the intervals that lasted their full length and in which
-// every process that it made available was wanted all the time: what happens
-// once the list runs out (the rate falls, retries trickle) or before it begins
-// says nothing about a governor. With no such interval every measure but
-// AvailableFinal is missing or 0. Target is in each interval that which was in
-// force in it.
+// A governor is judged by the intervals that lasted their full length and in which every
+// available process had work all the time. The time before a list begins and after it
+// runs out (the rate falls, retries trickle) has no meaning for a governor. Without such
+// an interval every measure except AvailableFinal is missing or 0. In each interval the
+// target is the target in force in that interval.
 type Server struct {
 	Name   string `json:"name"`
 	Judged int    `json:"judged_intervals"`
-	// Intervals that had passed when the rate came within 5 % (2 %) of the
-	// target, never to leave it again while it was judged; 0 if it was there from
-	// the start. Missing if the last judged interval was outside. They are counted
-	// from the last change of the target, if there was one; see lastChange.
+	// Settling5 (Settling2) is the number of intervals before the rate came within 5 %
+	// (2 %) of the target and stayed there in all later judged intervals; 0 if it was
+	// there from the start; missing if the last judged interval was outside. It is
+	// counted from the last change of the target, if there was one; see LastChange.
 	Settling5 format.Num `json:"settling_intervals_5pct"`
 	Settling2 format.Num `json:"settling_intervals_2pct"`
-	// Greatest (rate - target) / target, 0 if the target was never exceeded. A
-	// run that starts above its target counts its start.
+	// Overshoot is the greatest (rate - target) / target, 0 if the target was never
+	// exceeded. The start of a run that starts above its target counts too.
 	Overshoot float64 `json:"overshoot"`
-	// (Mean rate - mean target) / mean target over the last quarter of the judged
-	// intervals, rounded up; at least -1.
+	// SteadyStateError is (mean rate - mean target) / mean target over the last quarter of
+	// the judged intervals, rounded up; at least -1.
 	SteadyStateError format.Num `json:"steady_state_error"`
-	// Sum of |rate - target| x S / target, in hours: how many hours of the target
-	// rate were missed or exceeded. 0 or more.
+	// IAE is the sum of |rate - target| x S / target, in hours: the hours of the target
+	// rate that were missed or exceeded. 0 or more.
 	IAE float64 `json:"iae_target_hours"`
-	// As IAE, of the square of the miss, and of the miss times the hours since
-	// the first judged interval began.
+	// ISE and ITAE are as IAE, but with the square of the miss, and with the miss times
+	// the hours since the first judged interval began.
 	ISE  float64 `json:"ise_target_hours"`
 	ITAE float64 `json:"itae_target_hours2"`
-	// Sum of the changes of C, up and down, in processes. At least the distance
-	// from the first C to the last; equal to it for a path without a turn.
+	// TotalVariation is the sum of the absolute changes of C, in processes. It is at least
+	// the distance from the first C to the last, and equal to it if C never turns.
 	TotalVariation float64 `json:"total_variation"`
-	// How C moves in the end; see swing.
+	// The amplitude and the period of C; see Swing.
 	Swing       format.Num `json:"swing_processes"`
 	SwingPeriod format.Num `json:"swing_period_intervals"`
-	// C after the last judged interval, or in force at the end if none was.
+	// AvailableFinal is C after the last judged interval, or at the end without one.
 	AvailableFinal format.Num `json:"available_final"`
-	// Mean rate over the last quarter of the judged intervals.
+	// Rate is the mean rate over the last quarter of the judged intervals.
 	Rate format.Num `json:"rate_per_h"`
-	// The law added processes while the rate fell; see runsAway.
+	// Runaway: the law added processes while the rate fell; see runsAway.
 	Runaway bool `json:"runaway"`
 }
 
-// Judge measures one server against its targets.
+// Judge returns the measures of one server.
 func Judge(name string, rows []Row) Server {
 	s := Server{Name: name, Settling5: format.Missing, Settling2: format.Missing, SteadyStateError: format.Missing,
 		Rate: format.Missing, AvailableFinal: format.Missing, Swing: format.Missing, SwingPeriod: format.Missing}
@@ -95,14 +94,13 @@ func Judge(name string, rows []Row) Server {
 	return s
 }
 
-// settling is the number of intervals that passed, since the last change of the
-// target or else since the start, before the rate stayed within a share of the
-// target.
+// settling returns the number of intervals that passed, since the last change of the
+// target or else since the start, before the rate stayed within a share of the target.
 func settling(rows []Row, within float64) format.Num {
 	return SettlingSince(LastChange(rows), rows, within)
 }
 
-// SettlingSince is that, counted from an interval.
+// SettlingSince returns settling counted from the interval from.
 func SettlingSince(from int, rows []Row, within float64) format.Num {
 	k := format.Missing
 	for _, r := range slices.Backward(rows) {

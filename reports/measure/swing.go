@@ -6,11 +6,10 @@ import (
 	"flyball/reports/format"
 )
 
-// Swing is how C moves once it has had its time: its peak to peak over the
-// last half of the judged intervals, rounded up, less the straight line
-// through it, and the period of that in intervals: twice the mean distance of
-// its changes of sign. The period is missing with fewer than three changes, or
-// where C swings by less than one process.
+// Swing returns the oscillation of C over the last half of the judged intervals, rounded
+// up. C is first detrended by a straight line. The amplitude is peak to peak. The period,
+// in intervals, is twice the mean distance between changes of sign; it is missing with
+// fewer than three changes, or if the amplitude is below one process.
 func Swing(rows []Row) (amplitude, period format.Num) {
 	rows = rows[len(rows)/2:]
 	c := make([]float64, len(rows))
@@ -41,7 +40,7 @@ func Swing(rows []Row) (amplitude, period format.Num) {
 	return format.Num(high - low), period
 }
 
-// detrend takes the straight line of least squares off.
+// detrend subtracts the straight line of least squares from y.
 func detrend(y []float64) {
 	n := float64(len(y))
 	if n < 2 {

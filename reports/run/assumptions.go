@@ -11,7 +11,7 @@ import (
 
 var assumptionColumns = [...]string{"parameter", "of", "value", "status", "source"}
 
-// AssumptionsCSV lists the numbers that a run rests on.
+// AssumptionsCSV returns assumptions.csv, the numbers that a run depends on.
 func AssumptionsCSV(all []scenarios.Assumption) []byte {
 	rows := [][]string{assumptionColumns[:]}
 	for _, a := range all {
@@ -34,7 +34,7 @@ func ReadAssumptions(raw []byte) ([]scenarios.Assumption, error) {
 	return all, fields.Err
 }
 
-// FoldAssumptions is what a page says of the numbers that a run rests on.
+// FoldAssumptions returns the table of the numbers that a run depends on, for a page.
 func FoldAssumptions(all []scenarios.Assumption) page.Folded {
 	f := page.Folded{
 		Title: "What it rests on: " + Sureness(all),
@@ -42,7 +42,7 @@ func FoldAssumptions(all []scenarios.Assumption) page.Folded {
 			Left: len(assumptionColumns)},
 		Note: "Measured: published as it stands. Derived: it follows from a measurement, a standard, a vendor's " +
 			"default or the patent application. " +
-			"Assumed: nobody measured it. Scenario: its author chose it. Table 1 and numbers in brackets are those " +
+			"Assumed: not measured. Scenario: its author chose it. Table 1 and numbers in brackets are those " +
 			"of US 2005/0091323 A1.",
 	}
 	for _, a := range all {
@@ -51,7 +51,7 @@ func FoldAssumptions(all []scenarios.Assumption) page.Folded {
 	return f
 }
 
-// Sureness counts the numbers by how sure they are.
+// Sureness returns the count of the numbers, by status, in words.
 func Sureness(all []scenarios.Assumption) string {
 	var said []string
 	for _, status := range []string{scenarios.Measured, scenarios.Derived, scenarios.Assumed, scenarios.ByAuthor} {

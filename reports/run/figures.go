@@ -185,15 +185,16 @@ func (r *Report) latencyPanels() []chart.Panel {
 	return []chart.Panel{p}
 }
 
-// drawn are the servers that get a line.
+// drawn returns the servers that are drawn.
 func (r *Report) drawn() []measure.Server { return r.Servers[:min(len(r.Servers), chart.MostServers)] }
 
-// lineWidth of server i: lines that lie on one another are all seen.
+// lineWidth returns the width of the line of server i. The widths differ, so that lines
+// on top of one another can all be seen.
 func (r *Report) lineWidth(i int) vg.Length {
 	return 1.6 + vg.Length(len(r.drawn())-1-i)*0.8
 }
 
-// label is what a line shows; with several servers, which one.
+// label returns the label of a line: what, and with several servers the server's name.
 func (r *Report) label(s measure.Server, what string) string {
 	if len(r.Servers) == 1 {
 		return what
@@ -201,14 +202,14 @@ func (r *Report) label(s measure.Server, what string) string {
 	return s.Name
 }
 
-// unjudged returns the spans of time, in seconds and in their order, in which no server could be
-// judged and one was short
-// of work: the end of a campaign, and the gaps between campaigns.
+// unjudged returns the spans of time, in seconds and in order, in which no server could
+// be judged and at least one was short of work: the end of a campaign, and the gaps
+// between campaigns.
 func (r *Report) unjudged() [][2]float64 {
 	rows := slices.Clone(r.Rows)
 	slices.SortStableFunc(rows, func(a, b measure.Row) int { return cmp.Compare(a.End, b.End) })
 	var spans [][2]float64
-	from, short := 0.0, false // what has gone on since the last judged interval
+	from, short := 0.0, false // since the last judged interval
 	closed := func(until float64) {
 		if short && until > from {
 			spans = append(spans, [2]float64{from, until})
@@ -227,7 +228,7 @@ func (r *Report) unjudged() [][2]float64 {
 	return spans
 }
 
-// over is a column over time, level in each interval.
+// over returns a column over time, constant in each interval.
 func over(rows []measure.Row, seconds float64, of func(measure.Row) format.Num) plotter.XYs {
 	var points plotter.XYs
 	for _, row := range rows {
@@ -238,7 +239,7 @@ func over(rows []measure.Row, seconds float64, of func(measure.Row) format.Num) 
 	return points
 }
 
-// available is C from each decision on, and before the first one.
+// available returns C over time, which changes at each decision.
 func available(rows []measure.Row, seconds float64) plotter.XYs {
 	var points plotter.XYs
 	for i, row := range rows {
@@ -254,7 +255,7 @@ func available(rows []measure.Row, seconds float64) plotter.XYs {
 	return points
 }
 
-// targets is the target over time, the same for all servers.
+// targets returns the target over time, which is the same for all servers.
 func (r *Report) targets(seconds float64) plotter.XYs {
 	if len(r.Servers) > 0 {
 		if rows := measure.RowsOf(r.Rows, r.Servers[0].Name); measure.LastChange(rows) > 0 {
@@ -264,7 +265,7 @@ func (r *Report) targets(seconds float64) plotter.XYs {
 	return chart.Level(r.EndSec/seconds, r.Target)
 }
 
-// seriesCSV lists columns of all intervals over time, in hours.
+// seriesCSV returns columns of all intervals over time, in hours.
 func (r *Report) seriesCSV(columns []string, of func(measure.Row) []format.Num) []byte {
 	rows := [][]string{append([]string{"server", "interval", "t_h"}, columns...)}
 	for _, row := range r.Rows {

@@ -7,7 +7,7 @@ import (
 	"flyball/reports/measure"
 )
 
-// summaryFile is summary.json: the report and all metrics.
+// summaryFile is the content of summary.json: the report and all metrics.
 type summaryFile struct {
 	Schema        string                `json:"schema"`
 	SchemaVersion int                   `json:"schema_version"`
@@ -15,7 +15,7 @@ type summaryFile struct {
 	*Report
 }
 
-// Summary is summary.json.
+// Summary returns the content of summary.json.
 func (r *Report) Summary() ([]byte, error) {
 	metrics := map[string]format.Num{}
 	for name, v := range r.Metrics() {
@@ -24,8 +24,8 @@ func (r *Report) Summary() ([]byte, error) {
 	return format.SortedJSON(summaryFile{"flyball/summary", format.SchemaVersion, metrics, r})
 }
 
-// intervalColumns are those of intervals.csv. Among them is all that recorded
-// intervals need to be governed again, see recorded.Read.
+// intervalColumns are the columns of intervals.csv. They include all that a replay of
+// the governor needs, see recorded.Read.
 var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "delivered", "attempts", "rate_per_h",
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
 	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",

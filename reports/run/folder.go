@@ -20,9 +20,9 @@ type Extra struct {
 	More         []folder.File // anything else, such as the reject file of a list
 }
 
-// Key names a run by its content: two runs have the same key if and only if
-// scenario, seed, list, replication, mode and being partial are the same. It is 12 letters and
-// digits that are safe in a file name.
+// Key returns a name for a run that depends on its content: two runs have the same key
+// if and only if scenario, seed, list, replication, mode and being partial are the same.
+// It has 12 letters and digits that are safe in a file name.
 func Key(run *runlog.Run) string {
 	content := fmt.Appendf(nil, "%s\n%d\n%s\n%t\n", run.ScenarioID, run.Seed, run.Mode, run.Partial)
 	if run.Replication > 0 {
@@ -31,13 +31,13 @@ func Key(run *runlog.Run) string {
 	if run.List != "" {
 		content = fmt.Appendf(content, "list %s\n", run.List)
 	}
-	if run.Mode == "real" { // no two live runs are alike, and none replaces another
+	if run.Mode == "real" { // live runs differ from one another, and none replaces another
 		content = fmt.Appendf(content, "digest %x\n", run.Digest)
 	}
 	return folder.Key(content)
 }
 
-// Write makes the folder at to the run folder of a report, all of it or none, see
+// Write writes the run folder of a report at to, all of it or nothing, see
 // folder.Publish.
 func Write(to folder.Place, r *Report, x Extra) error {
 	files, err := r.files(x)
@@ -49,7 +49,7 @@ func Write(to folder.Place, r *Report, x Extra) error {
 			Replications: 1, Mode: r.Mode, Partial: r.Partial})
 }
 
-// files renders the whole folder, the manifest last.
+// files returns all files of the folder, except the manifest.
 func (r *Report) files(x Extra) ([]folder.File, error) {
 	for _, f := range x.More {
 		if !fs.ValidPath(f.Path) || f.Path == "." || slices.Contains(folder.OwnFiles(), f.Path) ||
@@ -88,8 +88,8 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 	return append(files, x.More...), nil
 }
 
-// Read loads a run folder, after a look at the digests in its manifest. To
-// Write what was read gives the same folder again.
+// Read reads a run folder and checks the digests in its manifest. Writing the result
+// again gives the same folder.
 func Read(dir string) (*Report, Extra, error) {
 	r := &Report{}
 	var x Extra
@@ -121,7 +121,7 @@ func Read(dir string) (*Report, Extra, error) {
 	return r, x, nil
 }
 
-// Keep takes a file that is not the report's own.
+// Keep stores a file that does not belong to the report.
 func (x *Extra) Keep(name string, data []byte) {
 	switch name {
 	case "scenario.toml":

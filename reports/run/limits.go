@@ -10,23 +10,23 @@ import (
 	"flyball/reports/runlog"
 )
 
-// LimitRow is one destination in one governor interval of one server, where
-// destinations have limits of their own.
+// LimitRow is one destination in one governor interval of one server, if destinations
+// have limits.
 type LimitRow struct {
 	Server      string
 	Number      int     // of the interval
 	End         float64 // seconds since the start of the run
 	Destination string
-	// in force at the end of the interval, before what the end decides; 0: the destination was dead
+	// Limit is in force at the end of the interval, before the decision made there; 0 if the destination was dead.
 	Limit       int
-	Mean        format.Num // of the limit over the ends of attempts, each as it left it
+	Mean        format.Num // of the limit, over the ends of attempts, each as of after the attempt
 	Busy        format.Num // time-average of attempts under way
 	Attempts    uint64
 	Delivered   uint64
 	Refusals    uint64     // attempts ended by 421
 	Timeouts    uint64     // attempts ended without a reply
 	AttemptTime format.Num // mean, in seconds
-	Parked      uint64     // recipients at the end of the interval that had been passed over and not tried since
+	Parked      uint64     // deferred: recipients at the end of the interval that were passed over and not tried since
 }
 
 func limitRows(run *runlog.Run, i runlog.Interval) (rows []LimitRow) {
@@ -76,8 +76,8 @@ func readLimits(raw []byte) ([]LimitRow, error) {
 	return rows, fields.Err
 }
 
-// held is a destination for which recipients waited at the ends of intervals:
-// it got less than its share of the list asks.
+// held is a destination that its limit held back: its recipients waited at the ends of
+// intervals.
 type held struct {
 	name            string
 	rows            uint64 // of all servers
@@ -87,11 +87,11 @@ type held struct {
 	limits, attempt float64 // sums over attempts
 }
 
-// heldBack lists them, who waited longest first.
+// heldBack returns the destinations that were held back, the longest wait first.
 func (r *Report) heldBack() []held {
 	var all []held
 	at := map[string]int{}
-	hours := map[string]float64{} // of an interval
+	hours := map[string]float64{} // length of an interval
 	for _, row := range r.Rows {
 		hours[row.Server+" "+strconv.Itoa(row.Number)] = row.Hours
 	}
@@ -125,7 +125,7 @@ func (r *Report) heldBack() []held {
 	return all
 }
 
-// limited names the destinations that their limits held back; empty if none was.
+// limited returns sentences on the destinations that their limits held back.
 func (r *Report) limited() (said []string) {
 	all := r.heldBack()
 	for i, h := range all {

@@ -7,7 +7,7 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Class of a run is the worst of its servers.
+// Class returns the worst class of the servers.
 func (r *Report) Class() measure.Class {
 	worst := []measure.Class{measure.Collapsed, measure.WoundUp, measure.Oscillating, measure.Unsettled,
 		measure.NotJudged, measure.Stable}

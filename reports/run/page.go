@@ -8,9 +8,8 @@ import (
 	"flyball/reports/page"
 )
 
-// HTML is the report as one page: no script, no request for anything outside
-// of it, light or dark as the reader's system is. Figures are those of this
-// report.
+// HTML returns the report as one page without scripts or external resources, light or
+// dark as the reader's system is. Figures must be the figures of this report.
 func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	governor := fmt.Sprintf("%s, target %s for each server", r.Law, r.target())
 	if len(r.parts()) > 0 {

@@ -1,7 +1,7 @@
 // Package run reports one run: an answer in words, tables, figures, a page and
-// the run folder. It never runs anything again and reads no clock: the same Run
-// gives the same bytes, except host.json. It panics on recipients that do not
-// add up. The command line calls it, and every report of several runs.
+// the run folder. It runs nothing itself and reads no clock: the same Run gives the same
+// bytes, except host.json. It panics if the counts of recipients do not add up. The
+// command line calls it, and every report of several runs.
 package run
 
 import (
@@ -16,16 +16,16 @@ import (
 	"flyball/scenarios"
 )
 
-// Report is a run as it is shown. Everything in it stands in the files of the
-// run folder, so a report that is read back shows the same.
+// Report is the report of a run. Everything in it is in the files of the run folder too,
+// so a report that is read back is the same.
 type Report struct {
 	Name        string `json:"name"`
 	About       string `json:"about"`
 	ScenarioID  string `json:"scenario_id"` // SHA-256 of the resolved scenario
 	Seed        uint64 `json:"seed"`
-	Replication uint64 `json:"replication"` // of the seed's luck; 0 is the run that the seed names
+	Replication uint64 `json:"replication"` // of the seed; 0 is the run without a replication number
 	Mode        string `json:"mode"`        // "sim" or "real"
-	// digest of the list of a simulation, unless it is the scenario's own
+	// List is the digest of the list of a simulation, unless the list is the scenario's own.
 	List         string           `json:"list,omitempty"`
 	Receiver     string           `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial      bool             `json:"partial"`            // stopped before its end
@@ -37,7 +37,7 @@ type Report struct {
 	EndSec       float64          `json:"end_s"`
 	Totals       Totals           `json:"totals"`
 	DFR          format.Num       `json:"dfr"`     // attempts per success [0071]; missing without a success
-	Servers      []measure.Server `json:"servers"` // as their governors are judged; where one controls all, it alone
+	Servers      []measure.Server `json:"servers"` // as their governors are judged; one entry if a single governor controls all
 	Expectations []measure.Result `json:"expectations"`
 	Outcomes     []Outcome        `json:"outcomes"` // most frequent first
 	Latency      Latency          `json:"latency"`
@@ -52,7 +52,7 @@ type Report struct {
 	Limits []LimitRow    `json:"-"` // limits.csv; none unless destinations have limits
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Host   folder.Host   `json:"-"` // host.json
-	Replay string        `json:"-"` // manifest.json: the command line that makes this run again
+	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
 }
 
 // Totals account for every recipient.
@@ -71,8 +71,8 @@ type Totals struct {
 type Outcome struct {
 	Destination string `json:"destination"`
 	Stage       string `json:"stage"`
-	Code        int    `json:"code"`  // SMTP reply code; 0 when there was no reply
-	Fault       string `json:"fault"` // why there was none
+	Code        int    `json:"code"`  // SMTP reply code; 0 without a reply
+	Fault       string `json:"fault"` // why there was no reply
 	Means       string `json:"means"` // delivered, deferral, bounce or ambiguous
 	Count       uint64 `json:"count"`
 }
@@ -86,15 +86,15 @@ type Latency struct {
 	P99   float64 `json:"p99_s"`
 }
 
-// Bar is a run of attempt times that are not told apart.
+// Bar is one bar of the histogram of attempt times.
 type Bar struct {
 	From, To float64 // seconds
 	Count    int64
 }
 
-// Fold turns a run into its report. Replay is the command line that makes the
-// run again. An expectation that is missed is a Result. Fold panics if the
-// recipients do not add up.
+// Fold returns the report of a run. Replay is the command line that repeats the run. A
+// missed expectation is a Result, not an error. Fold panics if the counts of recipients
+// do not add up.
 func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *Report {
 	if !run.Totals.Balanced() {
 		panic(fmt.Sprintf("run: recipients do not add up: %+v", run.Totals))
@@ -113,7 +113,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	for _, i := range run.Intervals {
 		r.Limits = append(r.Limits, limitRows(run, i)...)
 		target := run.TargetRate
-		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 { // a part of what it governs has none
+		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 { // a server under a common governor has no rows of its own
 			target = float64(format.Missing)
 		}
 		r.Rows = append(r.Rows, measure.NewRow(run.Servers[i.Server], i, target))
@@ -160,8 +160,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	return r
 }
 
-// OK reports whether every expectation was met; none is where the run was
-// stopped.
+// OK reports whether every expectation was met; false if the run was stopped.
 func (r *Report) OK() bool {
 	for _, e := range r.Expectations {
 		if !e.Met() {

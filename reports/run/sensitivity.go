@@ -18,15 +18,14 @@ import (
 	"flyball/scenarios"
 )
 
-// Sensitivity says how far an answer moves with each number that it may hang
-// on, when that number is halved or doubled and nothing else is changed: same
-// seed, so the same luck as far as it is named alike. Numbers that move
-// together, or further, it cannot show.
+// Sensitivity shows how far an answer moves when one number at a time is halved or
+// doubled and nothing else changes. The seed stays, so draws with the same names stay
+// the same. Changes of several numbers together, or larger ones, are not covered.
 //
-// A change of one number also reshuffles some luck, so the run itself is made
-// again under other luck. An effect that lies no further outside of that range
-// than the range is wide may be luck; only replications of both can tell. Of a
-// metric that one recipient decides, such as end_h, so may be a greater one.
+// A change of one number also changes some draws, so the run itself is repeated with
+// other draws. An effect may be chance if it lies no further outside of the range of
+// these repetitions than the range is wide; only replications of both can decide. If a
+// single recipient decides the metric, as for end_h, a greater effect may be chance too.
 type Sensitivity struct {
 	Metric string     // of scenarios.Metrics
 	Base   format.Num // in the run itself
@@ -41,7 +40,7 @@ type Luck struct {
 	Lost            int // others that do not have the metric
 }
 
-// Sensitive is one number. Its sides lack where scaling changes nothing.
+// Sensitive is one number in doubt. A side is empty if scaling does not change the number.
 type Sensitive struct {
 	Key, Of, Status string
 	Number          string
@@ -50,15 +49,14 @@ type Sensitive struct {
 
 // Side is the run with one number changed.
 type Side struct {
-	Set    string // the entry of --set that makes it again; empty: there is no such run
+	Set    string // the argument of --set for this run; empty: there was none
 	Number string
 	Value  format.Num // of the metric
 	Digest string     // of the run
 }
 
-// Headline is the metric that the answer of a run is about: when it settled,
-// or if it did not the rate that it reached, or if that could not be judged
-// either what a delivery cost.
+// Headline returns the metric that the answer of a run is about: the settling time; or
+// the rate if the run did not settle; or attempts per success if neither can be judged.
 func (r *Report) Headline() string {
 	m := r.Metrics()
 	for _, name := range []string{measure.SettlingMetric, "rate_per_h"} {
@@ -69,9 +67,9 @@ func (r *Report) Headline() string {
 	return "dfr"
 }
 
-// NewSensitivity puts the rows into order: first those that move the metric
-// further than luck does, the greatest effect first, then as they were given.
-// Others are the metric in other replications of the run.
+// NewSensitivity returns a sensitivity with the rows in order: first those that move the
+// metric further than chance does, the greatest effect first, then the rest as given.
+// Others has the metric in other replications of the run.
 func NewSensitivity(metric string, base float64, others []float64, rows []Sensitive) *Sensitivity {
 	s := &Sensitivity{Metric: metric, Base: format.Num(base),
 		Luck: Luck{Runs: len(others), Least: format.Missing, Greatest: format.Missing}, Rows: slices.Clone(rows)}
@@ -106,8 +104,7 @@ func NewSensitivity(metric string, base float64, others []float64, rows []Sensit
 	return s
 }
 
-// beyondLuck reports whether a number moves the metric clearly further than
-// luck alone did.
+// beyondLuck reports whether a number moves the metric clearly further than chance alone.
 func (s *Sensitivity) beyondLuck(row Sensitive) bool {
 	return slices.ContainsFunc([]Side{row.Low, row.High}, func(side Side) bool {
 		switch {
@@ -121,8 +118,8 @@ func (s *Sensitivity) beyondLuck(row Sensitive) bool {
 	})
 }
 
-// effect is the greatest change of the metric, without sign: infinite where
-// the metric is lost or gained, -1 where the number was not moved at all.
+// effect returns the greatest absolute change of the metric: infinite if the metric is
+// lost or gained, -1 if the number was not scaled.
 func (s *Sensitivity) effect(row Sensitive) float64 {
 	most := -1.0
 	for _, side := range []Side{row.Low, row.High} {
@@ -139,8 +136,8 @@ func (s *Sensitivity) effect(row Sensitive) float64 {
 	return most
 }
 
-// split tells the rows that move the metric further than luck does from those
-// that move it less, not at all, and those that could not be scaled.
+// split divides the rows into those that move the metric further than chance does, those
+// that move it less, those that do not move it, and those that could not be scaled.
 func (s *Sensitivity) split() (moving, lucky, still, unmoved []Sensitive) {
 	for _, row := range s.Rows {
 		switch e := s.effect(row); {
@@ -157,7 +154,7 @@ func (s *Sensitivity) split() (moving, lucky, still, unmoved []Sensitive) {
 	return moving, lucky, still, unmoved
 }
 
-// Answer says in one sentence what the metric hangs on.
+// Answer returns a sentence on what the metric depends on.
 func (s *Sensitivity) Answer() string {
 	moving, lucky, still, _ := s.split()
 	is := fmt.Sprintf("Sensitivity: %s, %s,", s.Metric, s.word(s.Base))
@@ -182,7 +179,7 @@ func (s *Sensitivity) Answer() string {
 	return text + "."
 }
 
-// luck says how far luck alone moves the metric.
+// luck returns in words how far chance alone moves the metric.
 func (s *Sensitivity) luck() string {
 	l := s.Luck
 	text := fmt.Sprintf("over %s it is %s", format.Plural(uint64(l.Runs), "other replication"), s.word(l.Least))
@@ -195,7 +192,7 @@ func (s *Sensitivity) luck() string {
 	return text
 }
 
-// sides says what the metric is at half and at twice a number.
+// sides returns in words the metric at half and at twice a number.
 func (s *Sensitivity) sides(row Sensitive) string {
 	var said []string
 	for _, side := range []Side{row.Low, row.High} {
@@ -206,7 +203,7 @@ func (s *Sensitivity) sides(row Sensitive) string {
 	return ": " + strings.Join(said, ", ")
 }
 
-// status in a sentence.
+// status returns a status as it reads in a sentence.
 func status(s string) string {
 	if s == scenarios.ByAuthor {
 		return "the author's"
@@ -221,7 +218,7 @@ func (row Sensitive) name() string {
 	return row.Key + " of " + row.Of
 }
 
-// word is a value of the metric.
+// word writes a value of the metric.
 func (s *Sensitivity) word(v format.Num) string { return MetricWord(s.Metric, v) }
 
 // MetricWord writes a value of a metric; what is missing is "never" or "undefined".
@@ -235,7 +232,7 @@ func MetricWord(metric string, v format.Num) string {
 	return "undefined"
 }
 
-// change is the greatest change of a row relative to the base, with its sign.
+// change returns the greatest change of a row relative to the base, with its sign.
 func (s *Sensitivity) change(row Sensitive) format.Num {
 	most := format.Missing
 	for _, side := range []Side{row.Low, row.High} {
@@ -247,8 +244,7 @@ func (s *Sensitivity) change(row Sensitive) format.Num {
 	return most
 }
 
-// table shows at most so many numbers that move the metric, and names the
-// others.
+// table returns a table of at most the given number of numbers that move the metric.
 func (s *Sensitivity) table(most int) format.Table {
 	t := format.Table{
 		Caption: fmt.Sprintf("Sensitivity: %s is %s; one number at a time is halved and doubled", s.Metric,
@@ -275,7 +271,7 @@ func (s *Sensitivity) cell(side Side) string {
 	return s.word(side.Value)
 }
 
-// rest names what the table of at most so many rows does not show.
+// rest returns sentences on the numbers that a table of the given length leaves out.
 func (s *Sensitivity) rest(most int) []string {
 	moving, lucky, still, unmoved := s.split()
 	said := []string{"Luck alone: " + s.luck() + "."}
@@ -312,8 +308,8 @@ var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "hal
 	"change", "set_half", "set_twice", "digest_half", "digest_twice", "luck_least", "luck_greatest", "luck_lost",
 	"luck_runs"}
 
-// csv lists every number, the greatest effect first; change is relative to the
-// base.
+// csv returns a row for every number, the greatest effect first; change is relative to
+// the base.
 func (s *Sensitivity) csv() []byte {
 	rows := [][]string{sensitivityColumns[:]}
 	for _, r := range s.Rows {
@@ -343,7 +339,7 @@ func readSensitivity(raw []byte) (*Sensitivity, error) {
 		r.Low.Number, r.High.Number = f.Text(), f.Text()
 		s.Metric, s.Base = f.Text(), f.Num()
 		r.Low.Value, r.High.Value = f.Num(), f.Num()
-		f.Num() // the change is found again
+		f.Num() // the change is computed again
 		r.Low.Set, r.High.Set, r.Low.Digest, r.High.Digest = f.Text(), f.Text(), f.Text(), f.Text()
 		s.Luck = Luck{Least: f.Num(), Greatest: f.Num(), Lost: int(f.Whole()), Runs: int(f.Whole())}
 		s.Rows = append(s.Rows, r)
@@ -351,7 +347,7 @@ func readSensitivity(raw []byte) (*Sensitivity, error) {
 	return s, fields.Err
 }
 
-// folded is what a page shows of all numbers.
+// folded returns the table of all numbers for a page.
 func (s *Sensitivity) folded() page.Folded {
 	all := len(s.Rows)
 	return page.Folded{Title: fmt.Sprintf("Sensitivity of %s: %s, halved and doubled one at a time", s.Metric,
@@ -359,17 +355,17 @@ func (s *Sensitivity) folded() page.Folded {
 		Table: s.table(all), Note: strings.Join(s.rest(all), " ")}
 }
 
-// mostBars are drawn.
+// mostBars is the greatest number of bars drawn.
 const mostBars = 12
 
-// drawable reports whether there are bars, and a base for them.
+// drawable reports whether the sensitivity has bars and a base for them.
 func (s *Sensitivity) drawable() bool {
 	moving, _, _, _ := s.split()
 	return s.Base.Known() && len(moving) > 0
 }
 
-// drawing is the tornado: a bar to each side of the base for every number, the
-// greatest effect on top. A metric that is lost runs to the edge.
+// drawing returns the tornado plot: a bar to each side of the base for every number, the
+// greatest effect on top. A bar reaches the edge if the metric is lost.
 func (s *Sensitivity) drawing() chart.Drawing {
 	moving, _, _, _ := s.split()
 	moving = moving[:min(len(moving), mostBars)]

@@ -11,9 +11,9 @@ import (
 	"flyball/reports/measure"
 )
 
-// Text writes the report for a terminal: the answer in words, then the tables,
-// then what makes the run again. No line is longer than 100 columns, but for
-// names and the last command line. Color marks the verdicts.
+// Text writes the report for a terminal: the answer in words, then the tables, then the
+// command line that repeats the run. Lines have at most 100 columns, except for long
+// names and the command line. With color, verdicts are coloured.
 func (r *Report) Text(w io.Writer, color bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n", r.Name, r.world())
@@ -61,7 +61,7 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	return err
 }
 
-// Luck names the draws of the run.
+// Luck returns the seed and the replication of the run in words.
 func (r *Report) Luck() string {
 	if r.Replication > 0 {
 		return fmt.Sprintf("%d, replication %d", r.Seed, r.Replication)
@@ -76,9 +76,9 @@ func (r *Report) world() string {
 	return "simulated"
 }
 
-// governorTable shows at most so many intervals of the server that settled
-// last: the first and the last of the judged ones, some between, and the one
-// that the run ended in. Notes are cut to fit the width.
+// governorTable returns a table of at most the given number of intervals of the server
+// that settled last: the first and the last of the judged ones, some between, and the
+// interval in which the run ended. Notes are cut to fit into width columns.
 func (r *Report) governorTable(most, width int) format.Table {
 	if len(r.Servers) == 0 {
 		return format.Table{}
@@ -117,7 +117,8 @@ func (r *Report) governorTable(most, width int) format.Table {
 	return t
 }
 
-// sampled picks rows: up to the last judged one evenly, and the very last.
+// sampled returns at most the given number of rows: evenly spaced up to the last judged
+// row, and the very last.
 func sampled(rows []measure.Row, most int) []measure.Row {
 	if len(rows) <= most {
 		return rows
@@ -141,7 +142,7 @@ func sampled(rows []measure.Row, most int) []measure.Row {
 	return out
 }
 
-// notes are the flags of a row, at most so many columns of them.
+// notes returns the flags of a row, cut to width columns.
 func notes(r measure.Row, width int) string {
 	var all []string
 	if r.Partial {
@@ -163,7 +164,7 @@ func notes(r measure.Row, width int) string {
 	return text
 }
 
-// serverTable shows at most so many servers.
+// serverTable returns a table of at most the given number of servers.
 func (r *Report) serverTable(most int) format.Table {
 	t := format.Table{
 		Caption: "Servers: each against " + r.target(),
@@ -192,8 +193,8 @@ func (r *Report) serverTable(most int) format.Table {
 	return t
 }
 
-// parts names the servers that are not judged by themselves: one governor
-// controls them all.
+// parts returns the names of the servers that share one governor, and so are not judged
+// one by one.
 func (r *Report) parts() []string {
 	if len(r.Servers) != 1 {
 		return nil
@@ -211,8 +212,8 @@ func (r *Report) parts() []string {
 	return names
 }
 
-// partTable shows how C was divided among at most so many servers, over the
-// last quarter of the judged intervals.
+// partTable returns a table of how C was divided among at most the given number of
+// servers, over the last quarter of the judged intervals.
 func (r *Report) partTable(most int) format.Table {
 	names := r.parts()
 	if len(names) == 0 {
@@ -249,7 +250,8 @@ func (r *Report) partTable(most int) format.Table {
 	return t
 }
 
-// outcomeTable shows at most so many ways in which attempts ended.
+// outcomeTable returns a table of the ways in which attempts ended, with at most the
+// given number of rows.
 func (r *Report) outcomeTable(most int) format.Table {
 	t := format.Table{
 		Caption: "How attempts ended",
@@ -276,7 +278,7 @@ func (r *Report) outcomeTable(most int) format.Table {
 	return t
 }
 
-// expectationTable shows every expectation and whether it was met.
+// expectationTable returns a table of all expectations and whether they were met.
 func (r *Report) expectationTable() format.Table {
 	missed := 0
 	t := format.Table{Head: []string{"metric", "expected", "is", "verdict"}, Left: 1, Words: true}

@@ -215,7 +215,7 @@ func TestVerdictsSayWhatHappened(t *testing.T) {
 		run  *runlog.Run
 		want string // the beginning, or a part after ...
 	}{
-		{keptAt40(governor.AtMax), "C stayed at max = 40, as ordered: with so many processes b1 made 40,010/h over the last quarter (71.4 % below, of a target of 140,000/h)."},
+		{keptAt40(governor.AtMax), "C stayed at max = 40, as ordered: with that many processes b1 made 40,010/h over the last quarter (71.4 % below, of a target of 140,000/h)."},
 		{keptAt40(governor.AtMax | governor.First), "C stayed at max = 40, as ordered: "},
 		{keptAt40(governor.AtCeiling), "Did not converge: b1 never settled"},
 		{keptAt40(0), "Did not converge: b1 never settled"},

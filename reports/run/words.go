@@ -11,9 +11,9 @@ import (
 	"flyball/reports/measure"
 )
 
-// Answer says in plain sentences what the run showed: first whether it
-// converged, when and how far off it ended, then what became of the
-// recipients. The first one stands alone.
+// Answer returns sentences on what the run showed: first whether it converged, when and
+// how far off the target it ended, then what became of the recipients. The first
+// sentence can stand alone.
 func (r *Report) Answer() []string {
 	answer := []string{r.verdict()}
 	var away []measure.Server
@@ -36,7 +36,8 @@ func (r *Report) Answer() []string {
 	return answer
 }
 
-// verdict answers for all servers: did it converge, when, how far off.
+// verdict returns a sentence on all servers: whether they converged, when, and how far
+// off the target.
 func (r *Report) verdict() string {
 	var settled, never, unjudged []measure.Server
 	for _, s := range r.Servers {
@@ -67,7 +68,7 @@ func (r *Report) verdict() string {
 	case len(r.Servers) == 1:
 		s := never[0]
 		if r.Ordered(s) {
-			return fmt.Sprintf("C stayed at max = %s, as ordered: with so many processes %s made %s/h over the last "+
+			return fmt.Sprintf("C stayed at max = %s, as ordered: with that many processes %s made %s/h over the last "+
 				"quarter (%s, of a target of %s).",
 				format.Given(float64(s.AvailableFinal)), s.Name, format.Grouped(float64(s.Rate), 0),
 				offBy(float64(s.SteadyStateError)), target)
@@ -110,8 +111,8 @@ func (r *Report) verdict() string {
 	return word + ": " + strings.Join(said, "; ") + "."
 }
 
-// Ordered reports whether a server did not reach its target since the scenario's max held C down in every one of the
-// last quarter of the judged intervals: that is an order obeyed, and no failure to converge.
+// Ordered reports whether a server missed its target because the scenario's max limited C in every interval of the
+// last quarter of the judged intervals. The scenario orders that, so it does not count as a failure to converge.
 func (r *Report) Ordered(s measure.Server) bool {
 	rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name)))
 	return len(rows) > 0 && float64(s.SteadyStateError) < 0 && !slices.ContainsFunc(rows, func(row measure.Row) bool {
@@ -120,7 +121,7 @@ func (r *Report) Ordered(s measure.Server) bool {
 }
 
 // Fleet returns the sum of the rates of all servers that were judged, each over its own last quarter, and the sum of
-// their targets, in messages per hour; not where there are fewer than two.
+// their targets, in messages per hour. Ok is false with fewer than two servers.
 func (r *Report) Fleet() (rate, target float64, ok bool) {
 	n := 0
 	for _, s := range r.Servers {
@@ -134,7 +135,7 @@ func (r *Report) Fleet() (rate, target float64, ok bool) {
 	return rate, target, n > 1
 }
 
-// Words are an expectation's value and its limit. An end that is the horizon, with recipients pending, is not the end.
+// Words returns the value of an expectation and its limit. It marks an end at the horizon with recipients pending.
 func (r *Report) Words(e measure.Result) (is, want string) {
 	is, want = e.Words()
 	if e.Metric == "end_h" && r.Totals.Pending > 0 {
@@ -143,7 +144,7 @@ func (r *Report) Words(e measure.Result) (is, want string) {
 	return is, want
 }
 
-// after says when a server settled, of how many intervals.
+// after returns in words when a server settled, of how many intervals.
 func (r *Report) after(s measure.Server) string {
 	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
 	last := rows[len(rows)-1].Number
@@ -164,10 +165,10 @@ func (r *Report) intervals(n float64) string {
 	return fmt.Sprintf("%s (%s)", format.Plural(uint64(n), "interval"), format.Duration(n*r.IntervalSec))
 }
 
-// target is that of the run, and the last one if it changes.
+// target returns the target of the run in words, with the last target if it changes.
 func (r *Report) target() string { return format.FromTo(r.Target, r.lastTarget()) }
 
-// lastTarget is that of the last interval that can be judged.
+// lastTarget returns the target in the last interval that can be judged.
 func (r *Report) lastTarget() float64 {
 	for _, row := range slices.Backward(r.Rows) {
 		if row.Judged() {
@@ -177,8 +178,9 @@ func (r *Report) lastTarget() float64 {
 	return r.Target
 }
 
-// ending is the mean rate of a server that settled, over the last quarter or
-// since it settled, whichever is shorter, and how far off the target that is.
+// ending returns the mean rate of a server that settled, over the last quarter or since
+// it settled, whichever is shorter, and its distance from the target as a share of the
+// target.
 func (r *Report) ending(s measure.Server) (rate, off float64) {
 	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
 	settled := format.Num(measure.LastChange(rows)) + s.Settling5
@@ -190,7 +192,7 @@ func (r *Report) ending(s measure.Server) (rate, off float64) {
 	return rate, rate/measure.MeanTarget(rows) - 1
 }
 
-// offBy says how far a rate is from the target, as a share of it.
+// offBy returns in words how far a rate is from the target; e is a share of the target.
 func offBy(e float64) string {
 	switch {
 	case math.Abs(e) < 0.0005:
@@ -202,7 +204,7 @@ func offBy(e float64) string {
 	}
 }
 
-// runaway says that more processes delivered less.
+// runaway returns a sentence on a server on which more processes delivered less.
 func (r *Report) runaway(s measure.Server) string {
 	rows := measure.Judged(measure.RowsOf(r.Rows, s.Name))
 	best := rows[0]
@@ -226,7 +228,7 @@ func (r *Report) runaway(s measure.Server) string {
 		"more processes deliver less."
 }
 
-// perSuccess is the DFR of some intervals.
+// perSuccess returns the DFR (attempts per success) over some intervals.
 func perSuccess(rows []measure.Row) format.Num {
 	var attempts, delivered uint64
 	for _, r := range rows {
@@ -236,7 +238,7 @@ func perSuccess(rows []measure.Row) format.Num {
 	return format.Ratio(attempts, delivered)
 }
 
-// Account says what became of the recipients.
+// Account returns a sentence on what became of the recipients.
 func (r *Report) Account() string {
 	t := r.Totals
 	var said []string

@@ -11,39 +11,39 @@ import (
 	"flyball/reports/measure"
 )
 
-// Choice asks a study which value of one parameter is best, such as which law,
-// and where: for each value of a second one, such as the receiver, with each
-// of a third. All else, starts and noise and luck, is averaged over.
+// Choice asks a study which value of one parameter (such as the law) is best for each
+// value of a second parameter (such as the receiver) and of a third. Everything else,
+// such as starts, noise and draws, is averaged over.
 type Choice struct {
 	Of      int // place of the parameter to choose in Report.Axes
 	Rows    int // -1: the scenarios
 	Columns int
-	Noise   int   // -1: none; else Counts are of points with its first value alone
+	Noise   int   // -1: none; else Counts has only points with the first value of this parameter
 	Default int   // place of the value that all are compared with
-	Aside   []int // places of values that are shown and never chosen, such as those that know what others cannot
+	Aside   []int // places of values that are shown but never chosen, such as laws with information that others lack
 
 	Options []Option // by row, column and value, the value changing first
 }
 
-// Option is what one value makes of one row and column, over all points there.
+// Option is the result of one value in one row and column, over all points there.
 type Option struct {
 	Row, Column, Value int
 	Points             int
-	Lost               float64   // part of the target that was missed or exceeded: iae_target_hours / end_h
-	Vain               float64   // part of the attempts that delivered nothing
+	Lost               float64   // share of the target that was missed or exceeded: iae_target_hours / end_h
+	Vain               float64   // share of the attempts that delivered nothing
 	Counts             []int     // points of each of Classes
 	Means              []float64 // of the metrics of the study, where they are defined
 }
 
-// Cost is what choices are made by: both parts count alike. It exceeds 2 only
-// where the rate is more than twice the target.
+// Cost returns the number that choices are made by, in which both shares count the same.
+// It exceeds 2 only if the rate is more than twice the target.
 func (t Option) Cost() float64 { return t.Lost + t.Vain }
 
-// AttemptsPerSuccess is the DFR ([0071]), each point counting alike.
+// AttemptsPerSuccess returns the DFR ([0071]), in which each point counts the same.
 func (t Option) AttemptsPerSuccess() float64 { return 1 / (1 - t.Vain) }
 
-// Class that most points have; of two as frequent, the one that comes last in
-// Classes.
+// Class returns the class of most points; of two equally frequent classes, the one that
+// comes last in measure.Classes.
 func (t Option) Class() measure.Class {
 	most := 0
 	for i, n := range t.Counts {
@@ -112,23 +112,22 @@ func (s *Report) rowNames() []string {
 	return s.Axes[s.Choice.Rows].Values
 }
 
-// choiceAt are the options of all values at a row and column.
+// choiceAt returns the options of all values at a row and column.
 func (s *Report) choiceAt(row, column int) []Option {
 	values := len(s.Axes[s.Choice.Of].Values)
 	from := (row*len(s.Axes[s.Choice.Columns].Values) + column) * values
 	return s.Choice.Options[from : from+values]
 }
 
-// best of the options at a row and column is the one that costs least; of equal
-// ones the first.
+// best returns the cheapest option at a row and column; of equal ones, the first.
 func (s *Report) best(row, column int) Option {
 	options := slices.DeleteFunc(slices.Clone(s.choiceAt(row, column)),
 		func(o Option) bool { return slices.Contains(s.Choice.Aside, o.Value) })
 	return slices.MinFunc(options, func(a, b Option) int { return cmp.Compare(a.Cost(), b.Cost()) })
 }
 
-// regret of a value in a row: what it costs more than the best of each column,
-// on average; less than 0 only for one that stands aside.
+// regret returns how much more a value costs in a row than the best of each column, on
+// average. It is below 0 only for a value in Aside.
 func (s *Report) regret(row, value int) float64 {
 	columns := len(s.Axes[s.Choice.Columns].Values)
 	var sum float64
@@ -138,7 +137,7 @@ func (s *Report) regret(row, value int) float64 {
 	return sum / float64(columns)
 }
 
-// standing is how one value does in all rows and columns.
+// standing is the result of one value over all rows and columns.
 type standing struct {
 	value               int
 	wins                int     // places where it is best
@@ -146,7 +145,7 @@ type standing struct {
 	classes             []int   // points of each of Classes
 }
 
-// standings has the values in their order.
+// standings returns the standing of each value, in the order of the values.
 func (s *Report) standings() []standing {
 	all := make([]standing, len(s.Axes[s.Choice.Of].Values))
 	for v := range all {
@@ -168,8 +167,8 @@ func (s *Report) standings() []standing {
 	return all
 }
 
-// choiceAnswer says which value is best most often, and which is the least
-// wrong everywhere.
+// choiceAnswer returns sentences on which value is best most often, and which has the
+// least mean regret.
 func (s *Report) choiceAnswer() []string {
 	c, name, values := s.Choice, s.Axes[s.Choice.Of].Name(), s.Axes[s.Choice.Of].Values
 	all := s.standings()
@@ -186,7 +185,7 @@ func (s *Report) choiceAnswer() []string {
 	}
 }
 
-// choiceTable has a row for each value.
+// choiceTable returns a table with a row for each value.
 func (s *Report) choiceTable() format.Table {
 	t := format.Table{Caption: "Cost in %: target lost + attempts in vain; beyond the best of each place in points",
 		Left: 1,
@@ -208,7 +207,7 @@ func (s *Report) choiceTable() format.Table {
 	return t
 }
 
-// choiceCSV has a line for each value in each row and column.
+// choiceCSV returns a line for each value in each row and column.
 func (s *Report) choiceCSV() []byte {
 	c := s.Choice
 	head := s.choiceWhere(s.Axes[c.Of].Name(), "points", "cost", "lost", "vain")

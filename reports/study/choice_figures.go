@@ -17,8 +17,8 @@ import (
 	"flyball/reports/measure"
 )
 
-// choiceDrawings show which value is best where, what each costs in each row,
-// and for each value a map of its cost, its class, its attempts per success and
+// choiceDrawings returns figures of which value is best where, of what each value costs in
+// each row, and for each value maps of its cost, its class, its attempts per success and
 // its greatest C.
 func (s *Report) choiceDrawings() []chart.Drawing {
 	c := s.Choice
@@ -46,8 +46,8 @@ type bins struct {
 	colors []color.NRGBA
 }
 
-// blues are steps of the sequential blues of ColorBrewer, told apart without
-// colour too.
+// blues returns bins with the sequential blues of ColorBrewer, which differ in lightness
+// too.
 func blues(edges ...float64) bins {
 	b := bins{edges: edges}
 	for i := range len(edges) + 1 {
@@ -57,7 +57,7 @@ func blues(edges ...float64) bins {
 	return b
 }
 
-// place of v: a value at an edge belongs above it.
+// place returns the step that v belongs to; a value at an edge belongs to the step above.
 func (b bins) place(v float64) int {
 	i, found := slices.BinarySearch(b.edges, v)
 	if found {
@@ -73,7 +73,7 @@ func (b bins) color(v float64) color.NRGBA {
 	return b.colors[b.place(v)]
 }
 
-// inkOn is what can be read on a step.
+// inkOn returns a colour for text on the step of v.
 func (b bins) inkOn(v float64) color.NRGBA {
 	if !math.IsNaN(v) && 2*b.place(v) > len(b.edges)+1 {
 		return light
@@ -111,8 +111,8 @@ const (
 	besideMaps   = 84 // room for the names of rows
 )
 
-// paintBest writes the best value into each place, coloured by what it costs
-// less than the default.
+// paintBest writes the best value into each place, coloured by how much less than the
+// default it costs.
 func (s *Report) paintBest(c draw.Canvas) {
 	ch := s.Choice
 	steps := blues(1, 5, 10, 20, 40)
@@ -143,8 +143,8 @@ func (s *Report) paintBest(c draw.Canvas) {
 	}
 }
 
-// paintRegret writes what each value costs more than the best, on average over
-// the columns.
+// paintRegret writes how much more than the best each value costs, on average over the
+// columns.
 func (s *Report) paintRegret(c draw.Canvas) {
 	values := s.Axes[s.Choice.Of].Values
 	steps := blues(1, 5, 10, 20, 40)
@@ -210,8 +210,8 @@ func (s *Report) multiples() []multiple {
 	}
 }
 
-// roundBelow are the five greatest numbers 1, 2 or 5 times a power of ten below
-// most.
+// roundBelow returns the five greatest numbers of the form 1, 2 or 5 times a power of ten
+// below most.
 func roundBelow(most float64) []float64 {
 	var edges []float64
 	for unit := math.Pow(10, math.Floor(math.Log10(most))); len(edges) < 5; unit /= 10 {
@@ -237,8 +237,8 @@ func (s *Report) multipleHeight() vg.Length {
 	return 60 + vg.Length(down)*(vg.Length(len(s.rowNames()))*cellHeight+aroundMap)
 }
 
-// paintMultiple draws cells of one colour that lie beside one another as one,
-// which makes the file a third as large.
+// paintMultiple draws neighbouring cells of one colour as one cell, which makes the file
+// a third as large.
 func (s *Report) paintMultiple(c draw.Canvas, m multiple) {
 	c = s.paintSheet(c, m.legend)
 	names, columns := s.rowNames(), s.Axes[s.Choice.Columns].Values
@@ -287,7 +287,7 @@ func (s *Report) paintSheet(c draw.Canvas, l legend) draw.Canvas {
 	return c
 }
 
-// grid is cells in rows from above, with names on the left and below.
+// grid is cells in rows from top to bottom, with names on the left and below.
 type grid struct {
 	c             draw.Canvas
 	beside        vg.Length
@@ -299,8 +299,8 @@ func (g grid) cell(row, column int) (x, y, w, h vg.Length) {
 	return g.c.Min.X + g.beside + vg.Length(column)*w, g.c.Max.Y - vg.Length(row+1)*h, w, h
 }
 
-// paintNames names the rows and, as far as they have room, the columns, and what
-// these are.
+// paintNames writes the names of the rows, the names of the columns as far as there is
+// room, and what the columns are.
 func (g grid) paintNames(rows, columns []string, what string) {
 	name := chart.Sans(8, false)
 	name.XAlign, name.YAlign = draw.XRight, draw.YCenter
@@ -323,7 +323,7 @@ func (g grid) paintNames(rows, columns []string, what string) {
 	g.c.FillText(name, vg.Point{X: g.c.Min.X + g.beside + w*vg.Length(g.columns)/2, Y: y - 24}, what)
 }
 
-// wrapWords breaks a text between words where it would be wider.
+// wrapWords breaks a text between words into lines of at most width.
 func wrapWords(style text.Style, said string, width vg.Length) []string {
 	var lines []string
 	for _, word := range strings.Fields(said) {
@@ -336,7 +336,7 @@ func wrapWords(style text.Style, said string, width vg.Length) []string {
 	return lines
 }
 
-// choiceWhere are the columns that name a row and a column.
+// choiceWhere returns the names of the CSV columns for a row and a column, then more.
 func (s *Report) choiceWhere(more ...string) []string {
 	row := "scenario"
 	if s.Choice.Rows >= 0 {
@@ -345,7 +345,7 @@ func (s *Report) choiceWhere(more ...string) []string {
 	return append([]string{row, s.Axes[s.Choice.Columns].Name()}, more...)
 }
 
-// bestCSV has a line for each row and column.
+// bestCSV returns a line for each row and column.
 func (s *Report) bestCSV() []byte {
 	values := s.Axes[s.Choice.Of].Values
 	lines := [][]string{s.choiceWhere("best", "cost", "default", "cost_of_default")}

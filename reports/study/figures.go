@@ -21,8 +21,8 @@ import (
 // Figures draws one picture of the classes and one of each metric: maps over
 // the first two parameters, one for each value of the others and each scenario,
 // or lines where there is one parameter, or where all change together. Values
-// stand at equal distances. Where a choice is asked, its figures take their
-// place: of so many maps nobody would find the one he needs.
+// stand at equal distances. If the study asks for a choice, its figures replace these,
+// because a reader could not find the right one among so large a number of maps.
 func (s *Report) Figures() ([]chart.Figure, error) {
 	if s.Choice != nil {
 		return chart.PaintAll(s.choiceDrawings())
@@ -76,10 +76,10 @@ func (s *Report) reach(x Extreme) string {
 		format.Figure(float64(x.Most)), x.MostAt)
 }
 
-// flat reports whether the points lie on a line.
+// flat reports whether the points are drawn along one axis.
 func (s *Report) flat() bool { return len(s.Axes) == 1 || s.Design == "zip" }
 
-// undrawn says what is left out of the figures.
+// undrawn returns a sentence on what the figures leave out.
 func (s *Report) undrawn() string {
 	switch n := len(s.maps()); {
 	case s.flat() && len(s.Scenarios) > chart.MostServers:
@@ -93,7 +93,7 @@ func (s *Report) undrawn() string {
 
 // Lines.
 
-// along are the points of a scenario in the order of the first parameter.
+// along returns the points of a scenario in the order of the first parameter.
 func (s *Report) along(scenario int) []Point {
 	var all []Point
 	for _, p := range s.Points {
@@ -131,7 +131,7 @@ func (s *Report) metricPanels(k int) []chart.Panel {
 	return []chart.Panel{p}
 }
 
-// classPanels show which share of the runs is of which class.
+// classPanels returns panels with the share of the runs in each class.
 func (s *Report) classPanels() []chart.Panel {
 	p := chart.Panel{Y: "Share of the runs, %", X: s.alongName(), Ticks: s.alongTicks, Height: 1, Room: s.alongRoom()}
 	colors := []int{3, chart.Grey, 5, 4, 2, 6} // as classColor has them
@@ -166,8 +166,8 @@ func (s *Report) alongTicks(_, _ float64) []plot.Tick {
 	return ticks
 }
 
-// spaced are at most so many of n places, at equal distances, the first and
-// perhaps the last among them.
+// spaced returns at most the given number of n places, at equal distances, beginning
+// with the first.
 func spaced(n, most int) []int {
 	step := (n + most - 1) / max(most, 1)
 	var all []int
@@ -179,7 +179,7 @@ func spaced(n, most int) []int {
 
 // Maps.
 
-// mostMaps are drawn of one metric.
+// mostMaps is the greatest number of maps drawn of one metric.
 const mostMaps = 24
 
 // sheet draws maps beside one another.
@@ -211,8 +211,8 @@ func (s *Report) sheet() sheet {
 	return sheet{study: s, maps: maps[:min(len(maps), mostMaps)]}
 }
 
-// maps lists the parts in the order of the points. A Halton design has no two
-// points that agree, so it is one map for each scenario.
+// maps returns the parts in the order of the points. The points of a Halton design differ
+// in every parameter, so each scenario has one map.
 func (s *Report) maps() []part {
 	var all []part
 	place := map[string]int{}
@@ -341,8 +341,8 @@ func fill(c draw.Canvas, with color.Color, x1, y1, x2, y2 vg.Length) {
 	c.FillPolygon(with, []vg.Point{{X: x1, Y: y1}, {X: x2, Y: y1}, {X: x2, Y: y2}, {X: x1, Y: y2}})
 }
 
-// letters stand in the middle of a cell. Neither colour is the one of text
-// elsewhere, which turns light on a dark page; cells keep theirs.
+// letters returns the style of text in the middle of a cell. Text elsewhere turns light
+// on a dark page; cells keep their colours, so their text must keep its colour too.
 func letters(in color.Color) text.Style {
 	s := chart.Sans(8, false)
 	s.Color, s.XAlign, s.YAlign = in, draw.XCenter, draw.YCenter
@@ -395,7 +395,7 @@ func newScale(x Extreme) scale {
 	return s
 }
 
-// share is how far a value lies on the way from the least to the greatest.
+// share returns where a value lies between the least (0) and the greatest (1).
 func (s scale) share(v float64) float64 {
 	switch {
 	case !(s.most > s.least):
@@ -406,8 +406,8 @@ func (s scale) share(v float64) float64 {
 	return (v - s.least) / (s.most - s.least)
 }
 
-// color is a step of the sequential blues of ColorBrewer, told apart without
-// colour too, and what can be read upon it.
+// color returns a step of the sequential blues of ColorBrewer, which differ in lightness
+// too, and a colour for text on it.
 func (s scale) color(v float64) (fill, ink color.NRGBA) {
 	stops := [...]color.NRGBA{{R: 0xDE, G: 0xEB, B: 0xF7, A: 255}, {R: 0x9E, G: 0xCA, B: 0xE1, A: 255},
 		{R: 0x42, G: 0x92, B: 0xC6, A: 255}, {R: 0x08, G: 0x45, B: 0x94, A: 255}}

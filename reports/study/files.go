@@ -12,9 +12,8 @@ import (
 	"flyball/reports/page"
 )
 
-// Write makes the folder at to the folder of the study, as Write does for a run. Given is
-// the study's file as it was given; scenarios are those that it names, with
-// paths of their own.
+// Write writes the folder of the study at to, as run.Write does for a run. Given is the
+// file of the study; scenarios are the files of the scenarios that it names.
 func (s *Report) Write(to folder.Place, given []byte, scenarios []folder.File) error {
 	files, err := s.files(given, scenarios)
 	if err != nil {
@@ -46,7 +45,7 @@ func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, er
 	return append(append(files, scenarios...), chart.PlotFiles(figures)...), nil
 }
 
-// Summary is study.json.
+// Summary returns the content of study.json.
 func (s *Report) Summary() ([]byte, error) {
 	return format.SortedJSON(struct {
 		Schema        string `json:"schema"`
@@ -55,7 +54,7 @@ func (s *Report) Summary() ([]byte, error) {
 	}{"flyball/study", format.SchemaVersion, s})
 }
 
-// HTML is the study as one page.
+// HTML returns the study as one page.
 func (s *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	tables := []format.Table{s.pointTable(200)}
 	if s.Choice != nil {
@@ -74,7 +73,7 @@ func (s *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	}.HTML()
 }
 
-// where are the columns that say where a point lies.
+// where returns the names of the CSV columns that locate a point.
 func (s *Report) where() []string {
 	head := []string{"point", "scenario"}
 	for _, a := range s.Axes {
@@ -91,9 +90,9 @@ func (s *Report) lies(i int) []string {
 	return row
 }
 
-// pointsCSV has a row for each point: where it lies, what its runs did, and of
-// each metric the mean, half the width of its interval and the number of runs
-// that it rests on. An empty field is what is undefined.
+// pointsCSV returns a row for each point: where it lies, the classes of its runs, and for
+// each metric the mean, the half width of its interval and the number of runs. A field is
+// empty if it is undefined.
 func (s *Report) pointsCSV() []byte {
 	head := append(s.where(), "scenario_id", "class", "class_runs", "runs")
 	for _, m := range s.Metrics {
@@ -122,8 +121,8 @@ func (s *Report) pointsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// runsCSV has a row for each run: "never" is a time that did not come, an empty
-// field what is undefined.
+// runsCSV returns a row for each run. A field is "never" for a time that did not come,
+// and empty if it is undefined.
 func (s *Report) runsCSV() []byte {
 	rows := [][]string{append([]string{"point", "replication", "digest", "class"}, s.Metrics...)}
 	for i, r := range s.runs {
@@ -140,7 +139,7 @@ func (s *Report) runsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// metricCSV is what a figure of one metric was drawn from.
+// metricCSV returns the data of the figure of one metric.
 func (s *Report) metricCSV(k int) []byte {
 	rows := [][]string{append(s.where(), s.Metrics[k], "half", "runs", "never")}
 	for i, p := range s.Points {
@@ -151,7 +150,7 @@ func (s *Report) metricCSV(k int) []byte {
 	return format.WriteCSV(rows)
 }
 
-// classesCSV is what the map of the classes was drawn from.
+// classesCSV returns the data of the map of the classes.
 func (s *Report) classesCSV() []byte {
 	head := append(s.where(), "class")
 	for _, c := range measure.Classes() {

@@ -21,8 +21,8 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Report is what many points show together: scenarios under several values of
-// some parameters, each run several times under the same luck.
+// Report has the results of many points: scenarios with several values of some
+// parameters, each run several times with the same draws.
 type Report struct {
 	Name         string    `json:"name"`
 	About        string    `json:"about"`
@@ -38,7 +38,7 @@ type Report struct {
 	Count        int       `json:"points"`
 	Tally        []Tally   `json:"classes"`
 	Extremes     []Extreme `json:"extremes"`
-	Choice       *Choice   `json:"-"` // choice.csv; nil: none is asked
+	Choice       *Choice   `json:"-"` // choice.csv; nil if the study asks for no choice
 
 	Points []Point     `json:"-"` // points.csv
 	Host   folder.Host `json:"-"` // host.json
@@ -53,10 +53,10 @@ type Axis struct {
 	Values []string `json:"values"`
 }
 
-// Name is the first key.
+// Name returns the first key.
 func (a Axis) Name() string { return a.Keys[0] }
 
-// Run is what a study keeps of one replication of one point.
+// Run is the part of one replication of one point that a study keeps.
 type Run struct {
 	Digest  string
 	Class   string
@@ -64,15 +64,15 @@ type Run struct {
 	Values  []float64 // of the metrics of the study
 }
 
-// Point is one point.
+// Point is one scenario with one value of each parameter.
 type Point struct {
 	Scenario  int           // place in Report.Scenarios
 	ID        string        // of the scenario with the values of this point
 	At        []int         // places in the values of the axes
-	Class     measure.Class // that most of its runs have; of several, the one that comes last in Classes
+	Class     measure.Class // the most frequent class of its runs; of equals, the last in measure.Classes
 	Counts    []int         // runs of each of Classes
 	Estimates []measure.Estimate
-	Never     []int // runs that count as their horizon, for a time that never came
+	Never     []int // for each metric, runs that count with their horizon, because the time never came
 }
 
 // Tally is the number of points of one class.
@@ -81,8 +81,8 @@ type Tally struct {
 	Points int           `json:"points"`
 }
 
-// Extreme is where the mean of a metric is least and greatest. All is missing
-// if it is undefined at every point.
+// Extreme has the least and the greatest mean of a metric, and where they are. All is
+// missing if the metric is undefined at every point.
 type Extreme struct {
 	Metric  string     `json:"metric"`
 	Least   format.Num `json:"least"`
@@ -91,8 +91,8 @@ type Extreme struct {
 	MostAt  string     `json:"greatest_at"`
 }
 
-// RunOf takes from a report what a study keeps: the values of these metrics.
-// It panics on a metric that a run does not have.
+// RunOf returns the part of a report that a study keeps: the values of the given
+// metrics. It panics on a metric that a run does not have.
 func RunOf(r *run.Report, metrics []string) Run {
 	kept := Run{Digest: r.Digest, Class: string(r.Class())}
 	for _, s := range r.Servers {
@@ -117,9 +117,9 @@ func RunOf(r *run.Report, metrics []string) Run {
 	return kept
 }
 
-// Gather folds the runs of all points, Replications of the first, then of
-// the second and so on, into a study that says everything but those. Points
-// say where they lie. It panics if there are more runs or fewer.
+// Gather adds the results of all runs to s, which has everything else: names, axes, and
+// the place of every point. Runs has Replications runs of the first point, then of the
+// second, and so on. Gather panics if there are more runs or fewer.
 func Gather(s Report, runs []Run, host runlog.Host) *Report {
 	if len(runs) != len(s.Points)*s.Replications {
 		panic(fmt.Sprintf("study: %d runs of %d points with %d replications", len(runs), len(s.Points), s.Replications))
@@ -196,8 +196,8 @@ func (p *Point) gather(metrics []string, runs []Run) {
 	}
 }
 
-// unfinished counts the runs that left recipients pending, whose end is the
-// horizon; 0 where the study does not record that.
+// unfinished returns the number of runs that left recipients pending, whose end is the
+// horizon; 0 if the study does not record pending recipients.
 func unfinished(metrics []string, runs []Run) int {
 	n := 0
 	if k := slices.Index(metrics, "pending"); k >= 0 {
@@ -210,9 +210,9 @@ func unfinished(metrics []string, runs []Run) int {
 	return n
 }
 
-// disagreement says that the points with the greatest rate, the first end and
-// the fewest attempts per delivery are not the same one. Only ends of points that
-// are finished count, and what differs by less than 1 % is alike.
+// disagreement returns a sentence if different points have the greatest rate, the
+// earliest end and the fewest attempts per delivery. Only ends of finished points count.
+// Values that differ by less than 1 % count as equal.
 func (s *Report) disagreement() []string {
 	if len(s.Scenarios) > 1 {
 		return nil
@@ -255,7 +255,7 @@ func (s *Report) extreme(k int, metric string) Extreme {
 	x := Extreme{Metric: metric, Least: format.Missing, Most: format.Missing}
 	for _, p := range s.Points {
 		v := p.Estimates[k].Value
-		if !v.Known() || metric == "end_h" && p.Never[k] > 0 { // the horizon is no end
+		if !v.Known() || metric == "end_h" && p.Never[k] > 0 { // the horizon does not count as an end
 			continue
 		}
 		if !(x.Least <= v) {
@@ -268,10 +268,10 @@ func (s *Report) extreme(k int, metric string) Extreme {
 	return x
 }
 
-// value of axis i at a point.
+// value returns the value of axis i at a point.
 func (s *Report) value(p Point, i int) string { return s.Axes[i].Values[p.At[i]] }
 
-// place says where a point lies: its values, and its scenario if there are
+// place returns in words where a point lies: its values, and its scenario if there are
 // several.
 func (s *Report) place(p Point) string {
 	var words []string
@@ -284,10 +284,11 @@ func (s *Report) place(p Point) string {
 	return strings.Join(words, ", ")
 }
 
-// Key names a study by its ID, as Key does a run by its content.
+// Key returns a name for a study that depends on its ID.
 func Key(id string) string { return folder.Key(fmt.Appendf(nil, "study\n%s\n", id)) }
 
-// Answer says what the study shows: first how many points are of which class.
+// Answer returns sentences on what the study shows: first the number of points of each
+// class.
 func (s *Report) Answer() []string {
 	var counts []string
 	for _, t := range s.Tally {
@@ -303,7 +304,7 @@ func (s *Report) Answer() []string {
 		}
 	}
 	if mixed > 0 {
-		all = append(all, fmt.Sprintf("Where runs of a point differ, most decide; they do in %s.",
+		all = append(all, fmt.Sprintf("A point has the class of most of its runs; runs of the same point differ in %s.",
 			format.Plural(uint64(mixed), "point")))
 	}
 	if s.Choice != nil {
@@ -385,7 +386,7 @@ func (s *Report) world() string {
 		format.Plural(uint64(s.Replications), "replication"))
 }
 
-// pointTable shows at most so many points, at equal distances.
+// pointTable returns a table of at most the given number of points, evenly spaced.
 func (s *Report) pointTable(most int) format.Table {
 	t := format.Table{Caption: "Points: means, and +- half the 95 % interval"}
 	if len(s.Scenarios) > 1 {
@@ -429,7 +430,7 @@ func (s *Report) pointTable(most int) format.Table {
 	return t
 }
 
-// unitOf a metric of a study.
+// unitOf returns the unit of a metric.
 func unitOf(metric string) string {
 	m, ok := measure.MetricNamed(metric)
 	if !ok {

@@ -13,8 +13,8 @@ import (
 	"flyball/reports/format"
 )
 
-// Figures draws the objective against what each constraint compares, with the
-// Pareto front of the two, and the course of the search.
+// Figures draws the objective against the value of each constraint, with the Pareto
+// front of the two, and the progress of the search.
 func (t *Report) Figures() ([]chart.Figure, error) {
 	var all []chart.Drawing
 	if len(t.Constraints) > 0 {
@@ -34,7 +34,8 @@ func (t *Report) Figures() ([]chart.Figure, error) {
 		Panels: []chart.Panel{t.searchPanel()}}))
 }
 
-// inSight cuts off what is so bad that all else would be pressed together.
+// inSight reports whether a ratio is drawn. Very bad ones are not, because they would
+// squeeze all others together.
 func (t *Report) inSight(v format.Num) bool { return v.Known() && v < 5 }
 
 // pair is a trial in the plane of the objective and one constraint.
@@ -43,8 +44,8 @@ type pair struct {
 	trial Trial
 }
 
-// plane are the trials in the plane of constraint k, and the front of the two,
-// from the best value of the constraint to the best objective.
+// plane returns the trials in the plane of the objective and constraint k, and their
+// Pareto front, from the best value of the constraint to the best objective.
 func (t *Report) plane(k int) (all, front []pair) {
 	for _, x := range t.Trials {
 		if t.inSight(x.Ratio) && x.Terms[k].Known() {
@@ -121,7 +122,7 @@ func (t *Report) marked(p chart.Panel, at func(Trial) (plotter.XY, bool)) chart.
 func (t *Report) searchPanel() chart.Panel {
 	p := chart.Panel{Y: t.Objective + " / baseline", X: "trial, in the order in which they were first run", Height: 1}
 	colors := map[string]int{"screening": 6, "local search": 5}
-	var missed plotter.XYs // of both: one grey needs one entry in the legend
+	var missed plotter.XYs // of all stages together, for one entry in the legend
 	for _, from := range []string{"screening", "local search"} {
 		var met plotter.XYs
 		for _, x := range t.Trials {
@@ -153,7 +154,8 @@ func (t *Report) searchPanel() chart.Panel {
 	})
 }
 
-// course is the best ratio up to each trial of those that meet all constraints.
+// course returns, for each trial, the best ratio of the trials up to it that meet all
+// constraints.
 func (t *Report) course() []format.Num {
 	best := format.Missing
 	var all []format.Num
@@ -166,7 +168,7 @@ func (t *Report) course() []format.Num {
 	return all
 }
 
-// paretoCSV has a row for each trial in each plane.
+// paretoCSV returns a row for each trial in each plane.
 func (t *Report) paretoCSV() []byte {
 	rows := [][]string{{"constraint", "trial", "seeds", "value", "ratio", "met", "front"}}
 	for k, l := range t.Constraints {

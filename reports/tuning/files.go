@@ -12,14 +12,13 @@ import (
 	"flyball/reports/page"
 )
 
-// IsFolder reports whether a folder is that of a search.
+// IsFolder reports whether dir is the folder of a search.
 func IsFolder(dir string) bool {
 	m, err := folder.ReadManifest(dir)
 	return err == nil && m.Attributes.Mode == folder.TuningMode
 }
 
-// Read loads what tune.json of a folder says, and every scenario with the
-// winner's values.
+// Read reads tune.json of a folder, and every scenario with the winner's values.
 func Read(dir string) (*Report, error) {
 	t := &Report{}
 	m, err := folder.Read(dir, func(name string, data []byte) error {
@@ -35,9 +34,8 @@ func Read(dir string) (*Report, error) {
 	return t, err
 }
 
-// Write makes the folder at to the folder of the search, as Write does for a run. Given is
-// the study's file as it was given; scenarios are those that it names, with
-// paths of their own.
+// Write writes the folder of the search at to, as run.Write does for a run. Given is the
+// file of the study; scenarios are the files of the scenarios that it names.
 func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) error {
 	figures, err := t.Figures()
 	if err != nil {
@@ -68,7 +66,7 @@ func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 		Replication: 0, Replications: replications, Mode: folder.TuningMode, Partial: false})
 }
 
-// Summary is tune.json.
+// Summary returns the content of tune.json.
 func (t *Report) Summary() ([]byte, error) {
 	return format.SortedJSON(struct {
 		Schema        string `json:"schema"`
@@ -77,7 +75,7 @@ func (t *Report) Summary() ([]byte, error) {
 	}{"flyball/tuning", format.SchemaVersion, t})
 }
 
-// HTML is the search as one page.
+// HTML returns the search as one page.
 func (t *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	return page.Document{
 		Name: t.Name, About: t.About, World: t.world(), Mode: "sim", Tuning: true, Answer: t.Answer(), Figures: figures,
@@ -91,10 +89,9 @@ func (t *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	}.HTML()
 }
 
-// trialsCSV has a row for each trial, the baseline first: its values, how many
-// seeds it was given, its objective as a ratio to the baseline's, what each
-// constraint compares in the scenario where that is worst, and why it was
-// dropped in which round.
+// trialsCSV returns a row for each trial, the baseline first: its values, the number of
+// its seeds, its objective / the baseline's, the value of each constraint in the worst
+// scenario, and why and in which round it was dropped.
 func (t *Report) trialsCSV() []byte {
 	head := []string{"trial", "from"}
 	for _, p := range t.Parameters {
@@ -129,8 +126,8 @@ func (t *Report) trialsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// runsCSV has a row for each run, in the order in which they were made:
-// "never" is a time that did not come, an empty field what is undefined.
+// runsCSV returns a row for each run, in the order in which they were made. A field is
+// "never" for a time that did not come, and empty if it is undefined.
 func (t *Report) runsCSV() []byte {
 	names := append(append([]string{}, t.Scenarios...), t.Unseen...)
 	rows := [][]string{append([]string{"trial", "scenario", "replication", "digest", "class"}, t.Metrics...)}

@@ -19,8 +19,8 @@ import (
 	"flyball/reports/study"
 )
 
-// Report is what a search for the best values of some parameters found, and
-// what held-out luck says of it.
+// Report is the result of a search for the best values of some parameters, and of its
+// check with held-out draws.
 type Report struct {
 	Name        string         `json:"name"`
 	About       string         `json:"about"`
@@ -50,16 +50,16 @@ type Report struct {
 	Replay      string         `json:"-"`
 }
 
-// Key is a parameter, what it may be and what the winner has.
+// Key is a parameter, its range and the winner's value.
 type Key struct {
 	Keys  []string `json:"keys"`
 	From  string   `json:"from"` // as in "1.0 to 64.0, log" or "a, b, c"
 	Value string   `json:"value"`
-	// Around the best trials every value made the same runs, attempt for attempt.
+	// Flat: around the best trials every value made the same runs, attempt for attempt.
 	Flat bool `json:"no_effect"`
 }
 
-// Constraint is a constraint.
+// Constraint is a condition on a metric that a trial must meet.
 type Constraint struct {
 	Metric string  `json:"metric"`
 	As     string  `json:"as"` // "value", "ratio" or "difference", to or from the baseline's
@@ -77,12 +77,12 @@ func (l Constraint) what() string {
 	return l.Metric
 }
 
-// String writes the constraint as it is given: metric, operator and value.
+// String returns the constraint as in a study: metric, operator and value.
 func (l Constraint) String() string {
 	return fmt.Sprintf("%s %s %s", l.what(), l.Op, format.Given(l.Value))
 }
 
-// less is the sense in which a value of the limit's metric is better.
+// less reports whether a is better than b as the value of the constraint.
 func (l Constraint) less(a, b float64) bool {
 	if l.Op == ">=" {
 		return a > b
@@ -93,15 +93,15 @@ func (l Constraint) less(a, b float64) bool {
 // Stage is one round of the search.
 type Stage struct {
 	Stage   string     `json:"stage"`
-	Seeds   int        `json:"seeds"` // that those who took part have
+	Seeds   int        `json:"seeds"` // of each trial that took part
 	Entered int        `json:"entered"`
 	Worse   int        `json:"dropped_worse"`      // by the paired test
 	Missed  int        `json:"dropped_constraint"` // by the test of a constraint
-	Same    int        `json:"dropped_same"`       // for runs that are those of another trial
-	Cut     int        `json:"cut"`                // in the worse part, without a test
+	Same    int        `json:"dropped_same"`       // for the same runs as another trial
+	Cut     int        `json:"cut"`                // without a test, because they are in the worse part
 	Left    int        `json:"left"`
 	Leader  int        `json:"leader"`
-	Ratio   format.Num `json:"ratio"` // of the leader's objective to the baseline's
+	Ratio   format.Num `json:"ratio"` // leader's objective / baseline's
 	Spent   int        `json:"spent"` // runs so far
 }
 
@@ -110,18 +110,18 @@ type Winner struct {
 	Number int      `json:"trial"` // 0 is the baseline
 	From   string   `json:"from"`
 	Set    []string `json:"set"` // path.to.key=value
-	// Of the objective to the baseline's, as the search saw it.
+	// Training is objective / baseline's objective, as the search measured it.
 	Training measure.Estimate `json:"training"`
 	Met      bool             `json:"constraints_met"` // in the search
 }
 
-// HeldOut is what winner and baseline did under luck and in scenarios that
-// the search did not see.
+// HeldOut compares winner and baseline with draws and in scenarios that the search did
+// not use.
 type HeldOut struct {
 	First        uint64             `json:"first_replication"`
 	Replications int                `json:"replications"`
 	Here         measure.Estimate   `json:"ratio"`               // in the scenarios of the search
-	Beyond       *measure.Estimate  `json:"ratio_beyond"`        // in those held out; nil if there are none
+	Beyond       *measure.Estimate  `json:"ratio_beyond"`        // in the held-out scenarios; nil if there are none
 	Gap          measure.Estimate   `json:"gap"`                 // ratio / training ratio: the winner's curse
 	Cells        []Cell             `json:"cells"`               // metric by metric in each scenario
 	Limits       []ConstraintResult `json:"constraints"`         //
@@ -132,7 +132,7 @@ type HeldOut struct {
 type Cell struct {
 	Scenario string           `json:"scenario"`
 	Metric   string           `json:"metric"`
-	Base     measure.Estimate `json:"baseline"` // a time that never came counts as the time that was watched
+	Base     measure.Estimate `json:"baseline"` // a time that never came counts with the time that the run was watched
 	Winner   measure.Estimate `json:"winner"`
 	Ratio    measure.Estimate `json:"ratio"` // N = 0: there is none
 }
@@ -151,7 +151,7 @@ type Trial struct {
 	From   string
 	Values []string // empty for the baseline
 	Seeds  int
-	Ratio  format.Num   // of the objective to the baseline's
+	Ratio  format.Num   // objective / baseline's
 	Terms  []format.Num // what each constraint compares, in the scenario that is worst
 	Met    bool
 	Round  int    // in which it was dropped, from 1; 0: never
@@ -159,7 +159,7 @@ type Trial struct {
 	Front  bool   // no other trial is as good in everything and better in something
 }
 
-// Run is one run of the search or under held-out luck.
+// Run is one run of the search or with held-out draws.
 type Run struct {
 	Trial       int
 	Scenario    int // place in Scenarios, then in Unseen
@@ -174,7 +174,7 @@ type ResolvedFile struct {
 	Expect   []measure.Expectation
 }
 
-// The verdicts that a search may have.
+// Verdicts of a search.
 const (
 	Better     = "better"
 	BetterHere = "better here"
@@ -184,8 +184,8 @@ const (
 	Nothing    = "nothing"
 )
 
-// RatioOfLoss turns the logarithm of a ratio, negated if more is better, into
-// the ratio.
+// RatioOfLoss returns a ratio from its logarithm, whose sign is reversed if more is
+// better.
 func RatioOfLoss(i stats.Interval, goal string) measure.Estimate {
 	if goal == "maximise" {
 		i.Value, i.Low, i.High = -i.Value, -i.High, -i.Low
@@ -193,7 +193,7 @@ func RatioOfLoss(i stats.Interval, goal string) measure.Estimate {
 	return RatioOfLog(i)
 }
 
-// RatioOfLog turns the logarithm of a ratio into the ratio.
+// RatioOfLog returns a ratio from its logarithm.
 func RatioOfLog(i stats.Interval) measure.Estimate {
 	i.Value, i.Low, i.High = math.Exp(i.Value), math.Exp(i.Low), math.Exp(i.High)
 	e := measure.Estimated(i)
@@ -203,8 +203,8 @@ func RatioOfLog(i stats.Interval) measure.Estimate {
 	return e
 }
 
-// Gather completes a tuning by what follows from its parts: the digest,
-// the front and the expectations that the winner missed.
+// Gather completes a report with what follows from its parts: the digest, the Pareto
+// front and the expectations that the winner missed.
 func Gather(t Report, host runlog.Host) *Report {
 	t.Level, t.Tried, t.Host = measure.Confidence, len(t.Trials), folder.NewHost(host, 0)
 	t.Host.AttemptsPerSec = format.Missing
@@ -280,7 +280,7 @@ func (t *Report) less(a, b format.Num) bool {
 	return a < b
 }
 
-// Answer says what was found: first whether it is any better.
+// Answer returns sentences on what was found: first whether the winner is better.
 func (t *Report) Answer() []string {
 	what := fmt.Sprintf("%s, as a geometric mean over %s,", t.Objective,
 		format.Plural(uint64(len(t.Scenarios)), "scenario"))
@@ -290,7 +290,7 @@ func (t *Report) Answer() []string {
 	spent := fmt.Sprintf("%s of %s runs were spent on %s.", format.Grouped(float64(t.Spent), 0),
 		format.Grouped(float64(t.Budget), 0), format.Plural(uint64(t.Tried), "trial"))
 	if t.Refused > 0 {
-		spent += fmt.Sprintf(" %s of the space are no valid scenario.", format.Plural(uint64(t.Refused), "place"))
+		spent += fmt.Sprintf(" Not a valid scenario: %s of the space.", format.Plural(uint64(t.Refused), "place"))
 	}
 	h := t.HeldOut
 	if h == nil {
@@ -345,7 +345,7 @@ func (t *Report) Answer() []string {
 		strings.Join(t.Winner.Set, ", "))), append(t.flat(), spent)...)
 }
 
-// flat names the parameters that do not matter.
+// flat returns sentences on the parameters that have no effect.
 func (t *Report) flat() []string {
 	var all []string
 	for _, p := range t.Parameters {
@@ -358,7 +358,7 @@ func (t *Report) flat() []string {
 	return all
 }
 
-// missed says which constraints are missed in the mean of which scenario.
+// missed returns the constraints that are missed in the mean, with the scenarios.
 func (h *HeldOut) missed(constraints []Constraint) []string {
 	var all []string
 	for _, l := range h.Limits {
@@ -401,7 +401,7 @@ func percentSigned(v float64) string {
 	return fmt.Sprintf("%+.1f %%", v)
 }
 
-// Text writes the tuning for a terminal.
+// Text writes the report for a terminal.
 func (t *Report) Text(w io.Writer, color bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s (%s)\n", t.Name, t.world())
@@ -489,7 +489,7 @@ func (t *Report) stageTable() format.Table {
 	return out
 }
 
-// trialTable shows the front: what one can have for what.
+// trialTable returns a table of the Pareto front, with at most the given number of rows.
 func (t *Report) trialTable(most int) format.Table {
 	out := format.Table{Caption: "Pareto front: what one can have for what, as the search saw it",
 		Head: []string{"trial"}}
@@ -527,7 +527,7 @@ func (t *Report) trialTable(most int) format.Table {
 	return out
 }
 
-// front are the trials that no other dominates, the best objective first.
+// front returns the trials that no other trial dominates, the best objective first.
 func (t *Report) front() []Trial {
 	var all []Trial
 	for _, x := range t.Trials {
