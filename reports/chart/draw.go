@@ -21,13 +21,13 @@ import (
 	"flyball/reports/format"
 )
 
-// Panel is one pair of axes. Whatever is drawn on it may hold anything: what
-// is not finite leaves a gap, and an empty panel says so.
+// Panel is one pair of axes. Numbers that are not finite leave a gap, and a panel without
+// anything to draw is marked as empty.
 type Panel struct {
 	Y, X   string    // what the axes show, with units
 	From   float64   // where the vertical axis begins, unless something lies below
-	Room   []float64 // places on the horizontal axis that must be in sight
-	Log    bool      // x is logarithmic: what is not positive is left out
+	Room   []float64 // places on the horizontal axis that must be visible
+	Log    bool      // x is logarithmic: numbers that are not positive are left out
 	Ticks  func(min, max float64) []plot.Tick
 	Rows   []plot.Tick // what stands on the vertical axis instead of numbers
 	Areas  []Area
@@ -60,12 +60,12 @@ const (
 	Width       = 8 * vg.Inch
 	dpi         = 144
 	labelHeight = 14
-	mostPoints  = 1000 // that are drawn of all lines of a panel; the CSV has them all
+	mostPoints  = 1000 // points drawn of all lines of a panel; the CSV has all points
 	mostDots    = 60
 )
 
-// Palette is the one of Okabe and Ito, told apart by colour-blind readers too;
-// black comes first and grey last.
+// Palette returns the palette of Okabe and Ito, whose colours colour-blind readers can
+// distinguish too; black comes first and grey last.
 func Palette() []color.NRGBA {
 	return []color.NRGBA{
 		{A: 255},
@@ -87,7 +87,7 @@ const (
 // Ink returns colour i of the palette.
 func Ink(i int) color.NRGBA { return Palette()[i] }
 
-// faintly is a colour that other things can be seen through.
+// faintly returns colour i of the palette, translucent.
 func faintly(i int) color.NRGBA {
 	c := Ink(i)
 	c.A = 40
@@ -291,15 +291,15 @@ func (p Panel) plot() *plot.Plot {
 	return out
 }
 
-// flat hides how thick a line is, so that it does not push the axes about and
-// those of two panels stay aligned.
+// flat hides the width of a line from gonum, so that wide lines do not move the axes and
+// the axes of two panels stay aligned.
 type flat struct{ plot.Plotter }
 
-// ranges are those of the axes.
+// ranges are the ranges of the axes.
 type ranges struct{ xMin, xMax, yMin, yMax float64 }
 
-// newRanges covers the finite points of a panel, from its base line, with a
-// little room above.
+// newRanges returns ranges that cover the finite points of a panel, from its base line,
+// with a little room above.
 func newRanges(p Panel) ranges {
 	inf := math.Inf(1)
 	r := ranges{inf, -inf, p.From, -inf}
@@ -338,7 +338,7 @@ func newRanges(p Panel) ranges {
 	return r
 }
 
-// clamped moves points onto the axes; an area may reach beyond.
+// clamped returns points moved into the ranges, because an area may reach beyond them.
 func (r ranges) clamped(points plotter.XYs) plotter.XYs {
 	var out plotter.XYs
 	for _, pt := range points {
@@ -349,8 +349,8 @@ func (r ranges) clamped(points plotter.XYs) plotter.XYs {
 	return out
 }
 
-// empty reports whether neither a line nor a solid area can be drawn, the
-// dashed lines that data is compared with aside.
+// empty reports whether the panel has neither a line nor a solid area to draw. Dashed
+// lines, which data is compared with, do not count.
 func (p Panel) empty() bool {
 	for _, l := range p.Lines {
 		if !l.Dash && slices.ContainsFunc(l.Points, p.drawable) {
@@ -365,7 +365,7 @@ func (p Panel) drawable(pt plotter.XY) bool {
 	return finite(pt.X) && finite(pt.Y) && !(p.Log && pt.X <= 0)
 }
 
-// pieces cuts a line at its gaps and thins it out if it has too many points.
+// pieces returns a line cut at its gaps, and thinned if it has too many points.
 func (p Panel) pieces(l Line) []plotter.XYs {
 	var all []plotter.XYs
 	var piece plotter.XYs
@@ -385,8 +385,8 @@ func (p Panel) pieces(l Line) []plotter.XYs {
 	return all
 }
 
-// thinned keeps the first and the last point and, of every bucket between, the
-// lowest and the highest, in their order: no peak is lost.
+// thinned returns the first and the last point and, of every bucket between, the lowest
+// and the highest in their order, so that no peak is lost.
 func thinned(points plotter.XYs, most int) plotter.XYs {
 	most = max(most, 4)
 	if len(points) <= most {
@@ -414,7 +414,7 @@ func thinned(points plotter.XYs, most int) plotter.XYs {
 	return append(out, points[len(points)-1])
 }
 
-// niceTicks are about five multiples of 1, 2 or 5 times a power of ten.
+// niceTicks returns about five multiples of 1, 2 or 5 times a power of ten.
 func niceTicks(lo, hi float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/5)))
 	for _, f := range []float64{1, 2, 5, 10} {
@@ -431,7 +431,8 @@ func niceTicks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// hourTicks are about six hours that divide a day, or that days divide.
+// hourTicks returns about six ticks at a number of hours that divides a day, or at whole
+// days.
 func hourTicks(lo, hi float64) []plot.Tick {
 	for _, step := range []float64{1, 2, 3, 6, 12, 24, 48} {
 		if n := (hi - lo) / step; n <= 8 && n >= 2 {
@@ -445,7 +446,7 @@ func hourTicks(lo, hi float64) []plot.Tick {
 	return niceTicks(lo, hi)
 }
 
-// TimeTicks are the round times of a logarithmic axis in seconds.
+// TimeTicks returns the round times of a logarithmic axis in seconds.
 func TimeTicks(lo, hi float64) []plot.Tick {
 	var ticks []plot.Tick
 	for _, t := range []struct {

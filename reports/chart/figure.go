@@ -1,7 +1,7 @@
 // Package chart draws figures: panels of lines and areas over one axis, as SVG
 // and PNG, with the numbers beside them as CSV. The same figure gives the same
-// bytes. It draws what it is given, judges nothing, and shows what is missing
-// as a gap. The packages whose reports have figures call it.
+// bytes. It judges nothing, and shows missing numbers as gaps. The packages whose reports
+// have figures call it.
 package chart
 
 import (
@@ -19,7 +19,7 @@ import (
 	"flyball/reports/format"
 )
 
-// Figure is a picture in three forms: to look at, to put in, and to check.
+// Figure is a picture as SVG and as PNG, with its numbers as CSV.
 type Figure struct {
 	Name  string // file name without its end
 	Title string
@@ -29,10 +29,11 @@ type Figure struct {
 	CSV   []byte // the numbers, all of them
 }
 
-// MostServers are drawn; more lines than colours cannot be told apart.
+// MostServers is the greatest number of servers drawn, one for each colour.
 const MostServers = 6
 
-// PaintAll paints all at a time: after a short run nothing takes longer.
+// PaintAll paints all drawings in parallel, because painting dominates the time of a
+// short run.
 func PaintAll(drawings []Drawing) ([]Figure, error) {
 	figures, errs := make([]Figure, len(drawings)), make([]error, len(drawings))
 	var painting sync.WaitGroup
@@ -75,7 +76,7 @@ func TimeAxis(end float64) (unit string, seconds float64, ticks func(lo, hi floa
 	return unit, seconds, niceTicks
 }
 
-// Around is what lies within a share of a course.
+// Around returns the outline of the area within a share of a course.
 func Around(course plotter.XYs, share float64) plotter.XYs {
 	var low, high plotter.XYs
 	for _, at := range course {

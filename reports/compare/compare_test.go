@@ -22,8 +22,8 @@ import (
 	"flyball/scenarios"
 )
 
-// tried are replications of the hand-made scenario, in which b1 has the target
-// but for so many intervals at 100,000/h before.
+// tried returns replications of the hand-made scenario, one for each element of late,
+// in which b1 runs at 100,000/h for that number of intervals and then at the target.
 func tried(t testing.TB, set []string, late ...int) Trial {
 	t.Helper()
 	var runs []ensemble.Observation
@@ -93,7 +93,7 @@ func TestNeverSettledCounts(t *testing.T) {
 	}
 }
 
-// 0 on both sides is no change, and 0 against something is a finite one.
+// 0 on both sides counts as unchanged, and 0 on one side gives a finite change.
 func TestZeros(t *testing.T) {
 	c := compared(t, tried(t, nil, 0, 0, 0), tried(t, nil, 0, 0, 0))
 	for _, m := range c.Metrics {
@@ -146,7 +146,7 @@ func TestWhatHasNoPartnerIsLeftOut(t *testing.T) {
 	}
 }
 
-// Keys are told apart by the table that they stand in.
+// Keys with the same name in different tables are different.
 func TestDifferencesOfResolvedScenarios(t *testing.T) {
 	a := handmade.Asking(t, scenarios.Terminating)
 	for _, set := range []string{"network.dns.hit_ratio=0.5", "server[0].share=2", "dialogue.timeouts.dns=7s", "message.size=1kB", "horizon=9d"} {
@@ -224,8 +224,8 @@ func TestMeanOverScenarios(t *testing.T) {
 	}
 }
 
-// jitter is so many replications with settling times about n, the same for the
-// same seed.
+// jitter returns the settling times, about n, of a number of replications: the same for
+// the same seed.
 func jitter(n, of int, seed uint64) []int {
 	all := make([]int, of)
 	for i := range all {
@@ -420,7 +420,7 @@ func TestChangesInWords(t *testing.T) {
 	}
 }
 
-// A scenario of BASE that NEW lacks is no pass, whatever the others show; one that NEW adds is said and fails nothing.
+// A scenario of BASE that NEW lacks fails the gate, whatever the others show; a new one is noted and fails nothing.
 func TestGateFailsForWhatIsNotCompared(t *testing.T) {
 	few := func(name string, set ...string) Trial {
 		trial := tried(t, set, slices.Repeat([]int{2, 3}, 10)...)

@@ -13,8 +13,8 @@ import (
 	"flyball/reports/measure"
 )
 
-// losing are replications of which each loses so many of 1,000 recipients, and
-// leaves the rest of them pending.
+// losing returns replications in which the given numbers of 1,000 recipients fail and
+// stay pending.
 func losing(failed, pending []float64) []Observation {
 	var runs []Observation
 	for i := range failed {

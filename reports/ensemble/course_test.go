@@ -58,7 +58,7 @@ func TestTheMeanCourseHasNoLuck(t *testing.T) {
 	}
 }
 
-// A metric without a run is that of an ensemble which never had it.
+// A metric without a run equals the metric of an ensemble that never had the run.
 func TestWithoutARun(t *testing.T) {
 	runs := wandering(5, 30, func(i int) float64 { return 140_000 - 60_000*math.Exp(-float64(i)/4) })
 	runs[2] = observed(2, 1<<30, handmade.Settles(9, 30))

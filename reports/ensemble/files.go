@@ -162,8 +162,8 @@ func (e *Report) trajectoryCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// Read loads the folder of an ensemble as Read does that of a run: what
-// is printed of it, not its single runs.
+// Read reads the folder of an ensemble as run.Read reads the folder of a run: all that is
+// printed, but not the single runs.
 func Read(dir string) (*Report, run.Extra, error) {
 	e := &Report{}
 	var x run.Extra

@@ -1,7 +1,7 @@
-// Package folder reads and writes run folders, all of a folder or nothing, and
-// names them by their content. It refuses to replace a folder that is not one
-// of its own or holds anything else, and to read a file that was changed since.
-// What stands in the files is for the packages that call it.
+// Package folder reads and writes run folders, a whole folder or nothing, and names them
+// by their content. It does not replace a folder that is not a run folder or that holds
+// other files, and does not read a file that was changed after the run. The packages that
+// call it define the content of the files.
 package folder
 
 import (
@@ -26,11 +26,11 @@ import (
 // File is a file of a run folder.
 type File = durable.File
 
-// Place is where a run folder goes.
+// Place is the path of a run folder to be written, and what may be replaced there.
 type Place struct {
 	Dir      string
-	Settings []string // what decides its content beside scenario and seed, as on the command line
-	Replace  bool     // a folder of ours that is there, whatever it is of
+	Settings []string // what decides the content besides scenario and seed, as on the command line
+	Replace  bool     // replace a run folder in Dir even if it is the folder of another run
 }
 
 const (
@@ -38,7 +38,8 @@ const (
 	manifestSchema = "flyball/manifest"
 )
 
-// Manifest is manifest.json: what a folder holds, and the digest of each file.
+// Manifest is the content of manifest.json: a description of the folder, and the digest of
+// each file.
 type Manifest struct {
 	Schema        string         `json:"schema"`
 	SchemaVersion int            `json:"schema_version"`
@@ -47,7 +48,7 @@ type Manifest struct {
 	Files         []ManifestFile `json:"files"`
 }
 
-// Attributes tell one folder from another.
+// Attributes distinguish run folders.
 type Attributes struct {
 	Name         string `json:"name"`
 	ScenarioID   string `json:"scenario_id"`
@@ -67,23 +68,23 @@ type ManifestFile struct {
 	Bytes  int    `json:"bytes"`
 }
 
-// OwnFiles are the names that every run folder uses; plots has the others.
+// OwnFiles returns the names of the files of a run folder, without those in plots.
 func OwnFiles() []string {
 	return []string{ManifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml",
 		"scenario.resolved.toml", "log.ndjson",
 		"limits.csv", "assumptions.csv", "sensitivity.csv"}
 }
 
-// undigested files differ from run to run of the same scenario.
+// undigested reports whether a file differs between equal runs and so has no digest.
 func undigested(path string) bool { return path == "host.json" || path == "log.ndjson" }
 
-// Key names a folder by a content: 12 letters and digits that are safe in a file name.
+// Key returns a name for content: 12 letters and digits that are safe in a file name.
 func Key(content []byte) string {
 	sum := sha256.Sum256(content)
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:]))[:12]
 }
 
-// seal adds what a run cost and the manifest to the files of its folder.
+// seal adds host.json and the manifest to the files of a folder.
 func seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
 	host, err := format.SortedJSON(struct {
 		Schema        string `json:"schema"`
@@ -116,8 +117,8 @@ func Digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Replications is the number of runs that a folder holds; more than one is an
-// ensemble. The folder of anything else than runs of one scenario is an error.
+// Replications returns the number of runs in the folder dir; more than one is an
+// ensemble. A folder without runs of one scenario, such as a study, is an error.
 func Replications(dir string) (int, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -135,12 +136,12 @@ func Replications(dir string) (int, error) {
 		what, read = "a comparison", "compare.md, or its cells.csv"
 	}
 	if what != "" {
-		return 0, fmt.Errorf("%s is the folder of %s: want that of a run (read its %s)", dir, what, read)
+		return 0, fmt.Errorf("%s is the folder of %s: want the folder of a run (read its %s)", dir, what, read)
 	}
 	return m.Attributes.Replications, nil
 }
 
-// Modes that tell other folders from that of a run.
+// Modes of folders that are not run folders.
 const (
 	StudyMode      = "study"
 	TuningMode     = "tuning"
@@ -194,9 +195,9 @@ func Read(dir string, each func(name string, data []byte) error) (Manifest, erro
 	return m, nil
 }
 
-// Check reports whether Publish could make a folder of what a describes at to now,
-// so that a long run does not end in a report that goes nowhere. If a folder of
-// another run is there, the error is Other.
+// Check returns an error if Publish could not write the folder that a describes at to. It
+// is called before a long run, so that the result will not be lost. If the folder of
+// another run is there, the error is an Other.
 func Check(to Place, a Attributes) error {
 	a.Settings = to.Settings
 	dir, err := filepath.Abs(to.Dir)
@@ -209,11 +210,10 @@ func Check(to Place, a Attributes) error {
 	return durable.Place(dir)
 }
 
-// Publish puts files, what the run a cost, and the manifest with the command replay
-// that makes the run again, into a folder at to: all of them or none. A folder that is there is
-// replaced if it is empty, or if it is one
-// of ours with nothing else in it and of the same run, or to.Replace is set.
-// Anything else is an error, and stays.
+// Publish writes a folder at to: files, host.json from h, and the manifest with a and the
+// command line replay that repeats the run; all of them or nothing. It replaces an
+// existing folder if that is empty, or if it is a run folder without other files and
+// either of the same run or to.Replace is set. Anything else stays and is an error.
 func Publish(to Place, files []File, h Host, replay string, a Attributes) error {
 	a.Settings = to.Settings
 	dir, err := filepath.Abs(to.Dir)
@@ -229,7 +229,7 @@ func Publish(to Place, files []File, h Host, replay string, a Attributes) error 
 	return durable.Folder(dir, files, func() error { return replaceable(dir, to, a) })
 }
 
-// Other reports a folder of another run where one shall go.
+// Other is the error of a place that holds the folder of another run.
 type Other struct {
 	Dir  string
 	Have Attributes // of the run that is there
@@ -241,7 +241,7 @@ func (o *Other) Error() string {
 		o.Have.words(), strings.Join(o.Have.differ(o.Want), ", "))
 }
 
-// words name a folder.
+// words returns a name for the folder in errors.
 func (a Attributes) words() string {
 	what := map[string]string{StudyMode: "the study", TuningMode: "the search", LawsMode: "the trial",
 		ComparisonMode: "the", "real": "the live run of"}[a.Mode]
@@ -255,9 +255,8 @@ func (a Attributes) words() string {
 	return text
 }
 
-// differ are the words that tell the run of a from that of b. How many
-// replications there were in the end, and whether a signal stopped them, is not
-// what was asked.
+// differ returns in words how the settings of a differ from those of b. The final number
+// of replications, and whether a signal stopped them, are results and not settings.
 func (a Attributes) differ(b Attributes) []string {
 	var all []string
 	note := func(differs bool, what string, got, want any) {
@@ -281,9 +280,9 @@ func (a Attributes) differ(b Attributes) []string {
 	return all
 }
 
-// replaceable returns an error unless dir is not there, is empty, or is a folder
-// of ours that the one described by a may replace. What is not surely ours to
-// delete is never replaced.
+// replaceable returns an error unless dir does not exist, is empty, or is a run folder that
+// the folder of a may replace. It never allows files to be deleted that a run did not
+// write.
 func replaceable(dir string, to Place, a Attributes) error {
 	if here, err := os.Getwd(); err == nil && (here == dir || strings.HasPrefix(here, dir+string(filepath.Separator))) {
 		return fmt.Errorf("%s holds the current folder: want another", dir)

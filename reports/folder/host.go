@@ -5,7 +5,7 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Host is what the run cost on the machine that made it.
+// Host is the content of host.json: time and memory that a run used on its machine.
 type Host struct {
 	Wall           float64    `json:"wall_s"`
 	AttemptsPerSec format.Num `json:"attempts_per_s"`
@@ -16,7 +16,7 @@ type Host struct {
 	LateMax        float64    `json:"late_max_s"`
 }
 
-// NewHost returns what a run cost that made a number of attempts.
+// NewHost returns the Host of a run with a number of attempts.
 func NewHost(h runlog.Host, attempts uint64) Host {
 	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: format.Num(float64(attempts) / h.Wall.Seconds()),
 		MaxRSS: h.MaxRSS,

@@ -11,8 +11,8 @@ import (
 	"flyball/internal/csvfile"
 )
 
-// WriteCSV returns the rows as CSV (RFC 4180, lines end in a line feed). What is
-// not a number is written as csvfile.Text: safe to open in a spreadsheet.
+// WriteCSV returns the rows as CSV (RFC 4180, lines end in a line feed). Fields that are
+// not numbers are written as csvfile.Text, which is safe to open in a spreadsheet.
 func WriteCSV(rows [][]string) []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b) // a Buffer never fails
@@ -31,8 +31,8 @@ func WriteCSV(rows [][]string) []byte {
 	return b.Bytes()
 }
 
-// Field returns a text as a field of CSV that is written piece by piece: as
-// WriteCSV would, with its quotes.
+// Field returns a text as WriteCSV would write it, with quotes, for CSV that is written
+// piece by piece.
 func Field(text string) string {
 	text = csvfile.Text(text)
 	if !strings.ContainsAny(text, ",\"\r\n") && text != "" && text[0] != ' ' {
@@ -41,8 +41,8 @@ func Field(text string) string {
 	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 }
 
-// Reader reads the rows of a CSV file of ours field by field. The first
-// problem stops it.
+// Reader reads the rows of a CSV file of a run folder field by field. The first problem
+// stops it.
 type Reader struct {
 	csv   *csvfile.Reader
 	width int
@@ -50,7 +50,7 @@ type Reader struct {
 	Err   error
 }
 
-// ReadCSV begins to read a CSV file whose head must be these columns.
+// ReadCSV returns a Reader of a CSV file, whose head must be the given columns.
 func ReadCSV(raw []byte, columns []string) (*Reader, error) {
 	f := &Reader{csv: csvfile.NewReader(bytes.NewReader(raw), ""), width: len(columns)}
 	head, err := f.csv.Header("the columns " + strings.Join(columns, ","))
@@ -63,8 +63,8 @@ func ReadCSV(raw []byte, columns []string) (*Reader, error) {
 	return f, nil
 }
 
-// Each yields the reader at every row, until the end or the first problem, which
-// is then in Err.
+// Each yields the reader at every row until the end or the first problem, which Err then
+// has.
 func (f *Reader) Each(yield func(*Reader) bool) {
 	for f.Err == nil {
 		ok, err := f.csv.Next()
@@ -87,7 +87,8 @@ func (f *Reader) Text() string {
 	return csvfile.Plain(string(f.csv.Field(f.at - 1)))
 }
 
-// Bad makes the last field the problem that ends the reading, unless there was one before.
+// Bad reports the last field as the problem that ends the reading, unless there was one
+// before. Want is what the field should be.
 func (f *Reader) Bad(want string) {
 	if f.Err == nil {
 		f.Err = f.csv.Fault(f.at-1, "got %q, want %s", f.csv.Field(f.at-1), want)

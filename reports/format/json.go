@@ -8,8 +8,8 @@ import (
 
 const SchemaVersion = 1
 
-// SortedJSON encodes a value with all keys in the order of the alphabet and
-// lists never null, two blanks deep.
+// SortedJSON encodes a value with all keys in alphabetical order, with empty lists instead
+// of null, and with an indent of two blanks.
 func SortedJSON(v any) ([]byte, error) {
 	raw, err := json.Marshal(v)
 	if err != nil {
@@ -29,7 +29,7 @@ func SortedJSON(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// ReadSchema decodes a JSON file of ours, after a look at what it says it is.
+// ReadSchema decodes a JSON file of a run folder, if it has the given schema.
 func ReadSchema(raw []byte, schema string, into any) error {
 	var head struct {
 		Schema  string `json:"schema"`

@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// Plainly is a number with four digits that count.
+// Plainly writes the number with four significant digits.
 func (n Num) Plainly() string {
 	v := float64(n)
 	for _, at := range []struct {
@@ -45,7 +45,7 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 // Plain writes a number so that the same bits are read back.
 func Plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// String is the number as it stands in CSV: empty if missing.
+// String returns the number as it stands in CSV: empty if missing.
 func (n Num) String() string {
 	if !n.Known() {
 		return ""
@@ -53,16 +53,16 @@ func (n Num) String() string {
 	return Plain(float64(n))
 }
 
-// Num is a number that may be missing. What is not finite counts as missing:
-// null in JSON, an empty field in CSV.
+// Num is a number that may be missing. A number that is not finite counts as missing: null
+// in JSON, an empty field in CSV.
 type Num float64
 
 var Missing = Num(math.NaN())
 
-// Known reports whether there is a number.
+// Known reports whether the number is not missing.
 func (n Num) Known() bool { return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0) }
 
-// Ratio of two counts, missing when there is nothing to divide by.
+// Ratio returns a / b, missing if b is 0.
 func Ratio(a, b uint64) Num {
 	if b == 0 {
 		return Missing

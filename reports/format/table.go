@@ -8,7 +8,7 @@ import (
 	"flyball/internal/tabular"
 )
 
-// Columns is the width of the screen that is written for.
+// Columns is the width of a terminal, in columns.
 const Columns = 100
 
 const (
@@ -25,8 +25,8 @@ func Paint(s, how string, color bool) string {
 	return "\x1b[" + how + "m" + s + "\x1b[0m"
 }
 
-// Table is rows under a head; columns before Left are names, set to the left,
-// the last one as well if Words.
+// Table is rows under a head. Columns before Left hold names and are aligned to the left,
+// as is the last column if Words is true.
 type Table struct {
 	Caption string
 	Head    []string
@@ -35,10 +35,10 @@ type Table struct {
 	Rows    [][]string
 }
 
-// ToLeft reports whether column i is set to the left.
+// ToLeft reports whether column i is aligned to the left.
 func (t Table) ToLeft(i int) bool { return i < t.Left || t.Words && i == len(t.Head)-1 }
 
-// Width is that of all columns with the blanks between them.
+// Width returns the width of all columns together with the blanks between them.
 func (t Table) Width() int {
 	sum := 0
 	for i, head := range t.Head {
@@ -51,7 +51,7 @@ func (t Table) Width() int {
 	return sum - 2
 }
 
-// Write draws the table with a rule under its head; nothing if it has no row.
+// Write writes the table with a rule under its head; nothing if it has no row.
 func (t Table) Write(w io.Writer, color bool) error {
 	if len(t.Rows) == 0 {
 		return nil

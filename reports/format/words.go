@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Listed joins names as a sentence does: "a, b and c".
+// Listed joins names as in a sentence: "a, b and c".
 func Listed(names []string) string {
 	if n := len(names); n > 4 {
 		names = append(names[:3:3], fmt.Sprintf("%d more", n-3))
@@ -26,7 +26,8 @@ func Dash(s string) string {
 	return s
 }
 
-// Clock is the unit that the times of a run of so many seconds are told in.
+// Clock returns the unit for the times of a run that lasts end seconds, and its length in
+// seconds.
 func Clock(end float64) (name string, seconds float64) {
 	switch {
 	case end >= 10*86400:
@@ -76,7 +77,7 @@ func PercentOfCount(n, of uint64) string {
 }
 
 // Figure writes a measured number for people: whole numbers as they are, others with four significant digits, but never
-// less than their whole part. More digits of a mean would say nothing.
+// less than their whole part. More digits of a mean have no meaning.
 func Figure(v float64) string {
 	switch size := math.Abs(v); {
 	case v == math.Trunc(v):
@@ -88,7 +89,7 @@ func Figure(v float64) string {
 	}
 }
 
-// Given writes a number that somebody chose, such as a limit, with all the digits that it was given.
+// Given writes a number that an author chose, such as a limit, with all its digits.
 func Given(v float64) string {
 	plain := strconv.FormatFloat(math.Abs(v), 'f', -1, 64)
 	_, decimals, _ := strings.Cut(plain, ".")
@@ -98,7 +99,7 @@ func Given(v float64) string {
 	return Grouped(v, len(decimals))
 }
 
-// Beside writes a measured number next to the limit that it is held against, with as many digits as tell the two apart.
+// Beside writes a measured number that is shown next to its limit, with enough digits to distinguish the two.
 func Beside(v, limit float64) string {
 	text := Figure(v)
 	if v == limit || text != Figure(limit) && text != Given(limit) {
@@ -112,7 +113,7 @@ func Beside(v, limit float64) string {
 	return text
 }
 
-// FromTo writes a target in messages per hour, and the last one if it changes.
+// FromTo writes a target in messages per hour, and the last target if it changes.
 func FromTo(first, last float64) string {
 	text := Grouped(first, 0) + "/h"
 	if last != first {
@@ -135,7 +136,7 @@ func Plural(n uint64, what string) string {
 // Percent writes a share in per cent, with one decimal.
 func Percent(share float64) string { return Grouped(100*share, 1) + " %" }
 
-// Grouped writes a number with its thousands set apart: 139,700.5. What is not
+// Grouped writes a number with commas between thousands: 139,700.5. A number that is not
 // finite is a dash.
 func Grouped(v float64, decimals int) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -159,8 +160,8 @@ func Grouped(v float64, decimals int) string {
 	return b.String()
 }
 
-// Duration writes a time so that a person can picture it, to about three
-// digits: 850 ms, 12.5 s, 42 min, 36 h, 4.1 days.
+// Duration writes a time in a unit that is easy to picture, to about three digits:
+// 850 ms, 12.5 s, 42 min, 36 h, 4.1 days.
 func Duration(seconds float64) string {
 	if seconds == 0 {
 		return "0 s"
@@ -176,7 +177,7 @@ func Duration(seconds float64) string {
 	return short(seconds/86400) + " days"
 }
 
-// short writes a number with one decimal if that says more than none.
+// short writes a number with one decimal, unless that is 0.
 func short(v float64) string {
 	if s := Grouped(v, 1); v < 100 && !strings.HasSuffix(s, ".0") {
 		return s

@@ -72,9 +72,9 @@ func (l *Report) goal(t *testing.T, name, noise string) Goal {
 
 const atWorst = "the same, worst trial"
 
-// Hindsight chooses anew in every trial; laws are told by ratios to it, whose
-// mean is the geometric one. A trial without noise counts for the summary, but
-// for no goal that is about noise.
+// Hindsight chooses again in every trial. Laws have ratios to hindsight, with the
+// geometric mean. A trial without noise counts for the summary, but not for the goals
+// with noise.
 func TestLawsAgainstHindsight(t *testing.T) {
 	h := byHand(3, []float64{0, 0.05}, "patent-3", "patent-8", "regulator")
 	for _, x := range []struct {

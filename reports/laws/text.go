@@ -212,7 +212,7 @@ func abridged(law string) string {
 }
 
 func (l *Report) trialTable() format.Table {
-	t := format.Table{Caption: "Lost target-hours: those of hindsight, and of every law by those",
+	t := format.Table{Caption: "Lost target-hours of hindsight, and of each law / hindsight",
 		Head: []string{"scenario", "noise", "best", "hours"}, Left: 1}
 	for _, law := range l.Laws {
 		t.Head = append(t.Head, abridged(law))

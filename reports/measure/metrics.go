@@ -143,7 +143,8 @@ var metrics = []Metric{
 			"or below one process",
 		OfServer: func(s Server) float64 { return float64(s.SwingPeriod) }, Worst: OfGreatestSwing, Resolution: 1},
 	{Name: "swing_processes", Unit: "processes",
-		Doc:      "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all servers",
+		Doc: "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all " +
+			"servers",
 		OfServer: func(s Server) float64 { return float64(s.Swing) }, Resolution: 1},
 	{Name: "throttled", Unit: "attempts", Doc: "attempts that a 421 reply ended: the receiver closes, as at its cap",
 		Resolution: 1,

@@ -35,9 +35,8 @@ func TestMetricRows(t *testing.T) {
 	}
 }
 
-// What a destination is told of itself is arithmetic on a record written by
-// hand: eight recipients tried, five delivered at once, one at the second try,
-// one failed, one waiting.
+// The metrics of a destination, from a record written by hand: eight recipients tried,
+// five delivered at once, one at the second try, one failed, one waiting.
 func TestCountedMetrics(t *testing.T) {
 	const minute = 60_000_000_000
 	rec := runlog.NewRecorder(1, nil)

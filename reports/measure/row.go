@@ -84,8 +84,9 @@ type Row struct {
 type Conditions struct {
 	// Attempts: resends (Retries); ended by 4yz, by 5yz, by 421, or without a reply.
 	Retries, Deferrals, Bounces, Refusals, Timeouts uint64
-	AttemptTime, LookupTime                         format.Num // means, in seconds; missing without an attempt or look-up
-	Hops                                            format.Num // mean; missing if no number of hops is known
+	// Means, in seconds; missing without an attempt or a look-up.
+	AttemptTime, LookupTime format.Num
+	Hops                    format.Num // mean; missing if no number of hops is known
 }
 
 func conditions(s governor.Sample) Conditions {

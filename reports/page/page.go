@@ -1,6 +1,6 @@
-// Package page writes one page of HTML that needs nothing outside of it: no
-// script, no request. Text of scenarios is escaped, so no name is taken for
-// markup. The packages whose reports have a page call it.
+// Package page writes a page of HTML without scripts and external resources. Text of
+// scenarios is escaped, so that names are not read as markup. The packages whose reports
+// have a page call it.
 package page
 
 import (
@@ -25,7 +25,7 @@ type Folded struct {
 //go:embed page.html
 var page string
 
-// Document is what page.html shows.
+// Document is the data of page.html.
 type Document struct {
 	Name, About, World, Mode, Receiver string
 
@@ -53,8 +53,8 @@ func (d Document) HTML() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// inline makes an SVG part of a page: no prologue, no background, and colours
-// that follow the page.
+// inline returns an SVG for use within a page: without prologue and background, and with
+// colours that follow the page.
 func inline(svg []byte) template.HTML {
 	s := string(svg[bytes.Index(svg, []byte("<svg")):])
 	replace := []string{"fill:#FFFFFF", "fill:none", "stroke:#000000", "stroke:currentColor"}

@@ -26,18 +26,19 @@ type Report struct {
 	Replication uint64 `json:"replication"` // of the seed; 0 is the run without a replication number
 	Mode        string `json:"mode"`        // "sim" or "real"
 	// List is the digest of the list of a simulation, unless the list is the scenario's own.
-	List         string           `json:"list,omitempty"`
-	Receiver     string           `json:"receiver,omitempty"` // of a live run: one that does not follow the model
-	Partial      bool             `json:"partial"`            // stopped before its end
-	Digest       string           `json:"digest"`             // of everything that happened, in order
-	Law          string           `json:"law"`
-	Target       float64          `json:"target_per_h"` // of each governor, at the start
-	IntervalSec  float64          `json:"interval_s"`   // length S of a full interval; 0 if there was none
-	HorizonSec   float64          `json:"horizon_s"`
-	EndSec       float64          `json:"end_s"`
-	Totals       Totals           `json:"totals"`
-	DFR          format.Num       `json:"dfr"`     // attempts per success [0071]; missing without a success
-	Servers      []measure.Server `json:"servers"` // as their governors are judged; one entry if a single governor controls all
+	List        string     `json:"list,omitempty"`
+	Receiver    string     `json:"receiver,omitempty"` // of a live run: one that does not follow the model
+	Partial     bool       `json:"partial"`            // stopped before its end
+	Digest      string     `json:"digest"`             // of everything that happened, in order
+	Law         string     `json:"law"`
+	Target      float64    `json:"target_per_h"` // of each governor, at the start
+	IntervalSec float64    `json:"interval_s"`   // length S of a full interval; 0 if there was none
+	HorizonSec  float64    `json:"horizon_s"`
+	EndSec      float64    `json:"end_s"`
+	Totals      Totals     `json:"totals"`
+	DFR         format.Num `json:"dfr"` // attempts per success [0071]; missing without a success
+	// Servers are judged by their governors; there is one entry if a single governor controls all.
+	Servers      []measure.Server `json:"servers"`
 	Expectations []measure.Result `json:"expectations"`
 	Outcomes     []Outcome        `json:"outcomes"` // most frequent first
 	Latency      Latency          `json:"latency"`
@@ -67,12 +68,12 @@ type Totals struct {
 	Resends    uint64 `json:"resends"` // attempts after a recipient's first
 }
 
-// Outcome counts the attempts for a destination that ended in one way.
+// Outcome counts the attempts for a destination that ended in the same way.
 type Outcome struct {
 	Destination string `json:"destination"`
 	Stage       string `json:"stage"`
 	Code        int    `json:"code"`  // SMTP reply code; 0 without a reply
-	Fault       string `json:"fault"` // why there was no reply
+	Fault       string `json:"fault"` // reason if a reply is missing
 	Means       string `json:"means"` // delivered, deferral, bounce or ambiguous
 	Count       uint64 `json:"count"`
 }
@@ -113,7 +114,8 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	for _, i := range run.Intervals {
 		r.Limits = append(r.Limits, limitRows(run, i)...)
 		target := run.TargetRate
-		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 { // a server under a common governor has no rows of its own
+		// a server under a common governor has no rows of its own
+		if run.OneGovernor && int(i.Server) < len(run.Servers)-1 {
 			target = float64(format.Missing)
 		}
 		r.Rows = append(r.Rows, measure.NewRow(run.Servers[i.Server], i, target))

@@ -160,8 +160,8 @@ func (s *Sensitivity) Answer() string {
 	is := fmt.Sprintf("Sensitivity: %s, %s,", s.Metric, s.word(s.Base))
 	switch {
 	case len(moving) == 0 && len(lucky) > 0:
-		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it clearly further when it is halved or doubled.",
-			is, s.luck(), format.Plural(uint64(len(lucky)+len(still)), "number"))
+		return fmt.Sprintf("%s hangs on luck: %s, and none of %s takes it clearly further when it is halved or "+
+			"doubled.", is, s.luck(), format.Plural(uint64(len(lucky)+len(still)), "number"))
 	case len(moving) == 0:
 		return fmt.Sprintf("%s hangs on none of %s: halving or doubling any one of them changes nothing.", is,
 			format.Plural(uint64(len(still)), "number"))

@@ -206,7 +206,8 @@ func keptAt40(flag governor.Flags) *runlog.Run {
 	return r
 }
 
-// A limit that was ordered is no failure, a stopped run has not failed yet, and several servers have a sum.
+// A limit that was ordered does not count as a failure, a stopped run has not failed yet, and several servers have a
+// sum.
 func TestVerdictsSayWhatHappened(t *testing.T) {
 	stopped := keptAt40(0)
 	stopped.Partial = true

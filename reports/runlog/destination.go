@@ -11,17 +11,17 @@ import (
 	"flyball/internal/vt"
 )
 
-// Destination counts the attempts for one destination by what they left their
-// recipient as, and when its recipients became final.
+// Destination counts the attempts for one destination by the status in which they left
+// the recipient, and has the times at which its recipients became final.
 type Destination struct {
 	First  [mail.Statuses]uint64 // first tries, by the status of the recipient after each
-	Resent [mail.Statuses]uint64 // resends, likewise
-	times  []uint32              // final recipients by bucket of time, as far as any are counted
+	Resent [mail.Statuses]uint64 // resends, by the status of the recipient after each
+	times  []uint32              // final recipients by bucket of time, up to the last that has any
 }
 
-// Times are counted in buckets of 2^24 ns (17 ms) up to 512 of them (8.6 s), and
-// from there on in 256 buckets for each doubling: a time is off by less than
-// 0.4 % or 17 ms, whichever is more.
+// Times are counted in 512 buckets of 2^24 ns (17 ms), up to 8.6 s, and from there on in
+// 256 buckets for each doubling. The error of a time is below 0.4 % or 17 ms, whichever
+// is more.
 const (
 	tickBits  = 24
 	linear    = 512
@@ -79,8 +79,8 @@ func (d *Destination) FirstTryShare() float64 {
 }
 
 // TimeToFinal returns the time since the start of its campaign within which the
-// share q of recipients became final, and whether so many did. It is exact to
-// 0.4 % or 17 ms, and never too short.
+// share q of recipients became final, and false if fewer became final. Its error is at
+// most 0.4 % or 17 ms, and it is never too short.
 func (d *Destination) TimeToFinal(q float64, recipients uint64) (vt.Span, bool) {
 	wanted := uint64(math.Ceil(q * float64(recipients)))
 	if recipients == 0 || wanted > d.Final() {
@@ -95,7 +95,7 @@ func (d *Destination) TimeToFinal(q float64, recipients uint64) (vt.Span, bool) 
 	return 0, false
 }
 
-// Together returns the counts of several destinations as of one.
+// Together returns the sum of the counts of several destinations.
 func Together(all []Destination) Destination {
 	var sum Destination
 	for i := range all {
@@ -112,18 +112,18 @@ func Together(all []Destination) Destination {
 	return sum
 }
 
-// finals counts the recipients that became final, by the time since their
-// campaign began and by destination: row after row of one bucket each. A row is
-// found anew only when time leaves its bucket or the campaign changes.
+// finals counts the recipients that became final, by destination and by the time since
+// their campaign began, with a row for each bucket of time. It looks for another row only
+// when time leaves the bucket or the campaign changes.
 type finals struct {
 	counts  []uint32 // of bucket b and destination d at b * destinations + d
-	row     []uint32 // of the bucket that the last recipient fell into
-	until   vt.Time  // the row is good before
+	row     []uint32 // row of the last recipient
+	until   vt.Time  // row is valid before this time
 	stretch stretch  // and for these recipients
 	starts  []start  // of campaigns, by their first recipient
 }
 
-// start is when the recipients from one on were handed over.
+// start is the time at which the recipients from a first one on were handed over.
 type start struct {
 	from mail.Recipient
 	at   vt.Time
@@ -135,12 +135,12 @@ type stretch struct {
 	at          vt.Time
 }
 
-// stale reports whether the row is of no use for a recipient that is final now.
+// stale reports whether the row is not valid for a recipient that is final now.
 func (f *finals) stale(now vt.Time, rcpt mail.Recipient) bool {
 	return now >= f.until || rcpt-f.stretch.from >= f.stretch.count
 }
 
-// turn finds the row of a recipient that is final now.
+// turn makes the row of a recipient that is final now the current one.
 func (f *finals) turn(now vt.Time, rcpt mail.Recipient, destinations int) {
 	f.stretch = f.around(rcpt)
 	b := bucketOf(max(now.Sub(f.stretch.at), 0))
@@ -151,7 +151,8 @@ func (f *finals) turn(now vt.Time, rcpt mail.Recipient, destinations int) {
 	f.until = f.stretch.at.Add(upTo(b))
 }
 
-// around returns the recipients around one whose campaign began at one time.
+// around returns the recipients whose campaigns began at the same time as the campaign
+// of rcpt, as a stretch that contains rcpt.
 func (f *finals) around(rcpt mail.Recipient) stretch {
 	s := stretch{count: math.MaxUint32}
 	for _, v := range f.starts {
@@ -164,7 +165,7 @@ func (f *finals) around(rcpt mail.Recipient) stretch {
 	return s
 }
 
-// begins sets the start of the recipients from one on, up to the next one set.
+// begins sets the start of the recipients from from up to the next start that is set.
 func (f *finals) begins(from mail.Recipient, at vt.Time) {
 	i, found := slices.BinarySearchFunc(f.starts, from, func(s start,
 		to mail.Recipient) int {
@@ -201,7 +202,7 @@ func (f *finals) State(c *snap.Codec) {
 	f.until = 0
 }
 
-// State saves or restores the counts but for the times.
+// State saves or restores the counts without the times.
 func (d *Destination) State(c *snap.Codec) {
 	for s := range d.First {
 		snap.Int(c, &d.First[s])

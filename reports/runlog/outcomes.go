@@ -6,9 +6,9 @@ import (
 	"flyball/internal/vt"
 )
 
-// Outcome is what became of one recipient: its last attempt that ended, and
-// where that left the recipient. Tries is 0 for a recipient never tried; then
-// nothing else is set but Status, which is Pending.
+// Outcome is the end of one recipient: its last attempt that ended, and the status after
+// it. Tries is 0 for a recipient that was never tried; then only Status is set, to
+// Pending.
 type Outcome struct {
 	First, End vt.Time // beginning of the first attempt and end of the last one
 	Code       uint16  // of the last reply; 0 if there was none
@@ -24,7 +24,7 @@ type Outcome struct {
 // servers.
 type Outcomes []Outcome
 
-// ended notes an attempt that ended at now.
+// ended records an attempt that ended at now.
 func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status) {
 	v := &o[a.Rcpt]
 	if a.Try == 0 {

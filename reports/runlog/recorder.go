@@ -1,6 +1,6 @@
-// Package runlog is what a run leaves behind: the Recorder that both shells
-// feed while the run goes on, and the Run it folds into. It reads no clock and
-// writes no file; reports turns a Run into tables, plots and a folder.
+// Package runlog records a run: both shells feed a Recorder during the run, and the
+// Recorder folds into a Run at the end. It reads no clock and writes no file; reports
+// turns a Run into tables, plots and a folder.
 package runlog
 
 import (
@@ -19,7 +19,7 @@ type Recorder struct {
 	Attempts  uint64
 	Latency   hist.Hist // times of all attempts
 	Intervals []Interval
-	Outcomes  Outcomes // of each recipient, where the caller wants them: nil costs nothing
+	Outcomes  Outcomes // of each recipient; set by a caller that needs them, otherwise nil
 	replies   []uint64 // counts by destination, stage and outcome
 	by        []Destination
 	finals    finals
@@ -27,7 +27,7 @@ type Recorder struct {
 	digest    uint64
 }
 
-// Watch is told of every attempt as it ends: journals, ledgers and tests.
+// Watch is called with every attempt when it ends. Journals, ledgers and tests use it.
 type Watch func(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status)
 
 // Interval is one governor interval of one server.
@@ -37,11 +37,11 @@ type Interval struct {
 	engine.Interval
 }
 
-// outcomes of a stage: reply codes 0..599, then faults.
+// outcomes is the number of outcomes of a stage: reply codes 0 to 599, then faults.
 const outcomes = 600 + int(mail.Faults)
 
-// NewRecorder records a run with that many destinations. Watch, if not nil,
-// is told of every attempt as well: journals, ledgers and tests use it.
+// NewRecorder returns a Recorder for a run with a number of destinations. Watch may be
+// nil.
 func NewRecorder(destinations int, watch Watch) *Recorder {
 	return &Recorder{
 		Latency: hist.New(),
@@ -52,12 +52,13 @@ func NewRecorder(destinations int, watch Watch) *Recorder {
 	}
 }
 
-// Begins sets the start of the campaign that the recipients from one on belong
-// to, up to the next one set: the time that their time to a final status is
-// counted from. Recipients before all that were set began at time 0.
+// Begins sets at as the start of the campaign of the recipients from from on, up to the
+// next start that is set. The time to a final status counts from it. For recipients
+// before the first start it counts from 0.
 func (r *Recorder) Begins(from mail.Recipient, at vt.Time) { r.finals.begins(from, at) }
 
-// Ended counts an attempt and what became of its recipient.
+// Ended counts an attempt that ended at now, and the status in which it left its
+// recipient.
 func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	r.Attempts++
 	d := &r.by[a.Dest]
@@ -89,7 +90,7 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 	}
 }
 
-// Interval keeps the row of one governor interval.
+// Interval records one governor interval.
 func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	r.Intervals = append(r.Intervals, Interval{Server: s, End: now, Interval: i})
 	r.mix(uint64(now))
@@ -102,15 +103,15 @@ func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	}
 }
 
-// mix folds a word into the digest: one multiply, so order matters and every
-// bit spreads.
+// mix folds a word into the digest. Its multiplication makes the order matter and spreads
+// every bit.
 func (r *Recorder) mix(word uint64) {
 	h := (r.digest ^ word) * 0x9E3779B97F4A7C15
 	r.digest = h ^ h>>29
 }
 
-// Merge is the record of servers that were recorded apart, each from its own
-// first moment on. That of a single one is the one given.
+// Merge returns one record of servers that were recorded separately, each from its own
+// start. It returns a single record unchanged.
 func Merge(apart []*Recorder) *Recorder {
 	if len(apart) == 1 {
 		return apart[0]
@@ -139,10 +140,10 @@ func Merge(apart []*Recorder) *Recorder {
 	return all
 }
 
-// Fold closes the record of a run over that many recipients, of which some
-// were suppressed.
+// Fold completes run from the record. Recipients is the number of all recipients of the
+// run, suppressed the number of suppressed ones among them.
 func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
-	// Live machines are recorded together, and their cluster speaks before them.
+	// Live machines are recorded together, and their cluster reports before them.
 	slices.SortStableFunc(r.Intervals, func(a, b Interval) int {
 		return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Server, b.Server))
 	})
@@ -187,19 +188,19 @@ func (r *Recorder) Destinations() []Destination {
 	return all
 }
 
-// Digest names everything that was recorded, in its order.
+// Digest returns a digest of everything that was recorded, in order.
 func (r *Recorder) Digest() uint64 { return r.digest }
 
-// ReplyCount says how often attempts for a destination ended in one way.
+// ReplyCount is the number of attempts for a destination that ended in the same way.
 type ReplyCount struct {
 	Destination mail.Destination
 	Stage       mail.Stage
-	Code        int // 0 when there was no reply
+	Code        int // 0 without a reply
 	Fault       mail.Fault
 	Count       uint64
 }
 
-// Replies lists every way in which attempts ended, most frequent first.
+// Replies returns every way in which attempts ended, the most frequent first.
 func (r *Recorder) Replies() []ReplyCount {
 	var all []ReplyCount
 	for i, n := range r.replies {

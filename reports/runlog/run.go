@@ -12,10 +12,10 @@ type Run struct {
 	About        string
 	ScenarioID   string // SHA-256 of the resolved scenario
 	Seed         uint64
-	Replication  uint64 // of the seed's luck; 0 is the run that the seed names
+	Replication  uint64 // of the seed; 0 is the run without a replication number
 	Mode         string // "sim" or "real"
-	List         string // digest of a list that is not the scenario's own; of simulations
-	Receiver     string // address of a receiver of a live run that does not follow the model
+	List         string // digest of the list of a simulation, unless it is the scenario's own
+	Receiver     string // of a live run: address of a receiver that does not follow the model
 	Partial      bool   // stopped before its end
 	Digest       uint64
 	Horizon      vt.Span
@@ -23,14 +23,14 @@ type Run struct {
 	TargetRate   float64 // of each governor, messages per hour
 	Law          string
 	Totals       Totals
-	Servers      []string // with one governor the last one is all of them together
+	Servers      []string // with one governor for all, the last one stands for all of them together
 	OneGovernor  bool     // of all servers
 	Destinations []string
 	Intervals    []Interval
 	Replies      []ReplyCount
 	Latency      hist.Hist
 
-	ByDestination []Destination // what became of recipients, by destination
+	ByDestination []Destination // statuses of recipients, by destination
 	Outcomes      Outcomes      // of each recipient; nil where they were not kept
 
 	Host Host
@@ -49,7 +49,7 @@ func (t Totals) Balanced() bool {
 	return t.Recipients == t.Delivered+t.Failed+t.Suppressed+t.Pending+t.Ambiguous
 }
 
-// Host is what a run cost on the machine that made it; never compared.
+// Host is the time and memory that a run used on the machine that made it; never compared.
 type Host struct {
 	Wall             vt.Span
 	MaxRSS           int64 // bytes

@@ -14,8 +14,8 @@ import (
 )
 
 // chosenStudy has three laws at two receivers and two targets, with and without
-// noise. Each point runs 10 h; its numbers are those of the table, with noise
-// one more hour of the target lost.
+// noise. Each point runs 10 h; its numbers come from the table, and noise loses one more
+// hour of the target.
 func chosenStudy() *Report {
 	type numbers struct{ lost, attempts, delivered float64 }
 	nan := math.NaN()

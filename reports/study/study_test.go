@@ -80,7 +80,7 @@ func TestStudyNumbers(t *testing.T) {
 		t.Errorf("row %q", got)
 	}
 	text := strings.Join(s.Answer(), "\n")
-	for _, want := range []string{"6 points: 5 stable and 1 oscillating.", "they do in 1 point.", "overshoot is undefined at every point.", "In 1 point the rate"} {
+	for _, want := range []string{"6 points: 5 stable and 1 oscillating.", "runs of the same point differ in 1 point.", "overshoot is undefined at every point.", "In 1 point the rate"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
@@ -137,8 +137,8 @@ func TestStudyFigures(t *testing.T) {
 	}
 }
 
-// The folder is one like that of a run: replaced when it is written again,
-// and the same each time.
+// The folder behaves like the folder of a run: writing it again replaces it, with the
+// same content each time.
 func TestStudyFolder(t *testing.T) {
 	s := workedStudy("grid", Axis{Keys: []string{"a"}, Values: []string{"1", "2"}})
 	dir := filepath.Join(t.TempDir(), "out")

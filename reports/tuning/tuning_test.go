@@ -112,7 +112,7 @@ func TestTuningLegend(t *testing.T) {
 	}
 }
 
-// A ratio of which more is better is that of the loss with its bounds swapped.
+// If more is better, the ratio is exp(-loss), with the bounds swapped.
 func TestRatioOfLoss(t *testing.T) {
 	e := RatioOfLoss(stats.Interval{Value: -1, Low: -2, High: 0.5, N: 9}, "maximise")
 	if !(e.Low < e.Value && e.Value < e.High) || format.Figure(float64(e.High)) != "7.389" {

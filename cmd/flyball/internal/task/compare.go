@@ -358,8 +358,8 @@ func parseSide(arg string) (candidate, error) {
 	default:
 		s.folder = true
 		if _, builtin := scenarios.Builtin(arg); builtin {
-			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with --scenario %s",
-				arg, arg)
+			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with "+
+				"--scenario %s", arg, arg)
 		}
 		if err := WrongFile(arg); err != nil {
 			return s, err
