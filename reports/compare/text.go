@@ -155,8 +155,8 @@ func (c *Report) same() bool {
 // explained returns sentences that explain the tables.
 func (c *Report) explained() []string {
 	said := []string{"Less is better in every metric. A change is the geometric mean of NEW / BASE over pairs of " +
-		"runs under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks (Wilcoxon) " +
-		"do not agree."}
+		"runs under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks " +
+		"(Wilcoxon) do not agree."}
 	for _, s := range c.Scenarios {
 		if len(s.Differs) > 0 {
 			said = append(said, fmt.Sprintf("%s differs in %s.", s.Name, format.Listed(s.Differs)))

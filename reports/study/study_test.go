@@ -151,7 +151,7 @@ func TestStudyFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.Replications(dir); err == nil || !strings.Contains(err.Error(), "is the folder of a study: want that of a run") {
+	if _, err := folder.Replications(dir); err == nil || !strings.Contains(err.Error(), "is the folder of a study: want the folder of a run") {
 		t.Errorf("it counts as that of runs: %v", err)
 	}
 	var names []string
