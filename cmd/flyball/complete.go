@@ -91,7 +91,7 @@ func complete(c *cobra.Command) {
 	}
 }
 
-// first completes one argument and no further one.
+// first completes only the first argument.
 func first(f completer) completer {
 	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -101,14 +101,14 @@ func first(f completer) completer {
 	}
 }
 
-// words completes one of a list.
+// words completes a word of a list.
 func words(list func() []string) completer {
 	return func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		return beginning(list(), toComplete), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// beginning returns those of a list that begin with prefix.
+// beginning returns the words of a list that begin with prefix.
 func beginning(list []string, prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return !strings.HasPrefix(s, prefix) })
 }
@@ -127,8 +127,8 @@ func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// scenarioNames completes built-in scenarios, and the files of others where no name begins so. The suite of
-// disturbances is offered once something of its prefix is there.
+// scenarioNames completes names of built-in scenarios, or files if no name begins with toComplete. It offers the suite
+// of disturbances only if toComplete is a part of its prefix.
 func scenarioNames(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	known := scenarios.Names()
 	if toComplete != "" {
@@ -158,7 +158,7 @@ func lawsTried() (all []string) {
 	return all
 }
 
-// measures returns what an interval can be of, those of steady states too.
+// measures returns the names of all measures, including those of a steady state.
 func measures() (all []string) {
 	s := scenarios.Default()
 	s.Analysis.Kind = scenarios.SteadyState
@@ -240,8 +240,8 @@ func commandNames(c *cobra.Command, args []string, toComplete string) ([]string,
 // element is an element of a list in a path: [0], or [big].
 var element = regexp.MustCompile(`\[[^\]]*\]`)
 
-// setting completes path.to.key=value, of the keys whose paths begin with within: one table after another, and then
-// the words that the value is one of.
+// setting completes path.to.key=value for keys whose paths begin with within: table by table, then the value if it is
+// one of a list of words.
 func setting(within string) completer {
 	return func(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		const nothingAfter = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
@@ -272,7 +272,7 @@ func setting(within string) completer {
 	}
 }
 
-// inPlaceOf puts the elements that said names into a path, and the first one of each list that is not named.
+// inPlaceOf puts the elements that said names into a path, and the first element of each other list.
 func inPlaceOf(said, path string) string {
 	named := element.FindAllString(said, -1)
 	for {

@@ -22,7 +22,7 @@ func (a *app) manCommand() *cobra.Command {
 	}
 }
 
-// manual returns the manual page, in the language of man(7). Help texts stand in it as they are, line by line.
+// manual returns the manual page in the language of man(7). It has the help texts unchanged, line by line.
 func manual(root *cobra.Command) []byte {
 	var p page
 	p.line(`.TH FLYBALL 1 "" flyball "User Commands"`)
@@ -61,7 +61,7 @@ type page struct{ strings.Builder }
 // line adds a line of man(7).
 func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
-// text adds text in which man(7) sees nothing of its own.
+// text adds text, escaped for man(7).
 func (p *page) text(text string) {
 	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
 	for line := range strings.SplitSeq(text, "\n") {
@@ -79,7 +79,7 @@ func (p *page) verbatim(text string) {
 	p.line(".fi")
 }
 
-// commands adds the commands below c, and those below them.
+// commands adds all commands below c.
 func (p *page) commands(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		if !sub.IsAvailableCommand() {

@@ -13,15 +13,15 @@ import (
 	"flyball/scenarios"
 )
 
-// schemas describe what is printed with --json and the JSON files of run folders. A test writes them from the types
-// that are encoded, and holds real outputs against them.
+// schemas describe the output of --json and the JSON files of run folders. A test generates them from the types that
+// are encoded, and validates real outputs with them.
 //
 //go:embed schema/*.schema.json
 var schemas embed.FS
 
 const schemaSuffix = ".schema.json"
 
-// head begins every JSON output: which of the published schemas it obeys.
+// head begins every JSON output and names the published schema that it follows.
 type head struct {
 	Schema        string `json:"schema"`
 	SchemaVersion int    `json:"schema_version"`
@@ -67,14 +67,14 @@ Exit codes: 0 printed, 2 usage.`,
 	}
 }
 
-// schemaNamed returns one of schemaNames.
+// schemaNamed returns the schema with one of schemaNames.
 func schemaNamed(name string) []byte {
 	if name == "scenario" {
 		return scenarios.Schema()
 	}
 	raw, err := schemas.ReadFile("schema/" + name + schemaSuffix)
 	if err != nil {
-		panic(err) // the names are those of the files
+		panic(err) // each name is the name of a file
 	}
 	return raw
 }

@@ -163,7 +163,7 @@ func commentsOf(t *testing.T, path string) map[string]string {
 	return all
 }
 
-// The published schemas are those of the types that are encoded. Rewrite them with -args -update.
+// The published schemas match the types that are encoded. Rewrite them with -args -update.
 func TestPublishedSchemas(t *testing.T) {
 	names := []string{"scenario"}
 	for name := range published {
