@@ -106,8 +106,8 @@ type cpuMeter struct {
 	used time.Duration
 }
 
-// load is the processor time since the last call over the time of all cores, 0
-// to 1; 0 where it is not known.
+// load returns the processor time since the last call / the time of all cores, 0
+// to 1; 0 if it is unknown.
 func (m *cpuMeter) load() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

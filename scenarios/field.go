@@ -64,7 +64,7 @@ func remembered[T any](of func(reflect.Type) T) func(reflect.Type) T {
 	}
 }
 
-// Path is a key of the file format and its place: destination[].cap is the cap of any destination.
+// Path is a key of the file format with its place, such as destination[].cap.
 type Path struct {
 	Path string
 	conf.Key

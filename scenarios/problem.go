@@ -78,9 +78,9 @@ func report(file string, src []byte, faults []fault) Problems {
 		if f.set != nil { // show the entry as the user typed it
 			p.File = "--set"
 			if rest, ok := strings.CutPrefix(f.key, f.set.path); ok {
-				p.Key = f.set.said + rest
+				p.Key = f.set.typed + rest
 			} else {
-				p.Key = f.set.said
+				p.Key = f.set.typed
 				if !strings.HasPrefix(f.set.path, f.key) {
 					p.Text = f.key + ": " + p.Text
 				}

@@ -12,8 +12,8 @@ import (
 
 // entry is one entry of --set.
 type entry struct {
-	said string // its path as typed, such as "destination[big].cap"
-	path string // with an index in the place of each name, such as "destination[0].cap"
+	typed string // its path as typed, such as "destination[big].cap"
+	path  string // with an index in the place of each name, such as "destination[0].cap"
 }
 
 // step is one part of a path: a key of a table, or, if name is empty, an element of a list, by its index or by its own
@@ -69,10 +69,10 @@ func (n *node) apply(set []string) []fault {
 		key, value, ok := strings.Cut(given, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
-			faults = append(faults, fault{set: &entry{said: shorten(given)}, text: "want path.to.key=value"})
+			faults = append(faults, fault{set: &entry{typed: shorten(given)}, text: "want path.to.key=value"})
 			continue
 		}
-		from := &entry{said: key, path: key}
+		from := &entry{typed: key, path: key}
 		steps, bad := parsePath(key)
 		if bad == "" {
 			var v *node
@@ -81,7 +81,7 @@ func (n *node) apply(set []string) []fault {
 			}
 		}
 		if bad != "" {
-			faults = append(faults, fault{set: &entry{said: shorten(key)}, text: bad})
+			faults = append(faults, fault{set: &entry{typed: shorten(key)}, text: bad})
 		}
 	}
 	return faults

@@ -164,7 +164,7 @@ func (w *World) advance() {
 	}
 }
 
-// meeting is the next time at which a role wants something that is not a server's own.
+// meeting returns the next wake-up of the cluster, at which all servers meet.
 func (w *World) meeting() vt.Time {
 	if w.cluster == nil {
 		return vt.Never

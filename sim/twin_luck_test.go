@@ -10,7 +10,7 @@ import (
 	"flyball/netmodel"
 )
 
-// The twin's luck. What a word is for stands in docs/model.md, section 2.
+// The twin's draws. The use of each word of a draw is in docs/model.md, section 2.
 const (
 	luckOfList    rng.Purpose = 1
 	luckOfLookUp  rng.Purpose = 16
@@ -24,8 +24,8 @@ const (
 	luckOfRate    rng.Purpose = 24
 )
 
-// losses is how many exchanges of the stage are lost: negative binomial, cut
-// at the number that loses the connection.
+// losses returns the number of lost exchanges of the stage: negative binomial,
+// truncated at the number that loses the connection.
 func (p *process) losses(x exchange, luck rng.Block) int {
 	pass := math.Pow(1-p.s.Network.HopLoss, float64(p.line.hops)) // one round trip
 	u := (float64(luck[x.stage%4]) + 0.5) / (1 << 32)
@@ -38,7 +38,7 @@ func (p *process) losses(x exchange, luck rng.Block) int {
 	return n
 }
 
-// connectionFails is the failure that the connection has at a stage.
+// connectionFails returns the failure of the connection at a stage.
 func (p *process) connectionFails(at mail.Stage) mail.Reply {
 	var sum float64
 	for _, f := range p.s.Destinations[p.line.dest].Fail {
@@ -53,7 +53,7 @@ func (p *process) connectionFails(at mail.Stage) mail.Reply {
 	return mail.Reply{}
 }
 
-// deathOf is how a recipient fails at every try; nowhere if it does not.
+// deathOf returns how a recipient fails at every try; nowhere if it does not.
 func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
 	var sum float64
 	for _, dead := range d.Dead {
@@ -64,7 +64,7 @@ func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
 	return netmodel.Dead{}
 }
 
-// messageFails is the failure that the attempt has at a stage.
+// messageFails returns the failure of the attempt at a stage.
 func messageFails(at mail.Stage, d *netmodel.Destination, message rng.Block) mail.Reply {
 	var sum float64
 	for _, f := range d.Fail {
@@ -100,12 +100,12 @@ func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.
 	return !p.passed
 }
 
-// happens reports whether an event of that probability does.
+// happens reports whether an event of the given probability occurs.
 func happens(probability float64, word uint32) bool {
 	return float64(word) < math.Round(probability*(1<<32))
 }
 
-// draw is the luck of a recipient's try.
+// draw returns the draws of a recipient's try.
 func (p *process) draw(r *recipient, try mail.Try, purpose rng.Purpose) rng.Block {
 	return p.key.At(uint64(r.number), uint32(try), purpose)
 }
@@ -118,7 +118,7 @@ func (p *process) lineEntity(d mail.Destination, ordinal uint64) uint64 {
 	return uint64(p.number)<<48 + uint64(d)<<32 + ordinal
 }
 
-// destination of a recipient.
+// destination returns the destination of a recipient.
 func (t *twin) destination(r mail.Recipient) mail.Destination {
 	word := t.key.At(uint64(r)/4, 0, luckOfList)[r%4]
 	var all, sum float64
@@ -139,8 +139,8 @@ type knot struct {
 	p float64
 }
 
-// quantile draws a time: the quantile function at 1,024 knots in whole
-// microseconds, its last cell again at 1,024, straight lines between.
+// quantile draws a time from the quantile function with 1,024 knots in whole
+// microseconds, another 1,024 knots in its last cell, and straight lines between.
 func (t *twin) quantile(d netmodel.Dist, word uint32) vt.Span {
 	if d.Dist == "constant" {
 		return d.Mean

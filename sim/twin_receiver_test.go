@@ -8,10 +8,11 @@ import (
 	"flyball/netmodel"
 )
 
-// The twin's receivers: what they do besides drawing delays and failures, as
-// docs/model.md tells it in section 7.6.
+// The twin's receivers: their behaviour besides random delays and failures, as in
+// docs/model.md, section 7.6.
 
-// sender is what a destination thinks of one server, or of all as if they were one.
+// sender is the state of a destination towards one server, or towards all servers
+// together.
 type sender struct {
 	open      int           // connections
 	credit    vt.Span       // of the bucket
@@ -24,8 +25,8 @@ type sender struct {
 	welcome   vt.Time // whitelisted before
 }
 
-// reception is how a destination meets an attempt; it is settled when the
-// attempt begins.
+// reception is a destination's treatment of an attempt, decided when the attempt
+// begins.
 type reception struct {
 	down    mail.Fault
 	longer  float64 // delays
@@ -36,7 +37,7 @@ type reception struct {
 
 func times(d vt.Span, by float64) vt.Span { return vt.Span(min(float64(d)*by, 1e17)) }
 
-// receive settles how the destination meets the attempt on p's line.
+// receive decides the destination's treatment of the attempt on p's line.
 func (p *process) receive(r *recipient) reception {
 	l, d := p.line, &p.s.Destinations[r.dest]
 	m := reception{down: p.downAt(r.dest), longer: p.longer(r.dest)}
@@ -91,7 +92,7 @@ func (p *process) receive(r *recipient) reception {
 	return m
 }
 
-// share of messages that a throttle defers.
+// share returns the share of messages that a throttle defers.
 func share(t netmodel.Throttle, perHour float64) float64 {
 	if t.Curve == "linear" {
 		return straight(perHour, float64(t.Soft), float64(t.Hard))
@@ -114,7 +115,7 @@ func straight(v, soft, hard float64) float64 {
 // short is a number in whole 2^-20.
 func short(x float64) float64 { return math.Round(x*1048576) / 1048576 }
 
-// weight is a sum that loses half of itself in every half-life, in 64 steps.
+// weight is a sum that decays by half in every half-life, in 64 steps.
 type weight struct {
 	sum  float64
 	step int64
@@ -132,8 +133,8 @@ func (w *weight) now(now vt.Time, half vt.Span) float64 {
 	return w.sum
 }
 
-// token takes one from the bucket, if there is one. Its credit is counted in
-// the time that it took to gather.
+// token takes a token from the bucket, if there is one. The credit is counted in
+// the time that it takes to refill.
 func (k *sender) token(now vt.Time, b netmodel.Bucket) bool {
 	each := vt.Span(math.Round(3600e9 / float64(b.Rate)))
 	if !k.opened {
@@ -156,7 +157,7 @@ func (k *sender) letIn(now vt.Time, g netmodel.Greylist) {
 	}
 }
 
-// sky is what all servers share of a destination: when it is down, and its
+// sky is the state of a destination that all servers share: its outages and its
 // weather.
 type sky struct {
 	changes []vt.Time // down, up, down, ...
@@ -170,7 +171,7 @@ func (t *twin) skyOf(d mail.Destination) *sky {
 	return t.skies[d]
 }
 
-// downAt is how a destination cannot be reached now, if it cannot.
+// downAt returns how attempts fail now if the destination is down.
 func (p *process) downAt(d mail.Destination) mail.Fault {
 	t := p.twin
 	o := t.s.Destinations[d].Outage
@@ -209,7 +210,7 @@ func (p *process) downAt(d mail.Destination) mail.Fault {
 	return mail.NoFault
 }
 
-// longer is how many times longer than usual the destination's delays are.
+// longer returns the factor on the destination's delays.
 func (p *process) longer(d mail.Destination) float64 {
 	dest, by := &p.s.Destinations[d], 1.0
 	if k := dest.Knee; k.Connections > 0 && p.known[d].open > k.Connections {
@@ -227,7 +228,7 @@ func (p *process) longer(d mail.Destination) float64 {
 	return by
 }
 
-// score is the weather of a period, in standard deviations.
+// score returns the weather of a period, in standard deviations.
 func (p *process) score(d mail.Destination, period int) float64 {
 	w, s := p.s.Destinations[d].Weather, p.skyOf(d)
 	for i := len(s.scores); i <= period; i++ {

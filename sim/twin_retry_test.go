@@ -11,10 +11,10 @@ import (
 	"flyball/internal/vt"
 )
 
-// How patient the twin is with a recipient, and whom it sends away: docs/model.md,
-// section 7.3.
+// The twin's resends, retry limits and freed processes: docs/model.md, section
+// 7.3.
 
-// plan is when a recipient is tried again, and until when.
+// plan is the schedule of a recipient's resends and their end.
 type plan struct {
 	delays []vt.Span
 	limit  int
@@ -101,7 +101,7 @@ func apart(seconds ...int) (delays []vt.Span) {
 	return delays
 }
 
-// patience is a retry limit with its past.
+// patience is a retry limit with its history.
 type patience struct {
 	limit             int
 	moved             int // ends of intervals before its last move
@@ -122,8 +122,8 @@ func (l *patience) tell(success bool) {
 	}
 }
 
-// signs are what a policy looks at; a sign that is not known is not a number,
-// of which no comparison holds.
+// signs are the inputs of a policy. An unknown sign is NaN, so that every
+// comparison with it is false.
 type signs struct{ a, u, dfr float64 }
 
 func (v *twinServer) failureRate(attempts, delivered int) float64 {
@@ -140,7 +140,7 @@ func (v *twinServer) share() float64 {
 	return float64(len(v.processes)) / float64(v.published())
 }
 
-// look lets a limit follow the signs, in an interval.
+// look adapts a limit to the signs of an interval.
 func (v *twinServer) look(l *patience, interval int, x signs) {
 	r, high := v.s.Retry, v.plan.limit
 	lower, raise := false, false
@@ -223,10 +223,10 @@ func (v *twinServer) stageLimit(j *job) int {
 	return r.Low + int(math.Floor(float64(float64(high-r.Low)*s)+0.5))
 }
 
-// answers are all that a destination has said to one try, worn by time.
+// answers counts a destination's replies to one try, with older replies decayed.
 type answers struct{ all, later, yes float64 }
 
-// prospects is what the twin thinks of the tries to a destination.
+// prospects is the twin's estimate for each try to a destination.
 type prospects struct {
 	patience
 	by []answers // by try
@@ -257,8 +257,8 @@ func (v *twinServer) hear(r *recipient, reply mail.Reply) {
 	}
 }
 
-// come is the share of recipients that comes to each try that anybody came to,
-// and to the one after.
+// come returns the share of recipients that reach each try that any recipient has
+// reached, and the next one.
 func (q *prospects) come() []float64 {
 	shares := []float64{1}
 	for k := 0; k < len(q.by) && q.by[k].all >= 1; k++ {
@@ -297,7 +297,8 @@ func (v *twinServer) reconsiderYields(r row) {
 	}
 }
 
-// bearable reports whether a limit loses little, and what yields less.
+// bearable reports whether a limit loses little, and whether the tries beyond it
+// yield less.
 func (q *prospects) bearable(limit, high int, loss float64) bool {
 	shares := q.come()
 	last := len(shares) - 2
@@ -325,7 +326,7 @@ func (q *prospects) bearable(limit, high int, loss float64) bool {
 	return n+headN == 0 || 2*(n+above)/m < (headN+2-2*math.Sqrt(headN+1))/headM
 }
 
-// retryLimit is R for a failure of the process, now.
+// retryLimit returns R for a failure of the process at this moment.
 func (p *process) retryLimit(r *recipient, reply mail.Reply) int {
 	v := p.twinServer
 	switch {
@@ -348,7 +349,7 @@ func (p *process) retryLimit(r *recipient, reply mail.Reply) int {
 	return v.limit.limit
 }
 
-// shownLimit is R in the trace.
+// shownLimit returns R as the trace shows it.
 func (v *twinServer) shownLimit() int {
 	shown := []int{v.plan.limit}
 	switch {
@@ -420,7 +421,7 @@ func (v *twinServer) tooMany() int {
 	return n
 }
 
-// queueOut is the order in which processes are sent away.
+// queueOut returns the order in which processes are sent away.
 func (v *twinServer) queueOut() []*process {
 	all := slices.DeleteFunc(slices.Clone(v.processes), func(p *process) bool { return p.goes })
 	worth := func(p *process) *big.Rat { // greater goes first

@@ -11,7 +11,7 @@ import (
 // The twin's concurrency limits of destinations: docs/model.md, "Room" in section
 // 7.3 and the limit of a destination in 7.4.
 
-// gate is what a server keeps of a destination.
+// gate is a server's state for a destination.
 type gate struct {
 	limit, x   float64
 	f, s, dead float64 // f, s and F
@@ -115,7 +115,7 @@ func (v *twinServer) feedBack(g *gate, failed bool) {
 	}
 }
 
-// reviveAll is for those whose time has come.
+// reviveAll revives the gates whose time has come.
 func (v *twinServer) reviveAll() {
 	for _, g := range v.gates {
 		if g.limit == 0 && g.revival == v.now {
@@ -124,7 +124,7 @@ func (v *twinServer) reviveAll() {
 	}
 }
 
-// gateRow is what an interval shows of a destination.
+// gateRow is the record of a destination in an interval.
 type gateRow struct {
 	Limit, Limits, Attempts, Parked, Trouble int
 	Took                                     vt.Span // mean of the attempts that ended
@@ -153,7 +153,7 @@ func (v *twinServer) gateRows() (rows []gateRow) {
 	return rows
 }
 
-// moveGates is the end of an interval.
+// moveGates adapts the gates at the end of an interval.
 func (v *twinServer) moveGates(rows []gateRow) {
 	a := v.s.Governor.Destination.AIMD
 	for d, r := range rows {
@@ -177,7 +177,7 @@ func (v *twinServer) forgetInterval() {
 	}
 }
 
-// parkedOf is how many wait for room, of a job or of all.
+// parkedOf returns the number of deferred recipients of a job or of all jobs.
 func parkedOf(jobs ...*job) (n int) {
 	for _, j := range jobs {
 		for _, all := range j.parked {
@@ -194,7 +194,7 @@ func (v *twinServer) park(j *job, r *recipient) {
 
 func (v *twinServer) mayPark() bool { return parkedOf(v.jobs...) < v.s.Governor.Destination.Parked }
 
-// nextInLine takes the first parked recipient that may be tried.
+// nextInLine takes the first deferred recipient that may be tried.
 func (p *process) nextInLine() *recipient {
 	n := mail.Destination(len(p.s.Destinations))
 	for k := range n {
@@ -222,7 +222,7 @@ func (p *process) nextDue() *recipient {
 	return nil
 }
 
-// useful reports whether one more process of the job has something to look for.
+// useful reports whether one more process of the job may have work.
 func (v *twinServer) useful(j *job) bool {
 	if !v.limited() {
 		return true

@@ -15,11 +15,11 @@ import (
 	"flyball/scenarios"
 )
 
-// The twin is a second simulator, slow and obvious, written from docs/model.md
-// and the patent application in another style: every MTA process is a
-// coroutine that lives through its deliveries, one event per stage. It shares
-// with the engine the words of internal/mail, the named draws and the exact
-// quantile functions, nothing else. Read it from live downwards.
+// The twin is a second simulator, slow and simple, written from docs/model.md and
+// the patent application in another style: every MTA process is a coroutine that
+// makes its deliveries one after the other, with one event per stage. It shares
+// with the engine only the types of internal/mail, the named draws and the exact
+// quantile functions. Start reading at live.
 
 // ended is the end of one attempt.
 type ended struct {
@@ -149,7 +149,7 @@ func (t *twin) sendLists() {
 	}
 }
 
-// agenda holds what is to come, soonest first.
+// agenda holds the future events, soonest first.
 type agenda []event
 
 type event struct {
@@ -256,7 +256,7 @@ func (v *twinServer) receive(j *job) {
 	v.grant()
 }
 
-// published is C as the server announces it.
+// published returns C as the server announces it.
 func (v *twinServer) published() int { return int(math.Floor(v.available)) }
 
 // grant allocates processes while there are reservable ones ([0068]) and work
@@ -299,7 +299,7 @@ func (v *twinServer) allocate(j *job) {
 	p.goOn()
 }
 
-// release takes a process back whose life is over.
+// release takes back a process that has ended.
 func (v *twinServer) release(p *process) {
 	v.count()
 	for i := range v.processes {
@@ -360,7 +360,7 @@ func (v *twinServer) wake() {
 	v.grant()
 }
 
-// ripen makes resends due.
+// ripen makes the resends due whose time has come.
 func (v *twinServer) ripen() {
 	v.count()
 	for _, r := range v.waiting[v.now] {
@@ -387,17 +387,18 @@ func (v *twinServer) goOn(r row, available float64, dfrOf row) {
 	v.wakeAt(v.now.Add(v.s.Governor.Interval))
 }
 
-// sendHome ends the coroutines of processes that the end of the run cut short.
+// sendHome ends the coroutines of processes that are under way at the end of the
+// run.
 func (v *twinServer) sendHome() {
 	for _, p := range v.processes {
 		p.stop()
 	}
 }
 
-// mostProcesses is where C ends; Table 2 knows no limit.
+// mostProcesses is the greatest C; Table 2 has no limit.
 const mostProcesses = math.MaxInt32
 
-// ordered is the target that the operator wants at a time.
+// ordered returns the target that the scenario schedules for a time.
 func ordered(g governor.Config, now vt.Time) float64 {
 	last := -1
 	for i, c := range g.Changes {
@@ -458,7 +459,7 @@ func govern(g governor.Config, unheard *[]row, c, target float64) float64 {
 	return c
 }
 
-// decide is Table 2: C for the next interval, which has that target.
+// decide returns C for the next interval, which has the given target, by Table 2.
 func decide(g governor.Config, r measured, c, target float64) float64 {
 	hours := g.Interval.Hours()
 	allocated := r.allocated
@@ -526,7 +527,7 @@ type line struct {
 	drawnHops int
 }
 
-// goOn lets the process live until it sleeps or ends.
+// goOn runs the process until it sleeps or ends.
 func (p *process) goOn() {
 	p.idle = false
 	if until, alive := p.resume(); alive {
@@ -541,8 +542,8 @@ func (p *process) goOn() {
 
 type curfew struct{}
 
-// live is the life of an MTA process: it delivers to one recipient after
-// another until there is no more work for it.
+// live runs an MTA process: it delivers to one recipient after another until
+// there is no more work for it.
 func (p *process) live(yield func(vt.Time) bool) {
 	defer func() {
 		if over := recover(); over != nil && over != any(curfew{}) {
@@ -617,7 +618,7 @@ func (p *process) fresh(number int) *recipient {
 	return &recipient{number: mail.Recipient(number), dest: p.destination(mail.Recipient(number)), seen: vt.Never}
 }
 
-// deliver is the story of one attempt.
+// deliver makes one attempt.
 func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	p.turn = p.twin.attempts
 	p.twin.attempts++
@@ -654,7 +655,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	return conn, reply
 }
 
-// offers is how many messages a connection to a destination may carry.
+// offers returns how many messages a connection to a destination may carry.
 func (p *process) offers(d mail.Destination) int {
 	if n := p.s.Destinations[d].Messages; n > 0 {
 		return n
@@ -754,8 +755,8 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	return reply
 }
 
-// settle closes the account of an attempt: the recipient is final, or waits
-// for a resend.
+// settle records the result of an attempt: the recipient is final, or waits for a
+// resend.
 func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 	retry := p.s.Retry
 	status := mail.Pending
@@ -812,7 +813,8 @@ func (p *process) hangUp() {
 	p.line = nil
 }
 
-// slowness is the universal scalability law for the attempts under way now.
+// slowness returns the factor of the universal scalability law for the attempts
+// under way.
 func (p *process) slowness() float64 {
 	v, n := p.s.Servers[p.number], float64(p.underWay)
 	return 1 + float64(v.Contention*(n-1)) + float64(v.Coherency*(n*(n-1)))
@@ -838,8 +840,8 @@ func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault)
 	return took, fault
 }
 
-// call opens a connection. A receiver that has too many already will refuse
-// it, and does not count it.
+// call opens a connection. A receiver that has too many already refuses it and
+// does not count it.
 func (p *process) call(d mail.Destination) {
 	l := &line{dest: d, number: p.connections[d]}
 	p.line = l
@@ -857,7 +859,7 @@ func (p *process) call(d mail.Destination) {
 	l.drawnHops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
 }
 
-// route is the way of the line in an attempt that begins now.
+// route sets the path of the line for an attempt that begins now.
 func (p *process) route() {
 	l, n := p.line, p.s.Network
 	l.hops = l.drawnHops
@@ -870,7 +872,7 @@ func (p *process) route() {
 	l.rtt = vt.Span(min(float64(rtt)*p.drifted(1, times), 1e17))
 }
 
-// gone is the part of its way that a drift has gone by now.
+// gone returns the completed share of a drift.
 func (t *twin) gone(at, over vt.Span) float64 {
 	done := vt.Span(t.now) - at
 	switch {
@@ -894,7 +896,7 @@ func (t *twin) drifted(by float64, all []netmodel.Drift) float64 {
 	return by
 }
 
-// exchange is one stage: what it costs, and how it fails if it does.
+// exchange is one stage: its time, and its failure if it fails.
 type exchange struct {
 	stage mail.Stage
 	trips int

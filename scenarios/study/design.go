@@ -326,14 +326,14 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 		return doc.Err()
 	}
 	doc.Refuse(ours)
-	var said scenarios.Problems
-	errors.As(doc.Err(), &said)
-	said = append(said, theirs...)
+	var found scenarios.Problems
+	errors.As(doc.Err(), &found)
+	found = append(found, theirs...)
 	if more {
-		said = append(said, scenarios.Problem{File: said[0].File,
+		found = append(found, scenarios.Problem{File: found[0].File,
 			Text: fmt.Sprintf("%d problems are reported, there may be more", mostProblems)})
 	}
-	return said
+	return found
 }
 
 // blame returns the problem of a point as a problem of the study's entry that
