@@ -158,7 +158,7 @@ func lawsTried() (all []string) {
 	return all
 }
 
-// measures returns the names of all measures, including those of a steady state.
+// measures returns the names of all measures, including the measures of a steady state.
 func measures() (all []string) {
 	s := scenarios.Default()
 	s.Analysis.Kind = scenarios.SteadyState
