@@ -1,10 +1,10 @@
-// Package evq is the queue of coming events of things that have at most one
-// event each: slots with an attempt under way, entities of a benchmark. A
-// thing's number is its lane. Events come out by (time, sequence), so the order
-// of events at the same time is the order in which they were pushed.
+// Package evq is a queue of future events for entities with at most one event each,
+// such as slots with an attempt under way. The number of an entity is its lane.
+// Events are popped by (time, sequence): events at the same time are in the order
+// in which they were pushed.
 //
-// Nothing is allocated per event and the collector has nothing to scan. Not
-// safe for concurrent use.
+// Events take no allocation, and the queue has no pointers for the garbage
+// collector to scan. Not safe for concurrent use.
 package evq
 
 import (
@@ -14,20 +14,19 @@ import (
 	"flyball/internal/vt"
 )
 
-// Queue is a tournament of all lanes, in which the earliest event wins: a
-// complete binary tree with a leaf per lane, each node above them a copy of
-// the earlier of its two children. The path from a leaf to the root is known
-// before anything is compared, and comparing takes no branch, so a change
-// costs log2(lanes) steps that no processor mispredicts. The zero Queue is
-// empty and ready.
+// Queue is a tournament tree of all lanes, in which the earliest event wins: a
+// complete binary tree with a leaf per lane, in which each inner node is a copy of
+// the earlier of its two children. The path from a leaf to the root does not depend
+// on comparisons, and comparisons take no branch, so a change costs log2(lanes)
+// steps without mispredicted branches. The zero Queue is empty and ready to use.
 type Queue struct {
 	nodes  []node // nodes[1] is the root, nodes[len/2 + lane] are the leaves
 	seq    uint64
 	count  int
-	vacant int // 1 + the lane of the last Pop: its leaf still says what it was
+	vacant int // 1 + the lane of the last Pop, whose leaf is not cleared yet
 }
 
-// node orders by time, then sequence; the lane is what it leads to.
+// node is ordered by time, then sequence; it also holds the lane.
 type node struct {
 	at  uint64 // never negative, so unsigned order is the order of times
 	key uint64 // sequence << laneBits | lane
@@ -41,7 +40,7 @@ const (
 
 var never = node{at: uint64(vt.Never), key: 1<<64 - 1}
 
-// Push gives a lane that has no event one, behind all events of the same time.
+// Push adds an event for a lane without one, behind all events of the same time.
 func (q *Queue) Push(at vt.Time, lane int) {
 	if q.seq++; q.seq > maxSeq {
 		panic("evq: out of sequence numbers")
@@ -49,9 +48,9 @@ func (q *Queue) Push(at vt.Time, lane int) {
 	q.put(node{uint64(at), q.seq<<laneBits | uint64(lane)}, lane)
 }
 
-// PushAgain gives the lane whose event was popped last its next one, in the
-// turn that the popped one had among events of the same time: an attempt that
-// passes through many stages is ordered as one that is a single event.
+// PushAgain adds the next event for the lane whose event was popped last. It keeps
+// the sequence of the popped event: an attempt with many stages is ordered like an
+// attempt with a single event.
 func (q *Queue) PushAgain(at vt.Time, lane int) {
 	if q.vacant != lane+1 {
 		panic(fmt.Sprintf("evq: lane %d was not popped last", lane))
@@ -59,10 +58,10 @@ func (q *Queue) PushAgain(at vt.Time, lane int) {
 	q.put(node{uint64(at), q.nodes[len(q.nodes)/2+lane].key}, lane)
 }
 
-// Len is the number of events.
+// Len returns the number of events.
 func (q *Queue) Len() int { return q.count }
 
-// PeekTime is the time of the first event, vt.Never if there is none.
+// PeekTime returns the time of the first event, vt.Never if the queue is empty.
 func (q *Queue) PeekTime() vt.Time {
 	if q.vacant != 0 {
 		q.settle()
@@ -73,7 +72,7 @@ func (q *Queue) PeekTime() vt.Time {
 	return vt.Time(q.nodes[1].at)
 }
 
-// Pop takes the first event. It panics on an empty queue.
+// Pop removes and returns the first event. It panics on an empty queue.
 func (q *Queue) Pop() (at vt.Time, lane int) {
 	if q.vacant != 0 {
 		q.settle()
@@ -84,7 +83,7 @@ func (q *Queue) Pop() (at vt.Time, lane int) {
 	first := q.nodes[1]
 	lane = int(first.key & (maxLanes - 1))
 	q.count--
-	q.vacant = lane + 1 // most often the lane gets its next event at once: one walk for both
+	q.vacant = lane + 1 // the lane usually gets its next event at once: one walk for both
 	return vt.Time(first.at), lane
 }
 
@@ -117,7 +116,7 @@ func (q *Queue) put(n node, lane int) {
 	q.replay(n, len(q.nodes)/2+lane)
 }
 
-// replay puts a node on a leaf and decides its games anew, up to the root.
+// replay sets a leaf to n and updates the nodes from it up to the root.
 func (q *Queue) replay(n node, leaf int) {
 	nodes := q.nodes
 	nodes[leaf] = n
@@ -125,7 +124,7 @@ func (q *Queue) replay(n node, leaf int) {
 		other := nodes[i^1]
 		_, borrow := bits.Sub64(other.key, n.key, 0)
 		_, borrow = bits.Sub64(other.at, n.at, borrow)
-		earlier := -borrow // all ones where the other one is
+		earlier := -borrow // all ones if the other node is
 		n.at ^= (n.at ^ other.at) & earlier
 		n.key ^= (n.key ^ other.key) & earlier
 		nodes[i>>1] = n

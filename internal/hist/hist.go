@@ -1,7 +1,6 @@
-// Package hist is a histogram of times that merges exactly, whatever the
-// order: HdrHistogram over microseconds, two significant digits, so a value
-// is known to within 1 %. Recording allocates nothing. Not safe for concurrent
-// use.
+// Package hist provides histograms of times that merge exactly in any order:
+// HdrHistogram over microseconds with two significant digits, so values are exact
+// to within 1 %. Recording does not allocate. Not safe for concurrent use.
 package hist
 
 import (
@@ -11,11 +10,11 @@ import (
 	"flyball/internal/vt"
 )
 
-// longest is the greatest time that is told apart: 30 days.
+// longest is the greatest time that is counted as itself: 30 days.
 const longest = int64(30 * vt.Day / vt.Microsecond)
 
-// Hist counts times between 1 microsecond and 30 days; others are counted at
-// the nearer end.
+// Hist counts times from 1 microsecond to 30 days; times outside of that range
+// count as the nearer bound.
 type Hist struct{ h *hdrhistogram.Histogram }
 
 // New returns an empty histogram.
@@ -25,21 +24,21 @@ func New() Hist { return Hist{hdrhistogram.New(1, longest, 2)} }
 func (h Hist) Record(d vt.Span) {
 	us := min(max(int64(d/vt.Microsecond), 1), longest)
 	if err := h.h.RecordValue(us); err != nil {
-		panic(err) // within the range by construction
+		panic(err) // cannot happen: the value is within the range
 	}
 }
 
 // Merge adds all counts of o.
 func (h Hist) Merge(o Hist) { h.h.Merge(o.h) }
 
-// Count is the number of times recorded.
+// Count returns the number of recorded times.
 func (h Hist) Count() int64 { return h.h.TotalCount() }
 
-// Mean is the mean time, 0 if there is none.
+// Mean returns the mean time, 0 if the histogram is empty.
 func (h Hist) Mean() vt.Span { return vt.Span(h.h.Mean() * float64(vt.Microsecond)) }
 
-// Quantile is the time that a share q of all times does not exceed, 0 if
-// there is none.
+// Quantile returns the time that a share q of all times does not exceed, 0 if the
+// histogram is empty.
 func (h Hist) Quantile(q float64) vt.Span {
 	if h.Count() == 0 {
 		return 0
@@ -47,13 +46,13 @@ func (h Hist) Quantile(q float64) vt.Span {
 	return vt.Span(h.h.ValueAtQuantile(q*100)) * vt.Microsecond
 }
 
-// Bar is a run of times that are not told apart, with their count.
+// Bar is a range of times that are counted together, with their count.
 type Bar struct {
 	From, To vt.Span
 	Count    int64
 }
 
-// Bars lists the non-empty bars in order.
+// Bars returns the non-empty bars in order.
 func (h Hist) Bars() []Bar {
 	var bars []Bar
 	for _, b := range h.h.Distribution() {

@@ -1,11 +1,10 @@
 // Package rng draws random numbers by name, not by order.
 //
-// Every draw is a pure function of (seed, replication, entity, try, purpose):
-// the same attempt has the same luck whatever was drawn before, under every
-// governor and for any number of workers. Adding a draw somewhere reshuffles
-// nothing. The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw:
-// "Parallel random numbers: as easy as 1, 2, 3", SC11). May be imported from
-// everywhere; it holds no state, so there is nothing to share or to lock.
+// Every draw is a pure function of (seed, replication, entity, try, purpose): the
+// same attempt has the same draws independent of earlier draws, of the governor and
+// of the number of workers. A new draw does not change others. The generator is
+// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as
+// 1, 2, 3", SC11). Any package may import it. It has no state and needs no lock.
 package rng
 
 // Purpose names what a block of draws is used for. Two different uses of the
@@ -26,12 +25,12 @@ func New(seed, replication uint64) Key {
 	return Key{k0, k1}
 }
 
-// Words are the draws for one try of one entity.
+// Words returns the draws for one try of one entity.
 func (k Key) Words(entity uint64, try uint32, p Purpose) (w0, w1, w2, w3 uint32) {
 	return philox(uint32(entity), uint32(entity>>32), try, uint32(p), k.k0, k.k1)
 }
 
-// At returns the same words, to be chosen among by number.
+// At returns the same words as Words, for access by index.
 func (k Key) At(entity uint64, try uint32, p Purpose) Block {
 	w0, w1, w2, w3 := k.Words(entity, try, p)
 	return Block{w0, w1, w2, w3}

@@ -4,9 +4,9 @@
 //	func (q *Queue) State(c *snap.Codec) { snap.Int(c, &q.seq); ... }
 //
 // The format is private to a revision of the program: every number in eight
-// bytes, no names. A checkpoint carries the scenario's ID and a checksum, so
-// that another scenario's or a damaged one is refused. May be imported from
-// everywhere.
+// bytes, without names. A checkpoint has the scenario's ID and a checksum, so that
+// a checkpoint of another scenario or a damaged one is refused. Any package may
+// import it.
 package snap
 
 import (
@@ -16,7 +16,8 @@ import (
 	"math"
 )
 
-// Codec writes a state or reads it back. Errors stick; ask Err at the end.
+// Codec writes a state or reads it back. The first error is kept; call Err at the
+// end.
 type Codec struct {
 	data    []byte
 	reading bool
@@ -29,10 +30,10 @@ func Writer() *Codec { return &Codec{} }
 // Reader returns a Codec that restores from data.
 func Reader(data []byte) *Codec { return &Codec{data: data, reading: true} }
 
-// Data is what was saved.
+// Data returns the saved state.
 func (c *Codec) Data() []byte { return c.data }
 
-// Err reports whether the state was read whole: nothing missing, nothing left.
+// Err returns an error unless the state was read completely, without bytes left.
 func (c *Codec) Err() error {
 	if c.err == nil && c.reading && len(c.data) > 0 {
 		return fmt.Errorf("%d bytes too many", len(c.data))
@@ -40,7 +41,7 @@ func (c *Codec) Err() error {
 	return c.err
 }
 
-// Reading reports the direction.
+// Reading reports whether the Codec restores.
 func (c *Codec) Reading() bool { return c.reading }
 
 func (c *Codec) word(v uint64) uint64 {
@@ -77,12 +78,12 @@ func Bool(c *Codec, v *bool) {
 	*v = c.word(w) == 1
 }
 
-// Slice saves or restores a slice, each element by each.
+// Slice saves or restores a slice; each handles one element.
 func Slice[T any](c *Codec, s *[]T, each func(*Codec, *T)) {
 	n := len(*s)
 	Int(c, &n)
 	if c.reading {
-		if n < 0 || n > len(c.data) { // an element takes a byte or more: no damaged length takes the memory
+		if n < 0 || n > len(c.data) { // an element takes at least a byte: a damaged length cannot exhaust the memory
 			c.err = errors.New("a length that the data cannot have")
 			c.data = nil
 			n = 0

@@ -8,53 +8,54 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Of BoundedMean, chosen by measured coverage and width: see docs/statistics.md.
+// Parameters of BoundedMean, chosen by measured coverage and width: see
+// docs/statistics.md.
 const (
 	// skewSeen is the z of a sample's skewness above which Student's interval is
-	// not taken, and skewShown the one above which a warning stands: 1 in 100
-	// samples of normal values.
+	// not used; above skewShown, 1 in 100 samples of normal values, there is a
+	// warning.
 	skewSeen, skewShown = 1.0, 2.576
-	// atom is the share of a sample's values at its least or greatest one from
-	// which on Student's interval is not taken.
+	// atom is the least share of a sample's values at its minimum or maximum for
+	// which Student's interval is not used.
 	atom = 1.0 / 3
-	// reach is how far beyond the extreme values the unseen ones are allowed to
-	// lie, in distances between extreme and median.
+	// reach is how far unseen values may lie beyond the extreme ones, as a multiple
+	// of the distance from the median to the extreme.
 	reach = 1.5
 	// crowd is the product of the numbers of values above and below the mean from
-	// which on it is normal enough for Student's interval, and the exact
-	// distribution too slow.
+	// which on the mean is normal enough for Student's interval and the exact
+	// distribution takes too long.
 	crowd = 1 << 21
 )
 
-// Range is what a value can be.
+// Range holds the bounds of a value.
 type Range struct {
 	Least, Most float64 // Most may be +Inf
-	// By a chance event that few runs have, such as an outage, a run may lie far
-	// beyond all that were seen.
+	// A rare random event, such as an outage, may take a run far beyond all observed
+	// ones.
 	Rare bool
 }
 
-// BoundedMean returns the mean of independent values that lie in a range, with
-// an interval that does not rest on their being normally distributed: for counts
-// and shares of runs in which few go wrong, or a few go very wrong. It panics if
-// a finite value lies outside of the range.
+// BoundedMean returns the mean of independent values in a range, with an interval
+// that does not assume normally distributed values. It is for counts and shares
+// of runs of which few go wrong, or a few go very wrong. It panics if a finite
+// value is outside of the range.
 //
-// Ten values or more that are neither skewed nor gather at one end get Student's
-// interval, cut to what is possible, unless there are rare events. All others get
-// the interval of Gaffke (Mathematical Methods of Statistics 14, 2005). To find
-// its upper bound, a value that was not seen is added above the greatest one, all
-// values are given random weights that add up to 1, and the bound is the quantile
-// of the weighted mean; for the lower bound, likewise below the least one. With
-// the added value at the end of the range that has held for every distribution
-// tried (Learned-Miller and Thomas, arXiv:1905.06208), and of zeros and ones the
-// interval is that of Clopper and Pearson. So it is with rare events; but it is
-// many times too wide for other values that fill little of their range. Without
-// rare events the added value lies beyond the extreme one by 1.5 times its distance
-// to the median, if that is possible.
+// Ten or more values that are neither skewed nor concentrated at one end get
+// Student's interval, cut to the range, unless there are rare events. All others
+// get the interval of Gaffke (Mathematical Methods of Statistics 14, 2005). For
+// its upper bound, an unseen value is added above the greatest one, all values get
+// random weights that add up to 1, and the bound is the quantile of the weighted
+// mean. For the lower bound, a value is added below the least one. With the added
+// value at the end of the range, the interval has held for every distribution
+// tried (Learned-Miller and Thomas, arXiv:1905.06208), and for zeros and ones it is
+// the interval of Clopper and Pearson. Values with rare events get this interval.
+// It is many times too wide for other values that fill little of their range, so
+// without rare events the added value is beyond the extreme one by 1.5 times its
+// distance to the median, if the range allows.
 //
-// Values that are not finite are left out, which a warning says. Without rare
-// events values that are all equal bound nothing; without a greatest possible
-// value they are as in Mean.
+// Values that are not finite are left out, with a warning. Without rare events,
+// values that are all equal give no bounds; without a greatest possible value they
+// are treated as in Mean.
 func BoundedMean(values []float64, in Range, level float64) Interval {
 	i := Mean(values, level)
 	x := finite(values)
@@ -96,12 +97,11 @@ func BoundedMean(values []float64, in Range, level float64) Interval {
 	return i
 }
 
-// Skewed warns that a few values decide a mean.
+// Skewed is the warning that a few values dominate a mean.
 const Skewed = "skewed: a few runs decide the mean, and its interval may miss it more often than 5 %"
 
-// Skew returns the warning Skewed, or "" if the values do not show a skewness
-// that 1 in 100 samples of normal values would. Values that are not finite are
-// left out.
+// Skew returns the warning Skewed if the values are as skewed as only 1 in 100
+// samples of normal values, else "". Values that are not finite are left out.
 func Skew(values []float64) string {
 	if x := finite(values); len(x) > 0 && math.Abs(skewZ(x)) > skewShown {
 		return Skewed
@@ -109,9 +109,9 @@ func Skew(values []float64) string {
 	return ""
 }
 
-// Unseen returns the share of runs, between 0 and 1, that what none of n runs
-// showed may have all the same, with confidence level: 1 - (1 - level)^(1/n),
-// which is about 3 / n at 95 % ("rule of three").
+// Unseen returns the upper bound, with confidence level, of the probability of an
+// event that happened in none of n runs: 1 - (1 - level)^(1/n), about 3 / n at
+// 95 % (rule of three).
 func Unseen(n int, level float64) float64 {
 	tail(level)
 	return 1 - math.Pow(1-level, 1/float64(n))
@@ -121,22 +121,22 @@ func finite(values []float64) []float64 {
 	return slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 }
 
-// gathered reports whether a share of atom or more of sorted values lies at one
-// end.
+// gathered reports whether a share of atom or more of the sorted values x equals
+// the least or the greatest one.
 func gathered(x []float64) bool {
 	low, high := ends(x)
 	return float64(max(low, high)) >= atom*float64(len(x))
 }
 
-// rarely returns how many sorted values differ from the end at which most lie,
-// and whether they are fewer than half.
+// rarely returns how many of the sorted values x differ from the more frequent of
+// the least and the greatest one, and whether they are fewer than half.
 func rarely(x []float64) (rest int, ok bool) {
 	low, high := ends(x)
 	rest = len(x) - max(low, high)
 	return rest, 2*rest < len(x)
 }
 
-// ends counts the least and the greatest of sorted values.
+// ends returns how many of the sorted values x equal the least and the greatest.
 func ends(x []float64) (low, high int) {
 	for _, v := range x {
 		if v == x[0] {
@@ -149,9 +149,9 @@ func ends(x []float64) (low, high int) {
 	return low, high
 }
 
-// skewZ returns the skewness of values as a standard normal variable, if they
-// are normal (D'Agostino, Biometrika 57, 1970). The approximation is meant for
-// eight values and more; of fewer it takes the constants of eight.
+// skewZ returns the skewness of x, transformed so that it is standard normal for
+// normal values (D'Agostino, Biometrika 57, 1970). The approximation is for eight
+// values or more; for fewer, skewZ uses the constants of eight.
 func skewZ(x []float64) float64 {
 	var m2, m3 float64
 	mean := stat.Mean(x, nil)
@@ -161,7 +161,7 @@ func skewZ(x []float64) float64 {
 		m3 += float64(d * d * d)
 	}
 	n := float64(len(x))
-	if m2 <= n*math.Pow(1e-12*mean, 2) { // alike but for rounding
+	if m2 <= n*math.Pow(1e-12*mean, 2) { // equal except for rounding
 		return 0
 	}
 	b := (m3 / n) / math.Pow(m2/n, 1.5)
@@ -172,9 +172,9 @@ func skewZ(x []float64) float64 {
 	return math.Asinh(y/math.Sqrt(2/(w-1))) / math.Sqrt(math.Log(w)/2)
 }
 
-// gaffke returns the bounds of the mean of sorted values, with the probability
-// outside on either side. Where there are so many values about the mean that it
-// is normal they are those of i.
+// gaffke returns the bounds of the mean of the sorted values x, with the
+// probability outside on each side. If there are enough values for a normal mean,
+// the bounds are those in i.
 func gaffke(x []float64, i Interval, in Range, outside float64) (low, high float64) {
 	n := len(x)
 	under, _ := slices.BinarySearch(x, i.Value)
@@ -208,25 +208,23 @@ func weightedMean(x []float64, p float64) float64 {
 	return low + (high-low)/2
 }
 
-// weighsBelow returns the probability that the mean of sorted values under such
-// weights is below c.
+// weighsBelow returns the probability that the mean of the sorted values x under
+// such weights is below c.
 //
-// The weights are exponential variables over their sum, so the question is
-// whether those of the values above c, times their distances to c, add up to
-// less than those below. Both sums are ways that are gone in steps of
-// exponential length. Whichever of two such steps began first, the one with mean
-// a ends before the one with mean b with probability b / (a + b), so the chance
-// that one way ends first follows step by step, without any difference of large
-// numbers.
+// The weights are exponential variables / their sum. So the mean is below c if the
+// weights of the values above c, times their distances to c, add up to less than
+// the same sum for the values below. Both sums are walks with steps of exponential
+// length. Of two current steps, whichever began first, the step with mean a ends
+// before the step with mean b with probability b / (a + b). So the probability that
+// one walk ends first follows step by step, without differences of large numbers.
 func weighsBelow(x []float64, c float64) float64 {
 	first, _ := slices.BinarySearch(x, c)
 	under, over := x[:first], x[first:]
 	for len(over) > 0 && over[0] == c {
 		over = over[1:]
 	}
-	// chance[j] is that of the way above c to end first, when j steps below c have
-	// been gone; of the steps above c those that the outer loop has come to are
-	// still to go.
+	// chance[j] is the probability that the walk above c ends first after j steps of
+	// the walk below c, when the steps above c that the outer loop has reached remain.
 	chance := make([]float64, len(under)+1)
 	for j := range under {
 		chance[j] = 1

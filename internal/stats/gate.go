@@ -6,57 +6,57 @@ import (
 	"slices"
 )
 
-// Gate decides whether one thing does worse than another, by pairs of runs,
-// with as few of them as it takes. It looks at fixed numbers of pairs and stops
-// at the first look that shows enough.
+// Gate decides by pairs of runs whether NEW does worse than BASE, with as few pairs
+// as necessary. It looks at fixed numbers of pairs and stops at the first look that
+// shows enough.
 //
-// Two things that are alike fail with a probability of at most Alarm, over all
-// looks and claims together. That holds without any assumption on how values
-// are spread: if both are alike their values can change places, so each excess
-// is symmetric about a centre of at most 0, and a claim counts only if the
-// exact signed-rank test rejects that as well as Student's. The levels of all
-// looks and families add up to Alarm.
+// If both are equivalent, NEW fails with a probability of at most Alarm, over all
+// looks and claims together. This holds for any distribution: if both are
+// equivalent their values are exchangeable, so each excess is symmetric about a
+// centre of at most 0, and a claim counts only if the exact signed-rank test
+// rejects that as well as Student's test. The levels of all looks and families add
+// up to Alarm.
 type Gate struct {
 	Alarm float64
-	Looks []int // pairs at each look, growing
+	Looks []int // numbers of pairs at each look, increasing
 }
 
-// Claim is a number of which NEW shall not have more than is allowed.
+// Claim is a number in which NEW must not exceed what is allowed.
 type Claim struct {
 	Name string
-	// How far NEW is beyond what is allowed, pair by pair; what is negative is
-	// within. Values must be finite.
+	// By pair, how far NEW is beyond what is allowed; negative values are within.
+	// Values must be finite.
 	Excess []float64
 }
 
-// Judgement is what a gate makes of one look.
+// Judgement is the result of one look of a gate.
 type Judgement struct {
 	Means, Cells []Judged // in the order of the claims
 	Failed       bool
-	// More pairs may change the answer: some mean may be beyond or within, or
-	// some cell looks bad without being shown to be.
+	// More pairs may change the result: some mean is undecided, or some cell looks bad
+	// without being shown to be.
 	Open bool
 }
 
 // Judged is one claim after a look.
 type Judged struct {
-	P      float64 // of the excess if there were none; the greater one of both tests
-	Holm   float64 // P raised for the claims beside it
-	Level  float64 // that Holm must not exceed
-	Failed bool    // shown to be beyond
-	Open   bool    // shown neither to be beyond nor to be within
+	P      float64 // greater p-value of both tests of an excess
+	Holm   float64 // P adjusted for the number of claims
+	Level  float64 // a claim fails if Holm is at most Level
+	Failed bool    // shown to be beyond what is allowed
+	Open   bool    // shown neither to be beyond what is allowed nor within
 }
 
-// share of the alarms that means may cause; the rest is left to the cells.
+// share of Alarm for the means; the rest is for the cells.
 const share = 0.5
 
-// doubtful is a P at which the lower bound of a 95 % interval lies beyond what
-// is allowed.
+// doubtful is the P at which the lower bound of a 95 % interval is just at what is
+// allowed.
 const doubtful = 0.025
 
-// Look judges what there is at look k, 0 being the first. Means are the claims
-// that the answer is about; cells guard against what a mean can hide. A claim
-// without two pairs is open and fails nothing.
+// Look judges the claims at look k, of which 0 is the first. means are the main
+// claims; cells guard against what a mean can hide. A claim with fewer than two
+// pairs is open and does not fail.
 func (g Gate) Look(k int, means, cells []Claim) Judgement {
 	if !(g.Alarm > 0 && g.Alarm < 1) || k < 0 || k >= len(g.Looks) {
 		panic(fmt.Sprintf("stats: look %d of %v with alarms %g", k, g.Looks, g.Alarm))
@@ -83,7 +83,7 @@ func judge(claims []Claim, level float64) []Judged {
 		if slices.ContainsFunc(c.Excess, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) {
 			panic("stats: an excess of " + c.Name + " is not finite")
 		}
-		if p[i] = StudentAbove(c.Excess); p[i] <= doubtful { // ranks cannot make it smaller
+		if p[i] = StudentAbove(c.Excess); p[i] <= doubtful { // the rank test cannot lower P
 			above, _ := SignedRank(c.Excess)
 			p[i] = max(p[i], above)
 		}
@@ -95,8 +95,8 @@ func judge(claims []Claim, level float64) []Judged {
 	return all
 }
 
-// Needed is the number of pairs without which nothing can fail at any look:
-// with fewer even signs that all agree may be luck.
+// Needed returns the least number of pairs with which a claim can fail at any look:
+// with fewer pairs, even signs that all agree may be due to chance.
 func (g Gate) Needed(claims int) int {
 	level := share * g.Alarm / float64(len(g.Looks)*max(claims, 1))
 	return int(math.Ceil(-math.Log2(level)))

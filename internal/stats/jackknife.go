@@ -6,12 +6,12 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Jackknife is a number computed from n runs together, with an interval from
-// the n numbers that are computed without one of them: value +- t sqrt((n - 1)
-// / n x sum of squares of without about their mean), t of n - 1 degrees of
-// freedom (Tukey 1958). Of a mean that is exactly Student's interval. It is
-// meant for what depends smoothly on the runs: not for a median or a time of
-// settling. Numbers that are not finite leave the interval unbounded.
+// Jackknife returns value, a number computed from n runs together, with an interval
+// from without, the n numbers computed without one of the runs: value +- t
+// sqrt((n - 1) / n x sum of squares of without about their mean), t with n - 1
+// degrees of freedom (Tukey 1958). For a mean this is exactly Student's interval.
+// The number must depend smoothly on the runs, unlike a median or a settling time.
+// Numbers that are not finite leave the interval unbounded.
 func Jackknife(value float64, without []float64, level float64) Interval {
 	n := len(without)
 	i := unbounded(value, level, n)

@@ -9,9 +9,9 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// StudentAbove is the probability of a mean as high as that of these values, or
-// higher, if their true mean were 0: the one-sided t-test. It is 1 for fewer
-// than two values, and 0 or 1 for values that are all equal.
+// StudentAbove returns the probability of a mean at least as high as the mean of x
+// if the true mean were 0: the one-sided t-test. It is 1 for fewer than two values,
+// and 0 or 1 for values that are all equal.
 func StudentAbove(x []float64) float64 {
 	n := len(x)
 	if n < 2 {
@@ -25,18 +25,18 @@ func StudentAbove(x []float64) float64 {
 	}
 	mean, sd := stat.MeanStdDev(x, nil)
 	t := mean / stat.StdErr(sd, float64(n))
-	return distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.CDF(-t) // exact far out, where 1 - CDF(t) is not
+	return distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.CDF(-t) // exact in the far tail, unlike 1 - CDF(t)
 }
 
-// SignedRank is Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945) of
-// values that are spread alike about their centre: above is the probability of
-// ranks as high as these, or higher, if the centre were 0; below of ranks as
-// low. Zeros are left out, equal distances share the mean of their ranks. Given
-// the distances the probabilities are exact up to 1000 values, and beyond that
-// a normal approximation. Both are 1 where nothing but zeros is left.
+// SignedRank returns the probabilities of Wilcoxon's signed-rank test (Biometrics
+// Bulletin 1, 1945) for values distributed symmetrically about their centre: above
+// is the probability of ranks at least as high as those of x if the centre were 0;
+// below, of ranks at least as low. Zeros are left out, and equal distances share
+// the mean of their ranks. Given the distances, the probabilities are exact up to
+// 1000 values and a normal approximation beyond. Both are 1 if only zeros remain.
 //
-// Nothing is asked of the shape of the spread, so that the test keeps its level
-// where Student's does not.
+// The test makes no assumption on the shape of the distribution, so that it keeps
+// its level where Student's test does not.
 func SignedRank(x []float64) (above, below float64) {
 	d := slices.DeleteFunc(slices.Clone(x), func(v float64) bool { return v == 0 })
 	slices.SortFunc(d, func(a, b float64) int {
@@ -52,7 +52,7 @@ func SignedRank(x []float64) (above, below float64) {
 	if n == 0 {
 		return 1, 1
 	}
-	ranks := make([]int, n) // doubled if some are shared, so that their mean is whole
+	ranks := make([]int, n) // doubled if some are shared, so that their mean is a whole number
 	double := 1
 	for i := range n - 1 {
 		if math.Abs(d[i]) == math.Abs(d[i+1]) {
@@ -80,13 +80,13 @@ func SignedRank(x []float64) (above, below float64) {
 			squares += float64(r) * float64(r) // whole, below 2^53
 		}
 		sd := math.Sqrt(squares) / 2
-		tailFrom := func(v int) float64 { // with half a step for continuity
+		tailFrom := func(v int) float64 { // with the continuity correction of half a step
 			return distuv.UnitNormal.CDF(-(float64(v) - 0.5 - float64(all)/2) / sd)
 		}
 		return tailFrom(up), tailFrom(all - up)
 	}
-	// chance[v] is that of a sum of v when every sign is tossed for. Sums are spread
-	// alike to both sides, so the smaller tail tells the greater one.
+	// chance[v] is the probability of the sum v with random signs. The distribution
+	// of sums is symmetric, so the smaller tail gives the greater one.
 	low := min(up, all-up)
 	chance := make([]float64, low+1)
 	chance[0] = 1
@@ -111,10 +111,10 @@ func SignedRank(x []float64) (above, below float64) {
 	return min(tail, 1), rest
 }
 
-// Holm raises probabilities of several claims so that those which stay at or
-// below a level are, with that level, all true: the smallest counts as often
-// as there are claims, the next one time less, and so on (Scandinavian Journal
-// of Statistics 6, 1979). How the claims hang together does not matter.
+// Holm returns the p-values of n claims adjusted for their number, so that the
+// probability of any false claim at or below a level is at most that level: the
+// smallest is multiplied by n, the next by n - 1, and so on (Scandinavian Journal
+// of Statistics 6, 1979). The claims may depend on each other in any way.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {

@@ -9,15 +9,15 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Quantile is the value that a share p of independent values does not exceed,
-// 0 < p < 1: the smallest of them at or below which at least p n lie. Its
-// bounds are values too: so many of n lie below the true quantile as heads come
-// up in n tosses of a coin of probability p, whatever the values are
-// distributed like (Conover, Practical Nonparametric Statistics, 3.2). Level
-// is the exact confidence, at least the one asked for.
+// Quantile returns the value that a share p of independent values does not exceed,
+// 0 < p < 1: the smallest value with at least p n values at or below it. Its bounds
+// are values of the sample too: for any distribution, the number of values below
+// the true quantile is binomial with n trials of probability p (Conover, Practical
+// Nonparametric Statistics, 3.2). The Level of the result is the exact confidence,
+// at least level.
 //
-// A value of +Inf is one that never came and counts as later than all others;
-// NaN is left out.
+// A value of +Inf stands for an event that did not happen and counts as the
+// greatest; NaN is left out.
 func Quantile(values []float64, p, level float64) Interval {
 	if !(p > 0 && p < 1) {
 		panic(fmt.Sprintf("stats: quantile %g, want more than 0, less than 1", p))
@@ -62,7 +62,8 @@ func Quantile(values []float64, p, level float64) Interval {
 	return i
 }
 
-// needed is the number of values whose least and greatest bound a quantile.
+// needed returns the number of values whose least and greatest bound the quantile p
+// with the probability outside on each side.
 func needed(p, outside float64) int {
 	return int(math.Ceil(math.Log(outside) / math.Log(max(p, 1-p))))
 }

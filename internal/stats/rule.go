@@ -1,21 +1,20 @@
 package stats
 
-// Rule says when enough independent runs have been made: as soon as the half
-// width of the interval of their mean is at most a share of it.
+// Rule decides when there are enough independent runs: as soon as half width / mean
+// of their interval is at most Relative.
 //
-// It looks only at fixed numbers of runs, so that the end is a function of the
-// values alone, and seldom, since every look is a chance to stop at a lucky
-// interval: 10, 15, 20, 30, 45, 65, 95, 140 and so on, half as many again
-// rounded down to a multiple of five, and at last Most. The interval that it
-// stops with covers a little less often than its level says (Law,
-// Operations Research 31:6, 1983).
+// It checks only at fixed numbers of runs, so that the end depends on the values
+// alone. The checks are few, since each may stop at an interval that is narrow by
+// chance: 10, 15, 20, 30, 45, 65, 95, 140 and so on, 1.5 times the number before
+// rounded down to a multiple of five, and at last Most. The coverage of the final
+// interval is a little below its level (Law, Operations Research 31:6, 1983).
 type Rule struct {
 	Relative float64 // greatest half width as a share of the mean, such as 0.01
-	Most     int     // runs, at least Few
+	Most     int     // greatest number of runs, at least Few
 }
 
-// Next is the number of runs at the next look after so many; 0 if there is
-// none.
+// Next returns the number of runs at the first check after the given number of
+// runs; 0 after the last.
 func (r Rule) Next(runs int) int {
 	if runs >= r.Most {
 		return 0
@@ -27,7 +26,7 @@ func (r Rule) Next(runs int) int {
 	return min(look, r.Most)
 }
 
-// Enough reports whether an interval is as narrow as was asked for.
+// Enough reports whether the interval i is narrow enough.
 func (r Rule) Enough(i Interval) bool {
 	return i.N >= Few && i.Relative() <= r.Relative
 }

@@ -1,11 +1,10 @@
-// Package stats says what independent runs of the same experiment show, and how
-// sure that is: every estimate comes with an interval and with what speaks
-// against believing it. What gonum has is used from it.
+// Package stats estimates what independent runs of the same experiment show: every
+// estimate has an interval, and warnings where it is doubtful. It uses gonum where
+// gonum has the method.
 //
-// All functions are pure; the same values in the same order give the same
-// answer. A level of confidence outside (0, 1) is a programmer's error and
-// panics; values that are missing or too few are data, and are said in the
-// answer. May be imported from everywhere.
+// All functions are pure: the same values in the same order give the same result.
+// A level of confidence outside (0, 1) is a programmer's error and panics. Missing
+// or too few values are data and appear in the result. Any package may import it.
 package stats
 
 import (
@@ -16,27 +15,27 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Few is the number of values below which an interval says that it rests on
-// few. A rule never stops before so many runs.
+// Few is the number of values below which an interval has a warning. A Rule never
+// stops before Few runs.
 const Few = 10
 
-// AllEqual warns that values do not differ, so that nothing is known about
-// their spread.
+// AllEqual is the warning that all values are equal, so that their spread is
+// unknown.
 const AllEqual = "all values are equal"
 
-// Interval is an estimate and the bounds that the true value lies between.
+// Interval is an estimate with the bounds of the true value.
 type Interval struct {
 	Value     float64  // NaN if there is nothing to estimate it from
-	Low, High float64  // infinite where the values cannot bound it
+	Low, High float64  // infinite if the values give no bound
 	Level     float64  // confidence, such as 0.95
-	N         int      // values that it rests on
-	Warnings  []string // what speaks against believing it
+	N         int      // number of values used
+	Warnings  []string // reasons for doubt
 }
 
-// Half is half the width of the interval.
+// Half returns half the width of the interval.
 func (i Interval) Half() float64 { return (i.High - i.Low) / 2 }
 
-// Relative is the half width as a share of the estimate; 0 if it is exact.
+// Relative returns half width / estimate; 0 if the estimate is exact.
 func (i Interval) Relative() float64 {
 	if h := i.Half(); h != 0 {
 		return h / math.Abs(i.Value)
@@ -44,10 +43,10 @@ func (i Interval) Relative() float64 {
 	return 0
 }
 
-// Contains reports whether a value lies between the bounds.
+// Contains reports whether v lies between the bounds.
 func (i Interval) Contains(v float64) bool { return i.Low <= v && v <= i.High }
 
-// unbounded is an interval that says nothing yet.
+// unbounded returns an interval with infinite bounds.
 func unbounded(value, level float64, n int) Interval {
 	return Interval{Value: value, Low: math.Inf(-1), High: math.Inf(1), Level: level, N: n}
 }
@@ -56,7 +55,7 @@ func (i *Interval) warn(format string, args ...any) {
 	i.Warnings = append(i.Warnings, fmt.Sprintf(format, args...))
 }
 
-// tail is the probability outside of an interval on either side.
+// tail returns the probability outside of an interval on each side.
 func tail(level float64) float64 {
 	if !(level > 0 && level < 1) {
 		panic(fmt.Sprintf("stats: level of confidence %g, want more than 0, less than 1", level))
@@ -64,10 +63,10 @@ func tail(level float64) float64 {
 	return (1 - level) / 2
 }
 
-// Mean is the mean of independent values with Student's interval: mean +- t
-// s / sqrt(n). It is exact for normal values and close for others once there
-// are some dozens; whether the values are normal is not judged. Values that are
-// not finite are left out, which a warning says.
+// Mean returns the mean of independent values with Student's interval: mean +- t s
+// / sqrt(n). The interval is exact for normal values and close for dozens of other
+// values; Mean does not test for normality. Values that are not finite are left
+// out, with a warning.
 func Mean(values []float64, level float64) Interval {
 	x := make([]float64, 0, len(values))
 	for _, v := range values {
@@ -91,7 +90,7 @@ func Mean(values []float64, level float64) Interval {
 		i.Value = x[0]
 		i.warn("one value has no interval")
 		return i
-	case equal(x): // whose mean would be rounded
+	case equal(x): // avoids rounding of the mean
 		i.Value, i.Low, i.High = x[0], x[0], x[0]
 		i.warn(AllEqual)
 		return i
@@ -104,8 +103,8 @@ func Mean(values []float64, level float64) Interval {
 	return i
 }
 
-// student is what a Student variable of so many degrees of freedom exceeds with
-// probability outside.
+// student returns the value that a Student variable with the given degrees of
+// freedom exceeds with probability outside.
 func student(outside float64, freedom int) float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: float64(freedom)}.Quantile(1 - outside)
 }
@@ -119,8 +118,8 @@ func equal(x []float64) bool {
 	return true
 }
 
-// Paired is the mean of a[i] - b[i]: what two runs under the same luck (common
-// random numbers) differ by. It panics if there are not as many of both.
+// Paired returns the mean of a[i] - b[i], the difference of runs with common random
+// numbers. It panics if a and b differ in length.
 func Paired(a, b []float64, level float64) Interval {
 	if len(a) != len(b) {
 		panic(fmt.Sprintf("stats: pairs of %d and %d values", len(a), len(b)))
@@ -132,9 +131,9 @@ func Paired(a, b []float64, level float64) Interval {
 	return Mean(d, level)
 }
 
-// Unpaired is the difference of the means of two samples that are independent
-// of each other, a less b, with the interval of Welch (Biometrika 34, 1947).
-// It is unbounded if either has fewer than two values.
+// Unpaired returns the mean of a minus the mean of b, for independent samples, with
+// the interval of Welch (Biometrika 34, 1947). It is unbounded if either sample has
+// fewer than two values.
 func Unpaired(a, b []float64, level float64) Interval {
 	outside := tail(level)
 	i := unbounded(stat.Mean(a, nil)-stat.Mean(b, nil), level, len(a)+len(b))
@@ -154,9 +153,9 @@ func Unpaired(a, b []float64, level float64) Interval {
 	return i
 }
 
-// Share is the probability of something that happened in k of n independent
-// runs, with the interval of Clopper and Pearson (Biometrika 26, 1934). Its
-// level is at least the one asked for. It panics unless 0 <= k <= n.
+// Share returns the probability of an event that happened in k of n independent
+// runs, with the interval of Clopper and Pearson (Biometrika 26, 1934), whose
+// confidence is at least level. It panics unless 0 <= k <= n.
 func Share(k, n int, level float64) Interval {
 	if k < 0 || k > n {
 		panic(fmt.Sprintf("stats: %d of %d", k, n))
@@ -181,13 +180,13 @@ func Share(k, n int, level float64) Interval {
 type Restricted struct {
 	Interval
 	Horizon  float64
-	Censored int // times that never came
+	Censored int // number of infinite times
 }
 
-// RestrictMean is the mean of times of which some never came (+Inf) while they
-// were waited for: each counts as the horizon and none is dropped, so the mean
-// is a lower bound of that without a horizon (the restricted mean of survival
-// analysis). Every run must have been watched until the horizon.
+// RestrictMean returns the mean of times, of which some are +Inf: the event did not
+// happen while the run was observed. Each of these counts as the horizon, so the
+// mean is a lower bound of the mean without a horizon (the restricted mean of
+// survival analysis). Every run must have been observed until the horizon.
 func RestrictMean(times []float64, horizon, level float64) Restricted {
 	r := Restricted{Horizon: horizon}
 	x := make([]float64, len(times))
@@ -204,10 +203,10 @@ func RestrictMean(times []float64, horizon, level float64) Restricted {
 	return r
 }
 
-// Band is the mean of several paths, point by point, each with Student's
-// interval. Paths may end early and have gaps (NaN): a point rests on those that
-// have it. Each point holds at its level by itself; a path as a whole leaves
-// the band more often than that.
+// Band returns the mean of several paths, point by point, each with Student's
+// interval. Paths may end early and have gaps (NaN): a point uses the paths that
+// have it. The level applies to each point by itself; a path as a whole leaves the
+// band more often.
 func Band(paths [][]float64, level float64) []Interval {
 	longest := 0
 	for _, p := range paths {

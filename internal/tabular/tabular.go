@@ -11,8 +11,9 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 )
 
-// Write draws the rows; those columns that toLeft holds of are set to the left,
-// the others, numbers, to the right. No line ends in a blank.
+// Write writes the rows to w below head. Columns for which toLeft returns true are
+// aligned to the left, the others, such as numbers, to the right. No line ends in
+// a blank.
 func Write(w io.Writer, head []string, rows [][]string, toLeft func(column int) bool) error {
 	align := make([]tw.Align, len(head))
 	for i := range align {

@@ -1,6 +1,6 @@
 // Package unit holds the quantities of a scenario that carry their unit in
 // the value: rates ("140000/h", "24/day") and sizes ("32KiB"). A bare number
-// is refused. May be imported from everywhere.
+// is refused. Any package may import it.
 package unit
 
 import (

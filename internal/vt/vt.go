@@ -1,8 +1,7 @@
 // Package vt is virtual time: integer nanoseconds since the start of a run.
 //
-// It never reads a clock. Time is always an argument; the two shells (sim,
-// realrun) are the only places that decide what time it is. May be imported
-// from everywhere.
+// The package never reads a clock. Time is always an argument; only the two shells
+// (sim, realrun) determine the current time. Any package may import it.
 package vt
 
 import (
@@ -23,7 +22,7 @@ type Span int64
 // Never is later than every event of a run.
 const Never Time = math.MaxInt64
 
-// Units of a Span. Day is 24 hours: virtual time knows no calendar.
+// Units of a Span. Day is 24 hours: virtual time has no calendar.
 const (
 	Nanosecond  Span = 1
 	Microsecond      = 1000 * Nanosecond
