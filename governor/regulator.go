@@ -48,7 +48,8 @@ const (
 )
 
 var regulatorLaw = Law{Name: "regulator", Kind: Tracker,
-	Doc:    "steers by an estimate of efficiency, as far as more processes deliver more (not in the patent application)",
+	Doc: "steers by an estimate of efficiency, as far as more processes deliver more " +
+		"(not in the patent application)",
 	Inputs: []string{"attempts", "timeouts", "attempt_s"},
 	build:  func(c Config) law { return newRegulator(newBase(c)) },
 }
@@ -87,7 +88,8 @@ type estimate struct {
 
 func newRegulator(g base) *regulator {
 	return &regulator{base: g, day: newCycle(g.cfg.Interval),
-		now: estimate{noise: float64(firstNoise * firstNoise), scaling: newScaling(), ceiling: ceiling{wait: firstProbe}}}
+		now: estimate{noise: float64(firstNoise * firstNoise), scaling: newScaling(),
+			ceiling: ceiling{wait: firstProbe}}}
 }
 
 func (g *regulator) Decide(s Sample) Decision {

@@ -1,7 +1,7 @@
-// Package conf has the one word that every Config shares: a Problem, one
-// thing that is wrong with one value. Each package validates its own Config
-// and returns all problems at once; the scenario loader adds file, line and
-// column. Validation never edits a value.
+// Package conf holds what all Configs share: the keys that struct tags declare, and
+// Problems with values. Each package validates its own Config and returns all
+// problems at once; the scenario loader adds file, line and column. Validation never
+// edits a value.
 package conf
 
 import (
@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is one thing wrong with a configuration value.
+// Problem is one problem of a configuration value.
 type Problem struct {
 	Key  string // path below the Config, such as "interval" or "fail[2].p"
-	Text string // what is wrong: got, want
+	Text string // got ..., want ...
 }
 
 func (p Problem) Error() string { return p.Key + ": " + p.Text }
@@ -29,7 +29,7 @@ func (l *List) Check(ok bool, key, format string, args ...any) {
 	}
 }
 
-// Within takes the problems of a nested Config and prefixes their keys.
+// Within adds the problems of a nested Config with prefix before their keys.
 func (l *List) Within(prefix string, errs []error) {
 	for _, err := range errs {
 		if p, ok := err.(Problem); ok {
@@ -40,7 +40,7 @@ func (l *List) Within(prefix string, errs []error) {
 	}
 }
 
-// Index is the key of element i of a list, such as "server[2]".
+// Index returns the key of element i of a list, such as "server[2]".
 func Index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 
 // Printable reports whether a name can stand in a table: at most 64 characters,

@@ -26,7 +26,7 @@ import (
 //	source    how sure a number is, and why: "measured: ...", "derived: ...", "assumed: ..."; "scenario" for what
 //	          only the author of a scenario can choose; none for names, orders and reply codes
 type Key struct {
-	Index       int // of the struct field
+	Index       int // index of the struct field
 	Name        string
 	Doc         string
 	Type        reflect.Type
@@ -49,8 +49,8 @@ type Key struct {
 // Choice is a word that the value of a key may be, and what the word means.
 type Choice struct{ Name, Doc string }
 
-// chooser is a config with keys whose words stand in a table of the program
-// instead of a tag. Choices returns none for any other key.
+// chooser is a config with keys whose words are in a table of the program instead of
+// a tag. Choices returns nil for any other key.
 type chooser interface{ Choices(key string) []Choice }
 
 // Keys is what the tags of a struct, and of all structs in it, declare. Keys do
@@ -144,8 +144,7 @@ func read(t reflect.Type) []Key {
 	return all
 }
 
-// choose takes the words of a key from a table, and adds what they mean to its
-// doc.
+// choose sets the words of a key from a table, and adds their meaning to its doc.
 func (key *Key) choose(choices []Choice) {
 	var means []string
 	for _, c := range choices {
@@ -275,7 +274,7 @@ func numeric(v reflect.Value) (float64, bool) {
 // nanoseconds, rates per hour, sizes in bytes.
 func (key Key) Bounds() (low, high float64) { return key.low, key.high }
 
-// InRange reports whether x obeys the range, if there is one.
+// InRange reports whether x is in the range of the key, if it has one.
 func (key Key) InRange(x float64) bool {
 	return key.Low == "" || x <= key.high && (x > key.low || x == key.low && !key.Open)
 }
@@ -288,8 +287,8 @@ func (key Key) Allows(s string) bool {
 	return key.pattern == nil || key.pattern.MatchString(s)
 }
 
-// IsDefault reports whether v is the default of the key. An empty list is no
-// list.
+// IsDefault reports whether v is the default of the key. Empty and nil lists are
+// equal.
 func (key Key) IsDefault(v reflect.Value) bool {
 	if v.Kind() == reflect.Slice && v.Len() == 0 && key.usual.Len() == 0 {
 		return true
@@ -327,10 +326,9 @@ func (key Key) Idle(v reflect.Value) bool {
 }
 
 // Check adds a problem to l for each value in the struct v, and in structs and
-// lists in it, that the tags forbid. A struct with a method Validate is asked
-// instead. Keys named in except are left out. Zero is not a value but means
-// that the key is not given if it has no default and is not required, or is
-// idle.
+// lists in it, that the tags forbid. For a struct with a method Validate, its
+// problems are added instead. Keys named in except are left out. Zero means that a
+// key is not given if the key is idle, or has no default and is not required.
 func (k *Keys) Check(l *List, v any, except ...string) {
 	k.check(l, reflect.ValueOf(v), "", false, except)
 }

@@ -60,7 +60,7 @@ func TestKeysDeclare(t *testing.T) {
 	}
 }
 
-// Zero is no value where a key has no default, and where it is idle.
+// Zero means that a key is not given if the key has no default or is idle.
 func TestKeysCheck(t *testing.T) {
 	keys := conf.Declare[pump]()
 	for _, c := range []struct {

@@ -2,8 +2,8 @@ package conf
 
 import "fmt"
 
-// DidYouMean returns the hint that ends a message about an unknown name: the known name that is a likely misspelling
-// away from it, in parentheses; empty if none is.
+// DidYouMean returns the hint at the end of a message about an unknown name: in
+// parentheses, the known name of which name is a likely misspelling; empty if none.
 func DidYouMean(name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
@@ -11,7 +11,7 @@ func DidYouMean(name string, known []string) string {
 	return ""
 }
 
-// Nearest is the known name that is a likely misspelling away from name, or "".
+// Nearest returns the known name of which name is a likely misspelling, or "".
 func Nearest(name string, known []string) string {
 	if len(name) > 64 {
 		return ""
@@ -25,7 +25,7 @@ func Nearest(name string, known []string) string {
 	return best
 }
 
-// distance is the number of insertions, deletions, replacements and swaps of
+// distance returns the number of insertions, deletions, replacements and swaps of
 // neighbours that turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

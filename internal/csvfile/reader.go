@@ -1,18 +1,17 @@
-// Package csvfile reads the comma-separated values that people and their
-// spreadsheets make, and makes text safe for such a file. Every reader of CSV in
-// this project is built on it, so that all of them take the same files, refuse
-// the same files and name the same places.
+// Package csvfile reads comma-separated values as people and spreadsheets write
+// them, and makes text safe for a CSV file. Every CSV reader of this project uses
+// it, so that all accept and refuse the same files and name places in the same way.
 //
 // A file is UTF-8, with or without byte order mark. Its lines end with LF or
 // CRLF, or all of them with CR alone. Fields are separated by commas, or by the
 // semicolon, tab or bar that the line "sep=;" before the header names; without
-// that line the header decides, see Reader. Whatever makes it doubtful where rows
-// and fields begin is an error, with the place and a way out. Nothing is guessed
-// beyond that, and fields are not changed.
+// that line the header decides, see Reader. Anything that makes the bounds of rows
+// and fields doubtful is an error, with the place and a remedy. The package does not
+// guess otherwise and does not change fields.
 //
-// encoding/csv is not used here: it neither bounds a row, nor checks the text,
-// nor reads a row without an allocation, and lists of millions of recipients
-// want all three. The fuzz test of package list compares the two.
+// encoding/csv is not used: it neither bounds a row, nor checks the text, nor reads a
+// row without an allocation, and lists of millions of recipients need all three.
+// The fuzz test of package list compares the two.
 package csvfile
 
 import (
@@ -63,14 +62,14 @@ func NewReader(src io.Reader, name string) *Reader {
 	return &Reader{src: bufio.NewReaderSize(src, peeked), name: name}
 }
 
-// peeked is how much of a file is looked at for its separator and line ends.
+// peeked is how many bytes of a file are inspected for separator and line ends.
 const peeked = 64 << 10
 
 // errLong is the error of NextLine for a line that does not fit.
 var errLong = fmt.Errorf("row is longer than %d bytes", MaxRow)
 
-// Next reads the next row; false at the end of the file. An error is a Fault, or
-// that of the underlying reader, and ends the reading.
+// Next reads the next row; false at the end of the file. An error is a Fault or an
+// error of the underlying reader, and ends the reading.
 func (r *Reader) Next() (bool, error) {
 	for {
 		ok, err := r.NextLine()
@@ -199,7 +198,7 @@ func (r *Reader) readLine(room int) (bool, error) {
 	return true, nil
 }
 
-// invalid returns where the first byte stands that is not UTF-8.
+// invalid returns the index of the first byte that is not UTF-8.
 func invalid(s []byte) int {
 	for i := 0; ; {
 		r, n := utf8.DecodeRune(s[i:])

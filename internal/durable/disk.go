@@ -9,21 +9,21 @@ import (
 	"syscall"
 )
 
-// A disk is the part of a file system that this package uses. Tests put one in
-// its place that fails, or loses its power between two steps.
+// A disk is the part of a file system that this package uses. Tests replace it with
+// one that fails, or loses power between two steps.
 type disk interface {
 	open(name string, flag int) (file, error)
-	follow(name string) (string, error) // what a link leads to; any other name as it is
+	follow(name string) (string, error) // returns the target of a link; any other name unchanged
 	mode(name string) (fs.FileMode, error)
 	rename(from, to string) error
-	link(from, to string) error // to must not be there
+	link(from, to string) error // to must not exist
 	remove(name string) error
-	syncFolder(dir string) error // writes the names in it through
+	syncFolder(dir string) error // flushes the names in it to the disk
 
 	mkdir(name string) error
-	mkdirs(name string) error    // with those above it
-	exchange(a, b string) error  // of two folders
-	removeAll(name string) error // with all that is in it; none is no error
+	mkdirs(name string) error    // with its parents
+	exchange(a, b string) error  // exchanges two folders
+	removeAll(name string) error // with its content; it need not exist
 }
 
 type file interface {
@@ -40,7 +40,7 @@ type osDisk struct{}
 func (osDisk) open(name string, flag int) (file, error) {
 	f, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, 0o666) // a named pipe does not block
 	if err != nil {
-		return nil, err // not f: a nil *os.File is not a nil file
+		return nil, err // not f: a nil *os.File would be a non-nil file
 	}
 	return f, nil
 }
@@ -69,7 +69,7 @@ func (osDisk) mkdirs(name string) error    { return os.MkdirAll(name, 0o755) }
 func (osDisk) removeAll(name string) error { return os.RemoveAll(name) }
 func (osDisk) exchange(a, b string) error  { return exchange(a, b) }
 
-// exchangeByRenames is exchange where the file system has none: between its steps
+// exchangeByRenames replaces exchange on file systems without it. Between its steps
 // b does not exist, and a stop there leaves a.old beside it.
 func exchangeByRenames(a, b string) error {
 	old := a + ".old"
@@ -82,8 +82,8 @@ func exchangeByRenames(a, b string) error {
 	return os.Rename(old, a)
 }
 
-// syncFolder is without effect on file systems that keep names safe by
-// themselves and refuse to be asked.
+// syncFolder has no effect on file systems that refuse to sync folders because they
+// keep names safe themselves.
 func (osDisk) syncFolder(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package durable keeps files that must not be half there, whatever ends the
-// program or the machine: a file is replaced or made as a whole (Write, Create),
-// a log of numbered and summed lines grows by whole lines (Log), and one writer
-// at a time is let in (Lock). Its promises are those of fsync and rename: after a
-// call has returned nil, what it wrote outlives a loss of power, where the disk
-// does what it says; after an error, or a stop at any step, a file is as it was.
+// Package durable writes files that are never half written, however the program or
+// the machine ends: a file is replaced or created as a whole (Write, Create), a log
+// of numbered lines with checksums grows by whole lines (Log), and a lock admits one
+// writer at a time (Lock). It relies on fsync and rename. After a call has returned
+// nil, its data survives a loss of power if the disk honours fsync. After an error,
+// or a stop at any step, a file is as it was before.
 package durable
 
 import (
@@ -15,13 +15,12 @@ import (
 	"syscall"
 )
 
-// Write makes data the content of the file name. A file that is there keeps its
+// Write replaces the content of the file name with data. An existing file keeps its
 // permissions, and a link to it stays a link.
 func Write(name string, data []byte) error { return write(osDisk{}, name, data) }
 
-// Create makes the file name with data as its content. If name is there already,
-// the error is fs.ErrExist and nothing is changed: of several that create the same
-// file one succeeds.
+// Create creates the file name with the content data. If name exists, the error is
+// fs.ErrExist and the file is unchanged: of several concurrent calls, one succeeds.
 func Create(name string, data []byte) error { return create(osDisk{}, name, data) }
 
 func write(d disk, name string, data []byte) error {
@@ -61,9 +60,9 @@ func create(d disk, name string, data []byte) error {
 	return err
 }
 
-// fill writes data to a new file in the folder of name, through to the disk, and
-// returns the name of the new file. It has the permissions mode, or those of any
-// new file if mode is 0.
+// fill writes data to a new file in the folder of name, flushes it to the disk, and
+// returns the name of the new file. The file has the permissions mode, or the
+// default for new files if mode is 0.
 func fill(d disk, name string, data []byte, mode fs.FileMode) (temporary string, err error) {
 	temporary = filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+strings.ToLower(rand.Text()[:8])+".tmp")
 	f, err := d.open(temporary, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL)
@@ -75,7 +74,7 @@ func fill(d disk, name string, data []byte, mode fs.FileMode) (temporary string,
 		err = f.Chmod(mode)
 	}
 	if err == nil {
-		err = f.Sync() // before the rename: a name must not lead to what is not there yet
+		err = f.Sync() // before the rename: a name must not lead to content that is not on the disk
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", errors.Join(err, d.remove(temporary))

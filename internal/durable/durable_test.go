@@ -139,8 +139,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// A link stays one, permissions stay, a new file has those of any new file, and
-// what is no file is left alone.
+// Write keeps links and permissions, creates files with the default permissions, and
+// leaves anything but a regular file unchanged.
 func TestWriteKeepsWhatItReplaces(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }

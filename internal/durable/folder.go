@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// File is a file of a folder.
+// File is a file to write in a folder.
 type File struct {
 	Path string // below the folder, with slashes
 	Data []byte
-	From io.ReadSeeker // holds the content instead of Data if it is not nil: a large file is copied, not kept in memory
+	From io.ReadSeeker // if not nil, the content instead of Data: a large file is not kept in memory
 }
 
 // CopyTo writes the content of the file to w, and returns its length.
@@ -30,17 +30,17 @@ func (f File) CopyTo(w io.Writer) (int64, error) {
 	return io.Copy(w, f.From)
 }
 
-// Folder makes dir a folder of files, all of it or none: it is built beside dir,
-// through to the disk, and then renamed into place. Of a folder that is there,
-// mayReplace is asked before it is taken away; its error stays that of Folder, and
-// what is there stays too. Where the file system can exchange two folders, which
-// those of Linux can, one of the two is there at every moment.
+// Folder makes dir a folder with the given files, all or none: the folder is built
+// beside dir, flushed to the disk, and then renamed. If dir exists, mayReplace is
+// called before dir is replaced; if it fails, Folder returns its error and dir is
+// unchanged. If the file system can exchange two folders, as on Linux, dir exists at
+// every moment.
 func Folder(dir string, files []File, mayReplace func() error) error {
 	return folder(osDisk{}, dir, files, mayReplace)
 }
 
-// Place reports whether Folder could build a folder beside dir now, and makes the
-// folder that dir will stand in.
+// Place returns an error if Folder could not build a folder beside dir now. It
+// creates the parent folder of dir.
 func Place(dir string) error {
 	building, err := besides(osDisk{}, dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func Place(dir string) error {
 	return osDisk{}.remove(building)
 }
 
-// besides makes an empty folder where dir will stand.
+// besides creates an empty folder beside dir.
 func besides(d disk, dir string) (string, error) {
 	parent := filepath.Dir(dir)
 	if err := d.mkdirs(parent); err != nil {
@@ -71,11 +71,11 @@ func folder(d disk, dir string, files []File, mayReplace func() error) error {
 	if err == nil {
 		err = d.syncFolder(filepath.Dir(dir))
 	}
-	// What is left beside dir is the old folder, or a new one that failed.
+	// Beside dir is now the old folder, or a new one that failed.
 	return errors.Join(err, d.removeAll(building))
 }
 
-// build fills a new folder, through to the disk.
+// build fills a new folder and flushes it to the disk.
 func build(d disk, dir string, files []File) error {
 	folders := []string{dir}
 	for _, f := range files {
@@ -112,8 +112,8 @@ func fillNew(d disk, name string, from File) error {
 	return errors.Join(err, f.Close())
 }
 
-// putInPlace gives the folder building the name dir, and an old folder the name
-// building. It tries again where somebody else puts one there at the same moment.
+// putInPlace renames the folder building to dir, and an old folder dir to building.
+// It tries again if another process creates dir at the same moment.
 func putInPlace(d disk, building, dir string, mayReplace func() error) error {
 	var err error
 	for range 4 {

@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// ErrLocked reports that somebody else holds the lock.
+// ErrLocked reports that another process holds the lock.
 var ErrLocked = errors.New("locked by another process")
 
-// A Lock keeps others out until Release, or until the process ends, however it
-// does. It holds off those who ask for it, not those who write without asking.
+// A Lock excludes other lockers until Release, or until the process ends in any
+// way. It does not stop processes that write without the lock.
 type Lock struct{ held *os.File }
 
-// LockFolder waits until the folder dir is free, and locks it. Files that are
-// replaced are locked by their folder: a lock on the file itself would hold off
-// nobody who opens its successor.
+// LockFolder waits until the folder dir is unlocked, and locks it. A file that is
+// replaced is locked by its folder: a lock on the file itself would not exclude a
+// process that opens its replacement.
 func LockFolder(dir string) (*Lock, error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -29,7 +29,7 @@ func LockFolder(dir string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Release lets the next one in.
+// Release releases the lock.
 func (l *Lock) Release() { l.held.Close() }
 
 func flock(f *os.File, how int) error {
@@ -47,9 +47,9 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// lockedFile opens the file name, makes it if create is set, and locks it, or
-// fails with ErrLocked. The file is the one that name leads to once it is locked:
-// the holder before may have removed it.
+// lockedFile opens the file name, creates it if create is set, and locks it, or
+// fails with ErrLocked. It checks that name still leads to the locked file, which
+// the previous holder may have removed.
 func lockedFile(name string, create bool) (*os.File, error) {
 	flag := os.O_RDWR | syscall.O_NONBLOCK // a named pipe does not block
 	if create {

@@ -12,18 +12,18 @@ import (
 	"flyball/internal/input"
 )
 
-// A Log is a file that grows by lines. The first line is a header that names
-// what the log is of; each line after it is
+// A Log is a file that grows by lines. The first line is a header that identifies
+// the subject of the log; each line after it is
 //
 //	NUMBER SUM CONTENT
 //
-// where the first number is 1 and SUM is of the header, the number and the
-// content, so that a line which was changed, moved, doubled, left out or brought
-// from another log is found. What is cut off at the end of a whole line is not:
-// the log then is what it was when the rest was not there yet.
+// where the first number is 1 and SUM is a checksum of the header, the number and
+// the content. So a line that was changed, moved, doubled, left out or copied from
+// another log is detected. Whole lines cut off at the end are not detected: the log
+// is then in an earlier state.
 //
-// A Log has one writer. After an error it takes no more: what would follow half
-// a line is lost with it.
+// A Log has one writer. After an error it accepts no more records, since a record
+// behind half a line would be lost.
 type Log struct {
 	name   string
 	header string
@@ -32,17 +32,17 @@ type Log struct {
 	err    error
 }
 
-// Lines are the records that a log has, and how many bytes after the last one
-// were dropped because they are not a whole line.
+// Lines holds the records of a log, and how many bytes after the last record were
+// dropped because they are not a whole line.
 type Lines struct {
 	Records [][]byte
 	Torn    int
 }
 
-// ErrDamaged marks a log that is not what a Log writes.
+// ErrDamaged marks a log that a Log cannot have written.
 var ErrDamaged = errors.New("damaged")
 
-// Damage is where a log is not what a Log writes.
+// Damage is the place at which a log is damaged.
 type Damage struct {
 	Name string
 	Line int // in the file, from 1, which is the header
@@ -66,10 +66,9 @@ func (o *OtherLog) Error() string {
 	return fmt.Sprintf("%s:1: got the header %q, of another log", o.Name, o.Header)
 }
 
-// OpenLog opens the log name, which has the header header, locks it, and returns
-// its lines. If create is set, a log that is not there is begun. A last line that
-// was not written whole is dropped. Errors are ErrLocked, *OtherLog, *Damage, or
-// those of the file system.
+// OpenLog opens and locks the log name with the given header, and returns its
+// lines. If create is set, a missing log is created. An incomplete last line is
+// dropped. Errors are ErrLocked, *OtherLog, *Damage, or errors of the file system.
 func OpenLog(name, header string, create bool) (*Log, Lines, error) {
 	f, err := lockedFile(name, create)
 	if err != nil {
@@ -88,15 +87,14 @@ func openLog(d disk, f file, name, header string) (*Log, Lines, error) {
 	return l, lines, nil
 }
 
-// takeUp reads what is there and leaves the file at the end of its last whole
-// line.
+// takeUp reads the log and sets the file to the end of its last whole line.
 func (l *Log) takeUp(d disk) (Lines, error) {
 	text, err := io.ReadAll(input.Progress.Bound(l.file, l.name))
 	if err != nil {
 		return Lines{}, err
 	}
 	head := []byte(l.header + "\n")
-	if len(text) < len(head) && bytes.HasPrefix(head, text) { // new, or cut short as it began
+	if len(text) < len(head) && bytes.HasPrefix(head, text) { // new, or cut short in the header
 		err := l.rewind(0)
 		if err == nil {
 			_, err = l.file.Write(head)
@@ -125,8 +123,8 @@ func (l *Log) rewind(length int64) error {
 	return err
 }
 
-// ReadLog returns the lines of a log, whose text is that of the file name and
-// whose header must be header.
+// ReadLog returns the lines of a log, given its text; its header must be header.
+// name is the name of the file in errors.
 func ReadLog(text []byte, name, header string) (Lines, error) {
 	head, rest, whole := bytes.Cut(text, []byte("\n"))
 	if !whole || string(head) != header {
@@ -149,7 +147,7 @@ func ReadLog(text []byte, name, header string) (Lines, error) {
 	return lines, nil
 }
 
-// Append adds a record, which must not have a line break in it.
+// Append adds a record. content must not contain a line break.
 func (l *Log) Append(content []byte) error {
 	if l.err != nil {
 		return l.err
@@ -163,8 +161,8 @@ func (l *Log) Append(content []byte) error {
 	return l.err
 }
 
-// Sync writes what was appended through to the disk. What was not outlives the
-// end of the program, but not a loss of power.
+// Sync flushes appended records to the disk. Records that are not flushed survive
+// the end of the program, but not a loss of power.
 func (l *Log) Sync() error {
 	if l.err == nil {
 		l.err = l.file.Sync()
@@ -172,18 +170,18 @@ func (l *Log) Sync() error {
 	return l.err
 }
 
-// Close releases the log.
+// Close closes and unlocks the log.
 func (l *Log) Close() error { return l.file.Close() }
 
-// Remove takes the file of the log away, while it is still locked.
+// Remove removes the file of the log while it is still locked.
 func (l *Log) Remove() error { return osDisk{}.remove(l.name) }
 
-// sealed is a line: number, sum and content.
+// sealed returns a line: number, sum and content.
 func sealed(content []byte, header string, number int) []byte {
 	return fmt.Appendf(nil, "%d %s %s\n", number, sum(content, header, number), content)
 }
 
-// sum is 64 bits of SHA-256: it is there against accidents, not against forgers.
+// sum returns 64 bits of SHA-256: protection against accidents, not forgery.
 func sum(content []byte, header string, number int) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%d\n", header, number)
@@ -191,8 +189,8 @@ func sum(content []byte, header string, number int) string {
 	return fmt.Sprintf("%x", h.Sum(nil)[:8])
 }
 
-// unsealed returns the content of a line, which must have the number and the sum
-// that belong there.
+// unsealed returns the content of a line, which must have the given number and the
+// right sum.
 func unsealed(line []byte, header string, number int) ([]byte, error) {
 	first, rest, _ := bytes.Cut(line, []byte(" "))
 	_, content, ok := bytes.Cut(rest, []byte(" "))

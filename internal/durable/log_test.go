@@ -213,8 +213,8 @@ func TestLogIsWholeAtEveryStep(t *testing.T) {
 	}
 }
 
-// Of many who open a log one gets it, also while others remove it: none writes
-// where nobody looks.
+// Of many concurrent openers of a log one succeeds, even while others remove it:
+// none writes to a removed file.
 func TestLogHasOneWriter(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "l")
 	var mu sync.Mutex

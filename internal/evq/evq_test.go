@@ -26,7 +26,7 @@ func TestAgainstStableSort(t *testing.T) {
 			if slices.ContainsFunc(slow, func(c coming) bool { return c.lane == lane }) {
 				continue
 			}
-			c := coming{vt.Time(r.IntN(50)), lane} // few times, so many ties
+			c := coming{vt.Time(r.IntN(50)), lane} // few different times, for frequent ties
 			q.Push(c.at, lane)
 			slow = append(slow, c)
 			slices.SortStableFunc(slow, func(a, b coming) int { return int(a.at - b.at) })

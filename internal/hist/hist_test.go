@@ -9,7 +9,7 @@ import (
 	"flyball/internal/vt"
 )
 
-// Quantiles are within 1 % of those of the sorted values.
+// Quantiles are within 1 % of the quantiles of the sorted values.
 func TestQuantilesAgainstSortedValues(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	h := New()

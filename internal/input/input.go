@@ -1,7 +1,7 @@
 // Package input opens the files that a user names. A path may lead to a named
 // pipe that never ends, to a device that never stops, or to a file that fills
-// the memory, so that every path goes through Open or Read: they take regular
-// files up to a size, and refuse anything else at once and by its name.
+// the memory. So every path goes through Open or Read: they accept regular files up
+// to a size, and refuse anything else at once, with the name in the error.
 package input
 
 import (
@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// A Kind is a sort of file with the most bytes that one may have. The bounds
+// A Kind is a kind of file with its greatest size. The bounds
 // are far above what is useful and below what fills a machine.
 type Kind struct {
 	Name string // as in "a list"
@@ -37,11 +37,11 @@ var (
 	Proc        = Kind{"a description of the machine", 16 << 20}
 )
 
-// ErrRefused marks what is there but cannot be taken: a folder, a named pipe, a
-// device, a socket, a link that leads nowhere, or a file with too many bytes.
+// ErrRefused marks a path that exists but cannot be read: a folder, a named pipe, a
+// device, a socket, a link without target, or a file with too many bytes.
 var ErrRefused = errors.New("refused")
 
-// refusal keeps the mark out of the message.
+// refusal is an ErrRefused without that text in its message.
 type refusal struct{ text string }
 
 func (r refusal) Error() string        { return r.text }
@@ -49,9 +49,9 @@ func (r refusal) Is(target error) bool { return target == ErrRefused }
 
 func refuse(format string, args ...any) error { return refusal{fmt.Sprintf(format, args...)} }
 
-// Open opens the regular file name, or what the link name leads to. The reader
-// fails with ErrRefused at the first byte beyond k.Most. Errors are ErrRefused
-// or those of os.Open.
+// Open opens the regular file name, or the target of the link name. Reading fails
+// with ErrRefused at the first byte beyond k.Most. Errors are ErrRefused or errors
+// of os.Open.
 func Open(name string, k Kind) (*File, error) {
 	f, err := open(name, k)
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(name string, k Kind) (*File, error) {
 	return &File{f, bound{f, name, k, k.Most}}, nil
 }
 
-// Read returns the content of the regular file name, as Open does.
+// Read returns the content of the regular file name; see Open.
 func Read(name string, k Kind) ([]byte, error) {
 	f, err := open(name, k)
 	if err != nil {
@@ -79,7 +79,7 @@ type File struct {
 func (f *File) Read(p []byte) (int, error) { return f.bound.Read(p) }
 func (f *File) Close() error               { return f.file.Close() }
 
-// Seek moves as io.Seeker does. The bound is of the place in the file.
+// Seek implements io.Seeker. The bound applies to the offset in the file.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	at, err := f.file.Seek(offset, whence)
 	if err == nil {
@@ -105,7 +105,7 @@ func open(name string, k Kind) (*os.File, error) {
 	if err := check(name, info, k); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that was put there meanwhile does not block
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // does not block on a pipe created meanwhile
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func check(name string, info fs.FileInfo, k Kind) error {
 	return nil
 }
 
-// what names a mode that is not that of a regular file.
+// what describes the mode of a file that is not regular.
 func what(m fs.FileMode) string {
 	switch {
 	case m.IsDir():
@@ -161,9 +161,9 @@ func size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Bound returns a reader of r, which is called name in errors, that fails with
-// ErrRefused at the first byte beyond k.Most: of a file that grows, of one of
-// /proc, whose size is not known, or of standard input.
+// Bound returns a reader of r that fails with ErrRefused at the first byte beyond
+// k.Most: for files that grow, files of /proc, whose size is unknown, and standard
+// input. name is the name of r in errors.
 func (k Kind) Bound(r io.Reader, name string) io.Reader { return &bound{r, name, k, k.Most} }
 
 type bound struct {

@@ -41,9 +41,9 @@ type Reject struct {
 // In = Accepted + Rejected + Duplicate.
 type Count struct {
 	In, Accepted, Rejected, Duplicate int
-	// CaseOnly counts the accepted rows whose address differs from that of an
-	// earlier accepted row only in the case of the local part. With
-	// Options.FoldCase there are none.
+	// CaseOnly counts the accepted rows whose address differs from the address of
+	// an earlier accepted row only in the case of the local part. It is 0 with
+	// Options.FoldCase.
 	CaseOnly int
 }
 
@@ -236,7 +236,7 @@ func (l *reading) judge(text func([]byte) string) (mail.Address, string) {
 }
 
 // key stands for an address: 128 bits of SHA-256. With 10 million addresses
-// two of them share a key with a chance below 1e-24, even if somebody tries.
+// two of them share a key with a probability below 1e-24, even with intent.
 type key [16]byte
 
 func keyOf(address []byte) key {
@@ -253,7 +253,7 @@ type box struct {
 	capitals      bool // the local part has some: the keys differ
 }
 
-// boxOf returns the keys of an address. Here is the one rule by which case is
+// boxOf returns the keys of an address. It holds the only rule by which case is
 // folded, for duplicates and suppression alike: A to Z are as a to z, in the
 // whole address.
 func boxOf(a mail.Address) box {

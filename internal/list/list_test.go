@@ -322,7 +322,7 @@ func TestRejectFileReadsBackAndIsHarmless(t *testing.T) {
 	}
 }
 
-// The count identity holds for any bytes, every row is told once and in order,
+// The count identity holds for any bytes, every row is reported once and in order,
 // and encoding/csv sees the same rows.
 func FuzzRead(f *testing.F) {
 	files, _ := filepath.Glob("testdata/bad/*.csv")

@@ -10,8 +10,8 @@ import (
 	"flyball/internal/mail"
 )
 
-// Unwanted stands for the destination of a row that is accepted and yet is not
-// of the list, as the suppressed ones are. A real destination is below it.
+// Unwanted stands for the destination of a row that is accepted but left out of the
+// list, such as a suppressed one. Real destinations are below it.
 const Unwanted mail.Destination = 1<<16 - 2
 
 // duplicate stands for the destination of a row that is dropped.
@@ -35,10 +35,10 @@ type Scanned struct {
 // addresses of 10 million for the same with a chance of 3e-6, so a list that is
 // mailed is read by Read, with 128.
 //
-// A hash does not say who is rejected. If any row is, the file is read again
-// from where r stood, and only then reject is called, in the order of the file.
-// The address that find gets, and the Reject, are valid during the call.
-// Errors are as those of Read, and one if the file has changed in between.
+// Hashes do not keep addresses. If a row is rejected, the file is read again from
+// the offset at which r was, and only then reject is called, in the order of the
+// file. The address that find gets, and the Reject, are valid during the call.
+// Errors are the same as for Read, and one if the file has changed in between.
 func Scan(r io.ReadSeeker, name string, opts Options, find func(mail.Address) (mail.Destination, error),
 	reject func(Reject) error) (Scanned, error) {
 	start, err := r.Seek(0, io.SeekCurrent)
@@ -107,9 +107,8 @@ func (s *scan) add(a box, to mail.Destination, fold bool) {
 	s.rows++
 }
 
-// read reads the file once: to keep its rows if reject is nil, else to tell
-// what is rejected; told is then asked for the reason against a row that would
-// be kept, "" for none.
+// read reads the file once: to keep its rows if reject is nil, else to report
+// rejected rows.
 func (s *scan) read(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error),
 	reject func(line int, email, reason string) error) (Count, error) {
 	var count Count
@@ -157,17 +156,17 @@ func borrow(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 // the rows kept.
 type twin struct{ at, first uint32 }
 
-// shards is how often the hashes are gone through, each time for those with
-// other top bits: the scratch is so much smaller than the list.
+// shards is the number of passes over the hashes, each for other top bits. It makes
+// the scratch memory smaller than the list by this factor.
 const shards = 64
 
-// duplicates finds the rows that have the hash of an earlier one, in their
-// order, and marks them. caseOnly counts the other rows whose address differs
-// from that of an earlier one only in case.
+// duplicates returns the rows with the hash of an earlier row, in order, and marks
+// them. caseOnly counts the other rows whose address differs from an earlier one
+// only in case.
 //
-// Of the addresses with capitals those are the first of their kind whose folded
-// form is neither an address without capitals nor that of another one before;
-// all others are caseOnly.
+// An address with capitals is the first of its kind if its folded form is neither an
+// address without capitals nor the folded form of an earlier one; all others count
+// as caseOnly.
 func (s *scan) duplicates() (all []twin, caseOnly int) {
 	var sizes [shards]int
 	for _, b := range s.capitals {
@@ -238,7 +237,7 @@ func (s *scan) duplicates() (all []twin, caseOnly int) {
 	return all, caseOnly
 }
 
-// result gives the hashes away and the destinations in one piece.
+// result frees the hashes and returns the destinations in one slice.
 func (s *scan) result(count Count) Scanned {
 	out := Scanned{Count: count}
 	for i := range s.blocks {
@@ -261,7 +260,7 @@ func (s *scan) result(count Count) Scanned {
 	return out
 }
 
-// tell reads the file again and tells every row that is not kept.
+// tell reads the file again and passes every row that is not kept to reject.
 func tell(r io.Reader, name string, opts Options, find func(mail.Address) (mail.Destination, error),
 	reject func(Reject) error, again []twin, want Count) error {
 	lines := make(map[uint32]int, len(again)) // of rows that have duplicates

@@ -19,7 +19,7 @@ type Set struct {
 }
 
 // Has reports whether a must not be mailed. The case of the local part never
-// counts here: to mail a person who asked not to get mail is the worse mistake.
+// counts here: mailing a person who opted out is the worse mistake.
 func (s Set) Has(a mail.Address) bool {
 	if _, ok := s.domains[a.Domain]; ok {
 		return true
@@ -37,7 +37,7 @@ func (s Set) Len() int { return len(s.addresses) + len(s.domains) }
 // ReadSuppression reads a suppression list: one entry a line, or CSV with a
 // column "email" of entries, of which nothing else is used. An entry is an
 // address, or a whole domain as *@domain, @domain or domain, which leaves its
-// subdomains out. A dot at the end of a domain is passed over. Empty lines are
+// subdomains out. A dot at the end of a domain is ignored. Empty lines are
 // skipped; an empty file is an empty list.
 //
 // A list with any error is refused as a whole, with name:line:col: message,
@@ -117,7 +117,8 @@ func (s Set) add(entry string) error {
 		}
 		return err
 	case !strings.HasPrefix(entry, `"`) && strings.Contains(entry, "*"):
-		return errors.New(`entry has "*" within an address, want a whole address, or *@domain for all of a domain (an address that has "*" is written in quotes: "a*b"@x.test)`)
+		return errors.New(`entry has "*" within an address, want a whole address, or *@domain for all of a domain ` +
+			`(an address that has "*" is written in quotes: "a*b"@x.test)`)
 	}
 	a, err := mail.ParseAddress(entry)
 	if err == nil {

@@ -21,7 +21,7 @@ const (
 // domain is in lower case, the local part is case-sensitive and without
 // quotes.
 type Address struct {
-	Local  string // what is meant, not how it is quoted: a b for "a b"@x.test
+	Local  string // without quotes: a b for "a b"@x.test
 	Domain string // labels of letters, digits and hyphens, in lower case
 }
 
@@ -33,8 +33,8 @@ type Address struct {
 // A domain has two labels or more, unless it is itself a reserved top-level
 // name such as localhost, which leads nowhere.
 //
-// The error says what is wrong and what was wanted. It does not repeat the
-// address and holds printable ASCII only.
+// The error names the problem and what is expected. It does not repeat the address
+// and holds printable ASCII only.
 func ParseAddress(s string) (Address, error) {
 	if s == "" {
 		return Address{}, errors.New("address is empty, want local@domain")
@@ -80,7 +80,8 @@ func readLocal(s string) (string, int, error) {
 	case n > maxLocal:
 		return "", 0, fmt.Errorf("local part is %d bytes, want at most %d (RFC 5321 4.5.3.1.1)", n, maxLocal)
 	case local[0] == '-':
-		return "", 0, errors.New(`address begins with "-", want no leading hyphen (a program may take it for an option)`)
+		return "", 0, errors.New(
+			`address begins with "-", want no leading hyphen (a program may take it for an option)`)
 	case strings.ContainsRune(local, '%'):
 		return "", 0, errors.New(`local part has "%", want no route through another host`)
 	case strings.ContainsRune(local, '!'):
@@ -90,7 +91,7 @@ func readLocal(s string) (string, int, error) {
 }
 
 func readDotString(s string) (string, int, error) {
-	dot := true // a dot is not wanted here: at the start, after a dot, at the end
+	dot := true // no dot may follow: at the start, after a dot, at the end
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '@' && dot && i > 0:
@@ -181,14 +182,15 @@ func isDotString(s string) bool {
 
 // isAtext reports whether c may stand unquoted in a local part (RFC 5322 3.2.3).
 func isAtext(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+-/=?^_`{|}~", c) >= 0
 }
 
 func notLDH(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
 }
 
-// special says what a character that does not belong in an address is used for.
+// special describes a character that does not belong in an address.
 func special(c byte) string {
 	switch c {
 	case ' ':
@@ -225,11 +227,11 @@ func (a Address) Append(dst []byte) []byte {
 	return append(append(dst, '@'), a.Domain...)
 }
 
-// String is the address as SMTP carries it: see Append. ParseAddress reads it
+// String returns the address as SMTP carries it: see Append. ParseAddress reads it
 // back to the same value.
 func (a Address) String() string { return string(a.Append(nil)) }
 
-// reserved names can never be anybody's mailbox (RFC 2606, RFC 6761).
+// reserved names never have a real mailbox (RFC 2606, RFC 6761).
 var reserved = [...]string{"test", "example", "invalid", "localhost", "example.com", "example.net", "example.org"}
 
 // Reserved reports whether the domain is set aside for tests and

@@ -5,10 +5,10 @@ import (
 	"flyball/internal/vt"
 )
 
-// Dialogue is the SMTP conversation of a run: which commands are exchanged, in
-// how many round trips, and how long the client waits for each. The real
-// client executes it, the network model costs it, so both worlds measure the
-// same protocol.
+// Dialogue is the SMTP conversation of a run: which commands are exchanged, in how
+// many round trips, and how long the client waits for each. The real client
+// executes it and the network model computes its time, so both measure the same
+// protocol.
 type Dialogue struct {
 	Pipelining bool     `toml:"pipelining" doc:"send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only"`
 	StartTLS   bool     `toml:"starttls" doc:"STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only"`
@@ -16,7 +16,7 @@ type Dialogue struct {
 	Timeouts   Timeouts `toml:"timeouts" doc:"how long the client waits at each stage"`
 }
 
-// Timeouts are the client's patience at each stage.
+// Timeouts are the times that the client waits at each stage.
 type Timeouts struct {
 	DNS     vt.Span `toml:"dns" doc:"all look-ups for one destination" default:"10s" range:"1ms..1h" source:"assumed: resolver timeout 5 s, two tries"`
 	Connect vt.Span `toml:"connect" doc:"TCP connection" default:"30s" range:"1ms..1h" source:"derived: Postfix smtp_connect_timeout"`
@@ -38,18 +38,18 @@ func (d Dialogue) Validate() []error {
 	return l
 }
 
-// Step is one exchange of the dialogue: how many round trips end in the reply
-// of a stage.
+// Step is one exchange of the dialogue: a number of round trips that ends with the
+// reply of a stage.
 type Step struct {
 	Stage      Stage
 	RoundTrips int
 }
 
-// initialWindow is what a new TCP connection sends in its first round trip:
+// initialWindow is the number of bytes that a new TCP connection sends in its first round trip:
 // ten segments of 1460 bytes (RFC 6928). The window doubles each round.
 const initialWindow = 10 * 1460
 
-// Steps lists the exchanges of one attempt that carries size bytes.
+// Steps returns the exchanges of one attempt that carries size bytes.
 //
 // A fresh connection spends a round trip each on TCP, banner and EHLO;
 // STARTTLS adds the command, one TLS 1.3 flight and a second EHLO. A reused
@@ -82,7 +82,7 @@ func (d Dialogue) Steps(c Conn, size int64) []Step {
 	return append(s, Step{StageDot, dot})
 }
 
-// Patience is how long the client waits for the reply of a stage.
+// Patience returns how long the client waits for the reply of a stage.
 func (t Timeouts) Patience(s Stage) vt.Span {
 	switch s {
 	case StageDNS:

@@ -8,7 +8,7 @@ import (
 	"flyball/internal/rng"
 )
 
-// List tells the destination of every recipient of a run. A synthetic list is
+// List holds the destination of every recipient of a run. A synthetic list is
 // regenerated from the seed and holds nothing per recipient; a list read from
 // a file holds two bytes each.
 type List struct {
@@ -36,14 +36,14 @@ func SyntheticList(count int, shares []float64, key rng.Key) List {
 	return l
 }
 
-// ReadList is a list whose recipients are known one by one.
+// ReadList returns a list with the given destination of each recipient.
 func ReadList(dest []Destination) List { return List{count: len(dest), dest: dest} }
 
-// Len is the number of recipients.
+// Len returns the number of recipients.
 func (l *List) Len() int { return l.count }
 
-// Destination of recipient r. A synthetic list draws one word per recipient,
-// four recipients to a block.
+// Destination returns the destination of recipient r. A synthetic list draws one
+// word per recipient, four recipients per block.
 func (l *List) Destination(r Recipient) Destination {
 	if l.dest != nil {
 		return l.dest[r]
@@ -59,7 +59,7 @@ func (l *List) Destination(r Recipient) Destination {
 	return Destination(d)
 }
 
-// Digest names the destinations of all recipients in their order: 32
+// Digest returns a digest of the destinations of all recipients in order: 32
 // hexadecimal digits of SHA-256.
 func (l *List) Digest() string {
 	sum := sha256.New()

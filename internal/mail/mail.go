@@ -1,7 +1,7 @@
-// Package mail has the words that every floor shares: recipient, destination,
-// slot, attempt, reply, status, and the SMTP dialogue that the real client
-// executes and the network model costs. It decides nothing and may be
-// imported from everywhere.
+// Package mail defines the terms that all packages share: recipient, destination,
+// slot, attempt, reply, status, and the SMTP dialogue that the real client executes
+// and whose time the network model computes. It makes no decisions. Any package may
+// import it.
 package mail
 
 import (
@@ -26,7 +26,7 @@ type Slot uint32
 // Try counts the attempts for one recipient: 0 is the first, 1 the first resend.
 type Try uint16
 
-// Conn says how an attempt meets its destination.
+// Conn is how an attempt connects to its destination.
 type Conn uint8
 
 const (
@@ -67,7 +67,7 @@ var stageNames = [Stages]string{"dns", "connect", "banner", "ehlo", "mail", "rcp
 
 func (s Stage) String() string { return stageNames[s] }
 
-// StageNamed finds a stage by the name that scenarios use.
+// StageNamed returns the stage called name in scenarios.
 func StageNamed(name string) (Stage, bool) {
 	for s, n := range stageNames {
 		if n == name {
@@ -85,9 +85,9 @@ const (
 	Drop           // the connection was closed or reset
 	Timeout        // the client gave up waiting
 	NoName         // the name does not exist
-	ServFail       // the name servers do not know for now
-	Garbled        // a reply that SMTP does not have at this place
-	Aborted        // the run was stopped; says nothing about the recipient
+	ServFail       // the name servers failed temporarily
+	Garbled        // a reply that SMTP does not allow at this point
+	Aborted        // the run was stopped; not a result for the recipient
 	Faults
 )
 
@@ -95,7 +95,7 @@ var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "g
 
 func (f Fault) String() string { return faultNames[f] }
 
-// FaultNamed finds a fault by the name that scenarios use.
+// FaultNamed returns the fault called name in scenarios.
 func FaultNamed(name string) (Fault, bool) {
 	for f, n := range faultNames {
 		if n == name && n != "" {
@@ -113,7 +113,7 @@ type Reply struct {
 	Fault Fault
 }
 
-// Class says what a reply means for the recipient (RFC 5321 4.2.1).
+// Class is the meaning of a reply for the recipient (RFC 5321 4.2.1).
 type Class uint8
 
 const (
@@ -125,7 +125,7 @@ const (
 
 func (c Class) String() string { return [...]string{"delivered", "deferral", "bounce", "ambiguous"}[c] }
 
-// Class reads the reply.
+// Class returns the class of the reply.
 func (r Reply) Class() Class {
 	switch {
 	case r.Fault != NoFault && r.Stage == StageDot:
@@ -150,7 +150,7 @@ func (r Reply) Open() bool {
 	return r.Fault == NoFault && r.Code != 421 && r.Stage >= StageMAIL
 }
 
-// Completion is the end of an attempt, as told to the engine.
+// Completion is the end of an attempt, as the shell passes it to the engine.
 type Completion struct {
 	Reply Reply
 	Way   Way
@@ -158,22 +158,21 @@ type Completion struct {
 	Gen   uint32
 }
 
-// Way is what is known of the way to the destination, in one word, so that a
-// Completion is passed in registers. Its zero value is nothing.
+// Way holds the measured time of the look-up and hops to the destination in one
+// word, so that a Completion is passed in registers. Its zero value means unknown.
 type Way uint64
 
-// NewWay tells the time that the look-up of the name took, of an attempt over
-// a fresh connection, and the number of hops, 0 if not known; more than 255
-// count as 255.
+// NewWay returns the Way with the time of the look-up, for an attempt over a fresh
+// connection, and the number of hops, 0 if unknown; more than 255 count as 255.
 func NewWay(lookup vt.Span, hops int) Way { return Way(lookup)<<8 | Way(min(hops, 255)) }
 
-// Lookup is the time that the look-up took.
+// Lookup returns the time that the look-up took.
 func (w Way) Lookup() vt.Span { return vt.Span(w >> 8) }
 
-// Hops is the number of hops.
+// Hops returns the number of hops, 0 if unknown.
 func (w Way) Hops() uint64 { return uint64(w & 255) }
 
-// Status is where a recipient stands.
+// Status is the state of a recipient.
 type Status uint8
 
 const (

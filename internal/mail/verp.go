@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// VERP is the envelope sender of one try for one recipient (variable envelope
-// return path): a receiver, or a returned message, tells whom it is about.
+// VERP returns the envelope sender of one try for one recipient (variable envelope
+// return path), which identifies both to a receiver and in a returned message.
 func VERP(r Recipient, t Try, domain string) string {
 	return fmt.Sprintf("bounce+%d.%d@%s", r, t, domain)
 }
 
-// ParseVERP finds the recipient and the try in a MAIL command or an address.
+// ParseVERP returns the recipient and the try in a MAIL command or an address.
 func ParseVERP(s string) (r Recipient, t Try, ok bool) {
 	_, s, ok = strings.Cut(s, "bounce+")
 	if !ok {

@@ -108,7 +108,7 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 	if i := BoundedMean(bank, Range{Most: 100, Rare: true}, 0.95); i.High < 10 || i.Low > 1.5 {
 		t.Errorf("rare events: %+v", i)
 	}
-	// Without a greatest value they are no further than 1.5 times what was seen.
+	// Without a greatest value the bounds exceed the observed values by at most 1.5 times.
 	if i := BoundedMean(bank, Range{Most: inf, Rare: true}, 0.95); i.High < 2.6 || i.High > 3.5 {
 		t.Errorf("rare events without an end: %+v", i)
 	}

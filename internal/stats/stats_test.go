@@ -129,7 +129,7 @@ func TestShare(t *testing.T) {
 		if i.Value != float64(c.k)/float64(c.n) || i.N != c.n {
 			t.Errorf("%+v", i)
 		}
-		// By definition: at a bound, so many or more extreme has 2.5 %.
+		// By definition: at a bound, k or a more extreme count has probability 2.5 %.
 		if c.k > 0 {
 			near(t, "tail below", 1-binomial(c.n, i.Low, c.k-1), 0.025, 9)
 		}
@@ -321,8 +321,8 @@ func TestRuleStops(t *testing.T) {
 	}
 }
 
-// Where both variances are equal Welch's interval is Student's of both samples
-// together, and where one sample is constant that of the other.
+// If both variances are equal, Welch's interval is Student's interval of both samples
+// together; if one sample is constant, it is Student's interval of the other.
 func TestUnpaired(t *testing.T) {
 	for _, c := range []struct {
 		a, b       []float64
