@@ -146,7 +146,8 @@ func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.Whi
 // HasBehaviour reports whether the receiver does anything in addition to drawing
 // delays and failures, counting connections and greylisting.
 func (d Destination) HasBehaviour() bool {
-	off := d.Bucket.Off() && d.Allowance.Off() && d.Throttle.Off() && d.Tarpit.Off() && d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
+	off := d.Bucket.Off() && d.Allowance.Off() && d.Throttle.Off() && d.Tarpit.Off() &&
+		d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
 }

@@ -226,7 +226,8 @@ func (t facts) logic(s *scenarios.Scenario) []item {
 		resources += fmt.Sprintf("* %s: %s\n", markdown(d.Name), limit)
 	}
 	return []item{
-		{"2.1", "Base model overview diagram", `    list of a campaign -> subset of an MTA process -> attempt -> delivered | failed | ambiguous
+		{"2.1", "Base model overview diagram",
+			`    list of a campaign -> subset of an MTA process -> attempt -> delivered | failed | ambiguous
                                ^                     |
                                |                     v  deferral, bounce if it is resent
                                +--- due <------- waiting for a resend

@@ -59,13 +59,15 @@ type Outcome struct {
 
 // outcome folds a run that has ended into its report. Settings are those of its
 // folder.
-func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay string, to Place, settings []string, more []folder.File) *Outcome {
+func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay string, to Place, settings []string,
+	more []folder.File) *Outcome {
 	r := run.Fold(ended, s.Expect, replay)
 	if ended.Receiver == "" { // somebody else's receiver does not follow the model
 		r.Assumptions = s.Assumptions()
 	}
 	place := to.at(filepath.Join("runs", Name(ended)), settings)
-	return &Outcome{recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations), Dir: place.Dir, place: place,
+	return &Outcome{recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations),
+		Dir: place.Dir, place: place,
 		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
 }
 
@@ -208,7 +210,8 @@ func notStopped(dir string, err error) error {
 		return err
 	}
 	if n, err := folder.Replications(dir); err == nil && n <= 1 {
-		return fail(Usage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report %s prints its report)",
+		return fail(Usage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report "+
+			"%s prints its report)",
 			dir, want, Quote(dir))
 	}
 	return fail(Usage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
