@@ -2,13 +2,16 @@
 
 T ?= 30s
 
-.PHONY: help check staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce atlas
+.PHONY: help check long staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
-check: ## vet and all tests
+check: ## vet and the tests of each save
 	go vet ./... && go test ./...
+
+long: ## all tests, with all that they can try (CONTRIBUTING.md has what and how long)
+	FLYBALL_LONG=1 go test -timeout 60m ./...
 
 staticcheck: ## the linter, pinned
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
@@ -16,7 +19,7 @@ staticcheck: ## the linter, pinned
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
-	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/...
+	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/... ./cmd/flyball/internal/...
 	CGO_ENABLED=1 go test -race -run 'Signal|GoesOn|Records|Scripts/(sweep|realrun)' ./cmd/flyball/...
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)

@@ -10,6 +10,7 @@ import (
 
 	"flyball/engine/delivery"
 	"flyball/governor"
+	"flyball/internal/longtest"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -135,9 +136,11 @@ func simulate(t *testing.T, s *scenarios.Scenario) (*outcomes, *sim.World) {
 }
 
 // On sockets every recipient ends as in the simulation, after the same number of
-// tries, and the receivers' own account agrees with the sender's.
+// tries, and the receivers' own account agrees with the sender's. The long test
+// has three times as many recipients.
 func TestEveryRecipientEndsAsSimulated(t *testing.T) {
-	s := rehearsal(12000)
+	t.Parallel()
+	s := rehearsal(longtest.Or(4000, 12000))
 	want, _ := simulate(t, s)
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
@@ -170,6 +173,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 // the connections fail that fail in the model, and about as many are needed as in
 // the simulation.
 func TestConnectionsFailAsNamed(t *testing.T) {
+	t.Parallel()
 	s := rehearsal(3000)
 	s.Destinations = s.Destinations[:2]
 	for i := range s.Destinations {
@@ -294,6 +298,7 @@ func TestCapInBothWorlds(t *testing.T) {
 // same limits again. The number of refusals depends on how soon a closed
 // connection is noticed, and so on the computer.
 func TestLimitsInBothWorlds(t *testing.T) {
+	t.Parallel()
 	s := rehearsal(1500)
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:2]
 	for i := range s.Destinations {
@@ -337,6 +342,7 @@ func TestLimitsInBothWorlds(t *testing.T) {
 // what it holds, a throttle that one message heats for the day lets one pass, a
 // destination that is down stays down.
 func TestHabitsInBothWorlds(t *testing.T) {
+	t.Parallel()
 	s := rehearsal(500)
 	s.Destinations = s.Destinations[:1]
 	s.Destinations[0].Fail, s.Destinations[0].Dead = nil, nil

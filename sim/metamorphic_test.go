@@ -18,7 +18,7 @@ import (
 
 // These properties must hold in every run of any scenario.
 func TestInvariants(t *testing.T) {
-	eachScenario(t, howMany(t, 120), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 40, 120), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		var a account
 		var rowOf []int // the interval in which each attempt ended
 		plan := timetable(s.Retry)
@@ -259,7 +259,7 @@ func greatestStep(g governor.Config, utilization float64) float64 {
 // With an unattainable target C rises by d at the end of every interval in which
 // a process was allocated.
 func TestEndlessTargetRaisesCByD(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		g := &s.Governor
 		g.Law, g.Target, g.Allocated, g.StepMode, g.D = "patent-damped", 1e9, "average", "explicit", 0.3+5*d.Float64()
@@ -275,7 +275,7 @@ func TestEndlessTargetRaisesCByD(t *testing.T) {
 
 // The horizon ends a run and changes nothing before it.
 func TestHorizonOnlyCuts(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		long := runEngine(t, s)
 		short := *s
 		short.Horizon = max(1, vt.Span(d.Float64()*float64(long.End)))
@@ -312,7 +312,7 @@ func same(t *testing.T, one string, x account, other string, y account) {
 
 // Unused features change nothing: draws are named, not taken from a sequence.
 func TestWhatIsNotUsedChangesNothing(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		more := *s
 		unused := s.Destinations[0]
@@ -335,7 +335,7 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 // Servers are independent ([0063]): the results of one server's list do not depend
 // on another server's distance or load.
 func TestServersAreIndependent(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		notShared(s)
 		if len(s.Servers) == 1 {
@@ -366,7 +366,7 @@ func TestServersAreIndependent(t *testing.T) {
 
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		notShared(s)
 		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
@@ -394,7 +394,7 @@ func TestTwiceTheServersAndTheList(t *testing.T) {
 // delays of which the longest is a whole number of grains; with a governor,
 // for powers of two.
 func TestAllTimesScaled(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		k := vt.Span(pick(d, 2, 4))
 		if s.Governor.Law == "hold" {
 			k = pick[vt.Span](d, 2, 3, 5)
@@ -471,7 +471,7 @@ func TestAllTimesScaled(t *testing.T) {
 // Behaviour that never takes effect changes nothing: limits beyond every rate,
 // outages and drifts after the end, a factor of 1.
 func TestHabitsBeyondReach(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		noHabits(s)
 		with := clone(s)
 		with.Network.Down = []netmodel.Down{{From: s.Horizon + 1, For: vt.Day, Fault: "drop"}}
@@ -496,7 +496,7 @@ func TestHabitsBeyondReach(t *testing.T) {
 // such draws depend on the number of the destination, and without limits, since
 // deferred recipients are tried in the order of these numbers.
 func TestDestinationsPermuted(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		noLimits(s)
 		list := s.List(rng.New(s.Seed, replication(s)))
@@ -522,7 +522,7 @@ func TestDestinationsPermuted(t *testing.T) {
 // decides them: one server, probabilities of 0 and 1, constant times, no cap, no
 // contention, no horizon.
 func TestRecipientsPermuted(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		noConnectionLuck(s)
 		plainRetries(s)
@@ -562,7 +562,7 @@ func TestRecipientsPermuted(t *testing.T) {
 // the class. This is exact where no draw belongs to a connection, and no
 // connection is kept for another message or counted.
 func TestClassSplit(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		noLimits(s)
 		s.Dialogue.Messages = 1
@@ -595,7 +595,7 @@ func TestClassSplit(t *testing.T) {
 // on other attempts: no draws by connection, no kept connections, no cap, no
 // contention, no greylist, no horizon.
 func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		noConnectionLuck(s)
 		plainRetries(s)
 		noInteraction(s)
@@ -620,7 +620,7 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 // may run into its time-out: an attempt that is cut off ends early. And no
 // receiver may look at the clock, nor a destination be dead for a time.
 func TestLowerLatencyNeverEndsLater(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
 		s.Governor.Law, s.Governor.Start = "hold", 1
@@ -648,7 +648,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 // order. This is exact where neither C nor limits change, no draw belongs to a
 // connection, and the mailings are a whole number of grains apart.
 func TestMergedMailingsAddUp(t *testing.T) {
-	eachScenario(t, howMany(t, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		eachForItself(s)
 		noConnectionLuck(s)
 		noLimits(s)

@@ -10,6 +10,7 @@ import (
 
 	"flyball/engine/delivery"
 	"flyball/governor"
+	"flyball/internal/longtest"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -38,12 +39,12 @@ func seedOfScenarios(t *testing.T) uint64 {
 	return n
 }
 
-// howMany returns the number of random scenarios of a test: FLYBALL_SWARM, or a
-// default.
-func howMany(t *testing.T, otherwise int) int {
+// howMany returns the number of random scenarios of a test: FLYBALL_SWARM if
+// it is set, else quick, or long where long tests are asked for.
+func howMany(t *testing.T, quick, long int) int {
 	text := os.Getenv("FLYBALL_SWARM")
 	if text == "" {
-		return otherwise
+		return longtest.Or(quick, long)
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {

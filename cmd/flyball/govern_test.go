@@ -22,7 +22,7 @@ func TestReplayDecidesAsTheRun(t *testing.T) {
 	for _, law := range []string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator", "aimd", "gradient2", "corr-vegas",
 		"regulator+aimd", "patent-dynamic+gradient2", "pi+corr-vegas"} {
 		tracker, ceiling, both := strings.Cut(law, "+")
-		sets := []string{"governor.law=" + tracker, "governor.interval=5m", "horizon=6h"}
+		sets := []string{"governor.law=" + tracker, "governor.interval=2m", "horizon=90m"}
 		if both {
 			sets = append(sets, "governor.ceiling="+ceiling)
 		}

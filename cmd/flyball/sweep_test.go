@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"flyball/internal/longtest"
 )
 
 const sweepStudy = `
@@ -65,13 +67,16 @@ func folderIn(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// The studies of the documentation are valid.
+// The studies of the documentation are valid. Those of the atlas are loaded by the long test only.
 func TestStudiesOfTheDocs(t *testing.T) {
 	all, err := filepath.Glob("../../docs/studies/*.toml")
 	if err != nil || len(all) == 0 {
 		t.Fatal(all, err)
 	}
 	for _, name := range all {
+		if strings.HasPrefix(filepath.Base(name), "atlas") && !longtest.Asked() {
+			continue // thousands of scenarios, each of them loaded
+		}
 		if code, _, errout := invoke(t, "sweep", "--dry-run", name); code != 0 {
 			t.Errorf("%s: %s", name, errout)
 		}

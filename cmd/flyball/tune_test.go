@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/longtest"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports/run"
@@ -91,15 +92,14 @@ value = 0.1
 // best stands the one that is best of its ten best under that luck, better than
 // the grid could know.
 //
-// FLYBALL_GATE=1 asks it of three spaces under ten seeds each, in runs twice as
-// long, and lets one in ten miss. The third space is not held to 5 %: a third of
+// It is asked of three spaces under ten seeds each, and one in ten may miss. The third space is not held to 5 %: a third of
 // its budget goes to each of three laws, and 15 % is what that reaches.
 func TestTunerAgainstADenseGrid(t *testing.T) {
-	studies, seeds := tunedStudies()[:1], 1
-	if os.Getenv("FLYBALL_GATE") != "" {
-		studies, seeds = tunedStudies(), 10
+	if !longtest.Asked() {
+		t.Skip(longtest.Variable + "=1 searches three spaces, and tries every point of their grids")
 	}
-	for _, c := range studies {
+	const seeds = 10
+	for _, c := range tunedStudies() {
 		far := 0
 		var ratios, ideal []float64
 		for seed := range seeds {
@@ -145,10 +145,7 @@ func againstGrid(t *testing.T, c tuned, seed uint64) (ratio, hindsight, share fl
 	t.Helper()
 	text := fmt.Appendf(nil, "schema_version = 1\nname = %q\nscenario = \"lag.toml\"\nreplications = 2\nseed = %d\nmetrics = [\"iae_target_hours\", \"total_variation\", \"overshoot\"]\n%s", c.name, seed, c.text)
 	text = bytes.Replace(text, []byte("[tune]"), fmt.Appendf(nil, "[tune]\nbudget = %d", c.budget), 1)
-	world := lagWorld
-	if os.Getenv("FLYBALL_GATE") != "" {
-		world = strings.Replace(world, "6000\nsubset", "12000\nsubset", 1)
-	}
+	world := strings.Replace(lagWorld, "6000\nsubset", "12000\nsubset", 1)
 	read := func(string) (string, []byte, error) { return "lag.toml", []byte(world), nil }
 	grid, err := study.Load("grid.toml", text, nil, nil, read)
 	if err != nil || len(grid.Points) != c.points {

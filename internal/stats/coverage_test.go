@@ -14,6 +14,8 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"flyball/internal/longtest"
 )
 
 // A spread of values that the runs of a scenario may have: shares of a list
@@ -226,10 +228,10 @@ func bootstrapT(x []float64, most float64, r *rand.Rand) Interval {
 
 // TestCoverage deals samples of each spread to each method and counts how often
 // the interval holds the true mean. Where rare events are expected that must be
-// so in 95 %, whatever the spread; elsewhere as often as its floor says. FLYBALL_GATE=1 makes the tables of docs/statistics.md, which it
-// writes to FLYBALL_COVERAGE_OUT if that is set.
+// so in 95 %, whatever the spread; elsewhere as often as its floor says. The long test makes the tables of
+// docs/statistics.md, which it writes to FLYBALL_COVERAGE_OUT if that is set.
 func TestCoverage(t *testing.T) {
-	full := os.Getenv("FLYBALL_GATE") != ""
+	full := longtest.Asked()
 	samples, asked, upTo := 200, methods[len(methods)-2:], 20
 	if full {
 		samples, asked, upTo = 2000, methods, 50

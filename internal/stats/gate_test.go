@@ -3,9 +3,10 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
+
+	"flyball/internal/longtest"
 )
 
 // shipped is the gate as it is used: five metrics in six scenarios.
@@ -66,14 +67,14 @@ var shapes = []struct {
 
 // Two sides that are alike fail at most once in 1000, whatever luck looks like,
 // even with no margin at all, where every look is a chance and none is given
-// away. FLYBALL_GATE=1 tries twenty times as many gates.
+// away. The long tests try 20,000 gates of each shape.
 func TestGateAlarms(t *testing.T) {
 	for i, shape := range shapes {
-		gates, most := 500, 4 // 5 or more of an expected 0.5 happen once in 5800
+		gates, most := 100, 2 // 3 or more of an expected 0.1 happen once in 6500
 		if i == 0 {
-			gates, most = 4000, 10 // 11 or more of 4: once in 350
+			gates, most = 1000, 5 // 6 or more of 1: once in 1700
 		}
-		if os.Getenv("FLYBALL_GATE") != "" {
+		if longtest.Asked() {
 			gates, most = 20_000, 34 // 35 or more of 20: once in 670
 		}
 		together := 0.9 * float64(i%2) // luck that the scenarios share

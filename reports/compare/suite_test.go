@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
+	"flyball/internal/longtest"
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
 	"flyball/reports/run"
@@ -18,10 +18,10 @@ import (
 
 // The gate on real runs of the shipped suite, as docs/gate.md tells: thousands
 // of gates, each with its own way to deal the same runs to two sides. Takes
-// minutes; FLYBALL_GATE=1 asks for it.
+// minutes, and is one of the long tests.
 func TestGateOnTheSuite(t *testing.T) {
-	if os.Getenv("FLYBALL_GATE") == "" {
-		t.Skip("FLYBALL_GATE=1 runs the suite hundreds of times")
+	if !longtest.Asked() {
+		t.Skip(longtest.Variable + "=1 runs the suite hundreds of times")
 	}
 	const most = 180
 	looks := []int{20, 60, most}
