@@ -10,6 +10,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"flyball/internal/longtest"
 )
 
 func TestMain(m *testing.M) {
@@ -24,6 +26,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
+		Condition:     func(cond string) (bool, error) { return cond == "long" && longtest.Asked(), nil },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"obeys": func(ts *testscript.TestScript, neg bool, args []string) {
 				for _, name := range args {
