@@ -81,6 +81,17 @@ func TestUnexpectedRepliesAreNoDelivery(t *testing.T) {
 	}
 }
 
+// A refusal is told by the stage that it came at.
+func TestRefusalsHaveTheirStage(t *testing.T) {
+	for stage, at := range map[string]mail.Stage{"banner": mail.StageBanner, "mail": mail.StageMAIL, "rcpt": mail.StageRCPT,
+		"data": mail.StageDATA, "dot": mail.StageDot} {
+		_, replies := deliverTo(t, sinkAt(answer(t, stage, 550)))
+		if want := (mail.Reply{Code: 550, Stage: at}); len(replies) != 1 || replies[want] != 40 {
+			t.Errorf("550 at %s: got %v, want 40 of %v", stage, replies, want)
+		}
+	}
+}
+
 // Recipients whose conversations a stopped run aborts stay pending, even while a
 // receiver does not reply, and also at the horizon.
 func TestStoppedAttemptsStayPending(t *testing.T) {

@@ -214,7 +214,7 @@ func invalid(s []byte) int {
 func (r *Reader) Split() error {
 	r.row, r.text, r.ends, r.starts = r.at, r.text[:0], r.ends[:0], r.starts[:0]
 	rest := r.line
-	room := MaxRow - len(rest)
+	room := MaxRow - len(rest) - 1
 	for {
 		r.starts = append(r.starts, place{r.at, r.col(rest)})
 		var err error

@@ -158,3 +158,31 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// A row has as many fields as the header, neither fewer nor more.
+func TestWidth(t *testing.T) {
+	r := NewReader(strings.NewReader("a\na,b\na,b,c\n"), "")
+	for n := 1; n <= 3; n++ {
+		if ok, err := r.Next(); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if err := r.Width(2); (err == nil) != (n == 2) {
+			t.Errorf("%d fields against 2: %v", n, err)
+		}
+	}
+}
+
+// A row of MaxRow bytes with its line end is read, one of a byte more is not.
+func TestLongestRow(t *testing.T) {
+	for size, fits := range map[int]bool{MaxRow: true, MaxRow + 1: false} {
+		plain, quoted := strings.Repeat("x", size-1)+"\n", `"`+strings.Repeat("x\n", (size-3)/2)+strings.Repeat("y", (size-3)%2)+"\"\n"
+		for _, file := range []string{plain, quoted} {
+			if len(file) != size {
+				t.Fatalf("a file of %d bytes, want %d", len(file), size)
+			}
+			if _, err := NewReader(strings.NewReader(file), "").Next(); (err == nil) != fits {
+				t.Errorf("a row of %d bytes that begins with %q: %v", size, file[:2], err)
+			}
+		}
+	}
+}

@@ -386,3 +386,16 @@ func BenchmarkRead100k(b *testing.B) {
 	}
 	b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 }
+
+// A name of two columns is refused wherever the two stand: either may be meant.
+func TestColumnsOfOneName(t *testing.T) {
+	for header, want := range map[string]string{
+		"x,x,email": "list.csv:1:3: header names columns 1 and 2 both \"x\", want different names",
+		"x,email,x": "list.csv:1:9: header names columns 1 and 3 both \"x\", want different names",
+		"email,x,x": "list.csv:1:9: header names columns 2 and 3 both \"x\", want different names",
+	} {
+		if o := read(strings.NewReader(header+"\na,b,c\n"), "list.csv", Options{}); o.err == nil || o.err.Error() != want {
+			t.Errorf("%s: got %v, want %s", header, o.err, want)
+		}
+	}
+}

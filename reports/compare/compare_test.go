@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -577,5 +578,36 @@ func TestCensoredSettlingIsTold(t *testing.T) {
 	c := compared(t, tried(t, nil, 2, 20, 3), tried(t, nil, 4, 5, 6))
 	if want := "hand-made: 1 of 3 runs of BASE and 0 of NEW had not settled by the 60 h that all runs were watched, which they count as."; !slices.Contains(c.Notes, want) {
 		t.Errorf("no %q in %q", want, c.Notes)
+	}
+}
+
+// What is compared, from the metrics of a run whose intervals are of 3 h.
+func TestEveryNumberThatIsCompared(t *testing.T) {
+	trial := &Trial{IntervalSec: 10_800}
+	r := trial.sample(4, "d", 17, map[string]float64{"recipients": 1000, "delivered": 900, "suppressed": 30, "pending": 2, "iae_target_hours": 5,
+		"total_variation": 60, "settling_intervals_5pct": 7, "overshoot": 0.2, "steady_state_error": -0.1, "end_h": 8.5, "dfr": 1.25, "deferrals": 40})
+	if r.Replication != 4 || r.Digest != "d" || r.recipients != 1000 || r.watched != 17 || !r.unfinished {
+		t.Errorf("%+v", r)
+	}
+	want := map[string]float64{"iae": 5, "tv": 60, "settling": 21, "overshoot": 0.2, "steady-error": 0.1, "end": 8.5, "dfr": 1.25,
+		"undelivered": 70, "deferrals": 40}
+	if !maps.Equal(r.values, want) || len(want) != len(Metrics()) {
+		t.Errorf("got %v\nwant %v", r.values, want)
+	}
+}
+
+// A change is shown if its interval excludes 1, and so do the ranks of six pairs or more.
+func TestShown(t *testing.T) {
+	for _, c := range []struct {
+		n         int
+		low, high format.Num
+		rank      format.Num
+		want      bool
+	}{{8, 1.1, 1.5, 0.04, true}, {8, 1.1, 1.5, 0.06, false}, {5, 1.1, 1.5, 0.06, true}, {6, 1.1, 1.5, 0.06, false}, {8, 0.9, 1.5, 0.04, false},
+		{8, 0.5, 0.9, 0.04, true}, {1, 1.1, 1.5, 0.04, false}} {
+		cell := Cell{Ratio: measure.Estimate{N: c.n, Low: c.low, High: c.high}, RankP: c.rank}
+		if cell.Shown() != c.want {
+			t.Errorf("%+v: shown %v", c, !c.want)
+		}
 	}
 }

@@ -133,7 +133,11 @@ func CourseMeasures(courses []MeanSeries, metrics map[string]float64, without ma
 			m.Estimate = SettledLast(courses, map[string]float64{measure.SettlingMetric: 0.05,
 				measure.SettlingMetric2: 0.02}[name], -1)
 		} else {
-			m.Estimate = measure.Estimated(stats.Jackknife(metrics[name], without[name], measure.Confidence))
+			i := stats.Jackknife(metrics[name], without[name], measure.Confidence)
+			if !known.Signed && i.N > 0 {
+				i.Low = max(i.Low, 0)
+			}
+			m.Estimate = measure.Estimated(i)
 		}
 		measures = append(measures, m)
 	}

@@ -133,8 +133,13 @@ func Plural(n uint64, what string) string {
 	return Grouped(float64(n), 0) + " " + what
 }
 
-// Percent writes a share in per cent, with one decimal.
-func Percent(share float64) string { return Grouped(100*share, 1) + " %" }
+// Percent writes a share in per cent, with one decimal; - if it is not finite.
+func Percent(share float64) string {
+	if !Num(share).Known() {
+		return "-"
+	}
+	return Grouped(100*share, 1) + " %"
+}
 
 // Grouped writes a number with commas between thousands: 139,700.5. A number that is not
 // finite is a dash.

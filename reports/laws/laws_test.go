@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"flyball/reports/ensemble"
+	"flyball/reports/format"
 	"flyball/reports/internal/handmade"
+	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -189,7 +191,11 @@ func TestRatioHasAnInterval(t *testing.T) {
 	h := byHand(4, []float64{0.05}, "patent-3", "regulator")
 	h.add(t, "plant-x", "plant", 0.05, "patent-3", false, tenShort(0.2))
 	h.add(t, "plant-x", "plant", 0.05, "regulator", false, func(run, i int) float64 { return tenShort(0.1+0.1*float64(run%2))(run, i) })
-	c, _ := h.judge().Trials[0].cell("regulator")
+	l := h.judge()
+	if got := l.summary("regulator"); got.Better != 0 || got.Worse != 0 || got.Trials != 1 {
+		t.Errorf("an interval that holds 1 shows nothing: %+v", got)
+	}
+	c, _ := l.Trials[0].cell("regulator")
 	// The mean course is short by 0.15: 0.75 of hindsight's. Without one run it is short by 0.1667 or 0.1333. The
 	// interval is of the logarithm, with Student's t of 3 degrees of freedom, 3.182.
 	a, b := math.Log((30*0.5/3+0.001)/6.001), math.Log((30*0.4/3+0.001)/6.001)
@@ -229,6 +235,24 @@ func TestLawsMayDisagree(t *testing.T) {
 		table := l.lawTable()
 		if at := slices.Index(table.Head, "end h"); at < 0 || table.Rows[1][at] != c.column {
 			t.Errorf("columns %v, row %v, want an end of %s", table.Head, table.Rows[1], c.column)
+		}
+	}
+}
+
+// A goal at its limit is met, one beyond it or without a number is missed.
+func TestGoalsAtTheirLimits(t *testing.T) {
+	for _, c := range []struct {
+		op    string
+		value float64
+		want  string
+	}{{"<=", 0.75, isMet}, {"<=", 0.76, isMissed}, {"<=", 0.5, isMet}, {">=", 0.75, isMet}, {">=", 0.74, isMissed}, {">=", 1, isMet},
+		{"<=", math.NaN(), isMissed}, {">=", math.NaN(), isMissed}} {
+		g := Goal{Op: c.op, Limit: 0.75, Measured: measure.Estimate{Value: format.Num(c.value)}}
+		if got := g.judged(true).Verdict; got != c.want {
+			t.Errorf("%v %s 0.75: %s, want %s", c.value, c.op, got, c.want)
+		}
+		if got := g.judged(false).Verdict; got != notMeasured {
+			t.Errorf("without a trial: %s", got)
 		}
 	}
 }

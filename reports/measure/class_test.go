@@ -16,6 +16,14 @@ func steered(n int, rate, c func(i int) float64) []Row {
 	return rows
 }
 
+// drops is 99 and 101 in turns, and 60 in intervals 15 and 20.
+func drops(i int) float64 {
+	if i == 15 || i == 20 {
+		return 60
+	}
+	return 99 + 2*float64(i%2)
+}
+
 func always(v float64) func(int) float64 { return func(int) float64 { return v } }
 
 // Each class on courses that are drawn by hand, beside its border. The target
@@ -65,6 +73,7 @@ func TestClasses(t *testing.T) {
 			}
 			return 90 + float64(i%2)
 		}), Unsettled},
+		{"two drops and small noise", steered(24, ten(drops), drops), Unsettled},
 		{"30 % too many, to stay", steered(20, always(1300), always(130)), WoundUp},
 		{"20 % too many", steered(20, always(1200), always(120)), Unsettled},
 		{"30 % too many, coming down", steered(20, ten(func(i int) float64 { return 200 - 3*float64(i) }), func(i int) float64 { return 200 - 3*float64(i) }), Unsettled},

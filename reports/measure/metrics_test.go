@@ -89,3 +89,17 @@ func TestWorstServer(t *testing.T) {
 		t.Errorf("a server that was never judged is passed over: %v", got)
 	}
 }
+
+// Twenty recipients that are final after 1, 2, .. 20 minutes: half after 10, 95 % after 19.
+func TestTimesToFinal(t *testing.T) {
+	rec := runlog.NewRecorder(1, nil)
+	for i := range 20 {
+		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), mail.Attempt{Rcpt: mail.Recipient(i)}, mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
+	}
+	got := NewDestination("d", &rec.Destinations()[0]).Values
+	for name, want := range map[string]float64{"time_to_final_p50_h": 10, "time_to_final_p95_h": 19} {
+		if v := 60 * float64(got[name]); v < want || v > 1.004*want {
+			t.Errorf("%s is %v minutes, want %v", name, v, want)
+		}
+	}
+}

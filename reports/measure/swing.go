@@ -20,9 +20,11 @@ func Swing(rows []Row) (amplitude, period format.Num) {
 	low, high := 0.0, 0.0
 	first, last, changes, sign := 0, 0, 0, 0.0
 	for i, v := range c {
+		if math.Abs(v) < 1e-9 { // what rounding leaves of a C that stands still
+			continue
+		}
 		low, high = min(low, v), max(high, v)
 		switch {
-		case math.Abs(v) < 1e-9:
 		case sign != 0 && (v > 0) != (sign > 0):
 			if changes++; changes == 1 {
 				first = i

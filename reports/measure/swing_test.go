@@ -50,3 +50,15 @@ func TestNoSwing(t *testing.T) {
 		}
 	}
 }
+
+// A C that stands still does not swing, whatever rounding leaves of it.
+func TestAStillCDoesNotSwing(t *testing.T) {
+	for _, c := range []float64{140, 11.3, 0.1} {
+		for n := 1; n < 40; n++ {
+			rows := steering(n, func(int) float64 { return c })
+			if got, period := Swing(rows); got != 0 || period.Known() {
+				t.Errorf("%d intervals of %v: swing %v, period %v", n, c, got, period)
+			}
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
+	"flyball/reports/study"
 )
 
 // found is a search of four trials: the front is the baseline, 1 and 3.
@@ -117,5 +118,20 @@ func TestRatioOfLoss(t *testing.T) {
 	e := RatioOfLoss(stats.Interval{Value: -1, Low: -2, High: 0.5, N: 9}, "maximise")
 	if !(e.Low < e.Value && e.Value < e.High) || format.Figure(float64(e.High)) != "7.389" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// The winner misses an expectation in one of three held-out runs; what it did in
+// the search and what others did do not count.
+func TestMissedExpectationsAreCounted(t *testing.T) {
+	f := found()
+	f.Best = []ResolvedFile{{Scenario: "s", Expect: []measure.Expectation{{Metric: "iae_target_hours", Op: "<=", Value: 5, In: "any"}}}}
+	of := func(trial int, replication uint64, lost float64) Run {
+		return Run{Trial: trial, Replication: replication, Run: study.Run{Values: []float64{lost}}}
+	}
+	f.Runs = []Run{of(3, 0, 9), of(3, 100, 4), of(3, 101, 6), of(3, 102, 5), of(0, 100, 9), of(0, 101, 9)}
+	got := Gather(f, runlog.Host{}).HeldOut.Missed
+	if want := []string{"iae_target_hours <= 5 in s, in 1 of 3 replications"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,5 +95,35 @@ func Tree(t *testing.T, dir string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+// Numbers returns every number of a JSON document by its path, as in
+// servers.0.rate_per_h, and null as NaN.
+func Numbers(t *testing.T, raw []byte) map[string]float64 {
+	t.Helper()
+	var document any
+	if err := json.Unmarshal(raw, &document); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]float64{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for key, of := range v {
+				walk(path+"."+key, of)
+			}
+		case []any:
+			for i, of := range v {
+				walk(fmt.Sprintf("%s.%d", path, i), of)
+			}
+		case float64:
+			all[path[1:]] = v
+		case nil:
+			all[path[1:]] = math.NaN()
+		}
+	}
+	walk("", document)
 	return all
 }
