@@ -14,7 +14,7 @@ var liveMutants = []mutant{
 	{"a reply of 2yz that has no business there is a refusal", "realrun/smtp.go", "case reply.Code/100 == 4 || reply.Code/100 == 5:", "case reply.Code/100 <= 5:"},
 	{"a time-out is a lost connection", "realrun/smtp.go", "errors.As(err, &n) && n.Timeout()", "errors.As(err, &n) && n == nil"},
 	{"patience is not scaled", "realrun/smtp.go", "float64(t.Dialogue.Timeouts.Patience(stage))/t.Scale", "float64(t.Dialogue.Timeouts.Patience(stage))"},
-	{"a name leads to where it leads", "realrun/dial.go", "	case ip == nil:\n", "	case ip == nil && host != \"localhost\":\n"},
+	{"every interface is loopback", "realrun/dial.go", "case !ip.IsLoopback():", "case !ip.IsLoopback() && !ip.IsUnspecified():"},
 	{"any private address will do", "realrun/dial.go", "case !ip.IsLoopback():", "case !ip.IsLoopback() && !ip.IsPrivate():"},
 	{"what was loaded is not in the journal's digits", "realrun/journal.go", "strconv.FormatFloat(load, 'g', -1, 64)", "strconv.FormatFloat(load, 'g', 3, 64)"},
 	{"a message is received once, however often", "realrun/sink/ledger.go", "case n > 1+uint32(ambiguous[r]):", "case n > 2+uint32(ambiguous[r]):"},
