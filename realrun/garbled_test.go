@@ -81,7 +81,7 @@ func TestUnexpectedRepliesAreNoDelivery(t *testing.T) {
 	}
 }
 
-// A refusal is told by the stage that it came at.
+// A refusal carries the stage that it came at.
 func TestRefusalsHaveTheirStage(t *testing.T) {
 	for stage, at := range map[string]mail.Stage{"banner": mail.StageBanner, "mail": mail.StageMAIL, "rcpt": mail.StageRCPT,
 		"data": mail.StageDATA, "dot": mail.StageDot} {

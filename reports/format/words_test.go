@@ -27,7 +27,7 @@ func TestNumbersInWords(t *testing.T) {
 	}
 }
 
-// Times of a run are told in the unit of which it has more than a few.
+// Times of a run are shown in the unit of which it has more than a few.
 func TestClock(t *testing.T) {
 	for end, want := range map[float64]string{0: "s", 179: "s", 180: "min", 3*3600 - 1: "min", 3 * 3600: "h", 10*86400 - 1: "h", 10 * 86400: "days"} {
 		name, seconds := Clock(end)

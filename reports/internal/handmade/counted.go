@@ -18,14 +18,16 @@ func Counted() *runlog.Run {
 		ScenarioID: "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed",
 		Seed:       42, Replication: 3, Horizon: 36 * vt.Hour, End: vt.Time(28 * vt.Hour), TargetRate: 100,
 		Servers: []string{"b1", "b2"}, Destinations: []string{"example", "slow"},
-		Host: runlog.Host{Wall: 2 * vt.Second, MaxRSS: 50 << 20, Go: "go1.26", CPU: "some", LateP50: 3 * vt.Millisecond, LateMax: 250 * vt.Millisecond},
+		Host: runlog.Host{Wall: 2 * vt.Second, MaxRSS: 50 << 20, Go: "go1.26", CPU: "some",
+			LateP50: 3 * vt.Millisecond, LateMax: 250 * vt.Millisecond},
 	}
 	rec := runlog.NewRecorder(2, nil)
 	rec.Outcomes = make(runlog.Outcomes, 10) // 8 is suppressed, 9 is not tried
 	rec.Begins(0, 0)
 	rec.Begins(6, vt.Time(2*vt.Hour)) // a second campaign
 	for _, a := range countedAttempts {
-		attempt := mail.Attempt{Rcpt: a.rcpt, Try: a.try, Dest: mail.Destination(a.rcpt / 4), Server: mail.Server(a.rcpt % 2)}
+		attempt := mail.Attempt{Rcpt: a.rcpt, Try: a.try, Dest: mail.Destination(a.rcpt / 4),
+			Server: mail.Server(a.rcpt % 2)}
 		reply := mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage, Fault: a.fault}
 		rec.Ended(vt.Time(a.at*vt.Second), attempt, reply, a.left)
 	}
@@ -35,20 +37,24 @@ func Counted() *runlog.Run {
 		}
 		rec.Interval(vt.Time(vt.Span(n+1)*2*vt.Hour), 1, countedB2[n].interval(n))
 	}
-	rec.Intervals = append(rec.Intervals, runlog.Interval{Server: 0, End: vt.Time(11 * vt.Hour), Interval: engine.Interval{
+	cut := runlog.Interval{Server: 0, End: vt.Time(11 * vt.Hour), Interval: engine.Interval{
 		Number: 5, Partial: true, RetryLimit: 9,
 		Sample:   governor.Sample{Span: vt.Hour, Delivered: 50, Attempts: 55, Allocated: 7},
 		Decision: governor.Decision{Utilization: 7 / 11.5, Previous: 11.5, Available: 99},
-	}})
+	}}
+	rec.Intervals = append(rec.Intervals, cut)
 	full := &rec.Intervals[2].Interval // number 1 of b1 has a number in every column
-	full.Sample.Retries, full.Sample.Deferrals, full.Sample.Bounces, full.Sample.Refusals, full.Sample.Timeouts = 31, 32, 33, 34, 35
+	full.Sample.Retries, full.Sample.Deferrals, full.Sample.Bounces = 31, 32, 33
+	full.Sample.Refusals, full.Sample.Timeouts = 34, 35
 	full.Sample.AttemptTime, full.Sample.LookupTime, full.Sample.Hops = 1500*vt.Millisecond, 20*vt.Millisecond, 12.5
 	full.Sample.Load, full.Sample.Demand = 0.75, 16.25
 	full.RetryLimit, full.Freed, full.HandedBack = 6, 4, 41
 	full.Decision.Flags = governor.First | governor.StepLimitUp
 	full.Destinations = []engine.DestinationInterval{
-		{Limit: 20, Limits: 2000, Busy: 8.5, Attempts: 100, Delivered: 90, Refusals: 3, Timeouts: 2, AttemptTime: 2 * vt.Second},
-		{Limit: 6, Limits: 1050, Busy: 5.5, Attempts: 200, Delivered: 170, Refusals: 19, Timeouts: 11, AttemptTime: 500 * vt.Millisecond, Parked: 1234},
+		{Limit: 20, Limits: 2000, Busy: 8.5, Attempts: 100, Delivered: 90, Refusals: 3, Timeouts: 2,
+			AttemptTime: 2 * vt.Second},
+		{Limit: 6, Limits: 1050, Busy: 5.5, Attempts: 200, Delivered: 170, Refusals: 19, Timeouts: 11,
+			AttemptTime: 500 * vt.Millisecond, Parked: 1234},
 	}
 	rec.Fold(r, 10, 1)
 	r.Digest = 0x0123456789abcdef
@@ -104,8 +110,10 @@ func (c counted) interval(n int) engine.Interval {
 	rate, allocated := float64(c.delivered)/2, c.previous-0.5
 	return engine.Interval{
 		Number: n, RetryLimit: 10,
-		Sample: governor.Sample{Span: 2 * vt.Hour, Delivered: c.delivered, Attempts: c.delivered * 11 / 10, Allocated: allocated},
-		Decision: governor.Decision{Rate: rate, Allocated: allocated, Efficiency: rate / allocated, Utilization: allocated / c.previous,
-			Previous: c.previous, Target: 100 * allocated / rate, Step: 3, Available: c.available},
+		Sample: governor.Sample{Span: 2 * vt.Hour, Delivered: c.delivered, Attempts: c.delivered * 11 / 10,
+			Allocated: allocated},
+		Decision: governor.Decision{Rate: rate, Allocated: allocated, Efficiency: rate / allocated,
+			Utilization: allocated / c.previous,
+			Previous:    c.previous, Target: 100 * allocated / rate, Step: 3, Available: c.available},
 	}
 }
