@@ -41,4 +41,7 @@ var networkMutants = []mutant{
 	{"a refused message takes of the allowance", "netmodel/receiver.go", "	if refusal == 0 {\n\t\ts.taken++\n\t}\n", "	s.taken++\n"},
 	{"the allowance of the last window is left over", "netmodel/receiver.go", "s.window, s.taken = window, 0", "s.window, s.taken = window, min(s.taken, 1)"},
 	{"a checkpoint forgets what was taken", "netmodel/state.go", "	snap.Int(c, &m.taken)\n", ""},
+	{"the end of a kept connection ends the attempt", "netmodel/model.go", "if t.kind.EndedBy(t.reply) {", "if false {"},
+	{"an attempt that goes on is another try", "netmodel/state.go", "	snap.Int(c, &t.try)\n", ""},
+	{"a failed look-up forgets the first connection", "netmodel/model.go", "Reply{Took: at.Sub(t.start), Stage: mail.StageDNS", "Reply{Took: took, Stage: mail.StageDNS"},
 }

@@ -32,6 +32,8 @@ type trip struct {
 	stretch float64 // the server's stretch when the attempt began
 	lookup  vt.Span // time that the look-up took, if there was one
 	gen     uint32
+	try     mail.Try
+	to      mail.Recipient
 	kind    mail.Conn
 	reply   mail.Reply
 	conn    Connection
@@ -67,28 +69,36 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 		m.trips = append(m.trips, trip{})
 	}
 	t := &m.trips[a.Slot]
-	r := &m.receivers[a.Dest]
 	m.busy++
-	t.gen, t.kind = a.Gen, a.Conn
-	t.start, t.step, t.ended = now, 0, false
+	t.gen, t.kind, t.to, t.try = a.Gen, a.Conn, a.Rcpt, a.Try
+	t.start = now
 	t.stretch = m.Stretch(m.server, m.busy)
-	at := now
 	if a.Conn == mail.Fresh {
 		m.HangUp(a.Slot)
-		if at = m.lookup(now, t, r); !t.ended {
-			t.dest = a.Dest
-			r.Connect(now, &t.conn)
+		t.dest = a.Dest
+	}
+	q.Push(m.enter(now, t), int(a.Slot))
+}
+
+// enter begins the dialogue over the connection that the trip is to have, and
+// returns the time of its first event.
+func (m *Model) enter(now vt.Time, t *trip) vt.Time {
+	r := &m.receivers[t.dest]
+	t.step, t.ended = 0, false
+	at := now
+	if t.kind == mail.Fresh {
+		if at = m.lookup(now, t, r); t.ended {
+			return at
 		}
+		r.Connect(now, &t.conn)
 	} else {
 		r.Reuse(now, &t.conn)
 	}
-	if !t.ended {
-		r.Offer(now, &t.conn, &t.msg, a.Rcpt, a.Try)
-		if !m.full {
-			at = m.converse(at, t)
-		}
+	r.Offer(now, &t.conn, &t.msg, t.to, t.try)
+	if !m.full {
+		at = m.converse(at, t)
 	}
-	q.Push(at, int(a.Slot))
+	return at
 }
 
 // lookup looks the destination up and returns the time of the answer. A failed
@@ -100,10 +110,11 @@ func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
 		took, fault = patience, mail.Timeout
 	}
 	t.lookup = took
+	at := now.Add(took)
 	if fault != mail.NoFault {
-		t.ended, t.reply = true, mail.Reply{Took: took, Stage: mail.StageDNS, Fault: fault}
+		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Stage: mail.StageDNS, Fault: fault}
 	}
-	return now.Add(took)
+	return at
 }
 
 // converse runs the whole dialogue and returns its end.
@@ -156,11 +167,18 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 }
 
 // Handle processes the due event of a slot. It returns the completion if the
-// attempt has ended, and pushes the next event to q otherwise.
+// attempt has ended, and pushes the next event to q otherwise. An attempt whose
+// kept connection has come to its end goes on over a new one.
 func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Completion, ended bool) {
 	t := &m.trips[slot]
 	if !t.ended {
 		q.PushAgain(m.advance(at, t), int(slot))
+		return c, false
+	}
+	if t.kind.EndedBy(t.reply) {
+		m.HangUp(slot)
+		t.kind = mail.Fresh
+		q.PushAgain(m.enter(at, t), int(slot))
 		return c, false
 	}
 	m.busy--

@@ -17,6 +17,8 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.lookup)
 	snap.Int(c, &t.gen)
 	snap.Int(c, &t.kind)
+	snap.Int(c, &t.to)
+	snap.Int(c, &t.try)
 	snap.Float(c, &t.stretch)
 	t.reply.State(c)
 	snap.Int(c, &t.conn.RTT)

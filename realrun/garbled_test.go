@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,69 +18,249 @@ import (
 	"flyball/realrun"
 )
 
-// answer serves SMTP with one wrong code at one stage, until the test ends.
-func answer(t *testing.T, stage string, code int) string {
+// command is what a client says to a scripted receiver.
+type command struct {
+	verb       string // in lower case; "banner" before the first, "dot" at the end of a message
+	line       string
+	connection int // number of its connection, from 0
+	message    int // MAIL commands over this connection so far
+}
+
+// closes, as a scripted receiver's reply, closes the connection instead.
+const closes = "closes"
+
+// scripted serves SMTP until the test ends, with the replies that it is given, ""
+// for what is right. It returns its address and its number of connections.
+func scripted(t *testing.T, replies func(command) string) (addr string, connections *atomic.Int32) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+	connections = new(atomic.Int32)
 	go func() {
 		for {
-			c, err := l.Accept()
+			conn, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go func() {
-				defer c.Close()
-				say := func(at string, right int) {
-					if at == stage {
-						right = code
-					}
-					fmt.Fprintf(c, "%d here\r\n", right)
-				}
-				say("banner", 220)
-				body := false
-				for lines := bufio.NewScanner(c); lines.Scan(); {
-					verb := strings.ToLower(lines.Text()[:min(4, len(lines.Text()))])
-					switch {
-					case body && verb == ".":
-						body = false
-						say("dot", 250)
-					case body:
-					case verb == "data":
-						say(verb, 354)
-						body = stage != "data"
-					default:
-						say(verb, 250)
-					}
-				}
-			}()
+			go converse(conn, int(connections.Add(1))-1, replies)
 		}
 	}()
-	return l.Addr().String()
+	return l.Addr().String(), connections
 }
 
-// Only a 2yz reply to the final dot is a delivery, whatever the other replies are.
-func TestUnexpectedRepliesAreNoDelivery(t *testing.T) {
-	for _, c := range []struct {
-		stage  string
-		code   int
-		status mail.Status
-	}{
-		{"none", 0, mail.Done}, // the server itself is sound
-		{"banner", 250, mail.Failed}, {"banner", 120, mail.Failed}, {"ehlo", 220, mail.Failed}, {"mail", 354, mail.Failed},
-		{"mail", 199, mail.Failed}, {"rcpt", 354, mail.Failed}, {"rcpt", 604, mail.Failed}, {"data", 250, mail.Failed},
-		{"dot", 354, mail.Held}, {"dot", 199, mail.Held}, {"dot", 999, mail.Held}, // who knows?
-	} {
-		got, replies := deliverTo(t, sinkAt(answer(t, c.stage, c.code)))
-		for r, s := range got.status {
-			if s != c.status {
-				t.Errorf("%d at %s: recipient %d ended %v, want %v; replies %v", c.code, c.stage, r, s, c.status, replies)
+func converse(conn net.Conn, number int, replies func(command) string) {
+	defer conn.Close()
+	c := command{verb: "banner", connection: number}
+	lines := bufio.NewScanner(conn)
+	for body := false; ; {
+		reply := replies(c)
+		right := map[string]string{"banner": "220 here", "data": "354 go on"}[c.verb]
+		switch {
+		case reply == closes:
+			return
+		case reply != "":
+		case right != "":
+			reply = right
+		default:
+			reply = "250 fine"
+		}
+		fmt.Fprintf(conn, "%s\r\n", reply)
+		body = c.verb == "data" && reply[0] == '3'
+		for {
+			if !lines.Scan() {
+				return
+			}
+			c.line = lines.Text()
+			if !body || c.line == "." {
 				break
 			}
 		}
+		c.verb = strings.ToLower(c.line[:min(4, len(c.line))])
+		switch {
+		case body:
+			c.verb = "dot"
+		case c.verb == "mail":
+			c.message++
+		}
+	}
+}
+
+// always is the script with one reply at one stage.
+func always(stage, reply string) func(command) string {
+	return func(c command) string {
+		if c.verb == stage {
+			return reply
+		}
+		return ""
+	}
+}
+
+// The first digit of a reply decides (RFC 5321 4.2.1), whatever the others are,
+// and only a 2yz to the final dot is a delivery.
+func TestFirstDigitDecides(t *testing.T) {
+	garbled := func(stage mail.Stage) mail.Reply { return mail.Reply{Stage: stage, Fault: mail.Garbled} }
+	done := mail.Reply{Stage: mail.StageDot, Code: 250}
+	for _, c := range []struct {
+		stage, reply string
+		status       mail.Status
+		attempts     uint64 // of 40 recipients, with one resend
+		want         mail.Reply
+	}{
+		{"none", "", mail.Done, 40, done}, // the server itself is sound
+		{"banner", "250 here", mail.Done, 40, done},
+		{"banner", "120 later", mail.Failed, 80, garbled(mail.StageBanner)},
+		{"banner", "354 what", mail.Failed, 80, garbled(mail.StageBanner)},
+		{"ehlo", "220 here", mail.Done, 40, done},
+		{"ehlo", "250-here\r\n250-8BITMIME\r\n250 SIZE 9", mail.Done, 40, done},
+		{"ehlo", "502 no extensions", mail.Done, 40, done}, // then HELO
+		{"ehlo", "504 no", mail.Failed, 40, mail.Reply{Stage: mail.StageEHLO, Code: 504}},
+		{"mail", "251 fine", mail.Done, 40, done},
+		{"mail", "299 fine", mail.Done, 40, done},
+		{"mail", "354 what", mail.Failed, 80, garbled(mail.StageMAIL)},
+		{"mail", "199 what", mail.Failed, 80, garbled(mail.StageMAIL)},
+		{"rcpt", "251 will forward", mail.Done, 40, done},
+		{"rcpt", "252 cannot verify", mail.Done, 40, done},
+		{"rcpt", "200", mail.Done, 40, done},
+		{"rcpt", "354 what", mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"rcpt", "604 what", mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"rcpt", "499 later", mail.Failed, 80, mail.Reply{Stage: mail.StageRCPT, Code: 499}},
+		{"rcpt", "599 never", mail.Failed, 40, mail.Reply{Stage: mail.StageRCPT, Code: 599}},
+		{"rcpt", "550-never\r\n550", mail.Failed, 40, mail.Reply{Stage: mail.StageRCPT, Code: 550}},
+		{"rcpt", "550-never\r\n250 fine", mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"rcpt", "550_never", mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"rcpt", "55 never", mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"rcpt", "250 " + strings.Repeat("long ", 1000), mail.Failed, 80, garbled(mail.StageRCPT)},
+		{"data", "355 go on", mail.Done, 40, done},
+		{"data", "250 fine", mail.Failed, 80, garbled(mail.StageDATA)},
+		{"dot", "250", mail.Done, 40, done}, // RFC 5321 4.2: accepted without text
+		{"dot", "252 taken", mail.Done, 40, done},
+		{"dot", "200 taken", mail.Done, 40, done},
+		{"dot", "251-taken\r\n251-and\r\n251 kept", mail.Done, 40, done},
+		{"dot", "452 full", mail.Failed, 80, mail.Reply{Stage: mail.StageDot, Code: 452}},
+		{"dot", "354 what", mail.Held, 40, garbled(mail.StageDot)}, // who knows?
+		{"dot", "199 what", mail.Held, 40, garbled(mail.StageDot)},
+		{"dot", "999 what", mail.Held, 40, garbled(mail.StageDot)},
+		{"dot", "250-taken\r\n550 no", mail.Held, 40, garbled(mail.StageDot)},
+	} {
+		t.Run(c.stage+" "+c.reply[:min(20, len(c.reply))], func(t *testing.T) {
+			t.Parallel()
+			addr, _ := scripted(t, always(c.stage, c.reply))
+			got, replies := deliverTo(t, sinkAt(addr))
+			expect(t, got, replies, map[mail.Reply]uint64{c.want: c.attempts}, func(int) mail.Status { return c.status })
+		})
+	}
+}
+
+// expect compares how recipients ended, and the replies that attempts ended with.
+func expect(t *testing.T, got *outcomes, replies, want map[mail.Reply]uint64, status func(recipient int) mail.Status) {
+	t.Helper()
+	if !maps.Equal(replies, want) {
+		t.Errorf("attempts ended with %+v, want %+v", replies, want)
+	}
+	for r, s := range got.status {
+		if s != status(r) {
+			t.Errorf("recipient %d ended %v, want %v", r, s, status(r))
+		}
+	}
+}
+
+// A kept connection that fails at RSET, or is closed or answered with 421 at MAIL,
+// has come to its end: the recipient is tried at once over a new one, and the
+// failure is not counted. Every third recipient does not exist, so RSET follows.
+func TestKeptConnectionComesToItsEnd(t *testing.T) {
+	dead := func(r int) bool { return r%3 == 0 }
+	for _, c := range []struct {
+		name string
+		ends func(command) string
+	}{
+		{"RSET refused for now", always("rset", "451 no")},
+		{"RSET refused", always("rset", "503 no")},
+		{"RSET refused with 421", always("rset", "421 no")},
+		{"RSET garbled", always("rset", "hm")},
+		{"RSET answered with 3yz", always("rset", "354 go on")},
+		{"closed at RSET", always("rset", closes)},
+		{"EHLO after RSET refused", func(c command) string {
+			if c.verb == "ehlo" && c.message > 0 {
+				return "503 duplicate"
+			}
+			return ""
+		}},
+		{"closed at the second MAIL", secondMAIL(closes)},
+		{"421 at the second MAIL", secondMAIL("421 enough")},
+		{"421 in lines at the second MAIL", secondMAIL("421-enough\r\n421 for now")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			addr, connections := scripted(t, func(said command) string {
+				var r int
+				if n, _ := fmt.Sscanf(said.line, "RCPT TO:<r%d@", &r); n == 1 && dead(r) {
+					return "550 unknown"
+				}
+				return c.ends(said)
+			})
+			got, replies := deliverTo(t, sinkAt(addr))
+			expect(t, got, replies, map[mail.Reply]uint64{
+				{Stage: mail.StageDot, Code: 250}: 26, {Stage: mail.StageRCPT, Code: 550}: 14,
+			}, func(r int) mail.Status {
+				if dead(r) {
+					return mail.Failed
+				}
+				return mail.Done
+			})
+			if n := connections.Load(); n < 10 || n > 40 {
+				t.Errorf("%d connections, want 10 to 40", n)
+			}
+		})
+	}
+}
+
+// secondMAIL is the script with a reply to every MAIL of a connection but the first.
+func secondMAIL(reply string) func(command) string {
+	return func(c command) string {
+		if c.verb == "mail" && c.message > 1 {
+			return reply
+		}
+		return ""
+	}
+}
+
+// What a new connection answers counts, also where it was opened because a kept
+// one had come to its end. One message is taken: each of 39 recipients has two
+// attempts, and each attempt one new connection. Other refusals at MAIL count
+// over a kept connection too.
+func TestNewConnectionCounts(t *testing.T) {
+	for _, c := range []struct {
+		reply    string
+		attempts uint64
+		want     mail.Reply
+	}{
+		{"421 enough", 78, mail.Reply{Stage: mail.StageMAIL, Code: 421}},
+		{closes, 78, mail.Reply{Stage: mail.StageMAIL, Fault: mail.Drop}},
+		{"451 later", 78, mail.Reply{Stage: mail.StageMAIL, Code: 451}},
+		{"550 never", 39, mail.Reply{Stage: mail.StageMAIL, Code: 550}},
+	} {
+		t.Run(c.reply, func(t *testing.T) {
+			t.Parallel()
+			addr, connections := scripted(t, func(said command) string {
+				if said.verb == "mail" && (said.connection > 0 || said.message > 1) {
+					return c.reply
+				}
+				return ""
+			})
+			got, replies := deliverTo(t, sinkAt(addr))
+			if replies[c.want] != c.attempts || replies[mail.Reply{Stage: mail.StageDot, Code: 250}] != 1 || len(replies) != 2 {
+				t.Errorf("attempts ended with %+v, want 1 delivery and %d of %+v", replies, c.attempts, c.want)
+			}
+			if n := connections.Load(); c.want.Code != 451 && c.want.Code != 550 && n != 79 {
+				t.Errorf("%d connections, want 79", n)
+			}
+			if n := slices.Index(got.status, mail.Done); n < 0 {
+				t.Error("no recipient was delivered")
+			}
+		})
 	}
 }
 
@@ -125,4 +308,11 @@ func TestStoppedAttemptsStayPending(t *testing.T) {
 			t.Errorf("horizon %s: the run ended with the banner's patience, not when it was stopped", horizon)
 		}
 	}
+}
+
+// answer serves SMTP with one wrong code at one stage, until the test ends.
+func answer(t *testing.T, stage string, code int) string {
+	t.Helper()
+	addr, _ := scripted(t, always(stage, fmt.Sprint(code, " here")))
+	return addr
 }

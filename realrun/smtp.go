@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"syscall"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"flyball/internal/mail"
 )
@@ -29,8 +25,8 @@ type Letters interface {
 	Letter(r mail.Recipient, body []byte) (to string, message []byte)
 }
 
-// SMTP is a Transport over go-smtp's client, with one kept connection per
-// slot. It executes the exchanges of mail.Dialogue.Steps.
+// SMTP is a Transport over SMTP, with one kept connection per slot. It executes
+// the exchanges of mail.Dialogue.Steps.
 type SMTP struct {
 	Resolver Resolver
 	Letters  Letters
@@ -46,41 +42,39 @@ func (t *SMTP) Process(mail.Server, mail.Slot) Process { return &process{SMTP: t
 // process is an MTA process and the connection that it keeps.
 type process struct {
 	*SMTP
-	conn   *watched
-	client *smtp.Client
+	client *client // nil: no connection
 	body   []byte
 }
 
-// watched records whether the client has written: a connection that ends before
-// that ends at the greeting.
-type watched struct {
-	net.Conn
-	spoke bool
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.spoke = true
-	return w.Conn.Write(p)
-}
-
-// Deliver makes one attempt; see Process.
+// Deliver makes one attempt; see Process. Where the kept connection turns out to
+// have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
-	switch a.Conn {
-	case mail.Fresh:
-		p.HangUp()
-		addr, fault := p.Resolver.Resolve(ctx, a.Server, a.Dest)
-		if ctx.Err() != nil {
-			fault = mail.Aborted
-		}
-		if fault != mail.NoFault {
-			return mail.Reply{Stage: mail.StageDNS, Fault: fault}
-		}
-		if r, ok := p.connect(ctx, addr); !ok {
+	if a.Conn != mail.Fresh {
+		r := p.offer(ctx, a)
+		if !a.Conn.EndedBy(r) {
 			return r
 		}
+		a.Conn = mail.Fresh
 	}
+	p.HangUp()
+	addr, fault := p.Resolver.Resolve(ctx, a.Server, a.Dest)
+	if ctx.Err() != nil {
+		fault = mail.Aborted
+	}
+	if fault != mail.NoFault {
+		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
+	}
+	if r := p.connect(ctx, addr); r != nil {
+		return *r
+	}
+	return p.offer(ctx, a)
+}
+
+// offer carries the message of an attempt over the open connection, and closes
+// the connection if it cannot carry another one.
+func (p *process) offer(ctx context.Context, a mail.Attempt) mail.Reply {
 	// A cancelled run aborts every conversation that has not reached its final dot.
-	conn := p.conn
+	conn := p.client.Conn
 	disarm := context.AfterFunc(ctx, func() { conn.Close() })
 	r, sent := p.converse(a, disarm)
 	if !disarm() && !sent {
@@ -92,62 +86,48 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	return r
 }
 
-// connect opens a connection. A lack of resources on this computer stops the run;
-// it does not count as the recipient's failure.
-func (p *process) connect(ctx context.Context, addr string) (mail.Reply, bool) {
+// connect opens a connection, and returns nil or the reply that ends the attempt.
+// A lack of resources on this computer stops the run; it does not count as the
+// recipient's failure.
+func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
 	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
 	defer cancel()
 	conn, err := dialLoopback(dial, addr)
 	switch {
 	case ctx.Err() != nil:
-		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
+		return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
 		errors.Is(err, syscall.ENOBUFS):
 		p.Broken(fmt.Errorf("cannot open another connection: %w", err))
-		return mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}, false
+		return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
 	case err != nil:
-		return mail.Reply{Stage: mail.StageConnect, Fault: fault(err)}, false
+		return failed(mail.StageConnect, err)
 	}
-	p.conn = &watched{Conn: conn}
-	p.client = smtp.NewClient(p.conn)
-	p.client.SubmissionTimeout = p.patience(mail.StageDot)
-	return mail.Reply{}, true
+	p.client = newClient(conn)
+	return nil
 }
 
 // converse sends one message over an open connection. It returns the reply and
 // whether the final dot was sent.
-func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, sent bool) {
-	switch a.Conn {
-	case mail.Fresh:
-		p.client.CommandTimeout = p.patience(mail.StageBanner)
-		if err := p.client.Hello(p.Domain); err != nil {
-			if !p.conn.spoke {
-				return failed(mail.StageBanner, err), false
-			}
-			return failed(mail.StageEHLO, err), false
-		}
-	case mail.Reset:
-		p.client.CommandTimeout = p.patience(mail.StageEHLO)
-		if err := p.client.Reset(); err != nil {
-			return failed(mail.StageEHLO, err), false
-		}
+func (p *process) converse(a mail.Attempt, disarm func() bool) (end mail.Reply, sent bool) {
+	if r := p.begin(a.Conn); r != nil {
+		return *r, false
 	}
 	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
 	p.body = message
-	p.client.CommandTimeout = p.patience(mail.StageMAIL)
-	if err := p.client.Mail(mail.VERP(a.Rcpt, a.Try, p.Domain), nil); err != nil {
-		return failed(mail.StageMAIL, err), false
+	if r := p.command(mail.StageMAIL, 2, "MAIL FROM:<%s>", mail.VERP(a.Rcpt, a.Try, p.Domain)); r != nil {
+		return *r, false
 	}
-	if err := p.client.Rcpt(to, nil); err != nil {
-		return failed(mail.StageRCPT, err), false
+	if r := p.command(mail.StageRCPT, 2, "RCPT TO:<%s>", to); r != nil {
+		return *r, false
 	}
-	p.client.CommandTimeout = p.patience(mail.StageDATA)
-	data, err := p.client.Data()
-	if err != nil {
-		return failed(mail.StageDATA, err), false
+	if r := p.command(mail.StageDATA, 3, "DATA"); r != nil {
+		return *r, false
 	}
+	p.client.SetDeadline(time.Now().Add(p.patience(mail.StageDATA)))
+	data := p.client.out.DotWriter()
 	if _, err := data.Write(message); err != nil {
-		return failed(mail.StageDATA, err), false
+		return *failed(mail.StageDATA, err), false
 	}
 	// From here on the message counts as sent, so the reply is waited for even if
 	// the run is cancelled meanwhile.
@@ -155,47 +135,51 @@ func (p *process) converse(a mail.Attempt, disarm func() bool) (r mail.Reply, se
 		return mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false
 	}
 	if err := data.Close(); err != nil {
-		return failed(mail.StageDot, err), true
+		return *failed(mail.StageDot, err), true
+	}
+	if r := p.client.await(mail.StageDot, 2, p.patience(mail.StageDot)); r != nil {
+		return *r, true
 	}
 	return mail.Reply{Code: 250, Stage: mail.StageDot}, true
 }
 
-// failed returns the reply for an error of the client: a refusal, an unexpected
-// reply, or a lost connection.
-func failed(stage mail.Stage, err error) mail.Reply {
-	var reply *smtp.SMTPError
-	switch {
-	case !errors.As(err, &reply):
-		return mail.Reply{Stage: stage, Fault: fault(err)}
-	case reply.Code/100 == 4 || reply.Code/100 == 5:
-		return mail.Reply{Stage: stage, Code: uint16(reply.Code)}
+// begin makes a connection ready for MAIL, and returns nil or the reply that ends
+// the attempt.
+func (p *process) begin(c mail.Conn) *mail.Reply {
+	switch c {
+	case mail.Reused:
+		return nil
+	case mail.Fresh:
+		if r := p.client.await(mail.StageBanner, 2, p.patience(mail.StageBanner)); r != nil {
+			return r
+		}
+	case mail.Reset:
+		if r := p.command(mail.StageEHLO, 2, "RSET"); r != nil {
+			return r
+		}
 	}
-	return mail.Reply{Stage: stage, Fault: mail.Garbled}
+	r := p.command(mail.StageEHLO, 2, "EHLO %s", p.Domain)
+	if r != nil && (r.Code == 500 || r.Code == 502) { // RFC 5321 3.2: a server without extensions
+		r = p.command(mail.StageEHLO, 2, "HELO %s", p.Domain)
+	}
+	return r
 }
 
-// fault returns Timeout for a time-out, and Drop for a lost connection.
-func fault(err error) mail.Fault {
-	var n net.Error
-	if errors.As(err, &n) && n.Timeout() {
-		return mail.Timeout
-	}
-	return mail.Drop
+func (p *process) command(stage mail.Stage, want uint16, format string, args ...any) *mail.Reply {
+	return p.client.command(stage, want, p.patience(stage), format, args...)
 }
 
 // HangUp sends QUIT and closes without waiting for the reply; see Process.
 func (p *process) HangUp() {
-	if p.conn != nil {
-		p.conn.SetDeadline(time.Now().Add(time.Second))
-		io.WriteString(p.conn, "QUIT\r\n")
-		p.abort()
+	if p.client != nil {
+		p.client.leave()
+		p.client = nil
 	}
 }
 
 func (p *process) abort() {
-	if p.conn != nil {
-		p.conn.Close()
-		p.conn, p.client = nil, nil
-	}
+	p.client.Close()
+	p.client = nil
 }
 
 func (t *SMTP) patience(stage mail.Stage) time.Duration {

@@ -643,6 +643,16 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 	if !ends(reply) {
 		reply = p.offer(r, conn, slow)
 	}
+	if conn != mail.Fresh && (reply.Stage == mail.StageEHLO ||
+		reply.Stage == mail.StageMAIL && (reply.Code == 421 || reply.Fault == mail.Drop)) {
+		// The receiver had enough of the connection, not of the recipient.
+		offered := p.line.offered // the sender counts on
+		p.hangUp()
+		if reply = p.connect(r, slow); !ends(reply) {
+			p.line.offered = offered - 1
+			reply = p.offer(r, mail.Fresh, slow)
+		}
+	}
 	if reply.Fault != mail.NoFault || reply.Code == 421 || reply.Stage < mail.StageMAIL {
 		p.hangUp()
 	} else {

@@ -150,6 +150,21 @@ func (r Reply) Open() bool {
 	return r.Fault == NoFault && r.Code != 421 && r.Stage >= StageMAIL
 }
 
+// EndedBy reports whether a reply to an attempt over a connection means that the
+// connection, which was kept, has come to its end, and nothing about the
+// recipient: any failure at RSET, and at MAIL 421 or no reply because the
+// connection is closed. The attempt then goes on over a new connection, whose
+// reply counts.
+func (c Conn) EndedBy(r Reply) bool {
+	switch {
+	case c == Fresh || r.Fault == Aborted:
+		return false
+	case r.Stage == StageMAIL:
+		return r.Code == 421 || r.Fault == Drop
+	}
+	return r.Stage < StageMAIL
+}
+
 // Completion is the end of an attempt, as the shell passes it to the engine.
 type Completion struct {
 	Reply Reply

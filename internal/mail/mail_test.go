@@ -83,3 +83,36 @@ func TestWay(t *testing.T) {
 		}
 	}
 }
+
+// A kept connection has come to its end if it fails before the recipient's mail
+// is named, or is closed then; 421 closes it (RFC 5321 3.8).
+func TestEndedBy(t *testing.T) {
+	for _, v := range []struct {
+		reply         Reply
+		reused, reset bool
+	}{
+		{Reply{Stage: StageEHLO, Code: 451}, true, true},
+		{Reply{Stage: StageEHLO, Code: 503}, true, true},
+		{Reply{Stage: StageEHLO, Fault: Garbled}, true, true},
+		{Reply{Stage: StageEHLO, Fault: Drop}, true, true},
+		{Reply{Stage: StageEHLO, Fault: Timeout}, true, true},
+		{Reply{Stage: StageEHLO, Fault: Aborted}, false, false},
+		{Reply{Stage: StageMAIL, Code: 421}, true, true},
+		{Reply{Stage: StageMAIL, Fault: Drop}, true, true},
+		{Reply{Stage: StageMAIL, Code: 450}, false, false},
+		{Reply{Stage: StageMAIL, Code: 550}, false, false},
+		{Reply{Stage: StageMAIL, Fault: Timeout}, false, false},
+		{Reply{Stage: StageMAIL, Fault: Garbled}, false, false},
+		{Reply{Stage: StageMAIL, Fault: Aborted}, false, false},
+		{Reply{Stage: StageRCPT, Code: 421}, false, false},
+		{Reply{Stage: StageRCPT, Fault: Drop}, false, false},
+		{Reply{Stage: StageDot, Code: 421}, false, false},
+		{Reply{Stage: StageDot, Code: 250}, false, false},
+	} {
+		for c, want := range []bool{Fresh: false, Reused: v.reused, Reset: v.reset} {
+			if got := Conn(c).EndedBy(v.reply); got != want {
+				t.Errorf("%s connection, %+v: %v, want %v", Conn(c), v.reply, got, want)
+			}
+		}
+	}
+}
