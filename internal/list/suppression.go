@@ -109,7 +109,7 @@ func (s Set) add(entry string) error {
 	case whole && strings.Contains(domain, "*"):
 		return errors.New(`entry has "*" in its domain, want each domain by its name`)
 	case whole && strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }):
-		return fmt.Errorf("domain %q is not ASCII, want international domains as A-labels, xn--...", domain)
+		return fmt.Errorf("domain %q is not ASCII, want international domains as A-labels (xn--)", domain)
 	case whole:
 		a, err := mail.ParseAddress("postmaster@" + domain)
 		if err == nil {

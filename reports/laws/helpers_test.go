@@ -1,18 +1,12 @@
 package laws
 
 import (
-	"math"
-
 	"flyball/reports/ensemble"
 	"flyball/reports/internal/handmade"
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 )
-
-func near(a, b float64) bool {
-	return a == b || math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) <= 1e-9*max(1, math.Abs(a), math.Abs(b))
-}
 
 // observed is what an ensemble keeps of that replication.
 func observed(number, short int, rates ...[]float64) ensemble.Observation {

@@ -67,9 +67,10 @@ func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job)
 		for _, j := range jobs {
 			made = append(made, j)
 			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}
-			d, factor := math.NaN(), 1.0
+			factor := 1.0
 			if j.Values != nil {
-				if d, err = strconv.ParseFloat(j.Values[0], 64); err != nil {
+				d, err := strconv.ParseFloat(j.Values[0], 64)
+				if err != nil {
 					t.Fatal(err)
 				}
 				factor = iae(j, d)
