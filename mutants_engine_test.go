@@ -41,4 +41,10 @@ var engineMutants = []mutant{
 	{"a refused message costs no RSET", "engine/delivery/machine.go", "s.reset = c.Reply.Class() != mail.Delivered", "s.reset = false"},
 	{"due times are rounded down", "engine/delivery/waiting.go", "bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)", "bucket := max(due/vt.Time(w.grain), w.next/vt.Time(w.grain)&0)"},
 	{"resends of one moment are taken last first", "engine/delivery/waiting.go", "	if c.empty() {\n		c.first = place\n	} else {\n		w.resends[c.last].link = place\n	}\n	c.last = place", "	if c.empty() {\n		c.last = place\n	}\n	w.resends[place].link = c.first\n	c.first = place"},
+	{"resends of an interval count from the second on", "engine/conditions.go", "	if a.Try > 0 {\n", "	if a.Try > 1 {\n"},
+	{"a 421 at MAIL is no refusal", "engine/conditions.go", "		if r.Code == 421 {\n", "		if r.Code == 421 && r.Stage != mail.StageMAIL {\n"},
+	{"a lost connection is no time-out", "engine/conditions.go", "	case r.Fault != mail.NoFault:\n", "	case r.Fault == mail.Timeout:\n"},
+	{"a refusal is no deferral", "engine/conditions.go", "		c.Deferrals++\n\t\tif r.Code == 421 {\n", "		if c.Deferrals++; r.Code == 421 {\n\t\t\tc.Deferrals--\n"},
+	{"every attempt looks a name up", "engine/conditions.go", "	if a.Conn == mail.Fresh {\n", "	if a.Conn != mail.Reused {\n"},
+	{"the mean attempt time is a sum", "engine/conditions.go", "c.Took / vt.Span(s.Attempts)", "c.Took"},
 }
