@@ -30,7 +30,8 @@ var errGarbled = errors.New("reply is not in the form of RFC 5321 4.2")
 // command sends a command and waits for its reply, for at most patience in all.
 // It returns nil if the first digit of the reply is want, else the reply that ends
 // the attempt at stage.
-func (c *client) command(stage mail.Stage, want uint16, patience time.Duration, format string, args ...any) *mail.Reply {
+func (c *client) command(stage mail.Stage, want uint16, patience time.Duration, format string,
+	args ...any) *mail.Reply {
 	c.SetDeadline(time.Now().Add(patience))
 	if err := c.out.PrintfLine(format, args...); err != nil {
 		return failed(stage, err)
