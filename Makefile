@@ -2,7 +2,7 @@
 
 T ?= 30s
 
-.PHONY: help check long staticcheck race matrix mutants fuzz bench peers pgo bench-smoke golden reproduce atlas
+.PHONY: help check long staticcheck race matrix mutants mutants-part fuzz bench peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ matrix: ## the same golden traces on other processors, core counts and collector
 
 mutants: ## plant mistakes, one at a time, and see each one caught
 	FLYBALL_MUTANTS=1 go test -count=1 -timeout 60m -run 'TestMutants$$' -v .
+
+mutants-part: ## a tenth of them, which FLYBALL_SEED chooses
+	FLYBALL_MUTANTS=part go test -count=1 -timeout 30m -run 'TestMutants$$' -v .
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x

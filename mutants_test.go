@@ -3,6 +3,7 @@ package flyball_test
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +57,9 @@ var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, stud
 
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
-// that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant.
+// that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant,
+// and FLYBALL_MUTANTS=part is as 1 for a tenth of the mutants, which FLYBALL_SEED
+// chooses: each commit another tenth.
 func TestMutants(t *testing.T) {
 	mode := os.Getenv("FLYBALL_MUTANTS")
 	if mode == "" {
@@ -68,8 +71,16 @@ func TestMutants(t *testing.T) {
 	for _, c := range checks {
 		built[c.name] = builds(t, c)
 	}
+	seed := os.Getenv("FLYBALL_SEED")
+	if mode == "part" && seed == "" {
+		t.Fatal("FLYBALL_MUTANTS=part: got no FLYBALL_SEED, want one, such as the commit")
+	}
 	t.Run("planted", func(t *testing.T) {
 		for i, m := range mutants {
+			if mode == "part" && !chosen(m, seed) {
+				caught[i] = "not planted"
+				continue
+			}
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel() // to build a test uses less than one core for much of its time
 				caught[i] = catch(t, m, known[m.name], built, mode == "all")
@@ -89,6 +100,13 @@ func TestMutants(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// chosen reports whether a seed plants a mutant: one in ten.
+func chosen(m mutant, seed string) bool {
+	h := fnv.New32a()
+	h.Write([]byte(seed + m.name))
+	return h.Sum32()%10 == 0
 }
 
 // caughtLast tells by which check a mutant was caught when the results were
