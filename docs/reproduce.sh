@@ -43,7 +43,7 @@ behind the name. Whether the simulator computes its model rightly is another que
 | Scenario | Answer | Seed | Digest | Again |
 |---|---|---|---|---|
 END
-names=$("$tmp/flyball" scenario list | awk '$1 != "billion" && $1 !~ "/" { print $1 }')
+names=$("$tmp/flyball" scenario list --json | sed -n 's/^ *"name": "\([^"]*\)".*/\1/p' | grep -vx billion)
 for name in $names; do
 	text=$new/docs/results/$name.txt
 	more=()
