@@ -28,7 +28,7 @@ var engineMutants = []mutant{
 	{"a dead destination is revived too soon", "engine/delivery/concurrency.go", "now.Add(m.concurrency.cfg.Revive)", "now.Add(m.concurrency.cfg.Revive / 2)"},
 	{"P_a is the allocation at the end of the interval", "engine/delivery/interval.go", "Allocated: allocated, Demand", "Allocated: float64(m.allocated), Demand"},
 	{"deliveries of the interval's last moment count later", "engine/delivery/machine.go", "	m.account(now)\n	s.busy = false", "	if now >= m.interval.next {\n\t\tm.endInterval(now, nil)\n\t\tm.decide(m.closed.Sample.Attempts, m.closed.Sample.Delivered)\n\t}\n	m.account(now)\n	s.busy = false"},
-	{"a new target counts an interval late", "engine/delivery/interval.go", "r.Sample.TargetRate = m.interval.target", "r.Sample.TargetRate = r.target"},
+	{"a new target counts an interval late", "engine/delivery/interval.go", "r.Sample.TargetRate = m.interval.target", "r.Sample.TargetRate = r.Target"},
 	{"the parts of C follow efficiency the whole way", "engine/governing/cluster.go", "e = (w.efficiency + e) / 2", "e = (0*w.efficiency + 2*e) / 2"},
 	{"who needs no processes keeps his part", "engine/governing/cluster.go", "room[i] = max(needs[i]-1, 0)", "room[i] = max(needs[i]-1, 1000)"},
 	{"the failure rate of a cluster is the server's own", "engine/delivery/machine.go", "	if !m.moves.together {", "	if m.cfg.Together {"},

@@ -59,7 +59,7 @@ var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, stud
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
 // that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant,
 // and FLYBALL_MUTANTS=part is as 1 for a tenth of the mutants, which FLYBALL_SEED
-// chooses: each commit another tenth.
+// chooses.
 func TestMutants(t *testing.T) {
 	mode := os.Getenv("FLYBALL_MUTANTS")
 	if mode == "" {
@@ -73,7 +73,7 @@ func TestMutants(t *testing.T) {
 	}
 	seed := os.Getenv("FLYBALL_SEED")
 	if mode == "part" && seed == "" {
-		t.Fatal("FLYBALL_MUTANTS=part: got no FLYBALL_SEED, want one, such as the commit")
+		t.Fatal("FLYBALL_MUTANTS=part: got no FLYBALL_SEED, want one, such as 2026-W48")
 	}
 	t.Run("planted", func(t *testing.T) {
 		for i, m := range mutants {
