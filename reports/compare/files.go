@@ -14,11 +14,7 @@ import (
 
 // Summary is summary.json of a comparison.
 func (c *Report) Summary() ([]byte, error) {
-	return format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		*Report
-	}{"flyball/comparison", format.SchemaVersion, c})
+	return format.WithSchema("flyball/comparison", c)
 }
 
 // Key returns a name for the comparison that depends on the digests of both sides.

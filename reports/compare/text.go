@@ -11,29 +11,8 @@ import (
 // Text writes the comparison for a terminal: the verdict, one line for each metric over
 // all scenarios, then the scenarios, then the reasons to doubt the numbers.
 func (c *Report) Text(w io.Writer, color bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "BASE  %s\nNEW   %s\n\n", c.Base, c.New)
-	for i, sentence := range c.Answer() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			if i == 0 {
-				line = format.Paint(line, format.Strong, color)
-			}
-			fmt.Fprintln(&b, line)
-		}
-	}
-	for _, t := range c.tables() {
-		if err := t.Write(&b, color); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(&b)
-	for _, sentence := range append(c.explained(), c.Notes...) {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			fmt.Fprintln(&b, line)
-		}
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return format.Text{Title: fmt.Sprintf("BASE  %s\nNEW   %s", c.Base, c.New), Answer: c.Answer(), Tables: c.tables(),
+		Below: "\n" + format.Paragraphs(append(c.explained(), c.Notes...)...)}.Write(w, color)
 }
 
 // Answer returns sentences on what the comparison shows, the most important first.

@@ -34,26 +34,16 @@ func (e *Report) Key() string {
 
 // Write writes the folder of the ensemble at to, as run.Write does for a run.
 func (e *Report) Write(to folder.Place, x run.Extra) error {
-	figures, err := e.Figures()
+	files, err := page.Files(e, "summary.json")
 	if err != nil {
 		return err
 	}
-	summary, err := e.Summary()
-	if err != nil {
-		return err
-	}
-	html, err := e.HTML(figures)
-	if err != nil {
-		return err
-	}
-	files := []folder.File{
-		{Path: "summary.json", Data: summary}, {Path: "replications.csv", Data: e.replicationsCSV()},
-		{Path: "trajectory.csv", Data: e.trajectoryCSV()}, {Path: "report.html", Data: html},
-		{Path: "assumptions.csv", Data: run.AssumptionsCSV(e.Assumptions)},
-		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
-		{Path: "log.ndjson", Data: x.Log},
-	}
-	files = append(files, chart.PlotFiles(figures)...)
+	files = append(files, folder.File{Path: "replications.csv", Data: e.replicationsCSV()},
+		folder.File{Path: "trajectory.csv", Data: e.trajectoryCSV()},
+		folder.File{Path: "assumptions.csv", Data: run.AssumptionsCSV(e.Assumptions)},
+		folder.File{Path: "scenario.toml", Data: x.ScenarioTOML},
+		folder.File{Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
+		folder.File{Path: "log.ndjson", Data: x.Log})
 	for _, f := range x.More {
 		if path.Dir(f.Path) == "plots" || slices.ContainsFunc(files,
 			func(g folder.File) bool { return g.Path == f.Path }) {
@@ -67,11 +57,7 @@ func (e *Report) Write(to folder.Place, x run.Extra) error {
 
 // Summary is summary.json of an ensemble.
 func (e *Report) Summary() ([]byte, error) {
-	return format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		*Report
-	}{"flyball/ensemble", format.SchemaVersion, e})
+	return format.WithSchema("flyball/ensemble", e)
 }
 
 // HTML is the ensemble as one page, as Report.HTML is for a run.

@@ -86,11 +86,7 @@ func Key(content []byte) string {
 
 // seal adds host.json and the manifest to the files of a folder.
 func seal(files []File, h Host, replay string, a Attributes) ([]File, error) {
-	host, err := format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		Host
-	}{"flyball/host", format.SchemaVersion, h})
+	host, err := format.WithSchema("flyball/host", h)
 	if err != nil {
 		return nil, err
 	}

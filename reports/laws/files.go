@@ -14,11 +14,7 @@ import (
 
 // Summary is summary.json.
 func (l *Report) Summary() ([]byte, error) {
-	return format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		*Report
-	}{"flyball/laws", format.SchemaVersion, l})
+	return format.WithSchema("flyball/laws", l)
 }
 
 // Key returns a name for the report that depends on its content.
@@ -29,15 +25,19 @@ func (l *Report) Key() string {
 
 // Write writes the folder of the report at to, as run.Write does for a run.
 func (l *Report) Write(to folder.Place) error {
-	figures, err := l.Figures()
+	files, err := page.Files(l, "summary.json")
 	if err != nil {
 		return err
 	}
-	summary, err := l.Summary()
-	if err != nil {
-		return err
-	}
-	html, err := page.Document{
+	files = append(files, folder.File{Path: "goals.csv", Data: l.goalsCSV()},
+		folder.File{Path: "cells.csv", Data: l.cellsCSV()}, folder.File{Path: "runs.csv", Data: l.runsCSV()})
+	return folder.Publish(to, files, l.Host, l.Replay,
+		folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
+}
+
+// HTML returns the report as one page.
+func (l *Report) HTML(figures []chart.Figure) ([]byte, error) {
+	return page.Document{
 		Name: "laws", About: "Governor laws on the disturbance suite.",
 		World: fmt.Sprintf("%s, %s each, simulated", format.Plural(uint64(len(l.Trials)), "trial"),
 			format.Plural(uint64(l.Replications), "replication")),
@@ -45,14 +45,6 @@ func (l *Report) Write(to folder.Place) error {
 		Facts: [][2]string{{"Suite", l.Suite}, {"Half", l.Half}, {"Luck", l.luck()}, {"Digest of all runs", l.Digest},
 			{"Run it again", l.Replay}},
 	}.HTML()
-	if err != nil {
-		return err
-	}
-	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "goals.csv", Data: l.goalsCSV()},
-		{Path: "cells.csv", Data: l.cellsCSV()}, {Path: "runs.csv", Data: l.runsCSV()},
-		{Path: "report.html", Data: html}}
-	return folder.Publish(to, append(files, chart.PlotFiles(figures)...), l.Host, l.Replay,
-		folder.Attributes{Name: "laws", ScenarioID: l.Suite, Replications: l.Replications, Mode: folder.LawsMode})
 }
 
 func (l *Report) goalsCSV() []byte {

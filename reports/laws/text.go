@@ -18,33 +18,9 @@ import (
 // Text writes the report for a terminal: the goals, the laws, and every trial, won or
 // lost.
 func (l *Report) Text(w io.Writer, color bool) error {
-	var b strings.Builder
-	for i, sentence := range l.Answer() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			if i == 0 {
-				line = format.Paint(line, format.Strong, color)
-			}
-			fmt.Fprintln(&b, line)
-		}
-	}
-	for _, t := range l.tables() {
-		if err := t.Write(&b, color); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintln(&b)
-	for _, sentence := range l.explained() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			fmt.Fprintln(&b, line)
-		}
-	}
-	fmt.Fprintf(&b, "\nSuite %.12s, %s half, %s, replications 0 to %d, digest %s\n", l.Suite, l.Half, l.luck(),
-		l.Replications-1, l.Digest)
-	if l.Replay != "" {
-		fmt.Fprintf(&b, "Run it again: %s\n", l.Replay)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return format.Text{Answer: l.Answer(), Tables: l.tables(), Below: "\n" + format.Paragraphs(l.explained()...),
+		Seal: fmt.Sprintf("Suite %.12s, %s half, %s, replications 0 to %d, digest %s", l.Suite, l.Half, l.luck(),
+			l.Replications-1, l.Digest), Replay: l.Replay}.Write(w, color)
 }
 
 func (l *Report) luck() string {

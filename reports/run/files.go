@@ -7,21 +7,16 @@ import (
 	"flyball/reports/measure"
 )
 
-// summaryFile is the content of summary.json: the report and all metrics.
-type summaryFile struct {
-	Schema        string                `json:"schema"`
-	SchemaVersion int                   `json:"schema_version"`
-	Metrics       map[string]format.Num `json:"metrics"`
-	*Report
-}
-
 // Summary returns the content of summary.json.
 func (r *Report) Summary() ([]byte, error) {
 	metrics := map[string]format.Num{}
 	for name, v := range r.Metrics() {
 		metrics[name] = format.Num(v)
 	}
-	return format.SortedJSON(summaryFile{"flyball/summary", format.SchemaVersion, metrics, r})
+	return format.WithSchema("flyball/summary", struct {
+		Metrics map[string]format.Num `json:"metrics"`
+		*Report
+	}{metrics, r})
 }
 
 // intervalColumns are the columns of intervals.csv. They include all that a replay of

@@ -6,9 +6,9 @@ import (
 	"path"
 	"slices"
 
-	"flyball/reports/chart"
 	"flyball/reports/folder"
 	"flyball/reports/format"
+	"flyball/reports/page"
 	"flyball/reports/runlog"
 )
 
@@ -57,24 +57,14 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 			return nil, fmt.Errorf("run folder: got extra file %q, want a relative path that is not in use", f.Path)
 		}
 	}
-	figures, err := r.Figures()
+	files, err := page.Files(r, "summary.json")
 	if err != nil {
 		return nil, err
 	}
-	summary, err := r.Summary()
-	if err != nil {
-		return nil, err
-	}
-	html, err := r.HTML(figures)
-	if err != nil {
-		return nil, err
-	}
-	files := []folder.File{
-		{Path: "summary.json", Data: summary}, {Path: "intervals.csv", Data: r.intervalsCSV()},
-		{Path: "report.html", Data: html},
-		{Path: "scenario.toml", Data: x.ScenarioTOML}, {Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
-		{Path: "log.ndjson", Data: x.Log},
-	}
+	files = append(files, folder.File{Path: "intervals.csv", Data: r.intervalsCSV()},
+		folder.File{Path: "scenario.toml", Data: x.ScenarioTOML},
+		folder.File{Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
+		folder.File{Path: "log.ndjson", Data: x.Log})
 	if r.Limits != nil {
 		files = append(files, folder.File{Path: "limits.csv", Data: r.limitsCSV()})
 	}
@@ -84,7 +74,6 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 	if r.Sensitivity != nil {
 		files = append(files, folder.File{Path: "sensitivity.csv", Data: r.Sensitivity.csv()})
 	}
-	files = append(files, chart.PlotFiles(figures)...)
 	return append(files, x.More...), nil
 }
 

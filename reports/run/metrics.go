@@ -27,12 +27,8 @@ func Metrics(run *runlog.Run) map[string]float64 { return Fold(run, nil, "").Met
 
 // Metrics returns the metrics of a report by the names of measure.Metrics.
 func (r *Report) Metrics() map[string]float64 {
-	t := r.Totals
 	facts := measure.Facts{
-		Totals: runlog.Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed,
-			Suppressed: t.Suppressed,
-			Pending:    t.Pending, Ambiguous: t.Ambiguous, Attempts: t.Attempts, Resends: t.Resends},
-		EndHours: r.EndSec / 3600, Servers: r.Servers, Rows: r.Rows, All: r.All,
+		Totals: r.Totals, EndHours: r.EndSec / 3600, Servers: r.Servers, Rows: r.Rows, All: r.All,
 	}
 	for _, o := range r.Outcomes {
 		facts.Replies = append(facts.Replies, measure.Reply{Code: o.Code, Count: o.Count})

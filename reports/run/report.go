@@ -26,17 +26,17 @@ type Report struct {
 	Replication uint64 `json:"replication"` // of the seed; 0 is the run without a replication number
 	Mode        string `json:"mode"`        // "sim" or "real"
 	// List is the digest of the list of a simulation, unless the list is the scenario's own.
-	List        string     `json:"list,omitempty"`
-	Receiver    string     `json:"receiver,omitempty"` // of a live run: one that does not follow the model
-	Partial     bool       `json:"partial"`            // stopped before its end
-	Digest      string     `json:"digest"`             // of everything that happened, in order
-	Law         string     `json:"law"`
-	Target      float64    `json:"target_per_h"` // of each governor, at the start
-	IntervalSec float64    `json:"interval_s"`   // length S of a full interval; 0 if there was none
-	HorizonSec  float64    `json:"horizon_s"`
-	EndSec      float64    `json:"end_s"`
-	Totals      Totals     `json:"totals"`
-	DFR         format.Num `json:"dfr"` // attempts per success [0071]; missing without a success
+	List        string        `json:"list,omitempty"`
+	Receiver    string        `json:"receiver,omitempty"` // of a live run: one that does not follow the model
+	Partial     bool          `json:"partial"`            // stopped before its end
+	Digest      string        `json:"digest"`             // of everything that happened, in order
+	Law         string        `json:"law"`
+	Target      float64       `json:"target_per_h"` // of each governor, at the start
+	IntervalSec float64       `json:"interval_s"`   // length S of a full interval; 0 if there was none
+	HorizonSec  float64       `json:"horizon_s"`
+	EndSec      float64       `json:"end_s"`
+	Totals      runlog.Totals `json:"totals"`
+	DFR         format.Num    `json:"dfr"` // attempts per success [0071]; missing without a success
 	// Servers are judged by their governors; there is one entry if a single governor controls all.
 	Servers      []measure.Server `json:"servers"`
 	Expectations []measure.Result `json:"expectations"`
@@ -54,18 +54,6 @@ type Report struct {
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Host   folder.Host   `json:"-"` // host.json
 	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
-}
-
-// Totals account for every recipient.
-type Totals struct {
-	Recipients uint64 `json:"recipients"`
-	Delivered  uint64 `json:"delivered"`
-	Failed     uint64 `json:"failed"`
-	Suppressed uint64 `json:"suppressed"`
-	Pending    uint64 `json:"pending"`
-	Ambiguous  uint64 `json:"ambiguous"`
-	Attempts   uint64 `json:"attempts"`
-	Resends    uint64 `json:"resends"` // attempts after a recipient's first
 }
 
 // Outcome counts the attempts for a destination that ended in the same way.
@@ -106,9 +94,8 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
-		Totals: Totals{Recipients: t.Recipients, Delivered: t.Delivered, Failed: t.Failed, Suppressed: t.Suppressed,
-			Pending: t.Pending, Ambiguous: t.Ambiguous, Attempts: t.Attempts, Resends: t.Resends},
-		DFR: format.Ratio(t.Attempts, t.Delivered), Replay: replay,
+		Totals: t,
+		DFR:    format.Ratio(t.Attempts, t.Delivered), Replay: replay,
 		Servers: []measure.Server{}, Expectations: []measure.Result{}, Outcomes: []Outcome{}, // never null in JSON
 	}
 	for _, i := range run.Intervals {

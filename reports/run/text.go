@@ -15,50 +15,23 @@ import (
 // command line that repeats the run. Lines have at most 100 columns, except for long
 // names and the command line. With color, verdicts are coloured.
 func (r *Report) Text(w io.Writer, color bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n", r.Name, r.world())
-	for _, line := range format.Wrap(r.About, format.Columns) {
-		fmt.Fprintln(&b, line)
-	}
-	fmt.Fprintln(&b)
+	t := format.Text{Title: fmt.Sprintf("%s (%s)", r.Name, r.world()), About: r.About, Answer: r.Answer(),
+		Seal:   fmt.Sprintf("Seed %s, digest %s, scenario %.12s", r.Luck(), r.Digest, r.ScenarioID),
+		Replay: r.Replay}
 	if r.Partial {
-		fmt.Fprintln(&b, format.Paint("PARTIAL: the run was stopped before its end; all numbers are of what was done "+
-			"until then.", format.Bad, color))
+		t.Notice = "PARTIAL: the run was stopped before its end; all numbers are of what was done until then."
 	}
-	for i, sentence := range r.Answer() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			if i == 0 {
-				line = format.Paint(line, format.Strong, color)
-			}
-			fmt.Fprintln(&b, line)
-		}
-	}
-	tables := []format.Table{r.partTable(12), r.governorTable(12, format.Columns)}
 	if len(r.Servers) > 1 {
-		tables = append([]format.Table{r.serverTable(12)}, tables...)
+		t.Tables = append(t.Tables, r.serverTable(12))
 	}
-	for _, t := range append(tables, r.outcomeTable(12), r.expectationTable()) {
-		if err := t.Write(&b, color); err != nil {
-			return err
-		}
-	}
+	t.Tables = append(t.Tables, r.partTable(12), r.governorTable(12, format.Columns), r.outcomeTable(12),
+		r.expectationTable())
 	if s := r.Sensitivity; s != nil {
 		const most = 12
-		if err := s.table(most).Write(&b, color); err != nil {
-			return err
-		}
-		for _, sentence := range s.rest(most) {
-			for _, line := range format.Wrap(sentence, format.Columns) {
-				fmt.Fprintln(&b, line)
-			}
-		}
+		t.Tables = append(t.Tables, s.table(most))
+		t.Below = format.Paragraphs(s.rest(most)...)
 	}
-	fmt.Fprintf(&b, "\nSeed %s, digest %s, scenario %.12s\n", r.Luck(), r.Digest, r.ScenarioID)
-	if r.Replay != "" {
-		fmt.Fprintf(&b, "Run it again: %s\n", r.Replay)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.Write(w, color)
 }
 
 // Luck returns the seed and the replication of the run in words.

@@ -39,9 +39,14 @@ type Run struct {
 // Totals account for every recipient:
 // Recipients = Delivered + Failed + Suppressed + Pending + Ambiguous.
 type Totals struct {
-	Recipients, Delivered, Failed, Suppressed, Pending, Ambiguous uint64
-	Attempts                                                      uint64
-	Resends                                                       uint64 // attempts after a recipient's first
+	Recipients uint64 `json:"recipients"`
+	Delivered  uint64 `json:"delivered"`
+	Failed     uint64 `json:"failed"`
+	Suppressed uint64 `json:"suppressed"`
+	Pending    uint64 `json:"pending"`
+	Ambiguous  uint64 `json:"ambiguous"`
+	Attempts   uint64 `json:"attempts"`
+	Resends    uint64 `json:"resends"` // attempts after a recipient's first
 }
 
 // Balanced reports whether every recipient is accounted for.

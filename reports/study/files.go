@@ -25,33 +25,21 @@ func (s *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 }
 
 func (s *Report) files(given []byte, scenarios []folder.File) ([]folder.File, error) {
-	figures, err := s.Figures()
+	files, err := page.Files(s, "study.json")
 	if err != nil {
 		return nil, err
 	}
-	summary, err := s.Summary()
-	if err != nil {
-		return nil, err
-	}
-	html, err := s.HTML(figures)
-	if err != nil {
-		return nil, err
-	}
-	files := []folder.File{{Path: "study.json", Data: summary}, {Path: "points.csv", Data: s.pointsCSV()},
-		{Path: "runs.csv", Data: s.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	files = append(files, folder.File{Path: "points.csv", Data: s.pointsCSV()},
+		folder.File{Path: "runs.csv", Data: s.runsCSV()}, folder.File{Path: "study.toml", Data: given})
 	if s.Choice != nil {
 		files = append(files, folder.File{Path: "choice.csv", Data: s.choiceCSV()})
 	}
-	return append(append(files, scenarios...), chart.PlotFiles(figures)...), nil
+	return append(files, scenarios...), nil
 }
 
 // Summary returns the content of study.json.
 func (s *Report) Summary() ([]byte, error) {
-	return format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		*Report
-	}{"flyball/study", format.SchemaVersion, s})
+	return format.WithSchema("flyball/study", s)
 }
 
 // HTML returns the study as one page.

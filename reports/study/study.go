@@ -351,34 +351,14 @@ func (s *Report) Answer() []string {
 
 // Text writes the study for a terminal.
 func (s *Report) Text(w io.Writer, color bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n", s.Name, s.world())
-	for _, line := range format.Wrap(s.About, format.Columns) {
-		fmt.Fprintln(&b, line)
-	}
-	fmt.Fprintln(&b)
-	for i, sentence := range s.Answer() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			if i == 0 {
-				line = format.Paint(line, format.Strong, color)
-			}
-			fmt.Fprintln(&b, line)
-		}
-	}
 	shown := s.pointTable(16)
 	if s.Choice != nil {
 		shown = s.choiceTable()
 	}
-	if err := shown.Write(&b, color); err != nil {
-		return err
-	}
-	fmt.Fprintf(&b, "\nSeed %d, replications 0 to %d of each point, digest %s, study %.12s\n", s.Seed, s.Replications-1,
-		s.Digest, s.ID)
-	if s.Replay != "" {
-		fmt.Fprintf(&b, "Run it again: %s\n", s.Replay)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return format.Text{Title: fmt.Sprintf("%s (%s)", s.Name, s.world()), About: s.About, Answer: s.Answer(),
+		Tables: []format.Table{shown},
+		Seal: fmt.Sprintf("Seed %d, replications 0 to %d of each point, digest %s, study %.12s", s.Seed,
+			s.Replications-1, s.Digest, s.ID), Replay: s.Replay}.Write(w, color)
 }
 
 func (s *Report) world() string {

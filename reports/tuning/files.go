@@ -37,27 +37,19 @@ func Read(dir string) (*Report, error) {
 // Write writes the folder of the search at to, as run.Write does for a run. Given is the
 // file of the study; scenarios are the files of the scenarios that it names.
 func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) error {
-	figures, err := t.Figures()
+	files, err := page.Files(t, "tune.json")
 	if err != nil {
 		return err
 	}
-	summary, err := t.Summary()
-	if err != nil {
-		return err
-	}
-	html, err := t.HTML(figures)
-	if err != nil {
-		return err
-	}
-	files := []folder.File{{Path: "tune.json", Data: summary}, {Path: "trials.csv", Data: t.trialsCSV()},
-		{Path: "runs.csv", Data: t.runsCSV()}, {Path: "report.html", Data: html}, {Path: "study.toml", Data: given}}
+	files = append(files, folder.File{Path: "trials.csv", Data: t.trialsCSV()},
+		folder.File{Path: "runs.csv", Data: t.runsCSV()}, folder.File{Path: "study.toml", Data: given})
 	if t.HeldOut != nil {
 		files = append(files, folder.File{Path: "best.set", Data: []byte(strings.Join(t.Winner.Set, "\n") + "\n")})
 		for i, b := range t.Best {
 			files = append(files, folder.File{Path: fmt.Sprintf("best/%02d.toml", i), Data: b.Text})
 		}
 	}
-	files = append(append(files, scenarios...), chart.PlotFiles(figures)...)
+	files = append(files, scenarios...)
 	replications := 0
 	if t.HeldOut != nil {
 		replications = t.HeldOut.Replications
@@ -68,11 +60,7 @@ func (t *Report) Write(to folder.Place, given []byte, scenarios []folder.File) e
 
 // Summary returns the content of tune.json.
 func (t *Report) Summary() ([]byte, error) {
-	return format.SortedJSON(struct {
-		Schema        string `json:"schema"`
-		SchemaVersion int    `json:"schema_version"`
-		*Report
-	}{"flyball/tuning", format.SchemaVersion, t})
+	return format.WithSchema("flyball/tuning", t)
 }
 
 // HTML returns the search as one page.

@@ -403,34 +403,9 @@ func percentSigned(v float64) string {
 
 // Text writes the report for a terminal.
 func (t *Report) Text(w io.Writer, color bool) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n", t.Name, t.world())
-	for _, line := range format.Wrap(t.About, format.Columns) {
-		fmt.Fprintln(&b, line)
-	}
-	fmt.Fprintln(&b)
-	for i, sentence := range t.Answer() {
-		for _, line := range format.Wrap(sentence, format.Columns) {
-			if i == 0 {
-				line = format.Paint(line, format.Strong, color)
-			}
-			fmt.Fprintln(&b, line)
-		}
-	}
-	for _, table := range t.tables() {
-		if len(table.Rows) == 0 {
-			continue
-		}
-		if err := table.Write(&b, color); err != nil {
-			return err
-		}
-	}
-	fmt.Fprintf(&b, "\nSeed %d, digest %s, study %.12s\n", t.Seed, t.Digest, t.ID)
-	if t.Replay != "" {
-		fmt.Fprintf(&b, "Run it again: %s\n", t.Replay)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return format.Text{Title: fmt.Sprintf("%s (%s)", t.Name, t.world()), About: t.About, Answer: t.Answer(),
+		Tables: t.tables(), Seal: fmt.Sprintf("Seed %d, digest %s, study %.12s", t.Seed, t.Digest, t.ID),
+		Replay: t.Replay}.Write(w, color)
 }
 
 func (t *Report) world() string {
