@@ -20,7 +20,7 @@ race: ## tests of what has goroutines, under the race detector (needs a C compil
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
 	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/... ./cmd/flyball/internal/...
-	CGO_ENABLED=1 go test -race -run 'Signal|GoesOn|Records|Scripts/(sweep|realrun)' ./cmd/flyball/...
+	CGO_ENABLED=1 go test -race -run 'Signal|GoOn|Scripts/(sweep|realrun)' ./cmd/flyball
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v1 go test -count=1 -run Golden ./sim

@@ -39,7 +39,8 @@ reports/page
 reports/run
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
-cmd/flyball/internal/task
+cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
+cmd/flyball/internal/trials cmd/flyball/internal/terminal
 cmd/flyball
 `
 

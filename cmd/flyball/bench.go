@@ -153,11 +153,11 @@ type subject struct {
 // not count. They take turns so that a slow spell of the machine affects all of them.
 func (a *app) measure(runs int, all []subject) ([][]spell, error) {
 	spells := make([][]spell, len(all))
-	bar := a.progress("bench")
-	defer bar.end()
+	bar := a.display().Start("bench")
+	defer bar.End()
 	for round := range runs + 1 {
 		for i, s := range all {
-			bar.at(uint64(round*len(all)+i), uint64((runs+1)*len(all)))
+			bar.At(uint64(round*len(all)+i), uint64((runs+1)*len(all)))
 			run, digest, err := s.prepare()
 			if err != nil {
 				return nil, err

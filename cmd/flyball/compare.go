@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
+	"flyball/cmd/flyball/internal/trials"
 	"flyball/internal/durable"
 	"flyball/reports/compare"
 )
@@ -22,7 +24,7 @@ type compareOutput struct {
 }
 
 func (a *app) compareCommand() *cobra.Command {
-	q := task.DefaultCompare()
+	q := trials.DefaultCompare()
 	var to compareOutput
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
@@ -92,24 +94,24 @@ gate or a scenario of BASE that cannot be compared, 130 or 143 stopped by a sign
 	return c
 }
 
-func (a *app) compare(q *task.Compare, to *compareOutput, given func(string) bool) error {
+func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) bool) error {
 	if !q.Gate && (given("junit") || given("annotations")) {
-		return task.ErrNoGate
+		return trials.ErrNoGate
 	}
 	for _, file := range [][2]string{{"--junit", to.junit}, {"--markdown", to.markdown}} {
 		if err := hasPlace(file[1]); err != nil {
 			return fail(exitEnvironment, "%s: %w", file[0], err)
 		}
 	}
-	stop := a.watchSignals()
-	defer stop.end()
-	watch, end := a.watch(false)
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(false)
 	defer end()
-	found, err := q.Do(stop.ctx, watch)
+	found, err := q.Do(stop.Context(), watch)
 	end()
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stop.stopped(" during the runs; nothing is written")
+		return stoppedBy(stop, " during the runs; nothing is written")
 	case err != nil:
 		return err
 	case found.Nothing != nil: // an old verdict file must not claim that the gate passed
@@ -125,7 +127,7 @@ func (a *app) compare(q *task.Compare, to *compareOutput, given func(string) boo
 }
 
 // tell prints the comparison and writes its folder and its Markdown.
-func (a *app) tell(found *task.Compared, to *compareOutput) error {
+func (a *app) tell(found *trials.Compared, to *compareOutput) error {
 	if to.json {
 		if err := a.printSummary(found.Report); err != nil {
 			return err

@@ -7,10 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
+	"flyball/cmd/flyball/internal/trials"
 )
 
 func (a *app) lawsCommand() *cobra.Command {
-	q := task.DefaultLaws()
+	q := trials.DefaultLaws()
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "laws",
@@ -45,17 +47,17 @@ cannot be written, 130 or 143 stopped by a signal.`,
 	return c
 }
 
-func (a *app) laws(q *task.Laws, asJSON bool) error {
-	stop := a.watchSignals()
-	defer stop.end()
-	watch, end := a.watch(false)
+func (a *app) laws(q *trials.Laws, asJSON bool) error {
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(false)
 	defer end()
-	found, err := q.Do(stop.ctx, watch)
+	found, err := q.Do(stop.Context(), watch)
 	end()
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):
-		return stop.stopped(" after %d of %d runs; nothing is written", stopped.Done, stopped.Total)
+		return stoppedBy(stop, " after %d of %d runs; nothing is written", stopped.Done, stopped.Total)
 	case err != nil:
 		return err
 	}

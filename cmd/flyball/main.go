@@ -12,11 +12,16 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"flyball/cmd/flyball/internal/completion"
+	"flyball/cmd/flyball/internal/manual"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/conf"
 )
 
@@ -88,12 +93,12 @@ func (a *app) run(args []string) (code int) {
 			a.reportBug(v)
 		}
 	}()
-	out := &terminal{w: a.out, colored: a.colored}
+	out := terminal.NewWriter(a.out, a.colored)
 	a.stdout, a.out = a.out, out
 	root := a.commands()
 	root.SetArgs(args)
 	err := root.Execute()
-	if lost := out.flush(); lost != nil { // an answer that was not printed is a failure
+	if lost := out.Flush(); lost != nil { // an answer that was not printed is a failure
 		err = exit{exitEnvironment, fmt.Errorf("standard output: %w", lost)}
 	}
 	if err == nil {
@@ -101,8 +106,7 @@ func (a *app) run(args []string) (code int) {
 	}
 	e := coded(err)
 	for line := range strings.Lines(e.Error()) {
-		text, _ := printed([]byte(strings.TrimSuffix(line, "\n")), false)
-		fmt.Fprintf(a.errout, "flyball: %s\n", text)
+		fmt.Fprintf(a.errout, "flyball: %s\n", terminal.Printable(strings.TrimSuffix(line, "\n")))
 	}
 	return e.code
 }
@@ -136,7 +140,23 @@ func (a *app) reportBug(v any) {
 	}
 }
 
-var colorChoices = []string{"auto", "always", "never"}
+// display is where progress is shown.
+func (a *app) display() terminal.Display {
+	return terminal.Display{To: a.errout, Quiet: a.quiet, QuietFor: a.quietFor}
+}
+
+// colored reports whether standard output takes colour.
+func (a *app) colored() bool { return terminal.Colored(a.color, a.stdout) }
+
+// stoppedBy returns the error of a command that a signal stopped: "stopped by
+// interrupt", then format, which begins with a blank or a semicolon.
+func stoppedBy(by *terminal.Signals, format string, args ...any) error {
+	code := exitInterrupt
+	if by.First() == syscall.SIGTERM {
+		code = exitTerminated
+	}
+	return fail(code, "stopped by %s"+format, append([]any{by.First()}, args...)...)
+}
 
 func (a *app) commands() *cobra.Command {
 	root := &cobra.Command{
@@ -164,7 +184,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no progress on standard error")
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if !slices.Contains(colorChoices, a.color) {
+		if !slices.Contains(terminal.ColourChoices, a.color) {
 			return fail(exitUsage, "--color: got %q, want auto, always or never", a.color)
 		}
 		return nil
@@ -174,9 +194,10 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	})
 	root.AddCommand(a.runCommand(), a.realrunCommand(), a.lawsCommand(), a.sweepCommand(), a.tuneCommand(),
 		a.verifyCommand(), a.benchCommand(), a.compareCommand(), a.promoteCommand(), a.governCommand(),
-		a.reportCommand(), a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), a.manCommand(),
+		a.reportCommand(), a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
 		a.versionCommand())
-	complete(root)
+	completion.Complete(root, completion.Words{Colours: terminal.ColourChoices, Schemas: schemaNames(),
+		Yardsticks: yardsticks})
 	return root
 }
 
@@ -187,7 +208,7 @@ func helpCommand() *cobra.Command {
 		Use:   "help [COMMAND]",
 		Short: "Print the help of a command",
 
-		ValidArgsFunction: commandNames,
+		ValidArgsFunction: completion.CommandNames,
 		RunE: func(c *cobra.Command, args []string) error {
 			about := c.Root()
 			for _, name := range args {
@@ -199,6 +220,20 @@ func helpCommand() *cobra.Command {
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
+		},
+	}
+}
+
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "man",
+		Short:   "Print the manual page",
+		Long:    "Print the manual page of all commands, for man -l.",
+		Example: "  flyball man | man -l -\n  flyball man > ~/.local/share/man/man1/flyball.1",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(manual.Page(c.Root()))
+			return err
 		},
 	}
 }
@@ -219,6 +254,6 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		return err
 	}
 	var known []string
-	cmd.Flags().VisitAll(func(f *flagT) { known = append(known, "--"+f.Name) })
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 	return fmt.Errorf("%w%s", err, conf.DidYouMean("--"+name, known))
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
 	"flyball/realrun/promotion"
 )
 
@@ -64,11 +65,11 @@ or the head of the promotions is missing.`,
 }
 
 func (a *app) live(q *task.Live, to *output) error {
-	stop := a.watchSignals()
-	defer stop.end()
-	watch, end := a.watch(false)
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(false)
 	defer end()
-	out, err := q.Do(stop.ctx, watch)
+	out, err := q.Do(stop.Context(), watch)
 	end()
 	if err != nil {
 		return err

@@ -3,31 +3,17 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
+	"flyball/cmd/flyball/internal/trials"
+	"flyball/reports/ensemble"
 	"flyball/reports/run"
 )
-
-// output is where the result of a run goes.
-type output struct {
-	task.Place
-	json bool
-}
-
-func (o *output) flags(c *cobra.Command) {
-	placeFlags(c, &o.Place, "run folder (default runs/NAME-KEY, KEY from the content)")
-	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
-}
-
-// placeFlags adds the flags that choose where the folder of a command goes. Help is
-// the help text of --out.
-func placeFlags(c *cobra.Command, p *task.Place, help string) {
-	c.Flags().StringVar(&p.Dir, "out", "", help)
-	c.Flags().BoolVar(&p.Force, "force", false, "with --out: replace the folder of another run, too")
-}
 
 func (a *app) runCommand() *cobra.Command {
 	q := task.DefaultRun()
@@ -108,15 +94,15 @@ expectation missed, 130 or 143 stopped by a signal.`,
 }
 
 func (a *app) simulate(q *task.Run, to *output) error {
-	stop := a.watchSignals()
-	defer stop.end()
-	watch, end := a.watch(false)
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(false)
 	defer end()
-	out, err := q.Do(stop.ctx, watch)
+	out, err := q.Do(stop.Context(), watch)
 	end()
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stop.stopped(" during the runs for the sensitivity; nothing is written")
+		return stoppedBy(stop, " during the runs for the sensitivity; nothing is written")
 	case err != nil:
 		return err
 	}
@@ -125,7 +111,7 @@ func (a *app) simulate(q *task.Run, to *output) error {
 
 // publish prints the report, writes its folder, and returns an error with the exit
 // code. It prints first, so that the answer is not lost if the disk is full.
-func (a *app) publish(out *task.Outcome, to *output, stop *signals) error {
+func (a *app) publish(out *task.Outcome, to *output, stop *terminal.Signals) error {
 	if err := a.show(out, to); err != nil {
 		return err
 	}
@@ -135,12 +121,12 @@ func (a *app) publish(out *task.Outcome, to *output, stop *signals) error {
 	if !to.json {
 		fmt.Fprintf(a.out, "Folder: %s\n", out.Dir)
 	}
-	if report := out.Report; stop.signal() != nil && report.Partial {
+	if report := out.Report; stop.First() != nil && report.Partial {
 		goOn := ""
 		if report.Mode == "sim" {
 			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", report.Replay, task.Quote(out.Dir))
 		}
-		return stop.stopped("; the folder %s is marked partial%s", out.Dir, goOn)
+		return stoppedBy(stop, "; the folder %s is marked partial%s", out.Dir, goOn)
 	}
 	return missed(out.Report)
 }
@@ -174,4 +160,93 @@ func missed(r *run.Report) error {
 		return nil
 	}
 	return fail(exitMissed, "%d of %d expectations missed: %s", len(all), len(r.Expectations), strings.Join(all, "; "))
+}
+
+// repeats holds the flags for how often a scenario is run.
+type repeats struct {
+	replications int
+	precision    string
+}
+
+func (r *repeats) flags(c *cobra.Command) {
+	c.Flags().IntVar(&r.replications, "replications", 0, "run replications 0 to N-1 and report means with intervals")
+	c.Flags().StringVar(&r.precision, "precision", "",
+		"run replications until the half width of the 95 % interval is this share of the mean, such as 1%; at most "+
+			"--replications, or 1000")
+}
+
+// share returns the precision as a share of the mean.
+func (r *repeats) share() (float64, error) {
+	text, percent := strings.CutSuffix(strings.TrimSpace(r.precision), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0.00001 && v < 1) {
+		return 0, fail(exitUsage, "--precision: got %q, want a share of the mean such as 1%% or 0.01", r.precision)
+	}
+	return v, nil
+}
+
+// replicate runs independent replications of a scenario and prints their report.
+func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, to *output) error {
+	q := trials.DefaultReplicate()
+	q.From, q.Recipients, q.Of, q.Workers, q.Place = one.From, one.Recipients, one.Of, one.Workers, to.Place
+	q.Replications, q.Precisely = many.replications, many.precision
+	if given("precision") {
+		var err error
+		if q.Precision, err = many.share(); err != nil {
+			return err
+		}
+	}
+	if given("replications") && q.Replications == 0 {
+		q.Replications = -1 // refused; 0 would leave the number to the precision
+	}
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(q.Precision > 0)
+	defer end()
+	out, err := q.Do(stop.Context(), watch)
+	end()
+	switch {
+	case errors.Is(err, task.ErrStopped):
+		return stoppedBy(stop, " before the first replication ended; nothing is written")
+	case err != nil:
+		return err
+	}
+	e := out.Report
+	if to.json {
+		if err := a.printSummary(e); err != nil {
+			return err
+		}
+	} else {
+		if err := e.Text(a.out, a.colored()); err != nil {
+			return err
+		}
+		for _, line := range out.Words {
+			fmt.Fprintln(a.out, line)
+		}
+		fmt.Fprintf(a.out, "Folder: %s\n", out.Dir)
+	}
+	if e.Partial {
+		return stoppedBy(stop, " after %d replications; the folder %s is marked partial", e.Replications, out.Dir)
+	}
+	return missedBySome(e)
+}
+
+// missedBySome returns an error that lists the expectations which at least one
+// replication missed, with the first such replication; nil if there are none.
+func missedBySome(e *ensemble.Report) error {
+	var all []string
+	for _, x := range e.Expectations {
+		if x.FirstMissed.Known() {
+			all = append(all, fmt.Sprintf("%s %s %g missed by %d of %d replications, first by %.0f", x.Metric, x.Op,
+				x.Limit,
+				e.Replications-x.Met, e.Replications, float64(x.FirstMissed)))
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return fail(exitMissed, "%d of %d expectations missed: %s", len(all), len(e.Expectations), strings.Join(all, "; "))
 }

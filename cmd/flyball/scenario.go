@@ -2,9 +2,7 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"unicode/utf8"
 
@@ -14,86 +12,6 @@ import (
 	"flyball/reports/measure"
 	"flyball/scenarios"
 )
-
-// exactlyOne returns a check for exactly one argument, which errors call what.
-func exactlyOne(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return fail(exitUsage, "%s: got %d arguments, want %s", c.Name(), len(args), what)
-		}
-		return nil
-	}
-}
-
-func (a *app) validateCommand() *cobra.Command {
-	var sets []string
-	var asJSON bool
-	c := &cobra.Command{
-		Use:   "validate SCENARIO...",
-		Short: "Check scenarios and report every problem at once",
-		Long: `Check scenarios strictly: names of built-in ones, paths, or - for standard
-input. Every problem is reported as file:line:col: key: message. Exit code 3 if
-there is any.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return fail(exitUsage, "validate: got no scenario, want at least one")
-			}
-			return a.validate(args, sets, asJSON)
-		},
-	}
-	c.Flags().StringArrayVar(&sets, "set", nil, "change one value first: path.to.key=value (repeatable)")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema validation)")
-	return c
-}
-
-// validation is what validate --json prints.
-type validation struct {
-	head
-	Valid     bool        `json:"valid"`     // every scenario is
-	Scenarios []validated `json:"scenarios"` // in the order of the arguments
-}
-
-type validated struct {
-	Scenario   string              `json:"scenario"` // the argument
-	Valid      bool                `json:"valid"`
-	ScenarioID string              `json:"scenario_id,omitempty"` // SHA-256 of the resolved scenario; of a valid one
-	Problems   []scenarios.Problem `json:"problems"`              // none if it is valid
-}
-
-func (a *app) validate(args, sets []string, asJSON bool) error {
-	bad := 0
-	all := validation{head: headOf("validation")}
-	for _, arg := range args {
-		s, _, err := a.load(arg, sets...)
-		one := validated{Scenario: arg, Valid: err == nil, Problems: []scenarios.Problem{}}
-		line := ""
-		if err == nil {
-			one.ScenarioID = scenarios.ID(s)
-			line = fmt.Sprintf("%s: ok, %s", arg, one.ScenarioID[:12])
-		} else {
-			bad++
-			line = err.Error()
-			var many scenarios.Problems
-			if !errors.As(err, &many) { // of the file as a whole, which may not be there
-				many = scenarios.Problems{{File: arg, Text: line}}
-			}
-			one.Problems = many
-		}
-		all.Scenarios = append(all.Scenarios, one)
-		if !asJSON {
-			fmt.Fprintln(a.out, line)
-		}
-	}
-	if all.Valid = bad == 0; asJSON {
-		if err := a.printJSON(all); err != nil {
-			return err
-		}
-	}
-	if bad > 0 {
-		return fail(exitInvalid, "%d of %d scenarios invalid", bad, len(args))
-	}
-	return nil
-}
 
 func (a *app) scenarioCommand() *cobra.Command {
 	var asJSON, suite, resolved bool
@@ -231,64 +149,4 @@ func (a *app) listMetrics(asJSON bool) error {
 		}
 	}
 	return nil
-}
-
-// build is what version --json prints.
-type build struct {
-	head
-	Version  string `json:"version"`            // of the module, (devel) if it has none
-	Revision string `json:"revision,omitempty"` // of the clone that flyball was built from
-	Modified bool   `json:"modified"`           // that clone had changes which are not in the revision
-	Go       string `json:"go"`                 // compiler
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if asJSON {
-				info, _ := debug.ReadBuildInfo()
-				return a.printJSON(buildOf(info))
-			}
-			_, err := fmt.Fprintln(a.out, version())
-			return err
-		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema version)")
-	return c
-}
-
-// version names the program, its revision and the compiler.
-func version() string {
-	info, _ := debug.ReadBuildInfo()
-	return buildOf(info).words()
-}
-
-// buildOf reads what the linker left in the program; nil if it left nothing.
-func buildOf(info *debug.BuildInfo) build {
-	b := build{head: headOf("version")}
-	if info == nil {
-		return b
-	}
-	b.Version, b.Go = info.Main.Version, info.GoVersion
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			b.Revision = s.Value
-		case "vcs.modified":
-			b.Modified = s.Value == "true"
-		}
-	}
-	return b
-}
-
-func (b build) words() string {
-	words := []string{"flyball"}
-	for _, w := range []string{b.Version, b.Revision, b.Go} {
-		if w != "" {
-			words = append(words, w)
-		}
-	}
-	return strings.Join(words, " ")
 }

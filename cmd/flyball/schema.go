@@ -78,3 +78,17 @@ func schemaNamed(name string) []byte {
 	}
 	return raw
 }
+
+// schemaNames returns the names of the schemas that flyball schema prints.
+func schemaNames() []string {
+	entries, err := schemas.ReadDir("schema")
+	if err != nil {
+		panic(err) // the folder is part of the program
+	}
+	all := []string{"scenario"}
+	for _, e := range entries {
+		all = append(all, strings.TrimSuffix(e.Name(), schemaSuffix))
+	}
+	slices.Sort(all)
+	return all
+}

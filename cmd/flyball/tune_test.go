@@ -3,13 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"flyball/cmd/flyball/internal/task"
@@ -232,68 +228,4 @@ func againstGrid(t *testing.T, c tuned, seed uint64) (ratio, hindsight, share fl
 		}
 	}
 	return ours / grids, ours / hindsight, float64(total) / float64(len(grid.Points)*grid.Replications)
-}
-
-const tuneStudy = `
-schema_version = 1
-name = "stopped"
-scenario = "world.toml"
-metrics = ["rate_per_h"]
-[[parameter]]
-key = "governor.d"
-from = 1.0
-to = 64.0
-scale = "log"
-[[parameter]]
-key = "governor.law"
-values = ["patent-dynamic", "patent-damped"]
-[tune]
-objective = "iae_target_hours"
-budget = 60
-held_out = { replications = 6 }
-[[tune.constraint]]
-metric = "total_variation"
-as = "ratio"
-op = "<="
-value = 1.1
-`
-
-// A search that was stopped goes on and ends with the same files, byte for
-// byte, as one that never stopped, for any number of workers.
-func TestTuneGoesOn(t *testing.T) {
-	dir := t.TempDir()
-	in := func(name string) string { return filepath.Join(dir, name) }
-	for name, text := range map[string]string{"study.toml": tuneStudy, "world.toml": strings.Replace(sweepWorld, "60000", "20000", 1)} {
-		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--jobs", "1", "--out", in("whole")); code != 0 {
-		t.Fatal(errout)
-	}
-	whole := folderIn(t, in("whole"))
-	errout := interrupter{sig: syscall.SIGTERM}
-	code := (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run([]string{"tune", "--jobs", "2", in("study.toml"), "--out", in("out")})
-	if code != exitTerminated || !strings.Contains(errout.String(), "go on with: flyball tune "+in("study.toml")+" --resume "+in("out")) {
-		t.Fatalf("exit code %d: %s", code, errout.String())
-	}
-	kept, err := os.ReadFile(in("out.progress"))
-	if n := bytes.Count(kept, []byte("\n")) - 1; err != nil || n == 0 || n >= 84 {
-		t.Fatalf("%d runs kept, want some of 84: %v", n, err)
-	}
-	if code, _, errout := invoke(t, "tune", "-q", in("study.toml"), "--set", "governor.start=11", "--resume", in("out")); code != exitInvalid || !strings.Contains(errout, "got the progress of study") {
-		t.Errorf("another baseline goes on: exit code %d: %s", code, errout)
-	}
-	if code, _, errout := invoke(t, "tune", in("study.toml"), "--jobs", "3", "--resume", in("out")); code != 0 || !strings.Contains(errout, "continuing after ") {
-		t.Fatalf("exit code %d: %s", code, errout)
-	}
-	resumed := folderIn(t, in("out"))
-	for file, want := range whole {
-		if resumed[file] != want {
-			t.Errorf("%s differs from that of the search that never stopped", file)
-		}
-	}
-	if len(resumed) != len(whole) {
-		t.Errorf("%d files, want %d", len(resumed), len(whole))
-	}
 }

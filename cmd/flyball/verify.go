@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/sim/verify"
 )
 
@@ -47,14 +48,14 @@ Exit codes: 0 all rows inside their intervals, 2 usage, 4 a row outside.`,
 }
 
 func (a *app) verify(o verify.Options, asJSON bool) error {
-	if o.Workers < 1 {
-		return fail(exitUsage, "--jobs: got %d, want 1 or more", o.Workers)
+	if err := task.CheckWorkers(o.Workers); err != nil {
+		return err
 	}
 	a.replay = fmt.Sprintf("flyball verify --seed %d", o.Seed)
-	bar := a.progress("verify")
-	o.Progress = bar.at
+	bar := a.display().Start("verify")
+	o.Progress = bar.At
 	rows, err := verify.Run(o)
-	bar.end()
+	bar.End()
 	if err != nil {
 		return fail(exitUsage, "--only: %w", err)
 	}

@@ -120,6 +120,6 @@ func (b *books) err() error {
 		return nil
 	}
 	l := b.Ledger
-	return fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates,
+	return Fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates,
 		l.Missing, l.Unknown)
 }

@@ -33,16 +33,16 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 // Name returns the default name of the folder of a run.
 func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
 
-// observe returns the report of a replication that ended at end.
-func observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
+// Observe returns the report of a replication that ended at end.
+func Observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
 	ended := Header(s, scenarios.ID(s), "sim", end, false)
 	ended.Replication = replication
-	own.fold(w.Record(), s, ended)
+	own.Fold(w.Record(), s, ended)
 	return run.Fold(ended, s.Expect, "")
 }
 
-// host returns the time and memory that a task has used on this machine since began.
-func host(began time.Time) runlog.Host {
+// Host returns the time and memory that a task has used on this machine since began.
+func Host(began time.Time) runlog.Host {
 	h := runlog.Host{Wall: vt.Span(time.Since(began)), Go: runtime.Version(), CPU: runtime.GOARCH}
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {

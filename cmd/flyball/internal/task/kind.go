@@ -32,19 +32,21 @@ func WrongKind(name string, text []byte, want scenarios.Kind) error {
 	if kind == want || kind == scenarios.AnyKind {
 		return nil
 	}
-	return refuseKind(Invalid, name, kind, want)
+	return RefuseKind(Invalid, name, kind, want)
 }
 
-func refuseKind(how Kind, name string, kind, want scenarios.Kind) error {
+// RefuseKind returns the error of kind how that name is of one kind where another is
+// wanted, with the command that reads what it is.
+func RefuseKind(how Kind, name string, kind, want scenarios.Kind) error {
 	reader := ""
 	if by, ok := readers[kind]; ok {
 		reader = "; " + by
 	}
-	return fail(how, "%s: got %s, want %s%s", name, kind, want, reader)
+	return Fail(how, "%s: got %s, want %s%s", name, kind, want, reader)
 }
 
-// wrongFolder returns an error if path is a folder where a file is wanted, nil otherwise.
-func wrongFolder(path string, want scenarios.Kind) error {
+// WrongFolder returns an error if path is a folder where a file is wanted, nil otherwise.
+func WrongFolder(path string, want scenarios.Kind) error {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return nil
 	}
@@ -52,7 +54,7 @@ func wrongFolder(path string, want scenarios.Kind) error {
 	if _, err := os.Stat(filepath.Join(path, "manifest.json")); err != nil {
 		kind = "a folder"
 	}
-	return refuseKind(Invalid, path, kind, want)
+	return RefuseKind(Invalid, path, kind, want)
 }
 
 // WrongFile returns an error if path is a file or a built-in scenario where the folder of a run is wanted; nil if path
@@ -62,15 +64,15 @@ func WrongFile(path string) error {
 	switch {
 	case err != nil:
 		if _, ok := scenarios.Builtin(path); ok {
-			return refuseKind(Usage, path, scenarios.AScenario, aFolder)
+			return RefuseKind(Usage, path, scenarios.AScenario, aFolder)
 		}
 		return nil
 	case info.IsDir():
 		return nil
 	case filepath.Base(path) == "summary.json" || filepath.Base(path) == "manifest.json":
-		return fail(Usage, "%s: got a file, want %s: %s", path, aFolder, filepath.Dir(path))
+		return Fail(Usage, "%s: got a file, want %s: %s", path, aFolder, filepath.Dir(path))
 	}
-	return refuseKind(Usage, path, kindOfFile(path), aFolder)
+	return RefuseKind(Usage, path, kindOfFile(path), aFolder)
 }
 
 // kindOfFile returns the kind that the beginning of a file looks like.
@@ -102,5 +104,5 @@ func Mistaken(err error, path string, want ...scenarios.Kind) error {
 			return err
 		}
 	}
-	return refuseKind(Invalid, path, kind, want[0])
+	return RefuseKind(Invalid, path, kind, want[0])
 }

@@ -92,13 +92,16 @@ func (r *Recipients) name(f *run.RecipientsFile, s *scenarios.Scenario, syntheti
 	}
 }
 
-// list returns the list; nil for the scenario's own.
-func (r *Recipients) list() *mail.List {
+// List returns the list; nil for the scenario's own.
+func (r *Recipients) List() *mail.List {
 	if r.census == nil {
 		return nil
 	}
 	return &r.census.List
 }
+
+// Digest returns the digest of the list; empty for the scenario's own.
+func (r *Recipients) Digest() string { return r.digest }
 
 // recipients returns the number of all recipients and of the suppressed ones.
 func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) {
@@ -108,15 +111,15 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 	return uint64(r.census.List.Len()) + r.census.Suppressed, r.census.Suppressed
 }
 
-// fold fills in to from its record.
-func (r *Recipients) fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
+// Fold fills in to from its record.
+func (r *Recipients) Fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
 	to.List = r.digest
 	rec.Fold(to, all, suppressed)
 }
 
-// flagged returns the flags of the replay command.
-func (r *Recipients) flagged() []string {
+// Flags returns the flags of the replay command.
+func (r *Recipients) Flags() []string {
 	var words []string
 	for _, f := range []struct{ name, value string }{{"--list", r.File}, {"--suppress", r.Suppress}} {
 		if f.value != "" {
@@ -137,18 +140,18 @@ func (r *Recipients) Words() []string {
 	return realrun.Words(r.census.Count, r.census.Suppressed)
 }
 
-// content returns what identifies the list, whatever its file is called.
-func (r *Recipients) content() []string {
+// Content returns what identifies the list, whatever its file is called.
+func (r *Recipients) Content() []string {
 	if r.digest == "" {
 		return nil
 	}
 	return []string{"list " + r.digest}
 }
 
-// files returns the reject file, for the run folder.
-func (r *Recipients) files() []folder.File { return r.rejects.as(rejectsFile) }
+// Files returns the reject file, for the run folder.
+func (r *Recipients) Files() []folder.File { return r.rejects.as(rejectsFile) }
 
 // errNoList returns the error of a flag that needs a list when there is none.
 func errNoList(flag string) error {
-	return fail(Usage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
+	return Fail(Usage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
 }

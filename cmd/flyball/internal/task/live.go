@@ -46,32 +46,28 @@ type Lived struct {
 	Books  error // set if the receivers' ledger and the sender's disagree
 }
 
-// Validate returns an error if the question makes no sense.
+// Validate returns an error with everything in the question that makes no sense.
 func (q *Live) Validate() error {
+	var wrong []error
 	if q.Scale != 0 && !validScale(q.Scale) {
-		return BadScale(q.Scale)
+		wrong = append(wrong, BadScale(q.Scale))
 	}
-	if err := q.Keep.Validate(); err != nil {
-		return err
-	}
-	if q.Promotion.File == "" {
-		if q.Promotion.Head != "" {
-			return fail(Usage, "--head: got no --promotion, want the file whose last record it names")
-		}
-		return nil
+	wrong = append(wrong, q.Keep.Validate())
+	if q.Promotion.File == "" && q.Promotion.Head != "" {
+		wrong = append(wrong, Fail(Usage, "--head: got no --promotion, want the file whose last record it names"))
 	}
 	for _, set := range q.From.Set {
-		if strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry") {
-			return fail(Usage, "--set %s: got --promotion too, which sets the law and the resend policy: want only "+
-				"one of them", set)
+		if q.Promotion.File != "" && (strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry")) {
+			wrong = append(wrong, Fail(Usage, "--set %s: got --promotion too, which sets the law and the resend "+
+				"policy: want only one of them", set))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // BadScale returns the error of a time scale out of its range.
 func BadScale(got float64) error {
-	return fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
+	return Fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
 }
 
 func validScale(v float64) bool { return v >= 0.001 && v <= 10000 }
@@ -100,7 +96,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		scale = q.Scale
 	}
 	settings := q.words(scale)
-	if err := q.check(asks(s, "real", 0), settings); err != nil {
+	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
 	}
 	r, err := q.prepare(s)
@@ -138,7 +134,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if keep {
 		runner.Rec.Outcomes = make(runlog.Outcomes, r.mailing.List.Len())
 	}
-	end, stopped := runner.Run(ctx, func(p realrun.Progress) { watch.at(s.Name, p.Final, p.Total) })
+	end, stopped := runner.Run(ctx, func(p realrun.Progress) { watch.At(s.Name, p.Final, p.Total) })
 	if err := inputs.Close(); err != nil {
 		return nil, err
 	}
@@ -146,7 +142,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	ended := Header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.Receiver
 	runner.Rec.Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
-	ended.Host = host(began)
+	ended.Host = Host(began)
 	ended.Host.LateP50, ended.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
 	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
@@ -165,7 +161,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	}
 	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
-		out.Broken = fail(Environment, "the run was stopped: %w", broken)
+		out.Broken = Fail(Environment, "the run was stopped: %w", broken)
 	}
 	return out, nil
 }
@@ -200,10 +196,10 @@ func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 			if errors.Is(err, realrun.ErrRefused) {
 				kind = Refused
 			}
-			return nil, fail(kind, "--receiver: %w", err)
+			return nil, Fail(kind, "--receiver: %w", err)
 		}
 		if err := realrun.Probe(q.Receiver); err != nil {
-			return nil, fail(Environment, "--receiver: %w", err)
+			return nil, Fail(Environment, "--receiver: %w", err)
 		}
 		r.resolver = fixed(q.Receiver)
 	}

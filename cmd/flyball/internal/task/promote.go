@@ -49,19 +49,22 @@ type Promoted struct {
 	Law    string // name of the promoted governor law
 }
 
-// Validate returns an error if the question makes no sense.
+// Validate returns an error with everything in the question that makes no sense.
 func (q *Promote) Validate() error {
+	var wrong []error
 	switch {
 	case q.By == "":
-		return fail(Usage, "--by: got none, want the person who is responsible")
+		wrong = append(wrong, Fail(Usage, "--by: got none, want the person who is responsible"))
 	case !conf.Printable(q.By):
-		return fail(Usage, "--by: got %q, want printable characters, at most 64", q.By)
-	case strings.ContainsFunc(q.Note, unicode.IsControl):
-		return fail(Usage, "--note: got %q, want one line without control characters", q.Note)
-	case q.Lasts < promotion.Shortest || q.Lasts > promotion.Longest:
-		return fail(Usage, "--for: got %s, want 1m to 366d", q.Lasts)
+		wrong = append(wrong, Fail(Usage, "--by: got %q, want printable characters, at most 64", q.By))
 	}
-	return nil
+	if strings.ContainsFunc(q.Note, unicode.IsControl) {
+		wrong = append(wrong, Fail(Usage, "--note: got %q, want one line without control characters", q.Note))
+	}
+	if q.Lasts < promotion.Shortest || q.Lasts > promotion.Longest {
+		wrong = append(wrong, Fail(Usage, "--for: got %s, want 1m to 366d", q.Lasts))
+	}
+	return errors.Join(wrong...)
 }
 
 // Do adds a record. It refuses parameters that the folder does not show to be good.
@@ -76,7 +79,7 @@ func (q *Promote) Do() (*Promoted, error) {
 		return q.fromSearch()
 	}
 	if q.Scenario != "" {
-		return nil, fail(Usage, "--scenario: got %q, want none: %s is not the folder of a search", q.Scenario, q.Dir)
+		return nil, Fail(Usage, "--scenario: got %q, want none: %s is not the folder of a search", q.Scenario, q.Dir)
 	}
 	return q.fromEnsemble()
 }
@@ -109,7 +112,7 @@ func unpromoted(flag string, err error) error {
 	case errors.As(err, &invalid):
 		return Error{Invalid, err}
 	case errors.Is(err, promotion.ErrRefused):
-		return fail(Refused, "%s: %w", flag, err)
+		return Fail(Refused, "%s: %w", flag, err)
 	}
 	return unreadable(flag, err)
 }
@@ -118,14 +121,14 @@ func unpromoted(flag string, err error) error {
 func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return none, fail(Usage, "promote: %w", err)
+		return none, Fail(Usage, "promote: %w", err)
 	}
 	n, err := folder.Replications(dir)
 	if err != nil {
 		return none, Error{Invalid, err}
 	}
 	if n < promotion.MinReplications {
-		return none, fail(Refused, "%s: replications: got %d, want %d or more: one run is one random draw (flyball "+
+		return none, Fail(Refused, "%s: replications: got %d, want %d or more: one run is one random draw (flyball "+
 			"run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
 	}
 	e, x, err := ensemble.Read(dir)
@@ -137,20 +140,20 @@ func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 		return none, Error{Invalid, err}
 	}
 	if scenarios.ID(s) != e.ScenarioID {
-		return none, fail(Invalid, "%s: the scenario is %.12s, but the results are of scenario %.12s", dir,
+		return none, Fail(Invalid, "%s: the scenario is %.12s, but the results are of scenario %.12s", dir,
 			scenarios.ID(s), e.ScenarioID)
 	}
 	if e.Replications != n || len(e.Expectations) != len(s.Expect) {
-		return none, fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in "+
+		return none, Fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in "+
 			"manifest.json and %d as in the scenario",
 			dir, e.Replications, len(e.Expectations), n, len(s.Expect))
 	}
 	if e.Partial {
-		return none, fail(Refused, "%s is partial: it was stopped before its end", dir)
+		return none, Fail(Refused, "%s is partial: it was stopped before its end", dir)
 	}
 	for _, v := range e.Expectations {
 		if v.Met < e.Replications {
-			return none, fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op,
+			return none, Fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op,
 				float64(v.Limit), e.Replications-v.Met, e.Replications)
 		}
 	}
@@ -175,7 +178,7 @@ func (q *Promote) record(rec promotion.Record, s *scenarios.Scenario) (none *Pro
 	rec.Parameters = string(p.TOML())
 	rec, err = promotion.Add(q.Records.File, q.Records.Head, rec, time.Now, q.Lasts)
 	if errors.Is(err, fs.ErrNotExist) { // the folder of the records is missing
-		return none, fail(Environment, "--record: %w", err)
+		return none, Fail(Environment, "--record: %w", err)
 	}
 	if err != nil {
 		return none, unpromoted("--record", err)
@@ -193,18 +196,18 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 	h := t.HeldOut
 	switch {
 	case h == nil:
-		return none, fail(Refused, "%s: the search found nothing better than the present values", dir)
+		return none, Fail(Refused, "%s: the search found nothing better than the present values", dir)
 	case h.Replications < promotion.MinReplications:
-		return none, fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
+		return none, Fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
 			promotion.MinReplications)
 	case t.Verdict != tuning.Better:
-		return none, fail(Refused, "%s: %s", dir, t.Answer()[0])
+		return none, Fail(Refused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
-		return none, fail(Refused, "%s: the winner misses %s", dir, h.Missed[0])
+		return none, Fail(Refused, "%s: the winner misses %s", dir, h.Missed[0])
 	}
 	for _, set := range t.Winner.Set {
 		if !strings.HasPrefix(set, "governor.") && !strings.HasPrefix(set, "retry.") {
-			return none, fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted",
+			return none, Fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted",
 				dir, set)
 		}
 	}
@@ -252,7 +255,7 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 	if name != "" {
 		i := slices.Index(t.Scenarios, name)
 		if i < 0 {
-			return 0, fail(Usage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
+			return 0, Fail(Usage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
 		}
 		return i, nil
 	}
@@ -264,7 +267,7 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 		}
 		p := s.Parameters().TOML()
 		if i > 0 && !bytes.Equal(p, first) {
-			return 0, fail(Usage, "the scenarios of the search differ in [governor] or [retry] beyond the tuned "+
+			return 0, Fail(Usage, "the scenarios of the search differ in [governor] or [retry] beyond the tuned "+
 				"keys: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
 		}
 		first = p
@@ -285,7 +288,7 @@ func inForce(all []promotion.Record, file string, now time.Time) (promotion.Reco
 // withPromoted returns the scenario with the parameters that are in force at now, and
 // a line that describes them.
 func withPromoted(s *scenarios.Scenario, from Promotions, now time.Time) (*scenarios.Scenario, string, error) {
-	if err := wrongFolder(from.File, scenarios.Promotions); err != nil {
+	if err := WrongFolder(from.File, scenarios.Promotions); err != nil {
 		return nil, "", err
 	}
 	all, err := promotion.Open(from.File, from.Head)
@@ -301,7 +304,7 @@ func withPromoted(s *scenarios.Scenario, from Promotions, now time.Time) (*scena
 	}
 	with, err := s.Changed(func(s *scenarios.Scenario) { s.Governor, s.Retry = p.Governor, p.Retry })
 	if err != nil {
-		return nil, "", fail(Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
+		return nil, "", Fail(Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
 	}
 	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
 		p.Governor.Law, r.Number, from.File, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))

@@ -28,7 +28,7 @@ const mostKept = 100_000_000
 func (k KeepRecipients) Validate() error {
 	known := []string{string(KeepAuto), string(KeepYes), string(KeepNo)}
 	if !slices.Contains(known, string(k)) {
-		return fail(Usage, "--recipients: got %q, want one of %s", string(k), strings.Join(known, ", "))
+		return Fail(Usage, "--recipients: got %q, want one of %s", string(k), strings.Join(known, ", "))
 	}
 	return nil
 }
@@ -38,7 +38,7 @@ func (k KeepRecipients) Validate() error {
 func (k KeepRecipients) keeps(fromFile bool, n int) (bool, error) {
 	switch {
 	case k == KeepYes && n > mostKept:
-		return false, fail(Usage, "--recipients yes: got %d recipients, want at most %d", n, mostKept)
+		return false, Fail(Usage, "--recipients yes: got %d recipients, want at most %d", n, mostKept)
 	case k == KeepYes:
 		return true, nil
 	case k == KeepNo:
@@ -74,7 +74,7 @@ func recipientsFile(r *run.RecipientsFile) ([]folder.File, error) {
 		return nil, err
 	}
 	if err := r.Write(to); err != nil {
-		return nil, fail(Environment, "%s: %w", r.FileName(), err)
+		return nil, Fail(Environment, "%s: %w", r.FileName(), err)
 	}
 	return to.as(r.FileName()), nil
 }
@@ -88,5 +88,5 @@ func (o *Outcome) Write() error {
 	}
 	extra := o.extra
 	extra.More = slices.Concat(extra.More, files)
-	return errors.Join(unwritten("run folder", run.Write(o.place, o.Report, extra)), missing)
+	return errors.Join(Unwritten("run folder", run.Write(o.place, o.Report, extra)), missing)
 }

@@ -65,24 +65,19 @@ func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay strin
 	if ended.Receiver == "" { // somebody else's receiver does not follow the model
 		r.Assumptions = s.Assumptions()
 	}
-	place := to.at(filepath.Join("runs", Name(ended)), settings)
+	place := to.At(filepath.Join("runs", Name(ended)), settings)
 	return &Outcome{recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations),
 		Dir: place.Dir, place: place,
 		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
 }
 
-// Validate reports what makes no sense in the question.
+// Validate returns an error with everything in the question that makes no sense.
 func (q *Run) Validate() error {
-	if q.Workers < 1 {
-		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
-	}
-	if err := q.Keep.Validate(); err != nil {
-		return err
-	}
+	var of error
 	if q.Sensitivity {
-		return checkMetric(q.Of)
+		of = checkMetric(q.Of)
 	}
-	return nil
+	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of)
 }
 
 // Do makes the run. A context that ends stops it: the outcome is then marked
@@ -107,26 +102,26 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	if q.Resume != "" && to.Dir == "" && filepath.Base(q.Resume) != q.partialName(s) {
 		to.Dir = filepath.Clean(q.Resume)
 	}
-	replay, settings := q.replay(s), append(q.flagged(), q.Recipients.content()...)
+	replay, settings := q.replay(s), append(q.flagged(), q.Recipients.Content()...)
 	began := time.Now()
 	w, err := q.network(s)
 	if err != nil {
 		return nil, err
 	}
-	if err := to.check(asks(s, "sim", q.Replication), settings); err != nil {
+	if err := to.Check(Attributes(s, "sim", q.Replication), settings); err != nil {
 		return nil, err
 	}
 	w.Workers = q.Workers
 	end, stopped := watched(w, replay, func(p sim.Progress) bool {
-		watch.at(s.Name, p.Final, p.Total)
+		watch.At(s.Name, p.Final, p.Total)
 		return ctx.Err() == nil
 	})
 
 	ended := Header(s, scenarios.ID(s), "sim", end, stopped)
 	ended.Replication = q.Replication
-	q.Recipients.fold(w.Record(), s, ended)
-	ended.Host = host(began)
-	more := q.Recipients.files()
+	q.Recipients.Fold(w.Record(), s, ended)
+	ended.Host = Host(began)
+	more := q.Recipients.Files()
 	if saved := w.Checkpoint(); saved != nil {
 		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}
@@ -153,6 +148,13 @@ func (q *Run) replay(s *scenarios.Scenario) string {
 	return q.From.CommandLine("run", s.Seed, q.flagged()...)
 }
 
+// ReplayAlone returns the command that repeats this replication alone, 0 included.
+// Seed is the scenario's.
+func (q *Run) ReplayAlone(seed uint64) string {
+	return q.From.CommandLine("run", seed, append([]string{"--replication", fmt.Sprint(q.Replication)},
+		q.Recipients.Flags()...)...)
+}
+
 // flagged are the flags that make the run again.
 func (q *Run) flagged() []string {
 	var words []string
@@ -162,7 +164,7 @@ func (q *Run) flagged() []string {
 	if q.Of != "" {
 		words = append(words, "--of", q.Of)
 	}
-	words = append(words, q.Recipients.flagged()...)
+	words = append(words, q.Recipients.Flags()...)
 	if q.Sensitivity {
 		words = append(words, "--sensitivity")
 	}
@@ -172,7 +174,7 @@ func (q *Run) flagged() []string {
 
 // network builds the network of the run, or takes up a stopped run.
 func (q *Run) network(s *scenarios.Scenario) (*sim.World, error) {
-	list := q.Recipients.list()
+	list := q.Recipients.List()
 	if q.Resume == "" {
 		n := s.Recipients()
 		if list != nil {
@@ -197,7 +199,7 @@ func (q *Run) network(s *scenarios.Scenario) (*sim.World, error) {
 	}
 	w, err := sim.Resume(s, q.Replication, list, nil, saved)
 	if err != nil {
-		return nil, fail(Invalid, "--resume %s: %w", q.Resume, err)
+		return nil, Fail(Invalid, "--resume %s: %w", q.Resume, err)
 	}
 	return w, nil
 }
@@ -210,11 +212,11 @@ func notStopped(dir string, err error) error {
 		return err
 	}
 	if n, err := folder.Replications(dir); err == nil && n <= 1 {
-		return fail(Usage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report "+
+		return Fail(Usage, "--resume %s: that run has ended, so there is nothing to go on with; %s (flyball report "+
 			"%s prints its report)",
 			dir, want, Quote(dir))
 	}
-	return fail(Usage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
+	return Fail(Usage, "--resume %s: got a folder without a checkpoint, %s", dir, want)
 }
 
 // partialName returns what the folder of the same run is called if it is stopped.

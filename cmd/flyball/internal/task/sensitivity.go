@@ -23,7 +23,7 @@ func checkMetric(name string) error {
 	for _, m := range measure.Metrics() {
 		known = append(known, m.Name)
 	}
-	return fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
+	return Fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
 }
 
 // factors are the factors that a number in doubt is multiplied by.
@@ -68,11 +68,11 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 		sides = append(sides, &others[i])
 	}
 	for i := range jobs {
-		jobs[i].List = q.Recipients.list()
+		jobs[i].List = q.Recipients.List()
 	}
 
 	done := 0
-	defer brokenRun(func(b sim.Broken) (where, replay string) {
+	defer BrokenRun(func(b sim.Broken) (where, replay string) {
 		from, job := q.From, jobs[b.Replication]
 		if set := sides[b.Replication].Set; set != "" {
 			from.Set = append(from.Set[:len(from.Set):len(from.Set)], set)
@@ -82,13 +82,13 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 	})
 	_, err := sim.RunBatch(new(sim.Batches), jobs, q.Workers,
 		func(i uint64, w *sim.World, end vt.Time) *run.Report {
-			return observe(jobs[i].Scenario, &q.Recipients, jobs[i].Replication, w, end)
+			return Observe(jobs[i].Scenario, &q.Recipients, jobs[i].Replication, w, end)
 		},
 		func(r *run.Report) {
 			sides[done].Value, sides[done].Digest = format.Num(r.Metrics()[metric]), r.Digest
 			done++
-			watch.at("sensitivity", uint64(done), uint64(len(jobs)))
-		}, going(ctx))
+			watch.At("sensitivity", uint64(done), uint64(len(jobs)))
+		}, Going(ctx))
 	if err != nil {
 		panic(err) // the scenarios are valid
 	}

@@ -29,10 +29,10 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 		return nil, nil, err
 	}
 	sets := s.Set
+	if _, err := ParseSeed(s.Seed); err != nil {
+		return nil, nil, err
+	}
 	if s.Seed != "" {
-		if _, err := strconv.ParseUint(s.Seed, 0, 63); err != nil {
-			return nil, nil, fail(Usage, "--seed: got %q, want a whole number from 0", s.Seed)
-		}
 		sets = append(sets[:len(sets):len(sets)], "seed="+s.Seed)
 	}
 	scenario, err = scenarios.LoadWith(name, text, sets, FilesBeside(s.Arg))
@@ -43,6 +43,18 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 		return nil, nil, Error{Invalid, err}
 	}
 	return scenario, text, nil
+}
+
+// ParseSeed returns the seed of all draws as --seed gives it, nil if text is empty.
+func ParseSeed(text string) (*uint64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	seed, err := strconv.ParseUint(text, 0, 63)
+	if err != nil {
+		return nil, Fail(Usage, "--seed: got %q, want a whole number from 0", text)
+	}
+	return &seed, nil
 }
 
 // FilesBeside returns a function that reads files whose paths are relative to the
@@ -74,7 +86,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 	if text, ok := scenarios.Builtin(arg); ok {
 		return arg, text, nil
 	}
-	if err := wrongFolder(arg, scenarios.AScenario); err != nil {
+	if err := WrongFolder(arg, scenarios.AScenario); err != nil {
 		return "", nil, err
 	}
 	text, err := input.Read(arg, input.Scenario)
@@ -84,7 +96,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 		for _, d := range scenarios.Disturbances() {
 			known = append(known, d.Name)
 		}
-		return "", nil, fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg,
+		return "", nil, Fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg,
 			conf.DidYouMean(arg, known))
 	case err != nil:
 		return "", nil, unreadable("", err)
@@ -111,35 +123,6 @@ func Quote(word string) string {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-// runLine returns the command line that repeats one run of a study.
-func (s *Source) runLine(scenario string, set []string, replication uint64) string {
-	words := []string{"flyball run", Quote(relative(s.Arg, scenario))}
-	for _, v := range set {
-		words = append(words, "--set", Quote(v))
-	}
-	return strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
-}
-
-// relative returns the name of a scenario of a study, relative to the working folder.
-func relative(study, name string) string {
-	if _, ok := scenarios.Builtin(name); ok || filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(study), name)
-}
-
-// studyLine returns the command line that repeats a study.
-func (s *Source) studyLine(command string) string {
-	words := []string{"flyball", command, Quote(s.Arg)}
-	for _, v := range s.Set {
-		words = append(words, "--set", Quote(v))
-	}
-	if s.Seed != "" {
-		words = append(words, "--seed", s.Seed)
-	}
-	return strings.Join(words, " ")
 }
 
 // Entries splits text at commas, except commas within brackets, braces or quotes.

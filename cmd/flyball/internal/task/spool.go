@@ -19,7 +19,7 @@ func newSpool() (*spool, error) {
 		err = os.Remove(file.Name())
 	}
 	if err != nil {
-		return nil, fail(Environment, "temporary file: %w", err)
+		return nil, Fail(Environment, "temporary file: %w", err)
 	}
 	return &spool{file}, nil
 }

@@ -1,9 +1,10 @@
-// Package task does the work of the commands of flyball without a command line. A
-// task takes a context, a question and a Watch, and returns its findings. It checks
-// the question before anything runs. It writes only the files that the question
-// names, never to standard output, and reads no flag; errors do name the flag that
-// sets a value. The commands call it; a console, or a worker on another machine,
-// could too.
+// Package task does the work of the commands of flyball without a command line: single
+// runs, simulated and live, and promotions. Package trials has the tasks of many runs,
+// under the same contract. A task takes a context, a question and a Watch, and returns
+// its findings. It checks the question before anything runs, and reports everything
+// that is wrong with it. It writes only the files that the question names, never to
+// standard output, and reads no flag; errors do name the flag that sets a value. The
+// commands call it; a console, or a worker on another machine, could too.
 package task
 
 import (
@@ -35,8 +36,17 @@ type Error struct {
 func (e Error) Error() string { return e.Err.Error() }
 func (e Error) Unwrap() error { return e.Err }
 
-func fail(kind Kind, format string, args ...any) error {
+// Fail returns an error of a kind, formatted as by fmt.Errorf.
+func Fail(kind Kind, format string, args ...any) error {
 	return Error{kind, fmt.Errorf(format, args...)}
+}
+
+// CheckWorkers returns an error if n runs at the same time are none.
+func CheckWorkers(n int) error {
+	if n < 1 {
+		return Fail(Usage, "--jobs: got %d, want 1 or more", n)
+	}
+	return nil
 }
 
 // ErrStopped is returned by a task whose context ended before the task and that has
@@ -66,19 +76,22 @@ type Event struct {
 // Watch is called with the events of a task, on the task's goroutine. It may be nil.
 type Watch func(Event)
 
-func (w Watch) at(stage string, done, total uint64) {
+// At reports that done units of total of a stage are done.
+func (w Watch) At(stage string, done, total uint64) {
 	if w != nil {
 		w(Event{Stage: stage, Done: done, Total: total})
 	}
 }
 
-func (w Watch) note(format string, args ...any) {
+// Note reports a line about what happened, formatted as by fmt.Sprintf.
+func (w Watch) Note(format string, args ...any) {
 	if w != nil {
 		w(Event{Note: fmt.Sprintf(format, args...)})
 	}
 }
 
-func (w Watch) warn(format string, args ...any) {
+// Warn reports a line about a loss.
+func (w Watch) Warn(format string, args ...any) {
 	if w != nil {
 		w(Event{Note: fmt.Sprintf(format, args...), Warning: true})
 	}
@@ -94,9 +107,9 @@ type Broken struct {
 
 func (b Broken) String() string { return fmt.Sprint(b.Value) }
 
-// brokenRun is deferred where runs are made. It adds to a broken invariant which run
+// BrokenRun is deferred where runs are made. It adds to a broken invariant which run
 // broke it, and the command that repeats that run alone.
-func brokenRun(describe func(b sim.Broken) (where, replay string)) {
+func BrokenRun(describe func(b sim.Broken) (where, replay string)) {
 	v := recover()
 	if b, ok := v.(sim.Broken); ok {
 		where, replay := describe(b)
@@ -107,13 +120,13 @@ func brokenRun(describe func(b sim.Broken) (where, replay string)) {
 	}
 }
 
-// manyRuns lets memory grow further between two garbage collections. Tasks that make
+// ManyRuns lets memory grow further between two garbage collections. Tasks that make
 // thousands of networks and keep little of them spend less time collecting. The
 // function undo restores the previous setting.
-func manyRuns() (undo func()) {
+func ManyRuns() (undo func()) {
 	before := debug.SetGCPercent(800)
 	return func() { debug.SetGCPercent(before) }
 }
 
-// going returns a function that reports whether runs should go on: ctx has not ended.
-func going(ctx context.Context) func() bool { return func() bool { return ctx.Err() == nil } }
+// Going returns a function that reports whether runs should go on: ctx has not ended.
+func Going(ctx context.Context) func() bool { return func() bool { return ctx.Err() == nil } }

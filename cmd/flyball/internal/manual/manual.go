@@ -1,4 +1,6 @@
-package main
+// Package manual prints the help of all commands as one page of a manual. The command
+// line calls it.
+package manual
 
 import (
 	"fmt"
@@ -8,22 +10,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func (a *app) manCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "man",
-		Short:   "Print the manual page",
-		Long:    "Print the manual page of all commands, for man -l.",
-		Example: "  flyball man | man -l -\n  flyball man > ~/.local/share/man/man1/flyball.1",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			_, err := a.out.Write(manual(c.Root()))
-			return err
-		},
-	}
-}
-
-// manual returns the manual page in the language of man(7). It has the help texts unchanged, line by line.
-func manual(root *cobra.Command) []byte {
+// Page returns the manual page of root and all commands below it in the language of man(7). It has the help texts
+// unchanged, line by line.
+func Page(root *cobra.Command) []byte {
 	var p page
 	p.line(`.TH FLYBALL 1 "" flyball "User Commands"`)
 	p.line(".SH NAME")
@@ -104,7 +93,7 @@ func (p *page) commands(c *cobra.Command) {
 
 // flags adds a paragraph for each flag that help shows.
 func (p *page) flags(f *pflag.FlagSet) {
-	f.VisitAll(func(f *flagT) {
+	f.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
 			return
 		}

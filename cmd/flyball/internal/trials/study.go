@@ -1,4 +1,4 @@
-package task
+package trials
 
 import (
 	"context"
@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
@@ -23,11 +24,11 @@ import (
 
 // Study asks for the runs of a study: all its points, or a search in them.
 type Study struct {
-	From    Source // of the study; its settings are applied before the settings of the points
-	Workers int    // runs at the same time; changes no result
-	Program string // version of flyball that makes the runs; another version does not continue them
-	Resume  string // folder of the same study, stopped: continue it
-	Place          // by default runs/NAME-KEY, KEY from the content
+	From       task.Source // of the study; its settings are applied before the settings of the points
+	Workers    int         // runs at the same time; changes no result
+	Program    string      // version of flyball that makes the runs; another version does not continue them
+	Resume     string      // folder of the same study, stopped: continue it
+	task.Place             // by default runs/NAME-KEY, KEY from the content
 }
 
 // DefaultStudy returns a question without a study.
@@ -40,21 +41,16 @@ type Swept struct {
 }
 
 // Validate returns an error if the question makes no sense.
-func (q *Study) Validate() error {
-	if q.Workers < 1 {
-		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
-	}
-	return nil
-}
+func (q *Study) Validate() error { return task.CheckWorkers(q.Workers) }
 
 // Sweep makes the runs of all points and writes their folder. If ctx ends, it returns
 // Stopped; the runs that have ended are kept beside the folder, and the next Sweep of
 // the same study continues from them.
-func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
+func (q *Study) Sweep(ctx context.Context, watch task.Watch) (*Swept, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	s, text, given, err := q.From.LoadStudy()
+	s, text, given, err := q.LoadStudy()
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +66,7 @@ func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 	}
 	defer log.close()
 	if n := len(log.runs); n > 0 {
-		watch.note("continuing after %d of %d runs", n, total)
+		watch.Note("continuing after %d of %d runs", n, total)
 	}
 	began := time.Now()
 	if err := q.sweep(ctx, s, log, watch); err != nil {
@@ -80,10 +76,11 @@ func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 		if err := log.stop(); err != nil {
 			return nil, err
 		}
-		return nil, Stopped{n, total, log.name, q.From.studyLine("sweep") + " --resume " + Quote(dir)}
+		return nil, task.Stopped{Done: n, Total: total, Kept: log.name,
+			GoOn: q.replay("sweep") + " --resume " + task.Quote(dir)}
 	}
-	report := studies.Gather(described(s, q.From.studyLine("sweep")), log.observed(), host(began))
-	if err := unwritten("folder of the study", report.Write(place, text, given)); err != nil {
+	report := studies.Gather(described(s, q.replay("sweep")), log.observed(), task.Host(began))
+	if err := task.Unwritten("folder of the study", report.Write(place, text, given)); err != nil {
 		return nil, err
 	}
 	log.done()
@@ -91,28 +88,28 @@ func (q *Study) Sweep(ctx context.Context, watch Watch) (*Swept, error) {
 }
 
 // sweep makes the runs that are still missing, until ctx ends.
-func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, watch Watch) error {
+func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, watch task.Watch) error {
 	each := uint64(s.Replications)
 	from, total := uint64(len(log.runs)), uint64(len(s.Points))*each
-	defer brokenRun(q.broken(s))
-	defer manyRuns()()
+	defer task.BrokenRun(q.broken(s))
+	defer task.ManyRuns()()
 	_, err := sim.Sweep(s.Loaded(), each, from, q.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			point := s.Points[i/each]
-			folded := Header(point.Loaded, point.ID, "sim", end, false)
+			folded := task.Header(point.Loaded, point.ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(point.Loaded.Recipients()), 0)
 			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.Metrics))
 		},
 		func(r study.Run) {
 			log.add(r)
-			watch.at(s.Name, uint64(len(log.runs)), total)
+			watch.At(s.Name, uint64(len(log.runs)), total)
 		},
 		func() bool { return ctx.Err() == nil && !log.full.Load() })
 	if err != nil {
-		return fail(Invalid, "%w", err)
+		return task.Fail(task.Invalid, "%w", err)
 	}
 	if log.err != nil {
-		return fail(Environment, "--out: %w", log.err)
+		return task.Fail(task.Environment, "--out: %w", log.err)
 	}
 	return nil
 }
@@ -124,44 +121,42 @@ func (q *Study) broken(s *study.Study) func(sim.Broken) (where, replay string) {
 		point, replication := b.Replication/each, b.Replication%each
 		p := s.Points[point]
 		return fmt.Sprintf("point %d, replication %d, %s", point, replication, b.Where),
-			q.From.runLine(s.Names[p.Scenario], s.Settings(p), replication)
+			q.replayRun(s.Names[p.Scenario], s.Settings(p), replication)
 	}
 }
 
 // LoadStudy reads and checks a study. Given holds the texts of its scenarios, as the
 // folder of the study keeps them.
-func (s *Source) LoadStudy() (loaded *study.Study, text []byte, given []folder.File, err error) {
-	text, given, err = s.readStudy(func(text []byte, seed *uint64, read study.Read) (err error) {
-		loaded, err = study.Load(s.Arg, text, s.Set, seed, read)
+func (q *Study) LoadStudy() (loaded *study.Study, text []byte, given []folder.File, err error) {
+	text, given, err = q.read(func(text []byte, seed *uint64, read study.Read) (err error) {
+		loaded, err = study.Load(q.From.Arg, text, q.From.Set, seed, read)
 		return err
 	})
 	return loaded, text, given, err
 }
 
-// readStudy calls load with the text of a study and a function that reads the
+// read calls load with the text of a study and a function that reads the
 // scenarios it names. It returns the text, and the scenarios as files for the folder
 // of the study.
-func (s *Source) readStudy(load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []folder.File, error) {
-	if s.Arg == "-" {
-		return nil, nil, fail(Usage, "got -, want the file of a study: paths in a study are relative to its folder")
+func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error) ([]byte, []folder.File, error) {
+	from := &q.From
+	if from.Arg == "-" {
+		return nil, nil, task.Fail(task.Usage, "got -, want the file of a study: paths in a study are relative to its "+
+			"folder")
 	}
-	if err := wrongFolder(s.Arg, scenarios.AStudy); err != nil {
+	if err := task.WrongFolder(from.Arg, scenarios.AStudy); err != nil {
 		return nil, nil, err
 	}
-	text, err := ReadFile("", s.Arg, input.Scenario)
-	if _, builtin := scenarios.Builtin(s.Arg); builtin && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, refuseKind(Usage, s.Arg, scenarios.AScenario, scenarios.AStudy)
+	text, err := task.ReadFile("", from.Arg, input.Scenario)
+	if _, builtin := scenarios.Builtin(from.Arg); builtin && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, task.RefuseKind(task.Usage, from.Arg, scenarios.AScenario, scenarios.AStudy)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	var seed *uint64
-	if s.Seed != "" {
-		v, err := strconv.ParseUint(s.Seed, 0, 63)
-		if err != nil {
-			return nil, nil, fail(Usage, "--seed: got %q, want a whole number from 0", s.Seed)
-		}
-		seed = &v
+	seed, err := task.ParseSeed(from.Seed)
+	if err != nil {
+		return nil, nil, err
 	}
 	var given []folder.File
 	err = load(text, seed, func(name string) (string, []byte, error) {
@@ -170,10 +165,10 @@ func (s *Source) readStudy(load func(text []byte, seed *uint64, read study.Read)
 			text = builtin
 		} else {
 			if !filepath.IsAbs(name) {
-				called = filepath.Join(filepath.Dir(s.Arg), name)
+				called = filepath.Join(filepath.Dir(from.Arg), name)
 			}
 			var err error
-			if called, text, err = s.Read(called); err != nil {
+			if called, text, err = from.Read(called); err != nil {
 				return called, nil, err
 			}
 		}
@@ -181,10 +176,10 @@ func (s *Source) readStudy(load func(text []byte, seed *uint64, read study.Read)
 		return called, text, nil
 	})
 	if err != nil {
-		if wrong := WrongKind(s.Arg, text, scenarios.AStudy); wrong != nil {
+		if wrong := task.WrongKind(from.Arg, text, scenarios.AStudy); wrong != nil {
 			return nil, nil, wrong
 		}
-		return nil, nil, Error{Invalid, err}
+		return nil, nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return text, given, nil
 }
@@ -195,14 +190,15 @@ func (q *Study) folder(s *study.Study, mode string) (folder.Place, error) {
 	to := q.Place
 	if q.Resume != "" {
 		if to.Dir != "" && filepath.Clean(to.Dir) != filepath.Clean(q.Resume) {
-			return folder.Place{}, fail(Usage, "--resume %s continues that folder: want no other --out", q.Resume)
+			return folder.Place{}, task.Fail(task.Usage, "--resume %s continues that folder: want no other --out",
+				q.Resume)
 		}
 		to.Dir = q.Resume
 	}
-	place := to.at(filepath.Join("runs", s.Name+"-"+studies.Key(s.ID)), nil)
+	place := to.At(filepath.Join("runs", s.Name+"-"+studies.Key(s.ID)), nil)
 	place.Dir = filepath.Clean(place.Dir)
-	return place, unwritten("--out", folder.Check(place, folder.Attributes{Name: s.Name, ScenarioID: s.ID, Seed: s.Seed,
-		Mode: mode}))
+	return place, task.Unwritten("--out", folder.Check(place, folder.Attributes{Name: s.Name, ScenarioID: s.ID,
+		Seed: s.Seed, Mode: mode}))
 }
 
 // described returns the report of a study without its results. Replay is the command
@@ -226,4 +222,29 @@ func described(s *study.Study, replay string) studies.Report {
 		r.Points = append(r.Points, studies.Point{Scenario: p.Scenario, ID: p.ID, At: p.At})
 	}
 	return r
+}
+
+// replay returns the command line that repeats the study. Command is sweep or tune.
+func (q *Study) replay(command string) string {
+	words := []string{"flyball", command, task.Quote(q.From.Arg)}
+	for _, v := range q.From.Set {
+		words = append(words, "--set", task.Quote(v))
+	}
+	if q.From.Seed != "" {
+		words = append(words, "--seed", q.From.Seed)
+	}
+	return strings.Join(words, " ")
+}
+
+// replayRun returns the command line that repeats one run of the study: a replication
+// of a scenario that the study names, with the settings set.
+func (q *Study) replayRun(scenario string, set []string, replication uint64) string {
+	if _, builtin := scenarios.Builtin(scenario); !builtin && !filepath.IsAbs(scenario) {
+		scenario = filepath.Join(filepath.Dir(q.From.Arg), scenario)
+	}
+	words := []string{"flyball run", task.Quote(scenario)}
+	for _, v := range set {
+		words = append(words, "--set", task.Quote(v))
+	}
+	return strings.Join(append(words, "--replication", fmt.Sprint(replication)), " ")
 }

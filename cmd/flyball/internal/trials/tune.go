@@ -1,4 +1,4 @@
-package task
+package trials
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
@@ -29,9 +30,9 @@ type Tuned struct {
 
 // LoadTuning reads and checks a study with a table [tune]. Given holds the texts of its
 // scenarios, as the folder of the search keeps them.
-func (s *Source) LoadTuning() (t *study.Tuning, text []byte, given []folder.File, err error) {
-	text, given, err = s.readStudy(func(text []byte, seed *uint64, read study.Read) (err error) {
-		t, err = study.LoadTuning(s.Arg, text, s.Set, seed, read)
+func (q *Study) LoadTuning() (t *study.Tuning, text []byte, given []folder.File, err error) {
+	text, given, err = q.read(func(text []byte, seed *uint64, read study.Read) (err error) {
+		t, err = study.LoadTuning(q.From.Arg, text, q.From.Set, seed, read)
 		return err
 	})
 	return t, text, given, err
@@ -39,11 +40,11 @@ func (s *Source) LoadTuning() (t *study.Tuning, text []byte, given []folder.File
 
 // Tune searches the study for the best values and writes the folder of the search. If
 // ctx ends, it returns Stopped, as Sweep does.
-func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
+func (q *Study) Tune(ctx context.Context, watch task.Watch) (*Tuned, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	t, text, given, err := q.From.LoadTuning()
+	t, text, given, err := q.LoadTuning()
 	if err != nil {
 		return nil, err
 	}
@@ -58,26 +59,27 @@ func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
 	}
 	defer log.close()
 	if n := len(log.runs); n > 0 {
-		watch.note("continuing after %d runs", n)
+		watch.Note("continuing after %d runs", n)
 	}
-	defer manyRuns()()
+	defer task.ManyRuns()()
 	began := time.Now()
-	s := &searching{ctx: ctx, from: &q.From, study: t, workers: q.Workers, log: log, watch: watch}
+	s := &searching{ctx: ctx, of: q, study: t, log: log, watch: watch}
 	found, err := tune.Search(t, s.run)
-	var known Error
+	var known task.Error
 	switch {
-	case errors.Is(err, ErrStopped):
+	case errors.Is(err, task.ErrStopped):
 		if err := log.stop(); err != nil {
 			return nil, err
 		}
-		return nil, Stopped{len(log.runs), s.most(), log.name, q.From.studyLine("tune") + " --resume " + Quote(dir)}
+		return nil, task.Stopped{Done: len(log.runs), Total: s.most(), Kept: log.name,
+			GoOn: q.replay("tune") + " --resume " + task.Quote(dir)}
 	case errors.As(err, &known):
 		return nil, err
 	case err != nil:
-		return nil, fail(Invalid, "%s: %w", q.From.Arg, err)
+		return nil, task.Fail(task.Invalid, "%s: %w", q.From.Arg, err)
 	}
-	report := tuning.Gather(searched(found, s.made, q.From.studyLine("tune")), host(began))
-	if err := unwritten("folder of the search", report.Write(place, text, given)); err != nil {
+	report := tuning.Gather(searched(found, s.made, q.replay("tune")), task.Host(began))
+	if err := task.Unwritten("folder of the search", report.Write(place, text, given)); err != nil {
 		return nil, err
 	}
 	log.done()
@@ -87,11 +89,10 @@ func (q *Study) Tune(ctx context.Context, watch Watch) (*Tuned, error) {
 // searching makes the runs that a search asks for, or takes them from the progress log.
 type searching struct {
 	ctx     context.Context
-	from    *Source
+	of      *Study
 	study   *study.Tuning
-	workers int
 	log     *progressLog
-	watch   Watch
+	watch   task.Watch
 	batches sim.Batches
 	made    []tuning.Run
 }
@@ -103,26 +104,26 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	for i, j := range todo {
 		work[i] = sim.Job{Scenario: j.Loaded, Replication: j.Replication}
 	}
-	defer brokenRun(s.broken(todo))
+	defer task.BrokenRun(s.broken(todo))
 	total := uint64(s.most())
-	done, err := sim.RunBatch(&s.batches, work, s.workers,
+	done, err := sim.RunBatch(&s.batches, work, s.of.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			folded := Header(todo[i].Loaded, todo[i].ID, "sim", end, false)
+			folded := task.Header(todo[i].Loaded, todo[i].ID, "sim", end, false)
 			world.Record().Fold(folded, uint64(todo[i].Loaded.Recipients()), 0)
 			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.study.Metrics))
 		},
 		func(r study.Run) {
 			s.log.add(r)
-			s.watch.at(s.study.Name, uint64(len(s.log.runs)), total)
+			s.watch.At(s.study.Name, uint64(len(s.log.runs)), total)
 		},
 		func() bool { return s.ctx.Err() == nil && !s.log.full.Load() })
 	switch {
 	case err != nil:
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	case s.log.err != nil:
-		return nil, fail(Environment, "--out: %w", s.log.err)
+		return nil, task.Fail(task.Environment, "--out: %w", s.log.err)
 	case done < uint64(len(todo)):
-		return nil, ErrStopped
+		return nil, task.ErrStopped
 	}
 	runs := s.log.runs[at : at+len(jobs)]
 	for i, r := range runs {
@@ -142,7 +143,7 @@ func (s *searching) broken(jobs []tune.Job) func(sim.Broken) (where, replay stri
 	return func(b sim.Broken) (where, replay string) {
 		j := jobs[b.Replication]
 		return fmt.Sprintf("trial %d, replication %d, %s", j.Trial, j.Replication, b.Where),
-			s.from.runLine(s.study.Names[j.Scenario], s.study.Settings(j.Values), j.Replication)
+			s.of.replayRun(s.study.Names[j.Scenario], s.study.Settings(j.Values), j.Replication)
 	}
 }
 

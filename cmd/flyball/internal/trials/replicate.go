@@ -1,13 +1,15 @@
-package task
+package trials
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
@@ -22,14 +24,14 @@ const defaultMost = 1000
 
 // Replicate asks for independent replications of a scenario.
 type Replicate struct {
-	From         Source
+	From         task.Source
 	Replications int     // number of replications, counted from 0; with Precision the greatest number, 0: 1000
 	Precision    float64 // half width of the 95 % interval as a share of the mean; 0: not asked for
 	Precisely    string  // Precision as it was written, for the replay command
 	Of           string  // measure that Precision applies to; empty: the headline
-	Recipients   Recipients
+	Recipients   task.Recipients
 	Workers      int // runs at the same time; changes no result
-	Place            // by default runs/NAME-KEY, KEY from the content
+	task.Place       // by default runs/NAME-KEY, KEY from the content
 }
 
 // DefaultReplicate returns a question without a number of replications or precision.
@@ -42,28 +44,41 @@ type Replicated struct {
 	Dir    string
 }
 
-// Validate returns an error if the question makes no sense for s.
-func (q *Replicate) Validate(s *scenarios.Scenario) error {
-	switch {
-	case q.Replications != 0 || q.Precision == 0:
-		if q.Replications < LeastReplications || q.Replications > MostReplications {
-			return fail(Usage, "--replications: got %d, want %d to %d", q.Replications, LeastReplications,
-				MostReplications)
-		}
+// checkReplications returns an error if n is not a number of replications.
+func checkReplications(n int) error {
+	if n < task.LeastReplications || n > task.MostReplications {
+		return task.Fail(task.Usage, "--replications: got %d, want %d to %d", n, task.LeastReplications,
+			task.MostReplications)
 	}
+	return nil
+}
+
+// Validate returns an error with everything in the question that makes no sense for s.
+func (q *Replicate) Validate(s *scenarios.Scenario) error {
+	var number, precision error
+	if q.Replications != 0 || q.Precision == 0 {
+		number = checkReplications(q.Replications)
+	}
+	if number == nil && q.Precision != 0 && q.Replications != 0 && q.Replications < stats.Few {
+		number = task.Fail(task.Usage, "--replications: got %d, want at least %d with --precision", q.Replications,
+			stats.Few)
+	}
+	if q.Precision != 0 && !(q.Precision >= 0.00001 && q.Precision < 1) {
+		precision = task.Fail(task.Usage, "--precision: got %g, want a share of the mean such as 1%% or 0.01",
+			q.Precision)
+	}
+	return errors.Join(number, precision, task.CheckWorkers(q.Workers), q.checkMeasure(s))
+}
+
+// checkMeasure returns an error if the precision of Of cannot be found from s.
+func (q *Replicate) checkMeasure(s *scenarios.Scenario) error {
 	switch {
-	case q.Precision != 0 && !(q.Precision >= 0.00001 && q.Precision < 1):
-		return fail(Usage, "--precision: got %g, want a share of the mean such as 1%% or 0.01", q.Precision)
-	case q.Precision != 0 && q.Replications != 0 && q.Replications < stats.Few:
-		return fail(Usage, "--replications: got %d, want at least %d with --precision", q.Replications, stats.Few)
-	case q.Workers < 1:
-		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
 	case q.Of != "" && q.Precision == 0:
-		return fail(Usage, "--of: got %q without --precision", q.Of)
+		return task.Fail(task.Usage, "--of: got %q without --precision", q.Of)
 	case s.Analysis.Kind == "":
-		return fail(Invalid, `%s does not define how repeated runs are to be read: want an [analysis] table with `+
-			`kind = "terminating" (a campaign, from its start to its end) or kind = "steady-state" (the long run, `+
-			`without its start-up); --set analysis.kind=... will do`, s.Name)
+		return task.Fail(task.Invalid, `%s does not define how repeated runs are to be read: want an [analysis] `+
+			`table with kind = "terminating" (a campaign, from its start to its end) or kind = "steady-state" (the `+
+			`long run, without its start-up); --set analysis.kind=... will do`, s.Name)
 	case q.Of == "":
 		return nil
 	}
@@ -74,13 +89,14 @@ func (q *Replicate) Validate(s *scenarios.Scenario) error {
 		}
 		known = append(known, m.Name)
 	}
-	return fail(Usage, "--of: got %q, want one of %s%s", q.Of, strings.Join(known, ", "), conf.DidYouMean(q.Of, known))
+	return task.Fail(task.Usage, "--of: got %q, want one of %s%s", q.Of, strings.Join(known, ", "),
+		conf.DidYouMean(q.Of, known))
 }
 
 // Do makes the replications and writes their folder. If ctx ends, the ensemble has
 // the replications that ended before, and is marked partial; without any, Do returns
 // ErrStopped.
-func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
+func (q *Replicate) Do(ctx context.Context, watch task.Watch) (*Replicated, error) {
 	s, text, err := q.From.Load()
 	if err != nil {
 		return nil, err
@@ -91,53 +107,52 @@ func (q *Replicate) Do(ctx context.Context, watch Watch) (*Replicated, error) {
 	if err := q.Recipients.Read(s); err != nil {
 		return nil, err
 	}
-	settings := append(q.flagged(), q.Recipients.content()...)
-	if err := q.check(asks(s, "sim", 0), settings); err != nil {
+	settings := append(q.flagged(), q.Recipients.Content()...)
+	if err := q.Check(task.Attributes(s, "sim", 0), settings); err != nil {
 		return nil, err
 	}
-	defer brokenRun(alone(&q.From, &q.Recipients, s.Seed))
-	defer manyRuns()()
+	defer task.BrokenRun(alone(&q.From, &q.Recipients, s.Seed))
+	defer task.ManyRuns()()
 	began := time.Now()
 	runs, err := q.runs(ctx, s, watch)
 	switch {
 	case err != nil:
 		return nil, err
 	case len(runs) == 0:
-		return nil, ErrStopped
+		return nil, task.ErrStopped
 	}
 	asked := ensemble.Asked{Replications: q.Replications, Precision: q.Precision, Of: q.Of, Partial: ctx.Err() != nil,
-		List: q.Recipients.digest}
+		List: q.Recipients.Digest()}
 	if asked.Of == "" {
 		asked.Of = ensemble.Headline(s, runs)
 	}
-	e := ensemble.Gather(s, runs, asked, host(began), q.replay(s))
-	place := q.at(filepath.Join("runs", s.Name+"-"+e.Key()), settings)
+	e := ensemble.Gather(s, runs, asked, task.Host(began), q.replay(s))
+	place := q.At(filepath.Join("runs", s.Name+"-"+e.Key()), settings)
 	out := &Replicated{Report: e, Dir: place.Dir}
-	more := q.Recipients.files()
-	if err := unwritten("run folder", e.Write(place, run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s),
-		More: more})); err != nil {
+	extra := run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: q.Recipients.Files()}
+	if err := task.Unwritten("run folder", e.Write(place, extra)); err != nil {
 		return nil, err
 	}
-	odd := Run{From: q.From, Replication: e.Odd(), Recipients: q.Recipients}
-	out.Words = append([]string{"One of them:  " + odd.replayAlone(s.Seed)}, q.Recipients.Words()...)
+	odd := task.Run{From: q.From, Replication: e.Odd(), Recipients: q.Recipients}
+	out.Words = append([]string{"One of them:  " + odd.ReplayAlone(s.Seed)}, q.Recipients.Words()...)
 	return out, nil
 }
 
 // runs makes as many replications as were asked for, or as the precision takes;
 // fewer if ctx ends.
-func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch Watch) ([]ensemble.Observation, error) {
+func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch task.Watch) ([]ensemble.Observation, error) {
 	var runs []ensemble.Observation
 	until := func(total int) error {
-		_, err := sim.Replicate(s, q.Recipients.list(), uint64(len(runs)), uint64(total-len(runs)), q.Workers,
+		_, err := sim.Replicate(s, q.Recipients.List(), uint64(len(runs)), uint64(total-len(runs)), q.Workers,
 			func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
-				return ensemble.Observe(observe(s, &q.Recipients, replication, w, end))
+				return ensemble.Observe(task.Observe(s, &q.Recipients, replication, w, end))
 			},
 			func(o ensemble.Observation) {
 				runs = append(runs, o)
-				watch.at(s.Name, uint64(len(runs)), uint64(total))
-			}, going(ctx))
+				watch.At(s.Name, uint64(len(runs)), uint64(total))
+			}, task.Going(ctx))
 		if err != nil {
-			return Error{Invalid, err}
+			return task.Error{Kind: task.Invalid, Err: err}
 		}
 		return nil
 	}
@@ -159,10 +174,10 @@ func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch Watch
 		}
 		i := ensemble.Measured(s, runs, of)
 		if i.N == 0 {
-			return nil, fail(Invalid, "--of: %s is undefined in all of %d replications: want another metric", of,
-				len(runs))
+			return nil, task.Fail(task.Invalid, "--of: %s is undefined in all of %d replications: want another metric",
+				of, len(runs))
 		}
-		watch.note("%d replications: %s is known to +- %.2g %%, want %.2g %%", look, of, 100*i.Relative(),
+		watch.Note("%d replications: %s is known to +- %.2g %%, want %.2g %%", look, of, 100*i.Relative(),
 			100*rule.Relative)
 		if rule.Enough(i) {
 			break
@@ -183,25 +198,19 @@ func (q *Replicate) flagged() []string {
 		words = append(words, "--replications", fmt.Sprint(q.Replications))
 	}
 	if q.Precision > 0 {
-		words = append(words, "--precision", Quote(strings.ReplaceAll(q.Precisely, " ", "")))
+		words = append(words, "--precision", task.Quote(strings.ReplaceAll(q.Precisely, " ", "")))
 	}
 	if q.Of != "" {
 		words = append(words, "--of", q.Of)
 	}
-	return append(words, q.Recipients.flagged()...)
-}
-
-// replayAlone returns the command that repeats this replication alone, 0 included.
-func (q *Run) replayAlone(seed uint64) string {
-	return q.From.CommandLine("run", seed, append([]string{"--replication", fmt.Sprint(q.Replication)},
-		q.Recipients.flagged()...)...)
+	return append(words, q.Recipients.Flags()...)
 }
 
 // alone returns a function that describes a broken invariant in one of the
 // replications of a scenario.
-func alone(from *Source, own *Recipients, seed uint64) func(sim.Broken) (where, replay string) {
+func alone(from *task.Source, own *task.Recipients, seed uint64) func(sim.Broken) (where, replay string) {
 	return func(b sim.Broken) (where, replay string) {
-		one := Run{From: *from, Replication: b.Replication, Recipients: *own}
-		return fmt.Sprintf("replication %d, %s", b.Replication, b.Where), one.replayAlone(seed)
+		one := task.Run{From: *from, Replication: b.Replication, Recipients: *own}
+		return fmt.Sprintf("replication %d, %s", b.Replication, b.Where), one.ReplayAlone(seed)
 	}
 }

@@ -1,4 +1,8 @@
-package task
+// Package trials makes many runs and judges them together: replications of a scenario,
+// comparisons of two candidates, studies and searches of parameters, and governor laws
+// on the disturbance suite. Its questions are tasks, under the contract of package task,
+// which has the single runs. The commands call it.
+package trials
 
 import (
 	"context"
@@ -12,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
@@ -32,17 +37,17 @@ const (
 
 // Compare asks for a comparison of two candidates under the same draws.
 type Compare struct {
-	Base, New string   // law:NAME[,key=value...], set:key=value[,...] or a folder
-	Scenarios []string // to compare on; nil: the suite
-	Set       []string // path.to.key=value, on both sides
-	Seed      string   // of all draws; empty: the scenarios' own
-	Pairs     int      // pairs of runs of each scenario; with Gate, at the first look
-	Gate      bool     // judge New by the margins
-	Allow     bool     // let an inconclusive gate pass
-	Margins   []string // metric=5%, metric=5%+FLOOR or metric=none
-	Unlike    bool     // compare scenarios that differ in more than their policy
-	Workers   int      // runs at the same time; changes no result
-	Place              // by default runs/compare-KEY, KEY from the content
+	Base, New  string   // law:NAME[,key=value...], set:key=value[,...] or a folder
+	Scenarios  []string // to compare on; nil: the suite
+	Set        []string // path.to.key=value, on both sides
+	Seed       string   // of all draws; empty: the scenarios' own
+	Pairs      int      // pairs of runs of each scenario; with Gate, at the first look
+	Gate       bool     // judge New by the margins
+	Allow      bool     // let an inconclusive gate pass
+	Margins    []string // metric=5%, metric=5%+FLOOR or metric=none
+	Unlike     bool     // compare scenarios that differ in more than their policy
+	Workers    int      // runs at the same time; changes no result
+	task.Place          // by default runs/compare-KEY, KEY from the content
 }
 
 // DefaultCompare returns a question without candidates.
@@ -61,12 +66,12 @@ type Compared struct {
 }
 
 // ErrNoGate is the error of flags that need a gate.
-var ErrNoGate = fail(Usage, "--margin, --junit, --annotations and --allow-inconclusive belong to a gate: want --gate "+
-	"with them")
+var ErrNoGate = task.Fail(task.Usage, "--margin, --junit, --annotations and --allow-inconclusive belong to a gate: "+
+	"want --gate with them")
 
 // Write writes the folder.
 func (c *Compared) Write() error {
-	return unwritten("folder", c.Report.Write(c.place, c.Replay, host(c.began)))
+	return task.Unwritten("folder", c.Report.Write(c.place, c.Replay, task.Host(c.began)))
 }
 
 // candidate is Base or New: a folder, or changes to every scenario.
@@ -76,32 +81,30 @@ type candidate struct {
 	set    []string
 }
 
-// Validate returns an error if the question makes no sense for any candidates.
+// Validate returns an error with everything in the question that makes no sense for
+// any candidates.
 func (q *Compare) Validate() error {
-	switch {
-	case q.Pairs < LeastReplications || q.Pairs > MostReplications:
-		return fail(Usage, "--replications: got %d, want %d to %d", q.Pairs, LeastReplications, MostReplications)
-	case q.Workers < 1:
-		return fail(Usage, "--jobs: got %d, want 1 or more", q.Workers)
-	}
-	_, err := margins(q.Margins)
-	return err
+	_, bad := margins(q.Margins)
+	return errors.Join(checkReplications(q.Pairs), task.CheckWorkers(q.Workers), bad)
 }
 
 // validate returns the metrics of the gate, or an error if the question makes no sense
 // for these candidates.
 func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 	pairs := q.Pairs != DefaultPairs
-	switch {
-	case !q.Gate && (q.Margins != nil || q.Allow):
-		return nil, ErrNoGate
-	case base.folder && next.folder && (q.Scenarios != nil || q.Set != nil || q.Seed != "" || pairs):
-		return nil, fail(Usage, "--scenario, --set, --seed and --replications are for new runs: two folders have "+
-			"their runs")
-	case (base.folder || next.folder) && (q.Scenarios != nil || q.Seed != "" || pairs):
-		return nil, fail(Usage, "--scenario, --seed and --replications: the folder decides these")
+	var ungated error
+	if !q.Gate && (q.Margins != nil || q.Allow) {
+		ungated = ErrNoGate
 	}
-	if err := q.Validate(); err != nil {
+	var folders error
+	switch {
+	case base.folder && next.folder && (q.Scenarios != nil || q.Set != nil || q.Seed != "" || pairs):
+		folders = task.Fail(task.Usage, "--scenario, --set, --seed and --replications are for new runs: two folders "+
+			"have their runs")
+	case (base.folder || next.folder) && (q.Scenarios != nil || q.Seed != "" || pairs):
+		folders = task.Fail(task.Usage, "--scenario, --seed and --replications: the folder decides these")
+	}
+	if err := errors.Join(ungated, folders, q.Validate()); err != nil {
 		return nil, err
 	}
 	return margins(q.Margins)
@@ -110,7 +113,7 @@ func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 // Do makes the runs that the question needs and compares them. If ctx ends, it returns
 // an ErrStopped. Write writes the folder later, so that a full disk does not lose the
 // answer.
-func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
+func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 	var sides [2]candidate
 	for i, arg := range []string{q.Base, q.New} {
 		var err error
@@ -126,7 +129,7 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 	for i, s := range sides {
 		if s.folder {
 			if candidates[i], err = compare.ReadCandidate(s.arg); err != nil {
-				return nil, Error{Invalid, err}
+				return nil, task.Error{Kind: task.Invalid, Err: err}
 			}
 		}
 	}
@@ -147,7 +150,7 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 	for _, t := range slices.Concat(tried[0], tried[1]) {
 		settings = append(settings, fmt.Sprintf("scenario %.12s", scenarios.ID(t.scenario)))
 	}
-	if err := q.check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}, settings); err != nil {
+	if err := q.Check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}, settings); err != nil {
 		return nil, err
 	}
 	looks := []int{q.Pairs}
@@ -155,11 +158,11 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 		looks[0] = 0 // all runs in the folder
 	} else if q.Gate {
 		for len(looks) < gateLooks {
-			looks = append(looks, min(looks[len(looks)-1]*morePairs, MostReplications))
+			looks = append(looks, min(looks[len(looks)-1]*morePairs, task.MostReplications))
 		}
 	}
 
-	defer manyRuns()()
+	defer task.ManyRuns()()
 	began := time.Now()
 	var found *compare.Report
 	for k, n := range looks {
@@ -186,7 +189,7 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 			found.Verdict = found.Lacking()
 			return &Compared{Report: found, Replay: q.replay(), Nothing: err}, nil
 		case err != nil:
-			return nil, Error{Invalid, err}
+			return nil, task.Error{Kind: task.Invalid, Err: err}
 		}
 		if !q.Gate {
 			break
@@ -202,10 +205,10 @@ func (q *Compare) Do(ctx context.Context, watch Watch) (*Compared, error) {
 			break
 		}
 		if k+1 < len(looks) {
-			watch.note("%d pairs of each scenario do not decide: on to %d", n, looks[k+1])
+			watch.Note("%d pairs of each scenario do not decide: on to %d", n, looks[k+1])
 		}
 	}
-	place := q.at(filepath.Join("runs", "compare-"+found.Key()), settings)
+	place := q.At(filepath.Join("runs", "compare-"+found.Key()), settings)
 	return &Compared{Report: found, Replay: q.replay(), Dir: place.Dir, place: place, began: began}, nil
 }
 
@@ -215,10 +218,11 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 	var all []*trying
 	if other.folder {
 		for _, t := range there.Trials {
-			from := Source{Arg: filepath.Join(other.arg, "scenario.resolved.toml"), Set: slices.Concat(q.Set, s.set)}
+			from := task.Source{Arg: filepath.Join(other.arg, "scenario.resolved.toml"),
+				Set: slices.Concat(q.Set, s.set)}
 			loaded, err := scenarios.Load(from.Arg, t.Resolved, from.Set)
 			if err != nil {
-				return nil, Error{Invalid, err}
+				return nil, task.Error{Kind: task.Invalid, Err: err}
 			}
 			some := &trying{scenario: loaded, from: from}
 			for _, r := range t.Runs {
@@ -228,13 +232,13 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 		}
 		return all, nil
 	}
-	var from []Source
+	var from []task.Source
 	for _, name := range q.Scenarios {
-		from = append(from, Source{Arg: name})
+		from = append(from, task.Source{Arg: name})
 	}
 	if from == nil {
 		for _, t := range scenarios.Suite() {
-			from = append(from, Source{Arg: t.Name, Set: t.Set})
+			from = append(from, task.Source{Arg: t.Name, Set: t.Set})
 		}
 	}
 	for _, f := range from {
@@ -245,7 +249,7 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 			return nil, err
 		}
 		if slices.ContainsFunc(all, func(t *trying) bool { return t.scenario.Name == loaded.Name }) {
-			return nil, fail(Usage, "--scenario: %s is there twice", loaded.Name)
+			return nil, task.Fail(task.Usage, "--scenario: %s is there twice", loaded.Name)
 		}
 		all = append(all, &trying{scenario: loaded, from: f})
 	}
@@ -255,14 +259,14 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 // trying is a scenario that is being tried on one side.
 type trying struct {
 	scenario *scenarios.Scenario
-	from     Source
+	from     task.Source
 	only     []uint64 // replications that the other side's folder has; nil: as many as the look needs
 	runs     []ensemble.Observation
 	sameAs   *trying // the other side's, if the scenarios are equal; nil otherwise
 }
 
 // try makes the runs that are missing for a look at n pairs.
-func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) error {
+func (q *Compare) try(ctx context.Context, all []*trying, n int, watch task.Watch) error {
 	type batch struct {
 		t       *trying
 		from, n uint64
@@ -283,27 +287,27 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) er
 	for _, b := range todo {
 		total += b.n
 	}
-	own := new(Recipients) // candidates are compared on synthetic lists
+	own := new(task.Recipients) // candidates are compared on synthetic lists
 	for _, b := range todo {
 		err := func() error {
-			defer brokenRun(alone(&b.t.from, own, b.t.scenario.Seed))
-			_, err := sim.Replicate(b.t.scenario, own.list(), b.from, b.n, q.Workers,
+			defer task.BrokenRun(alone(&b.t.from, own, b.t.scenario.Seed))
+			_, err := sim.Replicate(b.t.scenario, own.List(), b.from, b.n, q.Workers,
 				func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
-					return ensemble.Observe(observe(b.t.scenario, own, replication, w, end))
+					return ensemble.Observe(task.Observe(b.t.scenario, own, replication, w, end))
 				},
 				func(o ensemble.Observation) {
 					b.t.runs = append(b.t.runs, o)
 					done++
-					watch.at("compare", done, total)
+					watch.At("compare", done, total)
 				},
-				going(ctx))
+				task.Going(ctx))
 			return err
 		}()
 		if err != nil {
-			return fail(Invalid, "%s: %w", b.t.scenario.Name, err)
+			return task.Fail(task.Invalid, "%s: %w", b.t.scenario.Name, err)
 		}
 		if ctx.Err() != nil {
-			return Stopped{Done: int(done), Total: int(total)}
+			return task.Stopped{Done: int(done), Total: int(total)}
 		}
 	}
 	return nil
@@ -311,15 +315,15 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch Watch) er
 
 // replay returns the command line that repeats the comparison.
 func (q *Compare) replay() string {
-	words := []string{"flyball", "compare", Quote(q.Base), Quote(q.New)}
+	words := []string{"flyball", "compare", task.Quote(q.Base), task.Quote(q.New)}
 	for _, s := range q.Scenarios {
-		words = append(words, "--scenario", Quote(s))
+		words = append(words, "--scenario", task.Quote(s))
 	}
 	for _, s := range q.Set {
-		words = append(words, "--set", Quote(s))
+		words = append(words, "--set", task.Quote(s))
 	}
 	if q.Seed != "" {
-		words = append(words, "--seed", Quote(q.Seed))
+		words = append(words, "--seed", task.Quote(q.Seed))
 	}
 	if q.Pairs != DefaultPairs {
 		words = append(words, "--replications", fmt.Sprint(q.Pairs))
@@ -334,7 +338,7 @@ func (q *Compare) replay() string {
 		words = append(words, "--allow-inconclusive")
 	}
 	for _, m := range q.Margins {
-		words = append(words, "--margin", Quote(m))
+		words = append(words, "--margin", task.Quote(m))
 	}
 	return strings.Join(words, " ")
 }
@@ -343,11 +347,11 @@ func (q *Compare) replay() string {
 func parseSide(arg string) (candidate, error) {
 	s := candidate{arg: arg}
 	kind, text, _ := strings.Cut(arg, ":")
-	entries := Entries(text)
+	entries := task.Entries(text)
 	switch kind {
 	case "law":
 		if len(entries) == 0 {
-			return s, fail(Usage, "got %q, want a law such as law:patent-dynamic", arg)
+			return s, task.Fail(task.Usage, "got %q, want a law such as law:patent-dynamic", arg)
 		}
 		s.set = []string{"governor.law=" + entries[0]}
 		for _, e := range entries[1:] {
@@ -358,14 +362,14 @@ func parseSide(arg string) (candidate, error) {
 	default:
 		s.folder = true
 		if _, builtin := scenarios.Builtin(arg); builtin {
-			return s, fail(Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with "+
+			return s, task.Fail(task.Usage, "got the scenario %q, want a folder, or law:NAME, or set:key=value, with "+
 				"--scenario %s", arg, arg)
 		}
-		if err := WrongFile(arg); err != nil {
+		if err := task.WrongFile(arg); err != nil {
 			return s, err
 		}
 		if info, err := os.Stat(arg); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-			return s, fail(Usage, "no folder %q; want one, or law:NAME, or set:key=value", arg)
+			return s, task.Fail(task.Usage, "no folder %q; want one, or law:NAME, or set:key=value", arg)
 		}
 	}
 	return s, nil

@@ -1,4 +1,4 @@
-package task
+package trials
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	studies "flyball/reports/study"
 	"flyball/scenarios/study"
@@ -30,34 +31,35 @@ const syncEvery = time.Second
 // openProgress opens dir.progress and reads the runs in it. If the file is missing,
 // it is created, or with must an error is returned. A line that was cut short is
 // dropped, with a warning.
-func openProgress(s *study.Study, program, dir string, must bool, watch Watch) (*progressLog, error) {
+func openProgress(s *study.Study, program, dir string, must bool, watch task.Watch) (*progressLog, error) {
 	l := &progressLog{name: dir + ".progress", synced: time.Now()}
 	log, lines, err := durable.OpenLog(l.name, s.Header(program), !must)
 	var other *durable.OtherLog
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && must:
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			return nil, fail(Usage, "--resume %s: nothing to continue: this folder is whole; a stopped study leaves "+
-				"%s, which is missing", dir, l.name)
+			return nil, task.Fail(task.Usage, "--resume %s: nothing to continue: this folder is whole; a stopped "+
+				"study leaves %s, which is missing", dir, l.name)
 		}
-		return nil, fail(Usage, "--resume: nothing to continue: %w", err)
+		return nil, task.Fail(task.Usage, "--resume: nothing to continue: %w", err)
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fail(Environment, "--out: another flyball is writing %s: wait for it, or name another folder",
-			l.name)
+		return nil, task.Fail(task.Environment, "--out: another flyball is writing %s: wait for it, or name another "+
+			"folder", l.name)
 	case errors.As(err, &other):
-		return nil, fail(Invalid, "%s:1: %w\nto start again, delete the file or name another folder", l.name,
+		return nil, task.Fail(task.Invalid, "%s:1: %w\nto start again, delete the file or name another folder", l.name,
 			s.Foreign(other.Header, program))
 	case errors.Is(err, durable.ErrDamaged):
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	case err != nil:
-		return nil, fail(Environment, "--out: %w", err)
+		return nil, task.Fail(task.Environment, "--out: %w", err)
 	}
 	if l.runs, err = s.Runs(lines.Records); err != nil {
 		log.Close()
-		return nil, fail(Invalid, "%s: %w\nto start again, delete the file or name another folder", l.name, err)
+		return nil, task.Fail(task.Invalid, "%s: %w\nto start again, delete the file or name another folder", l.name,
+			err)
 	}
 	if lines.Torn > 0 {
-		watch.warn("%s: dropped the last line, which was cut short after %d bytes: that run is made again", l.name,
+		watch.Warn("%s: dropped the last line, which was cut short after %d bytes: that run is made again", l.name,
 			lines.Torn)
 	}
 	l.log = log
@@ -86,7 +88,7 @@ func (l *progressLog) stop() error {
 		l.err = l.log.Sync()
 	}
 	if l.err != nil {
-		return fail(Environment, "--out: %w", l.err)
+		return task.Fail(task.Environment, "--out: %w", l.err)
 	}
 	return nil
 }

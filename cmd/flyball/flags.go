@@ -2,19 +2,44 @@ package main
 
 import (
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/scenarios"
 )
-
-type flagT = pflag.Flag
 
 // sourceFlags adds the flags that change a scenario or a study.
 func sourceFlags(c *cobra.Command, s *task.Source) {
 	c.Flags().StringArrayVar(&s.Set, "set", nil,
 		"change one value: path.to.key=value; elements by index or name, such as destination[big].cap (repeatable)")
 	c.Flags().StringVar(&s.Seed, "seed", "", "seed of all random draws; the scenario's own if not given")
+}
+
+// exactlyOne returns a check for exactly one argument, which errors call what.
+func exactlyOne(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fail(exitUsage, "%s: got %d arguments, want %s", c.Name(), len(args), what)
+		}
+		return nil
+	}
+}
+
+// output is where the result of a run goes.
+type output struct {
+	task.Place
+	json bool
+}
+
+func (o *output) flags(c *cobra.Command) {
+	placeFlags(c, &o.Place, "run folder (default runs/NAME-KEY, KEY from the content)")
+	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
+}
+
+// placeFlags adds the flags that choose where the folder of a command goes. Help is
+// the help text of --out.
+func placeFlags(c *cobra.Command, p *task.Place, help string) {
+	c.Flags().StringVar(&p.Dir, "out", "", help)
+	c.Flags().BoolVar(&p.Force, "force", false, "with --out: replace the folder of another run, too")
 }
 
 // load loads a scenario: a built-in name, a path, or - for standard input.

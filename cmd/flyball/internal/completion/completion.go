@@ -1,13 +1,16 @@
-package main
+// Package completion is what a shell proposes for the arguments and flags of flyball. It
+// proposes names that are part of the program, and leaves files to the shell. The
+// command line calls it once.
+package completion
 
 import (
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"flyball/governor"
 	"flyball/reports/ensemble"
@@ -16,66 +19,80 @@ import (
 	"flyball/sim/verify"
 )
 
+// Words are the names that the commands themselves have.
+type Words struct {
+	Colours    []string // of --color
+	Schemas    []string // of flyball schema
+	Yardsticks []string // of flyball bench
+}
+
 // completer proposes what a shell can put in the place of toComplete.
 type completer = cobra.CompletionFunc
 
-// arguments completes the arguments of commands, by the command.
-var arguments = map[string]completer{
-	"flyball run":           first(scenarioNames),
-	"flyball realrun":       first(scenarioNames),
-	"flyball validate":      scenarioNames,
-	"flyball govern":        first(scenarioNames),
-	"flyball scenario show": first(scenarioNames),
-	"flyball sweep":         first(fileOf("toml")),
-	"flyball tune":          first(fileOf("toml")),
-	"flyball compare":       sides,
-	"flyball report":        first(folders),
-	"flyball promote":       first(folders),
-	"flyball bench":         benchArguments,
-	"flyball schema":        first(words(schemaNames)),
+// proposals hold what is proposed.
+type proposals struct {
+	arguments map[string]completer // by the command
+	values    map[string]completer // of flags, by the command and the flag, or by the flag alone
 }
 
-// values completes the values of flags, by the command and the flag, or by the flag alone. Any other flag takes
-// numbers or words that a program cannot guess: it offers nothing, where a shell would offer files.
-var values = map[string]completer{
-	"--color":      words(func() []string { return colorChoices }),
-	"--set":        setting(""),
-	"--of":         words(measures),
-	"--scenario":   scenarioNames,
-	"--margin":     margins,
-	"--only":       models,
-	"--half":       words(func() []string { return []string{scenarios.Reporting, scenarios.Training, "all"} }),
-	"--noise":      words(func() []string { return []string{"0", "5%", "10%"} }),
-	"--recipients": words(func() []string { return []string{"auto", "yes", "no"} }),
-	"--law":        words(lawsTried),
-	"--list":       fileOf("csv"),
-	"--samples":    fileOf("csv"),
-	"--promotion":  fileOf("jsonl"),
-	"--record":     fileOf("jsonl"),
-	"--junit":      fileOf("xml"),
-	"--markdown":   fileOf("md"),
-	"--suppress":   files,
-	"--template":   files,
-	"--file":       files,
-	"--out":        folders,
-	"--resume":     folders,
+// proposalsOf returns the proposals of all commands. A flag without any takes numbers or
+// words that a program cannot guess: it offers nothing, where a shell would offer files.
+func proposalsOf(own Words) proposals {
+	return proposals{arguments: map[string]completer{
+		"flyball run":           first(scenarioNames),
+		"flyball realrun":       first(scenarioNames),
+		"flyball validate":      scenarioNames,
+		"flyball govern":        first(scenarioNames),
+		"flyball scenario show": first(scenarioNames),
+		"flyball sweep":         first(fileOf("toml")),
+		"flyball tune":          first(fileOf("toml")),
+		"flyball compare":       sides,
+		"flyball report":        first(folders),
+		"flyball promote":       first(folders),
+		"flyball bench":         benchArguments(own.Yardsticks),
+		"flyball schema":        first(words(func() []string { return own.Schemas })),
+	}, values: map[string]completer{
+		"--color":      words(func() []string { return own.Colours }),
+		"--set":        setting(""),
+		"--of":         words(measures),
+		"--scenario":   scenarioNames,
+		"--margin":     margins,
+		"--only":       models,
+		"--half":       words(func() []string { return []string{scenarios.Reporting, scenarios.Training, "all"} }),
+		"--noise":      words(func() []string { return []string{"0", "5%", "10%"} }),
+		"--recipients": words(func() []string { return []string{"auto", "yes", "no"} }),
+		"--law":        words(lawsTried),
+		"--list":       fileOf("csv"),
+		"--samples":    fileOf("csv"),
+		"--promotion":  fileOf("jsonl"),
+		"--record":     fileOf("jsonl"),
+		"--junit":      fileOf("xml"),
+		"--markdown":   fileOf("md"),
+		"--suppress":   files,
+		"--template":   files,
+		"--file":       files,
+		"--out":        folders,
+		"--resume":     folders,
 
-	"flyball govern --set":       setting("governor."),
-	"flyball laws --scenario":    words(disturbances),
-	"flyball promote --scenario": cobra.NoFileCompletions,
+		"flyball govern --set":       setting("governor."),
+		"flyball laws --scenario":    words(disturbances),
+		"flyball promote --scenario": cobra.NoFileCompletions,
+	}}
 }
 
-// complete sets what a shell proposes for the arguments and flags of c and of all commands below it.
-func complete(c *cobra.Command) {
-	if f, ok := arguments[c.CommandPath()]; ok {
+// Complete sets what a shell proposes for the arguments and flags of c and of all commands below it.
+func Complete(c *cobra.Command, own Words) { proposalsOf(own).complete(c) }
+
+func (p proposals) complete(c *cobra.Command) {
+	if f, ok := p.arguments[c.CommandPath()]; ok {
 		c.ValidArgsFunction = f
 	} else if c.ValidArgsFunction == nil {
 		c.ValidArgsFunction = cobra.NoFileCompletions
 	}
-	of := func(f *flagT) {
-		v, ok := values[c.CommandPath()+" --"+f.Name]
+	of := func(f *pflag.Flag) {
+		v, ok := p.values[c.CommandPath()+" --"+f.Name]
 		if !ok {
-			v, ok = values["--"+f.Name]
+			v, ok = p.values["--"+f.Name]
 		}
 		if !ok {
 			v = cobra.NoFileCompletions
@@ -87,7 +104,7 @@ func complete(c *cobra.Command) {
 	c.LocalNonPersistentFlags().VisitAll(of)
 	c.PersistentFlags().VisitAll(of)
 	for _, sub := range c.Commands() {
-		complete(sub)
+		p.complete(sub)
 	}
 }
 
@@ -212,18 +229,21 @@ func sides(c *cobra.Command, args []string, toComplete string) ([]string, cobra.
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-func benchArguments(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
-	switch {
-	case len(args) == 0:
-		return beginning(yardsticks, toComplete), cobra.ShellCompDirectiveNoFileComp
-	case len(args) == 1 && args[0] == "attempts":
-		return scenarioNames(c, args, toComplete)
+// benchArguments completes a yardstick, and then a scenario for attempts.
+func benchArguments(yardsticks []string) completer {
+	return func(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case len(args) == 0:
+			return beginning(yardsticks, toComplete), cobra.ShellCompDirectiveNoFileComp
+		case len(args) == 1 && args[0] == "attempts":
+			return scenarioNames(c, args, toComplete)
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
-// commandNames completes the name of a command below those in args.
-func commandNames(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+// CommandNames completes the name of a command below those in args.
+func CommandNames(c *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	about, _, err := c.Root().Find(args)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -299,18 +319,4 @@ func valuesOf(key scenarios.Path) []string {
 		return measure.MetricNames()
 	}
 	return nil
-}
-
-// schemaNames returns the names of the schemas that flyball schema prints.
-func schemaNames() []string {
-	entries, err := schemas.ReadDir("schema")
-	if err != nil {
-		panic(err) // the folder is part of the program
-	}
-	all := []string{"scenario"}
-	for _, e := range entries {
-		all = append(all, strings.TrimSuffix(filepath.Base(e.Name()), schemaSuffix))
-	}
-	slices.Sort(all)
-	return all
 }

@@ -1,18 +1,21 @@
-package task
+package trials
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/reports/compare"
 )
 
 // margins returns the metrics of a gate with the margins in asked, each of them
-// metric=5%, metric=5%+FLOOR or metric=none.
+// metric=5%, metric=5%+FLOOR or metric=none. The error has all that cannot be read.
 func margins(asked []string) ([]compare.Metric, error) {
 	all := compare.Metrics()
+	var wrong []error
 	for _, entry := range asked {
 		name, text, ok := strings.Cut(entry, "=")
 		i := slices.IndexFunc(all, func(m compare.Metric) bool { return m.Name == name })
@@ -21,8 +24,9 @@ func margins(asked []string) ([]compare.Metric, error) {
 			for _, m := range all {
 				known = append(known, m.Name)
 			}
-			return nil, fail(Usage, "--margin: got metric %q, want one of %s%s", name, strings.Join(known, ", "),
-				conf.DidYouMean(name, known))
+			wrong = append(wrong, task.Fail(task.Usage, "--margin: got metric %q, want one of %s%s", name,
+				strings.Join(known, ", "), conf.DidYouMean(name, known)))
+			continue
 		}
 		m := &all[i]
 		if text == "none" {
@@ -40,12 +44,14 @@ func margins(asked []string) ([]compare.Metric, error) {
 			f, err = strconv.ParseFloat(strings.TrimSpace(floor), 64)
 		}
 		if !ok || err != nil || !(v >= 0 && v <= 100) || !(f >= 0 && f <= 1e12) {
-			return nil, fail(Usage, "--margin: got %q, want metric=5%%, metric=5%%+FLOOR or metric=none", entry)
+			wrong = append(wrong, task.Fail(task.Usage,
+				"--margin: got %q, want metric=5%%, metric=5%%+FLOOR or metric=none", entry))
+			continue
 		}
 		m.Gated, m.Margin = true, v
 		if floored {
 			m.Floor, m.FloorShare = f, 0
 		}
 	}
-	return all, nil
+	return all, errors.Join(wrong...)
 }

@@ -1,4 +1,6 @@
-package main
+// Package terminal is what the commands of flyball share at a terminal: text that cannot
+// act on it, colour, progress, and signals. It decides no exit code.
+package terminal
 
 import (
 	"bytes"
@@ -9,22 +11,26 @@ import (
 	"unicode/utf8"
 )
 
-// terminal writes text to w without characters that could move a cursor, change a
+// Writer writes text to another writer without characters that could move a cursor, change a
 // colour or reverse the direction of letters: names, notes and command lines may come
 // from files of other people. Such a character is written as \uXXXX, which is valid
-// in JSON too. If colored returns true, the colours of Flyball itself are written.
-type terminal struct {
+// in JSON too.
+type Writer struct {
 	w       io.Writer
 	colored func() bool
 	rest    []byte // beginning of a character or of a colour whose end is not written yet
 	err     error
 }
 
+// NewWriter returns a Writer to w. While colored returns true, the colours of Flyball
+// itself are written.
+func NewWriter(w io.Writer, colored func() bool) *Writer { return &Writer{w: w, colored: colored} }
+
 // colours are the sequences that Flyball's reports use (format.Paint).
 var colours = [][]byte{[]byte("\x1b[0m"), []byte("\x1b[1m"), []byte("\x1b[32m"), []byte("\x1b[1;31m")}
 
 // Write writes text to w. An error of w is returned by all later calls too.
-func (t *terminal) Write(text []byte) (int, error) {
+func (t *Writer) Write(text []byte) (int, error) {
 	n := len(text)
 	if len(t.rest) > 0 {
 		text = append(t.rest, text...)
@@ -35,8 +41,8 @@ func (t *terminal) Write(text []byte) (int, error) {
 	return n, t.err
 }
 
-// flush writes the rest, an incomplete character or colour.
-func (t *terminal) flush() error {
+// Flush writes the rest, an incomplete character or colour.
+func (t *Writer) Flush() error {
 	for len(t.rest) > 0 && t.err == nil {
 		r, size := utf8.DecodeRune(t.rest)
 		t.put(spelled(nil, r, t.rest[:size]))
@@ -47,10 +53,16 @@ func (t *terminal) flush() error {
 	return t.err
 }
 
-func (t *terminal) put(text []byte) {
+func (t *Writer) put(text []byte) {
 	if t.err == nil && len(text) > 0 {
 		_, t.err = t.w.Write(text)
 	}
+}
+
+// Printable returns a line of text as a Writer without colour writes it.
+func Printable(line string) string {
+	clean, _ := printed([]byte(line), false)
+	return string(clean)
 }
 
 // printed returns text in its printable form, and its incomplete end, if any.

@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -12,10 +12,16 @@ import (
 	"flyball/cmd/flyball/internal/task"
 )
 
-// progress shows how far a run is. On a terminal it is a bar with the time left;
-// elsewhere a plain line for every tenth after the first second; with --quiet
-// nothing.
-type progress struct {
+// Display shows the progress of tasks.
+type Display struct {
+	To       io.Writer
+	Quiet    bool          // show warnings only
+	QuietFor time.Duration // how long progress in lines waits for its first line
+}
+
+// Progress shows how far a run is. On a terminal it is a bar with the time left;
+// elsewhere a plain line for every tenth, after QuietFor; with Quiet nothing.
+type Progress struct {
 	w        io.Writer
 	bars     *mpb.Progress
 	bar      *mpb.Bar
@@ -24,13 +30,14 @@ type progress struct {
 	quietFor time.Duration // a run that ends sooner prints nothing
 }
 
-func (a *app) progress(name string) *progress {
-	p := &progress{w: a.errout, began: time.Now(), quietFor: a.quietFor}
+// Start shows the progress of a run called name, until End.
+func (d Display) Start(name string) *Progress {
+	p := &Progress{w: d.To, began: time.Now(), quietFor: d.QuietFor}
 	switch {
-	case a.quiet:
+	case d.Quiet:
 		p.w = io.Discard
-	case isTerminal(a.errout) && os.Getenv("CI") == "":
-		p.bars = mpb.New(mpb.WithOutput(a.errout), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	case isTerminal(d.To) && os.Getenv("CI") == "":
+		p.bars = mpb.New(mpb.WithOutput(d.To), mpb.WithWidth(40), mpb.WithAutoRefresh())
 		p.bar = p.bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name+" "), decor.Percentage()),
 			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO)))
@@ -38,40 +45,40 @@ func (a *app) progress(name string) *progress {
 	return p
 }
 
-// watch returns a Watch that shows the progress of a task until end is called. Each
+// Watch returns a Watch that shows the progress of a task until end is called. Each
 // note is a line. With barOnly plain lines are left out, because the notes are enough.
-func (a *app) watch(barOnly bool) (w task.Watch, end func()) {
-	var p *progress
+func (d Display) Watch(barOnly bool) (w task.Watch, end func()) {
+	var p *Progress
 	stage := ""
 	end = func() {
 		if p != nil {
-			p.end()
+			p.End()
 		}
 		p = nil
 	}
 	return func(e task.Event) {
 		if e.Note != "" {
-			var to io.Writer = a.errout
+			to := d.To
 			if p != nil && p.bars != nil {
 				to = p.bars // above the bar
 			}
-			if !a.quiet || e.Warning {
+			if !d.Quiet || e.Warning {
 				fmt.Fprintln(to, e.Note)
 			}
 			return
 		}
 		if p == nil || e.Stage != stage {
 			end()
-			p, stage = a.progress(e.Stage), e.Stage
+			p, stage = d.Start(e.Stage), e.Stage
 		}
 		if !barOnly || p.bar != nil {
-			p.at(e.Done, e.Total)
+			p.At(e.Done, e.Total)
 		}
 	}, end
 }
 
-// at shows that done units of total are done.
-func (p *progress) at(done, total uint64) {
+// At shows that done units of total are done.
+func (p *Progress) At(done, total uint64) {
 	if p.bar != nil {
 		p.bar.SetTotal(int64(total), false)
 		p.bar.SetCurrent(int64(done))
@@ -86,8 +93,8 @@ func (p *progress) at(done, total uint64) {
 	}
 }
 
-// end removes the bar.
-func (p *progress) end() {
+// End removes the bar.
+func (p *Progress) End() {
 	if p.bar != nil {
 		p.bar.Abort(true)
 		p.bars.Wait()
@@ -103,13 +110,16 @@ func isTerminal(w any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// colored reports whether standard output takes colour.
-func (a *app) colored() bool {
-	switch a.color {
+// ColourChoices are the choices for colour.
+var ColourChoices = []string{"auto", "always", "never"}
+
+// Colored reports whether a choice gives colour to what is written to w.
+func Colored(choice string, w io.Writer) bool {
+	switch choice {
 	case "always":
 		return true
 	case "never":
 		return false
 	}
-	return isTerminal(a.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

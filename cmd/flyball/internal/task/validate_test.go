@@ -1,0 +1,42 @@
+package task
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"flyball/realrun/promotion"
+)
+
+// Whatever is wrong with a question is reported at once, and by its flag.
+func TestValidateReportsEverything(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want string // what the lines begin with
+	}{
+		"run": {(&Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(), "--jobs --recipients --of"},
+		"live": {(&Live{Scale: -1, Keep: "maybe", Promotion: Promotions{Head: promotion.Head("0")}}).Validate(),
+			"--time-scale --recipients --head"},
+		"promoted": {(&Live{Keep: KeepAuto, From: Source{Set: []string{"governor.d=1", "horizon=1h", "retry.limit=2"}},
+			Promotion: Promotions{File: "p.jsonl"}}).Validate(), "--set --set"},
+		"promote": {(&Promote{By: "\a", Note: "\n", Lasts: time.Second}).Validate(), "--by --note --for"},
+		"nothing": {errors.Join((&Run{Workers: 1, Keep: KeepNo}).Validate(), (&Live{Keep: KeepYes}).Validate(),
+			(&Promote{By: "ann", Lasts: time.Hour}).Validate()), ""},
+	} {
+		var got []string
+		var e Error
+		if c.err != nil {
+			for line := range strings.Lines(c.err.Error()) {
+				flag, _, _ := strings.Cut(line, " ")
+				got = append(got, strings.TrimSuffix(flag, ":"))
+			}
+			if !errors.As(c.err, &e) || e.Kind != Usage {
+				t.Errorf("%s: got kind %d, want a wrong use", name, e.Kind)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: got %v, want problems of %q", name, c.err, c.want)
+		}
+	}
+}
