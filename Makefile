@@ -38,6 +38,7 @@ mutants-part: ## a tenth of them, which FLYBALL_SEED chooses
 
 fuzz: ## every fuzz target for T=30s each
 	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(T) -fuzzminimizetime 10x
+	go test ./internal/tomlfile -run '^$$' -fuzz '^FuzzTree$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./internal/csvfile -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./internal/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(T) -fuzzminimizetime 10x
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(T) -fuzzminimizetime 10x

@@ -4,9 +4,9 @@ package flyball_test
 var commandsMutants = []mutant{
 	{"what is no control character is printed", "cmd/flyball/internal/terminal/terminal.go", "unicode.IsGraphic(r) && ", "!unicode.IsControl(r) && "},
 	{"colours of others pass", "cmd/flyball/internal/terminal/terminal.go", "if text[0] == '\\x1b' && colored {", "if text[0] == '\\x1b' {"},
-	{"any table is as good as the parent", "scenarios/unknown.go", "	for i, t := range slices.Backward(around) {\n		if _, ok", "	for i, t := range around {\n		if _, ok"},
-	{"what stands elsewhere is missing too", "scenarios/unknown.go", "			b.mention(below(t.path, name)) // it is not missing there: it is here\n", ""},
-	{"all problems are shown", "scenarios/problem.go", "max(0, len(faults)-mostShown)", "0"},
+	{"any table is as good as the parent", "internal/tomlfile/unknown.go", "	for i, t := range slices.Backward(around) {\n		if _, ok", "	for i, t := range around {\n		if _, ok"},
+	{"what stands elsewhere is missing too", "internal/tomlfile/unknown.go", "			d.mention(conf.Below(t.path, name)) // it is not missing there: it is here\n", ""},
+	{"all problems are shown", "internal/tomlfile/problem.go", "max(0, len(faults)-mostShown)", "0"},
 	{"a list that has changed is not noticed", "reports/run/recipients.go", "if err == nil && next < len(r.Outcomes) {", "if false {"},
 	{"suppressed addresses have no row", "realrun/mailing.go", "if err := each(m.skipped[next].address, true); err != nil {", "if err := error(nil); err != nil {"},
 	{"suppressed addresses take a recipient's row", "realrun/census.go", "return each(row.Address.String(), suppressed.Has(row.Address))", "return each(row.Address.String(), suppressed.Has(row.Address) && false)"},

@@ -33,6 +33,12 @@ func (a Amount) String() string {
 	return strconv.FormatFloat(a.Value, 'g', -1, 64) + divisors[a.Per]
 }
 
+// Want describes the text of an amount.
+func (Amount) Want() string { return `an amount such as "1", "1/N" or "1/sqrt N"` }
+
+// Pattern returns a regular expression that matches the text of every amount.
+func (Amount) Pattern() string { return `^\s*[0-9.]` }
+
 // Validate reports every problem.
 func (a Amount) Validate() []error {
 	var l conf.List

@@ -38,6 +38,20 @@ func (d *Dist) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Short returns a constant as a plain time; false for any other distribution.
+func (d Dist) Short() (text string, ok bool) { return d.Mean.String(), d.Dist == "constant" }
+
+// Noun returns what a Dist is called: it stands for a time.
+func (Dist) Noun() string { return "time" }
+
+// Want describes what a scenario may give.
+func (Dist) Want() string {
+	return `a time such as "80ms", or a table such as {dist = "lognormal", median = "40ms", sigma = 1.0}`
+}
+
+// Pattern returns a regular expression that matches every plain time.
+func (Dist) Pattern() string { return vt.Span(0).Pattern() }
+
 // families lists the parameters of each family.
 var families = map[string][]string{
 	"constant": {"mean"}, "exponential": {"mean"}, "gamma": {"mean", "shape"}, "lognormal": {"median", "sigma"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -21,7 +22,7 @@ type Assumption struct {
 	Source string // where it was measured, what it follows from, or why it is assumed
 
 	value reflect.Value
-	field field
+	field conf.Key
 }
 
 // Statuses of a number, by how certain it is. A value that equals the default
@@ -50,22 +51,22 @@ type assumptionList struct {
 // place in the file, key is path without indices, and of is the name of the
 // server, destination or campaign that it belongs to.
 func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
-	for _, f := range fieldsOf(v.Type()) {
-		value, path, key := v.Field(f.index), below(path, f.name), below(key, f.name)
+	for _, f := range keys.Of(v.Type()) {
+		value, path, key := v.Field(f.Index), conf.Below(path, f.Name), conf.Below(key, f.Name)
 		if f.Idle(v) {
 			continue
 		}
 		known := f.Status != "" && l.counts(key)
 		switch {
-		case f.typ.Kind() == reflect.Struct && !isText(f.typ):
-			l.table(value, def.Field(f.index), path, key, of)
-		case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
+		case f.Type.Kind() == reflect.Struct && !tomlfile.IsText(f.Type):
+			l.table(value, def.Field(f.Index), path, key, of)
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
 			for i := range value.Len() {
 				element, of := value.Index(i), of
 				if name := element.FieldByName("Name"); name.IsValid() {
 					of = name.String()
 				}
-				l.table(element, newElement(element.Type()), conf.Index(path, i), key+"[]", of)
+				l.table(element, format.Element(element.Type()), conf.Index(path, i), key+"[]", of)
 			}
 			if known && value.Len() == 0 {
 				l.all = append(l.all, Assumption{Key: path, Of: of, Value: "none", Status: f.Status, Source: f.Source})
@@ -75,7 +76,7 @@ func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 				field: f}
 			if f.Status == ByAuthor {
 				a.Source = "chosen" + replyOf(v)
-			} else if usual := def.Field(f.index); !reflect.DeepEqual(value.Interface(), usual.Interface()) {
+			} else if usual := def.Field(f.Index); !reflect.DeepEqual(value.Interface(), usual.Interface()) {
 				a.Status = ByAuthor
 				a.Source = "instead of " + inWords(usual) + ", which is " + f.Status + ": " + f.Source
 			}
@@ -124,7 +125,7 @@ func inWords(v reflect.Value) string {
 		for _, d := range n {
 			all = append(all, d.String())
 		}
-		return list(all)
+		return strings.Join(all, ", ")
 	case int:
 		return strconv.Itoa(n)
 	case float64:
@@ -134,9 +135,9 @@ func inWords(v reflect.Value) string {
 			return n.Mean.String()
 		}
 		words := n.Dist
-		for _, f := range fieldsOf(v.Type())[1:] {
-			if p := v.Field(f.index); !p.IsZero() {
-				words += " " + f.name + " " + inWords(p)
+		for _, f := range keys.Of(v.Type())[1:] {
+			if p := v.Field(f.Index); !p.IsZero() {
+				words += " " + f.Name + " " + inWords(p)
 			}
 		}
 		return words
@@ -168,9 +169,7 @@ func (a Assumption) Scaled(factor float64) string {
 	case nil:
 		return ""
 	case netmodel.Dist:
-		if value = n.Mean.String(); n.Dist != "constant" {
-			value = string(plainDist(n).(inline))
-		}
+		value = format.Inline(n)
 	default:
 		value = inWords(reflect.ValueOf(n))
 	}

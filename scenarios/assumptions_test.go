@@ -10,6 +10,8 @@ import (
 
 	"flyball/engine/delivery"
 	"flyball/governor"
+	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -22,17 +24,17 @@ var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[]
 // numbersOf lists the keys of all numbers below a type.
 func numbersOf(t reflect.Type, key string) []string {
 	var all []string
-	for _, f := range fieldsOf(t) {
-		key := below(key, f.name)
+	for _, f := range keys.Of(t) {
+		key := conf.Below(key, f.Name)
 		switch {
-		case f.typ == reflect.TypeFor[vt.Span](), f.typ == reflect.TypeFor[unit.PerHour](), f.typ == reflect.TypeFor[unit.Bytes](),
-			f.typ == reflect.TypeFor[netmodel.Dist](), f.typ == reflect.TypeFor[governor.Amount](), f.typ == reflect.TypeFor[[]vt.Span]():
+		case f.Type == reflect.TypeFor[vt.Span](), f.Type == reflect.TypeFor[unit.PerHour](), f.Type == reflect.TypeFor[unit.Bytes](),
+			f.Type == reflect.TypeFor[netmodel.Dist](), f.Type == reflect.TypeFor[governor.Amount](), f.Type == reflect.TypeFor[[]vt.Span]():
 			all = append(all, key)
-		case f.typ.Kind() == reflect.Struct:
-			all = append(all, numbersOf(f.typ, key)...)
-		case f.typ.Kind() == reflect.Slice:
-			all = append(all, numbersOf(f.typ.Elem(), key+"[]")...)
-		case slices.Contains([]reflect.Kind{reflect.Int, reflect.Float64, reflect.Uint64}, f.typ.Kind()):
+		case f.Type.Kind() == reflect.Struct:
+			all = append(all, numbersOf(f.Type, key)...)
+		case f.Type.Kind() == reflect.Slice:
+			all = append(all, numbersOf(f.Type.Elem(), key+"[]")...)
+		case slices.Contains([]reflect.Kind{reflect.Int, reflect.Float64, reflect.Uint64}, f.Type.Kind()):
 			all = append(all, key)
 		}
 	}
@@ -42,14 +44,14 @@ func numbersOf(t reflect.Type, key string) []string {
 // A new number of the file format needs a source.
 func TestEveryNumberHasASource(t *testing.T) {
 	statuses := map[string]string{}
-	declared(reflect.TypeFor[Scenario](), "", func(key string, f field) { statuses[key] = f.Status })
+	declared(reflect.TypeFor[Scenario](), "", func(key string, f conf.Key) { statuses[key] = f.Status })
 	for _, key := range numbersOf(reflect.TypeFor[Scenario](), "") {
 		status := statuses[key]
 		if name := slices.Contains(notNumbers, key); name != (status == "") {
 			t.Errorf("%s: status %q, want one for each number, and none for what is no number: %v", key, status, name)
 		}
 	}
-	declared(reflect.TypeFor[Scenario](), "", func(key string, f field) {
+	declared(reflect.TypeFor[Scenario](), "", func(key string, f conf.Key) {
 		if f.Status != "" && !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, f.Status) || (f.Status == ByAuthor || f.Status == "") != (f.Source == "") {
 			t.Errorf("%s: status %q, source %q", key, f.Status, f.Source)
 		}
@@ -57,16 +59,16 @@ func TestEveryNumberHasASource(t *testing.T) {
 }
 
 // declared calls f for each key below a type, in the order of the file format.
-func declared(t reflect.Type, path string, f func(key string, k field)) {
-	for _, k := range fieldsOf(t) {
-		key := below(path, k.name)
+func declared(t reflect.Type, path string, f func(key string, k conf.Key)) {
+	for _, k := range keys.Of(t) {
+		key := conf.Below(path, k.Name)
 		f(key, k)
 		switch {
-		case k.typ == reflect.TypeFor[netmodel.Dist](), isText(k.typ):
-		case k.typ.Kind() == reflect.Struct:
-			declared(k.typ, key, f)
-		case k.typ.Kind() == reflect.Slice && k.typ.Elem().Kind() == reflect.Struct:
-			declared(k.typ.Elem(), key+"[]", f)
+		case k.Type == reflect.TypeFor[netmodel.Dist](), tomlfile.IsText(k.Type):
+		case k.Type.Kind() == reflect.Struct:
+			declared(k.Type, key, f)
+		case k.Type.Kind() == reflect.Slice && k.Type.Elem().Kind() == reflect.Struct:
+			declared(k.Type.Elem(), key+"[]", f)
 		}
 	}
 }
@@ -100,14 +102,14 @@ func TestModelPageListsTheDefaults(t *testing.T) {
 	table.WriteString("| Key | Default | Range | Status | Source |\n|---|---|---|---|---|\n")
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
-		for _, f := range fieldsOf(v.Type()) {
-			key, value := below(path, f.name), v.Field(f.index)
+		for _, f := range keys.Of(v.Type()) {
+			key, value := conf.Below(path, f.Name), v.Field(f.Index)
 			if f.Source != "" {
 				usual := "none"
 				if value.Kind() != reflect.Slice || value.Len() > 0 {
 					usual = inWords(value)
 				}
-				if f.absent(value) {
+				if f.Absent(value) {
 					usual = "none"
 				}
 				within := ""
@@ -117,10 +119,10 @@ func TestModelPageListsTheDefaults(t *testing.T) {
 				fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", key, usual, within, f.Status, f.Source)
 			}
 			switch {
-			case f.typ.Kind() == reflect.Struct && !isText(f.typ):
+			case f.Type.Kind() == reflect.Struct && !tomlfile.IsText(f.Type):
 				walk(value, key)
-			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
-				walk(newElement(f.typ.Elem()), key+"[]")
+			case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+				walk(format.Element(f.Type.Elem()), key+"[]")
 			}
 		}
 	}
@@ -217,7 +219,7 @@ func TestAssumptions(t *testing.T) {
 		{Key: "campaign[0].recipients", Of: "news", Value: "100", Status: "scenario", Source: "chosen"},
 	} {
 		a := got[want.Key]
-		a.value, a.field = reflect.Value{}, field{}
+		a.value, a.field = reflect.Value{}, conf.Key{}
 		if fmt.Sprint(a) != fmt.Sprint(want) {
 			t.Errorf("got  %+v\nwant %+v", a, want)
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // With returns a copy of the scenario with entries of --set applied. The error
-// is of type Problems.
+// is of type tomlfile.Problems.
 func (s *Scenario) With(set ...string) (*Scenario, error) {
 	return Load(s.Name, Resolved(s), set)
 }
@@ -33,8 +33,8 @@ func deepCopy(v reflect.Value) reflect.Value {
 			out.Index(i).Set(deepCopy(v.Index(i)))
 		}
 	case v.Kind() == reflect.Struct:
-		for _, k := range fieldsOf(v.Type()) {
-			out.Field(k.index).Set(deepCopy(v.Field(k.index)))
+		for _, k := range keys.Of(v.Type()) {
+			out.Field(k.Index).Set(deepCopy(v.Field(k.Index)))
 		}
 	}
 	return out

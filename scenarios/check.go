@@ -6,6 +6,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
+	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/measure"
 )
@@ -54,7 +55,7 @@ func (s *Scenario) Validate() []error {
 	}
 	_, err := mail.ParseAddress(s.Message.From) // a live run also requires a reserved domain
 	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"",
-		quote(s.Message.From))
+		tomlfile.Quote(s.Message.From))
 
 	l.Check(len(s.Campaigns) > 0, "campaign", "got none, want at least one [[campaign]]")
 	seen, recipients := map[string]bool{}, uint64(0)
@@ -73,8 +74,8 @@ func (s *Scenario) Validate() []error {
 		maxExpectations)
 	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
 		if _, ok := measure.MetricNamed(e.Metric); !ok {
-			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", quote(e.Metric),
-				list(measure.MetricNames()),
+			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", tomlfile.Quote(e.Metric),
+				strings.Join(measure.MetricNames(), ", "),
 				conf.DidYouMean(e.Metric, measure.MetricNames()))
 		}
 	}

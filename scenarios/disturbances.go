@@ -74,7 +74,7 @@ func NoiseLevels() []float64 { return []float64{0, 0.05, 0.1} }
 
 // Load returns the scenario of the disturbance at a level of noise, with the
 // entries of set applied as by the function Load. Noise is weather that is drawn
-// anew in every governor interval. The error is of type Problems.
+// anew in every governor interval. The error is of type tomlfile.Problems.
 func (d Disturbance) Load(level float64, set ...string) (*Scenario, error) {
 	src, ok := Builtin(d.Name)
 	if !ok {

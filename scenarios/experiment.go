@@ -17,7 +17,7 @@ type Experiment struct {
 // PlanLaws lists all experiments, ordered by disturbance, then by level of
 // noise, then by law. Where a server has a throughput peak, one more experiment
 // holds the processes of the peak. The entries of set apply to every experiment.
-// The error is of type Problems.
+// The error is of type tomlfile.Problems.
 func PlanLaws(disturbances []Disturbance, noise []float64, laws []Law, set []string) ([]Experiment, error) {
 	var all []Experiment
 	for _, d := range disturbances {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"flyball/internal/tomlfile"
 )
 
 // Kind is the kind of a file, guessed from its text.
@@ -50,21 +52,19 @@ func KindOf(src []byte) Kind {
 		}
 		return AJSON
 	}
-	if root, _ := parse(src, nil); root != nil {
-		if len(root.names) > 0 && !slices.ContainsFunc(root.names,
-			func(key string) bool { return key != "governor" && key != "retry" }) {
-			return ALaw
-		}
-		for _, is := range onlyIn {
-			if slices.ContainsFunc(is.keys, func(key string) bool { return root.fields[key] != nil }) {
-				return is.kind
-			}
-		}
-		if len(root.names) > 0 {
-			return AnyKind
+	given := tomlfile.TopKeys(src)
+	if given == nil {
+		return textKind(string(first))
+	}
+	if !slices.ContainsFunc(given, func(key string) bool { return key != "governor" && key != "retry" }) {
+		return ALaw
+	}
+	for _, is := range onlyIn {
+		if slices.ContainsFunc(is.keys, func(key string) bool { return slices.Contains(given, key) }) {
+			return is.kind
 		}
 	}
-	return textKind(string(first))
+	return AnyKind
 }
 
 // textKind returns the kind of a file that is neither JSON nor TOML, judged by its first line.

@@ -1,12 +1,12 @@
 package scenarios
 
 import (
-	"bytes"
 	"fmt"
-	"reflect"
 	"slices"
 
+	"flyball/governor"
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/netmodel"
 )
 
@@ -24,74 +24,47 @@ func Default() Scenario {
 
 // Load decodes a scenario: the defaults, then src, then the entries of set, each
 // "path.to.key=value". Problems call the file name. The error is of type
-// Problems and holds all problems, not only the first one. After a syntax error
-// the rest is not checked.
+// tomlfile.Problems and holds all problems, not only the first one. After a
+// syntax error the rest is not checked.
 func Load(name string, src []byte, set []string) (*Scenario, error) {
 	return LoadWith(name, src, set, nil)
 }
 
 // LoadWith decodes a scenario as Load does, and reads the files that it names
-// with files.
-func LoadWith(name string, src []byte, set []string, files Files) (*Scenario, error) {
-	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	root, faults := parse(src, nil)
-	if faults != nil {
-		return nil, report(name, src, faults)
+// with files: the scenario equals one with their content written out.
+func LoadWith(name string, src []byte, set []string, files tomlfile.Files) (*Scenario, error) {
+	doc := format.Read(name, src, set)
+	if v, text, ok := doc.Integer("schema_version"); ok && v != SchemaVersion {
+		doc.RefuseAll(conf.Problem{Key: "schema_version",
+			Text: "scenario version " + text + ", this program reads 1"})
 	}
-	faults = root.apply(set)
-	if other := otherVersion(root); other != nil {
-		return nil, report(name, src, other)
-	}
-
-	inFile := root.includeTable(files)
+	doc.Include("retry.table_file", "retry.table", files)
 	s := Default()
-	b := newBinder()
-	for _, f := range inFile {
-		b.mention("retry.table")
-		faults = append(faults, f)
+	doc.Decode(&s)
+	doc.Refuse(s.Validate())
+	if err := doc.Err(); err != nil {
+		return nil, err
 	}
-	b.table(root, reflect.ValueOf(&s).Elem(), "")
-	faults = append(faults, b.faults...)
-	for _, err := range s.Validate() {
-		if f := locate(root, err); !b.mentioned(f.key) {
-			faults = append(faults, f)
-		}
-	}
-	if faults != nil {
-		return nil, report(name, src, faults)
-	}
-	if n := len(Resolved(&s)); n > MaxSize { // Load must accept the resolved file
-		return nil, Problems{{File: name,
-			Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n, MaxSize)}}
+	if n := len(Resolved(&s)); n > tomlfile.MaxSize { // Load must accept the resolved file
+		return nil, tomlfile.Problems{{File: name,
+			Text: fmt.Sprintf("got %d bytes with every value spelled out, want at most %d (1 MiB)", n,
+				tomlfile.MaxSize)}}
 	}
 	return &s, nil
 }
 
-// otherVersion returns one fault if the file has another schema version: its
-// other problems would only mislead.
-func otherVersion(root *node) []fault {
-	n := root.fields["schema_version"]
-	if n == nil {
-		return nil
-	}
-	if v, ok := n.integer(); !ok || v == SchemaVersion {
-		return nil
-	}
-	return []fault{{set: n.set, at: n.at, key: "schema_version",
-		text: "scenario version " + shorten(n.text) + ", this program reads 1"}}
-}
-
-// locate returns err as a fault at the place of its value in the file, or, if
-// the value is a default, of the nearest table around it.
-func locate(root *node, err error) fault {
-	p, ok := err.(conf.Problem)
-	if !ok {
-		return fault{text: err.Error()}
-	}
-	path, bad := parsePath(p.Key)
-	if bad != "" {
-		panic("a problem with key " + p.Key)
-	}
-	n := root.find(path)
-	return fault{set: n.set, at: n.at, key: p.Key, text: p.Text}
+// LoadGovernor reads the [governor] table of any TOML file, including a
+// scenario, and applies the entries of set, each "governor.key=value". It
+// ignores other tables. It refuses scope = "cluster", because it has no servers
+// to divide C among. The error is of type tomlfile.Problems.
+func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
+	law := governor.Default()
+	doc := format.Read(name, src, set)
+	doc.DecodeTable("governor", &law)
+	var l conf.List
+	l.Within("governor", law.Validate())
+	l.Check(law.Scope != "cluster", "governor.scope",
+		"got \"cluster\", want \"server\": samples are of one server, and C is not divided here")
+	doc.Refuse(l)
+	return law, doc.Err()
 }

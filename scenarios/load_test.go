@@ -12,6 +12,7 @@ import (
 
 	"flyball/governor"
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -62,7 +63,7 @@ func TestBadScenarios(t *testing.T) {
 			if s != nil || err == nil {
 				t.Fatalf("it loads: %v", err)
 			}
-			if problems, ok := err.(Problems); !ok || len(problems) == 0 {
+			if problems, ok := err.(tomlfile.Problems); !ok || len(problems) == 0 {
 				t.Fatalf("got a %T: %v", err, err)
 			}
 			golden(t, strings.TrimSuffix(file, ".toml")+".err", []byte(err.Error()+"\n"))
@@ -80,7 +81,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	a := netmodel.DefaultDestination()
 	a.Name, a.Domain = "a", "a.example"
 	want.Destinations = []netmodel.Destination{a}
-	c := newElement(reflect.TypeFor[Campaign]()).Interface().(Campaign)
+	c := format.Element(reflect.TypeFor[Campaign]()).Interface().(Campaign)
 	c.Name, c.Recipients = "c", 100
 	want.Campaigns = []Campaign{c}
 	if !reflect.DeepEqual(*got, want) {
@@ -328,24 +329,24 @@ func TestTags(t *testing.T) {
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
 		seen := map[string]bool{}
-		for _, f := range fieldsOf(v.Type()) {
-			key, field := below(path, f.name), v.Field(f.index)
-			if f.name == "" || seen[f.name] {
+		for _, f := range keys.Of(v.Type()) {
+			key, field := conf.Below(path, f.Name), v.Field(f.Index)
+			if f.Name == "" || seen[f.Name] {
 				t.Errorf("%s: no name, or one used twice", key)
 			}
-			seen[f.name] = true
+			seen[f.Name] = true
 			if low, high := f.Bounds(); f.Low != "" && low >= high && key != "schema_version" {
 				t.Errorf("%s: range %s to %s", key, f.Low, f.High)
 			}
 			switch {
-			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
-				walk(newElement(f.typ.Elem()), conf.Index(key, 0))
-			case f.typ.Kind() == reflect.Struct && f.typ != reflect.TypeFor[governor.Amount]():
+			case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+				walk(format.Element(f.Type.Elem()), conf.Index(key, 0))
+			case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[governor.Amount]():
 				walk(field, key)
-			case f.absent(field):
-			case f.typ.Kind() == reflect.Float64 && !f.InRange(field.Float()),
-				f.typ.Kind() == reflect.Int && !f.InRange(float64(field.Int())),
-				f.typ.Kind() == reflect.String && !f.Allows(field.String()):
+			case f.Absent(field):
+			case f.Type.Kind() == reflect.Float64 && !f.InRange(field.Float()),
+				f.Type.Kind() == reflect.Int && !f.InRange(float64(field.Int())),
+				f.Type.Kind() == reflect.String && !f.Allows(field.String()):
 				t.Errorf("%s: the default %v breaks its own tags", key, field)
 			}
 		}

@@ -1,7 +1,7 @@
-// Package scenarios turns a TOML file into one valid, frozen Scenario. It
-// lays the file over the defaults, decodes strictly, and reports all problems
-// at once, each with file, line and column: unknown keys, bare numbers where a
-// unit is needed, values out of range. Both shells and the command line call it.
+// Package scenarios holds the questions that Flyball answers. It turns a TOML
+// file into one valid, frozen Scenario or reports all problems with it, builds
+// the parts of a run from the scenario, and lists the built-in scenarios and the
+// numbers that a result depends on. Both shells and the command line call it.
 package scenarios
 
 import (
@@ -60,6 +60,12 @@ type WarmUp vt.Span
 
 // AutoWarmUp stands for a start-up whose length is estimated from the run.
 const AutoWarmUp WarmUp = -1
+
+// Want describes the text of a WarmUp.
+func (WarmUp) Want() string { return vt.Span(0).Want() + `, or "auto"` }
+
+// Pattern returns a regular expression that matches the text of every WarmUp.
+func (WarmUp) Pattern() string { return "^auto$|" + vt.Span(0).Pattern() }
 
 // UnmarshalText reads "auto" or a time.
 func (w *WarmUp) UnmarshalText(text []byte) error {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/BurntSushi/toml"
+
+	"flyball/internal/conf"
 )
 
 func TestSchemaIsCommitted(t *testing.T) {
@@ -102,15 +104,15 @@ func validate(schema map[string]any, v any, path string) (errs []string) {
 		properties := schema["properties"].(map[string]any)
 		for k, w := range m {
 			if s, ok := properties[k]; ok {
-				errs = append(errs, validate(s.(map[string]any), w, below(path, k))...)
+				errs = append(errs, validate(s.(map[string]any), w, conf.Below(path, k))...)
 			} else if schema["additionalProperties"] == false {
-				errs = append(errs, below(path, k)+": additional")
+				errs = append(errs, conf.Below(path, k)+": additional")
 			}
 		}
 		required, _ := schema["required"].([]any)
 		for _, k := range required {
 			if _, ok := m[k.(string)]; !ok {
-				errs = append(errs, below(path, k.(string))+": required")
+				errs = append(errs, conf.Below(path, k.(string))+": required")
 			}
 		}
 	case "array":

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"flyball/internal/tomlfile"
 )
 
 // withTable loads a scenario whose retry table is in a file.
@@ -62,7 +64,7 @@ func TestBadTableFile(t *testing.T) {
 		"retry.table_file=others.csv": "retry.table_file: no file others.csv",
 	} {
 		_, err := withTable("allocated,dfr,limit\n1,2,5\n", set)
-		var p Problems
+		var p tomlfile.Problems
 		if !errors.As(err, &p) || len(p) != 1 || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", set, err, want)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/internal/tomlfile"
 	"flyball/scenarios"
 )
 
@@ -38,10 +39,10 @@ type validation struct {
 }
 
 type validated struct {
-	Scenario   string              `json:"scenario"` // the argument
-	Valid      bool                `json:"valid"`
-	ScenarioID string              `json:"scenario_id,omitempty"` // SHA-256 of the resolved scenario; of a valid one
-	Problems   []scenarios.Problem `json:"problems"`              // none if it is valid
+	Scenario   string             `json:"scenario"` // the argument
+	Valid      bool               `json:"valid"`
+	ScenarioID string             `json:"scenario_id,omitempty"` // SHA-256 of the resolved scenario; of a valid one
+	Problems   []tomlfile.Problem `json:"problems"`              // none if it is valid
 }
 
 func (a *app) validate(args, sets []string, asJSON bool) error {
@@ -49,7 +50,7 @@ func (a *app) validate(args, sets []string, asJSON bool) error {
 	all := validation{head: headOf("validation")}
 	for _, arg := range args {
 		s, _, err := a.load(arg, sets...)
-		one := validated{Scenario: arg, Valid: err == nil, Problems: []scenarios.Problem{}}
+		one := validated{Scenario: arg, Valid: err == nil, Problems: []tomlfile.Problem{}}
 		line := ""
 		if err == nil {
 			one.ScenarioID = scenarios.ID(s)
@@ -57,9 +58,9 @@ func (a *app) validate(args, sets []string, asJSON bool) error {
 		} else {
 			bad++
 			line = err.Error()
-			var many scenarios.Problems
+			var many tomlfile.Problems
 			if !errors.As(err, &many) { // of the file as a whole, which may not be there
-				many = scenarios.Problems{{File: arg, Text: line}}
+				many = tomlfile.Problems{{File: arg, Text: line}}
 			}
 			one.Problems = many
 		}

@@ -43,6 +43,14 @@ func (l *List) Within(prefix string, errs []error) {
 // Index returns the key of element i of a list, such as "server[2]".
 func Index(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
 
+// Below returns the key of name in the table at key, which is empty for a file as a whole.
+func Below(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
 // Printable reports whether a name can stand in a table: at most 64 characters,
 // none of which moves a terminal's cursor or changes its colour.
 func Printable(name string) bool {

@@ -279,6 +279,20 @@ func (key Key) InRange(x float64) bool {
 	return key.Low == "" || x <= key.high && (x > key.low || x == key.low && !key.Open)
 }
 
+// Absent reports whether v can only mean that the key is not given: it is zero and
+// the tags of the key forbid that.
+func (key Key) Absent(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.String:
+		return v.String() == "" && !key.Allows("")
+	case reflect.Int:
+		return v.Int() == 0 && !key.InRange(0)
+	case reflect.Float64:
+		return v.Float() == 0 && !key.InRange(0)
+	}
+	return false
+}
+
 // Allows reports whether a string is one of the words, or matches the pattern.
 func (key Key) Allows(s string) bool {
 	if key.OneOf != nil {

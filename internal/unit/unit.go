@@ -41,6 +41,12 @@ func ParsePerHour(s string) (PerHour, error) {
 
 func (r PerHour) String() string { return strconv.FormatFloat(float64(r), 'g', -1, 64) + "/h" }
 
+// Want describes the text of a rate.
+func (PerHour) Want() string { return `a rate such as "140000/h" or "24/day"` }
+
+// Pattern returns a regular expression that matches the text of every rate.
+func (PerHour) Pattern() string { return `[0-9.]\s*/\s*(s|m|min|h|hour|d|day)\s*$` }
+
 // UnmarshalText reads a rate; see ParsePerHour.
 func (r *PerHour) UnmarshalText(text []byte) error {
 	v, err := ParsePerHour(string(text))
@@ -90,6 +96,12 @@ func (b Bytes) String() string {
 	}
 	return "0B"
 }
+
+// Want describes the text of a size.
+func (Bytes) Want() string { return `a size such as "32KiB" or "900B"` }
+
+// Pattern returns a regular expression that matches the text of every size.
+func (Bytes) Pattern() string { return `[0-9.]\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*$` }
 
 // UnmarshalText reads a size; see ParseBytes.
 func (b *Bytes) UnmarshalText(text []byte) error {

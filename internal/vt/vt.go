@@ -108,6 +108,12 @@ func ParseSpan(s string) (Span, error) {
 	return sum, nil
 }
 
+// Want describes the text of a span.
+func (Span) Want() string { return `a time such as "90s", "3h" or "30d"` }
+
+// Pattern returns a regular expression that matches the text of every span.
+func (Span) Pattern() string { return `[0-9.](ns|us|µs|μs|ms|s|m|h|d)\s*$` }
+
 // UnmarshalText reads a span; see ParseSpan.
 func (d *Span) UnmarshalText(text []byte) error {
 	v, err := ParseSpan(string(text))

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/scenarios"
 )
 
@@ -52,11 +53,12 @@ const mostProblems = 50
 
 // Load decodes a study and loads all its points. Set holds the settings of the
 // command line, which the settings of the parameters override. Seed, if not nil,
-// replaces the seed of the file. The error is of type scenarios.Problems and
+// replaces the seed of the file. The error is of type tomlfile.Problems and
 // holds all problems.
 func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Study, error) {
 	s := &Study{Config: Default(), more: set}
-	doc := scenarios.ReadDocument(name, src, &s.Config)
+	doc := format.Read(name, src, nil)
+	doc.Decode(&s.Config)
 	wrong := s.validatePoints(s.Design)
 	doc.Refuse(append(wrong, s.validateMetrics()...))
 	s.Metrics = beside(s.Config)
@@ -75,7 +77,7 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 
 // open reads the scenarios that the study names, if points reports that its
 // points are valid. Otherwise it returns the problems of the study.
-func (s *Study) open(doc *scenarios.Document, points bool, seed *uint64, read Read) ([]text, error) {
+func (s *Study) open(doc *tomlfile.Document, points bool, seed *uint64, read Read) ([]text, error) {
 	for _, key := range shaping {
 		points = points && doc.Sound(key)
 	}
@@ -287,8 +289,8 @@ func (s *Study) caseAt(p Point, i int) int {
 // loadPoints loads the scenario of every point, on all cores. It returns the
 // problems of the study so far and of all points. The problem of a point is
 // reported at the entry of the study that causes it, if one does.
-func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
-	problems := make([]scenarios.Problems, len(s.Points))
+func (s *Study) loadPoints(doc *tomlfile.Document, texts []text) error {
+	problems := make([]tomlfile.Problems, len(s.Points))
 	var next atomic.Int64
 	var loading sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -308,7 +310,7 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 	loading.Wait()
 
 	var ours []error
-	var theirs scenarios.Problems
+	var theirs tomlfile.Problems
 	more := false
 	for i, all := range problems {
 		for _, p := range all {
@@ -326,11 +328,11 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 		return doc.Err()
 	}
 	doc.Refuse(ours)
-	var found scenarios.Problems
+	var found tomlfile.Problems
 	errors.As(doc.Err(), &found)
 	found = append(found, theirs...)
 	if more {
-		found = append(found, scenarios.Problem{File: found[0].File,
+		found = append(found, tomlfile.Problem{File: found[0].File,
 			Text: fmt.Sprintf("%d problems are reported, there may be more", mostProblems)})
 	}
 	return found
@@ -338,7 +340,7 @@ func (s *Study) loadPoints(doc *scenarios.Document, texts []text) error {
 
 // blame returns the problem of a point as a problem of the study's entry that
 // causes it; false if no entry does.
-func (s *Study) blame(at Point, p scenarios.Problem) (conf.Problem, bool) {
+func (s *Study) blame(at Point, p tomlfile.Problem) (conf.Problem, bool) {
 	if p.File != "--set" {
 		return conf.Problem{}, false
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/reports/measure"
 )
 
@@ -122,6 +123,9 @@ func (v *Value) UnmarshalText(text []byte) error {
 	*v = Value(text)
 	return nil
 }
+
+// format is the format of a study's file. No message has its example: a study has no --set of its own.
+var format = tomlfile.New[Config]("parameter[0].key")
 
 // Default returns the default Config. It lacks the parts that only an author can
 // supply: a name, scenarios and parameters.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/internal/tomlfile"
 	"flyball/scenarios"
 )
 
@@ -379,7 +380,7 @@ steps = 1000
 `, `s.toml:4:1: parameter: got 1000000 or more points, want at most 100000`},
 	} {
 		_, err := Load("s.toml", []byte("schema_version = 1\nname = \"s\"\n"+c.text), nil, nil, read)
-		var p scenarios.Problems
+		var p tomlfile.Problems
 		if !errors.As(err, &p) || p.Error() != c.want {
 			t.Errorf("got\n%v\nwant\n%s", err, c.want)
 		}

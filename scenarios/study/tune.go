@@ -89,7 +89,8 @@ type Tuning struct {
 // replications and steps.
 func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) (*Tuning, error) {
 	t := &Tuning{Study: &Study{Config: Default(), more: set}}
-	doc := scenarios.ReadDocument(name, src, &t.Config)
+	doc := format.Read(name, src, nil)
+	doc.Decode(&t.Config)
 	wrong := t.validatePoints(searched)
 	doc.Refuse(append(wrong, t.validateMetrics()...))
 	points := len(wrong) == 0 && doc.Sound("tune.held_out")
@@ -305,7 +306,7 @@ func (t *Tuning) settings(values []string) []string {
 func (t *Tuning) Settings(values []string) []string { return t.settings(values) }
 
 // With returns every scenario with these values. The error is of type
-// scenarios.Problems.
+// tomlfile.Problems.
 func (t *Tuning) With(values []string) ([]*scenarios.Scenario, error) {
 	all := make([]*scenarios.Scenario, len(t.Names))
 	for i, of := range t.texts {

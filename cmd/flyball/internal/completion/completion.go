@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"flyball/governor"
+	"flyball/internal/tomlfile"
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
 	"flyball/scenarios"
@@ -309,7 +310,7 @@ func inPlaceOf(said, path string) string {
 }
 
 // valuesOf returns the words that a key takes, if they can be listed.
-func valuesOf(key scenarios.Path) []string {
+func valuesOf(key tomlfile.Path) []string {
 	switch {
 	case key.OneOf != nil:
 		return key.OneOf

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"flyball/internal/input"
+	"flyball/internal/tomlfile"
 	"flyball/scenarios"
 )
 
@@ -79,7 +80,7 @@ func WrongFile(path string) error {
 func kindOfFile(path string) scenarios.Kind {
 	kind := scenarios.AnyKind
 	if f, err := input.Open(path, input.List); err == nil {
-		text, _ := io.ReadAll(io.LimitReader(f, scenarios.MaxSize))
+		text, _ := io.ReadAll(io.LimitReader(f, tomlfile.MaxSize))
 		f.Close()
 		kind = scenarios.KindOf(text)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/input"
+	"flyball/internal/tomlfile"
 	"flyball/scenarios"
 )
 
@@ -60,7 +61,7 @@ func ParseSeed(text string) (*uint64, error) {
 // FilesBeside returns a function that reads files whose paths are relative to the
 // folder of the scenario arg. For a built-in scenario and for standard input they are
 // relative to the working folder.
-func FilesBeside(arg string) scenarios.Files {
+func FilesBeside(arg string) tomlfile.Files {
 	folder := "."
 	if _, builtin := scenarios.Builtin(arg); arg != "-" && !builtin {
 		folder = filepath.Dir(arg)

@@ -13,6 +13,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
+	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
@@ -238,10 +239,10 @@ func (q *Laws) fits(of *question) error {
 	if q.Laws == nil {
 		return nil
 	}
-	var all scenarios.Problems
+	var all tomlfile.Problems
 	for _, law := range of.asked.Laws {
 		for _, d := range of.disturbances {
-			var wrong scenarios.Problems
+			var wrong tomlfile.Problems
 			if _, err := d.Load(0, slices.Concat(of.set, law.Set)...); !errors.As(err, &wrong) {
 				continue
 			}

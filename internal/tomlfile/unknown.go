@@ -1,9 +1,8 @@
-package scenarios
+package tomlfile
 
 import (
 	"cmp"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,44 +19,44 @@ const mostOwners = 3
 // hint returns a suggestion for a key that the innermost open table does not have, with its leading comma or
 // parenthesis. The commonest slip in TOML is a key after the wrong header, so the tables around come first, nearest
 // first. A key of --set names its table, so only that table counts.
-func (b *binder) hint(name string, inFile bool) string {
-	if b.hints++; b.hints > mostHints {
+func (d *Document) hint(name string, inFile bool) string {
+	if d.hints++; d.hints > mostHints {
 		return ""
 	}
-	here := b.open[len(b.open)-1]
-	around := b.open[:len(b.open)-1]
+	here := d.open[len(d.open)-1]
+	around := d.open[:len(d.open)-1]
 	if !inFile {
 		around = nil
 	}
 	for i, t := range slices.Backward(around) {
-		if _, ok := fieldNamed(t.fields, name); ok {
-			b.mention(below(t.path, name)) // it is not missing there: it is here
-			return ", it belongs " + b.place(i)
+		if _, ok := keyNamed(t.keys, name); ok {
+			d.mention(conf.Below(t.path, name)) // it is not missing there: it is here
+			return ", it belongs " + d.place(i)
 		}
 	}
-	if near := conf.Nearest(name, names(here.fields)); near != "" {
-		b.mention(below(here.path, near))
-		return conf.DidYouMean(name, names(here.fields))
+	if near := conf.Nearest(name, names(here.keys)); near != "" {
+		d.mention(conf.Below(here.path, near))
+		return conf.DidYouMean(name, names(here.keys))
 	}
-	if owners := b.owners(name); inFile && owners != nil {
+	if owners := d.owners(name); inFile && owners != nil {
 		return ", it belongs under " + strings.Join(owners, " or ")
 	}
 	for i, t := range slices.Backward(around) {
-		if near := conf.Nearest(name, names(t.fields)); near != "" {
-			b.mention(below(t.path, near))
-			return " (did you mean \"" + near + "\" " + b.place(i) + "?)"
+		if near := conf.Nearest(name, names(t.keys)); near != "" {
+			d.mention(conf.Below(t.path, near))
+			return " (did you mean \"" + near + "\" " + d.place(i) + "?)"
 		}
 	}
-	return ", known here: " + list(names(here.fields))
+	return ", known here: " + list(names(here.keys))
 }
 
 // place returns where in the file a key of open table i belongs: before the header that ends that table.
-func (b *binder) place(i int) string {
+func (d *Document) place(i int) string {
 	if i == 0 {
 		return "at the top of the file, before the first [table]"
 	}
-	at := "under " + header(b.open[i].path)
-	if next := b.open[i+1]; next.header {
+	at := "under " + header(d.open[i].path)
+	if next := d.open[i+1]; next.header {
 		at += ", before " + header(next.path)
 	}
 	return at
@@ -66,7 +65,7 @@ func (b *binder) place(i int) string {
 // header returns the header that opens the table at a path: "[governor]", or "[[destination.fail]]" for an element of
 // a list.
 func header(path string) string {
-	plain := regexp.MustCompile(`\[\d+\]`).ReplaceAllString(path, "")
+	plain := index.ReplaceAllString(path, "")
 	if strings.HasSuffix(path, "]") {
 		return "[[" + plain + "]]"
 	}
@@ -75,8 +74,8 @@ func header(path string) string {
 
 // owners returns the headers of the tables that have the key and are nearest to the innermost open table; nil if there
 // are none or more than mostOwners.
-func (b *binder) owners(name string) []string {
-	here := b.open[len(b.open)-1].path
+func (d *Document) owners(name string) []string {
+	here := d.open[len(d.open)-1].path
 	type owner struct {
 		header string
 		near   int // the greater, the nearer
@@ -84,20 +83,20 @@ func (b *binder) owners(name string) []string {
 	var all []owner
 	var walk func(t reflect.Type, path string)
 	walk = func(t reflect.Type, path string) {
-		for _, f := range fieldsOf(t) {
-			if f.name == name && path != "" {
+		for _, k := range d.format.Keys.Of(t) {
+			at := conf.Below(path, k.Name)
+			if k.Name == name && path != "" {
 				all = append(all, owner{header(path), shared(here, path)})
 			}
 			switch {
-			case isText(f.typ):
-			case f.typ.Kind() == reflect.Struct:
-				walk(f.typ, below(path, f.name))
-			case f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct:
-				walk(f.typ.Elem(), conf.Index(below(path, f.name), 0))
+			case isTable(k.Type):
+				walk(k.Type, at)
+			case isTables(k.Type):
+				walk(k.Type.Elem(), conf.Index(at, 0))
 			}
 		}
 	}
-	walk(b.file, "")
+	walk(d.format.root, "")
 	slices.SortStableFunc(all, func(x, y owner) int { return cmp.Compare(y.near, x.near) })
 	var nearest []string
 	for _, o := range all {

@@ -1,4 +1,4 @@
-package scenarios
+package tomlfile
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Problem is one problem of a scenario, with its place.
+// Problem is one problem of a file, with its place.
 type Problem struct {
 	File string `json:"file"`   // as named by the caller; "--set" for an entry of the command line
 	Line int    `json:"line"`   // from 1; 0 if it has no place in the file
@@ -30,7 +30,7 @@ func (p Problem) Error() string {
 	return p.File + ": " + p.Text
 }
 
-// Problems holds all problems of a scenario: first the problems of the file, by
+// Problems holds all problems of a file: first the problems of the file, by
 // position, then the problems of the command line.
 type Problems []Problem
 
@@ -106,8 +106,8 @@ func report(file string, src []byte, faults []fault) Problems {
 	return all
 }
 
-// quote returns user text quoted, on one line and at a readable length.
-func quote(s string) string { return strconv.Quote(shorten(s)) }
+// Quote returns user text quoted, on one line and at a readable length.
+func Quote(s string) string { return strconv.Quote(shorten(s)) }
 
 func shorten(s string) string {
 	const most = 60

@@ -1,4 +1,4 @@
-package scenarios
+package tomlfile
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Limits of a scenario file. They are checked before any recursion, so that no
+// Limits of a file. They are checked before any recursion, so that no
 // file can exhaust memory or stack.
 const (
 	MaxSize  = 1 << 20
@@ -50,7 +50,7 @@ const (
 func (n *node) describe() string {
 	switch n.kind {
 	case aString:
-		return "string " + quote(n.text)
+		return "string " + Quote(n.text)
 	case aDate:
 		return "the date " + n.text
 	case aList:
@@ -145,7 +145,7 @@ func (r *reader) refuse(at int, format string, args ...any) {
 }
 
 func (r *reader) refuseTwice(at int, name string, first *node) {
-	r.faults = append(r.faults, fault{set: r.set, at: at, see: first, text: quote(name) + " is given twice"})
+	r.faults = append(r.faults, fault{set: r.set, at: at, see: first, text: Quote(name) + " is given twice"})
 }
 
 // header opens the table of [a.b] or [[a.b]].
@@ -223,7 +223,7 @@ func (r *reader) walk(n *node, keys []unstable.Node, at, depth int, dotted bool)
 		}
 		if child.kind != aTable || child.closed || dotted && !child.dotted {
 			r.faults = append(r.faults, fault{set: r.set, at: int(k.Raw.Offset), see: child,
-				text: quote(name) + " is complete as given, nothing can be added"})
+				text: Quote(name) + " is complete as given, nothing can be added"})
 			return nil, false
 		}
 		n = child

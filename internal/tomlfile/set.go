@@ -1,8 +1,7 @@
-package scenarios
+package tomlfile
 
 import (
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -26,13 +25,13 @@ type step struct {
 
 // parsePath parses a path such as "destination[1].fail[0].p" or "destination[big].cap". The second result describes
 // what is wrong with the path; it is empty if nothing is.
-func parsePath(path string) ([]step, string) {
+func (f *Format) parsePath(path string) ([]step, string) {
 	var steps []step
 	for rest := path; ; {
 		end := strings.IndexAny(rest+".", ".[")
 		name := rest[:end]
 		if name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return nil, fmt.Sprintf("got key %s, want one such as governor.target or destination[0].share", quote(path))
+			return nil, fmt.Sprintf("got key %s, want one such as %s", Quote(path), f.example)
 		}
 		steps = append(steps, step{name: name})
 		for rest = rest[end:]; strings.HasPrefix(rest, "["); {
@@ -41,7 +40,7 @@ func parsePath(path string) ([]step, string) {
 			switch {
 			case !closed || inside == "" || err == nil && i < 0:
 				return nil, fmt.Sprintf("got %s, want an index such as [0], or a name such as [big]",
-					quote(rest[:len(rest)-len(after)]))
+					Quote(rest[:len(rest)-len(after)]))
 			case err == nil:
 				steps = append(steps, step{index: i})
 			default:
@@ -56,35 +55,33 @@ func parsePath(path string) ([]step, string) {
 			return steps, ""
 		}
 		if rest[0] != '.' {
-			return nil, fmt.Sprintf("got key %s, want one such as governor.target or destination[0].share", quote(path))
+			return nil, fmt.Sprintf("got key %s, want one such as %s", Quote(path), f.example)
 		}
 		rest = rest[1:]
 	}
 }
 
 // apply sets the entries of the command line in the tree, in their order.
-func (n *node) apply(set []string) []fault {
-	var faults []fault
+func (d *Document) apply(set []string) {
 	for _, given := range set {
 		key, value, ok := strings.Cut(given, "=")
 		key = strings.TrimSpace(key)
 		if !ok || key == "" {
-			faults = append(faults, fault{set: &entry{typed: shorten(given)}, text: "want path.to.key=value"})
+			d.faults = append(d.faults, fault{set: &entry{typed: shorten(given)}, text: "want path.to.key=value"})
 			continue
 		}
 		from := &entry{typed: key, path: key}
-		steps, bad := parsePath(key)
+		steps, bad := d.format.parsePath(key)
 		if bad == "" {
 			var v *node
 			if v, bad = setValue(from, value); bad == "" {
-				bad = n.put(steps, v)
+				bad = d.put(steps, v)
 			}
 		}
 		if bad != "" {
-			faults = append(faults, fault{set: &entry{typed: shorten(key)}, text: bad})
+			d.faults = append(d.faults, fault{set: &entry{typed: shorten(key)}, text: bad})
 		}
 	}
-	return faults
 }
 
 // setValue parses value as TOML. A text that is not TOML, such as 3h or
@@ -100,15 +97,15 @@ func setValue(from *entry, value string) (*node, string) {
 		return root.fields["value"], ""
 	}
 	if faults != nil && value != "" && strings.IndexByte("\"'[{", value[0]) >= 0 {
-		return nil, "got " + quote(value) + ": " + faults[0].text
+		return nil, "got " + Quote(value) + ": " + faults[0].text
 	}
 	return &node{kind: aString, text: value, set: from}, ""
 }
 
 // put sets the value at a path and completes its entry. It creates missing tables on the way, but not missing elements
 // of lists. The result describes what is wrong, or is empty.
-func (n *node) put(path []step, value *node) string {
-	at := ""
+func (d *Document) put(path []step, value *node) string {
+	n, at := d.root, ""
 	for i, s := range path {
 		last := i == len(path)-1
 		if s.name == "" {
@@ -117,7 +114,7 @@ func (n *node) put(path []step, value *node) string {
 			}
 			if s.element != "" {
 				var bad string
-				if s.index, bad = n.named(at, s.element); bad != "" {
+				if s.index, bad = d.named(n, at, s.element); bad != "" {
 					return bad
 				}
 			}
@@ -141,7 +138,7 @@ func (n *node) put(path []step, value *node) string {
 			return fmt.Sprintf("%s is %s, want a table for %s", at, n.describe(), s.name)
 		}
 		child := n.fields[s.name]
-		at = below(at, s.name)
+		at = conf.Below(at, s.name)
 		switch {
 		case last:
 			value.set.path = at
@@ -172,12 +169,12 @@ func (s step) String() string {
 	return fmt.Sprintf("[%d]", s.index)
 }
 
-// named returns the index of the element called name in the list at path, or a description of what is wrong. An element
-// without a name of its own has the default name of its kind, as a server does.
-func (n *node) named(path, name string) (int, string) {
+// named returns the index of the element called name in n, the list at path, or a description of what is wrong. An
+// element without a name of its own has the default name of its kind.
+func (d *Document) named(n *node, path, name string) (int, string) {
 	var known []string
 	for i, item := range n.items {
-		called := defaultName(path)
+		called := d.format.defaultName(path)
 		if given := item.fields["name"]; given != nil && given.kind == aString {
 			called = given.text
 		}
@@ -192,20 +189,20 @@ func (n *node) named(path, name string) (int, string) {
 		return 0, fmt.Sprintf("got %s[%s], want an index such as %s[0]: none of its %d elements has a name", path,
 			shorten(name), path, len(n.items))
 	}
-	return 0, fmt.Sprintf("no %s is called %s, want one of %s%s", path, quote(name), shorten(list(known)),
+	return 0, fmt.Sprintf("no %s is called %s, want one of %s%s", path, Quote(name), shorten(list(known)),
 		conf.DidYouMean(name, known))
 }
 
-// defaultName returns the default name of the elements of the list at path; empty if they have none.
-func defaultName(path string) string {
-	f, ok := fieldNamed(fieldsOf(reflect.TypeFor[Scenario]()), path)
-	if !ok || f.typ.Kind() != reflect.Slice || f.typ.Elem().Kind() != reflect.Struct {
+// defaultName returns the default name of the elements of the top-level list at path; empty if they have none.
+func (f *Format) defaultName(path string) string {
+	k, ok := keyNamed(f.Keys.Of(f.root), path)
+	if !ok || !isTables(k.Type) {
 		return ""
 	}
-	element := newElement(f.typ.Elem())
-	name, ok := fieldNamed(fieldsOf(element.Type()), "name")
+	element := f.Element(k.Type.Elem())
+	name, ok := keyNamed(f.Keys.Of(element.Type()), "name")
 	if !ok {
 		return ""
 	}
-	return element.Field(name.index).String()
+	return element.Field(name.Index).String()
 }
