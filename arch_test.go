@@ -19,8 +19,8 @@ import (
 // line of the shells, decides nothing by itself: see core.
 // DO NOT CHANGE THIS DATA TO MAKE A BUILD PASS: move the code.
 const floors = `
-internal/vt internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats internal/tabular
-internal/evq internal/hist internal/mail internal/tomlfile
+internal/vt internal/portable internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats
+internal/tabular internal/evq internal/hist internal/mail internal/tomlfile
 governor netmodel
 engine governor/recorded
 engine/delivery engine/governing

@@ -2,7 +2,7 @@ package flyball_test
 
 // Mistakes in the laws and what they measure.
 var governorMutants = []mutant{
-	{"a ramp of the target begins from the first one", "governor/setpoint.go", "to = target + float64(", "to = float64(c.Target) + float64("},
+	{"a ramp of the target begins from the first one", "governor/config.go", "to = target + float64(", "to = float64(c.Target) + float64("},
 	{"what was missed is forgotten", "governor/faults.go", "s, g.unread = g.unread.and(s), Sample{}", "g.unread = Sample{}"},
 	{"a reset loses deliveries alone", "governor/faults.go", "Sample{Span: s.Span, TargetRate", "Sample{Span: s.Span, Timeouts: s.Timeouts, TargetRate"},
 	{"d is not scaled by S", "governor/config.go", "return float64(perDay * hours / 24)", "return float64(perDay / 8)"},

@@ -3,6 +3,8 @@ package governor
 import (
 	"math"
 	"slices"
+
+	"flyball/internal/snap"
 )
 
 // Law describes one law of C. Help, schema, validation, replay and the trials
@@ -75,6 +77,11 @@ func (g *base) Available() float64 { return g.available }
 // force sets C to c after something outside the law has cut its decision, so
 // that the next decision starts from the C that was in force.
 func (g *base) force(c float64) { g.available = c }
+
+func (g *base) State(c *snap.Codec) {
+	snap.Float(c, &g.available)
+	snap.Bool(c, &g.begun)
+}
 
 // measure returns a Decision with the terms that do not depend on the law; C is
 // unchanged.

@@ -3,6 +3,7 @@ package governor
 import (
 	"math"
 
+	"flyball/internal/portable"
 	"flyball/internal/snap"
 )
 
@@ -339,3 +340,7 @@ func (b *estimate) state(c *snap.Codec) {
 	b.scaling.state(c)
 	b.ceiling.state(c)
 }
+
+// ln and exp make formulas short.
+func ln(x float64) float64  { return portable.Log(x) }
+func exp(x float64) float64 { return portable.Exp(x) }

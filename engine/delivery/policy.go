@@ -9,8 +9,7 @@ import (
 	"flyball/internal/vt"
 )
 
-// policies are listed in the order of choices in help and schema. Each policy has
-// its own file, or shares the file of its family.
+// policies are listed in the order of choices in help and schema.
 var policies = []Policy{fixed, alloc, dfr, dfrFn, bothA, bothFn, stage, stageFn, util, utilFn, yield}
 
 // Policy is one way to move the retry limit ([0072]-[0077]). Help, schema and

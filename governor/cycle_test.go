@@ -6,35 +6,6 @@ import (
 	"testing"
 )
 
-func TestLogarithmsAreThoseOfPackageMath(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	worst := func(got, want, scale float64) bool { return !(math.Abs(got-want) <= 4e-15*max(scale, math.Abs(want))) }
-	for range 100000 {
-		x := math.Pow(10, r.Float64()*600-300)
-		if worst(ln(x), math.Log(x), 1) {
-			t.Fatalf("ln %g = %.17g, want %.17g", x, ln(x), math.Log(x))
-		}
-		y := r.Float64()*60 - 30
-		if worst(exp(y), math.Exp(y), 0) {
-			t.Fatalf("exp %g = %.17g, want %.17g", y, exp(y), math.Exp(y))
-		}
-		if near := 1 + (r.Float64()-0.5)*1e-3; math.Abs(ln(near)-math.Log(near)) > 1e-18 && worst(ln(near), math.Log(near), 0) {
-			t.Fatalf("ln %.17g = %g, want %g", near, ln(near), math.Log(near))
-		}
-	}
-	if want := -744.4400719213812; math.Abs(ln(math.SmallestNonzeroFloat64)-want) > 1e-12 { // package math is wrong there on amd64
-		t.Errorf("ln of the smallest number = %.17g, want %.17g", ln(math.SmallestNonzeroFloat64), want)
-	}
-	for _, x := range []float64{1, math.MaxFloat64, 0.5, 2} {
-		if worst(ln(x), math.Log(x), 1) {
-			t.Errorf("ln %g = %g", x, ln(x))
-		}
-	}
-	if exp(0) != 1 || ln(1) != 0 || exp(1e9) != exp(700) || exp(-1e9) != exp(-700) {
-		t.Error("ends")
-	}
-}
-
 // A daily cycle is found, and nothing else is taken for one.
 func TestCycle(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
