@@ -54,10 +54,9 @@ func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 		ended: "The run ended after " + format.Duration(r.EndSec) + ".", sensitivity: r.Sensitivity,
 		replications: "Replications: 1 (seed " + r.Luck() + "). Why that is enough: " + notStated,
 	}
-	metrics := r.Metrics()
 	for _, m := range measure.Metrics() {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc,
-			run.MetricWord(m.Name, format.Num(metrics[m.Name]))})
+			run.MetricWord(m.Name, format.Num(r.Metric(m.Name)))})
 	}
 	for _, e := range r.Expectations {
 		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, format.Given(e.Limit),
@@ -74,7 +73,7 @@ func OfEnsemble(e *ensemble.Report, s *scenarios.Scenario) []byte {
 			"quantiles. A run that never settles is censored at the horizon, not left out.",
 		design:     "Replications of one configuration.",
 		recipients: uint64(e.Measure("recipients").Most), account: e.Account(), warmUp: "nothing is left out",
-		ended: "The runs ended after " + e.Hours("end_h") + " on average.",
+		ended: format.Upper(e.End()) + ".",
 		replications: fmt.Sprintf("Independent replications: %d, numbers 0 to %d of seed %d.", e.Replications,
 			e.Replications-1, e.Seed),
 	}

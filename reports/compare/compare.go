@@ -186,6 +186,7 @@ type Cell struct {
 	Never int `json:"never"` // runs of either side that never reached the time
 
 	neverBase, neverNew int
+	late                int // pairs in which BASE reached the time and NEW did not
 }
 
 // Shown reports whether a cell shows a change: Student's interval excludes 1, and the
@@ -365,6 +366,9 @@ func (c *Report) metric(m Metric) MetricResult {
 			if neverY {
 				cell.neverNew++
 			}
+			if neverY && !neverX {
+				cell.late++
+			}
 			if !math.IsNaN(x) && math.IsNaN(y) {
 				cell.Lost++
 			}
@@ -431,6 +435,33 @@ func (c *Report) overScenarios(of func(pairs) []float64) (means []float64, in in
 }
 
 func known(v float64) bool { return format.Num(v).Known() }
+
+// side returns the side that is shown to be better in the mean, or neither. A side with more
+// runs that never reached a time is not better in it: they count as the time that they were
+// watched for.
+func (m MetricResult) side() side {
+	base, next := 0, 0
+	for _, c := range m.Cells {
+		base, next = base+c.neverBase, next+c.neverNew
+	}
+	switch {
+	case !m.Mean.Shown():
+		return neither
+	case m.Mean.Ratio.Value > 1 && base <= next:
+		return baseSide
+	case m.Mean.Ratio.Value < 1 && next <= base:
+		return newSide
+	}
+	return neither
+}
+
+type side int
+
+const (
+	neither side = iota
+	baseSide
+	newSide
+)
 
 // ratioOf returns the geometric mean of the ratios whose logarithms are given.
 func ratioOf(logs []float64) Cell {

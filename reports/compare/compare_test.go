@@ -572,6 +572,63 @@ func TestEndBesideLostHours(t *testing.T) {
 	}
 }
 
+// unfinished leaves recipients pending in the first n runs of a trial, whose end is then its horizon.
+func unfinished(t Trial, n int) Trial {
+	t.Runs = slices.Clone(t.Runs)
+	for i := range t.Runs[:n] {
+		t.Runs[i].unfinished = true
+	}
+	return t
+}
+
+// What is not finished at the horizon is not within the margin of what ended just before: a gate
+// on the end fails if that is so in every pair, and is open if it is so in some.
+func TestGateOnTheEnd(t *testing.T) {
+	const pairs = 20
+	many := func(end float64) Trial {
+		trial := ending(t, 3, end, 1.5, 0)
+		for i := len(trial.Runs); i < pairs; i++ {
+			r := trial.Runs[i%8]
+			r.Replication = uint64(i)
+			trial.Runs = append(trial.Runs, r)
+		}
+		return trial
+	}
+	metrics := Metrics()
+	for i := range metrics {
+		metrics[i].Gated = metrics[i].Name == "end"
+		metrics[i].Margin = 0.05
+	}
+	base := many(47.9)
+	for _, c := range []struct {
+		base, late int
+		outcome    string
+		mean       string
+	}{{0, 0, Within, "47.93"}, {0, 3, Undecided, "> 47.93"}, {0, pairs, Lost, "not finished"}, {pairs, pairs, Within, "not finished"}} {
+		found := compared(t, unfinished(base, c.base), unfinished(many(47.9), c.late))
+		v := found.Judge([]int{pairs}, 0, metrics)
+		if got := v.Claims[1]; got.Outcome != c.outcome || v.Failed != (c.outcome == Lost) || v.Open != (c.outcome == Undecided) {
+			t.Errorf("%d of %d are late: %+v, failed %v, open %v", c.late, pairs, got, v.Failed, v.Open)
+		}
+		i := slices.IndexFunc(found.Metrics, func(m MetricResult) bool { return m.Name == "end" })
+		if row := found.Metrics[i].table().Rows[0]; row[2] != c.mean {
+			t.Errorf("%d of %d are late: got %q, want %s", c.late, pairs, row, c.mean)
+		}
+	}
+}
+
+// A side that leaves more runs unfinished does not end sooner, although its others do.
+func TestUnfinishedIsNotSooner(t *testing.T) {
+	c := compared(t, ending(t, 3, 25.5, 1.5, 0), unfinished(ending(t, 3, 10.9, 1.5, 0), 2))
+	if said := strings.Join(c.Answer(), " "); strings.Contains(said, "better in end") {
+		t.Error(said)
+	}
+	c = compared(t, ending(t, 3, 25.5, 1.5, 0), ending(t, 3, 10.9, 1.5, 0))
+	if said := strings.Join(c.Answer(), " "); !strings.Contains(said, "better in end") {
+		t.Error(said)
+	}
+}
+
 // A run that did not settle counts as what all were watched for, and a note says
 // how many there are.
 func TestCensoredSettlingIsTold(t *testing.T) {

@@ -59,12 +59,14 @@ type Claim struct {
 	Holm     format.Num       `json:"holm_p"`   // P, adjusted for the other claims
 	Level    format.Num       `json:"level"`    // Holm at or below it fails the gate
 	Outcome  string           `json:"outcome"`
+	// Late is the number of pairs in which BASE reached the time and NEW did not. NEW is then not within the margin.
+	Late int `json:"late"`
 }
 
 // Outcomes of a claim.
 const (
 	Worse     = "worse"     // shown to be beyond its margin: the gate fails
-	Lost      = "lost"      // BASE has the metric in every pair, NEW in none: the gate fails
+	Lost      = "lost"      // BASE has the metric, or reached the time, in every pair, NEW in none: the gate fails
 	Undecided = "open"      // shown neither to be beyond nor to be within
 	Within    = "within"    // shown to be within, or in one scenario: not suspected
 	Undefined = "undefined" // not defined in two pairs
@@ -100,14 +102,18 @@ func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 		if excess, _ := c.overScenarios(func(p pairs) []float64 { return p.excess(m, m.Margin) }); len(excess) > 1 {
 			means, meanOf = append(means, stats.Claim{Name: m.Name, Excess: excess}), append(meanOf, len(v.Claims))
 		}
+		for _, cell := range c.Metrics[i].Cells {
+			claim.Late += cell.late
+		}
 		v.Claims = append(v.Claims, claim)
 		for j, p := range c.pairs {
 			cell := c.Metrics[i].Cells[j]
 			claim := Claim{Metric: m.Name, Scenario: cell.Scenario, Margin: Guard * m.Margin, Floor: p.floor(m),
-				Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined}
+				Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined,
+				Late: cell.late}
 			excess := slices.DeleteFunc(p.excess(m, claim.Margin), func(v float64) bool { return !known(v) })
 			switch {
-			case cell.Lost == cell.Pairs && cell.Lost >= lostPairs:
+			case cell.Lost+cell.late == cell.Pairs && cell.Pairs >= lostPairs:
 				claim.Outcome = Lost
 			case len(excess) > 1:
 				cells, cellOf = append(cells, stats.Claim{Name: m.Name + " of " + cell.Scenario, Excess: excess}),
@@ -132,6 +138,7 @@ func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 	}
 	v.Open = j.Open
 	for _, x := range v.Claims {
+		v.Open = v.Open || x.Outcome == Undecided
 		v.Failed = v.Failed || x.failed()
 	}
 	v.Open = v.Open && !v.Failed
@@ -144,7 +151,7 @@ func (c *Claim) judged(j stats.Judged) {
 	switch {
 	case j.Failed:
 		c.Outcome = Worse
-	case j.Open:
+	case j.Open, c.Late > 0: // by how much NEW is late is not known
 		c.Outcome = Undecided
 	default:
 		c.Outcome = Within
@@ -168,12 +175,19 @@ func (c Claim) Says() string {
 	}
 	switch c.Outcome {
 	case Lost:
+		if c.Late > 0 {
+			return fmt.Sprintf("%s, %s: reached in every run of BASE and in none of NEW", c.Metric, where)
+		}
 		return fmt.Sprintf("%s, %s: defined in every run of BASE and in none of NEW", c.Metric, where)
 	case Undefined:
 		return fmt.Sprintf("%s, %s: undefined", c.Metric, where)
 	}
-	return fmt.Sprintf("%s, %s: %s (95 %%: %s to %s), allowed %s", c.Metric, where,
-		change(c.Ratio.Value), change(c.Ratio.Low), change(c.Ratio.High), c.allowed())
+	late := ""
+	if c.Late > 0 {
+		late = fmt.Sprintf(", not reached by NEW in %s where BASE did", format.Plural(uint64(c.Late), "pair"))
+	}
+	return fmt.Sprintf("%s, %s: %s (95 %%: %s to %s), allowed %s%s", c.Metric, where,
+		change(c.Ratio.Value), change(c.Ratio.Low), change(c.Ratio.High), c.allowed(), late)
 }
 
 // allowed returns in words how much more NEW may have.

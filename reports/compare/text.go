@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"flyball/reports/format"
+	"flyball/reports/measure"
 )
 
 // Text writes the comparison for a terminal: the verdict, one line for each metric over
@@ -37,11 +38,10 @@ func (c *Report) Answer() []string {
 	}
 	var worse, better []string
 	for _, m := range c.Metrics {
-		switch {
-		case !m.Mean.Shown():
-		case m.Mean.Ratio.Value > 1:
+		switch m.side() {
+		case baseSide:
 			worse = append(worse, m.Name+" "+change(m.Mean.Ratio.Value))
-		default:
+		case newSide:
 			better = append(better, m.Name+" "+change(m.Mean.Ratio.Value))
 		}
 	}
@@ -65,8 +65,8 @@ func (c *Report) disagreement() []string {
 	for _, m := range c.Metrics {
 		what, ok := map[string]string{"iae": "loses fewer target-hours", "end": "ends sooner",
 			"dfr": "needs fewer attempts per delivery"}[m.Name]
-		if ok && m.Mean.Shown() {
-			better[m.Mean.Ratio.Value < 1] = append(better[m.Mean.Ratio.Value < 1], what)
+		if on := m.side(); ok && on != neither {
+			better[on == newSide] = append(better[on == newSide], what)
 		}
 	}
 	if len(better) < 2 {
@@ -207,17 +207,25 @@ func (m MetricResult) table() format.Table {
 		if x.Ratio.N == 0 {
 			continue
 		}
-		base, next := x.Base.Plainly(), x.New.Plainly()
-		if m.Name == "end" && x.neverBase == x.Pairs {
-			base = "not finished"
-		}
-		if m.Name == "end" && x.neverNew == x.Pairs {
-			next = "not finished"
-		}
-		t.Rows = append(t.Rows, []string{x.Scenario, base, next, x.changed(), x.between(), fmt.Sprint(x.Ratio.N),
+		t.Rows = append(t.Rows, []string{x.Scenario, m.mean(x.Base, x.neverBase, x.Pairs),
+			m.mean(x.New, x.neverNew, x.Pairs), x.changed(), x.between(), fmt.Sprint(x.Ratio.N),
 			x.rank()})
 	}
 	return t
+}
+
+// mean returns the mean of one side in words. If runs of it never reached the time, the
+// mean is a lower bound.
+func (m MetricResult) mean(of format.Num, never, pairs int) string {
+	switch {
+	case never == pairs && m.Name == "end":
+		return measure.NeverWord(measure.EndMetric)
+	case never == pairs:
+		return measure.NeverWord(measure.SettlingMetric)
+	case never > 0:
+		return "> " + of.Plainly()
+	}
+	return of.Plainly()
 }
 
 // changed returns the change in words, or ~ if no change is shown.

@@ -116,6 +116,39 @@ func TestUnfinishedHasNoEnd(t *testing.T) {
 	}
 }
 
+// The end of a replication that is not finished is later than any, not the horizon; a time
+// in hours is not cut off at a number of intervals.
+func TestTimesInHoursEndAtTheHorizon(t *testing.T) {
+	runs := losing(make([]float64, 5), []float64{0, 40, 0, 0, 0}) // ends after 24, 25, .. 28 h; 20 intervals were watched
+	expected := []measure.Expectation{handmade.Expect("end_h", "<=", 25)}
+	for i := range runs {
+		runs[i].Metrics["time_to_final_p50_h"] = 30 + float64(i)
+		runs[i].expected = measure.Evaluate("sim", runs[i].Metrics, expected)
+	}
+	s := handmade.Asking(t, "terminating")
+	e := gathered(s, runs...)
+	m := e.Measure("end_h")
+	if m.Never != 1 || m.Statistic != "median" || m.Value != 27 || m.Most != 28 || m.MostIn != 4 || float64(m.Horizon) != s.Horizon.Hours() {
+		t.Errorf("end: %+v", m)
+	}
+	if got, want := e.MeasureInWords("end_h"), "median 27 h"; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ", not finished in 1 replication") {
+		t.Errorf("got %q, want %q and how many", got, want)
+	}
+	if m := e.Measure("time_to_final_p50_h"); m.Never != 0 || m.Value != 32 || m.Statistic != "mean" {
+		t.Errorf("half are final: %+v", m)
+	}
+	if x := e.Expectations[0]; x.Met != 1 || x.Never != 1 || x.FirstMissed != 1 {
+		t.Errorf("end_h <= 25: %+v", x)
+	}
+	text := textOf(t, e)
+	for _, want := range []string{"missed first in replication 1, not finished in 1", "median 27 h",
+		"end_h: not reached in 1 of 5 replications within the horizon of " + format.Duration(s.Horizon.Seconds())} {
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 // All replications are judged against the horizon that every one was watched for:
 // one that settled later than that, in a longer run, has not settled.
 func TestOneHorizonForAll(t *testing.T) {

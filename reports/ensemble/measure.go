@@ -25,8 +25,21 @@ type Measure struct {
 	MostIn    uint64     `json:"greatest_in"`
 	Undefined int        `json:"undefined"` // replications without a value, left out of the mean
 	Never     int        `json:"never"`     // censored: never reached, counted as the horizon
-	// Horizon is, for a time that may never come, how long all replications watched for it.
+	// Horizon is, for a time that may never come, how long all replications watched for it, in the unit of the measure.
 	Horizon format.Num `json:"censoring_horizon"`
+}
+
+// Words returns the mean in a unit with its interval in brackets. Of a time that some
+// replications did not reach it returns the median, and how many they are.
+func (m Measure) Words(unit string) string {
+	if m.Never == 0 {
+		return m.Estimate.Words(unit)
+	}
+	never := fmt.Sprintf("%s in %s", measure.NeverWord(m.Metric), format.Plural(uint64(m.Never), "replication"))
+	if !m.Value.Known() {
+		return never
+	}
+	return fmt.Sprintf("median %s, %s", times(m.Estimate, m.Unit), never)
 }
 
 // Measures returns what an ensemble of a scenario measures: the metrics of a run and,
@@ -63,10 +76,13 @@ func Measured(s *scenarios.Scenario, runs []Observation, name string) stats.Inte
 	if measure.MayNeverCome(name) {
 		if never := count(values, func(v float64) bool { return math.IsInf(v, 1) }); never > 0 {
 			i := stats.Quantile(values, 0.5, measure.Confidence)
+			within := "the horizon of " + format.Duration(s.Horizon.Seconds())
+			if measure.InIntervals(name) {
+				within = format.Plural(uint64(Horizon(runs)), "interval") + " that all were watched"
+			}
 			i.Warnings = append(i.Warnings,
-				fmt.Sprintf("not reached in %d of %d replications within %s that all were watched, so the median "+
-					"stands for the mean",
-					never, i.N, format.Plural(uint64(Horizon(runs)), "interval")))
+				fmt.Sprintf("not reached in %d of %d replications within %s, so the median stands for the mean",
+					never, i.N, within))
 			return i
 		}
 	}
@@ -95,8 +111,8 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 		if !known {
 			panic(fmt.Sprintf("ensemble: unknown measure %q", name))
 		}
-		// All replications are judged against one horizon.
-		if measure.MayNeverCome(name) && v >= horizon {
+		// All replications are judged against one horizon: that of the scenario, or the intervals that all were watched.
+		if !measure.Reached(name, o.Metrics) || measure.MayNeverCome(name) && measure.InIntervals(name) && v >= horizon {
 			v = math.Inf(1)
 		}
 		all[i] = v
@@ -146,8 +162,12 @@ func measureOf(s *scenarios.Scenario, runs []Observation, of measure.Metric) Mea
 	i := Measured(s, runs, of.Name)
 	m := Measure{Metric: of.Name, Unit: of.Unit, Statistic: "mean", Estimate: measure.Estimated(i),
 		Least: format.Missing, Most: format.Missing, Horizon: format.Missing}
-	if measure.MayNeverCome(of.Name) {
+	switch {
+	case !measure.MayNeverCome(of.Name):
+	case measure.InIntervals(of.Name):
 		m.Horizon = format.Num(Horizon(runs))
+	default:
+		m.Horizon = format.Num(s.Horizon.Hours())
 	}
 	for r, v := range values(s, runs, of.Name) {
 		switch {

@@ -43,7 +43,7 @@ func (e *Report) measureTable() format.Table {
 		write := m.Writer()
 		row := []string{m.Metric, write(m.Value), m.Interval(), "", "", "", ""}
 		if m.Never > 0 {
-			row[1], row[2] = "median "+times(measure.Estimate{Value: m.Value, Low: format.Missing}), "-"
+			row[1], row[2] = "median "+times(measure.Estimate{Value: m.Value, Low: format.Missing}, m.Unit), "-"
 			if m.Value.Known() && m.Low.Known() {
 				row[2] = between(m.Estimate)
 			}
@@ -52,7 +52,7 @@ func (e *Report) measureTable() format.Table {
 			row[3], row[4], row[5], row[6] = write(m.Least), fmt.Sprint(m.LeastIn), write(m.Most), fmt.Sprint(m.MostIn)
 		}
 		if m.Never > 0 {
-			row[5], row[6] = "never", fmt.Sprintf("%d runs", m.Never)
+			row[5], row[6] = measure.NeverWord(m.Metric), fmt.Sprintf("%d runs", m.Never)
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -101,7 +101,7 @@ func (e *Report) settlingTable(most int) format.Table {
 			mean, band = "not judged", ""
 		}
 		quantile := func(x measure.Estimate) string {
-			return strings.NewReplacer(" intervals", "", " interval", "").Replace(times(x))
+			return strings.NewReplacer(" intervals", "", " interval", "").Replace(times(x, "intervals"))
 		}
 		t.Rows = append(t.Rows, []string{s.Server, mean, band, fmt.Sprintf("%d of %d", s.Runs-s.Never, s.Runs),
 			quantile(s.Median), quantile(s.NinetyPct), fmt.Sprint(s.Horizon)})
@@ -145,13 +145,11 @@ func (e *Report) expectationTable() format.Table {
 	missed := 0
 	t := format.Table{Head: []string{"metric", "expected", "met in", "95 % interval", "verdict"}, Left: 1, Words: true}
 	for _, x := range e.Expectations {
-		verdict := "ok"
 		if x.FirstMissed.Known() {
-			verdict = fmt.Sprintf("missed first in replication %.0f", x.FirstMissed)
 			missed++
 		}
 		t.Rows = append(t.Rows, []string{x.Metric, x.Op + " " + format.Given(x.Limit),
-			fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), verdict})
+			fmt.Sprintf("%d of %d", x.Met, e.Replications), shares(x.Share), x.verdict()})
 	}
 	t.Caption = fmt.Sprintf("Expectations: all replications met %d of %d", len(t.Rows)-missed, len(t.Rows))
 	return t

@@ -140,7 +140,7 @@ func (e *Report) oneByOne() []string {
 		text := fmt.Sprintf("One by one%s: %d of %s settled (%s)", on, s.Runs-s.Never,
 			format.Plural(uint64(s.Runs), "replication"), shares(s.Share))
 		if s.Never < s.Runs {
-			text += fmt.Sprintf(", half of all within %s", times(s.Median))
+			text += fmt.Sprintf(", half of all within %s", times(s.Median, "intervals"))
 		}
 		if s.Never > 0 && s.Never < s.Runs {
 			text += fmt.Sprintf("; %d had not within the %s that all were watched", s.Never,
@@ -215,13 +215,13 @@ func (e *Report) Account() string {
 		cost = e.MeasureInWords("dfr") + " attempts per success"
 	}
 	said = append([]string{fmt.Sprintf("%s; of %s recipients %s; %s.", format.Upper(cost),
-		e.MeasureInWords("recipients"), strings.Join(said, ", "), e.end())}, e.failures()...)
+		e.MeasureInWords("recipients"), strings.Join(said, ", "), e.End())}, e.failures()...)
 	return strings.Join(said, " ")
 }
 
-// end returns in words when the last recipient ended, in the mean of the replications
-// that finished.
-func (e *Report) end() string {
+// End returns in words when the last recipient ended, in the mean of all replications, or
+// how many of them finished.
+func (e *Report) End() string {
 	horizon := format.Duration(e.HorizonSec)
 	switch e.Finished {
 	case e.Replications:
@@ -281,14 +281,17 @@ func (e *Report) offBy(x measure.Estimate) string {
 	return "not distinguishable from"
 }
 
-// times writes a quantile of numbers of intervals with its bounds. A missing bound
-// without a warning was never reached; with a warning there are too few replications.
-func times(x measure.Estimate) string {
+// times writes a quantile of times, in intervals or hours, with its bounds. A missing
+// bound without a warning was never reached; with a warning there are too few replications.
+func times(x measure.Estimate, unit string) string {
 	if !x.Value.Known() {
 		return "never"
 	}
-	number := func(n format.Num) string { return format.Grouped(float64(n), 0) }
-	text := format.Plural(uint64(x.Value), "interval")
+	number := func(n format.Num) string { return format.Figure(float64(n)) }
+	text := number(x.Value) + " " + unit
+	if x.Value == 1 {
+		text = number(x.Value) + " " + strings.TrimSuffix(unit, "s")
+	}
 	switch {
 	case x.Low.Known() && x.High.Known():
 		return fmt.Sprintf("%s (%s to %s)", text, number(x.Low), number(x.High))
@@ -304,9 +307,9 @@ func times(x measure.Estimate) string {
 // never reached.
 func between(x measure.Estimate) string {
 	if !x.High.Known() {
-		return format.Grouped(float64(x.Low), 0) + " to never"
+		return format.Figure(float64(x.Low)) + " to never"
 	}
-	return format.Grouped(float64(x.Low), 0) + " to " + format.Grouped(float64(x.High), 0)
+	return format.Figure(float64(x.Low)) + " to " + format.Figure(float64(x.High))
 }
 
 // shares writes the interval of a share.

@@ -220,6 +220,7 @@ func TestLawsMayDisagree(t *testing.T) {
 			"Which law is best depends on what is asked: regulator loses the fewest target-hours (0.50 times those of hindsight), patent-8 ends first (after 10.9 h in the mean), patent-8 needs the fewest attempts per delivery (1.50).", "25.5"},
 		{[3]float64{25.5, 2.5, 0}, [3]float64{10.9, 1.5, 0}, "", "10.9"},
 		{[3]float64{25.5, 2.5, 0}, [3]float64{24, 1.5, 3}, "", "not finished"},
+		{[3]float64{10.9, 2.5, 3}, [3]float64{25.5, 1.5, 0}, "", "25.5"}, // what is not finished does not end first
 	} {
 		h := byHand(3, []float64{0}, "patent-8", "regulator")
 		for law, of := range map[string][3]float64{"patent-8": c.eight, "regulator": c.ours} {

@@ -66,8 +66,8 @@ func (l *Report) Answer() []string {
 }
 
 // disagreement returns a sentence if different laws are best in lost target-hours, in
-// the mean end and in attempts per delivery. Ends that differ by less than 1 % count
-// as equal.
+// the mean end and in attempts per delivery. Only laws that finished every trial have an
+// end. Ends that differ by less than 1 % count as equal.
 func (l *Report) disagreement() []string {
 	var said, names []string
 	best := func(of func(Summary) format.Num, alike float64, says string, value func(format.Num) string) {
@@ -91,12 +91,21 @@ func (l *Report) disagreement() []string {
 	}
 	best(func(s Summary) format.Num { return s.IAE.Value }, 0,
 		"%s loses the fewest target-hours (%s times those of hindsight)", times2)
-	best(func(s Summary) format.Num { return s.End }, 0.01, "%s ends first (after %s h in the mean)", times2)
+	best(Summary.finished, 0.01, "%s ends first (after %s h in the mean)", times2)
 	best(func(s Summary) format.Num { return s.DFR }, 0.01, "%s needs the fewest attempts per delivery (%s)", times2)
 	if len(names) < 2 {
 		return nil
 	}
 	return []string{"Which law is best depends on what is asked: " + strings.Join(said, ", ") + "."}
+}
+
+// finished returns the mean end of a law that finished every trial; missing for any other,
+// whose end is the horizon in some trial.
+func (s Summary) finished() format.Num {
+	if s.Unfinished > 0 {
+		return format.Missing
+	}
+	return s.End
 }
 
 // hindsight returns the laws of the suite that hindsight may choose from, and those of

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"fmt"
+	"math"
 
 	"flyball/reports/format"
 )
@@ -38,8 +39,8 @@ func (e Result) Verdict(met, missed string) string {
 }
 
 // Evaluate returns the results of the expectations that apply to a mode ("sim" or
-// "real"), in order. It panics on a metric or an operator that a valid scenario cannot
-// have.
+// "real"), in order. A time that the run did not reach misses its expectation. It panics
+// on a metric or an operator that a valid scenario cannot have.
 func Evaluate(mode string, metrics map[string]float64, expectations []Expectation) []Result {
 	results := []Result{}
 	for _, e := range expectations {
@@ -49,6 +50,9 @@ func Evaluate(mode string, metrics map[string]float64, expectations []Expectatio
 		v, known := metrics[e.Metric]
 		if !known {
 			panic(fmt.Sprintf("measure: unknown metric %q", e.Metric))
+		}
+		if !Reached(e.Metric, metrics) {
+			v = math.Inf(1)
 		}
 		r := Result{Metric: e.Metric, Op: e.Op, Limit: e.Value, Value: format.Num(v)}
 		ok := false
@@ -82,7 +86,7 @@ func (e Result) Words() (is, want string) {
 	case e.Value.Known():
 		return format.Beside(float64(e.Value), e.Limit), want
 	case MayNeverCome(e.Metric):
-		return "never", want
+		return NeverWord(e.Metric), want
 	}
 	return "undefined", want
 }

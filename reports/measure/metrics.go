@@ -15,7 +15,7 @@ type Metric struct {
 	Doc        string // definition; with several servers, the server that counts
 
 	// Exactly one of these three computes the metric: NaN if it is undefined, +Inf for a
-	// time that never came.
+	// time that never came; the end is then the horizon.
 	Of       func(*Facts) float64              // from the accounts of the run
 	OfServer func(Server) float64              // from one server, the one that Worst chooses
 	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
@@ -23,7 +23,7 @@ type Metric struct {
 
 	Resolution float64 // smallest difference that counts; added to both sides of a ratio, so that 0 can be compared
 	Signed     bool    // may be below 0, so ratios make no sense
-	MayNever   bool    // a time that a run may end before
+	MayNever   bool    // a time that a run may end before; see Reached
 	NoMean     bool    // undefined for a mean over runs, interval by interval
 }
 
@@ -89,7 +89,9 @@ var metrics = []Metric{
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Delivered, f.Totals.Recipients)) }},
 	{Name: "dfr", Unit: "attempts per success", Doc: "delivery failure rate ([0071])",
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Attempts, f.Totals.Delivered)) }},
-	{Name: "end_h", Unit: "h", Doc: "when the last recipient ended, or the horizon", Resolution: 0.001,
+	{Name: EndMetric, Unit: "h", Resolution: 0.001, MayNever: true,
+		Doc: "when the last recipient ended, or the horizon; a run that leaves recipients pending misses every " +
+			"expectation",
 		Of: func(f *Facts) float64 { return f.EndHours }},
 	{Name: "failed", Unit: "recipients", Doc: "bounced, or given up at the retry limit", Resolution: 1,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Failed) }},

@@ -7,18 +7,6 @@ import (
 	"flyball/reports/format"
 )
 
-// Times that may never come: then they are +Inf, and the horizon in a mean.
-const (
-	SettlingMetric  = "settling_intervals_5pct"
-	SettlingMetric2 = "settling_intervals_2pct"
-)
-
-// MayNeverCome reports whether a metric is a time that a run may end before.
-func MayNeverCome(metric string) bool {
-	m, _ := MetricNamed(metric)
-	return m.MayNever
-}
-
 // Server has the measures of the governor of one server.
 //
 // A governor is judged by the intervals that lasted their full length and in which every

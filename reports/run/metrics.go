@@ -1,6 +1,7 @@
 package run
 
 import (
+	"math"
 	"slices"
 
 	"flyball/reports/measure"
@@ -24,6 +25,15 @@ func (r *Report) Class() measure.Class {
 // Metrics returns the metrics of a run by the names of measure.Metrics. It
 // panics as Fold does.
 func Metrics(run *runlog.Run) map[string]float64 { return Fold(run, nil, "").Metrics() }
+
+// Metric returns a metric of a report; +Inf for a time that the run did not reach.
+func (r *Report) Metric(name string) float64 {
+	all := r.Metrics()
+	if !measure.Reached(name, all) {
+		return math.Inf(1)
+	}
+	return all[name]
+}
 
 // Metrics returns the metrics of a report by the names of measure.Metrics.
 func (r *Report) Metrics() map[string]float64 {

@@ -226,8 +226,8 @@ func MetricWord(metric string, v format.Num) string {
 	switch {
 	case v.Known():
 		return format.Figure(float64(v))
-	case metric == measure.SettlingMetric:
-		return "never"
+	case measure.MayNeverCome(metric):
+		return measure.NeverWord(metric)
 	}
 	return "undefined"
 }

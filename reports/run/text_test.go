@@ -1,6 +1,8 @@
 package run
 
 import (
+	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -232,16 +234,26 @@ func TestVerdictsSayWhatHappened(t *testing.T) {
 
 // The end of a run that is not finished is not told as its end.
 func TestEndIsNotTheHorizon(t *testing.T) {
-	r := fold(keptAt40(0), handmade.Expect("end_h", "<=", 40), handmade.Expect("dfr", "<", 2))
-	end := r.Expectations[0]
-	if is, _ := r.Words(end); strings.Contains(is, "pending") {
+	ended := keptAt40(0)
+	expected := []measure.Expectation{handmade.Expect("end_h", "<=", ended.End.Seconds()/3600), handmade.Expect("dfr", "<", 2)}
+	r := fold(ended, expected...)
+	if is, _ := r.Words(r.Expectations[0]); strings.Contains(is, "pending") || !r.OK() || r.Metric("end_h") != ended.End.Seconds()/3600 {
 		t.Errorf("nothing is pending: %s", is)
 	}
-	r.Totals.Pending = 536
-	if is, want := r.Words(end); !strings.HasSuffix(is, " (not finished: 536 recipients pending)") || want != "<= 40" {
+	ended.Totals.Pending, ended.Totals.Recipients = 536, ended.Totals.Recipients+536
+	r = fold(ended, expected...)
+	if is, want := r.Words(r.Expectations[0]); is != "not finished, 536 recipients pending" || want != fmt.Sprintf("<= %g", ended.End.Seconds()/3600) || r.Expectations[0].Met() {
 		t.Errorf("got %s, want %s", is, want)
 	}
-	if is, _ := r.Words(r.Expectations[1]); strings.Contains(is, "pending") {
+	if v := r.Metric("end_h"); !math.IsInf(v, 1) {
+		t.Errorf("the end of what is not finished is %g h", v)
+	}
+	if is, _ := r.Words(r.Expectations[1]); strings.Contains(is, "pending") || !r.Expectations[1].Met() {
 		t.Errorf("a failure rate is not an end: %s", is)
+	}
+	for metric, want := range map[string]string{"end_h": "not finished", "time_to_final_p95_h": "never", "settling_intervals_2pct": "never", "dfr": "undefined"} {
+		if got := MetricWord(metric, format.Missing); got != want {
+			t.Errorf("%s without a value is %s, want %s", metric, got, want)
+		}
 	}
 }

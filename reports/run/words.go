@@ -135,11 +135,11 @@ func (r *Report) Fleet() (rate, target float64, ok bool) {
 	return rate, target, n > 1
 }
 
-// Words returns the value of an expectation and its limit. It marks an end at the horizon with recipients pending.
+// Words returns the value of an expectation and its limit. Of a run that is not finished it counts the recipients pending.
 func (r *Report) Words(e measure.Result) (is, want string) {
 	is, want = e.Words()
-	if e.Metric == "end_h" && r.Totals.Pending > 0 {
-		is += fmt.Sprintf(" (not finished: %s pending)", format.Plural(r.Totals.Pending, "recipient"))
+	if e.Metric == measure.EndMetric && r.Totals.Pending > 0 {
+		is = measure.Unfinished(r.Totals.Pending)
 	}
 	return is, want
 }

@@ -79,13 +79,13 @@ func (s *Report) lies(i int) []string {
 }
 
 // pointsCSV returns a row for each point: where it lies, the classes of its runs, and for
-// each metric the mean, the half width of its interval and the number of runs. A field is
-// empty if it is undefined.
+// each metric the mean, the half width of its interval and the number of runs, and of a
+// time the number of runs that did not reach it. A field is empty if it is undefined.
 func (s *Report) pointsCSV() []byte {
 	head := append(s.where(), "scenario_id", "class", "class_runs", "runs")
 	for _, m := range s.Metrics {
 		head = append(head, m, m+"_half", m+"_n")
-		if m == measure.SettlingMetric {
+		if measure.MayNeverCome(m) {
 			head = append(head, m+"_never")
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Report) pointsCSV() []byte {
 		row := append(s.lies(i), p.ID, string(p.Class), strconv.Itoa(agreed), strconv.Itoa(s.Replications))
 		for k, e := range p.Estimates {
 			row = append(row, e.Value.String(), measure.HalfWidth(e).String(), strconv.Itoa(e.N))
-			if s.Metrics[k] == measure.SettlingMetric {
+			if measure.MayNeverCome(s.Metrics[k]) {
 				row = append(row, strconv.Itoa(p.Never[k]))
 			}
 		}

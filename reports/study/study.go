@@ -184,12 +184,19 @@ func (p *Point) gather(metrics []string, runs []Run) {
 			values[i] = r.Values[k]
 		}
 		i, never := stats.Mean(values, measure.Confidence), 0
-		if m == "end_h" {
+		switch {
+		case m == measure.EndMetric:
 			never = unfinished(metrics, runs)
-		}
-		if m == measure.SettlingMetric {
+		case !measure.MayNeverCome(m):
+		case measure.InIntervals(m):
 			censored := stats.RestrictMean(values, float64(horizon), measure.Confidence)
 			i, never = censored.Interval, censored.Censored
+		default:
+			for _, v := range values {
+				if math.IsInf(v, 1) {
+					never++ // and left out of the mean, which is a lower bound
+				}
+			}
 		}
 		p.Estimates = append(p.Estimates, measure.Estimated(i))
 		p.Never = append(p.Never, never)
@@ -255,7 +262,8 @@ func (s *Report) extreme(k int, metric string) Extreme {
 	x := Extreme{Metric: metric, Least: format.Missing, Most: format.Missing}
 	for _, p := range s.Points {
 		v := p.Estimates[k].Value
-		if !v.Known() || metric == "end_h" && p.Never[k] > 0 { // the horizon does not count as an end
+		// neither the horizon counts as an end nor the mean of some runs as that of all
+		if !v.Known() || measure.MayNeverCome(metric) && !measure.InIntervals(metric) && p.Never[k] > 0 {
 			continue
 		}
 		if !(x.Least <= v) {
@@ -310,25 +318,12 @@ func (s *Report) Answer() []string {
 	if s.Choice != nil {
 		all = append(all, s.choiceAnswer()...)
 	}
-	never, open := 0, 0
-	for _, p := range s.Points {
-		unsettled, unfinished := false, false
-		for k, n := range p.Never {
-			end := s.Metrics[k] == "end_h"
-			unsettled = unsettled || n > 0 && !end
-			unfinished = unfinished || n > 0 && end
-		}
-		if unsettled {
-			never++
-		}
-		if unfinished {
-			open++
-		}
-	}
 	for _, x := range s.Extremes {
 		switch {
-		case !x.Least.Known() && x.Metric == "end_h":
+		case !x.Least.Known() && x.Metric == measure.EndMetric:
 			all = append(all, "No point is finished at the horizon.")
+		case !x.Least.Known() && measure.MayNeverCome(x.Metric):
+			all = append(all, "No point has "+x.Metric+" in every run.")
 		case !x.Least.Known():
 			all = append(all, x.Metric+" is undefined at every point.")
 		case x.Least == x.Most:
@@ -338,15 +333,42 @@ func (s *Report) Answer() []string {
 				format.Figure(float64(x.Least)), x.LeastAt, format.Figure(float64(x.Most)), x.MostAt))
 		}
 	}
-	if never > 0 {
-		all = append(all, fmt.Sprintf("In %s the rate of some run never settled; it counts as settled when it was "+
-			"last watched, so these means are lower bounds.", format.Plural(uint64(never), "point")))
+	return append(append(all, s.bounded()...), s.disagreement()...)
+}
+
+// bounded returns sentences on the points with runs that did not reach a time.
+func (s *Report) bounded() []string {
+	const (
+		settling = "the rate of some run never settled; it counts as settled when it was last watched, so these " +
+			"means are lower bounds"
+		end   = "some run was not finished at the horizon, which stands for its end"
+		other = "some run did not reach a time within the horizon; the means of the others are lower bounds"
+	)
+	points := map[string]int{}
+	for _, p := range s.Points {
+		at := map[string]int{}
+		for k, n := range p.Never {
+			switch m := s.Metrics[k]; {
+			case n == 0:
+			case m == measure.EndMetric:
+				at[end] = 1
+			case measure.InIntervals(m):
+				at[settling] = 1
+			default:
+				at[other] = 1
+			}
+		}
+		for _, why := range []string{settling, end, other} {
+			points[why] += at[why]
+		}
 	}
-	if open > 0 {
-		all = append(all, fmt.Sprintf("In %s some run was not finished at the horizon, which stands for its end.",
-			format.Plural(uint64(open), "point")))
+	var said []string
+	for _, why := range []string{settling, end, other} {
+		if n := points[why]; n > 0 {
+			said = append(said, fmt.Sprintf("In %s %s.", format.Plural(uint64(n), "point"), why))
+		}
 	}
-	return append(all, s.disagreement()...)
+	return said
 }
 
 // Text writes the study for a terminal.
@@ -396,10 +418,8 @@ func (s *Report) pointTable(most int) format.Table {
 			if e.Spread() {
 				text += " +- " + e.Writer()(measure.HalfWidth(e))
 			}
-			if p.Never[k] == s.Replications && s.Metrics[k] == "end_h" {
-				text = "not finished"
-			} else if p.Never[k] == s.Replications {
-				text = "never"
+			if p.Never[k] == s.Replications {
+				text = measure.NeverWord(s.Metrics[k])
 			} else if p.Never[k] > 0 {
 				text = "> " + text
 			}

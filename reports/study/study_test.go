@@ -205,3 +205,42 @@ func TestPointsMayDisagree(t *testing.T) {
 		t.Errorf("less than 1 %% apart: %q", s.disagreement())
 	}
 }
+
+// A time that some run did not reach is a lower bound, and never the least of all points.
+func TestTimesThatDidNotCome(t *testing.T) {
+	s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"}, Axes: []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
+		Metrics: []string{"time_to_final_p95_h", "settling_intervals_2pct"}}
+	var runs []Run
+	for i, v := range [][2][2]float64{{{4, 5}, {6, 7}}, {{1, 8}, {math.Inf(1), math.Inf(1)}}, {{math.Inf(1), 3}, {math.Inf(1), 3}}} {
+		s.Points = append(s.Points, Point{At: []int{i}})
+		for _, values := range v {
+			runs = append(runs, Run{Class: string(measure.Stable), Watched: 20, Values: values[:]})
+		}
+	}
+	got := Gather(s, runs, runlog.Host{})
+	if x := got.Extremes[0]; x.Least != 5 || x.Most != 5 || x.LeastAt != "law = a" {
+		t.Errorf("extremes %+v, want 5 at a: b and c have runs that did not get there", x)
+	}
+	for i, want := range [][2]int{{0, 0}, {1, 1}, {2, 0}} {
+		if p := got.Points[i]; p.Never[0] != want[0] || p.Never[1] != want[1] {
+			t.Errorf("point %d: %v never, want %v", i, p.Never, want)
+		}
+	}
+	if e := got.Points[1].Estimates[1]; e.Value != 14 { // 8 and the 20 that all were watched
+		t.Errorf("2 %%: %+v, want a mean of 14", e)
+	}
+	var b bytes.Buffer
+	if err := got.Text(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(strings.Fields(b.String()), " ")
+	for _, want := range []string{"b > 1 > 14", "c never 3", "In 2 points some run did not reach a time within the horizon",
+		"In 1 point the rate of some run never settled"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	if head := strings.SplitN(string(got.pointsCSV()), "\n", 2)[0]; !strings.Contains(head, "time_to_final_p95_h_never") {
+		t.Errorf("points.csv: %s", head)
+	}
+}

@@ -281,16 +281,23 @@ func checkSetting(l *conf.List, at, set string) {
 // beside returns the metrics of a sweep. The rate stops at the last judged
 // interval, so a setting that wastes attempts looks best by the rate alone. The
 // end, the pending recipients and the attempts per delivery therefore stand
-// beside it, unless the study has a choice, which has its own cost.
+// beside it, unless the study has a choice, which has its own cost. An end without the
+// pending recipients may be the horizon.
 func beside(c Config) []string {
 	all := c.Metrics
-	if c.Choice.Of != "" || !slices.Contains(all, "rate_per_h") {
-		return all
-	}
-	for _, m := range []string{"end_h", "pending", "dfr"} {
-		if !slices.Contains(all, m) {
-			all = append(all[:len(all):len(all)], m)
+	add := func(metrics ...string) {
+		for _, m := range metrics {
+			if !slices.Contains(all, m) {
+				all = append(all[:len(all):len(all)], m)
+			}
 		}
+	}
+	switch {
+	case c.Choice.Of != "":
+	case slices.Contains(all, "rate_per_h"):
+		add(measure.EndMetric, "pending", "dfr")
+	case slices.Contains(all, measure.EndMetric):
+		add("pending")
 	}
 	return all
 }

@@ -448,6 +448,7 @@ func TestTheEndStandsBesideTheRate(t *testing.T) {
 	for metrics, want := range map[string]string{
 		`["rate_per_h", "dfr"]`:       "rate_per_h dfr end_h pending",
 		`["overshoot"]`:               "overshoot",
+		`["end_h", "overshoot"]`:      "end_h overshoot pending",
 		`["end_h", "rate_per_h"]`:     "end_h rate_per_h pending dfr",
 		`["rate_per_h", "pending"]`:   "rate_per_h pending end_h dfr",
 		`["dfr", "iae_target_hours"]`: "dfr iae_target_hours",

@@ -195,6 +195,12 @@ func (t *Tuning) recorded() []string {
 			add(e.Metric)
 		}
 	}
+	for _, m := range all {
+		if measure.MayNeverCome(m) && !measure.InIntervals(m) {
+			add(measure.EndMetric) // of which there is none, but the horizon, with recipients pending
+			add("pending")
+		}
+	}
 	return all
 }
 

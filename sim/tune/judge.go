@@ -3,6 +3,7 @@ package tune
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"flyball/internal/stats"
 	"flyball/reports/measure"
@@ -257,19 +258,39 @@ func (b *bench) sound(r int) error {
 	return nil
 }
 
-// value returns a metric of a run. A settling time that never came counts as the
-// watched time.
+// value returns a metric of a run. A time that never came counts as how long the run
+// was watched for it: a settling time as the judged intervals, any other as the end.
 func (b *bench) value(r study.Run, metric string) float64 {
-	for k, m := range b.Metrics {
-		if m == metric {
-			v := r.Values[k]
-			if of, _ := measure.MetricNamed(m); math.IsInf(v, 1) && of.MayNever {
-				return float64(r.Watched)
-			}
-			return v
-		}
+	v := b.recorded(r, metric)
+	switch {
+	case !math.IsInf(v, 1) || !measure.MayNeverCome(metric):
+		return v
+	case measure.InIntervals(metric):
+		return float64(r.Watched)
 	}
-	panic("tune: metric " + metric + " was not recorded")
+	return b.recorded(r, measure.EndMetric)
+}
+
+// recorded returns a metric of a run as it was recorded.
+func (b *bench) recorded(r study.Run, metric string) float64 {
+	k := slices.Index(b.Metrics, metric)
+	if k < 0 {
+		panic("tune: metric " + metric + " was not recorded")
+	}
+	return r.Values[k]
+}
+
+// reached reports whether a run lasted until the time in hours that a metric is. A settling
+// time is censored instead.
+func (b *bench) reached(r study.Run, metric string) bool {
+	if measure.InIntervals(metric) {
+		return true
+	}
+	all := map[string]float64{metric: b.recorded(r, metric)}
+	if metric == measure.EndMetric {
+		all["pending"] = b.recorded(r, "pending")
+	}
+	return measure.Reached(metric, all)
 }
 
 func resolution(metric string) float64 {
@@ -378,7 +399,8 @@ func (b *bench) holdOut(r *Result) error {
 		for _, c := range b.Tune.Constraints {
 			v := h.column(i, func(next, base study.Run) float64 { return b.compared(c, next, base) })
 			k := Constrained{Scenario: i, Constraint: c, Value: stats.Mean(v, level)}
-			k.Met = k.Value.N == len(v) && b.over(c, k.Value.Value) <= rounding
+			k.Met = k.Value.N == len(v) && b.over(c, k.Value.Value) <= rounding && !slices.ContainsFunc(h.New,
+				func(runs []study.Run) bool { return !b.reached(runs[i], c.Metric) })
 			met = met && k.Met
 			h.Kept = append(h.Kept, k)
 		}

@@ -3,6 +3,7 @@ package tune
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -209,5 +210,61 @@ func TestFlatIsNamed(t *testing.T) {
 	})
 	if err != nil || len(found.Flat) != 1 || found.Flat[0] != 1 {
 		t.Errorf("flat are %v, want parameter 1 of 2; %v", found.Flat, err)
+	}
+}
+
+// A time that did not come counts in its own unit: hours as the end of the run, intervals as
+// the judged ones. Held-out runs that are not finished meet no limit on their end.
+func TestTimesThatDidNotCome(t *testing.T) {
+	space := spaceOf(t, strings.Replace(judgedStudy, "objective", "constraint = [{ metric = \"time_to_final_p95_h\", op = \"<=\", value = 40 }]\nobjective", 1))
+	b := &bench{Tuning: space}
+	r := study.Run{Watched: 10, Values: make([]float64, len(space.Metrics))}
+	at := func(metric string) *float64 {
+		k := slices.Index(space.Metrics, metric)
+		if k < 0 {
+			t.Fatalf("%s is not recorded in %q", metric, space.Metrics)
+		}
+		return &r.Values[k]
+	}
+	*at("end_h"), *at("pending"), *at("time_to_final_p95_h") = 48, 3, math.Inf(1)
+	if v := b.value(r, "time_to_final_p95_h"); v != 48 {
+		t.Errorf("a time in hours counts as %g, want 48, the end of the run", v)
+	}
+	if b.reached(r, "end_h") || b.reached(r, "time_to_final_p95_h") {
+		t.Error("with recipients pending neither the end nor the time was reached")
+	}
+	*at("pending"), *at("time_to_final_p95_h") = 0, 30
+	if !b.reached(r, "end_h") || !b.reached(r, "time_to_final_p95_h") || b.value(r, "time_to_final_p95_h") != 30 {
+		t.Error("both were reached")
+	}
+}
+
+// A winner whose held-out runs are not finished at the horizon misses a limit of their end that the
+// horizon meets.
+func TestUnfinishedRunsMissTheirLimit(t *testing.T) {
+	space := spaceOf(t, judgedStudy+"\n[[tune.constraint]]\nmetric = \"end_h\"\nop = \"<=\"\nvalue = 48\n")
+	for pending, want := range map[float64]Verdict{0: Better, 1: MissesLimit} {
+		found, err := Search(space, func(jobs []Job) (all []study.Run, err error) {
+			for _, j := range jobs {
+				r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}
+				for k, m := range space.Metrics {
+					switch {
+					case m == "end_h":
+						r.Values[k] = 48
+					case m == "iae_target_hours" && j.Values == nil:
+						r.Values[k] = 100 + float64(j.Replication%7)
+					case m == "iae_target_hours":
+						r.Values[k] = 50 + float64(j.Replication%5)
+					case m == "pending" && j.Values != nil && j.Replication == study.FirstHeldOut:
+						r.Values[k] = pending
+					}
+				}
+				all = append(all, r)
+			}
+			return all, nil
+		})
+		if err != nil || found.Verdict != want {
+			t.Errorf("%g pending: got %v, %v, want %v", pending, found.Verdict, err, want)
+		}
 	}
 }

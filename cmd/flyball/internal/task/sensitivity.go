@@ -85,7 +85,7 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 			return Observe(jobs[i].Scenario, &q.Recipients, jobs[i].Replication, w, end)
 		},
 		func(r *run.Report) {
-			sides[done].Value, sides[done].Digest = format.Num(r.Metrics()[metric]), r.Digest
+			sides[done].Value, sides[done].Digest = format.Num(r.Metric(metric)), r.Digest
 			done++
 			watch.At("sensitivity", uint64(done), uint64(len(jobs)))
 		}, Going(ctx))
@@ -99,7 +99,7 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 	for _, o := range others {
 		luck = append(luck, float64(o.Value))
 	}
-	return run.NewSensitivity(metric, base.Metrics()[metric], luck, rows)
+	return run.NewSensitivity(metric, base.Metric(metric), luck, rows)
 }
 
 func side(n scenarios.Assumption, factor float64) run.Side {
