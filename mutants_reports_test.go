@@ -105,7 +105,7 @@ var reportsMutants = []mutant{
 	{"a change is shown by its interval alone", "reports/compare/compare.go", "(c.Ratio.N < 6 || c.RankP < 0.05)", "(c.Ratio.N < 6 || c.RankP < 1.05)"},
 	{"a scenario has the margin of the mean", "reports/compare/gate.go", "Margin: Guard * m.Margin", "Margin: m.Margin"},
 	{"a change is told as a share", "reports/compare/gate.go", "v := 100 * (float64(ratio) - 1)", "v := float64(ratio) - 1"},
-	{"a metric that is lost passes", "reports/compare/gate.go", "cell.Lost == cell.Pairs && cell.Lost >= lostPairs", "cell.Lost > cell.Pairs && cell.Lost >= lostPairs"},
+	{"a metric that is lost passes", "reports/compare/gate.go", "cell.Lost+cell.late == cell.Pairs && cell.Pairs >= lostPairs", "cell.Lost+cell.late > cell.Pairs && cell.Pairs >= lostPairs"},
 	{"a point has the class that fewest runs have", "reports/study/study.go", "if n >= p.Counts[most] && n > 0 {", "if n <= p.Counts[most] && n > 0 {"},
 	{"the greatest of a study is its last", "reports/study/study.go", "if !(x.Most >= v) {", "if x.Most = v; true {"},
 	{"a study is watched as long as its longest run", "reports/study/study.go", "horizon == 0 || r.Watched < horizon", "horizon == 0 || r.Watched > horizon"},

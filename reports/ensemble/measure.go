@@ -111,8 +111,9 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 		if !known {
 			panic(fmt.Sprintf("ensemble: unknown measure %q", name))
 		}
-		// All replications are judged against one horizon: that of the scenario, or the intervals that all were watched.
-		if !measure.Reached(name, o.Metrics) || measure.MayNeverCome(name) && measure.InIntervals(name) && v >= horizon {
+		// All replications are judged against one horizon: the scenario's, or the intervals that all were watched.
+		late := measure.MayNeverCome(name) && measure.InIntervals(name) && v >= horizon
+		if late || !measure.Reached(name, o.Metrics) {
 			v = math.Inf(1)
 		}
 		all[i] = v

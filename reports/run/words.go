@@ -135,7 +135,8 @@ func (r *Report) Fleet() (rate, target float64, ok bool) {
 	return rate, target, n > 1
 }
 
-// Words returns the value of an expectation and its limit. Of a run that is not finished it counts the recipients pending.
+// Words returns the value of an expectation and its limit. Of a run that is not finished it
+// counts the recipients pending.
 func (r *Report) Words(e measure.Result) (is, want string) {
 	is, want = e.Words()
 	if e.Metric == measure.EndMetric && r.Totals.Pending > 0 {
