@@ -43,47 +43,35 @@ func (e *Report) of(n int) string {
 
 // verdict returns a sentence on whether the mean course of every server settled.
 func (e *Report) verdict() string {
-	last := -1
-	var never, unjudged []string
-	for i, s := range e.Settling {
-		switch {
-		case s.Judged == 0:
-			unjudged = append(unjudged, s.Server)
-		case !s.OfMean.Known():
-			never = append(never, s.Server)
-		case last < 0 || s.OfMean > e.Settling[last].OfMean:
-			last = i
+	v := measure.Verdict{Mean: "the mean of " + format.Plural(uint64(e.Replications), "replication"),
+		Target: format.Grouped(e.lastTarget(), 0) + "/h", Failed: "Did not converge"}
+	for _, s := range e.Settling {
+		v.Servers = append(v.Servers, e.placed(s))
+	}
+	return v.String()
+}
+
+// placed returns the mean course of a server with its standing and the words on it.
+func (e *Report) placed(s Settling) measure.Placed {
+	p := measure.Placed{Server: s.Server, Settled: s.OfMean}
+	switch {
+	case s.Judged == 0:
+	case s.OfMean.Known():
+		p.Standing, p.When = measure.Settled, e.after(s)
+	case s.Held == s.Runs:
+		rate := e.Measure("rate_per_h")
+		p.Standing, p.C = measure.Held, format.Given(float64(e.Measure("available_final").Value))
+		p.Rate = rate.Words("/h")
+		p.Off = e.offBy(measure.Estimate{Value: rate.Value, Low: format.Missing, High: format.Missing})
+	default:
+		p.Standing = measure.Missing
+		p.When = fmt.Sprintf("in the %s that could be judged", format.Plural(uint64(s.Judged), "interval"))
+		p.More = e.earliest(s)
+		if s.Held > 0 {
+			p.More += fmt.Sprintf("; C stayed at max, as ordered, in %s", e.of(s.Held))
 		}
 	}
-	target := format.Grouped(e.lastTarget(), 0) + "/h"
-	mean := fmt.Sprintf("the mean of %s", format.Plural(uint64(e.Replications), "replication"))
-	switch {
-	case last < 0 && never == nil:
-		return "Not judged: in no full interval was there work for every process in every replication, so nothing is " +
-			"known about the governor."
-	case last < 0 && len(e.Settling) == 1:
-		s := e.Settling[0]
-		return fmt.Sprintf("Did not converge: %s never settled within 5 %% of %s in the %s that could be judged%s.",
-			mean, target, format.Plural(uint64(s.Judged), "interval"), e.earliest(s))
-	case len(e.Settling) == 1:
-		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s.", mean, target, e.after(e.Settling[last]))
-	}
-	word := "Converged"
-	var said []string
-	if last >= 0 {
-		s := e.Settling[last]
-		said = append(said, fmt.Sprintf("%s settled within 5 %% of %s on %d of %d servers, last on %s, %s",
-			mean, target, len(e.Settling)-len(never)-len(unjudged), len(e.Settling), s.Server, e.after(s)))
-	}
-	if never != nil {
-		word = "Did not converge"
-		said = append(said, fmt.Sprintf("the mean never settled within 5 %% of %s on %s", target, format.Listed(never)))
-	}
-	if unjudged != nil {
-		said = append(said, format.Listed(unjudged)+" had no full interval with work for every process in every "+
-			"replication")
-	}
-	return word + ": " + strings.Join(said, "; ") + "."
+	return p
 }
 
 // target returns the target of the runs in words, with the last target if it changes.
@@ -155,8 +143,7 @@ func (e *Report) oneByOne() []string {
 func (e *Report) steadyVerdict() []string {
 	t := e.Steady
 	if t.Judged == 0 {
-		return []string{"Not judged: in no full interval was there work for every process in every replication, so " +
-			"nothing is known about a steady state."}
+		return []string{measure.NothingJudged(true, "a steady state")}
 	}
 	how := "found by MSER-5"
 	if t.WarmUp == "given" {

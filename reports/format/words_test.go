@@ -19,6 +19,7 @@ func TestNumbersInWords(t *testing.T) {
 		{Given(0.99), "0.99"}, {Given(1234.5), "1,234.5"}, {Given(-3), "-3"}, {Given(1e-15), "1e-15"},
 		{Beside(0.98996, 0.99), "0.98996"}, {Beside(0.99, 0.99), "0.9900"}, {Beside(0.5, 0.99), "0.5000"}, {Beside(14166.6667, 14166.6666), "14,166.6667"},
 		{Beside(0.9899999999, 0.99), "0.9899999999"}, {Beside(14166.6667, 14167), "14,166.7"}, {Beside(3, 2), "3"},
+		{Listed([]string{"b1"}), "b1"}, {Listed([]string{"b1", "b2"}), "b1 and b2"}, {Listed(make([]string, 9)), ", ,  and 6 more"},
 		{strings.Join(Wrap("rate fell 20 % now", 12), "|"), "rate fell|20 % now"},
 	} {
 		if v.got != v.want {

@@ -19,17 +19,6 @@ import (
 	"flyball/reports/runlog"
 )
 
-func TestNamesOfServers(t *testing.T) {
-	for _, v := range []struct{ got, want string }{
-		{names([]measure.Server{{Name: "b1"}}), "b1"}, {names([]measure.Server{{Name: "b1"}, {Name: "b2"}}), "b1 and b2"},
-		{names(make([]measure.Server, 9)), ", ,  and 6 more"},
-	} {
-		if v.got != v.want {
-			t.Errorf("got %q, want %q", v.got, v.want)
-		}
-	}
-}
-
 func TestVerdicts(t *testing.T) {
 	partial := handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1})
 	partial.Partial = true

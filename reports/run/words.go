@@ -16,17 +16,17 @@ import (
 // sentence can stand alone.
 func (r *Report) Answer() []string {
 	answer := []string{r.verdict()}
-	var away []measure.Server
+	var away []string
 	for _, s := range r.Servers {
+		if s.Runaway && away == nil {
+			answer = append(answer, r.runaway(s))
+		}
 		if s.Runaway {
-			away = append(away, s)
+			away = append(away, s.Name)
 		}
 	}
-	if len(away) > 0 {
-		answer = append(answer, r.runaway(away[0]))
-	}
 	if len(away) > 1 {
-		answer = append(answer, "The same happened to "+names(away[1:])+".")
+		answer = append(answer, "The same happened to "+format.Listed(away[1:])+".")
 	}
 	answer = append(answer, r.Account())
 	answer = append(answer, r.limited()...)
@@ -39,76 +39,39 @@ func (r *Report) Answer() []string {
 // verdict returns a sentence on all servers: whether they converged, when, and how far
 // off the target.
 func (r *Report) verdict() string {
-	var settled, never, unjudged []measure.Server
-	for _, s := range r.Servers {
-		switch {
-		case s.Judged == 0:
-			unjudged = append(unjudged, s)
-		case s.Settling5.Known():
-			settled = append(settled, s)
-		default:
-			never = append(never, s)
-		}
-	}
-	target := format.Grouped(r.lastTarget(), 0) + "/h"
-	failed := "Did not converge"
+	v := measure.Verdict{Target: format.Grouped(r.lastTarget(), 0) + "/h", Failed: "Did not converge"}
 	if r.Partial {
-		failed = "Not settled when it was stopped"
+		v.Failed = "Not settled when it was stopped"
 	}
-	switch {
-	case len(settled)+len(never) == 0:
-		return "Not judged: in no full interval was there work for every process, so nothing is known about the " +
-			"governor."
-	case len(r.Servers) == 1 && len(settled) == 1:
-		s := settled[0]
-		rate, off := r.ending(s)
-		return fmt.Sprintf("Converged: %s settled within 5 %% of %s %s, ended at %s/h (%s) with %s processes.",
-			s.Name, target, r.after(s), format.Grouped(rate, 0), offBy(off),
-			format.Grouped(float64(s.AvailableFinal), 1))
-	case len(r.Servers) == 1:
-		s := never[0]
-		if r.Ordered(s) {
-			return fmt.Sprintf("C stayed at max = %s, as ordered: with that many processes %s made %s/h over the last "+
-				"quarter (%s, of a target of %s).",
-				format.Given(float64(s.AvailableFinal)), s.Name, format.Grouped(float64(s.Rate), 0),
-				offBy(float64(s.SteadyStateError)), target)
-		}
-		return fmt.Sprintf("%s: %s never settled within 5 %% of %s in %s; over the last quarter it made %s/h (%s), "+
-			"and it ended with %s processes.",
-			failed, s.Name, target, r.intervals(float64(s.Judged)), format.Grouped(float64(s.Rate), 0),
-			offBy(float64(s.SteadyStateError)), format.Grouped(float64(s.AvailableFinal), 1))
-	}
-	var said []string
-	word := "Converged"
-	if len(settled) > 0 {
-		last := settled[0]
-		for _, s := range settled {
-			if s.Settling5 > last.Settling5 {
-				last = s
-			}
-		}
-		said = append(said, fmt.Sprintf("%d of %d servers settled within 5 %% of %s each, the last one (%s) %s",
-			len(settled), len(r.Servers), target, last.Name, r.after(last)))
-	}
-	ordered := slices.Clone(never)
-	ordered = slices.DeleteFunc(ordered, func(s measure.Server) bool { return !r.Ordered(s) })
-	never = slices.DeleteFunc(never, r.Ordered)
-	if len(ordered) > 0 {
-		word = "Held at max, as ordered"
-		said = append(said, names(ordered)+" stayed at max processes, below "+target)
-	}
-	if len(never) > 0 {
-		word = failed
-		said = append(said, names(never)+" never settled within 5 % of "+target)
-	}
-	if len(unjudged) > 0 {
-		said = append(said, names(unjudged)+" had no full interval with work for every process")
+	for _, s := range r.Servers {
+		v.Servers = append(v.Servers, r.placed(s))
 	}
 	if rate, of, ok := r.Fleet(); ok {
-		said = append(said, fmt.Sprintf("together they made %s/h of %s/h over the last quarter",
-			format.Grouped(rate, 0), format.Grouped(of, 0)))
+		v.Together = fmt.Sprintf("together they made %s/h of %s/h over the last quarter", format.Grouped(rate, 0),
+			format.Grouped(of, 0))
 	}
-	return word + ": " + strings.Join(said, "; ") + "."
+	return v.String()
+}
+
+// placed returns a server with its standing and the words on it.
+func (r *Report) placed(s measure.Server) measure.Placed {
+	p := measure.Placed{Server: s.Name, Settled: s.Settling5}
+	rate, off := format.Grouped(float64(s.Rate), 0)+"/h", offBy(float64(s.SteadyStateError))
+	switch {
+	case s.Judged == 0:
+	case s.Settling5.Known():
+		rate, off := r.ending(s)
+		p.Standing, p.When = measure.Settled, r.after(s)
+		p.More = fmt.Sprintf(", ended at %s/h (%s) with %s processes", format.Grouped(rate, 0), offBy(off),
+			format.Grouped(float64(s.AvailableFinal), 1))
+	case r.Ordered(s):
+		p.Standing, p.C, p.Rate, p.Off = measure.Held, format.Given(float64(s.AvailableFinal)), rate, off
+	default:
+		p.Standing, p.When = measure.Missing, "in "+r.intervals(float64(s.Judged))
+		p.More = fmt.Sprintf("; over the last quarter it made %s (%s), and it ended with %s processes", rate, off,
+			format.Grouped(float64(s.AvailableFinal), 1))
+	}
+	return p
 }
 
 // Ordered reports whether a server missed its target because the scenario's max limited C in every interval of the
@@ -279,20 +242,4 @@ func share(n, of uint64) string {
 		return ""
 	}
 	return " (" + format.Percent(float64(n)/float64(of)) + ")"
-}
-
-// names lists up to three servers.
-func names(servers []measure.Server) string {
-	var list []string
-	for i, s := range servers {
-		if i == 3 && len(servers) > 4 {
-			list = append(list, fmt.Sprintf("%d more", len(servers)-3))
-			break
-		}
-		list = append(list, s.Name)
-	}
-	if n := len(list); n > 1 {
-		return strings.Join(list[:n-1], ", ") + " and " + list[n-1]
-	}
-	return list[0]
 }
