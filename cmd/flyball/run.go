@@ -12,6 +12,7 @@ import (
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
 	"flyball/reports/ensemble"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 )
 
@@ -240,9 +241,12 @@ func missedBySome(e *ensemble.Report) error {
 	var all []string
 	for _, x := range e.Expectations {
 		if x.FirstMissed.Known() {
-			all = append(all, fmt.Sprintf("%s %s %g missed by %d of %d replications, first by %.0f", x.Metric, x.Op,
-				x.Limit,
-				e.Replications-x.Met, e.Replications, float64(x.FirstMissed)))
+			text := fmt.Sprintf("%s %s %g missed by %d of %d replications, first by %.0f", x.Metric, x.Op, x.Limit,
+				e.Replications-x.Met, e.Replications, float64(x.FirstMissed))
+			if x.Never > 0 {
+				text += fmt.Sprintf(", %s in %d", measure.NeverWord(x.Metric), x.Never)
+			}
+			all = append(all, text)
 		}
 	}
 	if all == nil {
