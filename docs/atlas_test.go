@@ -416,7 +416,7 @@ func (a *Atlas) LimitsAreAlike() (string, error) {
 	return "", nil
 }
 
-// Attempts returns the attempts per success of a law, from the share in vain that
+// Attempts returns the attempts per delivery of a law, from the share in vain that
 // choice.csv has.
 func (a *Atlas) Attempts(law, receiver, target string) string {
 	return fmt.Sprintf("%.1f", 1/(1-a.value(place{law, receiver, target}, "vain")))

@@ -48,7 +48,7 @@ over time.
 
 With --gate the command fails (exit code 5) if NEW is shown to be worse than its
 margins allow. In the mean over the scenarios the margins are 3 % more lost
-target-hours (iae), 5 % more total variation (tv), and no more attempts per success,
+target-hours (iae), 5 % more total variation (tv), and no more attempts per delivery,
 undelivered recipients or deferrals; in a single scenario they are three times as
 large. A candidate that is not worse fails at most once in 1000 comparisons. If 20
 pairs of runs do not decide, 60 and then 180 are made. If those do not decide

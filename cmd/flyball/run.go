@@ -36,7 +36,7 @@ with the same random draws. A number is in doubt if it is an assumption, or
 describes the network and was not measured. The report lists the numbers that the
 answer depends on. The answer is the metric that --of names; without --of it is
 the time when the run settled, or the rate that the run reached if it did not
-settle, or attempts per success if neither can be judged. Ten other replications
+settle, or attempts per delivery if neither can be judged. Ten other replications
 show how far chance alone moves the answer.
 
 With --list the recipients come from a CSV file with a column email; the domains of

@@ -14,17 +14,17 @@ type Retry struct {
 	Limit         int       `toml:"limit" doc:"number of resends before giving up; 0 never resends; the highest limit of a policy that moves it" range:"0..1000" default:"10" source:"derived: [0073]: from ten to five"`
 	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999" default:"5" source:"derived: [0073]: from ten to five"`
 	When          string    `toml:"when" doc:"when alloc and the stages adjust the limit: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous" default:"interval"`
-	Scope         string    `toml:"scope" doc:"what dfr and dfr-fn count attempts per success of: the server, each MTA process separately, or all servers together" oneof:"server mta cluster" default:"server"`
+	Scope         string    `toml:"scope" doc:"what dfr and dfr-fn count attempts per delivery of: the server, each MTA process separately, or all servers together" oneof:"server mta cluster" default:"server"`
 	LoadAbove     float64   `toml:"load_above" doc:"share of C above which allocated processes (alloc, both-a) or utilization (util) set the low limit" default:"1" range:">0..1000" source:"derived: [0073]: C itself; [0077]: over 100 %"`
 	LoadBelow     float64   `toml:"load_below" doc:"share of C below which allocated processes or utilization restore the high limit" range:"0..1000" default:"0.8" source:"derived: [0073], [0077]: 80 %"`
 	Processes     int       `toml:"processes,omitdefault" doc:"number of processes to use instead of C as the first limit of alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000" source:"derived: [0073]: C is the first limit"`
-	DFRAbove      float64   `toml:"dfr_above" doc:"attempts per success above which the low limit is set" range:"1..1000000" default:"7" source:"derived: [0074]: seven"`
-	DFRBelow      float64   `toml:"dfr_below" doc:"attempts per success below which the high limit is restored" range:"1..1000000" default:"4" source:"derived: [0074]: four"`
+	DFRAbove      float64   `toml:"dfr_above" doc:"attempts per delivery above which the low limit is set" range:"1..1000000" default:"7" source:"derived: [0074]: seven"`
+	DFRBelow      float64   `toml:"dfr_below" doc:"attempts per delivery below which the high limit is restored" range:"1..1000000" default:"4" source:"derived: [0074]: four"`
 	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server; with fewer remaining the stage is late" default:"0.5" range:">0..1" source:"assumed: half of the list"`
 	Inverse       bool      `toml:"inverse" doc:"low limit in the early stage and high limit in the late one: the tail often has processes to spare"`
 	Table         []Row     `toml:"table" doc:"rows of policy both-fn; the lowest limit of the rows whose values are exceeded is in force, or limit if there are none"`
 	TableFile     string    `toml:"table_file" doc:"CSV file with the columns allocated, dfr and limit, instead of table; path from the scenario's folder. A resolved scenario has the rows"`
-	MinAttempts   int       `toml:"min_attempts" doc:"attempts in an interval below which attempts per success are too uncertain and the limit stays" range:"1..1000000000" default:"1000" source:"assumed: then 1/DFR is known to 0.03"`
+	MinAttempts   int       `toml:"min_attempts" doc:"attempts in an interval below which attempts per delivery are too uncertain and the limit stays" range:"1..1000000000" default:"1000" source:"assumed: then 1/DFR is known to 0.03"`
 	Loss          float64   `toml:"loss" doc:"greatest share of the deliverable messages that yield may lose" default:"0.005" range:">0..0.5" source:"assumed: half a point"`
 	Probe         int       `toml:"probe" doc:"with yield, one recipient in this many, by its number, keeps the high limit, so that later tries are still measured" range:"2..1000000" default:"20" source:"assumed: they cost a twentieth of what is saved"`
 	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S its counts fade by S / memory" default:"7d" range:"1s..3650d" source:"assumed: longer than most schedules, so that all tries of a recipient are seen"`
@@ -42,7 +42,7 @@ type Retry struct {
 // while both a load and a delivery failure rate are exceeded.
 type Row struct {
 	Allocated float64 `toml:"allocated" doc:"share of C that the allocated processes must exceed" range:"0..1000" required:"true" source:"scenario"`
-	DFR       float64 `toml:"dfr" doc:"attempts per success that must be exceeded" range:"0..1000000" required:"true" source:"scenario"`
+	DFR       float64 `toml:"dfr" doc:"attempts per delivery that must be exceeded" range:"0..1000000" required:"true" source:"scenario"`
 	Limit     int     `toml:"limit" doc:"retry limit in that case" range:"0..1000" required:"true" source:"scenario"`
 }
 

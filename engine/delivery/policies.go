@@ -23,7 +23,7 @@ var (
 
 // Policies by the delivery failure rate ([0074]).
 var (
-	dfr = Policy{Name: "dfr", Doc: "goes by attempts per success ([0074])",
+	dfr = Policy{Name: "dfr", Doc: "goes by attempts per delivery ([0074])",
 		Keys: []string{"low", "scope", "dfr_above", "dfr_below", "min_attempts", "dwell", "restore_after"},
 		follow: func(r *Retry, limit int, now load) (int, bool) {
 			if !now.dfrKnown {
@@ -31,7 +31,7 @@ var (
 			}
 			return r.between(limit, now.dfr, r.DFRBelow, r.DFRAbove)
 		}}
-	dfrFn = Policy{Name: "dfr-fn", Doc: "goes by attempts per success, in a straight line instead of two values",
+	dfrFn = Policy{Name: "dfr-fn", Doc: "goes by attempts per delivery, in a straight line instead of two values",
 		Keys: []string{"low", "scope", "dfr_above", "dfr_below", "min_attempts", "dwell"},
 		follow: func(r *Retry, limit int, now load) (int, bool) {
 			if !now.dfrKnown {
@@ -45,7 +45,7 @@ var (
 // ([0075]).
 var (
 	bothA = Policy{Name: "both-a", Doc: "goes by allocated processes and, below their first value, by attempts per " +
-		"success ([0075])",
+		"delivery ([0075])",
 		Keys: []string{"low", "load_above", "processes", "dfr_above", "dfr_below", "min_attempts", "dwell",
 			"restore_after"},
 		follow: func(r *Retry, limit int, now load) (int, bool) { // [0075], first example

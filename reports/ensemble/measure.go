@@ -55,7 +55,7 @@ func Measures(s *scenarios.Scenario) []measure.Metric {
 
 // Headline returns the measure that an ensemble is judged by if no other is asked for:
 // the rate in steady state, or the rate in the last quarter of the judged intervals, or
-// attempts per success if no replication has judged intervals.
+// attempts per delivery if no replication has judged intervals.
 func Headline(s *scenarios.Scenario, runs []Observation) string {
 	name := "rate_per_h"
 	if s.Analysis.Kind == scenarios.SteadyState {
@@ -141,7 +141,7 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	case strings.HasSuffix(name, "_share") && all > 0:
 		in.Most = mailed / all
 	case m.Unit == "attempts":
-	case m.Unit == "attempts per success":
+	case m.Unit == "attempts per delivery":
 		in.Least = 1
 	default:
 		return in, false

@@ -37,8 +37,8 @@ One by one: 9 of 10 replications settled (55.5 % to 99.7 %), half of all within 
 9); 1 had not within the 20 intervals that all were watched.
 Over the last quarter of the judged intervals the rate was 136,000/h (126,951 to 145,049), not
 distinguishable from the target.
-1.100 attempts per success; of 7,620,000 (7,156,396 to 8,083,604) recipients 7,620,000 (6,277,246 to
-7,960,135) delivered, 0 failed; the end came after 60 h. Recipients failed in none of 10
+1.100 attempts per delivery; of 7,620,000 (7,156,396 to 8,083,604) recipients 7,620,000 (6,277,246
+to 7,960,135) delivered, 0 failed; the end came after 60 h. Recipients failed in none of 10
 replications: with 95 % confidence they do in fewer than 25.9 % of runs.
 `, `
 settling_intervals_5pct      <= 5  5 of 10  18.7 % to 81.3 %  missed first in replication 5, never in 1

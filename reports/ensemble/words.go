@@ -171,7 +171,7 @@ func (e *Report) steadyVerdict() []string {
 			format.Plural(uint64(t.Judged), "interval"), of, rate.Words("/h"), worst)
 	}
 	all := []string{verdict, fmt.Sprintf("It takes %s available processes; an allocated one delivers %s messages an "+
-		"hour, at %s attempts per success.",
+		"hour, at %s attempts per delivery.",
 		e.MeasureInWords("steady_available"), e.MeasureInWords("steady_efficiency"), e.MeasureInWords("steady_dfr"))}
 	for _, c := range t.Changes {
 		if c.Metric == "steady_rate_per_h" && c.Change.Value.Known() {
@@ -199,7 +199,7 @@ func (e *Report) Account() string {
 	}
 	cost := "no success in any replication"
 	if e.Measure("dfr").Value.Known() {
-		cost = e.MeasureInWords("dfr") + " attempts per success"
+		cost = e.MeasureInWords("dfr") + " attempts per delivery"
 	}
 	said = append([]string{fmt.Sprintf("%s; of %s recipients %s; %s.", format.Upper(cost),
 		e.MeasureInWords("recipients"), strings.Join(said, ", "), e.End())}, e.failures()...)

@@ -69,7 +69,7 @@ type Row struct {
 	Wanted      format.Num // T / E_a
 	Step        format.Num // d as applied
 	Available   format.Num // C from now on
-	DFR         format.Num // attempts per success in this interval
+	DFR         format.Num // attempts per delivery in this interval
 	RetryLimit  int        // in force at the end of the interval
 	Freed       uint64     // MTA processes that were freed before their subset was done
 	HandedBack  uint64     // recipients of these subsets that were not tried and went back

@@ -121,7 +121,7 @@ func (r *Report) efficiencyPanels() []chart.Panel {
 
 func (r *Report) resends() chart.Figure {
 	return chart.Figure{Name: "dfr", Title: "What does a delivery cost?",
-		Alt: "Above, attempts per success (delivery failure rate, 1 is best) over time; below, the retry limit in " +
+		Alt: "Above, attempts per delivery (delivery failure rate, 1 is best) over time; below, the retry limit in " +
 			"force. " + r.Account(),
 		CSV: r.seriesCSV([]string{"dfr", "retry_limit"},
 			func(row measure.Row) []format.Num { return []format.Num{row.DFR, format.Num(row.RetryLimit)} })}
@@ -129,7 +129,7 @@ func (r *Report) resends() chart.Figure {
 
 func (r *Report) resendPanels() []chart.Panel {
 	unit, seconds, ticks := chart.TimeAxis(r.EndSec)
-	dfr := chart.Panel{Y: "DFR: attempts per success", From: 1, Ticks: ticks, Height: 1.5}
+	dfr := chart.Panel{Y: "DFR: attempts per delivery", From: 1, Ticks: ticks, Height: 1.5}
 	limit := chart.Panel{Y: "Retry limit: resends", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
 	for i, s := range r.drawn() {
 		rows := measure.RowsOf(r.Rows, s.Name)

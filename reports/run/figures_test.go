@@ -35,7 +35,7 @@ func TestFigures(t *testing.T) {
 	labels := map[string]string{
 		"convergence": "Deliveries per hour|MTA processes|time since the start, h|available (C)|target|within 5 %",
 		"efficiency":  "Efficiency (E): messages per hour and allocated process|MTA processes allocated, mean of the interval|time since the start, h",
-		"dfr":         "DFR: attempts per success|Retry limit: resends|time since the start, h",
+		"dfr":         "DFR: attempts per delivery|Retry limit: resends|time since the start, h",
 		"latency":     "Share of attempts, %|time from the start of an attempt to its end|1 s|10 s|half within 807 ms",
 	}
 	if len(all) != len(labels) {

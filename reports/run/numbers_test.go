@@ -131,7 +131,7 @@ Every number is written down.
 Did not converge: 1 of 2 servers settled within 5 % of 100/h each, the last one (b1) after 3 of 5
 intervals (6 h); b2 never settled within 5 % of 100/h; together they made 208/h of 200/h over the
 last quarter.
-2.60 attempts per success; 10 recipients: 5 delivered (50.0 %), 2 failed (20.0 %), 1 suppressed
+2.60 attempts per delivery; 10 recipients: 5 delivered (50.0 %), 2 failed (20.0 %), 1 suppressed
 (10.0 %), 1 ambiguous (10.0 %), 1 pending (10.0 %); the run ended at its horizon of 36 h.
 Held by its limit: slow, whose recipients waited for room at the ends of 1 of 1 interval, 1,234 at
 most. 5.5 attempts were under way then, with a limit of 5.2.

@@ -36,7 +36,7 @@ type Report struct {
 	HorizonSec  float64       `json:"horizon_s"`
 	EndSec      float64       `json:"end_s"`
 	Totals      runlog.Totals `json:"totals"`
-	DFR         format.Num    `json:"dfr"` // attempts per success [0071]; missing without a success
+	DFR         format.Num    `json:"dfr"` // attempts per delivery [0071]; missing without a success
 	// Servers are judged by their governors; there is one entry if a single governor controls all.
 	Servers      []measure.Server `json:"servers"`
 	Expectations []measure.Result `json:"expectations"`

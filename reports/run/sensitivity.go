@@ -56,7 +56,7 @@ type Side struct {
 }
 
 // Headline returns the metric that the answer of a run is about: the settling time; or
-// the rate if the run did not settle; or attempts per success if neither can be judged.
+// the rate if the run did not settle; or attempts per delivery if neither can be judged.
 func (r *Report) Headline() string {
 	m := r.Metrics()
 	for _, name := range []string{measure.SettlingMetric, "rate_per_h"} {

@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 		{pending, "pending (2.0 %); the run ended at its horizon of 30 days."},
 		{handmade.Run(), "No attempt was made; 0 recipients: 0 delivered, 0 failed; there was nothing to do."},
 		{handmade.Run(handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1}, handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1}, handmade.Course{Start: 40, D: 8, Intervals: 80, Plant: handmade.Linear, Dfr: 1}), "The same happened to b2."},
-		{outage, ": more attempts fail (1.00 attempts per success, then 1.85). It does not see that more processes deliver less."},
+		{outage, ": more attempts fail (1.00 attempts per delivery, then 1.85). It does not see that more processes deliver less."},
 	} {
 		if got := strings.Join(fold(v.run).Answer(), "\n"); !strings.Contains(got, v.want) {
 			t.Errorf("got  %s\nwant %s", got, v.want)
@@ -115,7 +115,7 @@ func TestTextSaysWhatMatters(t *testing.T) {
 	got := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}), handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1)), false)
 	rest := got
 	for _, want := range []string{ // in this order
-		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per success; ",
+		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per delivery; ",
 		"\nGovernor of b1: patent-damped, target 140,000/h (12 of 60 intervals)\n", "\n  0      3.0   45,922 ", "\n 59    180.0  140,000 ",
 		"\nexample      250      dot      delivered  20,542,701  87.0 %\n", "timeout  connect  deferral",
 		"\nExpectations: 1 of 2 missed\n", "32  ok\n", "1.150  MISSED\n",

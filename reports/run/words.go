@@ -182,9 +182,9 @@ func (r *Report) runaway(s measure.Server) string {
 		"processes ever since, to %s, and the rate fell to %s/h",
 		s.Name, best.Number, format.Grouped(float64(best.Rate), 0), format.Grouped(float64(best.Allocated), 1),
 		format.Grouped(float64(s.AvailableFinal), 1), format.Grouped(float64(q[len(q)-1].Rate), 0))
-	before, after := perSuccess([]measure.Row{best}), perSuccess(q)
+	before, after := perDelivery([]measure.Row{best}), perDelivery(q)
 	if float64(after) > 1.05*float64(before) {
-		return text + fmt.Sprintf(": more attempts fail (%s attempts per success, then %s). It does not see that "+
+		return text + fmt.Sprintf(": more attempts fail (%s attempts per delivery, then %s). It does not see that "+
 			"more processes deliver less.",
 			format.Grouped(float64(before), 2), format.Grouped(float64(after), 2))
 	}
@@ -192,8 +192,8 @@ func (r *Report) runaway(s measure.Server) string {
 		"more processes deliver less."
 }
 
-// perSuccess returns the DFR (attempts per success) over some intervals.
-func perSuccess(rows []measure.Row) format.Num {
+// perDelivery returns the DFR (attempts per delivery) over some intervals.
+func perDelivery(rows []measure.Row) format.Num {
 	var attempts, delivered uint64
 	for _, r := range rows {
 		attempts += r.Attempts
@@ -220,7 +220,7 @@ func (r *Report) Account() string {
 	cost := "no attempt was made"
 	switch {
 	case r.DFR.Known():
-		cost = format.Grouped(float64(r.DFR), 2) + " attempts per success"
+		cost = format.Grouped(float64(r.DFR), 2) + " attempts per delivery"
 	case t.Attempts > 0:
 		cost = "no success in " + format.Plural(t.Attempts, "attempt")
 	}

@@ -39,8 +39,8 @@ type Option struct {
 // It exceeds 2 only if the rate is more than twice the target.
 func (t Option) Cost() float64 { return t.Lost + t.Vain }
 
-// AttemptsPerSuccess returns the DFR ([0071]), in which each point counts the same.
-func (t Option) AttemptsPerSuccess() float64 { return 1 / (1 - t.Vain) }
+// AttemptsPerDelivery returns the DFR ([0071]), in which each point counts the same.
+func (t Option) AttemptsPerDelivery() float64 { return 1 / (1 - t.Vain) }
 
 // Class returns the class of most points; of two equally frequent classes, the one that
 // comes last in measure.Classes.

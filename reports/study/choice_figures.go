@@ -18,7 +18,7 @@ import (
 )
 
 // choiceDrawings returns figures of which value is best where, of what each value costs in
-// each row, and for each value maps of its cost, its class, its attempts per success and
+// each row, and for each value maps of its cost, its class, its attempts per delivery and
 // its greatest C.
 func (s *Report) choiceDrawings() []chart.Drawing {
 	c := s.Choice
@@ -204,7 +204,7 @@ func (s *Report) multiples() []multiple {
 		number("cost", "Cost: target lost + attempts in vain, %", blues(10, 20, 40, 80, 120),
 			func(t Option) float64 { return 100 * t.Cost() }),
 		classes,
-		number("attempts", "Attempts per success", blues(1.05, 1.2, 1.5, 2.5, 6), Option.AttemptsPerSuccess),
+		number("attempts", "Attempts per delivery", blues(1.05, 1.2, 1.5, 2.5, 6), Option.AttemptsPerDelivery),
 		number("peak", "Greatest C, on average", blues(roundBelow(most)...),
 			func(t Option) float64 { return t.Means[peak] }),
 	}

@@ -80,8 +80,8 @@ func TestChoice(t *testing.T) {
 	if o := s.choiceAt(1, 0)[1]; o.Class() != measure.Collapsed || o.Counts[0] != 0 || o.Points != 2 {
 		t.Errorf("with noise, runs have a class: %+v", o)
 	}
-	if d := s.choiceAt(0, 1)[0].AttemptsPerSuccess(); d != 1.25 {
-		t.Errorf("%v attempts per success, want 1.25", d)
+	if d := s.choiceAt(0, 1)[0].AttemptsPerDelivery(); d != 1.25 {
+		t.Errorf("%v attempts per delivery, want 1.25", d)
 	}
 	answer := strings.Join(s.Answer(), "\n")
 	if !strings.Contains(answer, "law = swift costs least in 3 of 4 places.") ||
