@@ -17,6 +17,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/reports/study"
+	design "flyball/scenarios/study"
 )
 
 // Report is the result of a search for the best values of some parameters, and of its
@@ -41,7 +42,7 @@ type Report struct {
 	Stages      []Stage        `json:"stages"`
 	Winner      Winner         `json:"winner"`
 	HeldOut     *HeldOut       `json:"held_out"` // nil if the baseline won
-	Verdict     string         `json:"verdict"`
+	Verdict     design.Verdict `json:"verdict"`
 	Metrics     []string       `json:"metrics"`
 	Trials      []Trial        `json:"-"` // trials.csv
 	Runs        []Run          `json:"-"` // runs.csv
@@ -92,17 +93,10 @@ func (l Constraint) less(a, b float64) bool {
 
 // Stage is one round of the search.
 type Stage struct {
-	Stage   string     `json:"stage"`
-	Seeds   int        `json:"seeds"` // of each trial that took part
-	Entered int        `json:"entered"`
-	Worse   int        `json:"dropped_worse"`      // by the paired test
-	Missed  int        `json:"dropped_constraint"` // by the test of a constraint
-	Same    int        `json:"dropped_same"`       // for the same runs as another trial
-	Cut     int        `json:"cut"`                // without a test, because they are in the worse part
-	Left    int        `json:"left"`
-	Leader  int        `json:"leader"`
-	Ratio   format.Num `json:"ratio"` // leader's objective / baseline's
-	Spent   int        `json:"spent"` // runs so far
+	design.Round
+	Leader int        `json:"leader"`
+	Ratio  format.Num `json:"ratio"` // leader's objective / baseline's
+	Spent  int        `json:"spent"` // runs so far
 }
 
 // Winner is the trial that the search ends with.
@@ -173,16 +167,6 @@ type ResolvedFile struct {
 	Text     []byte
 	Expect   []measure.Expectation
 }
-
-// Verdicts of a search.
-const (
-	Better     = "better"
-	BetterHere = "better here"
-	NotShown   = "not shown"
-	Worse      = "worse"
-	Misses     = "misses limit"
-	Nothing    = "nothing"
-)
 
 // RatioOfLoss returns a ratio from its logarithm, whose sign is reversed if more is
 // better.
@@ -302,19 +286,19 @@ func (t *Report) Answer() []string {
 	var first string
 	missed := h.missed(t.Constraints)
 	switch t.Verdict {
-	case Better:
+	case design.ShownBetter:
 		first = fmt.Sprintf("Shown better: %s.", says)
-	case BetterHere:
+	case design.ShownBetterHere:
 		first = fmt.Sprintf("Shown better in the scenarios that were searched, not beyond them: %s.", says)
-	case Worse:
+	case design.ShownWorse:
 		first = fmt.Sprintf("Worse: %s.", says)
-	case Misses:
+	case design.MissesLimit:
 		first = fmt.Sprintf("Misses a constraint %s: %s.", luck, strings.Join(missed, "; "))
 	default:
 		first = fmt.Sprintf("Not shown better: %s.", says)
 	}
 	all := []string{first}
-	if t.Verdict == Misses {
+	if t.Verdict == design.MissesLimit {
 		all = append(all, ratio+".")
 	}
 	gap := fmt.Sprintf("The search had %s x: ", format.Figure(float64(t.Winner.Training.Value)))
@@ -334,7 +318,7 @@ func (t *Report) Answer() []string {
 	case len(t.Constraints) == 0:
 	case missed == nil:
 		all = append(all, fmt.Sprintf("Constraints, %s: met in the mean of every scenario.", format.Listed(t.limits())))
-	case t.Verdict != Misses:
+	case t.Verdict != design.MissesLimit:
 		all = append(all, fmt.Sprintf("Constraints missed in the mean: %s.", strings.Join(missed, "; ")))
 	}
 	if len(h.Missed) > 0 {

@@ -13,6 +13,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/reports/study"
+	design "flyball/scenarios/study"
 )
 
 // found is a search of four trials: the front is the baseline, 1 and 3.
@@ -26,7 +27,7 @@ func found() Report {
 		Gap: RatioOfLog(stats.Interval{Value: 0.1, Low: 0.05, High: 0.15, N: 24}), Limits: []ConstraintResult{{Scenario: "s", Met: true}}}
 	return Report{Name: "found", Scenarios: []string{"s"}, Objective: "iae_target_hours", Goal: "minimise",
 		Constraints: []Constraint{{"total_variation", "ratio", "<=", 1.2}}, Parameters: []Key{{Keys: []string{"governor.d"}, From: "1 to 9, log", Value: "4"}},
-		Budget: 40, Spent: 38, Verdict: Better, Metrics: []string{"iae_target_hours"}, HeldOut: h,
+		Budget: 40, Spent: 38, Verdict: design.ShownBetter, Metrics: []string{"iae_target_hours"}, HeldOut: h,
 		Winner: Winner{Number: 3, From: "screening", Set: []string{"governor.d=4"}, Training: RatioOfLog(stats.Interval{Value: -0.6, N: 4})},
 		Trials: []Trial{base, trial(1, 0.4, 1.5), trial(2, 0.7, 1.3), trial(3, 0.6, 1.1)}}
 }
@@ -62,16 +63,16 @@ func TestTuningFront(t *testing.T) {
 
 // Every verdict has its first sentence, and the winner's curse is said.
 func TestTuningAnswer(t *testing.T) {
-	for verdict, want := range map[string]string{
-		Better:     "Shown better: iae_target_hours is 0.6065 (0.5488 to 0.6703) x the baseline's under held-out luck (20 replications).",
-		BetterHere: "Shown better in the scenarios that were searched, not beyond them: ",
-		NotShown:   "Not shown better: ",
-		Worse:      "Worse: ",
-		Misses:     "Misses a constraint under held-out luck (20 replications): total_variation / baseline in s is 1.300 +- 0.1000, want <= 1.2.",
+	for verdict, want := range map[design.Verdict]string{
+		design.ShownBetter:     "Shown better: iae_target_hours is 0.6065 (0.5488 to 0.6703) x the baseline's under held-out luck (20 replications).",
+		design.ShownBetterHere: "Shown better in the scenarios that were searched, not beyond them: ",
+		design.NotShownBetter:  "Not shown better: ",
+		design.ShownWorse:      "Worse: ",
+		design.MissesLimit:     "Misses a constraint under held-out luck (20 replications): total_variation / baseline in s is 1.300 +- 0.1000, want <= 1.2.",
 	} {
 		f := found()
 		f.Verdict = verdict
-		if verdict == Misses {
+		if verdict == design.MissesLimit {
 			f.HeldOut.Limits[0] = ConstraintResult{Scenario: "s", Value: measure.Estimate{Value: 1.3, Low: 1.2, High: 1.4}}
 		}
 		said := Gather(f, runlog.Host{}).Answer()
@@ -83,7 +84,7 @@ func TestTuningAnswer(t *testing.T) {
 		}
 	}
 	f := found()
-	f.HeldOut, f.Verdict = nil, Nothing
+	f.HeldOut, f.Verdict = nil, design.NothingBetter
 	if said := Gather(f, runlog.Host{}).Answer()[0]; said != "Nothing better than the baseline was found." {
 		t.Error(said)
 	}

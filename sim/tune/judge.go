@@ -45,7 +45,7 @@ type Result struct {
 	// are zero if the baseline won.
 	HeldOut  HeldOut
 	Training stats.Interval // of the winner's losses in the search
-	Verdict  Verdict
+	Verdict  study.Verdict
 }
 
 // HeldOut holds the results of the winner and the baseline on replications and
@@ -77,19 +77,6 @@ type Constrained struct {
 	Met        bool           // by the mean
 }
 
-// Verdict is the verdict on a winner by the held-out runs.
-type Verdict string
-
-// Verdicts.
-const (
-	Better      Verdict = "better"       // shown to be better in all scenarios, with all constraints met
-	BetterHere  Verdict = "better here"  // shown to be better in the scenarios of the search only
-	NotShown    Verdict = "not shown"    // not shown to be better
-	ShownWorse  Verdict = "worse"        // shown to be worse
-	MissesLimit Verdict = "misses limit" // better, but misses a constraint
-	NothingWon  Verdict = "nothing"      // no trial was better than the baseline
-)
-
 // Search searches the space of a study within its budget and judges the winner
 // on held-out runs. It returns the errors of the runner unchanged.
 func Search(t *study.Tuning, run Runner) (*Result, error) {
@@ -106,7 +93,7 @@ func Search(t *study.Tuning, run Runner) (*Result, error) {
 	}
 	r := &Result{Study: t, Trials: s.trials, Rounds: s.rounds, Baseline: s.baseline, Winner: winner, Spent: s.spent,
 		Refused:  s.refused,
-		Training: stats.Mean(winner.Losses(), level), Verdict: NothingWon}
+		Training: stats.Mean(winner.Losses(), level), Verdict: study.NothingBetter}
 	for i := range t.Parameters {
 		if s.probed[i] && !s.matters[i] {
 			r.Flat = append(r.Flat, i)
@@ -389,8 +376,8 @@ func (b *bench) holdOut(r *Result) error {
 	if n > b.Training {
 		beyond := losses(b.Training, n)
 		h.Beyond = stats.Mean(beyond, level)
-		if r.Verdict == Better && judged(beyond) != Better {
-			r.Verdict = BetterHere
+		if r.Verdict == study.ShownBetter && judged(beyond) != study.ShownBetter {
+			r.Verdict = study.ShownBetterHere
 		}
 	}
 
@@ -412,8 +399,8 @@ func (b *bench) holdOut(r *Result) error {
 					level)})
 		}
 	}
-	if !met && (r.Verdict == Better || r.Verdict == BetterHere) {
-		r.Verdict = MissesLimit
+	if !met && (r.Verdict == study.ShownBetter || r.Verdict == study.ShownBetterHere) {
+		r.Verdict = study.MissesLimit
 	}
 	return nil
 }
@@ -426,18 +413,18 @@ func (h *HeldOut) column(scenario int, of func(next, base study.Run) float64) []
 	return all
 }
 
-// judged returns the verdict on losses: Better or ShownWorse if Student's
+// judged returns the verdict on losses: ShownBetter or ShownWorse if Student's
 // interval excludes 0 and the signed-rank test agrees, as in a comparison.
-// Otherwise, or if a loss is undefined, it returns NotShown.
-func judged(losses []float64) Verdict {
+// Otherwise, or if a loss is undefined, it returns NotShownBetter.
+func judged(losses []float64) study.Verdict {
 	i := stats.Mean(losses, level)
 	above, below := stats.SignedRank(losses)
 	switch ranks := 2*min(above, below) < 1-level; {
 	case i.N < len(losses) || !ranks:
 	case i.High < 0:
-		return Better
+		return study.ShownBetter
 	case i.Low > 0:
-		return ShownWorse
+		return study.ShownWorse
 	}
-	return NotShown
+	return study.NotShownBetter
 }

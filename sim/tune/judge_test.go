@@ -134,7 +134,7 @@ func TestHeldOutIsNotWhatTheSearchSaw(t *testing.T) {
 			t.Errorf("%s: got %.3f, want %.3f", name, c.got, c.want)
 		}
 	}
-	if n := found.HeldOut.Here.N; n != 12 || found.Verdict != ShownWorse {
+	if n := found.HeldOut.Here.N; n != 12 || found.Verdict != study.ShownWorse {
 		t.Errorf("%d losses, verdict %q", n, found.Verdict)
 	}
 	if found.Spent != len(made)-ways {
@@ -153,8 +153,8 @@ func TestHeldOutIsNotWhatTheSearchSaw(t *testing.T) {
 func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		here, beyond float64
-		want         Verdict
-	}{{0.5, 0.5, Better}, {0.5, 1.2, BetterHere}, {1, 0.5, NotShown}, {1.2, 0.5, ShownWorse}} {
+		want         study.Verdict
+	}{{0.5, 0.5, study.ShownBetter}, {0.5, 1.2, study.ShownBetterHere}, {1, 0.5, study.NotShownBetter}, {1.2, 0.5, study.ShownWorse}} {
 		found, _ := searched(t, func(j Job, d float64) float64 {
 			luck := 1 + 0.02*gauss(3, uint64(math.Float64bits(d)), j.Replication)
 			switch {
@@ -243,7 +243,7 @@ func TestTimesThatDidNotCome(t *testing.T) {
 // horizon meets.
 func TestUnfinishedRunsMissTheirLimit(t *testing.T) {
 	space := spaceOf(t, judgedStudy+"\n[[tune.constraint]]\nmetric = \"end_h\"\nop = \"<=\"\nvalue = 48\n")
-	for pending, want := range map[float64]Verdict{0: Better, 1: MissesLimit} {
+	for pending, want := range map[float64]study.Verdict{0: study.ShownBetter, 1: study.MissesLimit} {
 		found, err := Search(space, func(jobs []Job) (all []study.Run, err error) {
 			for _, j := range jobs {
 				r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/optimize"
+
+	"flyball/scenarios/study"
 )
 
 // Parameters of the local search.
@@ -36,7 +38,7 @@ func (s *search) local(field []*Trial, seeds, allowed int) ([]*Trial, error) {
 	n := min(max(allowed/(s.lab.cost*stepsEach*max(len(free), 1)), 1), seeds)
 	until := min(s.spent+allowed, s.budget)
 	before := len(s.trials)
-	r := Round{Stage: Local, Seeds: n}
+	r := Round{Round: study.Round{Stage: Local, Seeds: n}}
 	for i, ranged := range s.lab.ranged {
 		if !ranged {
 			if err := s.probe(from[0], i, n, until); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"flyball/internal/stats"
+	"flyball/scenarios/study"
 )
 
 // standing ranks trials: first by how far they miss the constraints, then by
@@ -76,8 +77,8 @@ func (s *search) round(stage string, field []*Trial, seeds, keep int) ([]*Trial,
 		return cmp.Or(a.stand(seeds).compare(b.stand(seeds)), cmp.Compare(a.Number, b.Number))
 	})
 	leader := field[0]
-	r := Round{Stage: stage, Seeds: seeds, Entered: len(field), Leader: leader, Loss: leader.stand(seeds).loss,
-		Spent: s.spent}
+	r := Round{Round: study.Round{Stage: stage, Seeds: seeds, Entered: len(field)}, Leader: leader,
+		Loss: leader.stand(seeds).loss, Spent: s.spent}
 
 	level := 0.0
 	if seeds >= firstTest && len(field) > 1 {

@@ -80,17 +80,10 @@ const (
 
 // Round is one round of a race, or the local search.
 type Round struct {
-	Stage   string
-	Seeds   int // replications of each trial
-	Entered int // trials at the start
-	Worse   int // trials dropped by the test of the objective
-	Missed  int // trials dropped by the test of a constraint
-	Same    int // trials dropped because another has the same runs
-	Cut     int // trials dropped without a test, or undefined
-	Left    int // trials that go on
-	Leader  *Trial
-	Loss    float64 // of the leader
-	Spent   int     // runs so far
+	study.Round
+	Leader *Trial
+	Loss   float64 // of the leader
+	Spent  int     // runs so far
 }
 
 // alarm bounds the probability that the tests of all rounds drop the best trial.

@@ -19,6 +19,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/tuning"
 	"flyball/scenarios"
+	"flyball/scenarios/study"
 )
 
 // Promotions is a file of promotion records.
@@ -200,7 +201,7 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 	case h.Replications < promotion.MinReplications:
 		return none, Fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
 			promotion.MinReplications)
-	case t.Verdict != tuning.Better:
+	case t.Verdict != study.ShownBetter:
 		return none, Fail(Refused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
 		return none, Fail(Refused, "%s: the winner misses %s", dir, h.Missed[0])

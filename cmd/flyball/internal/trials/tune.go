@@ -155,7 +155,7 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 		Unseen:    t.Names[t.Training:],
 		Objective: t.Tune.Objective, Goal: t.Tune.Goal, Constraints: []tuning.Constraint{}, Budget: t.Tune.Budget,
 		Spent: r.Spent, Refused: r.Refused,
-		Verdict: string(r.Verdict), Metrics: t.Metrics, Runs: runs, Replay: replay}
+		Verdict: r.Verdict, Metrics: t.Metrics, Runs: runs, Replay: replay}
 	for _, c := range t.Tune.Constraints {
 		out.Constraints = append(out.Constraints, tuning.Constraint(c))
 	}
@@ -167,10 +167,8 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 		out.Parameters = append(out.Parameters, key)
 	}
 	for _, s := range r.Rounds {
-		out.Stages = append(out.Stages, tuning.Stage{Stage: s.Stage, Seeds: s.Seeds, Entered: s.Entered, Worse: s.Worse,
-			Missed: s.Missed, Same: s.Same, Cut: s.Cut,
-			Left: s.Left, Leader: s.Leader.Number, Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss},
-				t.Tune.Goal).Value, Spent: s.Spent})
+		out.Stages = append(out.Stages, tuning.Stage{Round: s.Round, Leader: s.Leader.Number,
+			Ratio: tuning.RatioOfLoss(stats.Interval{Value: s.Loss}, t.Tune.Goal).Value, Spent: s.Spent})
 	}
 	for _, x := range r.Trials {
 		trial := tuning.Trial{Number: x.Number, From: x.From, Values: x.Values, Seeds: len(x.Outcomes), Met: x.Met(),
