@@ -87,7 +87,8 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 	c.Flags().IntVar(&y.events, "events", 2_000_000, "events of a run; for attempts, recipients")
 	c.Flags().IntVar(&y.runs, "runs", 5, "timed runs")
 	c.Flags().StringVar(&y.file, "file", "", "with replay: file of the pairs")
-	c.Flags().BoolVar(&y.asJSON, "json", false, "print a line of JSON per run instead of a table")
+	c.Flags().BoolVar(&y.asJSON, "json", false,
+		"print a line of JSON per run instead of a table (flyball schema bench)")
 	sourceFlags(c, from)
 	return c
 }
@@ -129,17 +130,18 @@ func (y *yardstick) check(cmd *cobra.Command, args []string, seed string) error 
 	return nil
 }
 
-// spell is one timed run.
+// spell is one timed run, and a line of what bench --json prints.
 type spell struct {
-	Engine     string  `json:"engine"`
-	Bench      string  `json:"bench"`
-	Population int     `json:"population,omitempty"`
-	Scenario   string  `json:"scenario,omitempty"`
-	Without    string  `json:"without,omitempty"`
-	Events     uint64  `json:"events"`
-	Seconds    float64 `json:"seconds"`
-	Rate       float64 `json:"rate"`
-	Digest     string  `json:"hash"`
+	head
+	Engine     string  `json:"engine"`               // flyball; other programs print the same lines
+	Bench      string  `json:"bench"`                // hold, hold-ns3, phold, replay or attempts
+	Population int     `json:"population,omitempty"` // pending events; of attempts the scenario decides
+	Scenario   string  `json:"scenario,omitempty"`   // of attempts
+	Without    string  `json:"without,omitempty"`    // feature of the scenario that is left out
+	Events     uint64  `json:"events"`               // number of events, or of delivery attempts
+	Seconds    float64 `json:"seconds"`              // without the set-up
+	Rate       float64 `json:"rate"`                 // events / second
+	Digest     string  `json:"hash"`                 // of the work: two runs with the same hash did the same
 }
 
 // subject is something to be timed. Only the function run that prepare returns is
@@ -165,7 +167,7 @@ func (a *app) measure(runs int, all []subject) ([][]spell, error) {
 			began := time.Now()
 			s.Events = run()
 			s.Seconds = time.Since(began).Seconds()
-			s.Engine, s.Rate = "flyball", math.Round(float64(s.Events)/s.Seconds)
+			s.head, s.Engine, s.Rate = headOf("bench"), "flyball", math.Round(float64(s.Events)/s.Seconds)
 			s.Digest = fmt.Sprintf("%016x", digest())
 			if round > 0 {
 				spells[i] = append(spells[i], s.spell)

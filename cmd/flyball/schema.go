@@ -45,8 +45,7 @@ func (a *app) schemaCommand() *cobra.Command {
 		Short: "Print the JSON Schema of an output or of scenario files",
 		Long: `Print the JSON Schema (draft 2020-12) of scenario files, of what a command prints
 with --json, or of a JSON file in a run folder. Each output names its schema:
-"schema": "flyball/NAME". Without NAME print all names. The outputs of flyball
-verify and flyball bench have no schema yet.
+"schema": "flyball/NAME". Without NAME print all names.
 
 Exit codes: 0 printed, 2 usage.`,
 		Example: "  flyball schema\n  flyball schema summary > summary.schema.json",

@@ -28,6 +28,7 @@ import (
 	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/reports/tuning"
+	"flyball/sim/verify"
 )
 
 // published are the types that the schemas describe, by name.
@@ -49,6 +50,10 @@ var published = map[string]struct {
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
+	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
+	"bench":      {"a line of flyball bench --json", reflect.TypeFor[spell]()},
+
+	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},
 }
 
 // schemaOf infers the schema of an output from its type; what fields mean comes from their comments.
@@ -57,7 +62,8 @@ func schemaOf(t *testing.T, name string) []byte {
 	p := published[name]
 	number := &jsonschema.Schema{Types: []string{"null", "number"}}
 	s, err := jsonschema.ForType(p.of, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[format.Num](): number, // null where it is missing
+		reflect.TypeFor[format.Num]():    number, // null where it is missing
+		reflect.TypeFor[verify.Number](): number,
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -209,6 +215,8 @@ func TestOutputsObeyTheirSchemas(t *testing.T) {
 		{0, "validate quickstart --json"}, {exitInvalid, "validate quickstart nosuch bad.toml --json"},
 		{exitInvalid, "validate a\x1b[31m a\u009b31m\x7f --json"},
 		{0, "govern law.toml --samples rows.csv --json"},
+		{0, "verify --list --json"}, {0, "verify -q --only law,little --json"},
+		{0, "bench hold -q --population 50 --events 1000 --runs 1 --json"},
 	} {
 		code, out, errout := invoke(t, strings.Fields(c.args)...)
 		if code != c.code {

@@ -43,7 +43,7 @@ Exit codes: 0 all rows inside their intervals, 2 usage, 4 a row outside.`,
 	c.Flags().Uint64Var(&o.Seed, "seed", 1, "seed of all random draws")
 	c.Flags().IntVar(&o.Workers, "jobs", runtime.GOMAXPROCS(0), "replications at a time")
 	c.Flags().BoolVar(&list, "list", false, "list the models instead")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema verify; with --list: verify-models)")
 	return c
 }
 
@@ -80,15 +80,17 @@ func disproved(rows []verify.Row) error {
 	return fail(exitMissed, "%d of %d rows outside: %s", len(outside), len(rows), strings.Join(outside, "; "))
 }
 
+// modelList is what verify --list --json prints.
+type modelList struct {
+	head
+	Models []verify.Model `json:"models"` // in the order of their rows
+}
+
 func (a *app) listModels(asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(struct {
-			Schema        string         `json:"schema"`
-			SchemaVersion int            `json:"schema_version"`
-			Models        []verify.Model `json:"models"`
-		}{"flyball/verify-models", 1, verify.Models()})
+		return enc.Encode(modelList{headOf("verify-models"), verify.Models()})
 	}
 	for _, m := range verify.Models() {
 		only := ""

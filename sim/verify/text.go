@@ -22,19 +22,22 @@ func Outside(rows []Row) []string {
 	return all
 }
 
+// Results is what JSON writes.
+type Results struct {
+	Schema        string  `json:"schema"`
+	SchemaVersion int     `json:"schema_version"`
+	Seed          uint64  `json:"seed"`    // of all random draws
+	Level         float64 `json:"level"`   // confidence of the intervals
+	Outside       int     `json:"outside"` // number of rows that are not inside
+	Rows          []Row   `json:"rows"`    // by model
+}
+
 // JSON writes the rows as one object.
 func JSON(w io.Writer, seed uint64, rows []Row) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
-		Schema        string  `json:"schema"`
-		SchemaVersion int     `json:"schema_version"`
-		Seed          uint64  `json:"seed"`
-		Level         float64 `json:"level"`
-		Outside       int     `json:"outside"`
-		Rows          []Row   `json:"rows"`
-	}{"flyball/verify", 1, seed, Level, len(Outside(rows)), rows})
+	return enc.Encode(Results{"flyball/verify", 1, seed, Level, len(Outside(rows)), rows})
 }
 
 // Text writes the rows for a terminal, at most 100 columns wide: first the means

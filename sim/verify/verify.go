@@ -47,14 +47,14 @@ type Options struct {
 type Row struct {
 	Model    string `json:"model"`
 	Quantity string `json:"quantity"`
-	Exact    Number `json:"exact"`
+	Exact    Number `json:"exact"` // by the formulas
 	// Simulated is the mean of the replications; for Judge Always, the value of the
 	// replication farthest from Exact.
 	Simulated    Number `json:"simulated"`
 	HalfWidth    Number `json:"half_width"` // of the interval or the margin around Simulated
 	Replications int    `json:"replications"`
-	Judge        Judge  `json:"judge"`
-	Inside       bool   `json:"inside"`
+	Judge        Judge  `json:"judge"`  // interval, margin or always
+	Inside       bool   `json:"inside"` // Exact lies within HalfWidth of Simulated
 }
 
 // Off returns the distance of Simulated from Exact in half widths: at most 1 if
@@ -90,8 +90,8 @@ func (n Number) MarshalJSON() ([]byte, error) {
 type Model struct {
 	Name  string `json:"name"`
 	About string `json:"about"`
-	Rows  int    `json:"rows"`
-	Full  bool   `json:"full"` // only with Options.Full, or by name
+	Rows  int    `json:"rows"` // number of its quantities
+	Full  bool   `json:"full"` // takes minutes: it runs only with Options.Full, or by name
 }
 
 // Models lists all models in the order of their rows.
