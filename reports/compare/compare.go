@@ -53,7 +53,7 @@ func Metrics() []Metric {
 		{Name: "steady-error", Unit: "1", Doc: "|rate - target| / target in the last quarter", Resolution: 0.001},
 		{Name: "end", Unit: "h", Doc: "until the last recipient ended; a run that leaves some pending counts as its " +
 			"horizon", Resolution: 0.001},
-		{Name: "dfr", Unit: "attempts per delivery", Doc: "delivery failure rate", Gated: true, Floor: 0.005},
+		{Name: "dfr", Unit: measure.AttemptsPerDelivery, Doc: "delivery failure rate", Gated: true, Floor: 0.005},
 		{Name: "undelivered", Unit: "recipients", Doc: "neither delivered nor suppressed", Resolution: 1, Gated: true,
 			FloorShare: 0.0005},
 		{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended, 421 among them", Resolution: 1,

@@ -95,6 +95,18 @@ func TestCountsHaveTheirOwnIntervals(t *testing.T) {
 	}
 }
 
+// A delivery takes one attempt or more, so that a mean below 1 is not possible.
+func TestFailureRatesAreOneOrMore(t *testing.T) {
+	runs := losing(make([]float64, 20), make([]float64, 20))
+	for i := range runs {
+		runs[i].Metrics["dfr"] = 1
+	}
+	runs[7].Metrics["dfr"] = 1.4 // Student's interval of the mean, 1.02, reaches down to 0.978
+	if m := gathered(handmade.Asking(t, "terminating"), runs...).Measure("dfr"); m.Low < 1 || m.High < 1.02 {
+		t.Errorf("%+v", m)
+	}
+}
+
 // A list that is not finished has no end.
 func TestUnfinishedHasNoEnd(t *testing.T) {
 	none, pending := make([]float64, 4), []float64{0, 40, 0, 0}

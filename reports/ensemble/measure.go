@@ -141,7 +141,7 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	case strings.HasSuffix(name, "_share") && all > 0:
 		in.Most = mailed / all
 	case m.Unit == "attempts":
-	case m.Unit == "attempts per delivery":
+	case m.Unit == measure.AttemptsPerDelivery:
 		in.Least = 1
 	default:
 		return in, false

@@ -46,7 +46,7 @@ type curve struct {
 func steadyMetrics() []measure.Metric {
 	return []measure.Metric{
 		{Name: "steady_available", Unit: "processes", Doc: "mean C without the start-up; least of all servers"},
-		{Name: "steady_dfr", Unit: "attempts per delivery",
+		{Name: "steady_dfr", Unit: measure.AttemptsPerDelivery,
 			Doc: "delivery failure rate without the start-up; greatest of all servers"},
 		{Name: "steady_efficiency", Unit: "messages/h",
 			Doc: "deliveries per allocated process and hour without the start-up; least of all servers"},

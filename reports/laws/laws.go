@@ -142,7 +142,7 @@ func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
 		return o.Metrics["failed"] +
 			o.Metrics["ambiguous"]
 	})
-	ofRuns("dfr", "attempts per delivery", of("dfr"))
+	ofRuns("dfr", measure.AttemptsPerDelivery, of("dfr"))
 	ofRuns("end_h", "h", of("end_h"))
 	for _, o := range runs {
 		if o.Metrics["pending"] > 0 {

@@ -27,6 +27,9 @@ type Metric struct {
 	NoMean     bool    // undefined for a mean over runs, interval by interval
 }
 
+// AttemptsPerDelivery is the unit of a delivery failure rate, which is 1 or more.
+const AttemptsPerDelivery = "attempts per delivery"
+
 // Choice selects the server whose number is the metric of a run.
 type Choice int
 
@@ -87,7 +90,7 @@ var metrics = []Metric{
 		Of: func(f *Facts) float64 { return float64(f.Totals.Delivered) }},
 	{Name: "delivered_share", Unit: "1", Doc: "delivered / recipients", Resolution: 0.001,
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Delivered, f.Totals.Recipients)) }},
-	{Name: "dfr", Unit: "attempts per delivery", Doc: "delivery failure rate ([0071])",
+	{Name: "dfr", Unit: AttemptsPerDelivery, Doc: "delivery failure rate ([0071])",
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Attempts, f.Totals.Delivered)) }},
 	{Name: EndMetric, Unit: "h", Resolution: 0.001, MayNever: true,
 		Doc: "when the last recipient ended, or the horizon; a run that leaves recipients pending misses every " +
