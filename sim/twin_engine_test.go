@@ -285,10 +285,11 @@ func (r row) String() string {
 		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Demand, r.Load, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
 }
 
-// sameAs allows floats to differ by their last digits. A partial interval has
-// no decision.
+// sameAs allows floats to differ by their last digits. Load is what a factor near
+// 1 is more than 1, and the subtraction keeps digits of the factor only. A partial
+// interval has no decision.
 func (r row) sameAs(o row) bool {
-	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Demand, o.Demand) || !near(r.Load, o.Load) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
+	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Demand, o.Demand) || !near(1+r.Load, 1+o.Load) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
 		return false
 	}
 	o.Target, o.Allocated, o.Demand, o.Load, o.Previous, o.Available = r.Target, r.Allocated, r.Demand, r.Load, r.Previous, r.Available
