@@ -48,7 +48,8 @@ type World struct {
 // New returns the world of one replication of a scenario; replication 0 is the
 // run that the scenario's seed names. list, if not nil, replaces the scenario's
 // synthetic list. watch, if not nil, is called with every attempt, in the order
-// of time and, at equal times, of the servers.
+// of time and, at equal times, of the servers; at a moment in which servers meet,
+// what ended before the meeting comes first.
 func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
 	return newWorld(s, netmodel.NewNetwork(s.Netmodel(), rng.Key{}), replication, list, watch)
 }

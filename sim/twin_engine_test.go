@@ -236,6 +236,7 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 		t.Fatal(err)
 	}
 	a.End, _ = w.Run(nil)
+	a.sort()
 	for _, i := range w.Record().Intervals {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Demand: i.Sample.Demand, Load: i.Sample.Load, Previous: i.Decision.Previous, Available: i.Decision.Available,

@@ -112,9 +112,7 @@ func runTwin(s *scenarios.Scenario) account {
 		e.happen()
 	}
 	t.End = t.now
-	slices.SortStableFunc(t.Ended, func(a, b ended) int {
-		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Server, b.Server))
-	})
+	t.sort()
 	t.cutIntervals()
 	for _, v := range t.servers {
 		v.sendHome()
@@ -123,6 +121,15 @@ func runTwin(s *scenarios.Scenario) account {
 		return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Server, b.Server))
 	})
 	return t.account
+}
+
+// sort brings attempts that ended at the same time into the order of their servers:
+// at a moment in which servers meet, those of the last server from before the meeting
+// end before those of the first server from after it.
+func (a *account) sort() {
+	slices.SortStableFunc(a.Ended, func(a, b ended) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Server, b.Server))
+	})
 }
 
 // sendLists cuts every campaign's list into one run of recipients per server,
