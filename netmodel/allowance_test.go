@@ -1,32 +1,169 @@
 package netmodel
 
 import (
+	"slices"
 	"testing"
 
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
+
+const minute = vt.Time(vt.Minute)
+
+// offer is a message at a time, and the reply that it gets at MAIL; 0: none.
+type offer struct {
+	at   vt.Time
+	want uint16
+}
+
+func (r *Receiver) check(t *testing.T, offers []offer) {
+	t.Helper()
+	for i, c := range offers {
+		if got := r.offered(c.at, i); got != c.want {
+			t.Errorf("message %d at %v: refused with %d at mail, want %d", i, c.at, got, c.want)
+		}
+	}
+}
+
+// allow returns the default allowance with a limit in a window.
+func allow(limit int, window vt.Span, reply int) Allowance {
+	return Allowance{Limit: limit, Window: window, Kind: "fixed", Scope: "server", Growth: 1, Reply: reply}
+}
 
 // An allowance takes exactly its limit in each window, from its first moment on,
 // whatever comes when; a message that something else refuses takes nothing of
 // it. The ledger of the test is by hand.
 func TestAllowance(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
-		d.Allowance = Allowance{Limit: 3, Window: vt.Hour, Reply: 550}
+		d.Allowances = []Allowance{allow(3, vt.Hour, 550)}
 		d.Bucket = Bucket{Rate: 3600, Burst: 2, Reply: 421} // two at once, then one a second
 	})
-	minute := vt.Time(vt.Minute)
-	for i, c := range []struct {
-		at   vt.Time
-		want uint16
-	}{
+	r.check(t, []offer{
 		{1 * minute, 0}, {1 * minute, 0}, {1 * minute, 421}, // the bucket refuses the third
 		{2 * minute, 0}, {2 * minute, 550}, {59 * minute, 550}, // three were taken, and the bucket is full
 		{60*minute - 1, 550}, {60 * minute, 0}, {60 * minute, 0}, {61 * minute, 0}, {61 * minute, 550},
 		{10 * 60 * minute, 0}, // windows in between took none, and leave nothing
 		{10 * 60 * minute, 0}, {601 * minute, 0}, {602 * minute, 550},
+	})
+}
+
+// A window of an hour that slides moves by a minute at a time: what was taken in a
+// minute counts in that minute and the 59 after it.
+func TestSlidingAllowance(t *testing.T) {
+	r := receiver(t, func(d *Destination) {
+		a := allow(3, vt.Hour, 451)
+		a.Kind = "sliding"
+		d.Allowances = []Allowance{a}
+	})
+	r.check(t, []offer{
+		{10*minute + 1, 0}, {30 * minute, 0}, {65 * minute, 0}, // minutes 10, 30 and 65
+		{66 * minute, 451}, {70*minute - 1, 451}, // minute 69: 10 to 69 count
+		{70 * minute, 0}, {70 * minute, 451}, // minute 10 has left
+		{90*minute - 1, 451}, {90 * minute, 0}, {125*minute - 1, 451}, {125 * minute, 0},
+		{1000 * minute, 0}, {1000 * minute, 0}, {1000 * minute, 0}, {1059 * minute, 451}, // nothing is left over
+	})
+}
+
+// Of two allowances the one without room replies, the first one first, and a
+// message that one refuses takes nothing of the other.
+func TestTwoAllowances(t *testing.T) {
+	r := receiver(t, func(d *Destination) {
+		d.Allowances = []Allowance{allow(2, vt.Hour, 451), allow(3, 10*vt.Hour, 550)}
+	})
+	r.check(t, []offer{
+		{0, 0}, {0, 0}, {0, 451}, {0, 451}, {60 * minute, 0}, {61 * minute, 550}, // three were taken in ten hours
+		{120 * minute, 550}, {600 * minute, 0}, {600 * minute, 0}, {600 * minute, 451},
+	})
+}
+
+// A fleet's allowance counts all servers at one destination; the other servers of
+// a server's own allowance do not touch it.
+func TestAllowanceOfTheFleet(t *testing.T) {
+	for scope, want := range map[string][]uint16{
+		"fleet":  {0, 0, 0, 550, 550, 550},
+		"server": {0, 0, 0, 0, 0, 0},
 	} {
-		if got := r.offered(c.at, i); got != c.want {
-			t.Errorf("message %d at %v: refused with %d at mail, want %d", i, c.at, got, c.want)
+		c := plain()
+		a := allow(3, vt.Hour, 550)
+		a.Scope = scope
+		c.Destinations[0].Allowances = []Allowance{a}
+		second := c.Servers[0]
+		second.Name = "b2"
+		c.Servers = append(c.Servers, second)
+		all := valid(t, c).Receivers()
+		var got []uint16
+		for i := range 6 {
+			got = append(got, all[i%2][0].offered(minute, i))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %v of two servers in turns, want %v", scope, got, want)
+		}
+		if !c.Destinations[0].Joint() != (scope == "server") {
+			t.Errorf("%s: the servers are taken for joint: %v", scope, c.Destinations[0].Joint())
+		}
+	}
+}
+
+// The limit of a warm-up by hand: 10 a day, half as much more and one every day,
+// at most 40.
+func TestAllowanceGrows(t *testing.T) {
+	a := allow(10, vt.Day, 421)
+	a.Growth, a.More, a.Most = 1.5, 1, 40
+	want := []int{10, 16, 25, 38, 40}
+	if got := a.onDay(); !slices.Equal(got, want) {
+		t.Errorf("limits by day: got %v, want %v", got, want)
+	}
+	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	for day, want := range append(want, 40, 40) {
+		taken := 0
+		for i := range 100 {
+			if r.offered(vt.Time(day)*vt.Time(vt.Day)+vt.Time(i)*minute, i) == 0 {
+				taken++
+			}
+		}
+		if taken != want {
+			t.Errorf("day %d: %d messages taken, want %d", day, taken, want)
+		}
+	}
+	if got := allow(7, vt.Day, 421).onDay(); !slices.Equal(got, []int{7}) {
+		t.Errorf("without growth: got %v, want the limit alone", got)
+	}
+	a = allow(1, vt.Hour, 421)
+	a.Growth = 1000
+	if got := a.onDay(); !slices.Equal(got, []int{1, 1000, 1_000_000, 1_000_000_000}) {
+		t.Errorf("without most: got %v, want at most a billion", got)
+	}
+}
+
+// The reply of an allowance has its enhanced status.
+func TestAllowanceReplies(t *testing.T) {
+	a := allow(1, vt.Day, 550)
+	if err := a.Enhanced.UnmarshalText([]byte("5.4.5")); err != nil {
+		t.Fatal(err)
+	}
+	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	r.message(0, 0)
+	v := r.message(0, 1)
+	e := r.Exchange(0, mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}, &Connection{}, &v, 1)
+	if e.Code != 550 || e.Enhanced.String() != "5.4.5" {
+		t.Errorf("got %d %s, want 550 5.4.5", e.Code, e.Enhanced)
+	}
+}
+
+func TestEnhanced(t *testing.T) {
+	for _, text := range []string{"4.7.28", "5.4.5", "4.0.0", "4.7.999"} {
+		var e Enhanced
+		if err := e.UnmarshalText([]byte(text)); err != nil || e.String() != text {
+			t.Errorf("%q: got %s, %v", text, e, err)
+		}
+	}
+	if e := Enhanced(4_007_028); e.Class() != 4 || e.Subject() != 7 || e.Detail() != 28 {
+		t.Errorf("4.7.28 is %d, %d, %d", e.Class(), e.Subject(), e.Detail())
+	}
+	for _, text := range []string{"", "4.7", "4.7.28.1", "2.0.0", "4.7.1000", "4.-7.1", "4.x.1", "421"} {
+		var e Enhanced
+		if err := e.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q: got %s, want an error", text, e)
 		}
 	}
 }

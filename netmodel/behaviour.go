@@ -11,15 +11,13 @@ import (
 // see behaviour_config.go. A destination without any has nil.
 type behaviour struct {
 	interval, burst vt.Span // bucket: time per message, and for a full bucket; 0: no bucket
-	allowance       int     // messages per window; 0: any number
-	window          vt.Span
-	allowanceCode   uint16
-	bucketCode      uint16
+	bucketReply     ending
+	allowances      []allowance
 
-	tick         vt.Span // step of the recent rate, see fading; 0: the rate is not used
-	perHour      float64 // rate per message in the faded sum
-	throttle     ramp
-	throttleCode uint16
+	tick          vt.Span // step of the recent rate, see fading; 0: the rate is not used
+	perHour       float64 // rate per message in the faded sum
+	throttle      ramp
+	throttleReply ending
 
 	perRefusal, perDead float64
 	healTick            vt.Span // 0: no reputation
@@ -64,10 +62,11 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 		return nil
 	}
 	b := &behaviour{
-		bucketCode: uint16(d.Bucket.Reply), throttleCode: uint16(d.Throttle.Reply),
-		throttle: ramp{float64(d.Throttle.Soft), float64(d.Throttle.Hard), d.Throttle.Curve == "logistic"},
-		tarpit:   ramp{float64(d.Tarpit.Soft), float64(d.Tarpit.Hard), false},
-		delay:    d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
+		bucketReply:   refusal(mail.StageMAIL, d.Bucket.Reply, 0),
+		throttleReply: refusal(mail.StageMAIL, d.Throttle.Reply, 0),
+		throttle:      ramp{float64(d.Throttle.Soft), float64(d.Throttle.Hard), d.Throttle.Curve == "logistic"},
+		tarpit:        ramp{float64(d.Tarpit.Soft), float64(d.Tarpit.Hard), false},
+		delay:         d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
 		knee: d.Knee.Connections, slope: d.Knee.Slope,
 		drift:      d.Drift,
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
@@ -76,8 +75,8 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 		b.interval = vt.Span(math.Round(float64(vt.Hour) / float64(d.Bucket.Rate)))
 		b.burst = vt.Span(d.Bucket.Burst) * b.interval
 	}
-	if !d.Allowance.Off() {
-		b.allowance, b.window, b.allowanceCode = d.Allowance.Limit, d.Allowance.Window, uint16(d.Allowance.Reply)
+	for _, a := range d.Allowances {
+		b.allowances = append(b.allowances, newAllowance(a))
 	}
 	if !d.Throttle.Off() || !d.Tarpit.Off() {
 		b.tick = d.Recent / fadingSteps

@@ -19,15 +19,6 @@ type Bucket struct {
 	Reply int          `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..499" default:"421"`
 }
 
-// Allowance bounds the messages of each window of time: 0 to Window, Window to
-// 2 x Window, and so on, as a provider's hour or day does. Further messages are
-// refused at MAIL until the next window begins. A refused message does not count.
-type Allowance struct {
-	Limit  int     `toml:"limit" doc:"messages taken from each server in one window; 0: any number" range:"0..1000000000" source:"scenario"`
-	Window vt.Span `toml:"window" doc:"length of a window; the first one begins with the run" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
-	Reply  int     `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..599" default:"451"`
-}
-
 // Throttle defers messages at MAIL more often the higher the server's recent rate
 // is.
 type Throttle struct {
@@ -111,9 +102,6 @@ func (v PathDrift) ofTime() Drift { return Drift{At: v.At, Factor: v.Factor, Ove
 // Off reports whether the bucket takes messages at any rate.
 func (b Bucket) Off() bool { return b.Rate == 0 }
 
-// Off reports whether any number of messages is taken in a window.
-func (a Allowance) Off() bool { return a.Limit == 0 }
-
 // Off reports whether no message is throttled.
 func (t Throttle) Off() bool { return t.Hard == 0 }
 
@@ -146,7 +134,7 @@ func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.Whi
 // HasBehaviour reports whether the receiver does anything in addition to drawing
 // delays and failures, counting connections and greylisting.
 func (d Destination) HasBehaviour() bool {
-	off := d.Bucket.Off() && d.Allowance.Off() && d.Throttle.Off() && d.Tarpit.Off() &&
+	off := d.Bucket.Off() && len(d.Allowances) == 0 && d.Throttle.Off() && d.Tarpit.Off() &&
 		d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
@@ -159,7 +147,7 @@ func (d Destination) WithoutBehaviour() Destination {
 	d.Greylist.WhitelistAfter = 0
 	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit,
 		plain.Knee
-	d.Allowance = plain.Allowance
+	d.Allowances = nil
 	d.Outage, d.Down, d.Daily, d.Drift, d.Weather = plain.Outage, nil, plain.Daily, nil, plain.Weather
 	return d
 }
@@ -172,6 +160,9 @@ func (d Destination) validateBehaviour() []error {
 	if b := d.Bucket; b.Rate > 0 {
 		l.Check(float64(b.Burst)/float64(b.Rate) <= (3650*vt.Day).Hours(), "bucket.burst",
 			"got %d, which %s fills in more than 3650d, want less", b.Burst, b.Rate)
+	}
+	for i, a := range d.Allowances {
+		l.Within(conf.Index("allowance", i), a.validate())
 	}
 	ramp := func(key string, soft, hard unit.PerHour) {
 		l.Check(hard == 0 && soft == 0 || soft < hard, key+".hard", "got %s, want more than soft = %s", hard, soft)

@@ -1,6 +1,8 @@
 package netmodel
 
 import (
+	"slices"
+
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -77,18 +79,24 @@ type Destination struct {
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
-	Recent     vt.Span    `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
-	Bucket     Bucket     `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
-	Allowance  Allowance  `toml:"allowance,omitdefault" doc:"messages of each server in an hour or a day: further messages are refused"`
-	Throttle   Throttle   `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
-	Reputation Reputation `toml:"reputation" doc:"refusals and dead recipients count against the server and fade; throttle and tarpit become stricter"`
-	Tarpit     Tarpit     `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
-	Knee       Knee       `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
-	Outage     Outage     `toml:"outage" doc:"random outages, the same for all servers"`
-	Down       []Down     `toml:"down,omitdefault" doc:"planned outages"`
-	Daily      Daily      `toml:"daily" doc:"delays follow the time of day"`
-	Drift      []Drift    `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
-	Weather    Weather    `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
+	Recent     vt.Span     `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
+	Bucket     Bucket      `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
+	Allowances []Allowance `toml:"allowance,omitdefault" doc:"messages in an hour or a day: further messages are refused; of several each counts"`
+	Throttle   Throttle    `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
+	Reputation Reputation  `toml:"reputation" doc:"refusals and dead recipients count against the server and fade; throttle and tarpit become stricter"`
+	Tarpit     Tarpit      `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
+	Knee       Knee        `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
+	Outage     Outage      `toml:"outage" doc:"random outages, the same for all servers"`
+	Down       []Down      `toml:"down,omitdefault" doc:"planned outages"`
+	Daily      Daily       `toml:"daily" doc:"delays follow the time of day"`
+	Drift      []Drift     `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
+	Weather    Weather     `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
+}
+
+// Joint reports whether what one server does at the destination changes how the
+// destination treats the others.
+func (d Destination) Joint() bool {
+	return d.Shared || slices.ContainsFunc(d.Allowances, Allowance.Fleet)
 }
 
 // Greylist defers a recipient's tries at a stage until Delay after the first try

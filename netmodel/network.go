@@ -109,10 +109,19 @@ type failure struct {
 // fault. The zero value means that the attempt does not end early: only the
 // resolver ends attempts at the look-up.
 type ending struct {
-	code  uint16
-	stage mail.Stage
-	fault mail.Fault
+	code     uint16
+	stage    mail.Stage
+	fault    mail.Fault
+	enhanced Enhanced
 }
+
+// refusal returns the ending with a reply at a stage.
+func refusal(at mail.Stage, reply int, status Enhanced) ending {
+	return ending{code: uint16(reply), stage: at, enhanced: status}
+}
+
+// silence returns the ending without a reply at a stage.
+func silence(at mail.Stage, how mail.Fault) ending { return ending{stage: at, fault: how} }
 
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
@@ -193,7 +202,7 @@ func newDestination(d Destination, tables tables) destination {
 	for _, v := range d.Dead {
 		dead += v.Share
 		stage, _ := mail.StageNamed(v.At)
-		r.dead = append(r.dead, failure{rng.Threshold(dead), ending{uint16(v.Reply), stage, mail.NoFault}})
+		r.dead = append(r.dead, failure{rng.Threshold(dead), refusal(stage, v.Reply, 0)})
 	}
 	for _, v := range d.Fail {
 		stage, _ := mail.StageNamed(v.At)
@@ -201,10 +210,11 @@ func newDestination(d Destination, tables tables) destination {
 		if stage <= mail.StageEHLO {
 			onConnection += v.P
 			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection),
-				ending{uint16(v.Reply), stage, fault}})
+				ending{code: uint16(v.Reply), stage: stage, fault: fault}})
 		} else {
 			onMessage += v.P
-			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), ending{uint16(v.Reply), stage, fault}})
+			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage),
+				ending{code: uint16(v.Reply), stage: stage, fault: fault}})
 		}
 	}
 	return r
@@ -366,6 +376,8 @@ type Exchange struct {
 	Took  vt.Span
 	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
 	Fault mail.Fault
+	// Enhanced is the status of the refusal. A simulated sender does not read it.
+	Enhanced Enhanced
 }
 
 // Ends reports whether the attempt ends with this exchange.
@@ -398,7 +410,7 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 		e.Code = m.GreyCode
 	}
 	if e.Code == 0 && fail.stage == step.Stage {
-		e.Code, e.Fault = fail.code, fail.fault
+		e.Code, e.Fault, e.Enhanced = fail.code, fail.fault, fail.enhanced
 	}
 	if net.hopLoss > 0 {
 		if lost := net.losses(word, step.RoundTrips, c.Hops); lost > 0 {

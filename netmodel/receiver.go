@@ -28,6 +28,7 @@ type Receiver struct {
 	net                  *Network
 	facts                *destination
 	state                *ReceiverState // for this server, or shared by all servers
+	windows              []*window      // by allowance: of this server, or shared
 	server               mail.Server
 	dest                 mail.Destination
 	lookups, connections uint32 // ordinals
@@ -37,8 +38,6 @@ type Receiver struct {
 // servers together at a shared destination. Its zero value is the state at time 0.
 type ReceiverState struct {
 	open             int     // connections that count towards the cap, in use or kept
-	window           int64   // number of the allowance's last window
-	taken            int     // messages taken in it
 	full             vt.Time // when the bucket will be full again
 	recent           fading  // messages offered
 	points           fading  // points of bad reputation
@@ -61,6 +60,7 @@ func (net *Network) Receivers() [][]Receiver {
 			if net.destinations[d].shared && s > 0 {
 				all[s][d].state = all[0][d].state
 			}
+			all[s][d].join(&all[0][d])
 		}
 	}
 	return all
@@ -73,7 +73,7 @@ func (net *Network) receivers(s mail.Server) []Receiver {
 	states := make([]ReceiverState, len(all))
 	for d := range all {
 		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s,
-			dest: mail.Destination(d)}
+			dest: mail.Destination(d), windows: net.destinations[d].behaviour.windows()}
 	}
 	return all
 }
@@ -102,7 +102,7 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 		s.open++
 	}
 	if down != mail.NoFault {
-		c.fail = ending{0, mail.StageConnect, down}
+		c.fail = silence(mail.StageConnect, down)
 	}
 	if r.facts.behaviour != nil {
 		c.slow = r.slowness(now)
@@ -116,7 +116,7 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 	if r.facts.behaviour != nil {
 		if down := r.outage(now); down != mail.NoFault {
-			c.fail = ending{0, mail.StageEHLO, down}
+			c.fail = silence(mail.StageEHLO, down)
 		}
 		c.slow = r.slowness(now)
 	}
@@ -134,7 +134,7 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
 	switch {
 	case c.fail.fault != mail.NoFault: // in case the server gets as far as MAIL
-		m.fail = ending{0, mail.StageMAIL, c.fail.fault}
+		m.fail = silence(mail.StageMAIL, c.fail.fault)
 	case !c.refused && c.fail == ending{}:
 		r.judge(now, m, try)
 	}
@@ -144,7 +144,7 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 // the receiver's state.
 func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	b, s := r.facts.behaviour, r.state
-	refusal := uint16(0)
+	refused := ending{}
 	points := 0.0
 	if b.healTick > 0 {
 		points = s.points.at(now, b.healTick)
@@ -157,7 +157,7 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			if p := b.throttle.at(rate); p > 0 {
 				if word, _, _, _ := r.net.key.Words(uint64(m.to), uint32(try),
 					purposeThrottle); uint64(word) < rng.Threshold(p) {
-					refusal = b.throttleCode
+					refused = b.throttleReply
 				}
 			}
 		}
@@ -169,37 +169,30 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
 		}
 	}
-	if refusal == 0 && b.allowance > 0 && s.takenIn(int64(now)/int64(b.window)) >= b.allowance {
-		refusal = b.allowanceCode
+	if refused == (ending{}) && len(b.allowances) > 0 {
+		refused = r.exceeded(now)
 	}
-	if refusal == 0 && b.interval > 0 {
+	if refused == (ending{}) && b.interval > 0 {
 		if full := max(s.full, now).Add(b.interval); full.Sub(now) > b.burst {
-			refusal = b.bucketCode
+			refused = b.bucketReply
 		} else {
 			s.full = full
 		}
 	}
-	if refusal == 0 {
-		s.taken++
+	if refused == (ending{}) {
+		for _, w := range r.windows {
+			w.take()
+		}
 	}
 	switch {
-	case refusal != 0:
-		m.fail, m.Grey = ending{refusal, mail.StageMAIL, mail.NoFault}, 0
+	case refused != (ending{}):
+		m.fail, m.Grey = refused, 0
 		s.points.sum += b.perRefusal
 	case m.dead:
 		s.points.sum += b.perDead
 	default:
 		m.welcome = now < s.white
 	}
-}
-
-// takenIn returns the messages taken so far in a window, which is the last one
-// asked about or a later one.
-func (s *ReceiverState) takenIn(window int64) int {
-	if s.window != window {
-		s.window, s.taken = window, 0
-	}
-	return s.taken
 }
 
 // Exchange returns the result of one step of an attempt that begins now, see

@@ -21,6 +21,8 @@ func everything() Config {
 	d := &c.Destinations[1]
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
 	d.Recent = 10 * vt.Second
+	d.Allowances = []Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550},
+		{Limit: 20, Window: vt.Minute, Kind: "fixed", Scope: "server", Growth: 1, Reply: 451}}
 	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
 	d.Throttle = Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
 	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, Heals: 30 * vt.Second}
@@ -523,13 +525,14 @@ func TestStateIsWhole(t *testing.T) {
 			one, other := newShell(t, c, 20), newShell(t, c, 20)
 			one.run(at)
 			other.run(at)
+			restored := NewModels(other.models[0].Network)
 			for i, m := range other.models {
 				saved := snap.Writer()
 				m.State(saved)
-				fresh := NewModel(m.Network, mail.Server(i))
-				restored := snap.Reader(bytes.Clone(saved.Data()))
-				fresh.State(restored)
-				if err := restored.Err(); err != nil {
+				fresh := restored[i]
+				reader := snap.Reader(bytes.Clone(saved.Data()))
+				fresh.State(reader)
+				if err := reader.Err(); err != nil {
 					t.Fatal(err)
 				}
 				other.models[i] = fresh

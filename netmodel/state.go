@@ -53,13 +53,14 @@ func (r *Receiver) State(c *snap.Codec) {
 	snap.Int(c, &r.lookups)
 	snap.Int(c, &r.connections)
 	r.state.state(c)
+	for _, w := range r.windows {
+		w.state(c)
+	}
 }
 
 func (m *ReceiverState) state(c *snap.Codec) {
 	snap.Int(c, &m.open)
 	snap.Int(c, &m.full)
-	snap.Int(c, &m.window)
-	snap.Int(c, &m.taken)
 	for _, f := range []*fading{&m.recent, &m.points} {
 		snap.Float(c, &f.sum)
 		snap.Int(c, &f.tick)
@@ -75,10 +76,17 @@ func (m *ReceiverState) state(c *snap.Codec) {
 	snap.Float(c, &m.factor)
 }
 
+func (w *window) state(c *snap.Codec) {
+	snap.Int(c, &w.step)
+	snap.Int(c, &w.sum)
+	snap.Slice(c, &w.taken, snap.Int)
+}
+
 func (e *ending) state(c *snap.Codec) {
 	snap.Int(c, &e.code)
 	snap.Int(c, &e.stage)
 	snap.Int(c, &e.fault)
+	snap.Int(c, &e.enhanced)
 }
 
 func (t *clocks) state(c *snap.Codec) {

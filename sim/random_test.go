@@ -467,7 +467,15 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		v.Bucket = netmodel.Bucket{Rate: rate(), Burst: d.between(1, 30), Reply: pick(d, 421, 450)}
 	}
 	if has(f.allowance) {
-		v.Allowance = netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Reply: pick(d, 421, 451, 550)}
+		for range d.between(1, 2) {
+			a := netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"), Scope: pick(d, "server", "fleet"),
+				Growth: 1, Reply: pick(d, 421, 451, 550)}
+			if d.coin() {
+				a.Growth, a.More = pick(d, 1, 1.3, 2), d.between(1, 5)
+				a.Most = pick(d, 0, a.Limit+d.IntN(30))
+			}
+			v.Allowances = append(v.Allowances, a)
+		}
 	}
 	if has(f.throttle) {
 		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"), Reply: pick(d, 421, 450)}

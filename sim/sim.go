@@ -66,7 +66,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	w := &World{
 		Workers: 1,
 		lockstep: watch != nil || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations,
-			func(d netmodel.Destination) bool { return d.Shared }),
+			netmodel.Destination.Joint),
 		window:  vt.Second,
 		horizon: vt.Time(s.Horizon),
 		total:   uint64(list.Len()),

@@ -14,11 +14,11 @@ import (
 // sender is the state of a destination towards one server, or towards all servers
 // together.
 type sender struct {
-	open      int           // connections
-	credit    vt.Span       // of the bucket
-	credited  vt.Time       // up to when
-	days      map[int64]int // messages taken, by window of the allowance
-	opened    bool          // the bucket is no longer as it was at the start
+	open      int               // connections
+	credit    vt.Span           // of the bucket
+	credited  vt.Time           // up to when
+	taken     map[int][]vt.Time // messages, by number of the allowance
+	opened    bool              // the bucket is no longer as it was at the start
 	messages  weight
 	points    weight
 	letInside int
@@ -69,18 +69,19 @@ func (p *process) receive(r *recipient) reception {
 		}
 		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
 	}
-	day := int64(p.now) / int64(d.Allowance.Window)
-	if know.days == nil {
-		know.days = map[int64]int{}
-	}
-	if m.refused == 0 && d.Allowance.Limit > 0 && know.days[day] >= d.Allowance.Limit {
-		m.refused = uint16(d.Allowance.Reply)
+	for i, a := range d.Allowances {
+		if m.refused == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, vt.Span(p.now)/vt.Day) {
+			m.refused = uint16(a.Reply)
+		}
 	}
 	if m.refused == 0 && d.Bucket.Rate > 0 && !know.token(p.now, d.Bucket) {
 		m.refused = uint16(d.Bucket.Reply)
 	}
-	if m.refused == 0 {
-		know.days[day]++
+	for i := range d.Allowances {
+		if m.refused == 0 {
+			book := p.ledger(r.dest, i)
+			book[i] = append(book[i], p.now)
+		}
 	}
 	switch {
 	case m.refused != 0:
@@ -90,6 +91,48 @@ func (p *process) receive(r *recipient) reception {
 	}
 	m.welcome = p.now < know.welcome
 	return m
+}
+
+// ledger is where the messages of an allowance are written down, by the number
+// of the allowance: one for each server, or one for the fleet.
+func (p *process) ledger(d mail.Destination, i int) map[int][]vt.Time {
+	k := p.known[d]
+	if p.s.Destinations[d].Allowances[i].Scope == "fleet" {
+		k = p.servers[0].known[d]
+	}
+	if k.taken == nil {
+		k.taken = map[int][]vt.Time{}
+	}
+	return k.taken
+}
+
+// counted is how many of the messages lie in the window of now.
+func (t *twin) counted(a netmodel.Allowance, taken []vt.Time) (n int) {
+	part, parts := a.Window, int64(1)
+	if a.Kind == "sliding" {
+		part, parts = a.Window/60, 60
+	}
+	for _, then := range taken {
+		if int64(t.now)/int64(part)-int64(then)/int64(part) < parts {
+			n++
+		}
+	}
+	return n
+}
+
+// limitOn is the limit of an allowance on a day of the run.
+func limitOn(a netmodel.Allowance, day vt.Span) int {
+	n := float64(a.Limit)
+	for range day {
+		n = math.Floor(n*a.Growth) + float64(a.More)
+		if n >= 1e9 || a.Most > 0 && n >= float64(a.Most) {
+			break
+		}
+	}
+	if a.Most > 0 {
+		n = min(n, float64(a.Most))
+	}
+	return int(min(n, 1e9))
 }
 
 // share returns the share of messages that a throttle defers.

@@ -64,7 +64,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		usual := netmodel.DefaultDestination()
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.WhitelistAfter = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Bucket = usual.Bucket })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].Allowance = usual.Allowance })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Allowances = nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Throttle = usual.Throttle })
 		with(func(c *scenarios.Scenario) {
 			c.Destinations[i].Reputation, c.Destinations[i].Tarpit.PerPoint = usual.Reputation, 0

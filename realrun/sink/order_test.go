@@ -111,7 +111,7 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		}
 		met[fmt.Sprintf("%s %d%s", got.Stage, got.Code, got.Fault)]++
 	}
-	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "ehlo 554", "mail 421", "mail 450", "mail 452",
+	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "ehlo 554", "mail 421", "mail 550", "mail 450", "mail 452",
 		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
 		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452", "dot 250", "dot 451", "dot 0drop", "dot 0timeout"} {
 		if met[want] < 3 {
@@ -143,6 +143,7 @@ func twoWorlds() netmodel.Config {
 	}
 	d.Recent = 10 * vt.Minute
 	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
+	d.Allowances = []netmodel.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550}}
 	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
 	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, Heals: vt.Hour}
 	d.Tarpit = netmodel.Tarpit{Soft: 100, Hard: 1000, Delay: 2 * vt.Second, PerPoint: vt.Second, Most: 5 * vt.Second}

@@ -43,9 +43,11 @@ func (w *wire) refusal() error {
 	if w.verdict == 0 {
 		return nil
 	}
-	class := int(w.verdict) / 100
-	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.EnhancedCode{class, 0, 0},
-		Message: "the model refuses"}
+	status := smtp.EnhancedCode{int(w.verdict) / 100, 0, 0}
+	if e := w.status; e != 0 {
+		status = smtp.EnhancedCode{e.Class(), e.Subject(), e.Detail()}
+	}
+	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: status, Message: "the model refuses"}
 }
 
 func (s *session) Mail(string, *smtp.MailOptions) error { return s.refusal() }
@@ -112,8 +114,8 @@ func CheckPlain(d netmodel.Destination) []error {
 			"got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run",
 			v.Reply, v.At)
 	}
-	l.Check(d.Allowance.Off(), "allowance.limit",
-		"got %d, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.Allowance.Limit)
+	l.Check(len(d.Allowances) == 0, "allowance",
+		"got %d, want none: receiver = \"smtpd\" cannot refuse MAIL in a live run", len(d.Allowances))
 	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run",
 		d.Bucket.Rate)
 	l.Check(d.Throttle.Hard == 0, "throttle.hard",

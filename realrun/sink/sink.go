@@ -62,14 +62,12 @@ type lane struct {
 	receiver *netmodel.Receiver // to be used through ask only
 	*endpoint
 	connections, refused int // see Traffic
+	mostOpen             int // connections
 }
 
-// endpoint is the common state of all lanes of a shared destination; otherwise
-// each lane has its own endpoint.
-type endpoint struct {
-	sync.Mutex // guards the receivers and the counts of the lanes
-	mostOpen   int
-}
+// endpoint guards the receivers and the counts of all lanes of a destination where
+// servers have common state; otherwise each lane has its own endpoint.
+type endpoint struct{ sync.Mutex }
 
 // Open returns a Sink with all receivers started.
 func Open(cfg Config) (*Sink, error) {
@@ -90,7 +88,7 @@ func newSink(cfg Config) *Sink {
 	endpoints := make([]*endpoint, len(cfg.Receivers))
 	for server, receivers := range cfg.Network.Receivers() {
 		for d := range receivers {
-			if endpoints[d] == nil || !cfg.Receivers[d].Shared {
+			if endpoints[d] == nil || !cfg.Receivers[d].Joint() {
 				endpoints[d] = &endpoint{}
 			}
 			s.lanes = append(s.lanes, &lane{sink: s, server: mail.Server(server), dest: mail.Destination(d),
@@ -148,7 +146,13 @@ type Traffic struct {
 // Close.
 func (s *Sink) Traffic(server mail.Server, d mail.Destination) Traffic {
 	l := s.lane(server, d)
-	return Traffic{l.connections, l.refused, l.mostOpen}
+	t := Traffic{l.connections, l.refused, l.mostOpen}
+	if s.cfg.Receivers[d].Shared {
+		for other := range s.cfg.Servers {
+			t.MostOpen = max(t.MostOpen, s.lane(mail.Server(other), d).mostOpen)
+		}
+	}
+	return t
 }
 
 // ask calls question with the receiver and the time, under the endpoint's lock,

@@ -53,9 +53,10 @@ type wire struct {
 	conn    netmodel.Connection
 	msg     netmodel.Message
 	rcpt    mail.Recipient
-	verdict uint16 // refusal of the last command, 0 for none
-	begun   bool   // an attempt has begun and has not reached MAIL
-	offered bool   // an attempt has reached MAIL and has not ended
+	verdict uint16            // refusal of the last command, 0 for none
+	status  netmodel.Enhanced // of the verdict, 0 for none
+	begun   bool              // an attempt has begun and has not reached MAIL
+	offered bool              // an attempt has reached MAIL and has not ended
 	greeted bool
 	data    bool // inside a message
 	used    bool // a message has been sent over it
@@ -84,7 +85,7 @@ func (w *wire) Write(p []byte) (int, error) {
 			}
 		}
 		if w.verdict != 0 {
-			fmt.Fprintf(w.Conn, "%d the model refuses this connection\r\n", w.verdict)
+			fmt.Fprintf(w.Conn, "%s the model refuses this connection\r\n", w.code())
 			w.Close()
 			return 0, net.ErrClosed
 		}
@@ -156,10 +157,15 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	if verb == "DATA" && w.verdict != 0 {
-		_, err := fmt.Fprintf(w.Conn, "%d the model refuses\r\n", w.verdict)
+		_, err := fmt.Fprintf(w.Conn, "%s the model refuses\r\n", w.code())
 		return nil, err
 	}
 	return line, nil
+}
+
+// code returns the verdict's reply code, with its enhanced status if it has one.
+func (w *wire) code() string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", w.verdict, w.status))
 }
 
 // reuse begins an attempt over a kept connection.
@@ -221,7 +227,7 @@ func (w *wire) exchange(step mail.Step) error {
 		w.Close()
 		return io.EOF
 	}
-	w.verdict = e.Code
+	w.verdict, w.status = e.Code, e.Enhanced
 	return nil
 }
 

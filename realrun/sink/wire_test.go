@@ -6,7 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emersion/go-smtp"
+
 	"flyball/internal/mail"
+	"flyball/netmodel"
 )
 
 // A line of dots within a message is text: one dot alone ends it (RFC 5321 4.5.2).
@@ -34,5 +37,23 @@ func TestEnvelopeOfAnotherRun(t *testing.T) {
 			t.Errorf("%s: %q", from, got)
 		}
 		client.Close()
+	}
+}
+
+// A refusal has its enhanced status on the wire, else one of its class.
+func TestEnhancedStatusOnTheWire(t *testing.T) {
+	for _, c := range []struct {
+		code   uint16
+		status netmodel.Enhanced
+		line   string
+		want   smtp.EnhancedCode
+	}{{550, 5_004_005, "550 5.4.5", smtp.EnhancedCode{5, 4, 5}}, {421, 0, "421", smtp.EnhancedCode{4, 0, 0}}} {
+		w := &wire{verdict: c.code, status: c.status}
+		if got := w.code(); got != c.line {
+			t.Errorf("got %q, want %q", got, c.line)
+		}
+		if got, ok := w.refusal().(*smtp.SMTPError); !ok || got.EnhancedCode != c.want {
+			t.Errorf("%s: got %+v, want %v", c.line, got, c.want)
+		}
 	}
 }
