@@ -21,13 +21,14 @@ type compareOutput struct {
 	output
 	junit, markdown string
 	annotate        bool
+	record          string // folder
 }
 
 func (a *app) compareCommand() *cobra.Command {
 	q := trials.DefaultCompare()
 	var to compareOutput
 	c := &cobra.Command{
-		Use:   "compare BASE NEW",
+		Use:   "compare BASE NEW | compare --record DIR [NEW]",
 		Short: "Compare two laws, parameter sets or revisions, and gate a change",
 		Long: `Compare two candidates with the same random draws. BASE and NEW are each
 
@@ -41,34 +42,49 @@ the other side is a folder, they are tried on its scenarios. Runs are paired by
 scenario and replication. Runs without a partner, with another seed, or with another
 simulated network are left out, and the report lists them.
 
+--record DIR makes the runs of one side, the scenarios as they are unless a law or a
+set is given, and keeps them in DIR. Another revision is held against them with
+
+  flyball compare DIR set: --gate
+
 For each metric and scenario the report has the geometric mean of NEW / BASE with
 its 95 % interval, or ~ if no difference is shown; for each metric also the mean
 over all scenarios and the worst scenario. Plots in the folder show both candidates
 over time.
+
+--of NAME compares another metric of flyball scenario metrics too, and --margin
+NAME=5% puts it into the gate. Less is better in most; the tables and flyball scenario
+metrics state where more is.
 
 With --gate the command fails (exit code 5) if NEW is shown to be worse than its
 margins allow. In the mean over the scenarios the margins are 3 % more lost
 target-hours (iae), 5 % more total variation (tv), and no more attempts per delivery,
 undelivered recipients or deferrals; in a single scenario they are three times as
 large. A candidate that is not worse fails at most once in 1000 comparisons. If 20
-pairs of runs do not decide, 60 and then 180 are made. If those do not decide
-either, the gate is inconclusive: exit code 5 too, unless --allow-inconclusive is
-given. A scenario of BASE that cannot be compared, because NEW has no runs of it,
-another seed or another network, fails the gate.
+pairs of runs do not decide, 60 and then 180 are made; with --quick, 60 at most. If
+those do not decide either, the gate is inconclusive: exit code 6, or 0 with --allow-inconclusive.
+--strict makes what could not be compared inconclusive as well: a gated metric that
+is undefined, runs without a partner. A scenario of BASE that cannot be compared,
+because NEW has no runs of it, another seed or another network, fails the gate; if
+NEW has no runs of it, --allow-missing NAME lets the gate pass without it.
 
 Exit codes: 0 compared, and the gate passed if there is one, 2 usage, 3 not a run
-folder, an invalid scenario or nothing to compare, 5 a regression, an inconclusive
-gate or a scenario of BASE that cannot be compared, 130 or 143 stopped by a signal.`,
+folder, an invalid scenario or nothing to compare, 5 a regression, or a scenario of
+BASE that cannot be compared, 6 an inconclusive gate, 130 or 143 stopped by a signal.`,
 		Example: "  flyball compare law:hold law:patent-dynamic --scenario quickstart\n  flyball compare set: " +
 			"set:governor.d=12 --gate\n" +
-			"  flyball compare runs/before runs/after --gate --junit gate.xml",
+			"  flyball compare runs/before runs/after --gate --junit gate.xml\n" +
+			"  flyball compare --record runs/base --quick\n  flyball compare runs/base set: --gate --quick",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
+			if len(args) != 2 && (to.record == "" || len(args) > 1) {
 				return fail(exitUsage, "compare: got %d arguments, want BASE and NEW", len(args))
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if to.record != "" {
+				return a.record(&q, &to, args, c.Flags().Changed)
+			}
 			q.Base, q.New, q.Place = args[0], args[1], to.Place
 			return a.compare(&q, &to, c.Flags().Changed)
 		},
@@ -78,9 +94,16 @@ gate or a scenario of BASE that cannot be compared, 130 or 143 stopped by a sign
 	f.StringArrayVar(&q.Set, "set", nil, "change one value on both sides: path.to.key=value (repeatable)")
 	f.StringVar(&q.Seed, "seed", "", "seed of all random draws; the scenario's own if not given")
 	f.IntVar(&q.Pairs, "replications", q.Pairs,
-		"pairs of runs of each scenario; --gate may go on to 3 and 9 times as many")
+		"pairs of runs of each scenario; --gate may go on to 3 and 9 times as many; with --record the number of "+
+			"runs, 180 if not given")
 	f.BoolVar(&q.Gate, "gate", false, "fail with exit code 5 if NEW is worse than its margins allow")
-	f.BoolVar(&q.Allow, "allow-inconclusive", false, "let an inconclusive gate pass")
+	f.BoolVar(&q.Quick, "quick", false, "of a gate 60 pairs at most instead of 180; with --record as many runs")
+	f.StringVar(&to.record, "record", "", "make the runs of one side and keep them in this folder")
+	f.StringArrayVar(&q.Of, "of", nil, "compare this metric too (repeatable)")
+	f.BoolVar(&q.Allow, "allow-inconclusive", false, "let an inconclusive gate pass: exit code 0 instead of 6")
+	f.BoolVar(&q.Strict, "strict", false,
+		"inconclusive, exit code 6, if a gated metric is undefined or a run has no partner, too")
+	f.StringArrayVar(&q.Missing, "allow-missing", nil, "let the gate pass without this scenario of BASE (repeatable)")
 	f.StringArrayVar(&q.Margins, "margin", nil,
 		"how much worse NEW may be: metric=5%, metric=5%+FLOOR in the metric's unit, or metric=none (repeatable)")
 	f.BoolVar(&q.Unlike, "unlike", false, "compare scenarios that differ in more than their policy")
@@ -123,7 +146,44 @@ func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) b
 	if err := a.tell(found, to); err != nil || !q.Gate {
 		return err
 	}
-	return a.judge(found.Report, to)
+	return a.judge(found, to)
+}
+
+// record makes the runs of one side and keeps them.
+func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given func(string) bool) error {
+	for _, name := range []string{"gate", "strict", "allow-inconclusive", "allow-missing", "margin", "of", "unlike",
+		"junit", "markdown", "annotations", "out", "json"} {
+		if given(name) {
+			return fail(exitUsage, "--%s: got --record too, which compares nothing: want one of them", name)
+		}
+	}
+	q.Base, q.Place = "set:", to.Place
+	if len(args) > 0 {
+		q.Base = args[0]
+	}
+	q.Dir = to.record
+	if !given("replications") {
+		q.Pairs = trials.RecordedRuns(q.Quick)
+	}
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	watch, end := a.display().Watch(false)
+	defer end()
+	done, err := q.Record(stop.Context(), watch)
+	end()
+	var stopped task.Stopped
+	switch {
+	case errors.As(err, &stopped):
+		return stoppedBy(stop, "; %s has the scenarios that were done, of %d of %d runs", stopped.Kept, stopped.Done,
+			stopped.Total)
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(a.out, "Recorded %d runs of each of %d scenarios: %s\n", done.Runs, len(done.Names),
+		strings.Join(done.Names, ", "))
+	fmt.Fprintf(a.out, "Hold another revision against them: flyball compare %s set: --gate\nFolder: %s\n",
+		task.Quote(done.Dir), done.Dir)
+	return nil
 }
 
 // tell prints the comparison and writes its folder and its Markdown.
@@ -150,7 +210,8 @@ func (a *app) tell(found *trials.Compared, to *compareOutput) error {
 }
 
 // judge writes the verdict of a gate and decides the exit code.
-func (a *app) judge(found *compare.Report, to *compareOutput) error {
+func (a *app) judge(made *trials.Compared, to *compareOutput) error {
+	found := made.Report
 	if err := writeVerdict(found, to); err != nil {
 		return err
 	}
@@ -166,14 +227,17 @@ func (a *app) judge(found *compare.Report, to *compareOutput) error {
 	for _, worse := range v.Worse() {
 		why = append(why, "regression: "+worse)
 	}
-	for _, u := range v.Uncompared {
+	for _, e := range v.Explained {
+		why = append(why, e.Lines(made.Dir)...)
+	}
+	for _, u := range found.Unexcused() {
 		why = append(why, fmt.Sprintf("not compared: %s of BASE: %s", u.Scenario, u.Why))
 	}
 	switch {
 	case v.Failed:
 		return fail(exitRegression, "%s", strings.Join(why, "\n"))
 	case !v.Passed:
-		return fail(exitRegression, "%s (--allow-inconclusive lets it pass)", v.Answer())
+		return fail(exitInconclusive, "%s (--allow-inconclusive lets it pass)", v.Answer())
 	}
 	return nil
 }

@@ -27,15 +27,16 @@ import (
 
 // Exit codes, as documented in the README.
 const (
-	exitBug         = 1
-	exitUsage       = 2
-	exitInvalid     = 3 // scenario, list or data
-	exitMissed      = 4 // an expectation
-	exitRegression  = 5 // found by a gate
-	exitEnvironment = 7 // a port, a disk
-	exitRefused     = 8 // for safety
-	exitInterrupt   = 130
-	exitTerminated  = 143
+	exitBug          = 1
+	exitUsage        = 2
+	exitInvalid      = 3 // scenario, list or data
+	exitMissed       = 4 // an expectation
+	exitRegression   = 5 // found by a gate
+	exitInconclusive = 6 // a gate that could not decide
+	exitEnvironment  = 7 // a port, a disk
+	exitRefused      = 8 // for safety
+	exitInterrupt    = 130
+	exitTerminated   = 143
 )
 
 // exit is an error that carries its exit code.

@@ -28,8 +28,8 @@ for standard input. Prints the answer and writes a run folder.
 
 One run is one random draw. With --replications or --precision the scenario is
 run many times with other draws, on all cores, and every number comes with its
-95 % interval. The table [analysis] of the scenario must state how its runs are
-to be read.
+95 % interval. A run is read as a mailing that ends, unless the table [analysis] of
+the scenario has kind = "steady-state".
 
 With --sensitivity every number in doubt is halved and doubled, one at a time,
 with the same random draws. A number is in doubt if it is an assumption, or

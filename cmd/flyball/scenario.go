@@ -129,13 +129,15 @@ type listedMetric struct {
 	Name string `json:"name"`
 	Unit string `json:"unit"` // 1 of shares and other ratios
 	Doc  string `json:"doc"`  // what the metric is; of several servers, which one counts
+	// Better has which values a comparison takes for better: less, more or nearer 0.
+	Better string `json:"better"`
 }
 
 func (a *app) listMetrics(asJSON bool) error {
 	all := metricList{head: headOf("metrics")}
 	longest := 0
 	for _, m := range measure.Metrics() {
-		all.Metrics = append(all.Metrics, listedMetric{m.Name, m.Unit, m.Doc})
+		all.Metrics = append(all.Metrics, listedMetric{m.Name, m.Unit, m.Doc, m.Better()})
 		longest = max(longest, len(m.Name))
 	}
 	if asJSON {
@@ -143,7 +145,7 @@ func (a *app) listMetrics(asJSON bool) error {
 	}
 	for _, m := range all.Metrics {
 		name := m.Name
-		for _, line := range format.Wrap(m.Doc, width-longest-2) {
+		for _, line := range format.Wrap(m.Doc+"; better: "+m.Better, width-longest-2) {
 			fmt.Fprintf(a.out, "%-*s  %s\n", longest, name, line)
 			name = ""
 		}

@@ -4,6 +4,7 @@
 package compare
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -16,20 +17,20 @@ import (
 	"flyball/scenarios"
 )
 
-// Metric is a number by which two candidates are compared. Less is better in all of
-// them.
+// Metric is a number by which two candidates are compared.
 //
-// The logarithm of the ratio is compared, log((new + Resolution) / (base +
-// Resolution)), so that a half and a double weigh the same, that 0 can be compared, and
-// that a change below the resolution counts for little.
+// The logarithm of the ratio is compared, log(new / base), so that a half and a double
+// weigh the same. Where one of the two is below the resolution, the resolution is added to
+// both, so that 0 can be compared and small numbers count for little.
 type Metric struct {
 	Name, Unit string
 	Doc        string
+	More       bool // more is better; less is in most metrics
 	// Resolution is the smallest change that counts, in the unit of the metric; 0 for a metric that is never 0.
 	Resolution float64
 	// In a gate NEW may have up to BASE x (1 + Margin) + Floor in the geometric mean over
-	// the scenarios, and 3 times Margin in a single scenario. Without Gated any value
-	// passes.
+	// the scenarios, and 3 times Margin in a single scenario; at least BASE x (1 - Margin) -
+	// Floor if More is better. Without Gated any value passes.
 	Gated  bool
 	Margin float64
 	Floor  float64
@@ -61,6 +62,38 @@ func Metrics() []Metric {
 	}
 }
 
+// Names returns the names of all metrics that can be compared: those of Metrics, then all others.
+func Names() []string {
+	var all []string
+	for _, m := range Metrics() {
+		all = append(all, m.Name)
+	}
+	for _, name := range measure.MetricNames() {
+		if shortNames[name] == "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// shortNames has the metrics of a run that Metrics compares by another name or in another unit.
+var shortNames = map[string]string{"iae_target_hours": "iae", "total_variation": "tv",
+	measure.SettlingMetric: "settling", "overshoot": "overshoot", "steady_state_error": "steady-error",
+	measure.EndMetric: "end", "dfr": "dfr", "deferrals": "deferrals"}
+
+// MetricNamed returns the metric called name, which any metric of a run has, and whether there is one. One that is
+// not among Metrics is not gated.
+func MetricNamed(name string) (Metric, bool) {
+	if short := shortNames[name]; short != "" {
+		name = short
+	}
+	if i := slices.IndexFunc(Metrics(), func(m Metric) bool { return m.Name == name }); i >= 0 {
+		return Metrics()[i], true
+	}
+	m, found := measure.MetricNamed(name)
+	return Metric{Name: m.Name, Unit: m.Unit, Doc: m.Doc, More: m.More, Resolution: m.Resolution}, found
+}
+
 // resolution returns the resolution of a metric; for a time it is the governor's interval.
 func (m Metric) resolution(t Trial) float64 {
 	if math.IsNaN(m.Resolution) {
@@ -86,6 +119,7 @@ type Trial struct {
 	Resolved    []byte // the scenario with every default
 	Runs        []Replicate
 	courses     []ensemble.MeanPoint // mean courses of all servers
+	mean        int                  // of that many runs are the courses
 }
 
 // Replicate is one run of a trial.
@@ -95,7 +129,7 @@ type Replicate struct {
 	recipients  float64
 	watched     int                // intervals
 	unfinished  bool               // recipients are pending at the horizon
-	values      map[string]float64 // by the names of Metrics; NaN: undefined; +Inf: never
+	values      map[string]float64 // by the names that Names returns; NaN: undefined; +Inf: never
 }
 
 // Tried returns the trial with the given replications of a scenario.
@@ -111,14 +145,32 @@ func (t *Trial) take(servers []string, runs []ensemble.Observation) {
 		t.Runs = append(t.Runs, t.sample(o.Replication, o.Digest, ensemble.Horizon([]ensemble.Observation{o}),
 			o.Metrics))
 	}
+	t.mean = len(runs)
 	for i, name := range servers {
 		t.courses = append(t.courses, ensemble.MeanPoints(name, runs, i, t.IntervalSec)...)
 	}
 }
 
+// First returns the candidate with the first n runs of each trial.
+func (c Candidate) First(n int) Candidate {
+	c.Trials = slices.Clone(c.Trials)
+	for i, t := range c.Trials {
+		c.Trials[i] = t.First(n)
+	}
+	return c
+}
+
+// First returns the trial with its first n runs alone, by replication. The courses are still of all runs.
+func (t Trial) First(n int) Trial {
+	t.Runs = slices.Clone(t.Runs)
+	slices.SortFunc(t.Runs, func(a, b Replicate) int { return cmp.Compare(a.Replication, b.Replication) })
+	t.Runs = t.Runs[:min(n, len(t.Runs))]
+	return t
+}
+
 // sample returns the metrics of a run that are compared.
 func (t *Trial) sample(replication uint64, digest string, watched int, metrics map[string]float64) Replicate {
-	return Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched,
+	r := Replicate{Replication: replication, Digest: digest, recipients: metrics["recipients"], watched: watched,
 		unfinished: metrics["pending"] > 0, values: map[string]float64{
 			"iae": metrics["iae_target_hours"], "tv": metrics["total_variation"],
 			"settling":  metrics[measure.SettlingMetric] * t.IntervalSec / 3600,
@@ -128,6 +180,12 @@ func (t *Trial) sample(replication uint64, digest string, watched int, metrics m
 			"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
 			"deferrals":   metrics["deferrals"],
 		}}
+	for _, name := range measure.MetricNames() {
+		if v, ok := metrics[name]; ok && shortNames[name] == "" {
+			r.values[name] = v
+		}
+	}
+	return r
 }
 
 // Report compares two candidates with the same draws.
@@ -143,13 +201,19 @@ type Report struct {
 	// not hide what it breaks.
 	Uncompared []Uncompared `json:"uncompared"`
 
-	pairs []pairs
+	pairs   []pairs
+	metrics []Metric
+	replay  string   // command line that repeats the comparison
+	gaps    []string // what else is not compared, in words
 }
 
 // Uncompared is a scenario of BASE without a partner in NEW.
 type Uncompared struct {
 	Scenario string `json:"scenario"`
-	Why      string `json:"why"` // as in "NEW has no runs of it"
+	Why      string `json:"why"`     // as in "NEW has no runs of it"
+	Allowed  bool   `json:"allowed"` // NEW may lack it
+
+	lacks bool // NEW has no runs of it at all
 }
 
 // ErrNothing means that no run of BASE has a partner in NEW.
@@ -157,20 +221,29 @@ var ErrNothing = errors.New("nothing to compare: no run of BASE has a partner in
 
 // ScenarioResult is a scenario in which both candidates were tried.
 type ScenarioResult struct {
-	Name    string   `json:"name"`
-	Seed    uint64   `json:"seed"`
-	Pairs   int      `json:"pairs"`
-	Differs []string `json:"differs"` // keys of the scenario, as in governor.d
-	Same    bool     `json:"same"`    // every pair has the same digest
+	Name    string       `json:"name"`
+	Seed    uint64       `json:"seed"`
+	Pairs   int          `json:"pairs"`
+	Differs []Difference `json:"differs"`
+	Same    bool         `json:"same"`   // every pair has the same digest
+	Replay  string       `json:"replay"` // command line that compares this scenario alone
+}
+
+// Difference is a key of the scenario in which the sides differ.
+type Difference struct {
+	Key  string `json:"key"`  // as in governor.d
+	Base string `json:"base"` // as in a file; empty if the side does not have the key
+	New  string `json:"new"`
 }
 
 // MetricResult is one metric in all scenarios.
 type MetricResult struct {
 	Name  string `json:"name"`
 	Unit  string `json:"unit"`
+	More  bool   `json:"more_is_better"`
 	Cells []Cell `json:"cells"` // in the order of the scenarios
 	Mean  Cell   `json:"mean"`  // geometric, over the scenarios that have it
-	Worst string `json:"worst"` // the scenario with the greatest ratio; empty if there is none
+	Worst string `json:"worst"` // the scenario in which NEW is worst beside BASE; empty if there is none
 }
 
 // Cell is one metric in one scenario.
@@ -178,7 +251,7 @@ type Cell struct {
 	Scenario string           `json:"scenario"` // empty for the mean
 	Base     format.Num       `json:"base"`     // arithmetic mean over the pairs
 	New      format.Num       `json:"new"`
-	Ratio    measure.Estimate `json:"ratio"`  // geometric mean of new / base, with the resolution added to both
+	Ratio    measure.Estimate `json:"ratio"`  // geometric mean of new / base; see compare.Metric
 	RankP    format.Num       `json:"rank_p"` // two-sided, of the signed-rank test
 	// Lost is the number of pairs in which BASE has the metric and NEW does not.
 	Lost  int `json:"lost"`
@@ -199,20 +272,23 @@ func (c Cell) Shown() bool {
 type pairs struct {
 	base, next Trial
 	runs       [][2]Replicate
-	horizon    float64 // hours that every run was watched for
+	watched    int     // intervals that every run was watched for
+	horizon    float64 // the same in hours
 }
 
 // Sides compares two candidates, whose runs it pairs by scenario and replication. Runs
 // without a partner, with another seed or with another network are left out, with a
-// note; unlike allows networks to differ. If nothing can be compared, it returns
-// ErrNothing and a report that lists the scenarios that are not compared.
-func Sides(base, next Candidate, unlike bool) (*Report, error) {
-	c := &Report{Base: base.Name, New: next.Name, Level: measure.Confidence, Scenarios: []ScenarioResult{},
-		Notes: []string{}, Uncompared: []Uncompared{}}
+// note; unlike allows networks to differ. Targets may differ, with a note. The metrics are
+// those of Metrics and more. If nothing can be compared, it returns ErrNothing and a report
+// that lists the scenarios that are not compared.
+func Sides(base, next Candidate, unlike bool, more ...Metric) (*Report, error) {
+	c := &Report{metrics: slices.Concat(Metrics(), more), Base: base.Name, New: next.Name,
+		Level: measure.Confidence, Scenarios: []ScenarioResult{}, Notes: []string{}, Uncompared: []Uncompared{}}
 	for _, b := range base.Trials {
 		i := slices.IndexFunc(next.Trials, func(t Trial) bool { return t.Scenario == b.Scenario })
 		if i < 0 {
 			c.leaveOut(b.Scenario, "NEW has no runs of it")
+			c.Uncompared[len(c.Uncompared)-1].lacks = true
 			continue
 		}
 		c.pair(b, next.Trials[i], unlike)
@@ -229,7 +305,7 @@ func Sides(base, next Candidate, unlike bool) (*Report, error) {
 		}
 		return c, fmt.Errorf("%w%s", ErrNothing, why)
 	}
-	for _, m := range Metrics() {
+	for _, m := range c.metrics {
 		c.Metrics = append(c.Metrics, c.metric(m))
 	}
 	return c, nil
@@ -242,7 +318,7 @@ func (c *Report) note(format string, args ...any) {
 // leaveOut records that a scenario of BASE is not compared.
 func (c *Report) leaveOut(scenario, format string, args ...any) {
 	why := fmt.Sprintf(format, args...)
-	c.Uncompared = append(c.Uncompared, Uncompared{scenario, why})
+	c.Uncompared = append(c.Uncompared, Uncompared{Scenario: scenario, Why: why})
 	c.note("%s is left out: %s.", scenario, why)
 }
 
@@ -252,7 +328,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		c.leaveOut(b.Scenario, "BASE has seed %d, NEW %d, which is not the same luck", b.Seed, n.Seed)
 		return
 	}
-	laws, world := differences(b.Resolved, n.Resolved)
+	keys, world := differences(b.Resolved, n.Resolved)
 	if b.Mode != n.Mode {
 		world = append(world, fmt.Sprintf("mode (%s, %s)", b.Mode, n.Mode))
 	}
@@ -267,6 +343,10 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		}
 		c.note("%s is compared although it is not the same question on both sides: they differ in %s.", b.Scenario,
 			format.Listed(world))
+	}
+	if b.Target != n.Target {
+		c.note("%s has two targets, %s/h for BASE and %s/h for NEW: iae, settling, overshoot and steady-error hold "+
+			"each side against its own.", b.Scenario, format.Given(b.Target), format.Given(n.Target))
 	}
 	p := pairs{base: b, next: n}
 	same := true
@@ -286,38 +366,61 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 		}
 	}
 	if lone := len(b.Runs) + len(n.Runs) - 2*len(p.runs); lone > 0 {
-		c.note("%s: %s without a partner of the same replication left out.", b.Scenario,
+		left := fmt.Sprintf("%s: %s without a partner of the same replication left out", b.Scenario,
 			format.Plural(uint64(lone), "run"))
+		c.note("%s.", left)
+		c.gaps = append(c.gaps, left)
 	}
 	if len(p.runs) == 0 {
 		c.leaveOut(b.Scenario, "NEW has no run of the same replication")
 		return
 	}
-	p.horizon = float64(least) * min(b.IntervalSec, n.IntervalSec) / 3600
+	p.watched, p.horizon = least, float64(least)*min(b.IntervalSec, n.IntervalSec)/3600
 	c.pairs = append(c.pairs, p)
-	c.Scenarios = append(c.Scenarios, ScenarioResult{b.Scenario, b.Seed, len(p.runs),
-		append(append([]string{}, laws...), world...), same})
+	x, y := valuesOf(b.Resolved), valuesOf(n.Resolved)
+	differs := []Difference{}
+	for _, key := range append(keys, world...) {
+		differs = append(differs, Difference{key, x[key], y[key]})
+	}
+	c.Scenarios = append(c.Scenarios, ScenarioResult{Name: b.Scenario, Seed: b.Seed, Pairs: len(p.runs),
+		Differs: differs, Same: same})
 }
 
 // value returns a metric of a run; NaN if undefined. A time that never came counts as
-// the horizon; never is then true.
+// what all runs were watched for if it is counted in intervals, else as the end of its run;
+// never is then true.
 func (p pairs) value(m Metric, s Replicate) (v float64, never bool) {
-	v = s.values[m.Name]
-	if math.IsInf(v, 1) {
-		return p.horizon, true
+	v, ok := s.values[m.Name]
+	if !ok {
+		return math.NaN(), false
 	}
-	if m.Name == "settling" {
-		v = min(v, p.horizon)
+	limit := math.Inf(1)
+	switch {
+	case m.Name == "settling":
+		limit = p.horizon
+	case m.Name == measure.SettlingMetric2:
+		limit = float64(p.watched)
+	case math.IsInf(v, 1):
+		limit = s.values["end"]
 	}
-	return v, m.Name == "end" && s.unfinished
+	if signed, _ := measure.MetricNamed(m.Name); signed.Signed {
+		v = math.Abs(v)
+	}
+	return min(v, limit), math.IsInf(v, 1) || m.Name == "end" && s.unfinished
 }
 
 // censored returns a sentence on the runs that never reached a time, and the value that
 // they count with.
 func (p pairs) censored(m Metric, c Cell) string {
 	what, until := "had not settled", fmt.Sprintf("the %s h that all runs were watched", format.Figure(p.horizon))
-	if m.Name == "end" {
+	switch m.Name {
+	case "settling":
+	case measure.SettlingMetric2:
+		what = "had not settled within 2 %"
+	case "end":
 		what, until = "were not finished", "the horizon"
+	default:
+		what, until = "had not reached "+m.Name, "their end"
 	}
 	return fmt.Sprintf("%s: %d of %d runs of BASE and %d of NEW %s by %s, which they count as.", c.Scenario,
 		c.neverBase, c.Pairs, c.neverNew, what, until)
@@ -330,10 +433,14 @@ func (p pairs) logs(m Metric) []float64 {
 }
 
 // excess returns, for each pair, log(NEW / limit), where the limit of NEW is
-// BASE x (1 + margin) + floor.
+// BASE x (1 + margin) + floor. If more is better, it is log(limit / NEW), where NEW and floor
+// together may not fall below the limit BASE x (1 - margin).
 func (p pairs) excess(m Metric, margin float64) []float64 {
 	return p.each(m, func(base, next, e, recipients float64) float64 {
 		floor := m.Floor + float64(m.FloorShare*recipients)
+		if m.More {
+			return math.Log(float64((1-margin)*(base+e)) / (next + e + floor))
+		}
 		return math.Log((next + e) / (float64((1+margin)*(base+e)) + floor))
 	})
 }
@@ -344,48 +451,29 @@ func (p pairs) each(m Metric, of func(base, next, e, recipients float64) float64
 	for i, r := range p.runs {
 		base, _ := p.value(m, r[0])
 		next, _ := p.value(m, r[1])
-		all[i] = of(base, next, e, r[0].recipients)
+		all[i] = of(base, next, measure.Added(e, base, next), r[0].recipients)
 	}
 	return all
 }
 
 // metric compares one metric in every scenario.
 func (c *Report) metric(m Metric) MetricResult {
-	out := MetricResult{Name: m.Name, Unit: m.Unit, Cells: []Cell{}}
+	out := MetricResult{Name: m.Name, Unit: m.Unit, More: m.More, Cells: []Cell{}}
 	worst := format.Missing
 	for _, p := range c.pairs {
-		cell := ratioOf(p.logs(m))
-		cell.Scenario, cell.Pairs = p.base.Scenario, len(p.runs)
-		var base, next []float64
-		for _, r := range p.runs {
-			x, neverX := p.value(m, r[0])
-			y, neverY := p.value(m, r[1])
-			if neverX {
-				cell.neverBase++
-			}
-			if neverY {
-				cell.neverNew++
-			}
-			if neverY && !neverX {
-				cell.late++
-			}
-			if !math.IsNaN(x) && math.IsNaN(y) {
-				cell.Lost++
-			}
-			if !math.IsNaN(x) && !math.IsNaN(y) {
-				base, next = append(base, x), append(next, y)
-			}
-		}
-		cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value),
-			format.Num(stats.Mean(next, measure.Confidence).Value)
-		if cell.Never = cell.neverBase + cell.neverNew; cell.Never > 0 {
+		cell := p.cell(m)
+		if cell.Never > 0 {
 			c.note("%s", p.censored(m, cell))
 		}
 		if cell.Lost > 0 {
 			c.note("%s of %s is undefined in NEW in %d of %d pairs where BASE has it, left out.", m.Name, cell.Scenario,
 				cell.Lost, cell.Pairs)
 		}
-		if v := cell.Ratio.Value; v.Known() && !(v <= worst) {
+		v := cell.Ratio.Value
+		if m.More {
+			v = 1 / v
+		}
+		if v.Known() && !(v <= worst) {
 			worst, out.Worst = v, cell.Scenario
 		}
 		out.Cells = append(out.Cells, cell)
@@ -393,6 +481,36 @@ func (c *Report) metric(m Metric) MetricResult {
 	means, _ := c.overScenarios(func(p pairs) []float64 { return p.logs(m) })
 	out.Mean = ratioOf(means)
 	return out
+}
+
+// cell compares a metric in one scenario.
+func (p pairs) cell(m Metric) Cell {
+	cell := ratioOf(p.logs(m))
+	cell.Scenario, cell.Pairs = p.base.Scenario, len(p.runs)
+	var base, next []float64
+	for _, r := range p.runs {
+		x, neverX := p.value(m, r[0])
+		y, neverY := p.value(m, r[1])
+		if neverX {
+			cell.neverBase++
+		}
+		if neverY {
+			cell.neverNew++
+		}
+		if neverY && !neverX {
+			cell.late++
+		}
+		if !math.IsNaN(x) && math.IsNaN(y) {
+			cell.Lost++
+		}
+		if !math.IsNaN(x) && !math.IsNaN(y) {
+			base, next = append(base, x), append(next, y)
+		}
+	}
+	cell.Base, cell.New = format.Num(stats.Mean(base, measure.Confidence).Value),
+		format.Num(stats.Mean(next, measure.Confidence).Value)
+	cell.Never = cell.neverBase + cell.neverNew
+	return cell
 }
 
 // overScenarios returns, for each replication that all scenarios with a defined number
@@ -447,9 +565,9 @@ func (m MetricResult) side() side {
 	switch {
 	case !m.Mean.Shown():
 		return neither
-	case m.Mean.Ratio.Value > 1 && base <= next:
+	case m.Mean.Ratio.Value > 1 != m.More && base <= next:
 		return baseSide
-	case m.Mean.Ratio.Value < 1 && next <= base:
+	case m.Mean.Ratio.Value < 1 != m.More && next <= base:
 		return newSide
 	}
 	return neither

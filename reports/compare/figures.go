@@ -28,6 +28,25 @@ func (c *Report) Figures() ([]chart.Figure, error) {
 	return chart.PaintAll(drawings)
 }
 
+// figureName returns the file name, without its end, of the figure of a scenario and a server.
+func figureName(scenario, server string, several bool) string {
+	if several {
+		return scenario + "-" + server
+	}
+	return scenario
+}
+
+// targets returns the line of the targets over time, with the number in its label if there is one alone.
+func (t Trial) targets(server, label string, end, seconds float64) chart.Line {
+	steps := t.courseOf(server)
+	if slices.ContainsFunc(steps, func(s ensemble.MeanPoint) bool { return s.Target != t.Target }) {
+		return chart.Line{Label: label, Dash: true, Points: new(ensemble.Report).Line(steps, seconds,
+			func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })}
+	}
+	return chart.Line{Label: fmt.Sprintf("%s, %s/h", label, format.Given(t.Target)), Dash: true,
+		Points: chart.Level(end/seconds, t.Target)}
+}
+
 // servers returns the servers for which both sides have a course.
 func (p pairs) servers() []string {
 	var names []string
@@ -43,7 +62,7 @@ func (p pairs) servers() []string {
 // courseOf returns the mean course of a server over the intervals that every run of the
 // trial has.
 func (t Trial) courseOf(server string) []ensemble.MeanPoint {
-	e := ensemble.Report{Replications: len(t.Runs), IntervalSec: t.IntervalSec, Means: t.courses}
+	e := ensemble.Report{Replications: t.mean, IntervalSec: t.IntervalSec, Means: t.courses}
 	return e.StepsOf(server)
 }
 
@@ -58,9 +77,10 @@ func (t Trial) inForce(steps []ensemble.MeanPoint) []ensemble.MeanPoint {
 }
 
 func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
-	name, title := p.base.Scenario, "Both courses of "+p.base.Scenario
+	name, title := figureName(p.base.Scenario, server, several), "Both courses of "+p.base.Scenario
+	where := p.base.Scenario
 	if several {
-		name, title = name+"-"+server, title+", server "+server
+		title, where = title+", server "+server, where+", "+server
 	}
 	sides := []struct {
 		name  string
@@ -75,8 +95,8 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 		}
 	}
 	unit, seconds, ticks := chart.TimeAxis(end)
-	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
-	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
+	rates := chart.Panel{Y: where + ": deliveries per hour", Ticks: ticks, Height: 1}
+	processes := chart.Panel{Y: where + ": MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
 		Height: 1}
 	rows := [][]string{strings.Fields("side t_end_s runs rate_per_h rate_low rate_high available available_low " +
 		"available_high target_per_h")}
@@ -89,30 +109,34 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 			of    func(ensemble.MeanPoint) ensemble.Spread
 		}{{&rates, steps, func(s ensemble.MeanPoint) ensemble.Spread { return s.Rate }},
 			{&processes, s.trial.inForce(steps), func(s ensemble.MeanPoint) ensemble.Spread { return s.C }}} {
-			x.p.Areas = append(x.p.Areas, chart.Area{Label: s.name + ", 95 % interval of the mean", Color: s.color,
+			label, band := s.name, s.name+", 95 % interval of the mean"
+			if x.p != &rates { // one legend is enough
+				label, band = "", ""
+			}
+			x.p.Areas = append(x.p.Areas, chart.Area{Label: band, Color: s.color,
 				Faint: true,
 				Points: e.Band(x.steps, seconds, func(s ensemble.MeanPoint) (format.Num,
 					format.Num) {
 					return x.of(s).Low, x.of(s).High
 				})})
-			x.p.Lines = append(x.p.Lines, chart.Line{Label: s.name, Color: s.color, Width: 1.4,
+			x.p.Lines = append(x.p.Lines, chart.Line{Label: label, Color: s.color, Width: 1.4,
 				Points: e.Line(x.steps, seconds, func(s ensemble.MeanPoint) format.Num { return x.of(s).Value })})
 		}
 		for _, t := range s.trial.courses {
-			if t.Server == server && t.Rate.N == len(s.trial.Runs) {
+			if t.Server == server && t.Rate.N == s.trial.mean {
 				rows = append(rows, []string{s.name, format.Plain(t.End), strconv.Itoa(t.Rate.N), t.Rate.Value.String(),
 					t.Rate.Low.String(), t.Rate.High.String(),
 					t.C.Value.String(), t.C.Low.String(), t.C.High.String(), format.Plain(t.Target)})
 			}
 		}
 	}
-	targets := chart.Level(end/seconds, p.base.Target)
-	if steps := p.base.courseOf(server); slices.ContainsFunc(steps,
-		func(s ensemble.MeanPoint) bool { return s.Target != p.base.Target }) {
-		targets = new(ensemble.Report).Line(steps, seconds,
-			func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })
+	targets := p.base.targets(server, "target", end, seconds)
+	rates.Lines = append(rates.Lines, targets)
+	if next := p.next.targets(server, "target of NEW", end, seconds); !slices.Equal(next.Points, targets.Points) &&
+		p.base.Target != p.next.Target {
+		next.Color = 2
+		rates.Lines = append(rates.Lines, next)
 	}
-	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
 	return chart.Drawing{Figure: chart.Figure{Name: name, Title: title, CSV: format.WriteCSV(rows),
 		Alt: fmt.Sprintf("The mean rate of %s against the target over time, and below it the mean number of "+
 			"available MTA processes, of BASE (%s) and of NEW (%s). Bands are 95 %% intervals of the mean at each "+

@@ -9,6 +9,7 @@ import (
 	"flyball/reports/chart"
 	"flyball/reports/folder"
 	"flyball/reports/format"
+	"flyball/reports/page"
 	"flyball/reports/runlog"
 )
 
@@ -21,6 +22,9 @@ func (c *Report) Summary() ([]byte, error) {
 func (c *Report) Key() string {
 	var content strings.Builder
 	fmt.Fprintf(&content, "comparison\n%t\n", c.Verdict != nil)
+	for _, m := range c.metrics[len(Metrics()):] {
+		fmt.Fprintf(&content, "of %s\n", m.Name)
+	}
 	for _, p := range c.pairs {
 		fmt.Fprintf(&content, "%s %d\n", p.base.Scenario, p.base.Seed)
 		for _, r := range p.runs {
@@ -33,32 +37,62 @@ func (c *Report) Key() string {
 // Write writes the folder of the comparison at to, as run.Write does for a run. Command
 // is the command line that repeats it.
 func (c *Report) Write(to folder.Place, command string, host runlog.Host) error {
-	figures, err := c.Figures()
+	c.replay = command
+	files, err := page.Files(c, "summary.json")
 	if err != nil {
 		return err
 	}
-	summary, err := c.Summary()
-	if err != nil {
-		return err
-	}
-	files := []folder.File{{Path: "summary.json", Data: summary}, {Path: "cells.csv", Data: c.cellsCSV()},
-		{Path: "pairs.csv", Data: c.pairsCSV()}, {Path: "compare.md", Data: c.Markdown()}}
-	files = append(files, chart.PlotFiles(figures)...)
+	files = append(files, folder.File{Path: "cells.csv", Data: c.cellsCSV()},
+		folder.File{Path: "pairs.csv", Data: c.pairsCSV()}, folder.File{Path: "compare.md", Data: c.Markdown()})
 	return folder.Publish(to, files, folder.NewHost(host, 0), command,
 		folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode})
+}
+
+// HTML returns the comparison as one page.
+func (c *Report) HTML(figures []chart.Figure) ([]byte, error) {
+	var pairs, seeds []string
+	for _, s := range c.Scenarios {
+		pairs = append(pairs, fmt.Sprintf("%s %d", s.Name, s.Pairs))
+		seeds = append(seeds, fmt.Sprintf("%s %d", s.Name, s.Seed))
+	}
+	facts := [][2]string{{"BASE", c.Base}, {"NEW", c.New}, {"Pairs of runs", strings.Join(pairs, ", ")},
+		{"Seeds", strings.Join(seeds, ", ")}}
+	if c.Verdict != nil {
+		for _, e := range c.Verdict.Explained {
+			facts = append(facts, [2]string{e.Scenario + " again", e.Command})
+		}
+	}
+	tables := c.tables()
+	var folded []page.Folded
+	for i, t := range tables {
+		if i > 0 && len(c.Scenarios) > 1 {
+			folded = append(folded, page.Folded{Title: t.Caption, Table: t})
+		}
+	}
+	if len(c.Scenarios) > 1 {
+		tables = tables[:1]
+	}
+	return page.Document{Name: "Comparison", About: "NEW " + c.New + " against BASE " + c.Base,
+		World: "pairs of runs under the same luck, " + format.Plural(uint64(len(c.Scenarios)), "scenario"),
+		Mode:  "sim", Comparison: true, Answer: c.Answer(), Figures: figures, Tables: tables, Folded: folded,
+		Warnings: append(c.explained(), c.Notes...), Facts: append(facts, [2]string{"Run it again", c.replay})}.HTML()
 }
 
 // cellsCSV returns a row for each metric and scenario, and one without a scenario for
 // the mean over all.
 func (c *Report) cellsCSV() []byte {
 	rows := [][]string{strings.Fields("metric unit scenario pairs base new ratio ratio_low ratio_high rank_p lost " +
-		"never shown")}
+		"never shown better")}
 	for _, m := range c.Metrics {
+		better := "less"
+		if m.More {
+			better = "more"
+		}
 		for _, x := range append(m.Cells[:len(m.Cells):len(m.Cells)], m.Mean) {
 			rows = append(rows, []string{m.Name, m.Unit, x.Scenario, strconv.Itoa(x.Ratio.N), x.meanOf(x.Base),
 				x.meanOf(x.New), x.Ratio.Value.String(),
 				x.Ratio.Low.String(), x.Ratio.High.String(), x.RankP.String(), strconv.Itoa(x.Lost),
-				strconv.Itoa(x.Never), strconv.FormatBool(x.Shown())})
+				strconv.Itoa(x.Never), strconv.FormatBool(x.Shown()), better})
 		}
 	}
 	return format.WriteCSV(rows)
@@ -78,7 +112,7 @@ func (c Cell) meanOf(n format.Num) string {
 func (c *Report) pairsCSV() []byte {
 	rows := [][]string{strings.Fields("scenario seed replication digest_base digest_new metric base new log_ratio")}
 	for _, p := range c.pairs {
-		for _, m := range Metrics() {
+		for _, m := range c.metrics {
 			logs := p.logs(m)
 			for i, r := range p.runs {
 				x, _ := p.value(m, r[0])
@@ -101,6 +135,13 @@ func (c *Report) Markdown() []byte {
 	fmt.Fprintf(&b, "### %s\n\n", escape(said[0]))
 	for _, s := range said[1:] {
 		fmt.Fprintf(&b, "- %s\n", escape(s))
+	}
+	if c.Verdict != nil {
+		for _, e := range c.Verdict.Explained {
+			if e.Command != "" {
+				fmt.Fprintf(&b, "\n%s again: `%s`\n", escape(e.Scenario), strings.ReplaceAll(e.Command, "`", ""))
+			}
+		}
 	}
 	fmt.Fprintf(&b, "\nBASE `%s`, NEW `%s`\n", strings.ReplaceAll(c.Base, "`", ""), strings.ReplaceAll(c.New, "`", ""))
 	for i, t := range c.tables() {
@@ -168,8 +209,12 @@ func (c *Report) JUnit() ([]byte, error) {
 		}
 		switch {
 		case x.failed():
-			t.Failure = &failure{Message: x.Says(), Text: "BASE " + c.Base + "\nNEW " + c.New}
+			t.Failure = &failure{Message: x.Says(), Text: strings.Join(append(c.whys(x), "BASE "+c.Base,
+				"NEW "+c.New), "\n")}
 			s.Failures++
+		case x.Outcome == Undefined && c.Verdict.Strict && !c.Verdict.AllowInconclusive && !c.Verdict.Failed:
+			t.Error = &problem{Message: "inconclusive: " + x.Says()}
+			s.Errors++
 		case x.Outcome == Undefined:
 			t.Skipped = &skipped{Message: x.Says()}
 			s.Skipped++
@@ -184,9 +229,15 @@ func (c *Report) JUnit() ([]byte, error) {
 		s.Cases = append(s.Cases, t)
 	}
 	for _, u := range c.Verdict.Uncompared {
-		s.Cases = append(s.Cases, testcase{Class: "flyball.compare." + u.Scenario, Name: "compared",
-			Failure: &failure{Message: u.Why, Text: "BASE " + c.Base + "\nNEW " + c.New}})
-		s.Failures++
+		t := testcase{Class: "flyball.compare." + u.Scenario, Name: "compared"}
+		if u.Allowed {
+			t.Skipped = &skipped{Message: u.Why + ", as allowed"}
+			s.Skipped++
+		} else {
+			t.Failure = &failure{Message: u.Why, Text: "BASE " + c.Base + "\nNEW " + c.New}
+			s.Failures++
+		}
+		s.Cases = append(s.Cases, t)
 	}
 	if v := c.Verdict; v.Blind > 0 {
 		t := testcase{Class: "flyball.compare", Name: "pairs"}
@@ -206,6 +257,15 @@ func (c *Report) JUnit() ([]byte, error) {
 	return append([]byte(xml.Header), append(raw, '\n')...), err
 }
 
+// whys returns the lines that explain a claim.
+func (c *Report) whys(x Claim) []string {
+	e, ok := c.Explains(x)
+	if !ok {
+		return nil
+	}
+	return e.Lines("")
+}
+
 // mostAnnotations is the number of annotations that GitHub shows for one step. It drops
 // more in silence.
 const mostAnnotations = 10
@@ -216,14 +276,15 @@ const mostAnnotations = 10
 func (c *Report) Annotations() string {
 	type note struct{ title, message string }
 	var bad []note
-	for _, u := range c.Verdict.Uncompared {
+	for _, u := range c.Unexcused() {
 		bad = append(bad, note{"Not compared", u.Scenario + " of BASE: " + u.Why})
 	}
 	open := 0
 	for _, x := range c.Verdict.Claims {
 		switch {
 		case x.failed():
-			bad = append(bad, note{"Regression of " + x.Metric, x.Says()})
+			bad = append(bad, note{"Regression of " + x.Metric,
+				strings.Join(append([]string{x.Says()}, c.whys(x)...), "\n")})
 		case x.Outcome == Undecided:
 			open++
 		}

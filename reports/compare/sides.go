@@ -108,6 +108,7 @@ func readEnsembleTrial(dir string) (Trial, error) {
 	}
 	t := Trial{Scenario: e.Name, Seed: e.Seed, Mode: e.Mode, List: e.List, Target: e.Target, IntervalSec: e.IntervalSec,
 		Resolved: x.ResolvedTOML}
+	t.mean = e.Replications
 	for _, f := range x.More {
 		switch f.Path {
 		case "replications.csv":
@@ -163,13 +164,17 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range []string{"recipients", "delivered", "suppressed", "dfr", "iae_target_hours",
-			"total_variation", measure.SettlingMetric, "overshoot", "steady_state_error", "end_h", "pending",
-			"deferrals"} {
+		for _, name := range measure.MetricNames() {
 			metrics[name] = number(name)
 		}
-		if column("settled") == "never" {
-			metrics[measure.SettlingMetric] = math.Inf(1)
+		for _, name := range measure.MetricNames() { // in a file a time that never came is missing
+			if !math.IsNaN(metrics[name]) || !measure.MayNeverCome(name) || !slices.Contains(header.Names, name) {
+				continue
+			}
+			if measure.InIntervals(name) && column("settled") != "not judged" ||
+				!measure.InIntervals(name) && metrics["attempts"] > 0 {
+				metrics[name] = math.Inf(1)
+			}
 		}
 		watched := 0
 		if w := number("watched_intervals"); known(w) {
@@ -211,7 +216,8 @@ func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
 }
 
 // differences returns the keys in which two resolved scenarios differ: laws has keys of
-// the policy under comparison; question has keys of the setting, which must not differ.
+// the policy under comparison, targets among them; question has keys of the setting, which
+// must not differ.
 // Keys that only name or judge a run are left out.
 func differences(a, b []byte) (laws, question []string) {
 	x, y := valuesOf(a), valuesOf(b)
@@ -226,8 +232,7 @@ func differences(a, b []byte) (laws, question []string) {
 		switch {
 		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect",
 			"analysis"}, top):
-		case (top == "governor" || top == "retry") && name != "governor.target" &&
-			!strings.HasPrefix(name, "governor.change[") && !strings.HasPrefix(name, "governor.fault["):
+		case (top == "governor" || top == "retry") && !strings.HasPrefix(name, "governor.fault["):
 			laws = append(laws, name)
 		default:
 			question = append(question, name)
@@ -257,7 +262,10 @@ func valuesOf(resolved []byte) map[string]string {
 				walk(fmt.Sprintf("%s[%d]", path, i), element)
 			}
 		default:
-			values[path] = fmt.Sprintf("%#v", v)
+			values[path] = fmt.Sprint(v)
+			if text, ok := v.(string); ok {
+				values[path] = strconv.Quote(text)
+			}
 		}
 	}
 	walk("", root)

@@ -24,7 +24,7 @@ func TestGateOnTheSuite(t *testing.T) {
 		t.Skip(longtest.Variable + "=1 runs the suite hundreds of times")
 	}
 	const most = 180
-	looks := []int{20, 60, most}
+	full, quick := []int{20, 60, most}, []int{20, 60}
 	var alike, perturbed []Trial // 2 x most runs of each scenario; most with a hair less of a step
 	for _, x := range scenarios.Suite() {
 		src, _ := scenarios.Builtin(x.Name)
@@ -78,14 +78,19 @@ func TestGateOnTheSuite(t *testing.T) {
 		metrics []Metric
 		paired  bool
 		by      float64
+		looks   []int
 	}{
-		{"alike, other luck", 3000, Metrics(), false, 1},
-		{"alike, other luck, no margins", 3000, bare, false, 1},
-		{"alike, same luck", 3000, Metrics(), true, 1},
-		{"alike, same luck, no margins", 3000, bare, true, 1},
-		{"5 % more IAE, other luck", 500, Metrics(), false, 1.05},
-		{"5 % more IAE, same luck", 500, Metrics(), true, 1.05},
-		{"4 % more IAE, other luck", 500, Metrics(), false, 1.04},
+		{"alike, other luck", 3000, Metrics(), false, 1, full},
+		{"alike, other luck, no margins", 3000, bare, false, 1, full},
+		{"alike, same luck", 3000, Metrics(), true, 1, full},
+		{"alike, same luck, no margins", 3000, bare, true, 1, full},
+		{"alike, other luck, no margins, quick", 3000, bare, false, 1, quick},
+		{"alike, same luck, no margins, quick", 3000, bare, true, 1, quick},
+		{"5 % more IAE, other luck", 500, Metrics(), false, 1.05, full},
+		{"5 % more IAE, same luck", 500, Metrics(), true, 1.05, full},
+		{"5 % more IAE, other luck, quick", 500, Metrics(), false, 1.05, quick},
+		{"5 % more IAE, same luck, quick", 500, Metrics(), true, 1.05, quick},
+		{"4 % more IAE, other luck", 500, Metrics(), false, 1.04, full},
 	} {
 		failed, open := 0, 0
 		at := map[int]int{}
@@ -95,7 +100,7 @@ func TestGateOnTheSuite(t *testing.T) {
 			for i := range swapped {
 				swapped[i] = r.IntN(2) == 1
 			}
-			for k, n := range looks {
+			for k, n := range c.looks {
 				v := deal(n, func(s, i int) (base, next Replicate) {
 					switch {
 					case !c.paired:
@@ -106,8 +111,8 @@ func TestGateOnTheSuite(t *testing.T) {
 						base, next = alike[s].Runs[i], perturbed[s].Runs[i]
 					}
 					return base, worse(next, c.by)
-				}).Judge(looks, k, c.metrics)
-				if v.Failed || !v.Open || k == len(looks)-1 {
+				}).Judge(c.looks, k, c.metrics)
+				if v.Failed || !v.Open || k == len(c.looks)-1 {
 					if v.Failed {
 						failed++
 					}

@@ -24,8 +24,16 @@ func (c *Report) Answer() []string {
 		for _, says := range v.Worse() {
 			said = append(said, "Worse: "+says+".")
 		}
-		for _, u := range v.Uncompared {
+		for _, e := range v.Explained {
+			said = append(said, "Cause in "+e.Scenario+": "+e.Cause+".")
+		}
+		for _, u := range unexcused(v.Uncompared) {
 			said = append(said, "Not compared: "+u.Scenario+" of BASE: "+u.Why+".")
+		}
+		if v.Strict {
+			for _, gap := range v.Gaps {
+				said = append(said, "Not compared: "+gap+".")
+			}
 		}
 		for _, x := range v.Claims {
 			if x.Outcome == Undecided {
@@ -91,12 +99,12 @@ func (v *Verdict) Worse() []string {
 func (v *Verdict) Answer() string {
 	if v.Failed {
 		var why []string
-		if n := len(v.Uncompared); n > 0 {
+		if lacking := unexcused(v.Uncompared); len(lacking) > 0 {
 			var names []string
-			for _, u := range v.Uncompared {
+			for _, u := range lacking {
 				names = append(names, u.Scenario)
 			}
-			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(n), "scenario"),
+			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(len(lacking)), "scenario"),
 				format.Listed(names)))
 		}
 		if v.Worse() != nil {
@@ -116,10 +124,23 @@ func (v *Verdict) Answer() string {
 		if v.Blind > 0 {
 			return fmt.Sprintf("%s: with so few pairs nothing could have failed; it takes %d.", head, v.Blind)
 		}
+		if !v.Open {
+			return fmt.Sprintf("%s: %s that the gate asks for could not be compared.", head,
+				format.Plural(uint64(len(v.Gaps)), "thing"))
+		}
 		return fmt.Sprintf("%s: no regression beyond the margins is shown by %s of each scenario, but neither is its "+
 			"absence.", head, format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
 	}
-	return fmt.Sprintf("Gate: pass, after %s of each scenario.", format.Plural(uint64(v.Looks[v.Look-1]), "pair"))
+	without := ""
+	var names []string
+	for _, u := range v.Uncompared {
+		names = append(names, u.Scenario)
+	}
+	if names != nil {
+		without = ", without " + format.Listed(names) + " of BASE, as allowed"
+	}
+	return fmt.Sprintf("Gate: pass, after %s of each scenario%s.",
+		format.Plural(uint64(v.Looks[v.Look-1]), "pair"), without)
 }
 
 func (c *Report) same() bool {
@@ -133,12 +154,26 @@ func (c *Report) same() bool {
 
 // explained returns sentences that explain the tables.
 func (c *Report) explained() []string {
-	said := []string{"Less is better in every metric. A change is the geometric mean of NEW / BASE over pairs of " +
+	better := "Less is better in every metric."
+	var more []string
+	for _, m := range c.metrics {
+		if m.More {
+			more = append(more, m.Name)
+		}
+	}
+	if more != nil {
+		better = "More is better in " + strings.Join(more, ", ") + "; less in every other metric."
+	}
+	said := []string{better + " A change is the geometric mean of NEW / BASE over pairs of " +
 		"runs under the same luck; ~ where none is shown: its 95 % interval (paired t) holds 0, or the ranks " +
 		"(Wilcoxon) do not agree."}
 	for _, s := range c.Scenarios {
 		if len(s.Differs) > 0 {
-			said = append(said, fmt.Sprintf("%s differs in %s.", s.Name, format.Listed(s.Differs)))
+			var keys []string
+			for _, d := range s.Differs {
+				keys = append(keys, d.words())
+			}
+			said = append(said, fmt.Sprintf("%s differs in %s.", s.Name, format.Listed(keys)))
 		}
 	}
 	return said
@@ -179,7 +214,7 @@ func (c *Report) meanTable() format.Table {
 			allowed, outcome := "-", "-"
 			for _, x := range c.Verdict.Claims {
 				if x.Metric == m.Name && x.Scenario == "" {
-					allowed, outcome = change(format.Num(1+x.Margin)), x.word()
+					allowed, outcome = x.most(), x.word()
 				}
 			}
 			row = append(row, allowed, outcome)
@@ -200,8 +235,20 @@ func (c Claim) word() string {
 	return c.Outcome
 }
 
+// words returns the key, and its values if both sides have one.
+func (d Difference) words() string {
+	if d.Base == "" || d.New == "" {
+		return d.Key
+	}
+	return fmt.Sprintf("%s (BASE %s, NEW %s)", d.Key, d.Base, d.New)
+}
+
 func (m MetricResult) table() format.Table {
-	t := format.Table{Caption: fmt.Sprintf("%s, %s", m.Name, m.Unit), Left: 1,
+	better := ""
+	if m.More {
+		better = "; more is better"
+	}
+	t := format.Table{Caption: fmt.Sprintf("%s, %s%s", m.Name, m.Unit, better), Left: 1,
 		Head: []string{"scenario", "BASE", "NEW", "change", "95 % interval", "pairs", "rank p"}}
 	for _, x := range m.Cells {
 		if x.Ratio.N == 0 {
@@ -221,7 +268,7 @@ func (m MetricResult) mean(of format.Num, never, pairs int) string {
 	case never == pairs && m.Name == "end":
 		return measure.NeverWord(measure.EndMetric)
 	case never == pairs:
-		return measure.NeverWord(measure.SettlingMetric)
+		return measure.NeverWord(m.Name)
 	case never > 0:
 		return "> " + of.Plainly()
 	}

@@ -129,7 +129,7 @@ func Replications(dir string) (int, error) {
 	case LawsMode:
 		what, read = "laws", "report.html, or its cells.csv"
 	case ComparisonMode:
-		what, read = "a comparison", "compare.md, or its cells.csv"
+		what, read = "a comparison", "report.html, or its cells.csv"
 	}
 	if what != "" {
 		return 0, fmt.Errorf("%s is the folder of %s: want the folder of a run (read its %s)", dir, what, read)

@@ -21,8 +21,9 @@ type Metric struct {
 	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
 	Worst    Choice
 
-	Resolution float64 // smallest difference that counts; added to both sides of a ratio, so that 0 can be compared
-	Signed     bool    // may be below 0, so ratios make no sense
+	Resolution float64 // smallest difference that counts; see Added
+	Signed     bool    // may be below 0, so ratios make no sense; better the nearer it is to 0
+	More       bool    // more is better; less is, unless More or Signed
 	MayNever   bool    // a time that a run may end before; see Reached
 	NoMean     bool    // undefined for a mean over runs, interval by interval
 }
@@ -86,9 +87,9 @@ var metrics = []Metric{
 		OfServer:   func(s Server) float64 { return float64(s.AvailableFinal) }, Worst: Least, NoMean: true},
 	{Name: "deferrals", Unit: "attempts", Doc: "attempts that a 4yz reply ended", Resolution: 1,
 		Of: func(f *Facts) float64 { return f.replies(func(code int) bool { return code/100 == 4 }) }},
-	{Name: "delivered", Unit: "recipients", Doc: "delivered", Resolution: 1,
+	{Name: "delivered", Unit: "recipients", Doc: "delivered", Resolution: 1, More: true,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Delivered) }},
-	{Name: "delivered_share", Unit: "1", Doc: "delivered / recipients", Resolution: 0.001,
+	{Name: "delivered_share", Unit: "1", Doc: "delivered / recipients", Resolution: 0.001, More: true,
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Delivered, f.Totals.Recipients)) }},
 	{Name: "dfr", Unit: AttemptsPerDelivery, Doc: "delivery failure rate ([0071])",
 		Of: func(f *Facts) float64 { return float64(format.Ratio(f.Totals.Attempts, f.Totals.Delivered)) }},
@@ -99,8 +100,8 @@ var metrics = []Metric{
 	{Name: "failed", Unit: "recipients", Doc: "bounced, or given up at the retry limit", Resolution: 1,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Failed) }},
 	{Name: "first_try_share", Unit: "1", Doc: "recipients delivered at the first try / recipients tried",
-		Resolution: 0.001,
-		Counted:    func(d *runlog.Destination) float64 { return d.FirstTryShare() }},
+		Resolution: 0.001, More: true,
+		Counted: func(d *runlog.Destination) float64 { return d.FirstTryShare() }},
 	{Name: "iae_target_hours", Unit: "h",
 		Doc: "sum of |rate - target| x S / target, of each interval against the target in force in it; greatest " +
 			"of all servers",
@@ -119,8 +120,8 @@ var metrics = []Metric{
 		Of: func(f *Facts) float64 { return float64(f.Totals.Pending) }},
 	{Name: "rate_per_h", Unit: "messages/h",
 		Doc:      "mean rate over the last quarter of the judged intervals; least of all servers",
-		OfServer: func(s Server) float64 { return float64(s.Rate) }, Worst: Least, Resolution: 1},
-	{Name: "recipients", Unit: "recipients", Doc: "length of all lists", Resolution: 1,
+		OfServer: func(s Server) float64 { return float64(s.Rate) }, Worst: Least, Resolution: 1, More: true},
+	{Name: "recipients", Unit: "recipients", Doc: "length of all lists", Resolution: 1, More: true,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Recipients) }},
 	{Name: "retries_per_recipient", Unit: "attempts", Doc: "resends / recipients that are not suppressed",
 		Resolution: 1,
@@ -146,7 +147,8 @@ var metrics = []Metric{
 		Doc: "twice the mean distance of the changes of sign of swing; of the server that swings most; undefined " +
 			"with fewer than three, " +
 			"or below one process",
-		OfServer: func(s Server) float64 { return float64(s.SwingPeriod) }, Worst: OfGreatestSwing, Resolution: 1},
+		OfServer: func(s Server) float64 { return float64(s.SwingPeriod) }, Worst: OfGreatestSwing, Resolution: 1,
+		More: true},
 	{Name: "swing_processes", Unit: "processes",
 		Doc: "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all " +
 			"servers",
@@ -163,6 +165,26 @@ var metrics = []Metric{
 		Counted: func(d *runlog.Destination) float64 { return timeToFinal(d, 0.95) }},
 	{Name: "total_variation", Unit: "processes", Doc: "sum of all changes of C; greatest of all servers",
 		OfServer: func(s Server) float64 { return s.TotalVariation }, Resolution: 1},
+}
+
+// Better returns which values of the metric are better: less, more or nearer 0.
+func (m Metric) Better() string {
+	switch {
+	case m.Signed:
+		return "nearer 0"
+	case m.More:
+		return "more"
+	}
+	return "less"
+}
+
+// Added returns what is added to both sides of the ratio of a and b, so that 0 can be compared and small numbers
+// count for little: the resolution if one of them lies below it, else 0.
+func Added(resolution, a, b float64) float64 {
+	if min(a, b) >= resolution {
+		return 0
+	}
+	return resolution
 }
 
 // timeToFinal returns the hours within which the share q of the recipients

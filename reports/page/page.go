@@ -29,16 +29,18 @@ var page string
 type Document struct {
 	Name, About, World, Mode, Receiver string
 
-	Partial  bool
-	Study    bool
-	Tuning   bool
-	Kind     string // of the analysis of an ensemble; empty for one run
-	Answer   []string
-	Figures  []chart.Figure
-	Tables   []format.Table // those without a row are left out
-	Folded   []Folded
-	Warnings []string
-	Facts    [][2]string
+	Partial bool
+	Study   bool
+	Tuning  bool
+
+	Comparison bool
+	Kind       string // of the analysis of an ensemble; empty for one run
+	Answer     []string
+	Figures    []chart.Figure
+	Tables     []format.Table // those without a row are left out
+	Folded     []Folded
+	Warnings   []string
+	Facts      [][2]string
 }
 
 // HTML renders the page; tables without a row are left out.

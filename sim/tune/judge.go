@@ -65,7 +65,7 @@ type Cell struct {
 	Metric    string
 	Base, New stats.Interval // of the means; a time that never came counts as the time watched
 	// Log is the interval of the mean of ln(new / base), with the resolution added
-	// to both; N = 0 where it is undefined.
+	// to both where one is below it; N = 0 where it is undefined.
 	Log stats.Interval
 }
 
@@ -288,8 +288,9 @@ func resolution(metric string) float64 {
 // log returns ln(next / base) of a metric in two runs with the same draws; NaN if
 // it is undefined.
 func (b *bench) log(next, base study.Run, metric string) float64 {
-	e := resolution(metric)
-	v := math.Log((b.value(next, metric) + e) / (b.value(base, metric) + e))
+	x, y := b.value(next, metric), b.value(base, metric)
+	e := measure.Added(resolution(metric), x, y)
+	v := math.Log((x + e) / (y + e))
 	if math.IsInf(v, 0) {
 		return math.NaN()
 	}

@@ -28,11 +28,12 @@ import (
 // DefaultPairs is the default number of pairs of runs of each scenario.
 const DefaultPairs = 20
 
-// A gate looks at its pairs of runs up to gateLooks times, each time at morePairs times
-// the number of pairs before.
+// A gate looks at its pairs of runs up to gateLooks times, a quick one quickLooks times, each
+// time at morePairs times the number of pairs before.
 const (
-	morePairs = 3
-	gateLooks = 3
+	morePairs  = 3
+	gateLooks  = 3
+	quickLooks = 2
 )
 
 // Compare asks for a comparison of two candidates under the same draws.
@@ -44,6 +45,10 @@ type Compare struct {
 	Pairs      int      // pairs of runs of each scenario; with Gate, at the first look
 	Gate       bool     // judge New by the margins
 	Allow      bool     // let an inconclusive gate pass
+	Strict     bool     // what could not be compared makes the gate inconclusive
+	Missing    []string // scenarios of Base that New may lack
+	Quick      bool     // fewer looks of a gate
+	Of         []string // metrics that are compared besides compare.Metrics
 	Margins    []string // metric=5%, metric=5%+FLOOR or metric=none
 	Unlike     bool     // compare scenarios that differ in more than their policy
 	Workers    int      // runs at the same time; changes no result
@@ -54,6 +59,9 @@ type Compare struct {
 func DefaultCompare() Compare {
 	return Compare{Pairs: DefaultPairs, Workers: runtime.GOMAXPROCS(0)}
 }
+
+// noCandidate stands for the side that is missing where one alone is run.
+var noCandidate compare.Candidate
 
 // Compared is a comparison and its folder.
 type Compared struct {
@@ -66,8 +74,8 @@ type Compared struct {
 }
 
 // ErrNoGate is the error of flags that need a gate.
-var ErrNoGate = task.Fail(task.Usage, "--margin, --junit, --annotations and --allow-inconclusive belong to a gate: "+
-	"want --gate with them")
+var ErrNoGate = task.Fail(task.Usage, "--margin, --quick, --junit, --annotations, --strict, --allow-inconclusive and "+
+	"--allow-missing belong to a gate: want --gate with them")
 
 // Write writes the folder.
 func (c *Compared) Write() error {
@@ -84,8 +92,12 @@ type candidate struct {
 // Validate returns an error with everything in the question that makes no sense for
 // any candidates.
 func (q *Compare) Validate() error {
-	_, bad := margins(q.Margins)
-	return errors.Join(checkReplications(q.Pairs), task.CheckWorkers(q.Workers), bad)
+	_, bad := margins(q.Of, q.Margins)
+	var both error
+	if q.Strict && q.Allow {
+		both = task.Fail(task.Usage, "--strict wants more to be shown, --allow-inconclusive less: want one of them")
+	}
+	return errors.Join(checkReplications(q.Pairs), task.CheckWorkers(q.Workers), bad, both)
 }
 
 // validate returns the metrics of the gate, or an error if the question makes no sense
@@ -93,7 +105,7 @@ func (q *Compare) Validate() error {
 func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 	pairs := q.Pairs != DefaultPairs
 	var ungated error
-	if !q.Gate && (q.Margins != nil || q.Allow) {
+	if !q.Gate && (q.Margins != nil || q.Quick || q.Allow || q.Strict || q.Missing != nil) {
 		ungated = ErrNoGate
 	}
 	var folders error
@@ -107,7 +119,7 @@ func (q *Compare) validate(base, next candidate) ([]compare.Metric, error) {
 	if err := errors.Join(ungated, folders, q.Validate()); err != nil {
 		return nil, err
 	}
-	return margins(q.Margins)
+	return margins(q.Of, q.Margins)
 }
 
 // Do makes the runs that the question needs and compares them. If ctx ends, it returns
@@ -153,14 +165,7 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 	if err := q.Check(folder.Attributes{Name: "comparison", Mode: folder.ComparisonMode}, settings); err != nil {
 		return nil, err
 	}
-	looks := []int{q.Pairs}
-	if sides[0].folder || sides[1].folder {
-		looks[0] = 0 // all runs in the folder
-	} else if q.Gate {
-		for len(looks) < gateLooks {
-			looks = append(looks, min(looks[len(looks)-1]*morePairs, task.MostReplications))
-		}
-	}
+	looks := q.looks(sides, candidates)
 
 	defer task.ManyRuns()()
 	began := time.Now()
@@ -169,23 +174,31 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 		if err := q.try(ctx, slices.Concat(tried[0], tried[1]), n, watch); err != nil {
 			return nil, err
 		}
+		compared := candidates
 		for i, s := range sides {
 			if s.folder {
+				if n > 0 {
+					compared[i] = candidates[i].First(n)
+				}
 				continue
 			}
-			candidates[i] = compare.Candidate{Name: s.arg}
+			compared[i] = compare.Candidate{Name: s.arg}
 			for _, t := range tried[i] {
 				runs := t.runs
 				if t.sameAs != nil {
 					runs = t.sameAs.runs
 				}
-				candidates[i].Trials = append(candidates[i].Trials, compare.Tried(t.scenario, runs))
+				compared[i].Trials = append(compared[i].Trials, compare.Tried(t.scenario, runs))
 			}
 		}
-		found, err = compare.Sides(candidates[0], candidates[1], q.Unlike)
+		found, err = compare.Sides(compared[0], compared[1], q.Unlike, metrics[len(compare.Metrics()):]...)
+		for i, s := range found.Scenarios {
+			found.Scenarios[i].Replay = q.replayOf(s.Name, s.Pairs)
+		}
+		found.AllowMissing(q.Missing)
 		switch {
 		// a gate that compared nothing has failed
-		case q.Gate && errors.Is(err, compare.ErrNothing) && len(found.Uncompared) > 0:
+		case q.Gate && errors.Is(err, compare.ErrNothing) && len(found.Unexcused()) > 0:
 			found.Verdict = found.Lacking()
 			return &Compared{Report: found, Replay: q.replay(), Nothing: err}, nil
 		case err != nil:
@@ -200,7 +213,7 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 			}
 		}
 		found.Verdict = found.Judge(looks, k, metrics)
-		found.Verdict.Settle(q.Allow)
+		found.Verdict.Settle(q.Allow, q.Strict)
 		if found.Verdict.Failed || !found.Verdict.Open {
 			break
 		}
@@ -210,6 +223,43 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 	}
 	place := q.At(filepath.Join("runs", "compare-"+found.Key()), settings)
 	return &Compared{Report: found, Replay: q.replay(), Dir: place.Dir, place: place, began: began}, nil
+}
+
+// looks returns the numbers of pairs at each look; a single 0 for all pairs that two
+// folders have. Where one side is a folder, the last look is at all its runs.
+func (q *Compare) looks(sides [2]candidate, candidates [2]compare.Candidate) []int {
+	most := gateLooks
+	if q.Quick {
+		most = quickLooks
+	}
+	if sides[0].folder && sides[1].folder {
+		return []int{0}
+	}
+	for i, s := range sides {
+		if !s.folder {
+			continue
+		}
+		runs := 0
+		for _, t := range candidates[i].Trials {
+			runs = max(runs, len(t.Runs))
+		}
+		if !q.Gate {
+			return []int{runs}
+		}
+		all := []int{DefaultPairs}
+		for len(all) < most && all[len(all)-1] < runs {
+			all = append(all, all[len(all)-1]*morePairs)
+		}
+		if last := len(all) - 1; all[last] > runs {
+			all = append(all[:max(0, last-1)], runs) // a look at hardly more pairs than before is worth nothing
+		}
+		return all
+	}
+	looks := []int{q.Pairs}
+	for q.Gate && len(looks) < most {
+		looks = append(looks, min(looks[len(looks)-1]*morePairs, task.MostReplications))
+	}
+	return looks
 }
 
 // toTry loads the scenarios for side s, which is not a folder. If the other side is a
@@ -228,22 +278,12 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 			for _, r := range t.Runs {
 				some.only = append(some.only, r.Replication)
 			}
+			slices.Sort(some.only)
 			all = append(all, some)
 		}
 		return all, nil
 	}
-	var from []task.Source
-	for _, name := range q.Scenarios {
-		from = append(from, task.Source{Arg: name})
-	}
-	if from == nil {
-		for _, t := range scenarios.Suite() {
-			from = append(from, task.Source{Arg: t.Name, Set: t.Set})
-		}
-	}
-	for _, f := range from {
-		f.Set = slices.Concat(f.Set, q.Set, s.set)
-		f.Seed = q.Seed
+	for _, f := range q.sources(s) {
 		loaded, _, err := f.Load()
 		if err != nil {
 			return nil, err
@@ -254,6 +294,24 @@ func (q *Compare) toTry(s, other candidate, there compare.Candidate) ([]*trying,
 		all = append(all, &trying{scenario: loaded, from: f})
 	}
 	return all, nil
+}
+
+// sources returns the scenarios to run, with the changes of side s.
+func (q *Compare) sources(s candidate) []task.Source {
+	var from []task.Source
+	for _, name := range q.Scenarios {
+		from = append(from, task.Source{Arg: name})
+	}
+	if from == nil {
+		for _, t := range scenarios.Suite() {
+			from = append(from, task.Source{Arg: t.Name, Set: t.Set})
+		}
+	}
+	for i := range from {
+		from[i].Set = slices.Concat(from[i].Set, q.Set, s.set)
+		from[i].Seed = q.Seed
+	}
+	return from
 }
 
 // trying is a scenario that is being tried on one side.
@@ -279,8 +337,12 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch task.Watc
 		case t.only == nil:
 			todo = append(todo, batch{t, uint64(len(t.runs)), uint64(n - len(t.runs))})
 		default:
-			for _, r := range t.only {
-				todo = append(todo, batch{t, r, 1})
+			for i := len(t.runs); i < min(n, len(t.only)); i++ { // successive ones together
+				if last := len(todo) - 1; last >= 0 && todo[last].t == t && todo[last].from+todo[last].n == t.only[i] {
+					todo[last].n++
+					continue
+				}
+				todo = append(todo, batch{t, t.only[i], 1})
 			}
 		}
 	}
@@ -313,6 +375,23 @@ func (q *Compare) try(ctx context.Context, all []*trying, n int, watch task.Watc
 	return nil
 }
 
+// replayOf returns the command line that compares one of the scenarios alone; of folders, all in them.
+func (q *Compare) replayOf(scenario string, pairs int) string {
+	one := *q
+	both := true
+	for _, side := range []string{q.Base, q.New} {
+		s, err := parseSide(side)
+		both = both && err == nil && !s.folder
+	}
+	for _, f := range q.sources(candidate{}) {
+		if loaded, _, err := f.Load(); both && err == nil && loaded.Name == scenario {
+			one.Scenarios, one.Set, one.Pairs = []string{f.Arg}, f.Set, pairs
+		}
+	}
+	one.Gate, one.Quick, one.Allow, one.Strict, one.Margins, one.Missing = false, false, false, false, nil, nil
+	return one.replay()
+}
+
 // replay returns the command line that repeats the comparison.
 func (q *Compare) replay() string {
 	words := []string{"flyball", "compare", task.Quote(q.Base), task.Quote(q.New)}
@@ -331,11 +410,23 @@ func (q *Compare) replay() string {
 	if q.Unlike {
 		words = append(words, "--unlike")
 	}
+	for _, name := range q.Of {
+		words = append(words, "--of", task.Quote(name))
+	}
 	if q.Gate {
 		words = append(words, "--gate")
 	}
+	if q.Quick {
+		words = append(words, "--quick")
+	}
 	if q.Allow {
 		words = append(words, "--allow-inconclusive")
+	}
+	if q.Strict {
+		words = append(words, "--strict")
+	}
+	for _, name := range q.Missing {
+		words = append(words, "--allow-missing", task.Quote(name))
 	}
 	for _, m := range q.Margins {
 		words = append(words, "--margin", task.Quote(m))

@@ -75,10 +75,6 @@ func (q *Replicate) checkMeasure(s *scenarios.Scenario) error {
 	switch {
 	case q.Of != "" && q.Precision == 0:
 		return task.Fail(task.Usage, "--of: got %q without --precision", q.Of)
-	case s.Analysis.Kind == "":
-		return task.Fail(task.Invalid, `%s does not define how repeated runs are to be read: want an [analysis] `+
-			`table with kind = "terminating" (a campaign, from its start to its end) or kind = "steady-state" (the `+
-			`long run, without its start-up); --set analysis.kind=... will do`, s.Name)
 	case q.Of == "":
 		return nil
 	}
@@ -100,6 +96,9 @@ func (q *Replicate) Do(ctx context.Context, watch task.Watch) (*Replicated, erro
 	s, text, err := q.From.Load()
 	if err != nil {
 		return nil, err
+	}
+	if s.Analysis.Kind == "" { // its list ends, and so do its runs
+		s.Analysis.Kind = scenarios.Terminating
 	}
 	if err := q.Validate(s); err != nil {
 		return nil, err
