@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"html"
+	"image"
 	"image/color"
 	"image/png"
 	"math"
@@ -103,21 +104,24 @@ func Sans(size float64, bold bool) text.Style {
 	return text.Style{Color: Ink(Black), Font: f, Handler: plot.DefaultTextHandler}
 }
 
-// paintFigure lets paint draw as SVG and as PNG.
+// paintFigure lets paint draw as SVG and as PNG, on white.
 func paintFigure(title, alt, id string, height vg.Length, paint func(draw.Canvas)) (svg, bitmap []byte, err error) {
 	vector := vgsvg.New(Width, height)
-	paint(draw.New(vector))
+	sheet := draw.New(vector)
+	sheet.SetColor(color.White)
+	sheet.Fill(sheet.Rectangle.Path())
+	paint(sheet)
 	var b bytes.Buffer
 	if _, err := vector.WriteTo(&b); err != nil {
 		return nil, nil, err
 	}
 	svg = titled(b.Bytes(), title, alt, id)
 
-	raster := vgimg.NewWith(vgimg.UseWH(Width, height), vgimg.UseDPI(dpi))
+	raster := vgimg.NewWith(vgimg.UseWH(Width, height), vgimg.UseDPI(dpi)) // white
 	paint(draw.New(raster))
 	b = bytes.Buffer{}
 	// The best compression would take a third of the time of a short run.
-	err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, raster.Image())
+	err = (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, paletted(raster.Image().(*image.RGBA)))
 	return svg, b.Bytes(), err
 }
 
@@ -137,8 +141,6 @@ func titled(svg []byte, title, alt, id string) []byte {
 // PaintPanels gives every panel its share of the height, with the left ends of
 // their axes under one another.
 func PaintPanels(c draw.Canvas, panels []Panel) {
-	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 8, -14, 8, -6)
 	plots := make([]*plot.Plot, len(panels))
 	spaces := make([]draw.Canvas, len(panels))

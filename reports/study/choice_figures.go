@@ -279,8 +279,6 @@ func (s *Report) paintMultiple(c draw.Canvas, m multiple) {
 
 // paintSheet paints the legend and returns what is left below it.
 func (s *Report) paintSheet(c draw.Canvas, l legend) draw.Canvas {
-	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 8, -14, 8, -6)
 	sheet{legend: l}.paintLegend(c)
 	c.Max.Y -= legendHeight

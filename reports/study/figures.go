@@ -253,8 +253,6 @@ func (m sheet) drawing(f chart.Figure) chart.Drawing {
 }
 
 func (m sheet) paint(c draw.Canvas) {
-	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 8, -14, 8, -6)
 	m.paintLegend(c)
 	c.Max.Y -= legendHeight
