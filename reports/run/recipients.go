@@ -2,11 +2,12 @@ package run
 
 import (
 	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/klauspost/compress/gzip"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
