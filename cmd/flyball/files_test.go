@@ -80,7 +80,7 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 func TestOutIsNotOfAnotherRun(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	small := strings.Replace(sweepWorld, "60000", "600", 1)
+	small := strings.Replace(sweepWorld, "20000", "600", 1)
 	for name, text := range map[string]string{"world.toml": small, "study.toml": strings.Replace(sweepStudy, "steps = 5", "steps = 2", 1),
 		"people.csv": "email\nann@a.example\n", "live.toml": oneDestination} {
 		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {

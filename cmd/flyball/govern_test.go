@@ -22,12 +22,12 @@ func TestReplayDecidesAsTheRun(t *testing.T) {
 	for _, law := range []string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator", "aimd", "gradient2", "corr-vegas",
 		"regulator+aimd", "patent-dynamic+gradient2", "pi+corr-vegas"} {
 		tracker, ceiling, both := strings.Cut(law, "+")
-		sets := []string{"governor.law=" + tracker, "governor.interval=2m", "horizon=90m"}
+		sets := []string{"governor.law=" + tracker, "governor.interval=2m", "horizon=50m"}
 		if both {
 			sets = append(sets, "governor.ceiling="+ceiling)
 		}
 		dir := filepath.Join(t.TempDir(), "run")
-		args := []string{"run", "throttling-provider", "-q", "--out", dir}
+		args := []string{"run", "throttling-provider", "-q", "--recipients", "no", "--out", dir}
 		for _, s := range sets {
 			args = append(args, "--set", s)
 		}

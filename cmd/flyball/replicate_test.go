@@ -16,7 +16,8 @@ import (
 // same digest and the same numbers.
 func TestReplicationsAlone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "out")
-	if code, _, errout := invoke(t, "run", "-q", "quickstart", "--replications", "8", "--out", dir); code != 0 {
+	quickly := []string{"run", "-q", "quickstart", "--set", "campaign[0].recipients=20000", "--set", "expect=[]"}
+	if code, _, errout := invoke(t, append(quickly, "--replications", "8", "--out", dir)...); code != 0 {
 		t.Fatal(errout)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "replications.csv"))
@@ -28,7 +29,7 @@ func TestReplicationsAlone(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for _, row := range []int{0, 1, 7} {
-		_, out, _ := invoke(t, "run", "-q", "quickstart", "--replication", rows[row+1][0], "--json", "--out", filepath.Join(t.TempDir(), "alone"))
+		_, out, _ := invoke(t, append(quickly, "--replication", rows[row+1][0], "--json", "--out", filepath.Join(t.TempDir(), "alone"))...)
 		var alone struct {
 			Digest      string
 			Replication int
@@ -72,7 +73,8 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	var out bytes.Buffer
 	var errout slowly
 	a := &app{in: strings.NewReader(""), out: &out, errout: &errout}
-	code := a.run([]string{"run", "quickstart", "--replications", "200", "--out", filepath.Join(dir, "out")})
+	quickly := []string{"run", "quickstart", "--set", "campaign[0].recipients=40000", "--set", "expect=[]"}
+	code := a.run(append(quickly, "--replications", "200", "--out", filepath.Join(dir, "out")))
 	if code != exitInterrupt || !strings.Contains(errout.String(), "is marked partial") || !strings.Contains(out.String(), "PARTIAL") {
 		t.Fatalf("exit code %d: %s", code, errout.String())
 	}
@@ -92,7 +94,7 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	if err := json.Unmarshal(text, &summary); err != nil || !summary.Partial || summary.Replications != n {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if code, _, errout := invoke(t, "run", "-q", "quickstart", "--replications", "10", "--out", filepath.Join(dir, "whole")); code != 0 {
+	if code, _, errout := invoke(t, append(quickly, "-q", "--replications", "10", "--out", filepath.Join(dir, "whole"))...); code != 0 {
 		t.Fatal(errout)
 	}
 	whole, _ := os.ReadFile(filepath.Join(dir, "whole", "replications.csv"))

@@ -16,7 +16,7 @@ import (
 func TestReportOfAStrangersFolder(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	os.WriteFile(in("world.toml"), []byte(strings.Replace(sweepWorld, "60000", "600", 1)), 0o644)
+	os.WriteFile(in("world.toml"), []byte(strings.Replace(sweepWorld, "20000", "600", 1)), 0o644)
 	if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--out", in("out")); code != 0 {
 		t.Fatal(errout)
 	}

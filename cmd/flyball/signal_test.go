@@ -52,8 +52,8 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		sig                 syscall.Signal
 		code                int
 	}{
-		{"run", "100000000", syscall.SIGINT, exitInterrupt},
-		{"run", "100000000", syscall.SIGTERM, exitTerminated},
+		{"run", "20000000", syscall.SIGINT, exitInterrupt},
+		{"run", "20000000", syscall.SIGTERM, exitTerminated},
 		{"realrun", "3000", syscall.SIGINT, exitInterrupt},
 	} {
 		dir := t.TempDir()
@@ -127,7 +127,7 @@ func TestResume(t *testing.T) {
 func TestResumeGoesOnInTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	if err := os.WriteFile("endless.toml", []byte(strings.ReplaceAll(endless, "RECIPIENTS", "6000000")), 0o644); err != nil {
+	if err := os.WriteFile("endless.toml", []byte(strings.ReplaceAll(endless, "RECIPIENTS", "2000000")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	partial := func(folder string) bool {

@@ -46,7 +46,7 @@ domain = "a.example"
 dot = { dist = "lognormal", median = "2s", sigma = 0.4 }
 [[campaign]]
 name = "c"
-recipients = 60000
+recipients = 20000
 subset = 50
 `
 
@@ -65,7 +65,7 @@ key = "governor.law"
 values = ["patent-dynamic", "patent-damped"]
 [tune]
 objective = "iae_target_hours"
-budget = 60
+budget = 40
 held_out = { replications = 6 }
 [[tune.constraint]]
 metric = "total_variation"
@@ -125,7 +125,7 @@ func TestStudiesGoOn(t *testing.T) {
 		another               []string
 	}{
 		{"sweep", sweepStudy, sweepWorld, 45, syscall.SIGINT, exitInterrupt, []string{"--seed", "2"}},
-		{"tune", tuneStudy, strings.Replace(sweepWorld, "60000", "20000", 1), 84, syscall.SIGTERM, exitTerminated,
+		{"tune", tuneStudy, strings.Replace(sweepWorld, "20000", "10000", 1), 64, syscall.SIGTERM, exitTerminated,
 			[]string{"--set", "governor.start=11"}},
 	} {
 		t.Run(c.command, func(t *testing.T) {
