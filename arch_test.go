@@ -28,7 +28,7 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/input internal/longtest
+internal/input internal/longtest internal/zone
 internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun

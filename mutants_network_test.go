@@ -20,6 +20,8 @@ var networkMutants = []mutant{
 	{"a state leaves the greylist behind", "netmodel/state.go", "	m.greylist.state(c)\n", ""},
 	{"ties go to the later attempt", "internal/evq/evq.go", "q.seq<<laneBits | uint64(lane)", "(maxSeq-q.seq)<<laneBits | uint64(lane)"},
 	{"a wake-up comes before the completion of the same moment", "sim/server.go", "	case s.ends.PeekTime() == now:", "	case s.ends.PeekTime() == now && s.machine.NextWake() != now:"},
+	{"a daily cycle does not know when the run starts", "netmodel/behaviour.go", "by := c.Start.OfDay() + c.Ahead(vt.Time(o.From))", "by := c.Ahead(vt.Time(o.From))"},
+	{"a daily cycle stays when the clock changes", "netmodel/behaviour.go", "		by = p.by\n", "		by = b.sinceMidnight[0].by\n"},
 	{"a cap admits one more", "netmodel/receiver.go", "s.open >= r.facts.cap", "s.open > r.facts.cap"},
 	{"the load includes attempts that ended", "netmodel/model.go", "	m.busy--\n", "	m.busy -= int(t.gen & 1)\n"},
 	{"time-outs are stretched by load", "netmodel/network.go", "e.Took > patience {", "e.Took > stretched(patience, stretch) {"},

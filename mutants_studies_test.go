@@ -17,5 +17,10 @@ var studiesMutants = []mutant{
 	{"rare events are no worse than what was seen", "internal/stats/bounded.go", "	if !in.Rare || math.IsInf(above, 1) {\n", "	if true {\n"},
 	{"weights are counted with the wrong side", "internal/stats/bounded.go", "float64(b/(a+b)*chance[j]) + float64(a/(a+b)*chance[j+1])", "float64(a/(a+b)*chance[j]) + float64(b/(a+b)*chance[j+1])"},
 	{"each bound has the whole probability outside", "internal/stats/bounded.go", "gaffke(x, i, in, tail(level))", "gaffke(x, i, in, 2*tail(level))"},
+	{"a clock time counts from the midnight of the start", "internal/vt/clock.go", "t := Span(at-c.Start)*Second - ", "t := Span(at-c.Start.day())*Second - "},
+	{"clocks do not change", "internal/vt/clock.go", "t := Span(at-c.Start)*Second - (o.Ahead - c.Offsets[0].Ahead)", "t := Span(at-c.Start) * Second"},
+	{"of two times that a clock shows the first counts", "internal/vt/clock.go", "	case len(found) == 1:\n", "	case len(found) >= 1:\n"},
+	{"the search for changes of a clock stops at the first", "internal/vt/clock.go", "		return t.Add(24 * time.Hour)\n", "		return time.Time{}\n"},
+	{"a start that is twice is the first", "internal/vt/clock.go", "	case 2:\n", "	case 3:\n"},
 	{"the rate of a sweep stands alone", "scenarios/study/design.go", "	s.Metrics = beside(s.Config)\n", ""},
 }

@@ -171,7 +171,7 @@ func (c Config) build(name string) law {
 
 // Change is a new target that an operator gives during a run.
 type Change struct {
-	At     vt.Span      `toml:"at" doc:"when the operator changes the target" required:"true" range:">0s..3650d" source:"scenario"`
+	At     vt.Span      `toml:"at" doc:"when the operator changes the target" unit:"moment" required:"true" range:">0s..3650d" source:"scenario"`
 	Target unit.PerHour `toml:"target" doc:"the target from then on" required:"true" range:">0/h..1000000000/h" source:"scenario"`
 	Over   vt.Span      `toml:"over" doc:"time in which the target changes, linearly from its value at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
 }

@@ -31,6 +31,7 @@ type behaviour struct {
 	outage         mail.Fault
 	scheduled      []downtime // planned outages of this destination alone
 	daily          []float64  // factor by minute of the day; nil: none
+	sinceMidnight  []phase    // time of day; nil: the run begins at midnight
 	drift          []Drift
 	sigma, carried float64 // weather: strength, and weight of the last period's score
 	fresh          float64 // weather: weight of the new score
@@ -57,7 +58,7 @@ func downtimes(lists ...[]Down) (all []downtime) {
 
 // newBehaviour returns the behaviour of d; nil if it has none. A destination that
 // some server cannot reach at some time (cutOff) has a behaviour.
-func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
+func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *behaviour {
 	if !d.HasBehaviour() && !cutOff {
 		return nil
 	}
@@ -93,7 +94,7 @@ func newBehaviour(d Destination, cutOff bool, tables tables) *behaviour {
 	}
 	b.scheduled = downtimes(d.Down)
 	if d.Daily.Amplitude > 0 {
-		b.daily = d.Daily.byMinute()
+		b.daily, b.sinceMidnight = d.Daily.byMinute(), phases(clock)
 	}
 	if d.Weather.Sigma > 0 {
 		b.sigma, b.period, b.carried = d.Weather.Sigma, d.Weather.Period, d.Weather.Correlation
@@ -111,6 +112,33 @@ func (d Daily) byMinute() []float64 {
 		f[i] = 1 + float64(d.Amplitude*rounded(math.Cos(2*math.Pi*middle)))
 	}
 	return f
+}
+
+// phase is by how much the time of day is further than virtual time, from a time on.
+type phase struct {
+	from vt.Time
+	by   vt.Span // 0 to a day
+}
+
+// phases returns the phases of a clock: the first from 0 on, then one for each change.
+func phases(c vt.Clock) (all []phase) {
+	for _, o := range c.Offsets {
+		by := c.Start.OfDay() + c.Ahead(vt.Time(o.From))
+		all = append(all, phase{vt.Time(o.From), (by + vt.Day) % vt.Day})
+	}
+	return all
+}
+
+// minute returns the minute of the day at the time now.
+func (b *behaviour) minute(now vt.Time) int64 {
+	var by vt.Span
+	for _, p := range b.sinceMidnight {
+		if now < p.from {
+			break
+		}
+		by = p.by
+	}
+	return int64(now.Add(by)) / int64(vt.Minute) % int64(len(b.daily))
 }
 
 // rounded returns v without the digits that differ between processors.

@@ -62,7 +62,7 @@ type Outage struct {
 
 // Down is a planned outage.
 type Down struct {
-	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" source:"scenario"`
+	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
 	For   vt.Span `toml:"for" doc:"how long it lasts" required:"true" range:">0s..3650d" source:"scenario"`
 	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
 }
@@ -70,12 +70,12 @@ type Down struct {
 // Daily makes a receiver's delays follow a sinusoid over the day.
 type Daily struct {
 	Amplitude float64 `toml:"amplitude" doc:"share by which delays are longer at the peak and shorter half a day later; 0: no cycle" range:"0..0.95" source:"scenario"`
-	Peak      vt.Span `toml:"peak" doc:"time of the day with the longest delays; a run begins at midnight" default:"14h" range:"0s..1d" source:"assumed: early afternoon"`
+	Peak      vt.Span `toml:"peak" doc:"time of the day with the longest delays; a run without start_at begins at midnight" default:"14h" range:"0s..1d" source:"assumed: early afternoon"`
 }
 
 // Drift multiplies a receiver's delays from the time At on.
 type Drift struct {
-	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" source:"scenario"`
+	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
 	Factor float64 `toml:"factor" doc:"factor of delays once the drift is complete" range:"0.01..100" required:"true" source:"scenario"`
 	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
 }
@@ -83,7 +83,7 @@ type Drift struct {
 // PathDrift changes the paths between all servers and destinations from the time
 // At on.
 type PathDrift struct {
-	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" source:"scenario"`
+	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
 	Factor float64 `toml:"factor" doc:"factor of round-trip times once the drift is complete" range:"0.01..100" default:"1" source:"scenario"`
 	Hops   int     `toml:"hops" doc:"additional routers on every path once the drift is complete" range:"0..64" source:"scenario"`
 	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`

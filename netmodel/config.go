@@ -15,6 +15,7 @@ type Config struct {
 	Servers      []Server      `toml:"server"`
 	Destinations []Destination `toml:"destination"`
 	Dialogue     mail.Dialogue `toml:"dialogue"`
+	Clock        vt.Clock      // wall clock, which daily cycles follow; none: the run begins at midnight
 	Size         unit.Bytes    // size of one message; the scenario checks it
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage; the scenario checks it
 }

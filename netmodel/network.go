@@ -168,7 +168,7 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	}
 	for _, d := range c.Destinations {
 		r := newDestination(d, tables)
-		r.behaviour = newBehaviour(d, cutOff, tables)
+		r.behaviour = newBehaviour(d, cutOff, c.Clock, tables)
 		net.destinations = append(net.destinations, r)
 	}
 	return net

@@ -272,7 +272,7 @@ func (r *Receiver) slowness(now vt.Time) float64 {
 		f = 1 + float64(b.slope*float64(s.open-b.knee))/float64(b.knee)
 	}
 	if b.daily != nil {
-		f *= b.daily[int64(now)/int64(vt.Minute)%int64(len(b.daily))]
+		f *= b.daily[b.minute(now)]
 	}
 	for i := range b.drift {
 		f *= b.drift[i].factor(now)

@@ -30,6 +30,9 @@ const maxLimitRows = 10_000_000
 func (s *Scenario) Validate() []error {
 	var l conf.List
 	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // checked by Netmodel().Validate
+	l.Check(s.StartAt.Given() || s.TimeZone == "UTC", "time_zone", "got %s without start_at, want none",
+		tomlfile.Quote(s.TimeZone))
+	l.Check(s.StartAt.Given() || len(s.UTCOffsets) == 0, "utc_offsets", "got some without start_at, want none")
 	if w := s.Analysis.WarmUp; w != AutoWarmUp {
 		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up",
 			"got a time, want none without kind = \"steady-state\"")

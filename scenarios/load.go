@@ -7,6 +7,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
+	"flyball/internal/vt"
 	"flyball/netmodel"
 )
 
@@ -27,20 +28,29 @@ func Default() Scenario {
 // tomlfile.Problems and holds all problems, not only the first one. After a
 // syntax error the rest is not checked.
 func Load(name string, src []byte, set []string) (*Scenario, error) {
-	return LoadWith(name, src, set, nil)
+	return LoadWith(name, src, set, Outside{})
 }
 
-// LoadWith decodes a scenario as Load does, and reads the files that it names
-// with files: the scenario equals one with their content written out.
-func LoadWith(name string, src []byte, set []string, files tomlfile.Files) (*Scenario, error) {
+// Outside is what a scenario takes from outside its own text. A resolved scenario
+// takes nothing.
+type Outside struct {
+	Files tomlfile.Files // content of a file that the scenario names
+	Zones vt.Zones       // civil time of a zone other than UTC
+}
+
+// LoadWith decodes a scenario as Load does, with what it takes from outside: the
+// scenario equals one with the content of its files written out, and with times after
+// the start in the place of clock times.
+func LoadWith(name string, src []byte, set []string, from Outside) (*Scenario, error) {
 	doc := format.Read(name, src, set)
 	if v, text, ok := doc.Integer("schema_version"); ok && v != SchemaVersion {
 		doc.RefuseAll(conf.Problem{Key: "schema_version",
 			Text: "scenario version " + text + ", this program reads 1"})
 	}
-	doc.Include("retry.table_file", "retry.table", files)
+	doc.Include("retry.table_file", "retry.table", from.Files)
 	s := Default()
 	doc.Decode(&s)
+	s.setClock(doc, from.Zones)
 	doc.Refuse(s.Validate())
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -53,14 +63,74 @@ func LoadWith(name string, src []byte, set []string, files tomlfile.Files) (*Sce
 	return &s, nil
 }
 
+// setClock sets the clock times of a file by the clock of its start, and returns the
+// offsets of that clock within the horizon, and within a year.
+func (s *Scenario) setClock(doc *tomlfile.Document, zones vt.Zones) {
+	if !doc.Sound("start_at") || !doc.Sound("time_zone") || !doc.Sound("utc_offsets") {
+		doc.SkipMoments()
+		return
+	}
+	if !s.StartAt.Given() {
+		doc.Moments(func(text string) (vt.Span, error) { return 0, errNoClock(text) })
+		return
+	}
+	clock, err := newClock(s.StartAt, s.TimeZone, s.UTCOffsets, zones)
+	if err != nil {
+		doc.Refuse([]error{err})
+		doc.SkipMoments()
+		return
+	}
+	doc.Moments(clock.Find)
+	s.UTCOffsets = slices.DeleteFunc(clock.Offsets, func(o vt.Offset) bool { return o.From > max(s.Horizon, 366*vt.Day) })
+}
+
+// errNoClock returns the error of a clock time in a file without a date.
+func errNoClock(text string) error {
+	return fmt.Errorf("got the clock time %s without start_at, want a time after the start such as \"8h\", or a start such "+
+		"as start_at = \"2026-11-30 22:00\"", tomlfile.Quote(text))
+}
+
+// newClock returns the clock that shows start at the beginning of the run. The error is a
+// conf.Problem.
+func newClock(start vt.Civil, zone string, offsets []vt.Offset, zones vt.Zones) (vt.Clock, error) {
+	problem := func(key string, err error) error { return conf.Problem{Key: key, Text: err.Error()} }
+	if len(offsets) > 0 {
+		clock := vt.Clock{Start: start, Offsets: offsets}
+		if err := clock.Validate(); err != nil {
+			return clock, problem("utc_offsets", err)
+		}
+		return clock, nil
+	}
+	if zone == "UTC" {
+		return vt.Clock{Start: start, Offsets: []vt.Offset{{}}}, nil
+	}
+	if zones == nil {
+		return vt.Clock{}, problem("time_zone", fmt.Errorf("got %s without utc_offsets, want \"UTC\": zone data are not read here", tomlfile.Quote(zone)))
+	}
+	place, err := zones(zone)
+	if err != nil {
+		return vt.Clock{}, problem("time_zone", err)
+	}
+	clock, err := vt.NewClock(start, place, 3650*vt.Day)
+	if err != nil {
+		return clock, problem("start_at", err)
+	}
+	return clock, nil
+}
+
+// Clock returns the wall clock beside the times of the scenario; none without start_at.
+func (s *Scenario) Clock() vt.Clock { return vt.Clock{Start: s.StartAt, Offsets: s.UTCOffsets} }
+
 // LoadGovernor reads the [governor] table of any TOML file, including a
 // scenario, and applies the entries of set, each "governor.key=value". It
-// ignores other tables. It refuses scope = "cluster", because it has no servers
+// ignores other tables, but clock times need its start_at. It refuses scope = "cluster", because it has no servers
 // to divide C among. The error is of type tomlfile.Problems.
-func LoadGovernor(name string, src []byte, set []string) (governor.Config, error) {
-	law := governor.Default()
+func LoadGovernor(name string, src []byte, set []string, zones vt.Zones) (governor.Config, error) {
+	law, around := governor.Default(), Default()
 	doc := format.Read(name, src, set)
+	doc.DecodeKeys(&around, "start_at", "time_zone", "utc_offsets")
 	doc.DecodeTable("governor", &law)
+	around.setClock(doc, zones)
 	var l conf.List
 	l.Within("governor", law.Validate())
 	l.Check(law.Scope != "cluster", "governor.scope",

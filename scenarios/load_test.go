@@ -309,7 +309,7 @@ func TestResolvedSpellsEverythingOut(t *testing.T) {
 
 // A law is read from any file, and only its own table is checked.
 func TestLoadGovernor(t *testing.T) {
-	law, err := LoadGovernor("law.toml", []byte("x = 1\n[governor]\nstart = 50\n"), []string{"governor.interval=1h"})
+	law, err := LoadGovernor("law.toml", []byte("x = 1\n[governor]\nstart = 50\n"), []string{"governor.interval=1h"}, nil)
 	if err != nil || law.Start != 50 || law.Interval != vt.Hour || law.Target != 140000 {
 		t.Errorf("got %+v, %v", law, err)
 	}
@@ -318,7 +318,7 @@ func TestLoadGovernor(t *testing.T) {
 		{"[governor]\nstrt = 3\nstep = 'explicit'", "law.toml:1:1: governor.d: got 0, want more than 0, at most 1000000, with step = \"explicit\"\n" +
 			"law.toml:2:1: governor: unknown key \"strt\" (did you mean \"start\"?)"},
 	} {
-		if _, err := LoadGovernor("law.toml", []byte(c.src), nil); err == nil || err.Error() != c.want {
+		if _, err := LoadGovernor("law.toml", []byte(c.src), nil, nil); err == nil || err.Error() != c.want {
 			t.Errorf("%s:\ngot  %v\nwant %s", c.src, err, c.want)
 		}
 	}

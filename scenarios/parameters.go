@@ -5,6 +5,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
+	"flyball/internal/vt"
 )
 
 // Parameters are the settings that are tuned in simulation and promoted to
@@ -28,6 +29,7 @@ func LoadParameters(name string, src []byte) (Parameters, error) {
 	p := Parameters{governor.Default(), delivery.DefaultRetry()}
 	doc := parametersFormat.Read(name, src, nil)
 	doc.Decode(&p)
+	doc.Moments(func(text string) (vt.Span, error) { return 0, errNoClock(text) })
 	var l conf.List
 	l.Within("governor", p.Governor.Validate())
 	l.Within("retry", p.Retry.Validate())

@@ -18,7 +18,7 @@ import (
 // Netmodel returns the configuration of the scenario's network.
 func (s *Scenario) Netmodel() netmodel.Config {
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
-		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages}
+		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages, Clock: s.Clock()}
 }
 
 // HasBehaviour reports whether the outcome of an attempt depends on its time or

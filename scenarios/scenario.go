@@ -20,13 +20,16 @@ import (
 // Scenario describes one experiment: the load, the network, the governor, and
 // the expectations that the result must meet.
 type Scenario struct {
-	SchemaVersion int     `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true" default:"1"`
-	Name          string  `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
-	About         string  `toml:"about" doc:"what the scenario shows, in a sentence or two"`
-	Seed          uint64  `toml:"seed" doc:"seed of all random draws of the run" range:"0..9223372036854775807" default:"1"`
-	Horizon       vt.Span `toml:"horizon" doc:"the run ends here even if mail is pending" default:"5d" range:">0s..3650d" source:"derived: RFC 5321 4.5.4.1: give up after 4 or 5 days"`
-	Stages        string  `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full" default:"collapsed"`
-	TimeScale     float64 `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
+	SchemaVersion int         `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true" default:"1"`
+	Name          string      `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	About         string      `toml:"about" doc:"what the scenario shows, in a sentence or two"`
+	Seed          uint64      `toml:"seed" doc:"seed of all random draws of the run" range:"0..9223372036854775807" default:"1"`
+	Horizon       vt.Span     `toml:"horizon" doc:"the run ends here even if mail is pending" default:"5d" range:">0s..3650d" source:"derived: RFC 5321 4.5.4.1: give up after 4 or 5 days"`
+	Stages        string      `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full" default:"collapsed"`
+	StartAt       vt.Civil    `toml:"start_at,omitdefault" doc:"date and time that the clock shows at the start of the run; moments may then be clock times, and daily cycles follow the time of day; not given: a run begins at midnight and has no date" range:"2000-01-01 00:00..2199-12-31 23:59"`
+	TimeZone      string      `toml:"time_zone,omitdefault" doc:"IANA time zone of start_at and of all clock times" default:"UTC"`
+	UTCOffsets    []vt.Offset `toml:"utc_offsets,omitdefault" doc:"offsets of the clock from UTC, each with the time after the start from which it holds; not given: those of time_zone, which a resolved scenario spells out"`
+	TimeScale     float64     `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
@@ -99,7 +102,7 @@ type Message struct {
 type Campaign struct {
 	Name       string  `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	Recipients int     `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
-	Start      vt.Span `toml:"start" doc:"when its delivery may begin" source:"assumed: at once"`
+	Start      vt.Span `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
 	Processes  int     `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
 	Subset     int     `toml:"subset" doc:"recipients that an MTA process takes at once ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
 	Priority   int     `toml:"priority" doc:"with victim = \"lowest-priority\", the processes of the campaign with the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`

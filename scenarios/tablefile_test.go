@@ -13,12 +13,12 @@ import (
 // withTable loads a scenario whose retry table is in a file.
 func withTable(csv string, set ...string) (*Scenario, error) {
 	src := strings.Replace(minimal, "schema_version = 1\n", "schema_version = 1\nretry = { policy = \"both-fn\", table_file = \"limits.csv\" }\n", 1)
-	return LoadWith("s.toml", []byte(src), set, func(name string) ([]byte, error) {
+	return LoadWith("s.toml", []byte(src), set, Outside{Files: func(name string) ([]byte, error) {
 		if name != "limits.csv" {
 			return nil, fmt.Errorf("no file %s", name)
 		}
 		return []byte(csv), nil
-	})
+	}})
 }
 
 // A table in a file gives the same scenario as a table written out, in any order

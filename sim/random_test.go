@@ -156,6 +156,10 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(5) == 0 {
 		s.Governor.Destination = d.limits()
 	}
+	if f.daily && d.coin() {
+		s.StartAt = vt.Civil(d.between(1_000_000_000, 2_000_000_000))
+		s.UTCOffsets = []vt.Offset{{}, {From: 1 + d.span(60_000), Ahead: vt.Span(d.between(-12, 14)) * vt.Hour}}
+	}
 	return &s
 }
 

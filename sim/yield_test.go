@@ -27,15 +27,15 @@ import (
 // What the retry policies make of the lists of docs/studies/retries.toml.
 
 var retryStudy = sync.OnceValue(func() *study.Study {
-	read := func(name string) (string, []byte, error) {
+	read := func(name string) (study.Text, error) {
 		text, err := os.ReadFile(filepath.Join("../docs/studies", name))
-		return name, text, err
+		return study.Text{Name: name, TOML: text}, err
 	}
-	_, src, err := read("retries.toml")
+	file, err := read("retries.toml")
 	if err != nil {
 		panic(err)
 	}
-	s, err := study.Load("retries.toml", src, nil, nil, read)
+	s, err := study.Load("retries.toml", file.TOML, nil, nil, read)
 	if err != nil {
 		panic(err)
 	}

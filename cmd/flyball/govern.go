@@ -10,6 +10,7 @@ import (
 	"flyball/governor"
 	"flyball/governor/recorded"
 	"flyball/internal/input"
+	"flyball/internal/zone"
 	"flyball/reports/format"
 	"flyball/scenarios"
 )
@@ -84,7 +85,7 @@ func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	law, err := scenarios.LoadGovernor(name, text, from.Set)
+	law, err := scenarios.LoadGovernor(name, text, from.Set, zone.Load)
 	if err != nil {
 		if wrong := task.WrongKind(name, text, scenarios.ALaw); wrong != nil &&
 			scenarios.KindOf(text) != scenarios.AScenario {

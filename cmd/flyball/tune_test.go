@@ -142,7 +142,7 @@ func againstGrid(t *testing.T, c tuned, seed uint64) (ratio, hindsight, share fl
 	text := fmt.Appendf(nil, "schema_version = 1\nname = %q\nscenario = \"lag.toml\"\nreplications = 2\nseed = %d\nmetrics = [\"iae_target_hours\", \"total_variation\", \"overshoot\"]\n%s", c.name, seed, c.text)
 	text = bytes.Replace(text, []byte("[tune]"), fmt.Appendf(nil, "[tune]\nbudget = %d", c.budget), 1)
 	world := strings.Replace(lagWorld, "6000\nsubset", "12000\nsubset", 1)
-	read := func(string) (string, []byte, error) { return "lag.toml", []byte(world), nil }
+	read := func(string) (study.Text, error) { return study.Text{Name: "lag.toml", TOML: []byte(world)}, nil }
 	grid, err := study.Load("grid.toml", text, nil, nil, read)
 	if err != nil || len(grid.Points) != c.points {
 		t.Fatal(err, len(grid.Points))

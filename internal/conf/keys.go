@@ -22,7 +22,8 @@ import (
 //	oneof     the words that the value is one of
 //	pattern   regular expression that the value matches
 //	required  "true": a file must give the key
-//	unit      "processes": a number of MTA processes
+//	unit      "processes": a number of MTA processes; "moment": a point in time, which a file gives as a time after the
+//	          start or, if the start has a date, as a clock time
 //	source    how sure a number is, and why: "measured: ...", "derived: ...", "assumed: ..."; "scenario" for what
 //	          only the author of a scenario can choose; none for names, orders and reply codes
 type Key struct {
@@ -274,6 +275,9 @@ func numeric(v reflect.Value) (float64, bool) {
 // nanoseconds, rates per hour, sizes in bytes.
 func (key Key) Bounds() (low, high float64) { return key.low, key.high }
 
+// Moment reports whether the values of the key are points in time.
+func (key Key) Moment() bool { return key.Unit == "moment" }
+
 // InRange reports whether x is in the range of the key, if it has one.
 func (key Key) InRange(x float64) bool {
 	return key.Low == "" || x <= key.high && (x > key.low || x == key.low && !key.Open)
@@ -282,6 +286,9 @@ func (key Key) InRange(x float64) bool {
 // Absent reports whether v can only mean that the key is not given: it is zero and
 // the tags of the key forbid that.
 func (key Key) Absent(v reflect.Value) bool {
+	if g, ok := v.Interface().(interface{ Given() bool }); ok {
+		return !g.Given()
+	}
 	switch v.Kind() {
 	case reflect.String:
 		return v.String() == "" && !key.Allows("")

@@ -2,10 +2,13 @@ package tomlfile
 
 import (
 	"bytes"
+	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"flyball/internal/conf"
+	"flyball/internal/vt"
 )
 
 // Document is a file that is being read. After a syntax error its methods do
@@ -20,6 +23,7 @@ type Document struct {
 	refused map[string]bool // paths that have a problem already
 	around  map[string]bool // tables and lists around them
 	open    []opened        // tables being decoded, the outermost first
+	moments []moment        // clock times that were read and not yet found
 	hints   int             // number of hints given so far
 }
 
@@ -78,6 +82,52 @@ func (d *Document) DecodeTable(key string, into any) {
 	d.root = nil
 }
 
+// moment is a clock time of the file, with the value that is to be set.
+type moment struct {
+	node *node
+	path string
+	into encoding.TextUnmarshaler
+}
+
+// DecodeKeys writes some top-level keys over into, as Decode does, and reports no
+// problem: Decode does.
+func (d *Document) DecodeKeys(into any, names ...string) {
+	if d.root == nil {
+		return
+	}
+	aside := Document{format: d.format, refused: map[string]bool{}, around: map[string]bool{}}
+	v := reflect.ValueOf(into).Elem()
+	for _, k := range d.format.Keys.Of(v.Type()) {
+		if n := d.root.fields[k.Name]; n != nil && slices.Contains(names, k.Name) {
+			aside.value(n, v.Field(k.Index), k, k.Name)
+		}
+	}
+}
+
+// Moments sets the clock times among the decoded values: find returns the time after the
+// start. The values of which find has an error keep their default.
+func (d *Document) Moments(find func(text string) (vt.Span, error)) {
+	for _, m := range d.moments {
+		at, err := find(m.node.text)
+		if err == nil {
+			err = m.into.UnmarshalText([]byte(at.String()))
+		}
+		if err != nil {
+			d.refuse(m.node, m.node.at, m.path, m.path, "%s", err)
+		}
+	}
+	d.moments = nil
+}
+
+// SkipMoments leaves the default in the place of every clock time. No problem is
+// reported of these values: the reason is a problem of its own.
+func (d *Document) SkipMoments() {
+	for _, m := range d.moments {
+		d.mention(m.path)
+	}
+	d.moments = nil
+}
+
 // Gives reports whether the file has a top-level key.
 func (d *Document) Gives(key string) bool { return d.root != nil && d.root.fields[key] != nil }
 
@@ -113,7 +163,7 @@ func (d *Document) Refuse(problems []error) {
 // mislead.
 func (d *Document) RefuseAll(problem conf.Problem) {
 	d.faults = []fault{d.locate(problem)}
-	d.root = nil
+	d.root, d.moments = nil, nil
 }
 
 // locate returns err as a fault at the place of its value in the file, or, if
@@ -133,6 +183,9 @@ func (d *Document) locate(err error) fault {
 
 // Err returns all problems so far, of type Problems, or nil.
 func (d *Document) Err() error {
+	if len(d.moments) > 0 {
+		panic("clock times that neither Moments nor SkipMoments took")
+	}
 	if d.faults == nil {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
+	"flyball/internal/vt"
 )
 
 // Format is a kind of file. It does not change after New, so any number of
@@ -144,6 +145,9 @@ func want(k conf.Key, path string) string {
 		between = " " + k.Within()
 	}
 	if text, ok := reflect.Zero(k.Type).Interface().(textual); ok {
+		if k.Moment() {
+			return text.Want() + ", or " + vt.WantClockTime
+		}
 		return text.Want()
 	}
 	switch k.Type.Kind() {

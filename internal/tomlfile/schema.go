@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"flyball/internal/conf"
+	"flyball/internal/vt"
 )
 
 // Schema is a JSON Schema, or a part of one.
@@ -47,6 +48,9 @@ func (s schemaMaker) key(k conf.Key, v reflect.Value) Schema {
 		byDefault = byDefault && short
 	case textual:
 		o["type"], o["pattern"] = "string", text.Pattern()
+		if k.Moment() {
+			o["pattern"] = text.Pattern() + "|" + vt.ClockTimePattern
+		}
 	default:
 		s.kind(o, k, v)
 	}

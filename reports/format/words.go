@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"flyball/internal/vt"
 )
 
 // Listed joins names as in a sentence: "a, b and c".
@@ -38,6 +40,24 @@ func Clock(end float64) (name string, seconds float64) {
 		return "min", 60
 	}
 	return "s", 1
+}
+
+// Moment writes a time after the start of a run, in hours: "05:12 (+7.2 h)" where the
+// run has a clock, "7.2 h" where it has none; - if it is missing.
+func Moment(clock vt.Clock, hours Num) string {
+	switch {
+	case !hours.Known():
+		return "-"
+	case !clock.Given():
+		return Grouped(float64(hours), 1) + " h"
+	}
+	return fmt.Sprintf("%s (+%s h)", ClockTime(clock, hours), Grouped(float64(hours), 1))
+}
+
+// ClockTime writes what the clock of a run shows after a known number of hours, to the
+// minute: "05:12" within the first 24 hours, "2 Dec 05:12" thereafter.
+func ClockTime(clock vt.Clock, hours Num) string {
+	return clock.Text(vt.Time(math.Round(float64(hours) * float64(vt.Hour))))
 }
 
 // PercentOf writes a share in whole per cent, - if it is missing.

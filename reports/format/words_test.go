@@ -3,6 +3,8 @@ package format
 import (
 	"strings"
 	"testing"
+
+	"flyball/internal/vt"
 )
 
 func TestNumbersInWords(t *testing.T) {
@@ -38,5 +40,29 @@ func TestClock(t *testing.T) {
 	}
 	if got := Percent(float64(Missing)) + Percent(0.0125) + Percent(-1); got != "-1.2 %-100.0 %" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestMoment(t *testing.T) {
+	start, err := vt.ParseCivil("2026-11-30 22:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := vt.Clock{Start: start, Offsets: []vt.Offset{{Ahead: vt.Hour}, {From: 30 * vt.Hour, Ahead: 2 * vt.Hour}}}
+	for _, v := range []struct {
+		clock vt.Clock
+		hours Num
+		want  string
+	}{
+		{vt.Clock{}, 7.2, "7.2 h"},
+		{clock, 7.2, "05:12 (+7.2 h)"},
+		{clock, 0, "22:00 (+0.0 h)"},
+		{clock, 29.5, "2 Dec 03:30 (+29.5 h)"},
+		{clock, 31, "2 Dec 06:00 (+31.0 h)"}, // an hour on at 04:00
+		{clock, Missing, "-"},
+	} {
+		if got := Moment(v.clock, v.hours); got != v.want {
+			t.Errorf("got %q, want %q", got, v.want)
+		}
 	}
 }

@@ -43,9 +43,20 @@ type Study struct {
 	runs int      // greatest possible number
 }
 
-// Read returns the text of a scenario that a study names, and the name that
-// problems use for it.
-type Read func(name string) (called string, text []byte, err error)
+// Read returns the text of a scenario that a study names.
+type Read func(name string) (Text, error)
+
+// Text is a scenario that is not decoded yet.
+type Text struct {
+	Name string // that problems use for it
+	TOML []byte
+	From scenarios.Outside
+}
+
+// with returns the scenario with settings.
+func (t Text) with(set []string) (*scenarios.Scenario, error) {
+	return scenarios.LoadWith(t.Name, t.TOML, set, t.From)
+}
 
 // mostProblems is the number of problems that are reported: one mistake in a
 // value can recur in each point.
@@ -77,7 +88,7 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 
 // open reads the scenarios that the study names, if points reports that its
 // points are valid. Otherwise it returns the problems of the study.
-func (s *Study) open(doc *tomlfile.Document, points bool, seed *uint64, read Read) ([]text, error) {
+func (s *Study) open(doc *tomlfile.Document, points bool, seed *uint64, read Read) ([]Text, error) {
 	for _, key := range shaping {
 		points = points && doc.Sound(key)
 	}
@@ -93,11 +104,11 @@ func (s *Study) open(doc *tomlfile.Document, points bool, seed *uint64, read Rea
 		s.Names = []string{s.Scenario}
 		key = func(int) string { return "scenario" }
 	}
-	texts := make([]text, len(s.Names))
+	texts := make([]Text, len(s.Names))
 	var missing []error
 	for i, n := range s.Names {
 		var err error
-		if texts[i].name, texts[i].src, err = read(n); err != nil {
+		if texts[i], err = read(n); err != nil {
 			missing = append(missing, conf.Problem{Key: key(i), Text: err.Error()})
 		}
 	}
@@ -105,11 +116,6 @@ func (s *Study) open(doc *tomlfile.Document, points bool, seed *uint64, read Rea
 		return nil, doc.Err()
 	}
 	return texts, nil
-}
-
-type text struct {
-	name string
-	src  []byte
 }
 
 // count returns the number of points of a valid Config, or some number above
@@ -289,7 +295,7 @@ func (s *Study) caseAt(p Point, i int) int {
 // loadPoints loads the scenario of every point, on all cores. It returns the
 // problems of the study so far and of all points. The problem of a point is
 // reported at the entry of the study that causes it, if one does.
-func (s *Study) loadPoints(doc *tomlfile.Document, texts []text) error {
+func (s *Study) loadPoints(doc *tomlfile.Document, texts []Text) error {
 	problems := make([]tomlfile.Problems, len(s.Points))
 	var next atomic.Int64
 	var loading sync.WaitGroup
@@ -299,7 +305,7 @@ func (s *Study) loadPoints(doc *tomlfile.Document, texts []text) error {
 				p := &s.Points[i]
 				of := texts[p.Scenario]
 				var err error
-				if p.Loaded, err = scenarios.Load(of.name, of.src, s.Settings(*p)); err != nil {
+				if p.Loaded, err = of.with(s.Settings(*p)); err != nil {
 					errors.As(err, &problems[i])
 					continue
 				}

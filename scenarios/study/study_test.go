@@ -28,11 +28,11 @@ name = "c"
 recipients = 1000
 `
 
-func read(name string) (string, []byte, error) {
+func read(name string) (Text, error) {
 	if name == "small.toml" || name == "other.toml" {
-		return name, []byte(world), nil
+		return Text{Name: name, TOML: []byte(world)}, nil
 	}
-	return name, nil, fmt.Errorf("no scenario or file %q: %w", name, fs.ErrNotExist)
+	return Text{}, fmt.Errorf("no scenario or file %q: %w", name, fs.ErrNotExist)
 }
 
 func load(t *testing.T, text string, set ...string) *Study {

@@ -81,7 +81,7 @@ type Tuning struct {
 	Training int                   // number of scenarios of the search
 	Bases    []*scenarios.Scenario // the baseline: every scenario as it is
 
-	texts []text
+	texts []Text
 }
 
 // LoadTuning decodes a study with a [tune] table, as Load decodes a study for a
@@ -113,11 +113,11 @@ func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) 
 	t.Names = slices.Clone(t.Names)
 	var missing []error
 	for i, n := range t.Tune.HeldOut.Scenarios {
-		called, src, err := read(n)
+		held, err := read(n)
 		if err != nil {
 			missing = append(missing, conf.Problem{Key: conf.Index("tune.held_out.scenarios", i), Text: err.Error()})
 		}
-		texts, t.Names = append(texts, text{called, src}), append(t.Names, n)
+		texts, t.Names = append(texts, held), append(t.Names, n)
 	}
 	if doc.Refuse(missing); missing != nil {
 		return nil, doc.Err()
@@ -129,7 +129,7 @@ func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) 
 		return nil, err
 	}
 	for i := range t.Names {
-		base, err := scenarios.Load(texts[i].name, texts[i].src, t.settings(nil))
+		base, err := texts[i].with(t.settings(nil))
 		if err != nil {
 			return nil, err
 		}
@@ -316,7 +316,7 @@ func (t *Tuning) Settings(values []string) []string { return t.settings(values) 
 func (t *Tuning) With(values []string) ([]*scenarios.Scenario, error) {
 	all := make([]*scenarios.Scenario, len(t.Names))
 	for i, of := range t.texts {
-		s, err := scenarios.Load(of.name, of.src, t.settings(values))
+		s, err := of.with(t.settings(values))
 		if err != nil {
 			return nil, err
 		}

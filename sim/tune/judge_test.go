@@ -47,8 +47,8 @@ var spaces = map[string]*study.Tuning{}
 func spaceOf(t *testing.T, text string) *study.Tuning {
 	t.Helper()
 	if spaces[text] == nil {
-		space, err := study.LoadTuning("judged.toml", []byte(text), nil, nil, func(name string) (string, []byte, error) {
-			return name, []byte(strings.Replace(judgedWorld, "NAME", strings.TrimSuffix(name, ".toml"), 1)), nil
+		space, err := study.LoadTuning("judged.toml", []byte(text), nil, nil, func(name string) (study.Text, error) {
+			return study.Text{Name: name, TOML: []byte(strings.Replace(judgedWorld, "NAME", strings.TrimSuffix(name, ".toml"), 1))}, nil
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/input"
-	"flyball/internal/tomlfile"
+	"flyball/internal/zone"
 	"flyball/scenarios"
 )
 
@@ -36,7 +36,7 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 	if s.Seed != "" {
 		sets = append(sets[:len(sets):len(sets)], "seed="+s.Seed)
 	}
-	scenario, err = scenarios.LoadWith(name, text, sets, FilesBeside(s.Arg))
+	scenario, err = scenarios.LoadWith(name, text, sets, OutsideOf(s.Arg))
 	if err != nil {
 		if wrong := WrongKind(name, text, scenarios.AScenario); wrong != nil {
 			return nil, nil, wrong
@@ -58,21 +58,22 @@ func ParseSeed(text string) (*uint64, error) {
 	return &seed, nil
 }
 
-// FilesBeside returns a function that reads files whose paths are relative to the
-// folder of the scenario arg. For a built-in scenario and for standard input they are
-// relative to the working folder.
-func FilesBeside(arg string) tomlfile.Files {
+// OutsideOf returns what the scenario arg may take from outside: files whose paths are
+// relative to its folder, and the zones of the program. For a built-in scenario and for
+// standard input the paths are relative to the working folder.
+func OutsideOf(arg string) scenarios.Outside {
 	folder := "."
 	if _, builtin := scenarios.Builtin(arg); arg != "-" && !builtin {
 		folder = filepath.Dir(arg)
 	}
-	return func(name string) ([]byte, error) {
+	files := func(name string) ([]byte, error) {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, path)
 		}
 		return input.Read(path, input.Scenario)
 	}
+	return scenarios.Outside{Files: files, Zones: zone.Load}
 }
 
 // Read returns the text of the scenario arg, and its name for error messages.

@@ -159,7 +159,7 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 		return nil, nil, err
 	}
 	var given []folder.File
-	err = load(text, seed, func(name string) (string, []byte, error) {
+	err = load(text, seed, func(name string) (study.Text, error) {
 		called, text := name, []byte(nil)
 		if builtin, ok := scenarios.Builtin(name); ok {
 			text = builtin
@@ -169,11 +169,11 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 			}
 			var err error
 			if called, text, err = from.Read(called); err != nil {
-				return called, nil, err
+				return study.Text{}, err
 			}
 		}
 		given = append(given, folder.File{Path: fmt.Sprintf("scenarios/%d.toml", len(given)), Data: text})
-		return called, text, nil
+		return study.Text{Name: called, TOML: text, From: task.OutsideOf(called)}, nil
 	})
 	if err != nil {
 		if wrong := task.WrongKind(from.Arg, text, scenarios.AStudy); wrong != nil {
