@@ -601,7 +601,9 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 		noInteraction(s)
 		more := clone(s)
 		more.Retry.Limit++
-		x, y := fates(s, runEngine(t, s)), fates(more, runEngine(t, more))
+		few, _ := attemptsOf(t, s, nil)
+		many, _ := attemptsOf(t, more, nil)
+		x, y := fates(s, few), fates(more, many)
 		for r := range x {
 			gaveUp := x[r].status == mail.Failed && x[r].tries == s.Retry.Limit+1
 			switch {

@@ -253,7 +253,7 @@ func TestNoAllocationPerEvent(t *testing.T) {
 // attempt.
 func TestHardlyAnAllocationInBuiltins(t *testing.T) {
 	for _, name := range scenarios.Names() {
-		s := builtin(t, name, 60000)
+		s := builtin(t, name, 30000)
 		whole := run(t, s).Record().Attempts
 		w, err := New(s, 0, nil, nil)
 		if err != nil {

@@ -228,15 +228,7 @@ func runEngine(t *testing.T, s *scenarios.Scenario) account { return runEngineOn
 // runEngineOn delivers to another list than the scenario's own, if there is one.
 func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	t.Helper()
-	var a account
-	w, err := sim.New(s, replication(s), list, func(now vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
-		a.Ended = append(a.Ended, ended{now, x.Server, x.Slot, x.Rcpt, x.Try, x.Dest, x.Conn, r, st})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.End, _ = w.Run(nil)
-	a.sort()
+	a, w := attemptsOf(t, s, list)
 	for _, i := range w.Record().Intervals {
 		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
 			Allocated: i.Sample.Allocated, Demand: i.Sample.Demand, Load: i.Sample.Load, Previous: i.Decision.Previous, Available: i.Decision.Available,
@@ -247,6 +239,21 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 		a.Rows = append(a.Rows, r)
 	}
 	return a
+}
+
+// attemptsOf returns the attempts of a run without its intervals, which may be hundreds of
+// thousands, and the world that ran.
+func attemptsOf(t *testing.T, s *scenarios.Scenario, list *mail.List) (a account, w *sim.World) {
+	t.Helper()
+	w, err := sim.New(s, replication(s), list, func(now vt.Time, x mail.Attempt, r mail.Reply, st mail.Status) {
+		a.Ended = append(a.Ended, ended{now, x.Server, x.Slot, x.Rcpt, x.Try, x.Dest, x.Conn, r, st})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.End, _ = w.Run(nil)
+	a.sort()
+	return a, w
 }
 
 // difference describes the first difference of two accounts; it is empty if they
