@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"sync"
 
 	"flyball/internal/stats"
 	"flyball/internal/vt"
@@ -177,9 +178,13 @@ type Asked struct {
 	Laws         []scenarios.Law
 }
 
+// Suite returns the hash of the suite. It takes a tenth of a second once: the suite is part of
+// the program.
+var Suite = sync.OnceValue(scenarios.SuiteHash)
+
 // Gather returns an empty report, which trials are added to one by one.
 func Gather(asked Asked) *Report {
-	l := &Report{Suite: scenarios.SuiteHash(), Half: asked.Half, Seed: asked.Seed, Replications: asked.Replications,
+	l := &Report{Suite: Suite(), Half: asked.Half, Seed: asked.Seed, Replications: asked.Replications,
 		Level: measure.Confidence, Noise: asked.Noise,
 		Goals: []Goal{}, Trials: []Trial{}, sum: sha256.New()}
 	for _, law := range asked.Laws {

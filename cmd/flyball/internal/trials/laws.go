@@ -60,7 +60,7 @@ func (q *Laws) Do(ctx context.Context, watch task.Watch) (*LawsTried, error) {
 		return nil, err
 	}
 	settings := []string{q.replay()}
-	if err := q.Check(folder.Attributes{Name: "laws", ScenarioID: scenarios.SuiteHash(), Mode: folder.LawsMode},
+	if err := q.Check(folder.Attributes{Name: "laws", ScenarioID: laws.Suite(), Mode: folder.LawsMode},
 		settings); err != nil {
 		return nil, err
 	}
