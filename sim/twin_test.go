@@ -124,8 +124,8 @@ func runTwin(s *scenarios.Scenario) account {
 }
 
 // sort brings attempts that ended at the same time into the order of their servers:
-// at a moment in which servers meet, those of the last server from before the meeting
-// end before those of the first server from after it.
+// at a moment in which servers meet, attempts of the last server from before the meeting
+// end before attempts of the first server from after it.
 func (a *account) sort() {
 	slices.SortStableFunc(a.Ended, func(a, b ended) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Server, b.Server))
