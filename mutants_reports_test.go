@@ -2,8 +2,12 @@ package flyball_test
 
 // Mistakes in the numbers and words that a reader sees.
 var reportsMutants = []mutant{
-	{"time to the end counts from the start of the run", "reports/runlog/destination.go", "at: v.at}", "at: 0}"},
-	{"times to the end are lost at a checkpoint", "reports/runlog/destination.go", "	snap.Slice(c, &f.counts, snap.Int)\n", ""},
+	{"time to the end counts from the start of the run", "reports/runlog/finals.go", "b := bucketOf(max(now.Sub(p.start), 0))", "b := bucketOf(now.Sub(0))"},
+	{"times to the end are lost at a checkpoint", "reports/runlog/finals.go", "		snap.Slice(c, &p.counts, snap.Int)\n", ""},
+	{"the deadline is a minute earlier", "reports/runlog/finals.go", "p.start, p.deadline = f.stretch.at, f.stretch.due", "p.start, p.deadline = f.stretch.at, f.stretch.due-vt.Time(vt.Minute)"},
+	{"who is pending at the end has met the deadline", "reports/runlog/finals.go", "return c.Ends.Late + c.Recipients - c.Ends.Count()", "return c.Ends.Late"},
+	{"replies at RCPT refuse the sender", "internal/mail/mail.go", "r.Code == 421 || r.Stage < StageRCPT", "r.Code == 421 || r.Stage <= StageRCPT"},
+	{"the odd step is lost when steps double", "reports/runlog/course.go", "c.sums[(2*k+1)*destinations:(2*k+2)*destinations]", "c.sums[2*k*destinations:(2*k+1)*destinations]"},
 	{"resends count as first tries", "reports/runlog/recorder.go", "		d.Resent[s]++", "		d.First[s]++"},
 	{"the first attempt begins when it ends", "reports/runlog/outcomes.go", "now.Add(-r.Took)", "now"},
 	{"a recipient has had one try less", "reports/runlog/outcomes.go", "uint16(a.Try)+1", "uint16(a.Try)"},

@@ -88,7 +88,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
 	for _, a := range r.arrivals {
-		r.Rec.Begins(a.Reserve.From, a.At)
+		r.Rec.Begins(a.Reserve.From, a.Campaign, a.At, a.Due)
 		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)

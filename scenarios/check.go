@@ -68,6 +68,11 @@ func (s *Scenario) Validate() []error {
 		seen[c.Name] = true
 		l.Check(c.Start < s.Horizon || s.Horizon <= 0, key+".start", "got %s, want less than horizon = %s", c.Start,
 			s.Horizon)
+		l.Check(c.Deadline == 0 || c.Deadline > c.Start, key+".deadline",
+			"got %s, want more than start = %s: both count from the start of the run", c.Deadline, c.Start)
+		l.Check(c.Deadline <= s.Horizon || s.Horizon <= 0, key+".deadline",
+			"got %s, want at most horizon = %s: the run ends there and knows nothing of a later time", c.Deadline,
+			s.Horizon)
 		recipients += uint64(c.Recipients)
 	}
 	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients,

@@ -13,6 +13,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/reports/runlog"
 )
 
 // Netmodel returns the configuration of the scenario's network.
@@ -150,16 +151,39 @@ func (s *Scenario) List(key rng.Key) mail.List {
 // Arrival is a message from the operator that assigns a part of a campaign's
 // list to a server.
 type Arrival struct {
-	At      vt.Time
-	Server  mail.Server
-	Number  uint64 // of the message among all messages to the server, from 1
-	Reserve engine.Reserve
+	At       vt.Time
+	Due      vt.Time // deadline of the campaign; vt.Never without one
+	Campaign int     // position among the campaigns
+	Server   mail.Server
+	Number   uint64 // of the message among all messages to the server, from 1
+	Reserve  engine.Reserve
 }
 
 // Message returns the arrival as the message that the server receives.
 func (a Arrival) Message() engine.Message {
 	return engine.Message{To: engine.Address{Role: engine.Delivery, Server: a.Server}, Number: a.Number,
 		Body: a.Reserve}
+}
+
+// due returns the deadline of the campaign, vt.Never without one.
+func (c Campaign) due() vt.Time {
+	if c.Deadline == 0 {
+		return vt.Never
+	}
+	return vt.Time(c.Deadline)
+}
+
+// CampaignsOf returns the campaigns of a run over a list of that many recipients, without their
+// results.
+func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
+	var all []runlog.Campaign
+	for _, c := range s.Campaigns {
+		all = append(all, runlog.Campaign{Name: c.Name, Start: vt.Time(c.Start), Deadline: c.due()})
+	}
+	for _, a := range s.Arrivals(recipients) {
+		all[a.Campaign].Recipients += uint64(a.Reserve.To - a.Reserve.From)
+	}
+	return all
 }
 
 // Arrivals lists the work of all servers, in order of time. Each campaign's
@@ -173,7 +197,7 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 	}
 	var all []Arrival
 	var before, first int // recipients of earlier campaigns: as written, and of this list
-	for _, c := range s.Campaigns {
+	for number, c := range s.Campaigns {
 		before += c.Recipients
 		last := int(uint64(recipients) * uint64(before) / uint64(s.Recipients()))
 		from, sum := first, 0.0
@@ -181,9 +205,9 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 			sum += v.Share
 			to := first + int(math.Round(float64(last-first)*(sum/weight)))
 			if to > from {
-				all = append(all, Arrival{At: vt.Time(c.Start), Server: mail.Server(i), Reserve: engine.Reserve{
-					From: mail.Recipient(from), To: mail.Recipient(to), Processes: c.Processes, Subset: c.Subset,
-					Priority: c.Priority}})
+				all = append(all, Arrival{At: vt.Time(c.Start), Due: c.due(), Campaign: number, Server: mail.Server(i),
+					Reserve: engine.Reserve{From: mail.Recipient(from), To: mail.Recipient(to),
+						Processes: c.Processes, Subset: c.Subset, Priority: c.Priority}})
 			}
 			from = to
 		}

@@ -2,12 +2,14 @@ package sim
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
+	"flyball/scenarios"
 )
 
 // The outcome of each recipient, and the counts of each destination, equal an
@@ -18,13 +20,18 @@ func TestOutcomes(t *testing.T) {
 	for _, horizon := range []vt.Span{vt.Day, 13 * vt.Minute} { // all are final, and many are not
 		s := eventful(recipients)
 		s.Horizon = horizon
+		for i := range s.Campaigns {
+			s.Campaigns[i].Deadline = 12*vt.Minute + vt.Second*vt.Span(i)
+		}
 		n := s.Recipients()
 		want := make([]runlog.Outcome, n)
 		starts := make([]vt.Time, n)
 		dest := make([]mail.Destination, n)
+		campaign := make([]int, n)
+		tallies := map[vt.Time]runlog.Tally{} // by second, of destination 0
 		for _, a := range s.Arrivals(n) {
 			for r := a.Reserve.From; r < a.Reserve.To; r++ {
-				starts[r] = a.At
+				starts[r], campaign[r] = a.At, a.Campaign
 			}
 		}
 		watched, err := New(s, 0, nil, func(now vt.Time, a mail.Attempt, r mail.Reply, status mail.Status) {
@@ -35,6 +42,10 @@ func TestOutcomes(t *testing.T) {
 			v.End, v.Status, v.Server, v.Code, v.Stage, v.Fault = now, status, a.Server, r.Code, r.Stage, r.Fault
 			v.Tries++
 			dest[a.Rcpt] = a.Dest
+			if a.Dest == 0 {
+				second := now / vt.Time(vt.Second)
+				tallies[second] = counted(tallies[second], r, status)
+			}
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -48,8 +59,10 @@ func TestOutcomes(t *testing.T) {
 		w.Workers = 2
 		w.KeepOutcomes()
 		w.Run(nil)
-		var run runlog.Run
+		run := runlog.Run{Campaigns: s.CampaignsOf(n)}
 		w.Record().Fold(&run, uint64(n), 0)
+		checkCampaigns(t, s, &run, want, campaign)
+		checkCourse(t, run.Course, tallies)
 		if run.Digest != watched.Record().Digest() {
 			t.Errorf("to keep outcomes makes another run")
 		}
@@ -107,6 +120,88 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// counted returns c with one more attempt. Codes that refuse the sender are written out here.
+func counted(c runlog.Tally, r mail.Reply, s mail.Status) runlog.Tally {
+	early := r.Stage == mail.StageBanner || r.Stage == mail.StageEHLO || r.Stage == mail.StageMAIL
+	switch {
+	case r.Code == 421, early && (r.Code/100 == 4 || r.Code/100 == 5):
+		c.Refused++
+	case s == mail.Done:
+		c.Delivered++
+	case s == mail.Failed:
+		c.Failed++
+	case s == mail.Held:
+		c.Ambiguous++
+	default:
+		c.Deferred++
+	}
+	return c
+}
+
+// checkCampaigns holds when the recipients of each campaign became final against the outcomes.
+func checkCampaigns(t *testing.T, s *scenarios.Scenario, run *runlog.Run, outcomes []runlog.Outcome, campaign []int) {
+	t.Helper()
+	for c := range run.Campaigns {
+		got := &run.Campaigns[c]
+		var ends []vt.Time
+		var recipients, missed uint64
+		for i, v := range outcomes {
+			if campaign[i] != c {
+				continue
+			}
+			recipients++
+			if v.Status != mail.Pending {
+				ends = append(ends, v.End)
+			}
+			if v.Status == mail.Pending || v.End > vt.Time(s.Campaigns[c].Deadline) {
+				missed++
+			}
+		}
+		if got.Recipients != recipients || got.Missed() != missed || got.Ends.Count() != uint64(len(ends)) {
+			t.Errorf("campaign %d: %d recipients, %d missed the deadline, %d final; want %d, %d, %d", c, got.Recipients,
+				got.Missed(), got.Ends.Count(), recipients, missed, len(ends))
+		}
+		slices.Sort(ends)
+		for _, q := range []float64{0.01, 0.5, 0.9, 0.99, 1} {
+			rank := int(math.Ceil(q * float64(recipients)))
+			at, reached := got.Ends.At(q, recipients)
+			if reached != (rank <= len(ends)) {
+				t.Errorf("campaign %d: %g of %d recipients final: %v, of %d", c, q, recipients, reached, len(ends))
+			}
+			if !reached {
+				continue
+			}
+			exact := ends[rank-1]
+			off := max(0.004*float64(exact-got.Start), float64(17*vt.Millisecond))
+			if at < exact || float64(at-exact) > off {
+				t.Errorf("campaign %d: %g are final at %v, want %v", c, q, at, exact)
+			}
+			if q == 1 && rank == len(ends) && at != exact {
+				t.Errorf("campaign %d: all are final at %v, want exactly %v", c, at, exact)
+			}
+		}
+	}
+}
+
+// checkCourse holds the attempts of destination 0 over time against counts by second.
+func checkCourse(t *testing.T, course runlog.Course, seconds map[vt.Time]runlog.Tally) {
+	t.Helper()
+	if n := len(course.Steps); n < 32 || n > 129 || course.Step%vt.Second != 0 {
+		t.Fatalf("%d steps of %v", n, course.Step)
+	}
+	want := make([]runlog.Tally, len(course.Steps))
+	for at, c := range seconds {
+		v := &want[int64(at)/int64(course.Step/vt.Second)]
+		*v = runlog.Tally{Delivered: v.Delivered + c.Delivered, Deferred: v.Deferred + c.Deferred,
+			Refused: v.Refused + c.Refused, Failed: v.Failed + c.Failed, Ambiguous: v.Ambiguous + c.Ambiguous}
+	}
+	for k, step := range course.Steps {
+		if step[0] != want[k] {
+			t.Errorf("step %d of %v: %+v, want %+v", k, course.Step, step[0], want[k])
+		}
+	}
+}
+
 // A run that was stopped keeps the outcomes of its recipients.
 func TestOutcomesAfterACheckpoint(t *testing.T) {
 	s := eventful(1000)
@@ -128,9 +223,12 @@ func TestOutcomesAfterACheckpoint(t *testing.T) {
 	if !slices.Equal(second.outcomes(), whole.outcomes()) {
 		t.Error("the resumed run has other outcomes")
 	}
-	var a, b runlog.Run
+	a, b := runlog.Run{Campaigns: s.CampaignsOf(1250)}, runlog.Run{Campaigns: s.CampaignsOf(1250)}
 	whole.Record().Fold(&a, 1250, 0)
 	second.Record().Fold(&b, 1250, 0)
+	if !reflect.DeepEqual(a.Campaigns, b.Campaigns) || !reflect.DeepEqual(a.Course, b.Course) {
+		t.Error("the resumed run has other campaigns, or another course")
+	}
 	for d := range a.ByDestination {
 		for _, q := range []float64{0.1, 0.5, 0.9} {
 			x, _ := a.ByDestination[d].TimeToFinal(q, a.ByDestination[d].Tried())

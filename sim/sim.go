@@ -92,7 +92,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	}
 	for _, a := range s.Arrivals(list.Len()) {
 		v := w.servers[a.Server]
-		v.rec.Begins(a.Reserve.From, a.At)
+		v.rec.Begins(a.Reserve.From, a.Campaign, a.At, a.Due)
 		v.arrivals = append(v.arrivals, a)
 	}
 	return w, nil

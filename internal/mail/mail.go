@@ -150,6 +150,13 @@ func (r Reply) Open() bool {
 	return r.Fault == NoFault && r.Code != 421 && r.Stage >= StageMAIL
 }
 
+// Refused reports whether the receiver refuses the sender, for its rate, its connections or its
+// reputation, and has decided nothing about the recipient: 421 at any stage, and 4yz or 5yz before
+// RCPT.
+func (r Reply) Refused() bool {
+	return r.Code >= 400 && (r.Code == 421 || r.Stage < StageRCPT)
+}
+
 // EndedBy reports whether a reply to an attempt over a connection means that the
 // connection, which was kept, has come to its end, and nothing about the
 // recipient: any failure at RSET, and at MAIL 421 or no reply because the

@@ -14,11 +14,12 @@ type Metric struct {
 	Name, Unit string
 	Doc        string // definition; with several servers, the server that counts
 
-	// Exactly one of these three computes the metric: NaN if it is undefined, +Inf for a
+	// Exactly one of these four computes the metric: NaN if it is undefined, +Inf for a
 	// time that never came; the end is then the horizon.
 	Of       func(*Facts) float64              // from the accounts of the run
 	OfServer func(Server) float64              // from one server, the one that Worst chooses
 	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
+	Timed    func(Ended) float64               // from when recipients became final: of a campaign, a destination, or all
 	Worst    Choice
 
 	Resolution float64 // smallest difference that counts; see Added
@@ -40,6 +41,13 @@ const (
 	FarthestFromZero
 	OfGreatestSwing // of the server with the greatest swing_processes
 )
+
+// Ended is when recipients of a campaign, of a destination, or of the whole run became final.
+type Ended struct {
+	Ends       *runlog.Ends
+	Recipients uint64 // that are not suppressed
+	Late       uint64 // of them, final after the deadline, or pending at the end although there was one
+}
 
 // Facts are what the metrics of a run are computed from.
 type Facts struct {
@@ -64,15 +72,27 @@ type Destination struct {
 	Values map[string]format.Num `json:"metrics"` // those that are counted, by name
 }
 
-// NewDestination computes the metrics that are counted from a destination.
-func NewDestination(name string, d *runlog.Destination) Destination {
-	values := map[string]format.Num{}
+// NewDestination computes the metrics of a destination, or of all together. Late is the number
+// of its recipients that missed a deadline.
+func NewDestination(name string, d *runlog.Destination, late uint64) Destination {
+	values := NewCampaign(Ended{&d.Ends, d.Recipients, late})
 	for _, m := range metrics {
 		if m.Counted != nil {
 			values[m.Name] = format.Num(m.Counted(d))
 		}
 	}
 	return Destination{name, values}
+}
+
+// NewCampaign computes the metrics of a campaign by their names.
+func NewCampaign(e Ended) map[string]format.Num {
+	values := map[string]format.Num{}
+	for _, m := range metrics {
+		if m.Timed != nil {
+			values[m.Name] = format.Num(m.Timed(e))
+		}
+	}
+	return values
 }
 
 // metrics has every metric, by name. Judged intervals are the whole intervals in which
@@ -112,6 +132,9 @@ var metrics = []Metric{
 		Doc: "sum of |rate - target| x S x t / target, t hours after the first judged interval began; greatest " +
 			"of all servers",
 		OfServer: func(s Server) float64 { return s.ITAE }, Resolution: 0.001},
+	{Name: "late_recipients", Unit: "recipients", Resolution: 1,
+		Doc:   "final after the deadline of their campaign, or pending at the end; of a destination, final after it",
+		Timed: func(e Ended) float64 { return float64(e.Late) }},
 	{Name: "overshoot", Unit: "1", Doc: "greatest (rate - target) / target, 0 or more; greatest of all servers",
 		OfServer: func(s Server) float64 { return s.Overshoot }, Resolution: 0.001},
 	{Name: "peak_available", Unit: "processes", Doc: "greatest C of any server at any time", Resolution: 1,
@@ -123,6 +146,10 @@ var metrics = []Metric{
 		OfServer: func(s Server) float64 { return float64(s.Rate) }, Worst: Least, Resolution: 1, More: true},
 	{Name: "recipients", Unit: "recipients", Doc: "length of all lists", Resolution: 1, More: true,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Recipients) }},
+	{Name: "refused_share", Unit: "1", Resolution: 0.001,
+		Doc: "attempts with which the receiver refused the sender (421 at any stage, 4xx or 5xx before RCPT) / " +
+			"attempts",
+		Counted: func(d *runlog.Destination) float64 { return float64(format.Ratio(d.Refusals(), d.Attempts())) }},
 	{Name: "retries_per_recipient", Unit: "attempts", Doc: "resends / recipients that are not suppressed",
 		Resolution: 1,
 		Of: func(f *Facts) float64 {
@@ -153,6 +180,14 @@ var metrics = []Metric{
 		Doc: "peak to peak of C over the last half of the judged intervals, less its trend; greatest of all " +
 			"servers",
 		OfServer: func(s Server) float64 { return float64(s.Swing) }, Resolution: 1},
+	{Name: "t50_h", Unit: "h", Resolution: 0.001, MayNever: true,
+		Doc: "from the start of the run until half of the recipients were final: delivered, failed or given up; " +
+			"known to 0.4 %",
+		Timed: func(e Ended) float64 { return e.hours(0.50) }},
+	{Name: "t90_h", Unit: "h", Doc: "as t50_h, 90 % of the recipients", Resolution: 0.001, MayNever: true,
+		Timed: func(e Ended) float64 { return e.hours(0.90) }},
+	{Name: "t99_h", Unit: "h", Doc: "as t50_h, 99 % of the recipients", Resolution: 0.001, MayNever: true,
+		Timed: func(e Ended) float64 { return e.hours(0.99) }},
 	{Name: "throttled", Unit: "attempts", Doc: "attempts that a 421 reply ended: the receiver closes, as at its cap",
 		Resolution: 1,
 		Of:         func(f *Facts) float64 { return f.replies(func(code int) bool { return code == 421 }) }},
@@ -185,6 +220,19 @@ func Added(resolution, a, b float64) float64 {
 		return 0
 	}
 	return resolution
+}
+
+// hours returns the hours from the start of the run until the share q of the recipients was
+// final, +Inf if it never was, NaN without recipients.
+func (e Ended) hours(q float64) float64 {
+	if e.Recipients == 0 {
+		return math.NaN()
+	}
+	at, reached := e.Ends.At(q, e.Recipients)
+	if !reached {
+		return math.Inf(1)
+	}
+	return at.Seconds() / 3600
 }
 
 // timeToFinal returns the hours within which the share q of the recipients
@@ -266,7 +314,7 @@ func (f *Facts) Compute() map[string]float64 {
 		switch {
 		case m.Of != nil:
 			values[m.Name] = m.Of(f)
-		case m.Counted != nil:
+		case m.Counted != nil, m.Timed != nil:
 			values[m.Name] = f.counted(m)
 		}
 	}

@@ -18,7 +18,7 @@ func TestMetricRows(t *testing.T) {
 	}
 	for _, m := range Metrics() {
 		ways := 0
-		for _, has := range []bool{m.Of != nil, m.OfServer != nil, m.Counted != nil} {
+		for _, has := range []bool{m.Of != nil, m.OfServer != nil, m.Counted != nil, m.Timed != nil} {
 			if has {
 				ways++
 			}
@@ -40,7 +40,7 @@ func TestMetricRows(t *testing.T) {
 func TestCountedMetrics(t *testing.T) {
 	const minute = 60_000_000_000
 	rec := runlog.NewRecorder(1, nil)
-	rec.Begins(0, 10*minute)
+	rec.Begins(0, 0, 10*minute, vt.Never)
 	at := func(rcpt, try int, minutes int64, s mail.Status) {
 		code := map[mail.Status]uint16{mail.Done: 250, mail.Failed: 550, mail.Pending: 451}[s]
 		rec.Ended(vt.Time(10*minute).Add(vt.Span(minutes*minute)), mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
@@ -54,12 +54,15 @@ func TestCountedMetrics(t *testing.T) {
 	at(7, 0, 8, mail.Pending)
 	at(5, 1, 30, mail.Done)
 	d := rec.Destinations()[0]
-	got := NewDestination("d", &d).Values
+	got := NewDestination("d", &d, 0).Values
 	if v := float64(got["first_try_share"]); v != 5.0/8 {
 		t.Errorf("first_try_share is %v, want 5 / 8", v)
 	}
 	if v := float64(got["time_to_final_p50_h"]) * 60; v < 4 || v > 4*1.004 {
 		t.Errorf("half of the recipients are final after %v minutes, want 4", v)
+	}
+	if v := float64(got["t50_h"]) * 60; v < 14 || v > 14+4*0.004 {
+		t.Errorf("half of the recipients are final %v minutes after the start of the run, want 14", v)
 	}
 	facts := Facts{Totals: runlog.Totals{Attempts: 9}, All: &Destination{Values: got}}
 	if v := facts.Compute()["time_to_final_p95_h"]; !math.IsInf(v, 1) {
@@ -67,7 +70,7 @@ func TestCountedMetrics(t *testing.T) {
 	}
 	at(7, 1, 60, mail.Held)
 	d = rec.Destinations()[0]
-	facts.All.Values = NewDestination("d", &d).Values
+	facts.All.Values = NewDestination("d", &d, 0).Values
 	if v := facts.Compute()["time_to_final_p95_h"]; v < 1 || v > 1.004 {
 		t.Errorf("95 %% of the recipients are final after %v h, want 1", v)
 	}
@@ -96,7 +99,7 @@ func TestTimesToFinal(t *testing.T) {
 	for i := range 20 {
 		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), mail.Attempt{Rcpt: mail.Recipient(i)}, mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
 	}
-	got := NewDestination("d", &rec.Destinations()[0]).Values
+	got := NewDestination("d", &rec.Destinations()[0], 0).Values
 	for name, want := range map[string]float64{"time_to_final_p50_h": 10, "time_to_final_p95_h": 19} {
 		if v := 60 * float64(got[name]); v < want || v > 1.004*want {
 			t.Errorf("%s is %v minutes, want %v", name, v, want)

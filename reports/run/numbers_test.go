@@ -40,6 +40,19 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 		"all_destinations.metrics.first_try_share": 3.0 / 8, "all_destinations.metrics.time_to_final_p50_h": 1, "all_destinations.metrics.time_to_final_p95_h": 3,
 		"destinations.0.metrics.first_try_share": 1.0 / 4, "destinations.0.metrics.time_to_final_p50_h": 1, "destinations.0.metrics.time_to_final_p95_h": 3,
 		"destinations.1.metrics.first_try_share": 2.0 / 4, "destinations.1.metrics.time_to_final_p50_h": 1.0 / 60, "destinations.1.metrics.time_to_final_p95_h": 3,
+		// From the start of the run: 9 recipients after 10, 50, 60 s, 1, 2, 3, 4, 5 h; 2 of 13 attempts refused the sender.
+		"all_destinations.metrics.t50_h": 2, "all_destinations.metrics.t90_h": none, "all_destinations.metrics.t99_h": none,
+		"all_destinations.metrics.late_recipients": 3, "all_destinations.metrics.refused_share": 2.0 / 13,
+		"destinations.0.metrics.t50_h": 1, "destinations.0.metrics.t90_h": 3, "destinations.0.metrics.t99_h": 3,
+		"destinations.0.metrics.late_recipients": 0, "destinations.0.metrics.refused_share": 2.0 / 8,
+		"destinations.1.metrics.t50_h": 1.0 / 60, "destinations.1.metrics.t90_h": 5, "destinations.1.metrics.t99_h": 5,
+		"destinations.1.metrics.late_recipients": 2, "destinations.1.metrics.refused_share": 0,
+		"campaigns.0.start_s": 0, "campaigns.0.deadline_s": none, "campaigns.0.recipients": 6, "campaigns.0.final": 6, "campaigns.0.last_final_s": 10_800,
+		"campaigns.0.metrics.t50_h": 1.0 / 60, "campaigns.0.metrics.t90_h": 3, "campaigns.0.metrics.t99_h": 3, "campaigns.0.metrics.late_recipients": 0,
+		// Two of three final, 4 and 5 h after the start of the run.
+		"campaigns.1.start_s": 7200, "campaigns.1.deadline_s": 10_800, "campaigns.1.recipients": 3, "campaigns.1.final": 2, "campaigns.1.last_final_s": 18_000,
+		"campaigns.1.metrics.t50_h": 5, "campaigns.1.metrics.t90_h": none, "campaigns.1.metrics.t99_h": none, "campaigns.1.metrics.late_recipients": 3,
+		"metrics.t50_h": 2, "metrics.t90_h": none, "metrics.t99_h": none, "metrics.late_recipients": 3, "metrics.refused_share": 2.0 / 13,
 		// Rates 70, 130, 120, 103, 99 of 100; the last quarter is the last two.
 		"servers.0.judged_intervals": 5, "servers.0.settling_intervals_5pct": 3, "servers.0.settling_intervals_2pct": 4, "servers.0.overshoot": 0.3,
 		"servers.0.steady_state_error": 0.01, "servers.0.rate_per_h": 101,
@@ -83,7 +96,7 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 	for path, v := range want {
 		near := 1e-12
 		switch {
-		case strings.Contains(path, "time_to_final"):
+		case strings.Contains(path, "time_to_final"), strings.Contains(path, ".t50_h"):
 			near = max(0.004, tick/v) // what its buckets tell apart
 		case strings.HasPrefix(path, "latency.") && path != "latency.count":
 			near = 0.01

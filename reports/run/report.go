@@ -9,6 +9,7 @@ import (
 
 	"flyball/internal/hist"
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -45,6 +46,7 @@ type Report struct {
 
 	All          *measure.Destination  `json:"all_destinations,omitempty"` // recipients of all destinations together
 	Destinations []measure.Destination `json:"destinations,omitempty"`
+	Campaigns    []Campaign            `json:"campaigns,omitempty"`
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
@@ -54,6 +56,31 @@ type Report struct {
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Host   folder.Host   `json:"-"` // host.json
 	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
+}
+
+// Campaign is when the recipients of a campaign became final.
+type Campaign struct {
+	Name        string                `json:"name"`
+	StartSec    float64               `json:"start_s"`
+	DeadlineSec format.Num            `json:"deadline_s"` // since the start of the run; missing without one
+	Recipients  uint64                `json:"recipients"` // without suppressed ones
+	Final       uint64                `json:"final"`
+	LastSec     format.Num            `json:"last_final_s"` // when the last one of them became final
+	Values      map[string]format.Num `json:"metrics"`
+}
+
+// campaign returns the report of a campaign.
+func campaign(c *runlog.Campaign) Campaign {
+	out := Campaign{Name: c.Name, StartSec: c.Start.Seconds(), DeadlineSec: format.Missing, Recipients: c.Recipients,
+		Final: c.Ends.Count(), LastSec: format.Missing,
+		Values: measure.NewCampaign(measure.Ended{Ends: &c.Ends, Recipients: c.Recipients, Late: c.Missed()})}
+	if c.Deadline != vt.Never {
+		out.DeadlineSec = format.Num(c.Deadline.Seconds())
+	}
+	if at, any := c.Ends.At(1, out.Final); any {
+		out.LastSec = format.Num(at.Seconds())
+	}
+	return out
 }
 
 // Outcome counts the attempts for a destination that ended in the same way.
@@ -126,10 +153,17 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	}
 	if len(run.ByDestination) > 0 {
 		together := runlog.Together(run.ByDestination)
-		all := measure.NewDestination("all", &together)
+		together.Recipients = t.Recipients - t.Suppressed
+		var late uint64
+		for i := range run.Campaigns {
+			r.Campaigns = append(r.Campaigns, campaign(&run.Campaigns[i]))
+			late += run.Campaigns[i].Missed()
+		}
+		all := measure.NewDestination("all", &together, late)
 		r.All = &all
 		for i := range run.ByDestination {
-			r.Destinations = append(r.Destinations, measure.NewDestination(run.Destinations[i], &run.ByDestination[i]))
+			d := &run.ByDestination[i]
+			r.Destinations = append(r.Destinations, measure.NewDestination(run.Destinations[i], d, d.Ends.Late))
 		}
 	}
 	if h := run.Latency; h != (hist.Hist{}) && h.Count() > 0 {

@@ -1,10 +1,8 @@
 package runlog
 
 import (
-	"cmp"
 	"math"
 	"math/bits"
-	"slices"
 
 	"flyball/internal/mail"
 	"flyball/internal/snap"
@@ -16,7 +14,13 @@ import (
 type Destination struct {
 	First  [mail.Statuses]uint64 // first tries, by the status of the recipient after each
 	Resent [mail.Statuses]uint64 // resends, by the status of the recipient after each
-	times  []uint32              // final recipients by bucket of time, up to the last that has any
+	// Refused counts the first tries and the resends that mail.Reply.Refused counts among them.
+	Refused [2][mail.Statuses]uint64
+	Ends    Ends
+	// Recipients is the number of recipients whose ends count: of one destination those with an attempt that
+	// ended, of all together all that are not suppressed.
+	Recipients uint64
+	times      []uint32 // final recipients by bucket of time, up to the last that has any
 }
 
 // Times are counted in 512 buckets of 2^24 ns (17 ms), up to 8.6 s, and from there on in
@@ -63,6 +67,19 @@ func (d *Destination) Resends() (n uint64) {
 	return n
 }
 
+// Attempts returns the number of attempts that ended.
+func (d *Destination) Attempts() uint64 { return d.Tried() + d.Resends() }
+
+// Refusals returns the number of attempts with which the receiver refused the sender.
+func (d *Destination) Refusals() (n uint64) {
+	for i := range d.Refused {
+		for _, v := range d.Refused[i] {
+			n += v
+		}
+	}
+	return n
+}
+
 // Count returns the number of recipients that ended with a status; of Pending,
 // the number of attempts that left their recipient waiting.
 func (d *Destination) Count(s mail.Status) uint64 { return d.First[s] + d.Resent[s] }
@@ -103,7 +120,12 @@ func Together(all []Destination) Destination {
 		for s := range d.First {
 			sum.First[s] += d.First[s]
 			sum.Resent[s] += d.Resent[s]
+			for i := range d.Refused {
+				sum.Refused[i][s] += d.Refused[i][s]
+			}
 		}
+		sum.Ends.add(&d.Ends)
+		sum.Recipients += d.Recipients
 		sum.times = append(sum.times, make([]uint32, max(len(d.times)-len(sum.times), 0))...)
 		for b, n := range d.times {
 			sum.times[b] += n
@@ -112,100 +134,12 @@ func Together(all []Destination) Destination {
 	return sum
 }
 
-// finals counts the recipients that became final, by destination and by the time since
-// their campaign began, with a row for each bucket of time. It looks for another row only
-// when time leaves the bucket or the campaign changes.
-type finals struct {
-	counts  []uint32 // of bucket b and destination d at b * destinations + d
-	row     []uint32 // row of the last recipient
-	until   vt.Time  // row is valid before this time
-	stretch stretch  // and for these recipients
-	starts  []start  // of campaigns, by their first recipient
-}
-
-// start is the time at which the recipients from a first one on were handed over.
-type start struct {
-	from mail.Recipient
-	at   vt.Time
-}
-
-// stretch is the recipients from, from+1, ... whose campaign began at one time.
-type stretch struct {
-	from, count mail.Recipient
-	at          vt.Time
-}
-
-// stale reports whether the row is not valid for a recipient that is final now.
-func (f *finals) stale(now vt.Time, rcpt mail.Recipient) bool {
-	return now >= f.until || rcpt-f.stretch.from >= f.stretch.count
-}
-
-// turn makes the row of a recipient that is final now the current one.
-func (f *finals) turn(now vt.Time, rcpt mail.Recipient, destinations int) {
-	f.stretch = f.around(rcpt)
-	b := bucketOf(max(now.Sub(f.stretch.at), 0))
-	for len(f.counts) < (b+1)*destinations {
-		f.counts = append(f.counts, 0)
-	}
-	f.row = f.counts[b*destinations : (b+1)*destinations]
-	f.until = f.stretch.at.Add(upTo(b))
-}
-
-// around returns the recipients whose campaigns began at the same time as the campaign
-// of rcpt, as a stretch that contains rcpt.
-func (f *finals) around(rcpt mail.Recipient) stretch {
-	s := stretch{count: math.MaxUint32}
-	for _, v := range f.starts {
-		if v.from > rcpt {
-			s.count = v.from - s.from
-			break
-		}
-		s = stretch{from: v.from, count: math.MaxUint32 - v.from, at: v.at}
-	}
-	return s
-}
-
-// begins sets the start of the recipients from from up to the next start that is set.
-func (f *finals) begins(from mail.Recipient, at vt.Time) {
-	i, found := slices.BinarySearchFunc(f.starts, from, func(s start,
-		to mail.Recipient) int {
-		return cmp.Compare(s.from, to)
-	})
-	if !found {
-		f.starts = slices.Insert(f.starts, i, start{})
-	}
-	f.starts[i] = start{from, at}
-	f.until = 0
-}
-
-// column returns the counts of one destination by bucket.
-func (f *finals) column(d, destinations int) []uint32 {
-	var all []uint32
-	for i := d; i < len(f.counts); i += destinations {
-		all = append(all, f.counts[i])
-	}
-	return all
-}
-
-// add merges the counts of o.
-func (f *finals) add(o *finals) {
-	f.counts = append(f.counts, make([]uint32, max(len(o.counts)-len(f.counts), 0))...)
-	for i, n := range o.counts {
-		f.counts[i] += n
-	}
-	f.until = 0
-}
-
-// State saves or restores the counts.
-func (f *finals) State(c *snap.Codec) {
-	snap.Slice(c, &f.counts, snap.Int)
-	f.until = 0
-}
-
 // State saves or restores the counts without the times.
 func (d *Destination) State(c *snap.Codec) {
 	for s := range d.First {
 		snap.Int(c, &d.First[s])
 		snap.Int(c, &d.Resent[s])
+		snap.Int(c, &d.Refused[0][s])
+		snap.Int(c, &d.Refused[1][s])
 	}
 }

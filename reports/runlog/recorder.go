@@ -23,6 +23,7 @@ type Recorder struct {
 	replies   []uint64 // counts by destination, stage and outcome
 	by        []Destination
 	finals    finals
+	course    course
 	watch     Watch
 	digest    uint64
 }
@@ -52,26 +53,41 @@ func NewRecorder(destinations int, watch Watch) *Recorder {
 	}
 }
 
-// Begins sets at as the start of the campaign of the recipients from from on, up to the
-// next start that is set. The time to a final status counts from it. For recipients
-// before the first start it counts from 0.
-func (r *Recorder) Begins(from mail.Recipient, at vt.Time) { r.finals.begins(from, at) }
+// Begins makes the recipients from from on, up to the next start that is set, recipients of a
+// campaign, by its number among the campaigns of the run, which starts at at and whose deadline is
+// due; vt.Never without a deadline. The time to a final status counts from at. Recipients before
+// the first start belong to campaign 0, starting at 0 without a deadline.
+func (r *Recorder) Begins(from mail.Recipient, campaign int, at, due vt.Time) {
+	r.finals.begins(start{from, campaign, at, due})
+}
 
 // Ended counts an attempt that ended at now, and the status in which it left its
 // recipient.
 func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	r.Attempts++
+	if now >= r.course.until {
+		r.course.pass(now, r.by)
+	}
 	d := &r.by[a.Dest]
 	if a.Try == 0 {
 		d.First[s]++
 	} else {
 		d.Resent[s]++
 	}
+	if reply.Refused() {
+		d.Refused[min(a.Try, 1)][s]++
+	}
 	if s != mail.Pending {
-		if r.finals.stale(now, a.Rcpt) {
-			r.finals.turn(now, a.Rcpt, len(r.by))
+		f := &r.finals
+		if f.stale(now, a.Rcpt) {
+			f.turn(now, a.Rcpt, len(r.by))
 		}
-		r.finals.row[a.Dest]++
+		f.counts[a.Dest]++
+		end := &f.row[a.Dest]
+		end.last = now
+		if now > f.due {
+			end.late++
+		}
 	}
 	r.Latency.Record(reply.Took)
 	outcome := int(reply.Code)
@@ -136,6 +152,7 @@ func Merge(apart []*Recorder) *Recorder {
 			all.mix(r.digest)
 		}
 	}
+	all.course = together(apart)
 	slices.SortStableFunc(all.Intervals, func(a, b Interval) int { return cmp.Compare(a.End, b.End) })
 	return all
 }
@@ -149,7 +166,10 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
-	run.ByDestination, run.Outcomes = r.Destinations(), r.Outcomes
+	run.ByDestination, run.Outcomes, run.Course = r.Destinations(), r.Outcomes, r.course.steps(r.by)
+	for c := range run.Campaigns {
+		run.Campaigns[c].Ends = r.campaign(c)
+	}
 	run.Totals = Totals{
 		Recipients: recipients, Delivered: r.Count(mail.Done), Failed: r.Count(mail.Failed),
 		Suppressed: suppressed, Ambiguous: r.Count(mail.Held),
@@ -183,9 +203,24 @@ func (r *Recorder) Resends() (n uint64) {
 func (r *Recorder) Destinations() []Destination {
 	all := slices.Clone(r.by)
 	for d := range all {
-		all[d].times = r.finals.column(d, len(all))
+		all[d].times, all[d].Recipients = r.finals.times(d, len(all)), all[d].Tried()
+		for c := range r.finals.parts {
+			e := r.finals.ends(c, d, len(all))
+			all[d].Ends.add(&e)
+		}
 	}
 	return all
+}
+
+// campaign returns when the recipients of campaign c became final.
+func (r *Recorder) campaign(c int) (sum Ends) {
+	if c < len(r.finals.parts) {
+		for d := range r.by {
+			e := r.finals.ends(c, d, len(r.by))
+			sum.add(&e)
+		}
+	}
+	return sum
 }
 
 // Digest returns a digest of everything that was recorded, in order.

@@ -26,11 +26,13 @@ type Run struct {
 	Servers      []string // with one governor for all, the last one stands for all of them together
 	OneGovernor  bool     // of all servers
 	Destinations []string
+	Campaigns    []Campaign
 	Intervals    []Interval
 	Replies      []ReplyCount
 	Latency      hist.Hist
 
 	ByDestination []Destination // statuses of recipients, by destination
+	Course        Course        // attempts over time
 	Outcomes      Outcomes      // of each recipient; nil where they were not kept
 
 	Host Host

@@ -37,5 +37,6 @@ func (r *Recorder) State(c *snap.Codec) {
 		r.by[i].State(c)
 	}
 	r.finals.State(c)
+	r.course.State(c)
 	snap.Int(c, &r.digest)
 }

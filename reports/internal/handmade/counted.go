@@ -18,13 +18,15 @@ func Counted() *runlog.Run {
 		ScenarioID: "3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed",
 		Seed:       42, Replication: 3, Horizon: 36 * vt.Hour, End: vt.Time(28 * vt.Hour), TargetRate: 100,
 		Servers: []string{"b1", "b2"}, Destinations: []string{"example", "slow"},
+		Campaigns: []runlog.Campaign{{Name: "early", Deadline: vt.Never, Recipients: 6},
+			{Name: "late", Start: vt.Time(2 * vt.Hour), Deadline: vt.Time(3 * vt.Hour), Recipients: 3}},
 		Host: runlog.Host{Wall: 2 * vt.Second, MaxRSS: 50 << 20, Go: "go1.26", CPU: "some",
 			LateP50: 3 * vt.Millisecond, LateMax: 250 * vt.Millisecond},
 	}
 	rec := runlog.NewRecorder(2, nil)
 	rec.Outcomes = make(runlog.Outcomes, 10) // 8 is suppressed, 9 is not tried
-	rec.Begins(0, 0)
-	rec.Begins(6, vt.Time(2*vt.Hour)) // a second campaign
+	rec.Begins(0, 0, 0, vt.Never)
+	rec.Begins(6, 1, vt.Time(2*vt.Hour), vt.Time(3*vt.Hour)) // a second campaign
 	for _, a := range countedAttempts {
 		attempt := mail.Attempt{Rcpt: a.rcpt, Try: a.try, Dest: mail.Destination(a.rcpt / 4),
 			Server: mail.Server(a.rcpt % 2)}

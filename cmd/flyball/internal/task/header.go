@@ -22,7 +22,7 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 	r := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
-		Servers: s.Accounts(), OneGovernor: s.OneGovernor(),
+		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Campaigns: s.CampaignsOf(s.Recipients()),
 	}
 	for _, v := range s.Destinations {
 		r.Destinations = append(r.Destinations, v.Name)

@@ -115,6 +115,7 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 func (r *Recipients) Fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
 	to.List = r.digest
+	to.Campaigns = s.CampaignsOf(int(all - suppressed))
 	rec.Fold(to, all, suppressed)
 }
 

@@ -141,6 +141,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 
 	ended := Header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.Receiver
+	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	runner.Rec.Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	ended.Host = Host(began)
 	ended.Host.LateP50, ended.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
