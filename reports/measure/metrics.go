@@ -19,7 +19,7 @@ type Metric struct {
 	Of       func(*Facts) float64              // from the accounts of the run
 	OfServer func(Server) float64              // from one server, the one that Worst chooses
 	Counted  func(*runlog.Destination) float64 // from the recipients of one destination, or of all together
-	Timed    func(Ended) float64               // from when recipients became final: of a campaign, a destination, or all
+	Timed    func(Ended) float64               // from when recipients of a campaign, a destination or all became final
 	Worst    Choice
 
 	Resolution float64 // smallest difference that counts; see Added

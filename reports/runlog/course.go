@@ -145,7 +145,8 @@ func (c course) steps(by []Destination) Course {
 		out.Steps = append(out.Steps, step)
 		before = sums
 	}
-	for n := len(out.Steps); n > 0 && !slices.ContainsFunc(out.Steps[n-1], func(t Tally) bool { return t != Tally{} }); n-- {
+	used := func(step []Tally) bool { return slices.ContainsFunc(step, func(t Tally) bool { return t != Tally{} }) }
+	for n := len(out.Steps); n > 0 && !used(out.Steps[n-1]); n-- {
 		out.Steps = out.Steps[:n-1]
 	}
 	return out
