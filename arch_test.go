@@ -32,11 +32,11 @@ internal/input internal/longtest internal/zone
 internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
-sim/verify sim/bench sim/tune reports/internal/handmade
+sim/verify sim/bench sim/tune sim/ask reports/internal/handmade
 reports/folder
 reports/chart
 reports/page
-reports/run
+reports/run reports/answer
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual

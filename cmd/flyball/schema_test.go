@@ -19,6 +19,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/reports/answer"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
@@ -39,6 +40,7 @@ var published = map[string]struct {
 	"summary":    {"summary.json of a run", reflect.TypeFor[run.Report]()},
 	"ensemble":   {"summary.json of replications", reflect.TypeFor[ensemble.Report]()},
 	"study":      {"study.json of a sweep", reflect.TypeFor[studies.Report]()},
+	"answer":     {"flyball ask --json", reflect.TypeFor[answer.Report]()},
 	"tuning":     {"tune.json of a search", reflect.TypeFor[tuning.Report]()},
 	"laws":       {"summary.json of laws on the suite", reflect.TypeFor[laws.Report]()},
 	"comparison": {"summary.json of a comparison", reflect.TypeFor[compare.Report]()},

@@ -3,6 +3,7 @@ package study
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,4 +129,63 @@ func (s span) hint() string {
 		return ": both ends are written without a point, so that all values are whole"
 	}
 	return ""
+}
+
+// Spread returns up to n values from one quantity to another of the same kind, such as
+// "1" and "500" or "10000/h" and "200000/h", at equal ratios but for their rounding to
+// three digits; equal values stand once. The first is the lower one.
+func Spread(from, to Value, n int) ([]string, error) {
+	s, err := newSpan(from, to, "log")
+	if err != nil {
+		return nil, err
+	}
+	if s.from > s.to {
+		s.from, s.to = s.to, s.from
+	}
+	var all []string
+	for i, v := range s.values(n) {
+		if i > 0 && i < n-1 {
+			x, _, _ := quantity(v)
+			x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 3, 64), 64)
+			v = s.write(x)
+		}
+		if len(all) == 0 || all[len(all)-1] != string(v) {
+			all = append(all, string(v))
+		}
+	}
+	return all, nil
+}
+
+// Among returns values, which Spread has made, with the quantity own in its place, and
+// that place. A quantity of another kind takes the last place.
+func Among(values []string, own string) ([]string, int) {
+	x, _, ok := quantity(Value(own))
+	at := len(values)
+	for i, v := range values {
+		y, _, _ := quantity(Value(v))
+		if ok && y >= x {
+			at = i
+			break
+		}
+	}
+	if at < len(values) {
+		if y, _, _ := quantity(Value(values[at])); y == x {
+			return values, at
+		}
+	}
+	return slices.Insert(slices.Clone(values), at, own), at
+}
+
+// Between returns all whole numbers from one value to another, nil if the values are no
+// whole numbers or more than a thousand apart.
+func Between(from, to string) (all []string) {
+	a, err := strconv.Atoi(from)
+	b, wrong := strconv.Atoi(to)
+	if err != nil || wrong != nil || b-a > 1000 {
+		return nil
+	}
+	for n := a; n <= b; n++ {
+		all = append(all, strconv.Itoa(n))
+	}
+	return all
 }

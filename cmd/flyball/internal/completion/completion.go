@@ -47,6 +47,7 @@ func proposalsOf(own Words) proposals {
 		"flyball scenario show": first(scenarioNames),
 		"flyball sweep":         first(fileOf("toml")),
 		"flyball tune":          first(fileOf("toml")),
+		"flyball ask":           first(scenarioNames),
 		"flyball compare":       sides,
 		"flyball report":        first(folders),
 		"flyball promote":       first(folders),

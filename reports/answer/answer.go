@@ -1,0 +1,215 @@
+// Package answer reports what flyball ask has found: the setting with which a mailing
+// ends soonest within its limits, the chance that the setting keeps them, and what a
+// change would do. It folds what it is given and runs nothing; the task of flyball ask
+// calls it.
+package answer
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"flyball/reports/format"
+	"flyball/reports/measure"
+)
+
+// Report is the answer to the question which setting is best. It is published as
+// JSON.
+type Report struct {
+	Scenario   string     `json:"scenario"`
+	ScenarioID string     `json:"scenario_id"`
+	Seed       uint64     `json:"seed"`
+	Deadlines  bool       `json:"deadlines"` // some campaign has one
+	Refused    format.Num `json:"refused_limit"`
+	Free       []Free     `json:"free"`
+	Best       Setting    `json:"best"`
+	Own        Setting    `json:"own"`     // the scenario as it stands
+	Held       Held       `json:"held"`    // judgement of Best on draws that the search had not seen
+	Changes    []Change   `json:"changes"` // what a change of Best would do
+	Binds      []string   `json:"binds"`   // what keeps Best from being better, in sentences
+	Searched   int        `json:"runs_of_search"`
+	Show       string     `json:"show"`   // command line that shows Best
+	Replay     string     `json:"replay"` // command line that asks again
+}
+
+// Free is a value that the search could choose.
+type Free struct {
+	Key    string `json:"key"`
+	From   string `json:"from"`
+	To     string `json:"to"`
+	Tried  int    `json:"values"`
+	Chosen string `json:"chosen"`
+	Flat   bool   `json:"flat"` // no value of it changed any run
+}
+
+// Setting is what a setting does, in the mean over runs. A time that some run never
+// came to is +Inf.
+type Setting struct {
+	Set        []string   `json:"set"` // path.to.key=value, beyond the scenario
+	Runs       int        `json:"runs"`
+	T50        format.Num `json:"t50_h"`
+	T90        format.Num `json:"t90_h"`
+	T99        format.Num `json:"t99_h"`
+	End        format.Num `json:"end_h"`
+	Late       format.Num `json:"late_recipients"`
+	Refused    format.Num `json:"refused_share"`
+	Recipients format.Num `json:"recipients"`
+	Failed     format.Num `json:"failed"`
+}
+
+// Held is how often a setting kept all limits in runs with draws of their own.
+type Held struct {
+	Runs  int              `json:"runs"`
+	First uint64           `json:"first_replication"`
+	Kept  int              `json:"kept"`
+	Share measure.Estimate `json:"share"` // of runs that keep the limits, with its exact 95 % interval
+}
+
+// Change is a setting that differs from Best in one thing.
+type Change struct {
+	What   string  `json:"what"`
+	Result Setting `json:"result"`
+}
+
+// Summary returns the report as JSON with its schema.
+func (r *Report) Summary() ([]byte, error) { return format.WithSchema("flyball/answer", r) }
+
+// Text writes the report for a terminal.
+func (r *Report) Text(w io.Writer, color bool) error {
+	return format.Text{
+		Title:  r.Scenario + ": the best setting",
+		Answer: r.answer(),
+		Tables: []format.Table{r.free(), r.changes()},
+		Below:  r.below(),
+		Seal: fmt.Sprintf("Seed %d, scenario %.12s, %s of the search", r.Seed, r.ScenarioID,
+			format.Plural(uint64(r.Searched), "run")),
+		Replay: r.Replay,
+	}.Write(w, color)
+}
+
+// answer returns the sentences that come first.
+func (r *Report) answer() []string {
+	first := "Best within the limits: " + r.chosen() + "."
+	switch {
+	case r.Best.Refused > r.Refused:
+		first = fmt.Sprintf("No setting keeps refusals at %s: the least are %s, with %s.",
+			format.Percent(float64(r.Refused)), format.Percent(float64(r.Best.Refused)), r.chosen())
+	case r.Deadlines && r.Best.Late > 0:
+		first = fmt.Sprintf("No setting keeps the deadline: %s recipients are late with the best, %s.",
+			format.Grouped(float64(r.Best.Late), 0), r.chosen())
+	}
+	all := []string{first, r.Best.sentence()}
+	what := "refusals are within the limit"
+	if r.Deadlines {
+		what = "every deadline is met and refusals are within the limit"
+	}
+	all = append(all, fmt.Sprintf("In %d of %d runs with new draws %s: a chance of %s to %s (95 %% interval).",
+		r.Held.Kept, r.Held.Runs, what, format.PercentOf(r.Held.Share.Low), format.PercentOf(r.Held.Share.High)))
+	if r.Own.same(r.Best) {
+		return append(all, "The scenario as it stands does as well.")
+	}
+	return append(all, "As the scenario stands: "+lower(r.Own.sentence()))
+}
+
+// chosen returns the chosen values in words.
+func (r *Report) chosen() string {
+	var all []string
+	for _, f := range r.Free {
+		if !f.Flat {
+			all = append(all, f.Key+" = "+f.Chosen)
+		}
+	}
+	if all == nil {
+		return "none of the free values matters"
+	}
+	return strings.Join(all, ", ")
+}
+
+// sentence returns when the recipients are final, and who refuses how much.
+func (s Setting) sentence() string {
+	end := "some recipients are still pending at the horizon"
+	if s.End.Known() {
+		end = "all are final after " + hours(s.End)
+	}
+	text := fmt.Sprintf("Half of the recipients are final after %s, 99 %% after %s, %s; %s of the attempts are refused",
+		hours(s.T50), hours(s.T99), end, format.Percent(float64(s.Refused)))
+	if s.Late > 0 {
+		text += fmt.Sprintf(", and %s recipients are late", format.Grouped(float64(s.Late), 0))
+	}
+	return text + "."
+}
+
+// same reports whether two settings do the same as far as a reader can see.
+func (s Setting) same(o Setting) bool { return s.sentence() == o.sentence() }
+
+// hours writes a time in hours, or that it never came.
+func hours(h format.Num) string {
+	if math.IsInf(float64(h), 1) {
+		return "the horizon"
+	}
+	return format.Duration(3600 * float64(h))
+}
+
+func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
+
+// free returns the table of values that the search could choose.
+func (r *Report) free() format.Table {
+	t := format.Table{Caption: "Free values", Head: []string{"key", "from", "to", "chosen", ""}, Left: 1, Words: true}
+	for _, f := range r.Free {
+		note := ""
+		if f.Flat {
+			note = "changes nothing"
+		}
+		t.Rows = append(t.Rows, []string{f.Key, f.From, f.To, f.Chosen, note})
+	}
+	return t
+}
+
+// changes returns the table of what a change of the best setting would do.
+func (r *Report) changes() format.Table {
+	t := format.Table{Caption: "What a change would do",
+		Head: []string{"change", "99 % final", "all final", "late", "refused", ""}, Left: 1, Words: true}
+	t.Rows = append(t.Rows, r.Best.row("the best setting", ""))
+	for _, c := range r.Changes {
+		t.Rows = append(t.Rows, c.Result.row(c.What, r.note(c.Result)))
+	}
+	return t
+}
+
+func (s Setting) row(what, note string) []string {
+	return []string{what, hours(s.T99), hours(s.End), format.Grouped(float64(s.Late), 0),
+		format.Percent(float64(s.Refused)), note}
+}
+
+// matters is the least relative difference between two ends that a note names.
+const matters = 0.01
+
+// note returns how a setting compares with the best one, in a few words.
+func (r *Report) note(s Setting) string {
+	b := r.Best
+	switch {
+	case s.Refused > r.Refused && s.Refused > b.Refused:
+		return "beyond the limit of refusals"
+	case s.Late > b.Late:
+		return "more are late"
+	case s.Late < b.Late:
+		return "fewer are late"
+	case s.End > b.End*(1+matters):
+		return "later"
+	case s.End < b.End*(1-matters):
+		return "sooner"
+	}
+	return "no difference"
+}
+
+// below returns what binds, and the command that shows the best setting.
+func (r *Report) below() string {
+	var b strings.Builder
+	if len(r.Binds) > 0 {
+		b.WriteString("\nWhat binds\n")
+		b.WriteString(format.Paragraphs(r.Binds...))
+	}
+	fmt.Fprintf(&b, "\nSee it: %s\n", r.Show)
+	return b.String()
+}

@@ -1,0 +1,109 @@
+package ask_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+
+	"flyball/sim/ask"
+)
+
+// world returns a runner over formulas: processes n and a target, of which the
+// second matters only below what the processes can do. Beyond the cap attempts are
+// refused, and the mailing ends later.
+func world(limit float64, noise float64) ask.Runner {
+	return func(jobs []ask.Job) ([]ask.Outcome, error) {
+		var all []ask.Outcome
+		for _, j := range jobs {
+			n, target := float64(j.At[0]+1), 10*float64(j.At[1]+1)
+			used := min(n, target/4)
+			rate := min(used, limit)
+			refused := max(0, used-limit) / max(used, 1)
+			r := rand.New(rand.NewPCG(j.Replication, 5))
+			end := 100 / (rate - refused) * (1 + noise*r.NormFloat64())
+			all = append(all, ask.Outcome{Refused: refused, End: end, Late: max(0, end-20) / end,
+				Digest: uint64(math.Float64bits(end))})
+		}
+		return all, nil
+	}
+}
+
+func values(n int) (all []string) {
+	for i := range n {
+		all = append(all, strconv.Itoa(i+1))
+	}
+	return all
+}
+
+// The search finds the knee of a known world, from any start, with noise that is the
+// same for all settings, and recommends no more than what is needed.
+func TestSearchFindsTheKnee(t *testing.T) {
+	for _, limit := range []float64{3, 8, 17} {
+		for _, start := range [][2]int{{0, 0}, {15, 7}, {29, 15}} {
+			axes := []ask.Axis{{Values: values(30), Start: start[0]}, {Values: values(16), Start: start[1]}}
+			q := ask.Question{Axes: axes, Refused: 0.02, Replications: 4}
+			a, err := ask.Search(q, world(limit, 0.1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, target := float64(a.Best.At[0]+1), 10*float64(a.Best.At[1]+1)
+			if n != limit || target/4 < limit || target/4 >= limit+2.5 {
+				t.Errorf("limit %g from %v: %g processes and target %g, want %g and %g: %d runs", limit, start, n, target,
+					limit, 4*limit, a.Spent)
+			}
+			if most := q.Most(); a.Spent > most {
+				t.Errorf("%d runs, want at most %d", a.Spent, most)
+			}
+			if a.Around[0][1] != nil && a.Around[0][1].At[0] != a.Best.At[0]+1 {
+				t.Errorf("the next higher value is %v", a.Around[0][1].At)
+			}
+		}
+	}
+}
+
+// Settings that break the limit of refusals lose to a later end.
+func TestRefusalsCountBeforeTheEnd(t *testing.T) {
+	run := func(jobs []ask.Job) (all []ask.Outcome, err error) {
+		for _, j := range jobs {
+			all = append(all, ask.Outcome{Refused: float64(j.At[0]) / 100, End: float64(100 - j.At[0]),
+				Digest: uint64(j.At[0])})
+		}
+		return all, nil
+	}
+	a, err := ask.Search(ask.Question{Axes: []ask.Axis{{Values: values(30), Start: 20}}, Refused: 0.05,
+		Replications: 1}, run)
+	if err != nil || a.Best.At[0] != 5 {
+		t.Errorf("chose %v, want 5: %v", a.Best.At, err)
+	}
+}
+
+// An axis that changes nothing is told, and its lowest value taken.
+func TestFlatAxis(t *testing.T) {
+	run := func(jobs []ask.Job) (all []ask.Outcome, err error) {
+		for _, j := range jobs {
+			all = append(all, ask.Outcome{End: math.Abs(float64(j.At[0])-9) + 50, Digest: uint64(j.At[0])})
+		}
+		return all, nil
+	}
+	a, err := ask.Search(ask.Question{Axes: []ask.Axis{{Values: values(20), Start: 2}, {Values: values(20), Start: 7}},
+		Replications: 2}, run)
+	if err != nil || !slices.Equal(a.Flat, []bool{false, true}) || a.Best.At[1] != 0 {
+		t.Errorf("flat %v, chose %v: %v", a.Flat, a.Best.At, err)
+	}
+	if a.Best.At[0] != 9 { // 8 would end 2 % later
+		t.Errorf("chose %v, want 9", a.Best.At)
+	}
+}
+
+func TestErrorsOfTheRunner(t *testing.T) {
+	want := errors.New("full disk")
+	_, err := ask.Search(ask.Question{Axes: []ask.Axis{{Values: values(3)}}, Replications: 1},
+		func([]ask.Job) ([]ask.Outcome, error) { return nil, fmt.Errorf("run: %w", want) })
+	if !errors.Is(err, want) {
+		t.Errorf("error %v", err)
+	}
+}
