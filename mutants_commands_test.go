@@ -19,7 +19,7 @@ var commandsMutants = []mutant{
 	{"files for numbers", "cmd/flyball/internal/completion/completion.go", "			v = cobra.NoFileCompletions\n", "			v = files\n"},
 	{"a line of the manual is a request", "cmd/flyball/internal/manual/manual.go", "line = `\\&` + line", "_ = line"},
 	{"flags that are missing in the manual", "cmd/flyball/internal/manual/manual.go", "		p.flags(sub.LocalNonPersistentFlags())\n", ""},
-	{"every build has changes", "cmd/flyball/version.go", "s.Value == \"true\"", "s.Value != \"\""},
+	{"every build has changes", "cmd/flyball/main.go", "s.Value == \"true\"", "s.Value != \"\""},
 	{"C before for processes that are wanted", "cmd/flyball/govern.go", "Previous: format.Num(d.Previous)",
 		"Previous: format.Num(d.Target)"},
 	{"every validation is well", "cmd/flyball/validate.go", "all.Valid = bad == 0", "all.Valid = true"},

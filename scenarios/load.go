@@ -81,12 +81,16 @@ func (s *Scenario) setClock(doc *tomlfile.Document, zones vt.Zones) {
 		return
 	}
 	doc.Moments(clock.Find)
-	s.UTCOffsets = slices.DeleteFunc(clock.Offsets, func(o vt.Offset) bool { return o.From > max(s.Horizon, 366*vt.Day) })
+	s.UTCOffsets = slices.DeleteFunc(clock.Offsets, func(o vt.Offset) bool {
+		return o.From > max(s.Horizon,
+			366*vt.Day)
+	})
 }
 
 // errNoClock returns the error of a clock time in a file without a date.
 func errNoClock(text string) error {
-	return fmt.Errorf("got the clock time %s without start_at, want a time after the start such as \"8h\", or a start such "+
+	return fmt.Errorf("got the clock time %s without start_at, want a time after the start such as \"8h\", or a "+
+		"start such "+
 		"as start_at = \"2026-11-30 22:00\"", tomlfile.Quote(text))
 }
 
@@ -105,7 +109,8 @@ func newClock(start vt.Civil, zone string, offsets []vt.Offset, zones vt.Zones) 
 		return vt.Clock{Start: start, Offsets: []vt.Offset{{}}}, nil
 	}
 	if zones == nil {
-		return vt.Clock{}, problem("time_zone", fmt.Errorf("got %s without utc_offsets, want \"UTC\": zone data are not read here", tomlfile.Quote(zone)))
+		return vt.Clock{}, problem("time_zone",
+			fmt.Errorf("got %s without utc_offsets, want \"UTC\": zone data are not read here", tomlfile.Quote(zone)))
 	}
 	place, err := zones(zone)
 	if err != nil {

@@ -44,11 +44,13 @@ stopped by a signal.`,
 	}
 	sourceFlags(c, &q.From)
 	f := c.Flags()
-	f.StringVar(&q.Deadline, "deadline", "", "time by which all campaigns are to be out, such as 8h; the campaigns' own if "+
-		"not given")
+	f.StringVar(&q.Deadline, "deadline", "",
+		"time by which all campaigns are to be out, such as 8h; the campaigns' own if "+
+			"not given")
 	f.StringVar(&refused, "refused", refused, "greatest share of attempts that receivers may refuse")
-	f.StringSliceVar(&q.Free, "free", nil, "values to choose: KEY or KEY=FROM..TO, separated by commas; the governor's "+
-		"target and max if not given")
+	f.StringSliceVar(&q.Free, "free", nil,
+		"values to choose: KEY or KEY=FROM..TO, separated by commas; the governor's "+
+			"target and max if not given")
 	f.IntVar(&q.Replications, "replications", q.Replications, "runs with new draws that judge the best setting")
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	f.BoolVar(&asJSON, "json", false, "print the answer as JSON")

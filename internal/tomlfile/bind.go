@@ -58,8 +58,9 @@ func (d *Document) value(n *node, v reflect.Value, k conf.Key, path string) {
 			wrong()
 		case k.Moment() && (n.kind == aString || n.kind == aDate) && vt.IsClockTime(n.text):
 			d.moments = append(d.moments, moment{n, path, v.Addr().Interface().(encoding.TextUnmarshaler)})
-		case n.kind == aDate && k.Type == reflect.TypeFor[vt.Civil](), n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool &&
-			v.Kind() == reflect.String:
+		case n.kind == aDate && k.Type == reflect.TypeFor[vt.Civil](),
+			n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool &&
+				v.Kind() == reflect.String:
 			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.text)); err != nil {
 				d.refuse(n, n.at, path, path, "%s", err)
 			}

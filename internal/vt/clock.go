@@ -149,7 +149,8 @@ type Zones func(name string) (*time.Location, error)
 // with the changes of the following span. A start that the clock of the place does not
 // show, or shows twice, is an error.
 func NewClock(start Civil, place *time.Location, span Span) (Clock, error) {
-	near := time.Date(start.utc().Year(), start.utc().Month(), start.utc().Day(), start.utc().Hour(), start.utc().Minute(),
+	near := time.Date(start.utc().Year(), start.utc().Month(), start.utc().Day(), start.utc().Hour(),
+		start.utc().Minute(),
 		start.utc().Second(), 0, place)
 	from, to := near.ZoneBounds()
 	var begins []time.Time
@@ -165,7 +166,8 @@ func NewClock(start Civil, place *time.Location, span Span) (Clock, error) {
 	case 0:
 		return Clock{}, fmt.Errorf("%q does not exist in %s: the clock jumps over it", start, place)
 	case 2:
-		return Clock{}, fmt.Errorf("%q is twice in %s, as the clock goes back, want a time before or after", start, place)
+		return Clock{}, fmt.Errorf("%q is twice in %s, as the clock goes back, want a time before or after", start,
+			place)
 	}
 	c := Clock{Start: start}
 	for t := begins[0]; !t.IsZero() && t.Sub(begins[0]) <= time.Duration(span); t = nextChange(t) {
@@ -232,14 +234,16 @@ func (c Clock) Find(text string) (Span, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return 0, fmt.Errorf("%q is twice on %s, as the clock goes back: want %q or %q", text, at.date(), found[0], found[1])
+		return 0, fmt.Errorf("%q is twice on %s, as the clock goes back: want %q or %q", text, at.date(), found[0],
+			found[1])
 	case at < c.Start:
 		return 0, fmt.Errorf("%q is before the start, %s", text, c.Start)
 	}
 	for i, o := range c.Offsets[1:] {
 		if before := c.Start + Civil((o.From+c.Offsets[i].Ahead-c.Offsets[0].Ahead)/Second); at >= before {
 			if after := c.At(Time(o.From)); at < after {
-				return 0, fmt.Errorf("%q does not exist on %s: the clock goes from %s to %s; want another time, or %q for "+
+				return 0, fmt.Errorf("%q does not exist on %s: the clock goes from %s to %s; want another time, or "+
+					"%q for "+
 					"that moment", text, at.date(), before.time(), after.time(), o.From)
 			}
 		}

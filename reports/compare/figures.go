@@ -96,7 +96,8 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 	}
 	unit, seconds, ticks := chart.TimeAxis(end)
 	rates := chart.Panel{Y: where + ": deliveries per hour", Ticks: ticks, Height: 1}
-	processes := chart.Panel{Y: where + ": MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
+	processes := chart.Panel{Y: where + ": MTA processes available (C)", X: "time since the start, " + unit,
+		Ticks:  ticks,
 		Height: 1}
 	rows := [][]string{strings.Fields("side t_end_s runs rate_per_h rate_low rate_high available available_low " +
 		"available_high target_per_h")}

@@ -84,19 +84,20 @@ func unexcused(all []Uncompared) []Uncompared {
 // Claim is one metric that is compared with its margin, in the mean over the scenarios
 // or in one scenario.
 type Claim struct {
-	Metric   string           `json:"metric"`
-	Scenario string           `json:"scenario"` // empty: the mean
-	More     bool             `json:"more_is_better"`
-	Margin   float64          `json:"margin"` // share of BASE that NEW may be worse by
-	Floor    float64          `json:"floor"`  // amount that NEW may be worse by in addition; the greatest of all scenarios
-	Ratio    measure.Estimate `json:"ratio"`  // new / base
-	P        format.Num       `json:"p"`      // probability of this much by chance if NEW is just at its margin
-	Holm     format.Num       `json:"holm_p"` // P, adjusted for the other claims
-	Level    format.Num       `json:"level"`  // Holm at or below it fails the gate
-	Outcome  string           `json:"outcome"`
-	Unit     string           `json:"unit"`
-	Base     format.Num       `json:"base"` // mean of the scenario; null for the mean over the scenarios
-	New      format.Num       `json:"new"`
+	Metric   string  `json:"metric"`
+	Scenario string  `json:"scenario"` // empty: the mean
+	More     bool    `json:"more_is_better"`
+	Margin   float64 `json:"margin"` // share of BASE that NEW may be worse by
+	// amount that NEW may be worse by in addition; the greatest of all scenarios
+	Floor   float64          `json:"floor"`
+	Ratio   measure.Estimate `json:"ratio"`  // new / base
+	P       format.Num       `json:"p"`      // probability of this much by chance if NEW is just at its margin
+	Holm    format.Num       `json:"holm_p"` // P, adjusted for the other claims
+	Level   format.Num       `json:"level"`  // Holm at or below it fails the gate
+	Outcome string           `json:"outcome"`
+	Unit    string           `json:"unit"`
+	Base    format.Num       `json:"base"` // mean of the scenario; null for the mean over the scenarios
+	New     format.Num       `json:"new"`
 	// Late is the number of pairs in which BASE reached the time and NEW did not. NEW is then not within the margin.
 	Late int `json:"late"`
 }
@@ -147,7 +148,8 @@ func (c *Report) Judge(looks []int, k int, metrics []Metric) *Verdict {
 		v.Claims = append(v.Claims, claim)
 		for j, p := range c.pairs {
 			cell := c.Metrics[i].Cells[j]
-			claim := Claim{Metric: m.Name, More: m.More, Scenario: cell.Scenario, Margin: Guard * m.Margin, Floor: p.floor(m),
+			claim := Claim{Metric: m.Name, More: m.More, Scenario: cell.Scenario, Margin: Guard * m.Margin,
+				Floor: p.floor(m),
 				Ratio: cell.Ratio, P: format.Missing, Holm: format.Missing, Level: format.Missing, Outcome: Undefined,
 				Late: cell.late, Unit: m.Unit, Base: cell.Base, New: cell.New}
 			excess := slices.DeleteFunc(p.excess(m, claim.Margin), func(v float64) bool { return !known(v) })

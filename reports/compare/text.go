@@ -104,7 +104,8 @@ func (v *Verdict) Answer() string {
 			for _, u := range lacking {
 				names = append(names, u.Scenario)
 			}
-			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)", format.Plural(uint64(len(lacking)), "scenario"),
+			why = append(why, fmt.Sprintf("%s of BASE not compared (%s)",
+				format.Plural(uint64(len(lacking)), "scenario"),
 				format.Listed(names)))
 		}
 		if v.Worse() != nil {

@@ -176,8 +176,8 @@ func Among(values []string, own string) ([]string, int) {
 	return slices.Insert(slices.Clone(values), at, own), at
 }
 
-// Between returns all whole numbers from one value to another, nil if the values are no
-// whole numbers or more than a thousand apart.
+// Between returns all whole numbers from one value to another, nil if one of them is
+// fractional or they are more than a thousand apart.
 func Between(from, to string) (all []string) {
 	a, err := strconv.Atoi(from)
 	b, wrong := strconv.Atoi(to)

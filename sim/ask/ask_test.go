@@ -81,7 +81,7 @@ func TestRefusalsCountBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// An axis that changes nothing is told, and its lowest value taken.
+// An axis that changes nothing is reported, and its lowest value taken.
 func TestFlatAxis(t *testing.T) {
 	run := func(jobs []ask.Job) (all []ask.Outcome, err error) {
 		for _, j := range jobs {

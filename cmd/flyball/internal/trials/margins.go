@@ -61,8 +61,9 @@ func margins(of, asked []string) ([]compare.Metric, error) {
 			continue
 		}
 		if m.More && compare.Guard*v >= 1 {
-			wrong = append(wrong, task.Fail(task.Usage, "--margin: got %q, want less than 33%% of %s, of which more is "+
-				"better: a single scenario has %d times the margin", entry, m.Name, compare.Guard))
+			wrong = append(wrong, task.Fail(task.Usage,
+				"--margin: got %q, want less than 33%% of %s, of which more is "+
+					"better: a single scenario has %d times the margin", entry, m.Name, compare.Guard))
 			continue
 		}
 		m.Gated, m.Margin = true, v

@@ -40,8 +40,9 @@ func (q *Compare) Record(ctx context.Context, watch task.Watch) (*Recorded, erro
 	}
 	var folders error
 	if side.folder {
-		folders = task.Fail(task.Usage, "--record: got the folder %s, want law:NAME or set:key=value: a folder has its "+
-			"runs", q.Base)
+		folders = task.Fail(task.Usage,
+			"--record: got the folder %s, want law:NAME or set:key=value: a folder has its "+
+				"runs", q.Base)
 	}
 	if err := errors.Join(folders, q.Validate()); err != nil {
 		return nil, err
