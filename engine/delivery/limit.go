@@ -64,7 +64,8 @@ type retryLimit struct {
 func newRetryLimit(r *Retry) retryLimit { return retryLimit{limit: r.Limit, stood: r.Dwell} }
 
 // load holds the measurements that a policy uses. The delivery failure rate dfr is
-// known if there were enough attempts.
+// known if there were enough attempts. At the end of an interval moveLimits fills all
+// of them, but of single MTA processes dfr alone; at a failure limitFor fills allocated.
 type load struct {
 	allocated   float64 // processes / first limit of [0073]
 	utilization float64

@@ -95,8 +95,9 @@ func NewCampaign(e Ended) map[string]format.Num {
 	return values
 }
 
-// metrics has every metric, by name. Judged intervals are the whole intervals in which
-// every available process had work. The target is the target in force in each interval.
+// metrics has every metric, in the order of names: MetricNamed searches by halves. Judged
+// intervals are the whole intervals in which every available process had work. The target
+// is the target in force in each interval.
 var metrics = []Metric{
 	{Name: "ambiguous", Unit: "recipients", Doc: "final dot sent, no reply known, not resent", Resolution: 1,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Ambiguous) }},
