@@ -22,8 +22,8 @@ import (
 //	oneof     the words that the value is one of
 //	pattern   regular expression that the value matches
 //	required  "true": a file must give the key
-//	unit      "processes": a number of MTA processes; "moment": a point in time, which a file gives as a time after the
-//	          start or, if the start has a date, as a clock time
+//	unit      "processes": a number of MTA processes; "moment": a point in time, which a file gives as a time after
+//	          the start or, if the start has a date, as a clock time
 //	source    how sure a number is, and why: "measured: ...", "derived: ...", "assumed: ..."; "scenario" for what
 //	          only the author of a scenario can choose; none for names, orders and reply codes
 type Key struct {
