@@ -52,7 +52,8 @@ func TestChangesAreChecked(t *testing.T) {
 // A law given a target with each sample decides as the same law configured with
 // that target.
 func TestLawsFollowTheTargetThatTheyAreTold(t *testing.T) {
-	for _, law := range []string{"patent-damped", "patent-dynamic", "pi", "regulator", "hold", "aimd", "gradient2", "corr-vegas"} {
+	for _, known := range governor.Laws() {
+		law := known.Name
 		luck := rand.New(rand.NewPCG(3, uint64(len(law))))
 		built := governor.Default()
 		built.Law, built.StepMode, built.D, built.Target = law, "explicit", 8, 190_000

@@ -584,3 +584,17 @@ func (d *dice) time(f features, about int) netmodel.Dist {
 	}
 	return netmodel.Dist{Dist: "uniform", Min: scale * ms / 3, Max: 2 * scale * ms}
 }
+
+// A retry policy that the random scenarios do not draw would never meet the twin.
+func TestRandomScenariosDrawEveryRetryPolicy(t *testing.T) {
+	drawn := map[string]bool{}
+	for i := range 600 {
+		d := &dice{rand.New(rand.NewPCG(1, uint64(i)))}
+		drawn[d.scenario().Retry.Policy] = true
+	}
+	for _, p := range delivery.Policies() {
+		if !drawn[p.Name] {
+			t.Errorf("no random scenario has the retry policy %q: add it to moving, and its rule to the twin", p.Name)
+		}
+	}
+}
