@@ -2,6 +2,8 @@ package flyball_test
 
 // Mistakes in the numbers and words that a reader sees.
 var reportsMutants = []mutant{
+	{"a clock counts hours as days", "reports/format/words.go", "float64(hours) * float64(vt.Hour)", "float64(hours) * float64(vt.Day)"},
+	{"an axis starts at midnight", "reports/chart/figure.go", "format.ClockTime(clock, format.Num(m.Value*seconds/3600))", "format.ClockTime(clock, format.Num(m.Value*seconds/3600+2))"},
 	{"time to the end counts from the start of the run", "reports/runlog/finals.go", "b := bucketOf(max(now.Sub(p.start), 0))", "b := bucketOf(now.Sub(0))"},
 	{"times to the end are lost at a checkpoint", "reports/runlog/finals.go", "		snap.Slice(c, &p.counts, snap.Int)\n", ""},
 	{"the deadline is a minute earlier", "reports/runlog/finals.go", "p.start, p.deadline = f.stretch.at, f.stretch.due", "p.start, p.deadline = f.stretch.at, f.stretch.due-vt.Time(vt.Minute)"},

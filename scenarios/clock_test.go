@@ -34,6 +34,7 @@ daily = { amplitude = 0.5 }
 name = "c"
 recipients = 100
 start = "+0d 23:00"
+deadline = "06:00"
 `
 
 func loadNight(t *testing.T, set ...string) *Scenario {
@@ -60,12 +61,13 @@ func TestMomentsAreTimesAfterTheStart(t *testing.T) {
 		{"destination.down.from", s.Destinations[0].Down[0].From, "8h"},
 		{"destination.drift.at", s.Destinations[0].Drift[0].At, "22h"},
 		{"campaign.start", s.Campaigns[0].Start, "1h"},
+		{"campaign.deadline", s.Campaigns[0].Deadline, "7h"},
 	} {
 		if want, _ := vt.ParseSpan(v.want); v.got != want {
 			t.Errorf("%s: got %s, want %s", v.key, v.got, want)
 		}
 	}
-	if s := loadNight(t, "campaign[c].start=06:00"); s.Campaigns[0].Start != 7*vt.Hour {
+	if s := loadNight(t, "campaign[c].start=06:00", "campaign[c].deadline=07:00"); s.Campaigns[0].Start != 7*vt.Hour {
 		t.Errorf("campaign.start: got %s, want 7h", s.Campaigns[0].Start)
 	}
 	for _, date := range []string{"2026-11-30 22:00:00", "2026-11-30T22:00:00"} { // a date of TOML itself
@@ -94,7 +96,7 @@ func TestResolvedScenarioNeedsNoZones(t *testing.T) {
 	if !bytes.Equal(Resolved(again), text) {
 		t.Errorf("got\n%s\nwant\n%s", Resolved(again), text)
 	}
-	if later, err := s.With("campaign[0].start=06:00", "horizon=10d"); err != nil || later.Campaigns[0].Start != 7*vt.Hour {
+	if later, err := s.With("campaign[0].start=06:00", "campaign[0].deadline=07:00", "horizon=10d"); err != nil || later.Campaigns[0].Start != 7*vt.Hour {
 		t.Errorf("got %v, %v, want a start after 7h", later, err)
 	}
 }

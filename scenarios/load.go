@@ -81,17 +81,14 @@ func (s *Scenario) setClock(doc *tomlfile.Document, zones vt.Zones) {
 		return
 	}
 	doc.Moments(clock.Find)
-	s.UTCOffsets = slices.DeleteFunc(clock.Offsets, func(o vt.Offset) bool {
-		return o.From > max(s.Horizon,
-			366*vt.Day)
-	})
+	beyond := func(o vt.Offset) bool { return o.From > max(s.Horizon, 366*vt.Day) }
+	s.UTCOffsets = slices.DeleteFunc(clock.Offsets, beyond)
 }
 
 // errNoClock returns the error of a clock time in a file without a date.
 func errNoClock(text string) error {
-	return fmt.Errorf("got the clock time %s without start_at, want a time after the start such as \"8h\", or a "+
-		"start such "+
-		"as start_at = \"2026-11-30 22:00\"", tomlfile.Quote(text))
+	return fmt.Errorf("got the clock time %s without start_at, want a time after the start such as \"8h\", or a start "+
+		"such as start_at = \"2026-11-30 22:00\"", tomlfile.Quote(text))
 }
 
 // newClock returns the clock that shows start at the beginning of the run. The error is a
@@ -124,7 +121,12 @@ func newClock(start vt.Civil, zone string, offsets []vt.Offset, zones vt.Zones) 
 }
 
 // Clock returns the wall clock beside the times of the scenario; none without start_at.
-func (s *Scenario) Clock() vt.Clock { return vt.Clock{Start: s.StartAt, Offsets: s.UTCOffsets} }
+func (s *Scenario) Clock() vt.Clock {
+	if !s.StartAt.Given() {
+		return vt.Clock{}
+	}
+	return vt.Clock{Start: s.StartAt, Zone: s.TimeZone, Offsets: s.UTCOffsets}
+}
 
 // LoadGovernor reads the [governor] table of any TOML file, including a
 // scenario, and applies the entries of set, each "governor.key=value". It

@@ -19,6 +19,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/compare"
 	"flyball/reports/ensemble"
@@ -66,6 +67,8 @@ func schemaOf(t *testing.T, name string) []byte {
 	s, err := jsonschema.ForType(p.of, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		reflect.TypeFor[format.Num]():    number, // null where it is missing
 		reflect.TypeFor[verify.Number](): number,
+		reflect.TypeFor[vt.Civil]():      {Type: "string", Pattern: vt.Civil(0).Pattern()},
+		reflect.TypeFor[vt.Offset]():     {Type: "string", Pattern: vt.Offset{}.Pattern()},
 	}})
 	if err != nil {
 		t.Fatal(err)

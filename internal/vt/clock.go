@@ -135,8 +135,9 @@ func (o Offset) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 // clocks change, the wall clock jumps and virtual time does not. The zero value
 // means that there is none.
 type Clock struct {
-	Start   Civil    // what it shows at the start of the run
-	Offsets []Offset // the first from 0 on, then one for each change, in order
+	Start   Civil    `json:"start_at"`    // what it shows at the start of the run
+	Zone    string   `json:"time_zone"`   // name of the zone, for readers
+	Offsets []Offset `json:"utc_offsets"` // the first from 0 on, then one for each change, in order
 }
 
 // Given reports whether there is a clock.
@@ -149,9 +150,8 @@ type Zones func(name string) (*time.Location, error)
 // with the changes of the following span. A start that the clock of the place does not
 // show, or shows twice, is an error.
 func NewClock(start Civil, place *time.Location, span Span) (Clock, error) {
-	near := time.Date(start.utc().Year(), start.utc().Month(), start.utc().Day(), start.utc().Hour(),
-		start.utc().Minute(),
-		start.utc().Second(), 0, place)
+	utc := start.utc()
+	near := time.Date(utc.Year(), utc.Month(), utc.Day(), utc.Hour(), utc.Minute(), utc.Second(), 0, place)
 	from, to := near.ZoneBounds()
 	var begins []time.Time
 	for _, t := range []time.Time{near, from, from.Add(-1), to} {
@@ -169,7 +169,7 @@ func NewClock(start Civil, place *time.Location, span Span) (Clock, error) {
 		return Clock{}, fmt.Errorf("%q is twice in %s, as the clock goes back, want a time before or after", start,
 			place)
 	}
-	c := Clock{Start: start}
+	c := Clock{Start: start, Zone: place.String()}
 	for t := begins[0]; !t.IsZero() && t.Sub(begins[0]) <= time.Duration(span); t = nextChange(t) {
 		_, seconds := t.Zone()
 		o := Offset{Span(t.Sub(begins[0])), Span(seconds) * Second}
@@ -242,9 +242,8 @@ func (c Clock) Find(text string) (Span, error) {
 	for i, o := range c.Offsets[1:] {
 		if before := c.Start + Civil((o.From+c.Offsets[i].Ahead-c.Offsets[0].Ahead)/Second); at >= before {
 			if after := c.At(Time(o.From)); at < after {
-				return 0, fmt.Errorf("%q does not exist on %s: the clock goes from %s to %s; want another time, or "+
-					"%q for "+
-					"that moment", text, at.date(), before.time(), after.time(), o.From)
+				return 0, fmt.Errorf("%q does not exist on %s: the clock goes from %s to %s; want another time, or %q "+
+					"for that moment", text, at.date(), before.time(), after.time(), o.From)
 			}
 		}
 	}

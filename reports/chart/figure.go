@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"flyball/internal/vt"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 )
@@ -67,13 +68,26 @@ func (d Drawing) painter() func(draw.Canvas) {
 }
 
 // TimeAxis returns the unit in which a time of end seconds is drawn, its length in
-// seconds, and the marks of its axis.
-func TimeAxis(end float64) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
+// seconds, and the marks of its axis, with the time of the clock below each if there is a
+// clock.
+func TimeAxis(end float64, clock vt.Clock) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
 	unit, seconds = format.Clock(end)
+	round := niceTicks
 	if unit == "h" {
-		return unit, seconds, hourTicks
+		round = hourTicks
 	}
-	return unit, seconds, niceTicks
+	if !clock.Given() {
+		return unit, seconds, round
+	}
+	return unit, seconds, func(lo, hi float64) []plot.Tick {
+		marks := round(lo, hi)
+		for i, m := range marks {
+			if m.Label != "" {
+				marks[i].Label += "\n" + format.ClockTime(clock, format.Num(m.Value*seconds/3600))
+			}
+		}
+		return marks
+	}
 }
 
 // Around returns the outline of the area within a share of a course.

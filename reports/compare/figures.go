@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"flyball/internal/vt"
 	"flyball/reports/chart"
 	"flyball/reports/ensemble"
 	"flyball/reports/format"
@@ -94,7 +95,7 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 			end = max(end, x.End)
 		}
 	}
-	unit, seconds, ticks := chart.TimeAxis(end)
+	unit, seconds, ticks := chart.TimeAxis(end, vt.Clock{})
 	rates := chart.Panel{Y: where + ": deliveries per hour", Ticks: ticks, Height: 1}
 	processes := chart.Panel{Y: where + ": MTA processes available (C)", X: "time since the start, " + unit,
 		Ticks:  ticks,

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"flyball/internal/stats"
+	"flyball/internal/vt"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -46,10 +47,11 @@ type Report struct {
 	Law     string  `json:"law"`
 	Target  float64 `json:"target_per_h"` // at the start
 	// LastTarget is the target in the last interval that can be judged, if the target ever changes.
-	LastTarget  float64 `json:"last_target_per_h,omitempty"`
-	IntervalSec float64 `json:"interval_s"`
-	HorizonSec  float64 `json:"horizon_s"`
-	Level       float64 `json:"level"` // confidence of all intervals
+	LastTarget  float64  `json:"last_target_per_h,omitempty"`
+	IntervalSec float64  `json:"interval_s"`
+	HorizonSec  float64  `json:"horizon_s"`
+	Clock       vt.Clock `json:"clock,omitzero"` // wall clock beside the runs
+	Level       float64  `json:"level"`          // confidence of all intervals
 
 	Measures     []Measure       `json:"measures"`     // the metrics of a run and of the steady state, by name
 	Course       []CourseMeasure `json:"mean_course"`  // metrics of the mean of all replications
@@ -89,7 +91,8 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		Kind:         s.Analysis.Kind,
 		Replications: len(runs), Asked: asked.Replications, Partial: asked.Partial, Law: s.Governor.Law,
 		Target:      s.TargetRate(),
-		IntervalSec: s.Governor.Interval.Seconds(), HorizonSec: s.Horizon.Seconds(), Level: measure.Confidence,
+		IntervalSec: s.Governor.Interval.Seconds(), HorizonSec: s.Horizon.Seconds(), Clock: s.Clock(),
+		Level:    measure.Confidence,
 		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay,
 		Start: s.StartOfC(), runs: runs,
 	}

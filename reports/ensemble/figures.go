@@ -51,7 +51,7 @@ func (e *Report) convergencePanels() []chart.Panel {
 			}
 		}
 	}
-	unit, seconds, ticks := chart.TimeAxis(end)
+	unit, seconds, ticks := chart.TimeAxis(end, e.Clock)
 	to := end / seconds
 	targets := e.targets(seconds, to)
 	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1.2,

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"flyball/internal/vt"
 	"flyball/reports/chart"
 	"flyball/reports/ensemble"
 	"flyball/reports/format"
@@ -286,7 +287,7 @@ func (t Trial) drawing() chart.Drawing {
 		}
 		return v
 	}
-	unit, seconds, ticks := chart.TimeAxis(end)
+	unit, seconds, ticks := chart.TimeAxis(end, vt.Clock{})
 	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
 	processes := chart.Panel{Y: "MTA processes available (C)", X: "time since the start, " + unit, Ticks: ticks,
 		Height: 1}

@@ -48,7 +48,7 @@ func (r *Report) convergence() chart.Figure {
 }
 
 func (r *Report) convergencePanels() []chart.Panel {
-	unit, seconds, ticks := chart.TimeAxis(r.EndSec)
+	unit, seconds, ticks := chart.TimeAxis(r.EndSec, r.Clock)
 	rates := chart.Panel{Y: "Deliveries per hour", Ticks: ticks, Height: 1}
 	processes := chart.Panel{Y: "MTA processes", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
 	if len(r.Servers) > 1 {
@@ -91,7 +91,7 @@ func (r *Report) efficiency() chart.Figure {
 }
 
 func (r *Report) efficiencyPanels() []chart.Panel {
-	unit, seconds, ticks := chart.TimeAxis(r.EndSec)
+	unit, seconds, ticks := chart.TimeAxis(r.EndSec, r.Clock)
 	each := chart.Panel{Y: "Efficiency (E): messages per hour and allocated process",
 		X: "time since the start, " + unit, Ticks: ticks, Height: 1}
 	curve := chart.Panel{Y: "Deliveries per hour, against allocated processes",
@@ -128,7 +128,7 @@ func (r *Report) resends() chart.Figure {
 }
 
 func (r *Report) resendPanels() []chart.Panel {
-	unit, seconds, ticks := chart.TimeAxis(r.EndSec)
+	unit, seconds, ticks := chart.TimeAxis(r.EndSec, r.Clock)
 	dfr := chart.Panel{Y: "DFR: attempts per delivery", From: 1, Ticks: ticks, Height: 1.5}
 	limit := chart.Panel{Y: "Retry limit: resends", X: "time since the start, " + unit, Ticks: ticks, Height: 1}
 	for i, s := range r.drawn() {

@@ -36,6 +36,7 @@ type Report struct {
 	IntervalSec float64       `json:"interval_s"`   // length S of a full interval; 0 if there was none
 	HorizonSec  float64       `json:"horizon_s"`
 	EndSec      float64       `json:"end_s"`
+	Clock       vt.Clock      `json:"clock,omitzero"` // wall clock beside the run
 	Totals      runlog.Totals `json:"totals"`
 	DFR         format.Num    `json:"dfr"` // attempts per delivery [0071]; missing without a success
 	// Servers are judged by their governors; there is one entry if a single governor controls all.
@@ -120,7 +121,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		Name: run.Name, About: run.About, ScenarioID: run.ScenarioID, Seed: run.Seed, Replication: run.Replication,
 		Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
-		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(),
+		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(), Clock: run.Clock,
 		Totals: t,
 		DFR:    format.Ratio(t.Attempts, t.Delivered), Replay: replay,
 		Servers: []measure.Server{}, Expectations: []measure.Result{}, Outcomes: []Outcome{}, // never null in JSON

@@ -43,10 +43,14 @@ func (r *Report) Luck() string {
 }
 
 func (r *Report) world() string {
+	world := "simulated"
 	if r.Mode == "real" {
-		return "real SMTP"
+		world = "real SMTP"
 	}
-	return "simulated"
+	if r.Clock.Given() {
+		world += fmt.Sprintf(", from %s %s", r.Clock.Start, r.Clock.Zone)
+	}
+	return world
 }
 
 // governorTable returns a table of at most the given number of intervals of the server
@@ -82,6 +86,12 @@ func (r *Report) governorTable(most, width int) format.Table {
 			format.Grouped(float64(row.Wanted), 1),
 			format.Grouped(float64(row.Step), 2), format.Grouped(float64(row.Available), 1), "",
 		})
+	}
+	if r.Clock.Given() {
+		t.Head = slices.Insert(t.Head, 2, "clock")
+		for i, row := range shown {
+			t.Rows[i] = slices.Insert(t.Rows[i], 2, format.ClockTime(r.Clock, format.Num(row.End/3600)))
+		}
 	}
 	room := max(width-t.Width()+len("notes")-2, 12) // the rule below the head is two longer
 	for i, row := range shown {

@@ -224,17 +224,28 @@ func (r *Report) Account() string {
 	case t.Attempts > 0:
 		cost = "no success in " + format.Plural(t.Attempts, "attempt")
 	}
-	end := "the last one ended after " + format.Duration(r.EndSec)
+	end := "the last one ended " + r.moment(r.EndSec)
 	switch {
 	case r.Partial:
-		end = "the run was stopped after " + format.Duration(r.EndSec)
+		end = "the run was stopped " + r.moment(r.EndSec)
 	case t.Recipients == 0:
 		end = "there was nothing to do"
 	case t.Pending > 0:
 		end = "the run ended at its horizon of " + format.Duration(r.HorizonSec)
+		if r.Clock.Given() {
+			end += ", " + r.moment(r.HorizonSec)
+		}
 	}
 	return fmt.Sprintf("%s; %s: %s; %s.", format.Upper(cost), format.Plural(t.Recipients, "recipient"),
 		strings.Join(said, ", "), end)
+}
+
+// moment writes a time after the start, in seconds: "after 6 h", "at 04:00 (+6.0 h)".
+func (r *Report) moment(seconds float64) string {
+	if r.Clock.Given() {
+		return "at " + format.Moment(r.Clock, format.Num(seconds/3600))
+	}
+	return "after " + format.Duration(seconds)
 }
 
 func share(n, of uint64) string {

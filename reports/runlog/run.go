@@ -20,6 +20,7 @@ type Run struct {
 	Digest       uint64
 	Horizon      vt.Span
 	End          vt.Time // when the last recipient ended, or the horizon
+	Clock        vt.Clock
 	TargetRate   float64 // of each governor, messages per hour
 	Law          string
 	Totals       Totals
