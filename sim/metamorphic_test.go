@@ -720,7 +720,11 @@ func noHabits(s *scenarios.Scenario) {
 // notShared makes every receiver treat servers separately.
 func notShared(s *scenarios.Scenario) {
 	for i := range s.Destinations {
-		s.Destinations[i].Shared = false
+		d := &s.Destinations[i]
+		d.Shared = false
+		for k := range d.Allowances {
+			d.Allowances[k].Scope = "server"
+		}
 	}
 }
 
