@@ -28,7 +28,7 @@ func (a *app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, f
 func (a *app) sweepCommand() *cobra.Command {
 	q := trials.DefaultStudy()
 	q.Program = version()
-	var dry, asJSON bool
+	var dry, asJSON, all bool
 	c := &cobra.Command{
 		Use:   "sweep STUDY.toml",
 		Short: "Run a parameter study: many values, the same random draws",
@@ -58,14 +58,15 @@ written, 130 or 143 stopped by a signal.`,
 				}
 				return err
 			}
-			return a.sweep(&q, asJSON)
+			return a.sweep(&q, asJSON, all)
 		},
 	}
 	a.studyFlags(c, &q, &dry, &asJSON, "study.json")
+	c.Flags().BoolVar(&all, "all", false, "print every point instead of 16")
 	return c
 }
 
-func (a *app) sweep(q *trials.Study, asJSON bool) error {
+func (a *app) sweep(q *trials.Study, asJSON, all bool) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	watch, end := a.display().Watch(false)
@@ -80,6 +81,7 @@ func (a *app) sweep(q *trials.Study, asJSON bool) error {
 	case err != nil:
 		return err
 	}
+	found.Report.All = all
 	return a.tellFolder(found.Report, found.Dir, asJSON)
 }
 

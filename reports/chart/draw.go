@@ -29,11 +29,20 @@ type Panel struct {
 	From   float64   // where the vertical axis begins, unless something lies below
 	Room   []float64 // places on the horizontal axis that must be visible
 	Log    bool      // x is logarithmic: numbers that are not positive are left out
+	LogY   bool      // y is, likewise; From does not count
 	Ticks  func(min, max float64) []plot.Tick
 	Rows   []plot.Tick // what stands on the vertical axis instead of numbers
 	Areas  []Area
 	Lines  []Line
+	Notes  []Note
 	Height float64 // share of the figure
+}
+
+// Note is a text above or below a point, on the side that has more room.
+type Note struct {
+	At    plotter.XY
+	Text  string
+	Below bool
 }
 
 // Line joins points in their order.
@@ -174,10 +183,31 @@ func PaintPanels(c draw.Canvas, panels []Panel) {
 		label.XAlign = draw.XCenter
 		data := p.DataCanvas(space)
 		c.FillText(label, vg.Point{X: data.Center().X, Y: space.Min.Y - labelHeight + 3}, panels[i].X)
+		for _, n := range panels[i].Notes {
+			panels[i].paintNote(c, p, data, n)
+		}
 		if panels[i].empty() {
 			c.FillText(label, data.Center(), "nothing to show")
 		}
 	}
+}
+
+// paintNote writes a note above or below its point, towards the middle of the axes.
+func (p Panel) paintNote(c draw.Canvas, axes *plot.Plot, data draw.Canvas, n Note) {
+	if !p.drawable(n.At) {
+		return
+	}
+	toX, toY := axes.Transforms(&data)
+	at := vg.Point{X: toX(n.At.X), Y: toY(n.At.Y) + 10}
+	if n.Below {
+		at.Y = max(at.Y-26, data.Min.Y+3)
+	}
+	style := Sans(9, true)
+	style.XAlign = draw.XLeft
+	if at.X > data.Center().X {
+		style.XAlign = draw.XRight
+	}
+	c.FillText(style, at, n.Text)
 }
 
 // paintHead writes the title of the vertical axis and the legend above the
@@ -265,6 +295,16 @@ func (p Panel) plot() *plot.Plot {
 	if p.Log {
 		out.X.Scale = plot.LogScale{}
 	}
+	if p.LogY {
+		out.Y.Scale = plot.LogScale{}
+		out.Y.Tick.Marker = plot.TickerFunc(func(lo, hi float64) []plot.Tick {
+			ticks := logTicks(lo, hi)
+			for i := range ticks {
+				ticks[i].Label += "  " // as above
+			}
+			return ticks
+		})
+	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color = nil
 	grid.Horizontal = draw.LineStyle{Color: faintly(Grey), Width: 0.8}
@@ -305,6 +345,9 @@ type ranges struct{ xMin, xMax, yMin, yMax float64 }
 func newRanges(p Panel) ranges {
 	inf := math.Inf(1)
 	r := ranges{inf, -inf, p.From, -inf}
+	if p.LogY {
+		r.yMin = inf
+	}
 	for _, l := range p.Lines {
 		for _, pt := range l.Points {
 			if p.drawable(pt) {
@@ -326,6 +369,17 @@ func newRanges(p Panel) ranges {
 	}
 	if r.xMin > r.xMax {
 		r.xMin, r.xMax = 1, 10
+	}
+	if p.LogY {
+		if r.yMin > r.yMax {
+			r.yMin, r.yMax = 0.5, 2
+		}
+		room := max(math.Pow(r.yMax/r.yMin, 0.06), 1.05)
+		r.yMin, r.yMax = r.yMin/room/room, r.yMax*room
+		if r.xMin == r.xMax {
+			r.xMax += max(1, math.Abs(r.xMax))
+		}
+		return r
 	}
 	if r.yMax < r.yMin {
 		r.yMax = r.yMin
@@ -364,7 +418,7 @@ func (p Panel) empty() bool {
 
 func (p Panel) drawable(pt plotter.XY) bool {
 	finite := func(v float64) bool { return !math.IsNaN(v) && math.Abs(v) < 1e15 }
-	return finite(pt.X) && finite(pt.Y) && !(p.Log && pt.X <= 0)
+	return finite(pt.X) && finite(pt.Y) && !(p.Log && pt.X <= 0) && !(p.LogY && pt.Y <= 0)
 }
 
 // pieces returns a line cut at its gaps, and thinned if it has too many points.
@@ -429,6 +483,23 @@ func niceTicks(lo, hi float64) []plot.Tick {
 	var ticks []plot.Tick
 	for i := math.Ceil(lo / step); i*step <= hi && len(ticks) < 20; i++ {
 		ticks = append(ticks, plot.Tick{Value: i * step, Label: format.Grouped(i*step, decimals)})
+	}
+	return ticks
+}
+
+// logTicks returns 1, 2 and 5 times the powers of ten of a logarithmic axis, or niceTicks if these are fewer than
+// three.
+func logTicks(lo, hi float64) []plot.Tick {
+	var ticks []plot.Tick
+	for power := math.Floor(math.Log10(lo)); power <= math.Log10(hi); power++ {
+		for _, f := range []float64{1, 2, 5} {
+			if v := f * math.Pow(10, power); v >= lo && v <= hi {
+				ticks = append(ticks, plot.Tick{Value: v, Label: format.Grouped(v, max(0, -int(power)))})
+			}
+		}
+	}
+	if len(ticks) < 3 {
+		return niceTicks(lo, hi)
 	}
 	return ticks
 }

@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strings"
@@ -83,5 +84,35 @@ func TestTicks(t *testing.T) {
 		if n := len(ticks); n < 3 || n > 9 || hi >= 72 && math.Mod(ticks[1].Value, 24) != 0 {
 			t.Errorf("%v h: %v", hi, ticks)
 		}
+	}
+}
+
+// On a logarithmic vertical axis small ratios have room below them, what is not positive is left out, and a note stands
+// beside its point.
+func TestLogarithmicRatios(t *testing.T) {
+	p := Panel{Y: "ratio", Height: 1, LogY: true, Notes: []Note{{At: plotter.XY{X: 3, Y: 0.1}, Text: "the best", Below: true}},
+		Lines: []Line{{Label: "front", Points: plotter.XYs{{X: 1, Y: 5}, {X: 2, Y: 0}, {X: 3, Y: 0.1}}}}}
+	r := newRanges(p)
+	if share := math.Log(0.1/r.yMin) / math.Log(r.yMax/r.yMin); !(share > 0.08 && share < 0.2) {
+		t.Errorf("0.1 lies at %.2f of the axis from %g to %g", share, r.yMin, r.yMax)
+	}
+	figures, err := PaintAll([]Drawing{{Figure: Figure{Name: "x", Title: "X"}, Height: 300, Panels: []Panel{p}}})
+	if err != nil || !bytes.Contains(figures[0].SVG, []byte(">the best</text>")) {
+		t.Errorf("%v: no note in the figure", err)
+	}
+	for _, x := range []struct {
+		lo, hi float64
+		want   string
+	}{{0.08, 6, "0.1 0.2 0.5 1 2 5"}, {0.9, 1.1, "0.90 0.95 1.00 1.05 1.10"}} {
+		var labels []string
+		for _, tick := range logTicks(x.lo, x.hi) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != x.want {
+			t.Errorf("from %g to %g: %s, want %s", x.lo, x.hi, got, x.want)
+		}
+	}
+	if newRanges(Panel{LogY: true}).yMin <= 0 {
+		t.Error("an empty logarithmic axis begins at 0")
 	}
 }

@@ -443,7 +443,7 @@ func (s scale) legend(title string) legend {
 	return l
 }
 
-// brief writes a number to three digits.
+// brief writes a number to three digits, or to whole numbers below a million.
 func brief(v float64) string {
 	switch a := math.Abs(v); {
 	case a == math.Round(a) && a < 1000:
@@ -451,7 +451,7 @@ func brief(v float64) string {
 	case a >= 1e6:
 		return format.Grouped(v/1e6, decimalsFor(a/1e6)) + "M"
 	case a >= 1000:
-		return format.Grouped(v/1e3, decimalsFor(a/1e3)) + "k"
+		return format.Grouped(v, 0)
 	case a < 0.001:
 		return fmt.Sprintf("%.1e", v)
 	default:

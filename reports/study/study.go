@@ -39,6 +39,7 @@ type Report struct {
 	Tally        []Tally   `json:"classes"`
 	Extremes     []Extreme `json:"extremes"`
 	Choice       *Choice   `json:"-"` // choice.csv; nil if the study asks for no choice
+	All          bool      `json:"-"` // Text has every point
 
 	Points []Point     `json:"-"` // points.csv
 	Host   folder.Host `json:"-"` // host.json
@@ -373,12 +374,18 @@ func (s *Report) bounded() []string {
 
 // Text writes the study for a terminal.
 func (s *Report) Text(w io.Writer, color bool) error {
-	shown := s.pointTable(16)
+	var shown []format.Table
 	if s.Choice != nil {
-		shown = s.choiceTable()
+		shown = append(shown, s.choiceTable())
+	}
+	switch {
+	case s.All:
+		shown = append(shown, s.pointTable(len(s.Points)))
+	case s.Choice == nil:
+		shown = append(shown, s.pointTable(16))
 	}
 	return format.Text{Title: fmt.Sprintf("%s (%s)", s.Name, s.world()), About: s.About, Answer: s.Answer(),
-		Tables: []format.Table{shown},
+		Tables: shown,
 		Seal: fmt.Sprintf("Seed %d, replications 0 to %d of each point, digest %s, study %.12s", s.Seed,
 			s.Replications-1, s.Digest, s.ID), Replay: s.Replay}.Write(w, color)
 }
@@ -402,7 +409,8 @@ func (s *Report) pointTable(most int) format.Table {
 	t.Head, t.Words = append(t.Head, "class"), true
 	n := min(most, len(s.Points))
 	if n < len(s.Points) {
-		t.Caption = fmt.Sprintf("%s (%d of %d)", t.Caption, n, len(s.Points))
+		t.Caption = fmt.Sprintf("%s (%d of %d; --all prints every one, points.csv has them)", t.Caption, n,
+			len(s.Points))
 	}
 	for i := range n {
 		p := s.Points[i*(len(s.Points)-1)/max(1, n-1)]

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -242,5 +243,40 @@ func TestTimesThatDidNotCome(t *testing.T) {
 	}
 	if head := strings.SplitN(string(got.pointsCSV()), "\n", 2)[0]; !strings.Contains(head, "time_to_final_p95_h_never") {
 		t.Errorf("points.csv: %s", head)
+	}
+}
+
+// A table that leaves out points says how to see all of them, and then has all.
+func TestEveryPointOnDemand(t *testing.T) {
+	var values []string
+	var runs []Run
+	s := Report{Name: "many", Design: "grid", Replications: 1, Scenarios: []string{"one"}, Metrics: []string{"rate_per_h"}}
+	for i := range 20 {
+		values = append(values, fmt.Sprintf("v%02d", i))
+		s.Points = append(s.Points, Point{At: []int{i}})
+		runs = append(runs, Run{Class: string(measure.Stable), Watched: 20, Values: []float64{float64(1000 * i)}})
+	}
+	s.Axes = []Axis{{Keys: []string{"k"}, Values: values}}
+	got := Gather(s, runs, runlog.Host{})
+	for _, all := range []bool{false, true} {
+		got.All = all
+		var b bytes.Buffer
+		if err := got.Text(&b, false); err != nil {
+			t.Fatal(err)
+		}
+		rows := regexp.MustCompile(`(?m)^v\d\d `).FindAllString(b.String(), -1)
+		hint := strings.Contains(b.String(), "(16 of 20; --all prints every one, points.csv has them)")
+		if want := map[bool]int{false: 16, true: 20}[all]; len(rows) != want || hint == all {
+			t.Errorf("all %v: %d rows, hint %v\n%s", all, len(rows), hint, b.String())
+		}
+	}
+}
+
+// Numbers on a map have the thousands that numbers on an axis have.
+func TestBrief(t *testing.T) {
+	for v, want := range map[float64]string{1000: "1,000", 2000: "2,000", 28284.3: "28,284", 1_230_000: "1.23M", 999: "999", 5.018: "5.02"} {
+		if got := brief(v); got != want {
+			t.Errorf("%g: got %s, want %s", v, got, want)
+		}
 	}
 }

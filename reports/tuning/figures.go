@@ -76,7 +76,8 @@ func (t *Report) plane(k int) (all, front []pair) {
 func (t *Report) paretoPanel(k int) chart.Panel {
 	l := t.Constraints[k]
 	all, front := t.plane(k)
-	p := chart.Panel{Y: t.Objective + " / baseline", X: l.what() + ", in the scenario where it is worst", Height: 1}
+	p := chart.Panel{Y: t.Objective + " / baseline", X: l.what() + ", in the scenario where it is worst", Height: 1,
+		LogY: true} // ratios; the front would else lie on the axis
 	var met, missed, curve plotter.XYs
 	least, most := 1.0, 1.0
 	for _, q := range all {
@@ -94,7 +95,7 @@ func (t *Report) paretoPanel(k int) chart.Panel {
 		chart.Line{Label: "misses a constraint", Color: chart.Grey, Scatter: true, Points: missed},
 		chart.Line{Label: "trial", Color: 1, Scatter: true, Points: met},
 		chart.Line{Label: "front", Color: 3, Width: 1.4, Points: curve},
-		chart.Line{Label: "limit", Color: 2, Dash: true, Points: plotter.XYs{{X: l.Value, Y: least},
+		chart.Line{Label: "limit, " + format.Given(l.Value), Dash: true, Points: plotter.XYs{{X: l.Value, Y: least},
 			{X: l.Value, Y: most}}})
 	return t.marked(p, func(x Trial) (plotter.XY, bool) {
 		return plotter.XY{X: float64(x.Terms[k]), Y: float64(x.Ratio)}, x.Terms[k].Known() && t.inSight(x.Ratio)
@@ -114,13 +115,18 @@ func (t *Report) marked(p chart.Panel, at func(Trial) (plotter.XY, bool)) chart.
 		if pt, ok := at(t.Trials[m.number]); ok {
 			p.Lines = append(p.Lines, chart.Line{Label: m.label, Color: m.color, Scatter: true, Width: 5,
 				Points: plotter.XYs{pt}})
+			if m.label == "winner" {
+				p.Notes = append(p.Notes, chart.Note{At: pt, Text: fmt.Sprintf("winner, trial %d: %s", m.number,
+					format.Figure(pt.Y)), Below: t.Goal != "maximise"}) // no trial lies on that side of the front
+			}
 		}
 	}
 	return p
 }
 
 func (t *Report) searchPanel() chart.Panel {
-	p := chart.Panel{Y: t.Objective + " / baseline", X: "trial, in the order in which they were first run", Height: 1}
+	p := chart.Panel{Y: t.Objective + " / baseline", X: "trial, in the order in which they were first run", Height: 1,
+		LogY: true}
 	colors := map[string]int{"screening": 6, "local search": 5}
 	var missed plotter.XYs // of all stages together, for one entry in the legend
 	for _, from := range []string{"screening", "local search"} {

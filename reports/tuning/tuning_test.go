@@ -136,3 +136,18 @@ func TestMissedExpectationsAreCounted(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// The winner has its name and its value beside it, and the limit its number.
+func TestFigureNamesTheWinner(t *testing.T) {
+	figures, err := Gather(found(), runlog.Host{}).Figures()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, wants := range [][]string{{"winner, trial 3: 0.6000", "limit, 1.2"}, {"winner, trial 3: 0.6000"}} {
+		for _, want := range wants {
+			if !strings.Contains(string(figures[i].SVG), ">"+want+"</text>") {
+				t.Errorf("%s: no %q", figures[i].Name, want)
+			}
+		}
+	}
+}
