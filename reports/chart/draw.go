@@ -29,7 +29,7 @@ type Panel struct {
 	From   float64   // where the vertical axis begins, unless something lies below
 	Room   []float64 // places on the horizontal axis that must be visible
 	Log    bool      // x is logarithmic: numbers that are not positive are left out
-	LogY   bool      // y is, likewise; From does not count
+	LogY   bool      // y is logarithmic, so From does not count
 	Ticks  func(min, max float64) []plot.Tick
 	Rows   []plot.Tick // what stands on the vertical axis instead of numbers
 	Areas  []Area
