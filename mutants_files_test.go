@@ -2,6 +2,11 @@ package flyball_test
 
 // Mistakes in files that must not be half written, wrong or replaced.
 var filesMutants = []mutant{
+	{"a short pattern comes before a long one", "scenarios/domains.go", "		_, above, more := strings.Cut(domain, \".\")\n		domain = above\n", "		i := strings.LastIndexByte(domain, '.')\n		more := false\n		domain = domain[i+1:]\n"},
+	{"a pattern takes the domain above it", "scenarios/domains.go", "	for len(d.below) > 0 {\n", "	if c, ok := d.below[domain]; ok {\n		return c.to, true\n	}\n	for len(d.below) > 0 {\n"},
+	{"the later claim of a domain counts", "scenarios/domains.go", "	case !taken:\n", "	case !taken || by.line > 0:\n"},
+	{"a copy of a scenario forgets its file of domains", "scenarios/change.go", "	if s.domains != nil {", "	if false {"},
+	{"a live run writes to the first domain of a destination", "realrun/mailing.go", "row.Address.Domain != m.domains[to]", "false"},
 	{"a file has its name before it is on the disk", "internal/durable/durable.go", "		err = f.Sync() // before", "		// before"},
 	{"a folder is not written through", "internal/durable/durable.go", "	return d.syncFolder(filepath.Dir(name))\n}\n\nfunc create", "	return nil\n}\n\nfunc create"},
 	{"plots are not written through", "internal/durable/folder.go", "for _, in := range folders {", "for _, in := range folders[:1] {"},

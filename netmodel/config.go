@@ -66,7 +66,8 @@ type Server struct {
 // Destination describes a mailbox provider, or a class of similar providers.
 type Destination struct {
 	Name     string   `toml:"name" doc:"name in tables and files"`
-	Domain   string   `toml:"domain" doc:"mail domain; rows of a list are matched by it"`
+	Domain   string   `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
+	Domains  []string `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong here, and patterns: *.example for all domains below example, * for every domain that no destination has"`
 	Share    float64  `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Receiver string   `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
 	RTT      Dist     `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
@@ -177,11 +178,16 @@ func (c Config) Validate() []error {
 	return l
 }
 
+// mostDomains is the most domains in a destination's own list. A resolved scenario spells them out.
+const mostDomains = 1000
+
 func (d Destination) validate() []error {
 	var l conf.List
 	l.Check(d.Name != "", "name", "got an empty name, want one such as \"provider\"")
 	l.Check(conf.Printable(d.Name), "name", "got %q, want printable characters, at most 64", d.Name)
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
+	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
+		len(d.Domains), mostDomains)
 	var dead float64
 	for _, v := range d.Dead {
 		dead += v.Share

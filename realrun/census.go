@@ -1,6 +1,7 @@
 package realrun
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -33,9 +34,12 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 			return nil, err
 		}
 	}
-	destination := destinations(s)
+	domains, err := domainsOf(s)
+	if err != nil {
+		return nil, err
+	}
 	find := func(a mail.Address) (mail.Destination, error) {
-		d, ok := destination[a.Domain]
+		d, ok := domains.Find(a.Domain)
 		switch {
 		case !ok:
 			return 0, stranger(s, a)
@@ -73,19 +77,22 @@ func Addresses(s *scenarios.Scenario, src Source, each func(address string, supp
 			return err
 		}
 	}
-	destination := destinations(s)
+	domains, err := domainsOf(s)
+	if err != nil {
+		return err
+	}
 	options := list.Options{
 		AllowDomain: func(string) bool { return true },
 		FoldCase:    src.FoldCase,
 		Check: func(row list.Row) error {
-			if _, ok := destination[row.Address.Domain]; !ok {
+			if _, ok := domains.Find(row.Address.Domain); !ok {
 				return stranger(s, row.Address)
 			}
 			return nil
 		},
 	}
 	accept := func(row list.Row) error { return each(row.Address.String(), suppressed.Has(row.Address)) }
-	_, err := list.Read(src.List, src.ListName, options, accept, func(list.Reject) error { return nil })
+	_, err = list.Read(src.List, src.ListName, options, accept, func(list.Reject) error { return nil })
 	return err
 }
 
@@ -100,13 +107,13 @@ func Words(c list.Count, suppressed uint64) []string {
 	return words
 }
 
-// destinations returns the destination of each domain.
-func destinations(s *scenarios.Scenario) map[string]mail.Destination {
-	all := map[string]mail.Destination{}
-	for i, d := range s.Destinations {
-		all[d.Domain] = mail.Destination(i)
+// domainsOf returns the domains of the destinations of a scenario.
+func domainsOf(s *scenarios.Scenario) (*scenarios.Domains, error) {
+	domains, problems := s.Domains()
+	if problems != nil {
+		return nil, fmt.Errorf("scenario %s: %w", s.Name, errors.Join(problems...))
 	}
-	return all
+	return domains, nil
 }
 
 // stranger returns the reason to reject an address that has no destination.

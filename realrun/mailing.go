@@ -34,14 +34,18 @@ type skipped struct {
 	address string
 }
 
-// pack joins the local part of an address and the values that the letter uses in
-// one string, separated by NULs. The values have no NUL: readers of lists refuse
-// it.
-func pack(local string, values []string) string {
-	return strings.Join(append([]string{local}, values...), nul)
+// pack joins the mailbox of an address and the values that the letter uses in one
+// string, separated by NULs. The values have no NUL: readers of lists refuse it. The
+// mailbox is the local part, and otherDomain with the domain unless the domain is the
+// destination's own.
+func pack(mailbox string, values []string) string {
+	return strings.Join(append([]string{mailbox}, values...), nul)
 }
 
-const nul = "\x00"
+const (
+	nul         = "\x00"
+	otherDomain = "\x01" // an address has no control characters
+)
 
 // Source holds the inputs of a mailing. A reader is nil if its file is not given.
 type Source struct {
@@ -82,7 +86,10 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			return err
 		}
 	}
-	destination := destinations(s)
+	domains, err := domainsOf(s)
+	if err != nil {
+		return err
+	}
 	var at []mail.Destination
 	var scratch []byte
 	options := list.Options{
@@ -101,7 +108,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			return use, err
 		},
 		Check: func(row list.Row) (err error) {
-			if _, ok := destination[row.Address.Domain]; !ok {
+			if _, ok := domains.Find(row.Address.Domain); !ok {
 				return stranger(s, row.Address)
 			}
 			scratch, err = m.renderer.Render(scratch[:0], row.Fields, message.Meta{To: row.Address, Date: m.date})
@@ -115,11 +122,15 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			m.skipped = append(m.skipped, skipped{len(at), row.Address.String()})
 			return nil
 		}
-		at = append(at, destination[row.Address.Domain])
-		m.rows = append(m.rows, pack(row.Address.Local, row.Fields))
+		to, _ := domains.Find(row.Address.Domain)
+		at = append(at, to)
+		mailbox := row.Address.Local
+		if row.Address.Domain != m.domains[to] {
+			mailbox += otherDomain + row.Address.Domain
+		}
+		m.rows = append(m.rows, pack(mailbox, row.Fields))
 		return nil
 	}
-	var err error
 	if m.Count, err = list.Read(src.List, src.ListName, options, accept, rejects.add); err != nil {
 		return err
 	}
@@ -176,9 +187,7 @@ func (m *Mailing) Addresses(each func(address string, suppressed bool) error) er
 		if i == m.List.Len() {
 			break
 		}
-		local, _, _ := strings.Cut(m.rows[i], nul)
-		a := mail.Address{Local: local, Domain: m.domains[m.List.Destination(mail.Recipient(i))]}
-		if err := each(a.String(), false); err != nil {
+		if err := each(m.Address(mail.Recipient(i)).String(), false); err != nil {
 			return err
 		}
 	}
@@ -196,13 +205,16 @@ func (m *Mailing) Size() int {
 
 // Address returns the address of a recipient.
 func (m *Mailing) Address(r mail.Recipient) mail.Address {
-	local := ""
-	if m.rows != nil {
-		local, _, _ = strings.Cut(m.rows[r], nul)
-	} else {
-		local = "r" + strconv.FormatUint(uint64(r), 10)
+	domain := m.domains[m.List.Destination(r)]
+	if m.rows == nil {
+		return mail.Address{Local: "r" + strconv.FormatUint(uint64(r), 10), Domain: domain}
 	}
-	return mail.Address{Local: local, Domain: m.domains[m.List.Destination(r)]}
+	mailbox, _, _ := strings.Cut(m.rows[r], nul)
+	local, other, ok := strings.Cut(mailbox, otherDomain)
+	if ok {
+		domain = other
+	}
+	return mail.Address{Local: local, Domain: domain}
 }
 
 // Letter appends the message for a recipient to body; see Letters.

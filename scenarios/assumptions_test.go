@@ -32,7 +32,7 @@ func numbersOf(t reflect.Type, key string) []string {
 			all = append(all, key)
 		case f.Type.Kind() == reflect.Struct:
 			all = append(all, numbersOf(f.Type, key)...)
-		case f.Type.Kind() == reflect.Slice:
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
 			all = append(all, numbersOf(f.Type.Elem(), key+"[]")...)
 		case slices.Contains([]reflect.Kind{reflect.Int, reflect.Float64, reflect.Uint64}, f.Type.Kind()):
 			all = append(all, key)

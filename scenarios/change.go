@@ -8,7 +8,11 @@ import (
 // With returns a copy of the scenario with entries of --set applied. The error
 // is of type tomlfile.Problems.
 func (s *Scenario) With(set ...string) (*Scenario, error) {
-	return Load(s.Name, Resolved(s), set)
+	from := Outside{}
+	if s.domains != nil { // the only file that is not spelled out in the resolved scenario
+		from.Files = func(string) ([]byte, error) { return s.domains.text, nil }
+	}
+	return LoadWith(s.Name, Resolved(s), set, from)
 }
 
 // Changed returns a deep copy of s on which change was called; s stays as it is.

@@ -51,7 +51,14 @@ func LoadWith(name string, src []byte, set []string, from Outside) (*Scenario, e
 	s := Default()
 	doc.Decode(&s)
 	s.setClock(doc, from.Zones)
+	if err := s.readDomains(from.Files); err != nil {
+		doc.Refuse([]error{err})
+	}
 	doc.Refuse(s.Validate())
+	if s.DomainsFile == "" || s.domains != nil {
+		_, wrong := s.Domains()
+		doc.Refuse(wrong)
+	}
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type Scenario struct {
 	TimeZone      string      `toml:"time_zone,omitdefault" doc:"IANA time zone of start_at and of all clock times" default:"UTC"`
 	UTCOffsets    []vt.Offset `toml:"utc_offsets,omitdefault" doc:"offsets of the clock from UTC, each with the time after the start from which it holds; not given: those of time_zone, which a resolved scenario spells out"`
 	TimeScale     float64     `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
+	DomainsFile   string      `toml:"domains_file,omitdefault" doc:"CSV file with the columns domain and provider: the destination of each domain of a list, beside the destinations' own domain and domains; a path from the folder of the scenario"`
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
@@ -42,6 +43,8 @@ type Scenario struct {
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+
+	domains *domainsFile // content of DomainsFile; nil: none, or not read
 }
 
 // Analysis selects how repeated runs of the scenario are analysed. Only the

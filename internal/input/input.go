@@ -24,6 +24,7 @@ type Kind struct {
 // read, so their files may be larger than the memory.
 var (
 	Scenario    = Kind{"a scenario or study", 1 << 20}
+	Beside      = Kind{"a file that a scenario names", 256 << 20}
 	List        = Kind{"a list", 64 << 30}
 	Suppression = Kind{"a suppression file", 64 << 30}
 	Template    = Kind{"a template", 64 << 20}

@@ -71,7 +71,7 @@ func OutsideOf(arg string) scenarios.Outside {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, path)
 		}
-		return input.Read(path, input.Scenario)
+		return input.Read(path, input.Beside)
 	}
 	return scenarios.Outside{Files: files, Zones: zone.Load}
 }
