@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/internal/vt"
 )
 
@@ -13,6 +14,12 @@ type behaviour struct {
 	interval, burst vt.Span // bucket: time per message, and for a full bucket; 0: no bucket
 	bucketReply     ending
 	allowances      []allowance
+	onConnection    []event // events at the stages of connections
+	onMessage       []event // and at the stages of messages
+	hangsUp         int     // messages over one connection; 0: any number
+	penalty         *Penalty
+	penaltyReply    ending
+	complaints      uint64 // threshold; 0: none
 
 	tick          vt.Span // step of the recent rate, see fading; 0: the rate is not used
 	perHour       float64 // rate per message in the faded sum
@@ -20,6 +27,7 @@ type behaviour struct {
 	throttleReply ending
 
 	perRefusal, perDead float64
+	perComplaint        float64
 	healTick            vt.Span // 0: no reputation
 
 	tarpit         ramp
@@ -70,6 +78,7 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		delay:         d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
 		knee: d.Knee.Connections, slope: d.Knee.Slope,
 		drift:      d.Drift,
+		hangsUp:    d.HangsUp,
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
 	}
 	if d.Bucket.Rate > 0 {
@@ -79,13 +88,18 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 	for _, a := range d.Allowances {
 		b.allowances = append(b.allowances, newAllowance(a))
 	}
-	if !d.Throttle.Off() || !d.Tarpit.Off() {
+	b.onConnection, b.onMessage = events(d.Refuse)
+	if !d.Penalty.Off() {
+		b.penalty, b.penaltyReply = &d.Penalty, refusal(mail.StageMAIL, d.Penalty.Reply, d.Penalty.Enhanced)
+	}
+	if d.usesRate() {
 		b.tick = d.Recent / fadingSteps
 		b.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
 	}
 	if !d.Reputation.Off() {
 		b.perRefusal, b.perDead, b.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead,
 			d.Reputation.Heals/fadingSteps
+		b.perComplaint, b.complaints = d.Reputation.PerComplaint, rng.Threshold(d.Reputation.Complaints)
 	}
 	if !d.Outage.Off() {
 		b.up, b.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}),

@@ -28,13 +28,15 @@ type Throttle struct {
 	Reply int          `toml:"reply" doc:"reply code to MAIL" range:"400..499" default:"421"`
 }
 
-// Reputation makes a receiver trust a server less after refusals and dead
-// recipients: with p points, throttle and tarpit multiply the server's rate by
-// 1 + p.
+// Reputation makes a receiver trust a server less after refusals, dead recipients
+// and complaints: with p points, throttle, penalty and tarpit multiply the server's
+// rate by 1 + p.
 type Reputation struct {
-	PerRefusal float64 `toml:"per_refusal" doc:"points for a message that bucket or throttle refused" range:"0..1000" source:"scenario"`
-	PerDead    float64 `toml:"per_dead" doc:"points for a message to a dead recipient" range:"0..1000" source:"scenario"`
-	Heals      vt.Span `toml:"heals" doc:"half-life of points" default:"1d" range:"1s..365d" source:"assumed: no provider publishes it"`
+	PerRefusal   float64 `toml:"per_refusal" doc:"points for a message that the receiver refused by its own rules" range:"0..1000" source:"scenario"`
+	PerDead      float64 `toml:"per_dead" doc:"points for a message to a dead recipient" range:"0..1000" source:"scenario"`
+	PerComplaint float64 `toml:"per_complaint,omitdefault" doc:"points for a complaint" range:"0..1000" source:"scenario"`
+	Complaints   float64 `toml:"complaints,omitdefault" doc:"share of delivered recipients who complain" range:"0..1" source:"scenario"`
+	Heals        vt.Span `toml:"heals" doc:"half-life of points" default:"1d" range:"1s..365d" source:"assumed: no provider publishes it"`
 }
 
 // Tarpit delays the reply to MAIL.
@@ -106,7 +108,9 @@ func (b Bucket) Off() bool { return b.Rate == 0 }
 func (t Throttle) Off() bool { return t.Hard == 0 }
 
 // Off reports whether no points count against a server.
-func (r Reputation) Off() bool { return r.PerRefusal == 0 && r.PerDead == 0 }
+func (r Reputation) Off() bool {
+	return r.PerRefusal == 0 && r.PerDead == 0 && (r.PerComplaint == 0 || r.Complaints == 0)
+}
 
 // Off reports whether no reply is delayed.
 func (t Tarpit) Off() bool { return t.Delay == 0 && t.PerPoint == 0 }
@@ -125,8 +129,11 @@ func (w Weather) Off() bool { return w.Sigma == 0 }
 
 // Idle reports whether a key has no meaning beside the other values of d.
 func (d Destination) Idle(key string) bool {
-	return key == "recent" && d.Throttle.Off() && d.Tarpit.Off()
+	return key == "recent" && !d.usesRate()
 }
+
+// usesRate reports whether anything depends on a server's recent rate.
+func (d Destination) usesRate() bool { return !d.Throttle.Off() || !d.Tarpit.Off() || !d.Penalty.Off() }
 
 // Idle reports whether a key has no meaning beside the other values of g.
 func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.WhitelistAfter == 0 }
@@ -134,7 +141,8 @@ func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.Whi
 // HasBehaviour reports whether the receiver does anything in addition to drawing
 // delays and failures, counting connections and greylisting.
 func (d Destination) HasBehaviour() bool {
-	off := d.Bucket.Off() && len(d.Allowances) == 0 && d.Throttle.Off() && d.Tarpit.Off() &&
+	off := d.Bucket.Off() && len(d.Allowances) == 0 && len(d.Refuse) == 0 &&
+		d.HangsUp == 0 && d.Penalty.Off() && d.Throttle.Off() && d.Tarpit.Off() &&
 		d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
@@ -147,7 +155,7 @@ func (d Destination) WithoutBehaviour() Destination {
 	d.Greylist.WhitelistAfter = 0
 	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit,
 		plain.Knee
-	d.Allowances = nil
+	d.Allowances, d.Refuse, d.HangsUp, d.Penalty = nil, nil, 0, plain.Penalty
 	d.Outage, d.Down, d.Daily, d.Drift, d.Weather = plain.Outage, nil, plain.Daily, nil, plain.Weather
 	return d
 }
@@ -164,6 +172,10 @@ func (d Destination) validateBehaviour() []error {
 	for i, a := range d.Allowances {
 		l.Within(conf.Index("allowance", i), a.validate())
 	}
+	for i, v := range d.Refuse {
+		l.Within(conf.Index("refuse", i), v.validate())
+	}
+	l.Within("penalty", d.Penalty.validate())
 	ramp := func(key string, soft, hard unit.PerHour) {
 		l.Check(hard == 0 && soft == 0 || soft < hard, key+".hard", "got %s, want more than soft = %s", hard, soft)
 	}
@@ -172,9 +184,11 @@ func (d Destination) validateBehaviour() []error {
 	l.Check(d.Tarpit.Delay == 0 || d.Tarpit.Hard > 0, "tarpit.delay",
 		"got %s without hard, want the rates that it grows with", d.Tarpit.Delay)
 	l.Check(d.Tarpit.PerPoint == 0 || !d.Reputation.Off(), "tarpit.per_point",
-		"got %s without a reputation, want per_refusal or per_dead there", d.Tarpit.PerPoint)
-	l.Check(d.Reputation.Off() || !d.Throttle.Off() || !d.Tarpit.Off(), "reputation",
-		"got no throttle and no tarpit, want one for it to work on")
+		"got %s without a reputation, want per_refusal, per_dead or per_complaint there", d.Tarpit.PerPoint)
+	l.Check(d.Reputation.Off() || d.usesRate(), "reputation",
+		"got no throttle, no penalty and no tarpit, want one for it to work on")
+	l.Check((d.Reputation.PerComplaint == 0) == (d.Reputation.Complaints == 0), "reputation.complaints",
+		"got %g with per_complaint = %g, want both or neither", d.Reputation.Complaints, d.Reputation.PerComplaint)
 	if o := d.Outage; o.Up > 0 || o.Down > 0 {
 		l.Check(o.Up > 0, "outage.up", "got 0s with down = %s, want the time between outages", o.Down)
 		l.Check(o.Down > 0, "outage.down", "got 0s with up = %s, want the length of an outage", o.Up)

@@ -77,6 +77,7 @@ type Destination struct {
 	Shared   bool     `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
 	Cap      int      `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
 	Messages int      `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
+	HangsUp  int      `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
@@ -84,8 +85,10 @@ type Destination struct {
 	Recent     vt.Span     `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
 	Bucket     Bucket      `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
 	Allowances []Allowance `toml:"allowance,omitdefault" doc:"messages in an hour or a day: further messages are refused; of several each counts"`
+	Refuse     []Refuse    `toml:"refuse,omitdefault" doc:"events that begin and end at a time and refuse connections or messages, such as a block list"`
+	Penalty    Penalty     `toml:"penalty,omitdefault" doc:"too high a rate is punished: nothing for a time, then one connection, then one more at a time"`
 	Throttle   Throttle    `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
-	Reputation Reputation  `toml:"reputation" doc:"refusals and dead recipients count against the server and fade; throttle and tarpit become stricter"`
+	Reputation Reputation  `toml:"reputation" doc:"refusals, dead recipients and complaints count against the server and fade; throttle, penalty and tarpit become stricter"`
 	Tarpit     Tarpit      `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
 	Knee       Knee        `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
 	Outage     Outage      `toml:"outage" doc:"random outages, the same for all servers"`

@@ -32,10 +32,13 @@ func (e Enhanced) String() string {
 func (Enhanced) Want() string { return `an enhanced status such as "4.7.28"` }
 
 // Pattern returns a regular expression that matches the text of every Enhanced.
-func (Enhanced) Pattern() string { return `^[45]\.[0-9]{1,3}\.[0-9]{1,3}$` }
+func (Enhanced) Pattern() string { return `^$|^[45]\.[0-9]{1,3}\.[0-9]{1,3}$` }
 
-// UnmarshalText reads a code such as "4.7.28".
+// UnmarshalText reads a code such as "4.7.28", or none from an empty text.
 func (e *Enhanced) UnmarshalText(text []byte) error {
+	if *e = 0; len(text) == 0 {
+		return nil
+	}
 	parts := strings.Split(string(text), ".")
 	var all [3]int
 	for i, part := range parts {

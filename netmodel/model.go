@@ -182,7 +182,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 		return c, false
 	}
 	m.busy--
-	if t.msg.Grey != 0 {
+	if t.msg.Grey != 0 || t.msg.complains {
 		m.receivers[t.dest].End(at, &t.msg, t.reply.Class() == mail.Delivered)
 	}
 	if !t.reply.Open() {

@@ -34,6 +34,9 @@ const (
 	purposeOutage
 	purposeWeather
 	purposeThrottle
+	purposeRefusedConnection
+	purposeRefusedMessage
+	purposeComplaint
 )
 
 // Network determines each look-up, connection and message by draws that are named
@@ -273,6 +276,7 @@ type Connection struct {
 	fail    ending
 	refused bool    // refused by the cap
 	counted bool    // counted as open
+	offered int     // messages
 	slow    float64 // factor on the receiver's delays in the current attempt
 	drawn   route   // the path before drift
 }
@@ -342,6 +346,7 @@ type Message struct {
 	dead      bool
 	welcome   bool // the server is whitelisted
 	letIn     bool // let in by the greylist in this try
+	complains bool // the recipient complains if the message is delivered
 }
 
 // Message returns a try for the recipient rcpt as drawn.
@@ -355,7 +360,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 	fails, dot, rcpt, _ := net.key.Words(uint64(to), uint32(try), purposeMessage)
 	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
 	m.Grey, m.GreyCode, m.Tarpit, m.to = 0, 0, 0, to
-	m.dead, m.welcome, m.letIn = false, false, false
+	m.dead, m.welcome, m.letIn, m.complains = false, false, false, false
 	m.fail = pick(r.onMessage, fails)
 	if len(r.dead) > 0 || r.grey > 0 {
 		dies, listed, delay, _ := net.key.Words(uint64(to), 0, purposeMailbox)

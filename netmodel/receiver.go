@@ -14,11 +14,12 @@ import (
 // the live sink call the same methods, in the order of time:
 //
 //	a name is looked up             Lookup     the resolver's answer
-//	a connection opens              Connect    outage, cap, slowness, path
-//	a kept connection is reused     Reuse      outage, slowness, path
-//	a message is offered over it    Offer      throttle, tarpit, bucket, reputation, whitelist
+//	a connection opens              Connect    outage, cap, events, slowness, path
+//	a kept connection is reused     Reuse      outage, end of the connection, slowness, path
+//	a message is offered over it    Offer      events, rate, penalty, throttle, tarpit,
+//	                                            allowances, bucket, reputation, whitelist
 //	a command gets its reply        Exchange   greylist, drawn failures, losses, time-outs
-//	the attempt has ended           End        passes of the greylist
+//	the attempt has ended           End        passes of the greylist, complaints
 //	the connection ends             Close      cap, knee
 //
 // Connect and Reuse begin an attempt, which has one Offer, unless the connection
@@ -39,8 +40,9 @@ type Receiver struct {
 type ReceiverState struct {
 	open             int     // connections that count towards the cap, in use or kept
 	full             vt.Time // when the bucket will be full again
-	recent           fading  // messages offered
-	points           fading  // points of bad reputation
+	penance          penance
+	recent           fading // messages offered
+	points           fading // points of bad reputation
 	greylist         clocks
 	passes           int     // greylisted recipients let in since the last whitelisting
 	white            vt.Time // whitelisted until this time
@@ -104,7 +106,14 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 	if down != mail.NoFault {
 		c.fail = silence(mail.StageConnect, down)
 	}
-	if r.facts.behaviour != nil {
+	if b := r.facts.behaviour; b != nil {
+		c.offered = 0
+		if len(b.onConnection) > 0 {
+			c.fail = refuses(b.onConnection, now, func() uint32 {
+				word, _, _, _ := r.net.key.Words(lane(r.server, r.dest, r.connections-1), 0, purposeRefusedConnection)
+				return word
+			}).before(c.fail)
+		}
 		c.slow = r.slowness(now)
 		c.Banner = stretched(c.Banner, c.slow)
 	}
@@ -112,11 +121,13 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 }
 
 // Reuse begins another attempt over the open connection c. If the destination is
-// down, the connection is lost at its next command.
+// down, or has hung up, the connection is lost at its next command.
 func (r *Receiver) Reuse(now vt.Time, c *Connection) {
-	if r.facts.behaviour != nil {
+	if b := r.facts.behaviour; b != nil {
 		if down := r.outage(now); down != mail.NoFault {
 			c.fail = silence(mail.StageEHLO, down)
+		} else if b.hangsUp > 0 && c.offered >= b.hangsUp {
+			c.fail = silence(mail.StageEHLO, mail.Drop)
 		}
 		c.slow = r.slowness(now)
 	}
@@ -131,6 +142,7 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	if r.facts.behaviour == nil {
 		return
 	}
+	c.offered++
 	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
 	switch {
 	case c.fail.fault != mail.NoFault: // in case the server gets as far as MAIL
@@ -144,29 +156,33 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 // the receiver's state.
 func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	b, s := r.facts.behaviour, r.state
-	refused := ending{}
-	points := 0.0
+	rate, points := 0.0, 0.0
 	if b.healTick > 0 {
 		points = s.points.at(now, b.healTick)
 	}
 	if b.tick > 0 {
 		// a bad reputation multiplies the rate
-		rate := s.recent.at(now, b.tick) * b.perHour * (1 + points)
+		rate = s.recent.at(now, b.tick) * b.perHour * (1 + points)
 		s.recent.sum++
-		if b.throttle.hard > 0 {
-			if p := b.throttle.at(rate); p > 0 {
-				if word, _, _, _ := r.net.key.Words(uint64(m.to), uint32(try),
-					purposeThrottle); uint64(word) < rng.Threshold(p) {
-					refused = b.throttleReply
-				}
-			}
-		}
 		if b.most > 0 {
 			slow := float64(b.perPoint) * points
 			if b.tarpit.hard > 0 {
 				slow = float64(float64(b.delay)*b.tarpit.at(rate)) + slow
 			}
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
+		}
+	}
+	event := r.event(now, m.to, try)
+	refused := ending{}
+	if event.stage == mail.StageMAIL {
+		refused = event
+	}
+	if refused == (ending{}) && b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
+		refused = b.penaltyReply
+	}
+	if refused == (ending{}) && b.throttle.hard > 0 {
+		if p := b.throttle.at(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
+			refused = b.throttleReply
 		}
 	}
 	if refused == (ending{}) && len(b.allowances) > 0 {
@@ -184,15 +200,37 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			w.take()
 		}
 	}
+	if refused == (ending{}) && event != (ending{}) && event.before(m.fail) == event {
+		refused = event
+	}
 	switch {
 	case refused != (ending{}):
-		m.fail, m.Grey = refused, 0
+		m.fail = refused
+		if refused.stage <= r.facts.greyAt {
+			m.Grey = 0
+		}
 		s.points.sum += b.perRefusal
 	case m.dead:
 		s.points.sum += b.perDead
-	default:
-		m.welcome = now < s.white
 	}
+	m.welcome = now < s.white
+	m.complains = b.complaints > 0 && r.draw(m.to, 0, purposeComplaint) < b.complaints
+}
+
+// event returns the reply of the event that refuses the message of a try.
+func (r *Receiver) event(now vt.Time, to mail.Recipient, try mail.Try) ending {
+	if len(r.facts.behaviour.onMessage) == 0 {
+		return ending{}
+	}
+	return refuses(r.facts.behaviour.onMessage, now, func() uint32 {
+		return uint32(r.draw(to, try, purposeRefusedMessage))
+	})
+}
+
+// draw returns the first word of a recipient's try for a purpose.
+func (r *Receiver) draw(to mail.Recipient, try mail.Try, purpose rng.Purpose) uint64 {
+	word, _, _, _ := r.net.key.Words(uint64(to), uint32(try), purpose)
+	return uint64(word)
 }
 
 // Exchange returns the result of one step of an attempt that begins now, see
@@ -210,13 +248,17 @@ func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Messa
 }
 
 // End ends an attempt whose message was offered. accepted means that the reply to
-// the final dot was positive; the recipient's greylist clock is then dropped. The
-// whitelist counts the recipients that were let in.
+// the final dot was positive; the recipient's greylist clock is then dropped, and a
+// complaint counts. The whitelist counts the recipients that were let in.
 func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
+	s := r.state
+	if accepted && m.complains {
+		s.points.at(now, r.facts.behaviour.healTick)
+		s.points.sum += r.facts.behaviour.perComplaint
+	}
 	if m.Grey == 0 {
 		return
 	}
-	s := r.state
 	if accepted {
 		s.greylist.drop(m.to)
 	}

@@ -24,8 +24,12 @@ func everything() Config {
 	d.Allowances = []Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550},
 		{Limit: 20, Window: vt.Minute, Kind: "fixed", Scope: "server", Growth: 1, Reply: 451}}
 	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
+	d.Refuse = []Refuse{{From: 20 * vt.Second, To: 50 * vt.Second, At: "rcpt", Reply: 554, Share: 0.3},
+		{From: 10 * vt.Second, At: "banner", Reply: 421, Share: 0.1}}
+	d.HangsUp = 3
+	d.Penalty.Rate, d.Penalty.Pause, d.Penalty.Insist, d.Penalty.Escalate = 40_000, 10*vt.Second, 20, 1.5
 	d.Throttle = Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
-	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, Heals: 30 * vt.Second}
+	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, PerComplaint: 0.2, Complaints: 0.3, Heals: 30 * vt.Second}
 	d.Tarpit = Tarpit{Soft: 1_000, Hard: 80_000, Delay: 3 * vt.Second, PerPoint: 500 * ms, Most: 20 * vt.Second}
 	d.Knee = Knee{Connections: 2, Slope: 0.7}
 	d.Outage = Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}

@@ -29,6 +29,7 @@ func (t *trip) state(c *snap.Codec) {
 	t.conn.fail.state(c)
 	snap.Bool(c, &t.conn.refused)
 	snap.Bool(c, &t.conn.counted)
+	snap.Int(c, &t.conn.offered)
 	snap.Float(c, &t.conn.slow)
 	snap.Int(c, &t.msg.RCPT)
 	snap.Int(c, &t.msg.Dot)
@@ -38,6 +39,7 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.msg.GreyCode)
 	snap.Bool(c, &t.msg.welcome)
 	snap.Bool(c, &t.msg.letIn)
+	snap.Bool(c, &t.msg.complains)
 	t.msg.fail.state(c)
 	for i := range t.conn.losses {
 		snap.Int(c, &t.conn.losses[i])
@@ -65,6 +67,7 @@ func (m *ReceiverState) state(c *snap.Codec) {
 		snap.Float(c, &f.sum)
 		snap.Int(c, &f.tick)
 	}
+	m.penance.state(c)
 	m.greylist.state(c)
 	snap.Int(c, &m.passes)
 	snap.Int(c, &m.white)
@@ -74,6 +77,14 @@ func (m *ReceiverState) state(c *snap.Codec) {
 	snap.Int(c, &m.periods)
 	snap.Float(c, &m.weather)
 	snap.Float(c, &m.factor)
+}
+
+func (s *penance) state(c *snap.Codec) {
+	snap.Int(c, &s.until)
+	snap.Int(c, &s.length)
+	snap.Int(c, &s.allowed)
+	snap.Int(c, &s.passed)
+	snap.Int(c, &s.offered)
 }
 
 func (w *window) state(c *snap.Codec) {

@@ -91,7 +91,7 @@ type dice struct{ *rand.Rand }
 type features struct {
 	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing, yielding,
-	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, refuse, penalty, hangsUp, complaints, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -113,7 +113,9 @@ func (d *dice) features() (f features) {
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
-	f.allowance = d.IntN(4) == 0
+	for _, on := range []*bool{&f.allowance, &f.refuse, &f.penalty, &f.hangsUp, &f.complaints} {
+		*on = d.IntN(4) == 0
+	}
 	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage, &f.down, &f.daily,
 		&f.drift, &f.weather} {
 		*on = d.coin()
@@ -481,6 +483,23 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 			v.Allowances = append(v.Allowances, a)
 		}
 	}
+	if has(f.refuse) {
+		for range d.between(1, 3) {
+			e := netmodel.Refuse{From: pick(d, 0, span()), At: pick(d, "banner", "ehlo", "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 554),
+				Share: pick(d, 1, 0.7, 0.3)}
+			if d.coin() {
+				e.To = e.From + span()
+			}
+			v.Refuse = append(v.Refuse, e)
+		}
+	}
+	if has(f.penalty) {
+		v.Penalty = netmodel.Penalty{Rate: rate() / 3, Pause: pick(d, vt.Second, 10*vt.Second) * vt.Span(d.between(1, 5)), Connections: pick(d, 0, 1, 2, 5),
+			Insist: pick(d, 0, 3, 20), Escalate: pick(d, 1, 1.5, 2), Most: vt.Hour, Memory: pick(d, vt.Second, vt.Minute, vt.Hour), Reply: pick(d, 421, 450, 554)}
+	}
+	if has(f.hangsUp) {
+		v.HangsUp = d.between(1, 4)
+	}
 	if has(f.throttle) {
 		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"), Reply: pick(d, 421, 450)}
 		v.Throttle.Hard = v.Throttle.Soft + rate()
@@ -493,10 +512,13 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 			v.Tarpit.PerPoint = d.span(1000)
 		}
 	}
-	if repute && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0) {
+	if repute && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
 		v.Reputation = netmodel.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2), Heals: span()}
 	}
-	if v.Reputation.PerRefusal == 0 && v.Reputation.PerDead == 0 {
+	if has(f.complaints) && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
+		v.Reputation.Complaints, v.Reputation.PerComplaint = pick(d, 0.1, 1), pick(d, 0.1, 2)
+	}
+	if v.Reputation.Off() {
 		v.Tarpit.PerPoint = 0
 	}
 	if has(f.knee) {

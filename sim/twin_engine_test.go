@@ -89,7 +89,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		lock.Lock()
 		defer lock.Unlock()
 		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0, "paths drift": len(s.Network.Drift) > 0,
-			"a destination is shared": len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, func(v netmodel.Destination) bool { return v.Shared }),
+			"a destination is shared": len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, netmodel.Destination.Joint),
 			"a server is cut off":     slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
 			if on {
 				met[feature]++

@@ -22,6 +22,9 @@ const (
 	luckOfOutage  rng.Purpose = 22
 	luckOfWeather rng.Purpose = 23
 	luckOfRate    rng.Purpose = 24
+	luckOfCall    rng.Purpose = 25
+	luckOfEvent   rng.Purpose = 26
+	luckOfTemper  rng.Purpose = 27
 )
 
 // losses returns the number of lost exchanges of the stage: negative binomial,
@@ -40,6 +43,9 @@ func (p *process) losses(x exchange, luck rng.Block) int {
 
 // connectionFails returns the failure of the connection at a stage.
 func (p *process) connectionFails(at mail.Stage) mail.Reply {
+	if p.line.shut.At == at.String() {
+		return mail.Reply{Code: uint16(p.line.shut.Reply)}
+	}
 	var sum float64
 	for _, f := range p.s.Destinations[p.line.dest].Fail {
 		stage, _ := mail.StageNamed(f.At)

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"flyball/internal/mail"
@@ -20,6 +21,7 @@ type sender struct {
 	credited  vt.Time           // up to when
 	taken     map[int][]vt.Time // messages, by number of the allowance
 	opened    bool              // the bucket is no longer as it was at the start
+	trouble   trouble
 	messages  weight
 	points    weight
 	letInside int
@@ -32,8 +34,9 @@ type reception struct {
 	down    mail.Fault
 	longer  float64 // delays
 	tarpit  vt.Span
-	refused uint16 // at MAIL
-	welcome bool   // no greylist
+	refused uint16          // at MAIL
+	event   netmodel.Refuse // that refuses at a later stage
+	welcome bool            // no greylist
 }
 
 func times(d vt.Span, by float64) vt.Span { return vt.Span(min(float64(d)*by, 1e17)) }
@@ -43,6 +46,10 @@ func (p *process) receive(r *recipient) reception {
 	l, d := p.line, &p.s.Destinations[r.dest]
 	m := reception{down: p.downAt(r.dest), longer: p.longer(r.dest)}
 	fresh := l.offered == 0 && !l.refused
+	if n := d.HangsUp; n > 0 && l.carried >= n && m.down == mail.NoFault {
+		m.down = mail.Drop // it has hung up, which looks like an outage
+	}
+	l.carried++
 	hopeless := false // it will not get as far as MAIL
 	for at := mail.StageConnect; at <= mail.StageEHLO; at++ {
 		hopeless = hopeless || fresh && p.connectionFails(at) != mail.Reply{}
@@ -52,13 +59,20 @@ func (p *process) receive(r *recipient) reception {
 	}
 	know := p.known[r.dest]
 	trust := know.points.now(p.now, d.Reputation.Heals)
-	if d.Reputation.PerDead == 0 && d.Reputation.PerRefusal == 0 {
+	if d.Reputation.Off() {
 		trust = 0
 	}
-	if d.Throttle.Hard > 0 || d.Tarpit.Delay > 0 || d.Tarpit.PerPoint > 0 {
+	happening := p.event(r.dest, p.draw(r, r.try, luckOfEvent)[0], "mail", "rcpt", "data", "dot")
+	if happening.At == "mail" {
+		m.refused = uint16(happening.Reply)
+	}
+	if d.Throttle.Hard > 0 || d.Tarpit.Delay > 0 || d.Tarpit.PerPoint > 0 || d.Penalty.Rate > 0 {
 		perHour := know.messages.now(p.now, d.Recent) * (math.Ln2 * 3600e9 / float64(d.Recent)) * (1 + trust)
 		know.messages.sum++
-		if d.Throttle.Hard > 0 {
+		if d.Penalty.Rate > 0 && m.refused == 0 && know.trouble.refuses(d.Penalty, p.now, perHour, know.open) {
+			m.refused = uint16(d.Penalty.Reply)
+		}
+		if d.Throttle.Hard > 0 && m.refused == 0 {
 			chance := share(d.Throttle, perHour)
 			if happens(chance, p.draw(r, r.try, luckOfRate)[0]) {
 				m.refused = uint16(d.Throttle.Reply)
@@ -84,14 +98,93 @@ func (p *process) receive(r *recipient) reception {
 			book[i] = append(book[i], p.now)
 		}
 	}
+	death := deathOf(d, p.draw(r, 0, luckOfMailbox))
+	if m.refused == 0 && happening.At != "" {
+		m.event = happening
+		for at := mail.StageMAIL; at.String() != happening.At; at++ { // does it get that far?
+			if death.At == at.String() || death.At == "" && messageFails(at, d, p.draw(r, r.try, luckOfMessage)) != (mail.Reply{}) {
+				m.event = netmodel.Refuse{}
+			}
+		}
+	}
 	switch {
-	case m.refused != 0:
+	case m.refused != 0 || m.event.At != "":
 		know.points.sum += d.Reputation.PerRefusal
-	case deathOf(d, p.draw(r, 0, luckOfMailbox)).At != "":
+	case death.At != "":
 		know.points.sum += d.Reputation.PerDead
 	}
 	m.welcome = p.now < know.welcome
 	return m
+}
+
+// event returns the event at one of the stages that refuses now; nowhere if none does.
+func (p *process) event(d mail.Destination, luck uint32, stages ...string) netmodel.Refuse {
+	sum := 0.0
+	for _, v := range p.s.Destinations[d].Refuse {
+		over := v.To > 0 && vt.Span(p.now) >= v.To
+		if vt.Span(p.now) < v.From || over || !slices.Contains(stages, v.At) {
+			continue
+		}
+		if sum += v.Share; happens(min(sum, 1), luck) {
+			return v
+		}
+	}
+	return netmodel.Refuse{}
+}
+
+// trouble is the state of a penalty: the pauses that a sender has had, and what it
+// was allowed after the last one.
+type trouble struct {
+	pauses  []pause
+	careful bool // after the last pause: not all connections are allowed
+	passed  int  // messages since then
+}
+
+type pause struct {
+	from, to vt.Time
+	knocks   int
+}
+
+// refuses decides about a message.
+func (v *trouble) refuses(p netmodel.Penalty, now vt.Time, perHour float64, open int) bool {
+	if n := len(v.pauses); n > 0 && now < v.pauses[n-1].to {
+		v.pauses[n-1].knocks++
+		if p.Insist > 0 && v.pauses[n-1].knocks > p.Insist {
+			v.punish(p, now)
+		}
+		return true
+	}
+	if !v.careful {
+		if perHour <= float64(p.Rate) {
+			return false
+		}
+		v.punish(p, now)
+		return true
+	}
+	// One connection for one message, then two for two, three for three: k(k-1)/2
+	// messages have gone before k connections are allowed.
+	k := 1
+	for k*(k+1)/2 <= v.passed {
+		k++
+	}
+	if open > k {
+		v.punish(p, now)
+		return true
+	}
+	v.passed++
+	v.careful = v.passed < p.Connections*(p.Connections-1)/2
+	return false
+}
+
+func (v *trouble) punish(p netmodel.Penalty, now vt.Time) {
+	long := p.Pause
+	if n := len(v.pauses); n > 0 {
+		if last := v.pauses[n-1]; now < last.to.Add(p.Memory) {
+			long = min(p.Most, times(last.to.Sub(last.from), p.Escalate))
+		}
+	}
+	v.pauses = append(v.pauses, pause{from: now, to: now.Add(long)})
+	v.careful, v.passed = p.Connections > 0, 0
 }
 
 // ledger is where the messages of an allowance are written down, by the number

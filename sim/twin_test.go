@@ -523,12 +523,14 @@ type process struct {
 type line struct {
 	dest    mail.Destination
 	number  uint64
-	rtt     vt.Span // now
-	hops    int     // now
-	offered int     // messages
-	refused bool    // the last one
-	capped  bool    // the connection itself was refused
-	lost    bool    // the destination was down and did not notice the connection
+	rtt     vt.Span         // now
+	hops    int             // now
+	offered int             // messages
+	refused bool            // the last one
+	capped  bool            // the connection itself was refused
+	lost    bool            // the destination was down and did not notice the connection
+	shut    netmodel.Refuse // the event that refused the connection, if any
+	carried int             // messages, as the receiver counts
 	luck    rng.Block
 
 	drawnHops int
@@ -666,6 +668,10 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		p.line.refused = reply.Code >= 400
 	}
 	p.underWay--
+	if rep := p.s.Destinations[r.dest].Reputation; reply == (mail.Reply{Stage: mail.StageDot, Code: 250}) && happens(rep.Complaints, p.draw(r, 0, luckOfTemper)[0]) {
+		p.known[r.dest].points.now(p.now, rep.Heals)
+		p.known[r.dest].points.sum += rep.PerComplaint
+	}
 	if p.passed {
 		p.known[r.dest].letIn(p.now, p.s.Destinations[r.dest].Greylist)
 	}
@@ -752,6 +758,8 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		switch { // a dead mailbox fails alike at every try, so nothing else befalls it
 		case x.stage == mail.StageMAIL && (p.met.down != mail.NoFault || p.met.refused != 0):
 			x.fails = mail.Reply{Fault: p.met.down, Code: p.met.refused}
+		case p.met.event.At == x.stage.String():
+			x.fails = mail.Reply{Code: uint16(p.met.event.Reply)}
 		case dead.At == x.stage.String():
 			x.fails = mail.Reply{Code: uint16(dead.Reply)}
 		case dead.At != "":
@@ -871,6 +879,7 @@ func (p *process) call(d mail.Destination) {
 	} else {
 		p.known[d].open++
 	}
+	l.shut = p.event(d, p.drawLine(l, luckOfCall)[0], "banner", "ehlo")
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
 	l.drawnHops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops

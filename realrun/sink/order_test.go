@@ -111,9 +111,9 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		}
 		met[fmt.Sprintf("%s %d%s", got.Stage, got.Code, got.Fault)]++
 	}
-	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "ehlo 554", "mail 421", "mail 550", "mail 450", "mail 452",
+	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554", "ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452",
 		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
-		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452", "dot 250", "dot 451", "dot 0drop", "dot 0timeout"} {
+		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452", "dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
 		if met[want] < 3 {
 			t.Errorf("%s happened %d times: the test tests too little: %v", want, met[want], met)
 		}
@@ -145,7 +145,11 @@ func twoWorlds() netmodel.Config {
 	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
 	d.Allowances = []netmodel.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550}}
 	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
-	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, Heals: vt.Hour}
+	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
+		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1}, {From: vt.Hour, At: "ehlo", Reply: 451, Share: 0.1}}
+	d.HangsUp = 4
+	d.Penalty.Rate, d.Penalty.Insist, d.Penalty.Escalate, d.Penalty.Connections, d.Penalty.Reply = 700, 5, 1.5, 2, 454
+	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2, Heals: vt.Hour}
 	d.Tarpit = netmodel.Tarpit{Soft: 100, Hard: 1000, Delay: 2 * vt.Second, PerPoint: vt.Second, Most: 5 * vt.Second}
 	d.Knee = netmodel.Knee{Connections: 1, Slope: 0.5}
 	d.Outage = netmodel.Outage{Up: 20 * vt.Minute, Down: 3 * vt.Minute, Fault: "timeout"}

@@ -114,6 +114,13 @@ func CheckPlain(d netmodel.Destination) []error {
 			"got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run",
 			v.Reply, v.At)
 	}
+	for i, v := range d.Refuse {
+		l.Check(can(v.At, v.Reply), conf.Index("refuse", i),
+			"got reply %d at %s, want 550 at rcpt, or banner, data or dot: receiver = \"smtpd\" cannot do it in a "+
+				"live run", v.Reply, v.At)
+	}
+	l.Check(d.Penalty.Off(), "penalty.rate",
+		"got %s, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.Penalty.Rate)
 	l.Check(len(d.Allowances) == 0, "allowance",
 		"got %d, want none: receiver = \"smtpd\" cannot refuse MAIL in a live run", len(d.Allowances))
 	l.Check(d.Bucket.Rate == 0, "bucket.rate", "got %s, want 0: receiver = \"smtpd\" cannot defer MAIL in a live run",

@@ -1,0 +1,80 @@
+package netmodel
+
+import (
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// Refuse is an event during which a destination refuses connections or messages,
+// such as an entry in a block list, a broken filter or a full disk.
+type Refuse struct {
+	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
+	To    vt.Span `toml:"to" doc:"when it ends; not given: it does not" range:">0s..3650d" unit:"moment" source:"scenario"`
+	At    string  `toml:"at" doc:"stage: new connections are refused at banner and ehlo, messages at the others" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
+	Reply int     `toml:"reply" doc:"reply code" range:"400..599" required:"true"`
+	Share float64 `toml:"share" doc:"share of connections or messages that are refused" range:"0..1" default:"1" source:"scenario"`
+
+	Enhanced Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
+}
+
+func (v Refuse) validate() []error {
+	var l conf.List
+	l.Check(v.To == 0 || v.To > v.From, "to", "got %s, want more than from = %s", v.To, v.From)
+	return l
+}
+
+// event is a prepared Refuse.
+type event struct {
+	from, to vt.Time
+	share    float64
+	reply    ending
+}
+
+// events returns the prepared events at the stages of connections and at the stages
+// of messages, in their order.
+func events(all []Refuse) (connections, messages []event) {
+	for _, v := range all {
+		at, _ := mail.StageNamed(v.At)
+		e := event{vt.Time(v.From), vt.Never, v.Share, refusal(at, v.Reply, v.Enhanced)}
+		if v.To > 0 {
+			e.to = vt.Time(v.To)
+		}
+		if at <= mail.StageEHLO {
+			connections = append(connections, e)
+		} else {
+			messages = append(messages, e)
+		}
+	}
+	return connections, messages
+}
+
+// refuses returns the reply of the event that refuses at the time now, or the zero
+// ending: the first of those under way whose share, with the shares before it, is
+// above what word draws.
+func refuses(all []event, now vt.Time, word func() uint32) ending {
+	upTo, drawn := 0.0, uint64(0)
+	for i := range all {
+		e := &all[i]
+		if now < e.from || now >= e.to || e.share == 0 {
+			continue
+		}
+		if upTo == 0 && e.share < 1 {
+			drawn = uint64(word())
+		}
+		if upTo += e.share; drawn < rng.Threshold(min(1, upTo)) {
+			return e.reply
+		}
+	}
+	return ending{}
+}
+
+// before returns the ending that comes first, and a of two at one stage. The zero
+// ending comes last.
+func (a ending) before(b ending) ending {
+	if a == (ending{}) || b != (ending{}) && b.stage < a.stage {
+		return b
+	}
+	return a
+}
