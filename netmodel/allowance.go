@@ -109,13 +109,13 @@ func (r *Receiver) join(first *Receiver) {
 }
 
 // exceeded returns the reply of the first allowance that has no room for a message
-// at the time now, or the zero ending.
+// at the time now, or noEnding.
 func (r *Receiver) exceeded(now vt.Time) (reply ending) {
 	for i, w := range r.windows {
 		a := &r.facts.behaviour.allowances[i]
 		w.move(int64(now) / int64(a.step))
 		today := min(int(int64(now)/int64(vt.Day)), len(a.limits)-1)
-		if w.sum >= a.limits[today] && reply == (ending{}) {
+		if w.sum >= a.limits[today] && reply == noEnding {
 			reply = a.reply
 		}
 	}

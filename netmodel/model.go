@@ -136,13 +136,13 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
-	if v.fail != (ending{}) || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt ||
+	if v.fail != noEnding || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt ||
 		v.RCPT > e.rcpt || v.Dot > e.dot {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
 	if t.kind == mail.Fresh {
-		if c.fail != (ending{}) || c.refused || c.Banner > e.banner {
+		if c.fail != noEnding || c.refused || c.Banner > e.banner {
 			return 0, false
 		}
 		took += c.Banner

@@ -108,23 +108,26 @@ type failure struct {
 	ending
 }
 
-// ending is the stage at which an attempt ends early, with the reply code or
-// fault. The zero value means that the attempt does not end early: only the
-// resolver ends attempts at the look-up.
-type ending struct {
-	code     uint16
-	stage    mail.Stage
-	fault    mail.Fault
-	enhanced Enhanced
-}
+// ending is the stage at which an attempt ends early, with the reply code and its
+// enhanced status, or with the fault, in one word: most attempts are asked whether
+// they have any. noEnding means that the attempt does not end early: only the resolver
+// ends attempts at the look-up.
+type ending uint64
+
+const noEnding ending = 0
 
 // refusal returns the ending with a reply at a stage.
 func refusal(at mail.Stage, reply int, status Enhanced) ending {
-	return ending{code: uint16(reply), stage: at, enhanced: status}
+	return ending(status)<<32 | ending(reply)<<16 | ending(at)<<8
 }
 
 // silence returns the ending without a reply at a stage.
-func silence(at mail.Stage, how mail.Fault) ending { return ending{stage: at, fault: how} }
+func silence(at mail.Stage, how mail.Fault) ending { return ending(at)<<8 | ending(how) }
+
+func (e ending) code() uint16       { return uint16(e >> 16) }
+func (e ending) stage() mail.Stage  { return mail.Stage(e >> 8) }
+func (e ending) fault() mail.Fault  { return mail.Fault(e) }
+func (e ending) enhanced() Enhanced { return Enhanced(e >> 32) }
 
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
@@ -213,11 +216,11 @@ func newDestination(d Destination, tables tables) destination {
 		if stage <= mail.StageEHLO {
 			onConnection += v.P
 			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection),
-				ending{code: uint16(v.Reply), stage: stage, fault: fault}})
+				refusal(stage, v.Reply, 0) | silence(stage, fault)})
 		} else {
 			onMessage += v.P
 			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage),
-				ending{code: uint16(v.Reply), stage: stage, fault: fault}})
+				refusal(stage, v.Reply, 0) | silence(stage, fault)})
 		}
 	}
 	return r
@@ -230,7 +233,7 @@ func pick(fs []failure, word uint32) ending {
 			return fs[i].ending
 		}
 	}
-	return ending{}
+	return noEnding
 }
 
 // Steps returns the exchanges of an attempt after its look-up.
@@ -365,7 +368,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 	if len(r.dead) > 0 || r.grey > 0 {
 		dies, listed, delay, _ := net.key.Words(uint64(to), 0, purposeMailbox)
 		switch dead := pick(r.dead, dies); {
-		case dead != ending{}:
+		case dead != noEnding:
 			m.fail, m.dead = dead, true
 		case uint64(listed) < r.grey:
 			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyCode
@@ -414,8 +417,8 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 	if grey {
 		e.Code = m.GreyCode
 	}
-	if e.Code == 0 && fail.stage == step.Stage {
-		e.Code, e.Fault, e.Enhanced = fail.code, fail.fault, fail.enhanced
+	if e.Code == 0 && fail.stage() == step.Stage {
+		e.Code, e.Fault, e.Enhanced = fail.code(), fail.fault(), fail.enhanced()
 	}
 	if net.hopLoss > 0 {
 		if lost := net.losses(word, step.RoundTrips, c.Hops); lost > 0 {

@@ -146,9 +146,9 @@ func TestEntitiesAreIndependent(t *testing.T) {
 	c.Destinations[1].Name, c.Destinations[1].Domain = "other", "other.example"
 	w := valid(t, c)
 	message := func(d mail.Destination, r mail.Recipient, try mail.Try) bool {
-		return w.Message(d, r, try).fail.code != 0
+		return w.Message(d, r, try).fail.code() != 0
 	}
-	connect := func(s mail.Server, d mail.Destination, n uint32) bool { return w.Connect(s, d, n).fail.fault != 0 }
+	connect := func(s mail.Server, d mail.Destination, n uint32) bool { return w.Connect(s, d, n).fail.fault() != 0 }
 	for name, pair := range map[string]func(i uint32) (bool, bool){
 		"a recipient and the next": func(i uint32) (bool, bool) {
 			return message(0, mail.Recipient(i), 0), message(0, mail.Recipient(i+1), 0)

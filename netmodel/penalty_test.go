@@ -75,9 +75,9 @@ func TestPenaltyOfAReceiver(t *testing.T) {
 	for i := range 100 {
 		v := r.message(0, i)
 		switch {
-		case v.fail == (ending{}):
-		case v.fail.code != 421 || v.fail.enhanced.String() != "4.7.28":
-			t.Fatalf("refused with %d %s, want 421 4.7.28", v.fail.code, v.fail.enhanced)
+		case v.fail == noEnding:
+		case v.fail.code() != 421 || v.fail.enhanced().String() != "4.7.28":
+			t.Fatalf("refused with %d %s, want 421 4.7.28", v.fail.code(), v.fail.enhanced())
 		default:
 			refused++
 		}

@@ -145,9 +145,9 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	c.offered++
 	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
 	switch {
-	case c.fail.fault != mail.NoFault: // in case the server gets as far as MAIL
-		m.fail = silence(mail.StageMAIL, c.fail.fault)
-	case !c.refused && c.fail == ending{}:
+	case c.fail.fault() != mail.NoFault: // in case the server gets as far as MAIL
+		m.fail = silence(mail.StageMAIL, c.fail.fault())
+	case !c.refused && c.fail == noEnding:
 		r.judge(now, m, try)
 	}
 }
@@ -173,40 +173,40 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 		}
 	}
 	event := r.event(now, m.to, try)
-	refused := ending{}
-	if event.stage == mail.StageMAIL {
+	refused := noEnding
+	if event.stage() == mail.StageMAIL {
 		refused = event
 	}
-	if refused == (ending{}) && b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
+	if refused == noEnding && b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
 		refused = b.penaltyReply
 	}
-	if refused == (ending{}) && b.throttle.hard > 0 {
+	if refused == noEnding && b.throttle.hard > 0 {
 		if p := b.throttle.at(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
 			refused = b.throttleReply
 		}
 	}
-	if refused == (ending{}) && len(b.allowances) > 0 {
+	if refused == noEnding && len(b.allowances) > 0 {
 		refused = r.exceeded(now)
 	}
-	if refused == (ending{}) && b.interval > 0 {
+	if refused == noEnding && b.interval > 0 {
 		if full := max(s.full, now).Add(b.interval); full.Sub(now) > b.burst {
 			refused = b.bucketReply
 		} else {
 			s.full = full
 		}
 	}
-	if refused == (ending{}) {
+	if refused == noEnding {
 		for _, w := range r.windows {
 			w.take()
 		}
 	}
-	if refused == (ending{}) && event != (ending{}) && event.before(m.fail) == event {
+	if refused == noEnding && event != noEnding && event.before(m.fail) == event {
 		refused = event
 	}
 	switch {
-	case refused != (ending{}):
+	case refused != noEnding:
 		m.fail = refused
-		if refused.stage <= r.facts.greyAt {
+		if refused.stage() <= r.facts.greyAt {
 			m.Grey = 0
 		}
 		s.points.sum += b.perRefusal
@@ -220,7 +220,7 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 // event returns the reply of the event that refuses the message of a try.
 func (r *Receiver) event(now vt.Time, to mail.Recipient, try mail.Try) ending {
 	if len(r.facts.behaviour.onMessage) == 0 {
-		return ending{}
+		return noEnding
 	}
 	return refuses(r.facts.behaviour.onMessage, now, func() uint32 {
 		return uint32(r.draw(to, try, purposeRefusedMessage))

@@ -51,8 +51,8 @@ func receiver(t *testing.T, behave func(*Destination)) *Receiver {
 // offered returns the receiver's reply to MAIL, 0 if it accepts the message.
 func (r *Receiver) offered(now vt.Time, to int) uint16 {
 	v := r.message(now, to)
-	if v.fail.stage == mail.StageMAIL {
-		return v.fail.code
+	if v.fail.stage() == mail.StageMAIL {
+		return v.fail.code()
 	}
 	return 0
 }

@@ -50,9 +50,9 @@ func events(all []Refuse) (connections, messages []event) {
 	return connections, messages
 }
 
-// refuses returns the reply of the event that refuses at the time now, or the zero
-// ending: the first of those under way whose share, with the shares before it, is
-// above what word draws.
+// refuses returns the reply of the event that refuses at the time now, or noEnding:
+// the first of those under way whose share, with the shares before it, is above what
+// word draws.
 func refuses(all []event, now vt.Time, word func() uint32) ending {
 	upTo, drawn := 0.0, uint64(0)
 	for i := range all {
@@ -67,13 +67,13 @@ func refuses(all []event, now vt.Time, word func() uint32) ending {
 			return e.reply
 		}
 	}
-	return ending{}
+	return noEnding
 }
 
-// before returns the ending that comes first, and a of two at one stage. The zero
-// ending comes last.
+// before returns the ending that comes first, and a of two at one stage. noEnding
+// comes last.
 func (a ending) before(b ending) ending {
-	if a == (ending{}) || b != (ending{}) && b.stage < a.stage {
+	if a == noEnding || b != noEnding && b.stage() < a.stage() {
 		return b
 	}
 	return a

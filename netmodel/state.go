@@ -26,7 +26,7 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Int(c, &t.conn.Hops)
 	snap.Int(c, &t.conn.drawn.rtt)
 	snap.Int(c, &t.conn.drawn.hops)
-	t.conn.fail.state(c)
+	snap.Int(c, &t.conn.fail)
 	snap.Bool(c, &t.conn.refused)
 	snap.Bool(c, &t.conn.counted)
 	snap.Int(c, &t.conn.offered)
@@ -40,7 +40,7 @@ func (t *trip) state(c *snap.Codec) {
 	snap.Bool(c, &t.msg.welcome)
 	snap.Bool(c, &t.msg.letIn)
 	snap.Bool(c, &t.msg.complains)
-	t.msg.fail.state(c)
+	snap.Int(c, &t.msg.fail)
 	for i := range t.conn.losses {
 		snap.Int(c, &t.conn.losses[i])
 		snap.Int(c, &t.msg.losses[i])
@@ -91,13 +91,6 @@ func (w *window) state(c *snap.Codec) {
 	snap.Int(c, &w.step)
 	snap.Int(c, &w.sum)
 	snap.Slice(c, &w.taken, snap.Int)
-}
-
-func (e *ending) state(c *snap.Codec) {
-	snap.Int(c, &e.code)
-	snap.Int(c, &e.stage)
-	snap.Int(c, &e.fault)
-	snap.Int(c, &e.enhanced)
 }
 
 func (t *clocks) state(c *snap.Codec) {
