@@ -32,6 +32,8 @@ var reportsMutants = []mutant{
 	{"a time that never came ends at the watched intervals in hours", "reports/compare/compare.go", "case math.IsInf(v, 1):\n		limit = s.values[\"end\"]", "case math.IsInf(v, 1):\n		limit = p.horizon"},
 	{"nine to one is five", "reports/measure/metrics.go", "if min(a, b) >= resolution {", "if min(a, b) > 1e9 {"},
 	{"the one target is drawn for both", "reports/compare/figures.go", "p.base.Target != p.next.Target", "false"},
+	{"every panel has the whole legend", "reports/chart/draw.go", "name == \"\" || explained[m]", "name == \"\""},
+	{"a level retry limit is drawn", "reports/run/figures.go", "row.RetryLimit != first })", "true })"},
 	{"a record beside old runs", "cmd/flyball/internal/trials/record.go", "if !slices.Contains(names, e.Name()) {", "if false {"},
 	{"a blind gate passes", "reports/compare/gate.go", "(v.Open || v.Blind > 0 ||", "(v.Open ||"},
 	{"a value and its limit look alike", "reports/format/words.go", "if v == limit || text != Figure(limit) && text != Given(limit) {", "if v == limit || text != Given(limit) {"},

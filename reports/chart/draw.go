@@ -159,6 +159,7 @@ func PaintPanels(c draw.Canvas, panels []Panel) {
 	}
 	top := c.Max.Y
 	var left vg.Length
+	explained := map[mark]bool{}
 	for i, p := range panels {
 		space := c
 		space.Max.Y = top
@@ -170,7 +171,7 @@ func PaintPanels(c draw.Canvas, panels []Panel) {
 		if p.X != "" {
 			space.Min.Y += labelHeight
 		}
-		space.Max.Y = p.paintHead(space)
+		space.Max.Y = p.paintHead(space, explained)
 		plots[i], spaces[i] = p.plot(), space
 		left = max(left, plots[i].DataCanvas(space).Min.X-space.Min.X)
 	}
@@ -210,29 +211,44 @@ func (p Panel) paintNote(c draw.Canvas, axes *plot.Plot, data draw.Canvas, n Not
 	c.FillText(style, at, n.Text)
 }
 
+// mark is an entry of a legend.
+type mark struct {
+	label         string
+	color         int
+	area, scatter bool
+	dash, faint   bool
+}
+
 // paintHead writes the title of the vertical axis and the legend above the
-// axes, where they cover nothing, and returns the height that is left.
-func (p Panel) paintHead(c draw.Canvas) vg.Length {
+// axes, where they cover nothing, and returns the height that is left. What a panel
+// above has explained is left out, and added to explained otherwise.
+func (p Panel) paintHead(c draw.Canvas, explained map[mark]bool) vg.Length {
 	heading, label := Sans(11, true), Sans(10, false)
 	y := c.Max.Y - 12
 	c.FillText(heading, vg.Point{X: c.Min.X, Y: y}, p.Y)
 	x := c.Min.X
-	y -= 16
-	entry := func(name string, mark func(x, y vg.Length)) {
-		if name == "" {
+	first := true
+	entry := func(m mark, paint func(x, y vg.Length)) {
+		name := m.label
+		if name == "" || explained[m] {
 			return
+		}
+		explained[m] = true
+		if first {
+			first = false
+			y -= 16
 		}
 		w := 28 + 1.2*label.Width(name) + 14 // room for a wider font to fall back on
 		if x+w > c.Max.X && x > c.Min.X {
 			x = c.Min.X
 			y -= 14
 		}
-		mark(x, y+3.5)
+		paint(x, y+3.5)
 		c.FillText(label, vg.Point{X: x + 28, Y: y}, name)
 		x += w
 	}
 	for _, l := range p.Lines {
-		entry(l.Label, func(x, y vg.Length) {
+		entry(mark{label: l.Label, color: l.Color, scatter: l.Scatter, dash: l.Dash}, func(x, y vg.Length) {
 			if l.Scatter {
 				c.DrawGlyph(l.glyph(), vg.Point{X: x + 16, Y: y})
 				return
@@ -241,7 +257,7 @@ func (p Panel) paintHead(c draw.Canvas) vg.Length {
 		})
 	}
 	for _, a := range p.Areas {
-		entry(a.Label, func(x, y vg.Length) {
+		entry(mark{label: a.Label, color: a.Color, area: true, faint: a.Faint}, func(x, y vg.Length) {
 			c.FillPolygon(a.fill(), []vg.Point{{X: x, Y: y - 5}, {X: x + 22, Y: y - 5}, {X: x + 22, Y: y + 5},
 				{X: x, Y: y + 5}})
 		})

@@ -116,3 +116,28 @@ func TestLogarithmicRatios(t *testing.T) {
 		t.Error("an empty logarithmic axis begins at 0")
 	}
 }
+
+// What one panel has explained, the panels below do not explain again; what looks otherwise has its own entry.
+func TestOneLegend(t *testing.T) {
+	points := plotter.XYs{{X: 0, Y: 1}, {X: 1, Y: 2}}
+	panel := func(lines ...Line) Panel { return Panel{Y: "y", Height: 1, Lines: lines} }
+	same, other := Line{Label: "rate", Color: 1, Points: points}, Line{Label: "rate", Color: 2, Points: points}
+	figures, err := PaintAll([]Drawing{{Figure: Figure{Name: "x", Title: "X"}, Height: 400,
+		Panels: []Panel{panel(same), panel(same), panel(same, other)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(figures[0].SVG, []byte(">rate</text>")); n != 2 {
+		t.Errorf("the legend stands there %d times, want 2", n)
+	}
+}
+
+// A target has its number where it has one alone.
+func TestTargetHasItsNumber(t *testing.T) {
+	if got := Target("target", Level(3, 140_000)); got.Label != "target, 140,000/h" || !got.Dash {
+		t.Errorf("%+v", got)
+	}
+	if got := Target("target", plotter.XYs{{X: 0, Y: 1}, {X: 1, Y: 2}}).Label; got != "target" {
+		t.Errorf("of two targets: %q", got)
+	}
+}

@@ -104,6 +104,15 @@ func Around(course plotter.XYs, share float64) plotter.XYs {
 // Level returns a horizontal line at y, from 0 to end.
 func Level(end, y float64) plotter.XYs { return plotter.XYs{{X: 0, Y: y}, {X: end, Y: y}} }
 
+// Target returns the dashed line of a target in messages per hour over time, with its number in the legend if it is
+// the same all the time.
+func Target(label string, points plotter.XYs) Line {
+	if len(points) > 0 && !slices.ContainsFunc(points, func(pt plotter.XY) bool { return pt.Y != points[0].Y }) {
+		label += ", " + format.Given(points[0].Y) + "/h"
+	}
+	return Line{Label: label, Dash: true, Points: points}
+}
+
 // Box returns the corners of a rectangle, to be filled.
 func Box(x0, x1, y0, y1 float64) plotter.XYs {
 	return plotter.XYs{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}

@@ -37,15 +37,14 @@ func figureName(scenario, server string, several bool) string {
 	return scenario
 }
 
-// targets returns the line of the targets over time, with the number in its label if there is one alone.
+// targets returns the line of the targets over time.
 func (t Trial) targets(server, label string, end, seconds float64) chart.Line {
 	steps := t.courseOf(server)
 	if slices.ContainsFunc(steps, func(s ensemble.MeanPoint) bool { return s.Target != t.Target }) {
-		return chart.Line{Label: label, Dash: true, Points: new(ensemble.Report).Line(steps, seconds,
-			func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })}
+		return chart.Target(label, new(ensemble.Report).Line(steps, seconds,
+			func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) }))
 	}
-	return chart.Line{Label: fmt.Sprintf("%s, %s/h", label, format.Given(t.Target)), Dash: true,
-		Points: chart.Level(end/seconds, t.Target)}
+	return chart.Target(label, chart.Level(end/seconds, t.Target))
 }
 
 // servers returns the servers for which both sides have a course.
@@ -111,17 +110,13 @@ func (c *Report) overlaid(p pairs, server string, several bool) chart.Drawing {
 			of    func(ensemble.MeanPoint) ensemble.Spread
 		}{{&rates, steps, func(s ensemble.MeanPoint) ensemble.Spread { return s.Rate }},
 			{&processes, s.trial.inForce(steps), func(s ensemble.MeanPoint) ensemble.Spread { return s.C }}} {
-			label, band := s.name, s.name+", 95 % interval of the mean"
-			if x.p != &rates { // one legend is enough
-				label, band = "", ""
-			}
-			x.p.Areas = append(x.p.Areas, chart.Area{Label: band, Color: s.color,
+			x.p.Areas = append(x.p.Areas, chart.Area{Label: s.name + ", 95 % interval of the mean", Color: s.color,
 				Faint: true,
 				Points: e.Band(x.steps, seconds, func(s ensemble.MeanPoint) (format.Num,
 					format.Num) {
 					return x.of(s).Low, x.of(s).High
 				})})
-			x.p.Lines = append(x.p.Lines, chart.Line{Label: label, Color: s.color, Width: 1.4,
+			x.p.Lines = append(x.p.Lines, chart.Line{Label: s.name, Color: s.color, Width: 1.4,
 				Points: e.Line(x.steps, seconds, func(s ensemble.MeanPoint) format.Num { return x.of(s).Value })})
 		}
 		for _, t := range s.trial.courses {

@@ -91,8 +91,8 @@ func (e *Report) convergencePanels() []chart.Panel {
 		draw(&near, e.near(steps), func(s MeanPoint) Spread { return s.Rate.off(s.Target) })
 		draw(&processes, e.InForce(steps), func(s MeanPoint) Spread { return s.C })
 	}
-	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
-	near.Lines = append(near.Lines, chart.Line{Label: "target", Dash: true, Points: chart.Level(to, 0)},
+	rates.Lines = append(rates.Lines, chart.Target("target", targets))
+	near.Lines = append(near.Lines, chart.Line{Dash: true, Points: chart.Level(to, 0)},
 		chart.Line{Color: chart.Grey, Dash: true, Points: chart.Level(to, -5)},
 		chart.Line{Color: chart.Grey, Dash: true, Points: chart.Level(to, 5)})
 	if judged < end {

@@ -319,8 +319,8 @@ func (t Trial) drawing() chart.Drawing {
 		}
 	}
 	if len(courses) > 0 {
-		rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true,
-			Points: e.Line(courses[0], seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })})
+		rates.Lines = append(rates.Lines, chart.Target("target",
+			e.Line(courses[0], seconds, func(s ensemble.MeanPoint) format.Num { return format.Num(s.Target) })))
 	}
 	if t.Peak.Known() {
 		processes.Lines = append(processes.Lines, chart.Line{Label: "peak of throughput", Dash: true,

@@ -22,7 +22,7 @@ func (r *Report) drawings() []chart.Drawing {
 	all := []chart.Drawing{
 		{Figure: r.convergence(), Height: 6 * vg.Inch, Panels: r.convergencePanels()},
 		{Figure: r.efficiency(), Height: 6 * vg.Inch, Panels: r.efficiencyPanels()},
-		{Figure: r.resends(), Height: 5.2 * vg.Inch, Panels: r.resendPanels()},
+		{Figure: r.resends(), Height: r.resendHeight(), Panels: r.resendPanels()},
 	}
 	if n := len(r.Servers); n > chart.MostServers {
 		for i := range all {
@@ -67,7 +67,7 @@ func (r *Report) convergencePanels() []chart.Panel {
 	}
 	end := r.EndSec / seconds
 	targets := r.targets(seconds)
-	rates.Lines = append(rates.Lines, chart.Line{Label: "target", Dash: true, Points: targets})
+	rates.Lines = append(rates.Lines, chart.Target("target", targets))
 	rates.Areas = append(rates.Areas, chart.Area{Label: "within 5 %", Color: 3, Faint: true,
 		Points: chart.Around(targets, 0.05)})
 	for i, gap := range r.unjudged() {
@@ -111,18 +111,19 @@ func (r *Report) efficiencyPanels() []chart.Panel {
 		curve.Lines = append(curve.Lines, chart.Line{Label: r.label(s, "intervals, in their order"), Color: 1 + i,
 			Dots: true, Points: points})
 	}
-	curve.Lines = append(curve.Lines, chart.Line{Label: "target", Dash: true, Points: chart.Level(1.05*most, r.Target)})
+	curve.Lines = append(curve.Lines, chart.Target("target", chart.Level(1.05*most, r.Target)))
 	if last := r.lastTarget(); last != r.Target {
-		curve.Lines = append(curve.Lines, chart.Line{Label: "target in the end", Color: chart.Grey, Dash: true,
-			Points: chart.Level(1.05*most, last)})
+		end := chart.Target("target in the end", chart.Level(1.05*most, last))
+		end.Color = chart.Grey
+		curve.Lines = append(curve.Lines, end)
 	}
 	return []chart.Panel{each, curve}
 }
 
 func (r *Report) resends() chart.Figure {
 	return chart.Figure{Name: "dfr", Title: "What does a delivery cost?",
-		Alt: "Above, attempts per delivery (delivery failure rate, 1 is best) over time; below, the retry limit in " +
-			"force. " + r.Account(),
+		Alt: "Attempts per delivery (delivery failure rate, 1 is best) over time; below, if it changes, the retry " +
+			"limit in force. " + r.Account(),
 		CSV: r.seriesCSV([]string{"dfr", "retry_limit"},
 			func(row measure.Row) []format.Num { return []format.Num{row.DFR, format.Num(row.RetryLimit)} })}
 }
@@ -140,7 +141,29 @@ func (r *Report) resendPanels() []chart.Panel {
 			Width:  r.lineWidth(i),
 			Points: over(rows, seconds, func(row measure.Row) format.Num { return format.Num(row.RetryLimit) })})
 	}
+	if fixed, ok := r.fixedLimit(); ok { // a level line shows nothing
+		dfr.Y += fmt.Sprintf(" (retry limit: %s all the time)", format.Plural(uint64(fixed), "resend"))
+		dfr.X = limit.X
+		return []chart.Panel{dfr}
+	}
 	return []chart.Panel{dfr, limit}
+}
+
+// resendHeight returns the height of the figure, which has one panel or two.
+func (r *Report) resendHeight() vg.Length {
+	if _, ok := r.fixedLimit(); ok {
+		return 3.4 * vg.Inch
+	}
+	return 5.2 * vg.Inch
+}
+
+// fixedLimit returns the retry limit of all servers and intervals, and whether there is one alone.
+func (r *Report) fixedLimit() (int, bool) {
+	if len(r.Rows) == 0 {
+		return 0, false
+	}
+	first := r.Rows[0].RetryLimit
+	return first, !slices.ContainsFunc(r.Rows, func(row measure.Row) bool { return row.RetryLimit != first })
 }
 
 func (r *Report) latency() chart.Figure {

@@ -28,14 +28,26 @@ func figures(t *testing.T, r *Report) []chart.Figure {
 	return all
 }
 
+// A retry limit that changes has a panel of its own; one that does not has none.
+func TestRetryLimitIsDrawnIfItChanges(t *testing.T) {
+	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 6, Plant: handmade.Contended, Dfr: 1.15}))
+	if panels := r.resendPanels(); len(panels) != 1 || panels[0].X == "" {
+		t.Errorf("%d panels for one limit", len(panels))
+	}
+	r.Rows[3].RetryLimit++
+	if panels := r.resendPanels(); len(panels) != 2 || panels[1].Y != "Retry limit: resends" {
+		t.Errorf("%d panels for two limits", len(panels))
+	}
+}
+
 func TestFigures(t *testing.T) {
 	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}))
 	all := figures(t, r)
 	again := figures(t, r)
 	labels := map[string]string{
-		"convergence": "Deliveries per hour|MTA processes|time since the start, h|available (C)|target|within 5 %",
+		"convergence": "Deliveries per hour|MTA processes|time since the start, h|available (C)|target, 140,000/h|within 5 %",
 		"efficiency":  "Efficiency (E): messages per hour and allocated process|MTA processes allocated, mean of the interval|time since the start, h",
-		"dfr":         "DFR: attempts per delivery|Retry limit: resends|time since the start, h",
+		"dfr":         "DFR: attempts per delivery (retry limit: 10 resends all the time)|time since the start, h",
 		"latency":     "Share of attempts, %|time from the start of an attempt to its end|1 s|10 s|half within 807 ms",
 	}
 	if len(all) != len(labels) {
