@@ -244,6 +244,8 @@ type MetricResult struct {
 	Cells []Cell `json:"cells"` // in the order of the scenarios
 	Mean  Cell   `json:"mean"`  // geometric, over the scenarios that have it
 	Worst string `json:"worst"` // the scenario in which NEW is worst beside BASE; empty if there is none
+
+	unlike bool // each side is held against a target of its own, so neither is better
 }
 
 // Cell is one metric in one scenario.
@@ -346,7 +348,7 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	if b.Target != n.Target {
 		c.note("%s has two targets, %s/h for BASE and %s/h for NEW: iae, settling, overshoot and steady-error hold "+
-			"each side against its own.", b.Scenario, format.Given(b.Target), format.Given(n.Target))
+			"each side against its own, so neither is said to be better in these.", b.Scenario, format.Given(b.Target), format.Given(n.Target))
 	}
 	p := pairs{base: b, next: n}
 	same := true
@@ -459,6 +461,8 @@ func (p pairs) each(m Metric, of func(base, next, e, recipients float64) float64
 // metric compares one metric in every scenario.
 func (c *Report) metric(m Metric) MetricResult {
 	out := MetricResult{Name: m.Name, Unit: m.Unit, More: m.More, Cells: []Cell{}}
+	out.unlike = slices.Contains(ofTarget, m.Name) &&
+		slices.ContainsFunc(c.pairs, func(p pairs) bool { return p.base.Target != p.next.Target })
 	worst := format.Missing
 	for _, p := range c.pairs {
 		cell := p.cell(m)
@@ -554,6 +558,10 @@ func (c *Report) overScenarios(of func(pairs) []float64) (means []float64, in in
 
 func known(v float64) bool { return format.Num(v).Known() }
 
+// ofTarget are the metrics that hold a rate against the target.
+var ofTarget = []string{"iae", "settling", "overshoot", "steady-error", "ise_target_hours", "itae_target_hours2",
+	measure.SettlingMetric2}
+
 // side returns the side that is shown to be better in the mean, or neither. A side with more
 // runs that never reached a time is not better in it: they count as the time that they were
 // watched for.
@@ -563,7 +571,7 @@ func (m MetricResult) side() side {
 		base, next = base+c.neverBase, next+c.neverNew
 	}
 	switch {
-	case !m.Mean.Shown():
+	case m.unlike, !m.Mean.Shown():
 		return neither
 	case m.Mean.Ratio.Value > 1 != m.More && base <= next:
 		return baseSide

@@ -22,6 +22,8 @@ type Explanation struct {
 var effects = []struct{ metric, what string }{
 	{"throttled", "attempts refused with 421, as at a receiver's cap"},
 	{"deferrals", "attempts that ended with a 4xx reply"},
+	{"refused_share", "share of attempts refused"},
+	{"late_recipients", "recipients that were late"},
 	{"attempts", "attempts in all"},
 	{"first_try_share", "share delivered at the first try"},
 	{"failed", "recipients that failed"},

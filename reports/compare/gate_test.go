@@ -137,6 +137,16 @@ func TestTwoTargets(t *testing.T) {
 			t.Errorf("no %q in %s", want, said)
 		}
 	}
+	other := tried(t, nil, 4, 6, 8)
+	for i := range other.Runs {
+		other.Runs[i].Digest += "x"
+	}
+	same := compared(t, tried(t, nil, 2, 3, 4), other)
+	other.Target = 130_000
+	unlike := compared(t, tried(t, nil, 2, 3, 4), other)
+	if a, b := strings.Join(same.Answer(), " "), strings.Join(unlike.Answer(), " "); !strings.Contains(a, "worse in iae +100.0 %") || strings.Contains(b, "iae") {
+		t.Errorf("one target: %q; two: %q", a, b)
+	}
 	figures, err := c.Figures()
 	if err != nil || !bytes.Contains(figures[0].SVG, []byte("target, 140,000/h")) || !bytes.Contains(figures[0].SVG, []byte("target of NEW, 130,000/h")) {
 		t.Errorf("%v: no two targets in the figure", err)
