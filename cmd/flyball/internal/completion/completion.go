@@ -14,6 +14,7 @@ import (
 
 	"flyball/governor"
 	"flyball/internal/tomlfile"
+	"flyball/reports/compare"
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
 	"flyball/scenarios"
@@ -75,6 +76,10 @@ func proposalsOf(own Words) proposals {
 		"--file":       files,
 		"--out":        folders,
 		"--resume":     folders,
+
+		"flyball compare --record": folders,
+		"flyball compare --of":     words(compare.Names),
+		"--allow-missing":          scenarioNames,
 
 		"flyball govern --set":       setting("governor."),
 		"flyball laws --scenario":    words(disturbances),
@@ -190,7 +195,7 @@ func measures() (all []string) {
 // margins completes the metric of a margin.
 func margins(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	var all []string
-	for _, name := range measure.MetricNames() {
+	for _, name := range compare.Names() {
 		all = append(all, name+"=")
 	}
 	return beginning(all, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
