@@ -33,7 +33,7 @@ internal/durable
 scenarios/study internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask reports/internal/handmade
-reports/folder
+reports/folder reports/diagnosis
 reports/chart
 reports/page
 reports/run reports/answer

@@ -186,6 +186,40 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 	return all
 }
 
+// Receivers returns what the scenario states about each destination.
+func (s *Scenario) Receivers() []runlog.Receiver {
+	var all []runlog.Receiver
+	for _, d := range s.Destinations {
+		r := runlog.Receiver{Cap: d.Cap, Shared: d.Shared, Recent: d.Recent,
+			Bucket:   runlog.Refusal{Limit: float64(d.Bucket.Rate), Code: d.Bucket.Reply},
+			Distrust: !d.Reputation.Off(),
+			Grey:     runlog.Refusal{Limit: d.Greylist.Share, Code: d.Greylist.Reply}}
+		if !d.Throttle.Off() {
+			r.Soft = runlog.Refusal{Limit: max(float64(d.Throttle.Soft), 1), Code: d.Throttle.Reply}
+		}
+		for _, a := range d.Allowances {
+			r.Windows = append(r.Windows, runlog.Window{Refusal: runlog.Refusal{Limit: float64(a.Limit), Code: a.Reply},
+				Length: a.Window, Fleet: a.Fleet() || d.Shared})
+		}
+		delay := d.Greylist.Delay
+		r.Delay = max(delay.Mean, delay.Median, delay.Min, delay.Max, delay.Scale)
+		all = append(all, r)
+	}
+	return all
+}
+
+// Sender returns what the scenario orders of each server.
+func (s *Scenario) Sender() runlog.Sender {
+	v := runlog.Sender{Max: s.Governor.Max}
+	for _, c := range s.Campaigns {
+		v.Requested += c.Processes
+	}
+	if plan := s.Retry.Spelled(); len(plan.Delays) > 0 && plan.Limit > 0 {
+		v.FirstWait = plan.Delays[0]
+	}
+	return v
+}
+
 // Arrivals lists the work of all servers, in order of time. Each campaign's
 // list is cut into one run of recipients per server, by the servers' shares,
 // rounded to the nearest recipient ([0062]). If recipients differs from

@@ -27,7 +27,8 @@ func exactlyOne(what string) cobra.PositionalArgs {
 // output is where the result of a run goes.
 type output struct {
 	task.Place
-	json bool
+	json    bool
+	explain bool
 }
 
 func (o *output) flags(c *cobra.Command) {

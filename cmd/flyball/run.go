@@ -81,6 +81,8 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	f := c.Flags()
 	f.Uint64Var(&q.Replication, "replication", 0, "run only this replication of the seed")
 	many.flags(c)
+	f.BoolVar(&to.explain, "explain", false, "also show the governor's notes on each interval, with their meaning and "+
+		"their paragraph of the patent")
 	f.StringVar(&q.Of, "of", "", "metric that --precision applies to (default the rate, or dfr if no rate is "+
 		"judged), or --sensitivity (see above)")
 	f.IntVar(&q.Workers, "jobs", q.Workers,
@@ -136,6 +138,7 @@ func (a *app) show(out *task.Outcome, to *output) error {
 	if to.json {
 		return a.printSummary(out.Report)
 	}
+	out.Report.Explain = to.explain
 	if err := out.Report.Text(a.out, a.colored()); err != nil {
 		return err
 	}

@@ -59,9 +59,12 @@ type Report struct {
 	Steady       *Steady         `json:"steady_state"` // of a steady-state scenario
 	Precision    *Precision      `json:"precision"`    // if one was asked for
 	Expectations []Expectation   `json:"expectations"`
-	Finished     int             `json:"finished"`      // replications that left no recipient pending at the horizon
-	WithFailures int             `json:"with_failures"` // replications in which some recipient failed
-	Warnings     []string        `json:"warnings"`      // reasons to doubt the numbers
+	Findings     []Found         `json:"findings,omitempty"`
+	Deadlines    bool            `json:"deadlines,omitempty"` // whether some campaign has one
+	WithLate     int             `json:"with_late,omitempty"` // replications in which a recipient missed a deadline
+	Finished     int             `json:"finished"`            // replications that left no recipient pending at the horizon
+	WithFailures int             `json:"with_failures"`       // replications in which some recipient failed
+	Warnings     []string        `json:"warnings"`            // reasons to doubt the numbers
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 
@@ -96,6 +99,9 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay,
 		Start: s.StartOfC(), runs: runs,
 	}
+	for _, c := range s.Campaigns {
+		e.Deadlines = e.Deadlines || c.Deadline > 0
+	}
 	sum := sha256.New()
 	var attempts uint64
 	for i, o := range runs {
@@ -107,6 +113,10 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		if o.Metrics["pending"] == 0 {
 			e.Finished++
 		}
+		if o.Metrics["late_recipients"] > 0 {
+			e.WithLate++
+		}
+		e.find(o)
 		if o.Metrics["failed"] > 0 {
 			e.WithFailures++
 		}

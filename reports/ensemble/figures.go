@@ -38,7 +38,7 @@ func (e *Report) convergence() chart.Figure {
 		Alt: fmt.Sprintf("The mean rate of %s against the target over time, the same near the target, and the mean "+
 			"number of available MTA processes. Dark bands are 95 %% intervals of the mean at each interval, light "+
 			"ones reach from the least to the greatest replication. %s",
-			format.Plural(uint64(e.Replications), "replication"), e.Answer()[0])}
+			format.Plural(uint64(e.Replications), "replication"), e.headline())}
 }
 
 func (e *Report) convergencePanels() []chart.Panel {

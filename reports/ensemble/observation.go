@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"flyball/reports/diagnosis"
 	"flyball/reports/measure"
 	"flyball/reports/run"
 )
@@ -14,6 +15,7 @@ type Observation struct {
 	Digest      string
 	Metrics     map[string]float64
 	expected    []measure.Result
+	findings    []diagnosis.Finding
 	attempts    uint64
 	tracks      []series // of each server
 }
@@ -38,6 +40,7 @@ type seriesPoint struct {
 // Observe returns the part of a report that an ensemble keeps.
 func Observe(r *run.Report) Observation {
 	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations,
+		findings: r.Findings,
 		attempts: r.Totals.Attempts}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway,

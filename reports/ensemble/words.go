@@ -9,13 +9,14 @@ import (
 	"flyball/reports/measure"
 )
 
-// Answer returns sentences on what the replications show together. A number is
-// followed by its 95 % interval in brackets.
+// Answer returns sentences on what the replications show together: first when recipients were final, then who refused
+// and why, then what the governor did. A number is followed by its 95 % interval in brackets.
 func (e *Report) Answer() []string {
-	answer := []string{}
+	var answer []string
 	if e.Steady != nil {
-		answer = append(answer, e.steadyVerdict()...)
+		answer = append(e.steadyVerdict(), e.causes()...)
 	} else {
+		answer = append(e.times(), e.causes()...)
 		answer = append(answer, e.verdict())
 		answer = append(answer, e.oneByOne()...)
 		if rate := e.Measure("rate_per_h"); rate.Value.Known() && len(e.Settling) == 1 {
@@ -31,6 +32,14 @@ func (e *Report) Answer() []string {
 		}
 	}
 	return append(answer, e.Account())
+}
+
+// headline returns the sentence on the governor that can stand alone.
+func (e *Report) headline() string {
+	if e.Steady != nil {
+		return e.steadyVerdict()[0]
+	}
+	return e.verdict()
 }
 
 // of returns "n of N replications".

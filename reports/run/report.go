@@ -10,6 +10,7 @@ import (
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/reports/diagnosis"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -48,6 +49,8 @@ type Report struct {
 	All          *measure.Destination  `json:"all_destinations,omitempty"` // recipients of all destinations together
 	Destinations []measure.Destination `json:"destinations,omitempty"`
 	Campaigns    []Campaign            `json:"campaigns,omitempty"`
+	// Findings are the causes why the mailing was refused, slow or late, see package diagnosis.
+	Findings []diagnosis.Finding `json:"findings,omitempty"`
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
 	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
@@ -57,6 +60,8 @@ type Report struct {
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Host   folder.Host   `json:"-"` // host.json
 	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
+
+	Explain bool `json:"-"` // Text has the governor's own terms too
 }
 
 // Campaign is when the recipients of a campaign became final.
@@ -174,6 +179,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 			r.Bars = append(r.Bars, Bar{b.From.Seconds(), b.To.Seconds(), b.Count})
 		}
 	}
+	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers, Ordered: r.Ordered}).Find()
 	r.Host = folder.NewHost(run.Host, t.Attempts)
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)
 	if r.Partial { // what the rest would have brought is not known

@@ -26,10 +26,13 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	}
 	t.Tables = append(t.Tables, r.partTable(12), r.governorTable(12, format.Columns), r.outcomeTable(12),
 		r.expectationTable())
+	if r.Explain {
+		t.Below = r.explained()
+	}
 	if s := r.Sensitivity; s != nil {
 		const most = 12
 		t.Tables = append(t.Tables, s.table(most))
-		t.Below = format.Paragraphs(s.rest(most)...)
+		t.Below += format.Paragraphs(s.rest(most)...)
 	}
 	return t.Write(w, color)
 }
@@ -55,7 +58,8 @@ func (r *Report) world() string {
 
 // governorTable returns a table of at most the given number of intervals of the server
 // that settled last: the first and the last of the judged ones, some between, and the
-// interval in which the run ended. Notes are cut to fit into width columns.
+// interval in which the run ended. Notes are cut to fit into width columns; on a screen they have no flags of the
+// governor unless Explain is set.
 func (r *Report) governorTable(most, width int) format.Table {
 	if len(r.Servers) == 0 {
 		return format.Table{}
@@ -95,6 +99,9 @@ func (r *Report) governorTable(most, width int) format.Table {
 	}
 	room := max(width-t.Width()+len("notes")-2, 12) // the rule below the head is two longer
 	for i, row := range shown {
+		if width == format.Columns && !r.Explain {
+			row.Flags = ""
+		}
 		t.Rows[i][len(t.Head)-1] = notes(row, room)
 	}
 	return t

@@ -184,6 +184,9 @@ func TestNotesAreExplained(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^\|[^|]*\b` + f.String() + `\b[^|]*\|`).MatchString(notes) {
 			t.Errorf("%s: no line in docs/lists.md", f)
 		}
+		if !slices.ContainsFunc(terms, func(v [2]string) bool { return v[0] == f.String() }) {
+			t.Errorf("%s: --explain does not explain it", f)
+		}
 	}
 }
 

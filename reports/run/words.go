@@ -11,11 +11,12 @@ import (
 	"flyball/reports/measure"
 )
 
-// Answer returns sentences on what the run showed: first whether it converged, when and
-// how far off the target it ended, then what became of the recipients. The first
-// sentence can stand alone.
+// Answer returns sentences on what the run showed: first when recipients were final and whether
+// deadlines were met, then who refused and why, then whether the governor converged, when and how far off the target
+// it ended, then what became of the recipients. The first sentence can stand alone.
 func (r *Report) Answer() []string {
-	answer := []string{r.verdict()}
+	answer := append(r.Times(), r.causes()...)
+	answer = append(answer, r.verdict())
 	var away []string
 	for _, s := range r.Servers {
 		if s.Runaway && away == nil {

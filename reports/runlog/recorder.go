@@ -24,6 +24,7 @@ type Recorder struct {
 	by        []Destination
 	finals    finals
 	course    course
+	lastFirst vt.Time // end of the last first try
 	watch     Watch
 	digest    uint64
 }
@@ -71,6 +72,7 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 	d := &r.by[a.Dest]
 	if a.Try == 0 {
 		d.First[s]++
+		r.lastFirst = now
 	} else {
 		d.Resent[s]++
 	}
@@ -139,6 +141,7 @@ func Merge(apart []*Recorder) *Recorder {
 	all.digest = apart[0].digest
 	for i, r := range apart {
 		all.Attempts += r.Attempts
+		all.lastFirst = max(all.lastFirst, r.lastFirst)
 		all.Latency.Merge(r.Latency)
 		all.Intervals = append(all.Intervals, r.Intervals...)
 		for k, n := range r.replies {
@@ -166,7 +169,8 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
-	run.ByDestination, run.Outcomes, run.Course = r.Destinations(), r.Outcomes, r.course.steps(r.by)
+	run.ByDestination, run.Outcomes, run.Course, run.LastFirst = r.Destinations(), r.Outcomes,
+		r.course.steps(r.by), r.lastFirst
 	for c := range run.Campaigns {
 		run.Campaigns[c].Ends = r.campaign(c)
 	}

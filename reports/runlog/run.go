@@ -27,6 +27,8 @@ type Run struct {
 	Servers      []string // with one governor for all, the last one stands for all of them together
 	OneGovernor  bool     // of all servers
 	Destinations []string
+	Receivers    []Receiver // by destination; nil where the scenario's receivers are not known
+	Sender       Sender
 	Campaigns    []Campaign
 	Intervals    []Interval
 	Replies      []ReplyCount
@@ -34,6 +36,7 @@ type Run struct {
 
 	ByDestination []Destination // statuses of recipients, by destination
 	Course        Course        // attempts over time
+	LastFirst     vt.Time       // end of the last first try
 	Outcomes      Outcomes      // of each recipient; nil where they were not kept
 
 	Host Host

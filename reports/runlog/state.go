@@ -38,5 +38,6 @@ func (r *Recorder) State(c *snap.Codec) {
 	}
 	r.finals.State(c)
 	r.course.State(c)
+	snap.Int(c, &r.lastFirst)
 	snap.Int(c, &r.digest)
 }

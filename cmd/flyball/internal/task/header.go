@@ -24,6 +24,7 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
 		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Campaigns: s.CampaignsOf(s.Recipients()),
 		Clock: s.Clock(),
+		Receivers: s.Receivers(), Sender: s.Sender(),
 	}
 	for _, v := range s.Destinations {
 		r.Destinations = append(r.Destinations, v.Name)

@@ -1,0 +1,203 @@
+package diagnosis_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"flyball/internal/longtest"
+	"flyball/reports/diagnosis"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
+	"flyball/sim"
+)
+
+// draw draws the numbers of a scenario.
+type draw struct{ *rand.Rand }
+
+func (d draw) between(low, high float64) float64 { return low + (high-low)*d.Float64() }
+
+// small is a scenario with one destination whose attempts take about five seconds, so that a process makes about 700
+// messages an hour. C is held, and the target is far above what is possible.
+type small struct {
+	recipients, processes       int
+	governor, retry, server     string
+	destination, campaign, more string
+}
+
+// perHour is what the processes of a server can offer.
+func (s *small) perHour() float64 { return 700 * float64(s.processes) }
+
+func (s *small) text() string {
+	if s.governor == "" {
+		s.governor = fmt.Sprintf("law = \"hold\"\ntarget = \"900000/h\"\nstart = %d", s.processes)
+	}
+	if s.retry == "" {
+		s.retry = "delays = [\"8m\"]\nlimit = 200"
+	}
+	if s.server == "" {
+		s.server = "[[server]]\nname = \"b1\"\n"
+	}
+	return fmt.Sprintf(`schema_version = 1
+name = "small"
+horizon = "5d"
+[governor]
+interval = "1m"
+%s
+[retry]
+%s
+%s
+[[destination]]
+name = "d"
+domain = "d.example"
+rtt = "50ms"
+banner = "0s"
+dot = {dist = "lognormal", median = "4600ms", sigma = 0.2}
+%s
+%s
+[[campaign]]
+name = "mailing"
+recipients = %d
+subset = 10
+%s
+`, s.governor, s.retry, s.server, s.destination, s.more, s.recipients, s.campaign)
+}
+
+// plants make a scenario that has a cause, and by its nature those of also.
+var plants = []struct {
+	cause diagnosis.Cause
+	also  []diagnosis.Cause
+	plant func(d draw, s *small)
+}{
+	{"", nil, func(draw, *small) {}},
+	{diagnosis.Cap, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("cap = %d", max(1, int(d.between(0.2, 0.7)*float64(s.processes))))
+	}},
+	{diagnosis.Bucket, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("bucket = {rate = \"%d/h\", burst = %d, reply = %d}", int(d.between(0.3, 0.7)*s.perHour()),
+			1+d.IntN(20), []int{421, 450, 451}[d.IntN(3)])
+	}},
+	{diagnosis.Window, nil, func(d draw, s *small) {
+		minutes := 5 + d.IntN(10)
+		s.destination = fmt.Sprintf("allowance = [{limit = %d, window = \"%dm\", kind = \"%s\", reply = %d}]",
+			int(d.between(0.2, 0.6)*s.perHour()*float64(minutes)/60), minutes, []string{"fixed", "sliding"}[d.IntN(2)],
+			[]int{421, 451, 452}[d.IntN(3)])
+	}},
+	{diagnosis.Throttle, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("recent = \"%dm\"\nthrottle = {soft = \"%d/h\", hard = \"%d/h\"}", 1+d.IntN(3),
+			int(d.between(0.3, 0.6)*s.perHour()), int(d.between(0.8, 1.5)*s.perHour()))
+	}},
+	{diagnosis.Reputation, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("recent = \"2m\"\nthrottle = {soft = \"%d/h\", hard = \"%d/h\"}\n"+
+			"reputation = {per_dead = %.2f}\ndead = [{share = 0.01, at = \"rcpt\", reply = 550}]",
+			int(1.5*s.perHour()), int(d.between(2, 3)*s.perHour()), d.between(0.2, 1))
+	}},
+	{diagnosis.Contention, []diagnosis.Cause{diagnosis.Cap}, func(d draw, s *small) {
+		s.server = "[[server]]\nname = \"b1\"\n[[server]]\nname = \"b2\"\n"
+		s.destination = fmt.Sprintf("shared = true\ncap = %d", int(d.between(1, 1.5)*float64(s.processes)))
+	}},
+	{diagnosis.Greylist, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("greylist = {share = %.2f, delay = \"%ds\"}", d.between(0.1, 1), 240+d.IntN(200))
+	}},
+	{diagnosis.Dead, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("dead = [{share = %.3f, at = \"rcpt\", reply = %d}]", d.between(0.04, 0.4),
+			[]int{550, 551, 553}[d.IntN(3)])
+	}},
+	{diagnosis.Runaway, nil, func(d draw, s *small) {
+		s.recipients = 6000
+		s.governor = "law = \"patent-dynamic\"\ntarget = \"30000/h\"\nstart = 20\nstep = \"explicit\"\nd = 4"
+		s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\ncontention = %.4f\ncoherency = %.5f\n", d.between(0.002, 0.01),
+			d.between(0.0008, 0.0015))
+	}},
+	{diagnosis.Max, nil, func(d draw, s *small) {
+		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"%d/h\"\nstart = %d\nmax = %d",
+			int(d.between(1.3, 4)*s.perHour()), s.processes, s.processes)
+	}},
+	{diagnosis.Processes, nil, func(d draw, s *small) {
+		s.campaign = fmt.Sprintf("processes = %d", max(1, int(d.between(0.3, 0.8)*float64(s.processes))))
+	}},
+	{diagnosis.Target, nil, func(d draw, s *small) {
+		s.processes += 50 // whole processes are a small share of C
+		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"%d/h\"\nstart = %d\nstep = \"explicit\"\nd = 2",
+			int(d.between(0.8, 0.95)*s.perHour()), s.processes)
+		s.recipients = 15000
+	}},
+	{diagnosis.TooSlow, []diagnosis.Cause{diagnosis.Greylist}, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("greylist = {share = %.2f, delay = \"%ds\"}", d.between(0.1, 1), 60+d.IntN(60))
+		s.retry = fmt.Sprintf("delays = [\"%dm\"]\nlimit = 20", 30+d.IntN(90))
+	}},
+	{diagnosis.TooFast, []diagnosis.Cause{diagnosis.Greylist}, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("greylist = {share = %.2f, delay = \"%dm\"}", d.between(0.2, 1), 30+d.IntN(60))
+		s.retry = fmt.Sprintf("delays = [\"%ds\"]\nlimit = 200", 60+d.IntN(240))
+	}},
+}
+
+// findings simulates a scenario and returns what is found.
+func findings(t *testing.T, text string, seed uint64) []diagnosis.Finding {
+	t.Helper()
+	s, err := scenarios.Load("small.toml", []byte(text), []string{fmt.Sprintf("seed=%d", seed)})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	w, err := sim.New(s, 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, _ := w.Run(nil)
+	ended := &runlog.Run{Mode: "sim", End: end, Horizon: s.Horizon, TargetRate: s.TargetRate(), Servers: s.Accounts(),
+		Destinations: []string{"d"}, Campaigns: s.CampaignsOf(s.Recipients()), Receivers: s.Receivers(), Sender: s.Sender()}
+	w.Record().Fold(ended, uint64(s.Recipients()), 0)
+	return run.Fold(ended, nil, "").Findings
+}
+
+// Each cause is named in 95 of 100 scenarios that have it alone, and in at most 2 of 100 that have not.
+func TestCausesAreNamedWhereTheyAre(t *testing.T) {
+	each := longtest.Or(10, 200)
+	named, has, wrong, without := map[diagnosis.Cause]int{}, map[diagnosis.Cause]int{}, map[diagnosis.Cause]int{},
+		map[diagnosis.Cause]int{}
+	for i, p := range plants {
+		for n := range each {
+			d := draw{rand.New(rand.NewPCG(uint64(i), uint64(n)))}
+			s := &small{recipients: 1500 + d.IntN(1500), processes: 8 + d.IntN(12)}
+			p.plant(d, s)
+			found := findings(t, s.text(), uint64(n+1))
+			for _, c := range diagnosis.Causes() {
+				is := slices.ContainsFunc(found, func(f diagnosis.Finding) bool { return f.Cause == c })
+				switch {
+				case c == p.cause:
+					has[c]++
+					if is {
+						named[c]++
+					} else {
+						t.Logf("%s is not named in scenario %d; found: %s", c, n, diagnosis.Summary(found))
+					}
+				case !slices.Contains(p.also, c):
+					without[c]++
+					if is {
+						wrong[c]++
+						t.Logf("%s is named in scenario %d of %q: %s", c, n, p.cause, words(found))
+					}
+				}
+			}
+		}
+	}
+	for _, c := range diagnosis.Causes() {
+		if has[c] < each || 100*named[c] < 95*has[c] {
+			t.Errorf("%s: named in %d of %d scenarios that have it", c, named[c], has[c])
+		}
+		if 100*wrong[c] > 2*without[c] {
+			t.Errorf("%s: named in %d of %d scenarios that have it not", c, wrong[c], without[c])
+		}
+	}
+}
+
+func words(all []diagnosis.Finding) string {
+	var said []string
+	for _, f := range all {
+		said = append(said, f.Words)
+	}
+	return strings.Join(said, " ")
+}
