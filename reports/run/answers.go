@@ -20,24 +20,24 @@ func (r *Report) Times() []string {
 		for _, c := range r.Campaigns {
 			if c.Recipients > 0 {
 				of := fmt.Sprintf("%s: of %s", c.Name, format.Plural(c.Recipients, "recipient"))
-				all = append(all, final(of, c.Values, float64(c.LastSec), c.Final == c.Recipients))
+				all = append(all, r.final(of, c.Values, float64(c.LastSec), c.Final == c.Recipients))
 			}
 		}
 		who = "In all: of " + who
 	} else {
 		who = "Of " + who
 	}
-	all = append(all, final(who, r.All.Values, r.EndSec, r.Totals.Pending == 0))
+	all = append(all, r.final(who, r.All.Values, r.EndSec, r.Totals.Pending == 0))
 	for _, c := range r.Campaigns {
 		if c.DeadlineSec.Known() {
-			all = append(all, c.deadline())
+			all = append(all, r.deadline(c))
 		}
 	}
 	return all
 }
 
 // final returns a sentence on when shares of recipients were final; the end is in seconds.
-func final(who string, values map[string]format.Num, end float64, whole bool) string {
+func (r *Report) final(who string, values map[string]format.Num, end float64, whole bool) string {
 	var parts []string
 	for _, q := range []struct{ share, metric string }{{"50 %", "t50_h"}, {"90 %", "t90_h"}, {"99 %", "t99_h"}} {
 		at := values[q.metric]
@@ -45,11 +45,10 @@ func final(who string, values map[string]format.Num, end float64, whole bool) st
 			parts = append(parts, q.share+" never")
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s were final after %s", q.share, format.Duration(3600*float64(at))))
-		who = strings.TrimSuffix(who, " ")
+		parts = append(parts, fmt.Sprintf("%s were final %s", q.share, r.moment(3600*float64(at))))
 	}
 	if whole {
-		parts = append(parts, "all after "+format.Duration(end))
+		parts = append(parts, "all "+r.moment(end))
 	} else if values["t99_h"].Known() {
 		parts = append(parts, "not all before the end of the run")
 	}
@@ -61,10 +60,14 @@ func final(who string, values map[string]format.Num, end float64, whole bool) st
 	return fmt.Sprintf("%s %s.", who, text)
 }
 
-// deadline returns a sentence on whether the campaign met its deadline.
-func (c Campaign) deadline() string {
+// deadline returns a sentence on whether a campaign met its deadline.
+func (r *Report) deadline(c Campaign) string {
 	due := float64(c.DeadlineSec)
-	text := fmt.Sprintf("Deadline of %s, %s after the start", c.Name, format.Duration(due))
+	when := format.Duration(due) + " after the start"
+	if r.Clock.Given() {
+		when = r.moment(due)
+	}
+	text := fmt.Sprintf("Deadline of %s, %s", c.Name, when)
 	late := uint64(c.Values["late_recipients"])
 	if late == 0 {
 		return fmt.Sprintf("%s: met, with %s to spare.", text, format.Duration(due-float64(c.LastSec)))

@@ -23,7 +23,7 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
 		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Campaigns: s.CampaignsOf(s.Recipients()),
-		Clock: s.Clock(),
+		Clock:     s.Clock(),
 		Receivers: s.Receivers(), Sender: s.Sender(),
 	}
 	for _, v := range s.Destinations {
