@@ -7,7 +7,7 @@ var reportsMutants = []mutant{
 	{"time to the end counts from the start of the run", "reports/runlog/finals.go", "b := bucketOf(max(now.Sub(p.start), 0))", "b := bucketOf(now.Sub(0))"},
 	{"times to the end are lost at a checkpoint", "reports/runlog/finals.go", "		snap.Slice(c, &p.counts, snap.Int)\n", ""},
 	{"servers that share a receiver do not contend", "reports/diagnosis/diagnosis.go", "v.receiver.Shared && v.realServers() > 1", "v.receiver.Shared && v.realServers() > 2"},
-	{"resends that are taken came too early", "reports/diagnosis/diagnosis.go", "again >= 0.5*resends", "again >= 0*resends"},
+	{"resends that are deferred again came in time", "reports/diagnosis/diagnosis.go", "again >= 0.5*resends", "again >= 1.5*resends"},
 	{"a first wait that the greylist asks for is too slow", "reports/diagnosis/diagnosis.go", "f.Run.Sender.FirstWait < 2*r.Delay", "f.Run.Sender.FirstWait < 0*r.Delay"},
 	{"refusals below the soft limit are the throttle's", "reports/diagnosis/diagnosis.go", "case k.Distrust && below >= leastRefused:", "case k.Distrust && below >= 2*leastRefused+1:"},
 	{"the deadline is a minute earlier", "reports/runlog/finals.go", "p.start, p.deadline = f.stretch.at, f.stretch.due", "p.start, p.deadline = f.stretch.at, f.stretch.due-vt.Time(vt.Minute)"},
