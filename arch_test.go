@@ -30,7 +30,7 @@ scenarios
 -- shells
 internal/input internal/longtest internal/zone
 internal/durable
-scenarios/study internal/list realrun/promotion realrun/message realrun/sink
+scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask reports/internal/handmade
 reports/folder reports/diagnosis

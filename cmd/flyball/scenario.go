@@ -7,10 +7,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/scenarios"
+	"flyball/scenarios/draft"
 )
 
 func (a *app) scenarioCommand() *cobra.Command {
@@ -151,4 +155,84 @@ func (a *app) listMetrics(asJSON bool) error {
 		}
 	}
 	return nil
+}
+
+func (a *app) initCommand() *cobra.Command {
+	q := task.Init{Draft: draft.Default()}
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Write a scenario to start from: your providers, campaigns, servers and deadline",
+		Long: `Write a commented scenario to standard output or --out: your providers, campaigns,
+servers and deadline, and for well-known providers what is published about them.
+Every value has its source, "assumed" where none gives it. At a terminal without
+flags, init asks.
+
+What providers do not take of the list goes to many small domains. The target rate
+is what the deadlines need, unless --target gives it.
+
+Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
+		Example: `  flyball init --provider gmail=50% --provider outlook=20% --recipients 200k --deadline 8h
+  flyball init --provider gmail=50%,cap=20 --servers 4 --start-at '2026-11-30 22:00' \
+    --time-zone Europe/Berlin --campaign newsletter=5M,deadline=06:00 \
+    --campaign password=20k,start=23:00,deadline=23:30 --out night.toml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var asks bool
+			if q.Draft.Command, asks = commandLine(c); asks && terminal.Is(a.in) {
+				if err := q.Ask(a.in, a.errout); err != nil {
+					return err
+				}
+				q.Draft.Command = ""
+			}
+			text, err := q.Do()
+			if err != nil {
+				return err
+			}
+			if q.Out == "" {
+				_, err = a.out.Write(text)
+				return err
+			}
+			fmt.Fprintf(a.out, "%s: written\nNext: flyball validate %[1]s, flyball run %[1]s, flyball ask %[1]s\n",
+				task.Quote(q.Out))
+			return nil
+		},
+	}
+	f, d := c.Flags(), &q.Draft
+	f.StringVar(&d.Name, "name", d.Name, "name of the scenario")
+	f.StringArrayVar(&q.Providers, "provider", nil, "NAME=SHARE, such as gmail=50%, and keys of a destination, "+
+		"such as ,cap=20 (repeatable); known are "+strings.Join(draft.Providers(), ", "))
+	f.StringArrayVar(&q.Campaigns, "campaign", nil, "NAME=RECIPIENTS, such as newsletter=5M, and keys of a "+
+		"campaign, such as ,start=22:00,deadline=06:00 (repeatable)")
+	f.StringVar(&q.Recipients, "recipients", "", "recipients of one campaign, such as 200k; 100k if nothing is given")
+	f.IntVar(&d.Servers, "servers", d.Servers, "servers that deliver")
+	f.StringVar(&d.StartAt, "start-at", "", "date and time of the start, such as '2026-11-30 22:00'; "+
+		"clock times need it")
+	f.StringVar(&d.TimeZone, "time-zone", "", "IANA time zone of the clock times, such as Europe/Berlin; UTC if "+
+		"not given")
+	f.StringVar(&d.Deadline, "deadline", "", "time by which campaigns without their own deadline are to be out, "+
+		"such as 06:00 or 8h")
+	f.StringVar(&d.Target, "target", "", "rate of a server, such as 60000/h; what the deadlines need if not given")
+	f.StringVar(&q.Out, "out", "", "file to write; standard output if not given")
+	f.BoolVar(&q.Force, "force", false, "replace the file of --out")
+	return c
+}
+
+// commandLine returns the command line of c with its own flags that were given, in the
+// order of their names, without --out and --force. Bare reports whether
+// there are none.
+func commandLine(c *cobra.Command) (line string, bare bool) {
+	words := []string{c.CommandPath()}
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Changed || f.Name == "out" || f.Name == "force" {
+			return
+		}
+		values := []string{f.Value.String()}
+		if many, ok := f.Value.(pflag.SliceValue); ok {
+			values = many.GetSlice()
+		}
+		for _, v := range values {
+			words = append(words, "--"+f.Name, task.Quote(v))
+		}
+	})
+	return strings.Join(words, " "), len(words) == 1
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -36,7 +37,7 @@ func (d Display) Start(name string) *Progress {
 	switch {
 	case d.Quiet:
 		p.w = io.Discard
-	case isTerminal(d.To) && os.Getenv("CI") == "":
+	case Is(d.To) && os.Getenv("CI") == "":
 		p.bars = mpb.New(mpb.WithOutput(d.To), mpb.WithWidth(40), mpb.WithAutoRefresh())
 		p.bar = p.bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name+" "), decor.Percentage()),
@@ -101,13 +102,10 @@ func (p *Progress) End() {
 	}
 }
 
-func isTerminal(w any) bool {
+// Is reports whether a reader or a writer is a terminal.
+func Is(w any) bool {
 	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 // ColourChoices are the choices for colour.
@@ -121,5 +119,5 @@ func Colored(choice string, w io.Writer) bool {
 	case "never":
 		return false
 	}
-	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

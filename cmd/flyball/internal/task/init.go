@@ -1,0 +1,127 @@
+package task
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+
+	"flyball/internal/durable"
+	"flyball/internal/zone"
+	"flyball/scenarios/draft"
+)
+
+// Init is the question of a scenario's first version. Providers and Campaigns are as the
+// flags have them: NAME=AMOUNT,KEY=VALUE,...
+type Init struct {
+	Draft      draft.Draft // without providers and campaigns
+	Providers  []string    // none: the default
+	Campaigns  []string    // none: one of Recipients
+	Recipients string      // empty: the default, or those of Campaigns
+	Out        string      // file; empty: none
+	Force      bool        // replace Out
+}
+
+// Do returns the scenario file, and writes it to Out if that is not empty.
+func (q *Init) Do() ([]byte, error) {
+	d := q.Draft
+	var wrong []error
+	d.Providers = itemsOf(&wrong, "--provider", "gmail=50%,cap=20", q.Providers, d.Providers)
+	d.Campaigns = itemsOf(&wrong, "--campaign", "newsletter=5M,start=22:00,deadline=06:00", q.Campaigns, d.Campaigns)
+	if q.Recipients != "" {
+		if len(q.Campaigns) > 0 {
+			wrong = append(wrong, errors.New("--recipients: got it beside --campaign, want one of the two"))
+		}
+		d.Campaigns = []draft.Item{{Name: "mailing", Amount: q.Recipients}}
+	}
+	if d.Servers < 1 || d.Servers > 1000 {
+		wrong = append(wrong, fmt.Errorf("--servers: got %d, want 1 to 1000", d.Servers))
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, Error{Usage, err}
+	}
+	text, err := d.Text(zone.Load)
+	if err != nil {
+		return nil, Error{Usage, err}
+	}
+	if q.Out == "" {
+		return text, nil
+	}
+	write := durable.Create
+	if q.Force {
+		write = durable.Write
+	}
+	switch err := write(q.Out, text); {
+	case errors.Is(err, fs.ErrExist):
+		return nil, Fail(Usage, "--out: got %s, which exists, want a new file, or --force", q.Out)
+	case err != nil:
+		return nil, Fail(Environment, "--out: %w", err)
+	}
+	return text, nil
+}
+
+// itemsOf returns the items of a flag, otherwise if the flag is not given, and adds what is
+// wrong with them to wrong.
+func itemsOf(wrong *[]error, flag, example string, texts []string, otherwise []draft.Item) []draft.Item {
+	if len(texts) == 0 {
+		return otherwise
+	}
+	var all []draft.Item
+	for _, text := range texts {
+		refuse := func() {
+			*wrong = append(*wrong, fmt.Errorf("%s: got %q, want NAME=NUMBER[,KEY=VALUE...], such as %s", flag, text,
+				example))
+		}
+		entries := Entries(text)
+		if len(entries) == 0 {
+			refuse()
+			continue
+		}
+		name, amount, _ := strings.Cut(entries[0], "=")
+		item := draft.Item{Name: strings.TrimSpace(name), Amount: strings.TrimSpace(amount)}
+		for _, entry := range entries[1:] {
+			key, value, ok := strings.Cut(entry, "=")
+			if !ok {
+				refuse()
+				break
+			}
+			item.Keys = append(item.Keys, draft.Key{Name: strings.TrimSpace(key), Value: strings.TrimSpace(value)})
+		}
+		all = append(all, item)
+	}
+	return all
+}
+
+// Ask asks for the parts of a scenario, one question a line, and takes an empty line for
+// the answer in brackets.
+func (q *Init) Ask(in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	ask := func(question, otherwise string) string {
+		fmt.Fprintf(out, "%s [%s]: ", question, otherwise)
+		if lines.Scan() {
+			if answer := strings.TrimSpace(lines.Text()); answer != "" {
+				return answer
+			}
+		}
+		return otherwise
+	}
+	d := &q.Draft
+	d.Name = ask("Name of the scenario", d.Name)
+	fmt.Fprintf(out, "Providers with known facts: %s.\n", strings.Join(draft.Providers(), ", "))
+	q.Providers = strings.Fields(ask("Providers, each with its share of the list", "gmail=50% outlook=12% yahoo=20%"))
+	q.Campaigns = strings.Fields(ask("Campaigns, each with its recipients", "mailing=100k"))
+	servers := ask("Servers that deliver", "1")
+	if d.StartAt = ask("Date and time of the start, such as 2026-11-30 22:00", ""); d.StartAt != "" {
+		d.TimeZone = ask("Time zone", "UTC")
+	}
+	d.Deadline = ask("Deadline, such as 06:00, or 8h after the start", "")
+	if _, err := fmt.Sscanf(servers, "%d", &d.Servers); err != nil {
+		return Fail(Usage, "servers: got %q, want a number", servers)
+	}
+	if err := lines.Err(); err != nil {
+		return Fail(Environment, "standard input: %w", err)
+	}
+	return nil
+}
