@@ -348,7 +348,8 @@ func (c *Report) pair(b, n Trial, unlike bool) {
 	}
 	if b.Target != n.Target {
 		c.note("%s has two targets, %s/h for BASE and %s/h for NEW: iae, settling, overshoot and steady-error hold "+
-			"each side against its own, so neither is said to be better in these.", b.Scenario, format.Given(b.Target), format.Given(n.Target))
+			"each side against its own, so neither is said to be better in these.", b.Scenario,
+			format.Given(b.Target), format.Given(n.Target))
 	}
 	p := pairs{base: b, next: n}
 	same := true
