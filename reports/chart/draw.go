@@ -406,8 +406,18 @@ func newRanges(p Panel) ranges {
 	if r.yMin == r.yMax {
 		r.yMax += max(1, math.Abs(r.yMax))
 	}
-	r.yMax += 0.06 * (r.yMax - r.yMin)
+	r.yMax = upTo(r.yMin, r.yMax)
 	return r
+}
+
+// upTo returns where the axis ends: at the next tick, so that the highest line lies below a number, or a little above hi
+// if that tick is far.
+func upTo(lo, hi float64) float64 {
+	step, height := niceStep(lo, hi), hi-lo
+	if tick := math.Ceil(hi/step) * step; tick-hi >= 0.01*height && tick-hi <= 0.15*height {
+		return tick
+	}
+	return hi + float64(0.06*height)
 }
 
 // clamped returns points moved into the ranges, because an area may reach beyond them.
@@ -486,15 +496,20 @@ func thinned(points plotter.XYs, most int) plotter.XYs {
 	return append(out, points[len(points)-1])
 }
 
-// niceTicks returns about five multiples of 1, 2 or 5 times a power of ten.
-func niceTicks(lo, hi float64) []plot.Tick {
+// niceStep returns the distance of about five ticks from lo to hi.
+func niceStep(lo, hi float64) float64 {
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/5)))
 	for _, f := range []float64{1, 2, 5, 10} {
 		if (hi-lo)/(step*f) <= 6.5 {
-			step *= f
-			break
+			return step * f
 		}
 	}
+	return step
+}
+
+// niceTicks returns about five multiples of 1, 2 or 5 times a power of ten.
+func niceTicks(lo, hi float64) []plot.Tick {
+	step := niceStep(lo, hi)
 	decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
 	var ticks []plot.Tick
 	for i := math.Ceil(lo / step); i*step <= hi && len(ticks) < 20; i++ {

@@ -39,7 +39,7 @@ func TestRanges(t *testing.T) {
 		{of(Panel{}), ranges{1, 10, 0, 1.06}},
 		{of(Panel{}, plotter.XY{X: 2, Y: 0}), ranges{2, 4, 0, 1.06}},
 		{of(Panel{From: 1}, plotter.XY{X: 0, Y: 3}, plotter.XY{X: 8, Y: 2}), ranges{0, 8, 1, 3.12}},
-		{of(Panel{}, plotter.XY{X: 0, Y: -50}, plotter.XY{X: 8, Y: 50}), ranges{0, 8, -50, 56}},
+		{of(Panel{}, plotter.XY{X: 0, Y: -50}, plotter.XY{X: 8, Y: 50}), ranges{0, 8, -50, 60}},
 		{of(Panel{}, plotter.XY{X: 1, Y: inf}, plotter.XY{X: -inf, Y: 1}, plotter.XY{X: 3, Y: 1}), ranges{3, 6, 0, 1.06}},
 		{of(Panel{Log: true}, plotter.XY{X: 0, Y: 5}, plotter.XY{X: 0.1, Y: 50}), ranges{0.1, 1.1, 0, 53}},
 		{of(Panel{Room: []float64{-1, 9}}, plotter.XY{X: 2, Y: 50}), ranges{-1, 9, 0, 53}},
@@ -139,5 +139,18 @@ func TestTargetHasItsNumber(t *testing.T) {
 	}
 	if got := Target("target", plotter.XYs{{X: 0, Y: 1}, {X: 1, Y: 2}}).Label; got != "target" {
 		t.Errorf("of two targets: %q", got)
+	}
+}
+
+// The axis ends at a number above the highest line, unless that is far away.
+func TestAxisReachesANumber(t *testing.T) {
+	for hi, want := range map[float64]float64{147_000: 150_000, 105: 120, 0.29: 0.3, 151_000: 151_000 * 1.06, 100: 106} {
+		if got := upTo(0, hi); math.Abs(got-want) > 1e-9*want {
+			t.Errorf("the axis of %g ends at %g, want %g", hi, got, want)
+		}
+	}
+	ticks := niceTicks(0, upTo(0, 147_000))
+	if last := ticks[len(ticks)-1].Label; last != "150,000" {
+		t.Errorf("the last number is %s", last)
 	}
 }
