@@ -47,11 +47,11 @@ type Scenario struct {
 	domains *domainsFile // content of DomainsFile; nil: none, or not read
 }
 
-// Analysis selects how repeated runs of the scenario are analysed. Only the
-// author can choose the kind, so it has no default: replications of a scenario
-// without a kind are refused.
+// Analysis selects how repeated runs of the scenario are analysed. Replications of
+// a scenario without a kind are terminating, because its lists end; that a run stands
+// for the long run is for the author to state.
 type Analysis struct {
-	Kind   string `toml:"kind" doc:"terminating: a campaign from its start to its end; steady-state: the long run without its start-up" oneof:"terminating steady-state"`
+	Kind   string `toml:"kind" doc:"terminating: a campaign from its start to its end; steady-state: the long run without its start-up; replications are terminating unless it is given" oneof:"terminating steady-state"`
 	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run that is left out: simulated time, or auto to find it (MSER-5)" default:"auto"`
 }
 
