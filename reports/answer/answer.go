@@ -10,6 +10,8 @@ import (
 	"math"
 	"strings"
 
+	"flyball/internal/vt"
+	"flyball/reports/diagnosis"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 )
@@ -26,11 +28,16 @@ type Report struct {
 	Best       Setting    `json:"best"`
 	Own        Setting    `json:"own"`     // the scenario as it stands
 	Held       Held       `json:"held"`    // judgement of Best on draws that the search had not seen
-	Changes    []Change   `json:"changes"` // what a change of Best would do
-	Binds      []string   `json:"binds"`   // what keeps Best from being better, in sentences
+	Beside     Setting    `json:"beside"`  // Best with the draws of Changes
+	Changes    []Change   `json:"changes"` // what a change of Best would do, with the draws of the search
 	Searched   int        `json:"runs_of_search"`
 	Show       string     `json:"show"`   // command line that shows Best
 	Replay     string     `json:"replay"` // command line that asks again
+
+	Clock vt.Clock `json:"clock,omitzero"` // of the scenario, for times of the day
+
+	// Binds are the causes that keep Best from being better, in one of its runs.
+	Binds []diagnosis.Finding `json:"binds"`
 }
 
 // Free is a value that the search could choose.
@@ -99,17 +106,17 @@ func (r *Report) answer() []string {
 		first = fmt.Sprintf("No setting keeps the deadline: %s recipients are late with the best, %s.",
 			format.Grouped(float64(r.Best.Late), 0), r.chosen())
 	}
-	all := []string{first, r.Best.sentence()}
+	all := []string{first, r.sentence(r.Best)}
 	what := "refusals are within the limit"
 	if r.Deadlines {
 		what = "every deadline is met and refusals are within the limit"
 	}
 	all = append(all, fmt.Sprintf("In %d of %d runs with new draws %s: a chance of %s to %s (95 %% interval).",
 		r.Held.Kept, r.Held.Runs, what, format.PercentOf(r.Held.Share.Low), format.PercentOf(r.Held.Share.High)))
-	if r.Own.same(r.Best) {
+	if r.sentence(r.Own) == r.sentence(r.Best) {
 		return append(all, "The scenario as it stands does as well.")
 	}
-	return append(all, "As the scenario stands: "+lower(r.Own.sentence()))
+	return append(all, "As the scenario stands: "+lower(r.sentence(r.Own)))
 }
 
 // chosen returns the chosen values in words.
@@ -127,26 +134,26 @@ func (r *Report) chosen() string {
 }
 
 // sentence returns when the recipients are final, and who refuses how much.
-func (s Setting) sentence() string {
+func (r *Report) sentence(s Setting) string {
 	end := "some recipients are still pending at the horizon"
 	if s.End.Known() {
-		end = "all are final after " + hours(s.End)
+		end = "all are final after " + r.hours(s.End)
 	}
 	text := fmt.Sprintf("Half of the recipients are final after %s, 99 %% after %s, %s; %s of the attempts are refused",
-		hours(s.T50), hours(s.T99), end, format.Percent(float64(s.Refused)))
+		r.hours(s.T50), r.hours(s.T99), end, format.Percent(float64(s.Refused)))
 	if s.Late > 0 {
 		text += fmt.Sprintf(", and %s recipients are late", format.Grouped(float64(s.Late), 0))
 	}
 	return text + "."
 }
 
-// same reports whether two settings do the same as far as a reader can see.
-func (s Setting) same(o Setting) bool { return s.sentence() == o.sentence() }
-
-// hours writes a time in hours, or that it never came.
-func hours(h format.Num) string {
-	if math.IsInf(float64(h), 1) {
+// hours writes a time after the start, with the time of the day, or that it never came.
+func (r *Report) hours(h format.Num) string {
+	switch {
+	case math.IsInf(float64(h), 1):
 		return "the horizon"
+	case h.Known() && r.Clock.Given():
+		return fmt.Sprintf("%s (%s)", format.Duration(3600*float64(h)), format.ClockTime(r.Clock, h))
 	}
 	return format.Duration(3600 * float64(h))
 }
@@ -170,24 +177,24 @@ func (r *Report) free() format.Table {
 func (r *Report) changes() format.Table {
 	t := format.Table{Caption: "What a change would do",
 		Head: []string{"change", "99 % final", "all final", "late", "refused", ""}, Left: 1, Words: true}
-	t.Rows = append(t.Rows, r.Best.row("the best setting", ""))
+	t.Rows = append(t.Rows, r.row(r.Beside, "the best setting", ""))
 	for _, c := range r.Changes {
-		t.Rows = append(t.Rows, c.Result.row(c.What, r.note(c.Result)))
+		t.Rows = append(t.Rows, r.row(c.Result, c.What, r.note(c.Result)))
 	}
 	return t
 }
 
-func (s Setting) row(what, note string) []string {
-	return []string{what, hours(s.T99), hours(s.End), format.Grouped(float64(s.Late), 0),
+func (r *Report) row(s Setting, what, note string) []string {
+	return []string{what, r.hours(s.T99), r.hours(s.End), format.Grouped(float64(s.Late), 0),
 		format.Percent(float64(s.Refused)), note}
 }
 
 // matters is the least relative difference between two ends that a note names.
 const matters = 0.01
 
-// note returns how a setting compares with the best one, in a few words.
+// note returns how a setting compares with the best one under the same draws, in a few words.
 func (r *Report) note(s Setting) string {
-	b := r.Best
+	b := r.Beside
 	switch {
 	case s.Refused > r.Refused && s.Refused > b.Refused:
 		return "beyond the limit of refusals"
@@ -208,7 +215,9 @@ func (r *Report) below() string {
 	var b strings.Builder
 	if len(r.Binds) > 0 {
 		b.WriteString("\nWhat binds\n")
-		b.WriteString(format.Paragraphs(r.Binds...))
+		for _, f := range r.Binds {
+			b.WriteString(format.Paragraphs(f.Words))
+		}
 	}
 	fmt.Fprintf(&b, "\nSee it: %s\n", r.Show)
 	return b.String()

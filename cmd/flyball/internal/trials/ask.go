@@ -15,6 +15,7 @@ import (
 	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
+	"flyball/reports/diagnosis"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -264,7 +265,8 @@ type asking struct {
 type result struct {
 	metrics map[string]float64
 	digest  string
-	binds   []string
+
+	findings []diagnosis.Finding
 }
 
 // lateShare returns the share of recipients that were late; 0 without a deadline.
@@ -305,7 +307,7 @@ func (w *asking) runs(jobs []sim.Job) ([]result, error) {
 			folded := task.Header(s, scenarios.ID(s), "sim", end, false)
 			world.Record().Fold(folded, uint64(s.Recipients()), 0)
 			r := run.Fold(folded, nil, "")
-			return result{metrics: r.Metrics(), digest: r.Digest}
+			return result{metrics: r.Metrics(), digest: r.Digest, findings: r.Findings}
 		},
 		func(r result) {
 			all = append(all, r)
@@ -376,7 +378,7 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	r := &answer.Report{Scenario: w.base.Name, ScenarioID: scenarios.ID(w.base), Seed: w.base.Seed,
-		Refused: format.Num(w.of.Refused), Searched: w.done}
+		Clock: w.base.Clock(), Refused: format.Num(w.of.Refused), Searched: w.done}
 	for _, c := range w.base.Campaigns {
 		r.Deadlines = r.Deadlines || c.Deadline > 0
 	}
@@ -396,7 +398,7 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 		}
 	}
 	r.Held.Share = measure.Estimated(stats.Share(r.Held.Kept, r.Held.Runs, 0.95))
-	r.Binds = held[0].binds
+	r.Binds = append(r.Binds, held[0].findings...)
 	own, err := w.several(w.base, study.FirstHeldOut, w.few)
 	if err != nil {
 		return nil, err
@@ -414,6 +416,7 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 
 // changes adds what one step of each value, an hour and a server would change.
 func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Scenario) error {
+	r.Beside = setting(r.Best.Set, w.kept[name(r.Best.Set)])
 	for i, pair := range found.Around {
 		for _, t := range pair {
 			if t == nil || found.Flat[i] {
@@ -447,7 +450,7 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 		if err != nil {
 			continue // the scenario admits no such change: its servers are one
 		}
-		results, err := w.several(s, study.FirstHeldOut, w.few)
+		results, err := w.several(s, 0, w.few)
 		if err != nil {
 			return err
 		}

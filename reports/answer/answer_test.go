@@ -1,0 +1,88 @@
+package answer_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"flyball/reports/answer"
+	"flyball/reports/diagnosis"
+	"flyball/reports/format"
+	"flyball/reports/measure"
+)
+
+func text(t *testing.T, r answer.Report) string {
+	t.Helper()
+	var b strings.Builder
+	if err := r.Text(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// made is an answer whose numbers all differ.
+func made() answer.Report {
+	never := format.Num(math.Inf(1))
+	return answer.Report{
+		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Searched: 61,
+		Free: []answer.Free{{Key: "governor.max", From: "1", To: "500", Tried: 25, Chosen: "23"},
+			{Key: "governor.target", From: "10/h", To: "20/h", Tried: 25, Chosen: "10/h", Flat: true}},
+		Best:   answer.Setting{Runs: 20, T50: 3, T90: 4, T99: 5, End: 6, Refused: 0.011, Recipients: 1000},
+		Own:    answer.Setting{Runs: 4, T50: 7, T90: 8, T99: 9, End: never, Late: 123, Refused: 0.4, Recipients: 1000},
+		Held:   answer.Held{Runs: 20, Kept: 19, Share: measure.Estimate{Low: 0.751, High: 0.999, Level: 0.95, N: 20}},
+		Beside: answer.Setting{Runs: 4, T50: 3, T90: 4, T99: 5.1, End: 6, Refused: 0.011, Recipients: 1000},
+		Changes: []answer.Change{
+			{What: "one up", Result: answer.Setting{T99: 5, End: 5.9, Refused: 0.03}},
+			{What: "one down", Result: answer.Setting{T99: 5, End: 6.07, Refused: 0.01}},
+			{What: "a little down", Result: answer.Setting{T99: 5, End: 6.05, Refused: 0.01}},
+			{What: "a server more", Result: answer.Setting{T99: 4, End: 5.9, Refused: 0.01}},
+			{What: "an hour less", Result: answer.Setting{T99: 5, End: 6, Late: 4, Refused: 0.01}},
+		},
+		Binds: []diagnosis.Finding{{Cause: diagnosis.Cap, Words: "gmail is full."}},
+		Show:  "flyball run night", Replay: "flyball ask night",
+	}
+}
+
+func TestTextOfAnAnswer(t *testing.T) {
+	got := text(t, made())
+	for _, want := range []string{
+		"Best within the limits: governor.max = 23. Half of the recipients are final after 3 h, 99 % after 5 h, all " +
+			"are final after 6 h; 1.1 % of the attempts are refused.",
+		"In 19 of 20 runs with new draws every deadline is met and refusals are within the limit: a chance of 75 % to " +
+			"100 % (95 % interval).",
+		"As the scenario stands: half of the recipients are final after 7 h, 99 % after 9 h, some recipients are still " +
+			"pending at the horizon; 40.0 % of the attempts are refused, and 123 recipients are late.",
+		"governor.target 10/h 20/h 10/h changes nothing",
+		"the best setting 5.1 h 6 h 0 1.1 %",
+		"one up 5 h 5.9 h 0 3.0 % beyond the limit of refusals",
+		"one down 5 h 6.1 h 0 1.0 % later",
+		"a little down 5 h 6 h 0 1.0 % no difference",
+		"a server more 4 h 5.9 h 0 1.0 % sooner",
+		"an hour less 5 h 6 h 4 1.0 % more are late",
+		"What binds gmail is full. See it: flyball run night",
+		"Seed 7, scenario 0123456789ab, 61 runs of the search Run it again: flyball ask night",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+// What cannot be had is said first.
+func TestLimitsThatNothingKeeps(t *testing.T) {
+	r := made()
+	r.Best.Late = 17
+	r.Beside.Late = 19
+	if got, want := text(t, r), "No setting keeps the deadline: 17 recipients are late with the best, governor.max = 23."; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+	r.Best.Refused = 0.3
+	if got, want := text(t, r), "No setting keeps refusals at 2.0 %: the least are 30.0 %, with governor.max = 23."; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+	r = made()
+	r.Own = r.Best
+	if got, want := text(t, r), "The scenario as it stands does as well."; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+}
