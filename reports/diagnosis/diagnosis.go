@@ -191,8 +191,8 @@ func (v *destination) refusals() []Finding {
 	}
 	for _, w := range k.Windows {
 		if share := v.atMail(w.Code); share >= leastRefused && v.fills(w) {
-			add(Window, share, fmt.Sprintf("it takes %s messages in %s and then none for a while; spread the mailing over "+
-				"a longer time", format.Grouped(w.Limit, 0), format.Duration(w.Length.Seconds())))
+			add(Window, share, fmt.Sprintf("it takes %s messages in %s and then none for a while; spread the mailing "+
+				"over a longer time", format.Grouped(w.Limit, 0), format.Duration(w.Length.Seconds())))
 		}
 	}
 	if share := v.atMail(k.Soft.Code); k.Soft.Limit > 0 && share >= leastRefused {
@@ -316,14 +316,14 @@ func (v *destination) addresses() []Finding {
 			format.Percent(min(grey, float64(v.d.First[mail.Pending])/tried)), after)})
 	}
 	if dead >= leastDeferred && dead*tried >= leastAttempts {
-		all = append(all, Finding{Dead, v.name, fmt.Sprintf("%s: %s of the addresses do not exist; remove them from the "+
-			"list, receivers count them against the sender.", v.name, format.Percent(dead))})
+		all = append(all, Finding{Dead, v.name, fmt.Sprintf("%s: %s of the addresses do not exist; remove them from "+
+			"the list, receivers count them against the sender.", v.name, format.Percent(dead))})
 	}
 	return all
 }
 
-// own returns the findings of the sender's own limits. Refused are the findings so far: the target is
-// no limit while receivers refuse.
+// own returns the findings of the sender's own limits. Refused are the findings so far: the target does
+// not count as a limit while receivers refuse.
 func (f *Facts) own(refused []Finding) []Finding {
 	var all []Finding
 	atTarget := 0
@@ -395,14 +395,15 @@ func (f *Facts) retries() []Finding {
 	tail := f.Run.End.Sub(f.Run.LastFirst).Seconds()
 	if wait > 0 && deferred >= leastDeferred*tried && deferred >= leastAttempts && again <= 0.2*resends &&
 		tail >= 0.9*wait && tail >= 0.25*f.Run.End.Seconds() && f.longer() {
-		all = append(all, Finding{TooSlow, "", fmt.Sprintf("The last %s of the run waited for resends, and almost all of "+
-			"them were taken at once: a first wait shorter than %s (retry.delays) ends this mailing earlier.",
+		all = append(all, Finding{TooSlow, "", fmt.Sprintf("The last %s of the run waited for resends, and almost "+
+			"all of them were taken at once: a first wait shorter than %s (retry.delays) ends this mailing earlier.",
 			format.Duration(tail), format.Duration(wait))})
 	}
 	// Without deliveries in the end, it is not the time that was wrong.
 	if again >= leastAttempts && resends >= 0.05*attempts && again >= 0.5*resends && late >= 0.5*deferred {
-		all = append(all, Finding{TooFast, "", fmt.Sprintf("%s of the resends that were not refused came too early and "+
-			"were deferred again: longer waits (retry.delays) cost fewer attempts.", format.Percent(again/resends))})
+		all = append(all, Finding{TooFast, "", fmt.Sprintf("%s of the resends that were not refused came too "+
+			"early and were deferred again: longer waits (retry.delays) cost fewer attempts.",
+			format.Percent(again/resends))})
 	}
 	return all
 }

@@ -72,7 +72,8 @@ func (r *Report) deadline(c Campaign) string {
 	if late == 0 {
 		return fmt.Sprintf("%s: met, with %s to spare.", text, format.Duration(due-float64(c.LastSec)))
 	}
-	text += fmt.Sprintf(": missed by %s (%s)", format.Plural(late, "recipient"), format.PercentOfCount(late, c.Recipients))
+	text += fmt.Sprintf(": missed by %s (%s)", format.Plural(late, "recipient"),
+		format.PercentOfCount(late, c.Recipients))
 	if c.LastSec.Known() && float64(c.LastSec) > due {
 		text += fmt.Sprintf(", the last of them final %s late", format.Duration(float64(c.LastSec)-due))
 	}

@@ -24,7 +24,7 @@ var terms = [][2]string{
 		"contradicts the words of [0065]"},
 	{"at-ceiling", "the law wanted more processes than were found to be worth it"},
 	{"at-max", "the law wanted more than governor.max"},
-	{"slack", "so few processes were used that the sample is no evidence: C is held"},
+	{"slack", "so few processes were used that the sample is not evidence: C is held"},
 	{"drop", "too many attempts were refused, timed out or slow: C is lowered"},
 	{"shift", "the efficiency changed by more than its noise explains: the estimate starts again"},
 	{"within-noise", "the wanted change is within the error of the estimate: C is held"},

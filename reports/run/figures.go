@@ -30,6 +30,7 @@ func (r *Report) drawings() []chart.Drawing {
 				n)
 		}
 	}
+	all = append(r.answers(), all...)
 	all = append(all, chart.Drawing{Figure: r.latency(), Height: 3.4 * vg.Inch, Panels: r.latencyPanels()})
 	if s := r.Sensitivity; s != nil && s.drawable() {
 		all = append(all, s.drawing())

@@ -82,6 +82,7 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 func Read(dir string) (*Report, Extra, error) {
 	r := &Report{}
 	var x Extra
+	var curves map[string][]Point
 	m, err := folder.Read(dir, func(name string, data []byte) (err error) {
 		switch name {
 		case "summary.json":
@@ -96,6 +97,10 @@ func Read(dir string) (*Report, Extra, error) {
 			r.Sensitivity, err = readSensitivity(data)
 		case "plots/latency.csv":
 			r.Bars, err = readLatency(data)
+		case "plots/final.csv":
+			curves, err = readFinal(data)
+		case "plots/replies.csv":
+			r.Course, err = readReplies(data)
 		case "host.json":
 			err = format.ReadSchema(data, "flyball/host", &r.Host)
 		default:
@@ -107,6 +112,9 @@ func Read(dir string) (*Report, Extra, error) {
 		return nil, Extra{}, err
 	}
 	r.Replay = m.Replay
+	for i, c := range r.Campaigns {
+		r.Campaigns[i].Curve = curves[c.Name]
+	}
 	return r, x, nil
 }
 

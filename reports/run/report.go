@@ -58,6 +58,7 @@ type Report struct {
 	Rows   []measure.Row `json:"-"` // intervals.csv
 	Limits []LimitRow    `json:"-"` // limits.csv; none unless destinations have limits
 	Bars   []Bar         `json:"-"` // plots/latency.csv
+	Course runlog.Course `json:"-"` // plots/replies.csv
 	Host   folder.Host   `json:"-"` // host.json
 	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
 
@@ -73,13 +74,15 @@ type Campaign struct {
 	Final       uint64                `json:"final"`
 	LastSec     format.Num            `json:"last_final_s"` // when the last one of them became final
 	Values      map[string]format.Num `json:"metrics"`
+	Curve       []Point               `json:"-"` // plots/final.csv
 }
 
 // campaign returns the report of a campaign.
 func campaign(c *runlog.Campaign) Campaign {
 	out := Campaign{Name: c.Name, StartSec: c.Start.Seconds(), DeadlineSec: format.Missing, Recipients: c.Recipients,
 		Final: c.Ends.Count(), LastSec: format.Missing,
-		Values: measure.NewCampaign(measure.Ended{Ends: &c.Ends, Recipients: c.Recipients, Late: c.Missed()})}
+		Values: measure.NewCampaign(measure.Ended{Ends: &c.Ends, Recipients: c.Recipients, Late: c.Missed()}),
+		Curve:  curve(&c.Ends, c.Recipients)}
 	if c.Deadline != vt.Never {
 		out.DeadlineSec = format.Num(c.Deadline.Seconds())
 	}
@@ -127,8 +130,8 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(), Clock: run.Clock,
-		Totals: t,
-		DFR:    format.Ratio(t.Attempts, t.Delivered), Replay: replay,
+		Totals: t, Course: run.Course,
+		DFR: format.Ratio(t.Attempts, t.Delivered), Replay: replay,
 		Servers: []measure.Server{}, Expectations: []measure.Result{}, Outcomes: []Outcome{}, // never null in JSON
 	}
 	for _, i := range run.Intervals {
