@@ -14,7 +14,8 @@ import (
 type Allowance struct {
 	Limit  int     `toml:"limit" doc:"messages taken in one window" range:"1..1000000000" required:"true" source:"scenario"`
 	Window vt.Span `toml:"window" doc:"length of a window" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
-	Kind   string  `toml:"kind" doc:"fixed: windows follow each other from the beginning of the run; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
+	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
+	Begins vt.Span `toml:"begins,omitdefault" doc:"when a fixed window, a step of a sliding one and a day of growth begin, and others before and after; such as midnight of the provider" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
 	Scope  string  `toml:"scope" doc:"server: of each server, by its address; fleet: of all servers together" oneof:"server fleet" default:"server"`
 	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
 	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`
@@ -64,6 +65,8 @@ type allowance struct {
 	limits []int   // by day of the run; the last holds from then on
 	step   vt.Span // of the window: all of it, or a part if it slides
 	steps  int     // of a window
+	ahead  vt.Span // by how much the first window began before the run
+	dayOld vt.Span // and the first day
 	fleet  bool
 	reply  ending
 }
@@ -77,8 +80,13 @@ func newAllowance(a Allowance) allowance {
 	if a.Kind == "sliding" {
 		v.step, v.steps = a.Window/slidingSteps, slidingSteps
 	}
+	v.ahead, v.dayOld = before(a.Begins, a.Window), before(a.Begins, vt.Day)
 	return v
 }
+
+// before returns for how long the last of the periods of a length, one of which
+// begins at a time, has been under way at time 0.
+func before(begins, length vt.Span) vt.Span { return (length - begins%length) % length }
 
 // window counts the messages taken in the last steps of an allowance.
 type window struct {
@@ -113,8 +121,8 @@ func (r *Receiver) join(first *Receiver) {
 func (r *Receiver) exceeded(now vt.Time) (reply ending) {
 	for i, w := range r.windows {
 		a := &r.facts.behaviour.allowances[i]
-		w.move(int64(now) / int64(a.step))
-		today := min(int(int64(now)/int64(vt.Day)), len(a.limits)-1)
+		w.move(int64(now.Add(a.ahead)) / int64(a.step))
+		today := min(int(int64(now.Add(a.dayOld))/int64(vt.Day)), len(a.limits)-1)
 		if w.sum >= a.limits[today] && reply == noEnding {
 			reply = a.reply
 		}

@@ -135,6 +135,22 @@ func TestAllowanceGrows(t *testing.T) {
 	}
 }
 
+// A daily window that begins at 2 h, which is midnight, begins there every day, and
+// the limit grows then.
+func TestAllowanceBeginsAtMidnight(t *testing.T) {
+	a := allow(2, vt.Day, 421)
+	a.Begins, a.More = 26*vt.Hour, 1
+	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	hour := 60 * minute
+	r.check(t, []offer{{0, 0}, {0, 0}, {2*hour - 1, 421}, {2 * hour, 0}, {2 * hour, 0}, {2 * hour, 0}, {26*hour - 1, 421},
+		{26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 421}})
+	a = allow(2, vt.Hour, 421)
+	a.Kind, a.Begins = "sliding", 30*vt.Second // steps of a minute begin at half minutes
+	r = receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	half := minute / 2
+	r.check(t, []offer{{0, 0}, {half - 1, 0}, {59*minute + half - 1, 421}, {59*minute + half, 0}})
+}
+
 // The reply of an allowance has its enhanced status.
 func TestAllowanceReplies(t *testing.T) {
 	a := allow(1, vt.Day, 550)

@@ -477,6 +477,9 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 			a := netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"), Scope: pick(d, "server", "fleet"),
 				Growth: 1, Reply: pick(d, 421, 451, 550)}
 			if d.coin() {
+				a.Begins = pick(d, a.Window/3, span(), 23*vt.Hour)
+			}
+			if d.coin() {
 				a.Growth, a.More = pick(d, 1, 1.3, 2), d.between(1, 5)
 				a.Most = pick(d, 0, a.Limit+d.IntN(30))
 			}

@@ -85,7 +85,7 @@ func (p *process) receive(r *recipient) reception {
 		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
 	}
 	for i, a := range d.Allowances {
-		if m.refused == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, vt.Span(p.now)/vt.Day) {
+		if m.refused == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, midnights(p.now, a.Begins)) {
 			m.refused = uint16(a.Reply)
 		}
 	}
@@ -207,7 +207,27 @@ func (t *twin) counted(a netmodel.Allowance, taken []vt.Time) (n int) {
 		part, parts = a.Window/60, 60
 	}
 	for _, then := range taken {
-		if int64(t.now)/int64(part)-int64(then)/int64(part) < parts {
+		if stepOf(t.now, a, part)-stepOf(then, a, part) < parts {
+			n++
+		}
+	}
+	return n
+}
+
+// stepOf is the number of a step of an allowance's window; the window that begins
+// at the time Begins has the first of steps 0.
+func stepOf(at vt.Time, a netmodel.Allowance, part vt.Span) int64 {
+	first := vt.Time(a.Begins)
+	for first > 0 {
+		first = first.Add(-a.Window)
+	}
+	return int64(at.Sub(first)) / int64(part)
+}
+
+// midnights is how many days have begun since the run did.
+func midnights(now vt.Time, begins vt.Span) (n vt.Span) {
+	for at := vt.Time(begins % vt.Day); at <= now; at = at.Add(vt.Day) {
+		if at > 0 {
 			n++
 		}
 	}

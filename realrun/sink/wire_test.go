@@ -8,6 +8,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/netmodel"
 )
@@ -54,6 +55,30 @@ func TestEnhancedStatusOnTheWire(t *testing.T) {
 		}
 		if got, ok := w.refusal().(*smtp.SMTPError); !ok || got.EnhancedCode != c.want {
 			t.Errorf("%s: got %+v, want %v", c.line, got, c.want)
+		}
+	}
+}
+
+// The plain receiver has no say at MAIL: what would refuse there is no setting for a
+// live run, and what refuses elsewhere is.
+func TestWhatThePlainReceiverCannot(t *testing.T) {
+	for want, change := range map[string]func(d *netmodel.Destination){
+		"allowance":    func(d *netmodel.Destination) { d.Allowances = make([]netmodel.Allowance, 1) },
+		"refuse[0]":    func(d *netmodel.Destination) { d.Refuse = []netmodel.Refuse{{At: "mail", Reply: 451}} },
+		"penalty.rate": func(d *netmodel.Destination) { d.Penalty.Rate = 1 },
+		"": func(d *netmodel.Destination) {
+			d.Refuse = []netmodel.Refuse{{At: "dot", Reply: 451}, {At: "banner", Reply: 554}}
+		},
+	} {
+		d := netmodel.DefaultDestination()
+		d.Receiver = "smtpd"
+		change(&d)
+		got := ""
+		for _, err := range CheckPlain(d) {
+			got += err.(conf.Problem).Key
+		}
+		if got != want {
+			t.Errorf("got problems with %q, want %q", got, want)
 		}
 	}
 }
