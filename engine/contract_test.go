@@ -74,7 +74,8 @@ func share(_ *testing.T, obs engine.Observer) engine.Role {
 	retry.GreylistDelay = vt.Minute
 	each := governor.DefaultDestination()
 	each.Law, each.Initial, each.Max, each.Revive = "postfix-feedback", 2, 12, 10*vt.Minute
-	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Together: true},
+	send := []mail.Send{{Connections: 4}, {Rate: 900, ConnectionRate: 300, Burst: 3}}
+	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Send: send, Together: true},
 		delivery.NewShare(10), obs)
 }
 

@@ -82,6 +82,8 @@ type Destination struct {
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
+	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server asks of it, and when it resends"`
+
 	Recent     vt.Span     `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
 	Bucket     Bucket      `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
 	Allowances []Allowance `toml:"allowance,omitdefault" doc:"messages in an hour or a day: further messages are refused; of several each counts"`
@@ -191,6 +193,7 @@ func (d Destination) validate() []error {
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
 	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
 		len(d.Domains), mostDomains)
+	l.Within("send", d.Send.Validate())
 	var dead float64
 	for _, v := range d.Dead {
 		dead += v.Share

@@ -74,17 +74,19 @@ type outcomes struct {
 	status    []mail.Status
 	tries     []int
 	ambiguous []uint16
+	last      vt.Time // end of the last attempt
 }
 
 func newOutcomes(n int) *outcomes {
-	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint16, n)}
+	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint16, n), 0}
 }
 
-func (o *outcomes) watch(_ vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
+func (o *outcomes) watch(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
 	if r.Class() == mail.Ambiguous {
 		o.ambiguous[a.Rcpt]++
 	}
 	o.status[a.Rcpt] = s
+	o.last = now
 	o.tries[a.Rcpt]++
 }
 
@@ -335,6 +337,52 @@ func TestLimitsInBothWorlds(t *testing.T) {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 	replays(t, s, j, &journal, r)
+}
+
+// The sender's own policy holds on sockets: the receiver counts as many connections as
+// the policy allows, and a rate makes the run at least as long as the rate needs.
+func TestOwnPolicyLive(t *testing.T) {
+	const n = 400
+	for _, v := range []struct {
+		name      string
+		messages  int
+		send      mail.Send
+		most      func(end vt.Time) int // connections
+		lastsFrom vt.Span
+	}{
+		{"connections", 1000, mail.Send{Connections: 6}, func(vt.Time) int { return 6 }, 0},
+		{"rate", 1000, mail.Send{Rate: 72_000, Burst: 40}, nil, (n - 40) * 50 * vt.Millisecond},
+		{"connection rate", 4, mail.Send{ConnectionRate: 36_000, Burst: 5},
+			func(end vt.Time) int { return 5 + int(vt.Span(end)/(100*vt.Millisecond)) }, (n/4 - 5) * 100 * vt.Millisecond},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			s := rehearsal(n)
+			s.Servers, s.Destinations = s.Servers[:1], s.Destinations[1:2] // the plain receiver
+			s.Destinations[0].Fail, s.Destinations[0].Send = nil, v.send
+			s.Dialogue.Messages = v.messages
+			s.Governor = governor.Default()
+			s.Governor.Law, s.Governor.Start, s.Governor.Interval = "hold", 60, 20*vt.Second
+			var journal bytes.Buffer
+			j := realrun.NewJournal(&journal)
+			got, receivers, r := live(t, s, 50, j)
+			want, simulated := simulate(t, s)
+			end, traffic := got.last, receivers.Traffic(0, 0)
+			if live, sim := r.Rec.Count(mail.Done), simulated.Record().Count(mail.Done); live != n || sim != n {
+				t.Errorf("%d delivered live, %d in the simulation, want %d", live, sim, n)
+			}
+			if v.most != nil && (traffic.Connections > v.most(end) || traffic.MostOpen > v.most(end)) {
+				t.Errorf("the receiver saw %+v until %s, want at most %d connections", traffic, end, v.most(end))
+			}
+			if vt.Span(end) < v.lastsFrom || vt.Span(want.last) < v.lastsFrom {
+				t.Errorf("ended at %s live and %s in the simulation, want %s or later", end, want.last, v.lastsFrom)
+			}
+			if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+				t.Errorf("the receivers' ledger disagrees: %+v", a)
+			}
+			replays(t, s, j, &journal, r)
+		})
+	}
 }
 
 // The receivers' behaviour is the same in simulation and live. Each kind is at its

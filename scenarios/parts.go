@@ -34,7 +34,12 @@ func (s *Scenario) HasBehaviour() bool {
 // Engine returns the configuration of the delivery machine of one server.
 func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	var offers []int
+	var send []mail.Send
 	for i, d := range s.Destinations {
+		if !d.Send.Off() {
+			send = append(send, make([]mail.Send, i+1-len(send))...)
+			send[i] = d.Send
+		}
 		if d.Messages > 0 {
 			offers = append(offers, make([]int, i+1-len(offers))...)
 			offers[i] = d.Messages
@@ -44,7 +49,7 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	if s.OneGovernor() { // the cluster's governor has the target
 		target = nil
 	}
-	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers,
+	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Send: send,
 		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
 		Target: target, Together: s.OneGovernor() || s.Retry.OfCluster()}

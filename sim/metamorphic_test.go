@@ -104,7 +104,11 @@ func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
 	if s.Retry.GreylistDelay > 0 && e.Try == 0 && e.Reply.Stage == mail.StageRCPT && (e.Reply.Code == 450 || e.Reply.Code == 451) {
 		return s.Retry.GreylistDelay
 	}
-	return p.delays[min(int(e.Try), len(p.delays)-1)]
+	delays := p.delays
+	if own := s.Destinations[e.Dest].Send.Delays; len(own) > 0 {
+		delays = own
+	}
+	return delays[min(int(e.Try), len(delays)-1)]
 }
 
 // plainRetries leaves a limit that stays and delays that are written out.
@@ -406,6 +410,17 @@ func TestAllTimesScaled(t *testing.T) {
 		for i := range s.Retry.Delays {
 			s.Retry.Delays[i] = 32_768 * vt.Millisecond * vt.Span(1+s.Retry.Delays[i]%7)
 		}
+		for i := range s.Destinations {
+			own := &s.Destinations[i].Send
+			for k := range own.Delays {
+				own.Delays[k] = 32_768 * vt.Millisecond * vt.Span(1+own.Delays[k]%7)
+			}
+			for _, rate := range []*unit.PerHour{&own.Rate, &own.ConnectionRate} {
+				if *rate > 0 { // a whole number of milliseconds apart
+					*rate = unit.PerHour(float64(vt.Hour) / float64(mail.Every(*rate)/vt.Millisecond*vt.Millisecond))
+				}
+			}
+		}
 		for i := range s.Servers {
 			s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
 		}
@@ -429,6 +444,13 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		for i := range long.Retry.Delays {
 			times = append(times, &long.Retry.Delays[i])
+		}
+		for i := range long.Destinations {
+			own := &long.Destinations[i].Send
+			for k := range own.Delays {
+				times = append(times, &own.Delays[k])
+			}
+			own.Rate, own.ConnectionRate = own.Rate/unit.PerHour(k), own.ConnectionRate/unit.PerHour(k)
 		}
 		p := &long.Dialogue.Timeouts
 		for _, v := range append(times, &p.DNS, &p.Connect, &p.Banner, &p.Command, &p.Data, &p.Dot) {
@@ -703,7 +725,12 @@ func fates(s *scenarios.Scenario, a account) []fate {
 	return all
 }
 
-func noLimits(s *scenarios.Scenario) { s.Governor.Destination = governor.DefaultDestination() }
+func noLimits(s *scenarios.Scenario) {
+	s.Governor.Destination = governor.DefaultDestination()
+	for i := range s.Destinations {
+		s.Destinations[i].Send = netmodel.DefaultDestination().Send
+	}
+}
 
 // noHabits leaves receivers whose only state is caps and greylists and that are
 // the same at any time.

@@ -158,6 +158,11 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(5) == 0 {
 		s.Governor.Destination = d.limits()
 	}
+	if d.IntN(4) == 0 {
+		for i := range s.Destinations {
+			s.Destinations[i].Send = d.policy()
+		}
+	}
 	if f.daily && d.coin() {
 		s.StartAt = vt.Civil(d.between(1_000_000_000, 2_000_000_000))
 		s.UTCOffsets = []vt.Offset{{}, {From: 1 + d.span(60_000), Ahead: vt.Span(d.between(-12, 14)) * vt.Hour}}
@@ -358,6 +363,25 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 				Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
 		}
 	}
+}
+
+// policy of the sender for a destination.
+func (d *dice) policy() (v mail.Send) {
+	rate := func() unit.PerHour { return unit.PerHour(pick(d, 1000.0, 20_000, 300_000) * (0.5 + d.Float64())) }
+	v.Burst = pick(d, 1, 1, 2, d.between(3, 20))
+	if d.coin() {
+		v.Connections = d.between(1, 8)
+	}
+	if d.coin() {
+		v.Rate = rate()
+	}
+	if d.coin() {
+		v.ConnectionRate = rate()
+	}
+	if d.coin() {
+		v.Delays = []vt.Span{pick(d, vt.Millisecond, vt.Second, 10*vt.Minute), vt.Span(d.between(1, 20)) * vt.Second}[:d.between(1, 2)]
+	}
+	return v
 }
 
 // limits of destinations.

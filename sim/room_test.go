@@ -1,10 +1,13 @@
 package sim_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
+	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
@@ -105,5 +108,80 @@ func TestFullDestinationStandsInNobodysWay(t *testing.T) {
 		if quick < 1 || quick > 1.6+held || slow < 1800 || slow > 1810 {
 			t.Errorf("subsets of %d: an attempt to the quick one takes %g s, to the slow one %g s", subset, quick, slow)
 		}
+	}
+}
+
+// The sender's own policy holds to the nanosecond, and where it asks for no more than
+// the receiver takes, the receiver refuses nothing. Without it, it refuses.
+func TestOwnPolicySparesRefusals(t *testing.T) {
+	const n = 3000
+	ended := func(s *scenarios.Scenario) (began []vt.Time, under int, connections int, refused uint64) {
+		type edge struct {
+			at vt.Time
+			by int
+		}
+		var edges []edge
+		w, err := sim.New(s, 0, nil, func(now vt.Time, a mail.Attempt, r mail.Reply, _ mail.Status) {
+			start := now.Add(-r.Took)
+			began = append(began, start)
+			edges = append(edges, edge{start, 1}, edge{now, -1})
+			if a.Conn == mail.Fresh {
+				connections++
+			}
+			if r.Code == 421 {
+				refused++
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Run(nil)
+		if got := w.Record().Count(mail.Done); got != n {
+			t.Errorf("%d delivered, want %d", got, n)
+		}
+		slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.by, b.by)) })
+		busy := 0
+		for _, e := range edges {
+			busy += e.by
+			under = max(under, busy)
+		}
+		slices.Sort(began)
+		return began, under, connections, refused
+	}
+	scenario := func(set ...string) *scenarios.Scenario {
+		text, _ := scenarios.Builtin("limit-per-destination")
+		s, err := scenarios.Load("policy", text, append([]string{fmt.Sprintf("campaign[0].recipients=%d", n), "destination[0].share=0", "destination[1].share=1",
+			"destination[1].cap=0", "governor.law=hold", "governor.start=50", "retry.limit=100", "horizon=30d", "network.dns.servfail=0"}, set...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Governor.Destination = governor.DefaultDestination()
+		return s
+	}
+	const cap, bucket, burst = "destination[1].cap=7", `destination[1].bucket={rate="36000/h", burst=20}`, 20
+
+	_, under, _, refused := ended(scenario(cap))
+	if under < 30 || refused == 0 {
+		t.Errorf("without a policy: %d under way, %d refused: the cap does not bind", under, refused)
+	}
+	_, under, _, refused = ended(scenario(cap, "destination[1].send.connections=7"))
+	if under != 7 || refused != 0 {
+		t.Errorf("7 connections: %d under way, %d refused, want 7 and 0", under, refused)
+	}
+
+	if _, _, _, refused = ended(scenario(bucket)); refused == 0 {
+		t.Error("without a policy the bucket refuses nothing")
+	}
+	began, _, _, refused := ended(scenario(bucket, `destination[1].send={rate="36000/h", burst=20}`))
+	last := vt.Time(n-burst) * vt.Time(100*vt.Millisecond)
+	if refused != 0 || len(began) != n || began[burst-1] != 0 || began[burst] != vt.Time(100*vt.Millisecond) || began[n-1] != last {
+		t.Errorf("36000/h: %d refused; the attempts %d, %d and %d of %d began at %s, %s and %s, want 0s, 0.1s and %s", refused, burst-1, burst, n-1, len(began),
+			began[burst-1], began[burst], began[len(began)-1], last)
+	}
+
+	_, _, many, _ := ended(scenario("dialogue.messages_per_connection=10"))
+	began, _, connections, _ := ended(scenario("dialogue.messages_per_connection=10", `destination[1].send={connection_rate="3600/h", burst=1}`))
+	if most := 1 + int(vt.Span(began[n-1])/vt.Second); many < n/10 || connections < n/10 || connections > most {
+		t.Errorf("a connection a second: %d in %s, want %d to %d", connections, began[n-1], n/10, most)
 	}
 }

@@ -2,10 +2,13 @@ package sim_test
 
 import (
 	"math"
+	"slices"
 
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel"
 )
 
 // The twin's concurrency limits of destinations: docs/model.md, "Room" in section
@@ -22,12 +25,21 @@ type gate struct {
 	limits     []int // as the ends of attempts left them
 	trouble    int   // attempts refused, or no reply
 	took       vt.Span
+	offers     []vt.Time // when attempts to it began
+	calls      []vt.Time // when those began that opened a connection
 }
 
-// limited reports whether destinations have limits.
+// limited reports whether a law limits destinations.
 func (v *twinServer) limited() bool {
 	law := v.s.Governor.Destination.Law
 	return law == "postfix-feedback" || law == "aimd"
+}
+
+// choosy reports whether some destination may have no room.
+func (v *twinServer) choosy() bool {
+	return v.limited() || slices.ContainsFunc(v.s.Destinations, func(d netmodel.Destination) bool {
+		return d.Send.Connections > 0 || d.Send.Rate > 0 || d.Send.ConnectionRate > 0
+	})
 }
 
 func (v *twinServer) gateOf(d mail.Destination) *gate {
@@ -38,8 +50,41 @@ func (v *twinServer) gateOf(d mail.Destination) *gate {
 	return v.gates[d]
 }
 
-func (v *twinServer) room(d mail.Destination) bool {
-	return !v.limited() || v.gateOf(d).busy < int(v.gateOf(d).limit)
+// room reports whether a process without a connection may try a destination.
+func (v *twinServer) room(d mail.Destination) bool { return v.roomFor(d, false) }
+
+// room reports whether the process may try a destination.
+func (p *process) room(d mail.Destination) bool { return p.roomFor(d, p.keeps(d)) }
+
+func (v *twinServer) roomFor(d mail.Destination, connected bool) bool {
+	g, own := v.gateOf(d), v.s.Destinations[d].Send
+	switch {
+	case v.limited() && g.busy >= int(g.limit):
+		return false
+	case own.Connections > 0 && g.busy >= own.Connections:
+		return false
+	}
+	return v.now >= earliest(g.offers, own.Rate, own.Burst) && (connected || v.now >= earliest(g.calls, own.ConnectionRate, own.Burst))
+}
+
+// earliest is the earliest time of one more event: at any rate r and burst b, no span t
+// may hold more than b + r t of them.
+func earliest(before []vt.Time, rate unit.PerHour, burst int) (at vt.Time) {
+	if rate == 0 {
+		return 0
+	}
+	apart := math.Round(float64(vt.Hour) / float64(rate))
+	for i, first := range before {
+		if n := len(before) - i + 1; n > burst {
+			at = max(at, first+vt.Time(n-burst)*vt.Time(apart))
+		}
+	}
+	return at
+}
+
+// keeps reports whether the process would go on with its connection.
+func (p *process) keeps(d mail.Destination) bool {
+	return p.line != nil && p.line.dest == d && p.line.offered != p.offers(d)
 }
 
 func (g *gate) count(now vt.Time) {
@@ -52,6 +97,18 @@ func (p *process) enters(d mail.Destination) {
 	g := p.gateOf(d)
 	g.count(p.now)
 	g.busy++
+	own := p.s.Destinations[d].Send
+	if own.Rate > 0 {
+		g.offers = append(g.offers, p.now)
+	}
+	if own.ConnectionRate > 0 && !p.keeps(d) {
+		g.calls = append(g.calls, p.now)
+	}
+	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst), earliest(g.calls, own.ConnectionRate, own.Burst)} {
+		if at > p.now {
+			p.wakeAt(at)
+		}
+	}
 }
 
 func (p *process) leaves(d mail.Destination, reply mail.Reply) {
@@ -224,7 +281,7 @@ func (p *process) nextDue() *recipient {
 
 // useful reports whether one more process of the job may have work.
 func (v *twinServer) useful(j *job) bool {
-	if !v.limited() {
+	if !v.choosy() {
 		return true
 	}
 	for d, all := range j.parked {
@@ -232,18 +289,18 @@ func (v *twinServer) useful(j *job) bool {
 			return true
 		}
 	}
-	return len(j.due) > 0 || v.mayBegin(j)
+	return len(j.due) > 0 || v.mayBegin(j, v.room)
 }
 
-// mayBegin reports whether a subset of the job may be taken.
-func (v *twinServer) mayBegin(j *job) bool {
+// mayBegin reports whether a subset of the job may be taken, by who has room for its first recipient.
+func (v *twinServer) mayBegin(j *job, room func(mail.Destination) bool) bool {
 	next := j.next
 	if len(j.back) > 0 {
 		next = j.back[0][0]
 	} else if next == j.end {
 		return false
 	}
-	return v.mayPark() || v.room(v.destination(mail.Recipient(next)))
+	return v.mayPark() || room(v.destination(mail.Recipient(next)))
 }
 
 // search is takeRecipient where destinations have limits.
@@ -262,7 +319,7 @@ func (p *process) search() *recipient {
 	}
 	for {
 		if len(p.subset) == 0 {
-			if p.goes || p.tooMany() > 0 || !p.mayBegin(j) {
+			if p.goes || p.tooMany() > 0 || !p.mayBegin(j, p.room) {
 				return nil
 			}
 			p.takeSubset()

@@ -82,6 +82,12 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Weather = usual.Weather })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Down, c.Destinations[i].Drift = nil, nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Cap = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send = usual.Send })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Connections = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Rate = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.ConnectionRate = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Burst = 1 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Delays = nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Shared = false })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Share = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = netmodel.Constant(50 * vt.Millisecond) })
@@ -143,6 +149,7 @@ func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]
+		d.Send.Delays = slices.Clone(d.Send.Delays)
 		d.Fail, d.Dead, d.Down, d.Drift = slices.Clone(d.Fail), slices.Clone(d.Dead), slices.Clone(d.Down), slices.Clone(d.Drift)
 	}
 	return &c

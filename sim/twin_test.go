@@ -586,7 +586,7 @@ func (p *process) live(yield func(vt.Time) bool) {
 func (p *process) takeRecipient() *recipient {
 	p.count()
 	j := p.job
-	if p.limited() {
+	if p.choosy() {
 		return p.search()
 	}
 	if len(p.subset) == 0 && (p.goes || p.tooMany() > 0) {
@@ -785,7 +785,11 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 	retry := p.s.Retry
 	status := mail.Pending
-	wait := p.plan.delays[min(int(r.try), len(p.plan.delays)-1)]
+	delays := p.plan.delays
+	if own := p.s.Destinations[r.dest].Send.Delays; len(own) > 0 {
+		delays = own
+	}
+	wait := delays[min(int(r.try), len(delays)-1)]
 	if grey := reply.Stage == mail.StageRCPT && (reply.Code == 450 || reply.Code == 451); grey && r.try == 0 && retry.GreylistDelay > 0 {
 		wait = retry.GreylistDelay
 	}
@@ -812,7 +816,13 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		p.job.left--
 		return
 	}
-	grain := roundUp(max(slices.Max(p.plan.delays), retry.GreylistDelay), 32768*vt.Millisecond) / 32768
+	longest := max(slices.Max(p.plan.delays), retry.GreylistDelay)
+	for _, d := range p.s.Destinations {
+		for _, own := range d.Send.Delays {
+			longest = max(longest, own)
+		}
+	}
+	grain := roundUp(longest, 32768*vt.Millisecond) / 32768
 	r.try++
 	due := vt.Time(roundUp(vt.Span(p.now)+wait, grain))
 	if len(p.waiting[due]) == 0 {

@@ -1,27 +1,36 @@
 package delivery
 
 import (
+	"math"
+	"slices"
+
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/snap"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
-// This file limits how many attempts may be under way to each destination
-// ([0063]). A process parks a recipient whose destination is at its limit: the
-// recipient waits in its campaign, behind others of the same destination, and the
-// next process of the campaign that may try it takes it. A process that finds no
-// recipient it may try is freed, and allocated again when there is room. So a full
-// destination occupies no process and does not block others, until the greatest
-// number of recipients is parked: then the list waits.
+// This file limits the attempts to each destination ([0063]): how many may be under
+// way, by a law or by the sender's own policy, and how often attempts and connections
+// may begin, by that policy. So each destination is a gate. A closed gate opens when an
+// attempt ends, or at a time for which the machine asks to be woken. A process parks a
+// recipient whose destination has no room: the recipient waits in its campaign, behind
+// others of the same destination, and the next process of the campaign that may try it
+// takes it. A process that finds no recipient it may try is freed, and allocated again
+// when there is room. So a full destination occupies no process and does not block
+// others, until the greatest number of recipients is parked: then the list waits.
 
 // endpoint is the state of one destination.
 type endpoint struct {
-	limiter governor.Limiter
-	busy    int     // attempts under way
-	revives vt.Time // when a dead destination is tried again; vt.Never if it is not dead
-	parked  int     // number of parked recipients of all campaigns
+	limiter governor.Limiter // nil if no law limits destinations
+	busy    int              // attempts under way
+	most    int              // greatest busy by the sender's own policy
+	offers  pace             // of messages
+	dials   pace             // of connections
+	revives vt.Time          // when a dead destination is tried again; vt.Never if it is not dead
+	parked  int              // number of parked recipients of all campaigns
 
 	// counts of the interval
 	accounted           vt.Time // busyTime is summed up to here
@@ -40,19 +49,61 @@ type concurrency struct {
 }
 
 // newConcurrency returns the limits of all destinations, nil if cfg sets none.
-func newConcurrency(cfg governor.Destination, destinations int) *concurrency {
-	if !cfg.Limits() {
+func newConcurrency(cfg *Config) *concurrency {
+	if !cfg.Destination.Limits() && !slices.ContainsFunc(cfg.Send, mail.Send.Gates) {
 		return nil
 	}
-	r := &concurrency{cfg: cfg}
-	for range destinations {
-		r.each = append(r.each, endpoint{limiter: cfg.Limiter(), revives: vt.Never})
+	r := &concurrency{cfg: cfg.Destination}
+	for d := range cfg.Destinations {
+		v := endpoint{most: math.MaxInt, revives: vt.Never}
+		if cfg.Destination.Limits() {
+			v.limiter = cfg.Destination.Limiter()
+		}
+		if d < len(cfg.Send) {
+			s := &cfg.Send[d]
+			if s.Connections > 0 {
+				v.most = s.Connections
+			}
+			v.offers, v.dials = newPace(s.Rate, s.Burst), newPace(s.ConnectionRate, s.Burst)
+		}
+		r.each = append(r.each, v)
 	}
 	return r
 }
 
-func (r *concurrency) open(d mail.Destination) bool {
-	return r.each[d].busy < r.each[d].limiter.Limit()
+// pace limits how often something begins: a token bucket as virtual scheduling, the
+// generic cell rate algorithm (ITU-T I.371), exact in whole nanoseconds.
+type pace struct {
+	opens vt.Time // the next may begin from here on
+	every vt.Span // time between two at the rate; 0: no limit
+	ahead vt.Span // how far opens may lie back: as many more as a burst has begin at once
+}
+
+func newPace(rate unit.PerHour, burst int) pace {
+	every := mail.Every(rate)
+	ahead := every * vt.Span(burst-1)
+	return pace{opens: -vt.Time(ahead), every: every, ahead: ahead}
+}
+
+// pass counts one that begins now.
+func (p *pace) pass(now vt.Time) { p.opens = max(p.opens, now.Add(-p.ahead)).Add(p.every) }
+
+// open reports whether an attempt to d may begin now on the slot s, or on a free slot
+// if s is nil. If only time can open the destination, the machine will be woken then.
+func (m *Machine) open(d mail.Destination, s *slot) bool {
+	v := &m.concurrency.each[d]
+	if v.busy >= v.most || v.limiter != nil && v.busy >= v.limiter.Limit() {
+		return false
+	}
+	opens := v.offers.opens
+	if v.dials.opens > opens && (s == nil || !m.reuses(s, d)) {
+		opens = v.dials.opens
+	}
+	if opens > m.interval.accounted {
+		m.revival = min(m.revival, opens)
+		return false
+	}
+	return true
 }
 
 // mayPark reports whether one more recipient may be parked.
@@ -64,15 +115,26 @@ func (v *endpoint) account(now vt.Time) {
 }
 
 // enter counts the beginning of an attempt to d.
-func (m *Machine) enter(d mail.Destination) {
+func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 	v := &m.concurrency.each[d]
-	v.account(m.interval.accounted)
+	now := m.interval.accounted
+	if v.limiter != nil {
+		v.account(now)
+	}
 	v.busy++
+	v.offers.pass(now)
+	if conn == mail.Fresh {
+		v.dials.pass(now)
+	}
 }
 
 // leave counts the end of an attempt to d and adjusts the limit.
 func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.Status) {
 	v := &m.concurrency.each[d]
+	if v.limiter == nil {
+		v.busy--
+		return
+	}
 	v.account(now)
 	lost := r.Fault != mail.NoFault
 	refused := r.Code == 421
@@ -104,8 +166,13 @@ func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.St
 	}
 }
 
-// revive makes dead destinations usable again when their time has come.
+// revive makes dead destinations usable again when their time has come. A rate opens a
+// destination by itself; the next search for a recipient finds it open.
 func (m *Machine) revive(now vt.Time) {
+	m.revival = vt.Never
+	if !m.concurrency.cfg.Limits() {
+		return
+	}
 	for d := range m.concurrency.each {
 		if v := &m.concurrency.each[d]; v.revives <= now {
 			v.revives = vt.Never
@@ -115,6 +182,7 @@ func (m *Machine) revive(now vt.Time) {
 	m.revival = m.concurrency.nextRevival()
 }
 
+// nextRevival returns the time at which the next dead destination is tried again.
 func (r *concurrency) nextRevival() vt.Time {
 	next := vt.Never
 	for d := range r.each {
@@ -126,22 +194,22 @@ func (r *concurrency) nextRevival() vt.Time {
 // mayTry reports whether a free process would find a recipient of campaign c whose
 // destination has room, or could park one and look further.
 func (m *Machine) mayTry(c *campaign) bool {
-	if _, ok := m.opening(c, 0); ok || !c.due.empty() {
+	if _, ok := m.opening(c, 0, nil); ok || !c.due.empty() {
 		return true
 	}
 	next, ok := c.ahead()
-	return ok && (m.concurrency.mayPark() || m.concurrency.open(m.list.Destination(next)))
+	return ok && (m.concurrency.mayPark() || m.open(m.list.Destination(next), nil))
 }
 
-// opening returns the first destination with room for which campaign c has parked
-// recipients, beginning at from and wrapping around.
-func (m *Machine) opening(c *campaign, from mail.Destination) (mail.Destination, bool) {
+// opening returns the first destination with room for the slot s (nil: a free one) for
+// which campaign c has parked recipients, beginning at from and wrapping around.
+func (m *Machine) opening(c *campaign, from mail.Destination, s *slot) (mail.Destination, bool) {
 	if c.parkedCount == 0 {
 		return 0, false
 	}
 	d := int(from)
 	for range c.parked {
-		if !c.parked[d].empty() && m.concurrency.open(mail.Destination(d)) {
+		if !c.parked[d].empty() && m.open(mail.Destination(d), s) {
 			return mail.Destination(d), true
 		}
 		if d++; d == len(c.parked) {
@@ -168,7 +236,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	c := &m.campaigns[s.campaign]
 	within := m.allocated-m.leaving <= m.available && !s.leaving
 	if (s.next < s.to || within) && !s.leaving {
-		if d, ok := m.opening(c, s.attempt.Dest); ok {
+		if d, ok := m.opening(c, s.attempt.Dest, s); ok {
 			m.giveBack(i) // it may take long until the slot continues its subset
 			c.parkedCount--
 			m.concurrency.each[d].parked--
@@ -180,7 +248,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			d := m.list.Destination(m.waiting.resends[c.due.first].rcpt)
 			c.ready--
 			m.follow(c)
-			if m.concurrency.open(d) {
+			if m.open(d, s) {
 				m.resend(i, &c.due, out)
 				return
 			}
@@ -190,13 +258,13 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	for {
 		if s.next == s.to {
 			next, ok := c.ahead()
-			if !ok || !within || !m.concurrency.mayPark() && !m.concurrency.open(m.list.Destination(next)) {
+			if !ok || !within || !m.concurrency.mayPark() && !m.open(m.list.Destination(next), s) {
 				break
 			}
 			m.takeSubset(i)
 		}
 		d := m.list.Destination(s.next)
-		if m.concurrency.open(d) {
+		if m.open(d, s) {
 			s.first = m.interval.accounted
 			s.next++
 			m.start(i, s.next-1, 0, out)
@@ -253,7 +321,7 @@ func (m *Machine) park(campaign uint32, d mail.Destination, place uint32) {
 // measureDestinations returns the measurements of every destination in the
 // interval and clears its counts.
 func (m *Machine) measureDestinations(now vt.Time) []engine.DestinationInterval {
-	if m.concurrency == nil {
+	if m.concurrency == nil || !m.concurrency.cfg.Limits() {
 		return nil
 	}
 	all := make([]engine.DestinationInterval, len(m.concurrency.each))
@@ -283,10 +351,15 @@ func (m *Machine) decideDestinations(span vt.Span, all []engine.DestinationInter
 func (r *concurrency) state(c *snap.Codec) {
 	for d := range r.each {
 		v := &r.each[d]
-		v.limiter.State(c)
 		snap.Int(c, &v.busy)
-		snap.Int(c, &v.revives)
+		snap.Int(c, &v.offers.opens)
+		snap.Int(c, &v.dials.opens)
 		snap.Int(c, &v.parked)
+		if v.limiter == nil {
+			continue
+		}
+		v.limiter.State(c)
+		snap.Int(c, &v.revives)
 		snap.Int(c, &v.accounted)
 		v.busyTime.state(c)
 		for _, n := range []*uint64{&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts} {

@@ -58,6 +58,7 @@ func (m *Machine) account(now vt.Time) {
 	}
 	if m.revival < now {
 		m.revive(now)
+		m.revival = now // a Wake is due as well
 	}
 }
 

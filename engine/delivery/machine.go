@@ -22,14 +22,15 @@ type Config struct {
 	Messages int // most messages per connection
 	// most messages per connection by destination; Messages if 0 or beyond the end
 	Offers   []int
-	Interval vt.Span // S, the time between decisions of the governor
+	Send     []mail.Send // the sender's own policy by destination; none beyond the end
+	Interval vt.Span     // S, the time between decisions of the governor
 	// messages per hour to attain in an interval that begins at a time; nil: the target of the
 	// governor's Config
 	Target   func(vt.Time) float64
 	Together bool // report every interval to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // law that limits each destination
-	Destinations int                  // number of destinations; ignored if Destination sets no limit
+	Destinations int                  // number of destinations; ignored if neither Destination nor Send sets a limit
 }
 
 func (c *Config) messagesTo(d mail.Destination) int {
@@ -63,7 +64,7 @@ type Machine struct {
 	firsts      []vt.Time    // when the first try of a waiting recipient began, by its place; only if MaxAge is set
 	left        uint64       // recipients handed over and not final
 	concurrency *concurrency // nil if destinations have no limits
-	revival     vt.Time      // when the next dead destination is tried again; vt.Never if none is dead
+	revival     vt.Time      // when a closed destination for which a recipient waits opens; vt.Never if none does
 
 	moves      moves
 	limit      retryLimit
@@ -123,8 +124,8 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer
 	return &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
 		available:   governor.Published(gov.Available()),
-		waiting:     newWaiting(cfg.Retry.longest()),
-		concurrency: newConcurrency(cfg.Destination, cfg.Destinations),
+		waiting:     newWaiting(cfg.longest()),
+		concurrency: newConcurrency(&cfg),
 		revival:     vt.Never,
 		moves:       movesOf(&cfg.Retry),
 		limit:       newRetryLimit(&cfg.Retry),
@@ -160,7 +161,7 @@ func (m *Machine) Left() uint64 { return m.left }
 func (m *Machine) Done() bool { return m.left == 0 }
 
 // NextWake returns the next time at which Wake must be called: the end of the
-// interval, the first due time of a resend, or the revival of a dead destination.
+// interval, the first due time of a resend, or the opening of a closed destination.
 // A machine that is done still ends its intervals.
 func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next, m.revival) }
 
@@ -206,7 +207,7 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	m.fill(out)
 }
 
-// Wake ends the interval, revives dead destinations and releases due resends. A
+// Wake ends the interval, opens closed destinations and releases due resends. A
 // machine that reports the interval starts no attempt in the same Wake, since C
 // may fall; if the verdict on the interval before never arrived, it continues with
 // the C that it has.
@@ -311,7 +312,7 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 		return mail.Failed
 	}
 	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)
-	due := now.Add(retry.delay(int(s.attempt.Try), greylisted))
+	due := now.Add(retry.delay(m.cfg.delays(s.attempt.Dest), int(s.attempt.Try), greylisted))
 	if retry.MaxAge > 0 && due.Sub(s.first) > retry.MaxAge {
 		return mail.Failed
 	}
@@ -354,13 +355,18 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 	}
 }
 
+// reuses reports whether an attempt of the slot s to d goes over its open connection.
+func (m *Machine) reuses(s *slot, d mail.Destination) bool {
+	return s.open && s.attempt.Dest == d && int(s.sent) < m.cfg.messagesTo(d)
+}
+
 // start begins an attempt on slot i, over the slot's open connection if that leads
 // to the destination and has not carried the most messages.
 func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *engine.Outbox) {
 	s := &m.slots[i]
 	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
-	if s.open && s.attempt.Dest == dest && int(s.sent) < m.cfg.messagesTo(dest) {
+	if m.reuses(s, dest) {
 		conn = mail.Reused
 		if s.reset {
 			conn = mail.Reset
@@ -371,7 +377,7 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 	s.sent++
 	s.busy = true
 	if m.concurrency != nil {
-		m.enter(dest)
+		m.enter(dest, conn)
 	}
 	// Field by field: a copy of the whole struct would stall on the preceding stores.
 	a := &s.attempt

@@ -1,6 +1,11 @@
 package delivery
 
-import "flyball/internal/vt"
+import (
+	"slices"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
 
 // schedule is a schedule of resends: the wait before each resend, of which the
 // last repeats, and its end by number of resends, age, or both; 0 means that this
@@ -95,19 +100,28 @@ func (r Retry) Spelled() Retry {
 	return r
 }
 
-// delay returns the wait before the resend after a failure at the given try.
-func (r *Retry) delay(try int, greylisted bool) vt.Span {
+// delays returns the waits before the resends to the destination d.
+func (c *Config) delays(d mail.Destination) []vt.Span {
+	if int(d) < len(c.Send) && len(c.Send[d].Delays) > 0 {
+		return c.Send[d].Delays
+	}
+	return c.Retry.Delays
+}
+
+// delay returns the wait before the resend after a failure at the given try, by the
+// delays of the destination.
+func (r *Retry) delay(delays []vt.Span, try int, greylisted bool) vt.Span {
 	if greylisted && try == 0 && r.GreylistDelay > 0 {
 		return r.GreylistDelay
 	}
-	return r.Delays[min(try, len(r.Delays)-1)]
+	return delays[min(try, len(delays)-1)]
 }
 
-// longest returns the longest wait of r.
-func (r *Retry) longest() vt.Span {
-	longest := r.GreylistDelay
-	for _, d := range r.Delays {
-		longest = max(longest, d)
+// longest returns the longest wait before a resend.
+func (c *Config) longest() vt.Span {
+	all := append([]vt.Span{c.Retry.GreylistDelay}, c.Retry.Delays...)
+	for _, s := range c.Send {
+		all = append(all, s.Delays...)
 	}
-	return longest
+	return slices.Max(all)
 }

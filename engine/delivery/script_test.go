@@ -29,6 +29,8 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	        offers=0,2                               messages per connection by destination
 //	        bounce=fail ambiguous=hold list=aab      a new machine at time 0; each recipient's destination,
 //	                                                 or list=20 for 20 recipients at one destination
+//	        send=2:3600/h:60/h:5:1s+9s,...            keys of [destination.send] by destination: connections, rate,
+//	                                                 connection_rate, burst, delays
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
 //	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
 //	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
@@ -268,8 +270,32 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			offers = append(offers, number)
 		}
 	}
-	s.m = delivery.New(delivery.Config{Offers: offers, Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
+	s.m = delivery.New(delivery.Config{Offers: offers, Send: s.send(args["send"]), Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
 		Target: s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
+}
+
+// send reads the sender's own policies: 2:3600/h:60/h:5:1s+9s,0:0/h:0/h:1.
+func (s *stage) send(text string) (all []mail.Send) {
+	for one := range strings.SplitSeq(text, ",") {
+		var v mail.Send
+		words := strings.Split(one, ":")
+		if words[0] != "" {
+			var err error
+			v.Connections, err = strconv.Atoi(words[0])
+			s.must(err)
+			s.must(v.Rate.UnmarshalText([]byte(words[1])))
+			s.must(v.ConnectionRate.UnmarshalText([]byte(words[2])))
+			v.Burst, err = strconv.Atoi(words[3])
+			s.must(err)
+		}
+		if len(words) > 4 {
+			for d := range strings.SplitSeq(words[4], "+") {
+				v.Delays = append(v.Delays, s.span(d))
+			}
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
 // targets reads 0s/100,25m/200: a target from a time on.

@@ -1,0 +1,61 @@
+package mail
+
+import (
+	"math"
+
+	"flyball/internal/conf"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+)
+
+// Send is the sender's own policy for one destination: the most that each server
+// asks of it, whatever the receiver would take, and when failed recipients are
+// resent. Each server follows it by itself.
+type Send struct {
+	Connections    int          `toml:"connections" doc:"most attempts of each server under way, and so most open connections; 0: no limit of the sender's own" range:"0..1000000" source:"assumed: no limit of the sender's own"`
+	Rate           unit.PerHour `toml:"rate" doc:"messages that each server offers in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
+	ConnectionRate unit.PerHour `toml:"connection_rate" doc:"connections that each server opens in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
+	Burst          int          `toml:"burst" doc:"messages that may be offered, and connections that may be opened, at once after a pause, of those that rate and connection_rate limit" range:"1..1000000000" default:"1" source:"assumed: evenly spaced"`
+	Delays         []vt.Span    `toml:"delays,omitdefault" doc:"waits before the resends to this destination, of which the last repeats; not given: those of [retry], which also has the end of resends" range:"1ms..30d" source:"derived: as retry.delays"`
+}
+
+// Gates reports whether s limits when an attempt may begin.
+func (s Send) Gates() bool { return s.Connections > 0 || s.Rate > 0 || s.ConnectionRate > 0 }
+
+// Off reports whether the destination has no policy of its own.
+func (s Send) Off() bool { return !s.Gates() && len(s.Delays) == 0 }
+
+// Idle reports whether a key has no meaning beside the others.
+func (s Send) Idle(key string) bool {
+	switch key {
+	case "connections":
+		return s.Connections == 0
+	case "rate":
+		return s.Rate == 0
+	case "connection_rate":
+		return s.ConnectionRate == 0
+	case "burst":
+		return s.Rate == 0 && s.ConnectionRate == 0
+	}
+	return false
+}
+
+// Every returns the time between two events at a rate, in whole nanoseconds; 0 for
+// no limit.
+func Every(rate unit.PerHour) vt.Span {
+	if rate == 0 {
+		return 0
+	}
+	return vt.Span(math.Round(float64(vt.Hour) / float64(rate)))
+}
+
+// Validate reports every problem beside the ranges of the keys: a burst that takes
+// more than ten years to come together again.
+func (s Send) Validate() []error {
+	var l conf.List
+	for _, rate := range []unit.PerHour{s.Rate, s.ConnectionRate} {
+		l.Check(rate == 0 || float64(s.Burst)/float64(rate) <= (3650*vt.Day).Hours(), "burst",
+			"got %d, which %s fills in more than 3650d, want less", s.Burst, rate)
+	}
+	return l
+}
