@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -81,6 +82,11 @@ func (s *Scenario) Validate() []error {
 	l.Check(len(s.Expect) <= maxExpectations, "expect", "got %d expectations, want at most %d", len(s.Expect),
 		maxExpectations)
 	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
+		metric, of := measure.Split(e.Metric)
+		if of != "" {
+			s.checkPart(&l, conf.Index("expect", i)+".metric", metric, of)
+			continue
+		}
 		if _, ok := measure.MetricNamed(e.Metric); !ok {
 			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", tomlfile.Quote(e.Metric),
 				strings.Join(measure.MetricNames(), ", "),
@@ -88,4 +94,22 @@ func (s *Scenario) Validate() []error {
 		}
 	}
 	return l
+}
+
+// checkPart checks the name of a metric of one campaign or destination.
+func (s *Scenario) checkPart(l *conf.List, key, metric, of string) {
+	var names, known []string
+	for _, c := range s.Campaigns {
+		names = append(names, c.Name)
+	}
+	campaign := slices.Contains(names, of)
+	for _, d := range s.Destinations {
+		names = append(names, d.Name)
+		campaign = campaign && d.Name != of
+	}
+	known = measure.OfParts(campaign)
+	l.Check(slices.Contains(known, metric), key, "got %s, want one of %s before the colon%s",
+		tomlfile.Quote(metric+":"+of), strings.Join(known, ", "), conf.DidYouMean(metric, known))
+	l.Check(slices.Contains(names, of), key, "got %s, want a campaign or a destination after the colon%s",
+		tomlfile.Quote(metric+":"+of), conf.DidYouMean(of, names))
 }

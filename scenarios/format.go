@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"flyball/internal/tomlfile"
 	"flyball/reports/measure"
@@ -37,7 +38,8 @@ func Schema() []byte {
 	root := format.Schema("Flyball scenario", Default())
 	expect := root["properties"].(tomlfile.Schema)["expect"].(tomlfile.Schema)
 	of := expect["items"].(tomlfile.Schema)["properties"].(tomlfile.Schema)
-	of["metric"].(tomlfile.Schema)["enum"] = measure.MetricNames()
+	of["metric"].(tomlfile.Schema)["pattern"] = "^(" + strings.Join(measure.MetricNames(), "|") + ")$|^(" +
+		strings.Join(measure.OfParts(false), "|") + "):."
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)

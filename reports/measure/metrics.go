@@ -3,6 +3,7 @@ package measure
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"flyball/reports/format"
 	"flyball/reports/runlog"
@@ -57,6 +58,8 @@ type Facts struct {
 	Rows     []Row
 	Replies  []Reply
 	All      *Destination // all recipients together; nil where they were not counted
+	// Parts are the destinations and then the campaigns. Their metrics have names such as t90_h:google.
+	Parts []Destination
 }
 
 // Reply counts the attempts that ended with one reply code; code 0 stands for a missing
@@ -299,6 +302,24 @@ func MetricNamed(name string) (Metric, bool) {
 	return metrics[i], true
 }
 
+// Split returns the parts of a name such as t90_h:google, the metric t90_h of the campaign or the destination google.
+// Of is empty for the metric of a whole run.
+func Split(name string) (metric, of string) {
+	metric, of, _ = strings.Cut(name, ":")
+	return metric, of
+}
+
+// OfParts returns the names of the metrics that each campaign and each destination has, or each destination alone.
+func OfParts(campaign bool) []string {
+	var all []string
+	for _, m := range metrics {
+		if m.Timed != nil || m.Counted != nil && !campaign {
+			all = append(all, m.Name)
+		}
+	}
+	return all
+}
+
 // MetricNames returns the names of all metrics in their order.
 func MetricNames() []string {
 	var all []string
@@ -316,19 +337,24 @@ func (f *Facts) Compute() map[string]float64 {
 		case m.Of != nil:
 			values[m.Name] = m.Of(f)
 		case m.Counted != nil, m.Timed != nil:
-			values[m.Name] = f.counted(m)
+			values[m.Name] = f.counted(m, f.All)
+			for i := range f.Parts {
+				if _, has := f.Parts[i].Values[m.Name]; has {
+					values[m.Name+":"+f.Parts[i].Name] = f.counted(m, &f.Parts[i])
+				}
+			}
 		}
 	}
 	return values
 }
 
-// counted returns a metric of all recipients together. In a file both a time that never
+// counted returns a metric of all recipients together, or of a part of them. In a file both a time that never
 // came and an undefined number are missing; the other counts of the run decide which.
-func (f *Facts) counted(m Metric) float64 {
-	if f.All == nil {
+func (f *Facts) counted(m Metric, of *Destination) float64 {
+	if of == nil {
 		return math.NaN()
 	}
-	v, ok := f.All.Values[m.Name]
+	v, ok := of.Values[m.Name]
 	if ok && !v.Known() && m.MayNever && f.Totals.Attempts > 0 {
 		return math.Inf(1)
 	}

@@ -16,6 +16,7 @@ const (
 
 // MayNeverCome reports whether a metric is a time that a run may end before.
 func MayNeverCome(metric string) bool {
+	metric, _ = Split(metric)
 	m, _ := MetricNamed(metric)
 	return m.MayNever
 }
@@ -34,6 +35,7 @@ func Reached(metric string, metrics map[string]float64) bool {
 // intervals is known up to the last judged interval of a run, a time in hours up to the
 // end of the run.
 func InIntervals(metric string) bool {
+	metric, _ = Split(metric)
 	m, _ := MetricNamed(metric)
 	return m.Unit == "intervals"
 }

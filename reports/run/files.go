@@ -11,7 +11,9 @@ import (
 func (r *Report) Summary() ([]byte, error) {
 	metrics := map[string]format.Num{}
 	for name, v := range r.Metrics() {
-		metrics[name] = format.Num(v)
+		if _, of := measure.Split(name); of == "" { // destinations and campaigns have their own
+			metrics[name] = format.Num(v)
+		}
 	}
 	return format.WithSchema("flyball/summary", struct {
 		Metrics map[string]format.Num `json:"metrics"`

@@ -40,6 +40,10 @@ func (r *Report) Metrics() map[string]float64 {
 	facts := measure.Facts{
 		Totals: r.Totals, EndHours: r.EndSec / 3600, Servers: r.Servers, Rows: r.Rows, All: r.All,
 	}
+	facts.Parts = append(facts.Parts, r.Destinations...)
+	for _, c := range r.Campaigns {
+		facts.Parts = append(facts.Parts, measure.Destination{Name: c.Name, Values: c.Values})
+	}
 	for _, o := range r.Outcomes {
 		facts.Replies = append(facts.Replies, measure.Reply{Code: o.Code, Count: o.Count})
 	}

@@ -296,3 +296,25 @@ func TestIntervalsAreJudgedByTheirOwnTarget(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// The metrics of single campaigns and destinations, counted by hand.
+func TestMetricsOfParts(t *testing.T) {
+	got := counted().Metrics()
+	for name, want := range map[string]float64{"t90_h:early": 3, "late_recipients:late": 3, "late_recipients:early": 0,
+		"t90_h:late": math.Inf(1), "refused_share:example": 0.25, "t50_h:example": 1, "time_to_final_p50_h:slow": 1.0 / 60} {
+		if v, ok := got[name]; !ok || v != want && math.Abs(v-want) > 0.004*want {
+			t.Errorf("%s is %v (there: %v), want %v", name, v, ok, want)
+		}
+	}
+	if _, ok := got["refused_share:late"]; ok {
+		t.Error("a campaign has a share of attempts, though attempts are not counted by campaign")
+	}
+	met := measure.Evaluate("sim", got, []measure.Expectation{{Metric: "t90_h:early", Op: "<=", Value: 3, In: "any"},
+		{Metric: "t90_h:late", Op: "<=", Value: 1000, In: "any"}})
+	if !met[0].Met() || met[1].Met() {
+		t.Errorf("got %+v, want the first met, and the second missed: it never came", met)
+	}
+	if is, _ := met[1].Words(); is != "never" {
+		t.Errorf("got %q, want never", is)
+	}
+}
