@@ -96,6 +96,34 @@ awk -v excerpt="$tmp/excerpt" '
 		next }
 	!inside || done' README.md > "$new/README.md"
 
+# The guide: each command of a console block is run in one folder, in order, and its
+# output is shown as the sed script in the comment above the block leaves it.
+guide() {
+	local line command output script= inside=
+	while IFS= read -r line; do
+		case $line in
+		'<!-- show: '*' -->') script=${line#<!-- show: } script=${script% -->} ;;
+		'```console') inside=yes ;;
+		'```') inside= ;;
+		esac
+		if [ -z "$inside" ] || [ "$line" = '```console' ]; then
+			printf '%s\n' "$line"
+		elif [ "${line:0:2}" = '$ ' ]; then
+			printf '%s\n' "$line"
+			command=${line:2}
+			while [ "${line: -1}" = '\' ]; do
+				IFS= read -r line
+				printf '%s\n' "$line"
+				command+=$'\n'$line
+			done
+			output=$(cd "$tmp/guide" && eval "$command" < /dev/null | sed "$script")
+			printf '%s\n' "$output"
+		fi
+	done
+}
+mkdir "$tmp/guide"
+guide < docs/guide.md > "$new/docs/guide.md"
+
 if [ "${1-}" = --update ]; then
 	find docs/results -type f ! -name mutants.txt ! -name coverage.txt -delete
 	cp -r "$new/." .
