@@ -25,4 +25,7 @@ var commandsMutants = []mutant{
 	{"every validation is well", "cmd/flyball/validate.go", "all.Valid = bad == 0", "all.Valid = true"},
 	{"a list that is wider than it should be", "cmd/flyball/scenario.go", "width-len(\" ...\")", "width"},
 	{"a record in force that is not", "cmd/flyball/promote.go", "		if wrong == nil {\n			file.InForce", "		if true {\n			file.InForce"},
+	{"init replaces any file", "cmd/flyball/internal/task/init.go", "write := durable.Create", "write := durable.Write"},
+	{"a provider keeps its facts whatever is given", "scenarios/draft/draft.go", "p.Facts = replaced(p.Facts, item.Keys)", "p.Facts = replaced(p.Facts, nil)"},
+	{"a target for each campaign alone", "scenarios/draft/draft.go", "most = max(most, all/hours)", "_ = hours"},
 }
