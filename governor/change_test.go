@@ -35,9 +35,31 @@ func TestTargetAt(t *testing.T) {
 	}
 }
 
+// A change to 0 is a pause of the sending: the governor keeps the target of that moment.
+func TestPauseKeepsTheTarget(t *testing.T) {
+	c := governor.Default()
+	c.Target = 100
+	c.Changes = []governor.Change{
+		{At: 10 * vt.Second, Target: 200, Over: 10 * vt.Second},
+		{At: 15 * vt.Second},
+		{At: 30 * vt.Second, Target: 250, Over: 10 * vt.Second},
+		{At: 50 * vt.Second},
+	}
+	for at, want := range map[vt.Span]float64{14 * vt.Second: 140, 15 * vt.Second: 150, 29 * vt.Second: 150, 35 * vt.Second: 200,
+		60 * vt.Second: 250} {
+		if got := c.TargetAt(vt.Time(at)); math.Abs(got-want) > 1e-9 {
+			t.Errorf("at %s: got %g, want %g", at, got, want)
+		}
+	}
+	want := []vt.Window{{From: vt.Time(15 * vt.Second), To: vt.Time(30 * vt.Second)}, {From: vt.Time(50 * vt.Second), To: vt.Never}}
+	if got := c.Pauses(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestChangesAreChecked(t *testing.T) {
 	c := governor.Default()
-	c.Changes = []governor.Change{{At: vt.Hour, Target: 1}, {At: vt.Hour, Target: 0, Over: -1}, {Target: 2e9}}
+	c.Changes = []governor.Change{{At: vt.Hour, Target: 1}, {At: vt.Hour, Target: -1, Over: -1}, {Target: 2e9}}
 	var got []string
 	for _, err := range c.Validate() {
 		got = append(got, strings.TrimSpace(strings.SplitN(err.Error(), ":", 2)[0]))

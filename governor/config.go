@@ -172,7 +172,7 @@ func (c Config) build(name string) law {
 // Change is a new target that an operator gives during a run.
 type Change struct {
 	At     vt.Span      `toml:"at" doc:"when the operator changes the target" unit:"moment" required:"true" range:">0s..3650d" source:"scenario"`
-	Target unit.PerHour `toml:"target" doc:"the target from then on" required:"true" range:">0/h..1000000000/h" source:"scenario"`
+	Target unit.PerHour `toml:"target" doc:"the target from then on; 0/h: sending pauses, until the next change" required:"true" range:"0/h..1000000000/h" source:"scenario"`
 	Over   vt.Span      `toml:"over" doc:"time in which the target changes, linearly from its value at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
 }
 
@@ -190,6 +190,9 @@ func (c Config) TargetAt(now vt.Time) float64 {
 			until = min(now, vt.Time(c.Changes[i+1].At))
 		}
 		to := float64(v.Target)
+		if to == 0 { // a pause of the sending is none of the governor, see Pauses
+			to = target
+		}
 		if since := until.Sub(vt.Time(v.At)); since < v.Over {
 			to = target + float64((to-target)*(float64(since)/float64(v.Over)))
 		}
@@ -198,10 +201,28 @@ func (c Config) TargetAt(now vt.Time) float64 {
 	return target
 }
 
+// Pauses returns the times at which changes to a target of 0 let the sending pause, in
+// order. The last pause may have no end.
+func (c Config) Pauses() (all []vt.Window) {
+	for i, v := range c.Changes {
+		if v.Target > 0 {
+			continue
+		}
+		to := vt.Never
+		if i+1 < len(c.Changes) {
+			to = vt.Time(c.Changes[i+1].At)
+		}
+		all = append(all, vt.Window{From: vt.Time(v.At), To: to})
+	}
+	return all
+}
+
 func (c Config) validateChanges() []error {
 	var l conf.List
 	for i, v := range c.Changes {
 		key := conf.Index("change", i)
+		l.Check(v.Target != 0 || v.Over == 0, key+".over",
+			"got %s with target = 0/h, want none: a pause begins at once", v.Over)
 		if i > 0 {
 			before := c.Changes[i-1].At
 			l.Check(v.At > before, key+".at", "got %s, want later than the change before, at %s", v.At, before)

@@ -33,6 +33,9 @@ func (s *Scenario) Validate() []error {
 	keys.Check(&l, *s, "network", "server", "destination", "dialogue") // checked by Netmodel().Validate
 	l.Check(s.StartAt.Given() || s.TimeZone == "UTC", "time_zone", "got %s without start_at, want none",
 		tomlfile.Quote(s.TimeZone))
+	for i, q := range s.Quiet {
+		l.Check(q.From != q.To, conf.Index("quiet", i)+".to", "got %s as from, want another time of day", q.To)
+	}
 	l.Check(s.StartAt.Given() || len(s.UTCOffsets) == 0, "utc_offsets", "got some without start_at, want none")
 	if w := s.Analysis.WarmUp; w != AutoWarmUp {
 		l.Check(s.Analysis.Kind == SteadyState, "analysis.warm_up",

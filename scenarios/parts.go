@@ -52,7 +52,7 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Send: send,
 		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
-		Target: target, Together: s.OneGovernor() || s.Retry.OfCluster()}
+		Target: target, Pauses: s.Pauses(), Together: s.OneGovernor() || s.Retry.OfCluster()}
 }
 
 // OneGovernor reports whether one governor controls all servers.

@@ -163,9 +163,15 @@ func (d *dice) scenario() *scenarios.Scenario {
 			s.Destinations[i].Send = d.policy()
 		}
 	}
+	if d.IntN(6) == 0 {
+		f.daily = true
+	}
 	if f.daily && d.coin() {
 		s.StartAt = vt.Civil(d.between(1_000_000_000, 2_000_000_000))
 		s.UTCOffsets = []vt.Offset{{}, {From: 1 + d.span(60_000), Ahead: vt.Span(d.between(-12, 14)) * vt.Hour}}
+	}
+	if d.IntN(6) == 0 {
+		s.Quiet = d.quiet(s.StartAt)
 	}
 	return &s
 }
@@ -361,6 +367,10 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 			at += pick(d, 1, g.Interval/3, g.Interval, g.Interval*vt.Span(d.between(1, 4)))
 			g.Changes = append(g.Changes, governor.Change{At: at, Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)),
 				Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
+			if d.IntN(4) == 0 { // a pause, which the last change may not end
+				v := &g.Changes[len(g.Changes)-1]
+				v.Target, v.Over = 0, 0
+			}
 		}
 	}
 }
@@ -568,6 +578,18 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	if has(f.weather) {
 		v.Weather = netmodel.Weather{Sigma: pick(d, 0.1, 0.5, 1), Period: span(), Correlation: pick(d, 0, 0.5, 0.95)}
 	}
+}
+
+// quiet returns hours soon after the start, by a clock that shows start then.
+func (d *dice) quiet(start vt.Civil) (all []scenarios.Quiet) {
+	after := func(seconds int) vt.TimeOfDay {
+		return vt.TimeOfDay((start.OfDay() + vt.Span(seconds)*vt.Second) % vt.Day)
+	}
+	for range d.between(1, 2) {
+		from := pick(d, -30, 1) * d.between(0, 120)
+		all = append(all, scenarios.Quiet{From: after(86400 + from), To: after(86400 + from + d.between(1, pick(d, 60, 80_000)))})
+	}
+	return all
 }
 
 // span returns up to the given number of milliseconds.

@@ -3,7 +3,6 @@ package sim_test
 import (
 	"math"
 	"slices"
-	"time"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -374,16 +373,7 @@ func (p *process) longer(d mail.Destination) float64 {
 		by += float64(k.Slope*float64(p.known[d].open-k.Connections)) / float64(k.Connections)
 	}
 	if a := dest.Daily.Amplitude; a > 0 {
-		minute := vt.Span(p.now) % vt.Day / vt.Minute
-		if p.s.StartAt.Given() {
-			shown := time.Unix(int64(p.s.StartAt), 0).UTC().Add(time.Duration(p.now))
-			for _, o := range p.s.UTCOffsets {
-				if vt.Span(p.now) >= o.From && o.From > 0 {
-					shown = time.Unix(int64(p.s.StartAt), 0).UTC().Add(time.Duration(vt.Span(p.now) + o.Ahead - p.s.UTCOffsets[0].Ahead))
-				}
-			}
-			minute = vt.Span(60*shown.Hour() + shown.Minute())
-		}
+		minute := 60*p.shown().Hour() + p.shown().Minute()
 		angle := 2 * math.Pi * (float64(minute) + 0.5 - float64(dest.Daily.Peak)/60e9) / 1440
 		by *= 1 + float64(a*short(math.Sin(angle+math.Pi/2)))
 	}

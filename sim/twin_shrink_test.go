@@ -96,6 +96,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Dot = netmodel.Constant(0) })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Delay = netmodel.Constant(vt.Minute) })
 	}
+	with(func(c *scenarios.Scenario) { c.Quiet = nil })
 	with(func(c *scenarios.Scenario) { c.StartAt, c.UTCOffsets = 0, nil })
 	plain := scenarios.Default()
 	with(func(c *scenarios.Scenario) { c.Retry.Limit = 0 })

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"time"
 
 	"flyball/governor"
 	"flyball/internal/mail"
@@ -98,6 +99,9 @@ func runTwin(s *scenarios.Scenario) account {
 		}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
+		for _, at := range v.silenceEnds() {
+			v.wakeAt(at)
+		}
 	}
 	t.found()
 	t.sendLists()
@@ -269,6 +273,9 @@ func (v *twinServer) published() int { return int(math.Floor(v.available)) }
 // grant allocates processes while there are reservable ones ([0068]) and work
 // for them.
 func (v *twinServer) grant() {
+	if v.silent() {
+		return
+	}
 	for len(v.processes) < v.published() {
 		var chosen *job
 		for _, j := range v.jobs {
@@ -281,6 +288,69 @@ func (v *twinServer) grant() {
 		}
 		v.allocate(chosen)
 	}
+}
+
+// silent reports whether no attempt may begin now.
+func (v *twinServer) silent() bool {
+	for i, c := range v.s.Governor.Changes {
+		next := vt.Never
+		if i+1 < len(v.s.Governor.Changes) {
+			next = vt.Time(v.s.Governor.Changes[i+1].At)
+		}
+		if c.Target == 0 && vt.Time(c.At) <= v.now && v.now < next {
+			return true
+		}
+	}
+	for _, q := range v.s.Quiet {
+		shown := vt.TimeOfDay(vt.Span(v.twin.shown().Sub(v.twin.shown().Truncate(24 * time.Hour))))
+		switch inside := q.From <= shown && shown < q.To; {
+		case q.From < q.To && inside, q.From > q.To && (shown >= q.From || shown < q.To):
+			return true
+		}
+	}
+	return false
+}
+
+// silenceEnds returns the times at which attempts may begin again.
+func (v *twinServer) silenceEnds() (all []vt.Time) {
+	var perhaps []vt.Time
+	for _, c := range v.s.Governor.Changes {
+		perhaps = append(perhaps, vt.Time(c.At))
+	}
+	for _, o := range append([]vt.Offset{{}}, v.s.UTCOffsets...) {
+		perhaps = append(perhaps, vt.Time(o.From))
+		v.twin.now = vt.Time(o.From)
+		midnight := v.twin.now.Add(-vt.Span(v.twin.shown().Sub(v.twin.shown().Truncate(24 * time.Hour))))
+		for ; len(v.s.Quiet) > 0 && midnight <= vt.Time(v.s.Horizon); midnight = midnight.Add(vt.Day) {
+			for _, q := range v.s.Quiet {
+				perhaps = append(perhaps, midnight.Add(vt.Span(q.To)))
+			}
+		}
+	}
+	slices.Sort(perhaps)
+	for _, at := range slices.Compact(perhaps) {
+		v.twin.now = at - 1
+		before := v.silent()
+		if v.twin.now = at; at > 0 && at <= vt.Time(v.s.Horizon) && before && !v.silent() {
+			all = append(all, at)
+		}
+	}
+	v.twin.now = 0
+	return all
+}
+
+// shown returns what the clock shows; without one the run begins at midnight.
+func (t *twin) shown() time.Time {
+	if !t.s.StartAt.Given() {
+		return time.Unix(0, 0).UTC().Add(time.Duration(t.now))
+	}
+	ahead := vt.Span(0)
+	for _, o := range t.s.UTCOffsets {
+		if vt.Span(t.now) >= o.From {
+			ahead = o.Ahead - t.s.UTCOffsets[0].Ahead
+		}
+	}
+	return time.Unix(int64(t.s.StartAt), 0).UTC().Add(time.Duration(vt.Span(t.now) + ahead))
 }
 
 func (j *job) hasWork() bool {
@@ -412,6 +482,11 @@ func ordered(g governor.Config, now vt.Time) float64 {
 		if c.At <= vt.Span(now) {
 			last = i
 		}
+	}
+	if last >= 0 && g.Changes[last].Target == 0 { // a pause leaves the governor what it had
+		at := vt.Time(g.Changes[last].At)
+		g.Changes = g.Changes[:last]
+		return ordered(g, at)
 	}
 	if last < 0 {
 		return float64(g.Target)
@@ -586,6 +661,12 @@ func (p *process) live(yield func(vt.Time) bool) {
 func (p *process) takeRecipient() *recipient {
 	p.count()
 	j := p.job
+	if p.silent() {
+		if len(p.subset) > 0 {
+			j.back, p.subset = append(j.back, p.subset), nil
+		}
+		return nil
+	}
 	if p.choosy() {
 		return p.search()
 	}

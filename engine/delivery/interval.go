@@ -53,6 +53,9 @@ func (m *Machine) account(now vt.Time) {
 		m.interval.draining = true
 	}
 	m.interval.accounted = now
+	if now >= m.pause.turn {
+		m.pause.pass(now)
+	}
 	if m.waiting.next < now { // only if the shell is late
 		m.mature()
 	}
@@ -117,7 +120,7 @@ func (m *Machine) stop(now vt.Time, load engine.Load, out *engine.Outbox) {
 			m.report(out)
 		}
 	}
-	m.interval.next, m.waiting.next, m.revival = vt.Never, vt.Never, vt.Never
+	m.interval.next, m.waiting.next, m.revival, m.pause = vt.Never, vt.Never, vt.Never, newPause(nil)
 }
 
 // closed is an interval that has ended.

@@ -27,7 +27,8 @@ type Config struct {
 	// messages per hour to attain in an interval that begins at a time; nil: the target of the
 	// governor's Config
 	Target   func(vt.Time) float64
-	Together bool // report every interval to the governing role, whose Verdict decides
+	Pauses   []vt.Window // times at which no attempt begins, in order and apart
+	Together bool        // report every interval to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // law that limits each destination
 	Destinations int                  // number of destinations; ignored if neither Destination nor Send sets a limit
@@ -64,7 +65,8 @@ type Machine struct {
 	firsts      []vt.Time    // when the first try of a waiting recipient began, by its place; only if MaxAge is set
 	left        uint64       // recipients handed over and not final
 	concurrency *concurrency // nil if destinations have no limits
-	revival     vt.Time      // when a closed destination for which a recipient waits opens; vt.Never if none does
+	pause       pause
+	revival     vt.Time // when a closed destination for which a recipient waits opens; vt.Never if none does
 
 	moves      moves
 	limit      retryLimit
@@ -127,6 +129,7 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer
 		waiting:     newWaiting(cfg.longest()),
 		concurrency: newConcurrency(&cfg),
 		revival:     vt.Never,
+		pause:       newPause(cfg.Pauses),
 		moves:       movesOf(&cfg.Retry),
 		limit:       newRetryLimit(&cfg.Retry),
 		own:         ownOf(&cfg.Retry),
@@ -161,9 +164,11 @@ func (m *Machine) Left() uint64 { return m.left }
 func (m *Machine) Done() bool { return m.left == 0 }
 
 // NextWake returns the next time at which Wake must be called: the end of the
-// interval, the first due time of a resend, or the opening of a closed destination.
-// A machine that is done still ends its intervals.
-func (m *Machine) NextWake() vt.Time { return min(m.interval.next, m.waiting.next, m.revival) }
+// interval, the first due time of a resend, the opening of a closed destination, or
+// the end of a pause. A machine that is done still ends its intervals.
+func (m *Machine) NextWake() vt.Time {
+	return min(m.interval.next, m.waiting.next, m.revival, m.pause.ends)
+}
 
 func (m *Machine) address() engine.Address {
 	return engine.Address{Role: engine.Delivery, Server: m.cfg.Server}
@@ -327,9 +332,14 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 }
 
 // proceed gives slot i its next recipient: a due resend, the next of its subset,
-// or the first of a new subset if C allows. Otherwise it frees the slot. A
+// or the first of a new subset if C allows. Otherwise, and in a pause, it frees the slot. A
 // preempted slot has only the rest of its subset.
 func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
+	if m.pause.on {
+		m.giveBack(i)
+		m.release(i, out)
+		return
+	}
 	if m.concurrency != nil {
 		m.seek(i, out)
 		return
@@ -392,6 +402,9 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 // fill allocates slots to campaigns, the oldest first, until C is reached or no
 // campaign wants more.
 func (m *Machine) fill(out *engine.Outbox) {
+	if m.pause.on {
+		return
+	}
 	for m.oldest < len(m.campaigns) && !m.campaigns[m.oldest].hasWork() {
 		m.oldest++
 	}

@@ -66,6 +66,9 @@ func (m *Machine) State(c *snap.Codec) {
 	})
 	snap.Int(c, &m.leaving)
 	snap.Int(c, &m.turns)
+	if m.cfg.Pauses != nil {
+		m.pause.state(c)
+	}
 	m.interval.state(c)
 	m.seen.State(c)
 	snap.Bool(c, &m.stopping)

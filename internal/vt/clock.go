@@ -79,6 +79,31 @@ func (c *Civil) UnmarshalText(text []byte) error {
 // MarshalText prints the date and the time of day; see String.
 func (c Civil) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// TimeOfDay is the time since midnight that a wall clock shows, in whole seconds.
+type TimeOfDay Span
+
+// String prints the time of day so that UnmarshalText reads it back: "21:00".
+func (t TimeOfDay) String() string { return Civil(secondsOfDay + Civil(Span(t)/Second)).time() }
+
+// Want describes the text of a time of day.
+func (TimeOfDay) Want() string { return `a time of day such as "21:00"` }
+
+// Pattern returns a regular expression that matches the text of every time of day.
+func (TimeOfDay) Pattern() string { return `^\s*\d\d:\d\d(:\d\d)?\s*$` }
+
+// UnmarshalText reads a time of day, "21:00" or "21:00:30".
+func (t *TimeOfDay) UnmarshalText(text []byte) error {
+	at, err := ParseCivil("1970-01-02 " + strings.TrimSpace(string(text)))
+	if err != nil {
+		return fmt.Errorf("%q is not %s", text, t.Want())
+	}
+	*t = TimeOfDay(at.OfDay())
+	return nil
+}
+
+// MarshalText prints the time of day; see String.
+func (t TimeOfDay) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
 // Offset is how far a wall clock is ahead of UTC from the time From on.
 type Offset struct {
 	From  Span

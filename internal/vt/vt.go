@@ -15,6 +15,9 @@ import (
 // Time is an instant, in nanoseconds since the start of the run.
 type Time int64
 
+// Window is the time from From until just before To.
+type Window struct{ From, To Time }
+
 // Span is a length of time in nanoseconds. It is written with its unit
 // ("90s", "3h", "30d"); a bare number is refused.
 type Span int64
