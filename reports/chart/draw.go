@@ -410,8 +410,8 @@ func newRanges(p Panel) ranges {
 	return r
 }
 
-// upTo returns where the axis ends: at the next tick, so that the highest line lies below a number, or a little above hi
-// if that tick is far.
+// upTo returns where the axis ends: at the next tick, so that the highest line lies
+// below a number, or a little above hi if that tick is far.
 func upTo(lo, hi float64) float64 {
 	step, height := niceStep(lo, hi), hi-lo
 	if tick := math.Ceil(hi/step) * step; tick-hi >= 0.01*height && tick-hi <= 0.15*height {

@@ -11,8 +11,6 @@ import (
 
 // Whatever is wrong with a question is reported at once, and by its flag.
 func TestValidateReportsEverything(t *testing.T) {
-	plain := scenarios.Default()
-	plain.Name = "plain"
 	judged := scenarios.Default()
 	judged.Analysis.Kind = scenarios.SteadyState
 	compared := Compare{Margins: []string{"iae=5%", "speed=5%", "tv=much"}}
@@ -33,7 +31,6 @@ func TestValidateReportsEverything(t *testing.T) {
 		"half":      {(&Laws{Half: "none", Replications: 2, Workers: 1}).Validate(), "--half --noise", task.Usage},
 		"replicate": {(&Replicate{Replications: -1, Precision: 2, Of: "speed"}).Validate(&judged), "--replications --precision --jobs --of", task.Usage},
 		"few":       {(&Replicate{Replications: 2, Precision: 0.1, Workers: 1}).Validate(&judged), "--replications", task.Usage},
-		"unjudged":  {(&replicated).Validate(&plain), "plain", task.Invalid},
 		"nothing":   {replicated.Validate(&judged), "", 0},
 	} {
 		var got []string
