@@ -60,6 +60,7 @@ type Setting struct {
 	T99        format.Num `json:"t99_h"`
 	End        format.Num `json:"end_h"`
 	Late       format.Num `json:"late_recipients"`
+	Pending    format.Num `json:"pending"` // at the horizon
 	Refused    format.Num `json:"refused_share"`
 	Recipients format.Num `json:"recipients"`
 	Failed     format.Num `json:"failed"`
@@ -105,9 +106,12 @@ func (r *Report) answer() []string {
 	case r.Deadlines && r.Best.Late > 0:
 		first = fmt.Sprintf("No setting keeps the deadline: %s recipients are late with the best, %s.",
 			format.Grouped(float64(r.Best.Late), 0), r.chosen())
+	case r.Best.Pending > 0:
+		first = fmt.Sprintf("No setting ends before the horizon: %s recipients are pending with the best, %s.",
+			format.Grouped(float64(r.Best.Pending), 0), r.chosen())
 	}
 	all := []string{first, r.sentence(r.Best)}
-	what := "refusals are within the limit"
+	what := "all recipients are final and refusals are within the limit"
 	if r.Deadlines {
 		what = "every deadline is met and refusals are within the limit"
 	}
@@ -202,6 +206,10 @@ func (r *Report) note(s Setting) string {
 		return "more are late"
 	case s.Late < b.Late:
 		return "fewer are late"
+	case s.Pending > b.Pending:
+		return "more are pending"
+	case s.Pending < b.Pending:
+		return "fewer are pending"
 	case s.End > b.End*(1+matters):
 		return "later"
 	case s.End < b.End*(1-matters):

@@ -81,6 +81,15 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
 	r = made()
+	r.Best.Pending, r.Best.End, r.Beside.Pending, r.Changes[0].Result.Pending = 4, format.Num(math.Inf(1)), 5, 6
+	r.Changes[0].Result.Refused = 0
+	for _, want := range []string{"No setting ends before the horizon: 4 recipients are pending with the best, governor.max = 23.",
+		"one up 5 h 5.9 h 0 0.0 % more are pending", "one down 5 h 6.1 h 0 1.0 % fewer are pending"} {
+		if got := text(t, r); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	r = made()
 	r.Own = r.Best
 	if got, want := text(t, r), "The scenario as it stands does as well."; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)

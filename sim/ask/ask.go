@@ -28,7 +28,7 @@ type Question struct {
 // Outcome is the result of one run.
 type Outcome struct {
 	Refused float64 // attempts refused / attempts
-	Late    float64 // recipients that were late / recipients; 0 without a deadline
+	Late    float64 // recipients that were late, or pending at the horizon / recipients
 	End     float64 // hours until the last recipient was final; of an unfinished run +Inf
 	Digest  uint64  // equal for equal runs
 }

@@ -269,12 +269,25 @@ type result struct {
 	findings []diagnosis.Finding
 }
 
-// lateShare returns the share of recipients that were late; 0 without a deadline.
+// lateShare returns the share of recipients that were late, or pending at the horizon,
+// which is the last deadline of all.
 func (r result) lateShare() float64 {
-	if n := r.metrics["recipients"]; n > 0 && !math.IsNaN(r.metrics["late_recipients"]) {
-		return r.metrics["late_recipients"] / n
+	late := r.metrics["pending"]
+	if v := r.metrics["late_recipients"]; v > late {
+		late = v
+	}
+	if n := r.metrics["recipients"]; n > 0 {
+		return late / n
 	}
 	return 0
+}
+
+// end returns the hours until the last recipient was final; +Inf if some never were.
+func (r result) end() float64 {
+	if !measure.Reached(measure.EndMetric, r.metrics) {
+		return math.Inf(1)
+	}
+	return r.metrics[measure.EndMetric]
 }
 
 // refused returns the share of attempts that were refused.
@@ -353,7 +366,7 @@ func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
 		if err != nil {
 			panic(err) // digests have 16 hexadecimal digits
 		}
-		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.metrics["end_h"], Digest: digest}
+		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.end(), Digest: digest}
 	}
 	return all, nil
 }
@@ -393,7 +406,7 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	r.Best = setting(set, held)
 	r.Held = answer.Held{Runs: len(held), First: study.FirstHeldOut}
 	for _, one := range held {
-		if one.refused() <= w.of.Refused && one.lateShare() == 0 && !math.IsInf(one.metrics["end_h"], 1) {
+		if one.refused() <= w.of.Refused && one.lateShare() == 0 {
 			r.Held.Kept++
 		}
 	}
@@ -469,8 +482,11 @@ func setting(set []string, runs []result) answer.Setting {
 		return format.Num(sum)
 	}
 	s := answer.Setting{Set: set, Runs: len(runs), T50: mean("t50_h"), T90: mean("t90_h"), T99: mean("t99_h"),
-		End: mean("end_h"), Late: mean("late_recipients"), Refused: mean("refused_share"),
+		Late: mean("late_recipients"), Pending: mean("pending"), Refused: mean("refused_share"),
 		Recipients: mean("recipients"), Failed: mean("failed")}
+	for _, r := range runs {
+		s.End += format.Num(r.end() / float64(len(runs)))
+	}
 	return s
 }
 
