@@ -193,7 +193,7 @@ func (d Destination) validate() []error {
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
 	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
 		len(d.Domains), mostDomains)
-	l.Within("send", d.Send.Validate())
+	l.Within("send", d.Send.Problems())
 	var dead float64
 	for _, v := range d.Dead {
 		dead += v.Share

@@ -49,9 +49,9 @@ func Every(rate unit.PerHour) vt.Span {
 	return vt.Span(math.Round(float64(vt.Hour) / float64(rate)))
 }
 
-// Validate reports every problem beside the ranges of the keys: a burst that takes
+// Problems reports every problem beside the ranges of the keys: a burst that takes
 // more than ten years to come together again.
-func (s Send) Validate() []error {
+func (s Send) Problems() []error {
 	var l conf.List
 	for _, rate := range []unit.PerHour{s.Rate, s.ConnectionRate} {
 		l.Check(rate == 0 || float64(s.Burst)/float64(rate) <= (3650*vt.Day).Hours(), "burst",
