@@ -117,6 +117,7 @@ func TestClockProblems(t *testing.T) {
 		{`"23:30"`, `true`, `night.toml:7:6: governor.change[0].at: got true, want a time such as "90s", "3h" or "30d", or a clock ` +
 			`time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
 		{`"+0d 23:00"`, `"+6d 23:00"`, `night.toml:24:9: campaign[0].start: got 6d, want less than horizon = 5d`},
+		{`deadline = "`, `deadline = "22:00" #`, `.deadline: got "22:00", which is the start, want a later time such as "8h" or "+1d 06:00"`},
 		{"name = \"night\"", "name = \"night\"\nutc_offsets = [\"1h +01:00\"]",
 			`night.toml:3:15: utc_offsets: got "1h +01:00" first, want the offset at the start, "0s +01:00"`},
 	} {

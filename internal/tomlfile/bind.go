@@ -57,7 +57,8 @@ func (d *Document) value(n *node, v reflect.Value, k conf.Key, path string) {
 		case len(n.text) > 100:
 			wrong()
 		case k.Moment() && (n.kind == aString || n.kind == aDate) && vt.IsClockTime(n.text):
-			d.moments = append(d.moments, moment{n, path, v.Addr().Interface().(encoding.TextUnmarshaler)})
+			d.moments = append(d.moments, moment{n, path, v.Addr().Interface().(encoding.TextUnmarshaler),
+				!k.Required && !k.InRange(0)})
 		case n.kind == aDate && k.Type == reflect.TypeFor[vt.Civil](),
 			n.kind == aString || n.kind == anInteger || n.kind == aFloat || n.kind == aBool &&
 				v.Kind() == reflect.String:

@@ -87,6 +87,8 @@ type moment struct {
 	node *node
 	path string
 	into encoding.TextUnmarshaler
+
+	never bool // 0 means that there is no such time
 }
 
 // DecodeKeys writes some top-level keys over into, as Decode does, and reports no
@@ -109,7 +111,12 @@ func (d *Document) DecodeKeys(into any, names ...string) {
 func (d *Document) Moments(find func(text string) (vt.Span, error)) {
 	for _, m := range d.moments {
 		at, err := find(m.node.text)
-		if err == nil {
+		switch {
+		case err != nil:
+		case at == 0 && m.never:
+			err = fmt.Errorf("got %s, which is the start, want a later time such as \"8h\" or \"+1d 06:00\"",
+				Quote(m.node.text))
+		default:
 			err = m.into.UnmarshalText([]byte(at.String()))
 		}
 		if err != nil {
