@@ -78,6 +78,11 @@ func TestBadSet(t *testing.T) {
 			t.Errorf("%q:\ngot  %v\nwant %s", c.set, err, c.want)
 		}
 	}
+	empty := strings.Replace(minimal, "[[campaign]]", "drift = []\n[[campaign]]", 1)
+	const want = `--set destination[0].drift[0].factor: got [0], but destination[0].drift is empty`
+	if _, err := Load("small.toml", []byte(empty), []string{"destination[0].drift[0].factor=2"}); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 }
 
 // A key of --set names its table, so no other table's keys are suggested; an element of a list may be named by its name.

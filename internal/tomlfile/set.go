@@ -118,7 +118,10 @@ func (d *Document) put(path []step, value *node) string {
 					return bad
 				}
 			}
-			if s.index >= len(n.items) {
+			switch {
+			case len(n.items) == 0:
+				return fmt.Sprintf("got [%d], but %s is empty", s.index, at)
+			case s.index >= len(n.items):
 				return fmt.Sprintf("got index %d, want 0 to %d", s.index, len(n.items)-1)
 			}
 			at = conf.Index(at, s.index)
