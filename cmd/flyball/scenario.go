@@ -177,6 +177,9 @@ Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
     --campaign password=20k,start=23:00,deadline=23:30 --out night.toml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if q.Out == "-" {
+				q.Out = ""
+			}
 			var asks bool
 			if q.Draft.Command, asks = commandLine(c); asks && terminal.Is(a.in) {
 				if err := q.Ask(a.in, a.errout); err != nil {
@@ -212,7 +215,7 @@ Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
 	f.StringVar(&d.Deadline, "deadline", "", "time by which campaigns without their own deadline are to be out, "+
 		"such as 06:00 or 8h")
 	f.StringVar(&d.Target, "target", "", "rate of a server, such as 60000/h; what the deadlines need if not given")
-	f.StringVar(&q.Out, "out", "", "file to write; standard output if not given")
+	f.StringVar(&q.Out, "out", "", "file to write; standard output if not given, or -")
 	f.BoolVar(&q.Force, "force", false, "replace the file of --out")
 	return c
 }
