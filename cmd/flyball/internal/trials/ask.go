@@ -189,6 +189,17 @@ func (q *Ask) axes(s *scenarios.Scenario) (all []axis, err error) {
 	return all, nil
 }
 
+// notFree returns why a key may not be free; nothing if it may be.
+func notFree(key string) string {
+	switch {
+	case key == "seed":
+		return "the best seed is luck"
+	case key == "horizon", strings.HasPrefix(key, "campaign[") && strings.HasSuffix(key, "].deadline"):
+		return "it changes the question"
+	}
+	return ""
+}
+
 // tried is the number of values of an axis.
 const tried = 25
 
@@ -197,6 +208,9 @@ const tried = 25
 func (q *Ask) axis(s *scenarios.Scenario, text string) (axis, error) {
 	key, between, ranged := strings.Cut(text, "=")
 	a := axis{key: key}
+	if why := notFree(key); why != "" {
+		return a, fmt.Errorf("got %s, want a value to choose: %s", key, why)
+	}
 	low, high, own := "", "", ""
 	g := s.Governor
 	most := 0
