@@ -104,11 +104,11 @@ func (r *Report) answer() []string {
 		first = fmt.Sprintf("No setting keeps refusals at %s: the least are %s, with %s.",
 			format.Percent(float64(r.Refused)), format.Percent(float64(r.Best.Refused)), r.chosen())
 	case r.Deadlines && r.Best.Late > 0:
-		first = fmt.Sprintf("No setting keeps the deadline: %s recipients are late with the best, %s.",
-			format.Grouped(float64(r.Best.Late), 0), r.chosen())
+		first = fmt.Sprintf("No setting keeps the deadline%s: %s late with the best, %s.", r.surely(),
+			are(r.Best.Late), r.chosen())
 	case r.Best.Pending > 0:
-		first = fmt.Sprintf("No setting ends before the horizon: %s recipients are pending with the best, %s.",
-			format.Grouped(float64(r.Best.Pending), 0), r.chosen())
+		first = fmt.Sprintf("No setting ends before the horizon%s: %s pending with the best, %s.", r.surely(),
+			are(r.Best.Pending), r.chosen())
 	}
 	all := []string{first, r.sentence(r.Best)}
 	what := "all recipients are final and refusals are within the limit"
@@ -121,6 +121,34 @@ func (r *Report) answer() []string {
 		return append(all, "The scenario as it stands does as well.")
 	}
 	return append(all, "As the scenario stands: "+lower(r.sentence(r.Own)))
+}
+
+// surely returns what is said beside a limit that some runs keep.
+func (r *Report) surely() string {
+	if r.Held.Kept > 0 {
+		return " in every run"
+	}
+	return ""
+}
+
+// are returns a mean number of recipients with its verb.
+func are(n format.Num) string {
+	if n == 1 {
+		return "1 recipient is"
+	}
+	return few(n) + " recipients are"
+}
+
+// few writes a mean number of recipients; less than ten with a decimal, and none only
+// where there is none.
+func few(n format.Num) string {
+	switch {
+	case n <= 0 || n >= 10 || n == format.Num(math.Trunc(float64(n))):
+		return format.Grouped(float64(n), 0)
+	case n < 0.1:
+		return "< 0.1"
+	}
+	return format.Grouped(float64(n), 1)
 }
 
 // chosen returns the chosen values in words.
@@ -146,7 +174,7 @@ func (r *Report) sentence(s Setting) string {
 	text := fmt.Sprintf("Half of the recipients are final after %s, 99 %% after %s, %s; %s of the attempts are refused",
 		r.hours(s.T50), r.hours(s.T99), end, format.Percent(float64(s.Refused)))
 	if s.Late > 0 {
-		text += fmt.Sprintf(", and %s recipients are late", format.Grouped(float64(s.Late), 0))
+		text += ", and " + are(s.Late) + " late"
 	}
 	return text + "."
 }
@@ -189,7 +217,7 @@ func (r *Report) changes() format.Table {
 }
 
 func (r *Report) row(s Setting, what, note string) []string {
-	return []string{what, r.hours(s.T99), r.hours(s.End), format.Grouped(float64(s.Late), 0),
+	return []string{what, r.hours(s.T99), r.hours(s.End), few(s.Late),
 		format.Percent(float64(s.Refused)), note}
 }
 

@@ -73,8 +73,18 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	r := made()
 	r.Best.Late = 17
 	r.Beside.Late = 19
-	if got, want := text(t, r), "No setting keeps the deadline: 17 recipients are late with the best, governor.max = 23."; !strings.Contains(got, want) {
+	if got, want := text(t, r), "No setting keeps the deadline in every run: 17 recipients are late with the best, governor.max = 23."; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
+	}
+	for late, want := range map[format.Num]string{0.25: "0.2 recipients are", 1: "1 recipient is", 0.05: "< 0.1 recipients are",
+		9.96: "10.0 recipients are", 12.4: "12 recipients are"} {
+		r.Best.Late, r.Held.Kept = late, 0
+		got := text(t, r)
+		for _, want := range []string{"No setting keeps the deadline: " + want + " late with the best", "and " + want + " late."} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in\n%s", want, got)
+			}
+		}
 	}
 	r.Best.Refused = 0.3
 	if got, want := text(t, r), "No setting keeps refusals at 2.0 %: the least are 30.0 %, with governor.max = 23."; !strings.Contains(got, want) {
@@ -83,7 +93,7 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	r = made()
 	r.Best.Pending, r.Best.End, r.Beside.Pending, r.Changes[0].Result.Pending = 4, format.Num(math.Inf(1)), 5, 6
 	r.Changes[0].Result.Refused = 0
-	for _, want := range []string{"No setting ends before the horizon: 4 recipients are pending with the best, governor.max = 23.",
+	for _, want := range []string{"No setting ends before the horizon in every run: 4 recipients are pending with the best, governor.max = 23.",
 		"one up 5 h 5.9 h 0 0.0 % more are pending", "one down 5 h 6.1 h 0 1.0 % fewer are pending"} {
 		if got := text(t, r); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
