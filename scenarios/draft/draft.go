@@ -65,18 +65,26 @@ func (d Draft) Text(zones vt.Zones) ([]byte, error) {
 	if d.Target == "" {
 		target.Value = unit.PerHour(140000).String()
 	}
-	s, err := d.load(d.text(shares, target, 30*vt.Day), zones)
+	s, err := d.load(d.text(shares, target, d.longest()), zones)
 	if err != nil {
 		return nil, err
 	}
 	if d.Target == "" {
 		target = needed(s)
 	}
-	text := d.text(shares, target, horizon(s))
+	text := d.text(shares, target, min(horizon(s), d.longest()))
 	if _, err := d.load(text, zones); err != nil {
 		return nil, err
 	}
 	return text, nil
+}
+
+// longest returns the longest horizon, in whole days: with many servers the loader allows
+// half a million intervals of 10 minutes in all.
+func (d Draft) longest() vt.Span {
+	const ofDay = 24 * 6
+	days := 500_000 / (max(1, d.Servers) * ofDay)
+	return vt.Span(min(30, max(1, days))) * vt.Day
 }
 
 // horizon returns the end of a run of s, in whole days: a day or more after the last start and

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/internal/vt"
 	"flyball/internal/zone"
 	"flyball/scenarios"
 )
@@ -32,6 +33,23 @@ func TestFactsLoad(t *testing.T) {
 			if !slices.Contains([]string{"published", "derived", "assumed"}, kind) || why == "" {
 				t.Errorf("%s: %s: got source %q, want published, derived or assumed, and why", name, f.Key, f.Source)
 			}
+		}
+	}
+}
+
+// With the most servers of init the horizon has no more intervals than the loader allows.
+func TestManyServers(t *testing.T) {
+	for servers, want := range map[int]vt.Span{1: 5 * vt.Day, 115: 5 * vt.Day, 116: 5 * vt.Day, 694: 5 * vt.Day,
+		695: 4 * vt.Day, 1000: 3 * vt.Day} {
+		d := Default()
+		d.Servers, d.Campaigns[0].Amount = servers, "1000"
+		text, err := d.Text(nil)
+		if err != nil {
+			t.Errorf("%d servers: %v", servers, err)
+			continue
+		}
+		if s, err := scenarios.Load("mailing", text, nil); err != nil || s.Horizon != want {
+			t.Errorf("%d servers: got %v, want a horizon of %s", servers, err, want)
 		}
 	}
 }
