@@ -513,6 +513,7 @@ rate = "20/h"
 		{"d = 3\n", "", "governor.d", ""},
 		{"140000/h", "1/h", "governor.target", ""},
 		{"20/h", "21/h", "", "destination[1].bucket.rate"},
+		{"[destination.bucket]", "[destination.send]\nrate = \"9/h\"\n[destination.bucket]", "destination[0].send.rate", ""},
 		{"p = 0.1", "p = 0.10", "", ""},
 		{"p = 0.1", "p = 0.2", "", "destination[0].fail[1].p"},
 		{"[\"1m\", \"2m\"]", "[\"1m\",\n\"3m\"]", "", "destination[1].delays"},
