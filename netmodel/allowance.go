@@ -15,7 +15,7 @@ type Allowance struct {
 	Limit  int     `toml:"limit" doc:"messages taken in one window" range:"1..1000000000" required:"true" source:"scenario"`
 	Window vt.Span `toml:"window" doc:"length of a window" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
 	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
-	Begins vt.Span `toml:"begins,omitdefault" doc:"when a fixed window, a step of a sliding one and a day of growth begin, and others before and after; such as midnight of the provider" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
+	Begins vt.Span `toml:"begins,omitdefault" doc:"a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's midnight; the others follow before and after it" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
 	Scope  string  `toml:"scope" doc:"server: of each server, by its address; fleet: of all servers together" oneof:"server fleet" default:"server"`
 	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
 	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`

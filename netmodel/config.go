@@ -67,7 +67,7 @@ type Server struct {
 type Destination struct {
 	Name     string   `toml:"name" doc:"name in tables and files"`
 	Domain   string   `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
-	Domains  []string `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong here, and patterns: *.example for all domains below example, * for every domain that no destination has"`
+	Domains  []string `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
 	Share    float64  `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Receiver string   `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
 	RTT      Dist     `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
@@ -82,11 +82,11 @@ type Destination struct {
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
-	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server asks of it, and when it resends"`
+	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server sends there, and when it resends"`
 
 	Recent     vt.Span     `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
 	Bucket     Bucket      `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
-	Allowances []Allowance `toml:"allowance,omitdefault" doc:"messages in an hour or a day: further messages are refused; of several each counts"`
+	Allowances []Allowance `toml:"allowance,omitdefault" doc:"limits of messages in an hour or a day: further messages are refused; several allowances hold at once"`
 	Refuse     []Refuse    `toml:"refuse,omitdefault" doc:"events that begin and end at a time and refuse connections or messages, such as a block list"`
 	Penalty    Penalty     `toml:"penalty,omitdefault" doc:"too high a rate is punished: nothing for a time, then one connection, then one more at a time"`
 	Throttle   Throttle    `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`

@@ -11,7 +11,7 @@ import (
 // such as an entry in a block list, a broken filter or a full disk.
 type Refuse struct {
 	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	To    vt.Span `toml:"to" doc:"when it ends; not given: it does not" range:">0s..3650d" unit:"moment" source:"scenario"`
+	To    vt.Span `toml:"to" doc:"when it ends; not given: it lasts until the end of the run" range:">0s..3650d" unit:"moment" source:"scenario"`
 	At    string  `toml:"at" doc:"stage: new connections are refused at banner and ehlo, messages at the others" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
 	Reply int     `toml:"reply" doc:"reply code" range:"400..599" required:"true"`
 	Share float64 `toml:"share" doc:"share of connections or messages that are refused" range:"0..1" default:"1" source:"scenario"`

@@ -12,10 +12,10 @@ import (
 // asks of it, whatever the receiver would take, and when failed recipients are
 // resent. Each server follows it by itself.
 type Send struct {
-	Connections    int          `toml:"connections" doc:"most attempts of each server under way, and so most open connections; 0: no limit of the sender's own" range:"0..1000000" source:"assumed: no limit of the sender's own"`
+	Connections    int          `toml:"connections" doc:"most attempts of each server under way at once, and so the most open connections; 0: no limit of the sender's own" range:"0..1000000" source:"assumed: no limit of the sender's own"`
 	Rate           unit.PerHour `toml:"rate" doc:"messages that each server offers in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
 	ConnectionRate unit.PerHour `toml:"connection_rate" doc:"connections that each server opens in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
-	Burst          int          `toml:"burst" doc:"messages that may be offered, and connections that may be opened, at once after a pause, of those that rate and connection_rate limit" range:"1..1000000000" default:"1" source:"assumed: evenly spaced"`
+	Burst          int          `toml:"burst" doc:"messages (with rate) and connections (with connection_rate) that may begin at once after a pause" range:"1..1000000000" default:"1" source:"assumed: evenly spaced"`
 	Delays         []vt.Span    `toml:"delays,omitdefault" doc:"waits before the resends to this destination, of which the last repeats; not given: those of [retry], which also has the end of resends" range:"1ms..30d" source:"derived: as retry.delays"`
 }
 
