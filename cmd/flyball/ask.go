@@ -20,9 +20,10 @@ func (a *app) askCommand() *cobra.Command {
 		Short: "Find the setting with which the mailing is out soonest, and the chance that it holds",
 		Long: `Search the free values of a scenario for the setting with which all recipients are
 final soonest, without more refusals than --refused and without recipients that
-are late, and judge it with random draws that the search has not used. Then print
-what a step of each value, an hour and a server more would change, what binds, and
-the command that shows the best setting.
+are late, and judge that setting with random draws that the search has not used.
+Then print what a step of each value, a server more and an hour more until the
+deadlines would change, what keeps the setting from being better, and the command
+that shows it.
 
 The limit of refusals counts before the deadline, and the deadline before the end.
 Of settings that do equally well, the one with the lowest values is taken: what is
@@ -45,8 +46,8 @@ stopped by a signal.`,
 	sourceFlags(c, &q.From)
 	f := c.Flags()
 	f.StringVar(&q.Deadline, "deadline", "",
-		"time by which all campaigns are to be out, such as 8h; the campaigns' own if "+
-			"not given")
+		"time by which all campaigns are to be out, such as 8h; the campaigns' own deadlines "+
+			"if not given")
 	f.StringVar(&refused, "refused", refused, "greatest share of attempts that receivers may refuse")
 	f.StringSliceVar(&q.Free, "free", nil,
 		"values to choose: KEY or KEY=FROM..TO, separated by commas; the governor's "+

@@ -43,7 +43,7 @@ scenario and replication. Runs without a partner, with another seed, or with ano
 simulated network are left out, and the report lists them.
 
 --record DIR makes the runs of one side, the scenarios as they are unless a law or a
-set is given, and keeps them in DIR. Another revision is held against them with
+set is given, and keeps them in DIR. Another revision is compared with them by
 
   flyball compare DIR set: --gate
 
@@ -63,8 +63,8 @@ undelivered recipients or deferrals; in a single scenario they are three times a
 large. A candidate that is not worse fails at most once in 1000 comparisons. If 20
 pairs of runs do not decide, 60 and then 180 are made; with --quick, 60 at most. If
 those do not decide either, the gate is inconclusive: exit code 6, or 0 with --allow-inconclusive.
---strict makes what could not be compared inconclusive as well: a gated metric that
-is undefined, runs without a partner. A scenario of BASE that cannot be compared,
+With --strict the gate is inconclusive also if a gated metric is undefined or a run
+has no partner. A scenario of BASE that cannot be compared,
 because NEW has no runs of it, another seed or another network, fails the gate; if
 NEW has no runs of it, --allow-missing NAME lets the gate pass without it.
 
@@ -97,12 +97,12 @@ BASE that cannot be compared, 6 an inconclusive gate, 130 or 143 stopped by a si
 		"pairs of runs of each scenario; --gate may go on to 3 and 9 times as many; with --record the number of "+
 			"runs, 180 if not given")
 	f.BoolVar(&q.Gate, "gate", false, "fail with exit code 5 if NEW is worse than its margins allow")
-	f.BoolVar(&q.Quick, "quick", false, "of a gate 60 pairs at most instead of 180; with --record as many runs")
+	f.BoolVar(&q.Quick, "quick", false, "at most 60 pairs in a gate, instead of 180; with --record 60 runs")
 	f.StringVar(&to.record, "record", "", "make the runs of one side and keep them in this folder")
 	f.StringArrayVar(&q.Of, "of", nil, "compare this metric too (repeatable)")
 	f.BoolVar(&q.Allow, "allow-inconclusive", false, "let an inconclusive gate pass: exit code 0 instead of 6")
 	f.BoolVar(&q.Strict, "strict", false,
-		"inconclusive, exit code 6, if a gated metric is undefined or a run has no partner, too")
+		"inconclusive (exit code 6) also if a gated metric is undefined or a run has no partner")
 	f.StringArrayVar(&q.Missing, "allow-missing", nil, "let the gate pass without this scenario of BASE (repeatable)")
 	f.StringArrayVar(&q.Margins, "margin", nil,
 		"how much worse NEW may be: metric=5%, metric=5%+FLOOR in the metric's unit, or metric=none (repeatable)")

@@ -164,11 +164,11 @@ func (a *app) initCommand() *cobra.Command {
 		Short: "Write a scenario to start from: your providers, campaigns, servers and deadline",
 		Long: `Write a commented scenario to standard output or --out: your providers, campaigns,
 servers and deadline, and for well-known providers what is published about them.
-Every value has its source, "assumed" where none gives it. At a terminal without
-flags, init asks.
+Every value has its source; a value without a published source is "assumed". At a
+terminal without flags, init asks for them.
 
-What providers do not take of the list goes to many small domains. The target rate
-is what the deadlines need, unless --target gives it.
+The part of the list that the providers do not take goes to many small domains. The
+target rate is what the deadlines need, unless --target gives it.
 
 Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
 		Example: `  flyball init --provider gmail=50% --provider outlook=20% --recipients 200k --deadline 8h
@@ -203,10 +203,11 @@ Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
 	f, d := c.Flags(), &q.Draft
 	f.StringVar(&d.Name, "name", d.Name, "name of the scenario")
 	f.StringArrayVar(&q.Providers, "provider", nil, "NAME=SHARE, such as gmail=50%, and keys of a destination, "+
-		"such as ,cap=20 (repeatable); known are "+strings.Join(draft.Providers(), ", "))
+		"such as ,cap=20 (repeatable); providers with known facts are "+strings.Join(draft.Providers(), ", "))
 	f.StringArrayVar(&q.Campaigns, "campaign", nil, "NAME=RECIPIENTS, such as newsletter=5M, and keys of a "+
 		"campaign, such as ,start=22:00,deadline=06:00 (repeatable)")
-	f.StringVar(&q.Recipients, "recipients", "", "recipients of one campaign, such as 200k; 100k if nothing is given")
+	f.StringVar(&q.Recipients, "recipients", "", "recipients of the only campaign, such as 200k; 100k without "+
+		"--campaign")
 	f.IntVar(&d.Servers, "servers", d.Servers, "servers that deliver")
 	f.StringVar(&d.StartAt, "start-at", "", "date and time of the start, such as '2026-11-30 22:00'; "+
 		"clock times need it")

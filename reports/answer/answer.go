@@ -101,7 +101,7 @@ func (r *Report) answer() []string {
 	first := "Best within the limits: " + r.chosen() + "."
 	switch {
 	case r.Best.Refused > r.Refused:
-		first = fmt.Sprintf("No setting keeps refusals at %s: the least are %s, with %s.",
+		first = fmt.Sprintf("Refusals are above %s with every setting: the least are %s, with %s.",
 			format.Percent(float64(r.Refused)), format.Percent(float64(r.Best.Refused)), r.chosen())
 	case r.Deadlines && r.Best.Late > 0:
 		first = fmt.Sprintf("No setting keeps the deadline%s: %s late with the best, %s.", r.surely(),

@@ -87,7 +87,7 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 		}
 	}
 	r.Best.Refused = 0.3
-	if got, want := text(t, r), "No setting keeps refusals at 2.0 %: the least are 30.0 %, with governor.max = 23."; !strings.Contains(got, want) {
+	if got, want := text(t, r), "Refusals are above 2.0 % with every setting: the least are 30.0 %, with governor.max = 23."; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
 	r = made()

@@ -21,7 +21,7 @@ type Explanation struct {
 // effects are numbers by which a change comes about, in words.
 var effects = []struct{ metric, what string }{
 	{"throttled", "attempts refused with 421, as at a receiver's cap"},
-	{"deferrals", "attempts that ended with a 4xx reply"},
+	{"deferrals", "attempts that ended with a 4yz reply"},
 	{"refused_share", "share of attempts refused"},
 	{"late_recipients", "recipients that were late"},
 	{"attempts", "attempts in all"},

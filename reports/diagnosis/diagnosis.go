@@ -203,7 +203,7 @@ func (v *destination) refusals() []Finding {
 				"it refuses below %s messages an hour too; clean the list, and send less until it has recovered",
 				format.Grouped(k.Soft.Limit, 0)))
 		case above >= leastRefused:
-			add(Throttle, share, fmt.Sprintf("from %s messages an hour on it refuses more of them, up to %s were "+
+			add(Throttle, share, fmt.Sprintf("from %s messages an hour on it refuses a growing share, up to %s were "+
 				"offered; a lower rate is refused less", format.Grouped(k.Soft.Limit, 0), format.Grouped(busiest, 0)))
 		}
 	}
@@ -213,8 +213,9 @@ func (v *destination) refusals() []Finding {
 // shared adds a finding if several servers share the limits that refused them.
 func (v *destination) shared(all []Finding, refused float64) []Finding {
 	if len(all) > 0 && v.receiver.Shared && v.realServers() > 1 {
-		all = append(all, Finding{Contention, v.name, fmt.Sprintf("%s counts all %d servers together: what one is "+
-			"given, the others are refused; another server gains nothing there.", v.name, v.realServers())})
+		all = append(all, Finding{Contention, v.name, fmt.Sprintf("%s counts all %d servers together: what "+
+			"it takes from one, it refuses from the others; another server gains nothing there.", v.name,
+			v.realServers())})
 	}
 	return all
 }

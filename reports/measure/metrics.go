@@ -151,7 +151,7 @@ var metrics = []Metric{
 	{Name: "recipients", Unit: "recipients", Doc: "length of all lists", Resolution: 1, More: true,
 		Of: func(f *Facts) float64 { return float64(f.Totals.Recipients) }},
 	{Name: "refused_share", Unit: "1", Resolution: 0.001,
-		Doc: "attempts with which the receiver refused the sender (421 at any stage, 4xx or 5xx before RCPT) / " +
+		Doc: "attempts with which the receiver refused the sender (421 at any stage, 4yz or 5yz before RCPT) / " +
 			"attempts",
 		Counted: func(d *runlog.Destination) float64 { return float64(format.Ratio(d.Refusals(), d.Attempts())) }},
 	{Name: "retries_per_recipient", Unit: "attempts", Doc: "resends / recipients that are not suppressed",

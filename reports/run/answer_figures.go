@@ -243,9 +243,9 @@ func (r *Report) replyPanels(until float64) []chart.Panel {
 			of    func(runlog.Tally) uint64
 		}{
 			{"delivered", 3, func(t runlog.Tally) uint64 { return t.Delivered }},
-			{"deferred (4xx)", 5, func(t runlog.Tally) uint64 { return t.Deferred }},
+			{"deferred (4yz)", 5, func(t runlog.Tally) uint64 { return t.Deferred }},
 			{"refused", 2, func(t runlog.Tally) uint64 { return t.Refused }},
-			{"failed (5xx, given up)", chart.Black, func(t runlog.Tally) uint64 { return t.Failed + t.Ambiguous }},
+			{"failed (5yz, given up)", chart.Black, func(t runlog.Tally) uint64 { return t.Failed + t.Ambiguous }},
 		} {
 			var low, high plotter.XYs
 			for k, tallies := range r.Course.Steps {

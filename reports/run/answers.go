@@ -98,7 +98,7 @@ func (r *Report) causes() []string {
 		}
 		last := i == len(r.Findings)-1 || r.Findings[i+1].Cause != f.Cause
 		if more := count[f.Cause] - most; last && more > 0 {
-			all = append(all, fmt.Sprintf("%s: the same at %d more.", format.Upper(string(f.Cause)), more))
+			all = append(all, fmt.Sprintf("%s: the same at %d more places.", format.Upper(string(f.Cause)), more))
 		}
 	}
 	return all

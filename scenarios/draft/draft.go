@@ -134,7 +134,7 @@ func (d Draft) shares() (all []Provider, err error) {
 	for _, item := range d.Providers {
 		p, hint := providerNamed(item.Name)
 		if hint != "" {
-			wrong = append(wrong, fmt.Errorf("provider %q: got no such provider%s, want one of %s, or a name of "+
+			wrong = append(wrong, fmt.Errorf("provider %q: got an unknown name%s, want one of %s, or a name of "+
 				"your own", item.Name, hint, strings.Join(Providers(), ", ")))
 			continue
 		}
@@ -226,7 +226,7 @@ func (f *file) comment(text string) {
 func (d Draft) text(shares []Provider, target Fact, horizon vt.Span) []byte {
 	var f file
 	f.comment("Every value has its source: given by you, published, derived from what is published, or assumed. " +
-		"Your own logs know better than any of them: change what you have measured. All other keys have defaults " +
+		"Your own logs are the best source: change what you have measured. All other keys have defaults " +
 		"(flyball scenario show FILE --resolved).")
 	if d.Command != "" {
 		f.line("#")
@@ -240,7 +240,7 @@ func (d Draft) text(shares []Provider, target Fact, horizon vt.Span) []byte {
 	if d.TimeZone != "" {
 		f.key("time_zone", strconv.Quote(d.TimeZone), given)
 	}
-	f.key("horizon", strconv.Quote(horizon.String()), "assumed: what is not out then is of no use")
+	f.key("horizon", strconv.Quote(horizon.String()), "assumed: mail that is not out by then is useless")
 	f.line("\n[analysis]\nkind = \"terminating\" # from the start of the mailing to its end")
 	f.line("\n[governor] # of every server: how many MTA processes may send at once")
 	f.key("target", strconv.Quote(target.Value), target.Source)

@@ -32,7 +32,7 @@ func (q *Init) Do() ([]byte, error) {
 	d.Campaigns = itemsOf(&wrong, "--campaign", "newsletter=5M,start=22:00,deadline=06:00", q.Campaigns, d.Campaigns)
 	if q.Recipients != "" {
 		if len(q.Campaigns) > 0 {
-			wrong = append(wrong, errors.New("--recipients: got it beside --campaign, want one of the two"))
+			wrong = append(wrong, errors.New("--recipients: got both --recipients and --campaign, want one of the two"))
 		}
 		d.Campaigns = []draft.Item{{Name: "mailing", Amount: q.Recipients}}
 	}

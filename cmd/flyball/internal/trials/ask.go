@@ -230,8 +230,8 @@ func (q *Ask) axis(s *scenarios.Scenario, text string) (axis, error) {
 		low, high, own = "1", strconv.Itoa(max(2, most)), strconv.FormatFloat(g.Start, 'f', -1, 64)
 	default:
 		if !ranged {
-			return a, fmt.Errorf("got %q, want %s=FROM..TO: a range is known of governor.target, governor.max and "+
-				"governor.start only", text, key)
+			return a, fmt.Errorf("got %q, want %s=FROM..TO: only governor.target, governor.max and "+
+				"governor.start have a range of their own", text, key)
 		}
 	}
 	if ranged {
