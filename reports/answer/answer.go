@@ -26,7 +26,7 @@ type Report struct {
 	Refused    format.Num `json:"refused_limit"`
 	Free       []Free     `json:"free"`
 	Best       Setting    `json:"best"`
-	Own        Setting    `json:"own"`     // the scenario as it stands
+	Own        Setting    `json:"own"`     // the scenario as it stands, with the draws of Beside
 	Held       Held       `json:"held"`    // judgement of Best on draws that the search had not seen
 	Beside     Setting    `json:"beside"`  // Best with the draws of Changes
 	Changes    []Change   `json:"changes"` // what a change of Best would do, with the draws of the search
@@ -117,10 +117,10 @@ func (r *Report) answer() []string {
 	}
 	all = append(all, fmt.Sprintf("In %d of %d runs with new draws %s: a chance of %s to %s (95 %% interval).",
 		r.Held.Kept, r.Held.Runs, what, format.PercentOf(r.Held.Share.Low), format.PercentOf(r.Held.Share.High)))
-	if r.sentence(r.Own) == r.sentence(r.Best) {
+	if r.sentence(r.Own) == r.sentence(r.Beside) {
 		return append(all, "The scenario as it stands does as well.")
 	}
-	return append(all, "As the scenario stands: "+lower(r.sentence(r.Own)))
+	return all
 }
 
 // surely returns what is said beside a limit that some runs keep.
@@ -190,8 +190,6 @@ func (r *Report) hours(h format.Num) string {
 	return format.Duration(3600 * float64(h))
 }
 
-func lower(s string) string { return strings.ToLower(s[:1]) + s[1:] }
-
 // free returns the table of values that the search could choose.
 func (r *Report) free() format.Table {
 	t := format.Table{Caption: "Free values", Head: []string{"key", "from", "to", "chosen", ""}, Left: 1, Words: true}
@@ -210,6 +208,7 @@ func (r *Report) changes() format.Table {
 	t := format.Table{Caption: "What a change would do",
 		Head: []string{"change", "99 % final", "all final", "late", "refused", ""}, Left: 1, Words: true}
 	t.Rows = append(t.Rows, r.row(r.Beside, "the best setting", ""))
+	t.Rows = append(t.Rows, r.row(r.Own, "as the scenario stands", r.note(r.Own)))
 	for _, c := range r.Changes {
 		t.Rows = append(t.Rows, r.row(c.Result, c.What, r.note(c.Result)))
 	}

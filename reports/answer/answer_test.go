@@ -50,8 +50,7 @@ func TestTextOfAnAnswer(t *testing.T) {
 			"are final after 6 h; 1.1 % of the attempts are refused.",
 		"In 19 of 20 runs with new draws every deadline is met and refusals are within the limit: a chance of 75 % to " +
 			"100 % (95 % interval).",
-		"As the scenario stands: half of the recipients are final after 7 h, 99 % after 9 h, some recipients are still " +
-			"pending at the horizon; 40.0 % of the attempts are refused, and 123 recipients are late.",
+		"as the scenario stands 9 h the horizon 123 40.0 % beyond the limit of refusals",
 		"governor.target 10/h 20/h 10/h changes nothing",
 		"the best setting 5.1 h 6 h 0 1.1 %",
 		"one up 5 h 5.9 h 0 3.0 % beyond the limit of refusals",
@@ -100,7 +99,7 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 		}
 	}
 	r = made()
-	r.Own = r.Best
+	r.Own = r.Beside
 	if got, want := text(t, r), "The scenario as it stands does as well."; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}

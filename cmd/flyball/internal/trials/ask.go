@@ -425,8 +425,8 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 		}
 	}
 	r.Held.Share = measure.Estimated(stats.Share(r.Held.Kept, r.Held.Runs, 0.95))
-	r.Binds = append(r.Binds, held[0].findings...)
-	own, err := w.several(w.base, study.FirstHeldOut, w.few)
+	r.Binds = append([]diagnosis.Finding{}, held[0].findings...)
+	own, err := w.several(w.base, 0, w.few)
 	if err != nil {
 		return nil, err
 	}
