@@ -61,10 +61,7 @@ stopped by a signal.`,
 func (a *app) ask(q *trials.Ask, asJSON bool) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	found, err := q.Do(stop.Context(), watch)
-	end()
+	found, err := watched(a, stop, false, q.Do)
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):

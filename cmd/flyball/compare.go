@@ -128,10 +128,7 @@ func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) b
 	}
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	found, err := q.Do(stop.Context(), watch)
-	end()
+	found, err := watched(a, stop, false, q.Do)
 	switch {
 	case errors.Is(err, task.ErrStopped):
 		return stoppedBy(stop, " during the runs; nothing is written")
@@ -167,10 +164,7 @@ func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given 
 	}
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	done, err := q.Record(stop.Context(), watch)
-	end()
+	done, err := watched(a, stop, false, q.Record)
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):

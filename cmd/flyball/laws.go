@@ -50,10 +50,7 @@ cannot be written, 130 or 143 stopped by a signal.`,
 func (a *app) laws(q *trials.Laws, asJSON bool) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	found, err := q.Do(stop.Context(), watch)
-	end()
+	found, err := watched(a, stop, false, q.Do)
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):

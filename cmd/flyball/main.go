@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -148,6 +149,15 @@ func (a *app) display() terminal.Display {
 
 // colored reports whether standard output takes colour.
 func (a *app) colored() bool { return terminal.Colored(a.color, a.stdout) }
+
+// watched does a task with its progress on the display, until the task ends; stop has
+// its context. With barOnly plain lines of progress are left out.
+func watched[T any](a *app, stop *terminal.Signals, barOnly bool, do func(context.Context, task.Watch) (T, error),
+) (T, error) {
+	watch, end := a.display().Watch(barOnly)
+	defer end()
+	return do(stop.Context(), watch)
+}
 
 // stoppedBy returns the error of a command that a signal stopped: "stopped by
 // interrupt", then format, which begins with a blank or a semicolon.

@@ -67,10 +67,7 @@ or the head of the promotions is missing.`,
 func (a *app) live(q *task.Live, to *output) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	out, err := q.Do(stop.Context(), watch)
-	end()
+	out, err := watched(a, stop, false, q.Do)
 	if err != nil {
 		return err
 	}

@@ -99,10 +99,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 func (a *app) simulate(q *task.Run, to *output) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	out, err := q.Do(stop.Context(), watch)
-	end()
+	out, err := watched(a, stop, false, q.Do)
 	switch {
 	case errors.Is(err, task.ErrStopped):
 		return stoppedBy(stop, " during the runs for the sensitivity; nothing is written")
@@ -214,10 +211,7 @@ func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, t
 	}
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(q.Precision > 0)
-	defer end()
-	out, err := q.Do(stop.Context(), watch)
-	end()
+	out, err := watched(a, stop, q.Precision > 0, q.Do)
 	switch {
 	case errors.Is(err, task.ErrStopped):
 		return stoppedBy(stop, " before the first replication ended; nothing is written")

@@ -69,10 +69,7 @@ written, 130 or 143 stopped by a signal.`,
 func (a *app) sweep(q *trials.Study, asJSON, all bool) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	found, err := q.Sweep(stop.Context(), watch)
-	end()
+	found, err := watched(a, stop, false, q.Sweep)
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):
@@ -137,10 +134,7 @@ stopped by a signal.`,
 func (a *app) tune(q *trials.Study, asJSON bool) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	watch, end := a.display().Watch(false)
-	defer end()
-	found, err := q.Tune(stop.Context(), watch)
-	end()
+	found, err := watched(a, stop, false, q.Tune)
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):

@@ -18,7 +18,6 @@ import (
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
 	"flyball/reports/measure"
-	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 	"flyball/sim"
@@ -55,27 +54,15 @@ const leastJudges = 5
 // Validate returns an error with everything in the question that makes no sense for
 // any scenario.
 func (q *Ask) Validate() error {
-	var wrong []string
+	var refused, replications error
 	if !(q.Refused >= 0 && q.Refused <= 1) {
-		wrong = append(wrong, fmt.Sprintf("--refused: got %g, want a share from 0 to 1, such as 2%%", q.Refused))
+		refused = task.Fail(task.Usage, "--refused: got %g, want a share from 0 to 1, such as 2%%", q.Refused)
 	}
 	if q.Replications < leastJudges || q.Replications > task.MostReplications {
-		wrong = append(wrong, fmt.Sprintf("--replications: got %d, want %d to %d", q.Replications, leastJudges,
-			task.MostReplications))
+		replications = task.Fail(task.Usage, "--replications: got %d, want %d to %d", q.Replications, leastJudges,
+			task.MostReplications)
 	}
-	if err := task.CheckWorkers(q.Workers); err != nil {
-		wrong = append(wrong, err.Error())
-	}
-	if wrong != nil {
-		return task.Fail(task.Usage, "%s", strings.Join(wrong, "\n"))
-	}
-	return nil
-}
-
-// axis is a free key with the values to choose from.
-type axis struct {
-	key string
-	ask.Axis
+	return errors.Join(refused, replications, task.CheckWorkers(q.Workers))
 }
 
 // Do searches and judges. If ctx ends, it returns Stopped.
@@ -83,73 +70,49 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	from := q.From
-	s, _, err := from.Load()
+	from, s, err := q.load()
 	if err != nil {
 		return nil, err
 	}
-	var due []string
-	for i := range s.Campaigns {
-		if q.Deadline != "" {
-			due = append(due, fmt.Sprintf("campaign[%d].deadline=%s", i, q.Deadline))
-		}
-	}
-	if due != nil {
-		from.Set = append(slices.Clone(from.Set), due...)
-		if s, _, err = from.Load(); err != nil {
-			return nil, ofDeadline(err)
-		}
-	}
-	axes, err := q.axes(s)
+	free, err := q.free(s)
 	if err != nil {
 		return nil, err
 	}
 	defer task.ManyRuns()()
-	w := &asking{ctx: ctx, of: q, from: from, base: s, watch: watch, kept: map[string][]result{}}
-	w.few = few
+	w := &asking{ctx: ctx, of: q, from: from, base: s, watch: watch, free: free, few: few,
+		kept: map[string][]result{}}
 	if s.Recipients() > large {
 		w.few = 1
 	}
-	question := ask.Question{Refused: q.Refused, Replications: w.few}
-	for _, a := range axes {
-		question.Axes = append(question.Axes, a.Axis)
-		w.keys = append(w.keys, a.key)
-	}
-	w.axes = question.Axes
+	question := ask.Question{Axes: axesOf(free), Refused: q.Refused, Replications: w.few}
 	w.total = question.Most() + q.Replications + 3*w.few
+	w.axes = question.Axes
 	coarse, err := ask.Search(question, w.search)
 	if err != nil {
 		return nil, err
 	}
-	w.axes = finer(question.Axes, coarse.Best.At)
-	question.Axes = w.axes
+	question.Axes = finer(question.Axes, coarse.Best.At)
+	w.axes = question.Axes
 	found, err := ask.Search(question, w.search)
 	if err != nil {
 		return nil, err
 	}
-	r, err := w.report(found)
-	if err != nil {
-		return nil, err
-	}
-	for i, a := range axes {
-		f := &r.Free[i]
-		f.From, f.To, f.Tried, f.Flat = a.Values[0], a.Values[len(a.Values)-1], len(a.Values), coarse.Flat[i]
-	}
-	return r, nil
+	return w.report(found, coarse.Flat)
 }
 
-// finer returns the axes around a place: of whole numbers, such as processes, all
-// between the neighbours, of other values the neighbours.
-func finer(axes []ask.Axis, at []int) []ask.Axis {
-	all := make([]ask.Axis, len(axes))
-	for i, a := range axes {
-		low, high := max(0, at[i]-1), min(len(a.Values)-1, at[i]+1)
-		all[i] = ask.Axis{Values: a.Values[low : high+1], Start: at[i] - low}
-		if whole := study.Between(a.Values[low], a.Values[high]); whole != nil {
-			all[i] = ask.Axis{Values: whole, Start: slices.Index(whole, a.Values[at[i]])}
-		}
+// load returns the scenario with the deadline of the question, and where it comes from.
+func (q *Ask) load() (task.Source, *scenarios.Scenario, error) {
+	from := q.From
+	s, _, err := from.Load()
+	if err != nil || q.Deadline == "" {
+		return from, s, err
 	}
-	return all
+	from.Set = slices.Clone(from.Set)
+	for i := range s.Campaigns {
+		from.Set = append(from.Set, fmt.Sprintf("campaign[%d].deadline=%s", i, q.Deadline))
+	}
+	s, _, err = from.Load()
+	return from, s, ofDeadline(err)
 }
 
 // ofDeadline returns an error about the deadline of a campaign as one about
@@ -167,106 +130,14 @@ func ofDeadline(err error) error {
 	return err
 }
 
-// axes returns the free keys of the question, or of the law.
-func (q *Ask) axes(s *scenarios.Scenario) (all []axis, err error) {
-	free := q.Free
-	if len(free) == 0 {
-		free = []string{"governor.target", "governor.max"}
-		if s.Governor.Law == "hold" {
-			free = []string{"governor.start"}
-		}
-	}
-	for _, text := range free {
-		a, err := q.axis(s, strings.TrimSpace(text))
-		if err != nil {
-			return nil, task.Fail(task.Usage, "--free: %w", err)
-		}
-		if slices.ContainsFunc(all, func(b axis) bool { return b.key == a.key }) {
-			return nil, task.Fail(task.Usage, "--free: got %s twice, want each key once", a.key)
-		}
-		all = append(all, a)
-	}
-	return all, nil
-}
-
-// notFree returns why a key may not be free; nothing if it may be.
-func notFree(key string) string {
-	switch {
-	case key == "seed":
-		return "the best seed is luck"
-	case key == "horizon", strings.HasPrefix(key, "campaign[") && strings.HasSuffix(key, "].deadline"):
-		return "it changes the question"
-	}
-	return ""
-}
-
-// tried is the number of values of an axis.
-const tried = 25
-
-// axis returns a free key with its values, evenly in logarithms, and with the value of
-// the scenario among them where it is known.
-func (q *Ask) axis(s *scenarios.Scenario, text string) (axis, error) {
-	key, between, ranged := strings.Cut(text, "=")
-	a := axis{key: key}
-	if why := notFree(key); why != "" {
-		return a, fmt.Errorf("got %s, want a value to choose: %s", key, why)
-	}
-	low, high, own := "", "", ""
-	g := s.Governor
-	most := 0
-	for _, c := range s.Campaigns {
-		most += c.Processes
-	}
-	switch key {
-	case "governor.target":
-		own = g.Target.String()
-		low, high = (g.Target / 8).String(), (g.Target * 4).String()
-	case "governor.max":
-		low, high = "1", strconv.Itoa(max(2, most))
-		if g.Max > 0 {
-			own = strconv.FormatFloat(g.Max, 'f', -1, 64)
-		}
-	case "governor.start":
-		low, high, own = "1", strconv.Itoa(max(2, most)), strconv.FormatFloat(g.Start, 'f', -1, 64)
-	default:
-		if !ranged {
-			return a, fmt.Errorf("got %q, want %s=FROM..TO: only governor.target, governor.max and "+
-				"governor.start have a range of their own", text, key)
-		}
-	}
-	if ranged {
-		var ok bool
-		if low, high, ok = strings.Cut(between, ".."); !ok {
-			return a, fmt.Errorf("got %q, want %s=FROM..TO", text, key)
-		}
-		own = ""
-	}
-	values, err := study.Spread(study.Value(low), study.Value(high), tried)
-	if err != nil {
-		return a, fmt.Errorf("%s: %w", key, err)
-	}
-	a.Values, a.Start = values, len(values)-1
-	if own != "" {
-		a.Values, a.Start = study.Among(values, own)
-	} else if ranged {
-		a.Start = len(values) / 2
-	}
-	for _, v := range []string{a.Values[0], a.Values[len(a.Values)-1]} { // both ends must be accepted
-		if _, err := s.With(key + "=" + v); err != nil {
-			return a, err
-		}
-	}
-	return a, nil
-}
-
 // asking makes the runs of a question.
 type asking struct {
 	ctx     context.Context
 	of      *Ask
 	from    task.Source // of the scenario with its deadlines
 	base    *scenarios.Scenario
-	axes    []ask.Axis
-	keys    []string
+	free    []freeKey  // with all their values
+	axes    []ask.Axis // of the search under way
 	watch   task.Watch
 	batches sim.Batches
 	done    int                 // runs
@@ -315,7 +186,7 @@ func (r result) refused() float64 {
 // settings returns the entries of --set that make the setting at a place.
 func (w *asking) settings(at []int) (set []string) {
 	for i, v := range at {
-		set = append(set, w.keys[i]+"="+w.axes[i].Values[v])
+		set = append(set, w.free[i].key+"="+w.axes[i].Values[v])
 	}
 	return set
 }
@@ -330,10 +201,7 @@ func (w *asking) runs(jobs []sim.Job) ([]result, error) {
 	var all []result
 	n, err := sim.RunBatch(&w.batches, jobs, w.of.Workers,
 		func(i uint64, world *sim.World, end vt.Time) result {
-			s := jobs[i].Scenario
-			folded := task.Header(s, scenarios.ID(s), "sim", end, false)
-			world.Record().Fold(folded, uint64(s.Recipients()), 0)
-			r := run.Fold(folded, nil, "")
+			r := reportOf(jobs[i].Scenario, "", world, end)
 			return result{metrics: r.Metrics(), digest: r.Digest, findings: r.Findings}
 		},
 		func(r result) {
@@ -397,8 +265,9 @@ func (w *asking) several(s *scenarios.Scenario, first uint64, n int) ([]result, 
 	return w.runs(work)
 }
 
-// report judges the best setting and what changes of it would do.
-func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
+// report judges the best setting and what changes of it would do. Flat reports which free
+// keys changed no run over all their values.
+func (w *asking) report(found *ask.Answer, flat []bool) (*answer.Report, error) {
 	set := w.settings(found.Best.At)
 	best, err := w.base.With(set...)
 	if err != nil {
@@ -409,9 +278,9 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	for _, c := range w.base.Campaigns {
 		r.Deadlines = r.Deadlines || c.Deadline > 0
 	}
-	for i, a := range w.axes {
-		r.Free = append(r.Free, answer.Free{Key: w.keys[i], From: a.Values[0], To: a.Values[len(a.Values)-1],
-			Tried: len(a.Values), Chosen: a.Values[found.Best.At[i]], Flat: found.Flat[i]})
+	for i, f := range w.free {
+		r.Free = append(r.Free, answer.Free{Key: f.key, From: f.Values[0], To: f.Values[len(f.Values)-1],
+			Tried: len(f.Values), Chosen: w.axes[i].Values[found.Best.At[i]], Flat: flat[i]})
 	}
 	held, err := w.several(best, study.FirstHeldOut, w.of.Replications)
 	if err != nil {
@@ -449,7 +318,7 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 			if t == nil || found.Flat[i] {
 				continue
 			}
-			what := fmt.Sprintf("%s = %s", w.keys[i], w.axes[i].Values[t.At[i]])
+			what := fmt.Sprintf("%s = %s", w.free[i].key, w.axes[i].Values[t.At[i]])
 			r.Changes = append(r.Changes, answer.Change{What: what,
 				Result: setting(w.settings(t.At), w.kept[name(w.settings(t.At))])})
 		}

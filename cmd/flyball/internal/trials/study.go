@@ -96,9 +96,7 @@ func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, wat
 	_, err := sim.Sweep(s.Loaded(), each, from, q.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
 			point := s.Points[i/each]
-			folded := task.Header(point.Loaded, point.ID, "sim", end, false)
-			world.Record().Fold(folded, uint64(point.Loaded.Recipients()), 0)
-			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.Metrics))
+			return study.Run(studies.RunOf(reportOf(point.Loaded, point.ID, world, end), s.Metrics))
 		},
 		func(r study.Run) {
 			log.add(r)
@@ -112,6 +110,14 @@ func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, wat
 		return task.Fail(task.Environment, "--out: %w", log.err)
 	}
 	return nil
+}
+
+// reportOf returns the report of a whole run over the scenario's own list, without
+// its expectations. The ID of the scenario may be empty where nothing shows it.
+func reportOf(s *scenarios.Scenario, id string, world *sim.World, end vt.Time) *run.Report {
+	ended := task.Header(s, id, "sim", end, false)
+	world.Record().Fold(ended, uint64(s.Recipients()), 0)
+	return run.Fold(ended, nil, "")
 }
 
 // broken returns a function that describes a broken invariant in one of the runs.

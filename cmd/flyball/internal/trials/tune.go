@@ -13,7 +13,6 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
-	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/reports/tuning"
 	"flyball/scenarios"
@@ -108,9 +107,8 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	total := uint64(s.most())
 	done, err := sim.RunBatch(&s.batches, work, s.of.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			folded := task.Header(todo[i].Loaded, todo[i].ID, "sim", end, false)
-			world.Record().Fold(folded, uint64(todo[i].Loaded.Recipients()), 0)
-			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), s.study.Metrics))
+			j := todo[i]
+			return study.Run(studies.RunOf(reportOf(j.Loaded, j.ID, world, end), s.study.Metrics))
 		},
 		func(r study.Run) {
 			s.log.add(r)

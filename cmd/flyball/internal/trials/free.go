@@ -1,0 +1,133 @@
+package trials
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"flyball/cmd/flyball/internal/task"
+	"flyball/scenarios"
+	"flyball/scenarios/study"
+	"flyball/sim/ask"
+)
+
+// freeKey is a key of the scenario that a search may change, with its values.
+type freeKey struct {
+	key string
+	ask.Axis
+}
+
+// free returns the free keys of the question, or of the law.
+func (q *Ask) free(s *scenarios.Scenario) (all []freeKey, err error) {
+	free := q.Free
+	if len(free) == 0 {
+		free = []string{"governor.target", "governor.max"}
+		if s.Governor.Law == "hold" {
+			free = []string{"governor.start"}
+		}
+	}
+	for _, text := range free {
+		a, err := freeOf(s, strings.TrimSpace(text))
+		if err != nil {
+			return nil, task.Fail(task.Usage, "--free: %w", err)
+		}
+		if slices.ContainsFunc(all, func(b freeKey) bool { return b.key == a.key }) {
+			return nil, task.Fail(task.Usage, "--free: got %s twice, want each key once", a.key)
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+// notFree returns why a key may not be free; nothing if it may be.
+func notFree(key string) string {
+	switch {
+	case key == "seed":
+		return "the best seed is luck"
+	case key == "horizon", strings.HasPrefix(key, "campaign[") && strings.HasSuffix(key, "].deadline"):
+		return "it changes the question"
+	}
+	return ""
+}
+
+// tried is the number of values of an axis.
+const tried = 25
+
+// freeOf returns the key of KEY or KEY=FROM..TO with its values, evenly in logarithms,
+// and with the value of the scenario among them where it is known.
+func freeOf(s *scenarios.Scenario, text string) (freeKey, error) {
+	key, between, ranged := strings.Cut(text, "=")
+	a := freeKey{key: key}
+	if why := notFree(key); why != "" {
+		return a, fmt.Errorf("got %s, want a value to choose: %s", key, why)
+	}
+	low, high, own := "", "", ""
+	g := s.Governor
+	most := 0
+	for _, c := range s.Campaigns {
+		most += c.Processes
+	}
+	switch key {
+	case "governor.target":
+		own = g.Target.String()
+		low, high = (g.Target / 8).String(), (g.Target * 4).String()
+	case "governor.max":
+		low, high = "1", strconv.Itoa(max(2, most))
+		if g.Max > 0 {
+			own = strconv.FormatFloat(g.Max, 'f', -1, 64)
+		}
+	case "governor.start":
+		low, high, own = "1", strconv.Itoa(max(2, most)), strconv.FormatFloat(g.Start, 'f', -1, 64)
+	default:
+		if !ranged {
+			return a, fmt.Errorf("got %q, want %s=FROM..TO: only governor.target, governor.max and "+
+				"governor.start have a range of their own", text, key)
+		}
+	}
+	if ranged {
+		var ok bool
+		if low, high, ok = strings.Cut(between, ".."); !ok {
+			return a, fmt.Errorf("got %q, want %s=FROM..TO", text, key)
+		}
+		own = ""
+	}
+	values, err := study.Spread(study.Value(low), study.Value(high), tried)
+	if err != nil {
+		return a, fmt.Errorf("%s: %w", key, err)
+	}
+	a.Values, a.Start = values, len(values)-1
+	if own != "" {
+		a.Values, a.Start = study.Among(values, own)
+	} else if ranged {
+		a.Start = len(values) / 2
+	}
+	for _, v := range []string{a.Values[0], a.Values[len(a.Values)-1]} { // both ends must be accepted
+		if _, err := s.With(key + "=" + v); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// axesOf returns the values of free keys.
+func axesOf(free []freeKey) (all []ask.Axis) {
+	for _, f := range free {
+		all = append(all, f.Axis)
+	}
+	return all
+}
+
+// finer returns the axes around a place: of whole numbers, such as processes, all
+// between the neighbours, of other values the neighbours.
+func finer(axes []ask.Axis, at []int) []ask.Axis {
+	all := make([]ask.Axis, len(axes))
+	for i, a := range axes {
+		low, high := max(0, at[i]-1), min(len(a.Values)-1, at[i]+1)
+		all[i] = ask.Axis{Values: a.Values[low : high+1], Start: at[i] - low}
+		if whole := study.Between(a.Values[low], a.Values[high]); whole != nil {
+			all[i] = ask.Axis{Values: whole, Start: slices.Index(whole, a.Values[at[i]])}
+		}
+	}
+	return all
+}
