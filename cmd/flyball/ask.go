@@ -65,7 +65,7 @@ func (a *app) ask(q *trials.Ask, asJSON bool) error {
 	var stopped task.Stopped
 	switch {
 	case errors.As(err, &stopped):
-		return stoppedBy(stop, " after %d of at most %d runs; nothing is written", stopped.Done, stopped.Total)
+		return stoppedBy(stop, " after %d of some %d runs; nothing is written", stopped.Done, stopped.Total)
 	case err != nil:
 		return err
 	case asJSON:

@@ -34,6 +34,9 @@ type Report struct {
 	Show       string     `json:"show"`   // command line that shows Best
 	Replay     string     `json:"replay"` // command line that asks again
 
+	// Matters is the least relative difference between two ends that a note names.
+	Matters format.Num `json:"-"`
+
 	Clock vt.Clock `json:"clock,omitzero"` // of the scenario, for times of the day
 
 	// Binds are the causes that keep Best from being better, in one of its runs.
@@ -220,9 +223,6 @@ func (r *Report) row(s Setting, what, note string) []string {
 		format.Percent(float64(s.Refused)), note}
 }
 
-// matters is the least relative difference between two ends that a note names.
-const matters = 0.01
-
 // note returns how a setting compares with the best one under the same draws, in a few words.
 func (r *Report) note(s Setting) string {
 	b := r.Beside
@@ -237,9 +237,9 @@ func (r *Report) note(s Setting) string {
 		return "more are pending"
 	case s.Pending < b.Pending:
 		return "fewer are pending"
-	case s.End > b.End*(1+matters):
+	case s.End > b.End*(1+r.Matters):
 		return "later"
-	case s.End < b.End*(1-matters):
+	case s.End < b.End*(1-r.Matters):
 		return "sooner"
 	}
 	return "no difference"

@@ -24,7 +24,7 @@ func text(t *testing.T, r answer.Report) string {
 func made() answer.Report {
 	never := format.Num(math.Inf(1))
 	return answer.Report{
-		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Searched: 61,
+		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Matters: 0.01, Searched: 61,
 		Free: []answer.Free{{Key: "governor.max", From: "1", To: "500", Tried: 25, Chosen: "23"},
 			{Key: "governor.target", From: "10/h", To: "20/h", Tried: 25, Chosen: "10/h", Flat: true}},
 		Best:   answer.Setting{Runs: 20, T50: 3, T90: 4, T99: 5, End: 6, Refused: 0.011, Recipients: 1000},

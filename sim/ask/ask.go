@@ -68,7 +68,8 @@ const (
 	finalists = 3 // settings that are compared on all training replications
 )
 
-// Most returns the greatest number of runs of a search.
+// Most returns the number of runs at which a search begins no further step; the step
+// under way is finished.
 func (q Question) Most() int {
 	n := 1
 	for _, a := range q.Axes {
@@ -92,11 +93,11 @@ func Search(q Question, run Runner) (*Answer, error) {
 			panic(fmt.Sprintf("axis %d starts at %d of %d values", i, a.Start, len(a.Values)))
 		}
 	}
-	s := &search{Question: q, run: run, known: map[string]*Trial{}, most: q.Most()}
+	s := &search{Question: q, run: run, known: map[string]*Trial{}}
 	best, err := s.scan()
 	// What is spared of one value may let another one go further: a lower number of
 	// processes may allow a higher target.
-	for before := (*Trial)(nil); err == nil && best != before && s.spent < s.most; {
+	for before := (*Trial)(nil); err == nil && best != before && s.spent < s.Most(); {
 		before = best
 		if best, err = s.climb(best); err != nil {
 			break
@@ -122,7 +123,6 @@ type search struct {
 	trials []*Trial
 	known  map[string]*Trial
 	spent  int
-	most   int
 }
 
 // at returns the trial of a setting, which need not have been run.
@@ -188,7 +188,7 @@ func (s *search) climb(best *Trial) (*Trial, error) {
 	for i, a := range s.Axes {
 		stride[i] = max(1, len(a.Values)/4)
 	}
-	for s.spent < s.most {
+	for s.spent < s.Most() {
 		field := []*Trial{best}
 		for i, a := range s.Axes {
 			for _, v := range []int{best.At[i] - stride[i], best.At[i] + stride[i]} {

@@ -85,14 +85,16 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 		w.few = 1
 	}
 	question := ask.Question{Axes: axesOf(free), Refused: q.Refused, Replications: w.few}
-	w.total = question.Most() + q.Replications + 3*w.few
 	w.axes = question.Axes
+	judging := q.Replications + 3*w.few
+	w.total = 2*question.Most() + judging
 	coarse, err := ask.Search(question, w.search)
 	if err != nil {
 		return nil, err
 	}
 	question.Axes = finer(question.Axes, coarse.Best.At)
 	w.axes = question.Axes
+	w.total = w.done + question.Most() + judging
 	found, err := ask.Search(question, w.search)
 	if err != nil {
 		return nil, err
@@ -274,7 +276,8 @@ func (w *asking) report(found *ask.Answer, flat []bool) (*answer.Report, error) 
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	r := &answer.Report{Scenario: w.base.Name, ScenarioID: scenarios.ID(w.base), Seed: w.base.Seed,
-		Clock: w.base.Clock(), Refused: format.Num(w.of.Refused), Searched: w.done}
+		Clock: w.base.Clock(), Refused: format.Num(w.of.Refused), Matters: ask.Matters,
+		Searched: w.done}
 	for _, c := range w.base.Campaigns {
 		r.Deadlines = r.Deadlines || c.Deadline > 0
 	}
