@@ -143,7 +143,7 @@ type asking struct {
 	watch   task.Watch
 	batches sim.Batches
 	done    int                 // runs
-	total   int                 // runs, at most
+	total   int                 // runs, about
 	few     int                 // runs with which settings are compared
 	kept    map[string][]result // by setting; of replications from 0
 }
