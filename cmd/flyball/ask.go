@@ -8,6 +8,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
+	"flyball/internal/unit"
 )
 
 func (a *app) askCommand() *cobra.Command {
@@ -37,7 +38,7 @@ stopped by a signal.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.From.Arg = args[0]
 			var err error
-			if q.Refused, err = shareOf(refused); err != nil {
+			if q.Refused, err = unit.ParseShare(refused); err != nil {
 				return fail(exitUsage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
 			}
 			return a.ask(&q, asJSON)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,6 +10,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
+	"flyball/internal/unit"
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -178,21 +178,11 @@ func (r *repeats) flags(c *cobra.Command) {
 
 // share returns the precision as a share of the mean.
 func (r *repeats) share() (float64, error) {
-	v, err := shareOf(r.precision)
+	v, err := unit.ParseShare(r.precision)
 	if err != nil || !(v >= 0.00001 && v < 1) {
 		return 0, fail(exitUsage, "--precision: got %q, want a share of the mean such as 1%% or 0.01", r.precision)
 	}
 	return v, nil
-}
-
-// shareOf returns the share that a text such as "2%" or "0.02" stands for.
-func shareOf(text string) (float64, error) {
-	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if percent {
-		v /= 100
-	}
-	return v, err
 }
 
 // replicate runs independent replications of a scenario and prints their report.

@@ -1,6 +1,6 @@
 // Package unit holds the quantities of a scenario that carry their unit in
-// the value: rates ("140000/h", "24/day") and sizes ("32KiB"). A bare number
-// is refused. Any package may import it.
+// the value: rates ("140000/h", "24/day") and sizes ("32KiB"), of which a bare
+// number is refused, and shares ("5%"). Any package may import it.
 package unit
 
 import (
@@ -9,6 +9,19 @@ import (
 	"strconv"
 	"strings"
 )
+
+// ParseShare reads a share such as "5%" or "0.05"; it may be negative or above 1.
+func ParseShare(s string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(s), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("%q is not a share such as \"5%%\" or \"0.05\"", s)
+	}
+	if percent {
+		v /= 100
+	}
+	return v, nil
+}
 
 // PerHour is a rate, in events per hour.
 type PerHour float64

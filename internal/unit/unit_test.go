@@ -103,3 +103,16 @@ func TestBytesRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+func TestParseShare(t *testing.T) {
+	for text, want := range map[string]float64{"5%": 0.05, " 5 % ": 0.05, "0.05": 0.05, "120%": 1.2, "-1%": -0.01} {
+		if v, err := unit.ParseShare(text); err != nil || math.Abs(v-want) > 1e-15 {
+			t.Errorf("%q: got %g, %v, want %g", text, v, err, want)
+		}
+	}
+	for _, text := range []string{"", "%", "5%%", "few", "NaN", "inf", "1e999"} {
+		if v, err := unit.ParseShare(text); err == nil {
+			t.Errorf("%q: got %g, want an error", text, v)
+		}
+	}
+}

@@ -7,13 +7,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
@@ -154,11 +154,7 @@ func (q *Laws) chosen() (question, error) {
 func (q *Laws) chosenNoise() (levels []float64, _ error) {
 	var wrong []error
 	for _, text := range q.Noise {
-		digits, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
-		v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-		if percent {
-			v /= 100
-		}
+		v, err := unit.ParseShare(text)
 		if err != nil || !slices.Contains(scenarios.NoiseLevels(), v) {
 			wrong = append(wrong, task.Fail(task.Usage, "--noise: got %q, want 0, 5%% or 10%%", text))
 		} else if !slices.Contains(levels, v) {

@@ -8,6 +8,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
+	"flyball/internal/unit"
 	"flyball/reports/compare"
 )
 
@@ -46,11 +47,7 @@ func margins(of, asked []string) ([]compare.Metric, error) {
 			continue
 		}
 		share, floor, floored := strings.Cut(text, "+")
-		digits, percent := strings.CutSuffix(strings.TrimSpace(share), "%")
-		v, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
-		if percent {
-			v /= 100
-		}
+		v, err := unit.ParseShare(share)
 		f := 0.0
 		if floored && err == nil {
 			f, err = strconv.ParseFloat(strings.TrimSpace(floor), 64)
