@@ -4,7 +4,7 @@ package flyball_test
 var engineMutants = []mutant{
 	{"a pause waits for the end of subsets", "engine/delivery/machine.go", "	if m.pause.on {\n		m.giveBack(i)\n", "	if m.pause.on && m.slots[i].next == m.slots[i].to {\n		m.giveBack(i)\n"},
 	{"a pause loses the rest of subsets", "engine/delivery/machine.go", "	if m.pause.on {\n		m.giveBack(i)\n", "	if m.pause.on {\n"},
-	{"nobody wakes at the end of a pause", "engine/delivery/machine.go", "m.revival, m.pause.ends)", "m.revival)"},
+	{"nobody wakes at the end of a pause", "engine/delivery/machine.go", "m.revival, m.pause.turn)", "m.revival)"},
 	{"a pause begins an instant late", "engine/delivery/interval.go", "	if now >= m.pause.turn {\n", "	if now > m.pause.turn {\n"},
 	{"a pause is a target of 0 for the governor", "governor/config.go", "			to = target\n", "			to = 0\n"},
 	{"quiet hours begin again at every change of clocks", "scenarios/quiet.go", "		if n := len(apart); n > 0 && w.From <= apart[n-1].To {\n", "		if n := len(apart); n > 0 && w.From < apart[n-1].To {\n"},

@@ -10,7 +10,7 @@ var reportsMutants = []mutant{
 	{"resends that are deferred again came in time", "reports/diagnosis/diagnosis.go", "again >= 0.5*resends", "again >= 1.5*resends"},
 	{"a first wait that the greylist asks for is too slow", "reports/diagnosis/diagnosis.go", "f.Run.Sender.FirstWait < 2*r.Delay", "f.Run.Sender.FirstWait < 0*r.Delay"},
 	{"refusals below the soft limit are the throttle's", "reports/diagnosis/diagnosis.go", "case k.Distrust && below >= leastRefused:", "case k.Distrust && below >= 2*leastRefused+1:"},
-	{"the deadline is a minute earlier", "reports/runlog/finals.go", "p.start, p.deadline = f.stretch.at, f.stretch.due", "p.start, p.deadline = f.stretch.at, f.stretch.due-vt.Time(vt.Minute)"},
+	{"the deadline is a minute earlier", "reports/runlog/recorder.go", "now > f.stretch.due", "now > f.stretch.due-vt.Time(vt.Minute)"},
 	{"who is pending at the end has met the deadline", "reports/runlog/finals.go", "return c.Ends.Late + c.Recipients - c.Ends.Count()", "return c.Ends.Late"},
 	{"replies at RCPT refuse the sender", "internal/mail/mail.go", "r.Code == 421 || r.Stage < StageRCPT", "r.Code == 421 || r.Stage <= StageRCPT"},
 	{"the odd step is lost when steps double", "reports/runlog/course.go", "c.sums[(2*k+1)*destinations:(2*k+2)*destinations]", "c.sums[2*k*destinations:(2*k+1)*destinations]"},

@@ -165,9 +165,9 @@ func (m *Machine) Done() bool { return m.left == 0 }
 
 // NextWake returns the next time at which Wake must be called: the end of the
 // interval, the first due time of a resend, the opening of a closed destination, or
-// the end of a pause. A machine that is done still ends its intervals.
+// the beginning or end of a pause. A machine that is done still ends its intervals.
 func (m *Machine) NextWake() vt.Time {
-	return min(m.interval.next, m.waiting.next, m.revival, m.pause.ends)
+	return min(m.interval.next, m.waiting.next, m.revival, m.pause.turn)
 }
 
 func (m *Machine) address() engine.Address {

@@ -1,9 +1,6 @@
 package delivery
 
-import (
-	"flyball/internal/snap"
-	"flyball/internal/vt"
-)
+import "flyball/internal/vt"
 
 // pause is whether the operator lets the sending pause. In a pause no attempt begins:
 // attempts under way end, and their processes are freed and give their subsets back.
@@ -12,8 +9,7 @@ import (
 type pause struct {
 	windows []vt.Window // those that are not over
 	on      bool
-	turn    vt.Time // when on changes
-	ends    vt.Time // turn in a pause, else vt.Never
+	turn    vt.Time // when on changes; vt.Never if it does not
 }
 
 func newPause(windows []vt.Window) pause {
@@ -27,19 +23,12 @@ func (p *pause) pass(now vt.Time) {
 	for len(p.windows) > 0 && now >= p.windows[0].To {
 		p.windows = p.windows[1:]
 	}
-	p.on, p.turn, p.ends = false, vt.Never, vt.Never
+	p.on, p.turn = false, vt.Never
 	switch {
 	case len(p.windows) == 0:
 	case now >= p.windows[0].From:
-		p.on, p.turn, p.ends = true, p.windows[0].To, p.windows[0].To
+		p.on, p.turn = true, p.windows[0].To
 	default:
 		p.turn = p.windows[0].From
 	}
-}
-
-// state saves the number of windows that are over, of those in the Config.
-func (p *pause) state(c *snap.Codec) {
-	snap.Bool(c, &p.on)
-	snap.Int(c, &p.turn)
-	snap.Int(c, &p.ends)
 }

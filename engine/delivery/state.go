@@ -66,10 +66,8 @@ func (m *Machine) State(c *snap.Codec) {
 	})
 	snap.Int(c, &m.leaving)
 	snap.Int(c, &m.turns)
-	if m.cfg.Pauses != nil {
-		m.pause.state(c)
-	}
 	m.interval.state(c)
+	m.pause.pass(m.interval.accounted)
 	m.seen.State(c)
 	snap.Bool(c, &m.stopping)
 	snap.Bool(c, &m.reported)

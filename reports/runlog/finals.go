@@ -86,16 +86,15 @@ type finals struct {
 	row     []end  // of the last recipient's campaign, by destination
 	until   vt.Time
 	counts  []uint32 // of the bucket that until ends
-	due     vt.Time  // deadline of these recipients
 	stretch stretch  // counts and row are valid for these recipients
 	starts  []start  // of campaigns, by their first recipient
 }
 
 // part has the recipients of one campaign that are final.
 type part struct {
-	start, deadline vt.Time
-	counts          []uint32 // of bucket b and destination d at b * destinations + d
-	ends            []end    // by destination
+	start  vt.Time
+	counts []uint32 // of bucket b and destination d at b * destinations + d
+	ends   []end    // by destination
 }
 
 // end sums up the recipients of a campaign at one destination.
@@ -126,16 +125,16 @@ func (f *finals) stale(now vt.Time, rcpt mail.Recipient) bool {
 func (f *finals) turn(now vt.Time, rcpt mail.Recipient, destinations int) {
 	f.stretch = f.around(rcpt)
 	for len(f.parts) <= f.stretch.campaign {
-		f.parts = append(f.parts, part{deadline: vt.Never, ends: make([]end, destinations)})
+		f.parts = append(f.parts, part{ends: make([]end, destinations)})
 	}
 	p := &f.parts[f.stretch.campaign]
-	p.start, p.deadline = f.stretch.at, f.stretch.due
+	p.start = f.stretch.at
 	b := bucketOf(max(now.Sub(p.start), 0))
 	for len(p.counts) < (b+1)*destinations {
 		p.counts = append(p.counts, 0)
 	}
 	f.counts, f.row = p.counts[b*destinations:(b+1)*destinations], p.ends
-	f.until, f.due = p.start.Add(upTo(b)), p.deadline
+	f.until = p.start.Add(upTo(b))
 }
 
 // around returns the recipients of the campaign of rcpt, as a stretch that contains rcpt.
@@ -193,11 +192,11 @@ func (f *finals) ends(c, d, destinations int) Ends {
 func (f *finals) add(o *finals) {
 	for i, v := range o.parts {
 		if len(f.parts) <= i {
-			f.parts = append(f.parts, part{deadline: vt.Never, ends: make([]end, len(v.ends))})
+			f.parts = append(f.parts, part{ends: make([]end, len(v.ends))})
 		}
 		p := &f.parts[i]
 		if len(v.counts) > 0 {
-			p.start, p.deadline = v.start, v.deadline
+			p.start = v.start
 		}
 		p.counts = append(p.counts, make([]uint32, max(len(v.counts)-len(p.counts), 0))...)
 		for b, n := range v.counts {
@@ -214,7 +213,6 @@ func (f *finals) add(o *finals) {
 func (f *finals) State(c *snap.Codec) {
 	snap.Slice(c, &f.parts, func(c *snap.Codec, p *part) {
 		snap.Int(c, &p.start)
-		snap.Int(c, &p.deadline)
 		snap.Slice(c, &p.counts, snap.Int)
 		snap.Slice(c, &p.ends, func(c *snap.Codec, e *end) {
 			snap.Int(c, &e.last)

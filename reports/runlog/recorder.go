@@ -87,7 +87,7 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 		f.counts[a.Dest]++
 		end := &f.row[a.Dest]
 		end.last = now
-		if now > f.due {
+		if now > f.stretch.due {
 			end.late++
 		}
 	}
