@@ -148,7 +148,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	j := realrun.NewJournal(&journal)
 	began := time.Now()
 	got, receivers, r := live(t, s, 50, j)
-	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts, time.Since(began), r.Late.Quantile(0.99), r.Rec.Final())
+	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts(), time.Since(began), r.Late.Quantile(0.99), r.Rec.Final())
 	differ := 0
 	for i := range want.status {
 		if want.status[i] != got.status[i] || want.tries[i] != got.tries[i] {

@@ -76,7 +76,7 @@ func TestClusterOfOne(t *testing.T) {
 			}
 			of++
 		}
-		if of != len(rows) || of < 5 || ours.end != alone.end || ours.Record().Attempts != alone.Record().Attempts {
+		if of != len(rows) || of < 5 || ours.end != alone.end || ours.Record().Attempts() != alone.Record().Attempts() {
 			t.Errorf("%s: %d rows to %s, alone %d to %s", policy, of, ours.end, len(rows), alone.end)
 		}
 	}

@@ -103,7 +103,7 @@ func TestDFROfDeadShares(t *testing.T) {
 			s.Retry.Limit = limit
 			r := run(t, s).Record()
 			dead, alive := float64(r.Count(mail.Failed)), float64(r.Count(mail.Done))
-			if got := float64(r.Attempts) / alive; math.Abs(got-(1+float64(limit+1)*dead/alive)) > 1e-12 || math.Abs(got/want-1) > 0.04 {
+			if got := float64(r.Attempts()) / alive; math.Abs(got-(1+float64(limit+1)*dead/alive)) > 1e-12 || math.Abs(got/want-1) > 0.04 {
 				t.Errorf("dead share %g, limit %d: DFR %.3f, want %.2f", v.b, limit, got, want)
 			}
 		}

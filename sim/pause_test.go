@@ -17,9 +17,9 @@ func TestNothingBeginsInAPause(t *testing.T) {
 		"target of 0": {`governor.change=[{ at = "20m", target = "0/h" }, { at = "10h3m", target = "9000/h" }]`},
 	} {
 		r := run(t, "quickstart", append(set, short...)...)
-		if r.Count(mail.Done) != free.Count(mail.Done) || r.Attempts != free.Attempts {
-			t.Errorf("%s: got %d delivered in %d attempts, want %d in %d", what, r.Count(mail.Done), r.Attempts,
-				free.Count(mail.Done), free.Attempts)
+		if r.Count(mail.Done) != free.Count(mail.Done) || r.Attempts() != free.Attempts() {
+			t.Errorf("%s: got %d delivered in %d attempts, want %d in %d", what, r.Count(mail.Done), r.Attempts(),
+				free.Count(mail.Done), free.Attempts())
 		}
 		before, after := uint64(0), uint64(0) // after: in seven minutes, until an interval ends
 		for _, i := range r.Intervals {

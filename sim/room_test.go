@@ -46,8 +46,8 @@ func TestPostfixTable(t *testing.T) {
 		}
 		deferred, mean := float64(refused)/2000, float64(sum)/2000
 		t.Logf("%s: deferred %.1f %% (published %.1f), concurrency %.2f (%.2f)", v.feedback, 100*deferred, 100*v.deferred, mean, v.mean)
-		if math.Abs(deferred-v.deferred) > 0.01 || math.Abs(mean-v.mean) > 0.1 || r.Attempts != 2000 || r.Count(mail.Failed) != refused {
-			t.Errorf("%s: deferred %g, want %g +- 0.01; mean concurrency %g, want %g +- 0.1; %d attempts", v.feedback, deferred, v.deferred, mean, v.mean, r.Attempts)
+		if math.Abs(deferred-v.deferred) > 0.01 || math.Abs(mean-v.mean) > 0.1 || r.Attempts() != 2000 || r.Count(mail.Failed) != refused {
+			t.Errorf("%s: deferred %g, want %g +- 0.01; mean concurrency %g, want %g +- 0.1; %d attempts", v.feedback, deferred, v.deferred, mean, v.mean, r.Attempts())
 		}
 	}
 }
@@ -58,8 +58,8 @@ func TestLimitsOutOfReach(t *testing.T) {
 	for _, name := range []string{"throttling-provider", "greylist", "two-distances"} {
 		short := []string{"campaign[0].recipients=5000"}
 		free, limited := run(t, name, short...), run(t, name, append(short, wide...)...)
-		if free.Attempts != limited.Attempts || free.Count(mail.Done) != limited.Count(mail.Done) || free.Count(mail.Failed) != limited.Count(mail.Failed) || free.Latency.Mean() != limited.Latency.Mean() || len(free.Intervals) != len(limited.Intervals) {
-			t.Errorf("%s: %d attempts, %d delivered, want %d, %d", name, limited.Attempts, limited.Count(mail.Done), free.Attempts, free.Count(mail.Done))
+		if free.Attempts() != limited.Attempts() || free.Count(mail.Done) != limited.Count(mail.Done) || free.Count(mail.Failed) != limited.Count(mail.Failed) || free.Latency.Mean() != limited.Latency.Mean() || len(free.Intervals) != len(limited.Intervals) {
+			t.Errorf("%s: %d attempts, %d delivered, want %d, %d", name, limited.Attempts(), limited.Count(mail.Done), free.Attempts(), free.Count(mail.Done))
 		}
 		for i, row := range limited.Intervals {
 			if row.Sample != free.Intervals[i].Sample || row.Decision.Available != free.Intervals[i].Decision.Available {

@@ -254,14 +254,14 @@ func TestNoAllocationPerEvent(t *testing.T) {
 func TestHardlyAnAllocationInBuiltins(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		s := builtin(t, name, 30000)
-		whole := run(t, s).Record().Attempts
+		whole := run(t, s).Record().Attempts()
 		w, err := New(s, 0, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		attempts := func() (n uint64) {
 			for _, r := range w.Records() {
-				n += r.Attempts
+				n += r.Attempts()
 			}
 			return n
 		}
@@ -335,8 +335,8 @@ func TestServersShareTheList(t *testing.T) {
 		if !slices.Equal(got, v.want) {
 			t.Errorf("shares %v: %v recipients, want %v", v.shares, got, v.want)
 		}
-		if r.Record().Count(mail.Done) != 200000 || r.Record().Attempts != 200000 {
-			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().Count(mail.Done), r.Record().Attempts)
+		if r.Record().Count(mail.Done) != 200000 || r.Record().Attempts() != 200000 {
+			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().Count(mail.Done), r.Record().Attempts())
 		}
 	}
 }
@@ -361,7 +361,7 @@ func TestDFROfHomogeneousList(t *testing.T) {
 	for _, limit := range []int{0, 1, 5, 10} {
 		for _, p := range []float64{0.2, 0.87} {
 			r := run(t, failing(40000, 0, p, limit))
-			a, got := float64(r.Record().Attempts), float64(r.Record().Count(mail.Done))
+			a, got := float64(r.Record().Attempts()), float64(r.Record().Count(mail.Done))
 			if sd := math.Sqrt(a * p * (1 - p)); math.Abs(got-p*a) > 4*sd {
 				t.Errorf("limit %d: DFR %.4f, want %.4f; %.1f standard deviations off", limit, a/got, 1/p, (got-p*a)/sd)
 			}
@@ -384,7 +384,7 @@ func TestDFRWithDeadShare(t *testing.T) {
 		q := math.Pow(1-v.p, n)
 		want := 1/v.p + v.dead*n/((1-v.dead)*(1-q))
 		r := run(t, failing(recipients, v.dead, v.p, v.limit))
-		got := float64(r.Record().Attempts) / float64(r.Record().Count(mail.Done))
+		got := float64(r.Record().Attempts()) / float64(r.Record().Count(mail.Done))
 		// The variance of attempts - DFR x successes of one recipient, over all ways in which it can end.
 		variance := v.dead * n * n
 		for k := 1.0; k <= n; k++ {
@@ -512,8 +512,8 @@ func TestHangUpMakesRoom(t *testing.T) {
 	s.Campaigns[0].Processes = 1
 	s.Campaigns = append(s.Campaigns, scenarios.Campaign{Name: "second", Recipients: 20, Processes: 1, Subset: 20})
 	r := run(t, s)
-	if r.Record().Count(mail.Done) != 21 || r.Record().Attempts <= 21 || r.Record().Attempts > 30 {
-		t.Errorf("%d delivered of 21 in %d attempts", r.Record().Count(mail.Done), r.Record().Attempts)
+	if r.Record().Count(mail.Done) != 21 || r.Record().Attempts() <= 21 || r.Record().Attempts() > 30 {
+		t.Errorf("%d delivered of 21 in %d attempts", r.Record().Count(mail.Done), r.Record().Attempts())
 	}
 }
 
@@ -612,7 +612,7 @@ func BenchmarkAttempts(b *testing.B) {
 					b.Fatal(err)
 				}
 				w.Run(nil)
-				attempts += w.Record().Attempts
+				attempts += w.Record().Attempts()
 				digest = w.Record().Digest()
 			}
 			b.ReportMetric(float64(attempts)/b.Elapsed().Seconds(), "attempts/s")

@@ -67,7 +67,7 @@ func outcomes(t *testing.T, all []*scenarios.Scenario, replications int) []outco
 	var ends []outcome
 	_, err := sim.Sweep(all, uint64(replications), 0, runtime.GOMAXPROCS(0), func(_ uint64, w *sim.World, _ vt.Time) outcome {
 		r := w.Record()
-		return outcome{float64(r.Attempts), float64(r.Count(mail.Done))}
+		return outcome{float64(r.Attempts()), float64(r.Count(mail.Done))}
 	}, func(o outcome) { ends = append(ends, o) }, func() bool { return true })
 	if err != nil {
 		t.Fatal(err)

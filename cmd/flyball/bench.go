@@ -224,7 +224,7 @@ func deliveries(s *scenarios.Scenario, without string) subject {
 			if err != nil {
 				return nil, nil, err
 			}
-			run := func() uint64 { w.Run(nil); return w.Record().Attempts }
+			run := func() uint64 { w.Run(nil); return w.Record().Attempts() }
 			return run, func() uint64 { return w.Record().Digest() }, nil
 		}}
 }

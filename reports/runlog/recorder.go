@@ -16,7 +16,6 @@ import (
 // Recorder observes the engines of one run. It allocates nothing per attempt.
 // Not safe for concurrent use: engines call it from their owner's goroutine.
 type Recorder struct {
-	Attempts  uint64
 	Latency   hist.Hist // times of all attempts
 	Intervals []Interval
 	Outcomes  Outcomes // of each recipient; set by a caller that needs them, otherwise nil
@@ -65,7 +64,6 @@ func (r *Recorder) Begins(from mail.Recipient, campaign int, at, due vt.Time) {
 // Ended counts an attempt that ended at now, and the status in which it left its
 // recipient.
 func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
-	r.Attempts++
 	if now >= r.course.until {
 		r.course.pass(now, r.by)
 	}
@@ -140,7 +138,6 @@ func Merge(apart []*Recorder) *Recorder {
 	all.Outcomes = apart[0].Outcomes // shared by all
 	all.digest = apart[0].digest
 	for i, r := range apart {
-		all.Attempts += r.Attempts
 		all.lastFirst = max(all.lastFirst, r.lastFirst)
 		all.Latency.Merge(r.Latency)
 		all.Intervals = append(all.Intervals, r.Intervals...)
@@ -177,28 +174,29 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	run.Totals = Totals{
 		Recipients: recipients, Delivered: r.Count(mail.Done), Failed: r.Count(mail.Failed),
 		Suppressed: suppressed, Ambiguous: r.Count(mail.Held),
-		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts, Resends: r.Resends(),
+		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts(), Resends: r.Resends(),
 	}
 }
 
+// Attempts returns the number of attempts that ended.
+func (r *Recorder) Attempts() uint64 { return r.sum((*Destination).Attempts) }
+
 // Final returns the number of recipients that are final.
-func (r *Recorder) Final() uint64 {
-	return r.Count(mail.Done) + r.Count(mail.Failed) + r.Count(mail.Held)
-}
+func (r *Recorder) Final() uint64 { return r.sum((*Destination).Final) }
 
 // Count returns the number of recipients that ended with a status; of Pending,
 // the number of attempts that left their recipient waiting.
-func (r *Recorder) Count(s mail.Status) (n uint64) {
-	for i := range r.by {
-		n += r.by[i].Count(s)
-	}
-	return n
+func (r *Recorder) Count(s mail.Status) uint64 {
+	return r.sum(func(d *Destination) uint64 { return d.Count(s) })
 }
 
 // Resends returns the number of attempts after a recipient's first.
-func (r *Recorder) Resends() (n uint64) {
+func (r *Recorder) Resends() uint64 { return r.sum((*Destination).Resends) }
+
+// sum adds up a count of all destinations.
+func (r *Recorder) sum(of func(*Destination) uint64) (n uint64) {
 	for i := range r.by {
-		n += r.by[i].Resends()
+		n += of(&r.by[i])
 	}
 	return n
 }

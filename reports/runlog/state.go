@@ -7,7 +7,6 @@ import (
 
 // State saves or restores what was recorded for the same destinations.
 func (r *Recorder) State(c *snap.Codec) {
-	snap.Int(c, &r.Attempts)
 	r.Latency.State(c)
 	snap.Slice(c, &r.Intervals, func(c *snap.Codec, i *Interval) {
 		snap.Int(c, &i.Server)

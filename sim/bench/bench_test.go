@@ -185,7 +185,7 @@ func TestFeatures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if w.Run(nil); w.Record().Attempts == 0 {
+			if w.Run(nil); w.Record().Attempts() == 0 {
 				t.Errorf("%s without %s: no attempts", name, f.Name)
 			}
 		}

@@ -294,7 +294,7 @@ func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	s.Campaigns[0].Recipients = n
 	rec := simulate(r, s, nil)
 	done := float64(rec.Count(mail.Done))
-	return float64(rec.Attempts) / done, done / float64(n)
+	return float64(rec.Attempts()) / done, done / float64(n)
 }
 
 // retry verifies that with identical recipients the delivery failure rate does
