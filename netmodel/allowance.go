@@ -97,9 +97,6 @@ type window struct {
 
 // windows returns a window without messages for each allowance.
 func (b *behaviour) windows() (all []*window) {
-	if b == nil {
-		return nil
-	}
 	for _, a := range b.allowances {
 		all = append(all, &window{taken: make([]int, a.steps)})
 	}

@@ -11,15 +11,15 @@ import (
 // behaviour holds the prepared parameters of a receiver's optional behaviour,
 // see behaviour_config.go. A destination without any has nil.
 type behaviour struct {
-	interval, burst vt.Span // bucket: time per message, and for a full bucket; 0: no bucket
-	bucketReply     ending
-	allowances      []allowance
-	onConnection    []event // events at the stages of connections
-	onMessage       []event // and at the stages of messages
-	hangsUp         int     // messages over one connection; 0: any number
-	penalty         *Penalty
-	penaltyReply    ending
-	complaints      uint64 // threshold; 0: none
+	bucket       mail.Pace // at time 0
+	bucketReply  ending
+	allowances   []allowance
+	onConnection []event // events at the stages of connections
+	onMessage    []event // and at the stages of messages
+	hangsUp      int     // messages over one connection; 0: any number
+	penalty      *Penalty
+	penaltyReply ending
+	complaints   uint64 // threshold; 0: none
 
 	tick          vt.Span // step of the recent rate, see fading; 0: the rate is not used
 	perHour       float64 // rate per message in the faded sum
@@ -71,6 +71,7 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		return nil
 	}
 	b := &behaviour{
+		bucket:        mail.NewPace(d.Bucket.Rate, d.Bucket.Burst),
 		bucketReply:   refusal(mail.StageMAIL, d.Bucket.Reply, 0),
 		throttleReply: refusal(mail.StageMAIL, d.Throttle.Reply, 0),
 		throttle:      ramp{float64(d.Throttle.Soft), float64(d.Throttle.Hard), d.Throttle.Curve == "logistic"},
@@ -80,10 +81,6 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		drift:      d.Drift,
 		hangsUp:    d.HangsUp,
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
-	}
-	if d.Bucket.Rate > 0 {
-		b.interval = vt.Span(math.Round(float64(vt.Hour) / float64(d.Bucket.Rate)))
-		b.burst = vt.Span(d.Bucket.Burst) * b.interval
 	}
 	for _, a := range d.Allowances {
 		b.allowances = append(b.allowances, newAllowance(a))

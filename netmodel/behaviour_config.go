@@ -2,6 +2,7 @@ package netmodel
 
 import (
 	"flyball/internal/conf"
+	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
@@ -165,10 +166,7 @@ func (d Destination) validateBehaviour() []error {
 	g := d.Greylist
 	l.Check(g.WhitelistAfter == 0 || g.Share > 0, "greylist.whitelist_after",
 		"got %d without share, want a greylist for it", g.WhitelistAfter)
-	if b := d.Bucket; b.Rate > 0 {
-		l.Check(float64(b.Burst)/float64(b.Rate) <= (3650*vt.Day).Hours(), "bucket.burst",
-			"got %d, which %s fills in more than 3650d, want less", b.Burst, b.Rate)
-	}
+	mail.CheckBurst(&l, "bucket.burst", d.Bucket.Burst, d.Bucket.Rate)
 	for i, a := range d.Allowances {
 		l.Within(conf.Index("allowance", i), a.validate())
 	}

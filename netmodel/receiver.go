@@ -36,10 +36,10 @@ type Receiver struct {
 }
 
 // ReceiverState is what a receiver remembers about one server, or about all
-// servers together at a shared destination. Its zero value is the state at time 0.
+// servers together at a shared destination.
 type ReceiverState struct {
-	open             int     // connections that count towards the cap, in use or kept
-	full             vt.Time // when the bucket will be full again
+	open             int // connections that count towards the cap, in use or kept
+	bucket           mail.Pace
 	penance          penance
 	recent           fading // messages offered
 	points           fading // points of bad reputation
@@ -75,7 +75,10 @@ func (net *Network) receivers(s mail.Server) []Receiver {
 	states := make([]ReceiverState, len(all))
 	for d := range all {
 		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s,
-			dest: mail.Destination(d), windows: net.destinations[d].behaviour.windows()}
+			dest: mail.Destination(d)}
+		if b := net.destinations[d].behaviour; b != nil {
+			states[d].bucket, all[d].windows = b.bucket, b.windows()
+		}
 	}
 	return all
 }
@@ -172,38 +175,7 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
 		}
 	}
-	event := r.event(now, m.to, try)
-	refused := noEnding
-	if event.stage() == mail.StageMAIL {
-		refused = event
-	}
-	if refused == noEnding && b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
-		refused = b.penaltyReply
-	}
-	if refused == noEnding && b.throttle.hard > 0 {
-		if p := b.throttle.at(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
-			refused = b.throttleReply
-		}
-	}
-	if refused == noEnding && len(b.allowances) > 0 {
-		refused = r.exceeded(now)
-	}
-	if refused == noEnding && b.interval > 0 {
-		if full := max(s.full, now).Add(b.interval); full.Sub(now) > b.burst {
-			refused = b.bucketReply
-		} else {
-			s.full = full
-		}
-	}
-	if refused == noEnding {
-		for _, w := range r.windows {
-			w.take()
-		}
-	}
-	if refused == noEnding && event != noEnding && event.before(m.fail) == event {
-		refused = event
-	}
-	switch {
+	switch refused := r.refuse(now, m, try, rate); {
 	case refused != noEnding:
 		m.fail = refused
 		if refused.stage() <= r.facts.greyAt {
@@ -215,6 +187,39 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	}
 	m.welcome = now < s.white
 	m.complains = b.complaints > 0 && r.draw(m.to, 0, purposeComplaint) < b.complaints
+}
+
+// refuse returns the reply with which the receiver refuses the message m by its own
+// rules, or noEnding. The first rule that refuses it ends the questions. rate is the
+// server's recent rate. A message that no rule refuses at MAIL counts as taken.
+func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) ending {
+	b, s := r.facts.behaviour, r.state
+	event := r.event(now, m.to, try)
+	if event.stage() == mail.StageMAIL {
+		return event
+	}
+	if b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
+		return b.penaltyReply
+	}
+	if b.throttle.hard > 0 {
+		if p := b.throttle.at(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
+			return b.throttleReply
+		}
+	}
+	if reply := r.exceeded(now); reply != noEnding {
+		return reply
+	}
+	if s.bucket.Opens() > now {
+		return b.bucketReply
+	}
+	s.bucket.Pass(now)
+	for _, w := range r.windows {
+		w.take()
+	}
+	if event != noEnding && event.before(m.fail) == event {
+		return event
+	}
+	return noEnding
 }
 
 // event returns the reply of the event that refuses the message of a try.

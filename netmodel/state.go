@@ -62,7 +62,7 @@ func (r *Receiver) State(c *snap.Codec) {
 
 func (m *ReceiverState) state(c *snap.Codec) {
 	snap.Int(c, &m.open)
-	snap.Int(c, &m.full)
+	m.bucket.State(c)
 	for _, f := range []*fading{&m.recent, &m.points} {
 		snap.Float(c, &f.sum)
 		snap.Int(c, &f.tick)

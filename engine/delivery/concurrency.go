@@ -8,7 +8,6 @@ import (
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/snap"
-	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -27,8 +26,8 @@ type endpoint struct {
 	limiter governor.Limiter // nil if no law limits destinations
 	busy    int              // attempts under way
 	most    int              // greatest busy by the sender's own policy
-	offers  pace             // of messages
-	dials   pace             // of connections
+	offers  mail.Pace        // of messages
+	dials   mail.Pace        // of connections
 	revives vt.Time          // when a dead destination is tried again; vt.Never if it is not dead
 	parked  int              // number of parked recipients of all campaigns
 
@@ -64,29 +63,12 @@ func newConcurrency(cfg *Config) *concurrency {
 			if s.Connections > 0 {
 				v.most = s.Connections
 			}
-			v.offers, v.dials = newPace(s.Rate, s.Burst), newPace(s.ConnectionRate, s.Burst)
+			v.offers, v.dials = mail.NewPace(s.Rate, s.Burst), mail.NewPace(s.ConnectionRate, s.Burst)
 		}
 		r.each = append(r.each, v)
 	}
 	return r
 }
-
-// pace limits how often something begins: a token bucket as virtual scheduling, the
-// generic cell rate algorithm (ITU-T I.371), exact in whole nanoseconds.
-type pace struct {
-	opens vt.Time // the next may begin from here on
-	every vt.Span // time between two at the rate; 0: no limit
-	ahead vt.Span // how far opens may lie back: as many more as a burst has begin at once
-}
-
-func newPace(rate unit.PerHour, burst int) pace {
-	every := mail.Every(rate)
-	ahead := every * vt.Span(burst-1)
-	return pace{opens: -vt.Time(ahead), every: every, ahead: ahead}
-}
-
-// pass counts one that begins now.
-func (p *pace) pass(now vt.Time) { p.opens = max(p.opens, now.Add(-p.ahead)).Add(p.every) }
 
 // open reports whether an attempt to d may begin now on the slot s, or on a free slot
 // if s is nil. If only time can open the destination, the machine will be woken then.
@@ -95,9 +77,9 @@ func (m *Machine) open(d mail.Destination, s *slot) bool {
 	if v.busy >= v.most || v.limiter != nil && v.busy >= v.limiter.Limit() {
 		return false
 	}
-	opens := v.offers.opens
-	if v.dials.opens > opens && (s == nil || !m.reuses(s, d)) {
-		opens = v.dials.opens
+	opens := v.offers.Opens()
+	if dials := v.dials.Opens(); dials > opens && (s == nil || !m.reuses(s, d)) {
+		opens = dials
 	}
 	if opens > m.interval.accounted {
 		m.revival = min(m.revival, opens)
@@ -122,9 +104,9 @@ func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 		v.account(now)
 	}
 	v.busy++
-	v.offers.pass(now)
+	v.offers.Pass(now)
 	if conn == mail.Fresh {
-		v.dials.pass(now)
+		v.dials.Pass(now)
 	}
 }
 
@@ -352,8 +334,8 @@ func (r *concurrency) state(c *snap.Codec) {
 	for d := range r.each {
 		v := &r.each[d]
 		snap.Int(c, &v.busy)
-		snap.Int(c, &v.offers.opens)
-		snap.Int(c, &v.dials.opens)
+		v.offers.State(c)
+		v.dials.State(c)
 		snap.Int(c, &v.parked)
 		if v.limiter == nil {
 			continue

@@ -1,8 +1,6 @@
 package mail
 
 import (
-	"math"
-
 	"flyball/internal/conf"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -40,22 +38,11 @@ func (s Send) Idle(key string) bool {
 	return false
 }
 
-// Every returns the time between two events at a rate, in whole nanoseconds; 0 for
-// no limit.
-func Every(rate unit.PerHour) vt.Span {
-	if rate == 0 {
-		return 0
-	}
-	return vt.Span(math.Round(float64(vt.Hour) / float64(rate)))
-}
-
-// Problems reports every problem beside the ranges of the keys: a burst that takes
-// more than ten years to come together again.
+// Problems reports every problem beside the ranges of the keys; see CheckBurst.
 func (s Send) Problems() []error {
 	var l conf.List
 	for _, rate := range []unit.PerHour{s.Rate, s.ConnectionRate} {
-		l.Check(rate == 0 || float64(s.Burst)/float64(rate) <= (3650*vt.Day).Hours(), "burst",
-			"got %d, which %s fills in more than 3650d, want less", s.Burst, rate)
+		CheckBurst(&l, "burst", s.Burst, rate)
 	}
 	return l
 }
