@@ -57,8 +57,8 @@ var networkMutants = []mutant{
 	{"a pause forgets that it was begun again", "netmodel/penalty.go", "if s.length > 0 && now", "if now"},
 	{"a complaint counts without a delivery", "netmodel/receiver.go", "if accepted && m.complains {", "if m.complains {"},
 	{"complaints count of greylisted recipients alone", "netmodel/model.go", "if t.msg.Grey != 0 || t.msg.complains {", "if t.msg.Grey != 0 {"},
-	{"a checkpoint forgets what was taken", "netmodel/state.go", "	snap.Int(c, &w.sum)\n", ""},
+	{"a checkpoint forgets what was taken", "netmodel/state.go", "&w.step, &w.sum,", "&w.step,"},
 	{"the end of a kept connection ends the attempt", "netmodel/model.go", "if t.kind.EndedBy(t.reply) {", "if false {"},
-	{"an attempt that goes on is another try", "netmodel/state.go", "	snap.Int(c, &t.try)\n", ""},
+	{"an attempt that goes on is another try", "netmodel/state.go", "&t.to, &t.try,", "&t.to,"},
 	{"a failed look-up forgets the first connection", "netmodel/model.go", "Reply{Took: at.Sub(t.start), Stage: mail.StageDNS", "Reply{Took: took, Stage: mail.StageDNS"},
 }

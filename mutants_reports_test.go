@@ -5,7 +5,7 @@ var reportsMutants = []mutant{
 	{"a clock counts hours as days", "reports/format/words.go", "float64(hours) * float64(vt.Hour)", "float64(hours) * float64(vt.Day)"},
 	{"an axis starts at midnight", "reports/chart/figure.go", "format.ClockTime(clock, format.Num(m.Value*seconds/3600))", "format.ClockTime(clock, format.Num(m.Value*seconds/3600+2))"},
 	{"time to the end counts from the start of the run", "reports/runlog/finals.go", "b := bucketOf(max(now.Sub(p.start), 0))", "b := bucketOf(now.Sub(0))"},
-	{"times to the end are lost at a checkpoint", "reports/runlog/finals.go", "		snap.Slice(c, &p.counts, snap.Int)\n", ""},
+	{"times to the end are lost at a checkpoint", "reports/runlog/finals.go", "c.Fields(&p.start, &p.counts)", "c.Fields(&p.start)"},
 	{"servers that share a receiver do not contend", "reports/diagnosis/diagnosis.go", "v.receiver.Shared && v.realServers() > 1", "v.receiver.Shared && v.realServers() > 2"},
 	{"resends that are deferred again came in time", "reports/diagnosis/diagnosis.go", "again >= 0.5*resends", "again >= 1.5*resends"},
 	{"a first wait that the greylist asks for is too slow", "reports/diagnosis/diagnosis.go", "f.Run.Sender.FirstWait < 2*r.Delay", "f.Run.Sender.FirstWait < 0*r.Delay"},

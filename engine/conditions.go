@@ -79,10 +79,6 @@ func (c *Conditions) add(o *Conditions) {
 
 // State saves or restores the counts.
 func (c *Conditions) State(s *snap.Codec) {
-	for _, n := range []*uint64{&c.Retries, &c.Deferrals, &c.Bounces, &c.Refusals, &c.Timeouts, &c.Lookups,
-		&c.Hops, &c.Known} {
-		snap.Int(s, n)
-	}
-	snap.Int(s, &c.Took)
-	snap.Int(s, &c.Lookup)
+	s.Fields(&c.Retries, &c.Deferrals, &c.Bounces, &c.Refusals, &c.Timeouts, &c.Lookups, &c.Hops, &c.Known, &c.Took,
+		&c.Lookup)
 }

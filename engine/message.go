@@ -118,12 +118,5 @@ func (r *Report) Add(o *Report) {
 func (r *Report) State(c *snap.Codec) {
 	r.Sample.State(c)
 	r.Conditions.State(c)
-	snap.Int(c, &r.Ended)
-	snap.Float(c, &r.Target)
-	snap.Int(c, &r.RetryLimit)
-	snap.Int(c, &r.Wanted)
-	snap.Int(c, &r.Freed)
-	snap.Int(c, &r.HandedBack)
-	snap.Bool(c, &r.Partial)
-	snap.Bool(c, &r.Draining)
+	c.Fields(&r.Ended, &r.Target, &r.RetryLimit, &r.Wanted, &r.Freed, &r.HandedBack, &r.Partial, &r.Draining)
 }

@@ -51,13 +51,6 @@ type DestinationInterval struct {
 
 // State saves or restores the interval of a destination.
 func (d *DestinationInterval) State(c *snap.Codec) {
-	snap.Int(c, &d.Limit)
-	snap.Int(c, &d.Limits)
-	snap.Float(c, &d.Busy)
-	snap.Int(c, &d.Attempts)
-	snap.Int(c, &d.Delivered)
-	snap.Int(c, &d.Refusals)
-	snap.Int(c, &d.Timeouts)
-	snap.Int(c, &d.AttemptTime)
-	snap.Int(c, &d.Parked)
+	c.Fields(&d.Limit, &d.Limits, &d.Busy, &d.Attempts, &d.Delivered, &d.Refusals, &d.Timeouts, &d.AttemptTime,
+		&d.Parked)
 }

@@ -52,9 +52,6 @@ func (s *Seen) of(from Address) *sender {
 // State saves or restores which messages have arrived.
 func (s *Seen) State(c *snap.Codec) {
 	snap.Slice(c, &s.senders, func(c *snap.Codec, v *sender) {
-		snap.Int(c, &v.from.Role)
-		snap.Int(c, &v.from.Server)
-		snap.Int(c, &v.all)
-		snap.Slice(c, &v.beyond, snap.Int)
+		c.Fields(&v.from.Role, &v.from.Server, &v.all, &v.beyond)
 	})
 }

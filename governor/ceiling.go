@@ -106,9 +106,5 @@ func (l *ceiling) recovered(slope float64) {
 }
 
 func (l *ceiling) state(c *snap.Codec) {
-	for _, v := range []*float64{&l.top, &l.cliff, &l.fell, &l.tried} {
-		snap.Float(c, v)
-	}
-	snap.Int(c, &l.stood)
-	snap.Int(c, &l.wait)
+	c.Fields(&l.top, &l.cliff, &l.fell, &l.tried, &l.stood, &l.wait)
 }

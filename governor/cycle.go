@@ -154,11 +154,5 @@ func cautious(all []float64) float64 {
 }
 
 func (y *cycle) state(c *snap.Codec) {
-	snap.Int(c, &y.clock)
-	snap.Int(c, &y.part)
-	snap.Bool(c, &y.over)
-	snap.Slice(c, &y.sums, snap.Float)
-	snap.Slice(c, &y.counts, snap.Int)
-	snap.Slice(c, &y.days, snap.Float)
-	snap.Slice(c, &y.profile, snap.Float)
+	c.Fields(&y.clock, &y.part, &y.over, &y.sums, &y.counts, &y.days, &y.profile)
 }

@@ -103,6 +103,6 @@ func (s Sample) and(next Sample) Sample {
 
 func (g *faulty) State(c *snap.Codec) {
 	g.Keeper.State(c)
-	snap.Int(c, &g.number)
+	c.Fields(&g.number)
 	g.unread.State(c)
 }

@@ -160,8 +160,5 @@ func (f *Feedback) Interval(Sample) {}
 
 // State saves or restores f.
 func (f *Feedback) State(c *snap.Codec) {
-	snap.Int(c, &f.limit)
-	snap.Float(c, &f.success)
-	snap.Float(c, &f.failure)
-	snap.Float(c, &f.failCohorts)
+	c.Fields(&f.limit, &f.success, &f.failure, &f.failCohorts)
 }

@@ -144,17 +144,8 @@ func (s Sample) attemptTime() float64 {
 
 // State saves or restores a sample.
 func (s *Sample) State(c *snap.Codec) {
-	snap.Int(c, &s.Span)
-	snap.Float(c, &s.TargetRate)
-	for _, n := range []*uint64{&s.Delivered, &s.Attempts, &s.Retries, &s.Deferrals, &s.Bounces, &s.Refusals,
-		&s.Timeouts} {
-		snap.Int(c, n)
-	}
-	snap.Int(c, &s.AttemptTime)
-	snap.Int(c, &s.LookupTime)
-	for _, v := range []*float64{&s.Allocated, &s.Hops, &s.Load, &s.Demand} {
-		snap.Float(c, v)
-	}
+	c.Fields(&s.Span, &s.TargetRate, &s.Delivered, &s.Attempts, &s.Retries, &s.Deferrals, &s.Bounces, &s.Refusals,
+		&s.Timeouts, &s.AttemptTime, &s.LookupTime, &s.Allocated, &s.Hops, &s.Load, &s.Demand)
 }
 
 // Flags mark what was special about an interval. They are for readers of a

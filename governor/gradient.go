@@ -102,7 +102,5 @@ func (a *average) add(v float64, window, warmUp int) float64 {
 }
 
 func (a *average) state(c *snap.Codec) {
-	snap.Float(c, &a.value)
-	snap.Float(c, &a.sum)
-	snap.Int(c, &a.count)
+	c.Fields(&a.value, &a.sum, &a.count)
 }

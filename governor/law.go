@@ -79,8 +79,7 @@ func (g *base) Available() float64 { return g.available }
 func (g *base) force(c float64) { g.available = c }
 
 func (g *base) State(c *snap.Codec) {
-	snap.Float(c, &g.available)
-	snap.Bool(c, &g.begun)
+	c.Fields(&g.available, &g.begun)
 }
 
 // measure returns a Decision with the terms that do not depend on the law; C is

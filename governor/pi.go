@@ -75,7 +75,5 @@ func slack(d Decision) bool {
 
 func (g *pi) State(c *snap.Codec) {
 	g.base.State(c)
-	snap.Float(c, &g.before)
-	snap.Float(c, &g.beforeTarget)
-	snap.Bool(c, &g.known)
+	c.Fields(&g.before, &g.beforeTarget, &g.known)
 }

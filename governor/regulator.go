@@ -317,26 +317,12 @@ func (g *regulator) State(c *snap.Codec) {
 	g.base.State(c)
 	g.now.state(c)
 	g.before.state(c)
-	snap.Float(c, &g.undo)
-	snap.Int(c, &g.wait)
-	for i := range g.used {
-		snap.Float(c, &g.used[i])
-	}
-	snap.Int(c, &g.still)
-	for _, v := range []*float64{&g.lag, &g.during, &g.moved, &g.usual, &g.best, &g.most} {
-		snap.Float(c, v)
-	}
-	snap.Int(c, &g.bursts)
+	c.Fields(&g.undo, &g.wait, &g.used, &g.still, &g.lag, &g.during, &g.moved, &g.usual, &g.best, &g.most, &g.bursts)
 	g.day.state(c)
 }
 
 func (b *estimate) state(c *snap.Codec) {
-	snap.Bool(c, &b.known)
-	snap.Int(c, &b.seen)
-	snap.Bool(c, &b.doubted)
-	for _, v := range []*float64{&b.noise, &b.off, &b.drift, &b.size, &b.suspect} {
-		snap.Float(c, v)
-	}
+	c.Fields(&b.known, &b.seen, &b.doubted, &b.noise, &b.off, &b.drift, &b.size, &b.suspect)
 	b.scaling.state(c)
 	b.ceiling.state(c)
 }

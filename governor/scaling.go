@@ -99,7 +99,5 @@ func (s *scaling) learn(off, variance, least float64) {
 }
 
 func (s *scaling) state(c *snap.Codec) {
-	for _, v := range []*float64{&s.level, &s.slope, &s.level2, &s.slope2, &s.both, &s.before, &s.foretold} {
-		snap.Float(c, v)
-	}
+	c.Fields(&s.level, &s.slope, &s.level2, &s.slope2, &s.both, &s.before, &s.foretold)
 }

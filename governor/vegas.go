@@ -156,12 +156,10 @@ func median(all []float64) float64 {
 
 func (g *corrVegas) State(c *snap.Codec) {
 	g.base.State(c)
-	snap.Slice(c, &g.times, snap.Float)
+	c.Fields(&g.times)
 	g.recent.state(c)
 	g.baseline.state(c)
 	snap.Slice(c, &g.seen, func(c *snap.Codec, p *point) {
-		snap.Float(c, &p.processes)
-		snap.Float(c, &p.throughput)
-		snap.Float(c, &p.time)
+		c.Fields(&p.processes, &p.throughput, &p.time)
 	})
 }

@@ -9,51 +9,22 @@ func (m *Model) State(c *snap.Codec) {
 	for i := range m.receivers {
 		m.receivers[i].State(c)
 	}
-	snap.Int(c, &m.busy)
+	c.Fields(&m.busy)
 }
 
 func (t *trip) state(c *snap.Codec) {
-	snap.Int(c, &t.start)
-	snap.Int(c, &t.lookup)
-	snap.Int(c, &t.gen)
-	snap.Int(c, &t.kind)
-	snap.Int(c, &t.to)
-	snap.Int(c, &t.try)
-	snap.Float(c, &t.stretch)
+	c.Fields(&t.start, &t.lookup, &t.gen, &t.kind, &t.to, &t.try, &t.stretch, &t.step, &t.dest, &t.ended)
 	t.reply.State(c)
-	snap.Int(c, &t.conn.RTT)
-	snap.Int(c, &t.conn.Banner)
-	snap.Int(c, &t.conn.Hops)
-	snap.Int(c, &t.conn.drawn.rtt)
-	snap.Int(c, &t.conn.drawn.hops)
-	snap.Int(c, &t.conn.fail)
-	snap.Bool(c, &t.conn.refused)
-	snap.Bool(c, &t.conn.counted)
-	snap.Int(c, &t.conn.offered)
-	snap.Float(c, &t.conn.slow)
-	snap.Int(c, &t.msg.RCPT)
-	snap.Int(c, &t.msg.Dot)
-	snap.Int(c, &t.msg.Tarpit)
-	snap.Int(c, &t.msg.Grey)
-	snap.Int(c, &t.msg.to)
-	snap.Int(c, &t.msg.GreyCode)
-	snap.Bool(c, &t.msg.welcome)
-	snap.Bool(c, &t.msg.letIn)
-	snap.Bool(c, &t.msg.complains)
-	snap.Int(c, &t.msg.fail)
-	for i := range t.conn.losses {
-		snap.Int(c, &t.conn.losses[i])
-		snap.Int(c, &t.msg.losses[i])
-	}
-	snap.Int(c, &t.step)
-	snap.Int(c, &t.dest)
-	snap.Bool(c, &t.ended)
+	v, m := &t.conn, &t.msg
+	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.rtt, &v.drawn.hops, &v.fail, &v.refused, &v.counted, &v.offered,
+		&v.slow, &v.losses)
+	c.Fields(&m.RCPT, &m.Dot, &m.Tarpit, &m.Grey, &m.to, &m.GreyCode, &m.welcome, &m.letIn, &m.complains, &m.fail,
+		&m.losses)
 }
 
 // State saves or restores a receiver, including state that it shares with others.
 func (r *Receiver) State(c *snap.Codec) {
-	snap.Int(c, &r.lookups)
-	snap.Int(c, &r.connections)
+	c.Fields(&r.lookups, &r.connections)
 	r.state.state(c)
 	for _, w := range r.windows {
 		w.state(c)
@@ -61,43 +32,20 @@ func (r *Receiver) State(c *snap.Codec) {
 }
 
 func (m *ReceiverState) state(c *snap.Codec) {
-	snap.Int(c, &m.open)
+	c.Fields(&m.open, &m.recent.sum, &m.recent.tick, &m.points.sum, &m.points.tick, &m.passes, &m.white, &m.cycles,
+		&m.downFrom, &m.upFrom, &m.periods, &m.weather, &m.factor)
 	m.bucket.State(c)
-	for _, f := range []*fading{&m.recent, &m.points} {
-		snap.Float(c, &f.sum)
-		snap.Int(c, &f.tick)
-	}
 	m.penance.state(c)
 	m.greylist.state(c)
-	snap.Int(c, &m.passes)
-	snap.Int(c, &m.white)
-	snap.Int(c, &m.cycles)
-	snap.Int(c, &m.downFrom)
-	snap.Int(c, &m.upFrom)
-	snap.Int(c, &m.periods)
-	snap.Float(c, &m.weather)
-	snap.Float(c, &m.factor)
 }
 
 func (s *penance) state(c *snap.Codec) {
-	snap.Int(c, &s.until)
-	snap.Int(c, &s.length)
-	snap.Int(c, &s.allowed)
-	snap.Int(c, &s.passed)
-	snap.Int(c, &s.offered)
+	c.Fields(&s.until, &s.length, &s.allowed, &s.passed, &s.offered)
 }
 
-func (w *window) state(c *snap.Codec) {
-	snap.Int(c, &w.step)
-	snap.Int(c, &w.sum)
-	snap.Slice(c, &w.taken, snap.Int)
-}
+func (w *window) state(c *snap.Codec) { c.Fields(&w.step, &w.sum, &w.taken) }
 
 func (t *clocks) state(c *snap.Codec) {
-	snap.Slice(c, &t.slots, func(c *snap.Codec, v *clock) {
-		snap.Int(c, &v.who)
-		snap.Int(c, &v.first)
-		snap.Int(c, &v.last)
-	})
-	snap.Int(c, &t.count)
+	snap.Slice(c, &t.slots, func(c *snap.Codec, v *clock) { c.Fields(&v.who, &v.first, &v.last) })
+	c.Fields(&t.count)
 }

@@ -27,14 +27,7 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: got a stream, want a file that can be read twice", src.ListName)
 	}
-	var suppressed list.Set
-	if src.Suppression != nil {
-		var err error
-		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
-			return nil, err
-		}
-	}
-	domains, err := domainsOf(s)
+	suppressed, domains, err := src.places(s)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +63,7 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 // list.Read needs to find duplicates. It returns the errors of list.Read and of
 // each.
 func Addresses(s *scenarios.Scenario, src Source, each func(address string, suppressed bool) error) error {
-	var suppressed list.Set
-	if src.Suppression != nil {
-		var err error
-		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
-			return err
-		}
-	}
-	domains, err := domainsOf(s)
+	suppressed, domains, err := src.places(s)
 	if err != nil {
 		return err
 	}
@@ -107,13 +93,19 @@ func Words(c list.Count, suppressed uint64) []string {
 	return words
 }
 
-// domainsOf returns the domains of the destinations of a scenario.
-func domainsOf(s *scenarios.Scenario) (*scenarios.Domains, error) {
+// places returns what decides where a row belongs: the suppressed addresses of src,
+// and the domains of the destinations of a scenario.
+func (src Source) places(s *scenarios.Scenario) (suppressed list.Set, domains *scenarios.Domains, err error) {
+	if src.Suppression != nil {
+		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
+			return suppressed, nil, err
+		}
+	}
 	domains, problems := s.Domains()
 	if problems != nil {
-		return nil, fmt.Errorf("scenario %s: %w", s.Name, errors.Join(problems...))
+		return suppressed, nil, fmt.Errorf("scenario %s: %w", s.Name, errors.Join(problems...))
 	}
-	return domains, nil
+	return suppressed, domains, nil
 }
 
 // stranger returns the reason to reject an address that has no destination.

@@ -79,14 +79,7 @@ func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error
 // read reads the list of src. Recipients are numbered in the order of the
 // accepted rows.
 func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Template) error {
-	var suppressed list.Set
-	if src.Suppression != nil {
-		var err error
-		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
-			return err
-		}
-	}
-	domains, err := domainsOf(s)
+	suppressed, domains, err := src.places(s)
 	if err != nil {
 		return err
 	}

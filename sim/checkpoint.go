@@ -14,7 +14,7 @@ import (
 
 // checkpointMagic begins a checkpoint file. After it come the identity of the
 // run (World.identity) and a newline, the SHA-256 of the state, and the state.
-const checkpointMagic = "flyball checkpoint 7\n"
+const checkpointMagic = "flyball checkpoint 8\n"
 
 // Checkpoint returns the saved state of a run that was stopped; nil if the run
 // reached its end.
@@ -74,12 +74,12 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 }
 
 func (w *World) state(c *snap.Codec) {
-	snap.Int(c, &w.reached)
+	c.Fields(&w.reached)
 	for _, s := range w.servers {
 		s.state(c)
 	}
 	kept := w.outcomes() != nil
-	snap.Bool(c, &kept)
+	c.Fields(&kept)
 	if kept {
 		if c.Reading() {
 			w.KeepOutcomes()
@@ -98,10 +98,9 @@ func (s *server) state(c *snap.Codec) {
 	s.ends.State(c)
 	s.rec.State(c)
 	left := len(s.arrivals)
-	snap.Int(c, &left)
+	c.Fields(&left)
 	if c.Reading() && left >= 0 && left <= len(s.arrivals) {
 		s.arrivals = s.arrivals[len(s.arrivals)-left:]
 	}
-	snap.Int(c, &s.now)
-	snap.Int(c, &s.events)
+	c.Fields(&s.now, &s.events)
 }

@@ -333,21 +333,16 @@ func (m *Machine) decideDestinations(span vt.Span, all []engine.DestinationInter
 func (r *concurrency) state(c *snap.Codec) {
 	for d := range r.each {
 		v := &r.each[d]
-		snap.Int(c, &v.busy)
+		c.Fields(&v.busy, &v.parked)
 		v.offers.State(c)
 		v.dials.State(c)
-		snap.Int(c, &v.parked)
 		if v.limiter == nil {
 			continue
 		}
 		v.limiter.State(c)
-		snap.Int(c, &v.revives)
-		snap.Int(c, &v.accounted)
+		c.Fields(&v.revives, &v.accounted)
 		v.busyTime.state(c)
-		for _, n := range []*uint64{&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts} {
-			snap.Int(c, n)
-		}
-		snap.Int(c, &v.took)
+		c.Fields(&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts, &v.took)
 	}
-	snap.Int(c, &r.parked)
+	c.Fields(&r.parked)
 }

@@ -27,6 +27,5 @@ func (p *share) Decide(s governor.Sample) governor.Decision {
 }
 
 func (p *share) State(c *snap.Codec) {
-	snap.Int(c, &p.available)
-	snap.Int(c, &p.next)
+	c.Fields(&p.available, &p.next)
 }

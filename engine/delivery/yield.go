@@ -112,9 +112,7 @@ func (y *yields) state(c *snap.Codec) {
 	snap.Slice(c, &y.all, func(c *snap.Codec, t *tallies) {
 		t.retryLimit.state(c)
 		snap.Slice(c, &t.tries, func(c *snap.Codec, v *tally) {
-			snap.Float(c, &v.asked)
-			snap.Float(c, &v.deferred)
-			snap.Float(c, &v.delivered)
+			c.Fields(&v.asked, &v.deferred, &v.delivered)
 		})
 	})
 }

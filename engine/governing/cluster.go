@@ -306,18 +306,10 @@ func (c *Cluster) State(s *snap.Codec) {
 	if c.cfg.Governor != nil {
 		c.cfg.Governor.(governor.Keeper).State(s)
 	}
-	snap.Float(s, &c.rate)
+	s.Fields(&c.rate, &c.parts, &c.came, &c.number, &c.next)
 	for i := range c.weights {
-		snap.Float(s, &c.weights[i].efficiency)
-		snap.Bool(s, &c.weights[i].known)
-		snap.Int(s, &c.parts[i])
-		c.reports[i].State(s)
-		snap.Bool(s, &c.came[i])
 		v := &c.verdicts[i]
-		snap.Int(s, &v.Attempts)
-		snap.Int(s, &v.Delivered)
-		snap.Int(s, &v.Available)
+		s.Fields(&c.weights[i].efficiency, &c.weights[i].known, &v.Attempts, &v.Delivered, &v.Available)
+		c.reports[i].State(s)
 	}
-	snap.Int(s, &c.number)
-	snap.Int(s, &c.next)
 }

@@ -66,7 +66,7 @@ func (h Hist) Bars() []Bar {
 // State saves or restores the counts.
 func (h *Hist) State(c *snap.Codec) {
 	s := h.h.Export()
-	snap.Slice(c, &s.Counts, snap.Int)
+	c.Fields(&s.Counts)
 	if c.Reading() {
 		h.h = hdrhistogram.Import(s)
 	}

@@ -37,7 +37,7 @@ func (p *Pace) Pass(now vt.Time) {
 }
 
 // State saves or restores from when the next may begin.
-func (p *Pace) State(c *snap.Codec) { snap.Int(c, &p.opens) }
+func (p *Pace) State(c *snap.Codec) { c.Fields(&p.opens) }
 
 // Every returns the time between two events at a rate, in whole nanoseconds; 0 for
 // no limit.

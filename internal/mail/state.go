@@ -4,19 +4,10 @@ import "flyball/internal/snap"
 
 // State saves or restores an attempt.
 func (a *Attempt) State(c *snap.Codec) {
-	snap.Int(c, &a.Rcpt)
-	snap.Int(c, &a.Slot)
-	snap.Int(c, &a.Gen)
-	snap.Int(c, &a.Dest)
-	snap.Int(c, &a.Try)
-	snap.Int(c, &a.Server)
-	snap.Int(c, &a.Conn)
+	c.Fields(&a.Rcpt, &a.Slot, &a.Gen, &a.Dest, &a.Try, &a.Server, &a.Conn)
 }
 
 // State saves or restores a reply.
 func (r *Reply) State(c *snap.Codec) {
-	snap.Int(c, &r.Took)
-	snap.Int(c, &r.Code)
-	snap.Int(c, &r.Stage)
-	snap.Int(c, &r.Fault)
+	c.Fields(&r.Took, &r.Code, &r.Stage, &r.Fault)
 }

@@ -1,7 +1,7 @@
 // Package snap saves and restores the state of machines, field by field. A
 // type describes its state once, in one method that serves both directions:
 //
-//	func (q *Queue) State(c *snap.Codec) { snap.Int(c, &q.seq); ... }
+//	func (q *Queue) State(c *snap.Codec) { c.Fields(&q.seq, &q.count) }
 //
 // The format is private to a revision of the program: every number in eight
 // bytes, without names. A checkpoint has the scenario's ID and a checksum, so that
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 )
 
 // Codec writes a state or reads it back. The first error is kept; call Err at the
@@ -59,35 +60,57 @@ func (c *Codec) word(v uint64) uint64 {
 	return v
 }
 
-// Int saves or restores a number.
-func Int[T ~int | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64](c *Codec, v *T) {
-	*v = T(c.word(uint64(*v)))
-}
-
-// Float saves or restores a number, bit for bit.
-func Float[T ~float64](c *Codec, v *T) {
-	*v = T(math.Float64frombits(c.word(math.Float64bits(float64(*v)))))
-}
-
-// Bool saves or restores a flag.
-func Bool(c *Codec, v *bool) {
-	var w uint64
-	if *v {
-		w = 1
+// Fields saves or restores variables in their order, each given by a pointer: a
+// number (bit for bit), a flag, or a slice or array of them.
+func (c *Codec) Fields(pointers ...any) {
+	for _, p := range pointers {
+		c.field(reflect.ValueOf(p).Elem())
 	}
-	*v = c.word(w) == 1
+}
+
+func (c *Codec) field(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Bool:
+		var w uint64
+		if v.Bool() {
+			w = 1
+		}
+		v.SetBool(c.word(w) == 1)
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(c.word(uint64(v.Int()))))
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(c.word(v.Uint()))
+	case reflect.Float64:
+		v.SetFloat(math.Float64frombits(c.word(math.Float64bits(v.Float()))))
+	case reflect.Slice:
+		if n := c.length(v.Len()); c.reading {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+		}
+		fallthrough
+	case reflect.Array:
+		for i := range v.Len() {
+			c.field(v.Index(i))
+		}
+	default:
+		panic("snap: got a field of type " + v.Type().String() + ", want a number, a flag, or a slice or array of them")
+	}
+}
+
+// length saves or restores the length of a slice. An element takes at least a byte,
+// so a damaged length cannot exhaust the memory.
+func (c *Codec) length(n int) int {
+	n = int(c.word(uint64(n)))
+	if c.reading && (n < 0 || n > len(c.data)) {
+		c.err = errors.New("a length that the data cannot have")
+		c.data = nil
+		return 0
+	}
+	return n
 }
 
 // Slice saves or restores a slice; each handles one element.
 func Slice[T any](c *Codec, s *[]T, each func(*Codec, *T)) {
-	n := len(*s)
-	Int(c, &n)
-	if c.reading {
-		if n < 0 || n > len(c.data) { // an element takes at least a byte: a damaged length cannot exhaust the memory
-			c.err = errors.New("a length that the data cannot have")
-			c.data = nil
-			n = 0
-		}
+	if n := c.length(len(*s)); c.reading {
 		*s = make([]T, n)
 	}
 	for i := range *s {

@@ -12,20 +12,19 @@ type thing struct {
 	c int64
 	f float64
 	y bool
+	n [2][]uint8
 	s []thing
 }
 
 func (t *thing) state(c *Codec) {
-	Int(c, &t.a)
-	Int(c, &t.b)
-	Int(c, &t.c)
-	Float(c, &t.f)
-	Bool(c, &t.y)
+	c.Fields(&t.a, &t.b, &t.c, &t.f, &t.y, &t.n)
 	Slice(c, &t.s, func(c *Codec, e *thing) { e.state(c) })
 }
 
 func TestWhatIsSavedIsRestored(t *testing.T) {
-	want := thing{-3, 65535, math.MinInt64, math.Copysign(0, -1), true, []thing{{a: 1, s: []thing{}}, {f: math.Inf(1), s: []thing{}}}}
+	none := [2][]uint8{{}, {}}
+	want := thing{-3, 65535, math.MinInt64, math.Copysign(0, -1), true, [2][]uint8{{255, 0}, {}},
+		[]thing{{a: 1, n: none, s: []thing{}}, {f: math.Inf(1), n: none, s: []thing{}}}}
 	w := Writer()
 	want.state(w)
 	var got thing

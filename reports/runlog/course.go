@@ -154,11 +154,9 @@ func (c course) steps(by []Destination) Course {
 
 // State saves or restores the course.
 func (c *course) State(s *snap.Codec) {
-	snap.Int(s, &c.step)
+	s.Fields(&c.step)
 	snap.Slice(s, &c.sums, func(s *snap.Codec, t *Tally) {
-		for _, n := range []*uint64{&t.Delivered, &t.Deferred, &t.Refused, &t.Failed, &t.Ambiguous} {
-			snap.Int(s, n)
-		}
+		s.Fields(&t.Delivered, &t.Deferred, &t.Refused, &t.Failed, &t.Ambiguous)
 	})
 	c.until = 0
 }

@@ -135,11 +135,4 @@ func Together(all []Destination) Destination {
 }
 
 // State saves or restores the counts without the times.
-func (d *Destination) State(c *snap.Codec) {
-	for s := range d.First {
-		snap.Int(c, &d.First[s])
-		snap.Int(c, &d.Resent[s])
-		snap.Int(c, &d.Refused[0][s])
-		snap.Int(c, &d.Refused[1][s])
-	}
-}
+func (d *Destination) State(c *snap.Codec) { c.Fields(&d.First, &d.Resent, &d.Refused) }

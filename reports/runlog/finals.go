@@ -212,12 +212,8 @@ func (f *finals) add(o *finals) {
 // State saves or restores the counts.
 func (f *finals) State(c *snap.Codec) {
 	snap.Slice(c, &f.parts, func(c *snap.Codec, p *part) {
-		snap.Int(c, &p.start)
-		snap.Slice(c, &p.counts, snap.Int)
-		snap.Slice(c, &p.ends, func(c *snap.Codec, e *end) {
-			snap.Int(c, &e.last)
-			snap.Int(c, &e.late)
-		})
+		c.Fields(&p.start, &p.counts)
+		snap.Slice(c, &p.ends, func(c *snap.Codec, e *end) { c.Fields(&e.last, &e.late) })
 	})
 	f.until = 0
 }

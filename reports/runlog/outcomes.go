@@ -36,19 +36,18 @@ func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Stat
 
 // State saves or restores the outcomes of a list of the same length.
 func (o Outcomes) State(c *snap.Codec) {
+	var tried bool
+	var word, more uint64
 	for i := range o {
 		v := &o[i]
-		tried := v.Tries > 0
-		snap.Bool(c, &tried)
+		tried = v.Tries > 0
+		c.Fields(&tried)
 		if !tried {
 			continue
 		}
-		snap.Int(c, &v.First)
-		snap.Int(c, &v.End)
-		word := uint64(v.Code) | uint64(v.Tries)<<16 | uint64(v.Server)<<32 | uint64(v.Status)<<48
-		more := uint64(v.Stage) | uint64(v.Fault)<<8
-		snap.Int(c, &word)
-		snap.Int(c, &more)
+		word = uint64(v.Code) | uint64(v.Tries)<<16 | uint64(v.Server)<<32 | uint64(v.Status)<<48
+		more = uint64(v.Stage) | uint64(v.Fault)<<8
+		c.Fields(&v.First, &v.End, &word, &more)
 		v.Code, v.Tries, v.Server, v.Status = uint16(word), uint16(word>>16), mail.Server(word>>32),
 			mail.Status(word>>48)
 		v.Stage, v.Fault = mail.Stage(more), mail.Fault(more>>8)
