@@ -12,7 +12,6 @@ import (
 	"flyball/internal/longtest"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/scenarios/study"
 	"flyball/sim"
@@ -123,9 +122,8 @@ func measured(t *testing.T, metrics []string, jobs []sim.Job) []study.Run {
 	var runs []study.Run
 	_, err := sim.RunBatch(new(sim.Batches), jobs, 2,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			folded := task.Header(jobs[i].Scenario, "", "sim", end, false)
-			world.Record().Fold(folded, uint64(jobs[i].Scenario.Recipients()), 0)
-			return study.Run(studies.RunOf(run.Fold(folded, nil, ""), metrics))
+			r := task.Observe(jobs[i].Scenario, new(task.Recipients), jobs[i].Replication, world, end)
+			return study.Run(studies.RunOf(r, metrics))
 		},
 		func(r study.Run) { runs = append(runs, r) }, nil)
 	if err != nil {
@@ -211,7 +209,7 @@ func againstGrid(t *testing.T, c tuned, seed uint64) (ratio, hindsight, share fl
 		}
 	}
 	add(sim.Job{Scenario: space.Bases[0]})
-	winner, _ := found.Winner.Loaded(0)
+	winner := found.Winner.Loaded(0)
 	add(sim.Job{Scenario: winner})
 	for _, p := range best[:min(10, len(best))] {
 		add(sim.Job{Scenario: grid.Points[p.at].Loaded})

@@ -19,7 +19,6 @@ type Job struct {
 	Trial       int // its Number
 	Scenario    int // index into the study's Names
 	Loaded      *scenarios.Scenario
-	ID          string
 	Values      []string // of the parameters; nil for the baseline
 	Replication uint64
 }
@@ -83,7 +82,7 @@ func Search(t *study.Tuning, run Runner) (*Result, error) {
 	b := &bench{Tuning: t, run: run}
 	s := &search{lab: laboratory{cost: t.Training, sides: t.Sides, values: t.Values, same: b.same, admit: b.admit,
 		measure: b.measure}, budget: t.Tune.Budget,
-		baseline: &Trial{admitted: newEntry(t.Bases)}}
+		baseline: &Trial{admitted: t.Bases}}
 	for i := range t.Parameters {
 		s.lab.ranged = append(s.lab.ranged, t.Ranged(i))
 	}
@@ -135,24 +134,9 @@ func (r *Result) Term(t *Trial, k int) float64 {
 	return value
 }
 
-// Loaded returns a scenario with the values of the trial, and its ID.
-func (t *Trial) Loaded(scenario int) (*scenarios.Scenario, string) {
-	e := t.admitted.(*entry)
-	return e.loaded[scenario], e.ids[scenario]
-}
-
-// entry holds the scenarios of a trial.
-type entry struct {
-	loaded []*scenarios.Scenario
-	ids    []string
-}
-
-func newEntry(all []*scenarios.Scenario) *entry {
-	e := &entry{loaded: all}
-	for _, s := range all {
-		e.ids = append(e.ids, scenarios.ID(s))
-	}
-	return e
+// Loaded returns a scenario with the values of the trial.
+func (t *Trial) Loaded(scenario int) *scenarios.Scenario {
+	return t.admitted.([]*scenarios.Scenario)[scenario]
 }
 
 // bench implements the laboratory of a study.
@@ -165,7 +149,7 @@ type bench struct {
 func (b *bench) admit(t *Trial) bool {
 	all, err := b.With(t.Values)
 	if err == nil {
-		t.admitted = newEntry(all)
+		t.admitted = all
 	}
 	return err == nil
 }
@@ -201,8 +185,7 @@ func (b *bench) measure(all []*Trial, n int) error {
 func (b *bench) jobs(t *Trial, replication uint64, n int) []Job {
 	all := make([]Job, n)
 	for i := range all {
-		s, id := t.Loaded(i)
-		all[i] = Job{t.Number, i, s, id, t.Values, replication}
+		all[i] = Job{t.Number, i, t.Loaded(i), t.Values, replication}
 	}
 	return all
 }

@@ -15,16 +15,16 @@ import (
 	"flyball/sim"
 )
 
-// Header returns a run with its name and its settings. The caller passes id, the ID
-// of the scenario, because computing it takes longer than a small run. Mode is "sim"
-// or "real". Partial is true if the run was stopped at end.
-func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
+// header returns a run with its name and its settings, without its campaigns, which
+// depend on the list. The caller passes id, the ID of the scenario, because computing
+// it takes as long as a small run. Mode is "sim" or "real". Partial is true if the run
+// was stopped at end.
+func header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
 	r := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
-		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Campaigns: s.CampaignsOf(s.Recipients()),
-		Clock:     s.Clock(),
-		Receivers: s.Receivers(), Sender: s.Sender(),
+		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Clock: s.Clock(), Receivers: s.Receivers(),
+		Sender: s.Sender(),
 	}
 	for _, v := range s.Destinations {
 		r.Destinations = append(r.Destinations, v.Name)
@@ -35,9 +35,11 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 // Name returns the default name of the folder of a run.
 func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
 
-// Observe returns the report of a replication that ended at end.
+// Observe returns the report of one of many runs, a replication that ended at end. It
+// has neither the ID of the scenario nor a command line: reports of several runs have
+// their own.
 func Observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
-	ended := Header(s, scenarios.ID(s), "sim", end, false)
+	ended := header(s, "", "sim", end, false)
 	ended.Replication = replication
 	own.Fold(w.Record(), s, ended)
 	return run.Fold(ended, s.Expect, "")

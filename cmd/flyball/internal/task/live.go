@@ -139,7 +139,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		return nil, err
 	}
 
-	ended := Header(s, scenarios.ID(s), "real", end, stopped)
+	ended := header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.Receiver
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	runner.Rec.Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)

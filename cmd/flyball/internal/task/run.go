@@ -117,7 +117,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		return ctx.Err() == nil
 	})
 
-	ended := Header(s, scenarios.ID(s), "sim", end, stopped)
+	ended := header(s, scenarios.ID(s), "sim", end, stopped)
 	ended.Replication = q.Replication
 	q.Recipients.Fold(w.Record(), s, ended)
 	ended.Host = Host(began)
@@ -221,7 +221,7 @@ func notStopped(dir string, err error) error {
 
 // partialName returns what the folder of the same run is called if it is stopped.
 func (q *Run) partialName(s *scenarios.Scenario) string {
-	stopped := Header(s, scenarios.ID(s), "sim", 0, true)
+	stopped := header(s, scenarios.ID(s), "sim", 0, true)
 	stopped.Replication, stopped.List = q.Replication, q.Recipients.digest
 	return Name(stopped)
 }

@@ -201,9 +201,10 @@ func (w *asking) runs(jobs []sim.Job) ([]result, error) {
 			w.from.CommandLine("run", j.Scenario.Seed, "--replication", fmt.Sprint(j.Replication))
 	})
 	var all []result
+	own := new(task.Recipients) // synthetic lists
 	n, err := sim.RunBatch(&w.batches, jobs, w.of.Workers,
 		func(i uint64, world *sim.World, end vt.Time) result {
-			r := reportOf(jobs[i].Scenario, "", world, end)
+			r := task.Observe(jobs[i].Scenario, own, jobs[i].Replication, world, end)
 			return result{metrics: r.Metrics(), digest: r.Digest, findings: r.Findings}
 		},
 		func(r result) {

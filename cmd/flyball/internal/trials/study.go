@@ -15,7 +15,6 @@ import (
 	"flyball/internal/input"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
-	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
@@ -93,10 +92,11 @@ func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, wat
 	from, total := uint64(len(log.runs)), uint64(len(s.Points))*each
 	defer task.BrokenRun(q.broken(s))
 	defer task.ManyRuns()()
+	own := new(task.Recipients) // synthetic lists
 	_, err := sim.Sweep(s.Loaded(), each, from, q.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			point := s.Points[i/each]
-			return study.Run(studies.RunOf(reportOf(point.Loaded, point.ID, world, end), s.Metrics))
+			r := task.Observe(s.Points[i/each].Loaded, own, i%each, world, end)
+			return study.Run(studies.RunOf(r, s.Metrics))
 		},
 		func(r study.Run) {
 			log.add(r)
@@ -110,14 +110,6 @@ func (q *Study) sweep(ctx context.Context, s *study.Study, log *progressLog, wat
 		return task.Fail(task.Environment, "--out: %w", log.err)
 	}
 	return nil
-}
-
-// reportOf returns the report of a whole run over the scenario's own list, without
-// its expectations. The ID of the scenario may be empty where nothing shows it.
-func reportOf(s *scenarios.Scenario, id string, world *sim.World, end vt.Time) *run.Report {
-	ended := task.Header(s, id, "sim", end, false)
-	world.Record().Fold(ended, uint64(s.Recipients()), 0)
-	return run.Fold(ended, nil, "")
 }
 
 // broken returns a function that describes a broken invariant in one of the runs.

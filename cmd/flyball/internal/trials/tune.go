@@ -105,10 +105,11 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	}
 	defer task.BrokenRun(s.broken(todo))
 	total := uint64(s.most())
+	own := new(task.Recipients) // synthetic lists
 	done, err := sim.RunBatch(&s.batches, work, s.of.Workers,
 		func(i uint64, world *sim.World, end vt.Time) study.Run {
-			j := todo[i]
-			return study.Run(studies.RunOf(reportOf(j.Loaded, j.ID, world, end), s.study.Metrics))
+			r := task.Observe(todo[i].Loaded, own, todo[i].Replication, world, end)
+			return study.Run(studies.RunOf(r, s.study.Metrics))
 		},
 		func(r study.Run) {
 			s.log.add(r)
@@ -182,7 +183,7 @@ func searched(r *tune.Result, runs []tuning.Run, replay string) tuning.Report {
 	out.Winner = tuning.Winner{Number: r.Winner.Number, From: r.Winner.From, Set: t.Changes(r.Winner.Values),
 		Training: tuning.RatioOfLoss(r.Training, t.Tune.Goal), Met: r.Winner.Met()}
 	for i := range t.Names {
-		s, _ := r.Winner.Loaded(i)
+		s := r.Winner.Loaded(i)
 		out.Best = append(out.Best, tuning.ResolvedFile{Scenario: t.Names[i], Text: scenarios.Resolved(s),
 			Expect: s.Expect})
 	}
