@@ -122,7 +122,7 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		}
 	}
 	e.Digest = hex.EncodeToString(sum.Sum(nil))[:16]
-	e.Host = folder.NewHost(host, attempts)
+	e.Host = folder.NewHost(host, format.Num(attempts))
 	e.Assumptions = s.Assumptions()
 	in, _ := possible(s, runs, "delivered")
 	e.rare = in.Rare

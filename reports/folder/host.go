@@ -16,9 +16,8 @@ type Host struct {
 	LateMax        float64    `json:"late_max_s"`
 }
 
-// NewHost returns the Host of a run with a number of attempts.
-func NewHost(h runlog.Host, attempts uint64) Host {
-	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: format.Num(float64(attempts) / h.Wall.Seconds()),
-		MaxRSS: h.MaxRSS,
-		Go:     h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
+// NewHost returns the Host of a run with a number of attempts, which may be missing.
+func NewHost(h runlog.Host, attempts format.Num) Host {
+	return Host{Wall: h.Wall.Seconds(), AttemptsPerSec: attempts / format.Num(h.Wall.Seconds()), MaxRSS: h.MaxRSS,
+		Go: h.Go, CPU: h.CPU, LateP50: h.LateP50.Seconds(), LateMax: h.LateMax.Seconds()}
 }

@@ -230,8 +230,7 @@ func (l *Report) Judge(host runlog.Host, replay string) *Report {
 		l.Summaries = append(l.Summaries, l.summary(name))
 	}
 	l.Goals = l.goals()
-	l.Host, l.Replay = folder.NewHost(host, 0), replay
-	l.Host.AttemptsPerSec = format.Missing
+	l.Host, l.Replay = folder.NewHost(host, format.Missing), replay
 	return l
 }
 

@@ -183,7 +183,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		}
 	}
 	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers, Ordered: r.Ordered}).Find()
-	r.Host = folder.NewHost(run.Host, t.Attempts)
+	r.Host = folder.NewHost(run.Host, format.Num(t.Attempts))
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)
 	if r.Partial { // what the rest would have brought is not known
 		for i := range r.Expectations {

@@ -2,7 +2,6 @@ package study
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 
 	"flyball/reports/chart"
@@ -109,20 +108,12 @@ func (s *Report) pointsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// runsCSV returns a row for each run. A field is "never" for a time that did not come,
-// and empty if it is undefined.
+// runsCSV returns a row for each run.
 func (s *Report) runsCSV() []byte {
 	rows := [][]string{append([]string{"point", "replication", "digest", "class"}, s.Metrics...)}
 	for i, r := range s.runs {
 		row := []string{strconv.Itoa(i / s.Replications), strconv.Itoa(i % s.Replications), r.Digest, r.Class}
-		for _, v := range r.Values {
-			text := format.Num(v).String()
-			if math.IsInf(v, 1) {
-				text = "never"
-			}
-			row = append(row, text)
-		}
-		rows = append(rows, row)
+		rows = append(rows, append(row, r.Row()...))
 	}
 	return format.WriteCSV(rows)
 }

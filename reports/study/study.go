@@ -65,6 +65,18 @@ type Run struct {
 	Values  []float64 // of the metrics of the study
 }
 
+// Row returns the values as a row of a CSV file has them: "never" for a time that did
+// not come, and empty if it is undefined.
+func (r Run) Row() []string {
+	row := make([]string, len(r.Values))
+	for i, v := range r.Values {
+		if row[i] = format.Num(v).String(); math.IsInf(v, 1) {
+			row[i] = "never"
+		}
+	}
+	return row
+}
+
 // Point is one scenario with one value of each parameter.
 type Point struct {
 	Scenario  int           // place in Report.Scenarios
@@ -125,8 +137,7 @@ func Gather(s Report, runs []Run, host runlog.Host) *Report {
 	if len(runs) != len(s.Points)*s.Replications {
 		panic(fmt.Sprintf("study: %d runs of %d points with %d replications", len(runs), len(s.Points), s.Replications))
 	}
-	s.Level, s.Count, s.runs, s.Host = measure.Confidence, len(s.Points), runs, folder.NewHost(host, 0)
-	s.Host.AttemptsPerSec = format.Missing
+	s.Level, s.Count, s.runs, s.Host = measure.Confidence, len(s.Points), runs, folder.NewHost(host, format.Missing)
 	s.Points = slices.Clone(s.Points)
 	sum := sha256.New()
 	for i := range s.Points {

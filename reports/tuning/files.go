@@ -2,7 +2,6 @@ package tuning
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -114,22 +113,14 @@ func (t *Report) trialsCSV() []byte {
 	return format.WriteCSV(rows)
 }
 
-// runsCSV returns a row for each run, in the order in which they were made. A field is
-// "never" for a time that did not come, and empty if it is undefined.
+// runsCSV returns a row for each run, in the order in which they were made.
 func (t *Report) runsCSV() []byte {
 	names := append(append([]string{}, t.Scenarios...), t.Unseen...)
 	rows := [][]string{append([]string{"trial", "scenario", "replication", "digest", "class"}, t.Metrics...)}
 	for _, r := range t.Runs {
 		row := []string{strconv.Itoa(r.Trial), names[r.Scenario], strconv.FormatUint(r.Replication, 10), r.Digest,
 			r.Class}
-		for _, v := range r.Values {
-			text := format.Num(v).String()
-			if math.IsInf(v, 1) {
-				text = "never"
-			}
-			row = append(row, text)
-		}
-		rows = append(rows, row)
+		rows = append(rows, append(row, r.Row()...))
 	}
 	return format.WriteCSV(rows)
 }

@@ -190,8 +190,7 @@ func RatioOfLog(i stats.Interval) measure.Estimate {
 // Gather completes a report with what follows from its parts: the digest, the Pareto
 // front and the expectations that the winner missed.
 func Gather(t Report, host runlog.Host) *Report {
-	t.Level, t.Tried, t.Host = measure.Confidence, len(t.Trials), folder.NewHost(host, 0)
-	t.Host.AttemptsPerSec = format.Missing
+	t.Level, t.Tried, t.Host = measure.Confidence, len(t.Trials), folder.NewHost(host, format.Missing)
 	var digests strings.Builder
 	for _, r := range t.Runs {
 		fmt.Fprintln(&digests, r.Digest)
@@ -419,12 +418,7 @@ func (t *Report) heldOutTable() format.Table {
 	if t.HeldOut == nil {
 		return out
 	}
-	number := func(n format.Num) string {
-		if !n.Known() {
-			return "-"
-		}
-		return format.Figure(float64(n))
-	}
+	number := func(n format.Num) string { return format.Figure(float64(n)) }
 	for _, c := range t.HeldOut.Cells {
 		row := []string{c.Scenario, c.Metric, number(c.Base.Value), number(c.Winner.Value), "-", "-", "-"}
 		if c.Ratio.N > 0 {
