@@ -71,7 +71,7 @@ func (d Drawing) painter() func(draw.Canvas) {
 // seconds, and the marks of its axis, with the time of the clock below each if there is a
 // clock.
 func TimeAxis(end float64, clock vt.Clock) (unit string, seconds float64, ticks func(lo, hi float64) []plot.Tick) {
-	unit, seconds = format.Clock(end)
+	unit, seconds = format.TimeUnit(end)
 	round := niceTicks
 	if unit == "h" {
 		round = hourTicks

@@ -252,7 +252,7 @@ func (e *Report) MeasureInWords(name string) string { return e.Measure(name).Wor
 // Hours returns a measure that is in hours, in a unit that is easy to picture.
 func (e *Report) Hours(name string) string {
 	x := e.Measure(name).Estimate
-	unit, seconds := format.Clock(3600 * float64(x.Value))
+	unit, seconds := format.TimeUnit(3600 * float64(x.Value))
 	for _, n := range []*format.Num{&x.Value, &x.Low, &x.High} {
 		*n *= format.Num(3600 / seconds)
 	}

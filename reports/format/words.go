@@ -28,9 +28,9 @@ func Dash(s string) string {
 	return s
 }
 
-// Clock returns the unit for the times of a run that lasts end seconds, and its length in
+// TimeUnit returns the unit for the times of a run that lasts end seconds, and its length in
 // seconds.
-func Clock(end float64) (name string, seconds float64) {
+func TimeUnit(end float64) (name string, seconds float64) {
 	switch {
 	case end >= 10*86400:
 		return "days", 86400

@@ -31,9 +31,9 @@ func TestNumbersInWords(t *testing.T) {
 }
 
 // Times of a run are shown in the unit of which it has more than a few.
-func TestClock(t *testing.T) {
+func TestTimeUnit(t *testing.T) {
 	for end, want := range map[float64]string{0: "s", 179: "s", 180: "min", 3*3600 - 1: "min", 3 * 3600: "h", 10*86400 - 1: "h", 10 * 86400: "days"} {
-		name, seconds := Clock(end)
+		name, seconds := TimeUnit(end)
 		if name != want || seconds != map[string]float64{"s": 1, "min": 60, "h": 3600, "days": 86400}[want] {
 			t.Errorf("%v s: in %s of %v s, want %s", end, name, seconds, want)
 		}

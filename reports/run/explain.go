@@ -2,7 +2,6 @@ package run
 
 import (
 	"slices"
-	"strings"
 
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -39,9 +38,7 @@ var terms = [][2]string{
 func (r *Report) explained() string {
 	var lines []string
 	for _, t := range terms {
-		if slices.ContainsFunc(r.Rows, func(row measure.Row) bool {
-			return slices.Contains(strings.Split(notes(row, 1000), ", "), t[0])
-		}) {
+		if slices.ContainsFunc(r.Rows, func(row measure.Row) bool { return slices.Contains(notes(row), t[0]) }) {
 			lines = append(lines, t[0]+": "+t[1]+".")
 		}
 	}

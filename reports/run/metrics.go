@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"flyball/reports/measure"
-	"flyball/reports/runlog"
 )
 
 // Class returns the worst class of the servers.
@@ -21,10 +20,6 @@ func (r *Report) Class() measure.Class {
 	}
 	return class
 }
-
-// Metrics returns the metrics of a run by the names of measure.Metrics. It
-// panics as Fold does.
-func Metrics(run *runlog.Run) map[string]float64 { return Fold(run, nil, "").Metrics() }
 
 // Metric returns a metric of a report; +Inf for a time that the run did not reach.
 func (r *Report) Metric(name string) float64 {

@@ -110,8 +110,10 @@ func TestOnlyFullIntervalsWithDemandAreJudged(t *testing.T) {
 	}
 }
 
+func metricsOf(r *runlog.Run) map[string]float64 { return Fold(r, nil, "").Metrics() }
+
 func TestMetricsAreThoseOfTheWorstServer(t *testing.T) {
-	m := Metrics(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}, handmade.Course{Start: 200, D: 8, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}))
+	m := metricsOf(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}, handmade.Course{Start: 200, D: 8, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}))
 	for name, want := range map[string]float64{
 		"settling_intervals_5pct": 31, "overshoot": 60 / 140.0, "iae_target_hours": 1717 * 3 / 140.0, "total_variation": 100,
 		"available_final": 140, "rate_per_h": 140_000, "peak_available": 200, "dfr": 1.25, "end_h": 180,
@@ -128,11 +130,11 @@ func TestMetricsAreThoseOfTheWorstServer(t *testing.T) {
 		squares += miss * miss * 3
 		late += miss * 3 * 3 * float64(k+1)
 	}
-	m = Metrics(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1}))
+	m = metricsOf(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1}))
 	if math.Abs(m["ise_target_hours"]-squares) > 1e-9 || math.Abs(m["itae_target_hours2"]-late) > 1e-9 || m["settling_intervals_2pct"] != 33 || m["steady_state_error"] != 0 {
 		t.Errorf("want %v, %v, 33 and 0, got %v", squares, late, m)
 	}
-	m = Metrics(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1}, handmade.Course{Start: 40, D: 1, Intervals: 60, Plant: handmade.Linear, Dfr: 1}))
+	m = metricsOf(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1}, handmade.Course{Start: 40, D: 1, Intervals: 60, Plant: handmade.Linear, Dfr: 1}))
 	if !math.IsInf(m["settling_intervals_5pct"], 1) || m["available_final"] != 100 || m["rate_per_h"] != 92_000 {
 		t.Errorf("a server that never settles must show: %v", m)
 	}
@@ -141,7 +143,7 @@ func TestMetricsAreThoseOfTheWorstServer(t *testing.T) {
 func TestMetricsOfTotals(t *testing.T) {
 	r := &runlog.Run{Totals: runlog.Totals{Recipients: 100, Delivered: 60, Failed: 10, Suppressed: 20, Pending: 7, Ambiguous: 3, Attempts: 120, Resends: 40},
 		End: vt.Time(90 * vt.Minute)}
-	m := Metrics(r)
+	m := metricsOf(r)
 	for name, want := range map[string]float64{"recipients": 100, "delivered": 60, "failed": 10, "suppressed": 20, "pending": 7,
 		"ambiguous": 3, "attempts": 120, "dfr": 2, "delivered_share": 0.6, "retries_per_recipient": 0.5, "end_h": 1.5} {
 		if m[name] != want {
@@ -149,7 +151,7 @@ func TestMetricsOfTotals(t *testing.T) {
 		}
 	}
 	r.Totals = runlog.Totals{Recipients: 100, Pending: 100, Attempts: 5}
-	if m := Metrics(r); !math.IsNaN(m["dfr"]) || !math.IsNaN(m["available_final"]) || !math.IsNaN(m["peak_available"]) {
+	if m := metricsOf(r); !math.IsNaN(m["dfr"]) || !math.IsNaN(m["available_final"]) || !math.IsNaN(m["peak_available"]) {
 		t.Errorf("undefined metrics are numbers: %v", m)
 	}
 }
@@ -162,7 +164,7 @@ func TestEveryMetricIsListedAndComputed(t *testing.T) {
 			t.Errorf("%s has no unit or no explanation", m.Name)
 		}
 	}
-	for name := range Metrics(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 5, Plant: handmade.Linear, Dfr: 1})) {
+	for name := range metricsOf(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 5, Plant: handmade.Linear, Dfr: 1})) {
 		computed = append(computed, name)
 	}
 	slices.Sort(computed)
@@ -177,7 +179,7 @@ func TestRecipientsThatDoNotAddUpPanic(t *testing.T) {
 			t.Error("no panic")
 		}
 	}()
-	Metrics(&runlog.Run{Totals: runlog.Totals{Recipients: 2, Delivered: 1}})
+	Fold(&runlog.Run{Totals: runlog.Totals{Recipients: 2, Delivered: 1}}, nil, "")
 }
 
 func TestExpectations(t *testing.T) {

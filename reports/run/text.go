@@ -72,7 +72,7 @@ func (r *Report) governorTable(most, width int) format.Table {
 	}
 	rows := measure.RowsOf(r.Rows, worst.Name)
 	shown := sampled(rows, most)
-	unit, seconds := format.Clock(r.EndSec)
+	unit, seconds := format.TimeUnit(r.EndSec)
 	t := format.Table{
 		Caption: fmt.Sprintf("Governor of %s: %s, target %s", worst.Name, r.Law, r.target()),
 		Head: []string{"no.", "ends, " + unit, "rate/h", "allocated", "per proc.", "used", "wanted", "step",
@@ -102,7 +102,7 @@ func (r *Report) governorTable(most, width int) format.Table {
 		if width == format.Columns && !r.Explain {
 			row.Flags = ""
 		}
-		t.Rows[i][len(t.Head)-1] = notes(row, room)
+		t.Rows[i][len(t.Head)-1] = cut(notes(row), room)
 	}
 	return t
 }
@@ -132,9 +132,8 @@ func sampled(rows []measure.Row, most int) []measure.Row {
 	return out
 }
 
-// notes returns the flags of a row, cut to width columns.
-func notes(r measure.Row, width int) string {
-	var all []string
+// notes returns the flags of a row in words.
+func notes(r measure.Row) (all []string) {
 	if r.Partial {
 		all = append(all, "partial")
 	}
@@ -144,6 +143,11 @@ func notes(r measure.Row, width int) string {
 	if r.Flags != "" {
 		all = append(all, strings.Split(r.Flags, "|")...)
 	}
+	return all
+}
+
+// cut joins notes to a text of at most width columns.
+func cut(all []string, width int) string {
 	text := strings.Join(all, ", ")
 	for n := len(all) - 1; len(text) > width && n > 0; n-- {
 		text = fmt.Sprintf("%s +%d", strings.Join(all[:n], ", "), len(all)-n)
