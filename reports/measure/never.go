@@ -14,6 +14,18 @@ const (
 	EndMetric       = "end_h"
 )
 
+// Milestone is a share of the recipients with the metric that is when they were final.
+type Milestone struct {
+	Percent float64
+	Metric  string
+}
+
+// String returns the share in words: "50 %".
+func (m Milestone) String() string { return fmt.Sprintf("%g %%", m.Percent) }
+
+// Milestones returns the shares that reports show, in their order.
+func Milestones() [3]Milestone { return [3]Milestone{{50, "t50_h"}, {90, "t90_h"}, {99, "t99_h"}} }
+
 // MayNeverCome reports whether a metric is a time that a run may end before.
 func MayNeverCome(metric string) bool {
 	metric, _ = Split(metric)

@@ -13,6 +13,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/chart"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 	"flyball/reports/runlog"
 )
 
@@ -202,12 +203,11 @@ func (r *Report) finalPanel(until float64) chart.Panel {
 		}
 	}
 	var marks plotter.XYs
-	for share, metric := range map[float64]string{50: "t50_h", 90: "t90_h", 99: "t99_h"} {
-		if at := 3600 * float64(r.All.Values[metric]); at <= until {
-			marks = append(marks, plotter.XY{X: at / seconds, Y: share})
+	for _, m := range measure.Milestones() {
+		if at := 3600 * float64(r.All.Values[m.Metric]); at <= until {
+			marks = append(marks, plotter.XY{X: at / seconds, Y: m.Percent})
 		}
 	}
-	slices.SortFunc(marks, func(a, b plotter.XY) int { return int(a.Y - b.Y) })
 	if marks != nil {
 		p.Lines = append(p.Lines, chart.Line{Label: "50, 90 and 99 % of all", Scatter: true, Width: 4, Points: marks})
 	}

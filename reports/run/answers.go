@@ -6,6 +6,7 @@ import (
 
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 )
 
 // Times returns sentences on when recipients were final, of each campaign if there are several and of all, and on
@@ -39,25 +40,22 @@ func (r *Report) Times() []string {
 // final returns a sentence on when shares of recipients were final; the end is in seconds.
 func (r *Report) final(who string, values map[string]format.Num, end float64, whole bool) string {
 	var parts []string
-	for _, q := range []struct{ share, metric string }{{"50 %", "t50_h"}, {"90 %", "t90_h"}, {"99 %", "t99_h"}} {
-		at := values[q.metric]
+	verb := " were final "
+	for _, m := range measure.Milestones() {
+		at := values[m.Metric]
 		if !at.Known() {
-			parts = append(parts, q.share+" never")
+			parts = append(parts, m.String()+" never")
 			break
 		}
-		parts = append(parts, fmt.Sprintf("%s were final %s", q.share, r.moment(3600*float64(at))))
+		parts = append(parts, m.String()+verb+r.moment(3600*float64(at)))
+		verb = " " // once is enough
 	}
 	if whole {
 		parts = append(parts, "all "+r.moment(end))
 	} else if values["t99_h"].Known() {
 		parts = append(parts, "not all before the end of the run")
 	}
-	text := strings.Join(parts, ", ")
-	first, rest, cut := strings.Cut(text, "were final ")
-	if cut { // once is enough
-		text = first + "were final " + strings.ReplaceAll(rest, "were final ", "")
-	}
-	return fmt.Sprintf("%s %s.", who, text)
+	return fmt.Sprintf("%s %s.", who, strings.Join(parts, ", "))
 }
 
 // deadline returns a sentence on whether a campaign met its deadline.
