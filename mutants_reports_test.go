@@ -44,7 +44,7 @@ var reportsMutants = []mutant{
 	{"a mean has a digit too many", "reports/format/words.go", "max(0, 3-int(", "max(0, 4-int("},
 	{"the horizon is told as the end", "reports/run/words.go", `e.Metric == measure.EndMetric && r.Totals.Pending > 0`, `e.Metric == measure.EndMetric && r.Totals.Pending > 1_000_000`},
 	{"the horizon meets an expectation of the end", "reports/measure/never.go", `!(metrics["pending"] > 0)`, `!(metrics["pending"] < 0)`},
-	{"an ordered max is a failure", "reports/run/words.go", "governor.AtMax.String()", "governor.AtCeiling.String()"},
+	{"an ordered max is a failure", "reports/measure/server.go", "governor.AtMax.String()", "governor.AtCeiling.String()"},
 	{"a max that held C in some replications held it in all", "reports/ensemble/words.go", "case s.Held == s.Runs:", "case s.Held > 0:"},
 	{"a stopped run has failed", "reports/run/words.go", `v.Failed = "Not settled when it was stopped"`, `v.Failed = "Did not converge" + ""`},
 	{"the fleet's rate is its first server's", "reports/run/words.go", "rate += float64(s.Rate)", "rate = float64(s.Rate)"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"flyball/internal/mail"
 	"flyball/reports/format"
@@ -41,6 +40,9 @@ func Causes() []Cause {
 		Target, TooSlow, TooFast}
 }
 
+// Place returns the place of the cause in the order of Causes.
+func (c Cause) Place() int { return slices.Index(Causes(), c) }
+
 // Finding is a cause with its place and words.
 type Finding struct {
 	Cause Cause `json:"cause"`
@@ -62,7 +64,6 @@ type Facts struct {
 	Run     *runlog.Run
 	Rows    []measure.Row
 	Servers []measure.Server
-	Ordered func(measure.Server) bool // whether the scenario's max kept a server below its target
 }
 
 // Find returns the findings of a run in the order of their causes, and of destinations by their
@@ -82,9 +83,7 @@ func (f *Facts) Find() []Finding {
 	}
 	found = append(found, f.own(found)...)
 	found = append(found, f.retries()...)
-	slices.SortStableFunc(found, func(a, b Finding) int {
-		return slices.Index(Causes(), a.Cause) - slices.Index(Causes(), b.Cause)
-	})
+	slices.SortStableFunc(found, func(a, b Finding) int { return a.Cause.Place() - b.Cause.Place() })
 	return found
 }
 
@@ -333,7 +332,7 @@ func (f *Facts) own(refused []Finding) []Finding {
 		case s.Runaway:
 			all = append(all, Finding{Runaway, s.Name, fmt.Sprintf("Runaway: %s was given more processes while its "+
 				"rate fell; set governor.max below the number at which it was best.", s.Name)})
-		case f.Ordered(s):
+		case s.Ordered(f.Rows):
 			all = append(all, Finding{Max, s.Name, fmt.Sprintf("%s stayed at governor.max = %s processes, below its "+
 				"target, as ordered; a higher max ends this mailing earlier.", s.Name,
 				format.Grouped(float64(s.AvailableFinal), 0))})
@@ -354,7 +353,7 @@ func (f *Facts) own(refused []Finding) []Finding {
 }
 
 // isRefusal reports whether a cause is a limit of receivers on the sender.
-func isRefusal(c Cause) bool { return slices.Index(Causes(), c) <= slices.Index(Causes(), Contention) }
+func isRefusal(c Cause) bool { return c.Place() <= Contention.Place() }
 
 // requested reports whether the campaigns' requests bound a server: in at least half of its full
 // intervals that had work for it all requested processes were allocated, and C was higher.
@@ -418,13 +417,4 @@ func (f *Facts) longer() bool {
 		}
 	}
 	return true
-}
-
-// Summary returns the causes in words, for a line on several runs.
-func Summary(all []Finding) string {
-	var words []string
-	for _, v := range all {
-		words = append(words, strings.TrimSpace(string(v.Cause)+" "+v.Where))
-	}
-	return strings.Join(words, ", ")
 }

@@ -172,7 +172,7 @@ func TestCausesAreNamedWhereTheyAre(t *testing.T) {
 					if is {
 						named[c]++
 					} else {
-						t.Logf("%s is not named in scenario %d; found: %s", c, n, diagnosis.Summary(found))
+						t.Logf("%s is not named in scenario %d; found: %s", c, n, words(found))
 					}
 				case !slices.Contains(p.also, c):
 					without[c]++

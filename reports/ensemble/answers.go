@@ -7,6 +7,7 @@ import (
 
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 )
 
 // Found is a cause that some replications have.
@@ -15,19 +16,21 @@ type Found struct {
 	Replications      int `json:"replications"`
 }
 
-// find adds the findings of a replication.
-func (e *Report) find(o Observation) {
-	for _, f := range o.findings {
-		i := slices.IndexFunc(e.Findings, func(v Found) bool { return v.Cause == f.Cause && v.Where == f.Where })
-		if i < 0 {
-			i = len(e.Findings)
-			e.Findings = append(e.Findings, Found{Finding: f})
+// found returns the causes of all replications in the order of diagnosis.Causes.
+func found(runs []Observation) []Found {
+	var all []Found
+	for _, o := range runs {
+		for _, f := range o.findings {
+			i := slices.IndexFunc(all, func(v Found) bool { return v.Cause == f.Cause && v.Where == f.Where })
+			if i < 0 {
+				i = len(all)
+				all = append(all, Found{Finding: f})
+			}
+			all[i].Replications++
 		}
-		e.Findings[i].Replications++
 	}
-	slices.SortStableFunc(e.Findings, func(a, b Found) int {
-		return slices.Index(diagnosis.Causes(), a.Cause) - slices.Index(diagnosis.Causes(), b.Cause)
-	})
+	slices.SortStableFunc(all, func(a, b Found) int { return a.Cause.Place() - b.Cause.Place() })
+	return all
 }
 
 // times returns sentences on when recipients were final and on deadlines.
@@ -36,12 +39,12 @@ func (e *Report) times() []string {
 		return nil
 	}
 	var parts []string
-	for _, q := range []struct{ share, metric string }{{"50 %", "t50_h"}, {"90 %", "t90_h"}, {"99 %", "t99_h"}} {
-		if m := e.Measure(q.metric); m.Never > 0 {
-			parts = append(parts, fmt.Sprintf("%s %s", q.share, m.Words("")))
+	for _, share := range measure.Milestones() {
+		if m := e.Measure(share.Metric); m.Never > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s", share, m.Words("")))
 			continue
 		}
-		parts = append(parts, q.share+" after "+e.Hours(q.metric))
+		parts = append(parts, fmt.Sprintf("%s after %s", share, e.Hours(share.Metric)))
 	}
 	if e.Finished == e.Replications {
 		parts = append(parts, "all after "+e.Hours("end_h"))

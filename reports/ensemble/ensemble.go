@@ -116,12 +116,12 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		if o.Metrics["late_recipients"] > 0 {
 			e.WithLate++
 		}
-		e.find(o)
 		if o.Metrics["failed"] > 0 {
 			e.WithFailures++
 		}
 	}
 	e.Digest = hex.EncodeToString(sum.Sum(nil))[:16]
+	e.Findings = found(runs)
 	e.Host = folder.NewHost(host, format.Num(attempts))
 	e.Assumptions = s.Assumptions()
 	in, _ := possible(s, runs, "delivered")

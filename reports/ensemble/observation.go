@@ -26,7 +26,7 @@ type series struct {
 	settled float64 // intervals that had passed; +Inf if never, NaN if it was not judged
 	watched int     // intervals that had passed at the end of the last judged one
 	runaway bool
-	held    bool // at the scenario's max; see run.Report.Ordered
+	held    bool // at the scenario's max; see measure.Server.Ordered
 }
 
 // seriesPoint is one interval of a series. Where there was none all numbers are NaN.
@@ -44,7 +44,7 @@ func Observe(r *run.Report) Observation {
 		attempts: r.Totals.Attempts}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway,
-			held: !s.Settling5.Known() && r.Ordered(s)}
+			held: !s.Settling5.Known() && s.Ordered(r.Rows)}
 		for _, row := range measure.RowsOf(r.Rows, s.Name) {
 			if row.Partial {
 				continue

@@ -25,7 +25,7 @@ type Settling struct {
 	Median    measure.Estimate `json:"median_intervals"`  // a missing High may be never
 	NinetyPct measure.Estimate `json:"p90_intervals"`     // as above
 	Horizon   int              `json:"censoring_horizon"` // intervals that every replication watched
-	// Held counts the replications in which the scenario's max kept C below the need, as run.Report.Ordered.
+	// Held counts the replications in which the scenario's max kept C below the need, as measure.Server.Ordered.
 	Held int `json:"held_at_max"`
 	// Runaways counts the replications in which the law added processes while the rate fell.
 	Runaways int `json:"runaways"`

@@ -3,7 +3,9 @@ package measure
 import (
 	"math"
 	"slices"
+	"strings"
 
+	"flyball/governor"
 	"flyball/reports/format"
 )
 
@@ -80,6 +82,15 @@ func Judge(name string, rows []Row) Server {
 	s.Swing, s.SwingPeriod = Swing(rows)
 	s.Runaway = runsAway(rows)
 	return s
+}
+
+// Ordered reports whether the server missed its target because the scenario's max limited C in every interval of the
+// last quarter of its judged rows. The scenario orders that, so it does not count as a failure to converge.
+func (s Server) Ordered(rows []Row) bool {
+	rows = LastQuarter(Judged(RowsOf(rows, s.Name)))
+	return len(rows) > 0 && float64(s.SteadyStateError) < 0 && !slices.ContainsFunc(rows, func(row Row) bool {
+		return !slices.Contains(strings.Split(row.Flags, "|"), governor.AtMax.String())
+	})
 }
 
 // settling returns the number of intervals that passed, since the last change of the

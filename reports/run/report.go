@@ -182,7 +182,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 			r.Bars = append(r.Bars, Bar{b.From.Seconds(), b.To.Seconds(), b.Count})
 		}
 	}
-	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers, Ordered: r.Ordered}).Find()
+	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers}).Find()
 	r.Host = folder.NewHost(run.Host, format.Num(t.Attempts))
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)
 	if r.Partial { // what the rest would have brought is not known

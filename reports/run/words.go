@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"flyball/governor"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 )
@@ -47,7 +46,7 @@ func (r *Report) verdict() string {
 	for _, s := range r.Servers {
 		v.Servers = append(v.Servers, r.placed(s))
 	}
-	if rate, of, ok := r.Fleet(); ok {
+	if rate, of, ok := r.fleet(); ok {
 		v.Together = fmt.Sprintf("together they made %s/h of %s/h over the last quarter", format.Grouped(rate, 0),
 			format.Grouped(of, 0))
 	}
@@ -65,7 +64,7 @@ func (r *Report) placed(s measure.Server) measure.Placed {
 		p.Standing, p.When = measure.Settled, r.after(s)
 		p.More = fmt.Sprintf(", ended at %s/h (%s) with %s processes", format.Grouped(rate, 0), offBy(off),
 			format.Grouped(float64(s.AvailableFinal), 1))
-	case r.Ordered(s):
+	case s.Ordered(r.Rows):
 		p.Standing, p.C, p.Rate, p.Off = measure.Held, format.Given(float64(s.AvailableFinal)), rate, off
 	default:
 		p.Standing, p.When = measure.Missing, "in "+r.intervals(float64(s.Judged))
@@ -75,18 +74,9 @@ func (r *Report) placed(s measure.Server) measure.Placed {
 	return p
 }
 
-// Ordered reports whether a server missed its target because the scenario's max limited C in every interval of the
-// last quarter of the judged intervals. The scenario orders that, so it does not count as a failure to converge.
-func (r *Report) Ordered(s measure.Server) bool {
-	rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name)))
-	return len(rows) > 0 && float64(s.SteadyStateError) < 0 && !slices.ContainsFunc(rows, func(row measure.Row) bool {
-		return !slices.Contains(strings.Split(row.Flags, "|"), governor.AtMax.String())
-	})
-}
-
-// Fleet returns the sum of the rates of all servers that were judged, each over its own last quarter, and the sum of
+// fleet returns the sum of the rates of all servers that were judged, each over its own last quarter, and the sum of
 // their targets, in messages per hour. Ok is false with fewer than two servers.
-func (r *Report) Fleet() (rate, target float64, ok bool) {
+func (r *Report) fleet() (rate, target float64, ok bool) {
 	n := 0
 	for _, s := range r.Servers {
 		if rows := measure.LastQuarter(measure.Judged(measure.RowsOf(r.Rows, s.Name))); len(rows) > 0 &&
