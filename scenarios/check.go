@@ -19,9 +19,9 @@ const maxRecipients = 4_000_000_000
 // maxExpectations is the most expectations in a scenario: far more than there are metrics, and still quick to check.
 const maxExpectations = 1000
 
-// maxIntervals is the most intervals in a run. Each takes some 2 kB of memory
+// MostIntervals is the most intervals in a run. Each takes some 2 kB of memory
 // until the report is written.
-const maxIntervals = 500_000
+const MostIntervals = 500_000
 
 // maxLimitRows is the most rows of limits in a run whose destinations have
 // limits. Each interval has one row, of some 100 B, for every destination.
@@ -45,8 +45,8 @@ func (s *Scenario) Validate() []error {
 	}
 	if s.Governor.Interval > 0 {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Accounts()))
-		l.Check(n <= maxIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d",
-			s.Horizon, s.Governor.Interval, n, maxIntervals)
+		l.Check(n <= MostIntervals, "horizon", "got %s with interval = %s: %d intervals to keep, want at most %d",
+			s.Horizon, s.Governor.Interval, n, MostIntervals)
 	}
 	if s.Governor.Interval > 0 && s.Governor.Destination.Limits() {
 		n := int64(s.Horizon/s.Governor.Interval) * int64(len(s.Servers)) * int64(len(s.Destinations))

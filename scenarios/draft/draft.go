@@ -79,11 +79,13 @@ func (d Draft) Text(zones vt.Zones) ([]byte, error) {
 	return text, nil
 }
 
-// longest returns the longest horizon, in whole days: with many servers the loader allows
-// half a million intervals of 10 minutes in all.
+// interval is the length of the governor's intervals.
+const interval = 10 * vt.Minute
+
+// longest returns the longest horizon, in whole days, at most 30: the loader bounds the
+// intervals of all servers together.
 func (d Draft) longest() vt.Span {
-	const ofDay = 24 * 6
-	days := 500_000 / (max(1, d.Servers) * ofDay)
+	days := scenarios.MostIntervals / (max(1, d.Servers) * int(vt.Day/interval))
 	return vt.Span(min(30, max(1, days))) * vt.Day
 }
 
@@ -244,7 +246,7 @@ func (d Draft) text(shares []Provider, target Fact, horizon vt.Span) []byte {
 	f.line("\n[analysis]\nkind = \"terminating\" # from the start of the mailing to its end")
 	f.line("\n[governor] # of every server: how many MTA processes may send at once")
 	f.key("target", strconv.Quote(target.Value), target.Source)
-	f.key("interval", `"10m"`, "assumed: a night has few intervals of the 3 h of Table 1")
+	f.key("interval", strconv.Quote(interval.String()), "assumed: a night has few intervals of the 3 h of Table 1")
 	f.key("start", strconv.Itoa(processes(target.Value)), "derived: the target at 2,500 messages an hour and process")
 	f.key("step", `"explicit"`, "")
 	f.key("d", "8", "assumed: processes that an interval may add or take away")
