@@ -19,7 +19,6 @@ type prepared struct {
 	mailing  *realrun.Mailing
 	resolver realrun.Resolver
 	sink     *sink.Sink // nil with a receiver that is not Flyball's
-	scale    float64
 	ends     *ends
 }
 

@@ -26,14 +26,8 @@ type Recipients struct {
 
 // Read reads the files that are named and checks their rows against a scenario.
 func (r *Recipients) Read(s *scenarios.Scenario) error {
-	if r.Suppress != "" && r.File == "" {
-		return errNoList("--suppress")
-	}
-	if r.FoldCase && r.File == "" {
-		return errNoList("--fold-case")
-	}
 	if r.File == "" {
-		return nil
+		return withoutList(r.File, r.Suppress, r.FoldCase)
 	}
 	src, closed, err := r.source()
 	if err != nil {
@@ -152,7 +146,14 @@ func (r *Recipients) Content() []string {
 // Files returns the reject file, for the run folder.
 func (r *Recipients) Files() []folder.File { return r.rejects.as(rejectsFile) }
 
-// errNoList returns the error of a flag that needs a list when there is none.
-func errNoList(flag string) error {
+// withoutList returns an error if there is no list and a flag that needs one.
+func withoutList(list, suppress string, foldCase bool) error {
+	flag := "--suppress"
+	switch {
+	case list != "", suppress == "" && !foldCase:
+		return nil
+	case suppress == "":
+		flag = "--fold-case"
+	}
 	return Fail(Usage, "%s: got no list, want --list too: a synthetic list has no addresses", flag)
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ type Lived struct {
 // Validate returns an error with everything in the question that makes no sense.
 func (q *Live) Validate() error {
 	var wrong []error
-	if q.Scale != 0 && !validScale(q.Scale) {
+	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
 	wrong = append(wrong, q.Keep.Validate())
@@ -70,8 +71,6 @@ func BadScale(got float64) error {
 	return Fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
 }
 
-func validScale(v float64) bool { return v >= 0.001 && v <= 10000 }
-
 // Do makes the run, and compares it with the receivers' ledger and, recipient by
 // recipient, with a simulation of the same run. If ctx ends, the run stops and is
 // marked partial. Do does not write the folder.
@@ -91,22 +90,19 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		}
 		says = append(says, words)
 	}
-	scale := s.TimeScale
-	if q.Scale != 0 {
-		scale = q.Scale
-	}
+	scale := cmp.Or(q.Scale, s.TimeScale)
 	settings := q.words(scale)
 	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
 	}
-	r, err := q.prepare(s)
+	r, err := q.prepare(s, scale)
 	if err != nil {
 		return nil, err
 	}
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
-	words := q.words(r.scale)
+	words := slices.Clone(settings)
 	if q.Promotion.Head != "" {
 		words = append(words, "--head", string(q.Promotion.Head))
 	}
@@ -120,10 +116,10 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	defer cancel(nil)
 	var journal bytes.Buffer
 	inputs := realrun.NewJournal(&journal)
-	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: r.scale,
+	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: scale,
 		Domain: "sender.example", Broken: cancel}
 	began := time.Now()
-	runner, err := realrun.New(s, &r.mailing.List, r.scale, transport, r.ends.watch, inputs)
+	runner, err := realrun.New(s, &r.mailing.List, scale, transport, r.ends.watch, inputs)
 	if err != nil {
 		return nil, Error{Invalid, err}
 	}
@@ -183,14 +179,8 @@ func (q *Live) words(scale float64) []string {
 }
 
 // prepare checks the question and everything that it names, then opens the receivers.
-func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
-	r := &prepared{scenario: s, scale: s.TimeScale}
-	if q.Scale != 0 {
-		r.scale = q.Scale
-	}
-	if !validScale(r.scale) {
-		return nil, BadScale(r.scale)
-	}
+func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) {
+	r := &prepared{scenario: s}
 	if q.Receiver != "" {
 		if err := realrun.CheckLoopback(q.Receiver); err != nil {
 			kind := Usage
@@ -228,7 +218,7 @@ func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 		return nil, Error{Invalid, errors.Join(plain...)}
 	}
 	r.sink, err = sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers),
-		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: r.scale,
+		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
 		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
 	if err != nil {
 		return nil, Error{Environment, err}
@@ -242,11 +232,8 @@ func (q *Live) prepare(s *scenarios.Scenario) (*prepared, error) {
 func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *spool, error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
 		Date: time.Now()}
-	if q.Suppress != "" && q.List == "" {
-		return nil, nil, errNoList("--suppress")
-	}
-	if q.FoldCase && q.List == "" {
-		return nil, nil, errNoList("--fold-case")
+	if err := withoutList(q.List, q.Suppress, q.FoldCase); err != nil {
+		return nil, nil, err
 	}
 	for _, f := range []struct {
 		flag, name string
