@@ -75,8 +75,9 @@ func share(_ *testing.T, obs engine.Observer) engine.Role {
 	each := governor.DefaultDestination()
 	each.Law, each.Initial, each.Max, each.Revive = "postfix-feedback", 2, 12, 10*vt.Minute
 	send := []mail.Send{{Connections: 4}, {Rate: 900, ConnectionRate: 300, Burst: 3}}
-	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Send: send, Together: true},
-		delivery.NewShare(10), obs)
+	pauses := []vt.Window{{From: vt.Time(33 * vt.Minute), To: vt.Time(41 * vt.Minute)}}
+	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Send: send, Pauses: pauses,
+		Together: true}, delivery.NewShare(10), obs)
 }
 
 func machine(cfg delivery.Config, gov governor.Governor, obs engine.Observer) engine.Role {
@@ -299,6 +300,9 @@ func TestContract(t *testing.T) {
 				r := snap.Reader(c.Data())
 				if fresh.State(r); r.Err() != nil {
 					t.Fatal(r.Err())
+				}
+				if fresh.NextWake() != role.NextWake() || fresh.Done() != role.Done() {
+					t.Fatalf("restored at %s: next wake %s, was %s", now, fresh.NextWake(), role.NextWake())
 				}
 				return fresh
 			}

@@ -68,11 +68,12 @@ func TestSlidingAllowance(t *testing.T) {
 // message that one refuses takes nothing of the other.
 func TestTwoAllowances(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
-		d.Allowances = []Allowance{allow(2, vt.Hour, 451), allow(3, 10*vt.Hour, 550)}
+		d.Allowances = []Allowance{allow(2, vt.Hour, 451), allow(4, 10*vt.Hour, 550)}
 	})
 	r.check(t, []offer{
-		{0, 0}, {0, 0}, {0, 451}, {0, 451}, {60 * minute, 0}, {61 * minute, 550}, // three were taken in ten hours
-		{120 * minute, 550}, {600 * minute, 0}, {600 * minute, 0}, {600 * minute, 451},
+		{0, 0}, {0, 0}, {0, 451}, {0, 451}, {60 * minute, 0}, {60 * minute, 0}, {61 * minute, 451}, // neither has room
+		{120 * minute, 550}, // four were taken in ten hours
+		{600 * minute, 0}, {600 * minute, 0}, {600 * minute, 451},
 	})
 }
 

@@ -50,7 +50,8 @@ func TestPenaltyEscalates(t *testing.T) {
 	}{
 		{0, 2000, 10 * minute},
 		{1 * minute, 0, 10 * minute}, {2 * minute, 0, 10 * minute}, // two are borne
-		{3 * minute, 0, 23 * minute},           // the third begins a pause of 20 minutes
+		{3 * minute, 0, 23 * minute},                               // the third begins a pause of 20 minutes
+		{4 * minute, 0, 23 * minute}, {5 * minute, 0, 23 * minute}, // in which two are borne again
 		{23 * minute, 0, 23 * minute},          // free
 		{83*minute - 1, 2000, 118*minute - 1},  // remembered for an hour: 35 minutes, the most
 		{118 * minute, 0, 118*minute - 1},      // free
