@@ -47,7 +47,6 @@ var checks = []check{
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
-	{"commands", []string{"./cmd/flyball", "-run", "OutIsNot|Stranger"}},
 	{"commands", []string{"./cmd/flyball", "-run", "OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow"}},
 }
 

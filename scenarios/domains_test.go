@@ -15,7 +15,7 @@ name = "gmail"
 domains = ["gmail.example", "GoogleMail.example"]
 [[destination]]
 name = "big"
-domain = "big.example"
+domain = "Big.example"
 domains = ["*.big.example", "other.test"]
 [[destination]]
 name = "small"

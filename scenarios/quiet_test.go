@@ -31,6 +31,7 @@ func TestPauses(t *testing.T) {
 		{"", "", nil},
 		{"horizon = \"2d\"\n", `quiet = [{ from = "21:00", to = "08:00" }]`, hours(0, 8, 21, 32, 45, 56)},
 		{"horizon = \"2d\"\n", `quiet = [{ from = "12:00", to = "13:00" }, { from = "12:30", to = "14:00" }]`, hours(12, 14, 36, 38)},
+		{"horizon = \"1d\"\n", `quiet = [{ from = "12:00", to = "14:00" }, { from = "12:30", to = "13:00" }]`, hours(12, 14)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "21:00", to = "06:00" }]`, hours(0, 7, 22, 31)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "02:30", to = "04:00" }]`, hours(4, 5)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "01:00", to = "02:30" }]`, hours(3, 4)},

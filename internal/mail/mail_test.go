@@ -88,28 +88,28 @@ func TestWay(t *testing.T) {
 // is named, or is closed then; 421 closes it (RFC 5321 3.8).
 func TestEndedBy(t *testing.T) {
 	for _, v := range []struct {
-		reply         Reply
-		reused, reset bool
+		reply Reply
+		ended bool // if it was kept
 	}{
-		{Reply{Stage: StageEHLO, Code: 451}, true, true},
-		{Reply{Stage: StageEHLO, Code: 503}, true, true},
-		{Reply{Stage: StageEHLO, Fault: Garbled}, true, true},
-		{Reply{Stage: StageEHLO, Fault: Drop}, true, true},
-		{Reply{Stage: StageEHLO, Fault: Timeout}, true, true},
-		{Reply{Stage: StageEHLO, Fault: Aborted}, false, false},
-		{Reply{Stage: StageMAIL, Code: 421}, true, true},
-		{Reply{Stage: StageMAIL, Fault: Drop}, true, true},
-		{Reply{Stage: StageMAIL, Code: 450}, false, false},
-		{Reply{Stage: StageMAIL, Code: 550}, false, false},
-		{Reply{Stage: StageMAIL, Fault: Timeout}, false, false},
-		{Reply{Stage: StageMAIL, Fault: Garbled}, false, false},
-		{Reply{Stage: StageMAIL, Fault: Aborted}, false, false},
-		{Reply{Stage: StageRCPT, Code: 421}, false, false},
-		{Reply{Stage: StageRCPT, Fault: Drop}, false, false},
-		{Reply{Stage: StageDot, Code: 421}, false, false},
-		{Reply{Stage: StageDot, Code: 250}, false, false},
+		{Reply{Stage: StageEHLO, Code: 451}, true},
+		{Reply{Stage: StageEHLO, Code: 503}, true},
+		{Reply{Stage: StageEHLO, Fault: Garbled}, true},
+		{Reply{Stage: StageEHLO, Fault: Drop}, true},
+		{Reply{Stage: StageEHLO, Fault: Timeout}, true},
+		{Reply{Stage: StageEHLO, Fault: Aborted}, false},
+		{Reply{Stage: StageMAIL, Code: 421}, true},
+		{Reply{Stage: StageMAIL, Fault: Drop}, true},
+		{Reply{Stage: StageMAIL, Code: 450}, false},
+		{Reply{Stage: StageMAIL, Code: 550}, false},
+		{Reply{Stage: StageMAIL, Fault: Timeout}, false},
+		{Reply{Stage: StageMAIL, Fault: Garbled}, false},
+		{Reply{Stage: StageMAIL, Fault: Aborted}, false},
+		{Reply{Stage: StageRCPT, Code: 421}, false},
+		{Reply{Stage: StageRCPT, Fault: Drop}, false},
+		{Reply{Stage: StageDot, Code: 421}, false},
+		{Reply{Stage: StageDot, Code: 250}, false},
 	} {
-		for c, want := range []bool{Fresh: false, Reused: v.reused, Reset: v.reset} {
+		for c, want := range []bool{Fresh: false, Reused: v.ended, Reset: v.ended} {
 			if got := Conn(c).EndedBy(v.reply); got != want {
 				t.Errorf("%s connection, %+v: %v, want %v", Conn(c), v.reply, got, want)
 			}

@@ -179,7 +179,7 @@ func NewClock(start Civil, place *time.Location, span Span) (Clock, error) {
 	near := time.Date(utc.Year(), utc.Month(), utc.Day(), utc.Hour(), utc.Minute(), utc.Second(), 0, place)
 	from, to := near.ZoneBounds()
 	var begins []time.Time
-	for _, t := range []time.Time{near, from, from.Add(-1), to} {
+	for _, t := range []time.Time{near, from.Add(-1), to} {
 		_, ahead := t.In(place).Zone()
 		begin := time.Unix(int64(start)-int64(ahead), 0).In(place)
 		_, really := begin.Zone()
@@ -233,7 +233,8 @@ func (c Clock) At(t Time) Civil { return c.Start + Civil((Span(t)+c.Ahead(t))/Se
 // Text returns what the clock shows at the time t, to the nearest minute: the time of
 // day within the first 24 hours, with the date thereafter: "05:12", "2 Dec 05:12".
 func (c Clock) Text(t Time) string {
-	at := c.At(t.Add(Minute / 2)).utc()
+	t = t.Add(Minute / 2)
+	at := c.At(t).utc()
 	if t < Time(Day) {
 		return at.Format("15:04")
 	}

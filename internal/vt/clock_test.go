@@ -161,7 +161,8 @@ func TestOffsets(t *testing.T) {
 
 func TestClockText(t *testing.T) {
 	c := clockAt(t, "2026-11-30 22:00")
-	for hours, want := range map[float64]string{0: "22:00", 7.2: "05:12", 23.99: "21:59", 24: "1 Dec 22:00", 31.2: "2 Dec 05:12"} {
+	for hours, want := range map[float64]string{0: "22:00", 7.2: "05:12", 7.212: "05:13", 23.99: "21:59",
+		23.995: "1 Dec 22:00", 24: "1 Dec 22:00", 31.2: "2 Dec 05:12"} {
 		if got := c.Text(Time(hours * float64(Hour))); got != want {
 			t.Errorf("after %g h: got %s, want %s", hours, got, want)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
@@ -45,6 +46,11 @@ func made() answer.Report {
 
 func TestTextOfAnAnswer(t *testing.T) {
 	got := text(t, made())
+	r := made()
+	r.Clock = vt.Clock{Start: 22 * 3600, Offsets: []vt.Offset{{}}}
+	if got, want := text(t, r), "after 3 h (01:00), 99 % after 5 h (03:00), all are final after 6 h (04:00)"; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
 	for _, want := range []string{
 		"Best within the limits: governor.max = 23. Half of the recipients are final after 3 h, 99 % after 5 h, all " +
 			"are final after 6 h; 1.1 % of the attempts are refused.",
@@ -85,9 +91,12 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 			}
 		}
 	}
-	r.Best.Refused = 0.3
-	if got, want := text(t, r), "Refusals are above 2.0 % with every setting: the least are 30.0 %, with governor.max = 23."; !strings.Contains(got, want) {
-		t.Errorf("no %q in\n%s", want, got)
+	r.Best.Refused, r.Beside.Refused, r.Beside.Late, r.Changes[1].Result.Late = 0.021, 0.03, 1, 1
+	for _, want := range []string{"Refusals are above 2.0 % with every setting: the least are 2.1 %, with governor.max = 23.",
+		"one up 5 h 5.9 h 0 3.0 % fewer are late", "one down 5 h 6.1 h 1 1.0 % later"} {
+		if got := text(t, r); !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 	r = made()
 	r.Best.Pending, r.Best.End, r.Beside.Pending, r.Changes[0].Result.Pending = 4, format.Num(math.Inf(1)), 5, 6

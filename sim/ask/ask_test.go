@@ -65,19 +65,33 @@ func TestSearchFindsTheKnee(t *testing.T) {
 	}
 }
 
-// Settings that break the limit of refusals lose to a later end.
-func TestRefusalsCountBeforeTheEnd(t *testing.T) {
-	run := func(jobs []ask.Job) (all []ask.Outcome, err error) {
-		for _, j := range jobs {
-			all = append(all, ask.Outcome{Refused: float64(j.At[0]) / 100, End: float64(100 - j.At[0]),
-				Digest: uint64(j.At[0])})
+// Refusals count before recipients that are late, these before the end, and an end that
+// is earlier by less than 1 % is not worth a higher value.
+func TestWhatCountsFirst(t *testing.T) {
+	for what, v := range map[string]struct {
+		of   func(n float64) ask.Outcome
+		want int
+	}{
+		"refusals": {func(n float64) ask.Outcome { return ask.Outcome{Refused: n / 100, Late: 1 - n/100, End: 100 - n} }, 5},
+		"refusals of few": {func(n float64) ask.Outcome {
+			return ask.Outcome{Refused: 0.3 - n/100, End: 100 + n/1000}
+		}, 25},
+		"late":    {func(n float64) ask.Outcome { return ask.Outcome{Late: math.Abs(n-7) / 100, End: 100 - n/1000} }, 7},
+		"the end": {func(n float64) ask.Outcome { return ask.Outcome{End: max(50, 60-n) - n/1000} }, 10},
+	} {
+		run := func(jobs []ask.Job) (all []ask.Outcome, err error) {
+			for _, j := range jobs {
+				o := v.of(float64(j.At[0]))
+				o.Digest = uint64(j.At[0])
+				all = append(all, o)
+			}
+			return all, nil
 		}
-		return all, nil
-	}
-	a, err := ask.Search(ask.Question{Axes: []ask.Axis{{Values: values(30), Start: 20}}, Refused: 0.05,
-		Replications: 1}, run)
-	if err != nil || a.Best.At[0] != 5 {
-		t.Errorf("chose %v, want 5: %v", a.Best.At, err)
+		a, err := ask.Search(ask.Question{Axes: []ask.Axis{{Values: values(30), Start: 20}}, Refused: 0.05,
+			Replications: 1}, run)
+		if err != nil || a.Best.At[0] != v.want {
+			t.Errorf("%s: chose %v, want %d: %v", what, a.Best.At, v.want, err)
+		}
 	}
 }
 
