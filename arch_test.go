@@ -120,14 +120,21 @@ type source struct {
 // sources parses all production code of the module.
 func sources(t *testing.T) []source {
 	t.Helper()
+	return parsed(t, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+}
+
+// parsed returns the Go files whose names are wanted.
+func parsed(t *testing.T, wanted func(name string) bool) []source {
+	t.Helper()
 	var all []source
 	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "testdata" || d.Name() == "runs"):
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") && name != "." || d.Name() == "testdata" ||
+			d.Name() == "runs"):
 			return filepath.SkipDir
-		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+		case !strings.HasSuffix(name, ".go") || !wanted(name):
 			return nil
 		}
 		fset := token.NewFileSet()
@@ -216,9 +223,11 @@ func TestOneDialer(t *testing.T) {
 			if !ok {
 				return true
 			}
-			if pkg, ok := sel.X.(*ast.Ident); ok && strings.HasPrefix(sel.Sel.Name, "Dial") && s.name != filepath.Join("realrun", "dial.go") &&
+			if pkg, ok := sel.X.(*ast.Ident); ok && strings.HasPrefix(sel.Sel.Name, "Dial") &&
+				s.name != filepath.Join("realrun", "dial.go") &&
 				(pkg.Name == "net" || pkg.Name == "smtp" || pkg.Name == "tls") {
-				t.Errorf("%s: %s.%s: only realrun/dial.go dials, where the address is checked", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
+				t.Errorf("%s: %s.%s: only realrun/dial.go dials, where the address is checked",
+					s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
 			}
 			return true
 		})
@@ -230,7 +239,8 @@ func TestOneDialer(t *testing.T) {
 // place and written in one.
 func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
 	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil}
-	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll", "MkdirTemp", "RemoveAll", "Truncate"}
+	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll",
+		"MkdirTemp", "RemoveAll", "Truncate"}
 	for _, s := range sources(t) {
 		allowed, ok := where[s.dir]
 		ast.Inspect(s.file, func(n ast.Node) bool {
@@ -238,9 +248,11 @@ func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
 			if !is {
 				return true
 			}
-			if pkg, is := sel.X.(*ast.Ident); is && (pkg.Name == "os" || pkg.Name == "fs" && sel.Sel.Name == "ReadFile") && slices.Contains(what, sel.Sel.Name) &&
+			if pkg, is := sel.X.(*ast.Ident); is && (pkg.Name == "os" || pkg.Name == "fs" &&
+				sel.Sel.Name == "ReadFile") && slices.Contains(what, sel.Sel.Name) &&
 				!(ok && (allowed == nil || slices.Contains(allowed, sel.Sel.Name))) {
-				t.Errorf("%s: %s.%s: open files with internal/input, write them with internal/durable", s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
+				t.Errorf("%s: %s.%s: open files with internal/input, write them with internal/durable",
+					s.fset.Position(sel.Pos()), pkg.Name, sel.Sel.Name)
 			}
 			return true
 		})
@@ -303,7 +315,8 @@ func TestNoRangeOverMaps(t *testing.T) {
 				name = v.Sel.Name
 			}
 			if maps[name] || isMap(r.X) {
-				t.Errorf("%s: ranges over the map %s: its order is random; keep the keys in a sorted slice", s.fset.Position(r.Pos()), name)
+				t.Errorf("%s: ranges over the map %s: its order is random; keep the keys in a sorted slice",
+					s.fset.Position(r.Pos()), name)
 			}
 			return true
 		})

@@ -36,7 +36,8 @@ var checks = []check{
 	{"formulas", []string{"./netmodel", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
-	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run", "Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
+	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
+		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
 	{"search", []string{"./sim/tune"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
 	{"live", []string{"./realrun/message", "./realrun"}},
@@ -47,11 +48,13 @@ var checks = []check{
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
-	{"commands", []string{"./cmd/flyball", "-run", "OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow"}},
+	{"commands", []string{"./cmd/flyball", "-run",
+		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow"}},
 }
 
 // mutants has all of them; each area has a file of its own.
-var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants, reportsMutants,
+var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants,
+	reportsMutants,
 	liveMutants, commandsMutants)
 
 // TestMutants plants each mistake and runs the checks against it. It takes
@@ -159,9 +162,11 @@ func catch(t *testing.T, m mutant, first string, of map[string][]string, all boo
 		if built, ok := of[c.name]; ok && !slices.Contains(built, "flyball/"+filepath.Dir(m.file)) {
 			continue
 		}
-		args := append([]string{"test", "-count=1", "-vet=off", "-failfast", "-timeout=300s", "-overlay=" + overlay}, c.args...)
+		args := append([]string{"test", "-count=1", "-vet=off", "-failfast", "-timeout=300s", "-overlay=" + overlay},
+			c.args...)
 		check := exec.Command("go", args...)
-		check.Env = append(os.Environ(), "FLYBALL_SEED=", longtest.Variable+"=") // the tests of every save must catch it, whatever the seed
+		// the tests of every save must catch it, whatever the seed
+		check.Env = append(os.Environ(), "FLYBALL_SEED=", longtest.Variable+"=")
 		output, err := check.CombinedOutput()
 		switch {
 		case err == nil:
@@ -197,7 +202,8 @@ func plant(t *testing.T, m mutant) (overlay string) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(src), m.old); n != 1 {
-		t.Fatalf("mutant %q: %s has %d places like %q, want 1: the code has moved on, move the mutant", m.name, m.file, n, m.old)
+		t.Fatalf("mutant %q: %s has %d places like %q, want 1: the code has moved on, move the mutant", m.name, m.file,
+			n, m.old)
 	}
 	dir := t.TempDir()
 	mutated := filepath.Join(dir, filepath.Base(m.file))

@@ -27,7 +27,8 @@ func TestAtlas(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := template.New("atlas").Funcs(template.FuncMap{
-		"must": must, "mul": func(a, b int) int { return a * b }, "list": func(all ...string) []string { return all }, "percent": percent, "lower": strings.ToLower,
+		"must": must, "mul": func(a, b int) int { return a * b }, "list": func(all ...string) []string { return all },
+		"percent": percent, "lower": strings.ToLower,
 	}).Parse(string(text))
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +310,8 @@ func (a *Atlas) Table() []string {
 		if l == known {
 			wins = "aside"
 		}
-		line := fmt.Sprintf("| %s | %s | %s | %s | %s (%s)", l, wins, percent(s.Cost), percent(s.Beyond), percent(s.Worst), s.WorstAt)
+		line := fmt.Sprintf("| %s | %s | %s | %s | %s (%s)", l, wins, percent(s.Cost), percent(s.Beyond),
+			percent(s.Worst), s.WorstAt)
 		for _, class := range []string{"stable", "oscillating", "wound up", "collapsed"} {
 			line += fmt.Sprintf(" | %d", a.Class(l, class))
 		}
@@ -352,7 +354,8 @@ func (a *Atlas) Choice(know string, receivers, targets []string) string {
 	first := all[0]
 	usual := all[slices.IndexFunc(all, func(s Standing) bool { return s.Law == "dynamic" })]
 	return fmt.Sprintf("| %s | **%s** | %s | %s (%s), %s (%s) | %s | %s (%s) |", know, first.Law, percent(first.Cost),
-		all[1].Law, percent(all[1].Cost), all[2].Law, percent(all[2].Cost), percent(usual.Cost), percent(first.Worst), first.WorstAt)
+		all[1].Law, percent(all[1].Cost), all[2].Law, percent(all[2].Cost), percent(usual.Cost),
+		percent(first.Worst), first.WorstAt)
 }
 
 // Mean returns the mean cost of a law at the given receivers and targets.
@@ -446,7 +449,8 @@ func (a *Atlas) Losses(law string, most int) []string {
 	var lines []string
 	for _, l := range all[:min(most, len(all))] {
 		best := a.Best(l.receiver, l.target)
-		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s (%s) |", l.receiver, l.target, percent(a.cost(l.place)), best, percent(a.cost(place{best, l.receiver, l.target}))))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s (%s) |", l.receiver, l.target,
+			percent(a.cost(l.place)), best, percent(a.cost(place{best, l.receiver, l.target}))))
 	}
 	return lines
 }

@@ -32,11 +32,13 @@ func TestConditionsByHand(t *testing.T) {
 		{0, mail.Fresh, 15, 0, mail.StageDot, mail.Drop},
 	} {
 		attempt := mail.Attempt{Try: a.try, Conn: a.conn}
-		c.Count(&attempt, mail.Completion{Reply: mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage, Fault: a.fault}})
+		c.Count(&attempt, mail.Completion{Reply: mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage,
+			Fault: a.fault}})
 	}
 	got := governor.Sample{Attempts: 10}
 	c.Into(&got)
-	want := governor.Sample{Attempts: 10, Retries: 4, Deferrals: 5, Bounces: 1, Refusals: 3, Timeouts: 2, AttemptTime: 6 * vt.Second}
+	want := governor.Sample{Attempts: 10, Retries: 4, Deferrals: 5, Bounces: 1, Refusals: 3, Timeouts: 2,
+		AttemptTime: 6 * vt.Second}
 	if got != want || c.Lookups != 5 {
 		t.Errorf("got %+v with %d look-ups\nwant %+v with 5", got, c.Lookups, want)
 	}

@@ -170,7 +170,8 @@ func TestContract(t *testing.T) {
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
 			var now vt.Time
-			// drive runs the role over its inputs, with a twist before each input, after each, and in what comes at all.
+			// drive runs the role over its inputs, with a twist before each input, after each, and
+			// in what comes at all.
 			type twists struct {
 				before func(engine.Role, *transcript) engine.Role
 				after  func(engine.Role, input)
@@ -281,7 +282,8 @@ func TestContract(t *testing.T) {
 			same("woken early", drive(twists{before: func(role engine.Role, _ *transcript) engine.Role {
 				if early := last + (now-last)/2; early > last && early < role.NextWake() {
 					quiet(role, "an early wake", func(out *engine.Outbox) {
-						role.Wake(early, func(float64) float64 { t.Fatal("an early wake asks for the load"); return 0 }, out)
+						role.Wake(early, func(float64) float64 { t.Fatal("an early wake asks for the load"); return 0 },
+							out)
 					})
 				}
 				last = now
@@ -315,11 +317,13 @@ func TestContract(t *testing.T) {
 				}
 				old = append(old, in)
 				for _, again := range []input{in, old[len(old)/2], old[0]} { // at once, late, very late
-					quiet(role, fmt.Sprintf("%+v, repeated,", again), func(out *engine.Outbox) { give(role, now, again, out) })
+					quiet(role, fmt.Sprintf("%+v, repeated,", again),
+						func(out *engine.Outbox) { give(role, now, again, out) })
 				}
 			}}))
 
-			// In every third interval one report or the verdict is lost; then all messages of a server, or of all servers, from one interval on.
+			// In every third interval one report or the verdict is lost; then all messages of a
+			// server, or of all servers, from one interval on.
 			for _, lost := range []func(number uint64, server mail.Server) bool{
 				func(number uint64, server mail.Server) bool { return number%3 == 2 && server == servers-1 },
 				func(number uint64, server mail.Server) bool {

@@ -26,8 +26,10 @@ func TestTargetAt(t *testing.T) {
 		at   vt.Span
 		want float64
 	}{
-		{0, 100}, {10*vt.Second - 1, 100}, {10 * vt.Second, 200}, {20 * vt.Second, 200}, {25 * vt.Second, 250}, {30 * vt.Second, 300},
-		{39 * vt.Second, 300}, {40 * vt.Second, 300}, {45 * vt.Second, 250}, {50 * vt.Second, 200}, {51 * vt.Second, 300}, {55 * vt.Second, 700}, {vt.Day, 700},
+		{0, 100}, {10*vt.Second - 1, 100}, {10 * vt.Second, 200}, {20 * vt.Second, 200}, {25 * vt.Second, 250},
+		{30 * vt.Second, 300},
+		{39 * vt.Second, 300}, {40 * vt.Second, 300}, {45 * vt.Second, 250}, {50 * vt.Second, 200},
+		{51 * vt.Second, 300}, {55 * vt.Second, 700}, {vt.Day, 700},
 	} {
 		if got := c.TargetAt(vt.Time(v.at)); math.Abs(got-v.want) > 1e-9 {
 			t.Errorf("at %s: %g, want %g", v.at, got, v.want)
@@ -45,13 +47,15 @@ func TestPauseKeepsTheTarget(t *testing.T) {
 		{At: 30 * vt.Second, Target: 250, Over: 10 * vt.Second},
 		{At: 50 * vt.Second},
 	}
-	for at, want := range map[vt.Span]float64{14 * vt.Second: 140, 15 * vt.Second: 150, 29 * vt.Second: 150, 35 * vt.Second: 200,
+	for at, want := range map[vt.Span]float64{14 * vt.Second: 140, 15 * vt.Second: 150, 29 * vt.Second: 150,
+		35 * vt.Second: 200,
 		60 * vt.Second: 250} {
 		if got := c.TargetAt(vt.Time(at)); math.Abs(got-want) > 1e-9 {
 			t.Errorf("at %s: got %g, want %g", at, got, want)
 		}
 	}
-	want := []vt.Window{{From: vt.Time(15 * vt.Second), To: vt.Time(30 * vt.Second)}, {From: vt.Time(50 * vt.Second), To: vt.Never}}
+	want := []vt.Window{{From: vt.Time(15 * vt.Second), To: vt.Time(30 * vt.Second)},
+		{From: vt.Time(50 * vt.Second), To: vt.Never}}
 	if got := c.Pauses(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -65,7 +69,8 @@ func TestChangesAreChecked(t *testing.T) {
 		got = append(got, strings.TrimSpace(strings.SplitN(err.Error(), ":", 2)[0]))
 	}
 	slices.Sort(got)
-	want := []string{"change[1].at", "change[1].over", "change[1].target", "change[2].at", "change[2].at", "change[2].target"}
+	want := []string{"change[1].at", "change[1].over", "change[1].target", "change[2].at", "change[2].at",
+		"change[2].target"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", c.Validate(), want)
 	}
@@ -125,7 +130,8 @@ func TestTrackersSettleOnTheNextTarget(t *testing.T) {
 		for i := 1; i <= 50; i++ {
 			now := vt.Time(3 * vt.Hour).Add(vt.Span(i-1) * 3 * vt.Hour)
 			p := g.Available()
-			d := g.Decide(governor.Sample{Span: 3 * vt.Hour, Delivered: uint64(math.Round(3000 * p)), Attempts: uint64(math.Round(3000 * p)),
+			d := g.Decide(governor.Sample{Span: 3 * vt.Hour, Delivered: uint64(math.Round(3000 * p)),
+				Attempts:  uint64(math.Round(3000 * p)),
 				Allocated: p, TargetRate: c.TargetAt(now)})
 			want := 100.0
 			if now >= vt.Time(60*vt.Hour) {
@@ -167,10 +173,12 @@ func TestRecordedTargets(t *testing.T) {
 	const log = "hours,delivered,allocated_mean,set_target_per_h\n3,1,1,100\n3,1,1,200\n3,1,1,300\n"
 	read, err := recorded.Read(strings.NewReader(log), "log.csv")
 	samples := read.Samples
-	if err != nil || len(samples) != 3 || samples[0].TargetRate != 200 || samples[1].TargetRate != 300 || samples[2].TargetRate != 300 {
+	if err != nil || len(samples) != 3 || samples[0].TargetRate != 200 || samples[1].TargetRate != 300 ||
+		samples[2].TargetRate != 300 {
 		t.Errorf("%v, %v", samples, err)
 	}
-	if _, err := recorded.Read(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"), "log.csv"); err == nil ||
+	if _, err := recorded.Read(strings.NewReader("hours,delivered,allocated_mean,set_target_per_h\n3,1,1,0\n"),
+		"log.csv"); err == nil ||
 		!strings.Contains(err.Error(), `log.csv:2:7: bad set_target_per_h (got "0"`) {
 		t.Error(err)
 	}

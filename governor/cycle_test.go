@@ -48,7 +48,8 @@ func TestCycle(t *testing.T) {
 		}
 	}
 
-	// Ten-minute intervals share the hours; a day with a gap does not count; intervals of a third of a day carry no information on hours.
+	// Ten-minute intervals share the hours; a day with a gap does not count; intervals of a third
+	// of a day carry no information on hours.
 	y := newCycle(600e9)
 	for n := range 4 * 144 {
 		part, _, _ := y.pass(600e9)

@@ -27,7 +27,8 @@ func receiver(t *testing.T, a governor.Amount, seed uint64) (deferred, mean, sd 
 	c.Positive, c.Negative = a, a
 	f := c.Limiter()
 	const deliveries, slots = 1000, 5
-	const late, refusal = 0.05, 0.01 // s: greatest delay of a delivery, time of a refusal; our choice, the rest is published
+	// s: greatest delay of a delivery, time of a refusal; our choice, the rest is published
+	const late, refusal = 0.05, 0.01
 	r := rand.New(rand.NewPCG(seed, 0))
 	type delivery struct {
 		end     float64
@@ -135,7 +136,8 @@ func TestFeedbackCycles(t *testing.T) {
 		{"a step down begins the cycle of successes anew", third, "++-+++", "5 5 4 4 4 5 "},
 		{"a step up begins the cycle of failures anew", third, "-+++-", "4 4 4 5 4 "},
 		{"failures go on within their cycle", third, "---+-", "4 4 4 4 3 "},
-		{"a cohort of failures kills", third, "-----", "4 4 4 3 0 "}, // 1/5 + 3/4 is less than one, 1/5 + 3/4 + 1/3 is not
+		// 1/5 + 3/4 is less than one, 1/5 + 3/4 + 1/3 is not
+		{"a cohort of failures kills", third, "-----", "4 4 4 3 0 "},
 		{"a success between saves", third, "----+-", "4 4 4 3 3 3 "},
 		{"revived at the initial concurrency", third, "-----r", "4 4 4 3 0 5 "},
 		{"a success revives, a failure does not", third, "------+", "4 4 4 3 0 0 5 "},

@@ -183,7 +183,8 @@ func TestUndefinedCases(t *testing.T) {
 		{"P = 0, M > 0", three(9, 0), 100, 100, math.Inf(1), 0, governor.Idle | governor.CountedLate},
 		{"P > 0, M = 0", three(0, 50), 103, 101.5, 0, math.Inf(1), governor.NoDeliveries | governor.StepLimitUp},
 		{"no time", governor.Sample{Delivered: 9, Allocated: 50}, 100, 100, math.NaN(), math.NaN(), governor.NoTime},
-		{"time runs back", governor.Sample{Span: -1, Delivered: 9, Allocated: 50}, 100, 100, math.NaN(), math.NaN(), governor.NoTime},
+		{"time runs back", governor.Sample{Span: -1, Delivered: 9, Allocated: 50}, 100, 100, math.NaN(), math.NaN(),
+			governor.NoTime},
 	} {
 		for law, want := range map[string]float64{damped: v.damped, dynamic: v.dynamic, "hold": 100} {
 			g := at(t, law, 100, 3)
@@ -197,7 +198,8 @@ func TestUndefinedCases(t *testing.T) {
 			}
 			near(t, v.name+": "+law+": C", d.Available, want, 1e-9)
 			near(t, v.name+": "+law+": step", d.Step, math.Abs(want-100), 1e-9)
-			for term, pair := range map[string][2]float64{"E_a": {d.Efficiency, v.efficiency}, "T / E_a": {d.Target, v.process}} {
+			for term, pair := range map[string][2]float64{"E_a": {d.Efficiency, v.efficiency},
+				"T / E_a": {d.Target, v.process}} {
 				if got, want := pair[0], pair[1]; got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
 					t.Errorf("%s: %s: %s = %g, want %g", v.name, law, term, got, want)
 				}
@@ -247,7 +249,8 @@ func TestFlagsOfTheState(t *testing.T) {
 	for _, v := range []struct {
 		span vt.Span
 		off  bool
-	}{{3 * vt.Hour, false}, {3*vt.Hour + 108*vt.Second, false}, {3*vt.Hour + 109*vt.Second, true}, {3*vt.Hour - 109*vt.Second, true}, {vt.Hour, true}} {
+	}{{3 * vt.Hour, false}, {3*vt.Hour + 108*vt.Second, false}, {3*vt.Hour + 109*vt.Second, true},
+		{3*vt.Hour - 109*vt.Second, true}, {vt.Hour, true}} {
 		d = at(t, damped, 100, 3).Decide(governor.Sample{Span: v.span, Delivered: 1000, Allocated: 100})
 		has(v.span.String(), d, governor.OffInterval, v.off)
 	}
@@ -372,12 +375,14 @@ func TestStepAndFloorHoldForAnySample(t *testing.T) {
 			s := anySample(r)
 			d := g.Decide(s)
 			switch {
-			case !(d.Available >= 1 && d.Available <= math.MaxInt32) || d.Available != g.Available() || d.Previous != before:
+			case !(d.Available >= 1 && d.Available <= math.MaxInt32) || d.Available != g.Available() ||
+				d.Previous != before:
 				t.Fatalf("%+v, %+v: C = %g after %g", c, s, d.Available, before)
 			case math.IsNaN(d.Step) || math.IsNaN(d.Rate) || math.IsNaN(d.Utilization) || math.IsNaN(d.Allocated):
 				t.Fatalf("%+v, %+v: %+v", c, s, d)
 			case c.Max > 0 && d.Available > c.Max,
-				(c.Ceiling != "" || c.Law == "aimd" || c.Law == "gradient2" || c.Law == "corr-vegas") && d.Available > 200:
+				(c.Ceiling != "" || c.Law == "aimd" || c.Law == "gradient2" || c.Law == "corr-vegas") &&
+					d.Available > 200:
 				t.Fatalf("%+v, %+v: C = %g", c, s, d.Available)
 			case c.Ceiling == "" && c.Max == 0 && math.Abs(d.Available-before) > d.Step*(1+1e-9)+1e-12*before:
 				t.Fatalf("%+v, %+v: C moves from %g to %g, step %g", c, s, before, d.Available, d.Step)
@@ -437,7 +442,8 @@ func TestSameSamplesSameDecisions(t *testing.T) {
 	}
 	for i := range samples {
 		whole := anySample(r) // the law ignores other measurements
-		whole.Span, whole.Delivered, whole.Allocated, whole.TargetRate = samples[i].Span, samples[i].Delivered, samples[i].Allocated, samples[i].TargetRate
+		whole.Span, whole.Delivered, whole.Allocated, whole.TargetRate =
+			samples[i].Span, samples[i].Delivered, samples[i].Allocated, samples[i].TargetRate
 		samples[i] = whole
 	}
 	b, _ := recorded.Replay(governor.Default(), samples)

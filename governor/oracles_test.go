@@ -120,8 +120,10 @@ func TestO1ColdStart(t *testing.T) {
 }
 
 func TestO2WarmStart(t *testing.T) {
-	same(t, "d=3: exact at", settled(path(t, explicit("patent-damped", 200, 3), saturated(constant), 60), 140, exactly), 20)
-	same(t, "d=8: exact at", settled(path(t, explicit("patent-damped", 200, 8), saturated(constant), 60), 140, exactly), 8)
+	same(t, "d=3: exact at", settled(path(t, explicit("patent-damped", 200, 3), saturated(constant), 60), 140, exactly),
+		20)
+	same(t, "d=8: exact at", settled(path(t, explicit("patent-damped", 200, 8), saturated(constant), 60), 140, exactly),
+		8)
 }
 
 func TestO3ContentionFromBelow(t *testing.T) {

@@ -47,7 +47,8 @@ func (p trial) run(t testing.TB, cfg governor.Config, seed uint64) outcome {
 
 // runVia runs a trial in which another governor may take over before each
 // interval.
-func (p trial) runVia(t testing.TB, cfg governor.Config, seed uint64, via func(n int, g governor.Governor) governor.Governor) outcome {
+func (p trial) runVia(t testing.TB, cfg governor.Config, seed uint64,
+	via func(n int, g governor.Governor) governor.Governor) outcome {
 	t.Helper()
 	cfg.Target, cfg.Start = unit.PerHour(p.target), p.start
 	g, err := governor.New(cfg)
@@ -85,7 +86,8 @@ func (p trial) runVia(t testing.TB, cfg governor.Config, seed uint64, via func(n
 		if attempts > 0 {
 			took = vt.Span(worked * float64(cfg.Interval) / attempts)
 		}
-		d := g.Decide(governor.Sample{Span: cfg.Interval, Delivered: uint64(delivered), Attempts: uint64(attempts), AttemptTime: took, Allocated: processes})
+		d := g.Decide(governor.Sample{Span: cfg.Interval, Delivered: uint64(delivered), Attempts: uint64(attempts),
+			AttemptTime: took, Allocated: processes})
 		o.c, o.rate, o.decisions = append(o.c, c), append(o.rate, delivered/hours), append(o.decisions, d)
 		if n >= p.from {
 			reference := p.target
@@ -180,19 +182,34 @@ func suite() []trial {
 			}
 			return plantB(p)
 		}, target: 80000, start: 73, intervals: 100},
-		{name: "drift -0.3 %", efficiency: func(n int, p float64) float64 { return plantB(p) * math.Exp(-0.003*float64(n)) }, target: target, start: c1, intervals: 100},
-		{name: "drift +0.5 %", efficiency: func(n int, p float64) float64 { return plantB(p) * math.Exp(0.005*float64(n)) }, target: target, start: c1, intervals: 100},
+		{name: "drift -0.3 %", efficiency: func(n int,
+			p float64) float64 {
+			return plantB(p) * math.Exp(-0.003*float64(n))
+		}, target: target, start: c1,
+			intervals: 100},
+		{name: "drift +0.5 %", efficiency: func(n int,
+			p float64) float64 {
+			return plantB(p) * math.Exp(0.005*float64(n))
+		}, target: target, start: c1,
+			intervals: 100},
 		{name: "0.95 of the peak", efficiency: b, target: 0.95 * peakX, start: 40, intervals: 150},
-		{name: "1.16 of the peak", efficiency: still(narrow), target: target, start: 200, intervals: 150, reference: func(int) float64 { return most }},
-		{name: "1.05 of the peak", efficiency: still(narrow), target: 1.05 * most, start: 40, intervals: 150, reference: func(int) float64 { return most }},
-		{name: "outage 1", efficiency: b, target: target, start: c1, intervals: 100, down: outage(30, 1), reference: up(outage(30, 1))},
-		{name: "outage 8", efficiency: b, target: target, start: c1, intervals: 100, down: outage(30, 8), reference: up(outage(30, 8))},
-		{name: "outage 5.7, off beat", efficiency: b, target: target, start: c1, intervals: 100, down: outage(30.6, 5.7), reference: up(outage(30.6, 5.7))},
+		{name: "1.16 of the peak", efficiency: still(narrow), target: target, start: 200, intervals: 150,
+			reference: func(int) float64 { return most }},
+		{name: "1.05 of the peak", efficiency: still(narrow), target: 1.05 * most, start: 40, intervals: 150,
+			reference: func(int) float64 { return most }},
+		{name: "outage 1", efficiency: b, target: target, start: c1, intervals: 100, down: outage(30, 1),
+			reference: up(outage(30, 1))},
+		{name: "outage 8", efficiency: b, target: target, start: c1, intervals: 100, down: outage(30, 8),
+			reference: up(outage(30, 8))},
+		{name: "outage 5.7, off beat", efficiency: b, target: target, start: c1, intervals: 100,
+			down: outage(30.6, 5.7), reference: up(outage(30.6, 5.7))},
 		{name: "lag 0.5, cold", efficiency: b, target: target, start: 40, intervals: 100, lag: 0.5},
 		{name: "lag 1, +35 %", efficiency: b, target: target, start: 101, intervals: 100, lag: 1},
 		{name: "lag 2, cold", efficiency: b, target: target, start: 40, intervals: 100, lag: 2},
-		{name: "half the demand", efficiency: b, target: target, start: c1, intervals: 100, demand: half, reference: halfRate},
-		{name: "idle, then surge", efficiency: b, target: target, start: c1, intervals: 100, demand: idle, reference: idleRate},
+		{name: "half the demand", efficiency: b, target: target, start: c1, intervals: 100, demand: half,
+			reference: halfRate},
+		{name: "idle, then surge", efficiency: b, target: target, start: c1, intervals: 100, demand: idle,
+			reference: idleRate},
 		{name: "daily 15 %, 14 days", efficiency: daily(plantB, 0.15), target: target, start: c1, intervals: 112},
 	}
 }
@@ -260,7 +277,8 @@ func TestRegulatorAgainstHindsight(t *testing.T) {
 				}
 				ours = m
 			}
-			t.Logf("%s   %-5s %5.2f %5.2f %5.2f", line, name, ours.iae/best.iae, ours.variation/best.variation, ours.quiet/least)
+			t.Logf("%s   %-5s %5.2f %5.2f %5.2f", line, name, ours.iae/best.iae, ours.variation/best.variation,
+				ours.quiet/least)
 			iae += math.Log(ours.iae / best.iae)
 			quiet += math.Log(ours.quiet / least)
 			variation += math.Log(ours.variation / best.variation)
@@ -269,7 +287,8 @@ func TestRegulatorAgainstHindsight(t *testing.T) {
 		}
 	}
 	mean := func(logs float64) float64 { return math.Exp(logs / cells) }
-	t.Logf("regulator by hindsight: IAE %.3f in the geometric mean, %.2f at worst, TV %.3f; IAE without noise %.3f", mean(iae), worst, mean(variation), mean(quiet))
+	t.Logf("regulator by hindsight: IAE %.3f in the geometric mean, %.2f at worst, TV %.3f; IAE without noise %.3f",
+		mean(iae), worst, mean(variation), mean(quiet))
 	atMost(t, "IAE in the geometric mean", mean(iae), 0.80)
 	atMost(t, "IAE at worst", worst, 1.30)
 	atMost(t, "total variation", mean(variation), 0.30)
@@ -286,7 +305,8 @@ func randomTrial(r *rand.Rand) trial {
 	for right*e(right) < goal*most {
 		right++
 	}
-	p := trial{target: goal * most, start: min(max(right*between(0.3, 1.8), 2), 0.9*peak), intervals: 100, cv: between(0.005, 0.1)}
+	p := trial{target: goal * most, start: min(max(right*between(0.3, 1.8), 2), 0.9*peak), intervals: 100,
+		cv: between(0.005, 0.1)}
 	if r.IntN(3) == 0 {
 		p.start = right
 	}
@@ -339,7 +359,8 @@ func TestRegulatorOnRandomTrials(t *testing.T) {
 	}
 	slices.Sort(ratios)
 	n := len(ratios)
-	t.Logf("300 random trials: IAE by that of the best d %.3f in the geometric mean, median %.2f, 95 %% below %.2f, worst %.2f; TV %.3f",
+	t.Logf("300 random trials: IAE by that of the best d %.3f in the geometric mean, median %.2f, 95 %% below %.2f, "+
+		"worst %.2f; TV %.3f",
 		mean(ratios), ratios[n/2], ratios[n*95/100], ratios[n-1], mean(variations))
 	atMost(t, "IAE in the geometric mean", mean(ratios), 0.84)
 	atMost(t, "IAE of 95 %", ratios[n*95/100], 1.20)

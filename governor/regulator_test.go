@@ -26,7 +26,8 @@ func TestRegulatorNeverCollapses(t *testing.T) {
 			for _, start := range []float64{40, 100, 200} {
 				above, late, mean, greatest := 0.0, 0.0, 0.0, 0.0
 				for seed := range uint64(seeds) {
-					p := trial{efficiency: still(narrow), target: over * most, start: start, intervals: length, cv: v.cv}
+					p := trial{efficiency: still(narrow), target: over * most, start: start, intervals: length,
+						cv: v.cv}
 					o := p.run(t, lawNamed("regulator"), seed)
 					c := slices.Max(o.c)
 					greatest = max(greatest, c/peak)
@@ -41,7 +42,8 @@ func TestRegulatorNeverCollapses(t *testing.T) {
 					}
 				}
 				what := fmt.Sprintf("cv %g %%, target %g of the peak, from %g", v.cv*100, over, start)
-				t.Logf("%s: mean rate %.3f of the peak's, below 0.97 at 30 in %.0f %%; C above 1.1 in %.0f %%, at most %.2f",
+				t.Logf("%s: mean rate %.3f of the peak's, below 0.97 at 30 in %.0f %%; C above 1.1 in %.0f %%, at "+
+					"most %.2f",
 					what, mean, late*100, above*100, greatest)
 				atMost(t, what+": share above 1.1 of the peak", above, v.overs)
 				atMost(t, what+": rate missing", 1-mean, 1-v.least)
@@ -73,12 +75,15 @@ func TestRegulatorForgetsOutages(t *testing.T) {
 					continue // a tenth of one interval and most of the next are missing: the first looks like slowness
 				}
 				for seed := range uint64(30) {
-					p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 40 + int(length), cv: cv, down: outage(at, length)}
+					p := trial{efficiency: still(plantB), target: target, start: c1, intervals: 40 + int(length),
+						cv: cv, down: outage(at, length)}
 					o := p.run(t, lawNamed("regulator"), seed)
 					end := int(math.Ceil(at + length))
-					atMost(t, fmt.Sprintf("cv %g: outage of %g at %g, seed %d: error one interval after it", cv, length, at, seed),
+					atMost(t, fmt.Sprintf("cv %g: outage of %g at %g, seed %d: error one interval after it", cv, length,
+						at, seed),
 						math.Abs(o.clean[end+1]/target-1), 0.05)
-					if at == 30 && o.c[end] != min(o.c[29], o.c[30]) { // the last decision before the outage is undone if it was upwards
+					// the last decision before the outage is undone if it was upwards
+					if at == 30 && o.c[end] != min(o.c[29], o.c[30]) {
 						t.Errorf("outage of %g: C goes from %g, %g to %g", length, o.c[29], o.c[30], o.c[end])
 					}
 				}
@@ -99,12 +104,15 @@ func TestRegulatorComesToRestWhateverTheLag(t *testing.T) {
 			}
 			var ours, theirs float64
 			for seed := range uint64(10) {
-				atMost(t, fmt.Sprintf("lag %g from %g: tail peak to peak, by C", lag, start), swing("regulator", 0, seed), 0.02)
+				atMost(t, fmt.Sprintf("lag %g from %g: tail peak to peak, by C", lag, start),
+					swing("regulator", 0, seed), 0.02)
 				ours += swing("regulator", 0.01, seed) / 10
 				theirs += swing("d=8", 0.01, seed) / 10
 			}
-			t.Logf("lag %g from %g: tail peak to peak under noise of 1 %%: %.3f of C, %.2f of that of d = 8", lag, start, ours, ours/theirs)
-			atMost(t, fmt.Sprintf("lag %g from %g: mean tail peak to peak under noise of 1 %%, by that of d = 8", lag, start), ours/theirs, 0.6)
+			t.Logf("lag %g from %g: tail peak to peak under noise of 1 %%: %.3f of C, %.2f of that of d = 8", lag,
+				start, ours, ours/theirs)
+			atMost(t, fmt.Sprintf("lag %g from %g: mean tail peak to peak under noise of 1 %%, by that of d = 8", lag,
+				start), ours/theirs, 0.6)
 		}
 	}
 }
@@ -117,9 +125,11 @@ func TestRegulatorLearnsTheDay(t *testing.T) {
 	}{{"A", constant}, {"B", plantB}} {
 		for _, cv := range []float64{0, 0.01, 0.03} {
 			for _, swing := range []float64{0.05, 0.15, 0.3} {
-				p := trial{efficiency: daily(v.plant, swing), target: target, start: 140, intervals: 112, from: 24, cv: cv}
+				p := trial{efficiency: daily(v.plant, swing), target: target, start: 140, intervals: 112, from: 24,
+					cv: cv}
 				ratio := p.mean(t, "regulator", 20).iae / p.mean(t, "hold", 20).iae
-				t.Logf("plant %s, +-%g %%, cv %g %%: IAE of days 4 to 14 is %.2f of that of hold", v.name, 100*swing, 100*cv, ratio)
+				t.Logf("plant %s, +-%g %%, cv %g %%: IAE of days 4 to 14 is %.2f of that of hold", v.name, 100*swing,
+					100*cv, ratio)
 				limit := 0.2 // the goal is 0.4
 				switch {
 				case swing == 0.05 && cv == 0.03: // noise of the same size hides the cycle and contributes to both IAEs
@@ -127,7 +137,8 @@ func TestRegulatorLearnsTheDay(t *testing.T) {
 				case swing == 0.05 || cv == 0.03:
 					limit = 0.36
 				}
-				atMost(t, fmt.Sprintf("plant %s, +-%g %%, cv %g %%: IAE by hold", v.name, 100*swing, 100*cv), ratio, limit)
+				atMost(t, fmt.Sprintf("plant %s, +-%g %%, cv %g %%: IAE by hold", v.name, 100*swing, 100*cv), ratio,
+					limit)
 			}
 		}
 	}
@@ -158,7 +169,8 @@ func TestRegulatorHoldsStill(t *testing.T) {
 	for _, cv := range []float64{0.01, 0.03, 0.10} {
 		p.cv = cv
 		ours, d3 := p.mean(t, "regulator", 30), p.mean(t, "d=3", 30)
-		t.Logf("cv %g %%: IAE %.2f of d = 3, total variation %.2f", 100*cv, ours.iae/d3.iae, ours.variation/d3.variation)
+		t.Logf("cv %g %%: IAE %.2f of d = 3, total variation %.2f", 100*cv, ours.iae/d3.iae,
+			ours.variation/d3.variation)
 		atMost(t, "IAE by d = 3", ours.iae/d3.iae, 1.02)
 		atMost(t, "total variation by d = 3", ours.variation/d3.variation, 0.5)
 	}
@@ -177,7 +189,8 @@ func TestRegulatorGetsOverAnySamples(t *testing.T) {
 			for range intervals {
 				c := math.Floor(g.Available())
 				rate := 1000 * c * math.Exp(0.01*r.NormFloat64())
-				g.Decide(governor.Sample{Span: vt.Hour, TargetRate: target, Delivered: uint64(rate), Attempts: uint64(1.05 * rate), Allocated: c, AttemptTime: vt.Hour / 1050})
+				g.Decide(governor.Sample{Span: vt.Hour, TargetRate: target, Delivered: uint64(rate),
+					Attempts: uint64(1.05 * rate), Allocated: c, AttemptTime: vt.Hour / 1050})
 			}
 		}
 		work(20, 30_000)

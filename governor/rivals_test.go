@@ -28,7 +28,8 @@ func with(t *testing.T, change func(*governor.Config)) governor.Governor {
 // the given number of seconds, all delivered.
 func took(p, seconds float64) governor.Sample {
 	n := uint64(math.Round(p * 3 * 3600 / seconds))
-	return governor.Sample{Span: 3 * vt.Hour, Delivered: n, Attempts: n, Allocated: p, AttemptTime: vt.Span(seconds * float64(vt.Second))}
+	return governor.Sample{Span: 3 * vt.Hour, Delivered: n, Attempts: n, Allocated: p,
+		AttemptTime: vt.Span(seconds * float64(vt.Second))}
 }
 
 func TestPISteps(t *testing.T) {
@@ -97,9 +98,12 @@ func TestAIMDSteps(t *testing.T) {
 		{"half in use", 100, took(50, 3), 101, 0},
 		{"less", 100, took(49, 3), 100, governor.Slack},
 		{"slow", 100, took(100, 5.1), 90, governor.Drop},
-		{"1 % lost is not too much", 100, governor.Sample{Span: 3 * vt.Hour, Attempts: 1000, Allocated: 100, Refusals: 4, Timeouts: 6, AttemptTime: vt.Second}, 101, governor.NoDeliveries},
-		{"more is", 100, governor.Sample{Span: 3 * vt.Hour, Attempts: 1000, Allocated: 100, Refusals: 5, Timeouts: 6, AttemptTime: vt.Second}, 90, governor.Drop | governor.NoDeliveries},
-		{"time of attempts from P_a", 100, governor.Sample{Span: 3 * vt.Hour, Delivered: 180000, Attempts: 200000, Allocated: 100}, 90, governor.Drop},
+		{"1 % lost is not too much", 100, governor.Sample{Span: 3 * vt.Hour, Attempts: 1000, Allocated: 100,
+			Refusals: 4, Timeouts: 6, AttemptTime: vt.Second}, 101, governor.NoDeliveries},
+		{"more is", 100, governor.Sample{Span: 3 * vt.Hour, Attempts: 1000, Allocated: 100, Refusals: 5, Timeouts: 6,
+			AttemptTime: vt.Second}, 90, governor.Drop | governor.NoDeliveries},
+		{"time of attempts from P_a", 100, governor.Sample{Span: 3 * vt.Hour, Delivered: 180000, Attempts: 200000,
+			Allocated: 100}, 90, governor.Drop},
 		{"at least one less", 21, took(21, 6), 20, governor.Drop}, // int(18.9) is below the least limit
 		{"greatest", 200, took(200, 3), 200, 0},
 		{"idle", 100, three(0, 0), 100, governor.Idle},
@@ -224,7 +228,8 @@ func TestCorrVegasIsItsRule(t *testing.T) {
 			}
 			recent = mean(recent, filtered, 5)
 			base = mean(base, recent, 10)
-			recents, processes, throughputs = append(recents, recent), append(processes, p), append(throughputs, p/recent)
+			recents, processes, throughputs = append(recents, recent), append(processes, p),
+				append(throughputs, p/recent)
 			toThroughput, toTime, cv := 0.0, 0.0, 0.0
 			if n >= 9 {
 				x, y := last(processes, 50), last(throughputs, 50)
@@ -262,7 +267,8 @@ func TestCorrVegasIsItsRule(t *testing.T) {
 			}
 		}
 	}
-	for _, why := range []string{"queue", "throughput falls, time does not rise", "throughput hardly rises", "throughput varies little", "grow", "hold"} {
+	for _, why := range []string{"queue", "throughput falls, time does not rise", "throughput hardly rises",
+		"throughput varies little", "grow", "hold"} {
 		if fired[why] < 10 {
 			t.Errorf("%q was tried %d times", why, fired[why])
 		}
@@ -302,7 +308,8 @@ func TestCeilingsAtThePeak(t *testing.T) {
 				rate += x / most / 1000
 			}
 		}
-		t.Logf("%-10s under %-11q C at most %5.2f of the peak's, rate of the last half %.3f", v.law, v.ceiling, greatest, rate)
+		t.Logf("%-10s under %-11q C at most %5.2f of the peak's, rate of the last half %.3f", v.law, v.ceiling,
+			greatest, rate)
 		atMost(t, v.law+" under "+v.ceiling+": C", greatest, v.greatest)
 		atMost(t, v.law+" under "+v.ceiling+": rate missing", 1-rate, 1-v.rate)
 	}
@@ -326,9 +333,15 @@ func TestComposition(t *testing.T) {
 	if near(t, "ceiling", d.Available, 101, 0); d.Flags&governor.AtCeiling == 0 {
 		t.Errorf("ceiling: flags %q", d.Flags)
 	}
-	near(t, "ceiling above", cut(func(c *governor.Config) { c.Ceiling, c.Target = "aimd", 50000 }).Decide(short).Available, 92, 0)
+	near(t, "ceiling above", cut(func(c *governor.Config) {
+		c.Ceiling, c.Target = "aimd",
+			50000
+	}).Decide(short).Available, 92, 0)
 	near(t, "start is cut", cut(func(c *governor.Config) { c.Max = 40 }).Available(), 40, 0)
-	near(t, "start is cut by the seeker", cut(func(c *governor.Config) { c.Start, c.Ceiling = 300, "gradient2" }).Available(), 200, 0)
+	near(t, "start is cut by the seeker", cut(func(c *governor.Config) {
+		c.Start, c.Ceiling = 300,
+			"gradient2"
+	}).Available(), 200, 0)
 
 	g := cut(func(c *governor.Config) { c.Max = 103 })
 	for range 50 {
@@ -348,12 +361,15 @@ func TestComposition(t *testing.T) {
 // Every restored law continues as if it had not been saved.
 func TestStateIsWhole(t *testing.T) {
 	for _, v := range []struct{ law, ceiling string }{
-		{"hold", ""}, {damped, "aimd"}, {dynamic, "corr-vegas"}, {"pi", "gradient2"}, {"regulator", ""}, {"regulator", "corr-vegas"},
+		{"hold", ""}, {damped, "aimd"}, {dynamic, "corr-vegas"}, {"pi", "gradient2"}, {"regulator", ""},
+		{"regulator", "corr-vegas"},
 		{"aimd", ""}, {"gradient2", ""}, {"corr-vegas", ""},
 	} {
 		for _, p := range append(suite(),
-			trial{name: "half a stall", efficiency: still(plantB), target: target, start: c1, intervals: 60, down: outage(30.5, 1.4)},
-			trial{name: "a cycle at the peak", efficiency: daily(narrow, 0.15), target: target, start: 200, intervals: 100}) {
+			trial{name: "half a stall", efficiency: still(plantB), target: target, start: c1, intervals: 60,
+				down: outage(30.5, 1.4)},
+			trial{name: "a cycle at the peak", efficiency: daily(narrow, 0.15), target: target, start: 200,
+				intervals: 100}) {
 			c := lawNamed(v.law)
 			c.Ceiling, c.Target, c.Start = v.ceiling, unit.PerHour(p.target), p.start
 			c.PI.Proportional = 0
@@ -378,7 +394,8 @@ func TestStateIsWhole(t *testing.T) {
 			}).decisions
 			for i := range whole {
 				if whole[i].Available != again[i].Available || whole[i].Flags != again[i].Flags {
-					t.Fatalf("%s under %q, %s: saved after each interval, decision %d is %+v instead of %+v", v.law, v.ceiling, p.name, i, again[i], whole[i])
+					t.Fatalf("%s under %q, %s: saved after each interval, decision %d is %+v instead of %+v", v.law,
+						v.ceiling, p.name, i, again[i], whole[i])
 				}
 			}
 		}

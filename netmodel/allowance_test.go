@@ -143,7 +143,8 @@ func TestAllowanceBeginsAtMidnight(t *testing.T) {
 	a.Begins, a.More = 26*vt.Hour, 1
 	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
 	hour := 60 * minute
-	r.check(t, []offer{{0, 0}, {0, 0}, {2*hour - 1, 421}, {2 * hour, 0}, {2 * hour, 0}, {2 * hour, 0}, {26*hour - 1, 421},
+	r.check(t, []offer{{0, 0}, {0, 0}, {2*hour - 1, 421}, {2 * hour, 0}, {2 * hour, 0}, {2 * hour, 0},
+		{26*hour - 1, 421},
 		{26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 421}})
 	a = allow(2, vt.Hour, 421)
 	a.Kind, a.Begins = "sliding", 30*vt.Second // steps of a minute begin at half minutes

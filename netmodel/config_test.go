@@ -27,13 +27,16 @@ func TestValidateMessages(t *testing.T) {
 	}{
 		{func(c *Config) { c.Servers = nil }, `server: got none, want at least one [[server]]`},
 		{func(c *Config) { c.Servers[0].Name = "" }, `server[0].name: got an empty name, want one such as "b1"`},
-		{func(c *Config) { c.Servers = append(c.Servers, c.Servers[0]) }, `server[1].name: got "b1" a second time, want a name of its own`},
+		{func(c *Config) { c.Servers = append(c.Servers, c.Servers[0]) },
+			`server[1].name: got "b1" a second time, want a name of its own`},
 		{func(c *Config) { c.Servers[0].ExtraRTT = 2 * vt.Minute }, `server[0].extra_rtt: got 2m, want 0s to 1m`},
 		{func(c *Config) { c.Servers[0].Share = 0 }, `server: got shares that add up to 0, want more`},
 		{func(c *Config) { c.Destinations = nil }, `destination: got none, want at least one [[destination]]`},
 		{dest(func(d *Destination) { d.Share = 0 }), `destination: got shares that add up to 0, want more`},
-		{dest(func(d *Destination) { d.Name = "" }), `destination[0].name: got an empty name, want one such as "provider"`},
-		{dest(func(d *Destination) { d.Domain = "" }), `destination[0].domain: got an empty domain, want one such as "provider.example"`},
+		{dest(func(d *Destination) { d.Name = "" }),
+			`destination[0].name: got an empty name, want one such as "provider"`},
+		{dest(func(d *Destination) { d.Domain = "" }),
+			`destination[0].domain: got an empty domain, want one such as "provider.example"`},
 		{func(c *Config) {
 			c.Destinations = append(c.Destinations, c.Destinations[0])
 			c.Destinations[1].Name = "other"
@@ -57,27 +60,38 @@ func TestValidateMessages(t *testing.T) {
 			d.Fail = []Fail{{At: "mail", P: 0.6, Fault: "drop"}, {At: "dot", P: 0.6, Reply: 421}}
 		}), `destination[0].fail: got probabilities at mail, rcpt, data and dot that add up to 1.2, want at most 1`},
 		{dest(func(d *Destination) { d.RTT = Dist{} }),
-			`destination[0].rtt.dist: got "", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
-		{dest(func(d *Destination) { d.Greylist.Delay = Constant(101 * vt.Day) }), `destination[0].greylist.delay.mean: got 101d, want at most 100d`},
-		{dest(func(d *Destination) { d.Greylist.WhitelistAfter = 3 }), `destination[0].greylist.whitelist_after: got 3 without share, want a greylist for it`},
+			`destination[0].rtt.dist: got "", want one of constant, uniform, exponential, lognormal, gamma, weibull, ` +
+				`pareto`},
+		{dest(func(d *Destination) { d.Greylist.Delay = Constant(101 * vt.Day) }),
+			`destination[0].greylist.delay.mean: got 101d, want at most 100d`},
+		{dest(func(d *Destination) { d.Greylist.WhitelistAfter = 3 }),
+			`destination[0].greylist.whitelist_after: got 3 without share, want a greylist for it`},
 		{dest(func(d *Destination) {
 			d.Greylist.Share, d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 1, 3, 0
 		}), `destination[0].greylist.whitelist_for: got 0s, want 1s to 3650d`},
 		{dest(func(d *Destination) { d.Recent = 31 * vt.Day }), `destination[0].recent: got 31d, want 1s to 30d`},
-		{dest(func(d *Destination) { d.Bucket.Rate = 4e9 }), `destination[0].bucket.rate: got 4e+09/h, want 0/h to 3600000000/h`},
+		{dest(func(d *Destination) { d.Bucket.Rate = 4e9 }),
+			`destination[0].bucket.rate: got 4e+09/h, want 0/h to 3600000000/h`},
 		{dest(func(d *Destination) { d.Bucket.Rate, d.Bucket.Burst = 0.001, 100 }),
 			`destination[0].bucket.burst: got 100, which 0.001/h fills in more than 3650d, want less`},
-		{dest(func(d *Destination) { d.Send.Rate = 4e9 }), `destination[0].send.rate: got 4e+09/h, want 0/h to 3600000000/h`},
+		{dest(func(d *Destination) { d.Send.Rate = 4e9 }),
+			`destination[0].send.rate: got 4e+09/h, want 0/h to 3600000000/h`},
 		{dest(func(d *Destination) { d.Send.ConnectionRate = 4e9 }),
 			`destination[0].send.connection_rate: got 4e+09/h, want 0/h to 3600000000/h`},
 		{dest(func(d *Destination) { d.Send.Delays = []vt.Span{vt.Minute, 0} }),
 			`destination[0].send.delays[1]: got 0s, want 1ms to 30d`},
 		{dest(func(d *Destination) { d.Send.Rate, d.Send.Burst = 0.001, 100 }),
 			`destination[0].send.burst: got 100, which 0.001/h fills in more than 3650d, want less`},
-		{dest(func(d *Destination) { d.Allowances = []Allowance{allow(0, vt.Day, 450)} }), `destination[0].allowance[0].limit: got 0, want 1 to 1000000000`},
+		{dest(func(d *Destination) { d.Allowances = []Allowance{allow(0, vt.Day, 450)} }),
+			`destination[0].allowance[0].limit: got 0, want 1 to 1000000000`},
 		{dest(func(d *Destination) { a := allow(5, vt.Day, 450); a.Most = 9; d.Allowances = []Allowance{a} }),
 			`destination[0].allowance[0].most: got 9, want growth or more beside it`},
-		{dest(func(d *Destination) { a := allow(5, vt.Day, 450); a.Most, a.More = 4, 1; d.Allowances = []Allowance{a} }),
+		{dest(func(d *Destination) {
+			a := allow(5, vt.Day, 450)
+			a.Most, a.More = 4,
+				1
+			d.Allowances = []Allowance{a}
+		}),
 			`destination[0].allowance[0].most: got 4, want at least limit = 5`},
 		{dest(func(d *Destination) {
 			d.Refuse = []Refuse{{From: vt.Hour, To: vt.Hour, At: "mail", Reply: 550, Share: 1}}
@@ -85,31 +99,49 @@ func TestValidateMessages(t *testing.T) {
 			`destination[0].refuse[0].to: got 1h, want more than from = 1h`},
 		{dest(func(d *Destination) { d.Refuse = []Refuse{{At: "connect", Reply: 550, Share: 1}} }),
 			`destination[0].refuse[0].at: got "connect", want one of banner, ehlo, mail, rcpt, data, dot`},
-		{dest(func(d *Destination) { d.Penalty.Rate, d.Penalty.Pause = 1, 2*vt.Day }), `destination[0].penalty.most: got 1d, want at least pause = 2d`},
+		{dest(func(d *Destination) { d.Penalty.Rate, d.Penalty.Pause = 1, 2*vt.Day }),
+			`destination[0].penalty.most: got 1d, want at least pause = 2d`},
 		{dest(func(d *Destination) { d.Throttle.Hard, d.Reputation.Complaints = 1, 0.1 }),
 			`destination[0].reputation.complaints: got 0.1 with per_complaint = 0, want both or neither`},
-		{dest(func(d *Destination) { d.Throttle.Soft = 1 }), `destination[0].throttle.hard: got 0/h, want more than soft = 1/h`},
-		{dest(func(d *Destination) { d.Throttle.Soft, d.Throttle.Hard = 2, 2 }), `destination[0].throttle.hard: got 2/h, want more than soft = 2/h`},
-		{dest(func(d *Destination) { d.Throttle.Hard = 4e9 }), `destination[0].throttle.hard: got 4e+09/h, want 0/h to 3600000000/h`},
-		{dest(func(d *Destination) { d.Tarpit.Delay = vt.Second }), `destination[0].tarpit.delay: got 1s without hard, want the rates that it grows with`},
+		{dest(func(d *Destination) { d.Throttle.Soft = 1 }),
+			`destination[0].throttle.hard: got 0/h, want more than soft = 1/h`},
+		{dest(func(d *Destination) { d.Throttle.Soft, d.Throttle.Hard = 2, 2 }),
+			`destination[0].throttle.hard: got 2/h, want more than soft = 2/h`},
+		{dest(func(d *Destination) { d.Throttle.Hard = 4e9 }),
+			`destination[0].throttle.hard: got 4e+09/h, want 0/h to 3600000000/h`},
+		{dest(func(d *Destination) { d.Tarpit.Delay = vt.Second }),
+			`destination[0].tarpit.delay: got 1s without hard, want the rates that it grows with`},
 		{dest(func(d *Destination) { d.Tarpit.PerPoint = vt.Second }),
-			`destination[0].tarpit.per_point: got 1s without a reputation, want per_refusal, per_dead or per_complaint there`},
-		{dest(func(d *Destination) { d.Tarpit.Most = 2 * vt.Hour }), `destination[0].tarpit.most: got 2h, want 1ms to 1h`},
-		{dest(func(d *Destination) { d.Reputation.PerDead = 1 }), `destination[0].reputation: got no throttle, no penalty and no tarpit, want one for it to work on`},
-		{dest(func(d *Destination) { d.Reputation.PerDead, d.Throttle.Hard, d.Reputation.Heals = 1, 1, 0 }), `destination[0].reputation.heals: got 0s, want 1s to 365d`},
-		{dest(func(d *Destination) { d.Knee.Connections = -1 }), `destination[0].knee.connections: got -1, want 0 to 1000000`},
-		{dest(func(d *Destination) { d.Outage.Up = vt.Hour }), `destination[0].outage.down: got 0s with up = 1h, want the length of an outage`},
-		{dest(func(d *Destination) { d.Outage.Down = vt.Hour }), `destination[0].outage.up: got 0s with down = 1h, want the time between outages`},
-		{dest(func(d *Destination) { d.Down = []Down{{Fault: "timeout"}} }), `destination[0].down[0].for: got 0s, want more than 0s, at most 3650d`},
-		{func(c *Config) { c.Network.Down = []Down{{From: 4000 * vt.Day, For: 1, Fault: "drop"}} }, `network.down[0].from: got 4000d, want 0s to 3650d`},
-		{dest(func(d *Destination) { d.Daily.Peak = 25 * vt.Hour }), `destination[0].daily.peak: got 25h, want 0s to 1d`},
-		{dest(func(d *Destination) { d.Drift = []Drift{{}} }), `destination[0].drift[0].factor: got 0, want 0.01 to 100`},
-		{dest(func(d *Destination) { d.Weather.Sigma, d.Weather.Period = 1, 0 }), `destination[0].weather.period: got 0s, want 1s to 3650d`},
+			`destination[0].tarpit.per_point: got 1s without a reputation, want per_refusal, per_dead or ` +
+				`per_complaint there`},
+		{dest(func(d *Destination) { d.Tarpit.Most = 2 * vt.Hour }),
+			`destination[0].tarpit.most: got 2h, want 1ms to 1h`},
+		{dest(func(d *Destination) { d.Reputation.PerDead = 1 }),
+			`destination[0].reputation: got no throttle, no penalty and no tarpit, want one for it to work on`},
+		{dest(func(d *Destination) { d.Reputation.PerDead, d.Throttle.Hard, d.Reputation.Heals = 1, 1, 0 }),
+			`destination[0].reputation.heals: got 0s, want 1s to 365d`},
+		{dest(func(d *Destination) { d.Knee.Connections = -1 }),
+			`destination[0].knee.connections: got -1, want 0 to 1000000`},
+		{dest(func(d *Destination) { d.Outage.Up = vt.Hour }),
+			`destination[0].outage.down: got 0s with up = 1h, want the length of an outage`},
+		{dest(func(d *Destination) { d.Outage.Down = vt.Hour }),
+			`destination[0].outage.up: got 0s with down = 1h, want the time between outages`},
+		{dest(func(d *Destination) { d.Down = []Down{{Fault: "timeout"}} }),
+			`destination[0].down[0].for: got 0s, want more than 0s, at most 3650d`},
+		{func(c *Config) { c.Network.Down = []Down{{From: 4000 * vt.Day, For: 1, Fault: "drop"}} },
+			`network.down[0].from: got 4000d, want 0s to 3650d`},
+		{dest(func(d *Destination) { d.Daily.Peak = 25 * vt.Hour }),
+			`destination[0].daily.peak: got 25h, want 0s to 1d`},
+		{dest(func(d *Destination) { d.Drift = []Drift{{}} }),
+			`destination[0].drift[0].factor: got 0, want 0.01 to 100`},
+		{dest(func(d *Destination) { d.Weather.Sigma, d.Weather.Period = 1, 0 }),
+			`destination[0].weather.period: got 0s, want 1s to 3650d`},
 		{func(c *Config) { c.Network.Hops.Min = 40 }, `network.hops.min: got 40, want at most max = 32`},
 		{func(c *Config) { c.Network.PerHop = 2 * vt.Second }, `network.per_hop: got 2s, want 0s to 1s`},
 		{func(c *Config) { c.Network.Retrans = 0 }, `network.retransmit_after: got 0s, want 1ms to 1m`},
 		{func(c *Config) { c.Network.GiveUpAt = 17 }, `network.retransmissions: got 17, want 1 to 16`},
-		{func(c *Config) { c.Network.DNS.Miss.Mean = 101 * vt.Day }, `network.dns.miss.mean: got 101d, want at most 100d`},
+		{func(c *Config) { c.Network.DNS.Miss.Mean = 101 * vt.Day },
+			`network.dns.miss.mean: got 101d, want at most 100d`},
 		{func(c *Config) { c.Dialogue.Messages = 0 }, `dialogue.messages_per_connection: got 0, want 1 to 1000000`},
 		{func(c *Config) { c.Dialogue.Timeouts.Data = 0 }, `dialogue.timeouts.data: got 0s, want 1ms to 1h`},
 	} {
@@ -125,7 +157,8 @@ func TestValidateMessages(t *testing.T) {
 func TestValidateTellsEverything(t *testing.T) {
 	c := plain()
 	c.Network.GiveUpAt, c.Servers[0].Name, c.Destinations[0].Domain = 0, "", ""
-	want := []string{"network.retransmissions: got 0, want 1 to 16", `server[0].name: got an empty name, want one such as "b1"`,
+	want := []string{"network.retransmissions: got 0, want 1 to 16",
+		`server[0].name: got an empty name, want one such as "b1"`,
 		`destination[0].domain: got an empty domain, want one such as "provider.example"`}
 	errs := c.Validate()
 	for i := range max(len(errs), len(want)) {
@@ -141,12 +174,14 @@ func TestDistValidateMessages(t *testing.T) {
 		d    Dist
 		want string
 	}{
-		{Dist{Dist: "normal", Mean: second}, `dist: got "normal", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
+		{Dist{Dist: "normal", Mean: second},
+			`dist: got "normal", want one of constant, uniform, exponential, lognormal, gamma, weibull, pareto`},
 		{Dist{Dist: "constant", Mean: second, Max: second}, `max: got 1s, want none: constant takes [mean]`},
 		{Dist{Dist: "exponential"}, `mean: got 0s, want more than 0 for exponential`},
 		{Dist{Dist: "lognormal", Median: second, Sigma: 5}, `sigma: got 5, want 0 to 4 for lognormal`},
 		{Dist{Dist: "lognormal", Median: second, Sigma: math.NaN()}, `sigma: got NaN, want 0 to 4 for lognormal`},
-		{Dist{Dist: "lognormal", Median: second, Mean: second, Sigma: 1}, `mean: got 1s, want none: lognormal takes [median sigma]`},
+		{Dist{Dist: "lognormal", Median: second, Mean: second, Sigma: 1},
+			`mean: got 1s, want none: lognormal takes [median sigma]`},
 		{Dist{Dist: "gamma", Mean: second}, `shape: got 0, want 0.05 to 1000 for gamma`},
 		{Dist{Dist: "gamma", Mean: second, Shape: 2, Alpha: 2}, `alpha: got 2, want none: gamma takes [mean shape]`},
 		{Dist{Dist: "weibull", Shape: 2}, `scale: got 0s, want more than 0 for weibull`},
@@ -159,7 +194,8 @@ func TestDistValidateMessages(t *testing.T) {
 			t.Errorf("got  %v\nwant %s", errs, v.want)
 		}
 	}
-	for _, d := range []Dist{Constant(0), Constant(100 * vt.Day), {Dist: "uniform", Max: 1}, {Dist: "lognormal", Median: 1, Sigma: 0}} {
+	for _, d := range []Dist{Constant(0), Constant(100 * vt.Day), {Dist: "uniform", Max: 1},
+		{Dist: "lognormal", Median: 1, Sigma: 0}} {
 		if errs := d.Validate(); len(errs) > 0 {
 			t.Errorf("%+v: %v", d, errs)
 		}
@@ -172,7 +208,8 @@ func TestDistFromText(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 	before := d
-	const want = `"80" has no unit, want a time such as "90s", "3h" or "30d", or a table such as {dist = "lognormal", median = "40ms", sigma = 1.0}`
+	const want = `"80" has no unit, want a time such as "90s", "3h" or "30d", or a table such as {dist = ` +
+		`"lognormal", median = "40ms", sigma = 1.0}`
 	if err := d.UnmarshalText([]byte("80")); err == nil || err.Error() != want || d != before {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

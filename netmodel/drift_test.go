@@ -114,7 +114,8 @@ func TestAServerIsCutOff(t *testing.T) {
 	second.Name, second.Down = "b2", []Down{{From: vt.Minute, For: vt.Minute, Fault: "drop"}}
 	c.Servers = append(c.Servers, second)
 	other := c.Destinations[0]
-	other.Name, other.Domain, other.Down = "other", "other.example", []Down{{From: 90 * vt.Second, For: vt.Minute, Fault: "timeout"}}
+	other.Name, other.Domain, other.Down = "other", "other.example",
+		[]Down{{From: 90 * vt.Second, For: vt.Minute, Fault: "timeout"}}
 	c.Destinations = append(c.Destinations, other)
 	receivers := valid(t, c).Receivers()
 	for _, v := range []struct {
@@ -123,7 +124,8 @@ func TestAServerIsCutOff(t *testing.T) {
 	}{
 		{vt.Minute - 1, [2][2]mail.Fault{}},
 		{vt.Minute, [2][2]mail.Fault{{}, {mail.Drop, mail.Drop}}},
-		{90 * vt.Second, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.Drop, mail.Drop}}}, // the server's own outage comes first
+		// the server's own outage comes first
+		{90 * vt.Second, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.Drop, mail.Drop}}},
 		{2 * vt.Minute, [2][2]mail.Fault{{mail.NoFault, mail.Timeout}, {mail.NoFault, mail.Timeout}}},
 		{3 * vt.Minute, [2][2]mail.Fault{}},
 	} {

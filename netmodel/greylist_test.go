@@ -28,13 +28,18 @@ func TestGreylistClock(t *testing.T) {
 		dot   uint16
 		steps []step
 	}{
-		"let in":                     {250, []step{{first, 450}, {seen, 450}, {seen.Add(5*vt.Minute - 1), 450}, {seen.Add(5 * vt.Minute), 250}}},
+		"let in": {250, []step{{first, 450}, {seen, 450}, {seen.Add(5*vt.Minute - 1), 450},
+			{seen.Add(5 * vt.Minute), 250}}},
 		"late":                       {250, []step{{first, 450}, {seen.Add(vt.Day), 250}}},
 		"delivered, then a stranger": {250, []step{{first, 450}, {seen.Add(vt.Day), 250}, {seen.Add(2 * vt.Day), 450}}},
-		"let in, but refused at the dot, and let in again": {452, []step{{first, 450}, {seen.Add(5 * vt.Minute), 452}, {seen.Add(6 * vt.Minute), 452}}},
-		"not seen for a week":                              {250, []step{{first, 450}, {seen.Add(week), 250}}},
-		"not seen for longer":                              {250, []step{{first, 450}, {seen.Add(week + vt.Second), 450}, {seen.Add(week + 2*vt.Minute), 450}, {seen.Add(week + vt.Second + 5*vt.Minute + rcpt), 250}}},
-		"seen too soon, then a week later":                 {250, []step{{first, 450}, {seen.Add(vt.Minute), 450}, {seen.Add(week + vt.Minute), 250}}},
+		"let in, but refused at the dot, and let in again": {452,
+			[]step{{first, 450}, {seen.Add(5 * vt.Minute), 452}, {seen.Add(6 * vt.Minute), 452}}},
+		"not seen for a week": {250, []step{{first, 450}, {seen.Add(week), 250}}},
+		"not seen for longer": {250,
+			[]step{{first, 450}, {seen.Add(week + vt.Second), 450}, {seen.Add(week + 2*vt.Minute), 450},
+				{seen.Add(week + vt.Second + 5*vt.Minute + rcpt), 250}}},
+		"seen too soon, then a week later": {250,
+			[]step{{first, 450}, {seen.Add(vt.Minute), 450}, {seen.Add(week + vt.Minute), 250}}},
 	} {
 		for _, stages := range []string{"collapsed", "full"} {
 			c := plain()
@@ -58,7 +63,8 @@ func TestGreylistClock(t *testing.T) {
 					t.Errorf("%s, %s: try %d at %s: %+v, want %d", name, stages, i, s.at, done.Reply, s.code)
 				}
 				if end := s.at.Add(rcpt); s.code == 450 && (at != end || done.Reply.Stage != mail.StageRCPT) {
-					t.Errorf("%s, %s: try %d ends at %s with %+v, want at %s with the reply to RCPT", name, stages, i, at, done.Reply, end)
+					t.Errorf("%s, %s: try %d ends at %s with %+v, want at %s with the reply to RCPT", name, stages, i,
+						at, done.Reply, end)
 				}
 			}
 		}
@@ -104,7 +110,8 @@ func TestGreylistStage(t *testing.T) {
 // whether a recipient is greylisted: its mean is the mean of its distribution.
 func TestGreylistDelayStays(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, At: "rcpt", Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, At: "rcpt",
+		Reply: 451}
 	w := valid(t, c)
 	listed, sum := 0, 0.0
 	for r := range mail.Recipient(10000) {

@@ -47,7 +47,8 @@ func newShell(t *testing.T, c Config, slots int) *shell {
 	s.models = NewModels(NewNetwork(c, testKey))
 	s.dest = func(r mail.Recipient) mail.Destination { return mail.Destination(int(r/7) % len(c.Destinations)) }
 	for i := range slots * len(c.Servers) {
-		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)), Slot: mail.Slot(i / len(c.Servers))}})
+		s.slots = append(s.slots, slot{a: mail.Attempt{Server: mail.Server(i % len(c.Servers)),
+			Slot: mail.Slot(i / len(c.Servers))}})
 	}
 	return s
 }
@@ -147,7 +148,8 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	}
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "all behaviours": everything(), "everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
+	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "all behaviours": everything(),
+		"everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
 		t.Run(name, func(t *testing.T) {
 			c.Stages = "collapsed"
 			one := newShell(t, c, 20)
@@ -183,7 +185,8 @@ func TestAttemptTakesItsRoundTrips(t *testing.T) {
 		size int
 		want vt.Span
 	}{
-		{mail.Fresh, 2 << 10, 7*ms + 20*ms + 3*ms + 500*ms + 700*ms}, {mail.Reused, 2 << 10, 3*ms + 500*ms + 400*ms}, {mail.Reset, 2 << 10, 3*ms + 500*ms + 600*ms},
+		{mail.Fresh, 2 << 10, 7*ms + 20*ms + 3*ms + 500*ms + 700*ms}, {mail.Reused, 2 << 10, 3*ms + 500*ms + 400*ms},
+		{mail.Reset, 2 << 10, 3*ms + 500*ms + 600*ms},
 		{mail.Fresh, 50_000, 7*ms + 20*ms + 3*ms + 500*ms + 900*ms}, {mail.Reused, 50_000, 3*ms + 500*ms + 400*ms},
 	} {
 		for _, stages := range []string{"collapsed", "full"} {
@@ -203,7 +206,8 @@ func TestAttemptTakesItsRoundTrips(t *testing.T) {
 				now, _ = finish(now, mail.Fresh)
 			}
 			at, reply := finish(now, v.conn)
-			if got := at.Sub(now); got != v.want || reply != (mail.Reply{Took: v.want, Code: 250, Stage: mail.StageDot}) {
+			if got := at.Sub(now); got != v.want || reply != (mail.Reply{Took: v.want, Code: 250,
+				Stage: mail.StageDot}) {
 				t.Errorf("%s, %s, %d bytes: %s, %+v, want %s", stages, v.conn, v.size, got, reply, v.want)
 			}
 		}
@@ -239,11 +243,15 @@ func TestFailureShares(t *testing.T) {
 	want := map[mail.Reply]float64{
 		fault(mail.StageDNS, mail.ServFail): 0.5 * 0.1,
 		fault(mail.StageConnect, mail.Drop): named * 0.02, fault(mail.StageConnect, mail.Timeout): named * 0.01,
-		code(mail.StageBanner, 421): named * 0.01, code(mail.StageEHLO, 554): named * 0.02, fault(mail.StageEHLO, mail.Drop): named * 0.01,
-		code(mail.StageRCPT, 550): through * 0.05, code(mail.StageMAIL, 421): alive * 0.02, fault(mail.StageMAIL, mail.Drop): alive * 0.015,
-		code(mail.StageRCPT, 451): grey, code(mail.StageRCPT, 450): white * 0.05, fault(mail.StageRCPT, mail.Drop): white * 0.02,
-		code(mail.StageDATA, 452): through*0.02 + white*0.03,
-		code(mail.StageDot, 451):  white * 0.02, fault(mail.StageDot, mail.Drop): white * 0.01, fault(mail.StageDot, mail.Timeout): white * 0.005,
+		code(mail.StageBanner, 421): named * 0.01, code(mail.StageEHLO, 554): named * 0.02,
+		fault(mail.StageEHLO, mail.Drop): named * 0.01,
+		code(mail.StageRCPT, 550):        through * 0.05, code(mail.StageMAIL, 421): alive * 0.02,
+		fault(mail.StageMAIL, mail.Drop): alive * 0.015,
+		code(mail.StageRCPT, 451):        grey, code(mail.StageRCPT, 450): white * 0.05,
+		fault(mail.StageRCPT, mail.Drop): white * 0.02,
+		code(mail.StageDATA, 452):        through*0.02 + white*0.03,
+		code(mail.StageDot, 451):         white * 0.02, fault(mail.StageDot, mail.Drop): white * 0.01,
+		fault(mail.StageDot, mail.Timeout): white * 0.005,
 	}
 	delivered := 1.0
 	for reply, p := range want {
@@ -264,7 +272,8 @@ func TestEndsAtDot(t *testing.T) {
 		fail Fail
 		want mail.Class
 	}{
-		{Fail{At: "dot", Fault: "drop", P: 1}, mail.Ambiguous}, {Fail{At: "dot", Fault: "timeout", P: 1}, mail.Ambiguous},
+		{Fail{At: "dot", Fault: "drop", P: 1}, mail.Ambiguous},
+		{Fail{At: "dot", Fault: "timeout", P: 1}, mail.Ambiguous},
 		{Fail{At: "dot", Reply: 451, P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 552, P: 1}, mail.Bounce},
 		{Fail{At: "data", Fault: "drop", P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 451, P: 0}, mail.Delivered},
 	} {
@@ -287,7 +296,8 @@ func TestLookupPatience(t *testing.T) {
 		fault mail.Fault
 	}{
 		{10 * vt.Second, 1, 10 * vt.Second, mail.NoFault}, {10*vt.Second + 1, 1, 10 * vt.Second, mail.Timeout},
-		{5 * vt.Second, 3, 10 * vt.Second, mail.NoFault}, {5 * vt.Second, 4, 10 * vt.Second, mail.Timeout}, {vt.Minute, 4, 10 * vt.Second, mail.Timeout},
+		{5 * vt.Second, 3, 10 * vt.Second, mail.NoFault}, {5 * vt.Second, 4, 10 * vt.Second, mail.Timeout},
+		{vt.Minute, 4, 10 * vt.Second, mail.Timeout},
 	} {
 		c := plain()
 		c.Network.DNS = DNS{HitRatio: 0, Hit: Constant(0), Miss: Constant(v.miss)}
@@ -360,7 +370,8 @@ func TestCap(t *testing.T) {
 			p.open, p.refused = done.Reply.Open(), done.Reply.Class() != mail.Delivered
 			admitted[id] = p.open
 			if got := open(server); got > 4 || got != s.models[server].receivers[0].Open() {
-				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got, s.models[server].receivers[0].Open())
+				t.Fatalf("%s: end %d: server %d has %d connections, the receiver counts %d", stages, n, server, got,
+					s.models[server].receivers[0].Open())
 			}
 			begin(at, p)
 		}

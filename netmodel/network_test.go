@@ -97,7 +97,8 @@ func TestLuckIsNamed(t *testing.T) {
 	w := valid(t, eventful())
 	first := luck(w, forth)
 	for name, again := range map[string][]any{
-		"asked again": luck(w, forth), "asked backwards": luck(w, back), "another world of the same key": luck(valid(t, eventful()), back),
+		"asked again": luck(w, forth), "asked backwards": luck(w, back),
+		"another world of the same key": luck(valid(t, eventful()), back),
 	} {
 		if !slices.Equal(first, again) {
 			t.Errorf("%s: other answers", name)
@@ -153,11 +154,17 @@ func TestEntitiesAreIndependent(t *testing.T) {
 		"a recipient and the next": func(i uint32) (bool, bool) {
 			return message(0, mail.Recipient(i), 0), message(0, mail.Recipient(i+1), 0)
 		},
-		"a try and the next":           func(i uint32) (bool, bool) { return message(0, mail.Recipient(i), 2), message(0, mail.Recipient(i), 3) },
-		"a connection and the next":    func(i uint32) (bool, bool) { return connect(0, 0, i), connect(0, 0, i+1) },
-		"two servers":                  func(i uint32) (bool, bool) { return connect(0, 0, i), connect(1, 0, i) },
-		"two destinations":             func(i uint32) (bool, bool) { return connect(0, 0, i), connect(0, 1, i) },
-		"a recipient and a connection": func(i uint32) (bool, bool) { return message(0, mail.Recipient(i), 0), connect(0, 0, i) },
+		"a try and the next": func(i uint32) (bool, bool) {
+			return message(0, mail.Recipient(i), 2),
+				message(0, mail.Recipient(i), 3)
+		},
+		"a connection and the next": func(i uint32) (bool, bool) { return connect(0, 0, i), connect(0, 0, i+1) },
+		"two servers":               func(i uint32) (bool, bool) { return connect(0, 0, i), connect(1, 0, i) },
+		"two destinations":          func(i uint32) (bool, bool) { return connect(0, 0, i), connect(0, 1, i) },
+		"a recipient and a connection": func(i uint32) (bool, bool) {
+			return message(0, mail.Recipient(i), 0),
+				connect(0, 0, i)
+		},
 		"a failure and a late greeting": func(i uint32) (bool, bool) {
 			return connect(0, 0, i), w.key.At(lane(0, 0, i), 0, purposeConnection)[2] < 429496730
 		},
@@ -175,7 +182,8 @@ func TestEntitiesAreIndependent(t *testing.T) {
 // Hops are round(Normal(mean, sd)), cut to min..max, plus the server's own.
 func TestHops(t *testing.T) {
 	const n = 200000
-	for _, h := range []Hops{DefaultPaths().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13}, {Mean: 18, SD: 0.4, Min: 1, Max: 64}} {
+	for _, h := range []Hops{DefaultPaths().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13},
+		{Mean: 18, SD: 0.4, Min: 1, Max: 64}} {
 		c := plain()
 		c.Network.Hops = h
 		c.Servers[0].ExtraHops = 5
@@ -235,7 +243,8 @@ func TestLosses(t *testing.T) {
 			}
 			rest -= p
 			if got := float64(seen[n]) / words; math.Abs(got-p) > 2e-6 {
-				t.Errorf("loss %g, %d hops, %d exchanges: %d losses with probability %g, want %g", v.loss, v.hops, v.k, n, got, p)
+				t.Errorf("loss %g, %d hops, %d exchanges: %d losses with probability %g, want %g", v.loss, v.hops, v.k,
+					n, got, p)
 			}
 		}
 	}
@@ -256,7 +265,8 @@ func TestRetransmissions(t *testing.T) {
 		conn := w.Connect(0, 0, i)
 		e := w.Exchange(step, &conn, &Message{}, false, w.Stretch(0, 1))
 		lost := slices.Index(silence, (e.Took-100*ms)/vt.Second)
-		if lost < 0 || e.Took != 100*ms+silence[lost]*vt.Second || (lost == 6) != (e.Fault == mail.Drop) || e.Code != 0 {
+		if lost < 0 || e.Took != 100*ms+silence[lost]*vt.Second || (lost == 6) != (e.Fault == mail.Drop) ||
+			e.Code != 0 {
 			t.Fatalf("connection %d: %+v", i, e)
 		}
 		seen[lost]++
@@ -271,7 +281,8 @@ func TestRetransmissions(t *testing.T) {
 // kappa N (N-1).
 func TestStretch(t *testing.T) {
 	c := plain()
-	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.001, Coherency: 4e-6}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
+	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.001, Coherency: 4e-6},
+		{Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
 	w := valid(t, c)
 	step := mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
 	for _, v := range []struct {
@@ -282,11 +293,13 @@ func TestStretch(t *testing.T) {
 		conn, msg := w.Connect(v.server, 0, 0), w.Message(0, 0, 0)
 		got := w.Exchange(step, &conn, &msg, false, w.Stretch(v.server, v.load)).Took
 		if want := vt.Span(math.Round(v.want * 1e8)); got != want && got != want-1 {
-			t.Errorf("server %d with %d busy slots: a round trip of 100ms takes %s, want %s", v.server, v.load, got, want)
+			t.Errorf("server %d with %d busy slots: a round trip of 100ms takes %s, want %s", v.server, v.load, got,
+				want)
 		}
 	}
 	conn, msg := w.Connect(2, 0, 0), w.Message(0, 0, 0)
-	if e := w.Exchange(step, &conn, &msg, false, w.Stretch(2, 10_000_000)); e.Took != 5*vt.Minute || e.Fault != mail.Timeout {
+	if e := w.Exchange(step, &conn, &msg, false, w.Stretch(2, 10_000_000)); e.Took != 5*vt.Minute ||
+		e.Fault != mail.Timeout {
 		t.Errorf("ten million busy slots: %+v, want a time-out", e)
 	}
 }
@@ -294,14 +307,17 @@ func TestStretch(t *testing.T) {
 // A step that takes longer than the client's patience ends when the patience
 // does, without a reply; load does not make the client more patient.
 func TestPatience(t *testing.T) {
-	to := mail.Timeouts{DNS: 1 * vt.Second, Connect: 2 * vt.Second, Banner: 3 * vt.Second, Command: 4 * vt.Second, Data: 5 * vt.Second, Dot: 6 * vt.Second}
+	to := mail.Timeouts{DNS: 1 * vt.Second, Connect: 2 * vt.Second, Banner: 3 * vt.Second, Command: 4 * vt.Second,
+		Data: 5 * vt.Second, Dot: 6 * vt.Second}
 	for _, v := range []struct {
 		stage    mail.Stage
 		patience vt.Span
 		class    mail.Class
 	}{
-		{mail.StageConnect, to.Connect, mail.Deferral}, {mail.StageBanner, to.Banner, mail.Deferral}, {mail.StageEHLO, to.Command, mail.Deferral},
-		{mail.StageMAIL, to.Command, mail.Deferral}, {mail.StageRCPT, to.Command, mail.Deferral}, {mail.StageDATA, to.Data, mail.Deferral},
+		{mail.StageConnect, to.Connect, mail.Deferral}, {mail.StageBanner, to.Banner, mail.Deferral},
+		{mail.StageEHLO, to.Command, mail.Deferral},
+		{mail.StageMAIL, to.Command, mail.Deferral}, {mail.StageRCPT, to.Command, mail.Deferral},
+		{mail.StageDATA, to.Data, mail.Deferral},
 		{mail.StageDot, to.Dot, mail.Ambiguous},
 	} {
 		for _, long := range []bool{false, true} {
@@ -350,7 +366,8 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 // holds it.
 func TestLoad(t *testing.T) {
 	c := plain()
-	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02}, {Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
+	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02},
+		{Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
 	w := NewNetwork(c, rng.New(1, 0))
 	for server := range c.Servers {
 		before := 0.0

@@ -22,13 +22,16 @@ func TestPenalty(t *testing.T) {
 	}{
 		{0, slow, 100, false}, {1 * minute, fast, 1, true}, // the rate is too high: a pause until 11
 		{2 * minute, slow, 1, true}, {11*minute - 1, slow, 1, true},
-		{11 * minute, fast, 1, false},                                // after the pause connections count, not the rate: 1 of 1
+		// after the pause connections count, not the rate: 1 of 1
+		{11 * minute, fast, 1, false},
 		{11 * minute, slow, 2, false}, {11 * minute, slow, 2, false}, // 2 of 2
 		{12 * minute, slow, 4, true},                                 // only 3 are allowed: a pause until 22
 		{22*minute - 1, slow, 1, true}, {22 * minute, slow, 2, true}, // one is allowed again: a pause until 32
 		{32 * minute, slow, 1, false}, {32 * minute, slow, 2, false}, {32 * minute, slow, 2, false}, // 1, 2
 		{33 * minute, slow, 3, false}, {33 * minute, slow, 3, false}, {33 * minute, slow, 3, false}, // 3
-		{34 * minute, slow, 4, false}, {34 * minute, slow, 4, false}, {34 * minute, slow, 4, false}, {34 * minute, slow, 4, false}, // 4
+		// 4
+		{34 * minute, slow, 4, false}, {34 * minute, slow, 4, false}, {34 * minute, slow, 4, false},
+		{34 * minute, slow, 4, false},
 		{34 * minute, slow, 100, false}, {35 * minute, fast, 1, true}, // free, and too fast again
 	} {
 		if got := s.refuses(&p, c.at, c.rate, c.open); got != c.wants {

@@ -21,7 +21,8 @@ func everything() Config {
 	d := &c.Destinations[1]
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
 	d.Recent = 10 * vt.Second
-	d.Allowances = []Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550},
+	d.Allowances = []Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1,
+		Reply: 550},
 		{Limit: 20, Window: vt.Minute, Kind: "fixed", Scope: "server", Growth: 1, Reply: 451}}
 	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
 	d.Refuse = []Refuse{{From: 20 * vt.Second, To: 50 * vt.Second, At: "rcpt", Reply: 554, Share: 0.3},
@@ -29,7 +30,8 @@ func everything() Config {
 	d.HangsUp = 3
 	d.Penalty.Rate, d.Penalty.Pause, d.Penalty.Insist, d.Penalty.Escalate = 40_000, 10*vt.Second, 20, 1.5
 	d.Throttle = Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
-	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, PerComplaint: 0.2, Complaints: 0.3, Heals: 30 * vt.Second}
+	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, PerComplaint: 0.2, Complaints: 0.3,
+		Heals: 30 * vt.Second}
 	d.Tarpit = Tarpit{Soft: 1_000, Hard: 80_000, Delay: 3 * vt.Second, PerPoint: 500 * ms, Most: 20 * vt.Second}
 	d.Knee = Knee{Connections: 2, Slope: 0.7}
 	d.Outage = Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}
@@ -142,7 +144,8 @@ func TestThrottleShare(t *testing.T) {
 		want  float64
 	}{
 		{"linear", 900, 0}, {"linear", 1250, 0.25}, {"linear", 1500, 0.5}, {"linear", 2200, 1},
-		{"logistic", 1000, 0.05}, {"logistic", 1250, 1 / (1 + math.Sqrt(19))}, {"logistic", 1500, 0.5}, {"logistic", 2000, 0.95},
+		{"logistic", 1000, 0.05}, {"logistic", 1250, 1 / (1 + math.Sqrt(19))}, {"logistic", 1500, 0.5},
+		{"logistic", 2000, 0.95},
 		{"logistic", 500, 1 / (1 + 361.0)},
 	} {
 		r := receiver(t, func(d *Destination) {
@@ -235,7 +238,8 @@ func TestTarpit(t *testing.T) {
 		if d := msg.Tarpit - v.want; d < -1 || d > 1 {
 			t.Errorf("rate %v, %v points: %s, want %s", v.rate, v.points, msg.Tarpit, v.want)
 		}
-		for _, stage := range []mail.Stage{mail.StageBanner, mail.StageEHLO, mail.StageMAIL, mail.StageRCPT, mail.StageDATA, mail.StageDot} {
+		for _, stage := range []mail.Stage{mail.StageBanner, mail.StageEHLO, mail.StageMAIL, mail.StageRCPT,
+			mail.StageDATA, mail.StageDot} {
 			var c Connection
 			r.Connect(0, &c)
 			want := vt.Span(0)
@@ -344,7 +348,8 @@ func TestDown(t *testing.T) {
 				{10*sec - 1, mail.Fresh, mail.Reply{Code: 250, Stage: mail.StageDot}, 700 * ms},
 				{11 * sec, mail.Reused, kept, keptTook},
 				{12 * sec, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms},
-				{13 * sec, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms}, // the cap has not counted the last one
+				// the cap has not counted the last one
+				{13 * sec, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms},
 				{70*sec - 1, mail.Fresh, mail.Reply{Fault: fault, Stage: mail.StageConnect}, 100 * ms},
 				{70 * sec, mail.Fresh, mail.Reply{Code: 250, Stage: mail.StageDot}, 700 * ms},
 			} {
@@ -353,7 +358,8 @@ func TestDown(t *testing.T) {
 					v.took = m.Patience(v.want.Stage)
 				}
 				if got != v.want || took != v.took {
-					t.Errorf("%s, everywhere %v, %s at %s: %+v after %s, want %+v after %s", fault, everywhere, v.conn, v.at, got, took, v.want, v.took)
+					t.Errorf("%s, everywhere %v, %s at %s: %+v after %s, want %+v after %s", fault, everywhere, v.conn,
+						v.at, got, took, v.want, v.took)
 				}
 			}
 			m.Begin(0, &mail.Attempt{Slot: 0}, &q) // a kept connection, whose last message was refused
@@ -397,7 +403,8 @@ func TestDrift(t *testing.T) {
 	for _, v := range []struct {
 		at   vt.Span
 		want float64
-	}{{0, 1}, {vt.Hour - 1, 1}, {vt.Hour, 1.5}, {2 * vt.Hour, 1.5}, {3 * vt.Hour, 1.5 * 2}, {4*vt.Hour - 1, 1.5 * 3}, {4 * vt.Hour, 1.5 * 3}, {vt.Day, 1.5 * 3}} {
+	}{{0, 1}, {vt.Hour - 1, 1}, {vt.Hour, 1.5}, {2 * vt.Hour, 1.5}, {3 * vt.Hour, 1.5 * 2}, {4*vt.Hour - 1, 1.5 * 3},
+		{4 * vt.Hour, 1.5 * 3}, {vt.Day, 1.5 * 3}} {
 		if got := r.slowness(vt.Time(v.at)); math.Abs(got-v.want) > 1e-9 {
 			t.Errorf("at %s %v, want %v", v.at, got, v.want)
 		}
@@ -478,7 +485,8 @@ func TestSlownessStretchesDelays(t *testing.T) {
 // whitelisted for an hour; then counting starts again.
 func TestWhitelist(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451, WhitelistAfter: 4, WhitelistFor: vt.Hour}
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451,
+		WhitelistAfter: 4, WhitelistFor: vt.Hour}
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	try := func(now vt.Time, to mail.Recipient) (vt.Time, uint16) {

@@ -35,7 +35,8 @@ func TestEventHasItsTime(t *testing.T) {
 				{From: 5 * vt.Minute, At: at, Reply: 451, Share: 1}, // for ever
 			}
 		})
-		for now, want := range map[vt.Time]uint16{0: 250, minute - 1: 250, minute: 554, 2*minute - 1: 554, 2 * minute: 250,
+		for now, want := range map[vt.Time]uint16{0: 250, minute - 1: 250, minute: 554, 2*minute - 1: 554,
+			2 * minute: 250,
 			5 * minute: 451, 9000 * minute: 451} {
 			stage, code := r.through(now, 0)
 			if code != want || want != 250 && stage.String() != at {
@@ -94,7 +95,8 @@ func TestEventAmongOtherRefusals(t *testing.T) {
 			if code == 450 {
 				got = "other"
 			}
-			if at := map[string]string{"event": c.event, "other": c.other}[c.want]; got != c.want || stage.String() != at {
+			if at := map[string]string{"event": c.event, "other": c.other}[c.want]; got != c.want ||
+				stage.String() != at {
 				t.Errorf("event at %s, %s at %s: %s at %s refused, want %s", c.event, kind, c.other, got, stage, c.want)
 			}
 		}
@@ -174,7 +176,8 @@ func TestComplaints(t *testing.T) {
 			delivered++
 		}
 	}
-	if got, want := r.state.points.sum, float64(delivered)/10; got < want-120 || got > want+120 { // four standard deviations
+	// four standard deviations
+	if got, want := r.state.points.sum, float64(delivered)/10; got < want-120 || got > want+120 {
 		t.Errorf("%v complaints of %d delivered, want about %v", got, delivered, want)
 	}
 	v := r.message(0, 0)

@@ -38,10 +38,12 @@ func TestTables(t *testing.T) {
 		return Dist{Dist: "uniform", Min: lo, Max: hi}, float64(lo+hi) / 2, float64(lo) + 0.999*float64(hi-lo)
 	}
 	weibull := func(scale vt.Span, k float64) (Dist, float64, float64) {
-		return Dist{Dist: "weibull", Scale: scale, Shape: k}, float64(scale) * math.Gamma(1+1/k), float64(scale) * math.Pow(math.Log(1000), 1/k)
+		return Dist{Dist: "weibull", Scale: scale, Shape: k}, float64(scale) * math.Gamma(1+1/k),
+			float64(scale) * math.Pow(math.Log(1000), 1/k)
 	}
 	pareto := func(least vt.Span, alpha float64) (Dist, float64, float64) {
-		return Dist{Dist: "pareto", Min: least, Alpha: alpha}, float64(least) * alpha / (alpha - 1), float64(least) * math.Pow(1000, 1/alpha)
+		return Dist{Dist: "pareto", Min: least, Alpha: alpha}, float64(least) * alpha / (alpha - 1),
+			float64(least) * math.Pow(1000, 1/alpha)
 	}
 	gamma := func(mean vt.Span, shape float64) (Dist, float64, float64) {
 		d := Dist{Dist: "gamma", Mean: mean, Shape: shape}

@@ -35,7 +35,8 @@ func TestOneGovernorLive(t *testing.T) {
 		if i.RetryLimit == s.Retry.Low {
 			low++
 		}
-		if o := inOrder(again.Intervals)[k]; !reflect.DeepEqual(i.Sample, o.Sample) || o.Server != i.Server || o.Decision.Available != i.Decision.Available || o.RetryLimit != i.RetryLimit {
+		if o := inOrder(again.Intervals)[k]; !reflect.DeepEqual(i.Sample, o.Sample) || o.Server != i.Server ||
+			o.Decision.Available != i.Decision.Available || o.RetryLimit != i.RetryLimit {
 			t.Errorf("replayed as\n%+v, was\n%+v", o, i)
 		}
 		if int(i.Server) < len(s.Servers) {
@@ -43,8 +44,10 @@ func TestOneGovernorLive(t *testing.T) {
 			delivered += float64(i.Sample.Delivered)
 			continue
 		}
-		if want := max(2, math.Floor(i.Decision.Available)); parts != want && !i.Partial || delivered != float64(i.Sample.Delivered) {
-			t.Errorf("interval %d: the parts are %v and %v deliveries, together %v and %v", i.Number, parts, delivered, want, i.Sample.Delivered)
+		if want := max(2, math.Floor(i.Decision.Available)); parts != want && !i.Partial ||
+			delivered != float64(i.Sample.Delivered) {
+			t.Errorf("interval %d: the parts are %v and %v deliveries, together %v and %v", i.Number, parts, delivered,
+				want, i.Sample.Delivered)
 		}
 		if !i.Partial {
 			decided++

@@ -12,8 +12,10 @@ import (
 func TestOnlyLoopbackIsDialled(t *testing.T) {
 	for addr, refused := range map[string]bool{
 		"127.0.0.1:2525": false, "127.9.8.7:25": false, "[::1]:2525": false, "[::ffff:127.0.0.1]:25": false,
-		"localhost:2525": true, "mail.example.com:25": true, "10.0.0.1:25": true, "192.168.1.1:25": true, "172.16.0.1:25": true,
-		"0.0.0.0:25": true, "[::]:25": true, "[fe80::1]:25": true, "[fd00::1]:25": true, "169.254.1.1:25": true, "8.8.8.8:25": true, ":25": true,
+		"localhost:2525": true, "mail.example.com:25": true, "10.0.0.1:25": true, "192.168.1.1:25": true,
+		"172.16.0.1:25": true,
+		"0.0.0.0:25":    true, "[::]:25": true, "[fe80::1]:25": true, "[fd00::1]:25": true, "169.254.1.1:25": true,
+		"8.8.8.8:25": true, ":25": true,
 	} {
 		if err := CheckLoopback(addr); (err != nil) != refused || refused && !errors.Is(err, ErrRefused) {
 			t.Errorf("%s: %v, want refused for safety: %v", addr, err, refused)

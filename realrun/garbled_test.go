@@ -149,7 +149,8 @@ func TestFirstDigitDecides(t *testing.T) {
 			t.Parallel()
 			addr, _ := scripted(t, always(c.stage, c.reply))
 			got, replies := deliverTo(t, sinkAt(addr))
-			expect(t, got, replies, map[mail.Reply]uint64{c.want: c.attempts}, func(int) mail.Status { return c.status })
+			expect(t, got, replies, map[mail.Reply]uint64{c.want: c.attempts},
+				func(int) mail.Status { return c.status })
 		})
 	}
 }
@@ -251,7 +252,8 @@ func TestNewConnectionCounts(t *testing.T) {
 				return ""
 			})
 			got, replies := deliverTo(t, sinkAt(addr))
-			if replies[c.want] != c.attempts || replies[mail.Reply{Stage: mail.StageDot, Code: 250}] != 1 || len(replies) != 2 {
+			if replies[c.want] != c.attempts || replies[mail.Reply{Stage: mail.StageDot, Code: 250}] != 1 ||
+				len(replies) != 2 {
 				t.Errorf("attempts ended with %+v, want 1 delivery and %d of %+v", replies, c.attempts, c.want)
 			}
 			if n := connections.Load(); c.want.Code != 451 && c.want.Code != 550 && n != 79 {
@@ -266,7 +268,8 @@ func TestNewConnectionCounts(t *testing.T) {
 
 // A refusal carries the stage that it came at.
 func TestRefusalsHaveTheirStage(t *testing.T) {
-	for stage, at := range map[string]mail.Stage{"banner": mail.StageBanner, "mail": mail.StageMAIL, "rcpt": mail.StageRCPT,
+	for stage, at := range map[string]mail.Stage{"banner": mail.StageBanner, "mail": mail.StageMAIL,
+		"rcpt": mail.StageRCPT,
 		"data": mail.StageDATA, "dot": mail.StageDot} {
 		_, replies := deliverTo(t, sinkAt(answer(t, stage, 550)))
 		if want := (mail.Reply{Code: 550, Stage: at}); len(replies) != 1 || replies[want] != 40 {
@@ -284,11 +287,13 @@ func TestStoppedAttemptsStayPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for horizon, patience := range map[vt.Span]time.Duration{vt.Second / 5: 20 * time.Second, vt.Hour: time.Second / 5} {
+	for horizon, patience := range map[vt.Span]time.Duration{vt.Second / 5: 20 * time.Second,
+		vt.Hour: time.Second / 5} {
 		s := rehearsal(100)
 		s.Horizon, s.Retry.Limit = horizon, 0
 		list := s.List(rng.New(s.Seed, 0))
-		transport := &realrun.SMTP{Resolver: sinkAt(l.Addr().String()), Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: 1,
+		transport := &realrun.SMTP{Resolver: sinkAt(l.Addr().String()), Letters: letters{s, &list},
+			Dialogue: s.Dialogue, Scale: 1,
 			Domain: "sender.example", Broken: func(err error) { t.Error(err) }}
 		r, err := realrun.New(s, &list, 1, transport, nil, nil)
 		if err != nil {

@@ -36,7 +36,9 @@ func (r *rowsOf) Read(p []byte) (int, error) {
 // A mailing keeps only what is mailed: no columns that the letter does not use,
 // and nothing of rejected rows.
 func TestMemoryFollowsWhatIsKept(t *testing.T) {
-	s, err := scenarios.Load("s.toml", []byte("schema_version = 1\nname = \"s\"\n[[destination]]\nname = \"a\"\ndomain = \"a.example\"\n[[campaign]]\nname = \"c\"\nrecipients = 1\n"), nil)
+	s, err := scenarios.Load("s.toml",
+		[]byte("schema_version = 1\nname = \"s\"\n[[destination]]\nname = \"a\"\ndomain = "+
+			"\"a.example\"\n[[campaign]]\nname = \"c\"\nrecipients = 1\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +68,10 @@ func TestMemoryFollowsWhatIsKept(t *testing.T) {
 			return fmt.Sprintf("u%d@nowhere.test,Somebody\n", i)
 		}, 2},
 	} {
-		src := Source{List: &rowsOf{n: v.n, row: v.row}, ListName: "l.csv", Rejects: io.Discard, Date: time.Unix(0, 0), TemplateName: "t.txt",
-			Template: strings.NewReader("From: news@sender.example\nSubject: s\n\nDear {{First Name}} at {{email}}\n")}
+		src := Source{List: &rowsOf{n: v.n, row: v.row}, ListName: "l.csv", Rejects: io.Discard, Date: time.Unix(0, 0),
+			TemplateName: "t.txt",
+			Template: strings.NewReader("From: news@sender.example\nSubject: s\n\nDear {{First Name}} at " +
+				"{{email}}\n")}
 		before := inUse()
 		m, err := NewMailing(s, rng.New(1, 0), src)
 		if err != nil {
@@ -79,7 +83,8 @@ func TestMemoryFollowsWhatIsKept(t *testing.T) {
 			t.Errorf("%s: %.1f bytes kept for a row, want at most %g", v.name, kept, v.bytes)
 		}
 		last := m.List.Len() - 1
-		if to, body := m.Letter(0, nil); !strings.Contains(string(body), "Dear Ann at "+to+"\r\n") || m.Count.In != v.n {
+		if to, body := m.Letter(0, nil); !strings.Contains(string(body), "Dear Ann at "+to+"\r\n") ||
+			m.Count.In != v.n {
 			t.Errorf("%s: %s got %q, of %d recipients", v.name, to, body, last+1)
 		}
 	}

@@ -127,7 +127,8 @@ func deliverTo(t *testing.T, to realrun.Resolver) (*outcomes, map[mail.Reply]uin
 		r.Took = 0
 		replies[r]++
 	}
-	transport := &realrun.SMTP{Resolver: to, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: 20, Domain: "sender.example",
+	transport := &realrun.SMTP{Resolver: to, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: 20,
+		Domain: "sender.example",
 		Broken: func(err error) { t.Error(err) }}
 	r, err := realrun.New(s, &list, 20, transport, watch, nil)
 	if err != nil {

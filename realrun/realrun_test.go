@@ -36,7 +36,8 @@ func rehearsal(recipients int) *scenarios.Scenario {
 		d.Dot = netmodel.Dist{Dist: "lognormal", Median: 200 * ms, Sigma: 0.7}
 		return d
 	}
-	big, plain, grey, wall := dest("big", "go-smtp"), dest("plain", "smtpd"), dest("grey", "go-smtp"), dest("wall", "go-smtp")
+	big, plain, grey, wall := dest("big", "go-smtp"), dest("plain", "smtpd"), dest("grey", "go-smtp"),
+		dest("wall", "go-smtp")
 	big.Share, plain.Share, grey.Share, wall.Share = 6, 2, 2, 0.3
 	big.Fail = []netmodel.Fail{
 		{At: "mail", Reply: 421, P: 0.01}, {At: "mail", Reply: 451, P: 0.01},
@@ -45,7 +46,8 @@ func rehearsal(recipients int) *scenarios.Scenario {
 		{At: "dot", Reply: 451, P: 0.02}, {At: "dot", Reply: 552, P: 0.01}, {At: "dot", Fault: "drop", P: 0.005},
 	}
 	big.Dead = []netmodel.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
-	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03}, {At: "rcpt", Fault: "drop", P: 0.02}}
+	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03},
+		{At: "rcpt", Fault: "drop", P: 0.02}}
 	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
 	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), At: "rcpt", Reply: 450}
 	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
@@ -65,8 +67,9 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	dialogue.Timeouts.Connect = 5 * vt.Minute // time for a busy machine
 	return &scenarios.Scenario{Name: "rehearsal", Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
 		Governor: g, Retry: retry, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
-		Network: network, Servers: []netmodel.Server{server, second}, Destinations: []netmodel.Destination{big, plain, grey, wall},
-		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}
+		Network: network, Servers: []netmodel.Server{server, second},
+		Destinations: []netmodel.Destination{big, plain, grey, wall},
+		Campaigns:    []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}
 }
 
 // outcomes records the last status and the number of tries of every recipient.
@@ -101,7 +104,8 @@ func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 }
 
 // live runs a scenario on sockets.
-func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal) (*outcomes, *sink.Sink, *realrun.Runner) {
+func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal) (*outcomes, *sink.Sink,
+	*realrun.Runner) {
 	t.Helper()
 	key := rng.New(s.Seed, 0)
 	list := s.List(key)
@@ -111,7 +115,8 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 		t.Fatal(err)
 	}
 	defer receivers.Close()
-	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example",
+	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale,
+		Domain: "sender.example",
 		Broken: func(err error) { t.Error(err) }}
 	got := newOutcomes(list.Len())
 	r, err := realrun.New(s, &list, scale, transport, got.watch, journal)
@@ -148,12 +153,14 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	j := realrun.NewJournal(&journal)
 	began := time.Now()
 	got, receivers, r := live(t, s, 50, j)
-	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts(), time.Since(began), r.Late.Quantile(0.99), r.Rec.Final())
+	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts(), time.Since(began), r.Late.Quantile(0.99),
+		r.Rec.Final())
 	differ := 0
 	for i := range want.status {
 		if want.status[i] != got.status[i] || want.tries[i] != got.tries[i] {
 			if differ++; differ <= 10 {
-				t.Errorf("recipient %d: live %v after %d tries, simulated %v after %d", i, got.status[i], got.tries[i], want.status[i], want.tries[i])
+				t.Errorf("recipient %d: live %v after %d tries, simulated %v after %d", i, got.status[i], got.tries[i],
+					want.status[i], want.tries[i])
 			}
 		}
 	}
@@ -181,7 +188,8 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	for i := range s.Destinations {
 		s.Destinations[i].Dead, s.Destinations[i].Greylist.Share = nil, 0
 		s.Destinations[i].Fail = []netmodel.Fail{
-			{At: "connect", Fault: "drop", P: 0.05}, {At: "banner", Reply: 421, P: 0.04}, {At: "banner", Reply: 554, P: 0.01},
+			{At: "connect", Fault: "drop", P: 0.05}, {At: "banner", Reply: 421, P: 0.04},
+			{At: "banner", Reply: 554, P: 0.01},
 			{At: "ehlo", Fault: "drop", P: 0.02},
 		}
 	}
@@ -190,7 +198,8 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	_, receivers, r := live(t, s, 50, nil)
 
 	world := netmodel.NewNetwork(s.Netmodel(), rng.New(s.Seed, 0))
-	greeting := func(s mail.Stage) mail.Stage { // the kernel accepts; the reset comes where the greeting should, or just before
+	// the kernel accepts; the reset comes where the greeting should, or just before
+	greeting := func(s mail.Stage) mail.Stage {
 		return max(s, mail.StageBanner)
 	}
 	type end struct {
@@ -283,10 +292,12 @@ func TestCapInBothWorlds(t *testing.T) {
 				traffic.Refused += other.Refused
 			}
 			if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
-				t.Errorf("shared %v: the receiver saw %+v, the sender counts %v refusals, want at most 12 open", shared, traffic, refused(r.Rec.Replies()))
+				t.Errorf("shared %v: the receiver saw %+v, the sender counts %v refusals, want at most 12 open", shared,
+					traffic, refused(r.Rec.Replies()))
 			}
 			if inSimulation := refused(simulated.Record().Replies()); traffic.Refused < 100 || inSimulation < 100 {
-				t.Errorf("shared %v: %d refused live, %v in the simulation: the cap does not bind", shared, traffic.Refused, inSimulation)
+				t.Errorf("shared %v: %d refused live, %v in the simulation: the cap does not bind", shared,
+					traffic.Refused, inSimulation)
 			}
 			if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
 				t.Errorf("the receivers' ledger disagrees: %+v", a)
@@ -326,7 +337,8 @@ func TestLimitsInBothWorlds(t *testing.T) {
 		for d, v := range i.Destinations {
 			parked += v.Parked
 			if v.Limit > 15 || v.Busy > 15 {
-				t.Errorf("interval %d: a limit of %d, %g attempts under way to destination %d, want 15 at most", i.Number, v.Limit, v.Busy, d)
+				t.Errorf("interval %d: a limit of %d, %g attempts under way to destination %d, want 15 at most",
+					i.Number, v.Limit, v.Busy, d)
 			}
 		}
 	}
@@ -353,7 +365,8 @@ func TestOwnPolicyLive(t *testing.T) {
 		{"connections", 1000, mail.Send{Connections: 6}, func(vt.Time) int { return 6 }, 0},
 		{"rate", 1000, mail.Send{Rate: 72_000, Burst: 40}, nil, (n - 40) * 50 * vt.Millisecond},
 		{"connection rate", 4, mail.Send{ConnectionRate: 36_000, Burst: 5},
-			func(end vt.Time) int { return 5 + int(vt.Span(end)/(100*vt.Millisecond)) }, (n/4 - 5) * 100 * vt.Millisecond},
+			func(end vt.Time) int { return 5 + int(vt.Span(end)/(100*vt.Millisecond)) },
+			(n/4 - 5) * 100 * vt.Millisecond},
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
@@ -440,7 +453,8 @@ func TestHabitsInBothWorlds(t *testing.T) {
 		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Drop}:    lost[silent],
 		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Timeout}: sent[silent],
 	}
-	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Rec.Replies(), "simulated": simulated.Record().Replies()} {
+	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Rec.Replies(),
+		"simulated": simulated.Record().Replies()} {
 		found := map[runlog.ReplyCount]uint64{}
 		for _, c := range replies {
 			n := c.Count
@@ -464,7 +478,8 @@ func TestHabitsInBothWorlds(t *testing.T) {
 }
 
 // replays fails if the journal of a live run does not give the same digest.
-func replays(t *testing.T, s *scenarios.Scenario, j *realrun.Journal, journal io.Reader, live *realrun.Runner) *runlog.Recorder {
+func replays(t *testing.T, s *scenarios.Scenario, j *realrun.Journal, journal io.Reader,
+	live *realrun.Runner) *runlog.Recorder {
 	t.Helper()
 	if err := j.Close(); err != nil {
 		t.Fatal(err)

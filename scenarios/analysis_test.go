@@ -18,7 +18,8 @@ func TestAnalysis(t *testing.T) {
 		{[]string{"analysis.kind=terminating"}, Analysis{Terminating, AutoWarmUp}},
 		{[]string{"analysis.kind=steady-state"}, Analysis{SteadyState, AutoWarmUp}},
 		{[]string{"analysis.kind=steady-state", "analysis.warm_up=auto"}, Analysis{SteadyState, AutoWarmUp}},
-		{[]string{"analysis.kind=steady-state", "analysis.warm_up=1h30m"}, Analysis{SteadyState, WarmUp(90 * vt.Minute)}},
+		{[]string{"analysis.kind=steady-state", "analysis.warm_up=1h30m"},
+			Analysis{SteadyState, WarmUp(90 * vt.Minute)}},
 		{[]string{"analysis.kind=steady-state", "analysis.warm_up=0s"}, Analysis{SteadyState, 0}},
 	} {
 		s, err := Load("a.toml", []byte(minimal), c.set)

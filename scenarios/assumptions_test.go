@@ -18,8 +18,10 @@ import (
 )
 
 // notNumbers are keys of whole numbers that name something.
-var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[].greylist.reply", "destination[].dead[].reply", "destination[].fail[].reply",
-	"destination[].bucket.reply", "destination[].allowance[].reply", "destination[].refuse[].reply", "destination[].penalty.reply", "destination[].throttle.reply", "expect[].value"}
+var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[].greylist.reply",
+	"destination[].dead[].reply", "destination[].fail[].reply",
+	"destination[].bucket.reply", "destination[].allowance[].reply", "destination[].refuse[].reply",
+	"destination[].penalty.reply", "destination[].throttle.reply", "expect[].value"}
 
 // numbersOf lists the keys of all numbers below a type.
 func numbersOf(t reflect.Type, key string) []string {
@@ -27,8 +29,10 @@ func numbersOf(t reflect.Type, key string) []string {
 	for _, f := range keys.Of(t) {
 		key := conf.Below(key, f.Name)
 		switch {
-		case f.Type == reflect.TypeFor[vt.Span](), f.Type == reflect.TypeFor[unit.PerHour](), f.Type == reflect.TypeFor[unit.Bytes](),
-			f.Type == reflect.TypeFor[netmodel.Dist](), f.Type == reflect.TypeFor[governor.Amount](), f.Type == reflect.TypeFor[[]vt.Span]():
+		case f.Type == reflect.TypeFor[vt.Span](), f.Type == reflect.TypeFor[unit.PerHour](),
+			f.Type == reflect.TypeFor[unit.Bytes](),
+			f.Type == reflect.TypeFor[netmodel.Dist](), f.Type == reflect.TypeFor[governor.Amount](),
+			f.Type == reflect.TypeFor[[]vt.Span]():
 			all = append(all, key)
 		case f.Type.Kind() == reflect.Struct:
 			all = append(all, numbersOf(f.Type, key)...)
@@ -52,7 +56,8 @@ func TestEveryNumberHasASource(t *testing.T) {
 		}
 	}
 	declared(reflect.TypeFor[Scenario](), "", func(key string, f conf.Key) {
-		if f.Status != "" && !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, f.Status) || (f.Status == ByAuthor || f.Status == "") != (f.Source == "") {
+		if f.Status != "" && !slices.Contains([]string{Measured, Derived, Assumed, ByAuthor}, f.Status) ||
+			(f.Status == ByAuthor || f.Status == "") != (f.Source == "") {
 			t.Errorf("%s: status %q, source %q", key, f.Status, f.Source)
 		}
 	})
@@ -132,13 +137,15 @@ func TestModelPageListsTheDefaults(t *testing.T) {
 
 func TestLawsPageListsTheLaws(t *testing.T) {
 	var table strings.Builder
-	table.WriteString("| Law | Kind | What it does | Parameters | Columns of recorded samples that it needs |\n|---|---|---|---|---|\n")
+	table.WriteString("| Law | Kind | What it does | Parameters | Columns of recorded samples that it needs " +
+		"|\n|---|---|---|---|---|\n")
 	for _, l := range governor.Laws() {
 		parameters := ""
 		if l.Key != "" {
 			parameters = "`[governor." + l.Key + "]`"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", l.Name, l.Kind, l.Doc, parameters, strings.Join(l.Inputs, ", "))
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", l.Name, l.Kind, l.Doc, parameters,
+			strings.Join(l.Inputs, ", "))
 	}
 	generated(t, "../docs/laws.md", "laws", table.String())
 }
@@ -200,19 +207,30 @@ func rows(t *testing.T, text string) (*Scenario, map[string]Assumption) {
 func TestAssumptions(t *testing.T) {
 	_, got := rows(t, doubtful)
 	for _, want := range []Assumption{
-		{Key: "governor.d", Value: "8", Status: "scenario", Source: "instead of 0, which is derived: no explicit step: [0067] gives it"},
+		{Key: "governor.d", Value: "8", Status: "scenario",
+			Source: "instead of 0, which is derived: no explicit step: [0067] gives it"},
 		{Key: "governor.target", Value: "140000/h", Status: "derived", Source: "Table 1"},
-		{Key: "retry.delays", Value: "30m, 30m, 2h, 3h", Status: "derived", Source: "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
+		{Key: "retry.delays", Value: "30m, 30m, 2h, 3h", Status: "derived",
+			Source: "RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"},
 		{Key: "message.size", Value: "45kB", Status: "assumed", Source: "median campaign"},
-		{Key: "network.per_hop", Value: "2ms", Status: "scenario", Source: "instead of 0s, which is measured: Fei et al.: hops do not predict delay"},
-		{Key: "network.dns.hit_ratio", Value: "0.6", Status: "scenario", Source: "instead of 0.9, which is assumed: TTL 300-3600 s at bulk rates"},
-		{Key: "network.dns.hit", Value: "1ms", Status: "assumed", Source: "local resolver"}, // written down, but the default
-		{Key: "network.dns.miss", Value: "lognormal median 22.4ms sigma 1.957", Status: "derived", Source: "Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"},
-		{Key: "network.hops.max", Value: "32", Status: "derived", Source: "Fei et al.: 90 % of US hosts within 18 hops"},
-		{Key: "server[0].contention", Of: "b1", Value: "0", Status: "assumed", Source: "no fit for an MTA was found: it never slows down"},
-		{Key: "destination[0].banner", Of: "big", Value: "uniform min 10ms max 30ms", Status: "scenario", Source: "instead of lognormal median 40ms sigma 1, which is assumed: not calibrated"},
-		{Key: "destination[0].dead[0].share", Of: "big", Value: "0.3", Status: "scenario", Source: "chosen: 550 at rcpt"},
-		{Key: "destination[0].fail[0].p", Of: "big", Value: "0.02", Status: "scenario", Source: "chosen: timeout at connect"},
+		{Key: "network.per_hop", Value: "2ms", Status: "scenario",
+			Source: "instead of 0s, which is measured: Fei et al.: hops do not predict delay"},
+		{Key: "network.dns.hit_ratio", Value: "0.6", Status: "scenario",
+			Source: "instead of 0.9, which is assumed: TTL 300-3600 s at bulk rates"},
+		// written down, but the default
+		{Key: "network.dns.hit", Value: "1ms", Status: "assumed", Source: "local resolver"},
+		{Key: "network.dns.miss", Value: "lognormal median 22.4ms sigma 1.957", Status: "derived",
+			Source: "Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"},
+		{Key: "network.hops.max", Value: "32", Status: "derived",
+			Source: "Fei et al.: 90 % of US hosts within 18 hops"},
+		{Key: "server[0].contention", Of: "b1", Value: "0", Status: "assumed",
+			Source: "no fit for an MTA was found: it never slows down"},
+		{Key: "destination[0].banner", Of: "big", Value: "uniform min 10ms max 30ms", Status: "scenario",
+			Source: "instead of lognormal median 40ms sigma 1, which is assumed: not calibrated"},
+		{Key: "destination[0].dead[0].share", Of: "big", Value: "0.3", Status: "scenario",
+			Source: "chosen: 550 at rcpt"},
+		{Key: "destination[0].fail[0].p", Of: "big", Value: "0.02", Status: "scenario",
+			Source: "chosen: timeout at connect"},
 		{Key: "destination[0].fail[1].p", Of: "big", Value: "0.03", Status: "scenario", Source: "chosen: 451 at dot"},
 		{Key: "destination[1].fail", Of: "small", Value: "none", Status: "assumed", Source: "the receiver never fails"},
 		{Key: "destination[1].share", Of: "small", Value: "1", Status: "assumed", Source: "equal parts"},
@@ -224,13 +242,15 @@ func TestAssumptions(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v", a, want)
 		}
 	}
-	for _, no := range []string{"governor.factor", "server[0].share", "seed", "destination[0].fail", "destination[0].dead[0].reply"} {
+	for _, no := range []string{"governor.factor", "server[0].share", "seed", "destination[0].fail",
+		"destination[0].dead[0].reply"} {
 		if a, there := got[no]; there {
 			t.Errorf("%s is listed: %+v", no, a)
 		}
 	}
 	_, plain := rows(t, minimal)
-	if _, d := plain["governor.d"]; d || plain["governor.factor"].Value != "1/h" || plain["destination[0].share"].Key != "" {
+	if _, d := plain["governor.d"]; d || plain["governor.factor"].Value != "1/h" ||
+		plain["destination[0].share"].Key != "" {
 		t.Errorf("without an explicit step and with one destination: %+v", plain)
 	}
 }
@@ -268,8 +288,10 @@ func TestScaled(t *testing.T) {
 		}
 	}
 	for key, want := range map[string][2]string{
-		"destination[0].rtt": {"80.5ms", "40.25ms"}, "destination[0].dot": {"2s", "1s"}, "destination[0].banner": {"10ms to 30ms", "5ms to 15ms"},
-		"network.dns.hit": {"1ms", "500µs"}, "destination[0].fail[0].p": {"0.02", "0.01"}, "destination[1].fail": {"none", ""},
+		"destination[0].rtt": {"80.5ms", "40.25ms"}, "destination[0].dot": {"2s", "1s"},
+		"destination[0].banner": {"10ms to 30ms", "5ms to 15ms"},
+		"network.dns.hit":       {"1ms", "500µs"}, "destination[0].fail[0].p": {"0.02", "0.01"},
+		"destination[1].fail": {"none", ""},
 	} {
 		if n, half := got[key].Number(), got[key].ScaledNumber(0.5); n != want[0] || half != want[1] {
 			t.Errorf("%s: %q and half of it %q, want %q", key, n, half, want)
@@ -299,7 +321,8 @@ func TestScaledMovesOneNumber(t *testing.T) {
 					if want := before[b.Key].Value; b.Key != a.Key && b.Value != want {
 						t.Errorf("%s: %s moves %s to %s", name, set, b.Key, b.Value)
 					} else if b.Key == a.Key && (b.Number() != a.ScaledNumber(factor) || b.Value == want) {
-						t.Errorf("%s: %s: %s, announced as %q, was %s", name, set, b.Number(), a.ScaledNumber(factor), want)
+						t.Errorf("%s: %s: %s, announced as %q, was %s", name, set, b.Number(), a.ScaledNumber(factor),
+							want)
 					}
 				}
 			}
@@ -313,9 +336,11 @@ func TestScaledMovesOneNumber(t *testing.T) {
 func TestInDoubt(t *testing.T) {
 	_, got := rows(t, doubtful)
 	for key, want := range map[string]bool{
-		"governor.start": true, "campaign[0].subset": true, "dialogue.timeouts.dns": true, "message.size": true, "destination[0].dot": true,
+		"governor.start": true, "campaign[0].subset": true, "dialogue.timeouts.dns": true, "message.size": true,
+		"destination[0].dot": true,
 		"destination[0].rtt": true, "network.per_hop": true, "destination[0].fail[0].p": true, "network.dns.miss": true,
-		"governor.d": false, "governor.target": false, "campaign[0].recipients": false, "retry.limit": false, "dialogue.timeouts.dot": false, "horizon": false,
+		"governor.d": false, "governor.target": false, "campaign[0].recipients": false, "retry.limit": false,
+		"dialogue.timeouts.dot": false, "horizon": false,
 	} {
 		if a, ok := got[key]; !ok || a.InDoubt() != want {
 			t.Errorf("%s: %v, want %v", key, a.InDoubt(), want)

@@ -26,8 +26,12 @@ func TestChanged(t *testing.T) {
 	if c.Destinations[0].Dead[0].Share != 0.4 || c.Governor.D != 9 || !reflect.DeepEqual(c.Network, s.Network) {
 		t.Errorf("the copy is %+v", c)
 	}
-	_, err = s.Changed(func(c *Scenario) { c.Governor.Start, c.Destinations[0].Cap, c.Campaigns[0].Processes = 0, -1, 0 })
-	for _, want := range []string{"governor.start: got 0, want 1 to 1000000", "destination[0].cap: got -1, want 0 to 1000000", "campaign[0].processes: got 0, want 1 to 1000000"} {
+	_, err = s.Changed(func(c *Scenario) {
+		c.Governor.Start, c.Destinations[0].Cap, c.Campaigns[0].Processes = 0, -1,
+			0
+	})
+	for _, want := range []string{"governor.start: got 0, want 1 to 1000000",
+		"destination[0].cap: got -1, want 0 to 1000000", "campaign[0].processes: got 0, want 1 to 1000000"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}

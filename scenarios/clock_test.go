@@ -72,8 +72,10 @@ func TestMomentsAreTimesAfterTheStart(t *testing.T) {
 	}
 	for _, date := range []string{"2026-11-30 22:00:00", "2026-11-30T22:00:00"} { // a date of TOML itself
 		src := strings.Replace(night, `"2027-03-27 22:00"`, date, 1)
-		src = strings.NewReplacer(`"2027-03-28 01:59:30"`, `"1h"`, `"2027-03-28T21:00"`, `"1h"`, `"+0d 23:00"`, "23:00:00").Replace(src)
-		if s, err := LoadWith("night.toml", []byte(src), nil, Outside{Zones: zone.Load}); err != nil || s.Campaigns[0].Start != vt.Hour {
+		src = strings.NewReplacer(`"2027-03-28 01:59:30"`, `"1h"`, `"2027-03-28T21:00"`, `"1h"`, `"+0d 23:00"`,
+			"23:00:00").Replace(src)
+		if s, err := LoadWith("night.toml", []byte(src), nil, Outside{Zones: zone.Load}); err != nil ||
+			s.Campaigns[0].Start != vt.Hour {
 			t.Errorf("%s: got %v, want a start after 1h", date, err)
 		}
 	}
@@ -96,28 +98,37 @@ func TestResolvedScenarioNeedsNoZones(t *testing.T) {
 	if !bytes.Equal(Resolved(again), text) {
 		t.Errorf("got\n%s\nwant\n%s", Resolved(again), text)
 	}
-	if later, err := s.With("campaign[0].start=06:00", "campaign[0].deadline=07:00", "horizon=10d"); err != nil || later.Campaigns[0].Start != 7*vt.Hour {
+	if later, err := s.With("campaign[0].start=06:00", "campaign[0].deadline=07:00", "horizon=10d"); err != nil ||
+		later.Campaigns[0].Start != 7*vt.Hour {
 		t.Errorf("got %v, %v, want a start after 7h", later, err)
 	}
 }
 
 func TestClockProblems(t *testing.T) {
 	for _, v := range []struct{ old, new, want string }{
-		{`start_at = "2027-03-27 22:00"`, ``, `night.toml:4:13: time_zone: got "Europe/Berlin" without start_at, want none`},
+		{`start_at = "2027-03-27 22:00"`, ``,
+			`night.toml:4:13: time_zone: got "Europe/Berlin" without start_at, want none`},
 		{`time_zone = "Europe/Berlin"`, `time_zone = "Berlin"`,
 			`night.toml:4:13: time_zone: got "Berlin", want an IANA time zone such as "Europe/Berlin"`},
 		{`2027-03-27 22:00"`, `2027-03-28 02:30"`,
 			`night.toml:3:12: start_at: "2027-03-28 02:30" does not exist in Europe/Berlin: the clock jumps over it`},
-		{`2027-03-27 22:00"`, `27.3.2027"`, `night.toml:3:12: start_at: "27.3.2027" is not a date with a time such as "2026-11-30 22:00"`},
-		{`2027-03-27 22:00"`, `1999-03-27 22:00"`, `start_at: got 1999-03-27 22:00, want 2000-01-01 00:00 to 2199-12-31 23:59`},
-		{`"23:30"`, `"02:30"`, `night.toml:7:6: governor.change[0].at: "02:30" does not exist on 2027-03-28: the clock goes from ` +
+		{`2027-03-27 22:00"`, `27.3.2027"`,
+			`night.toml:3:12: start_at: "27.3.2027" is not a date with a time such as "2026-11-30 22:00"`},
+		{`2027-03-27 22:00"`, `1999-03-27 22:00"`,
+			`start_at: got 1999-03-27 22:00, want 2000-01-01 00:00 to 2199-12-31 23:59`},
+		{`"23:30"`, `"02:30"`, `night.toml:7:6: governor.change[0].at: "02:30" does not exist on 2027-03-28: the ` +
+			`clock goes from ` +
 			`02:00 to 03:00; want another time, or "4h" for that moment`},
-		{`"23:30"`, `"6:00"`, `night.toml:7:6: governor.change[0].at: "6:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
-		{`"23:30"`, `"tonight"`, `night.toml:7:6: governor.change[0].at: "tonight" is not a time such as "90s", "3h" or "30d"`},
-		{`"23:30"`, `true`, `night.toml:7:6: governor.change[0].at: got true, want a time such as "90s", "3h" or "30d", or a clock ` +
+		{`"23:30"`, `"6:00"`, `night.toml:7:6: governor.change[0].at: "6:00" is not a clock time such as "06:00", ` +
+			`"2026-12-01 06:00" or "+1d 06:00"`},
+		{`"23:30"`, `"tonight"`, `night.toml:7:6: governor.change[0].at: "tonight" is not a time such as "90s", "3h" ` +
+			`or "30d"`},
+		{`"23:30"`, `true`, `night.toml:7:6: governor.change[0].at: got true, want a time such as "90s", "3h" or ` +
+			`"30d", or a clock ` +
 			`time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
 		{`"+0d 23:00"`, `"+6d 23:00"`, `night.toml:24:9: campaign[0].start: got 6d, want less than horizon = 5d`},
-		{`deadline = "`, `deadline = "22:00" #`, `.deadline: got "22:00", which is the start, want a later time such as "8h" or "+1d 06:00"`},
+		{`deadline = "`, `deadline = "22:00" #`,
+			`.deadline: got "22:00", which is the start, want a later time such as "8h" or "+1d 06:00"`},
 		{"name = \"night\"", "name = \"night\"\nutc_offsets = [\"1h +01:00\"]",
 			`night.toml:3:15: utc_offsets: got "1h +01:00" first, want the offset at the start, "0s +01:00"`},
 	} {
@@ -137,12 +148,14 @@ func TestClockProblems(t *testing.T) {
 		{func() error {
 			_, err := Load("s.toml", []byte(minimal+"start = \"06:00\"\n"), nil)
 			return err
-		}, `s.toml:9:9: campaign[0].start: got the clock time "06:00" without start_at, want a time after the start such as "8h", ` +
+		}, `s.toml:9:9: campaign[0].start: got the clock time "06:00" without start_at, want a time after the start ` +
+			`such as "8h", ` +
 			`or a start such as start_at = "2026-11-30 22:00"`},
 		{func() error {
 			_, err := LoadParameters("p", []byte("[governor]\nchange = [{ at = \"06:00\", target = \"1/h\" }]\n"))
 			return err
-		}, `p:2:18: governor.change[0].at: got the clock time "06:00" without start_at, want a time after the start such as "8h", ` +
+		}, `p:2:18: governor.change[0].at: got the clock time "06:00" without start_at, want a time after the start ` +
+			`such as "8h", ` +
 			`or a start such as start_at = "2026-11-30 22:00"`},
 	} {
 		if err := v.load(); err == nil || err.Error() != v.want {

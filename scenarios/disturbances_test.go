@@ -50,14 +50,16 @@ func TestDisturbances(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, x := range noisy.Destinations {
-			if w := x.Weather; w.Sigma != 0.05 || w.Period != s.Governor.Interval || (w.Correlation == 0.8) != (s.Name == "structure-correlated") {
+			if w := x.Weather; w.Sigma != 0.05 || w.Period != s.Governor.Interval ||
+				(w.Correlation == 0.8) != (s.Name == "structure-correlated") {
 				t.Errorf("%s: weather %+v, want 0.05 in every interval", d.Name, w)
 			}
 		}
 	}
 	for family, n := range halves {
 		if n[Reporting] != n[Training] && n[Reporting] != n[Training]+1 {
-			t.Errorf("family %s: %d to report and %d to train, want equal parts or one more to report", family, n[Reporting], n[Training])
+			t.Errorf("family %s: %d to report and %d to train, want equal parts or one more to report", family,
+				n[Reporting], n[Training])
 		}
 	}
 }
@@ -73,8 +75,10 @@ func TestOrdersAndCuts(t *testing.T) {
 		return s
 	}
 	hour := vt.Time(vt.Hour)
-	for name, want := range map[string]vt.Time{"setpoint-cold-low": 0, "cycle-15": 0, "setpoint-ramp": 90 * hour, "plant-drift": 150 * hour, "plant-dns": 60 * hour, "plant-hops": 60 * hour,
-		"demand-half": 120 * hour, "outage-8": 85*hour + hour/2, "outage-twice": 90 * hour, "structure-loss": 84 * hour, "fault-missed": 123 * hour} {
+	for name, want := range map[string]vt.Time{"setpoint-cold-low": 0, "cycle-15": 0, "setpoint-ramp": 90 * hour,
+		"plant-drift": 150 * hour, "plant-dns": 60 * hour, "plant-hops": 60 * hour,
+		"demand-half": 120 * hour, "outage-8": 85*hour + hour/2, "outage-twice": 90 * hour, "structure-loss": 84 * hour,
+		"fault-missed": 123 * hour} {
 		if got := load(name).LastOrder(); got != want {
 			t.Errorf("%s: the last order is complete at %s, want %s", name, got, want)
 		}
@@ -84,12 +88,14 @@ func TestOrdersAndCuts(t *testing.T) {
 		server   int
 		from, to vt.Time
 		want     bool
-	}{{0, 60 * hour, 84 * hour, false}, {1, 57 * hour, 60 * hour, false}, {1, 60 * hour, 63 * hour, true}, {1, 81 * hour, 84 * hour, true}, {1, 84 * hour, 87 * hour, false}} {
+	}{{0, 60 * hour, 84 * hour, false}, {1, 57 * hour, 60 * hour, false}, {1, 60 * hour, 63 * hour, true},
+		{1, 81 * hour, 84 * hour, true}, {1, 84 * hour, 87 * hour, false}} {
 		if got := loss.CutOff(v.server, v.from, v.to); got != v.want {
 			t.Errorf("server %d from %s to %s: cut off %t, want %t", v.server, v.from, v.to, got, v.want)
 		}
 	}
-	if s := load("outage-8"); s.CutOff(0, 57*hour, 60*hour) || !s.CutOff(0, 60*hour, 63*hour) || !s.CutOff(0, 84*hour, 87*hour) || s.CutOff(0, 87*hour, 90*hour) {
+	if s := load("outage-8"); s.CutOff(0, 57*hour, 60*hour) || !s.CutOff(0, 60*hour, 63*hour) ||
+		!s.CutOff(0, 84*hour, 87*hour) || s.CutOff(0, 87*hour, 90*hour) {
 		t.Error("an outage from the middle of one interval to that of another cuts off both")
 	}
 }

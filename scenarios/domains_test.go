@@ -53,7 +53,8 @@ func TestDomainsOfDestinations(t *testing.T) {
 		}
 		for domain, want := range map[string]string{
 			"gmail.example": "gmail", "googlemail.example": "gmail", "big.example": "big", "mail.big.example": "big",
-			"a.b.big.example": "big", "other.test": "big", "another.test": "small", "small.example": "small", "shop.example": "big",
+			"a.b.big.example": "big", "other.test": "big", "another.test": "small", "small.example": "small",
+			"shop.example":   "big",
 			"a.shop.example": "gmail", "b.a.shop.example": "small", "nowhere.example": "small", "localhost": "small",
 		} {
 			got, ok := domains.Find(domain)
@@ -80,20 +81,36 @@ func TestDomainsOfDestinations(t *testing.T) {
 func TestDomainProblems(t *testing.T) {
 	const good = "domain,provider\nshop.example,big\n"
 	for _, v := range []struct{ csv, old, new, want string }{
-		{good + "shop.example,gmail\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "shop.example" a second time, want it once: line 2 has it for "big"`},
-		{good + "gmail.example,gmail\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "gmail.example" a second time, want it once: destination "gmail" has it`},
-		{good + "*,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "*" a second time, want it once: destination "small" has it`},
-		{good + "a.example,bigg\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:11: got provider "bigg", want the name of a destination (did you mean "big"?)`},
-		{good + "a b.example,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "a b.example", want a mail domain: `},
-		{good + "a*.example,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "a*.example", want a mail domain: `},
-		{good + "*a.example,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "*a.example", want a domain, a pattern such as "*.example", or "*" for all others`},
+		{good + "shop.example,gmail\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:1: got "shop.example" a second time, want it once: line 2 has ` +
+				`it for "big"`},
+		{good + "gmail.example,gmail\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:1: got "gmail.example" a second time, want it once: ` +
+				`destination "gmail" has it`},
+		{good + "*,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: got "*" a second time, want it once: ` +
+			`destination "small" has it`},
+		{good + "a.example,bigg\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:11: got provider "bigg", want the name of a destination (did ` +
+				`you mean "big"?)`},
+		{good + "a b.example,big\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:1: got "a b.example", want a mail domain: `},
+		{good + "a*.example,big\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:1: got "a*.example", want a mail domain: `},
+		{good + "*a.example,big\n", "", "",
+			`s.toml:3:16: domains_file: domains.csv:3:1: got "*a.example", want a domain, a pattern such as ` +
+				`"*.example", or "*" for all others`},
 		{good + "a.example\n", "", "", `s.toml:3:16: domains_file: domains.csv:3:1: `},
-		{"a.example,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:1:1: got the columns ["a.example" "big"], want domain and provider`},
+		{"a.example,big\n", "", "", `s.toml:3:16: domains_file: domains.csv:1:1: got the columns ["a.example" ` +
+			`"big"], want domain and provider`},
 		{good, "domains.csv", "lost.csv", `s.toml:3:16: domains_file: open lost.csv: file does not exist`},
-		{good, `"*.test"`, `"other.test"`, `s.toml:14:17: destination[2].domains[1]: got "other.test" a second time, want it once: destination "big" has it`},
-		{good, `"*.test"`, `"*"`, `s.toml:14:17: destination[2].domains[1]: got "*" a second time, want it once: destination "small" has it`},
+		{good, `"*.test"`, `"other.test"`,
+			`s.toml:14:17: destination[2].domains[1]: got "other.test" a second time, want it once: destination ` +
+				`"big" has it`},
+		{good, `"*.test"`, `"*"`, `s.toml:14:17: destination[2].domains[1]: got "*" a second time, want it once: ` +
+			`destination "small" has it`},
 		{good, `"*.test"`, `""`, `s.toml:14:17: destination[2].domains[1]: got "", want a mail domain: `},
-		{good, `domains = ["gmail.example", "GoogleMail.example"]`, `domains = ["*.mail.example"]`, `s.toml:4:1: destination[0].domain: got an empty domain, want one such as "provider.example"`},
+		{good, `domains = ["gmail.example", "GoogleMail.example"]`, `domains = ["*.mail.example"]`,
+			`s.toml:4:1: destination[0].domain: got an empty domain, want one such as "provider.example"`},
 	} {
 		_, err := withDomains(v.csv, v.old, v.new)
 		if err == nil || !strings.HasPrefix(err.Error(), v.want) || strings.Contains(err.Error(), "\n") {
@@ -104,7 +121,8 @@ func TestDomainProblems(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, wrong := s.Domains(); fmt.Sprint(wrong) != `[domains_file: got "domains.csv", want the file itself: it is not read here]` {
+	if _, wrong := s.Domains(); fmt.Sprint(wrong) != `[domains_file: got "domains.csv", want the file itself: it is `+
+		`not read here]` {
 		t.Errorf("got %v, want that the file was not read", wrong)
 	}
 	var many strings.Builder

@@ -24,14 +24,19 @@ func TestParametersOfTheNamedLawsOnly(t *testing.T) {
 		with, none []string
 	}{
 		{"[governor]\n", nil, []string{"governor.", "ceiling", "max"}},
-		{"[governor]\nlaw = \"pi\"\nmax = 300\n", []string{"[governor.pi]\nproportional", "max = 300"}, []string{"governor.aimd", "governor.gradient2", "governor.corr", "ceiling"}},
+		{"[governor]\nlaw = \"pi\"\nmax = 300\n", []string{"[governor.pi]\nproportional", "max = 300"},
+			[]string{"governor.aimd", "governor.gradient2", "governor.corr", "ceiling"}},
 		{"[governor]\nlaw = \"regulator\"\nceiling = \"corr-vegas\"\n[governor.corr_vegas]\nmax = 500\n",
-			[]string{"ceiling = \"corr-vegas\"", "[governor.corr_vegas]\nbaseline = 10", "max = 500"}, []string{"governor.pi", "governor.aimd", "governor.gradient2"}},
+			[]string{"ceiling = \"corr-vegas\"", "[governor.corr_vegas]\nbaseline = 10", "max = 500"},
+			[]string{"governor.pi", "governor.aimd", "governor.gradient2"}},
 		{"[governor.destination]\nlaw = \"none\"\n", nil, []string{"destination"}},
-		{"[governor.destination]\nlaw = \"aimd\"\n", []string{"[governor.destination]\nlaw = \"aimd\"\ninitial = 5\nparked = 20000\n", "[governor.destination.aimd]\nbackoff = 0.9\n"},
+		{"[governor.destination]\nlaw = \"aimd\"\n",
+			[]string{"[governor.destination]\nlaw = \"aimd\"\ninitial = 5\nparked = 20000\n",
+				"[governor.destination.aimd]\nbackoff = 0.9\n"},
 			[]string{"positive", "cohorts", "revive"}},
 		{"[governor.destination]\nlaw = \"postfix-feedback\"\npositive = \" 1 / sqrt  N \"\nnegative = \".5/N\"\n",
-			[]string{"positive = \"1/sqrt N\"\nnegative = \"0.5/N\"\ncohorts = 1.0\nrevive = \"5m\"\n"}, []string{"aimd"}},
+			[]string{"positive = \"1/sqrt N\"\nnegative = \"0.5/N\"\ncohorts = 1.0\nrevive = \"5m\"\n"},
+			[]string{"aimd"}},
 	} {
 		s := load(v.table)
 		text := string(Resolved(s))
@@ -62,7 +67,8 @@ func TestParametersOfTheNamedLawsOnly(t *testing.T) {
 		t.Error("a parameter makes no difference to the ID")
 	}
 	_, err := Load("f.toml", []byte(minimal+"[governor]\n[governor.pi]\nintegral = 0.4\n"), nil)
-	if err == nil || !strings.Contains(err.Error(), `governor.pi: got a value, want none: neither law = "patent-dynamic" nor ceiling names it`) {
+	if err == nil || !strings.Contains(err.Error(),
+		`governor.pi: got a value, want none: neither law = "patent-dynamic" nor ceiling names it`) {
 		t.Errorf("parameters of a law that is not named: %v", err)
 	}
 	if _, err := governor.New(load("[governor]\nlaw = \"gradient2\"\n").Governor); err != nil {

@@ -155,7 +155,8 @@ value = 2
 		{"rtt, a plain time", d.RTT, netmodel.Constant(80 * vt.Millisecond)},
 		{"dot, a table", d.Dot, netmodel.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
 		{"banner, not given", d.Banner, netmodel.DefaultDestination().Banner},
-		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
+		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1,
+			Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
 		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
 		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
 		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000}}},
@@ -193,7 +194,8 @@ func TestOrderOfProblems(t *testing.T) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 	_, err = Load("f.toml", []byte("schema_version = 2\nx = 1\n"), []string{"y"})
-	if want := "f.toml:1:18: schema_version: scenario version 2, this program reads 1"; err == nil || err.Error() != want {
+	if want := "f.toml:1:18: schema_version: scenario version 2, this program reads 1"; err == nil ||
+		err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
 }
@@ -209,17 +211,24 @@ func TestHugeFiles(t *testing.T) {
 		{"brackets", "a = " + strings.Repeat("[", mib-4), "nested more than"},
 		{"braces", "a = " + strings.Repeat("{a=", mib/3-4), "nested more than"},
 		{"dots", strings.Repeat("a.", mib/2-4) + "a = 1", "nested more than 20 deep"},
-		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/16) + "]", `retry.delays[0]: "1" has no unit`},
+		{"a long list", minimal + "[retry]\ndelays = [" + strings.Repeat("1,", mib/16) + "]",
+			`retry.delays[0]: "1" has no unit`},
 		{"many keys", minimal + "[retry]\n" + manyKeys(20_000), "\nhuge.toml: more problems, not shown: 19975"},
 		{"many twice", strings.Repeat("a=1\n", mib/4), `huge.toml:25:1: too many problems: the rest is not read`},
 		{"many destinations", minimal + manyDestinations(4000), "want at most 1000"},
 		{"many servers", minimal + strings.Repeat("[[server]]\n", 9000), "got 9000, want at most 1000"},
-		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/12), "server: got 87381 tables, want at most 10000"},
-		{"many empty tables", minimal + "[governor]\nchange = [" + strings.Repeat("{},", mib/3-50) + "]", "tables, want at most 10000"},
-		{"many expectations", minimal + strings.Repeat("[[expect]]\nmetric='x'\nop='<'\nvalue=1\n", 9000), "expect: got 9000 expectations, want at most 1000"},
-		{"many values of a wrong type", minimal + "[retry]\ndelays = [" + strings.Repeat("{},", mib/24) + "]", "more problems, not shown"},
-		{"many keys like others", minimal + "[destination.bucket]\n" + strings.ReplaceAll(manyKeys(20_000), "key", "rat"), "more problems, not shown"},
-		{"long keys", minimal + strings.Repeat("k", mib/3) + "=1\n" + strings.Repeat("q", mib/3) + "=1\n", "unknown key \"kkk"},
+		{"many tables", minimal + strings.Repeat("[[server]]\n", mib/12),
+			"server: got 87381 tables, want at most 10000"},
+		{"many empty tables", minimal + "[governor]\nchange = [" + strings.Repeat("{},", mib/3-50) + "]",
+			"tables, want at most 10000"},
+		{"many expectations", minimal + strings.Repeat("[[expect]]\nmetric='x'\nop='<'\nvalue=1\n", 9000),
+			"expect: got 9000 expectations, want at most 1000"},
+		{"many values of a wrong type", minimal + "[retry]\ndelays = [" + strings.Repeat("{},", mib/24) + "]",
+			"more problems, not shown"},
+		{"many keys like others", minimal + "[destination.bucket]\n" +
+			strings.ReplaceAll(manyKeys(20_000), "key", "rat"), "more problems, not shown"},
+		{"long keys", minimal + strings.Repeat("k", mib/3) + "=1\n" + strings.Repeat("q", mib/3) + "=1\n",
+			"unknown key \"kkk"},
 	} {
 		_, err := Load("huge.toml", []byte(c.src), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -246,8 +255,10 @@ func manyDestinations(n int) string {
 
 func TestBuiltins(t *testing.T) {
 	names := Names()
-	for _, want := range []string{"quickstart", "patent-table1", "patent-200k", "patent-as-printed", "runaway", "slow-dns",
-		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances", "providers", "opt-in", "mixed-mail"} {
+	for _, want := range []string{"quickstart", "patent-table1", "patent-200k", "patent-as-printed", "runaway",
+		"slow-dns",
+		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances", "providers", "opt-in",
+		"mixed-mail"} {
 		if _, ok := Builtin(want); !ok {
 			t.Errorf("there is no %s", want)
 		}
@@ -309,14 +320,16 @@ func TestResolvedSpellsEverythingOut(t *testing.T) {
 
 // A law is read from any file, and only its own table is checked.
 func TestLoadGovernor(t *testing.T) {
-	law, err := LoadGovernor("law.toml", []byte("x = 1\n[governor]\nstart = 50\n"), []string{"governor.interval=1h"}, nil)
+	law, err := LoadGovernor("law.toml", []byte("x = 1\n[governor]\nstart = 50\n"), []string{"governor.interval=1h"},
+		nil)
 	if err != nil || law.Start != 50 || law.Interval != vt.Hour || law.Target != 140000 {
 		t.Errorf("got %+v, %v", law, err)
 	}
 	for _, c := range []struct{ src, want string }{
 		{"[governer]", "law.toml:1:1: governor: missing, want a [governor] table; \"governer\" is none"},
-		{"[governor]\nstrt = 3\nstep = 'explicit'", "law.toml:1:1: governor.d: got 0, want more than 0, at most 1000000, with step = \"explicit\"\n" +
-			"law.toml:2:1: governor: unknown key \"strt\" (did you mean \"start\"?)"},
+		{"[governor]\nstrt = 3\nstep = 'explicit'",
+			"law.toml:1:1: governor.d: got 0, want more than 0, at most 1000000, with step = \"explicit\"\n" +
+				"law.toml:2:1: governor: unknown key \"strt\" (did you mean \"start\"?)"},
 	} {
 		if _, err := LoadGovernor("law.toml", []byte(c.src), nil, nil); err == nil || err.Error() != c.want {
 			t.Errorf("%s:\ngot  %v\nwant %s", c.src, err, c.want)

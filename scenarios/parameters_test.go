@@ -26,9 +26,10 @@ func TestParametersComeBack(t *testing.T) {
 
 func TestBadParameters(t *testing.T) {
 	for src, want := range map[string]string{
-		"[governor]\nlaw = \"pid\"\n":          `p:2:7: governor.law: got "pid"`,
-		"[retry]\nlimit = -1\n":                `p:2:9: retry.limit: got -1`,
-		"[governor]\ncap = 3\n":                `p:2:1: governor: unknown key "cap", known here: law, `, // not under [[destination]]
+		"[governor]\nlaw = \"pid\"\n": `p:2:7: governor.law: got "pid"`,
+		"[retry]\nlimit = -1\n":       `p:2:9: retry.limit: got -1`,
+		// not under [[destination]]
+		"[governor]\ncap = 3\n":                `p:2:1: governor: unknown key "cap", known here: law, `,
 		"[server]\nname = \"x\"\n":             `p:1:2: unknown key "server"`,
 		"[governor]\nlaw = \"hold\"\n[retry\n": `p:3:`,
 	} {

@@ -22,22 +22,26 @@ func hours(of ...float64) (all []vt.Window) {
 }
 
 func TestPauses(t *testing.T) {
-	const berlin = "start_at = \"2027-03-27 22:00\"\ntime_zone = \"Europe/Berlin\"\n" // the clock goes from 02:00 to 03:00
-	const back = "start_at = \"2027-10-30 22:00\"\ntime_zone = \"Europe/Berlin\"\n"   // and back from 03:00 to 02:00
+	// the clock goes from 02:00 to 03:00
+	const berlin = "start_at = \"2027-03-27 22:00\"\ntime_zone = \"Europe/Berlin\"\n"
+	const back = "start_at = \"2027-10-30 22:00\"\ntime_zone = \"Europe/Berlin\"\n" // and back from 03:00 to 02:00
 	for _, v := range []struct {
 		top, rest string
 		want      []vt.Window
 	}{
 		{"", "", nil},
 		{"horizon = \"2d\"\n", `quiet = [{ from = "21:00", to = "08:00" }]`, hours(0, 8, 21, 32, 45, 56)},
-		{"horizon = \"2d\"\n", `quiet = [{ from = "12:00", to = "13:00" }, { from = "12:30", to = "14:00" }]`, hours(12, 14, 36, 38)},
-		{"horizon = \"1d\"\n", `quiet = [{ from = "12:00", to = "14:00" }, { from = "12:30", to = "13:00" }]`, hours(12, 14)},
+		{"horizon = \"2d\"\n", `quiet = [{ from = "12:00", to = "13:00" }, { from = "12:30", to = "14:00" }]`,
+			hours(12, 14, 36, 38)},
+		{"horizon = \"1d\"\n", `quiet = [{ from = "12:00", to = "14:00" }, { from = "12:30", to = "13:00" }]`,
+			hours(12, 14)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "21:00", to = "06:00" }]`, hours(0, 7, 22, 31)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "02:30", to = "04:00" }]`, hours(4, 5)},
 		{"horizon = \"1d\"\n" + berlin, `quiet = [{ from = "01:00", to = "02:30" }]`, hours(3, 4)},
 		{"horizon = \"1d\"\n" + back, `quiet = [{ from = "02:30", to = "04:00" }]`, hours(4.5, 5, 5.5, 7)},
 		{"horizon = \"1d\"\n" + back, `quiet = [{ from = "01:00", to = "02:30" }]`, hours(3, 4.5, 5, 5.5)},
-		{"horizon = \"1d\"\n", `governor.change = [{ at = "2h", target = "0/h" }, { at = "5h", target = "9/h" }, { at = "20h", target = "0/h" }]`,
+		{"horizon = \"1d\"\n", `governor.change = [{ at = "2h", target = "0/h" }, { at = "5h", target = "9/h" }, { ` +
+			`at = "20h", target = "0/h" }]`,
 			hours(2, 5, 20, 0)},
 		{"horizon = \"1d\"\n", "quiet = [{ from = \"04:00\", to = \"06:00\" }]\n" +
 			`governor.change = [{ at = "2h", target = "0/h" }, { at = "5h", target = "9/h" }]`, hours(2, 6)},
@@ -59,13 +63,18 @@ func TestPauses(t *testing.T) {
 
 func TestQuietProblems(t *testing.T) {
 	for text, want := range map[string]string{
-		`quiet = [{ from = "21:00", to = "21:00" }]`: `s.toml:2:33: quiet[0].to: got 21:00 as from, want another time of day`,
-		`quiet = [{ from = "21h", to = "21:00" }]`:   `s.toml:2:19: quiet[0].from: "21h" is not a time of day such as "21:00"`,
-		`quiet = [{ from = "21:00" }]`:               `s.toml:2:10: quiet[0].to: missing, want a time of day such as "21:00"`,
-		`governor.change = [{ at = "2h", target = "0/h", over = "1h" }]`: `s.toml:2:56: governor.change[0].over: got 1h with target = 0/h, ` +
+		`quiet = [{ from = "21:00", to = "21:00" }]`: `s.toml:2:33: quiet[0].to: got 21:00 as from, want another ` +
+			`time of day`,
+		`quiet = [{ from = "21h", to = "21:00" }]`: `s.toml:2:19: quiet[0].from: "21h" is not a time of day such ` +
+			`as "21:00"`,
+		`quiet = [{ from = "21:00" }]`: `s.toml:2:10: quiet[0].to: missing, want a time of day such as ` +
+			`"21:00"`,
+		`governor.change = [{ at = "2h", target = "0/h", over = "1h" }]`: `s.toml:2:56: governor.change[0].over: got ` +
+			`1h with target = 0/h, ` +
 			`want none: a pause begins at once`,
 	} {
-		_, err := Load("s.toml", []byte(strings.Replace(minimal, "schema_version = 1\n", "schema_version = 1\n"+text+"\n", 1)), nil)
+		_, err := Load("s.toml", []byte(strings.Replace(minimal, "schema_version = 1\n",
+			"schema_version = 1\n"+text+"\n", 1)), nil)
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: got\n%v\nwant\n%s", text, err, want)
 		}

@@ -89,7 +89,10 @@ func expand(v any, defs map[string]any) any {
 func validate(schema map[string]any, v any, path string) (errs []string) {
 	bad := func(format string, args ...any) { errs = append(errs, path+": "+fmt.Sprintf(format, args...)) }
 	if any, ok := schema["anyOf"].([]any); ok {
-		if !slices.ContainsFunc(any, func(s interface{}) bool { return validate(s.(map[string]interface{}), v, path) == nil }) {
+		if !slices.ContainsFunc(any, func(s interface{}) bool {
+			return validate(s.(map[string]interface{}), v,
+				path) == nil
+		}) {
 			bad("fits none of anyOf")
 		}
 		return errs

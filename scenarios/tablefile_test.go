@@ -12,7 +12,8 @@ import (
 
 // withTable loads a scenario whose retry table is in a file.
 func withTable(csv string, set ...string) (*Scenario, error) {
-	src := strings.Replace(minimal, "schema_version = 1\n", "schema_version = 1\nretry = { policy = \"both-fn\", table_file = \"limits.csv\" }\n", 1)
+	src := strings.Replace(minimal, "schema_version = 1\n",
+		"schema_version = 1\nretry = { policy = \"both-fn\", table_file = \"limits.csv\" }\n", 1)
 	return LoadWith("s.toml", []byte(src), set, Outside{Files: func(name string) ([]byte, error) {
 		if name != "limits.csv" {
 			return nil, fmt.Errorf("no file %s", name)
@@ -24,7 +25,8 @@ func withTable(csv string, set ...string) (*Scenario, error) {
 // A table in a file gives the same scenario as a table written out, in any order
 // of its columns.
 func TestTableFromFile(t *testing.T) {
-	want, err := Load("s.toml", []byte(minimal), []string{"retry.policy=both-fn", "retry.table=[{allocated = 0.9, dfr = 4, limit = 7}, {allocated = 1.0, dfr = 7.5, limit = 5}]"})
+	want, err := Load("s.toml", []byte(minimal), []string{"retry.policy=both-fn",
+		"retry.table=[{allocated = 0.9, dfr = 4, limit = 7}, {allocated = 1.0, dfr = 7.5, limit = 5}]"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,9 +44,11 @@ func TestTableFromFile(t *testing.T) {
 
 func TestBadTableFile(t *testing.T) {
 	for csv, want := range map[string]string{
-		"":                                         "limits.csv:1:1: file is empty, want the columns allocated, dfr, limit and a row at least",
-		"allocated,dfr,limit\n":                    "retry.table: got none, want at least one row",
-		"allocated,dfr\n1,2\n":                     "limits.csv:1:1: got the columns [\"allocated\" \"dfr\"], want allocated, dfr, limit",
+		"": "limits.csv:1:1: file is empty, want the columns allocated, dfr, " +
+			"limit and a row at least",
+		"allocated,dfr,limit\n": "retry.table: got none, want at least one row",
+		"allocated,dfr\n1,2\n": "limits.csv:1:1: got the columns [\"allocated\" \"dfr\"], want " +
+			"allocated, dfr, limit",
 		"allocated,dfr,limit\n1,2\n":               "limits.csv:2:1: fields: got 2, want 3 as in the header",
 		"allocated,dfr,limit\n\n1,two,5\n":         "limits.csv:3:3: got \"two\", want a number",
 		"\xff\xfea\x00":                            "limits.csv:1:1: file is UTF-16",
@@ -74,7 +78,8 @@ func TestBadTableFile(t *testing.T) {
 // Without a reader of files the key is refused.
 func TestTableFileUnread(t *testing.T) {
 	_, err := Load("s.toml", []byte(minimal), []string{"retry.policy=both-fn", "retry.table_file=limits.csv"})
-	if want := `--set retry.table_file: got "limits.csv", want rows in table: no file is read here`; err == nil || err.Error() != want {
+	if want := `--set retry.table_file: got "limits.csv", want rows in table: no file is read here`; err == nil ||
+		err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

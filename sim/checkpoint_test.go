@@ -19,7 +19,8 @@ func small(t *testing.T, name string, set ...string) *scenarios.Scenario {
 	if !ok {
 		t.Fatalf("no built-in scenario %s", name)
 	}
-	s, err := scenarios.Load(name, text, append([]string{"campaign[0].recipients=3000", "campaign[0].subset=20", "governor.interval=1m"}, set...))
+	s, err := scenarios.Load(name, text, append([]string{"campaign[0].recipients=3000", "campaign[0].subset=20",
+		"governor.interval=1m"}, set...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,20 +37,33 @@ func TestResumeAnywhere(t *testing.T) {
 		set    []string
 		shared bool
 	}
-	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9", "retry.delays=['20s','50s']",
-		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]", "governor.fault=[{interval=1, kind='missed'}, {interval=2, kind='missed'}, {interval=4, kind='reset'}]",
-		"network.drift=[{at='1m', factor=1.3, hops=4, over='2m'}]", "network.dns.drift=[{at='2m', factor=2}]", "server=[{name='b1', down=[{from='3m', for='20s'}]}]"}
+	falling := []string{"governor.law=patent-damped", "governor.start=60", "governor.target=3600/h", "retry.limit=9",
+		"retry.delays=['20s','50s']",
+		"retry.max_age=8m", "retry.greylist_delay=7s", "governor.change=[{at='90s', target='1800/h', over='4m'}]",
+		"governor.fault=[{interval=1, kind='missed'}, {interval=2, kind='missed'}, {interval=4, kind='reset'}]",
+		"network.drift=[{at='1m', factor=1.3, hops=4, over='2m'}]", "network.dns.drift=[{at='2m', factor=2}]",
+		"server=[{name='b1', down=[{from='3m', for='20s'}]}]"}
 	variants := []variant{
-		{name: "greylist", set: append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2", "retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
-		{name: "dead-addresses", set: append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest", "freeing.shorten=2")},
-		{name: "dead-addresses", set: append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval", "freeing.victim=most-complete", "freeing.shorten=1")},
-		{name: "dead-addresses", set: append(falling, "retry.policy=yield", "retry.low=1", "retry.loss=0.2", "retry.memory=1h", "freeing.policy=at-interval", "freeing.victim=most-complete")},
-		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval", "governor.destination.law=postfix-feedback", "governor.destination.parked=200",
+		{name: "greylist", set: append(falling, "retry.policy=alloc", "retry.when=continuous", "retry.dwell=2",
+			"retry.restore_after=1", "freeing.policy=at-interval", "freeing.victim=ahead-of-schedule")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=dfr", "retry.scope=mta", "retry.min_attempts=3",
+			"retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=continuous", "freeing.victim=newest",
+			"freeing.shorten=2")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=stage-fn", "freeing.policy=at-interval",
+			"freeing.victim=most-complete", "freeing.shorten=1")},
+		{name: "dead-addresses", set: append(falling, "retry.policy=yield", "retry.low=1", "retry.loss=0.2",
+			"retry.memory=1h", "freeing.policy=at-interval", "freeing.victim=most-complete")},
+		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval",
+			"governor.destination.law=postfix-feedback", "governor.destination.parked=200",
 			"governor.destination.negative=1/N", "governor.destination.revive=20s")},
-		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval", "governor.destination.law=aimd", "governor.destination.aimd.max=90")},
+		{name: "throttling-provider", set: append(falling, "retry.policy=stage", "freeing.policy=at-interval",
+			"governor.destination.law=aimd", "governor.destination.aimd.max=90")},
 	}
-	variants = append(variants, variant{name: "greylist", set: slices.Concat(falling[:len(falling)-1], []string{"governor.scope=cluster", "server=[{name='near'}, {name='far', extra_rtt='90ms', contention=0.01}]",
-		"retry.policy=dfr", "retry.scope=cluster", "retry.min_attempts=3", "retry.dfr_above=1.5", "retry.dfr_below=1.2", "freeing.policy=at-interval", "freeing.victim=newest"})})
+	variants = append(variants, variant{name: "greylist", set: slices.Concat(falling[:len(falling)-1],
+		[]string{"governor.scope=cluster", "server=[{name='near'}, {name='far', extra_rtt='90ms', contention=0.01}]",
+			"retry.policy=dfr", "retry.scope=cluster", "retry.min_attempts=3", "retry.dfr_above=1.5",
+			"retry.dfr_below=1.2",
+			"freeing.policy=at-interval", "freeing.victim=newest"})})
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})
 	}
@@ -100,10 +114,13 @@ func TestResumeAnywhere(t *testing.T) {
 				if !bytes.Equal(second.save(), first.save()) {
 					t.Errorf("%s, %s: what is restored at event %d is not what was saved", name, stages, at)
 				}
-				if got, _ := second.Run(nil); second.Record().Digest() != whole.Record().Digest() || got != end || second.events() != whole.events() {
-					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at, got, second.Record().Digest(), end, whole.Record().Digest())
+				if got, _ := second.Run(nil); second.Record().Digest() != whole.Record().Digest() || got != end ||
+					second.events() != whole.events() {
+					t.Errorf("%s, %s: resumed at event %d it ends at %v with digest %x, want %v, %x", name, stages, at,
+						got, second.Record().Digest(), end, whole.Record().Digest())
 				}
-				if got, want := fmt.Sprint(second.Record().Intervals), fmt.Sprint(whole.Record().Intervals); got != want {
+				if got, want := fmt.Sprint(second.Record().Intervals),
+					fmt.Sprint(whole.Record().Intervals); got != want {
 					t.Errorf("%s, %s: resumed at event %d its intervals are\n%s\nwant\n%s", name, stages, at, got, want)
 				}
 			}
@@ -131,7 +148,8 @@ func TestResumeRefuses(t *testing.T) {
 			t.Errorf("got error %v, want one about %q", err, what)
 		}
 	}
-	if _, err := Resume(s, 1, nil, nil, good); err == nil || !strings.Contains(err.Error(), "with another list or replication") {
+	if _, err := Resume(s, 1, nil, nil, good); err == nil ||
+		!strings.Contains(err.Error(), "with another list or replication") {
 		t.Errorf("another replication resumes: %v", err)
 	}
 }
@@ -165,8 +183,10 @@ func TestResumeWantsTheList(t *testing.T) {
 	if again.Run(nil); again.Record().Digest() != whole.Record().Digest() || again.Record().Final() != 5000 {
 		t.Errorf("resumed it ends with digest %x, want %x", again.Record().Digest(), whole.Record().Digest())
 	}
-	for name, other := range map[string]*mail.List{"the scenario's own": nil, "another at the start": list(0), "another at the end": list(4999)} {
-		if _, err := Resume(s, 0, other, nil, saved); err == nil || !strings.Contains(err.Error(), "with another list") {
+	for name, other := range map[string]*mail.List{"the scenario's own": nil, "another at the start": list(0),
+		"another at the end": list(4999)} {
+		if _, err := Resume(s, 0, other, nil, saved); err == nil ||
+			!strings.Contains(err.Error(), "with another list") {
 			t.Errorf("%s list: error %v", name, err)
 		}
 	}

@@ -60,12 +60,14 @@ func TestConditions(t *testing.T) {
 			continue
 		}
 		v := want[k]
-		if got.Retries != v.Retries || got.Deferrals != v.Deferrals || got.Bounces != v.Bounces || got.Refusals != v.Refusals || got.Timeouts != v.Timeouts ||
+		if got.Retries != v.Retries || got.Deferrals != v.Deferrals || got.Bounces != v.Bounces ||
+			got.Refusals != v.Refusals || got.Timeouts != v.Timeouts ||
 			got.AttemptTime != took[k]/vt.Span(v.Attempts) {
 			t.Errorf("server %d interval %d: %+v, counted %+v", i.Server, i.Number, got, *v)
 		}
 		if hops := 14 + 3*float64(i.Server); got.LookupTime != 40*ms || math.Abs(got.Hops-hops) > 1e-9 {
-			t.Errorf("server %d interval %d: look-ups of %s, %g hops, want 40ms and %g", i.Server, i.Number, got.LookupTime, got.Hops, hops)
+			t.Errorf("server %d interval %d: look-ups of %s, %g hops, want 40ms and %g", i.Server, i.Number,
+				got.LookupTime, got.Hops, hops)
 		}
 	}
 	if len(want) < 10 {

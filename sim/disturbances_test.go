@@ -46,10 +46,14 @@ func meanRate(t *testing.T, s *scenarios.Scenario) float64 {
 // processes that the server starts with, it delivers the target.
 func TestDisturbancesBeginAtTheirTarget(t *testing.T) {
 	off := map[string]string{
-		"setpoint-cold-low": "begins low", "setpoint-cold-high": "begins high", "demand-surge": "begins low, and nobody wants more",
-		"peak-near": "begins low", "peak-above": "begins low", "peak-past": "begins beyond the peak", "peak-plateau": "begins low",
-		"receiver-distrust": "begins low", "receiver-bucket": "begins low", "receiver-cap": "half of the list is capped", "receiver-dead": "attempts per success rise",
-		"receiver-retries": "attempts per success rise", "receiver-greylist": "begins with a storm", "cycle-15": "begins at night", "cycle-30": "begins at night", "cycle-step": "begins at night",
+		"setpoint-cold-low": "begins low", "setpoint-cold-high": "begins high",
+		"demand-surge": "begins low, and nobody wants more",
+		"peak-near":    "begins low", "peak-above": "begins low", "peak-past": "begins beyond the peak",
+		"peak-plateau":      "begins low",
+		"receiver-distrust": "begins low", "receiver-bucket": "begins low",
+		"receiver-cap": "half of the list is capped", "receiver-dead": "attempts per success rise",
+		"receiver-retries": "attempts per success rise", "receiver-greylist": "begins with a storm",
+		"cycle-15": "begins at night", "cycle-30": "begins at night", "cycle-step": "begins at night",
 	}
 	for _, d := range scenarios.Disturbances() {
 		if off[d.Base()] != "" {
@@ -78,14 +82,17 @@ func TestPeaksAreWhereTheFormulaSays(t *testing.T) {
 			t.Errorf("%d processes deliver %.0f/h, 316 %.0f/h: want less", n, r, most)
 		}
 	}
-	for name, want := range map[string][2]float64{"peak-near": {0.93, 0.97}, "peak-above": {1.1, 1.15}, "peak-past": {0.8, 0.95}, "peak-lower": {0.8, 0.95}} {
-		if share := float64(disturbance(t, "disturbances/"+name).Governor.Target) / most; share < want[0] || share > want[1] {
+	for name, want := range map[string][2]float64{"peak-near": {0.93, 0.97}, "peak-above": {1.1, 1.15},
+		"peak-past": {0.8, 0.95}, "peak-lower": {0.8, 0.95}} {
+		if share := float64(disturbance(t, "disturbances/"+name).Governor.Target) / most; share < want[0] ||
+			share > want[1] {
 			t.Errorf("the target of %s is %.3f of the peak, want %g to %g", name, share, want[0], want[1])
 		}
 	}
 	past := disturbance(t, "disturbances/peak-past")
 	past.Horizon = 8 * past.Governor.Interval
 	if r := meanRate(t, past); !(r < float64(past.Governor.Target)) {
-		t.Errorf("peak-past delivers %.0f/h to begin with, want less than its target: there the law of the patent adds processes", r)
+		t.Errorf("peak-past delivers %.0f/h to begin with, want less than its target: there the law of the patent "+
+			"adds processes", r)
 	}
 }

@@ -71,7 +71,8 @@ func describe(t *testing.T, s *scenarios.Scenario) string {
 	line("order", fmt.Sprintf("%016x", got.order), "in which order they ended")
 	for _, i := range w.Record().Intervals {
 		rows = append(rows, uint64(i.Server), uint64(i.End), i.Sample.Delivered, i.Sample.Attempts,
-			uint64(int64(i.Sample.Allocated*(1<<20))), uint64(int64(i.Decision.Available*(1<<20))), uint64(i.Decision.Flags))
+			uint64(int64(i.Sample.Allocated*(1<<20))), uint64(int64(i.Decision.Available*(1<<20))),
+			uint64(i.Decision.Flags))
 	}
 	line("intervals", fmt.Sprintf("%016x", hash(rows...)), "what the governor saw and decided")
 	line("digest", fmt.Sprintf("%016x", w.Record().Digest()), "all of it, as reports print it")

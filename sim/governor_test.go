@@ -63,7 +63,8 @@ func trajectory(t *testing.T, s *scenarios.Scenario, p plant) (c []float64) {
 		}
 		want := p.rate(n) / slower
 		if off := i.Decision.Rate/want - 1; math.Abs(off) > 0.01 && i.Number > 0 {
-			t.Errorf("interval %d, %g processes: %.1f an hour, want %.1f: %.2f %% off", i.Number, n, i.Decision.Rate, want, 100*off)
+			t.Errorf("interval %d, %g processes: %.1f an hour, want %.1f: %.2f %% off", i.Number, n, i.Decision.Rate,
+				want, 100*off)
 		}
 		c = append(c, i.Decision.Available)
 	}
@@ -141,6 +142,7 @@ func TestGovernorAsPrintedSettlesAtAThird(t *testing.T) {
 	r := run(t, s)
 	last := r.Record().Intervals[13]
 	if off := last.Decision.Rate*slower*3/140000 - 1; math.Abs(off) > 0.03 { // whole processes: 40 of 40.68
-		t.Errorf("settles at %.0f an hour, want %d: C = %g", last.Decision.Rate*slower, 140000/3, last.Decision.Available)
+		t.Errorf("settles at %.0f an hour, want %d: C = %g", last.Decision.Rate*slower, 140000/3,
+			last.Decision.Available)
 	}
 }

@@ -77,8 +77,10 @@ func TestDFRPolicyOnlyLosesMailOfAHomogeneousList(t *testing.T) {
 			want = 10
 		}
 		a := float64(i.Sample.Attempts)
-		if sd := math.Sqrt(a * p * (1 - p)); math.Abs(float64(i.Sample.Delivered)-a*p) > 4.5*sd || i.RetryLimit != want {
-			t.Errorf("interval %d: %d of %d delivered with limit %d, want DFR 10, limit %d", i.Number, i.Sample.Delivered, i.Sample.Attempts, i.RetryLimit, want)
+		if sd := math.Sqrt(a * p * (1 - p)); math.Abs(float64(i.Sample.Delivered)-a*p) > 4.5*sd ||
+			i.RetryLimit != want {
+			t.Errorf("interval %d: %d of %d delivered with limit %d, want DFR 10, limit %d", i.Number,
+				i.Sample.Delivered, i.Sample.Attempts, i.RetryLimit, want)
 		}
 	}
 	if len(rows) < 3 {
@@ -103,7 +105,8 @@ func TestDFROfDeadShares(t *testing.T) {
 			s.Retry.Limit = limit
 			r := run(t, s).Record()
 			dead, alive := float64(r.Count(mail.Failed)), float64(r.Count(mail.Done))
-			if got := float64(r.Attempts()) / alive; math.Abs(got-(1+float64(limit+1)*dead/alive)) > 1e-12 || math.Abs(got/want-1) > 0.04 {
+			if got := float64(r.Attempts()) / alive; math.Abs(got-(1+float64(limit+1)*dead/alive)) > 1e-12 ||
+				math.Abs(got/want-1) > 0.04 {
 				t.Errorf("dead share %g, limit %d: DFR %.3f, want %.2f", v.b, limit, got, want)
 			}
 		}
@@ -115,7 +118,8 @@ func TestDFROfDeadShares(t *testing.T) {
 // limits ten and five do not chatter on any list; thresholds that are too close do.
 func TestDFRPolicyDoesNotChatter(t *testing.T) {
 	mixes := [][]netmodel.Destination{ // about where both thresholds are near, and others
-		{class(0.353, 0), class(0.647, 1)}, {class(0.333, 0), class(0.667, 1)}, {class(0.36, 0), class(0.64, 1)}, {class(0.34, 0), class(0.66, 0.95)},
+		{class(0.353, 0), class(0.647, 1)}, {class(0.333, 0), class(0.667, 1)}, {class(0.36, 0), class(0.64, 1)},
+		{class(0.34, 0), class(0.66, 0.95)},
 	}
 	luck := rand.New(rand.NewPCG(5, 5))
 	for range 6 {
@@ -164,7 +168,8 @@ func TestLimitLatchesAndIsCured(t *testing.T) {
 			s := plain(1_000_000)
 			s.Horizon = 4 * vt.Hour
 			g := &s.Governor
-			g.Law, g.Start, g.Interval, g.Target, g.StepMode, g.D = "patent-damped", 60, 10*vt.Minute, 40.5*3600, "explicit", 4
+			g.Law, g.Start, g.Interval, g.Target, g.StepMode, g.D =
+				"patent-damped", 60, 10*vt.Minute, 40.5*3600, "explicit", 4
 			s.Retry.Policy, s.Retry.RestoreAfter = policy, after
 			s.Campaigns[0].Subset = 1000 // long enough for U to be above 1
 			rows := busyRows(run(t, s))

@@ -92,7 +92,8 @@ func TestInvariants(t *testing.T) {
 		case all && len(status) > 0 && end != now:
 			t.Errorf("ends at %s, though everything was final at %s", end, now)
 		case !all && end != vt.Time(s.Horizon):
-			t.Errorf("ends at %s with %d of %d recipients final, before its horizon of %s", end, final, len(status), s.Horizon)
+			t.Errorf("ends at %s with %d of %d recipients final, before its horizon of %s", end, final, len(status),
+				s.Horizon)
 		}
 		checkIntervals(t, s, w, a, rowOf, end, all)
 		checkNoneForgotten(t, s, w, earlier, end)
@@ -101,7 +102,8 @@ func TestInvariants(t *testing.T) {
 
 // waitAfter is the least time between the end of an attempt and the next.
 func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
-	if s.Retry.GreylistDelay > 0 && e.Try == 0 && e.Reply.Stage == mail.StageRCPT && (e.Reply.Code == 450 || e.Reply.Code == 451) {
+	if s.Retry.GreylistDelay > 0 && e.Try == 0 && e.Reply.Stage == mail.StageRCPT &&
+		(e.Reply.Code == 450 || e.Reply.Code == 451) {
 		return s.Retry.GreylistDelay
 	}
 	delays := p.delays
@@ -115,7 +117,8 @@ func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
 func plainRetries(s *scenarios.Scenario) {
 	was, p := s.Retry, timetable(s.Retry)
 	s.Retry = scenarios.Default().Retry
-	s.Retry.Limit, s.Retry.Delays, s.Retry.Bounce, s.Retry.Ambiguous = p.limit, slices.Clone(p.delays), was.Bounce, was.Ambiguous
+	s.Retry.Limit, s.Retry.Delays, s.Retry.Bounce, s.Retry.Ambiguous =
+		p.limit, slices.Clone(p.delays), was.Bounce, was.Ambiguous
 }
 
 // rows returns the number of rows of a server so far.
@@ -182,19 +185,22 @@ func checkIntervals(t *testing.T, s *scenarios.Scenario, w *sim.World, a account
 			case !i.Partial && i.End != began+length, i.Partial && (i.End != end || i.End > began+length):
 				t.Errorf("server %d interval %d: from %s to %s, partial %v", server, number, began, i.End, i.Partial)
 			case i.Sample.Delivered != gotDelivered || i.Sample.Attempts != gotAttempts:
-				t.Errorf("server %d interval %d: %d of %d attempts delivered, want %d of %d", server, number, i.Sample.Delivered, i.Sample.Attempts, gotDelivered, gotAttempts)
+				t.Errorf("server %d interval %d: %d of %d attempts delivered, want %d of %d", server, number,
+					i.Sample.Delivered, i.Sample.Attempts, gotDelivered, gotAttempts)
 			case d.Previous != c:
 				t.Errorf("server %d interval %d: C was %v, then %v", server, number, c, d.Previous)
 			case d.Available < 1:
 				t.Errorf("server %d interval %d: C is %v", server, number, d.Available)
 			case math.Abs(d.Available-c) > step*(1+1e-9)+1e-9*c:
-				t.Errorf("server %d interval %d: C goes from %v to %v, which is more than %v", server, number, c, d.Available, step)
+				t.Errorf("server %d interval %d: C goes from %v to %v, which is more than %v", server, number, c,
+					d.Available, step)
 			}
 			if part {
 				parts[number] += d.Available
 			}
 			if want := max(float64(server), math.Floor(d.Available)); cluster && !i.Partial && parts[number] != want {
-				t.Errorf("interval %d: C is %v and its parts add up to %v, want %v", number, d.Available, parts[number], want)
+				t.Errorf("interval %d: C is %v and its parts add up to %v, want %v", number, d.Available, parts[number],
+					want)
 			}
 			slotTime += i.Sample.Allocated * float64(i.End-began)
 			number, began, c = number+1, i.End, d.Available
@@ -263,7 +269,8 @@ func greatestStep(g governor.Config, utilization float64) float64 {
 	if g.CapUtilization {
 		utilization = min(utilization, 1)
 	}
-	d := map[string]float64{"explicit": g.D, "per-day": float64(g.Factor) * g.Interval.Hours(), "as-printed": float64(g.Factor) * 24 / g.Interval.Hours()}[g.StepMode]
+	d := map[string]float64{"explicit": g.D, "per-day": float64(g.Factor) * g.Interval.Hours(),
+		"as-printed": float64(g.Factor) * 24 / g.Interval.Hours()}[g.StepMode]
 	return map[string]float64{"hold": 0, "patent-damped": d, "patent-dynamic": d * utilization}[g.Law]
 }
 
@@ -369,7 +376,11 @@ func TestServersAreIndependent(t *testing.T) {
 		for _, a := range []*account{&x, &y} {
 			a.End = 0
 			a.Ended = slices.DeleteFunc(a.Ended, func(e ended) bool { return int(e.Server) != one })
-			a.Rows = slices.DeleteFunc(a.Rows, func(r row) bool { return int(r.Server) != one || r.Partial || r.End >= until }) // at its end a run may stop before or after the row
+			// at its end a run may stop before or after the row
+			a.Rows = slices.DeleteFunc(a.Rows, func(r row) bool {
+				return int(r.Server) != one || r.Partial ||
+					r.End >= until
+			})
 		}
 		same(t, "with other neighbours", x, "with these", y)
 	})
@@ -640,7 +651,8 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 			case !gaveUp && x[r] != y[r]:
 				t.Fatalf("recipient %d ends %+v with %d resends, %+v with one more", r, x[r], s.Retry.Limit, y[r])
 			case gaveUp && y[r].tries < x[r].tries:
-				t.Fatalf("recipient %d is tried %d times with %d resends, %d times with one more", r, x[r].tries, s.Retry.Limit, y[r].tries)
+				t.Fatalf("recipient %d is tried %d times with %d resends, %d times with one more", r, x[r].tries,
+					s.Retry.Limit, y[r].tries)
 			}
 		}
 	})
@@ -780,7 +792,10 @@ func noConnectionLuck(s *scenarios.Scenario) {
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
 		d.RTT, d.Banner = netmodel.Constant(typical(d.RTT)), netmodel.Constant(typical(d.Banner))
-		d.Fail = slices.DeleteFunc(d.Fail, func(f netmodel.Fail) bool { return f.At == "connect" || f.At == "banner" || f.At == "ehlo" })
+		d.Fail = slices.DeleteFunc(d.Fail, func(f netmodel.Fail) bool {
+			return f.At == "connect" || f.At == "banner" ||
+				f.At == "ehlo"
+		})
 	}
 }
 

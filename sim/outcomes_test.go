@@ -90,8 +90,10 @@ func TestOutcomes(t *testing.T) {
 					times = append(times, v.End.Sub(starts[i]))
 				}
 			}
-			if got.Tried() != tried || got.FirstTryShare() != float64(first)/float64(tried) || got.Final() != uint64(len(times)) ||
-				got.Count(mail.Done) != final[mail.Done] || got.Count(mail.Failed) != final[mail.Failed] || got.Count(mail.Held) != final[mail.Held] {
+			if got.Tried() != tried || got.FirstTryShare() != float64(first)/float64(tried) ||
+				got.Final() != uint64(len(times)) ||
+				got.Count(mail.Done) != final[mail.Done] || got.Count(mail.Failed) != final[mail.Failed] ||
+				got.Count(mail.Held) != final[mail.Held] {
 				t.Errorf("destination %d: %+v, want %d tried, %d at first, %v", d, got, tried, first, final)
 			}
 			slices.Sort(times)
@@ -104,14 +106,16 @@ func TestOutcomes(t *testing.T) {
 				if !reached {
 					continue
 				}
-				if exact := times[rank-1]; at < exact || float64(at-exact) > max(0.004*float64(exact), float64(17*vt.Millisecond)) {
+				if exact := times[rank-1]; at < exact || float64(at-exact) > max(0.004*float64(exact),
+					float64(17*vt.Millisecond)) {
 					t.Errorf("destination %d: %g are final after %v, want %v", d, q, at, exact)
 				}
 			}
 		}
 		all := runlog.Together(run.ByDestination)
 		totals := run.Totals
-		if all.Count(mail.Done) != totals.Delivered || all.Count(mail.Failed) != totals.Failed || all.Count(mail.Held) != totals.Ambiguous || all.Resends() != totals.Resends {
+		if all.Count(mail.Done) != totals.Delivered || all.Count(mail.Failed) != totals.Failed ||
+			all.Count(mail.Held) != totals.Ambiguous || all.Resends() != totals.Resends {
 			t.Errorf("destinations together have %+v, the totals are %+v", all, totals)
 		}
 		if (totals.Pending > 0) != (horizon < vt.Day) {

@@ -30,7 +30,8 @@ func TestNothingBeginsInAPause(t *testing.T) {
 				after = i.Sample.Attempts
 			case ended > vt.Time(10*vt.Hour):
 			case ended > vt.Time(40*vt.Minute) && (i.Sample.Attempts > 0 || !i.Draining):
-				t.Errorf("%s: got %d attempts in the interval until %s, short of work: %t, want none", what, i.Sample.Attempts, ended,
+				t.Errorf("%s: got %d attempts in the interval until %s, short of work: %t, want none", what,
+					i.Sample.Attempts, ended,
 					i.Draining)
 			}
 		}

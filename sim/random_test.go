@@ -89,9 +89,12 @@ type dice struct{ *rand.Rand }
 
 // features that a scenario has or has not.
 type features struct {
-	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead, failConnection,
-	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled, aging, freeing, yielding,
-	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, refuse, penalty, hangsUp, complaints, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	ties, families, servers, destinations, campaigns, contention, governed, shortDay, caps, greylist, dead,
+	failConnection,
+	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled,
+	aging, freeing, yielding,
+	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, refuse, penalty, hangsUp,
+	complaints, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -101,8 +104,10 @@ func (d *dice) between(lo, hi int) int { return lo + d.IntN(hi-lo+1) }
 func pick[T any](d *dice, from ...T) T { return from[d.IntN(len(from))] }
 
 func (d *dice) features() (f features) {
-	for _, on := range []*bool{&f.ties, &f.families, &f.servers, &f.destinations, &f.campaigns, &f.contention, &f.governed, &f.shortDay,
-		&f.caps, &f.greylist, &f.dead, &f.failConnection, &f.failMessage, &f.loss, &f.hops, &f.dns, &f.pipelining, &f.startTLS,
+	for _, on := range []*bool{&f.ties, &f.families, &f.servers, &f.destinations, &f.campaigns, &f.contention,
+		&f.governed, &f.shortDay,
+		&f.caps, &f.greylist, &f.dead, &f.failConnection, &f.failMessage, &f.loss, &f.hops, &f.dns, &f.pipelining,
+		&f.startTLS,
 		&f.reuse, &f.impatient, &f.few, &f.bigMessage, &f.idle, &f.moving, &f.scheduled, &f.aging, &f.freeing} {
 		*on = d.coin()
 	}
@@ -116,7 +121,8 @@ func (d *dice) features() (f features) {
 	for _, on := range []*bool{&f.allowance, &f.refuse, &f.penalty, &f.hangsUp, &f.complaints} {
 		*on = d.IntN(4) == 0
 	}
-	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage, &f.down, &f.daily,
+	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage,
+		&f.down, &f.daily,
 		&f.drift, &f.weather} {
 		*on = d.coin()
 	}
@@ -129,7 +135,8 @@ func (d *dice) scenario() *scenarios.Scenario {
 	s.Name, s.Seed = "random", d.Uint64N(1<<63)
 	s.Stages = pick(d, "collapsed", "full")
 	if f.bigMessage {
-		s.Message.Size = pick(d, unit.Bytes(1), 14_600, 14_601, 43_800, 43_801, 102_200, 102_201, unit.Bytes(d.between(1, 1<<21)))
+		s.Message.Size = pick(d, unit.Bytes(1), 14_600, 14_601, 43_800, 43_801, 102_200, 102_201,
+			unit.Bytes(d.between(1, 1<<21)))
 	}
 	d.dialogue(f, &s.Dialogue)
 	d.network(f, &s.Network)
@@ -198,7 +205,8 @@ func (d *dice) dialogue(f features, c *mail.Dialogue) {
 		c.Messages = pick(d, 1, 2, 3, 10)
 	}
 	if f.impatient {
-		for _, p := range []*vt.Span{&c.Timeouts.DNS, &c.Timeouts.Connect, &c.Timeouts.Banner, &c.Timeouts.Command, &c.Timeouts.Data, &c.Timeouts.Dot} {
+		for _, p := range []*vt.Span{&c.Timeouts.DNS, &c.Timeouts.Connect, &c.Timeouts.Banner, &c.Timeouts.Command,
+			&c.Timeouts.Data, &c.Timeouts.Dot} {
 			if d.coin() {
 				*p = vt.Span(d.between(1, 60)) * 10 * vt.Millisecond
 			}
@@ -231,7 +239,8 @@ func (d *dice) network(f features, n *netmodel.Paths) {
 	}
 	if f.pathDrift {
 		for _, v := range d.drift() {
-			n.Drift = append(n.Drift, netmodel.PathDrift{At: v.At, Factor: pick(d, 1, v.Factor), Hops: pick(d, 0, 1, 9), Over: v.Over})
+			n.Drift = append(n.Drift, netmodel.PathDrift{At: v.At, Factor: pick(d, 1, v.Factor), Hops: pick(d, 0, 1, 9),
+				Over: v.Over})
 		}
 	}
 }
@@ -239,7 +248,8 @@ func (d *dice) network(f features, n *netmodel.Paths) {
 func (d *dice) drift() (all []netmodel.Drift) {
 	span := func() vt.Span { return pick(d, vt.Second, 10*vt.Second, vt.Minute) * vt.Span(d.between(1, 5)) }
 	for range d.between(1, 3) {
-		all = append(all, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3, 50), Over: pick(d, 0, span())})
+		all = append(all, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3, 50),
+			Over: pick(d, 0, span())})
 	}
 	return all
 }
@@ -261,7 +271,8 @@ func (d *dice) retry(f features, r *delivery.Retry) {
 		r.GreylistDelay = pick(d, 0, vt.Millisecond, unit, 10*unit)
 	}
 	if f.scheduled && d.coin() {
-		r.Schedule = pick(d, "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo")
+		r.Schedule = pick(d, "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail",
+			"yahoo")
 		plain := scenarios.Default().Retry
 		r.Limit, r.Delays, r.MaxAge = plain.Limit, plain.Delays, 0
 		if r.Idle("limit") == false {
@@ -300,7 +311,8 @@ func (d *dice) moving(r *delivery.Retry) {
 	set("restore_after", func() { r.RestoreAfter = pick(d, 0, 1, 2, 4) })
 	set("table", func() {
 		for range d.between(1, 3) {
-			r.Table = append(r.Table, delivery.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2), Limit: d.IntN(limit + 1)})
+			r.Table = append(r.Table, delivery.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2),
+				Limit: d.IntN(limit + 1)})
 		}
 	})
 }
@@ -311,12 +323,14 @@ func (d *dice) yielding(s *scenarios.Scenario) {
 	r := scenarios.Default().Retry
 	r.Policy, r.Limit, r.Low = "yield", d.between(3, 8), d.IntN(2)
 	r.Bounce, r.Delays = s.Retry.Bounce, []vt.Span{pick(d, vt.Millisecond, 100*vt.Millisecond, vt.Second)}
-	r.Loss, r.Probe, r.Memory, r.Dwell = pick(d, 0.5, 0.2), pick(d, 2, 5, 20), pick(d, 10*vt.Second, 7*vt.Day), d.IntN(3)
+	r.Loss, r.Probe, r.Memory, r.Dwell = pick(d, 0.5, 0.2), pick(d, 2, 5, 20), pick(d, 10*vt.Second, 7*vt.Day),
+		d.IntN(3)
 	s.Retry = r
 	s.Governor.Interval = pick(d, vt.Second, 5*vt.Second)
 	for i := range s.Destinations {
 		if d.IntN(4) > 0 {
-			s.Destinations[i].Dead = []netmodel.Dead{{Share: 0.3 + 0.3*d.Float64(), At: "rcpt", Reply: pick(d, 450, 450, 550)}}
+			s.Destinations[i].Dead = []netmodel.Dead{{Share: 0.3 + 0.3*d.Float64(), At: "rcpt",
+				Reply: pick(d, 450, 450, 550)}}
 		}
 	}
 	for i := range s.Campaigns {
@@ -365,8 +379,9 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 		at := vt.Span(0)
 		for range d.between(1, 4) {
 			at += pick(d, 1, g.Interval/3, g.Interval, g.Interval*vt.Span(d.between(1, 4)))
-			g.Changes = append(g.Changes, governor.Change{At: at, Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)),
-				Over: pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
+			g.Changes = append(g.Changes, governor.Change{At: at,
+				Target: unit.PerHour(pick(d, 100.0, 3000, 20_000) * pick(d, 1, 1.7)),
+				Over:   pick(d, 0, g.Interval/2, g.Interval*vt.Span(d.between(1, 5)))})
 			if d.IntN(4) == 0 { // a pause, which the last change may not end
 				v := &g.Changes[len(g.Changes)-1]
 				v.Target, v.Over = 0, 0
@@ -389,7 +404,8 @@ func (d *dice) policy() (v mail.Send) {
 		v.ConnectionRate = rate()
 	}
 	if d.coin() {
-		v.Delays = []vt.Span{pick(d, vt.Millisecond, vt.Second, 10*vt.Minute), vt.Span(d.between(1, 20)) * vt.Second}[:d.between(1, 2)]
+		v.Delays = []vt.Span{pick(d, vt.Millisecond, vt.Second, 10*vt.Minute),
+			vt.Span(d.between(1, 20)) * vt.Second}[:d.between(1, 2)]
 	}
 	return v
 }
@@ -408,7 +424,8 @@ func (d *dice) limits() governor.Destination {
 	}
 	v.Max = v.Initial + d.between(0, 20)
 	amount := func() governor.Amount {
-		return governor.Amount{Value: pick(d, 1, 1, 0.5, d.Float64()), Per: pick(d, governor.PerDelivery, governor.PerCohort, governor.PerRoot)}
+		return governor.Amount{Value: pick(d, 1, 1, 0.5, d.Float64()),
+			Per: pick(d, governor.PerDelivery, governor.PerCohort, governor.PerRoot)}
 	}
 	v.Positive, v.Negative = amount(), amount()
 	v.Cohorts = pick(d, 0, 1, 1, 0.3, 2.5)
@@ -470,7 +487,8 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 		}
 		if f.dead && d.coin() {
 			for range d.between(1, 3) {
-				v.Dead = append(v.Dead, netmodel.Dead{Share: 0.2 * d.Float64(), At: pick(d, "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 550)})
+				v.Dead = append(v.Dead, netmodel.Dead{Share: 0.2 * d.Float64(),
+					At: pick(d, "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 550)})
 			}
 		}
 		if f.failConnection && d.coin() {
@@ -508,7 +526,8 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	if has(f.allowance) {
 		for range d.between(1, 2) {
-			a := netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"), Scope: pick(d, "server", "fleet"),
+			a := netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"),
+				Scope:  pick(d, "server", "fleet"),
 				Growth: 1, Reply: pick(d, 421, 451, 550)}
 			if d.coin() {
 				a.Begins = pick(d, a.Window/3, span(), 23*vt.Hour)
@@ -522,7 +541,8 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	if has(f.refuse) {
 		for range d.between(1, 3) {
-			e := netmodel.Refuse{From: pick(d, 0, span()), At: pick(d, "banner", "ehlo", "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 554),
+			e := netmodel.Refuse{From: pick(d, 0, span()), At: pick(d, "banner", "ehlo", "mail", "rcpt", "data", "dot"),
+				Reply: pick(d, 421, 450, 554),
 				Share: pick(d, 1, 0.7, 0.3)}
 			if d.coin() {
 				e.To = e.From + span()
@@ -531,26 +551,31 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		}
 	}
 	if has(f.penalty) {
-		v.Penalty = netmodel.Penalty{Rate: rate() / 3, Pause: pick(d, vt.Second, 10*vt.Second) * vt.Span(d.between(1, 5)), Connections: pick(d, 0, 1, 2, 5),
-			Insist: pick(d, 0, 3, 20), Escalate: pick(d, 1, 1.5, 2), Most: vt.Hour, Memory: pick(d, vt.Second, vt.Minute, vt.Hour), Reply: pick(d, 421, 450, 554)}
+		v.Penalty = netmodel.Penalty{Rate: rate() / 3, Pause: pick(d, vt.Second,
+			10*vt.Second) * vt.Span(d.between(1, 5)), Connections: pick(d, 0, 1, 2, 5),
+			Insist: pick(d, 0, 3, 20), Escalate: pick(d, 1, 1.5, 2), Most: vt.Hour,
+			Memory: pick(d, vt.Second, vt.Minute, vt.Hour), Reply: pick(d, 421, 450, 554)}
 	}
 	if has(f.hangsUp) {
 		v.HangsUp = d.between(1, 4)
 	}
 	if has(f.throttle) {
-		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"), Reply: pick(d, 421, 450)}
+		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"),
+			Reply: pick(d, 421, 450)}
 		v.Throttle.Hard = v.Throttle.Soft + rate()
 	}
 	repute := has(f.reputation)
 	if has(f.tarpit) {
-		v.Tarpit = netmodel.Tarpit{Soft: pick(d, unit.PerHour(0), rate()), Delay: d.span(2000), Most: 1 + d.span(5000) + vt.Millisecond}
+		v.Tarpit = netmodel.Tarpit{Soft: pick(d, unit.PerHour(0), rate()), Delay: d.span(2000),
+			Most: 1 + d.span(5000) + vt.Millisecond}
 		v.Tarpit.Hard = v.Tarpit.Soft + rate()
 		if repute {
 			v.Tarpit.PerPoint = d.span(1000)
 		}
 	}
 	if repute && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
-		v.Reputation = netmodel.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2), Heals: span()}
+		v.Reputation = netmodel.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2),
+			Heals: span()}
 	}
 	if has(f.complaints) && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
 		v.Reputation.Complaints, v.Reputation.PerComplaint = pick(d, 0.1, 1), pick(d, 0.1, 2)
@@ -568,11 +593,13 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		v.Down = d.down()
 	}
 	if has(f.daily) {
-		v.Daily = netmodel.Daily{Amplitude: pick(d, 0.1, 0.9) * d.Float64(), Peak: vt.Span(d.between(0, 1440)) * vt.Minute}
+		v.Daily = netmodel.Daily{Amplitude: pick(d, 0.1, 0.9) * d.Float64(),
+			Peak: vt.Span(d.between(0, 1440)) * vt.Minute}
 	}
 	if has(f.drift) {
 		for range d.between(1, 3) {
-			v.Drift = append(v.Drift, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3), Over: pick(d, 0, span())})
+			v.Drift = append(v.Drift, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3),
+				Over: pick(d, 0, span())})
 		}
 	}
 	if has(f.weather) {
@@ -587,7 +614,8 @@ func (d *dice) quiet(start vt.Civil) (all []scenarios.Quiet) {
 	}
 	for range d.between(1, 2) {
 		from := pick(d, -30, 1) * d.between(0, 120)
-		all = append(all, scenarios.Quiet{From: after(86400 + from), To: after(86400 + from + d.between(1, pick(d, 60, 80_000)))})
+		all = append(all, scenarios.Quiet{From: after(86400 + from),
+			To: after(86400 + from + d.between(1, pick(d, 60, 80_000)))})
 	}
 	return all
 }
@@ -597,7 +625,8 @@ func (d *dice) span(ms int) vt.Span { return vt.Span(d.IntN(ms)) * vt.Millisecon
 
 func (d *dice) down() (all []netmodel.Down) {
 	for range d.between(1, 3) {
-		all = append(all, netmodel.Down{From: vt.Span(d.between(0, 10)) * pick(d, vt.Second, vt.Minute), For: 1 + d.span(60_000), Fault: pick(d, "drop", "timeout")})
+		all = append(all, netmodel.Down{From: vt.Span(d.between(0, 10)) * pick(d, vt.Second, vt.Minute),
+			For: 1 + d.span(60_000), Fault: pick(d, "drop", "timeout")})
 	}
 	return all
 }
@@ -615,7 +644,8 @@ func (d *dice) fail(at string) netmodel.Fail {
 func (d *dice) campaigns(f features) []scenarios.Campaign {
 	all := []scenarios.Campaign{}
 	for i := range d.several(f.campaigns, 3) {
-		c := scenarios.Campaign{Name: fmt.Sprintf("c%d", i+1), Recipients: d.between(1, 200), Processes: 1000, Subset: pick(d, 1, 3, 10, 1000)}
+		c := scenarios.Campaign{Name: fmt.Sprintf("c%d", i+1), Recipients: d.between(1, 200), Processes: 1000,
+			Subset: pick(d, 1, 3, 10, 1000)}
 		if f.few {
 			c.Processes = d.between(1, 12)
 		}

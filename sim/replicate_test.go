@@ -51,7 +51,8 @@ func TestReplicateInOrder(t *testing.T) {
 	}
 	for _, workers := range []int{0, 1, 2, 5, 40} {
 		var got []summary
-		done, err := Replicate(s, nil, from, n, workers, summarize(total), func(v summary) { got = append(got, v) }, nil)
+		done, err := Replicate(s, nil, from, n, workers, summarize(total), func(v summary) { got = append(got, v) },
+			nil)
 		if err != nil || done != n {
 			t.Errorf("%d workers: %d done, %v", workers, done, err)
 		}
@@ -106,7 +107,8 @@ func TestReplicateStops(t *testing.T) {
 // A long world is abandoned midway.
 func TestReplicateGivesUpWorlds(t *testing.T) {
 	asked := 0
-	done, err := Replicate(plain(200_000), nil, 0, 2, 1, summarize(200_000), func(summary) {}, func() bool { asked++; return asked < 3 })
+	done, err := Replicate(plain(200_000), nil, 0, 2, 1, summarize(200_000), func(summary) {},
+		func() bool { asked++; return asked < 3 })
 	if done != 0 || err != nil || asked > 5 { // a question for each world, and one for each 65,536 events
 		t.Errorf("%d done after %d questions, %v", done, asked, err)
 	}
@@ -120,7 +122,8 @@ func TestReplicateLeavesNothingBehind(t *testing.T) {
 				t.Error("a broken world goes unseen")
 			}
 		}()
-		Replicate(s, nil, 0, 9, workers, func(r uint64, _ *World, _ vt.Time) int { ended(r); return 0 }, func(int) {}, nil)
+		Replicate(s, nil, 0, 9, workers, func(r uint64, _ *World, _ vt.Time) int { ended(r); return 0 }, func(int) {},
+			nil)
 	}
 
 	var begun, over atomic.Bool
@@ -158,7 +161,8 @@ func TestReplicateRefusesAndBreaks(t *testing.T) {
 	s.Governor.Law = "none"
 	each := func(int) { t.Error("a replication of nothing") }
 	ended := func(uint64, *World, vt.Time) int { return 0 }
-	if done, err := Replicate(s, nil, 0, 5, 2, ended, each, nil); done != 0 || err == nil || !strings.Contains(err.Error(), "none") {
+	if done, err := Replicate(s, nil, 0, 5, 2, ended, each, nil); done != 0 || err == nil ||
+		!strings.Contains(err.Error(), "none") {
 		t.Errorf("%d done, %v", done, err)
 	}
 

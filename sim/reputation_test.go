@@ -13,7 +13,8 @@ import (
 func TestReputationIsLostByRate(t *testing.T) {
 	text, _ := scenarios.Builtin("reputation")
 	delivered := func(target string) uint64 {
-		s, err := scenarios.Load("reputation", text, []string{"campaign[0].recipients=250000", "governor.target=" + target})
+		s, err := scenarios.Load("reputation", text, []string{"campaign[0].recipients=250000",
+			"governor.target=" + target})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,31 +38,40 @@ func TestPostfixTable(t *testing.T) {
 		feedback       string
 		deferred, mean float64
 	}{{"1/N", 0.165, 5.17}, {"1/sqrt N", 0.245, 5.28}, {"1", 0.497, 5.63}} {
-		r := run(t, "postfix-table", fmt.Sprintf("governor.destination.positive=%q", v.feedback), fmt.Sprintf("governor.destination.negative=%q", v.feedback))
+		r := run(t, "postfix-table", fmt.Sprintf("governor.destination.positive=%q", v.feedback),
+			fmt.Sprintf("governor.destination.negative=%q", v.feedback))
 		var sum, refused uint64
 		for _, i := range r.Intervals {
 			sum += i.Destinations[0].Limits
 			refused += i.Destinations[0].Refusals
 		}
 		deferred, mean := float64(refused)/2000, float64(sum)/2000
-		t.Logf("%s: deferred %.1f %% (published %.1f), concurrency %.2f (%.2f)", v.feedback, 100*deferred, 100*v.deferred, mean, v.mean)
-		if math.Abs(deferred-v.deferred) > 0.01 || math.Abs(mean-v.mean) > 0.1 || r.Attempts() != 2000 || r.Count(mail.Failed) != refused {
-			t.Errorf("%s: deferred %g, want %g +- 0.01; mean concurrency %g, want %g +- 0.1; %d attempts", v.feedback, deferred, v.deferred, mean, v.mean, r.Attempts())
+		t.Logf("%s: deferred %.1f %% (published %.1f), concurrency %.2f (%.2f)", v.feedback, 100*deferred,
+			100*v.deferred, mean, v.mean)
+		if math.Abs(deferred-v.deferred) > 0.01 || math.Abs(mean-v.mean) > 0.1 || r.Attempts() != 2000 ||
+			r.Count(mail.Failed) != refused {
+			t.Errorf("%s: deferred %g, want %g +- 0.01; mean concurrency %g, want %g +- 0.1; %d attempts", v.feedback,
+				deferred, v.deferred, mean, v.mean, r.Attempts())
 		}
 	}
 }
 
 // A limit that no server reaches changes nothing.
 func TestLimitsOutOfReach(t *testing.T) {
-	wide := []string{"governor.destination.law=postfix-feedback", "governor.destination.initial=100000", "governor.destination.max=100000", "governor.destination.cohorts=0"}
+	wide := []string{"governor.destination.law=postfix-feedback", "governor.destination.initial=100000",
+		"governor.destination.max=100000", "governor.destination.cohorts=0"}
 	for _, name := range []string{"throttling-provider", "greylist", "two-distances"} {
 		short := []string{"campaign[0].recipients=5000"}
 		free, limited := run(t, name, short...), run(t, name, append(short, wide...)...)
-		if free.Attempts() != limited.Attempts() || free.Count(mail.Done) != limited.Count(mail.Done) || free.Count(mail.Failed) != limited.Count(mail.Failed) || free.Latency.Mean() != limited.Latency.Mean() || len(free.Intervals) != len(limited.Intervals) {
-			t.Errorf("%s: %d attempts, %d delivered, want %d, %d", name, limited.Attempts(), limited.Count(mail.Done), free.Attempts(), free.Count(mail.Done))
+		if free.Attempts() != limited.Attempts() || free.Count(mail.Done) != limited.Count(mail.Done) ||
+			free.Count(mail.Failed) != limited.Count(mail.Failed) || free.Latency.Mean() != limited.Latency.Mean() ||
+			len(free.Intervals) != len(limited.Intervals) {
+			t.Errorf("%s: %d attempts, %d delivered, want %d, %d", name, limited.Attempts(), limited.Count(mail.Done),
+				free.Attempts(), free.Count(mail.Done))
 		}
 		for i, row := range limited.Intervals {
-			if row.Sample != free.Intervals[i].Sample || row.Decision.Available != free.Intervals[i].Decision.Available {
+			if row.Sample != free.Intervals[i].Sample ||
+				row.Decision.Available != free.Intervals[i].Decision.Available {
 				t.Errorf("%s: interval %d: %+v, want %+v", name, i, row, free.Intervals[i])
 			}
 		}
@@ -75,9 +84,12 @@ func TestFullDestinationStandsInNobodysWay(t *testing.T) {
 	const five = 5
 	text, _ := scenarios.Builtin("limit-per-destination")
 	for _, subset := range []int{1, 100} {
-		s, err := scenarios.Load("limit", text, []string{"campaign[0].recipients=4000", fmt.Sprintf("campaign[0].subset=%d", subset),
-			"destination[0].share=50", "destination[0].dot=30m", "destination[0].cap=0", "destination[1].share=50", "destination[1].dot=1s",
-			"dialogue.timeouts.dot=1h", "retry.limit=0", "horizon=60d", "governor.law=hold", "governor.start=100", fmt.Sprintf("governor.destination.max=%d", five)})
+		s, err := scenarios.Load("limit", text, []string{"campaign[0].recipients=4000",
+			fmt.Sprintf("campaign[0].subset=%d", subset),
+			"destination[0].share=50", "destination[0].dot=30m", "destination[0].cap=0", "destination[1].share=50",
+			"destination[1].dot=1s",
+			"dialogue.timeouts.dot=1h", "retry.limit=0", "horizon=60d", "governor.law=hold", "governor.start=100",
+			fmt.Sprintf("governor.destination.max=%d", five)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,8 +162,10 @@ func TestOwnPolicySparesRefusals(t *testing.T) {
 	}
 	scenario := func(set ...string) *scenarios.Scenario {
 		text, _ := scenarios.Builtin("limit-per-destination")
-		s, err := scenarios.Load("policy", text, append([]string{fmt.Sprintf("campaign[0].recipients=%d", n), "destination[0].share=0", "destination[1].share=1",
-			"destination[1].cap=0", "governor.law=hold", "governor.start=50", "retry.limit=100", "horizon=30d", "network.dns.servfail=0"}, set...))
+		s, err := scenarios.Load("policy", text, append([]string{fmt.Sprintf("campaign[0].recipients=%d", n),
+			"destination[0].share=0", "destination[1].share=1",
+			"destination[1].cap=0", "governor.law=hold", "governor.start=50", "retry.limit=100", "horizon=30d",
+			"network.dns.servfail=0"}, set...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,13 +188,16 @@ func TestOwnPolicySparesRefusals(t *testing.T) {
 	}
 	began, _, _, refused := ended(scenario(bucket, `destination[1].send={rate="36000/h", burst=20}`))
 	last := vt.Time(n-burst) * vt.Time(100*vt.Millisecond)
-	if refused != 0 || len(began) != n || began[burst-1] != 0 || began[burst] != vt.Time(100*vt.Millisecond) || began[n-1] != last {
-		t.Errorf("36000/h: %d refused; the attempts %d, %d and %d of %d began at %s, %s and %s, want 0s, 0.1s and %s", refused, burst-1, burst, n-1, len(began),
+	if refused != 0 || len(began) != n || began[burst-1] != 0 || began[burst] != vt.Time(100*vt.Millisecond) ||
+		began[n-1] != last {
+		t.Errorf("36000/h: %d refused; the attempts %d, %d and %d of %d began at %s, %s and %s, want 0s, 0.1s and %s",
+			refused, burst-1, burst, n-1, len(began),
 			began[burst-1], began[burst], began[len(began)-1], last)
 	}
 
 	_, _, many, _ := ended(scenario("dialogue.messages_per_connection=10"))
-	began, _, connections, _ := ended(scenario("dialogue.messages_per_connection=10", `destination[1].send={connection_rate="1800/h", burst=1}`))
+	began, _, connections, _ := ended(scenario("dialogue.messages_per_connection=10",
+		`destination[1].send={connection_rate="1800/h", burst=1}`))
 	if most := 1 + int(vt.Span(began[n-1])/(2*vt.Second)); many < n/10 || connections < n/10 || connections > most {
 		t.Errorf("a connection in two seconds: %d in %s, want %d to %d", connections, began[n-1], n/10, most)
 	}

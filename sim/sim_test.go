@@ -28,7 +28,8 @@ func plain(recipients int) *scenarios.Scenario {
 	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0)}
 	d := netmodel.DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
-	d.RTT, d.Banner, d.RCPT, d.Dot = netmodel.Constant(100*ms), netmodel.Constant(0), netmodel.Constant(0), netmodel.Constant(300*ms)
+	d.RTT, d.Banner, d.RCPT, d.Dot = netmodel.Constant(100*ms), netmodel.Constant(0), netmodel.Constant(0),
+		netmodel.Constant(300*ms)
 	dialogue := mail.DefaultDialogue()
 	dialogue.Messages = 1 // 7 round trips and the reply to the final dot
 	return &scenarios.Scenario{Name: "plain", Seed: 5, Horizon: 30 * vt.Day, Stages: "collapsed",
@@ -50,11 +51,14 @@ func eventful(recipients int) *scenarios.Scenario {
 	second.Name, second.ExtraRTT, second.Contention, second.Coherency, second.Share = "b2", 40*ms, 0.001, 1e-5, 0.7
 	s.Servers = append(s.Servers, second)
 	busy, grey, dead := netmodel.DefaultDestination(), netmodel.DefaultDestination(), netmodel.DefaultDestination()
-	busy.Name, busy.Domain, grey.Name, grey.Domain, dead.Name, dead.Domain = "busy", "busy.example", "grey", "grey.example", "dead", "dead.example"
+	busy.Name, busy.Domain, grey.Name, grey.Domain, dead.Name, dead.Domain =
+		"busy", "busy.example", "grey", "grey.example", "dead", "dead.example"
 	busy.Cap = 12
-	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01}, {At: "rcpt", Reply: 450, P: 0.05},
+	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01},
+		{At: "rcpt", Reply: 450, P: 0.05},
 		{At: "dot", Fault: "drop", P: 0.01}, {At: "dot", Fault: "timeout", P: 0.001}, {At: "data", Reply: 554, P: 0.01}}
-	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute}, At: "rcpt", Reply: 451}
+	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute},
+		At: "rcpt", Reply: 451}
 	grey.Share, dead.Share = 0.5, 0.3
 	dead.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
 	s.Destinations = []netmodel.Destination{busy, grey, dead}
@@ -93,10 +97,12 @@ func (r *record) sameAs(t *testing.T, what string, other *record) {
 	if r.Record().Digest() != other.Record().Digest() {
 		t.Errorf("%s: digest %x, then %x", what, r.Record().Digest(), other.Record().Digest())
 	}
-	if r.end != other.end || !slices.Equal(r.status, other.status) || !slices.Equal(r.tries, other.tries) || !slices.Equal(r.server, other.server) {
+	if r.end != other.end || !slices.Equal(r.status, other.status) || !slices.Equal(r.tries, other.tries) ||
+		!slices.Equal(r.server, other.server) {
 		t.Errorf("%s: recipients end otherwise", what)
 	}
-	if !slices.EqualFunc(r.Record().Intervals, other.Record().Intervals, func(a, b runlog.Interval) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
+	if !slices.EqualFunc(r.Record().Intervals, other.Record().Intervals,
+		func(a, b runlog.Interval) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
 		t.Errorf("%s: other intervals", what)
 	}
 }
@@ -138,7 +144,8 @@ func TestStagesTie(t *testing.T) {
 	s := eventful(4000)
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
-		d.RTT, d.Banner, d.Dot = netmodel.Constant(vt.Second), netmodel.Constant(vt.Second), netmodel.Constant(vt.Second)
+		d.RTT, d.Banner, d.Dot = netmodel.Constant(vt.Second), netmodel.Constant(vt.Second),
+			netmodel.Constant(vt.Second)
 		d.Greylist.Delay = netmodel.Constant(vt.Minute)
 	}
 	s.Network.DNS.Hit, s.Network.DNS.Miss, s.Network.HopLoss = netmodel.Constant(0), netmodel.Constant(vt.Second), 0
@@ -287,8 +294,10 @@ func TestOneSlotAgainstArithmetic(t *testing.T) {
 		s := plain(200000)
 		s.Governor.Start, s.Horizon = 1, horizon
 		r := run(t, s)
-		if want := uint64(horizon / vt.Second); r.Record().Count(mail.Done) != want || r.servers[0].machine.Left() != 200000-want {
-			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Record().Count(mail.Done), r.servers[0].machine.Left(), want)
+		if want := uint64(horizon / vt.Second); r.Record().Count(mail.Done) != want ||
+			r.servers[0].machine.Left() != 200000-want {
+			t.Errorf("horizon %s: %d delivered, %d pending, want %d", horizon, r.Record().Count(mail.Done),
+				r.servers[0].machine.Left(), want)
 		}
 		if r.end != vt.Time(horizon) {
 			t.Errorf("horizon %s: ends at %s", horizon, r.end)
@@ -318,7 +327,8 @@ func TestServersShareTheList(t *testing.T) {
 	for _, v := range []struct {
 		shares []float64
 		want   []int
-	}{{[]float64{1, 1, 1, 1, 1}, []int{40000, 40000, 40000, 40000, 40000}}, {[]float64{3, 1}, []int{150000, 50000}}, {[]float64{1, 0, 1}, []int{100000, 0, 100000}}} {
+	}{{[]float64{1, 1, 1, 1, 1}, []int{40000, 40000, 40000, 40000, 40000}}, {[]float64{3, 1}, []int{150000, 50000}},
+		{[]float64{1, 0, 1}, []int{100000, 0, 100000}}} {
 		s := plain(200000)
 		s.Servers = nil
 		for i, share := range v.shares {
@@ -336,7 +346,8 @@ func TestServersShareTheList(t *testing.T) {
 			t.Errorf("shares %v: %v recipients, want %v", v.shares, got, v.want)
 		}
 		if r.Record().Count(mail.Done) != 200000 || r.Record().Attempts() != 200000 {
-			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().Count(mail.Done), r.Record().Attempts())
+			t.Errorf("shares %v: %d delivered in %d attempts", v.shares, r.Record().Count(mail.Done),
+				r.Record().Attempts())
 		}
 	}
 }
@@ -475,15 +486,18 @@ func TestBadGovernorIsAnError(t *testing.T) {
 // half an hour later, passes.
 func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
-	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451}
+	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt",
+		Reply: 451}
 	r := run(t, s)
 	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
-		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().Count(mail.Done), slices.Min(r.tries), slices.Max(r.tries))
+		t.Errorf("%d delivered after %d to %d tries, want 2000 after 2", r.Record().Count(mail.Done),
+			slices.Min(r.tries), slices.Max(r.tries))
 	}
 	s.Retry.Delays = []vt.Span{4 * vt.Minute}
 	r = run(t, s)
 	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 3 || slices.Max(r.tries) != 3 {
-		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Record().Count(mail.Done), slices.Min(r.tries), slices.Max(r.tries))
+		t.Errorf("with 4 minutes: %d delivered after %d to %d tries, want 2000 after 3", r.Record().Count(mail.Done),
+			slices.Min(r.tries), slices.Max(r.tries))
 	}
 }
 
@@ -545,9 +559,12 @@ func TestServersApart(t *testing.T) {
 			w.Workers = workers
 			end, _ := w.Run(nil)
 			got := w.Record()
-			if end != watched.end || got.Digest() != want.Digest() || fmt.Sprint(got.Intervals) != fmt.Sprint(want.Intervals) ||
-				fmt.Sprint(got.Replies()) != fmt.Sprint(want.Replies()) || fmt.Sprint(got.Latency.Bars()) != fmt.Sprint(want.Latency.Bars()) {
-				t.Errorf("%d workers: the run ends at %s with digest %x, watched at %s with %x", workers, end, got.Digest(), watched.end, want.Digest())
+			if end != watched.end || got.Digest() != want.Digest() ||
+				fmt.Sprint(got.Intervals) != fmt.Sprint(want.Intervals) ||
+				fmt.Sprint(got.Replies()) != fmt.Sprint(want.Replies()) ||
+				fmt.Sprint(got.Latency.Bars()) != fmt.Sprint(want.Latency.Bars()) {
+				t.Errorf("%d workers: the run ends at %s with digest %x, watched at %s with %x", workers, end,
+					got.Digest(), watched.end, want.Digest())
 			}
 		}
 	}
@@ -597,8 +614,10 @@ func BenchmarkAttempts(b *testing.B) {
 	table1 := builtin(b, "patent-table1", 1<<21)
 	table1.Governor.Law, table1.Governor.Start = "hold", 200
 	d := &table1.Destinations[0]
-	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06}, {At: "dot", Reply: 451, P: 0.02}}
-	d.RTT, d.Dot = netmodel.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2}, netmodel.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}
+	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06},
+		{At: "dot", Reply: 451, P: 0.02}}
+	d.RTT, d.Dot = netmodel.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2},
+		netmodel.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}
 	for _, v := range []struct {
 		name string
 		s    *scenarios.Scenario

@@ -43,9 +43,12 @@ func TestSweepInOrder(t *testing.T) {
 	for _, workers := range []int{1, 2, 7} {
 		for _, from := range []uint64{0, 4, 9} {
 			var got []summary
-			done, err := Sweep(all, replications, from, workers, summarize(total), func(v summary) { got = append(got, v) }, nil)
-			if err != nil || done != uint64(len(want))-from || !reflect.DeepEqual(got, append([]summary(nil), want[from:]...)) {
-				t.Errorf("%d workers from %d: %d done, %v\n got %v\nwant %v", workers, from, done, err, got, want[from:])
+			done, err := Sweep(all, replications, from, workers, summarize(total),
+				func(v summary) { got = append(got, v) }, nil)
+			if err != nil || done != uint64(len(want))-from ||
+				!reflect.DeepEqual(got, append([]summary(nil), want[from:]...)) {
+				t.Errorf("%d workers from %d: %d done, %v\n got %v\nwant %v", workers, from, done, err, got,
+					want[from:])
 			}
 		}
 	}

@@ -128,7 +128,8 @@ func (t *twin) meet() {
 }
 
 func (t *twin) sum(rows []row) row {
-	all := row{Server: mail.Server(len(rows)), Number: rows[0].Number, End: t.now, Target: t.ours.target, Previous: t.ours.available, RetryLimit: math.MaxInt}
+	all := row{Server: mail.Server(len(rows)), Number: rows[0].Number, End: t.now, Target: t.ours.target,
+		Previous: t.ours.available, RetryLimit: math.MaxInt}
 	for _, r := range rows {
 		all.Delivered += r.Delivered
 		all.Attempts += r.Attempts

@@ -88,9 +88,12 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		}
 		lock.Lock()
 		defer lock.Unlock()
-		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0, "paths drift": len(s.Network.Drift) > 0,
-			"a destination is shared": len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations, netmodel.Destination.Joint),
-			"a server is cut off":     slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
+		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0,
+			"paths drift": len(s.Network.Drift) > 0,
+			"a destination is shared": len(s.Servers) > 1 &&
+				slices.ContainsFunc(s.Destinations, netmodel.Destination.Joint),
+			"a server is cut off": slices.ContainsFunc(s.Servers,
+				func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
 			if on {
 				met[feature]++
 			}
@@ -152,7 +155,8 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			}
 			if r.Server == 0 {
 				first = r.Available
-			} else if s.OneGovernor() && int(r.Server) < len(s.Servers) && !r.Partial && math.Abs(r.Available-first) > 1 {
+			} else if s.OneGovernor() && int(r.Server) < len(s.Servers) && !r.Partial &&
+				math.Abs(r.Available-first) > 1 {
 				met["C is divided unequally"]++
 			}
 			if r.RetryLimit < s.Retry.Spelled().Limit && s.Retry.OfCluster() {
@@ -176,15 +180,23 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"421 at data", "450 at data", "550 at data", "drop at data", "timeout at data",
 		"250 at dot", "421 at dot", "450 at dot", "550 at dot", "drop at dot", "timeout at dot",
 		"fresh", "reused", "reset", "pending", "delivered", "failed", "ambiguous",
-		"partial false, draining false", "partial false, draining true", "partial true, draining false", "partial true, draining true",
-		"freed, at-interval, ahead-of-schedule", "freed, at-interval, lowest-priority", "freed, at-interval, most-complete", "freed, at-interval, newest",
-		"freed, continuous, ahead-of-schedule", "freed, continuous, lowest-priority", "freed, continuous, most-complete", "freed, continuous, newest",
+		"partial false, draining false", "partial false, draining true", "partial true, draining false",
+		"partial true, draining true",
+		"freed, at-interval, ahead-of-schedule", "freed, at-interval, lowest-priority",
+		"freed, at-interval, most-complete", "freed, at-interval, newest",
+		"freed, continuous, ahead-of-schedule", "freed, continuous, lowest-priority",
+		"freed, continuous, most-complete", "freed, continuous, newest",
 		"recipients handed back",
-		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a", "a lower limit by both-fn",
-		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn", "a lower limit by yield",
-		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift", "a server is cut off",
-		"a limit by postfix-feedback, some parked", "a limit by aimd, some parked", "a limit by postfix-feedback, nobody may be parked any more",
-		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises", "a limit by aimd falls", "a dead destination",
+		"a lower limit by alloc", "a lower limit by dfr", "a lower limit by dfr-fn", "a lower limit by both-a",
+		"a lower limit by both-fn",
+		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
+		"a lower limit by yield",
+		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift",
+		"a server is cut off",
+		"a limit by postfix-feedback, some parked", "a limit by aimd, some parked",
+		"a limit by postfix-feedback, nobody may be parked any more",
+		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises",
+		"a limit by aimd falls", "a dead destination",
 		"one governor", "C is divided unequally", "a lower limit of a cluster",
 		"C rises", "C falls", "more allocated than available",
 	} {
@@ -230,11 +242,15 @@ func runEngineOn(t *testing.T, s *scenarios.Scenario, list *mail.List) account {
 	t.Helper()
 	a, w := attemptsOf(t, s, list)
 	for _, i := range w.Record().Intervals {
-		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered, Attempts: i.Sample.Attempts,
-			Allocated: i.Sample.Allocated, Demand: i.Sample.Demand, Load: i.Sample.Load, Previous: i.Decision.Previous, Available: i.Decision.Available,
-			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial, Draining: i.Draining}
+		r := row{Server: i.Server, Number: i.Number, End: i.End, Target: i.TargetRate, Delivered: i.Sample.Delivered,
+			Attempts:  i.Sample.Attempts,
+			Allocated: i.Sample.Allocated, Demand: i.Sample.Demand, Load: i.Sample.Load, Previous: i.Decision.Previous,
+			Available:  i.Decision.Available,
+			RetryLimit: i.RetryLimit, Freed: i.Freed, HandedBack: i.HandedBack, Partial: i.Partial,
+			Draining: i.Draining}
 		for _, d := range i.Destinations {
-			r.Gates = append(r.Gates, gateRow{d.Limit, int(d.Limits), int(d.Attempts), d.Parked, int(d.Refusals + d.Timeouts), d.AttemptTime, d.Busy})
+			r.Gates = append(r.Gates, gateRow{d.Limit, int(d.Limits), int(d.Attempts), d.Parked,
+				int(d.Refusals + d.Timeouts), d.AttemptTime, d.Busy})
 		}
 		a.Rows = append(a.Rows, r)
 	}
@@ -284,23 +300,30 @@ func difference(one string, x account, other string, y account) string {
 }
 
 func (e ended) String() string {
-	return fmt.Sprintf("%s (%d ns): server %d slot %d recipient %d try %d to %d over a %s connection: %d %s at %s after %s, %s",
-		e.At, int64(e.At), e.Server, e.Slot, e.Rcpt, e.Try, e.Dest, e.Conn, e.Reply.Code, e.Reply.Fault, e.Reply.Stage, e.Reply.Took, e.Status)
+	return fmt.Sprintf("%s (%d ns): server %d slot %d recipient %d try %d to %d over a %s connection: %d %s at %s "+
+		"after %s, %s",
+		e.At, int64(e.At), e.Server, e.Slot, e.Rcpt, e.Try, e.Dest, e.Conn, e.Reply.Code, e.Reply.Fault, e.Reply.Stage,
+		e.Reply.Took, e.Status)
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, %.12g wanted, load %.12g, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining %v, limits %+v",
-		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Demand, r.Load, r.Previous, r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
+	return fmt.Sprintf("server %d interval %d to %s: target %.12g, %d delivered, %d attempts, %.12g allocated, %.12g "+
+		"wanted, load %.12g, C %.12g then %.12g, retry limit %d, %d freed with %d recipients, partial %v, draining "+
+		"%v, limits %+v",
+		r.Server, r.Number, r.End, r.Target, r.Delivered, r.Attempts, r.Allocated, r.Demand, r.Load, r.Previous,
+		r.Available, r.RetryLimit, r.Freed, r.HandedBack, r.Partial, r.Draining, r.Gates)
 }
 
 // sameAs allows floats to differ by their last digits. Load is what a factor near
 // 1 is more than 1, and the subtraction keeps digits of the factor only. A partial
 // interval has no decision.
 func (r row) sameAs(o row) bool {
-	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Demand, o.Demand) || !near(1+r.Load, 1+o.Load) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
+	if !near(r.Target, o.Target) || !near(r.Allocated, o.Allocated) || !near(r.Demand, o.Demand) ||
+		!near(1+r.Load, 1+o.Load) || !near(r.Previous, o.Previous) || !r.Partial && !near(r.Available, o.Available) {
 		return false
 	}
-	o.Target, o.Allocated, o.Demand, o.Load, o.Previous, o.Available = r.Target, r.Allocated, r.Demand, r.Load, r.Previous, r.Available
+	o.Target, o.Allocated, o.Demand, o.Load, o.Previous, o.Available =
+		r.Target, r.Allocated, r.Demand, r.Load, r.Previous, r.Available
 	if !slices.EqualFunc(r.Gates, o.Gates, func(g, h gateRow) bool {
 		same := near(g.Busy, h.Busy)
 		h.Busy = g.Busy

@@ -101,7 +101,8 @@ func (p *process) receive(r *recipient) reception {
 	if m.refused == 0 && happening.At != "" {
 		m.event = happening
 		for at := mail.StageMAIL; at.String() != happening.At; at++ { // does it get that far?
-			if death.At == at.String() || death.At == "" && messageFails(at, d, p.draw(r, r.try, luckOfMessage)) != (mail.Reply{}) {
+			if death.At == at.String() || death.At == "" && messageFails(at, d,
+				p.draw(r, r.try, luckOfMessage)) != (mail.Reply{}) {
 				m.event = netmodel.Refuse{}
 			}
 		}

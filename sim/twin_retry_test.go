@@ -400,7 +400,8 @@ func (v *twinServer) reconsider(r, dfrOf row) {
 	}
 	for _, l := range limits {
 		if !v.always() {
-			v.look(l, r.Number, signs{a: v.share(), u: r.Allocated / r.Previous, dfr: v.failureRate(l.attempts, l.success)})
+			v.look(l, r.Number, signs{a: v.share(), u: r.Allocated / r.Previous,
+				dfr: v.failureRate(l.attempts, l.success)})
 		}
 		if k := v.s.Retry.RestoreAfter; k > 0 && l.limit < v.plan.limit && r.Number-l.strained >= k {
 			v.moveTo(l, v.plan.limit)

@@ -64,7 +64,8 @@ func (v *twinServer) roomFor(d mail.Destination, connected bool) bool {
 	case own.Connections > 0 && g.busy >= own.Connections:
 		return false
 	}
-	return v.now >= earliest(g.offers, own.Rate, own.Burst) && (connected || v.now >= earliest(g.calls, own.ConnectionRate, own.Burst))
+	return v.now >= earliest(g.offers, own.Rate, own.Burst) &&
+		(connected || v.now >= earliest(g.calls, own.ConnectionRate, own.Burst))
 }
 
 // earliest is the earliest time of one more event: at any rate r and burst b, no span t
@@ -104,7 +105,8 @@ func (p *process) enters(d mail.Destination) {
 	if own.ConnectionRate > 0 && !p.keeps(d) {
 		g.calls = append(g.calls, p.now)
 	}
-	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst), earliest(g.calls, own.ConnectionRate, own.Burst)} {
+	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst),
+		earliest(g.calls, own.ConnectionRate, own.Burst)} {
 		if at > p.now {
 			p.wakeAt(at)
 		}
@@ -195,7 +197,8 @@ func (v *twinServer) gateRows() (rows []gateRow) {
 	for d := range v.s.Destinations {
 		g := v.gateOf(mail.Destination(d))
 		g.count(v.now)
-		r := gateRow{Limit: int(g.limit), Attempts: len(g.limits), Trouble: g.trouble, Busy: g.busyTime / float64(v.now-v.began)}
+		r := gateRow{Limit: int(g.limit), Attempts: len(g.limits), Trouble: g.trouble,
+			Busy: g.busyTime / float64(v.now-v.began)}
 		if r.Attempts > 0 {
 			r.Took = g.took / vt.Span(r.Attempts)
 		}

@@ -136,7 +136,8 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Network.Drift = nil })
 	with(func(c *scenarios.Scenario) { c.Network.DNS.Drift = nil })
 	with(func(c *scenarios.Scenario) {
-		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond), Miss: netmodel.Constant(vt.Millisecond)}
+		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond),
+			Miss: netmodel.Constant(vt.Millisecond)}
 	})
 	with(func(c *scenarios.Scenario) { c.Message.Size = 1 })
 	with(func(c *scenarios.Scenario) { c.Horizon = longDay(c) })
@@ -147,11 +148,13 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c := *s
 	c.Retry.Delays, c.Governor.Changes = slices.Clone(s.Retry.Delays), slices.Clone(s.Governor.Changes)
-	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns), slices.Clone(s.Destinations)
+	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns),
+		slices.Clone(s.Destinations)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]
 		d.Send.Delays = slices.Clone(d.Send.Delays)
-		d.Fail, d.Dead, d.Down, d.Drift = slices.Clone(d.Fail), slices.Clone(d.Dead), slices.Clone(d.Down), slices.Clone(d.Drift)
+		d.Fail, d.Dead, d.Down, d.Drift = slices.Clone(d.Fail), slices.Clone(d.Dead), slices.Clone(d.Down),
+			slices.Clone(d.Drift)
 	}
 	return &c
 }

@@ -84,11 +84,14 @@ type recipient struct {
 
 // runTwin runs the scenario to its end.
 func runTwin(s *scenarios.Scenario) account {
-	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{}, skies: map[mail.Destination]*sky{}}
+	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{},
+		skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
-		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0), waiting: map[vt.Time][]resend{},
-			plan: timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{}, prospects: map[mail.Destination]*prospects{},
-			gates: map[mail.Destination]*gate{}, lastTried: map[mail.Slot]mail.Destination{},
+		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0),
+			waiting: map[vt.Time][]resend{},
+			plan:    timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
+			prospects: map[mail.Destination]*prospects{},
+			gates:     map[mail.Destination]*gate{}, lastTried: map[mail.Slot]mail.Destination{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
 		for d, dest := range s.Destinations {
 			if dest.Shared && i > 0 { // it takes all servers for one
@@ -150,7 +153,8 @@ func (t *twin) sendLists() {
 			share += v.Share
 			to := first + int(math.Round(float64(c.Recipients)*(share/weight)))
 			if to > from {
-				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from, parked: map[mail.Destination][]*recipient{}}
+				j := &job{next: from, end: to, campaign: c, total: to - from, left: to - from,
+					parked: map[mail.Destination][]*recipient{}}
 				t.at(vt.Time(c.Start), mail.Server(i), listArrives, lists, func() { t.servers[i].receive(j) })
 				lists++
 			}
@@ -401,13 +405,15 @@ func (v *twinServer) count() {
 
 func (v *twinServer) measured() row {
 	v.count()
-	r := row{Server: v.number, Number: v.interval, End: v.now, Target: v.target, Delivered: v.delivered, Attempts: v.attempts,
+	r := row{Server: v.number, Number: v.interval, End: v.now, Target: v.target, Delivered: v.delivered,
+		Attempts:  v.attempts,
 		Allocated: v.processTime / float64(v.now-v.began), Previous: v.available, Draining: v.draining,
 		RetryLimit: v.shownLimit(), Freed: v.freed, HandedBack: v.handedBack, Gates: v.gateRows()}
 	r.Demand, r.Load = v.wantedTime/float64(v.now-v.began), v.load(r.Allocated)
 	v.interval++
 	v.forgetInterval()
-	v.began, v.processTime, v.wantedTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack = v.now, 0, 0, false, 0, 0, 0, 0
+	v.began, v.processTime, v.wantedTime, v.draining, v.delivered, v.attempts, v.freed, v.handedBack =
+		v.now, 0, 0, false, 0, 0, 0, 0
 	return r
 }
 
@@ -749,7 +755,8 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		p.line.refused = reply.Code >= 400
 	}
 	p.underWay--
-	if rep := p.s.Destinations[r.dest].Reputation; reply == (mail.Reply{Stage: mail.StageDot, Code: 250}) && happens(rep.Complaints, p.draw(r, 0, luckOfTemper)[0]) {
+	if rep := p.s.Destinations[r.dest].Reputation; reply == (mail.Reply{Stage: mail.StageDot, Code: 250}) &&
+		happens(rep.Complaints, p.draw(r, 0, luckOfTemper)[0]) {
 		p.known[r.dest].points.now(p.now, rep.Heals)
 		p.known[r.dest].points.sum += rep.PerComplaint
 	}
@@ -795,7 +802,8 @@ func (p *process) connect(r *recipient, slow float64) mail.Reply {
 	var reply mail.Reply
 	for _, x := range []exchange{
 		{stage: mail.StageConnect, trips: 1, fails: reached},
-		{stage: mail.StageBanner, trips: 1, delay: times(p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]), p.met.longer), fails: greeting},
+		{stage: mail.StageBanner, trips: 1, delay: times(p.quantile(p.s.Destinations[d].Banner, p.line.luck[2]),
+			p.met.longer), fails: greeting},
 		{stage: mail.StageEHLO, trips: ehlos, fails: p.connectionFails(mail.StageEHLO)},
 	} {
 		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
@@ -809,7 +817,8 @@ func (p *process) connect(r *recipient, slow float64) mail.Reply {
 // offer sends the message over the open connection.
 func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	dest := &p.s.Destinations[r.dest]
-	mailbox, message, loss := p.draw(r, 0, luckOfMailbox), p.draw(r, r.try, luckOfMessage), p.draw(r, r.try, lossOfMessage)
+	mailbox, message, loss := p.draw(r, 0, luckOfMailbox), p.draw(r, r.try, luckOfMessage),
+		p.draw(r, r.try, lossOfMessage)
 	p.line.offered++
 	if conn == mail.Reset {
 		x := exchange{stage: mail.StageEHLO, trips: 2, fails: mail.Reply{Fault: p.met.down}} // RSET, EHLO
@@ -871,7 +880,8 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		delays = own
 	}
 	wait := delays[min(int(r.try), len(delays)-1)]
-	if grey := reply.Stage == mail.StageRCPT && (reply.Code == 450 || reply.Code == 451); grey && r.try == 0 && retry.GreylistDelay > 0 {
+	if grey := reply.Stage == mail.StageRCPT && (reply.Code == 450 || reply.Code == 451); grey && r.try == 0 &&
+		retry.GreylistDelay > 0 {
 		wait = retry.GreylistDelay
 	}
 	switch {
@@ -985,7 +995,8 @@ func (p *process) route() {
 		times = append(times, netmodel.Drift{At: v.At, Factor: v.Factor, Over: v.Over})
 		l.hops += int(math.Floor(float64(v.Hops) * p.gone(v.At, v.Over)))
 	}
-	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) + p.s.Servers[p.number].ExtraRTT
+	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) +
+		p.s.Servers[p.number].ExtraRTT
 	l.rtt = vt.Span(min(float64(rtt)*p.drifted(1, times), 1e17))
 }
 

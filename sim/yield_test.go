@@ -65,10 +65,11 @@ func (o outcome) loses(than outcome) float64 { return 1 - o.delivered/than.deliv
 func outcomes(t *testing.T, all []*scenarios.Scenario, replications int) []outcome {
 	t.Helper()
 	var ends []outcome
-	_, err := sim.Sweep(all, uint64(replications), 0, runtime.GOMAXPROCS(0), func(_ uint64, w *sim.World, _ vt.Time) outcome {
-		r := w.Record()
-		return outcome{float64(r.Attempts()), float64(r.Count(mail.Done))}
-	}, func(o outcome) { ends = append(ends, o) }, func() bool { return true })
+	_, err := sim.Sweep(all, uint64(replications), 0, runtime.GOMAXPROCS(0),
+		func(_ uint64, w *sim.World, _ vt.Time) outcome {
+			r := w.Record()
+			return outcome{float64(r.Attempts()), float64(r.Count(mail.Done))}
+		}, func(o outcome) { ends = append(ends, o) }, func() bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,10 +164,12 @@ func TestYieldPays(t *testing.T) {
 		}
 		if possible >= goal {
 			if saved < goal {
-				t.Errorf("%s: DFR is %.1f %% lower, want 30, of the %.1f that are possible", lists[i], 100*saved, 100*possible)
+				t.Errorf("%s: DFR is %.1f %% lower, want 30, of the %.1f that are possible", lists[i], 100*saved,
+					100*possible)
 			}
 		} else if !independent && saved < 0.4*possible {
-			t.Errorf("%s: DFR is %.1f %% lower, want 0.4 of the %.1f that are possible", lists[i], 100*saved, 100*possible)
+			t.Errorf("%s: DFR is %.1f %% lower, want 0.4 of the %.1f that are possible", lists[i], 100*saved,
+				100*possible)
 		}
 	}
 }
@@ -182,7 +185,8 @@ func TestBoundOfLimits(t *testing.T) {
 		best, full := bound(p.Loaded, 10, 0.005), expected(p.Loaded, 10)
 		for limit := range 11 {
 			if o := expected(p.Loaded, limit); o.loses(full) <= 0.005 && o.dfr() < best.dfr()-1e-12 {
-				t.Errorf("%s: a limit of %d comes to %.4f, the bound is %.4f", s.Value(p, 0), limit, o.dfr(), best.dfr())
+				t.Errorf("%s: a limit of %d comes to %.4f, the bound is %.4f", s.Value(p, 0), limit, o.dfr(),
+					best.dfr())
 			}
 		}
 		if s.Value(p, 0) == "dead 0.3, live 1" && math.Abs(best.dfr()-1/0.7) > 1e-12 {
@@ -274,8 +278,10 @@ func measureRetries(t *testing.T) []byte {
 			lost = append(lost, 100*ours[k].loses(ten[k]))
 		}
 		mean := func(x []float64) stats.Interval { return stats.Mean(x, 0.95) }
-		out = fmt.Appendf(out, "%q,%s,%.3f,%.4f,%.2f,%.2f,%.3f,%.3f,%.1f\n", s.Value(p, 0), s.Value(p, 1), mean(dfr).Value, mean(share).Value,
-			mean(lower).Value, mean(lower).Half(), mean(lost).Value, mean(lost).Half(), 100*bound(p.Loaded, 10, 0.005).saves(expected(p.Loaded, 10)))
+		out = fmt.Appendf(out, "%q,%s,%.3f,%.4f,%.2f,%.2f,%.3f,%.3f,%.1f\n", s.Value(p, 0), s.Value(p, 1),
+			mean(dfr).Value, mean(share).Value,
+			mean(lower).Value, mean(lower).Half(), mean(lost).Value, mean(lost).Half(),
+			100*bound(p.Loaded, 10, 0.005).saves(expected(p.Loaded, 10)))
 	}
 	return out
 }
@@ -292,7 +298,8 @@ func inShort(rows [][]string) string {
 	}
 	var out strings.Builder
 	shown := []string{"fixed 10", "fixed 5", "dfr", "dfr-fn", "both-a", "stage", "alloc", "util", "yield"}
-	out.WriteString("| List | " + strings.Join(shown, " | ") + " | yield: DFR lower by | possible |\n|---|" + strings.Repeat("---|", len(shown)+2) + "\n")
+	out.WriteString("| List | " + strings.Join(shown, " | ") + " | yield: DFR lower by | possible |\n|---|" +
+		strings.Repeat("---|", len(shown)+2) + "\n")
 	for i := 0; i < len(rows); i += len(shown) {
 		cells := map[string]string{}
 		for _, r := range rows[i : i+len(shown)] {

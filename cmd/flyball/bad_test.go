@@ -38,7 +38,8 @@ func TestBadScenarios(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other := task.WrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil { // its problems would only mislead
+		// its problems would only mislead
+		if other := task.WrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil {
 			want = []byte(other.Error() + "\n")
 		}
 		code, out, _ := invoke(t, "validate", file)
@@ -50,7 +51,8 @@ func TestBadScenarios(t *testing.T) {
 		}
 		dir := filepath.Join(t.TempDir(), "out")
 		code, out, errout := invoke(t, "run", "--out", dir, file)
-		if code != exitInvalid || out != "" || !strings.HasPrefix(errout, "flyball: ") || strings.Contains(errout, "goroutine") {
+		if code != exitInvalid || out != "" || !strings.HasPrefix(errout, "flyball: ") ||
+			strings.Contains(errout, "goroutine") {
 			t.Errorf("run %s: exit code %d, stdout %q, stderr %q", file, code, out, errout)
 		}
 		if _, err := os.Stat(dir); err == nil {

@@ -37,7 +37,8 @@ func workflow(t *testing.T, file string) []string {
 		return []string{strings.Join(lines, "")}
 	}
 	var shells []string // GitHub: one for each step
-	for _, step := range regexp.MustCompile(`(?m)^        run: \|\n((?:          .*\n)+)`).FindAllStringSubmatch(text, -1) {
+	for _, step := range regexp.MustCompile(`(?m)^        run: \|\n((?:          .*\n)+)`).FindAllStringSubmatch(text,
+		-1) {
 		shells = append(shells, strings.ReplaceAll(step[1], "          ", ""))
 	}
 	return shells
@@ -102,10 +103,13 @@ func TestWorkflows(t *testing.T) {
 			shell := func(in, lines string) (string, int) {
 				sh := exec.Command("bash", "-e", "-o", "pipefail", "-c", lines)
 				sh.Dir = in
-				sh.Env = append(os.Environ(), "PATH="+path, "FLYBALL_URL="+url, "RUNNER_TEMP="+filepath.Join(dir, "temp"),
-					"GITHUB_PATH="+filepath.Join(dir, "github_path"), "GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary.md"),
+				sh.Env = append(os.Environ(), "PATH="+path, "FLYBALL_URL="+url,
+					"RUNNER_TEMP="+filepath.Join(dir, "temp"),
+					"GITHUB_PATH="+filepath.Join(dir, "github_path"),
+					"GITHUB_STEP_SUMMARY="+filepath.Join(dir, "summary.md"),
 					"GITHUB_BASE_REF=main", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main", "GIT_CONFIG_GLOBAL=/dev/null",
-					"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@a.example", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@a.example")
+					"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@a.example", "GIT_COMMITTER_NAME=a",
+					"GIT_COMMITTER_EMAIL=a@a.example")
 				out, err := sh.CombinedOutput()
 				var e *exec.ExitError
 				if err != nil && !errors.As(err, &e) {

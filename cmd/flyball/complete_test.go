@@ -90,7 +90,8 @@ func TestCompletion(t *testing.T) {
 		{"run quickstart --set destination[7].greylist.at=",
 			"destination[7].greylist.at=rcpt destination[7].greylist.at=dot", space},
 		{"run quickstart --set destination[big].fail[3].p", "destination[big].fail[3].p=", noSpace},
-		{"run quickstart --set expect[0].metric=settling_intervals_5", "expect[0].metric=settling_intervals_5pct", space},
+		{"run quickstart --set expect[0].metric=settling_intervals_5", "expect[0].metric=settling_intervals_5pct",
+			space},
 		{"govern quickstart --set ", "governor.", noSpace},
 		{"verify --only mm1,erlang-b", "mm1,erlang-b", space},
 		{"schema valid", "validation", space},
@@ -139,7 +140,8 @@ func TestCompletionReachesEveryKey(t *testing.T) {
 		t.Errorf("%d keys, want those of three tables", len(keys))
 	}
 	for _, key := range keys {
-		if _, _, err := (&app{}).load("quickstart", key+"{}"); err == nil || strings.Contains(err.Error(), "unknown key") {
+		if _, _, err := (&app{}).load("quickstart", key+"{}"); err == nil ||
+			strings.Contains(err.Error(), "unknown key") {
 			t.Errorf("--set %s{}: %v", key, err)
 		}
 	}

@@ -26,10 +26,13 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 	must(os.Truncate(in("large"), 100<<30)) // of any kind, with no byte on the disk
 	must(os.WriteFile(in("ok.toml"), []byte(sweepWorld), 0o644))
 	must(os.WriteFile(in("people.csv"), []byte("email\nann@a.example\n"), 0o644))
-	nameOf := map[string]string{"missing": in("missing.x"), "through a file": in("ok.toml/x"), "pipe": in("pipe"), "dangling": in("dangling"), "folder": in("folder"),
+	nameOf := map[string]string{"missing": in("missing.x"), "through a file": in("ok.toml/x"), "pipe": in("pipe"),
+		"dangling": in("dangling"), "folder": in("folder"),
 		"large": in("large"), "device": "/dev/zero"}
-	codes := map[string]int{"missing": exitUsage, "through a file": exitUsage, "pipe": exitInvalid, "dangling": exitInvalid, "folder": exitInvalid, "large": exitInvalid, "device": exitInvalid}
-	words := map[string]string{"missing": "no such file", "through a file": "not a directory", "pipe": "got a named pipe, want a regular file", "dangling": "got a link to nowhere, which does not exist",
+	codes := map[string]int{"missing": exitUsage, "through a file": exitUsage, "pipe": exitInvalid,
+		"dangling": exitInvalid, "folder": exitInvalid, "large": exitInvalid, "device": exitInvalid}
+	words := map[string]string{"missing": "no such file", "through a file": "not a directory",
+		"pipe": "got a named pipe, want a regular file", "dangling": "got a link to nowhere, which does not exist",
 		"folder": "got a folder, want a ", "large": "got more than ", "device": "got a device, want a regular file"}
 	for what, args := range map[string]func(name string) []string{
 		"scenario":  func(name string) []string { return []string{"run", name} },
@@ -66,10 +69,12 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 	// Files that a scenario or a study names are refused in the same way.
 	for kind, name := range nameOf {
 		must(os.WriteFile(in("study.toml"), []byte(strings.Replace(sweepStudy, "world.toml", name, 1)), 0o644))
-		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml")); code != exitInvalid || !strings.Contains(errout, words[kind]) {
+		if code, _, errout := invoke(t, "sweep", "-q", in("study.toml")); code != exitInvalid ||
+			!strings.Contains(errout, words[kind]) {
 			t.Errorf("%s in a study: exit code %d: %s", kind, code, errout)
 		}
-		if code, _, errout := invoke(t, "run", "-q", in("ok.toml"), "--set", "retry.table_file="+name); code != exitInvalid || !strings.Contains(errout, words[kind]) {
+		if code, _, errout := invoke(t, "run", "-q", in("ok.toml"), "--set",
+			"retry.table_file="+name); code != exitInvalid || !strings.Contains(errout, words[kind]) {
 			t.Errorf("%s in a scenario: exit code %d: %s", kind, code, errout)
 		}
 	}
@@ -81,7 +86,8 @@ func TestOutIsNotOfAnotherRun(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	small := strings.Replace(sweepWorld, "20000", "600", 1)
-	for name, text := range map[string]string{"world.toml": small, "study.toml": strings.Replace(sweepStudy, "steps = 5", "steps = 2", 1),
+	for name, text := range map[string]string{"world.toml": small,
+		"study.toml": strings.Replace(sweepStudy, "steps = 5", "steps = 2", 1),
 		"people.csv": "email\nann@a.example\n", "live.toml": oneDestination} {
 		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -95,13 +101,20 @@ func TestOutIsNotOfAnotherRun(t *testing.T) {
 		word string   // of what differs
 	}{
 		{"run", []string{"run", in("world.toml")}, []string{"--seed", "7"}, "its seed is 1 and this one's 7"},
-		{"settings", []string{"run", in("world.toml")}, []string{"--set", "governor.d=9"}, "its scenario with its values is "},
-		{"list", []string{"run", in("world.toml")}, []string{"--list", in("people.csv")}, "its further setting is none and this one's --list "},
-		{"replication", []string{"run", in("world.toml")}, []string{"--replication", "3"}, "its replication is 0 and this one's 3"},
-		{"replications", append([]string{"run", in("world.toml"), "--replications", "3"}, terminating...), []string{"--seed", "7"}, "its seed is 1 and this one's 7"},
-		{"sweep", []string{"sweep", in("study.toml")}, []string{"--set", "governor.start=11"}, "its scenario with its values is "},
-		{"compare", append([]string{"compare", "law:hold", "set:", "--replications", "3", "--scenario", in("world.toml")}, terminating...), []string{"--seed", "7"}, "its further setting is flyball compare"},
-		{"realrun", []string{"realrun", in("live.toml")}, []string{"--time-scale", "900"}, "its further setting is --time-scale 1000 and this one's --time-scale 900"},
+		{"settings", []string{"run", in("world.toml")}, []string{"--set", "governor.d=9"},
+			"its scenario with its values is "},
+		{"list", []string{"run", in("world.toml")}, []string{"--list", in("people.csv")},
+			"its further setting is none and this one's --list "},
+		{"replication", []string{"run", in("world.toml")}, []string{"--replication", "3"},
+			"its replication is 0 and this one's 3"},
+		{"replications", append([]string{"run", in("world.toml"), "--replications", "3"}, terminating...),
+			[]string{"--seed", "7"}, "its seed is 1 and this one's 7"},
+		{"sweep", []string{"sweep", in("study.toml")}, []string{"--set", "governor.start=11"},
+			"its scenario with its values is "},
+		{"compare", append([]string{"compare", "law:hold", "set:", "--replications", "3", "--scenario",
+			in("world.toml")}, terminating...), []string{"--seed", "7"}, "its further setting is flyball compare"},
+		{"realrun", []string{"realrun", in("live.toml")}, []string{"--time-scale", "900"},
+			"its further setting is --time-scale 1000 and this one's --time-scale 900"},
 	}
 	for i, k := range kinds {
 		out := in(k.name)
@@ -129,7 +142,8 @@ func TestOutIsNotOfAnotherRun(t *testing.T) {
 			again(exitUsage, "of another run", "--out", in("run-of-its-own"))
 			continue
 		}
-		if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--seed", "99", "--out", in("run-of-its-own")); code != 0 {
+		if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--seed", "99", "--out",
+			in("run-of-its-own")); code != 0 {
 			t.Fatal(errout)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 // the C of the run: every digit of it. The scenario has all that laws look at:
 // attempts that deliver nothing, refusals, time-outs.
 func TestReplayDecidesAsTheRun(t *testing.T) {
-	for _, law := range []string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator", "aimd", "gradient2", "corr-vegas",
+	for _, law := range []string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator", "aimd", "gradient2",
+		"corr-vegas",
 		"regulator+aimd", "patent-dynamic+gradient2", "pi+corr-vegas"} {
 		tracker, ceiling, both := strings.Cut(law, "+")
 		sets := []string{"governor.law=" + tracker, "governor.interval=2m", "horizon=50m"}

@@ -19,8 +19,10 @@ import (
 func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	os.WriteFile(in("world.toml"), []byte(sweepWorld+"\n[[expect]]\nmetric = \"delivered\"\nop = \">=\"\nvalue = 1\n"), 0o644)
-	if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--set", "analysis.kind=terminating", "--replications", "10", "--out", in("out")); code != 0 {
+	os.WriteFile(in("world.toml"), []byte(sweepWorld+"\n[[expect]]\nmetric = \"delivered\"\nop = \">=\"\nvalue = 1\n"),
+		0o644)
+	if code, _, errout := invoke(t, "run", "-q", in("world.toml"), "--set", "analysis.kind=terminating",
+		"--replications", "10", "--out", in("out")); code != 0 {
 		t.Fatal(errout)
 	}
 	whole, err := os.ReadFile(in("out/summary.json"))
@@ -42,9 +44,11 @@ func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
 		change()
 		forged, _ := json.Marshal(all)
 		os.WriteFile(in("out/summary.json"), forged, 0o644)
-		sums := strings.ReplaceAll(string(manifest), fmt.Sprintf("%x", sha256.Sum256(whole)), fmt.Sprintf("%x", sha256.Sum256(forged)))
+		sums := strings.ReplaceAll(string(manifest), fmt.Sprintf("%x", sha256.Sum256(whole)),
+			fmt.Sprintf("%x", sha256.Sum256(forged)))
 		os.WriteFile(in("out/manifest.json"), []byte(sums), 0o644)
-		if code, _, errout := invoke(t, "promote", in("out"), "--by", "ann", "--record", in("p.jsonl")); code != exitInvalid || !strings.Contains(errout, "as in the scenario") {
+		if code, _, errout := invoke(t, "promote", in("out"), "--by", "ann", "--record",
+			in("p.jsonl")); code != exitInvalid || !strings.Contains(errout, "as in the scenario") {
 			t.Errorf("exit code %d: %s", code, errout)
 		}
 	}
@@ -59,7 +63,8 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	def := scenarios.Default()
 	var sums []string
 	for _, by := range []string{"ann", "bob"} {
-		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart", Replications: 10}, Parameters: string(def.Parameters().TOML())}
+		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart", Replications: 10},
+			Parameters: string(def.Parameters().TOML())}
 		rec, err := promotion.Add(in("p.jsonl"), "", rec, time.Now, time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +73,8 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	}
 	live := func(want int, words string, args ...string) {
 		t.Helper()
-		code, out, errout := invoke(t, append([]string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"), "--out", in("out")}, args...)...)
+		code, out, errout := invoke(t, append([]string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"),
+			"--out", in("out")}, args...)...)
 		if code != want || !strings.Contains(out+errout, words) {
 			t.Errorf("exit code %d, want %d: %s%s", code, want, out, errout)
 		}

@@ -29,7 +29,8 @@ func TestReplicationsAlone(t *testing.T) {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
 	for _, row := range []int{0, 1, 7} {
-		_, out, _ := invoke(t, append(quickly, "--replication", rows[row+1][0], "--json", "--out", filepath.Join(t.TempDir(), "alone"))...)
+		_, out, _ := invoke(t, append(quickly, "--replication", rows[row+1][0], "--json", "--out",
+			filepath.Join(t.TempDir(), "alone"))...)
 		var alone struct {
 			Digest      string
 			Replication int
@@ -39,7 +40,8 @@ func TestReplicationsAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if alone.Replication != row || alone.Digest != rows[row+1][2] {
-			t.Errorf("replication %d has digest %s, alone %d has %s", row, rows[row+1][2], alone.Replication, alone.Digest)
+			t.Errorf("replication %d has digest %s, alone %d has %s", row, rows[row+1][2], alone.Replication,
+				alone.Digest)
 		}
 		for i, name := range rows[0] {
 			if v, ok := alone.Metrics[name]; ok && v.String() != rows[row+1][i] {
@@ -75,7 +77,8 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	a := &app{in: strings.NewReader(""), out: &out, errout: &errout}
 	quickly := []string{"run", "quickstart", "--set", "campaign[0].recipients=40000", "--set", "expect=[]"}
 	code := a.run(append(quickly, "--replications", "200", "--out", filepath.Join(dir, "out")))
-	if code != exitInterrupt || !strings.Contains(errout.String(), "is marked partial") || !strings.Contains(out.String(), "PARTIAL") {
+	if code != exitInterrupt || !strings.Contains(errout.String(), "is marked partial") ||
+		!strings.Contains(out.String(), "PARTIAL") {
 		t.Fatalf("exit code %d: %s", code, errout.String())
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, "out", "replications.csv"))
@@ -94,7 +97,8 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	if err := json.Unmarshal(text, &summary); err != nil || !summary.Partial || summary.Replications != n {
 		t.Errorf("%+v, %v", summary, err)
 	}
-	if code, _, errout := invoke(t, append(quickly, "-q", "--replications", "10", "--out", filepath.Join(dir, "whole"))...); code != 0 {
+	if code, _, errout := invoke(t, append(quickly, "-q", "--replications", "10", "--out",
+		filepath.Join(dir, "whole"))...); code != 0 {
 		t.Fatal(errout)
 	}
 	whole, _ := os.ReadFile(filepath.Join(dir, "whole", "replications.csv"))

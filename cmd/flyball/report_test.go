@@ -41,11 +41,14 @@ func TestReportOfAStrangersFolder(t *testing.T) {
 	m.Attributes.Settings = []string{evil}
 	text, _ := json.Marshal(m)
 	os.WriteFile(in("out/manifest.json"), text, 0o644)
-	for _, args := range [][]string{{"report", in("out")}, {"report", "--color", "always", in("out")}, {"report", "--json", in("out")}, {"report", "--checklist", in("out")},
-		{"run", "-q", in("world.toml"), "--seed", "5", "--out", in("out")}, {"compare", in("out"), in("out"), "--out", in("compared")}} {
+	for _, args := range [][]string{{"report", in("out")}, {"report", "--color", "always", in("out")},
+		{"report", "--json", in("out")}, {"report", "--checklist", in("out")},
+		{"run", "-q", in("world.toml"), "--seed", "5", "--out", in("out")},
+		{"compare", in("out"), in("out"), "--out", in("compared")}} {
 		_, out, errout := invoke(t, args...)
 		got := out + errout
-		if !strings.Contains(got, `1b[2J`) || strings.ContainsAny(got, "\a\u009b\r\u202e") || strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\x1b]") {
+		if !strings.Contains(got, `1b[2J`) || strings.ContainsAny(got, "\a\u009b\r\u202e") ||
+			strings.Contains(got, "\x1b[2J") || strings.Contains(got, "\x1b]") {
 			t.Errorf("%v: %q", args, got)
 		}
 	}

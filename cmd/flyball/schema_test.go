@@ -98,7 +98,8 @@ func metricsSchema() *jsonschema.Schema {
 	s := &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{},
 		AdditionalProperties: &jsonschema.Schema{Not: &jsonschema.Schema{}}}
 	for _, m := range measure.Metrics() {
-		s.Properties[m.Name] = &jsonschema.Schema{Types: []string{"null", "number"}, Description: m.Doc + " [" + m.Unit + "]"}
+		s.Properties[m.Name] = &jsonschema.Schema{Types: []string{"null", "number"},
+			Description: m.Doc + " [" + m.Unit + "]"}
 	}
 	return s
 }
@@ -163,7 +164,8 @@ func commentsOf(t *testing.T, path string) map[string]string {
 			if st, ok := spec.Type.(*ast.StructType); ok {
 				for _, f := range st.Fields.List {
 					for _, name := range f.Names {
-						all[spec.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+						all[spec.Name.Name+"."+name.Name] =
+							strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
 					}
 				}
 			}
@@ -187,7 +189,8 @@ func TestPublishedSchemas(t *testing.T) {
 			continue
 		}
 		if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s differs from what is printed: go test ./cmd/flyball -run Schemas -args -update, and review it", file)
+			t.Errorf("%s differs from what is printed: go test ./cmd/flyball -run Schemas -args -update, and review it",
+				file)
 		}
 		if code, out, errout := invoke(t, "schema", name); code != 0 || out != string(want) {
 			t.Errorf("schema %s: exit code %d: %s", name, code, errout)

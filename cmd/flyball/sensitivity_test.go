@@ -35,8 +35,10 @@ func TestSignalEndsSensitivity(t *testing.T) {
 		t.Fatal(err)
 	}
 	errout := late{interrupter: interrupter{sig: syscall.SIGINT}}
-	code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run", "--sensitivity", "--out", filepath.Join(dir, "out"), scenario})
-	if code != exitInterrupt || !strings.Contains(errout.String(), "stopped by interrupt during the runs for the sensitivity; nothing is written") {
+	code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run",
+		"--sensitivity", "--out", filepath.Join(dir, "out"), scenario})
+	if code != exitInterrupt || !strings.Contains(errout.String(),
+		"stopped by interrupt during the runs for the sensitivity; nothing is written") {
 		t.Errorf("exit code %d: %s", code, errout.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "out")); err == nil {

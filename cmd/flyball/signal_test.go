@@ -58,12 +58,14 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		scenario := filepath.Join(dir, "endless.toml")
-		if err := os.WriteFile(scenario, []byte(strings.ReplaceAll(endless, "RECIPIENTS", c.recipients)), 0o644); err != nil {
+		if err := os.WriteFile(scenario, []byte(strings.ReplaceAll(endless, "RECIPIENTS", c.recipients)),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
 		errout := interrupter{sig: c.sig}
-		code := (&app{in: strings.NewReader(""), out: &out, errout: &errout}).run([]string{c.command, "--out", filepath.Join(dir, "out"), scenario})
+		code := (&app{in: strings.NewReader(""), out: &out, errout: &errout}).run([]string{c.command, "--out",
+			filepath.Join(dir, "out"), scenario})
 		if code != c.code || !strings.Contains(errout.String(), "is marked partial") {
 			t.Errorf("%s, %v: exit code %d, want %d: %s", c.command, c.sig, code, c.code, errout.String())
 		}
@@ -80,13 +82,16 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := summary.Totals
-		if !summary.Partial || n.Pending == 0 || n.Delivered == 0 || n.Recipients != n.Delivered+n.Failed+n.Suppressed+n.Pending+n.Ambiguous {
+		if !summary.Partial || n.Pending == 0 || n.Delivered == 0 ||
+			n.Recipients != n.Delivered+n.Failed+n.Suppressed+n.Pending+n.Ambiguous {
 			t.Errorf("%s, %v: %+v", c.command, c.sig, summary)
 		}
-		if len(summary.Expectations) != 1 || summary.Expectations[0].OK != nil || !strings.Contains(out.String(), "\nExpectations: not judged: the run was stopped\n") {
+		if len(summary.Expectations) != 1 || summary.Expectations[0].OK != nil ||
+			!strings.Contains(out.String(), "\nExpectations: not judged: the run was stopped\n") {
 			t.Errorf("%s, %v: half a run has a verdict: %+v\n%s", c.command, c.sig, summary.Expectations, out.String())
 		}
-		if code, again, errout := invoke(t, "report", filepath.Join(dir, "out")); code != 0 || !strings.Contains(again, "not judged\n") {
+		if code, again, errout := invoke(t, "report", filepath.Join(dir, "out")); code != 0 ||
+			!strings.Contains(again, "not judged\n") {
 			t.Errorf("%s: exit code %d: %s%s", c.command, code, again, errout)
 		}
 	}
@@ -104,10 +109,12 @@ func TestResume(t *testing.T) {
 		t.Fatal(errout)
 	}
 	errout := interrupter{sig: syscall.SIGINT}
-	if code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run", "--out", partial, scenario}); code != exitInterrupt {
+	if code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run", "--out",
+		partial, scenario}); code != exitInterrupt {
 		t.Fatalf("exit code %d: %s", code, errout.String())
 	}
-	if code, _, errout := invoke(t, "run", "-q", "--seed", "2", "--resume", partial, scenario); code != exitInvalid || !strings.Contains(errout, "the checkpoint is of scenario") {
+	if code, _, errout := invoke(t, "run", "-q", "--seed", "2", "--resume", partial, scenario); code != exitInvalid ||
+		!strings.Contains(errout, "the checkpoint is of scenario") {
 		t.Errorf("another seed resumes: exit code %d: %s", code, errout)
 	}
 	if code, _, errout := invoke(t, "run", "-q", "--out", resumed, "--resume", partial, scenario); code != 0 {
@@ -127,7 +134,8 @@ func TestResume(t *testing.T) {
 func TestResumeGoesOnInTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	if err := os.WriteFile("endless.toml", []byte(strings.ReplaceAll(endless, "RECIPIENTS", "2000000")), 0o644); err != nil {
+	if err := os.WriteFile("endless.toml", []byte(strings.ReplaceAll(endless, "RECIPIENTS", "2000000")),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	partial := func(folder string) bool {
@@ -140,7 +148,8 @@ func TestResumeGoesOnInTheFolder(t *testing.T) {
 	stop := func(args ...string) (folder string) {
 		var out bytes.Buffer
 		errout := interrupter{sig: syscall.SIGINT}
-		if code := (&app{in: strings.NewReader(""), out: &out, errout: &errout}).run(append([]string{"run", "endless.toml"}, args...)); code != exitInterrupt {
+		if code := (&app{in: strings.NewReader(""), out: &out,
+			errout: &errout}).run(append([]string{"run", "endless.toml"}, args...)); code != exitInterrupt {
 			t.Fatalf("exit code %d: %s", code, errout.String())
 		}
 		_, folder, _ = strings.Cut(out.String(), "\nFolder: ")
@@ -179,7 +188,8 @@ func TestResumeGoesOnInTheFolder(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(stop("--out", "kept"), "notes.txt"), []byte("mine"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, errout := invoke(t, "run", "-q", "endless.toml", "--resume", "kept"); code != exitEnvironment || !strings.Contains(errout, "notes.txt") {
+	if code, _, errout := invoke(t, "run", "-q", "endless.toml", "--resume", "kept"); code != exitEnvironment ||
+		!strings.Contains(errout, "notes.txt") {
 		t.Errorf("a folder that holds something else: exit code %d: %s", code, errout)
 	}
 }

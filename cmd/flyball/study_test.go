@@ -136,13 +136,16 @@ func TestStudiesGoOn(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if code, _, errout := invoke(t, c.command, "-q", in("study.toml"), "--jobs", "1", "--out", in("whole")); code != 0 {
+			if code, _, errout := invoke(t, c.command, "-q", in("study.toml"), "--jobs", "1", "--out",
+				in("whole")); code != 0 {
 				t.Fatal(errout)
 			}
 			whole := folderIn(t, in("whole"))
 			errout := interrupter{sig: c.sig}
-			code := (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run([]string{c.command, "--jobs", "2", in("study.toml"), "--out", in("out")})
-			if code != c.code || !strings.Contains(errout.String(), "go on with: flyball "+c.command+" "+in("study.toml")+" --resume "+in("out")) {
+			code := (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run([]string{c.command,
+				"--jobs", "2", in("study.toml"), "--out", in("out")})
+			if code != c.code || !strings.Contains(errout.String(),
+				"go on with: flyball "+c.command+" "+in("study.toml")+" --resume "+in("out")) {
 				t.Fatalf("exit code %d: %s", code, errout.String())
 			}
 			kept, err := os.ReadFile(in("out.progress"))
@@ -152,7 +155,9 @@ func TestStudiesGoOn(t *testing.T) {
 			if _, err := os.Stat(in("out")); err == nil {
 				t.Error("a study that was stopped has a folder")
 			}
-			if code, _, errout := invoke(t, append([]string{c.command, "-q", in("study.toml"), "--resume", in("out")}, c.another...)...); code != exitInvalid || !strings.Contains(errout, "out.progress:1: got the progress of study") {
+			if code, _, errout := invoke(t, append([]string{c.command, "-q", in("study.toml"), "--resume", in("out")},
+				c.another...)...); code != exitInvalid || !strings.Contains(errout,
+				"out.progress:1: got the progress of study") {
 				t.Errorf("another study goes on: exit code %d: %s", code, errout)
 			}
 			goOn := func(how ...string) {

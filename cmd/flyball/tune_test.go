@@ -66,7 +66,8 @@ steps = 32
 `
 	return []tuned{
 		{"fast", both + "[tune]\nobjective = \"iae_target_hours\"\n", 1024, 160, 1.05},
-		{"calm", both + "[tune]\nobjective = \"iae_target_hours\"\n[[tune.constraint]]\nmetric = \"total_variation\"\nas = \"ratio\"\nop = \"<=\"\nvalue = 1.2\n", 1024, 160, 1.05},
+		{"calm", both + "[tune]\nobjective = \"iae_target_hours\"\n[[tune.constraint]]\nmetric = " +
+			"\"total_variation\"\nas = \"ratio\"\nop = \"<=\"\nvalue = 1.2\n", 1024, 160, 1.05},
 		{"three", strings.ReplaceAll(both, "32", "24") + `
 [[parameter]]
 key = "governor.law"
@@ -87,7 +88,8 @@ value = 0.1
 // best stands the one that is best of its ten best under that luck, better than
 // the grid could know.
 //
-// It is asked of three spaces under ten seeds each, and one in ten may miss. The third space is not held to 5 %: a third of
+// It is asked of three spaces under ten seeds each, and one in ten may miss. The third space is not
+// held to 5 %: a third of
 // its budget goes to each of three laws, and 15 % is what that reaches.
 func TestTunerAgainstADenseGrid(t *testing.T) {
 	if !longtest.Asked() {
@@ -99,7 +101,8 @@ func TestTunerAgainstADenseGrid(t *testing.T) {
 		var ratios, ideal []float64
 		for seed := range seeds {
 			ratio, hindsight, share := againstGrid(t, c, uint64(seed)+1)
-			t.Logf("%s, seed %d: %.4f x the grid's best, %.4f x the best in hindsight, with %.1f %% of its runs", c.name, seed+1, ratio, hindsight, 100*share)
+			t.Logf("%s, seed %d: %.4f x the grid's best, %.4f x the best in hindsight, with %.1f %% of its runs",
+				c.name, seed+1, ratio, hindsight, 100*share)
 			if share > 0.10 {
 				t.Errorf("%s, seed %d: %.1f %% of the runs of the grid, want at most 10 %%", c.name, seed+1, 100*share)
 			}
@@ -108,8 +111,10 @@ func TestTunerAgainstADenseGrid(t *testing.T) {
 			}
 			ratios, ideal = append(ratios, ratio), append(ideal, hindsight)
 		}
-		t.Logf("%s: more than %.2f x the grid's best under %d of %d seeds, %.4f x in the mean, at worst %.4f x; in hindsight %.4f x and %.4f x",
-			c.name, c.within, far, seeds, stats.Mean(ratios, 0.95).Value, slices.Max(ratios), stats.Mean(ideal, 0.95).Value, slices.Max(ideal))
+		t.Logf("%s: more than %.2f x the grid's best under %d of %d seeds, %.4f x in the mean, at worst %.4f x; in "+
+			"hindsight %.4f x and %.4f x",
+			c.name, c.within, far, seeds, stats.Mean(ratios, 0.95).Value, slices.Max(ratios),
+			stats.Mean(ideal, 0.95).Value, slices.Max(ideal))
 		if far*10 > seeds {
 			t.Errorf("%s: more than %.2f x the grid's best under %d of %d seeds", c.name, c.within, far, seeds)
 		}
@@ -137,7 +142,8 @@ func measured(t *testing.T, metrics []string, jobs []sim.Job) []study.Run {
 // took.
 func againstGrid(t *testing.T, c tuned, seed uint64) (ratio, hindsight, share float64) {
 	t.Helper()
-	text := fmt.Appendf(nil, "schema_version = 1\nname = %q\nscenario = \"lag.toml\"\nreplications = 2\nseed = %d\nmetrics = [\"iae_target_hours\", \"total_variation\", \"overshoot\"]\n%s", c.name, seed, c.text)
+	text := fmt.Appendf(nil, "schema_version = 1\nname = %q\nscenario = \"lag.toml\"\nreplications = 2\nseed = "+
+		"%d\nmetrics = [\"iae_target_hours\", \"total_variation\", \"overshoot\"]\n%s", c.name, seed, c.text)
 	text = bytes.Replace(text, []byte("[tune]"), fmt.Appendf(nil, "[tune]\nbudget = %d", c.budget), 1)
 	world := strings.Replace(lagWorld, "6000\nsubset", "12000\nsubset", 1)
 	read := func(string) (study.Text, error) { return study.Text{Name: "lag.toml", TOML: []byte(world)}, nil }

@@ -13,7 +13,8 @@ func TestRowsOutsideAreMissed(t *testing.T) {
 		t.Error(err)
 	}
 	var e exit
-	if err := disproved(rows); !errors.As(err, &e) || e.code != exitMissed || err.Error() != "1 of 2 rows outside: lag: period" {
+	if err := disproved(rows); !errors.As(err, &e) || e.code != exitMissed ||
+		err.Error() != "1 of 2 rows outside: lag: period" {
 		t.Errorf("%v", err)
 	}
 }

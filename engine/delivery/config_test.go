@@ -38,28 +38,44 @@ func TestRetryValidateMessages(t *testing.T) {
 		change func(*delivery.Retry)
 		want   string
 	}{
-		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of ` + strings.Join(policyNames(), ", ")},
+		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of ` +
+			strings.Join(policyNames(), ", ")},
 		{func(r *delivery.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
 		{func(r *delivery.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
-		{func(r *delivery.Retry) { r.Policy, r.LoadBelow = "util", 1 }, `load_below: got 1, want 0 or more, less than load_above = 1`},
-		{func(r *delivery.Retry) { r.Policy, r.DFRBelow = "dfr", 8 }, `dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
-		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" }, `scope: got "rack", want one of server, mta, cluster`},
-		{func(r *delivery.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 }, `min_attempts: got 0, want 1 to 1000000000`},
-		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" }, `when: got "often", want one of interval, continuous`},
-		{func(r *delivery.Retry) { r.Policy, r.When = "dfr", "continuous" }, `when: got a value, want none: policy = "dfr" has no use for it`},
-		{func(r *delivery.Retry) { r.Policy = "both-fn" }, `table: got none, want at least one row for policy = "both-fn"`},
-		{func(r *delivery.Retry) { r.Policy, r.Table = "both-fn", []delivery.Row{{Limit: 11}} }, `table[0].limit: got 11, want 0 to limit = 10`},
+		{func(r *delivery.Retry) { r.Policy, r.LoadBelow = "util", 1 },
+			`load_below: got 1, want 0 or more, less than load_above = 1`},
+		{func(r *delivery.Retry) { r.Policy, r.DFRBelow = "dfr", 8 },
+			`dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
+		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" },
+			`scope: got "rack", want one of server, mta, cluster`},
+		{func(r *delivery.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 },
+			`min_attempts: got 0, want 1 to 1000000000`},
+		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" },
+			`when: got "often", want one of interval, continuous`},
+		{func(r *delivery.Retry) { r.Policy, r.When = "dfr", "continuous" },
+			`when: got a value, want none: policy = "dfr" has no use for it`},
+		{func(r *delivery.Retry) { r.Policy = "both-fn" },
+			`table: got none, want at least one row for policy = "both-fn"`},
+		{func(r *delivery.Retry) { r.Policy, r.Table = "both-fn", []delivery.Row{{Limit: 11}} },
+			`table[0].limit: got 11, want 0 to limit = 10`},
 		{func(r *delivery.Retry) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
 		{func(r *delivery.Retry) { r.Policy, r.Loss = "yield", 0 }, `loss: got 0, want more than 0, at most 0.5`},
 		{func(r *delivery.Retry) { r.Policy, r.Probe = "yield", 1 }, `probe: got 1, want 2 to 1000000`},
 		{func(r *delivery.Retry) { r.Policy, r.Memory = "yield", 0 }, `memory: got 0s, want 1s to 3650d`},
 		{func(r *delivery.Retry) { r.Probe = 10 }, `probe: got a value, want none: policy = "fixed" has no use for it`},
-		{func(r *delivery.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 }, `restore_after: got a value, want none: policy = "util-fn" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule = "exim" }, `schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, gmail, yahoo`},
-		{func(r *delivery.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} }, `delays: got a value, want none: schedule = "mox" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.Limit = "mox", 3 }, `limit: got a value, want none: schedule = "mox" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day }, `max_age: got a value, want none: schedule = "postfix" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 }, `low: got 7, want 0 to 6, less than limit`},
+		{func(r *delivery.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 },
+			`restore_after: got a value, want none: policy = "util-fn" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule = "exim" },
+			`schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, ` +
+				`gmail, yahoo`},
+		{func(r *delivery.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} },
+			`delays: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.Limit = "mox", 3 },
+			`limit: got a value, want none: schedule = "mox" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day },
+			`max_age: got a value, want none: schedule = "postfix" has no use for it`},
+		{func(r *delivery.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 },
+			`low: got 7, want 0 to 6, less than limit`},
 		{func(r *delivery.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 1ms to 30d`},
 		{func(r *delivery.Retry) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
 		{func(r *delivery.Retry) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
@@ -87,7 +103,8 @@ func TestRetryValidateMessages(t *testing.T) {
 // table; so is every schedule, under every policy.
 func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
 	for _, policy := range policyNames() {
-		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox", "chasquid", "gmail", "yahoo"} {
+		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox",
+			"chasquid", "gmail", "yahoo"} {
 			r := delivery.DefaultRetry()
 			r.Policy, r.Schedule = policy, schedule
 			if policy == "both-fn" {
@@ -150,11 +167,16 @@ func TestFreeingValidateMessages(t *testing.T) {
 		f    delivery.Freeing
 		want string
 	}{
-		{delivery.Freeing{Policy: "now", Victim: "newest"}, `policy: got "now", want one of none, at-interval, continuous`},
-		{delivery.Freeing{Policy: "none", Victim: "newest"}, `victim: got a value, want none: policy = "none" has no use for it`},
-		{delivery.Freeing{Policy: "none", Shorten: 1}, `shorten: got a value, want none: policy = "none" has no use for it`},
-		{delivery.Freeing{Policy: "continuous", Victim: "oldest"}, `victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
-		{delivery.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1}, `shorten: got -1, want 0 to 1000000000`},
+		{delivery.Freeing{Policy: "now", Victim: "newest"},
+			`policy: got "now", want one of none, at-interval, continuous`},
+		{delivery.Freeing{Policy: "none", Victim: "newest"},
+			`victim: got a value, want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "none", Shorten: 1},
+			`shorten: got a value, want none: policy = "none" has no use for it`},
+		{delivery.Freeing{Policy: "continuous", Victim: "oldest"},
+			`victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
+		{delivery.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1},
+			`shorten: got -1, want 0 to 1000000000`},
 	} {
 		if errs := v.f.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
 			t.Errorf("got  %v\nwant %s", errs, v.want)

@@ -87,14 +87,17 @@ func newReferee(t *testing.T, seed uint64) *referee {
 		dest[i] = mail.Destination(f.r.IntN(3) * f.r.IntN(2))
 	}
 	f.list = mail.ReadList(dest)
-	delays := [][]vt.Span{{10 * vt.Second}, {vt.Second, vt.Minute, vt.Hour}, {30 * vt.Minute, 3 * vt.Hour, 5 * vt.Day}, {vt.Millisecond}}
-	f.cfg = delivery.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)], Messages: 1 + f.r.IntN(6), Retry: delivery.Retry{
-		Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
-		Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
+	delays := [][]vt.Span{{10 * vt.Second}, {vt.Second, vt.Minute, vt.Hour}, {30 * vt.Minute, 3 * vt.Hour, 5 * vt.Day},
+		{vt.Millisecond}}
+	f.cfg = delivery.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)],
+		Messages: 1 + f.r.IntN(6), Retry: delivery.Retry{
+			Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
+			Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
 	f.moveLimit()
 	if f.r.IntN(2) == 0 {
 		f.cfg.Freeing = delivery.Freeing{Policy: []string{"at-interval", "continuous"}[f.r.IntN(2)],
-			Victim: []string{"ahead-of-schedule", "lowest-priority", "most-complete", "newest"}[f.r.IntN(4)], Shorten: f.r.IntN(2) * f.r.IntN(5)}
+			Victim:  []string{"ahead-of-schedule", "lowest-priority", "most-complete", "newest"}[f.r.IntN(4)],
+			Shorten: f.r.IntN(2) * f.r.IntN(5)}
 	}
 	f.limit()
 	f.c = 1 + 9*f.r.Float64()
@@ -117,10 +120,12 @@ func (f *referee) moveLimit() {
 		return
 	}
 	usual := delivery.DefaultRetry()
-	r.Policy = []string{"alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn"}[f.r.IntN(9)]
+	r.Policy = []string{"alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util",
+		"util-fn"}[f.r.IntN(9)]
 	r.When, r.Scope = []string{"interval", "continuous"}[f.r.IntN(2)], []string{"server", "mta"}[f.r.IntN(2)]
 	r.LoadAbove, r.LoadBelow, r.DFRAbove, r.DFRBelow, r.Late = usual.LoadAbove, usual.LoadBelow, 2, 1.2, usual.Late
-	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse = f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
+	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse =
+		f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
 	r.Table = []delivery.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
 	f.low = r.Low
 }
@@ -244,14 +249,16 @@ func (f *referee) at(now vt.Time) {
 
 func (f *referee) receive(parts int) {
 	n := min(len(f.recipients)/parts+1, len(f.recipients)-f.handed)
-	c := reservation{from: f.handed, to: f.handed + n, processes: 1 + f.r.IntN(8), subset: 1 + f.r.IntN(12), slots: map[mail.Slot]bool{}}
+	c := reservation{from: f.handed, to: f.handed + n, processes: 1 + f.r.IntN(8), subset: 1 + f.r.IntN(12),
+		slots: map[mail.Slot]bool{}}
 	for i := c.from; i < c.to; i++ {
 		f.recipients[i] = recipient{handed: true, campaign: len(f.campaigns)}
 	}
 	f.campaigns = append(f.campaigns, c)
 	f.handed += n
 	f.input = fmt.Sprintf("%s: receive %+v", f.now, c)
-	m := message(len(f.campaigns), engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to), Processes: c.processes, Subset: c.subset})
+	m := message(len(f.campaigns), engine.Reserve{From: mail.Recipient(c.from), To: mail.Recipient(c.to),
+		Processes: c.processes, Subset: c.subset})
 	f.m.Receive(f.now, m, &f.out)
 	f.m.Receive(f.now, m, &f.out) // repeated: without effect
 	f.check()
@@ -294,16 +301,20 @@ func (f *referee) stale(s mail.Slot) {
 	}
 	var out engine.Outbox
 	f.m.Complete(f.now, mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, &out)
-	if len(out.Start)+len(out.Close) > 0 || f.m.Left() != left || f.m.Allocated() != allocated || f.attempts != attempts {
+	if len(out.Start)+len(out.Close) > 0 || f.m.Left() != left || f.m.Allocated() != allocated ||
+		f.attempts != attempts {
 		f.Fatalf("%s: has an effect: %v", f.input, out)
 	}
 }
 
 var replies = []mail.Reply{
 	{Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot},
-	{Code: 451, Stage: mail.StageRCPT}, {Code: 452, Stage: mail.StageDot}, {Code: 421, Stage: mail.StageMAIL}, {Code: 450, Stage: mail.StageMAIL},
-	{Code: 550, Stage: mail.StageRCPT}, {Code: 554, Stage: mail.StageDATA}, {Code: 554, Stage: mail.StageBanner}, {Code: 421, Stage: mail.StageBanner},
-	{Fault: mail.Timeout, Stage: mail.StageConnect}, {Fault: mail.Drop, Stage: mail.StageRCPT}, {Fault: mail.Drop, Stage: mail.StageDATA},
+	{Code: 451, Stage: mail.StageRCPT}, {Code: 452, Stage: mail.StageDot}, {Code: 421, Stage: mail.StageMAIL},
+	{Code: 450, Stage: mail.StageMAIL},
+	{Code: 550, Stage: mail.StageRCPT}, {Code: 554, Stage: mail.StageDATA}, {Code: 554, Stage: mail.StageBanner},
+	{Code: 421, Stage: mail.StageBanner},
+	{Fault: mail.Timeout, Stage: mail.StageConnect}, {Fault: mail.Drop, Stage: mail.StageRCPT},
+	{Fault: mail.Drop, Stage: mail.StageDATA},
 	{Fault: mail.Drop, Stage: mail.StageDot}, {Fault: mail.Timeout, Stage: mail.StageDot},
 	{Fault: mail.ServFail, Stage: mail.StageDNS}, {Fault: mail.NoName, Stage: mail.StageDNS},
 }
@@ -345,7 +356,8 @@ func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Stat
 		rcpt.first = p.began
 	}
 	delay := f.cfg.Retry.Delays[min(rcpt.tries, len(f.cfg.Retry.Delays))-1]
-	if g := f.cfg.Retry.GreylistDelay; g > 0 && rcpt.tries == 1 && r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451) {
+	if g := f.cfg.Retry.GreylistDelay; g > 0 && rcpt.tries == 1 && r.Stage == mail.StageRCPT &&
+		(r.Code == 450 || r.Code == 451) {
 		delay = g
 	}
 	old := f.cfg.Retry.MaxAge > 0 && now.Add(delay).Sub(rcpt.first) > f.cfg.Retry.MaxAge
@@ -397,9 +409,12 @@ func (f *referee) Decide(governor.Sample) governor.Decision {
 
 func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	span := now.Sub(f.began)
-	if s != 3 || i.Number != f.intervals || i.Sample.Span != span || i.Sample.Attempts != f.attempts || i.Sample.Delivered != f.delivered ||
-		i.RetryLimit < f.low || i.RetryLimit > f.high || (f.cfg.Freeing.Policy == "" && i.Freed+i.HandedBack > 0) || (i.Draining != f.idle && f.limits == nil) || i.Partial != (f.input == "finish") {
-		f.Fatalf("%s: interval %+v, want number %d, %s, %d of %d, draining %v", f.input, i, f.intervals, span, f.delivered, f.attempts, f.idle)
+	if s != 3 || i.Number != f.intervals || i.Sample.Span != span || i.Sample.Attempts != f.attempts ||
+		i.Sample.Delivered != f.delivered ||
+		i.RetryLimit < f.low || i.RetryLimit > f.high || (f.cfg.Freeing.Policy == "" && i.Freed+i.HandedBack > 0) ||
+		(i.Draining != f.idle && f.limits == nil) || i.Partial != (f.input == "finish") {
+		f.Fatalf("%s: interval %+v, want number %d, %s, %d of %d, draining %v", f.input, i, f.intervals, span,
+			f.delivered, f.attempts, f.idle)
 	}
 	if want := f.slotTime / float64(span); math.Abs(i.Sample.Allocated-want) > 1e-9*want {
 		f.Fatalf("%s: %g allocated on average, want %g", f.input, i.Sample.Allocated, want)
@@ -414,7 +429,8 @@ func (f *referee) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 		}
 	}
 	if f.limits != nil && (attempts != f.attempts || math.Abs(busy-i.Sample.Allocated) > 1e-9*busy) {
-		f.Fatalf("%s: %d attempts and %g under way to all destinations, want %d and %g", f.input, attempts, busy, f.attempts, i.Sample.Allocated)
+		f.Fatalf("%s: %d attempts and %g under way to all destinations, want %d and %g", f.input, attempts, busy,
+			f.attempts, i.Sample.Allocated)
 	}
 	f.began, f.delivered, f.attempts, f.slotTime, f.idle = now, 0, 0, 0, false
 	f.intervals++
@@ -494,10 +510,12 @@ func (f *referee) checkCampaigns(allocated int) {
 				continue
 			}
 			if r.tries == 0 && len(c.slots) == 0 && (f.limits == nil || f.cfg.Destination.Parked >= len(f.recipients)) {
-				f.Fatalf("%s: recipient %d is untried, its campaign has no process and %d are reservable", f.input, n, int(f.c)-allocated)
+				f.Fatalf("%s: recipient %d is untried, its campaign has no process and %d are reservable", f.input, n,
+					int(f.c)-allocated)
 			}
 			if overdue := f.now.Sub(r.due); r.tries > 0 && overdue > f.grain() && f.m.NextWake() > f.now {
-				f.Fatalf("%s: recipient %d was due %s ago and %d processes are reservable", f.input, n, overdue, int(f.c)-allocated)
+				f.Fatalf("%s: recipient %d was due %s ago and %d processes are reservable", f.input, n, overdue,
+					int(f.c)-allocated)
 			}
 		}
 	}
@@ -543,7 +561,8 @@ func (f *referee) start(a mail.Attempt) {
 	case a.Dest != f.list.Destination(a.Rcpt):
 		f.Fatalf("%s: recipient %d is sent to destination %d", f.input, a.Rcpt, a.Dest)
 	case !f.room(a.Rcpt):
-		f.Fatalf("%s: recipient %d is tried, of its destination %d attempts are under way with a limit of %d", f.input, a.Rcpt, f.busyAt[a.Dest], f.limits[a.Dest].Limit())
+		f.Fatalf("%s: recipient %d is tried, of its destination %d attempts are under way with a limit of %d", f.input,
+			a.Rcpt, f.busyAt[a.Dest], f.limits[a.Dest].Limit())
 	case a.Gen == p.a.Gen:
 		f.Fatalf("%s: slot %d has generation %d again", f.input, s, p.a.Gen)
 	}
@@ -572,7 +591,8 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 	const processes, interval = 10_000, 30 * vt.Day
 	list := mail.ReadList(make([]mail.Destination, processes))
 	var o lastInterval
-	m := delivery.New(delivery.Config{Retry: delivery.DefaultRetry(), Messages: 1, Interval: interval}, &list, &steady{c: processes}, &o)
+	m := delivery.New(delivery.Config{Retry: delivery.DefaultRetry(), Messages: 1, Interval: interval}, &list,
+		&steady{c: processes}, &o)
 	var out engine.Outbox
 	m.Receive(0, message(1, engine.Reserve{To: processes, Processes: processes, Subset: 1}), &out)
 	m.Wake(vt.Time(interval), nil, &out)
@@ -593,14 +613,18 @@ func TestNoAllocationPerInput(t *testing.T) {
 		if v.policy != "fixed" {
 			retry.MaxAge, retry.GreylistDelay = 5*vt.Hour, vt.Minute
 		}
-		t.Run(v.policy, func(t *testing.T) { noAllocations(t, retry, delivery.Freeing{Policy: v.free, Victim: "newest"}) })
+		t.Run(v.policy, func(t *testing.T) {
+			noAllocations(t, retry,
+				delivery.Freeing{Policy: v.free, Victim: "newest"})
+		})
 	}
 }
 
 func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing) {
 	const processes = 50
 	list := mail.ReadList(make([]mail.Destination, 1<<20))
-	m := delivery.New(delivery.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list, &swinging{c: processes}, &lastInterval{})
+	m := delivery.New(delivery.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list,
+		&swinging{c: processes}, &lastInterval{})
 	var now vt.Time
 	underWay := make([]mail.Attempt, 0, processes)
 	out := engine.Outbox{Start: make([]mail.Attempt, 0, processes), Close: make([]mail.Slot, 0, processes)}

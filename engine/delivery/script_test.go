@@ -77,7 +77,8 @@ func firstDifference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	for i := range g {
 		if i >= len(w) || g[i] != w[i] {
-			return fmt.Sprintf("line %d\ngot  %s\nwant %s", i+1, g[i], strings.Join(w[min(i, len(w)):min(i+1, len(w))], ""))
+			return fmt.Sprintf("line %d\ngot  %s\nwant %s", i+1, g[i],
+				strings.Join(w[min(i, len(w)):min(i+1, len(w))], ""))
 		}
 	}
 	return fmt.Sprintf("line %d: the script expects more", len(g)+1)
@@ -156,8 +157,10 @@ func (s *stage) command(words []string) {
 		}
 	case "receive":
 		s.received++
-		s.m.Receive(s.now, message(number("number", s.received), engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
-			Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}), &s.out)
+		s.m.Receive(s.now, message(number("number", s.received),
+			engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
+				Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}),
+			&s.out)
 		s.perform()
 	case "complete":
 		first, last, ranged := strings.Cut(args["slot"], "-")
@@ -202,7 +205,8 @@ func (s *stage) command(words []string) {
 			s.now = until
 		}
 	case "verdict":
-		s.m.Receive(s.now, message(number("interval", 0), engine.Verdict{Attempts: uint64(number("attempts", 0)), Delivered: uint64(number("delivered", 0))}), &s.out)
+		s.m.Receive(s.now, message(number("interval", 0), engine.Verdict{Attempts: uint64(number("attempts", 0)),
+			Delivered: uint64(number("delivered", 0))}), &s.out)
 		s.perform()
 	case "sleep":
 		s.now = s.now.Add(s.span(words[1]))
@@ -270,8 +274,10 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			offers = append(offers, number)
 		}
 	}
-	s.m = delivery.New(delivery.Config{Offers: offers, Send: s.send(args["send"]), Retry: retry, Freeing: freeing, Destination: each, Destinations: destinations, Messages: number("messages", 100), Interval: s.span(text("interval", "3h")),
-		Target: s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
+	s.m = delivery.New(delivery.Config{Offers: offers, Send: s.send(args["send"]), Retry: retry, Freeing: freeing,
+		Destination: each, Destinations: destinations, Messages: number("messages", 100),
+		Interval: s.span(text("interval", "3h")),
+		Target:   s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
 }
 
 // send reads the sender's own policies: 2:3600/h:60/h:5:1s+9s,0:0/h:0/h:1.
@@ -468,9 +474,12 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 	if i.Freed > 0 {
 		notes += fmt.Sprintf(", %d freed, %d handed back", i.Freed, i.HandedBack)
 	}
-	s.tell("interval %d: %s, %d delivered of %d attempts, %.6g allocated, C %g -> %g, retry limit %d%s", i.Number, i.Sample.Span,
-		i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated, i.Decision.Previous, i.Decision.Available, i.RetryLimit, notes)
+	s.tell("interval %d: %s, %d delivered of %d attempts, %.6g allocated, C %g -> %g, retry limit %d%s", i.Number,
+		i.Sample.Span,
+		i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated, i.Decision.Previous, i.Decision.Available,
+		i.RetryLimit, notes)
 	for d, v := range i.Destinations {
-		s.tell("  %c: limit %d, the mean of %d attempts %.4g, %.4g under way, %d parked", 'a'+rune(d), v.Limit, v.Attempts, float64(v.Limits)/float64(max(v.Attempts, 1)), v.Busy, v.Parked)
+		s.tell("  %c: limit %d, the mean of %d attempts %.4g, %.4g under way, %d parked", 'a'+rune(d), v.Limit,
+			v.Attempts, float64(v.Limits)/float64(max(v.Attempts, 1)), v.Busy, v.Parked)
 	}
 }

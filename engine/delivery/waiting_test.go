@@ -63,7 +63,8 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 			longest := slices.Max(delays)
 			w := newWaiting(slices.Max(delays))
 			slow := slowWaiting{grain: w.grain}
-			if off := float64(w.grain) - float64(longest)/32768; w.grain%vt.Millisecond != 0 || math.Abs(off) >= float64(vt.Millisecond) {
+			if off := float64(w.grain) - float64(longest)/32768; w.grain%vt.Millisecond != 0 ||
+				math.Abs(off) >= float64(vt.Millisecond) {
 				t.Fatalf("grain %s for a longest delay of %s", w.grain, longest)
 			}
 			campaigns := make([]campaign, 2)

@@ -38,7 +38,8 @@ func (w *shortWorld) begin(now vt.Time) {
 	for _, a := range w.out.Start {
 		r := w.answer(now, a)
 		r.Took = vt.Second
-		w.ends, w.at = append(w.ends, mail.Completion{Reply: r, Slot: a.Slot, Gen: a.Gen}), append(w.at, now.Add(vt.Second))
+		w.ends, w.at = append(w.ends, mail.Completion{Reply: r, Slot: a.Slot, Gen: a.Gen}),
+			append(w.at, now.Add(vt.Second))
 	}
 	w.out.Clear()
 }
@@ -86,7 +87,8 @@ func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	for i := range lists {
 		now := vt.Time(i) * vt.Time(3*vt.Hour)
 		w.until(now)
-		w.m.Receive(now, message(i+1, engine.Reserve{From: mail.Recipient(i * each), To: mail.Recipient((i + 1) * each), Processes: 1000, Subset: 10}), &w.out)
+		w.m.Receive(now, message(i+1, engine.Reserve{From: mail.Recipient(i * each), To: mail.Recipient((i + 1) * each),
+			Processes: 1000, Subset: 10}), &w.out)
 		w.begin(now)
 	}
 	w.until(22 * day)

@@ -36,7 +36,8 @@ func newCluster(servers int, c float64) *Cluster {
 func report(k *Cluster, number uint64, reports ...engine.Report) (verdicts []engine.Message) {
 	var out engine.Outbox
 	for i, r := range reports {
-		k.Receive(r.Ended, engine.Message{From: engine.Address{Role: engine.Delivery, Server: mail.Server(i)}, Number: number, Body: r}, &out)
+		k.Receive(r.Ended, engine.Message{From: engine.Address{Role: engine.Delivery, Server: mail.Server(i)},
+			Number: number, Body: r}, &out)
 	}
 	return out.Send
 }
@@ -53,15 +54,18 @@ func TestDivision(t *testing.T) {
 		want    []int
 	}{
 		{10, []float64{unknown, unknown}, []int{many, many}, []int{5, 5}},
-		{11.9, []float64{unknown, unknown}, []int{many, many}, []int{6, 5}},     // of equal remainders, the first
-		{10, []float64{2, 1}, []int{many, many}, []int{6, 4}},                   // 1 + 5.33, 1 + 2.67
-		{10, []float64{4, unknown, 2}, []int{many, many, many}, []int{4, 3, 3}}, // the unknown weight counts as 3: 1 + 3.11, 2.33, 1.56
-		{20, []float64{1, 1}, []int{3, many}, []int{3, 17}},                     // the second gets what the first does not need
-		{20, []float64{3, 1}, []int{2, 3}, []int{13, 7}},                        // 15 are beyond any demand: 11.25, 3.75
-		{20, []float64{100, 100, 1}, []int{5, 1, many}, []int{5, 1, 14}},        // filled one after the other
-		{1.5, []float64{1, 1, 5}, []int{many, many, many}, []int{1, 1, 1}},      // at least one each
-		{9, []float64{0, 0, 0}, []int{many, many, many}, []int{3, 3, 3}},        // all weights are 0
-		{9, []float64{0, 1, 0}, []int{many, 2, many}, []int{4, 2, 3}},           // the others share what is left
+		{11.9, []float64{unknown, unknown}, []int{many, many}, []int{6, 5}}, // of equal remainders, the first
+		{10, []float64{2, 1}, []int{many, many}, []int{6, 4}},               // 1 + 5.33, 1 + 2.67
+		// the unknown weight counts as 3: 1 + 3.11, 2.33, 1.56
+		{10, []float64{4, unknown, 2}, []int{many, many, many}, []int{4, 3, 3}},
+		// the second gets what the first does not need
+		{20, []float64{1, 1}, []int{3, many}, []int{3, 17}},
+		// 15 are beyond any demand: 11.25, 3.75
+		{20, []float64{3, 1}, []int{2, 3}, []int{13, 7}},
+		{20, []float64{100, 100, 1}, []int{5, 1, many}, []int{5, 1, 14}},   // filled one after the other
+		{1.5, []float64{1, 1, 5}, []int{many, many, many}, []int{1, 1, 1}}, // at least one each
+		{9, []float64{0, 0, 0}, []int{many, many, many}, []int{3, 3, 3}},   // all weights are 0
+		{9, []float64{0, 1, 0}, []int{many, 2, many}, []int{4, 2, 3}},      // the others share what is left
 		{math.MaxInt32, []float64{1, 3}, []int{0, 0}, []int{536870912, 1610612735}},
 	} {
 		n := len(c.weights)
@@ -109,7 +113,8 @@ func TestDivisionIsFair(t *testing.T) {
 		}
 		for i := range n {
 			for j := range n {
-				if short < 0 || k.parts[i] >= needs[i] || k.parts[j] >= needs[j] || k.weights[i].efficiency == 0 || k.weights[j].efficiency == 0 {
+				if short < 0 || k.parts[i] >= needs[i] || k.parts[j] >= needs[j] || k.weights[i].efficiency == 0 ||
+					k.weights[j].efficiency == 0 {
 					continue
 				}
 				x, y := float64(k.parts[i]-1)/k.weights[i].efficiency, float64(k.parts[j]-1)/k.weights[j].efficiency
@@ -130,7 +135,8 @@ func TestDivisionComesToRest(t *testing.T) {
 		var reports []engine.Report
 		for i, a := range []float64{8e9, 1e9} {
 			c := float64(k.parts[i])
-			reports = append(reports, engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: uint64(a / c), Allocated: c, Demand: 1e6}, Wanted: 1e6,
+			reports = append(reports, engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: uint64(a / c),
+				Allocated: c, Demand: 1e6}, Wanted: 1e6,
 				Ended: vt.Time(interval+1) * vt.Time(vt.Hour)})
 		}
 		report(k, uint64(interval), reports...)
@@ -144,26 +150,36 @@ func TestDivisionComesToRest(t *testing.T) {
 // load, and includes a server that delivers nothing.
 func TestTogether(t *testing.T) {
 	var told engine.Interval
-	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(7.5), Target: func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) },
+	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(7.5),
+		Target: func(now vt.Time) float64 { return 100 + float64(now/vt.Time(vt.Hour)) },
 		Observer: tell(func(now vt.Time, s mail.Server, i engine.Interval) {
 			if s != 2 || now != vt.Time(5*vt.Hour) {
 				t.Errorf("told of server %d at %s", s, now)
 			}
 			told = i
 		})})
-	a := engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: 10, Attempts: 30, Allocated: 2, Demand: 5, Load: 0.25}, RetryLimit: 7, Freed: 1, Ended: vt.Time(5 * vt.Hour),
-		Conditions: engine.Conditions{Retries: 3, Took: 60 * vt.Second, Lookup: 10 * vt.Second, Lookups: 10, Hops: 40, Known: 4}}
-	b := engine.Report{Sample: governor.Sample{Span: vt.Hour, Attempts: 10, Allocated: 1.5, Demand: 1, Load: 0.75}, RetryLimit: 5, Draining: true, Ended: vt.Time(5 * vt.Hour),
-		Conditions: engine.Conditions{Retries: 4, Took: 20 * vt.Second, Lookup: 8 * vt.Second, Lookups: 2, Hops: 8, Known: 2}}
+	a := engine.Report{Sample: governor.Sample{Span: vt.Hour, Delivered: 10, Attempts: 30, Allocated: 2, Demand: 5,
+		Load: 0.25}, RetryLimit: 7, Freed: 1, Ended: vt.Time(5 * vt.Hour),
+		Conditions: engine.Conditions{Retries: 3, Took: 60 * vt.Second, Lookup: 10 * vt.Second, Lookups: 10, Hops: 40,
+			Known: 4}}
+	b := engine.Report{Sample: governor.Sample{Span: vt.Hour, Attempts: 10, Allocated: 1.5, Demand: 1, Load: 0.75},
+		RetryLimit: 5, Draining: true, Ended: vt.Time(5 * vt.Hour),
+		Conditions: engine.Conditions{Retries: 4, Took: 20 * vt.Second, Lookup: 8 * vt.Second, Lookups: 2, Hops: 8,
+			Known: 2}}
 	verdicts := report(k, 4, a, b)
-	want := governor.Sample{Span: vt.Hour, TargetRate: 105, Delivered: 10, Attempts: 40, Allocated: 3.5, Demand: 6, Load: 0.75, Retries: 7,
+	want := governor.Sample{Span: vt.Hour, TargetRate: 105, Delivered: 10, Attempts: 40, Allocated: 3.5, Demand: 6,
+		Load: 0.75, Retries: 7,
 		AttemptTime: 2 * vt.Second, LookupTime: 1500 * vt.Millisecond, Hops: 8}
-	if told.Sample != want || told.Number != 4 || told.RetryLimit != 5 || told.Freed != 1 || !told.Draining || told.TargetRate != 100 {
+	if told.Sample != want || told.Number != 4 || told.RetryLimit != 5 || told.Freed != 1 || !told.Draining ||
+		told.TargetRate != 100 {
 		t.Errorf("got  %+v\nwant %+v", told, want)
 	}
 	// The second one has shown that it delivers nothing: all but its one process goes to the first.
-	for i, want := range []engine.Verdict{{Attempts: 40, Delivered: 10, Available: 6}, {Attempts: 40, Delivered: 10, Available: 1}} {
-		if want := (engine.Message{From: engine.Address{Role: engine.Governing}, To: engine.Address{Role: engine.Delivery, Server: mail.Server(i)}, Number: 4, Body: want}); verdicts[i] != want {
+	for i, want := range []engine.Verdict{{Attempts: 40, Delivered: 10, Available: 6},
+		{Attempts: 40, Delivered: 10, Available: 1}} {
+		if want := (engine.Message{From: engine.Address{Role: engine.Governing},
+			To: engine.Address{Role: engine.Delivery, Server: mail.Server(i)}, Number: 4,
+			Body: want}); verdicts[i] != want {
 			t.Errorf("got %v, want %v", verdicts[i], want)
 		}
 	}
@@ -172,15 +188,18 @@ func TestTogether(t *testing.T) {
 // The cluster handles reports that are lost, late, repeated or ahead of others.
 func TestReportsGoAstray(t *testing.T) {
 	var told []uint64 // deliveries of the intervals
-	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(8), Target: noTarget, Observer: tell(func(_ vt.Time, _ mail.Server, i engine.Interval) {
-		told = append(told, i.Sample.Delivered)
-	})})
+	k := New(Config{Servers: 2, Interval: vt.Hour, Governor: steady(8), Target: noTarget,
+		Observer: tell(func(_ vt.Time, _ mail.Server, i engine.Interval) {
+			told = append(told, i.Sample.Delivered)
+		})})
 	minutes := func(n int) vt.Time { return vt.Time(n) * vt.Time(vt.Minute) }
 	give := func(at int, server mail.Server, number, delivered uint64) (verdicts []engine.Message) {
 		t.Helper()
 		var out engine.Outbox
-		r := engine.Report{Ended: minutes(60 * (int(number) + 1)), Sample: governor.Sample{Span: vt.Hour, Delivered: delivered, Attempts: 1000, Allocated: 4}}
-		k.Receive(minutes(at), engine.Message{From: engine.Address{Role: engine.Delivery, Server: server}, Number: number, Body: r}, &out)
+		r := engine.Report{Ended: minutes(60 * (int(number) + 1)),
+			Sample: governor.Sample{Span: vt.Hour, Delivered: delivered, Attempts: 1000, Allocated: 4}}
+		k.Receive(minutes(at), engine.Message{From: engine.Address{Role: engine.Delivery, Server: server},
+			Number: number, Body: r}, &out)
 		return out.Send
 	}
 	wake := func(at int) (verdicts []engine.Message) {

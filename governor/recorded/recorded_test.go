@@ -50,7 +50,8 @@ func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
 		" b1 ,3,7,1.5,,,,,,,,,,,,\n"+
 		"b1,1e-9,1,1.5,true,1,,,,,,,,,,\n"), "log.csv")
 	want := []governor.Sample{
-		{Span: 3 * vt.Hour, Delivered: 7, Allocated: 1.5, Attempts: 19, Retries: 2, Deferrals: 3, Bounces: 4, Refusals: 1, Timeouts: 5,
+		{Span: 3 * vt.Hour, Delivered: 7, Allocated: 1.5, Attempts: 19, Retries: 2, Deferrals: 3, Bounces: 4,
+			Refusals: 1, Timeouts: 5,
 			AttemptTime: 570 * vt.Millisecond, LookupTime: 1, Hops: 12.25, Demand: 200, Load: 0.5},
 		{Span: 3 * vt.Hour, Delivered: 7, Allocated: 1.5},
 	}
@@ -58,10 +59,12 @@ func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
 	got, err = recorded.Read(strings.NewReader("hours,delivered,allocated_mean,attempts,attempt_s,load\n3,7,1.5,8,1,0\n"), "log.csv")
-	if want := strings.Fields("retries deferrals bounces refusals timeouts lookup_s hops demand_mean"); err != nil || !slices.Equal(got.Lacking, want) {
+	if want := strings.Fields("retries deferrals bounces refusals timeouts lookup_s hops demand_mean"); err != nil ||
+		!slices.Equal(got.Lacking, want) {
 		t.Errorf("lacking %q, %v, want %q", got.Lacking, err, want)
 	}
-	for law, want := range map[string]string{"aimd": "refusals timeouts", "regulator": "timeouts", "gradient2": "", "corr-vegas": "", "pi": "", "": ""} {
+	for law, want := range map[string]string{"aimd": "refusals timeouts", "regulator": "timeouts", "gradient2": "",
+		"corr-vegas": "", "pi": "", "": ""} {
 		if got := governor.Unseen(law, got.Lacking); !slices.Equal(got, strings.Fields(want)) {
 			t.Errorf("%s: unseen %q, want %q", law, got, want)
 		}
@@ -87,7 +90,8 @@ func TestReadSamplesRefuses(t *testing.T) {
 		want       []string
 	}{
 		{"empty file", "", []string{"log.csv:1:1: file is empty, want a header with hours, delivered, allocated_mean"}},
-		{"blank lines only", "\n\n", []string{"log.csv:1:1: file is empty, want a header with hours, delivered, allocated_mean"}},
+		{"blank lines only", "\n\n", []string{"log.csv:1:1: file is empty, want a header with hours, delivered, " +
+			"allocated_mean"}},
 		{"no data row", header, []string{"log.csv:1:1: no data row (got only a header, want at least one row)"}},
 		{"no header", "3,420000,140\n", []string{
 			`log.csv:1:1: header lacks hours, delivered, allocated_mean, it begins with ["3" "420000" "140"]`,
@@ -100,13 +104,15 @@ func TestReadSamplesRefuses(t *testing.T) {
 			"log.csv:1:17: header names columns 1 and 3 both \"hours\", whatever the case: want one column hours",
 			`log.csv:1:1: header lacks allocated_mean, it begins with ["hours" "delivered" "hours"]`}},
 		{"too few fields", header + "3,420000\n", []string{"log.csv:2:1: fields: got 2, want 3 as in the header"}},
-		{"too many fields", header + "3,420000,140,1\n", []string{"log.csv:2:1: fields: got 4, want 3 as in the header"}},
+		{"too many fields", header + "3,420000,140,1\n",
+			[]string{"log.csv:2:1: fields: got 4, want 3 as in the header"}},
 		{"hours zero", header + "0,420000,140\n", []string{`log.csv:2:1: bad hours (got "0"` + hours}},
 		{"hours negative", header + "-3,420000,140\n", []string{`log.csv:2:1: bad hours (got "-3"` + hours}},
 		{"hours NaN", header + "NaN,420000,140\n", []string{`log.csv:2:1: bad hours (got "NaN"` + hours}},
 		{"hours infinite", header + "inf,420000,140\n", []string{`log.csv:2:1: bad hours (got "inf"` + hours}},
 		{"hours too large", header + "1e300,420000,140\n", []string{`log.csv:2:1: bad hours (got "1e300"` + hours}},
-		{"hours below a nanosecond", header + "1e-16,420000,140\n", []string{`log.csv:2:1: bad hours (got "1e-16"` + hours}},
+		{"hours below a nanosecond", header + "1e-16,420000,140\n",
+			[]string{`log.csv:2:1: bad hours (got "1e-16"` + hours}},
 		{"hours with unit", header + "3h,420000,140\n", []string{`log.csv:2:1: bad hours (got "3h"` + hours}},
 		{"hours empty", header + ",420000,140\n", []string{`log.csv:2:1: bad hours (got ""` + hours}},
 		{"delivered negative", header + "3,-1,140\n", []string{`log.csv:2:3: bad delivered (got "-1"` + delivered}},
@@ -114,19 +120,29 @@ func TestReadSamplesRefuses(t *testing.T) {
 		{"delivered exponent", header + "3,1e5,140\n", []string{`log.csv:2:3: bad delivered (got "1e5"` + delivered}},
 		{"delivered beyond 64 bits", header + "3,18446744073709551616,140\n",
 			[]string{`log.csv:2:3: bad delivered (got "18446744073709551616"` + delivered}},
-		{"delivered beyond the bound", header + "3,1000000000001,140\n", []string{`log.csv:2:3: bad delivered (got "1000000000001"` + delivered}},
-		{"delivered grouped", header + "3,\"420,000\",140\n", []string{`log.csv:2:3: bad delivered (got "420,000", want a whole number, 0 to 1000000000000: with a decimal point, and nothing between thousands)`}},
-		{"allocated negative", header + "3,420000,-0.1\n", []string{`log.csv:2:10: bad allocated_mean (got "-0.1"` + allocated}},
-		{"allocated infinite", header + "3,420000,+Inf\n", []string{`log.csv:2:10: bad allocated_mean (got "+Inf"` + allocated}},
-		{"allocated NaN", header + "3,420000,nan\n", []string{`log.csv:2:10: bad allocated_mean (got "nan"` + allocated}},
-		{"allocated a word", header + "3,420000,all\n", []string{`log.csv:2:10: bad allocated_mean (got "all"` + allocated}},
-		{"attempts broken", "hours,delivered,allocated_mean,attempts\n3,1,1,1.5\n", []string{`log.csv:2:7: bad attempts (got "1.5"` + delivered}},
+		{"delivered beyond the bound", header + "3,1000000000001,140\n",
+			[]string{`log.csv:2:3: bad delivered (got "1000000000001"` + delivered}},
+		{"delivered grouped", header + "3,\"420,000\",140\n",
+			[]string{`log.csv:2:3: bad delivered (got "420,000", want a whole number, 0 to 1000000000000: with a ` +
+				`decimal point, and nothing between thousands)`}},
+		{"allocated negative", header + "3,420000,-0.1\n", []string{`log.csv:2:10: bad allocated_mean (got "-0.1"` +
+			allocated}},
+		{"allocated infinite", header + "3,420000,+Inf\n", []string{`log.csv:2:10: bad allocated_mean (got "+Inf"` +
+			allocated}},
+		{"allocated NaN", header + "3,420000,nan\n", []string{`log.csv:2:10: bad allocated_mean (got "nan"` +
+			allocated}},
+		{"allocated a word", header + "3,420000,all\n", []string{`log.csv:2:10: bad allocated_mean (got "all"` +
+			allocated}},
+		{"attempts broken", "hours,delivered,allocated_mean,attempts\n3,1,1,1.5\n",
+			[]string{`log.csv:2:7: bad attempts (got "1.5"` + delivered}},
 		{"attempts twice", "hours,delivered,allocated_mean,attempts,attempts\n3,1,1,1,1\n", []string{
 			"log.csv:1:41: header names columns 4 and 5 both \"attempts\", whatever the case: want one column attempts"}},
 		{"attempt time negative", "hours,delivered,allocated_mean,attempt_s\n3,1,1,-1\n", []string{
 			`log.csv:2:7: bad attempt_s (got "-1", want a number, 0 to 100000000)`}},
-		{"load in percent", "hours,delivered,allocated_mean,load\n3,1,1,50\n", []string{`log.csv:2:7: bad load (got "50", want a number, 0 to 1)`}},
-		{"partial a number", "hours,delivered,allocated_mean,partial\n3,1,1,1\n", []string{`log.csv:2:7: bad partial (got "1", want true or false)`}},
+		{"load in percent", "hours,delivered,allocated_mean,load\n3,1,1,50\n",
+			[]string{`log.csv:2:7: bad load (got "50", want a number, 0 to 1)`}},
+		{"partial a number", "hours,delivered,allocated_mean,partial\n3,1,1,1\n",
+			[]string{`log.csv:2:7: bad partial (got "1", want true or false)`}},
 		{"nothing whole", "hours,delivered,allocated_mean,partial\n0,1,1,true\n", []string{
 			"log.csv:2:1: no whole interval (got only rows that are partial, want at least one that is not)"}},
 		{"two servers", "server,hours,delivered,allocated_mean\nb1,3,1,1\nb2,3,1,x\nb3,3,1,1\n", []string{
@@ -139,37 +155,46 @@ func TestReadSamplesRefuses(t *testing.T) {
 		{"malformed header", "hours,del\"ivered\n", []string{
 			`log.csv:1:10: quote in an unquoted field, want the field in quotes and this quote doubled`}},
 		{"decimal comma", "hours;delivered;allocated_mean\n3;120000;40,5\n", []string{
-			`log.csv:2:10: bad allocated_mean (got "40,5", want a number, 0 to 1000000000: with a decimal point, and nothing between thousands)`}},
+			`log.csv:2:10: bad allocated_mean (got "40,5", want a number, 0 to 1000000000: with a decimal point, and ` +
+				`nothing between thousands)`}},
 		{"thousands with points", header + "3,120.000,40\n", []string{
-			`log.csv:2:3: bad delivered (got "120.000", want a whole number, 0 to 1000000000000: with a decimal point, and nothing between thousands)`}},
-		{"UTF-16", "\xff\xfeh\x00", []string{`log.csv:1:1: file is UTF-16 (it begins with ff fe), want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`}},
+			`log.csv:2:3: bad delivered (got "120.000", want a whole number, 0 to 1000000000000: with a decimal ` +
+				`point, and nothing between thousands)`}},
+		{"UTF-16", "\xff\xfeh\x00", []string{`log.csv:1:1: file is UTF-16 (it begins with ff fe), want CSV as UTF-8 ` +
+			`text (a spreadsheet writes it as "CSV UTF-8")`}},
 		{"more delivered than attempts", "hours,delivered,allocated_mean,attempts\n3,120000,40,110000\n", []string{
 			"log.csv:2:3: impossible interval (got 120000 delivered in 110000 attempts, want at most as many)"}},
 		{"no attempts, yet deliveries", "hours,delivered,allocated_mean,attempts\n3,1,40,0\n", []string{
 			"log.csv:2:3: impossible interval (got 1 delivered in 0 attempts, want at most as many)"}},
 		{"more ends than attempts", "hours,delivered,allocated_mean,attempts,deferrals,bounces,timeouts\n3,5,1,10,2,2,2\n3,5,1,11,2,2,2\n", []string{
-			"log.csv:2:7: impossible interval (got 10 attempts, want at least the 11 that were delivered, deferred, bounced or timed out)"}},
-		{"more retries than attempts", "hours,delivered,allocated_mean,attempts,retries\n3,5,1,10,11\n3,5,1,10,10\n", []string{
-			"log.csv:2:10: impossible interval (got 11 retries in 10 attempts, want at most as many)"}},
-		{"more refusals than deferrals", "hours,delivered,allocated_mean,deferrals,refusals\n3,5,1,2,3\n3,5,1,3,3\n3,5,1,,3\n", []string{
-			"log.csv:2:9: impossible interval (got 3 refusals among 2 deferrals, want at most as many)"}},
+			"log.csv:2:7: impossible interval (got 10 attempts, want at least the 11 that were delivered, deferred, " +
+				"bounced or timed out)"}},
+		{"more retries than attempts", "hours,delivered,allocated_mean,attempts,retries\n3,5,1,10,11\n3,5,1,10,10\n",
+			[]string{
+				"log.csv:2:10: impossible interval (got 11 retries in 10 attempts, want at most as many)"}},
+		{"more refusals than deferrals",
+			"hours,delivered,allocated_mean,deferrals,refusals\n3,5,1,2,3\n3,5,1,3,3\n3,5,1,,3\n", []string{
+				"log.csv:2:9: impossible interval (got 3 refusals among 2 deferrals, want at most as many)"}},
 		{"number again", "interval,hours,delivered,allocated_mean\n4,3,1,1\n5,3,1,1\n5,3,1,1\n", []string{
 			"log.csv:4:1: interval 5 again (got it in line 3 too, want 6)"}},
 		{"number before", "interval,hours,delivered,allocated_mean\n4,3,1,1\n2,3,1,1\n3,3,1,1\n", []string{
 			"log.csv:3:1: interval 2 out of order (got it after 4 in line 2, want 5)"}},
-		{"number with a fraction", "interval,hours,delivered,allocated_mean\n4.5,3,1,1\n", []string{`log.csv:2:1: bad interval (got "4.5"` + delivered}},
+		{"number with a fraction", "interval,hours,delivered,allocated_mean\n4.5,3,1,1\n",
+			[]string{`log.csv:2:1: bad interval (got "4.5"` + delivered}},
 		{"end again", "t_end_s,hours,delivered,allocated_mean\n7200,1,1,1\n7200,1,1,1\n", []string{
 			"log.csv:3:1: interval again (got t_end_s = 7200 in line 2 too, want 10800)"}},
 		{"end before", "t_end_s,hours,delivered,allocated_mean\n7200,1,1,1\n3600,1,1,1\n", []string{
 			"log.csv:3:1: interval out of order (got t_end_s = 3600 after 7200 in line 2, want 10800)"}},
 		{"overlap", "t_end_s,hours,delivered,allocated_mean\n7200,1,1,1\n9000,1,1,1\n", []string{
-			"log.csv:3:1: interval overlaps the one of line 2 (got t_end_s = 9000, want 10800: 7200 plus the hours of this one)"}},
-		{"all at once", "delivered,hours,x,allocated_mean\n5,3,,1\n-5,0,,-1\n5,3\n\n5,x,\"two\nlines\",1\n5,3,,1\n", []string{
-			`log.csv:3:4: bad hours (got "0"` + hours,
-			`log.csv:3:1: bad delivered (got "-5"` + delivered,
-			`log.csv:3:7: bad allocated_mean (got "-1"` + allocated,
-			"log.csv:4:1: fields: got 2, want 4 as in the header",
-			`log.csv:6:3: bad hours (got "x"` + hours}},
+			"log.csv:3:1: interval overlaps the one of line 2 (got t_end_s = 9000, want 10800: 7200 plus the hours " +
+				"of this one)"}},
+		{"all at once", "delivered,hours,x,allocated_mean\n5,3,,1\n-5,0,,-1\n5,3\n\n5,x,\"two\nlines\",1\n5,3,,1\n",
+			[]string{
+				`log.csv:3:4: bad hours (got "0"` + hours,
+				`log.csv:3:1: bad delivered (got "-5"` + delivered,
+				`log.csv:3:7: bad allocated_mean (got "-1"` + allocated,
+				"log.csv:4:1: fields: got 2, want 4 as in the header",
+				`log.csv:6:3: bad hours (got "x"` + hours}},
 	} {
 		got, err := recorded.Read(strings.NewReader(v.text), "log.csv")
 		if want := strings.Join(v.want, "\n"); err == nil || err.Error() != want || got.Samples != nil {
@@ -199,13 +224,16 @@ func TestGaps(t *testing.T) {
 		want       []string
 	}{
 		{"none", "interval,t_end_s,hours,delivered,allocated_mean\n7,36000,1,1,1\n8,39600,1,1,1\n9,43200,1,1,1\n", nil},
-		{"rounded to seconds and per cent", "t_end_s,hours,delivered,allocated_mean\n100,0.0083,1,1\n130,0.0083,1,1\n3730,1,1,1\n7366,1,1,1\n10930,1,1,1\n", nil},
+		{"rounded to seconds and per cent",
+			"t_end_s,hours,delivered,allocated_mean\n100,0.0083,1,1\n130,0.0083,1,1\n3730,1,1,1\n7366,1,1,1\n10930,1,1,1\n", nil},
 		{"numbers", "interval,hours,delivered,allocated_mean\n4,3,1,1\n9,3,1,1\n10,3,1,1\n12,3,1,1\n", []string{
-			"log.csv:3:1: interval 9 follows 4 in line 2: 4 missing", "log.csv:5:1: interval 12 follows 10 in line 4: 1 missing"}},
+			"log.csv:3:1: interval 9 follows 4 in line 2: 4 missing",
+			"log.csv:5:1: interval 12 follows 10 in line 4: 1 missing"}},
 		{"ends", "hours,delivered,allocated_mean,t_end_s\n1,1,1,3600\n1,1,1,14400\n", []string{
 			"log.csv:3:7: interval begins 7200 s after the one of line 2 ended, at t_end_s = 3600"}},
 		{"both are one", "interval,t_end_s,hours,delivered,allocated_mean\n1,3600,1,1,1\n3,10800,1,1,1\n4,21600,1,1,1\n", []string{
-			"log.csv:3:1: interval 3 follows 1 in line 2: 1 missing", "log.csv:4:3: interval begins 7200 s after the one of line 3 ended, at t_end_s = 10800"}},
+			"log.csv:3:1: interval 3 follows 1 in line 2: 1 missing",
+			"log.csv:4:3: interval begins 7200 s after the one of line 3 ended, at t_end_s = 10800"}},
 		{"unknown numbers", "interval,hours,delivered,allocated_mean\n4,3,1,1\n,3,1,1\n9,3,1,1\n", nil},
 		{"partial rows count", "interval,hours,delivered,allocated_mean,partial\n4,3,1,1,false\n5,1,1,1,TRUE\n6,3,1,1,FALSE\n", nil},
 	} {
@@ -219,7 +247,8 @@ func TestGaps(t *testing.T) {
 // A file with a problem in every row is not read to its end.
 func TestManyProblemsAreEnough(t *testing.T) {
 	_, err := recorded.Read(strings.NewReader(header+strings.Repeat("x,1,1\n", 10_000)), "log.csv")
-	if err == nil || strings.Count(err.Error(), "\n") != 50 || !strings.HasSuffix(err.Error(), "log.csv:51:1: too many problems, the rest of the file is not read") {
+	if err == nil || strings.Count(err.Error(), "\n") != 50 ||
+		!strings.HasSuffix(err.Error(), "log.csv:51:1: too many problems, the rest of the file is not read") {
 		t.Error(err)
 	}
 }
@@ -295,7 +324,9 @@ func (w writer) Write(p []byte) (int, error) { return w(p) }
 
 // A replay equals the decisions of the governor on each sample in turn.
 func TestReplayIsDecideInTurn(t *testing.T) {
-	samples := []governor.Sample{{Span: 3 * vt.Hour, Delivered: 300000, Allocated: 100}, {Span: 3 * vt.Hour, Allocated: 100}, {Span: 3 * vt.Hour}, {Span: 3 * vt.Hour, Delivered: 900000, Allocated: 120}}
+	samples := []governor.Sample{{Span: 3 * vt.Hour, Delivered: 300000, Allocated: 100},
+		{Span: 3 * vt.Hour, Allocated: 100}, {Span: 3 * vt.Hour},
+		{Span: 3 * vt.Hour, Delivered: 900000, Allocated: 120}}
 	decisions, err := recorded.Replay(governor.Default(), samples)
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +337,8 @@ func TestReplayIsDecideInTurn(t *testing.T) {
 	}
 	for i, s := range samples {
 		d := g.Decide(s)
-		if d.Available != decisions[i].Available || d.Step != decisions[i].Step || d.Flags != decisions[i].Flags || math.IsNaN(d.Available) {
+		if d.Available != decisions[i].Available || d.Step != decisions[i].Step || d.Flags != decisions[i].Flags ||
+			math.IsNaN(d.Available) {
 			t.Errorf("interval %d: %+v, replayed %+v", i, d, decisions[i])
 		}
 	}

@@ -17,7 +17,8 @@ func TestListGathersEverything(t *testing.T) {
 	outer.Within(conf.Index("server", 3), inner)
 	outer.Within("file", []error{errors.New("not a Problem: told as it is")})
 	outer.Within("none", nil)
-	want := []string{`name: got ""`, "server[3].p: got 1.5, want 0 to 1", "server[3].delays[2]: got nothing", "not a Problem: told as it is"}
+	want := []string{`name: got ""`, "server[3].p: got 1.5, want 0 to 1", "server[3].delays[2]: got nothing",
+		"not a Problem: told as it is"}
 	if len(outer) != len(want) {
 		t.Fatalf("%d problems, want %d: %v", len(outer), len(want), outer)
 	}

@@ -38,14 +38,17 @@ func (p pump) Idle(key string) bool { return key == "steps" && p.Kind == "gear" 
 func TestKeysDeclare(t *testing.T) {
 	keys := conf.Declare[pump]()
 	got := conf.DefaultOf[pump](keys)
-	if want := (pump{Kind: "gear", Rate: 2.5, Steps: []int{1, 2}, Valve: valve{Width: 4}}); !reflect.DeepEqual(got, want) {
+	if want := (pump{Kind: "gear", Rate: 2.5, Steps: []int{1, 2}, Valve: valve{Width: 4}}); !reflect.DeepEqual(got,
+		want) {
 		t.Errorf("defaults %+v, want %+v", got, want)
 	}
 	all := keys.Of(reflect.TypeFor[pump]())
-	if k := all[0]; k.Doc != "how it works: gear turns; piston strokes" || !slices.Equal(k.OneOf, []string{"gear", "piston"}) {
+	if k := all[0]; k.Doc != "how it works: gear turns; piston strokes" ||
+		!slices.Equal(k.OneOf, []string{"gear", "piston"}) {
 		t.Errorf("%+v", k)
 	}
-	if k := all[1]; k.Status != "measured" || k.Source != "by bucket" || k.Within() != "more than 0, at most 10" || k.InRange(0) || !k.InRange(10) {
+	if k := all[1]; k.Status != "measured" || k.Source != "by bucket" || k.Within() != "more than 0, at most 10" ||
+		k.InRange(0) || !k.InRange(10) {
 		t.Errorf("%+v", k)
 	}
 	v := reflect.ValueOf(pump{Kind: "gear", Valve: valve{Shut: true}})
@@ -70,8 +73,11 @@ func TestKeysCheck(t *testing.T) {
 		{pump{Kind: "gear", Rate: 1, Valve: valve{Width: 1}}, "[]"},
 		{pump{Kind: "gear", Rate: 1, Valve: valve{Shut: true}}, "[]"},
 		{pump{Kind: "gear", Rate: 1, Valve: valve{Shut: true, Width: 9}}, "[valve.width: got 9, want 1 to 8]"},
-		{pump{Kind: "jet", Rate: 0, Spare: 10}, `[kind: got "jet", want one of gear, piston rate: got 0, want more than 0, at most 10 spare: got 10, want 1 to 9 valve.width: got 0, want 1 to 8]`},
-		{pump{Kind: "piston", Rate: 1, Extra: []int{0}, Steps: []int{1, 6}, Valve: valve{Width: 1}, Taps: []valve{{Width: 2}, {}}},
+		{pump{Kind: "jet", Rate: 0, Spare: 10},
+			`[kind: got "jet", want one of gear, piston rate: got 0, want more than 0, at most 10 spare: got 10, ` +
+				`want 1 to 9 valve.width: got 0, want 1 to 8]`},
+		{pump{Kind: "piston", Rate: 1, Extra: []int{0}, Steps: []int{1, 6}, Valve: valve{Width: 1},
+			Taps: []valve{{Width: 2}, {}}},
 			"[steps[1]: got 6, want 1 to 5 extra[0]: got 0, want 1 to 5 tap[1].width: got 0, want 1 to 8]"},
 	} {
 		var l conf.List
@@ -82,7 +88,8 @@ func TestKeysCheck(t *testing.T) {
 	}
 	var l conf.List
 	keys.CheckIdle(&l, pump{Kind: "gear", Steps: []int{3}}, func(string) string { return "gears have none" })
-	keys.CheckIdle(&l, pump{Kind: "gear", Steps: []int{1, 2}}, func(string) string { return "never: it is the default" })
+	keys.CheckIdle(&l, pump{Kind: "gear", Steps: []int{1, 2}},
+		func(string) string { return "never: it is the default" })
 	if got := fmt.Sprint([]error(l)); got != "[steps: got a value, want none: gears have none]" {
 		t.Error(got)
 	}

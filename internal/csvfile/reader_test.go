@@ -32,21 +32,27 @@ func TestRowsAndPlaces(t *testing.T) {
 		{"plain", "a,b\n1,2\n", [][]string{{"a", "b"}, {"1", "2"}}, [][]place{{{1, 1}, {1, 3}}, {{2, 1}, {2, 3}}}},
 		{"bytes, not characters", "ä,b\n", [][]string{{"ä", "b"}}, [][]place{{{1, 1}, {1, 4}}}},
 		{"byte order mark", "\ufeffa,b\r\n", [][]string{{"a", "b"}}, [][]place{{{1, 1}, {1, 3}}}},
-		{"line breaks in quotes", "a,\"b\nc\",d\n1,\"\",3\n", [][]string{{"a", "b\nc", "d"}, {"1", "", "3"}}, [][]place{{{1, 1}, {1, 3}, {2, 4}}, {{3, 1}, {3, 3}, {3, 6}}}},
-		{"line breaks in quotes of the header, CR", "\"a\rb\",c\r1,2\r", [][]string{{"a\nb", "c"}, {"1", "2"}}, [][]place{{{1, 1}, {2, 4}}, {{3, 1}, {3, 3}}}},
+		{"line breaks in quotes", "a,\"b\nc\",d\n1,\"\",3\n", [][]string{{"a", "b\nc", "d"}, {"1", "", "3"}},
+			[][]place{{{1, 1}, {1, 3}, {2, 4}}, {{3, 1}, {3, 3}, {3, 6}}}},
+		{"line breaks in quotes of the header, CR", "\"a\rb\",c\r1,2\r", [][]string{{"a\nb", "c"}, {"1", "2"}},
+			[][]place{{{1, 1}, {2, 4}}, {{3, 1}, {3, 3}}}},
 		{"named separator", "sep=;\n\na;b,c\n", [][]string{{"a", "b,c"}}, [][]place{{{3, 1}, {3, 3}}}},
-		{"named after blank lines, in quotes", "\n\r\n\"SEP=|\"\nx|y\n", [][]string{{"x", "y"}}, [][]place{{{4, 1}, {4, 3}}}},
+		{"named after blank lines, in quotes", "\n\r\n\"SEP=|\"\nx|y\n", [][]string{{"x", "y"}},
+			[][]place{{{4, 1}, {4, 3}}}},
 		{"named comma against the header", "sep=,\na;b\n", [][]string{{"a;b"}}, [][]place{{{2, 1}}}},
-		{"tab in the header alone", "a\tb\n1,1\t2\n", [][]string{{"a", "b"}, {"1,1", "2"}}, [][]place{{{1, 1}, {1, 3}}, {{2, 1}, {2, 5}}}},
+		{"tab in the header alone", "a\tb\n1,1\t2\n", [][]string{{"a", "b"}, {"1,1", "2"}},
+			[][]place{{{1, 1}, {1, 3}}, {{2, 1}, {2, 5}}}},
 		{"comma in quotes does not decide", "\"a,b\";c\n", [][]string{{"a,b", "c"}}, [][]place{{{1, 1}, {1, 7}}}},
 		{"comma decides against others", "a,b;c\n", [][]string{{"a", "b;c"}}, [][]place{{{1, 1}, {1, 3}}}},
 		{"two others do not decide", "a|b;c\n", [][]string{{"a|b;c"}}, [][]place{{{1, 1}}}},
 		{"only the header decides", "a\n1;2\n", [][]string{{"a"}, {"1;2"}}, [][]place{{{1, 1}}, {{2, 1}}}},
-		{"comments", "# x; \"y\na,b\n#,\n1,#2\n", [][]string{{"a", "b"}, {"1", "#2"}}, [][]place{{{2, 1}, {2, 3}}, {{4, 1}, {4, 3}}}},
+		{"comments", "# x; \"y\na,b\n#,\n1,#2\n", [][]string{{"a", "b"}, {"1", "#2"}},
+			[][]place{{{2, 1}, {2, 3}}, {{4, 1}, {4, 3}}}},
 		{"comments before a separator", "# x, y\rsep=;\ra;b\r", [][]string{{"a", "b"}}, [][]place{{{3, 1}, {3, 3}}}},
 		{"comments do not decide", "# x, y\na;b\n", [][]string{{"a", "b"}}, [][]place{{{2, 1}, {2, 3}}}},
 		{"one column of CR", "a\r1\r", [][]string{{"a"}, {"1"}}, [][]place{{{1, 1}}, {{2, 1}}}},
-		{"sep= as a name", "sep=,b\n1,2\n", [][]string{{"sep=", "b"}, {"1", "2"}}, [][]place{{{1, 1}, {1, 6}}, {{2, 1}, {2, 3}}}},
+		{"sep= as a name", "sep=,b\n1,2\n", [][]string{{"sep=", "b"}, {"1", "2"}},
+			[][]place{{{1, 1}, {1, 6}}, {{2, 1}, {2, 3}}}},
 	} {
 		for _, src := range []io.Reader{strings.NewReader(v.file), iotest.OneByteReader(strings.NewReader(v.file))} {
 			r := NewReader(src, "f")
@@ -62,21 +68,30 @@ func TestRowsAndPlaces(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	for _, v := range []struct{ file, want string }{
-		{"\xff\xfea\x00", `f:1:1: file is UTF-16 (it begins with ff fe), want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
-		{"\xfe\xff\x00a", `f:1:1: file is UTF-16 (it begins with fe ff), want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
-		{"\xff\xfe\x00\x00a\x00\x00\x00", `f:1:1: file is UTF-32, want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
-		{"a\x00,\x00", `f:1:1: file is UTF-16 (every second byte is NUL), want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
-		{"\x00a\x00,", `f:1:1: file is UTF-16 (every second byte is NUL), want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
-		{"\x1f\x8b\x08", `f:1:1: file is compressed with gzip, want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
+		{"\xff\xfea\x00", `f:1:1: file is UTF-16 (it begins with ff fe), want CSV as UTF-8 text (a spreadsheet ` +
+			`writes it as "CSV UTF-8")`},
+		{"\xfe\xff\x00a", `f:1:1: file is UTF-16 (it begins with fe ff), want CSV as UTF-8 text (a spreadsheet ` +
+			`writes it as "CSV UTF-8")`},
+		{"\xff\xfe\x00\x00a\x00\x00\x00",
+			`f:1:1: file is UTF-32, want CSV as UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
+		{"a\x00,\x00", `f:1:1: file is UTF-16 (every second byte is NUL), want CSV as UTF-8 text (a spreadsheet ` +
+			`writes it as "CSV UTF-8")`},
+		{"\x00a\x00,", `f:1:1: file is UTF-16 (every second byte is NUL), want CSV as UTF-8 text (a spreadsheet ` +
+			`writes it as "CSV UTF-8")`},
+		{"\x1f\x8b\x08", `f:1:1: file is compressed with gzip, want CSV as UTF-8 text (a spreadsheet writes it as ` +
+			`"CSV UTF-8")`},
 		{"a\nb\x00\n", "f:2:2: NUL byte, want text"},
 		{"a\nb\xfc\n", `f:2:2: byte 0xfc is not UTF-8, want UTF-8 text (a spreadsheet writes it as "CSV UTF-8")`},
 		{"sep=:\na:b\n", `f:1:1: separator: got "sep=:", want "sep=" with a comma, semicolon, tab or bar`},
 		{"a,b\n1,2\r3,4\n", "f:2:4: CR without LF, want one kind of line ends: LF or CRLF, or CR alone throughout"},
 		{"a,b\n1,\"2\"\r3,4\n", "f:2:6: CR without LF, want one kind of line ends: LF or CRLF, or CR alone throughout"},
 		{"a,b\r\r\n1,2\r\r\n", "f:1:4: CR without LF, want one kind of line ends: LF or CRLF, or CR alone throughout"},
-		{"a,b\r1,2\n3,4\r", "f:2:4: LF after lines that end with CR, want one kind of line ends: LF or CRLF, or CR alone throughout"},
-		{"a,b\r1,2\r\n3,4\r", "f:3:1: LF after lines that end with CR, want one kind of line ends: LF or CRLF, or CR alone throughout"},
-		{"a;b\n1;\"2\" ;3\n", `f:2:6: " " after the closing quote, want a semicolon or the end of the line (a quote within a field is doubled)`},
+		{"a,b\r1,2\n3,4\r", "f:2:4: LF after lines that end with CR, want one kind of line ends: LF or CRLF, or CR " +
+			"alone throughout"},
+		{"a,b\r1,2\r\n3,4\r", "f:3:1: LF after lines that end with CR, want one kind of line ends: LF or CRLF, or CR " +
+			"alone throughout"},
+		{"a;b\n1;\"2\" ;3\n", `f:2:6: " " after the closing quote, want a semicolon or the end of the line (a quote ` +
+			`within a field is doubled)`},
 		{"a;b\n1;2\"\n", "f:2:4: quote in an unquoted field, want the field in quotes and this quote doubled"},
 		{"a;b\n1;\"2\n", "f:2:3: quote is not closed before the end of the file"},
 	} {
@@ -85,7 +100,8 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 	broken := errors.New("disk on fire")
-	if _, _, err := all(NewReader(io.MultiReader(strings.NewReader("a\n1\n"), iotest.ErrReader(broken)), "f")); !errors.Is(err, broken) {
+	if _, _, err := all(NewReader(io.MultiReader(strings.NewReader("a\n1\n"), iotest.ErrReader(broken)),
+		"f")); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -97,13 +113,15 @@ func TestHeader(t *testing.T) {
 		t.Fatalf("%q, %v", h.Names, err)
 	}
 	for name, want := range map[string]string{
-		"y": "-1 <nil>", "First name": `-1 f:2:8: header names columns 1 and 2 both "First Name", whatever the case: want one column First name`,
+		"y": "-1 <nil>", "First name": `-1 f:2:8: header names columns 1 and 2 both "First Name", whatever the case: ` +
+			`want one column First name`,
 	} {
 		if i, err := h.Find(name); fmt.Sprintf("%d %v", i, err) != want {
 			t.Errorf("%s: %d, %v", name, i, err)
 		}
 	}
-	if _, err := NewReader(strings.NewReader("\ufeff\n\r\n"), "f").Header("a header"); fmt.Sprint(err) != "f:1:1: file is empty, want a header" {
+	if _, err := NewReader(strings.NewReader("\ufeff\n\r\n"),
+		"f").Header("a header"); fmt.Sprint(err) != "f:1:1: file is empty, want a header" {
 		t.Error(err)
 	}
 }
@@ -125,8 +143,9 @@ func TestRowsAllocateNothing(t *testing.T) {
 
 func TestTextIsPlainAgainAndNeverAFormula(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "", "b1": "b1", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "a=1": "a=1",
-		"'": "'", "'a": "'a", "'=1": "''=1", "''@": "'''@", " =1": " =1",
+		"": "", "b1": "b1", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx",
+		"a=1": "a=1",
+		"'":   "'", "'a": "'a", "'=1": "''=1", "''@": "'''@", " =1": " =1",
 	} {
 		got := Text(text)
 		if got != want || Plain(got) != text {
@@ -175,7 +194,8 @@ func TestWidth(t *testing.T) {
 // A row of MaxRow bytes with its line end is read, one of a byte more is not.
 func TestLongestRow(t *testing.T) {
 	for size, fits := range map[int]bool{MaxRow: true, MaxRow + 1: false} {
-		plain, quoted := strings.Repeat("x", size-1)+"\n", `"`+strings.Repeat("x\n", (size-3)/2)+strings.Repeat("y", (size-3)%2)+"\"\n"
+		plain, quoted := strings.Repeat("x", size-1)+"\n", `"`+strings.Repeat("x\n", (size-3)/2)+strings.Repeat("y",
+			(size-3)%2)+"\"\n"
 		for _, file := range []string{plain, quoted} {
 			if len(file) != size {
 				t.Fatalf("a file of %d bytes, want %d", len(file), size)

@@ -64,7 +64,8 @@ func (d *faulty) afterLoss() []*faulty {
 			func(i *inode) []byte { return i.data },
 			func(i *inode) []byte { return i.kept },
 			func(i *inode) []byte { // the length, not the content
-				return append(bytes.Clone(i.kept[:min(len(i.kept), len(i.data))]), make([]byte, max(0, len(i.data)-len(i.kept)))...)
+				return append(bytes.Clone(i.kept[:min(len(i.kept), len(i.data))]),
+					make([]byte, max(0, len(i.data)-len(i.kept)))...)
 			},
 			func(i *inode) []byte { // some of it
 				return i.data[:min(len(i.data), len(i.kept)+max(0, len(i.data)-len(i.kept))/2)]

@@ -16,7 +16,8 @@ import (
 // interrupted runs do on a new disk for each step that it takes, with a loss of
 // power before that step and with an error at it; for the last disk nothing goes
 // wrong. Over reports whether do returned; its error is then err.
-func interrupted(t *testing.T, before func(*faulty), do func(*faulty) error, look func(what string, d *faulty, over bool, err error)) {
+func interrupted(t *testing.T, before func(*faulty), do func(*faulty) error,
+	look func(what string, d *faulty, over bool, err error)) {
 	t.Helper()
 	for _, failure := range []error{nil, syscall.ENOSPC, syscall.EIO} {
 		for at := 1; ; at++ {
@@ -53,25 +54,29 @@ func TestWriteIsWholeAtEveryStep(t *testing.T) {
 					d.put("dir/f", old)
 				}
 			}
-			interrupted(t, before, func(d *faulty) error { return write(d, "dir/f", []byte(data)) }, func(what string, d *faulty, over bool, err error) {
-				// The rename is what counts; a folder that could not be synced is an error after it.
-				renamed := slices.Contains(d.done, "sync folder")
-				if got := d.text("dir/f"); over && err == nil && got != data || over && err != nil && !renamed && got != old {
-					t.Errorf("%s: got %q and %v, want %q or %q", what, got, err, data, old)
-				}
-				if over && len(d.names) > 1 && !strings.HasSuffix(what, "remove]") {
-					t.Errorf("%s: left %v", what, d.names)
-				}
-				if i := d.names["dir/f"]; over && err == nil && old != "(none)" && i.mode != 0o640 {
-					t.Errorf("%s: mode %v, want that of the old file", what, i.mode)
-				}
-				for i, found := range d.afterLoss() {
-					got := found.text("dir/f")
-					if got != data && got != old || over && err == nil && got != data {
-						t.Errorf("%s: after a loss of power, disk %d: got %q, want %q (old %q, returned %v)", what, i, got, data, old, over)
+			interrupted(t, before, func(d *faulty) error { return write(d, "dir/f", []byte(data)) },
+				func(what string, d *faulty, over bool, err error) {
+					// The rename is what counts; a folder that could not be synced is an error after it.
+					renamed := slices.Contains(d.done, "sync folder")
+					if got := d.text("dir/f"); over && err == nil && got != data || over && err != nil && !renamed &&
+						got != old {
+						t.Errorf("%s: got %q and %v, want %q or %q", what, got, err, data, old)
 					}
-				}
-			})
+					if over && len(d.names) > 1 && !strings.HasSuffix(what, "remove]") {
+						t.Errorf("%s: left %v", what, d.names)
+					}
+					if i := d.names["dir/f"]; over && err == nil && old != "(none)" && i.mode != 0o640 {
+						t.Errorf("%s: mode %v, want that of the old file", what, i.mode)
+					}
+					for i, found := range d.afterLoss() {
+						got := found.text("dir/f")
+						if got != data && got != old || over && err == nil && got != data {
+							t.Errorf("%s: after a loss of power, disk %d: got %q, want %q (old %q, returned %v)", what,
+								i,
+								got, data, old, over)
+						}
+					}
+				})
 		}
 	}
 }

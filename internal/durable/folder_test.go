@@ -101,7 +101,8 @@ func content(dir string) string {
 }
 
 func TestFolderIsWholeAtEveryStep(t *testing.T) {
-	files := []File{{Path: "a", Data: []byte("new a")}, {Path: "plots/b", From: strings.NewReader("new b")}, {Path: "plots/deep/c", Data: []byte("new c")}}
+	files := []File{{Path: "a", Data: []byte("new a")}, {Path: "plots/b", From: strings.NewReader("new b")},
+		{Path: "plots/deep/c", Data: []byte("new c")}}
 	const want = "a=new a;plots/b=new b;plots/deep/c=new c;"
 	for _, old := range []string{"(none)", "a=old a;"} {
 		for _, failure := range []error{nil, syscall.ENOSPC} {
@@ -156,7 +157,8 @@ func TestFolderAtOnce(t *testing.T) {
 	no := errors.New("not yours")
 	os.Mkdir(dir, 0o755)
 	os.WriteFile(filepath.Join(dir, "letter"), nil, 0o644)
-	if err := Folder(dir, []File{{Path: "a"}}, func() error { return no }); !errors.Is(err, no) || content(dir) != "letter=;" {
+	if err := Folder(dir, []File{{Path: "a"}}, func() error { return no }); !errors.Is(err, no) ||
+		content(dir) != "letter=;" {
 		t.Errorf("got %v and %s", err, content(dir))
 	}
 	os.RemoveAll(dir)
@@ -164,7 +166,8 @@ func TestFolderAtOnce(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			text := []byte(fmt.Sprint(i))
-			if err := Folder(dir, []File{{Path: "a", Data: text}, {Path: "b", Data: text}}, func() error { return nil }); err != nil {
+			if err := Folder(dir, []File{{Path: "a", Data: text}, {Path: "b", Data: text}},
+				func() error { return nil }); err != nil {
 				t.Error(err)
 			}
 		})

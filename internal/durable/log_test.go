@@ -102,7 +102,8 @@ func TestDamageIsFound(t *testing.T) {
 		var other *OtherLog
 		switch {
 		case errors.As(err, &d):
-			if d.Line < 2 || d.Line > len(all)+2 || !strings.HasPrefix(err.Error(), fmt.Sprintf("l:%d: got ", d.Line)) || !strings.Contains(err.Error(), "delete the file") {
+			if d.Line < 2 || d.Line > len(all)+2 || !strings.HasPrefix(err.Error(),
+				fmt.Sprintf("l:%d: got ", d.Line)) || !strings.Contains(err.Error(), "delete the file") {
 				t.Errorf("%s: got %v, want its place and what to do", what, err)
 			}
 		case errors.As(err, &other):
@@ -146,7 +147,8 @@ func TestDamageIsFound(t *testing.T) {
 	reversed := slices.Clone(lines)
 	slices.Reverse(reversed)
 	try("reversed", join(reversed...), false)
-	for _, end := range []string{"\n", "\r\n", lineOf(lines, 0), string(sealed([]byte("x"), "another header", len(all)+1))} {
+	for _, end := range []string{"\n", "\r\n", lineOf(lines, 0),
+		string(sealed([]byte("x"), "another header", len(all)+1))} {
 		try(fmt.Sprintf("%q at the end", end), append(bytes.Clone(text), end...), false)
 	}
 	try("line ends of another system", bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")), false)
@@ -160,7 +162,8 @@ func lineOf(lines [][]byte, i int) string { return string(lines[i]) }
 // written.
 func TestLogIsWholeAtEveryStep(t *testing.T) {
 	all := records(4)
-	for _, begun := range []string{"", header[:5], header + "\n", header + "\n" + string(sealed(all[0], header, 1)) + "2 torn"} {
+	for _, begun := range []string{"", header[:5], header + "\n",
+		header + "\n" + string(sealed(all[0], header, 1)) + "2 torn"} {
 		kept := 0 // records that are safe
 		do := func(d *faulty) error {
 			kept = strings.Count(begun, "\n") - 1
@@ -206,7 +209,8 @@ func TestLogIsWholeAtEveryStep(t *testing.T) {
 					continue // zeros where the header was not yet written through
 				}
 				if err != nil || len(lines.Records) < kept || !same(lines.Records, all[:len(lines.Records)]) {
-					t.Errorf("%q, %s: disk %d: got %d records and %v, want %d at least", begun, what, i, len(lines.Records), err, kept)
+					t.Errorf("%q, %s: disk %d: got %d records and %v, want %d at least", begun, what, i,
+						len(lines.Records), err, kept)
 				}
 			}
 		})

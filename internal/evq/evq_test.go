@@ -82,12 +82,19 @@ func TestEmpty(t *testing.T) {
 // What the owner must never do, the queue does not let pass.
 func TestMisuse(t *testing.T) {
 	for what, misuse := range map[string]func(q *Queue){
-		"pop from an empty queue":          func(q *Queue) { q.Pop() },
-		"lane 4 has an event already":      func(q *Queue) { q.Push(1, 4); q.Push(2, 4) },
-		"lane 4 was not popped last":       func(q *Queue) { q.Push(1, 4); q.Pop(); q.Push(1, 5); q.PushAgain(2, 4) },
-		"more than 16777216 lanes":         func(q *Queue) { q.Push(1, maxLanes) },
-		"evq: out of sequence numbers":     func(q *Queue) { q.seq = maxSeq; q.Push(1, 0) },
-		"lane 0 has an event already":      func(q *Queue) { q.Push(1, 0); q.Push(1, 1); q.Pop(); q.Push(1, 0); q.Push(1, 0) },
+		"pop from an empty queue":      func(q *Queue) { q.Pop() },
+		"lane 4 has an event already":  func(q *Queue) { q.Push(1, 4); q.Push(2, 4) },
+		"lane 4 was not popped last":   func(q *Queue) { q.Push(1, 4); q.Pop(); q.Push(1, 5); q.PushAgain(2, 4) },
+		"more than 16777216 lanes":     func(q *Queue) { q.Push(1, maxLanes) },
+		"evq: out of sequence numbers": func(q *Queue) { q.seq = maxSeq; q.Push(1, 0) },
+		"lane 0 has an event already": func(q *Queue) {
+			q.Push(1, 0)
+			q.Push(1, 1)
+			q.Pop()
+			q.Push(1,
+				0)
+			q.Push(1, 0)
+		},
 		"evq: pop from an empty queue":     func(q *Queue) { q.Push(1, 0); q.Pop(); q.Pop() },
 		"lane 1 was not popped last":       func(q *Queue) { q.Push(1, 0); q.Push(2, 1); q.Pop(); q.PushAgain(2, 1) },
 		"evq: lane 0 was not popped last":  func(q *Queue) { q.PushAgain(2, 0) },

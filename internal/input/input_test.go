@@ -69,10 +69,13 @@ func TestRefused(t *testing.T) {
 func TestBound(t *testing.T) {
 	for n := range 5 {
 		k := Kind{"a letter", 3}
-		for i, r := range []io.Reader{strings.NewReader("abcde"[:n]), iotest.OneByteReader(strings.NewReader("abcde"[:n])), iotest.DataErrReader(strings.NewReader("abcde"[:n]))} {
+		for i, r := range []io.Reader{strings.NewReader("abcde"[:n]),
+			iotest.OneByteReader(strings.NewReader("abcde"[:n])),
+			iotest.DataErrReader(strings.NewReader("abcde"[:n]))} {
 			var got bytes.Buffer
 			_, err := io.Copy(&got, k.Bound(r, "x"))
-			if want := "abcde"[:min(n, 3)]; got.String() != want || errors.Is(err, ErrRefused) != (n > 3) || (err == nil) != (n <= 3) {
+			if want := "abcde"[:min(n, 3)]; got.String() != want || errors.Is(err, ErrRefused) != (n > 3) ||
+				(err == nil) != (n <= 3) {
 				t.Errorf("reader %d: %d bytes: got %q and %v, want %q", i, n, got.String(), err, want)
 			}
 		}
@@ -94,13 +97,15 @@ func TestBound(t *testing.T) {
 	if text, err := io.ReadAll(f); string(text) != "abcd" || !errors.Is(err, ErrRefused) {
 		t.Errorf("a file that grows: got %q, %v", text, err)
 	}
-	if _, err := Read("/proc/self/maps", Kind{"a map", 8}); !errors.Is(err, ErrRefused) || err.Error() != "/proc/self/maps: got more than 8 bytes, want at most that for a map" {
+	if _, err := Read("/proc/self/maps", Kind{"a map", 8}); !errors.Is(err, ErrRefused) ||
+		err.Error() != "/proc/self/maps: got more than 8 bytes, want at most that for a map" {
 		t.Errorf("a file without a size: %v", err)
 	}
 }
 
 func TestSize(t *testing.T) {
-	for n, want := range map[int64]string{8: "8 bytes", 1 << 10: "1 KiB", 3 << 20: "3 MiB", 1<<20 + 1: "1048577 bytes", 64 << 30: "64 GiB"} {
+	for n, want := range map[int64]string{8: "8 bytes", 1 << 10: "1 KiB", 3 << 20: "3 MiB", 1<<20 + 1: "1048577 bytes",
+		64 << 30: "64 GiB"} {
 		if got := size(n); got != want {
 			t.Errorf("%d: got %s, want %s", n, got, want)
 		}

@@ -94,7 +94,8 @@ func TestBadLists(t *testing.T) {
 		o := read(bytes.NewReader(src), filepath.Base(path), options)
 		got := fmt.Sprintf("%v\n", o.err)
 		if o.err == nil {
-			got = fmt.Sprintf("in %d = accepted %d + rejected %d + duplicate %d\n%s", o.count.In, o.count.Accepted, o.count.Rejected, o.count.Duplicate, o.file)
+			got = fmt.Sprintf("in %d = accepted %d + rejected %d + duplicate %d\n%s", o.count.In, o.count.Accepted,
+				o.count.Rejected, o.count.Duplicate, o.file)
 			if o.count.Rejected+o.count.Duplicate == 0 {
 				t.Errorf("%s: nothing is wrong with it", path)
 			}
@@ -109,7 +110,8 @@ func TestBadLists(t *testing.T) {
 			t.Errorf("%s\n got: %swant: %s", path, got, want)
 		}
 		// However the bytes arrive, the outcome is the same.
-		if slow := read(iotest.OneByteReader(bytes.NewReader(src)), filepath.Base(path), options); !reflect.DeepEqual(slow, o) {
+		if slow := read(iotest.OneByteReader(bytes.NewReader(src)), filepath.Base(path),
+			options); !reflect.DeepEqual(slow, o) {
 			t.Errorf("%s: read byte by byte: %+v, at once: %+v", path, slow, o)
 		}
 	}
@@ -132,9 +134,11 @@ func TestReadsWhatSpreadsheetsWrite(t *testing.T) {
 	ends := func(s, end string) string { return strings.ReplaceAll(s, "\n", end) }
 	files := map[string]string{
 		"plain": plain, "byte order mark": "\ufeff" + plain, "CRLF": ends(plain, "\r\n"), "CR": ends(plain, "\r"),
-		"no last line end": strings.TrimSuffix(plain, "\n"), "blank lines": "\n\n" + strings.Replace(plain, "\nbob", "\n\n\nbob", 1),
+		"no last line end":  strings.TrimSuffix(plain, "\n"),
+		"blank lines":       "\n\n" + strings.Replace(plain, "\nbob", "\n\n\nbob", 1),
 		"blank lines of CR": "\r\r" + ends(plain, "\r"), "mixed": strings.Replace(plain, "\nbob", "\r\nbob", 1),
-		"all of it": "\ufeffsep=;\r\n" + ends(quoted(plain, ";"), "\r\n"), "old": "SEP=|\r" + ends(quoted(plain, "|"), "\r"),
+		"all of it": "\ufeffsep=;\r\n" + ends(quoted(plain, ";"), "\r\n"),
+		"old":       "SEP=|\r" + ends(quoted(plain, "|"), "\r"),
 	}
 	for name, sep := range map[string]string{"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"} {
 		files[name] = quoted(plain, sep)
@@ -143,12 +147,17 @@ func TestReadsWhatSpreadsheetsWrite(t *testing.T) {
 	}
 	for name, file := range files {
 		var header []string
-		o := read(strings.NewReader(file), "list.csv", Options{Header: func(h []string) ([]int, error) { header = h; return []int{0, 1, 2}, nil }})
+		o := read(strings.NewReader(file), "list.csv", Options{Header: func(h []string) ([]int,
+			error) {
+			header = h
+			return []int{0, 1, 2}, nil
+		}})
 		for i := range o.rows {
 			o.rows[i].Line = 0
 			o.rows[i].Fields[2] = strings.ReplaceAll(o.rows[i].Fields[2], "\r", "") // CRLF within quotes is LF
 		}
-		if o.err != nil || !reflect.DeepEqual(o.rows, want) || !slices.Equal(header, []string{"email", "First Name", "Straße"}) {
+		if o.err != nil || !reflect.DeepEqual(o.rows, want) ||
+			!slices.Equal(header, []string{"email", "First Name", "Straße"}) {
 			t.Errorf("%s: header %q, got %+v", name, header, o)
 		}
 	}
@@ -180,7 +189,8 @@ func TestCase(t *testing.T) {
 			if o := read(bytes.NewReader(file.Bytes()), "list.csv", opts); o.err != nil || o.count != want {
 				t.Errorf("%s, fold %t: read %+v, %v, want %+v", v.rows, fold, o.count, o.err, want)
 			}
-			s, err := Scan(bytes.NewReader(file.Bytes()), "list.csv", opts, func(mail.Address) (mail.Destination, error) { return 0, nil }, func(Reject) error { return nil })
+			s, err := Scan(bytes.NewReader(file.Bytes()), "list.csv", opts,
+				func(mail.Address) (mail.Destination, error) { return 0, nil }, func(Reject) error { return nil })
 			if err != nil || s.Count != want {
 				t.Errorf("%s, fold %t: scanned %+v, %v, want %+v", v.rows, fold, s.Count, err, want)
 			}
@@ -250,12 +260,17 @@ func TestErrorsOfOthersEndTheReading(t *testing.T) {
 		reject func(Reject) error
 		want   Count
 	}{
-		{"header", strings.NewReader(file), Options{Header: func([]string) ([]int, error) { return nil, boom }}, ok, okReject, Count{}},
-		{"accept", strings.NewReader(file), Options{}, func(Row) error { return boom }, okReject, Count{In: 1, Accepted: 1}},
-		{"reject", strings.NewReader(file), Options{}, ok, func(Reject) error { return boom }, Count{In: 2, Accepted: 1, Rejected: 1}},
-		{"reader", io.MultiReader(strings.NewReader(file), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0, 0}},
+		{"header", strings.NewReader(file), Options{Header: func([]string) ([]int, error) { return nil, boom }}, ok,
+			okReject, Count{}},
+		{"accept", strings.NewReader(file), Options{}, func(Row) error { return boom }, okReject,
+			Count{In: 1, Accepted: 1}},
+		{"reject", strings.NewReader(file), Options{}, ok, func(Reject) error { return boom },
+			Count{In: 2, Accepted: 1, Rejected: 1}},
+		{"reader", io.MultiReader(strings.NewReader(file), iotest.ErrReader(boom)), Options{}, ok, okReject,
+			Count{3, 2, 1, 0, 0}},
 		{"reader at once", iotest.ErrReader(boom), Options{}, ok, okReject, Count{}},
-		{"reader in a row", io.MultiReader(strings.NewReader(file+"dan@x"), iotest.ErrReader(boom)), Options{}, ok, okReject, Count{3, 2, 1, 0, 0}},
+		{"reader in a row", io.MultiReader(strings.NewReader(file+"dan@x"), iotest.ErrReader(boom)), Options{}, ok,
+			okReject, Count{3, 2, 1, 0, 0}},
 	} {
 		if n, err := Read(v.r, "list.csv", v.opts, v.accept, v.reject); !errors.Is(err, boom) || n != v.want {
 			t.Errorf("%s: %+v, %v; want %+v, boom", v.name, n, err, v.want)
@@ -283,16 +298,19 @@ func TestCountsOfRandomLists(t *testing.T) {
 				want.Accepted++
 			case k < 8:
 				local, domain, _ := strings.Cut(good[r.IntN(len(good))], "@")
-				w.Write([]string{[]string{local, `"` + local + `"`}[r.IntN(2)] + "@" + []string{domain, strings.ToUpper(domain)}[r.IntN(2)], ""})
+				w.Write([]string{[]string{local, `"` + local + `"`}[r.IntN(2)] + "@" +
+					[]string{domain, strings.ToUpper(domain)}[r.IntN(2)], ""})
 				want.Duplicate++
 			default:
-				w.Write([][]string{{"ann"}, {"ann@gmail.com", ""}, {"ann@\nx.test", "ab"}, {"", ""}, {"ann@x.test", "Ann", "Rome"}}[r.IntN(5)])
+				w.Write([][]string{{"ann"}, {"ann@gmail.com", ""}, {"ann@\nx.test", "ab"}, {"", ""},
+					{"ann@x.test", "Ann", "Rome"}}[r.IntN(5)])
 				want.Rejected++
 			}
 		}
 		w.Flush()
 		o := read(&file, "list.csv", Options{})
-		if o.err != nil || o.count != want || len(o.rows) != want.Accepted || len(o.rejects) != want.Rejected+want.Duplicate {
+		if o.err != nil || o.count != want || len(o.rows) != want.Accepted ||
+			len(o.rejects) != want.Rejected+want.Duplicate {
 			t.Fatalf("seed %d: %+v, %v; want %+v", seed, o.count, o.err, want)
 		}
 	}
@@ -311,7 +329,8 @@ func TestRejectFileReadsBackAndIsHarmless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"email", "", "'=1", "'+1", "'-1", "'@x", "a=1", `a "b", c`, `"a\r\nb"`, `"\t=1"`, `"\x1b[2J"`, "zoë"}
+	want := []string{"email", "", "'=1", "'+1", "'-1", "'@x", "a=1", `a "b", c`, `"a\r\nb"`, `"\t=1"`, `"\x1b[2J"`,
+		"zoë"}
 	for i, row := range rows {
 		if row[1] != want[i] {
 			t.Errorf("line %s: cell %q, want %q", row[0], row[1], want[i])
@@ -333,12 +352,14 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("email,name\r\nann@x.test,\"A \"\"B\"\", C\"\r\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		o := read(bytes.NewReader(src), "list.csv", options)
-		if c := o.count; c.In != c.Accepted+c.Rejected+c.Duplicate || c.Accepted != len(o.rows) || c.Rejected+c.Duplicate != len(o.rejects) {
+		if c := o.count; c.In != c.Accepted+c.Rejected+c.Duplicate || c.Accepted != len(o.rows) ||
+			c.Rejected+c.Duplicate != len(o.rejects) {
 			t.Fatalf("%+v with %d rows and %d rejects", c, len(o.rows), len(o.rejects))
 		}
 		seen := map[mail.Address]bool{}
 		for i, r := range o.rows {
-			if seen[r.Address] || i > 0 && r.Line <= o.rows[i-1].Line || strings.ContainsAny(strings.Join(r.Fields, ""), "\x00") {
+			if seen[r.Address] || i > 0 && r.Line <= o.rows[i-1].Line ||
+				strings.ContainsAny(strings.Join(r.Fields, ""), "\x00") {
 				t.Fatalf("row %+v", r)
 			}
 			seen[r.Address] = true
@@ -379,7 +400,8 @@ func BenchmarkRead100k(b *testing.B) {
 	b.SetBytes(int64(file.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		n, err := Read(bytes.NewReader(file.Bytes()), "list.csv", Options{}, func(Row) error { return nil }, func(Reject) error { return nil })
+		n, err := Read(bytes.NewReader(file.Bytes()), "list.csv", Options{}, func(Row) error { return nil },
+			func(Reject) error { return nil })
 		if err != nil || n.Accepted != 100_000 {
 			b.Fatal(n, err)
 		}
@@ -394,7 +416,8 @@ func TestColumnsOfOneName(t *testing.T) {
 		"x,email,x": "list.csv:1:9: header names columns 1 and 3 both \"x\", want different names",
 		"email,x,x": "list.csv:1:9: header names columns 2 and 3 both \"x\", want different names",
 	} {
-		if o := read(strings.NewReader(header+"\na,b,c\n"), "list.csv", Options{}); o.err == nil || o.err.Error() != want {
+		if o := read(strings.NewReader(header+"\na,b,c\n"), "list.csv", Options{}); o.err == nil ||
+			o.err.Error() != want {
 			t.Errorf("%s: got %v, want %s", header, o.err, want)
 		}
 	}

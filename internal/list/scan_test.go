@@ -176,7 +176,8 @@ func (c *changing) Seek(offset int64, whence int) (int64, error) {
 }
 
 func TestScanOfAFileThatChanges(t *testing.T) {
-	_, _, err := scanned(&changing{strings.NewReader("email\na@x.test\na@x.test\n"), strings.NewReader("email\na@x.test\n")}, Options{})
+	_, _, err := scanned(&changing{strings.NewReader("email\na@x.test\na@x.test\n"),
+		strings.NewReader("email\na@x.test\n")}, Options{})
 	if fmt.Sprint(err) != "list.csv: file changed while it was read" {
 		t.Errorf("error %v", err)
 	}

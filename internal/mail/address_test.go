@@ -53,7 +53,8 @@ func TestParseAddressAccepts(t *testing.T) {
 			v.out = v.in
 		}
 		if a.Local != v.local || a.Domain != v.domain || a.String() != v.out {
-			t.Errorf("%s = %+v, prints %s; want local part %s, domain %s, prints %s", v.in, a, a, v.local, v.domain, v.out)
+			t.Errorf("%s = %+v, prints %s; want local part %s, domain %s, prints %s", v.in, a, a, v.local, v.domain,
+				v.out)
 		}
 		// net/mail reads what is printed as the same mailbox.
 		if n, err := netmail.ParseAddress(a.String()); err != nil || n.Address != a.Local+"@"+a.Domain {
@@ -77,9 +78,12 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"\"a\tb\"@x.test", `address has control character '\t' at byte 3, want none`},
 		{"a\x7f@x.test", `address has control character '\x7f' at byte 2, want none`},
 		{"é@x.test", `address has non-ASCII "\u00e9" at byte 1, want ASCII (international domains as A-labels, xn--...)`},
-		{"a@müller.example", `address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as A-labels, xn--...)`},
-		{"a@x\u200b.test", `address has non-ASCII "\u200b" at byte 4, want ASCII (international domains as A-labels, xn--...)`},
-		{"a@x\xff.test", `address has non-ASCII "\xff" at byte 4, want ASCII (international domains as A-labels, xn--...)`},
+		{"a@müller.example", `address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as ` +
+			`A-labels, xn--...)`},
+		{"a@x\u200b.test", `address has non-ASCII "\u200b" at byte 4, want ASCII (international domains as A-labels, ` +
+			`xn--...)`},
+		{"a@x\xff.test", `address has non-ASCII "\xff" at byte 4, want ASCII (international domains as A-labels, ` +
+			`xn--...)`},
 
 		{strings.Repeat("l", 65) + "@x.test", "local part is 65 bytes, want at most 64 (RFC 5321 4.5.3.1.1)"},
 		{`"` + strings.Repeat(" ", 63) + `"@x.test`, "local part is 65 bytes, want at most 64 (RFC 5321 4.5.3.1.1)"},
@@ -91,11 +95,13 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"a%b.test@x.test", `local part has "%", want no route through another host`},
 		{`"a%b.test"@x.test`, `local part has "%", want no route through another host`},
 		{"b.test!a@x.test", `local part has "!", want no route through another host`},
-		{"team:a@x.test;", `address has ':' (a group or a port) at byte 5, want local@domain, other characters in a quoted local part`},
+		{"team:a@x.test;", `address has ':' (a group or a port) at byte 5, want local@domain, other characters in a ` +
+			`quoted local part`},
 		{"a@x.test;", `domain has ';' (a group or a port), want letters, digits and hyphens between dots`},
 		{"a(b)@x.test", "address has a comment at byte 2, want local@domain, other characters in a quoted local part"},
 		{"a@x.test(b)", "domain has a comment, want letters, digits and hyphens between dots"},
-		{"<a@x.test>", `address has '<' (a name or a path) at byte 1, want local@domain, other characters in a quoted local part`},
+		{"<a@x.test>", `address has '<' (a name or a path) at byte 1, want local@domain, other characters in a ` +
+			`quoted local part`},
 		{"Ann <a@x.test>", "address has a space at byte 4, want local@domain, other characters in a quoted local part"},
 		{`a@b> SIZE=9999 <x`, `domain has '>' (a name or a path), want letters, digits and hyphens between dots`},
 		{"a@x.test,b@x.test", "domain has ',' (several addresses), want letters, digits and hyphens between dots"},
@@ -147,7 +153,8 @@ func TestReserved(t *testing.T) {
 			t.Errorf("%s is not reserved: %v", d, err)
 		}
 	}
-	for _, d := range []string{"aol.com", "notexample.com", "mytest.com", "x.contest", "example.com.evil.de", "test.com", "example.co", "example.edu"} {
+	for _, d := range []string{"aol.com", "notexample.com", "mytest.com", "x.contest", "example.com.evil.de",
+		"test.com", "example.co", "example.edu"} {
 		if a, err := ParseAddress("a@" + d); err != nil || a.Reserved() {
 			t.Errorf("%s is reserved: %v", d, err)
 		}
@@ -169,7 +176,8 @@ func TestAppendAllocatesNothing(t *testing.T) {
 // What is accepted prints to itself, within the limits, and cannot end a line,
 // a command or an argument early; what is refused is refused in plain ASCII.
 func FuzzParseAddress(f *testing.F) {
-	for _, s := range []string{"a@x.test", `"a b"@x.test`, `"a\"@\\"@X.example`, "@a,@b:c@d.test", "a%b@c.test", "-a@b.test", "a@[1.2.3.4]", "a@127.1", "\"\\\n\"@x.test"} {
+	for _, s := range []string{"a@x.test", `"a b"@x.test`, `"a\"@\\"@X.example`, "@a,@b:c@d.test", "a%b@c.test",
+		"-a@b.test", "a@[1.2.3.4]", "a@127.1", "\"\\\n\"@x.test"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -186,7 +194,8 @@ func FuzzParseAddress(f *testing.F) {
 		if b, err := ParseAddress(out); err != nil || b != a {
 			t.Fatalf("%q = %+v prints %s, which is %+v, %v", s, a, out, b, err)
 		}
-		if len(out) > len(s) || len(out)+2 > 256 || len(out)-1-len(a.Domain) > 64 || len(a.Domain) > 255 || a.Local == "" || a.Domain == "" {
+		if len(out) > len(s) || len(out)+2 > 256 || len(out)-1-len(a.Domain) > 64 || len(a.Domain) > 255 ||
+			a.Local == "" || a.Domain == "" {
 			t.Fatalf("%q prints %s, out of limits", s, out)
 		}
 		for _, c := range []byte(out) {

@@ -45,7 +45,8 @@ func TestSlowStart(t *testing.T) {
 	for _, v := range []struct {
 		size int64
 		more int
-	}{{1, 0}, {14_600, 0}, {14_601, 1}, {43_800, 1}, {43_801, 2}, {102_200, 2}, {102_201, 3}, {219_000, 3}, {219_001, 4}, {1 << 30, 16}} {
+	}{{1, 0}, {14_600, 0}, {14_601, 1}, {43_800, 1}, {43_801, 2}, {102_200, 2}, {102_201, 3}, {219_000, 3},
+		{219_001, 4}, {1 << 30, 16}} {
 		if got := roundTrips(Dialogue{}, Fresh, v.size) - 7; got != v.more {
 			t.Errorf("%d bytes: %d more round trips, want %d", v.size, got, v.more)
 		}
@@ -57,7 +58,8 @@ func TestSlowStart(t *testing.T) {
 
 func TestStepsInOrder(t *testing.T) {
 	got := Dialogue{StartTLS: true, Pipelining: true}.Steps(Fresh, 20_000)
-	want := []Step{{StageConnect, 1}, {StageBanner, 1}, {StageEHLO, 4}, {StageMAIL, 1}, {StageRCPT, 0}, {StageDATA, 0}, {StageDot, 2}}
+	want := []Step{{StageConnect, 1}, {StageBanner, 1}, {StageEHLO, 4}, {StageMAIL, 1}, {StageRCPT, 0}, {StageDATA, 0},
+		{StageDot, 2}}
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -70,7 +72,8 @@ func TestStepsInOrder(t *testing.T) {
 
 func TestPatience(t *testing.T) {
 	to := Timeouts{DNS: 1, Connect: 2, Banner: 3, Command: 4, Data: 5, Dot: 6}
-	want := map[Stage]vt.Span{StageDNS: 1, StageConnect: 2, StageBanner: 3, StageEHLO: 4, StageMAIL: 4, StageRCPT: 4, StageDATA: 5, StageDot: 6}
+	want := map[Stage]vt.Span{StageDNS: 1, StageConnect: 2, StageBanner: 3, StageEHLO: 4, StageMAIL: 4, StageRCPT: 4,
+		StageDATA: 5, StageDot: 6}
 	for s := range Stages {
 		if got := to.Patience(s); got != want[s] {
 			t.Errorf("at %s the client waits %d, want %d", s, got, want[s])

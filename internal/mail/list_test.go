@@ -39,7 +39,8 @@ func TestSyntheticListShares(t *testing.T) {
 // list's length or of what was asked before.
 func TestSyntheticListIsNamed(t *testing.T) {
 	shares := []float64{1, 2, 3}
-	short, long, other := SyntheticList(100, shares, rng.New(1, 0)), SyntheticList(100000, shares, rng.New(1, 0)), SyntheticList(100, shares, rng.New(2, 0))
+	short, long, other := SyntheticList(100, shares, rng.New(1, 0)), SyntheticList(100000, shares, rng.New(1, 0)),
+		SyntheticList(100, shares, rng.New(2, 0))
 	differ := 0
 	for r := Recipient(99); r < 100; r-- {
 		if short.Destination(r) != long.Destination(r) {
@@ -75,7 +76,8 @@ func TestSyntheticNeighboursAreIndependent(t *testing.T) {
 func TestReadList(t *testing.T) {
 	list := ReadList([]Destination{2, 0, 1})
 	if list.Len() != 3 || list.Destination(0) != 2 || list.Destination(1) != 0 || list.Destination(2) != 1 {
-		t.Errorf("%d recipients, at %d %d %d", list.Len(), list.Destination(0), list.Destination(1), list.Destination(2))
+		t.Errorf("%d recipients, at %d %d %d", list.Len(), list.Destination(0), list.Destination(1),
+			list.Destination(2))
 	}
 	if empty := ReadList([]Destination{}); empty.Len() != 0 {
 		t.Errorf("%d recipients in an empty list", empty.Len())

@@ -14,10 +14,14 @@ func TestClass(t *testing.T) {
 		want Class
 	}{
 		{Reply{Code: 250, Stage: StageDot}, Delivered}, {Reply{Code: 251, Stage: StageDot}, Delivered},
-		{Reply{Code: 400, Stage: StageMAIL}, Deferral}, {Reply{Code: 421, Stage: StageBanner}, Deferral}, {Reply{Code: 451, Stage: StageRCPT}, Deferral}, {Reply{Code: 499, Stage: StageDot}, Deferral},
-		{Reply{Code: 500, Stage: StageEHLO}, Bounce}, {Reply{Code: 550, Stage: StageRCPT}, Bounce}, {Reply{Code: 599, Stage: StageDot}, Bounce},
-		{Reply{Fault: Drop, Stage: StageConnect}, Deferral}, {Reply{Fault: Timeout, Stage: StageDATA}, Deferral}, {Reply{Fault: Drop, Stage: StageRCPT}, Deferral},
-		{Reply{Fault: ServFail, Stage: StageDNS}, Deferral}, {Reply{Fault: Timeout, Stage: StageDNS}, Deferral}, {Reply{Fault: NoName, Stage: StageDNS}, Bounce},
+		{Reply{Code: 400, Stage: StageMAIL}, Deferral}, {Reply{Code: 421, Stage: StageBanner}, Deferral},
+		{Reply{Code: 451, Stage: StageRCPT}, Deferral}, {Reply{Code: 499, Stage: StageDot}, Deferral},
+		{Reply{Code: 500, Stage: StageEHLO}, Bounce}, {Reply{Code: 550, Stage: StageRCPT}, Bounce},
+		{Reply{Code: 599, Stage: StageDot}, Bounce},
+		{Reply{Fault: Drop, Stage: StageConnect}, Deferral}, {Reply{Fault: Timeout, Stage: StageDATA}, Deferral},
+		{Reply{Fault: Drop, Stage: StageRCPT}, Deferral},
+		{Reply{Fault: ServFail, Stage: StageDNS}, Deferral}, {Reply{Fault: Timeout, Stage: StageDNS}, Deferral},
+		{Reply{Fault: NoName, Stage: StageDNS}, Bounce},
 		{Reply{Fault: Drop, Stage: StageDot}, Ambiguous}, {Reply{Fault: Timeout, Stage: StageDot}, Ambiguous},
 	} {
 		if got := v.r.Class(); got != v.want {
@@ -31,10 +35,13 @@ func TestOpen(t *testing.T) {
 		r    Reply
 		want bool
 	}{
-		{Reply{Code: 250, Stage: StageDot}, true}, {Reply{Code: 451, Stage: StageMAIL}, true}, {Reply{Code: 550, Stage: StageRCPT}, true}, {Reply{Code: 452, Stage: StageDot}, true},
-		{Reply{Code: 421, Stage: StageRCPT}, false}, {Reply{Code: 421, Stage: StageDot}, false}, {Reply{Code: 421, Stage: StageBanner}, false},
+		{Reply{Code: 250, Stage: StageDot}, true}, {Reply{Code: 451, Stage: StageMAIL}, true},
+		{Reply{Code: 550, Stage: StageRCPT}, true}, {Reply{Code: 452, Stage: StageDot}, true},
+		{Reply{Code: 421, Stage: StageRCPT}, false}, {Reply{Code: 421, Stage: StageDot}, false},
+		{Reply{Code: 421, Stage: StageBanner}, false},
 		{Reply{Code: 554, Stage: StageBanner}, false}, {Reply{Code: 502, Stage: StageEHLO}, false},
-		{Reply{Fault: Drop, Stage: StageRCPT}, false}, {Reply{Fault: Timeout, Stage: StageDot}, false}, {Reply{Fault: ServFail, Stage: StageDNS}, false},
+		{Reply{Fault: Drop, Stage: StageRCPT}, false}, {Reply{Fault: Timeout, Stage: StageDot}, false},
+		{Reply{Fault: ServFail, Stage: StageDNS}, false},
 	} {
 		if got := v.r.Open(); got != v.want {
 			t.Errorf("%+v leaves the connection open: %v, want %v", v.r, got, v.want)

@@ -25,13 +25,15 @@ func TestBoundedMeanOfZerosAndOnes(t *testing.T) {
 	// what a run can lose.
 	i := BoundedMean(make([]float64, 10), Range{Most: 5000, Rare: true}, 0.95)
 	near(t, "none of 10, high", i.High, 5000*0.3085, 0)
-	if i.Value != 0 || i.Low != 0 || !strings.Contains(strings.Join(i.Warnings, "; "), "the same in all 10: fewer than 25.9 % of runs differ") {
+	if i.Value != 0 || i.Low != 0 || !strings.Contains(strings.Join(i.Warnings, "; "),
+		"the same in all 10: fewer than 25.9 % of runs differ") {
 		t.Errorf("none of 10: %+v", i)
 	}
 	i = BoundedMean([]float64{0, 0, 1, 0, 0, 0, 1, 0, 0, 0}, Range{Most: 1}, 0.95)
 	near(t, "2 of 10, low", i.Low, 0.0252, 4)
 	near(t, "2 of 10, high", i.High, 0.5561, 4)
-	if !strings.Contains(strings.Join(i.Warnings, "; "), "the same in 8 of 10: 2.5 % to 56 % of runs differ, and the mean rests on the 2 that do") {
+	if !strings.Contains(strings.Join(i.Warnings, "; "),
+		"the same in 8 of 10: 2.5 % to 56 % of runs differ, and the mean rests on the 2 that do") {
 		t.Errorf("2 of 10: %q", i.Warnings)
 	}
 }
@@ -86,7 +88,8 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 		t.Errorf("one: %+v", i)
 	}
 	// No greatest value is possible: as Mean. With one, the bounds allow for it.
-	if i := BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: inf}, 0.95); i.Low != 4 || i.High != 4 || i.Warnings[0] != AllEqual {
+	if i := BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: inf}, 0.95); i.Low != 4 || i.High != 4 ||
+		i.Warnings[0] != AllEqual {
 		t.Errorf("equal: %+v", i)
 	}
 	i = BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: 10, Rare: true}, 0.95)
@@ -94,7 +97,8 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 	near(t, "equal, high", i.High, 4+6*0.1684, 3)
 	// Without rare events nothing is known of what the few that differ may be.
 	i = BoundedMean(slices.Repeat([]float64{4}, 20), Range{Most: 10}, 0.95)
-	if i.Value != 4 || !math.IsInf(i.Low, -1) || i.High != inf || len(i.Warnings) != 1 || i.Warnings[0] != "the same in all 20: fewer than 13.9 % of runs differ, by how much is not known" {
+	if i.Value != 4 || !math.IsInf(i.Low, -1) || i.High != inf || len(i.Warnings) != 1 ||
+		i.Warnings[0] != "the same in all 20: fewer than 13.9 % of runs differ, by how much is not known" {
 		t.Errorf("equal: %+v", i)
 	}
 	// A ratio may be a little less than 1 by rounding, and alike but for rounding.
@@ -117,7 +121,8 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 	for k := range many {
 		many[k] = -math.Log(uniform(3, 0, uint64(k)))
 	}
-	if i, want := BoundedMean(many, Range{Most: inf}, 0.95), Mean(many, 0.95); i.Low != want.Low || i.High != want.High || i.Warnings[0] != Skewed {
+	if i, want := BoundedMean(many, Range{Most: inf}, 0.95),
+		Mean(many, 0.95); i.Low != want.Low || i.High != want.High || i.Warnings[0] != Skewed {
 		t.Errorf("many: got %+v, want %+v", i, want)
 	}
 	defer func() {
@@ -129,7 +134,8 @@ func TestBoundedMeanOfRegularValues(t *testing.T) {
 }
 
 func TestUnseen(t *testing.T) {
-	for n, want := range map[int]float64{10: 0.2589, 20: 0.1391, 100: 0.0295} { // 1 - 0.05^(1/n); the rule of three has 0.3, 0.15, 0.03
+	// 1 - 0.05^(1/n); the rule of three has 0.3, 0.15, 0.03
+	for n, want := range map[int]float64{10: 0.2589, 20: 0.1391, 100: 0.0295} {
 		near(t, "unseen", Unseen(n, 0.95), want, 4)
 	}
 }

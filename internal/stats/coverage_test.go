@@ -67,16 +67,23 @@ var spreads = []spreadOfRuns{
 	{"1 run in 20 loses a fifth", 1, outage(0.05, fixed(0.2)), [4]float64{0.96, 0.96, 0.96, 0.96}},
 	{"1 run in 10 loses a fifth", 1, outage(0.1, fixed(0.2)), [4]float64{0.96, 0.96, 0.96, 0.95}},
 	{"1 run in 10 loses all", 1, outage(0.1, fixed(1)), [4]float64{0.96, 0.96, 0.96, 0.94}},
-	{"3 in 10 lose up to 40 %", 1, outage(0.3, func(r *rand.Rand) float64 { return 0.4 * r.Float64() }), [4]float64{0.92, 0.94, 0.95, 0.95}},
+	{"3 in 10 lose up to 40 %", 1, outage(0.3, func(r *rand.Rand) float64 { return 0.4 * r.Float64() }),
+		[4]float64{0.92, 0.94, 0.95, 0.95}},
 	{"3 in 10, exponential, 10 %", 1, outage(0.3, exponential(0.1)), [4]float64{0.88, 0.91, 0.94, 0.95}},
 	{"1 in 10, exponential, 10 %", 1, outage(0.1, exponential(0.1)), [4]float64{0.94, 0.92, 0.90, 0.92}},
 	{"1 outage in the mean", 1, several(1), [4]float64{0.91, 0.95, 0.95, 0.95}},
 	{"3 outages in the mean", 1, several(3), [4]float64{0.94, 0.94, 0.95, 0.95}},
-	{"lognormal, sigma 1", 1, func(r *rand.Rand) float64 { return min(0.01*math.Exp(r.NormFloat64()), 1) }, [4]float64{0.86, 0.90, 0.95, 0.95}},
-	{"exponential", 1, func(r *rand.Rand) float64 { return min(0.02*r.ExpFloat64(), 1) }, [4]float64{0.90, 0.92, 0.95, 0.95}},
+	{"lognormal, sigma 1", 1, func(r *rand.Rand) float64 { return min(0.01*math.Exp(r.NormFloat64()), 1) },
+		[4]float64{0.86, 0.90, 0.95, 0.95}},
+	{"exponential", 1, func(r *rand.Rand) float64 { return min(0.02*r.ExpFloat64(), 1) },
+		[4]float64{0.90, 0.92, 0.95, 0.95}},
 	{"normal, 3 %", 1, always(fixed(0)), [4]float64{0.93, 0.94, 0.93, 0.93}},
-	{"Poisson, 2 recipients", 10_000, func(r *rand.Rand) float64 { return distuv.Poisson{Lambda: 2, Src: r}.Rand() }, [4]float64{0.90, 0.93, 0.94, 0.95}},
-	{"Poisson, 0.2 recipients", 10_000, func(r *rand.Rand) float64 { return distuv.Poisson{Lambda: 0.2, Src: r}.Rand() }, [4]float64{0.96, 0.96, 0.96, 0.95}},
+	{"Poisson, 2 recipients", 10_000, func(r *rand.Rand) float64 { return distuv.Poisson{Lambda: 2, Src: r}.Rand() },
+		[4]float64{0.90, 0.93, 0.94, 0.95}},
+	{"Poisson, 0.2 recipients", 10_000, func(r *rand.Rand) float64 {
+		return distuv.Poisson{Lambda: 0.2,
+			Src: r}.Rand()
+	}, [4]float64{0.96, 0.96, 0.96, 0.95}},
 	{"3 % always, 3 in 10 as above", 1, always(outage(0.3, exponential(0.1))), [4]float64{0, 0, 0.93, 0.95}},
 	{"3 % always, 1 in 10 a fifth", 1, always(outage(0.1, fixed(0.2))), [4]float64{0, 0, 0, 0.94}},
 }
@@ -112,7 +119,8 @@ func simulated(t *testing.T) (all []spreadOfRuns) {
 	}
 	for k, name := range names {
 		of := columns[k]
-		all = append(all, spreadOfRuns{"simulated: " + name, 120_000, func(r *rand.Rand) float64 { return of[r.IntN(len(of))] }, [4]float64{}})
+		all = append(all, spreadOfRuns{"simulated: " + name, 120_000,
+			func(r *rand.Rand) float64 { return of[r.IntN(len(of))] }, [4]float64{}})
 	}
 	return all
 }
@@ -134,7 +142,10 @@ var methods = []method{
 	{"rare", false, func(x []float64, most float64, _ *rand.Rand) Interval {
 		return BoundedMean(x, Range{Most: most, Rare: true}, 0.95)
 	}},
-	{"not rare", false, func(x []float64, most float64, _ *rand.Rand) Interval { return BoundedMean(x, Range{Most: most}, 0.95) }},
+	{"not rare", false, func(x []float64, most float64, _ *rand.Rand) Interval {
+		return BoundedMean(x,
+			Range{Most: most}, 0.95)
+	}},
 }
 
 // johnson is Student's interval about the mean plus third moment / (6 variance
@@ -238,7 +249,9 @@ func TestCoverage(t *testing.T) {
 	}
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
-	fmt.Fprintf(&out, "95 %% intervals of means: per cent that hold the true mean, and mean width as a multiple of 2 x 1.96 sigma / sqrt(n)\n%d samples each, a fifth of them for bootstraps of %d resamples\n\n", samples, resamples)
+	fmt.Fprintf(&out, "95 %% intervals of means: per cent that hold the true mean, and mean width as a multiple of 2 "+
+		"x 1.96 sigma / sqrt(n)\n%d samples each, a fifth of them for bootstraps of %d resamples\n\n", samples,
+		resamples)
 	fmt.Fprint(table, "values\tn")
 	for _, m := range asked {
 		fmt.Fprintf(table, "\t%s", m.name)
@@ -274,10 +287,12 @@ func TestCoverage(t *testing.T) {
 					}
 				}
 				share := float64(covered) / float64(dealt)
-				fmt.Fprintf(table, "\t%.1f (%.2f)", 100*share, width/float64(max(bounded, 1))/(2*1.96*sd/math.Sqrt(float64(n))))
+				fmt.Fprintf(table, "\t%.1f (%.2f)", 100*share,
+					width/float64(max(bounded, 1))/(2*1.96*sd/math.Sqrt(float64(n))))
 				// Three standard deviations of the count are granted to chance.
 				if floor := floors[m.name]; floor > 0 && share < floor-3*math.Sqrt(floor*(1-floor)/float64(dealt)) {
-					t.Errorf("%s, %s: %d of %d intervals of %d values hold the true mean, want %g", s.name, m.name, covered, dealt, n, floor)
+					t.Errorf("%s, %s: %d of %d intervals of %d values hold the true mean, want %g", s.name, m.name,
+						covered, dealt, n, floor)
 				}
 			}
 			fmt.Fprintln(table)

@@ -64,7 +64,8 @@ func meanSD(x []float64) (mean, sd float64) {
 // The table of critical values that every textbook has: two-sided 5 %.
 func TestSignedRankTable(t *testing.T) {
 	for _, c := range []struct{ n, critical int }{
-		{6, 0}, {7, 2}, {8, 3}, {9, 5}, {10, 8}, {11, 10}, {12, 13}, {13, 17}, {14, 21}, {15, 25}, {16, 29}, {17, 34}, {18, 40}, {19, 46}, {20, 52}, {25, 89}, {30, 137},
+		{6, 0}, {7, 2}, {8, 3}, {9, 5}, {10, 8}, {11, 10}, {12, 13}, {13, 17}, {14, 21}, {15, 25}, {16, 29}, {17, 34},
+		{18, 40}, {19, 46}, {20, 52}, {25, 89}, {30, 137},
 	} {
 		for _, more := range []int{0, 1} {
 			above, below := SignedRank(ranked(c.n, c.critical+more))

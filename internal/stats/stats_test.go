@@ -73,13 +73,15 @@ func TestMean(t *testing.T) {
 		{"one", []float64{7}, 7, -inf, inf, 1, "one value has no interval"},
 		{"equal", slices.Repeat([]float64{0.1}, 12), 0.1, 0.1, 0.1, 12, AllEqual},
 		{"two", []float64{1, 3}, 2, 2 - 12.7062047, 2 + 12.7062047, 2, "fewer than 10 values"}, // s / sqrt(2) = 1
-		{"gaps", []float64{1, math.NaN(), 3, inf}, 2, 2 - 12.7062047, 2 + 12.7062047, 2, "undefined in 2 of 4, left out"},
+		{"gaps", []float64{1, math.NaN(), 3, inf}, 2, 2 - 12.7062047, 2 + 12.7062047, 2,
+			"undefined in 2 of 4, left out"},
 	} {
 		i := Mean(c.values, 0.95)
 		same := func(a, b float64) bool {
 			return a == b || math.Abs(a-b) < 1e-6 || math.IsNaN(a) && math.IsNaN(b)
 		}
-		if !same(i.Value, c.value) || !same(i.Low, c.low) || !same(i.High, c.high) || i.N != c.n || !strings.Contains(strings.Join(i.Warnings, "; "), c.warning) {
+		if !same(i.Value, c.value) || !same(i.Low, c.low) || !same(i.High, c.high) || i.N != c.n ||
+			!strings.Contains(strings.Join(i.Warnings, "; "), c.warning) {
 			t.Errorf("%s: %+v", c.name, i)
 		}
 	}
@@ -167,8 +169,10 @@ func TestQuantile(t *testing.T) {
 		low, high float64
 		level     float64
 	}{
-		{6, 1, 6, 0.9688}, {8, 1, 8, 0.9922}, {9, 2, 8, 0.9609}, {10, 2, 9, 0.9785}, {12, 3, 10, 0.9614}, {15, 4, 12, 0.9648},
-		{20, 6, 15, 0.9586}, {25, 8, 18, 0.9567}, {30, 10, 21, 0.9572}, {40, 14, 27, 0.9615}, {50, 18, 33, 0.9672}, {100, 40, 61, 0.9648},
+		{6, 1, 6, 0.9688}, {8, 1, 8, 0.9922}, {9, 2, 8, 0.9609}, {10, 2, 9, 0.9785}, {12, 3, 10, 0.9614},
+		{15, 4, 12, 0.9648},
+		{20, 6, 15, 0.9586}, {25, 8, 18, 0.9567}, {30, 10, 21, 0.9572}, {40, 14, 27, 0.9615}, {50, 18, 33, 0.9672},
+		{100, 40, 61, 0.9648},
 	} {
 		i := Quantile(ranks(c.n), 0.5, 0.95)
 		if i.Low != c.low || i.High != c.high || i.Value != math.Ceil(float64(c.n)/2) || i.Warnings != nil {
@@ -185,13 +189,16 @@ func TestQuantile(t *testing.T) {
 	near(t, "level", i.Level, binomial(16, 0.75, 15)-binomial(16, 0.75, 8), 9)
 
 	// Too few: (1/2)^n is to be at most 0.025, and 0.9^n for the 90 % quantile.
-	if i := Quantile(ranks(5), 0.5, 0.95); !math.IsInf(i.Low, -1) || i.High != inf || !strings.Contains(i.Warnings[0], ", 6 would") {
+	if i := Quantile(ranks(5), 0.5, 0.95); !math.IsInf(i.Low, -1) || i.High != inf ||
+		!strings.Contains(i.Warnings[0], ", 6 would") {
 		t.Errorf("median of 5: %+v", i)
 	}
-	if i := Quantile(ranks(20), 0.9, 0.95); i.Low != 15 || i.High != inf || i.Value != 18 || !strings.Contains(i.Warnings[0], ", 36 would") {
+	if i := Quantile(ranks(20), 0.9, 0.95); i.Low != 15 || i.High != inf || i.Value != 18 ||
+		!strings.Contains(i.Warnings[0], ", 36 would") {
 		t.Errorf("90 %% of 20: %+v", i)
 	}
-	if i := Quantile(ranks(20), 0.1, 0.95); !math.IsInf(i.Low, -1) || i.High != 6 || i.Value != 2 || !strings.Contains(i.Warnings[0], ", 36 would") {
+	if i := Quantile(ranks(20), 0.1, 0.95); !math.IsInf(i.Low, -1) || i.High != 6 || i.Value != 2 ||
+		!strings.Contains(i.Warnings[0], ", 36 would") {
 		t.Errorf("10 %% of 20: %+v", i)
 	}
 	if i := Quantile(ranks(36), 0.9, 0.95); i.High != 36 || i.Warnings != nil {
@@ -209,7 +216,8 @@ func TestRestrictMean(t *testing.T) {
 	r := RestrictMean([]float64{12, inf, 14, 16, 10, inf, 25, 8, 9, 10}, 20, 0.95)
 	// 12+20+14+16+10+20+20+8+9+10 = 139; the one of 25 came, but after the horizon.
 	near(t, "mean", r.Value, 13.9, 9)
-	if r.Censored != 2 || r.Horizon != 20 || r.N != 10 || !strings.Contains(strings.Join(r.Warnings, "; "), "never in 2 of 10, counted as 20") {
+	if r.Censored != 2 || r.Horizon != 20 || r.N != 10 || !strings.Contains(strings.Join(r.Warnings, "; "),
+		"never in 2 of 10, counted as 20") {
 		t.Errorf("%+v", r)
 	}
 	// The restricted mean of exponential times of rate a is (1 - exp(-a h)) / a.

@@ -141,7 +141,8 @@ glass = true
 	if err != nil || fmt.Sprint(again) != fmt.Sprint(want) {
 		t.Errorf("read back %+v, %v", again, err)
 	}
-	for v, want := range map[spice]string{{Kind: "plain"}: "plain", {Kind: "hot"}: `{kind = "hot"}`, {"hot", 3}: `{kind = "hot", level = 3}`} {
+	for v, want := range map[spice]string{{Kind: "plain"}: "plain", {Kind: "hot"}: `{kind = "hot"}`,
+		{"hot", 3}: `{kind = "hot", level = 3}`} {
 		if got := kitchens.Inline(v); got != want {
 			t.Errorf("%+v: got %s, want %s", v, got, want)
 		}
@@ -150,22 +151,26 @@ glass = true
 
 func TestUnknownAndWrongKeysOfAFile(t *testing.T) {
 	for src, want := range map[string]string{
-		"version = ]":                        "k.toml:1:11: not TOML: ",
-		"version = 1":                        `k.toml:1:1: name: missing, want lower-case letters, digits and hyphens (^[a-z]+$)`,
-		small + "heat = 0":                   "k.toml:3:8: heat: got 0, want more than 0, at most 1",
-		small + "gas = 1":                    "k.toml:3:7: gas: got 1, want true or false",
-		small + "knob = 'hihg'":              `k.toml:3:8: knob: got "hihg", want one of low, high (did you mean "high"?)`,
-		small + "mark = 'x'":                 `k.toml:3:8: mark: "x" is no mark`,
-		small + "mark = {}":                  `k.toml:3:8: mark: got a table, want a mark such as "M2"`,
-		small + "spice = [1]":                `k.toml:3:9: spice: got a list, want "plain", or a table`,
-		small + "spice = {kind = 'plian'}":   `k.toml:3:17: spice.kind: got "plian", want one of plain, hot (did you mean "plain"?)`,
-		small + "pot = 3":                    "k.toml:3:7: pot: got 3, want [[pot]] tables",
-		small + "oven = 3":                   "k.toml:3:8: oven: got 3, want a table",
-		small + "[[oven.row]]\ndepth = 1":    "k.toml:3:1: oven.row[0].trays: missing, want a whole number 0 to 5",
-		small + "litres = 4":                 `k.toml:3:1: unknown key "litres", it belongs under [[pot]]`,
-		small + "[oven]\nheat = 0.1":         `k.toml:4:1: oven: unknown key "heat", it belongs at the top of the file, before the first [table]`,
+		"version = ]": "k.toml:1:11: not TOML: ",
+		"version = 1": `k.toml:1:1: name: missing, want lower-case letters, digits and ` +
+			`hyphens (^[a-z]+$)`,
+		small + "heat = 0": "k.toml:3:8: heat: got 0, want more than 0, at most 1",
+		small + "gas = 1":  "k.toml:3:7: gas: got 1, want true or false",
+		small + "knob = 'hihg'": `k.toml:3:8: knob: got "hihg", want one of low, high (did you mean ` +
+			`"high"?)`,
+		small + "mark = 'x'":               `k.toml:3:8: mark: "x" is no mark`,
+		small + "mark = {}":                `k.toml:3:8: mark: got a table, want a mark such as "M2"`,
+		small + "spice = [1]":              `k.toml:3:9: spice: got a list, want "plain", or a table`,
+		small + "spice = {kind = 'plian'}": `k.toml:3:17: spice.kind: got "plian", want one of plain, hot (did you mean "plain"?)`,
+		small + "pot = 3":                  "k.toml:3:7: pot: got 3, want [[pot]] tables",
+		small + "oven = 3":                 "k.toml:3:8: oven: got 3, want a table",
+		small + "[[oven.row]]\ndepth = 1":  "k.toml:3:1: oven.row[0].trays: missing, want a whole number 0 to 5",
+		small + "litres = 4":               `k.toml:3:1: unknown key "litres", it belongs under [[pot]]`,
+		small + "[oven]\nheat = 0.1": `k.toml:4:1: oven: unknown key "heat", it belongs at the top of the ` +
+			`file, before the first [table]`,
 		small + "[[pot]]\n[pot.lid]\nname=2": `k.toml:5:1: pot[0].lid: unknown key "name", it belongs under [[pot]], before [pot.lid]`,
-		"name = 'é' # 1\nversion = 2":        "k.toml:1:8: name: got \"é\", want lower-case letters, digits and hyphens (^[a-z]+$)\nk.toml:2:11: version: got 2, want 1 to 1",
+		"name = 'é' # 1\nversion = 2": "k.toml:1:8: name: got \"é\", want lower-case letters, digits and " +
+			"hyphens (^[a-z]+$)\nk.toml:2:11: version: got 2, want 1 to 1",
 	} {
 		if _, err := read(src, nil, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s:\ngot  %v\nwant %s", src, err, want)
@@ -173,7 +178,8 @@ func TestUnknownAndWrongKeysOfAFile(t *testing.T) {
 	}
 	_, err := read(small, []string{"pot[x]y=3", "oven.rack=3"}, nil)
 	var p Problems
-	if !errors.As(err, &p) || len(p) != 2 || p[0].Text != `got key "pot[x]y", want one such as oven.racks or pot[0].litres` ||
+	if !errors.As(err, &p) || len(p) != 2 ||
+		p[0].Text != `got key "pot[x]y", want one such as oven.racks or pot[0].litres` ||
 		p[1] != (Problem{File: "--set", Key: "oven.rack", Text: `unknown key "rack" (did you mean "racks"?)`}) {
 		t.Errorf("got %#v", err)
 	}
@@ -223,7 +229,9 @@ func TestPathsOfAFormat(t *testing.T) {
 	for _, p := range kitchens.Paths() {
 		all = append(all, p.Path)
 	}
-	if got, want := strings.Join(all, " "), "version name gas heat knob mark spice oven.racks oven.row[].depth oven.row[].trays oven.row_file pot[].name pot[].litres pot[].lid.glass marks sizes"; got != want {
+	if got, want := strings.Join(all, " "),
+		"version name gas heat knob mark spice oven.racks oven.row[].depth oven.row[].trays oven.row_file pot[].name "+
+			"pot[].litres pot[].lid.glass marks sizes"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -13,7 +13,8 @@ func TestParsePerHour(t *testing.T) {
 		text string
 		want float64
 	}{
-		{"140000/h", 140000}, {"140000/hour", 140000}, {"24/day", 1}, {"24/d", 1}, {"40/s", 144000}, {"2/min", 120}, {"2/m", 120},
+		{"140000/h", 140000}, {"140000/hour", 140000}, {"24/day", 1}, {"24/d", 1}, {"40/s", 144000}, {"2/min", 120},
+		{"2/m", 120},
 		{"1.5/h", 1.5}, {"1e6/h", 1e6}, {"0/h", 0}, {" 24 / day ", 1},
 	} {
 		if got, err := unit.ParsePerHour(v.text); err != nil || math.Abs(float64(got)-v.want) > 1e-12*v.want {
@@ -26,9 +27,12 @@ func TestParsePerHourRefuses(t *testing.T) {
 	const noRate = ` is not a rate such as "140000/h" or "24/day"`
 	for text, want := range map[string]string{
 		"140000": `"140000" has no unit, want a rate such as "140000/h" or "24/day"`,
-		"":       `""` + noRate, "/h": `"/h"` + noRate, "fast/h": `"fast/h"` + noRate, "NaN/h": `"NaN/h"` + noRate, "Inf/h": `"Inf/h"` + noRate, "many": `"many"` + noRate,
-		"-1/h": `"-1/h" is negative, want a rate of 0 or more`,
-		"1/":   `"1/" has an unknown unit, want one of /s, /min, /h, /day`, "1/week": `"1/week" has an unknown unit, want one of /s, /min, /h, /day`, "1/h/h": `"1/h/h" has an unknown unit, want one of /s, /min, /h, /day`,
+		"":       `""` + noRate, "/h": `"/h"` + noRate, "fast/h": `"fast/h"` + noRate, "NaN/h": `"NaN/h"` + noRate,
+		"Inf/h": `"Inf/h"` + noRate, "many": `"many"` + noRate,
+		"-1/h":   `"-1/h" is negative, want a rate of 0 or more`,
+		"1/":     `"1/" has an unknown unit, want one of /s, /min, /h, /day`,
+		"1/week": `"1/week" has an unknown unit, want one of /s, /min, /h, /day`,
+		"1/h/h":  `"1/h/h" has an unknown unit, want one of /s, /min, /h, /day`,
 	} {
 		if got, err := unit.ParsePerHour(text); err == nil || err.Error() != want || got != 0 {
 			t.Errorf("ParsePerHour(%q) = %v, %v\nwant %s", text, got, err, want)
@@ -63,7 +67,8 @@ func TestParseBytes(t *testing.T) {
 		text string
 		want unit.Bytes
 	}{
-		{"900B", 900}, {"32KiB", 32768}, {"1MiB", 1 << 20}, {"1GiB", 1 << 30}, {"2kB", 2000}, {"1MB", 1_000_000}, {"1GB", 1_000_000_000},
+		{"900B", 900}, {"32KiB", 32768}, {"1MiB", 1 << 20}, {"1GiB", 1 << 30}, {"2kB", 2000}, {"1MB", 1_000_000},
+		{"1GB", 1_000_000_000},
 		{"1.5KiB", 1536}, {" 3 MiB ", 3 << 20}, {"0B", 0},
 	} {
 		if got, err := unit.ParseBytes(v.text); err != nil || got != v.want {
@@ -76,7 +81,8 @@ func TestParseBytesRefuses(t *testing.T) {
 	const noSize = ` is not a size such as "32KiB" or "900B"`
 	for text, want := range map[string]string{
 		"900": `"900" has no unit, want a size such as "32KiB" or "900B"`,
-		"":    `""` + noSize, "KiB": `"KiB"` + noSize, "big": `"big"` + noSize, "1K": `"1K"` + noSize, "1kib": `"1kib"` + noSize, "1TB": `"1TB"` + noSize,
+		"":    `""` + noSize, "KiB": `"KiB"` + noSize, "big": `"big"` + noSize, "1K": `"1K"` + noSize,
+		"1kib": `"1kib"` + noSize, "1TB": `"1TB"` + noSize,
 		"NaNB": `"NaNB"` + noSize, "InfB": `"InfB"` + noSize, "9999999GiB": `"9999999GiB"` + noSize,
 	} {
 		if got, err := unit.ParseBytes(text); err == nil || err.Error() != want || got != 0 {
@@ -87,7 +93,8 @@ func TestParseBytesRefuses(t *testing.T) {
 
 func TestBytesRoundTrip(t *testing.T) {
 	for want, b := range map[string]unit.Bytes{
-		"0B": 0, "1B": 1, "900B": 900, "1kB": 1000, "1KiB": 1024, "32KiB": 32 << 10, "1536B": 1536, "1MB": 1e6, "5GiB": 5 << 30, "3GB": 3e9,
+		"0B": 0, "1B": 1, "900B": 900, "1kB": 1000, "1KiB": 1024, "32KiB": 32 << 10, "1536B": 1536, "1MB": 1e6,
+		"5GiB": 5 << 30, "3GB": 3e9,
 	} {
 		text, err := b.MarshalText()
 		if err != nil || string(text) != want {

@@ -12,7 +12,8 @@ func berlin(t *testing.T) *time.Location {
 	t.Helper()
 	const rule = "CET-1CEST,M3.5.0,M10.5.0/3"
 	header := "TZif2" + strings.Repeat("\x00", 15)
-	one := "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x01" + "\x00\x00\x00\x04"
+	one := "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x00" + "\x00\x00\x00\x01" +
+		"\x00\x00\x00\x04"
 	body := "\x00\x00\x0e\x10\x00\x00CET\x00"
 	place, err := time.LoadLocationFromTZData("Europe/Berlin", []byte(header+one+body+header+one+body+"\n"+rule+"\n"))
 	if err != nil {
@@ -70,7 +71,8 @@ func TestClockTimesThatAreRefused(t *testing.T) {
 		{"2026-11-30 22:00", "2026-11-30 06:00", `"2026-11-30 06:00" is before the start, 2026-11-30 22:00`},
 		{"2026-11-30 22:00", "6:00", `"6:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
 		{"2026-11-30 22:00", "24:00", `"24:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
-		{"2026-11-30 22:00", "+xd 06:00", `"+xd 06:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
+		{"2026-11-30 22:00", "+xd 06:00",
+			`"+xd 06:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},
 	} {
 		got, err := clockAt(t, v.start).Find(v.text)
 		if err == nil || err.Error() != v.want {
@@ -107,8 +109,10 @@ func TestStartsThatAreRefused(t *testing.T) {
 	for start, want := range map[string]string{
 		"2027-03-28 02:00": `"2027-03-28 02:00" does not exist in Europe/Berlin: the clock jumps over it`,
 		"2027-03-28 02:59": `"2027-03-28 02:59" does not exist in Europe/Berlin: the clock jumps over it`,
-		"2027-10-31 02:00": `"2027-10-31 02:00" is twice in Europe/Berlin, as the clock goes back, want a time before or after`,
-		"2027-10-31 02:59": `"2027-10-31 02:59" is twice in Europe/Berlin, as the clock goes back, want a time before or after`,
+		"2027-10-31 02:00": `"2027-10-31 02:00" is twice in Europe/Berlin, as the clock goes back, want a time ` +
+			`before or after`,
+		"2027-10-31 02:59": `"2027-10-31 02:59" is twice in Europe/Berlin, as the clock goes back, want a time ` +
+			`before or after`,
 		"2027-03-28 03:00": "",
 		"2027-03-28 01:59": "",
 		"2027-10-31 03:00": "",
@@ -151,7 +155,8 @@ func TestOffsets(t *testing.T) {
 	}
 	for text, wrong := range map[string]Clock{
 		`got "1h +01:00" first, want the offset at the start, "0s +01:00"`: {Offsets: []Offset{{Hour, Hour}}},
-		`got "0s +02:00" after "0s +01:00", want a later time`:             {Offsets: []Offset{{0, Hour}, {0, 2 * Hour}}},
+		`got "0s +02:00" after "0s +01:00", want a later time`: {Offsets: []Offset{{0, Hour},
+			{0, 2 * Hour}}},
 	} {
 		if err := wrong.Validate(); err == nil || err.Error() != text {
 			t.Errorf("got %v, want %s", err, text)

@@ -11,7 +11,8 @@ func TestLoad(t *testing.T) {
 		name, utc, want string
 	}{
 		{"Europe/Berlin", "2027-03-28T00:59:59Z", "2027-03-28T01:59:59+01:00"},
-		{"Europe/Berlin", "2027-03-28T01:00:00Z", "2027-03-28T03:00:00+02:00"}, // Directive 2000/84/EC: last Sunday, 01:00 UTC
+		// Directive 2000/84/EC: last Sunday, 01:00 UTC
+		{"Europe/Berlin", "2027-03-28T01:00:00Z", "2027-03-28T03:00:00+02:00"},
 		{"America/New_York", "2026-11-01T06:00:00Z", "2026-11-01T01:00:00-05:00"},
 		{"Asia/Kolkata", "2026-11-01T06:00:00Z", "2026-11-01T11:30:00+05:30"},
 		{"UTC", "2026-11-01T06:00:00Z", "2026-11-01T06:00:00Z"},
@@ -32,10 +33,11 @@ func TestLoad(t *testing.T) {
 
 func TestUnknownZones(t *testing.T) {
 	for name, want := range map[string]string{
-		"Europe/Berlim": `got "Europe/Berlim", want an IANA time zone such as "Europe/Berlin" (did you mean "Europe/Berlin"?)`,
-		"Europe/":       `got "Europe/", want an IANA time zone such as "Europe/Berlin"`,
-		"Local":         `got "Local", want an IANA time zone such as "Europe/Berlin"`,
-		"":              `got "", want an IANA time zone such as "Europe/Berlin"`,
+		"Europe/Berlim": `got "Europe/Berlim", want an IANA time zone such as "Europe/Berlin" (did you mean ` +
+			`"Europe/Berlin"?)`,
+		"Europe/": `got "Europe/", want an IANA time zone such as "Europe/Berlin"`,
+		"Local":   `got "Local", want an IANA time zone such as "Europe/Berlin"`,
+		"":        `got "", want an IANA time zone such as "Europe/Berlin"`,
 	} {
 		if _, err := Load(name); err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

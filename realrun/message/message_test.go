@@ -169,7 +169,8 @@ var oneWord = regexp.MustCompile(`^=\?utf-8\?q\?[!-<>-~]*(=[0-9A-F]{2}[!-<>-~]*)
 // Encoded words keep to their limits: 75 bytes a word, 76 a line, whole
 // characters in each.
 func TestEncodedWords(t *testing.T) {
-	for _, text := range []string{"ü", " ü ", strings.Repeat("ü", 50), strings.Repeat("a", 100) + "ü", strings.Repeat("名", 40), strings.Repeat("ü ?=_\t", 30)} {
+	for _, text := range []string{"ü", " ü ", strings.Repeat("ü", 50), strings.Repeat("a", 100) + "ü",
+		strings.Repeat("名", 40), strings.Repeat("ü ?=_\t", 30)} {
 		for col := range 90 {
 			out := string(appendWords(nil, col, []byte(text)))
 			for i, line := range strings.Split(out, "\r\n") {
@@ -184,11 +185,13 @@ func TestEncodedWords(t *testing.T) {
 				if start+len(line) > 76 || !oneWord.MatchString(word) || i > 0 && line[0] != ' ' {
 					t.Fatalf("col %d: line %q of %q", col, line, out)
 				}
-				if _, err := new(mime.WordDecoder).Decode(word); err != nil || strings.ContainsRune(decode(t, word), '\ufffd') {
+				if _, err := new(mime.WordDecoder).Decode(word); err != nil ||
+					strings.ContainsRune(decode(t, word), '\ufffd') {
 					t.Fatalf("col %d: word %q: %v", col, word, err)
 				}
 			}
-			if got := decode(t, strings.ReplaceAll(out, "\r\n", "")); strings.TrimLeft(got, " ") != strings.TrimLeft(text, " ") {
+			if got := decode(t, strings.ReplaceAll(out, "\r\n", "")); strings.TrimLeft(got,
+				" ") != strings.TrimLeft(text, " ") {
 				t.Fatalf("col %d: %q decodes to %q", col, text, got)
 			}
 		}
@@ -209,8 +212,10 @@ func TestRowsThatDoNotFit(t *testing.T) {
 		{long[:980], "", "", "<nil>"},
 		{long[:981], "", "", "header Subject is 999 bytes, want at most 998 (RFC 5322 2.1.1)"},
 		{"Bob", "", long[:965], "<nil>"},
-		{"Bob", "", long[:966], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 (RFC 5322 2.1.1)"},
-		{"Bob", "", "ü" + long[:964], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 (RFC 5322 2.1.1)"},
+		{"Bob", "", long[:966], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 (RFC " +
+			"5322 2.1.1)"},
+		{"Bob", "", "ü" + long[:964], "line 7 of template hello.txt is 999 bytes with its values, want at most 998 " +
+			"(RFC 5322 2.1.1)"},
 	} {
 		out, err := r.Render([]byte("before"), []string{v.name, v.shop, v.city}, meta)
 		if fmt.Sprint(err) != v.want {
@@ -245,7 +250,8 @@ func TestParseRefuses(t *testing.T) {
 		{ok, "t:2:1: no empty line after the headers, want one before the body"},
 		{"\nbody\n", "t:1:1: no From header\nt:1:1: no Subject header"},
 		{"From: a@x.test\n\n", "t:1:1: no Subject header"},
-		{"Hello {{name}}!\n\nbody", `t:1:1: not a header, want "Name: value" on one line, or an empty line before the body`},
+		{"Hello {{name}}!\n\nbody", `t:1:1: not a header, want "Name: value" on one line, or an empty line before ` +
+			`the body`},
 		{ok + " folded\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
 		{ok + "X : a\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
 		{ok + "Zoë: a\n\n", `t:3:1: not a header, want "Name: value" on one line, or an empty line before the body`},
@@ -255,44 +261,80 @@ func TestParseRefuses(t *testing.T) {
 		{ok + "Message-Id: <1@x.test>\n\n", "t:3:1: header Message-Id is written by the program, want it left out"},
 		{ok + "Content-Type: text/html\n\n", "t:3:1: header Content-Type is written by the program, want it left out"},
 		{ok + "Bcc: b@x.test\n\n", "t:3:1: header Bcc names more recipients, want one recipient per message"},
-		{ok + "Resent-From: b@x.test\n\n", "t:3:1: header Resent-From may not be written by an author, want it left out"},
+		{ok + "Resent-From: b@x.test\n\n",
+			"t:3:1: header Resent-From may not be written by an author, want it left out"},
 		{"From: a@x\nSubject: s\n\n", `t:1:7: header From: domain "x" has one label, want two or more`},
-		{"From: {{from}}\nSubject: s\n\n", `t:1:7: header From: missing '@' or angle-addr, want one address, alone or as Name <address>`},
-		{"From: {{name}} <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "{{name}}", want no placeholder here: the author is the same for all recipients`},
-		{"From: \"{{\"a\" <a@x.test>\nSubject: s\n\n", `t:1:7: header From: no angle-addr, want one address, alone or as Name <address>`},
+		{"From: {{from}}\nSubject: s\n\n",
+			`t:1:7: header From: missing '@' or angle-addr, want one address, alone or as Name <address>`},
+		{"From: {{name}} <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: name "{{name}}", want no placeholder here: the author is the same for all recipients`},
+		{"From: \"{{\"a\" <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: no angle-addr, want one address, alone or as Name <address>`},
 		{"From: \nSubject: s\n\n", `t:1:7: header From: empty, want one address`},
-		{"From: Bell, Ann <a@x.test>\nSubject: s\n\n", `t:1:7: header From: "," means several addresses, want one; a name that has a comma is written in quotes: "Bell, Ann" <ann@x.example>`},
-		{"From: We: a@x.test;\nSubject: s\n\n", `t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in quotes`},
-		{"From: We: a@x.test, b@x.test;\nSubject: s\n\n", `t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in quotes`},
-		{"From: Undisclosed:;\nSubject: s\n\n", `t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in quotes`},
-		{"From: =?utf-8?q?a=0D=0ABcc:_eve=40x.test?= <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "a\r\nBcc: eve@x.test", want text without control characters`},
-		{"From: =?utf-8?q?a=00b?= <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "a\x00b", want text without control characters`},
-		{"From: =?koi8-r?q?=C1?= <a@x.test>\nSubject: s\n\n", `t:1:7: header From: name "=?koi8-r?q?=C1?=": unhandled charset "koi8-r", want the name in UTF-8 as it is read`},
-		{"From: Ann <a@müller.test>\nSubject: s\n\n", `t:1:7: header From: address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as A-labels, xn--...)`},
-		{"From: Ann a@x.test\nSubject: s\n\n", `t:1:7: header From: no angle-addr, want one address, alone or as Name <address>`},
-		{"From: Ann\nSubject: s\n\n", `t:1:7: header From: missing '@' or angle-addr, want one address, alone or as Name <address>`},
-		{"From: Ann <>\nSubject: s\n\n", `t:1:7: header From: invalid string, want one address, alone or as Name <address>`},
-		{"From: a@x.test, b@x.test\nSubject: s\n\n", `t:1:7: header From: "," means several addresses, want one; a name that has a comma is written in quotes: "Bell, Ann" <ann@x.example>`},
-		{"From: a@x.test>\nSubject: s\n\n", `t:1:7: header From: expected single address, got ">", want one address, alone or as Name <address>`},
+		{"From: Bell, Ann <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: "," means several addresses, want one; a name that has a comma is written in ` +
+				`quotes: "Bell, Ann" <ann@x.example>`},
+		{"From: We: a@x.test;\nSubject: s\n\n",
+			`t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in ` +
+				`quotes`},
+		{"From: We: a@x.test, b@x.test;\nSubject: s\n\n",
+			`t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in ` +
+				`quotes`},
+		{"From: Undisclosed:;\nSubject: s\n\n",
+			`t:1:7: header From: ':' means a group of addresses, want one address; a name that has it is written in ` +
+				`quotes`},
+		{"From: =?utf-8?q?a=0D=0ABcc:_eve=40x.test?= <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: name "a\r\nBcc: eve@x.test", want text without control characters`},
+		{"From: =?utf-8?q?a=00b?= <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: name "a\x00b", want text without control characters`},
+		{"From: =?koi8-r?q?=C1?= <a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: name "=?koi8-r?q?=C1?=": unhandled charset "koi8-r", want the name in UTF-8 as it ` +
+				`is read`},
+		{"From: Ann <a@müller.test>\nSubject: s\n\n",
+			`t:1:7: header From: address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as ` +
+				`A-labels, xn--...)`},
+		{"From: Ann a@x.test\nSubject: s\n\n",
+			`t:1:7: header From: no angle-addr, want one address, alone or as Name <address>`},
+		{"From: Ann\nSubject: s\n\n", `t:1:7: header From: missing '@' or angle-addr, want one address, alone or as ` +
+			`Name <address>`},
+		{"From: Ann <>\nSubject: s\n\n",
+			`t:1:7: header From: invalid string, want one address, alone or as Name <address>`},
+		{"From: a@x.test, b@x.test\nSubject: s\n\n",
+			`t:1:7: header From: "," means several addresses, want one; a name that has a comma is written in ` +
+				`quotes: "Bell, Ann" <ann@x.example>`},
+		{"From: a@x.test>\nSubject: s\n\n",
+			`t:1:7: header From: expected single address, got ">", want one address, alone or as Name <address>`},
 		{ok + "Reply-To: Bob <b@[::1]>\n\n", "t:3:11: header Reply-To: domain is an address literal, want a name"},
-		{"From: a@x.test\nSubject: =?utf-8?q?=C3=BC?=\n\n", `t:2:10: header Subject has "=?", want plain text: encoded words are made when the message is`},
+		{"From: a@x.test\nSubject: =?utf-8?q?=C3=BC?=\n\n",
+			`t:2:10: header Subject has "=?", want plain text: encoded words are made when the message is`},
 
 		{ok + "\nHello {{name\n", `t:4:7: "{{" is not closed on this line, want {{field}} or {{field|default}}`},
-		{ok + "\n{{name|Bob\n}}\n", "t:4:1: \"{{\" is not closed on this line, want {{field}} or {{field|default}}\nt:5:1: \"}}\" without \"{{\" before it"},
-		{ok + "\n{name}} and {{city}\n", "t:4:6: \"}}\" without \"{{\" before it\nt:4:13: \"{{\" is not closed on this line, want {{field}} or {{field|default}}"},
-		{ok + "\na {{}} b\n", `t:4:3: got "{{}}", want {{field}} or {{field|default}}, where field is the name of a column, without braces`},
+		{ok + "\n{{name|Bob\n}}\n", "t:4:1: \"{{\" is not closed on this line, want {{field}} or " +
+			"{{field|default}}\nt:5:1: \"}}\" without \"{{\" before it"},
+		{ok + "\n{name}} and {{city}\n",
+			"t:4:6: \"}}\" without \"{{\" before it\nt:4:13: \"{{\" is not closed on this line, want {{field}} or " +
+				"{{field|default}}"},
+		{ok + "\na {{}} b\n", `t:4:3: got "{{}}", want {{field}} or {{field|default}}, where field is the name of a ` +
+			`column, without braces`},
 		{ok + "\n{{ name }}{{.Name}}{{if admin}}{{printf \"%s\"}}\n", "<nil>"}, // names of columns, if there are such
-		{ok + "\n{{ | x }}{{a}b}}{{a\x01}}\n", "t:4:1: got \"{{ | x }}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\n" +
-			"t:4:10: got \"{{a}b}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\n" +
-			"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces"},
-		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, where field is the name of a column, without braces`},
-		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, where field is the name of a column, without braces\nt:4:10: \"}}\" without \"{{\" before it"},
+		{ok + "\n{{ | x }}{{a}b}}{{a\x01}}\n",
+			"t:4:1: got \"{{ | x }}\", want {{field}} or {{field|default}}, where field is the name of a column, " +
+				"without braces\n" +
+				"t:4:10: got \"{{a}b}}\", want {{field}} or {{field|default}}, where field is the name of a column, " +
+				"without braces\n" +
+				"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, where field is the name of a column, " +
+				"without braces"},
+		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, where field is the ` +
+			`name of a column, without braces`},
+		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, where field is the " +
+			"name of a column, without braces\nt:4:10: \"}}\" without \"{{\" before it"},
 
 		{ok + "\na\rb\r\n", "t:4:2: CR without LF, want LF or CRLF at line ends"},
 		{ok + "\nbody\r", "t:4:5: CR without LF, want LF or CRLF at line ends"},
 		{ok + "\na\x00b\n", "t:4:2: NUL byte, want text"},
 		{ok + "\nab\xe9\n", "t:4:3: bytes that are not UTF-8, want UTF-8 text"},
-		{ok + "\n" + strings.Repeat("l", 998) + "\n" + strings.Repeat("l", 999) + "\n", "t:5:1: line is 999 bytes, want at most 998 (RFC 5322 2.1.1)"},
+		{ok + "\n" + strings.Repeat("l", 998) + "\n" + strings.Repeat("l", 999) + "\n",
+			"t:5:1: line is 999 bytes, want at most 998 (RFC 5322 2.1.1)"},
 	} {
 		_, err := Parse("t", []byte(v.src))
 		if fmt.Sprint(err) != v.want {
@@ -320,7 +362,8 @@ func TestAuthors(t *testing.T) {
 		{`"Müller, Jörg" <a@x.test>`, "=?utf-8?q?M=C3=BCller=2C_J=C3=B6rg?= <a@x.test>", "Müller, Jörg"},
 		{"=?utf-8?q?J=C3=B6rg?= <a@x.test>", "=?utf-8?q?J=C3=B6rg?= <a@x.test>", "Jörg"},
 		{"=?UTF-8?B?SsO2cmc=?= Bell <a@x.test>", "=?utf-8?q?J=C3=B6rg_Bell?= <a@x.test>", "Jörg Bell"},
-		{"=?utf-8?q?J=C3=B6rg?= =?utf-8?q?_M=C3=BCller?= <a@x.test>", "=?utf-8?q?J=C3=B6rg_M=C3=BCller?= <a@x.test>", "Jörg Müller"},
+		{"=?utf-8?q?J=C3=B6rg?= =?utf-8?q?_M=C3=BCller?= <a@x.test>", "=?utf-8?q?J=C3=B6rg_M=C3=BCller?= <a@x.test>",
+			"Jörg Müller"},
 		{"=?iso-8859-1?q?J=F6rg,_x?= <a@x.test>", "=?utf-8?q?J=C3=B6rg=2C_x?= <a@x.test>", "Jörg, x"},
 		{`"=?utf-8?q?J=C3=B6rg?=" <a@x.test>`, "=?utf-8?q?J=C3=B6rg?= <a@x.test>", "Jörg"},
 		{`"=?x" <a@x.test>`, "=?utf-8?q?=3D=3Fx?= <a@x.test>", "=?x"},
@@ -329,7 +372,10 @@ func TestAuthors(t *testing.T) {
 		{"Ann (of; the: shop, here) <a@x.test>", "Ann <a@x.test>", "Ann"},
 		{"Ann <a@x.test> (shop)", "Ann <a@x.test>", "Ann"},
 		{`Ann <"ann bell"@x.test>`, `Ann <"ann bell"@x.test>`, "Ann"},
-		{strings.Repeat("ü", 20) + " <a@x.test>", "=?utf-8?q?=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC?=\r\n =?utf-8?q?=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC?=\r\n =?utf-8?q?=C3=BC?= <a@x.test>", strings.Repeat("ü", 20)},
+		{strings.Repeat("ü", 20) + " <a@x.test>",
+			"=?utf-8?q?=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC?=\r\n " +
+				"=?utf-8?q?=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC=C3=BC?=\r\n =?utf-8?q?=C3=BC?= " +
+				"<a@x.test>", strings.Repeat("ü", 20)},
 	} {
 		for _, header := range []string{"From", "Reply-To", "Sender"} {
 			src := header + ": " + v.from + "\nSubject: s\n\n"
@@ -360,7 +406,8 @@ func TestAuthors(t *testing.T) {
 // A field has the name of its column, which may have spaces, umlauts and signs;
 // only the columns that a letter uses are required.
 func TestFieldsWithSpaces(t *testing.T) {
-	const src = "From: a@x.test\nSubject: {{First Name}} {{ Straße|- }}\n\n{{ First   Name }},{{email}},{{ EMAIL }},{{Größe (cm)| none }},{{ x.y }}\n"
+	const src = "From: a@x.test\nSubject: {{First Name}} {{ Straße|- }}\n\n{{ First   Name }},{{email}},{{ EMAIL " +
+		"}},{{Größe (cm)| none }},{{ x.y }}\n"
 	columns := []string{"unused", "x.y", "Email", "Größe (cm)", "First Name", "Straße", "first name"}
 	tmpl, err := Parse("t", []byte(src))
 	if err != nil {
@@ -384,7 +431,8 @@ func TestFieldsWithSpaces(t *testing.T) {
 }
 
 func TestTemplateTextMayBeUTF8(t *testing.T) {
-	r := must(t, "\ufeffFrom: \"Bell, Ann\" <\"ann bell\"@list.example>\r\nSubject: Grüße, {{name|lieber Freund}}\r\nReply-To: b@x.test\r\n\r\nGrüß {{name|Gott }} \r\nohne Ende", "name")
+	r := must(t, "\ufeffFrom: \"Bell, Ann\" <\"ann bell\"@list.example>\r\nSubject: Grüße, {{name|lieber "+
+		"Freund}}\r\nReply-To: b@x.test\r\n\r\nGrüß {{name|Gott }} \r\nohne Ende", "name")
 	out, err := r.Render(nil, []string{""}, meta)
 	if err != nil {
 		t.Fatal(err)
@@ -397,7 +445,8 @@ func TestTemplateTextMayBeUTF8(t *testing.T) {
 	if body != "Grüß Gott \r\nohne Ende\r\n" {
 		t.Errorf("body %q", body)
 	}
-	if a, err := netmail.ParseAddress(m.Header.Get("From")); err != nil || a.Name != "Bell, Ann" || a.Address != "ann bell@list.example" {
+	if a, err := netmail.ParseAddress(m.Header.Get("From")); err != nil || a.Name != "Bell, Ann" ||
+		a.Address != "ann bell@list.example" {
 		t.Errorf("From %v, %v", a, err)
 	}
 }
@@ -405,7 +454,8 @@ func TestTemplateTextMayBeUTF8(t *testing.T) {
 // An empty value leaves no space at the ends of a header, and a default alone
 // may need the encoding.
 func TestDefaults(t *testing.T) {
-	r := must(t, "From: a@x.test\nSubject: {{title|}} News {{issue|}}\n\nHello {{name|Zoë}}\n", "title", "issue", "name")
+	r := must(t, "From: a@x.test\nSubject: {{title|}} News {{issue|}}\n\nHello {{name|Zoë}}\n", "title", "issue",
+		"name")
 	out, err := r.Render(nil, []string{"", "", ""}, meta)
 	if err != nil {
 		t.Fatal(err)
@@ -445,7 +495,8 @@ func TestMessageIDs(t *testing.T) {
 func TestDefaultHasTheSizeAskedFor(t *testing.T) {
 	from := mail.Address{Local: "news", Domain: "list.example"}
 	for _, size := range []unit.Bytes{600, 601, 602, 603, 673, 674, 675, 1000, 2 << 10, 32 << 10, 1 << 20} {
-		for _, to := range []mail.Address{{Local: "a", Domain: "b.x.test"}, {Local: "ann.b.c.d.e", Domain: "mail-17.example.com"}} {
+		for _, to := range []mail.Address{{Local: "a", Domain: "b.x.test"},
+			{Local: "ann.b.c.d.e", Domain: "mail-17.example.com"}} {
 			tmpl, err := Default(from, size)
 			if err != nil {
 				t.Fatal(err)
@@ -501,9 +552,11 @@ func TestRenderAllocatesNothing(t *testing.T) {
 // and no additional header.
 func FuzzRender(f *testing.F) {
 	f.Add(hello, "Bob", "Rome", "bob@x.test")
-	f.Add("From: a@x.test\r\nSubject: {{a}}ü{{b|}}\r\nX: {{b|c}}\r\n\r\n{{a}}\r\n..{{email}}\r\n", "ő=?", "", `"a b"@x.test`)
+	f.Add("From: a@x.test\r\nSubject: {{a}}ü{{b|}}\r\nX: {{b|c}}\r\n\r\n{{a}}\r\n..{{email}}\r\n", "ő=?", "",
+		`"a b"@x.test`)
 	f.Add("From: a@x.test\nSubject: {{a|}}\n\n{{a|  }}\t\n", "", "b\r\nX: y", "bob@x.test")
-	f.Add("From: \"Jörg, {}\" <a@x.test> (c)\nReply-To: =?utf-8?q?=C3=BC?= <b@x.test>\nSubject: {{ First  Name | x }}\n\n{{ Email }}{{ü}}\n", "ö", "", "bob@x.test")
+	f.Add("From: \"Jörg, {}\" <a@x.test> (c)\nReply-To: =?utf-8?q?=C3=BC?= <b@x.test>\nSubject: {{ First  Name | x "+
+		"}}\n\n{{ Email }}{{ü}}\n", "ö", "", "bob@x.test")
 	f.Add("From: a@x.test\nSubject: s\n\n=41 {{a}} =\n", "=\t ", "", "=?a?=@x.test")
 	f.Fuzz(func(t *testing.T, src, a, b, address string) {
 		tmpl, err := Parse("t", []byte(src))
@@ -546,7 +599,8 @@ func FuzzRender(f *testing.F) {
 		}
 		out = out[len("before"):]
 		for line := range strings.Lines(string(out)) {
-			if text, ok := strings.CutSuffix(line, "\r\n"); !ok || strings.ContainsAny(text, "\r\n\x00") || len(text) > 998 {
+			if text, ok := strings.CutSuffix(line, "\r\n"); !ok || strings.ContainsAny(text, "\r\n\x00") ||
+				len(text) > 998 {
 				t.Fatalf("line %q", line)
 			}
 		}
@@ -564,7 +618,8 @@ func FuzzRender(f *testing.F) {
 				}
 			}
 		}
-		if n := strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n") + 1 - strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n "); n != len(head)+8 {
+		if n := strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n") +
+			1 - strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n "); n != len(head)+8 {
 			t.Fatalf("%d headers, want %d in\n%s", n, len(head)+8, out)
 		}
 		if got.Header.Get("To") != to.String() {

@@ -18,8 +18,10 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // some returns a record as a caller of Add makes it.
 func some(by string) Record {
-	return Record{By: by, Note: "why \"not\"", Parameters: "[governor]\n", Shown: Shown{Scenario: "quickstart", ScenarioID: "00ff", Seed: 1, Replications: 10,
-		Digest: "0123", Revision: "flyball v1", Replay: "flyball run quickstart", Measures: []Measure{{"dfr", 1, 0.5, 1.5, 0.95}}}}
+	return Record{By: by, Note: "why \"not\"", Parameters: "[governor]\n",
+		Shown: Shown{Scenario: "quickstart", ScenarioID: "00ff", Seed: 1, Replications: 10,
+			Digest: "0123", Revision: "flyball v1", Replay: "flyball run quickstart",
+			Measures: []Measure{{"dfr", 1, 0.5, 1.5, 0.95}}}}
 }
 
 // appended returns a chain with one more record.
@@ -46,19 +48,22 @@ func chain(t *testing.T) (text []byte) {
 
 func TestChain(t *testing.T) {
 	all, err := Read(chain(t), "p")
-	if err != nil || len(all) != 3 || all[2].Number != 3 || all[1].By != "bob" || all[0].Previous != "" || all[2].Previous == all[1].Previous {
+	if err != nil || len(all) != 3 || all[2].Number != 3 || all[1].By != "bob" || all[0].Previous != "" ||
+		all[2].Previous == all[1].Previous {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	if r, err := InForce(all, noon.Add(25*time.Hour)); err != nil || r.Number != 3 {
 		t.Errorf("in force: %+v, %v", r, err)
 	}
-	if _, err := InForce(all, noon.Add(26*time.Hour)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "promotion 3 by ann expired") {
+	if _, err := InForce(all, noon.Add(26*time.Hour)); !errors.Is(err, ErrRefused) ||
+		!strings.Contains(err.Error(), "promotion 3 by ann expired") {
 		t.Errorf("expired: %v", err)
 	}
 	if _, err := InForce(all, noon.Add(119*time.Minute)); err != nil {
 		t.Errorf("a clock that is a minute behind: %v", err)
 	}
-	if _, err := InForce(all, noon); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "one of the clocks is wrong") {
+	if _, err := InForce(all, noon); !errors.Is(err, ErrRefused) ||
+		!strings.Contains(err.Error(), "one of the clocks is wrong") {
 		t.Errorf("made in the future: %v", err)
 	}
 	if _, err := InForce(nil, noon); !errors.Is(err, ErrRefused) {
@@ -74,11 +79,13 @@ func TestHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, r := appended(t, text[:bytes.LastIndexByte(text[:len(text)-1], '\n')+1], some("ann"), all[2].At, 24*time.Hour); r.Sum != all[2].Sum {
+	if _, r := appended(t, text[:bytes.LastIndexByte(text[:len(text)-1], '\n')+1], some("ann"), all[2].At,
+		24*time.Hour); r.Sum != all[2].Sum {
 		t.Errorf("appended as %s, read as %s", r.Sum, all[2].Sum)
 	}
 	lines := bytes.SplitAfter(text, []byte("\n"))
-	body, _, _ := bytes.Cut(bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2027`), 1), []byte(sumKey))
+	body, _, _ := bytes.Cut(bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2027`), 1),
+		[]byte(sumKey))
 	touched, err := Read(slices.Concat(lines[0], lines[1], sealed(body)), "p")
 	if err != nil || touched[2].Expires.Equal(all[2].Expires) {
 		t.Fatal("the chain alone must not show that the sum was computed anew", err)
@@ -87,12 +94,14 @@ func TestHead(t *testing.T) {
 		all         []Record
 		noted, want string
 	}{
-		"untouched":  {all, all[2].Sum, ""},
-		"capitals":   {all, strings.ToUpper(all[2].Sum), ""},
-		"edited":     {touched, all[2].Sum, "p:3: the last record has SHA-256 " + touched[2].Sum + ", want " + all[2].Sum},
-		"cut off":    {all[:2], all[2].Sum, "p:2: the last record has SHA-256 " + all[1].Sum + ", want " + all[2].Sum},
-		"one behind": {all, all[0].Sum, "p:3: the last record has SHA-256 " + all[2].Sum + ", want " + all[0].Sum + ", the sum of promotion 1: 2 came after it"},
-		"emptied":    {nil, all[2].Sum, "p: got no record, want a last one of SHA-256 " + all[2].Sum},
+		"untouched": {all, all[2].Sum, ""},
+		"capitals":  {all, strings.ToUpper(all[2].Sum), ""},
+		"edited": {touched, all[2].Sum, "p:3: the last record has SHA-256 " + touched[2].Sum + ", want " +
+			all[2].Sum},
+		"cut off": {all[:2], all[2].Sum, "p:2: the last record has SHA-256 " + all[1].Sum + ", want " + all[2].Sum},
+		"one behind": {all, all[0].Sum, "p:3: the last record has SHA-256 " + all[2].Sum + ", want " + all[0].Sum +
+			", the sum of promotion 1: 2 came after it"},
+		"emptied": {nil, all[2].Sum, "p: got no record, want a last one of SHA-256 " + all[2].Sum},
 	} {
 		got := ""
 		if err := CheckHead(v.all, "p", v.noted); err != nil {
@@ -114,19 +123,25 @@ func TestTampering(t *testing.T) {
 		text []byte
 		want string
 	}{
-		"another name":   {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1), "p:2: the record was changed"},
-		"in force":       {bytes.Replace(good, lines[2], bytes.Replace(lines[2], []byte(`"expires":"2026`), []byte(`"expires":"2036`), 1), 1), "p:3: the record was changed"},
+		"another name": {bytes.Replace(good, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1),
+			"p:2: the record was changed"},
+		"in force": {bytes.Replace(good, lines[2], bytes.Replace(lines[2], []byte(`"expires":"2026`),
+			[]byte(`"expires":"2036`), 1), 1), "p:3: the record was changed"},
 		"more at an end": {append(bytes.Clone(good[:len(good)-1]), " {}\n"...), "p:3: the record was changed"},
 		"without a sum":  {append(bytes.Clone(good[:len(good)-75]), "}\n"...), "p:3: the record was changed"},
-		"sealed again":   {slices.Concat(lines[0], sealed(bytes.Replace(middle, []byte(`"by":"bob"`), []byte(`"by":"eve"`), 1)), lines[2]), "p:3: the chain is broken"},
-		"one left out":   {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
-		"first left out": {append(bytes.Clone(lines[1]), lines[2]...), "p:1: the chain is broken: got number 2 after the line of SHA-256 "},
-		"no first":       {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1), "got number 2 after no line, want number 1 after no line"},
-		"twice":          {append(bytes.Clone(good), lines[2]...), "p:4: the chain is broken"},
-		"cut short":      {good[:len(good)-1], "p: the last line is cut short"},
-		"other schema":   {bytes.Replace(good, []byte("flyball/promotion"), []byte("flyball/summary"), 1), "p:1: got schema"},
-		"unknown key":    {bytes.Replace(good, []byte(`"by"`), []byte(`"buy"`), 1), "p:1: json: unknown field"},
-		"no JSON":        {[]byte("x\n"), "p:1: invalid character"},
+		"sealed again": {slices.Concat(lines[0], sealed(bytes.Replace(middle, []byte(`"by":"bob"`),
+			[]byte(`"by":"eve"`), 1)), lines[2]), "p:3: the chain is broken"},
+		"one left out": {append(bytes.Clone(lines[0]), lines[2]...), "p:2: the chain is broken"},
+		"first left out": {append(bytes.Clone(lines[1]), lines[2]...),
+			"p:1: the chain is broken: got number 2 after the line of SHA-256 "},
+		"no first": {bytes.Replace(lines[0], []byte(`"number":1`), []byte(`"number":2`), 1),
+			"got number 2 after no line, want number 1 after no line"},
+		"twice":     {append(bytes.Clone(good), lines[2]...), "p:4: the chain is broken"},
+		"cut short": {good[:len(good)-1], "p: the last line is cut short"},
+		"other schema": {bytes.Replace(good, []byte("flyball/promotion"), []byte("flyball/summary"), 1),
+			"p:1: got schema"},
+		"unknown key": {bytes.Replace(good, []byte(`"by"`), []byte(`"buy"`), 1), "p:1: json: unknown field"},
+		"no JSON":     {[]byte("x\n"), "p:1: invalid character"},
 	} {
 		if _, err := Read(v.text, "p"); err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s: %v, want %q", what, err, v.want)
@@ -202,7 +217,8 @@ func TestResealed(t *testing.T) {
 				continue
 			}
 			var invalid *Invalid
-			if want := fmt.Sprintf("p:%d: ", at+1); !errors.As(err, &invalid) || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), v.want) {
+			if want := fmt.Sprintf("p:%d: ", at+1); !errors.As(err, &invalid) ||
+				!strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), v.want) {
 				t.Errorf("%s: got %v, want %s%s", what, err, want, v.want)
 			}
 		}
@@ -225,7 +241,8 @@ func TestTimesDoNotFall(t *testing.T) {
 		}
 	}
 	all, last, _ := read(first, "p")
-	if _, err := some("bob").next(all, last, noon.Add(-skew-time.Second), time.Hour); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "one of the clocks is wrong") {
+	if _, err := some("bob").next(all, last, noon.Add(-skew-time.Second), time.Hour); !errors.Is(err, ErrRefused) ||
+		!strings.Contains(err.Error(), "one of the clocks is wrong") {
 		t.Errorf("a clock that is far behind: %v", err)
 	}
 	r, err := some("bob").next(all, last, noon, time.Hour)
@@ -233,7 +250,8 @@ func TestTimesDoNotFall(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.At, r.Expires = r.At.Add(-time.Second), r.Expires.Add(-time.Second)
-	if _, err := Read(append(first, sealed(r.body())...), "p"); err == nil || !strings.HasPrefix(err.Error(), "p:2: at: got 2026-11-24T11:59:59Z, want a time not before") {
+	if _, err := Read(append(first, sealed(r.body())...), "p"); err == nil ||
+		!strings.HasPrefix(err.Error(), "p:2: at: got 2026-11-24T11:59:59Z, want a time not before") {
 		t.Errorf("read: %v", err)
 	}
 }

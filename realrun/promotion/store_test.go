@@ -39,11 +39,13 @@ func TestAdd(t *testing.T) {
 		t.Fatalf("%+v, %v", all, err)
 	}
 	for i, r := range all {
-		if m := made[i]; r.Sum != m.Sum || r.Number != m.Number || r.Number != i+1 || !r.At.Equal(m.At) || r.By != fmt.Sprint("by", i) {
+		if m := made[i]; r.Sum != m.Sum || r.Number != m.Number || r.Number != i+1 || !r.At.Equal(m.At) ||
+			r.By != fmt.Sprint("by", i) {
 			t.Errorf("read %+v, added %+v", r, m)
 		}
 	}
-	if text, err := os.ReadFile(HeadFile(name)); err != nil || string(text) != "flyball promotion head 1\n3 "+all[2].Sum+"\n" {
+	if text, err := os.ReadFile(HeadFile(name)); err != nil ||
+		string(text) != "flyball promotion head 1\n3 "+all[2].Sum+"\n" {
 		t.Errorf("the head: %q, %v", text, err)
 	}
 	// The head is beside the file, not beside the link.
@@ -87,15 +89,19 @@ func TestHeadFile(t *testing.T) {
 		named      Head
 		want       string // of the error; empty for none
 	}{
-		"as it was":               {string(text), string(head), "", ""},
-		"cut off":                 {string(cut), string(head), "", "p.jsonl: the last record is number 2 of SHA-256 " + made[1].Sum + ", but "},
-		"emptied":                 {"", string(head), "", "p.jsonl: the last record is number 0 of SHA-256 -, but "},
-		"added by hand":           {string(text), older, "", "the last record is number 3"},
-		"no head":                 {string(text), "", "", "p.jsonl.head is missing"},
-		"head damaged":            {string(text), string(head[:len(head)-2]), "", "p.jsonl.head: got a file that is not the head of promotion records"},
-		"head of too many":        {string(text), string(head) + "1 a\n2 b\n", "", "is not the head of promotion records"},
-		"both cut off":            {string(cut), older, "", ""}, // what no file beside the chain can show
-		"both cut off, noted":     {string(cut), older, sum(2), "p.jsonl:2: the last record has SHA-256 " + made[1].Sum + ", want " + made[2].Sum},
+		"as it was": {string(text), string(head), "", ""},
+		"cut off": {string(cut), string(head), "",
+			"p.jsonl: the last record is number 2 of SHA-256 " + made[1].Sum + ", but "},
+		"emptied":       {"", string(head), "", "p.jsonl: the last record is number 0 of SHA-256 -, but "},
+		"added by hand": {string(text), older, "", "the last record is number 3"},
+		"no head":       {string(text), "", "", "p.jsonl.head is missing"},
+		"head damaged": {string(text), string(head[:len(head)-2]), "",
+			"p.jsonl.head: got a file that is not the head of promotion records"},
+		"head of too many": {string(text), string(head) + "1 a\n2 b\n", "",
+			"is not the head of promotion records"},
+		"both cut off": {string(cut), older, "", ""}, // what no file beside the chain can show
+		"both cut off, noted": {string(cut), older, sum(2),
+			"p.jsonl:2: the last record has SHA-256 " + made[1].Sum + ", want " + made[2].Sum},
 		"no head, noted":          {string(text), "", sum(2), ""},
 		"cut off and overruled":   {string(cut), string(head), sum(1), ""},
 		"noted is an earlier one": {string(text), string(head), sum(0), "the sum of promotion 1: 2 came after it"},
@@ -159,10 +165,13 @@ func TestAddStopsAnywhere(t *testing.T) {
 					err = nil
 				}
 				if err != nil || len(all) != want {
-					t.Errorf("%d records, stopped after %d writes (%v): found %d and %v, want %d", before, stop, done, len(all), err, want)
+					t.Errorf("%d records, stopped after %d writes (%v): found %d and %v, want %d", before, stop, done,
+						len(all), err, want)
 				}
-				if r, err := Add(name, "", some("next"), at(noon.Add(10*time.Hour)), time.Hour); err != nil || r.Number != want+1 {
-					t.Errorf("%d records, stopped after %d writes (%v): the next is %d, %v", before, stop, done, r.Number, err)
+				if r, err := Add(name, "", some("next"), at(noon.Add(10*time.Hour)), time.Hour); err != nil ||
+					r.Number != want+1 {
+					t.Errorf("%d records, stopped after %d writes (%v): the next is %d, %v", before, stop, done,
+						r.Number, err)
 				}
 			}
 		}

@@ -35,7 +35,8 @@ func TestModelAndWireAskAlike(t *testing.T) {
 	network := netmodel.NewNetwork(cfg, rng.New(5, 0))
 	const recipients, slots = 48, 10
 	clock := &stepped{}
-	s := newSink(Config{Network: network, Servers: len(cfg.Servers), Receivers: cfg.Destinations, Recipients: recipients, Scale: 1, MaxBytes: 1 << 20})
+	s := newSink(Config{Network: network, Servers: len(cfg.Servers), Receivers: cfg.Destinations,
+		Recipients: recipients, Scale: 1, MaxBytes: 1 << 20})
 	s.clock = clock
 	for _, l := range s.lanes {
 		l.Listener = &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -59,7 +60,8 @@ func TestModelAndWireAskAlike(t *testing.T) {
 			d = int(c.dest)
 		}
 		rcpt := mail.Recipient(luck.IntN(recipients/6)*6 + slot%2*3 + d) // each server and destination has its own
-		a := mail.Attempt{Rcpt: rcpt, Try: tries[rcpt], Slot: mail.Slot(slot), Server: mail.Server(slot % len(models)), Dest: mail.Destination(d)}
+		a := mail.Attempt{Rcpt: rcpt, Try: tries[rcpt], Slot: mail.Slot(slot), Server: mail.Server(slot % len(models)),
+			Dest: mail.Destination(d)}
 		tries[rcpt]++
 		model, c := models[a.Server], clients[slot]
 		switch {
@@ -106,14 +108,17 @@ func TestModelAndWireAskAlike(t *testing.T) {
 			l.receiver.State(wire)
 			models[l.server].Receiver(l.dest).State(simulated)
 			if !bytes.Equal(wire.Data(), simulated.Data()) {
-				t.Fatalf("attempt %d, %+v at %s, which ended with %+v: lane %d is in state %v, the model in %v", n, a, began, got, i, words(wire), words(simulated))
+				t.Fatalf("attempt %d, %+v at %s, which ended with %+v: lane %d is in state %v, the model in %v", n, a,
+					began, got, i, words(wire), words(simulated))
 			}
 		}
 		met[fmt.Sprintf("%s %d%s", got.Stage, got.Code, got.Fault)]++
 	}
-	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554", "ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452",
+	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554",
+		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452",
 		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
-		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452", "dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
+		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452",
+		"dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
 		if met[want] < 3 {
 			t.Errorf("%s happened %d times: the test tests too little: %v", want, met[want], met)
 		}
@@ -137,19 +142,24 @@ func twoWorlds() netmodel.Config {
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 5, 10*vt.Minute
 	d.Dead = []netmodel.Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
 	d.Fail = []netmodel.Fail{
-		{At: "connect", Fault: "drop", P: 0.02}, {At: "connect", Fault: "timeout", P: 0.02}, {At: "banner", Reply: 421, P: 0.02}, {At: "ehlo", Reply: 554, P: 0.02},
-		{At: "mail", Reply: 452, P: 0.05}, {At: "rcpt", Fault: "drop", P: 0.05}, {At: "data", Reply: 452, P: 0.05}, {At: "dot", Reply: 451, P: 0.1},
+		{At: "connect", Fault: "drop", P: 0.02}, {At: "connect", Fault: "timeout", P: 0.02},
+		{At: "banner", Reply: 421, P: 0.02}, {At: "ehlo", Reply: 554, P: 0.02},
+		{At: "mail", Reply: 452, P: 0.05}, {At: "rcpt", Fault: "drop", P: 0.05}, {At: "data", Reply: 452, P: 0.05},
+		{At: "dot", Reply: 451, P: 0.1},
 		{At: "dot", Fault: "drop", P: 0.05}, {At: "dot", Fault: "timeout", P: 0.05},
 	}
 	d.Recent = 10 * vt.Minute
 	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
-	d.Allowances = []netmodel.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550}}
+	d.Allowances = []netmodel.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1,
+		Reply: 550}}
 	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
 	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
-		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1}, {From: vt.Hour, At: "ehlo", Reply: 451, Share: 0.1}}
+		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1},
+		{From: vt.Hour, At: "ehlo", Reply: 451, Share: 0.1}}
 	d.HangsUp = 4
 	d.Penalty.Rate, d.Penalty.Insist, d.Penalty.Escalate, d.Penalty.Connections, d.Penalty.Reply = 700, 5, 1.5, 2, 454
-	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2, Heals: vt.Hour}
+	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2,
+		Heals: vt.Hour}
 	d.Tarpit = netmodel.Tarpit{Soft: 100, Hard: 1000, Delay: 2 * vt.Second, PerPoint: vt.Second, Most: 5 * vt.Second}
 	d.Knee = netmodel.Knee{Connections: 1, Slope: 0.5}
 	d.Outage = netmodel.Outage{Up: 20 * vt.Minute, Down: 3 * vt.Minute, Fault: "timeout"}
@@ -161,9 +171,11 @@ func twoWorlds() netmodel.Config {
 	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
 	together := d
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
-	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay = "plain", "plain.example", 1, "dot", netmodel.Constant(vt.Minute)
-	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far}, Destinations: []netmodel.Destination{d, together, plain},
-		Dialogue: mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}
+	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay =
+		"plain", "plain.example", 1, "dot", netmodel.Constant(vt.Minute)
+	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
+		Destinations: []netmodel.Destination{d, together, plain},
+		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}
 }
 
 func words(c *snap.Codec) (all []uint64) {

@@ -25,7 +25,8 @@ func text(t *testing.T, r answer.Report) string {
 func made() answer.Report {
 	never := format.Num(math.Inf(1))
 	return answer.Report{
-		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Matters: 0.01, Searched: 61,
+		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Matters: 0.01,
+		Searched: 61,
 		Free: []answer.Free{{Key: "governor.max", From: "1", To: "500", Tried: 25, Chosen: "23"},
 			{Key: "governor.target", From: "10/h", To: "20/h", Tried: 25, Chosen: "10/h", Flat: true}},
 		Best:   answer.Setting{Runs: 20, T50: 3, T90: 4, T99: 5, End: 6, Refused: 0.011, Recipients: 1000},
@@ -78,21 +79,25 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	r := made()
 	r.Best.Late = 17
 	r.Beside.Late = 19
-	if got, want := text(t, r), "No setting keeps the deadline in every run: 17 recipients are late with the best, governor.max = 23."; !strings.Contains(got, want) {
+	if got, want := text(t, r), "No setting keeps the deadline in every run: 17 recipients are late with the best, "+
+		"governor.max = 23."; !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
-	for late, want := range map[format.Num]string{0.25: "0.2 recipients are", 1: "1 recipient is", 0.05: "< 0.1 recipients are",
+	for late, want := range map[format.Num]string{0.25: "0.2 recipients are", 1: "1 recipient is",
+		0.05: "< 0.1 recipients are",
 		9.96: "10.0 recipients are", 12.4: "12 recipients are"} {
 		r.Best.Late, r.Held.Kept = late, 0
 		got := text(t, r)
-		for _, want := range []string{"No setting keeps the deadline: " + want + " late with the best", "and " + want + " late."} {
+		for _, want := range []string{"No setting keeps the deadline: " + want + " late with the best",
+			"and " + want + " late."} {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %q in\n%s", want, got)
 			}
 		}
 	}
 	r.Best.Refused, r.Beside.Refused, r.Beside.Late, r.Changes[1].Result.Late = 0.021, 0.03, 1, 1
-	for _, want := range []string{"Refusals are above 2.0 % with every setting: the least are 2.1 %, with governor.max = 23.",
+	for _, want := range []string{"Refusals are above 2.0 % with every setting: the least are 2.1 %, with " +
+		"governor.max = 23.",
 		"one up 5 h 5.9 h 0 3.0 % fewer are late", "one down 5 h 6.1 h 1 1.0 % later"} {
 		if got := text(t, r); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -101,7 +106,8 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	r = made()
 	r.Best.Pending, r.Best.End, r.Beside.Pending, r.Changes[0].Result.Pending = 4, format.Num(math.Inf(1)), 5, 6
 	r.Changes[0].Result.Refused = 0
-	for _, want := range []string{"No setting ends before the horizon in every run: 4 recipients are pending with the best, governor.max = 23.",
+	for _, want := range []string{"No setting ends before the horizon in every run: 4 recipients are pending with " +
+		"the best, governor.max = 23.",
 		"one up 5 h 5.9 h 0 0.0 % more are pending", "one down 5 h 6.1 h 0 1.0 % fewer are pending"} {
 		if got := text(t, r); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

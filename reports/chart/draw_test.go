@@ -40,7 +40,8 @@ func TestRanges(t *testing.T) {
 		{of(Panel{}, plotter.XY{X: 2, Y: 0}), ranges{2, 4, 0, 1.06}},
 		{of(Panel{From: 1}, plotter.XY{X: 0, Y: 3}, plotter.XY{X: 8, Y: 2}), ranges{0, 8, 1, 3.12}},
 		{of(Panel{}, plotter.XY{X: 0, Y: -50}, plotter.XY{X: 8, Y: 50}), ranges{0, 8, -50, 60}},
-		{of(Panel{}, plotter.XY{X: 1, Y: inf}, plotter.XY{X: -inf, Y: 1}, plotter.XY{X: 3, Y: 1}), ranges{3, 6, 0, 1.06}},
+		{of(Panel{}, plotter.XY{X: 1, Y: inf}, plotter.XY{X: -inf, Y: 1}, plotter.XY{X: 3, Y: 1}),
+			ranges{3, 6, 0, 1.06}},
 		{of(Panel{Log: true}, plotter.XY{X: 0, Y: 5}, plotter.XY{X: 0.1, Y: 50}), ranges{0.1, 1.1, 0, 53}},
 		{of(Panel{Room: []float64{-1, 9}}, plotter.XY{X: 2, Y: 50}), ranges{-1, 9, 0, 53}},
 	} {
@@ -54,7 +55,8 @@ func TestRanges(t *testing.T) {
 func TestGapsCutLines(t *testing.T) {
 	nan := math.NaN()
 	p := Panel{Lines: make([]Line, 1)}
-	got := p.pieces(Line{Points: plotter.XYs{{X: nan}, {X: 1, Y: 1}, {X: 2, Y: 2}, {X: 3, Y: nan}, {X: 4, Y: math.Inf(1)}, {X: 5, Y: 5}}})
+	got := p.pieces(Line{Points: plotter.XYs{{X: nan}, {X: 1, Y: 1}, {X: 2, Y: 2}, {X: 3, Y: nan},
+		{X: 4, Y: math.Inf(1)}, {X: 5, Y: 5}}})
 	if len(got) != 2 || len(got[0]) != 2 || len(got[1]) != 1 || got[1][0].X != 5 {
 		t.Error(got)
 	}
@@ -72,7 +74,8 @@ func TestTicks(t *testing.T) {
 		lo, hi float64
 		want   string
 	}{
-		{0, 150_000, "0 50,000 100,000 150,000"}, {1, 1.16, "1.00 1.05 1.10 1.15"}, {0, 1.06, "0.0 0.2 0.4 0.6 0.8 1.0"}, {0, 10.6, "0 2 4 6 8 10"},
+		{0, 150_000, "0 50,000 100,000 150,000"}, {1, 1.16, "1.00 1.05 1.10 1.15"},
+		{0, 1.06, "0.0 0.2 0.4 0.6 0.8 1.0"}, {0, 10.6, "0 2 4 6 8 10"},
 		{-3, 3, "-3 -2 -1 0 1 2 3"},
 	} {
 		if got := labels(v.lo, v.hi); got != v.want {
@@ -90,7 +93,8 @@ func TestTicks(t *testing.T) {
 // On a logarithmic vertical axis small ratios have room below them, what is not positive is left out, and a note stands
 // beside its point.
 func TestLogarithmicRatios(t *testing.T) {
-	p := Panel{Y: "ratio", Height: 1, LogY: true, Notes: []Note{{At: plotter.XY{X: 3, Y: 0.1}, Text: "the best", Below: true}},
+	p := Panel{Y: "ratio", Height: 1, LogY: true, Notes: []Note{{At: plotter.XY{X: 3, Y: 0.1}, Text: "the best",
+		Below: true}},
 		Lines: []Line{{Label: "front", Points: plotter.XYs{{X: 1, Y: 5}, {X: 2, Y: 0}, {X: 3, Y: 0.1}}}}}
 	r := newRanges(p)
 	if share := math.Log(0.1/r.yMin) / math.Log(r.yMax/r.yMin); !(share > 0.08 && share < 0.2) {
@@ -144,7 +148,8 @@ func TestTargetHasItsNumber(t *testing.T) {
 
 // The axis ends at a number above the highest line, unless that is far away.
 func TestAxisReachesANumber(t *testing.T) {
-	for hi, want := range map[float64]float64{147_000: 150_000, 105: 120, 0.29: 0.3, 151_000: 151_000 * 1.06, 100: 106} {
+	for hi, want := range map[float64]float64{147_000: 150_000, 105: 120, 0.29: 0.3, 151_000: 151_000 * 1.06,
+		100: 106} {
 		if got := upTo(0, hi); math.Abs(got-want) > 1e-9*want {
 			t.Errorf("the axis of %g ends at %g, want %g", hi, got, want)
 		}

@@ -53,7 +53,8 @@ func TestPaletted(t *testing.T) {
 					allowed = 0 // white, or the ink alone: both are frequent
 				}
 				if d := apart(was, is); d > allowed {
-					t.Fatalf("%s: pixel %d,%d is %v, was %v: %d apart, want at most %d", name, x, y, is, was, d, allowed)
+					t.Fatalf("%s: pixel %d,%d is %v, was %v: %d apart, want at most %d", name, x, y, is, was, d,
+						allowed)
 				}
 			}
 		}

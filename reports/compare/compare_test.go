@@ -63,8 +63,10 @@ func TestCompareByHand(t *testing.T) {
 	for _, x := range []struct {
 		name      string
 		got, want float64
-	}{{"ratio", float64(got.Ratio.Value), math.Exp(mean)}, {"low", float64(got.Ratio.Low), math.Exp(mean - half)}, {"high", float64(got.Ratio.High), math.Exp(mean + half)},
-		{"base", float64(got.Base), 3 * 3. * 2 / 7}, {"new", float64(got.New), 6 * 3. * 2 / 7}, {"ranks: all of three", float64(got.RankP), 2. / 8}} {
+	}{{"ratio", float64(got.Ratio.Value), math.Exp(mean)}, {"low", float64(got.Ratio.Low), math.Exp(mean - half)},
+		{"high", float64(got.Ratio.High), math.Exp(mean + half)},
+		{"base", float64(got.Base), 3 * 3. * 2 / 7}, {"new", float64(got.New), 6 * 3. * 2 / 7},
+		{"ranks: all of three", float64(got.RankP), 2. / 8}} {
 		if math.Abs(x.got-x.want) > 1e-6 {
 			t.Errorf("%s: %.9f, want %.9f", x.name, x.got, x.want)
 		}
@@ -112,35 +114,43 @@ func TestZeros(t *testing.T) {
 func TestWhatHasNoPartnerIsLeftOut(t *testing.T) {
 	three, two := tried(t, nil, 1, 2, 3), tried(t, nil, 1, 2)
 	c := compared(t, three, two)
-	if c.Scenarios[0].Pairs != 2 || !strings.Contains(strings.Join(c.Notes, "\n"), "hand-made: 1 run without a partner of the same replication left out.") {
+	if c.Scenarios[0].Pairs != 2 || !strings.Contains(strings.Join(c.Notes, "\n"),
+		"hand-made: 1 run without a partner of the same replication left out.") {
 		t.Errorf("%+v, %q", c.Scenarios, c.Notes)
 	}
 
 	for _, x := range []struct{ name, set, want string }{
 		{"other luck", "seed=43", "BASE has seed 42, NEW 43, which is not the same luck"},
-		{"another world", "destination[0].cap=7", "it is not the same question on both sides, which differ in destination[0].cap"},
+		{"another world", "destination[0].cap=7",
+			"it is not the same question on both sides, which differ in destination[0].cap"},
 		{"another list", "campaign[0].recipients=999999", "which differ in campaign[0].recipients"},
 	} {
-		_, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{tried(t, []string{x.set}, 1, 2, 3)}}, false)
+		_, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new",
+			[]Trial{tried(t, []string{x.set}, 1, 2, 3)}}, false)
 		if err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: got %v, want %q", x.name, err, x.want)
 		}
 	}
 	mine := tried(t, nil, 1, 2, 3)
 	mine.List = "abc"
-	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{mine}}, false); err == nil || !strings.Contains(err.Error(), "which differ in the list.") {
+	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{mine}}, false); err == nil ||
+		!strings.Contains(err.Error(), "which differ in the list.") {
 		t.Errorf("%v", err)
 	}
-	c, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{tried(t, []string{"destination[0].cap=7"}, 1, 2, 3)}}, true)
+	c, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new",
+		[]Trial{tried(t, []string{"destination[0].cap=7"}, 1, 2, 3)}}, true)
 	if err != nil || !strings.Contains(c.Notes[0], "compared although it is not the same question") {
 		t.Errorf("%v, %v", err, c)
 	}
-	if c := compared(t, three, tried(t, []string{"governor.law=patent-damped", "retry.limit=3"}, 1, 2, 3)); !slices.Equal(c.Scenarios[0].Differs, []Difference{{"governor.law", `"patent-dynamic"`, `"patent-damped"`}, {"retry.limit", "10", "3"}}) {
+	if c := compared(t, three, tried(t, []string{"governor.law=patent-damped", "retry.limit=3"}, 1, 2,
+		3)); !slices.Equal(c.Scenarios[0].Differs, []Difference{{"governor.law", `"patent-dynamic"`, `"patent-damped"`},
+		{"retry.limit", "10", "3"}}) {
 		t.Errorf("%q", c.Scenarios[0].Differs)
 	}
 	other := tried(t, nil, 1, 2, 3)
 	other.Scenario = "other"
-	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{other}}, false); err == nil || !strings.Contains(err.Error(), "hand-made is left out: NEW has no runs of it.") ||
+	if _, err := Sides(Candidate{"base", []Trial{three}}, Candidate{"new", []Trial{other}}, false); err == nil ||
+		!strings.Contains(err.Error(), "hand-made is left out: NEW has no runs of it.") ||
 		!strings.Contains(err.Error(), "other is left out: BASE has no runs of it.") {
 		t.Errorf("%v", err)
 	}
@@ -149,7 +159,8 @@ func TestWhatHasNoPartnerIsLeftOut(t *testing.T) {
 // Keys with the same name in different tables are different.
 func TestDifferencesOfResolvedScenarios(t *testing.T) {
 	a := handmade.Asking(t, scenarios.Terminating)
-	for _, set := range []string{"network.dns.hit_ratio=0.5", "server[0].share=2", "dialogue.timeouts.dns=7s", "message.size=1kB", "horizon=9d"} {
+	for _, set := range []string{"network.dns.hit_ratio=0.5", "server[0].share=2", "dialogue.timeouts.dns=7s",
+		"message.size=1kB", "horizon=9d"} {
 		b, err := a.With(set)
 		if err != nil {
 			t.Fatal(err)
@@ -164,7 +175,8 @@ func TestDifferencesOfResolvedScenarios(t *testing.T) {
 
 // A table below an element of a list belongs to that element.
 func TestDifferencesBelowAList(t *testing.T) {
-	a := []byte("[[destination]]\nname = \"a\"\n[destination.greylist]\nshare = 0.5\n[[destination]]\nname = \"b\"\n[destination.greylist]\nshare = 1.0\n[governor]\nd = 8.0\n")
+	a := []byte("[[destination]]\nname = \"a\"\n[destination.greylist]\nshare = 0.5\n[[destination]]\nname = " +
+		"\"b\"\n[destination.greylist]\nshare = 1.0\n[governor]\nd = 8.0\n")
 	b := bytes.Replace(a, []byte("share = 1.0"), []byte("share = 0.7"), 1)
 	laws, question := differences(a, b)
 	if laws != nil || !slices.Equal(question, []string{"destination[1].greylist.share"}) {
@@ -187,11 +199,13 @@ func TestLostMetric(t *testing.T) {
 		if x := found.cell("iae"); x.Lost != c.lost || x.Ratio.N != c.pairs-c.lost {
 			t.Errorf("%+v", x)
 		}
-		if want := fmt.Sprintf("iae of hand-made is undefined in NEW in %d of %d pairs where BASE has it, left out.", c.lost, c.pairs); !slices.Contains(found.Notes, want) {
+		if want := fmt.Sprintf("iae of hand-made is undefined in NEW in %d of %d pairs where BASE has it, left out.",
+			c.lost, c.pairs); !slices.Contains(found.Notes, want) {
 			t.Errorf("no %q in %q", want, found.Notes)
 		}
 		v := found.Judge([]int{c.pairs}, 0, Metrics())
-		if got := v.Claims[1]; got.Metric != "iae" || got.Scenario != "hand-made" || got.Outcome != c.outcome || v.Failed != (c.outcome == Lost) {
+		if got := v.Claims[1]; got.Metric != "iae" || got.Scenario != "hand-made" || got.Outcome != c.outcome ||
+			v.Failed != (c.outcome == Lost) {
 			t.Errorf("%d of %d lost: %+v", c.lost, c.pairs, got)
 		}
 	}
@@ -202,7 +216,8 @@ func TestPairedByReplication(t *testing.T) {
 	base, next := tried(t, nil, 2, 3, 4, 5), tried(t, nil, 4, 6, 8, 10)
 	want := compared(t, base, next).Metrics[0].Mean
 	slices.Reverse(next.Runs)
-	if got := compared(t, base, next).Metrics[0].Mean; got.Ratio.Low != want.Ratio.Low || got.Ratio.High != want.Ratio.High {
+	if got := compared(t, base, next).Metrics[0].Mean; got.Ratio.Low != want.Ratio.Low ||
+		got.Ratio.High != want.Ratio.High {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
@@ -249,7 +264,9 @@ func TestGateVerdicts(t *testing.T) {
 		t.Errorf("half as many hours again: %+v", v)
 	}
 	said := strings.Join(c.Answer(), "\n")
-	for _, want := range []string{"Gate: FAIL, shown by 20 pairs of each scenario.", "Worse: iae, geometric mean over the scenarios: +6", "allowed +3.0 %", "Worse: iae, hand-made: +6", "allowed +9.0 %"} {
+	for _, want := range []string{"Gate: FAIL, shown by 20 pairs of each scenario.",
+		"Worse: iae, geometric mean over the scenarios: +6", "allowed +3.0 %", "Worse: iae, hand-made: +6",
+		"allowed +9.0 %"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in\n%s", want, said)
 		}
@@ -283,10 +300,13 @@ func TestGateVerdicts(t *testing.T) {
 		t.Fatalf("%v: %s", err, raw)
 	}
 	s := junit.Suites[0]
-	if s.Tests != 10 || s.Failures != 4 || s.Cases[0].Name != "iae" || s.Cases[0].Failure == nil || s.Cases[1].Class != "flyball.compare.hand-made" {
+	if s.Tests != 10 || s.Failures != 4 || s.Cases[0].Name != "iae" || s.Cases[0].Failure == nil ||
+		s.Cases[1].Class != "flyball.compare.hand-made" {
 		t.Errorf("%+v", s)
 	}
-	if got := c.Annotations(); !strings.HasPrefix(got, "::error title=Regression of iae::iae, geometric mean over the scenarios: +6") || strings.Count(got, "::error") != 4 || !strings.Contains(got, " %25 (95 %25") {
+	if got := c.Annotations(); !strings.HasPrefix(got,
+		"::error title=Regression of iae::iae, geometric mean over the scenarios: +6") ||
+		strings.Count(got, "::error") != 4 || !strings.Contains(got, " %25 (95 %25") {
 		t.Errorf("annotations:\n%s", got)
 	}
 }
@@ -296,7 +316,8 @@ func TestFloorOfHarm(t *testing.T) {
 	p := pairs{base: Trial{Scenario: "s"}, next: Trial{Scenario: "s"}}
 	for i := range 20 {
 		sample := func(undelivered float64) Replicate {
-			return Replicate{Replication: uint64(i), recipients: 100_000, values: map[string]float64{"undelivered": undelivered}}
+			return Replicate{Replication: uint64(i), recipients: 100_000,
+				values: map[string]float64{"undelivered": undelivered}}
 		}
 		p.runs = append(p.runs, [2]Replicate{sample(0), sample(float64(45 + i%2))})
 	}
@@ -331,11 +352,13 @@ func TestFloorOfHarm(t *testing.T) {
 func TestManyAnnotations(t *testing.T) {
 	c := &Report{Verdict: &Verdict{}}
 	for i := range 30 {
-		c.Verdict.Claims = append(c.Verdict.Claims, Claim{Metric: "iae", Scenario: fmt.Sprint("s,:", i), Ratio: measure.Estimate{Value: 2, Low: 1.9, High: 2.1}, Outcome: Worse})
+		c.Verdict.Claims = append(c.Verdict.Claims, Claim{Metric: "iae", Scenario: fmt.Sprint("s,:", i),
+			Ratio: measure.Estimate{Value: 2, Low: 1.9, High: 2.1}, Outcome: Worse})
 	}
 	c.Verdict.Claims = append(c.Verdict.Claims, Claim{Metric: "tv", Outcome: Undecided})
 	got := c.Annotations()
-	if strings.Count(got, "\n") != 10 || !strings.Contains(got, "22 more claims failed") || !strings.Contains(got, "::notice title=Inconclusive::1 claim ") {
+	if strings.Count(got, "\n") != 10 || !strings.Contains(got, "22 more claims failed") ||
+		!strings.Contains(got, "::notice title=Inconclusive::1 claim ") {
 		t.Errorf("%s", got)
 	}
 	var b strings.Builder
@@ -357,7 +380,8 @@ func TestCompareFolders(t *testing.T) {
 		}
 		trials = append(trials, Tried(s, runs))
 		e := gathered(s, runs...)
-		if err := e.Write(folder.Place{Dir: filepath.Join(dir, fmt.Sprint(side), "ensemble"), Replace: true}, run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
+		if err := e.Write(folder.Place{Dir: filepath.Join(dir, fmt.Sprint(side), "ensemble"), Replace: true},
+			run.Extra{ResolvedTOML: scenarios.Resolved(s)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -386,7 +410,8 @@ func TestCompareFolders(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := got.Figures()
-	if err != nil || len(figures) != 1 || !bytes.Equal(figures[0].SVG, again[0].SVG) || !bytes.Equal(figures[0].CSV, again[0].CSV) {
+	if err != nil || len(figures) != 1 || !bytes.Equal(figures[0].SVG, again[0].SVG) ||
+		!bytes.Equal(figures[0].CSV, again[0].CSV) {
 		t.Errorf("%v: the courses differ", err)
 	}
 	rows := handmade.ReadRows(t, figures[0].CSV)
@@ -398,7 +423,8 @@ func TestCompareFolders(t *testing.T) {
 	if held := trial.inForce(trial.courseOf("b1")); len(held) != 20 || held[0].C.Value != 40 || held[1].C.Value != 100 {
 		t.Errorf("C in force: %+v", held[:2])
 	}
-	if err := want.Write(folder.Place{Dir: filepath.Join(dir, "out"), Replace: true}, "flyball compare a b", runlog.Host{Wall: vt.Second}); err != nil {
+	if err := want.Write(folder.Place{Dir: filepath.Join(dir, "out"), Replace: true}, "flyball compare a b",
+		runlog.Host{Wall: vt.Second}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadCandidate(filepath.Join(dir, "nothing")); err == nil {
@@ -434,11 +460,15 @@ func TestGateFailsForWhatIsNotCompared(t *testing.T) {
 		passed     bool
 	}{
 		{"the same", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
-		{"removed", []Trial{few("a"), few("b")}, []Trial{few("a")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
-		{"renamed", []Trial{few("a"), few("b")}, []Trial{few("a"), few("c")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"removed", []Trial{few("a"), few("b")}, []Trial{few("a")}, "Gate: FAIL, 1 scenario of BASE not compared (b).",
+			false},
+		{"renamed", []Trial{few("a"), few("b")}, []Trial{few("a"), few("c")},
+			"Gate: FAIL, 1 scenario of BASE not compared (b).", false},
 		{"added", []Trial{few("a")}, []Trial{few("a"), few("b")}, "Gate: pass, after 20 pairs", true},
-		{"other luck", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "seed=43")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
-		{"another world", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "destination[0].cap=7")}, "Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"other luck", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "seed=43")},
+			"Gate: FAIL, 1 scenario of BASE not compared (b).", false},
+		{"another world", []Trial{few("a"), few("b")}, []Trial{few("a"), few("b", "destination[0].cap=7")},
+			"Gate: FAIL, 1 scenario of BASE not compared (b).", false},
 	} {
 		c, err := Sides(Candidate{"base", x.base}, Candidate{"new", x.next}, false)
 		if err != nil {
@@ -472,7 +502,8 @@ func TestInconclusiveIsNoPass(t *testing.T) {
 			v.Settle(allow, false)
 			raw, err := c.JUnit()
 			if err != nil || v.Passed != allow || bytes.Contains(raw, []byte(`errors="0"`)) != allow ||
-				strings.HasPrefix(v.Answer(), "Gate: INCONCLUSIVE: ") == allow || strings.Contains(c.Annotations(), "::error ") == allow {
+				strings.HasPrefix(v.Answer(), "Gate: INCONCLUSIVE: ") == allow ||
+				strings.Contains(c.Annotations(), "::error ") == allow {
 				t.Errorf("allowed %t: passed %t, %q\n%s\n%s", allow, v.Passed, v.Answer(), c.Annotations(), raw)
 			}
 		}
@@ -513,7 +544,8 @@ rate = "20/h"
 		{"d = 3\n", "", "governor.d", ""},
 		{"140000/h", "1/h", "governor.target", ""},
 		{"20/h", "21/h", "", "destination[1].bucket.rate"},
-		{"[destination.bucket]", "[destination.send]\nrate = \"9/h\"\n[destination.bucket]", "destination[0].send.rate", ""},
+		{"[destination.bucket]", "[destination.send]\nrate = \"9/h\"\n[destination.bucket]", "destination[0].send.rate",
+			""},
 		{"p = 0.1", "p = 0.10", "", ""},
 		{"p = 0.1", "p = 0.2", "", "destination[0].fail[1].p"},
 		{"[\"1m\", \"2m\"]", "[\"1m\",\n\"3m\"]", "", "destination[1].delays"},
@@ -551,10 +583,12 @@ func TestEndBesideLostHours(t *testing.T) {
 		return strings.Join(strings.Fields(b.String()), " ")
 	}
 	c := compared(t, ending(t, 8, 10.9, 1.5, 0), ending(t, 3, 25.5, 2.5, 0))
-	if got := c.cell("end"); math.Abs(float64(got.Base)-10.935) > 1e-9 || math.Abs(float64(got.New)-25.535) > 1e-9 || got.Never != 0 || got.Pairs != 8 {
+	if got := c.cell("end"); math.Abs(float64(got.Base)-10.935) > 1e-9 || math.Abs(float64(got.New)-25.535) > 1e-9 ||
+		got.Never != 0 || got.Pairs != 8 {
 		t.Errorf("end: %+v", got)
 	}
-	if want := "Which is best depends on what is asked: NEW loses fewer target-hours, BASE ends sooner and needs fewer attempts per delivery."; !strings.Contains(said(c), want) {
+	if want := "Which is best depends on what is asked: NEW loses fewer target-hours, BASE ends sooner and needs " +
+		"fewer attempts per delivery."; !strings.Contains(said(c), want) {
 		t.Errorf("no %q in %s", want, said(c))
 	}
 	c = compared(t, ending(t, 8, 25.5, 2.5, 0), ending(t, 3, 10.9, 1.5, 0))
@@ -565,7 +599,8 @@ func TestEndBesideLostHours(t *testing.T) {
 	if got := c.cell("end"); got.Never != 8 {
 		t.Errorf("end of what is not finished: %+v", got)
 	}
-	for _, want := range []string{"hand-made not finished 10.94", "hand-made: 8 of 8 runs of BASE and 0 of NEW were not finished by the horizon, which they count as."} {
+	for _, want := range []string{"hand-made not finished 10.94",
+		"hand-made: 8 of 8 runs of BASE and 0 of NEW were not finished by the horizon, which they count as."} {
 		if !strings.Contains(said(c), want) {
 			t.Errorf("no %q in %s", want, said(c))
 		}
@@ -604,10 +639,12 @@ func TestGateOnTheEnd(t *testing.T) {
 		base, late int
 		outcome    string
 		mean       string
-	}{{0, 0, Within, "47.93"}, {0, 3, Undecided, "> 47.93"}, {0, pairs, Lost, "not finished"}, {pairs, pairs, Within, "not finished"}} {
+	}{{0, 0, Within, "47.93"}, {0, 3, Undecided, "> 47.93"}, {0, pairs, Lost, "not finished"},
+		{pairs, pairs, Within, "not finished"}} {
 		found := compared(t, unfinished(base, c.base), unfinished(many(47.9), c.late))
 		v := found.Judge([]int{pairs}, 0, metrics)
-		if got := v.Claims[1]; got.Outcome != c.outcome || v.Failed != (c.outcome == Lost) || v.Open != (c.outcome == Undecided) {
+		if got := v.Claims[1]; got.Outcome != c.outcome || v.Failed != (c.outcome == Lost) ||
+			v.Open != (c.outcome == Undecided) {
 			t.Errorf("%d of %d are late: %+v, failed %v, open %v", c.late, pairs, got, v.Failed, v.Open)
 		}
 		i := slices.IndexFunc(found.Metrics, func(m MetricResult) bool { return m.Name == "end" })
@@ -633,7 +670,8 @@ func TestUnfinishedIsNotSooner(t *testing.T) {
 // how many there are.
 func TestCensoredSettlingIsTold(t *testing.T) {
 	c := compared(t, tried(t, nil, 2, 20, 3), tried(t, nil, 4, 5, 6))
-	if want := "hand-made: 1 of 3 runs of BASE and 0 of NEW had not settled by the 60 h that all runs were watched, which they count as."; !slices.Contains(c.Notes, want) {
+	if want := "hand-made: 1 of 3 runs of BASE and 0 of NEW had not settled by the 60 h that all runs were watched, " +
+		"which they count as."; !slices.Contains(c.Notes, want) {
 		t.Errorf("no %q in %q", want, c.Notes)
 	}
 }
@@ -641,12 +679,15 @@ func TestCensoredSettlingIsTold(t *testing.T) {
 // What is compared, from the metrics of a run whose intervals are of 3 h.
 func TestEveryNumberThatIsCompared(t *testing.T) {
 	trial := &Trial{IntervalSec: 10_800}
-	r := trial.sample(4, "d", 17, map[string]float64{"recipients": 1000, "delivered": 900, "suppressed": 30, "pending": 2, "iae_target_hours": 5,
-		"total_variation": 60, "settling_intervals_5pct": 7, "overshoot": 0.2, "steady_state_error": -0.1, "end_h": 8.5, "dfr": 1.25, "deferrals": 40})
+	r := trial.sample(4, "d", 17, map[string]float64{"recipients": 1000, "delivered": 900, "suppressed": 30,
+		"pending": 2, "iae_target_hours": 5,
+		"total_variation": 60, "settling_intervals_5pct": 7, "overshoot": 0.2, "steady_state_error": -0.1, "end_h": 8.5,
+		"dfr": 1.25, "deferrals": 40})
 	if r.Replication != 4 || r.Digest != "d" || r.recipients != 1000 || r.watched != 17 || !r.unfinished {
 		t.Errorf("%+v", r)
 	}
-	want := map[string]float64{"iae": 5, "tv": 60, "settling": 21, "overshoot": 0.2, "steady-error": 0.1, "end": 8.5, "dfr": 1.25,
+	want := map[string]float64{"iae": 5, "tv": 60, "settling": 21, "overshoot": 0.2, "steady-error": 0.1, "end": 8.5,
+		"dfr":         1.25,
 		"undelivered": 70, "deferrals": 40,
 		"recipients": 1000, "delivered": 900, "suppressed": 30, "pending": 2}
 	if !maps.Equal(r.values, want) {
@@ -661,7 +702,8 @@ func TestShown(t *testing.T) {
 		low, high format.Num
 		rank      format.Num
 		want      bool
-	}{{8, 1.1, 1.5, 0.04, true}, {8, 1.1, 1.5, 0.06, false}, {5, 1.1, 1.5, 0.06, true}, {6, 1.1, 1.5, 0.06, false}, {8, 0.9, 1.5, 0.04, false},
+	}{{8, 1.1, 1.5, 0.04, true}, {8, 1.1, 1.5, 0.06, false}, {5, 1.1, 1.5, 0.06, true}, {6, 1.1, 1.5, 0.06, false},
+		{8, 0.9, 1.5, 0.04, false},
 		{8, 0.5, 0.9, 0.04, true}, {1, 1.1, 1.5, 0.04, false}} {
 		cell := Cell{Ratio: measure.Estimate{N: c.n, Low: c.low, High: c.high}, RankP: c.rank}
 		if cell.Shown() != c.want {

@@ -94,7 +94,8 @@ func TestMoreIsBetterInSome(t *testing.T) {
 			t.Errorf("%+v: side %v is better", c, got)
 		}
 	}
-	c := Claim{Metric: "rate_per_h", More: true, Margin: 0.05, Floor: 100, Ratio: measure.Estimate{Value: 0.9, Low: 0.8, High: 0.95}}
+	c := Claim{Metric: "rate_per_h", More: true, Margin: 0.05, Floor: 100,
+		Ratio: measure.Estimate{Value: 0.9, Low: 0.8, High: 0.95}}
 	if want := "allowed -5.0 % and 100"; !strings.HasSuffix(c.Says(), want) {
 		t.Errorf("got %q, want %q at its end", c.Says(), want)
 	}
@@ -102,7 +103,8 @@ func TestMoreIsBetterInSome(t *testing.T) {
 
 // The floor of a metric of which more is better lies below BASE.
 func TestFloorBelowBase(t *testing.T) {
-	p := pairs{runs: [][2]Replicate{{{values: map[string]float64{"delivered": 1000}}, {values: map[string]float64{"delivered": 940}}}}}
+	p := pairs{runs: [][2]Replicate{{{values: map[string]float64{"delivered": 1000}},
+		{values: map[string]float64{"delivered": 940}}}}}
 	m, _ := MetricNamed("delivered")
 	for floor, beyond := range map[float64]bool{0: true, 9: true, 11: false} {
 		m.Floor = floor
@@ -115,8 +117,10 @@ func TestFloorBelowBase(t *testing.T) {
 // Times that never came count as the end of their run, or as the intervals that all were watched for.
 func TestOtherTimesThatNeverCame(t *testing.T) {
 	p := pairs{watched: 12, horizon: 36}
-	r := Replicate{values: map[string]float64{"end": 48, "time_to_final_p95_h": math.Inf(1), "settling_intervals_2pct": math.Inf(1), "time_to_final_p50_h": 7}}
-	for name, want := range map[string]float64{"time_to_final_p95_h": 48, "settling_intervals_2pct": 12, "time_to_final_p50_h": 7} {
+	r := Replicate{values: map[string]float64{"end": 48, "time_to_final_p95_h": math.Inf(1),
+		"settling_intervals_2pct": math.Inf(1), "time_to_final_p50_h": 7}}
+	for name, want := range map[string]float64{"time_to_final_p95_h": 48, "settling_intervals_2pct": 12,
+		"time_to_final_p50_h": 7} {
 		m, _ := MetricNamed(name)
 		if v, never := p.value(m, r); v != want || never != (want != 7) {
 			t.Errorf("%s: %g, never %v; want %g", name, v, never, want)
@@ -132,7 +136,8 @@ func TestTwoTargets(t *testing.T) {
 	}
 	c := compared(t, having(t, "attempts", 1000), next)
 	said := strings.Join(append(c.explained(), c.Notes...), "\n")
-	for _, want := range []string{`hand-made differs in governor.target (BASE "140000/h", NEW "130000/h").`, "two targets, 140,000/h for BASE and 130,000/h for NEW"} {
+	for _, want := range []string{`hand-made differs in governor.target (BASE "140000/h", NEW "130000/h").`,
+		"two targets, 140,000/h for BASE and 130,000/h for NEW"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in %s", want, said)
 		}
@@ -144,11 +149,13 @@ func TestTwoTargets(t *testing.T) {
 	same := compared(t, tried(t, nil, 2, 3, 4), other)
 	other.Target = 130_000
 	unlike := compared(t, tried(t, nil, 2, 3, 4), other)
-	if a, b := strings.Join(same.Answer(), " "), strings.Join(unlike.Answer(), " "); !strings.Contains(a, "worse in iae +100.0 %") || strings.Contains(b, "iae") {
+	if a, b := strings.Join(same.Answer(), " "), strings.Join(unlike.Answer(), " "); !strings.Contains(a,
+		"worse in iae +100.0 %") || strings.Contains(b, "iae") {
 		t.Errorf("one target: %q; two: %q", a, b)
 	}
 	figures, err := c.Figures()
-	if err != nil || !bytes.Contains(figures[0].SVG, []byte("target, 140,000/h")) || !bytes.Contains(figures[0].SVG, []byte("target of NEW, 130,000/h")) {
+	if err != nil || !bytes.Contains(figures[0].SVG, []byte("target, 140,000/h")) ||
+		!bytes.Contains(figures[0].SVG, []byte("target of NEW, 130,000/h")) {
 		t.Errorf("%v: no two targets in the figure", err)
 	}
 	if !bytes.Contains(figures[0].SVG, []byte("hand-made: deliveries per hour")) {
@@ -172,9 +179,12 @@ func TestAllowMissing(t *testing.T) {
 	}{
 		{nil, nil, true, "Gate: FAIL, 1 scenario of BASE not compared (b).", ""},
 		{[]string{"b"}, nil, false, "Gate: pass, after 20 pairs of each scenario, without b of BASE, as allowed.", ""},
-		{[]string{"a"}, nil, true, "Gate: FAIL, 1 scenario of BASE not compared (b).", "a may be missing, but is compared."},
-		{[]string{"c"}, nil, true, "Gate: FAIL, 1 scenario of BASE not compared (b).", "c may be missing, but BASE has no such scenario."},
-		{[]string{"b"}, []string{"seed=43"}, true, "Gate: FAIL, 1 scenario of BASE not compared (b).", "b may be missing, but NEW has runs of it that are not compared."},
+		{[]string{"a"}, nil, true, "Gate: FAIL, 1 scenario of BASE not compared (b).",
+			"a may be missing, but is compared."},
+		{[]string{"c"}, nil, true, "Gate: FAIL, 1 scenario of BASE not compared (b).",
+			"c may be missing, but BASE has no such scenario."},
+		{[]string{"b"}, []string{"seed=43"}, true, "Gate: FAIL, 1 scenario of BASE not compared (b).",
+			"b may be missing, but NEW has runs of it that are not compared."},
 	} {
 		next := []Trial{of("a")}
 		if x.luck != nil {
@@ -188,7 +198,8 @@ func TestAllowMissing(t *testing.T) {
 		c.AllowMissing(x.allow)
 		c.Verdict = c.Judge([]int{20}, 0, metrics)
 		raw, err := c.JUnit()
-		if err != nil || c.Verdict.Failed != x.failed || c.Verdict.Answer() != x.answer || bytes.Contains(raw, []byte(`failures="0"`)) == x.failed {
+		if err != nil || c.Verdict.Failed != x.failed || c.Verdict.Answer() != x.answer ||
+			bytes.Contains(raw, []byte(`failures="0"`)) == x.failed {
 			t.Errorf("%v: %v, %q\n%s", x, c.Verdict.Failed, c.Verdict.Answer(), raw)
 		}
 		if x.note != "" && !slices.Contains(c.Notes, x.note) {
@@ -207,7 +218,8 @@ func TestStrict(t *testing.T) {
 		name       string
 		next, base Trial
 		gap        string
-	}{{"all there", next, base, ""}, {"two runs alone", lone, base, "hand-made: 2 runs without a partner of the same replication left out"},
+	}{{"all there", next, base, ""}, {"two runs alone", lone, base,
+		"hand-made: 2 runs without a partner of the same replication left out"},
 		{"undefined", gone, gone, "attempts, hand-made: undefined"}} {
 		for _, strict := range []bool{false, true} {
 			c := compared(t, x.base, x.next)
@@ -218,7 +230,8 @@ func TestStrict(t *testing.T) {
 			if want := !strict || x.gap == ""; c.Verdict.Passed != want || c.Verdict.Inconclusive() == want {
 				t.Errorf("%s, strict %v: passed %v, %q", x.name, strict, c.Verdict.Passed, c.Answer())
 			}
-			if said := strings.Join(c.Answer(), "\n"); strings.Contains(said, "Not compared: "+x.gap+".") != (strict && x.gap != "") {
+			if said := strings.Join(c.Answer(), "\n"); strings.Contains(said,
+				"Not compared: "+x.gap+".") != (strict && x.gap != "") {
 				t.Errorf("%s, strict %v: %q", x.name, strict, said)
 			}
 		}
@@ -243,7 +256,8 @@ func TestWhyItFailed(t *testing.T) {
 		t.Fatalf("%+v", c.Verdict.Explained)
 	}
 	lines := strings.Join(c.Verdict.Explained[0].Lines("runs/x"), "\n")
-	for _, want := range []string{"cause in hand-made: retry.limit is 3 instead of 10; with it changed attempts refused with 421, as at a receiver's cap from 10.95 to 409.5",
+	for _, want := range []string{"cause in hand-made: retry.limit is 3 instead of 10; with it changed attempts " +
+		"refused with 421, as at a receiver's cap from 10.95 to 409.5",
 		"figure: runs/x/plots/hand-made.svg", "again: flyball compare a b"} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("no %q in\n%s", want, lines)
@@ -268,7 +282,8 @@ func TestWhyItFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
-	for _, want := range []string{"Both courses of hand-made", "<svg", "Gate: FAIL", "retry.limit is 3 instead of 10", "flyball compare a b --gate"} {
+	for _, want := range []string{"Both courses of hand-made", "<svg", "Gate: FAIL", "retry.limit is 3 instead of 10",
+		"flyball compare a b --gate"} {
 		if err != nil || !bytes.Contains(page, []byte(want)) {
 			t.Errorf("%v: no %q in report.html", err, want)
 		}

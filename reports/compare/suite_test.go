@@ -124,7 +124,8 @@ func TestGateOnTheSuite(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("%s: %d of %d failed, %d open; ended at 20 pairs %d, 60 %d, 180 %d", c.name, failed, c.gates, open, at[20], at[60], at[180])
+		t.Logf("%s: %d of %d failed, %d open; ended at 20 pairs %d, 60 %d, 180 %d", c.name, failed, c.gates, open,
+			at[20], at[60], at[180])
 		if c.by == 1 && failed > 9 { // 10 or more of 3: once in 900
 			t.Errorf("%s: %d of %d failed", c.name, failed, c.gates)
 		}
@@ -140,7 +141,8 @@ func TestGateOnTheSuite(t *testing.T) {
 			}
 			i := slices.IndexFunc(bare, func(x Metric) bool { return x.Name == m })
 			logs := p.logs(bare[i])
-			t.Logf("%s of %s: log-ratios of other luck have a standard deviation of %.3f %%", m, tr.Scenario, 100*deviation(logs))
+			t.Logf("%s of %s: log-ratios of other luck have a standard deviation of %.3f %%", m, tr.Scenario,
+				100*deviation(logs))
 		}
 	}
 }
@@ -160,8 +162,10 @@ func deviation(x []float64) float64 {
 func trialOf(t testing.TB, s *scenarios.Scenario, n int) Trial {
 	t.Helper()
 	var runs []ensemble.Observation
-	_, err := sim.Replicate(s, nil, 0, uint64(n), 2, func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
-		ended := &runlog.Run{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", Horizon: s.Horizon, End: end,
+	_, err := sim.Replicate(s, nil, 0, uint64(n), 2, func(replication uint64, w *sim.World,
+		end vt.Time) ensemble.Observation {
+		ended := &runlog.Run{Name: s.Name, ScenarioID: scenarios.ID(s), Seed: s.Seed, Mode: "sim", Horizon: s.Horizon,
+			End:        end,
 			TargetRate: float64(s.Governor.Target), Law: s.Governor.Law, Replication: replication}
 		for _, v := range s.Servers {
 			ended.Servers = append(ended.Servers, v.Name)

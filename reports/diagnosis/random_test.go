@@ -77,7 +77,8 @@ var plants = []struct {
 		s.destination = fmt.Sprintf("cap = %d", max(1, int(d.between(0.2, 0.7)*float64(s.processes))))
 	}},
 	{diagnosis.Bucket, nil, func(d draw, s *small) {
-		s.destination = fmt.Sprintf("bucket = {rate = \"%d/h\", burst = %d, reply = %d}", int(d.between(0.3, 0.7)*s.perHour()),
+		s.destination = fmt.Sprintf("bucket = {rate = \"%d/h\", burst = %d, reply = %d}",
+			int(d.between(0.3, 0.7)*s.perHour()),
 			1+d.IntN(20), []int{421, 450, 451}[d.IntN(3)])
 	}},
 	{diagnosis.Window, nil, func(d draw, s *small) {
@@ -109,7 +110,8 @@ var plants = []struct {
 	{diagnosis.Runaway, nil, func(d draw, s *small) {
 		s.recipients = 6000
 		s.governor = "law = \"patent-dynamic\"\ntarget = \"30000/h\"\nstart = 20\nstep = \"explicit\"\nd = 4"
-		s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\ncontention = %.4f\ncoherency = %.5f\n", d.between(0.002, 0.01),
+		s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\ncontention = %.4f\ncoherency = %.5f\n",
+			d.between(0.002, 0.01),
 			d.between(0.0008, 0.0015))
 	}},
 	{diagnosis.Max, nil, func(d draw, s *small) {
@@ -148,7 +150,8 @@ func findings(t *testing.T, text string, seed uint64) []diagnosis.Finding {
 	}
 	end, _ := w.Run(nil)
 	ended := &runlog.Run{Mode: "sim", End: end, Horizon: s.Horizon, TargetRate: s.TargetRate(), Servers: s.Accounts(),
-		Destinations: []string{"d"}, Campaigns: s.CampaignsOf(s.Recipients()), Receivers: s.Receivers(), Sender: s.Sender()}
+		Destinations: []string{"d"}, Campaigns: s.CampaignsOf(s.Recipients()), Receivers: s.Receivers(),
+		Sender: s.Sender()}
 	w.Record().Fold(ended, uint64(s.Recipients()), 0)
 	return run.Fold(ended, nil, "").Findings
 }

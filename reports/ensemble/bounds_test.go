@@ -19,8 +19,10 @@ func losing(failed, pending []float64) []Observation {
 	var runs []Observation
 	for i := range failed {
 		o := observed(i, handmade.AllFull, handmade.Settles(4, 20))
-		for name, v := range map[string]float64{"recipients": 1000, "suppressed": 100, "failed": failed[i], "pending": pending[i],
-			"delivered": 900 - failed[i] - pending[i], "delivered_share": (900 - failed[i] - pending[i]) / 1000, "end_h": 24 + float64(i)} {
+		for name, v := range map[string]float64{"recipients": 1000, "suppressed": 100, "failed": failed[i],
+			"pending":   pending[i],
+			"delivered": 900 - failed[i] - pending[i], "delivered_share": (900 - failed[i] - pending[i]) / 1000,
+			"end_h": 24 + float64(i)} {
 			o.Metrics[name] = v
 		}
 		runs = append(runs, o)
@@ -80,7 +82,8 @@ func TestCountsHaveTheirOwnIntervals(t *testing.T) {
 	text := strings.Join(strings.Fields(textOf(t, rare)), " ")
 	for _, want := range []string{
 		"Recipients failed in 1 of 20 replications (in 0.1 % to 24.9 % of runs).",
-		"! Outages come by chance: what none of 20 replications showed happens in up to 13.9 % of runs, and the intervals of counts of recipients allow for the worst in those.",
+		"! Outages come by chance: what none of 20 replications showed happens in up to 13.9 % of runs, and the " +
+			"intervals of counts of recipients allow for the worst in those.",
 		"delivered, delivered_share, failed: skewed: a few runs decide the mean",
 		"the same in 19 of 20: 0.13 % to 25 % of runs differ, and the mean rests on the 1 that do",
 		"; the end came after 33.5 h",
@@ -90,7 +93,8 @@ func TestCountsHaveTheirOwnIntervals(t *testing.T) {
 		}
 	}
 	text = strings.Join(strings.Fields(textOf(t, gathered(s, losing(none, none)...))), " ")
-	if want := "Recipients failed in none of 20 replications: with 95 % confidence they do in fewer than 13.9 % of runs."; !strings.Contains(text, want) || strings.Contains(text, "Outages") {
+	if want := "Recipients failed in none of 20 replications: with 95 % confidence they do in fewer than 13.9 % of " +
+		"runs."; !strings.Contains(text, want) || strings.Contains(text, "Outages") {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }
@@ -118,8 +122,10 @@ func TestUnfinishedHasNoEnd(t *testing.T) {
 		want     string
 	}{
 		{none, 4, "the end came after 25.5 h"},
-		{pending, 3, "finished in 3 of 4 replications, the others have recipients pending at the horizon of " + horizon},
-		{[]float64{1, 1, 1, 1}, 0, "not finished: recipients are pending at the horizon of " + horizon + " in every replication"},
+		{pending, 3, "finished in 3 of 4 replications, the others have recipients pending at the horizon of " +
+			horizon},
+		{[]float64{1, 1, 1, 1}, 0, "not finished: recipients are pending at the horizon of " + horizon +
+			" in every replication"},
 	} {
 		e := gathered(s, losing(none, c.pending)...)
 		if said := e.Account(); e.Finished != c.finished || !strings.Contains(said, c.want) {
@@ -131,7 +137,8 @@ func TestUnfinishedHasNoEnd(t *testing.T) {
 // The end of a replication that is not finished is later than any, not the horizon; a time
 // in hours is not cut off at a number of intervals.
 func TestTimesInHoursEndAtTheHorizon(t *testing.T) {
-	runs := losing(make([]float64, 5), []float64{0, 40, 0, 0, 0}) // ends after 24, 25, .. 28 h; 20 intervals were watched
+	// ends after 24, 25, .. 28 h; 20 intervals were watched
+	runs := losing(make([]float64, 5), []float64{0, 40, 0, 0, 0})
 	expected := []measure.Expectation{handmade.Expect("end_h", "<=", 25)}
 	for i := range runs {
 		runs[i].Metrics["time_to_final_p50_h"] = 30 + float64(i)
@@ -140,10 +147,12 @@ func TestTimesInHoursEndAtTheHorizon(t *testing.T) {
 	s := handmade.Asking(t, "terminating")
 	e := gathered(s, runs...)
 	m := e.Measure("end_h")
-	if m.Never != 1 || m.Statistic != "median" || m.Value != 27 || m.Most != 28 || m.MostIn != 4 || float64(m.Horizon) != s.Horizon.Hours() {
+	if m.Never != 1 || m.Statistic != "median" || m.Value != 27 || m.Most != 28 || m.MostIn != 4 ||
+		float64(m.Horizon) != s.Horizon.Hours() {
 		t.Errorf("end: %+v", m)
 	}
-	if got, want := e.MeasureInWords("end_h"), "median 27 h"; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, ", not finished in 1 replication") {
+	if got, want := e.MeasureInWords("end_h"), "median 27 h"; !strings.HasPrefix(got, want) ||
+		!strings.HasSuffix(got, ", not finished in 1 replication") {
 		t.Errorf("got %q, want %q and how many", got, want)
 	}
 	if m := e.Measure("time_to_final_p50_h"); m.Never != 0 || m.Value != 32 || m.Statistic != "mean" {
@@ -172,14 +181,18 @@ func TestOneHorizonForAll(t *testing.T) {
 	short[0] = observed(0, 10, handmade.Settles(3, 15)) // watched for 10 intervals
 	s := handmade.Asking(t, "terminating")
 	long, cut := gathered(s, runs...), gathered(s, short...)
-	if got := long.Settling[0]; got.Never != 0 || got.Horizon != 20 || long.Measure(measure.SettlingMetric).Value != 6 || long.Measure(measure.SettlingMetric).Statistic != "mean" {
+	if got := long.Settling[0]; got.Never != 0 || got.Horizon != 20 ||
+		long.Measure(measure.SettlingMetric).Value != 6 || long.Measure(measure.SettlingMetric).Statistic != "mean" {
 		t.Errorf("20 intervals: %+v", got)
 	}
 	m := cut.Measure(measure.SettlingMetric)
-	if got := cut.Settling[0]; got.Never != 1 || got.Horizon != 10 || got.Share.Value != 0.8 || got.Median.Value != 5 || m.Never != 1 || m.Value != 5 || m.Statistic != "median" || m.Horizon != 10 {
+	if got := cut.Settling[0]; got.Never != 1 || got.Horizon != 10 || got.Share.Value != 0.8 || got.Median.Value != 5 ||
+		m.Never != 1 || m.Value != 5 || m.Statistic != "median" || m.Horizon != 10 {
 		t.Errorf("10 intervals: %+v, %+v", got, m)
 	}
-	if said := strings.Join(cut.Answer(), " "); !strings.Contains(said, "One by one: 4 of 5 replications settled") || !strings.Contains(said, "; 1 had not within the 10 intervals that all were watched.") || strings.Contains(said, "average") {
+	if said := strings.Join(cut.Answer(), " "); !strings.Contains(said, "One by one: 4 of 5 replications settled") ||
+		!strings.Contains(said, "; 1 had not within the 10 intervals that all were watched.") ||
+		strings.Contains(said, "average") {
 		t.Error(said)
 	}
 }

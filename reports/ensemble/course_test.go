@@ -99,7 +99,8 @@ func TestSettledWithin(t *testing.T) {
 		// Six runs +-20 %: Student's band of their mean is +-2.571 x 0.2 x sqrt(6/5) / sqrt(6) = 23 %.
 		// The course is 18 % short until interval 8: within the band of 5 % at once if luck was bad, never if good.
 		{"much luck", 0.82, 0.2, 8, 0, math.NaN()},
-		// +-2 %: a band of 2.7 % of the target and 2.3 % at 4 % above it, which reaches beyond 5 % on its far side only.
+		// +-2 %: a band of 2.7 % of the target and 2.3 % at 4 % above it, which reaches beyond 5 %
+		// on its far side only.
 		{"above", 1.04, 0.02, 0, 0, 8},
 	} {
 		var runs []Observation
@@ -116,7 +117,8 @@ func TestSettledWithin(t *testing.T) {
 		}
 		mean, earliest, latest := NewMeanSeries("b1", runs, 0, 3*3600, nil).settled(0.05, 0)
 		if !near(float64(mean), v.mean) || !near(float64(earliest), v.earliest) || !near(float64(latest), v.latest) {
-			t.Errorf("%s: got %g, %g to %g, want %g, %g to %g", v.name, float64(mean), float64(earliest), float64(latest), v.mean, v.earliest, v.latest)
+			t.Errorf("%s: got %g, %g to %g, want %g, %g to %g", v.name, float64(mean), float64(earliest),
+				float64(latest), v.mean, v.earliest, v.latest)
 		}
 	}
 }

@@ -28,7 +28,8 @@ func observed(number, short int, rates ...[]float64) Observation {
 }
 
 func gathered(s *scenarios.Scenario, runs ...Observation) *Report {
-	return Gather(s, runs, Asked{Replications: len(runs)}, runlog.Host{Wall: vt.Second}, "flyball run hand-made --seed 42 --replications 20")
+	return Gather(s, runs, Asked{Replications: len(runs)}, runlog.Host{Wall: vt.Second},
+		"flyball run hand-made --seed 42 --replications 20")
 }
 
 func textOf(t *testing.T, e *Report) string {
@@ -49,16 +50,19 @@ func TestMeasuresOfAnEnsemble(t *testing.T) {
 	m := e.Measure("settling_intervals_5pct")
 	// t(9) = 2.262157, s = sqrt(6/9)
 	half := 2.262157163 * math.Sqrt(6.0/9) / math.Sqrt(10)
-	if m.Value != 4 || math.Abs(float64(m.High)-4-half) > 1e-6 || math.Abs(4-float64(m.Low)-half) > 1e-6 || m.N != 10 || m.Level != 0.95 {
+	if m.Value != 4 || math.Abs(float64(m.High)-4-half) > 1e-6 || math.Abs(4-float64(m.Low)-half) > 1e-6 || m.N != 10 ||
+		m.Level != 0.95 {
 		t.Errorf("%+v", m)
 	}
-	if m.Least != 3 || m.LeastIn != 1 || m.Most != 5 || m.MostIn != 0 || m.Never != 0 || m.Horizon != 20 || m.Undefined != 0 {
+	if m.Least != 3 || m.LeastIn != 1 || m.Most != 5 || m.MostIn != 0 || m.Never != 0 || m.Horizon != 20 ||
+		m.Undefined != 0 {
 		t.Errorf("%+v", m)
 	}
 	if rate := e.Measure("rate_per_h"); rate.Value != 140_000 || rate.Low != rate.High {
 		t.Errorf("%+v", rate)
 	}
-	if e.Replications != 10 || e.Partial || e.Steady != nil || e.Precision != nil || !e.OK() || e.Kind != "terminating" {
+	if e.Replications != 10 || e.Partial || e.Steady != nil || e.Precision != nil || !e.OK() ||
+		e.Kind != "terminating" {
 		t.Errorf("%+v", e)
 	}
 	for _, m := range e.Measures {
@@ -66,7 +70,8 @@ func TestMeasuresOfAnEnsemble(t *testing.T) {
 			t.Errorf("%s: %v outside of %v to %v", m.Metric, v, m.Least, m.Most)
 		}
 	}
-	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) || len(names) != len(measure.Metrics()) {
+	if names := Measures(handmade.Asking(t, "terminating")); len(names) != len(e.Measures) ||
+		len(names) != len(measure.Metrics()) {
 		t.Errorf("%d measures", len(names))
 	}
 }
@@ -84,7 +89,8 @@ func TestTheMeanSettlesWhereNoRunDoes(t *testing.T) {
 	s := handmade.Asking(t, "terminating")
 	e := gathered(s, observed(0, handmade.AllFull, up), observed(1, handmade.AllFull, down))
 	got := e.Settling[0]
-	if got.OfMean != 0 || got.Earliest != 0 || got.Latest.Known() || got.Judged != 20 || got.Runs != 2 || got.Never != 2 {
+	if got.OfMean != 0 || got.Earliest != 0 || got.Latest.Known() || got.Judged != 20 || got.Runs != 2 ||
+		got.Never != 2 {
 		t.Errorf("two: %+v", got)
 	}
 	var many []Observation
@@ -93,14 +99,16 @@ func TestTheMeanSettlesWhereNoRunDoes(t *testing.T) {
 	}
 	e = gathered(s, many...)
 	// s = 8 % x sqrt(40/39) and t(39) = 2.0227: the band is +- 2.6 %.
-	if got = e.Settling[0]; got.OfMean != 0 || got.Earliest != 0 || got.Latest != 0 || got.Never != 40 || got.Horizon != 20 {
+	if got = e.Settling[0]; got.OfMean != 0 || got.Earliest != 0 || got.Latest != 0 || got.Never != 40 ||
+		got.Horizon != 20 {
 		t.Errorf("forty: %+v", got)
 	}
 	text := strings.Join(strings.Fields(textOf(t, e)), " ")
 	for _, want := range []string{
 		"Converged: the mean of 40 replications settled within 5 % of 140,000/h from the first interval on.",
 		"One by one: 0 of 40 replications settled (0.0 % to 8.8 %).",
-		"! settling_intervals_2pct, settling_intervals_5pct: not reached in 40 of 40 replications within 20 intervals that all were watched, so the median stands for the mean.",
+		"! settling_intervals_2pct, settling_intervals_5pct: not reached in 40 of 40 replications within 20 " +
+			"intervals that all were watched, so the median stands for the mean.",
 		"Expectations: all replications met 0 of 1",
 		"0 of 40 0.0 % to 8.8 % missed first in replication 0",
 	} {
@@ -127,7 +135,8 @@ func TestSettlingOfTheBand(t *testing.T) {
 		}
 		runs = append(runs, observed(i, handmade.AllFull, path(off)))
 	}
-	if got := gathered(handmade.Asking(t, "terminating"), runs...).Settling[0]; got.OfMean != 3 || got.Earliest != 2 || got.Latest != 3 {
+	if got := gathered(handmade.Asking(t, "terminating"), runs...).Settling[0]; got.OfMean != 3 || got.Earliest != 2 ||
+		got.Latest != 3 {
 		t.Errorf("after %v, by its band %v to %v", got.OfMean, got.Earliest, got.Latest)
 	}
 }
@@ -149,17 +158,21 @@ func TestCensoredRunsCount(t *testing.T) {
 	if got.Runs != 10 || got.Never != 3 || got.Horizon != 19 || got.Judged != 19 {
 		t.Errorf("%+v", got)
 	}
-	if got.Share.Value != 0.7 || got.Median.Value != 5 || got.Median.Low != 5 || got.Median.High.Known() || got.NinetyPct.Value.Known() {
+	if got.Share.Value != 0.7 || got.Median.Value != 5 || got.Median.Low != 5 || got.Median.High.Known() ||
+		got.NinetyPct.Value.Known() {
 		t.Errorf("share %+v, median %+v, 90 %% %+v", got.Share, got.Median, got.NinetyPct)
 	}
-	if m := e.Measure("settling_intervals_5pct"); m.Never != 3 || m.N != 10 || m.Value != 5 || m.Statistic != "median" || m.Most != 5 || m.Low != 5 || m.High.Known() {
+	if m := e.Measure("settling_intervals_5pct"); m.Never != 3 || m.N != 10 || m.Value != 5 ||
+		m.Statistic != "median" || m.Most != 5 || m.Low != 5 || m.High.Known() {
 		t.Errorf("%+v", m)
 	}
 	if e.OK() || e.Odd() != 1 || e.Expectations[0].Met != 7 || e.Expectations[0].FirstMissed != 1 {
 		t.Errorf("odd one %d, %+v", e.Odd(), e.Expectations)
 	}
 	text := strings.Join(strings.Fields(textOf(t, e)), " ")
-	for _, want := range []string{"One by one: 7 of 10 replications settled (34.8 % to 93.3 %), half of all within 5 intervals (5 to never); 3 had not within the 19 intervals that all were watched.", "median 5 intervals 5 to never", "never 3 runs"} {
+	for _, want := range []string{"One by one: 7 of 10 replications settled (34.8 % to 93.3 %), half of all within 5 " +
+		"intervals (5 to never); 3 had not within the 19 intervals that all were watched.",
+		"median 5 intervals 5 to never", "never 3 runs"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -207,7 +220,8 @@ func TestMeanCourse(t *testing.T) {
 	// C holds in the interval after the one that decided it; at first it is the
 	// governor's start.
 	steps := e.InForce(e.StepsOf("b1"))
-	if len(steps) != 3 || steps[0].C.Value != 40 || steps[1].C.Value != 104 || steps[2].C.Value != 120 || steps[2].Rate.Value != 150_000 {
+	if len(steps) != 3 || steps[0].C.Value != 40 || steps[1].C.Value != 104 || steps[2].C.Value != 120 ||
+		steps[2].Rate.Value != 150_000 {
 		t.Errorf("%+v", steps)
 	}
 }
@@ -226,13 +240,15 @@ func TestLongCoursesAreDrawnTogether(t *testing.T) {
 	for i := range path {
 		path[i] = 140_000 + float64(i)
 	}
-	e := gathered(handmade.Asking(t, "terminating"), observed(0, handmade.AllFull, path), observed(1, handmade.AllFull, path))
+	e := gathered(handmade.Asking(t, "terminating"), observed(0, handmade.AllFull, path),
+		observed(1, handmade.AllFull, path))
 	steps := e.StepsOf("b1")
 	if len(steps) != 267 { // three each
 		t.Fatalf("%d steps", len(steps))
 	}
 	first, last := steps[0], steps[266]
-	if first.Span != 3*3*3600 || first.Rate.Value != 140_001 || first.Rate.Low != 140_000 || first.Rate.Most != 140_002 || first.End != 9*3600 ||
+	if first.Span != 3*3*3600 || first.Rate.Value != 140_001 || first.Rate.Low != 140_000 ||
+		first.Rate.Most != 140_002 || first.End != 9*3600 ||
 		last.End != 801*3*3600 || last.Rate.High != 140_800 {
 		t.Errorf("first %+v, last %+v", first, last)
 	}
@@ -257,7 +273,11 @@ func TestNothingToJudge(t *testing.T) {
 	if rows := handmade.ReadRows(t, e.replicationsCSV()); rows[1][3] != "not judged" || rows[1][4] != "0" {
 		t.Errorf("%v", rows[1])
 	}
-	for _, raw := range []func() ([]byte, error){e.Summary, func() ([]byte, error) { f, err := e.Figures(); return f[0].SVG, err }} {
+	for _, raw := range []func() ([]byte, error){e.Summary, func() ([]byte, error) {
+		f,
+			err := e.Figures()
+		return f[0].SVG, err
+	}} {
 		if _, err := raw(); err != nil {
 			t.Error(err)
 		}
@@ -269,9 +289,11 @@ func TestNothingToJudge(t *testing.T) {
 func TestMaxThatWasOrdered(t *testing.T) {
 	s := handmade.Asking(t, "terminating")
 	for n, want := range map[int]string{
-		0: "Did not converge: the mean of 4 replications never settled within 5 % of 140,000/h in the 20 intervals that could be judged, nor does its band allow it.",
+		0: "Did not converge: the mean of 4 replications never settled within 5 % of 140,000/h in the 20 intervals " +
+			"that could be judged, nor does its band allow it.",
 		3: ", nor does its band allow it; C stayed at max, as ordered, in 3 of 4 replications.",
-		4: "C stayed at max = 40, as ordered: with that many processes the mean of 4 replications made 40,000/h over the last quarter (71.4 % below, of a target of 140,000/h).",
+		4: "C stayed at max = 40, as ordered: with that many processes the mean of 4 replications made 40,000/h over " +
+			"the last quarter (71.4 % below, of a target of 140,000/h).",
 	} {
 		var runs []Observation
 		for i := range 4 {
@@ -300,7 +322,8 @@ func TestSeveralServers(t *testing.T) {
 	e := gathered(s, runs...)
 	text := strings.Join(strings.Fields(textOf(t, e)), " ")
 	for _, want := range []string{
-		"Did not converge: in the mean of 4 replications 2 of 3 servers settled within 5 % of 140,000/h each, the last one (b2) after 6 intervals (18 h; by its band after 6 to 6); " +
+		"Did not converge: in the mean of 4 replications 2 of 3 servers settled within 5 % of 140,000/h each, the " +
+			"last one (b2) after 6 intervals (18 h; by its band after 6 to 6); " +
 			"b3 never settled within 5 % of 140,000/h.",
 		"One by one on b1: 4 of 4", "One by one on b3: 0 of 4",
 	} {
@@ -312,7 +335,8 @@ func TestSeveralServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if words := handmade.WellFormed(t, "convergence", figures[0].SVG); !strings.Contains(words, "b1|") || !strings.Contains(words, "b3|") {
+	if words := handmade.WellFormed(t, "convergence", figures[0].SVG); !strings.Contains(words, "b1|") ||
+		!strings.Contains(words, "b3|") {
 		t.Error(words)
 	}
 	if n := len(handmade.ReadRows(t, e.trajectoryCSV())); n != 61 {
@@ -347,7 +371,8 @@ func TestSteadyState(t *testing.T) {
 	runs := steadyRuns(12, 203, 14, 138_000)
 	e := gathered(s, runs...)
 	got := e.Steady
-	if !got.Found || got.WarmUp != "auto" || got.Judged != 200 || got.LeftOut < 15 || got.LeftOut > 60 || got.LeftOut%5 != 0 ||
+	if !got.Found || got.WarmUp != "auto" || got.Judged != 200 || got.LeftOut < 15 || got.LeftOut > 60 ||
+		got.LeftOut%5 != 0 ||
 		got.LeftOutSec != float64(got.LeftOut)*3*3600 || got.Twice != 2*got.LeftOut {
 		t.Fatalf("%+v", got)
 	}
@@ -372,18 +397,22 @@ func TestSteadyState(t *testing.T) {
 		t.Errorf("%+v, want %g", m, mean)
 	}
 	i := slices.IndexFunc(got.Changes, func(c Change) bool { return c.Metric == "steady_rate_per_h" })
-	if c := got.Changes[i]; math.Abs(float64(c.Change.Value)-change) > 1e-6 || math.Abs(float64(c.Twice.Value)-mean-change) > 1e-6 || !(c.Change.Low < 0 && c.Change.High > 0) {
+	if c := got.Changes[i]; math.Abs(float64(c.Change.Value)-change) > 1e-6 ||
+		math.Abs(float64(c.Twice.Value)-mean-change) > 1e-6 || !(c.Change.Low < 0 && c.Change.High > 0) {
 		t.Errorf("%+v, want %g", c, change)
 	}
 	// C is a thousandth of the rate, an attempt in eleven fails, 140 processes are allocated.
-	for name, want := range map[string]float64{"steady_available": mean / 1000, "steady_dfr": 1.1, "steady_efficiency": mean / 140} {
+	for name, want := range map[string]float64{"steady_available": mean / 1000, "steady_dfr": 1.1,
+		"steady_efficiency": mean / 140} {
 		if m := e.Measure(name); math.Abs(float64(m.Value)/want-1) > 1e-4 {
 			t.Errorf("%s: %v, want %g", name, m.Value, want)
 		}
 	}
 	text := strings.Join(strings.Fields(textOf(t, e)), " ")
-	for _, want := range []string{"Steady state of 12 replications: 13", "below the target, without a start-up of", "found by MSER-5).",
-		fmt.Sprintf("Leaving out twice as much (%d intervals) changes the rate by ", got.Twice), "no more than chance would."} {
+	for _, want := range []string{"Steady state of 12 replications: 13", "below the target, without a start-up of",
+		"found by MSER-5).",
+		fmt.Sprintf("Leaving out twice as much (%d intervals) changes the rate by ", got.Twice),
+		"no more than chance would."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -397,7 +426,8 @@ func TestSteadyState(t *testing.T) {
 	if got = e.Steady; got.WarmUp != "given" || got.LeftOut != 2 || got.Twice != 7 || !got.Found {
 		t.Fatalf("%+v", got)
 	}
-	if text := strings.Join(strings.Fields(textOf(t, e)), " "); !strings.Contains(text, "more than chance would: the start-up may be longer than what was left out.") {
+	if text := strings.Join(strings.Fields(textOf(t, e)), " "); !strings.Contains(text,
+		"more than chance would: the start-up may be longer than what was left out.") {
 		t.Error(text)
 	}
 }
@@ -409,9 +439,12 @@ func TestNoSteadyState(t *testing.T) {
 		leftOut int
 		says    string
 	}{
-		"it climbs all the time": {steadyRuns(10, 203, 200, 138_000), 100, "No steady state is in sight in the 200 intervals that could be judged; without the first 100 the mean rate is "},
-		"too short":              {steadyRuns(10, 23, 4, 138_000), 0, "No steady state is in sight in the 20 intervals that could be judged; the mean rate of all of them is 135,"},
-		"nothing judged":         {steadyRuns(10, 3, 0, 138_000), 0, "Not judged: in no full interval was there work"},
+		"it climbs all the time": {steadyRuns(10, 203, 200, 138_000), 100,
+			"No steady state is in sight in the 200 intervals that could be judged; without the first 100 the mean " +
+				"rate is "},
+		"too short": {steadyRuns(10, 23, 4, 138_000), 0,
+			"No steady state is in sight in the 20 intervals that could be judged; the mean rate of all of them is 135,"},
+		"nothing judged": {steadyRuns(10, 3, 0, 138_000), 0, "Not judged: in no full interval was there work"},
 	} {
 		e := gathered(s, c.runs...)
 		if e.Steady.Found || e.Steady.LeftOut != c.leftOut {
@@ -426,7 +459,8 @@ func TestNoSteadyState(t *testing.T) {
 		}
 	}
 	// A time that leaves out nearly everything is none.
-	if e := gathered(handmade.Asking(t, "steady-state", "analysis.warm_up=20d"), steadyRuns(10, 203, 0, 138_000)...); e.Steady.Found || e.Steady.LeftOut != 100 {
+	if e := gathered(handmade.Asking(t, "steady-state", "analysis.warm_up=20d"),
+		steadyRuns(10, 203, 0, 138_000)...); e.Steady.Found || e.Steady.LeftOut != 100 {
 		t.Errorf("%+v", e.Steady)
 	}
 }
@@ -467,10 +501,12 @@ func TestPrecision(t *testing.T) {
 		reached bool
 	}{{1.01 * i.Relative(), true}, {0.99 * i.Relative(), false}} {
 		e := Gather(s, runs, Asked{Precision: c.goal, Of: "rate_per_h"}, runlog.Host{}, "")
-		if p := e.Precision; p.Reached != c.reached || p.Of != "rate_per_h" || p.Goal != c.goal || float64(p.Relative) != i.Relative() {
+		if p := e.Precision; p.Reached != c.reached || p.Of != "rate_per_h" || p.Goal != c.goal ||
+			float64(p.Relative) != i.Relative() {
 			t.Errorf("%+v", p)
 		}
-		if text := textOf(t, e); strings.Contains(text, "! rate_per_h is not as precise as was asked for.") == c.reached {
+		if text := textOf(t, e); strings.Contains(text,
+			"! rate_per_h is not as precise as was asked for.") == c.reached {
 			t.Error(text)
 		}
 	}
@@ -488,7 +524,8 @@ func TestRunaways(t *testing.T) {
 		runs = append(runs, Observe(fold(one)))
 	}
 	e := gathered(handmade.Asking(t, "terminating"), runs...)
-	if text := textOf(t, e); e.Settling[0].Runaways != 2 || !strings.Contains(text, "Runaway in 2 of 3 replications: b1 added processes while the rate fell.") {
+	if text := textOf(t, e); e.Settling[0].Runaways != 2 || !strings.Contains(text,
+		"Runaway in 2 of 3 replications: b1 added processes while the rate fell.") {
 		t.Error(text)
 	}
 }
@@ -496,12 +533,14 @@ func TestRunaways(t *testing.T) {
 func TestEnsembleFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ensemble")
 	s := handmade.Asking(t, "steady-state")
-	e := Gather(s, steadyRuns(12, 203, 14, 138_000), Asked{Precision: 0.01, Of: "steady_rate_per_h", Partial: true}, runlog.Host{Wall: vt.Second}, "flyball run x")
+	e := Gather(s, steadyRuns(12, 203, 14, 138_000), Asked{Precision: 0.01, Of: "steady_rate_per_h", Partial: true},
+		runlog.Host{Wall: vt.Second}, "flyball run x")
 	if err := e.Write(folder.Place{Dir: dir, Replace: true}, extra()); err != nil {
 		t.Fatal(err)
 	}
 	files := handmade.Tree(t, dir)
-	want := strings.Fields("assumptions.csv host.json log.ndjson manifest.json rejects.csv replications.csv report.html scenario.resolved.toml scenario.toml summary.json trajectory.csv")
+	want := strings.Fields("assumptions.csv host.json log.ndjson manifest.json rejects.csv replications.csv " +
+		"report.html scenario.resolved.toml scenario.toml summary.json trajectory.csv")
 	for _, plot := range []string{"convergence", "settling", "warm-up"} {
 		want = append(want, "plots/"+plot+".csv", "plots/"+plot+".png", "plots/"+plot+".svg")
 	}
@@ -526,7 +565,8 @@ func TestEnsembleFolder(t *testing.T) {
 	if err := json.Unmarshal([]byte(files["summary.json"]), &summary); err != nil {
 		t.Fatal(err)
 	}
-	if summary.Schema != "flyball/ensemble" || summary.Version != 1 || summary.Replications != 12 || summary.Kind != "steady-state" || len(summary.Measures) != len(Measures(s)) || !summary.Partial {
+	if summary.Schema != "flyball/ensemble" || summary.Version != 1 || summary.Replications != 12 ||
+		summary.Kind != "steady-state" || len(summary.Measures) != len(Measures(s)) || !summary.Partial {
 		t.Errorf("%+v", summary)
 	}
 	rows := handmade.ReadRows(t, []byte(files["replications.csv"]))
@@ -534,7 +574,8 @@ func TestEnsembleFolder(t *testing.T) {
 		t.Errorf("%d rows of %v", len(rows), rows[0])
 	}
 	page := files["report.html"]
-	for _, want := range []string{"<strong>Partial.</strong>", `<p class="verdict">Steady state of 12 replications`, "Every interval holds at 95 %", "flyball run x",
+	for _, want := range []string{"<strong>Partial.</strong>", `<p class="verdict">Steady state of 12 replications`,
+		"Every interval holds at 95 %", "flyball run x",
 		"They do not say how wrong the model is", "Precision: half width"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in the page", want)
@@ -558,7 +599,8 @@ func TestEnsembleFolder(t *testing.T) {
 	if !bytes.Equal(x.ScenarioTOML, extra().ScenarioTOML) {
 		t.Error("the scenario is lost")
 	}
-	if err := e.Write(folder.Place{Dir: dir, Replace: true}, run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
+	if err := e.Write(folder.Place{Dir: dir, Replace: true},
+		run.Extra{More: []folder.File{{Path: "trajectory.csv", Data: nil}}}); err == nil {
 		t.Error("an extra file takes the place of another")
 	}
 	other := *e
@@ -569,7 +611,8 @@ func TestEnsembleFolder(t *testing.T) {
 }
 
 func TestPageOfAnEnsembleEscapesNames(t *testing.T) {
-	e := gathered(handmade.Asking(t, "terminating"), observed(0, handmade.AllFull, handmade.Settles(2, 20)), observed(1, handmade.AllFull, handmade.Settles(2, 20)))
+	e := gathered(handmade.Asking(t, "terminating"), observed(0, handmade.AllFull, handmade.Settles(2, 20)),
+		observed(1, handmade.AllFull, handmade.Settles(2, 20)))
 	e.Name, e.About, e.Settling[0].Server, e.Replay = "<b>x", "<i>", "<u>", "<em>"
 	figures, err := e.Figures()
 	if err != nil {
@@ -602,7 +645,8 @@ func TestSettlingIsCountedFromTheLastChange(t *testing.T) {
 	if x := e.Settling[0]; x.OfMean != 4 || x.Median.Value != 4 || e.LastTarget != 140_000 {
 		t.Errorf("%+v, last target %g", x, e.LastTarget)
 	}
-	if v := e.verdict(); !strings.Contains(v, "within 5 % of 140,000/h 4 intervals after its last change (12 h; by its band 0 to never)") {
+	if v := e.verdict(); !strings.Contains(v,
+		"within 5 % of 140,000/h 4 intervals after its last change (12 h; by its band 0 to never)") {
 		t.Error(v)
 	}
 }

@@ -93,13 +93,19 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 	}
 	got := handmade.Numbers(t, raw)
 	want := map[string]float64{
-		"replications": 10, "replications_asked": 10, "seed": 42, "interval_s": 10_800, "horizon_s": 60 * 86_400, "target_per_h": 140_000, "level": 0.95,
+		"replications": 10, "replications_asked": 10, "seed": 42, "interval_s": 10_800, "horizon_s": 60 * 86_400,
+		"target_per_h": 140_000, "level": 0.95,
 		"finished": 10, "with_failures": 0,
-		"settling.0.judged_intervals": 20, "settling.0.of_mean_intervals": 9, "settling.0.of_mean_earliest": 5, "settling.0.of_mean_latest": math.NaN(),
-		"settling.0.runs": 10, "settling.0.never": 1, "settling.0.censoring_horizon": 20, "settling.0.runaways": 0,
-		"settling.0.settled_share.value": 0.9, "settling.0.median_intervals.value": 5, "settling.0.median_intervals.low": 2, "settling.0.median_intervals.high": 9,
-		"settling.0.p90_intervals.value": 9, "settling.0.p90_intervals.low": 7, "settling.0.p90_intervals.high": math.NaN(),
-		"expectations.0.limit": 5, "expectations.0.met": 5, "expectations.0.met_share.value": 0.5, "expectations.0.first_missed": 5,
+		"settling.0.judged_intervals": 20, "settling.0.of_mean_intervals": 9, "settling.0.of_mean_earliest": 5,
+		"settling.0.of_mean_latest": math.NaN(),
+		"settling.0.runs":           10, "settling.0.never": 1, "settling.0.censoring_horizon": 20,
+		"settling.0.runaways":            0,
+		"settling.0.settled_share.value": 0.9, "settling.0.median_intervals.value": 5,
+		"settling.0.median_intervals.low": 2, "settling.0.median_intervals.high": 9,
+		"settling.0.p90_intervals.value": 9, "settling.0.p90_intervals.low": 7,
+		"settling.0.p90_intervals.high": math.NaN(),
+		"expectations.0.limit":          5, "expectations.0.met": 5, "expectations.0.met_share.value": 0.5,
+		"expectations.0.first_missed": 5,
 	}
 	for path, v := range want {
 		if x, ok := got[path]; !ok || math.IsNaN(x) != math.IsNaN(v) || math.Abs(x-v) > 1e-12*math.Abs(v) {
@@ -108,14 +114,19 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 	}
 	const miss = 40.0 / 140
 	for metric, v := range map[string]struct{ mean, least, leastIn, most, mostIn float64 }{
-		"iae_target_hours": {6.5 * 3 * miss, 3 * miss, 0, 60 * miss, 9}, "ise_target_hours": {6.5 * 3 * miss * miss, 3 * miss * miss, 0, 60 * miss * miss, 9},
+		"iae_target_hours":   {6.5 * 3 * miss, 3 * miss, 0, 60 * miss, 9},
+		"ise_target_hours":   {6.5 * 3 * miss * miss, 3 * miss * miss, 0, 60 * miss * miss, 9},
 		"itae_target_hours2": {37.5 * 9 * miss, 9 * miss, 0, 210 * 9 * miss, 9}, // k (k + 1) / 2, of mean 37.5
-		"total_variation":    {260, 40, 0, 800, 9}, "rate_per_h": {136_000, 100_000, 9, 140_000, 0}, "steady_state_error": {-0.1 * miss, -miss, 9, 0, 0},
-		"delivered": {7_620_000, 6_000_000, 9, 8_280_000, 0}, "attempts": {8_382_000, 6_600_000, 9, 9_108_000, 0}, "end_h": {60, 60, 0, 60, 0},
+		"total_variation":    {260, 40, 0, 800, 9}, "rate_per_h": {136_000, 100_000, 9, 140_000, 0},
+		"steady_state_error":      {-0.1 * miss, -miss, 9, 0, 0},
+		"delivered":               {7_620_000, 6_000_000, 9, 8_280_000, 0},
+		"attempts":                {8_382_000, 6_600_000, 9, 9_108_000, 0},
+		"end_h":                   {60, 60, 0, 60, 0},
 		"settling_intervals_2pct": {5, 1, 0, 9, 8}, "peak_available": {140, 140, 0, 140, 0},
 	} {
 		m := e.Measure(metric)
-		for i, pair := range [][2]float64{{float64(m.Value), v.mean}, {float64(m.Least), v.least}, {float64(m.LeastIn), v.leastIn},
+		for i, pair := range [][2]float64{{float64(m.Value), v.mean}, {float64(m.Least), v.least},
+			{float64(m.LeastIn), v.leastIn},
 			{float64(m.Most), v.most}, {float64(m.MostIn), v.mostIn}} {
 			if !(math.Abs(pair[0]-pair[1]) <= 1e-9*math.Abs(pair[1])) {
 				t.Errorf("%s: number %d is %v, want %v", metric, i, pair[0], pair[1])

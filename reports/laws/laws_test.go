@@ -31,7 +31,8 @@ func byHand(runs int, noise []float64, laws ...string) *handMade {
 	return h
 }
 
-func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law string, probe bool, path func(run, i int) float64, set ...string) {
+func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law string, probe bool,
+	path func(run, i int) float64, set ...string) {
 	t.Helper()
 	var runs []ensemble.Observation
 	for r := range h.asked.Replications {
@@ -47,7 +48,8 @@ func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law
 	}
 	d := scenarios.Disturbance{Name: "disturbances/" + scenario, Family: family, Half: scenarios.Reporting}
 	s := handmade.Asking(t, scenarios.Terminating, append(set, "governor.target=140000/h", "governor.interval=3h")...)
-	h.laws.Add(scenarios.Experiment{Disturbance: d, Noise: noise, Law: scenarios.Law{Name: law}, Scenario: s, Probe: probe}, runs)
+	h.laws.Add(scenarios.Experiment{Disturbance: d, Noise: noise, Law: scenarios.Law{Name: law}, Scenario: s,
+		Probe: probe}, runs)
 }
 
 // tenShort misses the target by a share for ten intervals: it loses 30
@@ -106,16 +108,20 @@ func TestLawsAgainstHindsight(t *testing.T) {
 		}
 	}
 	s := l.Summaries[2]
-	if want := math.Cbrt(4 * 0.5 * 2); math.Abs(float64(s.IAE.Value)/want-1) > 0.001 || s.Better != 1 || s.Worse != 2 || s.WorstIn != "lag-a, noise 0 %" {
+	if want := math.Cbrt(4 * 0.5 * 2); math.Abs(float64(s.IAE.Value)/want-1) > 0.001 || s.Better != 1 || s.Worse != 2 ||
+		s.WorstIn != "lag-a, noise 0 %" {
 		t.Errorf("summary: got %+v, want geometric mean %g, 1 better, 2 worse, worst in lag-a", s, want)
 	}
-	if g := l.goal(t, "lost target-hours / hindsight's, geometric mean", "on"); math.Abs(float64(g.Measured.Value)-1) > 0.001 || g.Verdict != isMissed {
+	if g := l.goal(t, "lost target-hours / hindsight's, geometric mean",
+		"on"); math.Abs(float64(g.Measured.Value)-1) > 0.001 || g.Verdict != isMissed {
 		t.Errorf("goal: got %+v, want sqrt(0.5 x 2), missed", g)
 	}
-	if g := l.goal(t, atWorst, "on"); math.Abs(float64(g.Measured.Value)-2) > 0.002 || g.Where != "plant-c, noise 5 %" || g.Verdict != isMissed {
+	if g := l.goal(t, atWorst, "on"); math.Abs(float64(g.Measured.Value)-2) > 0.002 ||
+		g.Where != "plant-c, noise 5 %" || g.Verdict != isMissed {
 		t.Errorf("worst: got %+v, want 2 in plant-c", g)
 	}
-	for _, name := range []string{"outage: intervals from its end until within 5 % for good", "target above the peak: rate / rate at the peak, after 30 intervals"} {
+	for _, name := range []string{"outage: intervals from its end until within 5 % for good",
+		"target above the peak: rate / rate at the peak, after 30 intervals"} {
 		if g := l.goal(t, name, "5 %"); g.Verdict != notMeasured {
 			t.Errorf("%s: got %s, want not measured, there is no such trial", name, g.Verdict)
 		}
@@ -190,7 +196,10 @@ func TestGoalsAboutAPeak(t *testing.T) {
 func TestRatioHasAnInterval(t *testing.T) {
 	h := byHand(4, []float64{0.05}, "patent-3", "regulator")
 	h.add(t, "plant-x", "plant", 0.05, "patent-3", false, tenShort(0.2))
-	h.add(t, "plant-x", "plant", 0.05, "regulator", false, func(run, i int) float64 { return tenShort(0.1+0.1*float64(run%2))(run, i) })
+	h.add(t, "plant-x", "plant", 0.05, "regulator", false, func(run,
+		i int) float64 {
+		return tenShort(0.1+0.1*float64(run%2))(run, i)
+	})
 	l := h.judge()
 	if got := l.summary("regulator"); got.Better != 0 || got.Worse != 0 || got.Trials != 1 {
 		t.Errorf("an interval that holds 1 shows nothing: %+v", got)
@@ -204,7 +213,8 @@ func TestRatioHasAnInterval(t *testing.T) {
 	if got := float64(c.Ratio.Value); math.Abs(math.Log(got)-middle) > 1e-9 {
 		t.Errorf("ratio: got %g, want %g", got, math.Exp(middle))
 	}
-	if low, high := math.Log(float64(c.Ratio.Low)), math.Log(float64(c.Ratio.High)); math.Abs(low-(middle-half)) > 1e-3 || math.Abs(high-(middle+half)) > 1e-3 {
+	if low, high := math.Log(float64(c.Ratio.Low)),
+		math.Log(float64(c.Ratio.High)); math.Abs(low-(middle-half)) > 1e-3 || math.Abs(high-(middle+half)) > 1e-3 {
 		t.Errorf("interval: got %g to %g, want %g to %g", low, high, middle-half, middle+half)
 	}
 }
@@ -217,7 +227,9 @@ func TestLawsMayDisagree(t *testing.T) {
 		says, column string
 	}{
 		{[3]float64{10.9, 1.5, 0}, [3]float64{25.5, 2.5, 0},
-			"Which law is best depends on what is asked: regulator loses the fewest target-hours (0.50 times those of hindsight), patent-8 ends first (after 10.9 h in the mean), patent-8 needs the fewest attempts per delivery (1.50).", "25.5"},
+			"Which law is best depends on what is asked: regulator loses the fewest target-hours (0.50 times those " +
+				"of hindsight), patent-8 ends first (after 10.9 h in the mean), patent-8 needs the fewest attempts " +
+				"per delivery (1.50).", "25.5"},
 		{[3]float64{25.5, 2.5, 0}, [3]float64{10.9, 1.5, 0}, "", "10.9"},
 		{[3]float64{25.5, 2.5, 0}, [3]float64{24, 1.5, 3}, "", "not finished"},
 		{[3]float64{10.9, 2.5, 3}, [3]float64{25.5, 1.5, 0}, "", "25.5"}, // what is not finished does not end first
@@ -246,7 +258,8 @@ func TestGoalsAtTheirLimits(t *testing.T) {
 		op    string
 		value float64
 		want  string
-	}{{"<=", 0.75, isMet}, {"<=", 0.76, isMissed}, {"<=", 0.5, isMet}, {">=", 0.75, isMet}, {">=", 0.74, isMissed}, {">=", 1, isMet},
+	}{{"<=", 0.75, isMet}, {"<=", 0.76, isMissed}, {"<=", 0.5, isMet}, {">=", 0.75, isMet}, {">=", 0.74, isMissed},
+		{">=", 1, isMet},
 		{"<=", math.NaN(), isMissed}, {">=", math.NaN(), isMissed}} {
 		g := Goal{Op: c.op, Limit: 0.75, Measured: measure.Estimate{Value: format.Num(c.value)}}
 		if got := g.judged(true).Verdict; got != c.want {

@@ -11,7 +11,8 @@ import (
 func steered(n int, rate, c func(i int) float64) []Row {
 	var rows []Row
 	for i := range n {
-		rows = append(rows, Row{Number: i, Hours: 1, Rate: format.Num(rate(i)), Target: 1000, Previous: format.Num(c(i)), Available: format.Num(c(i + 1)), Allocated: format.Num(c(i))})
+		rows = append(rows, Row{Number: i, Hours: 1, Rate: format.Num(rate(i)), Target: 1000,
+			Previous: format.Num(c(i)), Available: format.Num(c(i + 1)), Allocated: format.Num(c(i))})
 	}
 	return rows
 }
@@ -56,7 +57,8 @@ func TestClasses(t *testing.T) {
 		}, always(100)), Unsettled},
 		{"few intervals", steered(3, always(1000), always(100)), Stable},
 		{"few intervals off", steered(7, ten(wave(100, 80, 2)), wave(100, 80, 2)), Unsettled},
-		{"on its way", steered(20, func(i int) float64 { return 400 + 20*float64(i) }, func(i int) float64 { return 40 + 2*float64(i) }), Unsettled},
+		{"on its way", steered(20, func(i int) float64 { return 400 + 20*float64(i) },
+			func(i int) float64 { return 40 + 2*float64(i) }), Unsettled},
 		{"a swing within 5 %", steered(24, ten(wave(100, 9, 6)), wave(100, 9, 6)), Stable},
 		{"a swing of 20 %", steered(24, ten(wave(100, 20, 6)), wave(100, 20, 6)), Oscillating},
 		{"a swing of C by 9 %", steered(24, func(i int) float64 { return 1100 }, wave(100, 9, 6)), Unsettled},
@@ -76,9 +78,11 @@ func TestClasses(t *testing.T) {
 		{"two drops and small noise", steered(24, ten(drops), drops), Unsettled},
 		{"30 % too many, to stay", steered(20, always(1300), always(130)), WoundUp},
 		{"20 % too many", steered(20, always(1200), always(120)), Unsettled},
-		{"30 % too many, coming down", steered(20, ten(func(i int) float64 { return 200 - 3*float64(i) }), func(i int) float64 { return 200 - 3*float64(i) }), Unsettled},
+		{"30 % too many, coming down", steered(20, ten(func(i int) float64 { return 200 - 3*float64(i) }),
+			func(i int) float64 { return 200 - 3*float64(i) }), Unsettled},
 		{"30 % of the target missing, many processes", steered(20, always(700), always(200)), Unsettled},
-		{"more processes, less rate", steered(20, func(i int) float64 { return 800 - 10*float64(i) }, func(i int) float64 { return 100 + 10*float64(i) }), Collapsed},
+		{"more processes, less rate", steered(20, func(i int) float64 { return 800 - 10*float64(i) },
+			func(i int) float64 { return 100 + 10*float64(i) }), Collapsed},
 	} {
 		if got := ClassOf(c.rows); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

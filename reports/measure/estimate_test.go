@@ -15,7 +15,8 @@ func TestEstimatesInWords(t *testing.T) {
 		{Estimate{Value: 1.09525, Low: 1.09483, High: 1.09567}, "1.09525/h (1.09483 to 1.09567)"},
 		{Estimate{Value: -0.6, Low: -12, High: 11}, "-1/h (-12 to 11)"},
 		{Estimate{Value: 12, Low: 12, High: 12}, "12/h"},
-		{Estimate{Value: 904.8333333333334, Low: 904.8333333333331, High: 904.8333333333336}, "904.8/h"}, // equal values, summed
+		// equal values, summed
+		{Estimate{Value: 904.8333333333334, Low: 904.8333333333331, High: 904.8333333333336}, "904.8/h"},
 		{Estimate{Value: 12, Low: format.Missing, High: format.Missing}, "12/h"},
 		{Estimate{Value: format.Missing, Low: format.Missing, High: format.Missing}, "undefined"},
 	} {

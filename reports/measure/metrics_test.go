@@ -43,7 +43,8 @@ func TestCountedMetrics(t *testing.T) {
 	rec.Begins(0, 0, 10*minute, vt.Never)
 	at := func(rcpt, try int, minutes int64, s mail.Status) {
 		code := map[mail.Status]uint16{mail.Done: 250, mail.Failed: 550, mail.Pending: 451}[s]
-		rec.Ended(vt.Time(10*minute).Add(vt.Span(minutes*minute)), mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
+		rec.Ended(vt.Time(10*minute).Add(vt.Span(minutes*minute)),
+			mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
 			mail.Reply{Code: code, Stage: mail.StageDot}, s)
 	}
 	for i := range 5 {
@@ -78,10 +79,13 @@ func TestCountedMetrics(t *testing.T) {
 
 // Which server a metric of a run speaks of.
 func TestWorstServer(t *testing.T) {
-	a := Server{Judged: 3, IAE: 1, Rate: 100, SteadyStateError: -0.3, Swing: 5, SwingPeriod: 4, Settling5: 2, AvailableFinal: 7}
-	b := Server{Judged: 3, IAE: 2, Rate: 90, SteadyStateError: 0.2, Swing: 9, SwingPeriod: 6, Settling5: 1, AvailableFinal: 9}
+	a := Server{Judged: 3, IAE: 1, Rate: 100, SteadyStateError: -0.3, Swing: 5, SwingPeriod: 4, Settling5: 2,
+		AvailableFinal: 7}
+	b := Server{Judged: 3, IAE: 2, Rate: 90, SteadyStateError: 0.2, Swing: 9, SwingPeriod: 6, Settling5: 1,
+		AvailableFinal: 9}
 	got := WorstOf([]Server{a, b})
-	for name, want := range map[string]float64{"iae_target_hours": 2, "rate_per_h": 90, "steady_state_error": -0.3, "swing_processes": 9,
+	for name, want := range map[string]float64{"iae_target_hours": 2, "rate_per_h": 90, "steady_state_error": -0.3,
+		"swing_processes":        9,
 		"swing_period_intervals": 6, SettlingMetric: 2, "available_final": 7} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
@@ -97,7 +101,8 @@ func TestWorstServer(t *testing.T) {
 func TestTimesToFinal(t *testing.T) {
 	rec := runlog.NewRecorder(1, nil)
 	for i := range 20 {
-		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), mail.Attempt{Rcpt: mail.Recipient(i)}, mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
+		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), mail.Attempt{Rcpt: mail.Recipient(i)},
+			mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
 	}
 	got := NewDestination("d", &rec.Destinations()[0], 0).Values
 	for name, want := range map[string]float64{"time_to_final_p50_h": 10, "time_to_final_p95_h": 19} {

@@ -29,7 +29,8 @@ func TestSwing(t *testing.T) {
 	for _, v := range []struct{ period, amplitude, slope float64 }{{6, 2, 0}, {24, 10, 0.5}, {12, 3, -2}} {
 		got, period := Swing(steering(960, sine(v.period, v.amplitude, v.slope)))
 		if math.Abs(float64(got)/(2*v.amplitude)-1) > 0.06 || math.Abs(float64(period)/v.period-1) > 0.03 {
-			t.Errorf("amplitude %g, period %g, slope %g: peak to peak %g, period %g", v.amplitude, v.period, v.slope, got, period)
+			t.Errorf("amplitude %g, period %g, slope %g: peak to peak %g, period %g", v.amplitude, v.period, v.slope,
+				got, period)
 		}
 	}
 }

@@ -21,11 +21,13 @@ func TestDeadlines(t *testing.T) {
 	}{
 		{vt.Clock{}, 10, 0, 3, "Deadline of news, 4 h after the start: met, with 60 min to spare."},
 		{clock, 10, 0, 3, "Deadline of news, at 02:00 (+4.0 h): met, with 60 min to spare."},
-		{vt.Clock{}, 10, 2, 6, "Deadline of news, 4 h after the start: missed by 2 recipients (20.0 %), the last of them " +
+		{vt.Clock{}, 10, 2, 6, "Deadline of news, 4 h after the start: missed by 2 recipients (20.0 %), the last of " +
+			"them " +
 			"final 2 h late."},
 		{vt.Clock{}, 8, 2, 3, "Deadline of news, 4 h after the start: missed by 2 recipients (20.0 %), 2 of them not " +
 			"final when the run ended."},
-		{vt.Clock{}, 9, 2, 6, "Deadline of news, 4 h after the start: missed by 2 recipients (20.0 %), the last of them " +
+		{vt.Clock{}, 9, 2, 6, "Deadline of news, 4 h after the start: missed by 2 recipients (20.0 %), the last of " +
+			"them " +
 			"final 2 h late, 1 of them not final when the run ended."},
 	} {
 		c := Campaign{Name: "news", DeadlineSec: 4 * hour, Recipients: 10, Final: v.final, LastSec: v.last * hour,
@@ -64,7 +66,8 @@ func TestCausesOfManyPlaces(t *testing.T) {
 	}
 	r.Findings = append(r.Findings, diagnosis.Finding{Cause: diagnosis.Runaway, Words: "f"},
 		diagnosis.Finding{Cause: diagnosis.Dead, Words: "g"})
-	if got, want := r.causes(), []string{"a", "b", "c", "Greylist: the same at 2 more places.", "g"}; !slices.Equal(got, want) {
+	if got, want := r.causes(), []string{"a", "b", "c", "Greylist: the same at 2 more places.", "g"}; !slices.Equal(got,
+		want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -45,10 +45,12 @@ func TestFigures(t *testing.T) {
 	all := figures(t, r)
 	again := figures(t, r)
 	labels := map[string]string{
-		"convergence": "Deliveries per hour|MTA processes|time since the start, h|available (C)|target, 140,000/h|within 5 %",
-		"efficiency":  "Efficiency (E): messages per hour and allocated process|MTA processes allocated, mean of the interval|time since the start, h",
-		"dfr":         "DFR: attempts per delivery (retry limit: 10 resends all the time)|time since the start, h",
-		"latency":     "Share of attempts, %|time from the start of an attempt to its end|1 s|10 s|half within 807 ms",
+		"convergence": "Deliveries per hour|MTA processes|time since the start, h|available (C)|target, " +
+			"140,000/h|within 5 %",
+		"efficiency": "Efficiency (E): messages per hour and allocated process|MTA processes allocated, mean of the " +
+			"interval|time since the start, h",
+		"dfr":     "DFR: attempts per delivery (retry limit: 10 resends all the time)|time since the start, h",
+		"latency": "Share of attempts, %|time from the start of an attempt to its end|1 s|10 s|half within 807 ms",
 	}
 	if len(all) != len(labels) {
 		t.Fatalf("%d figures", len(all))
@@ -108,7 +110,8 @@ func TestNothingMakesPlotsPanic(t *testing.T) {
 	quick := every(func(i *runlog.Interval) { i.End /= 3600; i.Sample.Span /= 3600 })
 	quick.End /= 3600
 	for name, r := range map[string]*runlog.Run{
-		"nothing": {}, "no interval": handmade.Run(), "one interval": handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 1, Plant: handmade.Linear, Dfr: 1}),
+		"nothing": {}, "no interval": handmade.Run(),
+		"one interval": handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 1, Plant: handmade.Linear, Dfr: 1}),
 		"idle": every(func(i *runlog.Interval) { i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated = 0, 0, 0 }),
 		"NaN": every(func(i *runlog.Interval) {
 			i.Decision.Efficiency, i.Decision.Available, i.Sample.Allocated = math.NaN(), math.NaN(), math.NaN()
@@ -116,12 +119,18 @@ func TestNothingMakesPlotsPanic(t *testing.T) {
 		"infinite": every(func(i *runlog.Interval) {
 			i.Decision.Efficiency, i.Decision.Available, i.Sample.Allocated = math.Inf(1), math.Inf(-1), math.Inf(1)
 		}),
-		"enormous":  every(func(i *runlog.Interval) { i.Decision.Efficiency, i.Decision.Available = math.MaxFloat64, 1e14 }),
+		"enormous": every(func(i *runlog.Interval) {
+			i.Decision.Efficiency, i.Decision.Available = math.MaxFloat64,
+				1e14
+		}),
 		"no length": every(func(i *runlog.Interval) { i.Sample.Span = 0 }),
 		"same time": every(func(i *runlog.Interval) { i.End = 0; i.Sample.Span = 0 }),
-		"equal":     every(func(i *runlog.Interval) { i.Decision.Available, i.Sample.Allocated, i.RetryLimit = 40, 40, 0 }),
-		"partial":   every(func(i *runlog.Interval) { i.Partial = true }),
-		"one time":  oneTime, "both ends": ends, "no histogram": noHist, "no target": noTarget, "seconds": quick,
+		"equal": every(func(i *runlog.Interval) {
+			i.Decision.Available, i.Sample.Allocated, i.RetryLimit = 40, 40,
+				0
+		}),
+		"partial":  every(func(i *runlog.Interval) { i.Partial = true }),
+		"one time": oneTime, "both ends": ends, "no histogram": noHist, "no target": noTarget, "seconds": quick,
 	} {
 		report := fold(r)
 		for _, d := range report.drawings() {
@@ -150,7 +159,8 @@ func TestEmptyPanelsSaySo(t *testing.T) {
 			t.Errorf("%s is empty and does not say so", f.Name)
 		}
 	}
-	for _, f := range figures(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 1, Plant: handmade.Linear, Dfr: 1}))) {
+	for _, f := range figures(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 1,
+		Plant: handmade.Linear, Dfr: 1}))) {
 		if bytes.Contains(f.SVG, []byte(">nothing to show<")) {
 			t.Errorf("%s says that it is empty", f.Name)
 		}
@@ -176,7 +186,8 @@ func TestWhatIsNotJudgedIsShaded(t *testing.T) {
 	for i := 4; i < 7; i++ {
 		handmade.ShortOfWork(&r.Intervals[i])
 	}
-	if gaps := fold(r).unjudged(); len(gaps) != 2 || gaps[0] != [2]float64{4 * 3 * 3600, 7 * 3 * 3600} || gaps[1][0] != 15*3*3600 {
+	if gaps := fold(r).unjudged(); len(gaps) != 2 || gaps[0] != [2]float64{4 * 3 * 3600, 7 * 3 * 3600} ||
+		gaps[1][0] != 15*3*3600 {
 		t.Errorf("not judged: %v", gaps)
 	}
 }

@@ -16,7 +16,8 @@ import (
 )
 
 func TestSummaryHasWhatProgramsRead(t *testing.T) {
-	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}, handmade.Course{Start: 40, D: 1, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}),
+	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25},
+		handmade.Course{Start: 40, D: 1, Intervals: 60, Plant: handmade.Linear, Dfr: 1.25}),
 		handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 2))
 	raw, err := r.Summary()
 	if err != nil {
@@ -44,14 +45,19 @@ func TestSummaryHasWhatProgramsRead(t *testing.T) {
 		return v
 	}
 	for path, want := range map[string]any{
-		"schema": "flyball/summary", "schema_version": 1.0, "name": "hand-made", "seed": 42.0, "mode": "sim", "digest": "0123456789abcdef",
-		"horizon_s": 30 * 86400.0, "end_s": 180 * 3600.0, "partial": false, "dfr": 1.25, "target_per_h": 140_000.0, "interval_s": 10800.0,
+		"schema": "flyball/summary", "schema_version": 1.0, "name": "hand-made", "seed": 42.0, "mode": "sim",
+		"digest":    "0123456789abcdef",
+		"horizon_s": 30 * 86400.0, "end_s": 180 * 3600.0, "partial": false, "dfr": 1.25, "target_per_h": 140_000.0,
+		"interval_s":        10800.0,
 		"totals.suppressed": 0.0, "totals.pending": 0.0, "totals.ambiguous": 0.0,
-		"servers.0.name": "b1", "servers.0.available_final": 140.0, "servers.0.settling_intervals_5pct": 31.0, "servers.0.overshoot": 0.0,
+		"servers.0.name": "b1", "servers.0.available_final": 140.0, "servers.0.settling_intervals_5pct": 31.0,
+		"servers.0.overshoot":       0.0,
 		"servers.0.total_variation": 100.0, "servers.0.rate_per_h": 140_000.0,
 		"servers.1.settling_intervals_5pct": nil, // never
-		"expectations.0.metric":             "settling_intervals_5pct", "expectations.0.op": "<=", "expectations.0.limit": 40.0,
-		"expectations.0.value": nil, "expectations.0.ok": false, "expectations.1.value": 1.25, "expectations.1.ok": true,
+		"expectations.0.metric":             "settling_intervals_5pct", "expectations.0.op": "<=",
+		"expectations.0.limit": 40.0,
+		"expectations.0.value": nil, "expectations.0.ok": false, "expectations.1.value": 1.25,
+		"expectations.1.ok":               true,
 		"metrics.settling_intervals_5pct": nil, "metrics.dfr": 1.25,
 	} {
 		if v := at(path); v != want {
@@ -62,7 +68,8 @@ func TestSummaryHasWhatProgramsRead(t *testing.T) {
 		t.Errorf("iae_target_hours = %v", iae)
 	}
 	totals := at("totals").(map[string]any)
-	if totals["recipients"].(float64) != totals["delivered"].(float64)+totals["failed"].(float64) || totals["attempts"].(float64) <= totals["delivered"].(float64) {
+	if totals["recipients"].(float64) != totals["delivered"].(float64)+totals["failed"].(float64) ||
+		totals["attempts"].(float64) <= totals["delivered"].(float64) {
 		t.Errorf("totals %v", totals)
 	}
 	if len(at("scenario_id").(string)) != 64 {
@@ -82,7 +89,8 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 	r.Seed = math.MaxUint64
 	report := fold(r)
 	raw, err := report.Summary()
-	if err != nil || bytes.Contains(raw, []byte("NaN")) || bytes.Contains(raw, []byte("Inf")) || !bytes.Contains(raw, []byte("\n  \"dfr\": null,")) ||
+	if err != nil || bytes.Contains(raw, []byte("NaN")) || bytes.Contains(raw, []byte("Inf")) ||
+		!bytes.Contains(raw, []byte("\n  \"dfr\": null,")) ||
 		!bytes.Contains(raw, []byte("\n  \"seed\": 18446744073709551615,")) {
 		t.Errorf("%v\n%s", err, raw)
 	}
@@ -99,7 +107,8 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 }
 
 func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
-	r := handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15}, handmade.Course{Start: 40, D: 8, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15})
+	r := handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15},
+		handmade.Course{Start: 40, D: 8, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15})
 	r.Servers[0], r.Servers[1] = "=b1+1", `-b2, "the other"`
 	r.Intervals[3].Decision.Flags = governor.First | governor.StepLimitUp
 	handmade.ShortOfWork(&r.Intervals[4])
@@ -108,7 +117,8 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	report := fold(r)
 	raw := report.intervalsCSV()
 	head, _, _ := strings.Cut(string(raw), "\n")
-	for _, want := range strings.Fields("server interval t_end_s delivered attempts rate_per_h allocated_mean efficiency utilization " +
+	for _, want := range strings.Fields("server interval t_end_s delivered attempts rate_per_h allocated_mean " +
+		"efficiency utilization " +
 		"available_prev target_available step available dfr retry_limit flags") {
 		if !strings.Contains(","+head+",", ","+want+",") {
 			t.Errorf("no column %s in %s", want, head)
@@ -126,13 +136,15 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	}
 	// Operators can govern them again, those of each server; the last one is cut short.
 	log, err := recorded.Read(bytes.NewReader((&Report{Rows: rows[:20]}).intervalsCSV()), "intervals.csv")
-	if err != nil || log.Lacking != nil || log.Gaps != nil || len(log.Samples) != 19 || log.Samples[7] != r.Intervals[7].Sample {
+	if err != nil || log.Lacking != nil || log.Gaps != nil || len(log.Samples) != 19 ||
+		log.Samples[7] != r.Intervals[7].Sample {
 		t.Errorf("%v, %+v", err, log)
 	}
 }
 
 func TestBadFilesAreRefusedWithTheirPlace(t *testing.T) {
-	good := string(fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1})).intervalsCSV())
+	good := string(fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear,
+		Dfr: 1})).intervalsCSV())
 	for _, v := range []struct{ raw, want string }{
 		{"", "1:1: file is empty, want the columns server,interval,"},
 		{"a,b\n", "got columns a,b, want server,interval,"},

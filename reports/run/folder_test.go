@@ -26,13 +26,15 @@ func extra() Extra {
 func TestRunFolder(t *testing.T) {
 	parent := t.TempDir()
 	dir := filepath.Join(parent, "runs", "hand-made-abc")
-	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}), handmade.Expect("dfr", "<", 2))
+	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}),
+		handmade.Expect("dfr", "<", 2))
 	if err := Write(folder.Place{Dir: dir, Replace: true}, r, extra()); err != nil {
 		t.Fatal(err)
 	}
 	got := handmade.Tree(t, dir)
 	var want []string
-	want = append(want, strings.Fields("host.json intervals.csv log.ndjson manifest.json rejects.csv report.html scenario.resolved.toml scenario.toml summary.json")...)
+	want = append(want, strings.Fields("host.json intervals.csv log.ndjson manifest.json rejects.csv report.html "+
+		"scenario.resolved.toml scenario.toml summary.json")...)
 	for _, plot := range []string{"convergence", "dfr", "efficiency", "latency"} {
 		want = append(want, "plots/"+plot+".csv", "plots/"+plot+".png", "plots/"+plot+".svg")
 	}
@@ -55,7 +57,8 @@ func TestRunFolder(t *testing.T) {
 	}
 	handmade.KeysInOrder(t, []byte(got["manifest.json"]))
 	handmade.KeysInOrder(t, []byte(got["host.json"]))
-	if m.Schema != "flyball/manifest" || m.Attributes["name"] != "hand-made" || m.Attributes["seed"] != 42.0 || m.Attributes["mode"] != "sim" ||
+	if m.Schema != "flyball/manifest" || m.Attributes["name"] != "hand-made" || m.Attributes["seed"] != 42.0 ||
+		m.Attributes["mode"] != "sim" ||
 		m.Attributes["partial"] != false || m.Attributes["scenario_id"] != r.ScenarioID || m.Replay != r.Replay {
 		t.Errorf("%+v", m)
 	}
@@ -63,7 +66,8 @@ func TestRunFolder(t *testing.T) {
 		t.Errorf("%d of %d files have a digest", len(m.Files), len(want))
 	}
 	for _, f := range m.Files {
-		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(got[f.Path]))); f.SHA256 != sum || f.Bytes != len(got[f.Path]) {
+		if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(got[f.Path]))); f.SHA256 != sum ||
+			f.Bytes != len(got[f.Path]) {
 			t.Errorf("%s: %+v", f.Path, f)
 		}
 	}
@@ -80,7 +84,8 @@ func TestRunFolder(t *testing.T) {
 
 // rendered is a small run folder that is drawn once for all tests.
 var rendered = sync.OnceValue(func() []folder.File {
-	files, err := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear, Dfr: 1})).files(extra())
+	files, err := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear,
+		Dfr: 1})).files(extra())
 	if err != nil {
 		panic(err)
 	}
@@ -89,7 +94,8 @@ var rendered = sync.OnceValue(func() []folder.File {
 
 // publish puts the files of a hand-made run into a folder.
 func publish(dir string, files []folder.File) error {
-	return folder.Publish(folder.Place{Dir: dir, Replace: true}, files, folder.Host{}, "flyball run hand-made", folder.Attributes{Name: "hand-made", Replications: 1, Mode: "sim"})
+	return folder.Publish(folder.Place{Dir: dir, Replace: true}, files, folder.Host{}, "flyball run hand-made",
+		folder.Attributes{Name: "hand-made", Replications: 1, Mode: "sim"})
 }
 
 // alone fails if anything else was left in a folder.
@@ -119,7 +125,8 @@ func TestFoldersAreTheSameByteForByte(t *testing.T) {
 	} {
 		slow := make()
 		slow.Host.Wall *= 9
-		e := []measure.Expectation{handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1), handmade.Expect("end_h", "!=", 180)}
+		e := []measure.Expectation{handmade.Expect("settling_intervals_5pct", "<=", 40),
+			handmade.Expect("dfr", "<", 1.1), handmade.Expect("end_h", "!=", 180)}
 		for dir, r := range map[string]*Report{one: fold(make(), e...), two: fold(slow, e...)} {
 			if err := Write(folder.Place{Dir: dir, Replace: true}, r, extra()); err != nil {
 				t.Fatal(err)
@@ -162,7 +169,8 @@ func TestWhatIsNotARunFolderStays(t *testing.T) {
 		name, want string
 		prepare    func(dir string)
 	}{
-		{"a file", "is in the way: want a run folder or a new name", func(dir string) { os.WriteFile(dir, []byte("x"), 0o644) }},
+		{"a file", "is in the way: want a run folder or a new name",
+			func(dir string) { os.WriteFile(dir, []byte("x"), 0o644) }},
 		{"a link", "is in the way", func(dir string) { os.Symlink(t.TempDir(), dir) }},
 		{"a folder of someone", "is not a run folder and is left alone", func(dir string) {
 			os.Mkdir(dir, 0o755)
@@ -204,7 +212,8 @@ func TestRunFoldersAreReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	alone(t, parent, "run")
-	if err := Write(folder.Place{Dir: dir, Replace: true}, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 3, Plant: handmade.Linear, Dfr: 1})), Extra{}); err != nil {
+	if err := Write(folder.Place{Dir: dir, Replace: true}, fold(handmade.Run(handmade.Course{Start: 40, D: 3,
+		Intervals: 3, Plant: handmade.Linear, Dfr: 1})), Extra{}); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, parent, "run")
@@ -274,8 +283,10 @@ func TestReadRefusesWhatWasChanged(t *testing.T) {
 		{"intervals.csv", "x", "intervals.csv was changed after the run"},
 		{"manifest.json", "{}", `manifest.json: got schema "" version 0, want "flyball/manifest" version 1`},
 		{"manifest.json", "{", "manifest.json: unexpected end of JSON input"},
-		{"host.json", `{"schema": "flyball/host", "schema_version": 2}`, `host.json: got schema "flyball/host" version 2`},
-		{"manifest.json", `{"schema": "flyball/manifest", "schema_version": 1, "attributes": {"mode": "sim"}}`, "manifest.json: files: got no summary.json"},
+		{"host.json", `{"schema": "flyball/host", "schema_version": 2}`,
+			`host.json: got schema "flyball/host" version 2`},
+		{"manifest.json", `{"schema": "flyball/manifest", "schema_version": 1, "attributes": {"mode": "sim"}}`,
+			"manifest.json: files: got no summary.json"},
 		{"manifest.json", "", "is not a run folder"}, // removed
 		{"summary.json", "", "run/summary.json: no such file"},
 	} {

@@ -21,7 +21,8 @@ func limits() *runlog.Run {
 	for i := range r.Intervals {
 		r.Intervals[i].Destinations = []engine.DestinationInterval{
 			{Limit: 20, Limits: 20 * 100, Busy: 12, Attempts: 100, Delivered: 100, AttemptTime: 2 * vt.Second},
-			{Limit: 6, Limits: 5*300 + 6*100, Busy: 5.5, Attempts: 400, Delivered: 300, Refusals: 90, Timeouts: 10, AttemptTime: vt.Second, Parked: 1234 * (3 - i)},
+			{Limit: 6, Limits: 5*300 + 6*100, Busy: 5.5, Attempts: 400, Delivered: 300, Refusals: 90, Timeouts: 10,
+				AttemptTime: vt.Second, Parked: 1234 * (3 - i)},
 		}
 	}
 	r.Intervals[1].Destinations[1] = engine.DestinationInterval{Parked: 2000}
@@ -32,7 +33,8 @@ func TestLimitsAreReadAsTheyWereWritten(t *testing.T) {
 	r := fold(limits())
 	raw := r.limitsCSV()
 	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	if len(lines) != 9 || lines[2] != "b1,0,10800,slow,6,5.25,5.5,400,300,90,10,1,3702" || lines[4] != "b1,1,21600,slow,0,,0,0,0,0,0,,2000" {
+	if len(lines) != 9 || lines[2] != "b1,0,10800,slow,6,5.25,5.5,400,300,90,10,1,3702" ||
+		lines[4] != "b1,1,21600,slow,0,,0,0,0,0,0,,2000" {
 		t.Errorf("%s", raw)
 	}
 	dir := filepath.Join(t.TempDir(), "run")
@@ -46,7 +48,8 @@ func TestLimitsAreReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || !bytes.Equal(again.limitsCSV(), raw) || screen(t, again, false) != screen(t, r, false) {
 		t.Errorf("read back: %v\n%s", err, again.limitsCSV())
 	}
-	if _, err := readLimits([]byte(strings.Replace(string(raw), "slow,6,", "slow,six,", 1))); err == nil || !strings.Contains(err.Error(), `3:17: got "six", want a whole number`) {
+	if _, err := readLimits([]byte(strings.Replace(string(raw), "slow,6,", "slow,six,", 1))); err == nil ||
+		!strings.Contains(err.Error(), `3:17: got "six", want a whole number`) {
 		t.Errorf("a bad limit: %v", err)
 	}
 }
@@ -60,7 +63,8 @@ func TestReportNamesWhoIsHeldBack(t *testing.T) {
 	if !strings.Contains(text, want) || strings.Contains(text, "limit: example") {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
-	if text := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 4, Plant: handmade.LinearRate, Dfr: 1})), false); strings.Contains(text, "Held") {
+	if text := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 4, Plant: handmade.LinearRate,
+		Dfr: 1})), false); strings.Contains(text, "Held") {
 		t.Errorf("nobody is held:\n%s", text)
 	}
 }

@@ -30,31 +30,46 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 	none := math.NaN() // null
 	const tick = float64(1<<24) / 1e9 / 3600
 	want := map[string]float64{
-		"schema_version": 1, "seed": 42, "replication": 3, "target_per_h": 100, "interval_s": 7200, "horizon_s": 129_600, "end_s": 100_800,
+		"schema_version": 1, "seed": 42, "replication": 3, "target_per_h": 100, "interval_s": 7200,
+		"horizon_s": 129_600, "end_s": 100_800,
 		// 5 of 10 recipients delivered in 13 attempts; 1, 1, 2 and 1 of them were resends.
-		"totals.recipients": 10, "totals.delivered": 5, "totals.failed": 2, "totals.suppressed": 1, "totals.pending": 1, "totals.ambiguous": 1,
-		"totals.attempts": 13, "totals.resends": 5, "dfr": 13.0 / 5,
+		"totals.recipients": 10, "totals.delivered": 5, "totals.failed": 2, "totals.suppressed": 1, "totals.pending": 1,
+		"totals.ambiguous": 1,
+		"totals.attempts":  13, "totals.resends": 5, "dfr": 13.0 / 5,
 		// 1 1 1 1 2 2 2 3 4 5 8 20 30 s
 		"latency.count": 13, "latency.mean_s": 80.0 / 13, "latency.p50_s": 2, "latency.p90_s": 20, "latency.p99_s": 30,
-		// Final after 10 s, 1 h, 2 h, 3 h of example; 50 s, 60 s, and 2 h, 3 h since the second campaign began, of slow.
-		"all_destinations.metrics.first_try_share": 3.0 / 8, "all_destinations.metrics.time_to_final_p50_h": 1, "all_destinations.metrics.time_to_final_p95_h": 3,
-		"destinations.0.metrics.first_try_share": 1.0 / 4, "destinations.0.metrics.time_to_final_p50_h": 1, "destinations.0.metrics.time_to_final_p95_h": 3,
-		"destinations.1.metrics.first_try_share": 2.0 / 4, "destinations.1.metrics.time_to_final_p50_h": 1.0 / 60, "destinations.1.metrics.time_to_final_p95_h": 3,
-		// From the start of the run: 9 recipients after 10, 50, 60 s, 1, 2, 3, 4, 5 h; 2 of 13 attempts refused the sender.
-		"all_destinations.metrics.t50_h": 2, "all_destinations.metrics.t90_h": none, "all_destinations.metrics.t99_h": none,
+		// Final after 10 s, 1 h, 2 h, 3 h of example; 50 s, 60 s, and 2 h, 3 h since the second
+		// campaign began, of slow.
+		"all_destinations.metrics.first_try_share": 3.0 / 8, "all_destinations.metrics.time_to_final_p50_h": 1,
+		"all_destinations.metrics.time_to_final_p95_h": 3,
+		"destinations.0.metrics.first_try_share":       1.0 / 4, "destinations.0.metrics.time_to_final_p50_h": 1,
+		"destinations.0.metrics.time_to_final_p95_h": 3,
+		"destinations.1.metrics.first_try_share":     2.0 / 4, "destinations.1.metrics.time_to_final_p50_h": 1.0 / 60,
+		"destinations.1.metrics.time_to_final_p95_h": 3,
+		// From the start of the run: 9 recipients after 10, 50, 60 s, 1, 2, 3, 4, 5 h; 2 of 13
+		// attempts refused the sender.
+		"all_destinations.metrics.t50_h": 2, "all_destinations.metrics.t90_h": none,
+		"all_destinations.metrics.t99_h":           none,
 		"all_destinations.metrics.late_recipients": 3, "all_destinations.metrics.refused_share": 2.0 / 13,
 		"destinations.0.metrics.t50_h": 1, "destinations.0.metrics.t90_h": 3, "destinations.0.metrics.t99_h": 3,
 		"destinations.0.metrics.late_recipients": 0, "destinations.0.metrics.refused_share": 2.0 / 8,
 		"destinations.1.metrics.t50_h": 1.0 / 60, "destinations.1.metrics.t90_h": 5, "destinations.1.metrics.t99_h": 5,
 		"destinations.1.metrics.late_recipients": 2, "destinations.1.metrics.refused_share": 0,
-		"campaigns.0.start_s": 0, "campaigns.0.deadline_s": none, "campaigns.0.recipients": 6, "campaigns.0.final": 6, "campaigns.0.last_final_s": 10_800,
-		"campaigns.0.metrics.t50_h": 1.0 / 60, "campaigns.0.metrics.t90_h": 3, "campaigns.0.metrics.t99_h": 3, "campaigns.0.metrics.late_recipients": 0,
+		"campaigns.0.start_s": 0, "campaigns.0.deadline_s": none, "campaigns.0.recipients": 6, "campaigns.0.final": 6,
+		"campaigns.0.last_final_s":  10_800,
+		"campaigns.0.metrics.t50_h": 1.0 / 60, "campaigns.0.metrics.t90_h": 3, "campaigns.0.metrics.t99_h": 3,
+		"campaigns.0.metrics.late_recipients": 0,
 		// Two of three final, 4 and 5 h after the start of the run.
-		"campaigns.1.start_s": 7200, "campaigns.1.deadline_s": 10_800, "campaigns.1.recipients": 3, "campaigns.1.final": 2, "campaigns.1.last_final_s": 18_000,
-		"campaigns.1.metrics.t50_h": 5, "campaigns.1.metrics.t90_h": none, "campaigns.1.metrics.t99_h": none, "campaigns.1.metrics.late_recipients": 3,
-		"metrics.t50_h": 2, "metrics.t90_h": none, "metrics.t99_h": none, "metrics.late_recipients": 3, "metrics.refused_share": 2.0 / 13,
+		"campaigns.1.start_s": 7200, "campaigns.1.deadline_s": 10_800, "campaigns.1.recipients": 3,
+		"campaigns.1.final": 2, "campaigns.1.last_final_s": 18_000,
+		"campaigns.1.metrics.t50_h": 5, "campaigns.1.metrics.t90_h": none, "campaigns.1.metrics.t99_h": none,
+		"campaigns.1.metrics.late_recipients": 3,
+		"metrics.t50_h":                       2, "metrics.t90_h": none, "metrics.t99_h": none,
+		"metrics.late_recipients": 3,
+		"metrics.refused_share":   2.0 / 13,
 		// Rates 70, 130, 120, 103, 99 of 100; the last quarter is the last two.
-		"servers.0.judged_intervals": 5, "servers.0.settling_intervals_5pct": 3, "servers.0.settling_intervals_2pct": 4, "servers.0.overshoot": 0.3,
+		"servers.0.judged_intervals": 5, "servers.0.settling_intervals_5pct": 3, "servers.0.settling_intervals_2pct": 4,
+		"servers.0.overshoot":          0.3,
 		"servers.0.steady_state_error": 0.01, "servers.0.rate_per_h": 101,
 		"servers.0.iae_target_hours":   2 * (0.3 + 0.3 + 0.2 + 0.03 + 0.01),
 		"servers.0.ise_target_hours":   2 * (0.09 + 0.09 + 0.04 + 0.0009 + 0.0001),
@@ -62,29 +77,39 @@ func TestEveryNumberOfTheSummary(t *testing.T) {
 		"servers.0.total_variation":    2 + 3 + 2 + 1 + 0.5, "servers.0.available_final": 11.5,
 		// 13, 12, 11.5 less their line, which falls by 0.75: 1/12, -1/6, 1/12.
 		"servers.0.swing_processes": 0.25, "servers.0.swing_period_intervals": none,
-		// Rates 50, 55, .. 115: the sums of 10 to 1 and of 1 to 3 times 5 %; of 1 to 10 times 10 to 1; of 12, 13, 14 times 1, 2, 3.
-		"servers.1.judged_intervals": 14, "servers.1.settling_intervals_5pct": none, "servers.1.settling_intervals_2pct": none, "servers.1.overshoot": 0.15,
+		// Rates 50, 55, .. 115: the sums of 10 to 1 and of 1 to 3 times 5 %; of 1 to 10 times 10 to
+		// 1; of 12, 13, 14 times 1, 2, 3.
+		"servers.1.judged_intervals": 14, "servers.1.settling_intervals_5pct": none,
+		"servers.1.settling_intervals_2pct": none, "servers.1.overshoot": 0.15,
 		"servers.1.steady_state_error": 0.075, "servers.1.rate_per_h": (100 + 105 + 110 + 115) / 4.0,
-		"servers.1.iae_target_hours": 2 * 0.05 * (55 + 6), "servers.1.ise_target_hours": 2 * 0.0025 * (385 + 14), "servers.1.itae_target_hours2": 2 * 0.05 * 2 * (220 + 80),
-		"servers.1.total_variation": 10 + 4*4, "servers.1.available_final": 20,
+		"servers.1.iae_target_hours": 2 * 0.05 * (55 + 6), "servers.1.ise_target_hours": 2 * 0.0025 * (385 + 14),
+		"servers.1.itae_target_hours2": 2 * 0.05 * 2 * (220 + 80),
+		"servers.1.total_variation":    10 + 4*4, "servers.1.available_final": 20,
 		// 20 24 24 20 24 24 20: it passes its mean at 1, 3, 4 and 6 of them.
 		"servers.1.swing_processes": 4, "servers.1.swing_period_intervals": 2 * 5.0 / 3,
 
-		"metrics.recipients": 10, "metrics.delivered": 5, "metrics.failed": 2, "metrics.suppressed": 1, "metrics.pending": 1, "metrics.ambiguous": 1,
-		"metrics.attempts": 13, "metrics.dfr": 13.0 / 5, "metrics.delivered_share": 5.0 / 10, "metrics.retries_per_recipient": 5.0 / 9,
-		"metrics.deferrals": 4, "metrics.throttled": 2, "metrics.end_h": 28, "metrics.first_try_share": 3.0 / 8,
+		"metrics.recipients": 10, "metrics.delivered": 5, "metrics.failed": 2, "metrics.suppressed": 1,
+		"metrics.pending": 1, "metrics.ambiguous": 1,
+		"metrics.attempts": 13, "metrics.dfr": 13.0 / 5, "metrics.delivered_share": 5.0 / 10,
+		"metrics.retries_per_recipient": 5.0 / 9,
+		"metrics.deferrals":             4, "metrics.throttled": 2, "metrics.end_h": 28,
+		"metrics.first_try_share":     3.0 / 8,
 		"metrics.time_to_final_p50_h": 1, "metrics.time_to_final_p95_h": 3,
 		// The worse of the two.
-		"metrics.settling_intervals_5pct": none, "metrics.settling_intervals_2pct": none, "metrics.overshoot": 0.3, "metrics.steady_state_error": 0.075,
-		"metrics.iae_target_hours": 6.1, "metrics.ise_target_hours": 1.995, "metrics.itae_target_hours2": 60, "metrics.total_variation": 26,
-		"metrics.available_final": 11.5, "metrics.rate_per_h": 101, "metrics.peak_available": 30, "metrics.swing_processes": 4, "metrics.swing_period_intervals": 2 * 5.0 / 3,
+		"metrics.settling_intervals_5pct": none, "metrics.settling_intervals_2pct": none, "metrics.overshoot": 0.3,
+		"metrics.steady_state_error": 0.075,
+		"metrics.iae_target_hours":   6.1, "metrics.ise_target_hours": 1.995, "metrics.itae_target_hours2": 60,
+		"metrics.total_variation": 26,
+		"metrics.available_final": 11.5, "metrics.rate_per_h": 101, "metrics.peak_available": 30,
+		"metrics.swing_processes": 4, "metrics.swing_period_intervals": 2 * 5.0 / 3,
 
 		"expectations.0.limit": 1, "expectations.0.value": 2, "expectations.1.limit": 20, "expectations.1.value": none,
 	}
 	for i, count := range []float64{3, 2, 1, 1, 1, 1, 1, 1, 1, 1} {
 		want[fmt.Sprintf("outcomes.%d.count", i)] = count
 	}
-	for i, code := range []float64{250, 250, 421, 0, 421, 451, 550, 550, 452, 0} { // by destination, stage and code where the counts are equal
+	// by destination, stage and code where the counts are equal
+	for i, code := range []float64{250, 250, 421, 0, 421, 451, 550, 550, 452, 0} {
 		want[fmt.Sprintf("outcomes.%d.code", i)] = code
 	}
 
@@ -128,7 +153,8 @@ func TestEveryWordOfTheSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "{false [{false} {false}] [{example dot  delivered} {slow dot  delivered} {example connect  deferral} " +
-		"{example connect timeout deferral} {example mail  deferral} {example rcpt  deferral} {example rcpt  bounce} {slow rcpt  bounce} " +
+		"{example connect timeout deferral} {example mail  deferral} {example rcpt  deferral} {example rcpt  bounce} " +
+		"{slow rcpt  bounce} " +
 		"{slow dot  deferral} {slow dot timeout ambiguous}] [{false} {false}]}"
 	if text := fmt.Sprint(got); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
@@ -240,19 +266,27 @@ func TestEveryColumnOfTheIntervals(t *testing.T) {
 		return fields
 	}
 	if got, want := byName(rows[3]), map[string]string{
-		"server": "b1", "interval": "1", "t_end_s": "14400", "hours": "2", "delivered": "260", "attempts": "286", "rate_per_h": "130", "allocated_mean": "11.5",
-		"efficiency": "11.304347826086957", "utilization": "0.9583333333333334", "available_prev": "12", "target_available": "8.846153846153847", "step": "3", "available": "15",
-		"dfr": "1.1", "retry_limit": "6", "flags": "first|step-limit-up", "partial": "false", "draining": "false", "freed": "4", "handed_back": "41",
-		"retries": "31", "deferrals": "32", "bounces": "33", "refusals": "34", "timeouts": "35", "attempt_s": "1.5", "lookup_s": "0.02", "hops": "12.5",
+		"server": "b1", "interval": "1", "t_end_s": "14400", "hours": "2", "delivered": "260", "attempts": "286",
+		"rate_per_h": "130", "allocated_mean": "11.5",
+		"efficiency": "11.304347826086957", "utilization": "0.9583333333333334", "available_prev": "12",
+		"target_available": "8.846153846153847", "step": "3", "available": "15",
+		"dfr": "1.1", "retry_limit": "6", "flags": "first|step-limit-up", "partial": "false", "draining": "false",
+		"freed": "4", "handed_back": "41",
+		"retries": "31", "deferrals": "32", "bounces": "33", "refusals": "34", "timeouts": "35", "attempt_s": "1.5",
+		"lookup_s": "0.02", "hops": "12.5",
 		"target_per_h": "100", "demand_mean": "16.25", "load": "0.75",
 	}; !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
 	if got, want := byName(rows[11]), map[string]string{
-		"server": "b1", "interval": "5", "t_end_s": "39600", "hours": "1", "delivered": "50", "attempts": "55", "rate_per_h": "50", "allocated_mean": "7",
-		"efficiency": "", "utilization": "0.6086956521739131", "available_prev": "11.5", "target_available": "", "step": "", "available": "",
-		"dfr": "1.1", "retry_limit": "9", "flags": "", "partial": "true", "draining": "false", "freed": "0", "handed_back": "0",
-		"retries": "0", "deferrals": "0", "bounces": "0", "refusals": "0", "timeouts": "0", "attempt_s": "", "lookup_s": "", "hops": "",
+		"server": "b1", "interval": "5", "t_end_s": "39600", "hours": "1", "delivered": "50", "attempts": "55",
+		"rate_per_h": "50", "allocated_mean": "7",
+		"efficiency": "", "utilization": "0.6086956521739131", "available_prev": "11.5", "target_available": "",
+		"step": "", "available": "",
+		"dfr": "1.1", "retry_limit": "9", "flags": "", "partial": "true", "draining": "false", "freed": "0",
+		"handed_back": "0",
+		"retries":     "0", "deferrals": "0", "bounces": "0", "refusals": "0", "timeouts": "0", "attempt_s": "",
+		"lookup_s": "", "hops": "",
 		"target_per_h": "100", "demand_mean": "0", "load": "0",
 	}; !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -274,7 +308,8 @@ func TestEveryNumberOfTheLatencies(t *testing.T) {
 	}
 	for i, w := range want {
 		var from, to, attempts float64
-		if _, err := fmt.Sscan(strings.Join(rows[i], " "), &from, &to, &attempts); err != nil || !(from <= w.seconds && w.seconds <= to && to < 1.01*from) || attempts != w.attempts {
+		if _, err := fmt.Sscan(strings.Join(rows[i], " "), &from, &to, &attempts); err != nil ||
+			!(from <= w.seconds && w.seconds <= to && to < 1.01*from) || attempts != w.attempts {
 			t.Errorf("bar %v (%v), want %v attempts of %v s", rows[i], err, w.attempts, w.seconds)
 		}
 	}
@@ -320,7 +355,8 @@ m2          90       20.0      80.0 %       18.0        5.0    18.5  85.0 %
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
-	if rows := handmade.ReadRows(t, r.intervalsCSV()); rows[1][29] != "" || rows[3][29] != "100" { // the target is of all together
+	// the target is of all together
+	if rows := handmade.ReadRows(t, r.intervalsCSV()); rows[1][29] != "" || rows[3][29] != "100" {
 		t.Errorf("targets: %q, %q", rows[1][29], rows[3][29])
 	}
 }
@@ -332,11 +368,13 @@ type counts struct {
 }
 
 func (c counts) interval(n, server int) runlog.Interval {
-	return runlog.Interval{Server: mail.Server(server), End: vt.Time(vt.Span(n+1) * 2 * vt.Hour), Interval: engine.Interval{
-		Number:   n,
-		Sample:   governor.Sample{Span: 2 * vt.Hour, Delivered: c.delivered, Attempts: c.delivered, Allocated: c.allocated, Demand: c.demand, Load: c.load},
-		Decision: governor.Decision{Previous: c.previous, Available: c.previous},
-	}}
+	return runlog.Interval{Server: mail.Server(server), End: vt.Time(vt.Span(n+1) * 2 * vt.Hour),
+		Interval: engine.Interval{
+			Number: n,
+			Sample: governor.Sample{Span: 2 * vt.Hour, Delivered: c.delivered, Attempts: c.delivered,
+				Allocated: c.allocated, Demand: c.demand, Load: c.load},
+			Decision: governor.Decision{Previous: c.previous, Available: c.previous},
+		}}
 }
 
 // Of b1, which is stable, and b2, whose C swings, the run is as b2.

@@ -23,7 +23,8 @@ func htmlOf(t *testing.T, r *Report) string {
 func TestPage(t *testing.T) {
 	crowd := fold(crowded(3000), handmade.Expect("dfr", "<", 1))
 	for name, r := range map[string]*Report{
-		"plain":   fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}), handmade.Expect("settling_intervals_5pct", "<=", 40)),
+		"plain": fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended,
+			Dfr: 1.15}), handmade.Expect("settling_intervals_5pct", "<=", 40)),
 		"crowded": crowd, "empty": fold(handmade.Run()),
 	} {
 		page := htmlOf(t, r)
@@ -31,8 +32,10 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s: %d bytes", name, len(page))
 		}
 		// Nothing is fetched and nothing is run.
-		for _, no := range []string{"<script", "<link", "<iframe", "<img", "src=", "href=", "url(", "@import", " on", "data:"} {
-			if at := strings.Index(strings.ReplaceAll(page, "governor on", ""), no+"load"); at >= 0 || no != " on" && strings.Contains(page, no) {
+		for _, no := range []string{"<script", "<link", "<iframe", "<img", "src=", "href=", "url(", "@import", " on",
+			"data:"} {
+			if at := strings.Index(strings.ReplaceAll(page, "governor on", ""), no+"load"); at >= 0 || no != " on" &&
+				strings.Contains(page, no) {
 				t.Errorf("%s: %q in the page", name, no)
 			}
 		}
@@ -65,7 +68,8 @@ func TestPage(t *testing.T) {
 		if depth != 0 {
 			t.Errorf("%s: %d tags are open at the end", name, depth)
 		}
-		for _, want := range []string{`<html lang="en">`, "prefers-color-scheme: dark", `<svg `, `role="img"`, "<title id=", "<desc id=", "docs/model.md",
+		for _, want := range []string{`<html lang="en">`, "prefers-color-scheme: dark", `<svg `, `role="img"`,
+			"<title id=", "<desc id=", "docs/model.md",
 			r.Digest, r.ScenarioID, "flyball run hand-made --seed 42"} {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s: no %q", name, want)
@@ -84,7 +88,8 @@ func TestPage(t *testing.T) {
 }
 
 func TestPageOpensWithTheAnswer(t *testing.T) {
-	page := htmlOf(t, fold(handmade.Run(handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1.15})))
+	page := htmlOf(t, fold(handmade.Run(handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked,
+		Dfr: 1.15})))
 	body := page[strings.Index(page, "<main>"):]
 	verdict := strings.Index(body, "Did not converge: b1 never settled within 5 % of 140,000/h")
 	runaway := strings.Index(body, "Runaway: b1 did best in interval 14")

@@ -21,9 +21,12 @@ func ended() *RecipientsFile {
 	return &RecipientsFile{
 		List: &list, Servers: []string{"b1", "=b2"}, Destinations: []string{"big", "a,b"},
 		Outcomes: runlog.Outcomes{
-			{First: vt.Time(1500 * vt.Millisecond), End: vt.Time(2 * vt.Second), Code: 250, Tries: 1, Status: mail.Done, Stage: mail.StageDot},
-			{First: 0, End: vt.Time(vt.Hour), Code: 550, Tries: 3, Server: 1, Status: mail.Failed, Stage: mail.StageRCPT},
-			{First: vt.Time(vt.Minute), End: vt.Time(2 * vt.Minute), Tries: 2, Status: mail.Held, Stage: mail.StageDot, Fault: mail.Drop},
+			{First: vt.Time(1500 * vt.Millisecond), End: vt.Time(2 * vt.Second), Code: 250, Tries: 1, Status: mail.Done,
+				Stage: mail.StageDot},
+			{First: 0, End: vt.Time(vt.Hour), Code: 550, Tries: 3, Server: 1, Status: mail.Failed,
+				Stage: mail.StageRCPT},
+			{First: vt.Time(vt.Minute), End: vt.Time(2 * vt.Minute), Tries: 2, Status: mail.Held, Stage: mail.StageDot,
+				Fault: mail.Drop},
 			{},
 		},
 	}
@@ -57,7 +60,8 @@ func TestRecipientsFile(t *testing.T) {
 	if err != nil || bad != nil || len(rows) != 6 {
 		t.Fatalf("%v, %v, %q", err, bad, rows)
 	}
-	if !slices.Equal(rows[3], strings.Split("gone@a.example,,,suppressed,0,,,,,", ",")) || rows[4][0] != "cy@a.example" || rows[4][3] != "ambiguous" ||
+	if !slices.Equal(rows[3], strings.Split("gone@a.example,,,suppressed,0,,,,,", ",")) ||
+		rows[4][0] != "cy@a.example" || rows[4][3] != "ambiguous" ||
 		rows[5][0] != "'-d@big.example" {
 		t.Errorf("addresses stand at other recipients: %q", rows)
 	}

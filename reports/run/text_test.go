@@ -40,15 +40,23 @@ func TestVerdicts(t *testing.T) {
 		run  *runlog.Run
 		want string
 	}{
-		{handmade.Run(handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1}), "Converged: b1 settled within 5 % of 140,000/h from the first interval on, ended at 140,000/h (on target) with 140.0 processes."},
-		{handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 33, Plant: handmade.Linear, Dfr: 1}), "after 31 of 33 intervals (3.9 days), ended at 134,500/h (3.9 % below) with 139.0 processes."},
+		{handmade.Run(handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1}),
+			"Converged: b1 settled within 5 % of 140,000/h from the first interval on, ended at 140,000/h (on " +
+				"target) with 140.0 processes."},
+		{handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 33, Plant: handmade.Linear, Dfr: 1}),
+			"after 31 of 33 intervals (3.9 days), ended at 134,500/h (3.9 % below) with 139.0 processes."},
 		{nothing, "Not judged: in no full interval was there work for every process"},
-		{failing, "No success in 33 attempts; 3 recipients: 0 delivered, 2 failed (66.7 %), 1 ambiguous (33.3 %); the last one ended after 0 s."},
+		{failing, "No success in 33 attempts; 3 recipients: 0 delivered, 2 failed (66.7 %), 1 ambiguous (33.3 %); " +
+			"the last one ended after 0 s."},
 		{partial, "; the run was stopped after 7.5 days."},
 		{pending, "pending (2.0 %); the run ended at its horizon of 30 days."},
 		{handmade.Run(), "No attempt was made; 0 recipients: 0 delivered, 0 failed; there was nothing to do."},
-		{handmade.Run(handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1}, handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1}, handmade.Course{Start: 40, D: 8, Intervals: 80, Plant: handmade.Linear, Dfr: 1}), "The same happened to b2."},
-		{outage, ": more attempts fail (1.00 attempts per delivery, then 1.85). It does not see that more processes deliver less."},
+		{handmade.Run(handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1},
+			handmade.Course{Start: 200, D: 8, Intervals: 80, Plant: handmade.Peaked, Dfr: 1},
+			handmade.Course{Start: 40, D: 8, Intervals: 80, Plant: handmade.Linear, Dfr: 1}),
+			"The same happened to b2."},
+		{outage, ": more attempts fail (1.00 attempts per delivery, then 1.85). It does not see that more processes " +
+			"deliver less."},
 	} {
 		if got := strings.Join(fold(v.run).Answer(), "\n"); !strings.Contains(got, v.want) {
 			t.Errorf("got  %s\nwant %s", got, v.want)
@@ -71,14 +79,17 @@ func screen(t *testing.T, r *Report, color bool) string {
 func crowded(intervals int) *runlog.Run {
 	var courses []handmade.Course
 	for i := range 8 {
-		courses = append(courses, handmade.Course{Start: 40, D: 1 + float64(i), Intervals: intervals, Plant: handmade.Contended, Dfr: 1.15})
+		courses = append(courses, handmade.Course{Start: 40, D: 1 + float64(i), Intervals: intervals,
+			Plant: handmade.Contended, Dfr: 1.15})
 	}
 	r := handmade.Run(courses...)
 	r.About = strings.Repeat("A sentence that is told at some length. ", 6)
 	r.Partial = true
 	for i := range r.Intervals {
-		r.Intervals[i].Decision.Flags = []governor.Flags{governor.UtilizationAbove1 | governor.StepLimitUp | governor.NarrativeViolation,
-			governor.First | governor.StepLimitUp, governor.StepLimitDown, governor.NarrativeViolation | governor.Idle}[i/8%4]
+		r.Intervals[i].Decision.Flags =
+			[]governor.Flags{governor.UtilizationAbove1 | governor.StepLimitUp | governor.NarrativeViolation,
+				governor.First | governor.StepLimitUp, governor.StepLimitDown,
+				governor.NarrativeViolation | governor.Idle}[i/8%4]
 	}
 	for code := 400; code < 430; code++ {
 		r.Replies = append(r.Replies, runlog.ReplyCount{Destination: 1, Stage: mail.StageRCPT, Code: code, Count: 5})
@@ -91,9 +102,11 @@ func TestTextFitsTheScreen(t *testing.T) {
 	for _, m := range measure.Metrics() {
 		many = append(many, handmade.Expect(m.Name, "<", 1_000_000))
 	}
-	for _, r := range []*Report{fold(crowded(60), many...), fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15})), fold(handmade.Run())} {
+	for _, r := range []*Report{fold(crowded(60), many...), fold(handmade.Run(handmade.Course{Start: 40, D: 3,
+		Intervals: 60, Plant: handmade.Contended, Dfr: 1.15})), fold(handmade.Run())} {
 		plain, colored := screen(t, r, false), screen(t, r, true)
-		if escapes.MatchString(plain) || !escapes.MatchString(colored) || escapes.ReplaceAllString(colored, "") != plain {
+		if escapes.MatchString(plain) || !escapes.MatchString(colored) ||
+			escapes.ReplaceAllString(colored, "") != plain {
 			t.Error("colour changes more than the colour")
 		}
 		for line := range strings.Lines(plain) {
@@ -112,11 +125,13 @@ func TestTextFitsTheScreen(t *testing.T) {
 }
 
 func TestTextSaysWhatMatters(t *testing.T) {
-	got := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended, Dfr: 1.15}), handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1)), false)
+	got := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 60, Plant: handmade.Contended,
+		Dfr: 1.15}), handmade.Expect("settling_intervals_5pct", "<=", 40), handmade.Expect("dfr", "<", 1.1)), false)
 	rest := got
 	for _, want := range []string{ // in this order
 		"hand-made (simulated)\n", "\nConverged: b1 settled", "\n1.15 attempts per delivery; ",
-		"\nGovernor of b1: patent-damped, target 140,000/h (12 of 60 intervals)\n", "\n  0      3.0   45,922 ", "\n 59    180.0  140,000 ",
+		"\nGovernor of b1: patent-damped, target 140,000/h (12 of 60 intervals)\n", "\n  0      3.0   45,922 ",
+		"\n 59    180.0  140,000 ",
 		"\nexample      250      dot      delivered  20,542,701  87.0 %\n", "timeout  connect  deferral",
 		"\nExpectations: 1 of 2 missed\n", "32  ok\n", "1.150  MISSED\n",
 		"\nSeed 42, digest 0123456789abcdef, scenario 3f786850e387\nRun it again: flyball run hand-made --seed 42\n",
@@ -127,7 +142,9 @@ func TestTextSaysWhatMatters(t *testing.T) {
 		}
 		rest = "\n" + after
 	}
-	if got := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 1, Intervals: 9, Plant: handmade.Linear, Dfr: 1}), handmade.Expect("settling_intervals_5pct", "<=", 40)), false); !strings.Contains(got, "<= 40  never  MISSED") {
+	if got := screen(t, fold(handmade.Run(handmade.Course{Start: 40, D: 1, Intervals: 9, Plant: handmade.Linear,
+		Dfr: 1}), handmade.Expect("settling_intervals_5pct", "<=", 40)), false); !strings.Contains(got,
+		"<= 40  never  MISSED") {
 		t.Errorf("no \"never\" in\n%s", got)
 	}
 }
@@ -168,7 +185,8 @@ func TestLivePartialRunIsMarked(t *testing.T) {
 	r.Intervals[59].Partial = true
 	r.Intervals[59].Sample.Span = vt.Hour
 	got := screen(t, fold(r), false)
-	if !strings.Contains(got, "(real SMTP)") || !strings.Contains(got, "\nPARTIAL: ") || !regexp.MustCompile(`(?m)^ 59 .* - +- +- +partial$`).MatchString(got) {
+	if !strings.Contains(got, "(real SMTP)") || !strings.Contains(got, "\nPARTIAL: ") ||
+		!regexp.MustCompile(`(?m)^ 59 .* - +- +- +partial$`).MatchString(got) {
 		t.Error(got)
 	}
 }
@@ -205,12 +223,14 @@ func keptAt40(flag governor.Flags) *runlog.Run {
 func TestVerdictsSayWhatHappened(t *testing.T) {
 	stopped := keptAt40(0)
 	stopped.Partial = true
-	two := handmade.Run(handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1}, handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1})
+	two := handmade.Run(handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1},
+		handmade.Course{Start: 140, D: 3, Intervals: 12, Plant: handmade.Linear, Dfr: 1})
 	for _, x := range []struct {
 		run  *runlog.Run
 		want string // the beginning, or a part after ...
 	}{
-		{keptAt40(governor.AtMax), "C stayed at max = 40, as ordered: with that many processes b1 made 40,010/h over the last quarter (71.4 % below, of a target of 140,000/h)."},
+		{keptAt40(governor.AtMax), "C stayed at max = 40, as ordered: with that many processes b1 made 40,010/h over " +
+			"the last quarter (71.4 % below, of a target of 140,000/h)."},
 		{keptAt40(governor.AtMax | governor.First), "C stayed at max = 40, as ordered: "},
 		{keptAt40(governor.AtCeiling), "Did not converge: b1 never settled"},
 		{keptAt40(0), "Did not converge: b1 never settled"},
@@ -218,7 +238,8 @@ func TestVerdictsSayWhatHappened(t *testing.T) {
 		{two, "...; together they made 280,000/h of 280,000/h over the last quarter."},
 	} {
 		got := fold(x.run).verdict()
-		if part, ok := strings.CutPrefix(x.want, "..."); ok && !strings.Contains(got, part) || !ok && !strings.HasPrefix(got, x.want) {
+		if part, ok := strings.CutPrefix(x.want, "..."); ok && !strings.Contains(got, part) || !ok &&
+			!strings.HasPrefix(got, x.want) {
 			t.Errorf("got  %s\nwant %s", got, x.want)
 		}
 	}
@@ -227,14 +248,17 @@ func TestVerdictsSayWhatHappened(t *testing.T) {
 // The end of a run that is not finished is not told as its end.
 func TestEndIsNotTheHorizon(t *testing.T) {
 	ended := keptAt40(0)
-	expected := []measure.Expectation{handmade.Expect("end_h", "<=", ended.End.Seconds()/3600), handmade.Expect("dfr", "<", 2)}
+	expected := []measure.Expectation{handmade.Expect("end_h", "<=", ended.End.Seconds()/3600),
+		handmade.Expect("dfr", "<", 2)}
 	r := fold(ended, expected...)
-	if is, _ := r.Words(r.Expectations[0]); strings.Contains(is, "pending") || !r.OK() || r.Metric("end_h") != ended.End.Seconds()/3600 {
+	if is, _ := r.Words(r.Expectations[0]); strings.Contains(is, "pending") || !r.OK() ||
+		r.Metric("end_h") != ended.End.Seconds()/3600 {
 		t.Errorf("nothing is pending: %s", is)
 	}
 	ended.Totals.Pending, ended.Totals.Recipients = 536, ended.Totals.Recipients+536
 	r = fold(ended, expected...)
-	if is, want := r.Words(r.Expectations[0]); is != "not finished, 536 recipients pending" || want != fmt.Sprintf("<= %g", ended.End.Seconds()/3600) || r.Expectations[0].Met() {
+	if is, want := r.Words(r.Expectations[0]); is != "not finished, 536 recipients pending" ||
+		want != fmt.Sprintf("<= %g", ended.End.Seconds()/3600) || r.Expectations[0].Met() {
 		t.Errorf("got %s, want %s", is, want)
 	}
 	if v := r.Metric("end_h"); !math.IsInf(v, 1) {
@@ -243,7 +267,8 @@ func TestEndIsNotTheHorizon(t *testing.T) {
 	if is, _ := r.Words(r.Expectations[1]); strings.Contains(is, "pending") || !r.Expectations[1].Met() {
 		t.Errorf("a failure rate is not an end: %s", is)
 	}
-	for metric, want := range map[string]string{"end_h": "not finished", "time_to_final_p95_h": "never", "settling_intervals_2pct": "never", "dfr": "undefined"} {
+	for metric, want := range map[string]string{"end_h": "not finished", "time_to_final_p95_h": "never",
+		"settling_intervals_2pct": "never", "dfr": "undefined"} {
 		if got := MetricWord(metric, format.Missing); got != want {
 			t.Errorf("%s without a value is %s, want %s", metric, got, want)
 		}

@@ -20,13 +20,18 @@ func chosenStudy() *Report {
 	type numbers struct{ lost, attempts, delivered float64 }
 	nan := math.NaN()
 	worked := map[string]numbers{ // law, target, receiver
-		"usual low open": {2, 100, 100}, "usual high open": {4, 100, 80}, "usual low shut": {1, 100, 50}, "usual high shut": {nan, 100, 0},
-		"swift low open": {0, 100, 100}, "swift high open": {1, 100, 100}, "swift low shut": {3, 100, 40}, "swift high shut": {9, 0, 0},
-		"known low open": {0, 100, 100}, "known high open": {0, 100, 100}, "known low shut": {0, 100, 100}, "known high shut": {1, 100, 75},
+		"usual low open": {2, 100, 100}, "usual high open": {4, 100, 80}, "usual low shut": {1, 100, 50},
+		"usual high shut": {nan, 100, 0},
+		"swift low open":  {0, 100, 100}, "swift high open": {1, 100, 100}, "swift low shut": {3, 100, 40},
+		"swift high shut": {9, 0, 0},
+		"known low open":  {0, 100, 100}, "known high open": {0, 100, 100}, "known low shut": {0, 100, 100},
+		"known high shut": {1, 100, 75},
 	}
-	axes := []Axis{{[]string{"law"}, []string{"usual", "swift", "known"}}, {[]string{"target"}, []string{"low", "high"}},
+	axes := []Axis{{[]string{"law"}, []string{"usual", "swift", "known"}},
+		{[]string{"target"}, []string{"low", "high"}},
 		{[]string{"receiver"}, []string{"open", "shut"}}, {[]string{"noise"}, []string{"none", "some"}}}
-	s := Report{Name: "chosen", ID: "abc", Design: "grid", Seed: 1, Replications: 1, Scenarios: []string{"one"}, Axes: axes,
+	s := Report{Name: "chosen", ID: "abc", Design: "grid", Seed: 1, Replications: 1, Scenarios: []string{"one"},
+		Axes:    axes,
 		Metrics: []string{"iae_target_hours", "end_h", "attempts", "delivered", "peak_available"},
 		Choice:  &Choice{Of: 0, Rows: 2, Columns: 1, Noise: 3, Default: 0, Aside: []int{2}}}
 	var runs []Run
@@ -74,7 +79,8 @@ func TestChoice(t *testing.T) {
 		}
 	}
 	all := s.standings()
-	if all[0].wins != 1 || all[1].wins != 3 || all[2].wins != 0 || math.Abs(all[0].regret-0.1875) > 1e-9 || math.Abs(all[0].worst-0.5) > 1e-9 {
+	if all[0].wins != 1 || all[1].wins != 3 || all[2].wins != 0 || math.Abs(all[0].regret-0.1875) > 1e-9 ||
+		math.Abs(all[0].worst-0.5) > 1e-9 {
 		t.Errorf("standings are %+v", all)
 	}
 	if o := s.choiceAt(1, 0)[1]; o.Class() != measure.Collapsed || o.Counts[0] != 0 || o.Points != 2 {
@@ -85,7 +91,8 @@ func TestChoice(t *testing.T) {
 	}
 	answer := strings.Join(s.Answer(), "\n")
 	if !strings.Contains(answer, "law = swift costs least in 3 of 4 places.") ||
-		!strings.Contains(answer, "law = swift is the least wrong everywhere: on average it costs 7.5 points more than the best of the place, at worst 30; law = usual 18.8 and 50.") {
+		!strings.Contains(answer, "law = swift is the least wrong everywhere: on average it costs 7.5 points more "+
+			"than the best of the place, at worst 30; law = usual 18.8 and 50.") {
 		t.Error(answer)
 	}
 	csv := string(s.choiceCSV())
@@ -108,7 +115,8 @@ func TestChoiceFigures(t *testing.T) {
 		t.Fatalf("%d figures, want %d", len(first), len(rows))
 	}
 	for i, f := range first {
-		if !bytes.Equal(f.SVG, again[i].SVG) || !bytes.Equal(f.PNG, again[i].PNG) || f.Alt == "" || bytes.Contains(f.SVG, []byte("NaN")) {
+		if !bytes.Equal(f.SVG, again[i].SVG) || !bytes.Equal(f.PNG, again[i].PNG) || f.Alt == "" ||
+			bytes.Contains(f.SVG, []byte("NaN")) {
 			t.Errorf("%s is drawn differently, has no words, or NaN", f.Name)
 		}
 		if n := bytes.Count(f.CSV, []byte("\n")) - 1; n != rows[f.Name] {
@@ -141,7 +149,8 @@ func TestBins(t *testing.T) {
 	if b.color(math.NaN()) != blank || b.color(0) == b.color(2) {
 		t.Error("steps have no colours of their own")
 	}
-	for most, want := range map[float64][]float64{2000: {50, 100, 200, 500, 1000}, 1500: {50, 100, 200, 500, 1000}, 51: {2, 5, 10, 20, 50}} {
+	for most, want := range map[float64][]float64{2000: {50, 100, 200, 500, 1000}, 1500: {50, 100, 200, 500, 1000},
+		51: {2, 5, 10, 20, 50}} {
 		got := roundBelow(most)
 		if !slices.EqualFunc(got, want, func(a, b float64) bool { return math.Abs(a-b) < 1e-9 }) {
 			t.Errorf("below %g: %v, want %v", most, got, want)

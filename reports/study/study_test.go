@@ -19,8 +19,10 @@ import (
 // workedStudy has points with 3 runs each whose numbers are easily
 // found by hand.
 func workedStudy(design string, axes ...Axis) *Report {
-	s := Report{Name: "worked", About: "By hand.", ID: "abc", Design: design, Seed: 3, Replications: 3, Scenarios: []string{"one"},
-		Axes: axes, Metrics: []string{"rate_per_h", "settling_intervals_5pct", "overshoot"}, Replay: "flyball sweep worked.toml"}
+	s := Report{Name: "worked", About: "By hand.", ID: "abc", Design: design, Seed: 3, Replications: 3,
+		Scenarios: []string{"one"},
+		Axes:      axes, Metrics: []string{"rate_per_h", "settling_intervals_5pct", "overshoot"},
+		Replay: "flyball sweep worked.toml"}
 	n := 1
 	for _, a := range axes {
 		n *= len(a.Values)
@@ -52,7 +54,8 @@ func workedStudy(design string, axes ...Axis) *Report {
 }
 
 func TestStudyNumbers(t *testing.T) {
-	s := workedStudy("grid", Axis{Keys: []string{"a"}, Values: []string{"1", "2"}}, Axis{Keys: []string{"b"}, Values: []string{"x", "y", "z"}})
+	s := workedStudy("grid", Axis{Keys: []string{"a"}, Values: []string{"1", "2"}},
+		Axis{Keys: []string{"b"}, Values: []string{"x", "y", "z"}})
 	p := s.Points[1]
 	// The mean of 100, 101, 102; t(0.975, 2) = 4.302653 of the tables, s = 1.
 	if e := p.Estimates[0]; e.Value != 101 || math.Abs(float64(measure.HalfWidth(e))-4.302653/math.Sqrt(3)) > 1e-6 {
@@ -73,15 +76,18 @@ func TestStudyNumbers(t *testing.T) {
 	if err != nil || len(rows) != 7 {
 		t.Fatal(err, rows)
 	}
-	if got, want := strings.Join(rows[0], ","), "point,scenario,a,b,scenario_id,class,class_runs,runs,rate_per_h,rate_per_h_half,rate_per_h_n,"+
-		"settling_intervals_5pct,settling_intervals_5pct_half,settling_intervals_5pct_n,settling_intervals_5pct_never,overshoot,overshoot_half,overshoot_n"; got != want {
+	if got, want := strings.Join(rows[0], ","),
+		"point,scenario,a,b,scenario_id,class,class_runs,runs,rate_per_h,rate_per_h_half,rate_per_h_n,"+
+			"settling_intervals_5pct,settling_intervals_5pct_half,settling_intervals_5pct_n,settling_intervals_5pct_never,overshoot,overshoot_half,overshoot_n"; got != want {
 		t.Errorf("columns %s", got)
 	}
-	if got := rows[2]; !slices.Equal(got[:9], []string{"1", "one", "1", "y", "id1", "oscillating", "2", "3", "101"}) || got[14] != "2" || got[15] != "" || got[17] != "0" {
+	if got := rows[2]; !slices.Equal(got[:9], []string{"1", "one", "1", "y", "id1", "oscillating", "2", "3", "101"}) ||
+		got[14] != "2" || got[15] != "" || got[17] != "0" {
 		t.Errorf("row %q", got)
 	}
 	text := strings.Join(s.Answer(), "\n")
-	for _, want := range []string{"6 points: 5 stable and 1 oscillating.", "runs of the same point differ in 1 point.", "overshoot is undefined at every point.", "In 1 point the rate"} {
+	for _, want := range []string{"6 points: 5 stable and 1 oscillating.", "runs of the same point differ in 1 point.",
+		"overshoot is undefined at every point.", "In 1 point the rate"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
@@ -106,7 +112,10 @@ func TestStudyFigures(t *testing.T) {
 		{"a line", func() *Report { return workedStudy("grid", axis("a", 7)) }, 0},
 		{"a zip", func() *Report { return workedStudy("zip", axis("a", 4), axis("b", 4)) }, 0},
 		{"a map", func() *Report { return workedStudy("grid", axis("a", 2), axis("b", 3)) }, 1},
-		{"many maps", func() *Report { return workedStudy("grid", axis("a", 2), axis("b", 2), axis("c", 3), axis("d", 9)) }, 27},
+		{"many maps", func() *Report {
+			return workedStudy("grid", axis("a", 2), axis("b", 2), axis("c", 3),
+				axis("d", 9))
+		}, 27},
 		{"dots", func() *Report { return workedStudy("halton", axis("a", 4), axis("b", 3), axis("c", 2)) }, 1},
 	} {
 		s := c.make()
@@ -128,7 +137,8 @@ func TestStudyFigures(t *testing.T) {
 			if bytes.Contains(f.SVG, []byte("NaN")) || f.Alt == "" {
 				t.Errorf("%s, %s: %s", c.name, f.Name, f.Alt)
 			}
-			if rows, err := csv.NewReader(bytes.NewReader(f.CSV)).ReadAll(); err != nil || len(rows) != len(s.Points)+1 {
+			if rows, err := csv.NewReader(bytes.NewReader(f.CSV)).ReadAll(); err != nil ||
+				len(rows) != len(s.Points)+1 {
 				t.Errorf("%s, %s: %d rows, %v", c.name, f.Name, len(rows), err)
 			}
 		}
@@ -144,7 +154,8 @@ func TestStudyFolder(t *testing.T) {
 	s := workedStudy("grid", Axis{Keys: []string{"a"}, Values: []string{"1", "2"}})
 	dir := filepath.Join(t.TempDir(), "out")
 	for range 2 {
-		if err := s.Write(folder.Place{Dir: dir, Replace: true}, []byte("name = \"worked\"\n"), []folder.File{{Path: "scenarios/0.toml", Data: []byte("x")}}); err != nil {
+		if err := s.Write(folder.Place{Dir: dir, Replace: true}, []byte("name = \"worked\"\n"),
+			[]folder.File{{Path: "scenarios/0.toml", Data: []byte("x")}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,14 +163,16 @@ func TestStudyFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := folder.Replications(dir); err == nil || !strings.Contains(err.Error(), "is the folder of a study: want the folder of a run") {
+	if _, err := folder.Replications(dir); err == nil || !strings.Contains(err.Error(),
+		"is the folder of a study: want the folder of a run") {
 		t.Errorf("it counts as that of runs: %v", err)
 	}
 	var names []string
 	for _, f := range m.Files {
 		names = append(names, f.Path)
 	}
-	for _, want := range []string{"points.csv", "report.html", "runs.csv", "study.json", "study.toml", "scenarios/0.toml", "plots/classes.svg"} {
+	for _, want := range []string{"points.csv", "report.html", "runs.csv", "study.json", "study.toml",
+		"scenarios/0.toml", "plots/classes.svg"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no %s in %v", want, names)
 		}
@@ -170,7 +183,8 @@ func TestStudyFolder(t *testing.T) {
 // the fewest attempts; the end of what is not finished counts for none.
 func TestPointsMayDisagree(t *testing.T) {
 	gather := func(values ...[]float64) *Report {
-		s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"}, Axes: []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
+		s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"},
+			Axes:    []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
 			Metrics: []string{"rate_per_h", "end_h", "pending", "dfr"}}
 		var runs []Run
 		for i, v := range values {
@@ -183,7 +197,8 @@ func TestPointsMayDisagree(t *testing.T) {
 	}
 	s := gather([]float64{127_000, 25.5, 0, 2.5}, []float64{33_500, 10.9, 0, 1.6}, []float64{30_000, 8, 5, 1.4})
 	said := strings.Join(s.disagreement(), " ")
-	for _, want := range []string{"Which point is best depends on what is asked: rate_per_h is greatest with law = a (127,000", "the list ends first with law = b (after 10.9",
+	for _, want := range []string{"Which point is best depends on what is asked: rate_per_h is greatest with law = a " +
+		"(127,000", "the list ends first with law = b (after 10.9",
 		"attempts per delivery are fewest with law = c (1.4"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("no %q in %q", want, said)
@@ -194,7 +209,8 @@ func TestPointsMayDisagree(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
-	for _, want := range []string{"c 30,000 not finished 5 1.4", "In 1 point some run was not finished at the horizon, which stands for its end.", "end_h reaches from 10.9"} {
+	for _, want := range []string{"c 30,000 not finished 5 1.4",
+		"In 1 point some run was not finished at the horizon, which stands for its end.", "end_h reaches from 10.9"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
@@ -209,10 +225,12 @@ func TestPointsMayDisagree(t *testing.T) {
 
 // A time that some run did not reach is a lower bound, and never the least of all points.
 func TestTimesThatDidNotCome(t *testing.T) {
-	s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"}, Axes: []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
+	s := Report{Name: "laws", Design: "grid", Replications: 2, Scenarios: []string{"one"},
+		Axes:    []Axis{{Keys: []string{"law"}, Values: []string{"a", "b", "c"}}},
 		Metrics: []string{"time_to_final_p95_h", "settling_intervals_2pct"}}
 	var runs []Run
-	for i, v := range [][2][2]float64{{{4, 5}, {6, 7}}, {{1, 8}, {math.Inf(1), math.Inf(1)}}, {{math.Inf(1), 3}, {math.Inf(1), 3}}} {
+	for i, v := range [][2][2]float64{{{4, 5}, {6, 7}}, {{1, 8}, {math.Inf(1), math.Inf(1)}},
+		{{math.Inf(1), 3}, {math.Inf(1), 3}}} {
 		s.Points = append(s.Points, Point{At: []int{i}})
 		for _, values := range v {
 			runs = append(runs, Run{Class: string(measure.Stable), Watched: 20, Values: values[:]})
@@ -235,13 +253,15 @@ func TestTimesThatDidNotCome(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(strings.Fields(b.String()), " ")
-	for _, want := range []string{"b > 1 > 14", "c never 3", "In 2 points some run did not reach a time within the horizon",
+	for _, want := range []string{"b > 1 > 14", "c never 3",
+		"In 2 points some run did not reach a time within the horizon",
 		"In 1 point the rate of some run never settled"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
 	}
-	if head := strings.SplitN(string(got.pointsCSV()), "\n", 2)[0]; !strings.Contains(head, "time_to_final_p95_h_never") {
+	if head := strings.SplitN(string(got.pointsCSV()), "\n", 2)[0]; !strings.Contains(head,
+		"time_to_final_p95_h_never") {
 		t.Errorf("points.csv: %s", head)
 	}
 }
@@ -250,7 +270,8 @@ func TestTimesThatDidNotCome(t *testing.T) {
 func TestEveryPointOnDemand(t *testing.T) {
 	var values []string
 	var runs []Run
-	s := Report{Name: "many", Design: "grid", Replications: 1, Scenarios: []string{"one"}, Metrics: []string{"rate_per_h"}}
+	s := Report{Name: "many", Design: "grid", Replications: 1, Scenarios: []string{"one"},
+		Metrics: []string{"rate_per_h"}}
 	for i := range 20 {
 		values = append(values, fmt.Sprintf("v%02d", i))
 		s.Points = append(s.Points, Point{At: []int{i}})
@@ -274,7 +295,8 @@ func TestEveryPointOnDemand(t *testing.T) {
 
 // Numbers on a map have the thousands that numbers on an axis have.
 func TestBrief(t *testing.T) {
-	for v, want := range map[float64]string{1000: "1,000", 2000: "2,000", 28284.3: "28,284", 1_230_000: "1.23M", 999: "999", 5.018: "5.02"} {
+	for v, want := range map[float64]string{1000: "1,000", 2000: "2,000", 28284.3: "28,284", 1_230_000: "1.23M",
+		999: "999", 5.018: "5.02"} {
 		if got := brief(v); got != want {
 			t.Errorf("%g: got %s, want %s", v, got, want)
 		}

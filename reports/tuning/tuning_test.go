@@ -19,16 +19,21 @@ import (
 // found is a search of four trials: the front is the baseline, 1 and 3.
 func found() Report {
 	trial := func(n int, ratio, tv format.Num) Trial {
-		return Trial{Number: n, From: "screening", Values: []string{"4"}, Seeds: 2, Ratio: ratio, Terms: []format.Num{tv}, Met: tv <= 1.2}
+		return Trial{Number: n, From: "screening", Values: []string{"4"}, Seeds: 2, Ratio: ratio,
+			Terms: []format.Num{tv}, Met: tv <= 1.2}
 	}
 	base := trial(0, 1, 1)
 	base.Values, base.From = nil, ""
-	h := &HeldOut{First: 100, Replications: 20, Here: RatioOfLog(stats.Interval{Value: -0.5, Low: -0.6, High: -0.4, N: 20}),
-		Gap: RatioOfLog(stats.Interval{Value: 0.1, Low: 0.05, High: 0.15, N: 24}), Limits: []ConstraintResult{{Scenario: "s", Met: true}}}
+	h := &HeldOut{First: 100, Replications: 20, Here: RatioOfLog(stats.Interval{Value: -0.5, Low: -0.6, High: -0.4,
+		N: 20}),
+		Gap:    RatioOfLog(stats.Interval{Value: 0.1, Low: 0.05, High: 0.15, N: 24}),
+		Limits: []ConstraintResult{{Scenario: "s", Met: true}}}
 	return Report{Name: "found", Scenarios: []string{"s"}, Objective: "iae_target_hours", Goal: "minimise",
-		Constraints: []Constraint{{"total_variation", "ratio", "<=", 1.2}}, Parameters: []Key{{Keys: []string{"governor.d"}, From: "1 to 9, log", Value: "4"}},
-		Budget: 40, Spent: 38, Verdict: design.ShownBetter, Metrics: []string{"iae_target_hours"}, HeldOut: h,
-		Winner: Winner{Number: 3, From: "screening", Set: []string{"governor.d=4"}, Training: RatioOfLog(stats.Interval{Value: -0.6, N: 4})},
+		Constraints: []Constraint{{"total_variation", "ratio", "<=", 1.2}},
+		Parameters:  []Key{{Keys: []string{"governor.d"}, From: "1 to 9, log", Value: "4"}},
+		Budget:      40, Spent: 38, Verdict: design.ShownBetter, Metrics: []string{"iae_target_hours"}, HeldOut: h,
+		Winner: Winner{Number: 3, From: "screening", Set: []string{"governor.d=4"},
+			Training: RatioOfLog(stats.Interval{Value: -0.6, N: 4})},
 		Trials: []Trial{base, trial(1, 0.4, 1.5), trial(2, 0.7, 1.3), trial(3, 0.6, 1.1)}}
 }
 
@@ -64,16 +69,19 @@ func TestTuningFront(t *testing.T) {
 // Every verdict has its first sentence, and the winner's curse is said.
 func TestTuningAnswer(t *testing.T) {
 	for verdict, want := range map[design.Verdict]string{
-		design.ShownBetter:     "Shown better: iae_target_hours is 0.6065 (0.5488 to 0.6703) x the baseline's under held-out luck (20 replications).",
+		design.ShownBetter: "Shown better: iae_target_hours is 0.6065 (0.5488 to 0.6703) x the baseline's under " +
+			"held-out luck (20 replications).",
 		design.ShownBetterHere: "Shown better in the scenarios that were searched, not beyond them: ",
 		design.NotShownBetter:  "Not shown better: ",
 		design.ShownWorse:      "Worse: ",
-		design.MissesLimit:     "Misses a constraint under held-out luck (20 replications): total_variation / baseline in s is 1.300 +- 0.1000, want <= 1.2.",
+		design.MissesLimit: "Misses a constraint under held-out luck (20 replications): total_variation / " +
+			"baseline in s is 1.300 +- 0.1000, want <= 1.2.",
 	} {
 		f := found()
 		f.Verdict = verdict
 		if verdict == design.MissesLimit {
-			f.HeldOut.Limits[0] = ConstraintResult{Scenario: "s", Value: measure.Estimate{Value: 1.3, Low: 1.2, High: 1.4}}
+			f.HeldOut.Limits[0] = ConstraintResult{Scenario: "s",
+				Value: measure.Estimate{Value: 1.3, Low: 1.2, High: 1.4}}
 		}
 		said := Gather(f, runlog.Host{}).Answer()
 		if !strings.HasPrefix(said[0], want) {
@@ -126,7 +134,8 @@ func TestRatioOfLoss(t *testing.T) {
 // the search and what others did do not count.
 func TestMissedExpectationsAreCounted(t *testing.T) {
 	f := found()
-	f.Best = []ResolvedFile{{Scenario: "s", Expect: []measure.Expectation{{Metric: "iae_target_hours", Op: "<=", Value: 5, In: "any"}}}}
+	f.Best = []ResolvedFile{{Scenario: "s", Expect: []measure.Expectation{{Metric: "iae_target_hours", Op: "<=",
+		Value: 5, In: "any"}}}}
 	of := func(trial int, replication uint64, lost float64) Run {
 		return Run{Trial: trial, Replication: replication, Run: study.Run{Values: []float64{lost}}}
 	}

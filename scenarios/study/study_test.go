@@ -95,7 +95,8 @@ from = "10000/h"
 to = "30000/h"
 steps = 3
 `)
-	if got, want := listed(s), []string{"small 1 10000/h", "small 2 20000/h", "small 4 30000/h"}; !slices.Equal(got, want) {
+	if got, want := listed(s), []string{"small 1 10000/h", "small 2 20000/h", "small 4 30000/h"}; !slices.Equal(got,
+		want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 }
@@ -192,7 +193,8 @@ case = [
     { name = "d = 24", set = ["governor.law = patent-damped", "governor.d = 24"] },
 ]
 `
-	s := load(t, "scenario = \"small.toml\""+law+"[[parameter]]\nkey = \"governor.target\"\nvalues = [\"10000/h\", \"20000/h\"]\n")
+	s := load(t, "scenario = \"small.toml\""+law+"[[parameter]]\nkey = \"governor.target\"\nvalues = [\"10000/h\", "+
+		"\"20000/h\"]\n")
 	want := []string{"small as it is 10000/h", "small as it is 20000/h", "small d = 24 10000/h", "small d = 24 20000/h"}
 	if got := listed(s); !slices.Equal(got, want) || s.Axes[0].Keys[0] != "law" {
 		t.Errorf("got  %v of %v\nwant %v", got, s.Axes[0].Keys, want)
@@ -201,15 +203,18 @@ case = [
 		law string
 		d   float64
 	}{{"patent-dynamic", 8}, {"patent-dynamic", 8}, {"patent-damped", 24}, {"patent-damped", 24}} {
-		if g := s.Points[i].Loaded.Governor; g.Law != want.law || g.D != want.d || float64(g.Target) != float64(10_000*(1+i%2)) {
+		if g := s.Points[i].Loaded.Governor; g.Law != want.law || g.D != want.d ||
+			float64(g.Target) != float64(10_000*(1+i%2)) {
 			t.Errorf("point %d is loaded as %+v", i, g)
 		}
 	}
-	if set := s.Settings(s.Points[3]); !slices.Equal(set, []string{"governor.law = patent-damped", "governor.d = 24", "governor.target=20000/h", "seed=1"}) {
+	if set := s.Settings(s.Points[3]); !slices.Equal(set, []string{"governor.law = patent-damped", "governor.d = 24",
+		"governor.target=20000/h", "seed=1"}) {
 		t.Errorf("point 3 is made by %q", set)
 	}
 	s = load(t, "scenario = \"small.toml\"\ndesign = \"halton\"\npoints = 4"+law)
-	if got, want := listed(s), []string{"small d = 24", "small as it is", "small d = 24", "small as it is"}; !slices.Equal(got, want) {
+	if got, want := listed(s), []string{"small d = 24", "small as it is", "small d = 24",
+		"small as it is"}; !slices.Equal(got, want) {
 		t.Errorf("Halton: got %v, want %v", got, want)
 	}
 }
@@ -408,8 +413,10 @@ func TestID(t *testing.T) {
 // Recorded runs are read back bit for bit, a truncated line is left out, and the
 // progress of another study is refused.
 func TestProgress(t *testing.T) {
-	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
-	runs := []Run{{"00ff", "wound up", 7, []float64{1.0 / 3, math.Inf(1)}}, {"1", "stable", 0, []float64{math.SmallestNonzeroFloat64, 0}}}
+	s := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", "+
+		"\"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
+	runs := []Run{{"00ff", "wound up", 7, []float64{1.0 / 3, math.Inf(1)}},
+		{"1", "stable", 0, []float64{math.SmallestNonzeroFloat64, 0}}}
 	var records [][]byte
 	for _, r := range runs {
 		records = append(records, r.Record())
@@ -423,13 +430,17 @@ func TestProgress(t *testing.T) {
 	if got, err := s.Runs([][]byte{nan.Record()}); err != nil || !math.IsNaN(got[0].Values[0]) {
 		t.Errorf("%v, %v", got, err)
 	}
-	other := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", \"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 3]\n")
+	other := load(t, "scenario = \"small.toml\"\nreplications = 2\nmetrics = [\"dfr\", "+
+		"\"overshoot\"]\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 3]\n")
 	header := s.Header("flyball v1")
 	for want, try := range map[string]func() error{
 		"got the progress of study": func() error { return other.Foreign(header, "flyball v1") },
 		"got the progress made by":  func() error { return s.Foreign(header, "flyball v2") },
 		"does not begin":            func() error { return s.Foreign("", "flyball v1") },
-		"does not begin as the":     func() error { return s.Foreign(strings.Replace(header, "progress 2", "progress 1", 1), "flyball v1") },
+		"does not begin as the": func() error {
+			return s.Foreign(strings.Replace(header, "progress 2", "progress 1",
+				1), "flyball v1")
+		},
 		"record 2: got 2 fields, want 5": func() error {
 			_, err := s.Runs([][]byte{records[0], []byte("a\tb")})
 			return err
@@ -453,7 +464,8 @@ func TestTheEndStandsBesideTheRate(t *testing.T) {
 		`["rate_per_h", "pending"]`:   "rate_per_h pending end_h dfr",
 		`["dfr", "iae_target_hours"]`: "dfr iae_target_hours",
 	} {
-		s := load(t, "scenario = \"small.toml\"\nmetrics = "+metrics+"\n[[parameter]]\nkey = \"governor.d\"\nvalues = [1, 2]\n")
+		s := load(t, "scenario = \"small.toml\"\nmetrics = "+metrics+"\n[[parameter]]\nkey = \"governor.d\"\nvalues "+
+			"= [1, 2]\n")
 		if got := strings.Join(s.Metrics, " "); got != want {
 			t.Errorf("%s: got %s, want %s", metrics, got, want)
 		}

@@ -52,7 +52,8 @@ func TestSearchFindsTheKnee(t *testing.T) {
 			}
 			n, target := float64(a.Best.At[0]+1), 10*float64(a.Best.At[1]+1)
 			if n != limit || target/4 < limit || target/4 >= limit+2.5 {
-				t.Errorf("limit %g from %v: %g processes and target %g, want %g and %g: %d runs", limit, start, n, target,
+				t.Errorf("limit %g from %v: %g processes and target %g, want %g and %g: %d runs", limit, start, n,
+					target,
 					limit, 4*limit, a.Spent)
 			}
 			if most := q.Most(); a.Spent > most {
@@ -72,11 +73,15 @@ func TestWhatCountsFirst(t *testing.T) {
 		of   func(n float64) ask.Outcome
 		want int
 	}{
-		"refusals": {func(n float64) ask.Outcome { return ask.Outcome{Refused: n / 100, Late: 1 - n/100, End: 100 - n} }, 5},
+		"refusals": {func(n float64) ask.Outcome {
+			return ask.Outcome{Refused: n / 100, Late: 1 - n/100,
+				End: 100 - n}
+		}, 5},
 		"refusals of few": {func(n float64) ask.Outcome {
 			return ask.Outcome{Refused: 0.3 - n/100, End: 100 + n/1000}
 		}, 25},
-		"late":    {func(n float64) ask.Outcome { return ask.Outcome{Late: math.Abs(n-7) / 100, End: 100 - n/1000} }, 7},
+		"late": {func(n float64) ask.Outcome { return ask.Outcome{Late: math.Abs(n-7) / 100, End: 100 - n/1000} },
+			7},
 		"the end": {func(n float64) ask.Outcome { return ask.Outcome{End: max(50, 60-n) - n/1000} }, 10},
 	} {
 		run := func(jobs []ask.Job) (all []ask.Outcome, err error) {

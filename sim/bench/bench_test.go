@@ -151,10 +151,12 @@ func TestReplayRefuses(t *testing.T) {
 	outside[16*7] = 10
 	late[16*9+8+7] = 1
 	long := bytes.Repeat([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x7e, 0x0a, 0x8a, 0x4e, 0, 0}, 60000) // 24 h each
-	if _, err := NewReplay(bytes.NewReader(long), 1, 59999); err == nil || !strings.Contains(err.Error(), "add up to more than 2^62") {
+	if _, err := NewReplay(bytes.NewReader(long), 1, 59999); err == nil ||
+		!strings.Contains(err.Error(), "add up to more than 2^62") {
 		t.Errorf("164 years: %v", err)
 	}
-	for want, file := range map[string][]byte{"got more than 30 pairs": append(bytes.Clone(file), 0), "got fewer than 30 pairs": file[:len(file)-1], "pair 7: got process 10": outside, "pair 9": late} {
+	for want, file := range map[string][]byte{"got more than 30 pairs": append(bytes.Clone(file), 0),
+		"got fewer than 30 pairs": file[:len(file)-1], "pair 7: got process 10": outside, "pair 9": late} {
 		if _, err := NewReplay(bytes.NewReader(file), 10, 20); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want %q", err, want)
 		}

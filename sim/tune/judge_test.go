@@ -48,7 +48,8 @@ func spaceOf(t *testing.T, text string) *study.Tuning {
 	t.Helper()
 	if spaces[text] == nil {
 		space, err := study.LoadTuning("judged.toml", []byte(text), nil, nil, func(name string) (study.Text, error) {
-			return study.Text{Name: name, TOML: []byte(strings.Replace(judgedWorld, "NAME", strings.TrimSuffix(name, ".toml"), 1))}, nil
+			return study.Text{Name: name, TOML: []byte(strings.Replace(judgedWorld, "NAME",
+				strings.TrimSuffix(name, ".toml"), 1))}, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +68,8 @@ func searched(t *testing.T, iae func(j Job, d float64) float64) (*Result, []Job)
 	found, err := Search(space, func(jobs []Job) (all []study.Run, err error) {
 		for _, j := range jobs {
 			made = append(made, j)
-			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}
+			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10,
+				Values: make([]float64, len(space.Metrics))}
 			factor := 1.0
 			if j.Values != nil {
 				d, err := strconv.ParseFloat(j.Values[0], 64)
@@ -154,7 +156,8 @@ func TestVerdicts(t *testing.T) {
 	for _, c := range []struct {
 		here, beyond float64
 		want         study.Verdict
-	}{{0.5, 0.5, study.ShownBetter}, {0.5, 1.2, study.ShownBetterHere}, {1, 0.5, study.NotShownBetter}, {1.2, 0.5, study.ShownWorse}} {
+	}{{0.5, 0.5, study.ShownBetter}, {0.5, 1.2, study.ShownBetterHere}, {1, 0.5, study.NotShownBetter},
+		{1.2, 0.5, study.ShownWorse}} {
 		found, _ := searched(t, func(j Job, d float64) float64 {
 			luck := 1 + 0.02*gauss(3, uint64(math.Float64bits(d)), j.Replication)
 			switch {
@@ -197,7 +200,8 @@ func TestFlatIsNamed(t *testing.T) {
 	found, err := Search(space, func(jobs []Job) ([]study.Run, error) {
 		var all []study.Run
 		for _, j := range jobs {
-			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication), Watched: 10, Values: make([]float64, len(space.Metrics))}
+			r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication), Watched: 10,
+				Values: make([]float64, len(space.Metrics))}
 			r.Values[0] = 100
 			if j.Values != nil {
 				d, _ := strconv.ParseFloat(j.Values[0], 64)
@@ -216,7 +220,8 @@ func TestFlatIsNamed(t *testing.T) {
 // A time that did not come counts in its own unit: hours as the end of the run, intervals as
 // the judged ones. Held-out runs that are not finished meet no limit on their end.
 func TestTimesThatDidNotCome(t *testing.T) {
-	space := spaceOf(t, strings.Replace(judgedStudy, "objective", "constraint = [{ metric = \"time_to_final_p95_h\", op = \"<=\", value = 40 }]\nobjective", 1))
+	space := spaceOf(t, strings.Replace(judgedStudy, "objective",
+		"constraint = [{ metric = \"time_to_final_p95_h\", op = \"<=\", value = 40 }]\nobjective", 1))
 	b := &bench{Tuning: space}
 	r := study.Run{Watched: 10, Values: make([]float64, len(space.Metrics))}
 	at := func(metric string) *float64 {
@@ -246,7 +251,8 @@ func TestUnfinishedRunsMissTheirLimit(t *testing.T) {
 	for pending, want := range map[float64]study.Verdict{0: study.ShownBetter, 1: study.MissesLimit} {
 		found, err := Search(space, func(jobs []Job) (all []study.Run, err error) {
 			for _, j := range jobs {
-				r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10, Values: make([]float64, len(space.Metrics))}
+				r := study.Run{Digest: fmt.Sprint(j.Scenario, j.Replication, j.Values), Watched: 10,
+					Values: make([]float64, len(space.Metrics))}
 				for k, m := range space.Metrics {
 					switch {
 					case m == "end_h":

@@ -18,7 +18,8 @@ func gauss(seed, trial, replication uint64) float64 {
 
 // synthetic is a laboratory in which the loss of a place is known, but for
 // noise of which a share is the same for all trials of a replication.
-func synthetic(seed uint64, dims, budget int, loss func([]float64) float64, over func([]float64) []float64, own, shared float64) *search {
+func synthetic(seed uint64, dims, budget int, loss func([]float64) float64, over func([]float64) []float64, own,
+	shared float64) *search {
 	s := &search{budget: budget, baseline: &Trial{}}
 	s.lab = laboratory{cost: 1, ranged: slices.Repeat([]bool{true}, dims),
 		values: func(place []float64) []string {
@@ -34,7 +35,8 @@ func synthetic(seed uint64, dims, budget int, loss func([]float64) float64, over
 				for r := len(t.Outcomes); r < n; r++ {
 					o := Outcome{}
 					if t.Place != nil {
-						o.Loss = loss(t.Place) + own*gauss(seed, uint64(t.Number), uint64(r)) + shared*gauss(seed, math.MaxUint64, uint64(r))
+						o.Loss = loss(t.Place) + own*gauss(seed, uint64(t.Number), uint64(r)) +
+							shared*gauss(seed, math.MaxUint64, uint64(r))
 						if over != nil {
 							o.Over = over(t.Place)
 						}
@@ -73,7 +75,8 @@ func TestSearchFindsAKnownOptimum(t *testing.T) {
 		{"corner", 2, distance(1, 0), nil, -1, 0.02},
 		{"three", 3, distance(0.2, 0.5, 0.9), nil, -1, 0.05},
 		// With x <= 0.3 and the optimum at 0.6 the best loss is 4 x 0.09 - 1.
-		{"constraint", 2, distance(0.6, 0.4), func(x []float64) []float64 { return []float64{x[0] - 0.3} }, -0.64, 0.05},
+		{"constraint", 2, distance(0.6, 0.4), func(x []float64) []float64 { return []float64{x[0] - 0.3} }, -0.64,
+			0.05},
 	} {
 		s := synthetic(1, c.dims, 200, c.loss, c.over, 0.005, 0.3)
 		w, err := s.run()
@@ -148,7 +151,8 @@ func TestRaceDropsTheBestSeldom(t *testing.T) {
 		}
 		// 95 of 1500 is 5 % and two and a half standard deviations.
 		if wrong > 95 {
-			t.Errorf("%s: the best was dropped in %d of %d races, promised are at most %d", noise.name, wrong, races, races/20)
+			t.Errorf("%s: the best was dropped in %d of %d races, promised are at most %d", noise.name, wrong, races,
+				races/20)
 		}
 		t.Logf("%s: the best was dropped in %d of %d races", noise.name, wrong, races)
 	}
@@ -158,9 +162,11 @@ func TestRaceDropsTheBestSeldom(t *testing.T) {
 // seeds or before, and so is a trial that clearly misses a constraint; ranks alone
 // drop no trial.
 func TestRaceDropsLosers(t *testing.T) {
-	s := synthetic(3, 1, math.MaxInt, func(x []float64) float64 { return x[0] }, func(x []float64) []float64 { return []float64{2*x[0] - 1.5} }, 0.05, 1)
+	s := synthetic(3, 1, math.MaxInt, func(x []float64) float64 { return x[0] },
+		func(x []float64) []float64 { return []float64{2*x[0] - 1.5} }, 0.05, 1)
 	s.trials = []*Trial{s.baseline}
-	field := []*Trial{{Place: []float64{0.1}}, {Place: []float64{0.25}}, {Place: []float64{0.5}}, {Place: []float64{0.9}}}
+	field := []*Trial{{Place: []float64{0.1}}, {Place: []float64{0.25}}, {Place: []float64{0.5}},
+		{Place: []float64{0.9}}}
 	for seeds := 2; seeds <= 16; seeds *= 2 {
 		left, err := s.round(Race, field, seeds, 4)
 		if err != nil {
@@ -256,7 +262,8 @@ func TestSearchLeavesAFlatDirection(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if loss := w.stand(1).loss - s.baseline.stand(1).loss; w.Place == nil || math.Abs(w.Place[(flat+1)%3]-0.3) > 0.05 || math.Abs(w.Place[(flat+2)%3]-0.3) > 0.05 {
+		if loss := w.stand(1).loss - s.baseline.stand(1).loss; w.Place == nil ||
+			math.Abs(w.Place[(flat+1)%3]-0.3) > 0.05 || math.Abs(w.Place[(flat+2)%3]-0.3) > 0.05 {
 			t.Errorf("parameter %d is flat: won %v, loss %g", flat, w.Place, loss)
 		}
 		for i := range 3 {

@@ -41,8 +41,9 @@ func TestErlang(t *testing.T) {
 		{0.3, 1, 0.3, 1e-15},                    // M/M/1: rho
 		{1.5, 2, 2 * 0.75 * 0.75 / 1.75, 1e-15}, // M/M/2: 2 rho^2 / (1 + rho)
 		{2, 3, 4.0 / 9, 1e-15},                  // by hand: (8/6)(3/(3-2)) / (1 + 2 + 2 + 4)
-		{48, 55, 0.239, 0.0005},                 // 360 calls of 4 minutes per half hour, 55 agents: a well-known worked example
-		{10, 14, 0.1741, 0.00005},               // 200 calls of 3 minutes per hour, 14 agents: call centre tables
+		// 360 calls of 4 minutes per half hour, 55 agents: a well-known worked example
+		{48, 55, 0.239, 0.0005},
+		{10, 14, 0.1741, 0.00005}, // 200 calls of 3 minutes per hour, 14 agents: call centre tables
 	} {
 		near(t, "C", waiting(v.load, v.c), v.want, v.tol)
 	}
@@ -71,10 +72,13 @@ func TestLawsAreInBalance(t *testing.T) {
 		mean     float64
 	}{
 		{"M/M/1", geometric(0.7), func(int) float64 { return 0.7 }, func(int) float64 { return 1 }, 200, 0.7 / 0.3},
-		{"M/M/5", manyServers(4, 5), func(int) float64 { return 4 }, func(n int) float64 { return float64(min(n, 5)) }, 300, meanManyServers(4, 5)},
-		{"M/M/10/10", lossSystem(10, 10), func(int) float64 { return 10 }, func(n int) float64 { return float64(n) }, 10, 10 * (1 - blocking(10, 10))},
+		{"M/M/5", manyServers(4, 5), func(int) float64 { return 4 }, func(n int) float64 { return float64(min(n, 5)) },
+			300, meanManyServers(4, 5)},
+		{"M/M/10/10", lossSystem(10, 10), func(int) float64 { return 10 }, func(n int) float64 { return float64(n) },
+			10, 10 * (1 - blocking(10, 10))},
 		{"M/M/inf", poisson(20), func(int) float64 { return 20 }, func(n int) float64 { return float64(n) }, 200, 20},
-		{"M/M/1//8", machineRepair(8, 10), func(n int) float64 { return float64(8-n) / 10 }, func(int) float64 { return 1 }, 8, 8 - 10*(1-machineRepair(8, 10)(0))},
+		{"M/M/1//8", machineRepair(8, 10), func(n int) float64 { return float64(8-n) / 10 },
+			func(int) float64 { return 1 }, 8, 8 - 10*(1-machineRepair(8, 10)(0))},
 	} {
 		var sum float64
 		for n := range v.most + 1 {
@@ -138,12 +142,14 @@ func TestPlants(t *testing.T) {
 	near(t, "a(C*)", bent.contraction(root), 0.249305, 5e-7)
 	near(t, "peak", bent.rate(499.75), 240288.37, 0.01)
 	near(t, "peak", peaked.rate(315.91), 120362.6, 0.1)
-	for _, v := range []struct{ share, root, a float64 }{{0.8, 231.15, 0.4558}, {0.9, 296.83, 0.6074}, {0.95, 348.44, 0.7197}, {0.99, 426.42, 0.8737}} {
+	for _, v := range []struct{ share, root, a float64 }{{0.8, 231.15, 0.4558}, {0.9, 296.83, 0.6074},
+		{0.95, 348.44, 0.7197}, {0.99, 426.42, 0.8737}} {
 		n := bent.root(v.share * 240288.37)
 		near(t, "root", n, v.root, 0.005)
 		near(t, "a", bent.contraction(n), v.a, 0.00005)
 		h := 1e-4 // a = -dlnE/dlnC
-		near(t, "a by difference", bent.contraction(n), -(math.Log(bent.efficiency(n+h))-math.Log(bent.efficiency(n-h)))/(2*h)*n, 1e-6)
+		near(t, "a by difference", bent.contraction(n),
+			-(math.Log(bent.efficiency(n+h))-math.Log(bent.efficiency(n-h)))/(2*h)*n, 1e-6)
 	}
 	near(t, "without coherency", plant{1000, 0.001, 0}.rate(plant{1000, 0.001, 0}.root(target)), target, 1e-6)
 	// 33 and 34 intervals with d = 3, 13 with d = 8, from 40.
@@ -176,7 +182,8 @@ func TestSamplingTables(t *testing.T) {
 	near(t, "Pareto 2.5: mean of the table", first, 1, 4e-4)
 	// The variance of a renewal count rests on these.
 	s := dialogue(run{})
-	for _, d := range []netmodel.Dist{s.Destinations[0].RTT, s.Destinations[0].Banner, s.Destinations[0].RCPT, s.Destinations[0].Dot, s.Network.DNS.Miss} {
+	for _, d := range []netmodel.Dist{s.Destinations[0].RTT, s.Destinations[0].Banner, s.Destinations[0].RCPT,
+		s.Destinations[0].Dot, s.Network.DNS.Miss} {
 		first, second := tableMoments(d)
 		m, variance := moments(d)
 		near(t, d.Dist+": mean of the table", first/m, 1, 1e-3)

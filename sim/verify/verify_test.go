@@ -71,7 +71,8 @@ func TestModels(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		seen[m.name] = true
-		if m.runs != replications && slices.ContainsFunc(m.quantities, func(q quantity) bool { return q.judge == Interval }) {
+		if m.runs != replications && slices.ContainsFunc(m.quantities,
+			func(q quantity) bool { return q.judge == Interval }) {
 			t.Errorf("%s: %d replications, the table says %d for all", m.name, m.runs, replications)
 		}
 		quantities := map[string]bool{}
@@ -133,7 +134,8 @@ func TestJudges(t *testing.T) {
 		{always("", 2, 0.5), []float64{2, math.Inf(1)}, false, math.NaN()},
 	} {
 		r := v.q.judged("m", v.values)
-		if r.Inside != v.inside || !(float64(r.Simulated) == v.shown || math.IsNaN(float64(r.Simulated)) && math.IsNaN(v.shown)) {
+		if r.Inside != v.inside || !(float64(r.Simulated) == v.shown || math.IsNaN(float64(r.Simulated)) &&
+			math.IsNaN(v.shown)) {
 			t.Errorf("%+v of %v: %+v", v.q, v.values, r)
 		}
 	}
@@ -192,7 +194,8 @@ law    greatest step, d = 3      3          3  1e-09     1   inside
 		t.Errorf("got\n%s", got)
 	}
 	b.Reset()
-	if err := Text(&b, 5, rowsToShow, true); err != nil || strings.Count(b.String(), "\x1b[1;31mOUTSIDE\x1b[0m\n") != 2 {
+	if err := Text(&b, 5, rowsToShow, true); err != nil || strings.Count(b.String(),
+		"\x1b[1;31mOUTSIDE\x1b[0m\n") != 2 {
 		t.Errorf("in colour: %v\n%q", err, b.String())
 	}
 }

@@ -26,7 +26,8 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 	const all = 20
 	var adding sync.WaitGroup
 	add := func(by string) {
-		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart", Replications: promotion.MinReplications}}
+		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart",
+			Replications: promotion.MinReplications}}
 		q := Promote{Lasts: time.Hour, Records: Promotions{File: link}}
 		if _, err := q.record(rec, s); err != nil {
 			t.Error(err)

@@ -72,7 +72,8 @@ func agree(t *testing.T, dir string) []string {
 		}
 	}
 	if len(names) != sum["recipients"] || tries != sum["attempts"] {
-		t.Errorf("%s: %d rows and %d tries, the totals have %d and %d", dir, len(names), tries, sum["recipients"], sum["attempts"])
+		t.Errorf("%s: %d rows and %d tries, the totals have %d and %d", dir, len(names), tries, sum["recipients"],
+			sum["attempts"])
 	}
 	return names
 }
@@ -99,7 +100,10 @@ func simulated(t *testing.T, ctx context.Context, ask func(*Run)) string {
 func TestRecipientsAddUp(t *testing.T) {
 	set := []string{"campaign[0].recipients=20000", "retry.limit=2"}
 	agree(t, simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", set }))
-	short := simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", append(set, "horizon=5m") })
+	short := simulated(t, t.Context(), func(q *Run) {
+		q.From.Arg, q.From.Set = "quickstart",
+			append(set, "horizon=5m")
+	})
 	agree(t, short)
 	if sum := totals(t, short); sum["pending"] < 1000 {
 		t.Errorf("%d recipients are pending: the test tests too little", sum["pending"])
@@ -163,7 +167,8 @@ func TestRecipientsOfAList(t *testing.T) {
 	}
 
 	live := DefaultLive()
-	live.From.Arg, live.List, live.Suppress, live.Scale, live.Dir = scenario, list, skip, 1000, filepath.Join(t.TempDir(), "live")
+	live.From.Arg, live.List, live.Suppress, live.Scale, live.Dir =
+		scenario, list, skip, 1000, filepath.Join(t.TempDir(), "live")
 	lived, err := live.Do(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +213,10 @@ func TestRecipientsOfAResumedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree(t, q.Dir)
-	resumed := simulated(t, t.Context(), func(q2 *Run) { q2.From.Arg, q2.From.Set, q2.Resume = "quickstart", set, q.Dir })
+	resumed := simulated(t, t.Context(), func(q2 *Run) {
+		q2.From.Arg, q2.From.Set, q2.Resume = "quickstart", set,
+			q.Dir
+	})
 	whole := simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", set })
 	agree(t, resumed)
 	a, err1 := os.ReadFile(filepath.Join(resumed, "recipients.csv"))
@@ -241,7 +249,8 @@ func TestKeepRecipients(t *testing.T) {
 			t.Errorf("%s of %d, from a file %v: %s, want %s", c.k, c.n, c.file, got, c.want)
 		}
 	}
-	if err := KeepRecipients("maybe").Validate(); err == nil || !strings.Contains(err.Error(), `got "maybe", want one of auto, yes, no`) {
+	if err := KeepRecipients("maybe").Validate(); err == nil ||
+		!strings.Contains(err.Error(), `got "maybe", want one of auto, yes, no`) {
 		t.Errorf("got %v", err)
 	}
 }

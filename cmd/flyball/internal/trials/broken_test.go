@@ -44,14 +44,16 @@ func TestBrokenTrial(t *testing.T) {
 	base := scenarios.Disturbances()[0].Base()
 	q := Laws{Seed: "42", Replications: 10}
 	for n, want := range map[uint64]string{
-		7:  "flyball laws --half all --noise 5% --replications 8 --scenario " + base + " --law pi,pi.integral=0.3 --seed 42",
+		7: "flyball laws --half all --noise 5% --replications 8 --scenario " + base +
+			" --law pi,pi.integral=0.3 --seed 42",
 		10: "flyball laws --half all --noise 0% --replications 2 --scenario " + base + " --law hold --seed 42",
 	} {
 		if got := caught(t, n, q.broken(trials)); got.Replay != want {
 			t.Errorf("run %d: got replay %q, want %q", n, got.Replay, want)
 		}
 	}
-	if err := (&Laws{Half: "all", Noise: []string{"0%"}, Laws: []string{"hold"}, Seed: "42", Replications: 2, Workers: 1}).Validate(); err != nil {
+	if err := (&Laws{Half: "all", Noise: []string{"0%"}, Laws: []string{"hold"}, Seed: "42", Replications: 2,
+		Workers: 1}).Validate(); err != nil {
 		t.Error("the command is refused:", err)
 	}
 }

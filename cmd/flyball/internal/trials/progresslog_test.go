@@ -153,9 +153,12 @@ func TestStoppedStudiesGoOn(t *testing.T) {
 
 			lines := strings.SplitAfter(string(kept), "\n")
 			for damaged, want := range map[string]string{
-				lines[0] + strings.Join(lines[2:], ""):                               ".progress:2: got record 2, want record 1",
-				strings.Join(lines[:2], "") + lines[1] + strings.Join(lines[2:], ""): ".progress:3: got record 1, want record 2",
-				strings.Replace(string(kept), `"`+strings.Split(lines[1], `"`)[1], `"x`, 1): ".progress:2: got a line that does " +
+				lines[0] + strings.Join(lines[2:],
+					""): ".progress:2: got record 2, want record 1",
+				strings.Join(lines[:2], "") + lines[1] + strings.Join(lines[2:],
+					""): ".progress:3: got record 1, want record 2",
+				strings.Replace(string(kept), `"`+strings.Split(lines[1], `"`)[1], `"x`,
+					1): ".progress:2: got a line that does " +
 					"not have the sum that it names",
 			} {
 				_, _, err := goOn(damaged)
@@ -169,7 +172,8 @@ func TestStoppedStudiesGoOn(t *testing.T) {
 				}
 			}
 
-			for name, progress := range map[string]string{"whole": string(kept), "cut in a run": string(kept[:len(kept)-5]),
+			for name, progress := range map[string]string{"whole": string(kept),
+				"cut in a run":    string(kept[:len(kept)-5]),
 				"cut in the head": string(kept[:10]), "empty": ""} {
 				digest, notes, err := goOn(progress)
 				if err != nil || digest != whole {

@@ -27,7 +27,8 @@ func TestRecordIsNotMixedWithOldRuns(t *testing.T) {
 	if err := q.onlyThese([]string{"small", "old"}); err != nil {
 		t.Errorf("recorded again: got %v", err)
 	}
-	if err := q.onlyThese([]string{"small"}); err == nil || !strings.Contains(err.Error(), "holds old, which is not recorded now (small are)") {
+	if err := q.onlyThese([]string{"small"}); err == nil || !strings.Contains(err.Error(),
+		"holds old, which is not recorded now (small are)") {
 		t.Errorf("got %v, want that old is not recorded now", err)
 	}
 }

@@ -25,13 +25,16 @@ func TestValidateReportsEverything(t *testing.T) {
 		"compare": {compared.Validate(), "--replications --jobs --margin --margin", task.Usage},
 		"gate":    {gate, "--margin, --scenario, --replications --jobs --margin --margin", task.Usage},
 		"study":   {(&Study{}).Validate(), "--jobs", task.Usage},
-		"laws": {(&Laws{Half: "training", Noise: []string{"1%", "5%", "much"}, Laws: []string{"hold", "hold", "pi,x", "nosuch"},
+		"laws": {(&Laws{Half: "training", Noise: []string{"1%", "5%", "much"},
+			Laws:      []string{"hold", "hold", "pi,x", "nosuch"},
 			Scenarios: []string{"nosuch"}, Seed: "-1"}).Validate(),
 			"--replications --jobs --seed --noise --noise --law --law --law --scenario", task.Usage},
-		"half":      {(&Laws{Half: "none", Replications: 2, Workers: 1}).Validate(), "--half --noise", task.Usage},
-		"replicate": {(&Replicate{Replications: -1, Precision: 2, Of: "speed"}).Validate(&judged), "--replications --precision --jobs --of", task.Usage},
-		"few":       {(&Replicate{Replications: 2, Precision: 0.1, Workers: 1}).Validate(&judged), "--replications", task.Usage},
-		"nothing":   {replicated.Validate(&judged), "", 0},
+		"half": {(&Laws{Half: "none", Replications: 2, Workers: 1}).Validate(), "--half --noise", task.Usage},
+		"replicate": {(&Replicate{Replications: -1, Precision: 2, Of: "speed"}).Validate(&judged),
+			"--replications --precision --jobs --of", task.Usage},
+		"few": {(&Replicate{Replications: 2, Precision: 0.1, Workers: 1}).Validate(&judged), "--replications",
+			task.Usage},
+		"nothing": {replicated.Validate(&judged), "", 0},
 	} {
 		var got []string
 		var e task.Error
