@@ -289,27 +289,26 @@ func ExampleReport_Answer() {
 			handmade.Course{Start: 40, D: 1, Intervals: 60, Plant: handmade.Linear, Dfr: 1}),
 	} {
 		for _, line := range fold(r).Answer() {
-			fmt.Println(line)
+			fmt.Println(strings.Join(format.Wrap(line, 100), "\n"))
 		}
 	}
 	// Output:
-	// Converged: b1 settled within 5 % of 140,000/h after 12 of 60 intervals (36 h), ended at
-	// 140,000/h (on target) with 140.0 processes.
-	// 1.15 attempts per delivery; 23,635,440 recipients: 23,172,000 delivered (98.0 %), 463,440
-	// failed (2.0 %); the last one ended after 7.5 days.
-	// Did not converge: b1 never settled within 5 % of 140,000/h in 80 intervals (10 days); over
-	// the last quarter it made 92,066/h (34.2 % below), and it ended with 840.0 processes.
-	// Runaway: b1 did best in interval 14, 120,356/h with 312.0 processes allocated. The law has
-	// added processes ever since, to 840.0, and the rate fell to 86,885/h: past the peak of
-	// throughput every further process slows the others down. It does not see that more processes
-	// deliver less.
-	// 1.15 attempts per delivery; 26,288,570 recipients: 25,773,108 delivered (98.0 %), 515,462
-	// failed (2.0 %); the last one ended after 10 days.
-	// Did not converge: 2 of 3 servers settled within 5 % of 140,000/h each, the last one (b2)
-	// after 31 of 60 intervals (3.9 days); b3 never settled within 5 % of 140,000/h; together they
-	// made 372,000/h of 420,000/h over the last quarter.
-	// 1.00 attempts per delivery; 56,845,620 recipients: 55,731,000 delivered (98.0 %), 1,114,620
-	// failed (2.0 %); the last one ended after 7.5 days.
+	// Converged: b1 settled within 5 % of 140,000/h after 12 of 60 intervals (36 h), ended at 140,000/h
+	// (on target) with 140.0 processes.
+	// 1.15 attempts per delivery; 23,635,440 recipients: 23,172,000 delivered (98.0 %), 463,440 failed
+	// (2.0 %); the last one ended after 7.5 days.
+	// Did not converge: b1 never settled within 5 % of 140,000/h in 80 intervals (10 days); over the last
+	// quarter it made 92,066/h (34.2 % below), and it ended with 840.0 processes.
+	// Runaway: b1 did best in interval 14, 120,356/h with 312.0 processes allocated. The law has added
+	// processes ever since, to 840.0, and the rate fell to 86,885/h: past the peak of throughput every
+	// further process slows the others down. It does not see that more processes deliver less.
+	// 1.15 attempts per delivery; 26,288,570 recipients: 25,773,108 delivered (98.0 %), 515,462 failed
+	// (2.0 %); the last one ended after 10 days.
+	// Did not converge: 2 of 3 servers settled within 5 % of 140,000/h each, the last one (b2) after 31 of
+	// 60 intervals (3.9 days); b3 never settled within 5 % of 140,000/h; together they made 372,000/h of
+	// 420,000/h over the last quarter.
+	// 1.00 attempts per delivery; 56,845,620 recipients: 55,731,000 delivered (98.0 %), 1,114,620 failed
+	// (2.0 %); the last one ended after 7.5 days.
 }
 
 // A target of 100,000/h, met, then 140,000/h from interval 1 on: every interval
