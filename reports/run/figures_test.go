@@ -112,7 +112,9 @@ func TestNothingMakesPlotsPanic(t *testing.T) {
 	for name, r := range map[string]*runlog.Run{
 		"nothing": {}, "no interval": handmade.Run(),
 		"one interval": handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 1, Plant: handmade.Linear, Dfr: 1}),
-		"idle":         every(func(i *runlog.Interval) { i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated = 0, 0, 0 }),
+		"idle": every(func(i *runlog.Interval) {
+			i.Sample.Delivered, i.Sample.Attempts, i.Sample.Allocated = 0, 0, 0
+		}),
 		"NaN": every(func(i *runlog.Interval) {
 			i.Decision.Efficiency, i.Decision.Available, i.Sample.Allocated = math.NaN(), math.NaN(), math.NaN()
 		}),
