@@ -21,7 +21,8 @@ import (
 const floors = `
 internal/vt internal/portable internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats
 internal/tabular internal/evq internal/hist internal/mail internal/tomlfile
-governor netmodel
+governor netmodel/limits
+netmodel
 engine governor/recorded
 engine/delivery engine/governing
 reports/runlog reports/format

@@ -33,7 +33,7 @@ var checks = []check{
 	{"scripts", []string{"./engine/...", "-run", "Script"}},
 	{"referee", []string{"./engine/...", "-skip", "Script"}},
 	{"oracles", []string{"./governor"}},
-	{"formulas", []string{"./netmodel", "./internal/..."}},
+	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",

@@ -6,6 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 const minute = vt.Time(vt.Minute)
@@ -26,8 +27,8 @@ func (r *Receiver) check(t *testing.T, offers []offer) {
 }
 
 // allow returns the default allowance with a limit in a window.
-func allow(limit int, window vt.Span, reply int) Allowance {
-	return Allowance{Limit: limit, Window: window, Kind: "fixed", Scope: "server", Growth: 1, Reply: reply}
+func allow(limit int, window vt.Span, reply int) limits.Allowance {
+	return limits.Allowance{Limit: limit, Window: window, Kind: "fixed", Scope: "server", Growth: 1, Reply: reply}
 }
 
 // An allowance takes exactly its limit in each window, from its first moment on,
@@ -35,7 +36,7 @@ func allow(limit int, window vt.Span, reply int) Allowance {
 // it. The ledger of the test is by hand.
 func TestAllowance(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
-		d.Allowances = []Allowance{allow(3, vt.Hour, 550)}
+		d.Allowances = []limits.Allowance{allow(3, vt.Hour, 550)}
 		d.Bucket = Bucket{Rate: 3600, Burst: 2, Reply: 421} // two at once, then one a second
 	})
 	r.check(t, []offer{
@@ -53,7 +54,7 @@ func TestSlidingAllowance(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
 		a := allow(3, vt.Hour, 451)
 		a.Kind = "sliding"
-		d.Allowances = []Allowance{a}
+		d.Allowances = []limits.Allowance{a}
 	})
 	r.check(t, []offer{
 		{10*minute + 1, 0}, {30 * minute, 0}, {65 * minute, 0}, // minutes 10, 30 and 65
@@ -68,7 +69,7 @@ func TestSlidingAllowance(t *testing.T) {
 // message that one refuses takes nothing of the other.
 func TestTwoAllowances(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
-		d.Allowances = []Allowance{allow(2, vt.Hour, 451), allow(4, 10*vt.Hour, 550)}
+		d.Allowances = []limits.Allowance{allow(2, vt.Hour, 451), allow(4, 10*vt.Hour, 550)}
 	})
 	r.check(t, []offer{
 		{0, 0}, {0, 0}, {0, 451}, {0, 451}, {60 * minute, 0}, {60 * minute, 0}, {61 * minute, 451}, // neither has room
@@ -87,7 +88,7 @@ func TestAllowanceOfTheFleet(t *testing.T) {
 		c := plain()
 		a := allow(3, vt.Hour, 550)
 		a.Scope = scope
-		c.Destinations[0].Allowances = []Allowance{a}
+		c.Destinations[0].Allowances = []limits.Allowance{a}
 		second := c.Servers[0]
 		second.Name = "b2"
 		c.Servers = append(c.Servers, second)
@@ -111,10 +112,7 @@ func TestAllowanceGrows(t *testing.T) {
 	a := allow(10, vt.Day, 421)
 	a.Growth, a.More, a.Most = 1.5, 1, 40
 	want := []int{10, 16, 25, 38, 40}
-	if got := a.onDay(); !slices.Equal(got, want) {
-		t.Errorf("limits by day: got %v, want %v", got, want)
-	}
-	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
 	for day, want := range append(want, 40, 40) {
 		taken := 0
 		for i := range 100 {
@@ -126,14 +124,6 @@ func TestAllowanceGrows(t *testing.T) {
 			t.Errorf("day %d: %d messages taken, want %d", day, taken, want)
 		}
 	}
-	if got := allow(7, vt.Day, 421).onDay(); !slices.Equal(got, []int{7}) {
-		t.Errorf("without growth: got %v, want the limit alone", got)
-	}
-	a = allow(1, vt.Hour, 421)
-	a.Growth = 1000
-	if got := a.onDay(); !slices.Equal(got, []int{1, 1000, 1_000_000, 1_000_000_000}) {
-		t.Errorf("without most: got %v, want at most a billion", got)
-	}
 }
 
 // A daily window that begins at 2 h, which is midnight, begins there every day, and
@@ -141,14 +131,14 @@ func TestAllowanceGrows(t *testing.T) {
 func TestAllowanceBeginsAtMidnight(t *testing.T) {
 	a := allow(2, vt.Day, 421)
 	a.Begins, a.More = 26*vt.Hour, 1
-	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
 	hour := 60 * minute
 	r.check(t, []offer{{0, 0}, {0, 0}, {2*hour - 1, 421}, {2 * hour, 0}, {2 * hour, 0}, {2 * hour, 0},
 		{26*hour - 1, 421},
 		{26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 421}})
 	a = allow(2, vt.Hour, 421)
 	a.Kind, a.Begins = "sliding", 30*vt.Second // steps of a minute begin at half minutes
-	r = receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	r = receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
 	half := minute / 2
 	r.check(t, []offer{{0, 0}, {half - 1, 0}, {59*minute + half - 1, 421}, {59*minute + half, 0}})
 }
@@ -159,29 +149,11 @@ func TestAllowanceReplies(t *testing.T) {
 	if err := a.Enhanced.UnmarshalText([]byte("5.4.5")); err != nil {
 		t.Fatal(err)
 	}
-	r := receiver(t, func(d *Destination) { d.Allowances = []Allowance{a} })
+	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
 	r.message(0, 0)
 	v := r.message(0, 1)
 	e := r.Exchange(0, mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}, &Connection{}, &v, 1)
 	if e.Code != 550 || e.Enhanced.String() != "5.4.5" {
 		t.Errorf("got %d %s, want 550 5.4.5", e.Code, e.Enhanced)
-	}
-}
-
-func TestEnhanced(t *testing.T) {
-	for _, text := range []string{"4.7.28", "5.4.5", "4.0.0", "4.7.999", ""} {
-		var e Enhanced
-		if err := e.UnmarshalText([]byte(text)); err != nil || e.String() != text {
-			t.Errorf("%q: got %s, %v", text, e, err)
-		}
-	}
-	if e := Enhanced(4_007_028); e.Class() != 4 || e.Subject() != 7 || e.Detail() != 28 {
-		t.Errorf("4.7.28 is %d, %d, %d", e.Class(), e.Subject(), e.Detail())
-	}
-	for _, text := range []string{"4.7", "4.7.28.1", "2.0.0", "4.7.1000", "4.-7.1", "4.x.1", "421"} {
-		var e Enhanced
-		if err := e.UnmarshalText([]byte(text)); err == nil {
-			t.Errorf("%q: got %s, want an error", text, e)
-		}
 	}
 }

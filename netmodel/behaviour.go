@@ -6,6 +6,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 // behaviour holds the prepared parameters of a receiver's optional behaviour,
@@ -17,20 +18,20 @@ type behaviour struct {
 	onConnection []event // events at the stages of connections
 	onMessage    []event // and at the stages of messages
 	hangsUp      int     // messages over one connection; 0: any number
-	penalty      *Penalty
+	penalty      *limits.Penalty
 	penaltyReply ending
 	complaints   uint64 // threshold; 0: none
 
 	tick          vt.Span // step of the recent rate, see fading; 0: the rate is not used
 	perHour       float64 // rate per message in the faded sum
-	throttle      ramp
+	throttle      limits.Ramp
 	throttleReply ending
 
 	perRefusal, perDead float64
 	perComplaint        float64
 	healTick            vt.Span // 0: no reputation
 
-	tarpit         ramp
+	tarpit         limits.Ramp
 	delay, most    vt.Span
 	perPoint       vt.Span
 	knee           int // 0: none
@@ -46,6 +47,21 @@ type behaviour struct {
 	period         vt.Span // 0: no weather
 	whiteAfter     int     // 0: no whitelist
 	whiteFor       vt.Span
+}
+
+// allowance is a prepared limits.Allowance.
+type allowance struct {
+	limits.Quota
+	fleet bool
+	reply ending
+}
+
+// windows returns a window without messages for each allowance.
+func (b *behaviour) windows() (all []*limits.Window) {
+	for i := range b.allowances {
+		all = append(all, b.allowances[i].Window())
+	}
+	return all
 }
 
 // downtime is a planned outage.
@@ -74,8 +90,8 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		bucket:        mail.NewPace(d.Bucket.Rate, d.Bucket.Burst),
 		bucketReply:   refusal(mail.StageMAIL, d.Bucket.Reply, 0),
 		throttleReply: refusal(mail.StageMAIL, d.Throttle.Reply, 0),
-		throttle:      ramp{float64(d.Throttle.Soft), float64(d.Throttle.Hard), d.Throttle.Curve == "logistic"},
-		tarpit:        ramp{float64(d.Tarpit.Soft), float64(d.Tarpit.Hard), false},
+		throttle:      limits.NewRamp(d.Throttle.Soft, d.Throttle.Hard, d.Throttle.Curve == "logistic"),
+		tarpit:        limits.NewRamp(d.Tarpit.Soft, d.Tarpit.Hard, false),
 		delay:         d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
 		knee: d.Knee.Connections, slope: d.Knee.Slope,
 		drift:      d.Drift,
@@ -83,19 +99,20 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
 	}
 	for _, a := range d.Allowances {
-		b.allowances = append(b.allowances, newAllowance(a))
+		reply := refusal(mail.StageMAIL, a.Reply, a.Enhanced)
+		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), a.Fleet(), reply})
 	}
 	b.onConnection, b.onMessage = events(d.Refuse)
 	if !d.Penalty.Off() {
 		b.penalty, b.penaltyReply = &d.Penalty, refusal(mail.StageMAIL, d.Penalty.Reply, d.Penalty.Enhanced)
 	}
 	if d.usesRate() {
-		b.tick = d.Recent / fadingSteps
+		b.tick = d.Recent / limits.FadingSteps
 		b.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
 	}
 	if !d.Reputation.Off() {
 		b.perRefusal, b.perDead, b.healTick = d.Reputation.PerRefusal, d.Reputation.PerDead,
-			d.Reputation.Heals/fadingSteps
+			d.Reputation.Heals/limits.FadingSteps
 		b.perComplaint, b.complaints = d.Reputation.PerComplaint, rng.Threshold(d.Reputation.Complaints)
 	}
 	if !d.Outage.Off() {
@@ -153,50 +170,7 @@ func (b *behaviour) minute(now vt.Time) int64 {
 }
 
 // rounded returns v without the digits that differ between processors.
-func rounded(v float64) float64 { return math.Round(v*(1<<20)) / (1 << 20) }
-
-// fading is a sum that halves in every half-life. It fades in steps;
-// fadingSteps steps make a half-life.
-type fading struct {
-	sum  float64
-	tick int64 // step up to which the sum has faded
-}
-
-const fadingSteps = 64
-
-// fade[n] is the part of a sum that is left after n steps. It is a multiple of
-// 2^-32, so that all processors agree.
-var fade = func() (left [fadingSteps]float64) {
-	for i := range left {
-		left[i] = math.Round(math.Exp2(-float64(i)/fadingSteps)*(1<<32)) / (1 << 32)
-	}
-	return left
-}()
-
-func (f *fading) at(now vt.Time, tick vt.Span) float64 {
-	n := int64(now) / int64(tick)
-	if steps := n - f.tick; steps > 0 && f.sum > 0 {
-		f.sum = math.Ldexp(f.sum*fade[steps%fadingSteps], -int(min(steps/fadingSteps, 2000)))
-	}
-	f.tick = max(f.tick, n)
-	return f.sum
-}
-
-// ramp is a function that grows from 0 to 1 as a rate grows from soft to hard:
-// linearly, or as a logistic curve that is 0.05 at soft and 0.95 at hard.
-type ramp struct {
-	soft, hard float64
-	logistic   bool
-}
-
-func (r ramp) at(rate float64) float64 {
-	x := (rate - r.soft) / (r.hard - r.soft)
-	if r.logistic {
-		const steep = 5.888877957332881 // 2 ln 19
-		return rounded(1 / (1 + math.Exp(-float64(steep*(x-0.5)))))
-	}
-	return min(max(x, 0), 1)
-}
+func rounded(v float64) float64 { return limits.Rounded(v) }
 
 // factor returns the factor of the drift at the time now: 1 up to At, then
 // linear to Factor within Over.

@@ -168,12 +168,12 @@ func (d Destination) validateBehaviour() []error {
 		"got %d without share, want a greylist for it", g.WhitelistAfter)
 	mail.CheckBurst(&l, "bucket.burst", d.Bucket.Burst, d.Bucket.Rate)
 	for i, a := range d.Allowances {
-		l.Within(conf.Index("allowance", i), a.validate())
+		l.Within(conf.Index("allowance", i), a.Problems())
 	}
 	for i, v := range d.Refuse {
 		l.Within(conf.Index("refuse", i), v.validate())
 	}
-	l.Within("penalty", d.Penalty.validate())
+	l.Within("penalty", d.Penalty.Problems())
 	ramp := func(key string, soft, hard unit.PerHour) {
 		l.Check(hard == 0 && soft == 0 || soft < hard, key+".hard", "got %s, want more than soft = %s", hard, soft)
 	}

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 // Config describes the network and the receivers that attempts meet.
@@ -84,26 +85,26 @@ type Destination struct {
 
 	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server sends there, and when it resends"`
 
-	Recent     vt.Span     `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
-	Bucket     Bucket      `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
-	Allowances []Allowance `toml:"allowance,omitdefault" doc:"limits of messages in an hour or a day: further messages are refused; several allowances hold at once"`
-	Refuse     []Refuse    `toml:"refuse,omitdefault" doc:"events that begin and end at a time and refuse connections or messages, such as a block list"`
-	Penalty    Penalty     `toml:"penalty,omitdefault" doc:"too high a rate is punished: nothing for a time, then one connection, then one more at a time"`
-	Throttle   Throttle    `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
-	Reputation Reputation  `toml:"reputation" doc:"refusals, dead recipients and complaints count against the server and fade; throttle, penalty and tarpit become stricter"`
-	Tarpit     Tarpit      `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
-	Knee       Knee        `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
-	Outage     Outage      `toml:"outage" doc:"random outages, the same for all servers"`
-	Down       []Down      `toml:"down,omitdefault" doc:"planned outages"`
-	Daily      Daily       `toml:"daily" doc:"delays follow the time of day"`
-	Drift      []Drift     `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
-	Weather    Weather     `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
+	Recent     vt.Span            `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
+	Bucket     Bucket             `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
+	Allowances []limits.Allowance `toml:"allowance,omitdefault" doc:"limits of messages in an hour or a day: further messages are refused; several allowances hold at once"`
+	Refuse     []Refuse           `toml:"refuse,omitdefault" doc:"events that begin and end at a time and refuse connections or messages, such as a block list"`
+	Penalty    limits.Penalty     `toml:"penalty,omitdefault" doc:"too high a rate is punished: nothing for a time, then one connection, then one more at a time"`
+	Throttle   Throttle           `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
+	Reputation Reputation         `toml:"reputation" doc:"refusals, dead recipients and complaints count against the server and fade; throttle, penalty and tarpit become stricter"`
+	Tarpit     Tarpit             `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
+	Knee       Knee               `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
+	Outage     Outage             `toml:"outage" doc:"random outages, the same for all servers"`
+	Down       []Down             `toml:"down,omitdefault" doc:"planned outages"`
+	Daily      Daily              `toml:"daily" doc:"delays follow the time of day"`
+	Drift      []Drift            `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
+	Weather    Weather            `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
 }
 
 // Joint reports whether what one server does at the destination changes how the
 // destination treats the others.
 func (d Destination) Joint() bool {
-	return d.Shared || slices.ContainsFunc(d.Allowances, Allowance.Fleet)
+	return d.Shared || slices.ContainsFunc(d.Allowances, limits.Allowance.Fleet)
 }
 
 // Greylist defers a recipient's tries at a stage until Delay after the first try

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 func TestPlainConfigIsValid(t *testing.T) {
@@ -82,15 +83,15 @@ func TestValidateMessages(t *testing.T) {
 			`destination[0].send.delays[1]: got 0s, want 1ms to 30d`},
 		{dest(func(d *Destination) { d.Send.Rate, d.Send.Burst = 0.001, 100 }),
 			`destination[0].send.burst: got 100, which 0.001/h fills in more than 3650d, want less`},
-		{dest(func(d *Destination) { d.Allowances = []Allowance{allow(0, vt.Day, 450)} }),
+		{dest(func(d *Destination) { d.Allowances = []limits.Allowance{allow(0, vt.Day, 450)} }),
 			`destination[0].allowance[0].limit: got 0, want 1 to 1000000000`},
-		{dest(func(d *Destination) { a := allow(5, vt.Day, 450); a.Most = 9; d.Allowances = []Allowance{a} }),
+		{dest(func(d *Destination) { a := allow(5, vt.Day, 450); a.Most = 9; d.Allowances = []limits.Allowance{a} }),
 			`destination[0].allowance[0].most: got 9, want growth or more beside it`},
 		{dest(func(d *Destination) {
 			a := allow(5, vt.Day, 450)
 			a.Most, a.More = 4,
 				1
-			d.Allowances = []Allowance{a}
+			d.Allowances = []limits.Allowance{a}
 		}),
 			`destination[0].allowance[0].most: got 4, want at least limit = 5`},
 		{dest(func(d *Destination) {

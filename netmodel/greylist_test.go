@@ -1,15 +1,11 @@
 package netmodel
 
 import (
-	"bytes"
 	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"flyball/internal/evq"
 	"flyball/internal/mail"
-	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -132,47 +128,6 @@ func TestGreylistDelayStays(t *testing.T) {
 	}
 }
 
-// The clocks equal a map from recipients to first sights with expiry, for any
-// order of sights, deliveries and ages; and a restored copy is the same.
-func TestClocksAreAMap(t *testing.T) {
-	luck := rand.New(rand.NewPCG(3, 4))
-	for range 20 {
-		var table clocks
-		type sight struct{ first, last vt.Time }
-		book := map[mail.Recipient]sight{}
-		now := vt.Time(0)
-		most, spread := 1+luck.IntN(300), vt.Span(1+luck.IntN(3600))*vt.Second
-		for range 5000 {
-			now = now.Add(vt.Span(luck.Int64N(int64(spread))))
-			to := mail.Recipient(luck.IntN(most)) * 4096 // they collide
-			v, known := book[to]
-			known = known && (int64(now)/1e9)-(int64(v.last)/1e9) <= 7*24*3600
-			first, got := table.first(to, now)
-			if got != known || known && first != v.first {
-				t.Fatalf("recipient %d at %s: first seen at %s, %v; want %s, %v", to, now, first, got, v.first, known)
-			}
-			if luck.IntN(3) == 0 {
-				table.drop(to)
-				delete(book, to)
-				continue
-			}
-			if !known {
-				v.first = now
-			}
-			v.last = now
-			book[to] = v
-			table.see(to, now, known)
-		}
-		saved := snap.Writer()
-		table.state(saved)
-		var restored clocks
-		restored.state(snap.Reader(bytes.Clone(saved.Data())))
-		if restored.count != table.count || !slices.Equal(restored.slots, table.slots) {
-			t.Fatal("restored, the clocks differ")
-		}
-	}
-}
-
 // Clocks take memory only for greylisted recipients that are undelivered or were
 // given up in the last days.
 func TestClocksAreBounded(t *testing.T) {
@@ -196,14 +151,15 @@ func TestClocksAreBounded(t *testing.T) {
 			t.Fatalf("recipient %d is not let in", to)
 		}
 	}
-	if n := len(r.state.greylist.slots); r.state.greylist.count != 0 || n > 16 {
-		t.Errorf("%d clocks in %d slots are left of a list that was delivered", r.state.greylist.count, n)
+	if kept, n := r.state.greylist.Size(); kept != 0 || n > 16 {
+		t.Errorf("%d clocks in %d slots are left of a list that was delivered", kept, n)
 	}
 	for to := range mail.Recipient(100_000) { // every greylisted recipient is given up, 720 a day
 		now = now.Add(vt.Minute)
 		offer(now, to)
 	}
-	if n, kept := len(r.state.greylist.slots), 8*720; n > 4*kept || r.state.greylist.count > 2*kept {
-		t.Errorf("%d clocks in %d slots, though only %d are younger than eight days", r.state.greylist.count, n, kept)
+	const young = 8 * 720
+	if kept, n := r.state.greylist.Size(); n > 4*young || kept > 2*young {
+		t.Errorf("%d clocks in %d slots, though only %d are younger than eight days", kept, n, young)
 	}
 }

@@ -117,17 +117,17 @@ type ending uint64
 const noEnding ending = 0
 
 // refusal returns the ending with a reply at a stage.
-func refusal(at mail.Stage, reply int, status Enhanced) ending {
+func refusal(at mail.Stage, reply int, status mail.Enhanced) ending {
 	return ending(status)<<32 | ending(reply)<<16 | ending(at)<<8
 }
 
 // silence returns the ending without a reply at a stage.
 func silence(at mail.Stage, how mail.Fault) ending { return ending(at)<<8 | ending(how) }
 
-func (e ending) code() uint16       { return uint16(e >> 16) }
-func (e ending) stage() mail.Stage  { return mail.Stage(e >> 8) }
-func (e ending) fault() mail.Fault  { return mail.Fault(e) }
-func (e ending) enhanced() Enhanced { return Enhanced(e >> 32) }
+func (e ending) code() uint16            { return uint16(e >> 16) }
+func (e ending) stage() mail.Stage       { return mail.Stage(e >> 8) }
+func (e ending) fault() mail.Fault       { return mail.Fault(e) }
+func (e ending) enhanced() mail.Enhanced { return mail.Enhanced(e >> 32) }
 
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
@@ -385,7 +385,7 @@ type Exchange struct {
 	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
 	Fault mail.Fault
 	// Enhanced is the status of the refusal. A simulated sender does not read it.
-	Enhanced Enhanced
+	Enhanced mail.Enhanced
 }
 
 // Ends reports whether the attempt ends with this exchange.

@@ -8,6 +8,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 // Receiver is one destination as one server meets it. The simulator's Model and
@@ -28,8 +29,8 @@ import (
 type Receiver struct {
 	net                  *Network
 	facts                *destination
-	state                *ReceiverState // for this server, or shared by all servers
-	windows              []*window      // by allowance: of this server, or shared
+	state                *ReceiverState   // for this server, or shared by all servers
+	windows              []*limits.Window // by allowance: of this server, or shared
 	server               mail.Server
 	dest                 mail.Destination
 	lookups, connections uint32 // ordinals
@@ -40,10 +41,10 @@ type Receiver struct {
 type ReceiverState struct {
 	open             int // connections that count towards the cap, in use or kept
 	bucket           mail.Pace
-	penance          penance
-	recent           fading // messages offered
-	points           fading // points of bad reputation
-	greylist         clocks
+	penance          limits.Penance
+	recent           limits.Fading // messages offered
+	points           limits.Fading // points of bad reputation
+	greylist         limits.Clocks
 	passes           int     // greylisted recipients let in since the last whitelisting
 	white            vt.Time // whitelisted until this time
 	cycles           uint32  // number of cycles of up and down drawn so far
@@ -81,6 +82,16 @@ func (net *Network) receivers(s mail.Server) []Receiver {
 		}
 	}
 	return all
+}
+
+// join lets the receiver count for those of its allowances that are not of one
+// server together with first, the same destination's receiver of another server.
+func (r *Receiver) join(first *Receiver) {
+	for i := range r.windows {
+		if r.facts.shared || r.facts.behaviour.allowances[i].fleet {
+			r.windows[i] = first.windows[i]
+		}
+	}
 }
 
 // Open returns the number of connections that the receiver counts as open.
@@ -161,16 +172,16 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	b, s := r.facts.behaviour, r.state
 	rate, points := 0.0, 0.0
 	if b.healTick > 0 {
-		points = s.points.at(now, b.healTick)
+		points = s.points.At(now, b.healTick)
 	}
 	if b.tick > 0 {
 		// a bad reputation multiplies the rate
-		rate = s.recent.at(now, b.tick) * b.perHour * (1 + points)
-		s.recent.sum++
+		rate = s.recent.At(now, b.tick) * b.perHour * (1 + points)
+		s.recent.Sum++
 		if b.most > 0 {
 			slow := float64(b.perPoint) * points
-			if b.tarpit.hard > 0 {
-				slow = float64(float64(b.delay)*b.tarpit.at(rate)) + slow
+			if !b.tarpit.Off() {
+				slow = float64(float64(b.delay)*b.tarpit.At(rate)) + slow
 			}
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
 		}
@@ -181,9 +192,9 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 		if refused.stage() <= r.facts.greyAt {
 			m.Grey = 0
 		}
-		s.points.sum += b.perRefusal
+		s.points.Sum += b.perRefusal
 	case m.dead:
-		s.points.sum += b.perDead
+		s.points.Sum += b.perDead
 	}
 	m.welcome = now < s.white
 	m.complains = b.complaints > 0 && r.draw(m.to, 0, purposeComplaint) < b.complaints
@@ -198,11 +209,11 @@ func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) e
 	if event.stage() == mail.StageMAIL {
 		return event
 	}
-	if b.penalty != nil && s.penance.refuses(b.penalty, now, rate, s.open) {
+	if b.penalty != nil && s.penance.Refuses(b.penalty, now, rate, s.open) {
 		return b.penaltyReply
 	}
-	if b.throttle.hard > 0 {
-		if p := b.throttle.at(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
+	if !b.throttle.Off() {
+		if p := b.throttle.At(rate); p > 0 && r.draw(m.to, try, purposeThrottle) < rng.Threshold(p) {
 			return b.throttleReply
 		}
 	}
@@ -214,12 +225,23 @@ func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) e
 	}
 	s.bucket.Pass(now)
 	for _, w := range r.windows {
-		w.take()
+		w.Take()
 	}
 	if event != noEnding && event.before(m.fail) == event {
 		return event
 	}
 	return noEnding
+}
+
+// exceeded returns the reply of the first allowance that has no room for a message
+// at the time now, or noEnding.
+func (r *Receiver) exceeded(now vt.Time) (reply ending) {
+	for i, w := range r.windows {
+		if a := &r.facts.behaviour.allowances[i]; w.Full(&a.Quota, now) && reply == noEnding {
+			reply = a.reply
+		}
+	}
+	return reply
 }
 
 // event returns the reply of the event that refuses the message of a try.
@@ -245,10 +267,10 @@ func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Messa
 	if m.Grey == 0 || m.welcome || step.Stage != r.facts.greyAt {
 		return r.net.Exchange(step, c, m, false, stretch)
 	}
-	first, known := r.state.greylist.first(m.to, now)
+	first, known := r.state.greylist.First(m.to, now)
 	m.letIn = known && now.Sub(first) >= m.Grey
 	e := r.net.Exchange(step, c, m, !m.letIn, stretch)
-	r.state.greylist.see(m.to, now.Add(e.Took), known)
+	r.state.greylist.See(m.to, now.Add(e.Took), known)
 	return e
 }
 
@@ -258,14 +280,14 @@ func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Messa
 func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
 	s := r.state
 	if accepted && m.complains {
-		s.points.at(now, r.facts.behaviour.healTick)
-		s.points.sum += r.facts.behaviour.perComplaint
+		s.points.At(now, r.facts.behaviour.healTick)
+		s.points.Sum += r.facts.behaviour.perComplaint
 	}
 	if m.Grey == 0 {
 		return
 	}
 	if accepted {
-		s.greylist.drop(m.to)
+		s.greylist.Drop(m.to)
 	}
 	if b := r.facts.behaviour; m.letIn && b != nil && b.whiteAfter > 0 {
 		if s.passes++; s.passes >= b.whiteAfter {

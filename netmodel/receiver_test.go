@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 // everything returns the eventful network with a receiver that has every
@@ -21,7 +22,7 @@ func everything() Config {
 	d := &c.Destinations[1]
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
 	d.Recent = 10 * vt.Second
-	d.Allowances = []Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1,
+	d.Allowances = []limits.Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1,
 		Reply: 550},
 		{Limit: 20, Window: vt.Minute, Kind: "fixed", Scope: "server", Growth: 1, Reply: 451}}
 	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
@@ -101,24 +102,10 @@ func TestBucketThroughput(t *testing.T) {
 	}
 }
 
-// The recent rate halves in a half-life and, under a steady rate, equals that rate
+// Under a steady rate, the recent rate equals that rate
 // within the half step by which it fades at once.
 func TestMemoryFades(t *testing.T) {
 	const half = 10 * vt.Minute
-	f := fading{}
-	f.at(vt.Time(half), half/fadingSteps)
-	f.sum = 1024
-	for i, want := range []float64{1024, 512, 256, 128} {
-		if got := f.at(vt.Time(half)*vt.Time(i+1), half/fadingSteps); got != want {
-			t.Errorf("after %d half-lives %v is left, want %v", i, got, want)
-		}
-	}
-	if got := f.at(vt.Time(4*half+half/2), half/fadingSteps); math.Abs(got-128*math.Sqrt(0.5)) > 1e-6 {
-		t.Errorf("after another half of one %v is left, want %v", got, 128*math.Sqrt(0.5))
-	}
-	if got := f.at(vt.Time(5000*half), half/fadingSteps); got != 0 {
-		t.Errorf("%v is left for ever", got)
-	}
 	r := receiver(t, func(d *Destination) { d.Recent, d.Throttle.Hard = half, 1e9 })
 	h := r.facts.behaviour
 	var sum float64
@@ -126,7 +113,7 @@ func TestMemoryFades(t *testing.T) {
 	for now := vt.Time(0); now < vt.Time(vt.Day); now = now.Add(vt.Second) {
 		r.offered(now, 0)
 		if now > vt.Time(12*vt.Hour) {
-			sum += (r.state.recent.sum - 0.5) * h.perHour
+			sum += (r.state.recent.Sum - 0.5) * h.perHour
 			n++
 		}
 	}
@@ -155,7 +142,7 @@ func TestThrottleShare(t *testing.T) {
 		const n = 20000
 		deferred := 0
 		for i := range n {
-			r.state.recent = fading{sum: v.rate / h.perHour} // as after a day or two at this rate
+			r.state.recent = limits.Fading{Sum: v.rate / h.perHour} // as after a day or two at this rate
 			if code := r.offered(0, i); code == 451 {
 				deferred++
 			} else if code != 0 {
@@ -176,7 +163,8 @@ func TestReputation(t *testing.T) {
 	})
 	h := r.facts.behaviour
 	at := func(now vt.Time, rate float64, to int) uint16 {
-		r.state.recent = fading{sum: rate / h.perHour, tick: int64(now) / int64(h.tick)}
+		r.state.recent.At(now, h.tick)
+		r.state.recent.Sum = rate / h.perHour
 		return r.offered(now, to)
 	}
 	var want float64
@@ -196,19 +184,19 @@ func TestReputation(t *testing.T) {
 			dead++
 		}
 	}
-	if r.state.points.sum != want || dead < 80 || refused != 200 {
-		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.state.points.sum, refused, dead, want)
+	if r.state.points.Sum != want || dead < 80 || refused != 200 {
+		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.state.points.Sum, refused, dead, want)
 	}
 	// Heal to one point: a rate of 750 then counts as 1500, of which half is deferred.
-	r.state.points = fading{sum: 2}
+	r.state.points = limits.Fading{Sum: 2}
 	hour := vt.Time(vt.Hour)
-	if got := r.state.points.at(hour, h.healTick); got != 1 {
+	if got := r.state.points.At(hour, h.healTick); got != 1 {
 		t.Fatalf("an hour leaves %v of 2 points", got)
 	}
 	const n = 10000
 	deferred := 0
 	for to := range n {
-		r.state.points.sum = 1
+		r.state.points.Sum = 1
 		if at(hour, 750, 1000+to) == 421 {
 			deferred++
 		}
@@ -233,7 +221,7 @@ func TestTarpit(t *testing.T) {
 		{0, 0.5, vt.Second}, {500, 1, 2 * vt.Second}, // counts as a rate of 1000
 		{1000, 1, 4*vt.Second + 2*vt.Second}, {9000, 3, 14 * vt.Second}, {9000, 40, 15 * vt.Second},
 	} {
-		r.state.recent, r.state.points = fading{sum: v.rate / perHour}, fading{sum: v.points}
+		r.state.recent, r.state.points = limits.Fading{Sum: v.rate / perHour}, limits.Fading{Sum: v.points}
 		msg := r.message(0, 0)
 		if d := msg.Tarpit - v.want; d < -1 || d > 1 {
 			t.Errorf("rate %v, %v points: %s, want %s", v.rate, v.points, msg.Tarpit, v.want)

@@ -16,7 +16,7 @@ type Refuse struct {
 	Reply int     `toml:"reply" doc:"reply code" range:"400..599" required:"true"`
 	Share float64 `toml:"share" doc:"share of connections or messages that are refused" range:"0..1" default:"1" source:"scenario"`
 
-	Enhanced Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
 }
 
 func (v Refuse) validate() []error {

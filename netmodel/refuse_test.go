@@ -5,6 +5,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 )
 
 // through plays the dialogue of a message over a new connection and returns the
@@ -110,7 +111,7 @@ func TestEventCounts(t *testing.T) {
 	for at, want := range map[string]uint16{"mail": 421, "dot": 450} {
 		r := receiver(t, func(d *Destination) {
 			d.Refuse = []Refuse{{At: at, Reply: 421, Share: 1}}
-			d.Allowances = []Allowance{allow(2, vt.Hour, 450)}
+			d.Allowances = []limits.Allowance{allow(2, vt.Hour, 450)}
 			d.Tarpit = Tarpit{PerPoint: vt.Second, Most: vt.Minute}
 			d.Reputation = Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
 		})
@@ -123,7 +124,7 @@ func TestEventCounts(t *testing.T) {
 		if _, code := r.through(0, 0); code != want {
 			t.Errorf("%s: the fourth message gets %d, want %d", at, code, want)
 		}
-		if got := r.state.points.sum; got != 4 {
+		if got := r.state.points.Sum; got != 4 {
 			t.Errorf("%s: %v points, want one for each refusal: 4", at, got)
 		}
 	}
@@ -134,7 +135,7 @@ func TestEventCounts(t *testing.T) {
 		d.Reputation = Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
 	})
 	r.through(0, 0)
-	if got := r.state.points.sum; got != 10 {
+	if got := r.state.points.Sum; got != 10 {
 		t.Errorf("a dead recipient before an event: %v points, want 10", got)
 	}
 }
@@ -177,15 +178,15 @@ func TestComplaints(t *testing.T) {
 		}
 	}
 	// four standard deviations
-	if got, want := r.state.points.sum, float64(delivered)/10; got < want-120 || got > want+120 {
+	if got, want := r.state.points.Sum, float64(delivered)/10; got < want-120 || got > want+120 {
 		t.Errorf("%v complaints of %d delivered, want about %v", got, delivered, want)
 	}
 	v := r.message(0, 0)
 	v.complains = true
 	half := vt.Time(365 * vt.Day)
-	before := r.state.points.at(half, r.facts.behaviour.healTick)
+	before := r.state.points.At(half, r.facts.behaviour.healTick)
 	r.End(half, &v, true)
-	if got := r.state.points.sum; got != before+1 {
+	if got := r.state.points.Sum; got != before+1 {
 		t.Errorf("a complaint makes %v points of %v, want one more", got, before)
 	}
 }

@@ -27,25 +27,15 @@ func (r *Receiver) State(c *snap.Codec) {
 	c.Fields(&r.lookups, &r.connections)
 	r.state.state(c)
 	for _, w := range r.windows {
-		w.state(c)
+		w.State(c)
 	}
 }
 
 func (m *ReceiverState) state(c *snap.Codec) {
-	c.Fields(&m.open, &m.recent.sum, &m.recent.tick, &m.points.sum, &m.points.tick, &m.passes, &m.white, &m.cycles,
-		&m.downFrom, &m.upFrom, &m.periods, &m.weather, &m.factor)
+	c.Fields(&m.open, &m.passes, &m.white, &m.cycles, &m.downFrom, &m.upFrom, &m.periods, &m.weather, &m.factor)
+	m.recent.State(c)
+	m.points.State(c)
 	m.bucket.State(c)
-	m.penance.state(c)
-	m.greylist.state(c)
-}
-
-func (s *penance) state(c *snap.Codec) {
-	c.Fields(&s.until, &s.length, &s.allowed, &s.passed, &s.offered)
-}
-
-func (w *window) state(c *snap.Codec) { c.Fields(&w.step, &w.sum, &w.taken) }
-
-func (t *clocks) state(c *snap.Codec) {
-	snap.Slice(c, &t.slots, func(c *snap.Codec, v *clock) { c.Fields(&v.who, &v.first, &v.last) })
-	c.Fields(&t.count)
+	m.penance.State(c)
+	m.greylist.State(c)
 }

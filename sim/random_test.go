@@ -15,6 +15,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 	"flyball/scenarios"
 )
 
@@ -526,7 +527,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	if has(f.allowance) {
 		for range d.between(1, 2) {
-			a := netmodel.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"),
+			a := limits.Allowance{Limit: d.between(1, 40), Window: span(), Kind: pick(d, "fixed", "sliding"),
 				Scope:  pick(d, "server", "fleet"),
 				Growth: 1, Reply: pick(d, 421, 451, 550)}
 			if d.coin() {
@@ -551,7 +552,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		}
 	}
 	if has(f.penalty) {
-		v.Penalty = netmodel.Penalty{Rate: rate() / 3, Pause: pick(d, vt.Second,
+		v.Penalty = limits.Penalty{Rate: rate() / 3, Pause: pick(d, vt.Second,
 			10*vt.Second) * vt.Span(d.between(1, 5)), Connections: pick(d, 0, 1, 2, 5),
 			Insist: pick(d, 0, 3, 20), Escalate: pick(d, 1, 1.5, 2), Most: vt.Hour,
 			Memory: pick(d, vt.Second, vt.Minute, vt.Hour), Reply: pick(d, 421, 450, 554)}

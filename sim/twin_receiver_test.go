@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 )
 
 // The twin's receivers: their behaviour besides random delays and failures, as in
@@ -146,7 +147,7 @@ type pause struct {
 }
 
 // refuses decides about a message.
-func (v *trouble) refuses(p netmodel.Penalty, now vt.Time, perHour float64, open int) bool {
+func (v *trouble) refuses(p limits.Penalty, now vt.Time, perHour float64, open int) bool {
 	if n := len(v.pauses); n > 0 && now < v.pauses[n-1].to {
 		v.pauses[n-1].knocks++
 		if p.Insist > 0 && v.pauses[n-1].knocks > p.Insist {
@@ -176,7 +177,7 @@ func (v *trouble) refuses(p netmodel.Penalty, now vt.Time, perHour float64, open
 	return false
 }
 
-func (v *trouble) punish(p netmodel.Penalty, now vt.Time) {
+func (v *trouble) punish(p limits.Penalty, now vt.Time) {
 	long := p.Pause
 	if n := len(v.pauses); n > 0 {
 		if last := v.pauses[n-1]; now < last.to.Add(p.Memory) {
@@ -201,7 +202,7 @@ func (p *process) ledger(d mail.Destination, i int) map[int][]vt.Time {
 }
 
 // counted is how many of the messages lie in the window of now.
-func (t *twin) counted(a netmodel.Allowance, taken []vt.Time) (n int) {
+func (t *twin) counted(a limits.Allowance, taken []vt.Time) (n int) {
 	part, parts := a.Window, int64(1)
 	if a.Kind == "sliding" {
 		part, parts = a.Window/60, 60
@@ -216,7 +217,7 @@ func (t *twin) counted(a netmodel.Allowance, taken []vt.Time) (n int) {
 
 // stepOf is the number of a step of an allowance's window; the window that begins
 // at the time Begins has the first of steps 0.
-func stepOf(at vt.Time, a netmodel.Allowance, part vt.Span) int64 {
+func stepOf(at vt.Time, a limits.Allowance, part vt.Span) int64 {
 	first := vt.Time(a.Begins)
 	for first > 0 {
 		first = first.Add(-a.Window)
@@ -235,7 +236,7 @@ func midnights(now vt.Time, begins vt.Span) (n vt.Span) {
 }
 
 // limitOn is the limit of an allowance on a day of the run.
-func limitOn(a netmodel.Allowance, day vt.Span) int {
+func limitOn(a limits.Allowance, day vt.Span) int {
 	n := float64(a.Limit)
 	for range day {
 		n = math.Floor(n*a.Growth) + float64(a.More)

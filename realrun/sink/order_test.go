@@ -19,6 +19,7 @@ import (
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 )
 
 // The same sequence of attempts runs through the model and through the wires of a
@@ -150,7 +151,7 @@ func twoWorlds() netmodel.Config {
 	}
 	d.Recent = 10 * vt.Minute
 	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
-	d.Allowances = []netmodel.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1,
+	d.Allowances = []limits.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1,
 		Reply: 550}}
 	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
 	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},

@@ -53,10 +53,10 @@ type wire struct {
 	conn    netmodel.Connection
 	msg     netmodel.Message
 	rcpt    mail.Recipient
-	verdict uint16            // refusal of the last command, 0 for none
-	status  netmodel.Enhanced // of the verdict, 0 for none
-	begun   bool              // an attempt has begun and has not reached MAIL
-	offered bool              // an attempt has reached MAIL and has not ended
+	verdict uint16        // refusal of the last command, 0 for none
+	status  mail.Enhanced // of the verdict, 0 for none
+	begun   bool          // an attempt has begun and has not reached MAIL
+	offered bool          // an attempt has reached MAIL and has not ended
 	greeted bool
 	data    bool // inside a message
 	used    bool // a message has been sent over it

@@ -11,6 +11,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 )
 
 // A line of dots within a message is text: one dot alone ends it (RFC 5321 4.5.2).
@@ -45,7 +46,7 @@ func TestEnvelopeOfAnotherRun(t *testing.T) {
 func TestEnhancedStatusOnTheWire(t *testing.T) {
 	for _, c := range []struct {
 		code   uint16
-		status netmodel.Enhanced
+		status mail.Enhanced
 		line   string
 		want   smtp.EnhancedCode
 	}{{550, 5_004_005, "550 5.4.5", smtp.EnhancedCode{5, 4, 5}}, {421, 0, "421", smtp.EnhancedCode{4, 0, 0}}} {
@@ -63,7 +64,7 @@ func TestEnhancedStatusOnTheWire(t *testing.T) {
 // live run, and what refuses elsewhere is.
 func TestWhatThePlainReceiverCannot(t *testing.T) {
 	for want, change := range map[string]func(d *netmodel.Destination){
-		"allowance":    func(d *netmodel.Destination) { d.Allowances = make([]netmodel.Allowance, 1) },
+		"allowance":    func(d *netmodel.Destination) { d.Allowances = make([]limits.Allowance, 1) },
 		"refuse[0]":    func(d *netmodel.Destination) { d.Refuse = []netmodel.Refuse{{At: "mail", Reply: 451}} },
 		"penalty.rate": func(d *netmodel.Destination) { d.Penalty.Rate = 1 },
 		"": func(d *netmodel.Destination) {

@@ -1,9 +1,10 @@
-package netmodel
+package limits
 
 import (
 	"math/bits"
 
 	"flyball/internal/mail"
+	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -12,12 +13,12 @@ import (
 // 35 days).
 const forgets = 7 * 24 * 3600
 
-// clocks are the greylist clocks of one receiver: the time at which each
+// Clocks are the greylist clocks of one receiver: the time at which each
 // greylisted and undelivered recipient was first seen. They are kept in a hash
 // table with open addressing and linear probing, with 16 bytes per slot and a
 // load of at most 3/4. Its state is the same in every run. The clock of a
 // recipient that the sender gives up expires.
-type clocks struct {
+type Clocks struct {
 	slots []clock // a power of two, or none
 	count int     // in use
 }
@@ -35,13 +36,13 @@ func seconds(t vt.Time) int64 { return int64(t) / int64(vt.Second) }
 func (v *clock) forgotten(now vt.Time) bool { return seconds(now)-int64(v.last) > forgets }
 
 // home returns the slot at which the search for who begins.
-func (t *clocks) home(who uint32) int {
+func (t *Clocks) home(who uint32) int {
 	const golden = 0x9e3779b97f4a7c15
 	return int(uint64(who) * golden >> (65 - bits.Len(uint(len(t.slots)))))
 }
 
 // find returns the slot of the recipient who, or the vacant slot for it.
-func (t *clocks) find(who uint32) int {
+func (t *Clocks) find(who uint32) int {
 	i := t.home(who)
 	for t.slots[i].who != who && t.slots[i].who != 0 {
 		i = (i + 1) & (len(t.slots) - 1)
@@ -49,9 +50,9 @@ func (t *clocks) find(who uint32) int {
 	return i
 }
 
-// first returns when the recipient to was first seen; known is false if it never
+// First returns when the recipient to was first seen; known is false if it never
 // was, or if its clock has expired.
-func (t *clocks) first(to mail.Recipient, now vt.Time) (first vt.Time, known bool) {
+func (t *Clocks) First(to mail.Recipient, now vt.Time) (first vt.Time, known bool) {
 	if t.count == 0 {
 		return 0, false
 	}
@@ -59,9 +60,9 @@ func (t *clocks) first(to mail.Recipient, now vt.Time) (first vt.Time, known boo
 	return v.first, v.who != 0 && !v.forgotten(now)
 }
 
-// see records that the recipient to was seen, and starts its clock unless the
+// See records that the recipient to was seen, and starts its clock unless the
 // clock is known.
-func (t *clocks) see(to mail.Recipient, now vt.Time, known bool) {
+func (t *Clocks) See(to mail.Recipient, now vt.Time, known bool) {
 	if 4*(t.count+1) > 3*len(t.slots) {
 		t.grow(now)
 	}
@@ -78,7 +79,7 @@ func (t *clocks) see(to mail.Recipient, now vt.Time, known bool) {
 // grow drops the clocks that expired more than a day ago and makes room for twice
 // the rest. It keeps the others because attempts are not decided in the order of
 // time: a clock may be needed at an earlier time, but by less than a day.
-func (t *clocks) grow(now vt.Time) {
+func (t *Clocks) grow(now vt.Time) {
 	now = now.Add(-vt.Day)
 	old := t.slots
 	kept := 0
@@ -95,8 +96,8 @@ func (t *clocks) grow(now vt.Time) {
 	}
 }
 
-// drop removes the clock of the recipient to, if it has one.
-func (t *clocks) drop(to mail.Recipient) {
+// Drop removes the clock of the recipient to, if it has one.
+func (t *Clocks) Drop(to mail.Recipient) {
 	if t.count == 0 {
 		return
 	}
@@ -114,4 +115,13 @@ func (t *clocks) drop(to mail.Recipient) {
 		}
 	}
 	t.slots[i] = clock{}
+}
+
+// Size returns the number of clocks that are kept, and of the slots for them.
+func (t *Clocks) Size() (clocks, slots int) { return t.count, len(t.slots) }
+
+// State saves or restores the clocks.
+func (t *Clocks) State(c *snap.Codec) {
+	snap.Slice(c, &t.slots, func(c *snap.Codec, v *clock) { c.Fields(&v.who, &v.first, &v.last) })
+	c.Fields(&t.count)
 }

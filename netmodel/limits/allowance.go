@@ -1,10 +1,14 @@
-package netmodel
+// Package limits holds the rules by which a receiver refuses messages for their number:
+// the keys of each in a scenario, and what the receiver counts for it. It draws nothing
+// and decides nothing else: package netmodel asks it.
+package limits
 
 import (
 	"math"
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
+	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -22,7 +26,7 @@ type Allowance struct {
 	Most   int     `toml:"most,omitdefault" doc:"greatest limit; not given: it grows without end" range:"1..1000000000" source:"scenario"`
 	Reply  int     `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..599" default:"451"`
 
-	Enhanced Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
 }
 
 // Fleet reports whether the allowance is of all servers together.
@@ -33,7 +37,8 @@ func (a Allowance) Idle(key string) bool { return key == "most" && !a.grows() }
 
 func (a Allowance) grows() bool { return a.Growth != 1 || a.More > 0 }
 
-func (a Allowance) validate() []error {
+// Problems reports every problem beside the ranges of the keys.
+func (a Allowance) Problems() []error {
 	var l conf.List
 	l.Check(a.Most == 0 || a.grows(), "most", "got %d, want growth or more beside it", a.Most)
 	l.Check(a.Most == 0 || a.Most >= a.Limit, "most", "got %d, want at least limit = %d", a.Most, a.Limit)
@@ -60,23 +65,21 @@ func (a Allowance) onDay() []int {
 	return limits
 }
 
-// allowance is a prepared Allowance.
-type allowance struct {
+// Quota is a prepared Allowance. It is immutable.
+type Quota struct {
 	limits []int   // by day of the run; the last holds from then on
 	step   vt.Span // of the window: all of it, or a part if it slides
 	steps  int     // of a window
 	ahead  vt.Span // by how much the first window began before the run
 	dayOld vt.Span // and the first day
-	fleet  bool
-	reply  ending
 }
 
 // slidingSteps is the number of steps in which a sliding window moves.
 const slidingSteps = 60
 
-func newAllowance(a Allowance) allowance {
-	v := allowance{limits: a.onDay(), step: a.Window, steps: 1, fleet: a.Fleet(),
-		reply: refusal(mail.StageMAIL, a.Reply, a.Enhanced)}
+// NewQuota returns the quota of a valid Allowance.
+func NewQuota(a Allowance) Quota {
+	v := Quota{limits: a.onDay(), step: a.Window, steps: 1}
 	if a.Kind == "sliding" {
 		v.step, v.steps = a.Window/slidingSteps, slidingSteps
 	}
@@ -88,47 +91,26 @@ func newAllowance(a Allowance) allowance {
 // begins at a time, has been under way at time 0.
 func before(begins, length vt.Span) vt.Span { return (length - begins%length) % length }
 
-// window counts the messages taken in the last steps of an allowance.
-type window struct {
+// Window counts the messages taken in the last steps of an allowance.
+type Window struct {
 	step  int64 // number of the current step, from the beginning of the run
 	sum   int   // of taken
 	taken []int // by number of the step, modulo the steps of a window
 }
 
-// windows returns a window without messages for each allowance.
-func (b *behaviour) windows() (all []*window) {
-	for _, a := range b.allowances {
-		all = append(all, &window{taken: make([]int, a.steps)})
-	}
-	return all
-}
+// Window returns a window of the quota in which no message was taken.
+func (q *Quota) Window() *Window { return &Window{taken: make([]int, q.steps)} }
 
-// join lets the receiver count for those of its allowances that are not of one
-// server together with first, the same destination's receiver of another server.
-func (r *Receiver) join(first *Receiver) {
-	for i := range r.windows {
-		if r.facts.shared || r.facts.behaviour.allowances[i].fleet {
-			r.windows[i] = first.windows[i]
-		}
-	}
-}
-
-// exceeded returns the reply of the first allowance that has no room for a message
-// at the time now, or noEnding.
-func (r *Receiver) exceeded(now vt.Time) (reply ending) {
-	for i, w := range r.windows {
-		a := &r.facts.behaviour.allowances[i]
-		w.move(int64(now.Add(a.ahead)) / int64(a.step))
-		today := min(int(int64(now.Add(a.dayOld))/int64(vt.Day)), len(a.limits)-1)
-		if w.sum >= a.limits[today] && reply == noEnding {
-			reply = a.reply
-		}
-	}
-	return reply
+// Full moves the window to the time now, which is at or after the time of the last call, and
+// reports whether the quota has no room in it for another message.
+func (w *Window) Full(q *Quota, now vt.Time) bool {
+	w.move(int64(now.Add(q.ahead)) / int64(q.step))
+	today := min(int(int64(now.Add(q.dayOld))/int64(vt.Day)), len(q.limits)-1)
+	return w.sum >= q.limits[today]
 }
 
 // move makes step the current step and forgets the steps that have left the window.
-func (w *window) move(step int64) {
+func (w *Window) move(step int64) {
 	for n := min(step-w.step, int64(len(w.taken))); n > 0; n-- {
 		oldest := &w.taken[(step-n+1)%int64(len(w.taken))]
 		w.sum -= *oldest
@@ -137,8 +119,11 @@ func (w *window) move(step int64) {
 	w.step = max(w.step, step)
 }
 
-// take counts a message in the current step.
-func (w *window) take() {
+// Take counts a message in the current step.
+func (w *Window) Take() {
 	w.taken[w.step%int64(len(w.taken))]++
 	w.sum++
 }
+
+// State saves or restores what was taken.
+func (w *Window) State(c *snap.Codec) { c.Fields(&w.step, &w.sum, &w.taken) }
