@@ -242,7 +242,7 @@ var reportsMutants = []mutant{
 		"horizon == 0 || r.Watched > horizon"},
 	{"points that differ within are not mixed", "reports/study/study.go", "slices.Max(p.Counts) < s.Replications",
 		"slices.Max(p.Counts) < 0"},
-	{"the winner's curse is told as a ratio", "reports/tuning/tuning.go", "100 * (float64(h.Gap.Value) - 1)",
+	{"the winner's curse is told as a ratio", "reports/tuning/words.go", "100 * (float64(h.Gap.Value) - 1)",
 		"100 * float64(h.Gap.Value)"},
 	{"a winner misses an expectation in the runs that met it", "reports/tuning/tuning.go", "b.Scenario, of-n, of)",
 		"b.Scenario, n, of)"},
