@@ -48,7 +48,7 @@ var reservations = []input{
 	{at: vt.Time(25 * vt.Minute), message: engine.Message{Number: 3, Body: engine.Reserve{From: 300, To: 500,
 		Processes: 30, Subset: 50, Priority: 2}}},
 	{at: vt.Time(26 * vt.Minute), message: engine.Message{Number: 2, Body: engine.Reserve{From: 500, To: 600,
-		Processes: 9, Subset: 1}}},
+		Processes: 9, Subset: 1, Rate: 900}}},
 	{at: vt.Time(intervals*interval - 3*vt.Minute), message: engine.Message{Body: engine.Stop{}}},
 }
 

@@ -6,6 +6,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/snap"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -57,7 +58,8 @@ type Reserve struct {
 	From, To  mail.Recipient // the part is [From, To)
 	Processes int            // MTA processes wanted
 	Subset    int            // number of recipients that a process takes at a time ([0031])
-	Priority  int            // priority of its processes; the lowest is freed first ([0070])
+	Priority  int            // the highest gets processes first, and the lowest is freed first ([0070])
+	Rate      unit.PerHour   // attempts that the server begins in the long run; 0: no limit
 }
 
 // Report is what a delivering server measured in an interval, for the role that

@@ -19,7 +19,7 @@ type Destination struct {
 	Negative Amount          `toml:"negative" doc:"part of a step down for each attempt that failed to connect, in the handshake, with 421 or without a reply" default:"1" source:"derived: Postfix default_destination_concurrency_negative_feedback"`
 	Cohorts  float64         `toml:"cohorts" doc:"a destination is dead after this many cohorts of consecutive such failures; 0: never" range:"0..1000000" default:"1" source:"derived: Postfix default_destination_concurrency_failed_cohort_limit"`
 	Revive   vt.Span         `toml:"revive" doc:"time after which a dead destination is tried again, with the initial limit" default:"5m" range:"1ms..30d" source:"derived: Postfix minimal_backoff_time"`
-	Parked   int             `toml:"parked" doc:"most recipients of a server that may be set aside because their destinations are at their limits; when there are as many, the list waits" range:"0..100000000" default:"20000" source:"derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit"`
+	Parked   int             `toml:"parked" doc:"most recipients of a campaign on a server that may be set aside because their destinations are at their limits; when there are as many, the rest of its list waits" range:"0..100000000" default:"20000" source:"derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit"`
 	AIMD     DestinationAIMD `toml:"aimd" doc:"parameters of aimd"`
 }
 

@@ -16,11 +16,11 @@ import (
 // Journal records every input of the machines, one per line, so that a live run
 // can be replayed in virtual time bit for bit. A nil Journal records nothing.
 //
-//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK     an attempt ended
-//	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY  a part of a list was assigned
-//	l NOW SERVER LOAD                               load in the interval that ends now
-//	w NOW SERVER                                    the role was woken
-//	f NOW SERVER                                    the run ended
+//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK          an attempt ended
+//	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY RATE  a part of a list was assigned
+//	l NOW SERVER LOAD                                    load in the interval that ends now
+//	w NOW SERVER                                         the role was woken
+//	f NOW SERVER                                         the run ended
 //
 // In w, the number after the last server's stands for the cluster.
 type Journal struct {
@@ -51,7 +51,8 @@ func (j *Journal) complete(now vt.Time, s mail.Server, c mail.Completion) {
 }
 
 func (j *Journal) receive(now vt.Time, s mail.Server, r engine.Reserve) {
-	j.line("r %d %d %d %d %d %d %d", now, s, r.From, r.To, r.Processes, r.Subset, r.Priority)
+	j.line("r %d %d %d %d %d %d %d %v", now, s, r.From, r.To, r.Processes, r.Subset, r.Priority,
+		float64(r.Rate))
 }
 
 func (j *Journal) loaded(now vt.Time, s mail.Server, load float64) {
@@ -95,7 +96,8 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 			received[server]++
 			a := scenarios.Arrival{Server: server, Number: received[server]}
 			v := &a.Reserve
-			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &v.From, &v.To, &v.Processes, &v.Subset, &v.Priority)
+			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &v.From, &v.To, &v.Processes, &v.Subset, &v.Priority,
+				&v.Rate)
 			if err == nil {
 				r.receive(now, a.Message())
 			}

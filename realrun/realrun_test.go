@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -77,11 +78,12 @@ type outcomes struct {
 	status    []mail.Status
 	tries     []int
 	ambiguous []uint16
-	last      vt.Time // end of the last attempt
+	last      vt.Time   // end of the last attempt
+	ends      []vt.Time // of each recipient's last attempt
 }
 
 func newOutcomes(n int) *outcomes {
-	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint16, n), 0}
+	return &outcomes{make([]mail.Status, n), make([]int, n), make([]uint16, n), 0, make([]vt.Time, n)}
 }
 
 func (o *outcomes) watch(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
@@ -89,7 +91,7 @@ func (o *outcomes) watch(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Statu
 		o.ambiguous[a.Rcpt]++
 	}
 	o.status[a.Rcpt] = s
-	o.last = now
+	o.last, o.ends[a.Rcpt] = now, now
 	o.tries[a.Rcpt]++
 }
 
@@ -396,6 +398,36 @@ func TestOwnPolicyLive(t *testing.T) {
 			replays(t, s, j, &journal, r)
 		})
 	}
+}
+
+// On sockets, too, an urgent campaign is through long before the newsletter that began first,
+// and takes the time that its rate needs.
+func TestCampaignsLive(t *testing.T) {
+	t.Parallel()
+	const news, urgent = 1200, 20
+	s := rehearsal(news)
+	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[1:2] // the plain receiver
+	s.Destinations[0].Fail = nil
+	s.Governor = governor.Default()
+	s.Governor.Law, s.Governor.Start, s.Governor.Interval = "hold", 10, 20*vt.Second
+	s.Campaigns[0].Subset = news / 10 // ten processes would keep it to the end
+	s.Campaigns = append(s.Campaigns, scenarios.Campaign{Name: "urgent", Recipients: urgent, Processes: 5, Subset: 5,
+		Start: vt.Second, Priority: 1, Rate: 7200})
+	var journal bytes.Buffer
+	j := realrun.NewJournal(&journal)
+	got, receivers, r := live(t, s, 20, j)
+	simulated, _ := simulate(t, s)
+	for world, o := range map[string]*outcomes{"live": got, "simulated": simulated} {
+		last, newsletter := slices.Max(o.ends[news:]), slices.Max(o.ends[:news])
+		if least := vt.Time(vt.Second + (urgent-1)*vt.Second/2); last < least || last > newsletter*2/3 {
+			t.Errorf("%s: got the last urgent recipient final at %s, want %s or later, and long before the "+
+				"newsletter's last at %s", world, last, least, newsletter)
+		}
+	}
+	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
+		t.Errorf("the receivers' ledger disagrees: %+v", a)
+	}
+	replays(t, s, j, &journal, r)
 }
 
 // The receivers' behaviour is the same in simulation and live. Each kind is at its

@@ -246,7 +246,7 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 			if to > from {
 				all = append(all, Arrival{At: vt.Time(c.Start), Due: c.due(), Campaign: number, Server: mail.Server(i),
 					Reserve: engine.Reserve{From: mail.Recipient(from), To: mail.Recipient(to),
-						Processes: c.Processes, Subset: c.Subset, Priority: c.Priority}})
+						Processes: c.Processes, Subset: c.Subset, Priority: c.Priority, Rate: c.Rate}})
 			}
 			from = to
 		}

@@ -181,7 +181,25 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(6) == 0 {
 		s.Quiet = d.quiet(s.StartAt)
 	}
+	if d.IntN(4) == 0 {
+		d.ranks(s.Campaigns)
+	}
 	return &s
+}
+
+// ranks makes some campaigns more urgent than others, and gives some a rate.
+func (d *dice) ranks(all []scenarios.Campaign) {
+	for i := range all {
+		all[i].Priority = d.between(0, 3)
+		if d.coin() {
+			all[i].Rate = d.rate()
+		}
+	}
+}
+
+// rate returns a rate that holds some processes back.
+func (d *dice) rate() unit.PerHour {
+	return unit.PerHour(pick(d, 1000.0, 20_000, 300_000) * (0.5 + d.Float64()))
 }
 
 // cluster lets servers decide together.
@@ -393,16 +411,15 @@ func (d *dice) governor(f features, s *scenarios.Scenario) {
 
 // policy of the sender for a destination.
 func (d *dice) policy() (v mail.Send) {
-	rate := func() unit.PerHour { return unit.PerHour(pick(d, 1000.0, 20_000, 300_000) * (0.5 + d.Float64())) }
 	v.Burst = pick(d, 1, 1, 2, d.between(3, 20))
 	if d.coin() {
 		v.Connections = d.between(1, 8)
 	}
 	if d.coin() {
-		v.Rate = rate()
+		v.Rate = d.rate()
 	}
 	if d.coin() {
-		v.ConnectionRate = rate()
+		v.ConnectionRate = d.rate()
 	}
 	if d.coin() {
 		v.Delays = []vt.Span{pick(d, vt.Millisecond, vt.Second, 10*vt.Minute),

@@ -92,6 +92,11 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			"paths drift": len(s.Network.Drift) > 0,
 			"a destination is shared": len(s.Servers) > 1 &&
 				slices.ContainsFunc(s.Destinations, netmodel.Destination.Joint),
+			"campaigns of several priorities": s.Freeing.Policy == "none" &&
+				slices.ContainsFunc(s.Campaigns,
+					func(c scenarios.Campaign) bool { return c.Priority != s.Campaigns[0].Priority }),
+			"a campaign with a rate": slices.ContainsFunc(s.Campaigns,
+				func(c scenarios.Campaign) bool { return c.Rate > 0 }),
 			"a server is cut off": slices.ContainsFunc(s.Servers,
 				func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
 			if on {
@@ -192,7 +197,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"a lower limit by stage", "a lower limit by stage-fn", "a lower limit by util", "a lower limit by util-fn",
 		"a lower limit by yield",
 		"another target", "missed", "duplicate", "reset", "look-ups drift", "a destination is shared", "paths drift",
-		"a server is cut off",
+		"a server is cut off", "campaigns of several priorities", "a campaign with a rate",
 		"a limit by postfix-feedback, some parked", "a limit by aimd, some parked",
 		"a limit by postfix-feedback, nobody may be parked any more",
 		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises",

@@ -98,6 +98,10 @@ func (p *process) enters(d mail.Destination) {
 	g := p.gateOf(d)
 	g.count(p.now)
 	g.busy++
+	if p.job.campaign.Rate > 0 {
+		p.job.begun = append(p.job.begun, p.now)
+		p.wakeAt(p.job.opens())
+	}
 	own := p.s.Destinations[d].Send
 	if own.Rate > 0 {
 		g.offers = append(g.offers, p.now)
@@ -252,7 +256,7 @@ func (v *twinServer) park(j *job, r *recipient) {
 	j.parked[r.dest] = append(j.parked[r.dest], r)
 }
 
-func (v *twinServer) mayPark() bool { return parkedOf(v.jobs...) < v.s.Governor.Destination.Parked }
+func (v *twinServer) mayPark(j *job) bool { return parkedOf(j) < v.s.Governor.Destination.Parked }
 
 // nextInLine takes the first deferred recipient that may be tried.
 func (p *process) nextInLine() *recipient {
@@ -303,7 +307,7 @@ func (v *twinServer) mayBegin(j *job, room func(mail.Destination) bool) bool {
 	} else if next == j.end {
 		return false
 	}
-	return v.mayPark() || room(v.destination(mail.Recipient(next)))
+	return v.mayPark(j) || room(v.destination(mail.Recipient(next)))
 }
 
 // search is takeRecipient where destinations have limits.
@@ -332,7 +336,7 @@ func (p *process) search() *recipient {
 		case p.room(r.dest):
 			p.subset = p.subset[1:]
 			return r
-		case !p.mayPark():
+		case !p.mayPark(j):
 			j.back = append(j.back, p.subset)
 			p.subset = nil
 			return nil

@@ -254,6 +254,7 @@ type job struct {
 	due       []*recipient // resends, by due time and then by the order of failure
 	back      [][]int      // rests of subsets, the earliest first
 	parked    map[mail.Destination][]*recipient
+	begun     []vt.Time // when attempts began, if the campaign has a rate
 	total     int
 	left      int // not final
 	limit     int // of the stages
@@ -281,18 +282,28 @@ func (v *twinServer) grant() {
 		return
 	}
 	for len(v.processes) < v.published() {
-		var chosen *job
-		for _, j := range v.jobs {
-			if chosen == nil && j.processes < j.campaign.Processes && j.hasWork() && v.useful(j) {
-				chosen = j
-			}
-		}
+		chosen := v.mostUrgent()
 		if chosen == nil {
 			return
 		}
 		v.allocate(chosen)
 	}
 }
+
+// mostUrgent returns the job that gets the next process; nil if none can use one.
+func (v *twinServer) mostUrgent() *job {
+	able := slices.DeleteFunc(slices.Clone(v.jobs), func(j *job) bool {
+		return j.processes >= j.campaign.Processes || !j.hasWork() || v.now < j.opens() || !v.useful(j)
+	})
+	slices.SortStableFunc(able, func(a, b *job) int { return b.campaign.Priority - a.campaign.Priority })
+	if len(able) == 0 {
+		return nil
+	}
+	return able[0]
+}
+
+// opens returns the time from which the rate of the campaign allows an attempt.
+func (j *job) opens() vt.Time { return earliest(j.begun, j.campaign.Rate, 1) }
 
 // silent reports whether no attempt may begin now.
 func (v *twinServer) silent() bool {
@@ -667,7 +678,8 @@ func (p *process) live(yield func(vt.Time) bool) {
 func (p *process) takeRecipient() *recipient {
 	p.count()
 	j := p.job
-	if p.silent() {
+	first := p.mostUrgent()
+	if p.silent() || p.now < j.opens() || first != nil && first.campaign.Priority > j.campaign.Priority {
 		if len(p.subset) > 0 {
 			j.back, p.subset = append(j.back, p.subset), nil
 		}

@@ -19,7 +19,7 @@ import (
 // others of the same destination, and the next process of the campaign that may try it
 // takes it. A process that finds no recipient it may try is freed, and allocated again
 // when there is room. So a full destination occupies no process and does not block
-// others, until the greatest number of recipients is parked: then the list waits.
+// others, until the greatest number of its recipients is parked: then the list waits.
 
 // endpoint is the state of one destination.
 type endpoint struct {
@@ -88,8 +88,8 @@ func (m *Machine) open(d mail.Destination, s *slot) bool {
 	return true
 }
 
-// mayPark reports whether one more recipient may be parked.
-func (r *concurrency) mayPark() bool { return r.parked < r.cfg.Parked }
+// mayPark reports whether one more recipient of the campaign c may be parked.
+func (m *Machine) mayPark(c *campaign) bool { return c.parkedCount < m.concurrency.cfg.Parked }
 
 func (v *endpoint) account(now vt.Time) {
 	v.busyTime.add(v.busy, now.Sub(v.accounted))
@@ -149,10 +149,10 @@ func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.St
 }
 
 // revive makes dead destinations usable again when their time has come. A rate opens a
-// destination by itself; the next search for a recipient finds it open.
+// destination or a campaign by itself; the next search for a recipient finds it open.
 func (m *Machine) revive(now vt.Time) {
 	m.revival = vt.Never
-	if !m.concurrency.cfg.Limits() {
+	if m.concurrency == nil || !m.concurrency.cfg.Limits() {
 		return
 	}
 	for d := range m.concurrency.each {
@@ -180,7 +180,7 @@ func (m *Machine) mayTry(c *campaign) bool {
 		return true
 	}
 	next, ok := c.ahead()
-	return ok && (m.concurrency.mayPark() || m.open(m.list.Destination(next), nil))
+	return ok && (m.mayPark(c) || m.open(m.list.Destination(next), nil))
 }
 
 // opening returns the first destination with room for the slot s (nil: a free one) for
@@ -240,7 +240,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	for {
 		if s.next == s.to {
 			next, ok := c.ahead()
-			if !ok || !within || !m.concurrency.mayPark() && !m.open(m.list.Destination(next), s) {
+			if !ok || !within || !m.mayPark(c) && !m.open(m.list.Destination(next), s) {
 				break
 			}
 			m.takeSubset(i)
@@ -252,7 +252,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			m.start(i, s.next-1, 0, out)
 			return
 		}
-		if !m.concurrency.mayPark() {
+		if !m.mayPark(c) {
 			m.giveBack(i)
 			break
 		}

@@ -66,7 +66,8 @@ type Machine struct {
 	left        uint64       // recipients handed over and not final
 	concurrency *concurrency // nil if destinations have no limits
 	pause       pause
-	revival     vt.Time // when a closed destination for which a recipient waits opens; vt.Never if none does
+	revival     vt.Time // when a closed destination or campaign for which a recipient waits opens; vt.Never if none does
+	ranked      bool    // campaigns differ in priority, or some has a rate
 
 	moves      moves
 	limit      retryLimit
@@ -105,6 +106,8 @@ type campaign struct {
 	total       uint64  // recipients handed over
 	limit       int     // retry limit, if each campaign has its own
 	priority    int
+	every       vt.Span // time between two attempts by its rate; 0 without one
+	opens       vt.Time // the next attempt may begin from here on
 }
 
 // slot is one MTA process.
@@ -164,8 +167,8 @@ func (m *Machine) Left() uint64 { return m.left }
 func (m *Machine) Done() bool { return m.left == 0 }
 
 // NextWake returns the next time at which Wake must be called: the end of the
-// interval, the first due time of a resend, the opening of a closed destination, or
-// the beginning or end of a pause. A machine that is done still ends its intervals.
+// interval, the first due time of a resend, the opening of a closed destination or
+// campaign, or the beginning or end of a pause. A machine that is done still ends its intervals.
 func (m *Machine) NextWake() vt.Time {
 	return min(m.interval.next, m.waiting.next, m.revival, m.pause.turn)
 }
@@ -197,8 +200,8 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes,
-		priority: r.Priority,
-		left:     uint64(r.To - r.From), total: uint64(r.To - r.From),
+		priority: r.Priority, every: mail.Every(r.Rate),
+		left: uint64(r.To - r.From), total: uint64(r.To - r.From),
 		ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	if m.moves.scope == ofCampaign {
 		c.limit = m.stageLimit(&c)
@@ -207,6 +210,7 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 		c.parked = make([]chain, len(m.concurrency.each))
 	}
 	m.follow(&c)
+	m.ranked = m.ranked || r.Rate > 0 || len(m.campaigns) > 0 && r.Priority != m.campaigns[0].priority
 	m.campaigns = append(m.campaigns, c)
 	m.left += c.left
 	m.fill(out)
@@ -332,10 +336,10 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 }
 
 // proceed gives slot i its next recipient: a due resend, the next of its subset,
-// or the first of a new subset if C allows. Otherwise, and in a pause, it frees the slot. A
-// preempted slot has only the rest of its subset.
+// or the first of a new subset if C allows. Otherwise, in a pause, and if it gives way,
+// it frees the slot. A preempted slot has only the rest of its subset.
 func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
-	if m.pause.on {
+	if m.pause.on || m.ranked && m.givesWay(i) {
 		m.giveBack(i)
 		m.release(i, out)
 		return
@@ -389,6 +393,10 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 	if m.concurrency != nil {
 		m.enter(dest, conn)
 	}
+	if m.ranked {
+		c := &m.campaigns[s.campaign]
+		c.opens = m.interval.accounted.Add(c.every)
+	}
 	// Field by field: a copy of the whole struct would stall on the preceding stores.
 	a := &s.attempt
 	a.Gen++
@@ -399,8 +407,7 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *eng
 	started.Rcpt, started.Dest, started.Try, started.Conn = rcpt, dest, try, conn
 }
 
-// fill allocates slots to campaigns, the oldest first, until C is reached or no
-// campaign wants more.
+// fill allocates slots to campaigns until C is reached or no campaign wants more.
 func (m *Machine) fill(out *engine.Outbox) {
 	if m.pause.on {
 		return
@@ -408,15 +415,49 @@ func (m *Machine) fill(out *engine.Outbox) {
 	for m.oldest < len(m.campaigns) && !m.campaigns[m.oldest].hasWork() {
 		m.oldest++
 	}
-	for c := m.oldest; c < len(m.campaigns) && m.allocated < m.available; c++ {
-		for m.allocated < m.available && m.wants(&m.campaigns[c]) {
-			m.proceed(m.reserve(c), out)
-			if m.concurrency != nil { // an unparked recipient may have made room to park one of an older campaign
-				c = m.oldest - 1
+	for m.allocated < m.available {
+		c := m.foremost()
+		if c < 0 {
+			return
+		}
+		m.proceed(m.reserve(c), out)
+	}
+}
+
+// foremost returns the campaign that gets the next process: of those that want one, the
+// oldest of the highest priority; -1 if none wants one.
+func (m *Machine) foremost() int {
+	foremost := -1
+	for i := m.oldest; i < len(m.campaigns); i++ {
+		c := &m.campaigns[i]
+		if (foremost < 0 || c.priority > m.campaigns[foremost].priority) && m.wants(c) {
+			if foremost = i; !m.ranked {
 				break
 			}
 		}
 	}
+	return foremost
+}
+
+// givesWay reports whether slot i is to be freed before its next attempt: the rate of
+// its campaign lets none begin, or a campaign of higher priority wants a process.
+func (m *Machine) givesWay(i mail.Slot) bool {
+	c := &m.campaigns[m.slots[i].campaign]
+	if c.opens > m.interval.accounted {
+		return true
+	}
+	foremost := m.foremost()
+	return foremost >= 0 && m.campaigns[foremost].priority > c.priority
+}
+
+// mayBegin reports whether the rate of the campaign c lets an attempt begin now. If it
+// does not, the machine will be woken when it does.
+func (m *Machine) mayBegin(c *campaign) bool {
+	if c.opens > m.interval.accounted {
+		m.revival = min(m.revival, c.opens)
+		return false
+	}
+	return true
 }
 
 // hasWork reports whether a recipient waits for a process now.
@@ -426,7 +467,7 @@ func (c *campaign) hasWork() bool {
 
 // wants reports whether the campaign c has work for one more process.
 func (m *Machine) wants(c *campaign) bool {
-	return c.allocated < c.processes && c.hasWork() && (m.concurrency == nil || m.mayTry(c))
+	return c.allocated < c.processes && c.hasWork() && m.mayBegin(c) && (m.concurrency == nil || m.mayTry(c))
 }
 
 // reserve allocates a free slot to campaign c and returns the slot.

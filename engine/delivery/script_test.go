@@ -15,6 +15,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -36,7 +37,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
 //	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
-//	receive from=0 to=10 processes=5 subset=4 priority=1
+//	receive from=0 to=10 processes=5 subset=4 priority=1 rate=60/h
 //	complete slot=1 code=250 at=dot [gen=7]          gen: of that generation of the slot
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
 //	        together=true                            a verdict decides its intervals
@@ -157,9 +158,14 @@ func (s *stage) command(words []string) {
 		}
 	case "receive":
 		s.received++
+		var rate unit.PerHour
+		if text, ok := args["rate"]; ok {
+			s.must(rate.UnmarshalText([]byte(text)))
+		}
 		s.m.Receive(s.now, message(number("number", s.received),
 			engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
-				Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0)}),
+				Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0),
+				Rate: rate}),
 			&s.out)
 		s.perform()
 	case "complete":

@@ -12,14 +12,14 @@ import (
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	c.Fields(&m.available, &m.free, &m.allocated, &m.demand, &m.oldest, &m.firsts, &m.left, &m.leaving, &m.turns,
-		&m.stopping, &m.reported)
+		&m.stopping, &m.reported, &m.ranked, &m.revival)
 	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
 		s.attempt.State(c)
 		c.Fields(&s.first, &s.next, &s.to, &s.campaign, &s.busy, &s.open, &s.reset, &s.leaving, &s.sent)
 	})
 	snap.Slice(c, &m.campaigns, func(c *snap.Codec, v *campaign) {
 		c.Fields(&v.next, &v.to, &v.subset, &v.processes, &v.allocated, &v.ready, &v.demand, &v.left, &v.total,
-			&v.limit, &v.priority, &v.parkedCount)
+			&v.limit, &v.priority, &v.every, &v.opens, &v.parkedCount)
 		v.due.state(c)
 		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) { c.Fields(&p.from, &p.to) })
 		if m.concurrency != nil {
@@ -43,7 +43,6 @@ func (m *Machine) State(c *snap.Codec) {
 	}
 	if m.concurrency != nil {
 		m.concurrency.state(c)
-		c.Fields(&m.revival)
 	}
 }
 
