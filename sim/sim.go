@@ -42,7 +42,9 @@ type World struct {
 	saved    []byte        // checkpoint of a run that was stopped
 	id       func() string // names scenario, replication and length of the list; takes time
 	list     *mail.List
-	given    bool // the list is not the scenario's own
+	given    bool                // the list is not the scenario's own
+	enough   func(Standing) bool // as in Job
+	due      []runlog.Campaign   // of the run, without their results; only if enough is set
 }
 
 // New returns the world of one replication of a scenario; replication 0 is the
@@ -130,6 +132,10 @@ func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 			w.saved = w.save()
 			w.wait(w.reached)
 			return w.finish(w.reached), true
+		}
+		if w.enough != nil && !w.done() && w.enough(w.standing()) {
+			w.wait(w.reached)
+			return w.finish(w.reached), false
 		}
 	}
 	end, last := w.horizon, w.horizon
@@ -289,6 +295,33 @@ func (w *World) progress() Progress {
 		p.Final += s.rec.Final()
 	}
 	return p
+}
+
+// Standing is what a run has come to so far. The counts of a run only grow.
+type Standing struct {
+	Now               vt.Time
+	Recipients, Final uint64
+	Attempts, Refused uint64 // that ended, and among them those with which a receiver refused the sender
+	Late              uint64 // recipients whose deadline has passed, and who were not final by then
+}
+
+func (w *World) standing() Standing {
+	s := Standing{Now: w.reached, Recipients: w.total}
+	for _, v := range w.servers {
+		s.Final += v.rec.Final()
+		s.Attempts += v.rec.Attempts()
+		s.Refused += v.rec.Refusals()
+	}
+	for i, c := range w.due {
+		if c.Deadline >= w.reached {
+			continue
+		}
+		s.Late += c.Recipients
+		for _, v := range w.servers {
+			s.Late -= v.rec.OnTime(i)
+		}
+	}
+	return s
 }
 
 // Record returns the records of all servers so far, merged.

@@ -32,6 +32,10 @@ type Job struct {
 	Scenario    *scenarios.Scenario
 	Replication uint64
 	List        *mail.List // as in New; nil: the scenario's own
+
+	// Enough, if not nil, is called now and then. Once it returns true, the run ends where it is.
+	// When it is called depends on the run alone.
+	Enough func(Standing) bool
 }
 
 // Batches keeps networks from one list of jobs to the next. The zero value is
@@ -44,7 +48,11 @@ func RunBatch[T any](b *Batches, jobs []Job, workers int,
 	fold func(job uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
 	build := func(job uint64) (*World, error) {
 		j := jobs[job]
-		return newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, j.List, nil)
+		w, err := newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, j.List, nil)
+		if err == nil && j.Enough != nil {
+			w.enough, w.due = j.Enough, j.Scenario.CampaignsOf(w.list.Len())
+		}
+		return w, err
 	}
 	return inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/scenarios"
@@ -59,7 +60,7 @@ func TestSweepInOrder(t *testing.T) {
 func TestBatchInOrder(t *testing.T) {
 	s := eventful(800)
 	total := uint64(s.Recipients())
-	jobs := []Job{{s, 3, nil}, {s, 0, nil}, {s, 1 << 20, nil}, {s, 3, nil}}
+	jobs := []Job{{Scenario: s, Replication: 3}, {Scenario: s}, {Scenario: s, Replication: 1 << 20}, {Scenario: s, Replication: 3}}
 	var want []uint64
 	for _, j := range jobs {
 		w, err := New(j.Scenario, j.Replication, nil, nil)
@@ -76,6 +77,74 @@ func TestBatchInOrder(t *testing.T) {
 		if err != nil || done != 4 || !reflect.DeepEqual(got, want) {
 			t.Errorf("%d workers: %d done, %v, got %v, want %v", workers, done, err, got, want)
 		}
+	}
+}
+
+// What a run has come to is what its attempts say, counted one by one, and a run that is enough
+// ends where it is.
+func TestRunsThatAreEnough(t *testing.T) {
+	s := eventful(800)
+	s.Campaigns[0].Deadline, s.Campaigns[1].Deadline = 4*vt.Minute, 9*vt.Minute
+	type event struct {
+		at         vt.Time
+		refused    bool
+		final      bool
+		onTime     bool
+		ofCampaign int
+	}
+	var all []event
+	first := mail.Recipient(s.Campaigns[0].Recipients) // of the second campaign
+	w, err := New(s, 0, nil, func(now vt.Time, a mail.Attempt, r mail.Reply, status mail.Status) {
+		e := event{at: now, refused: r.Refused(), final: status != mail.Pending}
+		if a.Rcpt >= first {
+			e.ofCampaign = 1
+		}
+		e.onTime = e.final && now <= vt.Time([]vt.Span{4 * vt.Minute, 9 * vt.Minute}[e.ofCampaign])
+		all = append(all, e)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run(nil)
+	want := func(now vt.Time) Standing {
+		st := Standing{Now: now, Recipients: uint64(s.Recipients())}
+		left := []uint64{uint64(s.Campaigns[0].Recipients), uint64(s.Campaigns[1].Recipients)}
+		for _, e := range all {
+			if e.at > now {
+				continue
+			}
+			st.Attempts++
+			if e.refused {
+				st.Refused++
+			}
+			if e.final {
+				st.Final++
+			}
+			if e.onTime {
+				left[e.ofCampaign]--
+			}
+		}
+		for i, due := range []vt.Span{4 * vt.Minute, 9 * vt.Minute} {
+			if now > vt.Time(due) {
+				st.Late += left[i]
+			}
+		}
+		return st
+	}
+	var b Batches
+	calls := 0
+	done, err := RunBatch(&b, []Job{{Scenario: s, Enough: func(st Standing) bool {
+		if calls++; st != want(st.Now) {
+			t.Errorf("got %+v, want %+v", st, want(st.Now))
+		}
+		return st.Late > 0 && st.Now > vt.Time(9*vt.Minute)
+	}}}, 1, func(_ uint64, w *World, end vt.Time) vt.Time { return end }, func(end vt.Time) {
+		if end <= vt.Time(9*vt.Minute) || want(end).Final == uint64(s.Recipients()) {
+			t.Errorf("ended at %s with %+v, want at once when it is enough", end, want(end))
+		}
+	}, nil)
+	if err != nil || done != 1 || calls < 5 {
+		t.Errorf("%d runs, asked %d times: %v", done, calls, err)
 	}
 }
 

@@ -26,10 +26,10 @@ type Report struct {
 	Refused    format.Num `json:"refused_limit"`
 	Free       []Free     `json:"free"`
 	Best       Setting    `json:"best"`
-	Own        Setting    `json:"own"`     // the scenario as it stands, with the draws of Beside
 	Held       Held       `json:"held"`    // judgement of Best on draws that the search had not seen
-	Beside     Setting    `json:"beside"`  // Best with the draws of Changes
-	Changes    []Change   `json:"changes"` // what a change of Best would do, with the draws of the search
+	Beside     Setting    `json:"beside"`  // Best with the draws of Own and Changes, the first ones of Held
+	Own        Setting    `json:"own"`     // the scenario as it stands
+	Changes    []Change   `json:"changes"` // what a change of Best would do
 	Searched   int        `json:"runs_of_search"`
 	Show       string     `json:"show"`   // command line that shows Best
 	Replay     string     `json:"replay"` // command line that asks again
@@ -49,8 +49,9 @@ type Free struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
 	Tried  int    `json:"values"`
-	Chosen string `json:"chosen"`
-	Flat   bool   `json:"flat"` // no value of it changed any run
+	Chosen string `json:"chosen"` // empty if Kept
+	Flat   bool   `json:"flat"`   // no value of it changed any run
+	Kept   bool   `json:"kept"`   // the scenario's own value stays: the best setting does the same with it
 }
 
 // Setting is what a setting does, in the mean over runs. A time that some run never
@@ -120,7 +121,7 @@ func (r *Report) answer() []string {
 	}
 	all = append(all, fmt.Sprintf("In %d of %d runs with new draws %s: a chance of %s to %s (95 %% interval).",
 		r.Held.Kept, r.Held.Runs, what, format.PercentOf(r.Held.Share.Low), format.PercentOf(r.Held.Share.High)))
-	if r.sentence(r.Own) == r.sentence(r.Beside) {
+	if len(r.Best.Set) > 0 && r.sentence(r.Own) == r.sentence(r.Beside) {
 		return append(all, "The scenario as it stands does as well.")
 	}
 	return all
@@ -158,12 +159,12 @@ func few(n format.Num) string {
 func (r *Report) chosen() string {
 	var all []string
 	for _, f := range r.Free {
-		if !f.Flat {
+		if !f.Kept {
 			all = append(all, f.Key+" = "+f.Chosen)
 		}
 	}
 	if all == nil {
-		return "none of the free values matters"
+		return "the scenario as it stands"
 	}
 	return strings.Join(all, ", ")
 }
@@ -197,18 +198,21 @@ func (r *Report) hours(h format.Num) string {
 func (r *Report) free() format.Table {
 	t := format.Table{Caption: "Free values", Head: []string{"key", "from", "to", "chosen", ""}, Left: 1, Words: true}
 	for _, f := range r.Free {
-		note := ""
+		chosen, note := f.Chosen, ""
+		if f.Kept {
+			chosen = "as it stands"
+		}
 		if f.Flat {
 			note = "changes nothing"
 		}
-		t.Rows = append(t.Rows, []string{f.Key, f.From, f.To, f.Chosen, note})
+		t.Rows = append(t.Rows, []string{f.Key, f.From, f.To, chosen, note})
 	}
 	return t
 }
 
 // changes returns the table of what a change of the best setting would do.
 func (r *Report) changes() format.Table {
-	t := format.Table{Caption: "What a change would do",
+	t := format.Table{Caption: "What a change would do, in " + format.Plural(uint64(r.Beside.Runs), "run") + " with equal draws",
 		Head: []string{"change", "99 % final", "all final", "late", "refused", ""}, Left: 1, Words: true}
 	t.Rows = append(t.Rows, r.row(r.Beside, "the best setting", ""))
 	t.Rows = append(t.Rows, r.row(r.Own, "as the scenario stands", r.note(r.Own)))

@@ -28,8 +28,8 @@ func made() answer.Report {
 		Scenario: "night", ScenarioID: "0123456789abcdef", Seed: 7, Deadlines: true, Refused: 0.02, Matters: 0.01,
 		Searched: 61,
 		Free: []answer.Free{{Key: "governor.max", From: "1", To: "500", Tried: 25, Chosen: "23"},
-			{Key: "governor.target", From: "10/h", To: "20/h", Tried: 25, Chosen: "10/h", Flat: true}},
-		Best:   answer.Setting{Runs: 20, T50: 3, T90: 4, T99: 5, End: 6, Refused: 0.011, Recipients: 1000},
+			{Key: "governor.target", From: "10/h", To: "20/h", Tried: 25, Flat: true, Kept: true}},
+		Best:   answer.Setting{Set: []string{"governor.max=23"}, Runs: 20, T50: 3, T90: 4, T99: 5, End: 6, Refused: 0.011, Recipients: 1000},
 		Own:    answer.Setting{Runs: 4, T50: 7, T90: 8, T99: 9, End: never, Late: 123, Refused: 0.4, Recipients: 1000},
 		Held:   answer.Held{Runs: 20, Kept: 19, Share: measure.Estimate{Low: 0.751, High: 0.999, Level: 0.95, N: 20}},
 		Beside: answer.Setting{Runs: 4, T50: 3, T90: 4, T99: 5.1, End: 6, Refused: 0.011, Recipients: 1000},
@@ -58,7 +58,8 @@ func TestTextOfAnAnswer(t *testing.T) {
 		"In 19 of 20 runs with new draws every deadline is met and refusals are within the limit: a chance of 75 % to " +
 			"100 % (95 % interval).",
 		"as the scenario stands 9 h the horizon 123 40.0 % beyond the limit of refusals",
-		"governor.target 10/h 20/h 10/h changes nothing",
+		"governor.target 10/h 20/h as it stands changes nothing",
+		"What a change would do, in 4 runs with equal draws change",
 		"the best setting 5.1 h 6 h 0 1.1 %",
 		"one up 5 h 5.9 h 0 3.0 % beyond the limit of refusals",
 		"one down 5 h 6.1 h 0 1.0 % later",
@@ -115,7 +116,14 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	}
 	r = made()
 	r.Own = r.Beside
-	if got, want := text(t, r), "The scenario as it stands does as well."; !strings.Contains(got, want) {
-		t.Errorf("no %q in\n%s", want, got)
+	const same = "The scenario as it stands does as well."
+	if got := text(t, r); !strings.Contains(got, same) {
+		t.Errorf("no %q in\n%s", same, got)
+	}
+	// Where the best setting is the scenario as it stands, the first sentence has said so.
+	r.Best.Set, r.Free[0].Kept = nil, true
+	got := text(t, r)
+	if want := "Best within the limits: the scenario as it stands."; !strings.Contains(got, want) || strings.Contains(got, same) {
+		t.Errorf("no %q, or a second sentence, in\n%s", want, got)
 	}
 }

@@ -188,6 +188,20 @@ func (f *finals) ends(c, d, destinations int) Ends {
 	return e
 }
 
+// onTime returns the number of recipients of campaign c that were final by its deadline.
+func (f *finals) onTime(c int) (n uint64) {
+	if c >= len(f.parts) {
+		return 0
+	}
+	for _, k := range f.parts[c].counts {
+		n += uint64(k)
+	}
+	for _, e := range f.parts[c].ends {
+		n -= e.late
+	}
+	return n
+}
+
 // add merges the counts of o.
 func (f *finals) add(o *finals) {
 	for i, v := range o.parts {

@@ -184,6 +184,12 @@ func (r *Recorder) Attempts() uint64 { return r.sum((*Destination).Attempts) }
 // Final returns the number of recipients that are final.
 func (r *Recorder) Final() uint64 { return r.sum((*Destination).Final) }
 
+// Refusals returns the number of attempts with which a receiver refused the sender.
+func (r *Recorder) Refusals() uint64 { return r.sum((*Destination).Refusals) }
+
+// OnTime returns the number of recipients of a campaign that were final by its deadline.
+func (r *Recorder) OnTime(campaign int) uint64 { return r.finals.onTime(campaign) }
+
 // Count returns the number of recipients that ended with a status; of Pending,
 // the number of attempts that left their recipient waiting.
 func (r *Recorder) Count(s mail.Status) uint64 {

@@ -11,15 +11,12 @@ import (
 	"strings"
 
 	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/stats"
 	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/diagnosis"
-	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/scenarios"
-	"flyball/scenarios/study"
 	"flyball/sim"
 	"flyball/sim/ask"
 )
@@ -79,27 +76,22 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 		return nil, err
 	}
 	defer task.ManyRuns()()
-	w := &asking{ctx: ctx, of: q, from: from, base: s, watch: watch, free: free, few: few,
-		kept: map[string][]result{}}
+	w := &asking{ctx: ctx, of: q, from: from, base: s, watch: watch, free: free, few: few}
 	if s.Recipients() > large {
 		w.few = 1
 	}
-	question := ask.Question{Axes: axesOf(free), Refused: q.Refused, Replications: w.few}
-	w.axes = question.Axes
-	judging := q.Replications + 3*w.few
-	w.total = 2*question.Most() + judging
-	coarse, err := ask.Search(question, w.search)
-	if err != nil {
-		return nil, err
+	question := ask.Question{Refused: q.Refused, Replications: w.few}
+	for _, f := range free {
+		question.Axes = append(question.Axes, f.Axis)
 	}
-	question.Axes = finer(question.Axes, coarse.Best.At)
-	w.axes = question.Axes
-	w.total = w.done + question.Most() + judging
+	judging := q.Replications + (3+2*len(free))*w.few
+	w.total = question.Most() + judging
 	found, err := ask.Search(question, w.search)
 	if err != nil {
 		return nil, err
 	}
-	return w.report(found, coarse.Flat)
+	w.total = w.done + judging
+	return w.report(found)
 }
 
 // load returns the scenario with the deadline of the question, and where it comes from.
@@ -138,14 +130,12 @@ type asking struct {
 	of      *Ask
 	from    task.Source // of the scenario with its deadlines
 	base    *scenarios.Scenario
-	free    []freeKey  // with all their values
-	axes    []ask.Axis // of the search under way
+	free    []freeKey
 	watch   task.Watch
 	batches sim.Batches
-	done    int                 // runs
-	total   int                 // runs, about
-	few     int                 // runs with which settings are compared
-	kept    map[string][]result // by setting; of replications from 0
+	done    int // runs
+	total   int // runs, about
+	few     int // runs with which settings are compared
 }
 
 // result is what the report needs of a run.
@@ -188,12 +178,21 @@ func (r result) refused() float64 {
 // settings returns the entries of --set that make the setting at a place.
 func (w *asking) settings(at []int) (set []string) {
 	for i, v := range at {
-		set = append(set, w.free[i].key+"="+w.axes[i].Values[v])
+		set = append(set, w.free[i].key+"="+w.free[i].Values[v])
 	}
 	return set
 }
 
-// runs makes one run of each job, and keeps its result.
+// hash returns the digest of the run as a number.
+func (r result) hash() uint64 {
+	n, err := strconv.ParseUint(r.digest, 16, 64)
+	if err != nil {
+		panic(err) // digests have 16 hexadecimal digits
+	}
+	return n
+}
+
+// runs makes one run of each job.
 func (w *asking) runs(jobs []sim.Job) ([]result, error) {
 	defer task.BrokenRun(func(b sim.Broken) (where, replay string) {
 		j := jobs[b.Replication]
@@ -221,43 +220,47 @@ func (w *asking) runs(jobs []sim.Job) ([]result, error) {
 	return all, nil
 }
 
-// search makes the runs that the search asks for, each once.
+// search makes the runs that the search asks for. A run that is sure to miss its bar ends
+// there.
 func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
-	var work []sim.Job
-	var of []string
-	for _, j := range jobs {
-		set := w.settings(j.At)
-		if uint64(len(w.kept[name(set)])) > j.Replication {
-			continue
-		}
-		s, err := w.base.With(set...)
+	work := make([]sim.Job, len(jobs))
+	lost := make([]bool, len(jobs))
+	for i, j := range jobs {
+		s, err := w.base.With(w.settings(j.At)...)
 		if err != nil {
 			return nil, task.Error{Kind: task.Invalid, Err: err}
 		}
-		work = append(work, sim.Job{Scenario: s, Replication: j.Replication})
-		of = append(of, name(set))
+		work[i] = sim.Job{Scenario: s, Replication: j.Replication}
+		if j.Bar != nil {
+			work[i].Enough = func(run sim.Standing) bool {
+				lost[i] = missed(j.Bar, s, run)
+				return lost[i]
+			}
+		}
 	}
 	results, err := w.runs(work)
 	if err != nil {
 		return nil, err
 	}
-	for i, r := range results {
-		w.kept[of[i]] = append(w.kept[of[i]], r)
-	}
 	all := make([]ask.Outcome, len(jobs))
-	for i, j := range jobs {
-		r := w.kept[name(w.settings(j.At))][j.Replication]
-		digest, err := strconv.ParseUint(r.digest, 16, 64)
-		if err != nil {
-			panic(err) // digests have 16 hexadecimal digits
+	for i, r := range results {
+		if lost[i] {
+			all[i].Lost = true
+			continue
 		}
-		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.end(), Digest: digest}
+		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.end(), Digest: r.hash()}
 	}
 	return all, nil
 }
 
-// name returns a name for a setting.
-func name(set []string) string { return strings.Join(set, " ") }
+// missed reports whether a run of s will miss the bar, however it goes on: at most, each
+// recipient that is not final is tried as often as the retry limit allows, and not refused
+// once.
+func missed(bar *ask.Bar, s *scenarios.Scenario, run sim.Standing) bool {
+	tries := float64(s.Retry.Spelled().Limit + 1)
+	attempts := float64(run.Attempts) + tries*float64(run.Recipients-run.Final)
+	return bar.Missed(float64(run.Refused)/attempts, float64(run.Late)/float64(run.Recipients), run.Now.Sub(0).Hours())
+}
 
 // several makes n runs of a scenario, from a replication on.
 func (w *asking) several(s *scenarios.Scenario, first uint64, n int) ([]result, error) {
@@ -266,115 +269,6 @@ func (w *asking) several(s *scenarios.Scenario, first uint64, n int) ([]result, 
 		work[i] = sim.Job{Scenario: s, Replication: first + uint64(i)}
 	}
 	return w.runs(work)
-}
-
-// report judges the best setting and what changes of it would do. Flat reports which free
-// keys changed no run over all their values.
-func (w *asking) report(found *ask.Answer, flat []bool) (*answer.Report, error) {
-	set := w.settings(found.Best.At)
-	best, err := w.base.With(set...)
-	if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
-	}
-	r := &answer.Report{Scenario: w.base.Name, ScenarioID: scenarios.ID(w.base), Seed: w.base.Seed,
-		Clock: w.base.Clock(), Refused: format.Num(w.of.Refused), Matters: ask.Matters,
-		Searched: w.done}
-	for _, c := range w.base.Campaigns {
-		r.Deadlines = r.Deadlines || c.Deadline > 0
-	}
-	for i, f := range w.free {
-		r.Free = append(r.Free, answer.Free{Key: f.key, From: f.Values[0], To: f.Values[len(f.Values)-1],
-			Tried: len(f.Values), Chosen: w.axes[i].Values[found.Best.At[i]], Flat: flat[i]})
-	}
-	held, err := w.several(best, study.FirstHeldOut, w.of.Replications)
-	if err != nil {
-		return nil, err
-	}
-	r.Best = setting(set, held)
-	r.Held = answer.Held{Runs: len(held), First: study.FirstHeldOut}
-	for _, one := range held {
-		if one.refused() <= w.of.Refused && one.lateShare() == 0 {
-			r.Held.Kept++
-		}
-	}
-	r.Held.Share = measure.Estimated(stats.Share(r.Held.Kept, r.Held.Runs, 0.95))
-	r.Binds = append([]diagnosis.Finding{}, held[0].findings...)
-	own, err := w.several(w.base, 0, w.few)
-	if err != nil {
-		return nil, err
-	}
-	r.Own = setting(nil, own)
-	if err := w.changes(r, found, best); err != nil {
-		return nil, err
-	}
-	show := w.from
-	show.Set = append(slices.Clone(show.Set), set...)
-	r.Show = show.CommandLine("run", w.base.Seed)
-	r.Replay = w.of.From.CommandLine("ask", w.base.Seed, w.flags()...)
-	return r, nil
-}
-
-// changes adds what one step of each value, an hour and a server would change.
-func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Scenario) error {
-	r.Beside = setting(r.Best.Set, w.kept[name(r.Best.Set)])
-	for i, pair := range found.Around {
-		for _, t := range pair {
-			if t == nil || found.Flat[i] {
-				continue
-			}
-			what := fmt.Sprintf("%s = %s", w.free[i].key, w.axes[i].Values[t.At[i]])
-			r.Changes = append(r.Changes, answer.Change{What: what,
-				Result: setting(w.settings(t.At), w.kept[name(w.settings(t.At))])})
-		}
-	}
-	type variant struct {
-		what string
-		make func(*scenarios.Scenario)
-	}
-	variants := []variant{{"a server more", func(s *scenarios.Scenario) {
-		more := s.Servers[len(s.Servers)-1]
-		more.Name = fmt.Sprintf("more-%d", len(s.Servers)+1)
-		s.Servers = append(s.Servers, more)
-	}}}
-	if r.Deadlines {
-		variants = append(variants, variant{"an hour more", func(s *scenarios.Scenario) {
-			for i := range s.Campaigns {
-				if c := &s.Campaigns[i]; c.Deadline > 0 {
-					c.Deadline = min(c.Deadline+vt.Span(3600e9), s.Horizon)
-				}
-			}
-		}})
-	}
-	for _, v := range variants {
-		s, err := best.Changed(v.make)
-		if err != nil {
-			continue // the scenario admits no such change: its servers are one
-		}
-		results, err := w.several(s, 0, w.few)
-		if err != nil {
-			return err
-		}
-		r.Changes = append(r.Changes, answer.Change{What: v.what, Result: setting(nil, results)})
-	}
-	return nil
-}
-
-// setting returns the means of a setting's runs.
-func setting(set []string, runs []result) answer.Setting {
-	mean := func(name string) format.Num {
-		sum := 0.0
-		for _, r := range runs {
-			sum += r.metrics[name] / float64(len(runs))
-		}
-		return format.Num(sum)
-	}
-	s := answer.Setting{Set: set, Runs: len(runs), T50: mean("t50_h"), T90: mean("t90_h"), T99: mean("t99_h"),
-		Late: mean("late_recipients"), Pending: mean("pending"), Refused: mean("refused_share"),
-		Recipients: mean("recipients"), Failed: mean("failed")}
-	for _, r := range runs {
-		s.End += format.Num(r.end() / float64(len(runs)))
-	}
-	return s
 }
 
 // flags returns the flags that ask the same question.

@@ -107,27 +107,22 @@ func freeOf(s *scenarios.Scenario, text string) (freeKey, error) {
 			return a, err
 		}
 	}
+	a.refine()
 	return a, nil
 }
 
-// axesOf returns the values of free keys.
-func axesOf(free []freeKey) (all []ask.Axis) {
-	for _, f := range free {
-		all = append(all, f.Axis)
-	}
-	return all
-}
-
-// finer returns the axes around a place: of whole numbers, such as processes, all
-// between the neighbours, of other values the neighbours.
-func finer(axes []ask.Axis, at []int) []ask.Axis {
-	all := make([]ask.Axis, len(axes))
-	for i, a := range axes {
-		low, high := max(0, at[i]-1), min(len(a.Values)-1, at[i]+1)
-		all[i] = ask.Axis{Values: a.Values[low : high+1], Start: at[i] - low}
-		if whole := study.Between(a.Values[low], a.Values[high]); whole != nil {
-			all[i] = ask.Axis{Values: whole, Start: slices.Index(whole, a.Values[at[i]])}
+// refine adds all whole numbers between whole values, such as numbers of processes: the
+// search tries the present values first. Where they are more than a thousand apart, none
+// are added.
+func (a *freeKey) refine() {
+	all := []string{a.Values[0]}
+	coarse := []int{0}
+	for i, v := range a.Values[1:] {
+		if whole := study.Between(a.Values[i], v); len(whole) > 2 {
+			all = append(all, whole[1:len(whole)-1]...)
 		}
+		all = append(all, v)
+		coarse = append(coarse, len(all)-1)
 	}
-	return all
+	a.Values, a.Coarse, a.Start = all, coarse, coarse[a.Start]
 }
