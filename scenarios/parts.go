@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"sort"
@@ -195,12 +196,28 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 func (s *Scenario) Receivers() []runlog.Receiver {
 	var all []runlog.Receiver
 	for _, d := range s.Destinations {
-		r := runlog.Receiver{Cap: d.Cap, Shared: d.Shared, Recent: d.Recent,
+		points := d.Reputation
+		r := runlog.Receiver{Cap: d.Cap, Shared: d.Shared, Recent: d.Recent, HangsUp: d.HangsUp,
+			Messages: cmp.Or(d.Messages, s.Dialogue.Messages),
+			Distrusted: runlog.Distrusted{PerRefusal: points.PerRefusal, PerDead: points.PerDead,
+				PerDelivery: points.PerComplaint * points.Complaints},
 			Bucket:   runlog.Refusal{Limit: float64(d.Bucket.Rate), Code: d.Bucket.Reply},
 			Distrust: !d.Reputation.Off(),
 			Grey:     runlog.Refusal{Limit: d.Greylist.Share, Code: d.Greylist.Reply}}
 		if !d.Throttle.Off() {
 			r.Soft = runlog.Refusal{Limit: max(float64(d.Throttle.Soft), 1), Code: d.Throttle.Reply}
+			r.Hard = float64(d.Throttle.Hard)
+		}
+		if !d.Penalty.Off() {
+			r.Penalty, r.Pause = runlog.Refusal{Limit: float64(d.Penalty.Rate), Code: d.Penalty.Reply}, d.Penalty.Pause
+		}
+		for _, e := range d.Refuse {
+			at, _ := mail.StageNamed(e.At)
+			event := runlog.Event{From: vt.Time(e.From), To: vt.Never, Stage: at, Code: e.Reply, Share: e.Share}
+			if e.To > 0 {
+				event.To = vt.Time(e.To)
+			}
+			r.Events = append(r.Events, event)
 		}
 		for _, a := range d.Allowances {
 			r.Windows = append(r.Windows, runlog.Window{Refusal: runlog.Refusal{Limit: float64(a.Limit), Code: a.Reply},

@@ -90,11 +90,44 @@ var plants = []struct {
 	{diagnosis.Throttle, nil, func(d draw, s *small) {
 		s.destination = fmt.Sprintf("recent = \"%dm\"\nthrottle = {soft = \"%d/h\", hard = \"%d/h\"}", 1+d.IntN(3),
 			int(d.between(0.3, 0.6)*s.perHour()), int(d.between(0.8, 1.5)*s.perHour()))
+		if d.IntN(2) == 0 { // a reputation that hardly suffers
+			s.destination += "\nreputation = {per_refusal = 0.000001}"
+		}
 	}},
 	{diagnosis.Reputation, nil, func(d draw, s *small) {
 		s.destination = fmt.Sprintf("recent = \"2m\"\nthrottle = {soft = \"%d/h\", hard = \"%d/h\"}\n"+
 			"reputation = {per_dead = %.2f}\ndead = [{share = 0.01, at = \"rcpt\", reply = 550}]",
 			int(1.5*s.perHour()), int(d.between(2, 3)*s.perHour()), d.between(0.2, 1))
+	}},
+	{diagnosis.Complaints, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("recent = \"2m\"\nthrottle = {soft = \"%d/h\", hard = \"%d/h\"}\n"+
+			"reputation = {complaints = %.3f, per_complaint = %.2f, per_dead = 0.01}\n"+
+			"dead = [{share = 0.01, at = \"rcpt\", reply = 550}]",
+			int(1.5*s.perHour()), int(d.between(2, 3)*s.perHour()), d.between(0.005, 0.015), d.between(0.1, 0.5))
+	}},
+	{diagnosis.Penalty, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("recent = \"2m\"\npenalty = {rate = \"%d/h\", pause = \"%dm\", connections = %d, reply = %d}",
+			int(d.between(0.3, 0.7)*s.perHour()), 4+d.IntN(8), d.IntN(2)*s.processes, []int{421, 451}[d.IntN(2)])
+	}},
+	{diagnosis.Event, nil, func(d draw, s *small) {
+		at := []string{"banner", "ehlo", "mail", "rcpt"}[d.IntN(4)]
+		reply := []int{421, 451, 554}[d.IntN(3)]
+		if at == "rcpt" {
+			reply = []int{550, 554}[d.IntN(2)]
+		}
+		from := d.IntN(6)
+		s.destination = fmt.Sprintf("messages_per_connection = %d\n"+ // new connections, which are refused too
+			"refuse = [{from = \"%dm\", to = \"%dm\", at = \"%s\", reply = %d, share = %.2f}]",
+			1+d.IntN(5), from, from+3+d.IntN(60), at, reply, d.between(0.3, 1))
+	}},
+	{diagnosis.Contention, []diagnosis.Cause{diagnosis.Window}, func(d draw, s *small) {
+		s.server = "[[server]]\nname = \"b1\"\n[[server]]\nname = \"b2\"\n"
+		minutes := 5 + d.IntN(10)
+		s.destination = fmt.Sprintf("allowance = [{limit = %d, window = \"%dm\", scope = \"fleet\"}]",
+			int(d.between(0.3, 0.7)*s.perHour()*float64(minutes)/60), minutes)
+	}},
+	{diagnosis.HangUp, nil, func(d draw, s *small) {
+		s.destination = fmt.Sprintf("hangs_up_after = %d", 1+d.IntN(30))
 	}},
 	{diagnosis.Contention, []diagnosis.Cause{diagnosis.Cap}, func(d draw, s *small) {
 		s.server = "[[server]]\nname = \"b1\"\n[[server]]\nname = \"b2\"\n"
@@ -120,6 +153,10 @@ var plants = []struct {
 	}},
 	{diagnosis.Processes, nil, func(d draw, s *small) {
 		s.campaign = fmt.Sprintf("processes = %d", max(1, int(d.between(0.3, 0.8)*float64(s.processes))))
+	}},
+	{diagnosis.Ramp, nil, func(d draw, s *small) {
+		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"900000/h\"\nstart = %d\nstep = \"explicit\"\nd = %d",
+			2+d.IntN(4), 1+d.IntN(3))
 	}},
 	{diagnosis.Target, nil, func(d draw, s *small) {
 		s.processes += 50 // whole processes are a small share of C

@@ -1,6 +1,9 @@
 package runlog
 
-import "flyball/internal/vt"
+import (
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
 
 // Receiver is what a scenario states about a destination. Diagnoses name limits by it; without it they go by the
 // replies alone.
@@ -11,9 +14,16 @@ type Receiver struct {
 	Bucket   Refusal // Limit in messages an hour
 	Windows  []Window
 	Soft     Refusal // Limit is the rate from which messages are throttled, messages an hour
-	Distrust bool    // refusals or dead addresses make the receiver stricter
-	Grey     Refusal // Limit is the share of recipients; Delay its wait
-	Delay    vt.Span // longest usual wait of the greylist
+	Hard     float64 // rate from which all are
+	Penalty  Refusal // Limit is the rate above which the receiver punishes, messages an hour
+	Pause    vt.Span // in which it then takes nothing
+	Events   []Event
+	HangsUp  int  // messages after which it closes a connection; 0: never
+	Messages int  // that the sender offers over one connection
+	Distrust bool // refusals, dead addresses or complaints make the receiver stricter, by Distrusted
+	Distrusted
+	Grey  Refusal // Limit is the share of recipients; Delay its wait
+	Delay vt.Span // longest usual wait of the greylist
 }
 
 // Refusal is a limit with the reply code that refuses what is beyond it; without a limit it is 0.
@@ -28,6 +38,18 @@ type Window struct {
 	Length  vt.Span
 	Fleet   bool // all servers together
 }
+
+// Event is a time in which the receiver refuses.
+type Event struct {
+	From, To vt.Time // Never: to the end
+	Stage    mail.Stage
+	Code     int
+	Share    float64 // of connections or messages
+}
+
+// Distrusted are the points of bad reputation for each refused message, each message to a dead
+// address and, in the mean, each delivery: some recipients complain.
+type Distrusted struct{ PerRefusal, PerDead, PerDelivery float64 }
 
 // Sender is what a scenario orders of each server.
 type Sender struct {
