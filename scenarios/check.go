@@ -86,6 +86,9 @@ func (s *Scenario) Validate() []error {
 		maxExpectations)
 	for i, e := range s.Expect[:min(len(s.Expect), maxExpectations)] {
 		metric, of := measure.Split(e.Metric)
+		l.Check(metric != "late_recipients" || s.mayBeLate(of), conf.Index("expect", i)+".metric",
+			"got %s without a deadline, want a campaign with a deadline: without one no recipient is late",
+			tomlfile.Quote(e.Metric))
 		if of != "" {
 			s.checkPart(&l, conf.Index("expect", i)+".metric", metric, of)
 			continue
@@ -97,6 +100,13 @@ func (s *Scenario) Validate() []error {
 		}
 	}
 	return l
+}
+
+// mayBeLate reports whether the campaign of that name has a deadline; with any other name, such as that of a
+// destination, whether some campaign has one.
+func (s *Scenario) mayBeLate(of string) bool {
+	named := slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Name == of })
+	return slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Deadline > 0 && (!named || c.Name == of) })
 }
 
 // checkPart checks the name of a metric of one campaign or destination.

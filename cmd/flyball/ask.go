@@ -14,7 +14,7 @@ import (
 func (a *app) askCommand() *cobra.Command {
 	q := trials.DefaultAsk()
 	q.From.Stdin = a.in
-	refused := "2%"
+	refused, free := "2%", []string(nil)
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "ask SCENARIO",
@@ -41,6 +41,13 @@ stopped by a signal.`,
 			if q.Refused, err = unit.ParseShare(refused); err != nil {
 				return fail(exitUsage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
 			}
+			for _, text := range free {
+				entries := task.Entries(text)
+				if len(entries) == 0 {
+					return fail(exitUsage, "--free: got %q, want KEY or KEY=FROM..TO, separated by commas", text)
+				}
+				q.Free = append(q.Free, entries...)
+			}
 			return a.ask(&q, asJSON)
 		},
 	}
@@ -50,9 +57,9 @@ stopped by a signal.`,
 		"time by which all campaigns are to be out, such as 8h; the campaigns' own deadlines "+
 			"if not given")
 	f.StringVar(&refused, "refused", refused, "greatest share of attempts that receivers may refuse")
-	f.StringSliceVar(&q.Free, "free", nil,
-		"values to choose: KEY or KEY=FROM..TO, separated by commas; the governor's "+
-			"target and max if not given")
+	f.StringArrayVar(&free, "free", nil,
+		"values to choose: KEY or KEY=FROM..TO, separated by commas (repeatable); the "+
+			"governor's target and max if not given")
 	f.IntVar(&q.Replications, "replications", q.Replications, "runs with new draws that judge the best setting")
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	f.BoolVar(&asJSON, "json", false, "print the answer as JSON")

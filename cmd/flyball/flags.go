@@ -36,6 +36,11 @@ func (o *output) flags(c *cobra.Command) {
 	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
 }
 
+func (o *output) explainFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&o.explain, "explain", false, "also show the governor's notes on each interval, with their "+
+		"meaning and their paragraph of the patent")
+}
+
 // placeFlags adds the flags that choose where the folder of a command goes. Help is
 // the help text of --out.
 func placeFlags(c *cobra.Command, p *task.Place, help string) {

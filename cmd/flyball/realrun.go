@@ -49,6 +49,7 @@ or the head of the promotions is missing.`,
 	}
 	sourceFlags(c, &q.From)
 	to.flags(c)
+	to.explainFlag(c)
 	f := c.Flags()
 	f.StringVar(&q.Promotion.File, "promotion", "",
 		"file of flyball promote: take the law and the resend policy in force there")

@@ -81,8 +81,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	f := c.Flags()
 	f.Uint64Var(&q.Replication, "replication", 0, "run only this replication of the seed")
 	many.flags(c)
-	f.BoolVar(&to.explain, "explain", false, "also show the governor's notes on each interval, with their meaning and "+
-		"their paragraph of the patent")
+	to.explainFlag(c)
 	f.StringVar(&q.Of, "of", "", "metric that --precision applies to (default the rate, or dfr if no rate is "+
 		"judged), or --sensitivity (see above)")
 	f.IntVar(&q.Workers, "jobs", q.Workers,

@@ -101,6 +101,16 @@ func TestCreateIsWholeAtEveryStep(t *testing.T) {
 
 // On the file system of the machine, with many at once: a reader finds the whole
 // of one version, and of those who create one succeeds.
+// An error names the file that was asked for, not the temporary one.
+func TestErrorsNameTheFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "nowhere", "f")
+	for what, err := range map[string]error{"write": Write(name, nil), "create": Create(name, nil)} {
+		if failed := new(fs.PathError); !errors.As(err, &failed) || failed.Path != name || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: got %v, want %s not to exist", what, err, name)
+		}
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	name, made := filepath.Join(dir, "f"), filepath.Join(dir, "made")

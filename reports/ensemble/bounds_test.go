@@ -134,6 +134,24 @@ func TestUnfinishedHasNoEnd(t *testing.T) {
 	}
 }
 
+// Times are shown with the digits that a reader of a plan can use.
+func TestTimesHaveFewDigits(t *testing.T) {
+	for _, v := range []struct {
+		of   []float64
+		want string
+	}{
+		{[]float64{3.0632, 3.0634, 3.0630}, "3.1 h"}, {[]float64{2, 4, 3}, "3 h (31 min to 5.5 h)"}, {[]float64{5, 5, 5}, "5 h"},
+	} {
+		runs := losing(make([]float64, len(v.of)), make([]float64, len(v.of)))
+		for i, h := range v.of {
+			runs[i].Metrics["t50_h"] = h
+		}
+		if got := gathered(handmade.Asking(t, "terminating"), runs...).Hours("t50_h"); got != v.want {
+			t.Errorf("%v: got %q, want %q", v.of, got, v.want)
+		}
+	}
+}
+
 // The end of a replication that is not finished is later than any, not the horizon; a time
 // in hours is not cut off at a number of intervals.
 func TestTimesInHoursEndAtTheHorizon(t *testing.T) {

@@ -249,14 +249,14 @@ func (e *Report) failures() []string {
 // MeasureInWords returns the mean of a measure with its interval in brackets.
 func (e *Report) MeasureInWords(name string) string { return e.Measure(name).Words("") }
 
-// Hours returns a measure that is in hours, in a unit that is easy to picture.
+// Hours returns a measure that is in hours as reports write times, with its interval if one can see that it has a width.
 func (e *Report) Hours(name string) string {
 	x := e.Measure(name).Estimate
-	unit, seconds := format.TimeUnit(3600 * float64(x.Value))
-	for _, n := range []*format.Num{&x.Value, &x.Low, &x.High} {
-		*n *= format.Num(3600 / seconds)
+	text := func(n format.Num) string { return format.Duration(3600 * float64(n)) }
+	if value, low, high := text(x.Value), text(x.Low), text(x.High); x.Spread() && low != high {
+		return fmt.Sprintf("%s (%s to %s)", value, low, high)
 	}
-	return x.Words(" " + unit)
+	return text(x.Value)
 }
 
 // offBy returns how far x, a share, lies from the target, in words that go before

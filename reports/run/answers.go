@@ -44,7 +44,7 @@ func (r *Report) final(who string, values map[string]format.Num, end float64, wh
 	for _, m := range measure.Milestones() {
 		at := values[m.Metric]
 		if !at.Known() {
-			parts = append(parts, m.String()+" never")
+			parts = append(parts, "fewer than "+m.String()+verb+"before the end of the run")
 			break
 		}
 		parts = append(parts, m.String()+verb+r.moment(3600*float64(at)))

@@ -49,7 +49,7 @@ func TestSharesThatAreFinal(t *testing.T) {
 		{all, true, "Of 9 recipients 50 % were final after 2 h, 90 % after 3 h, 99 % after 4 h, all after 5 h."},
 		{all, false, "Of 9 recipients 50 % were final after 2 h, 90 % after 3 h, 99 % after 4 h, not all before the " +
 			"end of the run."},
-		{half, false, "Of 9 recipients 50 % were final after 2 h, 90 % never."},
+		{half, false, "Of 9 recipients 50 % were final after 2 h, fewer than 90 % before the end of the run."},
 	} {
 		if got := new(Report).final("Of 9 recipients", v.values, 5*hour, v.whole); got != v.want {
 			t.Errorf("got  %s\nwant %s", got, v.want)

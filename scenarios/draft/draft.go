@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/reports/format"
@@ -54,8 +55,7 @@ const given = "given"
 const processRate = 2500
 
 // Text returns the scenario file. The error has every problem with what the sender has
-// named, or those that the loader reports of the file: its type is then
-// tomlfile.Problems.
+// named, or those that the loader finds, by their keys.
 func (d Draft) Text(zones vt.Zones) ([]byte, error) {
 	shares, err := d.shares()
 	if err != nil {
@@ -70,7 +70,9 @@ func (d Draft) Text(zones vt.Zones) ([]byte, error) {
 		return nil, err
 	}
 	if d.Target == "" {
-		target = needed(s)
+		if target, err = needed(s); err != nil {
+			return nil, err
+		}
 	}
 	text := d.text(shares, target, min(horizon(s), d.longest()))
 	if _, err := d.load(text, zones); err != nil {
@@ -103,12 +105,28 @@ func horizon(s *scenarios.Scenario) vt.Span {
 }
 
 func (d Draft) load(text []byte, zones vt.Zones) (*scenarios.Scenario, error) {
-	return scenarios.LoadWith(d.Name+".toml", text, nil, scenarios.Outside{Zones: zones})
+	s, err := scenarios.LoadWith("draft", text, nil, scenarios.Outside{Zones: zones})
+	var found tomlfile.Problems
+	if !errors.As(err, &found) {
+		return s, err
+	}
+	var all []error
+	for _, p := range found { // without their places: the file is not written
+		if p.Key == "" {
+			all = append(all, errors.New(p.Text))
+			continue
+		}
+		all = append(all, fmt.Errorf("%s: %s", p.Key, p.Text))
+	}
+	return nil, errors.Join(all...)
 }
+
+// mostRate is the greatest target that the loader takes.
+const mostRate = 1_000_000_000
 
 // needed returns the target with which every campaign of s would meet its deadline if each
 // attempt delivered and a tenth of the time were lost.
-func needed(s *scenarios.Scenario) Fact {
+func needed(s *scenarios.Scenario) (Fact, error) {
 	var all, most, hours float64 // recipients; recipients an hour; hours until the last deadline
 	for _, c := range s.Campaigns {
 		if c.Deadline <= c.Start {
@@ -119,13 +137,17 @@ func needed(s *scenarios.Scenario) Fact {
 		hours = max(hours, c.Deadline.Hours())
 	}
 	if all == 0 {
-		return Fact{"target", "140000/h", "assumed: Table 1 of the patent application; no deadline asks for a rate"}
+		return Fact{"target", "140000/h", "assumed: Table 1 of the patent application; no deadline asks for a rate"}, nil
 	}
 	most = max(most, all/hours)
 	rate := math.Ceil(1.1*most/float64(len(s.Servers))/1000) * 1000
+	if rate > mostRate {
+		return Fact{}, fmt.Errorf("deadline: got %s recipients, which take %s messages an hour of each server to meet it, "+
+			"want at most %s", format.Grouped(all, 0), format.Grouped(rate, 0), format.Grouped(mostRate, 0))
+	}
 	source := fmt.Sprintf("derived: the deadlines need %s an hour from %s, and a tenth more",
 		format.Grouped(math.Ceil(most), 0), format.Plural(uint64(len(s.Servers)), "server"))
-	return Fact{"target", fmt.Sprintf("%.0f/h", rate), source}
+	return Fact{"target", fmt.Sprintf("%.0f/h", rate), source}, nil
 }
 
 // shares returns the providers with their facts and shares in percent, and the rest of
@@ -150,7 +172,12 @@ func (d Draft) shares() (all []Provider, err error) {
 			p.Share = Fact{"share", strings.TrimSpace(strings.TrimSuffix(item.Amount, "%")), about}
 		}
 		share, err := strconv.ParseFloat(p.Share.Value, 64)
-		if err != nil || !(share > 0 && share <= 100) {
+		percent := strings.HasSuffix(strings.TrimSpace(item.Amount), "%")
+		switch {
+		case err == nil && item.Amount != "" && !percent && share > 0 && share < 1:
+			wrong = append(wrong, fmt.Errorf("provider %q: got share %q, want a percentage of the list, such as %s%%: "+
+				"%s%% if less than a hundredth is meant", item.Name, item.Amount, format.Plain(100*share), item.Amount))
+		case err != nil || !(share > 0 && share <= 100):
 			wrong = append(wrong, fmt.Errorf("provider %q: got share %q, want a percentage of the list above 0%% "+
 				"and up to 100%%, such as 50%%", item.Name, item.Amount))
 		}
@@ -232,7 +259,7 @@ func (d Draft) text(shares []Provider, target Fact, horizon vt.Span) []byte {
 		"(flyball scenario show FILE --resolved).")
 	if d.Command != "" {
 		f.line("#")
-		f.line("# Made by: %s", d.Command)
+		f.line("# Made by: %s", strings.ReplaceAll(d.Command, "\n", " "))
 	}
 	f.line("schema_version = 1")
 	f.key("name", strconv.Quote(d.Name), "")
@@ -295,7 +322,7 @@ func (d Draft) text(shares []Provider, target Fact, horizon vt.Span) []byte {
 // processes returns the number of processes that a target needs.
 func processes(target string) int {
 	rate, err := unit.ParsePerHour(target)
-	if err != nil {
+	if err != nil || rate > mostRate {
 		return 1 // the loader reports the target
 	}
 	return max(1, int(math.Ceil(float64(rate)/processRate)))

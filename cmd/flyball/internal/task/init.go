@@ -2,10 +2,12 @@ package task
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 
 	"flyball/internal/durable"
@@ -95,33 +97,62 @@ func itemsOf(wrong *[]error, flag, example string, texts []string, otherwise []d
 }
 
 // Ask asks for the parts of a scenario, one question a line, and takes an empty line for
-// the answer in brackets.
+// the answer in brackets. It asks again where an answer makes no scenario with the answers
+// before. The end of in before the last answer is an error.
 func (q *Init) Ask(in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
-	ask := func(question, otherwise string) string {
-		fmt.Fprintf(out, "%s [%s]: ", question, otherwise)
-		if lines.Scan() {
-			if answer := strings.TrimSpace(lines.Text()); answer != "" {
-				return answer
-			}
-		}
-		return otherwise
-	}
 	d := &q.Draft
-	d.Name = ask("Name of the scenario", d.Name)
-	fmt.Fprintf(out, "Providers with known facts: %s.\n", strings.Join(draft.Providers(), ", "))
-	q.Providers = strings.Fields(ask("Providers, each with its share of the list", "gmail=50% outlook=12% yahoo=20%"))
-	q.Campaigns = strings.Fields(ask("Campaigns, each with its recipients", "mailing=100k"))
-	servers := ask("Servers that deliver", "1")
-	if d.StartAt = ask("Date and time of the start, such as 2026-11-30 22:00", ""); d.StartAt != "" {
-		d.TimeZone = ask("Time zone", "UTC")
-	}
-	d.Deadline = ask("Deadline, such as 06:00, or 8h after the start", "")
-	if _, err := fmt.Sscanf(servers, "%d", &d.Servers); err != nil {
-		return Fail(Usage, "servers: got %q, want a number", servers)
-	}
-	if err := lines.Err(); err != nil {
-		return Fail(Environment, "standard input: %w", err)
+	for _, one := range []struct {
+		question, otherwise string
+		take                func(*Init, string) error
+	}{
+		{"Name of the scenario", d.Name, func(q *Init, s string) error { q.Draft.Name = s; return nil }},
+		{"Servers that deliver", "1", func(q *Init, s string) (err error) {
+			if q.Draft.Servers, err = strconv.Atoi(s); err != nil {
+				return fmt.Errorf("servers: got %q, want a number", s)
+			}
+			return nil
+		}},
+		{"Date and time of the start, such as 2026-11-30 22:00", "", func(q *Init, s string) error {
+			q.Draft.StartAt = s
+			return nil
+		}},
+		{"Time zone", "UTC", func(q *Init, s string) error { q.Draft.TimeZone = s; return nil }},
+		{"Providers, each with its share of the list (known: " + strings.Join(draft.Providers(), ", ") + ")",
+			"gmail=50% outlook=12% yahoo=20%",
+			func(q *Init, s string) error { q.Providers = strings.Fields(s); return nil }},
+		{"Campaigns, each with its recipients", "mailing=100k",
+			func(q *Init, s string) error { q.Campaigns = strings.Fields(s); return nil }},
+		{"Deadline, such as 06:00, or 8h after the start", "", func(q *Init, s string) error {
+			q.Draft.Deadline = s
+			return nil
+		}},
+	} {
+		if strings.HasPrefix(one.question, "Time zone") && d.StartAt == "" {
+			continue
+		}
+		for done := false; !done; {
+			fmt.Fprintf(out, "%s [%s]: ", one.question, one.otherwise)
+			if !lines.Scan() {
+				fmt.Fprintln(out)
+				if err := lines.Err(); err != nil {
+					return Fail(Environment, "standard input: %w", err)
+				}
+				return Fail(Usage, "standard input: got its end, want an answer, or an empty line for the one in brackets")
+			}
+			trial := *q
+			trial.Out = ""
+			err := one.take(&trial, cmp.Or(strings.TrimSpace(lines.Text()), one.otherwise))
+			if err == nil {
+				_, err = trial.Do()
+			}
+			if done = err == nil; !done {
+				fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+				continue
+			}
+			trial.Out = q.Out
+			*q = trial
+		}
 	}
 	return nil
 }

@@ -101,24 +101,29 @@ func (q *Ask) load() (task.Source, *scenarios.Scenario, error) {
 	if err != nil || q.Deadline == "" {
 		return from, s, err
 	}
+	campaigns := s.Campaigns
 	from.Set = slices.Clone(from.Set)
 	for i := range s.Campaigns {
 		from.Set = append(from.Set, fmt.Sprintf("campaign[%d].deadline=%s", i, q.Deadline))
 	}
 	s, _, err = from.Load()
-	return from, s, ofDeadline(err)
+	return from, s, q.ofDeadline(err, campaigns)
 }
 
-// ofDeadline returns an error about the deadline of a campaign as one about
+// ofDeadline returns an error about the deadline of one of the campaigns as one about
 // --deadline; other errors unchanged.
-func ofDeadline(err error) error {
+func (q *Ask) ofDeadline(err error, campaigns []scenarios.Campaign) error {
 	var all tomlfile.Problems
 	if !errors.As(err, &all) {
 		return err
 	}
 	for _, p := range all {
 		if strings.HasSuffix(p.Key, "].deadline") {
-			return task.Fail(task.Usage, "--deadline: %s", p.Text)
+			i := 0
+			if _, wrong := fmt.Sscanf(p.Key, "campaign[%d]", &i); wrong != nil || i >= len(campaigns) {
+				return err
+			}
+			return task.Fail(task.Usage, "--deadline %s, campaign %s: %s", task.Quote(q.Deadline), campaigns[i].Name, p.Text)
 		}
 	}
 	return err

@@ -2,7 +2,6 @@ package trials
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,16 +27,34 @@ func (q *Ask) free(s *scenarios.Scenario) (all []freeKey, err error) {
 		}
 	}
 	for _, text := range free {
-		a, err := freeOf(s, strings.TrimSpace(text))
+		a, err := freeOf(s, text)
 		if err != nil {
 			return nil, task.Fail(task.Usage, "--free: %w", err)
 		}
-		if slices.ContainsFunc(all, func(b freeKey) bool { return b.key == a.key }) {
-			return nil, task.Fail(task.Usage, "--free: got %s twice, want each key once", a.key)
+		for _, b := range all {
+			if a.is(b, s) {
+				return nil, task.Fail(task.Usage, "--free: got %s and %s, want each key once", b.key, a.key)
+			}
 		}
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// is reports whether b is the same key of s, in this or another spelling: both make the same
+// scenario of a value that s does not have.
+func (a freeKey) is(b freeKey, s *scenarios.Scenario) bool {
+	if a.key == b.key {
+		return true
+	}
+	for _, v := range []string{a.Values[0], a.Values[len(a.Values)-1]} {
+		one, err := s.With(a.key + "=" + v)
+		other, wrong := s.With(b.key + "=" + v)
+		if err == nil && wrong == nil && scenarios.ID(one) == scenarios.ID(other) && scenarios.ID(one) != scenarios.ID(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // notFree returns why a key may not be free; nothing if it may be.
@@ -58,6 +75,7 @@ const tried = 25
 // and with the value of the scenario among them where it is known.
 func freeOf(s *scenarios.Scenario, text string) (freeKey, error) {
 	key, between, ranged := strings.Cut(text, "=")
+	key, between = strings.TrimSpace(key), strings.TrimSpace(between)
 	a := freeKey{key: key}
 	if why := notFree(key); why != "" {
 		return a, fmt.Errorf("got %s, want a value to choose: %s", key, why)
@@ -91,6 +109,13 @@ func freeOf(s *scenarios.Scenario, text string) (freeKey, error) {
 			return a, fmt.Errorf("got %q, want %s=FROM..TO", text, key)
 		}
 		own = ""
+		if key == "governor.max" || key == "governor.start" {
+			for _, v := range []string{low, high} {
+				if _, err := strconv.Atoi(v); err != nil {
+					return a, fmt.Errorf("%s: got %q, want whole numbers of processes", key, v)
+				}
+			}
+		}
 	}
 	values, err := study.Spread(study.Value(low), study.Value(high), tried)
 	if err != nil {
