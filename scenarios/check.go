@@ -102,7 +102,7 @@ func (s *Scenario) Validate() []error {
 	return l
 }
 
-// mayBeLate reports whether the campaign of that name has a deadline; with any other name, such as that of a
+// mayBeLate reports whether the campaign of that name has a deadline; with any other name, such as the name of a
 // destination, whether some campaign has one.
 func (s *Scenario) mayBeLate(of string) bool {
 	named := slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Name == of })

@@ -60,7 +60,8 @@ func TestSweepInOrder(t *testing.T) {
 func TestBatchInOrder(t *testing.T) {
 	s := eventful(800)
 	total := uint64(s.Recipients())
-	jobs := []Job{{Scenario: s, Replication: 3}, {Scenario: s}, {Scenario: s, Replication: 1 << 20}, {Scenario: s, Replication: 3}}
+	jobs := []Job{{Scenario: s, Replication: 3}, {Scenario: s}, {Scenario: s, Replication: 1 << 20},
+		{Scenario: s, Replication: 3}}
 	var want []uint64
 	for _, j := range jobs {
 		w, err := New(j.Scenario, j.Replication, nil, nil)

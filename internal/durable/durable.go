@@ -67,7 +67,7 @@ func fill(d disk, name string, data []byte, mode fs.FileMode) (temporary string,
 	temporary = filepath.Join(filepath.Dir(name), "."+filepath.Base(name)+"."+strings.ToLower(rand.Text()[:8])+".tmp")
 	f, err := d.open(temporary, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_EXCL)
 	if err != nil {
-		if failed := new(fs.PathError); errors.As(err, &failed) { // nobody has asked for the temporary file
+		if failed := new(fs.PathError); errors.As(err, &failed) { // the caller does not know the temporary one
 			err = &fs.PathError{Op: failed.Op, Path: name, Err: failed.Err}
 		}
 		return "", err

@@ -105,7 +105,8 @@ func TestCreateIsWholeAtEveryStep(t *testing.T) {
 func TestErrorsNameTheFile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "nowhere", "f")
 	for what, err := range map[string]error{"write": Write(name, nil), "create": Create(name, nil)} {
-		if failed := new(fs.PathError); !errors.As(err, &failed) || failed.Path != name || !errors.Is(err, fs.ErrNotExist) {
+		failed := new(fs.PathError)
+		if !errors.As(err, &failed) || failed.Path != name || !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: got %v, want %s not to exist", what, err, name)
 		}
 	}

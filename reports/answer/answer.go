@@ -212,7 +212,8 @@ func (r *Report) free() format.Table {
 
 // changes returns the table of what a change of the best setting would do.
 func (r *Report) changes() format.Table {
-	t := format.Table{Caption: "What a change would do, in " + format.Plural(uint64(r.Beside.Runs), "run") + " with equal draws",
+	runs := format.Plural(uint64(r.Beside.Runs), "run")
+	t := format.Table{Caption: "What a change would do, in " + runs + " with equal draws",
 		Head: []string{"change", "99 % final", "all final", "late", "refused", ""}, Left: 1, Words: true}
 	t.Rows = append(t.Rows, r.row(r.Beside, "the best setting", ""))
 	t.Rows = append(t.Rows, r.row(r.Own, "as the scenario stands", r.note(r.Own)))

@@ -128,9 +128,9 @@ func (v *destination) fills(w runlog.Window) bool {
 }
 
 // throttled returns the refusals / attempts in steps in which a server's recent rate was above the rate from which the
-// receiver throttles, and whether the receiver refused more than it refuses to a sender that it trusts: in the steps in
-// which it takes most messages of such a sender, by at least a share of leastDistrusted of their attempts. The rate of a
-// step is a mean, so the sender that is trusted is given 1.25 times that rate.
+// receiver throttles, and whether the receiver refused more than it refuses to a sender that it trusts: in the steps
+// in which it takes most messages of such a sender, by at least a share of leastDistrusted of their attempts. The rate
+// of a step is a mean, so a trusted sender is given 1.25 times that rate.
 func (v *destination) throttled() (above float64, distrusted bool) {
 	course, soft, hard := v.Run.Course, v.receiver.Soft.Limit, v.receiver.Hard
 	halves := float64(course.Step) / float64(v.receiver.Recent)

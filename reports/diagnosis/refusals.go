@@ -23,9 +23,9 @@ func (v *destination) refusals() []Finding {
 	all = v.messages(all)
 	if k := v.receiver.Penalty; k.Limit > 0 && len(all) == before {
 		if share := v.atMail(k.Code); share >= leastRefused {
-			all = v.add(all, Penalty, share, fmt.Sprintf("it punishes more than %s messages an hour with %s in which it takes "+
-				"nothing, and begins again if the sender does not slow down; a lower rate is not punished",
-				format.Grouped(k.Limit, 0), format.Duration(v.receiver.Pause.Seconds())))
+			all = v.add(all, Penalty, share, fmt.Sprintf("it punishes more than %s messages an hour with %s "+
+				"in which it takes nothing, and begins again if the sender does not slow down; a lower rate is not "+
+				"punished", format.Grouped(k.Limit, 0), format.Duration(v.receiver.Pause.Seconds())))
 		}
 	}
 	return v.shared(v.events(all))
@@ -41,7 +41,7 @@ func (v *destination) add(all []Finding, c Cause, share float64, why string) []F
 	return append(all, Finding{c, v.name, words})
 }
 
-// atBanner returns the share of attempts that 421 ended before MAIL, without those of an event.
+// atBanner returns the share of attempts that 421 ended before MAIL, other than by an event.
 func (v *destination) atBanner() float64 {
 	return v.replies(func(s mail.Stage, c int) bool {
 		return s <= mail.StageEHLO && c == 421 && !v.byEvent(s, c)
@@ -66,8 +66,8 @@ func (v *destination) connections() []Finding {
 func (v *destination) messages(all []Finding) []Finding {
 	k, busiest := v.receiver, v.busiest()
 	if share := v.atMail(k.Bucket.Code); k.Bucket.Limit > 0 && share >= leastRefused && busiest > k.Bucket.Limit {
-		all = v.add(all, Bucket, share, fmt.Sprintf("it takes %s messages an hour, up to %s were offered; a higher rate "+
-			"is refused and sent again", format.Grouped(k.Bucket.Limit, 0), format.Grouped(busiest, 0)))
+		all = v.add(all, Bucket, share, fmt.Sprintf("it takes %s messages an hour, up to %s were offered; a higher "+
+			"rate is refused and sent again", format.Grouped(k.Bucket.Limit, 0), format.Grouped(busiest, 0)))
 	}
 	for _, w := range k.Windows {
 		if share := v.atMail(w.Code); share >= leastRefused && v.fills(w) {
@@ -83,16 +83,16 @@ func (v *destination) messages(all []Finding) []Finding {
 	above, distrusted := v.throttled()
 	switch {
 	case distrusted && v.complained():
-		all = v.add(all, Complaints, share, fmt.Sprintf("recipients have complained, and %s now refuses below %s messages "+
-			"an hour too; send only to those who asked for the mail, and less until the sender's reputation has recovered",
-			v.name, soft))
+		all = v.add(all, Complaints, share, fmt.Sprintf("recipients have complained, and %s now refuses below %s "+
+			"messages an hour too; send only to those who asked for the mail, and less until the sender's "+
+			"reputation has recovered", v.name, soft))
 	case distrusted:
 		all = v.add(all, Reputation, share, fmt.Sprintf("refusals and dead addresses have cost the sender its "+
 			"reputation, and %s now refuses below %s messages an hour too; clean the list, and send less until the "+
 			"reputation has recovered", v.name, soft))
 	case above >= leastRefused:
-		all = v.add(all, Throttle, share, fmt.Sprintf("from %s messages an hour on it refuses a growing share, up to %s "+
-			"were offered; a lower rate is refused less", soft, format.Grouped(busiest, 0)))
+		all = v.add(all, Throttle, share, fmt.Sprintf("from %s messages an hour on it refuses a growing share, up to "+
+			"%s were offered; a lower rate is refused less", soft, format.Grouped(busiest, 0)))
 	}
 	return all
 }
@@ -115,9 +115,9 @@ func (v *destination) events(all []Finding) []Finding {
 		if e.To != vt.Never {
 			until = "until " + format.Duration(e.To.Sub(0).Seconds())
 		}
-		all = v.add(all, Event, n/v.attempts, fmt.Sprintf("from %s after the start %s %s replied %d at %s, whatever was "+
-			"sent; ask the provider why, and send there later", format.Duration(e.From.Sub(0).Seconds()), until, v.name,
-			e.Code, e.Stage))
+		all = v.add(all, Event, n/v.attempts, fmt.Sprintf("from %s after the start %s %s replied %d at %s, whatever "+
+			"was sent; ask the provider why, and send there later", format.Duration(e.From.Sub(0).Seconds()), until,
+			v.name, e.Code, e.Stage))
 	}
 	return all
 }
@@ -138,7 +138,8 @@ func (v *destination) shared(all []Finding) []Finding {
 	}
 	if together {
 		all = append(all, Finding{Contention, v.name, fmt.Sprintf("%s counts all %d servers together: what "+
-			"one of them is granted, the others are refused; another server gains nothing there.", v.name, v.realServers())})
+			"one of them is granted, the others are refused; another server gains nothing there.", v.name,
+			v.realServers())})
 	}
 	return all
 }

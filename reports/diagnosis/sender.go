@@ -29,9 +29,10 @@ func (f *Facts) own(refused []Finding) []Finding {
 				"that its campaigns request; more of them (campaign.processes) end this mailing earlier.", s.Name,
 				f.Run.Sender.Requested)})
 		case !limited && f.rises(s):
-			all = append(all, Finding{Ramp, s.Name, fmt.Sprintf("C of %s still rose by its step at the end, to %s processes "+
-				"and %s messages an hour: a higher governor.start, a shorter governor.interval or a greater step ends this "+
-				"mailing earlier.", s.Name, format.Grouped(float64(s.AvailableFinal), 0), format.Grouped(float64(s.Rate), 0))})
+			all = append(all, Finding{Ramp, s.Name, fmt.Sprintf("C of %s still rose by its step at the end, to %s "+
+				"processes and %s messages an hour: a higher governor.start, a shorter governor.interval or a greater "+
+				"step ends this mailing earlier.", s.Name, format.Grouped(float64(s.AvailableFinal), 0),
+				format.Grouped(float64(s.Rate), 0))})
 		case s.Judged > 0 && math.Abs(float64(s.SteadyStateError)) <= 0.05:
 			atTarget++
 		}

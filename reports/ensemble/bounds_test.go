@@ -140,7 +140,8 @@ func TestTimesHaveFewDigits(t *testing.T) {
 		of   []float64
 		want string
 	}{
-		{[]float64{3.0632, 3.0634, 3.0630}, "3.1 h"}, {[]float64{2, 4, 3}, "3 h (31 min to 5.5 h)"}, {[]float64{5, 5, 5}, "5 h"},
+		{[]float64{3.0632, 3.0634, 3.0630}, "3.1 h"},
+		{[]float64{2, 4, 3}, "3 h (31 min to 5.5 h)"}, {[]float64{5, 5, 5}, "5 h"},
 	} {
 		runs := losing(make([]float64, len(v.of)), make([]float64, len(v.of)))
 		for i, h := range v.of {

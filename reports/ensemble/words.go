@@ -249,7 +249,7 @@ func (e *Report) failures() []string {
 // MeasureInWords returns the mean of a measure with its interval in brackets.
 func (e *Report) MeasureInWords(name string) string { return e.Measure(name).Words("") }
 
-// Hours returns a measure that is in hours as reports write times, with its interval if one can see that it has a width.
+// Hours returns a measure that is in hours as reports write times, with its interval if its bounds differ then.
 func (e *Report) Hours(name string) string {
 	x := e.Measure(name).Estimate
 	text := func(n format.Num) string { return format.Duration(3600 * float64(n)) }

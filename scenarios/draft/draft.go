@@ -137,13 +137,14 @@ func needed(s *scenarios.Scenario) (Fact, error) {
 		hours = max(hours, c.Deadline.Hours())
 	}
 	if all == 0 {
-		return Fact{"target", "140000/h", "assumed: Table 1 of the patent application; no deadline asks for a rate"}, nil
+		return Fact{"target", "140000/h", "assumed: Table 1 of the patent application; no deadline asks for a " +
+			"rate"}, nil
 	}
 	most = max(most, all/hours)
 	rate := math.Ceil(1.1*most/float64(len(s.Servers))/1000) * 1000
 	if rate > mostRate {
-		return Fact{}, fmt.Errorf("deadline: got %s recipients, which take %s messages an hour of each server to meet it, "+
-			"want at most %s", format.Grouped(all, 0), format.Grouped(rate, 0), format.Grouped(mostRate, 0))
+		return Fact{}, fmt.Errorf("deadline: got %s recipients, which take %s messages an hour of each server to meet "+
+			"it, want at most %s", format.Grouped(all, 0), format.Grouped(rate, 0), format.Grouped(mostRate, 0))
 	}
 	source := fmt.Sprintf("derived: the deadlines need %s an hour from %s, and a tenth more",
 		format.Grouped(math.Ceil(most), 0), format.Plural(uint64(len(s.Servers)), "server"))

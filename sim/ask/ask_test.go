@@ -101,8 +101,8 @@ func TestWhatCountsFirst(t *testing.T) {
 func TestStoppedRunsChangeNoAnswer(t *testing.T) {
 	for _, limit := range []float64{3, 8, 17} {
 		for _, replications := range []int{1, 3} {
-			q := ask.Question{Axes: []ask.Axis{{Values: values(30), Start: 12}, {Values: values(16), Start: 7}}, Refused: 0.02,
-				Replications: replications}
+			axes := []ask.Axis{{Values: values(30), Start: 12}, {Values: values(16), Start: 7}}
+			q := ask.Question{Axes: axes, Refused: 0.02, Replications: replications}
 			whole := world(limit, 0.05)
 			full, err := ask.Search(q, whole)
 			if err != nil {

@@ -138,7 +138,8 @@ func (q *Init) Ask(in io.Reader, out io.Writer) error {
 				if err := lines.Err(); err != nil {
 					return Fail(Environment, "standard input: %w", err)
 				}
-				return Fail(Usage, "standard input: got its end, want an answer, or an empty line for the one in brackets")
+				return Fail(Usage, "standard input: got its end, want an answer, or an empty line for "+
+					"the one in brackets")
 			}
 			trial := *q
 			trial.Out = ""

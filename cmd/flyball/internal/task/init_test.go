@@ -41,11 +41,12 @@ func TestInitAsks(t *testing.T) {
 	}
 }
 
-// The end of the input is no answer.
+// At the end of the input answers are missing.
 func TestInitAsksToTheEnd(t *testing.T) {
 	for _, answers := range []string{"", "night\n3\n", "night\n3\n\n\n\n"} {
 		q := Init{Draft: draft.Default()}
-		if err := q.Ask(strings.NewReader(answers), io.Discard); err == nil || !strings.Contains(err.Error(), "standard input: got its end") {
+		err := q.Ask(strings.NewReader(answers), io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "standard input: got its end") {
 			t.Errorf("%q: got %v, want the end of the input to be an error", answers, err)
 		}
 	}

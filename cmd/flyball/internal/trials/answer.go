@@ -83,7 +83,8 @@ func (w *asking) choose(r *answer.Report, found *ask.Answer) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			if slices.EqualFunc(runs, found.Best.Runs, func(r result, o ask.Outcome) bool { return r.hash() == o.Digest }) {
+			same := func(r result, o ask.Outcome) bool { return r.hash() == o.Digest }
+			if slices.EqualFunc(runs, found.Best.Runs, same) {
 				set, free.Chosen, free.Kept = without, "", true
 			}
 		}
@@ -106,7 +107,9 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 			if at < 0 || at >= len(f.Values) || r.Free[i].Kept {
 				continue
 			}
-			set := slices.DeleteFunc(slices.Clone(r.Best.Set), func(v string) bool { return strings.HasPrefix(v, f.key+"=") })
+			set := slices.DeleteFunc(slices.Clone(r.Best.Set), func(v string) bool {
+				return strings.HasPrefix(v, f.key+"=")
+			})
 			set = append(set, f.key+"="+f.Values[at])
 			s, err := w.base.With(set...)
 			if err != nil {
@@ -156,7 +159,8 @@ func setting(set []string, runs []result) answer.Setting {
 		}
 		return format.Num(sum)
 	}
-	s := answer.Setting{Set: append([]string{}, set...), Runs: len(runs), T50: mean("t50_h"), T90: mean("t90_h"), T99: mean("t99_h"),
+	s := answer.Setting{Set: append([]string{}, set...), Runs: len(runs), T50: mean("t50_h"), T90: mean("t90_h"),
+		T99:  mean("t99_h"),
 		Late: mean("late_recipients"), Pending: mean("pending"), Refused: mean("refused_share"),
 		Recipients: mean("recipients"), Failed: mean("failed")}
 	for _, r := range runs {

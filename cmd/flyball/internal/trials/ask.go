@@ -123,7 +123,8 @@ func (q *Ask) ofDeadline(err error, campaigns []scenarios.Campaign) error {
 			if _, wrong := fmt.Sscanf(p.Key, "campaign[%d]", &i); wrong != nil || i >= len(campaigns) {
 				return err
 			}
-			return task.Fail(task.Usage, "--deadline %s, campaign %s: %s", task.Quote(q.Deadline), campaigns[i].Name, p.Text)
+			return task.Fail(task.Usage, "--deadline %s, campaign %s: %s", task.Quote(q.Deadline),
+				campaigns[i].Name, p.Text)
 		}
 	}
 	return err

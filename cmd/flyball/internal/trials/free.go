@@ -50,7 +50,10 @@ func (a freeKey) is(b freeKey, s *scenarios.Scenario) bool {
 	for _, v := range []string{a.Values[0], a.Values[len(a.Values)-1]} {
 		one, err := s.With(a.key + "=" + v)
 		other, wrong := s.With(b.key + "=" + v)
-		if err == nil && wrong == nil && scenarios.ID(one) == scenarios.ID(other) && scenarios.ID(one) != scenarios.ID(s) {
+		if err != nil || wrong != nil {
+			continue
+		}
+		if id := scenarios.ID(one); id == scenarios.ID(other) && id != scenarios.ID(s) {
 			return true
 		}
 	}
