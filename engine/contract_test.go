@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"flyball/engine/governing"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
@@ -33,6 +35,7 @@ var subjects = []struct {
 }{
 	{"delivery", ownGovernor, reservations, world},
 	{"delivery of a cluster", share, reservations, world},
+	{"delivery that reads replies", reader, reactions, readable},
 	{"governing", cluster, reports(), func(vt.Time, *engine.Outbox) []input { return nil }},
 }
 
@@ -78,6 +81,45 @@ func share(_ *testing.T, obs engine.Observer) engine.Role {
 	pauses := []vt.Window{{From: vt.Time(33 * vt.Minute), To: vt.Time(41 * vt.Minute)}}
 	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Send: send, Pauses: pauses,
 		Together: true}, delivery.NewShare(10), obs)
+}
+
+// reader has a reply table. Its rows stand for the replies of readable, in their order.
+func reader(_ *testing.T, obs engine.Observer) engine.Role {
+	table := replies.Table{
+		{Reaction: "slow", Share: 0.2, For: 10 * vt.Minute, Scope: "domain"}, {Reaction: "hold", For: 7 * vt.Minute},
+		{Reaction: "suspend", For: 90 * vt.Second, Scope: "account"},
+		{Reaction: "suspend", For: vt.Minute, Scope: "campaign"},
+		{Reaction: "reconnect"}, {Reaction: "suspend", For: 2 * vt.Minute, Scope: "domain"},
+	}
+	return machine(delivery.Config{Retry: delivery.DefaultRetry(), Replies: []replies.Table{table, table, table},
+		Servers: 3, Destinations: 3, Destination: governor.DefaultDestination()}, delivery.NewShare(10), obs)
+}
+
+// reactions are reservations and, in between, what replies to two other servers ask for.
+var reactions = slices.SortedStableFunc(slices.Values(append([]input{reaction(3, 1, 1, 0), reaction(9, 1, 2, 5),
+	reaction(14, 2, 1, 0), reaction(27, 1, 3, 0)}, reservations...)),
+	func(a, b input) int { return cmp.Compare(a.at, b.at) })
+
+func reaction(minute vt.Span, server mail.Server, number uint64, row uint16) input {
+	at := vt.Time(minute * vt.Minute)
+	return input{at: at, message: engine.Message{Number: number,
+		From: engine.Address{Role: engine.Delivery, Server: server},
+		Body: engine.React{Dest: mail.Destination(number % 3), Row: row + 1, Began: at.Add(-vt.Second)}}}
+}
+
+// readable is world with replies that match rows.
+func readable(now vt.Time, out *engine.Outbox) []input {
+	reports := slices.DeleteFunc(slices.Clone(out.Send), func(m engine.Message) bool {
+		_, react := m.Body.(engine.React)
+		return react
+	})
+	all := world(now, &engine.Outbox{Start: out.Start, Send: reports})
+	for i := range all {
+		if r := &all[i].end.Reply; r.Code >= 400 {
+			r.Row = 1 + uint16(int64(r.Took)/int64(vt.Second)%6)
+		}
+	}
+	return all
 }
 
 func machine(cfg delivery.Config, gov governor.Governor, obs engine.Observer) engine.Role {
@@ -381,7 +423,8 @@ func give(role engine.Role, now vt.Time, in input, out *engine.Outbox) {
 
 // A message is a value: it may be the key of a map.
 func TestMessagesAreComparable(t *testing.T) {
-	for _, b := range []engine.Body{engine.Reserve{}, engine.Report{}, engine.Verdict{}, engine.Stop{}} {
+	for _, b := range []engine.Body{engine.Reserve{}, engine.Report{}, engine.Verdict{}, engine.React{},
+		engine.Stop{}} {
 		if !reflect.TypeOf(b).Comparable() {
 			t.Errorf("%T is not comparable", b)
 		}

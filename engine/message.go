@@ -30,6 +30,7 @@ type Body interface{ body() }
 func (Reserve) body() {}
 func (Report) body()  {}
 func (Verdict) body() {}
+func (React) body()   {}
 func (Stop) body()    {}
 
 // Address names a role of a run.
@@ -85,6 +86,14 @@ type Report struct {
 type Verdict struct {
 	Attempts, Delivered uint64 // sums over all servers in the interval
 	Available           int    // the server's part of C; 0 if the server has its own governor
+}
+
+// React tells a delivering server that a reply to another one asks all servers for a
+// reaction. A repeated React is dropped; a late one counts from when it comes.
+type React struct {
+	Dest  mail.Destination // the destination that sent the reply
+	Row   uint16           // of the reply table of the destination
+	Began vt.Time          // when the attempt that got the reply began
 }
 
 // Stop ends the run of a role. The role then wants to be woken at once, closes

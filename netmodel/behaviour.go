@@ -82,14 +82,14 @@ func downtimes(lists ...[]Down) (all []downtime) {
 
 // newBehaviour returns the behaviour of d; nil if it has none. A destination that
 // some server cannot reach at some time (cutOff) has a behaviour.
-func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *behaviour {
+func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables, v *answers) *behaviour {
 	if !d.HasBehaviour() && !cutOff {
 		return nil
 	}
 	b := &behaviour{
 		bucket:        mail.NewPace(d.Bucket.Rate, d.Bucket.Burst),
-		bucketReply:   refusal(mail.StageMAIL, d.Bucket.Reply, 0),
-		throttleReply: refusal(mail.StageMAIL, d.Throttle.Reply, 0),
+		bucketReply:   v.refusal(mail.StageMAIL, d.Bucket.Reply, d.Bucket.Enhanced, d.Bucket.Text),
+		throttleReply: v.refusal(mail.StageMAIL, d.Throttle.Reply, d.Throttle.Enhanced, d.Throttle.Text),
 		throttle:      limits.NewRamp(d.Throttle.Soft, d.Throttle.Hard, d.Throttle.Curve == "logistic"),
 		tarpit:        limits.NewRamp(d.Tarpit.Soft, d.Tarpit.Hard, false),
 		delay:         d.Tarpit.Delay, most: d.Tarpit.Most, perPoint: d.Tarpit.PerPoint,
@@ -99,12 +99,13 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables) *be
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
 	}
 	for _, a := range d.Allowances {
-		reply := refusal(mail.StageMAIL, a.Reply, a.Enhanced)
+		reply := v.refusal(mail.StageMAIL, a.Reply, a.Enhanced, a.Text)
 		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), a.Fleet(), reply})
 	}
-	b.onConnection, b.onMessage = events(d.Refuse)
+	b.onConnection, b.onMessage = events(d.Refuse, v)
 	if !d.Penalty.Off() {
-		b.penalty, b.penaltyReply = &d.Penalty, refusal(mail.StageMAIL, d.Penalty.Reply, d.Penalty.Enhanced)
+		p := &d.Penalty
+		b.penalty, b.penaltyReply = p, v.refusal(mail.StageMAIL, p.Reply, p.Enhanced, p.Text)
 	}
 	if d.usesRate() {
 		b.tick = d.Recent / limits.FadingSteps

@@ -18,6 +18,9 @@ type Bucket struct {
 	Rate  unit.PerHour `toml:"rate" doc:"messages taken from each server in the long run; 0: any" range:"0/h..3600000000/h" source:"scenario"`
 	Burst int          `toml:"burst" doc:"messages taken at once after a pause" range:"1..1000000000" default:"100" source:"assumed: no provider publishes it"`
 	Reply int          `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..499" default:"421"`
+
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 // Throttle defers messages at MAIL more often the higher the server's recent rate
@@ -27,6 +30,9 @@ type Throttle struct {
 	Hard  unit.PerHour `toml:"hard" doc:"recent rate from which all messages are deferred; 0: no throttle" range:"0/h..3600000000/h" source:"scenario"`
 	Curve string       `toml:"curve" doc:"probability between soft and hard: linear from 0 to 1, or a logistic curve from 0.05 to 0.95 that continues beyond them" oneof:"linear logistic" default:"linear"`
 	Reply int          `toml:"reply" doc:"reply code to MAIL" range:"400..499" default:"421"`
+
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 // Reputation makes a receiver trust a server less after refusals, dead recipients

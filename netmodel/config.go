@@ -5,6 +5,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel/limits"
@@ -16,6 +17,7 @@ type Config struct {
 	Servers      []Server      `toml:"server"`
 	Destinations []Destination `toml:"destination"`
 	Dialogue     mail.Dialogue `toml:"dialogue"`
+	Replies      []replies.Row // the sender's reading of the replies of all destinations; the scenario checks it
 	Clock        vt.Clock      // wall clock, which daily cycles follow; none: the run begins at midnight
 	Size         unit.Bytes    // size of one message; the scenario checks it
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage; the scenario checks it
@@ -77,11 +79,16 @@ type Destination struct {
 	Dot      Dist     `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
 	Shared   bool     `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
 	Cap      int      `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
+	CapText  string   `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
 	Messages int      `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
 	HangsUp  int      `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
 	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
 	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
+
+	CapEnhanced mail.Enhanced `toml:"cap_enhanced,omitdefault" doc:"enhanced status of the 421 beyond the cap (RFC 3463)"`
+
+	Replies []replies.Row `toml:"reply,omitdefault" doc:"the sender's reading of this destination's replies, before the general table of replies: of the rows that match, one with a text alone goes before one with an enhanced status and a text, that before one with the status alone, and that before one with the code alone; of equals the first"`
 
 	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server sends there, and when it resends"`
 
@@ -115,6 +122,9 @@ type Greylist struct {
 	Reply int     `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
 	At    string  `toml:"at,omitdefault" doc:"command that gets this reply: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
 
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+
 	WhitelistAfter int     `toml:"whitelist_after,omitdefault" doc:"number of recipients let in after which the server is whitelisted; 0: never" range:"0..1000000000" source:"scenario"`
 	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"how long the server stays whitelisted" default:"35d" range:"1s..3650d" source:"derived: Postgrey --max-age: 35 days"`
 }
@@ -124,6 +134,9 @@ type Dead struct {
 	Share float64 `toml:"share" doc:"share of recipients" range:"0..1" source:"scenario"`
 	At    string  `toml:"at" doc:"stage" oneof:"mail rcpt data dot" default:"rcpt"`
 	Reply int     `toml:"reply" doc:"reply code" range:"400..599" default:"550"`
+
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 // Fail is a way to fail at a stage: with a reply, or without one.
@@ -132,6 +145,9 @@ type Fail struct {
 	Reply int     `toml:"reply" doc:"reply code; not together with fault, not at connect" range:"400..599"`
 	Fault string  `toml:"fault" doc:"how it fails without a reply" oneof:"drop timeout"`
 	P     float64 `toml:"p" doc:"probability that an attempt (or connection) fails this way" range:"0..1" source:"scenario"`
+
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 var keys = conf.Declare[Config]()
@@ -195,6 +211,12 @@ func (d Destination) validate() []error {
 	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
 		len(d.Domains), mostDomains)
 	l.Within("send", d.Send.Problems())
+	l.Check(d.Messages == 0 || d.Send.Messages == 0, "send.messages_per_connection",
+		"got %d with messages_per_connection = %d of the destination, want one of them", d.Send.Messages, d.Messages)
+	replies.Check(&l, "reply", d.Replies)
+	for i, f := range d.Dead {
+		mail.CheckStatus(&l, conf.Index("dead", i)+".enhanced", f.Reply, f.Enhanced)
+	}
 	var dead float64
 	for _, v := range d.Dead {
 		dead += v.Share
@@ -207,6 +229,9 @@ func (d Destination) validate() []error {
 		l.Check(f.At != "", key+".at", "got none, want one of connect, banner, ehlo, mail, rcpt, data, dot")
 		l.Check((f.Reply == 0) != (f.Fault == ""), key, "got reply = %d and fault = %q, want exactly one of them",
 			f.Reply, f.Fault)
+		mail.CheckStatus(&l, key+".enhanced", f.Reply, f.Enhanced)
+		l.Check(f.Reply != 0 || f.Enhanced == 0 && f.Text == "", key,
+			"got a text or a status without reply, want neither")
 		l.Check(f.At != "connect" || f.Reply == 0, key+".reply",
 			"got %d at connect, want a fault: SMTP begins after it", f.Reply)
 		if stage <= mail.StageEHLO {

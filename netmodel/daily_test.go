@@ -27,7 +27,7 @@ func TestDailyCycleFollowsTheClock(t *testing.T) {
 		{vt.Clock{Start: start, Offsets: []vt.Offset{{}, {From: vt.Hour, Ahead: -10 * vt.Hour}}}, 26 * vt.Hour,
 			14 * vt.Hour, 0, 34 * vt.Hour},
 	} {
-		b := newBehaviour(d, false, v.clock, tables{})
+		b := newBehaviour(d, false, v.clock, tables{}, &answers{})
 		at := func(after vt.Span) float64 { return b.daily[b.minute(vt.Time(after))] }
 		if at(v.peak) < 1.49 || at(v.trough) > 0.51 || at(v.before) != at(v.after) {
 			t.Errorf("%v: got %g, %g, %g and %g, want 1.5, 0.5, and two alike", v.clock, at(v.peak), at(v.trough),

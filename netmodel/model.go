@@ -159,7 +159,8 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	at := now.Add(e.Took)
 	switch {
 	case e.Ends():
-		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: e.Code, Stage: step.Stage, Fault: e.Fault}
+		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: e.Code, Stage: step.Stage, Fault: e.Fault,
+			Row: e.Row}
 	case int(t.step) == len(steps):
 		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: 250, Stage: step.Stage}
 	}

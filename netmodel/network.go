@@ -13,11 +13,14 @@
 package netmodel
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 )
@@ -97,8 +100,10 @@ type destination struct {
 	behaviour              *behaviour // nil: none
 	grey                   uint64
 	greyDelay              *table
-	greyCode               uint16
+	greyReply              ending
 	greyAt                 mail.Stage
+	capReply               ending
+	answers                []answer // by number
 }
 
 // failure is an ending with its share of the draws: all words below upTo that are
@@ -108,26 +113,45 @@ type failure struct {
 	ending
 }
 
-// ending is the stage at which an attempt ends early, with the reply code and its
-// enhanced status, or with the fault, in one word: most attempts are asked whether
-// they have any. noEnding means that the attempt does not end early: only the resolver
+// ending is the stage at which an attempt ends early, with the reply code and the number
+// of its answer, or with the fault, in one word: most attempts are asked whether they
+// have any. noEnding means that the attempt does not end early: only the resolver
 // ends attempts at the look-up.
 type ending uint64
 
 const noEnding ending = 0
 
+// answer is what a destination's reply has beside its code.
+type answer struct {
+	status mail.Enhanced // 0: none
+	text   string        // empty: mail.DefaultText
+	row    uint16        // of the sender's reply table, see mail.Reply
+}
+
+// answers collects the answers of a destination while its rules are prepared.
+type answers struct {
+	table replies.Table
+	all   []answer
+}
+
 // refusal returns the ending with a reply at a stage.
-func refusal(at mail.Stage, reply int, status mail.Enhanced) ending {
-	return ending(status)<<32 | ending(reply)<<16 | ending(at)<<8
+func (a *answers) refusal(at mail.Stage, code int, status mail.Enhanced, text string) ending {
+	v := answer{status, text, a.table.Match(at, code, status.String()+" "+cmp.Or(text, mail.DefaultText))}
+	number := slices.Index(a.all, v)
+	if number < 0 {
+		number = len(a.all)
+		a.all = append(a.all, v)
+	}
+	return ending(number)<<32 | ending(code)<<16 | ending(at)<<8
 }
 
 // silence returns the ending without a reply at a stage.
 func silence(at mail.Stage, how mail.Fault) ending { return ending(at)<<8 | ending(how) }
 
-func (e ending) code() uint16            { return uint16(e >> 16) }
-func (e ending) stage() mail.Stage       { return mail.Stage(e >> 8) }
-func (e ending) fault() mail.Fault       { return mail.Fault(e) }
-func (e ending) enhanced() mail.Enhanced { return mail.Enhanced(e >> 32) }
+func (e ending) code() uint16      { return uint16(e >> 16) }
+func (e ending) stage() mail.Stage { return mail.Stage(e >> 8) }
+func (e ending) fault() mail.Fault { return mail.Fault(e) }
+func (e ending) answer() uint32    { return uint32(e >> 32) }
 
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
@@ -173,8 +197,10 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		net.through = append(net.through, math.Pow(1-net.hopLoss, float64(hops)))
 	}
 	for _, d := range c.Destinations {
-		r := newDestination(d, tables)
-		r.behaviour = newBehaviour(d, cutOff, c.Clock, tables)
+		a := &answers{table: replies.NewTable(d.Replies, c.Replies), all: make([]answer, 1)}
+		r := newDestination(d, tables, a)
+		r.behaviour = newBehaviour(d, cutOff, c.Clock, tables, a)
+		r.answers = a.all
 		net.destinations = append(net.destinations, r)
 	}
 	return net
@@ -196,31 +222,34 @@ func (net *Network) easiest(steps []mail.Step) easy {
 // With returns the network of the same Config with the draws of key.
 func (net *Network) With(key rng.Key) *Network { return &Network{physics: net.physics, key: key} }
 
-func newDestination(d Destination, tables tables) destination {
+func newDestination(d Destination, tables tables, a *answers) destination {
 	r := destination{
 		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
 		cap: d.Cap, shared: d.Shared,
 		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay),
-		greyCode: uint16(d.Greylist.Reply),
+		capReply: a.refusal(mail.StageBanner, 421, d.CapEnhanced, d.CapText), // RFC 5321 3.8
 	}
 	r.greyAt, _ = mail.StageNamed(d.Greylist.At)
+	r.greyReply = a.refusal(r.greyAt, d.Greylist.Reply, d.Greylist.Enhanced, d.Greylist.Text)
 	var dead, onConnection, onMessage float64
 	for _, v := range d.Dead {
 		dead += v.Share
 		stage, _ := mail.StageNamed(v.At)
-		r.dead = append(r.dead, failure{rng.Threshold(dead), refusal(stage, v.Reply, 0)})
+		r.dead = append(r.dead, failure{rng.Threshold(dead), a.refusal(stage, v.Reply, v.Enhanced, v.Text)})
 	}
 	for _, v := range d.Fail {
 		stage, _ := mail.StageNamed(v.At)
 		fault, _ := mail.FaultNamed(v.Fault)
+		how := silence(stage, fault)
+		if v.Reply != 0 {
+			how = a.refusal(stage, v.Reply, v.Enhanced, v.Text)
+		}
 		if stage <= mail.StageEHLO {
 			onConnection += v.P
-			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection),
-				refusal(stage, v.Reply, 0) | silence(stage, fault)})
+			r.onConnection = append(r.onConnection, failure{rng.Threshold(onConnection), how})
 		} else {
 			onMessage += v.P
-			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage),
-				refusal(stage, v.Reply, 0) | silence(stage, fault)})
+			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), how})
 		}
 	}
 	return r
@@ -371,7 +400,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 		case dead != noEnding:
 			m.fail, m.dead = dead, true
 		case uint64(listed) < r.grey:
-			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyCode
+			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyReply.code()
 		}
 	}
 	if net.hopLoss > 0 {
@@ -384,8 +413,12 @@ type Exchange struct {
 	Took  vt.Span
 	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
 	Fault mail.Fault
-	// Enhanced is the status of the refusal. A simulated sender does not read it.
+	// Row is the row of the sender's reply table that the refusal matches; see mail.Reply.
+	Row uint16
+	// Enhanced and Text are on the wire of a live run. A simulated sender does not read them.
 	Enhanced mail.Enhanced
+	Text     string
+	answer   uint32 // number of the answer with the last three
 }
 
 // Ends reports whether the attempt ends with this exchange.
@@ -405,7 +438,7 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 	case mail.StageBanner:
 		e.Took += c.Banner
 		if c.refused {
-			e.Code = 421 // RFC 5321 3.8
+			e.Code = 421 // see destination.capReply
 		}
 	case mail.StageMAIL:
 		e.Took += m.Tarpit
@@ -418,7 +451,7 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 		e.Code = m.GreyCode
 	}
 	if e.Code == 0 && fail.stage() == step.Stage {
-		e.Code, e.Fault, e.Enhanced = fail.code(), fail.fault(), fail.enhanced()
+		e.Code, e.Fault, e.answer = fail.code(), fail.fault(), fail.answer()
 	}
 	if net.hopLoss > 0 {
 		if lost := net.losses(word, step.RoundTrips, c.Hops); lost > 0 {

@@ -1,6 +1,7 @@
 package netmodel
 
 import (
+	"cmp"
 	"math"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -265,13 +266,34 @@ func (r *Receiver) draw(to mail.Recipient, try mail.Try, purpose rng.Purpose) ui
 // step. The recipient's clock starts at the end of the first deferred exchange.
 func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Message, stretch float64) Exchange {
 	if m.Grey == 0 || m.welcome || step.Stage != r.facts.greyAt {
-		return r.net.Exchange(step, c, m, false, stretch)
+		e := r.net.Exchange(step, c, m, false, stretch)
+		if e.Code != 0 {
+			r.word(&e, step, c, false)
+		}
+		return e
 	}
 	first, known := r.state.greylist.First(m.to, now)
 	m.letIn = known && now.Sub(first) >= m.Grey
 	e := r.net.Exchange(step, c, m, !m.letIn, stretch)
+	if e.Code != 0 {
+		r.word(&e, step, c, !m.letIn)
+	}
 	r.state.greylist.See(m.to, now.Add(e.Took), known)
 	return e
+}
+
+// word gives a refusal its status, its text and its row of the sender's table. grey
+// means that the greylist refuses.
+func (r *Receiver) word(e *Exchange, step mail.Step, c *Connection, grey bool) {
+	number := e.answer
+	switch {
+	case grey:
+		number = r.facts.greyReply.answer()
+	case c.refused && step.Stage == mail.StageBanner:
+		number = r.facts.capReply.answer()
+	}
+	a := &r.facts.answers[number]
+	e.Row, e.Enhanced, e.Text = a.row, a.status, cmp.Or(a.text, mail.DefaultText)
 }
 
 // End ends an attempt whose message was offered. accepted means that the reply to

@@ -16,12 +16,14 @@ type Refuse struct {
 	Reply int     `toml:"reply" doc:"reply code" range:"400..599" required:"true"`
 	Share float64 `toml:"share" doc:"share of connections or messages that are refused" range:"0..1" default:"1" source:"scenario"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 func (v Refuse) validate() []error {
 	var l conf.List
 	l.Check(v.To == 0 || v.To > v.From, "to", "got %s, want more than from = %s", v.To, v.From)
+	mail.CheckStatus(&l, "enhanced", v.Reply, v.Enhanced)
 	return l
 }
 
@@ -34,10 +36,10 @@ type event struct {
 
 // events returns the prepared events at the stages of connections and at the stages
 // of messages, in their order.
-func events(all []Refuse) (connections, messages []event) {
+func events(all []Refuse, a *answers) (connections, messages []event) {
 	for _, v := range all {
 		at, _ := mail.StageNamed(v.At)
-		e := event{vt.Time(v.From), vt.Never, v.Share, refusal(at, v.Reply, v.Enhanced)}
+		e := event{vt.Time(v.From), vt.Never, v.Share, a.refusal(at, v.Reply, v.Enhanced, v.Text)}
 		if v.To > 0 {
 			e.to = vt.Time(v.To)
 		}

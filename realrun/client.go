@@ -10,18 +10,22 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 )
 
 // client is the client's side of SMTP over one connection. It judges replies by
-// their first digit, so codes that it does not have a name for count as well.
+// their first digit, so codes that it does not have a name for count as well, and
+// refusals by the reply table too.
 type client struct {
 	net.Conn
-	in  *bufio.Reader
-	out *textproto.Writer
+	in    *bufio.Reader
+	out   *textproto.Writer
+	table replies.Table // of the destination; nil: none
+	text  []byte        // of the last reply, its lines joined by spaces, if there is a table
 }
 
-func newClient(conn net.Conn) *client {
-	return &client{conn, bufio.NewReader(conn), textproto.NewWriter(bufio.NewWriter(conn))}
+func newClient(conn net.Conn, table replies.Table) *client {
+	return &client{Conn: conn, in: bufio.NewReader(conn), out: textproto.NewWriter(bufio.NewWriter(conn)), table: table}
 }
 
 // errGarbled is a reply that is not in the form of RFC 5321 4.2.
@@ -49,7 +53,7 @@ func (c *client) await(stage mail.Stage, want uint16, patience time.Duration) *m
 	case code/100 == want:
 		return nil
 	case code/100 == 4, code/100 == 5:
-		return &mail.Reply{Stage: stage, Code: code}
+		return &mail.Reply{Stage: stage, Code: code, Row: c.table.Match(stage, int(code), string(c.text))}
 	}
 	return failed(stage, errGarbled)
 }
@@ -57,6 +61,7 @@ func (c *client) await(stage mail.Stage, want uint16, patience time.Duration) *m
 // reply reads a reply to the end of its last line, all of whose lines have the
 // same code (RFC 5321 4.2.1), and returns the code: 200 to 599.
 func (c *client) reply() (code uint16, err error) {
+	c.text = c.text[:0]
 	for {
 		line, err := c.in.ReadSlice('\n')
 		if err == bufio.ErrBufferFull {
@@ -74,6 +79,9 @@ func (c *client) reply() (code uint16, err error) {
 			return 0, errGarbled
 		}
 		code = this
+		if len(c.table) > 0 && len(line) > 4 {
+			c.text = append(append(c.text, line[4:]...), ' ')
+		}
 		switch {
 		case len(line) == 3, line[3] == ' ': // RFC 5321 4.2: a reply without text is to be accepted
 			return code, nil

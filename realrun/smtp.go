@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 )
 
 // Resolver looks up the receivers of destinations.
@@ -31,6 +32,7 @@ type SMTP struct {
 	Resolver Resolver
 	Letters  Letters
 	Dialogue mail.Dialogue
+	Replies  []replies.Table // the sender's reading of replies, by destination; none beyond the end
 	Scale    float64
 	Domain   string      // of the envelope sender and of EHLO
 	Broken   func(error) // called when this computer cannot continue; must stop the run
@@ -64,7 +66,11 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	if fault != mail.NoFault {
 		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
 	}
-	if r := p.connect(ctx, addr); r != nil {
+	var table replies.Table
+	if int(a.Dest) < len(p.Replies) {
+		table = p.Replies[a.Dest]
+	}
+	if r := p.connect(ctx, addr, table); r != nil {
 		return *r
 	}
 	return p.offer(ctx, a)
@@ -89,7 +95,7 @@ func (p *process) offer(ctx context.Context, a mail.Attempt) mail.Reply {
 // connect opens a connection, and returns nil or the reply that ends the attempt.
 // A lack of resources on this computer stops the run; it does not count as the
 // recipient's failure.
-func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
+func (p *process) connect(ctx context.Context, addr string, table replies.Table) *mail.Reply {
 	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
 	defer cancel()
 	conn, err := dialLoopback(dial, addr)
@@ -103,7 +109,7 @@ func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
 	case err != nil:
 		return failed(mail.StageConnect, err)
 	}
-	p.client = newClient(conn)
+	p.client = newClient(conn, table)
 	return nil
 }
 

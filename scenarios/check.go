@@ -7,6 +7,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/measure"
@@ -55,6 +56,7 @@ func (s *Scenario) Validate() []error {
 	}
 	l.Check(!strings.ContainsFunc(s.About, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }), "about",
 		"got control characters, want text")
+	replies.Check(&l, "reply", s.Replies)
 	l = append(l, s.Netmodel().Validate()...)
 	for i, v := range s.Servers {
 		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name",

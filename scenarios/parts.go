@@ -11,6 +11,7 @@ import (
 	"flyball/engine/governing"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -20,7 +21,28 @@ import (
 // Netmodel returns the configuration of the scenario's network.
 func (s *Scenario) Netmodel() netmodel.Config {
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
-		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages, Clock: s.Clock()}
+		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages, Clock: s.Clock(), Replies: s.Replies}
+}
+
+// ReplyTables returns the sender's reading of replies, by destination; nil if it has none.
+func (s *Scenario) ReplyTables() (all []replies.Table) {
+	given := len(s.Replies) > 0
+	for _, d := range s.Destinations {
+		given = given || len(d.Replies) > 0
+		all = append(all, replies.NewTable(d.Replies, s.Replies))
+	}
+	if !given {
+		return nil
+	}
+	return all
+}
+
+// React reports whether a reply to one server is a reason for the others to react.
+func (s *Scenario) React() bool {
+	domain := func(r replies.Row) bool { return r.Gates() && r.Scope == "domain" }
+	return len(s.Servers) > 1 && slices.ContainsFunc(s.ReplyTables(), func(t replies.Table) bool {
+		return slices.ContainsFunc(t, domain)
+	})
 }
 
 // HasBehaviour reports whether the outcome of an attempt depends on its time or
@@ -41,9 +63,9 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 			send = append(send, make([]mail.Send, i+1-len(send))...)
 			send[i] = d.Send
 		}
-		if d.Messages > 0 {
+		if n := cmp.Or(d.Send.Messages, d.Messages); n > 0 {
 			offers = append(offers, make([]int, i+1-len(offers))...)
-			offers[i] = d.Messages
+			offers[i] = n
 		}
 	}
 	target := s.Governor.TargetAt
@@ -51,6 +73,7 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 		target = nil
 	}
 	return delivery.Config{Server: server, Retry: s.Retry, Freeing: s.Freeing, Offers: offers, Send: send,
+		Replies: s.ReplyTables(), Servers: len(s.Servers),
 		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
 		Target: target, Pauses: s.Pauses(), Together: s.OneGovernor() || s.Retry.OfCluster()}

@@ -11,6 +11,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -42,6 +43,7 @@ type Scenario struct {
 	Network      netmodel.Paths         `toml:"network" doc:"the paths between servers and destinations"`
 	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
 	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
+	Replies      []replies.Row          `toml:"reply,omitdefault" doc:"the sender's reading of replies of all destinations, after each destination's own; see there"`
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 

@@ -63,7 +63,7 @@ func TestUnknownKeys(t *testing.T) {
 				`[[governor.change]]`},
 		{"of nothing", head + destination + "domain = 'a.example'\n[destination.bucket]\nrate = '10/h'\nzzzzzz = 1\n" +
 			campaign,
-			`f.toml:8:1: destination[0].bucket: unknown key "zzzzzz", known here: rate, burst, reply`},
+			`f.toml:8:1: destination[0].bucket: unknown key "zzzzzz", known here: rate, burst, reply, enhanced, text`},
 	} {
 		_, err := Load("f.toml", []byte(c.src), nil)
 		if err == nil || err.Error() != c.want {

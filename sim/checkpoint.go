@@ -14,7 +14,7 @@ import (
 
 // checkpointMagic begins a checkpoint file. After it come the identity of the
 // run (World.identity) and a newline, the SHA-256 of the state, and the state.
-const checkpointMagic = "flyball checkpoint 8\n"
+const checkpointMagic = "flyball checkpoint 9\n"
 
 // Checkpoint returns the saved state of a run that was stopped; nil if the run
 // reached its end.

@@ -12,6 +12,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -184,6 +185,9 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(4) == 0 {
 		d.ranks(s.Campaigns)
 	}
+	if d.IntN(3) == 0 {
+		d.replies(&s)
+	}
 	return &s
 }
 
@@ -200,6 +204,84 @@ func (d *dice) ranks(all []scenarios.Campaign) {
 // rate returns a rate that holds some processes back.
 func (d *dice) rate() unit.PerHour {
 	return unit.PerHour(pick(d, 1000.0, 20_000, 300_000) * (0.5 + d.Float64()))
+}
+
+// replies gives receivers words, and the sender a reading of them.
+func (d *dice) replies(s *scenarios.Scenario) {
+	say := func(code int, status *mail.Enhanced, text *string) {
+		*text = pick(d, "", "", "[TSS04] wait", "too MANY connections (AS761)", "TSS045 wait",
+			"RP-001 unusual rate of 10.0.0.1")
+		if *status = pick(d, 0, mail.Enhanced(4_007_028), 4_002_001); d.coin() && code >= 500 {
+			*status = 5_004_005
+		} else if code >= 500 {
+			*status = 0
+		}
+	}
+	for i := range s.Destinations {
+		v := &s.Destinations[i]
+		say(421, &v.CapEnhanced, &v.CapText)
+		say(v.Bucket.Reply, &v.Bucket.Enhanced, &v.Bucket.Text)
+		say(v.Throttle.Reply, &v.Throttle.Enhanced, &v.Throttle.Text)
+		say(v.Penalty.Reply, &v.Penalty.Enhanced, &v.Penalty.Text)
+		say(v.Greylist.Reply, &v.Greylist.Enhanced, &v.Greylist.Text)
+		for k := range v.Allowances {
+			say(v.Allowances[k].Reply, &v.Allowances[k].Enhanced, &v.Allowances[k].Text)
+		}
+		for k := range v.Refuse {
+			say(v.Refuse[k].Reply, &v.Refuse[k].Enhanced, &v.Refuse[k].Text)
+		}
+		for k := range v.Dead {
+			say(v.Dead[k].Reply, &v.Dead[k].Enhanced, &v.Dead[k].Text)
+		}
+		for k := range v.Fail {
+			if v.Fail[k].Reply > 0 {
+				say(v.Fail[k].Reply, &v.Fail[k].Enhanced, &v.Fail[k].Text)
+			}
+		}
+		if d.coin() {
+			v.Replies = d.rows()
+		}
+		if v.Messages == 0 && d.coin() {
+			v.Send.Messages = d.between(1, 5)
+		}
+	}
+	if d.coin() {
+		s.Replies = d.rows()
+	}
+}
+
+// rows of a reply table.
+func (d *dice) rows() (all []replies.Row) {
+	for range d.between(1, 4) {
+		r := replies.Row{Class: "busy", Share: pick(d, 0.5, 0.1, 0.9),
+			Reaction: pick(d, "none", "defer", "reconnect", "slow", "slow", "suspend", "suspend", "hold", "bounce"),
+			Scope:    pick(d, "source", "source", "domain", "domain", "campaign", "account"),
+		}
+		texts := []string{"tss04", "connections", "the model", "unusual rate", "AS761"}
+		switch d.IntN(6) {
+		case 0, 1:
+			r.Code = pick(d, 421, 450, 451, 550)
+		case 2:
+			r.Code, r.Text = pick(d, 421, 450, 550), pick(d, texts...)
+		case 3:
+			r.Enhanced = pick(d, mail.Enhanced(4_007_028), 4_002_001, 5_004_005)
+		case 4:
+			r.Enhanced, r.Text = pick(d, mail.Enhanced(4_007_028), 4_002_001), pick(d, texts...)
+		case 5:
+			r.Text = pick(d, texts...)
+		}
+		if d.IntN(4) == 0 {
+			r.At = pick(d, "banner", "mail", "rcpt")
+		}
+		if r.Reaction == "slow" && r.Scope == "campaign" {
+			r.Scope = "account"
+		}
+		if r.Gates() || r.Reaction == "hold" {
+			r.For = pick(d, vt.Second, 10*vt.Second, 5*vt.Minute) * vt.Span(d.between(1, 3))
+		}
+		all = append(all, r)
+	}
+	return all
 }
 
 // cluster lets servers decide together.

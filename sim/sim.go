@@ -67,7 +67,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	}
 	w := &World{
 		Workers: 1,
-		lockstep: watch != nil || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations,
+		lockstep: watch != nil || s.React() || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations,
 			netmodel.Destination.Joint),
 		window:  vt.Second,
 		horizon: vt.Time(s.Horizon),
@@ -266,8 +266,23 @@ func (w *World) step(until vt.Time) bool {
 	}
 	if first != nil {
 		first.handle(next)
+		w.tell(first, next)
 	}
 	return first != nil
+}
+
+// tell delivers what a server has for other delivering servers, of which those without mail need
+// nothing. Reports to the cluster wait for the meeting.
+func (w *World) tell(s *server, now vt.Time) {
+	kept := s.out.Send[:0]
+	for _, m := range s.out.Send {
+		if m.To.Role != engine.Delivery {
+			kept = append(kept, m)
+		} else if to := w.servers[m.To.Server]; !to.idle() {
+			to.receive(now, m)
+		}
+	}
+	s.out.Send = kept
 }
 
 func (w *World) done() bool {

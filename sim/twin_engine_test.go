@@ -103,6 +103,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 				met[feature]++
 			}
 		}
+		tables := s.ReplyTables()
 		for _, e := range a.Ended {
 			how := e.Reply.Fault.String()
 			if e.Reply.Fault == mail.NoFault {
@@ -111,6 +112,19 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			met[how+" at "+e.Reply.Stage.String()]++
 			met[e.Conn.String()]++
 			met[e.Status.String()]++
+			if e.Reply.Row > 0 {
+				row := tables[e.Dest].Row(e.Reply.Row)
+				met["reply read: "+row.Reaction]++
+				if row.Gates() {
+					met["reply read: "+row.Reaction+", "+row.Scope]++
+				}
+				switch {
+				case e.Status == mail.Pending && e.Reply.Code >= 500:
+					met["a 5yz is resent by its row"]++
+				case e.Status == mail.Failed && e.Reply.Code < 500 && row.Reaction == "bounce":
+					met["a 4yz has failed by its row"]++
+				}
+			}
 		}
 		first := 0.0 // C of the first server
 		for _, r := range a.Rows {
@@ -202,6 +216,8 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"a limit by postfix-feedback, nobody may be parked any more",
 		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises",
 		"a limit by aimd falls", "a dead destination",
+		"reply read: none", "reply read: defer", "reply read: reconnect", "reply read: hold", "reply read: bounce",
+		"reply read: slow", "reply read: suspend", "a 5yz is resent by its row", "a 4yz has failed by its row",
 		"one governor", "C is divided unequally", "a lower limit of a cluster",
 		"C rises", "C falls", "more allocated than available",
 	} {

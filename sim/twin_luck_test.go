@@ -44,7 +44,8 @@ func (p *process) losses(x exchange, luck rng.Block) int {
 // connectionFails returns the failure of the connection at a stage.
 func (p *process) connectionFails(at mail.Stage) mail.Reply {
 	if p.line.shut.At == at.String() {
-		return mail.Reply{Code: uint16(p.line.shut.Reply)}
+		v := p.line.shut
+		return p.says(p.line.dest, at, v.Reply, v.Enhanced, v.Text)
 	}
 	var sum float64
 	for _, f := range p.s.Destinations[p.line.dest].Fail {
@@ -53,7 +54,7 @@ func (p *process) connectionFails(at mail.Stage) mail.Reply {
 			continue
 		}
 		if sum += f.P; happens(sum, p.line.luck[0]) {
-			return failure(f, stage == at)
+			return p.failure(p.line.dest, f, stage == at)
 		}
 	}
 	return mail.Reply{}
@@ -71,26 +72,30 @@ func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
 }
 
 // messageFails returns the failure of the attempt at a stage.
-func messageFails(at mail.Stage, d *netmodel.Destination, message rng.Block) mail.Reply {
+func (p *process) messageFails(at mail.Stage, d mail.Destination, message rng.Block) mail.Reply {
 	var sum float64
-	for _, f := range d.Fail {
+	for _, f := range p.s.Destinations[d].Fail {
 		stage, _ := mail.StageNamed(f.At)
 		if stage <= mail.StageEHLO {
 			continue
 		}
 		if sum += f.P; happens(sum, message[0]) {
-			return failure(f, stage == at)
+			return p.failure(d, f, stage == at)
 		}
 	}
 	return mail.Reply{}
 }
 
-func failure(f netmodel.Fail, here bool) mail.Reply {
+func (p *process) failure(d mail.Destination, f netmodel.Fail, here bool) mail.Reply {
+	at, _ := mail.StageNamed(f.At)
 	fault, _ := mail.FaultNamed(f.Fault)
-	if !here {
+	switch {
+	case !here:
 		return mail.Reply{}
+	case fault != mail.NoFault:
+		return mail.Reply{Fault: fault}
 	}
-	return mail.Reply{Code: uint16(f.Reply), Fault: fault}
+	return p.says(d, at, f.Reply, f.Enhanced, f.Text)
 }
 
 // greylisted reports whether a command that is sent now at the greylist's stage is deferred.

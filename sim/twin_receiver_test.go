@@ -34,7 +34,7 @@ type reception struct {
 	down    mail.Fault
 	longer  float64 // delays
 	tarpit  vt.Span
-	refused uint16          // at MAIL
+	refused mail.Reply      // at MAIL
 	event   netmodel.Refuse // that refuses at a later stage
 	welcome bool            // no greylist
 }
@@ -64,18 +64,20 @@ func (p *process) receive(r *recipient) reception {
 	}
 	happening := p.event(r.dest, p.draw(r, r.try, luckOfEvent)[0], "mail", "rcpt", "data", "dot")
 	if happening.At == "mail" {
-		m.refused = uint16(happening.Reply)
+		m.refused = p.says(r.dest, mail.StageMAIL, happening.Reply, happening.Enhanced, happening.Text)
 	}
 	if d.Throttle.Hard > 0 || d.Tarpit.Delay > 0 || d.Tarpit.PerPoint > 0 || d.Penalty.Rate > 0 {
 		perHour := know.messages.now(p.now, d.Recent) * (math.Ln2 * 3600e9 / float64(d.Recent)) * (1 + trust)
 		know.messages.sum++
-		if d.Penalty.Rate > 0 && m.refused == 0 && know.trouble.refuses(d.Penalty, p.now, perHour, know.open) {
-			m.refused = uint16(d.Penalty.Reply)
+		if d.Penalty.Rate > 0 && m.refused.Code == 0 && know.trouble.refuses(d.Penalty, p.now, perHour, know.open) {
+			v := d.Penalty
+			m.refused = p.says(r.dest, mail.StageMAIL, v.Reply, v.Enhanced, v.Text)
 		}
-		if d.Throttle.Hard > 0 && m.refused == 0 {
+		if d.Throttle.Hard > 0 && m.refused.Code == 0 {
 			chance := share(d.Throttle, perHour)
 			if happens(chance, p.draw(r, r.try, luckOfRate)[0]) {
-				m.refused = uint16(d.Throttle.Reply)
+				v := d.Throttle
+				m.refused = p.says(r.dest, mail.StageMAIL, v.Reply, v.Enhanced, v.Text)
 			}
 		}
 		wait := float64(d.Tarpit.PerPoint) * trust
@@ -85,31 +87,32 @@ func (p *process) receive(r *recipient) reception {
 		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
 	}
 	for i, a := range d.Allowances {
-		if m.refused == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, midnights(p.now, a.Begins)) {
-			m.refused = uint16(a.Reply)
+		if m.refused.Code == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, midnights(p.now, a.Begins)) {
+			m.refused = p.says(r.dest, mail.StageMAIL, a.Reply, a.Enhanced, a.Text)
 		}
 	}
-	if m.refused == 0 && d.Bucket.Rate > 0 && !know.token(p.now, d.Bucket) {
-		m.refused = uint16(d.Bucket.Reply)
+	if m.refused.Code == 0 && d.Bucket.Rate > 0 && !know.token(p.now, d.Bucket) {
+		v := d.Bucket
+		m.refused = p.says(r.dest, mail.StageMAIL, v.Reply, v.Enhanced, v.Text)
 	}
 	for i := range d.Allowances {
-		if m.refused == 0 {
+		if m.refused.Code == 0 {
 			book := p.ledger(r.dest, i)
 			book[i] = append(book[i], p.now)
 		}
 	}
 	death := deathOf(d, p.draw(r, 0, luckOfMailbox))
-	if m.refused == 0 && happening.At != "" {
+	if m.refused.Code == 0 && happening.At != "" {
 		m.event = happening
 		for at := mail.StageMAIL; at.String() != happening.At; at++ { // does it get that far?
-			if death.At == at.String() || death.At == "" && messageFails(at, d,
+			if death.At == at.String() || death.At == "" && p.messageFails(at, r.dest,
 				p.draw(r, r.try, luckOfMessage)) != (mail.Reply{}) {
 				m.event = netmodel.Refuse{}
 			}
 		}
 	}
 	switch {
-	case m.refused != 0 || m.event.At != "":
+	case m.refused.Code != 0 || m.event.At != "":
 		know.points.sum += d.Reputation.PerRefusal
 	case death.At != "":
 		know.points.sum += d.Reputation.PerDead

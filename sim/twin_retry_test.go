@@ -250,9 +250,11 @@ func (v *twinServer) hear(r *recipient, reply mail.Reply) {
 	}
 	a := &v.prospectsOf(r.dest).by[r.try]
 	a.all++
-	if reply.Code < 400 {
+	switch row := v.rowOf(r.dest, reply); {
+	case reply.Code < 400:
 		a.yes++
-	} else if reply.Code < 500 || v.s.Retry.Bounce == "resend" {
+	case row.Reaction == "bounce":
+	case row.Reaction != "" && row.Reaction != "none", reply.Code < 500, v.s.Retry.Bounce == "resend":
 		a.later++
 	}
 }

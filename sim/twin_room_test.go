@@ -6,6 +6,7 @@ import (
 
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -27,6 +28,7 @@ type gate struct {
 	took       vt.Span
 	offers     []vt.Time // when attempts to it began
 	calls      []vt.Time // when those began that opened a connection
+	lane       lane
 }
 
 // limited reports whether a law limits destinations.
@@ -38,7 +40,8 @@ func (v *twinServer) limited() bool {
 // choosy reports whether some destination may have no room.
 func (v *twinServer) choosy() bool {
 	return v.limited() || slices.ContainsFunc(v.s.Destinations, func(d netmodel.Destination) bool {
-		return d.Send.Connections > 0 || d.Send.Rate > 0 || d.Send.ConnectionRate > 0
+		return d.Send.Connections > 0 || d.Send.Rate > 0 || d.Send.ConnectionRate > 0 ||
+			slices.ContainsFunc(slices.Concat(d.Replies, v.s.Replies), replies.Row.Gates)
 	})
 }
 
@@ -62,6 +65,8 @@ func (v *twinServer) roomFor(d mail.Destination, connected bool) bool {
 	case v.limited() && g.busy >= int(g.limit):
 		return false
 	case own.Connections > 0 && g.busy >= own.Connections:
+		return false
+	case v.now < g.lane.opens() || v.now < v.all.opens():
 		return false
 	}
 	return v.now >= earliest(g.offers, own.Rate, own.Burst) &&
@@ -109,8 +114,9 @@ func (p *process) enters(d mail.Destination) {
 	if own.ConnectionRate > 0 && !p.keeps(d) {
 		g.calls = append(g.calls, p.now)
 	}
+	g.lane.began, p.all.began = append(g.lane.began, p.now), append(p.all.began, p.now)
 	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst),
-		earliest(g.calls, own.ConnectionRate, own.Burst)} {
+		earliest(g.calls, own.ConnectionRate, own.Burst), g.lane.opens(), p.all.opens()} {
 		if at > p.now {
 			p.wakeAt(at)
 		}

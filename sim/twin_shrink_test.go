@@ -82,6 +82,12 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Weather = usual.Weather })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Down, c.Destinations[i].Drift = nil, nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Cap = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Replies = nil })
+		for r := range d.Replies {
+			with(func(c *scenarios.Scenario) {
+				c.Destinations[i].Replies = slices.Delete(c.Destinations[i].Replies, r, r+1)
+			})
+		}
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Send = usual.Send })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Connections = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Rate = 0 })
@@ -97,6 +103,10 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Delay = netmodel.Constant(vt.Minute) })
 	}
 	with(func(c *scenarios.Scenario) { c.Quiet = nil })
+	with(func(c *scenarios.Scenario) { c.Replies = nil })
+	for r := range s.Replies {
+		with(func(c *scenarios.Scenario) { c.Replies = slices.Delete(c.Replies, r, r+1) })
+	}
 	with(func(c *scenarios.Scenario) { c.StartAt, c.UTCOffsets = 0, nil })
 	plain := scenarios.Default()
 	with(func(c *scenarios.Scenario) { c.Retry.Limit = 0 })
@@ -150,9 +160,11 @@ func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c.Retry.Delays, c.Governor.Changes = slices.Clone(s.Retry.Delays), slices.Clone(s.Governor.Changes)
 	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns),
 		slices.Clone(s.Destinations)
+	c.Replies = slices.Clone(s.Replies)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]
 		d.Send.Delays = slices.Clone(d.Send.Delays)
+		d.Replies = slices.Clone(d.Replies)
 		d.Fail, d.Dead, d.Down, d.Drift = slices.Clone(d.Fail), slices.Clone(d.Dead), slices.Clone(d.Down),
 			slices.Clone(d.Drift)
 	}

@@ -243,6 +243,7 @@ type twinServer struct {
 	prospects   map[mail.Destination]*prospects
 	allocations int
 	gates       map[mail.Destination]*gate
+	all         lane // its attempts to all destinations
 	lastTried   map[mail.Slot]mail.Destination
 }
 
@@ -256,8 +257,9 @@ type job struct {
 	parked    map[mail.Destination][]*recipient
 	begun     []vt.Time // when attempts began, if the campaign has a rate
 	total     int
-	left      int // not final
-	limit     int // of the stages
+	left      int     // not final
+	limit     int     // of the stages
+	shut      vt.Time // until then, by a reply
 }
 
 type resend struct {
@@ -302,8 +304,9 @@ func (v *twinServer) mostUrgent() *job {
 	return able[0]
 }
 
-// opens returns the time from which the rate of the campaign allows an attempt.
-func (j *job) opens() vt.Time { return earliest(j.begun, j.campaign.Rate, 1) }
+// opens returns the time from which the rate of the campaign, and the replies to it, allow
+// an attempt.
+func (j *job) opens() vt.Time { return max(j.shut, earliest(j.begun, j.campaign.Rate, 1)) }
 
 // silent reports whether no attempt may begin now.
 func (v *twinServer) silent() bool {
@@ -668,6 +671,7 @@ func (p *process) live(yield func(vt.Time) bool) {
 		p.idle = true
 		p.settle(r, conn, reply)
 		p.leaves(r.dest, reply)
+		p.reacts(r.dest, reply)
 		p.perhapsGoes()
 	}
 }
@@ -780,8 +784,10 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 
 // offers returns how many messages a connection to a destination may carry.
 func (p *process) offers(d mail.Destination) int {
-	if n := p.s.Destinations[d].Messages; n > 0 {
-		return n
+	for _, n := range []int{p.s.Destinations[d].Send.Messages, p.s.Destinations[d].Messages} {
+		if n > 0 {
+			return n
+		}
 	}
 	return p.s.Dialogue.Messages
 }
@@ -801,7 +807,8 @@ func (p *process) connect(r *recipient, slow float64) mail.Reply {
 	p.wait(took)
 	greeting := p.connectionFails(mail.StageBanner)
 	if p.line.capped {
-		greeting = mail.Reply{Code: 421}
+		v := p.s.Destinations[d]
+		greeting = p.says(d, mail.StageBanner, 421, v.CapEnhanced, v.CapText)
 	}
 	ehlos := 1
 	if p.s.Dialogue.StartTLS {
@@ -858,17 +865,21 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		{stage: mail.StageDot, trips: dot, delay: times(p.quantile(dest.Dot, message[1]), p.met.longer)},
 	} {
 		switch { // a dead mailbox fails alike at every try, so nothing else befalls it
-		case x.stage == mail.StageMAIL && (p.met.down != mail.NoFault || p.met.refused != 0):
-			x.fails = mail.Reply{Fault: p.met.down, Code: p.met.refused}
+		case x.stage == mail.StageMAIL && p.met.down != mail.NoFault:
+			x.fails = mail.Reply{Fault: p.met.down}
+		case x.stage == mail.StageMAIL && p.met.refused.Code != 0:
+			x.fails = p.met.refused
 		case p.met.event.At == x.stage.String():
-			x.fails = mail.Reply{Code: uint16(p.met.event.Reply)}
+			v := p.met.event
+			x.fails = p.says(r.dest, x.stage, v.Reply, v.Enhanced, v.Text)
 		case dead.At == x.stage.String():
-			x.fails = mail.Reply{Code: uint16(dead.Reply)}
+			x.fails = p.says(r.dest, x.stage, dead.Reply, dead.Enhanced, dead.Text)
 		case dead.At != "":
 		case dest.Greylist.At == x.stage.String() && p.greylisted(r, dest, mailbox):
-			x.fails = mail.Reply{Code: uint16(dest.Greylist.Reply)}
+			v := dest.Greylist
+			x.fails = p.says(r.dest, x.stage, v.Reply, v.Enhanced, v.Text)
 		default:
-			x.fails = messageFails(x.stage, dest, message)
+			x.fails = p.messageFails(x.stage, r.dest, message)
 		}
 		x.lost = p.losses(x, loss)
 		reply = p.exchange(x, slow)
@@ -896,6 +907,13 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		retry.GreylistDelay > 0 {
 		wait = retry.GreylistDelay
 	}
+	row := p.rowOf(r.dest, reply)
+	switch {
+	case row.Reaction == "hold":
+		wait = row.For
+	case row.Reaction == "reconnect" && conn != mail.Fresh:
+		wait = 0
+	}
 	switch {
 	case reply.Stage == mail.StageDot && reply.Fault == mail.NoFault && reply.Code < 400:
 		status = mail.Done
@@ -903,7 +921,7 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		p.successes++
 	case reply.Stage == mail.StageDot && reply.Fault != mail.NoFault && retry.Ambiguous == "hold":
 		status = mail.Held
-	case reply.Code >= 500 && retry.Bounce == "fail":
+	case row.Reaction == "bounce", reply.Code >= 500 && retry.Bounce == "fail" && asTheCodeSays(row):
 		status = mail.Failed
 	case int(r.try) >= p.retryLimit(r, reply):
 		status = mail.Failed
@@ -923,6 +941,11 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 	for _, d := range p.s.Destinations {
 		for _, own := range d.Send.Delays {
 			longest = max(longest, own)
+		}
+		for _, row := range slices.Concat(d.Replies, p.s.Replies) {
+			if row.Reaction == "hold" {
+				longest = max(longest, row.For)
+			}
 		}
 	}
 	grain := roundUp(longest, 32768*vt.Millisecond) / 32768
@@ -1072,7 +1095,7 @@ func (p *process) exchange(x exchange, slow float64) mail.Reply {
 	case lost || x.fails.Fault == mail.Drop:
 		return mail.Reply{Stage: x.stage, Fault: mail.Drop}
 	case x.fails.Code != 0:
-		return mail.Reply{Stage: x.stage, Code: x.fails.Code}
+		return mail.Reply{Stage: x.stage, Code: x.fails.Code, Row: x.fails.Row}
 	}
 	return mail.Reply{Stage: x.stage, Code: 250}
 }

@@ -7,14 +7,16 @@ import (
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
 // This file limits the attempts to each destination ([0063]): how many may be under
 // way, by a law or by the sender's own policy, and how often attempts and connections
-// may begin, by that policy. So each destination is a gate. A closed gate opens when an
-// attempt ends, or at a time for which the machine asks to be woken. A process parks a
+// may begin, by that policy and by reactions to replies (reaction.go). So each destination
+// is a gate. A closed gate opens when an attempt ends, or at a time for which the machine
+// asks to be woken. A process parks a
 // recipient whose destination has no room: the recipient waits in its campaign, behind
 // others of the same destination, and the next process of the campaign that may try it
 // takes it. A process that finds no recipient it may try is freed, and allocated again
@@ -28,6 +30,7 @@ type endpoint struct {
 	most    int              // greatest busy by the sender's own policy
 	offers  mail.Pace        // of messages
 	dials   mail.Pace        // of connections
+	brake   replies.Brake    // by reactions to replies
 	revives vt.Time          // when a dead destination is tried again; vt.Never if it is not dead
 	parked  int              // number of parked recipients of all campaigns
 
@@ -45,14 +48,17 @@ type concurrency struct {
 	cfg    governor.Destination
 	each   []endpoint
 	parked int
+
+	brakes  bool          // some reply slows or suspends
+	account replies.Brake // of all attempts of this server
 }
 
 // newConcurrency returns the limits of all destinations, nil if cfg sets none.
 func newConcurrency(cfg *Config) *concurrency {
-	if !cfg.Destination.Limits() && !slices.ContainsFunc(cfg.Send, mail.Send.Gates) {
+	r := &concurrency{cfg: cfg.Destination, brakes: slices.ContainsFunc(cfg.Replies, replies.Table.Gates)}
+	if !cfg.Destination.Limits() && !slices.ContainsFunc(cfg.Send, mail.Send.Gates) && !r.brakes {
 		return nil
 	}
-	r := &concurrency{cfg: cfg.Destination}
 	for d := range cfg.Destinations {
 		v := endpoint{most: math.MaxInt, revives: vt.Never}
 		if cfg.Destination.Limits() {
@@ -78,6 +84,9 @@ func (m *Machine) open(d mail.Destination, s *slot) bool {
 		return false
 	}
 	opens := v.offers.Opens()
+	if m.concurrency.brakes {
+		opens = max(opens, v.brake.Opens(), m.concurrency.account.Opens())
+	}
 	if dials := v.dials.Opens(); dials > opens && (s == nil || !m.reuses(s, d)) {
 		opens = dials
 	}
@@ -105,6 +114,10 @@ func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 	}
 	v.busy++
 	v.offers.Pass(now)
+	if m.concurrency.brakes {
+		v.brake.Pass(now)
+		m.concurrency.account.Pass(now)
+	}
 	if conn == mail.Fresh {
 		v.dials.Pass(now)
 	}
@@ -336,6 +349,7 @@ func (r *concurrency) state(c *snap.Codec) {
 		c.Fields(&v.busy, &v.parked)
 		v.offers.State(c)
 		v.dials.State(c)
+		v.brake.State(c)
 		if v.limiter == nil {
 			continue
 		}
@@ -345,4 +359,5 @@ func (r *concurrency) state(c *snap.Codec) {
 		c.Fields(&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts, &v.took)
 	}
 	c.Fields(&r.parked)
+	r.account.State(c)
 }

@@ -120,7 +120,8 @@ func (m *Machine) stop(now vt.Time, load engine.Load, out *engine.Outbox) {
 			m.report(out)
 		}
 	}
-	m.interval.next, m.waiting.next, m.revival, m.pause = vt.Never, vt.Never, vt.Never, newPause(nil)
+	m.interval.next, m.waiting.next, m.revival = vt.Never, vt.Never, vt.Never
+	m.pause = atEnd
 }
 
 // closed is an interval that has ended.

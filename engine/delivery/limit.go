@@ -176,7 +176,8 @@ func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
 			m.slotLimits[i].delivered++
 		}
 	case ofPolicy:
-		m.own.count(&m.slots[i].attempt, r)
+		a := &m.slots[i].attempt
+		m.own.count(a, r, m.fate(a.Dest, r))
 	}
 }
 

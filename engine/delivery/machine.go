@@ -2,7 +2,8 @@
 // how each recipient ends: the role of one delivering server ("B server",
 // [0032]-[0036], [0063]-[0071]). It implements engine.Role. The shell answers
 // every started attempt with Complete. The role accepts the messages Reserve,
-// Verdict and Stop. If several servers are governed together, it sends Report.
+// Verdict, React and Stop. If several servers are governed together, it sends Report;
+// if a reply concerns all servers, it sends React.
 package delivery
 
 import (
@@ -11,6 +12,7 @@ import (
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/vt"
 )
 
@@ -22,8 +24,10 @@ type Config struct {
 	Messages int // most messages per connection
 	// most messages per connection by destination; Messages if 0 or beyond the end
 	Offers   []int
-	Send     []mail.Send // the sender's own policy by destination; none beyond the end
-	Interval vt.Span     // S, the time between decisions of the governor
+	Send     []mail.Send     // the sender's own policy by destination; none beyond the end
+	Replies  []replies.Table // the sender's reading of replies by destination; none beyond the end
+	Servers  int             // number of servers that React goes to, with this one
+	Interval vt.Span         // S, the time between decisions of the governor
 	// messages per hour to attain in an interval that begins at a time; nil: the target of the
 	// governor's Config
 	Target   func(vt.Time) float64
@@ -66,8 +70,8 @@ type Machine struct {
 	left        uint64       // recipients handed over and not final
 	concurrency *concurrency // nil if destinations have no limits
 	pause       pause
-	revival     vt.Time // when a closed destination or campaign for which a recipient waits opens; vt.Never if none does
-	ranked      bool    // campaigns differ in priority, or some has a rate
+	revival     vt.Time // when a closed destination or campaign for which a recipient waits opens; vt.Never: none
+	ranked      bool    // campaigns differ in priority, some has a rate, or one was suspended
 
 	moves      moves
 	limit      retryLimit
@@ -81,7 +85,8 @@ type Machine struct {
 	turns       uint64       // number of allocations so far
 	chosen      []mail.Slot  // buffer of freeExcess
 
-	seen     engine.Seen // reservations that arrived
+	seen     engine.Seen // reservations and reactions that arrived
+	told     uint64      // number of the last React that was sent
 	interval interval
 	closed   closed // the last closed interval
 	reported bool   // closed waits for the Verdict of the governing role
@@ -177,7 +182,7 @@ func (m *Machine) address() engine.Address {
 	return engine.Address{Role: engine.Delivery, Server: m.cfg.Server}
 }
 
-// Receive processes a Reserve, Verdict or Stop.
+// Receive processes a Reserve, Verdict, React or Stop.
 func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 	m.account(now)
 	switch b := v.Body.(type) {
@@ -187,10 +192,14 @@ func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 		}
 	case engine.Verdict:
 		m.adjust(v.Number, b, out)
+	case engine.React:
+		if m.seen.New(v) {
+			m.heed(now, b)
+		}
 	case engine.Stop:
 		m.stopping, m.interval.next = true, now
 	default:
-		panic(fmt.Sprintf("delivery: server %d: got %v, want Reserve, Verdict or Stop", m.cfg.Server, v))
+		panic(fmt.Sprintf("delivery: server %d: got %v, want Reserve, Verdict, React or Stop", m.cfg.Server, v))
 	}
 }
 
@@ -291,6 +300,9 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 	if m.concurrency != nil {
 		m.leave(now, s.attempt.Dest, c.Reply, status)
 	}
+	if c.Reply.Row != 0 {
+		m.react(now, c.Slot, c.Reply, out)
+	}
 	m.obs.Ended(now, s.attempt, c.Reply, status)
 	if m.frees {
 		if status == mail.Done {
@@ -309,19 +321,15 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
 	s := &m.slots[i]
 	retry := &m.cfg.Retry
-	class := r.Class()
-	switch {
+	switch class := m.fate(s.attempt.Dest, r); {
 	case class == mail.Delivered:
 		return mail.Done
-	case class == mail.Ambiguous && retry.Ambiguous == "hold":
+	case class == mail.Ambiguous:
 		return mail.Held
-	case class == mail.Bounce && retry.Bounce == "fail":
-		return mail.Failed
-	case int(s.attempt.Try) >= m.limitFor(i, r):
+	case class == mail.Bounce, int(s.attempt.Try) >= m.limitFor(i, r):
 		return mail.Failed
 	}
-	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)
-	due := now.Add(retry.delay(m.cfg.delays(s.attempt.Dest), int(s.attempt.Try), greylisted))
+	due := now.Add(m.wait(i, r))
 	if retry.MaxAge > 0 && due.Sub(s.first) > retry.MaxAge {
 		return mail.Failed
 	}

@@ -307,7 +307,7 @@ func (f *referee) stale(s mail.Slot) {
 	}
 }
 
-var replies = []mail.Reply{
+var ends = []mail.Reply{
 	{Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot}, {Code: 250, Stage: mail.StageDot},
 	{Code: 451, Stage: mail.StageRCPT}, {Code: 452, Stage: mail.StageDot}, {Code: 421, Stage: mail.StageMAIL},
 	{Code: 450, Stage: mail.StageMAIL},
@@ -322,7 +322,7 @@ var replies = []mail.Reply{
 // complete ends the attempt of a slot in a random way.
 func (f *referee) complete(s mail.Slot) {
 	p := f.slots[s]
-	reply := replies[f.r.IntN(len(replies))]
+	reply := ends[f.r.IntN(len(ends))]
 	f.input = fmt.Sprintf("%s: slot %d ends with %+v", f.now, s, reply)
 	f.m.Complete(f.now, mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, &f.out)
 	f.check()
@@ -642,7 +642,7 @@ func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing)
 		copy(underWay, underWay[1:])
 		underWay = underWay[:len(underWay)-1]
 		next++
-		m.Complete(now, mail.Completion{Reply: replies[next%len(replies)], Slot: a.Slot, Gen: a.Gen}, &out)
+		m.Complete(now, mail.Completion{Reply: ends[next%len(ends)], Slot: a.Slot, Gen: a.Gen}, &out)
 	}
 	for range 200000 { // until the number of waiting resends is at its maximum
 		input()

@@ -12,6 +12,9 @@ type pause struct {
 	turn    vt.Time // when on changes; vt.Never if it does not
 }
 
+// atEnd is the pause after the end of a run: nothing begins any more.
+var atEnd = pause{on: true, turn: vt.Never}
+
 func newPause(windows []vt.Window) pause {
 	p := pause{windows: windows}
 	p.pass(0)

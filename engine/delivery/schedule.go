@@ -123,5 +123,12 @@ func (c *Config) longest() vt.Span {
 	for _, s := range c.Send {
 		all = append(all, s.Delays...)
 	}
+	for _, table := range c.Replies {
+		for _, row := range table {
+			if row.Reaction == "hold" {
+				all = append(all, row.For)
+			}
+		}
+	}
 	return slices.Max(all)
 }

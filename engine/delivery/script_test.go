@@ -15,6 +15,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
@@ -32,13 +33,16 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	                                                 or list=20 for 20 recipients at one destination
 //	        send=2:3600/h:60/h:5:1s+9s,...            keys of [destination.send] by destination: connections, rate,
 //	                                                 connection_rate, burst, delays
+//	        rows=slow:source:10m:0.5,hold::1m,...     reply table of all destinations: reaction, scope, for, share
+//	        servers=2                                number of servers that may react
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
 //	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
 //	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
 //	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
 //	receive from=0 to=10 processes=5 subset=4 priority=1 rate=60/h
-//	complete slot=1 code=250 at=dot [gen=7]          gen: of that generation of the slot
+//	complete slot=1 code=250 at=dot [gen=7] [row=1]  gen: of that generation of the slot; row of the reply table
+//	react row=1 to=b began=5s number=1               another server got a reply of destination b
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
 //	        together=true                            a verdict decides its intervals
 //	        tell=demand                              intervals are printed with the mean demand
@@ -181,7 +185,8 @@ func (s *stage) command(words []string) {
 		if args["fault"] != "" {
 			code = 0
 		}
-		reply := mail.Reply{Took: vt.Second, Code: uint16(number("code", code)), Stage: mail.StageDot}
+		reply := mail.Reply{Took: vt.Second, Code: uint16(number("code", code)), Stage: mail.StageDot,
+			Row: uint16(number("row", 0))}
 		if at, ok := args["at"]; ok {
 			if reply.Stage, ok = mail.StageNamed(at); !ok {
 				s.t.Fatalf("line %d: no stage %q", s.line, at)
@@ -213,6 +218,12 @@ func (s *stage) command(words []string) {
 	case "verdict":
 		s.m.Receive(s.now, message(number("interval", 0), engine.Verdict{Attempts: uint64(number("attempts", 0)),
 			Delivered: uint64(number("delivered", 0))}), &s.out)
+		s.perform()
+	case "react":
+		m := message(number("number", 1), engine.React{Dest: mail.Destination(args["to"][0] - 'a'),
+			Row: uint16(number("row", 1)), Began: vt.Time(s.span(args["began"]))})
+		m.From = engine.Address{Role: engine.Delivery, Server: 1}
+		s.m.Receive(s.now, m, &s.out)
 		s.perform()
 	case "sleep":
 		s.now = s.now.Add(s.span(words[1]))
@@ -280,7 +291,9 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 			offers = append(offers, number)
 		}
 	}
-	s.m = delivery.New(delivery.Config{Offers: offers, Send: s.send(args["send"]), Retry: retry, Freeing: freeing,
+	s.m = delivery.New(delivery.Config{
+		Replies: s.rows(args["rows"], destinations), Servers: number("servers", 1), Offers: offers,
+		Send: s.send(args["send"]), Retry: retry, Freeing: freeing,
 		Destination: each, Destinations: destinations, Messages: number("messages", 100),
 		Interval: s.span(text("interval", "3h")),
 		Target:   s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
@@ -308,6 +321,28 @@ func (s *stage) send(text string) (all []mail.Send) {
 		all = append(all, v)
 	}
 	return all
+}
+
+// rows reads slow:source:10m:0.5,hold::1m, the table of each destination.
+func (s *stage) rows(text string, destinations int) []replies.Table {
+	var table replies.Table
+	for one := range strings.SplitSeq(text, ",") {
+		words := append(strings.Split(one, ":"), "", "", "")
+		r := replies.Row{Reaction: words[0], Scope: words[1]}
+		if words[2] != "" {
+			r.For = s.span(words[2])
+		}
+		if words[3] != "" {
+			var err error
+			r.Share, err = strconv.ParseFloat(words[3], 64)
+			s.must(err)
+		}
+		table = append(table, r)
+	}
+	if text == "" {
+		return nil
+	}
+	return slices.Repeat([]replies.Table{table}, destinations)
 }
 
 // targets reads 0s/100,25m/200: a target from a time on.
@@ -433,10 +468,15 @@ func (s *stage) perform() (reported bool) {
 		}
 	}
 	for _, m := range s.out.Send {
+		if r, ok := m.Body.(engine.React); ok {
+			s.tell("tells server %d, number %d: row %d at %c, to an attempt of %s", m.To.Server, m.Number, r.Row,
+				'a'+rune(r.Dest), r.Began)
+			continue
+		}
 		r := m.Body.(engine.Report)
 		s.tell("reports interval %d: %d delivered of %d attempts", m.Number, r.Sample.Delivered, r.Sample.Attempts)
 	}
-	reported = len(s.out.Send) > 0
+	reported = slices.ContainsFunc(s.out.Send, func(m engine.Message) bool { return m.To.Role == engine.Governing })
 	s.out.Clear()
 	return reported
 }

@@ -4,6 +4,7 @@ import (
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/snap"
+	"flyball/internal/vt"
 )
 
 // State saves the machine's state, or restores it in a machine built from the same
@@ -12,7 +13,7 @@ import (
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	c.Fields(&m.available, &m.free, &m.allocated, &m.demand, &m.oldest, &m.firsts, &m.left, &m.leaving, &m.turns,
-		&m.stopping, &m.reported, &m.ranked, &m.revival)
+		&m.stopping, &m.reported, &m.ranked, &m.revival, &m.told)
 	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
 		s.attempt.State(c)
 		c.Fields(&s.first, &s.next, &s.to, &s.campaign, &s.busy, &s.open, &s.reset, &s.leaving, &s.sent)
@@ -36,7 +37,11 @@ func (m *Machine) State(c *snap.Codec) {
 		c.Fields(&t.began, &t.turn, &t.size, &t.delivered)
 	})
 	m.interval.state(c)
-	m.pause.pass(m.interval.accounted)
+	if m.stopping && m.interval.next == vt.Never {
+		m.pause = atEnd
+	} else {
+		m.pause.pass(m.interval.accounted)
+	}
 	m.seen.State(c)
 	if m.reported {
 		m.closed.state(c)

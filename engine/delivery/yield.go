@@ -59,16 +59,16 @@ func (y *yields) toDestination(d mail.Destination) *tallies {
 	return &y.all[d]
 }
 
-func (y *yields) count(a *mail.Attempt, r mail.Reply) {
+func (y *yields) count(a *mail.Attempt, r mail.Reply, fate mail.Class) {
 	if !concerns(r) {
 		return
 	}
 	t := &y.toDestination(a.Dest).tries[a.Try]
 	t.asked++
-	switch class := r.Class(); {
-	case class == mail.Delivered:
+	switch fate {
+	case mail.Delivered:
 		t.delivered++
-	case class == mail.Deferral || y.retry.Bounce == "resend":
+	case mail.Deferral:
 		t.deferred++
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"flyball/internal/conf"
 )
 
 // Enhanced is an enhanced mail system status code (RFC 3463), such as "5.4.5": its
@@ -54,3 +56,14 @@ func (e *Enhanced) UnmarshalText(text []byte) error {
 
 // MarshalText prints the code.
 func (e Enhanced) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// CheckStatus adds a problem with a key to l if the enhanced status of a reply means that
+// what a permanent reply refuses will pass: no receiver is known to send one, while Google
+// answers 421 5.7.32.
+func CheckStatus(l *conf.List, key string, code int, status Enhanced) {
+	l.Check(code < 500 || status == 0 || status.Class() == 5, key, "got %s with reply = %d, want a status of class 5",
+		status, code)
+}
+
+// DefaultText is the text of a reply for which a scenario gives none.
+const DefaultText = "the model refuses"

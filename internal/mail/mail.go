@@ -111,6 +111,7 @@ type Reply struct {
 	Code  uint16  // SMTP reply code; 0 when none was received
 	Stage Stage
 	Fault Fault
+	Row   uint16 // of the sender's reply table that the reply matches, from 1 on; 0: none
 }
 
 // Class is the meaning of a reply for the recipient (RFC 5321 4.2.1).

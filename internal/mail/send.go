@@ -14,6 +14,7 @@ type Send struct {
 	Rate           unit.PerHour `toml:"rate" doc:"messages that each server offers in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
 	ConnectionRate unit.PerHour `toml:"connection_rate" doc:"connections that each server opens in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
 	Burst          int          `toml:"burst" doc:"messages (with rate) and connections (with connection_rate) that may begin at once after a pause" range:"1..1000000000" default:"1" source:"assumed: evenly spaced"`
+	Messages       int          `toml:"messages_per_connection,omitdefault" doc:"messages that each server sends over one connection before it closes it; not given: the destination's messages_per_connection" range:"1..1000000" source:"derived: the destination's messages_per_connection"`
 	Delays         []vt.Span    `toml:"delays,omitdefault" doc:"waits before the resends to this destination, of which the last repeats; not given: those of [retry], which also has the end of resends" range:"1ms..30d" source:"derived: as retry.delays"`
 }
 
@@ -21,7 +22,7 @@ type Send struct {
 func (s Send) Gates() bool { return s.Connections > 0 || s.Rate > 0 || s.ConnectionRate > 0 }
 
 // Off reports whether the destination has no policy of its own.
-func (s Send) Off() bool { return !s.Gates() && len(s.Delays) == 0 }
+func (s Send) Off() bool { return !s.Gates() && len(s.Delays) == 0 && s.Messages == 0 }
 
 // Idle reports whether a key has no meaning beside the others.
 func (s Send) Idle(key string) bool {

@@ -9,5 +9,5 @@ func (a *Attempt) State(c *snap.Codec) {
 
 // State saves or restores a reply.
 func (r *Reply) State(c *snap.Codec) {
-	c.Fields(&r.Took, &r.Code, &r.Stage, &r.Fault)
+	c.Fields(&r.Took, &r.Code, &r.Stage, &r.Fault, &r.Row)
 }

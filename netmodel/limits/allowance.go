@@ -26,7 +26,8 @@ type Allowance struct {
 	Most   int     `toml:"most,omitdefault" doc:"greatest limit; not given: it grows without end" range:"1..1000000000" source:"scenario"`
 	Reply  int     `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..599" default:"451"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run"`
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
+	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 // Fleet reports whether the allowance is of all servers together.
@@ -40,6 +41,7 @@ func (a Allowance) grows() bool { return a.Growth != 1 || a.More > 0 }
 // Problems reports every problem beside the ranges of the keys.
 func (a Allowance) Problems() []error {
 	var l conf.List
+	mail.CheckStatus(&l, "enhanced", a.Reply, a.Enhanced)
 	l.Check(a.Most == 0 || a.grows(), "most", "got %d, want growth or more beside it", a.Most)
 	l.Check(a.Most == 0 || a.Most >= a.Limit, "most", "got %d, want at least limit = %d", a.Most, a.Limit)
 	return l

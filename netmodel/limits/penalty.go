@@ -20,7 +20,8 @@ type Penalty struct {
 	Most        vt.Span       `toml:"most" doc:"longest pause" range:"1s..3650d" default:"1d" source:"assumed: no provider publishes it"`
 	Memory      vt.Span       `toml:"memory" doc:"time after a pause in which the receiver remembers how long that pause was" range:"1s..3650d" default:"1d" source:"assumed: no provider publishes it"`
 	Reply       int           `toml:"reply" doc:"reply code to MAIL" range:"400..599" default:"421"`
-	Enhanced    mail.Enhanced `toml:"enhanced" doc:"enhanced status of the reply (RFC 3463), on the wire of a live run" default:"4.7.28"`
+	Enhanced    mail.Enhanced `toml:"enhanced" doc:"enhanced status of the reply (RFC 3463)" default:"4.7.28"`
+	Text        string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
 }
 
 // Off reports whether no rate is punished.
@@ -29,6 +30,9 @@ func (p Penalty) Off() bool { return p.Rate == 0 }
 // Problems reports every problem beside the ranges of the keys.
 func (p Penalty) Problems() []error {
 	var l conf.List
+	if !p.Off() {
+		mail.CheckStatus(&l, "enhanced", p.Reply, p.Enhanced)
+	}
 	l.Check(p.Most >= p.Pause, "most", "got %s, want at least pause = %s", p.Most, p.Pause)
 	return l
 }

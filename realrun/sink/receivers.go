@@ -1,7 +1,7 @@
 package sink
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -27,7 +27,7 @@ func (s *Sink) receive(l *lane) {
 func (s *Sink) scripted(l *lane) {
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		w := c.Conn().(*wire)
-		return &session{w}, w.refusal()
+		return &session{w}, w.err()
 	}))
 	server.Domain = s.cfg.Receivers[l.dest].Domain
 	server.MaxMessageBytes = int64(s.cfg.MaxBytes)
@@ -39,19 +39,16 @@ func (s *Sink) scripted(l *lane) {
 // session replies with the wire's verdict.
 type session struct{ *wire }
 
-func (w *wire) refusal() error {
+// err returns the verdict for go-smtp, nil if there is none. The wire has the words.
+func (w *wire) err() error {
 	if w.verdict == 0 {
 		return nil
 	}
-	status := smtp.EnhancedCode{int(w.verdict) / 100, 0, 0}
-	if e := w.status; e != 0 {
-		status = smtp.EnhancedCode{e.Class(), e.Subject(), e.Detail()}
-	}
-	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: status, Message: "the model refuses"}
+	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.NoEnhancedCode, Message: w.text}
 }
 
-func (s *session) Mail(string, *smtp.MailOptions) error { return s.refusal() }
-func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.refusal() }
+func (s *session) Mail(string, *smtp.MailOptions) error { return s.err() }
+func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.err() }
 func (s *session) Reset()                               {}
 func (s *session) Logout() error                        { return nil }
 
@@ -62,7 +59,7 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := s.refusal(); err != nil {
+	if err := s.err(); err != nil {
 		return err
 	}
 	s.lane.sink.Ledger.accepted(s.rcpt, n)
@@ -85,7 +82,7 @@ func (s *Sink) plain(l *lane) {
 		Handler: func(a net.Addr, _ string, _ []string, data []byte) error {
 			w := a.(caller).wire
 			if w.verdict != 0 {
-				return fmt.Errorf("%d %d.0.0 the model refuses", w.verdict, w.verdict/100)
+				return errors.New(w.refusal())
 			}
 			s.Ledger.accepted(w.rcpt, int64(len(data)))
 			return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,7 @@ type wire struct {
 	rcpt    mail.Recipient
 	verdict uint16        // refusal of the last command, 0 for none
 	status  mail.Enhanced // of the verdict, 0 for none
+	text    string        // of the verdict
 	begun   bool          // an attempt has begun and has not reached MAIL
 	offered bool          // an attempt has reached MAIL and has not ended
 	greeted bool
@@ -85,13 +87,20 @@ func (w *wire) Write(p []byte) (int, error) {
 			}
 		}
 		if w.verdict != 0 {
-			fmt.Fprintf(w.Conn, "%s the model refuses this connection\r\n", w.code())
+			fmt.Fprintf(w.Conn, "%s\r\n", w.refusal())
 			w.Close()
 			return 0, net.ErrClosed
 		}
 	}
 	if bytes.HasPrefix(p, []byte("354")) {
 		w.data = true
+	}
+	if w.verdict != 0 && bytes.HasPrefix(p, strconv.AppendInt(nil, int64(w.verdict), 10)) {
+		// The receiver's own words would tell the sender something else than the model does.
+		if _, err := fmt.Fprintf(w.Conn, "%s\r\n", w.refusal()); err != nil {
+			return 0, err
+		}
+		return len(p), nil
 	}
 	return w.Conn.Write(p)
 }
@@ -157,15 +166,16 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	if verb == "DATA" && w.verdict != 0 {
-		_, err := fmt.Fprintf(w.Conn, "%s the model refuses\r\n", w.code())
+		_, err := fmt.Fprintf(w.Conn, "%s\r\n", w.refusal())
 		return nil, err
 	}
 	return line, nil
 }
 
-// code returns the verdict's reply code, with its enhanced status if it has one.
-func (w *wire) code() string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", w.verdict, w.status))
+// refusal returns the verdict as a line: its code, its enhanced status if it has one, and
+// its text.
+func (w *wire) refusal() string {
+	return strings.Join(strings.Fields(fmt.Sprintf("%d %s %s", w.verdict, w.status, w.text)), " ")
 }
 
 // reuse begins an attempt over a kept connection.
@@ -227,7 +237,7 @@ func (w *wire) exchange(step mail.Step) error {
 		w.Close()
 		return io.EOF
 	}
-	w.verdict, w.status = e.Code, e.Enhanced
+	w.verdict, w.status, w.text = e.Code, e.Enhanced, e.Text
 	return nil
 }
 

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emersion/go-smtp"
-
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/netmodel"
@@ -42,21 +40,29 @@ func TestEnvelopeOfAnotherRun(t *testing.T) {
 	}
 }
 
-// A refusal has its enhanced status on the wire, else one of its class.
-func TestEnhancedStatusOnTheWire(t *testing.T) {
+// A refusal has the words of the model on the wire, whatever the receiver behind it would
+// reply with that code; other replies are the receiver's own.
+func TestRefusalOnTheWire(t *testing.T) {
 	for _, c := range []struct {
-		code   uint16
-		status mail.Enhanced
-		line   string
-		want   smtp.EnhancedCode
-	}{{550, 5_004_005, "550 5.4.5", smtp.EnhancedCode{5, 4, 5}}, {421, 0, "421", smtp.EnhancedCode{4, 0, 0}}} {
-		w := &wire{verdict: c.code, status: c.status}
-		if got := w.code(); got != c.line {
-			t.Errorf("got %q, want %q", got, c.line)
+		wire        wire
+		reply, want string
+	}{
+		{wire{verdict: 550, status: 5_004_005, text: "Daily limit"}, "550 5.1.0 no", "550 5.4.5 Daily limit"},
+		{wire{verdict: 421, text: "[TSS04] wait"}, "421 wait", "421 [TSS04] wait"},
+		{wire{verdict: 550, text: "no"}, "250 2.0.0 fine", "250 2.0.0 fine"},
+		{wire{}, "550 5.5.2 syntax", "550 5.5.2 syntax"},
+	} {
+		client, server := net.Pipe()
+		w := c.wire
+		w.Conn, w.greeted = server, true
+		go func() {
+			defer server.Close()
+			w.Write([]byte(c.reply + "\r\n"))
+		}()
+		if got, _ := bufio.NewReader(client).ReadString('\n'); got != c.want+"\r\n" {
+			t.Errorf("%s is %q on the wire, want %q", c.reply, got, c.want)
 		}
-		if got, ok := w.refusal().(*smtp.SMTPError); !ok || got.EnhancedCode != c.want {
-			t.Errorf("%s: got %+v, want %v", c.line, got, c.want)
-		}
+		client.Close()
 	}
 }
 

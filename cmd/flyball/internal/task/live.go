@@ -116,7 +116,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	defer cancel(nil)
 	var journal bytes.Buffer
 	inputs := realrun.NewJournal(&journal)
-	transport := &realrun.SMTP{Resolver: r.resolver, Letters: r.mailing, Dialogue: s.Dialogue, Scale: scale,
+	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
+		Dialogue: s.Dialogue, Scale: scale,
 		Domain: "sender.example", Broken: cancel}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, transport, r.ends.watch, inputs)

@@ -1,0 +1,93 @@
+package delivery
+
+import (
+	"math"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/replies"
+	"flyball/internal/vt"
+)
+
+// This file does what the sender's reply table asks for. A row of the table decides what
+// becomes of the recipient, in fate and wait. Its reaction may also end the connection, or
+// put a brake on what begins later: on this server's attempts to the destination, on all
+// servers' attempts to it, on all attempts of this server, or on the campaign.
+
+// row returns the row of the reply table that a reply of destination d matches; nil if none.
+func (m *Machine) row(d mail.Destination, r mail.Reply) *replies.Row {
+	if r.Row == 0 {
+		return nil
+	}
+	return m.cfg.Replies[d].Row(r.Row)
+}
+
+// fate returns what becomes of a recipient at destination d after the reply r: a bounce ends it
+// at once, a deferral if the retry limit or the age does.
+func (m *Machine) fate(d mail.Destination, r mail.Reply) mail.Class {
+	class := r.Class()
+	if row := m.row(d, r); row != nil {
+		if class = row.ClassOf(r); row.Reaction == "bounce" {
+			return mail.Bounce
+		}
+	}
+	retry := &m.cfg.Retry
+	if class == mail.Bounce && retry.Bounce != "fail" || class == mail.Ambiguous && retry.Ambiguous != "hold" {
+		return mail.Deferral
+	}
+	return class
+}
+
+// wait returns the time after which the recipient of slot i is resent after the reply r.
+func (m *Machine) wait(i mail.Slot, r mail.Reply) vt.Span {
+	a := &m.slots[i].attempt
+	switch row := m.row(a.Dest, r); {
+	case row == nil:
+	case row.Reaction == "hold":
+		return row.For
+	case row.Reaction == "reconnect" && a.Conn != mail.Fresh:
+		return 0
+	}
+	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)
+	return m.cfg.Retry.delay(m.cfg.delays(a.Dest), int(a.Try), greylisted)
+}
+
+// react does what the row of the reply r to slot i asks for beyond its recipient.
+func (m *Machine) react(now vt.Time, i mail.Slot, r mail.Reply, out *engine.Outbox) {
+	s := &m.slots[i]
+	row := m.row(s.attempt.Dest, r)
+	began := now.Add(-r.Took)
+	switch {
+	case row.Reaction == "reconnect":
+		s.sent = math.MaxInt32 // no further message goes over the connection
+	case !row.Gates():
+	case row.Scope == "campaign":
+		c := &m.campaigns[s.campaign]
+		c.opens = max(c.opens, now.Add(row.For))
+		m.ranked = true // its processes have to give way
+	case row.Scope == "account":
+		brake(&m.concurrency.account, row, now, began)
+	case brake(&m.concurrency.each[s.attempt.Dest].brake, row, now, began) && row.Scope == "domain":
+		m.told++
+		for other := range mail.Server(m.cfg.Servers) {
+			if other != m.cfg.Server {
+				out.Send = append(out.Send, engine.Message{From: m.address(), Number: m.told,
+					To:   engine.Address{Role: engine.Delivery, Server: other},
+					Body: engine.React{Dest: s.attempt.Dest, Row: r.Row, Began: began}})
+			}
+		}
+	}
+}
+
+// brake lets a row's reaction slow or suspend a place, and reports whether that changes anything.
+func brake(b *replies.Brake, row *replies.Row, now, began vt.Time) bool {
+	if row.Reaction == "slow" {
+		return b.Slow(now, began, row.Share, row.For)
+	}
+	return b.Suspend(now, began, row.For)
+}
+
+// heed reacts to a reply that another server got.
+func (m *Machine) heed(now vt.Time, v engine.React) {
+	brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
+}

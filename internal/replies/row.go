@@ -1,0 +1,111 @@
+// Package replies is a sender's reading of replies: a table that gives each reply a
+// class and a reaction by its text, its enhanced status and its code, and the brake that
+// reactions put on the attempts to a destination.
+//
+// One status has several meanings, some 5yz pass and some 4yz never do, so a row decides
+// and not the code. The network model matches rows when it is built, since it has the
+// text of each of its replies then; a live run matches what it reads.
+package replies
+
+import (
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Row is a row of a reply table: which replies it matches, what these mean, and what the
+// sender does then.
+type Row struct {
+	Text     string        `toml:"text,omitdefault" doc:"word or words in the text of the reply, such as \"TSS04\", in upper or lower case; not given: any text" pattern:"^[ -~]{0,200}$"`
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463); not given: any, or none"`
+	Code     int           `toml:"code,omitdefault" doc:"reply code; not given: any" range:"400..599"`
+	At       string        `toml:"at,omitdefault" doc:"stage at which the reply comes; not given: any" oneof:"banner ehlo mail rcpt data dot"`
+	Class    string        `toml:"class" doc:"what the reply is about, for the report" oneof:"connections messages-per-connection source-rate domain-rate window new-source reputation-soft reputation-hard content authentication greylist mailbox-rate mailbox-full unknown-user recipients-per-message busy own-quota" required:"true"`
+	Reaction string        `toml:"reaction" doc:"what the sender does" default:"none"`
+	Scope    string        `toml:"scope" doc:"what slow and suspend apply to" default:"source"`
+	For      vt.Span       `toml:"for" doc:"how long attempts are suspended, the recipient is held, or a slowed rate takes to recover" range:"1s..30d" source:"scenario"`
+	Share    float64       `toml:"share" doc:"share of its rate to which slow reduces the rate at once" range:"0.01..0.99" default:"0.5" source:"assumed: half; no provider publishes one"`
+	Alarm    bool          `toml:"alarm,omitdefault" doc:"the report names the reply as one that somebody must attend to: resending does not cure it"`
+}
+
+// reactions are the choices of the key reaction, in the order of help and schema.
+var reactions = []conf.Choice{
+	{Name: "none", Doc: "goes by the code: 4yz is resent, 5yz has failed"},
+	{Name: "defer", Doc: "resends by the schedule, after a 5yz too"},
+	{Name: "reconnect", Doc: "resends at once over a new connection, and by the schedule if the connection was new"},
+	{Name: "slow", Doc: "resends by the schedule, and reduces the rate, which recovers linearly"},
+	{Name: "suspend", Doc: "resends by the schedule, and begins no attempt for a time"},
+	{Name: "hold", Doc: "resends this recipient after a time"},
+	{Name: "bounce", Doc: "gives the recipient up, after a 4yz too"},
+}
+
+// scopes are the choices of the key scope.
+var scopes = []conf.Choice{
+	{Name: "source", Doc: "is this server at this destination"},
+	{Name: "domain", Doc: "is this destination, for all servers"},
+	{Name: "campaign", Doc: "is the campaign, on this server"},
+	{Name: "account", Doc: "is all destinations, for this server"},
+}
+
+// Choices returns the reactions and the scopes that a key may name.
+func (Row) Choices(key string) []conf.Choice {
+	switch key {
+	case "reaction":
+		return reactions
+	case "scope":
+		return scopes
+	}
+	return nil
+}
+
+// Gates reports whether the reaction limits when later attempts may begin.
+func (r Row) Gates() bool { return r.Reaction == "slow" || r.Reaction == "suspend" }
+
+// Idle reports whether a key has no meaning beside the other values of r.
+func (r Row) Idle(key string) bool {
+	switch key {
+	case "scope":
+		return !r.Gates()
+	case "for":
+		return !r.Gates() && r.Reaction != "hold"
+	case "share":
+		return r.Reaction != "slow"
+	}
+	return false
+}
+
+// Problems reports every problem beside the ranges of the keys.
+func (r Row) Problems() []error {
+	var l conf.List
+	l.Check(r.Text != "" || r.Enhanced != 0 || r.Code != 0, "code",
+		"got none, and no text or enhanced, want one of them")
+	if r.Code != 0 {
+		mail.CheckStatus(&l, "enhanced", r.Code, r.Enhanced)
+	}
+	l.Check(r.Idle("for") || r.For > 0, "for", "got none, want how long %s lasts", r.Reaction)
+	l.Check(!r.Idle("for") || r.For == 0, "for", "got %s, want none: reaction = %q has no use for it", r.For,
+		r.Reaction)
+	l.Check(r.Reaction != "slow" || r.Scope != "campaign", "scope",
+		"got \"campaign\", want source, domain or account: a campaign is suspended, not slowed")
+	return l
+}
+
+// Check adds the problems of the rows of a list with a key to l, beside those of their
+// ranges.
+func Check(l *conf.List, key string, rows []Row) {
+	l.Check(len(rows) <= MostRows, key, "got %d rows, want at most %d", len(rows), MostRows)
+	for i, r := range rows {
+		l.Within(conf.Index(key, i), r.Problems())
+	}
+}
+
+// ClassOf returns what a reply means for its recipient.
+func (r *Row) ClassOf(reply mail.Reply) mail.Class {
+	switch r.Reaction {
+	case "none":
+		return reply.Class()
+	case "bounce":
+		return mail.Bounce
+	}
+	return mail.Deferral
+}
