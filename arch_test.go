@@ -35,7 +35,7 @@ internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask reports/internal/handmade
-reports/folder reports/diagnosis
+reports/folder reports/diagnosis reports/reactions
 reports/chart
 reports/page
 reports/run reports/answer

@@ -259,6 +259,13 @@ func (s *Scenario) Sender() runlog.Sender {
 	for _, c := range s.Campaigns {
 		v.Requested += c.Processes
 	}
+	for _, table := range s.ReplyTables() {
+		rows := []runlog.Reading{}
+		for _, r := range table {
+			rows = append(rows, runlog.Reading{Match: r.String(), Class: r.Class, Reaction: r.Reaction, Alarm: r.Alarm})
+		}
+		v.Replies = append(v.Replies, rows)
+	}
 	if plan := s.Retry.Spelled(); len(plan.Delays) > 0 && plan.Limit > 0 {
 		v.FirstWait = plan.Delays[0]
 	}

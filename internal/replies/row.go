@@ -8,6 +8,9 @@
 package replies
 
 import (
+	"strconv"
+	"strings"
+
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -56,6 +59,24 @@ func (Row) Choices(key string) []conf.Choice {
 		return scopes
 	}
 	return nil
+}
+
+// String returns what the row matches in a few words: 421 4.7.0 "low reputation" at mail.
+func (r Row) String() string {
+	var words []string
+	if r.Code != 0 {
+		words = append(words, strconv.Itoa(r.Code))
+	}
+	if r.Enhanced != 0 {
+		words = append(words, r.Enhanced.String())
+	}
+	if r.Text != "" {
+		words = append(words, strconv.Quote(r.Text))
+	}
+	if r.At != "" {
+		words = append(words, "at "+r.At)
+	}
+	return strings.Join(words, " ")
 }
 
 // Gates reports whether the reaction limits when later attempts may begin.

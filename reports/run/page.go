@@ -6,6 +6,7 @@ import (
 	"flyball/reports/chart"
 	"flyball/reports/format"
 	"flyball/reports/page"
+	"flyball/reports/reactions"
 )
 
 // HTML returns the report as one page without scripts or external resources, light or
@@ -22,7 +23,7 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 		Name: r.Name, About: r.About, World: r.world(), Mode: r.Mode, Receiver: r.Receiver, Partial: r.Partial,
 		Answer: r.Answer(), Figures: figures,
 		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.partTable(100), r.governorTable(40, 1000),
-			r.outcomeTable(40)}, Folded: r.folded(),
+			r.outcomeTable(40), reactions.Table(r.Replies, 40)}, Folded: r.folded(),
 		Facts: [][2]string{
 			{"Governor", governor},
 			{"Seed", r.Luck()},

@@ -14,6 +14,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/measure"
+	"flyball/reports/reactions"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -45,6 +46,8 @@ type Report struct {
 	Expectations []measure.Result `json:"expectations"`
 	Outcomes     []Outcome        `json:"outcomes"` // most frequent first
 	Latency      Latency          `json:"latency"`
+	// Replies are what replies meant to the sender; without a reply table there are none.
+	Replies []reactions.Row `json:"replies,omitempty"`
 
 	All          *measure.Destination  `json:"all_destinations,omitempty"` // recipients of all destinations together
 	Destinations []measure.Destination `json:"destinations,omitempty"`
@@ -182,6 +185,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 			r.Bars = append(r.Bars, Bar{b.From.Seconds(), b.To.Seconds(), b.Count})
 		}
 	}
+	r.Replies = reactions.Of(run)
 	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers}).Find()
 	r.Host = folder.NewHost(run.Host, format.Num(t.Attempts))
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)

@@ -9,6 +9,7 @@ import (
 
 	"flyball/reports/format"
 	"flyball/reports/measure"
+	"flyball/reports/reactions"
 )
 
 // Text writes the report for a terminal: the answer in words, then the tables, then the
@@ -25,7 +26,7 @@ func (r *Report) Text(w io.Writer, color bool) error {
 		t.Tables = append(t.Tables, r.serverTable(12))
 	}
 	t.Tables = append(t.Tables, r.partTable(12), r.governorTable(12, format.Columns), r.outcomeTable(12),
-		r.expectationTable())
+		reactions.Table(r.Replies, 12), r.expectationTable())
 	if r.Explain {
 		t.Below = r.explained()
 	}

@@ -8,13 +8,14 @@ import (
 
 	"flyball/reports/format"
 	"flyball/reports/measure"
+	"flyball/reports/reactions"
 )
 
 // Answer returns sentences on what the run showed: first when recipients were final and whether
 // deadlines were met, then who refused and why, then whether the governor converged, when and how far off the target
 // it ended, then what became of the recipients. The first sentence can stand alone.
 func (r *Report) Answer() []string {
-	answer := append(r.Times(), r.causes()...)
+	answer := slices.Concat(r.Times(), reactions.Sentences(r.Replies), r.causes())
 	answer = append(answer, r.verdict())
 	var away []string
 	for _, s := range r.Servers {

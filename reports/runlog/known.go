@@ -56,4 +56,13 @@ type Sender struct {
 	Max       float64 // processes that the governor may make available
 	Requested int     // processes that the campaigns request
 	FirstWait vt.Span // before the first resend
+
+	Replies [][]Reading // reply table, by destination and row; nil without one
+}
+
+// Reading is a row of a reply table: which replies it matches, what they mean, and what the sender does then.
+type Reading struct {
+	Match           string // token, status and code
+	Class, Reaction string
+	Alarm           bool
 }

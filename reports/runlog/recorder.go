@@ -18,8 +18,9 @@ import (
 type Recorder struct {
 	Latency   hist.Hist // times of all attempts
 	Intervals []Interval
-	Outcomes  Outcomes // of each recipient; set by a caller that needs them, otherwise nil
-	replies   []uint64 // counts by destination, stage and outcome
+	Outcomes  Outcomes   // of each recipient; set by a caller that needs them, otherwise nil
+	replies   []uint64   // counts by destination, stage and outcome
+	readings  [][]uint64 // counts by destination and row of the reply table; nil if no reply matched one
 	by        []Destination
 	finals    finals
 	course    course
@@ -95,6 +96,9 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 		outcome = 600 + int(reply.Fault)
 	}
 	r.replies[(int(a.Dest)*int(mail.Stages)+int(reply.Stage))*outcomes+outcome]++
+	if reply.Row > 0 {
+		r.read(a.Dest, reply.Row)
+	}
 	r.mix(uint64(now))
 	r.mix(uint64(a.Rcpt)<<32 | uint64(a.Server)<<16 | uint64(a.Try))
 	r.mix(uint64(reply.Code)<<24 | uint64(reply.Stage)<<16 | uint64(reply.Fault)<<8 | uint64(s))
@@ -104,6 +108,35 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 	if r.watch != nil {
 		r.watch(now, a, reply, s)
 	}
+}
+
+// read counts a reply that matched a row of the reply table.
+func (r *Recorder) read(d mail.Destination, row uint16) {
+	if r.readings == nil {
+		r.readings = make([][]uint64, len(r.by))
+	}
+	for len(r.readings[d]) < int(row) {
+		r.readings[d] = append(r.readings[d], 0)
+	}
+	r.readings[d][row-1]++
+	r.mix(uint64(row))
+}
+
+// plus returns the sum of the readings a and b, either of which may be nil or have fewer rows.
+func plus(a, b [][]uint64) [][]uint64 {
+	sum := make([][]uint64, max(len(a), len(b)))
+	for _, v := range [][][]uint64{a, b} {
+		for d, rows := range v {
+			sum[d] = append(sum[d], make([]uint64, max(len(rows)-len(sum[d]), 0))...)
+			for row, n := range rows {
+				sum[d][row] += n
+			}
+		}
+	}
+	if len(sum) == 0 {
+		return nil
+	}
+	return sum
 }
 
 // Interval records one governor interval.
@@ -148,6 +181,7 @@ func Merge(apart []*Recorder) *Recorder {
 			all.by[d] = Together([]Destination{all.by[d], r.by[d]})
 		}
 		all.finals.add(&r.finals)
+		all.readings = plus(all.readings, r.readings)
 		if i > 0 {
 			all.mix(r.digest)
 		}
@@ -166,6 +200,7 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
+	run.Readings = r.readings
 	run.ByDestination, run.Outcomes, run.Course, run.LastFirst = r.Destinations(), r.Outcomes,
 		r.course.steps(r.by), r.lastFirst
 	for c := range run.Campaigns {

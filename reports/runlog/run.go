@@ -32,7 +32,9 @@ type Run struct {
 	Campaigns    []Campaign
 	Intervals    []Interval
 	Replies      []ReplyCount
-	Latency      hist.Hist
+	// Readings are attempts whose reply matched a row of the reply table, by destination and row; nil if none did
+	Readings [][]uint64
+	Latency  hist.Hist
 
 	ByDestination []Destination // statuses of recipients, by destination
 	Course        Course        // attempts over time

@@ -17,6 +17,7 @@ func (r *Recorder) State(c *snap.Codec) {
 		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) { d.State(c) })
 	})
 	c.Fields(&r.replies)
+	snap.Slice(c, &r.readings, func(c *snap.Codec, rows *[]uint64) { c.Fields(rows) })
 	for i := range r.by {
 		r.by[i].State(c)
 	}
