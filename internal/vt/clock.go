@@ -66,11 +66,15 @@ func (Civil) Want() string { return `a date with a time such as "2026-11-30 22:0
 // Pattern returns a regular expression that matches the text of every Civil.
 func (Civil) Pattern() string { return `^\s*\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?\s*$` }
 
-// UnmarshalText reads a date with a time of day; see ParseCivil.
+// UnmarshalText reads a date with a time of day; see ParseCivil. It refuses the moment that
+// stands for none.
 func (c *Civil) UnmarshalText(text []byte) error {
 	v, err := ParseCivil(string(text))
 	if err != nil {
 		return err
+	}
+	if !v.Given() {
+		return fmt.Errorf("%q is where the count of seconds begins, want a later date", text)
 	}
 	*c = v
 	return nil

@@ -81,6 +81,21 @@ func TestClockTimesThatAreRefused(t *testing.T) {
 	}
 }
 
+// Seconds count from 1970-01-01 00:00, which would be a date that is not given.
+func TestTheFirstMomentIsRefused(t *testing.T) {
+	for text, refused := range map[string]bool{"1970-01-01 00:00": true, " 1970-01-01T00:00:00": true,
+		"1970-01-01 00:00:01": false, "1969-12-31 23:59": false} {
+		var at Civil
+		if err := at.UnmarshalText([]byte(text)); (err != nil) != refused {
+			t.Errorf("%s: got %v, want an error: %v", text, err, refused)
+		}
+	}
+	var day TimeOfDay
+	if err := day.UnmarshalText([]byte("00:00")); err != nil {
+		t.Errorf("midnight: got %v", err)
+	}
+}
+
 // TestClockFindsWhatItShows compares Find and At with the calendar of package time, at
 // every quarter of an hour of a year with both changes.
 func TestClockFindsWhatItShows(t *testing.T) {
