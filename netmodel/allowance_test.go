@@ -92,7 +92,8 @@ func TestAllowanceOfTheFleet(t *testing.T) {
 		second := c.Servers[0]
 		second.Name = "b2"
 		c.Servers = append(c.Servers, second)
-		all := valid(t, c).Receivers()
+		net := valid(t, c)
+		all := net.Receivers()
 		var got []uint16
 		for i := range 6 {
 			got = append(got, all[i%2][0].offered(minute, i))
@@ -100,8 +101,8 @@ func TestAllowanceOfTheFleet(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: got %v of two servers in turns, want %v", scope, got, want)
 		}
-		if !c.Destinations[0].Joint() != (scope == "server") {
-			t.Errorf("%s: the servers are taken for joint: %v", scope, c.Destinations[0].Joint())
+		if net.Joint() != (scope != "server") {
+			t.Errorf("%s: the servers are taken for joint: %v", scope, net.Joint())
 		}
 	}
 }

@@ -52,16 +52,8 @@ type behaviour struct {
 // allowance is a prepared limits.Allowance.
 type allowance struct {
 	limits.Quota
-	fleet bool
+	by    counting
 	reply ending
-}
-
-// windows returns a window without messages for each allowance.
-func (b *behaviour) windows() (all []*limits.Window) {
-	for i := range b.allowances {
-		all = append(all, b.allowances[i].Window())
-	}
-	return all
 }
 
 // downtime is a planned outage.
@@ -100,7 +92,7 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables, v *
 	}
 	for _, a := range d.Allowances {
 		reply := v.refusal(mail.StageMAIL, a.Reply, a.Enhanced, a.Text)
-		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), a.Fleet(), reply})
+		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), countedBy(a, d.countedBy()), reply})
 	}
 	b.onConnection, b.onMessage = events(d.Refuse, v)
 	if !d.Penalty.Off() {

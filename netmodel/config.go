@@ -2,6 +2,7 @@ package netmodel
 
 import (
 	"slices"
+	"strings"
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
@@ -19,7 +20,9 @@ type Config struct {
 	Dialogue     mail.Dialogue `toml:"dialogue"`
 	Replies      []replies.Row // the sender's reading of the replies of all destinations; the scenario checks it
 	Clock        vt.Clock      // wall clock, which daily cycles follow; none: the run begins at midnight
-	Size         unit.Bytes    // size of one message; the scenario checks it
+	Size         unit.Bytes    // size of a message; the scenario checks it
+	SizeSigma    float64       // standard deviation of the logarithm of sizes around Size; 0: all are alike
+	Campaigns    []Campaign    // parts of the list, in their order; none: all messages are alike
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage; the scenario checks it
 }
 
@@ -64,27 +67,51 @@ type Server struct {
 	Coherency  float64 `toml:"coherency" doc:"kappa of the universal scalability law: cost of each pair of busy slots" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
 	Share      float64 `toml:"share" doc:"share of every list that this server delivers, relative to the other servers" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Down       []Down  `toml:"down,omitdefault" doc:"times at which this server is cut off from all destinations"`
+
+	Addresses   int          `toml:"addresses,omitdefault" doc:"source addresses, which the server's connections to a destination take in turn; not given: one" range:"1..1000" source:"assumed: one address"`
+	Block       string       `toml:"block,omitdefault" doc:"name of the netblock that its addresses lie in, as other servers may; not given: a netblock of its own"`
+	Connections int          `toml:"connections,omitdefault" doc:"most MTA processes, and so the most open connections, whatever C is; 0: no limit of its own" range:"0..1000000" source:"assumed: no limit of its own"`
+	Rate        unit.PerHour `toml:"rate,omitdefault" doc:"attempts that it can begin, by its disk, processor or licence: they take turns; 0/h: no limit of its own" range:"0/h..3600000000/h" source:"assumed: no limit of its own"`
+	Bandwidth   unit.Bytes   `toml:"bandwidth,omitdefault" doc:"bytes of messages that it can send in a second, over all its connections: messages take turns; 0B: no limit of its own" range:"0B..1000GB" source:"assumed: no limit of its own"`
+}
+
+// Idle reports whether a key has no meaning beside the other values of s.
+func (s Server) Idle(key string) bool {
+	switch key {
+	case "addresses":
+		return s.Addresses == 0
+	case "connections":
+		return s.Connections == 0
+	case "rate":
+		return s.Rate == 0
+	case "bandwidth":
+		return s.Bandwidth == 0
+	}
+	return false
 }
 
 // Destination describes a mailbox provider, or a class of similar providers.
 type Destination struct {
-	Name     string   `toml:"name" doc:"name in tables and files"`
-	Domain   string   `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
-	Domains  []string `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
-	Share    float64  `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
-	Receiver string   `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
-	RTT      Dist     `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
-	Banner   Dist     `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
-	RCPT     Dist     `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
-	Dot      Dist     `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
-	Shared   bool     `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
-	Cap      int      `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
-	CapText  string   `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
-	Messages int      `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
-	HangsUp  int      `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
-	Greylist Greylist `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
-	Dead     []Dead   `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
-	Fail     []Fail   `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
+	Name      string    `toml:"name" doc:"name in tables and files"`
+	Domain    string    `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
+	Domains   []string  `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
+	Share     float64   `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
+	Receiver  string    `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
+	RTT       Dist      `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
+	Banner    Dist      `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
+	RCPT      Dist      `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
+	Dot       Dist      `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
+	LimitsOf  string    `toml:"limits_of,omitdefault" doc:"name of the destination whose receivers take the mail of this one too, as the hosts of a provider do for all its brands: limits, outages and slowness are written there, and count both together"`
+	Shared    bool      `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
+	By        string    `toml:"by,omitdefault" doc:"what these count apart, if not shared: each source address, or each netblock of the servers with all its addresses" oneof:"address block" default:"address"`
+	Cap       int       `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
+	CapText   string    `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
+	Messages  int       `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
+	HangsUp   int       `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
+	Greylist  Greylist  `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
+	Dead      []Dead    `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
+	Mailboxes []Mailbox `toml:"mailbox,omitdefault" doc:"states of single mailboxes in which they take no mail for a time, such as full ones; at most 4"`
+	Fail      []Fail    `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
 	CapEnhanced mail.Enhanced `toml:"cap_enhanced,omitdefault" doc:"enhanced status of the 421 beyond the cap (RFC 3463)"`
 
@@ -108,10 +135,26 @@ type Destination struct {
 	Weather    Weather            `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
 }
 
-// Joint reports whether what one server does at the destination changes how the
-// destination treats the others.
-func (d Destination) Joint() bool {
-	return d.Shared || slices.ContainsFunc(d.Allowances, limits.Allowance.Fleet)
+// block returns the number of the netblock of the server with a number, and gives the next
+// number to one that is new.
+func (s Server) block(number int, known map[string]int) int {
+	name := "name " + s.Block
+	if s.Block == "" {
+		name = "server " + s.Name
+	}
+	if _, ok := known[name]; !ok {
+		known[name] = len(known)
+	}
+	return known[name]
+}
+
+// receiversOf returns the number of the destination that d names in limits_of; -1 if it
+// names none.
+func (c Config) receiversOf(d Destination) int {
+	if d.LimitsOf == "" {
+		return -1
+	}
+	return slices.IndexFunc(c.Destinations, func(v Destination) bool { return v.Name == d.LimitsOf })
 }
 
 // Greylist defers a recipient's tries at a stage until Delay after the first try
@@ -176,19 +219,28 @@ func (c Config) Validate() []error {
 		l.Check(s.Name != "", key+".name", "got an empty name, want one such as \"b1\"")
 		l.Check(s.Name == "" || !names[s.Name], key+".name", "got %q a second time, want a name of its own", s.Name)
 		l.Check(conf.Printable(s.Name), key+".name", "got %q, want printable characters, at most 64", s.Name)
+		l.Check(s.Block == "" || conf.Printable(s.Block), key+".block", "got %q, want printable characters, at most 64",
+			s.Block)
 		names[s.Name] = true
 	}
 	l.Check(len(c.Destinations) > 0, "destination", "got none, want at least one [[destination]]")
 	l.Check(len(c.Destinations) <= 1000, "destination", "got %d, want at most 1000", len(c.Destinations))
 	var share float64
+	addresses := 0
+	for _, s := range c.Servers {
+		addresses += s.Addresses
+	}
+	l.Check(addresses <= 1000, "server", "got %d addresses of all servers, want at most 1000", addresses)
 	names, domains := map[string]bool{}, map[string]bool{}
 	for i, d := range c.Destinations {
 		key := conf.Index("destination", i)
 		l.Within(key, d.validate())
 		l.Check(d.Name == "" || !names[d.Name], key+".name", "got %q a second time, want a name of its own", d.Name)
-		l.Check(d.Domain == "" || !domains[d.Domain], key+".domain", "got %q a second time, want a domain of its own",
+		domain := strings.ToLower(d.Domain)
+		l.Check(d.Domain == "" || !domains[domain], key+".domain", "got %q a second time, want a domain of its own",
 			d.Domain)
-		names[d.Name], domains[d.Domain] = true, true
+		c.checkLimitsOf(&l, key+".limits_of", i)
+		names[d.Name], domains[domain] = true, true
 		share += d.Share
 	}
 	l.Check(len(c.Destinations) == 0 || share > 0, "destination", "got shares that add up to 0, want more")
@@ -198,6 +250,28 @@ func (c Config) Validate() []error {
 	}
 	l.Check(len(c.Servers) == 0 || share > 0, "server", "got shares that add up to 0, want more")
 	return l
+}
+
+// checkLimitsOf checks that a destination which has the receivers of another one names it,
+// and has no limits beside.
+func (c Config) checkLimitsOf(l *conf.List, key string, number int) {
+	d := c.Destinations[number]
+	if d.LimitsOf == "" {
+		return
+	}
+	of := c.receiversOf(d)
+	if of < 0 {
+		var names []string
+		for _, v := range c.Destinations {
+			names = append(names, v.Name)
+		}
+		l.Check(false, key, "got %q, want the name of a destination%s", d.LimitsOf, conf.DidYouMean(d.LimitsOf, names))
+		return
+	}
+	l.Check(of != number && c.Destinations[of].LimitsOf == "", key,
+		"got %q, want another destination, which has receivers of its own", d.LimitsOf)
+	l.Check(d.Cap == 0 && d.CapText == "" && d.CapEnhanced == 0 && d.countedBy() == byAddress && !d.HasBehaviour(), key,
+		"got %q beside limits, outages or slowness of its own, want these at %[1]q alone", d.LimitsOf)
 }
 
 // mostDomains is the most domains in a destination's own list. A resolved scenario spells them out.
@@ -210,12 +284,16 @@ func (d Destination) validate() []error {
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
 	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
 		len(d.Domains), mostDomains)
+	l.Check(len(d.Mailboxes) <= mostMailboxes, "mailbox", "got %d, want at most %d", len(d.Mailboxes), mostMailboxes)
 	l.Within("send", d.Send.Problems())
 	l.Check(d.Messages == 0 || d.Send.Messages == 0, "send.messages_per_connection",
 		"got %d with messages_per_connection = %d of the destination, want one of them", d.Send.Messages, d.Messages)
 	replies.Check(&l, "reply", d.Replies)
 	for i, f := range d.Dead {
 		mail.CheckStatus(&l, conf.Index("dead", i)+".enhanced", f.Reply, f.Enhanced)
+	}
+	for i, v := range d.Mailboxes {
+		mail.CheckStatus(&l, conf.Index("mailbox", i)+".enhanced", v.Reply, v.Enhanced)
 	}
 	var dead float64
 	for _, v := range d.Dead {

@@ -141,7 +141,7 @@ func TestClocksAreBounded(t *testing.T) {
 		var v Message
 		r.Offer(now, &conn, &v, to, 0)
 		accepted = !r.Exchange(now, rcpt, &conn, &v, 1).Ends() && !r.Exchange(now, dot, &conn, &v, 1).Ends()
-		r.End(now, &v, accepted)
+		r.End(now, &conn, &v, accepted)
 		return accepted
 	}
 	now := vt.Time(0)
@@ -151,7 +151,7 @@ func TestClocksAreBounded(t *testing.T) {
 			t.Fatalf("recipient %d is not let in", to)
 		}
 	}
-	if kept, n := r.state.greylist.Size(); kept != 0 || n > 16 {
+	if kept, n := r.grey.clocks.Size(); kept != 0 || n > 16 {
 		t.Errorf("%d clocks in %d slots are left of a list that was delivered", kept, n)
 	}
 	for to := range mail.Recipient(100_000) { // every greylisted recipient is given up, 720 a day
@@ -159,7 +159,7 @@ func TestClocksAreBounded(t *testing.T) {
 		offer(now, to)
 	}
 	const young = 8 * 720
-	if kept, n := r.state.greylist.Size(); n > 4*young || kept > 2*young {
+	if kept, n := r.grey.clocks.Size(); n > 4*young || kept > 2*young {
 		t.Errorf("%d clocks in %d slots, though only %d are younger than eight days", kept, n, young)
 	}
 }

@@ -22,7 +22,8 @@ type Model struct {
 	server    mail.Server
 	trips     []trip     // by slot
 	receivers []Receiver // by destination
-	busy      int        // attempts under way
+	host      Host
+	busy      int // attempts under way
 }
 
 // trip is an attempt under way on a slot, and the connection that the slot
@@ -45,7 +46,7 @@ type trip struct {
 
 // NewModel returns the model of server s, as if it were the only server.
 func NewModel(net *Network, s mail.Server) *Model {
-	return &Model{Network: net, server: s, receivers: net.receivers(s)}
+	return &Model{Network: net, server: s, receivers: net.receivers(s), host: net.Host(s)}
 }
 
 // NewModels returns the models of all servers. At a shared destination they drive
@@ -53,7 +54,8 @@ func NewModel(net *Network, s mail.Server) *Model {
 func NewModels(net *Network) []*Model {
 	var all []*Model
 	for s, receivers := range net.Receivers() {
-		all = append(all, &Model{Network: net, server: mail.Server(s), receivers: receivers})
+		all = append(all, &Model{Network: net, server: mail.Server(s), receivers: receivers,
+			host: net.Host(mail.Server(s))})
 	}
 	return all
 }
@@ -85,9 +87,11 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 func (m *Model) enter(now vt.Time, t *trip) vt.Time {
 	r := &m.receivers[t.dest]
 	t.step, t.ended = 0, false
-	at := now
+	wait := m.host.Turn(now)
+	at := now.Add(wait)
 	if t.kind == mail.Fresh {
-		if at = m.lookup(now, t, r); t.ended {
+		if at = m.lookup(now, t, r).Add(wait); t.ended {
+			t.reply.Took += wait
 			return at
 		}
 		r.Connect(now, &t.conn)
@@ -95,6 +99,7 @@ func (m *Model) enter(now vt.Time, t *trip) vt.Time {
 		r.Reuse(now, &t.conn)
 	}
 	r.Offer(now, &t.conn, &t.msg, t.to, t.try)
+	m.host.Load(now, &t.conn, &t.msg)
 	if !m.full {
 		at = m.converse(at, t)
 	}
@@ -136,8 +141,8 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
-	if v.fail != noEnding || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || t.stretch != 1 || c.RTT > e.rtt ||
-		v.RCPT > e.rcpt || v.Dot > e.dot {
+	if v.fail != noEnding || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || v.Link != 0 || v.grown != 0 ||
+		t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
@@ -152,7 +157,7 @@ func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 
 // advance runs one step of the dialogue and returns its end.
 func (m *Model) advance(now vt.Time, t *trip) vt.Time {
-	steps := m.Steps(t.kind)
+	steps := m.Steps(t.kind, &t.msg)
 	step := steps[t.step]
 	t.step++
 	e := m.receivers[t.dest].Exchange(now, step, &t.conn, &t.msg, t.stretch)
@@ -184,7 +189,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	}
 	m.busy--
 	if t.msg.Grey != 0 || t.msg.complains {
-		m.receivers[t.dest].End(at, &t.msg, t.reply.Class() == mail.Delivered)
+		m.receivers[t.dest].End(at, &t.conn, &t.msg, t.reply.Class() == mail.Delivered)
 	}
 	if !t.reply.Open() {
 		m.HangUp(slot)

@@ -40,6 +40,8 @@ const (
 	purposeRefusedConnection
 	purposeRefusedMessage
 	purposeComplaint
+	purposeSize
+	purposeHold
 )
 
 // Network determines each look-up, connection and message by draws that are named
@@ -47,7 +49,8 @@ const (
 // destination, ordinal). A Network is immutable.
 type Network struct {
 	*physics
-	key rng.Key
+	key  rng.Key
+	ends []mail.Recipient // of the campaigns' parts of the list
 }
 
 // physics holds the prepared parameters of a Config. They do not depend on the
@@ -55,8 +58,11 @@ type Network struct {
 type physics struct {
 	full         bool // one event per stage
 	dialogue     mail.Dialogue
-	steps        [3][]mail.Step // by mail.Conn
-	easy         [3]easy        // by mail.Conn
+	steps        [3][][]mail.Step // by mail.Conn, then by Message.grown
+	easy         [3]easy          // by mail.Conn, of messages that do not grow
+	sized        bool             // messages differ in size
+	campaigns    []campaign
+	domains      int // sending domains
 	servers      []path
 	destinations []destination
 	servFail     uint64 // thresholds
@@ -81,19 +87,25 @@ type easy struct {
 	banner, rcpt, dot vt.Span // longest delays
 }
 
-// path holds a server's distance, contention and outages.
+// path holds a server's distance, contention, outages, addresses and limits.
 type path struct {
 	extraRTT     vt.Span
 	extraHops    int
 	sigma, kappa float64
 	down         []downtime
+	addresses    int
+	block        int     // number of the netblock
+	turn         vt.Span // between two attempts; 0: none
+	bandwidth    vt.Span // bytes in a second; 0: any number
 }
 
 // destination holds the tables and thresholds of a Destination.
 type destination struct {
 	rtt, banner, rcpt, dot *table
 	cap                    int
-	shared                 bool
+	of                     mail.Destination // the destination whose receivers these are
+	by                     counting
+	holds                  []hold
 	onConnection           []failure
 	onMessage              []failure
 	dead                   []failure
@@ -156,7 +168,7 @@ func (e ending) answer() uint32    { return uint32(e >> 32) }
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
 	tables := tables{}
-	net := &Network{key: key, physics: &physics{
+	net := &Network{key: key, ends: c.ends(), physics: &physics{
 		full: c.Stages == "full", dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
 		hit: tables.of(c.Network.DNS.Hit), miss: tables.of(c.Network.DNS.Miss),
@@ -164,9 +176,14 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
+	net.campaigns, net.domains = c.campaigns(tables)
+	sizes := c.sizes()
+	net.sized = len(sizes) > 1
 	for conn := range net.steps {
-		net.steps[conn] = c.Dialogue.Steps(mail.Conn(conn), int64(c.Size))
-		net.easy[conn] = net.easiest(net.steps[conn])
+		for _, size := range sizes {
+			net.steps[conn] = append(net.steps[conn], c.Dialogue.Steps(mail.Conn(conn), size))
+		}
+		net.easy[conn] = net.easiest(net.steps[conn][0])
 	}
 	h := c.Network.Hops
 	for n := h.Min; n <= h.Max; n++ {
@@ -184,9 +201,11 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	}
 	mostHops := h.Max
 	cutOff := len(c.Network.Down) > 0
-	for _, s := range c.Servers {
+	blocks := map[string]int{}
+	for i, s := range c.Servers {
 		net.servers = append(net.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency,
-			downtimes(c.Network.Down, s.Down)})
+			downtimes(c.Network.Down, s.Down), max(s.Addresses, 1), s.block(i, blocks), mail.Every(s.Rate),
+			vt.Span(s.Bandwidth)})
 		mostHops = max(mostHops, h.Max+s.ExtraHops)
 		cutOff = cutOff || len(s.Down) > 0
 	}
@@ -196,10 +215,15 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	for hops := range mostHops + 1 {
 		net.through = append(net.through, math.Pow(1-net.hopLoss, float64(hops)))
 	}
-	for _, d := range c.Destinations {
+	for i, d := range c.Destinations {
 		a := &answers{table: replies.NewTable(d.Replies, c.Replies), all: make([]answer, 1)}
-		r := newDestination(d, tables, a)
-		r.behaviour = newBehaviour(d, cutOff, c.Clock, tables, a)
+		of, rules := i, d
+		if n := c.receiversOf(d); n >= 0 {
+			of, rules = n, c.Destinations[n]
+		}
+		r := newDestination(d, rules, tables, a)
+		r.of = mail.Destination(of)
+		r.behaviour = newBehaviour(rules, cutOff, c.Clock, tables, a)
 		r.answers = a.all
 		net.destinations = append(net.destinations, r)
 	}
@@ -219,15 +243,23 @@ func (net *Network) easiest(steps []mail.Step) easy {
 	return e
 }
 
-// With returns the network of the same Config with the draws of key.
-func (net *Network) With(key rng.Key) *Network { return &Network{physics: net.physics, key: key} }
+// With returns the network of the same Config with the draws of key, for a list whose
+// campaigns end at ends; nil: as in the Config.
+func (net *Network) With(key rng.Key, ends []mail.Recipient) *Network {
+	if ends == nil || net.ends == nil { // nil: all campaigns are alike
+		ends = net.ends
+	}
+	return &Network{physics: net.physics, key: key, ends: ends}
+}
 
-func newDestination(d Destination, tables tables, a *answers) destination {
+// newDestination returns the prepared destination d, whose receivers have the rules of
+// another one or its own.
+func newDestination(d, rules Destination, tables tables, a *answers) destination {
 	r := destination{
 		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
-		cap: d.Cap, shared: d.Shared,
+		cap: rules.Cap, by: rules.countedBy(), holds: newHolds(d.Mailboxes, a),
 		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay),
-		capReply: a.refusal(mail.StageBanner, 421, d.CapEnhanced, d.CapText), // RFC 5321 3.8
+		capReply: a.refusal(mail.StageBanner, 421, rules.CapEnhanced, rules.CapText), // RFC 5321 3.8
 	}
 	r.greyAt, _ = mail.StageNamed(d.Greylist.At)
 	r.greyReply = a.refusal(r.greyAt, d.Greylist.Reply, d.Greylist.Enhanced, d.Greylist.Text)
@@ -266,7 +298,7 @@ func pick(fs []failure, word uint32) ending {
 }
 
 // Steps returns the exchanges of an attempt after its look-up.
-func (net *Network) Steps(c mail.Conn) []mail.Step { return net.steps[c] }
+func (net *Network) Steps(c mail.Conn, m *Message) []mail.Step { return net.steps[c][m.grown] }
 
 // Patience returns how long the client waits at a stage.
 func (net *Network) Patience(s mail.Stage) vt.Span { return net.dialogue.Timeouts.Patience(s) }
@@ -306,6 +338,7 @@ type Connection struct {
 	Hops    int
 	losses  rng.Block // a word for each of the connection's stages
 	fail    ending
+	from    uint16  // source address, by its number among the server's
 	refused bool    // refused by the cap
 	counted bool    // counted as open
 	offered int     // messages
@@ -371,10 +404,12 @@ type Message struct {
 	RCPT, Dot vt.Span   // receiver's delays before its replies
 	Tarpit    vt.Span   // receiver's delay before its reply to MAIL
 	Grey      vt.Span   // the greylist's delay; 0: the recipient is not greylisted
+	Link      vt.Span   // the time until the server's own link has carried the message
 	losses    rng.Block // a word for each of the message's stages
 	fail      ending
 	to        mail.Recipient
 	GreyCode  uint16
+	grown     uint8 // doublings of the window that the size takes on a fresh connection
 	dead      bool
 	welcome   bool // the server is whitelisted
 	letIn     bool // let in by the greylist in this try
@@ -391,9 +426,12 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 	r := &net.destinations[d]
 	fails, dot, rcpt, _ := net.key.Words(uint64(to), uint32(try), purposeMessage)
 	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
-	m.Grey, m.GreyCode, m.Tarpit, m.to = 0, 0, 0, to
+	m.Grey, m.GreyCode, m.Tarpit, m.Link, m.to = 0, 0, 0, 0, to
 	m.dead, m.welcome, m.letIn, m.complains = false, false, false, false
 	m.fail = pick(r.onMessage, fails)
+	if net.sized {
+		m.grown = uint8(mail.Doublings(net.Size(to)))
+	}
 	if len(r.dead) > 0 || r.grey > 0 {
 		dies, listed, delay, _ := net.key.Words(uint64(to), 0, purposeMailbox)
 		switch dead := pick(r.dead, dies); {
@@ -445,7 +483,7 @@ func (net *Network) Exchange(step mail.Step, c *Connection, m *Message, grey boo
 	case mail.StageRCPT:
 		e.Took += m.RCPT
 	case mail.StageDot:
-		e.Took += m.Dot
+		e.Took += m.Dot + m.Link
 	}
 	if grey {
 		e.Code = m.GreyCode

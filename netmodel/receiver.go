@@ -30,73 +30,45 @@ import (
 type Receiver struct {
 	net                  *Network
 	facts                *destination
-	state                *ReceiverState   // for this server, or shared by all servers
-	windows              []*limits.Window // by allowance: of this server, or shared
+	states               []*ReceiverState   // by source address of the server
+	windows              [][]*limits.Window // by allowance, then by source address or sending domain
+	grey                 *acquaintance
 	server               mail.Server
 	dest                 mail.Destination
 	lookups, connections uint32 // ordinals
 }
 
-// ReceiverState is what a receiver remembers about one server, or about all
-// servers together at a shared destination.
+// ReceiverState is what a receiver remembers about one of those that it counts apart,
+// see counting.
 type ReceiverState struct {
 	open             int // connections that count towards the cap, in use or kept
 	bucket           mail.Pace
 	penance          limits.Penance
 	recent           limits.Fading // messages offered
 	points           limits.Fading // points of bad reputation
-	greylist         limits.Clocks
-	passes           int     // greylisted recipients let in since the last whitelisting
-	white            vt.Time // whitelisted until this time
-	cycles           uint32  // number of cycles of up and down drawn so far
-	downFrom, upFrom vt.Time // outage of the last cycle
-	periods          uint32  // number of periods of weather drawn so far
-	weather, factor  float64 // last period: standard score, and factor on delays
+	cycles           uint32        // number of cycles of up and down drawn so far
+	downFrom, upFrom vt.Time       // outage of the last cycle
+	periods          uint32        // number of periods of weather drawn so far
+	weather, factor  float64       // last period: standard score, and factor on delays
 }
 
-// Receivers returns the receivers at time 0, by server and destination. The
-// receivers of a shared destination have one state for all servers.
-func (net *Network) Receivers() [][]Receiver {
-	all := make([][]Receiver, len(net.servers))
-	for s := range all {
-		all[s] = net.receivers(mail.Server(s))
-		for d := range net.destinations {
-			if net.destinations[d].shared && s > 0 {
-				all[s][d].state = all[0][d].state
-			}
-			all[s][d].join(&all[0][d])
+// acquaintance is what a greylist remembers about a netblock.
+type acquaintance struct {
+	clocks limits.Clocks
+	passes int     // greylisted recipients let in since the last whitelisting
+	white  vt.Time // whitelisted until this time
+}
+
+// Open returns the number of connections that the receiver counts as open, from all
+// addresses of the server; where it counts servers together, from all of these.
+func (r *Receiver) Open() (n int) {
+	for i, s := range r.states {
+		if i == 0 || s != r.states[i-1] {
+			n += s.open
 		}
 	}
-	return all
+	return n
 }
-
-// receivers returns the receivers of server s by destination, as if it were the
-// only server.
-func (net *Network) receivers(s mail.Server) []Receiver {
-	all := make([]Receiver, len(net.destinations))
-	states := make([]ReceiverState, len(all))
-	for d := range all {
-		all[d] = Receiver{net: net, facts: &net.destinations[d], state: &states[d], server: s,
-			dest: mail.Destination(d)}
-		if b := net.destinations[d].behaviour; b != nil {
-			states[d].bucket, all[d].windows = b.bucket, b.windows()
-		}
-	}
-	return all
-}
-
-// join lets the receiver count for those of its allowances that are not of one
-// server together with first, the same destination's receiver of another server.
-func (r *Receiver) join(first *Receiver) {
-	for i := range r.windows {
-		if r.facts.shared || r.facts.behaviour.allowances[i].fleet {
-			r.windows[i] = first.windows[i]
-		}
-	}
-}
-
-// Open returns the number of connections that the receiver counts as open.
-func (r *Receiver) Open() int { return r.state.open }
 
 // Lookup returns the result of the server's next look-up of the destination, see
 // Network.Lookup.
@@ -109,7 +81,11 @@ func (r *Receiver) Lookup(now vt.Time) (vt.Span, mail.Fault) {
 // is down, and refused at the banner beyond the cap; in both cases it does not
 // count as open.
 func (r *Receiver) Connect(now vt.Time, c *Connection) {
-	s := r.state
+	c.from = 0
+	if n := uint32(len(r.states)); n > 1 {
+		c.from = uint16(r.connections % n)
+	}
+	s := r.states[c.from]
 	r.net.connect(c, r.server, r.dest, r.connections)
 	r.connections++
 	down := r.outage(now)
@@ -129,7 +105,7 @@ func (r *Receiver) Connect(now vt.Time, c *Connection) {
 				return word
 			}).before(c.fail)
 		}
-		c.slow = r.slowness(now)
+		c.slow = r.slowness(now, s)
 		c.Banner = stretched(c.Banner, c.slow)
 	}
 	r.net.reroute(c, now)
@@ -144,7 +120,7 @@ func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 		} else if b.hangsUp > 0 && c.offered >= b.hangsUp {
 			c.fail = silence(mail.StageEHLO, mail.Drop)
 		}
-		c.slow = r.slowness(now)
+		c.slow = r.slowness(now, r.states[c.from])
 	}
 	r.net.reroute(c, now)
 }
@@ -154,6 +130,9 @@ func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 // message at MAIL and how long its replies take, and remembers the message.
 func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipient, try mail.Try) {
 	r.net.message(m, r.dest, to, try)
+	if len(r.facts.holds) > 0 && !m.dead {
+		m.fail = r.held(now, to).before(m.fail)
+	}
 	if r.facts.behaviour == nil {
 		return
 	}
@@ -163,14 +142,14 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	case c.fail.fault() != mail.NoFault: // in case the server gets as far as MAIL
 		m.fail = silence(mail.StageMAIL, c.fail.fault())
 	case !c.refused && c.fail == noEnding:
-		r.judge(now, m, try)
+		r.judge(now, c, m, try)
 	}
 }
 
-// judge decides on refusal, tarpit and whitelist for the message m, and updates
-// the receiver's state.
-func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
-	b, s := r.facts.behaviour, r.state
+// judge decides on refusal, tarpit and whitelist for the message m over the connection
+// c, and updates the receiver's state.
+func (r *Receiver) judge(now vt.Time, c *Connection, m *Message, try mail.Try) {
+	b, s := r.facts.behaviour, r.states[c.from]
 	rate, points := 0.0, 0.0
 	if b.healTick > 0 {
 		points = s.points.At(now, b.healTick)
@@ -187,7 +166,7 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 			m.Tarpit = vt.Span(min(slow, float64(b.most)))
 		}
 	}
-	switch refused := r.refuse(now, m, try, rate); {
+	switch refused := r.refuse(now, c, m, try, rate); {
 	case refused != noEnding:
 		m.fail = refused
 		if refused.stage() <= r.facts.greyAt {
@@ -197,15 +176,15 @@ func (r *Receiver) judge(now vt.Time, m *Message, try mail.Try) {
 	case m.dead:
 		s.points.Sum += b.perDead
 	}
-	m.welcome = now < s.white
+	m.welcome = now < r.grey.white
 	m.complains = b.complaints > 0 && r.draw(m.to, 0, purposeComplaint) < b.complaints
 }
 
 // refuse returns the reply with which the receiver refuses the message m by its own
 // rules, or noEnding. The first rule that refuses it ends the questions. rate is the
 // server's recent rate. A message that no rule refuses at MAIL counts as taken.
-func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) ending {
-	b, s := r.facts.behaviour, r.state
+func (r *Receiver) refuse(now vt.Time, c *Connection, m *Message, try mail.Try, rate float64) ending {
+	b, s := r.facts.behaviour, r.states[c.from]
 	event := r.event(now, m.to, try)
 	if event.stage() == mail.StageMAIL {
 		return event
@@ -218,15 +197,15 @@ func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) e
 			return b.throttleReply
 		}
 	}
-	if reply := r.exceeded(now); reply != noEnding {
+	if reply := r.exceeded(now, c, m); reply != noEnding {
 		return reply
 	}
 	if s.bucket.Opens() > now {
 		return b.bucketReply
 	}
 	s.bucket.Pass(now)
-	for _, w := range r.windows {
-		w.Take()
+	for i := range r.windows {
+		r.window(i, c, m).Take()
 	}
 	if event != noEnding && event.before(m.fail) == event {
 		return event
@@ -236,13 +215,22 @@ func (r *Receiver) refuse(now vt.Time, m *Message, try mail.Try, rate float64) e
 
 // exceeded returns the reply of the first allowance that has no room for a message
 // at the time now, or noEnding.
-func (r *Receiver) exceeded(now vt.Time) (reply ending) {
-	for i, w := range r.windows {
-		if a := &r.facts.behaviour.allowances[i]; w.Full(&a.Quota, now) && reply == noEnding {
+func (r *Receiver) exceeded(now vt.Time, c *Connection, m *Message) (reply ending) {
+	for i := range r.windows {
+		if a := &r.facts.behaviour.allowances[i]; r.window(i, c, m).Full(&a.Quota, now) && reply == noEnding {
 			reply = a.reply
 		}
 	}
 	return reply
+}
+
+// window returns the window of an allowance in which the message m over the connection c
+// counts.
+func (r *Receiver) window(rule int, c *Connection, m *Message) *limits.Window {
+	if r.facts.behaviour.allowances[rule].by == byDomain {
+		return r.windows[rule][r.net.campaignOf(m.to).domain]
+	}
+	return r.windows[rule][c.from]
 }
 
 // event returns the reply of the event that refuses the message of a try.
@@ -272,13 +260,13 @@ func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Messa
 		}
 		return e
 	}
-	first, known := r.state.greylist.First(m.to, now)
+	first, known := r.grey.clocks.First(m.to, now)
 	m.letIn = known && now.Sub(first) >= m.Grey
 	e := r.net.Exchange(step, c, m, !m.letIn, stretch)
 	if e.Code != 0 {
 		r.word(&e, step, c, !m.letIn)
 	}
-	r.state.greylist.See(m.to, now.Add(e.Took), known)
+	r.grey.clocks.See(m.to, now.Add(e.Took), known)
 	return e
 }
 
@@ -296,12 +284,12 @@ func (r *Receiver) word(e *Exchange, step mail.Step, c *Connection, grey bool) {
 	e.Row, e.Enhanced, e.Text = a.row, a.status, cmp.Or(a.text, mail.DefaultText)
 }
 
-// End ends an attempt whose message was offered. accepted means that the reply to
-// the final dot was positive; the recipient's greylist clock is then dropped, and a
-// complaint counts. The whitelist counts the recipients that were let in.
-func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
-	s := r.state
+// End ends an attempt whose message was offered over the connection c. accepted means
+// that the reply to the final dot was positive; the recipient's greylist clock is then
+// dropped, and a complaint counts. The whitelist counts the recipients that were let in.
+func (r *Receiver) End(now vt.Time, c *Connection, m *Message, accepted bool) {
 	if accepted && m.complains {
+		s := r.states[c.from]
 		s.points.At(now, r.facts.behaviour.healTick)
 		s.points.Sum += r.facts.behaviour.perComplaint
 	}
@@ -309,11 +297,11 @@ func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
 		return
 	}
 	if accepted {
-		s.greylist.Drop(m.to)
+		r.grey.clocks.Drop(m.to)
 	}
 	if b := r.facts.behaviour; m.letIn && b != nil && b.whiteAfter > 0 {
-		if s.passes++; s.passes >= b.whiteAfter {
-			s.passes, s.white = 0, now.Add(b.whiteFor)
+		if r.grey.passes++; r.grey.passes >= b.whiteAfter {
+			r.grey.passes, r.grey.white = 0, now.Add(b.whiteFor)
 		}
 	}
 	m.letIn = false
@@ -323,14 +311,14 @@ func (r *Receiver) End(now vt.Time, m *Message, accepted bool) {
 func (r *Receiver) Close(c *Connection) {
 	if c.counted {
 		c.counted = false
-		r.state.open--
+		r.states[c.from].open--
 	}
 }
 
 // outage returns the fault with which connections end at the time now, or NoFault
 // if the destination can be reached.
 func (r *Receiver) outage(now vt.Time) mail.Fault {
-	b, s := r.facts.behaviour, r.state
+	b, s := r.facts.behaviour, r.states[0]
 	if b == nil {
 		return mail.NoFault
 	}
@@ -343,7 +331,7 @@ func (r *Receiver) outage(now vt.Time) mail.Fault {
 	}
 	if b.up != nil {
 		for now >= s.upFrom {
-			up, down, _, _ := r.net.key.Words(lane(0, r.dest, s.cycles), 0, purposeOutage)
+			up, down, _, _ := r.net.key.Words(lane(0, r.facts.of, s.cycles), 0, purposeOutage)
 			s.cycles++
 			s.downFrom = s.upFrom.Add(b.up.at(up))
 			s.upFrom = s.downFrom.Add(b.down.at(down))
@@ -355,9 +343,10 @@ func (r *Receiver) outage(now vt.Time) mail.Fault {
 	return mail.NoFault
 }
 
-// slowness returns the factor on the receiver's delays at the time now.
-func (r *Receiver) slowness(now vt.Time) float64 {
-	b, s := r.facts.behaviour, r.state
+// slowness returns the factor on the receiver's delays at the time now for one of those
+// that it counts apart.
+func (r *Receiver) slowness(now vt.Time, s *ReceiverState) float64 {
+	b := r.facts.behaviour
 	f := 1.0
 	if b.knee > 0 && s.open > b.knee {
 		f = 1 + float64(b.slope*float64(s.open-b.knee))/float64(b.knee)
@@ -377,10 +366,10 @@ func (r *Receiver) slowness(now vt.Time) float64 {
 // weather returns the factor of the period of the time now. The factor is
 // lognormal; its score is a first-order autoregression over periods.
 func (r *Receiver) weather(now vt.Time) float64 {
-	b, s := r.facts.behaviour, r.state
+	b, s := r.facts.behaviour, r.states[0]
 	before := s.periods
 	for int64(s.periods) <= int64(now)/int64(b.period) {
-		word, _, _, _ := r.net.key.Words(lane(0, r.dest, s.periods), 0, purposeWeather)
+		word, _, _, _ := r.net.key.Words(lane(0, r.facts.of, s.periods), 0, purposeWeather)
 		score := rounded(distuv.UnitNormal.Quantile((float64(word) + 0.5) / (1 << 32)))
 		if s.periods == 0 {
 			s.weather = score

@@ -113,7 +113,7 @@ func TestMemoryFades(t *testing.T) {
 	for now := vt.Time(0); now < vt.Time(vt.Day); now = now.Add(vt.Second) {
 		r.offered(now, 0)
 		if now > vt.Time(12*vt.Hour) {
-			sum += (r.state.recent.Sum - 0.5) * h.perHour
+			sum += (r.states[0].recent.Sum - 0.5) * h.perHour
 			n++
 		}
 	}
@@ -142,7 +142,7 @@ func TestThrottleShare(t *testing.T) {
 		const n = 20000
 		deferred := 0
 		for i := range n {
-			r.state.recent = limits.Fading{Sum: v.rate / h.perHour} // as after a day or two at this rate
+			r.states[0].recent = limits.Fading{Sum: v.rate / h.perHour} // as after a day or two at this rate
 			if code := r.offered(0, i); code == 451 {
 				deferred++
 			} else if code != 0 {
@@ -163,8 +163,8 @@ func TestReputation(t *testing.T) {
 	})
 	h := r.facts.behaviour
 	at := func(now vt.Time, rate float64, to int) uint16 {
-		r.state.recent.At(now, h.tick)
-		r.state.recent.Sum = rate / h.perHour
+		r.states[0].recent.At(now, h.tick)
+		r.states[0].recent.Sum = rate / h.perHour
 		return r.offered(now, to)
 	}
 	var want float64
@@ -184,19 +184,19 @@ func TestReputation(t *testing.T) {
 			dead++
 		}
 	}
-	if r.state.points.Sum != want || dead < 80 || refused != 200 {
-		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.state.points.Sum, refused, dead, want)
+	if r.states[0].points.Sum != want || dead < 80 || refused != 200 {
+		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.states[0].points.Sum, refused, dead, want)
 	}
 	// Heal to one point: a rate of 750 then counts as 1500, of which half is deferred.
-	r.state.points = limits.Fading{Sum: 2}
+	r.states[0].points = limits.Fading{Sum: 2}
 	hour := vt.Time(vt.Hour)
-	if got := r.state.points.At(hour, h.healTick); got != 1 {
+	if got := r.states[0].points.At(hour, h.healTick); got != 1 {
 		t.Fatalf("an hour leaves %v of 2 points", got)
 	}
 	const n = 10000
 	deferred := 0
 	for to := range n {
-		r.state.points.Sum = 1
+		r.states[0].points.Sum = 1
 		if at(hour, 750, 1000+to) == 421 {
 			deferred++
 		}
@@ -221,7 +221,7 @@ func TestTarpit(t *testing.T) {
 		{0, 0.5, vt.Second}, {500, 1, 2 * vt.Second}, // counts as a rate of 1000
 		{1000, 1, 4*vt.Second + 2*vt.Second}, {9000, 3, 14 * vt.Second}, {9000, 40, 15 * vt.Second},
 	} {
-		r.state.recent, r.state.points = limits.Fading{Sum: v.rate / perHour}, limits.Fading{Sum: v.points}
+		r.states[0].recent, r.states[0].points = limits.Fading{Sum: v.rate / perHour}, limits.Fading{Sum: v.points}
 		msg := r.message(0, 0)
 		if d := msg.Tarpit - v.want; d < -1 || d > 1 {
 			t.Errorf("rate %v, %v points: %s, want %s", v.rate, v.points, msg.Tarpit, v.want)
@@ -367,7 +367,7 @@ func TestDown(t *testing.T) {
 // shortest half a day later.
 func TestDailyCycle(t *testing.T) {
 	r := receiver(t, func(d *Destination) { d.Daily = Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
-	at := func(now vt.Span) float64 { return r.slowness(vt.Time(now)) }
+	at := func(now vt.Span) float64 { return r.slowness(vt.Time(now), r.states[0]) }
 	var sum float64
 	for i := range 1440 {
 		f := at(vt.Span(i) * vt.Minute)
@@ -393,7 +393,7 @@ func TestDrift(t *testing.T) {
 		want float64
 	}{{0, 1}, {vt.Hour - 1, 1}, {vt.Hour, 1.5}, {2 * vt.Hour, 1.5}, {3 * vt.Hour, 1.5 * 2}, {4*vt.Hour - 1, 1.5 * 3},
 		{4 * vt.Hour, 1.5 * 3}, {vt.Day, 1.5 * 3}} {
-		if got := r.slowness(vt.Time(v.at)); math.Abs(got-v.want) > 1e-9 {
+		if got := r.slowness(vt.Time(v.at), r.states[0]); math.Abs(got-v.want) > 1e-9 {
 			t.Errorf("at %s %v, want %v", v.at, got, v.want)
 		}
 	}
@@ -407,8 +407,8 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 	logs := make([]float64, n)
 	for i := range logs {
 		now := vt.Time(i) * vt.Time(vt.Minute)
-		f := r.slowness(now)
-		if late := r.slowness(now.Add(vt.Minute - 1)); late != f {
+		f := r.slowness(now, r.states[0])
+		if late := r.slowness(now.Add(vt.Minute-1), r.states[0]); late != f {
 			t.Fatalf("period %d: %v, then %v", i, f, late)
 		}
 		logs[i] = math.Log(f)
@@ -443,7 +443,8 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 	product := 0.0
 	for i := range 10_000 {
 		now := vt.Time(i) * vt.Time(vt.Minute)
-		product += math.Log(apart[0].slowness(now)) * math.Log(apart[1].slowness(now)) / 10_000
+		one, other := apart[0].slowness(now, apart[0].states[0]), apart[1].slowness(now, apart[1].states[0])
+		product += math.Log(one) * math.Log(other) / 10_000
 	}
 	if math.Abs(product) > 4*sigma*sigma/100 {
 		t.Errorf("two destinations have covariance %v", product)

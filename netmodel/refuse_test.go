@@ -16,13 +16,13 @@ func (r *Receiver) through(now vt.Time, to int) (mail.Stage, uint16) {
 	r.Connect(now, &c)
 	r.Offer(now, &c, &m, mail.Recipient(to), 0)
 	defer r.Close(&c)
-	for _, step := range r.net.Steps(mail.Fresh) {
+	for _, step := range r.net.Steps(mail.Fresh, &m) {
 		if e := r.Exchange(now, step, &c, &m, 1); e.Ends() {
-			r.End(now, &m, false)
+			r.End(now, &c, &m, false)
 			return step.Stage, e.Code
 		}
 	}
-	r.End(now, &m, true)
+	r.End(now, &c, &m, true)
 	return mail.StageDot, 250
 }
 
@@ -124,7 +124,7 @@ func TestEventCounts(t *testing.T) {
 		if _, code := r.through(0, 0); code != want {
 			t.Errorf("%s: the fourth message gets %d, want %d", at, code, want)
 		}
-		if got := r.state.points.Sum; got != 4 {
+		if got := r.states[0].points.Sum; got != 4 {
 			t.Errorf("%s: %v points, want one for each refusal: 4", at, got)
 		}
 	}
@@ -135,7 +135,7 @@ func TestEventCounts(t *testing.T) {
 		d.Reputation = Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
 	})
 	r.through(0, 0)
-	if got := r.state.points.Sum; got != 10 {
+	if got := r.states[0].points.Sum; got != 10 {
 		t.Errorf("a dead recipient before an event: %v points, want 10", got)
 	}
 }
@@ -144,7 +144,7 @@ func TestEventCounts(t *testing.T) {
 // connection; the next command over it is not answered.
 func TestReceiverHangsUp(t *testing.T) {
 	r := receiver(t, func(d *Destination) { d.HangsUp = 3 })
-	steps := r.net.Steps(mail.Reused)
+	steps := r.net.Steps(mail.Reused, &Message{})
 	for range 2 {
 		var c Connection
 		r.Connect(0, &c)
@@ -178,15 +178,15 @@ func TestComplaints(t *testing.T) {
 		}
 	}
 	// four standard deviations
-	if got, want := r.state.points.Sum, float64(delivered)/10; got < want-120 || got > want+120 {
+	if got, want := r.states[0].points.Sum, float64(delivered)/10; got < want-120 || got > want+120 {
 		t.Errorf("%v complaints of %d delivered, want about %v", got, delivered, want)
 	}
 	v := r.message(0, 0)
 	v.complains = true
 	half := vt.Time(365 * vt.Day)
-	before := r.state.points.At(half, r.facts.behaviour.healTick)
-	r.End(half, &v, true)
-	if got := r.state.points.Sum; got != before+1 {
+	before := r.states[0].points.At(half, r.facts.behaviour.healTick)
+	r.End(half, &Connection{}, &v, true)
+	if got := r.states[0].points.Sum; got != before+1 {
 		t.Errorf("a complaint makes %v points of %v, want one more", got, before)
 	}
 }

@@ -10,32 +10,37 @@ func (m *Model) State(c *snap.Codec) {
 		m.receivers[i].State(c)
 	}
 	c.Fields(&m.busy)
+	m.host.State(c)
 }
 
 func (t *trip) state(c *snap.Codec) {
 	c.Fields(&t.start, &t.lookup, &t.gen, &t.kind, &t.to, &t.try, &t.stretch, &t.step, &t.dest, &t.ended)
 	t.reply.State(c)
 	v, m := &t.conn, &t.msg
-	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.rtt, &v.drawn.hops, &v.fail, &v.refused, &v.counted, &v.offered,
-		&v.slow, &v.losses)
-	c.Fields(&m.RCPT, &m.Dot, &m.Tarpit, &m.Grey, &m.to, &m.GreyCode, &m.welcome, &m.letIn, &m.complains, &m.fail,
-		&m.losses)
+	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.rtt, &v.drawn.hops, &v.fail, &v.from, &v.refused, &v.counted,
+		&v.offered, &v.slow, &v.losses)
+	c.Fields(&m.RCPT, &m.Dot, &m.Tarpit, &m.Link, &m.grown, &m.Grey, &m.to, &m.GreyCode, &m.welcome,
+		&m.letIn, &m.complains, &m.fail, &m.losses)
 }
 
 // State saves or restores a receiver, including state that it shares with others.
 func (r *Receiver) State(c *snap.Codec) {
-	c.Fields(&r.lookups, &r.connections)
-	r.state.state(c)
-	for _, w := range r.windows {
-		w.State(c)
+	c.Fields(&r.lookups, &r.connections, &r.grey.passes, &r.grey.white)
+	r.grey.clocks.State(c)
+	for _, s := range r.states {
+		s.state(c)
+	}
+	for _, all := range r.windows {
+		for _, w := range all {
+			w.State(c)
+		}
 	}
 }
 
 func (m *ReceiverState) state(c *snap.Codec) {
-	c.Fields(&m.open, &m.passes, &m.white, &m.cycles, &m.downFrom, &m.upFrom, &m.periods, &m.weather, &m.factor)
+	c.Fields(&m.open, &m.cycles, &m.downFrom, &m.upFrom, &m.periods, &m.weather, &m.factor)
 	m.recent.State(c)
 	m.points.State(c)
 	m.bucket.State(c)
 	m.penance.State(c)
-	m.greylist.State(c)
 }

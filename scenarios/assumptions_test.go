@@ -22,7 +22,7 @@ var notNumbers = []string{"schema_version", "seed", "time_scale", "destination[]
 	"destination[].dead[].reply", "destination[].fail[].reply",
 	"destination[].bucket.reply", "destination[].allowance[].reply", "destination[].refuse[].reply",
 	"destination[].penalty.reply", "destination[].throttle.reply", "destination[].reply[].code", "reply[].code",
-	"expect[].value"}
+	"destination[].mailbox[].reply", "expect[].value"}
 
 // numbersOf lists the keys of all numbers below a type.
 func numbersOf(t reflect.Type, key string) []string {

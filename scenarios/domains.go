@@ -102,7 +102,7 @@ func (s *Scenario) Domains() (*Domains, []error) {
 	}
 	for i, d := range s.Destinations {
 		for k, text := range d.Domains {
-			if text == d.Domain {
+			if strings.EqualFold(text, d.Domain) {
 				continue
 			}
 			if err := all.add(text, claim{to: mail.Destination(i)}, name); err != nil && len(l) < mostClaims {

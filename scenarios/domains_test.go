@@ -16,7 +16,7 @@ domains = ["gmail.example", "GoogleMail.example"]
 [[destination]]
 name = "big"
 domain = "Big.example"
-domains = ["*.big.example", "other.test"]
+domains = ["*.big.example", "other.test", "BIG.example"]
 [[destination]]
 name = "small"
 domain = "small.example"
@@ -109,6 +109,8 @@ func TestDomainProblems(t *testing.T) {
 		{good, `"*.test"`, `"*"`, `s.toml:14:17: destination[2].domains[1]: got "*" a second time, want it once: ` +
 			`destination "small" has it`},
 		{good, `"*.test"`, `""`, `s.toml:14:17: destination[2].domains[1]: got "", want a mail domain: `},
+		{good, `domain = "small.example"`, `domain = "bIg.example"`,
+			`s.toml:13:10: destination[2].domain: got "bIg.example" a second time, want a domain of its own`},
 		{good, `domains = ["gmail.example", "GoogleMail.example"]`, `domains = ["*.mail.example"]`,
 			`s.toml:4:1: destination[0].domain: got an empty domain, want one such as "provider.example"`},
 	} {

@@ -15,13 +15,15 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 	"flyball/reports/runlog"
 )
 
 // Netmodel returns the configuration of the scenario's network.
 func (s *Scenario) Netmodel() netmodel.Config {
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
-		Dialogue: s.Dialogue, Size: s.Message.Size, Stages: s.Stages, Clock: s.Clock(), Replies: s.Replies}
+		Dialogue: s.Dialogue, Size: s.Message.Size, SizeSigma: s.Message.SizeSigma, Campaigns: s.messages(),
+		Stages: s.Stages, Clock: s.Clock(), Replies: s.Replies}
 }
 
 // ReplyTables returns the sender's reading of replies, by destination; nil if it has none.
@@ -45,13 +47,45 @@ func (s *Scenario) React() bool {
 	})
 }
 
+// messages returns the campaigns as the network sees them; none if it treats all alike.
+func (s *Scenario) messages() (all []netmodel.Campaign) {
+	byDomain := func(d netmodel.Destination) bool {
+		return slices.ContainsFunc(d.Allowances, limits.Allowance.OfDomain)
+	}
+	ownSize := func(c Campaign) bool { return c.Size > 0 }
+	if s.Message.SizeSigma == 0 && !slices.ContainsFunc(s.Campaigns, ownSize) &&
+		!slices.ContainsFunc(s.Destinations, byDomain) {
+		return nil
+	}
+	for i, end := range s.Ends(s.Recipients()) {
+		v := netmodel.Campaign{End: end, Size: s.Message.Size, Domain: s.Campaigns[i].Domain}
+		if s.Campaigns[i].Size > 0 {
+			v.Size = s.Campaigns[i].Size
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// Ends returns where the part of each campaign ends in a list of that many recipients,
+// which is divided in proportion to the campaigns' own lengths.
+func (s *Scenario) Ends(recipients int) (all []mail.Recipient) {
+	var sum int
+	for _, c := range s.Campaigns {
+		sum += c.Recipients
+		all = append(all, mail.Recipient(uint64(recipients)*uint64(sum)/uint64(max(1, s.Recipients()))))
+	}
+	return all
+}
+
 // HasBehaviour reports whether the outcome of an attempt depends on its time or
 // on the history of its server at the receiver, apart from caps and greylists.
 func (s *Scenario) HasBehaviour() bool {
-	cutOff := func(v netmodel.Server) bool { return len(v.Down) > 0 }
+	busy := func(v netmodel.Server) bool { return len(v.Down) > 0 || v.Rate > 0 || v.Bandwidth > 0 }
+	held := func(v netmodel.Destination) bool { return v.HasBehaviour() || len(v.Mailboxes) > 0 }
 	n := s.Network
 	return len(n.Down) > 0 || len(n.Drift) > 0 || len(n.DNS.Drift) > 0 ||
-		slices.ContainsFunc(s.Servers, cutOff) || slices.ContainsFunc(s.Destinations, netmodel.Destination.HasBehaviour)
+		slices.ContainsFunc(s.Servers, busy) || slices.ContainsFunc(s.Destinations, held)
 }
 
 // Engine returns the configuration of the delivery machine of one server.
@@ -76,7 +110,8 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 		Replies: s.ReplyTables(), Servers: len(s.Servers),
 		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
-		Target: target, Pauses: s.Pauses(), Together: s.OneGovernor() || s.Retry.OfCluster()}
+		Target: target, Pauses: s.Pauses(), Most: s.Servers[server].Connections,
+		Together: s.OneGovernor() || s.Retry.OfCluster()}
 }
 
 // OneGovernor reports whether one governor controls all servers.
@@ -215,24 +250,39 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 	return all
 }
 
-// Receivers returns what the scenario states about each destination.
+// Receivers returns what the scenario states about each destination: limits are of a server,
+// with all its source addresses.
 func (s *Scenario) Receivers() []runlog.Receiver {
+	addresses := 1
+	for _, v := range s.Servers {
+		addresses = max(addresses, v.Addresses)
+	}
 	var all []runlog.Receiver
-	for _, d := range s.Destinations {
+	for _, own := range s.Destinations {
+		d := own
+		named := func(v netmodel.Destination) bool { return v.Name == own.LimitsOf }
+		if i := slices.IndexFunc(s.Destinations, named); i >= 0 {
+			d = s.Destinations[i]
+		}
+		times := 1
+		if !d.Shared && d.By != "block" {
+			times = addresses
+		}
 		points := d.Reputation
-		r := runlog.Receiver{Cap: d.Cap, Shared: d.Shared, Recent: d.Recent, HangsUp: d.HangsUp,
-			Messages: cmp.Or(d.Messages, s.Dialogue.Messages),
+		r := runlog.Receiver{Cap: d.Cap * times, Shared: d.Shared, Recent: d.Recent, HangsUp: d.HangsUp,
+			Messages: cmp.Or(own.Messages, s.Dialogue.Messages),
 			Distrusted: runlog.Distrusted{PerRefusal: points.PerRefusal, PerDead: points.PerDead,
 				PerDelivery: points.PerComplaint * points.Complaints},
-			Bucket:   runlog.Refusal{Limit: float64(d.Bucket.Rate), Code: d.Bucket.Reply},
+			Bucket:   runlog.Refusal{Limit: float64(d.Bucket.Rate) * float64(times), Code: d.Bucket.Reply},
 			Distrust: !d.Reputation.Off(),
-			Grey:     runlog.Refusal{Limit: d.Greylist.Share, Code: d.Greylist.Reply}}
+			Grey:     runlog.Refusal{Limit: own.Greylist.Share, Code: own.Greylist.Reply}}
 		if !d.Throttle.Off() {
-			r.Soft = runlog.Refusal{Limit: max(float64(d.Throttle.Soft), 1), Code: d.Throttle.Reply}
-			r.Hard = float64(d.Throttle.Hard)
+			r.Soft = runlog.Refusal{Limit: max(float64(d.Throttle.Soft), 1) * float64(times), Code: d.Throttle.Reply}
+			r.Hard = float64(d.Throttle.Hard) * float64(times)
 		}
 		if !d.Penalty.Off() {
-			r.Penalty, r.Pause = runlog.Refusal{Limit: float64(d.Penalty.Rate), Code: d.Penalty.Reply}, d.Penalty.Pause
+			r.Penalty = runlog.Refusal{Limit: float64(d.Penalty.Rate) * float64(times), Code: d.Penalty.Reply}
+			r.Pause = d.Penalty.Pause
 		}
 		for _, e := range d.Refuse {
 			at, _ := mail.StageNamed(e.At)
@@ -243,10 +293,14 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 			r.Events = append(r.Events, event)
 		}
 		for _, a := range d.Allowances {
-			r.Windows = append(r.Windows, runlog.Window{Refusal: runlog.Refusal{Limit: float64(a.Limit), Code: a.Reply},
-				Length: a.Window, Fleet: a.Fleet() || d.Shared})
+			w := runlog.Window{Refusal: runlog.Refusal{Limit: float64(a.Limit), Code: a.Reply}, Length: a.Window,
+				Fleet: a.Fleet() || a.OfDomain() || d.Shared}
+			if a.Scope == "server" {
+				w.Limit *= float64(times)
+			}
+			r.Windows = append(r.Windows, w)
 		}
-		delay := d.Greylist.Delay
+		delay := own.Greylist.Delay
 		r.Delay = max(delay.Mean, delay.Median, delay.Min, delay.Max, delay.Scale)
 		all = append(all, r)
 	}
@@ -275,17 +329,16 @@ func (s *Scenario) Sender() runlog.Sender {
 // Arrivals lists the work of all servers, in order of time. Each campaign's
 // list is cut into one run of recipients per server, by the servers' shares,
 // rounded to the nearest recipient ([0062]). If recipients differs from
-// Recipients(), the list is divided among the campaigns in proportion.
+// Recipients(), the list is divided among the campaigns, see Ends.
 func (s *Scenario) Arrivals(recipients int) []Arrival {
 	var weight float64
 	for _, v := range s.Servers {
 		weight += v.Share
 	}
 	var all []Arrival
-	var before, first int // recipients of earlier campaigns: as written, and of this list
+	first, ends := 0, s.Ends(recipients)
 	for number, c := range s.Campaigns {
-		before += c.Recipients
-		last := int(uint64(recipients) * uint64(before) / uint64(s.Recipients()))
+		last := int(ends[number])
 		from, sum := first, 0.0
 		for i, v := range s.Servers {
 			sum += v.Share

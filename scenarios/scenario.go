@@ -100,14 +100,22 @@ func (w WarmUp) MarshalText() ([]byte, error) {
 
 // Message is one message of a run.
 type Message struct {
-	Size unit.Bytes `toml:"size" doc:"size on the wire" default:"45kB" range:"1B..1GiB" source:"assumed: median campaign"`
-	From string     `toml:"from" doc:"author address of a live run, under a reserved domain" default:"news@sender.example"`
+	Size unit.Bytes `toml:"size" doc:"size on the wire; with size_sigma the median" default:"45kB" range:"1B..1GiB" source:"assumed: median campaign"`
+
+	SizeSigma float64 `toml:"size_sigma,omitdefault" doc:"standard deviation of the logarithm of the sizes of single messages (lognormal); 0: all are alike" range:"0..3" source:"assumed: all messages of a campaign are alike"`
+
+	From string `toml:"from" doc:"author address of a live run, under a reserved domain" default:"news@sender.example"`
 }
+
+// Idle reports whether a key has no meaning beside the other values of m.
+func (m Message) Idle(key string) bool { return key == "size_sigma" && m.SizeSigma == 0 }
 
 // Campaign is one message and its list.
 type Campaign struct {
 	Name       string       `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	Recipients int          `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
+	Size       unit.Bytes   `toml:"size,omitdefault" doc:"size of its messages on the wire; not given: message.size" range:"1B..1GiB" source:"assumed: as message.size"`
+	Domain     string       `toml:"domain,omitdefault" doc:"sending domain, which allowances with scope = \"domain\" count; campaigns that name none have one domain together"`
 	Start      vt.Span      `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
 	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. It changes nothing in the run: the report and late_recipients judge by it" unit:"moment" range:">0s..3650d" source:"scenario"`
 	Processes  int          `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
@@ -115,6 +123,9 @@ type Campaign struct {
 	Priority   int          `toml:"priority" doc:"a campaign of higher priority gets processes before others, and each other process gives way to it when its attempt ends; with victim = \"lowest-priority\", processes of the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
 	Rate       unit.PerHour `toml:"rate,omitdefault" doc:"messages of the campaign that each server offers in the long run, evenly spaced; not given: no limit" range:"0.01/h..3600000000/h" source:"assumed: no limit of its own"`
 }
+
+// Idle reports whether a key has no meaning beside the other values of c.
+func (c Campaign) Idle(key string) bool { return key == "size" && c.Size == 0 }
 
 // OutagesByChance reports whether some destination has random outages. A few
 // runs with outages may then decide the mean over all runs.

@@ -8,6 +8,7 @@ import (
 	"flyball/engine"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -102,6 +103,14 @@ func TestInvariants(t *testing.T) {
 
 // waitAfter is the least time between the end of an attempt and the next.
 func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
+	if n := e.Reply.Row; n > 0 {
+		switch row := rowsOf(s, e.Dest)[n-1]; {
+		case row.Reaction == "hold":
+			return row.For
+		case row.Reaction == "reconnect" && e.Conn != mail.Fresh:
+			return 0
+		}
+	}
 	if s.Retry.GreylistDelay > 0 && e.Try == 0 && e.Reply.Stage == mail.StageRCPT &&
 		(e.Reply.Code == 450 || e.Reply.Code == 451) {
 		return s.Retry.GreylistDelay
@@ -111,6 +120,11 @@ func waitAfter(s *scenarios.Scenario, p plan, e ended) vt.Span {
 		delays = own
 	}
 	return delays[min(int(e.Try), len(delays)-1)]
+}
+
+// rowsOf returns the rows of the sender's reply table for a destination.
+func rowsOf(s *scenarios.Scenario, d mail.Destination) []replies.Row {
+	return slices.Concat(s.Destinations[d].Replies, s.Replies)
 }
 
 // plainRetries leaves a limit that stays and delays that are written out.
@@ -238,7 +252,8 @@ func faultOf(g governor.Config, number int) string {
 // checkNoneForgotten finds recipients whose resend was due while their server was
 // idle, from the beginning of its last interval to the end. Recipients of a
 // destination that is dead then are not tried, recipients of a destination with a rate
-// of its own wait for their turn, and in a pause every recipient waits.
+// of its own, or of a campaign with one, wait for their turn, and so they do where a reply
+// may slow or suspend attempts; in a pause every recipient waits.
 func checkNoneForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last map[mail.Recipient]ended, end vt.Time) {
 	idle, rooms := map[mail.Server]bool{}, map[mail.Server][]engine.DestinationInterval{}
 	for _, i := range w.Record().Intervals {
@@ -252,9 +267,16 @@ func checkNoneForgotten(t *testing.T, s *scenarios.Scenario, w *sim.World, last 
 	for _, e := range last {
 		send := s.Destinations[e.Dest].Send
 		wait := max(longest, slices.Max(append(send.Delays[:len(send.Delays):len(send.Delays)], 0)))
+		for _, row := range rowsOf(s, e.Dest) {
+			wait = max(wait, row.For)
+		}
 		latest := e.At.Add(wait + wait/32768 + vt.Millisecond) // with the grain
 		dead := rooms[e.Server] != nil && rooms[e.Server][e.Dest].Limit == 0
-		rated := send.Rate > 0 || send.ConnectionRate > 0 // the next message waits for its turn
+		rated := send.Rate > 0 || send.ConnectionRate > 0 || // the next message waits for its turn
+			slices.ContainsFunc(s.Campaigns, func(c scenarios.Campaign) bool { return c.Rate > 0 })
+		for d := range s.Destinations { // a row of one destination may have the scope of all
+			rated = rated || slices.ContainsFunc(rowsOf(s, mail.Destination(d)), replies.Row.Gates)
+		}
 		if idle[e.Server] && e.Status == mail.Pending && latest < end && !dead && !rated {
 			t.Errorf("server %d is idle at %s, and this is never resent: %s", e.Server, end, e)
 		}
@@ -423,6 +445,7 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		s.Governor.Allocated = "average" // the average / S has no unit that scales
 		s.Quiet = nil                    // a day stays a day
+		noReplies(s)
 		plainRetries(s)
 		s.Freeing = scenarios.Default().Freeing
 		noHabits(s)
@@ -434,11 +457,11 @@ func TestAllTimesScaled(t *testing.T) {
 			for k := range own.Delays {
 				own.Delays[k] = 32_768 * vt.Millisecond * vt.Span(1+own.Delays[k]%7)
 			}
-			for _, rate := range []*unit.PerHour{&own.Rate, &own.ConnectionRate} {
-				if *rate > 0 { // a whole number of milliseconds apart
-					*rate = unit.PerHour(float64(vt.Hour) / float64(mail.Every(*rate)/vt.Millisecond*vt.Millisecond))
-				}
-			}
+			inMilliseconds(&own.Rate)
+			inMilliseconds(&own.ConnectionRate)
+		}
+		for i := range s.Campaigns {
+			inMilliseconds(&s.Campaigns[i].Rate)
 		}
 		for i := range s.Servers {
 			s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
@@ -460,6 +483,7 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		for i := range long.Campaigns {
 			times = append(times, &long.Campaigns[i].Start)
+			long.Campaigns[i].Rate /= unit.PerHour(k)
 		}
 		for i := range long.Retry.Delays {
 			times = append(times, &long.Retry.Delays[i])
@@ -507,6 +531,13 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		same(t, "slowed down", got, "by arithmetic", want)
 	})
+}
+
+// inMilliseconds makes the time between two events at a rate a whole number of milliseconds.
+func inMilliseconds(rate *unit.PerHour) {
+	if *rate > 0 {
+		*rate = unit.PerHour(float64(vt.Hour) / float64(mail.Every(*rate)/vt.Millisecond*vt.Millisecond))
+	}
 }
 
 // Behaviour that never takes effect changes nothing: limits beyond every rate,
@@ -675,6 +706,9 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 		s.Horizon = longDay(s)
 		noHabits(s)
 		noLimits(s)
+		for i := range s.Campaigns {
+			s.Campaigns[i].Priority = 0 // who goes first does not depend on when a list arrives
+		}
 		fast := clone(s)
 		s.Servers[0].ExtraRTT += vt.Span(d.between(1, 50)) * vt.Millisecond
 		s.Network.PerHop += vt.Span(d.between(0, 3)) * vt.Millisecond
@@ -746,8 +780,9 @@ func fates(s *scenarios.Scenario, a account) []fate {
 }
 
 // noLimits removes what lets recipients of some destinations, or all of them, wait:
-// limits of the sender's own, and pauses.
+// limits of the sender's own, its reactions to replies, and pauses.
 func noLimits(s *scenarios.Scenario) {
+	noReplies(s)
 	s.Quiet = nil
 	s.Governor.Changes = slices.DeleteFunc(slices.Clone(s.Governor.Changes),
 		func(c governor.Change) bool { return c.Target == 0 })
@@ -755,25 +790,42 @@ func noLimits(s *scenarios.Scenario) {
 	for i := range s.Destinations {
 		s.Destinations[i].Send = netmodel.DefaultDestination().Send
 	}
+	for i := range s.Servers {
+		s.Servers[i].Connections = 0
+	}
+	for i := range s.Campaigns {
+		s.Campaigns[i].Rate = 0
+	}
+}
+
+// noReplies takes the sender's reply table away.
+func noReplies(s *scenarios.Scenario) {
+	s.Replies = nil
+	for i := range s.Destinations {
+		s.Destinations[i].Replies = nil
+	}
 }
 
 // noHabits leaves receivers whose only state is caps and greylists and that are
-// the same at any time.
+// the same at any time, and servers that can do any number of things at once.
 func noHabits(s *scenarios.Scenario) {
 	s.Network.Down, s.Network.Drift, s.Network.DNS.Drift = nil, nil, nil
 	for i := range s.Servers {
-		s.Servers[i].Down = nil
+		v := &s.Servers[i]
+		v.Down, v.Rate, v.Bandwidth = nil, 0, 0
 	}
 	for i, d := range s.Destinations {
 		s.Destinations[i] = d.WithoutBehaviour()
+		s.Destinations[i].Mailboxes = nil
 	}
 }
 
-// notShared makes every receiver treat servers separately.
+// notShared makes every receiver treat servers separately, and servers react by themselves.
 func notShared(s *scenarios.Scenario) {
+	noReplies(s)
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
-		d.Shared = false
+		d.Shared, d.By = false, "address"
 		for k := range d.Allowances {
 			d.Allowances[k].Scope = "server"
 		}
@@ -803,7 +855,10 @@ func noConnectionLuck(s *scenarios.Scenario) {
 // change an attempt.
 func noInteraction(s *scenarios.Scenario) {
 	noLimits(s)
-	s.Dialogue.Messages = 1
+	s.Dialogue.Messages, s.Message.SizeSigma = 1, 0
+	for i := range s.Campaigns {
+		s.Campaigns[i].Size = 0
+	}
 	for i := range s.Servers {
 		s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
 	}

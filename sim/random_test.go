@@ -188,6 +188,7 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(3) == 0 {
 		d.replies(&s)
 	}
+	d.places(&s)
 	return &s
 }
 
@@ -282,6 +283,63 @@ func (d *dice) rows() (all []replies.Row) {
 		all = append(all, r)
 	}
 	return all
+}
+
+// places gives servers addresses and limits, and receivers other ways to count.
+func (d *dice) places(s *scenarios.Scenario) {
+	may := func() bool { return d.IntN(4) == 0 }
+	if may() {
+		for i := range s.Servers {
+			v := &s.Servers[i]
+			v.Addresses, v.Block = d.between(0, 4), pick(d, "", "a", "a", "c")
+		}
+	}
+	if may() {
+		for i := range s.Servers {
+			v := &s.Servers[i]
+			v.Connections = pick(d, 0, d.between(1, 20))
+			v.Rate = pick(d, 0, unit.PerHour(pick(d, 1000.0, 20_000, 300_000)*(0.5+d.Float64())))
+			v.Bandwidth = pick(d, 0, unit.Bytes(pick(d, 20_000, 300_000, 10_000_000)*d.between(1, 9)))
+		}
+	}
+	for i := range s.Destinations {
+		v := &s.Destinations[i]
+		if may() {
+			v.By = "block"
+		}
+		for k := range v.Allowances {
+			v.Allowances[k].Scope = pick(d, "server", "block", "domain", "fleet")
+		}
+		if may() {
+			for range d.between(1, 3) {
+				m := netmodel.Mailbox{Share: pick(d, 0.1, 0.5, 1), At: pick(d, "rcpt", "data", "dot"),
+					For:   pick(d, vt.Second, vt.Minute, vt.Hour) * vt.Span(d.between(1, 5)),
+					Reply: pick(d, 450, 452, 552)}
+				if m.Reply < 500 {
+					m.Enhanced, m.Text = pick(d, 0, mail.Enhanced(4_002_001)), pick(d, "", "the model is FULL")
+				}
+				v.Mailboxes = append(v.Mailboxes, m)
+			}
+		}
+	}
+	if n := len(s.Destinations); n > 1 && may() {
+		of, v := d.IntN(n), d.IntN(n)
+		if of != v {
+			brand := s.Destinations[v].WithoutBehaviour()
+			brand.Cap, brand.By, brand.Shared, brand.LimitsOf = 0, "address", false, s.Destinations[of].Name
+			brand.CapText, brand.CapEnhanced = "", 0
+			s.Destinations[v] = brand
+		}
+	}
+	if may() {
+		for i := range s.Campaigns {
+			s.Campaigns[i].Domain = pick(d, "", "a.example", "b.example")
+			s.Campaigns[i].Size = pick(d, 0, unit.Bytes(d.between(1, 200_000)))
+		}
+	}
+	if may() {
+		s.Message.SizeSigma = pick(d, 0.3, 1, 3)
+	}
 }
 
 // cluster lets servers decide together.

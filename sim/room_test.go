@@ -30,6 +30,37 @@ func run(t *testing.T, name string, set ...string) *runlog.Recorder {
 	return w.Record()
 }
 
+// A server with a limit of connections has no more processes than that, whatever C is, and the
+// other server is as it would be without.
+func TestConnectionsOfAServer(t *testing.T) {
+	const most = 7
+	limited, free := run(t, "two-distances", fmt.Sprint("server[0].connections=", most)), run(t, "two-distances")
+	beyond := 0
+	for _, i := range limited.Intervals {
+		if i.Server == 0 && i.Sample.Allocated > most {
+			t.Fatalf("%v processes in interval %d, want at most %d", i.Sample.Allocated, i.Number, most)
+		}
+		if i.Server == 0 && i.Decision.Available > most && i.Sample.Allocated == most {
+			beyond++
+		}
+	}
+	if beyond < 3 {
+		t.Errorf("C was above the limit in %d intervals: the test tests too little", beyond)
+	}
+	second := func(r *runlog.Recorder) (all []float64) {
+		for _, i := range r.Intervals {
+			if i.Server == 1 {
+				all = append(all, i.Sample.Allocated)
+			}
+		}
+		return all
+	}
+	x, y := second(limited), second(free)
+	if n := min(len(x), len(y)) / 2; n < 3 || !slices.Equal(x[:n], y[:n]) {
+		t.Errorf("the other server has %v processes, want %v", x, y)
+	}
+}
+
 // The whole simulator reproduces a measurement by Postfix's authors of their
 // scheduler: a receiver with five slots that replies 421 to any more. It is
 // published in SCHEDULER_README, without connection caching.

@@ -65,16 +65,16 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		synthetic := s.List(key)
 		list = &synthetic
 	}
+	net := physics.With(key, s.Ends(list.Len()))
 	w := &World{
-		Workers: 1,
-		lockstep: watch != nil || s.React() || len(s.Servers) > 1 && slices.ContainsFunc(s.Destinations,
-			netmodel.Destination.Joint),
-		window:  vt.Second,
-		horizon: vt.Time(s.Horizon),
-		total:   uint64(list.Len()),
-		id:      func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
-		list:    list,
-		given:   given,
+		Workers:  1,
+		lockstep: watch != nil || s.React() || len(s.Servers) > 1 && net.Joint(),
+		window:   vt.Second,
+		horizon:  vt.Time(s.Horizon),
+		total:    uint64(list.Len()),
+		id:       func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
+		list:     list,
+		given:    given,
 	}
 	w.shared = runlog.NewRecorder(len(s.Destinations), nil)
 	governors, cluster, err := s.Governors(w.shared)
@@ -82,7 +82,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		return nil, err
 	}
 	w.cluster = cluster
-	for i, model := range netmodel.NewModels(physics.With(key)) {
+	for i, model := range netmodel.NewModels(net) {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
 			number:  mail.Server(i),

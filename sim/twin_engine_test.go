@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
 	"flyball/scenarios"
@@ -91,7 +92,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		for feature, on := range map[string]bool{"look-ups drift": len(s.Network.DNS.Drift) > 0,
 			"paths drift": len(s.Network.Drift) > 0,
 			"a destination is shared": len(s.Servers) > 1 &&
-				slices.ContainsFunc(s.Destinations, netmodel.Destination.Joint),
+				netmodel.NewNetwork(s.Netmodel(), rng.Key{}).Joint(),
 			"campaigns of several priorities": s.Freeing.Policy == "none" &&
 				slices.ContainsFunc(s.Campaigns,
 					func(c scenarios.Campaign) bool { return c.Priority != s.Campaigns[0].Priority }),

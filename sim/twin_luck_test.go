@@ -25,6 +25,8 @@ const (
 	luckOfCall    rng.Purpose = 25
 	luckOfEvent   rng.Purpose = 26
 	luckOfTemper  rng.Purpose = 27
+	luckOfSize    rng.Purpose = 28
+	luckOfHold    rng.Purpose = 29
 )
 
 // losses returns the number of lost exchanges of the stage: negative binomial,

@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -16,11 +17,11 @@ import (
 // sender is the state of a destination towards one server, or towards all servers
 // together.
 type sender struct {
-	open      int               // connections
-	credit    vt.Span           // of the bucket
-	credited  vt.Time           // up to when
-	taken     map[int][]vt.Time // messages, by number of the allowance
-	opened    bool              // the bucket is no longer as it was at the start
+	open      int       // connections
+	credit    vt.Span   // of the bucket
+	credited  vt.Time   // up to when
+	taken     []vt.Time // messages, in the books of an allowance
+	opened    bool      // the bucket is no longer as it was at the start
 	trouble   trouble
 	messages  weight
 	points    weight
@@ -36,15 +37,17 @@ type reception struct {
 	tarpit  vt.Span
 	refused mail.Reply      // at MAIL
 	event   netmodel.Refuse // that refuses at a later stage
-	welcome bool            // no greylist
+	held    netmodel.Mailbox
+	welcome bool    // no greylist
+	link    vt.Span // until the message has left the server
 }
 
 func times(d vt.Span, by float64) vt.Span { return vt.Span(min(float64(d)*by, 1e17)) }
 
 // receive decides the destination's treatment of the attempt on p's line.
 func (p *process) receive(r *recipient) reception {
-	l, d := p.line, &p.s.Destinations[r.dest]
-	m := reception{down: p.downAt(r.dest), longer: p.longer(r.dest)}
+	l, d, own := p.line, p.house(r.dest), &p.s.Destinations[r.dest]
+	m := reception{held: p.heldUp(r), down: p.downAt(r.dest), longer: p.longer(r.dest)}
 	fresh := l.offered == 0 && !l.refused
 	if n := d.HangsUp; n > 0 && l.carried >= n && m.down == mail.NoFault {
 		m.down = mail.Drop // it has hung up, which looks like an outage
@@ -57,7 +60,7 @@ func (p *process) receive(r *recipient) reception {
 	if m.down != mail.NoFault || l.capped || hopeless {
 		return m
 	}
-	know := p.known[r.dest]
+	know := p.known()
 	trust := know.points.now(p.now, d.Reputation.Heals)
 	if d.Reputation.Off() {
 		trust = 0
@@ -87,7 +90,7 @@ func (p *process) receive(r *recipient) reception {
 		m.tarpit = vt.Span(min(wait, float64(d.Tarpit.Most)))
 	}
 	for i, a := range d.Allowances {
-		if m.refused.Code == 0 && p.counted(a, p.ledger(r.dest, i)[i]) >= limitOn(a, midnights(p.now, a.Begins)) {
+		if m.refused.Code == 0 && p.counted(a, p.ledger(i).taken) >= limitOn(a, midnights(p.now, a.Begins)) {
 			m.refused = p.says(r.dest, mail.StageMAIL, a.Reply, a.Enhanced, a.Text)
 		}
 	}
@@ -97,16 +100,17 @@ func (p *process) receive(r *recipient) reception {
 	}
 	for i := range d.Allowances {
 		if m.refused.Code == 0 {
-			book := p.ledger(r.dest, i)
-			book[i] = append(book[i], p.now)
+			book := p.ledger(i)
+			book.taken = append(book.taken, p.now)
 		}
 	}
-	death := deathOf(d, p.draw(r, 0, luckOfMailbox))
+	death := deathOf(own, p.draw(r, 0, luckOfMailbox))
 	if m.refused.Code == 0 && happening.At != "" {
 		m.event = happening
 		for at := mail.StageMAIL; at.String() != happening.At; at++ { // does it get that far?
-			if death.At == at.String() || death.At == "" && p.messageFails(at, r.dest,
-				p.draw(r, r.try, luckOfMessage)) != (mail.Reply{}) {
+			fails := m.held.At == at.String() ||
+				p.messageFails(at, r.dest, p.draw(r, r.try, luckOfMessage)) != mail.Reply{}
+			if death.At == at.String() || death.At == "" && fails {
 				m.event = netmodel.Refuse{}
 			}
 		}
@@ -117,14 +121,14 @@ func (p *process) receive(r *recipient) reception {
 	case death.At != "":
 		know.points.sum += d.Reputation.PerDead
 	}
-	m.welcome = p.now < know.welcome
+	m.welcome = p.now < p.grey(r.dest).welcome
 	return m
 }
 
 // event returns the event at one of the stages that refuses now; nowhere if none does.
 func (p *process) event(d mail.Destination, luck uint32, stages ...string) netmodel.Refuse {
 	sum := 0.0
-	for _, v := range p.s.Destinations[d].Refuse {
+	for _, v := range p.house(d).Refuse {
 		over := v.To > 0 && vt.Span(p.now) >= v.To
 		if vt.Span(p.now) < v.From || over || !slices.Contains(stages, v.At) {
 			continue
@@ -191,17 +195,139 @@ func (v *trouble) punish(p limits.Penalty, now vt.Time) {
 	v.careful, v.passed = p.Connections > 0, 0
 }
 
-// ledger is where the messages of an allowance are written down, by the number
-// of the allowance: one for each server, or one for the fleet.
-func (p *process) ledger(d mail.Destination, i int) map[int][]vt.Time {
-	k := p.known[d]
-	if p.s.Destinations[d].Allowances[i].Scope == "fleet" {
-		k = p.servers[0].known[d]
+// ledger is where the messages of an allowance are written down.
+func (p *process) ledger(i int) *sender {
+	d := p.house(p.line.dest)
+	whose := p.whose(d)
+	switch d.Allowances[i].Scope {
+	case "fleet":
+		whose = "all"
+	case "block":
+		if whose != "all" {
+			whose = p.blockOf()
+		}
+	case "domain":
+		whose = "domain " + p.job.campaign.Domain
 	}
-	if k.taken == nil {
-		k.taken = map[int][]vt.Time{}
+	return p.book(fmt.Sprintf("%s, allowance %d of %s", d.Name, i, whose))
+}
+
+// known is what the receivers of p's line think of whom they take p's server for.
+func (p *process) known() *sender {
+	d := p.house(p.line.dest)
+	return p.book(d.Name + ", " + p.whose(d))
+}
+
+// grey is what their greylist thinks of it, which looks at the netblock.
+func (p *process) grey(to mail.Destination) *sender {
+	d := p.house(to)
+	if d.Shared {
+		return p.book(d.Name + ", greylist of all")
 	}
-	return k.taken
+	return p.book(d.Name + ", greylist of " + p.blockOf())
+}
+
+func (p *process) whose(d *netmodel.Destination) string {
+	switch {
+	case d.Shared:
+		return "all"
+	case d.By == "block":
+		return p.blockOf()
+	}
+	addresses := uint64(max(1, p.s.Servers[p.number].Addresses))
+	return fmt.Sprintf("server %d, address %d", p.number, p.line.number%addresses)
+}
+
+func (p *process) blockOf() string {
+	if b := p.s.Servers[p.number].Block; b != "" {
+		return "block " + b
+	}
+	return fmt.Sprintf("the block of server %d alone", p.number)
+}
+
+func (t *twin) book(name string) *sender {
+	if t.books[name] == nil {
+		t.books[name] = &sender{}
+	}
+	return t.books[name]
+}
+
+// house is the destination whose receivers take the mail of d.
+func (t *twin) house(d mail.Destination) *netmodel.Destination {
+	for i := range t.s.Destinations {
+		if v := &t.s.Destinations[i]; v.Name == t.s.Destinations[d].LimitsOf {
+			return v
+		}
+	}
+	return &t.s.Destinations[d]
+}
+
+// numberOf is the number of the destination whose receivers take the mail of d.
+func (t *twin) numberOf(d mail.Destination) mail.Destination {
+	for i := range t.s.Destinations {
+		if &t.s.Destinations[i] == t.house(d) {
+			d = mail.Destination(i)
+		}
+	}
+	return d
+}
+
+// heldUp is the state in which the recipient's mailbox takes no mail now; nowhere if it
+// takes mail.
+func (p *process) heldUp(r *recipient) netmodel.Mailbox {
+	if deathOf(&p.s.Destinations[r.dest], p.draw(r, 0, luckOfMailbox)).At != "" {
+		return netmodel.Mailbox{}
+	}
+	phase := float64(p.draw(r, 0, luckOfMailbox)[3]) / 4294967296
+	for i, v := range p.s.Destinations[r.dest].Mailboxes {
+		began := -vt.Time(float64(v.For) * phase) // of the period that was under way at the start
+		periods := p.now.Sub(began) / v.For
+		if happens(v.Share, p.key.At(uint64(r.number), uint32(periods), luckOfHold)[i]) {
+			return v
+		}
+	}
+	return netmodel.Mailbox{}
+}
+
+// sizeOf is the size of a recipient's message in bytes.
+func (p *process) sizeOf(r *recipient) int64 {
+	size := p.s.Message.Size
+	if own := p.job.campaign.Size; own > 0 {
+		size = own
+	}
+	if p.s.Message.SizeSigma == 0 {
+		return int64(size)
+	}
+	as := netmodel.Dist{Dist: "lognormal", Median: vt.Span(size) * vt.Microsecond, Sigma: p.s.Message.SizeSigma}
+	return max(1, min(1<<30, int64(p.quantile(as, p.draw(r, 0, luckOfSize)[0])/1000)))
+}
+
+// meet lets the receivers, and the server's own link, decide about the attempt on p's line.
+func (p *process) meet(r *recipient, hopeless bool) {
+	p.met = p.receive(r)
+	own := &p.s.Destinations[r.dest]
+	v := p.s.Servers[p.number]
+	hopeless = hopeless || p.met.down != mail.NoFault || p.line.capped || p.met.refused.Code != 0
+	for _, at := range []mail.Stage{mail.StageMAIL, mail.StageRCPT, mail.StageDATA} {
+		death := deathOf(own, p.draw(r, 0, luckOfMailbox)).At
+		hopeless = hopeless || p.met.event.At == at.String() || death == at.String() || p.met.held.At == at.String() ||
+			death == "" && p.messageFails(at, r.dest, p.draw(r, r.try, luckOfMessage)) != mail.Reply{}
+	}
+	if v.Bandwidth > 0 && !hopeless {
+		takes := vt.Span(float64(p.sizeOf(r)) * 1e9 / float64(v.Bandwidth))
+		p.linkFree = max(p.linkFree, p.now).Add(takes)
+		p.met.link = p.linkFree.Sub(p.now)
+	}
+}
+
+// takesTurn is how long the attempt waits until its server can begin it.
+func (p *process) takesTurn() vt.Span {
+	v := p.s.Servers[p.number]
+	if v.Rate == 0 {
+		return 0
+	}
+	p.turnFree = max(p.turnFree, p.now).Add(vt.Span(math.Round(3600e9 / float64(v.Rate))))
+	return p.turnFree.Sub(p.now)
 }
 
 // counted is how many of the messages lie in the window of now.
@@ -335,8 +461,10 @@ func (t *twin) skyOf(d mail.Destination) *sky {
 // downAt returns how attempts fail now if the destination is down.
 func (p *process) downAt(d mail.Destination) mail.Fault {
 	t := p.twin
-	o := t.s.Destinations[d].Outage
-	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Servers[p.number].Down, t.s.Destinations[d].Down} {
+	house := t.house(d)
+	d = t.numberOf(d)
+	o := house.Outage
+	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Servers[p.number].Down, house.Down} {
 		for _, v := range list {
 			if since := vt.Span(t.now) - v.From; since >= 0 && since < v.For {
 				fault, _ := mail.FaultNamed(v.Fault)
@@ -373,9 +501,10 @@ func (p *process) downAt(d mail.Destination) mail.Fault {
 
 // longer returns the factor on the destination's delays.
 func (p *process) longer(d mail.Destination) float64 {
-	dest, by := &p.s.Destinations[d], 1.0
-	if k := dest.Knee; k.Connections > 0 && p.known[d].open > k.Connections {
-		by += float64(k.Slope*float64(p.known[d].open-k.Connections)) / float64(k.Connections)
+	dest, by := p.house(d), 1.0
+	d = p.numberOf(d)
+	if k := dest.Knee; k.Connections > 0 && p.known().open > k.Connections {
+		by += float64(k.Slope*float64(p.known().open-k.Connections)) / float64(k.Connections)
 	}
 	if a := dest.Daily.Amplitude; a > 0 {
 		minute := 60*p.shown().Hour() + p.shown().Minute()

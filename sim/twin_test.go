@@ -69,6 +69,7 @@ type twin struct {
 	servers  []*twinServer
 	knots    map[knot]float64
 	skies    map[mail.Destination]*sky
+	books    map[string]*sender // what receivers think, by whom and of whom
 	ours     cluster
 }
 
@@ -85,6 +86,7 @@ type recipient struct {
 // runTwin runs the scenario to its end.
 func runTwin(s *scenarios.Scenario) account {
 	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{},
+		books: map[string]*sender{},
 		skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0),
@@ -93,13 +95,6 @@ func runTwin(s *scenarios.Scenario) account {
 			prospects: map[mail.Destination]*prospects{},
 			gates:     map[mail.Destination]*gate{}, lastTried: map[mail.Slot]mail.Destination{},
 			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
-		for d, dest := range s.Destinations {
-			if dest.Shared && i > 0 { // it takes all servers for one
-				v.known = append(v.known, t.servers[0].known[d])
-			} else {
-				v.known = append(v.known, &sender{})
-			}
-		}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
 		for _, at := range v.silenceEnds() {
@@ -222,7 +217,7 @@ type twinServer struct {
 	slots     mail.Slot   // ever used
 
 	lookUps, connections map[mail.Destination]uint64
-	known                []*sender            // by destination: what it thinks of this server, or of all
+	turnFree, linkFree   vt.Time              // when what waits now is done
 	underWay             int                  // attempts
 	waiting              map[vt.Time][]resend // by due time
 
@@ -275,7 +270,12 @@ func (v *twinServer) receive(j *job) {
 }
 
 // published returns C as the server announces it.
-func (v *twinServer) published() int { return int(math.Floor(v.available)) }
+func (v *twinServer) published() int {
+	if most := v.s.Servers[v.number].Connections; most > 0 {
+		return min(most, int(math.Floor(v.available)))
+	}
+	return int(math.Floor(v.available))
+}
 
 // grant allocates processes while there are reservable ones ([0068]) and work
 // for them.
@@ -750,7 +750,10 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		reply = p.connect(r, slow)
 	} else {
 		p.route()
-		p.met = p.receive(r)
+		p.meet(r, false)
+		if turn := p.takesTurn(); turn > 0 {
+			p.wait(turn)
+		}
 	}
 	if !ends(reply) {
 		reply = p.offer(r, conn, slow)
@@ -771,13 +774,13 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		p.line.refused = reply.Code >= 400
 	}
 	p.underWay--
-	if rep := p.s.Destinations[r.dest].Reputation; reply == (mail.Reply{Stage: mail.StageDot, Code: 250}) &&
+	if rep := p.house(r.dest).Reputation; reply == (mail.Reply{Stage: mail.StageDot, Code: 250}) &&
 		happens(rep.Complaints, p.draw(r, 0, luckOfTemper)[0]) {
-		p.known[r.dest].points.now(p.now, rep.Heals)
-		p.known[r.dest].points.sum += rep.PerComplaint
+		p.known().points.now(p.now, rep.Heals)
+		p.known().points.sum += rep.PerComplaint
 	}
 	if p.passed {
-		p.known[r.dest].letIn(p.now, p.s.Destinations[r.dest].Greylist)
+		p.grey(r.dest).letIn(p.now, p.house(r.dest).Greylist)
 	}
 	return conn, reply
 }
@@ -795,19 +798,24 @@ func (p *process) offers(d mail.Destination) int {
 // connect looks the destination up, connects and greets. Ordinals are given,
 // and a cap counts, in the order in which attempts begin.
 func (p *process) connect(r *recipient, slow float64) mail.Reply {
-	d := r.dest
+	d, turn := r.dest, p.takesTurn()
 	took, fault := p.lookUp(d, slow)
+	took += turn
 	if fault != mail.NoFault {
 		p.wait(took)
 		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
 	}
 	p.call(d)
 	p.route()
-	p.met = p.receive(r)
+	hopeless := false
+	for at := mail.StageConnect; at <= mail.StageEHLO; at++ {
+		hopeless = hopeless || p.connectionFails(at) != mail.Reply{}
+	}
+	p.meet(r, hopeless)
 	p.wait(took)
 	greeting := p.connectionFails(mail.StageBanner)
 	if p.line.capped {
-		v := p.s.Destinations[d]
+		v := p.house(d)
 		greeting = p.says(d, mail.StageBanner, 421, v.CapEnhanced, v.CapText)
 	}
 	ehlos := 1
@@ -852,7 +860,7 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 	}
 	dot := 1
 	if conn == mail.Fresh {
-		for window := 14_600; int(p.s.Message.Size) > window*(1<<dot-1); {
+		for window := 14_600; int(p.sizeOf(r)) > window*(1<<dot-1); {
 			dot++
 		}
 	}
@@ -862,7 +870,7 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		{stage: mail.StageMAIL, trips: 1, delay: p.met.tarpit},
 		{stage: mail.StageRCPT, trips: commands, delay: times(p.quantile(dest.RCPT, message[2]), p.met.longer)},
 		{stage: mail.StageDATA, trips: commands},
-		{stage: mail.StageDot, trips: dot, delay: times(p.quantile(dest.Dot, message[1]), p.met.longer)},
+		{stage: mail.StageDot, trips: dot, delay: times(p.quantile(dest.Dot, message[1]), p.met.longer) + p.met.link},
 	} {
 		switch { // a dead mailbox fails alike at every try, so nothing else befalls it
 		case x.stage == mail.StageMAIL && p.met.down != mail.NoFault:
@@ -877,6 +885,9 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		case dead.At != "":
 		case dest.Greylist.At == x.stage.String() && p.greylisted(r, dest, mailbox):
 			v := dest.Greylist
+			x.fails = p.says(r.dest, x.stage, v.Reply, v.Enhanced, v.Text)
+		case p.met.held.At == x.stage.String():
+			v := p.met.held
 			x.fails = p.says(r.dest, x.stage, v.Reply, v.Enhanced, v.Text)
 		default:
 			x.fails = p.messageFails(x.stage, r.dest, message)
@@ -969,7 +980,7 @@ func (p *process) wait(d vt.Span) {
 // hangUp closes the open connection, if any.
 func (p *process) hangUp() {
 	if p.line != nil && !p.line.capped && !p.line.lost {
-		p.known[p.line.dest].open--
+		p.known().open--
 	}
 	p.line = nil
 }
@@ -1010,10 +1021,10 @@ func (p *process) call(d mail.Destination) {
 	l.luck = p.drawLine(l, luckOfLine)
 	if p.downAt(d) != mail.NoFault {
 		l.lost = true
-	} else if most := p.s.Destinations[d].Cap; most > 0 && p.known[d].open >= most {
+	} else if most := p.house(d).Cap; most > 0 && p.known().open >= most {
 		l.capped = true
 	} else {
-		p.known[d].open++
+		p.known().open++
 	}
 	l.shut = p.event(d, p.drawLine(l, luckOfCall)[0], "banner", "ehlo")
 	n, v := p.s.Network, p.s.Servers[p.number]

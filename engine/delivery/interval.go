@@ -82,7 +82,7 @@ func (m *Machine) decide(attempts, delivered uint64) {
 	r := &m.closed
 	r.Sample.TargetRate = m.interval.target // target of the next interval, which has begun
 	d := m.gov.Decide(r.Sample)
-	m.available = governor.Published(d.Available)
+	m.available = m.cfg.published(d.Available)
 	m.record(d)
 	m.decideDestinations(r.Sample.Span, r.destinations)
 	m.moveLimits(r.Sample.Span, attempts, delivered, r.Sample.Allocated/d.Previous)

@@ -32,10 +32,20 @@ type Config struct {
 	// governor's Config
 	Target   func(vt.Time) float64
 	Pauses   []vt.Window // times at which no attempt begins, in order and apart
+	Most     int         // most MTA processes, whatever C is; 0: any number
 	Together bool        // report every interval to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // law that limits each destination
 	Destinations int                  // number of destinations; ignored if neither Destination nor Send sets a limit
+}
+
+// published returns the number of MTA processes that may be allocated of C.
+func (c *Config) published(available float64) int {
+	n := governor.Published(available)
+	if c.Most > 0 {
+		n = min(n, c.Most)
+	}
+	return n
 }
 
 func (c *Config) messagesTo(d mail.Destination) int {
@@ -133,7 +143,7 @@ func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer
 	cfg.Retry = cfg.Retry.Spelled()
 	return &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
-		available:   governor.Published(gov.Available()),
+		available:   cfg.published(gov.Available()),
 		waiting:     newWaiting(cfg.longest()),
 		concurrency: newConcurrency(&cfg),
 		revival:     vt.Never,

@@ -74,12 +74,19 @@ func (d Dialogue) Steps(c Conn, size int64) []Step {
 	}
 	dot := 1
 	if c == Fresh { // a used connection's window has grown past a message
-		for sent, window := int64(initialWindow), int64(2*initialWindow); sent < size; window *= 2 {
-			sent += window
-			dot++
-		}
+		dot += Doublings(size)
 	}
 	return append(s, Step{StageDot, dot})
+}
+
+// Doublings returns how often the window of a fresh connection doubles before it has carried
+// size bytes (RFC 6928).
+func Doublings(size int64) (n int) {
+	for sent, window := int64(initialWindow), int64(2*initialWindow); sent < size; window *= 2 {
+		sent += window
+		n++
+	}
+	return n
 }
 
 // Patience returns how long the client waits for the reply of a stage.

@@ -13,14 +13,14 @@ import (
 )
 
 // Allowance bounds the messages of an hour or a day, as providers name them: of
-// one server, or of all servers of the sender together. Further messages are
-// refused at MAIL until the window has moved on. A refused message does not count.
+// one address, or of several together. Further messages are refused at MAIL until
+// the window has moved on. A refused message does not count.
 type Allowance struct {
 	Limit  int     `toml:"limit" doc:"messages taken in one window" range:"1..1000000000" required:"true" source:"scenario"`
 	Window vt.Span `toml:"window" doc:"length of a window" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
 	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
 	Begins vt.Span `toml:"begins,omitdefault" doc:"a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's midnight; the others follow before and after it" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
-	Scope  string  `toml:"scope" doc:"server: of each server, by its address; fleet: of all servers together" oneof:"server fleet" default:"server"`
+	Scope  string  `toml:"scope" doc:"whose messages count together. server: of each server, by its source address or netblock, as by of the destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from any address; fleet: of all servers" oneof:"server block domain fleet" default:"server"`
 	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
 	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`
 	Most   int     `toml:"most,omitdefault" doc:"greatest limit; not given: it grows without end" range:"1..1000000000" source:"scenario"`
@@ -32,6 +32,9 @@ type Allowance struct {
 
 // Fleet reports whether the allowance is of all servers together.
 func (a Allowance) Fleet() bool { return a.Scope == "fleet" }
+
+// OfDomain reports whether the allowance is of a sending domain.
+func (a Allowance) OfDomain() bool { return a.Scope == "domain" }
 
 // Idle reports whether a key has no meaning beside the other values of a.
 func (a Allowance) Idle(key string) bool { return key == "most" && !a.grows() }

@@ -60,7 +60,7 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		if c := clients[slot]; c != nil && luck.IntN(4) > 0 {
 			d = int(c.dest)
 		}
-		rcpt := mail.Recipient(luck.IntN(recipients/6)*6 + slot%2*3 + d) // each server and destination has its own
+		rcpt := mail.Recipient(luck.IntN(recipients/8)*8 + slot%2*4 + d) // each server and destination has its own
 		a := mail.Attempt{Rcpt: rcpt, Try: tries[rcpt], Slot: mail.Slot(slot), Server: mail.Server(slot % len(models)),
 			Dest: mail.Destination(d)}
 		tries[rcpt]++
@@ -118,16 +118,17 @@ func TestModelAndWireAskAlike(t *testing.T) {
 	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554",
 		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452",
 		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
-		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 0drop", "data 452",
-		"dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
+		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 459", "rcpt 0drop",
+		"data 452", "dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
 		if met[want] < 3 {
 			t.Errorf("%s happened %d times: the test tests too little: %v", want, met[want], met)
 		}
 	}
 }
 
-// twoWorlds has two servers and three destinations with all behaviour of
-// receivers: one separate for each server, one shared, and a plain one.
+// twoWorlds has two servers and four destinations with all behaviour of receivers:
+// one separate for each source address, one shared, a plain one, and one that has
+// the receivers of the first.
 func twoWorlds() netmodel.Config {
 	paths := netmodel.DefaultPaths()
 	paths.DNS = netmodel.DNS{HitRatio: 0.5, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0), ServFail: 0.1}
@@ -170,12 +171,16 @@ func twoWorlds() netmodel.Config {
 	d.Daily = netmodel.Daily{Amplitude: 0.4, Peak: vt.Hour}
 	d.Drift = []netmodel.Drift{{At: vt.Hour, Factor: 1.5, Over: vt.Hour}}
 	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
+	near.Addresses, far.Bandwidth = 2, 1000
 	together := d
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
+	together.Mailboxes = []netmodel.Mailbox{{Share: 0.2, For: vt.Hour, At: "rcpt", Reply: 459}}
+	brand := plain
+	brand.Name, brand.Domain, brand.LimitsOf = "brand", "brand.example", "apart"
 	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay =
 		"plain", "plain.example", 1, "dot", netmodel.Constant(vt.Minute)
 	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
-		Destinations: []netmodel.Destination{d, together, plain},
+		Destinations: []netmodel.Destination{d, together, plain, brand},
 		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}
 }
 

@@ -116,6 +116,13 @@ func CheckPlain(d netmodel.Destination) []error {
 			"got reply %d at %s, want 550 at rcpt, or banner, data or dot: receiver = \"smtpd\" cannot do it in a "+
 				"live run", v.Reply, v.At)
 	}
+	for i, v := range d.Mailboxes {
+		l.Check(can(v.At, v.Reply), conf.Index("mailbox", i),
+			"got reply %d at %s, want 550 at rcpt, or data or dot: receiver = \"smtpd\" cannot do it in a live run",
+			v.Reply, v.At)
+	}
+	l.Check(d.LimitsOf == "", "limits_of",
+		"got %q, want none: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.LimitsOf)
 	l.Check(d.Penalty.Off(), "penalty.rate",
 		"got %s, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.Penalty.Rate)
 	l.Check(len(d.Allowances) == 0, "allowance",

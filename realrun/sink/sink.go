@@ -41,6 +41,7 @@ type Sink struct {
 	Ledger *Ledger
 	lanes  []*lane // by server, then destination
 	busy   []atomic.Int32
+	hosts  []*host
 	clock  clock
 	serve  sync.WaitGroup
 }
@@ -65,9 +66,15 @@ type lane struct {
 	mostOpen             int // connections
 }
 
-// endpoint guards the receivers and the counts of all lanes of a destination where
-// servers have common state; otherwise each lane has its own endpoint.
+// endpoint guards the receivers and the counts of all lanes that have common state: of
+// destinations with the same receivers, and of all servers where these count them together.
 type endpoint struct{ sync.Mutex }
+
+// host is a server's own limits, which all its lanes share.
+type host struct {
+	sync.Mutex
+	netmodel.Host
+}
 
 // Open returns a Sink with all receivers started.
 func Open(cfg Config) (*Sink, error) {
@@ -85,14 +92,24 @@ func Open(cfg Config) (*Sink, error) {
 func newSink(cfg Config) *Sink {
 	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
 		clock: &scaled{began: time.Now(), scale: cfg.Scale}}
-	endpoints := make([]*endpoint, len(cfg.Receivers))
+	type sharers struct {
+		of     mail.Destination
+		server int // -1: all
+	}
+	endpoints := map[sharers]*endpoint{}
 	for server, receivers := range cfg.Network.Receivers() {
+		s.hosts = append(s.hosts, &host{Host: cfg.Network.Host(mail.Server(server))})
 		for d := range receivers {
-			if endpoints[d] == nil || !cfg.Receivers[d].Joint() {
-				endpoints[d] = &endpoint{}
+			of, joint := cfg.Network.ReceiversOf(mail.Destination(d))
+			key := sharers{of, server}
+			if joint {
+				key.server = -1
+			}
+			if endpoints[key] == nil {
+				endpoints[key] = &endpoint{}
 			}
 			s.lanes = append(s.lanes, &lane{sink: s, server: mail.Server(server), dest: mail.Destination(d),
-				receiver: &receivers[d], endpoint: endpoints[d]})
+				receiver: &receivers[d], endpoint: endpoints[key]})
 		}
 	}
 	return s
@@ -128,7 +145,10 @@ func (s *Sink) lane(server mail.Server, d mail.Destination) *lane {
 func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
 	l := s.lane(server, d)
 	var took vt.Span
-	l.ask(func(r *netmodel.Receiver, now vt.Time) { took, fault = r.Lookup(now) })
+	l.ask(func(r *netmodel.Receiver, now vt.Time) {
+		took, fault = r.Lookup(now)
+		took += l.turn(now)
+	})
 	s.clock.pause(ctx, took, 0)
 	return l.Addr().String(), fault
 }
@@ -161,6 +181,22 @@ func (l *lane) ask(question func(r *netmodel.Receiver, now vt.Time)) {
 	l.Lock()
 	defer l.Unlock()
 	question(l.receiver, l.sink.clock.now())
+}
+
+// turn returns how long an attempt of the server waits that begins now.
+func (l *lane) turn(now vt.Time) vt.Span {
+	h := l.sink.hosts[l.server]
+	h.Lock()
+	defer h.Unlock()
+	return h.Turn(now)
+}
+
+// load puts the message m over the connection c on the server's link.
+func (l *lane) load(now vt.Time, c *netmodel.Connection, m *netmodel.Message) {
+	h := l.sink.hosts[l.server]
+	h.Lock()
+	defer h.Unlock()
+	h.Load(now, c, m)
 }
 
 // scaled is virtual time that passes scale times as fast as real time.

@@ -63,6 +63,7 @@ type wire struct {
 	data    bool // inside a message
 	used    bool // a message has been sent over it
 	closed  bool
+	turn    vt.Span       // for which the attempt over a kept connection has still to wait
 	late    time.Duration // by how much the last exchange overslept
 }
 
@@ -153,6 +154,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 				w.reuse(r, now)
 			}
 			r.Offer(now, &w.conn, &w.msg, rcpt, try)
+			w.lane.load(now, &w.conn, &w.msg)
 			w.begun, w.offered, w.rcpt = false, true, rcpt
 		})
 	case "RCPT":
@@ -161,6 +163,10 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		step = mail.Step{Stage: mail.StageDATA, RoundTrips: 1}
 	default:
 		return line, nil
+	}
+	if w.turn > 0 {
+		w.lane.sink.clock.pause(context.Background(), w.turn, 0)
+		w.turn = 0
 	}
 	if err := w.exchange(step); err != nil {
 		return nil, err
@@ -181,14 +187,14 @@ func (w *wire) refusal() string {
 // reuse begins an attempt over a kept connection.
 func (w *wire) reuse(r *netmodel.Receiver, now vt.Time) {
 	r.Reuse(now, &w.conn)
-	w.begun = true
+	w.begun, w.turn = true, w.lane.turn(now)
 }
 
 // end ends the attempt whose message was offered, if there is one.
 func (w *wire) end(accepted bool) {
 	if w.offered {
 		w.offered = false
-		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { r.End(now, &w.msg, accepted) })
+		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { r.End(now, &w.conn, &w.msg, accepted) })
 	}
 }
 
@@ -204,7 +210,7 @@ func (w *wire) body(line []byte) error {
 		conn = mail.Fresh
 	}
 	w.used = true
-	steps := w.lane.sink.cfg.Network.Steps(conn)
+	steps := w.lane.sink.cfg.Network.Steps(conn, &w.msg)
 	if err := w.exchange(steps[len(steps)-1]); err != nil {
 		w.lane.sink.Ledger.lost(w.rcpt)
 		return err

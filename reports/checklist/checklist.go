@@ -217,12 +217,12 @@ func (t facts) logic(s *scenarios.Scenario) []item {
 	resources := fmt.Sprintf("MTA processes: of each server as many as its governor makes available, %g at the "+
 		"start. Used by attempts. Servers: %s.\n\nConnections that a destination allows each server:\n\n",
 		g.Start, markdown(strings.Join(serverNames(s), ", ")))
-	for _, d := range s.Destinations {
+	for i, r := range s.Receivers() {
 		limit := "any number"
-		if d.Cap > 0 {
-			limit = fmt.Sprint(d.Cap)
+		if r.Cap > 0 {
+			limit = fmt.Sprint(r.Cap)
 		}
-		resources += fmt.Sprintf("* %s: %s\n", markdown(d.Name), limit)
+		resources += fmt.Sprintf("* %s: %s\n", markdown(s.Destinations[i].Name), limit)
 	}
 	return []item{
 		{"2.1", "Base model overview diagram",

@@ -1,0 +1,92 @@
+package netmodel
+
+import (
+	"flyball/internal/mail"
+	"flyball/internal/unit"
+	"flyball/internal/vt"
+)
+
+// Campaign describes the messages of a part of the list.
+type Campaign struct {
+	End    mail.Recipient // the first recipient that belongs to a later campaign
+	Size   unit.Bytes     // median size of a message
+	Domain string         // sending domain
+}
+
+// campaign is a prepared Campaign.
+type campaign struct {
+	size   int64  // bytes, of all messages
+	sizes  *table // in microseconds for bytes; nil: all messages have one size
+	domain int
+}
+
+// ends returns where the campaigns end.
+func (c Config) ends() (all []mail.Recipient) {
+	for _, v := range c.Campaigns {
+		all = append(all, v.End)
+	}
+	return all
+}
+
+// campaigns returns the prepared campaigns, at least one, and the number of their sending
+// domains.
+func (c Config) campaigns(tables tables) (all []campaign, domains int) {
+	numbers := map[string]int{}
+	for _, v := range c.Campaigns {
+		if _, known := numbers[v.Domain]; !known {
+			numbers[v.Domain] = len(numbers)
+		}
+		p := campaign{size: int64(v.Size), domain: numbers[v.Domain]}
+		if c.SizeSigma > 0 {
+			p.sizes = tables.of(Dist{Dist: "lognormal", Median: vt.Span(v.Size) * vt.Microsecond, Sigma: c.SizeSigma})
+		}
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return []campaign{{size: int64(c.Size)}}, 1
+	}
+	return all, len(numbers)
+}
+
+// largest is the largest message.
+const largest = 1 << 30
+
+// sizes returns a size for each number of times that a message may make the window of a
+// fresh connection grow; one size if all messages are alike.
+func (c Config) sizes() (all []int64) {
+	alike := c.SizeSigma == 0
+	for _, v := range c.Campaigns {
+		alike = alike && v.Size == c.Size
+	}
+	if alike {
+		return []int64{int64(c.Size)}
+	}
+	for grown := range mail.Doublings(largest) + 1 {
+		size := int64(1)
+		for mail.Doublings(size) < grown {
+			size *= 2
+		}
+		all = append(all, size)
+	}
+	return all
+}
+
+// campaignOf returns the campaign of a recipient.
+func (net *Network) campaignOf(to mail.Recipient) *campaign {
+	for i, end := range net.ends {
+		if to < end {
+			return &net.campaigns[i]
+		}
+	}
+	return &net.campaigns[len(net.campaigns)-1]
+}
+
+// Size returns the size of a recipient's message, in bytes.
+func (net *Network) Size(to mail.Recipient) int64 {
+	c := net.campaignOf(to)
+	if c.sizes == nil {
+		return c.size
+	}
+	word, _, _, _ := net.key.Words(uint64(to), 0, purposeSize)
+	return min(max(int64(c.sizes.at(word)/vt.Microsecond), 1), largest)
+}
