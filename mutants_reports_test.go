@@ -227,7 +227,7 @@ var reportsMutants = []mutant{
 		`metrics["recipients"] - metrics["delivered"] - metrics["suppressed"]`,
 		`metrics["recipients"] - metrics["delivered"]`},
 	{"an error below the target is negative", "reports/compare/trial.go", `math.Abs(metrics["steady_state_error"])`,
-		`metrics["steady_state_error"]`},
+		`metrics["steady_state_error"] + math.Abs(0)`},
 	{"a ratio is of BASE by NEW", "reports/compare/cell.go", "math.Log((next + e) / (base + e))",
 		"math.Log((base + e) / (next + e))"},
 	{"a margin is of what is beyond", "reports/compare/cell.go", "float64((1+margin)*(base+e)) + floor",
