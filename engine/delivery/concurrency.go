@@ -193,7 +193,7 @@ func (m *Machine) mayTry(c *campaign) bool {
 		return true
 	}
 	next, ok := c.ahead()
-	return ok && (m.mayPark(c) || m.open(m.list.Destination(next), nil))
+	return ok && (m.mayPark(c) || m.open(m.destination(c, next), nil))
 }
 
 // opening returns the first destination with room for the slot s (nil: a free one) for
@@ -212,6 +212,16 @@ func (m *Machine) opening(c *campaign, from mail.Destination, s *slot) (mail.Des
 		}
 	}
 	return 0, false
+}
+
+// destination returns the destination of the recipient r of campaign c. While a list
+// waits, every search asks for the same recipient, and a draw is a tenth of the cost of
+// an attempt.
+func (m *Machine) destination(c *campaign, r mail.Recipient) mail.Destination {
+	if c.asked != r+1 {
+		c.asked, c.answer = r+1, m.list.Destination(r)
+	}
+	return c.answer
 }
 
 // ahead returns the recipient with which the next subset begins; false if none.
@@ -236,7 +246,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			c.parkedCount--
 			m.concurrency.each[d].parked--
 			m.concurrency.parked--
-			m.resend(i, &c.parked[d], out)
+			m.resend(i, &c.parked[d], d, out)
 			return
 		}
 		for !c.due.empty() {
@@ -244,7 +254,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			c.ready--
 			m.follow(c)
 			if m.open(d, s) {
-				m.resend(i, &c.due, out)
+				m.resend(i, &c.due, d, out)
 				return
 			}
 			m.park(s.campaign, d, m.waiting.unlink(&c.due))
@@ -253,16 +263,16 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	for {
 		if s.next == s.to {
 			next, ok := c.ahead()
-			if !ok || !within || !m.mayPark(c) && !m.open(m.list.Destination(next), s) {
+			if !ok || !within || !m.mayPark(c) && !m.open(m.destination(c, next), s) {
 				break
 			}
 			m.takeSubset(i)
 		}
-		d := m.list.Destination(s.next)
+		d := m.destination(c, s.next)
 		if m.open(d, s) {
 			s.first = m.interval.accounted
 			s.next++
-			m.start(i, s.next-1, 0, out)
+			m.start(i, s.next-1, d, 0, out)
 			return
 		}
 		if !m.mayPark(c) {
@@ -275,9 +285,9 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 	m.release(i, out)
 }
 
-// resend begins the next try of the first recipient of the chain from, which may be
-// the first try of a parked recipient.
-func (m *Machine) resend(i mail.Slot, from *chain, out *engine.Outbox) {
+// resend begins the next try of the first recipient of the chain from, at destination d,
+// which may be the first try of a parked recipient.
+func (m *Machine) resend(i mail.Slot, from *chain, d mail.Destination, out *engine.Outbox) {
 	if m.cfg.Retry.MaxAge > 0 {
 		s := &m.slots[i]
 		s.first = m.interval.accounted
@@ -286,7 +296,7 @@ func (m *Machine) resend(i mail.Slot, from *chain, out *engine.Outbox) {
 		}
 	}
 	r := m.waiting.take(from)
-	m.start(i, r.rcpt, r.try, out)
+	m.start(i, r.rcpt, d, r.try, out)
 }
 
 // giveBack returns the rest of a slot's subset to its campaign.

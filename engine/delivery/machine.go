@@ -121,8 +121,10 @@ type campaign struct {
 	total       uint64  // recipients handed over
 	limit       int     // retry limit, if each campaign has its own
 	priority    int
-	every       vt.Span // time between two attempts by its rate; 0 without one
-	opens       vt.Time // the next attempt may begin from here on
+	every       vt.Span        // time between two attempts by its rate; 0 without one
+	opens       vt.Time        // the next attempt may begin from here on
+	asked       mail.Recipient // 1 + the recipient whose destination is answer; 0: none
+	answer      mail.Destination
 }
 
 // slot is one MTA process.
@@ -377,11 +379,11 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 		r := m.waiting.take(&c.due)
 		c.ready--
 		m.follow(c)
-		m.start(i, r.rcpt, r.try, out)
+		m.start(i, r.rcpt, m.list.Destination(r.rcpt), r.try, out)
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
 		s.next++
-		m.start(i, s.next-1, 0, out)
+		m.start(i, s.next-1, m.list.Destination(s.next-1), 0, out)
 	default:
 		m.release(i, out)
 	}
@@ -394,9 +396,8 @@ func (m *Machine) reuses(s *slot, d mail.Destination) bool {
 
 // start begins an attempt on slot i, over the slot's open connection if that leads
 // to the destination and has not carried the most messages.
-func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, try mail.Try, out *engine.Outbox) {
+func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, dest mail.Destination, try mail.Try, out *engine.Outbox) {
 	s := &m.slots[i]
-	dest := m.list.Destination(rcpt)
 	conn := mail.Fresh
 	if m.reuses(s, dest) {
 		conn = mail.Reused
