@@ -96,7 +96,7 @@ var liveMutants = []mutant{
 		"	if r.Len() <= n {\n"},
 	{"lines count from the header", "internal/csvfile/reader.go", "	r.at++\n",
 		"	if len(r.starts) > 0 {\n\t\tr.at++\n\t}\n"},
-	{"live, the end of a kept connection is the recipient's failure", "realrun/smtp.go", "!a.Conn.EndedBy(r)", "true"},
+	{"live, the end of a kept connection is the recipient's failure", "realrun/smtp.go", "!a.Conn.EndedBy(&r)", "true"},
 	{"live, EHLO after RSET is not asked for", "realrun/smtp.go",
 		"		if r := p.command(mail.StageEHLO, 2, \"RSET\"); r != nil {\n			return r\n		}\n",
 		"		return p.command(mail.StageMAIL, 2, \"RSET\")\n"},

@@ -21,11 +21,11 @@ type Conditions struct {
 }
 
 // Count adds the attempt a and its end.
-func (c *Conditions) Count(a *mail.Attempt, end mail.Completion) {
+func (c *Conditions) Count(a *mail.Attempt, end *mail.Completion) {
 	if a.Try > 0 {
 		c.Retries++
 	}
-	r := end.Reply
+	r := &end.Reply
 	switch {
 	case r.Fault != mail.NoFault:
 		c.Timeouts++

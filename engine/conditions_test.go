@@ -32,7 +32,7 @@ func TestConditionsByHand(t *testing.T) {
 		{0, mail.Fresh, 15, 0, mail.StageDot, mail.Drop},
 	} {
 		attempt := mail.Attempt{Try: a.try, Conn: a.conn}
-		c.Count(&attempt, mail.Completion{Reply: mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage,
+		c.Count(&attempt, &mail.Completion{Reply: mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage,
 			Fault: a.fault}})
 	}
 	got := governor.Sample{Attempts: 10}

@@ -418,7 +418,7 @@ func give(role engine.Role, now vt.Time, in input, out *engine.Outbox) {
 		role.Receive(now, in.message, out)
 		return
 	}
-	role.Complete(now, in.end, out)
+	role.Complete(now, &in.end, out)
 }
 
 // A message is a value: it may be the key of a map.

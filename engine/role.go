@@ -30,7 +30,7 @@ type Role interface {
 
 	// Complete processes the end of an attempt that the Outbox asked for. Slot
 	// and generation identify the attempt.
-	Complete(now vt.Time, c mail.Completion, out *Outbox)
+	Complete(now vt.Time, c *mail.Completion, out *Outbox)
 
 	// Wake advances the role to the time now. Before NextWake it has no visible
 	// effect. The role evaluates load at most once, and only if the call ends an

@@ -117,16 +117,26 @@ func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
 	t.lookup = took
 	at := now.Add(took)
 	if fault != mail.NoFault {
-		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Stage: mail.StageDNS, Fault: fault}
+		t.end(mail.StageDNS, at)
+		t.reply.Fault = fault
 	}
 	return at
+}
+
+// end ends the attempt at a stage. The reply is set field by field: it is too large to be
+// made in registers, and a copy from memory would wait for the parts.
+func (t *trip) end(at mail.Stage, now vt.Time) {
+	t.ended = true
+	r := &t.reply
+	r.Took, r.Stage, r.Code, r.Fault, r.Row = now.Sub(t.start), at, 0, mail.NoFault, 0
 }
 
 // converse runs the whole dialogue and returns its end.
 func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 	if took, smooth := m.smooth(t); smooth {
 		at := now.Add(took)
-		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: 250, Stage: mail.StageDot}
+		t.end(mail.StageDot, at)
+		t.reply.Code = 250
 		return at
 	}
 	for !t.ended {
@@ -164,28 +174,29 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	at := now.Add(e.Took)
 	switch {
 	case e.Ends():
-		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: e.Code, Stage: step.Stage, Fault: e.Fault,
-			Row: e.Row}
+		t.end(step.Stage, at)
+		t.reply.Code, t.reply.Fault, t.reply.Row = e.Code, e.Fault, e.Row
 	case int(t.step) == len(steps):
-		t.ended, t.reply = true, mail.Reply{Took: at.Sub(t.start), Code: 250, Stage: step.Stage}
+		t.end(step.Stage, at)
+		t.reply.Code = 250
 	}
 	return at
 }
 
-// Handle processes the due event of a slot. It returns the completion if the
-// attempt has ended, and pushes the next event to q otherwise. An attempt whose
-// kept connection has come to its end goes on over a new one.
-func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Completion, ended bool) {
+// Handle processes the due event of a slot. It reports whether the attempt has ended,
+// and how in c, or else pushes the next event to q. An attempt whose kept connection has
+// come to its end goes on over a new one.
+func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Completion) (ended bool) {
 	t := &m.trips[slot]
 	if !t.ended {
 		q.PushAgain(m.advance(at, t), int(slot))
-		return c, false
+		return false
 	}
-	if t.kind.EndedBy(t.reply) {
+	if t.reply.Stage <= mail.StageMAIL && t.kind.EndedBy(&t.reply) {
 		m.HangUp(slot)
 		t.kind = mail.Fresh
 		q.PushAgain(m.enter(at, t), int(slot))
-		return c, false
+		return false
 	}
 	m.busy--
 	if t.msg.Grey != 0 || t.msg.complains {
@@ -198,7 +209,8 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue) (c mail.Complet
 	if t.reply.Stage == mail.StageDNS {
 		hops = 0
 	}
-	return mail.Completion{Reply: t.reply, Way: mail.NewWay(t.lookup, hops), Slot: slot, Gen: t.gen}, true
+	c.Reply, c.Way, c.Slot, c.Gen = t.reply, mail.NewWay(t.lookup, hops), slot, t.gen
+	return true
 }
 
 // Load returns the load of the server with busy attempts under way, 0 to 1.

@@ -72,7 +72,8 @@ func (s *shell) ended() (at vt.Time, server mail.Server, c mail.Completion) {
 // handle processes the next event of a server.
 func handle(m *Model, q *evq.Queue) (vt.Time, mail.Completion, bool) {
 	at, slot := q.Pop()
-	c, ended := m.Handle(at, mail.Slot(slot), q)
+	var c mail.Completion
+	ended := m.Handle(at, mail.Slot(slot), q, &c)
 	return at, c, ended
 }
 

@@ -335,7 +335,7 @@ func TestPatience(t *testing.T) {
 				t.Errorf("%s, too long %v: %+v", v.stage, long, e)
 			}
 			if long {
-				if class := (mail.Reply{Stage: v.stage, Fault: e.Fault}).Class(); class != v.class {
+				if class := (&mail.Reply{Stage: v.stage, Fault: e.Fault}).Class(); class != v.class {
 					t.Errorf("%s: a time-out is a %s, want %s", v.stage, class, v.class)
 				}
 			}

@@ -62,7 +62,7 @@ func (r *roles) nextWake() vt.Time {
 }
 
 func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
-	r.machines[server].Complete(now, c, &r.out)
+	r.machines[server].Complete(now, &c, &r.out)
 	r.settle(now, server)
 }
 

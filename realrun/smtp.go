@@ -53,7 +53,7 @@ type process struct {
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	if a.Conn != mail.Fresh {
 		r := p.offer(ctx, a)
-		if !a.Conn.EndedBy(r) {
+		if !a.Conn.EndedBy(&r) {
 			return r
 		}
 		a.Conn = mail.Fresh

@@ -26,7 +26,8 @@ type server struct {
 	ends     evq.Queue // of attempts, by slot
 	arrivals []scenarios.Arrival
 	load     engine.Load
-	out      engine.Outbox // Send is kept until the servers meet
+	end      mail.Completion // of the attempt that ended last
+	out      engine.Outbox   // Send is kept until the servers meet
 	rec      *runlog.Recorder
 	now      vt.Time
 	events   uint64
@@ -70,11 +71,10 @@ func (s *server) handle(now vt.Time) {
 	switch { // the order of simultaneous inputs, in both shells
 	case s.ends.PeekTime() == now:
 		at, slot := s.ends.Pop()
-		c, ended := s.model.Handle(at, mail.Slot(slot), &s.ends)
-		if !ended {
+		if !s.model.Handle(at, mail.Slot(slot), &s.ends, &s.end) {
 			return
 		}
-		s.machine.Complete(now, c, &s.out)
+		s.machine.Complete(now, &s.end, &s.out)
 	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
 		m := s.arrivals[0].Message()
 		s.arrivals = s.arrivals[1:]

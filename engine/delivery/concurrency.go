@@ -124,7 +124,7 @@ func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 }
 
 // leave counts the end of an attempt to d and adjusts the limit.
-func (m *Machine) leave(now vt.Time, d mail.Destination, r mail.Reply, s mail.Status) {
+func (m *Machine) leave(now vt.Time, d mail.Destination, r *mail.Reply, s mail.Status) {
 	v := &m.concurrency.each[d]
 	if v.limiter == nil {
 		v.busy--

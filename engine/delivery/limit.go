@@ -134,7 +134,7 @@ func (m *Machine) stageLimit(c *campaign) int {
 
 // limitFor returns the limit in force for the failure r on slot i. A policy that
 // adjusts continuously adjusts the limit first.
-func (m *Machine) limitFor(i mail.Slot, r mail.Reply) int {
+func (m *Machine) limitFor(i mail.Slot, r *mail.Reply) int {
 	if m.moves.fixed {
 		return m.cfg.Retry.Limit
 	}
@@ -168,7 +168,7 @@ func (m *Machine) pressure() float64 {
 
 // countFor counts an attempt for the process that made it, or for the policy's
 // own limits, if these have separate counts.
-func (m *Machine) countFor(i mail.Slot, r mail.Reply, s mail.Status) {
+func (m *Machine) countFor(i mail.Slot, r *mail.Reply, s mail.Status) {
 	switch m.moves.scope {
 	case ofSlot:
 		m.slotLimits[i].attempts++

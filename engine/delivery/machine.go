@@ -289,7 +289,7 @@ func (m *Machine) adjust(number uint64, v engine.Verdict, out *engine.Outbox) {
 
 // Complete processes the end of an attempt. A completion of an older generation
 // of the slot is stale and dropped.
-func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
+func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 	s := &m.slots[c.Slot]
 	if !s.busy || s.attempt.Gen != c.Gen {
 		return
@@ -298,7 +298,7 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 	s.busy = false
 	s.open = c.Reply.Open()
 	s.reset = c.Reply.Class() != mail.Delivered
-	status := m.settle(now, c.Slot, c.Reply)
+	status := m.settle(now, c.Slot, &c.Reply)
 	m.interval.attempts++
 	m.interval.conditions.Count(&s.attempt, c)
 	if status == mail.Done {
@@ -308,12 +308,12 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 		m.left--
 		m.campaigns[s.campaign].left--
 	}
-	m.countFor(c.Slot, c.Reply, status)
+	m.countFor(c.Slot, &c.Reply, status)
 	if m.concurrency != nil {
-		m.leave(now, s.attempt.Dest, c.Reply, status)
+		m.leave(now, s.attempt.Dest, &c.Reply, status)
 	}
 	if c.Reply.Row != 0 {
-		m.react(now, c.Slot, c.Reply, out)
+		m.react(now, c.Slot, &c.Reply, out)
 	}
 	m.obs.Ended(now, s.attempt, c.Reply, status)
 	if m.frees {
@@ -330,12 +330,14 @@ func (m *Machine) Complete(now vt.Time, c mail.Completion, out *engine.Outbox) {
 
 // settle returns the recipient's status after the reply r, and queues a resend if
 // the recipient is pending.
-func (m *Machine) settle(now vt.Time, i mail.Slot, r mail.Reply) mail.Status {
+func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) mail.Status {
+	class := r.Class()
+	if class == mail.Delivered {
+		return mail.Done
+	}
 	s := &m.slots[i]
 	retry := &m.cfg.Retry
-	switch class := m.fate(s.attempt.Dest, r); {
-	case class == mail.Delivered:
-		return mail.Done
+	switch class = m.fate(s.attempt.Dest, r); {
 	case class == mail.Ambiguous:
 		return mail.Held
 	case class == mail.Bounce, int(s.attempt.Try) >= m.limitFor(i, r):

@@ -300,7 +300,7 @@ func (f *referee) stale(s mail.Slot) {
 		gen = f.slots[s].a.Gen - 1
 	}
 	var out engine.Outbox
-	f.m.Complete(f.now, mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, &out)
+	f.m.Complete(f.now, &mail.Completion{Reply: mail.Reply{Code: 250, Stage: mail.StageDot}, Slot: s, Gen: gen}, &out)
 	if len(out.Start)+len(out.Close) > 0 || f.m.Left() != left || f.m.Allocated() != allocated ||
 		f.attempts != attempts {
 		f.Fatalf("%s: has an effect: %v", f.input, out)
@@ -324,7 +324,7 @@ func (f *referee) complete(s mail.Slot) {
 	p := f.slots[s]
 	reply := ends[f.r.IntN(len(ends))]
 	f.input = fmt.Sprintf("%s: slot %d ends with %+v", f.now, s, reply)
-	f.m.Complete(f.now, mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, &f.out)
+	f.m.Complete(f.now, &mail.Completion{Reply: reply, Slot: s, Gen: p.a.Gen}, &f.out)
 	f.check()
 }
 
@@ -642,7 +642,7 @@ func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing)
 		copy(underWay, underWay[1:])
 		underWay = underWay[:len(underWay)-1]
 		next++
-		m.Complete(now, mail.Completion{Reply: ends[next%len(ends)], Slot: a.Slot, Gen: a.Gen}, &out)
+		m.Complete(now, &mail.Completion{Reply: ends[next%len(ends)], Slot: a.Slot, Gen: a.Gen}, &out)
 	}
 	for range 200000 { // until the number of waiting resends is at its maximum
 		input()

@@ -35,9 +35,9 @@ type Policy struct {
 
 // ownLimits are the limits, and their counts, of a policy that keeps its own.
 type ownLimits interface {
-	limit(a *mail.Attempt, r mail.Reply) int // returns the limit in force for a failure
+	limit(a *mail.Attempt, r *mail.Reply) int // returns the limit in force for a failure
 	// count counts an attempt that has ended, with what becomes of its recipient; see Machine.fate
-	count(a *mail.Attempt, r mail.Reply, fate mail.Class)
+	count(a *mail.Attempt, r *mail.Reply, fate mail.Class)
 	interval(span vt.Span) // adjusts the limits at the end of an interval
 	lowest() int           // returns the lowest limit in force
 	state(*snap.Codec)     // saves or restores

@@ -15,7 +15,7 @@ import (
 // servers' attempts to it, on all attempts of this server, or on the campaign.
 
 // row returns the row of the reply table that a reply of destination d matches; nil if none.
-func (m *Machine) row(d mail.Destination, r mail.Reply) *replies.Row {
+func (m *Machine) row(d mail.Destination, r *mail.Reply) *replies.Row {
 	if r.Row == 0 {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (m *Machine) row(d mail.Destination, r mail.Reply) *replies.Row {
 
 // fate returns what becomes of a recipient at destination d after the reply r: a bounce ends it
 // at once, a deferral if the retry limit or the age does.
-func (m *Machine) fate(d mail.Destination, r mail.Reply) mail.Class {
+func (m *Machine) fate(d mail.Destination, r *mail.Reply) mail.Class {
 	class := r.Class()
 	if row := m.row(d, r); row != nil {
 		if class = row.ClassOf(r); row.Reaction == "bounce" {
@@ -39,7 +39,7 @@ func (m *Machine) fate(d mail.Destination, r mail.Reply) mail.Class {
 }
 
 // wait returns the time after which the recipient of slot i is resent after the reply r.
-func (m *Machine) wait(i mail.Slot, r mail.Reply) vt.Span {
+func (m *Machine) wait(i mail.Slot, r *mail.Reply) vt.Span {
 	a := &m.slots[i].attempt
 	switch row := m.row(a.Dest, r); {
 	case row == nil:
@@ -53,7 +53,7 @@ func (m *Machine) wait(i mail.Slot, r mail.Reply) vt.Span {
 }
 
 // react does what the row of the reply r to slot i asks for beyond its recipient.
-func (m *Machine) react(now vt.Time, i mail.Slot, r mail.Reply, out *engine.Outbox) {
+func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Outbox) {
 	s := &m.slots[i]
 	row := m.row(s.attempt.Dest, r)
 	began := now.Add(-r.Took)

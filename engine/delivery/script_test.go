@@ -199,7 +199,7 @@ func (s *stage) command(words []string) {
 		}
 		for slot := mail.Slot(from); slot <= mail.Slot(to); slot++ {
 			gen := uint32(number("gen", int(s.gens[slot])))
-			s.m.Complete(s.now, mail.Completion{Reply: reply, Slot: slot, Gen: gen}, &s.out)
+			s.m.Complete(s.now, &mail.Completion{Reply: reply, Slot: slot, Gen: gen}, &s.out)
 			s.perform()
 		}
 	case "advance":

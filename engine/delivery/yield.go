@@ -46,7 +46,7 @@ type tallies struct {
 
 // concerns reports whether the reply r is about the recipient: it came at RCPT or
 // later, and is not 421, which closes the service (RFC 5321 3.8).
-func concerns(r mail.Reply) bool {
+func concerns(r *mail.Reply) bool {
 	return r.Fault == mail.NoFault && r.Stage >= mail.StageRCPT && r.Code != 421
 }
 
@@ -59,7 +59,7 @@ func (y *yields) toDestination(d mail.Destination) *tallies {
 	return &y.all[d]
 }
 
-func (y *yields) count(a *mail.Attempt, r mail.Reply, fate mail.Class) {
+func (y *yields) count(a *mail.Attempt, r *mail.Reply, fate mail.Class) {
 	if !concerns(r) {
 		return
 	}
@@ -73,7 +73,7 @@ func (y *yields) count(a *mail.Attempt, r mail.Reply, fate mail.Class) {
 	}
 }
 
-func (y *yields) limit(a *mail.Attempt, r mail.Reply) int {
+func (y *yields) limit(a *mail.Attempt, r *mail.Reply) int {
 	if !concerns(r) || int(a.Rcpt)%y.retry.Probe == 0 {
 		return y.retry.Limit
 	}

@@ -53,7 +53,7 @@ func (w *shortWorld) until(t vt.Time) {
 			if next > t {
 				return
 			}
-			w.m.Complete(next, w.ends[0], &w.out)
+			w.m.Complete(next, &w.ends[0], &w.out)
 			w.ends, w.at = w.ends[1:], w.at[1:]
 		} else {
 			if next > t {

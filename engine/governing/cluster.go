@@ -98,7 +98,7 @@ func (c *Cluster) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 const patience = 10
 
 // Complete does nothing: a cluster starts no attempts.
-func (c *Cluster) Complete(vt.Time, mail.Completion, *engine.Outbox) {}
+func (c *Cluster) Complete(vt.Time, *mail.Completion, *engine.Outbox) {}
 
 // Wake decides on an interval without the reports that have not arrived in time.
 func (c *Cluster) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {

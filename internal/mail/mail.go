@@ -127,8 +127,10 @@ const (
 func (c Class) String() string { return [...]string{"delivered", "deferral", "bounce", "ambiguous"}[c] }
 
 // Class returns the class of the reply.
-func (r Reply) Class() Class {
+func (r *Reply) Class() Class {
 	switch {
+	case r.Stage == StageDot && r.Fault == NoFault && r.Code >= 200 && r.Code < 300: // by far the most frequent
+		return Delivered
 	case r.Fault != NoFault && r.Stage == StageDot:
 		return Ambiguous
 	case r.Fault == NoName:
@@ -139,22 +141,20 @@ func (r Reply) Class() Class {
 		return Bounce
 	case r.Code >= 400:
 		return Deferral
-	case r.Stage == StageDot && r.Code/100 == 2:
-		return Delivered
 	}
 	panic(fmt.Sprintf("mail: no end of an attempt is %+v", r))
 }
 
 // Open reports whether the connection can carry another message: a complete
 // reply was received that does not close the channel (421, RFC 5321 3.8).
-func (r Reply) Open() bool {
+func (r *Reply) Open() bool {
 	return r.Fault == NoFault && r.Code != 421 && r.Stage >= StageMAIL
 }
 
 // Refused reports whether the receiver refuses the sender, for its rate, its connections or its
 // reputation, and has decided nothing about the recipient: 421 at any stage, and 4yz or 5yz before
 // RCPT.
-func (r Reply) Refused() bool {
+func (r *Reply) Refused() bool {
 	return r.Code >= 400 && (r.Code == 421 || r.Stage < StageRCPT)
 }
 
@@ -163,7 +163,7 @@ func (r Reply) Refused() bool {
 // recipient: any failure at RSET, and at MAIL 421 or no reply because the
 // connection is closed. The attempt then goes on over a new connection, whose
 // reply counts.
-func (c Conn) EndedBy(r Reply) bool {
+func (c Conn) EndedBy(r *Reply) bool {
 	switch {
 	case c == Fresh || r.Fault == Aborted:
 		return false

@@ -117,7 +117,7 @@ func TestEndedBy(t *testing.T) {
 		{Reply{Stage: StageDot, Code: 250}, false},
 	} {
 		for c, want := range []bool{Fresh: false, Reused: v.ended, Reset: v.ended} {
-			if got := Conn(c).EndedBy(v.reply); got != want {
+			if got := Conn(c).EndedBy(&v.reply); got != want {
 				t.Errorf("%s connection, %+v: %v, want %v", Conn(c), v.reply, got, want)
 			}
 		}

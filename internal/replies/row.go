@@ -121,7 +121,7 @@ func Check(l *conf.List, key string, rows []Row) {
 }
 
 // ClassOf returns what a reply means for its recipient.
-func (r *Row) ClassOf(reply mail.Reply) mail.Class {
+func (r *Row) ClassOf(reply *mail.Reply) mail.Class {
 	switch r.Reaction {
 	case "none":
 		return reply.Class()

@@ -85,7 +85,7 @@ func TestClassOf(t *testing.T) {
 	} {
 		r := Row{Reaction: reaction}
 		for i, code := range []uint16{450, 550} {
-			if got := r.ClassOf(mail.Reply{Code: code, Stage: mail.StageRCPT}); got != want[i] {
+			if got := r.ClassOf(&mail.Reply{Code: code, Stage: mail.StageRCPT}); got != want[i] {
 				t.Errorf("%s: %d is a %s, want %s", reaction, code, got, want[i])
 			}
 		}

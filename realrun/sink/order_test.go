@@ -77,11 +77,11 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		var want mail.Completion
 		for ended := false; !ended; {
 			at, i := q.Pop()
-			want, ended = model.Handle(at, mail.Slot(i), &q)
+			ended = model.Handle(at, mail.Slot(i), &q, &want)
 		}
 		got := mail.Reply{}
 		if a.Conn != mail.Fresh {
-			if got = c.attempt(&a); a.Conn.EndedBy(got) {
+			if got = c.attempt(&a); a.Conn.EndedBy(&got) {
 				met[fmt.Sprintf("%s over %s %d%s", got.Stage, a.Conn, got.Code, got.Fault)]++
 				c.hangUp()
 				a.Conn = mail.Fresh

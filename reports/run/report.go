@@ -157,10 +157,11 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		r.Servers = append(r.Servers, measure.Judge(name, measure.RowsOf(r.Rows, name)))
 	}
 	for _, c := range run.Replies {
+		reply := mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}
 		r.Outcomes = append(r.Outcomes, Outcome{
 			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code,
 			Fault: c.Fault.String(),
-			Means: mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}.Class().String(), Count: c.Count,
+			Means: reply.Class().String(), Count: c.Count,
 		})
 	}
 	if len(run.ByDestination) > 0 {

@@ -25,6 +25,7 @@ type kernel struct {
 	coming   evq.Queue // customers on their way, in lanes of onWay
 	onWay    []visit   // node and customer
 	freeWays []int
+	end      mail.Completion // of the attempt that ended last
 	out      engine.Outbox
 	now      vt.Time
 
@@ -174,8 +175,8 @@ func (k *kernel) step() {
 	case ends.ends.PeekTime():
 		n = ends
 		at, slot := n.ends.Pop()
-		if c, ended := n.model.Handle(at, mail.Slot(slot), &n.ends); ended {
-			n.machine.Complete(next, c, out)
+		if n.model.Handle(at, mail.Slot(slot), &n.ends, &k.end) {
+			n.machine.Complete(next, &k.end, out)
 		}
 	case k.coming.PeekTime():
 		_, way := k.coming.Pop()
