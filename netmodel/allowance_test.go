@@ -154,7 +154,7 @@ func TestAllowanceReplies(t *testing.T) {
 	r.message(0, 0)
 	v := r.message(0, 1)
 	e := r.Exchange(0, mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}, &Connection{}, &v, 1)
-	if e.Code != 550 || e.Enhanced.String() != "5.4.5" {
-		t.Errorf("got %d %s, want 550 5.4.5", e.Code, e.Enhanced)
+	if status, _ := r.Words(e); e.Code != 550 || status.String() != "5.4.5" {
+		t.Errorf("got %d %s, want 550 5.4.5", e.Code, status)
 	}
 }

@@ -29,13 +29,14 @@ func TestMailboxesAreHeld(t *testing.T) {
 			var m Message
 			r.Offer(now, &c, &m, to, 0)
 			e := r.Exchange(now, mail.Step{Stage: mail.StageRCPT}, &c, &m, 1)
+			status, _ := r.Words(e)
 			switch {
-			case e.Code == 452 && e.Enhanced.String() == "4.2.2":
+			case e.Code == 452 && status.String() == "4.2.2":
 				full++
-			case e.Code == 450 && e.Enhanced.String() == "4.2.1":
+			case e.Code == 450 && status.String() == "4.2.1":
 				fast++
 			case e.Code != 0:
-				t.Fatalf("refused with %d %s", e.Code, e.Enhanced)
+				t.Fatalf("refused with %d %s", e.Code, status)
 			}
 			if i > 0 && (e.Code == 452) != (before == 452) {
 				if since > 0 && now.Sub(since)%long != 0 {

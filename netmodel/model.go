@@ -175,7 +175,9 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	switch {
 	case e.Ends():
 		t.end(step.Stage, at)
-		t.reply.Code, t.reply.Fault, t.reply.Row = e.Code, e.Fault, e.Row
+		if t.reply.Code, t.reply.Fault = e.Code, e.Fault; e.Code != 0 {
+			t.reply.Row = m.receivers[t.dest].Row(e)
+		}
 	case int(t.step) == len(steps):
 		t.end(step.Stage, at)
 		t.reply.Code = 250

@@ -448,15 +448,10 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 
 // Exchange is the result of one step of the dialogue.
 type Exchange struct {
-	Took  vt.Span
-	Code  uint16 // a refusal; 0 if the step succeeds or a fault ends it
-	Fault mail.Fault
-	// Row is the row of the sender's reply table that the refusal matches; see mail.Reply.
-	Row uint16
-	// Enhanced and Text are on the wire of a live run. A simulated sender does not read them.
-	Enhanced mail.Enhanced
-	Text     string
-	answer   uint32 // number of the answer with the last three
+	Took   vt.Span
+	Code   uint16 // a refusal; 0 if the step succeeds or a fault ends it
+	Fault  mail.Fault
+	answer uint32 // number of the refusal's answer, see Receiver.Row and Receiver.Words
 }
 
 // Ends reports whether the attempt ends with this exchange.

@@ -255,33 +255,30 @@ func (r *Receiver) draw(to mail.Recipient, try mail.Try, purpose rng.Purpose) ui
 func (r *Receiver) Exchange(now vt.Time, step mail.Step, c *Connection, m *Message, stretch float64) Exchange {
 	if m.Grey == 0 || m.welcome || step.Stage != r.facts.greyAt {
 		e := r.net.Exchange(step, c, m, false, stretch)
-		if e.Code != 0 {
-			r.word(&e, step, c, false)
+		if e.Code != 0 && c.refused && step.Stage == mail.StageBanner {
+			e.answer = r.facts.capReply.answer()
 		}
 		return e
 	}
 	first, known := r.grey.clocks.First(m.to, now)
 	m.letIn = known && now.Sub(first) >= m.Grey
 	e := r.net.Exchange(step, c, m, !m.letIn, stretch)
-	if e.Code != 0 {
-		r.word(&e, step, c, !m.letIn)
+	if e.Code != 0 && !m.letIn {
+		e.answer = r.facts.greyReply.answer()
 	}
 	r.grey.clocks.See(m.to, now.Add(e.Took), known)
 	return e
 }
 
-// word gives a refusal its status, its text and its row of the sender's table. grey
-// means that the greylist refuses.
-func (r *Receiver) word(e *Exchange, step mail.Step, c *Connection, grey bool) {
-	number := e.answer
-	switch {
-	case grey:
-		number = r.facts.greyReply.answer()
-	case c.refused && step.Stage == mail.StageBanner:
-		number = r.facts.capReply.answer()
-	}
-	a := &r.facts.answers[number]
-	e.Row, e.Enhanced, e.Text = a.row, a.status, cmp.Or(a.text, mail.DefaultText)
+// Row returns the row of the sender's reply table that the refusal e matches; see
+// mail.Reply.
+func (r *Receiver) Row(e Exchange) uint16 { return r.facts.answers[e.answer].row }
+
+// Words returns the status, if any, and the text of the refusal e, which a live run has
+// on the wire. A simulated sender does not read them.
+func (r *Receiver) Words(e Exchange) (mail.Enhanced, string) {
+	a := &r.facts.answers[e.answer]
+	return a.status, cmp.Or(a.text, mail.DefaultText)
 }
 
 // End ends an attempt whose message was offered over the connection c. accepted means

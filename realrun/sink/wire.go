@@ -223,8 +223,13 @@ func (w *wire) body(line []byte) error {
 func (w *wire) exchange(step mail.Step) error {
 	s := w.lane.sink
 	var e netmodel.Exchange
+	w.status, w.text = 0, ""
 	stretch := s.cfg.Network.Stretch(w.lane.server, int(s.busy[w.lane.server].Load()))
-	w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { e = r.Exchange(now, step, &w.conn, &w.msg, stretch) })
+	w.lane.ask(func(r *netmodel.Receiver, now vt.Time) {
+		if e = r.Exchange(now, step, &w.conn, &w.msg, stretch); e.Code != 0 {
+			w.status, w.text = r.Words(e)
+		}
+	})
 	if e.Fault == mail.Timeout {
 		io.Copy(io.Discard, w.Conn) // no reply: the client gives up
 		w.end(false)
@@ -243,7 +248,7 @@ func (w *wire) exchange(step mail.Step) error {
 		w.Close()
 		return io.EOF
 	}
-	w.verdict, w.status, w.text = e.Code, e.Enhanced, e.Text
+	w.verdict = e.Code
 	return nil
 }
 
