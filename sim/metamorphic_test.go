@@ -703,7 +703,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 		s.Retry.Limit = 0
 		p := &s.Dialogue.Timeouts
 		p.DNS, p.Connect, p.Banner, p.Command, p.Data, p.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
-		s.Horizon = longDay(s)
+		endless(s)
 		noHabits(s)
 		noLimits(s)
 		for i := range s.Campaigns {
@@ -865,7 +865,14 @@ func noInteraction(s *scenarios.Scenario) {
 	for i := range s.Destinations {
 		s.Destinations[i].Cap, s.Destinations[i].Greylist.Share, s.Destinations[i].Messages = 0, 0, 0
 	}
-	s.Horizon = longDay(s)
+	endless(s)
+}
+
+// endless lets a scenario of a few thousand recipients run until all are final:
+// for 300 days, of intervals that are long enough.
+func endless(s *scenarios.Scenario) {
+	s.Horizon = 300 * vt.Day
+	s.Governor.Interval = max(s.Governor.Interval, roundUp(s.Horizon/400_000*vt.Span(len(s.Accounts())), vt.Second))
 }
 
 // typical returns a typical time of a distribution, in whole microseconds.
