@@ -16,6 +16,7 @@ type List struct {
 	key   rng.Key
 	cum   []uint64 // synthetic: word < cum[d] falls to destination d or an earlier one
 	dest  []Destination
+	deal  *deal // order of a partitioned list; nil: recipients are taken in order of their numbers
 }
 
 const purposeDestination rng.Purpose = 1
@@ -48,6 +49,9 @@ func (l *List) Destination(r Recipient) Destination {
 	if l.dest != nil {
 		return l.dest[r]
 	}
+	if l.cum == nil {
+		return l.deal.destination(r)
+	}
 	if len(l.cum) == 1 {
 		return 0
 	}
@@ -57,6 +61,14 @@ func (l *List) Destination(r Recipient) Destination {
 		d++
 	}
 	return Destination(d)
+}
+
+// At returns the recipient at a place of the list: the place itself unless the list is partitioned.
+func (l *List) At(place Recipient) Recipient {
+	if l.deal == nil {
+		return place
+	}
+	return l.deal.recipient(place)
 }
 
 // Digest returns a digest of the destinations of all recipients in order: 32
