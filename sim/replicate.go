@@ -46,7 +46,7 @@ func Replicate[T any](s *scenarios.Scenario, list *mail.List, from, n uint64, wo
 	fold func(replication uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64,
 	err error) {
 	physics := netmodel.NewNetwork(s.Netmodel(), rng.Key{})
-	build := func(r uint64) (*World, error) { return newWorld(s, physics, r, list, nil) }
+	build := func(r uint64) (*World, error) { return newWorld(s, physics, r, list, nil, nil) }
 	return inOrder(build, from, n, workers, fold, each, keepGoing)
 }
 

@@ -45,6 +45,9 @@ type World struct {
 	given    bool                // the list is not the scenario's own
 	enough   func(Standing) bool // as in Job
 	due      []runlog.Campaign   // of the run, without their results; only if enough is set
+
+	course    *course    // of a run from which others may branch; else nil
+	witnesses []*witness // by server; only of a run with a course
 }
 
 // New returns the world of one replication of a scenario; replication 0 is the
@@ -53,12 +56,13 @@ type World struct {
 // of time and, at equal times, of the servers; at a moment in which servers meet,
 // what ended before the meeting comes first.
 func New(s *scenarios.Scenario, replication uint64, list *mail.List, watch runlog.Watch) (*World, error) {
-	return newWorld(s, netmodel.NewNetwork(s.Netmodel(), rng.Key{}), replication, list, watch)
+	return newWorld(s, netmodel.NewNetwork(s.Netmodel(), rng.Key{}), replication, list, watch, nil)
 }
 
-// newWorld is New with a network that was built for the scenario before.
+// newWorld is New with a network that was built for the scenario before, and with the course that
+// is to be written; nil: none.
 func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint64, list *mail.List,
-	watch runlog.Watch) (*World, error) {
+	watch runlog.Watch, c *course) (*World, error) {
 	key := rng.New(s.Seed, replication)
 	given := list != nil
 	if !given {
@@ -82,6 +86,9 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		return nil, err
 	}
 	w.cluster = cluster
+	if c != nil {
+		w.course, w.witnesses = c, c.witnesses(governors)
+	}
 	for i, model := range netmodel.NewModels(net) {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		w.servers = append(w.servers, &server{
@@ -128,15 +135,24 @@ type Progress struct {
 func (w *World) Run(keepGoing func(Progress) bool) (end vt.Time, stopped bool) {
 	for !w.done() && w.reached < w.horizon {
 		w.advance()
+		if w.course != nil {
+			w.course.pass(w, false)
+		}
 		if keepGoing != nil && !w.done() && !keepGoing(w.progress()) {
 			w.saved = w.save()
 			w.wait(w.reached)
 			return w.finish(w.reached), true
 		}
 		if w.enough != nil && !w.done() && w.enough(w.standing()) {
+			if w.course != nil {
+				w.course.pass(w, true)
+			}
 			w.wait(w.reached)
 			return w.finish(w.reached), false
 		}
+	}
+	if w.course != nil {
+		w.course.pass(w, true)
 	}
 	end, last := w.horizon, w.horizon
 	if w.done() {
@@ -156,6 +172,12 @@ const eventsPerWindow = 1 << 14
 func (w *World) advance() {
 	meeting := w.meeting()
 	until := min(w.horizon, w.reached.Add(w.window), meeting)
+	whole := true
+	if w.course != nil {
+		if next := w.course.next(w.reached); next < until {
+			until, whole = next, false
+		}
+	}
 	before := w.events()
 	w.deliver(until)
 	if until == meeting && !w.done() {
@@ -164,7 +186,7 @@ func (w *World) advance() {
 	}
 	w.reached = until
 	switch n := w.events() - before; {
-	case n < eventsPerWindow && until != meeting:
+	case n < eventsPerWindow && until != meeting && whole:
 		w.window *= 2
 	case n > 4*eventsPerWindow && w.window > 1:
 		w.window /= 2

@@ -22,7 +22,7 @@ func Sweep[T any](all []*scenarios.Scenario, replications, from uint64, workers 
 	var shelf shelf
 	build := func(run uint64) (*World, error) {
 		s := all[run/replications]
-		return newWorld(s, shelf.physics(s), run%replications, nil, nil)
+		return newWorld(s, shelf.physics(s), run%replications, nil, nil, nil)
 	}
 	return inOrder(build, from, uint64(len(all))*replications-from, workers, fold, each, keepGoing)
 }
@@ -36,25 +36,50 @@ type Job struct {
 	// Enough, if not nil, is called now and then. Once it returns true, the run ends where it is.
 	// When it is called depends on the run alone.
 	Enough func(Standing) bool
+
+	// Branches makes the run begin where it first differs from a run of an earlier list of jobs, if
+	// that run was of the same scenario but for the target, max and start of the governor. The outcome
+	// equals the outcome of a whole run, to the bit.
+	Branches bool
 }
 
-// Batches keeps networks from one list of jobs to the next. The zero value is
-// ready to use.
-type Batches struct{ shelf shelf }
+// Batches keeps networks, and the courses of runs that branch, from one list of jobs to the
+// next. The zero value is ready to use.
+type Batches struct {
+	shelf    shelf
+	branches branches
+}
 
 // RunBatch runs the jobs. All is as in Sweep, with indices into jobs in place of
-// run numbers.
+// run numbers. If there are fewer jobs than workers, servers of a run work side by side.
 func RunBatch[T any](b *Batches, jobs []Job, workers int,
 	fold func(job uint64, w *World, end vt.Time) T, each func(T), keepGoing func() bool) (done uint64, err error) {
+	courses := make([]*course, len(jobs))
 	build := func(job uint64) (*World, error) {
 		j := jobs[job]
-		w, err := newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, j.List, nil)
-		if err == nil && j.Enough != nil {
+		if j.Branches && j.List == nil && branching(j.Scenario) {
+			courses[job] = b.branches.begin(j.Scenario, j.Replication)
+		}
+		w, err := newWorld(j.Scenario, b.shelf.physics(j.Scenario), j.Replication, j.List, nil, courses[job])
+		if err != nil {
+			return nil, err
+		}
+		w.Workers = max(1, workers/len(jobs))
+		if j.Enough != nil {
 			w.enough, w.due = j.Enough, j.Scenario.CampaignsOf(w.list.Len())
+		}
+		if w.course != nil {
+			err = b.branches.branch(w)
 		}
 		return w, err
 	}
-	return inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
+	done, err = inOrder(build, 0, uint64(len(jobs)), workers, fold, each, keepGoing)
+	if err == nil && done == uint64(len(jobs)) {
+		for _, c := range courses {
+			b.branches.add(c)
+		}
+	}
+	return done, err
 }
 
 // shelf is an LRU cache of networks by Config. Building a network takes

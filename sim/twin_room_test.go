@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -30,7 +29,6 @@ type gate struct {
 	offers     []vt.Time // when attempts to it began
 	calls      []vt.Time // when those began that opened a connection
 	lane       lane
-	read       map[uint16][]vt.Time // replies, by row
 }
 
 // limited reports whether a law limits destinations.
@@ -50,7 +48,7 @@ func (v *twinServer) choosy() bool {
 func (v *twinServer) gateOf(d mail.Destination) *gate {
 	if v.gates[d] == nil {
 		initial := float64(v.s.Governor.Destination.Initial)
-		v.gates[d] = &gate{limit: initial, x: initial, read: map[uint16][]vt.Time{}}
+		v.gates[d] = &gate{limit: initial, x: initial}
 	}
 	return v.gates[d]
 }
@@ -69,12 +67,6 @@ func (v *twinServer) roomFor(d mail.Destination, connected bool) bool {
 	case own.Connections > 0 && g.busy >= own.Connections:
 		return false
 	case v.now < g.lane.opens() || v.now < v.all.opens():
-		return false
-	case g.lane.busy >= g.lane.room():
-		v.features[fmt.Sprintf("a gentle return is full, it has grown %v", g.lane.room() > g.lane.back.Return)]++
-		return false
-	case v.all.busy >= v.all.room():
-		v.features["a gentle return of an account is full"]++
 		return false
 	}
 	return v.now >= earliest(g.offers, own.Rate, own.Burst) &&
@@ -122,7 +114,6 @@ func (p *process) enters(d mail.Destination) {
 	if own.ConnectionRate > 0 && !p.keeps(d) {
 		g.calls = append(g.calls, p.now)
 	}
-	g.lane.busy, p.all.busy = g.lane.busy+1, p.all.busy+1
 	g.lane.began, p.all.began = append(g.lane.began, p.now), append(p.all.began, p.now)
 	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst),
 		earliest(g.calls, own.ConnectionRate, own.Burst), g.lane.opens(), p.all.opens()} {
@@ -139,11 +130,6 @@ func (p *process) leaves(d mail.Destination, reply mail.Reply) {
 		p.feedBack(g, reply.Stage < mail.StageMAIL || reply.Code == 421 || reply.Fault != mail.NoFault)
 	}
 	g.busy--
-	row := p.rowOf(d, reply)
-	well := reply.Fault == mail.NoFault && reply.Code != 421 && (reply.Code < 400 || reply.Stage >= mail.StageRCPT) &&
-		row.Reaction != "slow" && row.Reaction != "suspend"
-	g.lane.ends(p.now.Add(-reply.Took), well)
-	p.all.ends(p.now.Add(-reply.Took), well)
 	g.limits = append(g.limits, int(g.limit))
 	g.took += reply.Took
 	if reply.Code == 421 || reply.Fault != mail.NoFault {

@@ -135,10 +135,9 @@ type slot struct {
 	campaign uint32
 	sent     int32 // number of messages offered over the connection
 	busy     bool
-	open     bool      // holds a connection to attempt.Dest; the shell keeps its own record
-	reset    bool      // the last message on the connection was refused
-	leaving  bool      // preempted
-	four     mail.Four // destinations of its subset that are read already; not saved
+	open     bool // holds a connection to attempt.Dest; the shell keeps its own record
+	reset    bool // the last message on the connection was refused
+	leaving  bool // preempted
 }
 
 // New returns a machine at time 0, when the first interval begins.
@@ -166,6 +165,10 @@ func (c *Config) targetAt(now vt.Time) float64 {
 	}
 	return c.Target(now)
 }
+
+// Retarget gives the interval under way the target of the machine's own Config. It is for a machine
+// whose state was saved by a machine with another target.
+func (m *Machine) Retarget() { m.interval.target = m.cfg.targetAt(m.interval.began) }
 
 // Available returns the number of MTA processes that may be allocated now.
 func (m *Machine) Available() int { return m.available }
@@ -386,8 +389,7 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
 		s.next++
-		rcpt, dest := m.list.InOrder(s.next-1, &s.four)
-		m.start(i, rcpt, dest, 0, out)
+		m.start(i, s.next-1, m.list.Destination(s.next-1), 0, out)
 	default:
 		m.release(i, out)
 	}

@@ -30,7 +30,7 @@ func (e *Report) Figures() ([]chart.Figure, error) {
 				chart.MostServers, n)
 		}
 	}
-	return chart.PaintAll(append(e.mailing(), drawings...))
+	return chart.PaintAll(drawings)
 }
 
 func (e *Report) convergence() chart.Figure {

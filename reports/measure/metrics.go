@@ -286,11 +286,9 @@ func (f *Facts) peak() float64 {
 // Metrics returns every metric, by name.
 func Metrics() []Metric { return slices.Clone(metrics) }
 
-// MetricNamed returns the metric called name, of a run or of a part of it (see Split), and
-// whether there is one. Whether a run has the part depends on its scenario.
+// MetricNamed returns the metric called name, and whether there is one.
 func MetricNamed(name string) (Metric, bool) {
-	whole, of := Split(name)
-	i, found := slices.BinarySearchFunc(metrics, whole, func(m Metric, name string) int {
+	i, found := slices.BinarySearchFunc(metrics, name, func(m Metric, name string) int {
 		if m.Name < name {
 			return -1
 		} else if m.Name > name {
@@ -298,12 +296,10 @@ func MetricNamed(name string) (Metric, bool) {
 		}
 		return 0
 	})
-	if !found || of != "" && metrics[i].Timed == nil && metrics[i].Counted == nil || strings.HasSuffix(name, ":") {
+	if !found {
 		return Metric{}, false
 	}
-	m := metrics[i]
-	m.Name = name
-	return m, true
+	return metrics[i], true
 }
 
 // Split returns the parts of a name such as t90_h:google, the metric t90_h of the campaign or the destination google.
@@ -359,9 +355,7 @@ func (f *Facts) counted(m Metric, of *Destination) float64 {
 		return math.NaN()
 	}
 	v, ok := of.Values[m.Name]
-	refused, counts := of.Values["refused_share"]
-	tried := f.Totals.Attempts > 0 && (!counts || refused.Known()) // undefined without attempts
-	if ok && !v.Known() && m.MayNever && tried {
+	if ok && !v.Known() && m.MayNever && f.Totals.Attempts > 0 {
 		return math.Inf(1)
 	}
 	return float64(v)

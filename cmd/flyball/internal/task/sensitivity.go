@@ -2,26 +2,28 @@ package task
 
 import (
 	"context"
-	"errors"
+	"strings"
 
+	"flyball/internal/conf"
 	"flyball/internal/vt"
 	"flyball/reports/format"
+	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
 )
 
-// checkMetric returns an error if runs of s have no metric called name. The empty name,
+// checkMetric returns an error if name is not the name of a metric. The empty name,
 // which stands for the headline of the run, is allowed.
-func checkMetric(s *scenarios.Scenario, name string) error {
-	if name == "" {
+func checkMetric(name string) error {
+	if _, ok := measure.MetricNamed(name); ok || name == "" {
 		return nil
 	}
-	var wrong []error
-	for _, err := range s.CheckMetric(name) {
-		wrong = append(wrong, Fail(Usage, "--of: %v", err))
+	var known []string
+	for _, m := range measure.Metrics() {
+		known = append(known, m.Name)
 	}
-	return errors.Join(wrong...)
+	return Fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
 }
 
 // factors are the factors that a number in doubt is multiplied by.

@@ -33,10 +33,11 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
-	held, err := w.several(best, study.FirstHeldOut, w.of.Replications)
+	judged, err := w.several([]*scenarios.Scenario{best}, study.FirstHeldOut, w.of.Replications)
 	if err != nil {
 		return nil, err
 	}
+	held := judged[0]
 	r.Best = setting(set, held)
 	r.Held = answer.Held{Runs: len(held), First: study.FirstHeldOut}
 	for _, one := range held {
@@ -47,14 +48,6 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	r.Held.Share = measure.Estimated(stats.Share(r.Held.Kept, r.Held.Runs, 0.95))
 	r.Binds = append([]diagnosis.Finding{}, held[0].findings...)
 	r.Beside = setting(set, held[:w.few])
-	r.Own = r.Beside
-	if len(set) > 0 {
-		own, err := w.several(w.base, study.FirstHeldOut, w.few)
-		if err != nil {
-			return nil, err
-		}
-		r.Own = setting(nil, own)
-	}
 	if err := w.changes(r, found, best); err != nil {
 		return nil, err
 	}
@@ -79,12 +72,12 @@ func (w *asking) choose(r *answer.Report, found *ask.Answer) ([]string, error) {
 			if err != nil {
 				return nil, task.Error{Kind: task.Invalid, Err: err}
 			}
-			runs, err := w.several(s, 0, w.few)
+			runs, err := w.several([]*scenarios.Scenario{s}, 0, w.few)
 			if err != nil {
 				return nil, err
 			}
 			same := func(r result, o ask.Outcome) bool { return r.hash() == o.Digest }
-			if slices.EqualFunc(runs, found.Best.Runs, same) {
+			if slices.EqualFunc(runs[0], found.Best.Runs, same) {
 				set, free.Chosen, free.Kept = without, "", true
 			}
 		}
@@ -93,14 +86,13 @@ func (w *asking) choose(r *answer.Report, found *ask.Answer) ([]string, error) {
 	return set, nil
 }
 
-// changes adds what one step of each value, an hour and a server would change.
+// changes adds what one step of each value, an hour and a server would change, and what the
+// scenario does as it stands.
 func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Scenario) error {
-	add := func(what string, set []string, s *scenarios.Scenario) error {
-		results, err := w.several(s, study.FirstHeldOut, w.few)
-		if err == nil {
-			r.Changes = append(r.Changes, answer.Change{What: what, Result: setting(set, results)})
-		}
-		return err
+	all := []*scenarios.Scenario{w.base}
+	add := func(what string, set []string, s *scenarios.Scenario) {
+		all = append(all, s)
+		r.Changes = append(r.Changes, answer.Change{What: what, Result: answer.Setting{Set: set}})
 	}
 	for i, f := range w.free {
 		for _, at := range []int{found.Best.At[i] - 1, found.Best.At[i] + 1} {
@@ -115,9 +107,7 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 			if err != nil {
 				return task.Error{Kind: task.Invalid, Err: err}
 			}
-			if err := add(f.key+" = "+f.Values[at], set, s); err != nil {
-				return err
-			}
+			add(f.key+" = "+f.Values[at], set, s)
 		}
 	}
 	type variant struct {
@@ -143,9 +133,15 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 		if err != nil {
 			continue // the scenario admits no such change: its servers are one
 		}
-		if err := add(v.what, nil, s); err != nil {
-			return err
-		}
+		add(v.what, nil, s)
+	}
+	results, err := w.several(all, study.FirstHeldOut, w.few)
+	if err != nil {
+		return err
+	}
+	r.Own = setting(nil, results[0])
+	for i := range r.Changes {
+		r.Changes[i].Result = setting(r.Changes[i].Result.Set, results[i+1])
 	}
 	return nil
 }

@@ -236,7 +236,7 @@ func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
 		if err != nil {
 			return nil, task.Error{Kind: task.Invalid, Err: err}
 		}
-		work[i] = sim.Job{Scenario: s, Replication: j.Replication}
+		work[i] = sim.Job{Scenario: s, Replication: j.Replication, Branches: true}
 		if j.Bar != nil {
 			work[i].Enough = func(run sim.Standing) bool {
 				lost[i] = missed(j.Bar, s, run)
@@ -268,13 +268,19 @@ func missed(bar *ask.Bar, s *scenarios.Scenario, run sim.Standing) bool {
 	return bar.Missed(float64(run.Refused)/attempts, float64(run.Late)/float64(run.Recipients), run.Now.Sub(0).Hours())
 }
 
-// several makes n runs of a scenario, from a replication on.
-func (w *asking) several(s *scenarios.Scenario, first uint64, n int) ([]result, error) {
-	work := make([]sim.Job, n)
-	for i := range work {
-		work[i] = sim.Job{Scenario: s, Replication: first + uint64(i)}
+// several makes the first n runs of each scenario from a replication on, all of them in one batch.
+func (w *asking) several(all []*scenarios.Scenario, first uint64, n int) ([][]result, error) {
+	var work []sim.Job
+	for _, s := range all {
+		for i := range n {
+			work = append(work, sim.Job{Scenario: s, Replication: first + uint64(i), Branches: i < w.few})
+		}
 	}
-	return w.runs(work)
+	results, err := w.runs(work)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(slices.Chunk(results, n)), nil
 }
 
 // flags returns the flags that ask the same question.
