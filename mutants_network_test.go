@@ -2,6 +2,8 @@ package flyball_test
 
 // Mistakes in the network, the receivers and the simulated time that they share.
 var networkMutants = []mutant{
+	{"a failure at the final dot is not drawn where delays are constant", "netmodel/network.go",
+		"len(r.onMessage) == 0 && r.rcpt.constant", "r.rcpt.constant"},
 	{"a draw is used twice", "netmodel/network.go", "uint32(try), purposeMessage)", "uint32(try)/2, purposeMessage)"},
 	{"greylist delay from the word that decides it", "netmodel/network.go", "max(r.greyDelay.at(delay), 1)",
 		"max(r.greyDelay.at(listed+delay&0), 1)"},

@@ -87,9 +87,9 @@ func share(_ *testing.T, obs engine.Observer) engine.Role {
 func reader(_ *testing.T, obs engine.Observer) engine.Role {
 	table := replies.Table{
 		{Reaction: "slow", Share: 0.2, For: 10 * vt.Minute, Scope: "domain"}, {Reaction: "hold", For: 7 * vt.Minute},
-		{Reaction: "suspend", For: 90 * vt.Second, Scope: "account"},
+		{Reaction: "suspend", For: 90 * vt.Second, Scope: "account", After: 3, Within: 10 * vt.Minute},
 		{Reaction: "suspend", For: vt.Minute, Scope: "campaign"},
-		{Reaction: "reconnect"}, {Reaction: "suspend", For: 2 * vt.Minute, Scope: "domain"},
+		{Reaction: "reconnect"}, {Reaction: "suspend", For: 2 * vt.Minute, Scope: "domain", Return: 1},
 	}
 	return machine(delivery.Config{Retry: delivery.DefaultRetry(), Replies: []replies.Table{table, table, table},
 		Servers: 3, Destinations: 3, Destination: governor.DefaultDestination()}, delivery.NewShare(10), obs)

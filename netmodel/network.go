@@ -68,6 +68,7 @@ type physics struct {
 	servFail     uint64 // thresholds
 	cacheHit     uint64
 	hit, miss    *table
+	foreseen     bool // only drift makes look-ups differ: none is drawn
 	lookupDrift  []Drift
 	pathDrift    []PathDrift
 	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
@@ -102,6 +103,7 @@ type path struct {
 // destination holds the tables and thresholds of a Destination.
 type destination struct {
 	rtt, banner, rcpt, dot *table
+	alike                  bool // neither delays nor failures make messages differ: no try is drawn
 	cap                    int
 	of                     mail.Destination // the destination whose receivers these are
 	by                     counting
@@ -176,6 +178,7 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
+	net.foreseen = net.cacheHit == rng.Threshold(1) && net.hit.constant
 	net.campaigns, net.domains = c.campaigns(tables)
 	sizes := c.sizes()
 	net.sized = len(sizes) > 1
@@ -284,6 +287,7 @@ func newDestination(d, rules Destination, tables tables, a *answers) destination
 			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), how})
 		}
 	}
+	r.alike = len(r.onMessage) == 0 && r.rcpt.constant && r.dot.constant
 	return r
 }
 
@@ -312,7 +316,10 @@ func lane(s mail.Server, d mail.Destination, ordinal uint32) uint64 {
 // Lookup returns the result of the n-th look-up of destination d by server s, at
 // the time now: how long it takes, and NoFault, ServFail or Timeout.
 func (net *Network) Lookup(s mail.Server, d mail.Destination, n uint32, now vt.Time) (vt.Span, mail.Fault) {
-	cached, time, fails, _ := net.key.Words(lane(s, d, n), 0, purposeLookup)
+	var cached, time, fails uint32
+	if !net.foreseen {
+		cached, time, fails, _ = net.key.Words(lane(s, d, n), 0, purposeLookup)
+	}
 	slower := 1.0
 	for i := range net.lookupDrift {
 		slower *= net.lookupDrift[i].factor(now)
@@ -424,7 +431,10 @@ func (net *Network) Message(d mail.Destination, rcpt mail.Recipient, try mail.Tr
 
 func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, try mail.Try) {
 	r := &net.destinations[d]
-	fails, dot, rcpt, _ := net.key.Words(uint64(to), uint32(try), purposeMessage)
+	var fails, dot, rcpt uint32
+	if !r.alike {
+		fails, dot, rcpt, _ = net.key.Words(uint64(to), uint32(try), purposeMessage)
+	}
 	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
 	m.Grey, m.GreyCode, m.Tarpit, m.Link, m.to = 0, 0, 0, 0, to
 	m.dead, m.welcome, m.letIn, m.complains = false, false, false, false

@@ -136,6 +136,44 @@ func TestLuckSurvivesChanges(t *testing.T) {
 	}
 }
 
+// What alone varies at a destination, or in look-ups, varies as beside everything else: nothing that matters
+// is left undrawn.
+func TestWhatAloneVariesIsDrawn(t *testing.T) {
+	waits := Dist{Dist: "exponential", Mean: vt.Second}
+	for name, vary := range map[string]func(*Config){
+		"hit":  func(c *Config) { c.Network.DNS.Hit = waits },
+		"miss": func(c *Config) { c.Network.DNS.HitRatio, c.Network.DNS.Miss = 0.5, Constant(vt.Second) },
+		"rcpt": func(c *Config) { c.Destinations[0].RCPT = waits },
+		"dot":  func(c *Config) { c.Destinations[0].Dot = waits },
+		"fail": func(c *Config) { c.Destinations[0].Fail = []Fail{{At: "data", Reply: 452, P: 0.5}} },
+	} {
+		alone, among := plain(), plain()
+		among.Network.DNS = DNS{HitRatio: 0.5, Hit: waits, Miss: waits}
+		among.Destinations[0].RCPT, among.Destinations[0].Dot = waits, waits
+		if name == "hit" {
+			among.Network.DNS.HitRatio = 1
+		}
+		vary(&alone)
+		vary(&among)
+		one, other := valid(t, alone), valid(t, among)
+		seen := map[string]bool{}
+		for n := range uint32(100) {
+			took, _ := one.Lookup(0, 0, n, 0)
+			beside, _ := other.Lookup(0, 0, n, 0)
+			a, b := one.Message(0, mail.Recipient(n), 0), other.Message(0, mail.Recipient(n), 0)
+			got := map[string][2]any{"hit": {took, beside}, "miss": {took == vt.Second, beside == vt.Second},
+				"rcpt": {a.RCPT, b.RCPT}, "dot": {a.Dot, b.Dot}, "fail": {a.fail, b.fail}}[name]
+			if got[0] != got[1] {
+				t.Fatalf("%s, draw %d: alone %v, among others %v", name, n, got[0], got[1])
+			}
+			seen[fmt.Sprint(got[0])] = true
+		}
+		if len(seen) < 2 {
+			t.Errorf("%s: always %v", name, seen)
+		}
+	}
+}
+
 // Failures of two names are independent: both fail with probability p x p.
 func TestEntitiesAreIndependent(t *testing.T) {
 	const n, p = 200000, 0.1

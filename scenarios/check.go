@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -91,17 +92,24 @@ func (s *Scenario) Validate() []error {
 		l.Check(metric != "late_recipients" || s.mayBeLate(of), conf.Index("expect", i)+".metric",
 			"got %s without a deadline, want a campaign with a deadline: without one no recipient is late",
 			tomlfile.Quote(e.Metric))
-		if of != "" {
-			s.checkPart(&l, conf.Index("expect", i)+".metric", metric, of)
-			continue
-		}
-		if _, ok := measure.MetricNamed(e.Metric); !ok {
-			l.Check(false, conf.Index("expect", i)+".metric", "got %s, want one of %s%s", tomlfile.Quote(e.Metric),
-				strings.Join(measure.MetricNames(), ", "),
-				conf.DidYouMean(e.Metric, measure.MetricNames()))
+		for _, err := range s.CheckMetric(e.Metric) {
+			l.Check(false, conf.Index("expect", i)+".metric", "%v", err)
 		}
 	}
 	return l
+}
+
+// CheckMetric returns what is wrong with the name of a metric, of runs of s or of one of
+// their campaigns and destinations.
+func (s *Scenario) CheckMetric(name string) []error {
+	if metric, of := measure.Split(name); of != "" {
+		return s.checkPart(metric, of)
+	}
+	if _, ok := measure.MetricNamed(name); !ok {
+		return []error{fmt.Errorf("got %s, want one of %s%s", tomlfile.Quote(name),
+			strings.Join(measure.MetricNames(), ", "), conf.DidYouMean(name, measure.MetricNames()))}
+	}
+	return nil
 }
 
 // mayBeLate reports whether the campaign of that name has a deadline; with any other name, such as the name of a
@@ -111,9 +119,35 @@ func (s *Scenario) mayBeLate(of string) bool {
 	return slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Deadline > 0 && (!named || c.Name == of) })
 }
 
+// PartMetrics returns the metrics of the campaigns if there are several, and of the
+// destinations if there are several, in the order of the scenario. One that both have of
+// the same name is the campaign's.
+func (s *Scenario) PartMetrics() (all []measure.Metric) {
+	add := func(names []string, of string) {
+		for _, name := range names {
+			name += ":" + of
+			if !slices.ContainsFunc(all, func(m measure.Metric) bool { return m.Name == name }) {
+				m, _ := measure.MetricNamed(name)
+				all = append(all, m)
+			}
+		}
+	}
+	for _, c := range s.Campaigns {
+		if len(s.Campaigns) > 1 {
+			add(measure.OfParts(true), c.Name)
+		}
+	}
+	for _, d := range s.Destinations {
+		if len(s.Destinations) > 1 {
+			add(measure.OfParts(false), d.Name)
+		}
+	}
+	return all
+}
+
 // checkPart checks the name of a metric of one campaign or destination.
-func (s *Scenario) checkPart(l *conf.List, key, metric, of string) {
-	var names, known []string
+func (s *Scenario) checkPart(metric, of string) (wrong []error) {
+	var names []string
 	for _, c := range s.Campaigns {
 		names = append(names, c.Name)
 	}
@@ -122,9 +156,14 @@ func (s *Scenario) checkPart(l *conf.List, key, metric, of string) {
 		names = append(names, d.Name)
 		campaign = campaign && d.Name != of
 	}
-	known = measure.OfParts(campaign)
-	l.Check(slices.Contains(known, metric), key, "got %s, want one of %s before the colon%s",
-		tomlfile.Quote(metric+":"+of), strings.Join(known, ", "), conf.DidYouMean(metric, known))
-	l.Check(slices.Contains(names, of), key, "got %s, want a campaign or a destination after the colon%s",
-		tomlfile.Quote(metric+":"+of), conf.DidYouMean(of, names))
+	known := measure.OfParts(campaign)
+	if !slices.Contains(known, metric) {
+		wrong = append(wrong, fmt.Errorf("got %s, want one of %s before the colon%s", tomlfile.Quote(metric+":"+of),
+			strings.Join(known, ", "), conf.DidYouMean(metric, known)))
+	}
+	if !slices.Contains(names, of) {
+		wrong = append(wrong, fmt.Errorf("got %s, want a campaign or a destination after the colon%s",
+			tomlfile.Quote(metric+":"+of), conf.DidYouMean(of, names)))
+	}
+	return wrong
 }

@@ -185,7 +185,7 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(4) == 0 {
 		d.ranks(s.Campaigns)
 	}
-	if d.IntN(3) == 0 {
+	if d.coin() {
 		d.replies(&s)
 	}
 	d.places(&s)
@@ -246,22 +246,23 @@ func (d *dice) replies(s *scenarios.Scenario) {
 			v.Send.Messages = d.between(1, 5)
 		}
 	}
-	if d.coin() {
+	if d.IntN(4) > 0 {
 		s.Replies = d.rows()
 	}
 }
 
 // rows of a reply table.
 func (d *dice) rows() (all []replies.Row) {
-	for range d.between(1, 4) {
-		r := replies.Row{Class: "busy", Share: pick(d, 0.5, 0.1, 0.9),
-			Reaction: pick(d, "none", "defer", "reconnect", "slow", "slow", "suspend", "suspend", "hold", "bounce"),
-			Scope:    pick(d, "source", "source", "domain", "domain", "campaign", "account"),
+	for range d.between(1, 6) {
+		r := replies.Row{Class: "busy", Share: pick(d, 0.5, 0.1, 0.9), After: 1, Within: vt.Hour,
+			Reaction: pick(d, "none", "defer", "reconnect", "slow", "slow", "suspend", "suspend", "suspend", "hold",
+				"bounce", "bounce"),
+			Scope: pick(d, "source", "source", "domain", "domain", "campaign", "account", "account"),
 		}
 		texts := []string{"tss04", "connections", "the model", "unusual rate", "AS761"}
-		switch d.IntN(6) {
-		case 0, 1:
-			r.Code = pick(d, 421, 450, 451, 550)
+		switch d.IntN(7) {
+		case 0, 1, 6:
+			r.Code = pick(d, 421, 421, 450, 451, 550)
 		case 2:
 			r.Code, r.Text = pick(d, 421, 450, 550), pick(d, texts...)
 		case 3:
@@ -276,6 +277,12 @@ func (d *dice) rows() (all []replies.Row) {
 		}
 		if r.Reaction == "slow" && r.Scope == "campaign" {
 			r.Scope = "account"
+		}
+		if r.Gates() && d.IntN(3) == 0 {
+			r.After, r.Within = d.between(2, 4), pick(d, vt.Second, vt.Minute, vt.Hour)
+		}
+		if r.Reaction == "suspend" && r.Scope != "campaign" && d.coin() {
+			r.Return = d.between(1, 4)
 		}
 		if r.Gates() || r.Reaction == "hold" {
 			r.For = pick(d, vt.Second, 10*vt.Second, 5*vt.Minute) * vt.Span(d.between(1, 3))

@@ -61,7 +61,10 @@ func asTheCodeSays(row replies.Row) bool { return row.Reaction == "" || row.Reac
 // lane is a place at which replies hold attempts up: the attempts of a server to a
 // destination, or all attempts of the server.
 type lane struct {
-	began []vt.Time // all attempts
+	began []vt.Time    // all attempts
+	busy  int          // those under way
+	back  *replies.Row // the row of the last gentle return
+	good  int          // attempts that went well since then
 	halts []halt
 	cuts  []cut
 }
@@ -100,7 +103,19 @@ func (l *lane) opens() (at vt.Time) {
 	return at
 }
 
-// usual returns the gap between attempts by the last full minute of them.
+// room returns how many attempts may be under way.
+func (l *lane) room() int {
+	if l.back == nil {
+		return math.MaxInt
+	}
+	n := l.back.Return
+	for left := l.good - n; left >= 0; left -= n {
+		n++
+	}
+	return n
+}
+
+// usual returns// usual returns the gap between attempts by the last full minute of them.
 func (l *lane) usual(now vt.Time) float64 {
 	var gap vt.Span
 	first, n := vt.Time(0), 0
@@ -126,10 +141,15 @@ func (l *lane) usual(now vt.Time) float64 {
 func (l *lane) hears(row replies.Row, now, began vt.Time) {
 	if row.Reaction == "suspend" {
 		from := now
-		if n := len(l.halts); n > 0 && began < l.halts[n-1].from {
+		n := len(l.halts)
+		late := n > 0 && began < l.halts[n-1].from
+		if late {
 			from = l.halts[n-1].from
 		}
 		l.halts = append(l.halts, halt{from, from.Add(row.For)})
+		if row.Return > 0 && (!late || l.back == nil) {
+			l.back, l.good = &row, 0
+		}
 		return
 	}
 	c := cut{at: now, over: now.Add(row.For), share: row.Share, gap: l.usual(now)}
@@ -145,6 +165,14 @@ func (l *lane) hears(row replies.Row, now, began vt.Time) {
 	l.cuts = append(l.cuts, c)
 }
 
+// ends notes the end of an attempt.
+func (l *lane) ends(began vt.Time, well bool) {
+	l.busy--
+	if n := len(l.halts); well && (n == 0 || began >= l.halts[n-1].from) {
+		l.good++
+	}
+}
+
 // wakeLater wakes the server at a time, unless that is over.
 func (v *twinServer) wakeLater(at vt.Time) {
 	if at > v.now {
@@ -156,22 +184,47 @@ func (v *twinServer) wakeLater(at vt.Time) {
 func (p *process) reacts(d mail.Destination, reply mail.Reply) {
 	row := p.rowOf(d, reply)
 	began := p.now.Add(-reply.Took)
+	g := p.gateOf(d)
+	if reply.Row > 0 {
+		g.read[reply.Row] = append(g.read[reply.Row], p.now)
+	}
+	recent := 0
+	for _, at := range g.read[reply.Row] {
+		if p.now.Sub(at) <= row.Within {
+			recent++
+		}
+	}
 	switch {
 	case row.Reaction == "reconnect" && p.line != nil:
 		p.line.offered = p.offers(d)
+		return
 	case row.Reaction != "slow" && row.Reaction != "suspend":
+		return
+	case row.After > 1 && recent < row.After:
+		p.features["too few replies to "+row.Reaction]++
+		return
 	case row.Scope == "campaign":
 		p.job.shut = max(p.job.shut, p.now.Add(row.For))
 		p.wakeAt(p.job.shut)
 	case row.Scope == "account":
 		p.all.hears(row, p.now, began)
 		p.wakeLater(p.all.opens())
-	default:
+	case row.Scope == "domain":
 		for _, v := range p.servers {
-			if v == p.twinServer || row.Scope == "domain" {
-				v.gateOf(d).lane.hears(row, p.now, began)
-				v.wakeLater(v.gateOf(d).lane.opens())
-			}
+			v.gateOf(d).lane.hears(row, p.now, began)
+			v.wakeLater(v.gateOf(d).lane.opens())
 		}
+	default:
+		g.lane.hears(row, p.now, began)
+		p.wakeLater(g.lane.opens())
+	}
+	if row.After > 1 {
+		p.features["enough replies to "+row.Reaction]++
+	}
+	if row.Scope != "domain" || len(p.servers) > 1 {
+		p.features[row.Reaction+" of "+row.Scope]++
+	}
+	if row.Return > 0 {
+		p.features["return of "+row.Scope]++
 	}
 }

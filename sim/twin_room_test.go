@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,6 +30,7 @@ type gate struct {
 	offers     []vt.Time // when attempts to it began
 	calls      []vt.Time // when those began that opened a connection
 	lane       lane
+	read       map[uint16][]vt.Time // replies, by row
 }
 
 // limited reports whether a law limits destinations.
@@ -48,7 +50,7 @@ func (v *twinServer) choosy() bool {
 func (v *twinServer) gateOf(d mail.Destination) *gate {
 	if v.gates[d] == nil {
 		initial := float64(v.s.Governor.Destination.Initial)
-		v.gates[d] = &gate{limit: initial, x: initial}
+		v.gates[d] = &gate{limit: initial, x: initial, read: map[uint16][]vt.Time{}}
 	}
 	return v.gates[d]
 }
@@ -67,6 +69,12 @@ func (v *twinServer) roomFor(d mail.Destination, connected bool) bool {
 	case own.Connections > 0 && g.busy >= own.Connections:
 		return false
 	case v.now < g.lane.opens() || v.now < v.all.opens():
+		return false
+	case g.lane.busy >= g.lane.room():
+		v.features[fmt.Sprintf("a gentle return is full, it has grown %v", g.lane.room() > g.lane.back.Return)]++
+		return false
+	case v.all.busy >= v.all.room():
+		v.features["a gentle return of an account is full"]++
 		return false
 	}
 	return v.now >= earliest(g.offers, own.Rate, own.Burst) &&
@@ -114,6 +122,7 @@ func (p *process) enters(d mail.Destination) {
 	if own.ConnectionRate > 0 && !p.keeps(d) {
 		g.calls = append(g.calls, p.now)
 	}
+	g.lane.busy, p.all.busy = g.lane.busy+1, p.all.busy+1
 	g.lane.began, p.all.began = append(g.lane.began, p.now), append(p.all.began, p.now)
 	for _, at := range []vt.Time{earliest(g.offers, own.Rate, own.Burst),
 		earliest(g.calls, own.ConnectionRate, own.Burst), g.lane.opens(), p.all.opens()} {
@@ -130,6 +139,11 @@ func (p *process) leaves(d mail.Destination, reply mail.Reply) {
 		p.feedBack(g, reply.Stage < mail.StageMAIL || reply.Code == 421 || reply.Fault != mail.NoFault)
 	}
 	g.busy--
+	row := p.rowOf(d, reply)
+	well := reply.Fault == mail.NoFault && reply.Code != 421 && (reply.Code < 400 || reply.Stage >= mail.StageRCPT) &&
+		row.Reaction != "slow" && row.Reaction != "suspend"
+	g.lane.ends(p.now.Add(-reply.Took), well)
+	p.all.ends(p.now.Add(-reply.Took), well)
 	g.limits = append(g.limits, int(g.limit))
 	g.took += reply.Took
 	if reply.Code == 421 || reply.Fault != mail.NoFault {

@@ -53,9 +53,10 @@ type row struct {
 
 // account is everything that a run records.
 type account struct {
-	Ended []ended
-	Rows  []row
-	End   vt.Time
+	Ended    []ended
+	Rows     []row
+	End      vt.Time
+	features map[string]int // what the twin's reading of replies did; the engine's account has none
 }
 
 type twin struct {
@@ -85,8 +86,8 @@ type recipient struct {
 
 // runTwin runs the scenario to its end.
 func runTwin(s *scenarios.Scenario) account {
-	t := &twin{s: s, key: rng.New(s.Seed, replication(s)), knots: map[knot]float64{},
-		books: map[string]*sender{},
+	t := &twin{account: account{features: map[string]int{}}, s: s, key: rng.New(s.Seed, replication(s)),
+		knots: map[knot]float64{}, books: map[string]*sender{},
 		skies: map[mail.Destination]*sky{}}
 	for i := range s.Servers {
 		v := &twinServer{twin: t, number: mail.Server(i), available: s.Governor.Start, target: ordered(s.Governor, 0),

@@ -52,9 +52,10 @@ its 95 % interval, or ~ if no difference is shown; for each metric also the mean
 over all scenarios and the worst scenario. Plots in the folder show both candidates
 over time.
 
---of NAME compares another metric of flyball scenario metrics too, and --margin
-NAME=5% puts it into the gate. Less is better in most; the tables and flyball scenario
-metrics state where more is.
+--of NAME compares another metric of flyball scenario metrics too, or a time or the
+refusals of one campaign or destination, such as t90_h:google, and --margin NAME=5%
+puts it into the gate. Less is better in most; the tables and flyball scenario metrics
+state where more is.
 
 With --gate the command fails (exit code 5) if NEW is shown to be worse than its
 margins allow. In the mean over the scenarios the margins are 3 % more lost

@@ -31,6 +31,7 @@ type endpoint struct {
 	offers  mail.Pace        // of messages
 	dials   mail.Pace        // of connections
 	brake   replies.Brake    // by reactions to replies
+	tallies []replies.Tally  // of replies, by row of the table; nil if each reply is enough
 	revives vt.Time          // when a dead destination is tried again; vt.Never if it is not dead
 	parked  int              // number of parked recipients of all campaigns
 
@@ -51,6 +52,7 @@ type concurrency struct {
 
 	brakes  bool          // some reply slows or suspends
 	account replies.Brake // of all attempts of this server
+	busy    int           // all attempts under way, if brakes
 }
 
 // newConcurrency returns the limits of all destinations, nil if cfg sets none.
@@ -71,6 +73,9 @@ func newConcurrency(cfg *Config) *concurrency {
 			}
 			v.offers, v.dials = mail.NewPace(s.Rate, s.Burst), mail.NewPace(s.ConnectionRate, s.Burst)
 		}
+		if d < len(cfg.Replies) && cfg.Replies[d].Counts() {
+			v.tallies = make([]replies.Tally, len(cfg.Replies[d]))
+		}
 		r.each = append(r.each, v)
 	}
 	return r
@@ -85,6 +90,9 @@ func (m *Machine) open(d mail.Destination, s *slot) bool {
 	}
 	opens := v.offers.Opens()
 	if m.concurrency.brakes {
+		if v.busy >= v.brake.Room() || m.concurrency.busy >= m.concurrency.account.Room() {
+			return false
+		}
 		opens = max(opens, v.brake.Opens(), m.concurrency.account.Opens())
 	}
 	if dials := v.dials.Opens(); dials > opens && (s == nil || !m.reuses(s, d)) {
@@ -115,6 +123,7 @@ func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 	v.busy++
 	v.offers.Pass(now)
 	if m.concurrency.brakes {
+		m.concurrency.busy++
 		v.brake.Pass(now)
 		m.concurrency.account.Pass(now)
 	}
@@ -126,6 +135,14 @@ func (m *Machine) enter(d mail.Destination, conn mail.Conn) {
 // leave counts the end of an attempt to d and adjusts the limit.
 func (m *Machine) leave(now vt.Time, d mail.Destination, r *mail.Reply, s mail.Status) {
 	v := &m.concurrency.each[d]
+	if m.concurrency.brakes {
+		m.concurrency.busy--
+		if row := m.row(d, r); r.Fault == mail.NoFault && !r.Refused() && (row == nil || !row.Gates()) {
+			began := now.Add(-r.Took)
+			v.brake.Works(began)
+			m.concurrency.account.Works(began)
+		}
+	}
 	if v.limiter == nil {
 		v.busy--
 		return
@@ -360,6 +377,9 @@ func (r *concurrency) state(c *snap.Codec) {
 		v.offers.State(c)
 		v.dials.State(c)
 		v.brake.State(c)
+		for i := range v.tallies {
+			v.tallies[i].State(c)
+		}
 		if v.limiter == nil {
 			continue
 		}
@@ -368,6 +388,6 @@ func (r *concurrency) state(c *snap.Codec) {
 		v.busyTime.state(c)
 		c.Fields(&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts, &v.took)
 	}
-	c.Fields(&r.parked)
+	c.Fields(&r.parked, &r.busy)
 	r.account.State(c)
 }

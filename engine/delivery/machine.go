@@ -135,9 +135,10 @@ type slot struct {
 	campaign uint32
 	sent     int32 // number of messages offered over the connection
 	busy     bool
-	open     bool // holds a connection to attempt.Dest; the shell keeps its own record
-	reset    bool // the last message on the connection was refused
-	leaving  bool // preempted
+	open     bool      // holds a connection to attempt.Dest; the shell keeps its own record
+	reset    bool      // the last message on the connection was refused
+	leaving  bool      // preempted
+	four     mail.Four // destinations of its subset that are read already; not saved
 }
 
 // New returns a machine at time 0, when the first interval begins.
@@ -389,7 +390,8 @@ func (m *Machine) proceed(i mail.Slot, out *engine.Outbox) {
 	case s.next < s.to || within && m.takeSubset(i):
 		s.first = m.interval.accounted
 		s.next++
-		m.start(i, s.next-1, m.list.Destination(s.next-1), 0, out)
+		rcpt, dest := m.list.InOrder(s.next-1, &s.four)
+		m.start(i, rcpt, dest, 0, out)
 	default:
 		m.release(i, out)
 	}

@@ -60,7 +60,7 @@ func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Out
 	switch {
 	case row.Reaction == "reconnect":
 		s.sent = math.MaxInt32 // no further message goes over the connection
-	case !row.Gates():
+	case !row.Gates() || !m.enough(now, s.attempt.Dest, r.Row):
 	case row.Scope == "campaign":
 		c := &m.campaigns[s.campaign]
 		c.opens = max(c.opens, now.Add(row.For))
@@ -79,12 +79,18 @@ func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Out
 	}
 }
 
+// enough reports whether as many replies of destination d matched a row as it waits for.
+func (m *Machine) enough(now vt.Time, d mail.Destination, row uint16) bool {
+	v := &m.concurrency.each[d]
+	return v.tallies == nil || v.tallies[row-1].Enough(now, m.cfg.Replies[d].Row(row))
+}
+
 // brake lets a row's reaction slow or suspend a place, and reports whether that changes anything.
 func brake(b *replies.Brake, row *replies.Row, now, began vt.Time) bool {
 	if row.Reaction == "slow" {
 		return b.Slow(now, began, row.Share, row.For)
 	}
-	return b.Suspend(now, began, row.For)
+	return b.Suspend(now, began, row)
 }
 
 // heed reacts to a reply that another server got.

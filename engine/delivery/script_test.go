@@ -34,6 +34,7 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	        send=2:3600/h:60/h:5:1s+9s,...            keys of [destination.send] by destination: connections, rate,
 //	                                                 connection_rate, burst, delays
 //	        rows=slow:source:10m:0.5,hold::1m,...     reply table of all destinations: reaction, scope, for, share
+//	        rows=suspend:source:10m::1@3/1h,...      then return, and behind an @ after/within
 //	        servers=2                                number of servers that may react
 //	        policy=dfr low=5 dfr_above=7 ...         keys of [retry]; table=0.9/4/7,1/7/5 for its rows
 //	        free=at-interval victim=newest shorten=2 keys of [freeing], free being its policy
@@ -327,7 +328,8 @@ func (s *stage) send(text string) (all []mail.Send) {
 func (s *stage) rows(text string, destinations int) []replies.Table {
 	var table replies.Table
 	for one := range strings.SplitSeq(text, ",") {
-		words := append(strings.Split(one, ":"), "", "", "")
+		one, after, _ := strings.Cut(one, "@")
+		words := append(strings.Split(one, ":"), "", "", "", "")
 		r := replies.Row{Reaction: words[0], Scope: words[1]}
 		if words[2] != "" {
 			r.For = s.span(words[2])
@@ -336,6 +338,18 @@ func (s *stage) rows(text string, destinations int) []replies.Table {
 			var err error
 			r.Share, err = strconv.ParseFloat(words[3], 64)
 			s.must(err)
+		}
+		if words[4] != "" {
+			var err error
+			r.Return, err = strconv.Atoi(words[4])
+			s.must(err)
+		}
+		if after != "" {
+			number, within, _ := strings.Cut(after, "/")
+			var err error
+			r.After, err = strconv.Atoi(number)
+			s.must(err)
+			r.Within = s.span(within)
 		}
 		table = append(table, r)
 	}

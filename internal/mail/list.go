@@ -16,6 +16,7 @@ type List struct {
 	key   rng.Key
 	cum   []uint64 // synthetic: word < cum[d] falls to destination d or an earlier one
 	dest  []Destination
+	deal  *deal // order of a partitioned list; nil: recipients are taken in order of their numbers
 }
 
 const purposeDestination rng.Purpose = 1
@@ -48,15 +49,65 @@ func (l *List) Destination(r Recipient) Destination {
 	if l.dest != nil {
 		return l.dest[r]
 	}
+	if l.cum == nil {
+		return l.deal.destination(r)
+	}
 	if len(l.cum) == 1 {
 		return 0
 	}
-	word := uint64(l.key.At(uint64(r>>2), 0, purposeDestination)[r&3])
-	d := 0
-	for word >= l.cum[d] {
+	return l.drawn(l.block(r)[r&3])
+}
+
+// block returns the draws of recipient r and its neighbours.
+func (l *List) block(r Recipient) rng.Block { return l.key.At(uint64(r>>2), 0, purposeDestination) }
+
+// drawn returns the destination that a word draws.
+func (l *List) drawn(word uint32) (d Destination) {
+	for uint64(word) >= l.cum[d] {
 		d++
 	}
-	return Destination(d)
+	return d
+}
+
+// At returns the recipient at a place of the list: the place itself unless the list is partitioned.
+func (l *List) At(place Recipient) Recipient {
+	if l.deal == nil {
+		return place
+	}
+	return l.deal.recipient(place)
+}
+
+// Four holds the destinations of the recipients at four places that follow each other. Its zero value
+// holds none.
+type Four struct {
+	number uint32 // 1 + first place / 4
+	dest   [4]Destination
+}
+
+// InOrder returns the recipient at a place, as At does, and its destination. It is for a reader that asks for
+// one place after the other and keeps four for it: a block of draws then serves four recipients.
+func (l *List) InOrder(place Recipient, four *Four) (Recipient, Destination) {
+	if l.deal != nil { // neighbours in a partitioned list have different blocks
+		r := l.deal.recipient(place)
+		return r, l.Destination(r)
+	}
+	if four.number != uint32(place>>2)+1 {
+		l.read(place, four)
+	}
+	return place, four.dest[place&3]
+}
+
+// read sets four to recipient r and its neighbours.
+func (l *List) read(r Recipient, four *Four) {
+	four.number = uint32(r>>2) + 1
+	switch {
+	case l.dest != nil:
+		copy(four.dest[:], l.dest[r&^3:])
+	case len(l.cum) > 1:
+		for i, word := range l.block(r) {
+			four.dest[i] = l.drawn(word)
+		}
+	}
 }
 
 // Digest returns a digest of the destinations of all recipients in order: 32

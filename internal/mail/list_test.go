@@ -107,3 +107,32 @@ func TestListDigest(t *testing.T) {
 		}
 	}
 }
+
+// A reader that keeps four finds the same recipients and destinations, whichever order it asks in, up
+// to the end of a list that is not a multiple of four.
+func TestInOrderIsDestination(t *testing.T) {
+	synthetic, single := SyntheticList(103, []float64{1, 2, 3}, rng.New(1, 0)), SyntheticList(103, []float64{1},
+		rng.New(1, 0))
+	read := make([]Destination, 103)
+	for i := range read {
+		read[i] = Destination(1 + i)
+	}
+	fromFile := ReadList(read)
+	dealt, grouped := fromFile.Grouped([]Recipient{103}, 104), GroupedList([][]int64{{60, 43}})
+	dealt.Deal(0, dealt.Groups(0), 1)
+	grouped.Deal(0, grouped.Groups(0), 1)
+	for name, list := range map[string]*List{"synthetic": &synthetic, "single": &single, "read": &fromFile,
+		"dealt": &dealt, "grouped": &grouped} {
+		for step := range Recipient(103) {
+			var four Four
+			for i := range Recipient(103) {
+				place := i * step % 103
+				want := list.At(place)
+				if r, d := list.InOrder(place, &four); r != want || d != list.Destination(want) {
+					t.Fatalf("%s list, step %d: at %d is %d for %d, want %d for %d", name, step, place, r, d, want,
+						list.Destination(want))
+				}
+			}
+		}
+	}
+}

@@ -13,7 +13,10 @@ import (
 // A slowed place lets attempts begin one by one, at a rate that recovers linearly to the
 // rate before. That rate is measured, since a sender without a limit of its own has no
 // other: the attempts begun in the last window, which lasts a minute or up to the first
-// attempt after it. A window of more than two minutes is idle time, and does not count.
+// after it. A window of more than two minutes is idle time, and does not count.
+//
+// A suspended place may return gently: with few attempts under way at first, and one more
+// whenever as many as may be under way have shown that the receiver takes them again.
 type Brake struct {
 	opens     vt.Time // from which on the next attempt may begin
 	suspended vt.Time // when the last suspension began
@@ -25,6 +28,9 @@ type Brake struct {
 	measured vt.Span // gap in the last whole window; 0: none
 	window   vt.Time // beginning of the window under way
 	begun    int64   // attempts in it
+
+	room  int // attempts that may be under way; 0: any number
+	works int // attempts since room last grew that the receiver took
 }
 
 const (
@@ -35,6 +41,14 @@ const (
 
 // Opens returns the time from which on the next attempt may begin.
 func (b *Brake) Opens() vt.Time { return b.opens }
+
+// Room returns how many attempts may be under way together.
+func (b *Brake) Room() int {
+	if b.room == 0 {
+		return math.MaxInt
+	}
+	return b.room
+}
 
 // Pass counts an attempt that begins now.
 func (b *Brake) Pass(now vt.Time) {
@@ -49,17 +63,33 @@ func (b *Brake) Pass(now vt.Time) {
 	b.space(now)
 }
 
-// Suspend lets no attempt begin for a time, and reports whether that changes anything.
+// Suspend lets no attempt begin for the row's time, and reports whether that changes anything.
 // The time counts from now, or from the beginning of the suspension that an attempt that
 // began at began had not heard of.
-func (b *Brake) Suspend(now, began vt.Time, long vt.Span) bool {
-	if began >= b.suspended {
+func (b *Brake) Suspend(now, began vt.Time, row *Row) bool {
+	fresh := began >= b.suspended
+	if fresh {
 		b.suspended = now
 	}
-	until := b.suspended.Add(long)
+	until := b.suspended.Add(row.For)
 	later := until > b.opens
 	b.opens = max(b.opens, until)
-	return later
+	gentle := row.Return > 0 && (fresh || b.room == 0)
+	if gentle {
+		b.room, b.works = row.Return, 0
+	}
+	return later || gentle
+}
+
+// Works counts an attempt that began at began and was not refused for the sender's sake: of
+// those since the last suspension, each as many as may be under way make room for one more.
+func (b *Brake) Works(began vt.Time) {
+	if b.room == 0 || began < b.suspended {
+		return
+	}
+	if b.works++; b.works == b.room {
+		b.room, b.works = b.room+1, 0
+	}
 }
 
 // Slow reduces the rate to a share, from which it recovers in the time over, and reports
@@ -96,5 +126,6 @@ func (b *Brake) left(now vt.Time) float64 {
 
 // State saves or restores the brake.
 func (b *Brake) State(c *snap.Codec) {
-	c.Fields(&b.opens, &b.suspended, &b.slowed, &b.recovers, &b.share, &b.gap, &b.measured, &b.window, &b.begun)
+	c.Fields(&b.opens, &b.suspended, &b.slowed, &b.recovers, &b.share, &b.gap, &b.measured, &b.window, &b.begun,
+		&b.room, &b.works)
 }

@@ -24,8 +24,62 @@ func TestSuspend(t *testing.T) {
 		{231, 100, vt.Minute, 290, false},             // very late
 		{300, 229, vt.Span(5 * vt.Minute), 530, true}, // the last suspension began at 230
 	} {
-		if got := b.Suspend(s(c.now), s(c.began), c.long); got != c.changes || b.Opens() != s(c.opens) {
+		if got := b.Suspend(s(c.now), s(c.began), &Row{For: c.long}); got != c.changes || b.Opens() != s(c.opens) {
 			t.Fatalf("reply %d: opens at %s (%v), want %s (%v)", i, b.Opens(), got, s(c.opens), c.changes)
+		}
+	}
+}
+
+// A place that returns gently has room for one attempt, then for one more after each round of
+// attempts that began after the suspension and went well.
+func TestReturn(t *testing.T) {
+	var b Brake
+	s := func(seconds int) vt.Time { return vt.Time(seconds) * vt.Time(vt.Second) }
+	row := Row{For: vt.Minute, Return: 1}
+	if b.Room() != math.MaxInt || !b.Suspend(s(100), s(99), &row) || b.Room() != 1 {
+		t.Fatalf("room for %d, want for 1", b.Room())
+	}
+	for i, c := range []struct{ began, room int }{
+		{99, 1}, // was under way
+		{160, 2},
+		{165, 2}, // the first of two
+		{165, 3},
+	} {
+		if b.Works(s(c.began)); b.Room() != c.room {
+			t.Fatalf("attempt %d: room for %d, want for %d", i, b.Room(), c.room)
+		}
+	}
+	if b.Suspend(s(172), s(90), &row); b.Room() != 3 {
+		t.Errorf("room for %d after a late reply, want for 3", b.Room())
+	}
+	if !b.Suspend(s(173), s(171), &row) || b.Room() != 1 || b.Opens() != s(233) {
+		t.Errorf("room for %d from %s on, want for 1 from 3m53s on", b.Room(), b.Opens())
+	}
+	if b.Suspend(s(300), s(299), &Row{For: vt.Minute}); b.Room() != 1 {
+		t.Errorf("room for %d after a suspension without a return, want for 1 as before", b.Room())
+	}
+	var other Brake // the same reply takes effect later where another row has suspended
+	other.Suspend(s(10), s(9), &Row{For: vt.Minute})
+	if !other.Suspend(s(11), s(9), &row) || other.Room() != 1 {
+		t.Errorf("room for %d after a late reply with a return, want for 1", other.Room())
+	}
+}
+
+// The third reply within a minute is enough, and the fourth, if it comes within a minute of the second.
+func TestTally(t *testing.T) {
+	var c Tally
+	row := Row{After: 3, Within: vt.Minute}
+	for i, at := range []struct {
+		seconds int
+		enough  bool
+	}{{0, false}, {30, false}, {61, false}, {90, true}, {91, true}, {152, false}, {152, false}, {152, true}} {
+		if got := c.Enough(vt.Time(vt.Span(at.seconds)*vt.Second), &row); got != at.enough {
+			t.Errorf("reply %d: enough is %v, want %v", i, got, at.enough)
+		}
+	}
+	for range 2 {
+		if !new(Tally).Enough(0, &Row{After: 1}) {
+			t.Error("one reply is not enough where one is asked for")
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Row struct {
 	Scope    string        `toml:"scope" doc:"what slow and suspend apply to" default:"source"`
 	For      vt.Span       `toml:"for" doc:"how long attempts are suspended, the recipient is held, or a slowed rate takes to recover" range:"1s..30d" source:"scenario"`
 	Share    float64       `toml:"share" doc:"share of its rate to which slow reduces the rate at once" range:"0.01..0.99" default:"0.5" source:"assumed: half; no provider publishes one"`
+	Return   int           `toml:"return,omitdefault" doc:"attempts that may be under way at once after a suspension, one more whenever as many as may be have gone well; 0: any number" range:"0..1000000" source:"scenario"`
+	After    int           `toml:"after,omitdefault" doc:"such replies within the time within, from which on each slows or suspends" range:"1..100" default:"1" source:"assumed: one is enough; KumoMTA's community file counts two to five in an hour"`
+	Within   vt.Span       `toml:"within,omitdefault" doc:"time in which after counts" range:"1s..30d" default:"1h" source:"derived: KumoMTA's community file counts in hours"`
 	Alarm    bool          `toml:"alarm,omitdefault" doc:"the report names the reply as one that somebody must attend to: resending does not cure it"`
 }
 
@@ -91,6 +94,12 @@ func (r Row) Idle(key string) bool {
 		return !r.Gates() && r.Reaction != "hold"
 	case "share":
 		return r.Reaction != "slow"
+	case "return":
+		return r.Reaction != "suspend" || r.Scope == "campaign"
+	case "after":
+		return !r.Gates()
+	case "within":
+		return !r.Gates() || r.After <= 1
 	}
 	return false
 }
@@ -108,6 +117,10 @@ func (r Row) Problems() []error {
 		r.Reaction)
 	l.Check(r.Reaction != "slow" || r.Scope != "campaign", "scope",
 		"got \"campaign\", want source, domain or account: a campaign is suspended, not slowed")
+	l.Check(r.Return == 0 || !r.Idle("return"), "return",
+		"got %d, want 0: a source, domain or account returns from reaction = \"suspend\"", r.Return)
+	l.Check(r.After <= 1 || !r.Idle("after"), "after", "got %d, want 1: reaction = %q takes effect at once", r.After,
+		r.Reaction)
 	return l
 }
 

@@ -23,6 +23,11 @@ func (t Table) Row(number uint16) *Row { return &t[number-1] }
 // Gates reports whether a reaction limits when later attempts may begin.
 func (t Table) Gates() bool { return slices.ContainsFunc(t, Row.Gates) }
 
+// Counts reports whether a reaction waits for several replies.
+func (t Table) Counts() bool {
+	return slices.ContainsFunc(t, func(r Row) bool { return r.Gates() && r.After > 1 })
+}
+
 // rank orders rows by how certain they are of what a reply means: by a token or a
 // phrase, by an enhanced status with a text, by the status alone, by the code alone.
 func (r *Row) rank() int {

@@ -112,6 +112,12 @@ func TestProblems(t *testing.T) {
 		{Row{Code: 421, Reaction: "defer", For: 1e9}, "for: got 1s, want none: reaction = \"defer\" has no use for it"},
 		{Row{Code: 421, Reaction: "slow", For: 1e9, Scope: "campaign"},
 			"scope: got \"campaign\", want source, domain or account: a campaign is suspended, not slowed"},
+		{Row{Code: 421, Reaction: "suspend", For: 1e9, Scope: "domain", Return: 1, After: 2}, ""},
+		{Row{Code: 421, Reaction: "suspend", For: 1e9, Scope: "campaign", Return: 2},
+			"return: got 2, want 0: a source, domain or account returns from reaction = \"suspend\""},
+		{Row{Code: 421, Reaction: "slow", For: 1e9, Return: 2},
+			"return: got 2, want 0: a source, domain or account returns from reaction = \"suspend\""},
+		{Row{Code: 421, Reaction: "defer", After: 2}, "after: got 2, want 1: reaction = \"defer\" takes effect at once"},
 	} {
 		var all []string
 		for _, err := range c.row.Problems() {

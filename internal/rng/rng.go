@@ -20,35 +20,37 @@ type Block [4]uint32
 // New returns the family of draws of one replication of a seed. Replication 0
 // is the run that a plain seed names.
 func New(seed, replication uint64) Key {
-	k0, k1, _, _ := philox(uint32(replication), uint32(replication>>32), 0, 0x464c5942, // "FLYB"
-		uint32(seed), uint32(seed>>32))
+	k0, k1, _, _ := Key{uint32(seed), uint32(seed >> 32)}.Words(replication, 0, 0x464c5942) // "FLYB"
 	return Key{k0, k1}
 }
 
-// Words returns the draws for one try of one entity.
+// Words returns the draws for one try of one entity: Philox4x32-10, ten rounds. Each turn of the loop
+// has two of them: after a single one the words would have to change registers.
 func (k Key) Words(entity uint64, try uint32, p Purpose) (w0, w1, w2, w3 uint32) {
-	return philox(uint32(entity), uint32(entity>>32), try, uint32(p), k.k0, k.k1)
+	w0, w1, w2, w3 = uint32(entity), uint32(entity>>32), try, uint32(p)
+	for range 5 {
+		w0, w1, w2, w3 = k.round(w0, w1, w2, w3)
+		k = k.next()
+		w0, w1, w2, w3 = k.round(w0, w1, w2, w3)
+		k = k.next()
+	}
+	return w0, w1, w2, w3
 }
+
+// round returns the words after one round: two 32x32 -> 64 bit products, by the multipliers of SC11
+// table 2.
+func (k Key) round(w0, w1, w2, w3 uint32) (v0, v1, v2, v3 uint32) {
+	p0, p1 := uint64(w0)*0xD2511F53, uint64(w2)*0xCD9E8D57
+	return uint32(p1>>32) ^ w1 ^ k.k0, uint32(p1), uint32(p0>>32) ^ w3 ^ k.k1, uint32(p0)
+}
+
+// next returns the key of the next round: Weyl steps by the golden ratio and sqrt(3)-1.
+func (k Key) next() Key { return Key{k.k0 + 0x9E3779B9, k.k1 + 0xBB67AE85} }
 
 // At returns the same words as Words, for access by index.
 func (k Key) At(entity uint64, try uint32, p Purpose) Block {
 	w0, w1, w2, w3 := k.Words(entity, try, p)
 	return Block{w0, w1, w2, w3}
-}
-
-// philox is Philox4x32-10: ten rounds of two 32x32 -> 64 bit products.
-func philox(c0, c1, c2, c3, k0, k1 uint32) (w0, w1, w2, w3 uint32) {
-	const (
-		m0, m1 = 0xD2511F53, 0xCD9E8D57 // multipliers, SC11 table 2
-		s0, s1 = 0x9E3779B9, 0xBB67AE85 // Weyl steps: golden ratio, sqrt(3)-1
-	)
-	for range 10 {
-		p0, p1 := uint64(m0)*uint64(c0), uint64(m1)*uint64(c2)
-		c0, c1, c2, c3 = uint32(p1>>32)^c1^k0, uint32(p1), uint32(p0>>32)^c3^k1, uint32(p0)
-		k0 += s0
-		k1 += s1
-	}
-	return c0, c1, c2, c3
 }
 
 // Below maps a 32-bit word to an integer in [0, n) without division. The bias

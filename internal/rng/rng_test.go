@@ -20,9 +20,10 @@ func TestPhiloxKnownAnswers(t *testing.T) {
 			Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
 	} {
 		var got Block
-		got[0], got[1], got[2], got[3] = philox(v.c[0], v.c[1], v.c[2], v.c[3], v.k[0], v.k[1])
+		k := Key{v.k[0], v.k[1]}
+		got[0], got[1], got[2], got[3] = k.Words(uint64(v.c[1])<<32|uint64(v.c[0]), v.c[2], Purpose(v.c[3]))
 		if got != v.want {
-			t.Errorf("philox(%x, %x) = %x, want %x", v.c, v.k, got, v.want)
+			t.Errorf("Words(%x) of the key %x = %x, want %x", v.c, v.k, got, v.want)
 		}
 	}
 }

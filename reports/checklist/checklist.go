@@ -92,6 +92,9 @@ func OfEnsemble(e *ensemble.Report, s *scenarios.Scenario) []byte {
 			format.Plural(uint64(e.Steady.LeftOut), "interval"), format.Duration(e.Steady.LeftOutSec), e.Steady.Twice)
 	}
 	for _, m := range ensemble.Measures(s) {
+		if _, of := measure.Split(m.Name); of != "" {
+			continue
+		}
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc, e.MeasureInWords(m.Name)})
 	}
 	for _, x := range e.Expectations {

@@ -134,6 +134,12 @@ func (t *Trial) readReplications(raw []byte) error {
 	if err != nil {
 		return err
 	}
+	names := measure.MetricNames()
+	for _, name := range header.Names {
+		if _, is := measure.MetricNamed(name); is && !slices.Contains(names, name) { // of a campaign or a destination
+			names = append(names, name)
+		}
+	}
 	column := func(name string) string {
 		if i := slices.Index(header.Names, name); i >= 0 {
 			return csvfile.Plain(string(r.Field(i)))
@@ -164,15 +170,17 @@ func (t *Trial) readReplications(raw []byte) error {
 			return v
 		}
 		metrics := map[string]float64{}
-		for _, name := range measure.MetricNames() {
+		for _, name := range names {
 			metrics[name] = number(name)
 		}
-		for _, name := range measure.MetricNames() { // in a file a time that never came is missing
+		for _, name := range names { // in a file a time that never came is missing
 			if !math.IsNaN(metrics[name]) || !measure.MayNeverCome(name) || !slices.Contains(header.Names, name) {
 				continue
 			}
-			if measure.InIntervals(name) && column("settled") != "not judged" ||
-				!measure.InIntervals(name) && metrics["attempts"] > 0 {
+			_, of := measure.Split(name)
+			refused, counts := metrics["refused_share:"+of]
+			tried := metrics["attempts"] > 0 && (!counts || !math.IsNaN(refused)) // undefined without attempts
+			if measure.InIntervals(name) && column("settled") != "not judged" || !measure.InIntervals(name) && tried {
 				metrics[name] = math.Inf(1)
 			}
 		}

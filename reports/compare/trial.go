@@ -88,8 +88,8 @@ func (t *Trial) sample(replication uint64, digest string, watched int, metrics m
 			"undelivered": metrics["recipients"] - metrics["delivered"] - metrics["suppressed"],
 			"deferrals":   metrics["deferrals"],
 		}}
-	for _, name := range measure.MetricNames() {
-		if v, ok := metrics[name]; ok && shortNames[name] == "" {
+	for name, v := range metrics {
+		if _, is := measure.MetricNamed(name); is && shortNames[name] == "" {
 			r.values[name] = v
 		}
 	}

@@ -30,7 +30,7 @@ func (e *Report) Figures() ([]chart.Figure, error) {
 				chart.MostServers, n)
 		}
 	}
-	return chart.PaintAll(drawings)
+	return chart.PaintAll(append(e.mailing(), drawings...))
 }
 
 func (e *Report) convergence() chart.Figure {

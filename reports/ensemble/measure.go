@@ -42,15 +42,16 @@ func (m Measure) Words(unit string) string {
 	return fmt.Sprintf("median %s, %s", times(m.Estimate, m.Unit), never)
 }
 
-// Measures returns what an ensemble of a scenario measures: the metrics of a run and,
-// for a steady-state scenario, the metrics without the start-up.
+// Measures returns what an ensemble of a scenario measures: the metrics of a run, for a
+// steady-state scenario the metrics without the start-up, and last the metrics of single
+// campaigns and destinations.
 func Measures(s *scenarios.Scenario) []measure.Metric {
 	all := measure.Metrics()
 	if s.Analysis.Kind == scenarios.SteadyState {
 		all = append(all, steadyMetrics()...)
 		slices.SortFunc(all, func(a, b measure.Metric) int { return strings.Compare(a.Name, b.Name) })
 	}
-	return all
+	return append(all, s.PartMetrics()...)
 }
 
 // Headline returns the measure that an ensemble is judged by if no other is asked for:
@@ -108,6 +109,9 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 	horizon := float64(Horizon(runs))
 	for i, o := range runs {
 		v, known := o.Metrics[name]
+		if _, of := measure.Split(name); of != "" && !known { // of a part that the run had no recipients for
+			v, known = math.NaN(), true
+		}
 		if !known {
 			panic(fmt.Sprintf("ensemble: unknown measure %q", name))
 		}
@@ -128,7 +132,8 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	if len(runs) == 0 || name == "recipients" || name == "suppressed" {
 		return in, false
 	}
-	m, _ := measure.MetricNamed(name)
+	whole, _ := measure.Split(name)
+	m, _ := measure.MetricNamed(whole)
 	mailed, all := 0.0, 0.0 // of the replication that has most, since all must fit
 	for _, o := range runs {
 		mailed = max(mailed, o.Metrics["recipients"]-o.Metrics["suppressed"])
@@ -138,7 +143,9 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	switch {
 	case m.Unit == "recipients":
 		in.Most = mailed
-	case strings.HasSuffix(name, "_share") && all > 0:
+	case whole == "refused_share": // of attempts
+		in.Most = 1
+	case strings.HasSuffix(whole, "_share") && all > 0:
 		in.Most = mailed / all
 	case m.Unit == "attempts":
 	case m.Unit == measure.AttemptsPerDelivery:

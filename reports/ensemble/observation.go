@@ -18,6 +18,7 @@ type Observation struct {
 	findings    []diagnosis.Finding
 	attempts    uint64
 	tracks      []series // of each server
+	campaigns   []run.Campaign
 }
 
 // series is the course of one server over its full intervals.
@@ -40,8 +41,7 @@ type seriesPoint struct {
 // Observe returns the part of a report that an ensemble keeps.
 func Observe(r *run.Report) Observation {
 	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations,
-		findings: r.Findings,
-		attempts: r.Totals.Attempts}
+		findings: r.Findings, attempts: r.Totals.Attempts, campaigns: r.Campaigns}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway,
 			held: !s.Settling5.Known() && s.Ordered(r.Rows)}

@@ -29,10 +29,11 @@ func (e *Report) Text(w io.Writer, color bool) error {
 	return t.Write(w, color)
 }
 
-// tables returns all tables, with at most the given number of servers.
+// tables returns all tables, with at most the given number of servers, and of campaigns and
+// destinations.
 func (e *Report) tables(servers int) []format.Table {
 	return []format.Table{e.expectationTable(), e.changeTable(), e.settlingTable(servers), e.precisionTable(),
-		e.courseTable(), e.measureTable()}
+		e.courseTable(), e.measureTable(), e.partTable(servers)}
 }
 
 func (e *Report) measureTable() format.Table {
@@ -40,6 +41,9 @@ func (e *Report) measureTable() format.Table {
 		format.Plural(uint64(e.Replications), "replication")),
 		Head: []string{"metric", "mean", "95 % interval", "least", "in", "greatest", "in"}, Left: 1}
 	for _, m := range e.Measures {
+		if _, of := measure.Split(m.Metric); of != "" {
+			continue // has a table of its own
+		}
 		write := m.Writer()
 		row := []string{m.Metric, write(m.Value), m.Interval(), "", "", "", ""}
 		if m.Never > 0 {
@@ -55,6 +59,35 @@ func (e *Report) measureTable() format.Table {
 			row[5], row[6] = measure.NeverWord(m.Metric), fmt.Sprintf("%d runs", m.Never)
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// partTable returns the times and refusals of single campaigns and destinations, a row for
+// each of the first most, in the order of the scenario.
+func (e *Report) partTable(most int) format.Table {
+	t := format.Table{Caption: "Means of campaigns and destinations", Head: []string{""}, Left: 1}
+	columns := []string{"t50_h", "t90_h", "t99_h", "late_recipients", "refused_share"}
+	t.Head = append(t.Head, columns...)
+	for _, m := range e.Measures {
+		metric, of := measure.Split(m.Metric)
+		column := slices.Index(columns, metric)
+		if of == "" || column < 0 {
+			continue
+		}
+		i := slices.IndexFunc(t.Rows, func(row []string) bool { return row[0] == of })
+		if i < 0 {
+			i = len(t.Rows)
+			t.Rows = append(t.Rows, append([]string{of}, make([]string, len(columns))...))
+		}
+		text := m.Writer()(m.Value)
+		if m.Never > 0 {
+			text = fmt.Sprintf("never in %d", m.Never)
+		}
+		t.Rows[i][column+1] = text
+	}
+	if more := len(t.Rows) - most; more > 0 {
+		t.Rows = append(t.Rows[:most:most], append([]string{fmt.Sprintf("%d more", more)}, make([]string, len(columns))...))
 	}
 	return t
 }

@@ -286,9 +286,11 @@ func (f *Facts) peak() float64 {
 // Metrics returns every metric, by name.
 func Metrics() []Metric { return slices.Clone(metrics) }
 
-// MetricNamed returns the metric called name, and whether there is one.
+// MetricNamed returns the metric called name, of a run or of a part of it (see Split), and
+// whether there is one. Whether a run has the part depends on its scenario.
 func MetricNamed(name string) (Metric, bool) {
-	i, found := slices.BinarySearchFunc(metrics, name, func(m Metric, name string) int {
+	whole, of := Split(name)
+	i, found := slices.BinarySearchFunc(metrics, whole, func(m Metric, name string) int {
 		if m.Name < name {
 			return -1
 		} else if m.Name > name {
@@ -296,10 +298,12 @@ func MetricNamed(name string) (Metric, bool) {
 		}
 		return 0
 	})
-	if !found {
+	if !found || of != "" && metrics[i].Timed == nil && metrics[i].Counted == nil || strings.HasSuffix(name, ":") {
 		return Metric{}, false
 	}
-	return metrics[i], true
+	m := metrics[i]
+	m.Name = name
+	return m, true
 }
 
 // Split returns the parts of a name such as t90_h:google, the metric t90_h of the campaign or the destination google.
@@ -355,7 +359,9 @@ func (f *Facts) counted(m Metric, of *Destination) float64 {
 		return math.NaN()
 	}
 	v, ok := of.Values[m.Name]
-	if ok && !v.Known() && m.MayNever && f.Totals.Attempts > 0 {
+	refused, counts := of.Values["refused_share"]
+	tried := f.Totals.Attempts > 0 && (!counts || refused.Known()) // undefined without attempts
+	if ok && !v.Known() && m.MayNever && tried {
 		return math.Inf(1)
 	}
 	return float64(v)

@@ -30,8 +30,13 @@ func TestMetricRows(t *testing.T) {
 			t.Errorf("MetricNamed(%q) finds %q", m.Name, got.Name)
 		}
 	}
-	if _, ok := MetricNamed("dfrr"); ok {
-		t.Error("MetricNamed finds a metric that is not listed")
+	for _, name := range []string{"dfrr", "dfr:google", "t90_h:", ":google", "t90:google"} {
+		if m, ok := MetricNamed(name); ok {
+			t.Errorf("MetricNamed(%q) finds %+v, which is not listed", name, m)
+		}
+	}
+	if m, ok := MetricNamed("t90_h:google"); !ok || m.Name != "t90_h:google" || m.Unit != "h" {
+		t.Errorf("MetricNamed finds %+v, want the metric of a part under its own name", m)
 	}
 }
 

@@ -72,6 +72,7 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 	doc.Decode(&s.Config)
 	wrong := s.validatePoints(s.Design)
 	doc.Refuse(append(wrong, s.validateMetrics()...))
+	given := s.Metrics
 	s.Metrics = beside(s.Config)
 	texts, err := s.open(doc, len(wrong) == 0, seed, read)
 	if err != nil {
@@ -82,8 +83,26 @@ func Load(name string, src []byte, set []string, seed *uint64, read Read) (*Stud
 	if err := s.loadPoints(doc, texts); err != nil {
 		return nil, err
 	}
+	for _, p := range s.Points {
+		for i, m := range given {
+			refusePart(doc, conf.Index("metrics", i), m, p.Loaded)
+		}
+	}
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
 	s.identify()
 	return s, nil
+}
+
+// refusePart refuses the metric of a campaign or destination that a scenario has not.
+func refusePart(doc *tomlfile.Document, key, metric string, s *scenarios.Scenario) {
+	if doc.Err() != nil {
+		return
+	}
+	for _, err := range s.CheckMetric(metric) {
+		doc.Refuse([]error{conf.Problem{Key: key, Text: fmt.Sprintf("%v in scenario %s", err, s.Name)}})
+	}
 }
 
 // open reads the scenarios that the study names, if points reports that its

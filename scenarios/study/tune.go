@@ -134,6 +134,16 @@ func LoadTuning(name string, src []byte, set []string, seed *uint64, read Read) 
 			return nil, err
 		}
 		t.Bases = append(t.Bases, base)
+		refusePart(doc, "tune.objective", t.Tune.Objective, base)
+		for k, c := range t.Tune.Constraints {
+			refusePart(doc, conf.Index("tune.constraint", k)+".metric", c.Metric, base)
+		}
+		for k, m := range t.Metrics {
+			refusePart(doc, conf.Index("metrics", k), m, base)
+		}
+	}
+	if err := doc.Err(); err != nil {
+		return nil, err
 	}
 	t.Metrics = t.recorded()
 	t.runs = t.Tune.Budget + 2*t.Tune.HeldOut.Replications*len(t.Names)

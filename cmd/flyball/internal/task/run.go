@@ -71,11 +71,11 @@ func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay strin
 		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
 }
 
-// Validate returns an error with everything in the question that makes no sense.
-func (q *Run) Validate() error {
+// Validate returns an error with everything in the question that makes no sense for s.
+func (q *Run) Validate(s *scenarios.Scenario) error {
 	var of error
 	if q.Sensitivity {
-		of = checkMetric(q.Of)
+		of = checkMetric(s, q.Of)
 	}
 	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of)
 }
@@ -89,7 +89,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.Validate(); err != nil {
+	if err := q.Validate(s); err != nil {
 		return nil, err
 	}
 	if err := q.Recipients.Read(s); err != nil {

@@ -2,28 +2,26 @@ package task
 
 import (
 	"context"
-	"strings"
+	"errors"
 
-	"flyball/internal/conf"
 	"flyball/internal/vt"
 	"flyball/reports/format"
-	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
 	"flyball/sim"
 )
 
-// checkMetric returns an error if name is not the name of a metric. The empty name,
+// checkMetric returns an error if runs of s have no metric called name. The empty name,
 // which stands for the headline of the run, is allowed.
-func checkMetric(name string) error {
-	if _, ok := measure.MetricNamed(name); ok || name == "" {
+func checkMetric(s *scenarios.Scenario, name string) error {
+	if name == "" {
 		return nil
 	}
-	var known []string
-	for _, m := range measure.Metrics() {
-		known = append(known, m.Name)
+	var wrong []error
+	for _, err := range s.CheckMetric(name) {
+		wrong = append(wrong, Fail(Usage, "--of: %v", err))
 	}
-	return Fail(Usage, "--of: got %q, want one of %s%s", name, strings.Join(known, ", "), conf.DidYouMean(name, known))
+	return errors.Join(wrong...)
 }
 
 // factors are the factors that a number in doubt is multiplied by.

@@ -7,21 +7,23 @@ import (
 	"time"
 
 	"flyball/realrun/promotion"
+	"flyball/scenarios"
 )
 
 // Whatever is wrong with a question is reported at once, and by its flag.
 func TestValidateReportsEverything(t *testing.T) {
+	s := scenarios.Default()
 	for name, c := range map[string]struct {
 		err  error
 		want string // what the lines begin with
 	}{
-		"run": {(&Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(), "--jobs --recipients --of"},
+		"run": {(&Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(&s), "--jobs --recipients --of"},
 		"live": {(&Live{Scale: -1, Keep: "maybe", Promotion: Promotions{Head: promotion.Head("0")}}).Validate(),
 			"--time-scale --recipients --head"},
 		"promoted": {(&Live{Keep: KeepAuto, From: Source{Set: []string{"governor.d=1", "horizon=1h", "retry.limit=2"}},
 			Promotion: Promotions{File: "p.jsonl"}}).Validate(), "--set --set"},
 		"promote": {(&Promote{By: "\a", Note: "\n", Lasts: time.Second}).Validate(), "--by --note --for"},
-		"nothing": {errors.Join((&Run{Workers: 1, Keep: KeepNo}).Validate(), (&Live{Keep: KeepYes}).Validate(),
+		"nothing": {errors.Join((&Run{Workers: 1, Keep: KeepNo}).Validate(&s), (&Live{Keep: KeepYes}).Validate(),
 			(&Promote{By: "ann", Lasts: time.Hour}).Validate()), ""},
 	} {
 		var got []string

@@ -17,6 +17,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/reports/compare"
 	"flyball/reports/folder"
+	"flyball/reports/measure"
 	"flyball/scenarios"
 )
 
@@ -143,6 +144,9 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 			tried[1][i].sameAs = tried[0][i]
 		}
 	}
+	if err := missingPart(metrics, slices.Concat(tried[0], tried[1]), candidates); err != nil {
+		return nil, err
+	}
 	settings := []string{q.replay()}
 	for _, t := range slices.Concat(tried[0], tried[1]) {
 		settings = append(settings, fmt.Sprintf("scenario %.12s", scenarios.ID(t.scenario)))
@@ -195,6 +199,33 @@ func (q *Compare) Do(ctx context.Context, watch task.Watch) (*Compared, error) {
 	}
 	place := q.At(filepath.Join("runs", "compare-"+found.Key()), settings)
 	return &Compared{Report: found, Replay: q.replay(), Dir: place.Dir, place: place, began: began}, nil
+}
+
+// missingPart returns an error if a metric is of a campaign or a destination that no scenario
+// has, of those that are tried and those that the candidates, which are folders, have tried.
+func missingPart(metrics []compare.Metric, tried []*trying, candidates [2]compare.Candidate) error {
+	var all []*scenarios.Scenario
+	for _, t := range tried {
+		all = append(all, t.scenario)
+	}
+	for _, c := range candidates {
+		for _, t := range c.Trials {
+			s, err := scenarios.Load(t.Scenario, t.Resolved, nil)
+			if err != nil {
+				return nil // another revision's; what it lacks shows when the sides are compared
+			}
+			all = append(all, s)
+		}
+	}
+	var wrong []error
+	for _, m := range metrics {
+		metric, of := measure.Split(m.Name)
+		if of != "" && !slices.ContainsFunc(all, func(s *scenarios.Scenario) bool { return s.CheckMetric(m.Name) == nil }) {
+			wrong = append(wrong, task.Fail(task.Usage, "--of: got %q, want a campaign or a destination of a scenario that "+
+				"is compared, and a metric that it has: none has %s of %q", m.Name, metric, of))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // looks returns the numbers of pairs at each look; a single 0 for all pairs that two
