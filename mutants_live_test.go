@@ -2,6 +2,10 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
+	{"what another server is told changes nothing", "engine/delivery/reaction.go",
+		"	brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)\n", ""},
+	{"a live reply is read by its code alone", "realrun/client.go",
+		"c.table.Match(stage, int(code), string(c.text))", "c.table.Match(stage, int(code), \"\")"},
 	{"live, no message is known to be let in", "realrun/sink/wire.go", "w.end(!e.Ends())", "w.end(false)"},
 	{"live, a kept connection asks nothing", "realrun/sink/wire.go", "			if !w.begun {\n",
 		"			if false {\n"},

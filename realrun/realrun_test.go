@@ -95,6 +95,16 @@ func (o *outcomes) watch(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Statu
 	o.tries[a.Rcpt]++
 }
 
+// with returns a watch that others follow.
+func (o *outcomes) with(others []runlog.Watch) runlog.Watch {
+	return func(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
+		o.watch(now, a, r, s)
+		for _, w := range others {
+			w(now, a, r, s)
+		}
+	}
+}
+
 type letters struct {
 	s    *scenarios.Scenario
 	list *mail.List
@@ -106,8 +116,8 @@ func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 }
 
 // live runs a scenario on sockets.
-func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal) (*outcomes, *sink.Sink,
-	*realrun.Runner) {
+func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal,
+	also ...runlog.Watch) (*outcomes, *sink.Sink, *realrun.Runner) {
 	t.Helper()
 	key := rng.New(s.Seed, 0)
 	list := s.List(key)
@@ -117,11 +127,11 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 		t.Fatal(err)
 	}
 	defer receivers.Close()
-	transport := &realrun.SMTP{Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale,
+	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale,
 		Domain: "sender.example",
 		Broken: func(err error) { t.Error(err) }}
 	got := newOutcomes(list.Len())
-	r, err := realrun.New(s, &list, scale, transport, got.watch, journal)
+	r, err := realrun.New(s, &list, scale, transport, got.with(also), journal)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,10 +143,10 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	return got, receivers, r
 }
 
-func simulate(t *testing.T, s *scenarios.Scenario) (*outcomes, *sim.World) {
+func simulate(t *testing.T, s *scenarios.Scenario, also ...runlog.Watch) (*outcomes, *sim.World) {
 	t.Helper()
 	got := newOutcomes(s.Recipients())
-	w, err := sim.New(s, 0, nil, got.watch)
+	w, err := sim.New(s, 0, nil, got.with(also))
 	if err != nil {
 		t.Fatal(err)
 	}

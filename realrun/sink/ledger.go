@@ -1,23 +1,52 @@
 package sink
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"flyball/internal/mail"
 )
 
-// Ledger counts the messages that the receivers have: an account of a live run
-// that is independent of the sender's. Safe for concurrent use.
+// Ledger counts the messages that the receivers have, and what they refused: an account
+// of a live run that is independent of the sender's. Safe for concurrent use.
 type Ledger struct {
 	got   []atomic.Uint32 // messages accepted, by recipient
 	gone  []atomic.Uint32 // messages received whose reply was lost, by recipient
 	bytes atomic.Int64
+
+	lock    sync.Mutex
+	refused map[Refusal]int
+}
+
+// Refusal is a reply by which a receiver refuses a server's command.
+type Refusal struct {
+	Server mail.Server
+	Dest   mail.Destination
+	Stage  mail.Stage
+	Code   uint16
 }
 
 // NewLedger returns an empty ledger for a list of the given length.
 func NewLedger(recipients int) *Ledger {
-	return &Ledger{got: make([]atomic.Uint32, recipients), gone: make([]atomic.Uint32, recipients)}
+	return &Ledger{got: make([]atomic.Uint32, recipients), gone: make([]atomic.Uint32, recipients),
+		refused: map[Refusal]int{}}
 }
+
+func (l *Ledger) refuses(r Refusal) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.refused[r]++
+}
+
+// Refused returns how often the receivers refused a command so.
+func (l *Ledger) Refused(r Refusal) int {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	return l.refused[r]
+}
+
+// Accepted reports whether a recipient's message was received.
+func (l *Ledger) Accepted(r mail.Recipient) bool { return l.got[r].Load()+l.gone[r].Load() > 0 }
 
 func (l *Ledger) accepted(r mail.Recipient, size int64) {
 	l.got[r].Add(1)

@@ -248,7 +248,9 @@ func (w *wire) exchange(step mail.Step) error {
 		w.Close()
 		return io.EOF
 	}
-	w.verdict = e.Code
+	if w.verdict = e.Code; e.Code != 0 {
+		s.Ledger.refuses(Refusal{w.lane.server, w.lane.dest, step.Stage, e.Code})
+	}
 	return nil
 }
 
