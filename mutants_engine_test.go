@@ -141,7 +141,7 @@ var engineMutants = []mutant{
 		"		c.send(server, out)\n		return\n", "		return\n"},
 	{"a resend that is due asks for no process", "engine/delivery/waiting.go",
 		"			campaigns[campaign].ready++\n", ""},
-	{"a refused message costs no RSET", "engine/delivery/machine.go", "s.reset = c.Reply.Class() != mail.Delivered",
+	{"a refused message costs no RSET", "engine/delivery/machine.go", "s.reset = status != mail.Done",
 		"s.reset = false"},
 	{"due times are rounded down", "engine/delivery/waiting.go",
 		"bucket := (due + vt.Time(w.grain) - 1) / vt.Time(w.grain)",

@@ -196,8 +196,8 @@ func (v *transcript) add(now vt.Time, format string, args ...any) {
 	v.lines = append(v.lines, fmt.Sprintf("%s "+format, append([]any{now}, args...)...))
 }
 
-func (v *transcript) Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
-	v.add(now, "%+v %+v %s", a, r, s)
+func (v *transcript) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status) {
+	v.add(now, "%+v %+v %s", *a, *r, s)
 }
 
 func (v *transcript) Interval(now vt.Time, s mail.Server, i engine.Interval) {

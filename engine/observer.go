@@ -7,12 +7,13 @@ import (
 	"flyball/internal/vt"
 )
 
-// Observer receives events in order, by value, on the engine's goroutine.
-// Recorders and tests implement it.
+// Observer receives events in order on the engine's goroutine. Recorders and tests
+// implement it.
 type Observer interface {
 	// Ended receives the end of the attempt a with its reply r, and the status s of
-	// its recipient: Pending if the message will be resent.
-	Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status)
+	// its recipient: Pending if the message will be resent. It keeps and changes neither
+	// a nor r.
+	Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status)
 	// Interval receives the row of a governor interval that has ended.
 	Interval(now vt.Time, s mail.Server, i Interval)
 }

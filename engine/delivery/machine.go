@@ -302,8 +302,8 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	m.account(now)
 	s.busy = false
 	s.open = c.Reply.Open()
-	s.reset = c.Reply.Class() != mail.Delivered
 	status := m.settle(now, c.Slot, &c.Reply)
+	s.reset = status != mail.Done
 	m.interval.attempts++
 	m.interval.conditions.Count(&s.attempt, c)
 	if status == mail.Done {
@@ -320,7 +320,7 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	if c.Reply.Row != 0 {
 		m.react(now, c.Slot, &c.Reply, out)
 	}
-	m.obs.Ended(now, s.attempt, c.Reply, status)
+	m.obs.Ended(now, &s.attempt, &c.Reply, status)
 	if m.frees {
 		if status == mail.Done {
 			m.allocations[c.Slot].delivered++

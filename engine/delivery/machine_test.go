@@ -329,10 +329,10 @@ func (f *referee) complete(s mail.Slot) {
 }
 
 // Ended updates the accounts; it is called before the actions are known.
-func (f *referee) Ended(now vt.Time, a mail.Attempt, r mail.Reply, got mail.Status) {
+func (f *referee) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, got mail.Status) {
 	p, rcpt := f.slots[a.Slot], &f.recipients[a.Rcpt]
-	if !p.busy || a != p.a || now != f.now {
-		f.Fatalf("%s: %+v ended, under way is %+v", f.input, a, p.a)
+	if !p.busy || *a != p.a || now != f.now {
+		f.Fatalf("%s: %+v ended, under way is %+v", f.input, *a, p.a)
 	}
 	p.busy, rcpt.busy = false, false
 	if f.revive(now); f.limits != nil {
@@ -684,5 +684,5 @@ func (g *steady) Decide(governor.Sample) governor.Decision {
 // lastInterval keeps only the last interval.
 type lastInterval struct{ governor.Sample }
 
-func (o *lastInterval) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
-func (o *lastInterval) Interval(_ vt.Time, _ mail.Server, i engine.Interval) { o.Sample = i.Sample }
+func (o *lastInterval) Ended(vt.Time, *mail.Attempt, *mail.Reply, mail.Status) {}
+func (o *lastInterval) Interval(_ vt.Time, _ mail.Server, i engine.Interval)   { o.Sample = i.Sample }

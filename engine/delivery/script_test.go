@@ -506,7 +506,7 @@ func (s *stage) Decide(governor.Sample) governor.Decision {
 	return d
 }
 
-func (s *stage) Ended(now vt.Time, a mail.Attempt, r mail.Reply, status mail.Status) {
+func (s *stage) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	end := strconv.Itoa(int(r.Code))
 	if r.Fault != mail.NoFault {
 		end = r.Fault.String()

@@ -28,7 +28,7 @@ func (w *shortWorld) Decide(governor.Sample) governor.Decision {
 func (w *shortWorld) Interval(_ vt.Time, _ mail.Server, i engine.Interval) {
 	w.limits[i.Number] = i.RetryLimit
 }
-func (w *shortWorld) Ended(_ vt.Time, a mail.Attempt, _ mail.Reply, s mail.Status) {
+func (w *shortWorld) Ended(_ vt.Time, a *mail.Attempt, _ *mail.Reply, s mail.Status) {
 	if s == mail.Failed {
 		w.failed[a.Rcpt] = a.Try
 	}

@@ -22,8 +22,8 @@ func (g steady) Decide(s governor.Sample) governor.Decision {
 
 type quiet struct{}
 
-func (quiet) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status) {}
-func (quiet) Interval(vt.Time, mail.Server, engine.Interval)       {}
+func (quiet) Ended(vt.Time, *mail.Attempt, *mail.Reply, mail.Status) {}
+func (quiet) Interval(vt.Time, mail.Server, engine.Interval)         {}
 
 func noTarget(vt.Time) float64 { return 0 }
 
@@ -240,5 +240,5 @@ func TestReportsGoAstray(t *testing.T) {
 
 type tell func(vt.Time, mail.Server, engine.Interval)
 
-func (tell) Ended(vt.Time, mail.Attempt, mail.Reply, mail.Status)     {}
+func (tell) Ended(vt.Time, *mail.Attempt, *mail.Reply, mail.Status)   {}
 func (f tell) Interval(now vt.Time, s mail.Server, i engine.Interval) { f(now, s, i) }

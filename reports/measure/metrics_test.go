@@ -49,8 +49,8 @@ func TestCountedMetrics(t *testing.T) {
 	at := func(rcpt, try int, minutes int64, s mail.Status) {
 		code := map[mail.Status]uint16{mail.Done: 250, mail.Failed: 550, mail.Pending: 451}[s]
 		rec.Ended(vt.Time(10*minute).Add(vt.Span(minutes*minute)),
-			mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
-			mail.Reply{Code: code, Stage: mail.StageDot}, s)
+			&mail.Attempt{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try)},
+			&mail.Reply{Code: code, Stage: mail.StageDot}, s)
 	}
 	for i := range 5 {
 		at(i, 0, int64(i+1), mail.Done) // after 1, 2, 3, 4, 5 minutes
@@ -106,8 +106,8 @@ func TestWorstServer(t *testing.T) {
 func TestTimesToFinal(t *testing.T) {
 	rec := runlog.NewRecorder(1, nil)
 	for i := range 20 {
-		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), mail.Attempt{Rcpt: mail.Recipient(i)},
-			mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
+		rec.Ended(vt.Time(vt.Span(i+1)*60*vt.Second), &mail.Attempt{Rcpt: mail.Recipient(i)},
+			&mail.Reply{Code: 250, Stage: mail.StageDot}, mail.Done)
 	}
 	got := NewDestination("d", &rec.Destinations()[0], 0).Values
 	for name, want := range map[string]float64{"time_to_final_p50_h": 10, "time_to_final_p95_h": 19} {

@@ -14,7 +14,7 @@ func TestReactions(t *testing.T) {
 	rec := runlog.NewRecorder(2, nil)
 	end := func(n int, code, row uint16, s mail.Status) {
 		for range n {
-			rec.Ended(1, mail.Attempt{Dest: 1}, mail.Reply{Code: code, Stage: mail.StageDot, Row: row}, s)
+			rec.Ended(1, &mail.Attempt{Dest: 1}, &mail.Reply{Code: code, Stage: mail.StageDot, Row: row}, s)
 		}
 	}
 	end(84, 250, 0, mail.Done)

@@ -64,7 +64,7 @@ func (r *Recorder) Begins(from mail.Recipient, campaign int, at, due vt.Time) {
 
 // Ended counts an attempt that ended at now, and the status in which it left its
 // recipient.
-func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
+func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail.Status) {
 	if now >= r.course.until {
 		r.course.pass(now, r.by)
 	}
@@ -103,10 +103,10 @@ func (r *Recorder) Ended(now vt.Time, a mail.Attempt, reply mail.Reply, s mail.S
 	r.mix(uint64(a.Rcpt)<<32 | uint64(a.Server)<<16 | uint64(a.Try))
 	r.mix(uint64(reply.Code)<<24 | uint64(reply.Stage)<<16 | uint64(reply.Fault)<<8 | uint64(s))
 	if r.Outcomes != nil {
-		r.Outcomes.ended(now, &a, &reply, s)
+		r.Outcomes.ended(now, a, reply, s)
 	}
 	if r.watch != nil {
-		r.watch(now, a, reply, s)
+		r.watch(now, *a, *reply, s)
 	}
 }
 

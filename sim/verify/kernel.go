@@ -228,7 +228,7 @@ func (k *kernel) hold(row, n int, span vt.Span) {
 }
 
 // Ended records the end of a visit; the machines call it.
-func (k *kernel) Ended(now vt.Time, a mail.Attempt, r mail.Reply, s mail.Status) {
+func (k *kernel) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status) {
 	v := &k.visits[a.Rcpt]
 	v.began, v.ended, v.lost = now.Add(-r.Took), now, s != mail.Done
 	k.leaves(int(a.Rcpt), *v)

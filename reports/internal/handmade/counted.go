@@ -31,7 +31,7 @@ func Counted() *runlog.Run {
 		attempt := mail.Attempt{Rcpt: a.rcpt, Try: a.try, Dest: mail.Destination(a.rcpt / 4),
 			Server: mail.Server(a.rcpt % 2)}
 		reply := mail.Reply{Took: a.took * vt.Second, Code: a.code, Stage: a.stage, Fault: a.fault}
-		rec.Ended(vt.Time(a.at*vt.Second), attempt, reply, a.left)
+		rec.Ended(vt.Time(a.at*vt.Second), &attempt, &reply, a.left)
 	}
 	for n := range countedB2 {
 		if n < len(countedB1) {
