@@ -124,9 +124,9 @@ func (q *Queue) replay(n node, leaf int) {
 		other := nodes[i^1]
 		_, borrow := bits.Sub64(other.key, n.key, 0)
 		_, borrow = bits.Sub64(other.at, n.at, borrow)
-		earlier := -borrow // all ones if the other node is
-		n.at ^= (n.at ^ other.at) & earlier
-		n.key ^= (n.key ^ other.key) & earlier
+		if borrow != 0 { // the other node is earlier: two conditional moves
+			n = other
+		}
 		nodes[i>>1] = n
 	}
 }
