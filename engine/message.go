@@ -56,7 +56,7 @@ func (a Address) String() string { return fmt.Sprintf("%s %d", a.Role, a.Server)
 // list ([0033], [0040]). The server grants as many as are reservable now and the
 // rest as they become reservable. A repeated Reserve is dropped.
 type Reserve struct {
-	From, To  mail.Recipient // the part is [From, To)
+	From, To  mail.Recipient // the part is the places [From, To), see mail.List.At
 	Processes int            // MTA processes wanted
 	Subset    int            // number of recipients that a process takes at a time ([0031])
 	Priority  int            // the highest gets processes first, and the lowest is freed first ([0070])

@@ -37,6 +37,8 @@ type Paths struct {
 	Down     []Down  `toml:"down,omitdefault" doc:"planned outages of all destinations together"`
 
 	Drift []PathDrift `toml:"drift,omitdefault" doc:"permanent changes of all paths; several add up"`
+
+	Distances []Distance `toml:"distance,omitdefault" doc:"longer paths from some servers to some destinations; several add up"`
 }
 
 // DNS describes the sender's resolver.
@@ -68,6 +70,9 @@ type Server struct {
 	Share      float64 `toml:"share" doc:"share of every list that this server delivers, relative to the other servers" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Down       []Down  `toml:"down,omitdefault" doc:"times at which this server is cut off from all destinations"`
 
+	Region      string       `toml:"region,omitdefault" doc:"region that it is located in ([0055]): sender.partition = \"region\" and network.distance ask for it; not given: none"`
+	Network     string       `toml:"network,omitdefault" doc:"network that it is located in ([0054]), such as a provider's own: sender.partition = \"network\" asks for it; not given: none"`
+	Quota       int          `toml:"quota,omitdefault" doc:"most recipients of a campaign that sender.partition = \"optimal\" gives it; 0: as many as sender.imbalance allows" range:"0..1000000000" source:"scenario"`
 	Addresses   int          `toml:"addresses,omitdefault" doc:"source addresses, which the server's connections to a destination take in turn; not given: one" range:"1..1000" source:"assumed: one address"`
 	Block       string       `toml:"block,omitdefault" doc:"name of the netblock that its addresses lie in, as other servers may; not given: a netblock of its own"`
 	Connections int          `toml:"connections,omitdefault" doc:"most MTA processes, and so the most open connections, whatever C is; 0: no limit of its own" range:"0..1000000" source:"assumed: no limit of its own"`
@@ -78,6 +83,8 @@ type Server struct {
 // Idle reports whether a key has no meaning beside the other values of s.
 func (s Server) Idle(key string) bool {
 	switch key {
+	case "quota":
+		return s.Quota == 0
 	case "addresses":
 		return s.Addresses == 0
 	case "connections":
@@ -95,6 +102,9 @@ type Destination struct {
 	Name      string    `toml:"name" doc:"name in tables and files"`
 	Domain    string    `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
 	Domains   []string  `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
+	Region    string    `toml:"region,omitdefault" doc:"region that its receivers are located in ([0055]), see server.region; not given: none"`
+	Network   string    `toml:"network,omitdefault" doc:"network that its recipients are in ([0054]), see server.network; not given: none"`
+	Segment   string    `toml:"segment,omitdefault" doc:"content that its recipients get ([0036]): sender.partition = \"segment\" keeps those of one content together; not given: none"`
 	Share     float64   `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
 	Receiver  string    `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
 	RTT       Dist      `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
@@ -222,6 +232,8 @@ func (c Config) Validate() []error {
 		l.Check(s.Block == "" || conf.Printable(s.Block), key+".block", "got %q, want printable characters, at most 64",
 			s.Block)
 		names[s.Name] = true
+		checkPlace(&l, key+".region", s.Region)
+		checkPlace(&l, key+".network", s.Network)
 	}
 	l.Check(len(c.Destinations) > 0, "destination", "got none, want at least one [[destination]]")
 	l.Check(len(c.Destinations) <= 1000, "destination", "got %d, want at most 1000", len(c.Destinations))
@@ -249,7 +261,13 @@ func (c Config) Validate() []error {
 		share += s.Share
 	}
 	l.Check(len(c.Servers) == 0 || share > 0, "server", "got shares that add up to 0, want more")
+	c.checkDistances(&l)
 	return l
+}
+
+// checkPlace checks the name of a region, a network or a segment.
+func checkPlace(l *conf.List, key, place string) {
+	l.Check(place == "" || conf.Printable(place), key, "got %q, want printable characters, at most 64", place)
 }
 
 // checkLimitsOf checks that a destination which has the receivers of another one names it,
@@ -281,6 +299,9 @@ func (d Destination) validate() []error {
 	var l conf.List
 	l.Check(d.Name != "", "name", "got an empty name, want one such as \"provider\"")
 	l.Check(conf.Printable(d.Name), "name", "got %q, want printable characters, at most 64", d.Name)
+	checkPlace(&l, "region", d.Region)
+	checkPlace(&l, "network", d.Network)
+	checkPlace(&l, "segment", d.Segment)
 	l.Check(d.Domain != "", "domain", "got an empty domain, want one such as \"provider.example\"")
 	l.Check(len(d.Domains) <= mostDomains, "domains", "got %d, want at most %d: name them in domains_file",
 		len(d.Domains), mostDomains)

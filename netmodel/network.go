@@ -71,6 +71,7 @@ type physics struct {
 	foreseen     bool // only drift makes look-ups differ: none is drawn
 	lookupDrift  []Drift
 	pathDrift    []PathDrift
+	far          []route  // added to paths, by server and then destination; nil: nothing
 	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
 	leastHops    int
 	perHop       vt.Span
@@ -212,6 +213,8 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		mostHops = max(mostHops, h.Max+s.ExtraHops)
 		cutOff = cutOff || len(s.Down) > 0
 	}
+	far, farthest := c.distances()
+	net.far, mostHops = far, mostHops+farthest
 	for _, v := range c.Network.Drift {
 		mostHops += v.Hops
 	}
@@ -396,7 +399,13 @@ func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n 
 		hops++
 	}
 	c.Hops = hops + net.leastHops + p.extraHops
-	c.RTT = r.rtt.at(rtt) + p.extraRTT + vt.Span(c.Hops)*net.perHop
+	c.RTT = r.rtt.at(rtt) + p.extraRTT
+	if net.far != nil {
+		far := net.far[int(s)*len(net.destinations)+int(d)]
+		c.Hops += far.hops
+		c.RTT += far.rtt
+	}
+	c.RTT += vt.Span(c.Hops) * net.perHop
 	c.drawn = route{c.RTT, c.Hops}
 	c.Banner = r.banner.at(banner)
 	c.fail = pick(r.onConnection, fails)

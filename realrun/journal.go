@@ -8,6 +8,7 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -68,6 +69,10 @@ func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s)
 // not in the journal, because the cluster makes them again.
 func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
 	rec := runlog.NewRecorder(len(s.Destinations), nil)
+	list, _, err := s.Work(list, rng.New(s.Seed, 0))
+	if err != nil {
+		return nil, err
+	}
 	r, err := newRoles(s, list, rec)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"flyball/engine"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -80,19 +81,22 @@ type ending struct {
 // owns the machines. journal, if not nil, records every input of the machines.
 func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, watch runlog.Watch,
 	journal *Journal) (*Runner, error) {
+	list, arrivals, err := s.Work(list, rng.New(s.Seed, 0))
+	if err != nil {
+		return nil, err
+	}
 	r := &Runner{
 		Rec: runlog.NewRecorder(len(s.Destinations), watch), Late: hist.New(),
-		arrivals: s.Arrivals(list.Len()), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
+		arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
 		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal,
 	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
 	for _, a := range r.arrivals {
-		r.Rec.Begins(a.Reserve.From, a.Campaign, a.At, a.Due)
+		r.Rec.Begins(a.First, a.Campaign, a.At, a.Due)
 		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)
-	var err error
 	r.roles, err = newRoles(s, list, r.Rec)
 	return r, err
 }

@@ -63,6 +63,7 @@ func (s *Scenario) Validate() []error {
 		l.Check(!s.OneGovernor() || v.Name != ClusterName, conf.Index("server", i)+".name",
 			"got %q, want another name: with governor.scope = \"cluster\" it names all servers together", v.Name)
 	}
+	s.checkPartition(&l)
 	_, err := mail.ParseAddress(s.Message.From) // a live run also requires a reserved domain
 	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"",
 		tomlfile.Quote(s.Message.From))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"sort"
 
 	"flyball/engine"
 	"flyball/engine/delivery"
@@ -203,8 +202,12 @@ func (s *Scenario) Recipients() int {
 }
 
 // List returns the synthetic list of all campaigns: key draws each recipient's
-// destination by the destinations' shares.
+// destination by the destinations' shares. If lists are partitioned, each destination
+// has exactly its share.
 func (s *Scenario) List(key rng.Key) mail.List {
+	if !s.Partitioning.Off() {
+		return mail.GroupedList(s.groups())
+	}
 	var shares []float64
 	for _, d := range s.Destinations {
 		shares = append(shares, d.Share)
@@ -216,8 +219,9 @@ func (s *Scenario) List(key rng.Key) mail.List {
 // list to a server.
 type Arrival struct {
 	At       vt.Time
-	Due      vt.Time // deadline of the campaign; vt.Never without one
-	Campaign int     // position among the campaigns
+	Due      vt.Time        // deadline of the campaign; vt.Never without one
+	Campaign int            // position among the campaigns
+	First    mail.Recipient // of the campaign's list
 	Server   mail.Server
 	Number   uint64 // of the message among all messages to the server, from 1
 	Reserve  engine.Reserve
@@ -244,8 +248,10 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 	for _, c := range s.Campaigns {
 		all = append(all, runlog.Campaign{Name: c.Name, Start: vt.Time(c.Start), Deadline: c.due()})
 	}
-	for _, a := range s.Arrivals(recipients) {
-		all[a.Campaign].Recipients += uint64(a.Reserve.To - a.Reserve.From)
+	first := mail.Recipient(0)
+	for i, end := range s.Ends(recipients) {
+		all[i].Recipients = uint64(end - first)
+		first = end
 	}
 	return all
 }
@@ -326,7 +332,7 @@ func (s *Scenario) Sender() runlog.Sender {
 	return v
 }
 
-// Arrivals lists the work of all servers, in order of time. Each campaign's
+// Arrivals lists the work of all servers, in order of time, if lists are cut as they stand. Each campaign's
 // list is cut into one run of recipients per server, by the servers' shares,
 // rounded to the nearest recipient ([0062]). If recipients differs from
 // Recipients(), the list is divided among the campaigns, see Ends.
@@ -337,26 +343,18 @@ func (s *Scenario) Arrivals(recipients int) []Arrival {
 	}
 	var all []Arrival
 	first, ends := 0, s.Ends(recipients)
-	for number, c := range s.Campaigns {
+	for number := range s.Campaigns {
 		last := int(ends[number])
 		from, sum := first, 0.0
 		for i, v := range s.Servers {
 			sum += v.Share
 			to := first + int(math.Round(float64(last-first)*(sum/weight)))
 			if to > from {
-				all = append(all, Arrival{At: vt.Time(c.Start), Due: c.due(), Campaign: number, Server: mail.Server(i),
-					Reserve: engine.Reserve{From: mail.Recipient(from), To: mail.Recipient(to),
-						Processes: c.Processes, Subset: c.Subset, Priority: c.Priority, Rate: c.Rate}})
+				all = append(all, s.arrival(number, i, mail.Recipient(first), mail.Recipient(from), mail.Recipient(to)))
 			}
 			from = to
 		}
 		first = last
 	}
-	sort.SliceStable(all, func(i, j int) bool { return all[i].At < all[j].At })
-	sent := make([]uint64, len(s.Servers))
-	for i := range all {
-		sent[all[i].Server]++
-		all[i].Number = sent[all[i].Server]
-	}
-	return all
+	return inOrder(all, len(s.Servers))
 }

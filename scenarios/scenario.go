@@ -35,6 +35,7 @@ type Scenario struct {
 
 	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
+	Partitioning Partitioning           `toml:"sender,omitdefault" doc:"how lists are divided among servers ([0031], [0052]-[0062])"`
 	Quiet        []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
 	Retry        delivery.Retry         `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
 	Freeing      delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`

@@ -189,6 +189,9 @@ func (d *dice) scenario() *scenarios.Scenario {
 		d.replies(&s)
 	}
 	d.places(&s)
+	if d.IntN(4) == 0 {
+		d.partition(&s)
+	}
 	return &s
 }
 
@@ -621,6 +624,29 @@ func (d *dice) servers(f features) []netmodel.Server {
 		all = append(all, v)
 	}
 	return all
+}
+
+// partition divides lists by one of the strategies, between regions that lie apart.
+func (d *dice) partition(s *scenarios.Scenario) {
+	s.Partitioning.Partition = pick(d, "equal", "random", "network", "region", "segment", "optimal")
+	s.Partitioning.Imbalance = pick(d, 1.05, 1.2, 3)
+	if s.Partitioning.Idle("imbalance") {
+		s.Partitioning.Imbalance = scenarios.Default().Partitioning.Imbalance
+	}
+	for i := range s.Servers {
+		s.Servers[i].Region, s.Servers[i].Network = pick(d, "", "east", "west"), pick(d, "", "big")
+		s.Network.Distances = append(s.Network.Distances, netmodel.Distance{From: s.Servers[i].Name,
+			To: s.Destinations[d.IntN(len(s.Destinations))].Name, RTT: d.span(50), Hops: d.IntN(4)})
+	}
+	for i := range s.Destinations {
+		v := &s.Destinations[i]
+		v.Region, v.Network, v.Segment = pick(d, "", "east", "west"), pick(d, "", "big"), pick(d, "", "news", "sports")
+	}
+	from, to := s.Servers[0].Region, s.Destinations[len(s.Destinations)-1].Region
+	if from != "" && to != "" {
+		s.Network.Distances = append(s.Network.Distances,
+			netmodel.Distance{From: from, To: to, RTT: d.span(80), Hops: 2})
+	}
 }
 
 // several is more than one only if the feature is on.

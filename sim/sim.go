@@ -80,6 +80,11 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		list:     list,
 		given:    given,
 	}
+	list, arrivals, err := s.Work(list, key)
+	if err != nil {
+		return nil, err
+	}
+	w.list = list
 	w.shared = runlog.NewRecorder(len(s.Destinations), nil)
 	governors, cluster, err := s.Governors(w.shared)
 	if err != nil {
@@ -99,9 +104,9 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 			rec:     rec,
 		})
 	}
-	for _, a := range s.Arrivals(list.Len()) {
+	for _, a := range arrivals {
 		v := w.servers[a.Server]
-		v.rec.Begins(a.Reserve.From, a.Campaign, a.At, a.Due)
+		v.rec.Begins(a.First, a.Campaign, a.At, a.Due)
 		v.arrivals = append(v.arrivals, a)
 	}
 	return w, nil

@@ -327,7 +327,7 @@ func (v *twinServer) mayBegin(j *job, room func(mail.Destination) bool) bool {
 	} else if next == j.end {
 		return false
 	}
-	return v.mayPark(j) || room(v.destination(mail.Recipient(next)))
+	return v.mayPark(j) || room(v.fresh(next).dest)
 }
 
 // search is takeRecipient where destinations have limits.

@@ -63,6 +63,7 @@ type twin struct {
 	account
 	s        *scenarios.Scenario
 	key      rng.Key
+	list     *mail.List // if lists are partitioned; else nil
 	now      vt.Time
 	events   agenda
 	attempts uint64 // begun
@@ -138,6 +139,10 @@ func (a *account) sort() {
 // sendLists cuts every campaign's list into one run of recipients per server,
 // by the servers' shares to the nearest recipient ([0062]), and sends it at the campaign's start.
 func (t *twin) sendLists() {
+	if t.s.Partitioning.Partition != "shares" {
+		t.sendParts()
+		return
+	}
 	var weight float64
 	for _, v := range t.s.Servers {
 		weight += v.Share
@@ -157,6 +162,22 @@ func (t *twin) sendLists() {
 			from = to
 		}
 		first += c.Recipients
+	}
+}
+
+// sendParts sends the parts of partitioned lists. Which recipients they have is the subject of other tests.
+func (t *twin) sendParts() {
+	list := t.s.List(t.key)
+	dealt, parts, err := t.s.Work(&list, t.key)
+	if err != nil {
+		panic(err)
+	}
+	t.list = dealt
+	for i, a := range parts {
+		n := int(a.Reserve.To - a.Reserve.From)
+		j := &job{next: int(a.Reserve.From), end: int(a.Reserve.To), campaign: t.s.Campaigns[a.Campaign], total: n,
+			left: n, parked: map[mail.Destination][]*recipient{}}
+		t.at(a.At, a.Server, listArrives, uint64(i), func() { t.servers[a.Server].receive(j) })
 	}
 }
 
@@ -726,9 +747,14 @@ func (p *process) takeSubset() {
 	p.size = len(p.subset)
 }
 
-// fresh returns a recipient that has not been tried.
-func (p *process) fresh(number int) *recipient {
-	return &recipient{number: mail.Recipient(number), dest: p.destination(mail.Recipient(number)), seen: vt.Never}
+// fresh returns the recipient at a place, who has not been tried.
+func (t *twin) fresh(number int) *recipient {
+	r := mail.Recipient(number)
+	if t.list != nil {
+		r = t.list.At(r)
+		return &recipient{number: r, dest: t.list.Destination(r), seen: vt.Never}
+	}
+	return &recipient{number: r, dest: t.destination(r), seen: vt.Never}
 }
 
 // deliver makes one attempt.
@@ -1031,6 +1057,9 @@ func (p *process) call(d mail.Destination) {
 	n, v := p.s.Network, p.s.Servers[p.number]
 	hops := math.Round(n.Hops.Mean + n.Hops.SD*normal((float64(l.luck[3])+0.5)/(1<<32)))
 	l.drawnHops = int(max(float64(n.Hops.Min), min(hops, float64(n.Hops.Max)))) + v.ExtraHops
+	for _, far := range p.between(d) {
+		l.drawnHops += far.Hops
+	}
 }
 
 // route sets the path of the line for an attempt that begins now.
@@ -1044,7 +1073,22 @@ func (p *process) route() {
 	}
 	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) +
 		p.s.Servers[p.number].ExtraRTT
+	for _, far := range p.between(l.dest) {
+		rtt += far.RTT
+	}
 	l.rtt = vt.Span(min(float64(rtt)*p.drifted(1, times), 1e17))
+}
+
+// between returns the distances that lie between the server and a destination.
+func (v *twinServer) between(d mail.Destination) (all []netmodel.Distance) {
+	from, to := v.s.Servers[v.number], v.s.Destinations[d]
+	for _, far := range v.s.Network.Distances {
+		if slices.Contains([]string{from.Name, from.Region}, far.From) &&
+			slices.Contains([]string{to.Name, to.Region}, far.To) {
+			all = append(all, far)
+		}
+	}
+	return all
 }
 
 // gone returns the completed share of a drift.

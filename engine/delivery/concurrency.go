@@ -231,17 +231,17 @@ func (m *Machine) opening(c *campaign, from mail.Destination, s *slot) (mail.Des
 	return 0, false
 }
 
-// destination returns the destination of the recipient r of campaign c. While a list
+// destination returns the destination of the recipient at a place of campaign c. While a list
 // waits, every search asks for the same recipient, and a draw is a tenth of the cost of
 // an attempt.
-func (m *Machine) destination(c *campaign, r mail.Recipient) mail.Destination {
-	if c.asked != r+1 {
-		c.asked, c.answer = r+1, m.list.Destination(r)
+func (m *Machine) destination(c *campaign, place mail.Recipient) mail.Destination {
+	if c.asked != place+1 {
+		c.asked, c.answer = place+1, m.list.Destination(m.list.At(place))
 	}
 	return c.answer
 }
 
-// ahead returns the recipient with which the next subset begins; false if none.
+// ahead returns the place of the recipient with which the next subset begins; false if none.
 func (c *campaign) ahead() (mail.Recipient, bool) {
 	if len(c.back) > 0 {
 		return c.back[0].from, true
@@ -289,14 +289,14 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 		if m.open(d, s) {
 			s.first = m.interval.accounted
 			s.next++
-			m.start(i, s.next-1, d, 0, out)
+			m.start(i, m.list.At(s.next-1), d, 0, out)
 			return
 		}
 		if !m.mayPark(c) {
 			m.giveBack(i)
 			break
 		}
-		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: s.next, campaign: s.campaign}))
+		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: m.list.At(s.next), campaign: s.campaign}))
 		s.next++
 	}
 	m.release(i, out)

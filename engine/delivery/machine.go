@@ -105,7 +105,7 @@ type Machine struct {
 
 // campaign is one reservation with the rest of its part of the list.
 type campaign struct {
-	next, to  mail.Recipient // untried recipients that were in no subset yet
+	next, to  mail.Recipient // places of untried recipients that were in no subset yet
 	back      []part         // untried recipients of returned subsets
 	subset    mail.Recipient // length of a subset
 	processes int            // wanted
@@ -123,7 +123,7 @@ type campaign struct {
 	priority    int
 	every       vt.Span        // time between two attempts by its rate; 0 without one
 	opens       vt.Time        // the next attempt may begin from here on
-	asked       mail.Recipient // 1 + the recipient whose destination is answer; 0: none
+	asked       mail.Recipient // 1 + the place whose recipient's destination is answer; 0: none
 	answer      mail.Destination
 }
 

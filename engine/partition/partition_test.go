@@ -286,7 +286,7 @@ func TestRandomIsBinomial(t *testing.T) {
 
 func TestProblemsAreNamed(t *testing.T) {
 	p := five(10, 20)
-	p.Servers[1].Resources, p.Servers[2].Processes = 0, 0
+	p.Servers[1].Resources, p.Servers[2].Processes = -1, 0
 	p.Sites[1].Recipients = -1
 	p.Cost[3], p.Imbalance = MostCost+1, 0.9
 	if errs := p.Validate(); len(errs) != 5 {

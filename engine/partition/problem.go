@@ -108,13 +108,15 @@ func (p *Problem) Validate() []error {
 	l.Check(p.Quota == nil || len(p.Quota) == cells, "quota", "got %d, want %d or none", len(p.Quota), cells)
 	l.Check(p.Imbalance >= 1 && p.Imbalance <= MostImbalance, "imbalance", "got %g, want 1 to %d", p.Imbalance,
 		MostImbalance)
+	var resources float64
 	for i, v := range p.Servers {
 		key := conf.Index("servers", i)
-		l.Check(v.Resources > 0 && v.Resources <= 1e12, key+".resources", "got %g, want more than 0, at most 1e12",
-			v.Resources)
+		l.Check(v.Resources >= 0 && v.Resources <= 1e12, key+".resources", "got %g, want 0 to 1e12", v.Resources)
+		resources += v.Resources
 		l.Check(v.Processes > 0, key+".processes", "got %d, want at least 1", v.Processes)
 		l.Check(v.Quota >= 0, key+".quota", "got %d, want at least 0", v.Quota)
 	}
+	l.Check(resources > 0, "servers", "got no resources, want some")
 	total := int64(0)
 	for i, v := range p.Sites {
 		ok := v.Recipients >= 0 && v.Recipients <= MostRecipients

@@ -34,7 +34,7 @@ func byName(p *Problem, name string, of func(*Site) string, at func(*Server) str
 	all := newPlan(p, name)
 	home := map[string][]int{}
 	for i := range p.Servers {
-		if n := at(&p.Servers[i]); n != "" {
+		if n := at(&p.Servers[i]); n != "" && p.Servers[i].Resources > 0 {
 			home[n] = append(home[n], i)
 		}
 	}
@@ -161,12 +161,12 @@ func Random(p *Problem, key rng.Key) Plan {
 		}
 		for i, v := range p.Servers {
 			got := left
-			if i < len(p.Servers)-1 {
+			if v.Resources < weight*(1-1e-9) {
 				got = binomial(left, v.Resources/weight, key.At(uint64(d)<<32|uint64(i), 0, purposeRandom))
 			}
 			all.Counts[p.At(d, i)] = got
 			left -= got
-			weight = max(weight-v.Resources, 1e-300)
+			weight -= v.Resources
 		}
 	}
 	return all.costed(p)

@@ -44,8 +44,8 @@ func GroupedList(counts [][]int64) List {
 	return l
 }
 
-// Grouped returns the list, whose campaigns end at ends, made ready for Deal.
-func (l *List) Grouped(ends []Recipient, destinations int) List {
+// Group returns the list, whose campaigns end at ends, made ready for Deal.
+func (l *List) Group(ends []Recipient, destinations int) List {
 	g := *l
 	g.deal = &deal{destinations: destinations, sorted: make([]Recipient, l.count)}
 	first := Recipient(0)
@@ -71,6 +71,9 @@ func (l *List) Grouped(ends []Recipient, destinations int) List {
 	return g
 }
 
+// Grouped reports whether the list is ready for Deal.
+func (l *List) Grouped() bool { return l.deal != nil }
+
 // Groups returns the number of recipients of a campaign at each destination, of a grouped list.
 func (l *List) Groups(campaign int) []int64 {
 	all := make([]int64, l.deal.destinations)
@@ -86,6 +89,9 @@ func (l *List) Groups(campaign int) []int64 {
 // campaign's first recipient. Campaigns are dealt in their order.
 func (l *List) Deal(campaign int, counts []int64, servers int) []Recipient {
 	v := l.deal
+	if campaign == 0 {
+		v.parts = nil
+	}
 	at := v.starts[campaign*v.destinations]
 	given := append([]Recipient(nil), v.starts[campaign*v.destinations:(campaign+1)*v.destinations]...)
 	var ends []Recipient

@@ -88,7 +88,7 @@ func TestDealOfAReadList(t *testing.T) {
 	dest := slices.Concat(slices.Repeat([]mail.Destination{2}, 600), slices.Repeat([]mail.Destination{0}, 300),
 		slices.Repeat([]mail.Destination{1}, 100), []mail.Destination{1, 0, 1})
 	read := mail.ReadList(dest)
-	list := read.Grouped([]mail.Recipient{1000, 1003}, 3)
+	list := read.Group([]mail.Recipient{1000, 1003}, 3)
 	if got := list.Groups(0); !slices.Equal(got, []int64{300, 100, 600}) {
 		t.Fatalf("groups %v", got)
 	}

@@ -1,0 +1,101 @@
+package netmodel
+
+import (
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Distance lengthens the paths from some servers to some destinations.
+type Distance struct {
+	From string  `toml:"from" doc:"name of a server, or region of servers" required:"true"`
+	To   string  `toml:"to" doc:"name of a destination, or region of destinations" required:"true"`
+	RTT  vt.Span `toml:"extra_rtt" doc:"added to every round trip" range:"0s..1m" source:"scenario"`
+	Hops int     `toml:"extra_hops" doc:"added to the hops of every path" range:"0..64" source:"scenario"`
+}
+
+// from reports whether the paths of a server are among those of d.
+func (d Distance) from(s *Server) bool { return d.From == s.Name || d.From == s.Region }
+
+// to reports whether the paths to a destination are among those of d.
+func (d Distance) to(v *Destination) bool { return d.To == v.Name || d.To == v.Region }
+
+// distances returns what all distances together add to each path, by server and then destination, and the most
+// hops of them; nil if there are none.
+func (c *Config) distances() (all []route, most int) {
+	if len(c.Network.Distances) == 0 {
+		return nil, 0
+	}
+	all = make([]route, len(c.Servers)*len(c.Destinations))
+	for _, v := range c.Network.Distances {
+		for i := range c.Servers {
+			if !v.from(&c.Servers[i]) {
+				continue
+			}
+			for d := range c.Destinations {
+				if v.to(&c.Destinations[d]) {
+					at := &all[i*len(c.Destinations)+d]
+					at.rtt += v.RTT
+					at.hops += v.Hops
+					most = max(most, at.hops)
+				}
+			}
+		}
+	}
+	return all, most
+}
+
+// mostDistances is the most rows of distances: a plan asks each for every server and destination.
+const mostDistances = 1000
+
+func (c Config) checkDistances(l *conf.List) {
+	l.Check(len(c.Network.Distances) <= mostDistances, "network.distance", "got %d, want at most %d",
+		len(c.Network.Distances), mostDistances)
+	for i, d := range c.Network.Distances {
+		key := conf.Index("network.distance", i)
+		var servers, destinations []string
+		from, to := false, false
+		for j := range c.Servers {
+			from = from || d.from(&c.Servers[j])
+			servers = append(servers, c.Servers[j].Name, c.Servers[j].Region)
+		}
+		for j := range c.Destinations {
+			to = to || d.to(&c.Destinations[j])
+			destinations = append(destinations, c.Destinations[j].Name, c.Destinations[j].Region)
+		}
+		l.Check(d.From != "" && from, key+".from", "got %q, want a server or a region of servers%s", d.From,
+			conf.DidYouMean(d.From, servers))
+		l.Check(d.To != "" && to, key+".to", "got %q, want a destination or a region of destinations%s", d.To,
+			conf.DidYouMean(d.To, destinations))
+	}
+}
+
+// Times returns how long an attempt over a fresh connection takes on average, in milliseconds and rounded, by
+// destination and then server: the look-up, the round trips over the mean path, and the receiver's delays,
+// without failures, limits, drift and load.
+func (c Config) Times() (all []int64) {
+	dns := c.Network.DNS
+	lookup := float64(dns.HitRatio*dns.Hit.ExactMean()) +
+		float64((1-dns.HitRatio)*min(dns.Miss.ExactMean(), float64(c.Dialogue.Timeouts.DNS)))
+	trips := 0
+	for _, s := range c.Dialogue.Steps(mail.Fresh, int64(c.Size)) {
+		trips += s.RoundTrips
+	}
+	extra, _ := c.distances()
+	for d := range c.Destinations {
+		v := &c.Destinations[d]
+		delays := lookup + v.Banner.ExactMean() + v.RCPT.ExactMean() + v.Dot.ExactMean()
+		rtt := v.RTT.ExactMean()
+		for i := range c.Servers {
+			s := &c.Servers[i]
+			far := route{}
+			if extra != nil {
+				far = extra[i*len(c.Destinations)+d]
+			}
+			hops := c.Network.Hops.Mean + float64(s.ExtraHops+far.hops)
+			path := rtt + float64(s.ExtraRTT+far.rtt) + float64(hops*float64(c.Network.PerHop))
+			all = append(all, int64((delays+float64(path*float64(trips)))/float64(vt.Millisecond)+0.5))
+		}
+	}
+	return all
+}

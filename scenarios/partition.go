@@ -1,0 +1,181 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"flyball/engine"
+	"flyball/engine/partition"
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// Partitioning is how lists are divided among servers.
+type Partitioning struct {
+	Partition string  `toml:"partition" doc:"strategy by which each list is divided among the servers" default:"shares"`
+	Imbalance float64 `toml:"imbalance" doc:"most recipients of a server / its fair share, by server.share and processes" range:"1..10" default:"1.05" source:"assumed: one in twenty more than its share delays no mailing by more"`
+}
+
+// strategies are the choices of sender.partition.
+var strategies = []conf.Choice{
+	{Name: "shares", Doc: "cuts the list as it stands into one piece for each server"},
+	{Name: "equal", Doc: "gives each server as much of every destination as its resources are of all ([0062])"},
+	{Name: "random", Doc: "draws a server for each recipient"},
+	{Name: "network", Doc: "leaves recipients inside a server's network to that server ([0054])"},
+	{Name: "region", Doc: "leaves recipients of a region to its servers ([0055])"},
+	{Name: "segment", Doc: "keeps recipients of the same content together ([0036])"},
+	{Name: "optimal", Doc: "takes the least time in all, within imbalance and quotas"},
+}
+
+// Choices returns the strategies with what each does.
+func (Partitioning) Choices(key string) []conf.Choice {
+	if key == "partition" {
+		return strategies
+	}
+	return nil
+}
+
+// Off reports whether lists are cut as they stand.
+func (p Partitioning) Off() bool { return p.Partition == "shares" }
+
+// Idle reports whether a key has no meaning beside the other values of p.
+func (p Partitioning) Idle(key string) bool { return key == "imbalance" && p.Partition != "optimal" }
+
+// Strategies returns the names of the strategies that make a plan.
+func Strategies() (all []string) {
+	for _, c := range strategies[1:] {
+		all = append(all, c.Name)
+	}
+	return all
+}
+
+// Problem returns the division of a campaign's list with counts of recipients at each destination.
+func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
+	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance, Cost: s.Netmodel().Times()}
+	for i := range p.Cost {
+		p.Cost[i] = min(p.Cost[i], partition.MostCost)
+	}
+	for _, v := range s.Servers {
+		processes := s.Campaigns[campaign].Processes
+		if v.Connections > 0 {
+			processes = min(processes, v.Connections)
+		}
+		p.Servers = append(p.Servers, partition.Server{Name: v.Name, Network: v.Network, Region: v.Region,
+			Resources: v.Share * float64(processes), Processes: processes, Quota: int64(v.Quota)})
+	}
+	for i, d := range s.Destinations {
+		p.Sites = append(p.Sites, partition.Site{Name: d.Name, Network: d.Network, Region: d.Region,
+			Segment: d.Segment, Recipients: counts[i]})
+	}
+	return p
+}
+
+// Plan returns the plan of a problem by a strategy; key is for draws. ok is false if quotas leave no plan.
+func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Plan, ok bool) {
+	switch strategy {
+	case "equal":
+		return partition.Equal(p), true
+	case "random":
+		return partition.Random(p, key), true
+	case "network":
+		return partition.Network(p), true
+	case "region":
+		return partition.Region(p), true
+	case "segment":
+		return partition.Segment(p), true
+	case "optimal":
+		return partition.Optimal(p)
+	}
+	panic(fmt.Sprintf("strategy %q makes no plan", strategy))
+}
+
+// groups returns how many recipients each campaign's synthetic list has at each destination if a list is
+// partitioned: its share, exactly, with what rounding leaves for the first destinations that lack most.
+func (s *Scenario) groups() (all [][]int64) {
+	var sum float64
+	for _, d := range s.Destinations {
+		sum += d.Share
+	}
+	for _, c := range s.Campaigns {
+		p := partition.Problem{Servers: make([]partition.Server, len(s.Destinations)), Sites: []partition.Site{
+			{Recipients: int64(c.Recipients)}}, Cost: make([]int64, len(s.Destinations))}
+		for i, d := range s.Destinations {
+			p.Servers[i].Resources = d.Share / sum
+		}
+		all = append(all, partition.Equal(&p).Counts)
+	}
+	return all
+}
+
+// Work returns the list of a run, in the order in which servers take it, and their parts of it. Lists are
+// divided by sender.partition; key is for its draws. The error names a campaign that does not fit on the servers.
+func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, error) {
+	if s.Partitioning.Off() {
+		return list, s.Arrivals(list.Len()), nil
+	}
+	ends := s.Ends(list.Len())
+	if !list.Grouped() {
+		grouped := list.Group(ends, len(s.Destinations))
+		list = &grouped
+	}
+	var all []Arrival
+	from := mail.Recipient(0)
+	for number, c := range s.Campaigns {
+		p := s.Problem(number, list.Groups(number))
+		if err := errors.Join(p.Validate()...); err != nil {
+			return nil, nil, fmt.Errorf("campaign %s: %w", c.Name, err)
+		}
+		plan, ok := Plan(s.Partitioning.Partition, p, key)
+		if !ok {
+			return nil, nil, fmt.Errorf("campaign %s: quotas leave some recipients without a server", c.Name)
+		}
+		first := from
+		for i, to := range list.Deal(number, plan.Counts, len(s.Servers)) {
+			if to > from {
+				all = append(all, s.arrival(number, i, first, from, to))
+			}
+			from = to
+		}
+	}
+	return list, inOrder(all, len(s.Servers)), nil
+}
+
+// arrival returns the part [from, to) of a campaign's list, which begins at first.
+func (s *Scenario) arrival(number, server int, first, from, to mail.Recipient) Arrival {
+	c := s.Campaigns[number]
+	a := Arrival{At: vt.Time(c.Start), Due: c.due(), Campaign: number, First: first, Server: mail.Server(server)}
+	a.Reserve = engine.Reserve{From: from, To: to, Processes: c.Processes, Subset: c.Subset, Priority: c.Priority,
+		Rate: c.Rate}
+	return a
+}
+
+// inOrder sorts arrivals by time and numbers the messages to each server.
+func inOrder(all []Arrival, servers int) []Arrival {
+	slices.SortStableFunc(all, func(a, b Arrival) int { return int(min(max(a.At-b.At, -1), 1)) })
+	sent := make([]uint64, servers)
+	for i := range all {
+		sent[all[i].Server]++
+		all[i].Number = sent[all[i].Server]
+	}
+	return all
+}
+
+// checkPartition checks that each campaign's list has room on the servers.
+func (s *Scenario) checkPartition(l *conf.List) {
+	if s.Partitioning.Partition != "optimal" || len(*l) > 0 {
+		return
+	}
+	for i, counts := range s.groups() {
+		p := s.Problem(i, counts)
+		var room int64
+		for _, v := range p.Rooms() {
+			room += v
+		}
+		l.Check(room >= p.Total(), "sender.partition",
+			"got room for %d of the %d recipients of campaign %s, want more imbalance, or more quota of servers", room,
+			p.Total(), s.Campaigns[i].Name)
+	}
+}
