@@ -127,8 +127,8 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 		t.Fatal(err)
 	}
 	defer receivers.Close()
-	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: receivers, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: scale,
-		Domain: "sender.example",
+	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: receivers, Letters: letters{s, &list},
+		Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example",
 		Broken: func(err error) { t.Error(err) }}
 	got := newOutcomes(list.Len())
 	r, err := realrun.New(s, &list, scale, transport, got.with(also), journal)

@@ -213,8 +213,8 @@ func TestReturnInBothWorlds(t *testing.T) {
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:1]
 	d := &s.Destinations[0]
 	d.Fail, d.Dead = nil, nil
-	d.Penalty = limits.Penalty{Rate: 1, Pause: 10 * vt.Second, Connections: 20, Escalate: 1, Most: vt.Day, Memory: vt.Day,
-		Reply: 421, Enhanced: 4_007_028}
+	d.Penalty = limits.Penalty{Rate: 1, Pause: 10 * vt.Second, Connections: 20, Escalate: 1, Most: vt.Day,
+		Memory: vt.Day, Reply: 421, Enhanced: 4_007_028}
 	d.Recent = vt.Minute
 	d.Replies = []replies.Row{{Enhanced: 4_007_028, Class: "source-rate", Reaction: "suspend", Scope: "source",
 		For: 15 * vt.Second, Return: 1}}
@@ -226,7 +226,8 @@ func TestReturnInBothWorlds(t *testing.T) {
 	refused := receivers.Ledger.Refused(sink.Refusal{Stage: mail.StageMAIL, Code: 421})
 	t.Logf("%d refused live, %d in the simulation", refused, world.Record().Refusals())
 	if refused < 1 || refused > 3*processes || world.Record().Refusals() > 3*processes {
-		t.Errorf("%d refused live, %d in the simulation, want %d to %d", refused, world.Record().Refusals(), 1, 3*processes)
+		t.Errorf("%d refused live, %d in the simulation, want 1 to %d", refused, world.Record().Refusals(),
+			3*processes)
 	}
 	if r.Rec.Count(mail.Done) != n || world.Record().Count(mail.Done) != n {
 		t.Errorf("%d delivered live, %d in the simulation, want %d", r.Rec.Count(mail.Done),

@@ -25,9 +25,6 @@ func wholeOf(s *scenarios.Scenario, w *sim.World, end vt.Time) whole {
 	w.Record().Fold(&r, uint64(w.List().Len()), 0)
 	rows := fmt.Sprintf("%+v", r.Intervals)
 	r.Intervals = nil
-	if len(r.Readings) == 0 { // restored
-		r.Readings = nil
-	}
 	return whole{r, rows}
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/reports/format"
 	"flyball/reports/runlog"
 )
@@ -53,8 +55,10 @@ func Of(run *runlog.Run) []Row {
 		}
 		for i, v := range table {
 			var count uint64
-			if d < len(run.Readings) && i < len(run.Readings[d]) {
-				count = run.Readings[d][i]
+			for _, r := range run.Readings {
+				if int(r.Destination) == d && int(r.Row) == i+1 {
+					count += r.Count
+				}
 			}
 			read += count
 			add(Row{Class: v.Class, Reaction: v.Reaction, Match: v.Match, Alarm: v.Alarm}, count)
@@ -62,6 +66,43 @@ func Of(run *runlog.Run) []Row {
 		add(Row{Class: unknown, Reaction: "none"}, refused-read)
 		slices.SortStableFunc(all[first:], func(a, b Row) int { return cmp.Compare(b.Count, a.Count) })
 	}
+	return all
+}
+
+// Meaning is what replies of a kind meant to the sender.
+type Meaning struct {
+	Class string // by its table; empty if no row matched
+	Fate  mail.Class
+	Count uint64
+}
+
+// Meanings returns what the replies of a kind meant to the sender, the most frequent
+// first: one meaning without a reply table.
+func Meanings(run *runlog.Run, c runlog.ReplyCount) []Meaning {
+	reply := mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}
+	if c.Code == 0 || run.Sender.Replies == nil {
+		return []Meaning{{Fate: reply.Class(), Count: c.Count}}
+	}
+	left := c.Count
+	var all []Meaning
+	for _, r := range run.Readings {
+		if r.Destination != c.Destination || r.Stage != c.Stage || int(r.Code) != c.Code {
+			continue
+		}
+		row := run.Sender.Replies[r.Destination][r.Row-1]
+		m := Meaning{Class: row.Class, Fate: (&replies.Row{Reaction: row.Reaction}).ClassOf(&reply)}
+		left -= r.Count
+		if i := slices.IndexFunc(all, func(o Meaning) bool { return o.Class == m.Class && o.Fate == m.Fate }); i >= 0 {
+			all[i].Count += r.Count
+			continue
+		}
+		m.Count = r.Count
+		all = append(all, m)
+	}
+	if left > 0 {
+		all = append(all, Meaning{Fate: reply.Class(), Count: left})
+	}
+	slices.SortStableFunc(all, func(a, b Meaning) int { return cmp.Compare(b.Count, a.Count) })
 	return all
 }
 

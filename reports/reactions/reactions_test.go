@@ -49,6 +49,21 @@ func TestReactions(t *testing.T) {
 	if rows := Table(all, 2).Rows; len(rows) != 2 || rows[1][0] != "2 more" || rows[1][4] != "12" {
 		t.Errorf("a table of two rows is %q", rows)
 	}
+	kind := runlog.ReplyCount{Destination: 1, Stage: mail.StageDot, Code: 421, Count: 24}
+	meanings := []Meaning{{"reputation-soft", mail.Deferral, 20}, {"reputation-hard", mail.Deferral, 4}}
+	if got := Meanings(run, kind); !slices.Equal(got, meanings) {
+		t.Errorf("421 at the dot means %+v, want %+v", got, meanings)
+	}
+	table[1].Reaction, kind.Count = "bounce", 30
+	meanings = []Meaning{{"reputation-soft", mail.Bounce, 20}, {"", mail.Deferral, 6},
+		{"reputation-hard", mail.Deferral, 4}}
+	if got := Meanings(run, kind); !slices.Equal(got, meanings) {
+		t.Errorf("421 at the dot means %+v, want %+v", got, meanings)
+	}
+	kind = runlog.ReplyCount{Destination: 1, Stage: mail.StageRCPT, Code: 421, Count: 24}
+	if got := Meanings(run, kind); !slices.Equal(got, []Meaning{{"", mail.Deferral, 24}}) {
+		t.Errorf("421 at RCPT, which no row matched, means %+v", got)
+	}
 	run.Sender.Replies = nil
 	if got := Of(run); got != nil {
 		t.Errorf("without a table: %+v", got)

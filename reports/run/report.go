@@ -5,10 +5,11 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"flyball/internal/hist"
-	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/reports/diagnosis"
 	"flyball/reports/folder"
@@ -102,7 +103,9 @@ type Outcome struct {
 	Code        int    `json:"code"`  // SMTP reply code; 0 without a reply
 	Fault       string `json:"fault"` // reason if a reply is missing
 	Means       string `json:"means"` // delivered, deferral, bounce or ambiguous
-	Count       uint64 `json:"count"`
+	// what the reply is about by the sender's reply table
+	Class string `json:"class,omitempty"`
+	Count uint64 `json:"count"`
 }
 
 // Latency sums up the times of all attempts, in seconds.
@@ -157,13 +160,14 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		r.Servers = append(r.Servers, measure.Judge(name, measure.RowsOf(r.Rows, name)))
 	}
 	for _, c := range run.Replies {
-		reply := mail.Reply{Code: uint16(c.Code), Stage: c.Stage, Fault: c.Fault}
-		r.Outcomes = append(r.Outcomes, Outcome{
-			Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code,
-			Fault: c.Fault.String(),
-			Means: reply.Class().String(), Count: c.Count,
-		})
+		for _, m := range reactions.Meanings(run, c) {
+			r.Outcomes = append(r.Outcomes, Outcome{
+				Destination: run.Destinations[c.Destination], Stage: c.Stage.String(), Code: c.Code,
+				Fault: c.Fault.String(), Means: m.Fate.String(), Class: m.Class, Count: m.Count,
+			})
+		}
 	}
+	slices.SortStableFunc(r.Outcomes, func(a, b Outcome) int { return cmp.Compare(b.Count, a.Count) })
 	if len(run.ByDestination) > 0 {
 		together := runlog.Together(run.ByDestination)
 		together.Recipients = t.Recipients - t.Suppressed

@@ -267,7 +267,11 @@ func (r *Report) outcomeTable(most int) format.Table {
 		if o.Code != 0 {
 			reply = strconv.Itoa(o.Code)
 		}
-		t.Rows = append(t.Rows, []string{o.Destination, reply, o.Stage, o.Means, format.Grouped(float64(o.Count), 0),
+		means := o.Means
+		if o.Class != "" {
+			means += ", " + o.Class
+		}
+		t.Rows = append(t.Rows, []string{o.Destination, reply, o.Stage, means, format.Grouped(float64(o.Count), 0),
 			format.PercentOfCount(o.Count, r.Totals.Attempts)})
 	}
 	return t

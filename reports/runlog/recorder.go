@@ -18,9 +18,9 @@ import (
 type Recorder struct {
 	Latency   hist.Hist // times of all attempts
 	Intervals []Interval
-	Outcomes  Outcomes   // of each recipient; set by a caller that needs them, otherwise nil
-	replies   []uint64   // counts by destination, stage and outcome
-	readings  [][]uint64 // counts by destination and row of the reply table; nil if no reply matched one
+	Outcomes  Outcomes // of each recipient; set by a caller that needs them, otherwise nil
+	replies   []uint64 // counts by destination, stage and outcome
+	readings  [][]Read // by destination, in no order; nil if no reply matched a row of the reply table
 	by        []Destination
 	finals    finals
 	course    course
@@ -97,7 +97,8 @@ func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail
 	}
 	r.replies[(int(a.Dest)*int(mail.Stages)+int(reply.Stage))*outcomes+outcome]++
 	if reply.Row > 0 {
-		r.read(a.Dest, reply.Row)
+		r.read(Read{a.Dest, reply.Row, reply.Stage, reply.Code, 1})
+		r.mix(uint64(reply.Row))
 	}
 	r.mix(uint64(now))
 	r.mix(uint64(a.Rcpt)<<32 | uint64(a.Server)<<16 | uint64(a.Try))
@@ -110,33 +111,41 @@ func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail
 	}
 }
 
-// read counts a reply that matched a row of the reply table.
-func (r *Recorder) read(d mail.Destination, row uint16) {
-	if r.readings == nil {
-		r.readings = make([][]uint64, len(r.by))
-	}
-	for len(r.readings[d]) < int(row) {
-		r.readings[d] = append(r.readings[d], 0)
-	}
-	r.readings[d][row-1]++
-	r.mix(uint64(row))
+// Read is the number of replies of a destination that matched the same row of its reply
+// table in the same way.
+type Read struct {
+	Destination mail.Destination
+	Row         uint16
+	Stage       mail.Stage
+	Code        uint16
+	Count       uint64
 }
 
-// plus returns the sum of the readings a and b, either of which may be nil or have fewer rows.
-func plus(a, b [][]uint64) [][]uint64 {
-	sum := make([][]uint64, max(len(a), len(b)))
-	for _, v := range [][][]uint64{a, b} {
-		for d, rows := range v {
-			sum[d] = append(sum[d], make([]uint64, max(len(rows)-len(sum[d]), 0))...)
-			for row, n := range rows {
-				sum[d][row] += n
-			}
+// read counts replies that matched a row of the reply table.
+func (r *Recorder) read(v Read) {
+	if r.readings == nil {
+		r.readings = make([][]Read, len(r.by))
+	}
+	all := r.readings[v.Destination]
+	for i := range all {
+		if same := &all[i]; same.Row == v.Row && same.Stage == v.Stage && same.Code == v.Code {
+			same.Count += v.Count
+			return
 		}
 	}
-	if len(sum) == 0 {
-		return nil
+	r.readings[v.Destination] = append(all, v)
+}
+
+// reads returns all counts of read in order; nil if there are none.
+func (r *Recorder) reads() (all []Read) {
+	for _, of := range r.readings {
+		all = append(all, of...)
 	}
-	return sum
+	slices.SortFunc(all, func(a, b Read) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Row, b.Row),
+			cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Code, b.Code))
+	})
+	return all
 }
 
 // Interval records one governor interval.
@@ -181,7 +190,11 @@ func Merge(apart []*Recorder) *Recorder {
 			all.by[d] = Together([]Destination{all.by[d], r.by[d]})
 		}
 		all.finals.add(&r.finals)
-		all.readings = plus(all.readings, r.readings)
+		for _, of := range r.readings {
+			for _, v := range of {
+				all.read(v)
+			}
+		}
 		if i > 0 {
 			all.mix(r.digest)
 		}
@@ -200,7 +213,7 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	})
 	run.Digest = r.digest
 	run.Intervals, run.Replies, run.Latency = r.Intervals, r.Replies(), r.Latency
-	run.Readings = r.readings
+	run.Readings = r.reads()
 	run.ByDestination, run.Outcomes, run.Course, run.LastFirst = r.Destinations(), r.Outcomes,
 		r.course.steps(r.by), r.lastFirst
 	for c := range run.Campaigns {

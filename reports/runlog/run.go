@@ -32,9 +32,8 @@ type Run struct {
 	Campaigns    []Campaign
 	Intervals    []Interval
 	Replies      []ReplyCount
-	// Readings are attempts whose reply matched a row of the reply table, by destination and row; nil if none did
-	Readings [][]uint64
-	Latency  hist.Hist
+	Readings     []Read // by destination, row, stage and code
+	Latency      hist.Hist
 
 	ByDestination []Destination // statuses of recipients, by destination
 	Course        Course        // attempts over time

@@ -17,7 +17,11 @@ func (r *Recorder) State(c *snap.Codec) {
 		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) { d.State(c) })
 	})
 	c.Fields(&r.replies)
-	snap.Slice(c, &r.readings, func(c *snap.Codec, rows *[]uint64) { c.Fields(rows) })
+	snap.Slice(c, &r.readings, func(c *snap.Codec, of *[]Read) {
+		snap.Slice(c, of, func(c *snap.Codec, v *Read) {
+			c.Fields(&v.Destination, &v.Row, &v.Stage, &v.Code, &v.Count)
+		})
+	})
 	for i := range r.by {
 		r.by[i].State(c)
 	}
