@@ -34,11 +34,11 @@ internal/input internal/longtest internal/zone
 internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
-sim/verify sim/bench sim/tune sim/ask reports/internal/handmade
+sim/verify sim/bench sim/tune sim/ask sim/plan reports/internal/handmade
 reports/folder reports/diagnosis reports/reactions
 reports/chart
 reports/page
-reports/run reports/answer
+reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual

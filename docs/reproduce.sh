@@ -76,6 +76,10 @@ cp "$tmp/runs/step/plots/classes.svg" "$new/docs/img/step-classes.svg"
 flyball tune docs/studies/tune-quickstart.toml --out "$tmp/runs/tuned" | sed '/^Folder: /d; /^Try it: /d' > "$new/docs/results/tune-quickstart.txt"
 cp "$tmp/runs/tuned/plots/pareto.svg" "$new/docs/img/tune-pareto.svg"
 
+# What plans find.
+flyball plan overnight --deadline 01:00,04:00,06:00 > "$new/docs/results/plan-overnight.txt"
+flyball plan overnight --deadline 04:00,"+6d 06:00" --warm-up young=2000+15%..20000 --replications 5 > "$new/docs/results/plan-warm-up.txt"
+
 # The models with known answers.
 "$tmp/flyball" verify -q > "$new/docs/results/verify.txt"
 

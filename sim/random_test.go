@@ -727,6 +727,9 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 				a.Growth, a.More = pick(d, 1, 1.3, 2), d.between(1, 5)
 				a.Most = pick(d, 0, a.Limit+d.IntN(30))
 			}
+			if a.Most == 0 && d.coin() {
+				a.Ladder = []int{a.Limit + d.IntN(5), a.Limit + 5 + d.IntN(20)}
+			}
 			v.Allowances = append(v.Allowances, a)
 		}
 	}

@@ -367,7 +367,11 @@ func midnights(now vt.Time, begins vt.Span) (n vt.Span) {
 // limitOn is the limit of an allowance on a day of the run.
 func limitOn(a limits.Allowance, day vt.Span) int {
 	n := float64(a.Limit)
-	for range day {
+	for of := range day {
+		if int(of) < len(a.Ladder) {
+			n = float64(a.Ladder[of])
+			continue
+		}
 		n = math.Floor(n*a.Growth) + float64(a.More)
 		if n >= 1e9 || a.Most > 0 && n >= float64(a.Most) {
 			break

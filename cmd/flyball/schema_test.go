@@ -27,6 +27,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/laws"
 	"flyball/reports/measure"
+	"flyball/reports/planning"
 	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/reports/tuning"
@@ -42,6 +43,7 @@ var published = map[string]struct {
 	"ensemble":   {"summary.json of replications", reflect.TypeFor[ensemble.Report]()},
 	"study":      {"study.json of a sweep", reflect.TypeFor[studies.Report]()},
 	"answer":     {"flyball ask --json", reflect.TypeFor[answer.Report]()},
+	"plan":       {"flyball plan --json", reflect.TypeFor[planning.Report]()},
 	"tuning":     {"tune.json of a search", reflect.TypeFor[tuning.Report]()},
 	"laws":       {"summary.json of laws on the suite", reflect.TypeFor[laws.Report]()},
 	"comparison": {"summary.json of a comparison", reflect.TypeFor[compare.Report]()},

@@ -5,6 +5,7 @@ package limits
 
 import (
 	"math"
+	"slices"
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
@@ -21,6 +22,7 @@ type Allowance struct {
 	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
 	Begins vt.Span `toml:"begins,omitdefault" doc:"a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's midnight; the others follow before and after it" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
 	Scope  string  `toml:"scope" doc:"whose messages count together. server: of each server, by its source address or netblock, as by of the destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from any address; fleet: of all servers" oneof:"server block domain fleet" default:"server"`
+	Ladder []int   `toml:"ladder,omitdefault" doc:"limits of the days after the first, in their order; the last one holds or grows from then on (warm-up)" range:"1..1000000000" source:"scenario"`
 	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
 	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`
 	Most   int     `toml:"most,omitdefault" doc:"greatest limit; not given: it grows without end" range:"1..1000000000" source:"scenario"`
@@ -41,12 +43,22 @@ func (a Allowance) Idle(key string) bool { return key == "most" && !a.grows() }
 
 func (a Allowance) grows() bool { return a.Growth != 1 || a.More > 0 }
 
+// mostSteps is the most days that a ladder names.
+const mostSteps = 1000
+
 // Problems reports every problem beside the ranges of the keys.
 func (a Allowance) Problems() []error {
 	var l conf.List
 	mail.CheckStatus(&l, "enhanced", a.Reply, a.Enhanced)
 	l.Check(a.Most == 0 || a.grows(), "most", "got %d, want growth or more beside it", a.Most)
-	l.Check(a.Most == 0 || a.Most >= a.Limit, "most", "got %d, want at least limit = %d", a.Most, a.Limit)
+	first := slices.Max(append([]int{a.Limit}, a.Ladder...))
+	l.Check(a.Most == 0 || a.Most >= first, "most", "got %d, want at least limit = %d", a.Most, first)
+	l.Check(len(a.Ladder) <= mostSteps, "ladder", "got %d days, want at most %d", len(a.Ladder), mostSteps)
+	before := a.Limit
+	for i, n := range a.Ladder {
+		l.Check(n >= before, conf.Index("ladder", i), "got %d after %d, want a limit that does not fall", n, before)
+		before = n
+	}
 	return l
 }
 
@@ -58,7 +70,7 @@ func (a Allowance) onDay() []int {
 	if most == 0 {
 		most = mostTaken
 	}
-	limits := []int{a.Limit}
+	limits := append([]int{a.Limit}, a.Ladder...)
 	for len(limits) <= days {
 		last := limits[len(limits)-1]
 		next := min(most, int(math.Floor(float64(last)*a.Growth))+a.More)
@@ -90,6 +102,43 @@ func NewQuota(a Allowance) Quota {
 	}
 	v.ahead, v.dayOld = before(a.Begins, a.Window), before(a.Begins, vt.Day)
 	return v
+}
+
+// On returns the limit on a day of the run, counted from 0, and whether it grows no more.
+func (q *Quota) On(day int) (limit int, last bool) {
+	at := min(day, len(q.limits)-1)
+	return q.limits[at], at == len(q.limits)-1
+}
+
+// Day returns the day of the run, counted from 0, that the time t lies in.
+func (q *Quota) Day(t vt.Time) int { return int(int64(t.Add(q.dayOld)) / int64(vt.Day)) }
+
+// Begins returns when a day of the run begins; the first begins with the run.
+func (q *Quota) Begins(day int) vt.Time {
+	return max(0, vt.Time(day)*vt.Time(vt.Day)-vt.Time(q.dayOld))
+}
+
+// Most returns a number of messages that the quota does not exceed from a time up to and
+// including another one: the limits of windows that follow each other, the first of which
+// begins in the step of from. Limits never fall, so a window has at most that of its end.
+func (q *Quota) Most(from, to vt.Time) int {
+	if to < from {
+		return 0
+	}
+	step := func(t vt.Time) int64 { return int64(t.Add(q.ahead)) / int64(q.step) }
+	first := step(from)
+	whole := func(t vt.Time) int { return int((step(t) - first) / int64(q.steps)) } // windows that end before t
+	sum, counted := 0, 0
+	for day := q.Day(from); day < q.Day(to); day++ {
+		limit, last := q.On(day)
+		if last {
+			break
+		}
+		n := whole(q.Begins(day + 1))
+		sum, counted = sum+(n-counted)*limit, n
+	}
+	limit, _ := q.On(q.Day(to))
+	return sum + (whole(to)-counted+1)*limit
 }
 
 // before returns for how long the last of the periods of a length, one of which

@@ -202,6 +202,21 @@ func (f *finals) onTime(c int) (n uint64) {
 	return n
 }
 
+// last returns the number of recipients of campaign c that are final, and when the last one
+// became so.
+func (f *finals) last(c int) (at vt.Time, n uint64) {
+	if c >= len(f.parts) {
+		return 0, 0
+	}
+	for _, k := range f.parts[c].counts {
+		n += uint64(k)
+	}
+	for _, e := range f.parts[c].ends {
+		at = max(at, e.last)
+	}
+	return at, n
+}
+
 // add merges the counts of o.
 func (f *finals) add(o *finals) {
 	for i, v := range o.parts {

@@ -238,6 +238,13 @@ func (r *Recorder) Refusals() uint64 { return r.sum((*Destination).Refusals) }
 // OnTime returns the number of recipients of a campaign that were final by its deadline.
 func (r *Recorder) OnTime(campaign int) uint64 { return r.finals.onTime(campaign) }
 
+// Last returns the number of recipients of a campaign that are final, and when the last one of
+// them became so.
+func (r *Recorder) Last(campaign int) (at vt.Time, final uint64) { return r.finals.last(campaign) }
+
+// LastFirst returns the end of the last first try.
+func (r *Recorder) LastFirst() vt.Time { return r.lastFirst }
+
 // Count returns the number of recipients that ended with a status; of Pending,
 // the number of attempts that left their recipient waiting.
 func (r *Recorder) Count(s mail.Status) uint64 {

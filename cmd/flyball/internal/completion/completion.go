@@ -49,6 +49,7 @@ func proposalsOf(own Words) proposals {
 		"flyball sweep":         first(fileOf("toml")),
 		"flyball tune":          first(fileOf("toml")),
 		"flyball ask":           first(scenarioNames),
+		"flyball plan":          first(scenarioNames),
 		"flyball compare":       sides,
 		"flyball report":        first(folders),
 		"flyball promote":       first(folders),
