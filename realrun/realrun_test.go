@@ -66,7 +66,8 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	retry.Delays = []vt.Span{10 * vt.Second, 60 * vt.Second}
 	dialogue := mail.DefaultDialogue()
 	dialogue.Timeouts.Connect = 5 * vt.Minute // time for a busy machine
-	return &scenarios.Scenario{Name: "rehearsal", Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
+	return &scenarios.Scenario{Name: "rehearsal",
+		Partitioning: scenarios.Default().Partitioning, Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
 		Governor: g, Retry: retry, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
 		Network: network, Servers: []netmodel.Server{server, second},
 		Destinations: []netmodel.Destination{big, plain, grey, wall},

@@ -258,7 +258,7 @@ func TestBuiltins(t *testing.T) {
 	for _, want := range []string{"quickstart", "patent-table1", "patent-200k", "patent-as-printed", "runaway",
 		"slow-dns",
 		"lossy-hops", "greylist", "throttling-provider", "dead-addresses", "two-distances", "providers", "opt-in",
-		"mixed-mail"} {
+		"mixed-mail", "unequal"} {
 		if _, ok := Builtin(want); !ok {
 			t.Errorf("there is no %s", want)
 		}

@@ -73,6 +73,14 @@ func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
 	return p
 }
 
+// Problems returns the division of each campaign's synthetic list.
+func (s *Scenario) Problems() (all []*partition.Problem) {
+	for i, counts := range s.groups() {
+		all = append(all, s.Problem(i, counts))
+	}
+	return all
+}
+
 // Plan returns the plan of a problem by a strategy; key is for draws. ok is false if quotas leave no plan.
 func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Plan, ok bool) {
 	switch strategy {
@@ -168,8 +176,7 @@ func (s *Scenario) checkPartition(l *conf.List) {
 	if s.Partitioning.Partition != "optimal" || len(*l) > 0 {
 		return
 	}
-	for i, counts := range s.groups() {
-		p := s.Problem(i, counts)
+	for i, p := range s.Problems() {
 		var room int64
 		for _, v := range p.Rooms() {
 			room += v

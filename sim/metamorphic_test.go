@@ -408,9 +408,13 @@ func TestServersAreIndependent(t *testing.T) {
 	})
 }
 
+// asItStands cuts lists as they stand: a plan depends on the times of all servers and destinations.
+func asItStands(s *scenarios.Scenario) { s.Partitioning = scenarios.Default().Partitioning }
+
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		asItStands(s)
 		eachForItself(s)
 		notShared(s)
 		s.Campaigns = s.Campaigns[:1] // a second list would begin at another number
@@ -439,6 +443,7 @@ func TestTwiceTheServersAndTheList(t *testing.T) {
 // for powers of two.
 func TestAllTimesScaled(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		asItStands(s)
 		k := vt.Span(pick(d, 2, 4))
 		if s.Governor.Law == "hold" {
 			k = pick[vt.Span](d, 2, 3, 5)
@@ -480,6 +485,9 @@ func TestAllTimesScaled(t *testing.T) {
 		}
 		for i := range long.Servers {
 			times = append(times, &long.Servers[i].ExtraRTT)
+		}
+		for i := range long.Network.Distances {
+			times = append(times, &long.Network.Distances[i].RTT)
 		}
 		for i := range long.Campaigns {
 			times = append(times, &long.Campaigns[i].Start)
@@ -569,6 +577,7 @@ func TestHabitsBeyondReach(t *testing.T) {
 // deferred recipients are tried in the order of these numbers.
 func TestDestinationsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		asItStands(s)
 		noConnectionLuck(s)
 		noLimits(s)
 		list := s.List(rng.New(s.Seed, replication(s)))
@@ -635,6 +644,8 @@ func TestRecipientsPermuted(t *testing.T) {
 // connection is kept for another message or counted.
 func TestClassSplit(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		asItStands(s)
+		s.Network.Distances = nil // by names
 		noConnectionLuck(s)
 		noLimits(s)
 		s.Dialogue.Messages = 1

@@ -160,7 +160,7 @@ func clone(s *scenarios.Scenario) *scenarios.Scenario {
 	c.Retry.Delays, c.Governor.Changes = slices.Clone(s.Retry.Delays), slices.Clone(s.Governor.Changes)
 	c.Servers, c.Campaigns, c.Destinations = slices.Clone(s.Servers), slices.Clone(s.Campaigns),
 		slices.Clone(s.Destinations)
-	c.Replies = slices.Clone(s.Replies)
+	c.Replies, c.Network.Distances = slices.Clone(s.Replies), slices.Clone(s.Network.Distances)
 	for i := range c.Destinations {
 		d := &c.Destinations[i]
 		d.Send.Delays = slices.Clone(d.Send.Delays)

@@ -206,7 +206,8 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.AddCommand(a.runCommand(), a.realrunCommand(), a.askCommand(), a.planCommand(), a.lawsCommand(),
 		a.sweepCommand(), a.tuneCommand(),
 		a.verifyCommand(), a.benchCommand(), a.compareCommand(), a.promoteCommand(), a.governCommand(),
-		a.reportCommand(), a.initCommand(), a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
+		a.reportCommand(), a.initCommand(), a.partitionCommand(),
+		a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
 		a.versionCommand())
 	completion.Complete(root, completion.Words{Colours: terminal.ColourChoices, Schemas: schemaNames(),
 		Yardsticks: yardsticks})

@@ -52,6 +52,7 @@ var published = map[string]struct {
 	"scenarios":  {"flyball scenario list --json", reflect.TypeFor[scenarioList]()},
 	"metrics":    {"flyball scenario metrics --json", reflect.TypeFor[metricList]()},
 	"validation": {"flyball validate --json", reflect.TypeFor[validation]()},
+	"partition":  {"flyball partition --json", reflect.TypeFor[task.Partitions]()},
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
@@ -225,7 +226,7 @@ func TestOutputsObeyTheirSchemas(t *testing.T) {
 		{0, "validate quickstart --json"}, {exitInvalid, "validate quickstart nosuch bad.toml --json"},
 		{exitInvalid, "validate a\x1b[31m a\u009b31m\x7f --json"},
 		{0, "govern law.toml --samples rows.csv --json"},
-		{0, "verify --list --json"}, {0, "verify -q --only law,little --json"},
+		{0, "partition unequal --json"}, {0, "verify --list --json"}, {0, "verify -q --only law,little --json"},
 		{0, "bench hold -q --population 50 --events 1000 --runs 1 --json"},
 	} {
 		code, out, errout := invoke(t, strings.Fields(c.args)...)

@@ -320,3 +320,34 @@ func BenchmarkPrices(b *testing.B) {
 	}
 	b.ReportMetric(100*plan.Gap(), "%gap")
 }
+
+// No plan is done before the bound; with times that are alike everywhere the bound is the least possible time.
+func TestNothingIsDoneBeforeTheBound(t *testing.T) {
+	for seed := range uint64(30) {
+		p := random(seed, 30, 4, 1.05, false)
+		bound := FinishBound(p)
+		best := math.Inf(1)
+		plans := []Plan{Equal(p), Segment(p), Random(p, rng.New(seed, 1))}
+		for _, imbalance := range []float64{1, 1.1, 1.3, 2, 10} {
+			q := *p
+			q.Imbalance = imbalance
+			if plan, ok := Optimal(&q); ok {
+				plans = append(plans, plan)
+			}
+		}
+		for _, plan := range plans {
+			last := slices.Max(plan.Finish(p))
+			best = min(best, last)
+			if last < bound {
+				t.Errorf("seed %d: %s is done after %g, before the bound of %g", seed, plan.Strategy, last, bound)
+			}
+		}
+		if bound < 0.3*best {
+			t.Errorf("seed %d: the bound is %g, the best plan takes %g", seed, bound, best)
+		}
+	}
+	p := five(10_000, 20_000)
+	if got, want := FinishBound(p), 30_000*100.0/500; math.Abs(got-want) > 1e-6*want {
+		t.Errorf("bound %g of five equal servers, want %g", got, want)
+	}
+}

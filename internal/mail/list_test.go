@@ -118,7 +118,7 @@ func TestInOrderIsDestination(t *testing.T) {
 		read[i] = Destination(1 + i)
 	}
 	fromFile := ReadList(read)
-	dealt, grouped := fromFile.Grouped([]Recipient{103}, 104), GroupedList([][]int64{{60, 43}})
+	dealt, grouped := fromFile.Group([]Recipient{103}, 104), GroupedList([][]int64{{60, 43}})
 	dealt.Deal(0, dealt.Groups(0), 1)
 	grouped.Deal(0, grouped.Groups(0), 1)
 	for name, list := range map[string]*List{"synthetic": &synthetic, "single": &single, "read": &fromFile,

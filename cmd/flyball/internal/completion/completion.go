@@ -53,6 +53,7 @@ func proposalsOf(own Words) proposals {
 		"flyball compare":       sides,
 		"flyball report":        first(folders),
 		"flyball promote":       first(folders),
+		"flyball partition":     first(scenarioNames),
 		"flyball bench":         benchArguments(own.Yardsticks),
 		"flyball schema":        first(words(func() []string { return own.Schemas })),
 	}, values: map[string]completer{
@@ -60,6 +61,8 @@ func proposalsOf(own Words) proposals {
 		"--set":        setting(""),
 		"--of":         words(measures),
 		"--scenario":   scenarioNames,
+		"--strategy":   words(scenarios.Strategies),
+		"--verify":     fileOf("json"),
 		"--margin":     margins,
 		"--only":       models,
 		"--half":       words(func() []string { return []string{scenarios.Reporting, scenarios.Training, "all"} }),
@@ -78,6 +81,7 @@ func proposalsOf(own Words) proposals {
 		"--out":        folders,
 		"--resume":     folders,
 
+		"flyball partition --out":  fileOf("json"),
 		"flyball compare --record": folders,
 		"flyball compare --of":     words(compare.Names),
 		"--allow-missing":          scenarioNames,
