@@ -15,7 +15,8 @@ func TestFinalOverTime(t *testing.T) {
 	for i, all := range []uint64{10, 10, 9} {
 		half := float64(i+1) * hour
 		e.runs = append(e.runs, Observation{campaigns: []run.Campaign{{Name: "news", Recipients: 10,
-			DeadlineSec: 8 * hour, LastSec: format.Num(half + hour), Values: map[string]format.Num{"t99_h": format.Num(i + 2)},
+			DeadlineSec: 8 * hour, LastSec: format.Num(half + hour),
+			Values: map[string]format.Num{"t99_h": format.Num(i + 2)},
 			Curve: []run.Point{{At: half, Final: 5}, {At: half + hour, Final: all}}}}})
 	}
 	for _, v := range []struct {

@@ -87,7 +87,9 @@ func (e *Report) partTable(most int) format.Table {
 		t.Rows[i][column+1] = text
 	}
 	if more := len(t.Rows) - most; more > 0 {
-		t.Rows = append(t.Rows[:most:most], append([]string{fmt.Sprintf("%d more", more)}, make([]string, len(columns))...))
+		rest := make([]string, 1+len(columns))
+		rest[0] = fmt.Sprintf("%d more", more)
+		t.Rows = append(t.Rows[:most:most], rest)
 	}
 	return t
 }

@@ -220,9 +220,10 @@ func missingPart(metrics []compare.Metric, tried []*trying, candidates [2]compar
 	var wrong []error
 	for _, m := range metrics {
 		metric, of := measure.Split(m.Name)
-		if of != "" && !slices.ContainsFunc(all, func(s *scenarios.Scenario) bool { return s.CheckMetric(m.Name) == nil }) {
-			wrong = append(wrong, task.Fail(task.Usage, "--of: got %q, want a campaign or a destination of a scenario that "+
-				"is compared, and a metric that it has: none has %s of %q", m.Name, metric, of))
+		has := func(s *scenarios.Scenario) bool { return s.CheckMetric(m.Name) == nil }
+		if of != "" && !slices.ContainsFunc(all, has) {
+			wrong = append(wrong, task.Fail(task.Usage, "--of: got %q, want a campaign or a destination of a "+
+				"scenario that is compared, and a metric that it has: none has %s of %q", m.Name, metric, of))
 		}
 	}
 	return errors.Join(wrong...)
