@@ -17,7 +17,7 @@ func TestFinalOverTime(t *testing.T) {
 		e.runs = append(e.runs, Observation{campaigns: []run.Campaign{{Name: "news", Recipients: 10,
 			DeadlineSec: 8 * hour, LastSec: format.Num(half + hour),
 			Values: map[string]format.Num{"t99_h": format.Num(i + 2)},
-			Curve: []run.Point{{At: half, Final: 5}, {At: half + hour, Final: all}}}}})
+			Curve:  []run.Point{{At: half, Final: 5}, {At: half + hour, Final: all}}}}})
 	}
 	for _, v := range []struct {
 		at                      float64
