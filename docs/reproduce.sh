@@ -68,6 +68,31 @@ cp "$tmp/runs/sensitivity/plots/sensitivity.svg" "$new/docs/img/sensitivity.svg"
 	printf '```\n'
 } >> "$page"
 
+# What a reply table does: the same night without one and with one, at two rates.
+figure() { awk -v key="\"$2\":" '/^  "metrics": {/ { inside = 1 }
+	inside && $1 == key { sub(/,$/, "", $2); print $2; exit }' "$tmp/runs/$1/summary.json"; }
+{
+	printf '\n## What a reply table does\n\n'
+	printf 'The same consumer night, of 600,000 recipients over two servers, for a sender that goes by codes\n'
+	printf '(`consumer-night`) and for one that reads replies (`reply-table`), at two targets of each server. The table\n'
+	printf 'leaves a receiver alone for as long as its reply asks for, and returns to it with one connection.\n\n'
+	printf '| Target, /h | Reply table | Delivered | Attempts refused | Attempts per delivery | 90 %% final, h | All final, h |\n'
+	printf '|---|---|---|---|---|---|---|\n'
+	for target in 60000 100000; do
+		for name in consumer-night reply-table; do
+			flyball run "$name" --set "governor.target=$target/h" --set 'expect=[]' --out "$tmp/runs/$name-$target" \
+				> /dev/null
+			awk -v target=$target -v name="$name" -v all="$(figure "$name-$target" recipients)" \
+				-v delivered="$(figure "$name-$target" delivered)" -v pending="$(figure "$name-$target" pending)" \
+				-v refused="$(figure "$name-$target" refused_share)" -v dfr="$(figure "$name-$target" dfr)" \
+				-v t90="$(figure "$name-$target" t90_h)" -v end="$(figure "$name-$target" end_h)" 'BEGIN {
+				printf "| %d | %s | %.1f %% | %.2f %% | %.2f | %s | %s |\n", target, (name == "reply-table" ? "yes" : "no"),
+					100 * delivered / all, 100 * refused, dfr, (t90 == "null" ? "never" : sprintf("%.1f", t90)),
+					(pending + 0 ? sprintf("not within %.0f", end) : sprintf("%.1f", end)) }'
+		done
+	done
+} >> "$page"
+
 # What a study shows.
 flyball sweep docs/studies/step.toml --out "$tmp/runs/step" > /dev/null
 cp "$tmp/runs/step/plots/classes.svg" "$new/docs/img/step-classes.svg"

@@ -124,11 +124,11 @@ func Sentences(all []Row) []string {
 	slices.SortStableFunc(places, func(a, b []Row) int { return cmp.Compare(share(b), share(a)) })
 	for i, rows := range places {
 		if i == mostPlaces {
-			told = append(told, fmt.Sprintf("%s more refused 2 %% of the attempts or more.",
+			told = append(told, fmt.Sprintf("%s more replied so to 2 %% of the attempts or more.",
 				format.Plural(uint64(len(places)-i), "destination")))
 			break
 		}
-		told = append(told, fmt.Sprintf("%s refused %s of the attempts: %s.", rows[0].Destination,
+		told = append(told, fmt.Sprintf("%s replied 4xx or 5xx to %s of the attempts: %s.", rows[0].Destination,
 			format.Percent(share(rows)), strings.Join(classes(rows), ", ")))
 	}
 	alarms := 0
