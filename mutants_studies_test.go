@@ -2,6 +2,10 @@ package flyball_test
 
 // Mistakes in searches, studies and their statistics.
 var studiesMutants = []mutant{
+	{"a run goes on from a state behind a decision that differs", "sim/branch.go", "		if n > most[i] {",
+		"		if n > most[i]+1 {"},
+	{"a run that branches keeps the target of the other", "sim/branch.go", "		v.machine.Retarget()\n", ""},
+	{"runs with other draws are the same", "sim/branch.go", "v.replication != c.replication || ", ""},
 	{"a race tests as if nobody else ran", "sim/tune/race.go",
 		"level = alarm / (float64(s.tests) * float64(s.tests+1) * float64(len(field)-1))", "level = alarm"},
 	{"a constraint that is missed counts as met", "sim/tune/race.go", "if !(over <= rounding) {", "if !(over <= 1) {"},

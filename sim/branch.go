@@ -22,7 +22,7 @@ import (
 // branches keeps the courses of runs for later ones. The zero value is ready to use.
 type branches struct {
 	all   []*course // the oldest first
-	size  int       // bytes of their states
+	size  int       // of them, in bytes
 	every uint64    // least number of events between two states at first; 0: eventsPerState
 	times int       // runs that branched
 }
@@ -35,7 +35,7 @@ type course struct {
 	states      []passage   // rising
 	kept        uint64      // events before the last state, which may be of the run from which this one branched
 	every       uint64      // least number of events between two states
-	branched    bool
+	branched    bool        // the run began where another one was
 }
 
 // verdict is a decision of a governor: the sample, and C for the next interval.
@@ -120,7 +120,7 @@ func (c *course) pass(w *World, last bool) {
 			c.states[i] = c.states[2*i+1]
 		}
 		c.states = c.states[:n/2]
-		c.every *= 2
+		c.every = max(2*c.every, c.states[n/2-1].events/uint64(n/2))
 	}
 	p := passage{events: events}
 	for _, a := range c.asked {
@@ -159,14 +159,21 @@ func (b *branches) add(c *course) {
 	if len(c.states) == 0 {
 		return
 	}
-	for _, p := range c.states {
-		b.size += len(p.data)
-	}
+	b.size += c.size()
 	for b.all = append(b.all, c); b.size > mostSize; b.all = b.all[1:] {
-		for _, p := range b.all[0].states {
-			b.size -= len(p.data)
-		}
+		b.size -= b.all[0].size()
 	}
+}
+
+// size returns the memory that a course takes, about, in bytes.
+func (c *course) size() (n int) {
+	for _, p := range c.states {
+		n += len(p.data)
+	}
+	for _, asked := range c.asked {
+		n += len(asked) * int(reflect.TypeFor[verdict]().Size())
+	}
+	return n
 }
 
 // alike reports whether two scenarios differ at most in what the governors alone read.

@@ -51,27 +51,35 @@ func (d *dice) other(t *testing.T, s *scenarios.Scenario) *scenarios.Scenario {
 // for any governor; some branch before their end.
 func TestBranchesAreWholeRuns(t *testing.T) {
 	var before, at atomic.Int64
-	eachScenario(t, howMany(t, 15, 150), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+	eachScenario(t, howMany(t, 5, 150), func(t *testing.T, d *dice, s *scenarios.Scenario) {
 		var b sim.Batches
 		b.KeepEvery(40)
 		for k := range 3 {
 			jobs := []sim.Job{{Scenario: s, Branches: true}, {Scenario: d.other(t, s), Branches: true}}
+			jobs[1].Replication = uint64(d.IntN(4) / 3) // seldom one with other draws
+			if k == 0 {                                 // a run that is cut short is one to branch from, too
+				jobs[1].Enough = func(run sim.Standing) bool { return 3*run.Final > run.Recipients }
+			}
 			runs := 0
 			_, err := sim.RunBatch(&b, jobs, 2, func(i uint64, w *sim.World, end vt.Time) whole {
 				return wholeOf(jobs[i].Scenario, w, end)
 			}, func(got whole) {
-				s := jobs[runs].Scenario
-				w, err := sim.New(s, 0, nil, nil)
+				j := jobs[runs]
+				runs++
+				if j.Enough != nil {
+					return
+				}
+				s := j.Scenario
+				w, err := sim.New(s, j.Replication, nil, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				end, _ := w.Run(nil)
 				if want := wholeOf(s, w, end); !reflect.DeepEqual(got, want) {
-					t.Errorf("batch %d, run %d, target %s, max %g, start %g: digest %x, want %x", k, runs, s.Governor.Target,
+					t.Errorf("batch %d, run %d of 2, target %s, max %g, start %g: digest %x, want %x", k, runs, s.Governor.Target,
 						s.Governor.Max, s.Governor.Start, got.run.Digest,
 						want.run.Digest)
 				}
-				runs++
 			}, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -86,5 +94,42 @@ func TestBranchesAreWholeRuns(t *testing.T) {
 	t.Logf("%d runs branched before their end, %d repeated", before.Load(), at.Load())
 	if before.Load() < at.Load()/10 {
 		t.Errorf("%d runs branched beside %d that were repeated, want more", before.Load(), at.Load())
+	}
+}
+
+// Limits of C that bind from a later decision on let runs branch there, and not behind.
+func TestBranchesWhereALimitBinds(t *testing.T) {
+	text, _ := scenarios.Builtin("quickstart")
+	base, err := scenarios.Load("quickstart", text, []string{"campaign[0].recipients=4000", "governor.interval=65s",
+		"governor.step=explicit", "governor.d=5", "governor.target=1000000/h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b sim.Batches
+	b.KeepEvery(1)
+	digests := map[uint64]bool{}
+	for most := 60; most > 40; most -= 3 {
+		s, err := base.With(fmt.Sprintf("governor.max=%d", most))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := sim.New(s, 0, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Run(nil)
+		want := w.Record().Digest()
+		digests[want] = true
+		if _, err := sim.RunBatch(&b, []sim.Job{{Scenario: s, Branches: true}}, 1,
+			func(_ uint64, w *sim.World, _ vt.Time) uint64 { return w.Record().Digest() }, func(got uint64) {
+				if got != want {
+					t.Errorf("max %d: digest %x, want %x", most, got, want)
+				}
+			}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(digests) < 4 || b.Branched() != 6 {
+		t.Errorf("%d different runs, %d branched, want 4 or more, and 6", len(digests), b.Branched())
 	}
 }

@@ -69,6 +69,9 @@ func inOrder[T any](build func(uint64) (*World, error), from, n uint64, workers 
 		defer func() {
 			if v := recover(); v != nil {
 				out.broken = &Broken{Replication: r, Value: v, Stack: debug.Stack()}
+				if b, ok := v.(Broken); ok { // of a server of the world
+					out.broken.Value, out.broken.Stack = b.Value, b.Stack
+				}
 				if w != nil {
 					out.broken.Where = w.Where()
 				}

@@ -3,6 +3,7 @@ package trials
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"flyball/cmd/flyball/internal/task"
@@ -110,6 +111,9 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 			add(f.key+" = "+f.Values[at], set, s)
 		}
 	}
+	if s, set := w.soonerC(r); s != nil {
+		add(fmt.Sprintf("governor.start = %g", s.Governor.Start), set, s)
+	}
 	type variant struct {
 		what string
 		make func(*scenarios.Scenario)
@@ -144,6 +148,26 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 		r.Changes[i].Result = setting(r.Changes[i].Result.Set, results[i+1])
 	}
 	return nil
+}
+
+// soonerC returns the best setting with twice the start, and its entries of --set, if the best one
+// never keeps the limits and start is not free: a law that moves C by small steps may need most of a
+// mailing to reach the C that the mailing needs. A max that the search has chosen does not count
+// then. It returns nil if there is no such change.
+func (w *asking) soonerC(r *answer.Report) (*scenarios.Scenario, []string) {
+	free := slices.ContainsFunc(w.free, func(f freeKey) bool { return f.key == "governor.start" })
+	if free || r.Held.Kept > 0 || float64(r.Best.Refused) > w.of.Refused {
+		return nil, nil
+	}
+	set := slices.DeleteFunc(slices.Clone(r.Best.Set), func(v string) bool {
+		return strings.HasPrefix(v, "governor.max=")
+	})
+	set = append(set, "governor.start="+strconv.FormatFloat(2*w.base.Governor.Start, 'f', -1, 64))
+	s, err := w.base.With(set...)
+	if err != nil || s.Governor.Max > 0 && s.Governor.Max < s.Governor.Start {
+		return nil, nil
+	}
+	return s, set
 }
 
 // setting returns the means of a setting's runs.

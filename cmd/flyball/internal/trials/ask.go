@@ -84,7 +84,7 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 	for _, f := range free {
 		question.Axes = append(question.Axes, f.Axis)
 	}
-	judging := q.Replications + (3+2*len(free))*w.few
+	judging := q.Replications + (4+2*len(free))*w.few
 	w.total = question.Most() + judging
 	found, err := ask.Search(question, w.search)
 	if err != nil {
