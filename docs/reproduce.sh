@@ -153,6 +153,15 @@ guide() {
 mkdir "$tmp/guide"
 guide < docs/guide.md > "$new/docs/guide.md"
 
+# Strategies of partitions by worlds.
+flyball sweep docs/studies/partitions.toml --out "$tmp/runs/partitions" > /dev/null
+awk -f docs/studies/partitions.awk "$tmp/runs/partitions/points.csv" > "$tmp/partitions"
+guide < docs/partitioning.md | awk -v table="$tmp/partitions" '
+	/^<!-- end -->$/ { inside = 0 }
+	!inside
+	/^<!-- partitions -->$/ { inside = 1; print ""; while ((getline line < table) > 0) print line; print "" }' \
+	> "$new/docs/partitioning.md"
+
 if [ "${1-}" = --update ]; then
 	find docs/results -type f ! -name mutants.txt ! -name coverage.txt -delete
 	cp -r "$new/." .

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"flyball/engine"
@@ -11,6 +12,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel"
 )
 
 // Partitioning is how lists are divided among servers.
@@ -70,7 +72,48 @@ func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
 		p.Sites = append(p.Sites, partition.Site{Name: d.Name, Network: d.Network, Region: d.Region,
 			Segment: d.Segment, Recipients: counts[i]})
 	}
+	s.heedCaps(p)
 	return p
+}
+
+// heedCaps gives each server a quota at each destination with a cap of connections for every server: what they
+// carry in a time T over four fifths of the connections, since a fifth is chance. T is the earliest in which all
+// servers together carry the whole list, a tenth later each time until the quotas leave a plan within the servers'
+// rooms. Without caps there are no quotas.
+func (s *Scenario) heedCaps(p *partition.Problem) {
+	capped := func(d netmodel.Destination) bool { return d.Cap > 0 && !d.Shared && d.LimitsOf == "" }
+	if !slices.ContainsFunc(s.Destinations, capped) {
+		return
+	}
+	earliest := partition.FinishBound(p)
+	rate := func(d, i int) float64 { // recipients in a millisecond
+		most := s.Destinations[d].Cap * max(s.Servers[i].Addresses, 1)
+		return min(0.8*float64(most), float64(p.Servers[i].Processes)) / float64(max(p.Cost[p.At(d, i)], 1))
+	}
+	for d, v := range s.Destinations {
+		if capped(v) {
+			var all float64
+			for i := range s.Servers {
+				all += rate(d, i)
+			}
+			earliest = max(earliest, float64(p.Sites[d].Recipients)/all)
+		}
+	}
+	for within := earliest; ; within *= 1.1 {
+		p.Quota = nil
+		for d, v := range s.Destinations {
+			for i := range s.Servers {
+				quota := int64(partition.MostRecipients)
+				if capped(v) {
+					quota = min(quota, int64(math.Ceil(float64(within*rate(d, i)))))
+				}
+				p.Quota = append(p.Quota, quota)
+			}
+		}
+		if _, ok := partition.Optimal(p); ok || within > 1e15 {
+			return
+		}
+	}
 }
 
 // Problems returns the division of each campaign's synthetic list.

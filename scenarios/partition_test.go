@@ -121,6 +121,31 @@ func TestSharesLeaveNoTrace(t *testing.T) {
 	}
 }
 
+// A server gets no more of a destination than its connections there carry while all servers together carry the
+// list: with caps for each server, a near destination is spread.
+func TestOptimalHeedsCaps(t *testing.T) {
+	near := []string{"sender.partition=optimal", "network.distance=[{from='b2', to='d2', extra_rtt='300ms'}, " +
+		"{from='b3', to='d2', extra_rtt='300ms'}, {from='b4', to='d2', extra_rtt='300ms'}, " +
+		"{from='b5', to='d2', extra_rtt='300ms'}]"}
+	first := func(set ...string) (n int64) {
+		s := load(t, append(near, set...)...)
+		p := s.Problems()[0]
+		plan, ok := scenarios.Plan("optimal", p, rng.Key{})
+		if !ok {
+			t.Fatal("no plan")
+		}
+		return plan.Counts[p.At(1, 0)]
+	}
+	if free := first(); free < 41_000 {
+		t.Errorf("the near server has %d, want all that it may have", free)
+	}
+	// 66,667 recipients over 5 caps of 20: the near server's fifth of the connections is six times as fast at most.
+	capped := first("destination[1].cap=20")
+	if all := first("destination[1].cap=5000"); capped >= 41_000 || all < 41_000 {
+		t.Errorf("the near server has %d with a cap of 20, %d with a cap of 5000", capped, all)
+	}
+}
+
 // A list that is longer than the scenario's own may have no room; that is an error, not a panic.
 func TestNoRoomForALongerList(t *testing.T) {
 	s := load(t, "sender.partition=optimal", "sender.imbalance=1", "server[0].quota=40000")

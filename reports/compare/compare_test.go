@@ -173,6 +173,19 @@ func TestDifferencesOfResolvedScenarios(t *testing.T) {
 	}
 }
 
+// How lists are divided is compared like a policy.
+func TestPartitionsAreCompared(t *testing.T) {
+	a := handmade.Asking(t, scenarios.Terminating)
+	b, err := a.With("sender.partition=equal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	laws, question := differences(scenarios.Resolved(a), scenarios.Resolved(b))
+	if len(question) != 0 || !slices.Equal(laws, []string{"sender.partition"}) {
+		t.Errorf("%q and %q", laws, question)
+	}
+}
+
 // A table below an element of a list belongs to that element.
 func TestDifferencesBelowAList(t *testing.T) {
 	a := []byte("[[destination]]\nname = \"a\"\n[destination.greylist]\nshare = 0.5\n[[destination]]\nname = " +

@@ -224,8 +224,8 @@ func readCourses(raw []byte, span float64) ([]ensemble.MeanPoint, error) {
 }
 
 // differences returns the keys in which two resolved scenarios differ: laws has keys of
-// the policy under comparison, targets and a destination's [send] among them; question has keys of the setting, which
-// must not differ.
+// the policy under comparison, targets, partitions and a destination's [send] among them; question has keys of the
+// setting, which must not differ.
 // Keys that only name or judge a run are left out.
 func differences(a, b []byte) (laws, question []string) {
 	x, y := valuesOf(a), valuesOf(b)
@@ -240,7 +240,7 @@ func differences(a, b []byte) (laws, question []string) {
 		switch {
 		case slices.Contains([]string{"name", "about", "seed", "stages", "time_scale", "schema_version", "expect",
 			"analysis"}, top):
-		case (top == "governor" || top == "retry") && !strings.HasPrefix(name, "governor.fault["),
+		case (top == "governor" || top == "retry" || top == "sender") && !strings.HasPrefix(name, "governor.fault["),
 			top == "destination" && strings.Contains(name, "].send."):
 			laws = append(laws, name)
 		default:
