@@ -313,6 +313,24 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 	return all
 }
 
+// Sending returns what a forecast needs of each server's work; given means that the list is not the
+// scenario's own.
+func (s *Scenario) Sending(given bool) runlog.Sending {
+	plan := s.Retry.Spelled()
+	v := runlog.Sending{Delays: plan.Delays, Limit: plan.Limit}
+	if given || !s.Partitioning.Off() {
+		return v
+	}
+	sum := 0.0
+	for _, d := range s.Destinations {
+		sum += d.Share
+	}
+	for _, d := range s.Destinations {
+		v.Shares = append(v.Shares, d.Share/sum)
+	}
+	return v
+}
+
 // Sender returns what the scenario orders of each server.
 func (s *Scenario) Sender() runlog.Sender {
 	v := runlog.Sender{Max: s.Governor.Max}

@@ -77,6 +77,7 @@ func (s *server) handle(now vt.Time) {
 		s.machine.Complete(now, &s.end, &s.out)
 	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
 		m := s.arrivals[0].Message()
+		s.rec.HandsOver(now, uint64(s.arrivals[0].Reserve.To-s.arrivals[0].Reserve.From))
 		s.arrivals = s.arrivals[1:]
 		s.machine.Receive(now, m, &s.out)
 	default:

@@ -42,6 +42,7 @@ type World struct {
 	saved    []byte        // checkpoint of a run that was stopped
 	id       func() string // names scenario, replication and length of the list; takes time
 	list     *mail.List
+	work     []scenarios.Arrival
 	given    bool                // the list is not the scenario's own
 	enough   func(Standing) bool // as in Job
 	due      []runlog.Campaign   // of the run, without their results; only if enough is set
@@ -103,7 +104,9 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 			model:   model,
 			rec:     rec,
 		})
+		rec.Sends(s.Sending(given))
 	}
+	w.work = arrivals
 	for _, a := range arrivals {
 		v := w.servers[a.Server]
 		v.rec.Begins(a.First, a.Campaign, a.At, a.Due)
@@ -120,6 +123,9 @@ func (w *World) KeepOutcomes() {
 		s.rec.Outcomes = all
 	}
 }
+
+// Work returns the parts of the list, in the order of time.
+func (w *World) Work() []scenarios.Arrival { return w.work }
 
 // List returns the recipients of the run.
 func (w *World) List() *mail.List { return w.list }

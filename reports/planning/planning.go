@@ -135,7 +135,9 @@ func (r *Report) moment(h format.Num) string {
 }
 
 // Span writes a number of hours, rounded up, so that nine days are never a shorter time.
-func Span(h format.Num) string { return span(h, func(v float64) float64 { return math.Ceil(v - 1e-9) }) }
+func Span(h format.Num) string {
+	return span(h, func(v float64) float64 { return math.Ceil(v - 1e-9) })
+}
 
 // span writes a number of hours in tenths of a unit.
 func span(h format.Num, round func(float64) float64) string {

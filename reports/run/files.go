@@ -27,7 +27,7 @@ var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "del
 	"allocated_mean", "efficiency", "utilization", "available_prev", "target_available", "step", "available", "dfr",
 	"retry_limit", "flags", "partial", "draining", "freed", "handed_back",
 	"retries", "deferrals", "bounces", "refusals", "timeouts", "attempt_s", "lookup_s", "hops", "target_per_h",
-	"demand_mean", "load"}
+	"demand_mean", "load", "finish_s", "finish_low_s", "finish_high_s"}
 
 func (r *Report) intervalsCSV() []byte {
 	rows := [][]string{intervalColumns[:]}
@@ -44,7 +44,7 @@ func (r *Report) intervalsCSV() []byte {
 			strconv.FormatUint(i.Refusals, 10),
 			strconv.FormatUint(i.Timeouts, 10), i.AttemptTime.String(), i.LookupTime.String(), i.Hops.String(),
 			i.Target.String(),
-			i.Demand.String(), i.Load.String(),
+			i.Demand.String(), i.Load.String(), i.Finish.String(), i.FinishLow.String(), i.FinishHigh.String(),
 		})
 	}
 	return format.WriteCSV(rows)
@@ -67,6 +67,7 @@ func readIntervals(raw []byte) ([]measure.Row, error) {
 			Conditions: measure.Conditions{Retries: f.Whole(), Deferrals: f.Whole(), Bounces: f.Whole(),
 				Refusals: f.Whole(), Timeouts: f.Whole(), AttemptTime: f.Num(), LookupTime: f.Num(), Hops: f.Num()},
 			Target: f.Num(), Demand: f.Num(), Load: f.Num(),
+			Finish: f.Num(), FinishLow: f.Num(), FinishHigh: f.Num(),
 		})
 	}
 	return rows, fields.Err

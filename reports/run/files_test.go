@@ -98,7 +98,8 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	undefined := []string{"efficiency", "target_available", "dfr", "flags", "attempt_s", "lookup_s", "hops"}
+	undefined := []string{"efficiency", "target_available", "dfr", "flags", "attempt_s", "lookup_s", "hops",
+		"finish_s", "finish_low_s", "finish_high_s"}
 	for i, name := range rows[0] {
 		if empty := rows[1][i] == ""; empty != slices.Contains(undefined, name) {
 			t.Errorf("%s = %q", name, rows[1][i])
@@ -151,7 +152,7 @@ func TestBadFilesAreRefusedWithTheirPlace(t *testing.T) {
 		{strings.Replace(good, "b1,1,", "b1,one,", 1), `3:4: got "one", want a whole number`},
 		{strings.Replace(good, "40000,", "4x,", 1), `got "4x", want a number`},
 		{strings.Replace(good, "40000,", "NaN,", 1), `got "NaN", want a number`},
-		{strings.Replace(good, "false,false", "false", 1), "2:1: fields: got 31, want 32 as in the header"},
+		{strings.Replace(good, "false,false", "false", 1), "2:1: fields: got 34, want 35 as in the header"},
 		{strings.Replace(good, "false,false", "maybe,false", 1), `got "maybe", want true or false`},
 	} {
 		if _, err := readIntervals([]byte(v.raw)); err == nil || !strings.Contains(err.Error(), v.want) {

@@ -275,6 +275,7 @@ func TestEveryColumnOfTheIntervals(t *testing.T) {
 		"retries": "31", "deferrals": "32", "bounces": "33", "refusals": "34", "timeouts": "35", "attempt_s": "1.5",
 		"lookup_s": "0.02", "hops": "12.5",
 		"target_per_h": "100", "demand_mean": "16.25", "load": "0.75",
+		"finish_s": "50000.5", "finish_low_s": "48000", "finish_high_s": "53000.25",
 	}; !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}
@@ -288,6 +289,7 @@ func TestEveryColumnOfTheIntervals(t *testing.T) {
 		"retries":     "0", "deferrals": "0", "bounces": "0", "refusals": "0", "timeouts": "0", "attempt_s": "",
 		"lookup_s": "", "hops": "",
 		"target_per_h": "100", "demand_mean": "0", "load": "0",
+		"finish_s": "", "finish_low_s": "", "finish_high_s": "",
 	}; !maps.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}

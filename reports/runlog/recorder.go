@@ -25,6 +25,7 @@ type Recorder struct {
 	finals    finals
 	course    course
 	lastFirst vt.Time // end of the last first try
+	forecast  forecast
 	watch     Watch
 	digest    uint64
 }
@@ -37,6 +38,7 @@ type Interval struct {
 	Server mail.Server
 	End    vt.Time
 	engine.Interval
+	Forecast // of the server, at the end of the interval
 }
 
 // outcomes is the number of outcomes of a stage: reply codes 0 to 599, then faults.
@@ -74,11 +76,15 @@ func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail
 		r.lastFirst = now
 	} else {
 		d.Resent[s]++
+		r.forecast.resent(a.Dest, a.Try, s)
 	}
 	if reply.Refused() {
 		d.Refused[min(a.Try, 1)][s]++
 	}
-	if s != mail.Pending {
+	if s == mail.Pending {
+		r.forecast.took[0] += reply.Took
+	} else {
+		r.forecast.took[1] += reply.Took
 		f := &r.finals
 		if f.stale(now, a.Rcpt) {
 			f.turn(now, a.Rcpt, len(r.by))
@@ -123,7 +129,7 @@ type Read struct {
 
 // read counts replies that matched a row of the reply table.
 func (r *Recorder) read(v Read) {
-	if r.readings == nil {
+	if len(r.readings) == 0 { // nil, or restored from a checkpoint
 		r.readings = make([][]Read, len(r.by))
 	}
 	all := r.readings[v.Destination]
@@ -150,7 +156,8 @@ func (r *Recorder) reads() (all []Read) {
 
 // Interval records one governor interval.
 func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
-	r.Intervals = append(r.Intervals, Interval{Server: s, End: now, Interval: i})
+	r.Intervals = append(r.Intervals, Interval{Server: s, End: now, Interval: i,
+		Forecast: r.forecast.at(now, r.by)})
 	r.mix(uint64(now))
 	r.mix(i.Sample.Delivered)
 	r.mix(i.Sample.Attempts)

@@ -13,7 +13,8 @@ func (r *Recorder) State(c *snap.Codec) {
 		i.Sample.State(c)
 		c.Fields(&i.Decision.Rate, &i.Decision.Allocated, &i.Decision.Efficiency, &i.Decision.Utilization,
 			&i.Decision.Previous, &i.Decision.TargetRate, &i.Decision.Target, &i.Decision.Step, &i.Decision.Available,
-			&i.Decision.Flags, &i.RetryLimit, &i.Freed, &i.HandedBack, &i.Partial, &i.Draining)
+			&i.Decision.Flags, &i.RetryLimit, &i.Freed, &i.HandedBack, &i.Partial, &i.Draining,
+			&i.Finish, &i.Low, &i.High)
 		snap.Slice(c, &i.Destinations, func(c *snap.Codec, d *engine.DestinationInterval) { d.State(c) })
 	})
 	c.Fields(&r.replies)
@@ -27,5 +28,6 @@ func (r *Recorder) State(c *snap.Codec) {
 	}
 	r.finals.State(c)
 	r.course.State(c)
+	r.forecast.State(c)
 	c.Fields(&r.lastFirst, &r.digest)
 }

@@ -120,7 +120,11 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 		}
 	}
 	for _, g := range b.Destinations {
-		if g.Send.Rate > 0 {
+		if g.Send.Rate > 0 && !b.Partitioning.Off() {
+			p := pool{g.Name, "", b.ownShare(g), 1, len(b.Servers)}
+			b.add(d, start, p, Own, "send.rate = "+g.Send.Rate.String(), sizes,
+				paced(start, g.Send.Rate, g.Send.Burst))
+		} else if g.Send.Rate > 0 {
 			for _, v := range b.Servers {
 				p := pool{g.Name, v.Name, b.ownShare(g), b.part(v), 1}
 				b.add(d, start, p, Own, "send.rate = "+g.Send.Rate.String(), sizes,
@@ -129,6 +133,9 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 		}
 	}
 	for _, v := range b.Servers {
+		if !b.Partitioning.Off() { // what it gets of a list is not known here
+			break
+		}
 		if v.Rate > 0 {
 			b.add(d, start, pool{"", v.Name, 1, b.part(v), 1}, Own, "server.rate = "+v.Rate.String(), sizes,
 				paced(start, v.Rate, 1))
@@ -261,8 +268,21 @@ func Counters(s *scenarios.Scenario, destination, rule int) (n int) {
 	return n
 }
 
-// pools returns whose messages to g are counted together under a scope.
+// pools returns whose messages to g are counted together under a scope. Where lists are not
+// cut by the servers' shares, all have one pool.
 func (b *bounds) pools(g netmodel.Destination, scope string) (all []pool) {
+	if b.Partitioning.Off() {
+		return b.apart(g, scope)
+	}
+	n := 0
+	for _, p := range b.apart(g, scope) {
+		n += p.counters
+	}
+	return []pool{{g.Name, "", b.share(g), 1, n}}
+}
+
+// apart returns the pools of servers whose parts of the list are their shares.
+func (b *bounds) apart(g netmodel.Destination, scope string) (all []pool) {
 	share := b.share(g)
 	if scope == "fleet" || g.Shared {
 		return []pool{{g.Name, "", share, 1, 1}}

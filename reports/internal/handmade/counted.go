@@ -50,6 +50,8 @@ func Counted() *runlog.Run {
 	full.Sample.Refusals, full.Sample.Timeouts = 34, 35
 	full.Sample.AttemptTime, full.Sample.LookupTime, full.Sample.Hops = 1500*vt.Millisecond, 20*vt.Millisecond, 12.5
 	full.Sample.Load, full.Sample.Demand = 0.75, 16.25
+	rec.Intervals[2].Forecast = runlog.Forecast{Finish: vt.Time(50000*vt.Second + vt.Second/2),
+		Low: vt.Time(48000 * vt.Second), High: vt.Time(53000*vt.Second + vt.Second/4)}
 	full.RetryLimit, full.Freed, full.HandedBack = 6, 4, 41
 	full.Decision.Flags = governor.First | governor.StepLimitUp
 	full.Destinations = []engine.DestinationInterval{

@@ -277,7 +277,7 @@ func outcomeOf(s *scenarios.Scenario, world *sim.World, _ vt.Time, _ uint64) (o 
 		o.Final += rec.Final()
 		o.Ends = append(o.Ends, make([]vt.Time, len(s.Campaigns)))
 	}
-	for _, a := range s.Arrivals(world.List().Len()) {
+	for _, a := range world.Work() {
 		at, n := records[a.Server].Last(a.Campaign)
 		if n < uint64(a.Reserve.To-a.Reserve.From) {
 			at = vt.Never
