@@ -73,7 +73,7 @@ func (r *Recorder) HandsOver(at vt.Time, recipients uint64) {
 	r.forecast.total += recipients
 }
 
-// most is the greatest number of resends that a forecast looks at: the last delay repeats,
+// mostResends is the greatest number of resends that a forecast looks at: the last delay repeats,
 // and few recipients come that far.
 const mostResends = 40
 
