@@ -6,8 +6,8 @@
 //
 //	strategy    spread.go    by resources, at random, by network, region or segment
 //	            optimal.go   least total time: exact up to MostExact sites, with prices and repair beyond
-//	            learn.go     least total time as measured over several mailings
 //	Plan        plan.go      what a plan costs, a lower bound from its prices, and Verify
+//	            finish.go    when the last server can be done at the earliest
 package partition
 
 import (
