@@ -834,6 +834,9 @@ func noHabits(s *scenarios.Scenario) {
 // notShared makes every receiver treat servers separately, and servers react by themselves.
 func notShared(s *scenarios.Scenario) {
 	noReplies(s)
+	for i := range s.Servers {
+		s.Servers[i].Block = "" // a greylist passes a netblock
+	}
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
 		d.Shared, d.By = false, "address"

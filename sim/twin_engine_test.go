@@ -219,7 +219,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises",
 		"a limit by aimd falls", "a dead destination",
 		"reply read: none", "reply read: defer", "reply read: reconnect", "reply read: hold", "reply read: bounce",
-		"slow of source", "slow of domain", "slow of account", "suspend of source", "suspend of domain",
+		"slow of domain", "slow of account", "suspend of source", "suspend of domain",
 		"suspend of account", "suspend of campaign", "too few replies to slow", "too few replies to suspend",
 		"enough replies to slow", "enough replies to suspend", "return of source", "return of domain",
 		"return of account", "a gentle return is full, it has grown false",
