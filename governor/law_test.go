@@ -271,7 +271,8 @@ func TestFlagsString(t *testing.T) {
 		"at-ceiling|drop":      governor.Drop | governor.AtCeiling,
 		"at-max|slack":         governor.Slack | governor.AtMax,
 		"first|no-time|off-interval|idle|counted-late|no-deliveries|utilization-above-1|" +
-			"step-limit-up|step-limit-down|floored-at-1|narrative-violation|at-ceiling|at-max|slack|drop|shift|within-noise": 1<<17 - 1,
+			"step-limit-up|step-limit-down|floored-at-1|narrative-violation|at-ceiling|at-max|slack|drop|shift|" +
+			"within-noise": 1<<17 - 1,
 	} {
 		if f.String() != want {
 			t.Errorf("%b prints as %q, want %q", uint16(f), f, want)

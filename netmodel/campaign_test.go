@@ -53,6 +53,7 @@ func TestSizes(t *testing.T) {
 	other := net.With(testKey, []mail.Recipient{10, 20})
 	if !slices.Equal(other.ends, []mail.Recipient{10, 20}) || other.Size(15) != net.Size(15)*2000/45_000 &&
 		math.Abs(float64(other.Size(15))-float64(net.Size(15))*2/45) > 2 {
-		t.Errorf("recipient 15 of a shorter list has %d bytes, and %d in the list of the scenario", other.Size(15), net.Size(15))
+		t.Errorf("recipient 15 of a shorter list has %d bytes, and %d in the list of the scenario", other.Size(15),
+			net.Size(15))
 	}
 }

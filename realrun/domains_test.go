@@ -27,11 +27,14 @@ domains = ["*.c.example"]
 [[campaign]]
 name = "c"
 recipients = 1
-`), nil, scenarios.Outside{Files: func(string) ([]byte, error) { return []byte("domain,provider\nd.example,c\n"), nil }})
+`), nil, scenarios.Outside{Files: func(string) ([]byte, error) {
+		return []byte("domain,provider\nd.example,c\n"), nil
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const rows = "email\nann@a.example\nbob@B.example\ncid@x.c.example\ndan@d.example\neve@e.example\n\"\"\"a@b\"\"@b.example\"\n"
+	const rows = "email\nann@a.example\nbob@B.example\ncid@x.c.example\ndan@d.example\neve@e.example\n" +
+		"\"\"\"a@b\"\"@b.example\"\n"
 	accepted := []string{"ann@a.example", "bob@b.example", "cid@x.c.example", "dan@d.example", `"a@b"@b.example`}
 	var rejects strings.Builder
 	src := func() Source {

@@ -38,7 +38,8 @@ func withDomains(csv, old, new string) (*Scenario, error) {
 }
 
 func TestDomainsOfDestinations(t *testing.T) {
-	s, err := withDomains("# from MX records\ndomain;provider\nshop.example;big\n*.shop.example;small\nA.shop.example;gmail\n", "", "")
+	s, err := withDomains("# from MX records\ndomain;provider\nshop.example;big\n*.shop.example;small\n"+
+		"A.shop.example;gmail\n", "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

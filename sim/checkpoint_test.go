@@ -97,7 +97,8 @@ func TestResumeAnywhere(t *testing.T) {
 				lowered = lowered || i.RetryLimit < s.Retry.Limit
 			}
 			if v.set != nil && (freed == 0 && parked == 0 || !lowered) {
-				t.Errorf("%s, %v: %d processes freed, %d recipients parked, limit lowered %v: the test tests too little", name, v.set, freed, parked, lowered)
+				t.Errorf("%s, %v: %d processes freed, %d recipients parked, limit lowered %v: the test tests too "+
+					"little", name, v.set, freed, parked, lowered)
 			}
 			stops := []uint64{1, whole.events() / 2, whole.events() - 1}
 			if builtIn := v.set == nil && name != "habits"; builtIn && !longtest.Asked() {

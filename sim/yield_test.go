@@ -265,7 +265,8 @@ func TestRetryTable(t *testing.T) {
 func measureRetries(t *testing.T) []byte {
 	s := retryStudy()
 	ends := outcomes(t, s.Loaded(), s.Replications)
-	out := []byte("list,policy,dfr,delivered_share,dfr_lower_pct,dfr_lower_half,points_lost,points_lost_half,possible_pct\n")
+	out := []byte("list,policy,dfr,delivered_share,dfr_lower_pct,dfr_lower_half,points_lost,points_lost_half," +
+		"possible_pct\n")
 	policies := len(s.Axes[1].Values)
 	for i, p := range s.Points {
 		n := s.Replications

@@ -325,7 +325,8 @@ func TestValidationAsJSON(t *testing.T) {
 func TestPromotionsAsJSON(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "p.jsonl")
 	const record = `{"schema":"flyball/promotion","schema_version":2,"number":1,"previous":"","by":"ann",` +
-		`"at":"2020-01-01T00:00:00Z","expires":"2020-01-02T00:00:00Z","shown":{"scenario":"s","scenario_id":"","seed":1,"replications":10,"digest":"",` +
+		`"at":"2020-01-01T00:00:00Z","expires":"2020-01-02T00:00:00Z","shown":{"scenario":"s","scenario_id":"",` +
+		`"seed":1,"replications":10,"digest":"",` +
 		`"revision":"","replay":"","measures":null},"parameters":"[governor]\n","sum":"SUM"}`
 	sum := "026a71f0a9bba66af5db621326caa2b65a85623407cb2652282c0f906b46abad"
 	if err := os.WriteFile(file, []byte(strings.Replace(record, "SUM", sum, 1)+"\n"), 0o644); err != nil {

@@ -45,7 +45,8 @@ func TestReadSamples(t *testing.T) {
 // Optional measurements are read if the file has them; partial rows do not become
 // samples.
 func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
-	got, err := recorded.Read(strings.NewReader("server,hours,delivered,allocated_mean,partial,attempts,retries,deferrals,bounces,refusals,timeouts,attempt_s,lookup_s,hops,demand_mean,load\n"+
+	got, err := recorded.Read(strings.NewReader("server,hours,delivered,allocated_mean,partial,attempts,retries,"+
+		"deferrals,bounces,refusals,timeouts,attempt_s,lookup_s,hops,demand_mean,load\n"+
 		"b1,3,7,1.5,false,19,2,3,4,1,5,0.57,0.000000001,12.25,200,0.5\n"+
 		" b1 ,3,7,1.5,,,,,,,,,,,,\n"+
 		"b1,1e-9,1,1.5,true,1,,,,,,,,,,\n"), "log.csv")
@@ -58,7 +59,8 @@ func TestReadSamplesReadsWhatWasMeasured(t *testing.T) {
 	if err != nil || got.Lacking != nil || !slices.Equal(got.Samples, want) {
 		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
 	}
-	got, err = recorded.Read(strings.NewReader("hours,delivered,allocated_mean,attempts,attempt_s,load\n3,7,1.5,8,1,0\n"), "log.csv")
+	got, err = recorded.Read(strings.NewReader("hours,delivered,allocated_mean,attempts,attempt_s,load\n"+
+		"3,7,1.5,8,1,0\n"), "log.csv")
 	if want := strings.Fields("retries deferrals bounces refusals timeouts lookup_s hops demand_mean"); err != nil ||
 		!slices.Equal(got.Lacking, want) {
 		t.Errorf("lacking %q, %v, want %q", got.Lacking, err, want)
@@ -166,7 +168,8 @@ func TestReadSamplesRefuses(t *testing.T) {
 			"log.csv:2:3: impossible interval (got 120000 delivered in 110000 attempts, want at most as many)"}},
 		{"no attempts, yet deliveries", "hours,delivered,allocated_mean,attempts\n3,1,40,0\n", []string{
 			"log.csv:2:3: impossible interval (got 1 delivered in 0 attempts, want at most as many)"}},
-		{"more ends than attempts", "hours,delivered,allocated_mean,attempts,deferrals,bounces,timeouts\n3,5,1,10,2,2,2\n3,5,1,11,2,2,2\n", []string{
+		{"more ends than attempts", "hours,delivered,allocated_mean,attempts,deferrals,bounces,timeouts\n" +
+			"3,5,1,10,2,2,2\n3,5,1,11,2,2,2\n", []string{
 			"log.csv:2:7: impossible interval (got 10 attempts, want at least the 11 that were delivered, deferred, " +
 				"bounced or timed out)"}},
 		{"more retries than attempts", "hours,delivered,allocated_mean,attempts,retries\n3,5,1,10,11\n3,5,1,10,10\n",
@@ -225,17 +228,20 @@ func TestGaps(t *testing.T) {
 	}{
 		{"none", "interval,t_end_s,hours,delivered,allocated_mean\n7,36000,1,1,1\n8,39600,1,1,1\n9,43200,1,1,1\n", nil},
 		{"rounded to seconds and per cent",
-			"t_end_s,hours,delivered,allocated_mean\n100,0.0083,1,1\n130,0.0083,1,1\n3730,1,1,1\n7366,1,1,1\n10930,1,1,1\n", nil},
+			"t_end_s,hours,delivered,allocated_mean\n100,0.0083,1,1\n130,0.0083,1,1\n3730,1,1,1\n7366,1,1,1\n" +
+				"10930,1,1,1\n", nil},
 		{"numbers", "interval,hours,delivered,allocated_mean\n4,3,1,1\n9,3,1,1\n10,3,1,1\n12,3,1,1\n", []string{
 			"log.csv:3:1: interval 9 follows 4 in line 2: 4 missing",
 			"log.csv:5:1: interval 12 follows 10 in line 4: 1 missing"}},
 		{"ends", "hours,delivered,allocated_mean,t_end_s\n1,1,1,3600\n1,1,1,14400\n", []string{
 			"log.csv:3:7: interval begins 7200 s after the one of line 2 ended, at t_end_s = 3600"}},
-		{"both are one", "interval,t_end_s,hours,delivered,allocated_mean\n1,3600,1,1,1\n3,10800,1,1,1\n4,21600,1,1,1\n", []string{
+		{"both are one", "interval,t_end_s,hours,delivered,allocated_mean\n1,3600,1,1,1\n3,10800,1,1,1\n" +
+			"4,21600,1,1,1\n", []string{
 			"log.csv:3:1: interval 3 follows 1 in line 2: 1 missing",
 			"log.csv:4:3: interval begins 7200 s after the one of line 3 ended, at t_end_s = 10800"}},
 		{"unknown numbers", "interval,hours,delivered,allocated_mean\n4,3,1,1\n,3,1,1\n9,3,1,1\n", nil},
-		{"partial rows count", "interval,hours,delivered,allocated_mean,partial\n4,3,1,1,false\n5,1,1,1,TRUE\n6,3,1,1,FALSE\n", nil},
+		{"partial rows count", "interval,hours,delivered,allocated_mean,partial\n4,3,1,1,false\n5,1,1,1,TRUE\n" +
+			"6,3,1,1,FALSE\n", nil},
 	} {
 		got, err := recorded.Read(strings.NewReader(v.text), "log.csv")
 		if err != nil || !slices.Equal(got.Gaps, v.want) {

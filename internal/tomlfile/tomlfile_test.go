@@ -158,17 +158,19 @@ func TestUnknownAndWrongKeysOfAFile(t *testing.T) {
 		small + "gas = 1":  "k.toml:3:7: gas: got 1, want true or false",
 		small + "knob = 'hihg'": `k.toml:3:8: knob: got "hihg", want one of low, high (did you mean ` +
 			`"high"?)`,
-		small + "mark = 'x'":               `k.toml:3:8: mark: "x" is no mark`,
-		small + "mark = {}":                `k.toml:3:8: mark: got a table, want a mark such as "M2"`,
-		small + "spice = [1]":              `k.toml:3:9: spice: got a list, want "plain", or a table`,
-		small + "spice = {kind = 'plian'}": `k.toml:3:17: spice.kind: got "plian", want one of plain, hot (did you mean "plain"?)`,
-		small + "pot = 3":                  "k.toml:3:7: pot: got 3, want [[pot]] tables",
-		small + "oven = 3":                 "k.toml:3:8: oven: got 3, want a table",
-		small + "[[oven.row]]\ndepth = 1":  "k.toml:3:1: oven.row[0].trays: missing, want a whole number 0 to 5",
-		small + "litres = 4":               `k.toml:3:1: unknown key "litres", it belongs under [[pot]]`,
+		small + "mark = 'x'":  `k.toml:3:8: mark: "x" is no mark`,
+		small + "mark = {}":   `k.toml:3:8: mark: got a table, want a mark such as "M2"`,
+		small + "spice = [1]": `k.toml:3:9: spice: got a list, want "plain", or a table`,
+		small + "spice = {kind = 'plian'}": `k.toml:3:17: spice.kind: got "plian", want one of plain, hot (did you ` +
+			`mean "plain"?)`,
+		small + "pot = 3":                 "k.toml:3:7: pot: got 3, want [[pot]] tables",
+		small + "oven = 3":                "k.toml:3:8: oven: got 3, want a table",
+		small + "[[oven.row]]\ndepth = 1": "k.toml:3:1: oven.row[0].trays: missing, want a whole number 0 to 5",
+		small + "litres = 4":              `k.toml:3:1: unknown key "litres", it belongs under [[pot]]`,
 		small + "[oven]\nheat = 0.1": `k.toml:4:1: oven: unknown key "heat", it belongs at the top of the ` +
 			`file, before the first [table]`,
-		small + "[[pot]]\n[pot.lid]\nname=2": `k.toml:5:1: pot[0].lid: unknown key "name", it belongs under [[pot]], before [pot.lid]`,
+		small + "[[pot]]\n[pot.lid]\nname=2": `k.toml:5:1: pot[0].lid: unknown key "name", it belongs under [[pot]], ` +
+			`before [pot.lid]`,
 		"name = 'é' # 1\nversion = 2": "k.toml:1:8: name: got \"é\", want lower-case letters, digits and " +
 			"hyphens (^[a-z]+$)\nk.toml:2:11: version: got 2, want 1 to 1",
 	} {

@@ -129,7 +129,8 @@ func TestValuesArriveAsTheyAre(t *testing.T) {
 		if got, want := decode(t, m.Header.Get("Subject")), "News for "+v.name; got != want {
 			t.Errorf("subject %q, want %q", got, want)
 		}
-		if want := "Hello " + v.name + ",\r\n\r\nthere is news in Rome for bob@x.test.\r\n.\r\n{ this } stays }\r\n"; body != want {
+		if want := "Hello " + v.name + ",\r\n\r\nthere is news in Rome for bob@x.test.\r\n.\r\n{ this } stays " +
+			"}\r\n"; body != want {
 			t.Errorf("body %q, want %q", body, want)
 		}
 		if got := m.Header.Get("Content-Transfer-Encoding"); got != v.encoding {

@@ -50,7 +50,8 @@ func TestTextOfAnAnswer(t *testing.T) {
 	got := text(t, made())
 	r := made()
 	r.Clock = vt.Clock{Start: 22 * 3600, Offsets: []vt.Offset{{}}}
-	if got, want := text(t, r), "after 3 h (01:00), 99 % after 5 h (03:00), all are final after 6 h (04:00)"; !strings.Contains(got, want) {
+	const want = "after 3 h (01:00), 99 % after 5 h (03:00), all are final after 6 h (04:00)"
+	if got := text(t, r); !strings.Contains(got, want) {
 		t.Errorf("no %q in\n%s", want, got)
 	}
 	for _, want := range []string{
@@ -124,7 +125,8 @@ func TestLimitsThatNothingKeeps(t *testing.T) {
 	// Where the best setting is the scenario as it stands, the first sentence has said so.
 	r.Best.Set, r.Free[0].Kept = nil, true
 	got := text(t, r)
-	if want := "Best within the limits: the scenario as it stands."; !strings.Contains(got, want) || strings.Contains(got, same) {
+	const want = "Best within the limits: the scenario as it stands."
+	if !strings.Contains(got, want) || strings.Contains(got, same) {
 		t.Errorf("no %q, or a second sentence, in\n%s", want, got)
 	}
 }

@@ -106,7 +106,8 @@ var plants = []struct {
 			int(1.5*s.perHour()), int(d.between(2, 3)*s.perHour()), d.between(0.005, 0.015), d.between(0.1, 0.5))
 	}},
 	{diagnosis.Penalty, nil, func(d draw, s *small) {
-		s.destination = fmt.Sprintf("recent = \"2m\"\npenalty = {rate = \"%d/h\", pause = \"%dm\", connections = %d, reply = %d}",
+		s.destination = fmt.Sprintf("recent = \"2m\"\npenalty = {rate = \"%d/h\", pause = \"%dm\", connections = %d, "+
+			"reply = %d}",
 			int(d.between(0.3, 0.7)*s.perHour()), 4+d.IntN(8), d.IntN(2)*s.processes, []int{421, 451}[d.IntN(2)])
 	}},
 	{diagnosis.Event, nil, func(d draw, s *small) {

@@ -148,7 +148,8 @@ func TestTornado(t *testing.T) {
 		!strings.Contains(p.X, "right edge: never") {
 		t.Errorf("%+v", p)
 	}
-	if want := "parameter,at_half,base,at_twice\ndestination[0].dot,6,12,\ngovernor.start,15,12,7\ndestination[0].cap,,12,7\n"; string(d.CSV) != want {
+	if want := "parameter,at_half,base,at_twice\ndestination[0].dot,6,12,\ngovernor.start,15,12,7\n" +
+		"destination[0].cap,,12,7\n"; string(d.CSV) != want {
 		t.Errorf("%s", d.CSV)
 	}
 

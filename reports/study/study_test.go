@@ -78,7 +78,8 @@ func TestStudyNumbers(t *testing.T) {
 	}
 	if got, want := strings.Join(rows[0], ","),
 		"point,scenario,a,b,scenario_id,class,class_runs,runs,rate_per_h,rate_per_h_half,rate_per_h_n,"+
-			"settling_intervals_5pct,settling_intervals_5pct_half,settling_intervals_5pct_n,settling_intervals_5pct_never,overshoot,overshoot_half,overshoot_n"; got != want {
+			"settling_intervals_5pct,settling_intervals_5pct_half,settling_intervals_5pct_n,"+
+			"settling_intervals_5pct_never,overshoot,overshoot_half,overshoot_n"; got != want {
 		t.Errorf("columns %s", got)
 	}
 	if got := rows[2]; !slices.Equal(got[:9], []string{"1", "one", "1", "y", "id1", "oscillating", "2", "3", "101"}) ||

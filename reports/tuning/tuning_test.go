@@ -87,7 +87,8 @@ func TestTuningAnswer(t *testing.T) {
 		if !strings.HasPrefix(said[0], want) {
 			t.Errorf("%s: %s", verdict, said[0])
 		}
-		if want := "The search had 0.5488 x: the winner's curse is +10.5 % (+5.1 % to +16.2 %) of the ratio."; !slices.Contains(said, want) {
+		if want := "The search had 0.5488 x: the winner's curse is +10.5 % (+5.1 % to +16.2 %) of the " +
+			"ratio."; !slices.Contains(said, want) {
 			t.Errorf("got %q\nwant %s", said, want)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 func TestInitAsks(t *testing.T) {
 	q := Init{Draft: draft.Default()}
 	var shown strings.Builder
-	answers := "N x\nnight\nfew\n0\n3\nsoon\n2026-11-30 22:00\nMars\nEurope/Berlin\ngmail=0.5\ngmail=60% yahoo=10%,cap=5\n" +
-		"a=7,cpa=3\n\n6x\n06:00\n"
+	answers := "N x\nnight\nfew\n0\n3\nsoon\n2026-11-30 22:00\nMars\nEurope/Berlin\n" +
+		"gmail=0.5\ngmail=60% yahoo=10%,cap=5\na=7,cpa=3\n\n6x\n06:00\n"
 	if err := q.Ask(strings.NewReader(answers), &shown); err != nil {
 		t.Fatal(err)
 	}
