@@ -119,6 +119,6 @@ var networkMutants = []mutant{
 	{"messages do not wait for the link", "netmodel/host.go", "max(q.free, now).Add(takes)", "now.Add(takes)"},
 	{"a refused message is sent all the same", "netmodel/host.go", "m.fail.stage() <= mail.StageDATA",
 		"m.fail.stage() < mail.StageRCPT"},
-	{"a server has more processes than its connections", "engine/delivery/machine.go", "n = min(n, c.Most)",
+	{"a server has more processes than its connections", "engine/delivery/config.go", "n = min(n, c.Most)",
 		"n = min(n, c.Most+1)"},
 }

@@ -11,6 +11,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/engine/governing"
 	"flyball/governor"
 	"flyball/internal/mail"
@@ -65,21 +66,21 @@ func ownGovernor(t *testing.T, obs engine.Observer) engine.Role {
 	if err != nil {
 		t.Fatal(err)
 	}
-	retry := delivery.DefaultRetry()
-	retry.Policy, retry.Scope, retry.MinAttempts, retry.DFRAbove, retry.DFRBelow = "dfr", "mta", 1, 1.3, 1.1
-	return machine(delivery.Config{Retry: retry, Freeing: delivery.Freeing{Policy: "at-interval", Victim: "newest",
+	resends := retry.Default()
+	resends.Policy, resends.Scope, resends.MinAttempts, resends.DFRAbove, resends.DFRBelow = "dfr", "mta", 1, 1.3, 1.1
+	return machine(delivery.Config{Retry: resends, Freeing: delivery.Freeing{Policy: "at-interval", Victim: "newest",
 		Shorten: 2}}, gov, obs)
 }
 
 func share(_ *testing.T, obs engine.Observer) engine.Role {
-	retry := delivery.DefaultRetry()
-	retry.Policy, retry.Scope, retry.MinAttempts, retry.MaxAge = "dfr", "cluster", 1, 80*vt.Minute
-	retry.GreylistDelay = vt.Minute
+	resends := retry.Default()
+	resends.Policy, resends.Scope, resends.MinAttempts, resends.MaxAge = "dfr", "cluster", 1, 80*vt.Minute
+	resends.GreylistDelay = vt.Minute
 	each := governor.DefaultDestination()
 	each.Law, each.Initial, each.Max, each.Revive = "postfix-feedback", 2, 12, 10*vt.Minute
 	send := []mail.Send{{Connections: 4}, {Rate: 900, ConnectionRate: 300, Burst: 3}}
 	pauses := []vt.Window{{From: vt.Time(33 * vt.Minute), To: vt.Time(41 * vt.Minute)}}
-	return machine(delivery.Config{Retry: retry, Destination: each, Destinations: 3, Send: send, Pauses: pauses,
+	return machine(delivery.Config{Retry: resends, Destination: each, Destinations: 3, Send: send, Pauses: pauses,
 		Together: true}, delivery.NewShare(10), obs)
 }
 
@@ -91,7 +92,7 @@ func reader(_ *testing.T, obs engine.Observer) engine.Role {
 		{Reaction: "suspend", For: vt.Minute, Scope: "campaign"},
 		{Reaction: "reconnect"}, {Reaction: "suspend", For: 2 * vt.Minute, Scope: "domain", Return: 1},
 	}
-	return machine(delivery.Config{Retry: delivery.DefaultRetry(), Replies: []replies.Table{table, table, table},
+	return machine(delivery.Config{Retry: retry.Default(), Replies: []replies.Table{table, table, table},
 		Servers: 3, Destinations: 3, Destination: governor.DefaultDestination()}, delivery.NewShare(10), obs)
 }
 

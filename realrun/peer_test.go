@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -117,7 +117,7 @@ func deliverTo(t *testing.T, to realrun.Resolver) (*outcomes, map[mail.Reply]uin
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:1]
 	s.Governor = governor.Default()
 	s.Governor.Law, s.Governor.Start = "hold", 5
-	s.Retry = delivery.DefaultRetry()
+	s.Retry = retry.Default()
 	s.Retry.Limit, s.Retry.Delays = 1, []vt.Span{vt.Second}
 	s.Campaigns = []scenarios.Campaign{{Name: "c", Recipients: 40, Processes: 5, Subset: 4}}
 	list := s.List(rng.New(s.Seed, 0))

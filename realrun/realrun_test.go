@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
@@ -61,14 +61,14 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	server := netmodel.DefaultServer()
 	second := server
 	second.Name, second.ExtraRTT = "b2", 20*ms
-	retry := delivery.DefaultRetry()
-	retry.Limit = 4
-	retry.Delays = []vt.Span{10 * vt.Second, 60 * vt.Second}
+	resends := retry.Default()
+	resends.Limit = 4
+	resends.Delays = []vt.Span{10 * vt.Second, 60 * vt.Second}
 	dialogue := mail.DefaultDialogue()
 	dialogue.Timeouts.Connect = 5 * vt.Minute // time for a busy machine
 	return &scenarios.Scenario{Name: "rehearsal",
 		Partitioning: scenarios.Default().Partitioning, Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
-		Governor: g, Retry: retry, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
+		Governor: g, Retry: resends, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
 		Network: network, Servers: []netmodel.Server{server, second},
 		Destinations: []netmodel.Destination{big, plain, grey, wall},
 		Campaigns:    []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
@@ -154,7 +154,7 @@ func TestLawsPageListsTheLaws(t *testing.T) {
 func TestRetriesPageListsThePolicies(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| Policy | Its limit | Keys that it uses beside those of every policy |\n|---|---|---|\n")
-	for _, p := range delivery.Policies() {
+	for _, p := range retry.Policies() {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", p.Name, p.Doc, strings.Join(p.Keys, ", "))
 	}
 	generated(t, "../docs/retries.md", "policies", table.String())

@@ -1,7 +1,7 @@
 package scenarios
 
 import (
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
@@ -12,7 +12,7 @@ import (
 // sending servers.
 type Parameters struct {
 	Governor governor.Config `toml:"governor" doc:"the law and its numbers"`
-	Retry    delivery.Retry  `toml:"retry" doc:"the resend policy"`
+	Retry    retry.Config    `toml:"retry" doc:"the resend policy"`
 }
 
 var parametersFormat = tomlfile.New[Parameters]("governor.target")
@@ -26,7 +26,7 @@ func (p Parameters) TOML() []byte { return parametersFormat.Encode(p) }
 // LoadParameters decodes a file that has only the tables [governor] and
 // [retry]. The error is of type tomlfile.Problems.
 func LoadParameters(name string, src []byte) (Parameters, error) {
-	p := Parameters{governor.Default(), delivery.DefaultRetry()}
+	p := Parameters{governor.Default(), retry.Default()}
 	doc := parametersFormat.Read(name, src, nil)
 	doc.Decode(&p)
 	doc.Moments(func(text string) (vt.Span, error) { return 0, errNoClock(text) })

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
@@ -37,7 +38,7 @@ type Scenario struct {
 	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
 	Partitioning Partitioning           `toml:"sender,omitdefault" doc:"how lists are divided among servers ([0031], [0052]-[0062])"`
 	Quiet        []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
-	Retry        delivery.Retry         `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
+	Retry        retry.Config           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
 	Freeing      delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`
 	Message      Message                `toml:"message" doc:"what is sent"`
 	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
@@ -423,7 +424,7 @@ func (d *dice) drift() (all []netmodel.Drift) {
 	return all
 }
 
-func (d *dice) retry(f features, r *delivery.Retry) {
+func (d *dice) retry(f features, r *retry.Config) {
 	r.Limit = d.between(0, 6)
 	r.Bounce = pick(d, "fail", "resend")
 	r.Ambiguous = pick(d, "hold", "resend")
@@ -454,7 +455,7 @@ func (d *dice) retry(f features, r *delivery.Retry) {
 }
 
 // moving makes the retry limit move.
-func (d *dice) moving(r *delivery.Retry) {
+func (d *dice) moving(r *retry.Config) {
 	limit := r.Spelled().Limit
 	r.Policy = pick(d, "alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util", "util-fn", "yield")
 	set := func(key string, value func()) {
@@ -480,7 +481,7 @@ func (d *dice) moving(r *delivery.Retry) {
 	set("restore_after", func() { r.RestoreAfter = pick(d, 0, 1, 2, 4) })
 	set("table", func() {
 		for range d.between(1, 3) {
-			r.Table = append(r.Table, delivery.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2),
+			r.Table = append(r.Table, retry.Row{Allocated: pick(d, 0, 0.5, 0.9, 1), DFR: pick(d, 0, 1, 1.2, 2),
 				Limit: d.IntN(limit + 1)})
 		}
 	})
@@ -887,7 +888,7 @@ func TestRandomScenariosDrawEveryRetryPolicy(t *testing.T) {
 		d := &dice{rand.New(rand.NewPCG(1, uint64(i)))}
 		drawn[d.scenario().Retry.Policy] = true
 	}
-	for _, p := range delivery.Policies() {
+	for _, p := range retry.Policies() {
 		if !drawn[p.Name] {
 			t.Errorf("no random scenario has the retry policy %q: add it to moving, and its rule to the twin", p.Name)
 		}

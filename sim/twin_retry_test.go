@@ -6,7 +6,7 @@ import (
 	"math/big"
 	"slices"
 
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -22,7 +22,7 @@ type plan struct {
 }
 
 // timetable writes a schedule out, try by try.
-func timetable(r delivery.Retry) plan {
+func timetable(r retry.Config) plan {
 	p := plan{delays: r.Delays, limit: r.Limit, age: r.MaxAge}
 	byAge := func(until vt.Span, next func(age vt.Span, n int) vt.Span) {
 		p = plan{age: until}
@@ -111,7 +111,7 @@ type patience struct {
 
 const never = -1 << 40
 
-func newPatience(r delivery.Retry) *patience {
+func newPatience(r retry.Config) *patience {
 	return &patience{limit: timetable(r).limit, moved: never, strained: never}
 }
 

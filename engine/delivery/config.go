@@ -3,152 +3,79 @@ package delivery
 import (
 	"slices"
 
-	"flyball/internal/conf"
+	"flyball/engine/delivery/retry"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/replies"
 	"flyball/internal/vt"
 )
 
-// Retry is the resend policy of a server ([0071]): how often and when messages
-// are resent, and how the retry limit moves ([0072]-[0077]).
-type Retry struct {
-	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low" default:"fixed"`
-	Limit         int       `toml:"limit" doc:"number of resends before giving up; 0 never resends; the highest limit of a policy that moves it" range:"0..1000" default:"10" source:"derived: [0073]: from ten to five"`
-	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999" default:"5" source:"derived: [0073]: from ten to five"`
-	When          string    `toml:"when" doc:"when alloc and the stages adjust the limit: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous" default:"interval"`
-	Scope         string    `toml:"scope" doc:"what dfr and dfr-fn count attempts per delivery of: the server, each MTA process separately, or all servers together" oneof:"server mta cluster" default:"server"`
-	LoadAbove     float64   `toml:"load_above" doc:"share of C above which allocated processes (alloc, both-a) or utilization (util) set the low limit" default:"1" range:">0..1000" source:"derived: [0073]: C itself; [0077]: over 100 %"`
-	LoadBelow     float64   `toml:"load_below" doc:"share of C below which allocated processes or utilization restore the high limit" range:"0..1000" default:"0.8" source:"derived: [0073], [0077]: 80 %"`
-	Processes     int       `toml:"processes,omitdefault" doc:"number of processes to use instead of C as the first limit of alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000" source:"derived: [0073]: C is the first limit"`
-	DFRAbove      float64   `toml:"dfr_above" doc:"attempts per delivery above which the low limit is set" range:"1..1000000" default:"7" source:"derived: [0074]: seven"`
-	DFRBelow      float64   `toml:"dfr_below" doc:"attempts per delivery below which the high limit is restored" range:"1..1000000" default:"4" source:"derived: [0074]: four"`
-	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server; with fewer remaining the stage is late" default:"0.5" range:">0..1" source:"assumed: half of the list"`
-	Inverse       bool      `toml:"inverse" doc:"low limit in the early stage and high limit in the late one: the tail often has processes to spare"`
-	Table         []Row     `toml:"table" doc:"rows of policy both-fn; the lowest limit of the rows whose values are exceeded is in force, or limit if there are none"`
-	TableFile     string    `toml:"table_file" doc:"CSV file with the columns allocated, dfr and limit, instead of table; path from the scenario's folder. A resolved scenario has the rows"`
-	MinAttempts   int       `toml:"min_attempts" doc:"attempts in an interval below which attempts per delivery are too uncertain and the limit stays" range:"1..1000000000" default:"1000" source:"assumed: then 1/DFR is known to 0.03"`
-	Loss          float64   `toml:"loss" doc:"greatest share of the deliverable messages that yield may lose" default:"0.005" range:">0..0.5" source:"assumed: half a point"`
-	Probe         int       `toml:"probe" doc:"with yield, one recipient in this many, by its number, keeps the high limit, so that later tries are still measured" range:"2..1000000" default:"20" source:"assumed: they cost a twentieth of what is saved"`
-	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S its counts fade by S / memory" default:"7d" range:"1s..3650d" source:"assumed: longer than most schedules, so that all tries of a recipient are seen"`
-	Dwell         int       `toml:"dwell" doc:"least number of ends of intervals from one move of the limit to the next; 0 and 1 let it move at every end" range:"0..1000000" default:"1" source:"assumed: the limit may move at the end of every interval"`
-	RestoreAfter  int       `toml:"restore_after" doc:"consecutive intervals without need of the low limit after which the high limit is restored, even if no value fell below its lower bound; 0: never" range:"0..1000000" source:"derived: [0073], [0077]: only below the second value"`
-	MaxAge        vt.Span   `toml:"max_age" doc:"time after the start of the first try; a failed recipient whose resend would be later is given up; 0s: no such time" range:"0s..3650d" source:"derived: [0071]: the number of resends alone"`
-	Schedule      string    `toml:"schedule" doc:"named schedule instead of delays, with its limit and age; gmail and yahoo are as observed and have neither"`
-	Delays        []vt.Span `toml:"delays" doc:"waits before the resends; the last one repeats" default:"30m, 30m, 2h, 3h" range:"1ms..30d" source:"derived: RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"`
-	GreylistDelay vt.Span   `toml:"greylist_delay,omitdefault" doc:"wait before the first resend if the first failure is 450 or 451 to RCPT, as from greylisting; 0s: as after any failure" range:"1ms..30d" source:"derived: [0071] does not distinguish failures"`
-	Bounce        string    `toml:"bounce" doc:"effect of a 5yz reply: give the recipient up (RFC 5321 4.2.1), or resend as after any failure ([0071])" oneof:"fail resend" default:"fail"`
-	Ambiguous     string    `toml:"ambiguous" doc:"effect of an attempt without reply after the final dot: hold (no duplicate) or resend (no loss)" oneof:"hold resend" default:"hold"`
+// Config configures one machine.
+type Config struct {
+	Server   mail.Server
+	Retry    retry.Config
+	Freeing  Freeing
+	Messages int // most messages per connection
+	// most messages per connection by destination; Messages if 0 or beyond the end
+	Offers   []int
+	Send     []mail.Send     // the sender's own policy by destination; none beyond the end
+	Replies  []replies.Table // the sender's reading of replies by destination; none beyond the end
+	Servers  int             // number of servers that React goes to, with this one
+	Interval vt.Span         // S, the time between decisions of the governor
+	// messages per hour to attain in an interval that begins at a time; nil: the target of the
+	// governor's Config
+	Target   func(vt.Time) float64
+	Pauses   []vt.Window // times at which no attempt begins, in order and apart
+	Most     int         // most MTA processes, whatever C is; 0: any number
+	Together bool        // report every interval to the governing role, whose Verdict decides
+
+	Destination  governor.Destination // law that limits each destination
+	Destinations int                  // number of destinations; ignored if neither Destination nor Send sets a limit
 }
 
-// Row is one row of the table of policy both-fn ([0075]): a limit that applies
-// while both a load and a delivery failure rate are exceeded.
-type Row struct {
-	Allocated float64 `toml:"allocated" doc:"share of C that the allocated processes must exceed" range:"0..1000" required:"true" source:"scenario"`
-	DFR       float64 `toml:"dfr" doc:"attempts per delivery that must be exceeded" range:"0..1000000" required:"true" source:"scenario"`
-	Limit     int     `toml:"limit" doc:"retry limit in that case" range:"0..1000" required:"true" source:"scenario"`
-}
-
-var keys = declare()
-
-// declare reads the tags of the configs. It depends on the tables that Choices
-// lists, so that Go initializes the tables first.
-func declare() *conf.Keys {
-	_, _, _ = policies, freeings, victims
-	return conf.Declare[struct {
-		Retry   Retry   `toml:"retry"`
-		Freeing Freeing `toml:"freeing"`
-	}]()
-}
-
-// DefaultRetry returns a policy that resends ten times ([0073]) over about a day.
-func DefaultRetry() Retry {
-	r := conf.DefaultOf[Retry](keys)
-	r.Delays = slices.Clone(r.Delays)
-	return r
-}
-
-// Idle reports whether a key has no meaning under the policy and the schedule
-// that r names, or has a value that turns something off.
-func (r Retry) Idle(key string) bool {
-	s, _ := scheduleNamed(r.Schedule)
-	switch key {
-	case "limit":
-		return s.limit > 0
-	case "table_file":
-		return true // its rows have become the table
-	case "max_age":
-		return r.MaxAge == 0 || s.age > 0
-	case "delays":
-		return r.Schedule != ""
+// published returns the number of MTA processes that may be allocated of C.
+func (c *Config) published(available float64) int {
+	n := governor.Published(available)
+	if c.Most > 0 {
+		n = min(n, c.Most)
 	}
-	return ofSomePolicy(key) && !policyNamed(r.Policy).uses(key)
+	return n
 }
 
-// OfCluster reports whether the limit depends on the attempts of all servers.
-func (r Retry) OfCluster() bool { return !r.Idle("scope") && r.Scope == "cluster" }
+func (c *Config) messagesTo(d mail.Destination) int {
+	if int(d) < len(c.Offers) && c.Offers[d] > 0 {
+		return c.Offers[d]
+	}
+	return c.Messages
+}
 
-// Validate reports every problem. A key that the policy or the schedule does not
-// use may be left at its default or at zero; any other value is a problem.
-func (r Retry) Validate() []error {
-	var l conf.List
-	keys.Check(&l, r)
-	keys.CheckIdle(&l, r, func(key string) string {
-		switch key {
-		case "table_file":
-			return "" // checked below
-		case "limit", "max_age", "delays":
-			return "schedule = \"" + r.Schedule + "\" has no use for it"
-		}
-		return "policy = \"" + r.Policy + "\" has no use for it"
-	})
-	l.Check(r.TableFile == "", "table_file", "got %q, want rows in table: no file is read here", r.TableFile)
-	plan := r.Spelled()
-	l.Check(plan.Limit == 0 || len(plan.Delays) > 0, "delays", "got none, want at least one for limit = %d", r.Limit)
-	uses := policyNamed(r.Policy).uses
-	switch {
-	case uses("low") && plan.Limit == 0:
-		l.Check(false, "limit", "got 0, want 1 to 1000: policy %q lowers it", r.Policy)
-	case uses("low"):
-		l.Check(r.Low < plan.Limit, "low", "got %d, want 0 to %d, less than limit", r.Low, plan.Limit-1)
+func (c *Config) targetAt(now vt.Time) float64 {
+	if c.Target == nil {
+		return 0
 	}
-	if uses("load_below") {
-		l.Check(r.LoadBelow < r.LoadAbove, "load_below", "got %g, want 0 or more, less than load_above = %g",
-			r.LoadBelow, r.LoadAbove)
+	return c.Target(now)
+}
+
+// delays returns the waits before the resends to the destination d.
+func (c *Config) delays(d mail.Destination) []vt.Span {
+	if int(d) < len(c.Send) && len(c.Send[d].Delays) > 0 {
+		return c.Send[d].Delays
 	}
-	if uses("dfr_above") {
-		l.Check(r.DFRBelow < r.DFRAbove, "dfr_below", "got %g, want 1 or more, less than dfr_above = %g", r.DFRBelow,
-			r.DFRAbove)
+	return c.Retry.Delays
+}
+
+// longest returns the longest wait before a resend.
+func (c *Config) longest() vt.Span {
+	all := append([]vt.Span{c.Retry.GreylistDelay}, c.Retry.Delays...)
+	for _, s := range c.Send {
+		all = append(all, s.Delays...)
 	}
-	if uses("table") {
-		l.Check(len(r.Table) > 0 || r.TableFile != "", "table", "got none, want at least one row for policy = %q",
-			r.Policy)
-		for i, row := range r.Table {
-			l.Check(row.Limit <= plan.Limit, conf.Index("table", i)+".limit", "got %d, want 0 to limit = %d", row.Limit,
-				plan.Limit)
+	for _, table := range c.Replies {
+		for _, row := range table {
+			if row.Reaction == "hold" {
+				all = append(all, row.For)
+			}
 		}
 	}
-	return l
-}
-
-// Freeing determines what happens to MTA processes that are allocated beyond C ([0070]).
-type Freeing struct {
-	Policy  string `toml:"policy" doc:"what happens to processes beyond C" default:"none"`
-	Victim  string `toml:"victim" doc:"which process is freed first" default:"ahead-of-schedule"`
-	Shorten int    `toml:"shorten" doc:"recipients of its subset that a preempted process still tries; the rest returns to its campaign at once. 0: the process is freed when its attempt ends" range:"0..1000000000" source:"derived: [0070]: freed"`
-}
-
-// DefaultFreeing returns a policy that frees no process: [0070], "In one
-// embodiment, the governor does not free MTAs".
-func DefaultFreeing() Freeing { return conf.DefaultOf[Freeing](keys) }
-
-// Off reports whether no process is freed before its subset is done.
-func (f Freeing) Off() bool { return f.Policy == "none" || f.Policy == "" }
-
-// Idle reports whether a key has no meaning under the policy that f names.
-func (f Freeing) Idle(key string) bool { return f.Off() && key != "policy" }
-
-// Validate reports every problem.
-func (f Freeing) Validate() []error {
-	var l conf.List
-	keys.Check(&l, f)
-	keys.CheckIdle(&l, f, func(string) string { return "policy = \"none\" has no use for it" })
-	return l
+	return slices.Max(all)
 }

@@ -16,6 +16,40 @@ import (
 // of its subset returns to its campaign at once and is assigned again before
 // recipients that were in no subset yet.
 
+// Freeing determines what happens to MTA processes that are allocated beyond C ([0070]).
+type Freeing struct {
+	Policy  string `toml:"policy" doc:"what happens to processes beyond C" default:"none"`
+	Victim  string `toml:"victim" doc:"which process is freed first" default:"ahead-of-schedule"`
+	Shorten int    `toml:"shorten" doc:"recipients of its subset that a preempted process still tries; the rest returns to its campaign at once. 0: the process is freed when its attempt ends" range:"0..1000000000" source:"derived: [0070]: freed"`
+}
+
+var keys = declare()
+
+// declare reads the tags of Freeing. It depends on the tables that Choices lists, so that Go
+// initializes the tables first.
+func declare() *conf.Keys {
+	_, _ = freeings, victims
+	return conf.Declare[Freeing]()
+}
+
+// DefaultFreeing returns a policy that frees no process: [0070], "In one
+// embodiment, the governor does not free MTAs".
+func DefaultFreeing() Freeing { return conf.DefaultOf[Freeing](keys) }
+
+// Off reports whether no process is freed before its subset is done.
+func (f Freeing) Off() bool { return f.Policy == "none" || f.Policy == "" }
+
+// Idle reports whether a key has no meaning under the policy that f names.
+func (f Freeing) Idle(key string) bool { return f.Off() && key != "policy" }
+
+// Validate reports every problem.
+func (f Freeing) Validate() []error {
+	var l conf.List
+	keys.Check(&l, f)
+	keys.CheckIdle(&l, f, func(string) string { return "policy = \"none\" has no use for it" })
+	return l
+}
+
 // freeings are the policies in the order of choices in help and schema, with their
 // action when C has fallen and when an attempt has ended.
 var freeings = []struct {

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"flyball/engine"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/vt"
 )
@@ -85,7 +86,8 @@ func (m *Machine) decide(attempts, delivered uint64) {
 	m.available = m.cfg.published(d.Available)
 	m.record(d)
 	m.decideDestinations(r.Sample.Span, r.destinations)
-	m.moveLimits(r.Sample.Span, attempts, delivered, r.Sample.Allocated/d.Previous)
+	m.limits.Move(retry.Interval{Span: r.Sample.Span, Attempts: attempts, Delivered: delivered,
+		Utilization: r.Sample.Allocated / d.Previous, Allocated: m.allocated, Available: m.available}, m.stages)
 	if m.freeing.fell != nil {
 		m.freeing.fell(m)
 	}
@@ -146,8 +148,8 @@ func (m *Machine) measure(now vt.Time, load engine.Load) closed {
 	r := closed{number: i.number, destinations: m.measureDestinations(now), Report: engine.Report{
 		Sample: governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
 			Allocated: allocated, Demand: i.demandTime.mean(span), Load: load.Of(allocated)},
-		Conditions: i.conditions, Ended: now, Target: i.target, RetryLimit: m.limitInForce(), Wanted: m.demand,
-		Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining,
+		Conditions: i.conditions, Ended: now, Target: i.target, RetryLimit: m.limits.InForce(m.stages),
+		Wanted: m.demand, Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining,
 	}}
 	r.Conditions.Into(&r.Sample)
 	return r

@@ -10,50 +10,11 @@ import (
 	"fmt"
 
 	"flyball/engine"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
-	"flyball/internal/replies"
 	"flyball/internal/vt"
 )
-
-// Config configures one machine.
-type Config struct {
-	Server   mail.Server
-	Retry    Retry
-	Freeing  Freeing
-	Messages int // most messages per connection
-	// most messages per connection by destination; Messages if 0 or beyond the end
-	Offers   []int
-	Send     []mail.Send     // the sender's own policy by destination; none beyond the end
-	Replies  []replies.Table // the sender's reading of replies by destination; none beyond the end
-	Servers  int             // number of servers that React goes to, with this one
-	Interval vt.Span         // S, the time between decisions of the governor
-	// messages per hour to attain in an interval that begins at a time; nil: the target of the
-	// governor's Config
-	Target   func(vt.Time) float64
-	Pauses   []vt.Window // times at which no attempt begins, in order and apart
-	Most     int         // most MTA processes, whatever C is; 0: any number
-	Together bool        // report every interval to the governing role, whose Verdict decides
-
-	Destination  governor.Destination // law that limits each destination
-	Destinations int                  // number of destinations; ignored if neither Destination nor Send sets a limit
-}
-
-// published returns the number of MTA processes that may be allocated of C.
-func (c *Config) published(available float64) int {
-	n := governor.Published(available)
-	if c.Most > 0 {
-		n = min(n, c.Most)
-	}
-	return n
-}
-
-func (c *Config) messagesTo(d mail.Destination) int {
-	if int(d) < len(c.Offers) && c.Offers[d] > 0 {
-		return c.Offers[d]
-	}
-	return c.Messages
-}
 
 // Machine is the delivery machine of one server.
 //
@@ -83,10 +44,7 @@ type Machine struct {
 	revival     vt.Time // when a closed destination or campaign for which a recipient waits opens; vt.Never: none
 	ranked      bool    // campaigns differ in priority, some has a rate, or one was suspended
 
-	moves      moves
-	limit      retryLimit
-	slotLimits []retryLimit // by slot, if each process has its own limit
-	own        ownLimits    // nil unless the policy keeps its own limits
+	limits retry.Limits
 
 	frees       bool         // processes beyond C may be preempted
 	freeing     freeing      // functions of the policy, if frees
@@ -117,9 +75,7 @@ type campaign struct {
 	due         chain   // resends that are due
 	parked      []chain // by destination: recipients whose destination is at its limit; nil without limits
 	parkedCount int     // number of parked recipients
-	left        uint64  // recipients that are not final
-	total       uint64  // recipients handed over
-	limit       int     // retry limit, if each campaign has its own
+	stage       retry.Stage
 	priority    int
 	every       vt.Span        // time between two attempts by its rate; 0 without one
 	opens       vt.Time        // the next attempt may begin from here on
@@ -144,27 +100,19 @@ type slot struct {
 // New returns a machine at time 0, when the first interval begins.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Machine {
 	cfg.Retry = cfg.Retry.Spelled()
-	return &Machine{
+	m := &Machine{
 		cfg: cfg, list: list, gov: gov, obs: obs,
 		available:   cfg.published(gov.Available()),
 		waiting:     newWaiting(cfg.longest()),
 		concurrency: newConcurrency(&cfg),
 		revival:     vt.Never,
 		pause:       newPause(cfg.Pauses),
-		moves:       movesOf(&cfg.Retry),
-		limit:       newRetryLimit(&cfg.Retry),
-		own:         ownOf(&cfg.Retry),
 		freeing:     freeingOf(cfg.Freeing),
 		frees:       !cfg.Freeing.Off(),
 		interval:    interval{next: vt.Time(cfg.Interval), target: cfg.targetAt(0)},
 	}
-}
-
-func (c *Config) targetAt(now vt.Time) float64 {
-	if c.Target == nil {
-		return 0
-	}
-	return c.Target(now)
+	m.limits = retry.NewLimits(&m.cfg.Retry)
+	return m
 }
 
 // Retarget gives the interval under way the target of the machine's own Config. It is for a machine
@@ -227,18 +175,16 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	}
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes,
 		priority: r.Priority, every: mail.Every(r.Rate),
-		left: uint64(r.To - r.From), total: uint64(r.To - r.From),
+		stage: retry.Stage{Left: uint64(r.To - r.From), Total: uint64(r.To - r.From)},
 		ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
-	if m.moves.scope == ofCampaign {
-		c.limit = m.stageLimit(&c)
-	}
+	m.limits.Adjust(&c.stage)
 	if m.concurrency != nil {
 		c.parked = make([]chain, len(m.concurrency.each))
 	}
 	m.follow(&c)
 	m.ranked = m.ranked || r.Rate > 0 || len(m.campaigns) > 0 && r.Priority != m.campaigns[0].priority
 	m.campaigns = append(m.campaigns, c)
-	m.left += c.left
+	m.left += c.stage.Left
 	m.fill(out)
 }
 
@@ -285,7 +231,7 @@ func (m *Machine) adjust(number uint64, v engine.Verdict, out *engine.Outbox) {
 	if s, ok := m.gov.(*share); ok {
 		s.next = v.Available
 	}
-	if !m.moves.together {
+	if !m.cfg.Retry.OfCluster() {
 		v.Attempts, v.Delivered = m.closed.Sample.Attempts, m.closed.Sample.Delivered
 	}
 	m.decide(v.Attempts, v.Delivered)
@@ -302,7 +248,7 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	m.account(now)
 	s.busy = false
 	s.open = c.Reply.Open()
-	status := m.settle(now, c.Slot, &c.Reply)
+	status, fate := m.settle(now, c.Slot, &c.Reply)
 	s.reset = status != mail.Done
 	m.interval.attempts++
 	m.interval.conditions.Count(&s.attempt, c)
@@ -311,9 +257,9 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	}
 	if status != mail.Pending {
 		m.left--
-		m.campaigns[s.campaign].left--
+		m.campaigns[s.campaign].stage.Left--
 	}
-	m.countFor(c.Slot, &c.Reply, status)
+	m.limits.Count(&s.attempt, &c.Reply, fate)
 	if m.concurrency != nil {
 		m.leave(now, s.attempt.Dest, &c.Reply, status)
 	}
@@ -333,33 +279,43 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	m.fill(out)
 }
 
-// settle returns the recipient's status after the reply r, and queues a resend if
-// the recipient is pending.
-func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) mail.Status {
-	class := r.Class()
-	if class == mail.Delivered {
-		return mail.Done
+// settle returns the recipient's status after the reply r, with what becomes of the recipient
+// but for the limits, and queues a resend if the recipient is pending.
+func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, mail.Class) {
+	if r.Class() == mail.Delivered {
+		return mail.Done, mail.Delivered
 	}
 	s := &m.slots[i]
-	retry := &m.cfg.Retry
-	switch class = m.fate(s.attempt.Dest, r); {
-	case class == mail.Ambiguous:
-		return mail.Held
-	case class == mail.Bounce, int(s.attempt.Try) >= m.limitFor(i, r):
-		return mail.Failed
+	fate := m.fate(s.attempt.Dest, r)
+	switch {
+	case fate == mail.Ambiguous:
+		return mail.Held, fate
+	case fate == mail.Bounce, int(s.attempt.Try) >= m.limits.For(&s.attempt, r, &m.campaigns[s.campaign].stage,
+		m.allocated, m.available):
+		return mail.Failed, fate
 	}
 	due := now.Add(m.wait(i, r))
-	if retry.MaxAge > 0 && due.Sub(s.first) > retry.MaxAge {
-		return mail.Failed
+	maxAge := m.cfg.Retry.MaxAge
+	if maxAge > 0 && due.Sub(s.first) > maxAge {
+		return mail.Failed, fate
 	}
 	place := m.waiting.add(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign})
-	if retry.MaxAge > 0 {
+	if maxAge > 0 {
 		for len(m.firsts) <= int(place) {
 			m.firsts = append(m.firsts, 0)
 		}
 		m.firsts[place] = s.first
 	}
-	return mail.Pending
+	return mail.Pending, fate
+}
+
+// stages yields the stages of the campaigns.
+func (m *Machine) stages(yield func(*retry.Stage) bool) {
+	for i := range m.campaigns {
+		if !yield(&m.campaigns[i].stage) {
+			return
+		}
+	}
 }
 
 // proceed gives slot i its next recipient: a due resend, the next of its subset,
@@ -502,9 +458,7 @@ func (m *Machine) reserve(c int) mail.Slot {
 	if len(m.free) == 0 {
 		m.free = append(m.free, mail.Slot(len(m.slots)))
 		m.slots = append(m.slots, slot{attempt: mail.Attempt{Server: m.cfg.Server, Slot: m.free[0]}})
-		if m.moves.scope == ofSlot {
-			m.slotLimits = append(m.slotLimits, newRetryLimit(&m.cfg.Retry))
-		}
+		m.limits.AddSlot()
 		if m.frees {
 			m.allocations = append(m.allocations, allocation{})
 		}

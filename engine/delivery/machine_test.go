@@ -9,6 +9,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -90,7 +91,7 @@ func newReferee(t *testing.T, seed uint64) *referee {
 	delays := [][]vt.Span{{10 * vt.Second}, {vt.Second, vt.Minute, vt.Hour}, {30 * vt.Minute, 3 * vt.Hour, 5 * vt.Day},
 		{vt.Millisecond}}
 	f.cfg = delivery.Config{Server: 3, Interval: []vt.Span{vt.Minute, vt.Hour, vt.Day}[f.r.IntN(3)],
-		Messages: 1 + f.r.IntN(6), Retry: delivery.Retry{
+		Messages: 1 + f.r.IntN(6), Retry: retry.Config{
 			Policy: "fixed", Limit: f.r.IntN(5), Delays: delays[f.r.IntN(len(delays))],
 			Bounce: []string{"fail", "resend"}[f.r.IntN(2)], Ambiguous: []string{"hold", "resend"}[f.r.IntN(2)]}}
 	f.moveLimit()
@@ -119,14 +120,14 @@ func (f *referee) moveLimit() {
 	if r.Limit == 0 || f.r.IntN(2) == 0 {
 		return
 	}
-	usual := delivery.DefaultRetry()
+	usual := retry.Default()
 	r.Policy = []string{"alloc", "dfr", "dfr-fn", "both-a", "both-fn", "stage", "stage-fn", "util",
 		"util-fn"}[f.r.IntN(9)]
 	r.When, r.Scope = []string{"interval", "continuous"}[f.r.IntN(2)], []string{"server", "mta"}[f.r.IntN(2)]
 	r.LoadAbove, r.LoadBelow, r.DFRAbove, r.DFRBelow, r.Late = usual.LoadAbove, usual.LoadBelow, 2, 1.2, usual.Late
 	r.Low, r.MinAttempts, r.Dwell, r.RestoreAfter, r.Inverse =
 		f.r.IntN(r.Limit), 1+f.r.IntN(9), f.r.IntN(3), f.r.IntN(3), f.r.IntN(2) == 0
-	r.Table = []delivery.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
+	r.Table = []retry.Row{{Allocated: 0.3, DFR: 1.1, Limit: r.Low}}
 	f.low = r.Low
 }
 
@@ -591,7 +592,7 @@ func TestSlotTimeDoesNotOverflow(t *testing.T) {
 	const processes, interval = 10_000, 30 * vt.Day
 	list := mail.ReadList(make([]mail.Destination, processes))
 	var o lastInterval
-	m := delivery.New(delivery.Config{Retry: delivery.DefaultRetry(), Messages: 1, Interval: interval}, &list,
+	m := delivery.New(delivery.Config{Retry: retry.Default(), Messages: 1, Interval: interval}, &list,
 		&steady{c: processes}, &o)
 	var out engine.Outbox
 	m.Receive(0, message(1, engine.Reserve{To: processes, Processes: processes, Subset: 1}), &out)
@@ -608,22 +609,22 @@ func TestNoAllocationPerInput(t *testing.T) {
 		{"fixed", "interval", "server", "none"}, {"alloc", "continuous", "server", "at-interval"},
 		{"stage-fn", "continuous", "server", "continuous"}, {"dfr", "interval", "mta", "at-interval"},
 	} {
-		retry := delivery.DefaultRetry()
-		retry.Limit, retry.Low, retry.Policy, retry.When, retry.Scope = 4, 2, v.policy, v.when, v.scope
+		resends := retry.Default()
+		resends.Limit, resends.Low, resends.Policy, resends.When, resends.Scope = 4, 2, v.policy, v.when, v.scope
 		if v.policy != "fixed" {
-			retry.MaxAge, retry.GreylistDelay = 5*vt.Hour, vt.Minute
+			resends.MaxAge, resends.GreylistDelay = 5*vt.Hour, vt.Minute
 		}
 		t.Run(v.policy, func(t *testing.T) {
-			noAllocations(t, retry,
+			noAllocations(t, resends,
 				delivery.Freeing{Policy: v.free, Victim: "newest"})
 		})
 	}
 }
 
-func noAllocations(t *testing.T, retry delivery.Retry, freeing delivery.Freeing) {
+func noAllocations(t *testing.T, resends retry.Config, freeing delivery.Freeing) {
 	const processes = 50
 	list := mail.ReadList(make([]mail.Destination, 1<<20))
-	m := delivery.New(delivery.Config{Retry: retry, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list,
+	m := delivery.New(delivery.Config{Retry: resends, Freeing: freeing, Messages: 10, Interval: vt.Hour}, &list,
 		&swinging{c: processes}, &lastInterval{})
 	var now vt.Time
 	underWay := make([]mail.Attempt, 0, processes)

@@ -48,8 +48,7 @@ func (m *Machine) wait(i mail.Slot, r *mail.Reply) vt.Span {
 	case row.Reaction == "reconnect" && a.Conn != mail.Fresh:
 		return 0
 	}
-	greylisted := r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451)
-	return m.cfg.Retry.delay(m.cfg.delays(a.Dest), int(a.Try), greylisted)
+	return m.cfg.Retry.Delay(m.cfg.delays(a.Dest), a.Try, r)
 }
 
 // react does what the row of the reply r to slot i asks for beyond its recipient.

@@ -13,6 +13,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
@@ -250,21 +251,21 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 		}
 		return otherwise
 	}
-	retry := delivery.DefaultRetry()
-	retry.Limit = number("limit", 10)
-	retry.Bounce, retry.Ambiguous = text("bounce", retry.Bounce), text("ambiguous", retry.Ambiguous)
+	resends := retry.Default()
+	resends.Limit = number("limit", 10)
+	resends.Bounce, resends.Ambiguous = text("bounce", resends.Bounce), text("ambiguous", resends.Ambiguous)
 	if delays, ok := args["delays"]; ok {
-		retry.Delays = nil
+		resends.Delays = nil
 		for _, d := range strings.Split(delays, ",") {
-			retry.Delays = append(retry.Delays, s.span(d))
+			resends.Delays = append(resends.Delays, s.span(d))
 		}
 	}
-	s.moving(&retry, args, number)
+	s.moving(&resends, args, number)
 	freeing := delivery.DefaultFreeing()
 	freeing.Policy, freeing.Victim = text("free", freeing.Policy), text("victim", freeing.Victim)
 	freeing.Shorten = number("shorten", 0)
 	each := s.each(args, number)
-	for _, err := range slices.Concat(retry.Validate(), freeing.Validate(), each.Validate()) {
+	for _, err := range slices.Concat(resends.Validate(), freeing.Validate(), each.Validate()) {
 		s.must(err)
 	}
 	var dest []mail.Destination
@@ -294,7 +295,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	}
 	s.m = delivery.New(delivery.Config{
 		Replies: s.rows(args["rows"], destinations), Servers: number("servers", 1), Offers: offers,
-		Send: s.send(args["send"]), Retry: retry, Freeing: freeing,
+		Send: s.send(args["send"]), Retry: resends, Freeing: freeing,
 		Destination: each, Destinations: destinations, Messages: number("messages", 100),
 		Interval: s.span(text("interval", "3h")),
 		Target:   s.targets(args["targets"]), Together: args["together"] == "true"}, &list, s, s)
@@ -401,7 +402,7 @@ func (s *stage) each(args map[string]string, number func(string, int) int) gover
 }
 
 // moving sets the policy that moves the limit, and the greatest age.
-func (s *stage) moving(r *delivery.Retry, args map[string]string, number func(string, int) int) {
+func (s *stage) moving(r *retry.Config, args map[string]string, number func(string, int) int) {
 	text := func(v *string, key string) {
 		if t, ok := args[key]; ok {
 			*v = t
@@ -440,7 +441,7 @@ func (s *stage) moving(r *delivery.Retry, args map[string]string, number func(st
 	}
 	if t, ok := args["table"]; ok {
 		for _, text := range strings.Split(t, ",") {
-			var row delivery.Row
+			var row retry.Row
 			_, err := fmt.Sscanf(text, "%g/%g/%d", &row.Allocated, &row.DFR, &row.Limit)
 			s.must(err)
 			r.Table = append(r.Table, row)

@@ -19,8 +19,9 @@ func (m *Machine) State(c *snap.Codec) {
 		c.Fields(&s.first, &s.next, &s.to, &s.campaign, &s.busy, &s.open, &s.reset, &s.leaving, &s.sent)
 	})
 	snap.Slice(c, &m.campaigns, func(c *snap.Codec, v *campaign) {
-		c.Fields(&v.next, &v.to, &v.subset, &v.processes, &v.allocated, &v.ready, &v.demand, &v.left, &v.total,
-			&v.limit, &v.priority, &v.every, &v.opens, &v.parkedCount)
+		c.Fields(&v.next, &v.to, &v.subset, &v.processes, &v.allocated, &v.ready, &v.demand)
+		v.stage.State(c)
+		c.Fields(&v.priority, &v.every, &v.opens, &v.parkedCount)
 		v.due.state(c)
 		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) { c.Fields(&p.from, &p.to) })
 		if m.concurrency != nil {
@@ -28,11 +29,7 @@ func (m *Machine) State(c *snap.Codec) {
 		}
 	})
 	m.waiting.state(c)
-	m.limit.state(c)
-	snap.Slice(c, &m.slotLimits, func(c *snap.Codec, l *retryLimit) { l.state(c) })
-	if m.own != nil {
-		m.own.state(c)
-	}
+	m.limits.State(c)
 	snap.Slice(c, &m.allocations, func(c *snap.Codec, t *allocation) {
 		c.Fields(&t.began, &t.turn, &t.size, &t.delivered)
 	})
@@ -49,10 +46,6 @@ func (m *Machine) State(c *snap.Codec) {
 	if m.concurrency != nil {
 		m.concurrency.state(c)
 	}
-}
-
-func (l *retryLimit) state(c *snap.Codec) {
-	c.Fields(&l.limit, &l.stood, &l.calm, &l.strain, &l.attempts, &l.delivered)
 }
 
 func (w *waiting) state(c *snap.Codec) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"flyball/engine/delivery/retry"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -53,7 +54,7 @@ func TestWaitingAgainstSortedSlice(t *testing.T) {
 		"one short delay":                     {vt.Millisecond},
 		"grain of 1 ms":                       {10 * vt.Second, 32 * vt.Second},
 		"delays of 37 ms":                     {37 * vt.Millisecond, 37 * vt.Millisecond},
-		"default":                             DefaultRetry().Delays,
+		"default":                             retry.Default().Delays,
 		"30 days and a moment":                {vt.Millisecond, vt.Second, 30 * vt.Day},
 		"longest in a round number of grains": {32768 * vt.Millisecond},
 		"one more than that":                  {32768*vt.Millisecond + 1},

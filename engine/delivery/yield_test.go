@@ -5,6 +5,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -72,8 +73,8 @@ func (w *shortWorld) until(t vt.Time) {
 // the limit falls again once the counts have faded.
 func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	const day = vt.Time(vt.Day)
-	retry := delivery.DefaultRetry()
-	retry.Policy, retry.Low, retry.Memory = "yield", 2, 2*vt.Day
+	resends := retry.Default()
+	resends.Policy, resends.Low, resends.Memory = "yield", 2, 2*vt.Day
 	w := &shortWorld{limits: map[int]int{}, failed: map[mail.Recipient]mail.Try{}}
 	w.answer = func(now vt.Time, a mail.Attempt) mail.Reply {
 		if a.Rcpt%10 >= 3 || a.Try >= 5 && now >= 4*day && now < 8*day {
@@ -83,7 +84,7 @@ func TestYieldNoticesThatTheWorldChanges(t *testing.T) {
 	}
 	const each, lists = 500, 20 * 8 // every three hours for twenty days
 	list := mail.ReadList(make([]mail.Destination, each*lists))
-	w.m = delivery.New(delivery.Config{Retry: retry, Messages: 1, Interval: vt.Hour}, &list, w, w)
+	w.m = delivery.New(delivery.Config{Retry: resends, Messages: 1, Interval: vt.Hour}, &list, w, w)
 	for i := range lists {
 		now := vt.Time(i) * vt.Time(3*vt.Hour)
 		w.until(now)

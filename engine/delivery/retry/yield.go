@@ -1,4 +1,4 @@
-package delivery
+package retry
 
 import (
 	"math"
@@ -24,11 +24,11 @@ import (
 var yield = Policy{Name: "yield",
 	Doc:  "goes by what the later tries deliver, with one limit for each destination (not in the patent application)",
 	Keys: []string{"low", "loss", "probe", "memory", "dwell"},
-	own:  func(r *Retry) ownLimits { return &yields{retry: r} }}
+	own:  func(r *Config) ownLimits { return &yields{retry: r} }}
 
 // yields are the tallies of all destinations.
 type yields struct {
-	retry *Retry
+	retry *Config
 	all   []tallies
 }
 
@@ -40,7 +40,7 @@ type tally struct {
 
 // tallies are the tallies of a destination, by try, and its limit.
 type tallies struct {
-	retryLimit
+	moving
 	tries []tally
 }
 
@@ -54,7 +54,7 @@ func concerns(r *mail.Reply) bool {
 // them.
 func (y *yields) toDestination(d mail.Destination) *tallies {
 	for int(d) >= len(y.all) {
-		y.all = append(y.all, tallies{newRetryLimit(y.retry), make([]tally, y.retry.Limit+1)})
+		y.all = append(y.all, tallies{newMoving(y.retry), make([]tally, y.retry.Limit+1)})
 	}
 	return &y.all[d]
 }
@@ -103,14 +103,14 @@ func (y *yields) interval(span vt.Span) {
 func (y *yields) lowest() int {
 	limit := y.retry.Limit
 	for i := range y.all {
-		limit = min(limit, y.all[i].retryLimit.limit)
+		limit = min(limit, y.all[i].moving.limit)
 	}
 	return limit
 }
 
 func (y *yields) state(c *snap.Codec) {
 	snap.Slice(c, &y.all, func(c *snap.Codec, t *tallies) {
-		t.retryLimit.state(c)
+		t.moving.state(c)
 		snap.Slice(c, &t.tries, func(c *snap.Codec, v *tally) {
 			c.Fields(&v.asked, &v.deferred, &v.delivered)
 		})
@@ -148,7 +148,7 @@ func (t *tallies) deliverable() float64 {
 // The loss is a weighted sum of deliveries. Its upper bound is from Dobson et al.
 // 1991: the scaled bound of the number of deliveries, with one more delivery of
 // mean weight, since there may be none.
-func (t *tallies) least(r *Retry, lost float64) int {
+func (t *tallies) least(r *Config, lost float64) int {
 	seen := 0 // number of tries with data
 	var head tally
 	for seen < len(t.tries) && t.tries[seen].asked >= 1 {

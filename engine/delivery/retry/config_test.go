@@ -1,18 +1,18 @@
-package delivery_test
+package retry_test
 
 import (
 	"math"
 	"strings"
 	"testing"
 
-	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
 	"flyball/internal/vt"
 )
 
 // RFC 5321 4.5.4.1: at least 30 minutes between tries, two of them within the
 // first hour; and ten resends, as in [0073].
-func TestDefaultRetry(t *testing.T) {
-	r := delivery.DefaultRetry()
+func TestDefault(t *testing.T) {
+	r := retry.Default()
 	if errs := r.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -27,72 +27,72 @@ func TestDefaultRetry(t *testing.T) {
 }
 
 func policyNames() (names []string) {
-	for _, p := range delivery.Policies() {
+	for _, p := range retry.Policies() {
 		names = append(names, p.Name)
 	}
 	return names
 }
 
-func TestRetryValidateMessages(t *testing.T) {
+func TestValidateMessages(t *testing.T) {
 	for _, v := range []struct {
-		change func(*delivery.Retry)
+		change func(*retry.Config)
 		want   string
 	}{
-		{func(r *delivery.Retry) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of ` +
+		{func(r *retry.Config) { r.Policy = "dynamic" }, `policy: got "dynamic", want one of ` +
 			strings.Join(policyNames(), ", ")},
-		{func(r *delivery.Retry) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
-		{func(r *delivery.Retry) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
-		{func(r *delivery.Retry) { r.Policy, r.LoadBelow = "util", 1 },
+		{func(r *retry.Config) { r.Low = 3 }, `low: got a value, want none: policy = "fixed" has no use for it`},
+		{func(r *retry.Config) { r.Policy, r.Low = "alloc", 10 }, `low: got 10, want 0 to 9, less than limit`},
+		{func(r *retry.Config) { r.Policy, r.LoadBelow = "util", 1 },
 			`load_below: got 1, want 0 or more, less than load_above = 1`},
-		{func(r *delivery.Retry) { r.Policy, r.DFRBelow = "dfr", 8 },
+		{func(r *retry.Config) { r.Policy, r.DFRBelow = "dfr", 8 },
 			`dfr_below: got 8, want 1 or more, less than dfr_above = 7`},
-		{func(r *delivery.Retry) { r.Policy, r.Scope = "dfr", "rack" },
+		{func(r *retry.Config) { r.Policy, r.Scope = "dfr", "rack" },
 			`scope: got "rack", want one of server, mta, cluster`},
-		{func(r *delivery.Retry) { r.Policy, r.MinAttempts = "dfr-fn", 0 },
+		{func(r *retry.Config) { r.Policy, r.MinAttempts = "dfr-fn", 0 },
 			`min_attempts: got 0, want 1 to 1000000000`},
-		{func(r *delivery.Retry) { r.Policy, r.When = "alloc", "often" },
+		{func(r *retry.Config) { r.Policy, r.When = "alloc", "often" },
 			`when: got "often", want one of interval, continuous`},
-		{func(r *delivery.Retry) { r.Policy, r.When = "dfr", "continuous" },
+		{func(r *retry.Config) { r.Policy, r.When = "dfr", "continuous" },
 			`when: got a value, want none: policy = "dfr" has no use for it`},
-		{func(r *delivery.Retry) { r.Policy = "both-fn" },
+		{func(r *retry.Config) { r.Policy = "both-fn" },
 			`table: got none, want at least one row for policy = "both-fn"`},
-		{func(r *delivery.Retry) { r.Policy, r.Table = "both-fn", []delivery.Row{{Limit: 11}} },
+		{func(r *retry.Config) { r.Policy, r.Table = "both-fn", []retry.Row{{Limit: 11}} },
 			`table[0].limit: got 11, want 0 to limit = 10`},
-		{func(r *delivery.Retry) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
-		{func(r *delivery.Retry) { r.Policy, r.Loss = "yield", 0 }, `loss: got 0, want more than 0, at most 0.5`},
-		{func(r *delivery.Retry) { r.Policy, r.Probe = "yield", 1 }, `probe: got 1, want 2 to 1000000`},
-		{func(r *delivery.Retry) { r.Policy, r.Memory = "yield", 0 }, `memory: got 0s, want 1s to 3650d`},
-		{func(r *delivery.Retry) { r.Probe = 10 }, `probe: got a value, want none: policy = "fixed" has no use for it`},
-		{func(r *delivery.Retry) { r.Policy, r.RestoreAfter = "util-fn", 2 },
+		{func(r *retry.Config) { r.Policy, r.Late = "stage", 0 }, `late: got 0, want more than 0, at most 1`},
+		{func(r *retry.Config) { r.Policy, r.Loss = "yield", 0 }, `loss: got 0, want more than 0, at most 0.5`},
+		{func(r *retry.Config) { r.Policy, r.Probe = "yield", 1 }, `probe: got 1, want 2 to 1000000`},
+		{func(r *retry.Config) { r.Policy, r.Memory = "yield", 0 }, `memory: got 0s, want 1s to 3650d`},
+		{func(r *retry.Config) { r.Probe = 10 }, `probe: got a value, want none: policy = "fixed" has no use for it`},
+		{func(r *retry.Config) { r.Policy, r.RestoreAfter = "util-fn", 2 },
 			`restore_after: got a value, want none: policy = "util-fn" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule = "exim" },
+		{func(r *retry.Config) { r.Schedule = "exim" },
 			`schedule: got "exim", want one of patent, rfc5321, postfix, kumomta, haraka, zonemta, mox, chasquid, ` +
 				`gmail, yahoo`},
-		{func(r *delivery.Retry) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} },
+		{func(r *retry.Config) { r.Schedule, r.Delays = "mox", []vt.Span{vt.Minute} },
 			`delays: got a value, want none: schedule = "mox" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.Limit = "mox", 3 },
+		{func(r *retry.Config) { r.Schedule, r.Limit = "mox", 3 },
 			`limit: got a value, want none: schedule = "mox" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.MaxAge = "postfix", vt.Day },
+		{func(r *retry.Config) { r.Schedule, r.MaxAge = "postfix", vt.Day },
 			`max_age: got a value, want none: schedule = "postfix" has no use for it`},
-		{func(r *delivery.Retry) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 },
+		{func(r *retry.Config) { r.Schedule, r.Policy, r.Low = "mox", "alloc", 7 },
 			`low: got 7, want 0 to 6, less than limit`},
-		{func(r *delivery.Retry) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 1ms to 30d`},
-		{func(r *delivery.Retry) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
-		{func(r *delivery.Retry) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
-		{func(r *delivery.Retry) { r.Limit = 1001 }, `limit: got 1001, want 0 to 1000`},
-		{func(r *delivery.Retry) { r.Delays = nil }, `delays: got none, want at least one for limit = 10`},
-		{func(r *delivery.Retry) { r.Delays[1] = 0 }, `delays[1]: got 0s, want 1ms to 30d`},
-		{func(r *delivery.Retry) { r.Delays[3] = 31 * vt.Day }, `delays[3]: got 31d, want 1ms to 30d`},
-		{func(r *delivery.Retry) { r.Bounce = "drop" }, `bounce: got "drop", want one of fail, resend`},
-		{func(r *delivery.Retry) { r.Ambiguous = "" }, `ambiguous: got "", want one of hold, resend`},
+		{func(r *retry.Config) { r.GreylistDelay = 1 }, `greylist_delay: got 1ns, want 1ms to 30d`},
+		{func(r *retry.Config) { r.MaxAge = -1 }, `max_age: got -1ns, want 0s to 3650d`},
+		{func(r *retry.Config) { r.Limit = -1 }, `limit: got -1, want 0 to 1000`},
+		{func(r *retry.Config) { r.Limit = 1001 }, `limit: got 1001, want 0 to 1000`},
+		{func(r *retry.Config) { r.Delays = nil }, `delays: got none, want at least one for limit = 10`},
+		{func(r *retry.Config) { r.Delays[1] = 0 }, `delays[1]: got 0s, want 1ms to 30d`},
+		{func(r *retry.Config) { r.Delays[3] = 31 * vt.Day }, `delays[3]: got 31d, want 1ms to 30d`},
+		{func(r *retry.Config) { r.Bounce = "drop" }, `bounce: got "drop", want one of fail, resend`},
+		{func(r *retry.Config) { r.Ambiguous = "" }, `ambiguous: got "", want one of hold, resend`},
 	} {
-		r := delivery.DefaultRetry()
+		r := retry.Default()
 		v.change(&r)
 		if errs := r.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
 			t.Errorf("got  %v\nwant %s", errs, v.want)
 		}
 	}
-	none := delivery.DefaultRetry()
+	none := retry.Default()
 	none.Limit, none.Delays = 0, nil
 	if errs := none.Validate(); len(errs) > 0 {
 		t.Errorf("a limit of 0 needs no delays: %v", errs)
@@ -101,14 +101,14 @@ func TestRetryValidateMessages(t *testing.T) {
 
 // Every policy is valid with default parameters, except the one that needs a
 // table; so is every schedule, under every policy.
-func TestRetryDefaultsOfEveryPolicy(t *testing.T) {
+func TestDefaultsOfEveryPolicy(t *testing.T) {
 	for _, policy := range policyNames() {
 		for _, schedule := range []string{"", "patent", "rfc5321", "postfix", "kumomta", "haraka", "zonemta", "mox",
 			"chasquid", "gmail", "yahoo"} {
-			r := delivery.DefaultRetry()
+			r := retry.Default()
 			r.Policy, r.Schedule = policy, schedule
 			if policy == "both-fn" {
-				r.Table = []delivery.Row{{Allocated: 0.9, DFR: 4, Limit: 7}, {Allocated: 1, DFR: 7, Limit: 5}}
+				r.Table = []retry.Row{{Allocated: 0.9, DFR: 4, Limit: 7}, {Allocated: 1, DFR: 7, Limit: 5}}
 			}
 			if errs := r.Validate(); len(errs) > 0 {
 				t.Errorf("%s, %q: %v", policy, schedule, errs)
@@ -137,7 +137,7 @@ func TestSchedules(t *testing.T) {
 		"gmail":    {[]float64{6 + 2./60, 29 + 2./60, 56 + 36./60, 98 + 44./60, 162}, 10, 0},
 		"yahoo":    {[]float64{2 + 7./60, 5 + 39./60, 12 + 58./60, 27 + 16./60, 55 + 13./60}, 10, 0},
 	} {
-		r := delivery.DefaultRetry()
+		r := retry.Default()
 		r.Schedule = name
 		r = r.Spelled()
 		var at vt.Span
@@ -155,31 +155,6 @@ func TestSchedules(t *testing.T) {
 		}
 		if r.Limit != want.limit || want.end > 0 && end != vt.Span(math.Round(want.end*60))*vt.Second {
 			t.Errorf("%s: %d resends until %s, want %d until %g min", name, r.Limit, end, want.limit, want.end)
-		}
-	}
-}
-
-func TestFreeingValidateMessages(t *testing.T) {
-	if errs := delivery.DefaultFreeing().Validate(); len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	for _, v := range []struct {
-		f    delivery.Freeing
-		want string
-	}{
-		{delivery.Freeing{Policy: "now", Victim: "newest"},
-			`policy: got "now", want one of none, at-interval, continuous`},
-		{delivery.Freeing{Policy: "none", Victim: "newest"},
-			`victim: got a value, want none: policy = "none" has no use for it`},
-		{delivery.Freeing{Policy: "none", Shorten: 1},
-			`shorten: got a value, want none: policy = "none" has no use for it`},
-		{delivery.Freeing{Policy: "continuous", Victim: "oldest"},
-			`victim: got "oldest", want one of ahead-of-schedule, lowest-priority, most-complete, newest`},
-		{delivery.Freeing{Policy: "at-interval", Victim: "newest", Shorten: -1},
-			`shorten: got -1, want 0 to 1000000000`},
-	} {
-		if errs := v.f.Validate(); len(errs) != 1 || errs[0].Error() != v.want {
-			t.Errorf("got  %v\nwant %s", errs, v.want)
 		}
 	}
 }

@@ -1,8 +1,6 @@
-package delivery
+package retry
 
 import (
-	"slices"
-
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -85,7 +83,7 @@ func since(seconds ...vt.Span) []vt.Span {
 
 // Spelled returns r with its named schedule, if any, written out as delays, limit
 // and age.
-func (r Retry) Spelled() Retry {
+func (r Config) Spelled() Config {
 	s, ok := scheduleNamed(r.Schedule)
 	if !ok {
 		return r
@@ -100,35 +98,11 @@ func (r Retry) Spelled() Retry {
 	return r
 }
 
-// delays returns the waits before the resends to the destination d.
-func (c *Config) delays(d mail.Destination) []vt.Span {
-	if int(d) < len(c.Send) && len(c.Send[d].Delays) > 0 {
-		return c.Send[d].Delays
+// Delay returns the wait before the resend after the failure r at a try, by the delays of the
+// destination.
+func (c *Config) Delay(delays []vt.Span, try mail.Try, r *mail.Reply) vt.Span {
+	if try == 0 && c.GreylistDelay > 0 && r.Stage == mail.StageRCPT && (r.Code == 450 || r.Code == 451) {
+		return c.GreylistDelay
 	}
-	return c.Retry.Delays
-}
-
-// delay returns the wait before the resend after a failure at the given try, by the
-// delays of the destination.
-func (r *Retry) delay(delays []vt.Span, try int, greylisted bool) vt.Span {
-	if greylisted && try == 0 && r.GreylistDelay > 0 {
-		return r.GreylistDelay
-	}
-	return delays[min(try, len(delays)-1)]
-}
-
-// longest returns the longest wait before a resend.
-func (c *Config) longest() vt.Span {
-	all := append([]vt.Span{c.Retry.GreylistDelay}, c.Retry.Delays...)
-	for _, s := range c.Send {
-		all = append(all, s.Delays...)
-	}
-	for _, table := range c.Replies {
-		for _, row := range table {
-			if row.Reaction == "hold" {
-				all = append(all, row.For)
-			}
-		}
-	}
-	return slices.Max(all)
+	return delays[min(int(try), len(delays)-1)]
 }

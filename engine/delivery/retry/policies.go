@@ -1,4 +1,4 @@
-package delivery
+package retry
 
 import "math"
 
@@ -6,17 +6,17 @@ import "math"
 var (
 	alloc = Policy{Name: "alloc", Doc: "goes by allocated processes ([0073])",
 		Keys: []string{"low", "when", "load_above", "load_below", "processes", "dwell", "restore_after"},
-		follow: func(r *Retry, limit int, now load) (int, bool) {
+		follow: func(r *Config, limit int, now load) (int, bool) {
 			return r.between(limit, now.allocated, r.LoadBelow, r.LoadAbove)
 		}}
 	util = Policy{Name: "util", Doc: "goes by utilization ([0077])",
 		Keys: []string{"low", "load_above", "load_below", "dwell", "restore_after"},
-		follow: func(r *Retry, limit int, now load) (int, bool) {
+		follow: func(r *Config, limit int, now load) (int, bool) {
 			return r.between(limit, now.utilization, r.LoadBelow, r.LoadAbove)
 		}}
 	utilFn = Policy{Name: "util-fn", Doc: "goes by utilization, in a straight line instead of two values",
 		Keys: []string{"low", "load_above", "load_below", "dwell"},
-		follow: func(r *Retry, limit int, now load) (int, bool) {
+		follow: func(r *Config, limit int, now load) (int, bool) {
 			return r.along(limit, now.utilization, r.LoadBelow, r.LoadAbove), false
 		}}
 )
@@ -25,7 +25,7 @@ var (
 var (
 	dfr = Policy{Name: "dfr", Doc: "goes by attempts per delivery ([0074])",
 		Keys: []string{"low", "scope", "dfr_above", "dfr_below", "min_attempts", "dwell", "restore_after"},
-		follow: func(r *Retry, limit int, now load) (int, bool) {
+		follow: func(r *Config, limit int, now load) (int, bool) {
 			if !now.dfrKnown {
 				return limit, false
 			}
@@ -33,7 +33,7 @@ var (
 		}}
 	dfrFn = Policy{Name: "dfr-fn", Doc: "goes by attempts per delivery, in a straight line instead of two values",
 		Keys: []string{"low", "scope", "dfr_above", "dfr_below", "min_attempts", "dwell"},
-		follow: func(r *Retry, limit int, now load) (int, bool) {
+		follow: func(r *Config, limit int, now load) (int, bool) {
 			if !now.dfrKnown {
 				return limit, false
 			}
@@ -48,7 +48,7 @@ var (
 		"delivery ([0075])",
 		Keys: []string{"low", "load_above", "processes", "dfr_above", "dfr_below", "min_attempts", "dwell",
 			"restore_after"},
-		follow: func(r *Retry, limit int, now load) (int, bool) { // [0075], first example
+		follow: func(r *Config, limit int, now load) (int, bool) { // [0075], first example
 			if now.allocated > r.LoadAbove {
 				return r.Low, true
 			}
@@ -59,7 +59,7 @@ var (
 		}}
 	bothFn = Policy{Name: "both-fn", Doc: "goes by a table of both ([0075])",
 		Keys: []string{"processes", "table", "min_attempts", "dwell"},
-		follow: func(r *Retry, limit int, now load) (int, bool) { // [0075], second example
+		follow: func(r *Config, limit int, now load) (int, bool) { // [0075], second example
 			if !now.dfrKnown {
 				return limit, false
 			}
@@ -78,7 +78,7 @@ var (
 var (
 	stage = Policy{Name: "stage", Doc: "goes by the share of a campaign's recipients that remain ([0076])",
 		Keys: []string{"low", "when", "late", "inverse"},
-		stage: func(r *Retry, remaining float64) int {
+		stage: func(r *Config, remaining float64) int {
 			if (remaining < r.Late) != r.Inverse {
 				return r.Low
 			}
@@ -86,7 +86,7 @@ var (
 		}}
 	stageFn = Policy{Name: "stage-fn", Doc: "goes by the same share, in a straight line instead of two values",
 		Keys: []string{"low", "when", "inverse"},
-		stage: func(r *Retry, remaining float64) int {
+		stage: func(r *Config, remaining float64) int {
 			if r.Inverse {
 				remaining = 1 - remaining
 			}

@@ -1,4 +1,4 @@
-package delivery
+package retry
 
 import (
 	"slices"
@@ -26,17 +26,17 @@ type Policy struct {
 
 	// follow returns the new limit, given the present limit and the load now, and whether the load needs the
 	// low limit. The limit applies to the server or, with the key scope, to each MTA process or all servers.
-	follow func(r *Retry, limit int, now load) (to int, strained bool)
+	follow func(r *Config, limit int, now load) (to int, strained bool)
 	// stage returns the limit of a campaign, given the share of its recipients that remain.
-	stage func(r *Retry, remaining float64) int
+	stage func(r *Config, remaining float64) int
 	// own returns limits that the policy keeps itself.
-	own func(r *Retry) ownLimits
+	own func(r *Config) ownLimits
 }
 
 // ownLimits are the limits, and their counts, of a policy that keeps its own.
 type ownLimits interface {
 	limit(a *mail.Attempt, r *mail.Reply) int // returns the limit in force for a failure
-	// count counts an attempt that has ended, with what becomes of its recipient; see Machine.fate
+	// count counts an attempt that has ended, with what becomes of its recipient; see Limits.Count
 	count(a *mail.Attempt, r *mail.Reply, fate mail.Class)
 	interval(span vt.Span) // adjusts the limits at the end of an interval
 	lowest() int           // returns the lowest limit in force
@@ -60,7 +60,7 @@ func ofSomePolicy(key string) bool {
 }
 
 // Choices returns the policies and the schedules that a key may name.
-func (Retry) Choices(key string) (all []conf.Choice) {
+func (Config) Choices(key string) (all []conf.Choice) {
 	switch key {
 	case "policy":
 		for _, p := range policies {
