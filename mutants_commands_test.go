@@ -37,7 +37,7 @@ var commandsMutants = []mutant{
 	{"every build has changes", "cmd/flyball/main.go", "s.Value == \"true\"", "s.Value != \"\""},
 	{"C before for processes that are wanted", "cmd/flyball/govern.go", "Previous: format.Num(d.Previous)",
 		"Previous: format.Num(d.Target)"},
-	{"every validation is well", "cmd/flyball/validate.go", "all.Valid = bad == 0", "all.Valid = true"},
+	{"every validation is well", "cmd/flyball/scenario.go", "all.Valid = bad == 0", "all.Valid = true"},
 	{"a list that is wider than it should be", "cmd/flyball/scenario.go", "width-len(\" ...\")", "width"},
 	{"a record in force that is not", "cmd/flyball/promote.go", "		if wrong == nil {\n			file.InForce",
 		"		if true {\n			file.InForce"},

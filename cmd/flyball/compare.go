@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
-	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
 	"flyball/internal/durable"
 	"flyball/reports/compare"
@@ -127,24 +125,20 @@ func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) b
 			return fail(exitEnvironment, "%s: %w", file[0], err)
 		}
 	}
-	stop := terminal.WatchSignals()
-	defer stop.End()
-	found, err := watched(a, stop, false, q.Do)
+	compared, err := found(a, q.Do)
 	switch {
-	case errors.Is(err, task.ErrStopped):
-		return stoppedBy(stop, " during the runs; nothing is written")
 	case err != nil:
 		return err
-	case found.Nothing != nil: // an old verdict file must not claim that the gate passed
-		if err := writeVerdict(found.Report, to); err != nil {
+	case compared.Nothing != nil: // an old verdict file must not claim that the gate passed
+		if err := writeVerdict(compared.Report, to); err != nil {
 			return err
 		}
-		return fail(exitRegression, "%s\n%w", found.Report.Verdict.Answer(), found.Nothing)
+		return fail(exitRegression, "%s\n%w", compared.Report.Verdict.Answer(), compared.Nothing)
 	}
-	if err := a.tell(found, to); err != nil || !q.Gate {
+	if err := a.tell(compared, to); err != nil || !q.Gate {
 		return err
 	}
-	return a.judge(found, to)
+	return a.judge(compared, to)
 }
 
 // record makes the runs of one side and keeps them.
@@ -163,15 +157,8 @@ func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given 
 	if !given("replications") {
 		q.Pairs = trials.RecordedRuns(q.Quick)
 	}
-	stop := terminal.WatchSignals()
-	defer stop.End()
-	done, err := watched(a, stop, false, q.Record)
-	var stopped task.Stopped
-	switch {
-	case errors.As(err, &stopped):
-		return stoppedBy(stop, "; %s has the scenarios that were done, of %d of %d runs", stopped.Kept, stopped.Done,
-			stopped.Total)
-	case err != nil:
+	done, err := found(a, q.Record)
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "Recorded %d runs of each of %d scenarios: %s\n", done.Runs, len(done.Names),
@@ -183,11 +170,7 @@ func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given 
 
 // tell prints the comparison and writes its folder and its Markdown.
 func (a *app) tell(found *trials.Compared, to *compareOutput) error {
-	if to.json {
-		if err := a.printSummary(found.Report); err != nil {
-			return err
-		}
-	} else if err := found.Report.Text(a.out, a.colored()); err != nil {
+	if err := a.print(found.Report, to.json); err != nil {
 		return err
 	}
 	if err := found.Write(); err != nil {

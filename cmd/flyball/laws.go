@@ -1,13 +1,8 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/task"
-	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
 )
 
@@ -48,27 +43,9 @@ cannot be written, 130 or 143 stopped by a signal.`,
 }
 
 func (a *app) laws(q *trials.Laws, asJSON bool) error {
-	stop := terminal.WatchSignals()
-	defer stop.End()
-	found, err := watched(a, stop, false, q.Do)
-	var stopped task.Stopped
-	switch {
-	case errors.As(err, &stopped):
-		return stoppedBy(stop, " after %d of %d runs; nothing is written", stopped.Done, stopped.Total)
-	case err != nil:
+	tried, err := found(a, q.Do)
+	if err != nil {
 		return err
 	}
-	return a.tellFolder(found.Report, found.Dir, asJSON)
-}
-
-// tellFolder prints a report and the folder that it is in.
-func (a *app) tellFolder(report printable, dir string, asJSON bool) error {
-	if asJSON {
-		return a.printSummary(report)
-	}
-	if err := report.Text(a.out, a.colored()); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.out, "Folder: %s\n", dir)
-	return nil
+	return a.tellFolder(tried.Report, tried.Dir, asJSON)
 }

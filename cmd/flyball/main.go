@@ -113,12 +113,30 @@ func (a *app) run(args []string) (code int) {
 	return e.code
 }
 
-// printSummary prints the summary of a report as JSON.
-func (a *app) printSummary(report interface{ Summary() ([]byte, error) }) error {
+// printable is a report.
+type printable interface {
+	Text(w io.Writer, color bool) error
+	Summary() ([]byte, error)
+}
+
+// print prints a report: for a terminal, or its summary as JSON.
+func (a *app) print(report printable, asJSON bool) error {
+	if !asJSON {
+		return report.Text(a.out, a.colored())
+	}
 	summary, err := report.Summary()
 	if err == nil {
 		_, err = a.out.Write(summary)
 	}
+	return err
+}
+
+// tellFolder prints a report, and for a terminal the folder that it is in.
+func (a *app) tellFolder(report printable, dir string, asJSON bool) error {
+	if err := a.print(report, asJSON); err != nil || asJSON {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "Folder: %s\n", dir)
 	return err
 }
 
@@ -157,6 +175,18 @@ func watched[T any](a *app, stop *terminal.Signals, barOnly bool, do func(contex
 	watch, end := a.display().Watch(barOnly)
 	defer end()
 	return do(stop.Context(), watch)
+}
+
+// found does a task that a signal stops without a result, and returns what the task found.
+func found[T any](a *app, do func(context.Context, task.Watch) (T, error)) (T, error) {
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	out, err := watched(a, stop, false, do)
+	var stopped task.Stopped
+	if errors.As(err, &stopped) {
+		err = stoppedBy(stop, " %s", stopped.After())
+	}
+	return out, err
 }
 
 // stoppedBy returns the error of a command that a signal stopped: "stopped by

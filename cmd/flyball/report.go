@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 
@@ -45,12 +44,6 @@ changed.`,
 	return c
 }
 
-// printable is the report of a run or of an ensemble.
-type printable interface {
-	Text(w io.Writer, color bool) error
-	Summary() ([]byte, error)
-}
-
 func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 	if err := task.WrongFile(dir); err != nil {
 		return err
@@ -62,10 +55,7 @@ func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 	if err != nil {
 		return exit{exitInvalid, err}
 	}
-	switch {
-	case asJSON:
-		return a.printSummary(r)
-	case asChecklist:
+	if asChecklist {
 		s, err := scenarios.Load(dir+"/scenario.resolved.toml", x.ResolvedTOML, nil)
 		if err != nil {
 			return exit{exitInvalid, err}
@@ -73,7 +63,7 @@ func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
 		_, err = a.out.Write(checklistOf(r, s))
 		return err
 	}
-	return a.tellFolder(r, dir, false)
+	return a.tellFolder(r, dir, asJSON)
 }
 
 // checklistOf fills the checklist of a run, or of an ensemble.

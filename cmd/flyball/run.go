@@ -131,11 +131,8 @@ func (a *app) publish(out *task.Outcome, to *output, stop *terminal.Signals) err
 }
 
 func (a *app) show(out *task.Outcome, to *output) error {
-	if to.json {
-		return a.printSummary(out.Report)
-	}
 	out.Report.Explain = to.explain
-	if err := out.Report.Text(a.out, a.colored()); err != nil {
+	if err := a.print(out.Report, to.json); err != nil || to.json {
 		return err
 	}
 	for _, line := range out.Words {
@@ -208,14 +205,10 @@ func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, t
 		return err
 	}
 	e := out.Report
-	if to.json {
-		if err := a.printSummary(e); err != nil {
-			return err
-		}
-	} else {
-		if err := e.Text(a.out, a.colored()); err != nil {
-			return err
-		}
+	if err := a.print(e, to.json); err != nil {
+		return err
+	}
+	if !to.json {
 		for _, line := range out.Words {
 			fmt.Fprintln(a.out, line)
 		}

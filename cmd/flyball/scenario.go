@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
+	"flyball/internal/tomlfile"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/scenarios"
@@ -157,61 +159,74 @@ func (a *app) listMetrics(asJSON bool) error {
 	return nil
 }
 
-func (a *app) partitionCommand() *cobra.Command {
-	q := task.Partition{}
+func (a *app) validateCommand() *cobra.Command {
+	var sets []string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "partition SCENARIO",
-		Short: "Divide the lists among the servers by every strategy, with a bound that no plan can beat",
-		Long: `Divide the list of each campaign among the servers by every strategy of
-sender.partition, and predict the mean time of an attempt and when the servers are
-done. SCENARIO is a built-in name, a file, or - for standard input.
-
-Times are predicted from the distances and delays of the scenario, for one attempt
-each, without failures and limits, if every process is always busy: flyball run has
-what becomes of a plan. The optimal plan has the least mean time within
-sender.imbalance and the quotas of servers. Its prices prove that no plan can beat
-its bound: --verify recomputes the bound from the prices of a file of --out, and
-finds every change in it.
-
-Exit codes: 0 done, 2 usage, 3 invalid scenario or plan, 7 a file that cannot be
-read or written.`,
-		Example: "  flyball partition two-distances\n  flyball partition unequal --strategy optimal --out plan.json\n" +
-			"  flyball partition unequal --verify plan.json",
-		Args: exactlyOne("SCENARIO"),
+		Use:   "validate SCENARIO...",
+		Short: "Check scenarios and report every problem at once",
+		Long: `Check scenarios strictly: names of built-in ones, paths, or - for standard
+input. Every problem is reported as file:line:col: key: message. Exit code 3 if
+there is any.`,
 		RunE: func(_ *cobra.Command, args []string) error {
-			q.Arg, q.Stdin = args[0], a.in
-			found, err := q.Do()
-			switch {
-			case err != nil:
-				return err
-			case asJSON:
-				return a.printJSON(found)
+			if len(args) == 0 {
+				return fail(exitUsage, "validate: got no scenario, want at least one")
 			}
-			for _, t := range found.Tables() {
-				if err := t.Write(a.out, a.colored()); err != nil {
-					return err
-				}
-				fmt.Fprintln(a.out)
-			}
-			for _, proof := range found.Proofs() {
-				for _, line := range format.Wrap(proof, width) {
-					fmt.Fprintln(a.out, line)
-				}
-			}
-			if q.Verify != "" {
-				fmt.Fprintf(a.out, "%s: every plan and every bound holds\n", task.Quote(q.Verify))
-			}
-			return nil
+			return a.validate(args, sets, asJSON)
 		},
 	}
-	f := c.Flags()
-	sourceFlags(c, &q.Source)
-	f.StringArrayVar(&q.Strategies, "strategy", nil, "only this strategy (repeatable; all if not given)")
-	f.StringVar(&q.Out, "out", "", "file to write the plans to, as JSON")
-	f.StringVar(&q.Verify, "verify", "", "hold the plans of this file against the scenario instead")
-	f.BoolVar(&asJSON, "json", false, "print JSON (flyball schema partition)")
+	c.Flags().StringArrayVar(&sets, "set", nil, "change one value first: path.to.key=value (repeatable)")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema validation)")
 	return c
+}
+
+// validation is what validate --json prints.
+type validation struct {
+	head
+	Valid     bool        `json:"valid"`     // every scenario is
+	Scenarios []validated `json:"scenarios"` // in the order of the arguments
+}
+
+type validated struct {
+	Scenario   string             `json:"scenario"` // the argument
+	Valid      bool               `json:"valid"`
+	ScenarioID string             `json:"scenario_id,omitempty"` // SHA-256 of the resolved scenario; of a valid one
+	Problems   []tomlfile.Problem `json:"problems"`              // none if it is valid
+}
+
+func (a *app) validate(args, sets []string, asJSON bool) error {
+	bad := 0
+	all := validation{head: headOf("validation")}
+	for _, arg := range args {
+		s, _, err := a.load(arg, sets...)
+		one := validated{Scenario: arg, Valid: err == nil, Problems: []tomlfile.Problem{}}
+		line := ""
+		if err == nil {
+			one.ScenarioID = scenarios.ID(s)
+			line = fmt.Sprintf("%s: ok, %s", arg, one.ScenarioID[:12])
+		} else {
+			bad++
+			line = err.Error()
+			var many tomlfile.Problems
+			if !errors.As(err, &many) { // of the file as a whole, which may not be there
+				many = tomlfile.Problems{{File: arg, Text: line}}
+			}
+			one.Problems = many
+		}
+		all.Scenarios = append(all.Scenarios, one)
+		if !asJSON {
+			fmt.Fprintln(a.out, line)
+		}
+	}
+	if all.Valid = bad == 0; asJSON {
+		if err := a.printJSON(all); err != nil {
+			return err
+		}
+	}
+	if bad > 0 {
+		return fail(exitInvalid, "%d of %d scenarios invalid", bad, len(args))
+	}
+	return nil
 }
 
 func (a *app) initCommand() *cobra.Command {

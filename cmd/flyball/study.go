@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
-	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
 )
 
@@ -67,19 +65,12 @@ written, 130 or 143 stopped by a signal.`,
 }
 
 func (a *app) sweep(q *trials.Study, asJSON, all bool) error {
-	stop := terminal.WatchSignals()
-	defer stop.End()
-	found, err := watched(a, stop, false, q.Sweep)
-	var stopped task.Stopped
-	switch {
-	case errors.As(err, &stopped):
-		return stoppedBy(stop, " after %d of %d runs, which are kept in %s\ngo on with: %s", stopped.Done,
-			stopped.Total, stopped.Kept, stopped.GoOn)
-	case err != nil:
+	swept, err := found(a, q.Sweep)
+	if err != nil {
 		return err
 	}
-	found.Report.All = all
-	return a.tellFolder(found.Report, found.Dir, asJSON)
+	swept.Report.All = all
+	return a.tellFolder(swept.Report, swept.Dir, asJSON)
 }
 
 func (a *app) tuneCommand() *cobra.Command {
@@ -132,26 +123,16 @@ stopped by a signal.`,
 }
 
 func (a *app) tune(q *trials.Study, asJSON bool) error {
-	stop := terminal.WatchSignals()
-	defer stop.End()
-	found, err := watched(a, stop, false, q.Tune)
-	var stopped task.Stopped
-	switch {
-	case errors.As(err, &stopped):
-		return stoppedBy(stop, " after %d runs, which are kept in %s\ngo on with: %s", stopped.Done, stopped.Kept,
-			stopped.GoOn)
-	case err != nil:
+	tuned, err := found(a, q.Tune)
+	if err != nil {
 		return err
 	}
-	if asJSON {
-		return a.printSummary(found.Report)
-	}
-	if err := found.Report.Text(a.out, a.colored()); err != nil {
+	if err := a.print(tuned.Report, asJSON); err != nil || asJSON {
 		return err
 	}
-	if found.Report.HeldOut != nil {
-		fmt.Fprintf(a.out, "Try it: flyball run %s\n", task.Quote(found.Dir+"/best/00.toml"))
+	if tuned.Report.HeldOut != nil {
+		fmt.Fprintf(a.out, "Try it: flyball run %s\n", task.Quote(tuned.Dir+"/best/00.toml"))
 	}
-	fmt.Fprintf(a.out, "Folder: %s\n", found.Dir)
+	fmt.Fprintf(a.out, "Folder: %s\n", tuned.Dir)
 	return nil
 }

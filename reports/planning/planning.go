@@ -33,7 +33,8 @@ type Row struct {
 	Deadline string     `json:"deadline"` // as it was asked for; empty: the campaigns' own
 	By       format.Num `json:"deadline_h"`
 	Feasible bool       `json:"feasible"`
-	// Proof is the bound that proves that no number of processes is enough; nil if none does.
+	// Proof is the bound that proves that no number of processes is enough; nil if none does. No run is made for
+	// a proven row: it has no processes, and what runs would show is missing.
 	Proof     *Bound           `json:"proof,omitempty"`
 	Servers   []Server         `json:"servers"`
 	Processes int              `json:"processes"` // of all servers
@@ -70,12 +71,14 @@ type Bound struct {
 
 // WarmUp is what each day of a daily limit carries.
 type WarmUp struct {
-	Provider string     `json:"provider"`
-	Over     int        `json:"over_day"` // first day, from 1, on which the limit grows no more; 0: it never grows
-	Done     int        `json:"done_day"` // day on which the last recipient of the provider is final; 0: none in the run
-	ByDue    bool       `json:"done_in_time"`
-	Due      format.Num `json:"deadline_h"` // missing without one
-	Days     []Day      `json:"days"`
+	Provider string `json:"provider"`
+	// Processes is the number, of all servers, that the days were run with.
+	Processes int        `json:"processes"`
+	Over      int        `json:"over_day"` // first day, from 1, on which the limit grows no more; 0: it never grows
+	Done      int        `json:"done_day"` // day on which the last recipient of the provider is final; 0: none in the run
+	ByDue     bool       `json:"done_in_time"`
+	Due       format.Num `json:"deadline_h"` // missing without one
+	Days      []Day      `json:"days"`
 }
 
 // Day is a day of a warm-up.
@@ -209,15 +212,20 @@ func (r *Report) proof(b *Bound) string {
 	if b.Server != "" {
 		where += ", from " + b.Server
 	}
-	earliest := "not within ten years"
-	if b.Earliest.Known() {
-		earliest = "not before " + span(b.Earliest, math.Floor) + " after the start"
-		if r.Clock.Given() {
-			earliest += " (" + format.ClockTime(r.Clock, b.Earliest) + ")"
-		}
+	return fmt.Sprintf("%s: %s (%s) admits at most %s messages by then, at least %s recipients need one: %s.",
+		where, b.Limit, b.Figure, format.Grouped(float64(b.Admitted), 0), format.Grouped(float64(b.Recipients), 0),
+		r.earliest(b))
+}
+
+// earliest returns when a limit admits all recipients that need it.
+func (r *Report) earliest(b *Bound) string {
+	switch {
+	case !b.Earliest.Known():
+		return "not within ten years"
+	case r.Clock.Given():
+		return "not before " + format.ClockTime(r.Clock, b.Earliest) + " (" + span(b.Earliest, math.Floor) + ")"
 	}
-	return fmt.Sprintf("%s: %s (%s) admits at most %s messages by then, at least %s recipients need one: %s.", where,
-		b.Limit, b.Figure, format.Grouped(float64(b.Admitted), 0), format.Grouped(float64(b.Recipients), 0), earliest)
+	return "not before " + span(b.Earliest, math.Floor) + " after the start"
 }
 
 func (r *Report) warmUp(w WarmUp) string {
@@ -245,12 +253,18 @@ func (r *Report) deadlines() format.Table {
 	t := format.Table{Caption: "Deadlines", Head: []string{"deadline", "feasible", "processes", "on", "chance", "ends",
 		"deferred", "binds"}, Left: 1, Words: true}
 	for _, v := range r.Rows {
+		binds := v.Limit
+		if v.Provider != "" {
+			binds = v.Provider + ": " + v.Limit
+		}
+		if v.Proof != nil {
+			t.Rows = append(t.Rows, []string{r.name(v), "no, proven", "-", "-", "none", r.earliest(v.Proof), "-",
+				binds})
+			continue
+		}
 		feasible := "no"
-		switch {
-		case v.Feasible:
+		if v.Feasible {
 			feasible = "yes"
-		case v.Proof != nil:
-			feasible = "no, proven"
 		}
 		var on []string
 		for _, s := range v.Servers {
@@ -262,10 +276,6 @@ func (r *Report) deadlines() format.Table {
 		end := r.moment(v.End)
 		if v.End.Known() && r.Clock.Given() {
 			end += " (" + Span(v.End) + ")"
-		}
-		binds := v.Limit
-		if v.Provider != "" {
-			binds = v.Provider + ": " + v.Limit
 		}
 		t.Rows = append(t.Rows, []string{r.name(v), feasible, fmt.Sprint(v.Processes), strings.Join(on, " "),
 			format.PercentOf(v.Chance.Low) + " to " + format.PercentOf(v.Chance.High), end,
@@ -279,7 +289,8 @@ const mostDays = 60
 
 // days returns the table of a warm-up.
 func (r *Report) days(w WarmUp) format.Table {
-	t := format.Table{Caption: "Days at " + w.Provider, Head: []string{"day", "begins", "allowed", "sent", "left"}}
+	t := format.Table{Caption: "Days at " + w.Provider + ", with " + processes(w.Processes),
+		Head: []string{"day", "begins", "allowed", "sent", "left"}}
 	for _, d := range w.Days[:min(len(w.Days), mostDays)] {
 		t.Rows = append(t.Rows, []string{fmt.Sprint(d.Day), r.moment(d.Begins), format.Grouped(float64(d.Allowed), 0),
 			format.Grouped(float64(d.Sent), 0), format.Grouped(float64(d.Left), 0)})

@@ -22,15 +22,15 @@ func made() planning.Report {
 				{Name: "b2", Processes: 3}}, Processes: 15, Kept: 19,
 				Chance: measure.Estimate{Low: 0.751, High: 0.999, N: 20}, End: 5.5, Share: 0.021,
 				Limit: "processes", Words: "b1 had no more.", Show: "flyball run night"},
-			{Deadline: "1d", By: 24, Servers: []planning.Server{{Name: "b1", Processes: 1}}, Processes: 1, End: never,
-				Proof: &planning.Bound{Provider: "big", Server: "b1", Limit: "quota", Figure: "200 in 1d",
-					Recipients: 1700, Admitted: 200, Earliest: 192.1},
-				Chance: measure.Estimate{High: 0.168, N: 20}, Provider: "big", Limit: "quota"},
+			{Deadline: "1d", By: 24, Proof: &planning.Bound{Provider: "big", Server: "b1", Limit: "quota",
+				Figure: "200 in 1d", Recipients: 1700, Admitted: 200, Earliest: 192.1},
+				Provider: "big", Limit: "quota"},
+			{Deadline: "2d", By: 48, Proof: &planning.Bound{Limit: "rate", Earliest: never}, Limit: "rate"},
 			{By: 30, Processes: 40, End: 31.02, Chance: measure.Estimate{High: 0.168, N: 20}, Provider: "wide",
 				Limit: "cap"},
 		},
 		WarmUps: []planning.WarmUp{
-			{Provider: "big", Over: 4, Done: 9, Due: 24, Days: []planning.Day{
+			{Provider: "big", Over: 4, Processes: 15, Done: 9, Due: 24, Days: []planning.Day{
 				{Day: 1, Allowed: 400, Sent: 399, Left: 1301},
 				{Day: 2, Begins: 24, Allowed: 460, Sent: 460, Left: 841}}},
 			{Provider: "small", Done: 2, ByDue: true, Due: 24},
@@ -58,12 +58,13 @@ func TestTextOfAPlan(t *testing.T) {
 		"The scenario's own (30 h): not feasible with any number of processes that was tried. With the best, 40, " +
 			"the mailing takes 31.1 h.",
 		"6h yes 15 b1 12 b2 3 75 % to 100 % 5.5 h 2.1 % processes",
-		"1d no, proven 1 b1 1 0 % to 17 % never in the run 0.0 % big: quota",
+		"1d no, proven - - none not before 8 days after the start - big: quota",
+		"2d no, proven - - none not within ten years - rate",
 		"wide: cap",
 		"big: the warm-up is over on day 4; the mailing is done there on day 9, not in time.",
 		"small: the limit does not grow; the mailing is done there on day 2, in time.",
 		"slow: the limit does not grow; the mailing is not done there within the run.",
-		"1 0 s 400 399 1,301", "2 24 h 460 460 841",
+		"Days at big, with 15 processes", "1 0 s 400 399 1,301", "2 24 h 460 460 841",
 		"What binds 6h: b1 had no more. See it, 6h: flyball run night",
 		"Seed 7, scenario 0123456789ab, 61 runs Run it again: flyball plan night",
 	} {
@@ -73,7 +74,7 @@ func TestTextOfAPlan(t *testing.T) {
 	}
 	r := made()
 	r.Clock = vt.Clock{Start: 22 * 3600, Offsets: []vt.Offset{{}}}
-	for _, want := range []string{"03:30 (5.5 h)", "8 days after the start (", "6h (04:00): feasible"} {
+	for _, want := range []string{"03:30 (5.5 h)", "need one: not before 9 Jan 22:06 (8 days). ", "6h (04:00): feasible"} {
 		if got := text(t, r); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

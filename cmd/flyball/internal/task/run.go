@@ -112,7 +112,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		return nil, err
 	}
 	w.Workers = q.Workers
-	end, stopped := watched(w, replay, func(p sim.Progress) bool {
+	end, stopped := Alone(w, replay, func(p sim.Progress) bool {
 		watch.At(s.Name, p.Final, p.Total)
 		return ctx.Err() == nil
 	})
@@ -226,9 +226,9 @@ func (q *Run) partialName(s *scenarios.Scenario) string {
 	return Name(stopped)
 }
 
-// watched runs a network to its end, and panics with Broken if an invariant
+// Alone runs a network to its end, and panics with Broken if an invariant
 // breaks.
-func watched(w *sim.World, replay string, goOn func(sim.Progress) bool) (end vt.Time, stopped bool) {
+func Alone(w *sim.World, replay string, goOn func(sim.Progress) bool) (end vt.Time, stopped bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			panic(Broken{v, w.Where(), replay, debug.Stack()})

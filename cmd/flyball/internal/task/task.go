@@ -55,12 +55,30 @@ var ErrStopped = errors.New("stopped")
 
 // Stopped is the ErrStopped of a task that consists of runs.
 type Stopped struct {
-	Done, Total int    // runs
-	Kept        string // file or folder with the runs that were done; empty if nothing was kept
-	GoOn        string // command that continues the task; empty if none can
+	Done  int    // runs
+	Total int    // runs, at most; 0: unknown
+	Kept  string // file or folder with the runs that were done; empty if nothing was kept
+	GoOn  string // command that continues the task; empty if none can
 }
 
-func (s Stopped) Error() string { return fmt.Sprintf("stopped after %d of %d runs", s.Done, s.Total) }
+func (s Stopped) Error() string { return "stopped " + s.After() }
+
+// After returns in words how far the task was, what was kept, and how the task goes on.
+func (s Stopped) After() string {
+	text := fmt.Sprintf("after %d", s.Done)
+	if s.Total > 0 {
+		text += fmt.Sprintf(" of %d", s.Total)
+	}
+	switch text += " runs"; {
+	case s.Kept == "":
+		text += "; nothing is written"
+	case s.GoOn == "":
+		text += "; " + s.Kept + " has the scenarios whose runs were all done"
+	default:
+		text += ", which are kept in " + s.Kept + "\ngo on with: " + s.GoOn
+	}
+	return text
+}
 
 // Is reports whether target is ErrStopped.
 func (s Stopped) Is(target error) bool { return target == ErrStopped }

@@ -1,4 +1,4 @@
-package trials
+package deadlines
 
 import (
 	"fmt"
@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
@@ -30,9 +29,9 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	best, err := w.base.With(set...)
+	best, err := with(w.base, set)
 	if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
+		return nil, err
 	}
 	judged, err := w.several([]*scenarios.Scenario{best}, study.FirstHeldOut, w.of.Replications)
 	if err != nil {
@@ -55,7 +54,7 @@ func (w *asking) report(found *ask.Answer) (*answer.Report, error) {
 	show := w.from
 	show.Set = append(slices.Clone(show.Set), set...)
 	r.Show = show.CommandLine("run", w.base.Seed)
-	r.Replay = w.of.From.CommandLine("ask", w.base.Seed, w.flags()...)
+	r.Replay = w.replay
 	return r, nil
 }
 
@@ -69,15 +68,15 @@ func (w *asking) choose(r *answer.Report, found *ask.Answer) ([]string, error) {
 			Chosen: f.Values[found.Best.At[i]], Flat: found.Flat[i]}
 		if found.Alike[i] {
 			without := slices.DeleteFunc(slices.Clone(set), func(v string) bool { return v == chosen[i] })
-			s, err := w.base.With(without...)
+			s, err := with(w.base, without)
 			if err != nil {
-				return nil, task.Error{Kind: task.Invalid, Err: err}
+				return nil, err
 			}
 			runs, err := w.several([]*scenarios.Scenario{s}, 0, w.few)
 			if err != nil {
 				return nil, err
 			}
-			same := func(r result, o ask.Outcome) bool { return r.hash() == o.Digest }
+			same := func(r result, o ask.Outcome) bool { return r.digest == o.Digest }
 			if slices.EqualFunc(runs[0], found.Best.Runs, same) {
 				set, free.Chosen, free.Kept = without, "", true
 			}
@@ -104,9 +103,9 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 				return strings.HasPrefix(v, f.key+"=")
 			})
 			set = append(set, f.key+"="+f.Values[at])
-			s, err := w.base.With(set...)
+			s, err := with(w.base, set)
 			if err != nil {
-				return task.Error{Kind: task.Invalid, Err: err}
+				return err
 			}
 			add(f.key+" = "+f.Values[at], set, s)
 		}

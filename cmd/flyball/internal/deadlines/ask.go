@@ -1,9 +1,8 @@
-package trials
+package deadlines
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/diagnosis"
@@ -33,33 +31,17 @@ type Ask struct {
 
 // DefaultAsk returns a question with the limit of refusals at 2 % and 20 runs to judge.
 func DefaultAsk() Ask {
-	return Ask{Refused: 0.02, Replications: 20, Workers: runtime.GOMAXPROCS(0)}
+	return Ask{Refused: 0.02, Replications: judges, Workers: runtime.GOMAXPROCS(0)}
 }
-
-// few is the number of runs with which settings are compared. With more than large
-// recipients one run does: their draws average out, and the answer is to come within a
-// minute.
-const (
-	few   = 4
-	large = 1_000_000
-)
-
-// leastJudges is the least number of runs that can judge: fewer say nothing about a
-// chance.
-const leastJudges = 5
 
 // Validate returns an error with everything in the question that makes no sense for
 // any scenario.
 func (q *Ask) Validate() error {
-	var refused, replications error
+	var refused error
 	if !(q.Refused >= 0 && q.Refused <= 1) {
 		refused = task.Fail(task.Usage, "--refused: got %g, want a share from 0 to 1, such as 2%%", q.Refused)
 	}
-	if q.Replications < leastJudges || q.Replications > task.MostReplications {
-		replications = task.Fail(task.Usage, "--replications: got %d, want %d to %d", q.Replications, leastJudges,
-			task.MostReplications)
-	}
-	return errors.Join(refused, replications, task.CheckWorkers(q.Workers))
+	return errors.Join(refused, checkJudges(q.Replications), task.CheckWorkers(q.Workers))
 }
 
 // Do searches and judges. If ctx ends, it returns Stopped.
@@ -67,7 +49,7 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	from, s, err := q.load()
+	from, s, err := due(q.From, q.Deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +58,9 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 		return nil, err
 	}
 	defer task.ManyRuns()()
-	w := &asking{ctx: ctx, of: q, from: from, base: s, watch: watch, free: free, few: few}
+	w := &asking{of: q, from: from, base: s, free: free, few: few,
+		laboratory: laboratory{ctx: ctx, watch: watch, name: s.Name, workers: q.Workers,
+			replay: q.From.CommandLine("ask", s.Seed, q.flags()...)}}
 	if s.Recipients() > large {
 		w.few = 1
 	}
@@ -94,60 +78,20 @@ func (q *Ask) Do(ctx context.Context, watch task.Watch) (*answer.Report, error) 
 	return w.report(found)
 }
 
-// load returns the scenario with the deadline of the question, and where it comes from.
-func (q *Ask) load() (task.Source, *scenarios.Scenario, error) {
-	from := q.From
-	s, _, err := from.Load()
-	if err != nil || q.Deadline == "" {
-		return from, s, err
-	}
-	campaigns := s.Campaigns
-	from.Set = slices.Clone(from.Set)
-	for i := range s.Campaigns {
-		from.Set = append(from.Set, fmt.Sprintf("campaign[%d].deadline=%s", i, q.Deadline))
-	}
-	s, _, err = from.Load()
-	return from, s, q.ofDeadline(err, campaigns)
-}
-
-// ofDeadline returns an error about the deadline of one of the campaigns as one about
-// --deadline; other errors unchanged.
-func (q *Ask) ofDeadline(err error, campaigns []scenarios.Campaign) error {
-	var all tomlfile.Problems
-	if !errors.As(err, &all) {
-		return err
-	}
-	for _, p := range all {
-		if strings.HasSuffix(p.Key, "].deadline") {
-			i := 0
-			if _, wrong := fmt.Sscanf(p.Key, "campaign[%d]", &i); wrong != nil || i >= len(campaigns) {
-				return err
-			}
-			return task.Fail(task.Usage, "--deadline %s, campaign %s: %s", task.Quote(q.Deadline),
-				campaigns[i].Name, p.Text)
-		}
-	}
-	return err
-}
-
 // asking makes the runs of a question.
 type asking struct {
-	ctx     context.Context
-	of      *Ask
-	from    task.Source // of the scenario with its deadlines
-	base    *scenarios.Scenario
-	free    []freeKey
-	watch   task.Watch
-	batches sim.Batches
-	done    int // runs
-	total   int // runs, about
-	few     int // runs with which settings are compared
+	laboratory
+	of   *Ask
+	from task.Source // of the scenario with its deadlines
+	base *scenarios.Scenario
+	free []freeKey
+	few  int // runs with which settings are compared
 }
 
 // result is what the report needs of a run.
 type result struct {
 	metrics map[string]float64
-	digest  string
+	digest  uint64
 
 	findings []diagnosis.Finding
 }
@@ -189,41 +133,14 @@ func (w *asking) settings(at []int) (set []string) {
 	return set
 }
 
-// hash returns the digest of the run as a number.
-func (r result) hash() uint64 {
-	n, err := strconv.ParseUint(r.digest, 16, 64)
+// resultOf returns the result of a run.
+func resultOf(j sim.Job, world *sim.World, end vt.Time) result {
+	r := task.Observe(j.Scenario, new(task.Recipients), j.Replication, world, end) // a synthetic list
+	digest, err := strconv.ParseUint(r.Digest, 16, 64)
 	if err != nil {
 		panic(err) // digests have 16 hexadecimal digits
 	}
-	return n
-}
-
-// runs makes one run of each job.
-func (w *asking) runs(jobs []sim.Job) ([]result, error) {
-	defer task.BrokenRun(func(b sim.Broken) (where, replay string) {
-		j := jobs[b.Replication]
-		return fmt.Sprintf("run %d of the search, %s", b.Replication, b.Where),
-			w.from.CommandLine("run", j.Scenario.Seed, "--replication", fmt.Sprint(j.Replication))
-	})
-	var all []result
-	own := new(task.Recipients) // synthetic lists
-	n, err := sim.RunBatch(&w.batches, jobs, w.of.Workers,
-		func(i uint64, world *sim.World, end vt.Time) result {
-			r := task.Observe(jobs[i].Scenario, own, jobs[i].Replication, world, end)
-			return result{metrics: r.Metrics(), digest: r.Digest, findings: r.Findings}
-		},
-		func(r result) {
-			all = append(all, r)
-			w.done++
-			w.watch.At(w.base.Name, uint64(w.done), uint64(max(w.total, w.done)))
-		}, task.Going(w.ctx))
-	switch {
-	case err != nil:
-		return nil, task.Error{Kind: task.Invalid, Err: err}
-	case n < uint64(len(jobs)):
-		return nil, task.Stopped{Done: w.done, Total: w.total}
-	}
-	return all, nil
+	return result{metrics: r.Metrics(), digest: digest, findings: r.Findings}
 }
 
 // search makes the runs that the search asks for. A run that is sure to miss its bar ends
@@ -232,9 +149,9 @@ func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
 	work := make([]sim.Job, len(jobs))
 	lost := make([]bool, len(jobs))
 	for i, j := range jobs {
-		s, err := w.base.With(w.settings(j.At)...)
+		s, err := with(w.base, w.settings(j.At))
 		if err != nil {
-			return nil, task.Error{Kind: task.Invalid, Err: err}
+			return nil, err
 		}
 		work[i] = sim.Job{Scenario: s, Replication: j.Replication, Branches: true}
 		if j.Bar != nil {
@@ -244,7 +161,7 @@ func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
 			}
 		}
 	}
-	results, err := w.runs(work)
+	results, err := runs(&w.laboratory, work, resultOf)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +171,7 @@ func (w *asking) search(jobs []ask.Job) ([]ask.Outcome, error) {
 			all[i].Lost = true
 			continue
 		}
-		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.end(), Digest: r.hash()}
+		all[i] = ask.Outcome{Refused: r.refused(), Late: r.lateShare(), End: r.end(), Digest: r.digest}
 	}
 	return all, nil
 }
@@ -276,7 +193,7 @@ func (w *asking) several(all []*scenarios.Scenario, first uint64, n int) ([][]re
 			work = append(work, sim.Job{Scenario: s, Replication: first + uint64(i), Branches: i < w.few})
 		}
 	}
-	results, err := w.runs(work)
+	results, err := runs(&w.laboratory, work, resultOf)
 	if err != nil {
 		return nil, err
 	}
@@ -284,17 +201,10 @@ func (w *asking) several(all []*scenarios.Scenario, first uint64, n int) ([][]re
 }
 
 // flags returns the flags that ask the same question.
-func (w *asking) flags() (words []string) {
-	q := w.of
-	if q.Deadline != "" {
-		words = append(words, "--deadline", task.Quote(q.Deadline))
-	}
-	words = append(words, "--refused", strconv.FormatFloat(q.Refused, 'f', -1, 64))
+func (q *Ask) flags() []string {
+	own := []string{"--refused", strconv.FormatFloat(q.Refused, 'f', -1, 64)}
 	if len(q.Free) > 0 {
-		words = append(words, "--free", task.Quote(strings.Join(q.Free, ",")))
+		own = append(own, "--free", task.Quote(strings.Join(q.Free, ",")))
 	}
-	if q.Replications != DefaultAsk().Replications {
-		words = append(words, "--replications", strconv.Itoa(q.Replications))
-	}
-	return words
+	return flags([]string{q.Deadline}, own, q.Replications)
 }

@@ -1,4 +1,4 @@
-package trials
+package deadlines
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func TestTheChanceThatASettingHolds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		from, _, err := q.load()
+		from, _, err := due(q.From, q.Deadline)
 		if err != nil {
 			t.Fatal(err)
 		}

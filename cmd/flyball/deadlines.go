@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"flyball/cmd/flyball/internal/deadlines"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/unit"
+)
+
+func (a *app) askCommand() *cobra.Command {
+	q := deadlines.DefaultAsk()
+	q.From.Stdin = a.in
+	refused, free := "2%", []string(nil)
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "ask SCENARIO",
+		Short: "Find the setting with which the mailing is out soonest, and the chance that it holds",
+		Long: `Search the free values of a scenario for the setting with which all recipients are
+final soonest, without more refusals than --refused and without recipients that
+are late, and judge that setting with random draws that the search has not used.
+Then print what a step of each value, a server more and an hour more until the
+deadlines would change, what keeps the setting from being better, and the command
+that shows it.
+
+The limit of refusals counts before the deadline, and the deadline before the end.
+Of settings that do equally well, the one with the lowest values is taken: what is
+not needed is not recommended.
+
+Exit codes: 0 done, whatever was found, 2 usage, 3 invalid scenario, 130 or 143
+stopped by a signal.`,
+		Example: "  flyball ask quickstart --deadline 8h\n  flyball ask providers --refused 5% " +
+			"--free governor.max,governor.target=20000/h..200000/h",
+		Args: exactlyOne("a scenario"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			q.From.Arg = args[0]
+			var err error
+			if q.Refused, err = unit.ParseShare(refused); err != nil {
+				return fail(exitUsage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
+			}
+			for _, text := range free {
+				entries := task.Entries(text)
+				if len(entries) == 0 {
+					return fail(exitUsage, "--free: got %q, want KEY or KEY=FROM..TO, separated by commas", text)
+				}
+				q.Free = append(q.Free, entries...)
+			}
+			return answered(a, q.Do, asJSON)
+		},
+	}
+	sourceFlags(c, &q.From)
+	f := c.Flags()
+	f.StringVar(&q.Deadline, "deadline", "",
+		"time by which all campaigns are to be out, such as 8h; the campaigns' own deadlines "+
+			"if not given")
+	f.StringVar(&refused, "refused", refused, "greatest share of attempts that receivers may refuse")
+	f.StringArrayVar(&free, "free", nil,
+		"values to choose: KEY or KEY=FROM..TO, separated by commas (repeatable); the "+
+			"governor's target and max if not given")
+	f.IntVar(&q.Replications, "replications", q.Replications, "runs with new draws that judge the best setting")
+	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
+	f.BoolVar(&asJSON, "json", false, "print the answer as JSON")
+	return c
+}
+
+func (a *app) planCommand() *cobra.Command {
+	q := deadlines.DefaultPlan()
+	q.From.Stdin = a.in
+	var deadlines []string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "plan SCENARIO",
+		Short: "Find out whether the mailing is done by a deadline, with how many processes, and what binds",
+		Long: `Find for each deadline the least number of MTA processes, of each server, with which
+all recipients are final in time, and judge it with random draws that the search
+has not used: the chance, when the mailing ends, which provider binds and by what,
+and how many attempts are deferred. A mailing in which more than 0.1 % of a
+provider's recipients are given up because of refusals is not done.
+
+Where limits of receivers or of the sender alone make a deadline too early, the
+plan says so with the numbers of a bound that no setting can beat.
+
+--quota and --warm-up set a limit of messages a day for each server at a provider,
+or change the daily limit that the scenario has there, and show what each day
+carries. The sender then waits an hour after a reply that names the limit.
+
+Exit codes: 0 done, whatever was found, 2 usage, 3 invalid scenario, 130 or 143
+stopped by a signal.`,
+		Example: "  flyball plan overnight --deadline 04:00,05:00,06:00\n" +
+			"  flyball plan consumer-night --deadline 12h,1d\n" +
+			"  flyball plan overnight --warm-up gmail=2000+15%..20000 --quota yahoo=50000/day",
+		Args: exactlyOne("a scenario"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			q.From.Arg = args[0]
+			for _, text := range deadlines {
+				entries := task.Entries(text)
+				if len(entries) == 0 {
+					return fail(exitUsage, "--deadline: got %q, want times separated by commas, such as 04:00,8h", text)
+				}
+				q.Deadlines = append(q.Deadlines, entries...)
+			}
+			return answered(a, q.Do, asJSON)
+		},
+	}
+	sourceFlags(c, &q.From)
+	f := c.Flags()
+	f.StringArrayVar(&deadlines, "deadline", nil,
+		"times by which all campaigns are to be out, separated by commas, such as 06:00,8h; the campaigns' own "+
+			"deadlines if not given")
+	f.StringArrayVar(&q.Quotas, "quota", nil, "daily limit of a provider: PROVIDER=N/day (repeatable)")
+	f.StringArrayVar(&q.WarmUps, "warm-up", nil,
+		"daily limit of a provider that grows: PROVIDER=N+G%..MOST, or the limits of the days PROVIDER=N,N,N "+
+			"(repeatable)")
+	f.IntVar(&q.Replications, "replications", q.Replications, "runs with new draws that judge each deadline")
+	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
+	f.BoolVar(&asJSON, "json", false, "print the plan as JSON")
+	return c
+}
+
+// answered does a task that writes nothing, and prints its report.
+func answered[T printable](a *app, do func(context.Context, task.Watch) (T, error), asJSON bool) error {
+	report, err := found(a, do)
+	if err != nil {
+		return err
+	}
+	return a.print(report, asJSON)
+}
