@@ -87,7 +87,10 @@ func (m *Machine) decide(attempts, delivered uint64) {
 	m.record(d)
 	m.decideDestinations(r.Sample.Span, r.destinations)
 	m.limits.Move(retry.Interval{Span: r.Sample.Span, Attempts: attempts, Delivered: delivered,
-		Utilization: r.Sample.Allocated / d.Previous, Allocated: m.allocated, Available: m.available}, m.stages)
+		Utilization: r.Sample.Allocated / d.Previous, Allocated: m.allocated, Available: m.available})
+	for i := range m.campaigns {
+		m.limits.Adjust(&m.campaigns[i].stage)
+	}
 	if m.freeing.fell != nil {
 		m.freeing.fell(m)
 	}
@@ -148,9 +151,17 @@ func (m *Machine) measure(now vt.Time, load engine.Load) closed {
 	r := closed{number: i.number, destinations: m.measureDestinations(now), Report: engine.Report{
 		Sample: governor.Sample{Span: span, Delivered: i.delivered, Attempts: i.attempts,
 			Allocated: allocated, Demand: i.demandTime.mean(span), Load: load.Of(allocated)},
-		Conditions: i.conditions, Ended: now, Target: i.target, RetryLimit: m.limits.InForce(m.stages),
+		Conditions: i.conditions, Ended: now, Target: i.target, RetryLimit: m.limitInForce(),
 		Wanted: m.demand, Freed: i.freed, HandedBack: i.handedBack, Draining: i.draining,
 	}}
 	r.Conditions.Into(&r.Sample)
 	return r
+}
+
+func (m *Machine) limitInForce() int {
+	limit := m.limits.InForce()
+	for i := range m.campaigns {
+		limit = min(limit, m.limits.InForceAt(m.campaigns[i].stage))
+	}
+	return limit
 }

@@ -309,15 +309,6 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, 
 	return mail.Pending, fate
 }
 
-// stages yields the stages of the campaigns.
-func (m *Machine) stages(yield func(*retry.Stage) bool) {
-	for i := range m.campaigns {
-		if !yield(&m.campaigns[i].stage) {
-			return
-		}
-	}
-}
-
 // proceed gives slot i its next recipient: a due resend, the next of its subset,
 // or the first of a new subset if C allows. Otherwise, in a pause, and if it gives way,
 // it frees the slot. A preempted slot has only the rest of its subset.

@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"iter"
 	"math"
 
 	"flyball/internal/mail"
@@ -122,14 +121,10 @@ type Interval struct {
 	Allocated, Available int     // processes now, and C from now on
 }
 
-// Move adjusts the limits at the end of an interval, of campaigns at the given stages.
-func (l *Limits) Move(i Interval, stages iter.Seq[*Stage]) {
+// Move adjusts the limits at the end of an interval; Adjust does so with limits of campaigns.
+func (l *Limits) Move(i Interval) {
 	switch {
-	case l.fixed:
-	case l.scope == ofCampaign:
-		for of := range stages {
-			l.Adjust(of)
-		}
+	case l.fixed, l.scope == ofCampaign:
 	case l.scope == ofPolicy:
 		l.own.interval(i.Span)
 	case l.scope == ofSlot:
@@ -151,32 +146,33 @@ func (l *Limits) move(of *moving, now load) {
 	of.endInterval(l.cfg)
 }
 
-// InForce returns the limit for the trace: the present limit, or the lowest of several.
-// Campaigns whose recipients are all final do not count.
-func (l *Limits) InForce(stages iter.Seq[*Stage]) int {
+// InForce returns the limit for the trace: the present limit, or the lowest of several. Limits
+// of campaigns are lower still, see InForceAt.
+func (l *Limits) InForce() int {
 	limit := l.cfg.Limit
 	switch l.scope {
 	case ofSlot:
 		for i := range l.slots {
 			limit = min(limit, l.slots[i].limit)
 		}
-	case ofCampaign:
-		for of := range stages {
-			if of.Left == 0 {
-				continue
-			}
-			now := *of
-			if l.continuous {
-				l.Adjust(&now)
-			}
-			limit = min(limit, now.limit)
-		}
 	case ofPolicy:
 		limit = min(limit, l.own.lowest())
-	default:
+	case ofServer:
 		limit = l.server.limit
 	}
 	return limit
+}
+
+// InForceAt returns the limit for the trace of a campaign at a stage: the high limit if campaigns
+// have no limits of their own, or if all its recipients are final.
+func (l *Limits) InForceAt(of Stage) int {
+	if l.scope != ofCampaign || of.Left == 0 {
+		return l.cfg.Limit
+	}
+	if l.continuous {
+		l.Adjust(&of)
+	}
+	return of.limit
 }
 
 // State saves or restores the limits.
