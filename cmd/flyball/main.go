@@ -21,6 +21,7 @@ import (
 
 	"flyball/cmd/flyball/internal/completion"
 	"flyball/cmd/flyball/internal/manual"
+	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/conf"
@@ -240,7 +241,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
 		a.versionCommand())
 	completion.Complete(root, completion.Words{Colours: terminal.ColourChoices, Schemas: schemaNames(),
-		Yardsticks: yardsticks})
+		Yardsticks: speed.Yardsticks()})
 	return root
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
@@ -57,7 +58,7 @@ var published = map[string]struct {
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
-	"bench":      {"a line of flyball bench --json", reflect.TypeFor[spell]()},
+	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
 	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},
 }

@@ -1,6 +1,7 @@
 // Package task does the work of the commands of flyball without a command line: single
-// runs, simulated and live, and promotions. Package trials has the tasks of many runs,
-// under the same contract. A task takes a context, a question and a Watch, and returns
+// runs, simulated and live, plans of partitions, and promotions. Under the same contract
+// package trials has the tasks of many runs, package deadlines what a deadline needs, and
+// package speed what bench times. A task takes a context, a question and a Watch, and returns
 // its findings. It checks the question before anything runs, and reports everything
 // that is wrong with it. It writes only the files that the question names, never to
 // standard output, and reads no flag; errors do name the flag that sets a value. The
