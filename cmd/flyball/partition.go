@@ -20,14 +20,14 @@ sender.partition, and predict the mean time of an attempt and when the servers a
 done. SCENARIO is a built-in name, a file, or - for standard input.
 
 Times are predicted from the distances and delays of the scenario, for one attempt
-each, without failures and limits, if every process is always busy: flyball run has
-what becomes of a plan. The optimal plan has the least mean time within
-sender.imbalance and the quotas of servers. Its prices prove that no plan can beat
-its bound: --verify recomputes the bound from the prices of a file of --out, and
-finds every change in it.
+of each recipient, without failures and limits, as if every process were always
+busy. What becomes of a plan is shown by flyball run --set sender.partition=STRATEGY.
+The optimal plan has the least mean time within sender.imbalance and server.quota.
+Its prices prove that no plan can beat its bound: --verify recomputes the bound from
+the prices in a file of --out, and finds every change in the file.
 
-Exit codes: 0 done, 2 usage, 3 invalid scenario or plan, 7 a file that cannot be
-read or written.`,
+Exit codes: 0 done, 2 usage, 3 an invalid scenario, or a file of --verify that does
+not hold, 7 a file that cannot be read or written.`,
 		Example: "  flyball partition two-distances\n  flyball partition unequal --strategy optimal --out plan.json\n" +
 			"  flyball partition unequal --verify plan.json",
 		Args: exactlyOne("SCENARIO"),
@@ -60,8 +60,8 @@ read or written.`,
 	f := c.Flags()
 	sourceFlags(c, &q.Source)
 	f.StringArrayVar(&q.Strategies, "strategy", nil, "only this strategy (repeatable; all if not given)")
-	f.StringVar(&q.Out, "out", "", "file to write the plans to, as JSON")
-	f.StringVar(&q.Verify, "verify", "", "hold the plans of this file against the scenario instead")
+	f.StringVar(&q.Out, "out", "", "also write the plans to this file, as JSON")
+	f.StringVar(&q.Verify, "verify", "", "verify the plans in this file, instead of making any")
 	f.BoolVar(&asJSON, "json", false, "print JSON (flyball schema partition)")
 	return c
 }

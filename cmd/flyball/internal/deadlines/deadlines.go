@@ -106,8 +106,10 @@ type laboratory struct {
 // runs makes one run of each job and returns what fold makes of them, in their order. If the
 // context of the question ends, the error is Stopped.
 func runs[T any](l *laboratory, jobs []sim.Job, fold func(sim.Job, *sim.World, vt.Time) T) (all []T, err error) {
+	before := uint64(l.done)
 	defer task.BrokenRun(func(b sim.Broken) (where, replay string) {
-		return fmt.Sprintf("run %d of %s, %s", l.done, l.name, b.Where), l.replay
+		return fmt.Sprintf("run %d of the search, replication %d of %s, %s", before+b.Replication+1,
+			jobs[b.Replication].Replication, l.name, b.Where), l.replay
 	})
 	n, err := sim.RunBatch(&l.batches, jobs, l.workers,
 		func(i uint64, world *sim.World, end vt.Time) T { return fold(jobs[i], world, end) },
