@@ -22,7 +22,7 @@ const floors = `
 internal/vt internal/portable internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats
 internal/tabular internal/evq internal/hist internal/mail internal/tomlfile
 internal/replies
-governor netmodel/limits engine/partition engine/delivery/retry
+governor netmodel/limits netmodel/delay engine/partition engine/delivery/retry
 netmodel
 engine governor/recorded
 engine/delivery engine/governing

@@ -6,6 +6,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -36,12 +37,11 @@ type behaviour struct {
 	perPoint       vt.Span
 	knee           int // 0: none
 	slope          float64
-	up, down       *table // nil: no outages by chance
+	up, down       *delay.Table // nil: no outages by chance
 	outage         mail.Fault
-	scheduled      []downtime // planned outages of this destination alone
-	daily          []float64  // factor by minute of the day; nil: none
-	sinceMidnight  []phase    // time of day; nil: the run begins at midnight
-	drift          []Drift
+	scheduled      []downtime   // planned outages of this destination alone
+	daily          *delay.Cycle // nil: none
+	drift          []delay.Drift
 	sigma, carried float64 // weather: strength, and weight of the last period's score
 	fresh          float64 // weather: weight of the new score
 	period         vt.Span // 0: no weather
@@ -74,7 +74,7 @@ func downtimes(lists ...[]Down) (all []downtime) {
 
 // newBehaviour returns the behaviour of d; nil if it has none. A destination that
 // some server cannot reach at some time (cutOff) has a behaviour.
-func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables, v *answers) *behaviour {
+func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables delay.Tables, v *answers) *behaviour {
 	if !d.HasBehaviour() && !cutOff {
 		return nil
 	}
@@ -109,83 +109,17 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables tables, v *
 		b.perComplaint, b.complaints = d.Reputation.PerComplaint, rng.Threshold(d.Reputation.Complaints)
 	}
 	if !d.Outage.Off() {
-		b.up, b.down = tables.of(Dist{Dist: "exponential", Mean: d.Outage.Up}),
-			tables.of(Dist{Dist: "exponential", Mean: d.Outage.Down})
+		b.up, b.down = tables.Of(delay.Dist{Dist: "exponential", Mean: d.Outage.Up}),
+			tables.Of(delay.Dist{Dist: "exponential", Mean: d.Outage.Down})
 		b.outage, _ = mail.FaultNamed(d.Outage.Fault)
 	}
 	b.scheduled = downtimes(d.Down)
 	if d.Daily.Amplitude > 0 {
-		b.daily, b.sinceMidnight = d.Daily.byMinute(), phases(clock)
+		b.daily = delay.NewCycle(d.Daily, clock)
 	}
 	if d.Weather.Sigma > 0 {
 		b.sigma, b.period, b.carried = d.Weather.Sigma, d.Weather.Period, d.Weather.Correlation
 		b.fresh = math.Sqrt(1 - float64(b.carried*b.carried))
 	}
 	return b
-}
-
-// byMinute returns the factor on delays in each minute of the day.
-func (d Daily) byMinute() []float64 {
-	const minutes = 24 * 60
-	f := make([]float64, minutes)
-	for i := range f {
-		middle := (vt.Span(i)*vt.Minute + vt.Minute/2 - d.Peak).Hours() / 24
-		f[i] = 1 + float64(d.Amplitude*rounded(math.Cos(2*math.Pi*middle)))
-	}
-	return f
-}
-
-// phase is by how much the time of day is further than virtual time, from a time on.
-type phase struct {
-	from vt.Time
-	by   vt.Span // 0 to a day
-}
-
-// phases returns the phases of a clock: the first from 0 on, then one for each change.
-func phases(c vt.Clock) (all []phase) {
-	for _, o := range c.Offsets {
-		by := c.Start.OfDay() + c.Ahead(vt.Time(o.From))
-		all = append(all, phase{vt.Time(o.From), (by + vt.Day) % vt.Day})
-	}
-	return all
-}
-
-// minute returns the minute of the day at the time now.
-func (b *behaviour) minute(now vt.Time) int64 {
-	var by vt.Span
-	for _, p := range b.sinceMidnight {
-		if now < p.from {
-			break
-		}
-		by = p.by
-	}
-	return int64(now.Add(by)) / int64(vt.Minute) % int64(len(b.daily))
-}
-
-// rounded returns v without the digits that differ between processors.
-func rounded(v float64) float64 { return limits.Rounded(v) }
-
-// factor returns the factor of the drift at the time now: 1 up to At, then
-// linear to Factor within Over.
-func (v *Drift) factor(now vt.Time) float64 {
-	switch part := v.part(now); part {
-	case 0:
-		return 1
-	case 1:
-		return v.Factor
-	default:
-		return 1 + float64((v.Factor-1)*part)
-	}
-}
-
-// part returns how much of the drift is complete at the time now, 0 to 1.
-func (v *Drift) part(now vt.Time) float64 {
-	since := now.Sub(vt.Time(v.At))
-	switch {
-	case since < 0:
-		return 0
-	case since >= v.Over:
-		return 1
-	}
-	return float64(since) / float64(v.Over)
 }

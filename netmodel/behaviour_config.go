@@ -5,6 +5,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // The types below describe a receiver's optional behaviour, in addition to drawn
@@ -76,19 +77,6 @@ type Down struct {
 	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
 }
 
-// Daily makes a receiver's delays follow a sinusoid over the day.
-type Daily struct {
-	Amplitude float64 `toml:"amplitude" doc:"share by which delays are longer at the peak and shorter half a day later; 0: no cycle" range:"0..0.95" source:"scenario"`
-	Peak      vt.Span `toml:"peak" doc:"time of the day with the longest delays; a run without start_at begins at midnight" default:"14h" range:"0s..1d" source:"assumed: early afternoon"`
-}
-
-// Drift multiplies a receiver's delays from the time At on.
-type Drift struct {
-	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	Factor float64 `toml:"factor" doc:"factor of delays once the drift is complete" range:"0.01..100" required:"true" source:"scenario"`
-	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
-}
-
 // PathDrift changes the paths between all servers and destinations from the time
 // At on.
 type PathDrift struct {
@@ -106,7 +94,7 @@ type Weather struct {
 	Correlation float64 `toml:"correlation" doc:"correlation of the logarithms of successive periods" range:"0..0.999" source:"assumed: periods without memory"`
 }
 
-func (v PathDrift) ofTime() Drift { return Drift{At: v.At, Factor: v.Factor, Over: v.Over} }
+func (v PathDrift) ofTime() delay.Drift { return delay.Drift{At: v.At, Factor: v.Factor, Over: v.Over} }
 
 // Off reports whether the bucket takes messages at any rate.
 func (b Bucket) Off() bool { return b.Rate == 0 }
@@ -127,9 +115,6 @@ func (k Knee) Off() bool { return k.Connections == 0 }
 
 // Off reports whether the destination never goes down at random.
 func (o Outage) Off() bool { return o.Up == 0 }
-
-// Off reports whether delays do not depend on the time of the day.
-func (d Daily) Off() bool { return d.Amplitude == 0 }
 
 // Off reports whether delays have no common factor.
 func (w Weather) Off() bool { return w.Sigma == 0 }

@@ -4,6 +4,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // Campaign describes the messages of a part of the list.
@@ -15,8 +16,8 @@ type Campaign struct {
 
 // campaign is a prepared Campaign.
 type campaign struct {
-	size   int64  // bytes, of all messages
-	sizes  *table // in microseconds for bytes; nil: all messages have one size
+	size   int64        // bytes, of all messages
+	sizes  *delay.Table // in microseconds for bytes; nil: all messages have one size
 	domain int
 }
 
@@ -30,7 +31,7 @@ func (c Config) ends() (all []mail.Recipient) {
 
 // campaigns returns the prepared campaigns, at least one, and the number of their sending
 // domains.
-func (c Config) campaigns(tables tables) (all []campaign, domains int) {
+func (c Config) campaigns(tables delay.Tables) (all []campaign, domains int) {
 	numbers := map[string]int{}
 	for _, v := range c.Campaigns {
 		if _, known := numbers[v.Domain]; !known {
@@ -38,7 +39,8 @@ func (c Config) campaigns(tables tables) (all []campaign, domains int) {
 		}
 		p := campaign{size: int64(v.Size), domain: numbers[v.Domain]}
 		if c.SizeSigma > 0 {
-			p.sizes = tables.of(Dist{Dist: "lognormal", Median: vt.Span(v.Size) * vt.Microsecond, Sigma: c.SizeSigma})
+			p.sizes = tables.Of(delay.Dist{Dist: "lognormal", Median: vt.Span(v.Size) * vt.Microsecond,
+				Sigma: c.SizeSigma})
 		}
 		all = append(all, p)
 	}
@@ -88,5 +90,5 @@ func (net *Network) Size(to mail.Recipient) int64 {
 		return c.size
 	}
 	word, _, _, _ := net.key.Words(uint64(to), 0, purposeSize)
-	return min(max(int64(c.sizes.at(word)/vt.Microsecond), 1), largest)
+	return min(max(int64(c.sizes.At(word)/vt.Microsecond), 1), largest)
 }

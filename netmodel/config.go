@@ -9,6 +9,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -43,11 +44,11 @@ type Paths struct {
 
 // DNS describes the sender's resolver.
 type DNS struct {
-	HitRatio float64 `toml:"hit_ratio" doc:"share of look-ups answered from the cache" range:"0..1" default:"0.9" source:"assumed: TTL 300-3600 s at bulk rates"`
-	Hit      Dist    `toml:"hit" doc:"time of a cached answer" default:"1ms" source:"assumed: local resolver"`
-	Miss     Dist    `toml:"miss" doc:"time of an uncached answer; beyond the dialogue's dns time-out the look-up fails" default:"lognormal median 22.4ms sigma 1.957" source:"derived: Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"`
-	ServFail float64 `toml:"servfail" doc:"share of uncached look-ups that fail temporarily" range:"0..1" default:"0.005" source:"assumed: 0.5 % of uncached look-ups"`
-	Drift    []Drift `toml:"drift,omitdefault" doc:"permanent changes of the time of a look-up; several multiply"`
+	HitRatio float64       `toml:"hit_ratio" doc:"share of look-ups answered from the cache" range:"0..1" default:"0.9" source:"assumed: TTL 300-3600 s at bulk rates"`
+	Hit      delay.Dist    `toml:"hit" doc:"time of a cached answer" default:"1ms" source:"assumed: local resolver"`
+	Miss     delay.Dist    `toml:"miss" doc:"time of an uncached answer; beyond the dialogue's dns time-out the look-up fails" default:"lognormal median 22.4ms sigma 1.957" source:"derived: Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"`
+	ServFail float64       `toml:"servfail" doc:"share of uncached look-ups that fail temporarily" range:"0..1" default:"0.005" source:"assumed: 0.5 % of uncached look-ups"`
+	Drift    []delay.Drift `toml:"drift,omitdefault" doc:"permanent changes of the time of a look-up; several multiply"`
 }
 
 // Hops is the distribution of the number of routers on a path: round(Normal(Mean,
@@ -99,29 +100,29 @@ func (s Server) Idle(key string) bool {
 
 // Destination describes a mailbox provider, or a class of similar providers.
 type Destination struct {
-	Name      string    `toml:"name" doc:"name in tables and files"`
-	Domain    string    `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
-	Domains   []string  `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
-	Region    string    `toml:"region,omitdefault" doc:"region that its receivers are located in ([0055]), see server.region; not given: none"`
-	Network   string    `toml:"network,omitdefault" doc:"network that its recipients are in ([0054]), see server.network; not given: none"`
-	Segment   string    `toml:"segment,omitdefault" doc:"content that its recipients get ([0036]): sender.partition = \"segment\" keeps those of one content together; not given: none"`
-	Share     float64   `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
-	Receiver  string    `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
-	RTT       Dist      `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
-	Banner    Dist      `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
-	RCPT      Dist      `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
-	Dot       Dist      `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
-	LimitsOf  string    `toml:"limits_of,omitdefault" doc:"name of the destination whose receivers take the mail of this one too, as the hosts of a provider do for all its brands: limits, outages and slowness are written there, and count both together"`
-	Shared    bool      `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
-	By        string    `toml:"by,omitdefault" doc:"what these count apart, if not shared: each source address, or each netblock of the servers with all its addresses" oneof:"address block" default:"address"`
-	Cap       int       `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
-	CapText   string    `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
-	Messages  int       `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
-	HangsUp   int       `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
-	Greylist  Greylist  `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
-	Dead      []Dead    `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
-	Mailboxes []Mailbox `toml:"mailbox,omitdefault" doc:"states of single mailboxes in which they take no mail for a time, such as full ones; at most 4"`
-	Fail      []Fail    `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
+	Name      string     `toml:"name" doc:"name in tables and files"`
+	Domain    string     `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
+	Domains   []string   `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
+	Region    string     `toml:"region,omitdefault" doc:"region that its receivers are located in ([0055]), see server.region; not given: none"`
+	Network   string     `toml:"network,omitdefault" doc:"network that its recipients are in ([0054]), see server.network; not given: none"`
+	Segment   string     `toml:"segment,omitdefault" doc:"content that its recipients get ([0036]): sender.partition = \"segment\" keeps those of one content together; not given: none"`
+	Share     float64    `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
+	Receiver  string     `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
+	RTT       delay.Dist `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
+	Banner    delay.Dist `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
+	RCPT      delay.Dist `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
+	Dot       delay.Dist `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
+	LimitsOf  string     `toml:"limits_of,omitdefault" doc:"name of the destination whose receivers take the mail of this one too, as the hosts of a provider do for all its brands: limits, outages and slowness are written there, and count both together"`
+	Shared    bool       `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
+	By        string     `toml:"by,omitdefault" doc:"what these count apart, if not shared: each source address, or each netblock of the servers with all its addresses" oneof:"address block" default:"address"`
+	Cap       int        `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
+	CapText   string     `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
+	Messages  int        `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
+	HangsUp   int        `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
+	Greylist  Greylist   `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
+	Dead      []Dead     `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
+	Mailboxes []Mailbox  `toml:"mailbox,omitdefault" doc:"states of single mailboxes in which they take no mail for a time, such as full ones; at most 4"`
+	Fail      []Fail     `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
 	CapEnhanced mail.Enhanced `toml:"cap_enhanced,omitdefault" doc:"enhanced status of the 421 beyond the cap (RFC 3463)"`
 
@@ -140,8 +141,8 @@ type Destination struct {
 	Knee       Knee               `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
 	Outage     Outage             `toml:"outage" doc:"random outages, the same for all servers"`
 	Down       []Down             `toml:"down,omitdefault" doc:"planned outages"`
-	Daily      Daily              `toml:"daily" doc:"delays follow the time of day"`
-	Drift      []Drift            `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
+	Daily      delay.Daily        `toml:"daily" doc:"delays follow the time of day"`
+	Drift      []delay.Drift      `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
 	Weather    Weather            `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
 }
 
@@ -170,10 +171,10 @@ func (c Config) receiversOf(d Destination) int {
 // Greylist defers a recipient's tries at a stage until Delay after the first try
 // that the receiver saw.
 type Greylist struct {
-	Share float64 `toml:"share" doc:"share of recipients that are greylisted" range:"0..1" source:"assumed: no greylisting"`
-	Delay Dist    `toml:"delay" doc:"time from the first deferral until a try is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
-	Reply int     `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
-	At    string  `toml:"at,omitdefault" doc:"command that gets this reply: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
+	Share float64    `toml:"share" doc:"share of recipients that are greylisted" range:"0..1" source:"assumed: no greylisting"`
+	Delay delay.Dist `toml:"delay" doc:"time from the first deferral until a try is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
+	Reply int        `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
+	At    string     `toml:"at,omitdefault" doc:"command that gets this reply: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
 
 	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
 	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`

@@ -6,6 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -138,7 +139,7 @@ func TestLimitsOfAnother(t *testing.T) {
 // the next one: it looks at the netblock.
 func TestGreylistOfANetblock(t *testing.T) {
 	c := servers(1)
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451}
 	r := &valid(t, c).Receivers()[0][0]
 	var replies []uint16
 	for i := range 2 {

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // far has two servers and two destinations in two regions, and rows that lengthen single paths and whole regions.
@@ -19,7 +20,7 @@ func far() Config {
 	d1, d2 := DefaultDestination(), DefaultDestination()
 	d1.Name, d1.Domain, d1.Region, d2.Name, d2.Domain = "d1", "d1.example", "east", "d2", "d2.example"
 	for _, d := range []*Destination{&d1, &d2} {
-		d.RTT, d.Banner, d.Dot = Constant(20*vt.Millisecond), Constant(0), Constant(100*vt.Millisecond)
+		d.RTT, d.Banner, d.Dot = delay.Constant(20*ms), delay.Constant(0), delay.Constant(100*ms)
 	}
 	c.Destinations = []Destination{d1, d2}
 	c.Network.Distances = []Distance{{From: "west", To: "east", RTT: 40 * vt.Millisecond, Hops: 5},
@@ -50,7 +51,7 @@ func TestDistancesAddUp(t *testing.T) {
 // A fresh attempt takes the look-up, its round trips and the receiver's delay.
 func TestTimesAreThoseOfFreshAttempts(t *testing.T) {
 	c := far()
-	c.Network.DNS.HitRatio, c.Network.DNS.Hit = 1, Constant(6*vt.Millisecond)
+	c.Network.DNS.HitRatio, c.Network.DNS.Hit = 1, delay.Constant(6*vt.Millisecond)
 	c.Size = 1000
 	trips := 0
 	for _, s := range c.Dialogue.Steps(mail.Fresh, 1000) {
@@ -61,7 +62,7 @@ func TestTimesAreThoseOfFreshAttempts(t *testing.T) {
 			t.Errorf("pair %d: %d ms, want %d", i, got, want)
 		}
 	}
-	c.Destinations[0].Dot = Dist{Dist: "lognormal", Median: 400 * vt.Millisecond, Sigma: 0.9}
+	c.Destinations[0].Dot = delay.Dist{Dist: "lognormal", Median: 400 * vt.Millisecond, Sigma: 0.9}
 	want := 6 + 400*math.Exp(0.405) + float64(30*trips)
 	if got := c.Times()[0]; math.Abs(float64(got)-want) > 1 {
 		t.Errorf("with a lognormal delay %d ms, want %.1f", got, want)

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // The time of an attempt before, during and after the drift of paths, over new
@@ -78,8 +79,8 @@ func TestHopsThatAppearLosePackets(t *testing.T) {
 // for the client's time-out.
 func TestLookupsDrift(t *testing.T) {
 	c := plain()
-	c.Network.DNS = DNS{HitRatio: 0.5, Hit: Constant(10 * ms), Miss: Constant(2 * vt.Second),
-		Drift: []Drift{{At: 10 * vt.Second, Factor: 3, Over: 10 * vt.Second}, {At: vt.Minute, Factor: 2}}}
+	c.Network.DNS = DNS{HitRatio: 0.5, Hit: delay.Constant(10 * ms), Miss: delay.Constant(2 * vt.Second),
+		Drift: []delay.Drift{{At: 10 * vt.Second, Factor: 3, Over: 10 * vt.Second}, {At: vt.Minute, Factor: 2}}}
 	w := valid(t, c)
 	for _, v := range []struct {
 		at        vt.Span

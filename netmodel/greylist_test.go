@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // A greylisted recipient is deferred until the delay has passed since the end of
@@ -40,8 +41,8 @@ func TestGreylistClock(t *testing.T) {
 		for _, stages := range []string{"collapsed", "full"} {
 			c := plain()
 			d := &c.Destinations[0]
-			d.Greylist = Greylist{Share: 1, Delay: Constant(5 * vt.Minute), At: "rcpt", Reply: 450}
-			d.RCPT = Constant(300 * ms)
+			d.Greylist = Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 450}
+			d.RCPT = delay.Constant(300 * ms)
 			if v.dot != 250 {
 				d.Fail = []Fail{{At: "dot", Reply: int(v.dot), P: 1}}
 			}
@@ -72,8 +73,8 @@ func TestGreylistClock(t *testing.T) {
 func TestGreylistStage(t *testing.T) {
 	for _, at := range []string{"rcpt", "dot"} {
 		c := plain()
-		c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: at, Reply: 451}
-		c.Destinations[0].Dot = Constant(vt.Second)
+		c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: at, Reply: 451}
+		c.Destinations[0].Dot = delay.Constant(vt.Second)
 		if errs := c.Validate(); len(errs) > 0 {
 			t.Fatal(errs)
 		}
@@ -106,8 +107,8 @@ func TestGreylistStage(t *testing.T) {
 // whether a recipient is greylisted: its mean is the mean of its distribution.
 func TestGreylistDelayStays(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Dist{Dist: "exponential", Mean: vt.Minute}, At: "rcpt",
-		Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: delay.Dist{Dist: "exponential", Mean: vt.Minute},
+		At: "rcpt", Reply: 451}
 	w := valid(t, c)
 	listed, sum := 0, 0.0
 	for r := range mail.Recipient(10000) {
@@ -132,7 +133,7 @@ func TestGreylistDelayStays(t *testing.T) {
 // given up in the last days.
 func TestClocksAreBounded(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: Constant(vt.Second), At: "rcpt", Reply: 451}
+	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: delay.Constant(vt.Second), At: "rcpt", Reply: 451}
 	r := &valid(t, c).Receivers()[0][0]
 	rcpt, dot := mail.Step{Stage: mail.StageRCPT}, mail.Step{Stage: mail.StageDot}
 	var conn Connection

@@ -6,6 +6,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // Attempts of a server with a rate begin in turns, and its messages share the link. By hand:
@@ -30,8 +31,8 @@ func TestHost(t *testing.T) {
 		c := plain()
 		c.Size = 100
 		d := &c.Destinations[0]
-		d.RTT, d.Banner, d.RCPT, d.Dot = Constant(0), Constant(0), Constant(0), Constant(0)
-		c.Network.DNS = DNS{HitRatio: 1, Hit: Constant(0), Miss: Constant(0)}
+		d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(0), delay.Constant(0), delay.Constant(0), delay.Constant(0)
+		c.Network.DNS = DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
 		v.change(&c)
 		for _, stages := range []string{"collapsed", "full"} {
 			c.Stages = stages

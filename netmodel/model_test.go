@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // shell is a sender without lists and retries: every slot tries one recipient
@@ -136,16 +137,17 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	tied := eventful()
 	for d := range tied.Destinations {
 		v := &tied.Destinations[d]
-		v.RTT, v.Banner, v.RCPT, v.Dot = Constant(100*ms), Constant(100*ms), Constant(100*ms), Constant(200*ms)
-		v.Greylist.Delay = Constant(700 * ms)
+		v.RTT, v.Banner, v.RCPT, v.Dot = delay.Constant(100*ms), delay.Constant(100*ms), delay.Constant(100*ms),
+			delay.Constant(200*ms)
+		v.Greylist.Delay = delay.Constant(700 * ms)
 	}
-	tied.Network.DNS.Hit, tied.Network.DNS.Miss, tied.Network.HopLoss = Constant(0), Constant(100*ms), 0
+	tied.Network.DNS.Hit, tied.Network.DNS.Miss, tied.Network.HopLoss = delay.Constant(0), delay.Constant(100*ms), 0
 	tied.Servers[1] = Server{Name: "b2", Share: 1}
 	atOnce := tied
 	atOnce.Destinations = slices.Clone(tied.Destinations)
 	for d := range atOnce.Destinations {
 		v := &atOnce.Destinations[d]
-		v.RTT, v.Banner, v.RCPT, v.Dot = Constant(0), Constant(0), Constant(0), Constant(0)
+		v.RTT, v.Banner, v.RCPT, v.Dot = delay.Constant(0), delay.Constant(0), delay.Constant(0), delay.Constant(0)
 	}
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
@@ -180,7 +182,8 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 func TestAttemptTakesItsRoundTrips(t *testing.T) {
 	c := plain()
 	d := &c.Destinations[0]
-	c.Network.DNS.Hit, d.Banner, d.RCPT, d.Dot = Constant(7*ms), Constant(20*ms), Constant(3*ms), Constant(500*ms)
+	c.Network.DNS.Hit, d.Banner, d.RCPT, d.Dot = delay.Constant(7*ms), delay.Constant(20*ms), delay.Constant(3*ms),
+		delay.Constant(500*ms)
 	for _, v := range []struct {
 		conn mail.Conn
 		size int
@@ -222,8 +225,8 @@ func TestFailureShares(t *testing.T) {
 	c.Destinations = c.Destinations[1:]
 	d := &c.Destinations[0]
 	c.Network.HopLoss, d.Cap = 0, 0
-	c.Network.DNS.Miss = Constant(50 * ms)
-	d.Banner, d.Dot = Constant(0), Constant(0)
+	c.Network.DNS.Miss = delay.Constant(50 * ms)
+	d.Banner, d.Dot = delay.Constant(0), delay.Constant(0)
 	d.Fail = append(d.Fail, Fail{At: "mail", Reply: 554, P: 0}, Fail{At: "mail", Fault: "drop", P: 0.015})
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
@@ -301,7 +304,7 @@ func TestLookupPatience(t *testing.T) {
 		{vt.Minute, 4, 10 * vt.Second, mail.Timeout},
 	} {
 		c := plain()
-		c.Network.DNS = DNS{HitRatio: 0, Hit: Constant(0), Miss: Constant(v.miss)}
+		c.Network.DNS = DNS{HitRatio: 0, Hit: delay.Constant(0), Miss: delay.Constant(v.miss)}
 		c.Servers[0].Contention = 0.5 // three busy slots: twice as long
 		m := newShell(t, c, 1).models[0]
 		var q evq.Queue

@@ -23,6 +23,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // Purposes of blocks of draws. Purpose 1, the destination of a synthetic
@@ -67,9 +68,9 @@ type physics struct {
 	destinations []destination
 	servFail     uint64 // thresholds
 	cacheHit     uint64
-	hit, miss    *table
+	hit, miss    *delay.Table
 	foreseen     bool // only drift makes look-ups differ: none is drawn
-	lookupDrift  []Drift
+	lookupDrift  []delay.Drift
 	pathDrift    []PathDrift
 	far          []route  // added to paths, by server and then destination; nil: nothing
 	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
@@ -103,7 +104,7 @@ type path struct {
 
 // destination holds the tables and thresholds of a Destination.
 type destination struct {
-	rtt, banner, rcpt, dot *table
+	rtt, banner, rcpt, dot *delay.Table
 	alike                  bool // neither delays nor failures make messages differ: no try is drawn
 	cap                    int
 	of                     mail.Destination // the destination whose receivers these are
@@ -114,7 +115,7 @@ type destination struct {
 	dead                   []failure
 	behaviour              *behaviour // nil: none
 	grey                   uint64
-	greyDelay              *table
+	greyDelay              *delay.Table
 	greyReply              ending
 	greyAt                 mail.Stage
 	capReply               ending
@@ -170,16 +171,16 @@ func (e ending) answer() uint32    { return uint32(e >> 32) }
 
 // NewNetwork returns the network of a valid Config, with the draws of key.
 func NewNetwork(c Config, key rng.Key) *Network {
-	tables := tables{}
+	tables := delay.Tables{}
 	net := &Network{key: key, ends: c.ends(), physics: &physics{
 		full: c.Stages == "full", dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
-		hit: tables.of(c.Network.DNS.Hit), miss: tables.of(c.Network.DNS.Miss),
+		hit: tables.Of(c.Network.DNS.Hit), miss: tables.Of(c.Network.DNS.Miss),
 		lookupDrift: c.Network.DNS.Drift, pathDrift: c.Network.Drift,
 		leastHops: c.Network.Hops.Min, perHop: c.Network.PerHop, hopLoss: c.Network.HopLoss,
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
-	net.foreseen = net.cacheHit == rng.Threshold(1) && net.hit.constant
+	net.foreseen = net.cacheHit == rng.Threshold(1) && net.hit.Constant()
 	net.campaigns, net.domains = c.campaigns(tables)
 	sizes := c.sizes()
 	net.sized = len(sizes) > 1
@@ -260,11 +261,11 @@ func (net *Network) With(key rng.Key, ends []mail.Recipient) *Network {
 
 // newDestination returns the prepared destination d, whose receivers have the rules of
 // another one or its own.
-func newDestination(d, rules Destination, tables tables, a *answers) destination {
+func newDestination(d, rules Destination, tables delay.Tables, a *answers) destination {
 	r := destination{
-		rtt: tables.of(d.RTT), banner: tables.of(d.Banner), rcpt: tables.of(d.RCPT), dot: tables.of(d.Dot),
+		rtt: tables.Of(d.RTT), banner: tables.Of(d.Banner), rcpt: tables.Of(d.RCPT), dot: tables.Of(d.Dot),
 		cap: rules.Cap, by: rules.countedBy(), holds: newHolds(d.Mailboxes, a),
-		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.of(d.Greylist.Delay),
+		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.Of(d.Greylist.Delay),
 		capReply: a.refusal(mail.StageBanner, 421, rules.CapEnhanced, rules.CapText), // RFC 5321 3.8
 	}
 	r.greyAt, _ = mail.StageNamed(d.Greylist.At)
@@ -290,7 +291,7 @@ func newDestination(d, rules Destination, tables tables, a *answers) destination
 			r.onMessage = append(r.onMessage, failure{rng.Threshold(onMessage), how})
 		}
 	}
-	r.alike = len(r.onMessage) == 0 && r.rcpt.constant && r.dot.constant
+	r.alike = len(r.onMessage) == 0 && r.rcpt.Constant() && r.dot.Constant()
 	return r
 }
 
@@ -325,12 +326,12 @@ func (net *Network) Lookup(s mail.Server, d mail.Destination, n uint32, now vt.T
 	}
 	slower := 1.0
 	for i := range net.lookupDrift {
-		slower *= net.lookupDrift[i].factor(now)
+		slower *= net.lookupDrift[i].FactorAt(now)
 	}
 	if uint64(cached) < net.cacheHit {
-		return stretched(net.hit.at(time), slower), mail.NoFault
+		return stretched(net.hit.At(time), slower), mail.NoFault
 	}
-	took := stretched(net.miss.at(time), slower)
+	took := stretched(net.miss.At(time), slower)
 	if took > net.dialogue.Timeouts.DNS {
 		return net.dialogue.Timeouts.DNS, mail.Timeout
 	}
@@ -376,8 +377,8 @@ func (net *Network) reroute(c *Connection, now vt.Time) {
 	for i := range net.pathDrift {
 		v := &net.pathDrift[i]
 		time := v.ofTime()
-		longer *= time.factor(now)
-		more := int(math.Floor(float64(v.Hops) * time.part(now)))
+		longer *= time.FactorAt(now)
+		more := int(math.Floor(float64(v.Hops) * time.Part(now)))
 		c.Hops += more
 		c.RTT += vt.Span(more) * net.perHop
 	}
@@ -399,7 +400,7 @@ func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n 
 		hops++
 	}
 	c.Hops = hops + net.leastHops + p.extraHops
-	c.RTT = r.rtt.at(rtt) + p.extraRTT
+	c.RTT = r.rtt.At(rtt) + p.extraRTT
 	if net.far != nil {
 		far := net.far[int(s)*len(net.destinations)+int(d)]
 		c.Hops += far.hops
@@ -407,7 +408,7 @@ func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n 
 	}
 	c.RTT += vt.Span(c.Hops) * net.perHop
 	c.drawn = route{c.RTT, c.Hops}
-	c.Banner = r.banner.at(banner)
+	c.Banner = r.banner.At(banner)
 	c.fail = pick(r.onConnection, fails)
 	if net.hopLoss > 0 {
 		c.losses = net.key.At(entity, 0, purposeConnectionLoss)
@@ -444,7 +445,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 	if !r.alike {
 		fails, dot, rcpt, _ = net.key.Words(uint64(to), uint32(try), purposeMessage)
 	}
-	m.RCPT, m.Dot = r.rcpt.at(rcpt), r.dot.at(dot)
+	m.RCPT, m.Dot = r.rcpt.At(rcpt), r.dot.At(dot)
 	m.Grey, m.GreyCode, m.Tarpit, m.Link, m.to = 0, 0, 0, 0, to
 	m.dead, m.welcome, m.letIn, m.complains = false, false, false, false
 	m.fail = pick(r.onMessage, fails)
@@ -457,7 +458,7 @@ func (net *Network) message(m *Message, d mail.Destination, to mail.Recipient, t
 		case dead != noEnding:
 			m.fail, m.dead = dead, true
 		case uint64(listed) < r.grey:
-			m.Grey, m.GreyCode = max(r.greyDelay.at(delay), 1), r.greyReply.code()
+			m.Grey, m.GreyCode = max(r.greyDelay.At(delay), 1), r.greyReply.code()
 		}
 	}
 	if net.hopLoss > 0 {

@@ -9,16 +9,19 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
+
+const ms = vt.Millisecond
 
 // plain returns a network without randomness: 100 ms a round trip, look-ups and
 // receivers without delay, no failures.
 func plain() Config {
 	n := DefaultPaths()
-	n.DNS = DNS{HitRatio: 1, Hit: Constant(0), Miss: Constant(0)}
+	n.DNS = DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
 	d := DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
-	d.RTT, d.Banner, d.RCPT, d.Dot = Constant(100*ms), Constant(0), Constant(0), Constant(0)
+	d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(100*ms), delay.Constant(0), delay.Constant(0), delay.Constant(0)
 	return Config{Network: n, Servers: []Server{DefaultServer()}, Destinations: []Destination{d},
 		Dialogue: mail.DefaultDialogue(), Size: 2 << 10, Stages: "collapsed"}
 }
@@ -35,7 +38,7 @@ func eventful() Config {
 	d := DefaultDestination()
 	d.Name, d.Domain = "eventful", "eventful.example"
 	d.Cap = 6
-	d.Greylist.Share, d.Greylist.Delay = 0.3, Dist{Dist: "exponential", Mean: vt.Minute}
+	d.Greylist.Share, d.Greylist.Delay = 0.3, delay.Dist{Dist: "exponential", Mean: vt.Minute}
 	d.Dead = []Dead{{Share: 0.05, At: "rcpt", Reply: 550}, {Share: 0.02, At: "data", Reply: 452}}
 	d.Fail = []Fail{
 		{At: "connect", Fault: "drop", P: 0.02}, {At: "connect", Fault: "timeout", P: 0.01},
@@ -139,10 +142,10 @@ func TestLuckSurvivesChanges(t *testing.T) {
 // What alone varies at a destination, or in look-ups, varies as beside everything else: nothing that matters
 // is left undrawn.
 func TestWhatAloneVariesIsDrawn(t *testing.T) {
-	waits := Dist{Dist: "exponential", Mean: vt.Second}
+	waits := delay.Dist{Dist: "exponential", Mean: vt.Second}
 	for name, vary := range map[string]func(*Config){
 		"hit":  func(c *Config) { c.Network.DNS.Hit = waits },
-		"miss": func(c *Config) { c.Network.DNS.HitRatio, c.Network.DNS.Miss = 0.5, Constant(vt.Second) },
+		"miss": func(c *Config) { c.Network.DNS.HitRatio, c.Network.DNS.Miss = 0.5, delay.Constant(vt.Second) },
 		"rcpt": func(c *Config) { c.Destinations[0].RCPT = waits },
 		"dot":  func(c *Config) { c.Destinations[0].Dot = waits },
 		"fail": func(c *Config) { c.Destinations[0].Fail = []Fail{{At: "data", Reply: 452, P: 0.5}} },
@@ -361,7 +364,7 @@ func TestPatience(t *testing.T) {
 		for _, long := range []bool{false, true} {
 			c := plain()
 			c.Dialogue.Timeouts = to
-			c.Destinations[0].RTT = Constant(v.patience)
+			c.Destinations[0].RTT = delay.Constant(v.patience)
 			c.Servers[0].Contention = 1e-9
 			if long {
 				c.Destinations[0].RTT.Mean++

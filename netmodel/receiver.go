@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"flyball/internal/mail"
+	"flyball/internal/portable"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel/limits"
@@ -330,8 +331,8 @@ func (r *Receiver) outage(now vt.Time) mail.Fault {
 		for now >= s.upFrom {
 			up, down, _, _ := r.net.key.Words(lane(0, r.facts.of, s.cycles), 0, purposeOutage)
 			s.cycles++
-			s.downFrom = s.upFrom.Add(b.up.at(up))
-			s.upFrom = s.downFrom.Add(b.down.at(down))
+			s.downFrom = s.upFrom.Add(b.up.At(up))
+			s.upFrom = s.downFrom.Add(b.down.At(down))
 		}
 		if now >= s.downFrom {
 			return b.outage
@@ -349,10 +350,10 @@ func (r *Receiver) slowness(now vt.Time, s *ReceiverState) float64 {
 		f = 1 + float64(b.slope*float64(s.open-b.knee))/float64(b.knee)
 	}
 	if b.daily != nil {
-		f *= b.daily[b.minute(now)]
+		f *= b.daily.FactorAt(now)
 	}
 	for i := range b.drift {
-		f *= b.drift[i].factor(now)
+		f *= b.drift[i].FactorAt(now)
 	}
 	if b.period > 0 {
 		f *= r.weather(now)
@@ -367,7 +368,7 @@ func (r *Receiver) weather(now vt.Time) float64 {
 	before := s.periods
 	for int64(s.periods) <= int64(now)/int64(b.period) {
 		word, _, _, _ := r.net.key.Words(lane(0, r.facts.of, s.periods), 0, purposeWeather)
-		score := rounded(distuv.UnitNormal.Quantile((float64(word) + 0.5) / (1 << 32)))
+		score := portable.Rounded(distuv.UnitNormal.Quantile((float64(word) + 0.5) / (1 << 32)))
 		if s.periods == 0 {
 			s.weather = score
 		} else {
@@ -376,7 +377,7 @@ func (r *Receiver) weather(now vt.Time) float64 {
 		s.periods++
 	}
 	if s.periods != before {
-		s.factor = rounded(math.Exp(b.sigma * s.weather))
+		s.factor = portable.Rounded(math.Exp(b.sigma * s.weather))
 	}
 	return s.factor
 }

@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -16,7 +17,7 @@ import (
 // behaviour.
 func everything() Config {
 	c := eventful()
-	c.Network.DNS.Drift = []Drift{{At: vt.Minute, Factor: 2, Over: vt.Minute}}
+	c.Network.DNS.Drift = []delay.Drift{{At: vt.Minute, Factor: 2, Over: vt.Minute}}
 	c.Network.Drift = []PathDrift{{At: 30 * vt.Second, Factor: 1.4, Hops: 3, Over: 2 * vt.Minute}}
 	c.Servers[1].Down = []Down{{From: 90 * vt.Second, For: 7 * vt.Second, Fault: "drop"}}
 	d := &c.Destinations[1]
@@ -37,8 +38,8 @@ func everything() Config {
 	d.Knee = Knee{Connections: 2, Slope: 0.7}
 	d.Outage = Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}
 	d.Down = []Down{{From: 40 * vt.Second, For: 20 * vt.Second, Fault: "timeout"}}
-	d.Daily = Daily{Amplitude: 0.4, Peak: vt.Hour}
-	d.Drift = []Drift{{At: vt.Minute, Factor: 1.5, Over: vt.Minute}, {At: 3 * vt.Minute, Factor: 0.8}}
+	d.Daily = delay.Daily{Amplitude: 0.4, Peak: vt.Hour}
+	d.Drift = []delay.Drift{{At: vt.Minute, Factor: 1.5, Over: vt.Minute}, {At: 3 * vt.Minute, Factor: 0.8}}
 	d.Weather = Weather{Sigma: 0.4, Period: 7 * vt.Second, Correlation: 0.8}
 	return c
 }
@@ -247,7 +248,7 @@ func TestTarpit(t *testing.T) {
 func TestKneeBoundsThroughput(t *testing.T) {
 	for _, n := range []int{5, 10, 20, 40, 80} {
 		c := plain()
-		c.Destinations[0].RTT, c.Destinations[0].Dot = Constant(0), Constant(vt.Second)
+		c.Destinations[0].RTT, c.Destinations[0].Dot = delay.Constant(0), delay.Constant(vt.Second)
 		c.Destinations[0].Knee = Knee{Connections: 10, Slope: 1}
 		s := newShell(t, c, n)
 		s.run(5000)
@@ -366,7 +367,7 @@ func TestDown(t *testing.T) {
 // The mean over a day is 1; the longest delays are at the peak and the
 // shortest half a day later.
 func TestDailyCycle(t *testing.T) {
-	r := receiver(t, func(d *Destination) { d.Daily = Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
+	r := receiver(t, func(d *Destination) { d.Daily = delay.Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
 	at := func(now vt.Span) float64 { return r.slowness(vt.Time(now), r.states[0]) }
 	var sum float64
 	for i := range 1440 {
@@ -386,7 +387,7 @@ func TestDailyCycle(t *testing.T) {
 
 func TestDrift(t *testing.T) {
 	r := receiver(t, func(d *Destination) {
-		d.Drift = []Drift{{At: vt.Hour, Factor: 1.5}, {At: 2 * vt.Hour, Factor: 3, Over: 2 * vt.Hour}}
+		d.Drift = []delay.Drift{{At: vt.Hour, Factor: 1.5}, {At: 2 * vt.Hour, Factor: 3, Over: 2 * vt.Hour}}
 	})
 	for _, v := range []struct {
 		at   vt.Span
@@ -455,8 +456,8 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 func TestSlownessStretchesDelays(t *testing.T) {
 	c := plain()
 	d := &c.Destinations[0]
-	d.Banner, d.RCPT, d.Dot = Constant(20*ms), Constant(3*ms), Constant(500*ms)
-	d.Drift = []Drift{{Factor: 2.5}}
+	d.Banner, d.RCPT, d.Dot = delay.Constant(20*ms), delay.Constant(3*ms), delay.Constant(500*ms)
+	d.Drift = []delay.Drift{{Factor: 2.5}}
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	for _, v := range []struct {
@@ -474,7 +475,7 @@ func TestSlownessStretchesDelays(t *testing.T) {
 // whitelisted for an hour; then counting starts again.
 func TestWhitelist(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: Constant(vt.Minute), At: "rcpt", Reply: 451,
+	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451,
 		WhitelistAfter: 4, WhitelistFor: vt.Hour}
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
@@ -517,7 +518,7 @@ func TestStateIsWhole(t *testing.T) {
 	lenient := everything() // so that bucket and whitelist come into play
 	d := &lenient.Destinations[1]
 	d.Throttle.Soft, d.Throttle.Hard = 0, 0
-	d.Greylist.Share, d.Greylist.Delay = 0.9, Constant(ms)
+	d.Greylist.Share, d.Greylist.Delay = 0.9, delay.Constant(ms)
 	d.Bucket = Bucket{Rate: 100, Burst: 100, Reply: 450}
 	strict, full := everything(), everything()
 	full.Stages = "full"

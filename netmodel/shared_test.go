@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/delay"
 )
 
 // A shared receiver treats three servers as one: each of their attempts ends as if
@@ -14,11 +15,11 @@ import (
 func TestServersTogetherAreOne(t *testing.T) {
 	c := plain() // no draws depend on a connection, and so on a server
 	d := &c.Destinations[0]
-	d.RTT, d.Dot = Constant(20*ms), Constant(300*ms)
+	d.RTT, d.Dot = delay.Constant(20*ms), delay.Constant(300*ms)
 	d.Cap, d.Knee = 9, Knee{Connections: 4, Slope: 0.5}
 	d.Dead = []Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
 	d.Greylist.Share, d.Greylist.Delay, d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor =
-		0.5, Constant(3*vt.Second), 40, 5*vt.Second
+		0.5, delay.Constant(3*vt.Second), 40, 5*vt.Second
 	d.Recent = 10 * vt.Second
 	d.Bucket = Bucket{Rate: 12_000, Burst: 3, Reply: 450}
 	d.Throttle = Throttle{Soft: 30_000, Hard: 900_000, Curve: "linear", Reply: 421}

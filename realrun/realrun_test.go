@@ -16,6 +16,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/realrun"
 	"flyball/realrun/sink"
 	"flyball/reports/runlog"
@@ -32,9 +33,9 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	dest := func(name, receiver string) netmodel.Destination {
 		d := netmodel.DefaultDestination()
 		d.Name, d.Domain, d.Receiver = name, name+".example", receiver
-		d.RTT = netmodel.Dist{Dist: "uniform", Min: 10 * ms, Max: 50 * ms}
-		d.Banner = netmodel.Constant(20 * ms)
-		d.Dot = netmodel.Dist{Dist: "lognormal", Median: 200 * ms, Sigma: 0.7}
+		d.RTT = delay.Dist{Dist: "uniform", Min: 10 * ms, Max: 50 * ms}
+		d.Banner = delay.Constant(20 * ms)
+		d.Dot = delay.Dist{Dist: "lognormal", Median: 200 * ms, Sigma: 0.7}
 		return d
 	}
 	big, plain, grey, wall := dest("big", "go-smtp"), dest("plain", "smtpd"), dest("grey", "go-smtp"),
@@ -49,13 +50,13 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	big.Dead = []netmodel.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
 	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03},
 		{At: "rcpt", Fault: "drop", P: 0.02}}
-	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
-	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: netmodel.Constant(vt.Day), At: "rcpt", Reply: 450}
+	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: delay.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
+	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: delay.Constant(vt.Day), At: "rcpt", Reply: 450}
 	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
 
 	network := netmodel.DefaultPaths()
 	network.DNS.ServFail = 0
-	network.DNS.Miss = netmodel.Constant(50 * ms)
+	network.DNS.Miss = delay.Constant(50 * ms)
 	g := governor.Default()
 	g.Interval, g.Start, g.Target, g.StepMode, g.D = 20*vt.Second, 60, 1e6, "explicit", 40
 	server := netmodel.DefaultServer()
@@ -467,7 +468,7 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	cutOff.Name, cutOff.Share, cutOff.Down = "cut off", 0.2, s.Destinations[down].Down
 	s.Servers = append(s.Servers, cutOff)
 	s.Network.Drift = []netmodel.PathDrift{{Factor: 0.5, Hops: 3}}
-	s.Network.DNS.Drift = []netmodel.Drift{{Factor: 0.5}}
+	s.Network.DNS.Drift = []delay.Drift{{Factor: 0.5}}
 	s.Dialogue.Timeouts.Connect, s.Dialogue.Timeouts.Banner = vt.Minute, vt.Minute
 	s.Retry.Limit = 0
 	s.Governor.Law = "hold"

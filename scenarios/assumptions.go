@@ -11,6 +11,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // Assumption is one number that the result of a run depends on.
@@ -130,7 +131,7 @@ func inWords(v reflect.Value) string {
 		return strconv.Itoa(n)
 	case float64:
 		return strconv.FormatFloat(n, 'g', -1, 64)
-	case netmodel.Dist:
+	case delay.Dist:
 		if n.Dist == "constant" {
 			return n.Mean.String()
 		}
@@ -168,7 +169,7 @@ func (a Assumption) Scaled(factor float64) string {
 	switch n := a.scaled(factor).(type) {
 	case nil:
 		return ""
-	case netmodel.Dist:
+	case delay.Dist:
 		value = format.Inline(n)
 	default:
 		value = inWords(reflect.ValueOf(n))
@@ -193,7 +194,7 @@ func (a Assumption) Number() string {
 }
 
 func number(v reflect.Value) string {
-	d, ok := v.Interface().(netmodel.Dist)
+	d, ok := v.Interface().(delay.Dist)
 	if !ok {
 		return inWords(v)
 	}
@@ -228,7 +229,7 @@ func (a Assumption) scaled(factor float64) any {
 		scaled = unit.Bytes(math.Round(float64(n) * factor))
 	case unit.PerHour:
 		scaled = unit.PerHour(float64(n) * factor)
-	case netmodel.Dist:
+	case delay.Dist:
 		n.Mean, n.Median, n.Min, n.Max, n.Scale = span(n.Mean), span(n.Median), span(n.Min), span(n.Max), span(n.Scale)
 		scaled = n
 	default:

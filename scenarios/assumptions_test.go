@@ -14,7 +14,7 @@ import (
 	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // notNumbers are keys of whole numbers that name something.
@@ -32,7 +32,7 @@ func numbersOf(t reflect.Type, key string) []string {
 		switch {
 		case f.Type == reflect.TypeFor[vt.Span](), f.Type == reflect.TypeFor[unit.PerHour](),
 			f.Type == reflect.TypeFor[unit.Bytes](),
-			f.Type == reflect.TypeFor[netmodel.Dist](), f.Type == reflect.TypeFor[governor.Amount](),
+			f.Type == reflect.TypeFor[delay.Dist](), f.Type == reflect.TypeFor[governor.Amount](),
 			f.Type == reflect.TypeFor[[]vt.Span]():
 			all = append(all, key)
 		case f.Type.Kind() == reflect.Struct:
@@ -70,7 +70,7 @@ func declared(t reflect.Type, path string, f func(key string, k conf.Key)) {
 		key := conf.Below(path, k.Name)
 		f(key, k)
 		switch {
-		case k.Type == reflect.TypeFor[netmodel.Dist](), tomlfile.IsText(k.Type):
+		case k.Type == reflect.TypeFor[delay.Dist](), tomlfile.IsText(k.Type):
 		case k.Type.Kind() == reflect.Struct:
 			declared(k.Type, key, f)
 		case k.Type.Kind() == reflect.Slice && k.Type.Elem().Kind() == reflect.Struct:

@@ -16,6 +16,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/reports/measure"
 )
 
@@ -152,11 +153,11 @@ value = 2
 		{"message.size", s.Message.Size, unit.Bytes(1536)},
 		{"server[0].name, not given", s.Servers[0].Name, "b1"},
 		{"server[1]", s.Servers[1], netmodel.Server{Name: "far", ExtraRTT: 1500 * vt.Microsecond, Share: 1}},
-		{"rtt, a plain time", d.RTT, netmodel.Constant(80 * vt.Millisecond)},
-		{"dot, a table", d.Dot, netmodel.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
+		{"rtt, a plain time", d.RTT, delay.Constant(80 * vt.Millisecond)},
+		{"dot, a table", d.Dot, delay.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
 		{"banner, not given", d.Banner, netmodel.DefaultDestination().Banner},
 		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1,
-			Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
+			Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
 		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
 		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
 		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000}}},

@@ -7,7 +7,7 @@ import (
 
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 func TestSet(t *testing.T) {
@@ -25,9 +25,9 @@ func TestSet(t *testing.T) {
 		{"governor={law='hold', start=3}", func(s *Scenario) any { return s.Governor.Start }, 3.0},
 		{"destination[0].share=0.5", func(s *Scenario) any { return s.Destinations[0].Share }, 0.5},
 		{"destination[0].rtt=80ms", func(s *Scenario) any { return s.Destinations[0].RTT },
-			netmodel.Constant(80 * vt.Millisecond)},
+			delay.Constant(80 * vt.Millisecond)},
 		{"destination[0].rtt={dist='exponential', mean='1s'}", func(s *Scenario) any { return s.Destinations[0].RTT },
-			netmodel.Dist{Dist: "exponential", Mean: vt.Second}},
+			delay.Dist{Dist: "exponential", Mean: vt.Second}},
 		{"retry.delays=['1m','2m']\nretry.delays[1]=3m", func(s *Scenario) any { return s.Retry.Delays },
 			[]vt.Span{vt.Minute, 3 * vt.Minute}},
 		{"seed=7\nseed=8", func(s *Scenario) any { return s.Seed }, uint64(8)},

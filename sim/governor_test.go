@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
 
@@ -38,7 +38,7 @@ func governed(p plant, law string, start, d float64, horizon vt.Span) *scenarios
 	s.Campaigns[0].Processes, s.Campaigns[0].Subset = 2000, 1
 	s.Servers[0].Contention, s.Servers[0].Coherency = p.sigma, p.kappa
 	took := vt.Span(math.Round(slower * float64(vt.Hour) / p.lambda))
-	s.Destinations[0].RTT, s.Destinations[0].Dot = netmodel.Constant(0), netmodel.Constant(took)
+	s.Destinations[0].RTT, s.Destinations[0].Dot = delay.Constant(0), delay.Constant(took)
 	s.Dialogue.Timeouts.Dot = vt.Hour
 	return s
 }

@@ -13,6 +13,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -471,11 +472,11 @@ func TestAllTimesScaled(t *testing.T) {
 		for i := range s.Servers {
 			s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
 		}
-		eachTime(s, func(v *netmodel.Dist) { *v = netmodel.Constant(typical(*v)) })
+		eachTime(s, func(v *delay.Dist) { *v = delay.Constant(typical(*v)) })
 		s.Horizon = min(s.Horizon, 3650*vt.Day/k)
 
 		long := clone(s)
-		eachTime(long, func(v *netmodel.Dist) { v.Mean *= k })
+		eachTime(long, func(v *delay.Dist) { v.Mean *= k })
 		times := []*vt.Span{&long.Horizon, &long.Governor.Interval, &long.Network.PerHop, &long.Network.Retrans}
 		switch each := &long.Governor.Destination; each.Law {
 		case "postfix-feedback":
@@ -565,7 +566,7 @@ func TestHabitsBeyondReach(t *testing.T) {
 			d.Tarpit.Soft, d.Tarpit.Hard, d.Tarpit.Delay = 3.5e9, 3.6e9, vt.Hour
 			d.Knee.Connections, d.Knee.Slope = 100_000, 10
 			d.Down = with.Network.Down
-			d.Drift = []netmodel.Drift{{Factor: 1}, {At: s.Horizon + 1, Factor: 3}}
+			d.Drift = []delay.Drift{{Factor: 1}, {At: s.Horizon + 1, Factor: 3}}
 		}
 		same(t, "with habits beyond reach", runEngine(t, with), "without", runEngine(t, s))
 	})
@@ -610,7 +611,7 @@ func TestRecipientsPermuted(t *testing.T) {
 		noInteraction(s)
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
-		eachTime(s, func(v *netmodel.Dist) { *v = netmodel.Constant(typical(*v)) })
+		eachTime(s, func(v *delay.Dist) { *v = delay.Constant(typical(*v)) })
 		for i := range s.Destinations {
 			v := &s.Destinations[i]
 			v.Dead = slices.DeleteFunc(v.Dead, func(netmodel.Dead) bool { return d.coin() })
@@ -852,12 +853,12 @@ func notShared(s *scenarios.Scenario) {
 func noConnectionLuck(s *scenarios.Scenario) {
 	noHabits(s)
 	n := &s.Network
-	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(typical(n.DNS.Hit)), Miss: netmodel.Constant(0)}
+	n.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(typical(n.DNS.Hit)), Miss: delay.Constant(0)}
 	n.Hops = netmodel.Hops{Mean: 14, Min: 14, Max: 14}
 	n.HopLoss = 0
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
-		d.RTT, d.Banner = netmodel.Constant(typical(d.RTT)), netmodel.Constant(typical(d.Banner))
+		d.RTT, d.Banner = delay.Constant(typical(d.RTT)), delay.Constant(typical(d.Banner))
 		d.Fail = slices.DeleteFunc(d.Fail, func(f netmodel.Fail) bool {
 			return f.At == "connect" || f.At == "banner" ||
 				f.At == "ehlo"
@@ -890,17 +891,17 @@ func endless(s *scenarios.Scenario) {
 }
 
 // typical returns a typical time of a distribution, in whole microseconds.
-func typical(d netmodel.Dist) vt.Span {
+func typical(d delay.Dist) vt.Span {
 	return vt.Span(d.Quantile(0.5)) / vt.Microsecond * vt.Microsecond
 }
 
 // eachTime calls f with every time of the world that is drawn.
-func eachTime(s *scenarios.Scenario, f func(*netmodel.Dist)) {
+func eachTime(s *scenarios.Scenario, f func(*delay.Dist)) {
 	f(&s.Network.DNS.Hit)
 	f(&s.Network.DNS.Miss)
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
-		for _, v := range []*netmodel.Dist{&d.RTT, &d.Banner, &d.RCPT, &d.Dot, &d.Greylist.Delay} {
+		for _, v := range []*delay.Dist{&d.RTT, &d.Banner, &d.RCPT, &d.Dot, &d.Greylist.Delay} {
 			f(v)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 	"flyball/scenarios"
 )
@@ -415,10 +416,10 @@ func (d *dice) network(f features, n *netmodel.Paths) {
 	}
 }
 
-func (d *dice) drift() (all []netmodel.Drift) {
+func (d *dice) drift() (all []delay.Drift) {
 	span := func() vt.Span { return pick(d, vt.Second, 10*vt.Second, vt.Minute) * vt.Span(d.between(1, 5)) }
 	for range d.between(1, 3) {
-		all = append(all, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3, 50),
+		all = append(all, delay.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3, 50),
 			Over: pick(d, 0, span())})
 	}
 	return all
@@ -788,12 +789,12 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		v.Down = d.down()
 	}
 	if has(f.daily) {
-		v.Daily = netmodel.Daily{Amplitude: pick(d, 0.1, 0.9) * d.Float64(),
+		v.Daily = delay.Daily{Amplitude: pick(d, 0.1, 0.9) * d.Float64(),
 			Peak: vt.Span(d.between(0, 1440)) * vt.Minute}
 	}
 	if has(f.drift) {
 		for range d.between(1, 3) {
-			v.Drift = append(v.Drift, netmodel.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3),
+			v.Drift = append(v.Drift, delay.Drift{At: pick(d, 0, span()), Factor: pick(d, 0.3, 1.4, 3),
 				Over: pick(d, 0, span())})
 		}
 	}
@@ -857,28 +858,28 @@ func (d *dice) campaigns(f features) []scenarios.Campaign {
 
 // time draws a distribution of times of about the given number of milliseconds.
 // With ties, every time is a multiple of 10 ms, or 0.
-func (d *dice) time(f features, about int) netmodel.Dist {
+func (d *dice) time(f features, about int) delay.Dist {
 	const ms = vt.Millisecond
 	scale := vt.Span(about)
 	if f.ties {
-		return netmodel.Constant(scale / 10 * 10 * ms * vt.Span(d.IntN(3)))
+		return delay.Constant(scale / 10 * 10 * ms * vt.Span(d.IntN(3)))
 	}
 	if !f.families {
-		return netmodel.Constant(vt.Span(d.Int64N(2 * int64(scale*ms))))
+		return delay.Constant(vt.Span(d.Int64N(2 * int64(scale*ms))))
 	}
 	switch d.IntN(12) {
 	case 0:
-		return netmodel.Dist{Dist: "gamma", Mean: scale * ms, Shape: 0.5 + 3*d.Float64()}
+		return delay.Dist{Dist: "gamma", Mean: scale * ms, Shape: 0.5 + 3*d.Float64()}
 	case 1:
-		return netmodel.Dist{Dist: "weibull", Scale: scale * ms, Shape: 0.5 + 2*d.Float64()}
+		return delay.Dist{Dist: "weibull", Scale: scale * ms, Shape: 0.5 + 2*d.Float64()}
 	case 2:
-		return netmodel.Dist{Dist: "pareto", Min: scale * ms / 2, Alpha: 1.2 + 2*d.Float64()}
+		return delay.Dist{Dist: "pareto", Min: scale * ms / 2, Alpha: 1.2 + 2*d.Float64()}
 	case 3, 4, 5:
-		return netmodel.Dist{Dist: "exponential", Mean: scale * ms}
+		return delay.Dist{Dist: "exponential", Mean: scale * ms}
 	case 6, 7:
-		return netmodel.Dist{Dist: "lognormal", Median: scale * ms, Sigma: 1.5 * d.Float64()}
+		return delay.Dist{Dist: "lognormal", Median: scale * ms, Sigma: 1.5 * d.Float64()}
 	}
-	return netmodel.Dist{Dist: "uniform", Min: scale * ms / 3, Max: 2 * scale * ms}
+	return delay.Dist{Dist: "uniform", Min: scale * ms / 3, Max: 2 * scale * ms}
 }
 
 // A retry policy that the random scenarios do not draw would never meet the twin.

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
 
@@ -18,7 +19,7 @@ func competing(shared bool) *scenarios.Scenario {
 	second.Name = "b2"
 	s.Servers = append(s.Servers, second)
 	d := &s.Destinations[0]
-	d.Shared, d.Cap, d.Dot = shared, 30, netmodel.Constant(800*ms)
+	d.Shared, d.Cap, d.Dot = shared, 30, delay.Constant(800*ms)
 	s.Retry.Limit = 1000
 	s.Retry.Delays = []vt.Span{vt.Minute}
 	return s
@@ -109,8 +110,8 @@ func TestServersCompete(t *testing.T) {
 		s.Governor.Start = 40
 		s.Servers[1].ExtraRTT = farther
 		s.Destinations[0].Cap, s.Destinations[0].Bucket = 0, netmodel.Bucket{Rate: 20_000, Burst: 10, Reply: 450}
-		s.Destinations[0].RTT = netmodel.Dist{Dist: "uniform", Min: 50 * ms, Max: 150 * ms}
-		s.Destinations[0].Dot = netmodel.Dist{Dist: "exponential", Mean: 800 * ms}
+		s.Destinations[0].RTT = delay.Dist{Dist: "uniform", Min: 50 * ms, Max: 150 * ms}
+		s.Destinations[0].Dot = delay.Dist{Dist: "exponential", Mean: 800 * ms}
 		s.Horizon = 20 * vt.Minute
 		w, err := New(s, 0, nil, nil)
 		if err != nil {

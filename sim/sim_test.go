@@ -13,6 +13,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -25,11 +26,11 @@ func plain(recipients int) *scenarios.Scenario {
 	g := governor.Default()
 	g.Law, g.Start = "hold", 10
 	n := netmodel.DefaultPaths()
-	n.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0)}
+	n.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
 	d := netmodel.DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
-	d.RTT, d.Banner, d.RCPT, d.Dot = netmodel.Constant(100*ms), netmodel.Constant(0), netmodel.Constant(0),
-		netmodel.Constant(300*ms)
+	d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(100*ms), delay.Constant(0), delay.Constant(0),
+		delay.Constant(300*ms)
 	dialogue := mail.DefaultDialogue()
 	dialogue.Messages = 1 // 7 round trips and the reply to the final dot
 	return &scenarios.Scenario{Name: "plain",
@@ -58,7 +59,7 @@ func eventful(recipients int) *scenarios.Scenario {
 	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01},
 		{At: "rcpt", Reply: 450, P: 0.05},
 		{At: "dot", Fault: "drop", P: 0.01}, {At: "dot", Fault: "timeout", P: 0.001}, {At: "data", Reply: 554, P: 0.01}}
-	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: netmodel.Dist{Dist: "exponential", Mean: 5 * vt.Minute},
+	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: delay.Dist{Dist: "exponential", Mean: 5 * vt.Minute},
 		At: "rcpt", Reply: 451}
 	grey.Share, dead.Share = 0.5, 0.3
 	dead.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
@@ -145,11 +146,11 @@ func TestStagesTie(t *testing.T) {
 	s := eventful(4000)
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
-		d.RTT, d.Banner, d.Dot = netmodel.Constant(vt.Second), netmodel.Constant(vt.Second),
-			netmodel.Constant(vt.Second)
-		d.Greylist.Delay = netmodel.Constant(vt.Minute)
+		d.RTT, d.Banner, d.Dot = delay.Constant(vt.Second), delay.Constant(vt.Second),
+			delay.Constant(vt.Second)
+		d.Greylist.Delay = delay.Constant(vt.Minute)
 	}
-	s.Network.DNS.Hit, s.Network.DNS.Miss, s.Network.HopLoss = netmodel.Constant(0), netmodel.Constant(vt.Second), 0
+	s.Network.DNS.Hit, s.Network.DNS.Miss, s.Network.HopLoss = delay.Constant(0), delay.Constant(vt.Second), 0
 	s.Servers[1] = netmodel.Server{Name: "b2", Share: 1}
 	one := run(t, s)
 	full := *s
@@ -487,7 +488,7 @@ func TestBadGovernorIsAnError(t *testing.T) {
 // half an hour later, passes.
 func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
-	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: netmodel.Constant(5 * vt.Minute), At: "rcpt",
+	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt",
 		Reply: 451}
 	r := run(t, s)
 	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
@@ -617,8 +618,8 @@ func BenchmarkAttempts(b *testing.B) {
 	d := &table1.Destinations[0]
 	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06},
 		{At: "dot", Reply: 451, P: 0.02}}
-	d.RTT, d.Dot = netmodel.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2},
-		netmodel.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}
+	d.RTT, d.Dot = delay.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2},
+		delay.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}
 	for _, v := range []struct {
 		name string
 		s    *scenarios.Scenario

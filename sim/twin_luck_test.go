@@ -8,6 +8,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // The twin's draws. The use of each word of a draw is in docs/model.md, section 2.
@@ -148,13 +149,13 @@ func (t *twin) destination(r mail.Recipient) mail.Destination {
 
 // knot is a place in a quantile function.
 type knot struct {
-	netmodel.Dist
+	delay.Dist
 	p float64
 }
 
 // quantile draws a time from the quantile function with 1,024 knots in whole
 // microseconds, another 1,024 knots in its last cell, and straight lines between.
-func (t *twin) quantile(d netmodel.Dist, word uint32) vt.Span {
+func (t *twin) quantile(d delay.Dist, word uint32) vt.Span {
 	if d.Dist == "constant" {
 		return d.Mean
 	}

@@ -8,6 +8,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -298,7 +299,7 @@ func (p *process) sizeOf(r *recipient) int64 {
 	if p.s.Message.SizeSigma == 0 {
 		return int64(size)
 	}
-	as := netmodel.Dist{Dist: "lognormal", Median: vt.Span(size) * vt.Microsecond, Sigma: p.s.Message.SizeSigma}
+	as := delay.Dist{Dist: "lognormal", Median: vt.Span(size) * vt.Microsecond, Sigma: p.s.Message.SizeSigma}
 	return max(1, min(1<<30, int64(p.quantile(as, p.draw(r, 0, luckOfSize)[0])/1000)))
 }
 
@@ -486,8 +487,8 @@ func (p *process) downAt(d mail.Destination) mail.Fault {
 			last = s.changes[n-1]
 		}
 		luck := t.key.At(uint64(d)<<32+uint64(len(s.changes)/2), 0, luckOfOutage)
-		down := last.Add(t.quantile(netmodel.Dist{Dist: "exponential", Mean: o.Up}, luck[0]))
-		up := down.Add(t.quantile(netmodel.Dist{Dist: "exponential", Mean: o.Down}, luck[1]))
+		down := last.Add(t.quantile(delay.Dist{Dist: "exponential", Mean: o.Up}, luck[0]))
+		up := down.Add(t.quantile(delay.Dist{Dist: "exponential", Mean: o.Down}, luck[1]))
 		s.changes = append(s.changes, down, up)
 	}
 	past := 0

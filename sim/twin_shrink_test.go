@@ -6,6 +6,7 @@ import (
 
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
 
@@ -96,11 +97,11 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Send.Delays = nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Shared = false })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Share = 0 })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = netmodel.Constant(50 * vt.Millisecond) })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].Banner = netmodel.Constant(0) })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].RCPT = netmodel.Constant(0) })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].Dot = netmodel.Constant(0) })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Delay = netmodel.Constant(vt.Minute) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].RTT = delay.Constant(50 * vt.Millisecond) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Banner = delay.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].RCPT = delay.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Dot = delay.Constant(0) })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.Delay = delay.Constant(vt.Minute) })
 	}
 	with(func(c *scenarios.Scenario) { c.Quiet = nil })
 	with(func(c *scenarios.Scenario) { c.Replies = nil })
@@ -146,8 +147,8 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Network.Drift = nil })
 	with(func(c *scenarios.Scenario) { c.Network.DNS.Drift = nil })
 	with(func(c *scenarios.Scenario) {
-		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(vt.Millisecond),
-			Miss: netmodel.Constant(vt.Millisecond)}
+		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(vt.Millisecond),
+			Miss: delay.Constant(vt.Millisecond)}
 	})
 	with(func(c *scenarios.Scenario) { c.Message.Size = 1 })
 	with(func(c *scenarios.Scenario) { c.Horizon = longDay(c) })

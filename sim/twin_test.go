@@ -13,6 +13,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
 
@@ -1066,9 +1067,9 @@ func (p *process) call(d mail.Destination) {
 func (p *process) route() {
 	l, n := p.line, p.s.Network
 	l.hops = l.drawnHops
-	var times []netmodel.Drift
+	var times []delay.Drift
 	for _, v := range n.Drift {
-		times = append(times, netmodel.Drift{At: v.At, Factor: v.Factor, Over: v.Over})
+		times = append(times, delay.Drift{At: v.At, Factor: v.Factor, Over: v.Over})
 		l.hops += int(math.Floor(float64(v.Hops) * p.gone(v.At, v.Over)))
 	}
 	rtt := p.quantile(p.s.Destinations[l.dest].RTT, l.luck[1]) + n.PerHop*vt.Span(l.hops) +
@@ -1104,7 +1105,7 @@ func (t *twin) gone(at, over vt.Span) float64 {
 }
 
 // drifted multiplies a factor by what drifts have made of a time by now.
-func (t *twin) drifted(by float64, all []netmodel.Drift) float64 {
+func (t *twin) drifted(by float64, all []delay.Drift) float64 {
 	for _, v := range all {
 		if part := t.gone(v.At, v.Over); part == 1 {
 			by *= v.Factor

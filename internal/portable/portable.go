@@ -34,3 +34,6 @@ func Exp(x float64) float64 {
 	}
 	return math.Ldexp(sum, int(k))
 }
+
+// Rounded returns v without the digits in which processors may differ.
+func Rounded(v float64) float64 { return math.Round(v*(1<<20)) / (1 << 20) }

@@ -3,6 +3,7 @@ package limits
 import (
 	"math"
 
+	"flyball/internal/portable"
 	"flyball/internal/snap"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -60,10 +61,7 @@ func (r Ramp) At(rate float64) float64 {
 	x := (rate - r.soft) / (r.hard - r.soft)
 	if r.logistic {
 		const steep = 5.888877957332881 // 2 ln 19
-		return Rounded(1 / (1 + math.Exp(-float64(steep*(x-0.5)))))
+		return portable.Rounded(1 / (1 + math.Exp(-float64(steep*(x-0.5)))))
 	}
 	return min(max(x, 0), 1)
 }
-
-// Rounded returns v without the digits that differ between processors.
-func Rounded(v float64) float64 { return math.Round(v*(1<<20)) / (1 << 20) }

@@ -19,6 +19,7 @@ import (
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
@@ -131,16 +132,16 @@ func TestModelAndWireAskAlike(t *testing.T) {
 // the receivers of the first.
 func twoWorlds() netmodel.Config {
 	paths := netmodel.DefaultPaths()
-	paths.DNS = netmodel.DNS{HitRatio: 0.5, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0), ServFail: 0.1}
+	paths.DNS = netmodel.DNS{HitRatio: 0.5, Hit: delay.Constant(0), Miss: delay.Constant(0), ServFail: 0.1}
 	near, far := netmodel.DefaultServer(), netmodel.DefaultServer()
 	far.Name, far.Down = "b2", []netmodel.Down{{From: vt.Hour, For: 4 * vt.Minute, Fault: "drop"}}
 	d := netmodel.DefaultDestination()
 	d.Name, d.Domain = "apart", "apart.example"
-	d.RTT, d.Banner = netmodel.Constant(0), netmodel.Constant(0)
+	d.RTT, d.Banner = delay.Constant(0), delay.Constant(0)
 	plain := d
-	d.RCPT, d.Dot = netmodel.Constant(300*vt.Millisecond), netmodel.Constant(700*vt.Millisecond)
+	d.RCPT, d.Dot = delay.Constant(300*vt.Millisecond), delay.Constant(700*vt.Millisecond)
 	d.Cap = 3
-	d.Greylist.Share, d.Greylist.Delay = 0.7, netmodel.Constant(40*vt.Second)
+	d.Greylist.Share, d.Greylist.Delay = 0.7, delay.Constant(40*vt.Second)
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 5, 10*vt.Minute
 	d.Dead = []netmodel.Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
 	d.Fail = []netmodel.Fail{
@@ -168,8 +169,8 @@ func twoWorlds() netmodel.Config {
 	for i := range vt.Span(200) {
 		d.Down = append(d.Down, netmodel.Down{From: i * 20 * vt.Minute, For: 2 * vt.Minute, Fault: "drop"})
 	}
-	d.Daily = netmodel.Daily{Amplitude: 0.4, Peak: vt.Hour}
-	d.Drift = []netmodel.Drift{{At: vt.Hour, Factor: 1.5, Over: vt.Hour}}
+	d.Daily = delay.Daily{Amplitude: 0.4, Peak: vt.Hour}
+	d.Drift = []delay.Drift{{At: vt.Hour, Factor: 1.5, Over: vt.Hour}}
 	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
 	near.Addresses, far.Bandwidth = 2, 1000
 	together := d
@@ -178,7 +179,7 @@ func twoWorlds() netmodel.Config {
 	brand := plain
 	brand.Name, brand.Domain, brand.LimitsOf = "brand", "brand.example", "apart"
 	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay =
-		"plain", "plain.example", 1, "dot", netmodel.Constant(vt.Minute)
+		"plain", "plain.example", 1, "dot", delay.Constant(vt.Minute)
 	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
 		Destinations: []netmodel.Destination{d, together, plain, brand},
 		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}

@@ -5,6 +5,7 @@ import (
 
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
 
@@ -60,7 +61,7 @@ var all = []Feature{
 		func(s *scenarios.Scenario) { s.Destinations = s.Destinations[:1] }},
 }
 
-func middle(d netmodel.Dist) netmodel.Dist { return netmodel.Constant(vt.Span(d.Quantile(0.5))) }
+func middle(d delay.Dist) delay.Dist { return delay.Constant(vt.Span(d.Quantile(0.5))) }
 
 func anyDestination(has func(*netmodel.Destination) bool) func(*scenarios.Scenario) bool {
 	return func(s *scenarios.Scenario) bool {

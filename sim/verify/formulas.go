@@ -5,7 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // Times are in seconds, and in the queues the mean service takes one: so the
@@ -66,7 +66,7 @@ func meanManyServers(load float64, c int) float64 {
 
 // meanWait returns the mean wait in an M/G/1 queue, by the formula of Pollaczek
 // and Khinchine.
-func meanWait(lambda float64, service netmodel.Dist) float64 {
+func meanWait(lambda float64, service delay.Dist) float64 {
 	m, v := moments(service)
 	return lambda * (m*m + v) / (2 * (1 - lambda*m))
 }
@@ -107,7 +107,7 @@ func meanOf(p func(n int) float64, most int) float64 {
 }
 
 // moments returns the exact mean and variance of a distribution, in seconds.
-func moments(d netmodel.Dist) (mean, variance float64) {
+func moments(d delay.Dist) (mean, variance float64) {
 	mean = d.ExactMean() / 1e9
 	switch d.Dist {
 	case "constant":

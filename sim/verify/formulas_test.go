@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 func near(t *testing.T, what string, got, want, tol float64) {
@@ -102,7 +102,7 @@ func TestLawsAreInBalance(t *testing.T) {
 
 // Moments against the midpoint rule over the exact quantile function.
 func TestMoments(t *testing.T) {
-	for _, d := range []netmodel.Dist{exponential, constant, lognormal, uniform, pareto(3.5), pareto(2.5),
+	for _, d := range []delay.Dist{exponential, constant, lognormal, uniform, pareto(3.5), pareto(2.5),
 		{Dist: "gamma", Mean: 80 * vt.Millisecond, Shape: 2.3}} {
 		m, v := moments(d)
 		const n = 1 << 14
@@ -167,7 +167,7 @@ func TestPlants(t *testing.T) {
 func TestSamplingTables(t *testing.T) {
 	for _, v := range []struct {
 		name string
-		d    netmodel.Dist
+		d    delay.Dist
 		most float64 // relative error of the first and second moment
 	}{{"exponential", exponential, 5e-4}, {"lognormal", lognormal, 2e-3}, {"uniform", uniform, 1e-5},
 		{"Pareto 3.5", pareto(3.5), 1e-3}} {
@@ -182,7 +182,7 @@ func TestSamplingTables(t *testing.T) {
 	near(t, "Pareto 2.5: mean of the table", first, 1, 4e-4)
 	// The variance of a renewal count rests on these.
 	s := dialogue(run{})
-	for _, d := range []netmodel.Dist{s.Destinations[0].RTT, s.Destinations[0].Banner, s.Destinations[0].RCPT,
+	for _, d := range []delay.Dist{s.Destinations[0].RTT, s.Destinations[0].Banner, s.Destinations[0].RCPT,
 		s.Destinations[0].Dot, s.Network.DNS.Miss} {
 		first, second := tableMoments(d)
 		m, variance := moments(d)
@@ -192,7 +192,7 @@ func TestSamplingTables(t *testing.T) {
 }
 
 // tableMoments integrates straight lines between the knots of a table.
-func tableMoments(d netmodel.Dist) (first, second float64) {
+func tableMoments(d delay.Dist) (first, second float64) {
 	const knots = 1024
 	at := func(p float64) float64 { return math.Round(d.Quantile(p)/1000) / 1e6 }
 	cell := func(lo, hi, weight float64) {

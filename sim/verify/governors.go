@@ -8,7 +8,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -188,7 +188,7 @@ func repeats(path []float64, period int) bool {
 // governed returns a scenario of one server under the universal scalability law,
 // slower by a factor: fewer messages give the same trajectory of C. Attempts take
 // the time took, multiplied by that law.
-func governed(r run, p plant, slower, start float64, took netmodel.Dist) *scenarios.Scenario {
+func governed(r run, p plant, slower, start float64, took delay.Dist) *scenarios.Scenario {
 	s := plain(r)
 	s.Governor = governor.Default()
 	s.Governor.Law, s.Governor.Start, s.Governor.Target = "patent-damped", start, unit.PerHour(target/slower)
@@ -215,7 +215,7 @@ func tableOne() model {
 	predicted := settling(start, goal, 3, a, 0.02)
 	last := int(predicted) + 8
 	base := bent.attempt(slower)
-	took := netmodel.Dist{Dist: "uniform", Min: base * 85 / 100, Max: base * 115 / 100}
+	took := delay.Dist{Dist: "uniform", Min: base * 85 / 100, Max: base * 115 / 100}
 	return model{
 		name: "table-1", runs: replications,
 		about: "a mailing under the governor of Table 1 (at most 24 a day, S = 3 h), contention in the network model",
@@ -252,7 +252,7 @@ func tableOne() model {
 // processes, which lowers a by a tenth of the half width.
 func contraction() model {
 	const slower, goal, off = 10, 140.0, 40
-	took := netmodel.Dist{Dist: "exponential", Mean: bent.attempt(slower)}
+	took := delay.Dist{Dist: "exponential", Mean: bent.attempt(slower)}
 	rate := bent.rate(goal)
 	return model{
 		name: "contraction", runs: replications,
@@ -293,7 +293,7 @@ func (p plant) firstRate(n, slower float64) float64 {
 func runaway() model {
 	const slower, start, intervals = 40, 330, 10
 	const processes = start + 3*(intervals-1) // in the last interval
-	took := netmodel.Dist{Dist: "exponential", Mean: peaked.attempt(slower)}
+	took := delay.Dist{Dist: "exponential", Mean: peaked.attempt(slower)}
 	return model{
 		name: "runaway", runs: replications,
 		about: "a mailing with a target above what the server can do at best, from past the peak on",

@@ -7,6 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/delay"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -23,10 +24,10 @@ func plain(r run) *scenarios.Scenario {
 	s.Dialogue.Messages = 1
 	t := &s.Dialogue.Timeouts
 	t.DNS, t.Connect, t.Banner, t.Command, t.Data, t.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
-	s.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: netmodel.Constant(0), Miss: netmodel.Constant(0)}
+	s.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
 	d := netmodel.DefaultDestination()
 	d.Name, d.Domain = "d", "d.example"
-	d.RTT, d.Banner, d.Dot = netmodel.Constant(0), netmodel.Constant(0), netmodel.Constant(0)
+	d.RTT, d.Banner, d.Dot = delay.Constant(0), delay.Constant(0), delay.Constant(0)
 	s.Destinations = []netmodel.Destination{d}
 	s.Campaigns = []scenarios.Campaign{{Name: "c", Recipients: 1, Processes: 1_000_000, Subset: 1}}
 	return &s
@@ -97,7 +98,7 @@ func ties() model {
 // ends just as the third customer comes.
 func refusedAtTheBrim(r run) float64 {
 	s := plain(r)
-	s.Destinations[0].Dot, s.Destinations[0].Cap = netmodel.Constant(2*vt.Second), 2
+	s.Destinations[0].Dot, s.Destinations[0].Cap = delay.Constant(2*vt.Second), 2
 	s.Retry.Limit = 0
 	k := newKernel(r, s, 3)
 	const customers = 1000
@@ -123,7 +124,7 @@ func outOfOrder(r run) float64 {
 	s.Destinations = nil
 	for i := range 3 {
 		d.Name, d.Domain = fmt.Sprint("d", i), fmt.Sprintf("d%d.example", i)
-		d.Dot = netmodel.Constant(vt.Span(i+1) * vt.Second)
+		d.Dot = delay.Constant(vt.Span(i+1) * vt.Second)
 		s.Destinations = append(s.Destinations, d)
 	}
 	s.Governor.Start = 20
@@ -145,7 +146,7 @@ func outOfOrder(r run) float64 {
 // an interval counts in it.
 func lattice(r run) (least, most float64) {
 	s := plain(r)
-	s.Destinations[0].Dot = netmodel.Constant(vt.Second)
+	s.Destinations[0].Dot = delay.Constant(vt.Second)
 	s.Governor.Start, s.Governor.Interval = 20, 10*vt.Second
 	s.Campaigns[0].Recipients = 20 * 100
 	least = math.Inf(1)
@@ -162,13 +163,13 @@ func lattice(r run) (least, most float64) {
 // time: look-up, seven round trips, greeting, RCPT and final dot.
 func dialogue(r run) *scenarios.Scenario {
 	s := plain(r)
-	s.Network.DNS = netmodel.DNS{HitRatio: 0.6, Hit: netmodel.Constant(2 * vt.Millisecond),
-		Miss: netmodel.Dist{Dist: "exponential", Mean: 150 * vt.Millisecond}}
+	s.Network.DNS = netmodel.DNS{HitRatio: 0.6, Hit: delay.Constant(2 * vt.Millisecond),
+		Miss: delay.Dist{Dist: "exponential", Mean: 150 * vt.Millisecond}}
 	d := &s.Destinations[0]
-	d.RTT = netmodel.Dist{Dist: "gamma", Mean: 80 * vt.Millisecond, Shape: 2.3}
-	d.Banner = netmodel.Dist{Dist: "lognormal", Median: 200 * vt.Millisecond, Sigma: 0.6}
-	d.RCPT = netmodel.Dist{Dist: "uniform", Max: vt.Second}
-	d.Dot = netmodel.Dist{Dist: "lognormal", Median: 400 * vt.Millisecond, Sigma: 0.7}
+	d.RTT = delay.Dist{Dist: "gamma", Mean: 80 * vt.Millisecond, Shape: 2.3}
+	d.Banner = delay.Dist{Dist: "lognormal", Median: 200 * vt.Millisecond, Sigma: 0.6}
+	d.RCPT = delay.Dist{Dist: "uniform", Max: vt.Second}
+	d.Dot = delay.Dist{Dist: "lognormal", Median: 400 * vt.Millisecond, Sigma: 0.7}
 	return s
 }
 
@@ -176,7 +177,7 @@ func dialogue(r run) *scenarios.Scenario {
 // scenario of dialogue with the given number of round trips, with or without the
 // final dot.
 func attempt(s *scenarios.Scenario, trips float64, dot bool) (mean, variance float64) {
-	add := func(d netmodel.Dist, times float64) {
+	add := func(d delay.Dist, times float64) {
 		m, v := moments(d)
 		mean += times * m
 		variance += times * times * v
@@ -285,7 +286,7 @@ func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	s.Retry.Limit, s.Retry.Delays = limit, []vt.Span{vt.Second, 3 * vt.Second}
 	s.Governor.Start = 200
 	d := &s.Destinations[0]
-	d.Dot = netmodel.Constant(vt.Second)
+	d.Dot = delay.Constant(vt.Second)
 	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
 	if dead > 0 {
 		d.Dead = []netmodel.Dead{{Share: dead, At: "rcpt", Reply: 450}} // 4yz for ever: resent to the last
@@ -381,7 +382,7 @@ func trips(r run, s *scenarios.Scenario, recipients int) float64 {
 	s.Governor.Start = 1
 	s.Campaigns[0].Recipients = recipients
 	for i := range s.Destinations {
-		s.Destinations[i].RTT = netmodel.Constant(rtt)
+		s.Destinations[i].RTT = delay.Constant(rtt)
 	}
 	var took vt.Span
 	simulate(r, s, func(_ vt.Time, _ mail.Attempt, reply mail.Reply, _ mail.Status) { took += reply.Took })

@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // line is a queue with Poisson arrivals at one node; the mean service is a
@@ -15,7 +15,7 @@ type line struct {
 	load    float64 // erlangs
 	servers int
 	cap     int // connections that the receiver allows; 0: any
-	service netmodel.Dist
+	service delay.Dist
 	start   func(n int) float64 // distribution of the number there at time 0
 	warm    int                 // customers before the first one that counts
 	counted int
@@ -101,15 +101,15 @@ func waited(v visit) bool { return v.began > v.arrived }
 
 // Services with a mean of one second.
 var (
-	exponential = netmodel.Dist{Dist: "exponential", Mean: vt.Second}
-	constant    = netmodel.Constant(vt.Second)
-	lognormal   = netmodel.Dist{Dist: "lognormal", Median: seconds(math.Exp(-0.5)), Sigma: 1}
-	uniform     = netmodel.Dist{Dist: "uniform", Min: 200 * vt.Millisecond, Max: 1800 * vt.Millisecond}
+	exponential = delay.Dist{Dist: "exponential", Mean: vt.Second}
+	constant    = delay.Constant(vt.Second)
+	lognormal   = delay.Dist{Dist: "lognormal", Median: seconds(math.Exp(-0.5)), Sigma: 1}
+	uniform     = delay.Dist{Dist: "uniform", Min: 200 * vt.Millisecond, Max: 1800 * vt.Millisecond}
 )
 
 // pareto returns a distribution with mean 1 s and a tail x^-alpha.
-func pareto(alpha float64) netmodel.Dist {
-	return netmodel.Dist{Dist: "pareto", Min: seconds((alpha - 1) / alpha), Alpha: alpha}
+func pareto(alpha float64) delay.Dist {
+	return delay.Dist{Dist: "pareto", Min: seconds((alpha - 1) / alpha), Alpha: alpha}
 }
 
 func mm1() model {

@@ -6,7 +6,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/delay"
 )
 
 // mg1PS verifies a queue that no mail scenario has, built with the same event
@@ -40,7 +40,7 @@ func mg1PS() model {
 // clock counts the work per customer since the start, and runs at 1/n of the
 // speed of time. A customer leaves when the clock has advanced by the customer's
 // size. The queue holds the times of departure on that clock.
-func sharing(r run, load float64, service netmodel.Dist, stream uint32) (sojourn, foundOne float64) {
+func sharing(r run, load float64, service delay.Dist, stream uint32) (sojourn, foundOne float64) {
 	k := kernel{key: rng.New(r.seed, r.replication)}
 	var leaving evq.Queue
 	var now, work float64 // seconds

@@ -1,4 +1,6 @@
-package netmodel
+// Package delay holds what the times of a network model are drawn from: distributions, the tables
+// that sample them, and the factors by which delays change in the course of a run.
+package delay
 
 import (
 	"fmt"

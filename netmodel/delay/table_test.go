@@ -1,4 +1,4 @@
-package netmodel
+package delay
 
 import (
 	"fmt"
@@ -10,10 +10,10 @@ import (
 
 // meanOf returns the exact mean of a table: the table is linear between the words
 // that are sampled.
-func meanOf(t *table) float64 {
+func meanOf(t *Table) float64 {
 	var sum float64
 	for i := range uint32(1 << 20) {
-		sum += float64(t.at(i<<12 + 1<<11))
+		sum += float64(t.At(i<<12 + 1<<11))
 	}
 	return sum / (1 << 20)
 }
@@ -63,7 +63,7 @@ func TestTables(t *testing.T) {
 				if off := meanOf(tb)/mean - 1; math.Abs(off) > meanWithin {
 					t.Errorf("mean is off by %.3f %%, want at most %g %%", 100*off, 100*meanWithin)
 				}
-				if off := float64(tb.at(word(0.999)))/tail - 1; math.Abs(off) > tailWithin {
+				if off := float64(tb.At(word(0.999)))/tail - 1; math.Abs(off) > tailWithin {
 					t.Errorf("99.9 %% quantile is off by %.3f %%, want at most %g %%", 100*off, 100*tailWithin)
 				}
 				isMonotone(t, tb)
@@ -105,15 +105,15 @@ func TestTables(t *testing.T) {
 }
 
 // A higher word never gives a shorter time, in steps and across all cells.
-func isMonotone(t *testing.T, tb *table) {
+func isMonotone(t *testing.T, tb *Table) {
 	t.Helper()
-	last := tb.at(0)
+	last := tb.At(0)
 	if last < 0 {
 		t.Errorf("the shortest time is %s", last)
 	}
 	for cell := range uint32(1 << 20) { // each cell of the tail, and 1024 steps in each of the body
 		for _, w := range []uint32{cell << 12, cell<<12 + 1, cell<<12 + 1<<12 - 1} {
-			if d := tb.at(w); d < last {
+			if d := tb.At(w); d < last {
 				t.Fatalf("word %#x gives %s, less than %s before", w, d, last)
 			} else {
 				last = d
@@ -141,31 +141,11 @@ func TestGammaQuantile(t *testing.T) {
 	}
 }
 
-// The defaults' sources: Brandhorst & Pras (mean 152 ms, 90 % within 275 ms)
-// and Fei et al. (90 % within 153 ms).
-func TestDefaultsMatchTheirSources(t *testing.T) {
-	for _, v := range []struct {
-		name      string
-		d         Dist
-		mean, q90 float64 // ms; 0: not published
-	}{
-		{"uncached look-up", DefaultPaths().DNS.Miss, 152, 275},
-		{"round trip", DefaultDestination().RTT, 0, 153},
-	} {
-		if got := v.d.ExactMean() / 1e6; v.mean > 0 && math.Abs(got/v.mean-1) > 0.01 {
-			t.Errorf("%s: mean %.1f ms, want %g", v.name, got, v.mean)
-		}
-		if got := v.d.Quantile(0.9) / 1e6; math.Abs(got/v.q90-1) > 0.01 {
-			t.Errorf("%s: 90 %% within %.1f ms, want %g", v.name, got, v.q90)
-		}
-	}
-}
-
 // A constant is not rounded to the microseconds of the tables.
 func TestConstantIsExact(t *testing.T) {
 	for _, d := range []vt.Span{0, 1, 1234567, 100 * vt.Day} {
 		for _, w := range []uint32{0, 1 << 31, math.MaxUint32} {
-			if got := newTable(Constant(d)).at(w); got != d {
+			if got := newTable(Constant(d)).At(w); got != d {
 				t.Errorf("constant %s gives %s", d, got)
 			}
 		}

@@ -1,4 +1,4 @@
-package netmodel
+package delay
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 	"flyball/internal/vt"
 )
 
-// table samples a Dist from one 32-bit word. It holds the quantile function at
+// Table samples a Dist from one 32-bit word. It holds the quantile function at
 // 1024 knots, and its last cell at another 1024 knots, with linear interpolation.
 // Knots are whole microseconds, so every processor family gives the same bits.
 //
@@ -23,25 +23,26 @@ import (
 // Heavier tails lose a part of their mean: lognormal 1 % with sigma 3 and 13 %
 // with sigma 4, pareto 7 % with alpha 1.2, weibull with shape 0.1 most of it. The
 // lowest 1/1024 is linear from the least value. TestTables checks these bounds.
-type table struct {
+type Table struct {
 	body, tail [knots + 1]vt.Span
 	constant   bool
 }
 
 const knots = 1024
 
-// tables caches tables by distribution: some take milliseconds to build.
-type tables map[Dist]*table
+// Tables caches tables by distribution: some take milliseconds to build.
+type Tables map[Dist]*Table
 
-func (t tables) of(d Dist) *table {
+// Of returns the table of d.
+func (t Tables) Of(d Dist) *Table {
 	if t[d] == nil {
 		t[d] = newTable(d)
 	}
 	return t[d]
 }
 
-func newTable(d Dist) *table {
-	t := &table{constant: d.Dist == "constant"}
+func newTable(d Dist) *Table {
+	t := &Table{constant: d.Dist == "constant"}
 	at := func(p float64) vt.Span {
 		us := math.Round(d.Quantile(p) / float64(vt.Microsecond))
 		if t.constant {
@@ -59,8 +60,11 @@ func newTable(d Dist) *table {
 	return t
 }
 
-// at returns the time for word; higher words never give shorter times.
-func (t *table) at(word uint32) vt.Span {
+// Constant reports whether the table has one time for all words.
+func (t *Table) Constant() bool { return t.constant }
+
+// At returns the time for word; higher words never give shorter times.
+func (t *Table) At(word uint32) vt.Span {
 	if t.constant {
 		return t.body[0]
 	}

@@ -1,4 +1,4 @@
-package netmodel
+package delay
 
 import (
 	"testing"
@@ -9,8 +9,7 @@ import (
 // TestDailyCycleFollowsTheClock asks for the factor at times of the wall clock: the peak
 // of 14:00 stays at 14:00, whenever the run starts and whatever the clock is moved by.
 func TestDailyCycleFollowsTheClock(t *testing.T) {
-	d := DefaultDestination()
-	d.Daily = Daily{Amplitude: 0.5, Peak: 14 * vt.Hour}
+	d := Daily{Amplitude: 0.5, Peak: 14 * vt.Hour}
 	start, err := vt.ParseCivil("2027-03-27 22:00")
 	if err != nil {
 		t.Fatal(err)
@@ -27,8 +26,8 @@ func TestDailyCycleFollowsTheClock(t *testing.T) {
 		{vt.Clock{Start: start, Offsets: []vt.Offset{{}, {From: vt.Hour, Ahead: -10 * vt.Hour}}}, 26 * vt.Hour,
 			14 * vt.Hour, 0, 34 * vt.Hour},
 	} {
-		b := newBehaviour(d, false, v.clock, tables{}, &answers{})
-		at := func(after vt.Span) float64 { return b.daily[b.minute(vt.Time(after))] }
+		c := NewCycle(d, v.clock)
+		at := func(after vt.Span) float64 { return c.FactorAt(vt.Time(after)) }
 		if at(v.peak) < 1.49 || at(v.trough) > 0.51 || at(v.before) != at(v.after) {
 			t.Errorf("%v: got %g, %g, %g and %g, want 1.5, 0.5, and two alike", v.clock, at(v.peak), at(v.trough),
 				at(v.before),
