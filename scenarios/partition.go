@@ -124,21 +124,29 @@ func (s *Scenario) Problems() (all []*partition.Problem) {
 	return all
 }
 
-// Plan returns the plan of a problem by a strategy; key is for draws. ok is false if quotas leave no plan.
-func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Plan, ok bool) {
+// Plan returns the plan of a problem by a strategy; key is for draws. The optimal plan alone heeds imbalance and
+// quotas, so it alone has an error: that they leave no plan.
+func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Plan, err error) {
 	switch strategy {
 	case "equal":
-		return partition.Equal(p), true
+		return partition.Equal(p), nil
 	case "random":
-		return partition.Random(p, key), true
+		return partition.Random(p, key), nil
 	case "network":
-		return partition.Network(p), true
+		return partition.Network(p), nil
 	case "region":
-		return partition.Region(p), true
+		return partition.Region(p), nil
 	case "segment":
-		return partition.Segment(p), true
+		return partition.Segment(p), nil
 	case "optimal":
-		return partition.Optimal(p)
+		if err := errors.Join(p.Validate()...); err != nil {
+			return plan, err
+		}
+		plan, ok := partition.Optimal(p)
+		if !ok {
+			err = errors.New("quotas leave some recipients without a server")
+		}
+		return plan, err
 	}
 	panic(fmt.Sprintf("strategy %q makes no plan", strategy))
 }
@@ -146,15 +154,12 @@ func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Pl
 // groups returns how many recipients each campaign's synthetic list has at each destination if a list is
 // partitioned: its share, exactly, with what rounding leaves for the first destinations that lack most.
 func (s *Scenario) groups() (all [][]int64) {
-	var sum float64
-	for _, d := range s.Destinations {
-		sum += d.Share
-	}
+	shares := s.Shares()
 	for _, c := range s.Campaigns {
 		p := partition.Problem{Servers: make([]partition.Server, len(s.Destinations)), Sites: []partition.Site{
 			{Recipients: int64(c.Recipients)}}, Cost: make([]int64, len(s.Destinations))}
-		for i, d := range s.Destinations {
-			p.Servers[i].Resources = d.Share / sum
+		for i, share := range shares {
+			p.Servers[i].Resources = share
 		}
 		all = append(all, partition.Equal(&p).Counts)
 	}
@@ -175,13 +180,9 @@ func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, er
 	var all []Arrival
 	from := mail.Recipient(0)
 	for number, c := range s.Campaigns {
-		p := s.Problem(number, list.Groups(number))
-		if err := errors.Join(p.Validate()...); err != nil {
+		plan, err := Plan(s.Partitioning.Partition, s.Problem(number, list.Groups(number)), key)
+		if err != nil {
 			return nil, nil, fmt.Errorf("campaign %s: %w", c.Name, err)
-		}
-		plan, ok := Plan(s.Partitioning.Partition, p, key)
-		if !ok {
-			return nil, nil, fmt.Errorf("campaign %s: quotas leave some recipients without a server", c.Name)
 		}
 		first := from
 		for i, to := range list.Deal(number, plan.Counts, len(s.Servers)) {

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -130,9 +131,9 @@ func TestOptimalHeedsCaps(t *testing.T) {
 	first := func(set ...string) (n int64) {
 		s := load(t, append(near, set...)...)
 		p := s.Problems()[0]
-		plan, ok := scenarios.Plan("optimal", p, rng.Key{})
-		if !ok {
-			t.Fatal("no plan")
+		plan, err := scenarios.Plan("optimal", p, rng.Key{})
+		if err != nil {
+			t.Fatal(err)
 		}
 		return plan.Counts[p.At(1, 0)]
 	}
@@ -152,5 +153,23 @@ func TestNoRoomForALongerList(t *testing.T) {
 	read := mail.ReadList(make([]mail.Destination, 400_014))
 	if _, _, err := s.Work(&read, rng.Key{}); err == nil {
 		t.Error("a list of twice the length has room")
+	}
+}
+
+// Quotas of servers are the optimal plan's: beside any other strategy they refuse nothing.
+func TestQuotasBindTheOptimalPlanAlone(t *testing.T) {
+	for _, name := range scenarios.Strategies() {
+		set := []string{"sender.partition=" + name}
+		for i := range 5 {
+			set = append(set, fmt.Sprintf("server[%d].quota=10", i))
+		}
+		s, err := scenarios.Load("five.toml", []byte(fiveServers), set)
+		if err == nil {
+			list := s.List(rng.New(1, 0))
+			_, _, err = s.Work(&list, rng.New(1, 0))
+		}
+		if (err != nil) != (name == "optimal") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

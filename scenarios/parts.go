@@ -321,14 +321,20 @@ func (s *Scenario) Sending(given bool) runlog.Sending {
 	if given || !s.Partitioning.Off() {
 		return v
 	}
+	v.Shares = s.Shares()
+	return v
+}
+
+// Shares returns the share of a synthetic list that each destination has; they add up to 1.
+func (s *Scenario) Shares() (all []float64) {
 	sum := 0.0
 	for _, d := range s.Destinations {
 		sum += d.Share
 	}
 	for _, d := range s.Destinations {
-		v.Shares = append(v.Shares, d.Share/sum)
+		all = append(all, d.Share/sum)
 	}
-	return v
+	return all
 }
 
 // Sender returns what the scenario orders of each server.

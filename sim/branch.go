@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 
 	"flyball/governor"
 	"flyball/internal/snap"
@@ -160,7 +161,7 @@ func (b *branches) add(c *course) {
 		return
 	}
 	b.size += c.size()
-	for b.all = append(b.all, c); b.size > mostSize; b.all = b.all[1:] {
+	for b.all = append(b.all, c); b.size > mostSize; b.all = slices.Delete(b.all, 0, 1) { // which frees it
 		b.size -= b.all[0].size()
 	}
 }

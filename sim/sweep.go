@@ -34,7 +34,7 @@ type Job struct {
 	List        *mail.List // as in New; nil: the scenario's own
 
 	// Enough, if not nil, is called now and then. Once it returns true, the run ends where it is.
-	// When it is called depends on the run alone.
+	// When it is called depends on the run and on where it begins, not on the number of workers.
 	Enough func(Standing) bool
 
 	// Branches makes the run begin where it first differs from a run of an earlier list of jobs, if

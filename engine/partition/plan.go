@@ -156,9 +156,8 @@ func (p *Plan) Verify(of *Problem) []error {
 		}
 		l.Check(sum == s.Recipients, "site "+s.Name, "got %d recipients on all servers, want %d", sum, s.Recipients)
 	}
-	if cost := costOf(of, p.Counts); true {
-		l.Check(cost == p.Cost, "cost", "got %d ms, want %d: the sum over all recipients", p.Cost, cost)
-	}
+	cost := costOf(of, p.Counts)
+	l.Check(cost == p.Cost, "cost", "got %d ms, want %d: the sum over all recipients", p.Cost, cost)
 	if len(p.Prices) == 0 {
 		l.Check(p.Bound == 0, "bound", "got %d ms without prices, want none", p.Bound)
 		return l

@@ -99,7 +99,7 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 			continue
 		}
 		for _, a := range g.Allowances {
-			q, counted := limits.NewQuota(a), b.pools(g, a.Scope)
+			q := limits.NewQuota(a)
 			admits := func(t vt.Time) int { return q.Most(start, t) }
 			kind := Window
 			if a.Window >= vt.Day {
@@ -109,7 +109,7 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 				b.domains(d, start, g.Name, kind, figure(a), sizes, b.share(g), admits)
 				continue
 			}
-			for _, p := range counted {
+			for _, p := range b.pools(g, a.Scope) {
 				b.add(d, start, p, kind, figure(a), sizes, admits)
 			}
 		}
@@ -119,17 +119,17 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 			}
 		}
 	}
-	for _, g := range b.Destinations {
-		if g.Send.Rate > 0 && !b.Partitioning.Off() {
-			p := pool{g.Name, "", b.ownShare(g), 1, len(b.Servers)}
+	for i, g := range b.Destinations {
+		if g.Send.Rate == 0 {
+			continue
+		}
+		var own []pool
+		for _, v := range b.Servers {
+			own = append(own, pool{g.Name, v.Name, b.Shares()[i], b.part(v), 1})
+		}
+		for _, p := range b.dealt(own) {
 			b.add(d, start, p, Own, "send.rate = "+g.Send.Rate.String(), sizes,
 				paced(start, g.Send.Rate, g.Send.Burst))
-		} else if g.Send.Rate > 0 {
-			for _, v := range b.Servers {
-				p := pool{g.Name, v.Name, b.ownShare(g), b.part(v), 1}
-				b.add(d, start, p, Own, "send.rate = "+g.Send.Rate.String(), sizes,
-					paced(start, g.Send.Rate, g.Send.Burst))
-			}
 		}
 	}
 	for _, v := range b.Servers {
@@ -232,15 +232,6 @@ func (b *bounds) share(g netmodel.Destination) float64 {
 	return own / sum
 }
 
-// ownShare returns the share of the list that destination g alone has.
-func (b *bounds) ownShare(g netmodel.Destination) float64 {
-	sum := 0.0
-	for _, v := range b.Destinations {
-		sum += v.Share
-	}
-	return g.Share / sum
-}
-
 // part returns the part of each list that a server delivers.
 func (b *bounds) part(v netmodel.Server) float64 {
 	sum := 0.0
@@ -268,17 +259,22 @@ func Counters(s *scenarios.Scenario, destination, rule int) (n int) {
 	return n
 }
 
-// pools returns whose messages to g are counted together under a scope. Where lists are not
-// cut by the servers' shares, all have one pool.
-func (b *bounds) pools(g netmodel.Destination, scope string) (all []pool) {
+// pools returns whose messages to g are counted together under a scope.
+func (b *bounds) pools(g netmodel.Destination, scope string) []pool {
+	return b.dealt(b.apart(g, scope))
+}
+
+// dealt returns the pools of a provider; where lists are not cut by the servers' shares, one pool
+// of all, with the counters of all.
+func (b *bounds) dealt(apart []pool) []pool {
 	if b.Partitioning.Off() {
-		return b.apart(g, scope)
+		return apart
 	}
-	n := 0
-	for _, p := range b.apart(g, scope) {
-		n += p.counters
+	one := pool{apart[0].provider, "", apart[0].share, 1, 0}
+	for _, p := range apart {
+		one.counters += p.counters
 	}
-	return []pool{{g.Name, "", b.share(g), 1, n}}
+	return []pool{one}
 }
 
 // apart returns the pools of servers whose parts of the list are their shares.

@@ -1,7 +1,6 @@
 package task
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,14 +91,10 @@ func (q *Partition) Do() (*Partitions, error) {
 		for _, v := range p.Sites {
 			c.Destinations = append(c.Destinations, v.Name)
 		}
-		if err := errors.Join(p.Validate()...); err != nil {
-			return nil, Fail(Invalid, "%s: campaign %s: %w", q.Arg, c.Campaign, err)
-		}
 		for _, name := range names {
-			plan, ok := scenarios.Plan(name, p, rng.New(s.Seed, 0))
-			if !ok {
-				return nil, Fail(Invalid, "%s: campaign %s: quotas leave some recipients without a server", q.Arg,
-					c.Campaign)
+			plan, err := scenarios.Plan(name, p, rng.New(s.Seed, 0))
+			if err != nil {
+				return nil, Fail(Invalid, "%s: campaign %s: %w", q.Arg, c.Campaign, err)
 			}
 			c.Plans = append(c.Plans, parted(p, &plan))
 		}
