@@ -154,12 +154,14 @@ mkdir "$tmp/guide"
 guide < docs/guide.md > "$new/docs/guide.md"
 
 # Strategies of partitions by worlds.
-flyball sweep docs/studies/partitions.toml --out "$tmp/runs/partitions" > /dev/null
-awk -f docs/studies/partitions.awk "$tmp/runs/partitions/points.csv" > "$tmp/partitions"
-guide < docs/partitioning.md | awk -v table="$tmp/partitions" '
+for study in partitions partitions-own; do
+	flyball sweep "docs/studies/$study.toml" --out "$tmp/runs/$study" > /dev/null
+	awk -v own="${study#partitions}" -f docs/studies/partitions.awk "$tmp/runs/$study/points.csv" > "$tmp/$study"
+done
+guide < docs/partitioning.md | awk -v tables="$tmp/" '
 	/^<!-- end -->$/ { inside = 0 }
 	!inside
-	/^<!-- partitions -->$/ { inside = 1; print ""; while ((getline line < table) > 0) print line; print "" }' \
+	/^<!-- partitions(-own)? -->$/ { inside = 1; print ""; while ((getline line < (tables $2)) > 0) print line; print "" }' \
 	> "$new/docs/partitioning.md"
 
 if [ "${1-}" = --update ]; then

@@ -113,8 +113,8 @@ func (l *List) Deal(campaign int, counts []int64, servers int) []Recipient {
 }
 
 // goldenStep returns a number without a factor in common with n whose multiples, modulo n, keep apart from
-// each other as those of n / 1.618 do: of the numbers around that, the one whose multiples up to the
-// hundredth do so best, or the first that does nearly as well as the golden ratio itself. The first
+// each other as those of n / 1.618 do: of the numbers around that, the one whose first 143 multiples
+// do so best, or the first that does nearly as well as the golden ratio itself. The first
 // hundred also keep about n / 200 apart, so that a destination with less than that stands once in a hundred.
 func goldenStep(n uint64) uint64 {
 	const golden, window, tries = 0.3, 144, 4000
