@@ -182,7 +182,7 @@ type Completion struct {
 }
 
 // Way holds the measured time of the look-up and hops to the destination in one
-// word, so that a Completion is passed in registers. Its zero value means unknown.
+// word, so that a Completion stays small. Its zero value means unknown.
 type Way uint64
 
 // NewWay returns the Way with the time of the look-up, for an attempt over a fresh
