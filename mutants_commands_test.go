@@ -45,6 +45,8 @@ var commandsMutants = []mutant{
 		"		if true {\n			if found"},
 	{"a limit of the fleet is of each server", "cmd/flyball/internal/deadlines/quota.go",
 		`"fleet": "all servers together"`, `"fleet": "each server"`},
+	{"an hour more ends at the horizon", "cmd/flyball/internal/deadlines/answer.go",
+		"s.Horizon = max(s.Horizon, c.Deadline)", "c.Deadline = min(s.Horizon, c.Deadline)"},
 	{"brands are not counted with their provider", "cmd/flyball/internal/deadlines/quota.go",
 		"return d.Name == a.name || d.LimitsOf == a.name", "return d.Name == a.name"},
 	{"init replaces any file", "cmd/flyball/internal/task/init.go", "write := durable.Create",

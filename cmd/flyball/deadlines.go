@@ -42,12 +42,8 @@ stopped by a signal.`,
 			if q.Refused, err = unit.ParseShare(refused); err != nil {
 				return fail(exitUsage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
 			}
-			for _, text := range free {
-				entries := task.Entries(text)
-				if len(entries) == 0 {
-					return fail(exitUsage, "--free: got %q, want KEY or KEY=FROM..TO, separated by commas", text)
-				}
-				q.Free = append(q.Free, entries...)
+			if q.Free, err = entries("--free", free, "KEY or KEY=FROM..TO, separated by commas"); err != nil {
+				return err
 			}
 			return answered(a, q.Do, asJSON)
 		},
@@ -70,7 +66,7 @@ stopped by a signal.`,
 func (a *app) planCommand() *cobra.Command {
 	q := deadlines.DefaultPlan()
 	q.From.Stdin = a.in
-	var deadlines []string
+	var times []string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
@@ -103,21 +99,18 @@ stopped by a signal.`,
 			"  flyball plan overnight --deadline '+6d 06:00' --warm-up young=2000+15%..20000 " +
 			"--quota rest=50000/day",
 		Args: exactlyOne("a scenario"),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(_ *cobra.Command, args []string) (err error) {
 			q.From.Arg = args[0]
-			for _, text := range deadlines {
-				entries := task.Entries(text)
-				if len(entries) == 0 {
-					return fail(exitUsage, "--deadline: got %q, want times separated by commas, such as 04:00,8h", text)
-				}
-				q.Deadlines = append(q.Deadlines, entries...)
+			q.Deadlines, err = entries("--deadline", times, "times separated by commas, such as 04:00,8h")
+			if err != nil {
+				return err
 			}
 			return answered(a, q.Do, asJSON)
 		},
 	}
 	sourceFlags(c, &q.From)
 	f := c.Flags()
-	f.StringArrayVar(&deadlines, "deadline", nil,
+	f.StringArrayVar(&times, "deadline", nil,
 		"times by which all campaigns are to be out, separated by commas: after the start, such as 8h, or with "+
 			"start_at clock times such as 06:00; the campaigns' own deadlines if not given")
 	f.StringArrayVar(&q.Quotas, "quota", nil, "daily limit of a provider: PROVIDER=N/day (repeatable)")
@@ -128,6 +121,18 @@ stopped by a signal.`,
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	f.BoolVar(&asJSON, "json", false, "print JSON (flyball schema plan)")
 	return c
+}
+
+// entries returns the entries of all texts of a flag; a text without one is refused.
+func entries(flag string, texts []string, want string) (all []string, _ error) {
+	for _, text := range texts {
+		some := task.Entries(text)
+		if len(some) == 0 {
+			return nil, fail(exitUsage, "%s: got %q, want %s", flag, text, want)
+		}
+		all = append(all, some...)
+	}
+	return all, nil
 }
 
 // answered does a task that writes nothing, and prints its report.

@@ -126,7 +126,8 @@ func (w *asking) changes(r *answer.Report, found *ask.Answer, best *scenarios.Sc
 		variants = append(variants, variant{"an hour more", func(s *scenarios.Scenario) {
 			for i := range s.Campaigns {
 				if c := &s.Campaigns[i]; c.Deadline > 0 {
-					c.Deadline = min(c.Deadline+vt.Span(3600e9), s.Horizon)
+					c.Deadline += vt.Hour
+					s.Horizon = max(s.Horizon, c.Deadline)
 				}
 			}
 		}})

@@ -90,7 +90,8 @@ func (w *scheming) judge(row planning.Row, d dated, found plan.Plan, judges int)
 	for i, n := range found.Processes {
 		row.Servers = append(row.Servers, planning.Server{Name: w.base.Servers[i].Name, Processes: n})
 	}
-	s, err := d.longer(row.Set, row.Feasible)
+	set := d.longer(row.Set, row.Feasible)
+	s, err := with(d.s, set)
 	if err != nil {
 		return row, err
 	}
@@ -119,7 +120,7 @@ func (w *scheming) judge(row planning.Row, d dated, found plan.Plan, judges int)
 	row.Chance = measure.Estimated(stats.Share(row.Kept, len(all), 0.95))
 	row.Provider, row.Limit, row.Words = binds(s, all[0], d.bounds)
 	if !row.Feasible && row.Limit == string(plan.Processes) && found.Above != nil {
-		above, err := d.longer(settings(w.base, found.Above), false)
+		above, err := with(d.s, d.longer(settings(w.base, found.Above), false))
 		if err != nil {
 			return row, err
 		}
@@ -133,24 +134,23 @@ func (w *scheming) judge(row planning.Row, d dated, found plan.Plan, judges int)
 	}
 	if len(w.added) == 0 {
 		show := d.from
-		show.Set = append(slices.Clone(show.Set), row.Set...)
+		show.Set = append(slices.Clone(show.Set), set...)
 		row.Show = show.CommandLine("run", s.Seed)
 	}
 	return row, nil
 }
 
-// longer returns the scenario of a row with settings. If the row is not feasible, the horizon
-// leaves room for the end.
-func (d dated) longer(set []string, feasible bool) (*scenarios.Scenario, error) {
-	if !feasible {
-		room := max(d.s.Horizon, 4*vt.Span(d.last))
-		if len(d.bounds) > 0 && d.bounds[0].Ends < vt.Time(mostRoom) {
-			room = max(room, 2*vt.Span(d.bounds[0].Ends))
-		}
-		room = min(room, max(d.s.Horizon, mostRoom))
-		set = append(slices.Clone(set), fmt.Sprintf("horizon=%ds", room/vt.Second))
+// longer returns entries of --set and, if a row is not feasible, a horizon that leaves room for
+// the end of its mailing.
+func (d dated) longer(set []string, feasible bool) []string {
+	room := 4 * vt.Span(d.last)
+	if len(d.bounds) > 0 && d.bounds[0].Ends < vt.Time(mostRoom) {
+		room = max(room, 2*vt.Span(d.bounds[0].Ends))
 	}
-	return with(d.s, set)
+	if room = min(room, mostRoom); feasible || room <= d.s.Horizon {
+		return set
+	}
+	return append(slices.Clone(set), fmt.Sprintf("horizon=%ds", room/vt.Second))
 }
 
 // mostRoom is the longest run of a mailing that is not feasible.
@@ -176,10 +176,10 @@ var kinds = map[diagnosis.Cause]plan.Limit{diagnosis.Cap: plan.Cap, diagnosis.Bu
 // nearBound is the share of the time of a run that a bound must take to be what binds it.
 const nearBound = 0.75
 
-// binds returns which provider a run waited for, and for what: a
-// limit that takes nearly as long whatever the sender does, else what refused the provider
-// whose recipients were last, else the waits before resends there, the sender's own limit of
-// connections there, or its processes.
+// binds returns which provider a run waited for, and for what: a limit that takes
+// nearly as long whatever the sender does, else what refused the provider whose recipients
+// were last, else the waits before resends there, the sender's own limit of connections
+// there, or its processes.
 func binds(s *scenarios.Scenario, j judged, bounds []plan.Bound) (provider, by, words string) {
 	i := slices.IndexFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Name == j.last })
 	d := s.Destinations[i]

@@ -228,7 +228,7 @@ func (c *carried) see(now vt.Time, r mail.Reply, status mail.Status) {
 // warmUps returns what each day carries at the providers of all additions, in the first run
 // with new draws of a plan.
 func (w *scheming) warmUps(d dated, found plan.Plan) (all []planning.WarmUp, err error) {
-	s, err := d.longer(settings(w.base, found.Processes), found.Feasible && d.proof == nil)
+	s, err := with(d.s, d.longer(settings(w.base, found.Processes), found.Feasible && d.proof == nil))
 	if err != nil {
 		return nil, err
 	}
