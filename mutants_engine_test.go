@@ -169,6 +169,8 @@ var engineMutants = []mutant{
 		"sum -= room * prices[i] / 2"},
 	{"what rounding keeps from a server is owed twice", "engine/partition/spread.go", "owed[to]--", "owed[to]++"},
 	{"an optimal plan heeds no caps", "scenarios/partition.go", "	s.heedCaps(p)\n", ""},
+	{"quotas refuse a plan that heeds none", "scenarios/partition.go", "partition.Equal(p), nil",
+		"partition.Equal(p), errors.Join(p.Validate()...)"},
 	{"the last distance counts alone", "netmodel/distance.go", "at.rtt += v.RTT", "at.rtt = v.RTT"},
 	{"the mean attempt time is a sum", "engine/conditions.go", "c.Took / vt.Span(s.Attempts)", "c.Took"},
 }
