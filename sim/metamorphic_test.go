@@ -377,6 +377,7 @@ func TestWhatIsNotUsedChangesNothing(t *testing.T) {
 // on another server's distance or load.
 func TestServersAreIndependent(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		asItStands(s)
 		eachForItself(s)
 		notShared(s)
 		if len(s.Servers) == 1 {

@@ -214,50 +214,56 @@ func (d *dice) rate() unit.PerHour {
 
 // replies gives receivers words, and the sender a reading of them.
 func (d *dice) replies(s *scenarios.Scenario) {
-	say := func(code int, status *mail.Enhanced, text *string) {
-		*text = pick(d, "", "", "[TSS04] wait", "too MANY connections (AS761)", "TSS045 wait",
-			"RP-001 unusual rate of 10.0.0.1")
-		if *status = pick(d, 0, mail.Enhanced(4_007_028), 4_002_001); d.coin() && code >= 500 {
-			*status = 5_004_005
-		} else if code >= 500 {
-			*status = 0
-		}
-	}
+	var all []replies.Row
 	for i := range s.Destinations {
 		v := &s.Destinations[i]
-		say(421, &v.CapEnhanced, &v.CapText)
-		say(v.Bucket.Reply, &v.Bucket.Enhanced, &v.Bucket.Text)
-		say(v.Throttle.Reply, &v.Throttle.Enhanced, &v.Throttle.Text)
-		say(v.Penalty.Reply, &v.Penalty.Enhanced, &v.Penalty.Text)
-		say(v.Greylist.Reply, &v.Greylist.Enhanced, &v.Greylist.Text)
+		var said []replies.Row // what the receiver may reply, as rows that match it
+		say := func(says bool, code int, status *mail.Enhanced, text *string) {
+			*text = pick(d, "", "", "[TSS04] wait", "too MANY connections (AS761)", "TSS045 wait",
+				"RP-001 unusual rate of 10.0.0.1")
+			if *status = pick(d, 0, mail.Enhanced(4_007_028), 4_002_001); d.coin() && code >= 500 {
+				*status = 5_004_005
+			} else if code >= 500 {
+				*status = 0
+			}
+			if says {
+				said = append(said, replies.Row{Code: code, Enhanced: *status, Text: *text})
+			}
+		}
+		say(v.Cap > 0, 421, &v.CapEnhanced, &v.CapText)
+		say(v.Bucket.Rate > 0, v.Bucket.Reply, &v.Bucket.Enhanced, &v.Bucket.Text)
+		say(v.Throttle.Hard > 0, v.Throttle.Reply, &v.Throttle.Enhanced, &v.Throttle.Text)
+		say(v.Penalty.Rate > 0, v.Penalty.Reply, &v.Penalty.Enhanced, &v.Penalty.Text)
+		say(v.Greylist.Share > 0, v.Greylist.Reply, &v.Greylist.Enhanced, &v.Greylist.Text)
 		for k := range v.Allowances {
-			say(v.Allowances[k].Reply, &v.Allowances[k].Enhanced, &v.Allowances[k].Text)
+			say(true, v.Allowances[k].Reply, &v.Allowances[k].Enhanced, &v.Allowances[k].Text)
 		}
 		for k := range v.Refuse {
-			say(v.Refuse[k].Reply, &v.Refuse[k].Enhanced, &v.Refuse[k].Text)
+			say(true, v.Refuse[k].Reply, &v.Refuse[k].Enhanced, &v.Refuse[k].Text)
 		}
 		for k := range v.Dead {
-			say(v.Dead[k].Reply, &v.Dead[k].Enhanced, &v.Dead[k].Text)
+			say(true, v.Dead[k].Reply, &v.Dead[k].Enhanced, &v.Dead[k].Text)
 		}
 		for k := range v.Fail {
 			if v.Fail[k].Reply > 0 {
-				say(v.Fail[k].Reply, &v.Fail[k].Enhanced, &v.Fail[k].Text)
+				say(true, v.Fail[k].Reply, &v.Fail[k].Enhanced, &v.Fail[k].Text)
 			}
 		}
-		if d.coin() {
-			v.Replies = d.rows()
+		if all = append(all, said...); d.coin() {
+			v.Replies = d.rows(said)
 		}
 		if v.Messages == 0 && d.coin() {
 			v.Send.Messages = d.between(1, 5)
 		}
 	}
 	if d.IntN(4) > 0 {
-		s.Replies = d.rows()
+		s.Replies = d.rows(all)
 	}
 }
 
-// rows of a reply table.
-func (d *dice) rows() (all []replies.Row) {
+// rows of a reply table. Half of them match something that receivers may reply: few of the
+// others ever match a reply.
+func (d *dice) rows(said []replies.Row) (all []replies.Row) {
 	for range d.between(1, 6) {
 		r := replies.Row{Class: "busy", Share: pick(d, 0.5, 0.1, 0.9), After: 1, Within: vt.Hour,
 			Reaction: pick(d, "none", "defer", "reconnect", "slow", "slow", "suspend", "suspend", "suspend", "hold",
@@ -265,17 +271,21 @@ func (d *dice) rows() (all []replies.Row) {
 			Scope: pick(d, "source", "source", "domain", "domain", "campaign", "account", "account"),
 		}
 		texts := []string{"tss04", "connections", "the model", "unusual rate", "AS761"}
-		switch d.IntN(7) {
-		case 0, 1, 6:
-			r.Code = pick(d, 421, 421, 450, 451, 550)
-		case 2:
-			r.Code, r.Text = pick(d, 421, 450, 550), pick(d, texts...)
-		case 3:
-			r.Enhanced = pick(d, mail.Enhanced(4_007_028), 4_002_001, 5_004_005)
-		case 4:
-			r.Enhanced, r.Text = pick(d, mail.Enhanced(4_007_028), 4_002_001), pick(d, texts...)
-		case 5:
-			r.Text = pick(d, texts...)
+		if d.coin() && len(said) > 0 {
+			r.Code, r.Enhanced, r.Text = d.sign(pick(d, said...))
+		} else {
+			switch d.IntN(7) {
+			case 0, 1, 6:
+				r.Code = pick(d, 421, 421, 450, 451, 550)
+			case 2:
+				r.Code, r.Text = pick(d, 421, 450, 550), pick(d, texts...)
+			case 3:
+				r.Enhanced = pick(d, mail.Enhanced(4_007_028), 4_002_001, 5_004_005)
+			case 4:
+				r.Enhanced, r.Text = pick(d, mail.Enhanced(4_007_028), 4_002_001), pick(d, texts...)
+			case 5:
+				r.Text = pick(d, texts...)
+			}
 		}
 		if d.IntN(4) == 0 {
 			r.At = pick(d, "banner", "mail", "rcpt")
@@ -295,6 +305,19 @@ func (d *dice) rows() (all []replies.Row) {
 		all = append(all, r)
 	}
 	return all
+}
+
+// sign returns by what a row recognizes a reply: by one of what the reply has, or by all.
+func (d *dice) sign(of replies.Row) (code int, status mail.Enhanced, text string) {
+	switch n := d.IntN(4); {
+	case n == 0 && of.Enhanced != 0:
+		return 0, of.Enhanced, ""
+	case n == 1 && of.Text != "":
+		return 0, 0, of.Text
+	case n == 2:
+		return of.Code, of.Enhanced, of.Text
+	}
+	return of.Code, 0, ""
 }
 
 // places gives servers addresses and limits, and receivers other ways to count.

@@ -190,7 +190,6 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 	if n < enough || seedOfScenarios(t) != 1 || t.Failed() {
 		return // the long tests have enough of them, and the seed for which the list below was written
 	}
-	t.Log(met) // TEMP
 	// Every feature must occur in some scenario.
 	for _, wanted := range []string{
 		"servfail at dns", "timeout at dns", "drop at connect", "timeout at connect",
@@ -219,11 +218,12 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 		"a limit by postfix-feedback rises", "a limit by postfix-feedback falls", "a limit by aimd rises",
 		"a limit by aimd falls", "a dead destination",
 		"reply read: none", "reply read: defer", "reply read: reconnect", "reply read: hold", "reply read: bounce",
-		"slow of domain", "slow of account", "suspend of source", "suspend of domain",
+		"slow of source", "slow of domain", "slow of account", "suspend of source", "suspend of domain",
 		"suspend of account", "suspend of campaign", "too few replies to slow", "too few replies to suspend",
 		"enough replies to slow", "enough replies to suspend", "return of source", "return of domain",
 		"return of account", "a gentle return is full, it has grown false",
-		"a gentle return is full, it has grown true", "a gentle return of an account is full", "a 5yz is resent by its row", "a 4yz has failed by its row",
+		"a gentle return is full, it has grown true", "a gentle return of an account is full",
+		"a 5yz is resent by its row", "a 4yz has failed by its row",
 		"one governor", "C is divided unequally", "a lower limit of a cluster",
 		"C rises", "C falls", "more allocated than available",
 	} {

@@ -115,7 +115,7 @@ func (l *lane) room() int {
 	return n
 }
 
-// usual returns// usual returns the gap between attempts by the last full minute of them.
+// usual returns the gap between attempts by the last full minute of them.
 func (l *lane) usual(now vt.Time) float64 {
 	var gap vt.Span
 	first, n := vt.Time(0), 0
