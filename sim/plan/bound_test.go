@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,16 +92,69 @@ func TestBoundsOfWhatIsCountedTogether(t *testing.T) {
 		"[[campaign]]\nname = \"c\"\nrecipients = 5000\ndomain = \"b.example\"\n"
 	due := []vt.Time{vt.Time(vt.Day) - 1, vt.Time(2*vt.Day) - 1, vt.Never}
 	for _, c := range []struct {
-		scope   string
-		largest int // of all bounds
-	}{{"fleet", 3996}, {"domain", 2997}} {
+		scope    string
+		counters int
+		all      []int // recipients of the bounds
+	}{{"fleet", 1, []int{999, 3996}}, {"domain", 2, []int{0, 999, 999, 2997}}} {
 		s := load(t, strings.ReplaceAll(text, "SCOPE", "\""+c.scope+"\""))
-		most := 0
+		var all []int
 		for _, b := range plan.Bounds(s, due) {
-			most = max(most, b.Recipients)
+			all = append(all, b.Recipients)
 		}
-		if most != c.largest {
-			t.Errorf("%s: the largest bound has %d recipients, want %d", c.scope, most, c.largest)
+		if slices.Sort(all); !slices.Equal(all, c.all) {
+			t.Errorf("%s: the bounds have %d recipients, want %d", c.scope, all, c.all)
 		}
+		if n := plan.Counters(s, 0, 0); n != c.counters {
+			t.Errorf("%s: %d senders are counted apart, want %d", c.scope, n, c.counters)
+		}
+	}
+}
+
+// Who is counted together: each server, its addresses or its netblock; all of them, by their counters, where a plan
+// divides the list, since how much of it a server gets is unknown then. A destination that is drawn may get fewer
+// recipients than its share, by six standard deviations of 100.
+func TestBoundsOfEachPool(t *testing.T) {
+	campaign := "\n[[campaign]]\nname = \"news\"\nrecipients = 40000\n"
+	const half = "\n[[destination]]\nname = \"q\"\ndomain = \"q.example\""
+	two := strings.ReplaceAll(twoServers, "addresses", "block = \"x\"\naddresses")
+	paced := strings.ReplaceAll(twoServers, "share = 3", "share = 3\nrate = \"500/h\"")
+	blocks := two + "[[server]]\nname = \"b3\"\nshare = 1\nblock = \"x\"\n"
+	const equal = "[sender]\npartition = \"equal\"\n"
+	for _, c := range []struct {
+		name, servers, limits, campaign string
+		server                          string
+		recipients, admits              int // recipients 0: no bound
+	}{
+		{"a server", twoServers, "allowance = [{ limit = 10000 }]", "", "b1", 29970, 10000},
+		{"two addresses", twoServers, "allowance = [{ limit = 10000 }]", "", "b2", 9990, 20000},
+		{"a netblock", blocks, "allowance = [{ limit = 10000, scope = \"block\" }]", "", "", 15984, 10000},
+		{"all counters", equal + twoServers, "allowance = [{ limit = 10000 }]", "", "", 39960, 30000},
+		{"own rate", equal + twoServers, "send = { rate = \"500/h\", burst = 1 }", "", "", 39960, 24000},
+		{"a server's rate", paced, "", "", "b1", 29970, 12000},
+		{"a server's rate in a plan", equal + paced, "", "", "b1", 0, 0},
+		{"a campaign's rate", twoServers, "", "start = \"2h\"\nrate = \"500/h\"\n", "b1", 29970, 11000},
+		{"a half that is drawn", twoServers, "allowance = [{ limit = 10000, scope = \"fleet\" }]" + half, "", "", 19379,
+			10000},
+	} {
+		s := load(t, c.servers+"[[destination]]\nname = \"p\"\ndomain = \"p.example\"\n"+c.limits+campaign+c.campaign)
+		found := false
+		for _, b := range plan.Bounds(s, []vt.Time{vt.Time(vt.Day) - 1}) {
+			if b.Server != c.server {
+				continue
+			}
+			if found = true; b.Recipients != c.recipients || b.Admitted != c.admits {
+				t.Errorf("%s: %d of %d are admitted, want %d of %d", c.name, b.Admitted, b.Recipients, c.admits,
+					c.recipients)
+			}
+		}
+		if found != (c.recipients > 0) {
+			t.Errorf("%s: a bound of server %q is %v", c.name, c.server, found)
+		}
+		if n := 3; c.name == "a server" && plan.Counters(s, 0, 0) != n {
+			t.Errorf("%s: %d senders are counted apart, want %d", c.name, plan.Counters(s, 0, 0), n)
+		}
+	}
+	if (plan.Bound{Recipients: 5, Admitted: 5}).Proves() || !(plan.Bound{Recipients: 5, Admitted: 4}).Proves() {
+		t.Error("a limit proves lateness if it admits fewer than all")
 	}
 }

@@ -67,10 +67,14 @@ func TestFindsTheLeastNumberOfEachServer(t *testing.T) {
 // and the next above it are named.
 func TestNoNumberIsEnough(t *testing.T) {
 	n := 0
-	q := plan.Question{Due: []vt.Time{vt.Time(vt.Hour)}, Most: []int{500}, Few: 2, Surely: 5}
+	q := plan.Question{Due: []vt.Time{vt.Time(2 * vt.Hour)}, Most: []int{500}, Few: 2, Surely: 5}
 	got, err := plan.NewSearch(world([]float64{640}, 40, 0, &n)).Find(q)
 	if err != nil || got.Feasible || !slices.Equal(got.Processes, []int{32}) || !slices.Equal(got.Above, []int{64}) {
 		t.Errorf("got %+v, %v, want 32 processes, not feasible, and 64 above", got, err)
+	}
+	early := [][]vt.Time{{vt.Time(vt.Hour)}}
+	if !(plan.Outcome{Ends: early}).Kept(q) || (plan.Outcome{Ends: early, Lost: true}).Kept(q) {
+		t.Error("a deadline is kept if recipients are final by it, and not too many are lost")
 	}
 }
 
@@ -87,5 +91,15 @@ func TestFewRunsAreNotTrusted(t *testing.T) {
 	before := n
 	if again, _ := search.Find(q); again.Processes[0] != got.Processes[0] || n != before {
 		t.Errorf("asked again: %v with %d more runs, want %v with none", again, n-before, got)
+	}
+	q.Most = []int{500, 500}
+	run := world([]float64{1000, 400}, 0, 0.2, &n)
+	if got, err = plan.NewSearch(run).Find(q); got.Processes[1] > 50 {
+		t.Errorf("got %v, want 48 of the second server, by formula", got)
+	}
+	for r := range uint64(q.Surely) {
+		if out, _ := run([]plan.Job{{Processes: got.Processes, Replication: r}}); err != nil || !out[0].Kept(q) {
+			t.Fatalf("run %d of %v is late, %v", r, got.Processes, err)
+		}
 	}
 }
