@@ -1,6 +1,8 @@
 package netmodel
 
 import (
+	"slices"
+
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -20,13 +22,13 @@ func (d Distance) from(s *Server) bool { return d.From == s.Name || d.From == s.
 // to reports whether the paths to a destination are among those of d.
 func (d Distance) to(v *Destination) bool { return d.To == v.Name || d.To == v.Region }
 
-// distances returns what all distances together add to each path, by server and then destination, and the most
-// hops of them; nil if there are none.
-func (c *Config) distances() (all []route, most int) {
-	if len(c.Network.Distances) == 0 {
-		return nil, 0
+// routes returns what servers and distances add to each path, by server and then destination.
+func (c *Config) routes() (all []route) {
+	for _, s := range c.Servers {
+		for range c.Destinations {
+			all = append(all, route{s.ExtraRTT, s.ExtraHops})
+		}
 	}
-	all = make([]route, len(c.Servers)*len(c.Destinations))
 	for _, v := range c.Network.Distances {
 		for i := range c.Servers {
 			if !v.from(&c.Servers[i]) {
@@ -37,12 +39,11 @@ func (c *Config) distances() (all []route, most int) {
 					at := &all[i*len(c.Destinations)+d]
 					at.rtt += v.RTT
 					at.hops += v.Hops
-					most = max(most, at.hops)
 				}
 			}
 		}
 	}
-	return all, most
+	return all
 }
 
 // mostDistances is the most rows of distances: a plan asks each for every server and destination.
@@ -51,22 +52,22 @@ const mostDistances = 1000
 func (c Config) checkDistances(l *conf.List) {
 	l.Check(len(c.Network.Distances) <= mostDistances, "network.distance", "got %d, want at most %d",
 		len(c.Network.Distances), mostDistances)
+	var servers, destinations []string
+	for _, v := range c.Servers {
+		servers = append(servers, v.Name, v.Region)
+	}
+	for _, v := range c.Destinations {
+		destinations = append(destinations, v.Name, v.Region)
+	}
+	one := func(key, got, want string, known []string) {
+		if got == "" || !slices.Contains(known, got) {
+			l.Check(false, key, "got %q, want %s%s", got, want, conf.DidYouMean(got, known))
+		}
+	}
 	for i, d := range c.Network.Distances {
 		key := conf.Index("network.distance", i)
-		var servers, destinations []string
-		from, to := false, false
-		for j := range c.Servers {
-			from = from || d.from(&c.Servers[j])
-			servers = append(servers, c.Servers[j].Name, c.Servers[j].Region)
-		}
-		for j := range c.Destinations {
-			to = to || d.to(&c.Destinations[j])
-			destinations = append(destinations, c.Destinations[j].Name, c.Destinations[j].Region)
-		}
-		l.Check(d.From != "" && from, key+".from", "got %q, want a server or a region of servers%s", d.From,
-			conf.DidYouMean(d.From, servers))
-		l.Check(d.To != "" && to, key+".to", "got %q, want a destination or a region of destinations%s", d.To,
-			conf.DidYouMean(d.To, destinations))
+		one(key+".from", d.From, "a server or a region of servers", servers)
+		one(key+".to", d.To, "a destination or a region of destinations", destinations)
 	}
 }
 
@@ -81,19 +82,15 @@ func (c Config) Times() (all []int64) {
 	for _, s := range c.Dialogue.Steps(mail.Fresh, int64(c.Size)) {
 		trips += s.RoundTrips
 	}
-	extra, _ := c.distances()
+	routes := c.routes()
 	for d := range c.Destinations {
 		v := &c.Destinations[d]
 		delays := lookup + v.Banner.ExactMean() + v.RCPT.ExactMean() + v.Dot.ExactMean()
 		rtt := v.RTT.ExactMean()
 		for i := range c.Servers {
-			s := &c.Servers[i]
-			far := route{}
-			if extra != nil {
-				far = extra[i*len(c.Destinations)+d]
-			}
-			hops := c.Network.Hops.Mean + float64(s.ExtraHops+far.hops)
-			path := rtt + float64(s.ExtraRTT+far.rtt) + float64(hops*float64(c.Network.PerHop))
+			more := routes[i*len(c.Destinations)+d]
+			hops := c.Network.Hops.Mean + float64(more.hops)
+			path := rtt + float64(more.rtt) + float64(hops*float64(c.Network.PerHop))
 			all = append(all, int64((delays+float64(path*float64(trips)))/float64(vt.Millisecond)+0.5))
 		}
 	}

@@ -72,7 +72,7 @@ type physics struct {
 	foreseen     bool // only drift makes look-ups differ: none is drawn
 	lookupDrift  []delay.Drift
 	pathDrift    []PathDrift
-	far          []route  // added to paths, by server and then destination; nil: nothing
+	routes       []route  // what is added to paths, by server and then destination
 	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
 	leastHops    int
 	perHop       vt.Span
@@ -90,10 +90,8 @@ type easy struct {
 	banner, rcpt, dot vt.Span // longest delays
 }
 
-// path holds a server's distance, contention, outages, addresses and limits.
+// path holds a server's contention, outages, addresses and limits.
 type path struct {
-	extraRTT     vt.Span
-	extraHops    int
 	sigma, kappa float64
 	down         []downtime
 	addresses    int
@@ -204,18 +202,19 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		}
 		net.hops = append(net.hops, rng.Threshold(p))
 	}
-	mostHops := h.Max
 	cutOff := len(c.Network.Down) > 0
 	blocks := map[string]int{}
 	for i, s := range c.Servers {
-		net.servers = append(net.servers, path{s.ExtraRTT, s.ExtraHops, s.Contention, s.Coherency,
+		net.servers = append(net.servers, path{s.Contention, s.Coherency,
 			downtimes(c.Network.Down, s.Down), max(s.Addresses, 1), s.block(i, blocks), mail.Every(s.Rate),
 			vt.Span(s.Bandwidth)})
-		mostHops = max(mostHops, h.Max+s.ExtraHops)
 		cutOff = cutOff || len(s.Down) > 0
 	}
-	far, farthest := c.distances()
-	net.far, mostHops = far, mostHops+farthest
+	mostHops := 0
+	net.routes = c.routes()
+	for _, v := range net.routes {
+		mostHops = max(mostHops, h.Max+v.hops)
+	}
 	for _, v := range c.Network.Drift {
 		mostHops += v.Hops
 	}
@@ -392,21 +391,15 @@ func (net *Network) Connect(s mail.Server, d mail.Destination, n uint32) (c Conn
 }
 
 func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n uint32) {
-	r, p := &net.destinations[d], &net.servers[s]
+	r, more := &net.destinations[d], &net.routes[int(s)*len(net.destinations)+int(d)]
 	entity := lane(s, d, n)
 	fails, rtt, banner, far := net.key.Words(entity, 0, purposeConnection)
 	hops := 0
 	for uint64(far) >= net.hops[hops] {
 		hops++
 	}
-	c.Hops = hops + net.leastHops + p.extraHops
-	c.RTT = r.rtt.At(rtt) + p.extraRTT
-	if net.far != nil {
-		far := net.far[int(s)*len(net.destinations)+int(d)]
-		c.Hops += far.hops
-		c.RTT += far.rtt
-	}
-	c.RTT += vt.Span(c.Hops) * net.perHop
+	c.Hops = hops + net.leastHops + more.hops
+	c.RTT = r.rtt.At(rtt) + more.rtt + vt.Span(c.Hops)*net.perHop
 	c.drawn = route{c.RTT, c.Hops}
 	c.Banner = r.banner.At(banner)
 	c.fail = pick(r.onConnection, fails)
