@@ -41,7 +41,8 @@ func TestReactions(t *testing.T) {
 	if !slices.Equal(all, want) {
 		t.Errorf("got  %+v\nwant %+v", all, want)
 	}
-	told := []string{"b replied 4xx or 5xx to 16.0 % of the attempts: reputation-soft 62.5 %, unknown 25.0 %, reputation-hard 12.5 %.",
+	told := []string{"b replied 4xx or 5xx to 16.0 % of the attempts: reputation-soft 62.5 %, unknown 25.0 %, " +
+		"reputation-hard 12.5 %.",
 		`Alarm: b replied "TS03" (reputation-hard) to 4 attempts, which resending does not cure.`}
 	if got := Sentences(all); !slices.Equal(got, told) {
 		t.Errorf("got  %q\nwant %q", got, told)

@@ -24,8 +24,8 @@ type Sending struct {
 	Limit  int       // number of resends
 }
 
-// forecast estimates the end of one server's work from what it has seen. It costs nothing
-// between the ends of intervals. docs/planning.md has the model.
+// forecast estimates the end of one server's work from what it has seen. Between the ends of
+// intervals it only counts: the time of attempts, and resends. docs/planning.md has the model.
 type forecast struct {
 	Sending
 	total uint64    // recipients that were handed over

@@ -85,7 +85,8 @@ func TestBoundIsNeverRoundedAway(t *testing.T) {
 // Limits that campaigns and brands share bound them together; a campaign without a deadline does
 // not count.
 func TestBoundsOfWhatIsCountedTogether(t *testing.T) {
-	text := "[[destination]]\nname = \"p\"\ndomain = \"p.example\"\nshare = 1\nallowance = [{ limit = 100, scope = SCOPE }]\n" +
+	text := "[[destination]]\nname = \"p\"\ndomain = \"p.example\"\nshare = 1\nallowance = [{ limit = 100, scope = " +
+		"SCOPE }]\n" +
 		"[[destination]]\nname = \"brand\"\ndomain = \"brand.example\"\nshare = 1\nlimits_of = \"p\"\n" +
 		"[[campaign]]\nname = \"a\"\nrecipients = 1000\ndomain = \"a.example\"\n" +
 		"[[campaign]]\nname = \"b\"\nrecipients = 3000\ndomain = \"b.example\"\n" +
