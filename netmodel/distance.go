@@ -71,21 +71,27 @@ func (c Config) checkDistances(l *conf.List) {
 	}
 }
 
-// Times returns how long an attempt over a fresh connection takes on average, in milliseconds and rounded, by
-// destination and then server: the look-up, the round trips over the mean path, and the receiver's delays,
+// Times returns how long an attempt over a fresh or a reused connection takes on average, in milliseconds and rounded,
+// by destination and then server: the look-up, the round trips over the mean path, and the receiver's delays,
 // without failures, limits, drift and load.
-func (c Config) Times() (all []int64) {
-	dns := c.Network.DNS
-	lookup := float64(dns.HitRatio*dns.Hit.ExactMean()) +
-		float64((1-dns.HitRatio)*min(dns.Miss.ExactMean(), float64(c.Dialogue.Timeouts.DNS)))
+func (c Config) Times(kind mail.Conn) (all []int64) {
+	lookup := 0.0
+	if dns := c.Network.DNS; kind == mail.Fresh {
+		lookup = float64(dns.HitRatio*dns.Hit.ExactMean()) +
+			float64((1-dns.HitRatio)*min(dns.Miss.ExactMean(), float64(c.Dialogue.Timeouts.DNS)))
+	}
 	trips := 0
-	for _, s := range c.Dialogue.Steps(mail.Fresh, int64(c.Size)) {
+	for _, s := range c.Dialogue.Steps(kind, int64(c.Size)) {
 		trips += s.RoundTrips
 	}
 	routes := c.routes()
 	for d := range c.Destinations {
 		v := &c.Destinations[d]
-		delays := lookup + v.Banner.ExactMean() + v.RCPT.ExactMean() + v.Dot.ExactMean()
+		delays := lookup
+		if kind == mail.Fresh {
+			delays += v.Banner.ExactMean()
+		}
+		delays += v.RCPT.ExactMean() + v.Dot.ExactMean()
 		rtt := v.RTT.ExactMean()
 		for i := range c.Servers {
 			more := routes[i*len(c.Destinations)+d]

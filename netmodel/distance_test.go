@@ -49,7 +49,7 @@ func TestDistancesAddUp(t *testing.T) {
 }
 
 // A fresh attempt takes the look-up, its round trips and the receiver's delay.
-func TestTimesAreThoseOfFreshAttempts(t *testing.T) {
+func TestTimesAreThoseOfAttempts(t *testing.T) {
 	c := far()
 	c.Network.DNS.HitRatio, c.Network.DNS.Hit = 1, delay.Constant(6*vt.Millisecond)
 	c.Size = 1000
@@ -57,14 +57,20 @@ func TestTimesAreThoseOfFreshAttempts(t *testing.T) {
 	for _, s := range c.Dialogue.Steps(mail.Fresh, 1000) {
 		trips += s.RoundTrips
 	}
+	for d := range c.Destinations {
+		c.Destinations[d].Banner = delay.Constant(9 * vt.Millisecond)
+	}
 	for i, rtt := range []int{30, 80, 37, 32} {
-		if got, want := c.Times()[i], int64(6+100+rtt*trips); got != want {
+		if got, want := c.Times(mail.Fresh)[i], int64(6+9+100+rtt*trips); got != want {
 			t.Errorf("pair %d: %d ms, want %d", i, got, want)
+		}
+		if got, want := c.Times(mail.Reused)[i], int64(100+rtt*(trips-3)); got != want { // TCP, banner, EHLO
+			t.Errorf("pair %d: %d ms over a reused connection, want %d", i, got, want)
 		}
 	}
 	c.Destinations[0].Dot = delay.Dist{Dist: "lognormal", Median: 400 * vt.Millisecond, Sigma: 0.9}
-	want := 6 + 400*math.Exp(0.405) + float64(30*trips)
-	if got := c.Times()[0]; math.Abs(float64(got)-want) > 1 {
+	want := 6 + 9 + 400*math.Exp(0.405) + float64(30*trips)
+	if got := c.Times(mail.Fresh)[0]; math.Abs(float64(got)-want) > 1 {
 		t.Errorf("with a lognormal delay %d ms, want %.1f", got, want)
 	}
 }

@@ -56,7 +56,7 @@ func Strategies() (all []string) {
 
 // Problem returns the division of a campaign's list with counts of recipients at each destination.
 func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
-	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance, Cost: s.Netmodel().Times()}
+	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance, Cost: s.Netmodel().Times(mail.Fresh)}
 	for i := range p.Cost {
 		p.Cost[i] = min(p.Cost[i], partition.MostCost)
 	}

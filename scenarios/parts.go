@@ -264,7 +264,8 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 		addresses = max(addresses, v.Addresses)
 	}
 	var all []runlog.Receiver
-	for _, own := range s.Destinations {
+	fresh, kept := s.times(mail.Fresh), s.times(mail.Reused)
+	for i, own := range s.Destinations {
 		d := own
 		named := func(v netmodel.Destination) bool { return v.Name == own.LimitsOf }
 		if i := slices.IndexFunc(s.Destinations, named); i >= 0 {
@@ -276,7 +277,7 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 		}
 		points := d.Reputation
 		r := runlog.Receiver{Cap: d.Cap * times, Shared: d.Shared, Recent: d.Recent, HangsUp: d.HangsUp,
-			Messages: cmp.Or(own.Messages, s.Dialogue.Messages),
+			Messages: cmp.Or(own.Send.Messages, own.Messages, s.Dialogue.Messages), Fresh: fresh[i], Kept: kept[i],
 			Distrusted: runlog.Distrusted{PerRefusal: points.PerRefusal, PerDead: points.PerDead,
 				PerDelivery: points.PerComplaint * points.Complaints},
 			Bucket:   runlog.Refusal{Limit: float64(d.Bucket.Rate) * float64(times), Code: d.Bucket.Reply},
@@ -313,6 +314,19 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 	return all
 }
 
+// times returns the mean time of an attempt by destination, over the servers.
+func (s *Scenario) times(kind mail.Conn) (all []vt.Span) {
+	n := len(s.Servers)
+	for each := range slices.Chunk(s.Netmodel().Times(kind), n) {
+		sum := vt.Span(0)
+		for _, ms := range each {
+			sum += vt.Span(ms) * vt.Millisecond
+		}
+		all = append(all, sum/vt.Span(n))
+	}
+	return all
+}
+
 // Sending returns what a forecast needs of each server's work; given means that the list is not the
 // scenario's own.
 func (s *Scenario) Sending(given bool) runlog.Sending {
@@ -342,8 +356,18 @@ func (s *Scenario) Sender() runlog.Sender {
 	v := runlog.Sender{Max: s.Governor.Max}
 	for _, c := range s.Campaigns {
 		v.Requested += c.Processes
+		v.Rates = append(v.Rates, float64(c.Rate))
+		v.Size += float64(cmp.Or(c.Size, s.Message.Size)) * float64(c.Recipients) / float64(s.Recipients())
 	}
-	for _, table := range s.ReplyTables() {
+	v.Size *= math.Exp(s.Message.SizeSigma * s.Message.SizeSigma / 2)
+	for _, own := range s.Servers {
+		v.Servers = append(v.Servers, runlog.Own{Name: own.Name, Connections: own.Connections, Rate: float64(own.Rate),
+			Bandwidth: float64(own.Bandwidth), Share: own.Share})
+	}
+	tables := s.ReplyTables()
+	v.Closes = !s.Governor.Destination.Limits() && (slices.ContainsFunc(tables, replies.Table.Gates) ||
+		slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Send.Gates() }))
+	for _, table := range tables {
 		rows := []runlog.Reading{}
 		for _, r := range table {
 			rows = append(rows, runlog.Reading{Match: r.String(), Class: r.Class, Reaction: r.Reaction, Alarm: r.Alarm})

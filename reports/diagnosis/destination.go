@@ -164,17 +164,21 @@ func (v *destination) undelivered(e runlog.Event) (n float64) {
 	return n
 }
 
-// closed returns the expected share of attempts that find the connection closed that the receiver closes after
-// HangsUp messages: of runs of messages for the destination, whose lengths are geometric, one for each HangsUp
-// messages before.
-func (v *destination) closed() float64 {
-	all := 0.0
-	for d := range v.Run.ByDestination {
-		all += float64(v.Run.ByDestination[d].Attempts())
-	}
-	n, q := float64(v.receiver.HangsUp), v.attempts/all
+// closed returns the expected share of attempts that need a new connection since the last one was closed after n
+// messages: of runs of messages for the destination, whose lengths are geometric, one for each n messages before.
+func (v *destination) closed(messages int) float64 {
+	n, q := float64(messages), v.share()
 	if q == 1 {
 		return 1 / n
 	}
 	return (1 - q) * math.Pow(q, n) / (1 - math.Pow(q, n))
+}
+
+// share returns attempts for the destination / all attempts.
+func (v *destination) share() float64 {
+	all := 0.0
+	for d := range v.Run.ByDestination {
+		all += float64(v.Run.ByDestination[d].Attempts())
+	}
+	return v.attempts / all
 }

@@ -150,11 +150,29 @@ func (v *destination) hangUps() []Finding {
 	if !v.known || n == 0 || n >= v.receiver.Messages {
 		return nil
 	}
-	share := v.closed()
+	share := v.closed(n)
 	if share < leastClosed || share*v.attempts < leastAttempts {
 		return nil
 	}
 	return []Finding{{HangUp, v.name, fmt.Sprintf("%s closes a connection after %s without a reply, and some %s of "+
 		"attempts find it closed and begin again; offer no more than that over one connection "+
 		"(destination.messages_per_connection).", v.name, format.Plural(uint64(n), "message"), format.Percent(share))}}
+}
+
+// reconnects returns the finding of connections that the sender itself closes after some messages, if the new ones
+// cost much of the time of attempts.
+func (v *destination) reconnects() []Finding {
+	n := v.receiver.Messages
+	if h := v.receiver.HangsUp; !v.known || n == 0 || h > 0 && h <= n {
+		return nil
+	}
+	closed := v.closed(n)
+	connecting, kept := (v.receiver.Fresh - v.receiver.Kept).Seconds(), v.receiver.Kept.Seconds()
+	share := closed * connecting / (kept + (1-v.share()+closed)*connecting)
+	if !(share >= leastConnecting) || closed*v.attempts < leastAttempts || !v.short() {
+		return nil
+	}
+	return []Finding{{Reconnects, v.name, fmt.Sprintf("%s takes more than the %s that are sent over one connection, "+
+		"as ordered, and new connections take some %s of the time of its attempts; a higher messages_per_connection "+
+		"there ends this mailing earlier.", v.name, format.Plural(uint64(n), "message"), format.Percent(share))}}
 }

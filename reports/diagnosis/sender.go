@@ -15,8 +15,19 @@ func (f *Facts) own(refused []Finding) []Finding {
 	var all []Finding
 	atTarget := 0
 	limited := slices.ContainsFunc(refused, func(v Finding) bool { return isRefusal(v.Cause) })
+	bound := map[string]bool{} // by server
+	for _, own := range f.Run.Sender.Servers {
+		if found := f.binds(own); found != nil {
+			all = append(all, *found)
+			bound[own.Name] = true
+		}
+	}
+	if f.Run.OneGovernor && len(bound) == len(f.Run.Sender.Servers) {
+		bound[f.Run.Servers[len(f.Run.Servers)-1]] = true
+	}
 	for _, s := range f.Servers {
 		switch {
+		case bound[s.Name]:
 		case s.Runaway:
 			all = append(all, Finding{Runaway, s.Name, fmt.Sprintf("Runaway: %s was given more processes while its "+
 				"rate fell; set governor.max below the number at which it was best.", s.Name)})

@@ -28,6 +28,7 @@ type series struct {
 	watched int     // intervals that had passed at the end of the last judged one
 	runaway bool
 	held    bool // at the scenario's max; see measure.Server.Ordered
+	waits   int  // intervals without which the server settled; see run.Report.Waited
 }
 
 // seriesPoint is one interval of a series. Where there was none all numbers are NaN.
@@ -44,7 +45,7 @@ func Observe(r *run.Report) Observation {
 		findings: r.Findings, attempts: r.Totals.Attempts, campaigns: r.Campaigns}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway,
-			held: !s.Settling5.Known() && s.Ordered(r.Rows)}
+			held: !s.Settling5.Known() && s.Ordered(r.Rows), waits: r.Waited(s)}
 		for _, row := range measure.RowsOf(r.Rows, s.Name) {
 			if row.Partial {
 				continue

@@ -27,6 +27,9 @@ type Settling struct {
 	Horizon   int              `json:"censoring_horizon"` // intervals that every replication watched
 	// Held counts the replications in which the scenario's max kept C below the need, as measure.Server.Ordered.
 	Held int `json:"held_at_max"`
+	// Waited counts the replications in which the server settled but for up to Waits intervals, see measure.Waited.
+	Waited int `json:"waited,omitempty"`
+	Waits  int `json:"waits,omitempty"`
 	// Runaways counts the replications in which the law added processes while the rate fell.
 	Runaways int `json:"runaways"`
 }
@@ -44,6 +47,9 @@ func settle(name string, runs []Observation, i int) Settling {
 		t := o.tracks[i]
 		if t.runaway {
 			s.Runaways++
+		}
+		if t.waits > 0 {
+			s.Waited, s.Waits = s.Waited+1, max(s.Waits, t.waits)
 		}
 		if t.held {
 			s.Held++

@@ -72,6 +72,8 @@ func (e *Report) placed(s Settling) measure.Placed {
 		p.Standing, p.C = measure.Held, format.Given(float64(e.Measure("available_final").Value))
 		p.Rate = rate.Words("/h")
 		p.Off = e.offBy(measure.Estimate{Value: rate.Value, Low: format.Missing, High: format.Missing})
+	case s.Waited == s.Runs:
+		p.Standing, p.Waits = measure.Waited, s.Waits
 	default:
 		p.Standing = measure.Missing
 		p.When = fmt.Sprintf("in the %s that could be judged", format.Plural(uint64(s.Judged), "interval"))

@@ -93,6 +93,20 @@ func (s Server) Ordered(rows []Row) bool {
 	})
 }
 
+// Waited returns when the server settled within 5 % of its target if the intervals are left out in which it used less
+// than 95 % of its processes, because recipients waited for destinations that were closed, and how many of these there
+// are; 0 intervals if that does not explain why it never settled.
+func (s Server) Waited(rows []Row) (settled format.Num, intervals int) {
+	rows = Judged(RowsOf(rows, s.Name))
+	worked := slices.DeleteFunc(slices.Clone(rows), func(r Row) bool {
+		return float64(r.Allocated) < 0.95*math.Floor(float64(r.Previous))
+	})
+	if settled = SettlingSince(LastChange(rows), worked, 0.05); s.Settling5.Known() || !settled.Known() {
+		return settled, 0
+	}
+	return settled, len(rows) - len(worked)
+}
+
 // settling returns the number of intervals that passed, since the last change of the
 // target or else since the start, before the rate stayed within a share of the target.
 func settling(rows []Row, within float64) format.Num {

@@ -14,6 +14,7 @@ const (
 	Unplaced Standing = iota // without a judged interval
 	Settled
 	Held    // below its target at the scenario's max, in a run or in every replication; not a failure
+	Waited  // settled but for intervals in which recipients waited for closed destinations; not a failure
 	Missing // never settled
 )
 
@@ -25,6 +26,7 @@ type Placed struct {
 	// When says when a settled server did, or how long any other was watched; More is the end of a sentence
 	// on it alone.
 	When, More string
+	Waits      int // intervals in which a server that is Waited was short of recipients that it might send to
 	// C, Rate and Off, the distance from the target, are of a server that is Held.
 	C, Rate, Off string
 }
@@ -55,12 +57,13 @@ func inEvery(several bool) string {
 // String returns the sentence. The first word or words say the result.
 func (v Verdict) String() string {
 	of := map[Standing][]string{}
-	last := Placed{Settled: -1}
+	last, most := Placed{Settled: -1}, 0
 	for _, s := range v.Servers {
 		of[s.Standing] = append(of[s.Standing], s.Server)
 		if s.Standing == Settled && s.Settled > last.Settled {
 			last = s
 		}
+		most = max(most, s.Waits)
 	}
 	switch {
 	case len(of[Unplaced]) == len(v.Servers):
@@ -77,6 +80,11 @@ func (v Verdict) String() string {
 	if held := of[Held]; held != nil {
 		word = "Held at max, as ordered"
 		said = append(said, fmt.Sprintf("%s stayed at max processes, below %s", format.Listed(held), v.Target))
+	}
+	if waited := of[Waited]; waited != nil {
+		word += ", then waited, as ordered"
+		said = append(said, fmt.Sprintf("%s settled within 5 %% of %s%s", format.Listed(waited), v.Target,
+			but("up to ", most)))
 	}
 	if never := of[Missing]; never != nil {
 		word = v.Failed
@@ -108,5 +116,19 @@ func (v Verdict) alone(s Placed) string {
 		return fmt.Sprintf("C stayed at max = %s, as ordered: with that many processes %s made %s over the last "+
 			"quarter (%s, of a target of %s).", s.C, who, s.Rate, s.Off, v.Target)
 	}
+	if s.Standing == Waited {
+		upTo := ""
+		if v.Mean != "" {
+			upTo = "up to "
+		}
+		return fmt.Sprintf("Converged, then waited, as ordered: %s settled within 5 %% of %s%s.", who, v.Target,
+			but(upTo, s.Waits))
+	}
 	return fmt.Sprintf("%s: %s never settled within 5 %% of %s %s%s.", v.Failed, who, v.Target, s.When, s.More)
+}
+
+// but returns the end of a sentence on a server that waited in a number of intervals.
+func but(upTo string, intervals int) string {
+	return fmt.Sprintf(" but for %s%s, in which recipients waited for destinations that the sender's own limits or "+
+		"reply table kept closed", upTo, format.Plural(uint64(intervals), "interval"))
 }

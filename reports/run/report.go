@@ -66,6 +66,8 @@ type Report struct {
 	Host   folder.Host   `json:"-"` // host.json
 	Replay string        `json:"-"` // manifest.json: the command line that repeats the run
 
+	closes bool // the sender itself may close destinations, see runlog.Sender
+
 	Explain bool `json:"-"` // Text has the governor's own terms too
 }
 
@@ -136,7 +138,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		Mode: run.Mode, List: run.List, Receiver: run.Receiver, Partial: run.Partial,
 		Digest: fmt.Sprintf("%016x", run.Digest), Law: run.Law, Target: run.TargetRate,
 		HorizonSec: run.Horizon.Seconds(), EndSec: run.End.Seconds(), Clock: run.Clock,
-		Totals: t, Course: run.Course,
+		Totals: t, Course: run.Course, closes: run.Sender.Closes,
 		DFR: format.Ratio(t.Attempts, t.Delivered), Replay: replay,
 		Servers: []measure.Server{}, Expectations: []measure.Result{}, Outcomes: []Outcome{}, // never null in JSON
 	}

@@ -67,12 +67,24 @@ func (r *Report) placed(s measure.Server) measure.Placed {
 			format.Grouped(float64(s.AvailableFinal), 1))
 	case s.Ordered(r.Rows):
 		p.Standing, p.C, p.Rate, p.Off = measure.Held, format.Given(float64(s.AvailableFinal)), rate, off
+	case r.Waited(s) > 0:
+		p.Standing, p.Waits = measure.Waited, r.Waited(s)
 	default:
 		p.Standing, p.When = measure.Missing, "in "+r.intervals(float64(s.Judged))
 		p.More = fmt.Sprintf("; over the last quarter it made %s (%s), and it ended with %s processes", rate, off,
 			format.Grouped(float64(s.AvailableFinal), 1))
 	}
 	return p
+}
+
+// Waited returns in how many intervals recipients of a server waited for destinations that the sender itself kept
+// closed, if it settled but for these; otherwise 0.
+func (r *Report) Waited(s measure.Server) int {
+	if !r.closes {
+		return 0
+	}
+	_, n := s.Waited(r.Rows)
+	return n
 }
 
 // fleet returns the sum of the rates of all servers that were judged, each over its own last quarter, and the sum of

@@ -18,9 +18,11 @@ type Receiver struct {
 	Penalty  Refusal // Limit is the rate above which the receiver punishes, messages an hour
 	Pause    vt.Span // in which it then takes nothing
 	Events   []Event
-	HangsUp  int  // messages after which it closes a connection; 0: never
-	Messages int  // that the sender offers over one connection
-	Distrust bool // refusals, dead addresses or complaints make the receiver stricter, by Distrusted
+	HangsUp  int // messages after which it closes a connection; 0: never
+	Messages int // that the sender offers over one connection
+	// Fresh and Kept are the mean times of an attempt over a new and over a kept connection, without failures.
+	Fresh, Kept vt.Span
+	Distrust    bool // refusals, dead addresses or complaints make the receiver stricter, by Distrusted
 	Distrusted
 	Grey  Refusal // Limit is the share of recipients; Delay its wait
 	Delay vt.Span // longest usual wait of the greylist
@@ -56,7 +58,11 @@ type Sender struct {
 	Max       float64 // processes that the governor may make available
 	Requested int     // processes that the campaigns request
 	FirstWait vt.Span // before the first resend
+	Servers   []Own
+	Rates     []float64 // messages of each campaign that a server offers in an hour; 0: as many as it can
+	Size      float64   // mean size of a message, bytes
 
+	Closes  bool        // own limits or reactions to replies may close a destination, and no law moves such limits
 	Replies [][]Reading // reply table, by destination and row; nil without one
 }
 
@@ -65,4 +71,13 @@ type Reading struct {
 	Match           string // token, status and code
 	Class, Reaction string
 	Alarm           bool
+}
+
+// Own is what one server can do itself; a limit of 0 is none.
+type Own struct {
+	Name        string
+	Connections int
+	Rate        float64 // attempts an hour
+	Bandwidth   float64 // bytes a second
+	Share       float64 // of every list, relative to the other servers
 }

@@ -207,6 +207,6 @@ func binds(s *scenarios.Scenario, j judged, bounds []plan.Bound) (provider, by, 
 	case d.Send.Connections > 0:
 		return d.Name, string(plan.Own), ""
 	}
-	return "", string(plan.Processes), finding("", diagnosis.Runaway, diagnosis.Max, diagnosis.Processes,
-		diagnosis.Ramp, diagnosis.Target)
+	return "", string(plan.Processes), finding("", diagnosis.Connections, diagnosis.ServerRate, diagnosis.Bandwidth,
+		diagnosis.Runaway, diagnosis.Max, diagnosis.Processes, diagnosis.Ramp, diagnosis.CampaignRate, diagnosis.Target)
 }
