@@ -37,7 +37,7 @@ sim realrun
 sim/verify sim/bench sim/tune sim/ask sim/plan reports/internal/handmade
 reports/folder reports/diagnosis reports/reactions
 reports/chart
-reports/page
+reports/page reports/attempts
 reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist

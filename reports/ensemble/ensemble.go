@@ -71,11 +71,12 @@ type Report struct {
 	Host   folder.Host `json:"-"` // host.json
 	Replay string      `json:"-"` // manifest.json
 
-	Start   float64 `json:"-"` // C before the first decision
-	servers []string
-	rare    bool // outages come by chance
-	runs    []Observation
-	Means   []MeanPoint `json:"-"`
+	Start        float64 `json:"-"` // C before the first decision
+	servers      []string
+	destinations []string
+	rare         bool // outages come by chance
+	runs         []Observation
+	Means        []MeanPoint `json:"-"`
 }
 
 // Precision is the result of sequential stopping.
@@ -98,6 +99,9 @@ func Gather(s *scenarios.Scenario, runs []Observation, asked Asked, host runlog.
 		Level:    measure.Confidence,
 		Settling: []Settling{}, Expectations: []Expectation{}, Warnings: []string{}, Replay: replay,
 		Start: s.StartOfC(), runs: runs,
+	}
+	for _, d := range s.Destinations {
+		e.destinations = append(e.destinations, d.Name)
 	}
 	for _, c := range s.Campaigns {
 		e.Deadlines = e.Deadlines || c.Deadline > 0

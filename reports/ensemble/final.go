@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
+	"flyball/reports/attempts"
 	"flyball/reports/chart"
 	"flyball/reports/format"
 	"flyball/reports/run"
@@ -75,7 +76,7 @@ func (e *Report) finals(i int, until float64) []finalPoint {
 	return points
 }
 
-// mailing returns the drawing of the recipients that are final over time; none without
+// mailing returns the drawings of the recipients that are final and of the attempts over time; none without
 // campaigns or without a final recipient.
 func (e *Report) mailing() []chart.Drawing {
 	until, cut := e.shown()
@@ -121,5 +122,20 @@ func (e *Report) mailing() []chart.Drawing {
 		alt += " The figure ends before the last recipients were final."
 	}
 	return []chart.Drawing{{Figure: chart.Figure{Name: "final", Title: "When is it done, whatever the luck?",
-		CSV: format.WriteCSV(rows), Alt: alt}, Height: 4 * vg.Inch, Panels: []chart.Panel{p}}}
+		CSV: format.WriteCSV(rows), Alt: alt}, Height: 4 * vg.Inch, Panels: []chart.Panel{p}}, e.replies(until, cut)}
+}
+
+// replies returns the drawing of the mean attempts over time until a time in seconds.
+func (e *Report) replies(until float64, cut bool) chart.Drawing {
+	var all []attempts.Kept
+	for _, o := range e.runs {
+		all = append(all, o.course)
+	}
+	alt := fmt.Sprintf("Attempts for each destination over time by how they ended: delivered, deferred, refused, "+
+		"failed; stacked means of %s.", format.Plural(uint64(e.Replications), "replication"))
+	if cut {
+		alt += " The figure ends before the last recipients were final."
+	}
+	p := &attempts.Plot{Names: e.destinations, Course: attempts.Sum(all), Runs: len(all), Until: until, Clock: e.Clock}
+	return p.Drawing(chart.Figure{Name: "replies", Title: "Who refuses, whatever the luck?", Alt: alt})
 }

@@ -1,10 +1,13 @@
 package ensemble
 
 import (
+	"strings"
 	"testing"
 
+	"flyball/internal/vt"
 	"flyball/reports/format"
 	"flyball/reports/run"
+	"flyball/reports/runlog"
 )
 
 // Three mailings of ten recipients, written by hand: half is final after one, two and three
@@ -48,5 +51,18 @@ func TestFinalOverTime(t *testing.T) {
 	e.runs = []Observation{{}}
 	if d := e.mailing(); d != nil {
 		t.Errorf("a figure of nothing: %s", d[0].Alt)
+	}
+}
+
+// Three replications with two, four and six deliveries in their only hour: four in the mean.
+func TestRepliesAreMeans(t *testing.T) {
+	e := &Report{Replications: 3, destinations: []string{"d"}}
+	for i := range 3 {
+		o := Observe(&run.Report{Course: runlog.Course{Step: vt.Hour,
+			Steps: [][]runlog.Tally{{{Delivered: uint64(2 * (i + 1))}}}}})
+		e.runs = append(e.runs, o)
+	}
+	if got := string(e.replies(3600, false).CSV); !strings.HasSuffix(got, "\nd,0,3600,4,0,0,0,0\n") {
+		t.Errorf("got\n%s", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"flyball/reports/attempts"
 	"flyball/reports/diagnosis"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -19,6 +20,7 @@ type Observation struct {
 	attempts    uint64
 	tracks      []series // of each server
 	campaigns   []run.Campaign
+	course      attempts.Kept
 }
 
 // series is the course of one server over its full intervals.
@@ -42,7 +44,8 @@ type seriesPoint struct {
 // Observe returns the part of a report that an ensemble keeps.
 func Observe(r *run.Report) Observation {
 	o := Observation{Replication: r.Replication, Digest: r.Digest, Metrics: r.Metrics(), expected: r.Expectations,
-		findings: r.Findings, attempts: r.Totals.Attempts, campaigns: r.Campaigns}
+		findings: r.Findings, attempts: r.Totals.Attempts, campaigns: r.Campaigns,
+		course: attempts.Keep(r.Course)}
 	for _, s := range r.Servers {
 		t := series{settled: math.NaN(), runaway: s.Runaway,
 			held: !s.Settling5.Known() && s.Ordered(r.Rows), waits: r.Waited(s)}

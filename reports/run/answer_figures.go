@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -10,7 +9,7 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 
-	"flyball/internal/vt"
+	"flyball/reports/attempts"
 	"flyball/reports/chart"
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -62,44 +61,6 @@ func readFinal(raw []byte) (map[string][]Point, error) {
 		all[name] = append(all[name], Point{float64(f.Num()), f.Whole()})
 	}
 	return all, fields.Err
-}
-
-var replyColumns = [...]string{"destination", "step", "step_s", "delivered", "deferred", "refused", "failed",
-	"ambiguous"}
-
-func (r *Report) repliesCSV() []byte {
-	rows := [][]string{replyColumns[:]}
-	for k, step := range r.Course.Steps {
-		for d, t := range step {
-			row := []string{r.Destinations[d].Name, strconv.Itoa(k), format.Plain(r.Course.Step.Seconds())}
-			for _, n := range []uint64{t.Delivered, t.Deferred, t.Refused, t.Failed, t.Ambiguous} {
-				row = append(row, strconv.FormatUint(n, 10))
-			}
-			rows = append(rows, row)
-		}
-	}
-	return format.WriteCSV(rows)
-}
-
-func readReplies(raw []byte) (course runlog.Course, err error) {
-	fields, err := format.ReadCSV(raw, replyColumns[:])
-	if err != nil {
-		return course, err
-	}
-	for f := range fields.Each {
-		f.Text()
-		k := int(f.Whole())
-		course.Step = vt.Span(math.Round(float64(f.Num()))) * vt.Second
-		if k == len(course.Steps) {
-			course.Steps = append(course.Steps, nil)
-		} else if k != len(course.Steps)-1 {
-			f.Bad("the same step or the next one")
-			break
-		}
-		course.Steps[k] = append(course.Steps[k], runlog.Tally{Delivered: f.Whole(), Deferred: f.Whole(),
-			Refused: f.Whole(), Failed: f.Whole(), Ambiguous: f.Whole()})
-	}
-	return course, fields.Err
 }
 
 // shown returns the seconds that figures of the mailing cover: the whole run, or a little more than the time until
@@ -168,17 +129,12 @@ func (r *Report) answers() []chart.Drawing {
 		final.Alt += " " + s
 	}
 	final.Alt += more
-	replies := chart.Figure{Name: "replies", Title: "Who refuses?", CSV: r.repliesCSV(),
+	replies := chart.Figure{Name: "replies", Title: "Who refuses?",
 		Alt: "Attempts for each destination over time by how they ended: delivered, deferred, refused, failed; " +
 			"stacked." + more}
-	panels := r.replyPanels(until)
-	if n := len(r.Destinations); n > len(panels) {
-		replies.Alt += fmt.Sprintf(" Only the %d of %d destinations with most attempts are drawn; the CSV has all.",
-			len(panels), n)
-	}
 	return []chart.Drawing{
 		{Figure: final, Height: 4 * vg.Inch, Panels: []chart.Panel{r.finalPanel(until)}},
-		{Figure: replies, Height: vg.Length(1+1.3*float64(len(panels))) * vg.Inch, Panels: panels},
+		r.attempts(until).Drawing(replies),
 	}
 }
 
@@ -214,58 +170,11 @@ func (r *Report) finalPanel(until float64) chart.Panel {
 	return p
 }
 
-// replyPanels returns a panel for each of the destinations with most attempts.
-func (r *Report) replyPanels(until float64) []chart.Panel {
-	const most = 6
-	attempts := make([]uint64, len(r.Destinations))
-	order := make([]int, len(r.Destinations))
-	for d := range order {
-		order[d] = d
-		for _, step := range r.Course.Steps {
-			attempts[d] += step[d].Attempts()
-		}
+// attempts returns the attempts over time until a time in seconds.
+func (r *Report) attempts(until float64) *attempts.Plot {
+	p := &attempts.Plot{Course: r.Course, Runs: 1, Until: until, Clock: r.Clock}
+	for _, d := range r.Destinations {
+		p.Names = append(p.Names, d.Name)
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(attempts[b], attempts[a]) })
-	order = order[:min(len(order), most)]
-	unit, seconds, ticks := chart.TimeAxis(until, r.Clock)
-	step := r.Course.Step.Seconds()
-	var panels []chart.Panel
-	for i, d := range order {
-		p := chart.Panel{Y: r.Destinations[d].Name + ": attempts per hour", Ticks: ticks, Height: 1,
-			Room: []float64{0, until / seconds}}
-		if i == len(order)-1 {
-			p.X = "time since the start, " + unit
-		}
-		below := make([]float64, len(r.Course.Steps))
-		for _, kind := range []struct {
-			label string
-			color int
-			of    func(runlog.Tally) uint64
-		}{
-			{"delivered", 3, func(t runlog.Tally) uint64 { return t.Delivered }},
-			{"deferred (4yz)", 5, func(t runlog.Tally) uint64 { return t.Deferred }},
-			{"refused", 2, func(t runlog.Tally) uint64 { return t.Refused }},
-			{"failed (5yz, given up)", chart.Black, func(t runlog.Tally) uint64 { return t.Failed + t.Ambiguous }},
-		} {
-			var low, high plotter.XYs
-			for k, tallies := range r.Course.Steps {
-				from, to := float64(k)*step, min(float64(k+1)*step, until)
-				if from >= until {
-					break
-				}
-				top := below[k] + float64(kind.of(tallies[d]))/r.Course.Step.Hours()
-				low = append(low, plotter.XY{X: from / seconds, Y: below[k]}, plotter.XY{X: to / seconds, Y: below[k]})
-				high = append(high, plotter.XY{X: from / seconds, Y: top}, plotter.XY{X: to / seconds, Y: top})
-				below[k] = top
-			}
-			slices.Reverse(low)
-			area := chart.Area{Color: kind.color, Points: append(high, low...)}
-			if i == 0 {
-				area.Label = kind.label
-			}
-			p.Areas = append(p.Areas, area)
-		}
-		panels = append(panels, p)
-	}
-	return panels
+	return p
 }

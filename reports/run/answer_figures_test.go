@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/reports/attempts"
 	"flyball/reports/runlog"
 )
 
@@ -38,7 +39,7 @@ func TestTheMailingOverTime(t *testing.T) {
 			t.Errorf("destination %d: %+v in all, want %+v", d, sum, want[d])
 		}
 	}
-	back, err := readReplies(r.repliesCSV())
+	back, err := attempts.Read(r.attempts(1).CSV())
 	if err != nil || back.Step != r.Course.Step || len(back.Steps) != len(r.Course.Steps) {
 		t.Errorf("read back: %d steps of %v, %v; want %d of %v", len(back.Steps), back.Step, err, len(r.Course.Steps),
 			r.Course.Step)

@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 
+	"flyball/reports/attempts"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/reports/page"
@@ -100,7 +101,7 @@ func Read(dir string) (*Report, Extra, error) {
 		case "plots/final.csv":
 			curves, err = readFinal(data)
 		case "plots/replies.csv":
-			r.Course, err = readReplies(data)
+			r.Course, err = attempts.Read(data)
 		case "host.json":
 			err = format.ReadSchema(data, "flyball/host", &r.Host)
 		default:

@@ -24,7 +24,8 @@ func (d *Destination) tally() Tally {
 		Refused: d.Refusals(), Failed: d.Count(mail.Failed) - refused(mail.Failed), Ambiguous: d.Count(mail.Held)}
 }
 
-func (t Tally) plus(o Tally) Tally {
+// Plus returns the attempts of both.
+func (t Tally) Plus(o Tally) Tally {
 	return Tally{t.Delivered + o.Delivered, t.Deferred + o.Deferred, t.Refused + o.Refused, t.Failed + o.Failed,
 		t.Ambiguous + o.Ambiguous}
 }
@@ -116,7 +117,7 @@ func together(all []*Recorder) (sum course) {
 			sums = append(sums, tallies(all[i].by)...)
 		}
 		for k := range sums {
-			sum.sums[k] = sum.sums[k].plus(sums[k])
+			sum.sums[k] = sum.sums[k].Plus(sums[k])
 		}
 	}
 	return sum
