@@ -85,6 +85,7 @@ func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail
 		r.forecast.took[0] += reply.Took
 	} else {
 		r.forecast.took[1] += reply.Took
+		r.forecast.squares += float64(float64(reply.Took) * float64(reply.Took))
 		f := &r.finals
 		if f.stale(now, a.Rcpt) {
 			f.turn(now, a.Rcpt, len(r.by))

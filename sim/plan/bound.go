@@ -47,6 +47,7 @@ type Bound struct {
 	Recipients int
 	Admitted   int
 	Ends       vt.Time // earliest time by which the limit admits all; vt.Never: later than Longest
+	Usual      vt.Time // the same for as many recipients as a draw has on average
 }
 
 // Proves reports whether the limit alone makes the mailing late.
@@ -189,21 +190,27 @@ func (b *bounds) add(d, start vt.Time, p pool, kind Limit, figure string, sizes 
 	}
 	v := Bound{Provider: p.provider, Server: p.server, Limit: kind, Figure: figure,
 		Recipients: atLeast(float64(n)*p.part, p.share), Admitted: p.counters * admits(d)}
+	all := func(t vt.Time) int { return p.counters * admits(t) }
+	v.Ends = earliest(start, v.Recipients, all)
+	v.Usual = max(v.Ends, earliest(start, int(float64(n)*p.part*p.share), all))
+	b.all = append(b.all, v)
+}
+
+// earliest returns the first time from start on by which n messages are admitted; vt.Never if it
+// is later than Longest.
+func earliest(start vt.Time, n int, admits func(vt.Time) int) vt.Time {
 	low, high := start, vt.Time(Longest) // admits fewer at low, all at high
-	if p.counters*admits(high) < v.Recipients {
-		v.Ends = vt.Never
-		b.all = append(b.all, v)
-		return
+	if admits(high) < n {
+		return vt.Never
 	}
 	for high-low > 1 {
-		if mid := low + (high-low)/2; p.counters*admits(mid) >= v.Recipients {
+		if mid := low + (high-low)/2; admits(mid) >= n {
 			high = mid
 		} else {
 			low = mid
 		}
 	}
-	v.Ends = high
-	b.all = append(b.all, v)
+	return high
 }
 
 // atLeast returns a number of recipients that a draw of a share of n almost never falls

@@ -134,12 +134,16 @@ func TestBoundsOfEachPool(t *testing.T) {
 		{"a server's rate", paced, "", "", "b1", 29970, 12000},
 		{"a server's rate in a plan", equal + paced, "", "", "b1", 0, 0},
 		{"a campaign's rate", twoServers, "", "start = \"2h\"\nrate = \"500/h\"\n", "b1", 29970, 11000},
+		{"a campaign's rate, from its start on", twoServers, "", "start = \"2h\"\nrate = \"500/h\"\n" +
+			"[[campaign]]\nname = \"before\"\nrecipients = 1000\n", "b1", 29970, 11000},
+		{"own rate of a provider with a brand", twoServers, "send = { rate = \"500/h\", burst = 1 }" + half +
+			"\nlimits_of = \"p\"", "", "b1", 14464, 12000},
 		{"a half that is drawn", twoServers, "allowance = [{ limit = 10000, scope = \"fleet\" }]" + half, "", "", 19379,
 			10000},
 	} {
 		s := load(t, c.servers+"[[destination]]\nname = \"p\"\ndomain = \"p.example\"\n"+c.limits+campaign+c.campaign)
 		found := false
-		for _, b := range plan.Bounds(s, []vt.Time{vt.Time(vt.Day) - 1}) {
+		for _, b := range plan.Bounds(s, slices.Repeat([]vt.Time{vt.Time(vt.Day) - 1}, len(s.Campaigns))) {
 			if b.Server != c.server {
 				continue
 			}

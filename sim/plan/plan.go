@@ -6,7 +6,6 @@ package plan
 
 import (
 	"fmt"
-	"math"
 	"slices"
 
 	"flyball/internal/vt"
@@ -156,11 +155,7 @@ func (s *Search) spare(q Question, enough []int) (Plan, error) {
 			}
 		}
 	}
-	ok, err := s.inTime(q, high, q.Surely)
-	if err != nil || ok {
-		return Plan{Processes: high, Feasible: true}, err
-	}
-	return Plan{Processes: enough, Feasible: true}, nil
+	return Plan{Processes: high, Feasible: true}, nil
 }
 
 // runs returns the outcomes of n replications of a number of processes.
@@ -232,28 +227,26 @@ func (o Outcome) inTime(q Question, server int) bool {
 	return true
 }
 
-// best returns the plan whose first run came furthest: without recipients that were given
-// up if there is such a run, then with the most final recipients, then the earliest end. Of
-// equals it is the one that was tried first, the least.
+// alike is the part of the best end, or of the most final recipients, by which a plan may fall
+// short of the best and needs fewer processes.
+const alike = 0.02
+
+// best returns the plan with the least number of processes whose first run came nearly as far
+// as the one that came furthest, by the part alike. A run came further without too many
+// recipients that were given up, then if it ended, then with an earlier end or, if it did not
+// end, with more final recipients. Of equal numbers the one that was tried first counts.
 func (s *Search) best(q Question) (best Plan) {
-	var of Outcome
-	end := func(o Outcome) (at vt.Time) {
-		for i := range o.Ends {
-			for c, e := range o.Ends[i] {
-				if q.Due[c] != vt.Never {
-					at = max(at, e)
-				}
-			}
+	first := func(p []int) Outcome { return s.known[fmt.Sprint(p)][0] }
+	of := first(s.tried[0])
+	for _, p := range s.tried {
+		if o := first(p); o.further(q, of) {
+			of = o
 		}
-		return at
 	}
 	for _, p := range s.tried {
-		o := s.known[fmt.Sprint(p)][0]
-		switch {
-		case best.Processes != nil && o.Lost && !of.Lost:
-		case best.Processes == nil, !o.Lost && of.Lost,
-			float64(o.Final) > math.Ceil(float64(of.Final)*1.001), o.Final >= of.Final && end(o) < end(of):
-			best.Processes, of = p, o
+		v := Plan{Processes: p}
+		if first(p).near(q, of) && (best.Processes == nil || v.Total() < best.Total()) {
+			best = v
 		}
 	}
 	for _, p := range s.tried {
@@ -263,4 +256,39 @@ func (s *Search) best(q Question) (best Plan) {
 		}
 	}
 	return best
+}
+
+// end returns when the last recipient of a campaign with a deadline was final.
+func (o Outcome) end(q Question) (at vt.Time) {
+	for i := range o.Ends {
+		for c, e := range o.Ends[i] {
+			if q.Due[c] != vt.Never {
+				at = max(at, e)
+			}
+		}
+	}
+	return at
+}
+
+// further reports whether a run came further than another.
+func (o Outcome) further(q Question, than Outcome) bool {
+	switch end, other := o.end(q), than.end(q); {
+	case o.Lost != than.Lost:
+		return than.Lost
+	case end != other:
+		return end < other
+	}
+	return o.Final > than.Final
+}
+
+// near reports whether a run came nearly as far as the best one.
+func (o Outcome) near(q Question, best Outcome) bool {
+	switch end, other := o.end(q), best.end(q); {
+	case o.Lost != best.Lost:
+		return false
+	case other == vt.Never:
+		return float64(o.Final) >= (1-alike)*float64(best.Final)
+	default:
+		return end != vt.Never && float64(end) <= (1+alike)*float64(other)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/limits"
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
 	"flyball/reports/measure"
@@ -128,7 +129,7 @@ func (w *scheming) judge(row planning.Row, d dated, found plan.Plan, judges int)
 		if err != nil {
 			return row, err
 		}
-		if name, by, words := refuses(more[0]); name != "" {
+		if name, by, words := refuses(s, more[0]); name != "" {
 			row.Provider, row.Limit, row.Words = name, by, "With more processes: "+words
 		}
 	}
@@ -157,10 +158,10 @@ func (d dated) longer(set []string, feasible bool) []string {
 const mostRoom = 100 * vt.Day
 
 // refuses returns the first refusal of a run: its provider, its limit and its words.
-func refuses(j judged) (provider, by, words string) {
+func refuses(s *scenarios.Scenario, j judged) (provider, by, words string) {
 	for _, last := range []bool{true, false} {
 		for _, f := range j.findings {
-			if kind, ok := kinds[f.Cause]; ok && (!last || f.Where == j.last) {
+			if kind, ok := kindOf(s, f); ok && (!last || f.Where == j.last) {
 				return f.Where, string(kind), f.Words
 			}
 		}
@@ -172,6 +173,18 @@ func refuses(j judged) (provider, by, words string) {
 var kinds = map[diagnosis.Cause]plan.Limit{diagnosis.Cap: plan.Cap, diagnosis.Bucket: plan.Bucket,
 	diagnosis.Window: plan.Window, diagnosis.Throttle: plan.Rate, diagnosis.Reputation: plan.Rate,
 	diagnosis.Complaints: plan.Rate, diagnosis.Penalty: plan.Rate, diagnosis.Event: plan.Event}
+
+// kindOf returns the limit that a finding is about, if it is about one: an allowance of a day or
+// longer is a quota.
+func kindOf(s *scenarios.Scenario, f diagnosis.Finding) (plan.Limit, bool) {
+	kind, ok := kinds[f.Cause]
+	i := slices.IndexFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Name == f.Where })
+	short := func(a limits.Allowance) bool { return a.Window < vt.Day }
+	if kind == plan.Window && i >= 0 && !slices.ContainsFunc(s.Destinations[i].Allowances, short) {
+		kind = plan.Quota
+	}
+	return kind, ok
+}
 
 // nearBound is the share of the time of a run that a bound must take to be what binds it.
 const nearBound = 0.75
@@ -192,12 +205,15 @@ func binds(s *scenarios.Scenario, j judged, bounds []plan.Bound) (provider, by, 
 		}
 		return ""
 	}
-	if len(bounds) > 0 && bounds[0].Ends.Sub(0).Hours() >= nearBound*j.end {
-		b := bounds[0]
-		return b.Provider, string(b.Limit), finding(b.Provider, diagnosis.Window, diagnosis.Bucket)
+	if len(bounds) > 0 {
+		longest := slices.MaxFunc(bounds, func(a, b plan.Bound) int { return cmp.Compare(a.Usual, b.Usual) })
+		if longest.Usual.Sub(0).Hours() >= nearBound*j.end {
+			return longest.Provider, string(longest.Limit),
+				finding(longest.Provider, diagnosis.Window, diagnosis.Bucket)
+		}
 	}
 	for _, f := range j.findings {
-		if kind, ok := kinds[f.Cause]; ok && (f.Where == d.Name || f.Where == root) {
+		if kind, ok := kindOf(s, f); ok && (f.Where == d.Name || f.Where == root) {
 			return f.Where, string(kind), f.Words
 		}
 	}
