@@ -25,7 +25,8 @@ internal/replies
 governor netmodel/limits netmodel/delay engine/partition engine/delivery/retry
 netmodel
 engine governor/recorded
-engine/delivery engine/governing
+engine/delivery engine/governing engine/sender engine/inbox
+engine/remote
 reports/runlog reports/format
 reports/measure
 scenarios
@@ -34,7 +35,7 @@ internal/input internal/longtest internal/zone
 internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
-sim/verify sim/bench sim/tune sim/ask sim/plan reports/internal/handmade
+sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 reports/folder reports/diagnosis reports/reactions
 reports/chart
 reports/page reports/attempts

@@ -110,7 +110,7 @@ var engineMutants = []mutant{
 		"if m.seen.New(v); true {\n\t\t\tm.take"},
 	{"a code goes before a token", "internal/replies/table.go", "for rank := range ranks {",
 		"for rank := ranks - 1; rank >= 0; rank-- {"},
-	{"a token is found within a longer one", "internal/replies/table.go", "if begins && ends {", "if begins {"},
+	{"a token is found within a longer one", "internal/replies/table.go", "if begins && ends {", "if begins || ends {"},
 	{"every reply to what was under way slows again", "internal/replies/brake.go",
 		"if b.recovers > 0 && began < b.slowed {", "if b.recovers > 0 && began < 0 {"},
 	{"a second cut forgets the first", "internal/replies/brake.go", "left = b.left(now)\n", "left = 1\n"},

@@ -49,7 +49,7 @@ var checks = []check{
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
 	{"commands", []string{"./cmd/flyball", "-run",
-		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow"}},
+		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow|TestScripts/^(plan|ask|init|partition)$"}},
 }
 
 // mutants has all of them; each area has a file of its own.

@@ -27,11 +27,12 @@ type Message struct {
 // new meaning needs a new type.
 type Body interface{ body() }
 
-func (Reserve) body() {}
-func (Report) body()  {}
-func (Verdict) body() {}
-func (React) body()   {}
-func (Stop) body()    {}
+func (Reserve) body()  {}
+func (Report) body()   {}
+func (Verdict) body()  {}
+func (React) body()    {}
+func (Stop) body()     {}
+func (Withdraw) body() {}
 
 // Address names a role of a run.
 type Address struct {
@@ -46,9 +47,15 @@ const (
 	Operator  Kind = iota // the operator who starts and stops the roles; not a role
 	Delivery              // package delivery
 	Governing             // package governing
+	Sender                // package sender
+	Remote                // package remote
+	Bounces               // package inbox, for returned mail
+	Requests              // package inbox, for requests
 )
 
-func (k Kind) String() string { return [...]string{"operator", "delivery", "governing"}[k] }
+func (k Kind) String() string {
+	return [...]string{"operator", "delivery", "governing", "sender", "remote", "bounces", "requests"}[k]
+}
 
 func (a Address) String() string { return fmt.Sprintf("%s %d", a.Role, a.Server) }
 
@@ -61,7 +68,13 @@ type Reserve struct {
 	Subset    int            // number of recipients that a process takes at a time ([0031])
 	Priority  int            // the highest gets processes first, and the lowest is freed first ([0070])
 	Rate      unit.PerHour   // attempts that the server begins in the long run; 0: no limit
+	// further recipients of the part, with the tries that they had and the earliest time of the next: see PackResends
+	Resends string
 }
+
+// Withdraw takes back all recipients that are in no attempt. An attempt under way
+// ends as any other, but its recipient is not resent. Later reservations count again.
+type Withdraw struct{}
 
 // Report is what a delivering server measured in an interval, for the role that
 // governs it. The message has the number of the interval. A repeated Report gets

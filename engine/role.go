@@ -4,6 +4,9 @@
 //
 //	delivery   tries recipients on MTA processes ("B server")
 //	governing  decides for several delivering servers at once
+//	sender     cuts a mailing into subsets and sees that all of it is delivered ("A server")
+//	remote     keeps what a delivering server has to know when it stops and begins again
+//	inbox      turns returned mail and requests into changes of the list ("C" and "D server")
 //
 // A role is a state machine without clock, I/O, goroutine, randomness or global
 // state. It never blocks and is not safe for concurrent use.
@@ -65,14 +68,18 @@ func (l Load) Of(allocated float64) float64 {
 	return l(allocated)
 }
 
-// Outbox collects the actions that a role asks for, by kind. A shell performs
-// Close before Start, since one input may free a slot and use it again, and
-// delivers Send in order.
+// Outbox collects the actions that a role asks for, by kind. A shell performs them
+// in the order of the fields: facts are durable before anything is done or told, and
+// one input may free a slot and use it again.
 type Outbox struct {
+	Write []Fact         // of a Durable role
 	Close []mail.Slot    // slots whose connections to close; without answer
 	Start []mail.Attempt // attempts to begin; the shell answers each with Complete
+	Dots  []Dot          // of a Gate
 	Send  []Message
 }
 
 // Clear empties the Outbox and keeps its memory.
-func (o *Outbox) Clear() { o.Close, o.Start, o.Send = o.Close[:0], o.Start[:0], o.Send[:0] }
+func (o *Outbox) Clear() {
+	o.Write, o.Close, o.Start, o.Dots, o.Send = o.Write[:0], o.Close[:0], o.Start[:0], o.Dots[:0], o.Send[:0]
+}

@@ -2,7 +2,7 @@
 // how each recipient ends: the role of one delivering server ("B server",
 // [0032]-[0036], [0063]-[0071]). It implements engine.Role. The shell answers
 // every started attempt with Complete. The role accepts the messages Reserve,
-// Verdict, React and Stop. If several servers are governed together, it sends Report;
+// Verdict, React, Withdraw and Stop. If several servers are governed together, it sends Report;
 // if a reply concerns all servers, it sends React.
 package delivery
 
@@ -38,7 +38,8 @@ type Machine struct {
 	oldest      int // index of the first campaign that may have work now
 	waiting     waiting
 	firsts      []vt.Time    // when the first try of a waiting recipient began, by its place; only if MaxAge is set
-	left        uint64       // recipients handed over and not final
+	left        uint64       // recipients handed over and neither final nor withdrawn
+	due         vt.Time      // when the last recipient that was to be resent is due; not saved
 	concurrency *concurrency // nil if destinations have no limits
 	pause       pause
 	revival     vt.Time // when a closed destination or campaign for which a recipient waits opens; vt.Never: none
@@ -77,6 +78,7 @@ type campaign struct {
 	parkedCount int     // number of parked recipients
 	stage       retry.Stage
 	priority    int
+	withdrawn   bool           // none of its recipients is resent
 	every       vt.Span        // time between two attempts by its rate; 0 without one
 	opens       vt.Time        // the next attempt may begin from here on
 	asked       mail.Recipient // 1 + the place whose recipient's destination is answer; 0: none
@@ -130,11 +132,14 @@ func (m *Machine) Allocated() int { return m.allocated }
 // Reservable returns the number of processes that may be reserved now ([0068]).
 func (m *Machine) Reservable() int { return max(0, m.available-m.allocated) }
 
-// Left returns the number of recipients that were handed over and are not final.
+// Left returns the number of recipients that were handed over and are neither final nor withdrawn.
 func (m *Machine) Left() uint64 { return m.left }
 
 // Done reports whether every recipient handed over is final.
 func (m *Machine) Done() bool { return m.left == 0 }
+
+// Due returns the earliest time of the next try of the recipient that the observer was last told to be Pending.
+func (m *Machine) Due() vt.Time { return m.due }
 
 // NextWake returns the next time at which Wake must be called: the end of the
 // interval, the first due time of a resend, the opening of a closed destination or
@@ -147,13 +152,13 @@ func (m *Machine) address() engine.Address {
 	return engine.Address{Role: engine.Delivery, Server: m.cfg.Server}
 }
 
-// Receive processes a Reserve, Verdict, React or Stop.
+// Receive processes a Reserve, Verdict, React, Withdraw or Stop.
 func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 	m.account(now)
 	switch b := v.Body.(type) {
 	case engine.Reserve:
 		if m.seen.New(v) {
-			m.take(b, out)
+			m.take(now, b, out)
 		}
 	case engine.Verdict:
 		m.adjust(v.Number, b, out)
@@ -161,15 +166,18 @@ func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 		if m.seen.New(v) {
 			m.heed(now, b)
 		}
+	case engine.Withdraw:
+		m.withdraw()
 	case engine.Stop:
 		m.stopping, m.interval.next = true, now
 	default:
-		panic(fmt.Sprintf("delivery: server %d: got %v, want Reserve, Verdict, React or Stop", m.cfg.Server, v))
+		panic(fmt.Sprintf("delivery: server %d: got %v, want Reserve, Verdict, React, Withdraw or Stop", m.cfg.Server,
+			v))
 	}
 }
 
 // take begins a campaign for the reservation r.
-func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
+func (m *Machine) take(now vt.Time, r engine.Reserve, out *engine.Outbox) {
 	if r.From > r.To || r.Processes < 1 || r.Subset < 1 {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
@@ -177,6 +185,9 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 		priority: r.Priority, every: mail.Every(r.Rate),
 		stage: retry.Stage{Left: uint64(r.To - r.From), Total: uint64(r.To - r.From)},
 		ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
+	resends := engine.UnpackResends(r.Resends)
+	c.stage.Left += uint64(len(resends))
+	c.stage.Total = c.stage.Left
 	m.limits.Adjust(&c.stage)
 	if m.concurrency != nil {
 		c.parked = make([]chain, len(m.concurrency.each))
@@ -185,6 +196,7 @@ func (m *Machine) take(r engine.Reserve, out *engine.Outbox) {
 	m.ranked = m.ranked || r.Rate > 0 || len(m.campaigns) > 0 && r.Priority != m.campaigns[0].priority
 	m.campaigns = append(m.campaigns, c)
 	m.left += c.stage.Left
+	m.again(now, resends)
 	m.fill(out)
 }
 
@@ -255,7 +267,7 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	if status == mail.Done {
 		m.interval.delivered++
 	}
-	if status != mail.Pending {
+	if status != mail.Pending || m.campaigns[s.campaign].withdrawn {
 		m.left--
 		m.campaigns[s.campaign].stage.Left--
 	}
@@ -295,18 +307,26 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, 
 		return mail.Failed, fate
 	}
 	due := now.Add(m.wait(i, r))
+	m.due = due
 	maxAge := m.cfg.Retry.MaxAge
 	if maxAge > 0 && due.Sub(s.first) > maxAge {
 		return mail.Failed, fate
 	}
-	place := m.waiting.add(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign})
-	if maxAge > 0 {
+	if !m.campaigns[s.campaign].withdrawn {
+		m.queue(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign}, s.first)
+	}
+	return mail.Pending, fate
+}
+
+// queue makes the recipient r, whose first try began at first, wait for a resend until due.
+func (m *Machine) queue(due vt.Time, r resend, first vt.Time) {
+	place := m.waiting.add(due, r)
+	if m.cfg.Retry.MaxAge > 0 {
 		for len(m.firsts) <= int(place) {
 			m.firsts = append(m.firsts, 0)
 		}
-		m.firsts[place] = s.first
+		m.firsts[place] = first
 	}
-	return mail.Pending, fate
 }
 
 // proceed gives slot i its next recipient: a due resend, the next of its subset,

@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Fact is something that a role has to know after its process has stopped and begun again.
+// A role writes facts to its Outbox, and a shell keeps them in order. Like Body, it is a
+// comparable value of one of the types of this file, and the meaning of a type never changes.
+type Fact interface{ fact() }
+
+func (Submitted) fact() {}
+func (Reached) fact()   {}
+func (Planned) fact()   {}
+func (Imported) fact()  {}
+func (Finished) fact()  {}
+func (Closed) fact()    {}
+func (Reported) fact()  {}
+func (Barred) fact()    {}
+func (Took) fact()      {}
+func (Began) fact()     {}
+func (Intent) fact()    {}
+func (Dotted) fact()    {}
+func (Outcome) fact()   {}
+func (Ended) fact()     {}
+func (Bounced) fact()   {}
+func (Asked) fact()     {}
+
+// Facts of a sending server.
+type (
+	// Submitted begins a mailing: an entry of the queue of pending messages ([0080]).
+	Submitted struct {
+		Job        Job
+		Recipients mail.Recipient
+		Due        vt.Time
+	}
+
+	// Reached is a checkpoint of a mailing, with the digest of what was made.
+	Reached struct {
+		Job        Job
+		Checkpoint Checkpoint
+		Digest     uint64
+	}
+
+	// Planned is a subset of a plan, checkpoint P450. Of is the number of subsets of its plan: a plan
+	// is in force when all are written, in the order of their numbers. A plan after the first one is
+	// made instead of a subset whose server is lost, for its recipients that are not final; these may
+	// have the message.
+	Planned struct {
+		Subset  Subset
+		Of      int
+		Server  mail.Server
+		Part    string
+		Instead Subset // of plan 0: none
+	}
+
+	// Imported has outcomes of a subset, from the number First on.
+	Imported struct {
+		Subset   Subset
+		First    uint64
+		Outcomes string
+	}
+
+	// Finished ends a subset of which all outcomes are imported: its checkpoint P699.
+	Finished struct{ Subset Subset }
+
+	// Closed is checkpoint P699 of a mailing: it leaves the queue, and its report is due.
+	Closed struct{ Summary Summary }
+
+	// Reported ends a mailing: who asked for it has the report.
+	Reported struct{ Job Job }
+)
+
+// Barred means that a recipient must get nothing any more. On a sending server it comes from
+// another server, with the number that it has there; on a delivering server From is the sender.
+type Barred struct {
+	From   Address
+	Number uint64
+	Rcpt   mail.Recipient
+}
+
+// Facts of a delivering server.
+type (
+	// Took is checkpoint P500 of a subset: its part of the list is here.
+	Took struct {
+		Subset    Subset
+		Part      string
+		Processes int
+		Size      int
+	}
+
+	// Began is checkpoint P600 of a subset.
+	Began struct{ Subset Subset }
+
+	// Intent comes before the final dot of a message.
+	Intent struct {
+		Rcpt mail.Recipient
+		Try  mail.Try
+		Boot uint64 // names the time from one start of the machine's operating system to the next
+	}
+
+	// Dotted comes between Intent and the final dot. It is written and not waited for: it survives
+	// the end of the process and not the loss of power.
+	Dotted struct {
+		Rcpt mail.Recipient
+		Try  mail.Try
+	}
+
+	// Outcome ends an attempt that is charged to its recipient.
+	Outcome struct {
+		Rcpt      mail.Recipient
+		Try       mail.Try
+		Status    mail.Status
+		Ambiguous bool    // the final dot was sent and no reply is known
+		Due       vt.Time // when the next try may begin, if the status is Pending
+	}
+
+	// Ended is checkpoint P650 of a subset.
+	Ended struct{ Subset Subset }
+)
+
+// Facts of a server that receives returned mail or requests.
+type (
+	// Bounced is a returned mail for a recipient.
+	Bounced struct {
+		Token uint64
+		Rcpt  mail.Recipient
+		Hard  bool
+	}
+
+	// Asked is a recipient's request to be deleted.
+	Asked struct{ Rcpt mail.Recipient }
+)
+
+// Dot is the answer to a role's attempt that has come to its final dot.
+type Dot struct {
+	Slot mail.Slot
+	Gen  uint32
+	Send bool // false: end the attempt without the final dot, and complete it as aborted
+	Mark Fact // to be written before the final dot, without waiting for the disk; nil if Send is false
+}
+
+// Durable is a Role with facts. Its shell makes all facts of an Outbox durable, in their
+// order, before it performs anything else of the same Outbox or of a later one: what a
+// role tells may rest on any fact that it wrote before. State of a Durable role panics,
+// since its state follows from its facts.
+type Durable interface {
+	Role
+
+	// Recover gives a new role the durable facts of its predecessor, in order, before any other
+	// input. boot names the time since the start of the operating system.
+	Recover(now vt.Time, boot uint64, facts []Fact, out *Outbox)
+}
+
+// Gate is a Role that decides over each final dot.
+type Gate interface {
+	// Gate asks whether the attempt of a slot, of which everything but the final dot is sent, may
+	// send it. The answer is a Dot in this Outbox or in a later one.
+	Gate(now vt.Time, slot mail.Slot, gen uint32, out *Outbox)
+}

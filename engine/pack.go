@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// This file packs lists into strings, so that messages and facts stay comparable values.
+
+// Part is a range of a list: the recipients [From, To).
+type Part struct{ From, To mail.Recipient }
+
+// PackParts packs ranges of a list, in 8 bytes each.
+func PackParts(all []Part) string {
+	b := make([]byte, 0, 8*len(all))
+	for _, p := range all {
+		b = binary.BigEndian.AppendUint32(b, uint32(p.From))
+		b = binary.BigEndian.AppendUint32(b, uint32(p.To))
+	}
+	return string(b)
+}
+
+// UnpackParts is the inverse of PackParts.
+func UnpackParts(s string) (all []Part) {
+	for ; s != ""; s = s[8:] {
+		all = append(all, Part{mail.Recipient(word(s)), mail.Recipient(word(s[4:]))})
+	}
+	return all
+}
+
+// Resend is a recipient that had Try tries; the next one may begin at Due.
+type Resend struct {
+	Rcpt mail.Recipient
+	Try  mail.Try
+	Due  vt.Time
+}
+
+// PackResends packs recipients that were tried before, in 14 bytes each.
+func PackResends(all []Resend) string {
+	b := make([]byte, 0, 14*len(all))
+	for _, r := range all {
+		b = binary.BigEndian.AppendUint32(b, uint32(r.Rcpt))
+		b = binary.BigEndian.AppendUint16(b, uint16(r.Try))
+		b = binary.BigEndian.AppendUint64(b, uint64(r.Due))
+	}
+	return string(b)
+}
+
+// UnpackResends is the inverse of PackResends.
+func UnpackResends(s string) (all []Resend) {
+	for ; s != ""; s = s[14:] {
+		due := uint64(word(s[6:]))<<32 | uint64(word(s[10:]))
+		all = append(all, Resend{mail.Recipient(word(s)), mail.Try(s[4])<<8 | mail.Try(s[5]), vt.Time(due)})
+	}
+	return all
+}
+
+// Final is the end of a recipient on a delivering server.
+type Final struct {
+	Rcpt      mail.Recipient
+	Status    mail.Status
+	Ambiguous bool // one of its attempts was
+}
+
+// PackOutcomes packs ends of recipients, in 5 bytes each.
+func PackOutcomes(all []Final) string {
+	b := make([]byte, 0, 5*len(all))
+	for _, f := range all {
+		flag := byte(f.Status)
+		if f.Ambiguous {
+			flag |= 1 << 7
+		}
+		b = append(binary.BigEndian.AppendUint32(b, uint32(f.Rcpt)), flag)
+	}
+	return string(b)
+}
+
+// UnpackOutcomes is the inverse of PackOutcomes.
+func UnpackOutcomes(s string) (all []Final) {
+	for ; s != ""; s = s[5:] {
+		all = append(all, Final{mail.Recipient(word(s)), mail.Status(s[4] &^ (1 << 7)), s[4]>>7 != 0})
+	}
+	return all
+}
+
+// PackRecipients packs recipients, in 4 bytes each.
+func PackRecipients(all []mail.Recipient) string {
+	b := make([]byte, 0, 4*len(all))
+	for _, r := range all {
+		b = binary.BigEndian.AppendUint32(b, uint32(r))
+	}
+	return string(b)
+}
+
+// UnpackRecipients is the inverse of PackRecipients.
+func UnpackRecipients(s string) (all []mail.Recipient) {
+	for ; s != ""; s = s[4:] {
+		all = append(all, mail.Recipient(word(s)))
+	}
+	return all
+}
+
+func word(s string) uint32 {
+	return uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
+}
+
+// DigestOf returns the FNV-1a digest of a string of packed values.
+func DigestOf(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}

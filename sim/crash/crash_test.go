@@ -1,0 +1,208 @@
+package crash
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"flyball/internal/longtest"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+func always(done, all int) bool { return true }
+
+// run fails the test if the search finds a case that breaks a promise.
+func run(t *testing.T, s Search) *Account {
+	t.Helper()
+	a := s.Run(always)
+	for _, f := range a.Failures {
+		t.Errorf("flyball crash --case %q: %s", f.Case, f.Violation)
+	}
+	if a.Missed > 0 || a.Unexplained > 0 || a.Failed > 0 {
+		t.Errorf("%d runs: %d failed, %d recipients missed, %d duplicates unexplained; want none", a.Runs, a.Failed, a.Missed,
+			a.Unexplained)
+	}
+	return a
+}
+
+func only(change func(*Search)) Search {
+	s := DefaultSearch()
+	s.Single, s.Pairs, s.Random = false, false, 0
+	s.Every = longtest.Or(s.Every, 1)
+	change(&s)
+	return s
+}
+
+// The receivers' own count is what a run without faults is held against.
+func TestWithoutFaults(t *testing.T) {
+	w := New(Small(), Case{})
+	r := w.Run()
+	accepted := 0
+	for i, n := range w.oracle.accepts {
+		if accepted += n; n > 1 {
+			t.Errorf("recipient %d got %d messages", i, n)
+		}
+	}
+	s := w.summary
+	if r.Violation != "" || r.Ambiguous != 0 || uint64(accepted) != s.Delivered || w.reports != 1 ||
+		s.Delivered+s.Failed+s.Suppressed != 24 || s.Suppressed == 0 || s.Failed == 0 {
+		t.Errorf("got %+v and report %+v (%d times), %d accepted; want all final, one report, none ambiguous", r, s,
+			w.reports, accepted)
+	}
+}
+
+func TestOneCrash(t *testing.T) {
+	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(23, 1) }))
+}
+
+func TestTwoCrashes(t *testing.T) {
+	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(61, 5) }))
+}
+
+func TestManyFaults(t *testing.T) {
+	a := run(t, only(func(s *Search) { s.Random = longtest.Or(1500, 60_000) }))
+	if a.Points < a.Runs || a.Ambiguous == 0 || a.Duplicates == 0 {
+		t.Errorf("got %+v, want crashes, ambiguous attempts and duplicates: nothing was tried", a)
+	}
+	for _, c := range a.Classes {
+		if c.Hits < longtest.Or(5, 100) {
+			t.Errorf("%s: got %d hits", c.Name, c.Hits)
+		}
+	}
+}
+
+func TestNumberOfWorkersChangesNothing(t *testing.T) {
+	s := only(func(s *Search) { s.Random = 600 })
+	s.Workers = 1
+	one := s.Run(always)
+	s.Workers = 3
+	if three := s.Run(always); !reflect.DeepEqual(one, three) {
+		t.Errorf("1 worker: %+v\n3 workers: %+v", one, three)
+	}
+}
+
+// What other programs do loses mail, or repeats it without a trace; a receiver that knows transactions
+// gets everything once.
+func TestSchemes(t *testing.T) {
+	for _, v := range []struct {
+		scheme                          Scheme
+		missed, duplicates, unexplained bool
+	}{
+		{Ours, false, true, false},
+		{Advance, true, true, false}, // it repeats what a lost server had, as all do
+		{Unsynced, false, true, true},
+		{Journal, false, true, true},
+		{Recall, false, false, false},
+	} {
+		s := only(func(s *Search) {
+			s.Single, s.Every = true, longtest.Or(43, 3)
+			s.Config.Scheme = v.scheme
+		})
+		a := s.Run(always)
+		if a.Missed > 0 != v.missed || a.Duplicates > 0 != v.duplicates || a.Unexplained > 0 != v.unexplained {
+			t.Errorf("%v: got %d missed, %d duplicates, %d unexplained; want more than 0: %v, %v, %v", v.scheme, a.Missed,
+				a.Duplicates, a.Unexplained, v.missed, v.duplicates, v.unexplained)
+		}
+	}
+}
+
+// By Little's law, as many attempts are ambiguous when power is lost as are between the final dot and
+// the durable outcome: throughput x (time of the reply + time of the commit).
+func TestAmbiguousAttemptsPerCrash(t *testing.T) {
+	each := longtest.Or(60, 200)
+	for _, processes := range []int{4, 8, 16, 32, 64} {
+		cfg := Small()
+		cfg.Servers, cfg.Processes, cfg.Recipients = 1, processes, 20*processes
+		cfg.Deferred, cfg.Refused, cfg.Returned, cfg.Requests = 0, 0, 0, 0
+		cfg.Accept, cfg.Answer, cfg.Commit = 100*vt.Millisecond, 100*vt.Millisecond, 50*vt.Millisecond
+		// an attempt: 60 to 120 ms up to the gate, the intent, the reply, the outcome
+		attempt := 90*vt.Millisecond + cfg.Commit + cfg.Accept + cfg.Answer + cfg.Commit
+		throughput := float64(processes) / attempt.Seconds()
+		want := throughput * (cfg.Accept + cfg.Answer + cfg.Commit).Seconds()
+		sum := 0
+		for n := range each {
+			word := rng.New(7, uint64(processes)).At(uint64(n), 0, 1)[0]
+			at := vt.Time(2*vt.Second) + vt.Time(float64(8*attempt)*float64(word)/(1<<32))
+			r := New(cfg, Case{Crashes: []Crash{{Time: at, Victim: 1, Model: PowerMin, Down: Soon}}}).Run()
+			if r.Violation != "" {
+				t.Fatalf("%d processes, crash at %v: %s", processes, vt.Span(at), r.Violation)
+			}
+			sum += r.Ambiguous
+		}
+		if got := float64(sum) / float64(each); math.Abs(got/want-1) > 0.1 {
+			t.Errorf("%d processes: got %.2f ambiguous attempts per crash, want %.2f within 10 %%", processes, got, want)
+		}
+	}
+}
+
+// A server that pauses for longer than its lease sends nothing when it goes on: its recipients have
+// another server by then.
+func TestPausedServerSendsNothing(t *testing.T) {
+	cfg := Small()
+	for e := 40; e < 200; e += longtest.Or(7, 1) {
+		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Pause: true, Down: Late}}})
+		paused, after := false, 0
+		w.trace = func(h int, k Kind) {
+			paused = paused || w.hosts[1].until != vt.Never
+			if paused && h == 1 && k == Dots && w.now >= w.hosts[1].until {
+				after++
+			}
+		}
+		if r := w.Run(); r.Violation != "" || after > 0 {
+			t.Errorf("pause at effect %d: %d final dots after it, violation %q; want none", e, after, r.Violation)
+		}
+	}
+}
+
+func TestCaseText(t *testing.T) {
+	cfg := Small()
+	for _, text := range []string{"12- B1 power-min 3s", "12+ actor kill 1m", "@4.5s all power-any 30s",
+		"lost=0.01; loss=0.2; repeat=0.1; drift:B2=-0.004; 7- C pause 3s; 7+ D kill 3s"} {
+		x, err := cfg.Parse(text)
+		if err != nil || cfg.Text(&x) != text {
+			t.Errorf("%q: got %q, %v", text, cfg.Text(&x), err)
+		}
+	}
+	s := DefaultSearch()
+	for n := range 500 {
+		x := s.random(uint64(n), 360)
+		y, err := cfg.Parse(cfg.Text(&x))
+		if err != nil || cfg.Text(&y) != cfg.Text(&x) || len(y.Crashes) != len(x.Crashes) {
+			t.Fatalf("case %d: %+v is read as %+v, %v", n, x, y, err)
+		}
+	}
+	for _, v := range []struct{ text, want string }{
+		{"", "0 words"}, {"x B1 kill 3s", `effect "x"`}, {"0- B1 kill 3s", `effect "0-"`},
+		{"5 B1 kill 3s", `effect "5"`},
+		{"5- B3 kill 3s", `"B3", want A, B1 to B2`}, {"5- B1 burn 3s", `"burn", want kill`}, {"5- B1 kill 3", `"3"`},
+		{"5- B1 kill 0s", "want more than 0"}, {"@0s B1 kill 3s", "want more than 0"},
+		{"@3s actor kill 3s", "or actor at"},
+		{"9- A kill 3s; 8- A kill 3s", "effect 8 after 9"}, {"loss=2", "want from 0 to 0.5"},
+		{"los=0.1", `"los", want lost`},
+		{"loss=x", "want a share"}, {"drift:C=0.001", `server "C"`}, {"drift:B1=0.2", "to 0.01"},
+	} {
+		if _, err := cfg.Parse(v.text); err == nil || !strings.Contains(err.Error(), v.want) {
+			t.Errorf("%q: got %v, want an error with %q", v.text, err, v.want)
+		}
+	}
+}
+
+// A journal keeps what is durable, whatever the model, and never more than was written.
+func TestDisk(t *testing.T) {
+	for _, v := range []struct {
+		model    Model
+		share    float64
+		facts, n int
+	}{{Kill, 0, 5, 5}, {PowerMin, 0.9, 5, 3}, {PowerAny, 0, 5, 3}, {PowerAny, 0.34, 5, 4}, {PowerAny, 0.99, 5, 5}} {
+		var d disk
+		for range v.facts {
+			d.write(nil)
+		}
+		d.durable = 3
+		if d.stop(v.model, v.share); len(d.facts) != v.n || d.durable != v.n {
+			t.Errorf("%v, %v: got %d facts, %d durable; want %d", v.model, v.share, len(d.facts), d.durable, v.n)
+		}
+	}
+}

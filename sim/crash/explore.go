@@ -1,0 +1,276 @@
+package crash
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// Search says which cases are run.
+type Search struct {
+	Config  Config
+	Single  bool // every effect, before and after, by every victim and model, back soon and late
+	Pairs   bool // every two effects, by their own hosts, with kill and with power-min
+	Random  int  // runs with several crashes, pauses, lost messages and clocks that drift
+	Every   int  // singles and pairs begin at every effect, every second one, ...; at least 1
+	Seed    uint64
+	Workers int
+}
+
+// Soon and Late are how long servers stop: less than a lease, and longer than the sending server waits.
+const (
+	Soon = 3 * vt.Second
+	Late = 60 * vt.Second
+)
+
+// DefaultSearch returns the whole search of the small scope: a million runs.
+func DefaultSearch() Search {
+	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Seed: 1,
+		Workers: runtime.GOMAXPROCS(0)}
+}
+
+// Account is what came of a search.
+type Account struct {
+	Effects     int `json:"effects"` // of the run in which nothing goes wrong
+	Runs        int `json:"runs"`
+	Points      int `json:"points"` // crashes that happened
+	Missed      int `json:"missed"`
+	Duplicates  int `json:"duplicates"`
+	Unexplained int `json:"unexplained_duplicates"`
+	Ambiguous   int `json:"ambiguous"`
+	// crashes that hit the host of the effect, by kind of effect, before and after it
+	Classes  []Class   `json:"classes"`
+	Recovery vt.Span   `json:"-"` // the longest, from when the last server went on to the report
+	Failures []Failure `json:"failures"`
+	Failed   int       `json:"failed"` // runs that broke a promise; Failures has the first ones
+}
+
+// Class is a kind of crash.
+type Class struct {
+	Name string `json:"name"`
+	Hits int    `json:"hits"`
+}
+
+// Failure is a case that broke a promise.
+type Failure struct {
+	Case      string `json:"case"`
+	Violation string `json:"violation"`
+}
+
+// most is the number of failures that an account keeps.
+const most = 10
+
+// Run runs the search. keepGoing is asked now and then, with the number of runs done and in all so far;
+// the search ends when it returns false.
+func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
+	cfg := s.Config
+	base := New(cfg, Case{}).Run()
+	a := &Account{Effects: base.Effects, Classes: []Class{}, Failures: []Failure{}}
+	for i := range base.Hits {
+		name := "before: "
+		if i%2 == 1 {
+			name = "after: "
+		}
+		a.Classes = append(a.Classes, Class{Name: name + Kind(i/2).String()})
+	}
+	if base.Violation != "" {
+		a.Failed, a.Failures = 1, append(a.Failures, Failure{Violation: base.Violation})
+		return a
+	}
+	var blocks []block
+	if s.Single {
+		for e := 0; e < base.Effects; e += s.Every {
+			blocks = append(blocks, func(run runner) { s.singles(e+1, run) })
+		}
+	}
+	if s.Pairs {
+		for e := 0; e < base.Effects; e += s.Every {
+			blocks = append(blocks, func(run runner) { s.pairs(e+1, run) })
+		}
+	}
+	const each = 250
+	for n := 0; n < s.Random; n += each {
+		blocks = append(blocks, func(run runner) {
+			for i := n; i < min(n+each, s.Random); i++ {
+				x := s.random(uint64(i), base.Effects)
+				run(&x)
+			}
+		})
+	}
+	s.each(blocks, a, keepGoing)
+	return a
+}
+
+// runner runs a case and returns the number of its effects.
+type runner func(*Case) int
+
+// block is a part of a search.
+type block func(runner)
+
+// each runs blocks side by side and adds what came of them to the account, in their order.
+func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) bool) {
+	parts := make([]Account, len(blocks))
+	var next, done atomic.Int64
+	var stopped atomic.Bool
+	var wait sync.WaitGroup
+	for range max(1, s.Workers) {
+		wait.Go(func() {
+			for !stopped.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= len(blocks) {
+					return
+				}
+				part := &parts[i]
+				part.Classes = make([]Class, len(a.Classes))
+				blocks[i](func(x *Case) int { return s.run(x, part) })
+				if !keepGoing(int(done.Add(1)), len(blocks)) {
+					stopped.Store(true)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	for i := range parts {
+		a.add(&parts[i])
+	}
+}
+
+func (s *Search) run(x *Case, a *Account) int {
+	r := New(s.Config, *x).Run()
+	a.Runs++
+	a.Missed += r.Missed
+	a.Duplicates += r.Duplicates
+	a.Unexplained += r.Unexplained
+	a.Ambiguous += r.Ambiguous
+	a.Recovery = max(a.Recovery, r.Recovery)
+	a.Points += r.Crashes
+	for i, n := range r.Hits {
+		a.Classes[i].Hits += n
+	}
+	if r.Violation != "" {
+		if a.Failed++; len(a.Failures) < most {
+			least := s.shrink(*x)
+			a.Failures = append(a.Failures, Failure{Case: s.Config.Text(&least), Violation: New(s.Config,
+				least).Run().Violation})
+		}
+	}
+	return r.Effects
+}
+
+func (a *Account) add(p *Account) {
+	a.Runs += p.Runs
+	a.Points += p.Points
+	a.Missed += p.Missed
+	a.Duplicates += p.Duplicates
+	a.Unexplained += p.Unexplained
+	a.Ambiguous += p.Ambiguous
+	a.Recovery = max(a.Recovery, p.Recovery)
+	a.Failed += p.Failed
+	for i := range p.Classes {
+		a.Classes[i].Hits += p.Classes[i].Hits
+	}
+	a.Failures = append(a.Failures, p.Failures[:min(len(p.Failures), most-len(a.Failures))]...)
+}
+
+// singles crashes at one effect.
+func (s *Search) singles(effect int, run runner) {
+	for _, after := range []bool{false, true} {
+		for victim := All; victim < s.Config.hosts(); victim++ {
+			for m := range Models {
+				for _, down := range []vt.Span{Soon, Late} {
+					run(&Case{Crashes: []Crash{{Effect: effect, After: after, Victim: victim, Model: m, Down: down}}})
+				}
+			}
+		}
+	}
+}
+
+// pairs crashes at an effect and at each one after it.
+func (s *Search) pairs(effect int, run runner) {
+	for _, m := range []Model{Kill, PowerMin} {
+		first := Crash{Effect: effect, Victim: Actor, Model: m, Down: Soon}
+		last := run(&Case{Crashes: []Crash{first}})
+		for e := effect + 1; e <= last; e++ {
+			run(&Case{Crashes: []Crash{first, {Effect: e, Victim: Actor, Model: m, Down: Soon}}})
+		}
+	}
+}
+
+const (
+	swarm rng.Purpose = iota + 200
+	places
+	kindsOfCrash
+)
+
+// random returns the case with a number. Each kind of fault is there or not, so that some cases have a few
+// kinds often rather than all of them seldom.
+func (s *Search) random(number uint64, effects int) (x Case) {
+	key := rng.New(s.Seed, number)
+	on := key.At(0, 0, swarm)
+	size := key.At(1, 0, swarm)
+	has := func(bit uint) bool { return on[0]>>bit&1 != 0 }
+	share := func(word uint32, most float64) float64 {
+		return float64(int(float64(word)/(1<<32)*most*1000)) / 1000
+	}
+	if has(0) {
+		x.Lost = share(size[0], 0.1)
+	}
+	if has(1) {
+		x.Loss = share(size[1], 0.3)
+	}
+	if has(2) {
+		x.Repeat = share(size[2], 0.3)
+	}
+	if has(3) {
+		for h := range s.Config.Servers {
+			x.Drift = append(x.Drift, share(key.At(uint64(2+h), 0, swarm)[0], 0.018)-0.009)
+		}
+	}
+	count := 1 + int(rng.Below(on[1], 6))
+	for i := range count {
+		place := key.At(uint64(i), 0, places)
+		kind := key.At(uint64(i), 0, kindsOfCrash)
+		c := Crash{Effect: 1 + int(rng.Below(place[0], uint32(effects*3/2))), After: place[1]&1 != 0,
+			Victim: int(rng.Below(place[2], uint32(s.Config.hosts()+2))) + All, Down: Soon}
+		if has(4) {
+			c.Model = Model(rng.Below(kind[0], uint32(Models)))
+		}
+		if c.Pause = has(5) && kind[1]%3 == 0; c.Pause {
+			c.Model = Kill
+		}
+		if has(6) && kind[2]%2 == 0 {
+			c.Down = Late
+		}
+		if has(7) && kind[3]%2 == 0 {
+			c.Down = vt.Span(1+kind[3]%30_000) * vt.Millisecond
+		}
+		x.Crashes = append(x.Crashes, c)
+	}
+	sortCrashes(x.Crashes)
+	return x
+}
+
+// shrink leaves out of a case that breaks a promise what it breaks one without.
+func (s *Search) shrink(x Case) Case {
+	breaks := func(y Case) bool { return New(s.Config, y).Run().Violation != "" }
+	for i := 0; i < len(x.Crashes); {
+		y := x
+		y.Crashes = append(append([]Crash(nil), x.Crashes[:i]...), x.Crashes[i+1:]...)
+		if breaks(y) {
+			x = y
+		} else {
+			i++
+		}
+	}
+	for _, without := range []func(*Case){func(y *Case) { y.Lost = 0 }, func(y *Case) { y.Loss = 0 },
+		func(y *Case) { y.Repeat = 0 }, func(y *Case) { y.Drift = nil }} {
+		y := x
+		if without(&y); breaks(y) {
+			x = y
+		}
+	}
+	return x
+}

@@ -1,0 +1,461 @@
+package crash
+
+import (
+	"cmp"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Kind is a kind of effect.
+type Kind int
+
+const (
+	Write   Kind = iota // a fact is written
+	Intents             // the fact before a final dot is written
+	Ends                // the fact after an attempt is written
+	Sync                // facts are made durable
+	Begin               // an attempt begins
+	Mark                // a final dot is marked
+	Dots                // a final dot is sent
+	Accept              // a receiver accepts a message
+	Reply               // the reply to a final dot or a refusal arrives
+	Send                // a message to another server is sent
+	Receive             // a message arrives
+	kinds
+)
+
+func (k Kind) String() string {
+	return [...]string{"fact written", "intent written", "outcome written", "facts durable", "attempt begun",
+		"dot marked", "dot sent", "message accepted", "reply read", "message sent", "message received"}[k]
+}
+
+// event is something that will happen.
+type event struct {
+	at         vt.Time
+	number     uint64
+	kind       eventKind
+	host       int
+	life       uint64 // of the host: the event belongs to it
+	message    engine.Message
+	completion mail.Completion
+	rcpt       mail.Recipient
+	try        mail.Try
+	dot        engine.Dot
+	then       *engine.Outbox // what is performed when facts are durable
+	upTo       int            // number of facts that are durable then
+}
+
+type eventKind int
+
+const (
+	submit eventKind = iota
+	message
+	gate
+	accept
+	reply
+	synced
+	restart
+	returned
+	request
+	strike // of the case's crash with the number rcpt
+)
+
+// events is a heap by time and number.
+type events []event
+
+func (w *World) at(t vt.Time, e event) {
+	w.draws++
+	e.at, e.number = t, w.draws
+	q := append(w.events, e)
+	for i := len(q) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !q[i].before(&q[up]) {
+			break
+		}
+		q[i], q[up] = q[up], q[i]
+		i = up
+	}
+	w.events = q
+}
+
+func (e *event) before(o *event) bool {
+	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.number, o.number)) < 0
+}
+
+func (q *events) pop() event {
+	all := *q
+	first := all[0]
+	last := len(all) - 1
+	all[0] = all[last]
+	all[last] = event{}
+	all = all[:last]
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= last {
+			break
+		}
+		if down+1 < last && all[down+1].before(&all[down]) {
+			down++
+		}
+		if !all[down].before(&all[i]) {
+			break
+		}
+		all[i], all[down] = all[down], all[i]
+		i = down
+	}
+	*q = all
+	return first
+}
+
+// handle lets an event happen. What belongs to a process that has stopped does not, but for the
+// decision of a receiver that has the final dot already.
+func (w *World) handle(e event) {
+	h := &w.hosts[e.host]
+	if e.kind == accept {
+		w.accept(&e)
+		return
+	}
+	if e.kind == strike {
+		w.hit(h, w.wrong.Crashes[e.rcpt])
+		return
+	}
+	if e.kind == restart {
+		if e.life == h.life && !h.up {
+			w.restart(h)
+		}
+		return
+	}
+	if e.kind == message && e.message.To.Role == engine.Operator {
+		w.report(e.message.Body.(engine.Summary))
+		return
+	}
+	if w.now < h.until && h.until != vt.Never { // it pauses
+		w.at(h.until, e)
+		return
+	}
+	now := w.local(e.host, w.now)
+	switch e.kind {
+	case submit, returned, request:
+		if h.up {
+			w.outside(h, &e)
+		}
+		if !h.up { // the other side tries again until the server has it
+			w.at(w.now.Add(vt.Second), e)
+		} else if e.kind != submit {
+			w.oracle.under--
+		}
+	case message:
+		if h.up && w.effect(h, Receive) {
+			h.role.Receive(now, e.message, &w.out)
+			w.done(h, Receive)
+			w.perform(h)
+		}
+	case gate:
+		if h.up && h.life == e.life {
+			h.remote.Gate(now, e.completion.Slot, e.completion.Gen, &w.out)
+			w.perform(h)
+		}
+	case reply:
+		if h.up && h.life == e.life && w.effect(h, Reply) {
+			w.oracle.replied(h, &e)
+			h.role.Complete(now, &e.completion, &w.out)
+			w.done(h, Reply)
+			w.perform(h)
+		}
+	case synced:
+		if h.up && h.life == e.life {
+			w.out = *e.then
+			w.durable(h, e.upTo)
+		}
+	}
+}
+
+// outside passes a host what comes from outside the system.
+func (w *World) outside(h *host, e *event) {
+	now := w.local(h.number, w.now)
+	switch role := h.role.(type) {
+	case interface {
+		Submit(vt.Time, engine.Submitted, *engine.Outbox)
+	}:
+		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients)}, &w.out)
+	default:
+		body := engine.Body(engine.Request{Rcpt: e.rcpt})
+		if e.kind == returned {
+			body = engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true}
+		}
+		h.role.Receive(now, engine.Message{Body: body}, &w.out)
+	}
+	w.perform(h)
+}
+
+// effect counts an effect of a host and lets the crashes before it happen. It reports whether the host
+// goes on.
+func (w *World) effect(h *host, k Kind) bool {
+	w.effects++
+	w.kinds[k]++
+	if w.trace != nil {
+		w.trace(h.number, k)
+	}
+	return w.strike(h, k, false)
+}
+
+// strike lets the crashes before or after the last effect happen.
+func (w *World) strike(actor *host, k Kind, after bool) bool {
+	for len(w.plan) > 0 && w.plan[0].Effect == w.effects && w.plan[0].After == after {
+		x := w.plan[0]
+		w.plan = w.plan[1:]
+		was := actor.up && !x.Pause
+		if w.hit(actor, x); was && !actor.up {
+			class := 2 * int(k)
+			if after {
+				class++
+			}
+			w.hits[class]++
+		}
+	}
+	return actor.up
+}
+
+// hit stops the victims of a crash.
+func (w *World) hit(actor *host, x Crash) {
+	switch x.Victim {
+	case Actor:
+		w.stop(actor, x)
+	case All:
+		for i := range w.hosts {
+			w.stop(&w.hosts[i], x)
+		}
+	default:
+		w.stop(&w.hosts[x.Victim], x)
+	}
+}
+
+// done follows an effect; it lets the crashes after it happen.
+func (w *World) done(h *host, k Kind) bool { return w.strike(h, k, true) && w.oracle.violation == "" }
+
+// stop stops a host, or lets it pause.
+func (w *World) stop(h *host, x Crash) {
+	switch {
+	case !h.up:
+	case x.Pause:
+		h.until = w.now.Add(x.Down)
+	default:
+		w.crashes++
+		h.up, h.until = false, vt.Never
+		from := h.disk.durable
+		h.disk.stop(x.Model, w.next(tails))
+		w.oracle.durable(h, h.disk.facts[from:])
+		if x.Model != Kill {
+			h.boot++
+		}
+		w.oracle.stopped(h)
+		w.at(w.now.Add(x.Down), event{kind: restart, host: h.number, life: h.life})
+	}
+	w.lastHeal = max(w.lastHeal, w.now.Add(x.Down))
+}
+
+// restart begins a host again with what its disk kept.
+func (w *World) restart(h *host) {
+	h.up = true
+	w.build(h)
+	h.role.Recover(w.local(h.number, w.now), h.boot, h.disk.facts, &w.out)
+	w.perform(h)
+}
+
+// perform does what a role asks for: facts first.
+func (w *World) perform(h *host) {
+	if h.up && (len(w.out.Write) > 0 || w.now < h.safe) {
+		for _, f := range w.cfg.Scheme.writes(&w.out) {
+			if !w.effect(h, kindOf(f)) {
+				break
+			}
+			h.disk.write(f)
+			if !w.done(h, kindOf(f)) {
+				break
+			}
+		}
+		upTo := len(h.disk.facts)
+		if len(w.out.Write) > 0 {
+			h.safe = w.now.Add(w.cfg.Commit)
+		}
+		if h.up && w.cfg.Commit > 0 {
+			then := engine.Outbox{Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
+			w.out = engine.Outbox{}
+			w.at(h.safe, event{kind: synced, host: h.number, life: h.life, then: &then, upTo: upTo})
+			return
+		} else if h.up {
+			w.durable(h, upTo)
+			return
+		}
+	}
+	if h.up {
+		w.act(h)
+	}
+	w.out.Clear()
+}
+
+func kindOf(f engine.Fact) Kind {
+	switch f.(type) {
+	case engine.Intent:
+		return Intents
+	case engine.Outcome:
+		return Ends
+	}
+	return Write
+}
+
+// durable makes the first facts of a host durable and performs the rest of the Outbox.
+func (w *World) durable(h *host, upTo int) {
+	if !w.cfg.Scheme.waits(&w.out) || w.effect(h, Sync) {
+		if w.cfg.Scheme.waits(&w.out) && upTo > h.disk.durable {
+			from := h.disk.durable
+			h.disk.durable = upTo
+			w.oracle.durable(h, h.disk.facts[from:upTo])
+		}
+		if !w.cfg.Scheme.waits(&w.out) || w.done(h, Sync) {
+			w.act(h)
+		}
+	}
+	w.out.Clear()
+}
+
+// act performs all but the facts of the Outbox.
+func (w *World) act(h *host) {
+	for i := range w.out.Start {
+		if !w.effect(h, Begin) {
+			return
+		}
+		w.begin(h, &w.out.Start[i])
+		if !w.done(h, Begin) {
+			return
+		}
+	}
+	for _, d := range w.out.Dots {
+		if !w.dot(h, d) {
+			return
+		}
+	}
+	for i := range w.out.Send {
+		if !w.effect(h, Send) {
+			return
+		}
+		w.oracle.told(h, &w.out.Send[i])
+		w.send(w.out.Send[i])
+		if !w.done(h, Send) {
+			return
+		}
+	}
+}
+
+// begin begins an attempt: the receiver refuses it at RCPT, or it comes to the gate.
+func (w *World) begin(h *host, a *mail.Attempt) {
+	w.oracle.began(h, a)
+	took := w.span(w.cfg.Open, uint64(a.Rcpt), uint32(a.Try))
+	e := event{kind: gate, host: h.number, life: h.life, rcpt: a.Rcpt, try: a.Try}
+	e.completion = mail.Completion{Slot: a.Slot, Gen: a.Gen, Reply: mail.Reply{Took: took, Stage: mail.StageRCPT}}
+	switch p := w.chance(uint64(a.Rcpt), 0, outcomes); {
+	case p < w.cfg.Refused:
+		e.kind, e.completion.Reply.Code = reply, 550
+	case p < w.cfg.Refused+w.cfg.Deferred && a.Try == 0:
+		e.kind, e.completion.Reply.Code = reply, 451
+	}
+	w.at(w.now.Add(took), e)
+}
+
+// span returns a time between least and twice as long, which a name draws.
+func (w *World) span(least vt.Span, entity uint64, try uint32) vt.Span {
+	return least + vt.Span(float64(least)*w.chance(entity, try, times))
+}
+
+// dot sends a final dot, or ends the attempt without one. It reports whether the host goes on.
+func (w *World) dot(h *host, d engine.Dot) bool {
+	e := event{host: h.number, life: h.life, dot: d}
+	e.completion = mail.Completion{Slot: d.Slot, Gen: d.Gen,
+		Reply: mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}}
+	if !d.Send {
+		e.kind, e.rcpt = reply, w.oracle.each[h.number].slots[d.Slot]
+		w.at(w.now, e)
+		return true
+	}
+	mark := d.Mark.(engine.Dotted)
+	if w.cfg.Scheme.intends() {
+		if !w.effect(h, Mark) {
+			return false
+		}
+		h.disk.write(mark)
+		if !w.done(h, Mark) {
+			return false
+		}
+	}
+	if !w.effect(h, Dots) {
+		return false
+	}
+	w.oracle.dotted(h, mark)
+	e.kind, e.rcpt, e.try = accept, mark.Rcpt, mark.Try
+	w.oracle.under++
+	w.at(w.now.Add(w.cfg.Accept), e)
+	return w.done(h, Dots)
+}
+
+// accept lets the receiver accept a message whose final dot it has. The reply may be lost.
+func (w *World) accept(e *event) {
+	h := &w.hosts[e.host]
+	w.effect(h, Accept)
+	w.oracle.under--
+	first := w.oracle.accepts[e.rcpt] == 0
+	if first || !w.cfg.Scheme.remembers() {
+		w.oracle.accepts[e.rcpt]++
+	}
+	if first && int(e.rcpt) < w.cfg.Returned {
+		for n := range 2 {
+			w.oracle.under++
+			w.at(w.now.Add(vt.Span(n+1)*vt.Second/2), event{kind: returned, host: w.cfg.bounceHost(), rcpt: e.rcpt,
+				try: mail.Try(n)})
+		}
+	}
+	e.kind = reply
+	e.completion.Reply = mail.Reply{Took: w.cfg.Accept + w.cfg.Answer, Code: 250, Stage: mail.StageDot}
+	if w.next(replies) < w.wrong.Lost {
+		e.completion.Reply.Code, e.completion.Reply.Fault = 0, mail.Drop
+	}
+	w.at(w.now.Add(w.cfg.Answer), *e)
+	w.done(h, Accept)
+}
+
+// send lets a message travel. It may be lost or come twice.
+func (w *World) send(m engine.Message) {
+	e := event{kind: message, host: w.hostOf(m.To), message: m}
+	if w.next(messages) < w.wrong.Loss {
+		return
+	}
+	w.at(w.now.Add(w.span(w.cfg.Message, w.draws, 1)), e)
+	if w.next(messages) < w.wrong.Repeat {
+		w.at(w.now.Add(5*w.span(w.cfg.Message, w.draws, 1)), e)
+	}
+}
+
+func (w *World) hostOf(a engine.Address) int {
+	switch a.Role {
+	case engine.Remote:
+		return 1 + int(a.Server)
+	case engine.Bounces:
+		return w.cfg.bounceHost()
+	case engine.Requests:
+		return w.cfg.askHost()
+	}
+	return 0
+}
+
+// report takes the report on the mailing.
+func (w *World) report(s engine.Summary) {
+	if w.reported == vt.Never {
+		w.reported = w.now
+		w.summary = s
+	} else if w.summary != s {
+		w.oracle.fail("two reports differ: %+v and %+v", w.summary, s)
+	}
+	w.reports++
+	w.send(engine.Message{To: engine.Address{Role: engine.Sender}, Body: engine.Got{UpTo: uint64(s.Job)}})
+}

@@ -1,0 +1,301 @@
+// Package crash stops servers of a mailing at every point and shows that no recipient is missed.
+// A World has the roles of all servers, their disks, the messages between them, and receivers that
+// remember what they accepted. Everything that a server does to the world outside its memory is an
+// effect with a number. A Plan names effects before or after which servers stop, what their disks
+// keep, and when they begin again. Invariants are checked at every effect and at the end.
+package crash
+
+import (
+	"fmt"
+
+	"flyball/engine"
+	"flyball/engine/delivery"
+	"flyball/engine/delivery/retry"
+	"flyball/engine/inbox"
+	"flyball/engine/remote"
+	"flyball/engine/sender"
+	"flyball/governor"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+)
+
+// Config configures a world.
+type Config struct {
+	Recipients int
+	Servers    int // delivering servers
+	Processes  int // MTA processes of each
+	Seed       uint64
+
+	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
+	Returned          int     // recipients whose messages are returned, twice each
+	Requests          int     // recipients who ask to be deleted while the mailing is delivered
+
+	Message        vt.Span // least time of a message between servers; the longest is twice as long
+	Open           vt.Span // least time of an attempt up to the gate; the longest is twice as long
+	Accept, Answer vt.Span // from the final dot to the receiver's decision, and from there to the sender
+	Commit         vt.Span // time of making facts durable
+
+	Horizon vt.Span // by which the mailing must be reported
+	Scheme  Scheme
+}
+
+// Small returns the small scope: 24 recipients, two delivering servers with two processes each, one
+// server for returned mail and one for requests.
+func Small() Config {
+	return Config{Recipients: 24, Servers: 2, Processes: 2, Seed: 1, Deferred: 0.2, Refused: 0.08, Returned: 2,
+		Requests: 2, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
+		Answer: 20 * vt.Millisecond, Horizon: 10 * vt.Minute}
+}
+
+// Validate returns all problems of the configuration.
+func (c *Config) Validate() (errs []error) {
+	for _, v := range []struct {
+		name     string
+		n, least int
+	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
+		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}} {
+		if v.n < v.least {
+			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
+		}
+	}
+	for _, v := range []struct {
+		name string
+		p    float64
+	}{{"deferred", c.Deferred}, {"refused", c.Refused}} {
+		if !(v.p >= 0 && v.p < 1) {
+			errs = append(errs, fmt.Errorf("%s: got %v, want from 0 to below 1", v.name, v.p))
+		}
+	}
+	return errs
+}
+
+// lease is how long a delivering server may deliver without an answer of the sending server.
+const lease = 5 * vt.Second
+
+// resends is how often a recipient is resent.
+const resends = 6
+
+// Hosts: the sending server is 0, then come the delivering servers, and the servers for returned mail
+// and for requests.
+func (c *Config) hosts() int      { return c.Servers + 3 }
+func (c *Config) bounceHost() int { return c.Servers + 1 }
+func (c *Config) askHost() int    { return c.Servers + 2 }
+
+// HostName returns the name of a host: A, B1, B2, ..., C, D.
+func (c *Config) HostName(h int) string {
+	switch {
+	case h == 0:
+		return "A"
+	case h <= c.Servers:
+		return fmt.Sprintf("B%d", h)
+	case h == c.bounceHost():
+		return "C"
+	}
+	return "D"
+}
+
+// host is one server with its disk.
+type host struct {
+	number int
+	role   engine.Durable
+	remote *remote.Server // the role, if it delivers
+	up     bool
+	life   uint64  // counts starts of the process
+	boot   uint64  // counts starts of the operating system
+	until  vt.Time // it pauses until then; vt.Never: it does not
+	safe   vt.Time // when all facts are durable
+	disk   disk
+}
+
+// World is one run.
+type World struct {
+	cfg    Config
+	wrong  Case // everything that goes wrong
+	key    rng.Key
+	plan   []Crash // of wrong, at effects that are to come
+	now    vt.Time
+	hosts  []host
+	list   *mail.List
+	events events
+	out    engine.Outbox
+	draws  uint64
+
+	effects  int // performed so far
+	crashes  int
+	kinds    []int                  // by Kind
+	hits     []int                  // crashes that hit the host of the effect, by 2 x Kind, or that + 1 after it
+	trace    func(host int, k Kind) // called before each effect; may be nil
+	lastHeal vt.Time
+	reported vt.Time // when the report came; vt.Never: it did not
+	summary  engine.Summary
+	reports  int
+	oracle   oracle
+}
+
+// New returns the world of a valid configuration and a case.
+func New(cfg Config, wrong Case) *World {
+	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), reported: vt.Never, kinds: make([]int, kinds),
+		hits: make([]int, 2*kinds)}
+	list := mail.SyntheticList(cfg.Recipients, []float64{1}, w.key)
+	w.list = &list
+	w.hosts = make([]host, cfg.hosts())
+	w.oracle.begin(w)
+	for i := range w.hosts {
+		h := &w.hosts[i]
+		h.number, h.up, h.until = i, true, vt.Never
+		w.build(h)
+	}
+	for i, x := range wrong.Crashes {
+		if x.Effect > 0 {
+			w.plan = append(w.plan, x)
+		} else {
+			w.at(x.Time, event{kind: strike, rcpt: mail.Recipient(i)})
+		}
+	}
+	w.at(0, event{kind: submit})
+	for i := range cfg.Requests {
+		at := vt.Time(200+200*i) * vt.Time(vt.Millisecond)
+		who := mail.Recipient(cfg.Recipients - 1 - 5*i%cfg.Recipients)
+		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: who})
+	}
+	return w
+}
+
+// build gives a host a new role without facts.
+func (w *World) build(h *host) {
+	h.life++
+	h.remote = nil
+	switch c := &w.cfg; {
+	case h.number == 0:
+		cfg := sender.Default(c.Servers)
+		cfg.Processes, cfg.Lease = c.Processes, lease
+		h.role = sender.New(cfg)
+	case h.number <= c.Servers:
+		hold := governor.Default()
+		hold.Law, hold.Start, hold.Target = "hold", float64(c.Processes), 1
+		gov, err := governor.New(hold)
+		if err != nil {
+			panic(err)
+		}
+		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1, Servers: 1,
+			Interval: hold.Interval}
+		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{vt.Second}, "resend"
+		cfg := remote.Default(d)
+		cfg.Lease, cfg.Resend = lease, true
+		h.remote = remote.New(cfg, w.list, gov, silent{})
+		h.role = h.remote
+	case h.number == c.bounceHost():
+		h.role = inbox.New(inbox.Default(engine.Address{Role: engine.Bounces}))
+	default:
+		h.role = inbox.New(inbox.Default(engine.Address{Role: engine.Requests}))
+	}
+}
+
+// silent observes nothing.
+type silent struct{}
+
+func (silent) Ended(vt.Time, *mail.Attempt, *mail.Reply, mail.Status) {}
+func (silent) Interval(vt.Time, mail.Server, engine.Interval)         {}
+
+// chance returns a number from 0 to below 1 that (entity, try, purpose) names.
+func (w *World) chance(entity uint64, try uint32, p rng.Purpose) float64 {
+	b := w.key.At(entity, try, p)
+	return float64(b[0]) / (1 << 32)
+}
+
+// next returns the next number of a sequence, for what has no name.
+func (w *World) next(p rng.Purpose) float64 {
+	w.draws++
+	return w.chance(w.draws, 0, p)
+}
+
+const (
+	outcomes rng.Purpose = iota + 100
+	times
+	replies
+	messages
+	tails
+)
+
+// local returns the time by the clock of a host, and global its inverse.
+func (w *World) local(h int, t vt.Time) vt.Time {
+	if h < 1 || h > len(w.wrong.Drift) || t == vt.Never {
+		return t
+	}
+	return t + vt.Time(float64(t)*w.wrong.Drift[h-1])
+}
+
+func (w *World) global(h int, t vt.Time) vt.Time {
+	if h < 1 || h > len(w.wrong.Drift) || t == vt.Never {
+		return t
+	}
+	g := vt.Time(float64(t) / (1 + w.wrong.Drift[h-1]))
+	for w.local(h, g) < t {
+		g++
+	}
+	return g
+}
+
+// Run runs to the end and returns what came of it. A role that finds an invariant broken breaks a promise.
+func (w *World) Run() (r Result) {
+	defer func() {
+		if v := recover(); v != nil {
+			w.oracle.fail("%v", v)
+			r = w.oracle.result()
+		}
+	}()
+	for w.oracle.violation == "" {
+		if w.over() {
+			break
+		}
+		h, at := w.earliest()
+		if len(w.events) > 0 && (h < 0 || w.events[0].at <= at) {
+			e := w.events.pop()
+			w.now = max(w.now, e.at)
+			w.handle(e)
+		} else if h >= 0 {
+			w.now = max(w.now, at)
+			v := &w.hosts[h]
+			v.role.Wake(w.local(h, w.now), nil, &w.out)
+			w.perform(v)
+		}
+		if w.now > vt.Time(w.cfg.Horizon) {
+			w.oracle.fail("the mailing is not reported after %v", w.cfg.Horizon)
+		}
+	}
+	return w.oracle.result()
+}
+
+// over reports whether the mailing is reported and nothing is under way.
+func (w *World) over() bool {
+	if w.reported == vt.Never || w.oracle.under > 0 {
+		return false
+	}
+	for i := range w.hosts {
+		delivers := i >= 1 && i <= w.cfg.Servers // it may wait for an answer that is not needed any more
+		if h := &w.hosts[i]; !h.up || !delivers && !h.role.Done() {
+			return false
+		}
+	}
+	return true
+}
+
+// earliest returns the host that wants to be woken first, and when; -1 if none does.
+func (w *World) earliest() (first int, at vt.Time) {
+	first, at = -1, vt.Never
+	for i := range w.hosts {
+		h := &w.hosts[i]
+		if !h.up {
+			continue
+		}
+		t := w.global(i, h.role.NextWake())
+		if h.until != vt.Never {
+			t = max(t, h.until) // paused
+		}
+		if t < at {
+			first, at = i, t
+		}
+	}
+	return first, at
+}
