@@ -100,6 +100,8 @@ var liveMutants = []mutant{
 		"	if r.Len() <= n {\n"},
 	{"lines count from the header", "internal/csvfile/reader.go", "	r.at++\n",
 		"	if len(r.starts) > 0 {\n\t\tr.at++\n\t}\n"},
+	{"live, all messages have the least size", "realrun/mailing.go", "if m.fills && m.Sizes != nil {\n		body",
+		"if false {\n		body"},
 	{"live, the end of a kept connection is the recipient's failure", "realrun/smtp.go", "!a.Conn.EndedBy(&r)", "true"},
 	{"live, EHLO after RSET is not asked for", "realrun/smtp.go",
 		"		if r := p.command(mail.StageEHLO, 2, \"RSET\"); r != nil {\n			return r\n		}\n",

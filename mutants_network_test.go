@@ -75,6 +75,8 @@ var networkMutants = []mutant{
 		"		for i := range r.windows {\n			r.window(i, c, m).Take()\n		}\n		return b.bucketReply\n"},
 	{"the allowance of the last window is left over", "netmodel/limits/allowance.go", "w.sum -= *oldest",
 		"w.sum -= *oldest - *oldest/2"},
+	{"an account counts as its domain does", "netmodel/receiver.go", "r.net.campaignOf(m.to).account",
+		"r.net.campaignOf(m.to).domain"},
 	{"a sliding window slides too early", "netmodel/limits/allowance.go", "int64(now.Add(q.ahead)) / int64(q.step)",
 		"int64(now.Add(q.ahead+q.step-1)) / int64(q.step)"},
 	{"a window begins when another ends early", "netmodel/limits/allowance.go", "return (length - begins%length) % length",

@@ -9,16 +9,17 @@ import (
 
 // Campaign describes the messages of a part of the list.
 type Campaign struct {
-	End    mail.Recipient // the first recipient that belongs to a later campaign
-	Size   unit.Bytes     // median size of a message
-	Domain string         // sending domain
+	End     mail.Recipient // the first recipient that belongs to a later campaign
+	Size    unit.Bytes     // median size of a message
+	Domain  string         // sending domain
+	Account string         // that the messages are sent for
 }
 
 // campaign is a prepared Campaign.
 type campaign struct {
-	size   int64        // bytes, of all messages
-	sizes  *delay.Table // in microseconds for bytes; nil: all messages have one size
-	domain int
+	size            int64        // bytes, of all messages
+	sizes           *delay.Table // in microseconds for bytes; nil: all messages have one size
+	domain, account int
 }
 
 // ends returns where the campaigns end.
@@ -29,15 +30,18 @@ func (c Config) ends() (all []mail.Recipient) {
 	return all
 }
 
-// campaigns returns the prepared campaigns, at least one, and the number of their sending
-// domains.
-func (c Config) campaigns(tables delay.Tables) (all []campaign, domains int) {
-	numbers := map[string]int{}
-	for _, v := range c.Campaigns {
-		if _, known := numbers[v.Domain]; !known {
-			numbers[v.Domain] = len(numbers)
+// campaigns returns the prepared campaigns, at least one, and the numbers of their sending
+// domains and accounts.
+func (c Config) campaigns(tables delay.Tables) (all []campaign, domains, accounts int) {
+	byDomain, byAccount := map[string]int{}, map[string]int{}
+	number := func(name string, known map[string]int) int {
+		if _, ok := known[name]; !ok {
+			known[name] = len(known)
 		}
-		p := campaign{size: int64(v.Size), domain: numbers[v.Domain]}
+		return known[name]
+	}
+	for _, v := range c.Campaigns {
+		p := campaign{size: int64(v.Size), domain: number(v.Domain, byDomain), account: number(v.Account, byAccount)}
 		if c.SizeSigma > 0 {
 			p.sizes = tables.Of(delay.Dist{Dist: "lognormal", Median: vt.Span(v.Size) * vt.Microsecond,
 				Sigma: c.SizeSigma})
@@ -45,9 +49,9 @@ func (c Config) campaigns(tables delay.Tables) (all []campaign, domains int) {
 		all = append(all, p)
 	}
 	if len(all) == 0 {
-		return []campaign{{size: int64(c.Size)}}, 1
+		return []campaign{{size: int64(c.Size)}}, 1, 1
 	}
-	return all, len(numbers)
+	return all, len(byDomain), len(byAccount)
 }
 
 // largest is the largest message.

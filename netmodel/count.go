@@ -9,14 +9,15 @@ import (
 type counting uint8
 
 const (
-	byAddress counting = iota // a source address
-	byBlock                   // the servers of a netblock, with all their addresses
-	byFleet                   // all servers
-	byDomain                  // a sending domain, from any address
+	byAddress  counting = iota // a source address
+	byBlock                    // the servers of a netblock, with all their addresses
+	byFleet                    // all servers
+	byDomain                   // a sending domain, from any address
+	byCustomer                 // an account of campaigns, from any address
 )
 
 // countings are the names of countings in scenarios.
-var countings = map[string]counting{"block": byBlock, "fleet": byFleet, "domain": byDomain}
+var countings = map[string]counting{"block": byBlock, "fleet": byFleet, "domain": byDomain, "account": byCustomer}
 
 // countedBy returns by what the destination's limits are counted.
 func (d Destination) countedBy() counting {
@@ -41,7 +42,7 @@ type sender struct {
 	rule   int              // the number of the allowance that counts; ofState or ofGreylist for all else
 	by     counting
 	server mail.Server // by address
-	number int         // of the address, the netblock or the domain
+	number int         // of the address, the netblock, the domain or the account
 }
 
 const (
@@ -50,7 +51,7 @@ const (
 )
 
 // sender returns whom a receiver of the destination d takes the server s for: at one of the
-// server's addresses or, by domain, with one of the sending domains.
+// server's addresses or, by domain or account, with one of these.
 func (net *Network) sender(s mail.Server, d mail.Destination, rule int, by counting, number int) sender {
 	v := sender{of: net.destinations[d].of, rule: rule, by: by}
 	switch by {
@@ -58,7 +59,7 @@ func (net *Network) sender(s mail.Server, d mail.Destination, rule int, by count
 		v.server, v.number = s, number
 	case byBlock:
 		v.number = net.servers[s].block
-	case byDomain:
+	case byDomain, byCustomer:
 		v.number = number
 	}
 	return v
@@ -91,8 +92,11 @@ func (a accounts) receivers(net *Network, s mail.Server) []Receiver {
 				v := &b.allowances[rule]
 				var windows []*limits.Window
 				number := net.servers[s].addresses
-				if v.by == byDomain {
+				switch v.by {
+				case byDomain:
 					number = net.domains
+				case byCustomer:
+					number = net.accounts
 				}
 				for n := range number {
 					windows = append(windows, a.window(net.sender(s, d, rule, v.by, n), &v.Quota))

@@ -62,20 +62,20 @@ func TestCapByCounting(t *testing.T) {
 	}
 }
 
-// An allowance of three messages counts by address, by netblock, by the domain of the campaign
-// that a recipient belongs to, or all together. Messages go over one connection from each of
+// An allowance of three messages counts by address, by netblock, by the domain or the account of
+// the campaign that a recipient belongs to, or all together. Messages go over one connection from each of
 // two addresses of three servers in turns, first of recipients 0 to 17, which belong to two
-// campaigns of one domain, then of 18 to 35, whose campaign has another domain.
+// campaigns of one domain and two accounts, then of 18 to 35, whose campaign has another domain and account.
 func TestAllowanceByCounting(t *testing.T) {
 	for scope, want := range map[string]int{
-		"server": 6 * 3, "block": 2 * 3, "domain": 2 * 3, "fleet": 3,
+		"server": 6 * 3, "block": 2 * 3, "domain": 2 * 3, "account": 3 * 3, "fleet": 3,
 	} {
 		c := servers(3)
 		a := allow(3, vt.Hour, 451)
 		a.Scope = scope
 		c.Destinations[0].Allowances = []limits.Allowance{a}
-		c.Campaigns = []Campaign{{End: 5, Size: 100, Domain: "one"}, {End: 18, Size: 100, Domain: "one"},
-			{End: 36, Size: 100, Domain: "two"}}
+		c.Campaigns = []Campaign{{End: 5, Size: 100, Domain: "one", Account: "a"},
+			{End: 18, Size: 100, Domain: "one", Account: "b"}, {End: 36, Size: 100, Domain: "two", Account: "c"}}
 		net := valid(t, c)
 		all := net.Receivers()
 		var conns [6]Connection

@@ -64,6 +64,7 @@ type physics struct {
 	sized        bool             // messages differ in size
 	campaigns    []campaign
 	domains      int // sending domains
+	accounts     int // of campaigns
 	servers      []path
 	destinations []destination
 	servFail     uint64 // thresholds
@@ -179,7 +180,7 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
 	net.foreseen = net.cacheHit == rng.Threshold(1) && net.hit.Constant()
-	net.campaigns, net.domains = c.campaigns(tables)
+	net.campaigns, net.domains, net.accounts = c.campaigns(tables)
 	sizes := c.sizes()
 	net.sized = len(sizes) > 1
 	for conn := range net.steps {

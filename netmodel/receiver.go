@@ -32,7 +32,7 @@ type Receiver struct {
 	net                  *Network
 	facts                *destination
 	states               []*ReceiverState   // by source address of the server
-	windows              [][]*limits.Window // by allowance, then by source address or sending domain
+	windows              [][]*limits.Window // by allowance, then by source address, sending domain or account
 	grey                 *acquaintance
 	server               mail.Server
 	dest                 mail.Destination
@@ -228,8 +228,11 @@ func (r *Receiver) exceeded(now vt.Time, c *Connection, m *Message) (reply endin
 // window returns the window of an allowance in which the message m over the connection c
 // counts.
 func (r *Receiver) window(rule int, c *Connection, m *Message) *limits.Window {
-	if r.facts.behaviour.allowances[rule].by == byDomain {
+	switch r.facts.behaviour.allowances[rule].by {
+	case byDomain:
 		return r.windows[rule][r.net.campaignOf(m.to).domain]
+	case byCustomer:
+		return r.windows[rule][r.net.campaignOf(m.to).account]
 	}
 	return r.windows[rule][c.from]
 }

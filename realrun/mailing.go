@@ -20,12 +20,16 @@ type Mailing struct {
 	List       mail.List
 	Count      list.Count // rows of the file
 	Suppressed uint64     // accepted rows that are not mailed
-	rows       []string   // packed row of each recipient, see pack; nil for a synthetic list
-	renderer   *message.Renderer
-	campaign   uint64
-	date       time.Time
-	domains    []string // of the destinations
-	skipped    []skipped
+	// Sizes returns the size of each recipient's message, to which a message of the default template is filled up where
+	// sizes differ; nil: the template has the size of all.
+	Sizes    func(mail.Recipient) int64
+	rows     []string // packed row of each recipient, see pack; nil for a synthetic list
+	renderer *message.Renderer
+	campaign uint64
+	date     time.Time
+	domains  []string // of the destinations
+	skipped  []skipped
+	fills    bool // the default template has no filling, since sizes differ
 }
 
 // skipped is a suppressed address, and the number of recipients before it.
@@ -60,7 +64,7 @@ type Source struct {
 // one, the scenario's synthetic list. Errors have the form name:line:col:
 // message. A row that cannot be mailed is rejected; it is not an error.
 func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
-	m := &Mailing{date: src.Date, campaign: s.Seed}
+	m := &Mailing{date: src.Date, campaign: s.Seed, fills: src.Template == nil && s.SizesDiffer()}
 	template, err := template(s, src)
 	if err != nil {
 		return nil, err
@@ -138,12 +142,15 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 }
 
 // template returns the template of src or, without one, a default template of
-// the scenario's message size.
+// the scenario's message size, or of the least size where sizes differ.
 func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	if src.Template == nil {
 		from, err := mail.ParseAddress(s.Message.From)
 		if err != nil {
 			return nil, err
+		}
+		if s.SizesDiffer() {
+			return message.Default(from, 1)
 		}
 		return message.Default(from, s.Message.Size)
 	}
@@ -187,10 +194,17 @@ func (m *Mailing) Addresses(each func(address string, suppressed bool) error) er
 	return nil
 }
 
-// Size returns the length of the first recipient's message in bytes.
+// Size returns the length of the first recipient's message in bytes; where sizes differ, of the longest.
 func (m *Mailing) Size() int {
 	if m.List.Len() == 0 {
 		return 0
+	}
+	if m.fills && m.Sizes != nil {
+		longest := int64(0)
+		for r := range m.List.Len() {
+			longest = max(longest, m.Sizes(mail.Recipient(r)))
+		}
+		return int(longest)
 	}
 	_, body := m.Letter(0, nil)
 	return len(body)
@@ -216,10 +230,13 @@ func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
 	if m.rows != nil {
 		values = strings.Split(m.rows[r], nul)[1:]
 	}
-	to := m.Address(r)
+	to, before := m.Address(r), len(body)
 	body, err := m.renderer.Render(body, values, message.Meta{To: to, Recipient: r, Campaign: m.campaign, Date: m.date})
 	if err != nil {
 		panic(fmt.Sprintf("recipient %d was accepted and does not render: %v", r, err))
+	}
+	if m.fills && m.Sizes != nil {
+		body = message.Fill(body, int(m.Sizes(r))-(len(body)-before))
 	}
 	return to.String(), body
 }

@@ -46,18 +46,22 @@ func (s *Scenario) React() bool {
 	})
 }
 
+// SizesDiffer reports whether not all messages have the size of message.size.
+func (s *Scenario) SizesDiffer() bool {
+	return s.Message.SizeSigma > 0 || slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Size > 0 })
+}
+
 // messages returns the campaigns as the network sees them; none if it treats all alike.
 func (s *Scenario) messages() (all []netmodel.Campaign) {
-	byDomain := func(d netmodel.Destination) bool {
-		return slices.ContainsFunc(d.Allowances, limits.Allowance.OfDomain)
+	bySender := func(d netmodel.Destination) bool {
+		return slices.ContainsFunc(d.Allowances, limits.Allowance.OfCampaigns)
 	}
-	ownSize := func(c Campaign) bool { return c.Size > 0 }
-	if s.Message.SizeSigma == 0 && !slices.ContainsFunc(s.Campaigns, ownSize) &&
-		!slices.ContainsFunc(s.Destinations, byDomain) {
+	if !s.SizesDiffer() && !slices.ContainsFunc(s.Destinations, bySender) {
 		return nil
 	}
 	for i, end := range s.Ends(s.Recipients()) {
-		v := netmodel.Campaign{End: end, Size: s.Message.Size, Domain: s.Campaigns[i].Domain}
+		v := netmodel.Campaign{End: end, Size: s.Message.Size, Domain: s.Campaigns[i].Domain,
+			Account: s.Campaigns[i].Account}
 		if s.Campaigns[i].Size > 0 {
 			v.Size = s.Campaigns[i].Size
 		}
@@ -301,7 +305,7 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 		}
 		for _, a := range d.Allowances {
 			w := runlog.Window{Refusal: runlog.Refusal{Limit: float64(a.Limit), Code: a.Reply}, Length: a.Window,
-				Fleet: a.Fleet() || a.OfDomain() || d.Shared}
+				Fleet: a.Fleet() || a.OfCampaigns() || d.Shared}
 			if a.Scope == "server" {
 				w.Limit *= float64(times)
 			}

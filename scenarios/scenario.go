@@ -118,12 +118,21 @@ type Campaign struct {
 	Recipients int          `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
 	Size       unit.Bytes   `toml:"size,omitdefault" doc:"size of its messages on the wire; not given: message.size" range:"1B..1GiB" source:"assumed: as message.size"`
 	Domain     string       `toml:"domain,omitdefault" doc:"sending domain, which allowances with scope = \"domain\" count; campaigns that name none have one domain together"`
+	Account    string       `toml:"account,omitdefault" doc:"account that the campaign is sent for, such as a customer's, which allowances with scope = \"account\" count; campaigns that name none have one account together"`
 	Start      vt.Span      `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
 	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. It changes nothing in the run: the report and late_recipients judge by it" unit:"moment" range:">0s..3650d" source:"scenario"`
 	Processes  int          `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
 	Subset     int          `toml:"subset" doc:"recipients that an MTA process takes at once ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
 	Priority   int          `toml:"priority" doc:"a campaign of higher priority gets processes before others, and each other process gives way to it when its attempt ends; with victim = \"lowest-priority\", processes of the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
 	Rate       unit.PerHour `toml:"rate,omitdefault" doc:"messages of the campaign that each server offers in the long run, evenly spaced; not given: no limit" range:"0.01/h..3600000000/h" source:"assumed: no limit of its own"`
+}
+
+// Sender returns what an allowance with a scope counts of the campaign: its account or its sending domain.
+func (c Campaign) Sender(scope string) string {
+	if scope == "account" {
+		return c.Account
+	}
+	return c.Domain
 }
 
 // Idle reports whether a key has no meaning beside the other values of c.

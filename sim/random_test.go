@@ -343,7 +343,7 @@ func (d *dice) places(s *scenarios.Scenario) {
 			v.By = "block"
 		}
 		for k := range v.Allowances {
-			v.Allowances[k].Scope = pick(d, "server", "block", "domain", "fleet")
+			v.Allowances[k].Scope = pick(d, "server", "block", "domain", "account", "fleet")
 		}
 		if may() {
 			for range d.between(1, 3) {
@@ -369,6 +369,7 @@ func (d *dice) places(s *scenarios.Scenario) {
 	if may() {
 		for i := range s.Campaigns {
 			s.Campaigns[i].Domain = pick(d, "", "a.example", "b.example")
+			s.Campaigns[i].Account = pick(d, "", "a", "b")
 			s.Campaigns[i].Size = pick(d, 0, unit.Bytes(d.between(1, 200_000)))
 		}
 	}

@@ -209,6 +209,8 @@ func (p *process) ledger(i int) *sender {
 		}
 	case "domain":
 		whose = "domain " + p.job.campaign.Domain
+	case "account":
+		whose = "account " + p.job.campaign.Account
 	}
 	return p.book(fmt.Sprintf("%s, allowance %d of %s", d.Name, i, whose))
 }

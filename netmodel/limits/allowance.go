@@ -21,7 +21,7 @@ type Allowance struct {
 	Window vt.Span `toml:"window" doc:"length of a window" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
 	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
 	Begins vt.Span `toml:"begins,omitdefault" doc:"a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's midnight; the others follow before and after it" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
-	Scope  string  `toml:"scope" doc:"whose messages count together. server: of each server, by its source address or netblock, as by of the destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from any address; fleet: of all servers" oneof:"server block domain fleet" default:"server"`
+	Scope  string  `toml:"scope" doc:"whose messages count together. server: of each server, by its source address or netblock, as by of the destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from any address; account: of each account of the campaigns, in the same way; fleet: of all servers" oneof:"server block domain account fleet" default:"server"`
 	Ladder []int   `toml:"ladder,omitdefault" doc:"limits of the days after the first, in their order; the last one holds or grows from then on (warm-up)" range:"1..1000000000" source:"scenario"`
 	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
 	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`
@@ -35,8 +35,8 @@ type Allowance struct {
 // Fleet reports whether the allowance is of all servers together.
 func (a Allowance) Fleet() bool { return a.Scope == "fleet" }
 
-// OfDomain reports whether the allowance is of a sending domain.
-func (a Allowance) OfDomain() bool { return a.Scope == "domain" }
+// OfCampaigns reports whether the allowance counts by what campaigns have in common: a sending domain or an account.
+func (a Allowance) OfCampaigns() bool { return a.Scope == "domain" || a.Scope == "account" }
 
 // Idle reports whether a key has no meaning beside the other values of a.
 func (a Allowance) Idle(key string) bool { return key == "most" && !a.grows() }

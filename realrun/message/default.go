@@ -36,15 +36,19 @@ func Default(from mail.Address, size unit.Bytes) (*Template, error) {
 	return Parse("default template", []byte(text+filling(int(size)-len(message))))
 }
 
-// filling returns lines that take n bytes on the wire, with CRLF.
-func filling(n int) string {
-	const full = "filling filling filling filling filling filling filling filling filling\n"
-	var b strings.Builder
-	for ; n > len(full)+1; n -= len(full) + 1 {
-		b.WriteString(full)
+const fullLine = "filling filling filling filling filling filling filling filling filling"
+
+// Fill appends lines of n bytes in all, with CRLF, to a message of the default template; none if n is 2 or less.
+func Fill(message []byte, n int) []byte {
+	const line = fullLine + "\r\n"
+	for ; n > len(line); n -= len(line) {
+		message = append(message, line...)
 	}
 	if n > 2 {
-		b.WriteString(full[len(full)-n+1:]) // one byte becomes two
+		message = append(message, line[len(line)-n:]...)
 	}
-	return b.String()
+	return message
 }
+
+// filling returns lines that take n bytes on the wire, with CRLF.
+func filling(n int) string { return strings.ReplaceAll(string(Fill(nil, n)), "\r\n", "\n") }

@@ -117,7 +117,7 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		met[fmt.Sprintf("%s %d%s", got.Stage, got.Code, got.Fault)]++
 	}
 	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554",
-		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452",
+		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452", "mail 453",
 		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
 		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 459", "rcpt 0drop",
 		"data 452", "dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
@@ -153,8 +153,8 @@ func twoWorlds() netmodel.Config {
 	}
 	d.Recent = 10 * vt.Minute
 	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
-	d.Allowances = []limits.Allowance{{Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1,
-		Reply: 550}}
+	d.Allowances = []limits.Allowance{{Limit: 9, Window: 10 * vt.Minute, Kind: "fixed", Scope: "account", Growth: 1,
+		Reply: 453}, {Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550}}
 	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
 	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
 		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1},
@@ -182,7 +182,8 @@ func twoWorlds() netmodel.Config {
 		"plain", "plain.example", 1, "dot", delay.Constant(vt.Minute)
 	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
 		Destinations: []netmodel.Destination{d, together, plain, brand},
-		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed"}
+		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed",
+		Campaigns: []netmodel.Campaign{{End: 24, Size: 100, Account: "a"}, {End: 1 << 30, Size: 100, Account: "b"}}}
 }
 
 func words(c *snap.Codec) (all []uint64) {

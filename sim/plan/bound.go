@@ -106,8 +106,8 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 			if a.Window >= vt.Day {
 				kind = Quota
 			}
-			if a.OfDomain() {
-				b.domains(d, start, g.Name, kind, figure(a), sizes, b.share(g), admits)
+			if a.OfCampaigns() {
+				b.senders(d, start, g.Name, a.Scope, kind, figure(a), sizes, b.share(g), admits)
 				continue
 			}
 			for _, p := range b.pools(g, a.Scope) {
@@ -163,18 +163,18 @@ func paced(start vt.Time, rate unit.PerHour, burst int) func(vt.Time) int {
 	}
 }
 
-// domains adds the bounds of an allowance for each sending domain.
-func (b *bounds) domains(d, start vt.Time, name string, kind Limit, figure string, sizes []int, share float64,
+// senders adds the bounds of an allowance for each sending domain or account, as scope has it.
+func (b *bounds) senders(d, start vt.Time, name, scope string, kind Limit, figure string, sizes []int, share float64,
 	admits func(vt.Time) int) {
 	var known []string
 	for _, c := range b.Campaigns {
-		if slices.Contains(known, c.Domain) {
+		if slices.Contains(known, c.Sender(scope)) {
 			continue
 		}
-		known = append(known, c.Domain)
+		known = append(known, c.Sender(scope))
 		of := make([]int, len(sizes))
 		for i, k := range b.Campaigns {
-			if k.Domain == c.Domain {
+			if k.Sender(scope) == c.Sender(scope) {
 				of[i] = sizes[i]
 			}
 		}
@@ -253,10 +253,10 @@ func Counters(s *scenarios.Scenario, destination, rule int) (n int) {
 	b := &bounds{Scenario: s}
 	g := s.Destinations[destination]
 	a := g.Allowances[rule]
-	if a.OfDomain() {
+	if a.OfCampaigns() {
 		known := map[string]bool{}
 		for _, c := range s.Campaigns {
-			known[c.Domain] = true
+			known[c.Sender(a.Scope)] = true
 		}
 		return len(known)
 	}

@@ -88,15 +88,16 @@ func TestBoundsOfWhatIsCountedTogether(t *testing.T) {
 	text := "[[destination]]\nname = \"p\"\ndomain = \"p.example\"\nshare = 1\nallowance = [{ limit = 100, scope = " +
 		"SCOPE }]\n" +
 		"[[destination]]\nname = \"brand\"\ndomain = \"brand.example\"\nshare = 1\nlimits_of = \"p\"\n" +
-		"[[campaign]]\nname = \"a\"\nrecipients = 1000\ndomain = \"a.example\"\n" +
-		"[[campaign]]\nname = \"b\"\nrecipients = 3000\ndomain = \"b.example\"\n" +
+		"[[campaign]]\nname = \"a\"\nrecipients = 1000\ndomain = \"a.example\"\naccount = \"x\"\n" +
+		"[[campaign]]\nname = \"b\"\nrecipients = 3000\ndomain = \"b.example\"\naccount = \"x\"\n" +
 		"[[campaign]]\nname = \"c\"\nrecipients = 5000\ndomain = \"b.example\"\n"
 	due := []vt.Time{vt.Time(vt.Day) - 1, vt.Time(2*vt.Day) - 1, vt.Never}
 	for _, c := range []struct {
 		scope    string
 		counters int
 		all      []int // recipients of the bounds
-	}{{"fleet", 1, []int{999, 3996}}, {"domain", 2, []int{0, 999, 999, 2997}}} {
+	}{{"fleet", 1, []int{999, 3996}}, {"domain", 2, []int{0, 999, 999, 2997}},
+		{"account", 2, []int{0, 0, 999, 3996}}} {
 		s := load(t, strings.ReplaceAll(text, "SCOPE", "\""+c.scope+"\""))
 		var all []int
 		for _, b := range plan.Bounds(s, due) {

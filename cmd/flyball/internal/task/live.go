@@ -206,6 +206,8 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 		return nil, err
 	}
 	r.ends = newEnds(r.mailing.List.Len())
+	network := netmodel.NewNetwork(s.Netmodel(), key).With(key, s.Ends(r.mailing.List.Len()))
+	r.mailing.Sizes = network.Size
 	if q.Receiver != "" {
 		return r, nil
 	}
@@ -218,7 +220,6 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 	if plain != nil {
 		return nil, Error{Invalid, errors.Join(plain...)}
 	}
-	network := netmodel.NewNetwork(s.Netmodel(), key).With(key, s.Ends(r.mailing.List.Len()))
 	r.sink, err = sink.Open(sink.Config{Network: network, Servers: len(s.Servers),
 		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
 		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
