@@ -2,6 +2,8 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
+	{"the mail of all servers is the first one's to forecast", "realrun/machines.go",
+		"	r.records[a.Server].HandsOver(now", "	r.records[0].HandsOver(now"},
 	{"what another server is told changes nothing", "engine/delivery/reaction.go",
 		"	brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)\n", ""},
 	{"a live reply is read by its code alone", "realrun/client.go",

@@ -25,6 +25,8 @@ var studiesMutants = []mutant{
 		"	return max(leastLuck, uneven)", "	return leastLuck"},
 	{"who needs another resend is final", "reports/runlog/forecast.go",
 		"				n -= all[k+1]", "				n -= 0 * all[k+1]"},
+	{"the last of several servers ends as if it were alone", "reports/runlog/forecast.go", "	if len(open) < 2 {",
+		"	if len(open) >= 0 {"},
 	{"a forecast ends with the last first try", "reports/runlog/forecast.go",
 		"half, soon, late := rest.at(chanceHalf),", "half, soon, late := vt.Span(0),"},
 	{"a race tests as if nobody else ran", "sim/tune/race.go",

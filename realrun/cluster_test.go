@@ -6,9 +6,7 @@ import (
 	"reflect"
 	"testing"
 
-	"flyball/engine"
 	"flyball/realrun"
-	"flyball/reports/runlog"
 )
 
 // With one governor and one failure rate for two live servers, C is divided
@@ -29,13 +27,13 @@ func TestOneGovernorLive(t *testing.T) {
 	load, low := 0.0, 0
 	decided := 0
 	var parts, delivered float64
-	rows := inOrder(r.Rec.Intervals)
+	rows := r.Record().Intervals
 	for k, i := range rows {
 		load = max(load, i.Sample.Load)
 		if i.RetryLimit == s.Retry.Low {
 			low++
 		}
-		if o := inOrder(again.Intervals)[k]; !reflect.DeepEqual(i.Sample, o.Sample) || o.Server != i.Server ||
+		if o := again.Intervals[k]; !reflect.DeepEqual(i.Sample, o.Sample) || o.Server != i.Server ||
 			o.Decision.Available != i.Decision.Available || o.RetryLimit != i.RetryLimit {
 			t.Errorf("replayed as\n%+v, was\n%+v", o, i)
 		}
@@ -57,15 +55,4 @@ func TestOneGovernorLive(t *testing.T) {
 	if decided < 3 || low < 3 || !(load > 0 && load <= 1) {
 		t.Errorf("%d decisions, %d rows with the low limit, greatest load %v", decided, low, load)
 	}
-}
-
-// inOrder records the intervals of a run.
-func inOrder(all []runlog.Interval) []runlog.Interval {
-	rec := runlog.NewRecorder(1, nil)
-	for _, i := range all {
-		rec.Interval(i.End, i.Server, engine.Interval(i.Interval))
-	}
-	run := &runlog.Run{}
-	rec.Fold(run, 0, 0)
-	return run.Intervals
 }

@@ -306,8 +306,8 @@ func TestStoppedAttemptsStayPending(t *testing.T) {
 		if stopped != (horizon == vt.Hour) {
 			t.Errorf("horizon %s: stopped = %v", horizon, stopped)
 		}
-		if n := r.Rec.Attempts(); n != 0 || r.Rec.Final() != 0 {
-			t.Errorf("horizon %s: %d attempts ended, %d recipients final, want none", horizon, n, r.Rec.Final())
+		if n := r.Record().Attempts(); n != 0 || r.Record().Final() != 0 {
+			t.Errorf("horizon %s: %d attempts ended, %d recipients final, want none", horizon, n, r.Record().Final())
 		}
 		if s.Dialogue.Timeouts.Banner < 5*vt.Minute || time.Since(began) > time.Minute {
 			t.Errorf("horizon %s: the run ended with the banner's patience, not when it was stopped", horizon)

@@ -76,7 +76,7 @@ func TestLastCompletionCounts(t *testing.T) {
 				runtime.Gosched()
 			}
 		})
-		if n := r.Rec.Count(mail.Done); held && n != 2 {
+		if n := r.Record().Count(mail.Done); held && n != 2 {
 			t.Fatalf("run %d: %d of 2 messages count as delivered, and both were", i, n)
 		}
 	}

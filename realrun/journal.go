@@ -8,7 +8,6 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -68,12 +67,7 @@ func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s)
 // digest equals the digest of the live run. Common decisions of the servers are
 // not in the journal, because the cluster makes them again.
 func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.Recorder, error) {
-	rec := runlog.NewRecorder(len(s.Destinations), nil)
-	list, _, err := s.Work(list, rng.New(s.Seed, 0))
-	if err != nil {
-		return nil, err
-	}
-	r, err := newRoles(s, list, rec)
+	r, _, _, err := newRoles(s, list, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +99,7 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &v.From, &v.To, &v.Processes, &v.Subset, &v.Priority,
 				&v.Rate)
 			if err == nil {
-				r.receive(now, a.Message())
+				r.assign(now, a)
 			}
 		case "l":
 			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &load)
@@ -120,5 +114,5 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 			return nil, fmt.Errorf("journal line %d: got %q: %w", n, lines.Text(), err)
 		}
 	}
-	return rec, lines.Err()
+	return r.record(), lines.Err()
 }

@@ -2,6 +2,7 @@ package realrun
 
 import (
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/engine/governing"
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -20,20 +22,45 @@ import (
 type roles struct {
 	machines []*delivery.Machine
 	cluster  *governing.Cluster                // nil if every server decides by itself
+	records  []*runlog.Recorder                // of each machine
+	shared   *runlog.Recorder                  // of the cluster's intervals
 	perform  func(mail.Server, *engine.Outbox) // closes connections and starts attempts; nil: does nothing
 	out      engine.Outbox
 }
 
-func newRoles(s *scenarios.Scenario, list *mail.List, rec *runlog.Recorder) (*roles, error) {
-	governors, cluster, err := s.Governors(rec)
+// newRoles returns the roles of a scenario over a list, the list in the order in which they take it, and
+// their work. Watch may be nil.
+func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*roles, *mail.List, []scenarios.Arrival,
+	error) {
+	sending := s.Sending(!list.Synthetic())
+	list, arrivals, err := s.Work(list, rng.New(s.Seed, 0))
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	r := &roles{cluster: cluster}
+	r := &roles{shared: runlog.NewRecorder(len(s.Destinations), nil)}
+	governors, cluster, err := s.Governors(r.shared)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r.cluster = cluster
 	for i, gov := range governors {
+		rec := runlog.NewRecorder(len(s.Destinations), watch)
+		rec.Sends(sending)
+		r.records = append(r.records, rec)
 		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, rec))
 	}
-	return r, nil
+	for _, a := range arrivals {
+		r.records[a.Server].Begins(a.First, a.Campaign, a.At, a.Due)
+	}
+	return r, list, arrivals, nil
+}
+
+// record returns the records of all roles, merged.
+func (r *roles) record() *runlog.Recorder {
+	if r.cluster == nil || !r.cluster.Governs() {
+		return runlog.Merge(r.records)
+	}
+	return runlog.Merge(append(slices.Clone(r.records), r.shared))
 }
 
 // number returns the number of roles.
@@ -64,6 +91,12 @@ func (r *roles) nextWake() vt.Time {
 func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
 	r.machines[server].Complete(now, &c, &r.out)
 	r.settle(now, server)
+}
+
+// assign passes a server a part of a list.
+func (r *roles) assign(now vt.Time, a scenarios.Arrival) {
+	r.records[a.Server].HandsOver(now, uint64(a.Reserve.To-a.Reserve.From))
+	r.receive(now, a.Message())
 }
 
 func (r *roles) receive(now vt.Time, m engine.Message) {

@@ -17,7 +17,6 @@ import (
 	"flyball/engine"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -41,7 +40,6 @@ type Process interface {
 
 // Runner is one live run.
 type Runner struct {
-	Rec       *runlog.Recorder
 	Late      hist.Hist // virtual time between a completion or wake-up and its handling
 	roles     *roles
 	cpu       cpuMeter
@@ -81,24 +79,42 @@ type ending struct {
 // owns the machines. journal, if not nil, records every input of the machines.
 func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, watch runlog.Watch,
 	journal *Journal) (*Runner, error) {
-	list, arrivals, err := s.Work(list, rng.New(s.Seed, 0))
+	roles, list, arrivals, err := newRoles(s, list, watch)
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{
-		Rec: runlog.NewRecorder(len(s.Destinations), watch), Late: hist.New(),
-		arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
+	r := &Runner{roles: roles,
+		Late: hist.New(), arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
 		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal,
 	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
 	for _, a := range r.arrivals {
-		r.Rec.Begins(a.First, a.Campaign, a.At, a.Due)
 		most = min(most+a.Reserve.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)
-	r.roles, err = newRoles(s, list, r.Rec)
-	return r, err
+	return r, nil
+}
+
+// KeepOutcomes makes the run record the outcome of every recipient. It must be called before
+// Run.
+func (r *Runner) KeepOutcomes() {
+	all := make(runlog.Outcomes, r.total)
+	for _, rec := range r.roles.records {
+		rec.Outcomes = all
+	}
+}
+
+// Record returns the records of all servers so far, merged.
+func (r *Runner) Record() *runlog.Recorder { return r.roles.record() }
+
+// Forecast estimates when the last recipient of all servers will be final. It is not Known while mail
+// has yet to come.
+func (r *Runner) Forecast() runlog.Forecast {
+	if len(r.arrivals) > 0 {
+		return runlog.Forecast{}
+	}
+	return runlog.LastOf(r.roles.records)
 }
 
 // Progress is the state of progress of a run.
@@ -206,7 +222,11 @@ func (r *Runner) nextWake() vt.Time {
 }
 
 func (r *Runner) progress(now vt.Time) Progress {
-	return Progress{Now: now, Final: r.Rec.Final(), Total: r.total}
+	p := Progress{Now: now, Total: r.total}
+	for _, rec := range r.roles.records {
+		p.Final += rec.Final()
+	}
+	return p
 }
 
 func (r *Runner) now() vt.Time { return vt.Time(float64(time.Since(r.began)) * r.scale) }
@@ -227,7 +247,7 @@ func (r *Runner) arrive(now vt.Time) {
 		a := r.arrivals[0]
 		r.arrivals = r.arrivals[1:]
 		r.journal.receive(now, a.Server, a.Reserve)
-		r.roles.receive(now, a.Message())
+		r.roles.assign(now, a)
 	}
 }
 

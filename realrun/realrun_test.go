@@ -121,6 +121,13 @@ func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal,
 	also ...runlog.Watch) (*outcomes, *sink.Sink, *realrun.Runner) {
 	t.Helper()
+	return seen(t, s, scale, journal, nil, also...)
+}
+
+// seen is live, with a function that is called with the runner now and then.
+func seen(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.Journal, see func(*realrun.Runner),
+	also ...runlog.Watch) (*outcomes, *sink.Sink, *realrun.Runner) {
+	t.Helper()
 	key := rng.New(s.Seed, 0)
 	list := s.List(key)
 	receivers, err := sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers),
@@ -139,8 +146,13 @@ func live(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	if _, stopped := r.Run(ctx, nil); stopped {
-		t.Fatalf("the run did not end in time: %v", r.Rec.Final())
+	progress := func(realrun.Progress) {
+		if see != nil {
+			see(r)
+		}
+	}
+	if _, stopped := r.Run(ctx, progress); stopped {
+		t.Fatalf("the run did not end in time: %v", r.Record().Final())
 	}
 	return got, receivers, r
 }
@@ -167,8 +179,8 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 	j := realrun.NewJournal(&journal)
 	began := time.Now()
 	got, receivers, r := live(t, s, 50, j)
-	t.Logf("%d attempts in %v, late p99 %v: %v", r.Rec.Attempts(), time.Since(began), r.Late.Quantile(0.99),
-		r.Rec.Final())
+	t.Logf("%d attempts in %v, late p99 %v: %v", r.Record().Attempts(), time.Since(began), r.Late.Quantile(0.99),
+		r.Record().Final())
 	differ := 0
 	for i := range want.status {
 		if want.status[i] != got.status[i] || want.tries[i] != got.tries[i] {
@@ -185,7 +197,7 @@ func TestEveryRecipientEndsAsSimulated(t *testing.T) {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
 	for _, status := range []mail.Status{mail.Done, mail.Failed, mail.Held} {
-		if r.Rec.Count(status) == 0 {
+		if r.Record().Count(status) == 0 {
 			t.Errorf("no recipient ended %v: the scenario tests too little", status)
 		}
 	}
@@ -240,7 +252,7 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 		}
 	}
 	got, inSimulation := map[end]uint64{}, uint64(0)
-	for _, c := range r.Rec.Replies() {
+	for _, c := range r.Record().Replies() {
 		if c.Stage <= mail.StageEHLO {
 			got[end{greeting(c.Stage), c.Code, c.Fault}] += c.Count
 		}
@@ -286,7 +298,7 @@ func TestCapInBothWorlds(t *testing.T) {
 			s.Retry.Limit = 20
 			_, simulated := simulate(t, s)
 			got, receivers, r := live(t, s, 50, nil)
-			if n := r.Rec.Count(mail.Done); n != simulated.Record().Count(mail.Done) || n != 1500 {
+			if n := r.Record().Count(mail.Done); n != simulated.Record().Count(mail.Done) || n != 1500 {
 				t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().Count(mail.Done))
 			}
 			refused := func(attempts []runlog.ReplyCount) (n float64) {
@@ -305,9 +317,9 @@ func TestCapInBothWorlds(t *testing.T) {
 				}
 				traffic.Refused += other.Refused
 			}
-			if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Rec.Replies()) {
+			if traffic.MostOpen != 12 || float64(traffic.Refused) != refused(r.Record().Replies()) {
 				t.Errorf("shared %v: the receiver saw %+v, the sender counts %v refusals, want at most 12 open", shared,
-					traffic, refused(r.Rec.Replies()))
+					traffic, refused(r.Record().Replies()))
 			}
 			if inSimulation := refused(simulated.Record().Replies()); traffic.Refused < 100 || inSimulation < 100 {
 				t.Errorf("shared %v: %d refused live, %v in the simulation: the cap does not bind", shared,
@@ -343,11 +355,11 @@ func TestLimitsInBothWorlds(t *testing.T) {
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
 	got, receivers, r := live(t, s, 50, j)
-	if n := r.Rec.Count(mail.Done); n != 1500 || simulated.Record().Count(mail.Done) != 1500 {
+	if n := r.Record().Count(mail.Done); n != 1500 || simulated.Record().Count(mail.Done) != 1500 {
 		t.Errorf("%d delivered live, %d in the simulation, want 1500", n, simulated.Record().Count(mail.Done))
 	}
 	parked := 0
-	for _, i := range r.Rec.Intervals {
+	for _, i := range r.Record().Intervals {
 		for d, v := range i.Destinations {
 			parked += v.Parked
 			if v.Limit > 15 || v.Busy > 15 {
@@ -395,7 +407,7 @@ func TestOwnPolicyLive(t *testing.T) {
 			got, receivers, r := live(t, s, 50, j)
 			want, simulated := simulate(t, s)
 			end, traffic := got.last, receivers.Traffic(0, 0)
-			if live, sim := r.Rec.Count(mail.Done), simulated.Record().Count(mail.Done); live != n || sim != n {
+			if live, sim := r.Record().Count(mail.Done), simulated.Record().Count(mail.Done); live != n || sim != n {
 				t.Errorf("%d delivered live, %d in the simulation, want %d", live, sim, n)
 			}
 			if v.most != nil && (traffic.Connections > v.most(end) || traffic.MostOpen > v.most(end)) {
@@ -497,7 +509,7 @@ func TestHabitsInBothWorlds(t *testing.T) {
 		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Drop}:    lost[silent],
 		{Destination: silent, Stage: mail.StageConnect, Fault: mail.Timeout}: sent[silent],
 	}
-	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Rec.Replies(),
+	for world, replies := range map[string][]runlog.ReplyCount{"live": r.Record().Replies(),
 		"simulated": simulated.Record().Replies()} {
 		found := map[runlog.ReplyCount]uint64{}
 		for _, c := range replies {
@@ -533,8 +545,8 @@ func replays(t *testing.T, s *scenarios.Scenario, j *realrun.Journal, journal io
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Digest() != live.Rec.Digest() {
-		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), live.Rec.Digest())
+	if again.Digest() != live.Record().Digest() {
+		t.Errorf("the replayed journal has digest %x, the live run %x", again.Digest(), live.Record().Digest())
 	}
 	return again
 }

@@ -93,7 +93,7 @@ func TestTableInBothWorlds(t *testing.T) {
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
 		t.Errorf("the receivers' ledger disagrees: %+v", a)
 	}
-	for _, c := range r.Rec.Replies() {
+	for _, c := range r.Record().Replies() {
 		if c.Code < 400 || c.Code == 421 { // 421 over a kept connection is asked for again over a new one
 			continue
 		}
@@ -107,8 +107,8 @@ func TestTableInBothWorlds(t *testing.T) {
 				c.Code, c.Stage, refused, c.Count)
 		}
 	}
-	if len(world.Record().Replies()) != len(r.Rec.Replies()) {
-		t.Errorf("live attempts end as %+v, simulated as %+v", r.Rec.Replies(), world.Record().Replies())
+	if len(world.Record().Replies()) != len(r.Record().Replies()) {
+		t.Errorf("live attempts end as %+v, simulated as %+v", r.Record().Replies(), world.Record().Replies())
 	}
 	for i := range got.status { // a 5yz that passes, a 4yz that never does
 		if got.status[i] == mail.Failed && receivers.Ledger.Accepted(mail.Recipient(i)) {
@@ -193,8 +193,8 @@ func TestReactionsHoldInBothWorlds(t *testing.T) {
 						v.refused)
 				}
 			}
-			if r.Rec.Count(mail.Done) == n || world.Record().Count(mail.Done) < 10 {
-				t.Errorf("%d delivered live, %d in the simulation: nothing is held up", r.Rec.Count(mail.Done),
+			if r.Record().Count(mail.Done) == n || world.Record().Count(mail.Done) < 10 {
+				t.Errorf("%d delivered live, %d in the simulation: nothing is held up", r.Record().Count(mail.Done),
 					world.Record().Count(mail.Done))
 			}
 			if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {
@@ -229,8 +229,8 @@ func TestReturnInBothWorlds(t *testing.T) {
 		t.Errorf("%d refused live, %d in the simulation, want 1 to %d", refused, world.Record().Refusals(),
 			3*processes)
 	}
-	if r.Rec.Count(mail.Done) != n || world.Record().Count(mail.Done) != n {
-		t.Errorf("%d delivered live, %d in the simulation, want %d", r.Rec.Count(mail.Done),
+	if r.Record().Count(mail.Done) != n || world.Record().Count(mail.Done) != n {
+		t.Errorf("%d delivered live, %d in the simulation, want %d", r.Record().Count(mail.Done),
 			world.Record().Count(mail.Done), n)
 	}
 	if a := receivers.Ledger.Account(got.status, got.ambiguous); !a.Clean() {

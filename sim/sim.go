@@ -345,6 +345,19 @@ func (w *World) progress() Progress {
 	return p
 }
 
+// Forecast estimates when the last recipient of all servers will be final. It is not Known while mail has
+// yet to come.
+func (w *World) Forecast() runlog.Forecast {
+	var all []*runlog.Recorder
+	for _, s := range w.servers {
+		if len(s.arrivals) > 0 {
+			return runlog.Forecast{}
+		}
+		all = append(all, s.rec)
+	}
+	return runlog.LastOf(all)
+}
+
 // Standing is what a run has come to so far. The counts of a run only grow.
 type Standing struct {
 	Now               vt.Time

@@ -40,6 +40,9 @@ func SyntheticList(count int, shares []float64, key rng.Key) List {
 // ReadList returns a list with the given destination of each recipient.
 func ReadList(dest []Destination) List { return List{count: len(dest), dest: dest} }
 
+// Synthetic reports whether destinations are drawn by shares, in the order of recipients.
+func (l *List) Synthetic() bool { return l.cum != nil && l.deal == nil }
+
 // Len returns the number of recipients.
 func (l *List) Len() int { return l.count }
 

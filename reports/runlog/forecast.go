@@ -32,6 +32,7 @@ type forecast struct {
 	since vt.Time   // when the first ones were
 	ends  []sofar   // by interval
 	again []resends // by destination
+	last  Forecast  // of the last interval
 	room  []wait    // reused
 	more  [mostResends]float64
 	took  [2]vt.Span // of all attempts so far: those that left their recipient waiting, and the others
@@ -73,6 +74,49 @@ func (r *Recorder) HandsOver(at vt.Time, recipients uint64) {
 		r.forecast.since = at
 	}
 	r.forecast.total += recipients
+}
+
+// LastOf estimates when the last recipient of several servers will be final, from the last estimate
+// of each; there is none if a server has mail that is not final and no estimate. Ends are taken
+// as independent, and each as normal on either side of its estimate.
+func LastOf(servers []*Recorder) (last Forecast) {
+	var open []Forecast
+	for _, r := range servers {
+		switch f := r.forecast.last; {
+		case r.Final() >= r.forecast.total:
+		case !f.Known():
+			return Forecast{}
+		default:
+			open = append(open, f)
+			last = Forecast{max(last.Finish, f.Finish), max(last.Low, f.Low), max(last.High, f.High)}
+		}
+	}
+	if len(open) < 2 {
+		return last
+	}
+	chance := func(t vt.Time) float64 { // that all are final by t
+		all := 1.0
+		for _, f := range open {
+			side := f.High.Sub(f.Finish)
+			if t < f.Finish {
+				side = f.Finish.Sub(f.Low)
+			}
+			all *= math.Erfc(-float64(t.Sub(f.Finish))*ninety/max(float64(side), 1)/math.Sqrt2) / 2
+		}
+		return all
+	}
+	by := func(p float64) vt.Time {
+		low, high := last.Low, last.High.Add(2*last.High.Sub(last.Finish)+1)
+		for high-low > vt.Time(vt.Millisecond) {
+			if mid := low + (high-low)/2; chance(mid) < p {
+				low = mid
+			} else {
+				high = mid
+			}
+		}
+		return high
+	}
+	return Forecast{by(0.5), by(0.05), by(0.95)}
 }
 
 // mostResends is the greatest number of resends that a forecast looks at: the last delay repeats,
@@ -292,7 +336,7 @@ func (t tail) at(n float64) vt.Span {
 
 // State saves or restores what was seen.
 func (f *forecast) State(c *snap.Codec) {
-	c.Fields(&f.total, &f.since, &f.took[0], &f.took[1], &f.squares)
+	c.Fields(&f.total, &f.since, &f.took[0], &f.took[1], &f.squares, &f.last.Finish, &f.last.Low, &f.last.High)
 	snap.Slice(c, &f.ends, func(c *snap.Codec, e *sofar) { c.Fields(&e.at, &e.tried, &e.spent) })
 	snap.Slice(c, &f.again, func(c *snap.Codec, of *resends) {
 		for i := range of {

@@ -27,3 +27,33 @@ func TestResendsThatAreLeft(t *testing.T) {
 		t.Errorf("50 are left after %v, want 5 min", at)
 	}
 }
+
+// The last of several servers ends later than each is expected to. By hand, for two whose ends are
+// normal with the same mean and a standard deviation of 100 s: both have ended by a time with
+// the square of the chance of one, so the median is where one has 0.7071, 54.5 s later, and the
+// interval goes from 0.2236 to 0.9747, 76.0 s earlier to 195.4 s later.
+func TestForecastOfTheLastServer(t *testing.T) {
+	at := vt.Time(10_000 * vt.Second)
+	one := Forecast{at, at.Add(-164485 * vt.Millisecond), at.Add(164485 * vt.Millisecond)}
+	record := func(f Forecast, total uint64) *Recorder {
+		r := NewRecorder(1, nil)
+		r.HandsOver(0, total)
+		r.forecast.last = f
+		return r
+	}
+	both := LastOf([]*Recorder{record(one, 5), record(Forecast{}, 0), record(one, 5)})
+	for _, v := range []struct {
+		got  vt.Time
+		want float64
+	}{{both.Finish, 54.5}, {both.Low, -76.0}, {both.High, 195.4}} {
+		if got := v.got.Sub(at).Seconds(); math.Abs(got-v.want) > 0.1 {
+			t.Errorf("%.1f s after the estimate of one, want %.1f s", got, v.want)
+		}
+	}
+	if f := LastOf([]*Recorder{record(one, 5), record(Forecast{}, 0)}); f != one {
+		t.Errorf("a server without mail moves the end to %+v", f)
+	}
+	if f := LastOf([]*Recorder{record(one, 5), record(Forecast{}, 5)}); f.Known() {
+		t.Errorf("got %+v, though a server with mail has no estimate", f)
+	}
+}

@@ -157,8 +157,8 @@ func (r *Recorder) reads() (all []Read) {
 
 // Interval records one governor interval.
 func (r *Recorder) Interval(now vt.Time, s mail.Server, i engine.Interval) {
-	r.Intervals = append(r.Intervals, Interval{Server: s, End: now, Interval: i,
-		Forecast: r.forecast.at(now, r.by)})
+	r.forecast.last = r.forecast.at(now, r.by)
+	r.Intervals = append(r.Intervals, Interval{Server: s, End: now, Interval: i, Forecast: r.forecast.last})
 	r.mix(uint64(now))
 	r.mix(i.Sample.Delivered)
 	r.mix(i.Sample.Attempts)
@@ -215,7 +215,7 @@ func Merge(apart []*Recorder) *Recorder {
 // Fold completes run from the record. Recipients is the number of all recipients of the
 // run, suppressed the number of suppressed ones among them.
 func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
-	// Live machines are recorded together, and their cluster reports before them.
+	// Rows of several servers may have been recorded in another order.
 	slices.SortStableFunc(r.Intervals, func(a, b Interval) int {
 		return cmp.Or(cmp.Compare(a.End, b.End), cmp.Compare(a.Server, b.Server))
 	})

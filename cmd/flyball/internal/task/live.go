@@ -19,7 +19,6 @@ import (
 	"flyball/realrun"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
-	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
@@ -129,9 +128,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		return nil, err
 	}
 	if keep {
-		runner.Rec.Outcomes = make(runlog.Outcomes, r.mailing.List.Len())
+		runner.KeepOutcomes()
 	}
-	end, stopped := runner.Run(ctx, func(p realrun.Progress) { watch.At(s.Name, p.Final, p.Total) })
+	end, stopped := runner.Run(ctx, func(p realrun.Progress) {
+		watch.Out(s, p.Final, p.Total, runner.Forecast)
+	})
 	if err := inputs.Close(); err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	ended := header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.Receiver
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
-	runner.Rec.Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
+	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	ended.Host = Host(began)
 	ended.Host.LateP50, ended.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
 	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})

@@ -113,7 +113,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	}
 	w.Workers = q.Workers
 	end, stopped := Alone(w, replay, func(p sim.Progress) bool {
-		watch.At(s.Name, p.Final, p.Total)
+		watch.Out(s, p.Final, p.Total, w.Forecast)
 		return ctx.Err() == nil
 	})
 

@@ -14,6 +14,10 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"flyball/internal/vt"
+	"flyball/reports/format"
+	"flyball/reports/runlog"
+	"flyball/scenarios"
 	"flyball/sim"
 )
 
@@ -88,8 +92,11 @@ func (s Stopped) Is(target error) bool { return target == ErrStopped }
 type Event struct {
 	Stage       string // such as the name of the scenario that runs
 	Done, Total uint64 // in the unit of the stage
-	Note        string // if not empty, a line about what happened; Done and Total are not set
-	Warning     bool   // the note is about a loss and must be shown
+	// Out, if not nil, returns when the mailing will be out, in words; empty if that is not known. Only the
+	// Watch may call it, before it returns.
+	Out     func() string
+	Note    string // if not empty, a line about what happened; Done and Total are not set
+	Warning bool   // the note is about a loss and must be shown
 }
 
 // Watch is called with the events of a task, on the task's goroutine. It may be nil.
@@ -100,6 +107,27 @@ func (w Watch) At(stage string, done, total uint64) {
 	if w != nil {
 		w(Event{Stage: stage, Done: done, Total: total})
 	}
+}
+
+// Out reports that done recipients of total are final in a run of s, of whose end forecast returns an
+// estimate.
+func (w Watch) Out(s *scenarios.Scenario, done, total uint64, forecast func() runlog.Forecast) {
+	if w != nil {
+		w(Event{Stage: s.Name, Done: done, Total: total, Out: func() string { return out(s.Clock(), forecast()) }})
+	}
+}
+
+// out returns an estimate in words: "out by 05:40 (05:31 to 05:52)", or "out after 7.2 h (7 h to
+// 7.4 h)" without a clock; empty if there is none.
+func out(clock vt.Clock, f runlog.Forecast) string {
+	word, text := "after", func(t vt.Time) string { return format.Duration(t.Seconds()) }
+	switch {
+	case !f.Known():
+		return ""
+	case clock.Given():
+		word, text = "by", clock.Text
+	}
+	return fmt.Sprintf("out %s %s (%s to %s)", word, text(f.Finish), text(f.Low), text(f.High))
 }
 
 // Note reports a line about what happened, formatted as by fmt.Sprintf.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -26,6 +27,8 @@ type Progress struct {
 	w        io.Writer
 	bars     *mpb.Progress
 	bar      *mpb.Bar
+	out      atomic.Value // string: when a mailing will be out; empty if that is not known
+	asked    time.Time    // when that was found out
 	tenth    uint64
 	began    time.Time
 	quietFor time.Duration // a run that ends sooner prints nothing
@@ -34,6 +37,7 @@ type Progress struct {
 // Start shows the progress of a run called name, until End.
 func (d Display) Start(name string) *Progress {
 	p := &Progress{w: d.To, began: time.Now(), quietFor: d.QuietFor}
+	p.out.Store("")
 	switch {
 	case d.Quiet:
 		p.w = io.Discard
@@ -41,7 +45,8 @@ func (d Display) Start(name string) *Progress {
 		p.bars = mpb.New(mpb.WithOutput(d.To), mpb.WithWidth(40), mpb.WithAutoRefresh())
 		p.bar = p.bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name+" "), decor.Percentage()),
-			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO)))
+			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO),
+				decor.Any(func(decor.Statistics) string { return p.out.Load().(string) })))
 	}
 	return p
 }
@@ -73,25 +78,41 @@ func (d Display) Watch(barOnly bool) (w task.Watch, end func()) {
 			p, stage = d.Start(e.Stage), e.Stage
 		}
 		if !barOnly || p.bar != nil {
-			p.At(e.Done, e.Total)
+			p.At(e.Done, e.Total, e.Out)
 		}
 	}, end
 }
 
-// At shows that done units of total are done.
-func (p *Progress) At(done, total uint64) {
+// At shows that done units of total are done, and when a mailing will be out, by the words that out
+// returns. Out may be nil.
+func (p *Progress) At(done, total uint64, out func() string) {
+	if out == nil {
+		out = func() string { return "" }
+	}
 	if p.bar != nil {
 		p.bar.SetTotal(int64(total), false)
 		p.bar.SetCurrent(int64(done))
+		if now := time.Now(); now.Sub(p.asked) > 100*time.Millisecond {
+			p.asked = now
+			p.out.Store(lead(out()))
+		}
 		return
 	}
 	tenth, spent := 10*done/max(total, 1), time.Since(p.began)
 	if tenth > p.tenth && tenth < 10 && spent >= p.quietFor {
 		p.tenth = tenth
 		left := time.Duration(float64(spent) * float64(total-done) / float64(done))
-		fmt.Fprintf(p.w, "%3d %% after %s, about %s left\n", 10*tenth, spent.Round(100*time.Millisecond),
-			left.Round(100*time.Millisecond))
+		fmt.Fprintf(p.w, "%3d %% after %s, about %s left%s\n", 10*tenth, spent.Round(100*time.Millisecond),
+			left.Round(100*time.Millisecond), lead(out()))
 	}
+}
+
+// lead returns words as one more part of a line, nothing if there are none.
+func lead(words string) string {
+	if words == "" {
+		return ""
+	}
+	return ", " + words
 }
 
 // End removes the bar.

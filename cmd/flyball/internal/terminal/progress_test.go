@@ -1,0 +1,36 @@
+package terminal
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"flyball/cmd/flyball/internal/task"
+)
+
+// A line of progress has when the mailing will be out, if that is known. It is found out once for
+// each line that is printed.
+func TestProgressHasWhenAMailingIsOut(t *testing.T) {
+	var to bytes.Buffer
+	watch, end := Display{To: &to}.Watch(false)
+	asked := 0
+	for done, out := range []string{"", "", "out by 05:40 (05:31 to 05:52)", ""} {
+		watch(task.Event{Stage: "night", Done: uint64(done), Total: 10, Out: func() string { asked++; return out }})
+		watch(task.Event{Stage: "night", Done: uint64(done), Total: 10, Out: func() string { asked++; return out }})
+	}
+	watch(task.Event{Stage: "night", Done: 4, Total: 10})
+	end()
+	lines := strings.Split(strings.TrimSpace(to.String()), "\n")
+	if len(lines) != 4 || asked != 3 {
+		t.Fatalf("asked %d times, want 3, for\n%s", asked, to.String())
+	}
+	for i, line := range lines {
+		want := "left"
+		if i == 1 {
+			want = "left, out by 05:40 (05:31 to 05:52)"
+		}
+		if !strings.HasSuffix(line, want) {
+			t.Errorf("line %d: got %q, want %q at its end", i, line, want)
+		}
+	}
+}
