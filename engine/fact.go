@@ -137,8 +137,12 @@ type (
 type Dot struct {
 	Slot mail.Slot
 	Gen  uint32
-	Send bool // false: end the attempt without the final dot, and complete it as aborted
-	Mark Fact // to be written before the final dot, without waiting for the disk; nil if Send is false
+	Send bool // false: end the attempt without the final dot, and complete it as aborted before the dot
+
+	// Until is when the right to send ends. It may pass while facts become durable or the process does
+	// not run: at Until or later the shell treats Send as false.
+	Until vt.Time
+	Mark  Fact // to be written before the final dot, without waiting for the disk; nil if Send is false
 }
 
 // Durable is a Role with facts. Its shell makes all facts of an Outbox durable, in their

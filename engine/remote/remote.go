@@ -369,7 +369,7 @@ func (s *Server) ask() {
 		default:
 			a.sent = true
 			s.write(engine.Intent{Rcpt: a.rcpt, Try: w.tries, Boot: s.boot})
-			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen, Send: true,
+			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen, Send: true, Until: w.of.until,
 				Mark: engine.Dotted{Rcpt: a.rcpt, Try: w.tries}})
 		}
 	}
@@ -379,17 +379,22 @@ func (s *Server) ask() {
 // Complete processes the end of an attempt. What the gate refused is not charged to the recipient.
 func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 	s.now, s.out = now, out
-	if a := &s.slots[c.Slot]; !a.busy || a.gen != c.Gen {
+	a := &s.slots[c.Slot]
+	if !a.busy || a.gen != c.Gen {
 		return
 	}
 	end := *c
-	if a := &s.slots[c.Slot]; a.shut {
+	if c.Reply.Fault == mail.Aborted && c.Reply.Stage < mail.StageDot && !a.shut {
+		a.shut = true // the lease ended between the gate and the final dot
+		s.withdraw()
+	}
+	if a.shut {
 		end.Reply = mail.Reply{Took: c.Reply.Took, Code: 451, Stage: mail.StageDATA}
 		if s.rows[a.rcpt].barred {
 			end.Reply.Code = 550
 		}
 	}
-	of := s.rows[s.slots[c.Slot].rcpt].of
+	of := s.rows[a.rcpt].of
 	s.machine.Complete(now, &end, out)
 	s.began()
 	if s.stray {

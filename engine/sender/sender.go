@@ -421,7 +421,7 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 		s.take(j, v, fresh)
 	}
 	switch {
-	case v.point == engine.P650 && v.imported == b.Ended:
+	case b.Checkpoint == engine.P650 && v.imported == b.Ended: // of an older Progress Ended is not the last
 		s.write(engine.Finished{Subset: v.Subset})
 		v.over = true
 		s.start(v) // the server learns what is imported

@@ -73,6 +73,16 @@ func TestManyFaults(t *testing.T) {
 	}
 }
 
+// Promises do not rest on the time to spare: with the least patience that is valid and a slow disk they hold.
+func TestManyFaultsWithTheLeastPatience(t *testing.T) {
+	run(t, only(func(s *Search) {
+		s.Random, s.Config.Patience = longtest.Or(1000, 60_000), lease+lease/100
+	}))
+	run(t, only(func(s *Search) {
+		s.Random, s.Config.Commit = longtest.Or(300, 30_000), 30*vt.Millisecond
+	}))
+}
+
 func TestNumberOfWorkersChangesNothing(t *testing.T) {
 	s := only(func(s *Search) { s.Random = 600 })
 	s.Workers = 1
@@ -124,7 +134,8 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 		sum := 0
 		for n := range each {
 			word := rng.New(7, uint64(processes)).At(uint64(n), 0, 1)[0]
-			at := vt.Time(2*vt.Second) + vt.Time(float64(8*attempt)*float64(word)/(1<<32))
+			// spread evenly over eight attempts: all processes begin at once
+			at := vt.Time(2*vt.Second) + vt.Time(float64(8*attempt)*(float64(n)+float64(word)/(1<<32))/float64(each))
 			r := New(cfg, Case{Crashes: []Crash{{Time: at, Victim: 1, Model: PowerMin, Down: Soon}}}).Run()
 			if r.Violation != "" {
 				t.Fatalf("%d processes, crash at %v: %s", processes, vt.Span(at), r.Violation)

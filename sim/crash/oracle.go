@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"slices"
 
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -32,36 +33,57 @@ type oracle struct {
 	holder    []int // by recipient: host with the right to deliver to it, by the newest plan that is in force
 	plan      []engine.Planned
 	epoch     uint32
-	parts     map[engine.Subset]string
-	status    []mail.Status // by recipient, as imported
-	losses    []int         // by recipient: plans that it was in when its server was lost
+	planned   map[engine.Subset]bool
+	parts     map[engine.Subset]string // of subsets that are neither finished nor lost
+	of        []engine.Subset          // by recipient: its newest subset
+	by        []uint32                 // by recipient: number of the plan under which its end was imported
+	status    []mail.Status            // by recipient, as imported
+	losses    []int                    // by recipient: plans that it was in when its server was lost
 	bars      [2]uint64
+	barred    []mail.Recipient // in their order
+	isBarred  []bool
+	changes   [2][]mail.Recipient // of the servers for returned mail and for requests
+	tokens    map[uint64]bool     // of returned mail
+	hard      []int               // by recipient: hard bounces
+	asked     []bool
 	imported  map[engine.Subset]uint64
 	point     engine.Checkpoint
+	reported  bool
 	under     int // final dots, returned mail and requests that are on their way
 	each      []seen
 }
 
 // seen is what is durable on a delivering server, and what it does.
 type seen struct {
-	intents []int // by recipient: 1 + the try of the last intent
-	final   []mail.Status
-	due     []vt.Time
-	tries   []int
-	barred  []bool
-	open    []bool
-	slots   []mail.Recipient // by slot: of its last attempt
+	rows   []seenRow        // by recipient
+	slots  []mail.Recipient // by slot: of its last attempt
+	points map[engine.Subset]engine.Checkpoint
+	bars   uint64
+}
+
+type seenRow struct {
+	intent   int    // 1 + the try of the last intent
+	boot     uint64 // of the last intent
+	marked   int    // 1 + the try of the last mark
+	final    mail.Status
+	due      vt.Time
+	tries    int
+	barred   bool
+	open     bool
+	answered bool // the receiver replied to the attempt
 }
 
 func (o *oracle) begin(w *World) {
 	n := w.cfg.Recipients
 	*o = oracle{w: w, accepts: make([]int, n), refused: make([]bool, n), holder: make([]int, n),
 		status: make([]mail.Status, n), losses: make([]int, n), parts: map[engine.Subset]string{},
+		planned: map[engine.Subset]bool{}, of: make([]engine.Subset, n), by: make([]uint32, n),
+		isBarred: make([]bool, n), hard: make([]int, n), asked: make([]bool, n), tokens: map[uint64]bool{},
 		imported: map[engine.Subset]uint64{}, under: w.cfg.Requests}
 	o.each = make([]seen, len(w.hosts))
 	for h := 1; h <= w.cfg.Servers; h++ {
-		o.each[h] = seen{make([]int, n), make([]mail.Status, n), make([]vt.Time, n), make([]int, n), make([]bool, n),
-			make([]bool, n), make([]mail.Recipient, w.cfg.Processes)}
+		o.each[h] = seen{rows: make([]seenRow, n), slots: make([]mail.Recipient, w.cfg.Processes),
+			points: map[engine.Subset]engine.Checkpoint{}}
 	}
 }
 
@@ -72,29 +94,37 @@ func (o *oracle) fail(format string, args ...any) {
 	}
 }
 
-// began checks an attempt that begins: its time has come, and no other is under way.
+// began checks an attempt that begins: its time has come, no other is under way, and it has the right number.
 func (o *oracle) began(h *host, a *mail.Attempt) {
 	v := &o.each[h.number]
-	if now := o.w.local(h.number, o.w.now); now < v.due[a.Rcpt] {
-		o.fail("recipient %d is tried at %v, due at %v", a.Rcpt, vt.Span(now), vt.Span(v.due[a.Rcpt]))
+	r := &v.rows[a.Rcpt]
+	if now := o.w.local(h.number, o.w.now); now < r.due {
+		o.fail("recipient %d is tried at %v, due at %v", a.Rcpt, vt.Span(now), vt.Span(r.due))
 	}
-	if v.final[a.Rcpt] != mail.Pending {
-		o.fail("recipient %d is tried after it was %v", a.Rcpt, v.final[a.Rcpt])
+	if r.final != mail.Pending {
+		o.fail("recipient %d is tried after it was %v", a.Rcpt, r.final)
 	}
-	if v.open[a.Rcpt] {
+	if r.open {
 		o.fail("recipient %d has two attempts at a time on %s", a.Rcpt, o.w.cfg.HostName(h.number))
 	}
-	v.open[a.Rcpt] = true
+	if int(a.Try) != r.tries {
+		o.fail("recipient %d begins try %d on %s after %d tries", a.Rcpt, a.Try, o.w.cfg.HostName(h.number), r.tries)
+	}
+	r.open, r.answered = true, false
 	v.slots[a.Slot] = a.Rcpt
+}
+
+func (o *oracle) marked(h *host, d engine.Dotted) {
+	o.each[h.number].rows[d.Rcpt].marked = 1 + int(d.Try)
 }
 
 // dotted checks a final dot: the intent is durable, the server has the right, the recipient is not barred.
 func (o *oracle) dotted(h *host, d engine.Dotted) {
-	v := &o.each[h.number]
-	if v.intents[d.Rcpt] != 1+int(d.Try) {
+	r := &o.each[h.number].rows[d.Rcpt]
+	if r.intent != 1+int(d.Try) {
 		o.fail("recipient %d: a final dot without a durable intent", d.Rcpt)
 	}
-	if v.barred[d.Rcpt] {
+	if r.barred {
 		o.fail("recipient %d: a final dot after the recipient was barred", d.Rcpt)
 	}
 	if o.holder[d.Rcpt] != h.number {
@@ -104,25 +134,30 @@ func (o *oracle) dotted(h *host, d engine.Dotted) {
 }
 
 func (o *oracle) replied(h *host, e *event) {
-	o.each[h.number].open[e.rcpt] = false
+	r := &o.each[h.number].rows[e.rcpt]
+	r.open = false
+	r.answered = e.completion.Reply.Fault == mail.NoFault
 	if e.completion.Reply.Code >= 500 {
 		o.refused[e.rcpt] = true
 	}
 }
 
 func (o *oracle) stopped(h *host) {
-	if h.number >= 1 && h.number <= o.w.cfg.Servers {
-		clear(o.each[h.number].open)
+	for i := range o.each[h.number].rows {
+		o.each[h.number].rows[i].open = false
 	}
 }
 
 // durable checks facts that have become durable.
 func (o *oracle) durable(h *host, facts []engine.Fact) {
 	for _, f := range facts {
-		if h.number == 0 {
+		switch {
+		case h.number == 0:
 			o.ofSender(f)
-		} else if h.number <= o.w.cfg.Servers {
+		case h.number <= o.w.cfg.Servers:
 			o.ofRemote(h, f)
+		default:
+			o.ofInbox(f)
 		}
 	}
 }
@@ -130,7 +165,7 @@ func (o *oracle) durable(h *host, facts []engine.Fact) {
 func (o *oracle) ofSender(f engine.Fact) {
 	switch f := f.(type) {
 	case engine.Reached:
-		if f.Checkpoint <= o.point {
+		if f.Checkpoint != o.point+engine.P100 {
 			o.fail("checkpoint %v after %v", f.Checkpoint, o.point)
 		}
 		o.point = f.Checkpoint
@@ -147,15 +182,74 @@ func (o *oracle) ofSender(f engine.Fact) {
 		}
 		for _, r := range engine.UnpackOutcomes(f.Outcomes) {
 			o.imported[f.Subset]++
+			if o.of[r.Rcpt] != f.Subset || o.by[r.Rcpt] == f.Subset.Epoch {
+				o.fail("%v: the end of recipient %d is imported twice, or after its subset was lost", f.Subset, r.Rcpt)
+			}
 			if r.Status == mail.Done && o.accepts[r.Rcpt] == 0 {
 				o.fail("recipient %d counts as delivered, and no receiver has the message", r.Rcpt)
 			}
-			o.status[r.Rcpt] = r.Status
+			o.by[r.Rcpt], o.status[r.Rcpt] = f.Subset.Epoch, r.Status
+		}
+	case engine.Finished:
+		delete(o.parts, f.Subset)
+		for r, of := range o.of {
+			if of == f.Subset && o.status[r] == mail.Pending {
+				o.fail("%v is finished, and the end of recipient %d is not imported", f.Subset, r)
+			}
 		}
 	case engine.Barred:
-		o.bars[f.From.Role-engine.Bounces] = f.Number
+		n := f.From.Role - engine.Bounces
+		if o.bars[n]++; f.Number != o.bars[n] || f.Number > uint64(len(o.changes[n])) ||
+			o.changes[n][f.Number-1] != f.Rcpt {
+			o.fail("A has recipient %d as change %d from %v, after %d of %v", f.Rcpt, f.Number, f.From, o.bars[n]-1,
+				o.changes[n])
+		}
+		if !o.isBarred[f.Rcpt] {
+			o.barred = append(o.barred, f.Rcpt)
+		}
+		o.isBarred[f.Rcpt] = true
 	case engine.Closed:
-		o.point = engine.P699
+		o.closed(&f.Summary)
+	case engine.Reported:
+		o.reported = true
+	}
+}
+
+// closed checks the end of a mailing: all subsets are finished, and the report has every recipient.
+func (o *oracle) closed(s *engine.Summary) {
+	if o.point = engine.P699; len(o.parts) > 0 {
+		o.fail("the mailing is closed, and %d subsets are not finished", len(o.parts))
+	}
+	var count [mail.Statuses]uint64
+	var repeated uint64
+	for r, status := range o.status {
+		if count[status]++; o.accepts[r] > 1 {
+			repeated++
+		}
+	}
+	if s.Delivered != count[mail.Done] || s.Failed != count[mail.Failed] || s.Held != count[mail.Held] ||
+		s.Suppressed != count[mail.Suppressed] || repeated > s.Ambiguous {
+		o.fail("the report has %+v; by status there are %v, and %d got the message more than once", *s, count, repeated)
+	}
+}
+
+// ofInbox counts what servers for returned mail and requests have.
+func (o *oracle) ofInbox(f engine.Fact) {
+	switch f := f.(type) {
+	case engine.Bounced:
+		if o.tokens[f.Token] {
+			o.fail("a returned mail of recipient %d is counted twice", f.Rcpt)
+		}
+		o.tokens[f.Token] = true
+		if o.hard[f.Rcpt]++; o.hard[f.Rcpt] == 2 {
+			o.changes[0] = append(o.changes[0], f.Rcpt)
+		}
+	case engine.Asked:
+		if o.asked[f.Rcpt] {
+			o.fail("a request of recipient %d is counted twice", f.Rcpt)
+		}
+		o.asked[f.Rcpt] = true
+		o.changes[1] = append(o.changes[1], f.Rcpt)
 	}
 }
 
@@ -168,10 +262,18 @@ func (o *oracle) enact() {
 	}
 	o.epoch = o.plan[0].Subset.Epoch
 	if instead == (engine.Subset{}) {
+		if o.point != engine.P400 {
+			o.fail("the first plan comes into force after checkpoint %v", o.point)
+		}
+		o.point = engine.P450
 		for r := range o.accepts {
 			want[mail.Recipient(r)] = true
 		}
 	} else {
+		if _, open := o.parts[instead]; !open {
+			o.fail("%v is planned anew, and is finished, lost or unknown", instead)
+		}
+		defer delete(o.parts, instead)
 		for _, p := range engine.UnpackParts(o.parts[instead]) {
 			for r := p.From; r < p.To; r++ {
 				if o.status[r] == mail.Pending {
@@ -182,14 +284,14 @@ func (o *oracle) enact() {
 		}
 	}
 	for _, f := range o.plan {
-		o.parts[f.Subset] = f.Part
+		o.parts[f.Subset], o.planned[f.Subset] = f.Part, true
 		for _, p := range engine.UnpackParts(f.Part) {
 			for r := p.From; r < p.To; r++ {
 				if !want[r] {
 					o.fail("%v: recipient %d is planned, and should not be", f.Subset, r)
 				}
 				delete(want, r)
-				o.holder[r] = 1 + int(f.Server)
+				o.holder[r], o.of[r] = 1+int(f.Server), f.Subset
 			}
 		}
 	}
@@ -202,51 +304,130 @@ func (o *oracle) enact() {
 func (o *oracle) ofRemote(h *host, f engine.Fact) {
 	v := &o.each[h.number]
 	switch f := f.(type) {
+	case engine.Took:
+		o.follows(h, f.Subset, engine.P000, engine.P500)
+	case engine.Began:
+		o.follows(h, f.Subset, engine.P500, engine.P600)
+	case engine.Ended:
+		o.follows(h, f.Subset, engine.P600, engine.P650)
 	case engine.Intent:
-		v.intents[f.Rcpt] = 1 + int(f.Try)
+		r := &v.rows[f.Rcpt]
+		r.intent, r.boot = 1+int(f.Try), f.Boot
 	case engine.Outcome:
-		if v.final[f.Rcpt] != mail.Pending {
-			o.fail("recipient %d is %v after it was %v", f.Rcpt, f.Status, v.final[f.Rcpt])
-		}
-		v.final[f.Rcpt] = f.Status
-		v.due[f.Rcpt] = f.Due
-		v.tries[f.Rcpt]++
-		if f.Status == mail.Done && o.accepts[f.Rcpt] == 0 {
-			o.fail("recipient %d counts as delivered, and no receiver has the message", f.Rcpt)
-		}
-		if f.Status == mail.Failed && !o.refused[f.Rcpt] && v.tries[f.Rcpt] <= resends {
-			o.fail("recipient %d counts as failed after %d tries, and was not refused", f.Rcpt, v.tries[f.Rcpt])
-		}
-		if v.tries[f.Rcpt] > resends+1 {
-			o.fail("recipient %d has %d tries, want at most %d", f.Rcpt, v.tries[f.Rcpt], resends+1)
-		}
+		o.ended(h, &v.rows[f.Rcpt], &f)
 	case engine.Barred:
-		v.barred[f.Rcpt] = true
+		if v.bars++; f.Number != v.bars || f.Number > uint64(len(o.barred)) || o.barred[f.Number-1] != f.Rcpt {
+			o.fail("%s has recipient %d as bar %d after %d of %v", o.w.cfg.HostName(h.number), f.Rcpt, f.Number,
+				v.bars-1, o.barred)
+		}
+		v.rows[f.Rcpt].barred = true
+	}
+}
+
+// follows checks a checkpoint of a subset: it comes once, after the one before it.
+func (o *oracle) follows(h *host, s engine.Subset, last, next engine.Checkpoint) {
+	points := o.each[h.number].points
+	if points[s] != last {
+		o.fail("%s: %v: checkpoint %v after %v", o.w.cfg.HostName(h.number), s, next, points[s])
+	}
+	points[s] = next
+}
+
+// ended checks the end of an attempt: what is recorded is what the receiver did.
+func (o *oracle) ended(h *host, r *seenRow, f *engine.Outcome) {
+	if r.final != mail.Pending {
+		o.fail("recipient %d is %v after it was %v", f.Rcpt, f.Status, r.final)
+	}
+	if int(f.Try) != r.tries {
+		o.fail("recipient %d: an outcome of try %d after %d tries", f.Rcpt, f.Try, r.tries)
+	}
+	r.final, r.due = f.Status, f.Due
+	r.tries++
+	if f.Status == mail.Done && o.accepts[f.Rcpt] == 0 {
+		o.fail("recipient %d counts as delivered, and no receiver has the message", f.Rcpt)
+	}
+	if f.Status == mail.Failed && !o.refused[f.Rcpt] && r.tries <= resends {
+		o.fail("recipient %d counts as failed after %d tries, and was not refused", f.Rcpt, r.tries)
+	}
+	if f.Status == mail.Suppressed && !r.barred {
+		o.fail("recipient %d is suppressed, and was not barred", f.Rcpt)
+	}
+	if r.tries > resends+1 {
+		o.fail("recipient %d has %d tries, want at most %d", f.Rcpt, r.tries, resends+1)
+	}
+	switch {
+	case !f.Ambiguous && !r.answered && f.Status != mail.Suppressed:
+		o.fail("recipient %d is %v by try %d, and its receiver did not reply", f.Rcpt, f.Status, f.Try)
+	case f.Ambiguous && r.intent != 1+int(f.Try):
+		o.fail("recipient %d: try %d is ambiguous, and there was no intent", f.Rcpt, f.Try)
+	case f.Ambiguous && r.boot == h.boot && r.marked != 1+int(f.Try):
+		o.fail("recipient %d: try %d is ambiguous, and its final dot was never sent", f.Rcpt, f.Try)
 	}
 }
 
 // told checks a message that is sent: what it tells is durable.
 func (o *oracle) told(h *host, m *engine.Message) {
+	name := o.w.cfg.HostName(h.number)
 	switch b := m.Body.(type) {
 	case engine.Progress:
+		v := &o.each[h.number]
 		for _, r := range engine.UnpackOutcomes(b.Outcomes) {
-			if o.each[h.number].final[r.Rcpt] != r.Status {
-				o.fail("%s tells that recipient %d is %v, and has no durable fact of it",
-					o.w.cfg.HostName(h.number), r.Rcpt, r.Status)
+			if v.rows[r.Rcpt].final != r.Status {
+				o.fail("%s tells that recipient %d is %v, and has no durable fact of it", name, r.Rcpt, r.Status)
+			}
+		}
+		if b.Checkpoint > v.points[b.Subset] || b.Barred > v.bars {
+			o.fail("%s tells checkpoint %v and %d bars, and has %v and %d", name, b.Checkpoint, b.Barred,
+				v.points[b.Subset], v.bars)
+		}
+	case engine.Changes:
+		all, first := o.changes[m.From.Role-engine.Bounces], b.First-1
+		for i, r := range engine.UnpackRecipients(b.Entries) {
+			if n := first + uint64(i); n >= uint64(len(all)) || all[n] != r {
+				o.fail("%s tells recipient %d as change %d, and has %v", name, r, n+1, all)
 			}
 		}
 	case engine.Got:
 		if h.number == 0 && b.UpTo > o.bars[m.To.Role-engine.Bounces] {
 			o.fail("A acknowledges change %d, and has %d", b.UpTo, o.bars[m.To.Role-engine.Bounces])
 		}
+	case engine.Transfer:
+		if !o.planned[b.Subset] {
+			o.fail("A transfers %v, and no durable plan has it", b.Subset)
+		}
 	case engine.Start:
 		if b.Imported > o.imported[b.Subset] {
-			o.fail("%v: A tells that %d outcomes are imported, and has %d", b.Subset, b.Imported, o.imported[b.Subset])
+			o.fail("%v: A tells that %d outcomes are imported, and has %d", b.Subset, b.Imported,
+				o.imported[b.Subset])
+		}
+		if last := b.First - 1 + uint64(len(b.Bars)/4); !o.planned[b.Subset] || last > uint64(len(o.barred)) {
+			o.fail("%v: A starts it with bars up to %d, and has %d, or no durable plan", b.Subset, last, len(o.barred))
+		}
+	case engine.Drop:
+		if _, open := o.parts[b.Subset]; open {
+			o.fail("%v: A drops it, and it is in force", b.Subset)
 		}
 	case engine.Summary:
-		if o.point != engine.P699 {
-			o.fail("A reports the mailing before it is closed")
+		if o.point != engine.P699 || o.reported {
+			o.fail("A reports the mailing at checkpoint %v, reported: %v", o.point, o.reported)
 		}
+	}
+}
+
+// changed checks that recipients who asked, or whose message came back twice, are barred.
+func (o *oracle) changed() {
+	for i := range o.w.cfg.Requests {
+		if r := o.w.cfg.asks(i); !o.isBarred[r] {
+			o.fail("recipient %d asked to be deleted, and is not", r)
+		}
+	}
+	for r := range min(o.w.cfg.Returned, len(o.accepts)) {
+		if o.accepts[r] > 0 && !o.isBarred[r] {
+			o.fail("recipient %d has two returned messages, and is not deleted", r)
+		}
+	}
+	if last := o.w.hosts[0].disk.facts; !slices.Contains(last, engine.Fact(engine.Reported{Job: 1})) {
+		o.fail("the mailing is reported, and A has no fact of it")
 	}
 }
 
@@ -287,6 +468,8 @@ func (o *oracle) result() Result {
 		o.fail("%d duplicates follow no ambiguous attempt", r.Unexplained)
 	case s.Delivered+s.Failed+s.Held+s.Suppressed != uint64(w.cfg.Recipients):
 		o.fail("the report has %+v of %d recipients", s, w.cfg.Recipients)
+	default:
+		o.changed()
 	}
 	r.Violation = o.violation
 	if w.reported != vt.Never && w.lastHeal > 0 {

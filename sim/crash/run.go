@@ -43,8 +43,9 @@ type event struct {
 	rcpt       mail.Recipient
 	try        mail.Try
 	dot        engine.Dot
-	then       *engine.Outbox // what is performed when facts are durable
+	rest       *engine.Outbox // what is performed when facts are durable
 	upTo       int            // number of facts that are durable then
+	then       *event         // what happens again if it is not kept
 }
 
 type eventKind int
@@ -59,6 +60,7 @@ const (
 	restart
 	returned
 	request
+	kept   // what submit, returned or request brought is durable
 	strike // of the case's crash with the number rcpt
 )
 
@@ -138,13 +140,20 @@ func (w *World) handle(e event) {
 	now := w.local(e.host, w.now)
 	switch e.kind {
 	case submit, returned, request:
+		life := h.life
 		if h.up {
 			w.outside(h, &e)
 		}
-		if !h.up { // the other side tries again until the server has it
-			w.at(w.now.Add(vt.Second), e)
-		} else if e.kind != submit {
-			w.oracle.under--
+		w.at(max(w.now, h.safe), event{kind: kept, host: e.host, life: life, then: &event{kind: e.kind, host: e.host,
+			rcpt: e.rcpt, try: e.try}})
+	case kept:
+		if !h.up || h.life != e.life { // the other side tries again until the server has it
+			w.at(w.now.Add(vt.Second), *e.then)
+		} else if e.then.kind != submit {
+			if w.oracle.under--; w.next(messages) < w.wrong.Repeat {
+				w.oracle.under++
+				w.at(w.now.Add(w.span(vt.Second, w.draws, 1)), *e.then)
+			}
 		}
 	case message:
 		if h.up && w.effect(h, Receive) {
@@ -166,7 +175,8 @@ func (w *World) handle(e event) {
 		}
 	case synced:
 		if h.up && h.life == e.life {
-			w.out = *e.then
+			h.waits--
+			w.out = *e.rest
 			w.durable(h, e.upTo)
 		}
 	}
@@ -266,7 +276,7 @@ func (w *World) restart(h *host) {
 
 // perform does what a role asks for: facts first.
 func (w *World) perform(h *host) {
-	if h.up && (len(w.out.Write) > 0 || w.now < h.safe) {
+	if h.up && (len(w.out.Write) > 0 || h.waits > 0) {
 		for _, f := range w.cfg.Scheme.writes(&w.out) {
 			if !w.effect(h, kindOf(f)) {
 				break
@@ -281,9 +291,10 @@ func (w *World) perform(h *host) {
 			h.safe = w.now.Add(w.cfg.Commit)
 		}
 		if h.up && w.cfg.Commit > 0 {
-			then := engine.Outbox{Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
+			rest := engine.Outbox{Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
 			w.out = engine.Outbox{}
-			w.at(h.safe, event{kind: synced, host: h.number, life: h.life, then: &then, upTo: upTo})
+			h.waits++
+			w.at(max(w.now, h.safe), event{kind: synced, host: h.number, life: h.life, rest: &rest, upTo: upTo})
 			return
 		} else if h.up {
 			w.durable(h, upTo)
@@ -374,7 +385,7 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 	e := event{host: h.number, life: h.life, dot: d}
 	e.completion = mail.Completion{Slot: d.Slot, Gen: d.Gen,
 		Reply: mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}}
-	if !d.Send {
+	if !d.Send || w.local(h.number, w.now) >= d.Until {
 		e.kind, e.rcpt = reply, w.oracle.each[h.number].slots[d.Slot]
 		w.at(w.now, e)
 		return true
@@ -385,6 +396,7 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 			return false
 		}
 		h.disk.write(mark)
+		w.oracle.marked(h, mark)
 		if !w.done(h, Mark) {
 			return false
 		}
@@ -399,11 +411,27 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 	return w.done(h, Dots)
 }
 
-// accept lets the receiver accept a message whose final dot it has. The reply may be lost.
+// accept lets the receiver accept a message whose final dot it has. The reply may be lost: in one half of
+// the cases because the connection breaks before the message is accepted.
 func (w *World) accept(e *event) {
 	h := &w.hosts[e.host]
 	w.effect(h, Accept)
 	w.oracle.under--
+	e.kind = reply
+	e.completion.Reply = mail.Reply{Took: w.cfg.Accept + w.cfg.Answer, Code: 250, Stage: mail.StageDot}
+	luck := w.next(replies)
+	if luck < w.wrong.Lost {
+		e.completion.Reply.Code, e.completion.Reply.Fault = 0, mail.Drop
+	}
+	if luck >= w.wrong.Lost/2 {
+		w.take(e)
+	}
+	w.at(w.now.Add(w.cfg.Answer), *e)
+	w.done(h, Accept)
+}
+
+// take lets a receiver have a message. Some messages come back later.
+func (w *World) take(e *event) {
 	first := w.oracle.accepts[e.rcpt] == 0
 	if first || !w.cfg.Scheme.remembers() {
 		w.oracle.accepts[e.rcpt]++
@@ -415,13 +443,6 @@ func (w *World) accept(e *event) {
 				try: mail.Try(n)})
 		}
 	}
-	e.kind = reply
-	e.completion.Reply = mail.Reply{Took: w.cfg.Accept + w.cfg.Answer, Code: 250, Stage: mail.StageDot}
-	if w.next(replies) < w.wrong.Lost {
-		e.completion.Reply.Code, e.completion.Reply.Fault = 0, mail.Drop
-	}
-	w.at(w.now.Add(w.cfg.Answer), *e)
-	w.done(h, Accept)
 }
 
 // send lets a message travel. It may be lost or come twice.

@@ -36,6 +36,9 @@ type Config struct {
 	Accept, Answer vt.Span // from the final dot to the receiver's decision, and from there to the sender
 	Commit         vt.Span // time of making facts durable
 
+	Batch    int     // most outcomes, bars or changes in a message
+	Patience vt.Span // after which the sending server takes a server that does not answer for lost
+
 	Horizon vt.Span // by which the mailing must be reported
 	Scheme  Scheme
 }
@@ -45,7 +48,7 @@ type Config struct {
 func Small() Config {
 	return Config{Recipients: 24, Servers: 2, Processes: 2, Seed: 1, Deferred: 0.2, Refused: 0.08, Returned: 2,
 		Requests: 2, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
-		Answer: 20 * vt.Millisecond, Horizon: 10 * vt.Minute}
+		Answer: 20 * vt.Millisecond, Batch: 5, Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -54,7 +57,7 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}} {
+		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
@@ -68,6 +71,11 @@ func (c *Config) Validate() (errs []error) {
 		}
 	}
 	return errs
+}
+
+// asks returns the recipient with the request of a number.
+func (c *Config) asks(i int) mail.Recipient {
+	return mail.Recipient(c.Recipients - 1 - 5*i%c.Recipients)
 }
 
 // lease is how long a delivering server may deliver without an answer of the sending server.
@@ -105,6 +113,7 @@ type host struct {
 	boot   uint64  // counts starts of the operating system
 	until  vt.Time // it pauses until then; vt.Never: it does not
 	safe   vt.Time // when all facts are durable
+	waits  int     // commits that are under way
 	disk   disk
 }
 
@@ -156,8 +165,7 @@ func New(cfg Config, wrong Case) *World {
 	w.at(0, event{kind: submit})
 	for i := range cfg.Requests {
 		at := vt.Time(200+200*i) * vt.Time(vt.Millisecond)
-		who := mail.Recipient(cfg.Recipients - 1 - 5*i%cfg.Recipients)
-		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: who})
+		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i)})
 	}
 	return w
 }
@@ -165,11 +173,11 @@ func New(cfg Config, wrong Case) *World {
 // build gives a host a new role without facts.
 func (w *World) build(h *host) {
 	h.life++
-	h.remote = nil
+	h.remote, h.waits = nil, 0
 	switch c := &w.cfg; {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
-		cfg.Processes, cfg.Lease = c.Processes, lease
+		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		hold := governor.Default()
@@ -182,14 +190,20 @@ func (w *World) build(h *host) {
 			Interval: hold.Interval}
 		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{vt.Second}, "resend"
 		cfg := remote.Default(d)
-		cfg.Lease, cfg.Resend = lease, true
+		cfg.Lease, cfg.Resend, cfg.Batch = lease, true, c.Batch
 		h.remote = remote.New(cfg, w.list, gov, silent{})
 		h.role = h.remote
 	case h.number == c.bounceHost():
-		h.role = inbox.New(inbox.Default(engine.Address{Role: engine.Bounces}))
+		h.role = c.inbox(engine.Bounces)
 	default:
-		h.role = inbox.New(inbox.Default(engine.Address{Role: engine.Requests}))
+		h.role = c.inbox(engine.Requests)
 	}
+}
+
+func (c *Config) inbox(k engine.Kind) *inbox.Server {
+	cfg := inbox.Default(engine.Address{Role: k})
+	cfg.Batch = c.Batch
+	return inbox.New(cfg)
 }
 
 // silent observes nothing.

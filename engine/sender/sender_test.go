@@ -1,0 +1,289 @@
+package sender
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// step is an input of the role and what it asks for: facts, then messages, one a line.
+type step struct {
+	at   vt.Span
+	in   any // Submitted, the body of a message, wake or again
+	from engine.Address
+	want string
+}
+
+type wake struct{}
+
+// again is a new process with all facts written so far, or the first ones.
+type again struct{ facts int }
+
+func b(n mail.Server) engine.Address { return engine.Address{Role: engine.Remote, Server: n} }
+
+var (
+	c = engine.Address{Role: engine.Bounces}
+	d = engine.Address{Role: engine.Requests}
+	a = engine.Address{}
+)
+
+func sub(epoch, number uint32) engine.Subset {
+	return engine.Subset{Job: 1, Epoch: epoch, Number: number}
+}
+
+func ends(all ...engine.Final) string { return engine.PackOutcomes(all) }
+
+func done(r mail.Recipient) engine.Final { return engine.Final{Rcpt: r, Status: mail.Done} }
+
+func progress(s engine.Subset, p engine.Checkpoint, sent vt.Span, ended, first uint64,
+	outcomes string) engine.Progress {
+	return engine.Progress{Subset: s, Checkpoint: p, Sent: vt.Time(sent), Ended: ended, First: first,
+		Outcomes: outcomes}
+}
+
+// play gives a role of two delivering servers and six recipients its inputs.
+func play(t *testing.T, steps []step) {
+	t.Helper()
+	cfg := Default(2)
+	cfg.Batch = 2
+	if errs := cfg.Validate(); errs != nil {
+		t.Fatal(errs)
+	}
+	s := New(cfg)
+	var facts []engine.Fact
+	for i, v := range steps {
+		var out engine.Outbox
+		now := vt.Time(v.at)
+		switch in := v.in.(type) {
+		case engine.Submitted:
+			s.Submit(now, in, &out)
+		case wake:
+			if s.Wake(now, nil, &out); s.NextWake() <= now {
+				t.Fatalf("step %d: after a wake at %v the next one is at %v", i, now, s.NextWake())
+			}
+		case again:
+			if in.facts > 0 {
+				facts = facts[:in.facts]
+			}
+			s = New(cfg)
+			s.Recover(now, 0, facts, &out)
+		case engine.Body:
+			s.Receive(now, engine.Message{From: v.from, Body: in}, &out)
+		}
+		facts = append(facts, out.Write...)
+		var got []string
+		for _, f := range out.Write {
+			got = append(got, engine.Words(f))
+		}
+		for _, m := range out.Send {
+			got = append(got, fmt.Sprintf("to %v: %s", m.To, engine.Words(m.Body)))
+		}
+		if got, want := strings.Join(got, "\n"), strings.ReplaceAll(v.want, "\t", ""); got != want {
+			t.Fatalf("step %d, at %v, %T:\n%s\nwant\n%s", i, v.at, v.in, got, want)
+		}
+	}
+}
+
+// planned is a mailing up to its plan: two servers with two processes and one.
+var planned = []step{
+	{0, engine.Submitted{Job: 1, Recipients: 6}, a, "job 1 submitted: 6 recipients, due 0s"},
+	{0, engine.Submitted{Job: 1, Recipients: 6}, a, ""},
+	{0, wake{}, a, `job 1 reached P100
+		job 1 reached P200
+		job 1 reached P300
+		job 1 reached P400
+		to remote 0: hire 4 processes for job 1
+		to remote 1: hire 4 processes for job 1`},
+	{vt.Second / 2, engine.Granted{Job: 1, Processes: 2}, b(0), ""},
+	{vt.Second / 2, engine.Granted{Job: 1, Processes: 1}, b(1), `job 1, plan 1, subset 0 of 2 planned for server 0: r0-r3
+		job 1, plan 1, subset 1 of 2 planned for server 1: r4-r5
+		to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+		to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
+	{vt.Second / 2, engine.Granted{Job: 1, Processes: 9}, b(0), ""}, // late: the plan stands
+}
+
+func after(more ...step) []step { return append(planned[:len(planned):len(planned)], more...) }
+
+func TestMailing(t *testing.T) {
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P500, vt.Second/2, 0, 1, ""), b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 500ms, 0 imported"},
+		step{2 * vt.Second, wake{}, a, `to remote 0: start job 1, plan 1, subset 0, echo 500ms, 0 imported
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
+		step{2 * vt.Second, progress(sub(1, 0), engine.P600, 2*vt.Second, 2, 1, ends(done(0), done(1))), b(0),
+			"job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered"},
+		// the same again, and one that was overtaken
+		step{2 * vt.Second, progress(sub(1, 0), engine.P600, 2*vt.Second, 2, 1, ends(done(0), done(1))), b(0), ""},
+		step{2 * vt.Second, progress(sub(1, 0), engine.P600, vt.Second, 1, 1, ends(done(0))), b(0), ""},
+		// outcomes with a gap before them wait for those in between
+		step{3 * vt.Second, progress(sub(1, 0), engine.P650, 3*vt.Second, 4, 4, ends(done(3))), b(0), ""},
+		// of an older state the number of outcomes is not the last
+		step{3 * vt.Second, progress(sub(1, 0), engine.P600, 2*vt.Second, 2, 1, ends(done(0), done(1))), b(0), ""},
+		step{3 * vt.Second, progress(sub(1, 0), engine.P650, 3*vt.Second, 4, 2, ends(done(1), done(2))), b(0),
+			`job 1, plan 1, subset 0 imported from 3 on: r2 delivered
+			to remote 0: start job 1, plan 1, subset 0, echo 3s, 3 imported`},
+		step{3 * vt.Second, progress(sub(1, 0), engine.P650, 4*vt.Second, 4, 4,
+			ends(engine.Final{Rcpt: 3, Status: mail.Done, Ambiguous: true})), b(0),
+			`job 1, plan 1, subset 0 imported from 4 on: r3 delivered (ambiguous)
+			job 1, plan 1, subset 0 finished
+			to remote 0: start job 1, plan 1, subset 0, echo 4s, 4 imported
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
+		step{4 * vt.Second, again{}, a, ""},
+		step{4 * vt.Second, wake{}, a, "to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes"},
+		step{5 * vt.Second, progress(sub(1, 0), engine.P650, 5*vt.Second, 4, 5, ""), b(0),
+			"to remote 0: drop job 1, plan 1, subset 0"},
+		step{5 * vt.Second, progress(sub(1, 1), engine.P650, 5*vt.Second, 2, 1,
+			ends(done(4), engine.Final{Rcpt: 5, Status: mail.Failed})), b(1),
+			`job 1, plan 1, subset 1 imported from 1 on: r4 delivered, r5 failed
+			job 1, plan 1, subset 1 finished
+			closed: summary of job 1: 5 delivered, 1 failed, 0 held, 0 suppressed, 1 ambiguous
+			to remote 1: start job 1, plan 1, subset 1, echo 5s, 2 imported
+			to operator 0: summary of job 1: 5 delivered, 1 failed, 0 held, 0 suppressed, 1 ambiguous`},
+		// a lost report is sent again, after a stop too, until it is acknowledged
+		step{6 * vt.Second, again{}, a, ""},
+		step{6 * vt.Second, wake{}, a,
+			"to operator 0: summary of job 1: 5 delivered, 1 failed, 0 held, 0 suppressed, 1 ambiguous"},
+		step{7 * vt.Second, engine.Got{UpTo: 1}, a, "job 1 reported"},
+		step{7 * vt.Second, engine.Got{UpTo: 1}, a, ""},
+		step{8 * vt.Second, again{}, a, ""},
+		step{8 * vt.Second, wake{}, a, ""},
+	))
+}
+
+// A plan of which not all is written is made again; one that is whole stands, whatever servers offer now.
+func TestPlanIsFrozen(t *testing.T) {
+	hired := step{20 * vt.Second, wake{}, a, `to remote 0: hire 4 processes for job 1
+		to remote 1: hire 4 processes for job 1`}
+	play(t, after(
+		step{20 * vt.Second, again{6}, a, ""}, hired,
+		step{20 * vt.Second, engine.Granted{Job: 1, Processes: 1}, b(0), ""},
+		step{20 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(1),
+			`job 1, plan 1, subset 0 of 2 planned for server 0: r0-r1
+			job 1, plan 1, subset 1 of 2 planned for server 1: r2-r5
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r2-r5, 4 processes`},
+		step{30 * vt.Second, again{}, a, ""},
+		step{30 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(0), ""},
+		step{30 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(1), ""},
+		step{30 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r2-r5, 4 processes`},
+	))
+}
+
+// A server that does not answer loses its subset after the patience, not before; what it tells later does not count.
+func TestLostServer(t *testing.T) {
+	idle := `to remote 0: start job 1, plan 1, subset 0, echo 1s, 1 imported
+		to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`
+	taken := progress(sub(1, 1), engine.P500, 20*vt.Second, 0, 1, "")
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P600, vt.Second, 1, 1, ends(done(1))), b(0),
+			`job 1, plan 1, subset 0 imported from 1 on: r1 delivered
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 1 imported`},
+		step{20 * vt.Second, wake{}, a, idle},
+		step{20 * vt.Second, taken, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported"},
+		// a new process counts the patience from its beginning
+		step{21 * vt.Second, again{}, a, ""},
+		step{21 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
+		step{41 * vt.Second, taken, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported"},
+		step{41 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
+		step{42 * vt.Second, wake{}, a,
+			`job 1, plan 2, subset 0 of 1 planned for server 1: r0 r2-r3, instead of plan 1, subset 0
+			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
+		step{43 * vt.Second, progress(sub(1, 0), engine.P650, 43*vt.Second, 4, 2,
+			ends(done(0), done(2), done(3))), b(0),
+			"to remote 0: drop job 1, plan 1, subset 0"},
+		step{43 * vt.Second, again{}, a, ""},
+		step{43 * vt.Second, wake{}, a, `to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes
+			to remote 1: transfer job 1, plan 2, subset 0: r0 r2-r3, 4 processes`},
+	))
+}
+
+// A server that lost what it had gets it again.
+func TestServerWithoutItsSubset(t *testing.T) {
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P500, vt.Second, 0, 1, ""), b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported"},
+		step{2 * vt.Second, progress(sub(1, 0), engine.P000, 2*vt.Second, 0, 1, ""), b(0), ""},
+		step{3 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
+	))
+}
+
+// Changes of both sources count once and in order; servers get those that they do not have, a few at a time.
+func TestChanges(t *testing.T) {
+	changes := func(first uint64, all ...mail.Recipient) engine.Changes {
+		return engine.Changes{First: first, Entries: engine.PackRecipients(all)}
+	}
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P500, vt.Second, 0, 1, ""), b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported"},
+		step{vt.Second, changes(1, 3), d, `r3 barred, number 1 of requests 0
+			to requests 0: got up to 1
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported, bars from 1 on: r3`},
+		step{vt.Second, changes(1, 3), d, "to requests 0: got up to 1"},
+		step{vt.Second, changes(3, 5), d, "to requests 0: got up to 1"}, // number 2 is missing
+		step{vt.Second, changes(1, 3, 1), c, `r3 barred, number 1 of bounces 0
+			r1 barred, number 2 of bounces 0
+			to bounces 0: got up to 2
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported, bars from 1 on: r3 r1`},
+		step{vt.Second, changes(1, 3, 4, 5), d, `r4 barred, number 2 of requests 0
+			r5 barred, number 3 of requests 0
+			to requests 0: got up to 3
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported, bars from 1 on: r3 r1`},
+		step{2 * vt.Second, again{}, a, ""},
+		step{2 * vt.Second, changes(1, 3, 4, 5), d, "to requests 0: got up to 3"},
+		step{2 * vt.Second, engine.Progress{Subset: sub(1, 0), Checkpoint: engine.P500, Barred: 3}, b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, bars from 4 on: r5"},
+	))
+}
+
+// A mailing waits for its time; while no server answers, servers are asked again.
+func TestScheduled(t *testing.T) {
+	hire := "to remote 0: hire 4 processes for job 1\nto remote 1: hire 4 processes for job 1"
+	play(t, []step{
+		{0, engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}, a, "job 1 submitted: 6 recipients, due 1h"},
+		{vt.Hour - 1, wake{}, a, ""},
+		{vt.Hour - 1, again{}, a, ""},
+		{vt.Hour, wake{}, a, "job 1 reached P100\njob 1 reached P200\njob 1 reached P300\njob 1 reached P400\n" + hire},
+		{vt.Hour + vt.Second, wake{}, a, hire},
+		{vt.Hour + vt.Second, engine.Granted{Job: 1}, b(0), ""}, // no process is free there
+		{vt.Hour + 2*vt.Second, wake{}, a, hire},
+		{vt.Hour + 2*vt.Second, engine.Granted{Job: 1, Processes: 1}, b(0), ""},
+		{vt.Hour + 3*vt.Second, wake{}, a, `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r5
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r5, 4 processes`},
+	})
+}
+
+// All problems of a configuration are returned. A server may deliver until its lease has ended by the slowest
+// clock: patience is longer.
+func TestValidate(t *testing.T) {
+	c := Config{Check: 5 * vt.Second, Lease: 5 * vt.Second, Drift: 1, Patience: 5 * vt.Second}
+	errs := c.Validate()
+	text := fmt.Sprint(errs)
+	for _, want := range []string{"servers", "processes", "size", "batch", "lease", "drift", "patience"} {
+		if !strings.Contains(text, want+":") {
+			t.Errorf("got %v, want a problem of %s", text, want)
+		}
+	}
+	for _, v := range []struct {
+		change func(*Config)
+		valid  bool
+	}{
+		{func(c *Config) { c.Patience = c.Lease + c.Lease/100 }, true},
+		{func(c *Config) { c.Patience = c.Lease + c.Lease/101 }, false},
+		{func(c *Config) { c.Lease = c.Check + 1 }, true},
+		{func(c *Config) { c.Lease = c.Check }, false},
+		{func(c *Config) { c.Check = 0 }, false},
+	} {
+		c := Default(2)
+		if v.change(&c); (c.Validate() == nil) != v.valid {
+			t.Errorf("%+v: got %v, want valid: %v", c, c.Validate(), v.valid)
+		}
+	}
+}

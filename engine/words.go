@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// Words returns a fact or the body of a message of a mailing in words, with packed lists
+// unpacked. Others are printed by %v.
+func Words(v any) string {
+	switch v := v.(type) {
+	case Submitted:
+		return fmt.Sprintf("job %d submitted: %d recipients, due %v", v.Job, v.Recipients, vt.Span(v.Due))
+	case Reached:
+		return fmt.Sprintf("job %d reached %v", v.Job, v.Checkpoint)
+	case Planned:
+		s := fmt.Sprintf("%v of %d planned for server %d: %s", v.Subset, v.Of, v.Server, partWords(v.Part))
+		if v.Instead != (Subset{}) {
+			s += fmt.Sprintf(", instead of plan %d, subset %d", v.Instead.Epoch, v.Instead.Number)
+		}
+		return s
+	case Imported:
+		return fmt.Sprintf("%v imported from %d on: %s", v.Subset, v.First, outcomeWords(v.Outcomes))
+	case Finished:
+		return fmt.Sprintf("%v finished", v.Subset)
+	case Closed:
+		return "closed: " + Words(v.Summary)
+	case Reported:
+		return fmt.Sprintf("job %d reported", v.Job)
+	case Barred:
+		return fmt.Sprintf("r%d barred, number %d of %v", v.Rcpt, v.Number, v.From)
+	case Took:
+		return fmt.Sprintf("%v taken: %s, %d processes", v.Subset, partWords(v.Part), v.Processes)
+	case Began:
+		return fmt.Sprintf("%v begun", v.Subset)
+	case Intent:
+		return fmt.Sprintf("intent r%d, try %d, boot %d", v.Rcpt, v.Try, v.Boot)
+	case Dotted:
+		return fmt.Sprintf("dot r%d, try %d", v.Rcpt, v.Try)
+	case Outcome:
+		s := fmt.Sprintf("outcome r%d, try %d: %v", v.Rcpt, v.Try, v.Status)
+		if v.Ambiguous {
+			s += ", ambiguous"
+		}
+		if v.Status == mail.Pending {
+			s += fmt.Sprintf(", due %v", vt.Span(v.Due))
+		}
+		return s
+	case Ended:
+		return fmt.Sprintf("%v ended", v.Subset)
+	case Bounced:
+		return "bounced: " + Words(Returned(v))
+	case Asked:
+		return fmt.Sprintf("r%d asked to be deleted", v.Rcpt)
+	}
+	return bodyWords(v)
+}
+
+func bodyWords(v any) string {
+	switch v := v.(type) {
+	case Hire:
+		return fmt.Sprintf("hire %d processes for job %d", v.Processes, v.Job)
+	case Granted:
+		return fmt.Sprintf("granted %d processes for job %d", v.Processes, v.Job)
+	case Transfer:
+		return fmt.Sprintf("transfer %v: %s, %d processes", v.Subset, partWords(v.Part), v.Processes)
+	case Start:
+		s := fmt.Sprintf("start %v, echo %v, %d imported", v.Subset, vt.Span(v.Echo), v.Imported)
+		if v.Bars != "" {
+			s += fmt.Sprintf(", bars from %d on: %s", v.First, recipientWords(v.Bars))
+		}
+		return s
+	case Drop:
+		return fmt.Sprintf("drop %v", v.Subset)
+	case Progress:
+		s := fmt.Sprintf("progress %v: %v, sent %v, %d ended", v.Subset, v.Checkpoint, vt.Span(v.Sent), v.Ended)
+		if v.Outcomes != "" {
+			s += fmt.Sprintf(", from %d on: %s", v.First, outcomeWords(v.Outcomes))
+		}
+		if v.Barred > 0 {
+			s += fmt.Sprintf(", %d barred", v.Barred)
+		}
+		return s
+	case Summary:
+		return fmt.Sprintf("summary of job %d: %d delivered, %d failed, %d held, %d suppressed, %d ambiguous", v.Job,
+			v.Delivered, v.Failed, v.Held, v.Suppressed, v.Ambiguous)
+	case Changes:
+		return fmt.Sprintf("changes from %d on: %s", v.First, recipientWords(v.Entries))
+	case Got:
+		return fmt.Sprintf("got up to %d", v.UpTo)
+	case Returned:
+		kind := "soft"
+		if v.Hard {
+			kind = "hard"
+		}
+		return fmt.Sprintf("%s return %d of r%d", kind, v.Token, v.Rcpt)
+	case Request:
+		return fmt.Sprintf("r%d asks to be deleted", v.Rcpt)
+	}
+	return fmt.Sprintf("%v", v)
+}
+
+func partWords(s string) string {
+	var all []string
+	for _, p := range UnpackParts(s) {
+		if p.To == p.From+1 {
+			all = append(all, fmt.Sprintf("r%d", p.From))
+		} else {
+			all = append(all, fmt.Sprintf("r%d-r%d", p.From, p.To-1))
+		}
+	}
+	if all == nil {
+		return "nothing"
+	}
+	return strings.Join(all, " ")
+}
+
+func outcomeWords(s string) string {
+	var all []string
+	for _, f := range UnpackOutcomes(s) {
+		one := fmt.Sprintf("r%d %v", f.Rcpt, f.Status)
+		if f.Ambiguous {
+			one += " (ambiguous)"
+		}
+		all = append(all, one)
+	}
+	return strings.Join(all, ", ")
+}
+
+func recipientWords(s string) string {
+	var all []string
+	for _, r := range UnpackRecipients(s) {
+		all = append(all, fmt.Sprintf("r%d", r))
+	}
+	return strings.Join(all, " ")
+}
