@@ -15,6 +15,7 @@ import (
 	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/internal/zone"
 	"flyball/netmodel"
 	"flyball/netmodel/delay"
 	"flyball/reports/measure"
@@ -60,7 +61,7 @@ func TestBadScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := Load(filepath.Base(file), src, nil)
+			s, err := LoadWith(filepath.Base(file), src, nil, Outside{Zones: zone.Load})
 			if s != nil || err == nil {
 				t.Fatalf("it loads: %v", err)
 			}

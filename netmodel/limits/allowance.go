@@ -51,8 +51,11 @@ func (a Allowance) Problems() []error {
 	var l conf.List
 	mail.CheckStatus(&l, "enhanced", a.Reply, a.Enhanced)
 	l.Check(a.Most == 0 || a.grows(), "most", "got %d, want growth or more beside it", a.Most)
-	first := slices.Max(append([]int{a.Limit}, a.Ladder...))
-	l.Check(a.Most == 0 || a.Most >= first, "most", "got %d, want at least limit = %d", a.Most, first)
+	l.Check(a.Most == 0 || a.Most >= a.Limit, "most", "got %d, want at least limit = %d", a.Most, a.Limit)
+	if len(a.Ladder) > 0 {
+		steps := slices.Max(a.Ladder)
+		l.Check(a.Most == 0 || a.Most >= steps, "most", "got %d, want at least %d, as in ladder", a.Most, steps)
+	}
 	l.Check(len(a.Ladder) <= mostSteps, "ladder", "got %d days, want at most %d", len(a.Ladder), mostSteps)
 	before := a.Limit
 	for i, n := range a.Ladder {
