@@ -108,6 +108,9 @@ flyball plan overnight --deadline 04:00,"+6d 06:00" --warm-up young=2000+15%..20
 # The models with known answers.
 "$tmp/flyball" verify -q > "$new/docs/results/verify.txt"
 
+# Servers that stop at every point. The whole search takes minutes; any number of random runs finds the same.
+flyball crash --quick > "$new/docs/results/crash.txt"
+
 # What the README shows of the quickstart: the answer, and the governor's table
 # without most of its rows.
 quickstart=$new/docs/results/quickstart.txt

@@ -235,8 +235,8 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		return exit{exitUsage, suggestFlag(cmd, err)}
 	})
 	root.AddCommand(a.runCommand(), a.realrunCommand(), a.askCommand(), a.planCommand(), a.lawsCommand(),
-		a.sweepCommand(), a.tuneCommand(),
-		a.verifyCommand(), a.benchCommand(), a.compareCommand(), a.promoteCommand(), a.governCommand(),
+		a.sweepCommand(), a.tuneCommand(), a.verifyCommand(), a.crashCommand(), a.benchCommand(),
+		a.compareCommand(), a.promoteCommand(), a.governCommand(),
 		a.reportCommand(), a.initCommand(), a.partitionCommand(),
 		a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
 		a.versionCommand())

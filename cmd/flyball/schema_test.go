@@ -32,6 +32,7 @@ import (
 	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/reports/tuning"
+	"flyball/sim/crash"
 	"flyball/sim/verify"
 )
 
@@ -57,6 +58,7 @@ var published = map[string]struct {
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
+	"crash":      {"flyball crash --json", reflect.TypeFor[crash.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 

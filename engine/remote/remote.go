@@ -30,13 +30,14 @@ type Config struct {
 	Lease    vt.Span        // for which a Start lets the server deliver, from the Progress that it answers
 	Hold     vt.Span        // for which processes are kept after Granted
 	Batch    int            // most outcomes in a Progress
+	Window   int            // most recipients of a subset who may have the message without an imported outcome
 	Resend   bool           // an ambiguous attempt is resent; otherwise its recipient is held
 }
 
 // Default returns the configuration with the given delivery machine.
 func Default(d delivery.Config) Config {
 	return Config{Delivery: d, Sender: engine.Address{Role: engine.Sender}, Lease: 5 * vt.Second,
-		Hold: 10 * vt.Second, Batch: 1000}
+		Hold: 10 * vt.Second, Batch: 1000, Window: 1000}
 }
 
 // Validate returns all problems of the configuration.
@@ -51,6 +52,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Batch < 1 {
 		errs = append(errs, fmt.Errorf("batch: got %d, want at least 1", c.Batch))
+	}
+	if c.Window < 1 {
+		errs = append(errs, fmt.Errorf("window: got %d, want at least 1", c.Window))
 	}
 	return errs
 }
@@ -87,6 +91,8 @@ type subset struct {
 	left     int     // number of recipients that are not final
 	outcomes []engine.Final
 	imported uint64
+	told     int // number of outcomes that were sent
+	dots     int // number of attempts between the final dot and its outcome
 }
 
 // row is one recipient of the newest subset that has it.
@@ -364,10 +370,11 @@ func (s *Server) ask() {
 		case w.barred, s.now >= w.of.until:
 			a.shut = true
 			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen})
-		case s.halted:
+		case s.halted, w.of.exposed() >= s.cfg.Window:
 			rest = append(rest, slot)
 		default:
 			a.sent = true
+			w.of.dots++
 			s.write(engine.Intent{Rcpt: a.rcpt, Try: w.tries, Boot: s.boot})
 			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen, Send: true, Until: w.of.until,
 				Mark: engine.Dotted{Rcpt: a.rcpt, Try: w.tries}})
@@ -375,6 +382,10 @@ func (s *Server) ask() {
 	}
 	s.queue = rest
 }
+
+// exposed returns the number of recipients of a subset who may have the message while the sending server has no
+// outcome, but for those that wait after an ambiguous attempt: they need the gate to end.
+func (v *subset) exposed() int { return len(v.outcomes) - int(v.imported) + v.dots }
 
 // Complete processes the end of an attempt. What the gate refused is not charged to the recipient.
 func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
@@ -402,6 +413,9 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 		s.hand(of)
 	}
 	s.close(of)
+	if 2*(len(of.outcomes)-of.told) >= s.cfg.Window {
+		s.tell(of)
+	}
 	s.ask()
 }
 
@@ -423,6 +437,9 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	v := &s.slots[a.Slot]
 	w := &s.rows[a.Rcpt]
 	v.busy, w.open = false, false
+	if v.sent {
+		w.of.dots--
+	}
 	if s.stray = !w.given; v.shut && !w.barred {
 		return
 	}
@@ -465,8 +482,10 @@ func (s *Server) close(v *subset) {
 // tell sends the state of a subset, with the outcomes that are not imported.
 func (s *Server) tell(v *subset) {
 	rest := v.outcomes[min(v.imported, uint64(len(v.outcomes))):]
+	rest = rest[:min(len(rest), s.cfg.Batch)]
+	v.told = max(v.told, int(v.imported)+len(rest))
 	s.send(engine.Progress{Subset: v.Subset, Checkpoint: v.point, Sent: s.now, Ended: uint64(len(v.outcomes)),
-		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest[:min(len(rest), s.cfg.Batch)]), Barred: s.barred})
+		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest), Barred: s.barred})
 }
 
 // Wake advances the machine, and takes recipients whose lease has ended from it.

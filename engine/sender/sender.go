@@ -426,7 +426,7 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 		v.over = true
 		s.start(v) // the server learns what is imported
 		s.check(j)
-	case first && v.point >= engine.P500, v.point == engine.P650 && len(fresh) > 0:
+	case first && v.point >= engine.P500, len(fresh) > 0:
 		s.start(v)
 	}
 }

@@ -115,7 +115,8 @@ func TestMailing(t *testing.T) {
 		step{2 * vt.Second, wake{}, a, `to remote 0: start job 1, plan 1, subset 0, echo 500ms, 0 imported
 			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
 		step{2 * vt.Second, progress(sub(1, 0), engine.P600, 2*vt.Second, 2, 1, ends(done(0), done(1))), b(0),
-			"job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered"},
+			`job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered
+			to remote 0: start job 1, plan 1, subset 0, echo 2s, 2 imported`},
 		// the same again, and one that was overtaken
 		step{2 * vt.Second, progress(sub(1, 0), engine.P600, 2*vt.Second, 2, 1, ends(done(0), done(1))), b(0), ""},
 		step{2 * vt.Second, progress(sub(1, 0), engine.P600, vt.Second, 1, 1, ends(done(0))), b(0), ""},

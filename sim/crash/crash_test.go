@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"flyball/internal/longtest"
-	"flyball/internal/rng"
 	"flyball/internal/vt"
 )
 
@@ -121,10 +120,10 @@ func TestSchemes(t *testing.T) {
 // By Little's law, as many attempts are ambiguous when power is lost as are between the final dot and
 // the durable outcome: throughput x (time of the reply + time of the commit).
 func TestAmbiguousAttemptsPerCrash(t *testing.T) {
-	each := longtest.Or(60, 200)
+	each := longtest.Or(61, 201) // processes begin together, so crashes are spread evenly over eight attempts
 	for _, processes := range []int{4, 8, 16, 32, 64} {
 		cfg := Small()
-		cfg.Servers, cfg.Processes, cfg.Recipients = 1, processes, 20*processes
+		cfg.Servers, cfg.Processes, cfg.Window, cfg.Recipients = 1, processes, 1000, 20*processes
 		cfg.Deferred, cfg.Refused, cfg.Returned, cfg.Requests = 0, 0, 0, 0
 		cfg.Accept, cfg.Answer, cfg.Commit = 100*vt.Millisecond, 100*vt.Millisecond, 50*vt.Millisecond
 		// an attempt: 60 to 120 ms up to the gate, the intent, the reply, the outcome
@@ -133,9 +132,7 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 		want := throughput * (cfg.Accept + cfg.Answer + cfg.Commit).Seconds()
 		sum := 0
 		for n := range each {
-			word := rng.New(7, uint64(processes)).At(uint64(n), 0, 1)[0]
-			// spread evenly over eight attempts: all processes begin at once
-			at := vt.Time(2*vt.Second) + vt.Time(float64(8*attempt)*(float64(n)+float64(word)/(1<<32))/float64(each))
+			at := vt.Time(2*vt.Second + 8*attempt*vt.Span(n)/vt.Span(each))
 			r := New(cfg, Case{Crashes: []Crash{{Time: at, Victim: 1, Model: PowerMin, Down: Soon}}}).Run()
 			if r.Violation != "" {
 				t.Fatalf("%d processes, crash at %v: %s", processes, vt.Span(at), r.Violation)

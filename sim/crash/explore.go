@@ -34,30 +34,31 @@ func DefaultSearch() Search {
 
 // Account is what came of a search.
 type Account struct {
-	Effects     int `json:"effects"` // of the run in which nothing goes wrong
-	Runs        int `json:"runs"`
-	Points      int `json:"points"` // crashes that happened
-	Missed      int `json:"missed"`
-	Duplicates  int `json:"duplicates"`
-	Unexplained int `json:"unexplained_duplicates"`
-	Ambiguous   int `json:"ambiguous"`
-	// crashes that hit the host of the effect, by kind of effect, before and after it
-	Classes  []Class   `json:"classes"`
-	Recovery vt.Span   `json:"-"` // the longest, from when the last server went on to the report
-	Failures []Failure `json:"failures"`
-	Failed   int       `json:"failed"` // runs that broke a promise; Failures has the first ones
+	Effects     int `json:"effects"`                // of the run in which nothing goes wrong
+	Runs        int `json:"runs"`                   // runs with faults
+	Points      int `json:"points"`                 // servers that stopped in them
+	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
+	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
+	Unexplained int `json:"unexplained_duplicates"` // those without a recorded ambiguous attempt of the recipient
+	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
+	Replanned   int `json:"replanned"`              // recipients of lost servers who may have the message all the same
+	Failed      int `json:"failed"`                 // runs that broke a promise
+
+	Classes  []Class   `json:"classes"`  // by kind of effect: how often its own server stopped, before and after it
+	Failures []Failure `json:"failures"` // the first runs that broke a promise
+	Recovery vt.Span   `json:"-"`        // the longest, from when the last server went on to the report
 }
 
 // Class is a kind of crash.
 type Class struct {
-	Name string `json:"name"`
-	Hits int    `json:"hits"`
+	Name string `json:"name"` // before or after, and the effect
+	Hits int    `json:"hits"` // stops of the server whose effect it is
 }
 
 // Failure is a case that broke a promise.
 type Failure struct {
-	Case      string `json:"case"`
-	Violation string `json:"violation"`
+	Case      string `json:"case"`      // as --case takes it, with all that can be left out left out
+	Violation string `json:"violation"` // the promise that it breaks
 }
 
 // most is the number of failures that an account keeps.
@@ -145,6 +146,7 @@ func (s *Search) run(x *Case, a *Account) int {
 	a.Duplicates += r.Duplicates
 	a.Unexplained += r.Unexplained
 	a.Ambiguous += r.Ambiguous
+	a.Replanned += r.Replanned
 	a.Recovery = max(a.Recovery, r.Recovery)
 	a.Points += r.Crashes
 	for i, n := range r.Hits {
@@ -167,6 +169,7 @@ func (a *Account) add(p *Account) {
 	a.Duplicates += p.Duplicates
 	a.Unexplained += p.Unexplained
 	a.Ambiguous += p.Ambiguous
+	a.Replanned += p.Replanned
 	a.Recovery = max(a.Recovery, p.Recovery)
 	a.Failed += p.Failed
 	for i := range p.Classes {

@@ -20,6 +20,7 @@ type Result struct {
 	Duplicates  int     // messages beyond the first to a recipient
 	Unexplained int     // duplicates that follow no recorded ambiguous attempt
 	Ambiguous   int     // recorded ambiguous attempts
+	Replanned   int     // recipients of lost servers who were planned again: they may have the message
 	Recovery    vt.Span // from when the last server went on to the report
 	Reported    vt.Time
 }
@@ -34,6 +35,7 @@ type oracle struct {
 	plan      []engine.Planned
 	epoch     uint32
 	planned   map[engine.Subset]bool
+	servers   map[engine.Subset]mail.Server
 	parts     map[engine.Subset]string // of subsets that are neither finished nor lost
 	of        []engine.Subset          // by recipient: its newest subset
 	by        []uint32                 // by recipient: number of the plan under which its end was imported
@@ -49,7 +51,8 @@ type oracle struct {
 	imported  map[engine.Subset]uint64
 	point     engine.Checkpoint
 	reported  bool
-	under     int // final dots, returned mail and requests that are on their way
+	over      bool // what other schemes break on the way is their nature
+	under     int  // final dots, returned mail and requests that are on their way
 	each      []seen
 }
 
@@ -62,21 +65,23 @@ type seen struct {
 }
 
 type seenRow struct {
-	intent   int    // 1 + the try of the last intent
-	boot     uint64 // of the last intent
-	marked   int    // 1 + the try of the last mark
-	final    mail.Status
-	due      vt.Time
-	tries    int
-	barred   bool
-	open     bool
-	answered bool // the receiver replied to the attempt
+	intent    int    // 1 + the try of the last intent
+	boot      uint64 // of the last intent
+	marked    int    // 1 + the try of the last mark
+	final     mail.Status
+	due       vt.Time
+	tries     int
+	barred    bool
+	open      bool
+	ambiguous bool // an attempt was
+	answered  bool // the receiver replied to the attempt
 }
 
 func (o *oracle) begin(w *World) {
 	n := w.cfg.Recipients
 	*o = oracle{w: w, accepts: make([]int, n), refused: make([]bool, n), holder: make([]int, n),
 		status: make([]mail.Status, n), losses: make([]int, n), parts: map[engine.Subset]string{},
+		servers: map[engine.Subset]mail.Server{},
 		planned: map[engine.Subset]bool{}, of: make([]engine.Subset, n), by: make([]uint32, n),
 		isBarred: make([]bool, n), hard: make([]int, n), asked: make([]bool, n), tokens: map[uint64]bool{},
 		imported: map[engine.Subset]uint64{}, under: w.cfg.Requests}
@@ -89,7 +94,7 @@ func (o *oracle) begin(w *World) {
 
 // fail records a violation. Only Ours keeps all promises.
 func (o *oracle) fail(format string, args ...any) {
-	if o.violation == "" && o.w.cfg.Scheme.intends() {
+	if o.violation == "" && (o.w.cfg.Scheme.intends() || o.over) {
 		o.violation = fmt.Sprintf(format, args...)
 	}
 }
@@ -257,6 +262,7 @@ func (o *oracle) ofInbox(f engine.Fact) {
 func (o *oracle) enact() {
 	instead := o.plan[0].Instead
 	want := map[mail.Recipient]bool{}
+	accepted := 0
 	if o.plan[0].Subset.Epoch != o.epoch+1 {
 		o.fail("plan %d comes into force after plan %d", o.plan[0].Subset.Epoch, o.epoch)
 	}
@@ -279,12 +285,19 @@ func (o *oracle) enact() {
 				if o.status[r] == mail.Pending {
 					want[r] = true
 					o.losses[r]++
+					if o.accepts[r] > 0 && !o.each[1+int(o.servers[instead])].rows[r].ambiguous {
+						accepted++
+					}
 				}
 			}
 		}
 	}
+	if accepted > o.w.cfg.Window && o.w.cfg.Scheme == Ours {
+		o.fail("%v is lost, and %d of its recipients have the message unseen, want at most %d", instead, accepted,
+			o.w.cfg.Window)
+	}
 	for _, f := range o.plan {
-		o.parts[f.Subset], o.planned[f.Subset] = f.Part, true
+		o.parts[f.Subset], o.planned[f.Subset], o.servers[f.Subset] = f.Part, true, f.Server
 		for _, p := range engine.UnpackParts(f.Part) {
 			for r := p.From; r < p.To; r++ {
 				if !want[r] {
@@ -342,6 +355,7 @@ func (o *oracle) ended(h *host, r *seenRow, f *engine.Outcome) {
 		o.fail("recipient %d: an outcome of try %d after %d tries", f.Rcpt, f.Try, r.tries)
 	}
 	r.final, r.due = f.Status, f.Due
+	r.ambiguous = r.ambiguous || f.Ambiguous
 	r.tries++
 	if f.Status == mail.Done && o.accepts[f.Rcpt] == 0 {
 		o.fail("recipient %d counts as delivered, and no receiver has the message", f.Rcpt)
@@ -436,6 +450,9 @@ func (o *oracle) result() Result {
 	w := o.w
 	r := Result{Effects: w.effects, Crashes: w.crashes, Hits: w.hits, Reported: w.reported}
 	ambiguous := append([]int(nil), o.losses...)
+	for _, n := range o.losses {
+		r.Replanned += n
+	}
 	suppressed := make([]bool, len(o.accepts))
 	limit := make([]bool, len(o.accepts))
 	for h := 1; h <= w.cfg.Servers; h++ {
@@ -451,7 +468,8 @@ func (o *oracle) result() Result {
 		}
 	}
 	for i, n := range o.accepts {
-		if n == 0 && !o.refused[i] && !suppressed[i] && !limit[i] {
+		given := suppressed[i] || limit[i] || o.status[i] == mail.Suppressed || o.status[i] == mail.Failed
+		if n == 0 && !o.refused[i] && !given {
 			r.Missed++
 		}
 		if n > 1 {
@@ -460,6 +478,7 @@ func (o *oracle) result() Result {
 		}
 	}
 	s := w.summary
+	o.over = true
 	switch {
 	case o.violation != "":
 	case r.Missed > 0:

@@ -25,6 +25,7 @@ type Config struct {
 	Recipients int
 	Servers    int // delivering servers
 	Processes  int // MTA processes of each
+	Window     int // most recipients of each who may have the message while the sending server has no outcome
 	Seed       uint64
 
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
@@ -46,8 +47,8 @@ type Config struct {
 // Small returns the small scope: 24 recipients, two delivering servers with two processes each, one
 // server for returned mail and one for requests.
 func Small() Config {
-	return Config{Recipients: 24, Servers: 2, Processes: 2, Seed: 1, Deferred: 0.2, Refused: 0.08, Returned: 2,
-		Requests: 2, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
+	return Config{Recipients: 24, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2, Refused: 0.08,
+		Returned: 2, Requests: 2, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
 		Answer: 20 * vt.Millisecond, Batch: 5, Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
 }
 
@@ -57,7 +58,7 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"batch", c.Batch, 1}} {
+		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
@@ -190,7 +191,7 @@ func (w *World) build(h *host) {
 			Interval: hold.Interval}
 		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{vt.Second}, "resend"
 		cfg := remote.Default(d)
-		cfg.Lease, cfg.Resend, cfg.Batch = lease, true, c.Batch
+		cfg.Lease, cfg.Resend, cfg.Batch, cfg.Window = lease, true, c.Batch, c.Window
 		h.remote = remote.New(cfg, w.list, gov, silent{})
 		h.role = h.remote
 	case h.number == c.bounceHost():

@@ -18,6 +18,7 @@ import (
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
 	"flyball/scenarios"
+	"flyball/sim/crash"
 	"flyball/sim/verify"
 )
 
@@ -62,6 +63,7 @@ func proposalsOf(own Words) proposals {
 		"--of":         words(measures),
 		"--scenario":   scenarioNames,
 		"--strategy":   words(scenarios.Strategies),
+		"--scheme":     words(crash.SchemeNames),
 		"--verify":     fileOf("json"),
 		"--margin":     margins,
 		"--only":       models,

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
+	"flyball/internal/conf"
+	"flyball/sim/crash"
+)
+
+func (a *app) crashCommand() *cobra.Command {
+	s := crash.DefaultSearch()
+	var scheme, text string
+	var quick, asJSON bool
+	c := &cobra.Command{
+		Use:   "crash",
+		Short: "Stop the servers of a mailing at every point, and count who is missed or gets it twice",
+		Long: `Simulate a mailing to 24 recipients over a sending server (A), two delivering
+servers (B1, B2) and servers for returned mail (C) and for requests (D), and stop
+servers before and after everything that they do: each one at each point, at any two
+points, and at random ones, with pauses, lost and repeated messages and clocks that
+differ. A disk keeps all that was written (kill), what was made durable (power-min), or
+some of the rest too (power-any). Promises are checked at every step: no recipient is
+missed, and every duplicate follows a recorded ambiguous attempt of the same recipient.
+
+--case shows one run, as a search prints it: faults with ";" between them, such as
+"loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m": a share of messages is lost; B1 stops
+after effect 12 and A at 4.5 s, for 3 s and a minute. Without a suffix other than "-" a
+server stops before the effect. "actor" is the server whose effect it is, and "pause"
+stops it without a loss.
+
+--scheme has the habits of other programs: they lose mail, or repeat it without a trace.
+
+Exit codes: 0 all promises kept, 2 usage, 4 a promise broken, 130 or 143 stopped by a
+signal.`,
+		Example: "  flyball crash\n  flyball crash --quick --scheme advance-at-fetch\n" +
+			"  flyball crash --case \"210+ B1 kill 3s\"",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			named, ok := crash.SchemeNamed(scheme)
+			if !ok {
+				return fail(exitUsage, "--scheme: got %q, want one of %s%s", scheme,
+					strings.Join(crash.SchemeNames(), ", "),
+					conf.DidYouMean(scheme, crash.SchemeNames()))
+			}
+			s.Config.Scheme, s.Config.Seed = named, s.Seed
+			if c.Flags().Changed("case") {
+				return a.crashCase(s.Config, text)
+			}
+			switch {
+			case s.Random < 0:
+				return fail(exitUsage, "--random: got %d, want 0 or more", s.Random)
+			case s.Every < 1:
+				return fail(exitUsage, "--every: got %d, want 1 or more", s.Every)
+			}
+			if quick {
+				s.Pairs = false
+				if !c.Flags().Changed("random") {
+					s.Random = 20_000
+				}
+			}
+			return a.crash(&s, asJSON)
+		},
+	}
+	c.Flags().StringVar(&text, "case", "", "run one case and print its effects")
+	c.Flags().StringVar(&scheme, "scheme", crash.Ours.String(), "how delivering servers keep what they have done: "+
+		strings.Join(crash.SchemeNames(), ", "))
+	c.Flags().IntVar(&s.Random, "random", s.Random, "runs with several random faults")
+	c.Flags().IntVar(&s.Every, "every", 1, "single points and pairs begin at every Nth effect")
+	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
+	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
+	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema crash)")
+	return c
+}
+
+// crash runs a search and prints its account.
+func (a *app) crash(s *crash.Search, asJSON bool) error {
+	if err := task.CheckWorkers(s.Workers); err != nil {
+		return err
+	}
+	a.replay = fmt.Sprintf("flyball crash --scheme %s --random %d --seed %d", s.Config.Scheme, s.Random, s.Seed)
+	stop := terminal.WatchSignals()
+	defer stop.End()
+	bar := a.display().Start("crash")
+	account := s.Run(func(done, all int) bool {
+		bar.At(uint64(done), uint64(all), nil)
+		return stop.Context().Err() == nil
+	})
+	bar.End()
+	if stop.Context().Err() != nil {
+		return stoppedBy(stop, " after %d runs", account.Runs)
+	}
+	print := account.Text
+	if asJSON {
+		print = account.JSON
+	}
+	if err := print(a.out, s); err != nil {
+		return err
+	}
+	if n := account.Failed; n > 0 {
+		return fail(exitMissed, "%d of %d runs broke a promise, the first one: %s", n, account.Runs,
+			account.Failures[0].Violation)
+	}
+	return nil
+}
+
+// crashCase runs one case and prints its effects.
+func (a *app) crashCase(cfg crash.Config, text string) error {
+	x, err := cfg.Parse(text)
+	if err != nil {
+		return fail(exitUsage, "--case: %w", err)
+	}
+	r, err := crash.Trace(a.out, cfg, x)
+	if err != nil {
+		return err
+	}
+	if r.Violation != "" {
+		return fail(exitMissed, "a promise is broken: %s", r.Violation)
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package crash
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"flyball/internal/tabular"
+	"flyball/internal/vt"
+	"flyball/reports/format"
+)
+
+// Results is what flyball crash --json prints.
+type Results struct {
+	Schema        string  `json:"schema"`
+	SchemaVersion int     `json:"schema_version"`
+	Scheme        string  `json:"scheme"`             // how delivering servers keep what they have done
+	Seed          uint64  `json:"seed"`               // of the mailing and of random cases
+	Recipients    int     `json:"recipients"`         // of the mailing
+	RecoveryS     float64 `json:"longest_recovery_s"` // from when the last server went on to the report
+	Account
+}
+
+func (a *Account) results(s *Search) Results {
+	return Results{"flyball/crash", format.SchemaVersion, s.Config.Scheme.String(), s.Seed, s.Config.Recipients,
+		a.Recovery.Seconds(), *a}
+}
+
+// JSON writes the account of a search as one object.
+func (a *Account) JSON(w io.Writer, s *Search) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(a.results(s))
+}
+
+// Text writes the account of a search for a terminal.
+func (a *Account) Text(w io.Writer, s *Search) error {
+	var b strings.Builder
+	count := func(n int) string { return format.Grouped(float64(n), 0) }
+	fmt.Fprintf(&b, "%s runs of a mailing to %d recipients, %d effects without faults; %s stops of servers (%s)\n\n",
+		count(a.Runs), s.Config.Recipients, a.Effects, count(a.Points), s.Config.Scheme)
+	for _, v := range []struct {
+		name, about string
+		n           int
+	}{
+		{"missed", "recipients who got nothing, and should have", a.Missed},
+		{"duplicates", "messages beyond the first to a recipient", a.Duplicates},
+		{"unexplained", "duplicates of recipients who are in neither of the next two counts", a.Unexplained},
+		{"ambiguous", "attempts whose final dot was sent, and whose end is not recorded", a.Ambiguous},
+		{"planned anew", "recipients of lost servers; at most a window of them have the message", a.Replanned},
+		{"broken", "runs that broke a promise", a.Failed},
+	} {
+		fmt.Fprintf(&b, "%-12s %12s  %s\n", v.name, count(v.n), v.about)
+	}
+	fmt.Fprintf(&b, "\nLongest recovery, from when the last server went on to the report: %s\n\n", a.Recovery)
+	var rows [][]string
+	for i := 0; i+1 < len(a.Classes); i += 2 {
+		rows = append(rows, []string{Kind(i / 2).String(), count(a.Classes[i].Hits), count(a.Classes[i+1].Hits)})
+	}
+	if err := tabular.Write(&b, []string{"its own server stopped", "before", "after"}, rows, func(i int) bool {
+		return i == 0
+	}); err != nil {
+		return err
+	}
+	for _, f := range a.Failures {
+		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash --case %q --seed %d%s\n", f.Violation, f.Case, s.Seed,
+			schemeFlag(s.Config.Scheme))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func schemeFlag(s Scheme) string {
+	if s == Ours {
+		return ""
+	}
+	return " --scheme " + s.String()
+}
+
+// Trace runs a case and writes its effects, a line each, and what came of it.
+func Trace(w io.Writer, cfg Config, x Case) (Result, error) {
+	var b strings.Builder
+	world := New(cfg, x)
+	world.trace = func(host int, k Kind) {
+		fmt.Fprintf(&b, "%6d  %-14s %-3s %s\n", world.effects, vt.Span(world.now), cfg.HostName(host), k)
+	}
+	r := world.Run()
+	fmt.Fprintf(&b, "\n%d missed, %d duplicates, %d unexplained, %d ambiguous", r.Missed, r.Duplicates, r.Unexplained,
+		r.Ambiguous)
+	if r.Reported != vt.Never {
+		fmt.Fprintf(&b, "; reported after %s", vt.Span(r.Reported))
+	}
+	b.WriteString("\n")
+	if r.Violation != "" {
+		fmt.Fprintf(&b, "Broken: %s\n", r.Violation)
+	}
+	_, err := io.WriteString(w, b.String())
+	return r, err
+}
