@@ -133,3 +133,32 @@ func TestBranchesWhereALimitBinds(t *testing.T) {
 		t.Errorf("%d different runs, %d branched, want 4 or more, and 6", len(digests), b.Branched())
 	}
 }
+
+// A run does not branch off from a run of the same setting with other draws.
+func TestRunsWithOtherDrawsDoNotBranch(t *testing.T) {
+	text, _ := scenarios.Builtin("quickstart")
+	s, err := scenarios.Load("quickstart", text, []string{"campaign[0].recipients=2000", "governor.interval=65s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b sim.Batches
+	b.KeepEvery(1)
+	for r := range uint64(3) {
+		w, err := sim.New(s, r, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Run(nil)
+		if _, err := sim.RunBatch(&b, []sim.Job{{Scenario: s, Replication: r, Branches: true}}, 1,
+			func(_ uint64, w *sim.World, _ vt.Time) uint64 { return w.Record().Digest() }, func(got uint64) {
+				if want := w.Record().Digest(); got != want {
+					t.Errorf("replication %d: digest %x, want %x", r, got, want)
+				}
+			}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Branched() > 0 {
+		t.Errorf("%d runs branched, want none", b.Branched())
+	}
+}
