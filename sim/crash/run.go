@@ -204,7 +204,6 @@ func (w *World) outside(h *host, e *event) {
 // goes on.
 func (w *World) effect(h *host, k Kind) bool {
 	w.effects++
-	w.kinds[k]++
 	if w.trace != nil {
 		w.trace(h.number, k)
 	}

@@ -133,7 +133,6 @@ type World struct {
 
 	effects  int // performed so far
 	crashes  int
-	kinds    []int                  // by Kind
 	hits     []int                  // crashes that hit the host of the effect, by 2 x Kind, or that + 1 after it
 	trace    func(host int, k Kind) // called before each effect; may be nil
 	lastHeal vt.Time
@@ -145,7 +144,7 @@ type World struct {
 
 // New returns the world of a valid configuration and a case.
 func New(cfg Config, wrong Case) *World {
-	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), reported: vt.Never, kinds: make([]int, kinds),
+	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), reported: vt.Never,
 		hits: make([]int, 2*kinds)}
 	list := mail.SyntheticList(cfg.Recipients, []float64{1}, w.key)
 	w.list = &list
@@ -265,6 +264,9 @@ func (w *World) Run() (r Result) {
 			break
 		}
 		h, at := w.earliest()
+		if h < 0 && len(w.events) == 0 {
+			w.oracle.fail("the mailing is not reported, and no server waits for anything")
+		}
 		if len(w.events) > 0 && (h < 0 || w.events[0].at <= at) {
 			e := w.events.pop()
 			w.now = max(w.now, e.at)
