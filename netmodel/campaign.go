@@ -1,6 +1,8 @@
 package netmodel
 
 import (
+	"slices"
+
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
@@ -13,13 +15,14 @@ type Campaign struct {
 	Size    unit.Bytes     // median size of a message
 	Domain  string         // sending domain
 	Account string         // that the messages are sent for
+	Pool    string         // of source addresses from which they come
 }
 
 // campaign is a prepared Campaign.
 type campaign struct {
-	size            int64        // bytes, of all messages
-	sizes           *delay.Table // in microseconds for bytes; nil: all messages have one size
-	domain, account int
+	size                  int64        // bytes, of all messages
+	sizes                 *delay.Table // in microseconds for bytes; nil: all messages have one size
+	domain, account, pool int
 }
 
 // ends returns where the campaigns end.
@@ -40,8 +43,10 @@ func (c Config) campaigns(tables delay.Tables) (all []campaign, domains, account
 		}
 		return known[name]
 	}
+	pools := c.pools()
 	for _, v := range c.Campaigns {
-		p := campaign{size: int64(v.Size), domain: number(v.Domain, byDomain), account: number(v.Account, byAccount)}
+		p := campaign{size: int64(v.Size), domain: number(v.Domain, byDomain), account: number(v.Account, byAccount),
+			pool: slices.Index(pools, v.Pool)}
 		if c.SizeSigma > 0 {
 			p.sizes = tables.Of(delay.Dist{Dist: "lognormal", Median: vt.Span(v.Size) * vt.Microsecond,
 				Sigma: c.SizeSigma})

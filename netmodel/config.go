@@ -75,6 +75,7 @@ type Server struct {
 	Network     string       `toml:"network,omitdefault" doc:"network that it is located in ([0054]), such as a provider's own: sender.partition = \"network\" asks for it; not given: none"`
 	Quota       int          `toml:"quota,omitdefault" doc:"most recipients of a campaign that sender.partition = \"optimal\" gives it; 0: as many as sender.imbalance allows" range:"0..1000000000" source:"scenario"`
 	Addresses   int          `toml:"addresses,omitdefault" doc:"source addresses, which the server's connections to a destination take in turn; not given: one" range:"1..1000" source:"assumed: one address"`
+	Pools       []Pool       `toml:"pool,omitdefault" doc:"named pools of more source addresses, for campaigns with that pool"`
 	Block       string       `toml:"block,omitdefault" doc:"name of the netblock that its addresses lie in, as other servers may; not given: a netblock of its own"`
 	Connections int          `toml:"connections,omitdefault" doc:"most MTA processes, and so the most open connections, whatever C is; 0: no limit of its own" range:"0..1000000" source:"assumed: no limit of its own"`
 	Rate        unit.PerHour `toml:"rate,omitdefault" doc:"attempts that it can begin, by its disk, processor or licence: they take turns; 0/h: no limit of its own" range:"0/h..3600000000/h" source:"assumed: no limit of its own"`
@@ -233,6 +234,7 @@ func (c Config) Validate() []error {
 		l.Check(s.Block == "" || conf.Printable(s.Block), key+".block", "got %q, want printable characters, at most 64",
 			s.Block)
 		names[s.Name] = true
+		l.Within(key, s.validatePools())
 		checkPlace(&l, key+".region", s.Region)
 		checkPlace(&l, key+".network", s.Network)
 	}
@@ -242,6 +244,9 @@ func (c Config) Validate() []error {
 	addresses := 0
 	for _, s := range c.Servers {
 		addresses += s.Addresses
+		for _, p := range s.Pools {
+			addresses += p.Addresses
+		}
 	}
 	l.Check(addresses <= 1000, "server", "got %d addresses of all servers, want at most 1000", addresses)
 	names, domains := map[string]bool{}, map[string]bool{}

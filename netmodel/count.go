@@ -82,6 +82,9 @@ func (a accounts) receivers(net *Network, s mail.Server) []Receiver {
 	for i := range all {
 		d, facts := mail.Destination(i), &net.destinations[i]
 		r := Receiver{net: net, facts: facts, server: s, dest: d}
+		if net.pools > 1 {
+			r.turns = make([]uint32, net.pools)
+		}
 		// Postgrey looks a client up by its netblock (/24), and so finds another address of it.
 		r.grey = a.grey(net.sender(s, d, ofGreylist, max(facts.by, byBlock), 0))
 		for n := range net.servers[s].addresses {

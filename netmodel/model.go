@@ -94,7 +94,7 @@ func (m *Model) enter(now vt.Time, t *trip) vt.Time {
 			t.reply.Took += wait
 			return at
 		}
-		r.Connect(now, &t.conn)
+		r.ConnectFrom(now, m.PoolOf(t.to), &t.conn)
 	} else {
 		r.Reuse(now, &t.conn)
 	}

@@ -65,6 +65,7 @@ type physics struct {
 	campaigns    []campaign
 	domains      int // sending domains
 	accounts     int // of campaigns
+	pools        int // of source addresses, that campaigns name, with the servers' own
 	servers      []path
 	destinations []destination
 	servFail     uint64 // thresholds
@@ -96,6 +97,7 @@ type path struct {
 	sigma, kappa float64
 	down         []downtime
 	addresses    int
+	turns        []turn  // by pool
 	block        int     // number of the netblock
 	turn         vt.Span // between two attempts; 0: none
 	bandwidth    vt.Span // bytes in a second; 0: any number
@@ -205,9 +207,11 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	}
 	cutOff := len(c.Network.Down) > 0
 	blocks := map[string]int{}
+	pools := c.pools()
+	net.pools = len(pools)
 	for i, s := range c.Servers {
 		net.servers = append(net.servers, path{s.Contention, s.Coherency,
-			downtimes(c.Network.Down, s.Down), max(s.Addresses, 1), s.block(i, blocks), mail.Every(s.Rate),
+			downtimes(c.Network.Down, s.Down), s.AllAddresses(), s.turns(pools), s.block(i, blocks), mail.Every(s.Rate),
 			vt.Span(s.Bandwidth)})
 		cutOff = cutOff || len(s.Down) > 0
 	}

@@ -36,7 +36,8 @@ type Receiver struct {
 	grey                 *acquaintance
 	server               mail.Server
 	dest                 mail.Destination
-	lookups, connections uint32 // ordinals
+	lookups, connections uint32   // ordinals
+	turns                []uint32 // ordinals of connections, by pool; nil without pools
 }
 
 // ReceiverState is what a receiver remembers about one of those that it counts apart,
@@ -78,13 +79,22 @@ func (r *Receiver) Lookup(now vt.Time) (vt.Span, mail.Fault) {
 	return r.net.Lookup(r.server, r.dest, r.lookups-1, now)
 }
 
-// Connect makes the server's next connection in c. It is lost if the destination
-// is down, and refused at the banner beyond the cap; in both cases it does not
-// count as open.
-func (r *Receiver) Connect(now vt.Time, c *Connection) {
+// Connect makes the server's next connection in c, from its own addresses; see ConnectFrom.
+func (r *Receiver) Connect(now vt.Time, c *Connection) { r.ConnectFrom(now, 0, c) }
+
+// ConnectFrom makes the server's next connection in c, from the next address of a pool, see
+// Network.PoolOf. It is lost if the destination is down, and refused at the banner beyond the
+// cap; in both cases it does not count as open.
+func (r *Receiver) ConnectFrom(now vt.Time, pool int, c *Connection) {
 	c.from = 0
-	if n := uint32(len(r.states)); n > 1 {
-		c.from = uint16(r.connections % n)
+	if len(r.states) > 1 {
+		n := r.connections
+		if r.turns != nil {
+			n = r.turns[pool]
+			r.turns[pool]++
+		}
+		t := r.net.servers[r.server].turns[pool]
+		c.from = t.first + uint16(n%uint32(t.addresses))
 	}
 	s := r.states[c.from]
 	r.net.connect(c, r.server, r.dest, r.connections)

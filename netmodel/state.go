@@ -27,6 +27,9 @@ func (t *trip) state(c *snap.Codec) {
 func (r *Receiver) State(c *snap.Codec) {
 	c.Fields(&r.lookups, &r.connections, &r.grey.passes, &r.grey.white)
 	r.grey.clocks.State(c)
+	for i := range r.turns {
+		c.Fields(&r.turns[i])
+	}
 	for _, s := range r.states {
 		s.state(c)
 	}

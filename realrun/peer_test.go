@@ -33,7 +33,7 @@ func peer(t *testing.T, path, from string) string {
 // sinkAt resolves every destination to a receiver of another project.
 type sinkAt string
 
-func (s sinkAt) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {
+func (s sinkAt) Resolve(context.Context, *mail.Attempt) (string, mail.Fault) {
 	return string(s), mail.NoFault
 }
 

@@ -15,7 +15,7 @@ import (
 type Resolver interface {
 	// Resolve returns the address of a receiver, or a fault that ends the attempt.
 	// It blocks as long as the look-up takes.
-	Resolve(ctx context.Context, s mail.Server, d mail.Destination) (addr string, fault mail.Fault)
+	Resolve(ctx context.Context, a *mail.Attempt) (addr string, fault mail.Fault)
 }
 
 // Letters renders the message of each recipient.
@@ -59,7 +59,7 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 		a.Conn = mail.Fresh
 	}
 	p.HangUp()
-	addr, fault := p.Resolver.Resolve(ctx, a.Server, a.Dest)
+	addr, fault := p.Resolver.Resolve(ctx, &a)
 	if ctx.Err() != nil {
 		fault = mail.Aborted
 	}

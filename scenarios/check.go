@@ -69,6 +69,12 @@ func (s *Scenario) Validate() []error {
 		tomlfile.Quote(s.Message.From))
 
 	l.Check(len(s.Campaigns) > 0, "campaign", "got none, want at least one [[campaign]]")
+	var pools []string
+	for _, v := range s.Servers {
+		for _, p := range v.Pools {
+			pools = append(pools, p.Name)
+		}
+	}
 	seen, recipients := map[string]bool{}, uint64(0)
 	for i, c := range s.Campaigns {
 		key := conf.Index("campaign", i)
@@ -82,6 +88,8 @@ func (s *Scenario) Validate() []error {
 			"got %s, want at most horizon = %s: the run ends there and knows nothing of a later time", c.Deadline,
 			s.Horizon)
 		recipients += uint64(c.Recipients)
+		l.Check(c.Pool == "" || slices.Contains(pools, c.Pool), key+".pool", "got %q, want the name of a pool of some "+
+			"server%s", c.Pool, conf.DidYouMean(c.Pool, pools))
 	}
 	l.Check(recipients <= maxRecipients, "campaign", "got %d recipients in all campaigns, want at most %d", recipients,
 		maxRecipients)

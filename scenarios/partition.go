@@ -87,7 +87,7 @@ func (s *Scenario) heedCaps(p *partition.Problem) {
 	}
 	earliest := partition.FinishBound(p)
 	rate := func(d, i int) float64 { // recipients in a millisecond
-		most := s.Destinations[d].Cap * max(s.Servers[i].Addresses, 1)
+		most := s.Destinations[d].Cap * s.Servers[i].AllAddresses()
 		return min(0.8*float64(most), float64(p.Servers[i].Processes)) / float64(max(p.Cost[p.At(d, i)], 1))
 	}
 	for d, v := range s.Destinations {

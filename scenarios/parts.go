@@ -51,17 +51,22 @@ func (s *Scenario) SizesDiffer() bool {
 	return s.Message.SizeSigma > 0 || slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Size > 0 })
 }
 
+// pooled reports whether some campaign names a pool of addresses.
+func (s *Scenario) pooled() bool {
+	return slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return c.Pool != "" })
+}
+
 // messages returns the campaigns as the network sees them; none if it treats all alike.
 func (s *Scenario) messages() (all []netmodel.Campaign) {
 	bySender := func(d netmodel.Destination) bool {
 		return slices.ContainsFunc(d.Allowances, limits.Allowance.OfCampaigns)
 	}
-	if !s.SizesDiffer() && !slices.ContainsFunc(s.Destinations, bySender) {
+	if !s.SizesDiffer() && !s.pooled() && !slices.ContainsFunc(s.Destinations, bySender) {
 		return nil
 	}
 	for i, end := range s.Ends(s.Recipients()) {
 		v := netmodel.Campaign{End: end, Size: s.Message.Size, Domain: s.Campaigns[i].Domain,
-			Account: s.Campaigns[i].Account}
+			Account: s.Campaigns[i].Account, Pool: s.Campaigns[i].Pool}
 		if s.Campaigns[i].Size > 0 {
 			v.Size = s.Campaigns[i].Size
 		}
@@ -263,9 +268,15 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 // Receivers returns what the scenario states about each destination: limits are of a server,
 // with all its source addresses.
 func (s *Scenario) Receivers() []runlog.Receiver {
-	addresses := 1
-	for _, v := range s.Servers {
-		addresses = max(addresses, v.Addresses)
+	addresses := 0 // of the smallest pool, on the server that has most of them
+	for _, c := range s.Campaigns {
+		most := 1
+		for _, v := range s.Servers {
+			most = max(most, v.Of(c.Pool))
+		}
+		if addresses = cmp.Or(addresses, most); most < addresses {
+			addresses = most
+		}
 	}
 	var all []runlog.Receiver
 	fresh, kept := s.times(mail.Fresh), s.times(mail.Reused)

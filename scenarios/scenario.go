@@ -119,6 +119,7 @@ type Campaign struct {
 	Size       unit.Bytes   `toml:"size,omitdefault" doc:"size of its messages on the wire; not given: message.size" range:"1B..1GiB" source:"assumed: as message.size"`
 	Domain     string       `toml:"domain,omitdefault" doc:"sending domain, which allowances with scope = \"domain\" count; campaigns that name none have one domain together"`
 	Account    string       `toml:"account,omitdefault" doc:"account that the campaign is sent for, such as a customer's, which allowances with scope = \"account\" count; campaigns that name none have one account together"`
+	Pool       string       `toml:"pool,omitdefault" doc:"name of the pool of source addresses from which its connections come, on each server that has one of that name; not given: the servers' own addresses"`
 	Start      vt.Span      `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
 	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. It changes nothing in the run: the report and late_recipients judge by it" unit:"moment" range:">0s..3650d" source:"scenario"`
 	Processes  int          `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`

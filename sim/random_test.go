@@ -327,6 +327,11 @@ func (d *dice) places(s *scenarios.Scenario) {
 		for i := range s.Servers {
 			v := &s.Servers[i]
 			v.Addresses, v.Block = d.between(0, 4), pick(d, "", "a", "a", "c")
+			for _, name := range []string{"bulk", "urgent"} {
+				if d.IntN(2) == 0 {
+					v.Pools = append(v.Pools, netmodel.Pool{Name: name, Addresses: d.between(1, 3)})
+				}
+			}
 		}
 	}
 	if may() {
@@ -373,9 +378,23 @@ func (d *dice) places(s *scenarios.Scenario) {
 			s.Campaigns[i].Size = pick(d, 0, unit.Bytes(d.between(1, 200_000)))
 		}
 	}
+	for i := range s.Campaigns {
+		s.Campaigns[i].Pool = d.pool(s)
+	}
 	if may() {
 		s.Message.SizeSigma = pick(d, 0.3, 1, 3)
 	}
+}
+
+// pool returns the name of some server's pool, or none.
+func (d *dice) pool(s *scenarios.Scenario) string {
+	names := []string{""}
+	for _, v := range s.Servers {
+		for _, p := range v.Pools {
+			names = append(names, p.Name)
+		}
+	}
+	return pick(d, names...)
 }
 
 // cluster lets servers decide together.

@@ -237,8 +237,23 @@ func (p *process) whose(d *netmodel.Destination) string {
 	case d.By == "block":
 		return p.blockOf()
 	}
-	addresses := uint64(max(1, p.s.Servers[p.number].Addresses))
-	return fmt.Sprintf("server %d, address %d", p.number, p.line.number%addresses)
+	return fmt.Sprintf("server %d, address %d", p.number, p.line.address)
+}
+
+// address returns the address from which the next connection to d comes: the addresses of a pool take turns.
+func (p *process) address(d mail.Destination) int {
+	v := p.s.Servers[p.number]
+	first, of, name := 0, max(1, v.Addresses), p.job.campaign.Pool
+	next := of
+	for _, pool := range v.Pools {
+		if pool.Name == name {
+			first, of = next, pool.Addresses
+		}
+		next += pool.Addresses
+	}
+	key := fmt.Sprintf("%d from %q", d, name)
+	p.dialled[key]++
+	return first + (p.dialled[key]-1)%of
 }
 
 func (p *process) blockOf() string {

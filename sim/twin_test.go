@@ -97,7 +97,8 @@ func runTwin(s *scenarios.Scenario) account {
 			plan:    timetable(s.Retry), limit: newPatience(s.Retry), ofSlot: map[mail.Slot]*patience{},
 			prospects: map[mail.Destination]*prospects{},
 			gates:     map[mail.Destination]*gate{}, lastTried: map[mail.Slot]mail.Destination{},
-			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{}}
+			lookUps: map[mail.Destination]uint64{}, connections: map[mail.Destination]uint64{},
+			dialled: map[string]int{}}
 		t.servers = append(t.servers, v)
 		v.wakeAt(vt.Time(s.Governor.Interval))
 		for _, at := range v.silenceEnds() {
@@ -240,6 +241,7 @@ type twinServer struct {
 	slots     mail.Slot   // ever used
 
 	lookUps, connections map[mail.Destination]uint64
+	dialled              map[string]int       // connections, by destination and pool of addresses
 	turnFree, linkFree   vt.Time              // when what waits now is done
 	underWay             int                  // attempts
 	waiting              map[vt.Time][]resend // by due time
@@ -641,6 +643,7 @@ type process struct {
 type line struct {
 	dest    mail.Destination
 	number  uint64
+	address int             // of the server's, with those of all its pools
 	rtt     vt.Span         // now
 	hops    int             // now
 	offered int             // messages
@@ -1043,7 +1046,7 @@ func (p *process) lookUp(d mail.Destination, slow float64) (vt.Span, mail.Fault)
 // call opens a connection. A receiver that has too many already refuses it and
 // does not count it.
 func (p *process) call(d mail.Destination) {
-	l := &line{dest: d, number: p.connections[d]}
+	l := &line{dest: d, number: p.connections[d], address: p.address(d)}
 	p.line = l
 	p.connections[d]++
 	l.luck = p.drawLine(l, luckOfLine)

@@ -90,10 +90,10 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		}
 		if a.Conn == mail.Fresh {
 			c = nil
-			if addr, fault := s.Resolve(context.Background(), a.Server, a.Dest); fault != mail.NoFault {
+			if addr, fault := s.Resolve(context.Background(), &a); fault != mail.NoFault {
 				got = mail.Reply{Stage: mail.StageDNS, Fault: fault}
 			} else {
-				c = dial(s.lane(a.Server, a.Dest), a.Dest, clock, network, addr)
+				c = dial(s.lane(&a), a.Dest, clock, network, addr)
 				got = c.attempt(&a)
 			}
 		}
@@ -173,6 +173,7 @@ func twoWorlds() netmodel.Config {
 	d.Drift = []delay.Drift{{At: vt.Hour, Factor: 1.5, Over: vt.Hour}}
 	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
 	near.Addresses, far.Bandwidth = 2, 1000
+	near.Pools = []netmodel.Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
 	together := d
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
 	together.Mailboxes = []netmodel.Mailbox{{Share: 0.2, For: vt.Hour, At: "rcpt", Reply: 459}}
@@ -183,7 +184,8 @@ func twoWorlds() netmodel.Config {
 	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
 		Destinations: []netmodel.Destination{d, together, plain, brand},
 		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed",
-		Campaigns: []netmodel.Campaign{{End: 24, Size: 100, Account: "a"}, {End: 1 << 30, Size: 100, Account: "b"}}}
+		Campaigns: []netmodel.Campaign{{End: 24, Size: 100, Account: "a", Pool: "bulk"},
+			{End: 1 << 30, Size: 100, Account: "b"}}}
 }
 
 func words(c *snap.Codec) (all []uint64) {

@@ -35,11 +35,11 @@ type Config struct {
 	MaxBytes   int                    // largest message accepted
 }
 
-// Sink is a set of receivers, one listener for each server and destination.
+// Sink is a set of receivers, one listener for each server, destination and pool of source addresses.
 type Sink struct {
 	cfg    Config
 	Ledger *Ledger
-	lanes  []*lane // by server, then destination
+	lanes  []*lane // by server, then destination, then pool of source addresses
 	busy   []atomic.Int32
 	hosts  []*host
 	clock  clock
@@ -54,12 +54,13 @@ type clock interface {
 	pause(ctx context.Context, d vt.Span, early time.Duration) (late time.Duration)
 }
 
-// lane is the receiver of one destination as one server reaches it.
+// lane is the receiver of one destination as one server reaches it from a pool of source addresses.
 type lane struct {
 	net.Listener
 	sink     *Sink
 	server   mail.Server
 	dest     mail.Destination
+	pool     int
 	receiver *netmodel.Receiver // to be used through ask only
 	*endpoint
 	connections, refused int // see Traffic
@@ -108,8 +109,10 @@ func newSink(cfg Config) *Sink {
 			if endpoints[key] == nil {
 				endpoints[key] = &endpoint{}
 			}
-			s.lanes = append(s.lanes, &lane{sink: s, server: mail.Server(server), dest: mail.Destination(d),
-				receiver: &receivers[d], endpoint: endpoints[key]})
+			for pool := range cfg.Network.Pools() {
+				s.lanes = append(s.lanes, &lane{sink: s, server: mail.Server(server), dest: mail.Destination(d),
+					pool: pool, receiver: &receivers[d], endpoint: endpoints[key]})
+			}
 		}
 	}
 	return s
@@ -136,14 +139,22 @@ func (s *Sink) Close() {
 	s.serve.Wait()
 }
 
-func (s *Sink) lane(server mail.Server, d mail.Destination) *lane {
-	return s.lanes[int(server)*len(s.cfg.Receivers)+int(d)]
+// lanesOf returns the lanes between a server and a destination, by pool.
+func (s *Sink) lanesOf(server mail.Server, d mail.Destination) []*lane {
+	n := s.cfg.Network.Pools()
+	first := (int(server)*len(s.cfg.Receivers) + int(d)) * n
+	return s.lanes[first : first+n]
+}
+
+// lane returns the lane of an attempt.
+func (s *Sink) lane(a *mail.Attempt) *lane {
+	return s.lanesOf(a.Server, a.Dest)[s.cfg.Network.PoolOf(a.Rcpt)]
 }
 
 // Resolve stands in for the name servers: it waits for the time of a look-up and
 // returns the address of the receiver, or the fault of the look-up.
-func (s *Sink) Resolve(ctx context.Context, server mail.Server, d mail.Destination) (addr string, fault mail.Fault) {
-	l := s.lane(server, d)
+func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) (addr string, fault mail.Fault) {
+	l := s.lane(a)
 	var took vt.Span
 	l.ask(func(r *netmodel.Receiver, now vt.Time) {
 		took, fault = r.Lookup(now)
@@ -165,11 +176,15 @@ type Traffic struct {
 // Traffic returns the traffic between a server and a destination. Call it after
 // Close.
 func (s *Sink) Traffic(server mail.Server, d mail.Destination) Traffic {
-	l := s.lane(server, d)
-	t := Traffic{l.connections, l.refused, l.mostOpen}
+	var t Traffic
+	for _, l := range s.lanesOf(server, d) {
+		t = Traffic{t.Connections + l.connections, t.Refused + l.refused, max(t.MostOpen, l.mostOpen)}
+	}
 	if s.cfg.Receivers[d].Shared {
 		for other := range s.cfg.Servers {
-			t.MostOpen = max(t.MostOpen, s.lane(mail.Server(other), d).mostOpen)
+			for _, l := range s.lanesOf(mail.Server(other), d) {
+				t.MostOpen = max(t.MostOpen, l.mostOpen)
+			}
 		}
 	}
 	return t

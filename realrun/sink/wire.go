@@ -27,7 +27,7 @@ func (l *lane) Accept() (net.Conn, error) {
 	}
 	w := &wire{Conn: conn, lane: l, in: bufio.NewReader(conn), begun: true}
 	l.ask(func(r *netmodel.Receiver, now vt.Time) {
-		r.Connect(now, &w.conn)
+		r.ConnectFrom(now, l.pool, &w.conn)
 		l.connections++
 		if w.conn.Refused() {
 			l.refused++

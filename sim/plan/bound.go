@@ -309,7 +309,7 @@ func (b *bounds) apart(g netmodel.Destination, scope string) (all []pool) {
 		return all
 	}
 	for _, v := range b.Servers {
-		all = append(all, pool{g.Name, v.Name, share, b.part(v), max(1, v.Addresses)})
+		all = append(all, pool{g.Name, v.Name, share, b.part(v), v.AllAddresses()})
 	}
 	return all
 }

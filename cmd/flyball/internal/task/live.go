@@ -281,6 +281,6 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *s
 // fixed is a resolver that resolves every destination to the receiver at one address.
 type fixed string
 
-func (f fixed) Resolve(context.Context, mail.Server, mail.Destination) (string, mail.Fault) {
+func (f fixed) Resolve(context.Context, *mail.Attempt) (string, mail.Fault) {
 	return string(f), mail.NoFault
 }
