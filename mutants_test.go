@@ -32,6 +32,7 @@ type check struct {
 var checks = []check{
 	{"scripts", []string{"./engine/...", "-run", "Script"}},
 	{"referee", []string{"./engine/...", "-skip", "Script"}},
+	{"crash", []string{"./sim/crash"}},
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
@@ -54,8 +55,7 @@ var checks = []check{
 
 // mutants has all of them; each area has a file of its own.
 var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants,
-	reportsMutants,
-	liveMutants, commandsMutants)
+	reportsMutants, liveMutants, commandsMutants, reliabilityMutants)
 
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check

@@ -13,7 +13,7 @@ import (
 func Words(v any) string {
 	switch v := v.(type) {
 	case Submitted:
-		return fmt.Sprintf("job %d submitted: %d recipients, due %v", v.Job, v.Recipients, vt.Span(v.Due))
+		return fmt.Sprintf("job %d submitted: %d recipients, due %v", v.Job, v.Recipients, clock(v.Due))
 	case Reached:
 		return fmt.Sprintf("job %d reached %v", v.Job, v.Checkpoint)
 	case Planned:
@@ -46,7 +46,7 @@ func Words(v any) string {
 			s += ", ambiguous"
 		}
 		if v.Status == mail.Pending {
-			s += fmt.Sprintf(", due %v", vt.Span(v.Due))
+			s += fmt.Sprintf(", due %v", clock(v.Due))
 		}
 		return s
 	case Ended:
@@ -68,7 +68,7 @@ func bodyWords(v any) string {
 	case Transfer:
 		return fmt.Sprintf("transfer %v: %s, %d processes", v.Subset, partWords(v.Part), v.Processes)
 	case Start:
-		s := fmt.Sprintf("start %v, echo %v, %d imported", v.Subset, vt.Span(v.Echo), v.Imported)
+		s := fmt.Sprintf("start %v, echo %v, %d imported", v.Subset, clock(v.Echo), v.Imported)
 		if v.Bars != "" {
 			s += fmt.Sprintf(", bars from %d on: %s", v.First, recipientWords(v.Bars))
 		}
@@ -76,7 +76,7 @@ func bodyWords(v any) string {
 	case Drop:
 		return fmt.Sprintf("drop %v", v.Subset)
 	case Progress:
-		s := fmt.Sprintf("progress %v: %v, sent %v, %d ended", v.Subset, v.Checkpoint, vt.Span(v.Sent), v.Ended)
+		s := fmt.Sprintf("progress %v: %v, sent %v, %d ended", v.Subset, v.Checkpoint, clock(v.Sent), v.Ended)
 		if v.Outcomes != "" {
 			s += fmt.Sprintf(", from %d on: %s", v.First, outcomeWords(v.Outcomes))
 		}
@@ -102,6 +102,9 @@ func bodyWords(v any) string {
 	}
 	return fmt.Sprintf("%v", v)
 }
+
+// clock returns a time in whole milliseconds.
+func clock(t vt.Time) vt.Span { return vt.Span(t) - vt.Span(t)%vt.Millisecond }
 
 func partWords(s string) string {
 	var all []string

@@ -2,6 +2,9 @@ package sender
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,6 +196,7 @@ func TestLostServer(t *testing.T) {
 		step{41 * vt.Second, taken, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported"},
 		step{41 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
 			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
+		step{41 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // it answers, and has no progress
 		step{42 * vt.Second, wake{}, a,
 			`job 1, plan 2, subset 0 of 1 planned for server 1: r0 r2-r3, instead of plan 1, subset 0
 			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
@@ -250,6 +254,8 @@ func TestScheduled(t *testing.T) {
 	play(t, []step{
 		{0, engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}, a, "job 1 submitted: 6 recipients, due 1h"},
 		{vt.Hour - 1, wake{}, a, ""},
+		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // of another life: there is no list yet
+		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(1), ""},
 		{vt.Hour - 1, again{}, a, ""},
 		{vt.Hour, wake{}, a, "job 1 reached P100\njob 1 reached P200\njob 1 reached P300\njob 1 reached P400\n" + hire},
 		{vt.Hour + vt.Second, wake{}, a, hire},
@@ -259,6 +265,54 @@ func TestScheduled(t *testing.T) {
 		{vt.Hour + 3*vt.Second, wake{}, a, `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r5
 			to remote 0: transfer job 1, plan 1, subset 0: r0-r5, 4 processes`},
 	})
+}
+
+// However places and weights are, a cut has every recipient once, and each server its share to within one.
+func TestCut(t *testing.T) {
+	luck := rand.New(rand.NewPCG(1, 2))
+	for range 500 {
+		s := New(Default(5))
+		s.out = &engine.Outbox{}
+		j := &job{Submitted: engine.Submitted{Job: 1}}
+		var places []engine.Part
+		var want []mail.Recipient
+		at := mail.Recipient(0)
+		for range 1 + luck.IntN(6) {
+			p := engine.Part{From: at + mail.Recipient(luck.IntN(3))}
+			p.To = p.From + 1 + mail.Recipient(luck.IntN(9))
+			for at = p.From; at < p.To; at++ {
+				want = append(want, at)
+			}
+			places = append(places, p)
+		}
+		weights, total := make([]int, 5), 0
+		for i := range weights {
+			weights[i] = luck.IntN(4)
+			total += weights[i]
+		}
+		if total == 0 {
+			continue
+		}
+		s.cut(j, places, weights, engine.Subset{})
+		var got []mail.Recipient
+		for _, f := range s.out.Write {
+			f := f.(engine.Planned)
+			n := 0
+			for _, p := range engine.UnpackParts(f.Part) {
+				for r := p.From; r < p.To; r++ {
+					got = append(got, r)
+					n++
+				}
+			}
+			share := float64(len(want)*weights[f.Server]) / float64(total)
+			if math.Abs(float64(n)-share) >= 1 {
+				t.Errorf("weights %v: server %d has %d of %d", weights, f.Server, n, len(want))
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("weights %v: got %v, want %v", weights, got, want)
+		}
+	}
 }
 
 // All problems of a configuration are returned. A server may deliver until its lease has ended by the slowest

@@ -169,6 +169,7 @@ func (w *World) handle(e event) {
 	case reply:
 		if h.up && h.life == e.life && w.effect(h, Reply) {
 			w.oracle.replied(h, &e)
+			w.tell(h.number, "reply", &e)
 			h.role.Complete(now, &e.completion, &w.out)
 			w.done(h, Reply)
 			w.perform(h)
@@ -189,15 +190,24 @@ func (w *World) outside(h *host, e *event) {
 	case interface {
 		Submit(vt.Time, engine.Submitted, *engine.Outbox)
 	}:
-		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients)}, &w.out)
+		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients),
+			Due: vt.Time(w.cfg.Due)}, &w.out)
 	default:
 		body := engine.Body(engine.Request{Rcpt: e.rcpt})
 		if e.kind == returned {
 			body = engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true}
 		}
+		w.tell(h.number, "gets", body)
 		h.role.Receive(now, engine.Message{Body: body}, &w.out)
 	}
 	w.perform(h)
+}
+
+// tell tells a story what a host does.
+func (w *World) tell(host int, what string, of any) {
+	if w.note != nil {
+		w.note(host, what, of)
+	}
 }
 
 // effect counts an effect of a host and lets the crashes before it happen. It reports whether the host
@@ -250,6 +260,7 @@ func (w *World) stop(h *host, x Crash) {
 	case !h.up:
 	case x.Pause:
 		h.until = w.now.Add(x.Down)
+		w.tell(h.number, "pauses", nil)
 	default:
 		w.crashes++
 		h.up, h.until = false, vt.Never
@@ -260,6 +271,7 @@ func (w *World) stop(h *host, x Crash) {
 			h.boot++
 		}
 		w.oracle.stopped(h)
+		w.tell(h.number, "stops: "+x.Model.String(), nil)
 		w.at(w.now.Add(x.Down), event{kind: restart, host: h.number, life: h.life})
 	}
 	w.lastHeal = max(w.lastHeal, w.now.Add(x.Down))
@@ -269,6 +281,7 @@ func (w *World) stop(h *host, x Crash) {
 func (w *World) restart(h *host) {
 	h.up = true
 	w.build(h)
+	w.tell(h.number, "begins again", nil)
 	h.role.Recover(w.local(h.number, w.now), h.boot, h.disk.facts, &w.out)
 	w.perform(h)
 }
@@ -281,6 +294,7 @@ func (w *World) perform(h *host) {
 				break
 			}
 			h.disk.write(f)
+			w.tell(h.number, "writes", f)
 			if !w.done(h, kindOf(f)) {
 				break
 			}
@@ -362,6 +376,7 @@ func (w *World) act(h *host) {
 // begin begins an attempt: the receiver refuses it at RCPT, or it comes to the gate.
 func (w *World) begin(h *host, a *mail.Attempt) {
 	w.oracle.began(h, a)
+	w.tell(h.number, "begins", a)
 	took := w.span(w.cfg.Open, uint64(a.Rcpt), uint32(a.Try))
 	e := event{kind: gate, host: h.number, life: h.life, rcpt: a.Rcpt, try: a.Try}
 	e.completion = mail.Completion{Slot: a.Slot, Gen: a.Gen, Reply: mail.Reply{Took: took, Stage: mail.StageRCPT}}
@@ -404,6 +419,7 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 		return false
 	}
 	w.oracle.dotted(h, mark)
+	w.tell(h.number, "dot", d.Mark)
 	e.kind, e.rcpt, e.try = accept, mark.Rcpt, mark.Try
 	w.oracle.under++
 	w.at(w.now.Add(w.cfg.Accept), e)
@@ -431,6 +447,7 @@ func (w *World) accept(e *event) {
 
 // take lets a receiver have a message. Some messages come back later.
 func (w *World) take(e *event) {
+	w.tell(e.host, "accepted", e)
 	first := w.oracle.accepts[e.rcpt] == 0
 	if first || !w.cfg.Scheme.remembers() {
 		w.oracle.accepts[e.rcpt]++
@@ -447,7 +464,11 @@ func (w *World) take(e *event) {
 // send lets a message travel. It may be lost or come twice.
 func (w *World) send(m engine.Message) {
 	e := event{kind: message, host: w.hostOf(m.To), message: m}
-	if w.next(messages) < w.wrong.Loss {
+	lost := w.next(messages) < w.wrong.Loss
+	if w.note != nil {
+		w.note(w.hostOf(m.From), map[bool]string{false: "sends", true: "loses"}[lost], m)
+	}
+	if lost {
 		return
 	}
 	w.at(w.now.Add(w.span(w.cfg.Message, w.draws, 1)), e)

@@ -27,6 +27,7 @@ type Config struct {
 	Processes  int // MTA processes of each
 	Window     int // most recipients of each who may have the message while the sending server has no outcome
 	Seed       uint64
+	Due        vt.Span // when the mailing is to begin
 
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
 	Returned          int     // recipients whose messages are returned, twice each
@@ -140,6 +141,8 @@ type World struct {
 	summary  engine.Summary
 	reports  int
 	oracle   oracle
+
+	note func(host int, what string, of any) // called for what a story has; may be nil
 }
 
 // New returns the world of a valid configuration and a case.

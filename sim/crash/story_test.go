@@ -1,0 +1,242 @@
+package crash
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.txt instead of comparing it")
+
+// TestStory plays testdata/*.txt. A story is a list of blocks: commands, a line "----", what happens, an empty
+// line. Lines that begin with # are comments. Each world is played from its beginning.
+//
+//	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s seed=1
+//	case 12- B1 power-min 3s       what goes wrong, as in flyball crash --case
+//	stop B1 kill 3s after B1 begun the same, at the first line of the story that has the words: a host and a part
+//	stop A kill 3s before A closed of its line
+//	show A B1                      the hosts that are shown; "A:facts" shows what A writes and that it stops
+//	play                           to the end; "play 2s 5s": what happens between these times
+func TestStory(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no stories", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			was, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := play(t, string(was))
+			if *rewrite {
+				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != string(was) {
+				t.Errorf("%s: got\n%s", file, got)
+			}
+		})
+	}
+}
+
+func play(t *testing.T, story string) string {
+	s := &teller{t: t}
+	var out strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(story))
+	var skip bool // the old expectation
+	for lines.Scan() {
+		s.line++
+		line := lines.Text()
+		switch {
+		case line == "----":
+			out.WriteString("----\n" + s.told.String())
+			s.told.Reset()
+			skip = true
+			continue
+		case line == "":
+			skip = false
+		case skip:
+			continue
+		case line[0] != '#':
+			s.command(line)
+		}
+		out.WriteString(line + "\n")
+	}
+	return out.String()
+}
+
+// teller is a world and what is shown of it.
+type teller struct {
+	t    *testing.T
+	line int
+	told strings.Builder
+	cfg  Config
+	x    Case
+	show []string
+}
+
+func (s *teller) command(line string) {
+	words := strings.Fields(line)
+	switch rest := words[1:]; words[0] {
+	case "world":
+		s.cfg, s.x, s.show = Small(), Case{}, nil
+		s.cfg.Deferred, s.cfg.Refused, s.cfg.Returned, s.cfg.Requests = 0, 0, 0, 0
+		for _, w := range rest {
+			key, value, _ := strings.Cut(w, "=")
+			s.set(key, value)
+		}
+		if errs := s.cfg.Validate(); errs != nil {
+			s.t.Fatalf("line %d: %v", s.line, errs)
+		}
+	case "case":
+		x, err := s.cfg.Parse(strings.Join(rest, " "))
+		if err != nil {
+			s.t.Fatalf("line %d: %v", s.line, err)
+		}
+		s.x = x
+	case "stop":
+		s.stop(rest)
+	case "show":
+		s.show = rest
+	case "play":
+		from, to := vt.Span(0), s.cfg.Horizon
+		if len(rest) == 2 {
+			from, to = s.span(rest[0]), s.span(rest[1])
+		}
+		s.run(func(w *World, host, text string) {
+			if now := vt.Span(w.now); from <= now && now <= to && s.shows(host, text) {
+				fmt.Fprintf(&s.told, "%-7v %-2s %s\n", now-now%vt.Millisecond, host, text)
+			}
+		})
+	default:
+		s.t.Fatalf("line %d: got %q, want world, case, stop, show or play", s.line, words[0])
+	}
+}
+
+func (s *teller) set(key, value string) {
+	number := func() int {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			s.t.Fatalf("line %d: %s: got %q, want a number", s.line, key, value)
+		}
+		return n
+	}
+	switch key {
+	case "recipients":
+		s.cfg.Recipients = number()
+	case "servers":
+		s.cfg.Servers = number()
+	case "processes":
+		s.cfg.Processes = number()
+	case "returned":
+		s.cfg.Returned = number()
+	case "requests":
+		s.cfg.Requests = number()
+	case "seed":
+		s.cfg.Seed = uint64(number())
+	case "due":
+		s.cfg.Due = s.span(value)
+	case "deferred", "refused":
+		p, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			s.t.Fatalf("line %d: %s: got %q, want a share", s.line, key, value)
+		}
+		*map[string]*float64{"deferred": &s.cfg.Deferred, "refused": &s.cfg.Refused}[key] = p
+	default:
+		s.t.Fatalf("line %d: got key %q", s.line, key)
+	}
+}
+
+func (s *teller) span(text string) (v vt.Span) {
+	if err := v.UnmarshalText([]byte(text)); err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	return v
+}
+
+// stop adds a crash at the effect whose line has the words.
+func (s *teller) stop(words []string) {
+	at := slices.IndexFunc(words, func(w string) bool { return w == "after" || w == "before" })
+	if at != 3 || len(words) < 6 {
+		s.t.Fatalf("line %d: got %q, want stop B1 kill 3s after B1 and a part of its line", s.line, words)
+	}
+	host, part, effect := words[4], strings.Join(words[5:], " "), 0
+	s.run(func(w *World, h, text string) {
+		if effect == 0 && h == host && strings.Contains(text, part) {
+			effect = w.effects
+		}
+	})
+	if effect == 0 {
+		s.t.Fatalf("line %d: %s does nothing like %q", s.line, host, part)
+	}
+	sign := map[string]string{"before": "-", "after": "+"}[words[3]]
+	x, err := s.cfg.Parse(fmt.Sprintf("%d%s %s", effect, sign, strings.Join(words[:3], " ")))
+	if err != nil {
+		s.t.Fatalf("line %d: %v", s.line, err)
+	}
+	s.x.Crashes = append(s.x.Crashes, x.Crashes...)
+	sortCrashes(s.x.Crashes)
+}
+
+// run plays the world and tells each line of its story, with the name of its host.
+func (s *teller) run(tell func(w *World, host, text string)) {
+	w := New(s.cfg, s.x)
+	w.note = func(h int, what string, of any) {
+		host := s.cfg.HostName(h)
+		switch v := of.(type) {
+		case nil:
+		case engine.Message:
+			to := "the requestor"
+			if v.To.Role != engine.Operator {
+				to = s.cfg.HostName(w.hostOf(v.To))
+			}
+			if v.From == (engine.Address{}) {
+				return // Got of the requestor
+			}
+			what = fmt.Sprintf("%s %s: %s", map[string]string{"sends": "->", "loses": "-> (lost)"}[what], to,
+				engine.Words(v.Body))
+		case *mail.Attempt:
+			what = fmt.Sprintf("begins r%d, try %d", v.Rcpt, v.Try)
+		case *event:
+			switch r := v.completion.Reply; {
+			case what == "accepted":
+				what = fmt.Sprintf("r%d has the message", v.rcpt)
+			case r.Fault != mail.NoFault:
+				what = fmt.Sprintf("r%d: %v", v.rcpt, r.Fault)
+			default:
+				what = fmt.Sprintf("r%d: %d", v.rcpt, r.Code)
+			}
+		case engine.Dotted:
+			what = fmt.Sprintf("sends the final dot of r%d", v.Rcpt)
+		default:
+			what += " " + engine.Words(v)
+		}
+		tell(w, host, what)
+	}
+	if r := w.Run(); r.Violation != "" {
+		s.t.Errorf("line %d: %s", s.line, r.Violation)
+	}
+	for r, n := range w.oracle.accepts {
+		if n > 1 {
+			tell(w, "", fmt.Sprintf("r%d got the message %d times", r, n))
+		}
+	}
+}
+
+func (s *teller) shows(host, text string) bool {
+	return host == "" || len(s.show) == 0 || slices.Contains(s.show, host) || slices.Contains(s.show, host+":facts") &&
+		!strings.HasPrefix(text, "->")
+}
