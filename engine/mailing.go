@@ -64,6 +64,7 @@ func (p Checkpoint) String() string { return fmt.Sprintf("P%03d", uint16(p)) }
 type Hire struct {
 	Job       Job
 	Processes int
+	Fetch     bool // answer again whenever processes become free: the list is fetched in chunks ([0060])
 }
 
 // Granted answers Hire: the processes that the server keeps for the mailing for a while.

@@ -53,6 +53,8 @@ signal.`,
 				return a.crashCase(s.Config, text)
 			}
 			switch {
+			case s.Config.Chunk < 0:
+				return fail(exitUsage, "--chunk: got %d, want 0 or more", s.Config.Chunk)
 			case s.Random < 0:
 				return fail(exitUsage, "--random: got %d, want 0 or more", s.Random)
 			case s.Every < 1:
@@ -72,6 +74,7 @@ signal.`,
 		strings.Join(crash.SchemeNames(), ", "))
 	c.Flags().IntVar(&s.Random, "random", s.Random, "runs with several random faults")
 	c.Flags().IntVar(&s.Every, "every", 1, "single points and pairs begin at every Nth effect")
+	c.Flags().IntVar(&s.Config.Chunk, "chunk", 0, "delivering servers fetch the list by that number of recipients")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
 	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")

@@ -77,6 +77,7 @@ type Server struct {
 	handed   uint64         // number of the last reservation of the machine
 	kept     engine.Granted // processes kept for a mailing
 	keptTill vt.Time
+	hired    engine.Hire // the last one
 	halted   bool
 	stray    bool // a recipient waits and the machine does not have it
 }
@@ -161,14 +162,27 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 
 // grant keeps the processes that the governor lets the server reserve ([0033], [0068]).
 func (s *Server) grant(h engine.Hire) {
-	if s.kept.Job != h.Job || s.now >= s.keptTill {
-		s.kept = engine.Granted{Job: h.Job}
-		if s.now >= s.keptTill {
-			s.kept.Processes = min(h.Processes, s.machine.Reservable())
-		}
+	s.hired = h
+	switch kept := s.now < s.keptTill; {
+	case kept && s.kept.Job == h.Job:
+		s.send(s.kept)
+		return
+	case kept:
+		s.send(engine.Granted{Job: h.Job})
+		return
+	}
+	s.kept = engine.Granted{Job: h.Job, Processes: min(h.Processes, s.machine.Reservable())}
+	if s.kept.Processes > 0 {
 		s.keptTill = s.now.Add(s.cfg.Hold)
 	}
 	s.send(s.kept)
+}
+
+// seek grants processes that have become free, if the list is fetched in chunks.
+func (s *Server) seek() {
+	if s.hired.Fetch && s.now >= s.keptTill && s.machine.Reservable() > 0 {
+		s.grant(s.hired)
+	}
 }
 
 // take begins a subset whose part of the list is here now. A part that does not fit its digest is
@@ -416,6 +430,7 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 	if 2*(len(of.outcomes)-of.told) >= s.cfg.Window {
 		s.tell(of)
 	}
+	s.seek()
 	s.ask()
 }
 

@@ -21,6 +21,7 @@ type Config struct {
 	Servers   int     // number of delivering servers
 	Processes int     // wanted for a mailing
 	Size      int     // recipients that a process takes at a time
+	Chunk     int     // recipients that a server with free processes fetches at a time; 0: the list is cut at once
 	Check     vt.Span // time between two checks of all subsets
 	Lease     vt.Span // for which a delivering server may deliver after a Progress
 	Drift     float64 // most by which the clocks of two servers differ in speed, as a share
@@ -43,6 +44,9 @@ func (c *Config) Validate() (errs []error) {
 		if v.n < 1 {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least 1", v.name, v.n))
 		}
+	}
+	if c.Chunk < 0 {
+		errs = append(errs, fmt.Errorf("chunk: got %d, want at least 0", c.Chunk))
 	}
 	if c.Check <= 0 {
 		errs = append(errs, fmt.Errorf("check: got %v, want more than 0", c.Check))
@@ -80,6 +84,7 @@ type job struct {
 	engine.Submitted
 	point   engine.Checkpoint
 	epoch   uint32
+	next    mail.Recipient // places before it were planned
 	subsets []*subset
 	planned []engine.Planned // of the plan that is being read from facts
 	status  []mail.Status    // by recipient
@@ -164,7 +169,7 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		s.servers[m.From.Server].granted = b
 		s.servers[m.From.Server].heard = now
 		if j := s.find(b.Job); j != nil {
-			s.plan(j, false)
+			s.offer(j, m.From.Server)
 		}
 	case engine.Progress:
 		s.progress(m.From.Server, b)
@@ -206,6 +211,8 @@ func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 		case j.point < engine.P400:
 			s.prepare(j)
 			s.hire(j)
+		case j.point < engine.P450 && s.cfg.Chunk > 0:
+			s.hire(j)
 		case j.point < engine.P450:
 			s.plan(j, true)
 		case j.point < engine.P699:
@@ -231,8 +238,39 @@ func digest(m engine.Submitted, p engine.Checkpoint) uint64 { return engine.Dige
 
 func (s *Server) hire(j *job) {
 	for i := range s.servers {
-		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job, Processes: s.cfg.Processes})
+		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job, Processes: s.cfg.Processes,
+			Fetch: s.cfg.Chunk > 0})
 	}
+}
+
+// offer uses the processes that a server has granted.
+func (s *Server) offer(j *job, v mail.Server) {
+	switch {
+	case s.cfg.Chunk == 0:
+		s.plan(j, false)
+	case j.point == engine.P400 || j.point == engine.P450:
+		s.fetch(j, v)
+	}
+}
+
+// fetch gives a server that has free processes the next chunk of the list, if it has begun all that it was given
+// ([0060]-[0062]). Each chunk is a plan.
+func (s *Server) fetch(j *job, v mail.Server) {
+	g := &s.servers[v].granted
+	if j.next == j.Recipients || g.Job != j.Job || g.Processes == 0 {
+		return
+	}
+	for _, o := range j.subsets {
+		if o.Server == v && !o.over && o.point < engine.P600 {
+			return
+		}
+	}
+	g.Processes = 0
+	weights := make([]int, len(s.servers))
+	weights[v] = 1
+	to := min(j.next+mail.Recipient(s.cfg.Chunk), j.Recipients)
+	s.cut(j, []engine.Part{{From: j.next, To: to}}, weights, engine.Subset{})
+	s.transfer(j.subsets[len(j.subsets)-1])
 }
 
 // plan cuts the list of a mailing in proportion to the processes that servers keep for it, as soon as
@@ -316,6 +354,9 @@ func (s *Server) enact(j *job, f engine.Planned) {
 		j.lose(v)
 	}
 	for _, p := range j.planned {
+		if parts := engine.UnpackParts(p.Part); p.Instead == (engine.Subset{}) && len(parts) > 0 {
+			j.next = parts[len(parts)-1].To
+		}
 		j.subsets = append(j.subsets, &subset{Planned: p, heard: s.now})
 	}
 	j.planned, j.epoch = nil, f.Subset.Epoch
@@ -325,7 +366,10 @@ func (s *Server) enact(j *job, f engine.Planned) {
 // check asks the servers of all subsets for progress ([0035]), renews leases, ends subsets whose server is lost, and
 // closes the mailing when all have ended.
 func (s *Server) check(j *job) {
-	open := false
+	open := j.next < j.Recipients
+	if open {
+		s.hire(j)
+	}
 	for _, v := range j.subsets {
 		if v.over {
 			continue
@@ -334,8 +378,7 @@ func (s *Server) check(j *job) {
 		switch {
 		case s.now > v.heard.Add(s.cfg.Patience) && s.reallocate(j, v):
 		case v.point < engine.P500:
-			s.send(remote(v.Server), engine.Transfer{Subset: v.Subset, Part: v.Part, Digest: engine.DigestOf(v.Part),
-				Processes: s.cfg.Processes, Size: s.cfg.Size})
+			s.transfer(v)
 		default:
 			s.start(v)
 		}
@@ -343,6 +386,12 @@ func (s *Server) check(j *job) {
 	if !open {
 		s.close(j)
 	}
+}
+
+// transfer hands a subset to its server.
+func (s *Server) transfer(v *subset) {
+	s.send(remote(v.Server), engine.Transfer{Subset: v.Subset, Part: v.Part, Digest: engine.DigestOf(v.Part),
+		Processes: s.cfg.Processes, Size: s.cfg.Size})
 }
 
 // start lets the server of a subset deliver it until the end of a lease.

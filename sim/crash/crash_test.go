@@ -56,6 +56,36 @@ func TestOneCrash(t *testing.T) {
 	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(23, 1) }))
 }
 
+// Delivering servers that fetch chunks keep the same promises.
+func TestChunksThatAreFetched(t *testing.T) {
+	a := run(t, only(func(s *Search) {
+		s.Single, s.Every, s.Random, s.Config.Chunk = true, longtest.Or(61, 2), longtest.Or(500, 20_000), 5
+	}))
+	if a.Replanned == 0 {
+		t.Errorf("got %+v, want servers that are lost", a)
+	}
+}
+
+// While a server pauses, the others fetch what would wait for it if the list had been cut at once.
+func TestFetchingEvensOut(t *testing.T) {
+	ends := map[int]vt.Time{}
+	for _, chunk := range []int{0, 20} {
+		cfg := Small()
+		cfg.Recipients, cfg.Chunk, cfg.Window = 800, chunk, 1000
+		pause := Crash{Time: vt.Time(4 * vt.Second), Victim: 1, Pause: true, Down: 15 * vt.Second}
+		r := New(cfg, Case{Crashes: []Crash{pause}}).Run()
+		if r.Violation != "" {
+			t.Fatalf("chunk %d: %s", chunk, r.Violation)
+		}
+		ends[chunk] = r.Reported
+	}
+	// 400 recipients each take some 27 s; cut at once, B1 ends 15 s later, fetched, both share the delay
+	if cut, fetched := vt.Span(ends[0]).Seconds(), vt.Span(ends[20]).Seconds(); fetched > cut-4 {
+		t.Errorf("fetched %.1f s, cut at once %.1f s, want at least 4 s less", fetched, cut)
+	}
+	t.Logf("cut at once %v, fetched %v", vt.Span(ends[0]), vt.Span(ends[20]))
+}
+
 func TestTwoCrashes(t *testing.T) {
 	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(61, 5) }))
 }

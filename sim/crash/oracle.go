@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -34,6 +35,7 @@ type oracle struct {
 	holder    []int // by recipient: host with the right to deliver to it, by the newest plan that is in force
 	plan      []engine.Planned
 	epoch     uint32
+	cut       mail.Recipient // places before it were planned
 	planned   map[engine.Subset]bool
 	servers   map[engine.Subset]mail.Server
 	parts     map[engine.Subset]string // of subsets that are neither finished nor lost
@@ -268,12 +270,15 @@ func (o *oracle) enact() {
 	}
 	o.epoch = o.plan[0].Subset.Epoch
 	if instead == (engine.Subset{}) {
-		if o.point != engine.P400 {
+		if o.point != engine.P400 && (o.w.cfg.Chunk == 0 || o.point != engine.P450) {
 			o.fail("the first plan comes into force after checkpoint %v", o.point)
 		}
 		o.point = engine.P450
-		for r := range o.accepts {
-			want[mail.Recipient(r)] = true
+		for range cmp.Or(o.w.cfg.Chunk, o.w.cfg.Recipients) {
+			if int(o.cut) < o.w.cfg.Recipients {
+				want[o.cut] = true
+				o.cut++
+			}
 		}
 	} else {
 		if _, open := o.parts[instead]; !open {

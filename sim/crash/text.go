@@ -65,17 +65,21 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}
 	for _, f := range a.Failures {
 		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash --case %q --seed %d%s\n", f.Violation, f.Case, s.Seed,
-			schemeFlag(s.Config.Scheme))
+			s.Config.flags())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func schemeFlag(s Scheme) string {
-	if s == Ours {
-		return ""
+// flags returns the flags of flyball crash that make the configuration, beside the seed.
+func (c *Config) flags() (text string) {
+	if c.Scheme != Ours {
+		text += " --scheme " + c.Scheme.String()
 	}
-	return " --scheme " + s.String()
+	if c.Chunk > 0 {
+		text += fmt.Sprintf(" --chunk %d", c.Chunk)
+	}
+	return text
 }
 
 // Trace runs a case and writes its effects, a line each, and what came of it.

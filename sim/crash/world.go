@@ -25,6 +25,7 @@ type Config struct {
 	Recipients int
 	Servers    int // delivering servers
 	Processes  int // MTA processes of each
+	Chunk      int // recipients that a delivering server fetches at a time; 0: the list is cut at once
 	Window     int // most recipients of each who may have the message while the sending server has no outcome
 	Seed       uint64
 	Due        vt.Span // when the mailing is to begin
@@ -59,7 +60,7 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
+		{"chunk", c.Chunk, 0}, {"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
@@ -181,6 +182,7 @@ func (w *World) build(h *host) {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
 		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
+		cfg.Chunk = c.Chunk
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		hold := governor.Default()
