@@ -53,7 +53,8 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	} {
 		fmt.Fprintf(&b, "%-12s %12s  %s\n", v.name, count(v.n), v.about)
 	}
-	fmt.Fprintf(&b, "\nLongest recovery, from when the last server went on to the report: %s\n\n", a.Recovery)
+	fmt.Fprintf(&b, "\nLongest recovery, from when the last server went on to the report: %.1f s\n\n",
+		a.Recovery.Seconds())
 	var rows [][]string
 	for i := 0; i+1 < len(a.Classes); i += 2 {
 		rows = append(rows, []string{Kind(i / 2).String(), count(a.Classes[i].Hits), count(a.Classes[i+1].Hits)})

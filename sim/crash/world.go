@@ -60,7 +60,8 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
-		{"chunk", c.Chunk, 0}, {"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
+		{"chunk", c.Chunk, 0},
+		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
