@@ -62,7 +62,7 @@ golden: ## rewrite all expected outputs; review the diff as code
 reproduce: ## every figure and table of README and docs again, compared with the committed ones
 	docs/reproduce.sh
 
-atlas: ## docs/atlas.md again: two studies, four minutes of processor time; the text complains if the numbers say otherwise
+atlas: ## docs/atlas.md again: two studies, four to eleven minutes of processor time; the text complains if the numbers say otherwise
 	go run ./cmd/flyball sweep -q docs/studies/atlas-capacity.toml --out runs/atlas-capacity
 	go run ./cmd/flyball sweep -q docs/studies/atlas.toml --out runs/atlas
 	cp runs/atlas/choice.csv docs/atlas/choice.csv
