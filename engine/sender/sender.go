@@ -367,14 +367,14 @@ func (s *Server) enact(j *job, f engine.Planned) {
 // closes the mailing when all have ended.
 func (s *Server) check(j *job) {
 	open := j.next < j.Recipients
-	if open {
-		s.hire(j)
-	}
-	for _, v := range j.subsets {
+	ask := open
+	for i := 0; i < len(j.subsets); i++ { // a subset that is planned on the way is transferred at once
+		v := j.subsets[i]
 		if v.over {
 			continue
 		}
 		open = true
+		ask = ask || s.now > v.heard.Add(s.cfg.Patience-2*s.cfg.Check)
 		switch {
 		case s.now > v.heard.Add(s.cfg.Patience) && s.reallocate(j, v):
 		case v.point < engine.P500:
@@ -382,6 +382,9 @@ func (s *Server) check(j *job) {
 		default:
 			s.start(v)
 		}
+	}
+	if ask {
+		s.hire(j) // who has finished answers too, and may fetch more or take over
 	}
 	if !open {
 		s.close(j)
@@ -414,7 +417,6 @@ func (s *Server) reallocate(j *job, lost *subset) bool {
 		}
 	}
 	if !any {
-		s.hire(j) // who has finished answers too
 		return false
 	}
 	var rest []engine.Part

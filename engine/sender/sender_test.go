@@ -182,12 +182,14 @@ func TestPlanIsFrozen(t *testing.T) {
 func TestLostServer(t *testing.T) {
 	idle := `to remote 0: start job 1, plan 1, subset 0, echo 1s, 1 imported
 		to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`
+	hire := "\nto remote 0: hire 4 processes for job 1\nto remote 1: hire 4 processes for job 1"
 	taken := progress(sub(1, 1), engine.P500, 20*vt.Second, 0, 1, "")
 	play(t, after(
 		step{vt.Second, progress(sub(1, 0), engine.P600, vt.Second, 1, 1, ends(done(1))), b(0),
 			`job 1, plan 1, subset 0 imported from 1 on: r1 delivered
 			to remote 0: start job 1, plan 1, subset 0, echo 1s, 1 imported`},
-		step{20 * vt.Second, wake{}, a, idle},
+		step{18 * vt.Second, wake{}, a, idle},
+		step{20 * vt.Second, wake{}, a, idle + hire}, // soon it is lost: which servers answer?
 		step{20 * vt.Second, taken, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported"},
 		// a new process counts the patience from its beginning
 		step{21 * vt.Second, again{}, a, ""},
@@ -195,11 +197,12 @@ func TestLostServer(t *testing.T) {
 			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
 		step{41 * vt.Second, taken, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported"},
 		step{41 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
-			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
+			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported` + hire},
 		step{41 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // it answers, and has no progress
 		step{42 * vt.Second, wake{}, a,
 			`job 1, plan 2, subset 0 of 1 planned for server 1: r0 r2-r3, instead of plan 1, subset 0
-			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported`},
+			to remote 1: start job 1, plan 1, subset 1, echo 20s, 0 imported
+			to remote 1: transfer job 1, plan 2, subset 0: r0 r2-r3, 4 processes` + hire},
 		step{43 * vt.Second, progress(sub(1, 0), engine.P650, 43*vt.Second, 4, 2,
 			ends(done(0), done(2), done(3))), b(0),
 			"to remote 0: drop job 1, plan 1, subset 0"},
