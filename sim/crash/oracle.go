@@ -31,6 +31,7 @@ type oracle struct {
 	w         *World
 	violation string
 	accepts   []int // by recipient: messages that its receiver accepted
+	from      []int // by recipient: host whose message was accepted first
 	refused   []bool
 	holder    []int // by recipient: host with the right to deliver to it, by the newest plan that is in force
 	plan      []engine.Planned
@@ -81,7 +82,7 @@ type seenRow struct {
 
 func (o *oracle) begin(w *World) {
 	n := w.cfg.Recipients
-	*o = oracle{w: w, accepts: make([]int, n), refused: make([]bool, n), holder: make([]int, n),
+	*o = oracle{w: w, accepts: make([]int, n), from: make([]int, n), refused: make([]bool, n), holder: make([]int, n),
 		status: make([]mail.Status, n), losses: make([]int, n), parts: map[engine.Subset]string{},
 		servers: map[engine.Subset]mail.Server{},
 		planned: map[engine.Subset]bool{}, of: make([]engine.Subset, n), by: make([]uint32, n),
@@ -290,7 +291,8 @@ func (o *oracle) enact() {
 				if o.status[r] == mail.Pending {
 					want[r] = true
 					o.losses[r]++
-					if o.accepts[r] > 0 && !o.each[1+int(o.servers[instead])].rows[r].ambiguous {
+					host := 1 + int(o.servers[instead])
+					if o.accepts[r] > 0 && o.from[r] == host && !o.each[host].rows[r].ambiguous {
 						accepted++
 					}
 				}

@@ -449,6 +449,9 @@ func (w *World) accept(e *event) {
 func (w *World) take(e *event) {
 	w.tell(e.host, "accepted", e)
 	first := w.oracle.accepts[e.rcpt] == 0
+	if first {
+		w.oracle.from[e.rcpt] = e.host
+	}
 	if first || !w.cfg.Scheme.remembers() {
 		w.oracle.accepts[e.rcpt]++
 	}
