@@ -28,6 +28,9 @@ func Optimal(p *Problem) (plan Plan, ok bool) {
 
 func solve(p *Problem, exact bool) (plan Plan, ok bool) {
 	plan = newPlan(p, "optimal")
+	if !p.quotasSuffice() {
+		return plan, false
+	}
 	plan.Prices = make([]int64, len(p.Servers))
 	if !exact {
 		plan.Prices = findPrices(p)
@@ -44,6 +47,20 @@ func solve(p *Problem, exact bool) (plan Plan, ok bool) {
 	}
 	plan.Bound = Bound(p, plan.Prices)
 	return plan.costed(p), true
+}
+
+// quotasSuffice reports whether the quotas of each site have room for its recipients.
+func (p *Problem) quotasSuffice() bool {
+	for d, s := range p.Sites {
+		var sum int64
+		for i := range p.Servers {
+			sum += min(p.quota(p.At(d, i)), s.Recipients)
+		}
+		if sum < s.Recipients {
+			return false
+		}
+	}
+	return true
 }
 
 // flow is a plan that is being made.

@@ -351,3 +351,17 @@ func TestNothingIsDoneBeforeTheBound(t *testing.T) {
 		t.Errorf("bound %g of five equal servers, want %g", got, want)
 	}
 }
+
+// Quotas of a site that have no room for its recipients leave no plan.
+func TestQuotasThatLeaveRecipientsOut(t *testing.T) {
+	p := &Problem{Imbalance: 2, Servers: []Server{{Name: "x", Resources: 1, Processes: 1},
+		{Name: "y", Resources: 1, Processes: 1}}, Sites: []Site{{Recipients: 10}, {Recipients: 5}},
+		Cost: []int64{1, 2, 3, 4}, Quota: []int64{6, 3, 5, 5}}
+	if plan, ok := Optimal(p); ok {
+		t.Errorf("the plan %v has places for all", plan.Counts)
+	}
+	p.Quota[1] = 4
+	if plan, ok := Optimal(p); !ok || plan.Counts[0] != 6 || plan.Counts[1] != 4 {
+		t.Errorf("got %v, %v, want 6 and 4 of the first site", plan.Counts, ok)
+	}
+}

@@ -23,6 +23,11 @@ func newPlan(p *Problem, strategy string) Plan {
 	return Plan{Strategy: strategy, Counts: make([]int64, len(p.Servers)*len(p.Sites))}
 }
 
+// Given returns the plan that has counts by site and then server, without prices.
+func Given(p *Problem, strategy string, counts []int64) Plan {
+	return Plan{Strategy: strategy, Counts: counts}.costed(p)
+}
+
 // costed returns the plan with its cost.
 func (p Plan) costed(of *Problem) Plan {
 	p.Cost = costOf(of, p.Counts)

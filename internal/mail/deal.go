@@ -2,6 +2,7 @@ package mail
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -21,6 +22,7 @@ type deal struct {
 // taken with a step of the golden ratio of their number, so that every destination's lie as evenly as
 // all others.
 type dealt struct {
+	campaign     int
 	first, count Recipient
 	step         uint64
 	ends         []Recipient // of its destinations, in its order of destinations
@@ -86,17 +88,16 @@ func (l *List) Groups(campaign int) []int64 {
 
 // Deal gives the recipients of a campaign of a grouped list to servers, by counts for each destination
 // and then server, and returns the place at which each server's part ends; the first begins at the
-// campaign's first recipient. Campaigns are dealt in their order.
+// campaign's first recipient. Campaigns are dealt in any order; dealing one again replaces its parts.
 func (l *List) Deal(campaign int, counts []int64, servers int) []Recipient {
 	v := l.deal
-	if campaign == 0 {
-		v.parts = nil
-	}
 	at := v.starts[campaign*v.destinations]
 	given := append([]Recipient(nil), v.starts[campaign*v.destinations:(campaign+1)*v.destinations]...)
 	var ends []Recipient
+	var parts []dealt
 	for s := range servers {
-		p := dealt{first: at, ends: make([]Recipient, v.destinations), from: make([]Recipient, v.destinations)}
+		p := dealt{campaign: campaign, first: at, ends: make([]Recipient, v.destinations),
+			from: make([]Recipient, v.destinations)}
 		for d := range v.destinations {
 			n := Recipient(counts[d*servers+s])
 			p.from[d] = given[d]
@@ -107,8 +108,11 @@ func (l *List) Deal(campaign int, counts []int64, servers int) []Recipient {
 		p.step = goldenStep(uint64(p.count))
 		at += p.count
 		ends = append(ends, at)
-		v.parts = append(v.parts, p)
+		parts = append(parts, p)
 	}
+	v.parts = slices.DeleteFunc(v.parts, func(p dealt) bool { return p.campaign == campaign })
+	next := sort.Search(len(v.parts), func(i int) bool { return v.parts[i].campaign > campaign })
+	v.parts = slices.Insert(v.parts, next, parts...)
 	return ends
 }
 
