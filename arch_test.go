@@ -25,7 +25,7 @@ internal/replies
 governor netmodel/limits netmodel/delay engine/partition engine/delivery/retry
 netmodel
 engine governor/recorded
-engine/delivery engine/governing engine/sender engine/inbox
+engine/delivery engine/governing engine/sender engine/inbox engine/proximity
 engine/remote
 reports/runlog reports/format
 reports/measure

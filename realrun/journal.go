@@ -93,6 +93,7 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 				r.complete(now, server, c)
 			}
 		case "r":
+			r.plan(now) // as the run did at this time: the journal has the same parts
 			received[server]++
 			a := scenarios.Arrival{Server: server, Number: received[server]}
 			v := &a.Reserve

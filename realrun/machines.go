@@ -9,6 +9,7 @@ import (
 	"flyball/engine"
 	"flyball/engine/delivery"
 	"flyball/engine/governing"
+	"flyball/engine/proximity"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -21,6 +22,7 @@ import (
 // resulting messages until no role has one to send.
 type roles struct {
 	machines []*delivery.Machine
+	planner  *scenarios.Planner                // of a run that learns; else nil
 	cluster  *governing.Cluster                // nil if every server decides by itself
 	records  []*runlog.Recorder                // of each machine
 	shared   *runlog.Recorder                  // of the cluster's intervals
@@ -29,15 +31,23 @@ type roles struct {
 }
 
 // newRoles returns the roles of a scenario over a list, the list in the order in which they take it, and
-// their work. Watch may be nil.
+// their work, which a run that learns does not know yet. Watch may be nil.
 func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*roles, *mail.List, []scenarios.Arrival,
 	error) {
 	sending := s.Sending(!list.Synthetic())
-	list, arrivals, err := s.Work(list, rng.New(s.Seed, 0))
+	r := &roles{shared: runlog.NewRecorder(len(s.Destinations), nil)}
+	var parts []scenarios.Arrival
+	var err error
+	if s.Partitioning.Learns() {
+		if r.planner, err = s.Planner(list); err == nil {
+			list = r.planner.List()
+		}
+	} else {
+		list, parts, err = s.Work(list, rng.New(s.Seed, 0))
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r := &roles{shared: runlog.NewRecorder(len(s.Destinations), nil)}
 	governors, cluster, err := s.Governors(r.shared)
 	if err != nil {
 		return nil, nil, nil, err
@@ -47,12 +57,37 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		rec.Sends(sending)
 		r.records = append(r.records, rec)
-		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, rec))
+		var obs engine.Observer = rec
+		if r.planner != nil { // the times include look-ups: nothing here measures these apart
+			obs = &proximity.Witness{Observer: rec, Seen: r.planner.Seen(i)}
+		}
+		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, obs))
 	}
-	for _, a := range arrivals {
+	return r, list, r.begin(parts), nil
+}
+
+// begin sets the starts of campaigns in the records, and returns their parts.
+func (r *roles) begin(parts []scenarios.Arrival) []scenarios.Arrival {
+	for _, a := range parts {
 		r.records[a.Server].Begins(a.First, a.Campaign, a.At, a.Due)
 	}
-	return r, list, arrivals, nil
+	return parts
+}
+
+// plan returns the parts of the campaigns that have begun by now and have no plan.
+func (r *roles) plan(now vt.Time) (parts []scenarios.Arrival) {
+	for r.nextPlan() < now {
+		parts = append(parts, r.begin(r.planner.Plan())...)
+	}
+	return parts
+}
+
+// nextPlan returns the last moment before a campaign without a plan begins; vt.Never if none does.
+func (r *roles) nextPlan() vt.Time {
+	if r.planner == nil {
+		return vt.Never
+	}
+	return r.planner.Next()
 }
 
 // record returns the records of all roles, merged.

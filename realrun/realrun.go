@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"flyball/engine"
+	"flyball/engine/proximity"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -89,8 +90,8 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
-	for _, a := range r.arrivals {
-		most = min(most+a.Reserve.Processes, list.Len())
+	for _, c := range s.Campaigns {
+		most = min(most+len(s.Servers)*c.Processes, list.Len())
 	}
 	r.ended = make(chan ending, most)
 	return r, nil
@@ -111,10 +112,18 @@ func (r *Runner) Record() *runlog.Recorder { return r.roles.record() }
 // Forecast estimates when the last recipient of all servers will be final. It is not Known while mail
 // has yet to come.
 func (r *Runner) Forecast() runlog.Forecast {
-	if len(r.arrivals) > 0 {
+	if len(r.arrivals) > 0 || r.roles.nextPlan() < vt.Never {
 		return runlog.Forecast{}
 	}
 	return runlog.LastOf(r.roles.records)
+}
+
+// Learned returns what a run that learns has learned; nil if the run does not learn.
+func (r *Runner) Learned() *proximity.Database {
+	if r.roles.planner == nil {
+		return nil
+	}
+	return r.roles.planner.Known()
 }
 
 // Progress is the state of progress of a run.
@@ -209,12 +218,15 @@ func (r *Runner) done() bool {
 			return false
 		}
 	}
-	return len(r.arrivals) == 0
+	return len(r.arrivals) == 0 && r.roles.nextPlan() == vt.Never
 }
 
 // nextWake returns the first time at which an arrival or a role is due.
 func (r *Runner) nextWake() vt.Time {
 	at := min(r.horizon, r.roles.nextWake())
+	if plan := r.roles.nextPlan(); plan < vt.Never {
+		at = min(at, plan+1)
+	}
 	if len(r.arrivals) > 0 {
 		at = min(at, r.arrivals[0].At)
 	}
@@ -243,6 +255,7 @@ func (r *Runner) complete(now vt.Time, e ending) {
 }
 
 func (r *Runner) arrive(now vt.Time) {
+	r.arrivals = append(r.arrivals, r.roles.plan(now)...)
 	for len(r.arrivals) > 0 && r.arrivals[0].At <= now {
 		a := r.arrivals[0]
 		r.arrivals = r.arrivals[1:]

@@ -8,6 +8,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/partition"
+	"flyball/engine/proximity"
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -19,6 +20,8 @@ import (
 type Partitioning struct {
 	Partition string  `toml:"partition" doc:"strategy by which each list is divided among the servers" default:"shares"`
 	Imbalance float64 `toml:"imbalance" doc:"most recipients of a server / its fair share, by server.share and processes" range:"1..10" default:"1.05" source:"assumed: one in twenty more than its share delays no mailing by more"`
+
+	Proximity proximity.Config `toml:"proximity,omitdefault" doc:"how distances are learned ([0056]-[0059])"`
 }
 
 // strategies are the choices of sender.partition.
@@ -30,6 +33,7 @@ var strategies = []conf.Choice{
 	{Name: "region", Doc: "leaves recipients of a region to its servers ([0055])"},
 	{Name: "segment", Doc: "keeps recipients of the same content together ([0036])"},
 	{Name: "optimal", Doc: "takes the least time in all, within imbalance and quotas"},
+	{Name: "proximity", Doc: "as optimal, by the times that earlier campaigns measured ([0056]-[0059])"},
 }
 
 // Choices returns the strategies with what each does.
@@ -44,7 +48,15 @@ func (Partitioning) Choices(key string) []conf.Choice {
 func (p Partitioning) Off() bool { return p.Partition == "shares" }
 
 // Idle reports whether a key has no meaning beside the other values of p.
-func (p Partitioning) Idle(key string) bool { return key == "imbalance" && p.Partition != "optimal" }
+func (p Partitioning) Idle(key string) bool {
+	return key == "imbalance" && !p.balanced() || key == "proximity" && !p.Learns()
+}
+
+// Learns reports whether lists are divided by what earlier campaigns measured.
+func (p Partitioning) Learns() bool { return p.Partition == "proximity" }
+
+// balanced reports whether plans keep to imbalance and quotas.
+func (p Partitioning) balanced() bool { return p.Partition == "optimal" || p.Learns() }
 
 // Strategies returns the names of the strategies that make a plan.
 func Strategies() (all []string) {
@@ -56,10 +68,24 @@ func Strategies() (all []string) {
 
 // Problem returns the division of a campaign's list with counts of recipients at each destination.
 func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
-	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance, Cost: s.Netmodel().Times(mail.Fresh)}
-	for i := range p.Cost {
-		p.Cost[i] = min(p.Cost[i], partition.MostCost)
+	times := s.Netmodel().Times(mail.Fresh)
+	for i := range times {
+		times[i] = min(times[i], partition.MostCost)
 	}
+	return s.ProblemAt(campaign, counts, times)
+}
+
+// ProblemAt returns Problem with other times of attempts, in milliseconds, by destination and then server.
+func (s *Scenario) ProblemAt(campaign int, counts, times []int64) *partition.Problem {
+	p := s.problem(campaign, counts)
+	p.Cost = times
+	s.heedCaps(p)
+	return p
+}
+
+// problem returns Problem without times, and without quotas of sites, which follow from times.
+func (s *Scenario) problem(campaign int, counts []int64) *partition.Problem {
+	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance}
 	for _, v := range s.Servers {
 		processes := s.Campaigns[campaign].Processes
 		if v.Connections > 0 {
@@ -72,7 +98,6 @@ func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
 		p.Sites = append(p.Sites, partition.Site{Name: d.Name, Network: d.Network, Region: d.Region,
 			Segment: d.Segment, Recipients: counts[i]})
 	}
-	s.heedCaps(p)
 	return p
 }
 
@@ -167,32 +192,51 @@ func (s *Scenario) groups() (all [][]int64) {
 }
 
 // Work returns the list of a run, in the order in which servers take it, and their parts of it. Lists are
-// divided by sender.partition; key is for its draws. The error names a campaign that does not fit on the servers.
+// divided by sender.partition; key is for its draws. If a run learns, all parts are by what was known before it, see
+// Planner. The error names a campaign that does not fit on the servers.
 func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, error) {
 	if s.Partitioning.Off() {
 		return list, s.Arrivals(list.Len()), nil
 	}
-	ends := s.Ends(list.Len())
-	if !list.Grouped() {
-		grouped := list.Group(ends, len(s.Destinations))
-		list = &grouped
+	if s.Partitioning.Learns() {
+		p, err := s.Planner(list)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.List(), p.All(), nil
 	}
+	list = s.grouped(list)
 	var all []Arrival
-	from := mail.Recipient(0)
+	ends := append([]mail.Recipient{0}, s.Ends(list.Len())...)
 	for number, c := range s.Campaigns {
 		plan, err := Plan(s.Partitioning.Partition, s.Problem(number, list.Groups(number)), key)
 		if err != nil {
 			return nil, nil, fmt.Errorf("campaign %s: %w", c.Name, err)
 		}
-		first := from
-		for i, to := range list.Deal(number, plan.Counts, len(s.Servers)) {
-			if to > from {
-				all = append(all, s.arrival(number, i, first, from, to))
-			}
-			from = to
-		}
+		all = append(all, s.deal(list, number, plan.Counts, ends[number])...)
 	}
 	return list, inOrder(all, len(s.Servers)), nil
+}
+
+// grouped returns the list, ready to be dealt.
+func (s *Scenario) grouped(list *mail.List) *mail.List {
+	if list.Grouped() {
+		return list
+	}
+	grouped := list.Group(s.Ends(list.Len()), len(s.Destinations))
+	return &grouped
+}
+
+// deal deals a campaign, whose list begins at first, and returns its parts.
+func (s *Scenario) deal(list *mail.List, number int, counts []int64, first mail.Recipient) (all []Arrival) {
+	from := first
+	for i, to := range list.Deal(number, counts, len(s.Servers)) {
+		if to > from {
+			all = append(all, s.arrival(number, i, first, from, to))
+		}
+		from = to
+	}
+	return all
 }
 
 // arrival returns the part [from, to) of a campaign's list, which begins at first.
@@ -217,7 +261,12 @@ func inOrder(all []Arrival, servers int) []Arrival {
 
 // checkPartition checks that each campaign's list has room on the servers.
 func (s *Scenario) checkPartition(l *conf.List) {
-	if s.Partitioning.Partition != "optimal" || len(*l) > 0 {
+	if !s.Partitioning.balanced() || len(*l) > 0 {
+		return
+	}
+	if pairs := len(s.Servers) * len(s.Destinations); s.Partitioning.Learns() && pairs > proximity.MostPairs {
+		l.Check(false, "sender.partition", "got %d pairs of server and destination, want at most %d", pairs,
+			proximity.MostPairs)
 		return
 	}
 	for i, p := range s.Problems() {

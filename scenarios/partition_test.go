@@ -156,8 +156,8 @@ func TestNoRoomForALongerList(t *testing.T) {
 	}
 }
 
-// Quotas of servers are the optimal plan's: beside any other strategy they refuse nothing.
-func TestQuotasBindTheOptimalPlanAlone(t *testing.T) {
+// Quotas of servers bind the optimal plan and one that learns: beside any other strategy they refuse nothing.
+func TestQuotasBindBalancedPlansAlone(t *testing.T) {
 	for _, name := range scenarios.Strategies() {
 		set := []string{"sender.partition=" + name}
 		for i := range 5 {
@@ -168,7 +168,7 @@ func TestQuotasBindTheOptimalPlanAlone(t *testing.T) {
 			list := s.List(rng.New(1, 0))
 			_, _, err = s.Work(&list, rng.New(1, 0))
 		}
-		if (err != nil) != (name == "optimal") {
+		if (err != nil) != (name == "optimal" || name == "proximity") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

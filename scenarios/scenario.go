@@ -10,6 +10,7 @@ import (
 
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
+	"flyball/engine/proximity"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
@@ -49,7 +50,8 @@ type Scenario struct {
 	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
 	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 
-	domains *domainsFile // content of DomainsFile; nil: none, or not read
+	domains *domainsFile        // content of DomainsFile; nil: none, or not read
+	known   *proximity.Database // what earlier runs learned; nil: nothing
 }
 
 // Analysis selects how repeated runs of the scenario are analysed. Replications of

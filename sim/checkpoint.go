@@ -75,6 +75,9 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 
 func (w *World) state(c *snap.Codec) {
 	c.Fields(&w.reached)
+	if w.planner != nil {
+		w.planner.State(c, w.again)
+	}
 	for _, s := range w.servers {
 		s.state(c)
 	}
@@ -90,6 +93,15 @@ func (w *World) state(c *snap.Codec) {
 		w.cluster.State(c)
 		w.shared.State(c)
 	}
+}
+
+// again gives servers all parts of a run that is restored; which of them they have had by then is in their states.
+func (w *World) again(parts []scenarios.Arrival) {
+	w.work = nil
+	for _, v := range w.servers {
+		v.arrivals = nil
+	}
+	w.assign(parts)
 }
 
 func (s *server) state(c *snap.Codec) {

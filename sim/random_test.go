@@ -10,6 +10,7 @@ import (
 
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
+	"flyball/engine/proximity"
 	"flyball/governor"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
@@ -673,7 +674,11 @@ func (d *dice) servers(f features) []netmodel.Server {
 
 // partition divides lists by one of the strategies, between regions that lie apart.
 func (d *dice) partition(s *scenarios.Scenario) {
-	s.Partitioning.Partition = pick(d, "equal", "random", "network", "region", "segment", "optimal")
+	s.Partitioning.Partition = pick(d, "equal", "random", "network", "region", "segment", "optimal", "proximity",
+		"proximity")
+	if s.Partitioning.Learns() {
+		s.Partitioning.Proximity = d.learning()
+	}
 	s.Partitioning.Imbalance = pick(d, 1.05, 1.2, 3)
 	if s.Partitioning.Idle("imbalance") {
 		s.Partitioning.Imbalance = scenarios.Default().Partitioning.Imbalance
@@ -692,6 +697,12 @@ func (d *dice) partition(s *scenarios.Scenario) {
 		s.Network.Distances = append(s.Network.Distances,
 			netmodel.Distance{From: from, To: to, RTT: d.span(80), Hops: 2})
 	}
+}
+
+// learning is how distances are learned.
+func (d *dice) learning() proximity.Config {
+	return proximity.Config{By: pick(d, "delay", "delay", "hops"), Probes: pick(d, 0, 0.01, 0.1),
+		HalfLife: pick(d, 0.5, 1, 3), Memory: pick(d, 1, 10, 100)}
 }
 
 // several is more than one only if the feature is on.

@@ -25,6 +25,7 @@ type server struct {
 	model    *netmodel.Model
 	ends     evq.Queue // of attempts, by slot
 	arrivals []scenarios.Arrival
+	coming   bool // a campaign may come that has no plan yet
 	load     engine.Load
 	end      mail.Completion // of the attempt that ended last
 	out      engine.Outbox   // Send is kept until the servers meet
@@ -35,7 +36,7 @@ type server struct {
 
 // idle reports whether no mail is left and none will come. The intervals of the
 // machine may still end.
-func (s *server) idle() bool { return len(s.arrivals) == 0 && s.machine.Done() }
+func (s *server) idle() bool { return len(s.arrivals) == 0 && !s.coming && s.machine.Done() }
 
 // next returns the time of the next event.
 func (s *server) next() vt.Time {

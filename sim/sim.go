@@ -15,6 +15,7 @@ import (
 	"flyball/engine"
 	"flyball/engine/delivery"
 	"flyball/engine/governing"
+	"flyball/engine/proximity"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -43,6 +44,7 @@ type World struct {
 	id       func() string // names scenario, replication and length of the list; takes time
 	list     *mail.List
 	work     []scenarios.Arrival
+	planner  *scenarios.Planner  // of a run that learns; else nil
 	given    bool                // the list is not the scenario's own
 	enough   func(Standing) bool // as in Job
 	due      []runlog.Campaign   // of the run, without their results; only if enough is set
@@ -77,11 +79,21 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		window:   vt.Second,
 		horizon:  vt.Time(s.Horizon),
 		total:    uint64(list.Len()),
-		id:       func() string { return fmt.Sprintf("%s %d %d", scenarios.ID(s), replication, list.Len()) },
-		list:     list,
-		given:    given,
+		id: func() string {
+			return fmt.Sprintf("%s %d %d%s", scenarios.ID(s), replication, list.Len(), s.Known().Digest())
+		},
+		list:  list,
+		given: given,
 	}
-	list, arrivals, err := s.Work(list, key)
+	var arrivals []scenarios.Arrival
+	var err error
+	if s.Partitioning.Learns() {
+		if w.planner, err = s.Planner(list); err == nil {
+			list = w.planner.List()
+		}
+	} else {
+		list, arrivals, err = s.Work(list, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -97,22 +109,49 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	}
 	for i, model := range netmodel.NewModels(net) {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
-		w.servers = append(w.servers, &server{
-			number:  mail.Server(i),
-			load:    model.Load,
-			machine: delivery.New(s.Engine(mail.Server(i)), list, governors[i], rec),
-			model:   model,
-			rec:     rec,
-		})
+		v := &server{number: mail.Server(i), load: model.Load, model: model, rec: rec}
+		var obs engine.Observer = rec
+		if w.planner != nil {
+			obs = &proximity.Witness{Observer: rec, Seen: w.planner.Seen(i), Way: &v.end}
+		}
+		v.machine = delivery.New(s.Engine(mail.Server(i)), list, governors[i], obs)
+		w.servers = append(w.servers, v)
 		rec.Sends(s.Sending(given))
 	}
-	w.work = arrivals
-	for _, a := range arrivals {
+	w.assign(arrivals)
+	if w.planner != nil && w.planner.Next() == 0 {
+		w.assign(w.planner.Plan())
+	}
+	return w, nil
+}
+
+// assign gives servers parts of the list.
+func (w *World) assign(parts []scenarios.Arrival) {
+	w.work = append(w.work, parts...)
+	for _, a := range parts {
 		v := w.servers[a.Server]
 		v.rec.Begins(a.First, a.Campaign, a.At, a.Due)
 		v.arrivals = append(v.arrivals, a)
 	}
-	return w, nil
+	for _, v := range w.servers {
+		v.coming = w.nextPlan() < vt.Never
+	}
+}
+
+// nextPlan returns when a campaign is planned next; vt.Never if none is.
+func (w *World) nextPlan() vt.Time {
+	if w.planner == nil {
+		return vt.Never
+	}
+	return w.planner.Next()
+}
+
+// Learned returns what a run that learns has learned; nil if the run does not learn.
+func (w *World) Learned() *proximity.Database {
+	if w.planner == nil {
+		return nil
+	}
+	return w.planner.Known()
 }
 
 // KeepOutcomes makes the run record the outcome of every recipient, in 32 bytes
@@ -181,9 +220,9 @@ const eventsPerWindow = 1 << 14
 // latest where they meet. It adapts the length of the windows until each holds
 // about eventsPerWindow events.
 func (w *World) advance() {
-	meeting := w.meeting()
-	until := min(w.horizon, w.reached.Add(w.window), meeting)
-	whole := true
+	meeting, plan := w.meeting(), w.nextPlan()
+	until := min(w.horizon, w.reached.Add(w.window), meeting, plan)
+	whole := until < plan
 	if w.course != nil {
 		if next := w.course.next(w.reached); next < until {
 			until, whole = next, false
@@ -194,6 +233,9 @@ func (w *World) advance() {
 	if until == meeting && !w.done() {
 		w.meet(until)
 		w.deliver(until)
+	}
+	if until == w.nextPlan() {
+		w.assign(w.planner.Plan())
 	}
 	w.reached = until
 	switch n := w.events() - before; {
@@ -287,21 +329,27 @@ func inParallel[T any](all []T, workers int, do func(T)) {
 }
 
 // step handles the next event, up to and including until, of all servers that
-// have mail. Among simultaneous events the first server's goes first. It reports
-// whether there was an event.
+// have mail, or plans the campaigns that are to be planned before it. Among simultaneous
+// events the first server's goes first. It reports whether there was an event or a plan.
 func (w *World) step(until vt.Time) bool {
 	var first *server
-	next := until.Add(1)
+	plan := w.nextPlan()
+	next := min(until, plan).Add(1)
 	for _, s := range w.servers {
 		if at := s.next(); at < next && !s.idle() {
 			first, next = s, at
 		}
 	}
-	if first != nil {
+	switch {
+	case first != nil:
 		first.handle(next)
 		w.tell(first, next)
+	case plan <= until && plan < vt.Never:
+		w.assign(w.planner.Plan())
+	default:
+		return false
 	}
-	return first != nil
+	return true
 }
 
 // tell delivers what a server has for other delivering servers, of which those without mail need
@@ -350,7 +398,7 @@ func (w *World) progress() Progress {
 func (w *World) Forecast() runlog.Forecast {
 	var all []*runlog.Recorder
 	for _, s := range w.servers {
-		if len(s.arrivals) > 0 {
+		if len(s.arrivals) > 0 || s.coming {
 			return runlog.Forecast{}
 		}
 		all = append(all, s.rec)

@@ -65,6 +65,7 @@ type twin struct {
 	s        *scenarios.Scenario
 	key      rng.Key
 	list     *mail.List // if lists are partitioned; else nil
+	school   *school    // of a run that learns; else nil
 	now      vt.Time
 	events   agenda
 	attempts uint64 // begun
@@ -141,7 +142,12 @@ func (a *account) sort() {
 // sendLists cuts every campaign's list into one run of recipients per server,
 // by the servers' shares to the nearest recipient ([0062]), and sends it at the campaign's start.
 func (t *twin) sendLists() {
-	if t.s.Partitioning.Partition != "shares" {
+	switch t.s.Partitioning.Partition {
+	case "shares":
+	case "proximity":
+		t.schedule()
+		return
+	default:
 		t.sendParts()
 		return
 	}
@@ -628,6 +634,8 @@ type process struct {
 	passed bool // a greylist, in this attempt
 	listed bool // by a greylist, which has looked at this attempt
 
+	lookedUp vt.Span // time of the last look-up
+
 	order     int     // of its allocation
 	since     vt.Time // when it took its subset, or was allocated
 	size      int     // of its subset when it took it
@@ -694,6 +702,9 @@ func (p *process) live(yield func(vt.Time) bool) {
 		p.enters(r.dest)
 		conn, reply := p.deliver(r)
 		reply.Took = p.now.Sub(began)
+		if p.school != nil && conn == mail.Fresh && reply.Stage == mail.StageDot && reply.Code == 250 {
+			p.school.lessons = append(p.school.lessons, lesson{p.number, r.dest, reply.Took - p.lookedUp, p.line.hops})
+		}
 		p.idle = true
 		p.settle(r, conn, reply)
 		p.leaves(r.dest, reply)
@@ -831,6 +842,7 @@ func (p *process) offers(d mail.Destination) int {
 func (p *process) connect(r *recipient, slow float64) mail.Reply {
 	d, turn := r.dest, p.takesTurn()
 	took, fault := p.lookUp(d, slow)
+	p.lookedUp = took
 	took += turn
 	if fault != mail.NoFault {
 		p.wait(took)

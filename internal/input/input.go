@@ -28,6 +28,7 @@ var (
 	List        = Kind{"a list", 64 << 30}
 	Suppression = Kind{"a suppression file", 64 << 30}
 	Template    = Kind{"a template", 64 << 20}
+	Proximity   = Kind{"what a run has learned", 256 << 20}
 	Samples     = Kind{"recorded intervals", 1 << 30}
 	Events      = Kind{"recorded events", 64 << 30}
 	Promotions  = Kind{"promotion records", 64 << 20}

@@ -1,0 +1,49 @@
+package realrun_test
+
+import (
+	"bytes"
+	"testing"
+
+	"flyball/internal/vt"
+	"flyball/netmodel"
+	"flyball/netmodel/delay"
+	"flyball/realrun"
+)
+
+// A live run learns from its own attempts, as a simulation does: the second mailing goes to the near servers, and the
+// journal gives the same plans again.
+func TestMailingsLearnLive(t *testing.T) {
+	t.Parallel()
+	s := rehearsal(600)
+	s.Governor.Law, s.Governor.Start = "hold", 30
+	s.Destinations = s.Destinations[:2]
+	s.Network.DNS.HitRatio = 1
+	for i := range s.Destinations {
+		d := &s.Destinations[i]
+		d.Fail, d.Dead, d.Share, d.Region = nil, nil, 1, []string{"east", "west"}[i]
+		d.RTT, d.Dot = delay.Constant(10*vt.Millisecond), delay.Constant(20*vt.Millisecond)
+	}
+	s.Servers[1].ExtraRTT = 0
+	for i, region := range []string{"east", "west"} { // far enough for a busy machine to see it
+		s.Servers[i].Region = region
+		s.Network.Distances = append(s.Network.Distances,
+			netmodel.Distance{From: s.Servers[i].Name, To: s.Destinations[1-i].Name, RTT: 4 * vt.Second})
+	}
+	second := s.Campaigns[0]
+	second.Name, second.Start = "second", 10*vt.Minute
+	s.Campaigns = append(s.Campaigns, second)
+	s.Partitioning.Partition = "proximity"
+	var journal bytes.Buffer
+	j := realrun.NewJournal(&journal)
+	_, _, r := live(t, s, 150, j)
+	replays(t, s, j, &journal, r)
+	_, w := simulate(t, s)
+	got, want := r.Learned(), w.Learned()
+	if len(got.Mailings) != 2 || len(got.Pairs) != 4 || got.Mailings[1].Probes != want.Mailings[1].Probes {
+		t.Fatalf("learned %+v, simulated %+v", got, want)
+	}
+	if got.Mailings[1].Mean > 0.75*got.Mailings[0].Mean {
+		t.Errorf("the second mailing takes %.0f ms an attempt, the first %.0f", got.Mailings[1].Mean,
+			got.Mailings[0].Mean)
+	}
+}
