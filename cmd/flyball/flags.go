@@ -61,6 +61,12 @@ func keepFlag(c *cobra.Command, k *task.KeepRecipients) {
 			"auto: for a list, and for a synthetic one of up to a million")
 }
 
+// proximityFlag adds the flag that names what earlier runs have learned.
+func proximityFlag(c *cobra.Command, s *task.Source) {
+	c.Flags().StringVar(&s.Proximity, "proximity", "",
+		"proximity.json of an earlier run: begin with the distances that it has learned")
+}
+
 // listFlags adds the flags that name the recipient list of a simulation.
 func listFlags(c *cobra.Command, r *task.Recipients) {
 	c.Flags().StringVar(&r.File, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")

@@ -22,7 +22,8 @@ done. SCENARIO is a built-in name, a file, or - for standard input.
 Times are predicted from the distances and delays of the scenario, for one attempt
 of each recipient, without failures and limits, as if every process were always
 busy. What becomes of a plan is shown by flyball run --set sender.partition=STRATEGY.
-The optimal plan has the least mean time within sender.imbalance and server.quota.
+With --proximity there is also the plan by the distances that an earlier run has
+learned, and a table of them. The optimal plan has the least mean time within sender.imbalance and server.quota.
 Its prices prove that no plan can beat its bound: --verify recomputes the bound from
 the prices in a file of --out, and finds every change in the file.
 
@@ -46,6 +47,12 @@ not hold, 7 a file that cannot be read or written.`,
 				}
 				fmt.Fprintln(a.out)
 			}
+			for _, t := range q.Distances {
+				if err := t.Write(a.out, a.colored()); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.out)
+			}
 			for _, proof := range found.Proofs() {
 				for _, line := range format.Wrap(proof, width) {
 					fmt.Fprintln(a.out, line)
@@ -59,6 +66,7 @@ not hold, 7 a file that cannot be read or written.`,
 	}
 	f := c.Flags()
 	sourceFlags(c, &q.Source)
+	proximityFlag(c, &q.Source)
 	f.StringArrayVar(&q.Strategies, "strategy", nil, "only this strategy (repeatable; all if not given)")
 	f.StringVar(&q.Out, "out", "", "also write the plans to this file, as JSON")
 	f.StringVar(&q.Verify, "verify", "", "verify the plans in this file, instead of making any")

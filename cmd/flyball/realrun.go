@@ -48,6 +48,7 @@ or the head of the promotions is missing.`,
 		},
 	}
 	sourceFlags(c, &q.From)
+	proximityFlag(c, &q.From)
 	to.flags(c)
 	to.explainFlag(c)
 	f := c.Flags()

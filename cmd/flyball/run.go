@@ -43,6 +43,10 @@ With --list the recipients come from a CSV file with a column email; the domains
 the addresses must belong to destinations of the scenario. No mail is sent. Rows
 that a mailing would not reach go to rejects.csv in the run folder, with reasons.
 
+With sender.partition = "proximity" a run learns how far receivers are, and its
+folder has proximity.json. --proximity FILE begins with what an earlier run has
+learned.
+
 A run that a signal stops is kept in its folder, marked partial, without a verdict
 on its expectations. --resume FOLDER continues it; the result is the same as
 without the stop. The result replaces the partial run in FOLDER, unless --out names
@@ -68,6 +72,8 @@ expectation missed, 130 or 143 stopped by a signal.`,
 					"--precision with it")
 			case given("resume") && repeated:
 				return fail(exitUsage, "--resume continues one run: want no --replications or --precision with it")
+			case repeated && q.From.Proximity != "":
+				return fail(exitUsage, "--proximity is of one run: want no --replications or --precision with it")
 			case repeated:
 				return a.replicate(&q, &many, given, &to)
 			case given("of") && !q.Sensitivity:
@@ -90,6 +96,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 		"also run with every number in doubt halved and doubled, one at a time, and list those that the answer "+
 			"depends on")
 	listFlags(c, &q.Recipients)
+	proximityFlag(c, &q.From)
 	keepFlag(c, &q.Keep)
 	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: continue it")
 	return c

@@ -23,6 +23,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/compare"
+	"flyball/reports/distances"
 	"flyball/reports/ensemble"
 	"flyball/reports/folder"
 	"flyball/reports/format"
@@ -55,6 +56,7 @@ var published = map[string]struct {
 	"metrics":    {"flyball scenario metrics --json", reflect.TypeFor[metricList]()},
 	"validation": {"flyball validate --json", reflect.TypeFor[validation]()},
 	"partition":  {"flyball partition --json", reflect.TypeFor[task.Partitions]()},
+	"proximity":  {"proximity.json of a run that learns distances", reflect.TypeFor[distances.File]()},
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},

@@ -32,6 +32,9 @@ func Key(run *runlog.Run) string {
 	if run.List != "" {
 		content = fmt.Appendf(content, "list %s\n", run.List)
 	}
+	if run.Known != "" {
+		content = fmt.Appendf(content, "proximity %s\n", run.Known)
+	}
 	if run.Mode == "real" { // live runs differ from one another, and none replaces another
 		content = fmt.Appendf(content, "digest %x\n", run.Digest)
 	}

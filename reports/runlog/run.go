@@ -15,6 +15,7 @@ type Run struct {
 	Replication  uint64 // of the seed; 0 is the run without a replication number
 	Mode         string // "sim" or "real"
 	List         string // digest of the list of a simulation, unless it is the scenario's own
+	Known        string // digest of what earlier runs had learned about distances; empty: nothing
 	Receiver     string // of a live run: address of a receiver that does not follow the model
 	Partial      bool   // stopped before its end
 	Digest       uint64

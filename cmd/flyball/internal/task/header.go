@@ -24,7 +24,7 @@ func header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
 		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Clock: s.Clock(), Receivers: s.Receivers(),
-		Sender: s.Sender(),
+		Sender: s.Sender(), Known: s.Known().Digest(),
 	}
 	for _, v := range s.Destinations {
 		r.Destinations = append(r.Destinations, v.Name)

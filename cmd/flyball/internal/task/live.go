@@ -78,7 +78,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := q.Validate(); err != nil {
+	if err := errors.Join(q.Validate(), q.From.learns(s)); err != nil {
 		return nil, err
 	}
 	var says []string
@@ -90,7 +90,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		says = append(says, words)
 	}
 	scale := cmp.Or(q.Scale, s.TimeScale)
-	settings := q.words(scale)
+	settings := append(q.words(scale), settingsOf(s)...)
 	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
-	words := slices.Clone(settings)
+	words := q.words(scale)
 	if q.Promotion.Head != "" {
 		words = append(words, "--head", string(q.Promotion.Head))
 	}
@@ -157,6 +157,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		if q.List != "" {
 			f.Addresses = r.mailing.Addresses
 		}
+	}
+	if !stopped {
+		file, lessons := learned(s, runner.Learned())
+		out.extra.More = append(out.extra.More, file...)
+		says = append(says, lessons...)
 	}
 	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {

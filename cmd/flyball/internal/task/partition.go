@@ -10,6 +10,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/rng"
+	"flyball/reports/distances"
 	"flyball/reports/format"
 	"flyball/scenarios"
 )
@@ -20,6 +21,8 @@ type Partition struct {
 	Strategies []string // all if empty
 	Out        string   // file of the plans; empty: none
 	Verify     string   // file of plans that are held against the scenario instead; empty: none
+
+	Distances []format.Table // what Proximity knows; set by Do
 }
 
 // Partitions are the plans of a scenario: what flyball partition --json prints and --out writes.
@@ -79,7 +82,9 @@ func (q *Partition) Do() (*Partitions, error) {
 		return q.verify(s)
 	}
 	if len(names) == 0 {
-		names = scenarios.Strategies()
+		names = slices.DeleteFunc(scenarios.Strategies(), func(name string) bool {
+			return name == "proximity" && q.Proximity == "" && !s.Partitioning.Learns()
+		})
 	}
 	all := &Partitions{schemaOfPartitions, format.SchemaVersion, s.Name, scenarios.ID(s), s.Seed, nil}
 	for i, p := range s.Problems() {
@@ -91,8 +96,17 @@ func (q *Partition) Do() (*Partitions, error) {
 		for _, v := range p.Sites {
 			c.Destinations = append(c.Destinations, v.Name)
 		}
+		if q.Proximity != "" && i == 0 { // the others differ in nothing
+			q.Distances = append(q.Distances, distances.Classes(p, s.Known().Look(p, s.Partitioning.Proximity)))
+		}
 		for _, name := range names {
-			plan, err := scenarios.Plan(name, p, rng.New(s.Seed, 0))
+			var plan partition.Plan
+			var err error
+			if name == "proximity" {
+				plan, err = s.Learned(i, p)
+			} else {
+				plan, err = scenarios.Plan(name, p, rng.New(s.Seed, 0))
+			}
 			if err != nil {
 				return nil, Fail(Invalid, "%s: campaign %s: %w", q.Arg, c.Campaign, err)
 			}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"flyball/internal/input"
@@ -77,7 +78,7 @@ func (q *Run) Validate(s *scenarios.Scenario) error {
 	if q.Sensitivity {
 		of = checkMetric(s, q.Of)
 	}
-	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of)
+	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of, q.From.learns(s))
 }
 
 // Do makes the run. A context that ends stops it: the outcome is then marked
@@ -102,7 +103,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	if q.Resume != "" && to.Dir == "" && filepath.Base(q.Resume) != q.partialName(s) {
 		to.Dir = filepath.Clean(q.Resume)
 	}
-	replay, settings := q.replay(s), append(q.flagged(), q.Recipients.Content()...)
+	replay, settings := q.replay(s), slices.Concat(q.flagged(), q.Recipients.Content(), settingsOf(s))
 	began := time.Now()
 	w, err := q.network(s)
 	if err != nil {
@@ -122,6 +123,12 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	q.Recipients.Fold(w.Record(), s, ended)
 	ended.Host = Host(began)
 	more := q.Recipients.Files()
+	var lessons []string
+	if !stopped {
+		var file []folder.File
+		file, lessons = learned(s, w.Learned())
+		more = append(more, file...)
+	}
 	if saved := w.Checkpoint(); saved != nil {
 		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}
@@ -136,7 +143,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 			out.place.Dir = out.Dir
 		}
 	}
-	out.Words = q.Recipients.Words()
+	out.Words = append(lessons, q.Recipients.Words()...)
 	if q.Resume != "" && !stopped && to.Dir != filepath.Clean(q.Resume) {
 		out.Words = append(out.Words, fmt.Sprintf("The part that it goes on from stays in %s", q.Resume))
 	}

@@ -9,9 +9,12 @@ import (
 	"strconv"
 	"strings"
 
+	"flyball/engine/proximity"
 	"flyball/internal/conf"
 	"flyball/internal/input"
 	"flyball/internal/zone"
+	"flyball/reports/distances"
+	"flyball/reports/folder"
 	"flyball/scenarios"
 )
 
@@ -21,6 +24,8 @@ type Source struct {
 	Set   []string  // path.to.key=value
 	Seed  string    // of all draws; empty: the scenario's own
 	Stdin io.Reader // may be nil
+
+	Proximity string // file of what earlier runs have learned; empty: nothing
 }
 
 // Load reads and checks the scenario. Text is the file before any change.
@@ -43,7 +48,8 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 		}
 		return nil, nil, Error{Invalid, err}
 	}
-	return scenario, text, nil
+	scenario, err = s.informed(scenario)
+	return scenario, text, err
 }
 
 // ParseSeed returns the seed of all draws as --seed gives it, nil if text is empty.
@@ -56,6 +62,49 @@ func ParseSeed(text string) (*uint64, error) {
 		return nil, Fail(Usage, "--seed: got %q, want a whole number from 0", text)
 	}
 	return &seed, nil
+}
+
+// informed returns the scenario after the runs that Proximity names.
+func (s *Source) informed(scenario *scenarios.Scenario) (*scenarios.Scenario, error) {
+	if s.Proximity == "" {
+		return scenario, nil
+	}
+	raw, err := ReadFile("--proximity", s.Proximity, input.Proximity)
+	if err != nil {
+		return nil, err
+	}
+	db, err := distances.Read(raw)
+	if err != nil {
+		return nil, Fail(Invalid, "%s: %w", s.Proximity, err)
+	}
+	return scenario.WithKnown(db), nil
+}
+
+// learns returns an error if Proximity is of no use in a run of the scenario.
+func (s *Source) learns(scenario *scenarios.Scenario) error {
+	if s.Proximity == "" || scenario.Partitioning.Learns() {
+		return nil
+	}
+	return Fail(Usage, "--proximity: got sender.partition = %q, want \"proximity\"", scenario.Partitioning.Partition)
+}
+
+// settingsOf returns what identifies the knowledge that a run begins with, whatever its file is called.
+func settingsOf(scenario *scenarios.Scenario) []string {
+	if digest := scenario.Known().Digest(); digest != "" {
+		return []string{"proximity " + digest}
+	}
+	return nil
+}
+
+// learned returns the file of what a run has learned, and words about it; nothing of a run that does not learn.
+func learned(scenario *scenarios.Scenario, db *proximity.Database) ([]folder.File, []string) {
+	if db == nil {
+		return nil, nil
+	}
+	var table strings.Builder
+	distances.Mailings(db, len(scenario.Known().Mailings)).Write(&table, false) // a Builder has no errors
+	return []folder.File{{Path: distances.FileName, Data: distances.Write(db)}},
+		[]string{strings.TrimSuffix(table.String(), "\n")}
 }
 
 // OutsideOf returns what the scenario arg may take from outside: files whose paths are
@@ -111,6 +160,9 @@ func (s *Source) CommandLine(command string, seed uint64, more ...string) string
 	words := []string{"flyball", command, Quote(s.Arg)}
 	for _, v := range s.Set {
 		words = append(words, "--set", Quote(v))
+	}
+	if s.Proximity != "" {
+		words = append(words, "--proximity", Quote(s.Proximity))
 	}
 	words = append(words, "--seed", fmt.Sprint(seed))
 	return strings.Join(append(words, more...), " ")
