@@ -36,7 +36,7 @@ internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
-reports/folder reports/diagnosis reports/reactions
+reports/folder reports/diagnosis reports/reactions reports/distances
 reports/chart
 reports/page reports/attempts
 reports/run reports/answer reports/planning

@@ -161,10 +161,12 @@ for study in partitions partitions-own; do
 	flyball sweep "docs/studies/$study.toml" --out "$tmp/runs/$study" > /dev/null
 	awk -v own="${study#partitions}" -f docs/studies/partitions.awk "$tmp/runs/$study/points.csv" > "$tmp/$study"
 done
+flyball sweep docs/studies/proximity.toml --out "$tmp/runs/proximity-study" > /dev/null
+awk -f docs/studies/proximity.awk "$tmp/runs/proximity-study/points.csv" > "$tmp/proximity"
 guide < docs/partitioning.md | awk -v tables="$tmp/" '
 	/^<!-- end -->$/ { inside = 0 }
 	!inside
-	/^<!-- partitions(-own)? -->$/ { inside = 1; print ""; while ((getline line < (tables $2)) > 0) print line; print "" }' \
+	/^<!-- (partitions(-own)?|proximity) -->$/ { inside = 1; print ""; while ((getline line < (tables $2)) > 0) print line; print "" }' \
 	> "$new/docs/partitioning.md"
 
 if [ "${1-}" = --update ]; then
