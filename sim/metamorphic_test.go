@@ -413,6 +413,14 @@ func TestServersAreIndependent(t *testing.T) {
 // asItStands cuts lists as they stand: a plan depends on the times of all servers and destinations.
 func asItStands(s *scenarios.Scenario) { s.Partitioning = scenarios.Default().Partitioning }
 
+// plannedBefore divides lists by what the scenario states: a plan by what was learned depends on what came before.
+func plannedBefore(s *scenarios.Scenario) {
+	if s.Partitioning.Learns() {
+		s.Partitioning = scenarios.Default().Partitioning
+		s.Partitioning.Partition = "equal"
+	}
+}
+
 // Twice the servers for twice the list: the first half is delivered as before.
 func TestTwiceTheServersAndTheList(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
@@ -606,6 +614,7 @@ func TestDestinationsPermuted(t *testing.T) {
 // contention, no horizon.
 func TestRecipientsPermuted(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		plannedBefore(s)
 		eachForItself(s)
 		noConnectionLuck(s)
 		plainRetries(s)
@@ -681,6 +690,7 @@ func TestClassSplit(t *testing.T) {
 // contention, no greylist, no horizon.
 func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		plannedBefore(s)
 		noConnectionLuck(s)
 		plainRetries(s)
 		noInteraction(s)
@@ -709,6 +719,7 @@ func TestMoreRetriesNeverDeliverFewer(t *testing.T) {
 // receiver may look at the clock, nor a destination be dead for a time.
 func TestLowerLatencyNeverEndsLater(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		plannedBefore(s)
 		s.Servers = s.Servers[:1]
 		s.Servers[0].Share = 1
 		s.Governor.Law, s.Governor.Start = "hold", 1
@@ -740,6 +751,7 @@ func TestLowerLatencyNeverEndsLater(t *testing.T) {
 // connection, and the mailings are a whole number of grains apart.
 func TestMergedMailingsAddUp(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, d *dice, s *scenarios.Scenario) {
+		plannedBefore(s)
 		eachForItself(s)
 		noConnectionLuck(s)
 		noLimits(s)
