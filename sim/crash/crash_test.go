@@ -53,7 +53,7 @@ func TestWithoutFaults(t *testing.T) {
 }
 
 func TestOneCrash(t *testing.T) {
-	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(23, 1) }))
+	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(37, 1) }))
 }
 
 // Delivering servers that fetch chunks keep the same promises.
@@ -87,7 +87,7 @@ func TestFetchingEvensOut(t *testing.T) {
 }
 
 func TestTwoCrashes(t *testing.T) {
-	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(61, 5) }))
+	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(83, 5) }))
 }
 
 func TestManyFaults(t *testing.T) {
@@ -113,7 +113,7 @@ func TestManyFaultsWithTheLeastPatience(t *testing.T) {
 }
 
 func TestNumberOfWorkersChangesNothing(t *testing.T) {
-	s := only(func(s *Search) { s.Random = 600 })
+	s := only(func(s *Search) { s.Random = 300 })
 	s.Workers = 1
 	one := s.Run(always)
 	s.Workers = 3
@@ -136,7 +136,7 @@ func TestSchemes(t *testing.T) {
 		{Recall, false, false, false},
 	} {
 		s := only(func(s *Search) {
-			s.Single, s.Every = true, longtest.Or(43, 3)
+			s.Single, s.Every = true, longtest.Or(89, 3)
 			s.Config.Scheme = v.scheme
 		})
 		a := s.Run(always)
@@ -150,7 +150,7 @@ func TestSchemes(t *testing.T) {
 // By Little's law, as many attempts are ambiguous when power is lost as are between the final dot and
 // the durable outcome: throughput x (time of the reply + time of the commit).
 func TestAmbiguousAttemptsPerCrash(t *testing.T) {
-	each := longtest.Or(61, 201) // processes begin together, so crashes are spread evenly over eight attempts
+	each := longtest.Or(37, 201) // processes begin together, so crashes are spread evenly over eight attempts
 	for _, processes := range []int{4, 8, 16, 32, 64} {
 		cfg := Small()
 		cfg.Servers, cfg.Processes, cfg.Window, cfg.Recipients = 1, processes, 1000, 20*processes

@@ -21,7 +21,8 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 // TestStory plays testdata/*.txt. A story is a list of blocks: commands, a line "----", what happens, an empty
 // line. Lines that begin with # are comments. Each world is played from its beginning.
 //
-//	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s seed=1
+//	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s
+//	      chunk=2 seed=1
 //	case 12- B1 power-min 3s       what goes wrong, as in flyball crash --case
 //	stop B1 kill 3s after B1 begun the same, at the first line of the story that has the words: a host and a part
 //	stop A kill 3s before A closed of its line
@@ -141,6 +142,8 @@ func (s *teller) set(key, value string) {
 		s.cfg.Servers = number()
 	case "processes":
 		s.cfg.Processes = number()
+	case "chunk":
+		s.cfg.Chunk = number()
 	case "returned":
 		s.cfg.Returned = number()
 	case "requests":
