@@ -28,7 +28,7 @@ var reliabilityMutants = []mutant{
 	{"a cut has a recipient twice", "engine/sender/sender.go", "			if p.From += n; p.From == p.To {",
 		"			if p.From += n - n/4; p.From == p.To {"},
 	{"a lost server's delivered recipients are planned again", "engine/sender/sender.go",
-		"			if j.status[r] != mail.Pending {\n				continue\n",
+		"			if j.status[r-j.First] != mail.Pending {\n				continue\n",
 		"			if j.status[r] == mail.Failed {\n				continue\n"},
 	{"a lost server's last recipient is forgotten", "engine/sender/sender.go",
 		"	for _, p := range engine.UnpackParts(lost.Part) {\n" +
@@ -36,8 +36,8 @@ var reliabilityMutants = []mutant{
 		"	for _, p := range engine.UnpackParts(lost.Part) {\n" +
 			"		for r := p.From; r < p.To-1; r++ {\n			if j.status"},
 	{"what a lost server had is not ambiguous", "engine/sender/sender.go",
-		"j.twice[r] = j.twice[r] || j.status[r] == mail.Pending",
-		"j.twice[r] = j.twice[r] || j.status[r] == mail.Held"},
+		"j.twice[r-j.First] = j.twice[r-j.First] || j.status[r-j.First] == mail.Pending",
+		"j.twice[r-j.First] = j.twice[r-j.First] || j.status[r-j.First] == mail.Held"},
 	{"a lost server's subset stays in force", "engine/sender/sender.go", "	lost.over = true\n", ""},
 	{"the server that is lost gets its recipients again", "engine/sender/sender.go",
 		" && mail.Server(i) != lost.Server {", " {"},

@@ -32,7 +32,8 @@ type (
 	// Submitted begins a mailing: an entry of the queue of pending messages ([0080]).
 	Submitted struct {
 		Job        Job
-		Recipients mail.Recipient
+		First      mail.Recipient // place of its first recipient in the list of all mailings
+		Recipients mail.Recipient // number of them
 		Due        vt.Time
 	}
 

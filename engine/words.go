@@ -13,7 +13,11 @@ import (
 func Words(v any) string {
 	switch v := v.(type) {
 	case Submitted:
-		return fmt.Sprintf("job %d submitted: %d recipients, due %v", v.Job, v.Recipients, clock(v.Due))
+		from := ""
+		if v.First > 0 {
+			from = fmt.Sprintf(" from r%d on", v.First)
+		}
+		return fmt.Sprintf("job %d submitted: %d recipients%s, due %v", v.Job, v.Recipients, from, clock(v.Due))
 	case Reached:
 		return fmt.Sprintf("job %d reached %v", v.Job, v.Checkpoint)
 	case Planned:

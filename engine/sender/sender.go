@@ -131,6 +131,11 @@ func remote(v mail.Server) engine.Address { return engine.Address{Role: engine.R
 func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 	s.now, s.out = now, out
 	if s.find(m.Job) == nil {
+		for _, j := range s.jobs {
+			if m.First < j.end() && j.First < m.First+m.Recipients {
+				panic(fmt.Sprintf("sender: job %d has places of job %d", m.Job, j.Job))
+			}
+		}
 		s.write(m)
 		s.add(m)
 		s.next = now
@@ -138,9 +143,12 @@ func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 }
 
 func (s *Server) add(m engine.Submitted) {
-	s.jobs = append(s.jobs, &job{Submitted: m, status: make([]mail.Status, m.Recipients), twice: make([]bool,
-		m.Recipients)})
+	s.jobs = append(s.jobs, &job{Submitted: m, next: m.First, status: make([]mail.Status, m.Recipients),
+		twice: make([]bool, m.Recipients)})
 }
+
+// end returns the place behind the last recipient of the mailing.
+func (j *job) end() mail.Recipient { return j.First + j.Recipients }
 
 func (s *Server) find(id engine.Job) *job {
 	for _, j := range s.jobs {
@@ -257,7 +265,7 @@ func (s *Server) offer(j *job, v mail.Server) {
 // ([0060]-[0062]). Each chunk is a plan.
 func (s *Server) fetch(j *job, v mail.Server) {
 	g := &s.servers[v].granted
-	if j.next == j.Recipients || g.Job != j.Job || g.Processes == 0 {
+	if j.next == j.end() || g.Job != j.Job || g.Processes == 0 {
 		return
 	}
 	for _, o := range j.subsets {
@@ -268,7 +276,7 @@ func (s *Server) fetch(j *job, v mail.Server) {
 	g.Processes = 0
 	weights := make([]int, len(s.servers))
 	weights[v] = 1
-	to := min(j.next+mail.Recipient(s.cfg.Chunk), j.Recipients)
+	to := min(j.next+mail.Recipient(s.cfg.Chunk), j.end())
 	s.cut(j, []engine.Part{{From: j.next, To: to}}, weights, engine.Subset{})
 	s.transfer(j.subsets[len(j.subsets)-1])
 }
@@ -293,7 +301,7 @@ func (s *Server) plan(j *job, late bool) {
 	}
 	switch {
 	case any && (all || late):
-		s.cut(j, []engine.Part{{From: 0, To: j.Recipients}}, granted, engine.Subset{})
+		s.cut(j, []engine.Part{{From: j.First, To: j.end()}}, granted, engine.Subset{})
 		s.check(j)
 	case late:
 		s.hire(j)
@@ -366,7 +374,7 @@ func (s *Server) enact(j *job, f engine.Planned) {
 // check asks the servers of all subsets for progress ([0035]), renews leases, ends subsets whose server is lost, and
 // closes the mailing when all have ended.
 func (s *Server) check(j *job) {
-	open := j.next < j.Recipients
+	open := j.next < j.end()
 	ask := open
 	for i := 0; i < len(j.subsets); i++ { // a subset that is planned on the way is transferred at once
 		v := j.subsets[i]
@@ -422,7 +430,7 @@ func (s *Server) reallocate(j *job, lost *subset) bool {
 	var rest []engine.Part
 	for _, p := range engine.UnpackParts(lost.Part) {
 		for r := p.From; r < p.To; r++ {
-			if j.status[r] != mail.Pending {
+			if j.status[r-j.First] != mail.Pending {
 				continue
 			}
 			if n := len(rest); n > 0 && rest[n-1].To == r {
@@ -441,7 +449,7 @@ func (j *job) lose(lost *subset) {
 	lost.over = true
 	for _, p := range engine.UnpackParts(lost.Part) {
 		for r := p.From; r < p.To; r++ {
-			j.twice[r] = j.twice[r] || j.status[r] == mail.Pending
+			j.twice[r-j.First] = j.twice[r-j.First] || j.status[r-j.First] == mail.Pending
 		}
 	}
 }
@@ -495,15 +503,16 @@ func fresh(v *subset, b engine.Progress) []engine.Final {
 func (s *Server) take(j *job, v *subset, fresh []engine.Final) {
 	v.imported += uint64(len(fresh))
 	for _, f := range fresh {
-		j.status[f.Rcpt] = f.Status
-		j.twice[f.Rcpt] = j.twice[f.Rcpt] || f.Ambiguous
+		i := f.Rcpt - j.First
+		j.status[i] = f.Status
+		j.twice[i] = j.twice[i] || f.Ambiguous
 	}
 }
 
 // close ends a mailing: its report is due, and it leaves the queue.
 func (s *Server) close(j *job) {
 	sum := engine.Summary{Job: j.Job}
-	for r, status := range j.status {
+	for i, status := range j.status {
 		switch status {
 		case mail.Done:
 			sum.Delivered++
@@ -514,9 +523,10 @@ func (s *Server) close(j *job) {
 		case mail.Suppressed:
 			sum.Suppressed++
 		default:
-			panic(fmt.Sprintf("sender: job %d: recipient %d is %v after all subsets, want final", j.Job, r, status))
+			panic(fmt.Sprintf("sender: job %d: recipient %d is %v after all subsets, want final", j.Job,
+				j.First+mail.Recipient(i), status))
 		}
-		if j.twice[r] {
+		if j.twice[i] {
 			sum.Ambiguous++
 		}
 	}

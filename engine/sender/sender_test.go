@@ -345,3 +345,46 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// Two mailings have places of their own in the list, also after a stop of the server.
+func TestTwoMailings(t *testing.T) {
+	second := engine.Subset{Job: 2, Epoch: 1}
+	play(t, after(
+		step{vt.Second, engine.Submitted{Job: 2, First: 6, Recipients: 3}, a,
+			"job 2 submitted: 3 recipients from r6 on, due 0s"},
+		step{vt.Second, engine.Granted{Job: 2}, b(0), ""},
+		step{vt.Second, wake{}, a, `job 2 reached P100
+			job 2 reached P200
+			job 2 reached P300
+			job 2 reached P400
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes
+			to remote 0: hire 4 processes for job 2
+			to remote 1: hire 4 processes for job 2`},
+		step{vt.Second, engine.Granted{Job: 2, Processes: 1}, b(1),
+			`job 2, plan 1, subset 0 of 1 planned for server 1: r6-r8
+			to remote 1: transfer job 2, plan 1, subset 0: r6-r8, 4 processes`},
+		step{2 * vt.Second, progress(second, engine.P650, vt.Second, 3, 1, ends(done(6), done(7), done(8))), b(1),
+			`job 2, plan 1, subset 0 imported from 1 on: r6 delivered, r7 delivered, r8 delivered
+			job 2, plan 1, subset 0 finished
+			closed: summary of job 2: 3 delivered, 0 failed, 0 held, 0 suppressed, 0 ambiguous
+			to remote 1: start job 2, plan 1, subset 0, echo 1s, 3 imported
+			to operator 0: summary of job 2: 3 delivered, 0 failed, 0 held, 0 suppressed, 0 ambiguous`},
+		step{3 * vt.Second, again{}, a, ``},
+		step{3 * vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes
+			to operator 0: summary of job 2: 3 delivered, 0 failed, 0 held, 0 suppressed, 0 ambiguous`},
+	))
+}
+
+func TestMailingsDoNotOverlap(t *testing.T) {
+	defer func() {
+		if v := recover(); v == nil || !strings.Contains(v.(string), "job 2 has places of job 1") {
+			t.Errorf("got %v, want a panic", v)
+		}
+	}()
+	var out engine.Outbox
+	s := New(Default(2))
+	s.Submit(0, engine.Submitted{Job: 1, Recipients: 6}, &out)
+	s.Submit(0, engine.Submitted{Job: 2, First: 5, Recipients: 3}, &out)
+}
