@@ -24,8 +24,6 @@ type disk struct {
 
 func (d *disk) write(f engine.Fact) { d.facts = append(d.facts, f) }
 
-func (d *disk) sync() { d.durable = len(d.facts) }
-
 // stop loses what the model does not keep; share, from 0 to below 1, is drawn for PowerAny.
 func (d *disk) stop(m Model, share float64) {
 	switch m {
