@@ -53,13 +53,13 @@ func TestWithoutFaults(t *testing.T) {
 }
 
 func TestOneCrash(t *testing.T) {
-	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(37, 1) }))
+	run(t, only(func(s *Search) { s.Single, s.Every = true, longtest.Or(37, 2) }))
 }
 
 // Delivering servers that fetch chunks keep the same promises.
 func TestChunksThatAreFetched(t *testing.T) {
 	a := run(t, only(func(s *Search) {
-		s.Single, s.Every, s.Random, s.Config.Chunk = true, longtest.Or(61, 2), longtest.Or(500, 20_000), 5
+		s.Single, s.Every, s.Random, s.Config.Chunk = true, longtest.Or(61, 5), longtest.Or(500, 5000), 5
 	}))
 	if a.Replanned == 0 {
 		t.Errorf("got %+v, want servers that are lost", a)
@@ -87,11 +87,11 @@ func TestFetchingEvensOut(t *testing.T) {
 }
 
 func TestTwoCrashes(t *testing.T) {
-	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(83, 5) }))
+	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(83, 9) }))
 }
 
 func TestManyFaults(t *testing.T) {
-	a := run(t, only(func(s *Search) { s.Random = longtest.Or(1500, 60_000) }))
+	a := run(t, only(func(s *Search) { s.Random = longtest.Or(1500, 15_000) }))
 	if a.Points < a.Runs || a.Ambiguous == 0 || a.Duplicates == 0 {
 		t.Errorf("got %+v, want crashes, ambiguous attempts and duplicates: nothing was tried", a)
 	}
@@ -105,10 +105,10 @@ func TestManyFaults(t *testing.T) {
 // Promises do not rest on the time to spare: with the least patience that is valid and a slow disk they hold.
 func TestManyFaultsWithTheLeastPatience(t *testing.T) {
 	run(t, only(func(s *Search) {
-		s.Random, s.Config.Patience = longtest.Or(1000, 60_000), lease+lease/100
+		s.Random, s.Config.Patience = longtest.Or(1000, 10_000), lease+lease/100
 	}))
 	run(t, only(func(s *Search) {
-		s.Random, s.Config.Commit = longtest.Or(300, 30_000), 30*vt.Millisecond
+		s.Random, s.Config.Commit = longtest.Or(300, 5000), 30*vt.Millisecond
 	}))
 }
 
@@ -136,7 +136,7 @@ func TestSchemes(t *testing.T) {
 		{Recall, false, false, false},
 	} {
 		s := only(func(s *Search) {
-			s.Single, s.Every = true, longtest.Or(89, 3)
+			s.Single, s.Every = true, longtest.Or(89, 9)
 			s.Config.Scheme = v.scheme
 		})
 		a := s.Run(always)

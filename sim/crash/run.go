@@ -259,7 +259,9 @@ func (w *World) stop(h *host, x Crash) {
 	switch {
 	case !h.up:
 	case x.Pause:
-		h.until = w.now.Add(x.Down)
+		if until := w.now.Add(x.Down); h.until == vt.Never || until > h.until { // what waits for the end comes in order
+			h.until = until
+		}
 		w.tell(h.number, "pauses", nil)
 	default:
 		w.crashes++
