@@ -92,7 +92,8 @@ func TestBranchesAreWholeRuns(t *testing.T) {
 		before.Add(int64(max(0, b.Branched()-2)))
 	})
 	t.Logf("%d runs branched before their end, %d repeated", before.Load(), at.Load())
-	if before.Load() < at.Load()/10 {
+	// a few scenarios may have none; TestBranchesWhereALimitBinds always has some
+	if at.Load() >= 100 && before.Load() < at.Load()/10 {
 		t.Errorf("%d runs branched beside %d that were repeated, want more", before.Load(), at.Load())
 	}
 }
