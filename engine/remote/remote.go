@@ -212,6 +212,9 @@ func (s *Server) add(t engine.Took) *subset {
 	for _, p := range engine.UnpackParts(t.Part) {
 		for r := p.From; r < p.To; r++ {
 			w := &s.rows[r]
+			if w.of != nil && w.of.Job == v.Job && w.of.Epoch > v.Epoch {
+				continue // the transfer was overtaken by a later plan
+			}
 			w.of = v
 			v.left++
 			if w.status != mail.Pending {

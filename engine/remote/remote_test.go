@@ -350,3 +350,20 @@ func TestValidate(t *testing.T) {
 		t.Errorf("default: %v", c.Validate())
 	}
 }
+
+// A transfer that a later plan overtook takes no recipient from it: the later subset ends all the same.
+func TestOvertakenTransfer(t *testing.T) {
+	later := transfer(0, engine.Part{From: 0, To: 1})
+	later.Subset.Epoch = 2
+	begin := start(0, 0, 0, 1)
+	begin.Subset, begin.Echo = later.Subset, vt.Time(vt.Second)
+	play(t, plain, []step{
+		{vt.Second, later, `job 1, plan 2, subset 0 taken: r0, 2 processes
+			progress job 1, plan 2, subset 0: P500, sent 1s, 0 ended`},
+		{vt.Second, transfer(5, engine.Part{From: 0, To: 1}), `job 1, plan 1, subset 5 taken: r0, 2 processes
+			progress job 1, plan 1, subset 5: P500, sent 1s, 0 ended`},
+		{vt.Second, begin, `job 1, plan 2, subset 0 begun
+			slot 0 begins r0, try 0
+			progress job 1, plan 2, subset 0: P600, sent 1s, 0 ended`},
+	})
+}
