@@ -65,7 +65,8 @@ var liveMutants = []mutant{
 		"		case c == ',' && i > len(s):\n"},
 	{"a quote in a name ends it", "realrun/message/author.go", "`\"`, `\\\"`)", "`\"`, `\"`)"},
 	{"a whole domain is suppressed with its subdomains", "internal/list/suppression.go", "s.domains[a.Domain]; ok",
-		"s.domains[a.Domain[max(0, strings.IndexByte(a.Domain, '.')+1)*min(1, strings.Count(a.Domain, \".\")-1):]]; ok"},
+		"s.domains[a.Domain[max(0, strings.IndexByte(a.Domain, '.')+1)*min(1, " +
+			"strings.Count(a.Domain, \".\")-1):]]; ok"},
 	{"who has capitals is not suppressed", "internal/list/suppression.go", "_, ok := s.addresses[boxOf(a).folded]",
 		"_, ok := s.addresses[boxOf(a).exact]"},
 	{"a dot at the end is part of a suppressed domain", "internal/list/suppression.go",

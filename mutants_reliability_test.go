@@ -41,7 +41,8 @@ var reliabilityMutants = []mutant{
 	{"a lost server's subset stays in force", "engine/sender/sender.go", "	lost.over = true\n", ""},
 	{"the server that is lost gets its recipients again", "engine/sender/sender.go",
 		" && mail.Server(i) != lost.Server {", " {"},
-	{"servers that have finished do not take over", "engine/sender/sender.go", "		ask = ask || s.now > v.heard.Add(",
+	{"servers that have finished do not take over", "engine/sender/sender.go",
+		"		ask = ask || s.now > v.heard.Add(",
 		"		ask = ask || s.now < v.heard.Add("},
 	{"patience is shorter than the lease", "engine/sender/sender.go", "s.now > v.heard.Add(s.cfg.Patience) &&",
 		"s.now > v.heard.Add(s.cfg.Lease-s.cfg.Check) &&"},
@@ -54,8 +55,8 @@ var reliabilityMutants = []mutant{
 	{"a lost server's late outcomes count", "engine/sender/sender.go", "	if v == nil || v.over {\n		s.send(",
 		"	if v == nil || v.point == engine.P699 {\n		s.send("},
 	{"outcomes are imported into memory alone", "engine/sender/sender.go",
-		"		s.write(engine.Imported{Subset: v.Subset, First: v.imported + 1, Outcomes: engine.PackOutcomes(fresh)})\n" +
-			"",
+		"		s.write(engine.Imported{Subset: v.Subset, First: v.imported + 1, " +
+			"Outcomes: engine.PackOutcomes(fresh)})\n",
 		""},
 	{"imported outcomes are forgotten by a stop", "engine/sender/sender.go",
 		"			s.take(j, j.find(f.Subset), engine.UnpackOutcomes(f.Outcomes))\n", "			_ = j\n"},

@@ -186,7 +186,8 @@ func TestReputation(t *testing.T) {
 		}
 	}
 	if r.states[0].points.Sum != want || dead < 80 || refused != 200 {
-		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.states[0].points.Sum, refused, dead, want)
+		t.Errorf("%v points after %d refusals and %d dead recipients, want %v", r.states[0].points.Sum, refused, dead,
+			want)
 	}
 	// Heal to one point: a rate of 750 then counts as 1500, of which half is deferred.
 	r.states[0].points = limits.Fading{Sum: 2}

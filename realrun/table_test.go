@@ -178,8 +178,9 @@ func TestReactionsHoldInBothWorlds(t *testing.T) {
 				}
 				if got.status[i] != want.status[i] ||
 					receivers.Ledger.Accepted(mail.Recipient(i)) != (want.status[i] == mail.Done) {
-					t.Errorf("recipient %d of %s: %v live, received %v, %v in the simulation", i, s.Destinations[to].Name,
-						got.status[i], receivers.Ledger.Accepted(mail.Recipient(i)), want.status[i])
+					t.Errorf("recipient %d of %s: %v live, received %v, %v in the simulation", i,
+						s.Destinations[to].Name, got.status[i],
+						receivers.Ledger.Accepted(mail.Recipient(i)), want.status[i])
 				}
 			}
 			if len(s.Servers) > 1 && waits == 0 {
@@ -189,8 +190,8 @@ func TestReactionsHoldInBothWorlds(t *testing.T) {
 				refused := receivers.Ledger.Refused(sink.Refusal{Server: mail.Server(server), Dest: asks,
 					Stage: mail.StageMAIL, Code: 554})
 				if server == 0 && refused != v.refused || server > 0 && refused > 0 {
-					t.Errorf("server %d was refused %d times, want the first one %d times, and no other", server, refused,
-						v.refused)
+					t.Errorf("server %d was refused %d times, want the first one %d times, and no other", server,
+						refused, v.refused)
 				}
 			}
 			if r.Record().Count(mail.Done) == n || world.Record().Count(mail.Done) < 10 {

@@ -119,12 +119,13 @@ name = "far"
 		t.Errorf("got %+v", s)
 	}
 	for set, want := range map[string]string{
-		"destination[a].cap=x":           `--set destination[a].cap: got string "x", want a whole number 0 to 1000000`,
-		"destination[a].rtt={x=1}":       `--set destination[a].rtt: unknown key "x", known here: `,
-		"destination[0].limit=3":         `--set destination[0].limit: unknown key "limit", known here: name, domain, `,
-		"destination[0].target=3":        `--set destination[0].target: unknown key "target" (did you mean "tarpit"?)`,
-		"governor.delays=3":              `--set governor.delays: unknown key "delays", known here: law, scope, `,
-		"destination[0].bucket.domain=x": `--set destination[0].bucket.domain: unknown key "domain", known here: rate, `,
+		"destination[a].cap=x":     `--set destination[a].cap: got string "x", want a whole number 0 to 1000000`,
+		"destination[a].rtt={x=1}": `--set destination[a].rtt: unknown key "x", known here: `,
+		"destination[0].limit=3":   `--set destination[0].limit: unknown key "limit", known here: name, domain, `,
+		"destination[0].target=3":  `--set destination[0].target: unknown key "target" (did you mean "tarpit"?)`,
+		"governor.delays=3":        `--set governor.delays: unknown key "delays", known here: law, scope, `,
+		"destination[0].bucket.domain=x": `--set destination[0].bucket.domain: ` +
+			`unknown key "domain", known here: rate, `,
 		"server[fra].share=2": `--set server[fra].share: no server is called "fra", want one of b1, far ` +
 			`(did you mean "far"?)`,
 		"retry.delays[x]=1m": `--set retry.delays[x]: got [x], but the file has no retry.delays`,
@@ -137,8 +138,8 @@ name = "far"
 	}
 	if _, err := Load("f.toml", src, []string{"retry.delays=['1m']", "retry.delays[x]=2m"}); err == nil ||
 		err.Error() !=
-			"--set retry.delays[x]: got retry.delays[x], want an index such as retry.delays[0]: none of its 1 elements "+
-				"has a name" {
+			"--set retry.delays[x]: got retry.delays[x], want an index such as retry.delays[0]: "+
+				"none of its 1 elements has a name" {
 		t.Error(err)
 	}
 }

@@ -76,9 +76,8 @@ func TestBranchesAreWholeRuns(t *testing.T) {
 				}
 				end, _ := w.Run(nil)
 				if want := wholeOf(s, w, end); !reflect.DeepEqual(got, want) {
-					t.Errorf("batch %d, run %d of 2, target %s, max %g, start %g: digest %x, want %x", k, runs, s.Governor.Target,
-						s.Governor.Max, s.Governor.Start, got.run.Digest,
-						want.run.Digest)
+					t.Errorf("batch %d, run %d of 2, target %s, max %g, start %g: digest %x, want %x", k, runs,
+						s.Governor.Target, s.Governor.Max, s.Governor.Start, got.run.Digest, want.run.Digest)
 				}
 			}, nil)
 			if err != nil {

@@ -66,7 +66,8 @@ func TestResumeAnywhere(t *testing.T) {
 			"freeing.policy=at-interval", "freeing.victim=newest"})})
 	variants = append(variants, variant{name: "greylist", set: append(falling, "retry.policy=stage",
 		"freeing.policy=at-interval", "freeing.victim=lowest-priority",
-		"campaign=[{name='news', recipients=4000, subset=20}, {name='slow', recipients=300, rate='3600/h', start='5s'}, "+
+		"campaign=[{name='news', recipients=4000, subset=20}, {name='slow', recipients=300, rate='3600/h', "+
+			"start='5s'}, "+
 			"{name='urgent', recipients=200, priority=3, processes=20, start='20s'}]")})
 	for _, name := range scenarios.Names() {
 		variants = append(variants, variant{name: name})

@@ -261,8 +261,10 @@ func TestStateAndBadDatabases(t *testing.T) {
 		t.Errorf("got %v, %v, want %v", back, in.Err(), good)
 	}
 	for want, spoil := range map[string]func(*Database){
-		"mailings[1].attempts: got 0, want at least 1":                   func(d *Database) { d.Mailings[1].Attempts = 0 },
-		"mailings[0].mean_ms: got NaN, want 0 to 3600000":                func(d *Database) { d.Mailings[0].Mean = math.NaN() },
+		"mailings[1].attempts: got 0, want at least 1": func(d *Database) { d.Mailings[1].Attempts = 0 },
+		"mailings[0].mean_ms: got NaN, want 0 to 3600000": func(d *Database) {
+			d.Mailings[0].Mean = math.NaN()
+		},
 		`pairs[0].server: got "", want the name of a server`:             func(d *Database) { d.Pairs[0].Server = "" },
 		`pairs[0].site: got "", want the name of a destination`:          func(d *Database) { d.Pairs[0].Site = "" },
 		"pairs[1].attempts: got 0, want at least 1":                      func(d *Database) { d.Pairs[1].Attempts = 0 },

@@ -138,7 +138,8 @@ func TestReadSamplesRefuses(t *testing.T) {
 		{"attempts broken", "hours,delivered,allocated_mean,attempts\n3,1,1,1.5\n",
 			[]string{`log.csv:2:7: bad attempts (got "1.5"` + delivered}},
 		{"attempts twice", "hours,delivered,allocated_mean,attempts,attempts\n3,1,1,1,1\n", []string{
-			"log.csv:1:41: header names columns 4 and 5 both \"attempts\", whatever the case: want one column attempts"}},
+			"log.csv:1:41: header names columns 4 and 5 both \"attempts\", whatever the case: " +
+				"want one column attempts"}},
 		{"attempt time negative", "hours,delivered,allocated_mean,attempt_s\n3,1,1,-1\n", []string{
 			`log.csv:2:7: bad attempt_s (got "-1", want a number, 0 to 100000000)`}},
 		{"load in percent", "hours,delivered,allocated_mean,load\n3,1,1,50\n",

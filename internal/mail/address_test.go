@@ -77,7 +77,8 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"a@x\x00.test", `address has control character '\x00' at byte 4, want none`},
 		{"\"a\tb\"@x.test", `address has control character '\t' at byte 3, want none`},
 		{"a\x7f@x.test", `address has control character '\x7f' at byte 2, want none`},
-		{"é@x.test", `address has non-ASCII "\u00e9" at byte 1, want ASCII (international domains as A-labels, xn--...)`},
+		{"é@x.test", `address has non-ASCII "\u00e9" at byte 1, want ASCII (international domains as A-labels, ` +
+			`xn--...)`},
 		{"a@müller.example", `address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as ` +
 			`A-labels, xn--...)`},
 		{"a@x\u200b.test", `address has non-ASCII "\u200b" at byte 4, want ASCII (international domains as A-labels, ` +

@@ -117,7 +117,8 @@ func TestProblems(t *testing.T) {
 			"return: got 2, want 0: a source, domain or account returns from reaction = \"suspend\""},
 		{Row{Code: 421, Reaction: "slow", For: 1e9, Return: 2},
 			"return: got 2, want 0: a source, domain or account returns from reaction = \"suspend\""},
-		{Row{Code: 421, Reaction: "defer", After: 2}, "after: got 2, want 1: reaction = \"defer\" takes effect at once"},
+		{Row{Code: 421, Reaction: "defer", After: 2}, "after: got 2, want 1: " +
+			"reaction = \"defer\" takes effect at once"},
 	} {
 		var all []string
 		for _, err := range c.row.Problems() {

@@ -66,7 +66,8 @@ func TestClockTimesThatAreRefused(t *testing.T) {
 			`want another time, or "4h" for that moment`},
 		{"2027-03-27 22:00", "2027-03-28 02:00", `"2027-03-28 02:00" does not exist on 2027-03-28: the clock goes ` +
 			`from 02:00 to 03:00; want another time, or "4h" for that moment`},
-		{"2027-10-30 22:00", "02:30", `"02:30" is twice on 2027-10-31, as the clock goes back: want "4h30m" or "5h30m"`},
+		{"2027-10-30 22:00", "02:30", `"02:30" is twice on 2027-10-31, as the clock goes back: ` +
+			`want "4h30m" or "5h30m"`},
 		{"2026-11-30 22:00", "+0d 06:00", `"+0d 06:00" is before the start, 2026-11-30 22:00`},
 		{"2026-11-30 22:00", "2026-11-30 06:00", `"2026-11-30 06:00" is before the start, 2026-11-30 22:00`},
 		{"2026-11-30 22:00", "6:00", `"6:00" is not a clock time such as "06:00", "2026-12-01 06:00" or "+1d 06:00"`},

@@ -45,7 +45,8 @@ func TestNobodyGetsMoreThanMost(t *testing.T) {
 					}
 					most := q.Most(from, now)
 					if taken > most || most < before {
-						t.Fatalf("%s %d from %v: %d taken by %v, Most %d, before %d", kind, i, from, taken, now, most, before)
+						t.Fatalf("%s %d from %v: %d taken by %v, Most %d, before %d", kind, i, from, taken, now, most,
+							before)
 					}
 					before = most
 				}

@@ -323,8 +323,8 @@ func TestParseRefuses(t *testing.T) {
 				"without braces\n" +
 				"t:4:10: got \"{{a}b}}\", want {{field}} or {{field|default}}, where field is the name of a column, " +
 				"without braces\n" +
-				"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, where field is the name of a column, " +
-				"without braces"},
+				"t:4:17: got \"{{a\\x01}}\", want {{field}} or {{field|default}}, " +
+				"where field is the name of a column, without braces"},
 		{ok + "\n{{{name}}}\n", `t:4:1: got "{{{name}}", want {{field}} or {{field|default}}, where field is the ` +
 			`name of a column, without braces`},
 		{ok + "\n{{a|{{b}}}}\n", "t:4:1: got \"{{a|{{b}}\", want {{field}} or {{field|default}}, where field is the " +

@@ -57,8 +57,8 @@ func TestTextOfAnAnswer(t *testing.T) {
 	for _, want := range []string{
 		"Best within the limits: governor.max = 23. Half of the recipients are final after 3 h, 99 % after 5 h, all " +
 			"are final after 6 h; 1.1 % of the attempts are refused.",
-		"In 19 of 20 runs with new draws every deadline is met and refusals are within the limit: a chance of 75 % to " +
-			"100 % (95 % interval).",
+		"In 19 of 20 runs with new draws every deadline is met and refusals are within the limit: " +
+			"a chance of 75 % to 100 % (95 % interval).",
 		"as the scenario stands 9 h the horizon 123 40.0 % beyond the limit of refusals",
 		"governor.target 10/h 20/h as it stands changes nothing",
 		"What a change would do, in 4 runs with equal draws change",

@@ -170,7 +170,8 @@ var plants = []struct {
 		s.campaign = fmt.Sprintf("processes = %d", max(1, int(d.between(0.3, 0.8)*float64(s.processes))))
 	}},
 	{diagnosis.Ramp, nil, func(d draw, s *small) {
-		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"900000/h\"\nstart = %d\nstep = \"explicit\"\nd = %d",
+		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"900000/h\"\nstart = %d\nstep = \"explicit\"\n"+
+			"d = %d",
 			2+d.IntN(4), 1+d.IntN(3))
 	}},
 	{diagnosis.Target, nil, func(d draw, s *small) {

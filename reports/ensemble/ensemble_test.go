@@ -443,7 +443,8 @@ func TestNoSteadyState(t *testing.T) {
 			"No steady state is in sight in the 200 intervals that could be judged; without the first 100 the mean " +
 				"rate is "},
 		"too short": {steadyRuns(10, 23, 4, 138_000), 0,
-			"No steady state is in sight in the 20 intervals that could be judged; the mean rate of all of them is 135,"},
+			"No steady state is in sight in the 20 intervals that could be judged; " +
+				"the mean rate of all of them is 135,"},
 		"nothing judged": {steadyRuns(10, 3, 0, 138_000), 0, "Not judged: in no full interval was there work"},
 	} {
 		e := gathered(s, c.runs...)

@@ -42,7 +42,8 @@ func TestFinalOverTime(t *testing.T) {
 		e.runs[i].campaigns[0].DeadlineSec = format.Missing
 	}
 	if until, cut := e.shown(); until < 4.3*hour || until > 4.5*hour || !cut {
-		t.Errorf("shown until %g h, cut %t, want a tenth more than 4 h: one recipient was final after 40 h", until/hour, cut)
+		t.Errorf("shown until %g h, cut %t, want a tenth more than 4 h: one recipient was final after 40 h", until/hour,
+			cut)
 	}
 	e.runs[2].campaigns[0].Values["t99_h"] = format.Missing
 	if until, cut := e.shown(); until != 40*hour || cut {

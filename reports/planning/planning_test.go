@@ -74,7 +74,8 @@ func TestTextOfAPlan(t *testing.T) {
 	}
 	r := made()
 	r.Clock = vt.Clock{Start: 22 * 3600, Offsets: []vt.Offset{{}}}
-	for _, want := range []string{"03:30 (5.5 h)", "need one: not before 9 Jan 22:06 (8 days). ", "6h (04:00): feasible"} {
+	for _, want := range []string{"03:30 (5.5 h)", "need one: not before 9 Jan 22:06 (8 days). ",
+		"6h (04:00): feasible"} {
 		if got := text(t, r); !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

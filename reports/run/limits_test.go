@@ -58,8 +58,8 @@ func TestLimitsAreReadAsTheyWereWritten(t *testing.T) {
 // with 5.5, 0 and 5.5 attempts under way.
 func TestReportNamesWhoIsHeldBack(t *testing.T) {
 	text := strings.Join(strings.Fields(screen(t, fold(limits()), false)), " ")
-	want := "Held by its limit: slow, whose recipients waited for room at the ends of 3 of 4 intervals, 3,702 at most. " +
-		"3.7 attempts were under way then, with a limit of 5.2; it was dead at the ends of 1."
+	want := "Held by its limit: slow, whose recipients waited for room at the ends of 3 of 4 intervals, " +
+		"3,702 at most. 3.7 attempts were under way then, with a limit of 5.2; it was dead at the ends of 1."
 	if !strings.Contains(text, want) || strings.Contains(text, "limit: example") {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}

@@ -83,8 +83,8 @@ func TestSensitivityInOneSentence(t *testing.T) {
 	// Luck that does as much, and luck that loses the metric too.
 	lucky := NewSensitivity("settling_intervals_5pct", 12, []float64{9, math.Inf(1)}, s.Rows)
 	if got, want := lucky.Answer(),
-		"Sensitivity: settling_intervals_5pct, 12, hangs on luck: over 2 other replications it is 9 to 12, never in 1, "+
-			"and none of 5 numbers takes it clearly further when it is halved or doubled."; got != want {
+		"Sensitivity: settling_intervals_5pct, 12, hangs on luck: over 2 other replications it is 9 to 12, "+
+			"never in 1, and none of 5 numbers takes it clearly further when it is halved or doubled."; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15}))

@@ -144,7 +144,8 @@ func TestBar(t *testing.T) {
 		{&above, 0.34, 0, 1, true}, {&above, 0.32, 0, 1, false}, {&above, 0, 1, 99, false},
 	} {
 		if got := v.bar.Missed(v.refused, v.late, v.end); got != v.want {
-			t.Errorf("refused %g, late %g, end %g against %+v: %t, want %t", v.refused, v.late, v.end, *v.bar, got, v.want)
+			t.Errorf("refused %g, late %g, end %g against %+v: %t, want %t", v.refused, v.late, v.end, *v.bar, got,
+				v.want)
 		}
 	}
 }

@@ -82,8 +82,8 @@ func mailing(d draw) (text, deadline string) {
 	fmt.Fprintf(&b, "[[campaign]]\nname = \"news\"\nrecipients = %d\nprocesses = 60\nsubset = %d\n", recipients,
 		d.between(5, 40))
 	if d.IntN(3) == 0 {
-		fmt.Fprintf(&b, "[[campaign]]\nname = \"bills\"\nrecipients = %d\nprocesses = 20\npriority = 2\nstart = \"%dm\"\n",
-			d.between(50, 300), d.between(1, 20))
+		fmt.Fprintf(&b, "[[campaign]]\nname = \"bills\"\nrecipients = %d\nprocesses = 20\npriority = 2\n"+
+			"start = \"%dm\"\n", d.between(50, 300), d.between(1, 20))
 	}
 	attempts := float64(recipients*(dot+1)) / float64(servers*processes)
 	return b.String(), fmt.Sprintf("%ds", int((2400+attempts)*(1+d.Float64())))
@@ -145,8 +145,8 @@ func impossible(d draw) (text, deadline, provider string, limits []plan.Limit) {
 	for i, share := range shares {
 		dot := d.between(1, 3)
 		if i != binds {
-			fmt.Fprintf(&b, "[[destination]]\nname = \"p%d\"\ndomain = \"p%d.example\"\nshare = %d\ndot = \"%ds\"\n", i, i,
-				share, dot)
+			fmt.Fprintf(&b, "[[destination]]\nname = \"p%d\"\ndomain = \"p%d.example\"\nshare = %d\ndot = \"%ds\"\n", i,
+				i, share, dot)
 			fmt.Fprintf(&b, "fail = [{ at = \"rcpt\", reply = 451, p = %.3f }]\n", 0.05*d.Float64())
 			if d.IntN(2) == 0 {
 				fmt.Fprintf(&b, "allowance = [{ limit = %d }]\n", d.between(3000, 9000))
@@ -173,8 +173,8 @@ func impossible(d draw) (text, deadline, provider string, limits []plan.Limit) {
 			limit = fmt.Sprintf("send = { rate = \"%d/h\", burst = %d }", max(1, (int(each)-burst)/hours), burst)
 			limits = []plan.Limit{plan.Own}
 		}
-		fmt.Fprintf(&b, "[[destination]]\nname = \"p%d\"\ndomain = \"p%d.example\"\nshare = %d\ndot = \"%ds\"\n%s\n", i, i,
-			share, dot, limit)
+		fmt.Fprintf(&b, "[[destination]]\nname = \"p%d\"\ndomain = \"p%d.example\"\nshare = %d\ndot = \"%ds\"\n%s\n", i,
+			i, share, dot, limit)
 	}
 	fmt.Fprintf(&b, "[[campaign]]\nname = \"news\"\nrecipients = %d\nprocesses = 40\nsubset = %d\n", recipients,
 		d.between(5, 40))
@@ -203,7 +203,8 @@ func TestInfeasibleQuestionsNameWhatBinds(t *testing.T) {
 			continue
 		}
 		if named+5 > refused {
-			t.Logf("%q of %q binds, want %q of %q, by %s:\n%s", row.Limit, row.Provider, limits, provider, deadline, text)
+			t.Logf("%q of %q binds, want %q of %q, by %s:\n%s", row.Limit, row.Provider, limits, provider, deadline,
+				text)
 		}
 	}
 	t.Logf("%d of %d are refused, %d of them proven; %d name what binds", refused, n, proven, named)

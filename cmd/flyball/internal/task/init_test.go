@@ -34,7 +34,8 @@ func TestInitAsks(t *testing.T) {
 		t.Errorf("got %d questions, want 15:\n%s", n, got)
 	}
 	for _, want := range []string{"name: got \"N x\"", "servers: got \"few\"", "--servers: got 0", "start_at: \"soon\"",
-		"time_zone: ", "want a percentage of the list, such as 50%: 0.5% if", "unknown key \"cpa\"", "deadline: \"6x\""} {
+		"time_zone: ", "want a percentage of the list, such as 50%: 0.5% if", "unknown key \"cpa\"",
+		"deadline: \"6x\""} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
