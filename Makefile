@@ -57,7 +57,7 @@ bench-smoke: ## every benchmark once, so that none rots
 	go test -run '^$$' -bench . -benchtime 1x ./...
 
 golden: ## rewrite all expected outputs; review the diff as code
-	go test ./engine/delivery -run Script -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./internal/list -update && go test ./cmd/flyball -args -update
+	go test ./engine/delivery ./sim/crash -run 'Script|Story' -rewrite && go test ./sim -run Golden -update && go test ./scenarios ./internal/list -update && go test ./cmd/flyball -args -update
 
 reproduce: ## every figure and table of README and docs again, compared with the committed ones
 	docs/reproduce.sh

@@ -1,11 +1,7 @@
 package delivery_test
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,15 +13,12 @@ import (
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
+	"flyball/internal/script"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.txt instead of comparing it")
-
-// TestScript plays testdata/*.txt against a machine. A script is a list of
-// blocks: commands, a line "----", their effects, an empty line. Lines that begin
-// with # are comments. Effects are printed in order, with the time in front: the
+// TestScript plays testdata/*.txt (package script) against a machine. Effects are printed in order, with the time in front: the
 // observer's calls, then the actions.
 //
 //	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
@@ -56,77 +49,16 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	stop
 //	state
 func TestScript(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no scripts", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			was, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(was))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(was) {
-				t.Errorf("%s: %s", file, firstDifference(got, string(was)))
-			}
-		})
-	}
-}
-
-func firstDifference(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range g {
-		if i >= len(w) || g[i] != w[i] {
-			return fmt.Sprintf("line %d\ngot  %s\nwant %s", i+1, g[i],
-				strings.Join(w[min(i, len(w)):min(i+1, len(w))], ""))
-		}
-	}
-	return fmt.Sprintf("line %d: the script expects more", len(g)+1)
-}
-
-// play runs a script and returns it with the effects of each block.
-func play(t *testing.T, script string) string {
-	s := &stage{t: t}
-	var out strings.Builder
-	lines := bufio.NewScanner(strings.NewReader(script))
-	var skip bool // the old expectation
-	for lines.Scan() {
-		s.line++
-		line := lines.Text()
-		switch {
-		case line == "----":
-			out.WriteString("----\n" + s.told.String())
-			s.told.Reset()
-			skip = true
-			continue
-		case line == "":
-			skip = false
-			if s.told.Len() > 0 {
-				t.Fatalf("line %d: something happened, and no ---- asks for it:\n%s", s.line, s.told.String())
-			}
-		case skip:
-			continue
-		case line[0] != '#':
-			s.command(strings.Fields(line))
-		}
-		out.WriteString(line + "\n")
-	}
-	return out.String()
+	script.Test(t, func(at *script.Stage) func(string) {
+		s := &stage{Stage: at}
+		return func(line string) { s.command(strings.Fields(line)) }
+	})
 }
 
 // stage is a machine with everything it talks to. It is the machine's governor
 // and its observer.
 type stage struct {
-	t         *testing.T
-	line      int
-	told      strings.Builder
+	*script.Stage
 	now       vt.Time
 	m         *delivery.Machine
 	out       engine.Outbox
@@ -149,7 +81,7 @@ func (s *stage) command(words []string) {
 			return otherwise
 		}
 		n, err := strconv.Atoi(text)
-		s.must(err)
+		s.Must(err)
 		return n
 	}
 	switch words[0] {
@@ -159,14 +91,14 @@ func (s *stage) command(words []string) {
 		s.next = nil
 		for _, w := range words[1:] {
 			c, err := strconv.ParseFloat(w, 64)
-			s.must(err)
+			s.Must(err)
 			s.next = append(s.next, c)
 		}
 	case "receive":
 		s.received++
 		var rate unit.PerHour
 		if text, ok := args["rate"]; ok {
-			s.must(rate.UnmarshalText([]byte(text)))
+			s.Must(rate.UnmarshalText([]byte(text)))
 		}
 		s.m.Receive(s.now, message(number("number", s.received),
 			engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
@@ -180,9 +112,9 @@ func (s *stage) command(words []string) {
 			last = first
 		}
 		from, err := strconv.Atoi(first)
-		s.must(err)
+		s.Must(err)
 		to, err := strconv.Atoi(last)
-		s.must(err)
+		s.Must(err)
 		code := 250
 		if args["fault"] != "" {
 			code = 0
@@ -191,12 +123,12 @@ func (s *stage) command(words []string) {
 			Row: uint16(number("row", 0))}
 		if at, ok := args["at"]; ok {
 			if reply.Stage, ok = mail.StageNamed(at); !ok {
-				s.t.Fatalf("line %d: no stage %q", s.line, at)
+				s.T.Fatalf("line %d: no stage %q", s.Line, at)
 			}
 		}
 		if fault, ok := args["fault"]; ok {
 			if reply.Fault, ok = mail.FaultNamed(fault); !ok {
-				s.t.Fatalf("line %d: no fault %q", s.line, fault)
+				s.T.Fatalf("line %d: no fault %q", s.Line, fault)
 			}
 		}
 		for slot := mail.Slot(from); slot <= mail.Slot(to); slot++ {
@@ -240,7 +172,7 @@ func (s *stage) command(words []string) {
 		s.tell("available %d, allocated %d, reservable %d, left %d, next wake %s, done %v",
 			s.m.Available(), s.m.Allocated(), s.m.Reservable(), s.m.Left(), s.m.NextWake(), s.m.Done())
 	default:
-		s.t.Fatalf("line %d: unknown command %q", s.line, words[0])
+		s.T.Fatalf("line %d: unknown command %q", s.Line, words[0])
 	}
 }
 
@@ -266,7 +198,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	freeing.Shorten = number("shorten", 0)
 	each := s.each(args, number)
 	for _, err := range slices.Concat(resends.Validate(), freeing.Validate(), each.Validate()) {
-		s.must(err)
+		s.Must(err)
 	}
 	var dest []mail.Destination
 	if n, err := strconv.Atoi(args["list"]); err == nil {
@@ -289,7 +221,7 @@ func (s *stage) machine(args map[string]string, number func(string, int) int) {
 	if t, ok := args["offers"]; ok {
 		for _, n := range strings.Split(t, ",") {
 			number, err := strconv.Atoi(n)
-			s.must(err)
+			s.Must(err)
 			offers = append(offers, number)
 		}
 	}
@@ -309,11 +241,11 @@ func (s *stage) send(text string) (all []mail.Send) {
 		if words[0] != "" {
 			var err error
 			v.Connections, err = strconv.Atoi(words[0])
-			s.must(err)
-			s.must(v.Rate.UnmarshalText([]byte(words[1])))
-			s.must(v.ConnectionRate.UnmarshalText([]byte(words[2])))
+			s.Must(err)
+			s.Must(v.Rate.UnmarshalText([]byte(words[1])))
+			s.Must(v.ConnectionRate.UnmarshalText([]byte(words[2])))
 			v.Burst, err = strconv.Atoi(words[3])
-			s.must(err)
+			s.Must(err)
 		}
 		if len(words) > 4 {
 			for d := range strings.SplitSeq(words[4], "+") {
@@ -338,18 +270,18 @@ func (s *stage) rows(text string, destinations int) []replies.Table {
 		if words[3] != "" {
 			var err error
 			r.Share, err = strconv.ParseFloat(words[3], 64)
-			s.must(err)
+			s.Must(err)
 		}
 		if words[4] != "" {
 			var err error
 			r.Return, err = strconv.Atoi(words[4])
-			s.must(err)
+			s.Must(err)
 		}
 		if after != "" {
 			number, within, _ := strings.Cut(after, "/")
 			var err error
 			r.After, err = strconv.Atoi(number)
-			s.must(err)
+			s.Must(err)
 			r.Within = s.span(within)
 		}
 		table = append(table, r)
@@ -371,7 +303,7 @@ func (s *stage) targets(text string) func(vt.Time) float64 {
 			if now >= vt.Time(s.span(at)) {
 				var err error
 				target, err = strconv.ParseFloat(rate, 64)
-				s.must(err)
+				s.Must(err)
 			}
 		}
 		return target
@@ -387,12 +319,12 @@ func (s *stage) each(args map[string]string, number func(string, int) int) gover
 	d.Initial, d.Max, d.Parked = number("initial", d.Initial), number("most", d.Max), number("parked", d.Parked)
 	for key, v := range map[string]*governor.Amount{"positive": &d.Positive, "negative": &d.Negative} {
 		if t, ok := args[key]; ok {
-			s.must(v.UnmarshalText([]byte(t)))
+			s.Must(v.UnmarshalText([]byte(t)))
 		}
 	}
 	if t, ok := args["cohorts"]; ok {
 		c, err := strconv.ParseFloat(t, 64)
-		s.must(err)
+		s.Must(err)
 		d.Cohorts = c
 	}
 	if t, ok := args["revive"]; ok {
@@ -411,7 +343,7 @@ func (s *stage) moving(r *retry.Config, args map[string]string, number func(stri
 	float := func(v *float64, key string) {
 		if t, ok := args[key]; ok {
 			x, err := strconv.ParseFloat(t, 64)
-			s.must(err)
+			s.Must(err)
 			*v = x
 		}
 	}
@@ -443,7 +375,7 @@ func (s *stage) moving(r *retry.Config, args map[string]string, number func(stri
 		for _, text := range strings.Split(t, ",") {
 			var row retry.Row
 			_, err := fmt.Sscanf(text, "%g/%g/%d", &row.Allocated, &row.DFR, &row.Limit)
-			s.must(err)
+			s.Must(err)
 			r.Table = append(r.Table, row)
 		}
 	}
@@ -451,19 +383,12 @@ func (s *stage) moving(r *retry.Config, args map[string]string, number func(stri
 
 func (s *stage) span(text string) vt.Span {
 	d, err := vt.ParseSpan(text)
-	s.must(err)
+	s.Must(err)
 	return d
 }
 
-func (s *stage) must(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatalf("line %d: %v", s.line, err)
-	}
-}
-
 func (s *stage) tell(format string, args ...any) {
-	fmt.Fprintf(&s.told, "%-6s %s\n", s.now, fmt.Sprintf(format, args...))
+	fmt.Fprintf(&s.Told, "%-6s %s\n", s.now, fmt.Sprintf(format, args...))
 }
 
 // perform prints the machine's actions, but only the first of many attempts. It

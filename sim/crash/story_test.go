@@ -1,11 +1,7 @@
 package crash
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,13 +9,11 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/internal/script"
 	"flyball/internal/vt"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.txt instead of comparing it")
-
-// TestStory plays testdata/*.txt. A story is a list of blocks: commands, a line "----", what happens, an empty
-// line. Lines that begin with # are comments. Each world is played from its beginning.
+// TestStory plays testdata/*.txt (package script). Each world is played from its beginning.
 //
 //	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s
 //	      chunk=2 seed=1
@@ -29,61 +23,12 @@ var rewrite = flag.Bool("rewrite", false, "write what happens into testdata/*.tx
 //	show A B1                      the hosts that are shown; "A:facts" shows what A writes and that it stops
 //	play                           to the end; "play 2s 5s": what happens between these times
 func TestStory(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no stories", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			was, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := play(t, string(was))
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o666); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got != string(was) {
-				t.Errorf("%s: got\n%s", file, got)
-			}
-		})
-	}
-}
-
-func play(t *testing.T, story string) string {
-	s := &teller{t: t}
-	var out strings.Builder
-	lines := bufio.NewScanner(strings.NewReader(story))
-	var skip bool // the old expectation
-	for lines.Scan() {
-		s.line++
-		line := lines.Text()
-		switch {
-		case line == "----":
-			out.WriteString("----\n" + s.told.String())
-			s.told.Reset()
-			skip = true
-			continue
-		case line == "":
-			skip = false
-		case skip:
-			continue
-		case line[0] != '#':
-			s.command(line)
-		}
-		out.WriteString(line + "\n")
-	}
-	return out.String()
+	script.Test(t, func(at *script.Stage) func(string) { return (&teller{Stage: at}).command })
 }
 
 // teller is a world and what is shown of it.
 type teller struct {
-	t    *testing.T
-	line int
-	told strings.Builder
+	*script.Stage
 	cfg  Config
 	x    Case
 	show []string
@@ -100,13 +45,11 @@ func (s *teller) command(line string) {
 			s.set(key, value)
 		}
 		if errs := s.cfg.Validate(); errs != nil {
-			s.t.Fatalf("line %d: %v", s.line, errs)
+			s.T.Fatalf("line %d: %v", s.Line, errs)
 		}
 	case "case":
 		x, err := s.cfg.Parse(strings.Join(rest, " "))
-		if err != nil {
-			s.t.Fatalf("line %d: %v", s.line, err)
-		}
+		s.Must(err)
 		s.x = x
 	case "stop":
 		s.stop(rest)
@@ -119,11 +62,11 @@ func (s *teller) command(line string) {
 		}
 		s.run(func(w *World, host, text string) {
 			if now := vt.Span(w.now); from <= now && now <= to && s.shows(host, text) {
-				fmt.Fprintf(&s.told, "%-7v %-2s %s\n", now-now%vt.Millisecond, host, text)
+				fmt.Fprintf(&s.Told, "%-7v %-2s %s\n", now-now%vt.Millisecond, host, text)
 			}
 		})
 	default:
-		s.t.Fatalf("line %d: got %q, want world, case, stop, show or play", s.line, words[0])
+		s.T.Fatalf("line %d: got %q, want world, case, stop, show or play", s.Line, words[0])
 	}
 }
 
@@ -131,7 +74,7 @@ func (s *teller) set(key, value string) {
 	number := func() int {
 		n, err := strconv.Atoi(value)
 		if err != nil {
-			s.t.Fatalf("line %d: %s: got %q, want a number", s.line, key, value)
+			s.T.Fatalf("line %d: %s: got %q, want a number", s.Line, key, value)
 		}
 		return n
 	}
@@ -155,18 +98,16 @@ func (s *teller) set(key, value string) {
 	case "deferred", "refused":
 		p, err := strconv.ParseFloat(value, 64)
 		if err != nil {
-			s.t.Fatalf("line %d: %s: got %q, want a share", s.line, key, value)
+			s.T.Fatalf("line %d: %s: got %q, want a share", s.Line, key, value)
 		}
 		*map[string]*float64{"deferred": &s.cfg.Deferred, "refused": &s.cfg.Refused}[key] = p
 	default:
-		s.t.Fatalf("line %d: got key %q", s.line, key)
+		s.T.Fatalf("line %d: got key %q", s.Line, key)
 	}
 }
 
 func (s *teller) span(text string) (v vt.Span) {
-	if err := v.UnmarshalText([]byte(text)); err != nil {
-		s.t.Fatalf("line %d: %v", s.line, err)
-	}
+	s.Must(v.UnmarshalText([]byte(text)))
 	return v
 }
 
@@ -174,7 +115,7 @@ func (s *teller) span(text string) (v vt.Span) {
 func (s *teller) stop(words []string) {
 	at := slices.IndexFunc(words, func(w string) bool { return w == "after" || w == "before" })
 	if at != 3 || len(words) < 6 {
-		s.t.Fatalf("line %d: got %q, want stop B1 kill 3s after B1 and a part of its line", s.line, words)
+		s.T.Fatalf("line %d: got %q, want stop B1 kill 3s after B1 and a part of its line", s.Line, words)
 	}
 	host, part, effect := words[4], strings.Join(words[5:], " "), 0
 	s.run(func(w *World, h, text string) {
@@ -183,13 +124,11 @@ func (s *teller) stop(words []string) {
 		}
 	})
 	if effect == 0 {
-		s.t.Fatalf("line %d: %s does nothing like %q", s.line, host, part)
+		s.T.Fatalf("line %d: %s does nothing like %q", s.Line, host, part)
 	}
 	sign := map[string]string{"before": "-", "after": "+"}[words[3]]
 	x, err := s.cfg.Parse(fmt.Sprintf("%d%s %s", effect, sign, strings.Join(words[:3], " ")))
-	if err != nil {
-		s.t.Fatalf("line %d: %v", s.line, err)
-	}
+	s.Must(err)
 	s.x.Crashes = append(s.x.Crashes, x.Crashes...)
 	sortCrashes(s.x.Crashes)
 }
@@ -230,7 +169,7 @@ func (s *teller) run(tell func(w *World, host, text string)) {
 		tell(w, host, what)
 	}
 	if r := w.Run(); r.Violation != "" {
-		s.t.Errorf("line %d: %s", s.line, r.Violation)
+		s.T.Errorf("line %d: %s", s.Line, r.Violation)
 	}
 	for r, n := range w.oracle.accepts {
 		if n > 1 {
