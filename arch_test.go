@@ -31,7 +31,7 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/input internal/longtest internal/script internal/zone
+internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun

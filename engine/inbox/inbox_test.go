@@ -6,18 +6,21 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/internal/roletest"
 	"flyball/internal/vt"
 )
 
-// step is an input of the role and what it asks for: facts, then messages, one a line.
+// step is an input of the role and what it asks for.
 type step struct {
 	at   vt.Span
-	in   engine.Body // nil: a wake
+	in   any
 	want string
 }
 
-// again is a new process with all facts that were written.
-type again struct{ engine.Body }
+type (
+	wake  = roletest.Wake
+	again = roletest.Again
+)
 
 // play gives a role that pushes at most two changes at a time its inputs.
 func play(t *testing.T, steps []step) {
@@ -27,34 +30,11 @@ func play(t *testing.T, steps []step) {
 	if errs := cfg.Validate(); errs != nil {
 		t.Fatal(errs)
 	}
-	s := New(cfg)
-	var facts []engine.Fact
-	for i, v := range steps {
-		var out engine.Outbox
-		now := vt.Time(v.at)
-		switch in := v.in.(type) {
-		case nil:
-			if s.Wake(now, nil, &out); s.NextWake() <= now {
-				t.Fatalf("step %d: after a wake at %v the next one is at %v", i, now, s.NextWake())
-			}
-		case again:
-			s = New(cfg)
-			s.Recover(now, 0, facts, &out)
-		default:
-			s.Receive(now, engine.Message{Body: in}, &out)
-		}
-		facts = append(facts, out.Write...)
-		var got []string
-		for _, f := range out.Write {
-			got = append(got, engine.Words(f))
-		}
-		for _, m := range out.Send {
-			got = append(got, fmt.Sprintf("to %v: %s", m.To, engine.Words(m.Body)))
-		}
-		if got, want := strings.Join(got, "\n"), strings.ReplaceAll(v.want, "\t", ""); got != want {
-			t.Fatalf("step %d, at %v, %+v:\n%s\nwant\n%s", i, v.at, v.in, got, want)
-		}
+	var all []roletest.Step
+	for _, v := range steps {
+		all = append(all, roletest.Step{At: v.at, In: v.in, Want: v.want})
 	}
+	roletest.Play(t, func() engine.Durable { return New(cfg) }, all)
 }
 
 // A recipient is deleted at the second hard bounce; a returned mail that comes again, also after a stop, counts once,
@@ -72,7 +52,7 @@ func TestReturned(t *testing.T) {
 		{vt.Second, hard(4), "bounced: hard return 4 of r7\n" + push},
 		{2 * vt.Second, hard(5), "bounced: hard return 5 of r7\n" + push}, // it is deleted once
 		{3 * vt.Second, engine.Got{UpTo: 1}, ""},
-		{9 * vt.Second, nil, ""},
+		{9 * vt.Second, wake{}, ""},
 	})
 }
 
@@ -81,15 +61,15 @@ func TestPush(t *testing.T) {
 	play(t, []step{
 		{0, engine.Request{Rcpt: 3}, "r3 asked to be deleted\nto sender 0: changes from 1 on: r3"},
 		{0, engine.Request{Rcpt: 3}, "to sender 0: changes from 1 on: r3"},
-		{vt.Second / 2, nil, ""},
-		{vt.Second, nil, "to sender 0: changes from 1 on: r3"},
+		{vt.Second / 2, wake{}, ""},
+		{vt.Second, wake{}, "to sender 0: changes from 1 on: r3"},
 		{vt.Second, engine.Request{Rcpt: 1}, "r1 asked to be deleted\nto sender 0: changes from 1 on: r3 r1"},
 		{vt.Second, engine.Request{Rcpt: 2}, "r2 asked to be deleted\nto sender 0: changes from 1 on: r3 r1"},
 		{2 * vt.Second, engine.Got{UpTo: 2}, "to sender 0: changes from 3 on: r2"},
 		{2 * vt.Second, engine.Got{UpTo: 1}, "to sender 0: changes from 3 on: r2"}, // overtaken
 		{2 * vt.Second, again{}, "to sender 0: changes from 1 on: r3 r1"},
 		{2 * vt.Second, engine.Got{UpTo: 3}, ""},
-		{9 * vt.Second, nil, ""},
+		{9 * vt.Second, wake{}, ""},
 	})
 }
 

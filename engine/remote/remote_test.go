@@ -8,38 +8,34 @@ import (
 	"flyball/engine"
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
+	"flyball/engine/internal/roletest"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 )
 
-// step is an input of the role and what it asks for: facts, attempts, dots, messages, one a line.
+// step is an input of the role and what it asks for.
 type step struct {
 	at   vt.Span
-	in   any // the body of a message, or one of the types below
+	in   any
 	want string
 }
 
 type (
-	wake struct{}
-	gate struct{ slot mail.Slot }
-	halt struct{ on bool }
-
-	// end ends the attempt of a slot.
-	end struct {
-		slot  mail.Slot
-		code  uint16
-		stage mail.Stage
-		fault mail.Fault
-	}
-
-	// again is a new process with all facts that were written and no dot mark, or with some.
-	again struct {
-		boot   uint64
-		dotted []mail.Recipient
-	}
+	wake  = roletest.Wake
+	end   = roletest.End
+	again = roletest.Again
 )
+
+func gate(slot mail.Slot) roletest.Gate { return roletest.Gate{Slot: slot} }
+
+func halt(on bool) roletest.Input {
+	return func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		r.(*Server).Halt(on)
+		r.Wake(now, nil, out)
+	}
+}
 
 type silent struct{}
 
@@ -72,89 +68,42 @@ func play(t *testing.T, change func(*Config), steps []step) {
 		t.Fatal(cfg.Validate())
 	}
 	list := mail.SyntheticList(8, []float64{1}, rng.New(1, 0))
-	build := func() *Server {
+	var all []roletest.Step
+	for _, v := range steps {
+		all = append(all, roletest.Step{At: v.at, In: v.in, Want: v.want})
+	}
+	roletest.Play(t, func() engine.Durable {
 		gov, err := governor.New(hold)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return New(cfg, &list, gov, silent{})
-	}
-	s := build()
-	var facts []engine.Fact
-	gens := map[mail.Slot]uint32{}
-	for i, v := range steps {
-		var out engine.Outbox
-		now := vt.Time(v.at)
-		switch in := v.in.(type) {
-		case wake:
-			s.Wake(now, nil, &out)
-		case gate:
-			s.Gate(now, in.slot, gens[in.slot], &out)
-		case halt:
-			s.Halt(in.on)
-			s.Wake(now, nil, &out)
-		case end:
-			s.Complete(now, &mail.Completion{Slot: in.slot, Gen: gens[in.slot], Reply: mail.Reply{Code: in.code,
-				Stage: in.stage, Fault: in.fault}}, &out)
-		case again:
-			for _, r := range in.dotted {
-				facts = append(facts, engine.Dotted{Rcpt: r})
-			}
-			s = build()
-			s.Recover(now, in.boot, facts, &out)
-		case engine.Body:
-			s.Receive(now, engine.Message{Body: in}, &out)
-		}
-		facts = append(facts, out.Write...)
-		if got, want := words(&out, gens), strings.ReplaceAll(v.want, "\t", ""); got != want {
-			t.Fatalf("step %d, at %v, %+v:\n%s\nwant\n%s", i, v.at, v.in, got, want)
-		}
-	}
-}
-
-func words(out *engine.Outbox, gens map[mail.Slot]uint32) string {
-	var all []string
-	for _, f := range out.Write {
-		all = append(all, engine.Words(f))
-	}
-	for i := range out.Start {
-		a := &out.Start[i]
-		gens[a.Slot] = a.Gen
-		all = append(all, fmt.Sprintf("slot %d begins r%d, try %d", a.Slot, a.Rcpt, a.Try))
-	}
-	for _, d := range out.Dots {
-		if d.Send {
-			all = append(all, fmt.Sprintf("slot %d may send until %v: %s", d.Slot, vt.Span(d.Until),
-				engine.Words(d.Mark)))
-		} else {
-			all = append(all, fmt.Sprintf("slot %d may not send", d.Slot))
-		}
-	}
-	for _, m := range out.Send {
-		all = append(all, engine.Words(m.Body))
-	}
-	return strings.Join(all, "\n")
+	}, all)
 }
 
 func plain(*Config) {}
 
 var (
-	accepted = func(slot mail.Slot) end { return end{slot, 250, mail.StageDot, mail.NoFault} }
-	deferred = func(slot mail.Slot) end { return end{slot, 451, mail.StageRCPT, mail.NoFault} }
-	refused  = func(slot mail.Slot) end { return end{slot, 550, mail.StageRCPT, mail.NoFault} }
-	aborted  = func(slot mail.Slot) end { return end{slot, 0, mail.StageDATA, mail.Aborted} }
-	lost     = func(slot mail.Slot) end { return end{slot, 0, mail.StageDot, mail.Drop} }
+	accepted = func(slot mail.Slot) end { return end{Slot: slot, Code: 250, Stage: mail.StageDot, Fault: mail.NoFault} }
+	deferred = func(slot mail.Slot) end {
+		return end{Slot: slot, Code: 451, Stage: mail.StageRCPT, Fault: mail.NoFault}
+	}
+	refused = func(slot mail.Slot) end {
+		return end{Slot: slot, Code: 550, Stage: mail.StageRCPT, Fault: mail.NoFault}
+	}
+	aborted = func(slot mail.Slot) end { return end{Slot: slot, Code: 0, Stage: mail.StageDATA, Fault: mail.Aborted} }
+	lost    = func(slot mail.Slot) end { return end{Slot: slot, Code: 0, Stage: mail.StageDot, Fault: mail.Drop} }
 )
 
 // begun is a subset of four recipients, two of them in attempts.
 var begun = []step{
 	{0, transfer(0, engine.Part{From: 0, To: 4}), `job 1, plan 1, subset 0 taken: r0-r3, 2 processes
-		progress job 1, plan 1, subset 0: P500, sent 0s, 0 ended`},
-	{vt.Second, transfer(0, engine.Part{From: 0, To: 4}), "progress job 1, plan 1, subset 0: P500, sent 1s, 0 ended"},
+		to sender 0: progress job 1, plan 1, subset 0: P500, sent 0s, 0 ended`},
+	{vt.Second, transfer(0, engine.Part{From: 0, To: 4}), "to sender 0: progress job 1, plan 1, subset 0: P500, sent 1s, 0 ended"},
 	{vt.Second, start(0, vt.Second, 0, 1), `job 1, plan 1, subset 0 begun
 		slot 0 begins r0, try 0
 		slot 1 begins r2, try 0
-		progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
+		to sender 0: progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
 }
 
 func after(more ...step) []step { return append(begun[:len(begun):len(begun)], more...) }
@@ -162,30 +111,30 @@ func after(more ...step) []step { return append(begun[:len(begun):len(begun)], m
 // An intent comes before each final dot and an outcome after it; a subset ends once.
 func TestSubset(t *testing.T) {
 	play(t, plain, after(
-		step{2 * vt.Second, gate{0}, "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
-		step{2 * vt.Second, gate{0}, ""}, // asked again
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		step{2 * vt.Second, gate(0), ""}, // asked again
 		step{2 * vt.Second, accepted(0), "outcome r0, try 0: delivered\nslot 0 begins r1, try 0"},
 		step{2 * vt.Second, deferred(1), "outcome r2, try 0: pending, due 12s\nslot 1 begins r3, try 0"},
 		step{2 * vt.Second, refused(1), "outcome r3, try 0: failed"},
-		step{3 * vt.Second, gate{0}, "intent r1, try 0, boot 0\nslot 0 may send until 6s: dot r1, try 0"},
+		step{3 * vt.Second, gate(0), "intent r1, try 0, boot 0\nslot 0 may send until 6s: dot r1, try 0"},
 		step{3 * vt.Second, lost(0), "outcome r1, try 0: pending, ambiguous, due 13s"},
 		step{4 * vt.Second, start(0, 4*vt.Second, 1, 1),
-			"progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"},
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"},
 		step{4 * vt.Second, start(0, 2*vt.Second, 0, 1),
-			"progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"}, // overtaken: what is imported stays so
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"}, // overtaken: what is imported stays so
 		step{8500 * vt.Millisecond, start(0, 8*vt.Second, 2, 1),
-			"progress job 1, plan 1, subset 0: P600, sent 8.5s, 2 ended"},
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 8.5s, 2 ended"},
 		step{13 * vt.Second, wake{}, ""}, // the lease has ended
 		step{13 * vt.Second, start(0, 13*vt.Second, 2, 1), "slot 0 begins r1, try 1\nslot 1 begins r2, try 1\n" +
-			"progress job 1, plan 1, subset 0: P600, sent 13s, 2 ended"},
-		step{14 * vt.Second, gate{1}, "intent r2, try 1, boot 0\nslot 1 may send until 18s: dot r2, try 1"},
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 13s, 2 ended"},
+		step{14 * vt.Second, gate(1), "intent r2, try 1, boot 0\nslot 1 may send until 18s: dot r2, try 1"},
 		step{14 * vt.Second, accepted(1), "outcome r2, try 1: delivered"},
 		step{15 * vt.Second, refused(0), `outcome r1, try 1: failed
 			job 1, plan 1, subset 0 ended
-			progress job 1, plan 1, subset 0: P650, sent 15s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)`},
-		step{16 * vt.Second, again{0, nil}, ""},
+			to sender 0: progress job 1, plan 1, subset 0: P650, sent 15s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)`},
+		step{16 * vt.Second, again{}, ""},
 		step{16 * vt.Second, start(0, 15*vt.Second, 2, 1),
-			"progress job 1, plan 1, subset 0: P650, sent 16s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)"},
+			"to sender 0: progress job 1, plan 1, subset 0: P650, sent 16s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)"},
 	))
 }
 
@@ -195,25 +144,25 @@ func TestLease(t *testing.T) {
 	play(t, plain, []step{
 		begun[0],
 		{vt.Second, start(0, 0, 0, 1), `job 1, plan 1, subset 0 begun
-			progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
-		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
+		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
 		{9 * vt.Second, start(0, 5*vt.Second, 0, 1), `slot 0 begins r0, try 0
 			slot 1 begins r2, try 0
-			progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended`},
-		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
-		{9 * vt.Second, gate{0}, "intent r0, try 0, boot 0\nslot 0 may send until 10s: dot r0, try 0"},
-		{10 * vt.Second, gate{1}, "slot 1 may not send"},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended`},
+		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
+		{9 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 10s: dot r0, try 0"},
+		{10 * vt.Second, gate(1), "slot 1 may not send"},
 		{10 * vt.Second, aborted(1), ""},
 		{10 * vt.Second, accepted(0), "outcome r0, try 0: delivered"},
 		// what the gate refused does not count as a try
 		{11 * vt.Second, start(0, 11*vt.Second, 0, 1), `slot 0 begins r1, try 0
 			slot 1 begins r3, try 0
-			progress job 1, plan 1, subset 0: P600, sent 11s, 1 ended, from 1 on: r0 delivered`},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 11s, 1 ended, from 1 on: r0 delivered`},
 		{12 * vt.Second, refused(0), "outcome r1, try 0: failed\nslot 0 begins r2, try 0"},
 		// the disk was slow: the lease ended between the gate and the dot
-		{12 * vt.Second, gate{0}, "intent r2, try 0, boot 0\nslot 0 may send until 16s: dot r2, try 0"},
+		{12 * vt.Second, gate(0), "intent r2, try 0, boot 0\nslot 0 may send until 16s: dot r2, try 0"},
 		{16 * vt.Second, start(0, 16*vt.Second, 0, 1),
-			"progress job 1, plan 1, subset 0: P600, sent 16s, 2 ended, from 1 on: r0 delivered, r1 failed"},
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 16s, 2 ended, from 1 on: r0 delivered, r1 failed"},
 		{16 * vt.Second, aborted(0), "slot 0 begins r2, try 0"},
 	})
 }
@@ -224,13 +173,13 @@ func TestDrop(t *testing.T) {
 	play(t, plain, after(
 		step{2 * vt.Second, engine.Drop{Subset: one(0)}, ""},
 		step{2 * vt.Second, engine.Drop{Subset: one(7)}, ""},
-		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1), "progress job 1, plan 1, subset 0: P000, sent 2s, 0 ended"},
-		step{2 * vt.Second, gate{0}, "slot 0 may not send"},
+		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P000, sent 2s, 0 ended"},
+		step{2 * vt.Second, gate(0), "slot 0 may not send"},
 		step{2 * vt.Second, aborted(0), ""},
 		step{2 * vt.Second, refused(1), "outcome r2, try 0: failed"}, // what is known is recorded
-		step{3 * vt.Second, again{0, nil}, ""},
+		step{3 * vt.Second, again{}, ""},
 		step{30 * vt.Second, wake{}, ""},
-		step{30 * vt.Second, start(7, 30*vt.Second, 0, 1), "progress job 1, plan 1, subset 7: P000, sent 30s, 0 ended"},
+		step{30 * vt.Second, start(7, 30*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 7: P000, sent 30s, 0 ended"},
 	))
 }
 
@@ -238,19 +187,19 @@ func TestDrop(t *testing.T) {
 func TestBars(t *testing.T) {
 	play(t, plain, after(
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 2, 1), // number 1 is missing
-			"progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended"},
+			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended"},
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2, 3), `r2 barred, number 1 of sender 0
 			r3 barred, number 2 of sender 0
-			progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 2 barred`},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 2 barred`},
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2, 3, 1), `r1 barred, number 3 of sender 0
-			progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 3 barred`},
-		step{2 * vt.Second, gate{1}, "slot 1 may not send"},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 3 barred`},
+		step{2 * vt.Second, gate(1), "slot 1 may not send"},
 		step{2 * vt.Second, aborted(1), "outcome r2, try 0: suppressed\nslot 1 begins r3, try 0"},
-		step{3 * vt.Second, again{0, nil}, ""},
+		step{3 * vt.Second, again{}, ""},
 		step{4 * vt.Second, start(0, 4*vt.Second, 1, 4), `outcome r1, try 0: suppressed
 			outcome r3, try 0: suppressed
 			slot 0 begins r0, try 0
-			progress job 1, plan 1, subset 0: P600, sent 4s, 3 ended, from 2 on: r1 suppressed, r3 suppressed, 3 barred`},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 3 ended, from 2 on: r1 suppressed, r3 suppressed, 3 barred`},
 	))
 }
 
@@ -259,9 +208,9 @@ func TestTriesAndTimesSurvive(t *testing.T) {
 	play(t, plain, after(
 		step{2 * vt.Second, deferred(0), "outcome r0, try 0: pending, due 12s\nslot 0 begins r1, try 0"},
 		step{2 * vt.Second, refused(0), "outcome r1, try 0: failed"},
-		step{3 * vt.Second, again{0, nil}, ""},
+		step{3 * vt.Second, again{}, ""},
 		step{8 * vt.Second, start(0, 8*vt.Second, 0, 1), `slot 0 begins r2, try 0
-			progress job 1, plan 1, subset 0: P600, sent 8s, 1 ended, from 1 on: r1 failed`},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 8s, 1 ended, from 1 on: r1 failed`},
 		step{9 * vt.Second, refused(0), "outcome r2, try 0: failed\nslot 0 begins r3, try 0"},
 		step{9 * vt.Second, refused(0), "outcome r3, try 0: failed"},
 		step{11 * vt.Second, wake{}, ""},
@@ -272,29 +221,29 @@ func TestTriesAndTimesSurvive(t *testing.T) {
 // After a stop of the process the mark tells whether the final dot was sent; after a loss of power nothing does.
 func TestAttemptsWithoutOutcome(t *testing.T) {
 	gates := after(
-		step{2 * vt.Second, gate{0}, "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
-		step{2 * vt.Second, gate{1}, "intent r2, try 0, boot 0\nslot 1 may send until 6s: dot r2, try 0"})
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		step{2 * vt.Second, gate(1), "intent r2, try 0, boot 0\nslot 1 may send until 6s: dot r2, try 0"})
 	then := func(more ...step) []step { return append(gates[:len(gates):len(gates)], more...) }
 	play(t, plain, then(
-		step{9 * vt.Second, again{0, []mail.Recipient{2}}, "outcome r2, try 0: pending, ambiguous, due 9s"},
+		step{9 * vt.Second, again{Dotted: []mail.Recipient{2}}, "outcome r2, try 0: pending, ambiguous, due 9s"},
 		// its outcome closes the intent: another stop adds nothing
-		step{10 * vt.Second, again{0, nil}, ""},
+		step{10 * vt.Second, again{}, ""},
 		step{10 * vt.Second, start(0, 10*vt.Second, 0, 1), `slot 0 begins r0, try 0
 			slot 1 begins r1, try 0
-			progress job 1, plan 1, subset 0: P600, sent 10s, 0 ended`},
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 10s, 0 ended`},
 		step{10 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r2, try 1"},
 	))
 	play(t, plain, then(
-		step{9 * vt.Second, again{1, nil},
+		step{9 * vt.Second, again{Boot: 1},
 			"outcome r0, try 0: pending, ambiguous, due 9s\noutcome r2, try 0: pending, ambiguous, due 9s"},
 	))
 	// at most once: what may have been accepted is held
 	play(t, func(c *Config) { c.Resend = false }, then(
-		step{9 * vt.Second, again{1, nil},
+		step{9 * vt.Second, again{Boot: 1},
 			"outcome r0, try 0: ambiguous, ambiguous\noutcome r2, try 0: ambiguous, ambiguous"},
 		step{10 * vt.Second, start(0, 10*vt.Second, 0, 1), `slot 0 begins r1, try 0
 			slot 1 begins r3, try 0
-			progress job 1, plan 1, subset 0: P600, sent 10s, 2 ended, from 1 on: r0 ambiguous (ambiguous), ` +
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 10s, 2 ended, from 1 on: r0 ambiguous (ambiguous), ` +
 			"r2 ambiguous (ambiguous)"},
 	))
 }
@@ -302,10 +251,10 @@ func TestAttemptsWithoutOutcome(t *testing.T) {
 // While final dots are halted, attempts wait at the gate.
 func TestHalt(t *testing.T) {
 	play(t, plain, after(
-		step{2 * vt.Second, halt{true}, ""},
-		step{2 * vt.Second, gate{1}, ""},
-		step{2 * vt.Second, gate{0}, ""},
-		step{3 * vt.Second, halt{false}, `intent r2, try 0, boot 0
+		step{2 * vt.Second, halt(true), ""},
+		step{2 * vt.Second, gate(1), ""},
+		step{2 * vt.Second, gate(0), ""},
+		step{3 * vt.Second, halt(false), `intent r2, try 0, boot 0
 			intent r0, try 0, boot 0
 			slot 1 may send until 6s: dot r2, try 0
 			slot 0 may send until 6s: dot r0, try 0`},
@@ -317,12 +266,12 @@ func TestGrantAndTransfer(t *testing.T) {
 	torn := transfer(0, engine.Part{From: 0, To: 4})
 	torn.Digest++
 	play(t, plain, []step{
-		{0, engine.Hire{Job: 1, Processes: 4}, "granted 2 processes for job 1"},
-		{0, engine.Hire{Job: 1, Processes: 4}, "granted 2 processes for job 1"},
-		{vt.Second, engine.Hire{Job: 2, Processes: 1}, "granted 0 processes for job 2"},
-		{vt.Minute, engine.Hire{Job: 2, Processes: 1}, "granted 1 processes for job 2"},
+		{0, engine.Hire{Job: 1, Processes: 4}, "to sender 0: granted 2 processes for job 1"},
+		{0, engine.Hire{Job: 1, Processes: 4}, "to sender 0: granted 2 processes for job 1"},
+		{vt.Second, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 0 processes for job 2"},
+		{vt.Minute, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 1 processes for job 2"},
 		{vt.Minute, torn, ""},
-		{vt.Minute, start(0, vt.Minute, 0, 1), "progress job 1, plan 1, subset 0: P000, sent 1m, 0 ended"},
+		{vt.Minute, start(0, vt.Minute, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P000, sent 1m, 0 ended"},
 	})
 }
 
@@ -334,7 +283,7 @@ func TestFinalOnce(t *testing.T) {
 		step{2 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r1, try 0"},
 		step{2 * vt.Second, engine.Drop{Subset: one(0)}, ""},
 		step{2 * vt.Second, later, `job 1, plan 2, subset 0 taken: r0-r1, 2 processes
-			progress job 1, plan 2, subset 0: P500, sent 2s, 1 ended, from 1 on: r0 failed`},
+			to sender 0: progress job 1, plan 2, subset 0: P500, sent 2s, 1 ended, from 1 on: r0 failed`},
 	))
 }
 
@@ -359,11 +308,11 @@ func TestOvertakenTransfer(t *testing.T) {
 	begin.Subset, begin.Echo = later.Subset, vt.Time(vt.Second)
 	play(t, plain, []step{
 		{vt.Second, later, `job 1, plan 2, subset 0 taken: r0, 2 processes
-			progress job 1, plan 2, subset 0: P500, sent 1s, 0 ended`},
+			to sender 0: progress job 1, plan 2, subset 0: P500, sent 1s, 0 ended`},
 		{vt.Second, transfer(5, engine.Part{From: 0, To: 1}), `job 1, plan 1, subset 5 taken: r0, 2 processes
-			progress job 1, plan 1, subset 5: P500, sent 1s, 0 ended`},
+			to sender 0: progress job 1, plan 1, subset 5: P500, sent 1s, 0 ended`},
 		{vt.Second, begin, `job 1, plan 2, subset 0 begun
 			slot 0 begins r0, try 0
-			progress job 1, plan 2, subset 0: P600, sent 1s, 0 ended`},
+			to sender 0: progress job 1, plan 2, subset 0: P600, sent 1s, 0 ended`},
 	})
 }

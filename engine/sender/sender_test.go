@@ -9,22 +9,27 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/internal/roletest"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
-// step is an input of the role and what it asks for: facts, then messages, one a line.
+// step is an input of the role and what it asks for.
 type step struct {
 	at   vt.Span
-	in   any // Submitted, the body of a message, wake or again
+	in   any
 	from engine.Address
 	want string
 }
 
-type wake struct{}
+type (
+	wake  = roletest.Wake
+	again = roletest.Again
+)
 
-// again is a new process with all facts written so far, or the first ones.
-type again struct{ facts int }
+func submit(m engine.Submitted) roletest.Input {
+	return func(r engine.Durable, now vt.Time, out *engine.Outbox) { r.(*Server).Submit(now, m, out) }
+}
 
 func b(n mail.Server) engine.Address { return engine.Address{Role: engine.Remote, Server: n} }
 
@@ -56,45 +61,17 @@ func play(t *testing.T, steps []step) {
 	if errs := cfg.Validate(); errs != nil {
 		t.Fatal(errs)
 	}
-	s := New(cfg)
-	var facts []engine.Fact
-	for i, v := range steps {
-		var out engine.Outbox
-		now := vt.Time(v.at)
-		switch in := v.in.(type) {
-		case engine.Submitted:
-			s.Submit(now, in, &out)
-		case wake:
-			if s.Wake(now, nil, &out); s.NextWake() <= now {
-				t.Fatalf("step %d: after a wake at %v the next one is at %v", i, now, s.NextWake())
-			}
-		case again:
-			if in.facts > 0 {
-				facts = facts[:in.facts]
-			}
-			s = New(cfg)
-			s.Recover(now, 0, facts, &out)
-		case engine.Body:
-			s.Receive(now, engine.Message{From: v.from, Body: in}, &out)
-		}
-		facts = append(facts, out.Write...)
-		var got []string
-		for _, f := range out.Write {
-			got = append(got, engine.Words(f))
-		}
-		for _, m := range out.Send {
-			got = append(got, fmt.Sprintf("to %v: %s", m.To, engine.Words(m.Body)))
-		}
-		if got, want := strings.Join(got, "\n"), strings.ReplaceAll(v.want, "\t", ""); got != want {
-			t.Fatalf("step %d, at %v, %T:\n%s\nwant\n%s", i, v.at, v.in, got, want)
-		}
+	var all []roletest.Step
+	for _, v := range steps {
+		all = append(all, roletest.Step{At: v.at, In: v.in, From: v.from, Want: v.want})
 	}
+	roletest.Play(t, func() engine.Durable { return New(cfg) }, all)
 }
 
 // planned is a mailing up to its plan: two servers with two processes and one.
 var planned = []step{
-	{0, engine.Submitted{Job: 1, Recipients: 6}, a, "job 1 submitted: 6 recipients, due 0s"},
-	{0, engine.Submitted{Job: 1, Recipients: 6}, a, ""},
+	{0, submit(engine.Submitted{Job: 1, Recipients: 6}), a, "job 1 submitted: 6 recipients, due 0s"},
+	{0, submit(engine.Submitted{Job: 1, Recipients: 6}), a, ""},
 	{0, wake{}, a, `job 1 reached P100
 		job 1 reached P200
 		job 1 reached P300
@@ -163,7 +140,7 @@ func TestPlanIsFrozen(t *testing.T) {
 	hired := step{20 * vt.Second, wake{}, a, `to remote 0: hire 4 processes for job 1
 		to remote 1: hire 4 processes for job 1`}
 	play(t, after(
-		step{20 * vt.Second, again{6}, a, ""}, hired,
+		step{20 * vt.Second, again{Facts: 6}, a, ""}, hired,
 		step{20 * vt.Second, engine.Granted{Job: 1, Processes: 1}, b(0), ""},
 		step{20 * vt.Second, engine.Granted{Job: 1, Processes: 2}, b(1),
 			`job 1, plan 1, subset 0 of 2 planned for server 0: r0-r1
@@ -255,7 +232,7 @@ func TestChanges(t *testing.T) {
 func TestScheduled(t *testing.T) {
 	hire := "to remote 0: hire 4 processes for job 1\nto remote 1: hire 4 processes for job 1"
 	play(t, []step{
-		{0, engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}, a, "job 1 submitted: 6 recipients, due 1h"},
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}), a, "job 1 submitted: 6 recipients, due 1h"},
 		{vt.Hour - 1, wake{}, a, ""},
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // of another life: there is no list yet
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(1), ""},
@@ -350,7 +327,7 @@ func TestValidate(t *testing.T) {
 func TestTwoMailings(t *testing.T) {
 	second := engine.Subset{Job: 2, Epoch: 1}
 	play(t, after(
-		step{vt.Second, engine.Submitted{Job: 2, First: 6, Recipients: 3}, a,
+		step{vt.Second, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3}), a,
 			"job 2 submitted: 3 recipients from r6 on, due 0s"},
 		step{vt.Second, engine.Granted{Job: 2}, b(0), ""},
 		step{vt.Second, wake{}, a, `job 2 reached P100
