@@ -241,7 +241,8 @@ func TestOneDialer(t *testing.T) {
 // written in place is half there after a crash: so files are opened in one
 // place and written in one.
 func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
-	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil}
+	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil,
+		"internal/script": nil} // the files of tests
 	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll",
 		"MkdirTemp", "RemoveAll", "Truncate"}
 	for _, s := range sources(t) {

@@ -18,8 +18,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// TestScript plays testdata/*.txt (package script) against a machine. Effects are printed in order, with the time in front: the
-// observer's calls, then the actions.
+// TestScript plays testdata/*.txt (package script) against a machine. Effects are printed in
+// order, with the time in front: the observer's calls, then the actions.
 //
 //	machine available=3 limit=2 delays=10s,1m interval=3h messages=100
 //	        offers=0,2                               messages per connection by destination

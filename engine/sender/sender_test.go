@@ -232,7 +232,8 @@ func TestChanges(t *testing.T) {
 func TestScheduled(t *testing.T) {
 	hire := "to remote 0: hire 4 processes for job 1\nto remote 1: hire 4 processes for job 1"
 	play(t, []step{
-		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}), a, "job 1 submitted: 6 recipients, due 1h"},
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Due: vt.Time(vt.Hour)}), a,
+			"job 1 submitted: 6 recipients, due 1h"},
 		{vt.Hour - 1, wake{}, a, ""},
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // of another life: there is no list yet
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(1), ""},

@@ -1,0 +1,45 @@
+package remote
+
+import (
+	"fmt"
+
+	"flyball/engine"
+	"flyball/engine/delivery"
+	"flyball/internal/vt"
+)
+
+// Config configures the server.
+type Config struct {
+	Delivery delivery.Config
+	Sender   engine.Address // the sending server
+	Lease    vt.Span        // for which a Start lets the server deliver, from the Progress that it answers
+	Hold     vt.Span        // for which processes are kept after Granted
+	Batch    int            // most outcomes in a Progress
+	Window   int            // most recipients of a subset who may have the message without an imported outcome
+	Resend   bool           // an ambiguous attempt is resent; otherwise its recipient is held
+}
+
+// Default returns the configuration with the given delivery machine.
+func Default(d delivery.Config) Config {
+	return Config{Delivery: d, Sender: engine.Address{Role: engine.Sender}, Lease: 5 * vt.Second,
+		Hold: 10 * vt.Second, Batch: 1000, Window: 1000}
+}
+
+// Validate returns all problems of the configuration.
+func (c *Config) Validate() (errs []error) {
+	for _, v := range []struct {
+		name string
+		span vt.Span
+	}{{"lease", c.Lease}, {"hold", c.Hold}} {
+		if v.span <= 0 {
+			errs = append(errs, fmt.Errorf("%s: got %v, want more than 0", v.name, v.span))
+		}
+	}
+	if c.Batch < 1 {
+		errs = append(errs, fmt.Errorf("batch: got %d, want at least 1", c.Batch))
+	}
+	if c.Window < 1 {
+		errs = append(errs, fmt.Errorf("window: got %d, want at least 1", c.Window))
+	}
+	return errs
+}

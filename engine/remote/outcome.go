@@ -1,0 +1,58 @@
+package remote
+
+import (
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// watcher receives what the machine observes.
+type watcher struct {
+	s   *Server
+	obs engine.Observer
+}
+
+// Ended writes the outcome of an attempt.
+func (w watcher) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail.Status) {
+	w.s.ended(a, r, status)
+	w.obs.Ended(now, a, r, status)
+}
+
+func (w watcher) Interval(now vt.Time, s mail.Server, i engine.Interval) { w.obs.Interval(now, s, i) }
+
+func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
+	v := &s.slots[a.Slot]
+	w := &s.rows[a.Rcpt]
+	v.busy, w.open = false, false
+	if v.sent {
+		w.of.dots--
+	}
+	if s.stray = !w.given; v.shut && !w.barred {
+		return
+	}
+	ambiguous := v.sent && r.Class() == mail.Ambiguous
+	if v.shut {
+		status = mail.Suppressed
+	}
+	o := engine.Outcome{Rcpt: a.Rcpt, Try: w.tries, Status: status, Ambiguous: ambiguous}
+	if status == mail.Pending {
+		o.Due = s.machine.Due()
+	}
+	s.charge(o)
+}
+
+// charge records an outcome.
+func (s *Server) charge(o engine.Outcome) {
+	s.write(o)
+	s.settle(o)
+}
+
+// settle applies an outcome to its recipient.
+func (s *Server) settle(o engine.Outcome) {
+	w := &s.rows[o.Rcpt]
+	w.tries, w.due, w.status = o.Try+1, o.Due, o.Status
+	w.ambiguous = w.ambiguous || o.Ambiguous
+	if w.status != mail.Pending {
+		s.end(o.Rcpt)
+	}
+}

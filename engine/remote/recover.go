@@ -1,0 +1,72 @@
+package remote
+
+import (
+	"fmt"
+	"slices"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/snap"
+	"flyball/internal/vt"
+)
+
+// Recover takes the facts of the server before its stop. An attempt that may have been accepted is
+// ambiguous.
+func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *engine.Outbox) {
+	s.now, s.out, s.boot = now, out, boot
+	var begun intents
+	for _, f := range facts {
+		switch f := f.(type) {
+		case engine.Took:
+			s.add(f)
+		case engine.Began:
+			s.find(f.Subset).point = engine.P600
+		case engine.Ended:
+			s.find(f.Subset).point = engine.P650
+		case engine.Barred:
+			s.bar(f.Rcpt, f.Number)
+		case engine.Intent:
+			begun.end(f.Rcpt) // a stop before the final dot left no outcome
+			begun = append(begun, intent{Intent: f})
+		case engine.Dotted:
+			begun.dot(f.Rcpt)
+		case engine.Outcome:
+			begun.end(f.Rcpt)
+			s.settle(f)
+		default:
+			panic(fmt.Sprintf("remote: server %d: got fact %T, want one of a delivering server",
+				s.cfg.Delivery.Server, f))
+		}
+	}
+	for _, v := range begun {
+		if v.Boot == boot && !v.dotted {
+			continue // the process stopped before the final dot
+		}
+		o := engine.Outcome{Rcpt: v.Rcpt, Try: v.Try, Status: mail.Pending, Ambiguous: true, Due: now}
+		if !s.cfg.Resend {
+			o.Status = mail.Held
+		}
+		s.charge(o)
+	}
+}
+
+// intent is an attempt without an outcome.
+type intent struct {
+	engine.Intent
+	dotted bool
+}
+
+type intents []intent
+
+func (q *intents) end(r mail.Recipient) {
+	*q = slices.DeleteFunc(*q, func(v intent) bool { return v.Rcpt == r })
+}
+
+func (q intents) dot(r mail.Recipient) {
+	for i := range q {
+		q[i].dotted = q[i].dotted || q[i].Rcpt == r
+	}
+}
+
+// State is not saved: facts are.
+func (s *Server) State(*snap.Codec) { panic("remote: State: the state of the role is its facts") }

@@ -1,0 +1,56 @@
+package sender
+
+import (
+	"fmt"
+
+	"flyball/internal/vt"
+)
+
+// Config configures the server.
+type Config struct {
+	Servers   int     // number of delivering servers
+	Processes int     // wanted for a mailing
+	Size      int     // recipients that a process takes at a time
+	Chunk     int     // recipients that a server with free processes fetches at a time; 0: the list is cut at once
+	Check     vt.Span // time between two checks of all subsets
+	Lease     vt.Span // for which a delivering server may deliver after a Progress
+	Drift     float64 // most by which the clocks of two servers differ in speed, as a share
+	Patience  vt.Span // after which a server that does not answer is lost; longer than any lease lasts
+	Batch     int     // most bars in a Start
+}
+
+// Default returns the configuration for a number of delivering servers.
+func Default(servers int) Config {
+	return Config{Servers: servers, Processes: 4, Size: 3, Check: vt.Second, Lease: 5 * vt.Second, Drift: 0.01,
+		Patience: 20 * vt.Second, Batch: 1000}
+}
+
+// Validate returns all problems of the configuration.
+func (c *Config) Validate() (errs []error) {
+	for _, v := range []struct {
+		name string
+		n    int
+	}{{"servers", c.Servers}, {"processes", c.Processes}, {"size", c.Size}, {"batch", c.Batch}} {
+		if v.n < 1 {
+			errs = append(errs, fmt.Errorf("%s: got %d, want at least 1", v.name, v.n))
+		}
+	}
+	if c.Chunk < 0 {
+		errs = append(errs, fmt.Errorf("chunk: got %d, want at least 0", c.Chunk))
+	}
+	if c.Check <= 0 {
+		errs = append(errs, fmt.Errorf("check: got %v, want more than 0", c.Check))
+	}
+	if c.Lease <= c.Check {
+		errs = append(errs, fmt.Errorf("lease: got %v, want more than the check of %v: it would end before it is "+
+			"renewed", c.Lease, c.Check))
+	}
+	if c.Drift < 0 || c.Drift >= 1 {
+		errs = append(errs, fmt.Errorf("drift: got %v, want from 0 to below 1", c.Drift))
+	}
+	if least := vt.Span(float64(c.Lease) * (1 + c.Drift)); c.Patience < least {
+		errs = append(errs, fmt.Errorf("patience: got %v, want at least %v, the lease by the slowest clock: a server "+
+			"may deliver until then", c.Patience, least))
+	}
+	return errs
+}

@@ -1,0 +1,132 @@
+package sender
+
+import (
+	"fmt"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+)
+
+// check asks the servers of all subsets for progress ([0035]), renews leases, ends subsets whose server is lost, and
+// closes the mailing when all have ended.
+func (s *Server) check(j *job) {
+	open := j.next < j.end()
+	ask := open
+	for i := 0; i < len(j.subsets); i++ { // a subset that is planned on the way is transferred at once
+		v := j.subsets[i]
+		if v.over {
+			continue
+		}
+		open = true
+		ask = ask || s.now > v.heard.Add(s.cfg.Patience-2*s.cfg.Check)
+		switch {
+		case s.now > v.heard.Add(s.cfg.Patience) && s.reallocate(j, v):
+		case v.point < engine.P500:
+			s.transfer(v)
+		default:
+			s.start(v)
+		}
+	}
+	if ask {
+		s.hire(j) // who has finished answers too, and may fetch more or take over
+	}
+	if !open {
+		s.close(j)
+	}
+}
+
+// transfer hands a subset to its server.
+func (s *Server) transfer(v *subset) {
+	s.send(remote(v.Server), engine.Transfer{Subset: v.Subset, Part: v.Part, Digest: engine.DigestOf(v.Part),
+		Processes: s.cfg.Processes, Size: s.cfg.Size})
+}
+
+// start lets the server of a subset deliver it until the end of a lease.
+func (s *Server) start(v *subset) {
+	known := &s.servers[v.Server]
+	bars := s.bars[min(known.barred, uint64(len(s.bars))):]
+	s.send(remote(v.Server), engine.Start{Subset: v.Subset, Echo: v.echo, Imported: v.imported, First: known.barred + 1,
+		Bars: engine.PackRecipients(bars[:min(len(bars), s.cfg.Batch)])})
+}
+
+// progress takes the state of a subset from its server.
+func (s *Server) progress(from mail.Server, b engine.Progress) {
+	s.servers[from].heard = s.now
+	s.servers[from].barred = max(s.servers[from].barred, b.Barred)
+	j := s.find(b.Subset.Job)
+	var v *subset
+	if j != nil {
+		v = j.find(b.Subset)
+	}
+	if v == nil || v.over {
+		s.send(remote(from), engine.Drop{Subset: b.Subset})
+		return
+	}
+	v.heard = s.now
+	v.echo = max(v.echo, b.Sent)
+	first := v.point < engine.P500
+	v.point = max(v.point, b.Checkpoint)
+	if b.Checkpoint == engine.P000 {
+		v.point = engine.P000 // the server lost what it had
+	}
+	fresh := fresh(v, b)
+	if len(fresh) > 0 {
+		s.write(engine.Imported{Subset: v.Subset, First: v.imported + 1, Outcomes: engine.PackOutcomes(fresh)})
+		s.take(j, v, fresh)
+	}
+	switch {
+	case b.Checkpoint == engine.P650 && v.imported == b.Ended: // of an older Progress Ended is not the last
+		s.write(engine.Finished{Subset: v.Subset})
+		v.over = true
+		s.start(v) // the server learns what is imported
+		s.check(j)
+	case first && v.point >= engine.P500, len(fresh) > 0:
+		s.start(v)
+	}
+}
+
+// fresh returns the outcomes that are not imported yet; none if some before them did not come.
+func fresh(v *subset, b engine.Progress) []engine.Final {
+	if b.First > v.imported+1 {
+		return nil
+	}
+	all := engine.UnpackOutcomes(b.Outcomes)
+	return all[min(v.imported+1-b.First, uint64(len(all))):]
+}
+
+// take applies outcomes of a subset.
+func (s *Server) take(j *job, v *subset, fresh []engine.Final) {
+	v.imported += uint64(len(fresh))
+	for _, f := range fresh {
+		i := f.Rcpt - j.First
+		j.status[i] = f.Status
+		j.twice[i] = j.twice[i] || f.Ambiguous
+	}
+}
+
+// close ends a mailing: its report is due, and it leaves the queue.
+func (s *Server) close(j *job) {
+	sum := engine.Summary{Job: j.Job}
+	for i, status := range j.status {
+		switch status {
+		case mail.Done:
+			sum.Delivered++
+		case mail.Failed:
+			sum.Failed++
+		case mail.Held:
+			sum.Held++
+		case mail.Suppressed:
+			sum.Suppressed++
+		default:
+			panic(fmt.Sprintf("sender: job %d: recipient %d is %v after all subsets, want final", j.Job,
+				j.First+mail.Recipient(i), status))
+		}
+		if j.twice[i] {
+			sum.Ambiguous++
+		}
+	}
+	f := engine.Closed{Summary: sum}
+	s.write(f)
+	j.point, j.summary = engine.P699, sum
+	s.send(engine.Address{}, sum)
+}
