@@ -34,19 +34,42 @@ func DefaultSearch() Search {
 
 // Account is what came of a search.
 type Account struct {
-	Effects     int `json:"effects"`                // of the run in which nothing goes wrong
-	Runs        int `json:"runs"`                   // runs with faults
-	Points      int `json:"points"`                 // servers that stopped in them
-	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
-	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
-	Unexplained int `json:"unexplained_duplicates"` // those without a recorded ambiguous attempt of the recipient
-	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
-	Replanned   int `json:"replanned"`              // recipients of lost servers who may have the message all the same
-	Failed      int `json:"failed"`                 // runs that broke a promise
+	Effects int `json:"effects"` // of the run in which nothing goes wrong
+	Runs    int `json:"runs"`    // runs with faults
+	Failed  int `json:"failed"`  // runs that broke a promise
+	Counts
 
 	Classes  []Class   `json:"classes"`  // by kind of effect: how often its own server stopped, before and after it
 	Failures []Failure `json:"failures"` // the first runs that broke a promise
-	Recovery vt.Span   `json:"-"`        // the longest, from when the last server went on to the report
+}
+
+// Counts are what is counted in a run, or in all runs.
+type Counts struct {
+	Points      int `json:"points"`                 // servers that stopped
+	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
+	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
+	Unexplained int `json:"unexplained_duplicates"` // of recipients who are in neither of the next two counts
+	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
+	Replanned   int `json:"replanned"`              // recipients of lost servers who may have the message all the same
+
+	Hits     []int   `json:"-"` // see Account.Classes
+	Recovery vt.Span `json:"-"` // the longest, from when the last server went on to the report
+}
+
+func (c *Counts) add(o *Counts) {
+	c.Points += o.Points
+	c.Missed += o.Missed
+	c.Duplicates += o.Duplicates
+	c.Unexplained += o.Unexplained
+	c.Ambiguous += o.Ambiguous
+	c.Replanned += o.Replanned
+	c.Recovery = max(c.Recovery, o.Recovery)
+	if c.Hits == nil {
+		c.Hits = make([]int, len(o.Hits))
+	}
+	for i, n := range o.Hits {
+		c.Hits[i] += n
+	}
 }
 
 // Class is a kind of crash.
@@ -69,14 +92,8 @@ const most = 10
 func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	cfg := s.Config
 	base := New(cfg, Case{}).Run()
-	a := &Account{Effects: base.Effects, Classes: []Class{}, Failures: []Failure{}}
-	for i := range base.Hits {
-		name := "before: "
-		if i%2 == 1 {
-			name = "after: "
-		}
-		a.Classes = append(a.Classes, Class{Name: name + Kind(i/2).String()})
-	}
+	a := &Account{Effects: base.Effects, Failures: []Failure{}}
+	defer a.classify(len(base.Hits))
 	if base.Violation != "" {
 		a.Failed, a.Failures = 1, append(a.Failures, Failure{Violation: base.Violation})
 		return a
@@ -125,7 +142,6 @@ func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) 
 					return
 				}
 				part := &parts[i]
-				part.Classes = make([]Class, len(a.Classes))
 				blocks[i](func(x *Case) int { return s.run(x, part) })
 				if !keepGoing(int(done.Add(1)), len(blocks)) {
 					stopped.Store(true)
@@ -142,16 +158,7 @@ func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) 
 func (s *Search) run(x *Case, a *Account) int {
 	r := New(s.Config, *x).Run()
 	a.Runs++
-	a.Missed += r.Missed
-	a.Duplicates += r.Duplicates
-	a.Unexplained += r.Unexplained
-	a.Ambiguous += r.Ambiguous
-	a.Replanned += r.Replanned
-	a.Recovery = max(a.Recovery, r.Recovery)
-	a.Points += r.Crashes
-	for i, n := range r.Hits {
-		a.Classes[i].Hits += n
-	}
+	a.Counts.add(&r.Counts)
 	if r.Violation != "" {
 		if a.Failed++; len(a.Failures) < most {
 			least := s.shrink(*x)
@@ -164,18 +171,21 @@ func (s *Search) run(x *Case, a *Account) int {
 
 func (a *Account) add(p *Account) {
 	a.Runs += p.Runs
-	a.Points += p.Points
-	a.Missed += p.Missed
-	a.Duplicates += p.Duplicates
-	a.Unexplained += p.Unexplained
-	a.Ambiguous += p.Ambiguous
-	a.Replanned += p.Replanned
-	a.Recovery = max(a.Recovery, p.Recovery)
 	a.Failed += p.Failed
-	for i := range p.Classes {
-		a.Classes[i].Hits += p.Classes[i].Hits
-	}
+	a.Counts.add(&p.Counts)
 	a.Failures = append(a.Failures, p.Failures[:min(len(p.Failures), most-len(a.Failures))]...)
+}
+
+// classify sets the classes of a number of kinds, before and after their effects.
+func (a *Account) classify(n int) {
+	a.Classes = []Class{}
+	for i := range n {
+		c := Class{Name: [2]string{"before: ", "after: "}[i%2] + Kind(i/2).String()}
+		if a.Hits != nil {
+			c.Hits = a.Hits[i]
+		}
+		a.Classes = append(a.Classes, c)
+	}
 }
 
 // singles crashes at one effect.

@@ -12,18 +12,10 @@ import (
 
 // Result is what came of a run.
 type Result struct {
+	Counts
 	Effects   int
-	Crashes   int   // servers that stopped
-	Hits      []int // see Account
-	Violation string
-	// recipients who got nothing, though neither their server refused them nor they asked to be deleted
-	Missed      int
-	Duplicates  int     // messages beyond the first to a recipient
-	Unexplained int     // duplicates that follow no recorded ambiguous attempt
-	Ambiguous   int     // recorded ambiguous attempts
-	Replanned   int     // recipients of lost servers who were planned again: they may have the message
-	Recovery    vt.Span // from when the last server went on to the report
-	Reported    vt.Time
+	Violation string // the first promise that was broken
+	Reported  vt.Time
 }
 
 // oracle sees everything, and checks what must always hold.
@@ -455,7 +447,7 @@ func (o *oracle) changed() {
 // result checks what must hold at the end.
 func (o *oracle) result() Result {
 	w := o.w
-	r := Result{Effects: w.effects, Crashes: w.crashes, Hits: w.hits, Reported: w.reported}
+	r := Result{Counts: w.counts, Effects: w.effects, Reported: w.reported}
 	ambiguous := append([]int(nil), o.losses...)
 	for _, n := range o.losses {
 		r.Replanned += n

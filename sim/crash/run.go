@@ -1,8 +1,6 @@
 package crash
 
 import (
-	"cmp"
-
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -31,113 +29,28 @@ func (k Kind) String() string {
 		"dot marked", "dot sent", "message accepted", "reply read", "message sent", "message received"}[k]
 }
 
-// event is something that will happen.
-type event struct {
-	at         vt.Time
-	number     uint64
-	kind       eventKind
-	host       int
-	life       uint64 // of the host: the event belongs to it
-	message    engine.Message
-	completion mail.Completion
-	rcpt       mail.Recipient
-	try        mail.Try
-	dot        engine.Dot
-	rest       *engine.Outbox // what is performed when facts are durable
-	upTo       int            // number of facts that are durable then
-	then       *event         // what happens again if it is not kept
-}
-
-type eventKind int
-
-const (
-	submit eventKind = iota
-	message
-	gate
-	accept
-	reply
-	synced
-	restart
-	returned
-	request
-	kept   // what submit, returned or request brought is durable
-	strike // of the case's crash with the number rcpt
-)
-
-// events is a heap by time and number.
-type events []event
-
-func (w *World) at(t vt.Time, e event) {
-	w.draws++
-	e.at, e.number = t, w.draws
-	q := append(w.events, e)
-	for i := len(q) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q[i].before(&q[up]) {
-			break
-		}
-		q[i], q[up] = q[up], q[i]
-		i = up
-	}
-	w.events = q
-}
-
-func (e *event) before(o *event) bool {
-	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.number, o.number)) < 0
-}
-
-func (q *events) pop() event {
-	all := *q
-	first := all[0]
-	last := len(all) - 1
-	all[0] = all[last]
-	all[last] = event{}
-	all = all[:last]
-	for i := 0; ; {
-		down := 2*i + 1
-		if down >= last {
-			break
-		}
-		if down+1 < last && all[down+1].before(&all[down]) {
-			down++
-		}
-		if !all[down].before(&all[i]) {
-			break
-		}
-		all[i], all[down] = all[down], all[i]
-		i = down
-	}
-	*q = all
-	return first
-}
-
 // handle lets an event happen. What belongs to a process that has stopped does not, but for the
 // decision of a receiver that has the final dot already.
 func (w *World) handle(e event) {
 	h := &w.hosts[e.host]
-	if e.kind == accept {
+	now := w.local(e.host, w.now)
+	switch paused := w.now < h.until && h.until != vt.Never; {
+	case e.kind == accept:
 		w.accept(&e)
 		return
-	}
-	if e.kind == strike {
+	case e.kind == strike:
 		w.hit(h, w.wrong.Crashes[e.rcpt])
 		return
-	}
-	if e.kind == restart {
-		if e.life == h.life && !h.up {
-			w.restart(h)
-		}
+	case e.kind == restart:
+		w.restart(h)
 		return
-	}
-	if e.kind == message && e.message.To.Role == engine.Operator {
+	case e.kind == message && e.message.To.Role == engine.Operator:
 		w.report(e.message.Body.(engine.Summary))
 		return
-	}
-	if w.now < h.until && h.until != vt.Never { // it pauses
+	case paused:
 		w.at(h.until, e)
 		return
 	}
-	now := w.local(e.host, w.now)
 	switch e.kind {
 	case submit, returned, request:
 		life := h.life
@@ -218,74 +131,6 @@ func (w *World) effect(h *host, k Kind) bool {
 		w.trace(h.number, k)
 	}
 	return w.strike(h, k, false)
-}
-
-// strike lets the crashes before or after the last effect happen.
-func (w *World) strike(actor *host, k Kind, after bool) bool {
-	for len(w.plan) > 0 && w.plan[0].Effect == w.effects && w.plan[0].After == after {
-		x := w.plan[0]
-		w.plan = w.plan[1:]
-		was := actor.up && !x.Pause
-		if w.hit(actor, x); was && !actor.up {
-			class := 2 * int(k)
-			if after {
-				class++
-			}
-			w.hits[class]++
-		}
-	}
-	return actor.up
-}
-
-// hit stops the victims of a crash.
-func (w *World) hit(actor *host, x Crash) {
-	switch x.Victim {
-	case Actor:
-		w.stop(actor, x)
-	case All:
-		for i := range w.hosts {
-			w.stop(&w.hosts[i], x)
-		}
-	default:
-		w.stop(&w.hosts[x.Victim], x)
-	}
-}
-
-// done follows an effect; it lets the crashes after it happen.
-func (w *World) done(h *host, k Kind) bool { return w.strike(h, k, true) && w.oracle.violation == "" }
-
-// stop stops a host, or lets it pause.
-func (w *World) stop(h *host, x Crash) {
-	switch {
-	case !h.up:
-	case x.Pause:
-		if until := w.now.Add(x.Down); h.until == vt.Never || until > h.until { // what waits for the end comes in order
-			h.until = until
-		}
-		w.tell(h.number, "pauses", nil)
-	default:
-		w.crashes++
-		h.up, h.until = false, vt.Never
-		from := h.disk.durable
-		h.disk.stop(x.Model, w.next(tails))
-		w.oracle.durable(h, h.disk.facts[from:])
-		if x.Model != Kill {
-			h.boot++
-		}
-		w.oracle.stopped(h)
-		w.tell(h.number, "stops: "+x.Model.String(), nil)
-		w.at(w.now.Add(x.Down), event{kind: restart, host: h.number, life: h.life})
-	}
-	w.lastHeal = max(w.lastHeal, w.now.Add(x.Down))
-}
-
-// restart begins a host again with what its disk kept.
-func (w *World) restart(h *host) {
-	h.up = true
-	w.build(h)
-	w.tell(h.number, "begins again", nil)
-	h.role.Recover(w.local(h.number, w.now), h.boot, h.disk.facts, &w.out)
-	w.perform(h)
 }
 
 // perform does what a role asks for: facts first.

@@ -134,9 +134,8 @@ type World struct {
 	out    engine.Outbox
 	draws  uint64
 
-	effects  int // performed so far
-	crashes  int
-	hits     []int                  // crashes that hit the host of the effect, by 2 x Kind, or that + 1 after it
+	effects  int                    // performed so far
+	counts   Counts                 // so far: servers that stopped
 	trace    func(host int, k Kind) // called before each effect; may be nil
 	lastHeal vt.Time
 	reported vt.Time // when the report came; vt.Never: it did not
@@ -150,7 +149,7 @@ type World struct {
 // New returns the world of a valid configuration and a case.
 func New(cfg Config, wrong Case) *World {
 	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), reported: vt.Never,
-		hits: make([]int, 2*kinds)}
+		counts: Counts{Hits: make([]int, 2*kinds)}}
 	list := mail.SyntheticList(cfg.Recipients, []float64{1}, w.key)
 	w.list = &list
 	w.hosts = make([]host, cfg.hosts())
