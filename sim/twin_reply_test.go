@@ -94,10 +94,9 @@ func (l *lane) opens() (at vt.Time) {
 			last = min(last, l.cuts[i+1].at)
 		}
 		at = max(at, c.at+vt.Time(math.Round(c.gap/c.factor(c.at))))
-		for k := len(l.began) - 1; k >= 0 && l.began[k] >= c.at; k-- {
-			if began := l.began[k]; began <= last {
-				at = max(at, began+vt.Time(math.Round(c.gap/c.factor(began))))
-			}
+		k, _ := slices.BinarySearch(l.began, c.at) // there may be thousands of attempts and as many cuts
+		for ; k < len(l.began) && l.began[k] <= last; k++ {
+			at = max(at, l.began[k]+vt.Time(math.Round(c.gap/c.factor(l.began[k]))))
 		}
 	}
 	return at
