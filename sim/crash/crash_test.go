@@ -39,7 +39,8 @@ func TestWithoutFaults(t *testing.T) {
 	w := New(Small(), Case{})
 	r := w.Run()
 	accepted := 0
-	for i, n := range w.oracle.accepts {
+	for i, r := range w.oracle.rcpts {
+		n := r.accepts
 		if accepted += n; n > 1 {
 			t.Errorf("recipient %d got %d messages", i, n)
 		}

@@ -22,33 +22,38 @@ type Result struct {
 type oracle struct {
 	w         *World
 	violation string
-	accepts   []int // by recipient: messages that its receiver accepted
-	from      []int // by recipient: host whose message was accepted first
-	refused   []bool
-	holder    []int // by recipient: host with the right to deliver to it, by the newest plan that is in force
-	plan      []engine.Planned
+	rcpts     []truth
+	plan      []engine.Planned // that is being written
 	epoch     uint32
-	cut       mail.Recipient // places before it were planned
-	planned   map[engine.Subset]bool
-	servers   map[engine.Subset]mail.Server
-	parts     map[engine.Subset]string // of subsets that are neither finished nor lost
-	of        []engine.Subset          // by recipient: its newest subset
-	by        []uint32                 // by recipient: number of the plan under which its end was imported
-	status    []mail.Status            // by recipient, as imported
-	losses    []int                    // by recipient: plans that it was in when its server was lost
-	bars      [2]uint64
-	barred    []mail.Recipient // in their order
-	isBarred  []bool
-	changes   [2][]mail.Recipient // of the servers for returned mail and for requests
-	tokens    map[uint64]bool     // of returned mail
-	hard      []int               // by recipient: hard bounces
-	asked     []bool
-	imported  map[engine.Subset]uint64
+	cut       mail.Recipient                // places before it were planned
+	servers   map[engine.Subset]mail.Server // of subsets whose plan is in force, or was
+	parts     map[engine.Subset]string      // of those that are neither finished nor lost
+	imported  map[engine.Subset]uint64      // number of outcomes
+	bars      [2]uint64                     // number of the last bar from the servers for returned mail and for requests
+	barred    []mail.Recipient              // in their order
+	changes   [2][]mail.Recipient           // of the servers for returned mail and for requests
+	tokens    map[uint64]bool               // of returned mail
 	point     engine.Checkpoint
 	reported  bool
 	over      bool // what other schemes break on the way is their nature
 	under     int  // final dots, returned mail and requests that are on their way
 	each      []seen
+}
+
+// truth is what became of a recipient, and what the sending server has of it.
+type truth struct {
+	accepts int           // messages that its receiver accepted
+	from    int           // host whose message was accepted first
+	refused bool          // by its receiver
+	of      engine.Subset // the newest one with the recipient
+	by      uint32        // number of the plan under which its end was imported
+	status  mail.Status   // as imported
+	losses  int           // plans that it was in when its server was lost
+	hard    int           // hard bounces
+	asked   bool          // to be deleted
+	ended   bool          // a delivering server has given it up, or sent it nothing as it was barred
+	doubts  int           // ambiguous attempts
+	barred  bool
 }
 
 // seen is what is durable on a delivering server, and what it does.
@@ -74,12 +79,9 @@ type seenRow struct {
 
 func (o *oracle) begin(w *World) {
 	n := w.cfg.Recipients
-	*o = oracle{w: w, accepts: make([]int, n), from: make([]int, n), refused: make([]bool, n), holder: make([]int, n),
-		status: make([]mail.Status, n), losses: make([]int, n), parts: map[engine.Subset]string{},
-		servers: map[engine.Subset]mail.Server{},
-		planned: map[engine.Subset]bool{}, of: make([]engine.Subset, n), by: make([]uint32, n),
-		isBarred: make([]bool, n), hard: make([]int, n), asked: make([]bool, n), tokens: map[uint64]bool{},
-		imported: map[engine.Subset]uint64{}, under: w.cfg.Requests}
+	*o = oracle{w: w, rcpts: make([]truth, n), servers: map[engine.Subset]mail.Server{},
+		parts: map[engine.Subset]string{}, imported: map[engine.Subset]uint64{}, tokens: map[uint64]bool{},
+		under: w.cfg.Requests}
 	o.each = make([]seen, len(w.hosts))
 	for h := 1; h <= w.cfg.Servers; h++ {
 		o.each[h] = seen{rows: make([]seenRow, n), slots: make([]mail.Recipient, w.cfg.Processes),
@@ -114,6 +116,20 @@ func (o *oracle) began(h *host, a *mail.Attempt) {
 	v.slots[a.Slot] = a.Rcpt
 }
 
+// planned reports whether a plan with the subset is in force, or was.
+func (o *oracle) planned(s engine.Subset) bool {
+	_, ok := o.servers[s]
+	return ok
+}
+
+// holder returns the host with the right to deliver to a recipient, by the newest plan that is in force; 0: none.
+func (o *oracle) holder(r mail.Recipient) int {
+	if of := o.rcpts[r].of; o.planned(of) {
+		return 1 + int(o.servers[of])
+	}
+	return 0
+}
+
 func (o *oracle) marked(h *host, d engine.Dotted) {
 	o.each[h.number].rows[d.Rcpt].marked = 1 + int(d.Try)
 }
@@ -127,9 +143,9 @@ func (o *oracle) dotted(h *host, d engine.Dotted) {
 	if r.barred {
 		o.fail("recipient %d: a final dot after the recipient was barred", d.Rcpt)
 	}
-	if o.holder[d.Rcpt] != h.number {
+	if o.holder(d.Rcpt) != h.number {
 		o.fail("recipient %d: a final dot from %s, but the plan has %s", d.Rcpt, o.w.cfg.HostName(h.number),
-			o.w.cfg.HostName(o.holder[d.Rcpt]))
+			o.w.cfg.HostName(o.holder(d.Rcpt)))
 	}
 }
 
@@ -138,7 +154,7 @@ func (o *oracle) replied(h *host, e *event) {
 	r.open = false
 	r.answered = e.completion.Reply.Fault == mail.NoFault
 	if e.completion.Reply.Code >= 500 {
-		o.refused[e.rcpt] = true
+		o.rcpts[e.rcpt].refused = true
 	}
 }
 
@@ -182,18 +198,18 @@ func (o *oracle) ofSender(f engine.Fact) {
 		}
 		for _, r := range engine.UnpackOutcomes(f.Outcomes) {
 			o.imported[f.Subset]++
-			if o.of[r.Rcpt] != f.Subset || o.by[r.Rcpt] == f.Subset.Epoch {
+			if o.rcpts[r.Rcpt].of != f.Subset || o.rcpts[r.Rcpt].by == f.Subset.Epoch {
 				o.fail("%v: the end of recipient %d is imported twice, or after its subset was lost", f.Subset, r.Rcpt)
 			}
-			if r.Status == mail.Done && o.accepts[r.Rcpt] == 0 {
+			if r.Status == mail.Done && o.rcpts[r.Rcpt].accepts == 0 {
 				o.fail("recipient %d counts as delivered, and no receiver has the message", r.Rcpt)
 			}
-			o.by[r.Rcpt], o.status[r.Rcpt] = f.Subset.Epoch, r.Status
+			o.rcpts[r.Rcpt].by, o.rcpts[r.Rcpt].status = f.Subset.Epoch, r.Status
 		}
 	case engine.Finished:
 		delete(o.parts, f.Subset)
-		for r, of := range o.of {
-			if of == f.Subset && o.status[r] == mail.Pending {
+		for r := range o.rcpts {
+			if v := &o.rcpts[r]; v.of == f.Subset && v.status == mail.Pending {
 				o.fail("%v is finished, and the end of recipient %d is not imported", f.Subset, r)
 			}
 		}
@@ -204,10 +220,10 @@ func (o *oracle) ofSender(f engine.Fact) {
 			o.fail("A has recipient %d as change %d from %v, after %d of %v", f.Rcpt, f.Number, f.From, o.bars[n]-1,
 				o.changes[n])
 		}
-		if !o.isBarred[f.Rcpt] {
+		if !o.rcpts[f.Rcpt].barred {
 			o.barred = append(o.barred, f.Rcpt)
 		}
-		o.isBarred[f.Rcpt] = true
+		o.rcpts[f.Rcpt].barred = true
 	case engine.Closed:
 		o.closed(&f.Summary)
 	case engine.Reported:
@@ -222,8 +238,8 @@ func (o *oracle) closed(s *engine.Summary) {
 	}
 	var count [mail.Statuses]uint64
 	var repeated uint64
-	for r, status := range o.status {
-		if count[status]++; o.accepts[r] > 1 {
+	for i := range o.rcpts {
+		if count[o.rcpts[i].status]++; o.rcpts[i].accepts > 1 {
 			repeated++
 		}
 	}
@@ -241,14 +257,14 @@ func (o *oracle) ofInbox(f engine.Fact) {
 			o.fail("a returned mail of recipient %d is counted twice", f.Rcpt)
 		}
 		o.tokens[f.Token] = true
-		if o.hard[f.Rcpt]++; o.hard[f.Rcpt] == 2 {
+		if o.rcpts[f.Rcpt].hard++; o.rcpts[f.Rcpt].hard == 2 {
 			o.changes[0] = append(o.changes[0], f.Rcpt)
 		}
 	case engine.Asked:
-		if o.asked[f.Rcpt] {
+		if o.rcpts[f.Rcpt].asked {
 			o.fail("a request of recipient %d is counted twice", f.Rcpt)
 		}
-		o.asked[f.Rcpt] = true
+		o.rcpts[f.Rcpt].asked = true
 		o.changes[1] = append(o.changes[1], f.Rcpt)
 	}
 }
@@ -280,11 +296,11 @@ func (o *oracle) enact() {
 		defer delete(o.parts, instead)
 		for _, p := range engine.UnpackParts(o.parts[instead]) {
 			for r := p.From; r < p.To; r++ {
-				if o.status[r] == mail.Pending {
+				if o.rcpts[r].status == mail.Pending {
 					want[r] = true
-					o.losses[r]++
+					o.rcpts[r].losses++
 					host := 1 + int(o.servers[instead])
-					if o.accepts[r] > 0 && o.from[r] == host && !o.each[host].rows[r].ambiguous {
+					if o.rcpts[r].accepts > 0 && o.rcpts[r].from == host && !o.each[host].rows[r].ambiguous {
 						accepted++
 					}
 				}
@@ -296,14 +312,14 @@ func (o *oracle) enact() {
 			o.w.cfg.Window)
 	}
 	for _, f := range o.plan {
-		o.parts[f.Subset], o.planned[f.Subset], o.servers[f.Subset] = f.Part, true, f.Server
+		o.parts[f.Subset], o.servers[f.Subset] = f.Part, f.Server
 		for _, p := range engine.UnpackParts(f.Part) {
 			for r := p.From; r < p.To; r++ {
 				if !want[r] {
 					o.fail("%v: recipient %d is planned, and should not be", f.Subset, r)
 				}
 				delete(want, r)
-				o.holder[r], o.of[r] = 1+int(f.Server), f.Subset
+				o.rcpts[r].of = f.Subset
 			}
 		}
 	}
@@ -356,10 +372,10 @@ func (o *oracle) ended(h *host, r *seenRow, f *engine.Outcome) {
 	r.final, r.due = f.Status, f.Due
 	r.ambiguous = r.ambiguous || f.Ambiguous
 	r.tries++
-	if f.Status == mail.Done && o.accepts[f.Rcpt] == 0 {
+	if f.Status == mail.Done && o.rcpts[f.Rcpt].accepts == 0 {
 		o.fail("recipient %d counts as delivered, and no receiver has the message", f.Rcpt)
 	}
-	if f.Status == mail.Failed && !o.refused[f.Rcpt] && r.tries <= resends {
+	if f.Status == mail.Failed && !o.rcpts[f.Rcpt].refused && r.tries <= resends {
 		o.fail("recipient %d counts as failed after %d tries, and was not refused", f.Rcpt, r.tries)
 	}
 	if f.Status == mail.Suppressed && !r.barred {
@@ -405,7 +421,7 @@ func (o *oracle) told(h *host, m *engine.Message) {
 			o.fail("A acknowledges change %d, and has %d", b.UpTo, o.bars[m.To.Role-engine.Bounces])
 		}
 	case engine.Transfer:
-		if !o.planned[b.Subset] {
+		if !o.planned(b.Subset) {
 			o.fail("A transfers %v, and no durable plan has it", b.Subset)
 		}
 	case engine.Start:
@@ -413,7 +429,7 @@ func (o *oracle) told(h *host, m *engine.Message) {
 			o.fail("%v: A tells that %d outcomes are imported, and has %d", b.Subset, b.Imported,
 				o.imported[b.Subset])
 		}
-		if last := b.First - 1 + uint64(len(b.Bars)/4); !o.planned[b.Subset] || last > uint64(len(o.barred)) {
+		if last := b.First - 1 + uint64(len(b.Bars)/4); !o.planned(b.Subset) || last > uint64(len(o.barred)) {
 			o.fail("%v: A starts it with bars up to %d, and has %d, or no durable plan", b.Subset, last, len(o.barred))
 		}
 	case engine.Drop:
@@ -430,12 +446,12 @@ func (o *oracle) told(h *host, m *engine.Message) {
 // changed checks that recipients who asked, or whose message came back twice, are barred.
 func (o *oracle) changed() {
 	for i := range o.w.cfg.Requests {
-		if r := o.w.cfg.asks(i); !o.isBarred[r] {
+		if r := o.w.cfg.asks(i); !o.rcpts[r].barred {
 			o.fail("recipient %d asked to be deleted, and is not", r)
 		}
 	}
-	for r := range min(o.w.cfg.Returned, len(o.accepts)) {
-		if o.accepts[r] > 0 && !o.isBarred[r] {
+	for r := range min(o.w.cfg.Returned, len(o.rcpts)) {
+		if o.rcpts[r].accepts > 0 && !o.rcpts[r].barred {
 			o.fail("recipient %d has two returned messages, and is not deleted", r)
 		}
 	}
@@ -448,32 +464,27 @@ func (o *oracle) changed() {
 func (o *oracle) result() Result {
 	w := o.w
 	r := Result{Counts: w.counts, Effects: w.effects, Reported: w.reported}
-	ambiguous := append([]int(nil), o.losses...)
-	for _, n := range o.losses {
-		r.Replanned += n
-	}
-	suppressed := make([]bool, len(o.accepts))
-	limit := make([]bool, len(o.accepts))
 	for h := 1; h <= w.cfg.Servers; h++ {
 		for _, f := range w.hosts[h].disk.facts {
 			if f, ok := f.(engine.Outcome); ok {
+				v := &o.rcpts[f.Rcpt]
+				v.ended = v.ended || f.Status == mail.Suppressed || f.Status == mail.Failed
 				if f.Ambiguous {
-					ambiguous[f.Rcpt]++
+					v.doubts++
 					r.Ambiguous++
 				}
-				suppressed[f.Rcpt] = suppressed[f.Rcpt] || f.Status == mail.Suppressed
-				limit[f.Rcpt] = limit[f.Rcpt] || f.Status == mail.Failed
 			}
 		}
 	}
-	for i, n := range o.accepts {
-		given := suppressed[i] || limit[i] || o.status[i] == mail.Suppressed || o.status[i] == mail.Failed
-		if n == 0 && !o.refused[i] && !given {
+	for i := range o.rcpts {
+		v := &o.rcpts[i]
+		r.Replanned += v.losses
+		if v.accepts == 0 && !v.refused && !v.ended && v.status != mail.Suppressed && v.status != mail.Failed {
 			r.Missed++
 		}
-		if n > 1 {
-			r.Duplicates += n - 1
-			r.Unexplained += max(0, n-1-ambiguous[i])
+		if v.accepts > 1 {
+			r.Duplicates += v.accepts - 1
+			r.Unexplained += max(0, v.accepts-1-v.doubts-v.losses)
 		}
 	}
 	s := w.summary

@@ -295,12 +295,12 @@ func (w *World) accept(e *event) {
 // take lets a receiver have a message. Some messages come back later.
 func (w *World) take(e *event) {
 	w.tell(e.host, "accepted", e)
-	first := w.oracle.accepts[e.rcpt] == 0
+	first := w.oracle.rcpts[e.rcpt].accepts == 0
 	if first {
-		w.oracle.from[e.rcpt] = e.host
+		w.oracle.rcpts[e.rcpt].from = e.host
 	}
 	if first || !w.cfg.Scheme.remembers() {
-		w.oracle.accepts[e.rcpt]++
+		w.oracle.rcpts[e.rcpt].accepts++
 	}
 	if first && int(e.rcpt) < w.cfg.Returned {
 		for n := range 2 {

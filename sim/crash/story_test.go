@@ -171,8 +171,8 @@ func (s *teller) run(tell func(w *World, host, text string)) {
 	if r := w.Run(); r.Violation != "" {
 		s.T.Errorf("line %d: %s", s.Line, r.Violation)
 	}
-	for r, n := range w.oracle.accepts {
-		if n > 1 {
+	for r, of := range w.oracle.rcpts {
+		if n := of.accepts; n > 1 {
 			tell(w, "", fmt.Sprintf("r%d got the message %d times", r, n))
 		}
 	}
