@@ -2,11 +2,13 @@ package deadlines
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
+	"flyball/netmodel/limits"
 	"flyball/sim"
 )
 
@@ -34,4 +36,15 @@ func TestBrokenRun(t *testing.T) {
 			return true
 		})
 	t.Error("nothing broke:", err)
+}
+
+// The words of an added limit name whose messages count, for every scope that an allowance can have.
+func TestEveryScopeHasWords(t *testing.T) {
+	scope, _ := reflect.TypeFor[limits.Allowance]().FieldByName("Scope")
+	for word := range strings.FieldsSeq(scope.Tag.Get("oneof")) {
+		text := addition{name: "p", allowance: limits.Allowance{Limit: 9, Growth: 1, Scope: word}}.words()
+		if !strings.Contains(text, " a day from each ") && !strings.Contains(text, " a day from all ") {
+			t.Errorf("scope %s: got %q", word, text)
+		}
+	}
 }

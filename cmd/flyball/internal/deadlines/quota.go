@@ -180,7 +180,7 @@ func limited(s *scenarios.Scenario, added []addition) (*scenarios.Scenario, erro
 
 // senders are the words for whose messages a limit counts, by its scope.
 var senders = map[string]string{"server": "each server", "block": "each netblock of the servers",
-	"domain": "each sending domain", "fleet": "all servers together"}
+	"domain": "each sending domain", "account": "each account", "fleet": "all servers together"}
 
 // words returns the limit in a sentence.
 func (a addition) words() string {
