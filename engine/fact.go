@@ -45,15 +45,14 @@ type (
 	}
 
 	// Planned is a subset of a plan, checkpoint P450. Of is the number of subsets of its plan: a plan
-	// is in force when all are written, in the order of their numbers. A plan after the first one is
-	// made instead of a subset whose server is lost, for its recipients that are not final; these may
-	// have the message.
+	// is in force when all are written, in the order of their numbers. Instead is a subset whose server
+	// is lost, if the plan is made for its recipients that are not final; these may have the message.
 	Planned struct {
 		Subset  Subset
 		Of      int
 		Server  mail.Server
 		Part    string
-		Instead Subset // of plan 0: none
+		Instead Subset // zero: the recipients were in no plan before
 	}
 
 	// Imported has outcomes of a subset, from the number First on.
@@ -148,13 +147,13 @@ type Dot struct {
 
 // Durable is a Role with facts. Its shell makes all facts of an Outbox durable, in their
 // order, before it performs anything else of the same Outbox or of a later one: what a
-// role tells may rest on any fact that it wrote before. State of a Durable role panics,
+// role sends may rest on any fact that it wrote before. State of a Durable role panics,
 // since its state follows from its facts.
 type Durable interface {
 	Role
 
 	// Recover gives a new role the durable facts of its predecessor, in order, before any other
-	// input. boot names the time since the start of the operating system.
+	// input. boot names the time from the last start of the operating system to the next, as in Intent.
 	Recover(now vt.Time, boot uint64, facts []Fact, out *Outbox)
 }
 

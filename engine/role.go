@@ -69,7 +69,7 @@ func (l Load) Of(allocated float64) float64 {
 }
 
 // Outbox collects the actions that a role asks for, by kind. A shell performs them
-// in the order of the fields: facts are durable before anything is done or told, and
+// in the order of the fields: facts are durable before anything is done or sent, and
 // one input may free a slot and use it again.
 type Outbox struct {
 	Write []Fact         // of a Durable role

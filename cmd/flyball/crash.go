@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"os"
 	"runtime"
 	"strings"
 
@@ -26,15 +26,20 @@ servers before and after everything that they do: each one at each point, at any
 points, and at random ones, with pauses, lost and repeated messages and clocks that
 differ. A disk keeps all that was written (kill), what was made durable (power-min), or
 some of the rest too (power-any). Promises are checked at every step: no recipient is
-missed, and every duplicate follows a recorded ambiguous attempt of the same recipient.
+missed, and every duplicate follows an attempt of the same recipient that is recorded
+as ambiguous, or the loss of its server.
 
 --case shows one run, as a search prints it: faults with ";" between them, such as
-"loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m": a share of messages is lost; B1 stops
-after effect 12 and A at 4.5 s, for 3 s and a minute. Without a suffix other than "-" a
-server stops before the effect. "actor" is the server whose effect it is, and "pause"
-stops it without a loss.
+"loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
+servers is lost; B1 stops after effect 12 for 3 s, and A at 4.5 s for a minute. 12- is
+before effect 12, "all" stops all servers, "actor" the one whose effect it is, and
+"pause" in place of the disk stops a server without a loss. lost=0.1 is for replies to
+final dots that do not arrive, repeat=0.1 for messages that arrive twice, and
+drift:B1=0.005 for a clock that runs fast.
 
---scheme has the habits of other programs: they lose mail, or repeat it without a trace.
+--scheme lets delivering servers keep what they have done as other programs do: these
+lose mail, or repeat it without a trace. With rfc1845 they do as with ours, and the
+receivers remember what they have accepted, so that none gets a message twice.
 
 Exit codes: 0 all promises kept, 2 usage, 4 a promise broken, 130 or 143 stopped by a
 signal.`,
@@ -69,12 +74,13 @@ signal.`,
 			return a.crash(&s, asJSON)
 		},
 	}
-	c.Flags().StringVar(&text, "case", "", "run one case and print its effects")
+	c.Flags().StringVar(&text, "case", "", "run one case, with --scheme, --chunk and --seed, and print its effects")
 	c.Flags().StringVar(&scheme, "scheme", crash.Ours.String(), "how delivering servers keep what they have done: "+
 		strings.Join(crash.SchemeNames(), ", "))
 	c.Flags().IntVar(&s.Random, "random", s.Random, "runs with several random faults")
-	c.Flags().IntVar(&s.Every, "every", 1, "single points and pairs begin at every Nth effect")
-	c.Flags().IntVar(&s.Config.Chunk, "chunk", 0, "delivering servers fetch the list by that number of recipients")
+	c.Flags().IntVar(&s.Every, "every", 1, "stop at every Nth effect only; random runs stop at any")
+	c.Flags().IntVar(&s.Config.Chunk, "chunk", 0,
+		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
 	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")
@@ -87,7 +93,7 @@ func (a *app) crash(s *crash.Search, asJSON bool) error {
 	if err := task.CheckWorkers(s.Workers); err != nil {
 		return err
 	}
-	a.replay = fmt.Sprintf("flyball crash --scheme %s --random %d --seed %d", s.Config.Scheme, s.Random, s.Seed)
+	a.replay = "flyball " + strings.Join(os.Args[1:], " ")
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	bar := a.display().Start("crash")

@@ -22,10 +22,13 @@ done. SCENARIO is a built-in name, a file, or - for standard input.
 Times are predicted from the distances and delays of the scenario, for one attempt
 of each recipient, without failures and limits, as if every process were always
 busy. What becomes of a plan is shown by flyball run --set sender.partition=STRATEGY.
-With --proximity there is also the plan by the distances that an earlier run has
-learned, and a table of them. The optimal plan has the least mean time within sender.imbalance and server.quota.
-Its prices prove that no plan can beat its bound: --verify recomputes the bound from
-the prices in a file of --out, and finds every change in the file.
+The strategy proximity is among them if the scenario or --proximity asks for it: its
+plan goes by the distances that an earlier run has learned, which a table shows, and
+without --proximity by none.
+
+The optimal plan has the least mean time within sender.imbalance and server.quota. Its
+prices prove that no plan can beat its bound: --verify recomputes the bound from the
+prices in a file of --out, and finds every change in the file.
 
 Exit codes: 0 done, 2 usage, 3 an invalid scenario, or a file of --verify that does
 not hold, 7 a file that cannot be read or written.`,

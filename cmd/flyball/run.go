@@ -73,7 +73,8 @@ expectation missed, 130 or 143 stopped by a signal.`,
 			case given("resume") && repeated:
 				return fail(exitUsage, "--resume continues one run: want no --replications or --precision with it")
 			case repeated && q.From.Proximity != "":
-				return fail(exitUsage, "--proximity is of one run: want no --replications or --precision with it")
+				return fail(exitUsage, "--proximity begins one run with what another has learned: want no "+
+					"--replications or --precision with it")
 			case repeated:
 				return a.replicate(&q, &many, given, &to)
 			case given("of") && !q.Sensitivity:

@@ -68,7 +68,8 @@ func Mailings(db *proximity.Database, known int) format.Table {
 // Classes returns a table of what is known of the pairs of a list: how far each site is from each server, and how good
 // the server is for it ([0058]).
 func Classes(p *partition.Problem, v *proximity.View) format.Table {
-	t := format.Table{Left: 1, Caption: "Known distances in ms: + preferred, - undesirable, ? unknown and guessed",
+	t := format.Table{Left: 1, Caption: "Known distances in ms: + preferred, - undesirable, no sign: acceptable, " +
+		"? unknown and guessed",
 		Head: []string{"destination"}}
 	for _, s := range p.Servers {
 		t.Head = append(t.Head, s.Name)
