@@ -29,7 +29,7 @@ type oracle struct {
 	servers   map[engine.Subset]mail.Server // of subsets whose plan is in force, or was
 	parts     map[engine.Subset]string      // of those that are neither finished nor lost
 	imported  map[engine.Subset]uint64      // number of outcomes
-	bars      [2]uint64                     // number of the last bar from the servers for returned mail and for requests
+	bars      [2]uint64                     // number of the last bar, from C and from D
 	barred    []mail.Recipient              // in their order
 	changes   [2][]mail.Recipient           // of the servers for returned mail and for requests
 	tokens    map[uint64]bool               // of returned mail
