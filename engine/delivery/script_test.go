@@ -36,6 +36,8 @@ import (
 //	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
 //	receive from=0 to=10 processes=5 subset=4 priority=1 rate=60/h
+//	        resends=7:2:10s,8:0:0s                   recipients with the tries that they had and when they are due
+//	withdraw                                         recipients in no attempt are taken back
 //	complete slot=1 code=250 at=dot [gen=7] [row=1]  gen: of that generation of the slot; row of the reply table
 //	react row=1 to=b began=5s number=1               another server got a reply of destination b
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
@@ -103,7 +105,7 @@ func (s *stage) command(words []string) {
 		s.m.Receive(s.now, message(number("number", s.received),
 			engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
 				Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0),
-				Rate: rate}),
+				Rate: rate, Resends: engine.PackResends(s.resends(args["resends"]))}),
 			&s.out)
 		s.perform()
 	case "complete":
@@ -163,6 +165,9 @@ func (s *stage) command(words []string) {
 		s.now = s.now.Add(s.span(words[1]))
 	case "wake":
 		s.m.Wake(s.now, nil, &s.out)
+		s.perform()
+	case "withdraw":
+		s.m.Receive(s.now, engine.Message{Body: engine.Withdraw{}}, &s.out)
 		s.perform()
 	case "stop":
 		s.m.Receive(s.now, engine.Message{Body: engine.Stop{}}, &s.out)
@@ -468,4 +473,20 @@ func (s *stage) Interval(now vt.Time, _ mail.Server, i engine.Interval) {
 		s.tell("  %c: limit %d, the mean of %d attempts %.4g, %.4g under way, %d parked", 'a'+rune(d), v.Limit,
 			v.Attempts, float64(v.Limits)/float64(max(v.Attempts, 1)), v.Busy, v.Parked)
 	}
+}
+
+// resends reads recipients with their tries and due times: 7:2:10s,8:0:0s.
+func (s *stage) resends(text string) (all []engine.Resend) {
+	for part := range strings.SplitSeq(text, ",") {
+		if words := strings.Split(part, ":"); len(words) == 3 {
+			rcpt, err := strconv.Atoi(words[0])
+			s.Must(err)
+			try, err := strconv.Atoi(words[1])
+			s.Must(err)
+			var due vt.Span
+			s.Must(due.UnmarshalText([]byte(words[2])))
+			all = append(all, engine.Resend{Rcpt: mail.Recipient(rcpt), Try: mail.Try(try), Due: vt.Time(due)})
+		}
+	}
+	return all
 }
