@@ -23,16 +23,9 @@ func (s Server) AllAddresses() int {
 	return n
 }
 
-// Of returns the number of addresses that campaigns with a pool take in turn: the server's own without a pool, or if
-// the server has none of that name.
-func (s Server) Of(pool string) int {
-	for _, p := range s.Pools {
-		if p.Name == pool {
-			return p.Addresses
-		}
-	}
-	return max(s.Addresses, 1)
-}
+// AddressesOf returns the number of addresses that campaigns with a pool take in turn: the server's own without a pool,
+// or if the server has none of that name.
+func (s Server) AddressesOf(pool string) int { return int(s.turns([]string{pool})[0].addresses) }
 
 func (s Server) validatePools() []error {
 	var l conf.List

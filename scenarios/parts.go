@@ -65,12 +65,9 @@ func (s *Scenario) messages() (all []netmodel.Campaign) {
 		return nil
 	}
 	for i, end := range s.Ends(s.Recipients()) {
-		v := netmodel.Campaign{End: end, Size: s.Message.Size, Domain: s.Campaigns[i].Domain,
-			Account: s.Campaigns[i].Account, Pool: s.Campaigns[i].Pool}
-		if s.Campaigns[i].Size > 0 {
-			v.Size = s.Campaigns[i].Size
-		}
-		all = append(all, v)
+		c := s.Campaigns[i]
+		all = append(all, netmodel.Campaign{End: end, Size: cmp.Or(c.Size, s.Message.Size), Domain: c.Domain,
+			Account: c.Account, Pool: c.Pool})
 	}
 	return all
 }
@@ -268,15 +265,13 @@ func (s *Scenario) CampaignsOf(recipients int) []runlog.Campaign {
 // Receivers returns what the scenario states about each destination: limits are of a server,
 // with all its source addresses.
 func (s *Scenario) Receivers() []runlog.Receiver {
-	addresses := 0 // of the smallest pool, on the server that has most of them
+	addresses := math.MaxInt // of the smallest pool, on the server that has most of them
 	for _, c := range s.Campaigns {
-		most := 1
+		most := 0
 		for _, v := range s.Servers {
-			most = max(most, v.Of(c.Pool))
+			most = max(most, v.AddressesOf(c.Pool))
 		}
-		if addresses = cmp.Or(addresses, most); most < addresses {
-			addresses = most
-		}
+		addresses = min(addresses, most)
 	}
 	var all []runlog.Receiver
 	fresh, kept := s.times(mail.Fresh), s.times(mail.Reused)

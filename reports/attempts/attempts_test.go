@@ -21,13 +21,13 @@ func course(step vt.Span, counts ...[2]uint64) runlog.Course {
 
 // By hand: the first run has steps of 1 s and the second of 4 s, in which five seconds make two steps.
 func TestTheSumOfRunsHasTheLongestStep(t *testing.T) {
-	sum := Sum([]Kept{Keep(course(vt.Second, [2]uint64{1, 2}, [2]uint64{3, 4}, [2]uint64{5, 6}, [2]uint64{7, 8},
-		[2]uint64{9, 10})), Keep(runlog.Course{}), Keep(course(4*vt.Second, [2]uint64{100, 200}))})
+	short := course(vt.Second, [2]uint64{1, 2}, [2]uint64{3, 4}, [2]uint64{5, 6}, [2]uint64{7, 8}, [2]uint64{9, 10})
+	sum := Sum([]runlog.Course{Keep(short), Keep(runlog.Course{}), Keep(course(4*vt.Second, [2]uint64{100, 200}))})
 	if want := course(4*vt.Second, [2]uint64{116, 220}, [2]uint64{9, 10}); sum.Step != want.Step ||
 		!slices.EqualFunc(sum.Steps, want.Steps, slices.Equal) {
 		t.Errorf("got %+v\nwant %+v", sum, want)
 	}
-	if none := Sum([]Kept{Keep(runlog.Course{})}); none.Steps != nil {
+	if none := Sum([]runlog.Course{Keep(runlog.Course{})}); none.Steps != nil {
 		t.Errorf("of nothing: %+v", none)
 	}
 }
@@ -38,7 +38,7 @@ func TestManyDestinationsAreKeptInFewerSteps(t *testing.T) {
 	for k := range c.Steps {
 		c.Steps[k] = slices.Repeat([]runlog.Tally{{Failed: uint64(k), Ambiguous: 1}}, 200)
 	}
-	got := Sum([]Kept{Keep(c)})
+	got := Sum([]runlog.Course{Keep(c)})
 	if got.Step != 2*vt.Second || len(got.Steps) != 50 || got.Steps[49][199] != (runlog.Tally{Failed: 98 + 99,
 		Ambiguous: 2}) {
 		t.Errorf("%d steps of %v, the last %+v", len(got.Steps), got.Step, got.Steps[len(got.Steps)-1][199])

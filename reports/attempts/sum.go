@@ -7,62 +7,54 @@ import (
 	"flyball/reports/runlog"
 )
 
-// Kept is the course of one run of several until their sum is made.
-type Kept struct {
-	step  vt.Span
-	width int // destinations
-	cells []runlog.Tally
-}
-
-// mostCells bounds the memory of a Kept, a step and a destination each: a hundred destinations in 128 steps.
+// mostCells bounds the memory of a course that is kept, a step and a destination each: a hundred destinations in 128
+// steps.
 const mostCells = 12_800
 
-// Keep returns the course of a run, with fewer steps if there are more than a hundred destinations.
-func Keep(c runlog.Course) Kept {
-	if len(c.Steps) == 0 {
-		return Kept{}
+// Keep returns the course of one run of several until their sum is made: with fewer steps if there are more than a
+// hundred destinations.
+func Keep(c runlog.Course) runlog.Course {
+	for len(c.Steps) > 1 && len(c.Steps)*len(c.Steps[0]) > mostCells {
+		c = in(2*c.Step, c)
 	}
-	k := Kept{c.Step, len(c.Steps[0]), slices.Concat(c.Steps...)}
-	for len(k.cells) > max(mostCells, k.width) {
-		k = k.in(2 * k.step)
-	}
-	return k
+	return c
 }
 
-// in returns the course in longer steps: as many times longer as is a power of two.
-func (k Kept) in(step vt.Span) Kept {
-	for k.width > 0 && k.step < step {
-		var half []runlog.Tally
-		for pair := range slices.Chunk(k.cells, 2*k.width) {
-			sum := slices.Clone(pair[:k.width])
-			for d, t := range pair[k.width:] {
-				sum[d] = sum[d].Plus(t)
+// in returns a course in longer steps: as many times longer as is a power of two.
+func in(step vt.Span, c runlog.Course) runlog.Course {
+	for len(c.Steps) > 0 && c.Step < step {
+		var half [][]runlog.Tally
+		for pair := range slices.Chunk(c.Steps, 2) {
+			sum := slices.Clone(pair[0])
+			for _, second := range pair[1:] {
+				add(sum, second)
 			}
-			half = append(half, sum...)
+			half = append(half, sum)
 		}
-		k = Kept{2 * k.step, k.width, half}
+		c = runlog.Course{Step: 2 * c.Step, Steps: half}
 	}
-	return k
+	return c
+}
+
+// add adds the attempts of a step, by destination, to sum.
+func add(sum, step []runlog.Tally) {
+	for d, t := range step {
+		sum[d] = sum[d].Plus(t)
+	}
 }
 
 // Sum returns the course of all runs together, in the longest of their steps.
-func Sum(all []Kept) runlog.Course {
-	var sum Kept
-	for _, k := range all {
-		sum.step, sum.width = max(sum.step, k.step), max(sum.width, k.width)
+func Sum(all []runlog.Course) (sum runlog.Course) {
+	for _, c := range all {
+		sum.Step = max(sum.Step, c.Step)
 	}
-	for _, k := range all {
-		k = k.in(sum.step)
-		for i, t := range k.cells {
-			if i == len(sum.cells) {
-				sum.cells = append(sum.cells, runlog.Tally{})
+	for _, c := range all {
+		for k, step := range in(sum.Step, c).Steps {
+			if k == len(sum.Steps) {
+				sum.Steps = append(sum.Steps, make([]runlog.Tally, len(step)))
 			}
-			sum.cells[i] = sum.cells[i].Plus(t)
+			add(sum.Steps[k], step)
 		}
 	}
-	c := runlog.Course{Step: sum.step}
-	if sum.width > 0 {
-		c.Steps = slices.Collect(slices.Chunk(sum.cells, sum.width))
-	}
-	return c
+	return sum
 }

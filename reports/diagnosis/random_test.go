@@ -208,8 +208,6 @@ var plants = []struct {
 		s.campaign = fmt.Sprintf("size = \"%dB\"", size)
 		if d.IntN(2) == 0 {
 			s.message = fmt.Sprintf("size_sigma = %.2f", d.between(0.2, 0.8))
-			s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\nbandwidth = \"%dB\"\n",
-				int(d.between(0.3, 0.8)*s.perHour()/3600*float64(size)))
 		}
 		s.grows(d)
 	}},

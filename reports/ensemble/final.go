@@ -12,6 +12,7 @@ import (
 	"flyball/reports/chart"
 	"flyball/reports/format"
 	"flyball/reports/run"
+	"flyball/reports/runlog"
 )
 
 // finalSteps is the number of times at which the recipients that are final are compared
@@ -118,24 +119,23 @@ func (e *Report) mailing() []chart.Drawing {
 	for _, s := range e.times() {
 		alt += " " + s
 	}
+	more := ""
 	if cut {
-		alt += " The figure ends before the last recipients were final."
+		more = " The figure ends before the last recipients were final."
 	}
 	return []chart.Drawing{{Figure: chart.Figure{Name: "final", Title: "When is it done, whatever the luck?",
-		CSV: format.WriteCSV(rows), Alt: alt}, Height: 4 * vg.Inch, Panels: []chart.Panel{p}}, e.replies(until, cut)}
+		CSV: format.WriteCSV(rows), Alt: alt + more}, Height: 4 * vg.Inch, Panels: []chart.Panel{p}},
+		e.replies(until, more)}
 }
 
-// replies returns the drawing of the mean attempts over time until a time in seconds.
-func (e *Report) replies(until float64, cut bool) chart.Drawing {
-	var all []attempts.Kept
+// replies returns the drawing of the mean attempts over time until a time in seconds, and more in its words.
+func (e *Report) replies(until float64, more string) chart.Drawing {
+	var all []runlog.Course
 	for _, o := range e.runs {
 		all = append(all, o.course)
 	}
 	alt := fmt.Sprintf("Attempts for each destination over time by how they ended: delivered, deferred, refused, "+
-		"failed; stacked means of %s.", format.Plural(uint64(e.Replications), "replication"))
-	if cut {
-		alt += " The figure ends before the last recipients were final."
-	}
+		"failed; stacked means of %s.%s", format.Plural(uint64(e.Replications), "replication"), more)
 	p := &attempts.Plot{Names: e.destinations, Course: attempts.Sum(all), Runs: len(all), Until: until, Clock: e.Clock}
 	return p.Drawing(chart.Figure{Name: "replies", Title: "Who refuses, whatever the luck?", Alt: alt})
 }

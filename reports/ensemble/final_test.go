@@ -63,7 +63,7 @@ func TestRepliesAreMeans(t *testing.T) {
 			Steps: [][]runlog.Tally{{{Delivered: uint64(2 * (i + 1))}}}}})
 		e.runs = append(e.runs, o)
 	}
-	if got := string(e.replies(3600, false).CSV); !strings.HasSuffix(got, "\nd,0,3600,4,0,0,0,0\n") {
+	if got := string(e.replies(3600, "").CSV); !strings.HasSuffix(got, "\nd,0,3600,4,0,0,0,0\n") {
 		t.Errorf("got\n%s", got)
 	}
 }

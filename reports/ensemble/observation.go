@@ -8,6 +8,7 @@ import (
 	"flyball/reports/diagnosis"
 	"flyball/reports/measure"
 	"flyball/reports/run"
+	"flyball/reports/runlog"
 )
 
 // Observation is the part of one run that an ensemble keeps. It has no attempts.
@@ -20,7 +21,7 @@ type Observation struct {
 	attempts    uint64
 	tracks      []series // of each server
 	campaigns   []run.Campaign
-	course      attempts.Kept
+	course      runlog.Course
 }
 
 // series is the course of one server over its full intervals.
