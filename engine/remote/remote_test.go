@@ -316,3 +316,22 @@ func TestOvertakenTransfer(t *testing.T) {
 			to sender 0: progress job 1, plan 2, subset 0: P600, sent 1s, 0 ended`},
 	})
 }
+
+// With a window of one, a second final dot waits until the outcome of the first one is imported.
+func TestWindow(t *testing.T) {
+	play(t, func(c *Config) { c.Window = 1 }, after(
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		step{2 * vt.Second, gate(1), ""}, // the dot under way counts
+		step{3 * vt.Second, accepted(0), `outcome r0, try 0: delivered
+			slot 0 begins r1, try 0
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 3s, 1 ended, from 1 on: r0 delivered`},
+		step{3 * vt.Second, gate(0), ""}, // and so does its outcome
+		step{4 * vt.Second, start(0, 3*vt.Second, 1, 1), `intent r2, try 0, boot 0
+			slot 1 may send until 8s: dot r2, try 0
+			to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 1 ended`},
+		step{5 * vt.Second, lost(1), `outcome r2, try 0: pending, ambiguous, due 15s
+			intent r1, try 0, boot 0
+			slot 1 begins r3, try 0
+			slot 0 may send until 8s: dot r1, try 0`}, // who waits after an ambiguous attempt is not counted
+	))
+}
