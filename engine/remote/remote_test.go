@@ -98,13 +98,16 @@ var (
 // begun is a subset of four recipients, two of them in attempts.
 var begun = []step{
 	{0, transfer(0, engine.Part{From: 0, To: 4}), `job 1, plan 1, subset 0 taken: r0-r3, 2 processes
-		to sender 0: progress job 1, plan 1, subset 0: P500, sent 0s, 0 ended`},
-	{vt.Second, transfer(0, engine.Part{From: 0, To: 4}), "to sender 0: progress job 1, plan 1, subset 0: P500, sent 1s, 0 ended"},
+` + told("P500, sent 0s, 0 ended")},
+	{vt.Second, transfer(0, engine.Part{From: 0, To: 4}), told("P500, sent 1s, 0 ended")},
 	{vt.Second, start(0, vt.Second, 0, 1), `job 1, plan 1, subset 0 begun
 		slot 0 begins r0, try 0
 		slot 1 begins r2, try 0
-		to sender 0: progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
+` + told("P600, sent 1s, 0 ended")},
 }
+
+// told is what the sending server gets of the first subset.
+func told(state string) string { return "to sender 0: progress job 1, plan 1, subset 0: " + state }
 
 func after(more ...step) []step { return append(begun[:len(begun):len(begun)], more...) }
 
@@ -119,22 +122,22 @@ func TestSubset(t *testing.T) {
 		step{3 * vt.Second, gate(0), "intent r1, try 0, boot 0\nslot 0 may send until 6s: dot r1, try 0"},
 		step{3 * vt.Second, lost(0), "outcome r1, try 0: pending, ambiguous, due 13s"},
 		step{4 * vt.Second, start(0, 4*vt.Second, 1, 1),
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"},
+			told("P600, sent 4s, 2 ended, from 2 on: r3 failed")},
 		step{4 * vt.Second, start(0, 2*vt.Second, 0, 1),
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 2 ended, from 2 on: r3 failed"}, // overtaken: what is imported stays so
+			told("P600, sent 4s, 2 ended, from 2 on: r3 failed")}, // overtaken: what is imported stays so
 		step{8500 * vt.Millisecond, start(0, 8*vt.Second, 2, 1),
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 8.5s, 2 ended"},
+			told("P600, sent 8.5s, 2 ended")},
 		step{13 * vt.Second, wake{}, ""}, // the lease has ended
 		step{13 * vt.Second, start(0, 13*vt.Second, 2, 1), "slot 0 begins r1, try 1\nslot 1 begins r2, try 1\n" +
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 13s, 2 ended"},
+			told("P600, sent 13s, 2 ended")},
 		step{14 * vt.Second, gate(1), "intent r2, try 1, boot 0\nslot 1 may send until 18s: dot r2, try 1"},
 		step{14 * vt.Second, accepted(1), "outcome r2, try 1: delivered"},
 		step{15 * vt.Second, refused(0), `outcome r1, try 1: failed
 			job 1, plan 1, subset 0 ended
-			to sender 0: progress job 1, plan 1, subset 0: P650, sent 15s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)`},
+` + told("P650, sent 15s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)")},
 		step{16 * vt.Second, again{}, ""},
 		step{16 * vt.Second, start(0, 15*vt.Second, 2, 1),
-			"to sender 0: progress job 1, plan 1, subset 0: P650, sent 16s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)"},
+			told("P650, sent 16s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)")},
 	))
 }
 
@@ -144,12 +147,12 @@ func TestLease(t *testing.T) {
 	play(t, plain, []step{
 		begun[0],
 		{vt.Second, start(0, 0, 0, 1), `job 1, plan 1, subset 0 begun
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 1s, 0 ended`},
-		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
+` + told("P600, sent 1s, 0 ended")},
+		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), told("P600, sent 9s, 0 ended")},
 		{9 * vt.Second, start(0, 5*vt.Second, 0, 1), `slot 0 begins r0, try 0
 			slot 1 begins r2, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended`},
-		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P600, sent 9s, 0 ended"},
+` + told("P600, sent 9s, 0 ended")},
+		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), told("P600, sent 9s, 0 ended")},
 		{9 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 10s: dot r0, try 0"},
 		{10 * vt.Second, gate(1), "slot 1 may not send"},
 		{10 * vt.Second, aborted(1), ""},
@@ -157,12 +160,12 @@ func TestLease(t *testing.T) {
 		// what the gate refused does not count as a try
 		{11 * vt.Second, start(0, 11*vt.Second, 0, 1), `slot 0 begins r1, try 0
 			slot 1 begins r3, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 11s, 1 ended, from 1 on: r0 delivered`},
+` + told("P600, sent 11s, 1 ended, from 1 on: r0 delivered")},
 		{12 * vt.Second, refused(0), "outcome r1, try 0: failed\nslot 0 begins r2, try 0"},
 		// the disk was slow: the lease ended between the gate and the dot
 		{12 * vt.Second, gate(0), "intent r2, try 0, boot 0\nslot 0 may send until 16s: dot r2, try 0"},
 		{16 * vt.Second, start(0, 16*vt.Second, 0, 1),
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 16s, 2 ended, from 1 on: r0 delivered, r1 failed"},
+			told("P600, sent 16s, 2 ended, from 1 on: r0 delivered, r1 failed")},
 		{16 * vt.Second, aborted(0), "slot 0 begins r2, try 0"},
 	})
 }
@@ -173,13 +176,14 @@ func TestDrop(t *testing.T) {
 	play(t, plain, after(
 		step{2 * vt.Second, engine.Drop{Subset: one(0)}, ""},
 		step{2 * vt.Second, engine.Drop{Subset: one(7)}, ""},
-		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P000, sent 2s, 0 ended"},
+		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1), told("P000, sent 2s, 0 ended")},
 		step{2 * vt.Second, gate(0), "slot 0 may not send"},
 		step{2 * vt.Second, aborted(0), ""},
 		step{2 * vt.Second, refused(1), "outcome r2, try 0: failed"}, // what is known is recorded
 		step{3 * vt.Second, again{}, ""},
 		step{30 * vt.Second, wake{}, ""},
-		step{30 * vt.Second, start(7, 30*vt.Second, 0, 1), "to sender 0: progress job 1, plan 1, subset 7: P000, sent 30s, 0 ended"},
+		step{30 * vt.Second, start(7, 30*vt.Second, 0, 1),
+			"to sender 0: progress job 1, plan 1, subset 7: P000, sent 30s, 0 ended"},
 	))
 }
 
@@ -187,19 +191,19 @@ func TestDrop(t *testing.T) {
 func TestBars(t *testing.T) {
 	play(t, plain, after(
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 2, 1), // number 1 is missing
-			"to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended"},
+			told("P600, sent 2s, 0 ended")},
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2, 3), `r2 barred, number 1 of sender 0
 			r3 barred, number 2 of sender 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 2 barred`},
+` + told("P600, sent 2s, 0 ended, 2 barred")},
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2, 3, 1), `r1 barred, number 3 of sender 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 2s, 0 ended, 3 barred`},
+` + told("P600, sent 2s, 0 ended, 3 barred")},
 		step{2 * vt.Second, gate(1), "slot 1 may not send"},
 		step{2 * vt.Second, aborted(1), "outcome r2, try 0: suppressed\nslot 1 begins r3, try 0"},
 		step{3 * vt.Second, again{}, ""},
 		step{4 * vt.Second, start(0, 4*vt.Second, 1, 4), `outcome r1, try 0: suppressed
 			outcome r3, try 0: suppressed
 			slot 0 begins r0, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 3 ended, from 2 on: r1 suppressed, r3 suppressed, 3 barred`},
+` + told("P600, sent 4s, 3 ended, from 2 on: r1 suppressed, r3 suppressed, 3 barred")},
 	))
 }
 
@@ -210,7 +214,7 @@ func TestTriesAndTimesSurvive(t *testing.T) {
 		step{2 * vt.Second, refused(0), "outcome r1, try 0: failed"},
 		step{3 * vt.Second, again{}, ""},
 		step{8 * vt.Second, start(0, 8*vt.Second, 0, 1), `slot 0 begins r2, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 8s, 1 ended, from 1 on: r1 failed`},
+` + told("P600, sent 8s, 1 ended, from 1 on: r1 failed")},
 		step{9 * vt.Second, refused(0), "outcome r2, try 0: failed\nslot 0 begins r3, try 0"},
 		step{9 * vt.Second, refused(0), "outcome r3, try 0: failed"},
 		step{11 * vt.Second, wake{}, ""},
@@ -230,7 +234,7 @@ func TestAttemptsWithoutOutcome(t *testing.T) {
 		step{10 * vt.Second, again{}, ""},
 		step{10 * vt.Second, start(0, 10*vt.Second, 0, 1), `slot 0 begins r0, try 0
 			slot 1 begins r1, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 10s, 0 ended`},
+` + told("P600, sent 10s, 0 ended")},
 		step{10 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r2, try 1"},
 	))
 	play(t, plain, then(
@@ -243,7 +247,7 @@ func TestAttemptsWithoutOutcome(t *testing.T) {
 			"outcome r0, try 0: ambiguous, ambiguous\noutcome r2, try 0: ambiguous, ambiguous"},
 		step{10 * vt.Second, start(0, 10*vt.Second, 0, 1), `slot 0 begins r1, try 0
 			slot 1 begins r3, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 10s, 2 ended, from 1 on: r0 ambiguous (ambiguous), ` +
+` + told("P600, sent 10s, 2 ended, from 1 on: r0 ambiguous (ambiguous), ") +
 			"r2 ambiguous (ambiguous)"},
 	))
 }
@@ -271,7 +275,7 @@ func TestGrantAndTransfer(t *testing.T) {
 		{vt.Second, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 0 processes for job 2"},
 		{vt.Minute, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 1 processes for job 2"},
 		{vt.Minute, torn, ""},
-		{vt.Minute, start(0, vt.Minute, 0, 1), "to sender 0: progress job 1, plan 1, subset 0: P000, sent 1m, 0 ended"},
+		{vt.Minute, start(0, vt.Minute, 0, 1), told("P000, sent 1m, 0 ended")},
 	})
 }
 
@@ -324,11 +328,11 @@ func TestWindow(t *testing.T) {
 		step{2 * vt.Second, gate(1), ""}, // the dot under way counts
 		step{3 * vt.Second, accepted(0), `outcome r0, try 0: delivered
 			slot 0 begins r1, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 3s, 1 ended, from 1 on: r0 delivered`},
+` + told("P600, sent 3s, 1 ended, from 1 on: r0 delivered")},
 		step{3 * vt.Second, gate(0), ""}, // and so does its outcome
 		step{4 * vt.Second, start(0, 3*vt.Second, 1, 1), `intent r2, try 0, boot 0
 			slot 1 may send until 8s: dot r2, try 0
-			to sender 0: progress job 1, plan 1, subset 0: P600, sent 4s, 1 ended`},
+` + told("P600, sent 4s, 1 ended")},
 		step{5 * vt.Second, lost(1), `outcome r2, try 0: pending, ambiguous, due 15s
 			intent r1, try 0, boot 0
 			slot 1 begins r3, try 0

@@ -79,7 +79,8 @@ var planned = []step{
 		to remote 0: hire 4 processes for job 1
 		to remote 1: hire 4 processes for job 1`},
 	{vt.Second / 2, engine.Granted{Job: 1, Processes: 2}, b(0), ""},
-	{vt.Second / 2, engine.Granted{Job: 1, Processes: 1}, b(1), `job 1, plan 1, subset 0 of 2 planned for server 0: r0-r3
+	{vt.Second / 2, engine.Granted{Job: 1, Processes: 1}, b(1),
+		`job 1, plan 1, subset 0 of 2 planned for server 0: r0-r3
 		job 1, plan 1, subset 1 of 2 planned for server 1: r4-r5
 		to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
 		to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},

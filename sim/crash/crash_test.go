@@ -20,8 +20,8 @@ func run(t *testing.T, s Search) *Account {
 		t.Errorf("flyball crash --case %q: %s", f.Case, f.Violation)
 	}
 	if a.Missed > 0 || a.Unexplained > 0 || a.Failed > 0 {
-		t.Errorf("%d runs: %d failed, %d recipients missed, %d duplicates unexplained; want none", a.Runs, a.Failed, a.Missed,
-			a.Unexplained)
+		t.Errorf("%d runs: %d failed, %d recipients missed, %d duplicates unexplained; want none", a.Runs,
+			a.Failed, a.Missed, a.Unexplained)
 	}
 	return a
 }
@@ -142,8 +142,8 @@ func TestSchemes(t *testing.T) {
 		})
 		a := s.Run(always)
 		if a.Missed > 0 != v.missed || a.Duplicates > 0 != v.duplicates || a.Unexplained > 0 != v.unexplained {
-			t.Errorf("%v: got %d missed, %d duplicates, %d unexplained; want more than 0: %v, %v, %v", v.scheme, a.Missed,
-				a.Duplicates, a.Unexplained, v.missed, v.duplicates, v.unexplained)
+			t.Errorf("%v: got %d missed, %d duplicates, %d unexplained; want more than 0: %v, %v, %v",
+				v.scheme, a.Missed, a.Duplicates, a.Unexplained, v.missed, v.duplicates, v.unexplained)
 		}
 	}
 }
@@ -171,7 +171,8 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 			sum += r.Ambiguous
 		}
 		if got := float64(sum) / float64(each); math.Abs(got/want-1) > 0.1 {
-			t.Errorf("%d processes: got %.2f ambiguous attempts per crash, want %.2f within 10 %%", processes, got, want)
+			t.Errorf("%d processes: got %.2f ambiguous attempts per crash, want %.2f within 10 %%", processes, got,
+				want)
 		}
 	}
 }

@@ -48,9 +48,9 @@ type Counts struct {
 	Points      int `json:"points"`                 // servers that stopped
 	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
 	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
-	Unexplained int `json:"unexplained_duplicates"` // of recipients without an ambiguous attempt who were not planned again
+	Unexplained int `json:"unexplained_duplicates"` // of recipients without an ambiguous attempt and a lost server
 	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
-	Replanned   int `json:"replanned"`              // recipients of lost servers who were planned again: they may have the message
+	Replanned   int `json:"replanned"`              // recipients of lost servers, who may have the message
 
 	Hits     []int   `json:"-"` // see Account.Classes
 	Recovery vt.Span `json:"-"` // the longest, from when the last server went on to the report
