@@ -102,21 +102,18 @@ func TestPlainEnglish(t *testing.T) {
 }
 
 // Lines of Go end by column 120, a tab counted as four. Tags of struct fields cannot be
-// broken; a long string of a test is easier to compare whole.
+// broken, and a raw string that spans lines is compared whole.
 func TestLinesEndByColumn120(t *testing.T) {
 	for _, s := range parsed(t, func(string) bool { return true }) {
 		text, err := os.ReadFile(filepath.FromSlash(s.name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		strung := make(map[int]bool)
-		if strings.HasSuffix(s.name, "_test.go") {
-			strung = longStrings(s.fset, s.file)
-		}
+		spanned := spannedLines(s.fset, s.file)
 		line := 0
 		for l := range strings.Lines(string(text)) {
 			line++
-			if strings.Contains(l, "`toml:\"") || strings.Contains(l, "`json:\"") || strung[line] {
+			if strings.Contains(l, "`toml:\"") || strings.Contains(l, "`json:\"") || spanned[line] {
 				continue
 			}
 			if n := columns(l); n > 120 {
@@ -131,13 +128,14 @@ func columns(line string) int {
 	return utf8.RuneCountInString(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    "))
 }
 
-// longStrings returns the lines of a file on which a string of 40 characters or more stands.
-func longStrings(fset *token.FileSet, file *ast.File) map[int]bool {
+// spannedLines returns the lines of a file on which a string stands that spans lines.
+func spannedLines(fset *token.FileSet, file *ast.File) map[int]bool {
 	lines := make(map[int]bool)
 	ast.Inspect(file, func(n ast.Node) bool {
 		if v, is := n.(*ast.BasicLit); is && v.Kind == token.STRING {
-			for line := fset.Position(v.Pos()).Line; line <= fset.Position(v.End()).Line; line++ {
-				lines[line] = lines[line] || len(v.Value) >= 40
+			first, last := fset.Position(v.Pos()).Line, fset.Position(v.End()).Line
+			for line := first; line <= last && first < last; line++ {
+				lines[line] = true
 			}
 		}
 		return true
