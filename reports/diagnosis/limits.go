@@ -15,9 +15,12 @@ import (
 // binds returns the finding of the limit of its own that binds a server; nil if none does.
 func (f *Facts) binds(own runlog.Own) *Finding {
 	rows := measure.RowsOf(f.Rows, own.Name)
+	below := func(row measure.Row) bool { // a server under one governor has no target
+		return row.Rate < row.Target || !row.Target.Known() && f.short()
+	}
 	full := func(row measure.Row) bool {
 		return float64(row.Previous) >= float64(own.Connections+1) &&
-			float64(row.Allocated) >= 0.95*float64(own.Connections) && row.Rate < row.Target
+			float64(row.Allocated) >= 0.95*float64(own.Connections) && below(row)
 	}
 	begins := func(row measure.Row) bool { return float64(row.Attempts)/row.Hours >= 0.95*own.Rate }
 	sends := func(row measure.Row) bool {

@@ -24,7 +24,8 @@ func (d draw) between(low, high float64) float64 { return low + (high-low)*d.Flo
 // messages an hour. C is held, and the target is far above what is possible.
 type small struct {
 	recipients, processes       int
-	governor, retry, server     string
+	governor, scope             string
+	retry, server               string
 	banner, message             string
 	destination, campaign, more string
 }
@@ -53,6 +54,9 @@ func (s *small) text() string {
 	if s.banner == "" {
 		s.banner = "0s"
 	}
+	if s.scope == "" {
+		s.scope = "server"
+	}
 	return fmt.Sprintf(`schema_version = 1
 name = "small"
 horizon = "5d"
@@ -60,6 +64,7 @@ horizon = "5d"
 %s
 [governor]
 interval = "1m"
+scope = "%s"
 %s
 [retry]
 %s
@@ -77,7 +82,7 @@ name = "mailing"
 recipients = %d
 subset = 10
 %s
-`, s.message, s.governor, s.retry, s.server, s.banner, s.destination, s.more, s.recipients, s.campaign)
+`, s.message, s.scope, s.governor, s.retry, s.server, s.banner, s.destination, s.more, s.recipients, s.campaign)
 }
 
 // plants make a scenario that has a cause, and by its nature those of also.
@@ -171,8 +176,7 @@ var plants = []struct {
 	}},
 	{diagnosis.Ramp, nil, func(d draw, s *small) {
 		s.governor = fmt.Sprintf("law = \"patent-dynamic\"\ntarget = \"900000/h\"\nstart = %d\nstep = \"explicit\"\n"+
-			"d = %d",
-			2+d.IntN(4), 1+d.IntN(3))
+			"d = %d", 2+d.IntN(4), 1+d.IntN(3))
 	}},
 	{diagnosis.Target, nil, func(d draw, s *small) {
 		s.processes += 50 // whole processes are a small share of C
@@ -196,6 +200,9 @@ var plants = []struct {
 		s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\nconnections = %d\n",
 			max(1, int(d.between(0.3, 0.8)*float64(s.processes))))
 		s.grows(d)
+		if d.IntN(2) == 0 {
+			s.scope = "cluster"
+		}
 	}},
 	{diagnosis.ServerRate, nil, func(d draw, s *small) {
 		s.server = fmt.Sprintf("[[server]]\nname = \"b1\"\nrate = \"%d/h\"\n", int(d.between(0.3, 0.8)*s.perHour()))
@@ -246,7 +253,7 @@ func findings(t *testing.T, text string, seed uint64) []diagnosis.Finding {
 	end, _ := w.Run(nil)
 	ended := &runlog.Run{Mode: "sim", End: end, Horizon: s.Horizon, TargetRate: s.TargetRate(), Servers: s.Accounts(),
 		Destinations: []string{"d"}, Campaigns: s.CampaignsOf(s.Recipients()), Receivers: s.Receivers(),
-		Sender: s.Sender()}
+		Sender: s.Sender(), OneGovernor: s.OneGovernor()}
 	w.Record().Fold(ended, uint64(s.Recipients()), 0)
 	return run.Fold(ended, nil, "").Findings
 }

@@ -361,6 +361,11 @@ m2          90       20.0      80.0 %       18.0        5.0    18.5  85.0 %
 	if rows := handmade.ReadRows(t, r.intervalsCSV()); rows[1][29] != "" || rows[3][29] != "100" {
 		t.Errorf("targets: %q, %q", rows[1][29], rows[3][29])
 	}
+	// an interval in which only a server had work to its end has none
+	run.Intervals = append(run.Intervals, counts{100, 6, 5, 8, 0.4}.interval(5, 0))
+	if got := fold(run).target(); got != "100/h" {
+		t.Errorf("the target of all is %s, want 100/h", got)
+	}
 }
 
 // counts are those of one server in an interval of 2 h.

@@ -136,10 +136,10 @@ func (r *Report) intervals(n float64) string {
 // target returns the target of the run in words, with the last target if it changes.
 func (r *Report) target() string { return format.FromTo(r.Target, r.lastTarget()) }
 
-// lastTarget returns the target in the last interval that can be judged.
+// lastTarget returns the target in the last interval that can be judged; servers under one governor have no targets.
 func (r *Report) lastTarget() float64 {
 	for _, row := range slices.Backward(r.Rows) {
-		if row.Judged() {
+		if row.Judged() && row.Target.Known() {
 			return float64(row.Target)
 		}
 	}
