@@ -8,7 +8,7 @@ import (
 	"flyball/engine/partition"
 )
 
-// View is what a Database knows of the servers and sites of one list.
+// View is what a Database has about the servers and sites of one list.
 type View struct {
 	Cost   []int64   // estimate for each pair, for a partition.Problem: milliseconds, by site and then server
 	Weight []float64 // of what is known of each pair: attempts for which it stands now; 0: nothing

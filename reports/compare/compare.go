@@ -20,7 +20,7 @@ type Report struct {
 	Scenarios []ScenarioResult `json:"scenarios"`
 	Metrics   []MetricResult   `json:"metrics"`
 	Notes     []string         `json:"notes"` // what was left out, and reasons to doubt the numbers
-	Verdict   *Verdict         `json:"gate"`  // nil unless a gate was asked for
+	Verdict   *Verdict         `json:"gate"`  // null unless a gate was asked for
 	// Uncompared has the scenarios of BASE that are not compared. They fail a gate: a change must
 	// not hide what it breaks.
 	Uncompared []Uncompared `json:"uncompared"`

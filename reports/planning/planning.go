@@ -33,7 +33,7 @@ type Row struct {
 	Deadline string     `json:"deadline"` // as it was asked for; empty: the campaigns' own
 	By       format.Num `json:"deadline_h"`
 	Feasible bool       `json:"feasible"`
-	// Proof is the bound that proves that no number of processes is enough; nil if none does. No run is made for
+	// Proof is the bound that proves that no number of processes is enough; missing if none does. No run is made for
 	// a proven row: it has no processes, and what runs would show is missing.
 	Proof     *Bound           `json:"proof,omitempty"`
 	Servers   []Server         `json:"servers"`

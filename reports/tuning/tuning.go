@@ -40,7 +40,7 @@ type Report struct {
 	Refused     int            `json:"refused"`
 	Stages      []Stage        `json:"stages"`
 	Winner      Winner         `json:"winner"`
-	HeldOut     *HeldOut       `json:"held_out"` // nil if the baseline won
+	HeldOut     *HeldOut       `json:"held_out"` // null if the baseline won
 	Verdict     design.Verdict `json:"verdict"`
 	Metrics     []string       `json:"metrics"`
 	Trials      []Trial        `json:"-"` // trials.csv
@@ -114,7 +114,7 @@ type HeldOut struct {
 	First        uint64             `json:"first_replication"`
 	Replications int                `json:"replications"`
 	Here         measure.Estimate   `json:"ratio"`               // in the scenarios of the search
-	Beyond       *measure.Estimate  `json:"ratio_beyond"`        // in the held-out scenarios; nil if there are none
+	Beyond       *measure.Estimate  `json:"ratio_beyond"`        // in the held-out scenarios; null if there are none
 	Gap          measure.Estimate   `json:"gap"`                 // ratio / training ratio: the winner's curse
 	Cells        []Cell             `json:"cells"`               // metric by metric in each scenario
 	Limits       []ConstraintResult `json:"constraints"`         //
