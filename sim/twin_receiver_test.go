@@ -365,8 +365,8 @@ func (t *twin) counted(a limits.Allowance, taken []vt.Time) (n int) {
 // stepOf is the number of a step of an allowance's window; the window that begins
 // at the time Begins has the first of steps 0.
 func stepOf(at vt.Time, a limits.Allowance, part vt.Span) int64 {
-	first := vt.Time(a.Begins)
-	for first > 0 {
+	first := vt.Time(a.Begins % a.Window)
+	if first > 0 {
 		first = first.Add(-a.Window)
 	}
 	return int64(at.Sub(first)) / int64(part)
