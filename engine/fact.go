@@ -35,6 +35,7 @@ type (
 		First      mail.Recipient // place of its first recipient in the list of all mailings
 		Recipients mail.Recipient // number of them
 		Due        vt.Time
+		Terms      // of each subset; zero processes and a zero size are the sender's
 	}
 
 	// Reached is a checkpoint of a mailing, with the digest of what was made.
@@ -84,10 +85,9 @@ type Barred struct {
 type (
 	// Took is checkpoint P500 of a subset: its part of the list is here.
 	Took struct {
-		Subset    Subset
-		Part      string
-		Processes int
-		Size      int
+		Subset Subset
+		Part   string
+		Terms
 	}
 
 	// Began is checkpoint P600 of a subset.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flyball/internal/mail"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -75,11 +76,18 @@ type Granted struct {
 
 // Transfer hands a subset to a delivering server ([0033]); Progress answers it.
 type Transfer struct {
-	Subset    Subset
-	Part      string // places of the list: see PackParts
-	Digest    uint64 // of Part and the masters
-	Processes int
-	Size      int // number of recipients that a process takes at a time
+	Subset Subset
+	Part   string // places of the list: see PackParts
+	Digest uint64 // of Part and the masters
+	Terms
+}
+
+// Terms is how a delivering server delivers a subset: as a Reserve of each.
+type Terms struct {
+	Processes int          // MTA processes wanted on each server
+	Size      int          // number of recipients that a process takes at a time
+	Priority  int          // the highest gets processes first
+	Rate      unit.PerHour // attempts that the server begins in the long run; 0: no limit
 }
 
 // Start lets a delivering server deliver a subset that it has, for the length of a lease from

@@ -37,7 +37,7 @@ func Words(v any) string {
 	case Barred:
 		return fmt.Sprintf("r%d barred, number %d of %v", v.Rcpt, v.Number, v.From)
 	case Took:
-		return fmt.Sprintf("%v taken: %s, %d processes", v.Subset, partWords(v.Part), v.Processes)
+		return fmt.Sprintf("%v taken: %s, %s", v.Subset, partWords(v.Part), termsWords(v.Terms))
 	case Began:
 		return fmt.Sprintf("%v begun", v.Subset)
 	case Intent:
@@ -70,7 +70,7 @@ func bodyWords(v any) string {
 	case Granted:
 		return fmt.Sprintf("granted %d processes for job %d", v.Processes, v.Job)
 	case Transfer:
-		return fmt.Sprintf("transfer %v: %s, %d processes", v.Subset, partWords(v.Part), v.Processes)
+		return fmt.Sprintf("transfer %v: %s, %s", v.Subset, partWords(v.Part), termsWords(v.Terms))
 	case Start:
 		s := fmt.Sprintf("start %v, echo %v, %d imported", v.Subset, clock(v.Echo), v.Imported)
 		if v.Bars != "" {
@@ -105,6 +105,17 @@ func bodyWords(v any) string {
 		return fmt.Sprintf("r%d asks to be deleted", v.Rcpt)
 	}
 	return fmt.Sprintf("%v", v)
+}
+
+func termsWords(t Terms) string {
+	s := fmt.Sprintf("%d processes", t.Processes)
+	if t.Priority != 0 {
+		s += fmt.Sprintf(", priority %d", t.Priority)
+	}
+	if t.Rate != 0 {
+		s += fmt.Sprintf(", %v", t.Rate)
+	}
+	return s
 }
 
 // clock returns a time in whole milliseconds.

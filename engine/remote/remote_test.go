@@ -46,7 +46,8 @@ func one(number uint32) engine.Subset { return engine.Subset{Job: 1, Epoch: 1, N
 
 func transfer(number uint32, parts ...engine.Part) engine.Transfer {
 	p := engine.PackParts(parts)
-	return engine.Transfer{Subset: one(number), Part: p, Digest: engine.DigestOf(p), Processes: 2, Size: 2}
+	return engine.Transfer{Subset: one(number), Part: p, Digest: engine.DigestOf(p),
+		Terms: engine.Terms{Processes: 2, Size: 2}}
 }
 
 func start(number uint32, echo vt.Span, imported uint64, first uint64, bars ...mail.Recipient) engine.Start {
@@ -94,6 +95,25 @@ var (
 	aborted = func(slot mail.Slot) end { return end{Slot: slot, Code: 0, Stage: mail.StageDATA, Fault: mail.Aborted} }
 	lost    = func(slot mail.Slot) end { return end{Slot: slot, Code: 0, Stage: mail.StageDot, Fault: mail.Drop} }
 )
+
+// A subset has a priority and a rate of its own, after a stop of the server too.
+func TestTerms(t *testing.T) {
+	slow, mail := transfer(0, engine.Part{From: 0, To: 4}), transfer(1, engine.Part{From: 4, To: 5})
+	slow.Rate, mail.Priority = 3600, 1
+	play(t, plain, []step{
+		{0, slow, "job 1, plan 1, subset 0 taken: r0-r3, 2 processes, 3600/h\n" + told("P500, sent 0s, 0 ended")},
+		{0, mail, `job 1, plan 1, subset 1 taken: r4, 2 processes, priority 1
+			to sender 0: progress job 1, plan 1, subset 1: P500, sent 0s, 0 ended`},
+		{vt.Second, again{}, ""},
+		{vt.Second, start(0, vt.Second, 0, 1), "job 1, plan 1, subset 0 begun\nslot 0 begins r0, try 0\n" +
+			told("P600, sent 1s, 0 ended")},
+		{2 * vt.Second, wake{}, "slot 1 begins r2, try 0"},
+		{3 * vt.Second, start(1, 3*vt.Second, 0, 1), `job 1, plan 1, subset 1 begun
+			to sender 0: progress job 1, plan 1, subset 1: P600, sent 3s, 0 ended`},
+		{3 * vt.Second, refused(0), `outcome r0, try 0: failed
+			slot 0 begins r4, try 0`},
+	})
+}
 
 // begun is a subset of four recipients, two of them in attempts.
 var begun = []step{

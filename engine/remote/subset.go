@@ -38,7 +38,7 @@ func (s *Server) take(t engine.Transfer) {
 		if engine.DigestOf(t.Part) != t.Digest {
 			return
 		}
-		took := engine.Took{Subset: t.Subset, Part: t.Part, Processes: t.Processes, Size: t.Size}
+		took := engine.Took{Subset: t.Subset, Part: t.Part, Terms: t.Terms}
 		s.write(took)
 		v = s.add(took)
 		s.keptTill = s.now // what was kept for the mailing is used now
@@ -159,7 +159,8 @@ func (s *Server) hand(v *subset) {
 	}
 	s.handed++
 	s.machine.Receive(s.now, engine.Message{From: s.cfg.Sender, Number: s.handed, Body: engine.Reserve{From: fresh.From,
-		To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size, Resends: engine.PackResends(others)}}, s.out)
+		To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size, Priority: v.took.Priority, Rate: v.took.Rate,
+		Resends: engine.PackResends(others)}}, s.out)
 	s.began()
 }
 

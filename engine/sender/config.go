@@ -3,20 +3,25 @@ package sender
 import (
 	"fmt"
 
+	"flyball/engine"
 	"flyball/internal/vt"
 )
 
 // Config configures the server.
 type Config struct {
 	Servers   int     // number of delivering servers
-	Processes int     // wanted for a mailing
-	Size      int     // recipients that a process takes at a time
+	Processes int     // of a mailing that names none
+	Size      int     // of a mailing that names none
 	Chunk     int     // recipients that a server with free processes fetches at a time; 0: the list is cut at once
 	Check     vt.Span // time between two checks of all subsets
 	Lease     vt.Span // for which a delivering server may deliver after a Progress
 	Drift     float64 // most by which the clocks of two servers differ in speed, as a share
 	Patience  vt.Span // after which a server that does not answer is lost; longer than any lease lasts
 	Batch     int     // most bars in a Start
+
+	// Plan returns the places of a mailing's list for each server, each place once. granted has the processes that each
+	// server keeps for the mailing. It is asked once, if Chunk is 0. nil: in proportion to the processes ([0062]).
+	Plan func(m engine.Submitted, granted []int) [][]engine.Part
 }
 
 // Default returns the configuration for a number of delivering servers.

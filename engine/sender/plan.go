@@ -1,7 +1,9 @@
 package sender
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -23,7 +25,7 @@ func digest(m engine.Submitted, p engine.Checkpoint) uint64 { return engine.Dige
 
 func (s *Server) hire(j *job) {
 	for i := range s.servers {
-		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job, Processes: s.cfg.Processes,
+		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job, Processes: j.Processes,
 			Fetch: s.cfg.Chunk > 0})
 	}
 }
@@ -41,16 +43,14 @@ func (s *Server) fetch(j *job, v mail.Server) {
 		}
 	}
 	g.Processes = 0
-	weights := make([]int, len(s.servers))
-	weights[v] = 1
-	to := min(j.next+mail.Recipient(s.cfg.Chunk), j.end())
-	s.cut(j, []engine.Part{{From: j.next, To: to}}, weights, engine.Subset{})
-	s.transfer(j.subsets[len(j.subsets)-1])
+	parts := make([][]engine.Part, len(s.servers))
+	parts[v] = []engine.Part{{From: j.next, To: min(j.next+mail.Recipient(s.cfg.Chunk), j.end())}}
+	s.decide(j, parts, engine.Subset{})
+	s.transfer(j, j.subsets[len(j.subsets)-1])
 }
 
-// plan cuts the list of a mailing in proportion to the processes that servers keep for it, as soon as
-// all have answered, or late with those that have ([0031], [0062]). It reports whether it did; a list that is
-// fetched in chunks is not cut.
+// plan cuts the list of a mailing by the processes that servers keep for it, as soon as all have answered, or late with
+// those that have ([0031], [0062]). It reports whether it did; a list that is fetched in chunks is not cut.
 func (s *Server) plan(j *job, late bool) bool {
 	if j.point != engine.P400 || s.cfg.Chunk > 0 {
 		return false
@@ -70,50 +70,76 @@ func (s *Server) plan(j *job, late bool) bool {
 	if !any || !all && !late {
 		return false
 	}
-	s.cut(j, []engine.Part{{From: j.First, To: j.end()}}, granted, engine.Subset{})
+	list := []engine.Part{{From: j.First, To: j.end()}}
+	var parts [][]engine.Part
+	if s.cfg.Plan == nil {
+		parts = cut(list, granted)
+	} else if parts = s.cfg.Plan(j.Submitted, granted); !slices.Equal(union(parts), list) {
+		panic(fmt.Sprintf("sender: job %d: the plan has %v, want each of %v once", j.Job, parts, list))
+	}
+	s.decide(j, parts, engine.Subset{})
 	s.check(j)
 	return true
 }
 
-// cut makes the next plan: places of the list for servers, in proportion to weights, instead of a lost
-// subset; of plan 0: none.
-func (s *Server) cut(j *job, places []engine.Part, weights []int, instead engine.Subset) {
+// union returns the places of all parts, in their order.
+func union(parts [][]engine.Part) (all []engine.Part) {
+	places := slices.Concat(parts...)
+	slices.SortFunc(places, func(a, b engine.Part) int { return cmp.Compare(a.From, b.From) })
+	for _, p := range places {
+		if n := len(all); n > 0 && all[n-1].To == p.From {
+			all[n-1].To = p.To
+		} else {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// cut divides places of the list among servers, in proportion to weights.
+func cut(places []engine.Part, weights []int) [][]engine.Part {
 	var count, total uint64
 	for _, p := range places {
 		count += uint64(p.To - p.From)
 	}
-	of := 0
 	for _, n := range weights {
 		total += uint64(n)
-		if n > 0 {
-			of++
-		}
 	}
-	epoch := j.epoch + 1
+	parts := make([][]engine.Part, len(weights))
 	var sum, taken uint64
-	number := uint32(0)
 	for i, n := range weights {
-		if n == 0 {
-			continue
-		}
 		sum += uint64(n)
 		want := count*sum/total - taken
 		taken += want
-		var part []engine.Part
 		for want > 0 {
 			p := &places[0]
 			n := min(mail.Recipient(want), p.To-p.From)
-			part = append(part, engine.Part{From: p.From, To: p.From + n})
+			parts[i] = append(parts[i], engine.Part{From: p.From, To: p.From + n})
 			want -= uint64(n)
 			if p.From += n; p.From == p.To {
 				places = places[1:]
 			}
 		}
-		f := engine.Planned{Subset: engine.Subset{Job: j.Job, Epoch: epoch, Number: number}, Of: of,
-			Server: mail.Server(i), Part: engine.PackParts(part), Instead: instead}
-		number++
-		s.write(f)
-		s.enact(j, f)
+	}
+	return parts
+}
+
+// decide makes the next plan: the parts of the list for servers, instead of a lost subset; of the first plan: none.
+func (s *Server) decide(j *job, parts [][]engine.Part, instead engine.Subset) {
+	of := 0
+	for _, p := range parts {
+		if len(p) > 0 {
+			of++
+		}
+	}
+	f := engine.Planned{Subset: engine.Subset{Job: j.Job, Epoch: j.epoch + 1}, Of: of, Instead: instead}
+	for i, p := range parts {
+		if len(p) > 0 {
+			f.Server, f.Part = mail.Server(i), engine.PackParts(p)
+			s.write(f)
+			s.enact(j, f)
+			f.Subset.Number++
+		}
 	}
 }
 
@@ -129,8 +155,8 @@ func (s *Server) enact(j *job, f engine.Planned) {
 		j.lose(v)
 	}
 	for _, p := range j.planned {
-		if parts := engine.UnpackParts(p.Part); p.Instead == (engine.Subset{}) && len(parts) > 0 {
-			j.next = parts[len(parts)-1].To
+		for _, part := range engine.UnpackParts(p.Part) {
+			j.next = max(j.next, part.To)
 		}
 		j.subsets = append(j.subsets, &subset{Planned: p, heard: s.now})
 	}
@@ -165,7 +191,11 @@ func (s *Server) reallocate(j *job, lost *subset) bool {
 			}
 		}
 	}
-	s.cut(j, rest, weights, lost.Subset)
+	if rest == nil {
+		s.finish(lost)
+	} else {
+		s.decide(j, cut(rest, weights), lost.Subset)
+	}
 	return true
 }
 

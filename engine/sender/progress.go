@@ -22,7 +22,7 @@ func (s *Server) check(j *job) {
 		switch {
 		case s.now > v.heard.Add(s.cfg.Patience) && s.reallocate(j, v):
 		case v.point < engine.P500:
-			s.transfer(v)
+			s.transfer(j, v)
 		default:
 			s.start(v)
 		}
@@ -36,9 +36,9 @@ func (s *Server) check(j *job) {
 }
 
 // transfer hands a subset to its server.
-func (s *Server) transfer(v *subset) {
+func (s *Server) transfer(j *job, v *subset) {
 	s.send(remote(v.Server), engine.Transfer{Subset: v.Subset, Part: v.Part, Digest: engine.DigestOf(v.Part),
-		Processes: s.cfg.Processes, Size: s.cfg.Size})
+		Terms: j.Terms})
 }
 
 // start lets the server of a subset deliver it until the end of a lease.
@@ -76,13 +76,18 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 	}
 	switch {
 	case b.Checkpoint == engine.P650 && v.imported == b.Ended: // of an older Progress Ended is not the last
-		s.write(engine.Finished{Subset: v.Subset})
-		v.over = true
+		s.finish(v)
 		s.start(v) // the server learns what is imported
 		s.check(j)
 	case first && v.point >= engine.P500, len(fresh) > 0:
 		s.start(v)
 	}
+}
+
+// finish ends a subset whose recipients are all final.
+func (s *Server) finish(v *subset) {
+	s.write(engine.Finished{Subset: v.Subset})
+	v.over = true
 }
 
 // fresh returns the outcomes that are not imported yet; none if some before them did not come.

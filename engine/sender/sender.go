@@ -82,10 +82,19 @@ func remote(v mail.Server) engine.Address { return engine.Address{Role: engine.R
 func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 	s.now, s.out = now, out
 	if s.find(m.Job) == nil {
+		if m.Recipients == 0 {
+			panic(fmt.Sprintf("sender: job %d has no recipients, want at least 1", m.Job))
+		}
 		for _, j := range s.jobs {
 			if m.First < j.end() && j.First < m.First+m.Recipients {
 				panic(fmt.Sprintf("sender: job %d has places of job %d", m.Job, j.Job))
 			}
+		}
+		if m.Processes == 0 {
+			m.Processes = s.cfg.Processes
+		}
+		if m.Size == 0 {
+			m.Size = s.cfg.Size
 		}
 		s.write(m)
 		s.add(m)

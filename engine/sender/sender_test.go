@@ -56,8 +56,14 @@ func progress(s engine.Subset, p engine.Checkpoint, sent vt.Span, ended, first u
 // play gives a role of two delivering servers and six recipients its inputs.
 func play(t *testing.T, steps []step) {
 	t.Helper()
+	playWith(t, func(*Config) {}, steps)
+}
+
+func playWith(t *testing.T, change func(*Config), steps []step) {
+	t.Helper()
 	cfg := Default(2)
 	cfg.Batch = 2
+	change(&cfg)
 	if errs := cfg.Validate(); errs != nil {
 		t.Fatal(errs)
 	}
@@ -253,9 +259,6 @@ func TestScheduled(t *testing.T) {
 func TestCut(t *testing.T) {
 	luck := rand.New(rand.NewPCG(1, 2))
 	for range 500 {
-		s := New(Default(5))
-		s.out = &engine.Outbox{}
-		j := &job{Submitted: engine.Submitted{Job: 1}}
 		var places []engine.Part
 		var want []mail.Recipient
 		at := mail.Recipient(0)
@@ -275,20 +278,18 @@ func TestCut(t *testing.T) {
 		if total == 0 {
 			continue
 		}
-		s.cut(j, places, weights, engine.Subset{})
 		var got []mail.Recipient
-		for _, f := range s.out.Write {
-			f := f.(engine.Planned)
+		for i, part := range cut(places, weights) {
 			n := 0
-			for _, p := range engine.UnpackParts(f.Part) {
+			for _, p := range part {
 				for r := p.From; r < p.To; r++ {
 					got = append(got, r)
 					n++
 				}
 			}
-			share := float64(len(want)*weights[f.Server]) / float64(total)
+			share := float64(len(want)*weights[i]) / float64(total)
 			if math.Abs(float64(n)-share) >= 1 {
-				t.Errorf("weights %v: server %d has %d of %d", weights, f.Server, n, len(want))
+				t.Errorf("weights %v: server %d has %d of %d", weights, i, n, len(want))
 			}
 		}
 		if !slices.Equal(got, want) {
@@ -356,14 +357,107 @@ func TestTwoMailings(t *testing.T) {
 	))
 }
 
-func TestMailingsDoNotOverlap(t *testing.T) {
+func TestImpossibleMailings(t *testing.T) {
+	for want, m := range map[string]engine.Submitted{
+		"job 2 has places of job 1":                {Job: 2, First: 5, Recipients: 3},
+		"job 2 has no recipients, want at least 1": {Job: 2, First: 6},
+	} {
+		s := New(Default(2))
+		s.Submit(0, engine.Submitted{Job: 1, Recipients: 6}, &engine.Outbox{})
+		panics(t, want, func() { s.Submit(0, m, &engine.Outbox{}) })
+	}
+}
+
+func panics(t *testing.T, want string, do func()) {
+	t.Helper()
 	defer func() {
-		if v := recover(); v == nil || !strings.Contains(v.(string), "job 2 has places of job 1") {
-			t.Errorf("got %v, want a panic", v)
+		if v := recover(); v == nil || !strings.Contains(v.(string), want) {
+			t.Errorf("got %v, want a panic with %q", v, want)
 		}
 	}()
-	var out engine.Outbox
-	s := New(Default(2))
-	s.Submit(0, engine.Submitted{Job: 1, Recipients: 6}, &out)
-	s.Submit(0, engine.Submitted{Job: 2, First: 5, Recipients: 3}, &out)
+	do()
+}
+
+// A mailing has processes, a size, a priority and a rate of its own, after a stop of the server too.
+func TestTerms(t *testing.T) {
+	transfer := "to remote 0: transfer job 1, plan 1, subset 0: r0-r5, 2 processes, priority 7, 600/h"
+	play(t, []step{
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Terms: engine.Terms{Processes: 2, Size: 5, Priority: 7,
+			Rate: 600}}), a, "job 1 submitted: 6 recipients, due 0s"},
+		{0, wake{}, a, `job 1 reached P100
+			job 1 reached P200
+			job 1 reached P300
+			job 1 reached P400
+			to remote 0: hire 2 processes for job 1
+			to remote 1: hire 2 processes for job 1`},
+		{0, engine.Granted{Job: 1, Processes: 2}, b(0), ""},
+		{0, engine.Granted{Job: 1}, b(1), "job 1, plan 1, subset 0 of 1 planned for server 0: r0-r5\n" + transfer},
+		{vt.Second, again{}, a, ""},
+		{vt.Second, wake{}, a, transfer},
+	})
+}
+
+// A plan that is given replaces the cut in proportion, and is frozen like it; what is planned anew is cut as ever.
+func TestGivenPlan(t *testing.T) {
+	odd := func(m engine.Submitted, granted []int) [][]engine.Part {
+		if m.Job != 1 || m.Recipients != 6 || !slices.Equal(granted, []int{2, 1}) {
+			t.Errorf("asked for a plan of %+v by %v", m, granted)
+		}
+		return [][]engine.Part{{{From: 4, To: 6}, {From: 0, To: 1}}, {{From: 1, To: 4}}}
+	}
+	steps := slices.Clone(planned)
+	steps[len(steps)-2].want = `job 1, plan 1, subset 0 of 2 planned for server 0: r4-r5 r0
+		job 1, plan 1, subset 1 of 2 planned for server 1: r1-r3
+		to remote 0: transfer job 1, plan 1, subset 0: r4-r5 r0, 4 processes
+		to remote 1: transfer job 1, plan 1, subset 1: r1-r3, 4 processes`
+	playWith(t, func(c *Config) { c.Plan = odd }, append(steps,
+		step{vt.Second, again{}, a, ""},
+		step{vt.Second, wake{}, a, `to remote 0: transfer job 1, plan 1, subset 0: r4-r5 r0, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r1-r3, 4 processes`},
+		step{22 * vt.Second, progress(sub(1, 1), engine.P500, 22*vt.Second, 0, 1, ""), b(1),
+			"to remote 1: start job 1, plan 1, subset 1, echo 22s, 0 imported"},
+		step{22 * vt.Second, wake{}, a,
+			`job 1, plan 2, subset 0 of 1 planned for server 1: r4-r5 r0, instead of plan 1, subset 0
+			to remote 1: start job 1, plan 1, subset 1, echo 22s, 0 imported
+			to remote 1: transfer job 1, plan 2, subset 0: r4-r5 r0, 4 processes
+			to remote 0: hire 4 processes for job 1
+			to remote 1: hire 4 processes for job 1`},
+	))
+	for _, parts := range [][][]engine.Part{
+		{{{From: 0, To: 3}}, {{From: 4, To: 6}}},
+		{{{From: 0, To: 4}}, {{From: 3, To: 6}}},
+		{{{From: 0, To: 7}}, nil},
+		{nil, nil},
+	} {
+		s := New(Config{Servers: 2, Plan: func(engine.Submitted, []int) [][]engine.Part { return parts }})
+		s.out = &engine.Outbox{}
+		s.servers = []known{{granted: engine.Granted{Job: 1, Processes: 1}}, {}}
+		panics(t, "want each of", func() {
+			s.plan(&job{Submitted: engine.Submitted{Job: 1, Recipients: 6}, point: engine.P400}, true)
+		})
+	}
+}
+
+// A lost server whose recipients are all final leaves nothing to plan: its subset is finished.
+func TestLostServerWithNothingLeft(t *testing.T) {
+	idle := "to remote 0: start job 1, plan 1, subset 0, echo 1s, 4 imported"
+	rest := progress(sub(1, 1), engine.P600, 22*vt.Second, 0, 1, "")
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P600, vt.Second, 4, 1, ends(done(0), done(1), done(2), done(3))),
+			b(0), `job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered, r2 delivered, r3 delivered
+			` + idle},
+		step{22 * vt.Second, rest, b(1), "to remote 1: start job 1, plan 1, subset 1, echo 22s, 0 imported"},
+		step{22 * vt.Second, wake{}, a, `job 1, plan 1, subset 0 finished
+			to remote 1: start job 1, plan 1, subset 1, echo 22s, 0 imported
+			to remote 0: hire 4 processes for job 1
+			to remote 1: hire 4 processes for job 1`},
+		step{22 * vt.Second, progress(sub(1, 1), engine.P650, 22*vt.Second, 2, 1, ends(done(4), done(5))), b(1),
+			`job 1, plan 1, subset 1 imported from 1 on: r4 delivered, r5 delivered
+			job 1, plan 1, subset 1 finished
+			closed: summary of job 1: 6 delivered, 0 failed, 0 held, 0 suppressed, 0 ambiguous
+			to remote 1: start job 1, plan 1, subset 1, echo 22s, 2 imported
+			to operator 0: summary of job 1: 6 delivered, 0 failed, 0 held, 0 suppressed, 0 ambiguous`},
+		step{30 * vt.Second, progress(sub(1, 0), engine.P650, 2*vt.Second, 4, 1, ""), b(0),
+			"to remote 0: drop job 1, plan 1, subset 0"},
+	))
 }
