@@ -18,14 +18,16 @@ func (Finished) fact()  {}
 func (Closed) fact()    {}
 func (Reported) fact()  {}
 func (Barred) fact()    {}
+func (Unbarred) fact()  {}
 func (Took) fact()      {}
 func (Began) fact()     {}
 func (Intent) fact()    {}
 func (Dotted) fact()    {}
 func (Outcome) fact()   {}
 func (Ended) fact()     {}
-func (Bounced) fact()   {}
-func (Asked) fact()     {}
+func (Counted) fact()   {}
+func (Wanted) fact()    {}
+func (Agreed) fact()    {}
 
 // Facts of a sending server.
 type (
@@ -81,6 +83,9 @@ type Barred struct {
 	Rcpt   mail.Recipient
 }
 
+// Unbarred means that a recipient who was barred may get mail again. Its number is one of the same sequence.
+type Unbarred Barred
+
 // Facts of a delivering server.
 type (
 	// Took is checkpoint P500 of a subset: its part of the list is here.
@@ -120,17 +125,31 @@ type (
 	Ended struct{ Subset Subset }
 )
 
-// Facts of a server that receives returned mail or requests.
+// Facts of a server that receives returned mail or requests. Each has the changes of the list that it
+// made (see PackChanges), so that these keep their numbers when the configuration changes.
 type (
-	// Bounced is a returned mail for a recipient.
-	Bounced struct {
-		Token uint64
-		Rcpt  mail.Recipient
-		Hard  bool
+	// Counted is a returned mail for a recipient.
+	Counted struct {
+		Token   uint64
+		Rcpt    mail.Recipient
+		Hard    bool
+		Changes string
 	}
 
-	// Asked is a recipient's request to be deleted.
-	Asked struct{ Rcpt mail.Recipient }
+	// Wanted is a recipient's request to be deleted or added. Without changes it waits for Agreed.
+	Wanted struct {
+		Rcpt    mail.Recipient
+		Token   uint64
+		Add     bool
+		Changes string
+	}
+
+	// Agreed is a recipient's confirmation of a request.
+	Agreed struct {
+		Rcpt    mail.Recipient
+		Token   uint64
+		Changes string
+	}
 )
 
 // Dot is the answer to a role's attempt that has come to its final dot.

@@ -14,17 +14,22 @@ import (
 // inbox) to both. Each may be lost, repeated, late or overtaken: it carries the state of a
 // matter and not a step, so the newest one is enough.
 
-func (Hire) body()     {}
-func (Granted) body()  {}
-func (Transfer) body() {}
-func (Start) body()    {}
-func (Drop) body()     {}
-func (Progress) body() {}
-func (Summary) body()  {}
-func (Changes) body()  {}
-func (Got) body()      {}
-func (Returned) body() {}
-func (Request) body()  {}
+func (Hire) body()      {}
+func (Granted) body()   {}
+func (Transfer) body()  {}
+func (Start) body()     {}
+func (Drop) body()      {}
+func (Progress) body()  {}
+func (Summary) body()   {}
+func (Changes) body()   {}
+func (Got) body()       {}
+func (Returned) body()  {}
+func (Request) body()   {}
+func (Join) body()      {}
+func (Letter) body()    {}
+func (Confirm) body()   {}
+func (Confirmed) body() {}
+func (Pull) body()      {}
 
 // Job numbers a mailing.
 type Job uint32
@@ -97,7 +102,7 @@ type Start struct {
 	Echo     vt.Time // Sent of the newest Progress about the subset, by the clock of its server; 0: none yet
 	Imported uint64  // number of outcomes of the subset that are recorded
 	First    uint64  // number of the first of Bars
-	Bars     string  // recipients that must get nothing any more: see PackRecipients
+	Bars     string  // recipients that must get nothing any more, or may again: see PackChanges
 }
 
 // Drop ends the right to deliver a subset: its plan is not in force any more.
@@ -124,7 +129,7 @@ type Summary struct {
 // Changes are changes to the list, numbered from First on ([0044], [0047], [0051]).
 type Changes struct {
 	First   uint64
-	Entries string // recipients to be deleted: see PackRecipients
+	Entries string // recipients to be deleted or added: see PackChanges
 }
 
 // Got acknowledges everything up to a number: the receiver has it durably.
@@ -138,4 +143,38 @@ type Returned struct {
 }
 
 // Request is a message of a recipient who wants to be deleted from the list ([0047]).
-type Request struct{ Rcpt mail.Recipient }
+type Request struct {
+	Rcpt  mail.Recipient
+	Token uint64 // of one request of the recipient; a request that comes again has the same
+}
+
+// Join is a message of a recipient who wants to be added to the list, or again ([0047]).
+type Join struct {
+	Rcpt  mail.Recipient
+	Token uint64 // as in Request
+}
+
+// Letter is a mail of a recipient, whose words may be a request ([0044]).
+type Letter struct {
+	Rcpt  mail.Recipient
+	Token uint64 // as in Request
+	Text  string
+}
+
+// Confirm asks a recipient whether a request is the recipient's own ([0047]); Confirmed answers it. A
+// request that comes again asks again. What goes out shows the token in a form that cannot be guessed.
+type Confirm struct {
+	Rcpt  mail.Recipient
+	Token uint64 // of the request
+	Add   bool   // it is one to be added
+}
+
+// Confirmed is a recipient's answer to Confirm.
+type Confirmed struct {
+	Rcpt  mail.Recipient
+	Token uint64
+}
+
+// Pull asks a server for returned mail or requests for the changes after UpTo ([0044], [0051]), and
+// acknowledges those before it as Got does. Changes answer it, if there are any.
+type Pull struct{ UpTo uint64 }

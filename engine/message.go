@@ -44,17 +44,19 @@ type Address struct {
 type Kind uint8
 
 const (
-	Operator  Kind = iota // the operator who starts and stops the roles; not a role
-	Delivery              // package delivery
-	Governing             // package governing
-	Sender                // package sender
-	Remote                // package remote
-	Bounces               // package inbox, for returned mail
-	Requests              // package inbox, for requests
+	Operator   Kind = iota // the operator who starts and stops the roles; not a role
+	Delivery               // package delivery
+	Governing              // package governing
+	Sender                 // package sender
+	Remote                 // package remote
+	Bounces                // package inbox, for returned mail
+	Requests               // package inbox, for requests
+	Recipients             // those who get mail; not a role
 )
 
 func (k Kind) String() string {
-	return [...]string{"operator", "delivery", "governing", "sender", "remote", "bounces", "requests"}[k]
+	return [...]string{"operator", "delivery", "governing", "sender", "remote", "bounces", "requests",
+		"recipients"}[k]
 }
 
 func (a Address) String() string { return fmt.Sprintf("%s %d", a.Role, a.Server) }

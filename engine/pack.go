@@ -85,19 +85,38 @@ func UnpackOutcomes(s string) (all []Final) {
 	return all
 }
 
-// PackRecipients packs recipients, in 4 bytes each.
-func PackRecipients(all []mail.Recipient) string {
+// Change is a change of the list: the recipient is deleted and must get nothing any more or, if Add is
+// set, is added and may get mail again.
+type Change struct {
+	Rcpt mail.Recipient // a place before 1 << 31
+	Add  bool
+}
+
+// Fact returns the fact of a server that has the change, with its number, from another server.
+func (c Change) Fact(from Address, number uint64) Fact {
+	if c.Add {
+		return Unbarred{from, number, c.Rcpt}
+	}
+	return Barred{from, number, c.Rcpt}
+}
+
+// PackChanges packs changes, in 4 bytes each. The first bit of an addition is set.
+func PackChanges(all []Change) string {
 	b := make([]byte, 0, 4*len(all))
-	for _, r := range all {
-		b = binary.BigEndian.AppendUint32(b, uint32(r))
+	for _, c := range all {
+		w := uint32(c.Rcpt)
+		if c.Add {
+			w |= 1 << 31
+		}
+		b = binary.BigEndian.AppendUint32(b, w)
 	}
 	return string(b)
 }
 
-// UnpackRecipients is the inverse of PackRecipients.
-func UnpackRecipients(s string) (all []mail.Recipient) {
+// UnpackChanges is the inverse of PackChanges.
+func UnpackChanges(s string) (all []Change) {
 	for ; s != ""; s = s[4:] {
-		all = append(all, mail.Recipient(word(s)))
+		all = append(all, Change{mail.Recipient(word(s) &^ (1 << 31)), word(s)>>31 != 0})
 	}
 	return all
 }

@@ -19,12 +19,12 @@ func TestPacked(t *testing.T) {
 		var parts []Part
 		var resends []Resend
 		var finals []Final
-		var all []mail.Recipient
+		var changes []Change
 		for range n % 7 {
 			parts = append(parts, Part{word(), word()})
 			resends = append(resends, Resend{word(), mail.Try(luck.Uint32()), vt.Time(luck.Int64())})
 			finals = append(finals, Final{word(), mail.Status(luck.IntN(int(mail.Statuses))), luck.IntN(2) == 0})
-			all = append(all, word())
+			changes = append(changes, Change{word() >> 1, luck.IntN(2) == 0})
 		}
 		for _, v := range []struct {
 			packed  string
@@ -34,7 +34,7 @@ func TestPacked(t *testing.T) {
 			{PackParts(parts), 8, UnpackParts(PackParts(parts)), parts},
 			{PackResends(resends), 14, UnpackResends(PackResends(resends)), resends},
 			{PackOutcomes(finals), 5, UnpackOutcomes(PackOutcomes(finals)), finals},
-			{PackRecipients(all), 4, UnpackRecipients(PackRecipients(all)), all},
+			{PackChanges(changes), 4, UnpackChanges(PackChanges(changes)), changes},
 		} {
 			if !reflect.DeepEqual(v.got, v.of) || len(v.packed) != v.each*(n%7) {
 				t.Fatalf("%+v is unpacked as %+v, from %d bytes", v.of, v.got, len(v.packed))

@@ -36,6 +36,8 @@ func Words(v any) string {
 		return fmt.Sprintf("job %d reported", v.Job)
 	case Barred:
 		return fmt.Sprintf("r%d barred, number %d of %v", v.Rcpt, v.Number, v.From)
+	case Unbarred:
+		return fmt.Sprintf("r%d barred no longer, number %d of %v", v.Rcpt, v.Number, v.From)
 	case Took:
 		return fmt.Sprintf("%v taken: %s, %s", v.Subset, partWords(v.Part), termsWords(v.Terms))
 	case Began:
@@ -55,10 +57,15 @@ func Words(v any) string {
 		return s
 	case Ended:
 		return fmt.Sprintf("%v ended", v.Subset)
-	case Bounced:
-		return "bounced: " + Words(Returned(v))
-	case Asked:
-		return fmt.Sprintf("r%d asked to be deleted", v.Rcpt)
+	case Counted:
+		return "counted: " + Words(Returned{v.Token, v.Rcpt, v.Hard}) + madeWords(v.Changes)
+	case Wanted:
+		if v.Changes == "" {
+			return requestWords(v.Rcpt, v.Add, "asked") + ", not confirmed"
+		}
+		return requestWords(v.Rcpt, v.Add, "asked") + madeWords(v.Changes)
+	case Agreed:
+		return fmt.Sprintf("r%d confirmed request %d", v.Rcpt, v.Token) + madeWords(v.Changes)
 	}
 	return bodyWords(v)
 }
@@ -74,7 +81,7 @@ func bodyWords(v any) string {
 	case Start:
 		s := fmt.Sprintf("start %v, echo %v, %d imported", v.Subset, clock(v.Echo), v.Imported)
 		if v.Bars != "" {
-			s += fmt.Sprintf(", bars from %d on: %s", v.First, recipientWords(v.Bars))
+			s += fmt.Sprintf(", bars from %d on: %s", v.First, changeWords(v.Bars))
 		}
 		return s
 	case Drop:
@@ -92,7 +99,7 @@ func bodyWords(v any) string {
 		return fmt.Sprintf("summary of job %d: %d delivered, %d failed, %d held, %d suppressed, %d ambiguous", v.Job,
 			v.Delivered, v.Failed, v.Held, v.Suppressed, v.Ambiguous)
 	case Changes:
-		return fmt.Sprintf("changes from %d on: %s", v.First, recipientWords(v.Entries))
+		return fmt.Sprintf("changes from %d on: %s", v.First, changeWords(v.Entries))
 	case Got:
 		return fmt.Sprintf("got up to %d", v.UpTo)
 	case Returned:
@@ -102,7 +109,17 @@ func bodyWords(v any) string {
 		}
 		return fmt.Sprintf("%s return %d of r%d", kind, v.Token, v.Rcpt)
 	case Request:
-		return fmt.Sprintf("r%d asks to be deleted", v.Rcpt)
+		return requestWords(v.Rcpt, false, "asks")
+	case Join:
+		return requestWords(v.Rcpt, true, "asks")
+	case Letter:
+		return fmt.Sprintf("letter of r%d: %q", v.Rcpt, v.Text)
+	case Confirm:
+		return "confirm that " + requestWords(v.Rcpt, v.Add, "asks")
+	case Confirmed:
+		return fmt.Sprintf("r%d confirms request %d", v.Rcpt, v.Token)
+	case Pull:
+		return fmt.Sprintf("pull changes after %d", v.UpTo)
 	}
 	return fmt.Sprintf("%v", v)
 }
@@ -148,10 +165,22 @@ func outcomeWords(s string) string {
 	return strings.Join(all, ", ")
 }
 
-func recipientWords(s string) string {
+// changeWords has a plus before a recipient who is added.
+func changeWords(s string) string {
 	var all []string
-	for _, r := range UnpackRecipients(s) {
-		all = append(all, fmt.Sprintf("r%d", r))
+	for _, c := range UnpackChanges(s) {
+		all = append(all, fmt.Sprintf("%sr%d", map[bool]string{true: "+"}[c.Add], c.Rcpt))
 	}
 	return strings.Join(all, " ")
+}
+
+func madeWords(changes string) string {
+	if changes == "" {
+		return ""
+	}
+	return "; changes: " + changeWords(changes)
+}
+
+func requestWords(r mail.Recipient, add bool, asks string) string {
+	return fmt.Sprintf("r%d %s to be %s", r, asks, map[bool]string{false: "deleted", true: "added"}[add])
 }

@@ -1,7 +1,10 @@
 // Package inbox turns what recipients and their servers send back into changes of the list: the
 // role of the servers for returned mail ("C server", [0042]-[0045]) and for requests ("D
-// server", [0047]-[0048]). Changes are numbered and pushed to the sending server until it has them
-// durably ([0051], [0079]).
+// server", [0047]-[0048]). Changes are numbered, and pushed to the sending server until it has them
+// durably, or sent when it asks ([0051], [0079]).
+//
+//	returned mail: counted -> with enough of them, the person is deleted
+//	request:       wanted -> confirmed, where that is configured -> the person is deleted or added
 package inbox
 
 import (
@@ -13,75 +16,127 @@ import (
 	"flyball/internal/vt"
 )
 
-// Config configures the server.
-type Config struct {
-	Address engine.Address // of the role: Bounces or Requests
-	Sender  engine.Address // the sending server
-	Hard    int            // hard bounces after which a recipient is deleted
-	Push    vt.Span        // time after which changes that are not acknowledged are pushed again
-	Batch   int            // most changes in a message
-}
-
-// Default returns the configuration of the role with an address. A recipient is deleted at the second
-// hard bounce ([0079]).
-func Default(a engine.Address) Config {
-	return Config{Address: a, Sender: engine.Address{Role: engine.Sender}, Hard: 2, Push: vt.Second, Batch: 1000}
-}
-
-// Validate returns all problems of the configuration.
-func (c *Config) Validate() (errs []error) {
-	if c.Hard < 1 {
-		errs = append(errs, fmt.Errorf("hard: got %d, want at least 1", c.Hard))
-	}
-	if c.Push <= 0 {
-		errs = append(errs, fmt.Errorf("push: got %v, want more than 0", c.Push))
-	}
-	if c.Batch < 1 {
-		errs = append(errs, fmt.Errorf("batch: got %d, want at least 1", c.Batch))
-	}
-	return errs
-}
-
 // Server is the role of one server.
 type Server struct {
 	cfg      Config
-	returned map[uint64]bool        // tokens of returned mail
-	hard     map[mail.Recipient]int // hard bounces by recipient
-	asked    map[mail.Recipient]bool
-	changes  []mail.Recipient // to be deleted, by number from 1 on
-	got      uint64           // number of the last change that the sending server has
+	returned map[uint64]bool           // tokens of returned mail
+	counts   map[mail.Recipient]counts // by the first place of a person, since its last deletion
+	requests map[request]state
+	changes  []engine.Change // by number from 1 on
+	got      uint64          // number of the last change that the sending server has
 	next     vt.Time
+}
+
+// counts are numbers of returned mails.
+type counts struct{ hard, soft int }
+
+// request identifies a request.
+type request struct {
+	rcpt  mail.Recipient
+	token uint64
+}
+
+// state is what became of a request.
+type state struct {
+	add  bool
+	open bool // it waits for its confirmation
 }
 
 // New returns a server at time 0 without any facts.
 func New(cfg Config) *Server {
-	return &Server{cfg: cfg, returned: map[uint64]bool{}, hard: map[mail.Recipient]int{},
-		asked: map[mail.Recipient]bool{}, next: vt.Never}
+	return &Server{cfg: cfg, returned: map[uint64]bool{}, counts: map[mail.Recipient]counts{},
+		requests: map[request]state{}, next: vt.Never}
 }
 
-// Receive processes Returned, Request, Got and Stop.
+// Receive processes Returned, Request, Join, Letter, Confirmed, Got, Pull and Stop.
 func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
+	asked := false
 	switch b := m.Body.(type) {
 	case engine.Returned:
-		if !s.returned[b.Token] {
-			s.record(engine.Bounced(b), out)
-		}
+		s.count(b, out)
 	case engine.Request:
-		if !s.asked[b.Rcpt] {
-			s.record(engine.Asked(b), out)
+		s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token}, out)
+	case engine.Join:
+		s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token, Add: true}, out)
+	case engine.Letter:
+		if remove := asks(b.Text, s.cfg.Delete); remove || asks(b.Text, s.cfg.Add) {
+			s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token, Add: !remove}, out)
+		}
+	case engine.Confirmed:
+		if r := s.requests[request{b.Rcpt, b.Token}]; r.open {
+			s.record(engine.Agreed{Rcpt: b.Rcpt, Token: b.Token, Changes: s.all(b.Rcpt, r.add)}, out)
 		}
 	case engine.Got:
-		if b.UpTo > uint64(len(s.changes)) {
-			panic(fmt.Sprintf("inbox: got %v, want at most %d changes", m, len(s.changes)))
-		}
-		s.got = max(s.got, b.UpTo)
+		s.acknowledge(m, b.UpTo)
+	case engine.Pull:
+		s.acknowledge(m, b.UpTo)
+		asked = true
 	case engine.Stop:
 		s.next = vt.Never
 		return
 	default:
-		panic(fmt.Sprintf("inbox: got %v, want Returned, Request, Got or Stop", m))
+		panic(fmt.Sprintf("inbox: got %v, want Returned, Request, Join, Letter, Confirmed, Got, Pull or Stop", m))
 	}
-	s.push(now, out)
+	s.push(now, asked, out)
+}
+
+// count counts a returned mail, unless it has come before.
+func (s *Server) count(b engine.Returned, out *engine.Outbox) {
+	if s.returned[b.Token] {
+		return
+	}
+	f := engine.Counted{Token: b.Token, Rcpt: b.Rcpt, Hard: b.Hard}
+	n := s.counts[s.places(b.Rcpt)[0]].with(b.Hard)
+	if n.hard >= s.cfg.Hard || s.cfg.Soft > 0 && n.soft >= s.cfg.Soft {
+		f.Changes = s.all(b.Rcpt, false)
+	}
+	s.record(f, out)
+}
+
+func (n counts) with(hard bool) counts {
+	if hard {
+		n.hard++
+	} else {
+		n.soft++
+	}
+	return n
+}
+
+// want takes a request, unless it has come before. It counts, or the recipient is to confirm it.
+func (s *Server) want(f engine.Wanted, out *engine.Outbox) {
+	confirm := s.cfg.ConfirmDelete
+	if f.Add {
+		confirm = s.cfg.ConfirmAdd
+	}
+	r, known := s.requests[request{f.Rcpt, f.Token}]
+	if !known {
+		if !confirm {
+			f.Changes = s.all(f.Rcpt, f.Add)
+		}
+		s.record(f, out)
+		r = state{add: f.Add, open: confirm}
+	}
+	if r.open {
+		out.Send = append(out.Send, engine.Message{From: s.cfg.Address, To: engine.Address{Role: engine.Recipients},
+			Body: engine.Confirm{Rcpt: f.Rcpt, Token: f.Token, Add: r.add}})
+	}
+}
+
+// places returns all places of the person at a place.
+func (s *Server) places(r mail.Recipient) []mail.Recipient {
+	if s.cfg.Same == nil {
+		return []mail.Recipient{r}
+	}
+	return s.cfg.Same(r)
+}
+
+// all returns the change of all places of a person.
+func (s *Server) all(r mail.Recipient, add bool) string {
+	var all []engine.Change
+	for _, p := range s.places(r) {
+		all = append(all, engine.Change{Rcpt: p, Add: add})
+	}
+	return engine.PackChanges(all)
 }
 
 func (s *Server) record(f engine.Fact, out *engine.Outbox) {
@@ -89,34 +144,48 @@ func (s *Server) record(f engine.Fact, out *engine.Outbox) {
 	s.apply(f)
 }
 
-// apply counts a fact, and adds the change that it makes due.
+// apply applies a fact, and adds the changes that it made.
 func (s *Server) apply(f engine.Fact) {
+	var changes string
 	switch f := f.(type) {
-	case engine.Bounced:
+	case engine.Counted:
+		changes = f.Changes
 		s.returned[f.Token] = true
-		if !f.Hard {
-			return
+		person := s.places(f.Rcpt)[0]
+		if s.counts[person] = s.counts[person].with(f.Hard); changes != "" {
+			delete(s.counts, person)
 		}
-		if s.hard[f.Rcpt]++; s.hard[f.Rcpt] == s.cfg.Hard {
-			s.changes = append(s.changes, f.Rcpt)
-		}
-	case engine.Asked:
-		s.asked[f.Rcpt] = true
-		s.changes = append(s.changes, f.Rcpt)
+	case engine.Wanted:
+		changes = f.Changes
+		s.requests[request{f.Rcpt, f.Token}] = state{add: f.Add, open: changes == ""}
+	case engine.Agreed:
+		changes = f.Changes
+		s.requests[request{f.Rcpt, f.Token}] = state{}
 	default:
-		panic(fmt.Sprintf("inbox: got fact %T, want Bounced or Asked", f))
+		panic(fmt.Sprintf("inbox: got fact %T, want Counted, Wanted or Agreed", f))
 	}
+	s.changes = append(s.changes, engine.UnpackChanges(changes)...)
 }
 
-// push sends the changes that the sending server does not have.
-func (s *Server) push(now vt.Time, out *engine.Outbox) {
+// acknowledge takes that the sending server has changes up to a number.
+func (s *Server) acknowledge(m engine.Message, upTo uint64) {
+	if upTo > uint64(len(s.changes)) {
+		panic(fmt.Sprintf("inbox: got %v, want at most %d changes", m, len(s.changes)))
+	}
+	s.got = max(s.got, upTo)
+}
+
+// push sends the changes that the sending server does not have. If changes are not pushed, it does so when asked.
+func (s *Server) push(now vt.Time, asked bool, out *engine.Outbox) {
 	rest := s.changes[s.got:]
-	if s.next = vt.Never; len(rest) == 0 {
+	if s.next = vt.Never; len(rest) == 0 || s.cfg.Push == 0 && !asked {
 		return
 	}
-	s.next = now.Add(s.cfg.Push)
+	if s.cfg.Push > 0 {
+		s.next = now.Add(s.cfg.Push)
+	}
 	out.Send = append(out.Send, engine.Message{From: s.cfg.Address, To: s.cfg.Sender, Body: engine.Changes{
-		First: s.got + 1, Entries: engine.PackRecipients(rest[:min(len(rest), s.cfg.Batch)])}})
+		First: s.got + 1, Entries: engine.PackChanges(rest[:min(len(rest), s.cfg.Batch)])}})
 }
 
 // Complete panics: the role asks for no attempts.
@@ -127,7 +196,7 @@ func (s *Server) Complete(vt.Time, *mail.Completion, *engine.Outbox) {
 // Wake pushes again what is not acknowledged.
 func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if now >= s.next {
-		s.push(now, out)
+		s.push(now, false, out)
 	}
 }
 
@@ -143,7 +212,7 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 	for _, f := range facts {
 		s.apply(f)
 	}
-	s.push(now, out)
+	s.push(now, false, out)
 }
 
 // State is not saved: facts are.

@@ -24,7 +24,9 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 		case engine.Ended:
 			s.find(f.Subset).point = engine.P650
 		case engine.Barred:
-			s.bar(f.Rcpt, f.Number)
+			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt})
+		case engine.Unbarred:
+			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt, Add: true})
 		case engine.Intent:
 			begun.end(f.Rcpt) // a stop before the final dot left no outcome
 			begun = append(begun, intent{Intent: f})

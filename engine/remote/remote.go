@@ -130,17 +130,19 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 		return
 	}
 	end := *c
-	if c.Reply.Fault == mail.Aborted && c.Reply.Stage < mail.StageDot && !a.shut {
-		a.shut = true // the lease ended between the gate and the final dot
-		s.withdraw()
+	w := &s.rows[a.rcpt]
+	if c.Reply.Fault == mail.Aborted && c.Reply.Stage < mail.StageDot {
+		a.shut = true // the lease may have ended between the gate and the final dot
 	}
 	if a.shut {
 		end.Reply = mail.Reply{Took: c.Reply.Took, Code: 451, Stage: mail.StageDATA}
-		if s.rows[a.rcpt].barred {
+		if w.barred {
 			end.Reply.Code = 550
+		} else if w.given { // no try: the machine is to get the recipient anew
+			s.withdraw()
 		}
 	}
-	of := s.rows[a.rcpt].of
+	of := w.of
 	s.machine.Complete(now, &end, out)
 	s.began()
 	if s.stray {

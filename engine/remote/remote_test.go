@@ -52,7 +52,7 @@ func transfer(number uint32, parts ...engine.Part) engine.Transfer {
 
 func start(number uint32, echo vt.Span, imported uint64, first uint64, bars ...mail.Recipient) engine.Start {
 	return engine.Start{Subset: one(number), Echo: vt.Time(echo), Imported: imported, First: first,
-		Bars: engine.PackRecipients(bars)}
+		Bars: roletest.Changes(bars...)}
 }
 
 // play gives a role with two processes and a list of eight recipients its inputs.

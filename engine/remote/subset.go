@@ -85,10 +85,10 @@ func (s *Server) find(id engine.Subset) *subset {
 
 // start begins a subset or renews its lease, and takes what the sending server has beside it.
 func (s *Server) start(b engine.Start) {
-	for i, r := range engine.UnpackRecipients(b.Bars) {
+	for i, c := range engine.UnpackChanges(b.Bars) {
 		if n := b.First + uint64(i); n == s.barred+1 {
-			s.write(engine.Barred{From: s.cfg.Sender, Number: n, Rcpt: r})
-			s.bar(r, n)
+			s.write(c.Fact(s.cfg.Sender, n))
+			s.bar(n, c)
 		}
 	}
 	v := s.find(b.Subset)
@@ -109,10 +109,10 @@ func (s *Server) start(b engine.Start) {
 	s.tell(v)
 }
 
-// bar makes recipient r get nothing any more.
-func (s *Server) bar(r mail.Recipient, number uint64) {
+// bar makes a recipient get nothing any more, or lets the recipient get mail again.
+func (s *Server) bar(number uint64, c engine.Change) {
 	s.barred = number
-	s.rows[r].barred = true
+	s.rows[c.Rcpt].barred = !c.Add
 }
 
 // drop ends the right to deliver a subset.

@@ -2,17 +2,17 @@ package sender
 
 import (
 	"flyball/engine"
+	"flyball/internal/vt"
 )
 
 // change takes changes of the list from a server for returned mail or requests.
 func (s *Server) change(from engine.Address, b engine.Changes) {
 	last := s.source(from)
 	before := len(s.bars)
-	for i, r := range engine.UnpackRecipients(b.Entries) {
+	for i, c := range engine.UnpackChanges(b.Entries) {
 		if n := b.First + uint64(i); n == *last+1 {
-			f := engine.Barred{From: from, Number: n, Rcpt: r}
-			s.write(f)
-			s.bar(f)
+			s.write(c.Fact(from, n))
+			s.bar(from, n, c)
 		}
 	}
 	s.send(from, engine.Got{UpTo: *last})
@@ -28,12 +28,27 @@ func (s *Server) change(from engine.Address, b engine.Changes) {
 	}
 }
 
+// ask asks the servers for returned mail and requests for changes, when it is time, and returns when it is next.
+func (s *Server) ask() vt.Time {
+	if s.cfg.Pull == 0 {
+		return vt.Never
+	}
+	if s.now >= s.pull {
+		s.pull = s.now.Add(s.cfg.Pull)
+		for i, last := range s.sources {
+			s.send(engine.Address{Role: engine.Bounces + engine.Kind(i)}, engine.Pull{UpTo: last})
+		}
+	}
+	return s.pull
+}
+
 func (s *Server) source(from engine.Address) *uint64 { return &s.sources[from.Role-engine.Bounces] }
 
-func (s *Server) bar(f engine.Barred) {
-	*s.source(f.From) = f.Number
-	if !s.barred[f.Rcpt] {
-		s.barred[f.Rcpt] = true
-		s.bars = append(s.bars, f.Rcpt)
+// bar applies a change. Delivering servers get those that change anything for them.
+func (s *Server) bar(from engine.Address, number uint64, c engine.Change) {
+	*s.source(from) = number
+	if s.barred[c.Rcpt] == c.Add {
+		s.barred[c.Rcpt] = !c.Add
+		s.bars = append(s.bars, c)
 	}
 }

@@ -18,6 +18,7 @@ type Config struct {
 	Drift     float64 // most by which the clocks of two servers differ in speed, as a share
 	Patience  vt.Span // after which a server that does not answer is lost; longer than any lease lasts
 	Batch     int     // most bars in a Start
+	Pull      vt.Span // time after which servers are asked for changes of the list; 0: these push them
 
 	// Plan returns the places of a mailing's list for each server, each place once. granted has the processes that each
 	// server keeps for the mailing. It is asked once, if Chunk is 0. nil: in proportion to the processes ([0062]).
@@ -42,6 +43,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Chunk < 0 {
 		errs = append(errs, fmt.Errorf("chunk: got %d, want at least 0", c.Chunk))
+	}
+	if c.Pull < 0 {
+		errs = append(errs, fmt.Errorf("pull: got %v, want at least 0", c.Pull))
 	}
 	if c.Check <= 0 {
 		errs = append(errs, fmt.Errorf("check: got %v, want more than 0", c.Check))

@@ -46,7 +46,7 @@ func (s *Server) start(v *subset) {
 	known := &s.servers[v.Server]
 	bars := s.bars[min(known.barred, uint64(len(s.bars))):]
 	s.send(remote(v.Server), engine.Start{Subset: v.Subset, Echo: v.echo, Imported: v.imported, First: known.barred + 1,
-		Bars: engine.PackRecipients(bars[:min(len(bars), s.cfg.Batch)])})
+		Bars: engine.PackChanges(bars[:min(len(bars), s.cfg.Batch)])})
 }
 
 // progress takes the state of a subset from its server.

@@ -22,10 +22,11 @@ type Server struct {
 	out  *engine.Outbox
 	now  vt.Time
 	next vt.Time // the next check
+	pull vt.Time // when changes are asked for next
 
 	jobs    []*job
 	servers []known
-	bars    []mail.Recipient // who must get nothing any more, in the order of their numbers, from 1 on
+	bars    []engine.Change // of who must get nothing, in the order of their numbers, from 1 on
 	barred  map[mail.Recipient]bool
 	sources [2]uint64 // number of the last change from the servers for returned mail and for requests
 }
@@ -167,7 +168,7 @@ func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if s.now, s.out = now, out; now < s.next {
 		return
 	}
-	s.next = vt.Never
+	s.next = s.ask()
 	for _, j := range s.jobs {
 		if j.told {
 			continue
@@ -228,7 +229,9 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 		case engine.Reported:
 			s.find(f.Job).told = true
 		case engine.Barred:
-			s.bar(f)
+			s.bar(f.From, f.Number, engine.Change{Rcpt: f.Rcpt})
+		case engine.Unbarred:
+			s.bar(f.From, f.Number, engine.Change{Rcpt: f.Rcpt, Add: true})
 		default:
 			panic(fmt.Sprintf("sender: got fact %T, want one of a sending server", f))
 		}

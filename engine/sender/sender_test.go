@@ -210,7 +210,7 @@ func TestServerWithoutItsSubset(t *testing.T) {
 // Changes of both sources count once and in order; servers get those that they do not have, a few at a time.
 func TestChanges(t *testing.T) {
 	changes := func(first uint64, all ...mail.Recipient) engine.Changes {
-		return engine.Changes{First: first, Entries: engine.PackRecipients(all)}
+		return engine.Changes{First: first, Entries: roletest.Changes(all...)}
 	}
 	play(t, after(
 		step{vt.Second, progress(sub(1, 0), engine.P500, vt.Second, 0, 1, ""), b(0),

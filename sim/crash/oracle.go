@@ -30,8 +30,8 @@ type oracle struct {
 	parts     map[engine.Subset]string      // of those that are neither finished nor lost
 	imported  map[engine.Subset]uint64      // number of outcomes
 	bars      [2]uint64                     // number of the last bar, from C and from D
-	barred    []mail.Recipient              // in their order
-	changes   [2][]mail.Recipient           // of the servers for returned mail and for requests
+	barred    []engine.Change               // in their order
+	changes   [2][]engine.Change            // of the servers for returned mail and for requests
 	tokens    map[uint64]bool               // of returned mail
 	point     engine.Checkpoint
 	reported  bool
@@ -42,17 +42,18 @@ type oracle struct {
 
 // truth is what became of a recipient, and what the sending server has of it.
 type truth struct {
-	accepts int           // messages that its receiver accepted
-	from    int           // host whose message was accepted first
-	refused bool          // by its receiver
-	of      engine.Subset // the newest one with the recipient
-	by      uint32        // number of the plan under which its end was imported
-	status  mail.Status   // as imported
-	losses  int           // plans that it was in when its server was lost
-	hard    int           // hard bounces
-	asked   bool          // to be deleted
-	ended   bool          // a delivering server has given it up, or sent it nothing as it was barred
-	doubts  int           // ambiguous attempts
+	accepts int             // messages that its receiver accepted
+	from    int             // host whose message was accepted first
+	refused bool            // by its receiver
+	of      engine.Subset   // the newest one with the recipient
+	by      uint32          // number of the plan under which its end was imported
+	status  mail.Status     // as imported
+	losses  int             // plans that it was in when its server was lost
+	hard    int             // hard bounces
+	wants   map[uint64]bool // requests, by token; true: to be confirmed
+	told    bool            // a question for confirmation came
+	ended   bool            // a delivering server has given it up, or sent it nothing as it was barred
+	doubts  int             // ambiguous attempts
 	barred  bool
 }
 
@@ -82,6 +83,9 @@ func (o *oracle) begin(w *World) {
 	*o = oracle{w: w, rcpts: make([]truth, n), servers: map[engine.Subset]mail.Server{},
 		parts: map[engine.Subset]string{}, imported: map[engine.Subset]uint64{}, tokens: map[uint64]bool{},
 		under: w.cfg.Requests}
+	for i := range w.cfg.Requests {
+		o.rcpts[w.cfg.asks(i)].wants = map[uint64]bool{}
+	}
 	o.each = make([]seen, len(w.hosts))
 	for h := 1; h <= w.cfg.Servers; h++ {
 		o.each[h] = seen{rows: make([]seenRow, n), slots: make([]mail.Recipient, w.cfg.Processes),
@@ -214,20 +218,26 @@ func (o *oracle) ofSender(f engine.Fact) {
 			}
 		}
 	case engine.Barred:
-		n := f.From.Role - engine.Bounces
-		if o.bars[n]++; f.Number != o.bars[n] || f.Number > uint64(len(o.changes[n])) ||
-			o.changes[n][f.Number-1] != f.Rcpt {
-			o.fail("A has recipient %d as change %d from %v, after %d of %v", f.Rcpt, f.Number, f.From, o.bars[n]-1,
-				o.changes[n])
-		}
-		if !o.rcpts[f.Rcpt].barred {
-			o.barred = append(o.barred, f.Rcpt)
-		}
-		o.rcpts[f.Rcpt].barred = true
+		o.changed(f, false)
+	case engine.Unbarred:
+		o.changed(engine.Barred(f), true)
 	case engine.Closed:
 		o.closed(&f.Summary)
 	case engine.Reported:
 		o.reported = true
+	}
+}
+
+// changed checks a change that the sending server has: it comes once and in order.
+func (o *oracle) changed(f engine.Barred, add bool) {
+	n := f.From.Role - engine.Bounces
+	c := engine.Change{Rcpt: f.Rcpt, Add: add}
+	if o.bars[n]++; f.Number != o.bars[n] || f.Number > uint64(len(o.changes[n])) || o.changes[n][f.Number-1] != c {
+		o.fail("A has %+v as change %d from %v, after %d of %v", c, f.Number, f.From, o.bars[n]-1, o.changes[n])
+	}
+	if r := &o.rcpts[f.Rcpt]; r.barred == add {
+		r.barred = !add
+		o.barred = append(o.barred, c)
 	}
 }
 
@@ -252,20 +262,30 @@ func (o *oracle) closed(s *engine.Summary) {
 // ofInbox counts what servers for returned mail and requests have.
 func (o *oracle) ofInbox(f engine.Fact) {
 	switch f := f.(type) {
-	case engine.Bounced:
+	case engine.Counted:
 		if o.tokens[f.Token] {
 			o.fail("a returned mail of recipient %d is counted twice", f.Rcpt)
 		}
 		o.tokens[f.Token] = true
-		if o.rcpts[f.Rcpt].hard++; o.rcpts[f.Rcpt].hard == 2 {
-			o.changes[0] = append(o.changes[0], f.Rcpt)
+		if o.rcpts[f.Rcpt].hard++; (f.Changes != "") != (o.rcpts[f.Rcpt].hard == 2) {
+			o.fail("the %d. returned mail of recipient %d makes changes %v", o.rcpts[f.Rcpt].hard, f.Rcpt,
+				engine.UnpackChanges(f.Changes))
 		}
-	case engine.Asked:
-		if o.rcpts[f.Rcpt].asked {
+		o.changes[0] = append(o.changes[0], engine.UnpackChanges(f.Changes)...)
+	case engine.Wanted:
+		wants := o.rcpts[f.Rcpt].wants
+		if _, ok := wants[f.Token]; ok {
 			o.fail("a request of recipient %d is counted twice", f.Rcpt)
 		}
-		o.rcpts[f.Rcpt].asked = true
-		o.changes[1] = append(o.changes[1], f.Rcpt)
+		wants[f.Token] = f.Changes == ""
+		o.changes[1] = append(o.changes[1], engine.UnpackChanges(f.Changes)...)
+	case engine.Agreed:
+		wants := o.rcpts[f.Rcpt].wants
+		if !wants[f.Token] {
+			o.fail("recipient %d confirms request %d, of %v", f.Rcpt, f.Token, wants)
+		}
+		wants[f.Token] = false
+		o.changes[1] = append(o.changes[1], engine.UnpackChanges(f.Changes)...)
 	}
 }
 
@@ -344,12 +364,20 @@ func (o *oracle) ofRemote(h *host, f engine.Fact) {
 	case engine.Outcome:
 		o.ended(h, &v.rows[f.Rcpt], &f)
 	case engine.Barred:
-		if v.bars++; f.Number != v.bars || f.Number > uint64(len(o.barred)) || o.barred[f.Number-1] != f.Rcpt {
-			o.fail("%s has recipient %d as bar %d after %d of %v", o.w.cfg.HostName(h.number), f.Rcpt, f.Number,
-				v.bars-1, o.barred)
-		}
-		v.rows[f.Rcpt].barred = true
+		o.barredAt(h, f, false)
+	case engine.Unbarred:
+		o.barredAt(h, engine.Barred(f), true)
 	}
+}
+
+// barredAt checks a change that a delivering server has.
+func (o *oracle) barredAt(h *host, f engine.Barred, add bool) {
+	v := &o.each[h.number]
+	c := engine.Change{Rcpt: f.Rcpt, Add: add}
+	if v.bars++; f.Number != v.bars || f.Number > uint64(len(o.barred)) || o.barred[f.Number-1] != c {
+		o.fail("%s has %+v as bar %d after %d of %v", o.w.cfg.HostName(h.number), c, f.Number, v.bars-1, o.barred)
+	}
+	v.rows[f.Rcpt].barred = !add
 }
 
 // follows checks a checkpoint of a subset: it comes once, after the one before it.
@@ -411,10 +439,14 @@ func (o *oracle) told(h *host, m *engine.Message) {
 		}
 	case engine.Changes:
 		all, first := o.changes[m.From.Role-engine.Bounces], b.First-1
-		for i, r := range engine.UnpackRecipients(b.Entries) {
-			if n := first + uint64(i); n >= uint64(len(all)) || all[n] != r {
-				o.fail("%s tells recipient %d as change %d, and has %v", name, r, n+1, all)
+		for i, c := range engine.UnpackChanges(b.Entries) {
+			if n := first + uint64(i); n >= uint64(len(all)) || all[n] != c {
+				o.fail("%s tells %+v as change %d, and has %v", name, c, n+1, all)
 			}
+		}
+	case engine.Confirm:
+		if !o.rcpts[b.Rcpt].wants[b.Token] {
+			o.fail("%s asks recipient %d to confirm request %d, and none waits for it", name, b.Rcpt, b.Token)
 		}
 	case engine.Got:
 		if h.number == 0 && b.UpTo > o.bars[m.To.Role-engine.Bounces] {
@@ -443,11 +475,12 @@ func (o *oracle) told(h *host, m *engine.Message) {
 	}
 }
 
-// changed checks that recipients who asked, or whose message came back twice, are barred.
-func (o *oracle) changed() {
+// settled checks that recipients who asked, or whose message came back twice, are barred, and those who asked to
+// be added again are not.
+func (o *oracle) settled() {
 	for i := range o.w.cfg.Requests {
-		if r := o.w.cfg.asks(i); !o.rcpts[r].barred {
-			o.fail("recipient %d asked to be deleted, and is not", r)
+		if r := o.w.cfg.asks(i); o.rcpts[r].barred == o.w.cfg.joins(r) {
+			o.fail("recipient %d has asked, and is barred: %v", r, o.rcpts[r].barred)
 		}
 	}
 	for r := range min(o.w.cfg.Returned, len(o.rcpts)) {
@@ -498,7 +531,7 @@ func (o *oracle) result() Result {
 	case s.Delivered+s.Failed+s.Held+s.Suppressed != uint64(w.cfg.Recipients):
 		o.fail("the report has %+v of %d recipients", s, w.cfg.Recipients)
 	default:
-		o.changed()
+		o.settled()
 	}
 	r.Violation = o.violation
 	if w.reported != vt.Never && w.lastHeal > 0 {

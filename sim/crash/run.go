@@ -47,12 +47,15 @@ func (w *World) handle(e event) {
 	case e.kind == message && e.message.To.Role == engine.Operator:
 		w.report(e.message.Body.(engine.Summary))
 		return
+	case e.kind == message && e.message.To.Role == engine.Recipients:
+		w.question(e.message.Body.(engine.Confirm))
+		return
 	case paused:
 		w.at(h.until, e)
 		return
 	}
 	switch e.kind {
-	case submit, returned, request:
+	case submit, returned, request, join, confirmed:
 		life := h.life
 		if h.up {
 			w.outside(h, &e)
@@ -63,10 +66,7 @@ func (w *World) handle(e event) {
 		if !h.up || h.life != e.life { // the other side tries again until the server has it
 			w.at(w.now.Add(vt.Second), *e.then)
 		} else if e.then.kind != submit {
-			if w.oracle.under--; w.next(messages) < w.wrong.Repeat {
-				w.oracle.under++
-				w.at(w.now.Add(w.span(vt.Second, w.draws, 1)), *e.then)
-			}
+			w.kept(e.then)
 		}
 	case message:
 		if h.up && w.effect(h, Receive) {
@@ -106,14 +106,41 @@ func (w *World) outside(h *host, e *event) {
 		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients),
 			Due: vt.Time(w.cfg.Due)}, &w.out)
 	default:
-		body := engine.Body(engine.Request{Rcpt: e.rcpt})
-		if e.kind == returned {
-			body = engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true}
-		}
+		body := map[eventKind]engine.Body{
+			returned:  engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true},
+			request:   engine.Letter{Rcpt: e.rcpt, Token: 1, Text: "Please UNSUBSCRIBE me.\n> subscribe"},
+			join:      engine.Join{Rcpt: e.rcpt, Token: 2},
+			confirmed: engine.Confirmed{Rcpt: e.rcpt, Token: 2},
+		}[e.kind]
 		w.tell(h.number, "gets", body)
 		h.role.Receive(now, engine.Message{Body: body}, &w.out)
 	}
 	w.perform(h)
+}
+
+// kept ends what came from outside, once its server has it. It may come again. Who asks to be added waits for a
+// question, and asks again without one.
+func (w *World) kept(e *event) {
+	v := &w.oracle.rcpts[e.rcpt]
+	again := w.next(messages) < w.wrong.Repeat
+	switch {
+	case again, e.kind == join && !v.told:
+		w.at(w.now.Add(w.span(vt.Second, w.draws, 1)), *e)
+		return
+	case e.kind == request && w.cfg.joins(e.rcpt) && !v.told:
+		w.at(w.now.Add(vt.Second/5), event{kind: join, host: e.host, rcpt: e.rcpt})
+		return
+	}
+	w.oracle.under--
+}
+
+// question lets a recipient confirm a request.
+func (w *World) question(b engine.Confirm) {
+	if v := &w.oracle.rcpts[b.Rcpt]; !v.told {
+		v.told = true
+		w.oracle.under++
+		w.at(w.now.Add(vt.Second/5), event{kind: confirmed, host: w.cfg.askHost(), rcpt: b.Rcpt})
+	}
 }
 
 // tell tells a story what a host does.

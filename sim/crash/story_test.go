@@ -39,7 +39,7 @@ func (s *teller) command(line string) {
 	switch rest := words[1:]; words[0] {
 	case "world":
 		s.cfg, s.x, s.show = Small(), Case{}, nil
-		s.cfg.Deferred, s.cfg.Refused, s.cfg.Returned, s.cfg.Requests = 0, 0, 0, 0
+		s.cfg.Deferred, s.cfg.Refused, s.cfg.Returned, s.cfg.Requests, s.cfg.Joins = 0, 0, 0, 0, 0
 		for _, w := range rest {
 			key, value, _ := strings.Cut(w, "=")
 			s.set(key, value)
@@ -91,6 +91,10 @@ func (s *teller) set(key, value string) {
 		s.cfg.Returned = number()
 	case "requests":
 		s.cfg.Requests = number()
+	case "joins":
+		s.cfg.Joins = number()
+	case "pull":
+		s.cfg.Pull = s.span(value)
 	case "seed":
 		s.cfg.Seed = uint64(number())
 	case "due":
@@ -142,7 +146,11 @@ func (s *teller) run(tell func(w *World, host, text string)) {
 		case nil:
 		case engine.Message:
 			to := "the requestor"
-			if v.To.Role != engine.Operator {
+			switch v.To.Role {
+			case engine.Operator:
+			case engine.Recipients:
+				to = "the recipient"
+			default:
 				to = s.cfg.HostName(w.hostOf(v.To))
 			}
 			if v.From == (engine.Address{}) {

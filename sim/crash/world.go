@@ -33,6 +33,8 @@ type Config struct {
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
 	Returned          int     // recipients whose messages are returned, twice each
 	Requests          int     // recipients who ask to be deleted while the mailing is delivered
+	Joins             int     // of these, who ask to be added again
+	Pull              vt.Span // time after which the sending server asks for changes; 0: they are pushed
 
 	Message        vt.Span // least time of a message between servers; the longest is twice as long
 	Open           vt.Span // least time of an attempt up to the gate; the longest is twice as long
@@ -50,8 +52,9 @@ type Config struct {
 // server for returned mail and one for requests.
 func Small() Config {
 	return Config{Recipients: 24, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2, Refused: 0.08,
-		Returned: 2, Requests: 2, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
-		Answer: 20 * vt.Millisecond, Batch: 5, Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
+		Returned: 2, Requests: 2, Joins: 1, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond,
+		Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5, Patience: 20 * vt.Second,
+		Horizon: 10 * vt.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -61,7 +64,8 @@ func (c *Config) Validate() (errs []error) {
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
 		{"chunk", c.Chunk, 0},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"window", c.Window, 1}, {"batch", c.Batch, 1}} {
+		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
+		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
@@ -80,6 +84,16 @@ func (c *Config) Validate() (errs []error) {
 // asks returns the recipient with the request of a number.
 func (c *Config) asks(i int) mail.Recipient {
 	return mail.Recipient(c.Recipients - 1 - 5*i%c.Recipients)
+}
+
+// joins reports whether a recipient asks to be added again.
+func (c *Config) joins(r mail.Recipient) bool {
+	for i := range c.Joins {
+		if c.asks(i) == r {
+			return true
+		}
+	}
+	return false
 }
 
 // lease is how long a delivering server may deliver without an answer of the sending server.
@@ -182,7 +196,7 @@ func (w *World) build(h *host) {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
 		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
-		cfg.Chunk = c.Chunk
+		cfg.Chunk, cfg.Pull = c.Chunk, c.Pull
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		hold := governor.Default()
@@ -207,7 +221,9 @@ func (w *World) build(h *host) {
 
 func (c *Config) inbox(k engine.Kind) *inbox.Server {
 	cfg := inbox.Default(engine.Address{Role: k})
-	cfg.Batch = c.Batch
+	if cfg.Batch = c.Batch; c.Pull > 0 {
+		cfg.Push = 0
+	}
 	return inbox.New(cfg)
 }
 

@@ -112,3 +112,15 @@ func words(out *engine.Outbox) string {
 	}
 	return strings.Join(all, "\n")
 }
+
+// Added marks a recipient of Changes who is added.
+const Added mail.Recipient = 1 << 31
+
+// Changes packs deletions and, of recipients that are marked, additions.
+func Changes(all ...mail.Recipient) string {
+	var changes []engine.Change
+	for _, r := range all {
+		changes = append(changes, engine.Change{Rcpt: r &^ Added, Add: r&Added != 0})
+	}
+	return engine.PackChanges(changes)
+}
