@@ -37,7 +37,9 @@ type (
 		First      mail.Recipient // place of its first recipient in the list of all mailings
 		Recipients mail.Recipient // number of them
 		Due        vt.Time
-		Terms      // of each subset; zero processes and a zero size are the sender's
+		Deadline   vt.Time // by which all recipients are to be final; 0: none
+		Account    int     // its number, from 1 on; 0: none
+		Terms              // of each subset; zero processes and a zero size are the sender's
 	}
 
 	// Reached is a checkpoint of a mailing, with the digest of what was made.
@@ -51,11 +53,13 @@ type (
 	// is in force when all are written, in the order of their numbers. Instead is a subset whose server
 	// is lost, if the plan is made for its recipients that are not final; these may have the message.
 	Planned struct {
-		Subset  Subset
-		Of      int
-		Server  mail.Server
-		Part    string
-		Instead Subset // zero: the recipients were in no plan before
+		Subset    Subset
+		Of        int
+		Server    mail.Server
+		Part      string
+		Instead   Subset  // zero: the recipients were in no plan before
+		Processes int     // most on the server
+		At        vt.Time // when the plan was made
 	}
 
 	// Imported has outcomes of a subset, from the number First on.
@@ -66,7 +70,10 @@ type (
 	}
 
 	// Finished ends a subset of which all outcomes are imported: its checkpoint P699.
-	Finished struct{ Subset Subset }
+	Finished struct {
+		Subset Subset
+		Busy   vt.Span // time of all its attempts; 0: not known
+	}
 
 	// Closed is checkpoint P699 of a mailing: it leaves the queue, and its report is due.
 	Closed struct{ Summary Summary }

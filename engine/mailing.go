@@ -117,13 +117,15 @@ type Progress struct {
 	First      uint64     // number of the first of Outcomes, from 1 on
 	Outcomes   string     // see PackOutcomes
 	Barred     uint64     // number of the last bar that the server has
+	Busy       vt.Span    // time of all attempts that ended since the server began
 }
 
 // Summary reports a mailing to who asked for it ([0038]). It is repeated until Got.
 type Summary struct {
 	Job                                 Job
 	Delivered, Failed, Held, Suppressed uint64
-	Ambiguous                           uint64 // recipients who may have got the message more than once
+	Ambiguous                           uint64  // recipients who may have got the message more than once
+	Late                                vt.Span // from the deadline to the end; 0: in time
 }
 
 // Changes are changes to the list, numbered from First on ([0044], [0047], [0051]).

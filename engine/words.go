@@ -17,7 +17,14 @@ func Words(v any) string {
 		if v.First > 0 {
 			from = fmt.Sprintf(" from r%d on", v.First)
 		}
-		return fmt.Sprintf("job %d submitted: %d recipients%s, due %v", v.Job, v.Recipients, from, clock(v.Due))
+		s := fmt.Sprintf("job %d submitted: %d recipients%s, due %v", v.Job, v.Recipients, from, clock(v.Due))
+		if v.Deadline > 0 {
+			s += fmt.Sprintf(", deadline %v", clock(v.Deadline))
+		}
+		if v.Account > 0 {
+			s += fmt.Sprintf(", account %d", v.Account)
+		}
+		return s
 	case Reached:
 		return fmt.Sprintf("job %d reached %v", v.Job, v.Checkpoint)
 	case Planned:
@@ -96,8 +103,12 @@ func bodyWords(v any) string {
 		}
 		return s
 	case Summary:
-		return fmt.Sprintf("summary of job %d: %d delivered, %d failed, %d held, %d suppressed, %d ambiguous", v.Job,
+		s := fmt.Sprintf("summary of job %d: %d delivered, %d failed, %d held, %d suppressed, %d ambiguous", v.Job,
 			v.Delivered, v.Failed, v.Held, v.Suppressed, v.Ambiguous)
+		if v.Late > 0 {
+			s += fmt.Sprintf(", late by %v", clock(vt.Time(v.Late)))
+		}
+		return s
 	case Changes:
 		return fmt.Sprintf("changes from %d on: %s", v.First, changeWords(v.Entries))
 	case Got:

@@ -24,6 +24,7 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	v := &s.slots[a.Slot]
 	w := &s.rows[a.Rcpt]
 	v.busy, w.open = false, false
+	w.of.busy += s.now.Sub(v.began)
 	if v.sent {
 		w.of.dots--
 	}

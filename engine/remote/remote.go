@@ -54,8 +54,9 @@ type subset struct {
 	left     int     // number of recipients that are not final
 	outcomes []engine.Final
 	imported uint64
-	told     int // number of outcomes that were sent
-	dots     int // number of attempts between the final dot and its outcome
+	told     int     // number of outcomes that were sent
+	dots     int     // number of attempts between the final dot and its outcome
+	busy     vt.Span // time of attempts that have ended
 }
 
 // row is one recipient of the newest subset that has it.
@@ -72,6 +73,7 @@ type row struct {
 
 // attempt is what a slot does.
 type attempt struct {
+	began vt.Time
 	gen   uint32
 	rcpt  mail.Recipient
 	busy  bool

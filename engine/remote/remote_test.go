@@ -115,6 +115,27 @@ func TestTerms(t *testing.T) {
 	})
 }
 
+// Progress has the time of the attempts that have ended, whatever became of them.
+func TestBusy(t *testing.T) {
+	busy := func(want vt.Span) roletest.Input {
+		return func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+			r.Receive(now, engine.Message{Body: start(0, 0, 0, 1)}, out)
+			last := len(out.Send) - 1
+			if got := out.Send[last].Body.(engine.Progress).Busy; got != want {
+				t.Errorf("at %v attempts took %v, want %v", now, got, want)
+			}
+			out.Send = out.Send[:last]
+		}
+	}
+	play(t, plain, append(begun[:len(begun):len(begun)],
+		step{2 * vt.Second, busy(0), ""},
+		step{3 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r1, try 0"},
+		step{4 * vt.Second, busy(2 * vt.Second), ""},
+		step{5 * vt.Second, deferred(1), "outcome r2, try 0: pending, due 15s\nslot 1 begins r3, try 0"},
+		step{5 * vt.Second, busy(6 * vt.Second), ""},
+	))
+}
+
 // begun is a subset of four recipients, two of them in attempts.
 var begun = []step{
 	{0, transfer(0, engine.Part{From: 0, To: 4}), `job 1, plan 1, subset 0 taken: r0-r3, 2 processes

@@ -175,7 +175,7 @@ func (s *Server) began() {
 		if v.busy && v.gen == a.Gen {
 			continue
 		}
-		*v = attempt{gen: a.Gen, rcpt: a.Rcpt, busy: true}
+		*v = attempt{began: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true}
 		s.rows[a.Rcpt].open = true
 	}
 }
@@ -195,5 +195,5 @@ func (s *Server) tell(v *subset) {
 	rest = rest[:min(len(rest), s.cfg.Batch)]
 	v.told = max(v.told, int(v.imported)+len(rest))
 	s.send(engine.Progress{Subset: v.Subset, Checkpoint: v.point, Sent: s.now, Ended: uint64(len(v.outcomes)),
-		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest), Barred: s.barred})
+		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest), Barred: s.barred, Busy: v.busy})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flyball/engine"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -20,15 +21,21 @@ type Config struct {
 	Batch     int     // most bars in a Start
 	Pull      vt.Span // time after which servers are asked for changes of the list; 0: these push them
 
-	// Plan returns the places of a mailing's list for each server, each place once. granted has the processes that each
-	// server keeps for the mailing. It is asked once, if Chunk is 0. nil: in proportion to the processes ([0062]).
+	Efficiency unit.PerHour // messages that a process delivers, until finished subsets tell ([0066])
+	Licence    int          // most processes of all mailings under way; 0: no limit
+	Accounts   []Account    // by number, from 1 on
+
+	// Plan returns the places of a mailing's list for each server, each place once, if Chunk is 0. granted has the
+	// processes that each server keeps for the mailing. It is asked again when an account's next day begins, and what
+	// is planned then stays so. nil: in proportion to the processes ([0062]).
 	Plan func(m engine.Submitted, granted []int) [][]engine.Part
 }
 
-// Default returns the configuration for a number of delivering servers.
+// Default returns the configuration for a number of delivering servers. A process delivers 700 messages an hour if 200
+// deliver 140,000 ([0065], [0068]).
 func Default(servers int) Config {
 	return Config{Servers: servers, Processes: 4, Size: 3, Check: vt.Second, Lease: 5 * vt.Second, Drift: 0.01,
-		Patience: 20 * vt.Second, Batch: 1000}
+		Patience: 20 * vt.Second, Batch: 1000, Efficiency: 700}
 }
 
 // Validate returns all problems of the configuration.
@@ -46,6 +53,17 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Pull < 0 {
 		errs = append(errs, fmt.Errorf("pull: got %v, want at least 0", c.Pull))
+	}
+	if c.Licence < 0 {
+		errs = append(errs, fmt.Errorf("licence: got %d, want at least 0", c.Licence))
+	}
+	for i, a := range c.Accounts {
+		if a.Processes < 0 || a.Messages < 0 {
+			errs = append(errs, fmt.Errorf("account %d: got %+v, want at least 0", i+1, a))
+		}
+	}
+	if !(c.Efficiency > 0) {
+		errs = append(errs, fmt.Errorf("efficiency: got %v, want more than 0", c.Efficiency))
 	}
 	if c.Check <= 0 {
 		errs = append(errs, fmt.Errorf("check: got %v, want more than 0", c.Check))

@@ -1,7 +1,6 @@
 package sender
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -23,18 +22,39 @@ func (s *Server) prepare(j *job) {
 
 func digest(m engine.Submitted, p engine.Checkpoint) uint64 { return engine.DigestOf(fmt.Sprint(m, p)) }
 
+// hire asks all servers for the processes that the mailing wants now; if it wants none, still for an answer.
 func (s *Server) hire(j *job) {
+	j.asked = s.now
+	j.offers = make([]int, len(s.servers))
 	for i := range s.servers {
-		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job, Processes: j.Processes,
-			Fetch: s.cfg.Chunk > 0})
+		j.offers[i] = unknown
+		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job,
+			Processes: min(j.Processes, max(1, s.wanted(j, s.portion(j), nil))), Fetch: s.cfg.Chunk > 0})
+	}
+}
+
+// unknown is the offer of a server that has not answered.
+const unknown = -1
+
+// offer takes the processes that a server keeps for the mailing.
+func (s *Server) offer(j *job, v mail.Server, processes int) {
+	if j.offers == nil {
+		return // of another life
+	}
+	if j.offers[v] = processes; s.cfg.Chunk > 0 {
+		s.fetch(j, v)
+	} else {
+		s.plan(j, false)
 	}
 }
 
 // fetch gives a server that has free processes the next chunk of the list, if it has begun all that it was given
 // ([0060]-[0062]). Each chunk is a plan.
 func (s *Server) fetch(j *job, v mail.Server) {
-	g := &s.servers[v].granted
-	if j.point < engine.P400 || j.next == j.end() || g.Processes == 0 {
+	n := min(s.cfg.Chunk, s.portion(j))
+	processes := make([]int, len(s.servers))
+	processes[v] = min(j.Processes, s.wanted(j, n, nil))
+	if n == 0 || processes[v] == 0 || j.offers[v] == 0 {
 		return
 	}
 	for _, o := range j.subsets {
@@ -42,100 +62,92 @@ func (s *Server) fetch(j *job, v mail.Server) {
 			return
 		}
 	}
-	g.Processes = 0
+	j.offers[v] = 0
 	parts := make([][]engine.Part, len(s.servers))
-	parts[v] = []engine.Part{{From: j.next, To: min(j.next+mail.Recipient(s.cfg.Chunk), j.end())}}
-	s.decide(j, parts, engine.Subset{})
+	parts[v], _ = split(j.rest, n)
+	s.decide(j, parts, processes, engine.Subset{})
 	s.transfer(j, j.subsets[len(j.subsets)-1])
 }
 
-// plan cuts the list of a mailing by the processes that servers keep for it, as soon as all have answered, or late with
-// those that have ([0031], [0062]). It reports whether it did; a list that is fetched in chunks is not cut.
+// plan cuts what is in no plan of the list of a mailing, or what the account has left today, by the processes that
+// servers keep for the mailing, as soon as all have answered, or late with those that have ([0031], [0062]). It reports
+// whether it did; a list that is fetched in chunks is not cut.
 func (s *Server) plan(j *job, late bool) bool {
-	if j.point != engine.P400 || s.cfg.Chunk > 0 {
+	if s.cfg.Chunk > 0 || s.now > j.asked.Add(2*s.cfg.Check) {
 		return false
 	}
-	var granted []int
+	n := s.portion(j)
+	most := s.wanted(j, n, nil)
 	all, any := true, false
-	for i := range s.servers {
-		n := 0
-		if g := s.servers[i].granted; g.Job == j.Job && s.servers[i].heard != vt.Never {
-			n = g.Processes
-		} else {
-			all = false
-		}
-		any = any || n > 0
-		granted = append(granted, n)
+	for _, kept := range j.offers {
+		all, any = all && kept != unknown, any || kept > 0
 	}
-	if !any || !all && !late {
+	if n == 0 || most == 0 || !any || !all && !late {
 		return false
 	}
-	list := []engine.Part{{From: j.First, To: j.end()}}
-	var parts [][]engine.Part
-	if s.cfg.Plan == nil {
-		parts = cut(list, granted)
-	} else if parts = s.cfg.Plan(j.Submitted, granted); !slices.Equal(union(parts), list) {
-		panic(fmt.Sprintf("sender: job %d: the plan has %v, want each of %v once", j.Job, parts, list))
+	kept := deal(most, len(s.servers), func(i int) int { return j.offers[i] })
+	parts := cut(j.rest, kept)
+	if s.cfg.Plan != nil {
+		parts = s.given(j, kept)
 	}
-	s.decide(j, parts, engine.Subset{})
+	parts = head(parts, n)
+	s.decide(j, parts, j.staff(parts, kept, most), engine.Subset{})
+	j.offers = nil
 	s.check(j)
 	return true
 }
 
-// union returns the places of all parts, in their order.
-func union(parts [][]engine.Part) (all []engine.Part) {
-	places := slices.Concat(parts...)
-	slices.SortFunc(places, func(a, b engine.Part) int { return cmp.Compare(a.From, b.From) })
-	for _, p := range places {
-		if n := len(all); n > 0 && all[n-1].To == p.From {
-			all[n-1].To = p.To
-		} else {
-			all = append(all, p)
-		}
+// given returns what is in no plan of the parts that the function of the configuration plans.
+func (s *Server) given(j *job, kept []int) [][]engine.Part {
+	parts := s.cfg.Plan(j.Submitted, kept)
+	if list := []engine.Part{{From: j.First, To: j.end()}}; !slices.Equal(union(parts), list) {
+		panic(fmt.Sprintf("sender: job %d: the plan has %v, want each of %v once", j.Job, parts, list))
+	}
+	all := make([][]engine.Part, len(s.servers))
+	for i, p := range parts {
+		all[i] = both(p, j.rest)
 	}
 	return all
 }
 
-// cut divides places of the list among servers, in proportion to weights.
-func cut(places []engine.Part, weights []int) [][]engine.Part {
-	var count, total uint64
-	for _, p := range places {
-		count += uint64(p.To - p.From)
-	}
-	for _, n := range weights {
-		total += uint64(n)
-	}
-	parts := make([][]engine.Part, len(weights))
-	var sum, taken uint64
-	for i, n := range weights {
-		sum += uint64(n)
-		want := count*sum/total - taken
-		taken += want
-		for want > 0 {
-			p := &places[0]
-			n := min(mail.Recipient(want), p.To-p.From)
-			parts[i] = append(parts[i], engine.Part{From: p.From, To: p.From + n})
-			want -= uint64(n)
-			if p.From += n; p.From == p.To {
-				places = places[1:]
+// staff returns the processes of servers for their parts, most in all: one for each part, then as many as the server
+// keeps, then up to those that the mailing wants on each. A part without processes goes to the other servers.
+func (j *job) staff(parts [][]engine.Part, kept []int, most int) []int {
+	withPart := func(bound func(i int) int) func(i int) int {
+		return func(i int) int {
+			if len(parts[i]) == 0 {
+				return 0
 			}
+			return bound(i)
 		}
 	}
-	return parts
+	n := deal(most, len(parts), withPart(func(int) int { return 1 }), withPart(func(i int) int { return kept[i] }),
+		withPart(func(int) int { return j.Processes }))
+	var rest []engine.Part
+	for i := range parts {
+		if n[i] == 0 {
+			rest, parts[i] = append(rest, parts[i]...), nil
+		}
+	}
+	for i, p := range cut(rest, n) {
+		parts[i] = append(parts[i], p...)
+	}
+	return n
 }
 
-// decide makes the next plan: the parts of the list for servers, instead of a lost subset; of the first plan: none.
-func (s *Server) decide(j *job, parts [][]engine.Part, instead engine.Subset) {
+// decide makes the next plan: the parts of the list for servers with their processes, instead of a lost subset; of
+// recipients that were in no plan: none.
+func (s *Server) decide(j *job, parts [][]engine.Part, processes []int, instead engine.Subset) {
 	of := 0
 	for _, p := range parts {
 		if len(p) > 0 {
 			of++
 		}
 	}
-	f := engine.Planned{Subset: engine.Subset{Job: j.Job, Epoch: j.epoch + 1}, Of: of, Instead: instead}
+	f := engine.Planned{Subset: engine.Subset{Job: j.Job, Epoch: j.epoch + 1}, Of: of, Instead: instead, At: s.now}
 	for i, p := range parts {
 		if len(p) > 0 {
-			f.Server, f.Part = mail.Server(i), engine.PackParts(p)
+			f.Server, f.Part, f.Processes = mail.Server(i), engine.PackParts(p), processes[i]
 			s.write(f)
 			s.enact(j, f)
 			f.Subset.Number++
@@ -154,57 +166,65 @@ func (s *Server) enact(j *job, f engine.Planned) {
 	if v := j.find(f.Instead); v != nil {
 		j.lose(v)
 	}
+	before := count(j.rest)
 	for _, p := range j.planned {
 		for _, part := range engine.UnpackParts(p.Part) {
-			j.next = max(j.next, part.To)
+			j.rest = without(j.rest, part)
 		}
 		j.subsets = append(j.subsets, &subset{Planned: p, heard: s.now})
 	}
+	s.spend(j, f.At, before-count(j.rest))
 	j.planned, j.epoch = nil, f.Subset.Epoch
 	j.point = engine.P450
 }
 
-// reallocate ends a subset whose server is lost and plans its recipients that are not final on servers
-// that answer ([0037], [0078]). It reports whether there is such a server.
+// reallocate ends a subset whose server is lost and plans its recipients that are not final on servers that answer
+// ([0037], [0078]). It reports whether there is such a server.
 func (s *Server) reallocate(j *job, lost *subset) bool {
-	weights := make([]int, len(s.servers))
-	any := false
-	for i := range s.servers {
+	var rest []engine.Part
+	lost.each(func(r mail.Recipient) {
+		if j.status[r-j.First] != mail.Pending {
+			return
+		}
+		if n := len(rest); n > 0 && rest[n-1].To == r {
+			rest[n-1].To++
+		} else {
+			rest = append(rest, engine.Part{From: r, To: r + 1})
+		}
+	})
+	if rest == nil {
+		s.finish(j, lost, 0)
+		return true
+	}
+	most := s.wanted(j, count(rest), lost)
+	kept := deal(most, len(s.servers), func(i int) int {
 		v := &s.servers[i]
 		if v.heard != vt.Never && s.now <= v.heard.Add(3*s.cfg.Check) && mail.Server(i) != lost.Server {
-			weights[i], any = 1, true
+			return 1
 		}
-	}
-	if !any {
+		return 0
+	})
+	if !slices.Contains(kept, 1) {
 		return false
 	}
-	var rest []engine.Part
-	for _, p := range engine.UnpackParts(lost.Part) {
-		for r := p.From; r < p.To; r++ {
-			if j.status[r-j.First] != mail.Pending {
-				continue
-			}
-			if n := len(rest); n > 0 && rest[n-1].To == r {
-				rest[n-1].To++
-			} else {
-				rest = append(rest, engine.Part{From: r, To: r + 1})
-			}
-		}
-	}
-	if rest == nil {
-		s.finish(lost)
-	} else {
-		s.decide(j, cut(rest, weights), lost.Subset)
-	}
+	parts := cut(rest, kept)
+	s.decide(j, parts, j.staff(parts, kept, most), lost.Subset)
 	return true
 }
 
 // lose ends a subset. Its recipients that are not final may have the message.
 func (j *job) lose(lost *subset) {
 	lost.over = true
-	for _, p := range engine.UnpackParts(lost.Part) {
+	lost.each(func(r mail.Recipient) {
+		j.twice[r-j.First] = j.twice[r-j.First] || j.status[r-j.First] == mail.Pending
+	})
+}
+
+// each calls do with each recipient of the subset.
+func (v *subset) each(do func(r mail.Recipient)) {
+	for _, p := range engine.UnpackParts(v.Part) {
 		for r := p.From; r < p.To; r++ {
-			j.twice[r-j.First] = j.twice[r-j.First] || j.status[r-j.First] == mail.Pending
+			do(r)
 		}
 	}
 }

@@ -5,13 +5,17 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 )
 
 // check asks the servers of all subsets for progress ([0035]), renews leases, ends subsets whose server is lost, and
 // closes the mailing when all have ended.
 func (s *Server) check(j *job) {
-	open := j.next < j.end()
-	ask := open
+	if s.plan(j, true) {
+		return
+	}
+	open := len(j.rest) > 0
+	ask := open && s.portion(j) > 0
 	for i := 0; i < len(j.subsets); i++ { // a subset that is planned on the way is transferred at once
 		v := j.subsets[i]
 		if v.over {
@@ -37,8 +41,10 @@ func (s *Server) check(j *job) {
 
 // transfer hands a subset to its server.
 func (s *Server) transfer(j *job, v *subset) {
+	terms := j.Terms
+	terms.Processes = v.Processes
 	s.send(remote(v.Server), engine.Transfer{Subset: v.Subset, Part: v.Part, Digest: engine.DigestOf(v.Part),
-		Terms: j.Terms})
+		Terms: terms})
 }
 
 // start lets the server of a subset deliver it until the end of a lease.
@@ -63,7 +69,13 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 		return
 	}
 	v.heard = s.now
-	v.echo = max(v.echo, b.Sent)
+	if b.Sent > v.echo {
+		v.echo = b.Sent
+		if b.Busy < v.told {
+			v.told = 0 // the server stopped and counts anew
+		}
+		v.busy, v.told = v.busy+b.Busy-v.told, b.Busy
+	}
 	first := v.point < engine.P500
 	v.point = max(v.point, b.Checkpoint)
 	if b.Checkpoint == engine.P000 {
@@ -76,7 +88,7 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 	}
 	switch {
 	case b.Checkpoint == engine.P650 && v.imported == b.Ended: // of an older Progress Ended is not the last
-		s.finish(v)
+		s.finish(j, v, v.busy)
 		s.start(v) // the server learns what is imported
 		s.check(j)
 	case first && v.point >= engine.P500, len(fresh) > 0:
@@ -84,10 +96,11 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 	}
 }
 
-// finish ends a subset whose recipients are all final.
-func (s *Server) finish(v *subset) {
-	s.write(engine.Finished{Subset: v.Subset})
+// finish ends a subset whose recipients are all final, and whose attempts took the time busy; 0: not known.
+func (s *Server) finish(j *job, v *subset, busy vt.Span) {
+	s.write(engine.Finished{Subset: v.Subset, Busy: busy})
 	v.over = true
+	s.measure(j, v, busy)
 }
 
 // fresh returns the outcomes that are not imported yet; none if some before them did not come.
@@ -112,6 +125,9 @@ func (s *Server) take(j *job, v *subset, fresh []engine.Final) {
 // close ends a mailing: its report is due, and it leaves the queue.
 func (s *Server) close(j *job) {
 	sum := engine.Summary{Job: j.Job}
+	if j.Deadline > 0 {
+		sum.Late = max(0, s.now.Sub(j.Deadline))
+	}
 	for i, status := range j.status {
 		switch status {
 		case mail.Done:

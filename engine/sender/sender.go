@@ -26,9 +26,13 @@ type Server struct {
 
 	jobs    []*job
 	servers []known
+	used    []used          // by account
 	bars    []engine.Change // of who must get nothing, in the order of their numbers, from 1 on
 	barred  map[mail.Recipient]bool
 	sources [2]uint64 // number of the last change from the servers for returned mail and for requests
+
+	delivered uint64  // recipients of finished subsets
+	busy      vt.Span // time of their attempts
 }
 
 // job is a mailing.
@@ -36,7 +40,9 @@ type job struct {
 	engine.Submitted
 	point   engine.Checkpoint
 	epoch   uint32
-	next    mail.Recipient // places before it were planned
+	rest    []engine.Part // places that were in no plan
+	offers  []int         // by server: processes that it keeps, or unknown; nil: it was not asked
+	asked   vt.Time       // when servers were asked for offers
 	subsets []*subset
 	planned []engine.Planned // of the plan that is being read from facts
 	status  []mail.Status    // by recipient
@@ -53,18 +59,21 @@ type subset struct {
 	echo     vt.Time // Sent of its newest Progress
 	heard    vt.Time // when the last Progress came: a lease is counted from before it
 	over     bool    // finished or lost
+
+	// time of attempts on the server: in all, and as last told
+	busy, told vt.Span
 }
 
 // known is what the sender knows of a delivering server.
 type known struct {
-	granted engine.Granted
-	heard   vt.Time // when the last message came; vt.Never: none yet
-	barred  uint64  // number of the last bar that it has
+	heard  vt.Time // when the last message came; vt.Never: none yet
+	barred uint64  // number of the last bar that it has
 }
 
 // New returns a server at time 0 without any facts.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, servers: make([]known, cfg.Servers), barred: map[mail.Recipient]bool{}}
+	s := &Server{cfg: cfg, servers: make([]known, cfg.Servers), used: make([]used, len(cfg.Accounts)),
+		barred: map[mail.Recipient]bool{}}
 	for i := range s.servers {
 		s.servers[i].heard = vt.Never
 	}
@@ -86,6 +95,9 @@ func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 		if m.Recipients == 0 {
 			panic(fmt.Sprintf("sender: job %d has no recipients, want at least 1", m.Job))
 		}
+		if m.Account < 0 || m.Account > len(s.cfg.Accounts) {
+			panic(fmt.Sprintf("sender: job %d has account %d, want at most %d", m.Job, m.Account, len(s.cfg.Accounts)))
+		}
 		for _, j := range s.jobs {
 			if m.First < j.end() && j.First < m.First+m.Recipients {
 				panic(fmt.Sprintf("sender: job %d has places of job %d", m.Job, j.Job))
@@ -104,8 +116,9 @@ func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 }
 
 func (s *Server) add(m engine.Submitted) {
-	s.jobs = append(s.jobs, &job{Submitted: m, next: m.First, status: make([]mail.Status, m.Recipients),
-		twice: make([]bool, m.Recipients)})
+	s.jobs = append(s.jobs, &job{Submitted: m, rest: []engine.Part{{From: m.First, To: m.First + m.Recipients}},
+		status: make([]mail.Status, m.Recipients),
+		twice:  make([]bool, m.Recipients)})
 }
 
 // end returns the place behind the last recipient of the mailing.
@@ -135,12 +148,9 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	s.now, s.out = now, out
 	switch b := m.Body.(type) {
 	case engine.Granted:
-		s.servers[m.From.Server].granted = b
 		s.servers[m.From.Server].heard = now
-		if j := s.find(b.Job); j != nil && s.cfg.Chunk > 0 {
-			s.fetch(j, m.From.Server)
-		} else if j != nil {
-			s.plan(j, false)
+		if j := s.find(b.Job); j != nil {
+			s.offer(j, m.From.Server, b.Processes)
 		}
 	case engine.Progress:
 		s.progress(m.From.Server, b)
@@ -175,6 +185,10 @@ func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 		}
 		if now < j.Due {
 			s.next = min(s.next, j.Due)
+			continue
+		}
+		if s.waits(j) {
+			s.next = min(s.next, vt.Time(day)*vt.Time(dayOf(now)+1))
 			continue
 		}
 		s.next = min(s.next, now.Add(s.cfg.Check))
@@ -222,7 +236,10 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 			j := s.find(f.Subset.Job)
 			s.take(j, j.find(f.Subset), engine.UnpackOutcomes(f.Outcomes))
 		case engine.Finished:
-			s.find(f.Subset.Job).find(f.Subset).over = true
+			j := s.find(f.Subset.Job)
+			v := j.find(f.Subset)
+			v.over = true
+			s.measure(j, v, f.Busy)
 		case engine.Closed:
 			j := s.find(f.Summary.Job)
 			j.point, j.summary = engine.P699, f.Summary

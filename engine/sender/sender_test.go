@@ -332,7 +332,7 @@ func TestTwoMailings(t *testing.T) {
 	play(t, after(
 		step{vt.Second, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3}), a,
 			"job 2 submitted: 3 recipients from r6 on, due 0s"},
-		step{vt.Second, engine.Granted{Job: 2}, b(0), ""},
+		step{vt.Second, engine.Granted{Job: 2}, b(0), ""}, // of another life: there is no list yet
 		step{vt.Second, wake{}, a, `job 2 reached P100
 			job 2 reached P200
 			job 2 reached P300
@@ -341,6 +341,7 @@ func TestTwoMailings(t *testing.T) {
 			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes
 			to remote 0: hire 4 processes for job 2
 			to remote 1: hire 4 processes for job 2`},
+		step{vt.Second, engine.Granted{Job: 2}, b(0), ""},
 		step{vt.Second, engine.Granted{Job: 2, Processes: 1}, b(1),
 			`job 2, plan 1, subset 0 of 1 planned for server 1: r6-r8
 			to remote 1: transfer job 2, plan 1, subset 0: r6-r8, 4 processes`},
@@ -429,12 +430,13 @@ func TestGivenPlan(t *testing.T) {
 		{{{From: 0, To: 7}}, nil},
 		{nil, nil},
 	} {
-		s := New(Config{Servers: 2, Plan: func(engine.Submitted, []int) [][]engine.Part { return parts }})
-		s.out = &engine.Outbox{}
-		s.servers = []known{{granted: engine.Granted{Job: 1, Processes: 1}}, {}}
-		panics(t, "want each of", func() {
-			s.plan(&job{Submitted: engine.Submitted{Job: 1, Recipients: 6}, point: engine.P400}, true)
-		})
+		cfg := Default(2)
+		cfg.Plan = func(engine.Submitted, []int) [][]engine.Part { return parts }
+		s := New(cfg)
+		s.Submit(0, engine.Submitted{Job: 1, Recipients: 6}, &engine.Outbox{})
+		s.Wake(0, nil, &engine.Outbox{})
+		s.offer(s.jobs[0], 0, 1)
+		panics(t, "want each of", func() { s.offer(s.jobs[0], 1, 1) })
 	}
 }
 

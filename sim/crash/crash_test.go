@@ -67,6 +67,19 @@ func TestChunksThatAreFetched(t *testing.T) {
 	}
 }
 
+// With fewer processes than servers have, the promises hold too, and no plan has more than the licence.
+func TestLicence(t *testing.T) {
+	for _, chunk := range []int{0, 5} {
+		a := run(t, only(func(s *Search) {
+			s.Single, s.Every, s.Random = true, longtest.Or(101, 5), longtest.Or(300, 5000)
+			s.Config.Licence, s.Config.Chunk = 3, chunk
+		}))
+		if a.Replanned == 0 {
+			t.Errorf("chunk %d: got %+v, want servers that are lost", chunk, a)
+		}
+	}
+}
+
 // While a server pauses, the others fetch what would wait for it if the list had been cut at once.
 func TestFetchingEvensOut(t *testing.T) {
 	ends := map[int]vt.Time{}

@@ -25,14 +25,14 @@ type oracle struct {
 	rcpts     []truth
 	plan      []engine.Planned // that is being written
 	epoch     uint32
-	cut       mail.Recipient                // places before it were planned
-	servers   map[engine.Subset]mail.Server // of subsets whose plan is in force, or was
-	parts     map[engine.Subset]string      // of those that are neither finished nor lost
-	imported  map[engine.Subset]uint64      // number of outcomes
-	bars      [2]uint64                     // number of the last bar, from C and from D
-	barred    []engine.Change               // in their order
-	changes   [2][]engine.Change            // of the servers for returned mail and for requests
-	tokens    map[uint64]bool               // of returned mail
+	cut       mail.Recipient                   // places before it were planned
+	servers   map[engine.Subset]mail.Server    // of subsets whose plan is in force, or was
+	parts     map[engine.Subset]engine.Planned // that are neither finished nor lost
+	imported  map[engine.Subset]uint64         // number of outcomes
+	bars      [2]uint64                        // number of the last bar, from C and from D
+	barred    []engine.Change                  // in their order
+	changes   [2][]engine.Change               // of the servers for returned mail and for requests
+	tokens    map[uint64]bool                  // of returned mail
 	point     engine.Checkpoint
 	reported  bool
 	over      bool // what other schemes break on the way is their nature
@@ -81,7 +81,7 @@ type seenRow struct {
 func (o *oracle) begin(w *World) {
 	n := w.cfg.Recipients
 	*o = oracle{w: w, rcpts: make([]truth, n), servers: map[engine.Subset]mail.Server{},
-		parts: map[engine.Subset]string{}, imported: map[engine.Subset]uint64{}, tokens: map[uint64]bool{},
+		parts: map[engine.Subset]engine.Planned{}, imported: map[engine.Subset]uint64{}, tokens: map[uint64]bool{},
 		under: w.cfg.Requests}
 	for i := range w.cfg.Requests {
 		o.rcpts[w.cfg.asks(i)].wants = map[uint64]bool{}
@@ -313,8 +313,7 @@ func (o *oracle) enact() {
 		if _, open := o.parts[instead]; !open {
 			o.fail("%v is planned anew, and is finished, lost or unknown", instead)
 		}
-		defer delete(o.parts, instead)
-		for _, p := range engine.UnpackParts(o.parts[instead]) {
+		for _, p := range engine.UnpackParts(o.parts[instead].Part) {
 			for r := p.From; r < p.To; r++ {
 				if o.rcpts[r].status == mail.Pending {
 					want[r] = true
@@ -332,7 +331,7 @@ func (o *oracle) enact() {
 			o.w.cfg.Window)
 	}
 	for _, f := range o.plan {
-		o.parts[f.Subset], o.servers[f.Subset] = f.Part, f.Server
+		o.parts[f.Subset], o.servers[f.Subset] = f, f.Server
 		for _, p := range engine.UnpackParts(f.Part) {
 			for r := p.From; r < p.To; r++ {
 				if !want[r] {
@@ -347,6 +346,14 @@ func (o *oracle) enact() {
 		o.fail("plan %d leaves %d recipients out", o.epoch, len(want))
 	}
 	o.plan = nil
+	delete(o.parts, instead)
+	processes := 0
+	for _, p := range o.parts {
+		processes += p.Processes
+	}
+	if processes > o.w.cfg.Licence && o.w.cfg.Licence > 0 {
+		o.fail("after plan %d there are %d processes, and the licence has %d", o.epoch, processes, o.w.cfg.Licence)
+	}
 }
 
 func (o *oracle) ofRemote(h *host, f engine.Fact) {

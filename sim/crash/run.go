@@ -104,7 +104,7 @@ func (w *World) outside(h *host, e *event) {
 		Submit(vt.Time, engine.Submitted, *engine.Outbox)
 	}:
 		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients),
-			Due: vt.Time(w.cfg.Due)}, &w.out)
+			Due: vt.Time(w.cfg.Due), Deadline: vt.Time(w.cfg.Deadline)}, &w.out)
 	default:
 		body := map[eventKind]engine.Body{
 			returned:  engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true},

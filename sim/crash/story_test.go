@@ -16,7 +16,7 @@ import (
 // TestStory plays testdata/*.txt (package script). Each world is played from its beginning.
 //
 //	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s
-//	      chunk=2 seed=1
+//	      chunk=2 seed=1 licence=3 deadline=1m
 //	case 12- B1 power-min 3s       what goes wrong, as in flyball crash --case
 //	stop B1 kill 3s after B1 begun the same, at the first line of the story that has the words: a host and a part
 //	stop A kill 3s before A closed of its line
@@ -87,6 +87,8 @@ func (s *teller) set(key, value string) {
 		s.cfg.Processes = number()
 	case "chunk":
 		s.cfg.Chunk = number()
+	case "licence":
+		s.cfg.Licence = number()
 	case "returned":
 		s.cfg.Returned = number()
 	case "requests":
@@ -99,6 +101,8 @@ func (s *teller) set(key, value string) {
 		s.cfg.Seed = uint64(number())
 	case "due":
 		s.cfg.Due = s.span(value)
+	case "deadline":
+		s.cfg.Deadline = s.span(value)
 	case "deferred", "refused":
 		p, err := strconv.ParseFloat(value, 64)
 		if err != nil {

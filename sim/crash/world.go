@@ -25,10 +25,12 @@ type Config struct {
 	Recipients int
 	Servers    int // delivering servers
 	Processes  int // MTA processes of each
+	Licence    int // most processes of all subsets that have not ended; 0: no limit
 	Chunk      int // recipients that a delivering server fetches at a time; 0: the list is cut at once
 	Window     int // most recipients of each who may have the message while the sending server has no outcome
 	Seed       uint64
 	Due        vt.Span // when the mailing is to begin
+	Deadline   vt.Span // when it is to end; 0: it has none
 
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
 	Returned          int     // recipients whose messages are returned, twice each
@@ -63,7 +65,7 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
-		{"chunk", c.Chunk, 0},
+		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0},
 		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
 		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
@@ -196,7 +198,7 @@ func (w *World) build(h *host) {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
 		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
-		cfg.Chunk, cfg.Pull = c.Chunk, c.Pull
+		cfg.Chunk, cfg.Pull, cfg.Licence = c.Chunk, c.Pull, c.Licence
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		hold := governor.Default()
