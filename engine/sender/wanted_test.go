@@ -46,8 +46,8 @@ func prepared(job int, hire int) string {
 }
 
 func hires(job int, n int) string {
-	return fmt.Sprintf("to remote 0: hire %d processes for job %d\nto remote 1: hire %d processes for job %d", n, job, n,
-		job)
+	hire := fmt.Sprintf("hire %d processes for job %d", n, job)
+	return "to remote 0: " + hire + "\nto remote 1: " + hire
 }
 
 func granted(job, n int) engine.Granted { return engine.Granted{Job: engine.Job(job), Processes: n} }
