@@ -228,6 +228,28 @@ func TestDrop(t *testing.T) {
 	))
 }
 
+// Who is added again is tried, also after a stop, unless the mailing has passed the recipient over. What the gate
+// refused before does not count as a try.
+func TestAdditions(t *testing.T) {
+	const added = roletest.Added
+	play(t, plain, after(
+		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2, 3), `r2 barred, number 1 of sender 0
+			r3 barred, number 2 of sender 0
+` + told("P600, sent 2s, 0 ended, 2 barred")},
+		step{2 * vt.Second, gate(1), "slot 1 may not send"},
+		step{2 * vt.Second, start(0, 2*vt.Second, 0, 2, 3, added|2), `r2 barred no longer, number 3 of sender 0
+` + told("P600, sent 2s, 0 ended, 3 barred")},
+		step{2 * vt.Second, aborted(1), "outcome r3, try 0: suppressed\nslot 1 begins r1, try 0"},
+		step{2 * vt.Second, accepted(0), "outcome r0, try 0: delivered\nslot 0 begins r2, try 0"},
+		step{3 * vt.Second, again{}, ""},
+		step{4 * vt.Second, start(0, 4*vt.Second, 2, 4, added|3), `r3 barred no longer, number 4 of sender 0
+			slot 0 begins r1, try 0
+` + told("P600, sent 4s, 2 ended, 4 barred")},
+		step{4 * vt.Second, refused(0), "outcome r1, try 0: failed\nslot 0 begins r2, try 0"},
+		step{4 * vt.Second, gate(0), "intent r2, try 0, boot 0\nslot 0 may send until 9s: dot r2, try 0"},
+	))
+}
+
 // Bars come in order and at once: an attempt before its final dot sends none, and who waits is not tried.
 func TestBars(t *testing.T) {
 	play(t, plain, after(

@@ -207,6 +207,54 @@ func TestServerWithoutItsSubset(t *testing.T) {
 	))
 }
 
+// Who is added again is no longer barred; a deletion or addition that changes nothing is not passed on.
+func TestAdditions(t *testing.T) {
+	changes := func(first uint64, all ...mail.Recipient) engine.Changes {
+		return engine.Changes{First: first, Entries: roletest.Changes(all...)}
+	}
+	const added = roletest.Added
+	play(t, after(
+		step{vt.Second, progress(sub(1, 0), engine.P500, vt.Second, 0, 1, ""), b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported"},
+		step{vt.Second, changes(1, added|3), d, `r3 barred no longer, number 1 of requests 0
+			to requests 0: got up to 1`},
+		step{vt.Second, changes(1, added|3, 3, 3, added|3), d, `r3 barred, number 2 of requests 0
+			r3 barred, number 3 of requests 0
+			r3 barred no longer, number 4 of requests 0
+			to requests 0: got up to 4
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported, bars from 1 on: r3 +r3`},
+		step{vt.Second, changes(2, 3), d, "to requests 0: got up to 4"}, // late
+		step{vt.Second, changes(1, 3), c, `r3 barred, number 1 of bounces 0
+			to bounces 0: got up to 1
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 0 imported, bars from 1 on: r3 +r3`}, // two in a message
+		step{2 * vt.Second, again{}, a, ""},
+		step{2 * vt.Second, changes(5, added|3), d, `r3 barred no longer, number 5 of requests 0
+			to requests 0: got up to 5`},
+		step{2 * vt.Second, engine.Progress{Subset: sub(1, 0), Checkpoint: engine.P500, Barred: 1}, b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, bars from 2 on: +r3 r3"},
+		step{2 * vt.Second, engine.Progress{Subset: sub(1, 0), Checkpoint: engine.P600, Barred: 3}, b(0), ""},
+		step{3 * vt.Second, wake{}, a, "to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, "+
+			"bars from 4 on: +r3\nto remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes"},
+	))
+}
+
+// Servers for returned mail and requests are asked for changes at their own times, also without a mailing.
+func TestPull(t *testing.T) {
+	pull := func(c, d int) string {
+		return fmt.Sprintf("to bounces 0: pull changes after %d\nto requests 0: pull changes after %d", c, d)
+	}
+	deletion := engine.Changes{First: 1, Entries: roletest.Changes(3)}
+	playWith(t, func(c *Config) { c.Pull = 5 * vt.Second }, []step{
+		{0, wake{}, a, pull(0, 0)},
+		{vt.Second, wake{}, a, ""},
+		{5 * vt.Second, wake{}, a, pull(0, 0)},
+		{6 * vt.Second, deletion, d, "r3 barred, number 1 of requests 0\nto requests 0: got up to 1"},
+		{10 * vt.Second, wake{}, a, pull(0, 1)},
+		{11 * vt.Second, again{}, a, ""},
+		{11 * vt.Second, wake{}, a, pull(0, 1)},
+	})
+}
+
 // Changes of both sources count once and in order; servers get those that they do not have, a few at a time.
 func TestChanges(t *testing.T) {
 	changes := func(first uint64, all ...mail.Recipient) engine.Changes {

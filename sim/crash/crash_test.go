@@ -80,6 +80,14 @@ func TestLicence(t *testing.T) {
 	}
 }
 
+// Changes of the list that the sending server asks for, and deletions that have to be confirmed, come as surely.
+func TestChangesThatArePulled(t *testing.T) {
+	run(t, only(func(s *Search) {
+		s.Single, s.Every, s.Random = true, longtest.Or(61, 5), longtest.Or(500, 5000)
+		s.Config.Pull, s.Config.Confirm = 3*vt.Second/2, true
+	}))
+}
+
 // While a server pauses, the others fetch what would wait for it if the list had been cut at once.
 func TestFetchingEvensOut(t *testing.T) {
 	ends := map[int]vt.Time{}

@@ -37,7 +37,6 @@ const (
 	restart
 	returned
 	request
-	join
 	confirmed
 	kept   // what submit, returned or request brought is durable
 	strike // of the case's crash with the number rcpt

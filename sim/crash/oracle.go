@@ -49,9 +49,10 @@ type truth struct {
 	by      uint32          // number of the plan under which its end was imported
 	status  mail.Status     // as imported
 	losses  int             // plans that it was in when its server was lost
-	hard    int             // hard bounces
+	hard    int             // hard returned mails of the person, since its last deletion
+	soft    int             // soft ones
 	wants   map[uint64]bool // requests, by token; true: to be confirmed
-	told    bool            // a question for confirmation came
+	told    [3]bool         // a question for confirmation came, by token
 	ended   bool            // a delivering server has given it up, or sent it nothing as it was barred
 	doubts  int             // ambiguous attempts
 	barred  bool
@@ -267,26 +268,50 @@ func (o *oracle) ofInbox(f engine.Fact) {
 			o.fail("a returned mail of recipient %d is counted twice", f.Rcpt)
 		}
 		o.tokens[f.Token] = true
-		if o.rcpts[f.Rcpt].hard++; (f.Changes != "") != (o.rcpts[f.Rcpt].hard == 2) {
-			o.fail("the %d. returned mail of recipient %d makes changes %v", o.rcpts[f.Rcpt].hard, f.Rcpt,
-				engine.UnpackChanges(f.Changes))
+		v := &o.rcpts[o.w.cfg.places(f.Rcpt)[0]]
+		if f.Hard {
+			v.hard++
+		} else {
+			v.soft++
 		}
-		o.changes[0] = append(o.changes[0], engine.UnpackChanges(f.Changes)...)
+		if due := v.hard == 2 || v.soft == 2; due != (f.Changes != "") {
+			o.fail("returned mail %d of recipient %d, after %d hard and %d soft ones of the person, makes changes %v",
+				f.Token, f.Rcpt, v.hard, v.soft, engine.UnpackChanges(f.Changes))
+		} else if due {
+			v.hard, v.soft = 0, 0
+			o.makes(0, f.Rcpt, false, f.Changes)
+		}
 	case engine.Wanted:
 		wants := o.rcpts[f.Rcpt].wants
 		if _, ok := wants[f.Token]; ok {
 			o.fail("a request of recipient %d is counted twice", f.Rcpt)
 		}
-		wants[f.Token] = f.Changes == ""
-		o.changes[1] = append(o.changes[1], engine.UnpackChanges(f.Changes)...)
+		if wants[f.Token] = f.Changes == ""; wants[f.Token] != (f.Add || o.w.cfg.Confirm) {
+			o.fail("request %d of recipient %d has to be confirmed: %v", f.Token, f.Rcpt, wants[f.Token])
+		}
+		if !wants[f.Token] {
+			o.makes(1, f.Rcpt, f.Add, f.Changes)
+		}
 	case engine.Agreed:
 		wants := o.rcpts[f.Rcpt].wants
 		if !wants[f.Token] {
 			o.fail("recipient %d confirms request %d, of %v", f.Rcpt, f.Token, wants)
 		}
 		wants[f.Token] = false
-		o.changes[1] = append(o.changes[1], engine.UnpackChanges(f.Changes)...)
+		o.makes(1, f.Rcpt, f.Token == uint64(addition), f.Changes)
 	}
+}
+
+// makes checks the changes that a fact makes: they are those of all places of a person.
+func (o *oracle) makes(source int, r mail.Recipient, add bool, changes string) {
+	var want []engine.Change
+	for _, p := range o.w.cfg.places(r) {
+		want = append(want, engine.Change{Rcpt: p, Add: add})
+	}
+	if got := engine.UnpackChanges(changes); !slices.Equal(got, want) {
+		o.fail("recipient %d makes changes %v, want %v", r, got, want)
+	}
+	o.changes[source] = append(o.changes[source], want...)
 }
 
 // enact checks a plan that comes into force: its subsets have all recipients that are not final, each once.
@@ -486,12 +511,15 @@ func (o *oracle) told(h *host, m *engine.Message) {
 // be added again are not.
 func (o *oracle) settled() {
 	for i := range o.w.cfg.Requests {
-		if r := o.w.cfg.asks(i); o.rcpts[r].barred == o.w.cfg.joins(r) {
-			o.fail("recipient %d has asked, and is barred: %v", r, o.rcpts[r].barred)
+		asks := o.w.cfg.asks(i)
+		for _, r := range o.w.cfg.places(asks) {
+			if o.rcpts[r].barred == o.w.cfg.joins(asks) {
+				o.fail("recipient %d or its person has asked, and it is barred: %v", r, o.rcpts[r].barred)
+			}
 		}
 	}
 	for r := range min(o.w.cfg.Returned, len(o.rcpts)) {
-		if o.rcpts[r].accepts > 0 && !o.rcpts[r].barred {
+		if v := &o.rcpts[r]; v.accepts > 0 && !v.barred {
 			o.fail("recipient %d has two returned messages, and is not deleted", r)
 		}
 	}

@@ -55,7 +55,7 @@ func (w *World) handle(e event) {
 		return
 	}
 	switch e.kind {
-	case submit, returned, request, join, confirmed:
+	case submit, returned, request, confirmed:
 		life := h.life
 		if h.up {
 			w.outside(h, &e)
@@ -93,53 +93,6 @@ func (w *World) handle(e event) {
 			w.out = *e.rest
 			w.durable(h, e.upTo)
 		}
-	}
-}
-
-// outside passes a host what comes from outside the system.
-func (w *World) outside(h *host, e *event) {
-	now := w.local(h.number, w.now)
-	switch role := h.role.(type) {
-	case interface {
-		Submit(vt.Time, engine.Submitted, *engine.Outbox)
-	}:
-		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients),
-			Due: vt.Time(w.cfg.Due), Deadline: vt.Time(w.cfg.Deadline)}, &w.out)
-	default:
-		body := map[eventKind]engine.Body{
-			returned:  engine.Returned{Token: uint64(e.rcpt)<<16 | uint64(e.try), Rcpt: e.rcpt, Hard: true},
-			request:   engine.Letter{Rcpt: e.rcpt, Token: 1, Text: "Please UNSUBSCRIBE me.\n> subscribe"},
-			join:      engine.Join{Rcpt: e.rcpt, Token: 2},
-			confirmed: engine.Confirmed{Rcpt: e.rcpt, Token: 2},
-		}[e.kind]
-		w.tell(h.number, "gets", body)
-		h.role.Receive(now, engine.Message{Body: body}, &w.out)
-	}
-	w.perform(h)
-}
-
-// kept ends what came from outside, once its server has it. It may come again. Who asks to be added waits for a
-// question, and asks again without one.
-func (w *World) kept(e *event) {
-	v := &w.oracle.rcpts[e.rcpt]
-	again := w.next(messages) < w.wrong.Repeat
-	switch {
-	case again, e.kind == join && !v.told:
-		w.at(w.now.Add(w.span(vt.Second, w.draws, 1)), *e)
-		return
-	case e.kind == request && w.cfg.joins(e.rcpt) && !v.told:
-		w.at(w.now.Add(vt.Second/5), event{kind: join, host: e.host, rcpt: e.rcpt})
-		return
-	}
-	w.oracle.under--
-}
-
-// question lets a recipient confirm a request.
-func (w *World) question(b engine.Confirm) {
-	if v := &w.oracle.rcpts[b.Rcpt]; !v.told {
-		v.told = true
-		w.oracle.under++
-		w.at(w.now.Add(vt.Second/5), event{kind: confirmed, host: w.cfg.askHost(), rcpt: b.Rcpt})
 	}
 }
 
@@ -330,11 +283,7 @@ func (w *World) take(e *event) {
 		w.oracle.rcpts[e.rcpt].accepts++
 	}
 	if first && int(e.rcpt) < w.cfg.Returned {
-		for n := range 2 {
-			w.oracle.under++
-			w.at(w.now.Add(vt.Span(n+1)*vt.Second/2), event{kind: returned, host: w.cfg.bounceHost(), rcpt: e.rcpt,
-				try: mail.Try(n)})
-		}
+		w.comeBack(e.rcpt)
 	}
 }
 

@@ -39,7 +39,8 @@ func (s *teller) command(line string) {
 	switch rest := words[1:]; words[0] {
 	case "world":
 		s.cfg, s.x, s.show = Small(), Case{}, nil
-		s.cfg.Deferred, s.cfg.Refused, s.cfg.Returned, s.cfg.Requests, s.cfg.Joins = 0, 0, 0, 0, 0
+		s.cfg.Deferred, s.cfg.Refused, s.cfg.Returned, s.cfg.Requests = 0, 0, 0, 0
+		s.cfg.Joins, s.cfg.Couples = 0, false
 		for _, w := range rest {
 			key, value, _ := strings.Cut(w, "=")
 			s.set(key, value)
@@ -95,6 +96,10 @@ func (s *teller) set(key, value string) {
 		s.cfg.Requests = number()
 	case "joins":
 		s.cfg.Joins = number()
+	case "couples":
+		s.cfg.Couples = number() > 0
+	case "confirm":
+		s.cfg.Confirm = number() > 0
 	case "pull":
 		s.cfg.Pull = s.span(value)
 	case "seed":

@@ -33,9 +33,11 @@ type Config struct {
 	Deadline   vt.Span // when it is to end; 0: it has none
 
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
-	Returned          int     // recipients whose messages are returned, twice each
+	Returned          int     // recipients whose messages are returned, three times each
 	Requests          int     // recipients who ask to be deleted while the mailing is delivered
 	Joins             int     // of these, who ask to be added again
+	Confirm           bool    // requests to be deleted have to be confirmed too
+	Couples           bool    // two places of the list are one person
 	Pull              vt.Span // time after which the sending server asks for changes; 0: they are pushed
 
 	Message        vt.Span // least time of a message between servers; the longest is twice as long
@@ -54,9 +56,9 @@ type Config struct {
 // server for returned mail and one for requests.
 func Small() Config {
 	return Config{Recipients: 24, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2, Refused: 0.08,
-		Returned: 2, Requests: 2, Joins: 1, Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond,
-		Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5, Patience: 20 * vt.Second,
-		Horizon: 10 * vt.Minute}
+		Returned: 2, Requests: 2, Joins: 1, Couples: true, Message: 10 * vt.Millisecond,
+		Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5,
+		Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -96,6 +98,15 @@ func (c *Config) joins(r mail.Recipient) bool {
 		}
 	}
 	return false
+}
+
+// places returns all places of the person at a place.
+func (c *Config) places(r mail.Recipient) []mail.Recipient {
+	if !c.Couples {
+		return []mail.Recipient{r}
+	}
+	first := r &^ 1
+	return []mail.Recipient{first, first + 1}[:min(2, mail.Recipient(c.Recipients)-first)]
 }
 
 // lease is how long a delivering server may deliver without an answer of the sending server.
@@ -185,7 +196,7 @@ func New(cfg Config, wrong Case) *World {
 	w.at(0, event{kind: submit})
 	for i := range cfg.Requests {
 		at := vt.Time(200+200*i) * vt.Time(vt.Millisecond)
-		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i)})
+		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i), try: deletion})
 	}
 	return w
 }
@@ -223,7 +234,8 @@ func (w *World) build(h *host) {
 
 func (c *Config) inbox(k engine.Kind) *inbox.Server {
 	cfg := inbox.Default(engine.Address{Role: k})
-	if cfg.Batch = c.Batch; c.Pull > 0 {
+	cfg.Batch, cfg.Soft, cfg.ConfirmDelete, cfg.Same = c.Batch, 2, c.Confirm, c.places
+	if c.Pull > 0 {
 		cfg.Push = 0
 	}
 	return inbox.New(cfg)
