@@ -261,4 +261,15 @@ var reliabilityMutants = []mutant{
 	{"a lost push is not repeated", "engine/inbox/inbox.go", "	s.next = now.Add(s.cfg.Push)\n", ""},
 	{"a late acknowledgement takes back a newer one", "engine/inbox/inbox.go", "s.got = max(s.got, upTo)",
 		"s.got = upTo"},
+
+	// the disk, and what is tried
+	{"the name of a new file is not made durable", "sim/crash/run.go", "		h.disk.name(upTo)\n", ""},
+	{"a server relies on a file before its name is durable", "sim/crash/run.go",
+		"	if h.disk.sync(upTo); h.disk.unnamed(upTo) {\n		if",
+		"	if h.disk.sync(upTo); h.disk.unnamed(upTo) {\n		w.rely(h, upTo)\n		if"},
+	{"a torn record stays in its file", "sim/crash/disk.go", "d.facts[:d.torn-1], 0\n", "d.facts[:d.torn-1], d.torn\n"},
+	{"what a server reads after a stop is not made durable", "sim/crash/disk.go",
+		"	d.synced, d.names, d.room = len(d.facts), nil, 0\n", "	d.room = 0\n"},
+	{"a stop after a final dot counts as one before it", "sim/crash/faults.go", "	if k == Send || k == Dots {\n",
+		"	if k == Send {\n"},
 }

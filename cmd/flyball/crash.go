@@ -22,10 +22,10 @@ func (a *app) crashCommand() *cobra.Command {
 		Short: "Stop the servers of a mailing at every point, and count who is missed or gets it twice",
 		Long: `Simulate a mailing to 24 recipients over a sending server (A), two delivering
 servers (B1, B2) and servers for returned mail (C) and for requests (D), and stop
-servers before and after everything that they do: each one at each point, at any two
-points, and at random ones, with pauses, lost and repeated messages and clocks that
-differ. A disk keeps all that was written (kill), what was made durable (power-min), or
-some of the rest too (power-any). Promises are checked at every step: no recipient is
+servers before and after everything that they do: each one at each point, any two at
+any two points, and at random ones, with pauses, lost and repeated messages and clocks
+that differ. A disk keeps all that was written (kill), what was made durable
+(power-min), or some of the rest too (power-any; two facts of it: power-any+2). Promises are checked at every step: no recipient is
 missed, and every duplicate follows an attempt of the same recipient that is recorded
 as ambiguous, or the loss of its server.
 
@@ -96,6 +96,7 @@ func (a *app) crash(s *crash.Search, asJSON bool) error {
 	a.replay = "flyball " + strings.Join(os.Args[1:], " ")
 	stop := terminal.WatchSignals()
 	defer stop.End()
+	defer task.ManyRuns()()
 	bar := a.display().Start("crash")
 	account := s.Run(func(done, all int) bool {
 		bar.At(uint64(done), uint64(all), nil)

@@ -14,23 +14,70 @@ const (
 
 func (m Model) String() string { return [...]string{"kill", "power-min", "power-any"}[m] }
 
-// disk is the journal of a server: facts in order, of which the first ones are durable. A
-// journal is read up to the first record that is missing or torn, so what is left of it
-// is always a beginning.
+// perFile is the number of facts in a file of a journal.
+const perFile = 16
+
+// disk is the journal of a server: facts in order, in files. A file begins when the one before it is full, and
+// whenever the server has begun again. What is in a file is lost with the file's name, which the folder has. A journal
+// is read up to the first file or record that is missing or torn, so what is left of it is always a beginning.
 type disk struct {
-	facts   []engine.Fact
-	durable int
+	facts  []engine.Fact
+	synced int   // number of the first ones whose data is durable
+	room   int   // number of facts that the file has room for
+	names  []int // of each file whose name is not durable: number of facts before it
+	torn   int   // 1 + number of facts before a record that is torn; 0: none is
 }
 
-func (d *disk) write(f engine.Fact) { d.facts = append(d.facts, f) }
-
-// stop loses what the model does not keep; share, from 0 to below 1, is drawn for PowerAny.
-func (d *disk) stop(m Model, share float64) {
-	switch m {
-	case PowerMin:
-		d.facts = d.facts[:d.durable]
-	case PowerAny:
-		d.facts = d.facts[:d.durable+int(share*float64(len(d.facts)-d.durable+1))]
+func (d *disk) write(f engine.Fact) {
+	if d.room == 0 {
+		d.names, d.room = append(d.names, len(d.facts)), perFile
 	}
-	d.durable = len(d.facts)
+	d.facts = append(d.facts, f)
+	d.room--
+}
+
+// sync makes the data of the first facts durable.
+func (d *disk) sync(upTo int) { d.synced = max(d.synced, upTo) }
+
+// unnamed reports whether a file with one of the first facts has a name that is not durable.
+func (d *disk) unnamed(upTo int) bool { return len(d.names) > 0 && d.names[0] < upTo }
+
+// name makes the names of the files with the first facts durable.
+func (d *disk) name(upTo int) {
+	for d.unnamed(upTo) {
+		d.names = d.names[1:]
+	}
+}
+
+// least returns the number of facts that stay whatever happens.
+func (d *disk) least() int {
+	if len(d.names) > 0 {
+		return min(d.synced, d.names[0])
+	}
+	return d.synced
+}
+
+// stop loses what the model does not keep. Of what may be lost PowerAny keeps a number of facts, and tears the next
+// one.
+func (d *disk) stop(m Model, kept int) {
+	if m == Kill {
+		return
+	}
+	n := d.least()
+	if m == PowerAny {
+		if n = min(n+kept, len(d.facts)); n < len(d.facts) {
+			d.torn = n + 1
+		}
+	}
+	d.facts, d.synced, d.names = d.facts[:n], n, nil
+}
+
+// open returns the facts that can be read. They are durable from then on: what only the memory of the operating system
+// has is written, a torn record is cut off, and the next fact begins a file.
+func (d *disk) open() []engine.Fact {
+	if d.torn > 0 {
+		d.facts, d.torn = d.facts[:d.torn-1], 0
+	}
+	d.synced, d.names, d.room = len(d.facts), nil, 0
+	return d.facts
 }

@@ -13,7 +13,7 @@ import (
 type Search struct {
 	Config  Config
 	Single  bool // every effect, before and after, by every victim and model, back soon and late
-	Pairs   bool // every two effects, by their own hosts, with kill and with power-min
+	Pairs   bool // every two stops of any servers that differ, back soon and late
 	Random  int  // runs with several crashes, pauses, lost messages and clocks that drift
 	Every   int  // singles and pairs begin at every effect, every second one, ...; at least 1
 	Seed    uint64
@@ -26,7 +26,9 @@ const (
 	Late = 60 * vt.Second
 )
 
-// DefaultSearch returns the whole search of the small scope: a million runs.
+var downs = []vt.Span{Soon, Late}
+
+// DefaultSearch returns the whole search of the small scope: 1.7 million runs.
 func DefaultSearch() Search {
 	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Seed: 1,
 		Workers: runtime.GOMAXPROCS(0)}
@@ -34,9 +36,11 @@ func DefaultSearch() Search {
 
 // Account is what came of a search.
 type Account struct {
-	Effects int `json:"effects"` // of the run in which nothing goes wrong
-	Runs    int `json:"runs"`    // runs with faults
-	Failed  int `json:"failed"`  // runs that broke a promise
+	Effects int `json:"effects"`  // of the run in which nothing goes wrong
+	Runs    int `json:"runs"`     // runs with faults
+	Failed  int `json:"failed"`   // runs that broke a promise
+	Pairs   int `json:"pairs"`    // runs with two stops each
+	OfPairs int `json:"of_pairs"` // pairs of stops that these stand for: all others differ from one of them in time alone
 	Counts
 
 	Classes  []Class   `json:"classes"`  // by kind of effect: how often its own server stopped, before and after it
@@ -101,20 +105,21 @@ func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	var blocks []block
 	if s.Single {
 		for e := 0; e < base.Effects; e += s.Every {
-			blocks = append(blocks, func(run runner) { s.singles(e+1, run) })
+			blocks = append(blocks, func(a *Account) { s.singles(e+1, a) })
 		}
 	}
 	if s.Pairs {
-		for e := 0; e < base.Effects; e += s.Every {
-			blocks = append(blocks, func(run runner) { s.pairs(e+1, run) })
+		firsts := pointsOf(cfg, Case{})
+		for i := 0; i < len(firsts.all); i += s.Every {
+			blocks = append(blocks, func(a *Account) { s.pairs(firsts.all[i], firsts.stand[i], a) })
 		}
 	}
 	const each = 250
 	for n := 0; n < s.Random; n += each {
-		blocks = append(blocks, func(run runner) {
+		blocks = append(blocks, func(a *Account) {
 			for i := n; i < min(n+each, s.Random); i++ {
 				x := s.random(uint64(i), base.Effects)
-				run(&x)
+				s.run(&x, a)
 			}
 		})
 	}
@@ -122,11 +127,8 @@ func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	return a
 }
 
-// runner runs a case and returns the number of its effects.
-type runner func(*Case) int
-
-// block is a part of a search.
-type block func(runner)
+// block runs a part of a search for an account.
+type block func(*Account)
 
 // each runs blocks side by side and adds what came of them to the account, in their order.
 func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) bool) {
@@ -141,8 +143,7 @@ func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) 
 				if i >= len(blocks) {
 					return
 				}
-				part := &parts[i]
-				blocks[i](func(x *Case) int { return s.run(x, part) })
+				blocks[i](&parts[i])
 				if !keepGoing(int(done.Add(1)), len(blocks)) {
 					stopped.Store(true)
 				}
@@ -155,7 +156,7 @@ func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) 
 	}
 }
 
-func (s *Search) run(x *Case, a *Account) int {
+func (s *Search) run(x *Case, a *Account) {
 	r := New(s.Config, *x).Run()
 	a.Runs++
 	a.Counts.add(&r.Counts)
@@ -166,11 +167,12 @@ func (s *Search) run(x *Case, a *Account) int {
 				least).Run().Violation})
 		}
 	}
-	return r.Effects
 }
 
 func (a *Account) add(p *Account) {
 	a.Runs += p.Runs
+	a.Pairs += p.Pairs
+	a.OfPairs += p.OfPairs
 	a.Failed += p.Failed
 	a.Counts.add(&p.Counts)
 	a.Failures = append(a.Failures, p.Failures[:min(len(p.Failures), most-len(a.Failures))]...)
@@ -189,26 +191,30 @@ func (a *Account) classify(n int) {
 }
 
 // singles crashes at one effect.
-func (s *Search) singles(effect int, run runner) {
+func (s *Search) singles(effect int, a *Account) {
 	for _, after := range []bool{false, true} {
 		for victim := All; victim < s.Config.hosts(); victim++ {
 			for m := range Models {
-				for _, down := range []vt.Span{Soon, Late} {
-					run(&Case{Crashes: []Crash{{Effect: effect, After: after, Victim: victim, Model: m, Down: down}}})
+				for _, down := range downs {
+					x := Crash{Effect: effect, After: after, Victim: victim, Model: m, Down: down}
+					s.run(&Case{Crashes: []Crash{x}}, a)
 				}
 			}
 		}
 	}
 }
 
-// pairs crashes at an effect and at each one after it.
-func (s *Search) pairs(effect int, run runner) {
-	for _, m := range []Model{Kill, PowerMin} {
-		first := Crash{Effect: effect, Victim: Actor, Model: m, Down: Soon}
-		last := run(&Case{Crashes: []Crash{first}})
-		for e := effect + 1; e <= last; e++ {
-			run(&Case{Crashes: []Crash{first, {Effect: e, Victim: Actor, Model: m, Down: Soon}}})
+// pairs crashes at two places: the first one, which stands for a number, and each later one that differs.
+func (s *Search) pairs(first Crash, stands int, a *Account) {
+	for _, first.Down = range downs {
+		seconds := pointsOf(s.Config, Case{Crashes: []Crash{first}})
+		for _, second := range seconds.all {
+			for _, second.Down = range downs {
+				s.run(&Case{Crashes: []Crash{first, second}}, a)
+			}
 		}
+		a.Pairs += len(downs) * len(seconds.all)
+		a.OfPairs += len(downs) * stands * seconds.total()
 	}
 }
 

@@ -18,6 +18,9 @@ func (w *World) strike(actor *host, k Kind, after bool) bool {
 			w.counts.Hits[class]++
 		}
 	}
+	if w.points != nil && len(w.plan) == 0 {
+		w.points.visit(after)
+	}
 	return actor.up
 }
 
@@ -36,12 +39,27 @@ func (w *World) hit(actor *host, x Crash) {
 }
 
 // done follows an effect; it lets the crashes after it happen.
-func (w *World) done(h *host, k Kind) bool { return w.strike(h, k, true) && w.oracle.violation == "" }
+func (w *World) done(h *host, k Kind) bool {
+	if k == Send || k == Dots {
+		w.answered(h)
+	}
+	return w.strike(h, k, true) && w.oracle.violation == ""
+}
+
+// answered notes that something has left a host.
+func (w *World) answered(h *host) {
+	if w.points != nil {
+		w.points.sent[h.number]++
+	}
+}
 
 // stop stops a host, or lets it pause.
 func (w *World) stop(h *host, x Crash) {
 	switch {
 	case !h.up:
+		if x.Model != Kill { // power is lost after the process has ended
+			w.lose(h, x)
+		}
 	case x.Pause:
 		if until := w.now.Add(x.Down); h.until == vt.Never || until > h.until { // what waits for the end comes in order
 			h.until = until
@@ -50,12 +68,7 @@ func (w *World) stop(h *host, x Crash) {
 	default:
 		w.counts.Points++
 		h.up, h.until = false, vt.Never
-		from := h.disk.durable
-		h.disk.stop(x.Model, w.next(tails))
-		w.oracle.durable(h, h.disk.facts[from:])
-		if x.Model != Kill {
-			h.boot++
-		}
+		w.lose(h, x)
 		w.oracle.stopped(h)
 		w.tell(h.number, "stops: "+x.Model.String(), nil)
 		w.at(w.now.Add(x.Down), event{kind: restart, host: h.number, life: h.life})
@@ -63,11 +76,25 @@ func (w *World) stop(h *host, x Crash) {
 	w.lastHeal = max(w.lastHeal, w.now.Add(x.Down))
 }
 
+// lose lets the disk of a host lose what the model of a crash does not keep.
+func (w *World) lose(h *host, x Crash) {
+	kept := int(w.next(tails) * float64(len(h.disk.facts)-h.disk.least()+1))
+	if x.Kept > 0 {
+		kept = x.Kept
+	}
+	if h.disk.stop(x.Model, kept); x.Model != Kill {
+		h.boot++
+	}
+	h.sure = min(h.sure, len(h.disk.facts))
+}
+
 // restart begins a host again with what its disk kept.
 func (w *World) restart(h *host) {
 	h.up = true
 	w.build(h)
 	w.tell(h.number, "begins again", nil)
-	h.role.Recover(w.local(h.number, w.now), h.boot, h.disk.facts, &w.out)
+	facts := h.disk.open()
+	w.rely(h, len(facts))
+	h.role.Recover(w.local(h.number, w.now), h.boot, facts, &w.out)
 	w.perform(h)
 }

@@ -17,6 +17,7 @@ type Crash struct {
 	Time   vt.Time
 	Victim int // number of a host, Actor or All
 	Model  Model
+	Kept   int     // facts beyond those that are durable, with PowerAny; 0: drawn
 	Pause  bool    // the server does nothing for a while, and loses nothing
 	Down   vt.Span // until the server goes on
 }
@@ -67,6 +68,8 @@ func (c *Config) crashText(x Crash) string {
 	}
 	if x.Pause {
 		model = "pause"
+	} else if x.Kept > 0 {
+		model += fmt.Sprintf("+%d", x.Kept)
 	}
 	switch x.Victim {
 	case Actor:
@@ -172,17 +175,21 @@ func (c *Config) crash(words []string) (x Crash, err error) {
 	case x.Victim < All:
 		return x, fmt.Errorf("got server %q, want A, B1 to B%d, C, D, all, or actor at an effect", words[1], c.Servers)
 	}
+	model, kept, more := strings.Cut(words[2], "+")
 	x.Model = Models
 	for m := range Models {
-		if m.String() == words[2] {
+		if m.String() == model {
 			x.Model = m
 		}
 	}
-	if words[2] == "pause" {
+	if model == "pause" {
 		x.Model, x.Pause = Kill, true
 	}
-	if x.Model == Models {
-		return x, fmt.Errorf("got %q, want kill, power-min, power-any or pause", words[2])
+	if more {
+		x.Kept, err = strconv.Atoi(kept)
+	}
+	if x.Model == Models || more && (x.Model != PowerAny || err != nil || x.Kept < 1) {
+		return x, fmt.Errorf("got %q, want kill, power-min, power-any, power-any+1, ... or pause", words[2])
 	}
 	if err := x.Down.UnmarshalText([]byte(words[3])); err != nil {
 		return x, err

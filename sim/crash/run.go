@@ -14,6 +14,7 @@ const (
 	Intents             // the fact before a final dot is written
 	Ends                // the fact after an attempt is written
 	Sync                // facts are made durable
+	Name                // the name of their file is made durable
 	Begin               // an attempt begins
 	Mark                // a final dot is marked
 	Dots                // a final dot is sent
@@ -25,18 +26,19 @@ const (
 )
 
 func (k Kind) String() string {
-	return [...]string{"fact written", "intent written", "outcome written", "facts durable", "attempt begun",
-		"dot marked", "dot sent", "message accepted", "reply read", "message sent", "message received"}[k]
+	return [...]string{"fact written", "intent written", "outcome written", "facts durable", "file's name durable",
+		"attempt begun", "dot marked", "dot sent", "message accepted", "reply read", "message sent",
+		"message received"}[k]
 }
 
 // handle lets an event happen. What belongs to a process that has stopped does not, but for the
 // decision of a receiver that has the final dot already.
-func (w *World) handle(e event) {
+func (w *World) handle(e *event) {
 	h := &w.hosts[e.host]
 	now := w.local(e.host, w.now)
 	switch paused := w.now < h.until && h.until != vt.Never; {
 	case e.kind == accept:
-		w.accept(&e)
+		w.accept(e)
 		return
 	case e.kind == strike:
 		w.hit(h, w.wrong.Crashes[e.rcpt])
@@ -51,21 +53,23 @@ func (w *World) handle(e event) {
 		w.question(e.message.Body.(engine.Confirm))
 		return
 	case paused:
-		w.at(h.until, e)
+		w.at(h.until, *e)
 		return
 	}
 	switch e.kind {
 	case submit, returned, request, confirmed:
 		life := h.life
 		if h.up {
-			w.outside(h, &e)
+			w.outside(h, e)
 		}
 		w.at(max(w.now, h.safe), event{kind: kept, host: e.host, life: life, then: &event{kind: e.kind, host: e.host,
 			rcpt: e.rcpt, try: e.try}})
 	case kept:
 		if !h.up || h.life != e.life { // the other side tries again until the server has it
 			w.at(w.now.Add(vt.Second), *e.then)
-		} else if e.then.kind != submit {
+			return
+		}
+		if w.answered(h); e.then.kind != submit {
 			w.kept(e.then)
 		}
 	case message:
@@ -81,8 +85,8 @@ func (w *World) handle(e event) {
 		}
 	case reply:
 		if h.up && h.life == e.life && w.effect(h, Reply) {
-			w.oracle.replied(h, &e)
-			w.tell(h.number, "reply", &e)
+			w.oracle.replied(h, e)
+			w.tell(h.number, "reply", e)
 			h.role.Complete(now, &e.completion, &w.out)
 			w.done(h, Reply)
 			w.perform(h)
@@ -159,17 +163,36 @@ func kindOf(f engine.Fact) Kind {
 
 // durable makes the first facts of a host durable and performs the rest of the Outbox.
 func (w *World) durable(h *host, upTo int) {
-	if !w.cfg.Scheme.waits(&w.out) || w.effect(h, Sync) {
-		if w.cfg.Scheme.waits(&w.out) && upTo > h.disk.durable {
-			from := h.disk.durable
-			h.disk.durable = upTo
-			w.oracle.durable(h, h.disk.facts[from:upTo])
-		}
-		if !w.cfg.Scheme.waits(&w.out) || w.done(h, Sync) {
-			w.act(h)
-		}
+	if !w.cfg.Scheme.waits(&w.out) || w.sync(h, upTo) {
+		w.act(h)
 	}
 	w.out.Clear()
+}
+
+// sync makes the first facts of a host durable: what their files have, and then the names of new files. It reports
+// whether the host goes on.
+func (w *World) sync(h *host, upTo int) bool {
+	if !w.effect(h, Sync) {
+		return false
+	}
+	last := Sync
+	if h.disk.sync(upTo); h.disk.unnamed(upTo) {
+		if !w.done(h, Sync) || !w.effect(h, Name) {
+			return false
+		}
+		h.disk.name(upTo)
+		last = Name
+	}
+	w.rely(h, upTo)
+	return w.done(h, last)
+}
+
+// rely lets everything rest on the first facts of a host from now on.
+func (w *World) rely(h *host, upTo int) {
+	if from := h.sure; upTo > from {
+		h.sure = upTo
+		w.oracle.durable(h, h.disk.facts[from:upTo])
+	}
 }
 
 // act performs all but the facts of the Outbox.

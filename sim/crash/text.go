@@ -55,6 +55,10 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}
 	fmt.Fprintf(&b, "\nLongest recovery, from when the last server went on to the report: %.1f s\n\n",
 		a.Recovery.Seconds())
+	if a.Pairs > 0 {
+		fmt.Fprintf(&b, "%s runs have two stops; they stand for %s pairs, of which the others differ in time alone\n\n",
+			count(a.Pairs), count(a.OfPairs))
+	}
 	var rows [][]string
 	for i := 0; i+1 < len(a.Classes); i += 2 {
 		rows = append(rows, []string{Kind(i / 2).String(), count(a.Classes[i].Hits), count(a.Classes[i+1].Hits)})

@@ -145,6 +145,7 @@ type host struct {
 	until  vt.Time // it pauses until then; vt.Never: it does not
 	safe   vt.Time // when all facts are durable
 	waits  int     // commits that are under way
+	sure   int     // number of facts that are durable, as the server takes it
 	disk   disk
 }
 
@@ -158,12 +159,14 @@ type World struct {
 	hosts  []host
 	list   *mail.List
 	events events
+	event  event // that happens
 	out    engine.Outbox
 	draws  uint64
 
 	effects  int                    // performed so far
 	counts   Counts                 // so far: servers that stopped
 	trace    func(host int, k Kind) // called before each effect; may be nil
+	points   *points                // that are collected; may be nil
 	lastHeal vt.Time
 	reported vt.Time // when the report came; vt.Never: it did not
 	summary  engine.Summary
@@ -212,18 +215,12 @@ func (w *World) build(h *host) {
 		cfg.Chunk, cfg.Pull, cfg.Licence = c.Chunk, c.Pull, c.Licence
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
-		hold := governor.Default()
-		hold.Law, hold.Start, hold.Target = "hold", float64(c.Processes), 1
-		gov, err := governor.New(hold)
-		if err != nil {
-			panic(err)
-		}
 		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1, Servers: 1,
-			Interval: hold.Interval}
+			Interval: governor.Default().Interval}
 		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{vt.Second}, "resend"
 		cfg := remote.Default(d)
 		cfg.Lease, cfg.Resend, cfg.Batch, cfg.Window = lease, true, c.Batch, c.Window
-		h.remote = remote.New(cfg, w.list, gov, silent{})
+		h.remote = remote.New(cfg, w.list, hold(c.Processes), silent{})
 		h.role = h.remote
 	case h.number == c.bounceHost():
 		h.role = c.inbox(engine.Bounces)
@@ -239,6 +236,15 @@ func (c *Config) inbox(k engine.Kind) *inbox.Server {
 		cfg.Push = 0
 	}
 	return inbox.New(cfg)
+}
+
+// hold is a governor that never changes C. Those of package governor check their keys each time that a server begins.
+type hold int
+
+func (h hold) Available() float64 { return float64(h) }
+
+func (h hold) Decide(governor.Sample) governor.Decision {
+	return governor.Decision{Available: float64(h)}
 }
 
 // silent observes nothing.
@@ -303,9 +309,9 @@ func (w *World) Run() (r Result) {
 			w.oracle.fail("the mailing is not reported, and no server waits for anything")
 		}
 		if len(w.events) > 0 && (h < 0 || w.events[0].at <= at) {
-			e := w.events.pop()
-			w.now = max(w.now, e.at)
-			w.handle(e)
+			w.event = w.events.pop()
+			w.now = max(w.now, w.event.at)
+			w.handle(&w.event)
 		} else if h >= 0 {
 			w.now = max(w.now, at)
 			v := &w.hosts[h]

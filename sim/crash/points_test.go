@@ -1,0 +1,96 @@
+package crash
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"flyball/engine"
+	"flyball/internal/longtest"
+)
+
+// What a search of pairs leaves out has the same end as a stop that it has: for each stop, whatever its place, a listed
+// one leaves the same disks, after the same messages, and the same attempts are in doubt when the servers go on.
+func TestPointsStandForAll(t *testing.T) {
+	cfg := Small()
+	for _, before := range []Case{{}, {Crashes: []Crash{{Effect: 150, Victim: 1, Model: PowerMin, Down: Soon}}}} {
+		p := pointsOf(cfg, before)
+		ends := map[string]bool{}
+		for _, x := range p.all {
+			ends[endOf(t, cfg, before, x)] = true
+		}
+		tried := 0
+		for e := max(1, len(before.Crashes)*150+1); e <= p.w.effects; e += longtest.Or(23, 1) {
+			for victim := All; victim < cfg.hosts(); victim++ {
+				for place := range 2 {
+					for _, m := range []Model{Kill, PowerMin} {
+						x := Crash{Effect: e, After: place == 1, Victim: victim, Model: m, Down: Soon}
+						end := endOf(t, cfg, before, x)
+						if tried++; victim != Actor && end != "" && !ends[end] {
+							t.Errorf("after %q the end of %q is not listed:\n%s", cfg.Text(&before),
+								cfg.crashText(x), end)
+						}
+					}
+				}
+			}
+		}
+		if len(p.all) > p.total()/5 || tried < 200 {
+			t.Errorf("%d stops stand for %d, and %d were tried; want few that stand for many", len(p.all), p.total(),
+				tried)
+		}
+	}
+}
+
+// endOf returns what is left of the victims of a crash when they go on, and what left them before; nothing if there
+// are none.
+func endOf(t *testing.T, cfg Config, before Case, x Crash) string {
+	var sent, end strings.Builder
+	before.Crashes = append(before.Crashes[:len(before.Crashes):len(before.Crashes)], x)
+	w := New(cfg, before)
+	struck, gone, gets := false, false, 0
+	w.note = func(h int, what string, of any) {
+		mine := x.Victim == All || h == x.Victim
+		m, isMessage := of.(engine.Message)
+		switch {
+		case !mine, isMessage && m.From == (engine.Address{}): // of the requestor
+		case strings.HasPrefix(what, "stops"):
+			struck = len(w.plan) == 0
+		case what == "gets":
+			if gone {
+				gets++ // what the outside repeats was not taken before
+			}
+		case !struck && (what == "sends" || what == "dot"):
+			fmt.Fprintf(&sent, "%d %s %s\n", h, what, engine.Words(bodyOf(of)))
+		case what == "begins again" && struck:
+			gone = true
+			facts := 0
+			for _, f := range w.hosts[h].disk.facts {
+				if !isMark(f) {
+					facts++
+				}
+			}
+			fmt.Fprintf(&end, "%d: %d facts\n", h, facts)
+		case what == "writes" && strings.Contains(engine.Words(of), "ambiguous") && struck && w.hosts[h].waits == 0:
+			if f, ok := of.(engine.Outcome); ok && f.Due == w.local(h, w.now) {
+				fmt.Fprintf(&end, "r%d try %d in doubt\n", f.Rcpt, f.Try)
+			}
+		}
+	}
+	if r := w.Run(); r.Violation != "" {
+		t.Fatalf("%s: %s", cfg.Text(&before), r.Violation)
+	}
+	if !struck {
+		return ""
+	}
+	if x.Victim > cfg.Servers {
+		fmt.Fprintf(&end, "%d times from outside\n", gets)
+	}
+	return sent.String() + end.String()
+}
+
+func bodyOf(of any) any {
+	if m, ok := of.(engine.Message); ok {
+		return m.Body
+	}
+	return of
+}
