@@ -50,7 +50,7 @@ func New(cfg Config) *Server {
 
 // Receive processes Returned, Request, Join, Letter, Confirmed, Got, Pull and Stop.
 func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
-	asked := false
+	had, got, pulled := len(s.changes), s.got, false
 	switch b := m.Body.(type) {
 	case engine.Returned:
 		s.count(b, out)
@@ -70,14 +70,16 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		s.acknowledge(m, b.UpTo)
 	case engine.Pull:
 		s.acknowledge(m, b.UpTo)
-		asked = true
+		pulled = true
 	case engine.Stop:
 		s.next = vt.Never
 		return
 	default:
 		panic(fmt.Sprintf("inbox: got %v, want Returned, Request, Join, Letter, Confirmed, Got, Pull or Stop", m))
 	}
-	s.push(now, asked, out)
+	if pulled || s.cfg.Push > 0 && (len(s.changes) > had || s.got > got) {
+		s.push(now, out)
+	}
 }
 
 // count counts a returned mail, unless it has come before.
@@ -175,10 +177,10 @@ func (s *Server) acknowledge(m engine.Message, upTo uint64) {
 	s.got = max(s.got, upTo)
 }
 
-// push sends the changes that the sending server does not have. If changes are not pushed, it does so when asked.
-func (s *Server) push(now vt.Time, asked bool, out *engine.Outbox) {
+// push sends the changes that the sending server does not have.
+func (s *Server) push(now vt.Time, out *engine.Outbox) {
 	rest := s.changes[s.got:]
-	if s.next = vt.Never; len(rest) == 0 || s.cfg.Push == 0 && !asked {
+	if s.next = vt.Never; len(rest) == 0 {
 		return
 	}
 	if s.cfg.Push > 0 {
@@ -196,7 +198,7 @@ func (s *Server) Complete(vt.Time, *mail.Completion, *engine.Outbox) {
 // Wake pushes again what is not acknowledged.
 func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if now >= s.next {
-		s.push(now, false, out)
+		s.push(now, out)
 	}
 }
 
@@ -206,13 +208,15 @@ func (s *Server) NextWake() vt.Time { return s.next }
 // Done reports whether the sending server has all changes.
 func (s *Server) Done() bool { return s.got == uint64(len(s.changes)) }
 
-// Recover takes the facts of the server before its stop, and pushes all changes again: the sending
-// server drops those that it has.
+// Recover takes the facts of the server before its stop. It pushes all changes again, if it pushes any: the
+// sending server drops those that it has.
 func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine.Outbox) {
 	for _, f := range facts {
 		s.apply(f)
 	}
-	s.push(now, false, out)
+	if s.cfg.Push > 0 {
+		s.push(now, out)
+	}
 }
 
 // State is not saved: facts are.
