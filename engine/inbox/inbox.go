@@ -30,6 +30,15 @@ type Server struct {
 // counts are numbers of returned mails.
 type counts struct{ hard, soft int }
 
+func (n counts) with(hard bool) counts {
+	if hard {
+		n.hard++
+	} else {
+		n.soft++
+	}
+	return n
+}
+
 // request identifies a request.
 type request struct {
 	rcpt  mail.Recipient
@@ -93,15 +102,6 @@ func (s *Server) count(b engine.Returned, out *engine.Outbox) {
 		f.Changes = s.all(b.Rcpt, false)
 	}
 	s.record(f, out)
-}
-
-func (n counts) with(hard bool) counts {
-	if hard {
-		n.hard++
-	} else {
-		n.soft++
-	}
-	return n
 }
 
 // want takes a request, unless it has come before. It counts, or the recipient is to confirm it.

@@ -481,9 +481,11 @@ func (o *oracle) told(h *host, m *engine.Message) {
 			o.fail("%s asks recipient %d to confirm request %d, and none waits for it", name, b.Rcpt, b.Token)
 		}
 	case engine.Got:
-		if h.number == 0 && b.UpTo > o.bars[m.To.Role-engine.Bounces] {
-			o.fail("A acknowledges change %d, and has %d", b.UpTo, o.bars[m.To.Role-engine.Bounces])
+		if h.number == 0 {
+			o.acknowledges(m.To.Role, b.UpTo)
 		}
+	case engine.Pull:
+		o.acknowledges(m.To.Role, b.UpTo)
 	case engine.Transfer:
 		if !o.planned(b.Subset) {
 			o.fail("A transfers %v, and no durable plan has it", b.Subset)
@@ -504,6 +506,12 @@ func (o *oracle) told(h *host, m *engine.Message) {
 		if o.point != engine.P699 || o.reported {
 			o.fail("A reports the mailing at checkpoint %v, reported: %v", o.point, o.reported)
 		}
+	}
+}
+
+func (o *oracle) acknowledges(source engine.Kind, upTo uint64) {
+	if has := o.bars[source-engine.Bounces]; upTo > has {
+		o.fail("A acknowledges change %d of %v, and has %d", upTo, source, has)
 	}
 }
 
