@@ -233,7 +233,7 @@ func TestAdditions(t *testing.T) {
 		step{2 * vt.Second, engine.Progress{Subset: sub(1, 0), Checkpoint: engine.P500, Barred: 1}, b(0),
 			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, bars from 2 on: +r3 r3"},
 		step{2 * vt.Second, engine.Progress{Subset: sub(1, 0), Checkpoint: engine.P600, Barred: 3}, b(0), ""},
-		step{3 * vt.Second, wake{}, a, "to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, "+
+		step{3 * vt.Second, wake{}, a, "to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported, " +
 			"bars from 4 on: +r3\nto remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes"},
 	))
 }

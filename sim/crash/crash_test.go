@@ -80,11 +80,12 @@ func TestLicence(t *testing.T) {
 	}
 }
 
-// Changes of the list that the sending server asks for, and deletions that have to be confirmed, come as surely.
+// Changes of the list that the sending server asks for, and deletions that have to be confirmed, come as surely, and
+// returned mail counts for a person over its places.
 func TestChangesThatArePulled(t *testing.T) {
 	run(t, only(func(s *Search) {
 		s.Single, s.Every, s.Random = true, longtest.Or(61, 5), longtest.Or(500, 5000)
-		s.Config.Pull, s.Config.Confirm = 3*vt.Second/2, true
+		s.Config.Pull, s.Config.Confirm, s.Config.Returned = 3*vt.Second/2, true, 4
 	}))
 }
 
