@@ -270,6 +270,10 @@ var reliabilityMutants = []mutant{
 	{"a torn record stays in its file", "sim/crash/disk.go", "d.facts[:d.torn-1], 0\n", "d.facts[:d.torn-1], d.torn\n"},
 	{"what a server reads after a stop is not made durable", "sim/crash/disk.go",
 		"	d.synced, d.names, d.room = len(d.facts), nil, 0\n", "	d.room = 0\n"},
+	{"a checkpoint of a second mailing is one of the first after a stop", "engine/sender/sender.go",
+		"			s.find(f.Job).point = f.Checkpoint\n", "			s.jobs[0].point = f.Checkpoint\n"},
+	{"the receipt for a second report ends the first mailing", "engine/sender/sender.go",
+		"		if j := s.find(engine.Job(b.UpTo)); j != nil &&", "		if j := s.jobs[0]; j != nil &&"},
 	{"a stop after a final dot counts as one before it", "sim/crash/faults.go", "	if k == Send || k == Dots {\n",
 		"	if k == Send {\n"},
 }

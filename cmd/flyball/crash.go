@@ -25,9 +25,10 @@ servers (B1, B2) and servers for returned mail (C) and for requests (D), and sto
 servers before and after everything that they do: each one at each point, any two at
 any two points, and at random ones, with pauses, lost and repeated messages and clocks
 that differ. A disk keeps all that was written (kill), what was made durable
-(power-min), or some of the rest too (power-any; two facts of it: power-any+2). Promises are checked at every step: no recipient is
-missed, and every duplicate follows an attempt of the same recipient that is recorded
-as ambiguous, or the loss of its server.
+(power-min), or some of the rest too (power-any; two facts of it: power-any+2).
+Promises are checked at every step: no recipient is missed, and every duplicate follows
+an attempt of the same recipient that is recorded as ambiguous, or the loss of its
+server.
 
 --case shows one run, as a search prints it: faults with ";" between them, such as
 "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
@@ -54,6 +55,9 @@ signal.`,
 					conf.DidYouMean(scheme, crash.SchemeNames()))
 			}
 			s.Config.Scheme, s.Config.Seed = named, s.Seed
+			if n, most := s.Config.Mailings, s.Config.Recipients; n < 1 || n > most {
+				return fail(exitUsage, "--mailings: got %d, want 1 to %d", n, most)
+			}
 			if c.Flags().Changed("case") {
 				return a.crashCase(s.Config, text)
 			}
@@ -74,13 +78,16 @@ signal.`,
 			return a.crash(&s, asJSON)
 		},
 	}
-	c.Flags().StringVar(&text, "case", "", "run one case, with --scheme, --chunk and --seed, and print its effects")
+	c.Flags().StringVar(&text, "case", "", "run one case, with the same --scheme, --mailings, --chunk and --seed, "+
+		"and print its effects")
 	c.Flags().StringVar(&scheme, "scheme", crash.Ours.String(), "how delivering servers keep what they have done: "+
 		strings.Join(crash.SchemeNames(), ", "))
 	c.Flags().IntVar(&s.Random, "random", s.Random, "runs with several random faults")
 	c.Flags().IntVar(&s.Every, "every", 1, "stop at every Nth effect only; random runs stop at any")
 	c.Flags().IntVar(&s.Config.Chunk, "chunk", 0,
 		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once")
+	c.Flags().IntVar(&s.Config.Mailings, "mailings", s.Config.Mailings,
+		"mailings that overlap, and divide the recipients among them")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
 	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"flyball/internal/longtest"
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
@@ -45,11 +46,11 @@ func TestWithoutFaults(t *testing.T) {
 			t.Errorf("recipient %d got %d messages", i, n)
 		}
 	}
-	s := w.summary
-	if r.Violation != "" || r.Ambiguous != 0 || uint64(accepted) != s.Delivered || w.reports != 1 ||
+	s := w.mailings[0].summary
+	if r.Violation != "" || r.Ambiguous != 0 || uint64(accepted) != s.Delivered || w.mailings[0].reports != 1 ||
 		s.Delivered+s.Failed+s.Suppressed != 24 || s.Suppressed == 0 || s.Failed == 0 {
 		t.Errorf("got %+v and report %+v (%d times), %d accepted; want all final, one report, none ambiguous", r, s,
-			w.reports, accepted)
+			w.mailings[0].reports, accepted)
 	}
 }
 
@@ -89,6 +90,34 @@ func TestChangesThatArePulled(t *testing.T) {
 	}))
 }
 
+// Two mailings that overlap keep the same promises, each with its own plans and report.
+func TestTwoMailings(t *testing.T) {
+	cfg := Small()
+	cfg.Mailings = 2
+	w := New(cfg, Case{})
+	first, second := &w.mailings[0], &w.mailings[1]
+	both := 0 // attempts of the second mailing before the end of the first
+	w.note = func(_ int, what string, of any) {
+		if a, ok := of.(*mail.Attempt); ok && what == "begins" && a.Rcpt >= second.First && first.came == vt.Never {
+			both++
+		}
+	}
+	if r := w.Run(); r.Violation != "" {
+		t.Fatal(r.Violation)
+	}
+	if first.summary.Delivered < 8 || second.summary.Delivered < 8 || both < 5 || first.reports != 1 ||
+		second.reports != 1 {
+		t.Errorf("got %+v and %+v, %d attempts of the second before the end of the first; want at least 8 delivered "+
+			"each, 5 attempts, and one report each", first, second, both)
+	}
+	a := run(t, only(func(s *Search) {
+		s.Single, s.Every, s.Random, s.Config.Mailings = true, longtest.Or(61, 5), longtest.Or(700, 15_000), 2
+	}))
+	if a.Replanned == 0 || a.Ambiguous == 0 {
+		t.Errorf("got %+v, want servers that are lost and attempts in doubt", a)
+	}
+}
+
 // While a server pauses, the others fetch what would wait for it if the list had been cut at once.
 func TestFetchingEvensOut(t *testing.T) {
 	ends := map[int]vt.Time{}
@@ -110,7 +139,7 @@ func TestFetchingEvensOut(t *testing.T) {
 }
 
 func TestTwoCrashes(t *testing.T) {
-	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(83, 9) }))
+	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(211, 19) }))
 }
 
 func TestManyFaults(t *testing.T) {

@@ -23,9 +23,6 @@ type oracle struct {
 	w         *World
 	violation string
 	rcpts     []truth
-	plan      []engine.Planned // that is being written
-	epoch     uint32
-	cut       mail.Recipient                   // places before it were planned
 	servers   map[engine.Subset]mail.Server    // of subsets whose plan is in force, or was
 	parts     map[engine.Subset]engine.Planned // that are neither finished nor lost
 	imported  map[engine.Subset]uint64         // number of outcomes
@@ -33,10 +30,8 @@ type oracle struct {
 	barred    []engine.Change                  // in their order
 	changes   [2][]engine.Change               // of the servers for returned mail and for requests
 	tokens    map[uint64]bool                  // of returned mail
-	point     engine.Checkpoint
-	reported  bool
-	over      bool // what other schemes break on the way is their nature
-	under     int  // final dots, returned mail and requests that are on their way
+	over      bool                             // what other schemes break on the way is their nature
+	under     int                              // final dots, returned mail and requests that are on their way
 	each      []seen
 }
 
@@ -186,16 +181,18 @@ func (o *oracle) durable(h *host, facts []engine.Fact) {
 func (o *oracle) ofSender(f engine.Fact) {
 	switch f := f.(type) {
 	case engine.Reached:
-		if f.Checkpoint != o.point+engine.P100 {
-			o.fail("checkpoint %v after %v", f.Checkpoint, o.point)
+		m := o.w.mailing(f.Job)
+		if f.Checkpoint != m.point+engine.P100 {
+			o.fail("checkpoint %v after %v", f.Checkpoint, m.point)
 		}
-		o.point = f.Checkpoint
+		m.point = f.Checkpoint
 	case engine.Planned:
+		m := o.w.mailing(f.Subset.Job)
 		if f.Subset.Number == 0 {
-			o.plan = nil
+			m.plan = nil
 		}
-		if o.plan = append(o.plan, f); len(o.plan) == f.Of {
-			o.enact()
+		if m.plan = append(m.plan, f); len(m.plan) == f.Of {
+			o.enact(m)
 		}
 	case engine.Imported:
 		if f.First != o.imported[f.Subset]+1 {
@@ -225,7 +222,7 @@ func (o *oracle) ofSender(f engine.Fact) {
 	case engine.Closed:
 		o.closed(&f.Summary)
 	case engine.Reported:
-		o.reported = true
+		o.w.mailing(f.Job).recorded = true
 	}
 }
 
@@ -244,12 +241,16 @@ func (o *oracle) changed(f engine.Barred, add bool) {
 
 // closed checks the end of a mailing: all subsets are finished, and the report has every recipient.
 func (o *oracle) closed(s *engine.Summary) {
-	if o.point = engine.P699; len(o.parts) > 0 {
-		o.fail("the mailing is closed, and %d subsets are not finished", len(o.parts))
+	m := o.w.mailing(s.Job)
+	m.point = engine.P699
+	for part := range o.parts {
+		if part.Job == s.Job {
+			o.fail("the mailing is closed, and %v is not finished", part)
+		}
 	}
 	var count [mail.Statuses]uint64
 	var repeated uint64
-	for i := range o.rcpts {
+	for i := m.First; i < m.end(); i++ {
 		if count[o.rcpts[i].status]++; o.rcpts[i].accepts > 1 {
 			repeated++
 		}
@@ -315,23 +316,23 @@ func (o *oracle) makes(source int, r mail.Recipient, add bool, changes string) {
 }
 
 // enact checks a plan that comes into force: its subsets have all recipients that are not final, each once.
-func (o *oracle) enact() {
-	instead := o.plan[0].Instead
+func (o *oracle) enact(m *mailing) {
+	instead := m.plan[0].Instead
 	want := map[mail.Recipient]bool{}
 	accepted := 0
-	if o.plan[0].Subset.Epoch != o.epoch+1 {
-		o.fail("plan %d comes into force after plan %d", o.plan[0].Subset.Epoch, o.epoch)
+	if m.plan[0].Subset.Epoch != m.epoch+1 {
+		o.fail("plan %d comes into force after plan %d", m.plan[0].Subset.Epoch, m.epoch)
 	}
-	o.epoch = o.plan[0].Subset.Epoch
+	m.epoch = m.plan[0].Subset.Epoch
 	if instead == (engine.Subset{}) {
-		if o.point != engine.P400 && (o.w.cfg.Chunk == 0 || o.point != engine.P450) {
-			o.fail("the first plan comes into force after checkpoint %v", o.point)
+		if m.point != engine.P400 && (o.w.cfg.Chunk == 0 || m.point != engine.P450) {
+			o.fail("the first plan comes into force after checkpoint %v", m.point)
 		}
-		o.point = engine.P450
+		m.point = engine.P450
 		for range cmp.Or(o.w.cfg.Chunk, o.w.cfg.Recipients) {
-			if int(o.cut) < o.w.cfg.Recipients {
-				want[o.cut] = true
-				o.cut++
+			if m.cut < m.end() {
+				want[m.cut] = true
+				m.cut++
 			}
 		}
 	} else {
@@ -355,7 +356,7 @@ func (o *oracle) enact() {
 		o.fail("%v is lost, and %d of its recipients have the message unseen, want at most %d", instead, accepted,
 			o.w.cfg.Window)
 	}
-	for _, f := range o.plan {
+	for _, f := range m.plan {
 		o.parts[f.Subset], o.servers[f.Subset] = f, f.Server
 		for _, p := range engine.UnpackParts(f.Part) {
 			for r := p.From; r < p.To; r++ {
@@ -368,16 +369,16 @@ func (o *oracle) enact() {
 		}
 	}
 	if len(want) > 0 {
-		o.fail("plan %d leaves %d recipients out", o.epoch, len(want))
+		o.fail("plan %d leaves %d recipients out", m.epoch, len(want))
 	}
-	o.plan = nil
+	m.plan = nil
 	delete(o.parts, instead)
 	processes := 0
 	for _, p := range o.parts {
 		processes += p.Processes
 	}
 	if processes > o.w.cfg.Licence && o.w.cfg.Licence > 0 {
-		o.fail("after plan %d there are %d processes, and the licence has %d", o.epoch, processes, o.w.cfg.Licence)
+		o.fail("after plan %d there are %d processes, and the licence has %d", m.epoch, processes, o.w.cfg.Licence)
 	}
 }
 
@@ -503,8 +504,8 @@ func (o *oracle) told(h *host, m *engine.Message) {
 			o.fail("%v: A drops it, and it is in force", b.Subset)
 		}
 	case engine.Summary:
-		if o.point != engine.P699 || o.reported {
-			o.fail("A reports the mailing at checkpoint %v, reported: %v", o.point, o.reported)
+		if m := o.w.mailing(b.Job); m.point != engine.P699 || m.recorded {
+			o.fail("A reports the mailing at checkpoint %v, reported: %v", m.point, m.recorded)
 		}
 	}
 }
@@ -531,15 +532,22 @@ func (o *oracle) settled() {
 			o.fail("recipient %d has two returned messages, and is not deleted", r)
 		}
 	}
-	if last := o.w.hosts[0].disk.facts; !slices.Contains(last, engine.Fact(engine.Reported{Job: 1})) {
-		o.fail("the mailing is reported, and A has no fact of it")
+	for i := range o.w.mailings {
+		m := &o.w.mailings[i]
+		if !slices.Contains(o.w.hosts[0].disk.facts, engine.Fact(engine.Reported{Job: m.Job})) {
+			o.fail("mailing %d is reported, and A has no fact of it", m.Job)
+		}
+		s := m.summary
+		if s.Delivered+s.Failed+s.Held+s.Suppressed != uint64(m.Recipients) {
+			o.fail("the report has %+v of %d recipients", s, m.Recipients)
+		}
 	}
 }
 
 // result checks what must hold at the end.
 func (o *oracle) result() Result {
 	w := o.w
-	r := Result{Counts: w.counts, Effects: w.effects, Reported: w.reported}
+	r := Result{Counts: w.counts, Effects: w.effects, Reported: w.reported()}
 	for h := 1; h <= w.cfg.Servers; h++ {
 		for _, f := range w.hosts[h].disk.facts {
 			if f, ok := f.(engine.Outcome); ok {
@@ -563,7 +571,6 @@ func (o *oracle) result() Result {
 			r.Unexplained += max(0, v.accepts-1-v.doubts-v.losses)
 		}
 	}
-	s := w.summary
 	o.over = true
 	switch {
 	case o.violation != "":
@@ -571,14 +578,12 @@ func (o *oracle) result() Result {
 		o.fail("%d recipients are missed", r.Missed)
 	case r.Unexplained > 0:
 		o.fail("%d duplicates follow no ambiguous attempt", r.Unexplained)
-	case s.Delivered+s.Failed+s.Held+s.Suppressed != uint64(w.cfg.Recipients):
-		o.fail("the report has %+v of %d recipients", s, w.cfg.Recipients)
 	default:
 		o.settled()
 	}
 	r.Violation = o.violation
-	if w.reported != vt.Never && w.lastHeal > 0 {
-		r.Recovery = max(0, w.reported.Sub(w.lastHeal))
+	if r.Reported != vt.Never && w.lastHeal > 0 {
+		r.Recovery = max(0, r.Reported.Sub(w.lastHeal))
 	}
 	return r
 }

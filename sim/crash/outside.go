@@ -17,8 +17,7 @@ const (
 func (w *World) outside(h *host, e *event) {
 	now := w.local(h.number, w.now)
 	if role, ok := h.role.(*sender.Server); ok {
-		role.Submit(now, engine.Submitted{Job: 1, Recipients: mail.Recipient(w.cfg.Recipients),
-			Due: vt.Time(w.cfg.Due), Deadline: vt.Time(w.cfg.Deadline)}, &w.out)
+		role.Submit(now, w.mailings[e.try].Submitted, &w.out)
 	} else {
 		body := w.body(e)
 		w.tell(h.number, "gets", body)

@@ -337,15 +337,3 @@ func (w *World) hostOf(a engine.Address) int {
 	}
 	return 0
 }
-
-// report takes the report on the mailing.
-func (w *World) report(s engine.Summary) {
-	if w.reported == vt.Never {
-		w.reported = w.now
-		w.summary = s
-	} else if w.summary != s {
-		w.oracle.fail("two reports differ: %+v and %+v", w.summary, s)
-	}
-	w.reports++
-	w.send(engine.Message{To: engine.Address{Role: engine.Sender}, Body: engine.Got{UpTo: uint64(s.Job)}})
-}

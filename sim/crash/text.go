@@ -17,14 +17,15 @@ type Results struct {
 	SchemaVersion int     `json:"schema_version"`
 	Scheme        string  `json:"scheme"`             // how delivering servers keep what they have done
 	Seed          uint64  `json:"seed"`               // of the mailing and of random cases
-	Recipients    int     `json:"recipients"`         // of the mailing
+	Recipients    int     `json:"recipients"`         // of all mailings
+	Mailings      int     `json:"mailings"`           // that overlap
 	RecoveryS     float64 `json:"longest_recovery_s"` // from when the last server went on to the report
 	Account
 }
 
 func (a *Account) results(s *Search) Results {
 	return Results{"flyball/crash", format.SchemaVersion, s.Config.Scheme.String(), s.Seed, s.Config.Recipients,
-		a.Recovery.Seconds(), *a}
+		s.Config.Mailings, a.Recovery.Seconds(), *a}
 }
 
 // JSON writes the account of a search as one object.
@@ -38,8 +39,12 @@ func (a *Account) JSON(w io.Writer, s *Search) error {
 func (a *Account) Text(w io.Writer, s *Search) error {
 	var b strings.Builder
 	count := func(n int) string { return format.Grouped(float64(n), 0) }
-	fmt.Fprintf(&b, "%s runs of a mailing to %d recipients, %d effects without faults; %s stops of servers (%s)\n\n",
-		count(a.Runs), s.Config.Recipients, a.Effects, count(a.Points), s.Config.Scheme)
+	what := "a mailing"
+	if n := s.Config.Mailings; n > 1 {
+		what = fmt.Sprintf("%d mailings", n)
+	}
+	fmt.Fprintf(&b, "%s runs of %s to %d recipients, %d effects without faults; %s stops of servers (%s)\n\n",
+		count(a.Runs), what, s.Config.Recipients, a.Effects, count(a.Points), s.Config.Scheme)
 	for _, v := range []struct {
 		name, about string
 		n           int
@@ -80,6 +85,9 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 func (c *Config) flags() (text string) {
 	if c.Scheme != Ours {
 		text += " --scheme " + c.Scheme.String()
+	}
+	if c.Mailings > 1 {
+		text += fmt.Sprintf(" --mailings %d", c.Mailings)
 	}
 	if c.Chunk > 0 {
 		text += fmt.Sprintf(" --chunk %d", c.Chunk)

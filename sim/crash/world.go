@@ -23,6 +23,7 @@ import (
 // Config configures a world.
 type Config struct {
 	Recipients int
+	Mailings   int // that overlap, and divide the recipients among them
 	Servers    int // delivering servers
 	Processes  int // MTA processes of each
 	Licence    int // most processes of all subsets that have not ended; 0: no limit
@@ -55,8 +56,8 @@ type Config struct {
 // Small returns the small scope: 24 recipients, two delivering servers with two processes each, one
 // server for returned mail and one for requests.
 func Small() Config {
-	return Config{Recipients: 24, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2, Refused: 0.08,
-		Returned: 2, Requests: 2, Joins: 1, Couples: true, Message: 10 * vt.Millisecond,
+	return Config{Recipients: 24, Mailings: 1, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2,
+		Refused: 0.08, Returned: 2, Requests: 2, Joins: 1, Couples: true, Message: 10 * vt.Millisecond,
 		Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5,
 		Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
 }
@@ -66,7 +67,8 @@ func (c *Config) Validate() (errs []error) {
 	for _, v := range []struct {
 		name     string
 		n, least int
-	}{{"recipients", c.Recipients, 1}, {"servers", c.Servers, 1}, {"processes", c.Processes, 1},
+	}{{"recipients", c.Recipients, 1}, {"mailings", c.Mailings, 1}, {"servers", c.Servers, 1},
+		{"processes", c.Processes, 1},
 		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0},
 		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
 		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
@@ -168,9 +170,7 @@ type World struct {
 	trace    func(host int, k Kind) // called before each effect; may be nil
 	points   *points                // that are collected; may be nil
 	lastHeal vt.Time
-	reported vt.Time // when the report came; vt.Never: it did not
-	summary  engine.Summary
-	reports  int
+	mailings []mailing
 	oracle   oracle
 
 	note func(host int, what string, of any) // called for what a story has; may be nil
@@ -178,7 +178,7 @@ type World struct {
 
 // New returns the world of a valid configuration and a case.
 func New(cfg Config, wrong Case) *World {
-	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), reported: vt.Never,
+	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), mailings: cfg.mailings(),
 		counts: Counts{Hits: make([]int, 2*kinds)}}
 	list := mail.SyntheticList(cfg.Recipients, []float64{1}, w.key)
 	w.list = &list
@@ -196,7 +196,9 @@ func New(cfg Config, wrong Case) *World {
 			w.at(x.Time, event{kind: strike, rcpt: mail.Recipient(i)})
 		}
 	}
-	w.at(0, event{kind: submit})
+	for i := range w.mailings {
+		w.at(w.mailings[i].at, event{kind: submit, try: mail.Try(i)})
+	}
 	for i := range cfg.Requests {
 		at := vt.Time(200+200*i) * vt.Time(vt.Millisecond)
 		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i), try: deletion})
@@ -325,9 +327,9 @@ func (w *World) Run() (r Result) {
 	return w.oracle.result()
 }
 
-// over reports whether the mailing is reported and nothing is under way.
+// over reports whether all mailings are reported and nothing is under way.
 func (w *World) over() bool {
-	if w.reported == vt.Never || w.oracle.under > 0 {
+	if w.reported() == vt.Never || w.oracle.under > 0 {
 		return false
 	}
 	for i := range w.hosts {
