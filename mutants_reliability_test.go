@@ -276,4 +276,6 @@ var reliabilityMutants = []mutant{
 		"		if j := s.find(engine.Job(b.UpTo)); j != nil &&", "		if j := s.jobs[0]; j != nil &&"},
 	{"a stop after a final dot counts as one before it", "sim/crash/faults.go", "	if k == Send || k == Dots {\n",
 		"	if k == Send {\n"},
+	{"a server that is cut off sends all the same", "sim/crash/run.go",
+		"w.now < w.hosts[w.hostOf(m.From)].cut || ", ""},
 }

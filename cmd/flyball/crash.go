@@ -34,9 +34,10 @@ server.
 "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
 servers is lost; B1 stops after effect 12 for 3 s, and A at 4.5 s for a minute. 12- is
 before effect 12, "all" stops all servers, "actor" the one whose effect it is, and
-"pause" in place of the disk stops a server without a loss. lost=0.1 is for replies to
-final dots that do not arrive, repeat=0.1 for messages that arrive twice, and
-drift:B1=0.005 for a clock that runs fast.
+"pause" in place of the disk stops a server without a loss, and "cut" lets it go on
+without messages from and to other servers. lost=0.1 is for replies to final dots that
+do not arrive, repeat=0.1 for messages that arrive twice, and drift:B1=0.005 for a
+clock that runs fast.
 
 --scheme lets delivering servers keep what they have done as other programs do: these
 lose mail, or repeat it without a trace. With rfc1845 they do as with ours, and the

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/engine"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -124,7 +125,7 @@ func TestFetchingEvensOut(t *testing.T) {
 	for _, chunk := range []int{0, 20} {
 		cfg := Small()
 		cfg.Recipients, cfg.Chunk, cfg.Window = 800, chunk, 1000
-		pause := Crash{Time: vt.Time(4 * vt.Second), Victim: 1, Pause: true, Down: 15 * vt.Second}
+		pause := Crash{Time: vt.Time(4 * vt.Second), Victim: 1, Fault: Pause, Down: 15 * vt.Second}
 		r := New(cfg, Case{Crashes: []Crash{pause}}).Run()
 		if r.Violation != "" {
 			t.Fatalf("chunk %d: %s", chunk, r.Violation)
@@ -233,7 +234,7 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 func TestPausedServerSendsNothing(t *testing.T) {
 	cfg := Small()
 	for e := 40; e < 200; e += longtest.Or(7, 1) {
-		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Pause: true, Down: Late}}})
+		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Pause, Down: Late}}})
 		paused, after := false, 0
 		w.trace = func(h int, k Kind) {
 			paused = paused || w.hosts[1].until != vt.Never
@@ -247,10 +248,44 @@ func TestPausedServerSendsNothing(t *testing.T) {
 	}
 }
 
+// A server that no message reaches delivers until its lease ends, and then waits: its recipients get another server,
+// and no final dot of its own comes after that.
+func TestServerThatIsCutOff(t *testing.T) {
+	cfg := Small()
+	before, planned := 0, 0
+	b1 := engine.Address{Role: engine.Remote}
+	for e := 60; e < 200; e += longtest.Or(7, 1) {
+		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Cut, Down: Late}}})
+		w.note = func(h int, what string, of any) {
+			if w.now >= w.hosts[1].cut {
+				return
+			}
+			m, _ := of.(engine.Message)
+			switch since := Late - w.hosts[1].cut.Sub(w.now); {
+			case what == "sends" && (m.To == b1 || m.From == b1):
+				t.Errorf("cut at effect %d: %v is sent %v later", e, m, since)
+			case h == 1 && what == "dot" && since < lease:
+				before++
+			case h == 1 && what == "dot":
+				t.Errorf("cut at effect %d: a final dot %v later, want none after the lease", e, since)
+			}
+		}
+		r := w.Run()
+		if r.Violation != "" {
+			t.Errorf("cut at effect %d: %s", e, r.Violation)
+		}
+		planned += r.Replanned
+	}
+	if before == 0 || planned == 0 {
+		t.Errorf("got %d final dots before the end of the lease, %d recipients planned anew; want some", before,
+			planned)
+	}
+}
+
 func TestCaseText(t *testing.T) {
 	cfg := Small()
 	for _, text := range []string{"12- B1 power-min 3s", "12+ actor kill 1m", "@4.5s all power-any 30s",
-		"9+ A power-any+2 3s",
+		"9+ A power-any+2 3s", "9+ B1 cut 1m",
 		"lost=0.01; loss=0.2; repeat=0.1; drift:B2=-0.004; 7- C pause 3s; 7+ D kill 3s"} {
 		x, err := cfg.Parse(text)
 		if err != nil || cfg.Text(&x) != text {

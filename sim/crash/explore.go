@@ -257,8 +257,11 @@ func (s *Search) random(number uint64, effects int) (x Case) {
 		if has(4) {
 			c.Model = Model(rng.Below(kind[0], uint32(Models)))
 		}
-		if c.Pause = has(5) && kind[1]%3 == 0; c.Pause {
-			c.Model = Kill
+		switch {
+		case has(5) && kind[1]%3 == 0:
+			c.Model, c.Fault = Kill, Pause
+		case has(8) && place[3]%3 == 0:
+			c.Model, c.Fault = Kill, Cut
 		}
 		if has(6) && kind[2]%2 == 0 {
 			c.Down = Late

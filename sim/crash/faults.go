@@ -9,7 +9,7 @@ func (w *World) strike(actor *host, k Kind, after bool) bool {
 	for len(w.plan) > 0 && w.plan[0].Effect == w.effects && w.plan[0].After == after {
 		x := w.plan[0]
 		w.plan = w.plan[1:]
-		was := actor.up && !x.Pause
+		was := actor.up && x.Fault == Stop
 		if w.hit(actor, x); was && !actor.up {
 			class := 2 * int(k)
 			if after {
@@ -53,14 +53,17 @@ func (w *World) answered(h *host) {
 	}
 }
 
-// stop stops a host, or lets it pause.
+// stop lets a fault happen to a host.
 func (w *World) stop(h *host, x Crash) {
 	switch {
+	case x.Fault == Cut:
+		h.cut = max(h.cut, w.now.Add(x.Down))
+		w.tell(h.number, "is cut off", nil)
 	case !h.up:
 		if x.Model != Kill { // power is lost after the process has ended
 			w.lose(h, x)
 		}
-	case x.Pause:
+	case x.Fault == Pause:
 		if until := w.now.Add(x.Down); h.until == vt.Never || until > h.until { // what waits for the end comes in order
 			h.until = until
 		}

@@ -10,6 +10,15 @@ import (
 	"flyball/internal/vt"
 )
 
+// Fault is what happens to a server.
+type Fault int
+
+const (
+	Stop  Fault = iota // the server ends, and begins again later
+	Pause              // the server does nothing for a while, and loses nothing
+	Cut                // the server goes on, and no message comes to it from other servers, or from it to them
+)
+
 // Crash stops servers at an effect.
 type Crash struct {
 	Effect int // number, from 1 on; 0: at Time
@@ -17,8 +26,8 @@ type Crash struct {
 	Time   vt.Time
 	Victim int // number of a host, Actor or All
 	Model  Model
-	Kept   int     // facts beyond those that are durable, with PowerAny; 0: drawn
-	Pause  bool    // the server does nothing for a while, and loses nothing
+	Kept   int // facts beyond those that are durable, with PowerAny; 0: drawn
+	Fault  Fault
 	Down   vt.Span // until the server goes on
 }
 
@@ -66,9 +75,12 @@ func (c *Config) crashText(x Crash) string {
 	case x.After:
 		place = fmt.Sprintf("%d+", x.Effect)
 	}
-	if x.Pause {
+	switch {
+	case x.Fault == Pause:
 		model = "pause"
-	} else if x.Kept > 0 {
+	case x.Fault == Cut:
+		model = "cut"
+	case x.Kept > 0:
 		model += fmt.Sprintf("+%d", x.Kept)
 	}
 	switch x.Victim {
@@ -182,14 +194,17 @@ func (c *Config) crash(words []string) (x Crash, err error) {
 			x.Model = m
 		}
 	}
-	if model == "pause" {
-		x.Model, x.Pause = Kill, true
+	switch model {
+	case "pause":
+		x.Model, x.Fault = Kill, Pause
+	case "cut":
+		x.Model, x.Fault = Kill, Cut
 	}
 	if more {
 		x.Kept, err = strconv.Atoi(kept)
 	}
 	if x.Model == Models || more && (x.Model != PowerAny || err != nil || x.Kept < 1) {
-		return x, fmt.Errorf("got %q, want kill, power-min, power-any, power-any+1, ... or pause", words[2])
+		return x, fmt.Errorf("got %q, want kill, power-min, power-any, power-any+1, ..., pause or cut", words[2])
 	}
 	if err := x.Down.UnmarshalText([]byte(words[3])); err != nil {
 		return x, err

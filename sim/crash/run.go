@@ -310,10 +310,10 @@ func (w *World) take(e *event) {
 	}
 }
 
-// send lets a message travel. It may be lost or come twice.
+// send lets a message travel. It may be lost or come twice; between servers of which one is cut off it is lost.
 func (w *World) send(m engine.Message) {
 	e := event{kind: message, host: w.hostOf(m.To), message: m}
-	lost := w.next(messages) < w.wrong.Loss
+	lost := w.next(messages) < w.wrong.Loss || w.apart(m)
 	if w.note != nil {
 		w.note(w.hostOf(m.From), map[bool]string{false: "sends", true: "loses"}[lost], m)
 	}
@@ -324,6 +324,16 @@ func (w *World) send(m engine.Message) {
 	if w.next(messages) < w.wrong.Repeat {
 		w.at(w.now.Add(5*w.span(w.cfg.Message, w.draws, 1)), e)
 	}
+}
+
+// apart reports whether a message is one between servers of which one is cut off.
+func (w *World) apart(m engine.Message) bool {
+	for _, a := range []engine.Address{m.From, m.To} {
+		if a.Role == engine.Operator || a.Role == engine.Recipients {
+			return false
+		}
+	}
+	return w.now < w.hosts[w.hostOf(m.From)].cut || w.now < w.hosts[w.hostOf(m.To)].cut
 }
 
 func (w *World) hostOf(a engine.Address) int {

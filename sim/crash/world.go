@@ -145,6 +145,7 @@ type host struct {
 	life   uint64  // counts starts of the process
 	boot   uint64  // counts starts of the operating system
 	until  vt.Time // it pauses until then; vt.Never: it does not
+	cut    vt.Time // no message comes to it or from it until then
 	safe   vt.Time // when all facts are durable
 	waits  int     // commits that are under way
 	sure   int     // number of facts that are durable, as the server takes it
