@@ -19,6 +19,7 @@ func (Granted) body()   {}
 func (Transfer) body()  {}
 func (Start) body()     {}
 func (Drop) body()      {}
+func (Restart) body()   {}
 func (Progress) body()  {}
 func (Summary) body()   {}
 func (Changes) body()   {}
@@ -108,6 +109,13 @@ type Start struct {
 // Drop ends the right to deliver a subset: its plan is not in force any more.
 type Drop struct{ Subset Subset }
 
+// Restart asks the server of a subset to begin again at its checkpoint if its attempts stand still ([0035]); Progress
+// answers it. If they have moved since, it has no effect.
+type Restart struct {
+	Subset Subset
+	Moves  uint64 // of the newest Progress
+}
+
 // Progress is the state of a subset on its server ([0035]).
 type Progress struct {
 	Subset     Subset
@@ -118,6 +126,8 @@ type Progress struct {
 	Outcomes   string     // see PackOutcomes
 	Barred     uint64     // number of the last bar that the server has
 	Busy       vt.Span    // time of all attempts that ended since the server began
+	Moves      uint64     // steps of attempts since then: begun, further, at the gate, ended
+	Open       int        // attempts under way, but for those that wait at the gate
 }
 
 // Summary reports a mailing to who asked for it ([0038]). It is repeated until Got.

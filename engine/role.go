@@ -73,7 +73,7 @@ func (l Load) Of(allocated float64) float64 {
 // one input may free a slot and use it again.
 type Outbox struct {
 	Write []Fact         // of a Durable role
-	Close []mail.Slot    // slots whose connections to close; without answer
+	Close []mail.Slot    // slots whose connections to close, and whose attempts to give up, if any; without answer
 	Start []mail.Attempt // attempts to begin; the shell answers each with Complete
 	Dots  []Dot          // of a Gate
 	Send  []Message

@@ -93,6 +93,8 @@ func bodyWords(v any) string {
 		return s
 	case Drop:
 		return fmt.Sprintf("drop %v", v.Subset)
+	case Restart:
+		return fmt.Sprintf("restart %v after %d moves", v.Subset, v.Moves)
 	case Progress:
 		s := fmt.Sprintf("progress %v: %v, sent %v, %d ended", v.Subset, v.Checkpoint, clock(v.Sent), v.Ended)
 		if v.Outcomes != "" {

@@ -39,6 +39,7 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	if status == mail.Pending {
 		o.Due = s.machine.Due()
 	}
+	w.of.restarted = w.of.restarted && status == mail.Pending
 	s.charge(o)
 }
 
@@ -54,6 +55,6 @@ func (s *Server) settle(o engine.Outcome) {
 	w.tries, w.due, w.status = o.Try+1, o.Due, o.Status
 	w.ambiguous = w.ambiguous || o.Ambiguous
 	if w.status != mail.Pending {
-		s.end(o.Rcpt)
+		s.count(o.Rcpt)
 	}
 }

@@ -57,6 +57,9 @@ type subset struct {
 	told     int     // number of outcomes that were sent
 	dots     int     // number of attempts between the final dot and its outcome
 	busy     vt.Span // time of attempts that have ended
+	moves    uint64  // steps of attempts: begun, further, at the gate, ended
+	// it was begun again by request, and there was no outcome since
+	restarted bool
 }
 
 // row is one recipient of the newest subset that has it.
@@ -102,7 +105,7 @@ func (s *Server) send(b engine.Body) {
 
 func (s *Server) write(f engine.Fact) { s.out.Write = append(s.out.Write, f) }
 
-// Receive processes Hire, Transfer, Start, Drop and Stop of the sending server.
+// Receive processes Hire, Transfer, Start, Restart, Drop and Stop of the sending server.
 func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	s.now, s.out = now, out
 	switch b := m.Body.(type) {
@@ -112,13 +115,15 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		s.take(b)
 	case engine.Start:
 		s.start(b)
+	case engine.Restart:
+		s.restart(b)
 	case engine.Drop:
 		s.drop(b.Subset)
 	case engine.Stop:
 		s.machine.Receive(now, engine.Message{Body: engine.Withdraw{}}, out)
 		s.machine.Receive(now, m, out)
 	default:
-		panic(fmt.Sprintf("remote: server %d: got %v, want Hire, Transfer, Start, Drop or Stop",
+		panic(fmt.Sprintf("remote: server %d: got %v, want Hire, Transfer, Start, Restart, Drop or Stop",
 			s.cfg.Delivery.Server, m))
 	}
 	s.ask()
@@ -144,8 +149,16 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 			s.withdraw()
 		}
 	}
-	of := w.of
-	s.machine.Complete(now, &end, out)
+	w.of.moves++
+	s.end(&end)
+	s.seek()
+	s.ask()
+}
+
+// end ends an attempt.
+func (s *Server) end(c *mail.Completion) {
+	of := s.rows[s.slots[c.Slot].rcpt].of
+	s.machine.Complete(s.now, c, s.out)
 	s.began()
 	if s.stray {
 		s.stray = false
@@ -155,8 +168,6 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 	if 2*(len(of.outcomes)-of.told) >= s.cfg.Window {
 		s.tell(of)
 	}
-	s.seek()
-	s.ask()
 }
 
 // Wake advances the machine, and takes recipients whose lease has ended from it.

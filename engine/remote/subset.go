@@ -60,15 +60,15 @@ func (s *Server) add(t engine.Took) *subset {
 			w.of = v
 			v.left++
 			if w.status != mail.Pending {
-				s.end(r)
+				s.count(r)
 			}
 		}
 	}
 	return v
 }
 
-// end counts recipient r among the final ones of its subset.
-func (s *Server) end(r mail.Recipient) {
+// count counts recipient r among the final ones of its subset.
+func (s *Server) count(r mail.Recipient) {
 	w := &s.rows[r]
 	w.of.left--
 	w.of.outcomes = append(w.of.outcomes, engine.Final{Rcpt: r, Status: w.status, Ambiguous: w.ambiguous})
@@ -177,6 +177,7 @@ func (s *Server) began() {
 		}
 		*v = attempt{began: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true}
 		s.rows[a.Rcpt].open = true
+		s.rows[a.Rcpt].of.moves++
 	}
 }
 
@@ -195,5 +196,6 @@ func (s *Server) tell(v *subset) {
 	rest = rest[:min(len(rest), s.cfg.Batch)]
 	v.told = max(v.told, int(v.imported)+len(rest))
 	s.send(engine.Progress{Subset: v.Subset, Checkpoint: v.point, Sent: s.now, Ended: uint64(len(v.outcomes)),
-		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest), Barred: s.barred, Busy: v.busy})
+		First: v.imported + 1, Outcomes: engine.PackOutcomes(rest), Barred: s.barred, Busy: v.busy,
+		Moves: v.moves, Open: s.open(v)})
 }

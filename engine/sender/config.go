@@ -19,7 +19,11 @@ type Config struct {
 	Drift     float64 // most by which the clocks of two servers differ in speed, as a share
 	Patience  vt.Span // after which a server that does not answer is lost; longer than any lease lasts
 	Batch     int     // most bars in a Start
-	Pull      vt.Span // time after which servers are asked for changes of the list; 0: these push them
+
+	// Stall is the time after which attempts that do not move stand still: longer than a receiver may take for one step
+	// of an attempt, the longest of which is the reply to the final dot (RFC 5321 4.5.3.2.6).
+	Stall vt.Span
+	Pull  vt.Span // time after which servers are asked for changes of the list; 0: these push them
 
 	Efficiency unit.PerHour // messages that a process delivers, until finished subsets tell ([0066])
 	Licence    int          // most processes of all mailings under way; 0: no limit
@@ -35,8 +39,12 @@ type Config struct {
 // deliver 140,000 ([0065], [0068]).
 func Default(servers int) Config {
 	return Config{Servers: servers, Processes: 4, Size: 3, Check: vt.Second, Lease: 5 * vt.Second, Drift: 0.01,
-		Patience: 20 * vt.Second, Batch: 1000, Efficiency: 700}
+		Patience: 20 * vt.Second, Batch: 1000, Stall: 15 * vt.Minute,
+		Efficiency: 700}
 }
+
+// dot is how long a receiver may take after the final dot.
+const dot = 10 * vt.Minute
 
 // Validate returns all problems of the configuration.
 func (c *Config) Validate() (errs []error) {
@@ -64,6 +72,10 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if !(c.Efficiency > 0) {
 		errs = append(errs, fmt.Errorf("efficiency: got %v, want more than 0", c.Efficiency))
+	}
+	if c.Stall <= dot {
+		errs = append(errs, fmt.Errorf("stall: got %v, want more than the %v that a receiver may take after the "+
+			"final dot", c.Stall, dot))
 	}
 	if c.Check <= 0 {
 		errs = append(errs, fmt.Errorf("check: got %v, want more than 0", c.Check))

@@ -171,7 +171,7 @@ func (s *Server) enact(j *job, f engine.Planned) {
 		for _, part := range engine.UnpackParts(p.Part) {
 			j.rest = without(j.rest, part)
 		}
-		j.subsets = append(j.subsets, &subset{Planned: p, heard: s.now})
+		j.subsets = append(j.subsets, &subset{Planned: p, heard: s.now, moved: s.now, leaves: vt.Never})
 	}
 	s.spend(j, f.At, before-count(j.rest))
 	j.planned, j.epoch = nil, f.Subset.Epoch
@@ -198,8 +198,7 @@ func (s *Server) reallocate(j *job, lost *subset) bool {
 	}
 	most := s.wanted(j, count(rest), lost)
 	kept := deal(most, len(s.servers), func(i int) int {
-		v := &s.servers[i]
-		if v.heard != vt.Never && s.now <= v.heard.Add(3*s.cfg.Check) && mail.Server(i) != lost.Server {
+		if v := mail.Server(i); v != lost.Server && s.answers(v) {
 			return 1
 		}
 		return 0

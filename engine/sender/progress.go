@@ -22,12 +22,14 @@ func (s *Server) check(j *job) {
 			continue
 		}
 		open = true
-		ask = ask || s.now > v.heard.Add(s.cfg.Patience-2*s.cfg.Check)
+		ask = ask || s.now > v.heard.Add(s.cfg.Patience-2*s.cfg.Check) || v.leaves != vt.Never
 		switch {
 		case s.now > v.heard.Add(s.cfg.Patience) && s.reallocate(j, v):
+		case s.now > v.leaves.Add(s.cfg.Patience) && s.reallocate(j, v):
 		case v.point < engine.P500:
 			s.transfer(j, v)
 		default:
+			s.watch(v)
 			s.start(v)
 		}
 	}
@@ -37,6 +39,34 @@ func (s *Server) check(j *job) {
 	if !open {
 		s.close(j)
 	}
+}
+
+// watch sees whether the attempts of a subset stand still on a server that answers ([0035]). The server is asked to
+// begin again at its checkpoint; if they stand still again and no outcome has come since, its lease is not renewed.
+// Once it has ended for certain, the subset is lost.
+func (s *Server) watch(v *subset) {
+	if s.now > v.leaves.Add(s.cfg.Patience) { // no other server could take over
+		v.restarted, v.leaves, v.moved = false, vt.Never, s.now
+	}
+	if !s.answers(v.Server) {
+		return // it does not answer: patience counts
+	}
+	if s.now > v.moved.Add(s.cfg.Stall) && v.leaves == vt.Never {
+		if v.moved = s.now; v.restarted {
+			v.leaves = s.now
+		} else {
+			v.restarted, v.still = true, v.moves
+		}
+	}
+	if v.restarted && v.moves == v.still {
+		s.send(remote(v.Server), engine.Restart{Subset: v.Subset, Moves: v.still})
+	}
+}
+
+// answers reports whether a server has sent something not long ago.
+func (s *Server) answers(v mail.Server) bool {
+	heard := s.servers[v].heard
+	return heard != vt.Never && s.now <= heard.Add(3*s.cfg.Check)
 }
 
 // transfer hands a subset to its server.
@@ -69,8 +99,17 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 		return
 	}
 	v.heard = s.now
-	if b.Sent > v.echo {
-		v.echo = b.Sent
+	fresh := fresh(v, b)
+	if len(fresh) > 0 {
+		v.restarted, v.moved, v.leaves = false, s.now, vt.Never
+	}
+	if b.Sent > v.newest {
+		if v.newest = b.Sent; b.Moves != v.moves || b.Open == 0 && v.leaves == vt.Never {
+			v.moves, v.moved, v.leaves = b.Moves, s.now, vt.Never
+		}
+		if v.leaves == vt.Never {
+			v.echo = b.Sent
+		}
 		if b.Busy < v.told {
 			v.told = 0 // the server stopped and counts anew
 		}
@@ -81,7 +120,6 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 	if b.Checkpoint == engine.P000 {
 		v.point = engine.P000 // the server lost what it had
 	}
-	fresh := fresh(v, b)
 	if len(fresh) > 0 {
 		s.write(engine.Imported{Subset: v.Subset, First: v.imported + 1, Outcomes: engine.PackOutcomes(fresh)})
 		s.take(j, v, fresh)

@@ -56,9 +56,16 @@ type subset struct {
 	engine.Planned
 	point    engine.Checkpoint // of the server, as it told
 	imported uint64
-	echo     vt.Time // Sent of its newest Progress
+	newest   vt.Time // Sent of its newest Progress
+	echo     vt.Time // Sent of the Progress from which its lease is counted
 	heard    vt.Time // when the last Progress came: a lease is counted from before it
 	over     bool    // finished or lost
+
+	moves     uint64  // of the newest Progress
+	moved     vt.Time // when they last changed, or no attempt was under way
+	restarted bool    // since the last outcome the server was asked to begin again
+	still     uint64  // its moves then
+	leaves    vt.Time // since when its lease is not renewed, since it stands still again; vt.Never: it is
 
 	// time of attempts on the server: in all, and as last told
 	busy, told vt.Span

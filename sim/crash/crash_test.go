@@ -69,6 +69,57 @@ func TestChunksThatAreFetched(t *testing.T) {
 	}
 }
 
+// Processes that hang are given up: at the first standstill their server begins again, at the second one another server
+// takes over.
+func TestHungProcesses(t *testing.T) {
+	restarts, moved := 0, 0
+	for seed := range uint64(longtest.Or(200, 5000)) {
+		cfg := Small()
+		cfg.Seed, cfg.Hang, cfg.Horizon = seed, 0.1, vt.Hour
+		w := New(cfg, Case{})
+		w.note = func(_ int, _ string, of any) {
+			switch v := of.(type) {
+			case engine.Message:
+				if _, ok := v.Body.(engine.Restart); ok {
+					restarts++
+				}
+			case engine.Planned:
+				if v.Subset.Epoch > 1 {
+					moved++
+				}
+			}
+		}
+		if r := w.Run(); r.Violation != "" || r.Missed > 0 || r.Unexplained > 0 {
+			t.Fatalf("seed %d: %+v", seed, r)
+		}
+	}
+	if restarts < 100 || moved < 10 {
+		t.Errorf("%d restarts and %d subsets to other servers, want at least 100 and 10", restarts, moved)
+	}
+	t.Logf("%d restarts, %d subsets to other servers", restarts, moved)
+	run(t, only(func(s *Search) {
+		s.Single, s.Every, s.Random = true, longtest.Or(101, 5), longtest.Or(300, 5000)
+		s.Config.Hang, s.Config.Horizon = 0.05, vt.Hour
+	}))
+}
+
+// Attempts do not stand still while a receiver takes almost as long as it may after the final dot.
+func TestSlowReceivers(t *testing.T) {
+	cfg := Small()
+	cfg.Answer, cfg.Horizon = cfg.Stall-vt.Second, vt.Hour
+	w := New(cfg, Case{})
+	w.note = func(_ int, _ string, of any) {
+		if m, ok := of.(engine.Message); ok {
+			if _, ok := m.Body.(engine.Restart); ok {
+				t.Errorf("at %v: %+v", vt.Span(w.now), m.Body)
+			}
+		}
+	}
+	if r := w.Run(); r.Violation != "" || r.Ambiguous > 0 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // With fewer processes than servers have, the promises hold too, and no plan has more than the licence.
 func TestLicence(t *testing.T) {
 	for _, chunk := range []int{0, 5} {

@@ -158,6 +158,12 @@ func (o *oracle) replied(h *host, e *event) {
 	}
 }
 
+// gaveUp ends the attempt of a slot that is given up without a reply.
+func (o *oracle) gaveUp(h *host, slot mail.Slot) {
+	v := &o.each[h.number]
+	v.rows[v.slots[slot]].open = false
+}
+
 func (o *oracle) stopped(h *host) {
 	for i := range o.each[h.number].rows {
 		o.each[h.number].rows[i].open = false

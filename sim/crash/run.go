@@ -79,12 +79,12 @@ func (w *World) handle(e *event) {
 			w.perform(h)
 		}
 	case gate:
-		if h.up && h.life == e.life {
+		if h.up && h.life == e.life && !h.gaveUp(e) {
 			h.remote.Gate(now, e.completion.Slot, e.completion.Gen, &w.out)
 			w.perform(h)
 		}
 	case reply:
-		if h.up && h.life == e.life && w.effect(h, Reply) {
+		if h.up && h.life == e.life && !h.gaveUp(e) && w.effect(h, Reply) {
 			w.oracle.replied(h, e)
 			w.tell(h.number, "reply", e)
 			h.role.Complete(now, &e.completion, &w.out)
@@ -135,7 +135,7 @@ func (w *World) perform(h *host) {
 			h.safe = w.now.Add(w.cfg.Commit)
 		}
 		if h.up && w.cfg.Commit > 0 {
-			rest := engine.Outbox{Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
+			rest := engine.Outbox{Close: w.out.Close, Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
 			w.out = engine.Outbox{}
 			h.waits++
 			w.at(max(w.now, h.safe), event{kind: synced, host: h.number, life: h.life, rest: &rest, upTo: upTo})
@@ -197,6 +197,10 @@ func (w *World) rely(h *host, upTo int) {
 
 // act performs all but the facts of the Outbox.
 func (w *World) act(h *host) {
+	for _, slot := range w.out.Close {
+		h.over[slot] = h.begun[slot]
+		w.oracle.gaveUp(h, slot)
+	}
 	for i := range w.out.Start {
 		if !w.effect(h, Begin) {
 			return
@@ -226,6 +230,7 @@ func (w *World) act(h *host) {
 // begin begins an attempt: the receiver refuses it at RCPT, or it comes to the gate.
 func (w *World) begin(h *host, a *mail.Attempt) {
 	w.oracle.began(h, a)
+	h.begun[a.Slot] = a.Gen
 	w.tell(h.number, "begins", a)
 	took := w.span(w.cfg.Open, uint64(a.Rcpt), uint32(a.Try))
 	e := event{kind: gate, host: h.number, life: h.life, rcpt: a.Rcpt, try: a.Try}
@@ -236,7 +241,17 @@ func (w *World) begin(h *host, a *mail.Attempt) {
 	case p < w.cfg.Refused+w.cfg.Deferred && a.Try == 0:
 		e.kind, e.completion.Reply.Code = reply, 451
 	}
-	w.at(w.now.Add(took), e)
+	if !w.hangs() {
+		w.at(w.now.Add(took), e)
+	}
+}
+
+// hangs draws whether a process hangs.
+func (w *World) hangs() bool { return w.cfg.Hang > 0 && w.next(hangs) < w.cfg.Hang }
+
+// gaveUp reports whether an event belongs to an attempt that its server has given up.
+func (h *host) gaveUp(e *event) bool {
+	return e.completion.Gen <= h.over[e.completion.Slot]
 }
 
 // span returns a time between least and twice as long, which a name draws.
@@ -291,7 +306,9 @@ func (w *World) accept(e *event) {
 	if luck >= w.wrong.Lost/2 {
 		w.take(e)
 	}
-	w.at(w.now.Add(w.cfg.Answer), *e)
+	if !w.hangs() {
+		w.at(w.now.Add(w.cfg.Answer), *e)
+	}
 	w.done(h, Accept)
 }
 

@@ -16,7 +16,7 @@ import (
 // TestStory plays testdata/*.txt (package script). Each world is played from its beginning.
 //
 //	world recipients=6 servers=2 processes=1 deferred=0.2 refused=0.1 returned=1 requests=1 due=2s
-//	      chunk=2 seed=1 licence=3 deadline=1m
+//	      chunk=2 seed=1 licence=3 deadline=1m hang=0.1
 //	case 12- B1 power-min 3s       what goes wrong, as in flyball crash --case
 //	stop B1 kill 3s after B1 begun the same, at the first line of the story that has the words: a host and a part
 //	stop A kill 3s before A closed of its line
@@ -108,12 +108,12 @@ func (s *teller) set(key, value string) {
 		s.cfg.Due = s.span(value)
 	case "deadline":
 		s.cfg.Deadline = s.span(value)
-	case "deferred", "refused":
+	case "deferred", "refused", "hang":
 		p, err := strconv.ParseFloat(value, 64)
 		if err != nil {
 			s.T.Fatalf("line %d: %s: got %q, want a share", s.Line, key, value)
 		}
-		*map[string]*float64{"deferred": &s.cfg.Deferred, "refused": &s.cfg.Refused}[key] = p
+		*map[string]*float64{"deferred": &s.cfg.Deferred, "refused": &s.cfg.Refused, "hang": &s.cfg.Hang}[key] = p
 	default:
 		s.T.Fatalf("line %d: got key %q", s.Line, key)
 	}

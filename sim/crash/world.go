@@ -46,6 +46,9 @@ type Config struct {
 	Accept, Answer vt.Span // from the final dot to the receiver's decision, and from there to the sender
 	Commit         vt.Span // time of making facts durable
 
+	Hang  float64 // share of attempts that never come to the gate, and of those whose reply never arrives, each
+	Stall vt.Span // after which attempts that do not move stand still for the sending server
+
 	Batch    int     // most outcomes, bars or changes in a message
 	Patience vt.Span // after which the sending server takes a server that does not answer for lost
 
@@ -59,7 +62,7 @@ func Small() Config {
 	return Config{Recipients: 24, Mailings: 1, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2,
 		Refused: 0.08, Returned: 2, Requests: 2, Joins: 1, Couples: true, Message: 10 * vt.Millisecond,
 		Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5,
-		Patience: 20 * vt.Second, Horizon: 10 * vt.Minute}
+		Patience: 20 * vt.Second, Stall: 15 * vt.Second, Horizon: 10 * vt.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -79,7 +82,7 @@ func (c *Config) Validate() (errs []error) {
 	for _, v := range []struct {
 		name string
 		p    float64
-	}{{"deferred", c.Deferred}, {"refused", c.Refused}} {
+	}{{"deferred", c.Deferred}, {"refused", c.Refused}, {"hang", c.Hang}} {
 		if !(v.p >= 0 && v.p < 1) {
 			errs = append(errs, fmt.Errorf("%s: got %v, want from 0 to below 1", v.name, v.p))
 		}
@@ -142,13 +145,15 @@ type host struct {
 	role   engine.Durable
 	remote *remote.Server // the role, if it delivers
 	up     bool
-	life   uint64  // counts starts of the process
-	boot   uint64  // counts starts of the operating system
-	until  vt.Time // it pauses until then; vt.Never: it does not
-	cut    vt.Time // no message comes to it or from it until then
-	safe   vt.Time // when all facts are durable
-	waits  int     // commits that are under way
-	sure   int     // number of facts that are durable, as the server takes it
+	life   uint64   // counts starts of the process
+	boot   uint64   // counts starts of the operating system
+	until  vt.Time  // it pauses until then; vt.Never: it does not
+	cut    vt.Time  // no message comes to it or from it until then
+	safe   vt.Time  // when all facts are durable
+	waits  int      // commits that are under way
+	sure   int      // number of facts that are durable, as the server takes it
+	begun  []uint32 // by slot: generation of its last attempt
+	over   []uint32 // by slot: generation of the last attempt that was given up
 	disk   disk
 }
 
@@ -211,10 +216,12 @@ func New(cfg Config, wrong Case) *World {
 func (w *World) build(h *host) {
 	h.life++
 	h.remote, h.waits = nil, 0
+	h.begun, h.over = make([]uint32, w.cfg.Processes), make([]uint32, w.cfg.Processes)
 	switch c := &w.cfg; {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
 		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
+		cfg.Stall = c.Stall
 		cfg.Chunk, cfg.Pull, cfg.Licence = c.Chunk, c.Pull, c.Licence
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
@@ -274,6 +281,7 @@ const (
 	replies
 	messages
 	tails
+	hangs
 )
 
 // local returns the time by the clock of a host, and global its inverse.

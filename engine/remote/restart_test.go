@@ -1,0 +1,108 @@
+package remote
+
+import (
+	"slices"
+	"testing"
+
+	"flyball/engine"
+	"flyball/engine/internal/roletest"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+)
+
+// probe checks the moves and the open attempts that the first subset tells.
+func probe(t *testing.T, moves uint64, open int) roletest.Input {
+	return func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		t.Helper()
+		r.Receive(now, engine.Message{Body: start(0, 0, 0, 1)}, out)
+		last := len(out.Send) - 1
+		if p := out.Send[last].Body.(engine.Progress); p.Moves != moves || p.Open != open {
+			t.Errorf("at %v there are %d moves and %d open attempts, want %d and %d", now, p.Moves, p.Open, moves, open)
+		}
+		out.Send = out.Send[:last]
+	}
+}
+
+// restart asks for a new beginning, which closes slots.
+func restart(t *testing.T, moves uint64, closes ...mail.Slot) roletest.Input {
+	return func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		t.Helper()
+		r.Receive(now, engine.Message{Body: engine.Restart{Subset: one(0), Moves: moves}}, out)
+		if !slices.Equal(out.Close, closes) {
+			t.Errorf("at %v slots %v are closed, want %v", now, out.Close, closes)
+		}
+	}
+}
+
+// Each step of an attempt is a move, also one that only the shell sees. Who waits at the gate for the server itself is
+// not open.
+func TestMoves(t *testing.T) {
+	moved := roletest.Input(func(r engine.Durable, _ vt.Time, _ *engine.Outbox) {
+		r.(*Server).Moved(0, 1)
+		r.(*Server).Moved(0, 7) // of another generation
+	})
+	play(t, plain, append(begun[:len(begun):len(begun)],
+		step{2 * vt.Second, probe(t, 2, 2), ""},
+		step{2 * vt.Second, moved, ""},
+		step{2 * vt.Second, probe(t, 3, 2), ""},
+		step{2 * vt.Second, halt(true), ""},
+		step{2 * vt.Second, gate(0), ""},
+		step{2 * vt.Second, probe(t, 4, 1), ""},
+		step{3 * vt.Second, halt(false), `intent r0, try 0, boot 0
+			slot 0 may send until 6s: dot r0, try 0`},
+		step{3 * vt.Second, probe(t, 5, 2), ""},
+		step{4 * vt.Second, refused(1), "outcome r2, try 0: failed\nslot 1 begins r3, try 0"},
+		step{4 * vt.Second, probe(t, 7, 2), ""},
+	))
+}
+
+// Attempts that stand still are given up: r0 may have been accepted, r2 was not and has its try again. An attempt that
+// waits at the gate stays. What the attempts that were given up do later has no effect.
+func TestRestart(t *testing.T) {
+	late := roletest.Input(func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		r.(*Server).Gate(now, 1, 1, out)
+		for slot := range mail.Slot(2) {
+			reply := mail.Reply{Code: 250, Stage: mail.StageDot}
+			r.Complete(now, &mail.Completion{Slot: slot, Gen: 1, Reply: reply}, out)
+		}
+	})
+	hour := step{vt.Hour, start(0, vt.Hour, 0, 1), told("P600, sent 1h, 0 ended")}
+	steps := append(begun[:len(begun):len(begun)],
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		hour,
+		step{vt.Hour, restart(t, 3), ""}, // they have moved since
+		step{vt.Hour, restart(t, 4, 0, 1), `outcome r0, try 0: pending, ambiguous, due 1h0m10s
+			slot 0 begins r1, try 0
+			slot 1 begins r3, try 0
+` + told("P600, sent 1h, 0 ended")},
+		step{vt.Hour, restart(t, 4), ""}, // it came twice
+		step{vt.Hour, late, ""},
+		step{vt.Hour, accepted(1), "outcome r3, try 0: delivered\nslot 1 begins r2, try 0"},
+		step{vt.Hour + 10*vt.Second, accepted(0), "outcome r1, try 0: delivered"},
+		step{vt.Hour + 10*vt.Second, start(0, vt.Hour+10*vt.Second, 2, 1), told("P600, sent 1h0m10s, 2 ended")},
+		step{vt.Hour + 10*vt.Second, wake{}, "slot 0 begins r0, try 1"},
+	)
+	play(t, plain, steps)
+	// What stands still after that is given up when the lease ends: its processes are free.
+	ends := roletest.Input(func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		if r.Wake(now, nil, out); !slices.Equal(out.Close, []mail.Slot{0, 1}) {
+			t.Errorf("slots %v are closed, want both", out.Close)
+		}
+	})
+	play(t, plain, append(steps[:7:7],
+		step{vt.Hour + 5*vt.Second, ends, ""},
+		step{vt.Hour + 5*vt.Second, probe(t, 6, 0), ""},
+	))
+	play(t, plain, append(begun[:len(begun):len(begun)], // at the gate, and barred meanwhile
+		step{2 * vt.Second, halt(true), ""},
+		step{2 * vt.Second, gate(0), ""},
+		step{vt.Hour, start(0, vt.Hour, 0, 1, 2), "r2 barred, number 1 of sender 0\n" +
+			told("P600, sent 1h, 0 ended, 1 barred")},
+		step{vt.Hour, restart(t, 3, 1), `outcome r2, try 0: suppressed
+			slot 1 begins r1, try 0
+` + told("P600, sent 1h, 1 ended, from 1 on: r2 suppressed, 1 barred")},
+		step{vt.Hour, halt(false), "intent r0, try 0, boot 0\nslot 0 may send until 1h0m5s: dot r0, try 0"},
+		step{vt.Hour, engine.Drop{Subset: one(0)}, ""},
+		step{vt.Hour, restart(t, 5), ""}, // of a subset that is not in force
+	))
+}
