@@ -30,7 +30,7 @@ const (
 // messages that it receives unasked, and its peers' answers to its actions.
 var subjects = []struct {
 	name   string
-	build  func(*testing.T, engine.Observer) engine.Role
+	build  func(*testing.T, engine.Observer) engine.Saver
 	inputs []input
 	answer func(now vt.Time, out *engine.Outbox) []input
 }{
@@ -56,7 +56,7 @@ var reservations = []input{
 	{at: vt.Time(intervals*interval - 3*vt.Minute), message: engine.Message{Body: engine.Stop{}}},
 }
 
-func ownGovernor(t *testing.T, obs engine.Observer) engine.Role {
+func ownGovernor(t *testing.T, obs engine.Observer) engine.Saver {
 	cfg := governor.Default()
 	cfg.Start, cfg.Target, cfg.StepMode, cfg.D, cfg.Interval = 20, 400, "explicit", 5, interval
 	if errs := cfg.Validate(); len(errs) > 0 {
@@ -72,7 +72,7 @@ func ownGovernor(t *testing.T, obs engine.Observer) engine.Role {
 		Shorten: 2}}, gov, obs)
 }
 
-func share(_ *testing.T, obs engine.Observer) engine.Role {
+func share(_ *testing.T, obs engine.Observer) engine.Saver {
 	resends := retry.Default()
 	resends.Policy, resends.Scope, resends.MinAttempts, resends.MaxAge = "dfr", "cluster", 1, 80*vt.Minute
 	resends.GreylistDelay = vt.Minute
@@ -85,7 +85,7 @@ func share(_ *testing.T, obs engine.Observer) engine.Role {
 }
 
 // reader has a reply table. Its rows stand for the replies of readable, in their order.
-func reader(_ *testing.T, obs engine.Observer) engine.Role {
+func reader(_ *testing.T, obs engine.Observer) engine.Saver {
 	table := replies.Table{
 		{Reaction: "slow", Share: 0.2, For: 10 * vt.Minute, Scope: "domain"}, {Reaction: "hold", For: 7 * vt.Minute},
 		{Reaction: "suspend", For: 90 * vt.Second, Scope: "account", After: 3, Within: 10 * vt.Minute},
@@ -123,7 +123,7 @@ func readable(now vt.Time, out *engine.Outbox) []input {
 	return all
 }
 
-func machine(cfg delivery.Config, gov governor.Governor, obs engine.Observer) engine.Role {
+func machine(cfg delivery.Config, gov governor.Governor, obs engine.Observer) engine.Saver {
 	dest := make([]mail.Destination, 600)
 	for i := range dest {
 		dest[i] = mail.Destination(i % 3)
@@ -156,7 +156,7 @@ func world(now vt.Time, out *engine.Outbox) (all []input) {
 	return all
 }
 
-func cluster(t *testing.T, obs engine.Observer) engine.Role {
+func cluster(t *testing.T, obs engine.Observer) engine.Saver {
 	cfg := governor.Default()
 	cfg.Start, cfg.Target, cfg.StepMode, cfg.D, cfg.Interval = 20, 4000, "explicit", 5, interval
 	gov, err := governor.NewCluster(cfg, servers)
@@ -216,8 +216,8 @@ func TestContract(t *testing.T) {
 			// drive runs the role over its inputs, with a twist before each input, after each, and
 			// in what comes at all.
 			type twists struct {
-				before func(engine.Role, *transcript) engine.Role
-				after  func(engine.Role, input)
+				before func(engine.Saver, *transcript) engine.Saver
+				after  func(engine.Saver, input)
 				lost   func(engine.Message) bool
 			}
 			drive := func(twist twists) *transcript {
@@ -307,7 +307,7 @@ func TestContract(t *testing.T) {
 			}
 			same("run again", drive(twists{}))
 
-			quiet := func(role engine.Role, what string, do func(out *engine.Outbox)) {
+			quiet := func(role engine.Saver, what string, do func(out *engine.Outbox)) {
 				t.Helper()
 				var out engine.Outbox
 				next, done := role.NextWake(), role.Done()
@@ -322,7 +322,7 @@ func TestContract(t *testing.T) {
 				}
 			}
 			var last vt.Time
-			same("woken early", drive(twists{before: func(role engine.Role, _ *transcript) engine.Role {
+			same("woken early", drive(twists{before: func(role engine.Saver, _ *transcript) engine.Saver {
 				if early := last + (now-last)/2; early > last && early < role.NextWake() {
 					quiet(role, "an early wake", func(out *engine.Outbox) {
 						role.Wake(early, func(float64) float64 { t.Fatal("an early wake asks for the load"); return 0 },
@@ -334,7 +334,7 @@ func TestContract(t *testing.T) {
 			}}))
 
 			inputs := 0
-			restore := func(role engine.Role, seen *transcript) engine.Role {
+			restore := func(role engine.Saver, seen *transcript) engine.Saver {
 				if inputs++; !seen.moved && inputs%29 > 0 {
 					return role
 				}
@@ -354,7 +354,7 @@ func TestContract(t *testing.T) {
 			same("saved and restored", drive(twists{before: restore}))
 
 			var old []input
-			same("repeated", drive(twists{before: restore, after: func(role engine.Role, in input) {
+			same("repeated", drive(twists{before: restore, after: func(role engine.Saver, in input) {
 				if _, stop := in.message.Body.(engine.Stop); stop || in.message.Body == nil && in.end.Gen == 0 {
 					return
 				}
@@ -414,12 +414,12 @@ func order1(in input) int {
 	return 0
 }
 
-func give(role engine.Role, now vt.Time, in input, out *engine.Outbox) {
+func give(role engine.Saver, now vt.Time, in input, out *engine.Outbox) {
 	if in.message.Body != nil {
 		role.Receive(now, in.message, out)
 		return
 	}
-	role.Complete(now, &in.end, out)
+	role.(engine.Trier).Complete(now, &in.end, out)
 }
 
 // A message is a value: it may be the key of a map.

@@ -18,8 +18,8 @@ import (
 	"flyball/internal/vt"
 )
 
-// Role is the contract of every role. A shell calls one of the first three methods
-// for each input and then performs what the call appended to out. now never falls
+// Role is the contract of every role. A shell calls Receive or Wake, or a method of one of the
+// interfaces below, for each input and then performs what the call appended to out. now never falls
 // from one call to the next. Among inputs at the same time, completions come
 // first, then messages, then Wake.
 //
@@ -30,10 +30,6 @@ import (
 type Role interface {
 	// Receive processes a message of another role.
 	Receive(now vt.Time, m Message, out *Outbox)
-
-	// Complete processes the end of an attempt that the Outbox asked for. Slot
-	// and generation identify the attempt.
-	Complete(now vt.Time, c *mail.Completion, out *Outbox)
 
 	// Wake advances the role to the time now. Before NextWake it has no visible
 	// effect. The role evaluates load at most once, and only if the call ends an
@@ -48,6 +44,20 @@ type Role interface {
 	// Done reports whether the role has no work left. NextWake may still return a
 	// time, to close intervals.
 	Done() bool
+}
+
+// Trier is a Role that begins attempts.
+type Trier interface {
+	Role
+
+	// Complete processes the end of an attempt that the Outbox asked for. Slot
+	// and generation identify the attempt.
+	Complete(now vt.Time, c *mail.Completion, out *Outbox)
+}
+
+// Saver is a Role without facts.
+type Saver interface {
+	Role
 
 	// State saves the role's state, or restores it in a role built from the same
 	// configuration. A restored role continues exactly like the saved one.
@@ -74,7 +84,7 @@ func (l Load) Of(allocated float64) float64 {
 type Outbox struct {
 	Write []Fact         // of a Durable role
 	Close []mail.Slot    // slots whose connections to close, and whose attempts to give up, if any; without answer
-	Start []mail.Attempt // attempts to begin; the shell answers each with Complete
+	Start []mail.Attempt // of a Trier: attempts to begin; the shell answers each with Complete
 	Dots  []Dot          // of a Gate
 	Send  []Message
 }

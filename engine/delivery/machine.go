@@ -1,6 +1,6 @@
 // Package delivery decides which recipient is tried, when and on which slot, and
 // how each recipient ends: the role of one delivering server ("B server",
-// [0032]-[0036], [0063]-[0071]). It implements engine.Role. The shell answers
+// [0032]-[0036], [0063]-[0071]). It is an engine.Trier. The shell answers
 // every started attempt with Complete. The role accepts the messages Reserve,
 // Verdict, React, Withdraw and Stop. If several servers are governed together, it sends Report;
 // if a reply concerns all servers, it sends React.

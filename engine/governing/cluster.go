@@ -1,6 +1,6 @@
 // Package governing decides for several delivering servers at once, at the ends of
 // their intervals: by one governor for all of them ([0063]), or by one delivery
-// failure rate for their retry limits ([0074]). It implements engine.Role and
+// failure rate for their retry limits ([0074]). It is an engine.Saver and
 // collects a Report from every server:
 //
 //	interval: collecting -> decided (all servers have reported, or patience has ended) -> collecting the next
@@ -96,9 +96,6 @@ func (c *Cluster) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 // first one: Interval / patience. This is longer than any message takes, and short
 // enough for the verdict to be useful in the next interval.
 const patience = 10
-
-// Complete does nothing: a cluster starts no attempts.
-func (c *Cluster) Complete(vt.Time, *mail.Completion, *engine.Outbox) {}
 
 // Wake decides on an interval without the reports that have not arrived in time.
 func (c *Cluster) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {

@@ -12,7 +12,6 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
-	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -190,11 +189,6 @@ func (s *Server) push(now vt.Time, out *engine.Outbox) {
 		First: s.got + 1, Entries: engine.PackChanges(rest[:min(len(rest), s.cfg.Batch)])}})
 }
 
-// Complete panics: the role asks for no attempts.
-func (s *Server) Complete(vt.Time, *mail.Completion, *engine.Outbox) {
-	panic("inbox: an attempt ended, want none")
-}
-
 // Wake pushes again what is not acknowledged.
 func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if now >= s.next {
@@ -218,6 +212,3 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 		s.push(now, out)
 	}
 }
-
-// State is not saved: facts are.
-func (s *Server) State(*snap.Codec) { panic("inbox: State: the state of the role is its facts") }

@@ -6,7 +6,6 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
-	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -69,6 +68,3 @@ func (q intents) dot(r mail.Recipient) {
 		q[i].dotted = q[i].dotted || q[i].Rcpt == r
 	}
 }
-
-// State is not saved: facts are.
-func (s *Server) State(*snap.Codec) { panic("remote: State: the state of the role is its facts") }

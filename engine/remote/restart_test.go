@@ -63,7 +63,7 @@ func TestRestart(t *testing.T) {
 		r.(*Server).Gate(now, 1, 1, out)
 		for slot := range mail.Slot(2) {
 			reply := mail.Reply{Code: 250, Stage: mail.StageDot}
-			r.Complete(now, &mail.Completion{Slot: slot, Gen: 1, Reply: reply}, out)
+			r.(*Server).Complete(now, &mail.Completion{Slot: slot, Gen: 1, Reply: reply}, out)
 		}
 	})
 	hour := step{vt.Hour, start(0, vt.Hour, 0, 1), told("P600, sent 1h, 0 ended")}

@@ -12,7 +12,6 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
-	"flyball/internal/snap"
 	"flyball/internal/vt"
 )
 
@@ -175,11 +174,6 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	}
 }
 
-// Complete panics: the role asks for no attempts.
-func (s *Server) Complete(vt.Time, *mail.Completion, *engine.Outbox) {
-	panic("sender: an attempt ended, want none")
-}
-
 // Wake checks the queue (figure 7) and all subsets (figures 8B and 8C).
 func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if s.now, s.out = now, out; now < s.next {
@@ -261,6 +255,3 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 		}
 	}
 }
-
-// State is not saved: facts are.
-func (s *Server) State(*snap.Codec) { panic("sender: State: the state of the role is its facts") }

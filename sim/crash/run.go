@@ -87,7 +87,7 @@ func (w *World) handle(e *event) {
 		if h.up && h.life == e.life && !h.gaveUp(e) && w.effect(h, Reply) {
 			w.oracle.replied(h, e)
 			w.tell(h.number, "reply", e)
-			h.role.Complete(now, &e.completion, &w.out)
+			h.remote.Complete(now, &e.completion, &w.out)
 			w.done(h, Reply)
 			w.perform(h)
 		}

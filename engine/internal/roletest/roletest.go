@@ -64,7 +64,7 @@ func Play(t *testing.T, build func() engine.Durable, steps []Step) {
 		case Gate:
 			role.(engine.Gate).Gate(now, in.Slot, gens[in.Slot], &out)
 		case End:
-			role.Complete(now, &mail.Completion{Slot: in.Slot, Gen: gens[in.Slot],
+			role.(engine.Trier).Complete(now, &mail.Completion{Slot: in.Slot, Gen: gens[in.Slot],
 				Reply: mail.Reply{Code: in.Code, Stage: in.Stage, Fault: in.Fault}}, &out)
 		case Again:
 			if in.Facts > 0 {
