@@ -303,4 +303,9 @@ var reliabilityMutants = []mutant{
 		"	if k == Send {\n"},
 	{"a server that is cut off sends all the same", "sim/crash/run.go",
 		"w.now < w.hosts[w.hostOf(m.From)].cut || ", ""},
+	{"a run is written as a script without the time of a commit", "sim/crash/story.go",
+		" {\"commit\", &c.Commit},", ""},
+	{"what is left out of a run that breaks a promise is what matters", "sim/crash/explore.go",
+		"		if breaks(y) {\n",
+		"		if !breaks(y) {\n"},
 }

@@ -10,12 +10,13 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/conf"
+	"flyball/internal/durable"
 	"flyball/sim/crash"
 )
 
 func (a *app) crashCommand() *cobra.Command {
 	s := crash.DefaultSearch()
-	var scheme, text string
+	var scheme, text, file string
 	var quick, asJSON bool
 	c := &cobra.Command{
 		Use:   "crash",
@@ -39,6 +40,10 @@ without messages from and to other servers. lost=0.1 is for replies to final dot
 do not arrive, repeat=0.1 for messages that arrive twice, and drift:B1=0.005 for a
 clock that runs fast.
 
+A run that breaks a promise is printed with everything left out that can be, and the
+first one is written to crash-broken.txt or to the file of --script, as a script that
+the tests of sim/crash play.
+
 --scheme lets delivering servers keep what they have done as other programs do: these
 lose mail, or repeat it without a trace. With rfc1845 they do as with ours, and the
 receivers remember what they have accepted, so that none gets a message twice.
@@ -60,7 +65,7 @@ signal.`,
 				return fail(exitUsage, "--mailings: got %d, want 1 to %d", n, most)
 			}
 			if c.Flags().Changed("case") {
-				return a.crashCase(s.Config, text)
+				return a.crashCase(s.Config, text, file)
 			}
 			switch {
 			case s.Config.Chunk < 0:
@@ -76,7 +81,7 @@ signal.`,
 					s.Random = 20_000
 				}
 			}
-			return a.crash(&s, asJSON)
+			return a.crash(&s, asJSON, file)
 		},
 	}
 	c.Flags().StringVar(&text, "case", "", "run one case, with the same --scheme, --mailings, --chunk and --seed, "+
@@ -89,6 +94,8 @@ signal.`,
 		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once")
 	c.Flags().IntVar(&s.Config.Mailings, "mailings", s.Config.Mailings,
 		"mailings that overlap, and divide the recipients among them")
+	c.Flags().StringVar(&file, "script", "", "write the run of --case, or the first one that breaks a promise, to "+
+		"this file; with a --scheme of others nothing is written without it")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
 	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")
@@ -96,8 +103,8 @@ signal.`,
 	return c
 }
 
-// crash runs a search and prints its account.
-func (a *app) crash(s *crash.Search, asJSON bool) error {
+// crash runs a search and prints its account. The first run that broke a promise is written to a file.
+func (a *app) crash(s *crash.Search, asJSON bool, file string) error {
 	if err := task.CheckWorkers(s.Workers); err != nil {
 		return err
 	}
@@ -122,14 +129,24 @@ func (a *app) crash(s *crash.Search, asJSON bool) error {
 		return err
 	}
 	if n := account.Failed; n > 0 {
-		return fail(exitMissed, "%d of %d runs broke a promise, the first one: %s", n, account.Runs,
+		if file == "" && s.Config.Scheme == crash.Ours {
+			file = "crash-broken.txt"
+		}
+		where := ""
+		if file != "" {
+			if err := durable.Write(file, []byte(account.Script(s))); err != nil {
+				return err
+			}
+			where = " (written to " + file + ")"
+		}
+		return fail(exitMissed, "%d of %d runs broke a promise, the first one%s: %s", n, account.Runs, where,
 			account.Failures[0].Violation)
 	}
 	return nil
 }
 
-// crashCase runs one case and prints its effects.
-func (a *app) crashCase(cfg crash.Config, text string) error {
+// crashCase runs one case, prints its effects, and writes it to a file, if that has a name.
+func (a *app) crashCase(cfg crash.Config, text, file string) error {
 	x, err := cfg.Parse(text)
 	if err != nil {
 		return fail(exitUsage, "--case: %w", err)
@@ -137,6 +154,11 @@ func (a *app) crashCase(cfg crash.Config, text string) error {
 	r, err := crash.Trace(a.out, cfg, x)
 	if err != nil {
 		return err
+	}
+	if file != "" {
+		if err := durable.Write(file, []byte(crash.Script(cfg, x))); err != nil {
+			return err
+		}
 	}
 	if r.Violation != "" {
 		return fail(exitMissed, "a promise is broken: %s", r.Violation)

@@ -209,7 +209,7 @@ func TestManyFaults(t *testing.T) {
 // Promises do not rest on the time to spare: with the least patience that is valid and a slow disk they hold.
 func TestManyFaultsWithTheLeastPatience(t *testing.T) {
 	run(t, only(func(s *Search) {
-		s.Random, s.Config.Patience = longtest.Or(1000, 10_000), lease+lease/100
+		s.Random, s.Config.Patience = longtest.Or(1000, 10_000), 5050*vt.Millisecond
 	}))
 	run(t, only(func(s *Search) {
 		s.Random, s.Config.Commit = longtest.Or(300, 5000), 30*vt.Millisecond
@@ -251,6 +251,21 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
+// What is left of a run that breaks a promise breaks one, and without any more of its faults none.
+func TestShrink(t *testing.T) {
+	s := DefaultSearch()
+	s.Config.Scheme = Advance
+	breaks := func(x Case) bool { return New(s.Config, x).Run().Violation != "" }
+	x, err := s.Config.Parse("drift:B1=0.001; 20+ C kill 3s; 110+ B1 kill 3s; 200- D pause 3s")
+	if err != nil || !breaks(x) {
+		t.Fatalf("got %v and no promise broken, want a case that breaks one", err)
+	}
+	least := s.shrink(x)
+	if text := s.Config.Text(&least); !breaks(least) || text != "110+ B1 kill 3s" {
+		t.Errorf("got %q, breaks a promise: %v; want 110+ B1 kill 3s, which does", text, breaks(least))
+	}
+}
+
 // By Little's law, as many attempts are ambiguous when power is lost as are between the final dot and
 // the durable outcome: throughput x (time of the reply + time of the commit).
 func TestAmbiguousAttemptsPerCrash(t *testing.T) {
@@ -267,7 +282,7 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 		sum := 0
 		for n := range each {
 			at := vt.Time(2*vt.Second + 8*attempt*vt.Span(n)/vt.Span(each))
-			r := New(cfg, Case{Crashes: []Crash{{Time: at, Victim: 1, Model: PowerMin, Down: Soon}}}).Run()
+			r := New(cfg, Case{Crashes: []Crash{{Time: at, Victim: 1, Model: PowerMin, Down: cfg.soon()}}}).Run()
 			if r.Violation != "" {
 				t.Fatalf("%d processes, crash at %v: %s", processes, vt.Span(at), r.Violation)
 			}
@@ -285,7 +300,7 @@ func TestAmbiguousAttemptsPerCrash(t *testing.T) {
 func TestPausedServerSendsNothing(t *testing.T) {
 	cfg := Small()
 	for e := 40; e < 200; e += longtest.Or(7, 1) {
-		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Pause, Down: Late}}})
+		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Pause, Down: cfg.late()}}})
 		paused, after := false, 0
 		w.trace = func(h int, k Kind) {
 			paused = paused || w.hosts[1].until != vt.Never
@@ -306,16 +321,16 @@ func TestServerThatIsCutOff(t *testing.T) {
 	before, planned := 0, 0
 	b1 := engine.Address{Role: engine.Remote}
 	for e := 60; e < 200; e += longtest.Or(7, 1) {
-		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Cut, Down: Late}}})
+		w := New(cfg, Case{Crashes: []Crash{{Effect: e, Victim: 1, Fault: Cut, Down: cfg.late()}}})
 		w.note = func(h int, what string, of any) {
 			if w.now >= w.hosts[1].cut {
 				return
 			}
 			m, _ := of.(engine.Message)
-			switch since := Late - w.hosts[1].cut.Sub(w.now); {
+			switch since := cfg.late() - w.hosts[1].cut.Sub(w.now); {
 			case what == "sends" && (m.To == b1 || m.From == b1):
 				t.Errorf("cut at effect %d: %v is sent %v later", e, m, since)
-			case h == 1 && what == "dot" && since < lease:
+			case h == 1 && what == "dot" && since < cfg.Lease:
 				before++
 			case h == 1 && what == "dot":
 				t.Errorf("cut at effect %d: a final dot %v later, want none after the lease", e, since)

@@ -20,13 +20,8 @@ type Search struct {
 	Workers int
 }
 
-// Soon and Late are how long servers stop: less than a lease, and longer than the sending server waits.
-const (
-	Soon = 3 * vt.Second
-	Late = 60 * vt.Second
-)
-
-var downs = []vt.Span{Soon, Late}
+// downs returns how long servers stop.
+func (c *Config) downs() []vt.Span { return []vt.Span{c.soon(), c.late()} }
 
 // DefaultSearch returns the whole search of the small scope: 1.7 million runs.
 func DefaultSearch() Search {
@@ -86,6 +81,7 @@ type Class struct {
 type Failure struct {
 	Case      string `json:"case"`      // as --case takes it, with all that can be left out left out
 	Violation string `json:"violation"` // the promise that it breaks
+	least     Case   // what Case is the text of
 }
 
 // most is the number of failures that an account keeps.
@@ -163,8 +159,7 @@ func (s *Search) run(x *Case, a *Account) {
 	if r.Violation != "" {
 		if a.Failed++; len(a.Failures) < most {
 			least := s.shrink(*x)
-			a.Failures = append(a.Failures, Failure{Case: s.Config.Text(&least), Violation: New(s.Config,
-				least).Run().Violation})
+			a.Failures = append(a.Failures, Failure{s.Config.Text(&least), New(s.Config, least).Run().Violation, least})
 		}
 	}
 }
@@ -195,7 +190,7 @@ func (s *Search) singles(effect int, a *Account) {
 	for _, after := range []bool{false, true} {
 		for victim := All; victim < s.Config.hosts(); victim++ {
 			for m := range Models {
-				for _, down := range downs {
+				for _, down := range s.Config.downs() {
 					x := Crash{Effect: effect, After: after, Victim: victim, Model: m, Down: down}
 					s.run(&Case{Crashes: []Crash{x}}, a)
 				}
@@ -206,6 +201,7 @@ func (s *Search) singles(effect int, a *Account) {
 
 // pairs crashes at two places: the first one, which stands for a number, and each later one that differs.
 func (s *Search) pairs(first Crash, stands int, a *Account) {
+	downs := s.Config.downs()
 	for _, first.Down = range downs {
 		seconds := pointsOf(s.Config, Case{Crashes: []Crash{first}})
 		for _, second := range seconds.all {
@@ -253,7 +249,7 @@ func (s *Search) random(number uint64, effects int) (x Case) {
 		place := key.At(uint64(i), 0, places)
 		kind := key.At(uint64(i), 0, kindsOfCrash)
 		c := Crash{Effect: 1 + int(rng.Below(place[0], uint32(effects*3/2))), After: place[1]&1 != 0,
-			Victim: int(rng.Below(place[2], uint32(s.Config.hosts()+2))) + All, Down: Soon}
+			Victim: int(rng.Below(place[2], uint32(s.Config.hosts()+2))) + All, Down: s.Config.soon()}
 		if has(4) {
 			c.Model = Model(rng.Below(kind[0], uint32(Models)))
 		}
@@ -264,10 +260,10 @@ func (s *Search) random(number uint64, effects int) (x Case) {
 			c.Model, c.Fault = Kill, Cut
 		}
 		if has(6) && kind[2]%2 == 0 {
-			c.Down = Late
+			c.Down = s.Config.late()
 		}
 		if has(7) && kind[3]%2 == 0 {
-			c.Down = vt.Span(1+kind[3]%30_000) * vt.Millisecond
+			c.Down = (1 + vt.Span(kind[3])%(s.Config.late()/2/vt.Millisecond)) * vt.Millisecond
 		}
 		x.Crashes = append(x.Crashes, c)
 	}

@@ -36,7 +36,7 @@ func (p *points) visit(after bool) {
 		most = max(most, p.rest(&p.w.hosts[i]))
 	}
 	for victim := All; victim < len(p.w.hosts); victim++ {
-		x := Crash{Effect: p.w.effects, After: after, Victim: victim, Down: Soon}
+		x := Crash{Effect: p.w.effects, After: after, Victim: victim, Down: p.w.cfg.soon()}
 		rest := most
 		if victim >= 0 {
 			h := &p.w.hosts[victim]

@@ -13,7 +13,7 @@ import (
 // one leaves the same disks, after the same messages, and the same attempts are in doubt when the servers go on.
 func TestPointsStandForAll(t *testing.T) {
 	cfg := Small()
-	for _, before := range []Case{{}, {Crashes: []Crash{{Effect: 150, Victim: 1, Model: PowerMin, Down: Soon}}}} {
+	for _, before := range []Case{{}, {Crashes: []Crash{{Effect: 150, Victim: 1, Model: PowerMin, Down: cfg.soon()}}}} {
 		p := pointsOf(cfg, before)
 		ends := map[string]bool{}
 		for _, x := range p.all {
@@ -24,7 +24,7 @@ func TestPointsStandForAll(t *testing.T) {
 			for victim := All; victim < cfg.hosts(); victim++ {
 				for place := range 2 {
 					for _, m := range []Model{Kill, PowerMin} {
-						x := Crash{Effect: e, After: place == 1, Victim: victim, Model: m, Down: Soon}
+						x := Crash{Effect: e, After: place == 1, Victim: victim, Model: m, Down: cfg.soon()}
 						end := endOf(t, cfg, before, x)
 						if tried++; victim != Actor && end != "" && !ends[end] {
 							t.Errorf("after %q the end of %q is not listed:\n%s", cfg.Text(&before),

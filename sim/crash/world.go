@@ -36,6 +36,7 @@ type Config struct {
 	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
 	Returned          int     // recipients whose messages are returned, three times each
 	Requests          int     // recipients who ask to be deleted while the mailing is delivered
+	Asks              vt.Span // when the first one does, and the time from each to the next
 	Joins             int     // of these, who ask to be added again
 	Confirm           bool    // requests to be deleted have to be confirmed too
 	Couples           bool    // two places of the list are one person
@@ -50,6 +51,8 @@ type Config struct {
 	Stall vt.Span // after which attempts that do not move stand still for the sending server
 
 	Batch    int     // most outcomes, bars or changes in a message
+	Check    vt.Span // between two looks of the sending server at every subset, and before a resend
+	Lease    vt.Span // how long a delivering server may deliver without an answer of the sending server
 	Patience vt.Span // after which the sending server takes a server that does not answer for lost
 
 	Horizon vt.Span // by which the mailing must be reported
@@ -60,8 +63,9 @@ type Config struct {
 // server for returned mail and one for requests.
 func Small() Config {
 	return Config{Recipients: 24, Mailings: 1, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2,
-		Refused: 0.08, Returned: 2, Requests: 2, Joins: 1, Couples: true, Message: 10 * vt.Millisecond,
-		Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond, Answer: 20 * vt.Millisecond, Batch: 5,
+		Refused: 0.08, Returned: 2, Requests: 2, Asks: 200 * vt.Millisecond, Joins: 1, Couples: true,
+		Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
+		Answer: 20 * vt.Millisecond, Batch: 5, Check: vt.Second, Lease: 5 * vt.Second,
 		Patience: 20 * vt.Second, Stall: 15 * vt.Second, Horizon: 10 * vt.Minute}
 }
 
@@ -114,8 +118,9 @@ func (c *Config) places(r mail.Recipient) []mail.Recipient {
 	return []mail.Recipient{first, first + 1}[:min(2, mail.Recipient(c.Recipients)-first)]
 }
 
-// lease is how long a delivering server may deliver without an answer of the sending server.
-const lease = 5 * vt.Second
+// soon and late are how long servers stop: less than a lease, and longer than the sending server waits.
+func (c *Config) soon() vt.Span { return 3 * c.Lease / 5 }
+func (c *Config) late() vt.Span { return 3 * c.Patience }
 
 // resends is how often a recipient is resent.
 const resends = 6
@@ -206,8 +211,8 @@ func New(cfg Config, wrong Case) *World {
 		w.at(w.mailings[i].at, event{kind: submit, try: mail.Try(i)})
 	}
 	for i := range cfg.Requests {
-		at := vt.Time(200+200*i) * vt.Time(vt.Millisecond)
-		w.at(at, event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i), try: deletion})
+		w.at(vt.Time(i+1)*vt.Time(cfg.Asks), event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i),
+			try: deletion})
 	}
 	return w
 }
@@ -220,16 +225,16 @@ func (w *World) build(h *host) {
 	switch c := &w.cfg; {
 	case h.number == 0:
 		cfg := sender.Default(c.Servers)
-		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, lease, c.Patience, c.Batch
-		cfg.Stall = c.Stall
+		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, c.Lease, c.Patience, c.Batch
+		cfg.Check, cfg.Stall = c.Check, c.Stall
 		cfg.Chunk, cfg.Pull, cfg.Licence = c.Chunk, c.Pull, c.Licence
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1, Servers: 1,
 			Interval: governor.Default().Interval}
-		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{vt.Second}, "resend"
+		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{c.Check}, "resend"
 		cfg := remote.Default(d)
-		cfg.Lease, cfg.Resend, cfg.Batch, cfg.Window = lease, true, c.Batch, c.Window
+		cfg.Lease, cfg.Resend, cfg.Batch, cfg.Window = c.Lease, true, c.Batch, c.Window
 		h.remote = remote.New(cfg, w.list, hold(c.Processes), silent{})
 		h.role = h.remote
 	case h.number == c.bounceHost():
