@@ -173,8 +173,7 @@ type Dot struct {
 
 // Durable is a Role with facts. Its shell makes all facts of an Outbox durable, in their
 // order, before it performs anything else of the same Outbox or of a later one: what a
-// role sends may rest on any fact that it wrote before. State of a Durable role panics,
-// since its state follows from its facts.
+// role sends may rest on any fact that it wrote before.
 type Durable interface {
 	Role
 

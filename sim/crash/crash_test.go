@@ -69,6 +69,23 @@ func TestChunksThatAreFetched(t *testing.T) {
 	}
 }
 
+// A list that is delivered over several days keeps the promises too, by what the account has left of each.
+func TestSeveralDays(t *testing.T) {
+	for _, mailings := range []int{1, 2} {
+		days := func(c *Config) { c.Daily, c.Mailings, c.Horizon = 10, mailings, 100*vt.Hour }
+		a := run(t, only(func(s *Search) {
+			s.Single, s.Every, s.Random = true, longtest.Or(151, 5), longtest.Or(300, 5000)
+			days(&s.Config)
+		}))
+		cfg := Small()
+		days(&cfg)
+		if r := New(cfg, Case{}).Run(); a.Replanned == 0 || r.Reported < vt.Time(48*vt.Hour) {
+			t.Errorf("%d mailings: got %+v, want servers that are lost; the end is after %v, want on the third day",
+				mailings, a, vt.Span(r.Reported))
+		}
+	}
+}
+
 // Processes that hang are given up: at the first standstill their server begins again, at the second one another server
 // takes over.
 func TestHungProcesses(t *testing.T) {
@@ -123,12 +140,14 @@ func TestSlowReceivers(t *testing.T) {
 // With fewer processes than servers have, the promises hold too, and no plan has more than the licence.
 func TestLicence(t *testing.T) {
 	for _, chunk := range []int{0, 5} {
-		a := run(t, only(func(s *Search) {
-			s.Single, s.Every, s.Random = true, longtest.Or(101, 5), longtest.Or(300, 5000)
-			s.Config.Licence, s.Config.Chunk = 3, chunk
-		}))
-		if a.Replanned == 0 {
-			t.Errorf("chunk %d: got %+v, want servers that are lost", chunk, a)
+		for _, mailings := range []int{1, 2} {
+			a := run(t, only(func(s *Search) {
+				s.Single, s.Every, s.Random = true, longtest.Or(151, 5), longtest.Or(300, 5000)
+				s.Config.Licence, s.Config.Chunk, s.Config.Mailings = 3, chunk, mailings
+			}))
+			if a.Replanned == 0 {
+				t.Errorf("chunk %d, %d mailings: got %+v, want servers that are lost", chunk, mailings, a)
+			}
 		}
 	}
 }

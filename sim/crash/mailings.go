@@ -13,7 +13,6 @@ type mailing struct {
 
 	point    engine.Checkpoint
 	epoch    uint32           // of the newest plan
-	cut      mail.Recipient   // places before it were planned
 	plan     []engine.Planned // that is being written
 	recorded bool             // that the requestor has the report
 
@@ -33,12 +32,14 @@ func (c *Config) mailings() []mailing {
 		v := &all[i]
 		v.at, v.came = vt.Time(apart)*vt.Time(i), vt.Never
 		v.Submitted = engine.Submitted{Job: engine.Job(i + 1), First: place(i), Recipients: place(i+1) - place(i)}
-		v.cut = v.First
 		if c.Due > 0 {
 			v.Due = v.at.Add(c.Due)
 		}
 		if c.Deadline > 0 {
 			v.Deadline = v.at.Add(c.Deadline)
+		}
+		if c.Daily > 0 {
+			v.Account = 1
 		}
 		if c.Mailings > 1 {
 			v.Processes = max(1, c.Processes/c.Mailings)

@@ -33,6 +33,7 @@ type oracle struct {
 	over      bool                             // what other schemes break on the way is their nature
 	under     int                              // final dots, returned mail and requests that are on their way
 	each      []seen
+	today     struct{ day, recipients int } // of the account
 }
 
 // truth is what became of a recipient, and what the sending server has of it.
@@ -321,26 +322,39 @@ func (o *oracle) makes(source int, r mail.Recipient, add bool, changes string) {
 	o.changes[source] = append(o.changes[source], want...)
 }
 
+// most returns how many recipients that were in no plan a plan may have: by the size of a chunk, and by what the
+// account has left of its day.
+func (o *oracle) most() int {
+	n := cmp.Or(o.w.cfg.Chunk, o.w.cfg.Recipients)
+	if o.w.cfg.Daily == 0 {
+		return n
+	}
+	if day := int(vt.Span(o.w.now) / (24 * vt.Hour)); o.today.day != day {
+		o.today.day, o.today.recipients = day, 0
+	}
+	return min(n, o.w.cfg.Daily-o.today.recipients)
+}
+
 // enact checks a plan that comes into force: its subsets have all recipients that are not final, each once.
 func (o *oracle) enact(m *mailing) {
 	instead := m.plan[0].Instead
 	want := map[mail.Recipient]bool{}
-	accepted := 0
+	accepted, later := 0, 0 // later: those that a later plan is to have
 	if m.plan[0].Subset.Epoch != m.epoch+1 {
 		o.fail("plan %d comes into force after plan %d", m.plan[0].Subset.Epoch, m.epoch)
 	}
 	m.epoch = m.plan[0].Subset.Epoch
 	if instead == (engine.Subset{}) {
-		if m.point != engine.P400 && (o.w.cfg.Chunk == 0 || m.point != engine.P450) {
+		if m.point != engine.P400 && (o.w.cfg.Chunk+o.w.cfg.Daily == 0 || m.point != engine.P450) {
 			o.fail("the first plan comes into force after checkpoint %v", m.point)
 		}
 		m.point = engine.P450
-		for range cmp.Or(o.w.cfg.Chunk, o.w.cfg.Recipients) {
-			if m.cut < m.end() {
-				want[m.cut] = true
-				m.cut++
+		for r := m.First; r < m.end(); r++ {
+			if o.rcpts[r].of == (engine.Subset{}) {
+				want[r] = true
 			}
 		}
+		later = max(0, len(want)-o.most())
 	} else {
 		if _, open := o.parts[instead]; !open {
 			o.fail("%v is planned anew, and is finished, lost or unknown", instead)
@@ -370,12 +384,15 @@ func (o *oracle) enact(m *mailing) {
 					o.fail("%v: recipient %d is planned, and should not be", f.Subset, r)
 				}
 				delete(want, r)
+				if o.rcpts[r].of == (engine.Subset{}) {
+					o.today.recipients++
+				}
 				o.rcpts[r].of = f.Subset
 			}
 		}
 	}
-	if len(want) > 0 {
-		o.fail("plan %d leaves %d recipients out", m.epoch, len(want))
+	if len(want) != later {
+		o.fail("plan %d leaves %d recipients out, want %d", m.epoch, len(want), later)
 	}
 	m.plan = nil
 	delete(o.parts, instead)

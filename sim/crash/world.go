@@ -26,6 +26,7 @@ type Config struct {
 	Mailings   int // that overlap, and divide the recipients among them
 	Servers    int // delivering servers
 	Processes  int // MTA processes of each
+	Daily      int // most recipients that are planned in a day; 0: no limit
 	Licence    int // most processes of all subsets that have not ended; 0: no limit
 	Chunk      int // recipients that a delivering server fetches at a time; 0: the list is cut at once
 	Window     int // most recipients of each who may have the message while the sending server has no outcome
@@ -76,7 +77,7 @@ func (c *Config) Validate() (errs []error) {
 		n, least int
 	}{{"recipients", c.Recipients, 1}, {"mailings", c.Mailings, 1}, {"servers", c.Servers, 1},
 		{"processes", c.Processes, 1},
-		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0},
+		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0}, {"daily", c.Daily, 0},
 		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
 		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
@@ -228,6 +229,9 @@ func (w *World) build(h *host) {
 		cfg.Processes, cfg.Lease, cfg.Patience, cfg.Batch = c.Processes, c.Lease, c.Patience, c.Batch
 		cfg.Check, cfg.Stall = c.Check, c.Stall
 		cfg.Chunk, cfg.Pull, cfg.Licence = c.Chunk, c.Pull, c.Licence
+		if c.Daily > 0 {
+			cfg.Accounts = []sender.Account{{Messages: c.Daily}}
+		}
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
 		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1, Servers: 1,
