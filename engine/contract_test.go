@@ -51,8 +51,10 @@ var reservations = []input{
 	{at: 0, message: engine.Message{Number: 1, Body: engine.Reserve{From: 0, To: 300, Processes: 12, Subset: 7}}},
 	{at: vt.Time(25 * vt.Minute), message: engine.Message{Number: 3, Body: engine.Reserve{From: 300, To: 500,
 		Processes: 30, Subset: 50, Priority: 2}}},
-	{at: vt.Time(26 * vt.Minute), message: engine.Message{Number: 2, Body: engine.Reserve{From: 500, To: 600,
-		Processes: 9, Subset: 1, Rate: 900}}},
+	{at: vt.Time(26 * vt.Minute), message: engine.Message{Number: 2, Body: engine.Reserve{From: 500, To: 550,
+		Processes: 9, Subset: 1, Rate: 900, Mailing: 1}}},
+	{at: vt.Time(26*vt.Minute + 1), message: engine.Message{Number: 4, Body: engine.Reserve{From: 550, To: 600,
+		Processes: 9, Subset: 1, Rate: 900, Mailing: 1}}},
 	{at: vt.Time(intervals*interval - 3*vt.Minute), message: engine.Message{Body: engine.Stop{}}},
 }
 

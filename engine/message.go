@@ -70,6 +70,7 @@ type Reserve struct {
 	Subset    int            // number of recipients that a process takes at a time ([0031])
 	Priority  int            // the highest gets processes first, and the lowest is freed first ([0070])
 	Rate      unit.PerHour   // attempts that the server begins in the long run; 0: no limit
+	Mailing   uint32         // reservations of one share its rate, and are suspended together; 0: there is no other one
 	// further recipients of the part, with the tries that they had and the earliest time of the next: see PackResends
 	Resends string
 }

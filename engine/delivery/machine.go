@@ -81,6 +81,7 @@ type campaign struct {
 	withdrawn   bool           // none of its recipients is resent
 	every       vt.Span        // time between two attempts by its rate; 0 without one
 	opens       vt.Time        // the next attempt may begin from here on
+	mailing     uint32         // campaigns of one mailing open together; 0: the campaign is alone
 	asked       mail.Recipient // 1 + the place whose recipient's destination is answer; 0: none
 	answer      mail.Destination
 }
@@ -182,7 +183,7 @@ func (m *Machine) take(now vt.Time, r engine.Reserve, out *engine.Outbox) {
 		panic(fmt.Sprintf("delivery: impossible reservation %+v", r))
 	}
 	c := campaign{next: r.From, to: r.To, subset: mail.Recipient(r.Subset), processes: r.Processes,
-		priority: r.Priority, every: mail.Every(r.Rate),
+		priority: r.Priority, every: mail.Every(r.Rate), mailing: r.Mailing, opens: m.opensAt(r.Mailing),
 		stage: retry.Stage{Left: uint64(r.To - r.From), Total: uint64(r.To - r.From)},
 		ready: (int(r.To-r.From) + r.Subset - 1) / r.Subset}
 	resends := engine.UnpackResends(r.Resends)
@@ -389,7 +390,7 @@ func (m *Machine) start(i mail.Slot, rcpt mail.Recipient, dest mail.Destination,
 	}
 	if m.ranked {
 		c := &m.campaigns[s.campaign]
-		c.opens = m.interval.accounted.Add(c.every)
+		m.postpone(c, m.interval.accounted.Add(c.every))
 	}
 	// Field by field: a copy of the whole struct would stall on the preceding stores.
 	a := &s.attempt
@@ -442,6 +443,29 @@ func (m *Machine) givesWay(i mail.Slot) bool {
 	}
 	foremost := m.foremost()
 	return foremost >= 0 && m.campaigns[foremost].priority > c.priority
+}
+
+// postpone lets no attempt of the mailing of campaign c begin before a time.
+func (m *Machine) postpone(c *campaign, until vt.Time) {
+	c.opens = max(c.opens, until)
+	if c.mailing == 0 || until <= m.interval.accounted {
+		return
+	}
+	for i := range m.campaigns {
+		if o := &m.campaigns[i]; o.mailing == c.mailing {
+			o.opens = max(o.opens, until)
+		}
+	}
+}
+
+// opensAt returns from when on attempts of a mailing may begin.
+func (m *Machine) opensAt(mailing uint32) (opens vt.Time) {
+	for i := range m.campaigns {
+		if o := &m.campaigns[i]; mailing > 0 && o.mailing == mailing {
+			opens = max(opens, o.opens)
+		}
+	}
+	return opens
 }
 
 // mayBegin reports whether the rate of the campaign c lets an attempt begin now. If it

@@ -61,8 +61,7 @@ func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Out
 		s.sent = math.MaxInt32 // no further message goes over the connection
 	case !row.Gates() || !m.enough(now, s.attempt.Dest, r.Row):
 	case row.Scope == "campaign":
-		c := &m.campaigns[s.campaign]
-		c.opens = max(c.opens, now.Add(row.For))
+		m.postpone(&m.campaigns[s.campaign], now.Add(row.For))
 		m.ranked = true // its processes have to give way
 	case row.Scope == "account":
 		brake(&m.concurrency.account, row, now, began)

@@ -35,7 +35,7 @@ import (
 //	        each=postfix-feedback initial=2 most=9   keys of [governor.destination], each being its law, most its max
 //	        positive=1/N cohorts=0 revive=5m parked=4
 //	governor 3 2 5                                   C after the next decisions; the last one stays
-//	receive from=0 to=10 processes=5 subset=4 priority=1 rate=60/h
+//	receive from=0 to=10 processes=5 subset=4 priority=1 rate=60/h mailing=1
 //	        resends=7:2:10s,8:0:0s                   recipients with the tries that they had and when they are due
 //	withdraw                                         recipients in no attempt are taken back
 //	complete slot=1 code=250 at=dot [gen=7] [row=1]  gen: of that generation of the slot; row of the reply table
@@ -105,7 +105,8 @@ func (s *stage) command(words []string) {
 		s.m.Receive(s.now, message(number("number", s.received),
 			engine.Reserve{From: mail.Recipient(number("from", 0)), To: mail.Recipient(number("to", 0)),
 				Processes: number("processes", 1), Subset: number("subset", 1), Priority: number("priority", 0),
-				Rate: rate, Resends: engine.PackResends(s.resends(args["resends"]))}),
+				Rate: rate, Mailing: uint32(number("mailing", 0)),
+				Resends: engine.PackResends(s.resends(args["resends"]))}),
 			&s.out)
 		s.perform()
 	case "complete":

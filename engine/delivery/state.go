@@ -21,7 +21,7 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Slice(c, &m.campaigns, func(c *snap.Codec, v *campaign) {
 		c.Fields(&v.next, &v.to, &v.subset, &v.processes, &v.allocated, &v.ready, &v.demand)
 		v.stage.State(c)
-		c.Fields(&v.priority, &v.every, &v.opens, &v.parkedCount, &v.withdrawn)
+		c.Fields(&v.priority, &v.every, &v.opens, &v.mailing, &v.parkedCount, &v.withdrawn)
 		v.due.state(c)
 		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) { c.Fields(&p.from, &p.to) })
 		if m.concurrency != nil {

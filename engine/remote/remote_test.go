@@ -115,6 +115,22 @@ func TestTerms(t *testing.T) {
 	})
 }
 
+// Subsets of one mailing share its rate.
+func TestRateOfAMailing(t *testing.T) {
+	one, two := transfer(0, engine.Part{From: 0, To: 2}), transfer(1, engine.Part{From: 4, To: 6})
+	one.Rate, two.Rate = 3600, 3600
+	other := "to sender 0: progress job 1, plan 1, subset 1: "
+	play(t, plain, []step{
+		{0, one, "job 1, plan 1, subset 0 taken: r0-r1, 2 processes, 3600/h\n" + told("P500, sent 0s, 0 ended")},
+		{0, two, "job 1, plan 1, subset 1 taken: r4-r5, 2 processes, 3600/h\n" + other + "P500, sent 0s, 0 ended"},
+		{vt.Second, start(0, vt.Second, 0, 1), "job 1, plan 1, subset 0 begun\nslot 0 begins r0, try 0\n" +
+			told("P600, sent 1s, 0 ended")},
+		{vt.Second, start(1, vt.Second, 0, 1), "job 1, plan 1, subset 1 begun\n" + other + "P600, sent 1s, 0 ended"},
+		{vt.Second, refused(0), "outcome r0, try 0: failed"},
+		{2 * vt.Second, wake{}, "slot 0 begins r1, try 0"},
+	})
+}
+
 // Progress has the time of the attempts that have ended, whatever became of them.
 func TestBusy(t *testing.T) {
 	busy := func(want vt.Span) roletest.Input {

@@ -160,7 +160,7 @@ func (s *Server) hand(v *subset) {
 	s.handed++
 	s.machine.Receive(s.now, engine.Message{From: s.cfg.Sender, Number: s.handed, Body: engine.Reserve{From: fresh.From,
 		To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size, Priority: v.took.Priority, Rate: v.took.Rate,
-		Resends: engine.PackResends(others)}}, s.out)
+		Mailing: uint32(v.Job), Resends: engine.PackResends(others)}}, s.out)
 	s.began()
 }
 
