@@ -315,4 +315,5 @@ var reliabilityMutants = []mutant{
 	{"what is left out of a run that breaks a promise is what matters", "sim/crash/explore.go",
 		"		if breaks(y) {\n",
 		"		if !breaks(y) {\n"},
+	{"chances of a scenario's destinations are added up", "sim/crash/scenario.go", "share * deferred\n", "deferred\n"},
 }

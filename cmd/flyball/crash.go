@@ -18,23 +18,25 @@ func (a *app) crashCommand() *cobra.Command {
 	s := crash.DefaultSearch()
 	var scheme, text, file string
 	var quick, asJSON bool
+	var random, every, chunk, mailings int
+	var seed uint64
 	c := &cobra.Command{
-		Use:   "crash",
+		Use:   "crash [scenario]",
 		Short: "Stop the servers of a mailing at every point, and count who is missed or gets it twice",
 		Long: `Simulate a mailing to 24 recipients over a sending server (A), two delivering
-servers (B1, B2) and servers for returned mail (C) and for requests (D), and stop
-servers before and after everything that they do: each one at each point, any two at
-any two points, and at random ones, with pauses, lost and repeated messages and clocks
-that differ. A disk keeps all that was written (kill), what was made durable
-(power-min), or some of the rest too (power-any; two facts of it: power-any+2).
-Promises are checked at every step: no recipient is missed, and every duplicate follows
-an attempt of the same recipient that is recorded as ambiguous, or the loss of its
-server.
+servers (B1, B2) and servers for returned mail (C) and for requests (D), or one with the
+sizes, chances and times of a scenario with at most 200 recipients, and stop servers
+before and after everything that they do: each one at each point, any two at any two
+points, and at random ones, with pauses, lost and repeated messages and clocks that
+differ. A disk keeps all that was written (kill), what was made durable (power-min), or
+some of the rest too (power-any; two facts of it: power-any+2). Promises are checked at
+every step: no recipient is missed, and every duplicate follows an attempt of the same
+recipient that is recorded as ambiguous, or the loss of its server.
 
 --case shows one run, as a search prints it: faults with ";" between them, such as
 "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
 servers is lost; B1 stops after effect 12 for 3 s, and A at 4.5 s for a minute. 12- is
-before effect 12, "all" stops all servers, "actor" the one whose effect it is, and
+before effect 12, "all" stops all servers, "actor" the one whose effect it is,
 "pause" in place of the disk stops a server without a loss, and "cut" lets it go on
 without messages from and to other servers. lost=0.1 is for replies to final dots that
 do not arrive, repeat=0.1 for messages that arrive twice, and drift:B1=0.005 for a
@@ -48,19 +50,38 @@ the tests of sim/crash play.
 lose mail, or repeat it without a trace. With rfc1845 they do as with ours, and the
 receivers remember what they have accepted, so that none gets a message twice.
 
-Exit codes: 0 all promises kept, 2 usage, 4 a promise broken, 130 or 143 stopped by a
-signal.`,
+Exit codes: 0 all promises kept, 2 usage, 3 invalid or too large a scenario, 4 a promise
+broken, 130 or 143 stopped by a signal.`,
 		Example: "  flyball crash\n  flyball crash --quick --scheme advance-at-fetch\n" +
-			"  flyball crash --case \"210+ B1 kill 3s\"",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+			"  flyball crash mine.toml --quick\n  flyball crash --case \"210+ B1 kill 3s\"",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
 			named, ok := crash.SchemeNamed(scheme)
 			if !ok {
 				return fail(exitUsage, "--scheme: got %q, want one of %s%s", scheme,
 					strings.Join(crash.SchemeNames(), ", "),
 					conf.DidYouMean(scheme, crash.SchemeNames()))
 			}
-			s.Config.Scheme, s.Config.Seed = named, s.Seed
+			if len(args) > 0 {
+				scenario, _, err := a.load(args[0])
+				if err != nil {
+					return err
+				}
+				s.Scenario = args[0]
+				if s.Config, err = crash.Of(scenario); err != nil {
+					return fail(exitInvalid, "%s: %w", args[0], err)
+				}
+			}
+			if c.Flags().Changed("mailings") {
+				s.Config.Mailings = mailings
+			}
+			if c.Flags().Changed("chunk") {
+				s.Config.Chunk = chunk
+			}
+			if c.Flags().Changed("seed") {
+				s.Config.Seed = seed
+			}
+			s.Config.Scheme, s.Seed = named, s.Config.Seed
 			if n, most := s.Config.Mailings, s.Config.Recipients; n < 1 || n > most {
 				return fail(exitUsage, "--mailings: got %d, want 1 to %d", n, most)
 			}
@@ -70,16 +91,20 @@ signal.`,
 			switch {
 			case s.Config.Chunk < 0:
 				return fail(exitUsage, "--chunk: got %d, want 0 or more", s.Config.Chunk)
-			case s.Random < 0:
-				return fail(exitUsage, "--random: got %d, want 0 or more", s.Random)
-			case s.Every < 1:
-				return fail(exitUsage, "--every: got %d, want 1 or more", s.Every)
+			case random < 0:
+				return fail(exitUsage, "--random: got %d, want 0 or more", random)
+			case every < 1:
+				return fail(exitUsage, "--every: got %d, want 1 or more", every)
 			}
-			if quick {
-				s.Pairs = false
-				if !c.Flags().Changed("random") {
-					s.Random = 20_000
-				}
+			s.Fit()
+			if c.Flags().Changed("every") {
+				s.Every, s.Firsts = every, every
+			}
+			if s.Pairs = !quick; quick {
+				s.Random = min(s.Random, 20_000)
+			}
+			if c.Flags().Changed("random") {
+				s.Random = random
 			}
 			return a.crash(&s, asJSON, file)
 		},
@@ -88,16 +113,17 @@ signal.`,
 		"and print its effects")
 	c.Flags().StringVar(&scheme, "scheme", crash.Ours.String(), "how delivering servers keep what they have done: "+
 		strings.Join(crash.SchemeNames(), ", "))
-	c.Flags().IntVar(&s.Random, "random", s.Random, "runs with several random faults")
-	c.Flags().IntVar(&s.Every, "every", 1, "stop at every Nth effect only; random runs stop at any")
-	c.Flags().IntVar(&s.Config.Chunk, "chunk", 0,
+	c.Flags().IntVar(&random, "random", s.Random, "runs with several random faults")
+	c.Flags().IntVar(&every, "every", 1, "stop at every Nth effect only; random runs stop at any. Not given, it is "+
+		"higher for a large scenario, and there are fewer random runs")
+	c.Flags().IntVar(&chunk, "chunk", 0,
 		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once")
-	c.Flags().IntVar(&s.Config.Mailings, "mailings", s.Config.Mailings,
+	c.Flags().IntVar(&mailings, "mailings", s.Config.Mailings,
 		"mailings that overlap, and divide the recipients among them")
 	c.Flags().StringVar(&file, "script", "", "write the run of --case, or the first one that breaks a promise, to "+
 		"this file; with a --scheme of others nothing is written without it")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
-	c.Flags().Uint64Var(&s.Seed, "seed", 1, "seed of the mailing and of random cases")
+	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema crash)")
 	return c

@@ -210,7 +210,7 @@ func TestFetchingEvensOut(t *testing.T) {
 }
 
 func TestTwoCrashes(t *testing.T) {
-	run(t, only(func(s *Search) { s.Pairs, s.Every = true, longtest.Or(211, 19) }))
+	run(t, only(func(s *Search) { s.Pairs, s.Firsts = true, longtest.Or(211, 19) }))
 }
 
 func TestManyFaults(t *testing.T) {
@@ -282,6 +282,18 @@ func TestShrink(t *testing.T) {
 	least := s.shrink(x)
 	if text := s.Config.Text(&least); !breaks(least) || text != "110+ B1 kill 3s" {
 		t.Errorf("got %q, breaks a promise: %v; want 110+ B1 kill 3s, which does", text, breaks(least))
+	}
+}
+
+// A world that is larger is searched in as much time, and the small scope as a whole.
+func TestFit(t *testing.T) {
+	s := DefaultSearch()
+	if s.Fit(); s.Every != 1 || s.Firsts != 1 || s.Random != 850_000 {
+		t.Errorf("got %+v, want nothing left out of the small scope", s)
+	}
+	s.Config.Recipients, s.Config.Servers = 200, 5
+	if s.Fit(); s.Every < 2 || s.Firsts < 100 || s.Random > 200_000 || s.Random < 50_000 {
+		t.Errorf("got every %d, firsts %d, %d random runs; want most left out", s.Every, s.Firsts, s.Random)
 	}
 }
 

@@ -11,13 +11,15 @@ import (
 
 // Search says which cases are run.
 type Search struct {
-	Config  Config
-	Single  bool // every effect, before and after, by every victim and model, back soon and late
-	Pairs   bool // every two stops of any servers that differ, back soon and late
-	Random  int  // runs with several crashes, pauses, lost messages and clocks that drift
-	Every   int  // singles and pairs begin at every effect, every second one, ...; at least 1
-	Seed    uint64
-	Workers int
+	Config   Config
+	Scenario string // what Config is made of, as the user names it; "": Small
+	Single   bool   // every effect, before and after, by every victim and model, back soon and late
+	Pairs    bool   // every two stops of any servers that differ, back soon and late
+	Random   int    // runs with several crashes, pauses, lost messages and clocks that drift
+	Every    int    // singles are at every effect, every second one, ...; at least 1
+	Firsts   int    // the first stops of pairs are all that differ, every second one, ...; at least 1
+	Seed     uint64
+	Workers  int
 }
 
 // downs returns how long servers stop.
@@ -25,14 +27,26 @@ func (c *Config) downs() []vt.Span { return []vt.Span{c.soon(), c.late()} }
 
 // DefaultSearch returns the whole search of the small scope: 1.7 million runs.
 func DefaultSearch() Search {
-	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Seed: 1,
+	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Firsts: 1, Seed: 1,
 		Workers: runtime.GOMAXPROCS(0)}
+}
+
+// Fit leaves stops and random runs out of the search of a large world, so that it takes minutes: about
+// 1.5 billion effects in all. The small scope is searched whole.
+func (s *Search) Fit() {
+	p := pointsOf(s.Config, Case{})
+	effects, firsts := p.w.effects, len(p.all)
+	s.Every = 1 + 4*int(Models)*(s.Config.hosts()+1)*effects*effects/200_000_000
+	s.Firsts = 1 + 2*firsts*firsts*effects/800_000_000 // each first stop has half of all after it, by two times each
+	s.Random = min(s.Random, 500_000_000/effects)
 }
 
 // Account is what came of a search.
 type Account struct {
 	Effects int `json:"effects"`  // of the run in which nothing goes wrong
 	Runs    int `json:"runs"`     // runs with faults
+	Every   int `json:"every"`    // single stops were at every effect (1), every second one (2), ...
+	Firsts  int `json:"firsts"`   // first stops of pairs were all that differ (1), every second one (2), ...
 	Failed  int `json:"failed"`   // runs that broke a promise
 	Pairs   int `json:"pairs"`    // runs with two stops each
 	OfPairs int `json:"of_pairs"` // pairs of stops that these stand for: all others differ from one of them in time alone
@@ -92,7 +106,7 @@ const most = 10
 func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	cfg := s.Config
 	base := New(cfg, Case{}).Run()
-	a := &Account{Effects: base.Effects, Failures: []Failure{}}
+	a := &Account{Effects: base.Effects, Every: s.Every, Firsts: s.Firsts, Failures: []Failure{}}
 	defer a.classify(len(base.Hits))
 	if base.Violation != "" {
 		a.Failed, a.Failures = 1, append(a.Failures, Failure{Violation: base.Violation})
@@ -106,7 +120,7 @@ func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	}
 	if s.Pairs {
 		firsts := pointsOf(cfg, Case{})
-		for i := 0; i < len(firsts.all); i += s.Every {
+		for i := 0; i < len(firsts.all); i += s.Firsts {
 			blocks = append(blocks, func(a *Account) { s.pairs(firsts.all[i], firsts.stand[i], a) })
 		}
 	}

@@ -15,6 +15,7 @@ import (
 type Results struct {
 	Schema        string  `json:"schema"`
 	SchemaVersion int     `json:"schema_version"`
+	Scenario      string  `json:"scenario"`           // that was named; "": none
 	Scheme        string  `json:"scheme"`             // how delivering servers keep what they have done
 	Seed          uint64  `json:"seed"`               // of the mailing and of random cases
 	Recipients    int     `json:"recipients"`         // of all mailings
@@ -24,8 +25,8 @@ type Results struct {
 }
 
 func (a *Account) results(s *Search) Results {
-	return Results{"flyball/crash", format.SchemaVersion, s.Config.Scheme.String(), s.Seed, s.Config.Recipients,
-		s.Config.Mailings, a.Recovery.Seconds(), *a}
+	return Results{"flyball/crash", format.SchemaVersion, s.Scenario, s.Config.Scheme.String(), s.Seed,
+		s.Config.Recipients, s.Config.Mailings, a.Recovery.Seconds(), *a}
 }
 
 // JSON writes the account of a search as one object.
@@ -60,9 +61,18 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}
 	fmt.Fprintf(&b, "\nLongest recovery, from when the last server went on to the report: %.1f s\n\n",
 		a.Recovery.Seconds())
+	if a.Every > 1 {
+		fmt.Fprintf(&b, "One stop: at one effect of %s\n", count(a.Every))
+	}
 	if a.Pairs > 0 {
-		fmt.Fprintf(&b, "%s runs have two stops; they stand for %s pairs, of which the others differ in time alone\n\n",
+		fmt.Fprintf(&b, "Two stops: %s runs stand for %s pairs, of which the others differ in time alone\n",
 			count(a.Pairs), count(a.OfPairs))
+		if a.Firsts > 1 {
+			fmt.Fprintf(&b, "Of these, one first stop of %s\n", count(a.Firsts))
+		}
+	}
+	if a.Pairs > 0 || a.Every > 1 {
+		b.WriteByte('\n')
 	}
 	var rows [][]string
 	for i := 0; i+1 < len(a.Classes); i += 2 {
@@ -73,9 +83,13 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}); err != nil {
 		return err
 	}
+	of := ""
+	if s.Scenario != "" {
+		of = " " + s.Scenario
+	}
 	for _, f := range a.Failures {
-		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash --case %q --seed %d%s\n", f.Violation, f.Case, s.Seed,
-			s.Config.flags())
+		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash%s --case %q --seed %d%s\n", f.Violation, of, f.Case,
+			s.Seed, s.Config.flags())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
