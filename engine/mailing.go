@@ -67,7 +67,8 @@ const (
 func (p Checkpoint) String() string { return fmt.Sprintf("P%03d", uint16(p)) }
 
 // Hire asks a delivering server for processes for a mailing ([0033]). It is repeated until
-// the mailing is planned, and again when servers are to fetch more or to take over.
+// the mailing is planned, and again when servers are to fetch more or to take over. Without processes it asks for an
+// answer alone.
 type Hire struct {
 	Job       Job
 	Processes int

@@ -355,7 +355,20 @@ func TestGrantAndTransfer(t *testing.T) {
 		{vt.Minute, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 1 processes for job 2"},
 		{vt.Minute, torn, ""},
 		{vt.Minute, start(0, vt.Minute, 0, 1), told("P000, sent 1m, 0 ended")},
+		// who wants none keeps none from others, and gets no offers
+		{vt.Hour, engine.Hire{Job: 2, Fetch: true}, "to sender 0: granted 0 processes for job 2"},
+		{vt.Hour, engine.Hire{Job: 1, Processes: 1}, "to sender 0: granted 1 processes for job 1"},
 	})
+	play(t, plain, append(begun[:len(begun):len(begun)],
+		step{2 * vt.Second, engine.Hire{Job: 2, Fetch: true}, "to sender 0: granted 0 processes for job 2"},
+		step{2 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r1, try 0"},
+		step{2 * vt.Second, refused(0), "outcome r1, try 0: failed"},
+		step{2 * vt.Second, engine.Hire{Job: 2, Processes: 2, Fetch: true},
+			"to sender 0: granted 1 processes for job 2"},
+		step{20 * vt.Second, refused(1), `outcome r2, try 0: failed
+			slot 1 begins r3, try 0
+			to sender 0: granted 1 processes for job 2`},
+	))
 }
 
 // A recipient that is final here stays so when a later plan brings it again.

@@ -25,7 +25,7 @@ func (s *Server) grant(h engine.Hire) {
 
 // seek grants processes that have become free, if the list is fetched in chunks.
 func (s *Server) seek() {
-	if s.hired.Fetch && s.now >= s.keptTill && s.machine.Reservable() > 0 {
+	if s.hired.Fetch && s.hired.Processes > 0 && s.now >= s.keptTill && s.machine.Reservable() > 0 {
 		s.grant(s.hired)
 	}
 }

@@ -22,14 +22,14 @@ func (s *Server) prepare(j *job) {
 
 func digest(m engine.Submitted, p engine.Checkpoint) uint64 { return engine.DigestOf(fmt.Sprint(m, p)) }
 
-// hire asks all servers for the processes that the mailing wants now; if it wants none, still for an answer.
+// hire asks all servers for the processes that the mailing wants now; if it wants none, for an answer alone.
 func (s *Server) hire(j *job) {
 	j.asked = s.now
 	j.offers = make([]int, len(s.servers))
 	for i := range s.servers {
 		j.offers[i] = unknown
 		s.send(remote(mail.Server(i)), engine.Hire{Job: j.Job,
-			Processes: min(j.Processes, max(1, s.wanted(j, s.portion(j), nil))), Fetch: s.cfg.Chunk > 0})
+			Processes: min(j.Processes, s.wanted(j, s.portion(j), nil)), Fetch: s.cfg.Chunk > 0})
 	}
 }
 

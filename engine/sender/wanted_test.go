@@ -102,11 +102,11 @@ func TestLicence(t *testing.T) {
 			` + full},
 		{0, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3}), a,
 			"job 2 submitted: 3 recipients from r6 on, due 0s"},
-		{0, wake{}, a, strings.TrimSuffix(prepared(2, 1), hires(2, 1)) + full + "\n" + hires(2, 1)},
-		{0, granted(2, 1), b(0), ""},
-		{0, granted(2, 1), b(1), ""},
+		{0, wake{}, a, strings.TrimSuffix(prepared(2, 0), hires(2, 0)) + full + "\n" + hires(2, 0)},
+		{0, granted(2, 0), b(0), ""},
+		{0, granted(2, 0), b(1), ""},
 		{vt.Second / 2, again{}, a, ""},
-		{vt.Second / 2, wake{}, a, full + "\n" + hires(2, 1)},
+		{vt.Second / 2, wake{}, a, full + "\n" + hires(2, 0)},
 		{vt.Second, all, b(0), `job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered, r2 delivered
 			job 1, plan 1, subset 0 finished
 			to remote 0: start job 1, plan 1, subset 0, echo 1s, 3 imported
@@ -123,10 +123,10 @@ func TestLicence(t *testing.T) {
 		{23 * vt.Second, wake{}, a, `job 1, plan 2, subset 0 of 1 planned for server 0: r3-r5, instead of plan 1, subset 1
 			job 2, plan 2, subset 0 of 1 planned for server 0: r7-r8, instead of plan 1, subset 1
 			to remote 0: transfer job 1, plan 2, subset 0: r3-r5, 2 processes
-			` + hires(1, 1) + `
+			` + hires(1, 0) + `
 			to remote 0: start job 2, plan 1, subset 0, echo 21s, 0 imported
 			to remote 0: transfer job 2, plan 2, subset 0: r7-r8, 1 processes
-			` + hires(2, 1)},
+			` + hires(2, 0)},
 	})
 }
 
@@ -151,7 +151,7 @@ func TestAccount(t *testing.T) {
 		{2 * vt.Second, again{}, a, ""},
 		{2 * vt.Second, wake{}, a, first},
 		// soon both are lost: server 0 makes an offer, which is old tomorrow
-		{21 * vt.Second, wake{}, a, first + "\n" + hires(1, 1)},
+		{21 * vt.Second, wake{}, a, first + "\n" + hires(1, 0)},
 		{21 * vt.Second, granted(1, 1), b(0), ""},
 		{21 * vt.Second, progress(sub(1, 0), engine.P650, vt.Second, 2, 1, ends(done(0), done(1))), b(0),
 			`job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered
