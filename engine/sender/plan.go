@@ -52,15 +52,21 @@ func (s *Server) offer(j *job, v mail.Server, processes int) {
 // ([0060]-[0062]). Each chunk is a plan.
 func (s *Server) fetch(j *job, v mail.Server) {
 	n := min(s.cfg.Chunk, s.portion(j))
-	processes := make([]int, len(s.servers))
-	processes[v] = min(j.Processes, s.wanted(j, n, nil))
-	if n == 0 || processes[v] == 0 || j.offers[v] == 0 {
+	most := s.limit(j, nil)
+	if j.Deadline > 0 { // of all chunks together
+		most = min(most, s.needed(j, j.left)-j.inUse(nil))
+	}
+	if n == 0 || most <= 0 || j.offers[v] == 0 {
 		return
 	}
 	for _, o := range j.subsets {
 		if o.Server == v && !o.over && o.point < engine.P600 {
 			return
 		}
+	}
+	processes := make([]int, len(s.servers))
+	if processes[v] = j.Processes; most < j.Processes {
+		processes[v] = min(most, j.offers[v])
 	}
 	j.offers[v] = 0
 	parts := make([][]engine.Part, len(s.servers))

@@ -156,6 +156,7 @@ func (s *Server) take(j *job, v *subset, fresh []engine.Final) {
 	for _, f := range fresh {
 		i := f.Rcpt - j.First
 		j.status[i] = f.Status
+		j.left--
 		j.twice[i] = j.twice[i] || f.Ambiguous
 	}
 }

@@ -45,6 +45,7 @@ type job struct {
 	subsets []*subset
 	planned []engine.Planned // of the plan that is being read from facts
 	status  []mail.Status    // by recipient
+	left    int              // number of recipients that are not final
 	twice   []bool           // by recipient: may have got the message more than once
 	summary engine.Summary
 	told    bool
@@ -123,8 +124,8 @@ func (s *Server) Submit(now vt.Time, m engine.Submitted, out *engine.Outbox) {
 
 func (s *Server) add(m engine.Submitted) {
 	s.jobs = append(s.jobs, &job{Submitted: m, rest: []engine.Part{{From: m.First, To: m.First + m.Recipients}},
-		status: make([]mail.Status, m.Recipients),
-		twice:  make([]bool, m.Recipients)})
+		status: make([]mail.Status, m.Recipients), left: int(m.Recipients),
+		twice: make([]bool, m.Recipients)})
 }
 
 // end returns the place behind the last recipient of the mailing.

@@ -72,20 +72,31 @@ func (s *Server) waits(j *job) bool {
 }
 
 // wanted returns the most processes for a number of recipients of a mailing ([0031], [0083]): as many as its deadline
-// asks for, within the limits of the licence and of the account over all subsets that have not ended, but for one that
-// is to be replaced. The limits rule: a mailing may be late.
+// asks for, within the limits, which rule: a mailing may be late. replaced is a subset that ends for it.
 func (s *Server) wanted(j *job, recipients int, replaced *subset) int {
-	n := j.Processes * len(s.servers)
+	n := s.limit(j, replaced)
 	if j.Deadline > 0 {
-		n = min(n, needed(recipients, j.Deadline.Sub(s.now), s.efficiency()))
+		n = min(n, s.needed(j, recipients))
 	}
+	return n
+}
+
+// limit returns the most processes that a mailing may be given now: those it wants on all servers, and what the licence
+// and its account have left, of all subsets that have not ended but for one.
+func (s *Server) limit(j *job, except *subset) int {
+	n := j.Processes * len(s.servers)
 	if s.cfg.Licence > 0 {
-		n = min(n, s.cfg.Licence-s.inUse(0, replaced))
+		n = min(n, s.cfg.Licence-s.inUse(0, except))
 	}
 	if a := s.account(j); a.Processes > 0 {
-		n = min(n, a.Processes-s.inUse(j.Account, replaced))
+		n = min(n, a.Processes-s.inUse(j.Account, except))
 	}
 	return max(0, n)
+}
+
+// needed returns the number of processes that a number of recipients of a mailing need by its deadline.
+func (s *Server) needed(j *job, recipients int) int {
+	return needed(recipients, j.Deadline.Sub(s.now), s.efficiency())
 }
 
 // needed returns the number of processes that try a number of recipients in a time, each as many in an hour as its
@@ -123,13 +134,17 @@ func (s *Server) measure(j *job, v *subset, busy vt.Span) {
 // inUse returns the processes of all subsets that have not ended, but for one, of an account or, if it is 0, of all.
 func (s *Server) inUse(account int, except *subset) (n int) {
 	for _, j := range s.jobs {
-		if account > 0 && j.Account != account {
-			continue
+		if account == 0 || j.Account == account {
+			n += j.inUse(except)
 		}
-		for _, v := range j.subsets {
-			if !v.over && v != except {
-				n += v.Processes
-			}
+	}
+	return n
+}
+
+func (j *job) inUse(except *subset) (n int) {
+	for _, v := range j.subsets {
+		if !v.over && v != except {
+			n += v.Processes
 		}
 	}
 	return n

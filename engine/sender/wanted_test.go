@@ -87,6 +87,34 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
+// Chunks share what the deadline asks for: three processes for six recipients in an hour. While all are in use a server
+// gets no chunk.
+func TestDeadlineOfChunks(t *testing.T) {
+	second := engine.Subset{Job: 1, Epoch: 2}
+	rest := "to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes\n" + hires(1, 2)
+	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, []step{
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Deadline: vt.Time(vt.Hour)}), a,
+			"job 1 submitted: 6 recipients, due 0s, deadline 1h"},
+		{0, wake{}, a, prepared(1, 3)},
+		{0, granted(1, 2), b(0), `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r1
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 2 processes`},
+		{0, granted(1, 2), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
+			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes`},
+		{0, progress(sub(1, 0), engine.P600, 1, 0, 1, ""), b(0),
+			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported"},
+		{0, granted(1, 2), b(0), ""},
+		{vt.Second, progress(sub(1, 0), engine.P650, vt.Second, 2, 1, ends(done(0), done(1))), b(0),
+			`job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered
+			job 1, plan 1, subset 0 finished
+			to remote 0: start job 1, plan 1, subset 0, echo 1s, 2 imported
+			` + rest},
+		{vt.Second, granted(1, 3), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
+			to remote 0: transfer job 1, plan 3, subset 0: r4-r5, 2 processes`},
+		{vt.Second, progress(second, engine.P500, vt.Second, 0, 1, ""), b(1),
+			"to remote 1: start job 1, plan 2, subset 0, echo 1s, 0 imported"},
+	})
+}
+
 // The licence holds for all mailings together. One waits until another one's subset has ended, after a stop too.
 func TestLicence(t *testing.T) {
 	second := engine.Subset{Job: 2, Epoch: 1}
