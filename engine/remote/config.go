@@ -15,6 +15,7 @@ type Config struct {
 	Lease    vt.Span        // for which a Start lets the server deliver, from the Progress that it answers
 	Hold     vt.Span        // for which processes are kept after Granted
 	Batch    int            // most outcomes in a Progress
+	Stall    vt.Span        // after which an attempt without a lease is given up: longer than a step takes
 	Window   int            // most recipients of a subset who may have the message without an imported outcome
 	Resend   bool           // an ambiguous attempt is resent; otherwise its recipient is held
 }
@@ -22,7 +23,7 @@ type Config struct {
 // Default returns the configuration with the given delivery machine.
 func Default(d delivery.Config) Config {
 	return Config{Delivery: d, Sender: engine.Address{Role: engine.Sender}, Lease: 5 * vt.Second,
-		Hold: 10 * vt.Second, Batch: 1000, Window: 1000}
+		Hold: 10 * vt.Second, Batch: 1000, Window: 1000, Stall: 15 * vt.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -30,7 +31,7 @@ func (c *Config) Validate() (errs []error) {
 	for _, v := range []struct {
 		name string
 		span vt.Span
-	}{{"lease", c.Lease}, {"hold", c.Hold}} {
+	}{{"lease", c.Lease}, {"hold", c.Hold}, {"stall", c.Stall}} {
 		if v.span <= 0 {
 			errs = append(errs, fmt.Errorf("%s: got %v, want more than 0", v.name, v.span))
 		}

@@ -25,20 +25,20 @@ func (s *Server) unfinished() []*subset {
 	return s.subsets[s.oldest:]
 }
 
-// lapse ends the leases whose time has come. Attempts that stand still although they were begun again are given up: the
-// sending server does not renew the lease, and their processes are to be free for other subsets.
+// lapse ends the leases whose time has come.
 func (s *Server) lapse() {
 	lapsed := false
 	for _, v := range s.unfinished() {
 		if v.until > 0 && s.now >= v.until {
 			v.until, lapsed = 0, lapsed || v.left > 0
-			if v.restarted {
-				s.giveUp(v)
-			}
 		}
 	}
 	if lapsed {
 		s.withdraw()
+		s.swept = s.now
+	}
+	if s.now >= s.swept {
+		s.sweep()
 	}
 }
 
@@ -47,7 +47,7 @@ func (s *Server) Gate(now vt.Time, slot mail.Slot, gen uint32, out *engine.Outbo
 	s.now, s.out = now, out
 	if a := &s.slots[slot]; a.busy && a.gen == gen && !a.asked {
 		a.asked = true
-		s.rows[a.rcpt].of.moves++
+		s.step(a)
 		s.queue = append(s.queue, slot)
 	}
 	s.ask()
@@ -71,7 +71,7 @@ func (s *Server) ask() {
 		default:
 			a.sent = true
 			w.of.dots++
-			w.of.moves++
+			s.step(a)
 			s.write(engine.Intent{Rcpt: a.rcpt, Try: w.tries, Boot: s.boot})
 			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen, Send: true, Until: w.of.until,
 				Mark: engine.Dotted{Rcpt: a.rcpt, Try: w.tries}})

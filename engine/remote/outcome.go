@@ -39,7 +39,6 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	if status == mail.Pending {
 		o.Due = s.machine.Due()
 	}
-	w.of.restarted = w.of.restarted && status == mail.Pending
 	s.charge(o)
 }
 

@@ -41,7 +41,8 @@ type Server struct {
 	keptTill vt.Time
 	hired    engine.Hire // the last one
 	halted   bool
-	stray    bool // a recipient waits and the machine does not have it
+	stray    bool    // a recipient waits and the machine does not have it
+	swept    vt.Time // when the next attempt without a lease stands still
 }
 
 // subset is a part of a list that was transferred.
@@ -58,8 +59,6 @@ type subset struct {
 	dots     int     // number of attempts between the final dot and its outcome
 	busy     vt.Span // time of attempts that have ended
 	moves    uint64  // steps of attempts: begun, further, at the gate, ended
-	// it was begun again by request, and there was no outcome since
-	restarted bool
 }
 
 // row is one recipient of the newest subset that has it.
@@ -77,6 +76,7 @@ type row struct {
 // attempt is what a slot does.
 type attempt struct {
 	began vt.Time
+	moved vt.Time // its last step
 	gen   uint32
 	rcpt  mail.Recipient
 	busy  bool
@@ -87,7 +87,7 @@ type attempt struct {
 
 // New returns a server at time 0 without any facts.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
-	s := &Server{cfg: cfg, rows: make([]row, list.Len())}
+	s := &Server{cfg: cfg, rows: make([]row, list.Len()), swept: vt.Never}
 	s.machine = delivery.New(cfg.Delivery, list, gov, watcher{s, obs})
 	return s
 }
@@ -149,7 +149,7 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 			s.withdraw()
 		}
 	}
-	w.of.moves++
+	s.step(a)
 	s.end(&end)
 	s.seek()
 	s.ask()
@@ -183,7 +183,7 @@ func (s *Server) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 
 // NextWake returns the time of the machine's next wake or of the end of a lease.
 func (s *Server) NextWake() vt.Time {
-	next := s.machine.NextWake()
+	next := min(s.machine.NextWake(), s.swept)
 	for _, v := range s.unfinished() {
 		if v.until > 0 && v.left > 0 {
 			next = min(next, v.until)

@@ -37,9 +37,9 @@ func restart(t *testing.T, moves uint64, closes ...mail.Slot) roletest.Input {
 // Each step of an attempt is a move, also one that only the shell sees. Who waits at the gate for the server itself is
 // not open.
 func TestMoves(t *testing.T) {
-	moved := roletest.Input(func(r engine.Durable, _ vt.Time, _ *engine.Outbox) {
-		r.(*Server).Moved(0, 1)
-		r.(*Server).Moved(0, 7) // of another generation
+	moved := roletest.Input(func(r engine.Durable, now vt.Time, _ *engine.Outbox) {
+		r.(*Server).Moved(now, 0, 1)
+		r.(*Server).Moved(now, 0, 7) // of another generation
 	})
 	play(t, plain, append(begun[:len(begun):len(begun)],
 		step{2 * vt.Second, probe(t, 2, 2), ""},
@@ -83,15 +83,26 @@ func TestRestart(t *testing.T) {
 		step{vt.Hour + 10*vt.Second, wake{}, "slot 0 begins r0, try 1"},
 	)
 	play(t, plain, steps)
-	// What stands still after that is given up when the lease ends: its processes are free.
+	// Without a lease the server gives up by itself what stands still: its processes are free.
 	ends := roletest.Input(func(r engine.Durable, now vt.Time, out *engine.Outbox) {
 		if r.Wake(now, nil, out); !slices.Equal(out.Close, []mail.Slot{0, 1}) {
 			t.Errorf("slots %v are closed, want both", out.Close)
 		}
 	})
 	play(t, plain, append(steps[:7:7],
-		step{vt.Hour + 5*vt.Second, ends, ""},
-		step{vt.Hour + 5*vt.Second, probe(t, 6, 0), ""},
+		step{vt.Hour + 5*vt.Second, wake{}, ""},
+		step{vt.Hour + 15*vt.Minute - 1, wake{}, ""},
+		step{vt.Hour + 15*vt.Minute, ends, ""},
+		step{vt.Hour + 15*vt.Minute, probe(t, 6, 0), ""},
+	))
+	// So it does after Drop with one whose final dot was sent. A lease that is renewed keeps the other one.
+	play(t, plain, append(begun[:len(begun):len(begun)],
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		step{6 * vt.Second, wake{}, ""},
+		step{vt.Second + 15*vt.Minute - 1, start(0, vt.Second+15*vt.Minute, 0, 1),
+			told("P600, sent 15m0.999s, 0 ended")},
+		step{2*vt.Second + 15*vt.Minute, wake{}, ""},
+		step{2*vt.Second + 15*vt.Minute, engine.Drop{Subset: one(0)}, "outcome r0, try 0: pending, ambiguous, due 15m12s"},
 	))
 	play(t, plain, append(begun[:len(begun):len(begun)], // at the gate, and barred meanwhile
 		step{2 * vt.Second, halt(true), ""},

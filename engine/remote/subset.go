@@ -120,6 +120,7 @@ func (s *Server) drop(id engine.Subset) {
 	if v := s.find(id); v != nil && !v.dropped {
 		v.dropped, v.until = true, 0
 		s.withdraw()
+		s.sweep()
 	}
 }
 
@@ -175,7 +176,7 @@ func (s *Server) began() {
 		if v.busy && v.gen == a.Gen {
 			continue
 		}
-		*v = attempt{began: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true}
+		*v = attempt{began: s.now, moved: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true}
 		s.rows[a.Rcpt].open = true
 		s.rows[a.Rcpt].of.moves++
 	}

@@ -238,7 +238,7 @@ func (w *World) build(h *host) {
 			Interval: governor.Default().Interval}
 		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{c.Check}, "resend"
 		cfg := remote.Default(d)
-		cfg.Lease, cfg.Resend, cfg.Batch, cfg.Window = c.Lease, true, c.Batch, c.Window
+		cfg.Lease, cfg.Stall, cfg.Resend, cfg.Batch, cfg.Window = c.Lease, c.Stall, true, c.Batch, c.Window
 		h.remote = remote.New(cfg, w.list, hold(c.Processes), silent{})
 		h.role = h.remote
 	case h.number == c.bounceHost():
