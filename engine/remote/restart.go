@@ -58,8 +58,8 @@ func (s *Server) sweep() {
 	})
 }
 
-// giveUp ends some attempts, but for those that wait at the gate. As after a stop, one whose final dot may have been sent
-// is ambiguous, and another one is not charged to its recipient.
+// giveUp ends some attempts, but for those that wait at the gate. As after a stop, one whose final dot may have been
+// sent is ambiguous, and another one is not charged to its recipient.
 func (s *Server) giveUp(which func(a *attempt) bool) {
 	var all []mail.Completion
 	for i := range s.slots {

@@ -102,7 +102,8 @@ func TestRestart(t *testing.T) {
 		step{vt.Second + 15*vt.Minute - 1, start(0, vt.Second+15*vt.Minute, 0, 1),
 			told("P600, sent 15m0.999s, 0 ended")},
 		step{2*vt.Second + 15*vt.Minute, wake{}, ""},
-		step{2*vt.Second + 15*vt.Minute, engine.Drop{Subset: one(0)}, "outcome r0, try 0: pending, ambiguous, due 15m12s"},
+		step{2*vt.Second + 15*vt.Minute, engine.Drop{Subset: one(0)},
+			"outcome r0, try 0: pending, ambiguous, due 15m12s"},
 	))
 	play(t, plain, append(begun[:len(begun):len(begun)], // at the gate, and barred meanwhile
 		step{2 * vt.Second, halt(true), ""},
