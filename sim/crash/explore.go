@@ -25,7 +25,7 @@ type Search struct {
 // downs returns how long servers stop.
 func (c *Config) downs() []vt.Span { return []vt.Span{c.soon(), c.late()} }
 
-// DefaultSearch returns the whole search of the small scope: 1.7 million runs.
+// DefaultSearch returns the whole search of the small scope: 1.9 million runs.
 func DefaultSearch() Search {
 	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Firsts: 1, Seed: 1,
 		Workers: runtime.GOMAXPROCS(0)}
