@@ -31,12 +31,12 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/input internal/longtest internal/script internal/zone engine/internal/roletest
+internal/agenda internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable
 scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
-reports/folder reports/diagnosis reports/reactions reports/distances
+reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
 reports/chart
 reports/page reports/attempts
 reports/run reports/answer reports/planning

@@ -15,6 +15,7 @@ func (Reached) fact()   {}
 func (Planned) fact()   {}
 func (Imported) fact()  {}
 func (Finished) fact()  {}
+func (Tallied) fact()   {}
 func (Closed) fact()    {}
 func (Reported) fact()  {}
 func (Barred) fact()    {}
@@ -68,6 +69,9 @@ type (
 		First    uint64
 		Outcomes string
 	}
+
+	// Tallied ends a subset of which only the numbers of outcomes are known: its checkpoint P699.
+	Tallied struct{ Tally Tally }
 
 	// Finished ends a subset of which all outcomes are imported: its checkpoint P699.
 	Finished struct {

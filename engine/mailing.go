@@ -21,6 +21,7 @@ func (Start) body()     {}
 func (Drop) body()      {}
 func (Restart) body()   {}
 func (Progress) body()  {}
+func (Tally) body()     {}
 func (Summary) body()   {}
 func (Changes) body()   {}
 func (Got) body()       {}
@@ -129,6 +130,13 @@ type Progress struct {
 	Busy       vt.Span    // time of all attempts that ended since the server began
 	Moves      uint64     // steps of attempts since then: begun, further, at the gate, ended
 	Open       int        // attempts under way, but for those that wait at the gate
+}
+
+// Tally ends a subset whose server counted its recipients, and followed none. It answers Start like Progress.
+type Tally struct {
+	Subset                  Subset
+	Delivered, Failed, Held uint64
+	Busy                    vt.Span // time of all attempts
 }
 
 // Summary reports a mailing to who asked for it ([0038]). It is repeated until Got.

@@ -37,6 +37,8 @@ func Words(v any) string {
 		return fmt.Sprintf("%v imported from %d on: %s", v.Subset, v.First, outcomeWords(v.Outcomes))
 	case Finished:
 		return fmt.Sprintf("%v finished", v.Subset)
+	case Tallied:
+		return "tallied: " + bodyWords(v.Tally)
 	case Closed:
 		return "closed: " + Words(v.Summary)
 	case Reported:
@@ -104,6 +106,8 @@ func bodyWords(v any) string {
 			s += fmt.Sprintf(", %d barred", v.Barred)
 		}
 		return s
+	case Tally:
+		return fmt.Sprintf("%v: %d delivered, %d failed, %d held", v.Subset, v.Delivered, v.Failed, v.Held)
 	case Summary:
 		s := fmt.Sprintf("summary of job %d: %d delivered, %d failed, %d held, %d suppressed, %d ambiguous", v.Job,
 			v.Delivered, v.Failed, v.Held, v.Suppressed, v.Ambiguous)

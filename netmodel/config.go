@@ -122,6 +122,7 @@ type Destination struct {
 	HangsUp   int        `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
 	Greylist  Greylist   `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
 	Dead      []Dead     `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
+	Returned  Returned   `toml:"returned,omitdefault" doc:"messages that are accepted and come back later; needs sender.check"`
 	Mailboxes []Mailbox  `toml:"mailbox,omitdefault" doc:"states of single mailboxes in which they take no mail for a time, such as full ones; at most 4"`
 	Fail      []Fail     `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
 
@@ -146,6 +147,16 @@ type Destination struct {
 	Drift      []delay.Drift      `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
 	Weather    Weather            `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
 }
+
+// Returned describes messages that a receiver accepts and returns later.
+type Returned struct {
+	Share float64 `toml:"share" doc:"share of the recipients to whom it does so, with each message" range:"0..1" source:"assumed: refusals come at once"`
+	After vt.Span `toml:"after" doc:"least time after which a message comes back; the longest is twice as long" range:"0s..30d" default:"1m" source:"assumed: the receiver tries at once"`
+	Soft  float64 `toml:"soft" doc:"share of these recipients whose mailboxes exist: the reason passes" range:"0..1" source:"assumed: none"`
+}
+
+// Off reports whether no message comes back.
+func (r Returned) Off() bool { return r.Share == 0 }
 
 // block returns the number of the netblock of the server with a number, and gives the next
 // number to one that is new.

@@ -14,6 +14,9 @@ import (
 //	Begin -> look-up -> connect -> banner -> EHLO -> MAIL -> RCPT -> DATA -> dot -> end
 //	           (fresh connections only)        any stage may end the attempt
 //
+// With full stages an attempt may be asked before its final dot (AtGate), and a server may stop in the middle of it
+// (Cut).
+//
 // Receivers keep separate state for each server, so models of one Network share
 // no mutable state, except for shared destinations: see NewModels. Not safe for
 // concurrent use.
@@ -200,10 +203,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Complet
 		q.PushAgain(m.enter(at, t), int(slot))
 		return false
 	}
-	m.busy--
-	if t.msg.Grey != 0 || t.msg.complains {
-		m.receivers[t.dest].End(at, &t.conn, &t.msg, t.reply.Class() == mail.Delivered)
-	}
+	m.leave(at, t, t.reply.Class() == mail.Delivered)
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}
@@ -213,6 +213,45 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Complet
 	}
 	c.Reply, c.Way, c.Slot, c.Gen = t.reply, mail.NewWay(t.lookup, hops), slot, t.gen
 	return true
+}
+
+// AtGate reports whether the next step of the attempt of a slot is the transfer of the message, up to and including
+// the final dot. Only an attempt with full stages comes to its gate.
+func (m *Model) AtGate(slot mail.Slot) bool {
+	t := &m.trips[slot]
+	return !t.ended && m.Steps(t.kind, &t.msg)[t.step].Stage == mail.StageDot
+}
+
+// Pass lets the attempt of a slot, which is at its gate, go on, and pushes its next event to q.
+func (m *Model) Pass(now vt.Time, slot mail.Slot, q *evq.Queue) {
+	q.PushNext(m.advance(now, &m.trips[slot]), int(slot))
+}
+
+// Refuse ends the attempt of a slot, which is at its gate, before the final dot: Handle returns its end.
+func (m *Model) Refuse(now vt.Time, slot mail.Slot, q *evq.Queue) {
+	t := &m.trips[slot]
+	t.end(mail.StageDATA, now)
+	t.reply.Fault = mail.Aborted
+	q.PushNext(now, int(slot))
+}
+
+// Cut ends the attempt of a slot without an end for Handle to return: its server has stopped. Cut reports whether
+// the receiver accepts the message: its reply was positive, and on its way.
+func (m *Model) Cut(now vt.Time, slot mail.Slot) (accepted bool) {
+	t := &m.trips[slot]
+	end := t.start.Add(t.reply.Took)
+	accepted = t.ended && t.reply.Class() == mail.Delivered && now >= end.Add(-t.conn.RTT/2)
+	m.leave(now, t, accepted)
+	m.HangUp(slot)
+	return accepted
+}
+
+// leave ends the trip of an attempt, whose message may have been accepted.
+func (m *Model) leave(at vt.Time, t *trip, accepted bool) {
+	m.busy--
+	if t.msg.Grey != 0 || t.msg.complains {
+		m.receivers[t.dest].End(at, &t.conn, &t.msg, accepted)
+	}
 }
 
 // Load returns the load of the server with busy attempts under way, 0 to 1.

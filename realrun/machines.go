@@ -38,7 +38,7 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 	r := &roles{shared: runlog.NewRecorder(len(s.Destinations), nil)}
 	var parts []scenarios.Arrival
 	var err error
-	if s.Partitioning.Learns() {
+	if s.Dispatch.Learns() {
 		if r.planner, err = s.Planner(list); err == nil {
 			list = r.planner.List()
 		}

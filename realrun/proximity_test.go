@@ -32,7 +32,7 @@ func TestMailingsLearnLive(t *testing.T) {
 	second := s.Campaigns[0]
 	second.Name, second.Start = "second", 10*vt.Minute
 	s.Campaigns = append(s.Campaigns, second)
-	s.Partitioning.Partition = "proximity"
+	s.Dispatch.Partition = "proximity"
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
 	_, _, r := live(t, s, 150, j)

@@ -68,7 +68,7 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	dialogue := mail.DefaultDialogue()
 	dialogue.Timeouts.Connect = 5 * vt.Minute // time for a busy machine
 	return &scenarios.Scenario{Name: "rehearsal",
-		Partitioning: scenarios.Default().Partitioning, Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
+		Dispatch: scenarios.Default().Dispatch, Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
 		Governor: g, Retry: resends, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
 		Network: network, Servers: []netmodel.Server{server, second},
 		Destinations: []netmodel.Destination{big, plain, grey, wall},

@@ -90,6 +90,10 @@ func (l *assumptionList) table(v, def reflect.Value, path, key, of string) {
 // ways to give a step is unused, and a single server or destination has no share.
 func (l *assumptionList) counts(key string) bool {
 	switch key {
+	case "bus.delay", "bus.loss", "bus.repeat", "disk.commit", "requests.push":
+		return l.scenario.Dispatch.Sends()
+	case "returns.hard", "returns.soft":
+		return l.scenario.returns()
 	case "governor.d":
 		return l.scenario.Governor.StepMode == "explicit"
 	case "governor.factor":

@@ -64,6 +64,7 @@ func (s *Scenario) Validate() []error {
 			"got %q, want another name: with governor.scope = \"cluster\" it names all servers together", v.Name)
 	}
 	s.checkPartition(&l)
+	s.checkSystem(&l)
 	_, err := mail.ParseAddress(s.Message.From) // a live run also requires a reserved domain
 	l.Check(err == nil, "message.from", "got %s, want a plain address, such as \"news@sender.example\"",
 		tomlfile.Quote(s.Message.From))

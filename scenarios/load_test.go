@@ -161,7 +161,8 @@ value = 2
 			Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
 		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
 		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
-		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000}}},
+		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000,
+			Asks: Asks{After: 10 * vt.Minute, Letter: "unsubscribe"}}}},
 		{"expect", s.Expect, []measure.Expectation{{Metric: "dfr", Op: "<=", Value: 2, In: "any"}}},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {

@@ -12,16 +12,27 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel"
 )
 
-// Partitioning is how lists are divided among servers.
-type Partitioning struct {
+// Dispatch is how lists come to delivering servers: how they are divided, and the sending server that hands them
+// over.
+type Dispatch struct {
 	Partition string  `toml:"partition" doc:"strategy by which each list is divided among the servers" default:"shares"`
 	Imbalance float64 `toml:"imbalance" doc:"most recipients of a server / its fair share, by server.share and processes" range:"1..10" default:"1.05" source:"assumed: one in twenty more than its share delays no mailing by more"`
 
 	Proximity proximity.Config `toml:"proximity,omitdefault" doc:"how distances are learned ([0056]-[0059])"`
+
+	Check      vt.Span      `toml:"check,omitdefault" doc:"time between two checks of everything that is under way by a sending server (A server), which hands over lists, sees that they are delivered, and gives to others what a lost server leaves ([0029]-[0041]); 0s: none, and lists are on their servers when a campaign starts" range:"0s..1h" default:"0s" source:"assumed: no sending server"`
+	Lease      vt.Span      `toml:"lease,omitdefault" doc:"how long a delivering server may deliver without an answer of the sending server" range:">0s..1d" default:"1m" source:"assumed: some checks may be lost"`
+	Patience   vt.Span      `toml:"patience,omitdefault" doc:"after how long without an answer a delivering server is lost, and its recipients are planned anew" range:">0s..30d" default:"15m" source:"derived: longer than the longest SMTP time-out, RFC 5321 4.5.3.2.6"`
+	Window     int          `toml:"window,omitdefault" doc:"most recipients of a part of a list who may have the message while the sending server has no outcome of theirs: as many may get it twice if the server is lost" range:"1..1000000" default:"1000" source:"assumed: some seconds of mail"`
+	SameList   bool         `toml:"same_list,omitdefault" doc:"all campaigns go to the same people: each has the list of the first one"`
+	Licence    int          `toml:"licence,omitdefault" doc:"most MTA processes of all campaigns under way, on all servers ([0083]); 0: no limit" range:"0..1000000" source:"scenario"`
+	Efficiency unit.PerHour `toml:"efficiency,omitdefault" doc:"messages that a process delivers, until campaigns have shown it: by it the processes for a deadline are chosen ([0031], [0066])" range:">0/h..3600000/h" default:"700/h" source:"derived: [0065], [0068]: 140,000/h by 200 processes"`
+	Chunk      int          `toml:"chunk,omitdefault" doc:"recipients that a delivering server fetches at a time" range:"1..1000000000" default:"10000" source:"derived: [0078]"`
 }
 
 // strategies are the choices of sender.partition.
@@ -34,34 +45,56 @@ var strategies = []conf.Choice{
 	{Name: "segment", Doc: "keeps recipients of the same content together ([0036])"},
 	{Name: "optimal", Doc: "takes the least time in all, within imbalance and quotas"},
 	{Name: "proximity", Doc: "as optimal, by the times that earlier campaigns measured ([0056]-[0059])"},
+	{Name: "pull", Doc: "lets servers fetch chunks of the list as processes become free ([0060]-[0062])"},
 }
 
 // Choices returns the strategies with what each does.
-func (Partitioning) Choices(key string) []conf.Choice {
+func (Dispatch) Choices(key string) []conf.Choice {
 	if key == "partition" {
 		return strategies
 	}
 	return nil
 }
 
-// Off reports whether lists are cut as they stand.
-func (p Partitioning) Off() bool { return p.Partition == "shares" }
+// Off reports whether all keys have their plainest meaning: lists are cut as they stand, without a sending server.
+func (p Dispatch) Off() bool { return p.Partition == "shares" && !p.Sends() }
+
+// Plain reports whether no strategy makes a plan for lists: they are cut as they stand, or fetched.
+func (p Dispatch) Plain() bool { return p.Partition == "shares" || p.Partition == "pull" }
+
+// Sends reports whether there is a sending server.
+func (p Dispatch) Sends() bool { return p.Check > 0 }
+
+// Fetches reports whether delivering servers fetch chunks of lists from the sending server.
+func (p Dispatch) Fetches() bool { return p.Sends() && p.Partition == "pull" }
 
 // Idle reports whether a key has no meaning beside the other values of p.
-func (p Partitioning) Idle(key string) bool {
-	return key == "imbalance" && !p.balanced() || key == "proximity" && !p.Learns()
+func (p Dispatch) Idle(key string) bool {
+	switch key {
+	case "imbalance":
+		return !p.balanced()
+	case "proximity":
+		return !p.Learns()
+	case "check", "lease", "patience", "window", "same_list", "licence", "efficiency":
+		return !p.Sends()
+	case "chunk":
+		return p.Partition != "pull"
+	}
+	return false
 }
 
 // Learns reports whether lists are divided by what earlier campaigns measured.
-func (p Partitioning) Learns() bool { return p.Partition == "proximity" }
+func (p Dispatch) Learns() bool { return p.Partition == "proximity" }
 
 // balanced reports whether plans keep to imbalance and quotas.
-func (p Partitioning) balanced() bool { return p.Partition == "optimal" || p.Learns() }
+func (p Dispatch) balanced() bool { return p.Partition == "optimal" || p.Learns() }
 
 // Strategies returns the names of the strategies that make a plan.
 func Strategies() (all []string) {
 	for _, c := range strategies[1:] {
-		all = append(all, c.Name)
+		if c.Name != "pull" {
+			all = append(all, c.Name)
+		}
 	}
 	return all
 }
@@ -85,7 +118,7 @@ func (s *Scenario) ProblemAt(campaign int, counts, times []int64) *partition.Pro
 
 // problem returns Problem without times, and without quotas of sites, which follow from times.
 func (s *Scenario) problem(campaign int, counts []int64) *partition.Problem {
-	p := &partition.Problem{Imbalance: s.Partitioning.Imbalance}
+	p := &partition.Problem{Imbalance: s.Dispatch.Imbalance}
 	for _, v := range s.Servers {
 		processes := s.Campaigns[campaign].Processes
 		if v.Connections > 0 {
@@ -195,10 +228,10 @@ func (s *Scenario) groups() (all [][]int64) {
 // divided by sender.partition; key is for its draws. If a run learns, all parts are by what was known before it, see
 // Planner. The error names a campaign that does not fit on the servers.
 func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, error) {
-	if s.Partitioning.Off() {
+	if s.Dispatch.Plain() {
 		return list, s.Arrivals(list.Len()), nil
 	}
-	if s.Partitioning.Learns() {
+	if s.Dispatch.Learns() {
 		p, err := s.Planner(list)
 		if err != nil {
 			return nil, nil, err
@@ -209,7 +242,7 @@ func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, er
 	var all []Arrival
 	ends := append([]mail.Recipient{0}, s.Ends(list.Len())...)
 	for number, c := range s.Campaigns {
-		plan, err := Plan(s.Partitioning.Partition, s.Problem(number, list.Groups(number)), key)
+		plan, err := Plan(s.Dispatch.Partition, s.Problem(number, list.Groups(number)), key)
 		if err != nil {
 			return nil, nil, fmt.Errorf("campaign %s: %w", c.Name, err)
 		}
@@ -261,10 +294,10 @@ func inOrder(all []Arrival, servers int) []Arrival {
 
 // checkPartition checks that each campaign's list has room on the servers.
 func (s *Scenario) checkPartition(l *conf.List) {
-	if !s.Partitioning.balanced() || len(*l) > 0 {
+	if !s.Dispatch.balanced() || len(*l) > 0 {
 		return
 	}
-	if pairs := len(s.Servers) * len(s.Destinations); s.Partitioning.Learns() && pairs > proximity.MostPairs {
+	if pairs := len(s.Servers) * len(s.Destinations); s.Dispatch.Learns() && pairs > proximity.MostPairs {
 		l.Check(false, "sender.partition", "got %d pairs of server and destination, want at most %d", pairs,
 			proximity.MostPairs)
 		return

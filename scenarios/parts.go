@@ -20,9 +20,13 @@ import (
 
 // Netmodel returns the configuration of the scenario's network.
 func (s *Scenario) Netmodel() netmodel.Config {
+	stages := s.Stages
+	if s.Dispatch.Sends() && s.Guarded() {
+		stages = "full" // a server may stop in the middle of an attempt
+	}
 	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
 		Dialogue: s.Dialogue, Size: s.Message.Size, SizeSigma: s.Message.SizeSigma, Campaigns: s.messages(),
-		Stages: s.Stages, Clock: s.Clock(), Replies: s.Replies}
+		Stages: stages, Clock: s.Clock(), Replies: s.Replies}
 }
 
 // ReplyTables returns the sender's reading of replies, by destination; nil if it has none.
@@ -211,12 +215,20 @@ func (s *Scenario) Recipients() int {
 // destination by the destinations' shares. If lists are partitioned, each destination
 // has exactly its share.
 func (s *Scenario) List(key rng.Key) mail.List {
-	if !s.Partitioning.Off() {
+	if !s.Dispatch.Plain() {
 		return mail.GroupedList(s.groups())
 	}
 	var shares []float64
 	for _, d := range s.Destinations {
 		shares = append(shares, d.Share)
+	}
+	if n := len(s.Campaigns); s.Dispatch.SameList && n > 1 {
+		once := mail.SyntheticList(s.Campaigns[0].Recipients, shares, key)
+		var all []mail.Destination
+		for i := range n * once.Len() {
+			all = append(all, once.Destination(mail.Recipient(i%once.Len())))
+		}
+		return mail.ReadList(all)
 	}
 	return mail.SyntheticList(s.Recipients(), shares, key)
 }
@@ -342,7 +354,7 @@ func (s *Scenario) times(kind mail.Conn) (all []vt.Span) {
 func (s *Scenario) Sending(given bool) runlog.Sending {
 	plan := s.Retry.Spelled()
 	v := runlog.Sending{Delays: plan.Delays, Limit: plan.Limit}
-	if given || !s.Partitioning.Off() {
+	if given || !s.Dispatch.Plain() {
 		return v
 	}
 	v.Shares = s.Shares()

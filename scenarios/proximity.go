@@ -121,7 +121,7 @@ func (p *Planner) learn() {
 			seen = append(seen, p.seen[i][d])
 		}
 	}
-	if p.known.Learn(p.s.Partitioning.Proximity, servers, sites, seen, p.probes) {
+	if p.known.Learn(p.s.Dispatch.Proximity, servers, sites, seen, p.probes) {
 		p.probes = 0
 		for i := range p.seen {
 			clear(p.seen[i])
@@ -166,7 +166,7 @@ func (p *Planner) State(c *snap.Codec, again func([]Arrival)) {
 // learned returns the recipients of a campaign by destination and server, and the number of probes among them, by what
 // is known. The campaign fits on the servers.
 func (s *Scenario) learned(campaign int, groups []int64, known *proximity.Database) (counts []int64, probes uint64) {
-	view := known.Look(s.problem(campaign, groups), s.Partitioning.Proximity)
+	view := known.Look(s.problem(campaign, groups), s.Dispatch.Proximity)
 	counts, probes, ok := view.Plan(s.ProblemAt(campaign, groups, view.Cost))
 	if !ok {
 		panic("scenarios: a campaign that fits on the servers has no plan")

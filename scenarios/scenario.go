@@ -35,20 +35,26 @@ type Scenario struct {
 	TimeScale     float64     `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
 	DomainsFile   string      `toml:"domains_file,omitdefault" doc:"CSV file with the columns domain and provider: the destination of each domain of a list, beside the destinations' own domain and domains; a path from the folder of the scenario"`
 
-	Analysis     Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
-	Governor     governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
-	Partitioning Partitioning           `toml:"sender,omitdefault" doc:"how lists are divided among servers ([0031], [0052]-[0062])"`
-	Quiet        []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
-	Retry        retry.Config           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
-	Freeing      delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`
-	Message      Message                `toml:"message" doc:"what is sent"`
-	Dialogue     mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
-	Network      netmodel.Paths         `toml:"network" doc:"the paths between servers and destinations"`
-	Servers      []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
-	Destinations []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
-	Replies      []replies.Row          `toml:"reply,omitdefault" doc:"the sender's reading of replies of all destinations, after each destination's own; see there"`
-	Campaigns    []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
-	Expect       []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+	Analysis      Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
+	Governor      governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
+	Dispatch      Dispatch               `toml:"sender,omitdefault" doc:"how lists come to servers ([0031], [0052]-[0062])"`
+	Bus           Bus                    `toml:"bus,omitdefault" doc:"how messages between the sender's own servers travel"`
+	Disk          Disk                   `toml:"disk,omitdefault" doc:"disks of the sender's own servers"`
+	AccountLimits []Account              `toml:"account,omitdefault" doc:"limits of accounts, which need sender.check ([0083])"`
+	Returns       Returns                `toml:"returns,omitdefault" doc:"the server that takes returned mail (C server, [0042]-[0045])"`
+	Requests      Requests               `toml:"requests,omitdefault" doc:"the server that takes requests (D server, [0047], [0048])"`
+	Faults        []Fault                `toml:"fault,omitdefault" doc:"stops of the sender's own servers; they need sender.check"`
+	Quiet         []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
+	Retry         retry.Config           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
+	Freeing       delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`
+	Message       Message                `toml:"message" doc:"what is sent"`
+	Dialogue      mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
+	Network       netmodel.Paths         `toml:"network" doc:"the paths between servers and destinations"`
+	Servers       []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
+	Destinations  []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
+	Replies       []replies.Row          `toml:"reply,omitdefault" doc:"the sender's reading of replies of all destinations, after each destination's own; see there"`
+	Campaigns     []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
+	Expect        []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
 
 	domains *domainsFile        // content of DomainsFile; nil: none, or not read
 	known   *proximity.Database // what earlier runs learned; nil: nothing
@@ -123,10 +129,11 @@ type Campaign struct {
 	Account    string       `toml:"account,omitdefault" doc:"account that the campaign is sent for, such as a customer's, which allowances with scope = \"account\" count; campaigns that name none have one account together"`
 	Pool       string       `toml:"pool,omitdefault" doc:"name of the pool of source addresses from which its connections come, on each server that has one of that name; not given: the servers' own addresses"`
 	Start      vt.Span      `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
-	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. It changes nothing in the run: the report and late_recipients judge by it" unit:"moment" range:">0s..3650d" source:"scenario"`
+	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. The report and late_recipients judge by it, and a sending server asks for as few processes as it needs for it; it changes nothing else in the run" unit:"moment" range:">0s..3650d" source:"scenario"`
 	Processes  int          `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
 	Subset     int          `toml:"subset" doc:"recipients that an MTA process takes at once ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
 	Priority   int          `toml:"priority" doc:"a campaign of higher priority gets processes before others, and each other process gives way to it when its attempt ends; with victim = \"lowest-priority\", processes of the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
+	Asks       Asks         `toml:"asks,omitdefault" doc:"recipients who ask to get nothing any more; needs sender.check"`
 	Rate       unit.PerHour `toml:"rate,omitdefault" doc:"messages of the campaign that each server offers in the long run, evenly spaced; not given: no limit" range:"0.01/h..3600000000/h" source:"assumed: no limit of its own"`
 }
 

@@ -61,8 +61,10 @@ const (
 )
 
 // branching reports whether the runs of a scenario can branch: each server must have a governor
-// of its own.
-func branching(s *scenarios.Scenario) bool { return !s.OneGovernor() && !s.Retry.OfCluster() }
+// of its own, and no sending server.
+func branching(s *scenarios.Scenario) bool {
+	return !s.OneGovernor() && !s.Retry.OfCluster() && !s.Dispatch.Sends()
+}
 
 // witness is a governor whose decisions are written down.
 type witness struct {

@@ -8,13 +8,14 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/snap"
+	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
 // checkpointMagic begins a checkpoint file. After it come the identity of the
 // run (World.identity) and a newline, the SHA-256 of the state, and the state.
-const checkpointMagic = "flyball checkpoint 9\n"
+const checkpointMagic = "flyball checkpoint 10\n"
 
 // Checkpoint returns the saved state of a run that was stopped; nil if the run
 // reached its end.
@@ -74,7 +75,13 @@ func Resume(s *scenarios.Scenario, replication uint64, list *mail.List, watch ru
 }
 
 func (w *World) state(c *snap.Codec) {
-	c.Fields(&w.reached)
+	reached := w.reached
+	c.Fields(&reached)
+	if w.system != nil { // its state is spread over several roles: the run is made again up to here
+		w.repeat(c, reached)
+		return
+	}
+	w.reached = reached
 	if w.planner != nil {
 		w.planner.State(c, w.again)
 	}
@@ -92,6 +99,21 @@ func (w *World) state(c *snap.Codec) {
 	if w.cluster != nil {
 		w.cluster.State(c)
 		w.shared.State(c)
+	}
+}
+
+// repeat saves what a run with a sending server needs to be made again, or makes it again up to the time reached.
+func (w *World) repeat(c *snap.Codec, reached vt.Time) {
+	kept := w.outcomes() != nil
+	c.Fields(&kept)
+	if !c.Reading() {
+		return
+	}
+	if kept {
+		w.KeepOutcomes()
+	}
+	for w.reached < reached {
+		w.advance()
 	}
 }
 

@@ -411,13 +411,13 @@ func TestServersAreIndependent(t *testing.T) {
 }
 
 // asItStands cuts lists as they stand: a plan depends on the times of all servers and destinations.
-func asItStands(s *scenarios.Scenario) { s.Partitioning = scenarios.Default().Partitioning }
+func asItStands(s *scenarios.Scenario) { s.Dispatch = scenarios.Default().Dispatch }
 
 // plannedBefore divides lists by what the scenario states: a plan by what was learned depends on what came before.
 func plannedBefore(s *scenarios.Scenario) {
-	if s.Partitioning.Learns() {
-		s.Partitioning = scenarios.Default().Partitioning
-		s.Partitioning.Partition = "equal"
+	if s.Dispatch.Learns() {
+		s.Dispatch = scenarios.Default().Dispatch
+		s.Dispatch.Partition = "equal"
 	}
 }
 

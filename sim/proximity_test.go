@@ -115,11 +115,11 @@ func TestOneMailingFindsShiftedDistances(t *testing.T) {
 // much goes wrong, and in the scenario proximity, where much is learned.
 func TestTwinLearnsAsTheEngineDoes(t *testing.T) {
 	eachScenario(t, howMany(t, 8, 100), func(t *testing.T, d *dice, s *scenarios.Scenario) {
-		if s.Partitioning.Off() {
+		if s.Dispatch.Plain() {
 			d.partition(s)
 		}
-		s.Partitioning.Partition, s.Partitioning.Imbalance = "proximity", pick(d, 1, 1.05, 2)
-		s.Partitioning.Proximity = d.learning()
+		s.Dispatch.Partition, s.Dispatch.Imbalance = "proximity", pick(d, 1, 1.05, 2)
+		s.Dispatch.Proximity = d.learning()
 		s.Horizon += vt.Hour
 		for i, name := range []string{"later", "last"} {
 			c := s.Campaigns[0]
@@ -143,9 +143,9 @@ func TestTwinLearnsAsTheEngineDoes(t *testing.T) {
 				fmt.Sprintf("campaign[%d].subset=5", i), fmt.Sprintf("campaign[%d].start=%ds", i, 50*d.IntN(5)))
 		}
 		s := mailings(t, nil, append(set, fmt.Sprint("sender.imbalance=", pick(d, 1, 1.05, 2)))...)
-		s.Partitioning.Proximity = d.learning()
+		s.Dispatch.Proximity = d.learning()
 		if agree(t, s); t.Failed() {
-			t.Fatalf("seed %d: %+v %s", seed, s.Partitioning, set)
+			t.Fatalf("seed %d: %+v %s", seed, s.Dispatch, set)
 		}
 	}
 }

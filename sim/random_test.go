@@ -195,7 +195,23 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if d.IntN(4) == 0 {
 		d.partition(&s)
 	}
+	if s.Dispatch.Plain() && d.IntN(4) == 0 {
+		d.sender(&s)
+	}
 	return &s
+}
+
+// sender has a sending server hand the lists over, which nothing stops.
+func (d *dice) sender(s *scenarios.Scenario) {
+	v := &s.Dispatch
+	v.Partition, v.Imbalance = "shares", scenarios.Default().Dispatch.Imbalance
+	v.Proximity = scenarios.Default().Dispatch.Proximity
+	v.Check = pick(d, 100*vt.Millisecond, vt.Second, 10*vt.Second, vt.Minute)
+	v.Lease, v.Patience = 6*v.Check, 60*v.Check
+	s.Bus.Delay = pick(d, 1, vt.Millisecond, v.Check)
+	for i := range s.Campaigns {
+		s.Campaigns[i].Deadline = 0
+	}
 }
 
 // ranks makes some campaigns more urgent than others, and gives some a rate.
@@ -674,14 +690,14 @@ func (d *dice) servers(f features) []netmodel.Server {
 
 // partition divides lists by one of the strategies, between regions that lie apart.
 func (d *dice) partition(s *scenarios.Scenario) {
-	s.Partitioning.Partition = pick(d, "equal", "random", "network", "region", "segment", "optimal", "proximity",
+	s.Dispatch.Partition = pick(d, "equal", "random", "network", "region", "segment", "optimal", "proximity",
 		"proximity")
-	if s.Partitioning.Learns() {
-		s.Partitioning.Proximity = d.learning()
+	if s.Dispatch.Learns() {
+		s.Dispatch.Proximity = d.learning()
 	}
-	s.Partitioning.Imbalance = pick(d, 1.05, 1.2, 3)
-	if s.Partitioning.Idle("imbalance") {
-		s.Partitioning.Imbalance = scenarios.Default().Partitioning.Imbalance
+	s.Dispatch.Imbalance = pick(d, 1.05, 1.2, 3)
+	if s.Dispatch.Idle("imbalance") {
+		s.Dispatch.Imbalance = scenarios.Default().Dispatch.Imbalance
 	}
 	for i := range s.Servers {
 		s.Servers[i].Region, s.Servers[i].Network = pick(d, "", "east", "west"), pick(d, "", "big")

@@ -3,6 +3,7 @@ package sim
 import (
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/engine/remote"
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -32,6 +33,29 @@ type server struct {
 	rec      *runlog.Recorder
 	now      vt.Time
 	events   uint64
+
+	// of a run with a sending server; else nil
+	system *system
+	node   *node
+	remote *remote.Server // the role, around the machine
+	build  func() *remote.Server
+	under  []under // by slot, if the system keeps facts: what is under way
+}
+
+// under is an attempt under way on a slot.
+type under struct {
+	gen  uint32
+	rcpt mail.Recipient
+	dest mail.Destination
+	busy bool
+}
+
+// role returns the machine, or the role around it.
+func (s *server) role() engine.Role {
+	if s.remote != nil {
+		return s.remote
+	}
+	return s.machine
 }
 
 // idle reports whether no mail is left and none will come. The intervals of the
@@ -43,6 +67,9 @@ func (s *server) next() vt.Time {
 	next := min(s.ends.PeekTime(), s.machine.NextWake())
 	if len(s.arrivals) > 0 {
 		next = min(next, s.arrivals[0].At)
+	}
+	if s.node != nil {
+		next = s.node.next(next)
 	}
 	return next
 }
@@ -58,6 +85,17 @@ func (s *server) deliver(until vt.Time) {
 	}
 }
 
+// runTo handles all events before until, while there is mail, and the ends of attempts at until.
+func (s *server) runTo(until vt.Time) {
+	for !s.idle() {
+		next := s.next()
+		if next > until || next == until && s.ends.PeekTime() > until {
+			break
+		}
+		s.handle(next)
+	}
+}
+
 // wait handles all events up to and including until.
 func (s *server) wait(until vt.Time) {
 	for next := s.next(); next <= until; next = s.next() {
@@ -65,48 +103,142 @@ func (s *server) wait(until vt.Time) {
 	}
 }
 
+// catchUp handles all events before now.
+func (s *server) catchUp(now vt.Time) {
+	for next := s.next(); next < now; next = s.next() {
+		s.handle(next)
+	}
+	s.now = now
+}
+
 // handle passes the next event to the machine and performs the resulting actions.
 func (s *server) handle(now vt.Time) {
 	s.now = now
 	s.events++
 	switch { // the order of simultaneous inputs, in both shells
-	case s.ends.PeekTime() == now:
+	case s.ends.PeekTime() <= now: // before now only after a pause
 		at, slot := s.ends.Pop()
+		if s.under != nil && s.model.AtGate(mail.Slot(slot)) {
+			s.remote.Gate(now, mail.Slot(slot), s.under[slot].gen, &s.out)
+			break
+		}
 		if !s.model.Handle(at, mail.Slot(slot), &s.ends, &s.end) {
+			if s.under != nil {
+				s.remote.Moved(now, mail.Slot(slot), s.under[slot].gen)
+			}
 			return
 		}
-		s.machine.Complete(now, &s.end, &s.out)
+		if s.under != nil {
+			s.ended(slot)
+		}
+		if s.remote != nil {
+			s.remote.Complete(now, &s.end, &s.out)
+		} else {
+			s.machine.Complete(now, &s.end, &s.out)
+		}
 	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
 		m := s.arrivals[0].Message()
 		s.rec.HandsOver(now, uint64(s.arrivals[0].Reserve.To-s.arrivals[0].Reserve.From))
 		s.arrivals = s.arrivals[1:]
 		s.machine.Receive(now, m, &s.out)
 	default:
-		s.machine.Wake(now, s.load, &s.out)
+		s.role().Wake(now, s.load, &s.out)
 	}
 	s.perform(now)
 }
 
 // receive passes the machine a message from another role.
 func (s *server) receive(now vt.Time, m engine.Message) {
-	s.machine.Receive(now, m, &s.out)
+	s.role().Receive(now, m, &s.out)
 	s.perform(now)
 }
 
 // stop ends the machine's run.
 func (s *server) stop(now vt.Time) {
+	if s.node != nil && !s.node.up {
+		return // it has stopped
+	}
 	to := engine.Address{Role: engine.Delivery, Server: s.number}
-	s.machine.Receive(now, engine.Message{To: to, Body: engine.Stop{}}, &s.out)
-	s.machine.Wake(now, s.load, &s.out)
+	s.role().Receive(now, engine.Message{To: to, Body: engine.Stop{}}, &s.out)
+	s.role().Wake(now, s.load, &s.out)
 }
 
 // perform begins the attempts and closes the connections in the outbox.
 func (s *server) perform(now vt.Time) {
+	if s.system != nil && (s.system.keeps || len(s.out.Write)+len(s.out.Send) > 0) {
+		s.system.perform(s.node, now)
+		return
+	}
+	s.act(now)
+}
+
+// act performs all of the outbox but facts and messages.
+func (s *server) act(now vt.Time) {
 	for _, slot := range s.out.Close {
+		if int(slot) < len(s.under) && s.under[slot].busy {
+			s.cut(now, slot)
+		}
 		s.model.HangUp(slot)
 	}
 	for i := range s.out.Start {
 		s.model.Begin(now, &s.out.Start[i], &s.ends)
 	}
+	if s.system != nil && s.system.keeps {
+		s.follow(now)
+	}
 	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]
+}
+
+// follow notes the attempts that begin, and answers those at the gate.
+func (s *server) follow(now vt.Time) {
+	for i := range s.out.Start {
+		a := &s.out.Start[i]
+		for int(a.Slot) >= len(s.under) {
+			s.under = append(s.under, under{})
+		}
+		s.under[a.Slot] = under{a.Gen, a.Rcpt, a.Dest, true}
+	}
+	for _, d := range s.out.Dots {
+		if !d.Send || now >= d.Until {
+			s.model.Refuse(now, d.Slot, &s.ends)
+			continue
+		}
+		s.node.facts = append(s.node.facts, d.Mark)
+		s.model.Pass(now, d.Slot, &s.ends)
+	}
+}
+
+// ended notes the end of the attempt of a slot.
+func (s *server) ended(slot int) {
+	v := &s.under[slot]
+	if v.busy = false; s.end.Reply.Class() == mail.Delivered {
+		s.system.accepted(v.rcpt, v.dest, s.now)
+	}
+}
+
+// begin gives the server a new role.
+func (s *server) begin() {
+	s.remote = s.build()
+	s.machine = s.remote.Machine()
+}
+
+// crash ends the process of the server: all connections break.
+func (s *server) crash(now vt.Time) {
+	s.catchUp(now)
+	s.stop(now)
+	for slot := range s.under {
+		if s.under[slot].busy {
+			s.cut(now, mail.Slot(slot))
+		}
+	}
+}
+
+// cut breaks the connection of an attempt under way.
+func (s *server) cut(now vt.Time, slot mail.Slot) {
+	v := &s.under[slot]
+	v.busy = false
+	s.ends.Remove(int(slot))
+	if s.model.Cut(now, slot) {
+		s.system.accepted(v.rcpt, v.dest, now)
+	}
 }

@@ -32,6 +32,7 @@ type World struct {
 	Workers int
 
 	servers  []*server
+	system   *system            // nil without a sending server
 	cluster  *governing.Cluster // nil if every server decides by itself
 	out      engine.Outbox      // of the cluster
 	shared   *runlog.Recorder   // of its intervals
@@ -74,11 +75,12 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	}
 	net := physics.With(key, s.Ends(list.Len()))
 	w := &World{
-		Workers:  1,
-		lockstep: watch != nil || s.React() || len(s.Servers) > 1 && net.Joint(),
-		window:   vt.Second,
-		horizon:  vt.Time(s.Horizon),
-		total:    uint64(list.Len()),
+		Workers: 1,
+		lockstep: watch != nil || s.React() || len(s.Servers) > 1 && net.Joint() || s.Dispatch.Fetches() ||
+			s.Dispatch.Sends() && s.Guarded(),
+		window:  vt.Second,
+		horizon: vt.Time(s.Horizon),
+		total:   uint64(list.Len()),
 		id: func() string {
 			return fmt.Sprintf("%s %d %d%s", scenarios.ID(s), replication, list.Len(), s.Known().Digest())
 		},
@@ -87,7 +89,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 	}
 	var arrivals []scenarios.Arrival
 	var err error
-	if s.Partitioning.Learns() {
+	if s.Dispatch.Learns() {
 		if w.planner, err = s.Planner(list); err == nil {
 			list = w.planner.List()
 		}
@@ -104,6 +106,9 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		return nil, err
 	}
 	w.cluster = cluster
+	if s.Dispatch.Sends() {
+		w.system = newSystem(s, key, list.Len())
+	}
 	if c != nil {
 		w.course, w.witnesses = c, c.witnesses(governors)
 	}
@@ -114,9 +119,17 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		if w.planner != nil {
 			obs = &proximity.Witness{Observer: rec, Seen: w.planner.Seen(i), Way: &v.end}
 		}
-		v.machine = delivery.New(s.Engine(mail.Server(i)), list, governors[i], obs)
+		if w.system != nil {
+			w.system.attach(v, s.Servers[i].Name, list, governors[i], obs)
+		} else {
+			v.machine = delivery.New(s.Engine(mail.Server(i)), list, governors[i], obs)
+		}
 		w.servers = append(w.servers, v)
 		rec.Sends(s.Sending(given))
+	}
+	if w.system != nil {
+		w.system.start(list.Len())
+		return w, nil
 	}
 	w.assign(arrivals)
 	if w.planner != nil && w.planner.Next() == 0 {
@@ -261,7 +274,37 @@ func (w *World) deliver(until vt.Time) {
 		}
 		return
 	}
+	if w.system != nil {
+		w.runApart(until)
+		return
+	}
 	inParallel(w.servers, w.Workers, func(s *server) { s.deliver(until) })
+}
+
+// runApart handles the events of a run in which nothing stops its servers up to and including until. Until the
+// next event of the system each server runs by itself: a message that it sends meanwhile, that a subset has ended,
+// changes nothing on another server before that.
+func (w *World) runApart(until vt.Time) {
+	y := w.system
+	for {
+		next := y.next()
+		y.apart = true
+		inParallel(w.servers, w.Workers, func(s *server) {
+			if next > until {
+				s.deliver(until)
+			} else {
+				s.runTo(next)
+			}
+		})
+		y.apart = false
+		y.gather()
+		if next = y.next(); next > until {
+			return
+		}
+		if y.handle(next); w.done() {
+			return
+		}
+	}
 }
 
 // meet advances all servers to now, including servers without mail, and delivers
@@ -288,7 +331,7 @@ func (w *World) carry(now vt.Time) {
 		if len(post) == 0 {
 			return
 		}
-		switch m := post[0]; m.To.Role {
+		switch m := post[0]; m.To.Role { // what is for the sender's other servers travels by itself
 		case engine.Delivery:
 			w.servers[m.To.Server].receive(now, m)
 		case engine.Governing:
@@ -332,6 +375,9 @@ func inParallel[T any](all []T, workers int, do func(T)) {
 // have mail, or plans the campaigns that are to be planned before it. Among simultaneous
 // events the first server's goes first. It reports whether there was an event or a plan.
 func (w *World) step(until vt.Time) bool {
+	if w.system != nil && w.done() {
+		return false
+	}
 	var first *server
 	plan := w.nextPlan()
 	next := min(until, plan).Add(1)
@@ -341,6 +387,9 @@ func (w *World) step(until vt.Time) bool {
 		}
 	}
 	switch {
+	case w.system != nil && w.system.comesBefore(first, next):
+		w.system.handle(w.system.next())
+		w.tellAll()
 	case first != nil:
 		first.handle(next)
 		w.tell(first, next)
@@ -359,14 +408,26 @@ func (w *World) tell(s *server, now vt.Time) {
 	for _, m := range s.out.Send {
 		if m.To.Role != engine.Delivery {
 			kept = append(kept, m)
-		} else if to := w.servers[m.To.Server]; !to.idle() {
+		} else if to := w.servers[m.To.Server]; !to.idle() && (to.node == nil || to.node.up) {
 			to.receive(now, m)
 		}
 	}
 	s.out.Send = kept
 }
 
+// tellAll delivers what all servers have for other delivering servers.
+func (w *World) tellAll() {
+	for _, s := range w.servers {
+		if len(s.out.Send) > 0 {
+			w.tell(s, w.system.now)
+		}
+	}
+}
+
 func (w *World) done() bool {
+	if w.system != nil {
+		return w.system.sender.Done()
+	}
 	return !slices.ContainsFunc(w.servers, func(s *server) bool { return !s.idle() })
 }
 
@@ -389,6 +450,9 @@ func (w *World) progress() Progress {
 	p := Progress{Now: w.reached, Total: w.total}
 	for _, s := range w.servers {
 		p.Final += s.rec.Final()
+	}
+	if w.system != nil {
+		p.Final += w.system.account.Suppressed
 	}
 	return p
 }
@@ -433,6 +497,14 @@ func (w *World) standing() Standing {
 	return s
 }
 
+// Control returns what the sender's own servers did so far; nil without a sending server.
+func (w *World) Control() *runlog.Control {
+	if w.system == nil {
+		return nil
+	}
+	return &w.system.account
+}
+
 // Record returns the records of all servers so far, merged.
 func (w *World) Record() *runlog.Recorder { return runlog.Merge(w.Records()) }
 
@@ -454,12 +526,18 @@ func (w *World) now() (now vt.Time) {
 	for _, s := range w.servers {
 		now = max(now, s.now)
 	}
+	if w.system != nil {
+		now = max(now, w.system.now)
+	}
 	return now
 }
 
 func (w *World) events() (n uint64) {
 	for _, s := range w.servers {
 		n += s.events
+	}
+	if w.system != nil {
+		n += w.system.events
 	}
 	return n
 }

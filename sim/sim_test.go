@@ -34,7 +34,7 @@ func plain(recipients int) *scenarios.Scenario {
 	dialogue := mail.DefaultDialogue()
 	dialogue.Messages = 1 // 7 round trips and the reply to the final dot
 	return &scenarios.Scenario{Name: "plain",
-		Partitioning: scenarios.Default().Partitioning, Seed: 5, Horizon: 30 * vt.Day, Stages: "collapsed",
+		Dispatch: scenarios.Default().Dispatch, Seed: 5, Horizon: 30 * vt.Day, Stages: "collapsed",
 		Governor: g, Retry: retry.Default(), Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
 		Network: n, Servers: []netmodel.Server{netmodel.DefaultServer()}, Destinations: []netmodel.Destination{d},
 		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 1000, Subset: 10}}}

@@ -55,19 +55,19 @@ func (c *school) learn(s *scenarios.Scenario) {
 		delay, far := min(float64(took)/n/1e6, partition.MostCost), float64(hops)/n
 		w := c.ways[k]
 		if w == nil {
-			c.ways[k] = &way{delay, far, min(n, float64(s.Partitioning.Proximity.Memory)), c.mailings}
+			c.ways[k] = &way{delay, far, min(n, float64(s.Dispatch.Proximity.Memory)), c.mailings}
 			continue
 		}
 		old := c.weight(s, w)
 		w.delay, w.hops = (w.delay*old+delay*n)/(old+n), (w.hops*old+far*n)/(old+n)
-		w.weight, w.mailing = min(old+n, float64(s.Partitioning.Proximity.Memory)), c.mailings
+		w.weight, w.mailing = min(old+n, float64(s.Dispatch.Proximity.Memory)), c.mailings
 	}
 	c.lessons = nil
 }
 
 // weight halves with each half-life.
 func (c *school) weight(s *scenarios.Scenario, w *way) float64 {
-	return w.weight * math.Pow(0.5, float64(c.mailings-w.mailing)/s.Partitioning.Proximity.HalfLife)
+	return w.weight * math.Pow(0.5, float64(c.mailings-w.mailing)/s.Dispatch.Proximity.HalfLife)
 }
 
 // schedule orders the plans, each for the campaigns that begin at the same time.
@@ -114,7 +114,7 @@ func (t *twin) plan(at vt.Span) {
 
 // divide returns how many recipients of each destination each server gets.
 func (c *school) divide(s *scenarios.Scenario, campaign int, groups []int64) []int64 {
-	cfg, servers := s.Partitioning.Proximity, len(s.Servers)
+	cfg, servers := s.Dispatch.Proximity, len(s.Servers)
 	times := make([]int64, servers*len(groups))
 	weights := make([]float64, len(times))
 	far := make([]float64, len(times))
@@ -197,7 +197,7 @@ func (c *school) divide(s *scenarios.Scenario, campaign int, groups []int64) []i
 // probe chooses the probes, one at a time.
 func (c *school) probe(s *scenarios.Scenario, p *partition.Problem, wanted []int64, weights []float64,
 	known []bool) []int64 {
-	share, servers := s.Partitioning.Proximity.Probes, len(p.Servers)
+	share, servers := s.Dispatch.Proximity.Probes, len(p.Servers)
 	probes, rooms := make([]int64, len(wanted)), p.Rooms()
 	most := int64(float64(p.Total()) * share)
 	one := func(d int) bool {

@@ -46,6 +46,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Campaigns[i].Processes = 1000 })
 		with(func(c *scenarios.Scenario) { c.Campaigns[i].Subset = 1 })
 	}
+	with(func(c *scenarios.Scenario) { c.Dispatch.Check, c.Bus = 0, scenarios.Default().Bus })
 	for i := range s.Servers {
 		with(func(c *scenarios.Scenario) { c.Servers = slices.Delete(c.Servers, i, i+1) })
 		with(func(c *scenarios.Scenario) { c.Servers[i].Contention = 0 })

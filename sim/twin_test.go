@@ -66,6 +66,7 @@ type twin struct {
 	key      rng.Key
 	list     *mail.List // if lists are partitioned; else nil
 	school   *school    // of a run that learns; else nil
+	office   *office    // the sending server; nil: none
 	now      vt.Time
 	events   agenda
 	attempts uint64 // begun
@@ -107,9 +108,12 @@ func runTwin(s *scenarios.Scenario) account {
 		}
 	}
 	t.found()
-	t.sendLists()
-	all := s.Recipients()
-	for t.final < all {
+	if s.Dispatch.Sends() {
+		t.openOffice()
+	} else {
+		t.sendLists()
+	}
+	for !t.over() {
 		if len(t.events) == 0 || t.events[0].at > vt.Time(s.Horizon) {
 			t.now = vt.Time(s.Horizon)
 			break
@@ -142,7 +146,7 @@ func (a *account) sort() {
 // sendLists cuts every campaign's list into one run of recipients per server,
 // by the servers' shares to the nearest recipient ([0062]), and sends it at the campaign's start.
 func (t *twin) sendLists() {
-	switch t.s.Partitioning.Partition {
+	switch t.s.Dispatch.Partition {
 	case "shares":
 	case "proximity":
 		t.schedule()
@@ -284,6 +288,7 @@ type job struct {
 	begun     []vt.Time // when attempts began, if the campaign has a rate
 	total     int
 	left      int     // not final
+	done      func()  // called when all are final; nil: none
 	limit     int     // of the stages
 	shut      vt.Time // until then, by a reply
 }
@@ -988,7 +993,9 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 	p.Ended = append(p.Ended, ended{p.now, p.number, p.slot, r.number, r.try, r.dest, conn, reply, status})
 	if status != mail.Pending {
 		p.final++
-		p.job.left--
+		if p.job.left--; p.job.left == 0 && p.job.done != nil {
+			p.job.done()
+		}
 		return
 	}
 	longest := max(slices.Max(p.plan.delays), retry.GreylistDelay)

@@ -56,10 +56,13 @@ func (c *Config) Validate() (errs []error) {
 		words []string
 	}{{"delete", c.Delete}, {"add", c.Add}} {
 		for i, w := range v.words {
-			if plain(w) == "" {
+			if !Word(w) {
 				errs = append(errs, fmt.Errorf("%s[%d]: got %q, want letters or digits", v.name, i, w))
 			}
 		}
 	}
 	return errs
 }
+
+// Word reports whether a word can be found in a letter: it has letters or digits.
+func Word(w string) bool { return plain(w) != "" }

@@ -18,6 +18,10 @@ type Config struct {
 	Stall    vt.Span        // after which an attempt without a lease is given up: longer than a step takes
 	Window   int            // most recipients of a subset who may have the message without an imported outcome
 	Resend   bool           // an ambiguous attempt is resent; otherwise its recipient is held
+
+	// Counts means that the server never stops, no lease ends, no recipient is barred, and no attempt comes to the
+	// gate: recipients are counted, and not followed one by one.
+	Counts bool
 }
 
 // Default returns the configuration with the given delivery machine.

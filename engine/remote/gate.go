@@ -13,6 +13,7 @@ func (s *Server) withdraw() {
 		s.rows[i].given = false
 	}
 	for _, v := range s.unfinished() {
+		v.handed = false
 		s.hand(v)
 	}
 }

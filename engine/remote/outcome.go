@@ -14,7 +14,11 @@ type watcher struct {
 
 // Ended writes the outcome of an attempt.
 func (w watcher) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail.Status) {
+	shut := w.s.slots[a.Slot].shut
 	w.s.ended(a, r, status)
+	if shut { // the receiver has not replied to the final dot: the machine was given something in its place
+		r, status = &mail.Reply{Took: r.Took, Stage: mail.StageDATA, Fault: mail.Aborted}, mail.Pending
+	}
 	w.obs.Ended(now, a, r, status)
 }
 

@@ -13,6 +13,7 @@ import (
 // ambiguous.
 func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *engine.Outbox) {
 	s.now, s.out, s.boot = now, out, boot
+	s.machine.BeginAt(now)
 	var begun intents
 	for _, f := range facts {
 		switch f := f.(type) {

@@ -41,6 +41,7 @@ type Server struct {
 	keptTill vt.Time
 	hired    engine.Hire // the last one
 	halted   bool
+	emptied  int     // as the machine's, when it was last looked at
 	stray    bool    // a recipient waits and the machine does not have it
 	swept    vt.Time // when the next attempt without a lease stands still
 }
@@ -51,6 +52,7 @@ type subset struct {
 	took     engine.Took
 	point    engine.Checkpoint
 	dropped  bool
+	handed   bool    // the machine has all recipients that are neither final nor in an attempt
 	until    vt.Time // end of the lease
 	left     int     // number of recipients that are not final
 	outcomes []engine.Final
@@ -59,6 +61,8 @@ type subset struct {
 	dots     int     // number of attempts between the final dot and its outcome
 	busy     vt.Span // time of attempts that have ended
 	moves    uint64  // steps of attempts: begun, further, at the gate, ended
+
+	size, reservation int // number of its recipients, and of its reservation; only if recipients are counted
 }
 
 // row is one recipient of the newest subset that has it.
@@ -87,8 +91,13 @@ type attempt struct {
 
 // New returns a server at time 0 without any facts.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
-	s := &Server{cfg: cfg, rows: make([]row, list.Len()), swept: vt.Never}
-	s.machine = delivery.New(cfg.Delivery, list, gov, watcher{s, obs})
+	s := &Server{cfg: cfg, swept: vt.Never}
+	if !cfg.Counts {
+		s.rows = make([]row, list.Len())
+		obs = watcher{s, obs}
+	}
+	cfg.Delivery.Tallies = cfg.Counts
+	s.machine = delivery.New(cfg.Delivery, list, gov, obs)
 	return s
 }
 
@@ -105,7 +114,8 @@ func (s *Server) send(b engine.Body) {
 
 func (s *Server) write(f engine.Fact) { s.out.Write = append(s.out.Write, f) }
 
-// Receive processes Hire, Transfer, Start, Restart, Drop and Stop of the sending server.
+// Receive processes Hire, Transfer, Start, Restart, Drop and Stop of the sending server, and passes the machine what
+// is its own.
 func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	s.now, s.out = now, out
 	switch b := m.Body.(type) {
@@ -119,12 +129,14 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		s.restart(b)
 	case engine.Drop:
 		s.drop(b.Subset)
-	case engine.Stop:
-		s.machine.Receive(now, engine.Message{Body: engine.Withdraw{}}, out)
+	case engine.Stop, engine.Verdict, engine.React:
 		s.machine.Receive(now, m, out)
+		if !s.cfg.Counts {
+			s.began()
+		}
 	default:
-		panic(fmt.Sprintf("remote: server %d: got %v, want Hire, Transfer, Start, Restart, Drop or Stop",
-			s.cfg.Delivery.Server, m))
+		panic(fmt.Sprintf("remote: server %d: got %v, want Hire, Transfer, Start, Restart, Drop, Stop, Verdict or "+
+			"React", s.cfg.Delivery.Server, m))
 	}
 	s.ask()
 }
@@ -132,6 +144,10 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 // Complete processes the end of an attempt. What the gate refused is not charged to the recipient.
 func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 	s.now, s.out = now, out
+	if s.cfg.Counts {
+		s.completeCounted(c)
+		return
+	}
 	a := &s.slots[c.Slot]
 	if !a.busy || a.gen != c.Gen {
 		return
@@ -157,12 +173,15 @@ func (s *Server) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) {
 
 // end ends an attempt.
 func (s *Server) end(c *mail.Completion) {
-	of := s.rows[s.slots[c.Slot].rcpt].of
+	rcpt := s.slots[c.Slot].rcpt
+	of := s.rows[rcpt].of
 	s.machine.Complete(s.now, c, s.out)
 	s.began()
 	if s.stray {
 		s.stray = false
-		s.hand(of)
+		if s.now < of.until {
+			s.give(of, []engine.Part{{From: rcpt, To: rcpt + 1}})
+		}
 	}
 	s.close(of)
 	if 2*(len(of.outcomes)-of.told) >= s.cfg.Window {
@@ -173,6 +192,10 @@ func (s *Server) end(c *mail.Completion) {
 // Wake advances the machine, and takes recipients whose lease has ended from it.
 func (s *Server) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 	s.now, s.out = now, out
+	if s.cfg.Counts {
+		s.machine.Wake(now, load, out)
+		return
+	}
 	s.lapse()
 	if now >= s.machine.NextWake() {
 		s.machine.Wake(now, load, out)
@@ -183,6 +206,9 @@ func (s *Server) Wake(now vt.Time, load engine.Load, out *engine.Outbox) {
 
 // NextWake returns the time of the machine's next wake or of the end of a lease.
 func (s *Server) NextWake() vt.Time {
+	if s.cfg.Counts { // no lease ends
+		return s.machine.NextWake()
+	}
 	next := min(s.machine.NextWake(), s.swept)
 	for _, v := range s.unfinished() {
 		if v.until > 0 && v.left > 0 {
@@ -191,6 +217,9 @@ func (s *Server) NextWake() vt.Time {
 	}
 	return next
 }
+
+// Machine returns the server's machine, for what does not change it.
+func (s *Server) Machine() *delivery.Machine { return s.machine }
 
 // Done reports whether all subsets have ended and all outcomes are imported.
 func (s *Server) Done() bool {

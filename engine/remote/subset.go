@@ -51,6 +51,13 @@ func (s *Server) take(t engine.Transfer) {
 func (s *Server) add(t engine.Took) *subset {
 	v := &subset{Subset: t.Subset, took: t, point: engine.P500}
 	s.subsets = append(s.subsets, v)
+	if s.cfg.Counts {
+		for _, p := range engine.UnpackParts(t.Part) {
+			v.left += int(p.To - p.From)
+		}
+		v.size = v.left
+		return v
+	}
 	for _, p := range engine.UnpackParts(t.Part) {
 		for r := p.From; r < p.To; r++ {
 			w := &s.rows[r]
@@ -100,8 +107,8 @@ func (s *Server) start(b engine.Start) {
 		s.write(engine.Began{Subset: v.Subset})
 		v.point = engine.P600
 	}
-	if b.Echo > 0 {
-		v.until = max(v.until, b.Echo.Add(s.cfg.Lease))
+	if until := b.Echo.Add(s.cfg.Lease); b.Echo > 0 && until > s.now { // not a late answer
+		v.until = max(v.until, until)
 	}
 	v.imported = max(v.imported, b.Imported)
 	s.hand(v)
@@ -119,19 +126,31 @@ func (s *Server) bar(number uint64, c engine.Change) {
 func (s *Server) drop(id engine.Subset) {
 	if v := s.find(id); v != nil && !v.dropped {
 		v.dropped, v.until = true, 0
-		s.withdraw()
-		s.sweep()
+		if v.left > 0 {
+			s.withdraw()
+			s.sweep()
+		}
 	}
 }
 
 // hand gives the machine the recipients of a subset that it does not have, if the lease lasts.
 func (s *Server) hand(v *subset) {
-	if s.now >= v.until || v.left == 0 {
+	if s.now >= v.until || v.left == 0 || v.handed {
 		return
 	}
+	v.handed = true
+	if parts := engine.UnpackParts(v.took.Part); s.cfg.Counts {
+		s.deliver(v, parts)
+	} else {
+		s.give(v, parts)
+	}
+}
+
+// give gives the machine those recipients in parts of a subset that it does not have, and that are in no attempt.
+func (s *Server) give(v *subset, parts []engine.Part) {
 	var fresh engine.Part // untried, at the end of the part
 	var others []engine.Resend
-	for _, p := range engine.UnpackParts(v.took.Part) {
+	for _, p := range parts {
 		for r := p.From; r < p.To; r++ {
 			w := &s.rows[r]
 			if w.of != v || w.status != mail.Pending || w.open || w.given {
@@ -158,11 +177,16 @@ func (s *Server) hand(v *subset) {
 	if fresh.From == fresh.To && others == nil {
 		return
 	}
+	s.reserve(v, fresh, others)
+	s.began()
+}
+
+// reserve hands over untried recipients and others of a subset.
+func (s *Server) reserve(v *subset, fresh engine.Part, others []engine.Resend) {
 	s.handed++
 	s.machine.Receive(s.now, engine.Message{From: s.cfg.Sender, Number: s.handed, Body: engine.Reserve{From: fresh.From,
 		To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size, Priority: v.took.Priority, Rate: v.took.Rate,
 		Mailing: uint32(v.Job), Resends: engine.PackResends(others)}}, s.out)
-	s.began()
 }
 
 // began records the attempts that the machine has just asked for.
@@ -193,6 +217,10 @@ func (s *Server) close(v *subset) {
 
 // tell sends the state of a subset, with the outcomes that are not imported.
 func (s *Server) tell(v *subset) {
+	if s.cfg.Counts {
+		s.tally(v)
+		return
+	}
 	rest := v.outcomes[min(v.imported, uint64(len(v.outcomes))):]
 	rest = rest[:min(len(rest), s.cfg.Batch)]
 	v.told = max(v.told, int(v.imported)+len(rest))

@@ -2,6 +2,7 @@ package sender
 
 import (
 	"fmt"
+	"slices"
 
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -134,6 +135,35 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 	}
 }
 
+// tally ends a subset whose recipients were only counted.
+func (s *Server) tally(b engine.Tally) {
+	j := s.find(b.Subset.Job)
+	if v := j.find(b.Subset); v == nil || v.over {
+		return // it is known
+	}
+	s.write(engine.Tallied{Tally: b})
+	s.count(b)
+	if len(j.rest) == 0 && !slices.ContainsFunc(j.subsets, func(v *subset) bool { return !v.over }) {
+		s.close(j)
+	}
+}
+
+// count applies the outcomes of a subset.
+func (s *Server) count(b engine.Tally) {
+	j := s.find(b.Subset.Job)
+	v := j.find(b.Subset)
+	v.over = true
+	v.each(func(r mail.Recipient) { j.status[r-j.First] = counted })
+	j.summary.Delivered += b.Delivered
+	j.summary.Failed += b.Failed
+	j.summary.Held += b.Held
+	s.busy += b.Busy
+	s.delivered += b.Delivered
+}
+
+// counted stands for the status of a recipient that is in the counts of its subset.
+const counted = mail.Statuses
+
 // finish ends a subset whose recipients are all final, and whose attempts took the time busy; 0: not known.
 func (s *Server) finish(j *job, v *subset, busy vt.Span) {
 	s.write(engine.Finished{Subset: v.Subset, Busy: busy})
@@ -163,7 +193,8 @@ func (s *Server) take(j *job, v *subset, fresh []engine.Final) {
 
 // close ends a mailing: its report is due, and it leaves the queue.
 func (s *Server) close(j *job) {
-	sum := engine.Summary{Job: j.Job}
+	sum := j.summary
+	sum.Job = j.Job
 	if j.Deadline > 0 {
 		sum.Late = max(0, s.now.Sub(j.Deadline))
 	}
@@ -177,6 +208,7 @@ func (s *Server) close(j *job) {
 			sum.Held++
 		case mail.Suppressed:
 			sum.Suppressed++
+		case counted:
 		default:
 			panic(fmt.Sprintf("sender: job %d: recipient %d is %v after all subsets, want final", j.Job,
 				j.First+mail.Recipient(i), status))

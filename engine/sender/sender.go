@@ -159,6 +159,8 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		if j := s.find(b.Job); j != nil {
 			s.offer(j, m.From.Server, b.Processes)
 		}
+	case engine.Tally:
+		s.tally(b)
 	case engine.Progress:
 		s.progress(m.From.Server, b)
 	case engine.Changes:
@@ -237,6 +239,8 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 		case engine.Imported:
 			j := s.find(f.Subset.Job)
 			s.take(j, j.find(f.Subset), engine.UnpackOutcomes(f.Outcomes))
+		case engine.Tallied:
+			s.count(f.Tally)
 		case engine.Finished:
 			j := s.find(f.Subset.Job)
 			v := j.find(f.Subset)

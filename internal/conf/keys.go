@@ -81,6 +81,11 @@ func (k *Keys) visit(t reflect.Type) {
 				k.visit(t.Field(i).Type)
 			}
 		}
+		for i, key := range k.known[t] {
+			if usual, ok := k.usual[key.Type]; ok && key.Default == "" {
+				k.known[t][i].usual = usual
+			}
+		}
 		k.usual[t] = k.defaults(t)
 	}
 }
@@ -186,11 +191,7 @@ func (key *Key) readRange(t reflect.Type, text string) {
 func (k *Keys) defaults(t reflect.Type) reflect.Value {
 	v := reflect.New(t).Elem()
 	for _, key := range k.known[t] {
-		if key.Default == "" && key.Type.Kind() == reflect.Struct && k.usual[key.Type].IsValid() {
-			v.Field(key.Index).Set(k.usual[key.Type])
-		} else {
-			v.Field(key.Index).Set(key.usual)
-		}
+		v.Field(key.Index).Set(key.usual)
 	}
 	return v
 }

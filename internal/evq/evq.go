@@ -58,6 +58,16 @@ func (q *Queue) PushAgain(at vt.Time, lane int) {
 	q.put(node{uint64(at), q.nodes[len(q.nodes)/2+lane].key}, lane)
 }
 
+// PushNext adds the next event of a lane: as PushAgain, if its event was the last one that was popped and nothing came
+// between, and else as Push.
+func (q *Queue) PushNext(at vt.Time, lane int) {
+	if q.vacant == lane+1 {
+		q.PushAgain(at, lane)
+	} else {
+		q.Push(at, lane)
+	}
+}
+
 // Len returns the number of events.
 func (q *Queue) Len() int { return q.count }
 
@@ -85,6 +95,17 @@ func (q *Queue) Pop() (at vt.Time, lane int) {
 	q.count--
 	q.vacant = lane + 1 // the lane usually gets its next event at once: one walk for both
 	return vt.Time(first.at), lane
+}
+
+// Remove removes the event of a lane, if it has one.
+func (q *Queue) Remove(lane int) {
+	if q.vacant != 0 {
+		q.settle()
+	}
+	if leaf := len(q.nodes)/2 + lane; leaf < len(q.nodes) && q.nodes[leaf] != never {
+		q.count--
+		q.replay(never, leaf)
+	}
 }
 
 // settle clears the leaf of the lane popped last.

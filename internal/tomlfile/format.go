@@ -171,6 +171,8 @@ func want(k conf.Key, path string) string {
 	switch {
 	case k.OneOf != nil:
 		return "one of " + list(k.OneOf)
+	case strings.HasPrefix(k.Pattern, "^[ -~]"):
+		return "printable ASCII characters (" + k.Pattern + ")"
 	case k.Pattern != "":
 		return "lower-case letters, digits and hyphens (" + k.Pattern + ")"
 	}

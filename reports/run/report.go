@@ -14,6 +14,7 @@ import (
 	"flyball/reports/diagnosis"
 	"flyball/reports/folder"
 	"flyball/reports/format"
+	"flyball/reports/mailings"
 	"flyball/reports/measure"
 	"flyball/reports/reactions"
 	"flyball/reports/runlog"
@@ -53,6 +54,8 @@ type Report struct {
 	All          *measure.Destination  `json:"all_destinations,omitempty"` // recipients of all destinations together
 	Destinations []measure.Destination `json:"destinations,omitempty"`
 	Campaigns    []Campaign            `json:"campaigns,omitempty"`
+	// Sending is what the sending server and the sender's other servers did; missing without a sending server.
+	Sending *mailings.Report `json:"sending,omitempty"`
 	// Findings are the causes why the mailing was refused, slow or late, see package diagnosis.
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
 
@@ -193,6 +196,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 		}
 	}
 	r.Replies = reactions.Of(run)
+	r.Sending = mailings.Of(run.Control)
 	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers}).Find()
 	r.Host = folder.NewHost(run.Host, format.Num(t.Attempts))
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)

@@ -30,6 +30,9 @@ func (r *Report) Answer() []string {
 		answer = append(answer, "The same happened to "+format.Listed(away[1:])+".")
 	}
 	answer = append(answer, r.Account())
+	if r.Sending != nil {
+		answer = append(answer, r.Sending.Sentences()...)
+	}
 	answer = append(answer, r.limited()...)
 	if r.Sensitivity != nil {
 		answer = append(answer, r.Sensitivity.Answer())

@@ -40,8 +40,41 @@ type Run struct {
 	Course        Course        // attempts over time
 	LastFirst     vt.Time       // end of the last first try
 	Outcomes      Outcomes      // of each recipient; nil where they were not kept
+	Control       *Control      // what the sender's own servers did; nil without a sending server
 
 	Host Host
+}
+
+// Control is what the sender's own servers did in a run with a sending server.
+type Control struct {
+	Mailings   []Mailing
+	Faults     []Fault
+	Messages   uint64 // between servers
+	Duplicates uint64 // messages that a receiver accepted beyond the first to a recipient
+	Ambiguous  uint64 // attempts whose final dot was sent, and whose end is not recorded
+	Returned   uint64 // messages that came back
+	Asked      uint64 // recipients who asked to get nothing any more
+	Unwanted   uint64 // messages to recipients who had asked to get nothing any more
+	Suppressed uint64 // recipients who got nothing because of a request or of returned mail
+}
+
+// Mailing is what the sending server did for a campaign.
+type Mailing struct {
+	Name     string
+	Planned  vt.Time // when its list was cut; vt.Never: it was not
+	Reported vt.Time // when it was reported; vt.Never: it was not
+	Subsets  int     // parts of the list that were given to servers
+	Plans    int     // one, and one for each lost part; of a list that is fetched, one for each chunk
+	Moved    uint64  // recipients of lost servers who were given to others
+
+	Suppressed uint64 // recipients who got nothing because of a request or of returned mail
+}
+
+// Fault is something that happened to one of the sender's own servers.
+type Fault struct {
+	Server, Kind string
+	At           vt.Time
+	For          vt.Span // 0: for good
 }
 
 // Totals account for every recipient:

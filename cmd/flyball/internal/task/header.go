@@ -41,7 +41,7 @@ func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
 func Observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
 	ended := header(s, "", "sim", end, false)
 	ended.Replication = replication
-	own.Fold(w.Record(), s, ended)
+	own.Fold(w, s, ended)
 	return run.Fold(ended, s.Expect, "")
 }
 

@@ -10,6 +10,7 @@ import (
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/sim"
 )
 
 // Recipients names the recipient list of a simulation. The zero value stands for the
@@ -105,12 +106,18 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 	return uint64(r.census.List.Len()) + r.census.Suppressed, r.census.Suppressed
 }
 
-// Fold fills in to from its record.
-func (r *Recipients) Fold(rec *runlog.Recorder, s *scenarios.Scenario, to *runlog.Run) {
+// Fold fills in to from its network, which has ended.
+func (r *Recipients) Fold(w *sim.World, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
 	to.List = r.digest
 	to.Campaigns = s.CampaignsOf(int(all - suppressed))
-	rec.Fold(to, all, suppressed)
+	if to.Control = w.Control(); to.Control != nil {
+		suppressed += to.Control.Suppressed
+		for i, m := range to.Control.Mailings {
+			to.Campaigns[i].Recipients -= m.Suppressed
+		}
+	}
+	w.Record().Fold(to, all, suppressed)
 }
 
 // Flags returns the flags of the replay command.

@@ -83,7 +83,7 @@ func (q *Partition) Do() (*Partitions, error) {
 	}
 	if len(names) == 0 {
 		names = slices.DeleteFunc(scenarios.Strategies(), func(name string) bool {
-			return name == "proximity" && q.Proximity == "" && !s.Partitioning.Learns()
+			return name == "proximity" && q.Proximity == "" && !s.Dispatch.Learns()
 		})
 	}
 	all := &Partitions{schemaOfPartitions, format.SchemaVersion, s.Name, scenarios.ID(s), s.Seed, nil}
@@ -97,7 +97,7 @@ func (q *Partition) Do() (*Partitions, error) {
 			c.Destinations = append(c.Destinations, v.Name)
 		}
 		if q.Proximity != "" && i == 0 { // the others differ in nothing
-			q.Distances = append(q.Distances, distances.Classes(p, s.Known().Look(p, s.Partitioning.Proximity)))
+			q.Distances = append(q.Distances, distances.Classes(p, s.Known().Look(p, s.Dispatch.Proximity)))
 		}
 		for _, name := range names {
 			var plan partition.Plan

@@ -120,7 +120,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 
 	ended := header(s, scenarios.ID(s), "sim", end, stopped)
 	ended.Replication = q.Replication
-	q.Recipients.Fold(w.Record(), s, ended)
+	q.Recipients.Fold(w, s, ended)
 	ended.Host = Host(began)
 	more := q.Recipients.Files()
 	var lessons []string

@@ -82,10 +82,10 @@ func (s *Source) informed(scenario *scenarios.Scenario) (*scenarios.Scenario, er
 
 // learns returns an error if Proximity is of no use in a run of the scenario.
 func (s *Source) learns(scenario *scenarios.Scenario) error {
-	if s.Proximity == "" || scenario.Partitioning.Learns() {
+	if s.Proximity == "" || scenario.Dispatch.Learns() {
 		return nil
 	}
-	return Fail(Usage, "--proximity: got sender.partition = %q, want \"proximity\"", scenario.Partitioning.Partition)
+	return Fail(Usage, "--proximity: got sender.partition = %q, want \"proximity\"", scenario.Dispatch.Partition)
 }
 
 // settingsOf returns what identifies the knowledge that a run begins with, whatever its file is called.

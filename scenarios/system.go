@@ -1,0 +1,273 @@
+package scenarios
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"flyball/engine"
+	"flyball/engine/inbox"
+	"flyball/engine/sender"
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/tomlfile"
+	"flyball/internal/vt"
+	"flyball/netmodel"
+)
+
+// Bus is how messages between the sender's own servers travel.
+type Bus struct {
+	Delay  vt.Span `toml:"delay,omitdefault" doc:"least time of a message; the longest is twice as long" range:">0s..1m" default:"10ms" source:"assumed: servers in several places of a continent"`
+	Loss   float64 `toml:"loss,omitdefault" doc:"share of messages that are lost" range:"0..0.5" source:"assumed: none is lost"`
+	Repeat float64 `toml:"repeat,omitdefault" doc:"share of messages that come a second time" range:"0..0.5" source:"assumed: none comes twice"`
+}
+
+// Disk is the disk of each of the sender's own servers.
+type Disk struct {
+	Commit vt.Span `toml:"commit,omitdefault" doc:"time after which what is written is durable; what rests on it waits" range:"0s..1m" default:"0s" source:"assumed: no time"`
+}
+
+// Account limits the campaigns of one account.
+type Account struct {
+	Name      string `toml:"name" doc:"as in campaign.account" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	Processes int    `toml:"processes" doc:"most MTA processes of its campaigns under way, on all servers; 0: no limit" range:"0..1000000" source:"scenario"`
+	PerDay    int    `toml:"messages_per_day" doc:"recipients of its campaigns who are given to servers in a day; others wait for the next one; 0: no limit" range:"0..1000000000" source:"scenario"`
+}
+
+// Returns is the server that takes returned mail.
+type Returns struct {
+	Ignored bool `toml:"ignored,omitdefault" doc:"returned mail is not read"`
+
+	Hard int `toml:"hard,omitdefault" doc:"returned mails because the mailbox does not exist after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
+	Soft int `toml:"soft,omitdefault" doc:"the same for returned mails with other reasons; 0: never" range:"0..1000" source:"assumed: the reason passes"`
+}
+
+// Requests is the server that takes requests.
+type Requests struct {
+	Ignored bool     `toml:"ignored,omitdefault" doc:"what recipients ask for is not read"`
+	Words   []string `toml:"words,omitdefault" doc:"words of a letter by which its recipient asks to get nothing any more ([0044]); other letters have no effect" default:"delete, unsubscribe"`
+	Confirm bool     `toml:"confirm,omitdefault" doc:"a request counts when the recipient has confirmed it ([0047])"`
+	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which changes of the list that the sending server has not acknowledged are sent to it again" range:">0s..1d" default:"1s" source:"assumed: a hundred times the way"`
+}
+
+// Asks describes recipients who ask to get nothing any more.
+type Asks struct {
+	Share  float64 `toml:"share" doc:"share of those who got the message" range:"0..1" source:"scenario"`
+	After  vt.Span `toml:"after" doc:"least time after which they ask; the longest is twice as long" range:"0s..30d" default:"10m" source:"assumed: many read at once"`
+	Letter string  `toml:"letter" doc:"what they write" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
+}
+
+// Off reports whether no recipient asks.
+func (a Asks) Off() bool { return a.Share == 0 }
+
+// Fault is something that happens to one of the sender's own servers.
+type Fault struct {
+	Server string  `toml:"server" doc:"name of a delivering server, or sender, returns or requests" required:"true"`
+	Kind   string  `toml:"kind" doc:"what happens" default:"power-min" required:"true"`
+	At     vt.Span `toml:"at" doc:"when it happens, or may happen first" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
+	Within vt.Span `toml:"within,omitdefault" doc:"length of the time in which it happens: a moment is drawn; 0s: exactly at at" range:"0s..3650d" source:"scenario"`
+	For    vt.Span `toml:"for,omitdefault" doc:"how long it lasts; not given: for good" range:">0s..3650d" source:"scenario"`
+}
+
+// Kinds of Fault.
+const (
+	Kill     = "kill"
+	PowerMin = "power-min"
+	PowerAny = "power-any"
+	Pause    = "pause"
+	Cut      = "cut"
+)
+
+// Choices returns the kinds of faults with what each does.
+func (Fault) Choices(key string) []conf.Choice {
+	if key != "kind" {
+		return nil
+	}
+	return []conf.Choice{
+		{Name: Kill, Doc: "ends the server's process, and its disk keeps everything"},
+		{Name: PowerMin, Doc: "takes its power, and its disk keeps what was made durable"},
+		{Name: PowerAny, Doc: "takes its power, and its disk keeps some of what was written after that too"},
+		{Name: Pause, Doc: "stops it with all that it has in memory"},
+		{Name: Cut, Doc: "loses all messages between it and the sender's other servers"},
+	}
+}
+
+// Names of the sender's own servers beside delivering ones.
+const (
+	SenderName   = "sender"
+	ReturnsName  = "returns"
+	RequestsName = "requests"
+)
+
+// mostWithFaults is the most recipients in a run with faults, which keeps what every server has written.
+const mostWithFaults = 5_000_000
+
+// Guarded reports whether something can come before a final dot: one of the sender's own servers can stop, be out of
+// reach or have to wait for its disk, or a recipient is to get nothing any more.
+func (s *Scenario) Guarded() bool {
+	return len(s.Faults) > 0 || s.Bus.Loss > 0 || s.Disk.Commit > 0 || s.returns() || s.AskForLess()
+}
+
+// returns reports whether messages come back.
+func (s *Scenario) returns() bool {
+	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return !d.Returned.Off() })
+}
+
+// AskForLess reports whether recipients ask to get nothing any more.
+func (s *Scenario) AskForLess() bool {
+	return slices.ContainsFunc(s.Campaigns, func(c Campaign) bool { return !c.Asks.Off() })
+}
+
+// checkSystem checks what needs a sending server.
+func (s *Scenario) checkSystem(l *conf.List) {
+	d := s.Dispatch
+	if !d.Sends() {
+		const want = "want a sending server: sender.check, such as \"10s\""
+		l.Check(d.Partition != "pull", "sender.partition", "got \"pull\" without sender.check, %s", want)
+		l.Check(len(s.Faults) == 0, "fault", "got some without sender.check, %s", want)
+		l.Check(len(s.AccountLimits) == 0, "account", "got some without sender.check, %s", want)
+		l.Check(s.Returns == Default().Returns, "returns", "got some without sender.check, %s", want)
+		l.Check(reflect.DeepEqual(s.Requests, Default().Requests), "requests", "got some without sender.check, %s",
+			want)
+		for i, v := range s.Destinations {
+			l.Check(v.Returned.Off(), conf.Index("destination", i)+".returned", "got some without sender.check, %s",
+				want)
+		}
+		for i, c := range s.Campaigns {
+			l.Check(c.Asks.Off(), conf.Index("campaign", i)+".asks", "got some without sender.check, %s", want)
+		}
+		l.Check(s.Bus == Default().Bus, "bus", "got some without sender.check, %s", want)
+		l.Check(s.Disk == Disk{}, "disk", "got some without sender.check, %s", want)
+		return
+	}
+	control := s.SendingServer()
+	for _, err := range control.Validate() {
+		key, text, _ := strings.Cut(err.Error(), ": ")
+		if key == "lease" || key == "patience" { // the others have ranges
+			l.Check(false, "sender."+key, "%s", text)
+		}
+	}
+	l.Check(d.Plain(), "sender.partition", "got %s with sender.check, want shares or pull", tomlfile.Quote(d.Partition))
+	l.Check(s.Bus.Delay*4 < d.Lease, "sender.lease", "got %s, want more than four times the longest way of a message "+
+		"of %s and back", d.Lease, s.Bus.Delay)
+	s.checkAccounts(l)
+	for i, w := range s.Requests.Words {
+		l.Check(inbox.Word(w), conf.Index("requests.words", i), "got %s, want letters or digits", tomlfile.Quote(w))
+	}
+	l.Check(len(s.Requests.Words) > 0, "requests.words", "got none, want at least one: without one no letter is a "+
+		"request")
+	for i, c := range s.Campaigns {
+		l.Check(!d.SameList || c.Recipients == s.Campaigns[0].Recipients, conf.Index("campaign", i)+".recipients",
+			"got %d with sender.same_list, want %d as the first campaign", c.Recipients, s.Campaigns[0].Recipients)
+	}
+	if !s.Guarded() {
+		return
+	}
+	l.Check(!s.OneGovernor() && !s.Retry.OfCluster(), "governor", "got servers that decide together, want "+
+		"each by itself: a server that stops or waits would stop the others")
+	n := s.Recipients()
+	l.Check(n <= mostWithFaults, "campaign", "got %d recipients in all campaigns, want at most %d with faults, "+
+		"loss, returned mail or requests: what every server has written is kept", n, mostWithFaults)
+	names := []string{SenderName}
+	if s.returns() {
+		names = append(names, ReturnsName)
+	}
+	if s.AskForLess() {
+		names = append(names, RequestsName)
+	}
+	for i, v := range s.Servers {
+		l.Check(!slices.Contains(names[:1], v.Name), conf.Index("server", i)+".name",
+			"got %q, want another name: with sender.check it names the sending server", v.Name)
+		names = append(names, v.Name)
+	}
+	for i, f := range s.Faults {
+		key := conf.Index("fault", i)
+		l.Check(slices.Contains(names, f.Server), key+".server", "got %s, want one of %s%s", tomlfile.Quote(f.Server),
+			strings.Join(names, ", "), conf.DidYouMean(f.Server, names))
+		l.Check(s.Horizon <= 0 || f.At+f.Within < s.Horizon, key+".at", "got %s, want it and within before "+
+			"horizon = %s", f.At, s.Horizon)
+		l.Check(f.Server != SenderName || f.For > 0, key+".for", "got none, want how long the sending server is away: "+
+			"without it no mailing ends")
+	}
+}
+
+// SendingServer returns the configuration of the sending server of a scenario that has one.
+func (s *Scenario) SendingServer() sender.Config {
+	c := sender.Default(len(s.Servers))
+	c.Check, c.Lease, c.Patience = s.Dispatch.Check, s.Dispatch.Lease, s.Dispatch.Patience
+	c.Licence, c.Efficiency, c.Stall = s.Dispatch.Licence, s.Dispatch.Efficiency, s.Stall()
+	if s.Dispatch.Partition == "pull" {
+		c.Chunk = s.Dispatch.Chunk
+	}
+	for _, a := range s.AccountLimits {
+		c.Accounts = append(c.Accounts, sender.Account{Processes: a.Processes, Messages: a.PerDay})
+	}
+	return c
+}
+
+// Stall returns the time after which an attempt that takes no step stands still ([0035]): longer than the slowest
+// receiver may take for a step, and than an attempt waits for its turn on a server with a limit of its own.
+func (s *Scenario) Stall() vt.Span {
+	t := s.Dialogue.Timeouts
+	stall := max(15*vt.Minute, 2*(t.DNS+t.Connect+t.Banner+t.Command+t.Data+t.Dot))
+	if slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return v.Rate > 0 || v.Bandwidth > 0 }) {
+		stall = max(stall, s.Horizon)
+	}
+	return stall
+}
+
+// checkAccounts checks that each account has campaigns.
+func (s *Scenario) checkAccounts(l *conf.List) {
+	var known, seen []string
+	for _, c := range s.Campaigns {
+		known = append(known, c.Account)
+	}
+	for i, a := range s.AccountLimits {
+		key := conf.Index("account", i) + ".name"
+		l.Check(slices.Contains(known, a.Name), key, "got %q, want the account of a campaign%s", a.Name,
+			conf.DidYouMean(a.Name, known))
+		l.Check(!slices.Contains(seen, a.Name), key, "got %q a second time, want a name of its own", a.Name)
+		seen = append(seen, a.Name)
+	}
+}
+
+// Submissions returns the campaigns of a run over a list of that many recipients, as the sending server gets them.
+func (s *Scenario) Submissions(recipients int) (all []engine.Submitted) {
+	first := mail.Recipient(0)
+	for i, end := range s.Ends(recipients) {
+		c := s.Campaigns[i]
+		all = append(all, engine.Submitted{Job: engine.Job(i + 1), First: first, Recipients: end - first,
+			Due: vt.Time(c.Start), Deadline: vt.Time(c.Deadline),
+			Account: 1 + slices.IndexFunc(s.AccountLimits, func(a Account) bool { return a.Name == c.Account }),
+			Terms:   engine.Terms{Processes: c.Processes, Size: c.Subset, Priority: c.Priority, Rate: c.Rate}})
+		first = end
+	}
+	return all
+}
+
+// Inboxes returns the configurations of the servers for returned mail and for requests; nil where messages do not come
+// back or recipients do not ask, or are ignored. recipients is the length of the list.
+func (s *Scenario) Inboxes(recipients int) (returns, requests *inbox.Config) {
+	base := func(k engine.Kind) *inbox.Config {
+		c := inbox.Default(engine.Address{Role: k})
+		c.Push, c.Delete, c.ConfirmDelete = s.Requests.Push, s.Requests.Words, s.Requests.Confirm
+		if n := len(s.Campaigns); s.Dispatch.SameList {
+			people := mail.Recipient(recipients / n)
+			c.Same = func(r mail.Recipient) (all []mail.Recipient) {
+				for i := range n {
+					all = append(all, r%people+mail.Recipient(i)*people)
+				}
+				return all
+			}
+		}
+		return &c
+	}
+	if s.returns() && !s.Returns.Ignored {
+		returns = base(engine.Bounces)
+		returns.Hard, returns.Soft = s.Returns.Hard, s.Returns.Soft
+	}
+	if s.AskForLess() && !s.Requests.Ignored {
+		requests = base(engine.Requests)
+	}
+	return returns, requests
+}
