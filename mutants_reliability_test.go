@@ -327,4 +327,7 @@ var reliabilityMutants = []mutant{
 		"		if breaks(y) {\n",
 		"		if !breaks(y) {\n"},
 	{"chances of a scenario's destinations are added up", "sim/crash/scenario.go", "share * deferred\n", "deferred\n"},
+	{"the lease of a scenario is not that of its small world", "sim/crash/scenario.go",
+		"	c.Check, c.Lease, c.Patience, c.Window, c.Licence = d.Check, d.Lease,",
+		"	c.Check, c.Patience, c.Window, c.Licence = d.Check,"},
 }

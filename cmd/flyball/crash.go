@@ -11,6 +11,7 @@ import (
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/conf"
 	"flyball/internal/durable"
+	"flyball/scenarios"
 	"flyball/sim/crash"
 )
 
@@ -23,15 +24,16 @@ func (a *app) crashCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "crash [scenario]",
 		Short: "Stop the servers of a mailing at every point, and count who is missed or gets it twice",
-		Long: `Simulate a mailing to 24 recipients over a sending server (A), two delivering
-servers (B1, B2) and servers for returned mail (C) and for requests (D), or one with the
-sizes, chances and times of a scenario with at most 200 recipients, and stop servers
-before and after everything that they do: each one at each point, any two at any two
-points, and at random ones, with pauses, lost and repeated messages and clocks that
-differ. A disk keeps all that was written (kill), what was made durable (power-min), or
-some of the rest too (power-any; two facts of it: power-any+2). Promises are checked at
-every step: no recipient is missed, and every duplicate follows an attempt of the same
-recipient that is recorded as ambiguous, or the loss of its server.
+		Long: `Simulate a mailing with the sizes, chances and times of a scenario over a sending server
+(A), delivering servers (B1, B2) and servers for returned mail (C) and for requests (D).
+Stop servers before and after everything that they do: each one at each point, any two at
+any two points, and at random ones, with pauses, lost and repeated messages and clocks
+that differ. A scenario has at most 200 recipients; without one it is crash-small, a
+mailing to 24 recipients over two delivering servers. A disk keeps all that was written
+(kill), what was made durable (power-min), or some of the rest too (power-any; two facts
+of it: power-any+2). Promises are checked at every step: no recipient is missed, and
+every duplicate follows an attempt of the same recipient that is recorded as ambiguous,
+or the loss of its server.
 
 --case shows one run, as a search prints it: faults with ";" between them, such as
 "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
@@ -63,14 +65,14 @@ broken, 130 or 143 stopped by a signal.`,
 					conf.DidYouMean(scheme, crash.SchemeNames()))
 			}
 			if len(args) > 0 {
-				scenario, _, err := a.load(args[0])
-				if err != nil {
-					return err
-				}
 				s.Scenario = args[0]
-				if s.Config, err = crash.Of(scenario); err != nil {
-					return fail(exitInvalid, "%s: %w", args[0], err)
-				}
+			}
+			scenario, err := a.loadForCrash(s.Scenario)
+			if err != nil {
+				return err
+			}
+			if s.Config, err = crash.Of(scenario); err != nil {
+				return fail(exitInvalid, "%s: %w", s.Scenario, err)
 			}
 			if c.Flags().Changed("mailings") {
 				s.Config.Mailings = mailings
@@ -127,6 +129,15 @@ broken, 130 or 143 stopped by a signal.`,
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema crash)")
 	return c
+}
+
+// loadForCrash loads a scenario; crash-small is one that this command alone has built in.
+func (a *app) loadForCrash(name string) (*scenarios.Scenario, error) {
+	if name == crash.SmallName {
+		return scenarios.Load(name, crash.SmallText, nil)
+	}
+	s, _, err := a.load(name)
+	return s, err
 }
 
 // crash runs a search and prints its account. The first run that broke a promise is written to a file.

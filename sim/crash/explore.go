@@ -12,7 +12,7 @@ import (
 // Search says which cases are run.
 type Search struct {
 	Config   Config
-	Scenario string // what Config is made of, as the user names it; "": Small
+	Scenario string // what Config is made of, as the user names it
 	Single   bool   // every effect, before and after, by every victim and model, back soon and late
 	Pairs    bool   // every two stops of any servers that differ, back soon and late
 	Random   int    // runs with several crashes, pauses, lost messages and clocks that drift
@@ -27,8 +27,8 @@ func (c *Config) downs() []vt.Span { return []vt.Span{c.soon(), c.late()} }
 
 // DefaultSearch returns the whole search of the small scope: 1.9 million runs.
 func DefaultSearch() Search {
-	return Search{Config: Small(), Single: true, Pairs: true, Random: 850_000, Every: 1, Firsts: 1, Seed: 1,
-		Workers: runtime.GOMAXPROCS(0)}
+	return Search{Config: Small(), Scenario: SmallName, Single: true, Pairs: true, Random: 850_000, Every: 1,
+		Firsts: 1, Seed: 1, Workers: runtime.GOMAXPROCS(0)}
 }
 
 // Fit leaves stops and random runs out of the search of a large world, so that it takes minutes: about

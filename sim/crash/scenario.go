@@ -1,7 +1,9 @@
 package crash
 
 import (
+	_ "embed"
 	"fmt"
+	"math"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -15,9 +17,18 @@ const (
 	mostServers    = 10
 )
 
+// SmallName is the name of the scenario of Small.
+const SmallName = "crash-small"
+
+// SmallText is that scenario. The other built-in scenarios are for the network model, which needs larger lists.
+//
+//go:embed crash-small.toml
+var SmallText []byte
+
 // Of returns the world with a scenario's sizes, or an error that names what is too large. Campaigns become mailings
 // that overlap and divide all recipients evenly. Chances and times are means over the destinations: greylisted
-// recipients are deferred, and dead ones refused; an attempt takes its mean time on a new connection.
+// recipients are deferred, and dead ones refused; an attempt takes its mean time on a new connection. What a scenario
+// without a sending server does not have is as in the small scope.
 func Of(s *scenarios.Scenario) (Config, error) {
 	c := Small()
 	if c.Recipients = s.Recipients(); c.Recipients > mostRecipients {
@@ -29,9 +40,33 @@ func Of(s *scenarios.Scenario) (Config, error) {
 	}
 	c.Mailings, c.Seed, c.Horizon = len(s.Campaigns), s.Seed, s.Horizon
 	c.Processes = max(1, min(s.Campaigns[0].Processes, int(s.Governor.Start), c.Recipients))
+	if s.Dispatch.Sends() {
+		c.sender(s)
+	}
 	c.chances(s)
 	c.times(s)
 	return c, nil
+}
+
+// sender takes what a scenario has about a sending server, the bus, disks, returned mail and requests. Half of those
+// who ask to be deleted ask to be added again.
+func (c *Config) sender(s *scenarios.Scenario) {
+	d := &s.Dispatch
+	c.Check, c.Lease, c.Patience, c.Window, c.Licence = d.Check, d.Lease, d.Patience, d.Window, d.Licence
+	if d.Fetches() {
+		c.Chunk = d.Chunk
+	}
+	c.Message, c.Commit = s.Bus.Delay, s.Disk.Commit
+	returned, asks := 0.0, 0.0
+	for i, share := range s.Shares() {
+		returned += share * s.Destinations[i].Returned.Share
+	}
+	for i := range s.Campaigns {
+		asks += float64(s.Campaigns[i].Recipients) * s.Campaigns[i].Asks.Share
+	}
+	c.Returned = int(math.Ceil(returned * float64(c.Recipients)))
+	c.Requests = int(math.Ceil(asks))
+	c.Joins, c.Asks, c.Confirm = (c.Requests+1)/2, s.Campaigns[0].Asks.After, s.Requests.Confirm
 }
 
 // chances sets the shares of recipients who are deferred and refused.

@@ -86,6 +86,53 @@ func TestOf(t *testing.T) {
 	run(t, Search{Config: c, Random: 100, Seed: 1, Workers: 2, Every: 1, Firsts: 1})
 }
 
+// The small scope is a scenario.
+func TestSmallIsAScenario(t *testing.T) {
+	s, err := scenarios.Load(SmallName, SmallText, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Of(s); err != nil || c != Small() {
+		t.Errorf("got %+v, %v; want %+v", c, err, Small())
+	}
+}
+
+// What a scenario has about its sending server counts.
+func TestOfASendingServer(t *testing.T) {
+	const more = `[sender]
+check = "2s"
+lease = "20s"
+patience = "90s"
+window = 7
+licence = 3
+partition = "pull"
+chunk = 9
+[requests]
+confirm = true
+[bus]
+delay = "30ms"
+[disk]
+commit = "15ms"
+[[server]]`
+	text := strings.Replace(scenario, "[[server]]", more, 1)
+	text = strings.Replace(text, "banner = \"20ms\"", "banner = \"20ms\"\nreturned = { share = 0.1 }", 1)
+	text = strings.Replace(text, "recipients = 20", "recipients = 20\nasks = { share = 0.12, after = \"3s\" }", 1)
+	s, err := scenarios.Load("sends.toml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Of(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 0.75 of 60 recipients have returned mail in one of ten cases; 0.12 of 20 ask
+	if got, want := fmt.Sprint(c.Check, c.Lease, c.Patience, c.Window, c.Licence, c.Chunk, c.Message, c.Commit,
+		c.Returned, c.Requests, c.Joins, c.Confirm), "2s 20s 1m30s 7 3 9 30ms 15ms 5 3 2 true"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	run(t, Search{Config: c, Random: 60, Seed: 1, Workers: 2, Every: 1, Firsts: 1})
+}
+
 func TestOfALargeScenario(t *testing.T) {
 	servers := ""
 	for n := range 8 {

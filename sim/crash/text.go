@@ -15,7 +15,7 @@ import (
 type Results struct {
 	Schema        string  `json:"schema"`
 	SchemaVersion int     `json:"schema_version"`
-	Scenario      string  `json:"scenario"`           // that was named; "": none
+	Scenario      string  `json:"scenario"`           // as it was named
 	Scheme        string  `json:"scheme"`             // how delivering servers keep what they have done
 	Seed          uint64  `json:"seed"`               // of the mailing and of random cases
 	Recipients    int     `json:"recipients"`         // of all mailings
@@ -83,13 +83,9 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}); err != nil {
 		return err
 	}
-	of := ""
-	if s.Scenario != "" {
-		of = " " + s.Scenario
-	}
 	for _, f := range a.Failures {
-		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash%s --case %q --seed %d%s\n", f.Violation, of, f.Case,
-			s.Seed, s.Config.flags())
+		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash %s --case %q --seed %d%s\n", f.Violation, s.Scenario,
+			f.Case, s.Seed, s.Config.flags())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -60,8 +60,8 @@ type Config struct {
 	Scheme  Scheme
 }
 
-// Small returns the small scope: 24 recipients, two delivering servers with two processes each, one
-// server for returned mail and one for requests.
+// Small returns the small scope, as the scenario crash-small has it: 24 recipients, two delivering servers
+// with two processes each, one server for returned mail and one for requests.
 func Small() Config {
 	return Config{Recipients: 24, Mailings: 1, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2,
 		Refused: 0.08, Returned: 2, Requests: 2, Asks: 200 * vt.Millisecond, Joins: 1, Couples: true,

@@ -51,7 +51,7 @@ func proposalsOf(own Words) proposals {
 		"flyball tune":          first(fileOf("toml")),
 		"flyball ask":           first(scenarioNames),
 		"flyball plan":          first(scenarioNames),
-		"flyball crash":         first(scenarioNames),
+		"flyball crash":         first(fileOf("toml")), // built-in scenarios are too large
 		"flyball compare":       sides,
 		"flyball report":        first(folders),
 		"flyball promote":       first(folders),
