@@ -222,11 +222,13 @@ func (s *Scenario) List(key rng.Key) mail.List {
 	for _, d := range s.Destinations {
 		shares = append(shares, d.Share)
 	}
-	if n := len(s.Campaigns); s.Dispatch.SameList && n > 1 {
-		once := mail.SyntheticList(s.Campaigns[0].Recipients, shares, key)
+	if s.Dispatch.SameList && len(s.Campaigns) > 1 {
+		once := mail.SyntheticList(s.Recipients(), shares, key)
 		var all []mail.Destination
-		for i := range n * once.Len() {
-			all = append(all, once.Destination(mail.Recipient(i%once.Len())))
+		for _, c := range s.Campaigns {
+			for i := range c.Recipients {
+				all = append(all, once.Destination(mail.Recipient(i)))
+			}
 		}
 		return mail.ReadList(all)
 	}

@@ -263,6 +263,9 @@ func TestNoAllocationPerEvent(t *testing.T) {
 func TestHardlyAnAllocationInBuiltins(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		s := builtin(t, name, 30000)
+		if s.Guarded() { // what servers write is kept
+			continue
+		}
 		whole := run(t, s).Record().Attempts()
 		w, err := New(s, 0, nil, nil)
 		if err != nil {

@@ -472,7 +472,7 @@ func (y *system) accepted(r mail.Recipient, d mail.Destination, now vt.Time) {
 	person := uint64(r)
 	campaign := y.mailing(r)
 	if y.scenario.Dispatch.SameList {
-		person %= uint64(y.work[0].Recipients)
+		person = uint64(scenarios.Person(y.work, r))
 	}
 	back := &y.scenario.Destinations[d].Returned
 	if luck := y.key.At(person, 0, purposeReturn); share(luck[0]) < back.Share {
