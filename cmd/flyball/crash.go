@@ -119,9 +119,10 @@ broken, 130 or 143 stopped by a signal.`,
 	c.Flags().IntVar(&every, "every", 1, "stop at every Nth effect only; random runs stop at any. Not given, it is "+
 		"higher for a large scenario, and there are fewer random runs")
 	c.Flags().IntVar(&chunk, "chunk", 0,
-		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once")
+		"delivering servers fetch the list in parts of this number of recipients; 0: it is cut at once; "+
+			"not given: as the scenario has it")
 	c.Flags().IntVar(&mailings, "mailings", s.Config.Mailings,
-		"mailings that overlap, and divide the recipients among them")
+		"mailings that overlap, and divide the recipients among them; not given: the scenario's campaigns")
 	c.Flags().StringVar(&file, "script", "", "write the run of --case, or the first one that breaks a promise, to "+
 		"this file; with a --scheme of others nothing is written without it")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")

@@ -36,6 +36,9 @@ func (p *points) visit(after bool) {
 		most = max(most, p.rest(&p.w.hosts[i]))
 	}
 	for victim := All; victim < len(p.w.hosts); victim++ {
+		if victim == Actor {
+			continue
+		}
 		x := Crash{Effect: p.w.effects, After: after, Victim: victim, Down: p.w.cfg.soon()}
 		rest := most
 		if victim >= 0 {
@@ -43,9 +46,6 @@ func (p *points) visit(after bool) {
 			if rest = p.rest(h); !h.up && rest == 0 {
 				continue
 			}
-		}
-		if victim == Actor {
-			continue
 		}
 		if victim == All || p.w.hosts[victim].up {
 			p.try(x)

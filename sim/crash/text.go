@@ -85,21 +85,22 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}
 	for _, f := range a.Failures {
 		fmt.Fprintf(&b, "\nBroken: %s\nSee it: flyball crash %s --case %q --seed %d%s\n", f.Violation, s.Scenario,
-			f.Case, s.Seed, s.Config.flags())
+			f.Case, s.Seed, s.flags())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // flags returns the flags of flyball crash that make the configuration, beside the seed.
-func (c *Config) flags() (text string) {
+func (s *Search) flags() (text string) {
+	c, own := &s.Config, s.Scenario != SmallName
 	if c.Scheme != Ours {
 		text += " --scheme " + c.Scheme.String()
 	}
-	if c.Mailings > 1 {
+	if c.Mailings > 1 || own {
 		text += fmt.Sprintf(" --mailings %d", c.Mailings)
 	}
-	if c.Chunk > 0 {
+	if c.Chunk > 0 || own {
 		text += fmt.Sprintf(" --chunk %d", c.Chunk)
 	}
 	return text
