@@ -24,37 +24,37 @@ type Bus struct {
 
 // Disk is the disk of each of the sender's own servers.
 type Disk struct {
-	Commit vt.Span `toml:"commit,omitdefault" doc:"time after which what is written is durable; what rests on it waits" range:"0s..1m" default:"0s" source:"assumed: no time"`
+	Commit vt.Span `toml:"commit,omitdefault" doc:"time after which what a server writes is durable; whatever rests on it, such as a final dot or a message, waits" range:"0s..1m" default:"0s" source:"assumed: no time"`
 }
 
 // Account limits the campaigns of one account.
 type Account struct {
 	Name      string `toml:"name" doc:"as in campaign.account" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	Processes int    `toml:"processes" doc:"most MTA processes of its campaigns under way, on all servers; 0: no limit" range:"0..1000000" source:"scenario"`
-	PerDay    int    `toml:"messages_per_day" doc:"recipients of its campaigns who are given to servers in a day; others wait for the next one; 0: no limit" range:"0..1000000000" source:"scenario"`
+	PerDay    int    `toml:"messages_per_day" doc:"most recipients of its campaigns who are given to servers in a day; days have 24 h and begin with the run, and others wait for the next day; 0: no limit" range:"0..1000000000" source:"scenario"`
 }
 
 // Returns is the server that takes returned mail.
 type Returns struct {
 	Ignored bool `toml:"ignored,omitdefault" doc:"returned mail is not read"`
 
-	Hard int `toml:"hard,omitdefault" doc:"returned mails because the mailbox does not exist after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
-	Soft int `toml:"soft,omitdefault" doc:"the same for returned mails with other reasons; 0: never" range:"0..1000" source:"assumed: the reason passes"`
+	Hard int `toml:"hard,omitdefault" doc:"number of hard returns, whose mailbox does not exist, after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
+	Soft int `toml:"soft,omitdefault" doc:"number of soft returns, which have other reasons, after which a person gets nothing any more; 0: never" range:"0..1000" source:"assumed: the reason passes"`
 }
 
 // Requests is the server that takes requests.
 type Requests struct {
-	Ignored bool     `toml:"ignored,omitdefault" doc:"what recipients ask for is not read"`
-	Words   []string `toml:"words,omitdefault" doc:"words of a letter by which its recipient asks to get nothing any more ([0044]); other letters have no effect" default:"delete, unsubscribe"`
+	Ignored bool     `toml:"ignored,omitdefault" doc:"requests are not read"`
+	Words   []string `toml:"words,omitdefault" doc:"words that make a letter from a recipient a request to get nothing any more ([0044]); a letter without them has no effect" default:"delete, unsubscribe"`
 	Confirm bool     `toml:"confirm,omitdefault" doc:"a request counts when the recipient has confirmed it ([0047])"`
-	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which changes of the list that the sending server has not acknowledged are sent to it again" range:">0s..1d" default:"1s" source:"assumed: a hundred times the way"`
+	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which a change of the list that the sending server has not acknowledged is sent again, by the server for returned mail too" range:">0s..1d" default:"1s" source:"assumed: a hundred times the delay of a message"`
 }
 
 // Asks describes recipients who ask to get nothing any more.
 type Asks struct {
-	Share  float64 `toml:"share" doc:"share of those who got the message" range:"0..1" source:"scenario"`
-	After  vt.Span `toml:"after" doc:"least time after which they ask; the longest is twice as long" range:"0s..30d" default:"10m" source:"assumed: many read at once"`
-	Letter string  `toml:"letter" doc:"what they write" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
+	Share  float64 `toml:"share" doc:"share of those who get the message who ask" range:"0..1" source:"scenario"`
+	After  vt.Span `toml:"after" doc:"least time from the message to the request; the longest is twice as long" range:"0s..30d" default:"10m" source:"assumed: many read at once"`
+	Letter string  `toml:"letter" doc:"text of the request" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
 }
 
 // Off reports whether no recipient asks.
@@ -64,8 +64,8 @@ func (a Asks) Off() bool { return a.Share == 0 }
 type Fault struct {
 	Server string  `toml:"server" doc:"name of a delivering server, or sender, returns or requests" required:"true"`
 	Kind   string  `toml:"kind" doc:"what happens" default:"power-min" required:"true"`
-	At     vt.Span `toml:"at" doc:"when it happens, or may happen first" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
-	Within vt.Span `toml:"within,omitdefault" doc:"length of the time in which it happens: a moment is drawn; 0s: exactly at at" range:"0s..3650d" source:"scenario"`
+	At     vt.Span `toml:"at" doc:"when it happens; with within the earliest moment" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
+	Within vt.Span `toml:"within,omitdefault" doc:"length of the time from at on in which it happens: the moment is drawn; 0s: it happens exactly then" range:"0s..3650d" source:"scenario"`
 	For    vt.Span `toml:"for,omitdefault" doc:"how long it lasts; not given: for good" range:">0s..3650d" source:"scenario"`
 }
 
@@ -87,8 +87,8 @@ func (Fault) Choices(key string) []conf.Choice {
 		{Name: Kill, Doc: "ends the server's process, and its disk keeps everything"},
 		{Name: PowerMin, Doc: "takes its power, and its disk keeps what was made durable"},
 		{Name: PowerAny, Doc: "takes its power, and its disk keeps some of what was written after that too"},
-		{Name: Pause, Doc: "stops it with all that it has in memory"},
-		{Name: Cut, Doc: "loses all messages between it and the sender's other servers"},
+		{Name: Pause, Doc: "lets it do nothing for a time; its memory and its connections stay"},
+		{Name: Cut, Doc: "loses all messages between it and the sender's other servers; it still delivers mail"},
 	}
 }
 
@@ -148,8 +148,8 @@ func (s *Scenario) checkSystem(l *conf.List) {
 		}
 	}
 	l.Check(d.Plain(), "sender.partition", "got %s with sender.check, want shares or pull", tomlfile.Quote(d.Partition))
-	l.Check(s.Bus.Delay*4 < d.Lease, "sender.lease", "got %s, want more than four times the longest way of a message "+
-		"of %s and back", d.Lease, s.Bus.Delay)
+	l.Check(s.Bus.Delay*4 < d.Lease, "sender.lease", "got %s, want more than the %s that a message and its answer may "+
+		"take", d.Lease, s.Bus.Delay*4)
 	s.checkAccounts(l)
 	for i, w := range s.Requests.Words {
 		l.Check(inbox.Word(w), conf.Index("requests.words", i), "got %s, want letters or digits", tomlfile.Quote(w))

@@ -202,7 +202,7 @@ const (
 	Pending    Status = iota // not finished: untried, in an attempt, or waiting for a resend
 	Done                     // delivered
 	Failed                   // bounced, or the retry limit is reached
-	Suppressed               // on the suppression list; never tried
+	Suppressed               // on the suppression list, or barred; got no message
 	Held                     // ambiguous, and not to be resent
 	Statuses
 )

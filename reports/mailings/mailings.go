@@ -1,6 +1,6 @@
 // Package mailings reports what the sender's own servers did in a run with a sending server: when each list was
-// planned and its mailing reported, what happened to servers, who got a message twice, and what returned mail and
-// requests changed.
+// planned and its mailing reported, what happened to servers, how many messages came twice, and what returned mail
+// and requests changed.
 package mailings
 
 import (
@@ -18,20 +18,20 @@ type Report struct {
 	Faults     []Fault   `json:"faults"`
 	Messages   uint64    `json:"messages"`   // between the sender's own servers
 	Duplicates uint64    `json:"duplicates"` // messages that a receiver accepted beyond the first to a recipient
-	Ambiguous  uint64    `json:"ambiguous"`  // attempts whose final dot was sent, and whose end is not recorded
+	Ambiguous  uint64    `json:"ambiguous"`  // attempts whose final dot was sent, and whose reply is not known
 	Returned   uint64    `json:"returned"`   // messages that came back
-	Asked      uint64    `json:"asked"`      // recipients who asked to get nothing any more
-	Unwanted   uint64    `json:"unwanted"`   // messages to recipients who had asked
+	Asked      uint64    `json:"asked"`      // requests to get nothing any more
+	Unwanted   uint64    `json:"unwanted"`   // messages to recipients that came after their request
 	Suppressed uint64    `json:"suppressed"` // recipients who got nothing because of a request or of returned mail
 }
 
 // Mailing is what the sending server did for a campaign.
 type Mailing struct {
 	Name        string     `json:"name"`
-	PlannedSec  format.Num `json:"planned_s"`  // since the start of the run; missing: its list was not planned
+	PlannedSec  format.Num `json:"planned_s"`  // first, since the start of the run; missing: its list was not planned
 	ReportedSec format.Num `json:"reported_s"` // missing: it was not reported
-	Subsets     int        `json:"subsets"`    // parts of the list that were given to servers
-	Plans       int        `json:"plans"`      // one; and one for each lost part, each chunk, and each further day
+	Subsets     int        `json:"subsets"`    // parts of the list that were planned for servers
+	Plans       int        `json:"plans"`      // one for the list, or for each chunk or each day; and one for each lost part
 	Moved       uint64     `json:"moved"`      // recipients of lost servers who were given to others
 }
 
@@ -80,7 +80,7 @@ func (r *Report) Sentences() (all []string) {
 		all = append(all, f.sentence())
 	}
 	if len(r.Faults) > 0 || r.Duplicates+r.Ambiguous > 0 {
-		all = append(all, fmt.Sprintf("%s a second time; the end of %s is not recorded.",
+		all = append(all, fmt.Sprintf("%s to recipients who had it already; the end of %s is not known.",
 			people(r.Duplicates, "message was delivered", "messages were delivered"),
 			people(r.Ambiguous, "attempt", "attempts")))
 	}
@@ -93,8 +93,8 @@ func (r *Report) Sentences() (all []string) {
 			people(r.Unwanted, "message came", "messages came")))
 	}
 	if r.Suppressed > 0 {
-		all = append(all, fmt.Sprintf("%s nothing because of that.", people(r.Suppressed, "recipient got",
-			"recipients got")))
+		all = append(all, people(r.Suppressed, "message was not sent", "messages were not sent")+
+			" because of requests or returned mail.")
 	}
 	return all
 }
@@ -111,11 +111,11 @@ func (m *Mailing) sentence() string {
 	if !m.PlannedSec.Known() {
 		return fmt.Sprintf("Mailing %s was not planned.", m.Name)
 	}
-	s := fmt.Sprintf("Mailing %s was planned after %s, in %s", m.Name, after(m.PlannedSec),
-		format.Plural(uint64(m.Subsets), "part"))
+	s := fmt.Sprintf("Mailing %s was planned after %s", m.Name, after(m.PlannedSec))
 	if m.Moved > 0 {
 		s += fmt.Sprintf("; %s of lost servers went to others", format.Plural(m.Moved, "recipient"))
 	}
+	s += fmt.Sprintf("; servers got %s of its list in all", format.Plural(uint64(m.Subsets), "part"))
 	if !m.ReportedSec.Known() {
 		return s + "; it was not reported."
 	}

@@ -172,8 +172,9 @@ var metrics = []Metric{
 			"off, with its sign",
 		OfServer: func(s Server) float64 { return float64(s.SteadyStateError) }, Worst: FarthestFromZero,
 		Resolution: 0.001, Signed: true},
-	{Name: "suppressed", Unit: "recipients", Doc: "on the suppression list, never tried", Resolution: 1,
-		Of: func(f *Facts) float64 { return float64(f.Totals.Suppressed) }},
+	{Name: "suppressed", Unit: "recipients",
+		Doc:        "got nothing: on the suppression list, or after a request or returned mail",
+		Resolution: 1, Of: func(f *Facts) float64 { return float64(f.Totals.Suppressed) }},
 	{Name: "swing_period_intervals", Unit: "intervals",
 		Doc: "twice the mean distance of the changes of sign of swing; of the server that swings most; undefined " +
 			"with fewer than three, " +

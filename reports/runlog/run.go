@@ -51,9 +51,9 @@ type Control struct {
 	Faults     []Fault
 	Messages   uint64 // between servers
 	Duplicates uint64 // messages that a receiver accepted beyond the first to a recipient
-	Ambiguous  uint64 // attempts whose final dot was sent, and whose end is not recorded
+	Ambiguous  uint64 // attempts whose final dot was sent, and whose reply is not known
 	Returned   uint64 // messages that came back
-	Asked      uint64 // recipients who asked to get nothing any more
+	Asked      uint64 // requests to get nothing any more
 	Unwanted   uint64 // messages to recipients who had asked to get nothing any more
 	Suppressed uint64 // recipients who got nothing because of a request or of returned mail
 }
@@ -61,10 +61,10 @@ type Control struct {
 // Mailing is what the sending server did for a campaign.
 type Mailing struct {
 	Name     string
-	Planned  vt.Time // when its list was cut; vt.Never: it was not
+	Planned  vt.Time // when its list was first cut; vt.Never: it was not
 	Reported vt.Time // when it was reported; vt.Never: it was not
-	Subsets  int     // parts of the list that were given to servers
-	Plans    int     // one, and one for each lost part; of a list that is fetched, one for each chunk
+	Subsets  int     // parts of the list that were planned for servers
+	Plans    int     // one for the list, or for each chunk or each day; and one for each lost part
 	Moved    uint64  // recipients of lost servers who were given to others
 
 	Suppressed uint64 // recipients who got nothing because of a request or of returned mail
