@@ -153,7 +153,10 @@ func (s *Server) count(b engine.Tally) {
 	j := s.find(b.Subset.Job)
 	v := j.find(b.Subset)
 	v.over = true
-	v.each(func(r mail.Recipient) { j.status[r-j.First] = counted })
+	v.each(func(r mail.Recipient) {
+		j.status[r-j.First] = counted
+		j.left--
+	})
 	j.summary.Delivered += b.Delivered
 	j.summary.Failed += b.Failed
 	j.summary.Held += b.Held

@@ -115,6 +115,23 @@ func TestDeadlineOfChunks(t *testing.T) {
 	})
 }
 
+// Recipients who were only counted need no processes any more: two processes are for the last four, one is in use.
+func TestDeadlineOfCountedChunks(t *testing.T) {
+	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, []step{
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Deadline: vt.Time(vt.Hour)}), a,
+			"job 1 submitted: 6 recipients, due 0s, deadline 1h"},
+		{0, wake{}, a, prepared(1, 3)},
+		{0, granted(1, 2), b(0), `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r1
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 2 processes`},
+		{0, granted(1, 2), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
+			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes`},
+		{0, engine.Tally{Subset: sub(1, 0), Delivered: 2, Busy: vt.Hour}, b(0),
+			"tallied: job 1, plan 1, subset 0: 2 delivered, 0 failed, 0 held"},
+		{0, granted(1, 2), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
+			to remote 0: transfer job 1, plan 3, subset 0: r4-r5, 1 processes`},
+	})
+}
+
 // The licence holds for all mailings together. One waits until another one's subset has ended, after a stop too.
 func TestLicence(t *testing.T) {
 	second := engine.Subset{Job: 2, Epoch: 1}
