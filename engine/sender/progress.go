@@ -153,10 +153,8 @@ func (s *Server) count(b engine.Tally) {
 	j := s.find(b.Subset.Job)
 	v := j.find(b.Subset)
 	v.over = true
-	v.each(func(r mail.Recipient) {
-		j.status[r-j.First] = counted
-		j.left--
-	})
+	v.each(func(r mail.Recipient) { j.status[r-j.First] = counted })
+	j.left -= count(engine.UnpackParts(v.Part))
 	j.summary.Delivered += b.Delivered
 	j.summary.Failed += b.Failed
 	j.summary.Held += b.Held
