@@ -475,7 +475,7 @@ type Standing struct {
 	Now               vt.Time
 	Recipients, Final uint64
 	Attempts, Refused uint64 // that ended, and among them those with which a receiver refused the sender
-	Late              uint64 // recipients whose deadline has passed, and who were not final by then
+	Late              uint64 // at least so many recipients are late: they were not final by their deadline
 }
 
 func (w *World) standing() Standing {
@@ -489,10 +489,18 @@ func (w *World) standing() Standing {
 		if c.Deadline >= w.reached {
 			continue
 		}
-		s.Late += c.Recipients
-		for _, v := range w.servers {
-			s.Late -= v.rec.OnTime(i)
+		late := c.Recipients
+		if w.system != nil { // others may yet be suppressed, and then they are not late
+			late = 0
+			for _, v := range w.servers {
+				_, final := v.rec.Last(i)
+				late += final
+			}
 		}
+		for _, v := range w.servers {
+			late -= v.rec.OnTime(i)
+		}
+		s.Late += late
 	}
 	return s
 }

@@ -443,7 +443,7 @@ func (y *system) stop(n *node, kind string, fault int) {
 
 // restart begins the process of a node again, with what its disk kept.
 func (y *system) restart(n *node, _ *happening) {
-	n.up = true
+	n.up, n.until = true, y.now // a new role may ask to be woken at a time that has passed
 	y.begin(n)
 	n.role.Recover(y.now, n.boot, n.facts, n.out)
 	y.perform(n, y.now)

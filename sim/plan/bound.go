@@ -134,7 +134,7 @@ func (b *bounds) by(d vt.Time, due []vt.Time) {
 		}
 	}
 	for _, v := range b.Servers {
-		if !b.Dispatch.Plain() { // what it gets of a list is not known here
+		if !b.Dispatch.Off() { // what it gets of a list is not known here
 			break
 		}
 		if v.Rate > 0 {
@@ -274,7 +274,7 @@ func (b *bounds) pools(g netmodel.Destination, scope string) []pool {
 // dealt returns the pools of a provider; where lists are not cut by the servers' shares, one pool
 // of all, with the counters of all.
 func (b *bounds) dealt(apart []pool) []pool {
-	if b.Dispatch.Plain() {
+	if b.Dispatch.Off() {
 		return apart
 	}
 	one := pool{apart[0].provider, "", apart[0].share, 1, 0}

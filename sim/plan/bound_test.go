@@ -164,3 +164,19 @@ func TestBoundsOfEachPool(t *testing.T) {
 		t.Error("a limit proves lateness if it admits fewer than all")
 	}
 }
+
+// A sending server gives the recipients of a server to another, and lets servers fetch: what the server itself may send
+// does not make the mailing late.
+func TestBoundsWithSendingServer(t *testing.T) {
+	rest := "[[destination]]\nname = \"p\"\ndomain = \"p.example\"\nallowance = [{ limit = 10000 }]\n" +
+		"[[campaign]]\nname = \"news\"\nrecipients = 40000\n[sender]\ncheck = \"10s\"\n"
+	for _, partition := range []string{"shares", "pull"} {
+		s := load(t, strings.Replace(twoServers, "addresses = 2\n", "rate = \"1/h\"\n", 1)+rest+
+			"partition = \""+partition+"\"\n")
+		for _, b := range plan.Bounds(s, []vt.Time{vt.Time(36 * vt.Hour)}) {
+			if b.Server != "" || b.Admitted != 40000 {
+				t.Errorf("%s: got %+v, want 2 x 20000 of all servers together", partition, b)
+			}
+		}
+	}
+}

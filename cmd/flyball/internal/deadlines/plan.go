@@ -11,6 +11,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
 	"flyball/reports/planning"
+	"flyball/reports/runlog"
 	"flyball/scenarios"
 	"flyball/sim"
 	"flyball/sim/plan"
@@ -201,9 +202,9 @@ func mostOf(s *scenarios.Scenario) (all []int) {
 	return all
 }
 
-// together reports whether servers share a governor, or what counts them together.
+// together reports whether servers share a governor, a sending server, or what counts them together.
 func together(s *scenarios.Scenario) bool {
-	joint := s.OneGovernor() || s.React() || s.Retry.OfCluster()
+	joint := s.OneGovernor() || s.React() || s.Retry.OfCluster() || s.Dispatch.Sends()
 	for _, d := range s.Destinations {
 		joint = joint || d.Shared || d.By == "block"
 		for _, a := range d.Allowances {
@@ -264,6 +265,10 @@ func outcomeOf(j sim.Job, world *sim.World, _ vt.Time) (o plan.Outcome) {
 		}
 		o.Ends[a.Server][a.Campaign] = at
 	}
+	if c := world.Control(); c != nil {
+		o.Final += c.Suppressed
+		handed(s, records, c, o.Ends)
+	}
 	for d := range s.Destinations {
 		var lost, tried float64
 		for _, rec := range records {
@@ -274,4 +279,22 @@ func outcomeOf(j sim.Job, world *sim.World, _ vt.Time) (o plan.Outcome) {
 		o.Lost = o.Lost || lost > plan.Tolerated*tried
 	}
 	return o
+}
+
+// handed sets the ends of campaigns that a sending server hands over. Recipients may go from one server to another, so
+// a campaign has ended on a server when it has ended on all.
+func handed(s *scenarios.Scenario, records []*runlog.Recorder, c *runlog.Control, ends [][]vt.Time) {
+	for campaign, k := range s.Campaigns {
+		left := uint64(k.Recipients) - c.Mailings[campaign].Suppressed
+		for i, rec := range records {
+			at, final := rec.Last(campaign)
+			ends[i][campaign] = at
+			left -= final
+		}
+		for i := range ends {
+			if left > 0 {
+				ends[i][campaign] = vt.Never
+			}
+		}
+	}
 }
