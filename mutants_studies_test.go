@@ -7,7 +7,7 @@ var studiesMutants = []mutant{
 	{"a run that branches keeps the target of the other", "sim/branch.go", "		v.machine.Retarget()\n", ""},
 	{"runs with other draws are the same", "sim/branch.go", "v.replication != c.replication || ", ""},
 	{"a bound is of each server where a plan divides lists", "sim/plan/bound.go",
-		"	if b.Dispatch.Plain() {\n		return apart", "	if true {\n		return apart"},
+		"	if b.Dispatch.Off() {\n		return apart", "	if true {\n		return apart"},
 	{"a netblock has the recipients of one server", "sim/plan/bound.go", "			all[i].part += b.part(v)",
 		"			all[i].part = b.part(v)"},
 	{"a campaign's rate counts from the first start", "sim/plan/bound.go", "one, paced(vt.Time(k.Start), k.Rate, 1))",

@@ -16,8 +16,8 @@ func Check(s *scenarios.Scenario) error {
 	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining",
 		"got true, want false in a live run: the client does not pipeline")
 	l.Check(!s.Dialogue.StartTLS, "dialogue.starttls", "got true, want false in a live run: loopback is not encrypted")
-	l.Check(!s.Dispatch.Sends(), "sender.check", "got %s, want 0s in a live run: what the sender's own servers do, and "+
-		"what happens to them, is simulated alone", s.Dispatch.Check)
+	l.Check(!s.Dispatch.Sends(), "sender.check", "got %s, want 0s in a live run: what the sender's own servers do, "+
+		"and what happens to them, is simulated alone", s.Dispatch.Check)
 	for i, d := range s.Destinations {
 		key := conf.Index("destination", i) + ".domain"
 		a, err := mail.ParseAddress("postmaster@" + d.Domain)

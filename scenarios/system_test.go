@@ -37,7 +37,7 @@ func TestSendingServerProblems(t *testing.T) {
 			"fault[0].server: got \"requests\", want one of sender, returns, b1"},
 		{"a name that is free", strings.Replace(sending, "b1", "returns", 1) + "[returns]\nignored = true\n", ""},
 		{"a lease that ends before it comes", sending + "[disk]\ncommit = \"30s\"\n",
-			"sender.lease: got 1m, want more than 1m0.04s"},
+			"sender.lease: got 1m, want more than the 1m0.04s"},
 		{"a quick disk", sending + "[disk]\ncommit = \"29s\"\n", ""},
 	} {
 		_, err := scenarios.Load("test", []byte(c.text), nil)

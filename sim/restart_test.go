@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -44,5 +46,41 @@ for = "1m"
 	w.Run(nil)
 	if n := w.Record().Count(mail.Done); n != 500 {
 		t.Errorf("got %d delivered, want all 500", n)
+	}
+}
+
+// A list that is shorter than the scenario's may leave nothing for a small campaign: the others are delivered.
+func TestSendingServerWithAnEmptyCampaign(t *testing.T) {
+	s, err := scenarios.Load("test", []byte(`
+schema_version = 1
+name = "empty"
+[sender]
+check = "10s"
+[[server]]
+name = "b1"
+[[destination]]
+name = "p"
+domain = "p.example"
+[[campaign]]
+name = "big"
+recipients = 1250
+[[campaign]]
+name = "small"
+recipients = 1
+[[campaign]]
+name = "last"
+recipients = 1000
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := mail.SyntheticList(100, []float64{1}, rng.New(1, 0))
+	w, err := sim.New(s, 0, &list, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, _ := w.Run(nil)
+	if n := w.Record().Count(mail.Done); n != 100 || end >= vt.Time(s.Horizon) {
+		t.Errorf("got %d delivered by %v, want all 100 before the horizon", n, end)
 	}
 }

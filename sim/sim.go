@@ -475,7 +475,7 @@ type Standing struct {
 	Now               vt.Time
 	Recipients, Final uint64
 	Attempts, Refused uint64 // that ended, and among them those with which a receiver refused the sender
-	Late              uint64 // at least so many recipients are late: they were not final by their deadline
+	Late              uint64 // recipients who were not final by their deadline; more may be
 }
 
 func (w *World) standing() Standing {

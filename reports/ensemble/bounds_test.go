@@ -215,3 +215,21 @@ func TestOneHorizonForAll(t *testing.T) {
 		t.Error(said)
 	}
 }
+
+// Whom a run with a sending server suppresses is chance, and some of them were tried before.
+func TestSuppressedByTheRun(t *testing.T) {
+	s := handmade.Asking(t, "terminating")
+	s.Dispatch.Check = 10 * vt.Second
+	runs := losing(make([]float64, 20), make([]float64, 20))
+	for i := range runs {
+		runs[i].Metrics["first_try_share"] = 0.94 + 0.02*float64(i%2)
+		runs[i].Metrics["suppressed"] = 90 + float64(i%2)
+	}
+	e := gathered(s, runs...)
+	if m := e.Measure("first_try_share"); !(m.Low < 0.95 && m.High > 0.95 && m.High < 1) {
+		t.Errorf("got %+v, want an interval around 0.95", m.Estimate)
+	}
+	if m := e.Measure("suppressed"); !(m.Low > 0 && m.Low < 90.5 && m.High > 90.5 && m.High < 1000) {
+		t.Errorf("got %+v, want an interval around 90.5", m.Estimate)
+	}
+}

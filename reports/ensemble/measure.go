@@ -129,7 +129,8 @@ func values(s *scenarios.Scenario, runs []Observation, name string) []float64 {
 // or of a share of them. Ok is false for other measures, and for counts that the
 // scenario sets.
 func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.Range, ok bool) {
-	if len(runs) == 0 || name == "recipients" || name == "suppressed" {
+	bychance := s.Dispatch.Sends() // whom a run suppresses
+	if len(runs) == 0 || name == "recipients" || name == "suppressed" && !bychance {
 		return in, false
 	}
 	whole, _ := measure.Split(name)
@@ -138,6 +139,9 @@ func possible(s *scenarios.Scenario, runs []Observation, name string) (in stats.
 	for _, o := range runs {
 		mailed = max(mailed, o.Metrics["recipients"]-o.Metrics["suppressed"])
 		all = max(all, o.Metrics["recipients"])
+	}
+	if bychance {
+		mailed = all
 	}
 	in = stats.Range{Most: math.Inf(1), Rare: s.OutagesByChance()}
 	switch {
