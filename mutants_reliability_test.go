@@ -73,6 +73,8 @@ var reliabilityMutants = []mutant{
 	{"each chunk has the processes of all", "engine/sender/plan.go", "s.needed(j, j.left)-j.inUse(nil))",
 		"s.needed(j, j.left))"},
 	{"what is final still asks for processes", "engine/sender/progress.go", "		j.left--\n", ""},
+	{"what is final and only counted still asks for processes", "engine/sender/progress.go",
+		"	j.left -= count(engine.UnpackParts(v.Part))\n", ""},
 	{"a lost server's processes are not free", "engine/sender/wanted.go", "		if !v.over && v != except {",
 		"		if !v.over {"},
 	{"a stop moves an account's messages to another day", "engine/sender/plan.go",
