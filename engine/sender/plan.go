@@ -53,8 +53,12 @@ func (s *Server) offer(j *job, v mail.Server, processes int) {
 func (s *Server) fetch(j *job, v mail.Server) {
 	n := min(s.cfg.Chunk, s.portion(j))
 	most := s.limit(j, nil)
-	if j.Deadline > 0 { // of all chunks together
-		most = min(most, s.needed(j, j.left)-j.inUse(nil))
+	if j.Deadline > 0 { // of all chunks together; a chunk that gets some gets what it needs itself
+		if all := s.needed(j, j.left) - j.inUse(nil); all > 0 {
+			most = min(most, max(all, s.needed(j, n)))
+		} else {
+			most = 0
+		}
 	}
 	if n == 0 || most <= 0 || j.offers[v] == 0 {
 		return

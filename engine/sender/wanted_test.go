@@ -115,6 +115,20 @@ func TestDeadlineOfChunks(t *testing.T) {
 	})
 }
 
+// A chunk gets as many processes as it needs itself: two for two recipients in an hour, though the first one has four
+// of the five for all.
+func TestDeadlineOfOneChunk(t *testing.T) {
+	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 1, 2 }, []step{
+		{0, submit(engine.Submitted{Job: 1, Recipients: 5, Deadline: vt.Time(vt.Hour)}), a,
+			"job 1 submitted: 5 recipients, due 0s, deadline 1h"},
+		{0, wake{}, a, prepared(1, 4)},
+		{0, granted(1, 4), b(0), `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r1
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 4 processes`},
+		{0, granted(1, 3), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
+			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 2 processes`},
+	})
+}
+
 // Recipients who were only counted need no processes any more: two processes are for the last four, one is in use.
 func TestDeadlineOfCountedChunks(t *testing.T) {
 	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, []step{

@@ -28,13 +28,27 @@ func (r *Report) Times() []string {
 	} else {
 		who = "Of " + who
 	}
-	all = append(all, r.final(who, r.All.Values, r.EndSec, r.Totals.Pending == 0))
+	all = append(all, r.final(who, r.All.Values, r.lastFinal(), r.Totals.Pending == 0))
 	for _, c := range r.Campaigns {
 		if c.DeadlineSec.Known() {
 			all = append(all, r.deadline(c))
 		}
 	}
 	return all
+}
+
+// lastFinal returns when the last recipient was final, in seconds. A run that suppresses recipients may end later.
+func (r *Report) lastFinal() float64 {
+	if r.Sending == nil {
+		return r.EndSec
+	}
+	last := 0.0
+	for _, c := range r.Campaigns {
+		if c.LastSec.Known() {
+			last = max(last, float64(c.LastSec))
+		}
+	}
+	return last
 }
 
 // final returns a sentence on when shares of recipients were final; the end is in seconds.

@@ -2,11 +2,14 @@ package run
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"flyball/internal/vt"
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
+	"flyball/reports/mailings"
+	"flyball/reports/measure"
 )
 
 const hour = 3600
@@ -69,5 +72,16 @@ func TestCausesOfManyPlaces(t *testing.T) {
 	if got, want := r.causes(), []string{"a", "b", "c", "Greylist: the same at 2 more places.", "g"}; !slices.Equal(got,
 		want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A run ends when its last recipient is suppressed, and that is later than the last one who is final.
+func TestAllAreFinalBeforeTheEnd(t *testing.T) {
+	values := map[string]format.Num{"t50_h": 0.1, "t90_h": 0.2, "t99_h": 0.3}
+	r := &Report{All: &measure.Destination{Values: values}, EndSec: 3600, Sending: &mailings.Report{},
+		Campaigns: []Campaign{{Values: values, Recipients: 9, Final: 9, LastSec: 1200, DeadlineSec: format.Missing}}}
+	r.Totals.Recipients, r.Totals.Suppressed = 10, 1
+	if got := strings.Join(r.Times(), " "); !strings.Contains(got, "all after 20 min") {
+		t.Errorf("got %q, want all final after 20 min", got)
 	}
 }
