@@ -84,3 +84,60 @@ recipients = 1000
 		t.Errorf("got %d delivered by %v, want all 100 before the horizon", n, end)
 	}
 }
+
+// The outcomes of single recipients add up to the totals, though some are delivered to twice, and others suppressed.
+func TestOutcomesWithSendingServer(t *testing.T) {
+	s, err := scenarios.Load("test", []byte(`
+schema_version = 1
+name = "outcomes"
+horizon = "1d"
+[sender]
+check = "10s"
+patience = "2m"
+same_list = true
+[[server]]
+name = "b1"
+[[server]]
+name = "b2"
+[[destination]]
+name = "p"
+domain = "p.example"
+[[campaign]]
+name = "first"
+recipients = 2000
+processes = 10
+subset = 50
+asks = { share = 0.2, after = "10s" }
+[[campaign]]
+name = "second"
+recipients = 2000
+start = "5m"
+processes = 10
+subset = 50
+[[fault]]
+server = "b1"
+kind = "cut"
+at = "30s"
+for = "10m"
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := sim.New(s, 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.KeepOutcomes()
+	w.Run(nil)
+	var n [mail.Statuses]uint64
+	for _, o := range w.Record().Outcomes {
+		n[o.Status]++
+	}
+	c := w.Control()
+	if c.Duplicates == 0 || c.Suppressed == 0 {
+		t.Fatalf("got %d duplicates and %d suppressed, want some", c.Duplicates, c.Suppressed)
+	}
+	if n[mail.Done] != w.Record().Count(mail.Done) || n[mail.Suppressed] != c.Suppressed || n[mail.Pending] != 0 {
+		t.Errorf("got %v outcomes, want %d delivered and %d suppressed", n, w.Record().Count(mail.Done), c.Suppressed)
+	}
+}

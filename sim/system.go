@@ -389,6 +389,9 @@ func (y *system) heed(n *node, f engine.Fact) {
 		if f.Status == mail.Suppressed && !y.final[f.Rcpt] {
 			y.final[f.Rcpt] = true
 			y.account.Suppressed++
+			if all := y.nodes[1].server.rec.Outcomes; all != nil {
+				all.Suppress(f.Rcpt)
+			}
 			y.account.Mailings[y.mailing(f.Rcpt)].Suppressed++
 		}
 		if f.Ambiguous {

@@ -21,18 +21,25 @@ type Outcome struct {
 
 // Outcomes has the Outcome of every recipient of a run, by position in the
 // list. Recorders of several servers may share one: no recipient belongs to two
-// servers.
+// servers at a time.
 type Outcomes []Outcome
 
-// ended records an attempt that ended at now.
+// ended records an attempt that ended at now. What made its recipient final before stands: a sending server may let two
+// servers try the same one.
 func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Status) {
 	v := &o[a.Rcpt]
-	if a.Try == 0 {
+	if v.Status != mail.Pending {
+		return
+	}
+	if a.Try == 0 && v.Tries == 0 {
 		v.First = now.Add(-r.Took)
 	}
 	v.End, v.Code, v.Tries, v.Server, v.Status, v.Stage, v.Fault = now, r.Code, uint16(a.Try)+1, a.Server, s, r.Stage,
 		r.Fault
 }
+
+// Suppress records that a recipient is not tried any more.
+func (o Outcomes) Suppress(r mail.Recipient) { o[r].Status = mail.Suppressed }
 
 // State saves or restores the outcomes of a list of the same length.
 func (o Outcomes) State(c *snap.Codec) {
