@@ -30,6 +30,10 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 	if r.File == "" {
 		return withoutList(r.File, r.Suppress, r.FoldCase)
 	}
+	if s.Dispatch.SameList && len(s.Campaigns) > 1 {
+		return Fail(Usage, "--list: got %s for %d campaigns with sender.same_list = true, want one campaign, or "+
+			"false: each campaign gets other rows of the list", Quote(r.File), len(s.Campaigns))
+	}
 	src, closed, err := r.source()
 	if err != nil {
 		return err
