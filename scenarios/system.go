@@ -143,14 +143,14 @@ func (s *Scenario) checkSystem(l *conf.List) {
 	control := s.SendingServer()
 	for _, err := range control.Validate() {
 		key, text, _ := strings.Cut(err.Error(), ": ")
-		if key == "lease" || key == "patience" { // the others have ranges
+		if key == "patience" { // the others are checked here
 			l.Check(false, "sender."+key, "%s", text)
 		}
 	}
 	l.Check(d.Plain(), "sender.partition", "got %s with sender.check, want shares or pull", tomlfile.Quote(d.Partition))
-	answer := s.Bus.Delay*4 + s.Disk.Commit*2
-	l.Check(answer < d.Lease, "sender.lease", "got %s, want more than the %s that a message and its answer may take, "+
-		"each written before it is sent", d.Lease, answer)
+	needs := d.Check + 4*s.Bus.Delay + 4*s.Disk.Commit
+	l.Check(needs < d.Lease, "sender.lease", "got %s, want more than %s: a check, the longest way of a message and back, "+
+		"and four times disk.commit, or it ends before it is renewed", d.Lease, needs)
 	s.checkAccounts(l)
 	for i, w := range s.Requests.Words {
 		l.Check(inbox.Word(w), conf.Index("requests.words", i), "got %s, want letters or digits", tomlfile.Quote(w))

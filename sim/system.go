@@ -382,12 +382,18 @@ func (y *system) heed(n *node, f engine.Fact) {
 		m.Subsets++
 		if f.Instead != (engine.Subset{}) {
 			m.Moved += count(f.Part)
+			if f.Subset.Number == 0 {
+				m.Lost++
+			}
 		}
 	case engine.Took:
 		n.server.rec.HandsOver(y.now, count(f.Part))
 	case engine.Outcome:
 		if f.Status == mail.Suppressed && !y.final[f.Rcpt] {
 			y.final[f.Rcpt] = true
+			if all := n.server.rec.Outcomes; all != nil {
+				all[f.Rcpt].Status = mail.Suppressed
+			}
 			y.account.Suppressed++
 			if all := y.nodes[1].server.rec.Outcomes; all != nil {
 				all.Suppress(f.Rcpt)
@@ -458,17 +464,6 @@ func (y *system) restart(n *node, _ *happening) {
 	}
 }
 
-// ended returns the status in which an attempt leaves its recipient: one that was final before stays as it was.
-func (y *system) ended(r mail.Recipient, status mail.Status) mail.Status {
-	if status != mail.Pending {
-		if y.final[r] {
-			return mail.Pending
-		}
-		y.final[r] = true
-	}
-	return status
-}
-
 // accepted counts a message that a receiver has accepted. It may come back, or make its recipient ask for no more.
 func (y *system) accepted(r mail.Recipient, d mail.Destination, now vt.Time) {
 	y.accepts[r]++
@@ -536,15 +531,28 @@ func (y *system) comes(n *node, h *happening) {
 	y.receive(n, h)
 }
 
-// once passes attempts to a recorder, each recipient's end once.
+// once passes attempts to a recorder, and the end of each recipient once.
 type once struct {
 	*runlog.Recorder
 	system *system
 }
 
-// Ended records the end of an attempt.
+// Ended records the end of an attempt. A recipient who is final already stays as before.
 func (o once) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail.Status) {
-	o.Recorder.Ended(now, a, r, o.system.ended(a.Rcpt, status))
+	final := &o.system.final[a.Rcpt]
+	if !*final {
+		*final = status != mail.Pending
+		o.Recorder.Ended(now, a, r, status)
+		return
+	}
+	var before runlog.Outcome
+	if o.Outcomes != nil {
+		before = o.Outcomes[a.Rcpt]
+	}
+	o.Recorder.Ended(now, a, r, mail.Pending)
+	if o.Outcomes != nil {
+		o.Outcomes[a.Rcpt] = before
+	}
 }
 
 // attach makes a server one of the system.

@@ -65,6 +65,7 @@ type Mailing struct {
 	Reported vt.Time // when it was reported; vt.Never: it was not
 	Subsets  int     // parts of the list that were planned for servers
 	Plans    int     // one for the list, or for each chunk or each day; and one for each lost part
+	Lost     int     // parts whose servers were lost
 	Moved    uint64  // recipients of lost servers who were given to others
 
 	Suppressed uint64 // recipients who got nothing because of a request or of returned mail
