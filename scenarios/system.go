@@ -149,8 +149,8 @@ func (s *Scenario) checkSystem(l *conf.List) {
 	}
 	l.Check(d.Plain(), "sender.partition", "got %s with sender.check, want shares or pull", tomlfile.Quote(d.Partition))
 	needs := d.Check + 4*s.Bus.Delay + 4*s.Disk.Commit
-	l.Check(needs < d.Lease, "sender.lease", "got %s, want more than %s: a check, the longest way of a message and back, "+
-		"and four times disk.commit, or it ends before it is renewed", d.Lease, needs)
+	l.Check(needs < d.Lease, "sender.lease", "got %s, want more than %s: a check, the longest way of a message and "+
+		"back, and four times disk.commit, or it ends before it is renewed", d.Lease, needs)
 	s.checkAccounts(l)
 	for i, w := range s.Requests.Words {
 		l.Check(inbox.Word(w), conf.Index("requests.words", i), "got %s, want letters or digits", tomlfile.Quote(w))

@@ -37,8 +37,10 @@ func TestSendingServerProblems(t *testing.T) {
 			"fault[0].server: got \"requests\", want one of sender, returns, b1"},
 		{"a name that is free", strings.Replace(sending, "b1", "returns", 1) + "[returns]\nignored = true\n", ""},
 		{"a lease that ends before it comes", sending + "[disk]\ncommit = \"30s\"\n",
-			"sender.lease: got 1m, want more than the 1m0.04s"},
-		{"a quick disk", sending + "[disk]\ncommit = \"29s\"\n", ""},
+			"sender.lease: got 1m, want more than 2m10.04s: "},
+		{"a lease that ends with the slowest renewal", sending + "[disk]\ncommit = \"12490ms\"\n",
+			"sender.lease: got 1m, want more than 1m: "},
+		{"a quick disk", sending + "[disk]\ncommit = \"12s\"\n", ""},
 	} {
 		_, err := scenarios.Load("test", []byte(c.text), nil)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

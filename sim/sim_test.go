@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flyball/engine"
 	"fmt"
 	"math"
 	"runtime"
@@ -655,4 +656,25 @@ func builtin(b testing.TB, name string, recipients int) *scenarios.Scenario {
 		b.Fatal(err)
 	}
 	return s
+}
+
+// Nothing comes to a server that is cut off, and nothing that it sends arrives.
+func TestCutOff(t *testing.T) {
+	w, err := New(builtin(t, "campaign", 3000), 0, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := w.system
+	b := y.nodes[2]
+	b.cut = vt.Time(vt.Minute)
+	to := engine.Message{To: engine.Address{Role: engine.Remote, Server: 1}}
+	from := engine.Message{To: engine.Address{Role: engine.Sender}}
+	for _, at := range []vt.Time{b.cut - 1, b.cut} {
+		before := y.agenda.Len()
+		y.post(y.nodes[0], to, at)
+		y.post(b, from, at)
+		if n := y.agenda.Len() - before; n != 2*int(at/b.cut) {
+			t.Errorf("%d of 2 messages travel at %s", n, at)
+		}
+	}
 }
