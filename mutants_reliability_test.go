@@ -2,6 +2,28 @@ package flyball_test
 
 // Mistakes that lose or repeat mail when a server stops, a message is late, or a clock is wrong.
 var reliabilityMutants = []mutant{
+	// scenarios with a sending server
+	{"a server that lost its power keeps what was not durable", "sim/system.go",
+		"		n.facts = n.facts[:kept]\n", ""},
+	{"final dots do not ask where servers can stop", "sim/server.go", "s.under != nil && s.model.AtGate(",
+		"s.under != nil && slot < 0 && s.model.AtGate("},
+	{"a server that begins again has the intervals of a new one", "engine/remote/recover.go",
+		"	s.machine.BeginAt(now)\n", ""},
+	{"a message that is repeated ends its recipient again", "sim/system.go", "	if !*final {\n", "	if true {\n"},
+	{"a server that is cut off gets messages", "sim/system.go", "now < from.cut || now < to.cut ||",
+		"now < from.cut ||"},
+	{"attempts of a server that has stopped go on", "sim/server.go", "	s.ends.Remove(int(slot))\n", ""},
+	{"a message that was accepted as its server stopped counts as lost", "sim/server.go",
+		"	if s.model.Cut(now, slot) {\n", "	if s.model.Cut(now, slot) && s.system == nil {\n"},
+	{"a receiver accepts before it has decided", "netmodel/model.go", "now >= end.Add(-t.conn.RTT/2)", "now <= end"},
+	{"a server that pauses is woken", "sim/system.go", "	return max(n.until, min(at, n.role.NextWake()))\n",
+		"	return min(at, n.role.NextWake())\n"},
+	{"mailings are not submitted again", "sim/system.go", "	if n == y.nodes[0] {\n		y.submit()",
+		"	if n == nil {\n		y.submit()"},
+	{"what is written is durable at once", "sim/system.go", "	if commit == 0 {\n", "	if commit >= 0 {\n"},
+	{"servers run past a message", "sim/sim.go", "			if next > until {\n				s.deliver(until)",
+		"			if next > 0 {\n				s.deliver(until)"},
+
 	// the sending server
 	{"a mailing is submitted twice", "engine/sender/sender.go", "	if s.find(m.Job) == nil {\n", "	if true {\n"},
 	{"checkpoints of a mailing are kept in memory", "engine/sender/plan.go",

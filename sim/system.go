@@ -101,10 +101,6 @@ func newSystem(s *scenarios.Scenario, key rng.Key, recipients int) *system {
 		y.account.Mailings = append(y.account.Mailings, runlog.Mailing{Name: c.Name, Planned: vt.Never,
 			Reported: vt.Never})
 	}
-	for i, f := range s.Faults {
-		at := vt.Time(f.At).Add(vt.Span(float64(f.Within) * y.chance(uint64(i), 0, purposeFault)))
-		y.account.Faults = append(y.account.Faults, runlog.Fault{Server: f.Server, Kind: f.Kind, At: at, For: f.For})
-	}
 	return y
 }
 
@@ -164,10 +160,11 @@ func (y *system) start(recipients int) {
 		}
 	}
 	y.submit()
-	for i, f := range y.account.Faults {
+	for i, f := range y.scenario.Faults {
+		at := vt.Time(f.At).Add(vt.Span(float64(f.Within) * y.chance(uint64(i), 0, purposeFault)))
 		for _, n := range y.nodes {
 			if n.name == f.Server {
-				y.agenda.Add(f.At, happening{what: y.strike, node: n, fault: i})
+				y.agenda.Add(at, happening{what: y.strike, node: n, fault: i})
 			}
 		}
 	}
@@ -414,25 +411,44 @@ func count(parts string) (n uint64) {
 	return n
 }
 
-// strike lets a fault happen.
+// strike lets a fault happen. Nothing more happens to a server that has stopped, but that it can be cut off.
 func (y *system) strike(n *node, h *happening) {
-	f := y.account.Faults[h.fault]
+	f := y.scenario.Faults[h.fault]
+	if !n.up && f.Kind != scenarios.Cut {
+		return
+	}
+	y.account.Faults = append(y.account.Faults, runlog.Fault{Server: f.Server, Kind: f.Kind, At: y.now, For: f.For})
 	end := vt.Never
 	if f.For > 0 {
 		end = y.now.Add(f.For)
 	}
-	switch {
-	case f.Kind == scenarios.Cut:
+	switch f.Kind {
+	case scenarios.Cut:
 		n.cut = max(n.cut, end)
-	case !n.up:
-	case f.Kind == scenarios.Pause:
+	case scenarios.Pause:
 		n.until = max(n.until, end)
 	default:
 		y.stop(n, f.Kind, h.fault)
 		if end < vt.Never {
 			y.agenda.Add(end, happening{what: y.restart, node: n})
+		} else {
+			y.account.Ambiguous += uint64(open(n.facts))
 		}
 	}
+}
+
+// open returns the number of attempts whose intents have no outcomes among facts.
+func open(facts []engine.Fact) int {
+	begun := map[mail.Recipient]bool{}
+	for _, f := range facts {
+		switch f := f.(type) {
+		case engine.Intent:
+			begun[f.Rcpt] = true
+		case engine.Outcome:
+			delete(begun, f.Rcpt)
+		}
+	}
+	return len(begun)
 }
 
 // stop ends the process of a node. Its disk keeps what the kind of the fault leaves.

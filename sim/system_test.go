@@ -191,11 +191,12 @@ func TestFetchedListsComeOutEven(t *testing.T) {
 	}
 }
 
-// What is written and not durable is lost with the power, and not with the process. By Little's law the attempts without
-// a recorded end grow by throughput x the time of the disk.
+// What is written and not durable is lost with the power, and not with the process. By Little's law the attempts
+// without a recorded end grow by throughput x the time of the disk.
 func TestPowerLosesWhatIsNotDurable(t *testing.T) {
 	ambiguous := func(kind string) (n uint64, perSecond float64) {
-		s := campaignWith(t, `fault[0].kind="`+kind+`"`, "fault[0].within=50s", "fault[0].for=1s", "disk.commit=200ms")
+		s := campaignWith(t, `fault[0].kind="`+kind+`"`, "fault[0].within=50s", "fault[0].for=1s",
+			"disk.commit=200ms")
 		for r := range uint64(10) {
 			w, err := sim.New(s, r, nil, nil)
 			if err != nil {
