@@ -5,8 +5,8 @@ var reliabilityMutants = []mutant{
 	// scenarios with a sending server
 	{"a server that lost its power keeps what was not durable", "sim/system.go",
 		"		n.facts = n.facts[:kept]\n", ""},
-	{"final dots do not ask where servers can stop", "sim/server.go", "s.under != nil && s.model.AtGate(",
-		"s.under != nil && slot < 0 && s.model.AtGate("},
+	{"final dots do not ask where servers can stop", "sim/server.go",
+		"	case s.under != nil && s.model.AtGate(slot):\n", "	case s.now < 0:\n"},
 	{"a server that begins again has the intervals of a new one", "engine/remote/recover.go",
 		"	s.machine.BeginAt(now)\n", ""},
 	{"a message that is repeated ends its recipient again", "sim/system.go", "	if !*final {\n", "	if true {\n"},

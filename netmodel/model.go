@@ -203,7 +203,7 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Complet
 		q.PushAgain(m.enter(at, t), int(slot))
 		return false
 	}
-	m.leave(at, t, t.reply.Class() == mail.Delivered)
+	m.leave(at, t)
 	if !t.reply.Open() {
 		m.HangUp(slot)
 	}
@@ -241,16 +241,19 @@ func (m *Model) Cut(now vt.Time, slot mail.Slot) (accepted bool) {
 	t := &m.trips[slot]
 	end := t.start.Add(t.reply.Took)
 	accepted = t.ended && t.reply.Class() == mail.Delivered && now >= end.Add(-t.conn.RTT/2)
-	m.leave(now, t, accepted)
+	if !accepted {
+		t.reply.Fault = mail.Aborted
+	}
+	m.leave(now, t)
 	m.HangUp(slot)
 	return accepted
 }
 
-// leave ends the trip of an attempt, whose message may have been accepted.
-func (m *Model) leave(at vt.Time, t *trip, accepted bool) {
+// leave ends the trip of an attempt.
+func (m *Model) leave(at vt.Time, t *trip) {
 	m.busy--
 	if t.msg.Grey != 0 || t.msg.complains {
-		m.receivers[t.dest].End(at, &t.conn, &t.msg, accepted)
+		m.receivers[t.dest].End(at, &t.conn, &t.msg, t.reply.Class() == mail.Delivered)
 	}
 }
 

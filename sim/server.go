@@ -118,24 +118,14 @@ func (s *server) handle(now vt.Time) {
 	switch { // the order of simultaneous inputs, in both shells
 	case s.ends.PeekTime() <= now: // before now only after a pause
 		at, slot := s.ends.Pop()
-		if s.under != nil && s.model.AtGate(mail.Slot(slot)) {
-			s.remote.Gate(now, mail.Slot(slot), s.under[slot].gen, &s.out)
-			break
-		}
-		if !s.model.Handle(at, mail.Slot(slot), &s.ends, &s.end) {
-			if s.under != nil {
-				s.remote.Moved(now, mail.Slot(slot), s.under[slot].gen)
-			}
+		if s.node != nil {
+			s.endOf(at, mail.Slot(slot))
 			return
 		}
-		if s.under != nil {
-			s.ended(slot)
+		if !s.model.Handle(at, mail.Slot(slot), &s.ends, &s.end) {
+			return
 		}
-		if s.remote != nil {
-			s.remote.Complete(now, &s.end, &s.out)
-		} else {
-			s.machine.Complete(now, &s.end, &s.out)
-		}
+		s.machine.Complete(now, &s.end, &s.out)
 	case len(s.arrivals) > 0 && s.arrivals[0].At == now:
 		m := s.arrivals[0].Message()
 		s.rec.HandsOver(now, uint64(s.arrivals[0].Reserve.To-s.arrivals[0].Reserve.From))
@@ -163,16 +153,43 @@ func (s *server) stop(now vt.Time) {
 	s.role().Wake(now, s.load, &s.out)
 }
 
-// perform begins the attempts and closes the connections in the outbox.
+// endOf passes the role around the machine the next event of an attempt.
+func (s *server) endOf(at vt.Time, slot mail.Slot) {
+	now := s.now
+	switch {
+	case s.under != nil && s.model.AtGate(slot):
+		s.remote.Gate(now, slot, s.under[slot].gen, &s.out)
+	case s.model.Handle(at, slot, &s.ends, &s.end):
+		if s.under != nil {
+			s.ended(int(slot))
+		}
+		s.remote.Complete(now, &s.end, &s.out)
+	default:
+		if s.under != nil {
+			s.remote.Moved(now, slot, s.under[slot].gen)
+		}
+		return
+	}
+	s.perform(now)
+}
+
+// perform begins the attempts and closes the connections in the outbox. What a server of a system writes and sends is
+// the system's.
 func (s *server) perform(now vt.Time) {
-	if s.system != nil && (s.system.keeps || len(s.out.Write)+len(s.out.Send) > 0) {
+	if s.node != nil && (s.system.keeps || len(s.out.Write)+len(s.out.Send) > 0) {
 		s.system.perform(s.node, now)
 		return
 	}
-	s.act(now)
+	for _, slot := range s.out.Close {
+		s.model.HangUp(slot)
+	}
+	for i := range s.out.Start {
+		s.model.Begin(now, &s.out.Start[i], &s.ends)
+	}
+	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]
 }
 
-// act performs all of the outbox but facts and messages.
+// act performs all of the outbox of a server of a system but facts and messages.
 func (s *server) act(now vt.Time) {
 	for _, slot := range s.out.Close {
 		if int(slot) < len(s.under) && s.under[slot].busy {
@@ -183,7 +200,7 @@ func (s *server) act(now vt.Time) {
 	for i := range s.out.Start {
 		s.model.Begin(now, &s.out.Start[i], &s.ends)
 	}
-	if s.system != nil && s.system.keeps {
+	if s.system.keeps {
 		s.follow(now)
 	}
 	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]

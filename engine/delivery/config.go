@@ -27,7 +27,6 @@ type Config struct {
 	Target   func(vt.Time) float64
 	Pauses   []vt.Window // times at which no attempt begins, in order and apart
 	Most     int         // most MTA processes, whatever C is; 0: any number
-	Tallies  bool        // count attempts by reservation
 	Together bool        // report every interval to the governing role, whose Verdict decides
 
 	Destination  governor.Destination // law that limits each destination

@@ -39,7 +39,6 @@ type Machine struct {
 	waiting     waiting
 	firsts      []vt.Time    // when the first try of a waiting recipient began, by its place; only if MaxAge is set
 	left        uint64       // recipients handed over and neither final nor withdrawn
-	emptied     int          // number of times that the last recipient of a campaign became final
 	due         vt.Time      // when the last recipient that was to be resent is due; not saved
 	concurrency *concurrency // nil if destinations have no limits
 	pause       pause
@@ -79,11 +78,10 @@ type campaign struct {
 	parkedCount int     // number of parked recipients
 	stage       retry.Stage
 	priority    int
-	withdrawn   bool    // none of its recipients is resent
-	every       vt.Span // time between two attempts by its rate; 0 without one
-	opens       vt.Time // the next attempt may begin from here on
-	mailing     uint32  // campaigns of one mailing open together; 0: the campaign is alone
-	tally       Tally
+	withdrawn   bool           // none of its recipients is resent
+	every       vt.Span        // time between two attempts by its rate; 0 without one
+	opens       vt.Time        // the next attempt may begin from here on
+	mailing     uint32         // campaigns of one mailing open together; 0: the campaign is alone
 	asked       mail.Recipient // 1 + the place whose recipient's destination is answer; 0: none
 	answer      mail.Destination
 }
@@ -146,38 +144,12 @@ func (m *Machine) Reservable() int { return max(0, m.available-m.allocated) }
 // Left returns the number of recipients that were handed over and are neither final nor withdrawn.
 func (m *Machine) Left() uint64 { return m.left }
 
-// Emptied returns how many reservations so far have no recipient left who is not final, if the machine Tallies.
-func (m *Machine) Emptied() int { return m.emptied }
+// Reservation returns the number of the reservation that the attempt of a slot belongs to, from 0 on. An attempt that
+// the observer is given is still on its slot.
+func (m *Machine) Reservation(i mail.Slot) int { return int(m.slots[i].campaign) }
 
-// Tally returns the number of recipients of a reservation who are not final, and counts of its attempts.
-// Reservations are numbered from 0 on, and the machine must have been built with Tallies.
-func (m *Machine) Tally(reservation int) (left uint64, t Tally) {
-	c := &m.campaigns[reservation]
-	return c.stage.Left, c.tally
-}
-
-// Tally counts attempts of a reservation.
-type Tally struct {
-	Ended           uint64  // attempts
-	Delivered, Held uint64  // recipients
-	Busy            vt.Span // sum of the times of the attempts
-}
-
-// tally counts an attempt of a campaign.
-func (m *Machine) tally(c *campaign, status mail.Status, took vt.Span) {
-	t := &c.tally
-	t.Ended++
-	t.Busy += took
-	switch status {
-	case mail.Done:
-		t.Delivered++
-	case mail.Held:
-		t.Held++
-	}
-	if status != mail.Pending && c.stage.Left == 0 {
-		m.emptied++
-	}
-}
+// LeftOf returns the number of recipients of a reservation who are neither final nor withdrawn.
+func (m *Machine) LeftOf(reservation int) uint64 { return m.campaigns[reservation].stage.Left }
 
 // Done reports whether every recipient handed over is final.
 func (m *Machine) Done() bool { return m.left == 0 }
@@ -314,9 +286,6 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	if status != mail.Pending || m.campaigns[s.campaign].withdrawn {
 		m.left--
 		m.campaigns[s.campaign].stage.Left--
-	}
-	if m.cfg.Tallies {
-		m.tally(&m.campaigns[s.campaign], status, c.Reply.Took)
 	}
 	m.limits.Count(&s.attempt, &c.Reply, fate)
 	if m.concurrency != nil {

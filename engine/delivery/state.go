@@ -13,7 +13,7 @@ import (
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	c.Fields(&m.available, &m.free, &m.allocated, &m.demand, &m.oldest, &m.firsts, &m.left, &m.leaving, &m.turns,
-		&m.stopping, &m.reported, &m.ranked, &m.revival, &m.told, &m.emptied)
+		&m.stopping, &m.reported, &m.ranked, &m.revival, &m.told)
 	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
 		s.attempt.State(c)
 		c.Fields(&s.first, &s.next, &s.to, &s.campaign, &s.busy, &s.open, &s.reset, &s.leaving, &s.sent)
@@ -21,8 +21,7 @@ func (m *Machine) State(c *snap.Codec) {
 	snap.Slice(c, &m.campaigns, func(c *snap.Codec, v *campaign) {
 		c.Fields(&v.next, &v.to, &v.subset, &v.processes, &v.allocated, &v.ready, &v.demand)
 		v.stage.State(c)
-		c.Fields(&v.priority, &v.every, &v.opens, &v.mailing, &v.parkedCount, &v.withdrawn, &v.tally.Ended,
-			&v.tally.Delivered, &v.tally.Held, &v.tally.Busy)
+		c.Fields(&v.priority, &v.every, &v.opens, &v.mailing, &v.parkedCount, &v.withdrawn)
 		v.due.state(c)
 		snap.Slice(c, &v.back, func(c *snap.Codec, p *part) { c.Fields(&p.from, &p.to) })
 		if m.concurrency != nil {

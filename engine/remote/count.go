@@ -3,6 +3,7 @@ package remote
 import (
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 )
 
 // This file is for a server that counts its recipients (Config.Counts): nothing comes between it and its memory.
@@ -16,16 +17,46 @@ func (s *Server) deliver(v *subset, parts []engine.Part) {
 		}
 	}
 	v.reservation = int(s.handed)
+	s.counts = append(s.counts, count{})
 	s.reserve(v, parts[0], others)
+}
+
+// count sums up attempts of a reservation.
+type count struct {
+	delivered, held uint64  // recipients
+	busy            vt.Span // time of the attempts
+}
+
+// counter counts what the machine observes.
+type counter struct {
+	engine.Observer
+	s *Server
+}
+
+// Ended counts an attempt.
+func (c *counter) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail.Status) {
+	reservation := c.s.machine.Reservation(a.Slot)
+	n := &c.s.counts[reservation]
+	n.busy += r.Took
+	switch status {
+	case mail.Done:
+		n.delivered++
+	case mail.Held:
+		n.held++
+	}
+	if status != mail.Pending && c.s.machine.LeftOf(reservation) == 0 {
+		c.s.emptied = true
+	}
+	c.Observer.Ended(now, a, r, status)
 }
 
 // completeCounted processes the end of an attempt.
 func (s *Server) completeCounted(c *mail.Completion) {
 	s.machine.Complete(s.now, c, s.out)
-	if n := s.machine.Emptied(); n != s.emptied {
-		s.emptied = n
+	if s.emptied {
+		s.emptied = false
 		for _, v := range s.unfinished() {
-			if left, _ := s.machine.Tally(v.reservation); v.handed && left == 0 {
+			if v.handed && s.machine.LeftOf(v.reservation) == 0 {
 				v.left = 0
 				s.close(v)
 			}
@@ -40,13 +71,13 @@ func (s *Server) tally(v *subset) {
 		s.send(engine.Progress{Subset: v.Subset, Checkpoint: v.point, Sent: s.now})
 		return
 	}
-	left, n := s.machine.Tally(v.reservation)
-	ended := uint64(v.size) - left
+	n := &s.counts[v.reservation]
+	ended := uint64(v.size) - s.machine.LeftOf(v.reservation)
 	if v.point < engine.P650 {
 		s.send(engine.Progress{Subset: v.Subset, Checkpoint: v.point, Sent: s.now, Ended: ended, First: 1,
-			Busy: n.Busy})
+			Busy: n.busy})
 		return
 	}
-	s.send(engine.Tally{Subset: v.Subset, Delivered: n.Delivered, Failed: ended - n.Delivered - n.Held, Held: n.Held,
-		Busy: n.Busy})
+	s.send(engine.Tally{Subset: v.Subset, Delivered: n.delivered, Failed: ended - n.delivered - n.held, Held: n.held,
+		Busy: n.busy})
 }

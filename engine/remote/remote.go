@@ -41,7 +41,8 @@ type Server struct {
 	keptTill vt.Time
 	hired    engine.Hire // the last one
 	halted   bool
-	emptied  int     // as the machine's, when it was last looked at
+	counts   []count // by reservation, if recipients are counted
+	emptied  bool    // the last recipient of a reservation has become final
 	stray    bool    // a recipient waits and the machine does not have it
 	swept    vt.Time // when the next attempt without a lease stands still
 }
@@ -92,11 +93,12 @@ type attempt struct {
 // New returns a server at time 0 without any facts.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
 	s := &Server{cfg: cfg, swept: vt.Never}
-	if !cfg.Counts {
+	if cfg.Counts {
+		obs = &counter{obs, s}
+	} else {
 		s.rows = make([]row, list.Len())
 		obs = watcher{s, obs}
 	}
-	cfg.Delivery.Tallies = cfg.Counts
 	s.machine = delivery.New(cfg.Delivery, list, gov, obs)
 	return s
 }
