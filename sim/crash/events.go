@@ -60,8 +60,23 @@ func (w *World) at(t vt.Time, e event) {
 	w.events = q
 }
 
+// before orders events by time, and simultaneous ones by rank.
 func (e *event) before(o *event) bool {
-	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.number, o.number)) < 0
+	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.rank(), o.rank()), cmp.Compare(e.number, o.number)) < 0
+}
+
+// rank orders simultaneous events, of which there are many after a pause, as roles are promised: what was asked for
+// before ends first, and messages come last.
+func (e *event) rank() int {
+	switch e.kind {
+	case synced:
+		return 0
+	case reply:
+		return 1
+	case message:
+		return 3
+	}
+	return 2
 }
 
 func (q *events) pop() event {
