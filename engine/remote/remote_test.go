@@ -209,7 +209,7 @@ func TestLease(t *testing.T) {
 		{9 * vt.Second, start(0, 5*vt.Second, 0, 1), `slot 0 begins r0, try 0
 			slot 1 begins r2, try 0
 ` + told("P600, sent 9s, 0 ended")},
-		{9 * vt.Second, start(0, 4*vt.Second, 0, 1), told("P600, sent 9s, 0 ended")},
+		{9 * vt.Second, start(0, 4500*vt.Millisecond, 0, 1), told("P600, sent 9s, 0 ended")},
 		{9 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 10s: dot r0, try 0"},
 		{10 * vt.Second, gate(1), "slot 1 may not send"},
 		{10 * vt.Second, aborted(1), ""},
