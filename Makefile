@@ -17,7 +17,7 @@ staticcheck: ## the linter, pinned
 	go run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 race: ## tests of what has goroutines, under the race detector (needs a C compiler)
-	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers' ./sim
+	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers|Sending' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
 	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./sim/verify ./realrun/... ./cmd/flyball/internal/...
 	CGO_ENABLED=1 go test -race -run 'Signal|GoOn|Scripts/(sweep|realrun)' ./cmd/flyball
