@@ -42,14 +42,6 @@ type server struct {
 	under  []under // by slot, if the system keeps facts: what is under way
 }
 
-// under is an attempt under way on a slot.
-type under struct {
-	gen  uint32
-	rcpt mail.Recipient
-	dest mail.Destination
-	busy bool
-}
-
 // role returns the machine, or the role around it.
 func (s *server) role() engine.Role {
 	if s.remote != nil {
@@ -153,26 +145,6 @@ func (s *server) stop(now vt.Time) {
 	s.role().Wake(now, s.load, &s.out)
 }
 
-// endOf passes the role around the machine the next event of an attempt.
-func (s *server) endOf(at vt.Time, slot mail.Slot) {
-	now := s.now
-	switch {
-	case s.under != nil && s.model.AtGate(slot):
-		s.remote.Gate(now, slot, s.under[slot].gen, &s.out)
-	case s.model.Handle(at, slot, &s.ends, &s.end):
-		if s.under != nil {
-			s.ended(int(slot))
-		}
-		s.remote.Complete(now, &s.end, &s.out)
-	default:
-		if s.under != nil {
-			s.remote.Moved(now, slot, s.under[slot].gen)
-		}
-		return
-	}
-	s.perform(now)
-}
-
 // perform begins the attempts and closes the connections in the outbox. What a server of a system writes and sends is
 // the system's.
 func (s *server) perform(now vt.Time) {
@@ -180,6 +152,11 @@ func (s *server) perform(now vt.Time) {
 		s.system.perform(s.node, now)
 		return
 	}
+	s.begin(now)
+}
+
+// begin closes connections and begins attempts.
+func (s *server) begin(now vt.Time) {
 	for _, slot := range s.out.Close {
 		s.model.HangUp(slot)
 	}
@@ -187,75 +164,4 @@ func (s *server) perform(now vt.Time) {
 		s.model.Begin(now, &s.out.Start[i], &s.ends)
 	}
 	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]
-}
-
-// act performs all of the outbox of a server of a system but facts and messages.
-func (s *server) act(now vt.Time) {
-	for _, slot := range s.out.Close {
-		if int(slot) < len(s.under) && s.under[slot].busy {
-			s.cut(now, slot)
-		}
-		s.model.HangUp(slot)
-	}
-	for i := range s.out.Start {
-		s.model.Begin(now, &s.out.Start[i], &s.ends)
-	}
-	if s.system.keeps {
-		s.follow(now)
-	}
-	s.out.Close, s.out.Start = s.out.Close[:0], s.out.Start[:0]
-}
-
-// follow notes the attempts that begin, and answers those at the gate.
-func (s *server) follow(now vt.Time) {
-	for i := range s.out.Start {
-		a := &s.out.Start[i]
-		for int(a.Slot) >= len(s.under) {
-			s.under = append(s.under, under{})
-		}
-		s.under[a.Slot] = under{a.Gen, a.Rcpt, a.Dest, true}
-	}
-	for _, d := range s.out.Dots {
-		if !d.Send || now >= d.Until {
-			s.model.Refuse(now, d.Slot, &s.ends)
-			continue
-		}
-		s.node.facts = append(s.node.facts, d.Mark)
-		s.model.Pass(now, d.Slot, &s.ends)
-	}
-}
-
-// ended notes the end of the attempt of a slot.
-func (s *server) ended(slot int) {
-	v := &s.under[slot]
-	if v.busy = false; s.end.Reply.Class() == mail.Delivered {
-		s.system.accepted(v.rcpt, v.dest, s.now)
-	}
-}
-
-// begin gives the server a new role.
-func (s *server) begin() {
-	s.remote = s.build()
-	s.machine = s.remote.Machine()
-}
-
-// crash ends the process of the server: all connections break.
-func (s *server) crash(now vt.Time) {
-	s.catchUp(now)
-	s.stop(now)
-	for slot := range s.under {
-		if s.under[slot].busy {
-			s.cut(now, mail.Slot(slot))
-		}
-	}
-}
-
-// cut breaks the connection of an attempt under way.
-func (s *server) cut(now vt.Time, slot mail.Slot) {
-	v := &s.under[slot]
-	v.busy = false
-	s.ends.Remove(int(slot))
-	if s.model.Cut(now, slot) {
-		s.system.accepted(v.rcpt, v.dest, now)
-	}
 }

@@ -61,7 +61,7 @@ func TestFaultsMissNoRecipient(t *testing.T) {
 		began := time.Now()
 		end, stopped := w.Run(func(sim.Progress) bool { return time.Since(began) < 20*time.Second })
 		if stopped {
-			t.Fatalf("after 20 s at %s: %s", w.Where(), w.System())
+			t.Fatalf("after 20 s at %s", w.Where())
 		}
 		run := &runlog.Run{End: end, Campaigns: s.CampaignsOf(s.Recipients())}
 		c := w.Control()
