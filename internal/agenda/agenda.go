@@ -1,4 +1,5 @@
-// Package agenda is a queue of values by time: values of the same time come out in the order in which they went in.
+// Package agenda is a queue of values by time: values of the same time come out by rank, and then in the order in which
+// they went in.
 // For events of entities that have at most one each, package evq is quicker.
 package agenda
 
@@ -15,13 +16,13 @@ type Agenda[T any] struct {
 }
 
 type entry[T any] struct {
-	at     vt.Time
-	number uint64
-	value  T
+	at    vt.Time
+	order uint64 // of values of the same time: the rank in the highest byte, then the number of the value
+	value T
 }
 
 func (e *entry[T]) before(o *entry[T]) bool {
-	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.number, o.number)) < 0
+	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.order, o.order)) < 0
 }
 
 // Len returns the number of values.
@@ -35,10 +36,13 @@ func (a *Agenda[T]) Next() vt.Time {
 	return a.all[0].at
 }
 
-// Add adds a value at the time at, behind all values of that time.
-func (a *Agenda[T]) Add(at vt.Time, value T) {
+// Add adds a value at the time at with the rank 0, behind all others of that time and rank.
+func (a *Agenda[T]) Add(at vt.Time, value T) { a.AddRanked(at, 0, value) }
+
+// AddRanked adds a value at the time at, behind all values of that time whose rank is not higher.
+func (a *Agenda[T]) AddRanked(at vt.Time, rank uint8, value T) {
 	a.count++
-	all := append(a.all, entry[T]{at, a.count, value})
+	all := append(a.all, entry[T]{at, uint64(rank)<<56 | a.count, value})
 	for i := len(all) - 1; i > 0; {
 		up := (i - 1) / 2
 		if !all[i].before(&all[up]) {

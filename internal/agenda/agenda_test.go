@@ -12,6 +12,7 @@ import (
 func TestOrder(t *testing.T) {
 	type value struct {
 		at     vt.Time
+		rank   uint8
 		number int
 	}
 	for seed := range uint64(200) {
@@ -21,7 +22,8 @@ func TestOrder(t *testing.T) {
 		for number := range 300 {
 			if len(held) > 0 && r.IntN(3) == 0 {
 				slices.SortFunc(held, func(x, y value) int {
-					return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.number, y.number))
+					return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.rank, y.rank),
+						cmp.Compare(x.number, y.number))
 				})
 				if a.Next() != held[0].at || a.Len() != len(held) {
 					t.Fatalf("seed %d: next of %d at %v, want of %d at %v", seed, a.Len(), a.Next(), len(held),
@@ -33,8 +35,12 @@ func TestOrder(t *testing.T) {
 				held = held[1:]
 				continue
 			}
-			v := value{vt.Time(r.IntN(40)), number}
-			a.Add(v.at, v)
+			v := value{vt.Time(r.IntN(40)), uint8(r.IntN(3)), number}
+			if v.rank == 0 {
+				a.Add(v.at, v)
+			} else {
+				a.AddRanked(v.at, v.rank, v)
+			}
 			held = append(held, v)
 		}
 	}

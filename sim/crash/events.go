@@ -1,8 +1,6 @@
 package crash
 
 import (
-	"cmp"
-
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -10,8 +8,6 @@ import (
 
 // event is something that will happen.
 type event struct {
-	at         vt.Time
-	number     uint64
 	kind       eventKind
 	host       int
 	life       uint64 // of the host: the event belongs to it
@@ -42,32 +38,15 @@ const (
 	strike // of the case's crash with the number rcpt
 )
 
-// events is a heap by time and number.
-type events []event
-
+// at lets an event happen at a time.
 func (w *World) at(t vt.Time, e event) {
-	w.draws++
-	e.at, e.number = t, w.draws
-	q := append(w.events, e)
-	for i := len(q) - 1; i > 0; {
-		up := (i - 1) / 2
-		if !q[i].before(&q[up]) {
-			break
-		}
-		q[i], q[up] = q[up], q[i]
-		i = up
-	}
-	w.events = q
-}
-
-// before orders events by time, and simultaneous ones by rank.
-func (e *event) before(o *event) bool {
-	return cmp.Or(cmp.Compare(e.at, o.at), cmp.Compare(e.rank(), o.rank()), cmp.Compare(e.number, o.number)) < 0
+	w.draws++ // so that what is drawn later depends on what was asked for before
+	w.events.AddRanked(t, e.rank(), e)
 }
 
 // rank orders simultaneous events, of which there are many after a pause, as roles are promised: what was asked for
 // before ends first, and messages come last.
-func (e *event) rank() int {
+func (e *event) rank() uint8 {
 	switch e.kind {
 	case synced:
 		return 0
@@ -77,29 +56,4 @@ func (e *event) rank() int {
 		return 3
 	}
 	return 2
-}
-
-func (q *events) pop() event {
-	all := *q
-	first := all[0]
-	last := len(all) - 1
-	all[0] = all[last]
-	all[last] = event{}
-	all = all[:last]
-	for i := 0; ; {
-		down := 2*i + 1
-		if down >= last {
-			break
-		}
-		if down+1 < last && all[down+1].before(&all[down]) {
-			down++
-		}
-		if !all[down].before(&all[i]) {
-			break
-		}
-		all[i], all[down] = all[down], all[i]
-		i = down
-	}
-	*q = all
-	return first
 }

@@ -15,6 +15,7 @@ import (
 	"flyball/engine/remote"
 	"flyball/engine/sender"
 	"flyball/governor"
+	"flyball/internal/agenda"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -172,7 +173,7 @@ type World struct {
 	now    vt.Time
 	hosts  []host
 	list   *mail.List
-	events events
+	events agenda.Agenda[event]
 	event  event // that happens
 	out    engine.Outbox
 	draws  uint64
@@ -325,18 +326,18 @@ func (w *World) Run() (r Result) {
 			break
 		}
 		h, at := w.earliest()
-		if h < 0 && len(w.events) == 0 {
-			w.oracle.fail("the mailing is not reported, and no server waits for anything")
-		}
-		if len(w.events) > 0 && (h < 0 || w.events[0].at <= at) {
-			w.event = w.events.pop()
-			w.now = max(w.now, w.event.at)
+		switch next := w.events.Next(); {
+		case next != vt.Never && next <= at:
+			_, w.event = w.events.Pop()
+			w.now = max(w.now, next)
 			w.handle(&w.event)
-		} else if h >= 0 {
+		case h >= 0:
 			w.now = max(w.now, at)
 			v := &w.hosts[h]
 			v.role.Wake(w.local(h, w.now), nil, &w.out)
 			w.perform(v)
+		default:
+			w.oracle.fail("the mailing is not reported, and no server waits for anything")
 		}
 		if w.now > vt.Time(w.cfg.Horizon) {
 			w.oracle.fail("the mailing is not reported after %v", w.cfg.Horizon)
