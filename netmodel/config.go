@@ -150,7 +150,7 @@ type Destination struct {
 
 // Returned describes messages that a receiver accepts and returns later.
 type Returned struct {
-	Share float64 `toml:"share" doc:"share of the recipients whose messages come back, each of them" range:"0..1" source:"assumed: refusals come at once"`
+	Share float64 `toml:"share" doc:"share of the recipients whose mail comes back: each message to such a recipient does" range:"0..1" source:"assumed: refusals come at once"`
 	After vt.Span `toml:"after" doc:"least time after which a message comes back; the longest is twice as long" range:"0s..30d" default:"1m" source:"assumed: the receiver tries at once"`
 	Soft  float64 `toml:"soft" doc:"share of these recipients whose returns are soft: the mailbox exists, and the reason passes" range:"0..1" source:"assumed: none"`
 }

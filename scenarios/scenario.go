@@ -40,10 +40,10 @@ type Scenario struct {
 	Dispatch      Dispatch               `toml:"sender,omitdefault" doc:"how lists come to servers ([0031], [0052]-[0062])"`
 	Bus           Bus                    `toml:"bus,omitdefault" doc:"how messages between the sender's own servers travel"`
 	Disk          Disk                   `toml:"disk,omitdefault" doc:"disks of the sender's own servers"`
-	AccountLimits []Account              `toml:"account,omitdefault" doc:"limits of accounts, which need sender.check ([0083])"`
+	AccountLimits []Account              `toml:"account,omitdefault" doc:"limits of accounts ([0083]); needs sender.check"`
 	Returns       Returns                `toml:"returns,omitdefault" doc:"the server that takes returned mail (C server, [0042]-[0045])"`
 	Requests      Requests               `toml:"requests,omitdefault" doc:"the server that takes requests (D server, [0047], [0048])"`
-	Faults        []Fault                `toml:"fault,omitdefault" doc:"stops of the sender's own servers; they need sender.check"`
+	Faults        []Fault                `toml:"fault,omitdefault" doc:"what happens to the sender's own servers; needs sender.check"`
 	Quiet         []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
 	Retry         retry.Config           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
 	Freeing       delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`

@@ -31,28 +31,28 @@ type Disk struct {
 type Account struct {
 	Name      string `toml:"name" doc:"as in campaign.account" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
 	Processes int    `toml:"processes" doc:"most MTA processes of its campaigns under way, on all servers; 0: no limit" range:"0..1000000" source:"scenario"`
-	PerDay    int    `toml:"messages_per_day" doc:"most recipients of its campaigns who are given to servers in a day; days have 24 h and begin with the run, and others wait for the next day; 0: no limit" range:"0..1000000000" source:"scenario"`
+	PerDay    int    `toml:"messages_per_day" doc:"most recipients of its campaigns who are given to servers in a day, while all others wait for the next day; days have 24 h, and the first begins with the run; 0: no limit" range:"0..1000000000" source:"scenario"`
 }
 
 // Returns is the server that takes returned mail.
 type Returns struct {
 	Ignored bool `toml:"ignored,omitdefault" doc:"returned mail is not read"`
 
-	Hard int `toml:"hard,omitdefault" doc:"number of hard returns, whose mailbox does not exist, after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
-	Soft int `toml:"soft,omitdefault" doc:"number of soft returns, which have other reasons, after which a person gets nothing any more; 0: never" range:"0..1000" source:"assumed: the reason passes"`
+	Hard int `toml:"hard,omitdefault" doc:"number of hard returns (the mailbox does not exist) after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
+	Soft int `toml:"soft,omitdefault" doc:"number of soft returns (any other reason) after which a person gets nothing any more; 0: never" range:"0..1000" source:"assumed: the reason passes"`
 }
 
 // Requests is the server that takes requests.
 type Requests struct {
 	Ignored bool     `toml:"ignored,omitdefault" doc:"requests are not read"`
 	Words   []string `toml:"words,omitdefault" doc:"words that make a letter from a recipient a request to get nothing any more ([0044]); a letter without them has no effect" default:"delete, unsubscribe"`
-	Confirm bool     `toml:"confirm,omitdefault" doc:"a request counts when the recipient has confirmed it ([0047])"`
-	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which a change of the list that the sending server has not acknowledged is sent again, by the server for returned mail too" range:">0s..1d" default:"1s" source:"assumed: a hundred times the delay of a message"`
+	Confirm bool     `toml:"confirm,omitdefault" doc:"a request counts only when the recipient has confirmed it ([0047])"`
+	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which a change of the list is sent again if the sending server has not acknowledged it; the server for returned mail does the same" range:">0s..1d" default:"1s" source:"assumed: a hundred times the delay of a message"`
 }
 
 // Asks describes recipients who ask to get nothing any more.
 type Asks struct {
-	Share  float64 `toml:"share" doc:"share of those who get the message who ask" range:"0..1" source:"scenario"`
+	Share  float64 `toml:"share" doc:"share of the recipients who ask, of all who get the message" range:"0..1" source:"scenario"`
 	After  vt.Span `toml:"after" doc:"least time from the message to the request; the longest is twice as long" range:"0s..30d" default:"10m" source:"assumed: many read at once"`
 	Letter string  `toml:"letter" doc:"text of the request" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
 }
@@ -64,8 +64,8 @@ func (a Asks) Off() bool { return a.Share == 0 }
 type Fault struct {
 	Server string  `toml:"server" doc:"name of a delivering server, or sender, returns or requests" required:"true"`
 	Kind   string  `toml:"kind" doc:"what happens" default:"power-min" required:"true"`
-	At     vt.Span `toml:"at" doc:"when it happens; with within the earliest moment" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
-	Within vt.Span `toml:"within,omitdefault" doc:"length of the time from at on in which it happens: the moment is drawn; 0s: it happens exactly then" range:"0s..3650d" source:"scenario"`
+	At     vt.Span `toml:"at" doc:"when it happens; if within is given, at the earliest" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
+	Within vt.Span `toml:"within,omitdefault" doc:"the moment is drawn between at and this much later; 0s: it happens exactly at at" range:"0s..3650d" source:"scenario"`
 	For    vt.Span `toml:"for,omitdefault" doc:"how long it lasts; not given: for good" range:">0s..3650d" source:"scenario"`
 }
 

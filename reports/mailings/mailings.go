@@ -80,27 +80,26 @@ func (r *Report) Sentences() (all []string) {
 		all = append(all, f.sentence())
 	}
 	if len(r.Faults) > 0 || r.Duplicates+r.Ambiguous > 0 {
-		all = append(all, fmt.Sprintf("%s to recipients who had it already; the end of %s is not known.",
-			people(r.Duplicates, "message was delivered", "messages were delivered"),
-			people(r.Ambiguous, "attempt", "attempts")))
+		all = append(all, fmt.Sprintf("%s who had it already; the end of %s is not known.",
+			count(r.Duplicates, "message was delivered to a recipient", "messages were delivered to recipients"),
+			format.Plural(r.Ambiguous, "attempt")))
 	}
 	if r.Returned > 0 {
-		all = append(all, people(r.Returned, "message", "messages")+" came back.")
+		all = append(all, format.Plural(r.Returned, "message")+" came back.")
 	}
 	if r.Asked > 0 {
-		all = append(all, fmt.Sprintf("%s to get nothing any more; %s after that.",
-			people(r.Asked, "recipient asked", "recipients asked"),
-			people(r.Unwanted, "message came", "messages came")))
+		all = append(all, fmt.Sprintf("%s asked to get nothing any more, and got %s after that.",
+			format.Plural(r.Asked, "recipient"), format.Plural(r.Unwanted, "message")))
 	}
 	if r.Suppressed > 0 {
-		all = append(all, people(r.Suppressed, "message was not sent", "messages were not sent")+
+		all = append(all, count(r.Suppressed, "message was not sent", "messages were not sent")+
 			" because of requests or returned mail.")
 	}
 	return all
 }
 
-// people returns a count with one of two nouns.
-func people(n uint64, one, many string) string {
+// count returns n with one of two texts, such as a noun with its verb.
+func count(n uint64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
@@ -122,14 +121,14 @@ func (m *Mailing) sentence() string {
 	return s + fmt.Sprintf("; it was reported after %s.", after(m.ReportedSec))
 }
 
-// happened says what a kind of fault is, before its time.
+// happened has what each kind of fault does to a server, as words before its time.
 var happened = map[string]string{
 	"kill": "was killed", "power-min": "lost its power", "power-any": "lost its power", "pause": "paused",
 	"cut": "was cut off from the others",
 }
 
 func (f *Fault) sentence() string {
-	s := fmt.Sprintf("%s %s after %s", format.Upper(f.Server), happened[f.Kind], after(f.AtSec))
+	s := fmt.Sprintf("Server %s %s after %s", f.Server, happened[f.Kind], after(f.AtSec))
 	if !f.ForSec.Known() {
 		return s + ", for good."
 	}
