@@ -33,7 +33,7 @@ scenarios
 -- shells
 internal/agenda internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable
-scenarios/study scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
+scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings

@@ -8,10 +8,16 @@ import (
 //go:embed builtin/*.toml
 var builtin embed.FS
 
-// Builtin returns the text of a built-in scenario or of one of the Disturbances,
+//go:embed suite/*.toml
+var suite embed.FS
+
+// SuitePrefix begins the names of the scenarios of package suite.
+const SuitePrefix = "disturbances/"
+
+// Builtin returns the text of a built-in scenario or of one of package suite,
 // and false if there is none with that name.
 func Builtin(name string) ([]byte, bool) {
-	if base, ok := strings.CutPrefix(name, suitePrefix); ok {
+	if base, ok := strings.CutPrefix(name, SuitePrefix); ok {
 		src, err := suite.ReadFile("suite/" + base + ".toml")
 		return src, err == nil
 	}
@@ -19,9 +25,14 @@ func Builtin(name string) ([]byte, bool) {
 	return src, err == nil
 }
 
-// Names lists the built-in scenarios, sorted, without the Disturbances.
-func Names() []string {
-	entries, err := builtin.ReadDir("builtin")
+// Names lists the built-in scenarios, sorted, without those of package suite.
+func Names() []string { return named(builtin, "builtin") }
+
+// SuiteNames lists the scenarios of package suite, sorted, without their prefix.
+func SuiteNames() []string { return named(suite, "suite") }
+
+func named(files embed.FS, folder string) []string {
+	entries, err := files.ReadDir(folder)
 	if err != nil {
 		panic(err) // the folder is part of the program
 	}

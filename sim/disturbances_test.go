@@ -7,6 +7,7 @@ import (
 
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/suite"
 )
 
 func disturbance(t *testing.T, name string, set ...string) *scenarios.Scenario {
@@ -55,7 +56,7 @@ func TestDisturbancesBeginAtTheirTarget(t *testing.T) {
 		"receiver-retries": "attempts per success rise", "receiver-greylist": "begins with a storm",
 		"cycle-15": "begins at night", "cycle-30": "begins at night", "cycle-step": "begins at night",
 	}
-	for _, d := range scenarios.Disturbances() {
+	for _, d := range suite.All() {
 		if off[d.Base()] != "" {
 			continue
 		}

@@ -8,4 +8,3 @@ func (b *Batches) Branched() int { return b.branches.times }
 
 // Accepts returns how many messages each recipient's receiver accepted; nil if nothing can stop a server.
 func (w *World) Accepts() []uint8 { return w.system.accepts }
-

@@ -17,17 +17,18 @@ import (
 	"flyball/reports/measure"
 	"flyball/scenarios"
 	"flyball/scenarios/draft"
+	"flyball/scenarios/suite"
 )
 
 func (a *app) scenarioCommand() *cobra.Command {
-	var asJSON, suite, resolved bool
+	var asJSON, whole, resolved bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the built-in scenarios", Args: cobra.NoArgs,
 		Long: `List the built-in scenarios, with the first sentence of what each shows; flyball
 scenario show prints the rest.`,
-		RunE: func(*cobra.Command, []string) error { return a.listScenarios(suite, asJSON) },
+		RunE: func(*cobra.Command, []string) error { return a.listScenarios(whole, asJSON) },
 	}
-	list.Flags().BoolVar(&suite, "suite", false, "also the suite of disturbances that flyball laws tries governors on")
+	list.Flags().BoolVar(&whole, "suite", false, "also the suite of disturbances that flyball laws tries governors on")
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema scenarios)")
 	show := &cobra.Command{
 		Use: "show SCENARIO", Short: "Print a scenario", Args: exactlyOne("a scenario"),
@@ -86,10 +87,10 @@ type listedScenario struct {
 	About string `json:"about"`
 }
 
-func (a *app) listScenarios(suite, asJSON bool) error {
+func (a *app) listScenarios(whole, asJSON bool) error {
 	names := scenarios.Names()
-	if suite {
-		for _, d := range scenarios.Disturbances() {
+	if whole {
+		for _, d := range suite.All() {
 			names = append(names, d.Name)
 		}
 	}
@@ -110,9 +111,9 @@ func (a *app) listScenarios(suite, asJSON bool) error {
 		first, _, _ := strings.Cut(s.About, ". ")
 		fmt.Fprintf(a.out, "%-*s  %s\n", longest, s.Name, cutTo(strings.TrimSuffix(first, "."), width-longest-2))
 	}
-	if !suite {
+	if !whole {
 		fmt.Fprintf(a.out, "\n%d more with --suite: the disturbances that flyball laws tries governors on\n",
-			len(scenarios.Disturbances()))
+			len(suite.All()))
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
+	"flyball/scenarios/suite"
 )
 
 // Report has the results of governor laws on the disturbances, all with the same
@@ -87,7 +87,7 @@ type Cell struct {
 }
 
 // tuned reports whether hindsight may choose the law.
-func (c Cell) tuned() bool { return scenarios.Law{Name: c.Law}.Tuned() }
+func (c Cell) tuned() bool { return suite.Law{Name: c.Law}.Tuned() }
 
 // Measures of the runs, in addition to the measures of the course.
 const (
@@ -98,7 +98,7 @@ const (
 )
 
 // takeLaw judges the runs of one trial.
-func takeLaw(t scenarios.Experiment, runs []ensemble.Observation) Cell {
+func takeLaw(t suite.Experiment, runs []ensemble.Observation) Cell {
 	s := t.Scenario
 	span := s.Governor.Interval.Seconds()
 	c := Cell{Law: t.Law.Name}
@@ -175,12 +175,12 @@ type Asked struct {
 	Seed         string
 	Replications int
 	Noise        []float64
-	Laws         []scenarios.Law
+	Laws         []suite.Law
 }
 
 // Suite returns the hash of the suite. It takes a tenth of a second once: the suite is part of
 // the program.
-var Suite = sync.OnceValue(scenarios.SuiteHash)
+var Suite = sync.OnceValue(suite.Hash)
 
 // Gather returns an empty report, which trials are added to one by one.
 func Gather(asked Asked) *Report {
@@ -194,7 +194,7 @@ func Gather(asked Asked) *Report {
 }
 
 // Add adds the runs of the next trial.
-func (l *Report) Add(t scenarios.Experiment, runs []ensemble.Observation) {
+func (l *Report) Add(t suite.Experiment, runs []ensemble.Observation) {
 	for _, o := range runs {
 		io.WriteString(l.sum, o.Digest+"\n")
 	}

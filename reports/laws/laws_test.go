@@ -12,6 +12,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/suite"
 )
 
 // handMade are trials of laws whose runs have rates written down by hand, over
@@ -25,7 +26,7 @@ type handMade struct {
 func byHand(runs int, noise []float64, laws ...string) *handMade {
 	h := &handMade{asked: Asked{Half: "all", Replications: runs, Noise: noise}, ends: map[string][3]float64{}}
 	for _, name := range laws {
-		h.asked.Laws = append(h.asked.Laws, scenarios.Law{Name: name})
+		h.asked.Laws = append(h.asked.Laws, suite.Law{Name: name})
 	}
 	h.laws = Gather(h.asked)
 	return h
@@ -46,9 +47,9 @@ func (h *handMade) add(t *testing.T, scenario, family string, noise float64, law
 		}
 		runs = append(runs, o)
 	}
-	d := scenarios.Disturbance{Name: "disturbances/" + scenario, Family: family, Half: scenarios.Reporting}
+	d := suite.Disturbance{Name: "disturbances/" + scenario, Family: family, Half: suite.Reporting}
 	s := handmade.Asking(t, scenarios.Terminating, append(set, "governor.target=140000/h", "governor.interval=3h")...)
-	h.laws.Add(scenarios.Experiment{Disturbance: d, Noise: noise, Law: scenarios.Law{Name: law}, Scenario: s,
+	h.laws.Add(suite.Experiment{Disturbance: d, Noise: noise, Law: suite.Law{Name: law}, Scenario: s,
 		Probe: probe}, runs)
 }
 

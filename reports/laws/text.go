@@ -13,7 +13,7 @@ import (
 	"flyball/reports/ensemble"
 	"flyball/reports/format"
 	"flyball/reports/measure"
-	"flyball/scenarios"
+	"flyball/scenarios/suite"
 )
 
 // Text writes the report for a terminal: the goals, the laws, and every trial, won or
@@ -112,7 +112,7 @@ func (s Summary) finished() format.Num {
 // hindsight returns the laws of the suite that hindsight may choose from, and those of
 // them that were tried.
 func (l *Report) hindsight() (all, tried []string) {
-	for _, law := range scenarios.Laws() {
+	for _, law := range suite.Laws() {
 		if !law.Tuned() {
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
 	"flyball/scenarios"
+	"flyball/scenarios/suite"
 	"flyball/sim/crash"
 	"flyball/sim/verify"
 )
@@ -68,7 +69,7 @@ func proposalsOf(own Words) proposals {
 		"--verify":     fileOf("json"),
 		"--margin":     margins,
 		"--only":       models,
-		"--half":       words(func() []string { return []string{scenarios.Reporting, scenarios.Training, "all"} }),
+		"--half":       words(func() []string { return []string{suite.Reporting, suite.Training, "all"} }),
 		"--noise":      words(func() []string { return []string{"0", "5%", "10%"} }),
 		"--recipients": words(func() []string { return []string{"auto", "yes", "no"} }),
 		"--law":        words(lawsTried),
@@ -164,7 +165,7 @@ func folders(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirecti
 func scenarioNames(_ *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 	known := scenarios.Names()
 	if toComplete != "" {
-		for _, d := range scenarios.Disturbances() {
+		for _, d := range suite.All() {
 			known = append(known, d.Name)
 		}
 	}
@@ -176,7 +177,7 @@ func scenarioNames(_ *cobra.Command, args []string, toComplete string) ([]string
 }
 
 func disturbances() (all []string) {
-	for _, d := range scenarios.Disturbances() {
+	for _, d := range suite.All() {
 		all = append(all, d.Base())
 	}
 	return all
@@ -184,7 +185,7 @@ func disturbances() (all []string) {
 
 // lawsTried returns the laws as the suite tries them.
 func lawsTried() (all []string) {
-	for _, l := range scenarios.Laws() {
+	for _, l := range suite.Laws() {
 		all = append(all, l.Name)
 	}
 	return all

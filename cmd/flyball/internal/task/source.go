@@ -16,6 +16,7 @@ import (
 	"flyball/reports/distances"
 	"flyball/reports/folder"
 	"flyball/scenarios"
+	"flyball/scenarios/suite"
 )
 
 // Source is the origin of a scenario or a study, with the changes to be made in it.
@@ -144,7 +145,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && (strings.HasPrefix(arg, "disturbances/") || !strings.ContainsAny(arg, "/.")):
 		known := scenarios.Names()
-		for _, d := range scenarios.Disturbances() {
+		for _, d := range suite.All() {
 			known = append(known, d.Name)
 		}
 		return "", nil, Fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg,

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"flyball/cmd/flyball/internal/task"
-	"flyball/scenarios"
+	"flyball/scenarios/suite"
 	"flyball/sim"
 )
 
@@ -36,12 +36,12 @@ func TestBrokenReplication(t *testing.T) {
 // A broken invariant names the run of the trial that it broke in, with the draws
 // that it had, in a question that is not refused.
 func TestBrokenTrial(t *testing.T) {
-	law := scenarios.Law{Name: "pi,pi.integral=0.3"}
-	trials := []scenarios.Experiment{
-		{Disturbance: scenarios.Disturbances()[0], Noise: 0.05, Law: law},
-		{Disturbance: scenarios.Disturbances()[0], Noise: 0, Law: scenarios.Law{Name: "peak"}, Probe: true},
+	law := suite.Law{Name: "pi,pi.integral=0.3"}
+	trials := []suite.Experiment{
+		{Disturbance: suite.All()[0], Noise: 0.05, Law: law},
+		{Disturbance: suite.All()[0], Noise: 0, Law: suite.Law{Name: "peak"}, Probe: true},
 	}
-	base := scenarios.Disturbances()[0].Base()
+	base := suite.All()[0].Base()
 	q := Laws{Seed: "42", Replications: 10}
 	for n, want := range map[uint64]string{
 		7: "flyball laws --half all --noise 5% --replications 8 --scenario " + base +

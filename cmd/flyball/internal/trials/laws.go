@@ -19,6 +19,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/laws"
 	"flyball/scenarios"
+	"flyball/scenarios/suite"
 	"flyball/sim"
 )
 
@@ -36,7 +37,7 @@ type Laws struct {
 
 // DefaultLaws returns the question about all laws on the half for claims.
 func DefaultLaws() Laws {
-	return Laws{Half: scenarios.Reporting, Noise: []string{"0", "5%", "10%"}, Replications: 10,
+	return Laws{Half: suite.Reporting, Noise: []string{"0", "5%", "10%"}, Replications: 10,
 		Workers: runtime.GOMAXPROCS(0)}
 }
 
@@ -67,7 +68,7 @@ func (q *Laws) Do(ctx context.Context, watch task.Watch) (*LawsTried, error) {
 	if err := q.fits(&all); err != nil {
 		return nil, err
 	}
-	trials, err := scenarios.PlanLaws(all.disturbances, all.asked.Noise, all.asked.Laws, all.set)
+	trials, err := suite.Plan(all.disturbances, all.asked.Noise, all.asked.Laws, all.set)
 	if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
@@ -111,7 +112,7 @@ func (q *Laws) Do(ctx context.Context, watch task.Watch) (*LawsTried, error) {
 }
 
 // broken returns a function that describes a broken invariant in one of the runs.
-func (q *Laws) broken(trials []scenarios.Experiment) func(sim.Broken) (where, replay string) {
+func (q *Laws) broken(trials []suite.Experiment) func(sim.Broken) (where, replay string) {
 	each := uint64(q.Replications)
 	return func(b sim.Broken) (where, replay string) {
 		return b.Where, q.alone(trials[b.Replication/each], b.Replication%each)
@@ -121,7 +122,7 @@ func (q *Laws) broken(trials []scenarios.Experiment) func(sim.Broken) (where, re
 // question is a question about laws in the words of the suite.
 type question struct {
 	asked        laws.Asked
-	disturbances []scenarios.Disturbance
+	disturbances []suite.Disturbance
 	set          []string // settings that apply to all of them
 }
 
@@ -129,7 +130,7 @@ type question struct {
 // everything that makes no sense.
 func (q *Laws) chosen() (question, error) {
 	var half error
-	if q.Half != scenarios.Reporting && q.Half != scenarios.Training && q.Half != "all" {
+	if q.Half != suite.Reporting && q.Half != suite.Training && q.Half != "all" {
 		half = task.Fail(task.Usage, "--half: got %q, want reporting, training or all", q.Half)
 	}
 	var number error
@@ -155,7 +156,7 @@ func (q *Laws) chosenNoise() (levels []float64, _ error) {
 	var wrong []error
 	for _, text := range q.Noise {
 		v, err := unit.ParseShare(text)
-		if err != nil || !slices.Contains(scenarios.NoiseLevels(), v) {
+		if err != nil || !slices.Contains(suite.NoiseLevels(), v) {
 			wrong = append(wrong, task.Fail(task.Usage, "--noise: got %q, want 0, 5%% or 10%%", text))
 		} else if !slices.Contains(levels, v) {
 			levels = append(levels, v)
@@ -168,8 +169,8 @@ func (q *Laws) chosenNoise() (levels []float64, _ error) {
 	return levels, errors.Join(wrong...)
 }
 
-func (q *Laws) chosenLaws() (all []scenarios.Law, _ error) {
-	known := scenarios.Laws()
+func (q *Laws) chosenLaws() (all []suite.Law, _ error) {
+	known := suite.Laws()
 	if q.Laws == nil {
 		return known, nil
 	}
@@ -190,14 +191,14 @@ func (q *Laws) chosenLaws() (all []scenarios.Law, _ error) {
 				conf.DidYouMean(text, names))
 			continue
 		}
-		law := scenarios.Law{Name: text, Set: slices.Clone(known[i].Set)}
+		law := suite.Law{Name: text, Set: slices.Clone(known[i].Set)}
 		for _, e := range entries[1:] {
 			if !strings.Contains(e, "=") {
 				bad("--law: got %q in %s, want key=value after the name", e, text)
 			}
 			law.Set = append(law.Set, "governor."+e)
 		}
-		if slices.ContainsFunc(all, func(l scenarios.Law) bool { return l.Name == text }) {
+		if slices.ContainsFunc(all, func(l suite.Law) bool { return l.Name == text }) {
 			bad("--law: %s is there twice", text)
 		}
 		all = append(all, law)
@@ -205,10 +206,10 @@ func (q *Laws) chosenLaws() (all []scenarios.Law, _ error) {
 	return all, errors.Join(wrong...)
 }
 
-func (q *Laws) chosenDisturbances() (some []scenarios.Disturbance, _ error) {
-	var all []scenarios.Disturbance
+func (q *Laws) chosenDisturbances() (some []suite.Disturbance, _ error) {
+	var all []suite.Disturbance
 	var names []string
-	for _, d := range scenarios.Disturbances() {
+	for _, d := range suite.All() {
 		if q.Half == "all" || d.Half == q.Half {
 			all, names = append(all, d), append(names, d.Base())
 		}
@@ -258,7 +259,7 @@ func (q *Laws) fits(of *question) error {
 }
 
 // alone returns the command line that repeats a trial up to one replication.
-func (q *Laws) alone(t scenarios.Experiment, replication uint64) string {
+func (q *Laws) alone(t suite.Experiment, replication uint64) string {
 	one := Laws{Half: "all", Noise: []string{fmt.Sprintf("%g%%", 100*t.Noise)}, Laws: []string{t.Law.Name},
 		Scenarios: []string{t.Disturbance.Base()},
 		Seed:      q.Seed, Replications: int(max(replication+1, task.LeastReplications))}

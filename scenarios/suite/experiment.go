@@ -1,8 +1,10 @@
-package scenarios
+package suite
 
 import (
 	"math"
 	"slices"
+
+	"flyball/scenarios"
 )
 
 // Experiment is one law on one disturbance at one level of noise.
@@ -10,15 +12,15 @@ type Experiment struct {
 	Disturbance Disturbance
 	Noise       float64
 	Law         Law
-	Scenario    *Scenario
+	Scenario    *scenarios.Scenario
 	Probe       bool // holds the processes of the peak, to measure what the peak delivers
 }
 
-// PlanLaws lists all experiments, ordered by disturbance, then by level of
+// Plan lists all experiments, ordered by disturbance, then by level of
 // noise, then by law. Where a server has a throughput peak, one more experiment
 // holds the processes of the peak. The entries of set apply to every experiment.
 // The error is of type tomlfile.Problems.
-func PlanLaws(disturbances []Disturbance, noise []float64, laws []Law, set []string) ([]Experiment, error) {
+func Plan(disturbances []Disturbance, noise []float64, laws []Law, set []string) ([]Experiment, error) {
 	var all []Experiment
 	for _, d := range disturbances {
 		for _, level := range noise {
@@ -34,7 +36,7 @@ func PlanLaws(disturbances []Disturbance, noise []float64, laws []Law, set []str
 				return nil, err
 			}
 			if n := s.Peak(0); n > 0 {
-				if s, err = s.Changed(func(s *Scenario) { s.Governor.Start = math.Round(n) }); err != nil {
+				if s, err = s.Changed(func(s *scenarios.Scenario) { s.Governor.Start = math.Round(n) }); err != nil {
 					return nil, err
 				}
 				all = append(all, Experiment{d, level, Law{Name: "peak"}, s, true})
