@@ -111,6 +111,25 @@ func chosen(m mutant, seed string) bool {
 	return h.Sum32()%10 == 0
 }
 
+// The table of the last results names mistakes that are planted, and files that exist.
+func TestTableOfMistakes(t *testing.T) {
+	table, err := os.ReadFile("docs/results/mutants.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, _ := strings.Cut(string(table), "\n")
+	for row := range strings.Lines(rows) {
+		name, rest, _ := strings.Cut(row, "  ")
+		if !slices.ContainsFunc(mutants, func(m mutant) bool { return m.name == name }) {
+			t.Errorf("docs/results/mutants.txt: got %q, want a planted mistake", name)
+		}
+		file, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("docs/results/mutants.txt: %s: %v", name, err)
+		}
+	}
+}
+
 // caughtLast tells by which check a mutant was caught when the results were
 // last written. To ask that one first saves building the cheaper ones that pass.
 func caughtLast(t *testing.T) map[string]string {

@@ -126,18 +126,18 @@ func (s *Scenario) checkSystem(l *conf.List) {
 		l.Check(d.Partition != "pull", "sender.partition", "got \"pull\" without sender.check, %s", want)
 		l.Check(len(s.Faults) == 0, "fault", "got some without sender.check, %s", want)
 		l.Check(len(s.AccountLimits) == 0, "account", "got some without sender.check, %s", want)
-		l.Check(s.Returns == Default().Returns, "returns", "got some without sender.check, %s", want)
-		l.Check(reflect.DeepEqual(s.Requests, Default().Requests), "requests", "got some without sender.check, %s",
+		l.Check(s.Returns == Default().Returns, "returns", "got settings without sender.check, %s", want)
+		l.Check(reflect.DeepEqual(s.Requests, Default().Requests), "requests", "got settings without sender.check, %s",
 			want)
 		for i, v := range s.Destinations {
-			l.Check(v.Returned.Off(), conf.Index("destination", i)+".returned", "got some without sender.check, %s",
+			l.Check(v.Returned.Off(), conf.Index("destination", i)+".returned", "got settings without sender.check, %s",
 				want)
 		}
 		for i, c := range s.Campaigns {
-			l.Check(c.Asks.Off(), conf.Index("campaign", i)+".asks", "got some without sender.check, %s", want)
+			l.Check(c.Asks.Off(), conf.Index("campaign", i)+".asks", "got settings without sender.check, %s", want)
 		}
-		l.Check(s.Bus == Default().Bus, "bus", "got some without sender.check, %s", want)
-		l.Check(s.Disk == Disk{}, "disk", "got some without sender.check, %s", want)
+		l.Check(s.Bus == Default().Bus, "bus", "got settings without sender.check, %s", want)
+		l.Check(s.Disk == Disk{}, "disk", "got settings without sender.check, %s", want)
 		return
 	}
 	control := s.SendingServer()
@@ -149,8 +149,8 @@ func (s *Scenario) checkSystem(l *conf.List) {
 	}
 	l.Check(d.Plain(), "sender.partition", "got %s with sender.check, want shares or pull", tomlfile.Quote(d.Partition))
 	needs := d.Check + 4*s.Bus.Delay + 4*s.Disk.Commit
-	l.Check(needs < d.Lease, "sender.lease", "got %s, want more than %s: a check, the longest way of a message and "+
-		"back, and four times disk.commit, or it ends before it is renewed", d.Lease, needs)
+	l.Check(needs < d.Lease, "sender.lease", "got %s, want more than %s: sender.check + 4 x bus.delay + "+
+		"4 x disk.commit; a shorter lease ends before it is renewed", d.Lease, needs)
 	s.checkAccounts(l)
 	for i, w := range s.Requests.Words {
 		l.Check(inbox.Word(w), conf.Index("requests.words", i), "got %s, want letters or digits", tomlfile.Quote(w))
@@ -182,7 +182,7 @@ func (s *Scenario) checkSystem(l *conf.List) {
 		key := conf.Index("fault", i)
 		l.Check(slices.Contains(names, f.Server), key+".server", "got %s, want one of %s%s", tomlfile.Quote(f.Server),
 			strings.Join(names, ", "), conf.DidYouMean(f.Server, names))
-		l.Check(s.Horizon <= 0 || f.At+f.Within < s.Horizon, key+".at", "got %s, want it and within before "+
+		l.Check(s.Horizon <= 0 || f.At+f.Within < s.Horizon, key+".at", "got %s, want at + within before "+
 			"horizon = %s", f.At, s.Horizon)
 		l.Check(f.Server != SenderName || f.For > 0, key+".for", "got none, want how long the sending server is away: "+
 			"without it no mailing ends")

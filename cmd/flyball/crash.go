@@ -24,33 +24,34 @@ func (a *app) crashCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "crash [scenario]",
 		Short: "Stop the servers of a mailing at every point, and count who is missed or gets it twice",
-		Long: `Simulate a mailing with the sizes, chances and times of a scenario over a sending server
-(A), delivering servers (B1, B2) and servers for returned mail (C) and for requests (D).
+		Long: `Simulate a mailing with the sizes, chances and times of a scenario by a sending server (A),
+delivering servers (B1, B2) and servers for returned mail (C) and for requests (D).
 Stop servers before and after everything that they do: each one at each point, any two at
 any two points, and at random ones, with pauses, lost and repeated messages and clocks
 that differ. A scenario has at most 200 recipients; without one it is crash-small, a
-mailing to 24 recipients over two delivering servers. A disk keeps all that was written
-(kill), what was made durable (power-min), or some of the rest too (power-any; two facts
-of it: power-any+2). Promises are checked at every step: no recipient is missed, and
-every duplicate follows an attempt of the same recipient that is recorded as ambiguous,
-or the loss of its server.
+mailing to 24 recipients by two delivering servers. A disk keeps all that was written
+(kill), what was made durable (power-min), or some of the rest too (power-any;
+power-any+2 keeps two facts of the rest). Promises are checked at every step: no
+recipient is missed, and every duplicate follows an attempt of the same recipient that is
+recorded as ambiguous, or the loss of its server.
 
 --case shows one run, as a search prints it: faults with ";" between them, such as
 "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 1m". Here a tenth of the messages between
-servers is lost; B1 stops after effect 12 for 3 s, and A at 4.5 s for a minute. 12- is
-before effect 12, "all" stops all servers, "actor" the one whose effect it is,
-"pause" in place of the disk stops a server without a loss, and "cut" lets it go on
-without messages from and to other servers. lost=0.1 is for replies to final dots that
-do not arrive, repeat=0.1 for messages that arrive twice, and drift:B1=0.005 for a
-clock that runs fast.
+servers is lost; B1 stops after effect 12 for 3 s, and A at 4.5 s for a minute. A stop has
+a place, a server, what its disk keeps, and for how long it lasts. The place 12- is before
+effect 12; the server "all" is all servers, and "actor" the one whose effect it is.
+"pause" instead of what the disk keeps is a pause in which nothing is lost, and "cut"
+leaves the server running without messages from and to other servers. lost=0.1 is the
+share of replies to final dots that do not arrive, repeat=0.1 the share of messages that
+arrive twice, and drift:B1=0.005 makes the clock of B1 run fast by this share.
 
-A run that breaks a promise is printed with everything left out that can be, and the
-first one is written to crash-broken.txt or to the file of --script, as a script that
-the tests of sim/crash play.
+A run that breaks a promise is printed with only the faults that it needs for that. The
+first one is written to crash-broken.txt, or to the file of --script, as a script that the
+tests of sim/crash play.
 
---scheme lets delivering servers keep what they have done as other programs do: these
-lose mail, or repeat it without a trace. With rfc1845 they do as with ours, and the
-receivers remember what they have accepted, so that none gets a message twice.
+--scheme lets delivering servers keep what they have done as other programs do, which
+lose mail, or repeat it without a trace. With rfc1845 servers keep it as with ours, and
+receivers remember what they have accepted, so that no recipient gets a message twice.
 
 Exit codes: 0 all promises kept, 2 usage, 3 invalid or too large a scenario, 4 a promise
 broken, 130 or 143 stopped by a signal.`,
@@ -124,7 +125,7 @@ broken, 130 or 143 stopped by a signal.`,
 	c.Flags().IntVar(&mailings, "mailings", s.Config.Mailings,
 		"mailings that overlap, and divide the recipients among them; not given: the scenario's campaigns")
 	c.Flags().StringVar(&file, "script", "", "write the run of --case, or the first one that breaks a promise, to "+
-		"this file; with a --scheme of others nothing is written without it")
+		"this file; with another --scheme than ours nothing is written unless it is given")
 	c.Flags().BoolVar(&quick, "quick", false, "no pairs of points, and 20,000 random runs")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the mailing and of random cases")
 	c.Flags().IntVar(&s.Workers, "jobs", runtime.GOMAXPROCS(0), "runs at a time")

@@ -407,7 +407,7 @@ func TestCaseText(t *testing.T) {
 		{"@3s actor kill 3s", "or actor at"},
 		{"9- A kill 3s; 8- A kill 3s", "effect 8 after 9"}, {"loss=2", "want from 0 to 0.5"},
 		{"los=0.1", `"los", want lost`},
-		{"loss=x", "want a share"}, {"drift:C=0.001", `server "C"`}, {"drift:B1=0.2", "to 0.01"},
+		{"loss=x", "want a share"}, {"drift:C=0.001", `server "C"`}, {"drift:B1=0.2", "and 0.01"},
 	} {
 		if _, err := cfg.Parse(v.text); err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%q: got %v, want an error with %q", v.text, err, v.want)

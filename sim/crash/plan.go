@@ -133,7 +133,7 @@ func (c *Config) share(x *Case, name, value string) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("got server %q and drift %s, want B1 to B%d, and from -0.01 to 0.01", server, value,
+		return fmt.Errorf("got server %q and drift %s, want B1 to B%d, and between -0.01 and 0.01", server, value,
 			c.Servers)
 	case !(v >= 0 && v <= 0.5):
 		return fmt.Errorf("got %s, want from 0 to 0.5", value)
