@@ -629,21 +629,40 @@ func BenchmarkAttempts(b *testing.B) {
 		s    *scenarios.Scenario
 	}{{"plain", plain}, {"eventful", eventful}, {"table1", table1},
 		{"quickstart", builtin(b, "quickstart", 1<<20)}, {"billion", builtin(b, "billion", 1<<22)}} {
-		b.Run(v.name, func(b *testing.B) {
-			var attempts, digest uint64
-			for b.Loop() {
-				w, err := New(v.s, 0, nil, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				w.Run(nil)
-				attempts += w.Record().Attempts()
-				digest = w.Record().Digest()
-			}
-			b.ReportMetric(float64(attempts)/b.Elapsed().Seconds(), "attempts/s")
-			b.Logf("digest %016x", digest)
-		})
+		b.Run(v.name, func(b *testing.B) { attempts(b, v.s) })
 	}
+}
+
+// The same under a sending server: none, one that counts recipients, and one that follows each of them, since a message
+// to a server could be lost.
+func BenchmarkSendingServer(b *testing.B) {
+	for _, v := range []struct {
+		name string
+		set  string
+	}{{"none", "sender={}"}, {"counted", "bus.loss=0"}, {"followed", "bus.loss=1e-12"}} {
+		text, _ := scenarios.Builtin("campaign")
+		s, err := scenarios.Load("campaign", text, []string{"fault=[]", "campaign[0].recipients=400000", v.set})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(v.name, func(b *testing.B) { attempts(b, s) })
+	}
+}
+
+// attempts reports the attempts of runs of s in a second.
+func attempts(b *testing.B, s *scenarios.Scenario) {
+	var attempts, digest uint64
+	for b.Loop() {
+		w, err := New(s, 0, nil, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		w.Run(nil)
+		attempts += w.Record().Attempts()
+		digest = w.Record().Digest()
+	}
+	b.ReportMetric(float64(attempts)/b.Elapsed().Seconds(), "attempts/s")
+	b.Logf("digest %016x", digest)
 }
 
 // builtin returns a built-in scenario with its lists cut to the given number of
