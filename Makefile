@@ -2,13 +2,16 @@
 
 T ?= 30s
 
-.PHONY: help check long staticcheck race matrix mutants mutants-part fuzz bench peers pgo bench-smoke golden reproduce atlas
+.PHONY: help check generate long staticcheck race matrix mutants mutants-part fuzz bench peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 check: ## vet and the tests of each save
 	go vet ./... && go test ./...
+
+generate: ## keys_doc.go of every package, from the comments above its keys
+	go generate .
 
 long: ## all tests, with all that they can try (CONTRIBUTING.md has what and how long)
 	FLYBALL_LONG=1 go test -timeout 60m ./...

@@ -18,11 +18,21 @@ import (
 // longer than the time-out. The library has no such share; it is needed here
 // because one of the thousands of attempts in an interval always fails.
 type AIMD struct {
-	Backoff float64 `toml:"backoff" doc:"factor of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
-	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped" default:"5s" range:">0s..30d" source:"derived: Netflix AIMDLimit"`
-	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1" default:"0.01" source:"assumed: the library has none: its sample is one request"`
-	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix AIMDLimit"`
-	Max     float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: Netflix AIMDLimit"`
+	// factor of the limit after a dropped interval
+	// Source: derived: Netflix AIMDLimit
+	Backoff float64 `toml:"backoff" range:"0.5..0.999" default:"0.9"`
+	// an interval whose mean attempt took longer counts as dropped
+	// Source: derived: Netflix AIMDLimit
+	Timeout vt.Span `toml:"timeout" default:"5s" range:">0s..30d"`
+	// an interval with a larger share of its attempts refused or timed out counts as dropped
+	// Source: assumed: the library has none: its sample is one request
+	Drops float64 `toml:"drops" range:"0..1" default:"0.01"`
+	// least limit
+	// Source: derived: Netflix AIMDLimit
+	Min float64 `toml:"min" range:"1..1000000" default:"20" unit:"processes"`
+	// greatest limit
+	// Source: derived: Netflix AIMDLimit
+	Max float64 `toml:"max" range:"1..1000000" default:"200" unit:"processes"`
 }
 
 var aimdLaw = Law{Name: "aimd", Kind: Seeker, Key: "aimd",

@@ -13,25 +13,54 @@ import (
 
 // Config names a law and its parameters.
 type Config struct {
-	Law            string       `toml:"law" doc:"the law of C" default:"patent-dynamic"`
-	Scope          string       `toml:"scope" doc:"what one law governs: each server by itself, or all servers together ([0063]), among which it divides C by their efficiencies; every number here is for one server, and a cluster of n servers has n times the target, processes and steps" oneof:"server cluster" default:"server"`
-	Target         unit.PerHour `toml:"target" doc:"rate of successful deliveries to attain (TARGET_DELIVERY_RATE)" default:"140000/h" range:">0/h..1000000000/h" source:"derived: Table 1"`
-	Interval       vt.Span      `toml:"interval" doc:"time between two decisions (S)" default:"3h" range:"1s..30d" source:"derived: Table 1"`
-	Start          float64      `toml:"start" doc:"available MTA processes before the first decision" range:"1..1000000" default:"40" unit:"processes" source:"assumed: the patent application names none"`
-	Ceiling        string       `toml:"ceiling" doc:"a seeker whose C limits the C of the law; not given: none"`
-	Max            float64      `toml:"max,omitdefault" doc:"most available MTA processes; not given: no limit" range:"1..1000000" unit:"processes" source:"assumed: no limit"`
-	StepMode       string       `toml:"step" doc:"how d is computed: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S; explicit is the key d" oneof:"per-day as-printed explicit" default:"per-day"`
-	Factor         unit.PerHour `toml:"factor" doc:"greatest change of the available processes over time (AVAIL_PROCS_DAMPING_FACTOR)" default:"24/day" range:">0/h..1000000/h" source:"derived: Table 1: 24 processes a day"`
-	D              float64      `toml:"d" doc:"greatest change per interval, in processes; only with step = \"explicit\"" range:"0..1000000" unit:"processes" source:"derived: no explicit step: [0067] gives it"`
-	Allocated      string       `toml:"allocated" doc:"definition of P_a: the time-average of allocated processes, or, as Table 2 prints it, that average / S (a demonstration: it settles at target / S)" oneof:"average as-printed" default:"average"`
-	CapUtilization bool         `toml:"cap_utilization" doc:"a utilization above 1 does not enlarge the step; only patent-dynamic uses it"`
-	PI             PI           `toml:"pi" doc:"parameters of pi"`
-	AIMD           AIMD         `toml:"aimd" doc:"parameters of aimd"`
-	Gradient2      Gradient2    `toml:"gradient2" doc:"parameters of gradient2"`
-	CorrVegas      CorrVegas    `toml:"corr_vegas" doc:"parameters of corr-vegas"`
-	Destination    Destination  `toml:"destination" doc:"the law that limits each destination"`
-	Changes        []Change     `toml:"change,omitdefault" doc:"new targets during the run; an interval keeps the target that held when it began"`
-	Faults         []Fault      `toml:"fault,omitdefault" doc:"intervals with a faulty measurement"`
+	// the law of C
+	Law string `toml:"law" default:"patent-dynamic"`
+	// what one law governs: each server by itself, or all servers together ([0063]), among which it divides C by their
+	// efficiencies; every number here is for one server, and a cluster of n servers has n times the target, processes
+	// and steps
+	Scope string `toml:"scope" oneof:"server cluster" default:"server"`
+	// rate of successful deliveries to attain (TARGET_DELIVERY_RATE)
+	// Source: derived: Table 1
+	Target unit.PerHour `toml:"target" default:"140000/h" range:">0/h..1000000000/h"`
+	// time between two decisions (S)
+	// Source: derived: Table 1
+	Interval vt.Span `toml:"interval" default:"3h" range:"1s..30d"`
+	// available MTA processes before the first decision
+	// Source: assumed: the patent application names none
+	Start float64 `toml:"start" range:"1..1000000" default:"40" unit:"processes"`
+	// a seeker whose C limits the C of the law; not given: none
+	Ceiling string `toml:"ceiling"`
+	// most available MTA processes; not given: no limit
+	// Source: assumed: no limit
+	Max float64 `toml:"max,omitdefault" range:"1..1000000" unit:"processes"`
+	// how d is computed: per-day is factor x S, so that a day's steps add up to the factor; as-printed is factor / S;
+	// explicit is the key d
+	StepMode string `toml:"step" oneof:"per-day as-printed explicit" default:"per-day"`
+	// greatest change of the available processes over time (AVAIL_PROCS_DAMPING_FACTOR)
+	// Source: derived: Table 1: 24 processes a day
+	Factor unit.PerHour `toml:"factor" default:"24/day" range:">0/h..1000000/h"`
+	// greatest change per interval, in processes; only with step = "explicit"
+	// Source: derived: no explicit step: [0067] gives it
+	D float64 `toml:"d" range:"0..1000000" unit:"processes"`
+	// definition of P_a: the time-average of allocated processes, or, as Table 2 prints it, that average / S (a
+	// demonstration: it settles at target / S)
+	Allocated string `toml:"allocated" oneof:"average as-printed" default:"average"`
+	// a utilization above 1 does not enlarge the step; only patent-dynamic uses it
+	CapUtilization bool `toml:"cap_utilization"`
+	// parameters of pi
+	PI PI `toml:"pi"`
+	// parameters of aimd
+	AIMD AIMD `toml:"aimd"`
+	// parameters of gradient2
+	Gradient2 Gradient2 `toml:"gradient2"`
+	// parameters of corr-vegas
+	CorrVegas CorrVegas `toml:"corr_vegas"`
+	// the law that limits each destination
+	Destination Destination `toml:"destination"`
+	// new targets during the run; an interval keeps the target that held when it began
+	Changes []Change `toml:"change,omitdefault"`
+	// intervals with a faulty measurement
+	Faults []Fault `toml:"fault,omitdefault"`
 }
 
 // laws are listed in the order of choices in help and schema. Each law has its
@@ -171,9 +200,15 @@ func (c Config) build(name string) law {
 
 // Change is a new target that an operator gives during a run.
 type Change struct {
-	At     vt.Span      `toml:"at" doc:"when the operator changes the target" unit:"moment" required:"true" range:">0s..3650d" source:"scenario"`
-	Target unit.PerHour `toml:"target" doc:"the target from then on; 0/h: sending pauses, until the next change" required:"true" range:"0/h..1000000000/h" source:"scenario"`
-	Over   vt.Span      `toml:"over" doc:"time in which the target changes, linearly from its value at that moment; 0: at once" range:"0s..3650d" source:"scenario"`
+	// when the operator changes the target
+	// Source: scenario
+	At vt.Span `toml:"at" unit:"moment" required:"true" range:">0s..3650d"`
+	// the target from then on; 0/h: sending pauses, until the next change
+	// Source: scenario
+	Target unit.PerHour `toml:"target" required:"true" range:"0/h..1000000000/h"`
+	// time in which the target changes, linearly from its value at that moment; 0: at once
+	// Source: scenario
+	Over vt.Span `toml:"over" range:"0s..3650d"`
 }
 
 // TargetAt returns the target at the time now, in messages per hour. An interval

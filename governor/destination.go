@@ -12,24 +12,53 @@ import (
 // of recipient mail servers") and its parameters. C limits all destinations
 // together, in addition.
 type Destination struct {
-	Law      string          `toml:"law" doc:"how a server limits its concurrent attempts to one destination: none sets no limit; postfix-feedback adjusts the limit after every attempt, aimd at the end of every interval" oneof:"none postfix-feedback aimd" default:"none"`
-	Initial  int             `toml:"initial" doc:"initial limit of attempts under way" range:"1..1000000" default:"5" source:"derived: Postfix initial_destination_concurrency"`
-	Max      int             `toml:"max" doc:"greatest limit of postfix-feedback" range:"1..1000000" default:"20" source:"derived: Postfix default_destination_concurrency_limit"`
-	Positive Amount          `toml:"positive" doc:"part of a step up for each attempt that the receiver served, N being the limit: \"1/N\", \"1/sqrt N\", \"1\", or another number instead of 1" default:"1" source:"derived: Postfix default_destination_concurrency_positive_feedback"`
-	Negative Amount          `toml:"negative" doc:"part of a step down for each attempt that failed to connect, in the handshake, with 421 or without a reply" default:"1" source:"derived: Postfix default_destination_concurrency_negative_feedback"`
-	Cohorts  float64         `toml:"cohorts" doc:"a destination is dead after this many cohorts of consecutive such failures; 0: never" range:"0..1000000" default:"1" source:"derived: Postfix default_destination_concurrency_failed_cohort_limit"`
-	Revive   vt.Span         `toml:"revive" doc:"time after which a dead destination is tried again, with the initial limit" default:"5m" range:"1ms..30d" source:"derived: Postfix minimal_backoff_time"`
-	Parked   int             `toml:"parked" doc:"most recipients of a campaign on a server that may be set aside because their destinations are at their limits; when there are as many, the rest of its list waits" range:"0..100000000" default:"20000" source:"derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit"`
-	AIMD     DestinationAIMD `toml:"aimd" doc:"parameters of aimd"`
+	// how a server limits its concurrent attempts to one destination: none sets no limit; postfix-feedback adjusts the
+	// limit after every attempt, aimd at the end of every interval
+	Law string `toml:"law" oneof:"none postfix-feedback aimd" default:"none"`
+	// initial limit of attempts under way
+	// Source: derived: Postfix initial_destination_concurrency
+	Initial int `toml:"initial" range:"1..1000000" default:"5"`
+	// greatest limit of postfix-feedback
+	// Source: derived: Postfix default_destination_concurrency_limit
+	Max int `toml:"max" range:"1..1000000" default:"20"`
+	// part of a step up for each attempt that the receiver served, N being the limit: "1/N", "1/sqrt N", "1", or
+	// another number instead of 1
+	// Source: derived: Postfix default_destination_concurrency_positive_feedback
+	Positive Amount `toml:"positive" default:"1"`
+	// part of a step down for each attempt that failed to connect, in the handshake, with 421 or without a reply
+	// Source: derived: Postfix default_destination_concurrency_negative_feedback
+	Negative Amount `toml:"negative" default:"1"`
+	// a destination is dead after this many cohorts of consecutive such failures; 0: never
+	// Source: derived: Postfix default_destination_concurrency_failed_cohort_limit
+	Cohorts float64 `toml:"cohorts" range:"0..1000000" default:"1"`
+	// time after which a dead destination is tried again, with the initial limit
+	// Source: derived: Postfix minimal_backoff_time
+	Revive vt.Span `toml:"revive" default:"5m" range:"1ms..30d"`
+	// most recipients of a campaign on a server that may be set aside because their destinations are at their limits;
+	// when there are as many, the rest of its list waits
+	// Source: derived: Postfix qmgr_message_active_limit, qmgr_message_recipient_limit
+	Parked int `toml:"parked" range:"0..100000000" default:"20000"`
+	// parameters of aimd
+	AIMD DestinationAIMD `toml:"aimd"`
 }
 
 // DestinationAIMD is AIMD with the defaults of a single destination.
 type DestinationAIMD struct {
-	Backoff float64 `toml:"backoff" doc:"factor of the limit after a dropped interval" range:"0.5..0.999" default:"0.9" source:"derived: Netflix AIMDLimit"`
-	Timeout vt.Span `toml:"timeout" doc:"an interval whose mean attempt took longer counts as dropped" default:"5s" range:">0s..30d" source:"derived: Netflix AIMDLimit"`
-	Drops   float64 `toml:"drops" doc:"an interval with a larger share of its attempts refused or timed out counts as dropped" range:"0..1" default:"0.01" source:"assumed: the library has none: its sample is one request"`
-	Min     float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"1" source:"derived: Postfix: the limit of a destination that is not dead"`
-	Max     float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"20" source:"derived: Postfix default_destination_concurrency_limit"`
+	// factor of the limit after a dropped interval
+	// Source: derived: Netflix AIMDLimit
+	Backoff float64 `toml:"backoff" range:"0.5..0.999" default:"0.9"`
+	// an interval whose mean attempt took longer counts as dropped
+	// Source: derived: Netflix AIMDLimit
+	Timeout vt.Span `toml:"timeout" default:"5s" range:">0s..30d"`
+	// an interval with a larger share of its attempts refused or timed out counts as dropped
+	// Source: assumed: the library has none: its sample is one request
+	Drops float64 `toml:"drops" range:"0..1" default:"0.01"`
+	// least limit
+	// Source: derived: Postfix: the limit of a destination that is not dead
+	Min float64 `toml:"min" range:"1..1000000" default:"1"`
+	// greatest limit
+	// Source: derived: Postfix default_destination_concurrency_limit
+	Max float64 `toml:"max" range:"1..1000000" default:"20"`
 }
 
 // Validate reports every problem.

@@ -11,8 +11,12 @@ import (
 
 // Fault is a fault of the measurement at the end of one interval.
 type Fault struct {
-	Interval int    `toml:"interval" doc:"number of the interval; 0 is the first" range:"0..1000000" required:"true" source:"scenario"`
-	Kind     string `toml:"kind" doc:"missed: no decision at the end of the interval, and the next sample covers both; duplicate: the governor gets the sample twice; reset: the counters were lost, and the sample has 0 deliveries and 0 attempts" oneof:"missed duplicate reset" required:"true"`
+	// number of the interval; 0 is the first
+	// Source: scenario
+	Interval int `toml:"interval" range:"0..1000000" required:"true"`
+	// missed: no decision at the end of the interval, and the next sample covers both; duplicate: the governor gets the
+	// sample twice; reset: the counters were lost, and the sample has 0 deliveries and 0 attempts
+	Kind string `toml:"kind" oneof:"missed duplicate reset" required:"true"`
 }
 
 func (c Config) validateFaults() []error {

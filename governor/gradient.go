@@ -21,12 +21,25 @@ import (
 // 75 days of 3 h. Attempt times include attempts that did not deliver. Failures
 // have no effect of their own.
 type Gradient2 struct {
-	Tolerance float64 `toml:"tolerance" doc:"how much longer than usual an attempt may take before the limit shrinks, as a ratio" range:"1..100" default:"1.5" source:"derived: Netflix Gradient2Limit"`
-	Smoothing float64 `toml:"smoothing" doc:"part of the way to the new limit that is moved in one interval" range:"0.001..1" default:"0.2" source:"derived: Netflix Gradient2Limit"`
-	Queue     float64 `toml:"queue" doc:"processes that may wait at the receivers; the limit grows towards this many more while attempts are not slower than usual" range:"0..1000000" default:"4" unit:"processes" source:"derived: Netflix Gradient2Limit"`
-	Window    int     `toml:"window" doc:"intervals over which the long-term attempt time is averaged" range:"1..1000000" default:"600" source:"derived: Netflix Gradient2Limit"`
-	Min       float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"20" unit:"processes" source:"derived: Netflix Gradient2Limit"`
-	Max       float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: Netflix Gradient2Limit"`
+	// how much longer than usual an attempt may take before the limit shrinks, as a ratio
+	// Source: derived: Netflix Gradient2Limit
+	Tolerance float64 `toml:"tolerance" range:"1..100" default:"1.5"`
+	// part of the way to the new limit that is moved in one interval
+	// Source: derived: Netflix Gradient2Limit
+	Smoothing float64 `toml:"smoothing" range:"0.001..1" default:"0.2"`
+	// processes that may wait at the receivers; the limit grows towards this many more while attempts are not slower
+	// than usual
+	// Source: derived: Netflix Gradient2Limit
+	Queue float64 `toml:"queue" range:"0..1000000" default:"4" unit:"processes"`
+	// intervals over which the long-term attempt time is averaged
+	// Source: derived: Netflix Gradient2Limit
+	Window int `toml:"window" range:"1..1000000" default:"600"`
+	// least limit
+	// Source: derived: Netflix Gradient2Limit
+	Min float64 `toml:"min" range:"1..1000000" default:"20" unit:"processes"`
+	// greatest limit
+	// Source: derived: Netflix Gradient2Limit
+	Max float64 `toml:"max" range:"1..1000000" default:"200" unit:"processes"`
 }
 
 var gradient2Law = Law{Name: "gradient2", Kind: Seeker, Key: "gradient2",

@@ -21,9 +21,15 @@ import (
 // maximum, and while fewer than nine in ten of the processes are in use. Without
 // deliveries C is held.
 type PI struct {
-	Proportional float64 `toml:"proportional" doc:"change of C, as a share of C, per change of rate / target" range:"0..10" source:"assumed: not needed while the rate follows within the interval"`
-	Integral     float64 `toml:"integral" doc:"change of C, as a share of C, per interval and error of the size of the target" range:"0..10" default:"0.5" source:"derived: Skogestad 2003, SIMC: a process that is all delay, here of one interval"`
-	Weight       float64 `toml:"weight" doc:"set-point weight b; it only counts where the target changes" range:"0..1" default:"1" source:"derived: Astrom and Hagglund: 0 to 1"`
+	// change of C, as a share of C, per change of rate / target
+	// Source: assumed: not needed while the rate follows within the interval
+	Proportional float64 `toml:"proportional" range:"0..10"`
+	// change of C, as a share of C, per interval and error of the size of the target
+	// Source: derived: Skogestad 2003, SIMC: a process that is all delay, here of one interval
+	Integral float64 `toml:"integral" range:"0..10" default:"0.5"`
+	// set-point weight b; it only counts where the target changes
+	// Source: derived: Astrom and Hagglund: 0 to 1
+	Weight float64 `toml:"weight" range:"0..1" default:"1"`
 }
 
 var piLaw = Law{Name: "pi", Kind: Tracker, Key: "pi",

@@ -29,11 +29,21 @@ import (
 // nine in ten of L. Throughput is concurrency / recent, as in the library.
 // Correlations cover the last 50 samples and are 0 before the tenth.
 type CorrVegas struct {
-	Baseline    int     `toml:"baseline" doc:"intervals over which the usual attempt time is averaged" range:"1..1000000" default:"10" source:"derived: failsafe-go"`
-	Correlation int     `toml:"correlation" doc:"intervals over which correlations are taken" range:"2..10000" default:"50" source:"derived: failsafe-go"`
-	MaxFactor   float64 `toml:"max_factor" doc:"the limit falls while it is above this multiple of the processes in use" range:"1..1000000" default:"5" source:"derived: failsafe-go"`
-	Min         float64 `toml:"min" doc:"least limit" range:"1..1000000" default:"1" unit:"processes" source:"derived: failsafe-go"`
-	Max         float64 `toml:"max" doc:"greatest limit" range:"1..1000000" default:"200" unit:"processes" source:"derived: failsafe-go"`
+	// intervals over which the usual attempt time is averaged
+	// Source: derived: failsafe-go
+	Baseline int `toml:"baseline" range:"1..1000000" default:"10"`
+	// intervals over which correlations are taken
+	// Source: derived: failsafe-go
+	Correlation int `toml:"correlation" range:"2..10000" default:"50"`
+	// the limit falls while it is above this multiple of the processes in use
+	// Source: derived: failsafe-go
+	MaxFactor float64 `toml:"max_factor" range:"1..1000000" default:"5"`
+	// least limit
+	// Source: derived: failsafe-go
+	Min float64 `toml:"min" range:"1..1000000" default:"1" unit:"processes"`
+	// greatest limit
+	// Source: derived: failsafe-go
+	Max float64 `toml:"max" range:"1..1000000" default:"200" unit:"processes"`
 }
 
 var corrVegasLaw = Law{Name: "corr-vegas", Kind: Seeker, Key: "corr_vegas",

@@ -16,82 +16,146 @@ import (
 // Bucket is a token bucket: it takes Burst messages at once and Rate in the long
 // run. Further messages are deferred at MAIL.
 type Bucket struct {
-	Rate  unit.PerHour `toml:"rate" doc:"messages taken from each server in the long run; 0: any" range:"0/h..3600000000/h" source:"scenario"`
-	Burst int          `toml:"burst" doc:"messages taken at once after a pause" range:"1..1000000000" default:"100" source:"assumed: no provider publishes it"`
-	Reply int          `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..499" default:"421"`
+	// messages taken from each server in the long run; 0: any
+	// Source: scenario
+	Rate unit.PerHour `toml:"rate" range:"0/h..3600000000/h"`
+	// messages taken at once after a pause
+	// Source: assumed: no provider publishes it
+	Burst int `toml:"burst" range:"1..1000000000" default:"100"`
+	// reply code to MAIL for further messages
+	Reply int `toml:"reply" range:"400..499" default:"421"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // Throttle defers messages at MAIL more often the higher the server's recent rate
 // is.
 type Throttle struct {
-	Soft  unit.PerHour `toml:"soft" doc:"recent rate from which messages are deferred" source:"scenario"`
-	Hard  unit.PerHour `toml:"hard" doc:"recent rate from which all messages are deferred; 0: no throttle" range:"0/h..3600000000/h" source:"scenario"`
-	Curve string       `toml:"curve" doc:"probability between soft and hard: linear from 0 to 1, or a logistic curve from 0.05 to 0.95 that continues beyond them" oneof:"linear logistic" default:"linear"`
-	Reply int          `toml:"reply" doc:"reply code to MAIL" range:"400..499" default:"421"`
+	// recent rate from which messages are deferred
+	// Source: scenario
+	Soft unit.PerHour `toml:"soft"`
+	// recent rate from which all messages are deferred; 0: no throttle
+	// Source: scenario
+	Hard unit.PerHour `toml:"hard" range:"0/h..3600000000/h"`
+	// probability between soft and hard: linear from 0 to 1, or a logistic curve from 0.05 to 0.95 that continues
+	// beyond them
+	Curve string `toml:"curve" oneof:"linear logistic" default:"linear"`
+	// reply code to MAIL
+	Reply int `toml:"reply" range:"400..499" default:"421"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // Reputation makes a receiver trust a server less after refusals, dead recipients
 // and complaints: with p points, throttle, penalty and tarpit multiply the server's
 // rate by 1 + p.
 type Reputation struct {
-	PerRefusal   float64 `toml:"per_refusal" doc:"points for a message that the receiver refused by its own rules" range:"0..1000" source:"scenario"`
-	PerDead      float64 `toml:"per_dead" doc:"points for a message to a dead recipient" range:"0..1000" source:"scenario"`
-	PerComplaint float64 `toml:"per_complaint,omitdefault" doc:"points for a complaint" range:"0..1000" source:"scenario"`
-	Complaints   float64 `toml:"complaints,omitdefault" doc:"share of delivered recipients who complain" range:"0..1" source:"scenario"`
-	Heals        vt.Span `toml:"heals" doc:"half-life of points" default:"1d" range:"1s..365d" source:"assumed: no provider publishes it"`
+	// points for a message that the receiver refused by its own rules
+	// Source: scenario
+	PerRefusal float64 `toml:"per_refusal" range:"0..1000"`
+	// points for a message to a dead recipient
+	// Source: scenario
+	PerDead float64 `toml:"per_dead" range:"0..1000"`
+	// points for a complaint
+	// Source: scenario
+	PerComplaint float64 `toml:"per_complaint,omitdefault" range:"0..1000"`
+	// share of delivered recipients who complain
+	// Source: scenario
+	Complaints float64 `toml:"complaints,omitdefault" range:"0..1"`
+	// half-life of points
+	// Source: assumed: no provider publishes it
+	Heals vt.Span `toml:"heals" default:"1d" range:"1s..365d"`
 }
 
 // Tarpit delays the reply to MAIL.
 type Tarpit struct {
-	Soft     unit.PerHour `toml:"soft" doc:"recent rate from which the reply is delayed" source:"scenario"`
-	Hard     unit.PerHour `toml:"hard" doc:"recent rate from which the reply is delayed by the full delay; 0: the rate has no effect" range:"0/h..3600000000/h" source:"scenario"`
-	Delay    vt.Span      `toml:"delay" doc:"greatest delay by rate; it grows linearly from soft to hard" source:"scenario"`
-	PerPoint vt.Span      `toml:"per_point" doc:"further delay for each point of bad reputation" source:"scenario"`
-	Most     vt.Span      `toml:"most" doc:"greatest sum of both delays" default:"1m" range:"1ms..1h" source:"assumed: well below the client's patience of 5 min"`
+	// recent rate from which the reply is delayed
+	// Source: scenario
+	Soft unit.PerHour `toml:"soft"`
+	// recent rate from which the reply is delayed by the full delay; 0: the rate has no effect
+	// Source: scenario
+	Hard unit.PerHour `toml:"hard" range:"0/h..3600000000/h"`
+	// greatest delay by rate; it grows linearly from soft to hard
+	// Source: scenario
+	Delay vt.Span `toml:"delay"`
+	// further delay for each point of bad reputation
+	// Source: scenario
+	PerPoint vt.Span `toml:"per_point"`
+	// greatest sum of both delays
+	// Source: assumed: well below the client's patience of 5 min
+	Most vt.Span `toml:"most" default:"1m" range:"1ms..1h"`
 }
 
 // Knee is the number of connections from one server above which the receiver is
 // saturated and its delays grow.
 type Knee struct {
-	Connections int     `toml:"connections" doc:"open connections of the server above which delays grow; 0: never" range:"0..1000000" source:"scenario"`
-	Slope       float64 `toml:"slope" doc:"growth: delays are multiplied by 1 + slope x (open - connections) / connections" range:"0..1000" default:"1" source:"derived: closed queue: above saturation the time of each grows with their number"`
+	// open connections of the server above which delays grow; 0: never
+	// Source: scenario
+	Connections int `toml:"connections" range:"0..1000000"`
+	// growth: delays are multiplied by 1 + slope x (open - connections) / connections
+	// Source: derived: closed queue: above saturation the time of each grows with their number
+	Slope float64 `toml:"slope" range:"0..1000" default:"1"`
 }
 
 // Outage makes a destination go down at random, for all servers at once.
 type Outage struct {
-	Up    vt.Span `toml:"up" doc:"mean time between outages, exponential; 0: none" range:"1s..3650d" source:"scenario"`
-	Down  vt.Span `toml:"down" doc:"mean length of an outage, exponential" range:"1s..3650d" source:"scenario"`
-	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
+	// mean time between outages, exponential; 0: none
+	// Source: scenario
+	Up vt.Span `toml:"up" range:"1s..3650d"`
+	// mean length of an outage, exponential
+	// Source: scenario
+	Down vt.Span `toml:"down" range:"1s..3650d"`
+	// how connections end during the outage: refused or reset (drop), or without a reply (timeout)
+	Fault string `toml:"fault" oneof:"drop timeout" default:"timeout"`
 }
 
 // Down is a planned outage.
 type Down struct {
-	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	For   vt.Span `toml:"for" doc:"how long it lasts" required:"true" range:">0s..3650d" source:"scenario"`
-	Fault string  `toml:"fault" doc:"how connections end during the outage: refused or reset (drop), or without a reply (timeout)" oneof:"drop timeout" default:"timeout"`
+	// when it begins
+	// Source: scenario
+	From vt.Span `toml:"from" range:"0s..3650d" unit:"moment"`
+	// how long it lasts
+	// Source: scenario
+	For vt.Span `toml:"for" required:"true" range:">0s..3650d"`
+	// how connections end during the outage: refused or reset (drop), or without a reply (timeout)
+	Fault string `toml:"fault" oneof:"drop timeout" default:"timeout"`
 }
 
 // PathDrift changes the paths between all servers and destinations from the time
 // At on.
 type PathDrift struct {
-	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	Factor float64 `toml:"factor" doc:"factor of round-trip times once the drift is complete" range:"0.01..100" default:"1" source:"scenario"`
-	Hops   int     `toml:"hops" doc:"additional routers on every path once the drift is complete" range:"0..64" source:"scenario"`
-	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
+	// when it begins
+	// Source: scenario
+	At vt.Span `toml:"at" range:"0s..3650d" unit:"moment"`
+	// factor of round-trip times once the drift is complete
+	// Source: scenario
+	Factor float64 `toml:"factor" range:"0.01..100" default:"1"`
+	// additional routers on every path once the drift is complete
+	// Source: scenario
+	Hops int `toml:"hops" range:"0..64"`
+	// time in which the drift grows linearly; 0: at once
+	// Source: scenario
+	Over vt.Span `toml:"over" range:"0s..3650d"`
 }
 
 // Weather multiplies all delays of a destination by a common lognormal factor of
 // median 1, drawn in every period.
 type Weather struct {
-	Sigma       float64 `toml:"sigma" doc:"standard deviation of the factor's logarithm; 0: none" range:"0..2" source:"scenario"`
-	Period      vt.Span `toml:"period" doc:"time for which a factor holds" default:"1h" range:"1s..3650d" source:"assumed: not calibrated"`
-	Correlation float64 `toml:"correlation" doc:"correlation of the logarithms of successive periods" range:"0..0.999" source:"assumed: periods without memory"`
+	// standard deviation of the factor's logarithm; 0: none
+	// Source: scenario
+	Sigma float64 `toml:"sigma" range:"0..2"`
+	// time for which a factor holds
+	// Source: assumed: not calibrated
+	Period vt.Span `toml:"period" default:"1h" range:"1s..3650d"`
+	// correlation of the logarithms of successive periods
+	// Source: assumed: periods without memory
+	Correlation float64 `toml:"correlation" range:"0..0.999"`
 }
 
 func (v PathDrift) ofTime() delay.Drift { return delay.Drift{At: v.At, Factor: v.Factor, Over: v.Over} }

@@ -29,57 +29,112 @@ type Config struct {
 
 // Paths describes what lies between every server and every destination.
 type Paths struct {
-	DNS      DNS     `toml:"dns" doc:"name resolution, once per new connection"`
-	Hops     Hops    `toml:"hops" doc:"routers on the path"`
-	PerHop   vt.Span `toml:"per_hop" doc:"round-trip time that each hop adds to the destination's rtt" default:"0s" range:"0s..1s" source:"measured: Fei et al.: hops do not predict delay"`
-	HopLoss  float64 `toml:"hop_loss" doc:"probability that one hop loses one exchange" range:"0..0.5" default:"0" source:"assumed: a clean path"`
-	Retrans  vt.Span `toml:"retransmit_after" doc:"first retransmission time-out; doubles (RFC 6298)" default:"1s" range:"1ms..1m" source:"derived: RFC 6298 2.1"`
-	GiveUpAt int     `toml:"retransmissions" doc:"losses in one attempt after which the connection is lost" default:"6" range:"1..16" source:"assumed: about a minute of silence"`
-	Down     []Down  `toml:"down,omitdefault" doc:"planned outages of all destinations together"`
+	// name resolution, once per new connection
+	DNS DNS `toml:"dns"`
+	// routers on the path
+	Hops Hops `toml:"hops"`
+	// round-trip time that each hop adds to the destination's rtt
+	// Source: measured: Fei et al.: hops do not predict delay
+	PerHop vt.Span `toml:"per_hop" default:"0s" range:"0s..1s"`
+	// probability that one hop loses one exchange
+	// Source: assumed: a clean path
+	HopLoss float64 `toml:"hop_loss" range:"0..0.5" default:"0"`
+	// first retransmission time-out; doubles (RFC 6298)
+	// Source: derived: RFC 6298 2.1
+	Retrans vt.Span `toml:"retransmit_after" default:"1s" range:"1ms..1m"`
+	// losses in one attempt after which the connection is lost
+	// Source: assumed: about a minute of silence
+	GiveUpAt int `toml:"retransmissions" default:"6" range:"1..16"`
+	// planned outages of all destinations together
+	Down []Down `toml:"down,omitdefault"`
 
-	Drift []PathDrift `toml:"drift,omitdefault" doc:"permanent changes of all paths; several add up"`
+	// permanent changes of all paths; several add up
+	Drift []PathDrift `toml:"drift,omitdefault"`
 
-	Distances []Distance `toml:"distance,omitdefault" doc:"longer paths from some servers to some destinations; several add up"`
+	// longer paths from some servers to some destinations; several add up
+	Distances []Distance `toml:"distance,omitdefault"`
 }
 
 // DNS describes the sender's resolver.
 type DNS struct {
-	HitRatio float64       `toml:"hit_ratio" doc:"share of look-ups answered from the cache" range:"0..1" default:"0.9" source:"assumed: TTL 300-3600 s at bulk rates"`
-	Hit      delay.Dist    `toml:"hit" doc:"time of a cached answer" default:"1ms" source:"assumed: local resolver"`
-	Miss     delay.Dist    `toml:"miss" doc:"time of an uncached answer; beyond the dialogue's dns time-out the look-up fails" default:"lognormal median 22.4ms sigma 1.957" source:"derived: Brandhorst & Pras: mean 152 ms, 90 % within 275 ms"`
-	ServFail float64       `toml:"servfail" doc:"share of uncached look-ups that fail temporarily" range:"0..1" default:"0.005" source:"assumed: 0.5 % of uncached look-ups"`
-	Drift    []delay.Drift `toml:"drift,omitdefault" doc:"permanent changes of the time of a look-up; several multiply"`
+	// share of look-ups answered from the cache
+	// Source: assumed: TTL 300-3600 s at bulk rates
+	HitRatio float64 `toml:"hit_ratio" range:"0..1" default:"0.9"`
+	// time of a cached answer
+	// Source: assumed: local resolver
+	Hit delay.Dist `toml:"hit" default:"1ms"`
+	// time of an uncached answer; beyond the dialogue's dns time-out the look-up fails
+	// Source: derived: Brandhorst & Pras: mean 152 ms, 90 % within 275 ms
+	Miss delay.Dist `toml:"miss" default:"lognormal median 22.4ms sigma 1.957"`
+	// share of uncached look-ups that fail temporarily
+	// Source: assumed: 0.5 % of uncached look-ups
+	ServFail float64 `toml:"servfail" range:"0..1" default:"0.005"`
+	// permanent changes of the time of a look-up; several multiply
+	Drift []delay.Drift `toml:"drift,omitdefault"`
 }
 
 // Hops is the distribution of the number of routers on a path: round(Normal(Mean,
 // SD)), limited to Min..Max.
 type Hops struct {
-	Mean float64 `toml:"mean" range:"1..64" default:"14" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
-	SD   float64 `toml:"sd" range:"0..32" default:"3.1" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
-	Min  int     `toml:"min" range:"1..64" default:"4" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
-	Max  int     `toml:"max" range:"1..64" default:"32" source:"derived: Fei et al.: 90 % of US hosts within 18 hops"`
+	// Source: derived: Fei et al.: 90 % of US hosts within 18 hops
+	Mean float64 `toml:"mean" range:"1..64" default:"14"`
+	// Source: derived: Fei et al.: 90 % of US hosts within 18 hops
+	SD float64 `toml:"sd" range:"0..32" default:"3.1"`
+	// Source: derived: Fei et al.: 90 % of US hosts within 18 hops
+	Min int `toml:"min" range:"1..64" default:"4"`
+	// Source: derived: Fei et al.: 90 % of US hosts within 18 hops
+	Max int `toml:"max" range:"1..64" default:"32"`
 }
 
 // Server describes a delivering server as the network sees it: its distance, and
 // how it slows down under its own load.
 type Server struct {
-	Name       string  `toml:"name" doc:"name in tables and files" default:"b1"`
-	ExtraRTT   vt.Span `toml:"extra_rtt" doc:"added to every round trip of this server" range:"0s..1m" source:"assumed: located where the round-trip times were measured"`
-	ExtraHops  int     `toml:"extra_hops" doc:"added to the hops of every path of this server" range:"0..64" source:"assumed: located where the hops were counted"`
-	Contention float64 `toml:"contention" doc:"sigma of the universal scalability law: share of work that is serialized" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
-	Coherency  float64 `toml:"coherency" doc:"kappa of the universal scalability law: cost of each pair of busy slots" range:"0..1" source:"assumed: no fit for an MTA was found: it never slows down"`
-	Share      float64 `toml:"share" doc:"share of every list that this server delivers, relative to the other servers" range:"0..1000000" default:"1" source:"assumed: equal parts"`
-	Down       []Down  `toml:"down,omitdefault" doc:"times at which this server is cut off from all destinations"`
+	// name in tables and files
+	Name string `toml:"name" default:"b1"`
+	// added to every round trip of this server
+	// Source: assumed: located where the round-trip times were measured
+	ExtraRTT vt.Span `toml:"extra_rtt" range:"0s..1m"`
+	// added to the hops of every path of this server
+	// Source: assumed: located where the hops were counted
+	ExtraHops int `toml:"extra_hops" range:"0..64"`
+	// sigma of the universal scalability law: share of work that is serialized
+	// Source: assumed: no fit for an MTA was found: it never slows down
+	Contention float64 `toml:"contention" range:"0..1"`
+	// kappa of the universal scalability law: cost of each pair of busy slots
+	// Source: assumed: no fit for an MTA was found: it never slows down
+	Coherency float64 `toml:"coherency" range:"0..1"`
+	// share of every list that this server delivers, relative to the other servers
+	// Source: assumed: equal parts
+	Share float64 `toml:"share" range:"0..1000000" default:"1"`
+	// times at which this server is cut off from all destinations
+	Down []Down `toml:"down,omitdefault"`
 
-	Region      string       `toml:"region,omitdefault" doc:"region that it is located in ([0055]): sender.partition = \"region\" and network.distance ask for it; not given: none"`
-	Network     string       `toml:"network,omitdefault" doc:"network that it is located in ([0054]), such as a provider's own: sender.partition = \"network\" asks for it; not given: none"`
-	Quota       int          `toml:"quota,omitdefault" doc:"most recipients of a campaign that sender.partition = \"optimal\" gives it; 0: as many as sender.imbalance allows" range:"0..1000000000" source:"scenario"`
-	Addresses   int          `toml:"addresses,omitdefault" doc:"source addresses, which the server's connections to a destination take in turn; not given: one" range:"1..1000" source:"assumed: one address"`
-	Pools       []Pool       `toml:"pool,omitdefault" doc:"named pools of more source addresses, for campaigns with that pool"`
-	Block       string       `toml:"block,omitdefault" doc:"name of the netblock that its addresses lie in, as other servers may; not given: a netblock of its own"`
-	Connections int          `toml:"connections,omitdefault" doc:"most MTA processes, and so the most open connections, whatever C is; 0: no limit of its own" range:"0..1000000" source:"assumed: no limit of its own"`
-	Rate        unit.PerHour `toml:"rate,omitdefault" doc:"attempts that it can begin, by its disk, processor or licence: they take turns; 0/h: no limit of its own" range:"0/h..3600000000/h" source:"assumed: no limit of its own"`
-	Bandwidth   unit.Bytes   `toml:"bandwidth,omitdefault" doc:"bytes of messages that it can send in a second, over all its connections: messages take turns; 0B: no limit of its own" range:"0B..1000GB" source:"assumed: no limit of its own"`
+	// region that it is located in ([0055]): sender.partition = "region" and network.distance ask for it; not given:
+	// none
+	Region string `toml:"region,omitdefault"`
+	// network that it is located in ([0054]), such as a provider's own: sender.partition = "network" asks for it; not
+	// given: none
+	Network string `toml:"network,omitdefault"`
+	// most recipients of a campaign that sender.partition = "optimal" gives it; 0: as many as sender.imbalance allows
+	// Source: scenario
+	Quota int `toml:"quota,omitdefault" range:"0..1000000000"`
+	// source addresses, which the server's connections to a destination take in turn; not given: one
+	// Source: assumed: one address
+	Addresses int `toml:"addresses,omitdefault" range:"1..1000"`
+	// named pools of more source addresses, for campaigns with that pool
+	Pools []Pool `toml:"pool,omitdefault"`
+	// name of the netblock that its addresses lie in, as other servers may; not given: a netblock of its own
+	Block string `toml:"block,omitdefault"`
+	// most MTA processes, and so the most open connections, whatever C is; 0: no limit of its own
+	// Source: assumed: no limit of its own
+	Connections int `toml:"connections,omitdefault" range:"0..1000000"`
+	// attempts that it can begin, by its disk, processor or licence: they take turns; 0/h: no limit of its own
+	// Source: assumed: no limit of its own
+	Rate unit.PerHour `toml:"rate,omitdefault" range:"0/h..3600000000/h"`
+	// bytes of messages that it can send in a second, over all its connections: messages take turns; 0B: no limit of
+	// its own
+	// Source: assumed: no limit of its own
+	Bandwidth unit.Bytes `toml:"bandwidth,omitdefault" range:"0B..1000GB"`
 }
 
 // Idle reports whether a key has no meaning beside the other values of s.
@@ -101,58 +156,124 @@ func (s Server) Idle(key string) bool {
 
 // Destination describes a mailbox provider, or a class of similar providers.
 type Destination struct {
-	Name      string     `toml:"name" doc:"name in tables and files"`
-	Domain    string     `toml:"domain" doc:"mail domain; rows of a list are matched by it; not given: the first of domains"`
-	Domains   []string   `toml:"domains,omitdefault" doc:"more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below example, * for every domain that no destination has"`
-	Region    string     `toml:"region,omitdefault" doc:"region that its receivers are located in ([0055]), see server.region; not given: none"`
-	Network   string     `toml:"network,omitdefault" doc:"network that its recipients are in ([0054]), see server.network; not given: none"`
-	Segment   string     `toml:"segment,omitdefault" doc:"content that its recipients get ([0036]): sender.partition = \"segment\" keeps those of one content together; not given: none"`
-	Share     float64    `toml:"share" doc:"share of a synthetic list, relative to the other destinations" range:"0..1000000" default:"1" source:"assumed: equal parts"`
-	Receiver  string     `toml:"receiver" doc:"embedded receiver of a live run" oneof:"go-smtp smtpd" default:"go-smtp"`
-	RTT       delay.Dist `toml:"rtt" doc:"round-trip time, drawn once per connection" default:"gamma mean 80.5ms shape 2.3" source:"derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best"`
-	Banner    delay.Dist `toml:"banner" doc:"receiver's delay before its greeting" default:"lognormal median 40ms sigma 1" source:"assumed: not calibrated"`
-	RCPT      delay.Dist `toml:"rcpt" doc:"receiver's delay before its reply to RCPT" default:"0s" source:"assumed: not calibrated"`
-	Dot       delay.Dist `toml:"dot" doc:"receiver's delay before its reply to the final dot" default:"lognormal median 400ms sigma 0.9" source:"assumed: not calibrated"`
-	LimitsOf  string     `toml:"limits_of,omitdefault" doc:"name of the destination whose receivers take the mail of this one too, as the hosts of a provider do for all its brands: limits, outages and slowness are written there, and count both together"`
-	Shared    bool       `toml:"shared,omitdefault" doc:"treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers together"`
-	By        string     `toml:"by,omitdefault" doc:"what these count apart, if not shared: each source address, or each netblock of the servers with all its addresses" oneof:"address block" default:"address"`
-	Cap       int        `toml:"cap" doc:"most open connections of each server; one more is greeted with 421; 0: no cap" range:"0..1000000" source:"assumed: no cap"`
-	CapText   string     `toml:"cap_text,omitdefault" doc:"text of the 421 beyond the cap" pattern:"^[ -~]{0,400}$"`
-	Messages  int        `toml:"messages_per_connection,omitdefault" doc:"most messages that a server offers over one connection; not given: as dialogue.messages_per_connection" range:"1..1000000" source:"derived: as dialogue.messages_per_connection"`
-	HangsUp   int        `toml:"hangs_up_after,omitdefault" doc:"messages over one connection after which the receiver closes it without a reply; 0: never" range:"0..1000000" source:"assumed: never"`
-	Greylist  Greylist   `toml:"greylist" doc:"first tries are deferred (RFC 6647)"`
-	Dead      []Dead     `toml:"dead" doc:"recipients that can never be delivered" source:"assumed: every address exists"`
-	Returned  Returned   `toml:"returned,omitdefault" doc:"messages that are accepted and come back later; needs sender.check"`
-	Mailboxes []Mailbox  `toml:"mailbox,omitdefault" doc:"states of single mailboxes in which they take no mail for a time, such as full ones; at most 4"`
-	Fail      []Fail     `toml:"fail" doc:"failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)" source:"assumed: the receiver never fails"`
+	// name in tables and files
+	Name string `toml:"name"`
+	// mail domain; rows of a list are matched by it; not given: the first of domains
+	Domain string `toml:"domain"`
+	// more domains whose rows of a list belong to this destination, and patterns: *.example for all domains below
+	// example, * for every domain that no destination has
+	Domains []string `toml:"domains,omitdefault"`
+	// region that its receivers are located in ([0055]), see server.region; not given: none
+	Region string `toml:"region,omitdefault"`
+	// network that its recipients are in ([0054]), see server.network; not given: none
+	Network string `toml:"network,omitdefault"`
+	// content that its recipients get ([0036]): sender.partition = "segment" keeps those of one content together; not
+	// given: none
+	Segment string `toml:"segment,omitdefault"`
+	// share of a synthetic list, relative to the other destinations
+	// Source: assumed: equal parts
+	Share float64 `toml:"share" range:"0..1000000" default:"1"`
+	// embedded receiver of a live run
+	Receiver string `toml:"receiver" oneof:"go-smtp smtpd" default:"go-smtp"`
+	// round-trip time, drawn once per connection
+	// Source: derived: Fei et al.: 90 % of US hosts within 153 ms; PlanetLab: Gamma fits best
+	RTT delay.Dist `toml:"rtt" default:"gamma mean 80.5ms shape 2.3"`
+	// receiver's delay before its greeting
+	// Source: assumed: not calibrated
+	Banner delay.Dist `toml:"banner" default:"lognormal median 40ms sigma 1"`
+	// receiver's delay before its reply to RCPT
+	// Source: assumed: not calibrated
+	RCPT delay.Dist `toml:"rcpt" default:"0s"`
+	// receiver's delay before its reply to the final dot
+	// Source: assumed: not calibrated
+	Dot delay.Dist `toml:"dot" default:"lognormal median 400ms sigma 0.9"`
+	// name of the destination whose receivers take the mail of this one too, as the hosts of a provider do for all its
+	// brands: limits, outages and slowness are written there, and count both together
+	LimitsOf string `toml:"limits_of,omitdefault"`
+	// treats all servers as one: cap, bucket, throttle, reputation, tarpit, knee and whitelist count all servers
+	// together
+	Shared bool `toml:"shared,omitdefault"`
+	// what these count apart, if not shared: each source address, or each netblock of the servers with all its
+	// addresses
+	By string `toml:"by,omitdefault" oneof:"address block" default:"address"`
+	// most open connections of each server; one more is greeted with 421; 0: no cap
+	// Source: assumed: no cap
+	Cap int `toml:"cap" range:"0..1000000"`
+	// text of the 421 beyond the cap
+	CapText string `toml:"cap_text,omitdefault" pattern:"^[ -~]{0,400}$"`
+	// most messages that a server offers over one connection; not given: as dialogue.messages_per_connection
+	// Source: derived: as dialogue.messages_per_connection
+	Messages int `toml:"messages_per_connection,omitdefault" range:"1..1000000"`
+	// messages over one connection after which the receiver closes it without a reply; 0: never
+	// Source: assumed: never
+	HangsUp int `toml:"hangs_up_after,omitdefault" range:"0..1000000"`
+	// first tries are deferred (RFC 6647)
+	Greylist Greylist `toml:"greylist"`
+	// recipients that can never be delivered
+	// Source: assumed: every address exists
+	Dead []Dead `toml:"dead"`
+	// messages that are accepted and come back later; needs sender.check
+	Returned Returned `toml:"returned,omitdefault"`
+	// states of single mailboxes in which they take no mail for a time, such as full ones; at most 4
+	Mailboxes []Mailbox `toml:"mailbox,omitdefault"`
+	// failures drawn for every attempt (mail, rcpt, data, dot) or connection (connect, banner, ehlo)
+	// Source: assumed: the receiver never fails
+	Fail []Fail `toml:"fail"`
 
-	CapEnhanced mail.Enhanced `toml:"cap_enhanced,omitdefault" doc:"enhanced status of the 421 beyond the cap (RFC 3463)"`
+	// enhanced status of the 421 beyond the cap (RFC 3463)
+	CapEnhanced mail.Enhanced `toml:"cap_enhanced,omitdefault"`
 
-	Replies []replies.Row `toml:"reply,omitdefault" doc:"the sender's reading of this destination's replies, before the general table of replies: of the rows that match, one with a text alone goes before one with an enhanced status and a text, that before one with the status alone, and that before one with the code alone; of equals the first"`
+	// the sender's reading of this destination's replies, before the general table of replies: of the rows that match,
+	// one with a text alone goes before one with an enhanced status and a text, that before one with the status alone,
+	// and that before one with the code alone; of equals the first
+	Replies []replies.Row `toml:"reply,omitdefault"`
 
-	Send mail.Send `toml:"send" doc:"the sender's own policy for the destination: the most that each server sends there, and when it resends"`
+	// the sender's own policy for the destination: the most that each server sends there, and when it resends
+	Send mail.Send `toml:"send"`
 
-	Recent     vt.Span            `toml:"recent" doc:"half-life of the average of each server's recent rate, for throttle and tarpit" default:"10m" range:"1s..30d" source:"assumed: no provider publishes its window"`
-	Bucket     Bucket             `toml:"bucket" doc:"token bucket for each server: messages beyond the rate are deferred"`
-	Allowances []limits.Allowance `toml:"allowance,omitdefault" doc:"limits of messages in an hour or a day: further messages are refused; several allowances hold at once"`
-	Refuse     []Refuse           `toml:"refuse,omitdefault" doc:"events that begin and end at a time and refuse connections or messages, such as a block list"`
-	Penalty    limits.Penalty     `toml:"penalty,omitdefault" doc:"too high a rate is punished: nothing for a time, then one connection, then one more at a time"`
-	Throttle   Throttle           `toml:"throttle" doc:"messages are deferred more often the higher the server's recent rate is"`
-	Reputation Reputation         `toml:"reputation" doc:"refusals, dead recipients and complaints count against the server and fade; throttle, penalty and tarpit become stricter"`
-	Tarpit     Tarpit             `toml:"tarpit" doc:"replies to MAIL come later with a high recent rate or a bad reputation"`
-	Knee       Knee               `toml:"knee" doc:"the receiver's own capacity: its delays grow with the server's open connections"`
-	Outage     Outage             `toml:"outage" doc:"random outages, the same for all servers"`
-	Down       []Down             `toml:"down,omitdefault" doc:"planned outages"`
-	Daily      delay.Daily        `toml:"daily" doc:"delays follow the time of day"`
-	Drift      []delay.Drift      `toml:"drift,omitdefault" doc:"permanent changes of the delays; several multiply"`
-	Weather    Weather            `toml:"weather" doc:"all delays have a common factor, drawn in every period"`
+	// half-life of the average of each server's recent rate, for throttle and tarpit
+	// Source: assumed: no provider publishes its window
+	Recent vt.Span `toml:"recent" default:"10m" range:"1s..30d"`
+	// token bucket for each server: messages beyond the rate are deferred
+	Bucket Bucket `toml:"bucket"`
+	// limits of messages in an hour or a day: further messages are refused; several allowances hold at once
+	Allowances []limits.Allowance `toml:"allowance,omitdefault"`
+	// events that begin and end at a time and refuse connections or messages, such as a block list
+	Refuse []Refuse `toml:"refuse,omitdefault"`
+	// too high a rate is punished: nothing for a time, then one connection, then one more at a time
+	Penalty limits.Penalty `toml:"penalty,omitdefault"`
+	// messages are deferred more often the higher the server's recent rate is
+	Throttle Throttle `toml:"throttle"`
+	// refusals, dead recipients and complaints count against the server and fade; throttle, penalty and tarpit become
+	// stricter
+	Reputation Reputation `toml:"reputation"`
+	// replies to MAIL come later with a high recent rate or a bad reputation
+	Tarpit Tarpit `toml:"tarpit"`
+	// the receiver's own capacity: its delays grow with the server's open connections
+	Knee Knee `toml:"knee"`
+	// random outages, the same for all servers
+	Outage Outage `toml:"outage"`
+	// planned outages
+	Down []Down `toml:"down,omitdefault"`
+	// delays follow the time of day
+	Daily delay.Daily `toml:"daily"`
+	// permanent changes of the delays; several multiply
+	Drift []delay.Drift `toml:"drift,omitdefault"`
+	// all delays have a common factor, drawn in every period
+	Weather Weather `toml:"weather"`
 }
 
 // Returned describes messages that a receiver accepts and returns later.
 type Returned struct {
-	Share float64 `toml:"share" doc:"share of the recipients whose mail comes back: each message to such a recipient does" range:"0..1" source:"assumed: refusals come at once"`
-	After vt.Span `toml:"after" doc:"least time after which a message comes back; the longest is twice as long" range:"0s..30d" default:"1m" source:"assumed: the receiver tries at once"`
-	Soft  float64 `toml:"soft" doc:"share of these recipients whose returns are soft: the mailbox exists, and the reason passes" range:"0..1" source:"assumed: none"`
+	// share of the recipients whose mail comes back: each message to such a recipient does
+	// Source: assumed: refusals come at once
+	Share float64 `toml:"share" range:"0..1"`
+	// least time after which a message comes back; the longest is twice as long
+	// Source: assumed: the receiver tries at once
+	After vt.Span `toml:"after" range:"0s..30d" default:"1m"`
+	// share of these recipients whose returns are soft: the mailbox exists, and the reason passes
+	// Source: assumed: none
+	Soft float64 `toml:"soft" range:"0..1"`
 }
 
 // Off reports whether no message comes back.
@@ -183,37 +304,62 @@ func (c Config) receiversOf(d Destination) int {
 // Greylist defers a recipient's tries at a stage until Delay after the first try
 // that the receiver saw.
 type Greylist struct {
-	Share float64    `toml:"share" doc:"share of recipients that are greylisted" range:"0..1" source:"assumed: no greylisting"`
-	Delay delay.Dist `toml:"delay" doc:"time from the first deferral until a try is accepted, drawn once per recipient" default:"5m" source:"derived: Postgrey default 300 s; RFC 6647"`
-	Reply int        `toml:"reply" doc:"reply code" range:"400..499" default:"451"`
-	At    string     `toml:"at,omitdefault" doc:"command that gets this reply: RCPT, or the end of data" oneof:"rcpt dot" default:"rcpt"`
+	// share of recipients that are greylisted
+	// Source: assumed: no greylisting
+	Share float64 `toml:"share" range:"0..1"`
+	// time from the first deferral until a try is accepted, drawn once per recipient
+	// Source: derived: Postgrey default 300 s; RFC 6647
+	Delay delay.Dist `toml:"delay" default:"5m"`
+	// reply code
+	Reply int `toml:"reply" range:"400..499" default:"451"`
+	// command that gets this reply: RCPT, or the end of data
+	At string `toml:"at,omitdefault" oneof:"rcpt dot" default:"rcpt"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 
-	WhitelistAfter int     `toml:"whitelist_after,omitdefault" doc:"number of recipients let in after which the server is whitelisted; 0: never" range:"0..1000000000" source:"scenario"`
-	WhitelistFor   vt.Span `toml:"whitelist_for" doc:"how long the server stays whitelisted" default:"35d" range:"1s..3650d" source:"derived: Postgrey --max-age: 35 days"`
+	// number of recipients let in after which the server is whitelisted; 0: never
+	// Source: scenario
+	WhitelistAfter int `toml:"whitelist_after,omitdefault" range:"0..1000000000"`
+	// how long the server stays whitelisted
+	// Source: derived: Postgrey --max-age: 35 days
+	WhitelistFor vt.Span `toml:"whitelist_for" default:"35d" range:"1s..3650d"`
 }
 
 // Dead is a share of recipients that fail in the same way at every try.
 type Dead struct {
-	Share float64 `toml:"share" doc:"share of recipients" range:"0..1" source:"scenario"`
-	At    string  `toml:"at" doc:"stage" oneof:"mail rcpt data dot" default:"rcpt"`
-	Reply int     `toml:"reply" doc:"reply code" range:"400..599" default:"550"`
+	// share of recipients
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1"`
+	// stage
+	At string `toml:"at" oneof:"mail rcpt data dot" default:"rcpt"`
+	// reply code
+	Reply int `toml:"reply" range:"400..599" default:"550"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // Fail is a way to fail at a stage: with a reply, or without one.
 type Fail struct {
-	At    string  `toml:"at" doc:"stage" oneof:"connect banner ehlo mail rcpt data dot"`
-	Reply int     `toml:"reply" doc:"reply code; not together with fault, not at connect" range:"400..599"`
-	Fault string  `toml:"fault" doc:"how it fails without a reply" oneof:"drop timeout"`
-	P     float64 `toml:"p" doc:"probability that an attempt (or connection) fails this way" range:"0..1" source:"scenario"`
+	// stage
+	At string `toml:"at" oneof:"connect banner ehlo mail rcpt data dot"`
+	// reply code; not together with fault, not at connect
+	Reply int `toml:"reply" range:"400..599"`
+	// how it fails without a reply
+	Fault string `toml:"fault" oneof:"drop timeout"`
+	// probability that an attempt (or connection) fails this way
+	// Source: scenario
+	P float64 `toml:"p" range:"0..1"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 var keys = conf.Declare[Config]()

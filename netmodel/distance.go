@@ -10,10 +10,16 @@ import (
 
 // Distance lengthens the paths from some servers to some destinations.
 type Distance struct {
-	From string  `toml:"from" doc:"name of a server, or region of servers" required:"true"`
-	To   string  `toml:"to" doc:"name of a destination, or region of destinations" required:"true"`
-	RTT  vt.Span `toml:"extra_rtt" doc:"added to every round trip" range:"0s..1m" source:"scenario"`
-	Hops int     `toml:"extra_hops" doc:"added to the hops of every path" range:"0..64" source:"scenario"`
+	// name of a server, or region of servers
+	From string `toml:"from" required:"true"`
+	// name of a destination, or region of destinations
+	To string `toml:"to" required:"true"`
+	// added to every round trip
+	// Source: scenario
+	RTT vt.Span `toml:"extra_rtt" range:"0s..1m"`
+	// added to the hops of every path
+	// Source: scenario
+	Hops int `toml:"extra_hops" range:"0..64"`
 }
 
 // from reports whether the paths of a server are among those of d.

@@ -10,13 +10,21 @@ import (
 // one that is full, or one that receives mail too fast. It holds one recipient, and does not
 // count against the sender.
 type Mailbox struct {
-	Share float64 `toml:"share" doc:"share of the mailboxes that are in this state at any time" range:"0..1" required:"true" source:"scenario"`
-	For   vt.Span `toml:"for" doc:"how long a mailbox stays in it; it may be in it again right after that" range:"1s..3650d" default:"1d" source:"assumed: no provider publishes it"`
-	At    string  `toml:"at" doc:"command that is refused" oneof:"rcpt data dot" default:"rcpt"`
-	Reply int     `toml:"reply" doc:"reply code" range:"400..599" default:"452"`
+	// share of the mailboxes that are in this state at any time
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1" required:"true"`
+	// how long a mailbox stays in it; it may be in it again right after that
+	// Source: assumed: no provider publishes it
+	For vt.Span `toml:"for" range:"1s..3650d" default:"1d"`
+	// command that is refused
+	At string `toml:"at" oneof:"rcpt data dot" default:"rcpt"`
+	// reply code
+	Reply int `toml:"reply" range:"400..599" default:"452"`
 
-	Enhanced mail.Enhanced `toml:"enhanced" doc:"enhanced status of the reply (RFC 3463)" default:"4.2.2"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced" default:"4.2.2"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // mostMailboxes is the most states of mailboxes at a destination: a draw has four words.

@@ -10,8 +10,11 @@ import (
 // Pool is a number of source addresses of a server for the campaigns that name it, so that one campaign does not
 // suffer from what another one has done to the reputation of its addresses.
 type Pool struct {
-	Name      string `toml:"name" doc:"name by which campaigns ask for it" required:"true"`
-	Addresses int    `toml:"addresses" doc:"source addresses of the pool, which the connections of its campaigns to a destination take in turn" range:"1..1000" default:"1" source:"scenario"`
+	// name by which campaigns ask for it
+	Name string `toml:"name" required:"true"`
+	// source addresses of the pool, which the connections of its campaigns to a destination take in turn
+	// Source: scenario
+	Addresses int `toml:"addresses" range:"1..1000" default:"1"`
 }
 
 // AllAddresses returns the number of source addresses of the server, with those of its pools.

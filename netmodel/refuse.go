@@ -10,14 +10,24 @@ import (
 // Refuse is an event during which a destination refuses connections or messages,
 // such as an entry in a block list, a broken filter or a full disk.
 type Refuse struct {
-	From  vt.Span `toml:"from" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	To    vt.Span `toml:"to" doc:"when it ends; not given: it lasts until the end of the run" range:">0s..3650d" unit:"moment" source:"scenario"`
-	At    string  `toml:"at" doc:"stage: new connections are refused at banner and ehlo, messages at the others" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
-	Reply int     `toml:"reply" doc:"reply code" range:"400..599" required:"true"`
-	Share float64 `toml:"share" doc:"share of connections or messages that are refused" range:"0..1" default:"1" source:"scenario"`
+	// when it begins
+	// Source: scenario
+	From vt.Span `toml:"from" range:"0s..3650d" unit:"moment"`
+	// when it ends; not given: it lasts until the end of the run
+	// Source: scenario
+	To vt.Span `toml:"to" range:">0s..3650d" unit:"moment"`
+	// stage: new connections are refused at banner and ehlo, messages at the others
+	At string `toml:"at" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
+	// reply code
+	Reply int `toml:"reply" range:"400..599" required:"true"`
+	// share of connections or messages that are refused
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1" default:"1"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 func (v Refuse) validate() []error {

@@ -11,8 +11,10 @@ import (
 // Parameters are the settings that are tuned in simulation and promoted to
 // sending servers.
 type Parameters struct {
-	Governor governor.Config `toml:"governor" doc:"the law and its numbers"`
-	Retry    retry.Config    `toml:"retry" doc:"the resend policy"`
+	// the law and its numbers
+	Governor governor.Config `toml:"governor"`
+	// the resend policy
+	Retry retry.Config `toml:"retry"`
 }
 
 var parametersFormat = tomlfile.New[Parameters]("governor.target")

@@ -20,19 +20,43 @@ import (
 // Dispatch is how lists come to delivering servers: how they are divided, and the sending server that hands them
 // over.
 type Dispatch struct {
-	Partition string  `toml:"partition" doc:"strategy by which each list is divided among the servers" default:"shares"`
-	Imbalance float64 `toml:"imbalance" doc:"most recipients of a server / its fair share, by server.share and processes" range:"1..10" default:"1.05" source:"assumed: one in twenty more than its share delays no mailing by more"`
+	// strategy by which each list is divided among the servers
+	Partition string `toml:"partition" default:"shares"`
+	// most recipients of a server / its fair share, by server.share and processes
+	// Source: assumed: one in twenty more than its share delays no mailing by more
+	Imbalance float64 `toml:"imbalance" range:"1..10" default:"1.05"`
 
-	Proximity proximity.Config `toml:"proximity" doc:"how distances are learned ([0056]-[0059])"`
+	// how distances are learned ([0056]-[0059])
+	Proximity proximity.Config `toml:"proximity"`
 
-	Check      vt.Span      `toml:"check,omitdefault" doc:"time between two checks by a sending server (A server), which hands lists over, sees that they are delivered, and gives to others what a lost server leaves ([0029]-[0041]); 0s: there is none, and a list is on its servers when its campaign starts" range:"0s..1h" default:"0s" source:"assumed: no sending server"`
-	Lease      vt.Span      `toml:"lease,omitdefault" doc:"how long a delivering server may deliver without an answer of the sending server" range:">0s..1d" default:"1m" source:"assumed: some checks may be lost"`
-	Patience   vt.Span      `toml:"patience,omitdefault" doc:"time without an answer after which a delivering server counts as lost, and its recipients without a known outcome are planned anew" range:">0s..30d" default:"15m" source:"derived: longer than the longest SMTP time-out, RFC 5321 4.5.3.2.6"`
-	Window     int          `toml:"window,omitdefault" doc:"most recipients of a part of a list who may have the message while the sending server has no outcome of theirs: as many may get it twice if the server is lost" range:"1..1000000" default:"1000" source:"assumed: some seconds of mail"`
-	SameList   bool         `toml:"same_list,omitdefault" doc:"all campaigns go to the same people: a recipient of one is the person with the same number in each other"`
-	Licence    int          `toml:"licence,omitdefault" doc:"most MTA processes of all campaigns under way, on all servers ([0083]); 0: no limit" range:"0..1000000" source:"scenario"`
-	Efficiency unit.PerHour `toml:"efficiency,omitdefault" doc:"messages that a process delivers in an hour, until finished parts of lists have shown it; how many processes a deadline needs follows from it ([0031], [0066])" range:">0/h..3600000/h" default:"700/h" source:"derived: [0065], [0068]: 140,000/h by 200 processes"`
-	Chunk      int          `toml:"chunk,omitdefault" doc:"recipients that a delivering server fetches at a time, with partition = \"pull\"" range:"1..1000000000" default:"10000" source:"derived: [0078]"`
+	// time between two checks by a sending server (A server), which hands lists over, sees that they are delivered, and
+	// gives to others what a lost server leaves ([0029]-[0041]); 0s: there is none, and a list is on its servers when
+	// its campaign starts
+	// Source: assumed: no sending server
+	Check vt.Span `toml:"check,omitdefault" range:"0s..1h" default:"0s"`
+	// how long a delivering server may deliver without an answer of the sending server
+	// Source: assumed: some checks may be lost
+	Lease vt.Span `toml:"lease,omitdefault" range:">0s..1d" default:"1m"`
+	// time without an answer after which a delivering server counts as lost, and its recipients without a known outcome
+	// are planned anew
+	// Source: derived: longer than the longest SMTP time-out, RFC 5321 4.5.3.2.6
+	Patience vt.Span `toml:"patience,omitdefault" range:">0s..30d" default:"15m"`
+	// most recipients of a part of a list who may have the message while the sending server has no outcome of theirs:
+	// as many may get it twice if the server is lost
+	// Source: assumed: some seconds of mail
+	Window int `toml:"window,omitdefault" range:"1..1000000" default:"1000"`
+	// all campaigns go to the same people: a recipient of one is the person with the same number in each other
+	SameList bool `toml:"same_list,omitdefault"`
+	// most MTA processes of all campaigns under way, on all servers ([0083]); 0: no limit
+	// Source: scenario
+	Licence int `toml:"licence,omitdefault" range:"0..1000000"`
+	// messages that a process delivers in an hour, until finished parts of lists have shown it; how many processes a
+	// deadline needs follows from it ([0031], [0066])
+	// Source: derived: [0065], [0068]: 140,000/h by 200 processes
+	Efficiency unit.PerHour `toml:"efficiency,omitdefault" range:">0/h..3600000/h" default:"700/h"`
+	// recipients that a delivering server fetches at a time, with partition = "pull"
+	// Source: derived: [0078]
+	Chunk int `toml:"chunk,omitdefault" range:"1..1000000000" default:"10000"`
 }
 
 // strategies are the choices of sender.partition.

@@ -9,8 +9,12 @@ import (
 
 // Quiet are hours of each day in which no attempt begins.
 type Quiet struct {
-	From vt.TimeOfDay `toml:"from" doc:"time of day at which they begin" required:"true" range:"00:00..23:59:59" source:"scenario"`
-	To   vt.TimeOfDay `toml:"to" doc:"time of day at which they end; earlier than from: on the next day" required:"true" range:"00:00..23:59:59" source:"scenario"`
+	// time of day at which they begin
+	// Source: scenario
+	From vt.TimeOfDay `toml:"from" required:"true" range:"00:00..23:59:59"`
+	// time of day at which they end; earlier than from: on the next day
+	// Source: scenario
+	To vt.TimeOfDay `toml:"to" required:"true" range:"00:00..23:59:59"`
 }
 
 // Pauses returns the times, up to the horizon, at which the sending pauses, in order and

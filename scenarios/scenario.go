@@ -23,38 +23,73 @@ import (
 // Scenario describes one experiment: the load, the network, the governor, and
 // the expectations that the result must meet.
 type Scenario struct {
-	SchemaVersion int         `toml:"schema_version" doc:"version of this file format" range:"1..1" required:"true" default:"1"`
-	Name          string      `toml:"name" doc:"short name, used for the run folder" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
-	About         string      `toml:"about" doc:"what the scenario shows, in a sentence or two"`
-	Seed          uint64      `toml:"seed" doc:"seed of all random draws of the run" range:"0..9223372036854775807" default:"1"`
-	Horizon       vt.Span     `toml:"horizon" doc:"the run ends here even if mail is pending" default:"5d" range:">0s..3650d" source:"derived: RFC 5321 4.5.4.1: give up after 4 or 5 days"`
-	Stages        string      `toml:"stages" doc:"events per attempt: one, or one per stage with the same result" oneof:"collapsed full" default:"collapsed"`
-	StartAt       vt.Civil    `toml:"start_at,omitdefault" doc:"date and time that the clock shows at the start of the run; moments may then be clock times, and daily cycles follow the time of day; not given: a run begins at midnight and has no date" range:"2000-01-01 00:00..2199-12-31 23:59"`
-	TimeZone      string      `toml:"time_zone,omitdefault" doc:"IANA time zone of start_at and of all clock times" default:"UTC"`
-	UTCOffsets    []vt.Offset `toml:"utc_offsets,omitdefault" doc:"offsets of the clock from UTC, each with the time after the start from which it holds; not given: those of time_zone, which a resolved scenario spells out"`
-	TimeScale     float64     `toml:"time_scale" doc:"how many times faster than the clock a live run goes" range:"1..10000" default:"1"`
-	DomainsFile   string      `toml:"domains_file,omitdefault" doc:"CSV file with the columns domain and provider: the destination of each domain of a list, beside the destinations' own domain and domains; a path from the folder of the scenario"`
+	// version of this file format
+	SchemaVersion int `toml:"schema_version" range:"1..1" required:"true" default:"1"`
+	// short name, used for the run folder
+	Name string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	// what the scenario shows, in a sentence or two
+	About string `toml:"about"`
+	// seed of all random draws of the run
+	Seed uint64 `toml:"seed" range:"0..9223372036854775807" default:"1"`
+	// the run ends here even if mail is pending
+	// Source: derived: RFC 5321 4.5.4.1: give up after 4 or 5 days
+	Horizon vt.Span `toml:"horizon" default:"5d" range:">0s..3650d"`
+	// events per attempt: one, or one per stage with the same result
+	Stages string `toml:"stages" oneof:"collapsed full" default:"collapsed"`
+	// date and time that the clock shows at the start of the run; moments may then be clock times, and daily cycles
+	// follow the time of day; not given: a run begins at midnight and has no date
+	StartAt vt.Civil `toml:"start_at,omitdefault" range:"2000-01-01 00:00..2199-12-31 23:59"`
+	// IANA time zone of start_at and of all clock times
+	TimeZone string `toml:"time_zone,omitdefault" default:"UTC"`
+	// offsets of the clock from UTC, each with the time after the start from which it holds; not given: those of
+	// time_zone, which a resolved scenario spells out
+	UTCOffsets []vt.Offset `toml:"utc_offsets,omitdefault"`
+	// how many times faster than the clock a live run goes
+	TimeScale float64 `toml:"time_scale" range:"1..10000" default:"1"`
+	// CSV file with the columns domain and provider: the destination of each domain of a list, beside the destinations'
+	// own domain and domains; a path from the folder of the scenario
+	DomainsFile string `toml:"domains_file,omitdefault"`
 
-	Analysis      Analysis               `toml:"analysis" doc:"how repeated runs of the scenario are analysed"`
-	Governor      governor.Config        `toml:"governor" doc:"the performance governor of every server ([0063]-[0070])"`
-	Dispatch      Dispatch               `toml:"sender,omitdefault" doc:"how lists come to servers ([0031], [0052]-[0062])"`
-	Bus           Bus                    `toml:"bus,omitdefault" doc:"how messages between the sender's own servers travel"`
-	Disk          Disk                   `toml:"disk,omitdefault" doc:"disks of the sender's own servers"`
-	AccountLimits []Account              `toml:"account,omitdefault" doc:"limits of accounts ([0083]); needs sender.check"`
-	Returns       Returns                `toml:"returns,omitdefault" doc:"the server that takes returned mail (C server, [0042]-[0045])"`
-	Requests      Requests               `toml:"requests,omitdefault" doc:"the server that takes requests (D server, [0047], [0048])"`
-	Faults        []Fault                `toml:"fault,omitdefault" doc:"what happens to the sender's own servers; needs sender.check"`
-	Quiet         []Quiet                `toml:"quiet,omitdefault" doc:"hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait"`
-	Retry         retry.Config           `toml:"retry" doc:"resends and their limit ([0071]-[0077])"`
-	Freeing       delivery.Freeing       `toml:"freeing" doc:"what happens to MTA processes beyond C ([0070])"`
-	Message       Message                `toml:"message" doc:"what is sent"`
-	Dialogue      mail.Dialogue          `toml:"dialogue" doc:"how SMTP is spoken"`
-	Network       netmodel.Paths         `toml:"network" doc:"the paths between servers and destinations"`
-	Servers       []netmodel.Server      `toml:"server" doc:"delivering servers (B servers)"`
-	Destinations  []netmodel.Destination `toml:"destination" doc:"mailbox providers" required:"true"`
-	Replies       []replies.Row          `toml:"reply,omitdefault" doc:"the sender's reading of replies of all destinations, after each destination's own; see there"`
-	Campaigns     []Campaign             `toml:"campaign" doc:"messages with their lists" required:"true"`
-	Expect        []measure.Expectation  `toml:"expect" doc:"what must hold at the end; a miss makes the run fail"`
+	// how repeated runs of the scenario are analysed
+	Analysis Analysis `toml:"analysis"`
+	// the performance governor of every server ([0063]-[0070])
+	Governor governor.Config `toml:"governor"`
+	// how lists come to servers ([0031], [0052]-[0062])
+	Dispatch Dispatch `toml:"sender,omitdefault"`
+	// how messages between the sender's own servers travel
+	Bus Bus `toml:"bus,omitdefault"`
+	// disks of the sender's own servers
+	Disk Disk `toml:"disk,omitdefault"`
+	// limits of accounts ([0083]); needs sender.check
+	AccountLimits []Account `toml:"account,omitdefault"`
+	// the server that takes returned mail (C server, [0042]-[0045])
+	Returns Returns `toml:"returns,omitdefault"`
+	// the server that takes requests (D server, [0047], [0048])
+	Requests Requests `toml:"requests,omitdefault"`
+	// what happens to the sender's own servers; needs sender.check
+	Faults []Fault `toml:"fault,omitdefault"`
+	// hours of each day in which no attempt begins: attempts under way end, and resends that fall due wait
+	Quiet []Quiet `toml:"quiet,omitdefault"`
+	// resends and their limit ([0071]-[0077])
+	Retry retry.Config `toml:"retry"`
+	// what happens to MTA processes beyond C ([0070])
+	Freeing delivery.Freeing `toml:"freeing"`
+	// what is sent
+	Message Message `toml:"message"`
+	// how SMTP is spoken
+	Dialogue mail.Dialogue `toml:"dialogue"`
+	// the paths between servers and destinations
+	Network netmodel.Paths `toml:"network"`
+	// delivering servers (B servers)
+	Servers []netmodel.Server `toml:"server"`
+	// mailbox providers
+	Destinations []netmodel.Destination `toml:"destination" required:"true"`
+	// the sender's reading of replies of all destinations, after each destination's own; see there
+	Replies []replies.Row `toml:"reply,omitdefault"`
+	// messages with their lists
+	Campaigns []Campaign `toml:"campaign" required:"true"`
+	// what must hold at the end; a miss makes the run fail
+	Expect []measure.Expectation `toml:"expect"`
 
 	domains *domainsFile        // content of DomainsFile; nil: none, or not read
 	known   *proximity.Database // what earlier runs learned; nil: nothing
@@ -64,8 +99,11 @@ type Scenario struct {
 // a scenario without a kind are terminating, because its lists end; that a run stands
 // for the long run is for the author to state.
 type Analysis struct {
-	Kind   string `toml:"kind" doc:"terminating: a campaign from its start to its end; steady-state: the long run without its start-up; replications are terminating unless it is given" oneof:"terminating steady-state"`
-	WarmUp WarmUp `toml:"warm_up" doc:"start-up of a steady-state run that is left out: simulated time, or auto to find it (MSER-5)" default:"auto"`
+	// terminating: a campaign from its start to its end; steady-state: the long run without its start-up; replications
+	// are terminating unless it is given
+	Kind string `toml:"kind" oneof:"terminating steady-state"`
+	// start-up of a steady-state run that is left out: simulated time, or auto to find it (MSER-5)
+	WarmUp WarmUp `toml:"warm_up" default:"auto"`
 }
 
 // Kinds of Analysis.
@@ -110,11 +148,16 @@ func (w WarmUp) MarshalText() ([]byte, error) {
 
 // Message is one message of a run.
 type Message struct {
-	Size unit.Bytes `toml:"size" doc:"size on the wire; with size_sigma the median" default:"45kB" range:"1B..1GiB" source:"assumed: median campaign"`
+	// size on the wire; with size_sigma the median
+	// Source: assumed: median campaign
+	Size unit.Bytes `toml:"size" default:"45kB" range:"1B..1GiB"`
 
-	SizeSigma float64 `toml:"size_sigma,omitdefault" doc:"standard deviation of the logarithm of the sizes of single messages (lognormal); 0: all are alike" range:"0..3" source:"assumed: all messages of a campaign are alike"`
+	// standard deviation of the logarithm of the sizes of single messages (lognormal); 0: all are alike
+	// Source: assumed: all messages of a campaign are alike
+	SizeSigma float64 `toml:"size_sigma,omitdefault" range:"0..3"`
 
-	From string `toml:"from" doc:"author address of a live run, under a reserved domain" default:"news@sender.example"`
+	// author address of a live run, under a reserved domain
+	From string `toml:"from" default:"news@sender.example"`
 }
 
 // Idle reports whether a key has no meaning beside the other values of m.
@@ -122,19 +165,46 @@ func (m Message) Idle(key string) bool { return key == "size_sigma" && m.SizeSig
 
 // Campaign is one message and its list.
 type Campaign struct {
-	Name       string       `toml:"name" doc:"name in tables and files" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
-	Recipients int          `toml:"recipients" doc:"length of the synthetic list" range:"1..1000000000" required:"true" source:"scenario"`
-	Size       unit.Bytes   `toml:"size,omitdefault" doc:"size of its messages on the wire; not given: message.size" range:"1B..1GiB" source:"assumed: as message.size"`
-	Domain     string       `toml:"domain,omitdefault" doc:"sending domain, which allowances with scope = \"domain\" count; campaigns that name none have one domain together"`
-	Account    string       `toml:"account,omitdefault" doc:"account that the campaign is sent for, such as a customer's, which allowances with scope = \"account\" count; campaigns that name none have one account together"`
-	Pool       string       `toml:"pool,omitdefault" doc:"name of the pool of source addresses from which its connections come, on each server that has one of that name; not given: the servers' own addresses"`
-	Start      vt.Span      `toml:"start" doc:"when its delivery may begin" unit:"moment" source:"assumed: at once"`
-	Deadline   vt.Span      `toml:"deadline,omitdefault" doc:"by when every recipient is to be final (delivered, failed or given up); not given: none. The report and late_recipients judge by it, and a sending server asks for as few processes as it needs for it; it changes nothing else in the run" unit:"moment" range:">0s..3650d" source:"scenario"`
-	Processes  int          `toml:"processes" doc:"MTA processes that it requests from each server" range:"1..1000000" default:"500" source:"assumed: three times what Table 1 needs at 1000 messages per hour and process"`
-	Subset     int          `toml:"subset" doc:"recipients that an MTA process takes at once ([0031])" range:"1..1000000000" default:"1000" source:"assumed: [0031] names no length"`
-	Priority   int          `toml:"priority" doc:"a campaign of higher priority gets processes before others, and each other process gives way to it when its attempt ends; with victim = \"lowest-priority\", processes of the lowest priority are freed first; not given: below all" range:"1..1000" source:"assumed: none is more important"`
-	Asks       Asks         `toml:"asks,omitdefault" doc:"recipients who ask to get nothing any more; needs sender.check"`
-	Rate       unit.PerHour `toml:"rate,omitdefault" doc:"messages of the campaign that each server offers in the long run, evenly spaced; not given: no limit" range:"0.01/h..3600000000/h" source:"assumed: no limit of its own"`
+	// name in tables and files
+	Name string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	// length of the synthetic list
+	// Source: scenario
+	Recipients int `toml:"recipients" range:"1..1000000000" required:"true"`
+	// size of its messages on the wire; not given: message.size
+	// Source: assumed: as message.size
+	Size unit.Bytes `toml:"size,omitdefault" range:"1B..1GiB"`
+	// sending domain, which allowances with scope = "domain" count; campaigns that name none have one domain together
+	Domain string `toml:"domain,omitdefault"`
+	// account that the campaign is sent for, such as a customer's, which allowances with scope = "account" count;
+	// campaigns that name none have one account together
+	Account string `toml:"account,omitdefault"`
+	// name of the pool of source addresses from which its connections come, on each server that has one of that name;
+	// not given: the servers' own addresses
+	Pool string `toml:"pool,omitdefault"`
+	// when its delivery may begin
+	// Source: assumed: at once
+	Start vt.Span `toml:"start" unit:"moment"`
+	// by when every recipient is to be final (delivered, failed or given up); not given: none. The report and
+	// late_recipients judge by it, and a sending server asks for as few processes as it needs for it; it changes
+	// nothing else in the run
+	// Source: scenario
+	Deadline vt.Span `toml:"deadline,omitdefault" unit:"moment" range:">0s..3650d"`
+	// MTA processes that it requests from each server
+	// Source: assumed: three times what Table 1 needs at 1000 messages per hour and process
+	Processes int `toml:"processes" range:"1..1000000" default:"500"`
+	// recipients that an MTA process takes at once ([0031])
+	// Source: assumed: [0031] names no length
+	Subset int `toml:"subset" range:"1..1000000000" default:"1000"`
+	// a campaign of higher priority gets processes before others, and each other process gives way to it when its
+	// attempt ends; with victim = "lowest-priority", processes of the lowest priority are freed first; not given: below
+	// all
+	// Source: assumed: none is more important
+	Priority int `toml:"priority" range:"1..1000"`
+	// recipients who ask to get nothing any more; needs sender.check
+	Asks Asks `toml:"asks,omitdefault"`
+	// messages of the campaign that each server offers in the long run, evenly spaced; not given: no limit
+	// Source: assumed: no limit of its own
+	Rate unit.PerHour `toml:"rate,omitdefault" range:"0.01/h..3600000000/h"`
 }
 
 // Sender returns what an allowance with a scope counts of the campaign: its account or its sending domain.

@@ -17,44 +17,75 @@ import (
 
 // Bus is how messages between the sender's own servers travel.
 type Bus struct {
-	Delay  vt.Span `toml:"delay,omitdefault" doc:"least time of a message; the longest is twice as long" range:">0s..1m" default:"10ms" source:"assumed: servers in several places of a continent"`
-	Loss   float64 `toml:"loss,omitdefault" doc:"share of messages that are lost" range:"0..0.5" source:"assumed: none is lost"`
-	Repeat float64 `toml:"repeat,omitdefault" doc:"share of messages that come a second time" range:"0..0.5" source:"assumed: none comes twice"`
+	// least time of a message; the longest is twice as long
+	// Source: assumed: servers in several places of a continent
+	Delay vt.Span `toml:"delay,omitdefault" range:">0s..1m" default:"10ms"`
+	// share of messages that are lost
+	// Source: assumed: none is lost
+	Loss float64 `toml:"loss,omitdefault" range:"0..0.5"`
+	// share of messages that come a second time
+	// Source: assumed: none comes twice
+	Repeat float64 `toml:"repeat,omitdefault" range:"0..0.5"`
 }
 
 // Disk is the disk of each of the sender's own servers.
 type Disk struct {
-	Commit vt.Span `toml:"commit,omitdefault" doc:"time after which what a server writes is durable; whatever rests on it, such as a final dot or a message, waits" range:"0s..1m" default:"0s" source:"assumed: no time"`
+	// time after which what a server writes is durable; whatever rests on it, such as a final dot or a message, waits
+	// Source: assumed: no time
+	Commit vt.Span `toml:"commit,omitdefault" range:"0s..1m" default:"0s"`
 }
 
 // Account limits the campaigns of one account.
 type Account struct {
-	Name      string `toml:"name" doc:"as in campaign.account" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
-	Processes int    `toml:"processes" doc:"most MTA processes of its campaigns under way, on all servers; 0: no limit" range:"0..1000000" source:"scenario"`
-	PerDay    int    `toml:"messages_per_day" doc:"most recipients of its campaigns who are given to servers in a day, while all others wait for the next day; days have 24 h, and the first begins with the run; 0: no limit" range:"0..1000000000" source:"scenario"`
+	// as in campaign.account
+	Name string `toml:"name" pattern:"^[a-z0-9][a-z0-9-]{0,63}$" required:"true"`
+	// most MTA processes of its campaigns under way, on all servers; 0: no limit
+	// Source: scenario
+	Processes int `toml:"processes" range:"0..1000000"`
+	// most recipients of its campaigns who are given to servers in a day, while all others wait for the next day; days
+	// have 24 h, and the first begins with the run; 0: no limit
+	// Source: scenario
+	PerDay int `toml:"messages_per_day" range:"0..1000000000"`
 }
 
 // Returns is the server that takes returned mail.
 type Returns struct {
-	Ignored bool `toml:"ignored,omitdefault" doc:"returned mail is not read"`
+	// returned mail is not read
+	Ignored bool `toml:"ignored,omitdefault"`
 
-	Hard int `toml:"hard,omitdefault" doc:"number of hard returns (the mailbox does not exist) after which a person gets nothing any more ([0079])" range:"1..1000" default:"2" source:"derived: [0079]: more than one"`
-	Soft int `toml:"soft,omitdefault" doc:"number of soft returns (any other reason) after which a person gets nothing any more; 0: never" range:"0..1000" source:"assumed: the reason passes"`
+	// number of hard returns (the mailbox does not exist) after which a person gets nothing any more ([0079])
+	// Source: derived: [0079]: more than one
+	Hard int `toml:"hard,omitdefault" range:"1..1000" default:"2"`
+	// number of soft returns (any other reason) after which a person gets nothing any more; 0: never
+	// Source: assumed: the reason passes
+	Soft int `toml:"soft,omitdefault" range:"0..1000"`
 }
 
 // Requests is the server that takes requests.
 type Requests struct {
-	Ignored bool     `toml:"ignored,omitdefault" doc:"requests are not read"`
-	Words   []string `toml:"words,omitdefault" doc:"words that make a letter from a recipient a request to get nothing any more ([0044]); a letter without them has no effect" default:"delete, unsubscribe"`
-	Confirm bool     `toml:"confirm,omitdefault" doc:"a request counts only when the recipient has confirmed it ([0047])"`
-	Push    vt.Span  `toml:"push,omitdefault" doc:"time after which a change of the list is sent again if the sending server has not acknowledged it; the server for returned mail does the same" range:">0s..1d" default:"1s" source:"assumed: a hundred times the delay of a message"`
+	// requests are not read
+	Ignored bool `toml:"ignored,omitdefault"`
+	// words that make a letter from a recipient a request to get nothing any more ([0044]); a letter without them has
+	// no effect
+	Words []string `toml:"words,omitdefault" default:"delete, unsubscribe"`
+	// a request counts only when the recipient has confirmed it ([0047])
+	Confirm bool `toml:"confirm,omitdefault"`
+	// time after which a change of the list is sent again if the sending server has not acknowledged it; the server for
+	// returned mail does the same
+	// Source: assumed: a hundred times the delay of a message
+	Push vt.Span `toml:"push,omitdefault" range:">0s..1d" default:"1s"`
 }
 
 // Asks describes recipients who ask to get nothing any more.
 type Asks struct {
-	Share  float64 `toml:"share" doc:"share of the recipients who ask, of all who get the message" range:"0..1" source:"scenario"`
-	After  vt.Span `toml:"after" doc:"least time from the message to the request; the longest is twice as long" range:"0s..30d" default:"10m" source:"assumed: many read at once"`
-	Letter string  `toml:"letter" doc:"text of the request" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
+	// share of the recipients who ask, of all who get the message
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1"`
+	// least time from the message to the request; the longest is twice as long
+	// Source: assumed: many read at once
+	After vt.Span `toml:"after" range:"0s..30d" default:"10m"`
+	// text of the request
+	Letter string `toml:"letter" default:"unsubscribe" pattern:"^[ -~]{1,400}$"`
 }
 
 // Off reports whether no recipient asks.
@@ -62,11 +93,19 @@ func (a Asks) Off() bool { return a.Share == 0 }
 
 // Fault is something that happens to one of the sender's own servers.
 type Fault struct {
-	Server string  `toml:"server" doc:"name of a delivering server, or sender, returns or requests" required:"true"`
-	Kind   string  `toml:"kind" doc:"what happens" default:"power-min" required:"true"`
-	At     vt.Span `toml:"at" doc:"when it happens; if within is given, at the earliest" unit:"moment" range:">0s..3650d" required:"true" source:"scenario"`
-	Within vt.Span `toml:"within,omitdefault" doc:"the moment is drawn between at and this much later; 0s: it happens exactly at at" range:"0s..3650d" source:"scenario"`
-	For    vt.Span `toml:"for,omitdefault" doc:"how long it lasts; not given: for good" range:">0s..3650d" source:"scenario"`
+	// name of a delivering server, or sender, returns or requests
+	Server string `toml:"server" required:"true"`
+	// what happens
+	Kind string `toml:"kind" default:"power-min" required:"true"`
+	// when it happens; if within is given, at the earliest
+	// Source: scenario
+	At vt.Span `toml:"at" unit:"moment" range:">0s..3650d" required:"true"`
+	// the moment is drawn between at and this much later; 0s: it happens exactly at at
+	// Source: scenario
+	Within vt.Span `toml:"within,omitdefault" range:"0s..3650d"`
+	// how long it lasts; not given: for good
+	// Source: scenario
+	For vt.Span `toml:"for,omitdefault" range:">0s..3650d"`
 }
 
 // Kinds of Fault.

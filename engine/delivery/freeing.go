@@ -18,9 +18,14 @@ import (
 
 // Freeing determines what happens to MTA processes that are allocated beyond C ([0070]).
 type Freeing struct {
-	Policy  string `toml:"policy" doc:"what happens to processes beyond C" default:"none"`
-	Victim  string `toml:"victim" doc:"which process is freed first" default:"ahead-of-schedule"`
-	Shorten int    `toml:"shorten" doc:"recipients of its subset that a preempted process still tries; the rest returns to its campaign at once. 0: the process is freed when its attempt ends" range:"0..1000000000" source:"derived: [0070]: freed"`
+	// what happens to processes beyond C
+	Policy string `toml:"policy" default:"none"`
+	// which process is freed first
+	Victim string `toml:"victim" default:"ahead-of-schedule"`
+	// recipients of its subset that a preempted process still tries; the rest returns to its campaign at once. 0: the
+	// process is freed when its attempt ends
+	// Source: derived: [0070]: freed
+	Shorten int `toml:"shorten" range:"0..1000000000"`
 }
 
 var keys = declare()

@@ -13,10 +13,19 @@ import "flyball/internal/conf"
 
 // Config is how distances are learned.
 type Config struct {
-	By       string  `toml:"by" doc:"what counts as distance: the measured time of an attempt from the connection to the reply, or hops alone, of which each counts as 10 ms ([0056])" oneof:"delay hops" default:"delay"`
-	Probes   float64 `toml:"probes" doc:"most recipients of a campaign that are sent over other servers than the plan wants, to measure from there / all its recipients ([0059])" range:"0..0.1" default:"0.01" source:"assumed: they cost less than one percent where a wrong server takes twice as long"`
-	HalfLife float64 `toml:"half_life" doc:"mailings after which what was measured weighs half as much" range:">0..1000" default:"1" source:"assumed: distances may shift between any two mailings"`
-	Memory   int     `toml:"memory" doc:"attempts for which all that was measured before weighs at most" range:"1..1000000" default:"10" source:"assumed: a dozen probes then outweigh what was believed before distances shifted"`
+	// what counts as distance: the measured time of an attempt from the connection to the reply, or hops alone, of
+	// which each counts as 10 ms ([0056])
+	By string `toml:"by" oneof:"delay hops" default:"delay"`
+	// most recipients of a campaign that are sent over other servers than the plan wants, to measure from there / all
+	// its recipients ([0059])
+	// Source: assumed: they cost less than one percent where a wrong server takes twice as long
+	Probes float64 `toml:"probes" range:"0..0.1" default:"0.01"`
+	// mailings after which what was measured weighs half as much
+	// Source: assumed: distances may shift between any two mailings
+	HalfLife float64 `toml:"half_life" range:">0..1000" default:"1"`
+	// attempts for which all that was measured before weighs at most
+	// Source: assumed: a dozen probes then outweigh what was believed before distances shifted
+	Memory int `toml:"memory" range:"1..1000000" default:"10"`
 }
 
 var keys = conf.Declare[Config]()

@@ -10,13 +10,14 @@ import (
 	"strings"
 )
 
-// Key is one key of a config: everything that the tags of a struct field
-// declare about it. Help, schema, defaults, validation, the tables in docs and
-// the list of assumptions all come from here.
+// Key is one key of a config: everything that a struct field declares about it. Help, schema, defaults, validation,
+// the tables in docs and the list of assumptions all come from here. The comment above the field, which go generate
+// writes into a method KeyDoc of the struct, gives what the key means and, on a last line that begins with
+// "Source: ", how sure the number is and why: "measured: ...", "derived: ...", "assumed: ..."; "scenario" for what
+// only the author of a scenario can choose; none for names, orders and reply codes. All else are tags:
 //
 //	toml      name in a file. "name,omitdefault": a resolved file leaves the key out at its default, so that
 //	          files written before the key was added keep their identity
-//	doc       what the key means
 //	default   value if a file does not give the key, as in a file but without quotes; none: zero
 //	range     least and greatest value, "0..1" or ">0s..30d" where the least is excluded
 //	oneof     the words that the value is one of
@@ -24,8 +25,6 @@ import (
 //	required  "true": a file must give the key
 //	unit      "processes": a number of MTA processes; "moment": a point in time, which a file gives as a time after
 //	          the start or, if the start has a date, as a clock time
-//	source    how sure a number is, and why: "measured: ...", "derived: ...", "assumed: ..."; "scenario" for what
-//	          only the author of a scenario can choose; none for names, orders and reply codes
 type Key struct {
 	Index       int // index of the struct field
 	Name        string
@@ -45,6 +44,11 @@ type Key struct {
 	low, high float64
 	pattern   *regexp.Regexp
 	usual     reflect.Value // the default
+}
+
+// documented is a config with comments above its keys. KeyDoc returns them without line breaks.
+type documented interface {
+	KeyDoc(key string) (doc, source string)
 }
 
 // Choice is a word that the value of a key may be, and what the word means.
@@ -125,10 +129,14 @@ func read(t reflect.Type) []Key {
 		if name == "" {
 			continue
 		}
-		key := Key{Index: i, Name: name, Doc: tag.Get("doc"), Type: t.Field(i).Type, Default: tag.Get("default"),
+		key := Key{Index: i, Name: name, Type: t.Field(i).Type, Default: tag.Get("default"),
 			Pattern: tag.Get("pattern"), Required: tag.Get("required") == "true", OmitDefault: option == "omitdefault",
 			OneOf: strings.Fields(tag.Get("oneof")), Unit: tag.Get("unit")}
-		key.Status, key.Source, _ = strings.Cut(tag.Get("source"), ": ")
+		if d, ok := reflect.Zero(t).Interface().(documented); ok {
+			doc, source := d.KeyDoc(name)
+			key.Doc = doc
+			key.Status, key.Source, _ = strings.Cut(source, ": ")
+		}
 		if c, ok := reflect.Zero(t).Interface().(chooser); ok {
 			key.choose(c.Choices(name))
 		}

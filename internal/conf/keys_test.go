@@ -10,8 +10,8 @@ import (
 )
 
 type pump struct {
-	Kind  string  `toml:"kind" doc:"how it works" default:"gear"`
-	Rate  float64 `toml:"rate" doc:"litres a second" default:"2.5" range:">0..10" unit:"litres" source:"measured: by bucket"`
+	Kind  string  `toml:"kind" default:"gear"`
+	Rate  float64 `toml:"rate" default:"2.5" range:">0..10" unit:"litres"`
 	Spare int     `toml:"spare,omitdefault" range:"1..9"`
 	Steps []int   `toml:"steps" default:"1, 2" range:"1..5"`
 	Extra []int   `toml:"extra" range:"1..5"`
@@ -25,6 +25,16 @@ type valve struct {
 }
 
 func (v valve) Off() bool { return v.Shut }
+
+func (pump) KeyDoc(key string) (doc, source string) {
+	switch key {
+	case "kind":
+		return "how it works", ""
+	case "rate":
+		return "litres a second", "measured: by bucket"
+	}
+	return "", ""
+}
 
 func (pump) Choices(key string) []conf.Choice {
 	if key == "kind" {

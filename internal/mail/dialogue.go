@@ -10,20 +10,37 @@ import (
 // executes it and the network model computes its time, so both measure the same
 // protocol.
 type Dialogue struct {
-	Pipelining bool     `toml:"pipelining" doc:"send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only"`
-	StartTLS   bool     `toml:"starttls" doc:"STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only"`
-	Messages   int      `toml:"messages_per_connection" doc:"messages sent over one connection before it is closed; 1 never reuses" default:"100" range:"1..1000000" source:"derived: KumoMTA shaping default"`
-	Timeouts   Timeouts `toml:"timeouts" doc:"how long the client waits at each stage"`
+	// send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only
+	Pipelining bool `toml:"pipelining"`
+	// STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only
+	StartTLS bool `toml:"starttls"`
+	// messages sent over one connection before it is closed; 1 never reuses
+	// Source: derived: KumoMTA shaping default
+	Messages int `toml:"messages_per_connection" default:"100" range:"1..1000000"`
+	// how long the client waits at each stage
+	Timeouts Timeouts `toml:"timeouts"`
 }
 
 // Timeouts are the times that the client waits at each stage.
 type Timeouts struct {
-	DNS     vt.Span `toml:"dns" doc:"all look-ups for one destination" default:"10s" range:"1ms..1h" source:"assumed: resolver timeout 5 s, two tries"`
-	Connect vt.Span `toml:"connect" doc:"TCP connection" default:"30s" range:"1ms..1h" source:"derived: Postfix smtp_connect_timeout"`
-	Banner  vt.Span `toml:"banner" doc:"220 greeting" default:"5m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.1"`
-	Command vt.Span `toml:"command" doc:"EHLO, STARTTLS, MAIL, RCPT, RSET" default:"5m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.2, 4.5.3.2.3"`
-	Data    vt.Span `toml:"data" doc:"354 after DATA" default:"2m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.4"`
-	Dot     vt.Span `toml:"dot" doc:"reply to the final dot" default:"10m" range:"1ms..1h" source:"derived: RFC 5321 4.5.3.2.6"`
+	// all look-ups for one destination
+	// Source: assumed: resolver timeout 5 s, two tries
+	DNS vt.Span `toml:"dns" default:"10s" range:"1ms..1h"`
+	// TCP connection
+	// Source: derived: Postfix smtp_connect_timeout
+	Connect vt.Span `toml:"connect" default:"30s" range:"1ms..1h"`
+	// 220 greeting
+	// Source: derived: RFC 5321 4.5.3.2.1
+	Banner vt.Span `toml:"banner" default:"5m" range:"1ms..1h"`
+	// EHLO, STARTTLS, MAIL, RCPT, RSET
+	// Source: derived: RFC 5321 4.5.3.2.2, 4.5.3.2.3
+	Command vt.Span `toml:"command" default:"5m" range:"1ms..1h"`
+	// 354 after DATA
+	// Source: derived: RFC 5321 4.5.3.2.4
+	Data vt.Span `toml:"data" default:"2m" range:"1ms..1h"`
+	// reply to the final dot
+	// Source: derived: RFC 5321 4.5.3.2.6
+	Dot vt.Span `toml:"dot" default:"10m" range:"1ms..1h"`
 }
 
 var keys = conf.Declare[Dialogue]()

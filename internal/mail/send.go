@@ -10,12 +10,26 @@ import (
 // asks of it, whatever the receiver would take, and when failed recipients are
 // resent. Each server follows it by itself.
 type Send struct {
-	Connections    int          `toml:"connections" doc:"most attempts of each server under way at once, and so the most open connections; 0: no limit of the sender's own" range:"0..1000000" source:"assumed: no limit of the sender's own"`
-	Rate           unit.PerHour `toml:"rate" doc:"messages that each server offers in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
-	ConnectionRate unit.PerHour `toml:"connection_rate" doc:"connections that each server opens in the long run; 0/h: no limit of the sender's own" range:"0/h..3600000000/h" source:"assumed: no limit of the sender's own"`
-	Burst          int          `toml:"burst" doc:"messages (with rate) and connections (with connection_rate) that may begin at once after a pause" range:"1..1000000000" default:"1" source:"assumed: evenly spaced"`
-	Messages       int          `toml:"messages_per_connection,omitdefault" doc:"messages that each server sends over one connection before it closes it; not given: the destination's messages_per_connection" range:"1..1000000" source:"derived: the destination's messages_per_connection"`
-	Delays         []vt.Span    `toml:"delays,omitdefault" doc:"waits before the resends to this destination, of which the last repeats; not given: those of [retry], which also has the end of resends" range:"1ms..30d" source:"derived: as retry.delays"`
+	// most attempts of each server under way at once, and so the most open connections; 0: no limit of the sender's own
+	// Source: assumed: no limit of the sender's own
+	Connections int `toml:"connections" range:"0..1000000"`
+	// messages that each server offers in the long run; 0/h: no limit of the sender's own
+	// Source: assumed: no limit of the sender's own
+	Rate unit.PerHour `toml:"rate" range:"0/h..3600000000/h"`
+	// connections that each server opens in the long run; 0/h: no limit of the sender's own
+	// Source: assumed: no limit of the sender's own
+	ConnectionRate unit.PerHour `toml:"connection_rate" range:"0/h..3600000000/h"`
+	// messages (with rate) and connections (with connection_rate) that may begin at once after a pause
+	// Source: assumed: evenly spaced
+	Burst int `toml:"burst" range:"1..1000000000" default:"1"`
+	// messages that each server sends over one connection before it closes it; not given: the destination's
+	// messages_per_connection
+	// Source: derived: the destination's messages_per_connection
+	Messages int `toml:"messages_per_connection,omitdefault" range:"1..1000000"`
+	// waits before the resends to this destination, of which the last repeats; not given: those of [retry], which also
+	// has the end of resends
+	// Source: derived: as retry.delays
+	Delays []vt.Span `toml:"delays,omitdefault" range:"1ms..30d"`
 }
 
 // Gates reports whether s limits when an attempt may begin.

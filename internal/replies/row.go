@@ -19,19 +19,46 @@ import (
 // Row is a row of a reply table: which replies it matches, what these mean, and what the
 // sender does then.
 type Row struct {
-	Text     string        `toml:"text,omitdefault" doc:"word or words in the text of the reply, such as \"TSS04\", in upper or lower case; not given: any text" pattern:"^[ -~]{0,200}$"`
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463); not given: any, or none"`
-	Code     int           `toml:"code,omitdefault" doc:"reply code; not given: any" range:"400..599"`
-	At       string        `toml:"at,omitdefault" doc:"stage at which the reply comes; not given: any" oneof:"banner ehlo mail rcpt data dot"`
-	Class    string        `toml:"class" doc:"what the reply is about, for the report" oneof:"connections messages-per-connection source-rate domain-rate window new-source reputation-soft reputation-hard content authentication greylist mailbox-rate mailbox-full unknown-user recipients-per-message busy own-quota" required:"true"`
-	Reaction string        `toml:"reaction" doc:"what the sender does" default:"none"`
-	Scope    string        `toml:"scope" doc:"what slow and suspend apply to" default:"source"`
-	For      vt.Span       `toml:"for" doc:"how long attempts are suspended, the recipient is held, or a slowed rate takes to recover" range:"1s..30d" source:"scenario"`
-	Share    float64       `toml:"share" doc:"share of its rate to which slow reduces the rate at once" range:"0.01..0.99" default:"0.5" source:"assumed: half; no provider publishes one"`
-	Return   int           `toml:"return,omitdefault" doc:"attempts that may be under way at once after a suspension, one more whenever as many as may be have gone well; 0: any number" range:"0..1000000" source:"scenario"`
-	After    int           `toml:"after,omitdefault" doc:"such replies within the time within, from which on each slows or suspends" range:"1..100" default:"1" source:"assumed: one is enough; KumoMTA's community file counts two to five in an hour"`
-	Within   vt.Span       `toml:"within,omitdefault" doc:"time in which after counts" range:"1s..30d" default:"1h" source:"derived: KumoMTA's community file counts in hours"`
-	Alarm    bool          `toml:"alarm,omitdefault" doc:"the report names the reply as one that somebody must attend to: resending does not cure it"`
+	// word or words in the text of the reply, such as "TSS04", in upper or lower case; not given: any text
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,200}$"`
+	// enhanced status of the reply (RFC 3463); not given: any, or none
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// reply code; not given: any
+	Code int `toml:"code,omitdefault" range:"400..599"`
+	// stage at which the reply comes; not given: any
+	At string `toml:"at,omitdefault" oneof:"banner ehlo mail rcpt data dot"`
+	// what the reply is about, for the report
+	Class string `toml:"class" required:"true"`
+	// what the sender does
+	Reaction string `toml:"reaction" default:"none"`
+	// what slow and suspend apply to
+	Scope string `toml:"scope" default:"source"`
+	// how long attempts are suspended, the recipient is held, or a slowed rate takes to recover
+	// Source: scenario
+	For vt.Span `toml:"for" range:"1s..30d"`
+	// share of its rate to which slow reduces the rate at once
+	// Source: assumed: half; no provider publishes one
+	Share float64 `toml:"share" range:"0.01..0.99" default:"0.5"`
+	// attempts that may be under way at once after a suspension, one more whenever as many as may be have gone well; 0:
+	// any number
+	// Source: scenario
+	Return int `toml:"return,omitdefault" range:"0..1000000"`
+	// such replies within the time within, from which on each slows or suspends
+	// Source: assumed: one is enough; KumoMTA's community file counts two to five in an hour
+	After int `toml:"after,omitdefault" range:"1..100" default:"1"`
+	// time in which after counts
+	// Source: derived: KumoMTA's community file counts in hours
+	Within vt.Span `toml:"within,omitdefault" range:"1s..30d" default:"1h"`
+	// the report names the reply as one that somebody must attend to: resending does not cure it
+	Alarm bool `toml:"alarm,omitdefault"`
+}
+
+// classes are the choices of the key class, in the order of help and schema.
+var classes = []conf.Choice{
+	{Name: "connections"}, {Name: "messages-per-connection"}, {Name: "source-rate"}, {Name: "domain-rate"},
+	{Name: "window"}, {Name: "new-source"}, {Name: "reputation-soft"}, {Name: "reputation-hard"}, {Name: "content"},
+	{Name: "authentication"}, {Name: "greylist"}, {Name: "mailbox-rate"}, {Name: "mailbox-full"},
+	{Name: "unknown-user"}, {Name: "recipients-per-message"}, {Name: "busy"}, {Name: "own-quota"},
 }
 
 // reactions are the choices of the key reaction, in the order of help and schema.
@@ -53,9 +80,11 @@ var scopes = []conf.Choice{
 	{Name: "account", Doc: "is all destinations, for this server"},
 }
 
-// Choices returns the reactions and the scopes that a key may name.
+// Choices returns the classes, reactions or scopes that a key may name.
 func (Row) Choices(key string) []conf.Choice {
 	switch key {
+	case "class":
+		return classes
 	case "reaction":
 		return reactions
 	case "scope":

@@ -14,7 +14,7 @@ import (
 // A kitchen has every kind of key.
 type kitchen struct {
 	Version int       `toml:"version" required:"true" range:"1..1"`
-	Name    string    `toml:"name" doc:"on the door" required:"true" pattern:"^[a-z]+$"`
+	Name    string    `toml:"name" required:"true" pattern:"^[a-z]+$"`
 	Gas     bool      `toml:"gas" default:"true"`
 	Heat    float64   `toml:"heat" default:"0.5" range:">0..1"`
 	Knob    string    `toml:"knob" oneof:"low high" default:"low"`
@@ -24,6 +24,13 @@ type kitchen struct {
 	Pots    []pot     `toml:"pot"`
 	Marks   []mark    `toml:"marks"`
 	Sizes   []float64 `toml:"sizes"`
+}
+
+func (kitchen) KeyDoc(key string) (doc, source string) {
+	if key == "name" {
+		return "on the door", ""
+	}
+	return "", ""
 }
 
 type oven struct {

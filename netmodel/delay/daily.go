@@ -9,8 +9,12 @@ import (
 
 // Daily makes a receiver's delays follow a sinusoid over the day.
 type Daily struct {
-	Amplitude float64 `toml:"amplitude" doc:"share by which delays are longer at the peak and shorter half a day later; 0: no cycle" range:"0..0.95" source:"scenario"`
-	Peak      vt.Span `toml:"peak" doc:"time of the day with the longest delays; a run without start_at begins at midnight" default:"14h" range:"0s..1d" source:"assumed: early afternoon"`
+	// share by which delays are longer at the peak and shorter half a day later; 0: no cycle
+	// Source: scenario
+	Amplitude float64 `toml:"amplitude" range:"0..0.95"`
+	// time of the day with the longest delays; a run without start_at begins at midnight
+	// Source: assumed: early afternoon
+	Peak vt.Span `toml:"peak" default:"14h" range:"0s..1d"`
 }
 
 // Off reports whether delays do not depend on the time of the day.

@@ -16,15 +16,24 @@ import (
 // constant; everything else is a table such as
 // {dist = "lognormal", median = "40ms", sigma = 1.0}.
 type Dist struct {
-	Dist   string  `toml:"dist" doc:"family" oneof:"constant uniform exponential lognormal gamma weibull pareto"`
-	Mean   vt.Span `toml:"mean" doc:"mean (constant, exponential, gamma)"`
-	Median vt.Span `toml:"median" doc:"median (lognormal)"`
-	Min    vt.Span `toml:"min" doc:"least value (uniform, pareto)"`
-	Max    vt.Span `toml:"max" doc:"greatest value (uniform)"`
-	Scale  vt.Span `toml:"scale" doc:"scale (weibull)"`
-	Sigma  float64 `toml:"sigma" doc:"standard deviation of the logarithm (lognormal)"`
-	Shape  float64 `toml:"shape" doc:"shape (gamma, weibull)"`
-	Alpha  float64 `toml:"alpha" doc:"tail index (pareto)"`
+	// family
+	Dist string `toml:"dist" oneof:"constant uniform exponential lognormal gamma weibull pareto"`
+	// mean (constant, exponential, gamma)
+	Mean vt.Span `toml:"mean"`
+	// median (lognormal)
+	Median vt.Span `toml:"median"`
+	// least value (uniform, pareto)
+	Min vt.Span `toml:"min"`
+	// greatest value (uniform)
+	Max vt.Span `toml:"max"`
+	// scale (weibull)
+	Scale vt.Span `toml:"scale"`
+	// standard deviation of the logarithm (lognormal)
+	Sigma float64 `toml:"sigma"`
+	// shape (gamma, weibull)
+	Shape float64 `toml:"shape"`
+	// tail index (pareto)
+	Alpha float64 `toml:"alpha"`
 }
 
 // Constant returns the distribution whose value is always d.

@@ -4,9 +4,15 @@ import "flyball/internal/vt"
 
 // Drift multiplies a receiver's delays from the time At on.
 type Drift struct {
-	At     vt.Span `toml:"at" doc:"when it begins" range:"0s..3650d" unit:"moment" source:"scenario"`
-	Factor float64 `toml:"factor" doc:"factor of delays once the drift is complete" range:"0.01..100" required:"true" source:"scenario"`
-	Over   vt.Span `toml:"over" doc:"time in which the drift grows linearly; 0: at once" range:"0s..3650d" source:"scenario"`
+	// when it begins
+	// Source: scenario
+	At vt.Span `toml:"at" range:"0s..3650d" unit:"moment"`
+	// factor of delays once the drift is complete
+	// Source: scenario
+	Factor float64 `toml:"factor" range:"0.01..100" required:"true"`
+	// time in which the drift grows linearly; 0: at once
+	// Source: scenario
+	Over vt.Span `toml:"over" range:"0s..3650d"`
 }
 
 // FactorAt returns the factor of the drift at the time now: 1 up to At, then

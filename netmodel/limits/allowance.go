@@ -17,19 +17,41 @@ import (
 // one address, or of several together. Further messages are refused at MAIL until
 // the window has moved on. A refused message does not count.
 type Allowance struct {
-	Limit  int     `toml:"limit" doc:"messages taken in one window" range:"1..1000000000" required:"true" source:"scenario"`
-	Window vt.Span `toml:"window" doc:"length of a window" range:"1s..365d" default:"1d" source:"assumed: providers name hours and days"`
-	Kind   string  `toml:"kind" doc:"fixed: windows follow each other; sliding: the window ends now, in steps of a 60th" oneof:"fixed sliding" default:"fixed"`
-	Begins vt.Span `toml:"begins,omitdefault" doc:"a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's midnight; the others follow before and after it" unit:"moment" range:"0s..3650d" source:"assumed: with the run"`
-	Scope  string  `toml:"scope" doc:"whose messages count together. server: of each server, by its source address or netblock, as by of the destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from any address; account: of each account of the campaigns, in the same way; fleet: of all servers" oneof:"server block domain account fleet" default:"server"`
-	Ladder []int   `toml:"ladder,omitdefault" doc:"limits of the days after the first, in their order; the last one holds or grows from then on (warm-up)" range:"1..1000000000" source:"scenario"`
-	Growth float64 `toml:"growth" doc:"factor by which the limit grows every day (warm-up)" range:"1..1000" default:"1" source:"assumed: no provider publishes it"`
-	More   int     `toml:"more" doc:"messages by which the limit grows every day, after the factor" range:"0..1000000000" source:"assumed: no provider publishes it"`
-	Most   int     `toml:"most,omitdefault" doc:"greatest limit; not given: it grows without end" range:"1..1000000000" source:"scenario"`
-	Reply  int     `toml:"reply" doc:"reply code to MAIL for further messages" range:"400..599" default:"451"`
+	// messages taken in one window
+	// Source: scenario
+	Limit int `toml:"limit" range:"1..1000000000" required:"true"`
+	// length of a window
+	// Source: assumed: providers name hours and days
+	Window vt.Span `toml:"window" range:"1s..365d" default:"1d"`
+	// fixed: windows follow each other; sliding: the window ends now, in steps of a 60th
+	Kind string `toml:"kind" oneof:"fixed sliding" default:"fixed"`
+	// a time at which a fixed window, a step of a sliding window and a day of growth begin, such as the provider's
+	// midnight; the others follow before and after it
+	// Source: assumed: with the run
+	Begins vt.Span `toml:"begins,omitdefault" unit:"moment" range:"0s..3650d"`
+	// whose messages count together. server: of each server, by its source address or netblock, as by of the
+	// destination has it; block: of each netblock of the servers; domain: of each sending domain of the campaigns, from
+	// any address; account: of each account of the campaigns, in the same way; fleet: of all servers
+	Scope string `toml:"scope" oneof:"server block domain account fleet" default:"server"`
+	// limits of the days after the first, in their order; the last one holds or grows from then on (warm-up)
+	// Source: scenario
+	Ladder []int `toml:"ladder,omitdefault" range:"1..1000000000"`
+	// factor by which the limit grows every day (warm-up)
+	// Source: assumed: no provider publishes it
+	Growth float64 `toml:"growth" range:"1..1000" default:"1"`
+	// messages by which the limit grows every day, after the factor
+	// Source: assumed: no provider publishes it
+	More int `toml:"more" range:"0..1000000000"`
+	// greatest limit; not given: it grows without end
+	// Source: scenario
+	Most int `toml:"most,omitdefault" range:"1..1000000000"`
+	// reply code to MAIL for further messages
+	Reply int `toml:"reply" range:"400..599" default:"451"`
 
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault" doc:"enhanced status of the reply (RFC 3463)"`
-	Text     string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // Fleet reports whether the allowance is of all servers together.

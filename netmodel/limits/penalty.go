@@ -12,16 +12,34 @@ import (
 // guidelines for senders describe: it takes nothing for a time, then the messages of
 // one connection, and of one connection more at a time while the sender keeps to that number.
 type Penalty struct {
-	Rate        unit.PerHour  `toml:"rate" doc:"recent rate of the server above which a penalty begins; 0: none" range:"0/h..3600000000/h" source:"scenario"`
-	Pause       vt.Span       `toml:"pause" doc:"time in which all messages are refused" range:"1s..30d" default:"10m" source:"derived: Google, sender guidelines: nothing for at least ten minutes"`
-	Connections int           `toml:"connections" doc:"open connections at which the penalty is over: after a pause one is allowed, then one more at a time; 0: the penalty is over after the pause" range:"0..1000000" default:"10" source:"assumed: KumoMTA's default of connections"`
-	Insist      int           `toml:"insist" doc:"messages offered in one pause after which the next message begins the pause again; 0: never" range:"0..1000000000" source:"assumed: Google publishes no number"`
-	Escalate    float64       `toml:"escalate" doc:"length of a pause / length of the last pause, if the last one ended less than memory ago" range:"1..1000" default:"1" source:"derived: Google, sender guidelines: ten minutes more"`
-	Most        vt.Span       `toml:"most" doc:"longest pause" range:"1s..3650d" default:"1d" source:"assumed: no provider publishes it"`
-	Memory      vt.Span       `toml:"memory" doc:"time after a pause in which the receiver remembers how long that pause was" range:"1s..3650d" default:"1d" source:"assumed: no provider publishes it"`
-	Reply       int           `toml:"reply" doc:"reply code to MAIL" range:"400..599" default:"421"`
-	Enhanced    mail.Enhanced `toml:"enhanced" doc:"enhanced status of the reply (RFC 3463)" default:"4.7.28"`
-	Text        string        `toml:"text,omitdefault" doc:"text of the reply" pattern:"^[ -~]{0,400}$"`
+	// recent rate of the server above which a penalty begins; 0: none
+	// Source: scenario
+	Rate unit.PerHour `toml:"rate" range:"0/h..3600000000/h"`
+	// time in which all messages are refused
+	// Source: derived: Google, sender guidelines: nothing for at least ten minutes
+	Pause vt.Span `toml:"pause" range:"1s..30d" default:"10m"`
+	// open connections at which the penalty is over: after a pause one is allowed, then one more at a time; 0: the
+	// penalty is over after the pause
+	// Source: assumed: KumoMTA's default of connections
+	Connections int `toml:"connections" range:"0..1000000" default:"10"`
+	// messages offered in one pause after which the next message begins the pause again; 0: never
+	// Source: assumed: Google publishes no number
+	Insist int `toml:"insist" range:"0..1000000000"`
+	// length of a pause / length of the last pause, if the last one ended less than memory ago
+	// Source: derived: Google, sender guidelines: ten minutes more
+	Escalate float64 `toml:"escalate" range:"1..1000" default:"1"`
+	// longest pause
+	// Source: assumed: no provider publishes it
+	Most vt.Span `toml:"most" range:"1s..3650d" default:"1d"`
+	// time after a pause in which the receiver remembers how long that pause was
+	// Source: assumed: no provider publishes it
+	Memory vt.Span `toml:"memory" range:"1s..3650d" default:"1d"`
+	// reply code to MAIL
+	Reply int `toml:"reply" range:"400..599" default:"421"`
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced" default:"4.7.28"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
 
 // Off reports whether no rate is punished.

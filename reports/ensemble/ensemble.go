@@ -62,7 +62,7 @@ type Report struct {
 	Findings     []Found         `json:"findings,omitempty"`
 	Deadlines    bool            `json:"deadlines,omitempty"` // whether some campaign has one
 	WithLate     int             `json:"with_late,omitempty"` // replications in which a recipient missed a deadline
-	Finished     int             `json:"finished"`            // replications that left no recipient pending at the horizon
+	Finished     int             `json:"finished"`            // replications that left no recipient pending
 	WithFailures int             `json:"with_failures"`       // replications in which some recipient failed
 	Warnings     []string        `json:"warnings"`            // reasons to doubt the numbers
 

@@ -31,7 +31,7 @@ type Mailing struct {
 	PlannedSec  format.Num `json:"planned_s"`  // first, since the start of the run; missing: its list was not planned
 	ReportedSec format.Num `json:"reported_s"` // missing: it was not reported
 	Subsets     int        `json:"subsets"`    // parts of the list that were planned for servers
-	Plans       int        `json:"plans"`      // one for the list, or for each chunk or each day; and one for each lost part
+	Plans       int        `json:"plans"`      // one for the list, each chunk or each day; and one for each lost part
 	Moved       uint64     `json:"moved"`      // recipients of lost servers who were given to others
 }
 

@@ -9,10 +9,14 @@ import (
 
 // Expectation is a condition on the summary.
 type Expectation struct {
-	Metric string  `toml:"metric" doc:"name of a metric, see flyball scenario metrics; of one campaign or destination as t90_h:NAME" required:"true"`
-	Op     string  `toml:"op" doc:"comparison" oneof:"< <= > >= == !=" required:"true"`
-	Value  float64 `toml:"value" doc:"limit" required:"true"`
-	In     string  `toml:"in" doc:"runs that it is held against; how fast a live run settles depends on the machine" oneof:"any sim real" default:"any"`
+	// name of a metric, see flyball scenario metrics; of one campaign or destination as t90_h:NAME
+	Metric string `toml:"metric" required:"true"`
+	// comparison
+	Op string `toml:"op" oneof:"< <= > >= == !=" required:"true"`
+	// limit
+	Value float64 `toml:"value" required:"true"`
+	// runs that it is held against; how fast a live run settles depends on the machine
+	In string `toml:"in" oneof:"any sim real" default:"any"`
 }
 
 // Result is an expectation with its outcome in a run.

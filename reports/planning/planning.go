@@ -75,7 +75,7 @@ type WarmUp struct {
 	// Processes is the number, of all servers, that the days were run with.
 	Processes int        `json:"processes"`
 	Over      int        `json:"over_day"` // first day, from 1, on which the limit grows no more; 0: it never grows
-	Done      int        `json:"done_day"` // day on which the last recipient of the provider is final; 0: none in the run
+	Done      int        `json:"done_day"` // day on which its last recipient is final; 0: none in the run
 	ByDue     bool       `json:"done_in_time"`
 	Due       format.Num `json:"deadline_h"` // missing without one
 	Days      []Day      `json:"days"`

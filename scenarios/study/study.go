@@ -57,9 +57,7 @@ type Choice struct {
 	Columns string  `toml:"columns" required:"true"`
 	Default string  `toml:"default" required:"true"` // value of Of that all others are compared with
 	Aside   []Value `toml:"aside"`                   // values of Of that are shown but never chosen
-	// Noise names a parameter to average over. Stability is judged only at points
-	// with its first value.
-	Noise string `toml:"noise"`
+	Noise   string  `toml:"noise"`                   // a parameter to average over; its first value judges stability
 }
 
 // Parameter is a key, or several keys that always have the same value, with the

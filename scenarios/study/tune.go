@@ -17,9 +17,8 @@ type Tune struct {
 	Objective   string       `toml:"objective" required:"true"` // a metric, as the ratio to its value in the baseline
 	Goal        string       `toml:"goal" oneof:"minimise maximise"`
 	Constraints []Constraint `toml:"constraint"`
-	// Budget is the number of runs of the search, including the runs of the baseline.
-	Budget  int     `toml:"budget" range:"1..1000000" required:"true"`
-	HeldOut HeldOut `toml:"held_out"`
+	Budget      int          `toml:"budget" range:"1..1000000" required:"true"` // runs, and runs of the baseline
+	HeldOut     HeldOut      `toml:"held_out"`
 }
 
 // HeldOut lists the scenarios and replications that the search does not use.

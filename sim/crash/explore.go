@@ -49,7 +49,7 @@ type Account struct {
 	Firsts  int `json:"firsts"`   // first stops of pairs were all that differ (1), every second one (2), ...
 	Failed  int `json:"failed"`   // runs that broke a promise
 	Pairs   int `json:"pairs"`    // runs with two stops each
-	OfPairs int `json:"of_pairs"` // pairs of stops that these stand for: all others differ from one of them in time alone
+	OfPairs int `json:"of_pairs"` // pairs of stops that these stand for: all others differ in time alone
 	Counts
 
 	Classes  []Class   `json:"classes"`  // by kind of effect: how often its own server stopped, before and after it

@@ -13,40 +13,97 @@ import (
 // Config is the resend policy of a server: how often and when messages are resent, and how the
 // retry limit moves.
 type Config struct {
-	Policy        string    `toml:"policy" doc:"how the retry limit moves between limit and low" default:"fixed"`
-	Limit         int       `toml:"limit" doc:"number of resends before giving up; 0 never resends; the highest limit of a policy that moves it" range:"0..1000" default:"10" source:"derived: [0073]: from ten to five"`
-	Low           int       `toml:"low" doc:"the lowest limit, of a policy that moves it" range:"0..999" default:"5" source:"derived: [0073]: from ten to five"`
-	When          string    `toml:"when" doc:"when alloc and the stages adjust the limit: at the end of every interval, or continuously, at every failure that the limit decides" oneof:"interval continuous" default:"interval"`
-	Scope         string    `toml:"scope" doc:"what dfr and dfr-fn count attempts per delivery of: the server, each MTA process separately, or all servers together" oneof:"server mta cluster" default:"server"`
-	LoadAbove     float64   `toml:"load_above" doc:"share of C above which allocated processes (alloc, both-a) or utilization (util) set the low limit" default:"1" range:">0..1000" source:"derived: [0073]: C itself; [0077]: over 100 %"`
-	LoadBelow     float64   `toml:"load_below" doc:"share of C below which allocated processes or utilization restore the high limit" range:"0..1000" default:"0.8" source:"derived: [0073], [0077]: 80 %"`
-	Processes     int       `toml:"processes,omitdefault" doc:"number of processes to use instead of C as the first limit of alloc, both-a and both-fn ([0073]); not given: C" range:"1..1000000" source:"derived: [0073]: C is the first limit"`
-	DFRAbove      float64   `toml:"dfr_above" doc:"attempts per delivery above which the low limit is set" range:"1..1000000" default:"7" source:"derived: [0074]: seven"`
-	DFRBelow      float64   `toml:"dfr_below" doc:"attempts per delivery below which the high limit is restored" range:"1..1000000" default:"4" source:"derived: [0074]: four"`
-	Late          float64   `toml:"late" doc:"share of a campaign's recipients on the server; with fewer remaining the stage is late" default:"0.5" range:">0..1" source:"assumed: half of the list"`
-	Inverse       bool      `toml:"inverse" doc:"low limit in the early stage and high limit in the late one: the tail often has processes to spare"`
-	Table         []Row     `toml:"table" doc:"rows of policy both-fn; the lowest limit of the rows whose values are exceeded is in force, or limit if there are none"`
-	TableFile     string    `toml:"table_file" doc:"CSV file with the columns allocated, dfr and limit, instead of table; path from the scenario's folder. A resolved scenario has the rows"`
-	MinAttempts   int       `toml:"min_attempts" doc:"attempts in an interval below which attempts per delivery are too uncertain and the limit stays" range:"1..1000000000" default:"1000" source:"assumed: then 1/DFR is known to 0.03"`
-	Loss          float64   `toml:"loss" doc:"greatest share of the deliverable messages that yield may lose" default:"0.005" range:">0..0.5" source:"assumed: half a point"`
-	Probe         int       `toml:"probe" doc:"with yield, one recipient in this many, by its number, keeps the high limit, so that later tries are still measured" range:"2..1000000" default:"20" source:"assumed: they cost a twentieth of what is saved"`
-	Memory        vt.Span   `toml:"memory" doc:"how far yield looks back: at the end of each interval S its counts fade by S / memory" default:"7d" range:"1s..3650d" source:"assumed: longer than most schedules, so that all tries of a recipient are seen"`
-	Dwell         int       `toml:"dwell" doc:"least number of ends of intervals from one move of the limit to the next; 0 and 1 let it move at every end" range:"0..1000000" default:"1" source:"assumed: the limit may move at the end of every interval"`
-	RestoreAfter  int       `toml:"restore_after" doc:"consecutive intervals without need of the low limit after which the high limit is restored, even if no value fell below its lower bound; 0: never" range:"0..1000000" source:"derived: [0073], [0077]: only below the second value"`
-	MaxAge        vt.Span   `toml:"max_age" doc:"time after the start of the first try; a failed recipient whose resend would be later is given up; 0s: no such time" range:"0s..3650d" source:"derived: [0071]: the number of resends alone"`
-	Schedule      string    `toml:"schedule" doc:"named schedule instead of delays, with its limit and age; gmail and yahoo are as observed and have neither"`
-	Delays        []vt.Span `toml:"delays" doc:"waits before the resends; the last one repeats" default:"30m, 30m, 2h, 3h" range:"1ms..30d" source:"derived: RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours"`
-	GreylistDelay vt.Span   `toml:"greylist_delay,omitdefault" doc:"wait before the first resend if the first failure is 450 or 451 to RCPT, as from greylisting; 0s: as after any failure" range:"1ms..30d" source:"derived: [0071] does not distinguish failures"`
-	Bounce        string    `toml:"bounce" doc:"effect of a 5yz reply: give the recipient up (RFC 5321 4.2.1), or resend as after any failure ([0071])" oneof:"fail resend" default:"fail"`
-	Ambiguous     string    `toml:"ambiguous" doc:"effect of an attempt without reply after the final dot: hold (no duplicate) or resend (no loss)" oneof:"hold resend" default:"hold"`
+	// how the retry limit moves between limit and low
+	Policy string `toml:"policy" default:"fixed"`
+	// number of resends before giving up; 0 never resends; the highest limit of a policy that moves it
+	// Source: derived: [0073]: from ten to five
+	Limit int `toml:"limit" range:"0..1000" default:"10"`
+	// the lowest limit, of a policy that moves it
+	// Source: derived: [0073]: from ten to five
+	Low int `toml:"low" range:"0..999" default:"5"`
+	// when alloc and the stages adjust the limit: at the end of every interval, or continuously, at every failure that
+	// the limit decides
+	When string `toml:"when" oneof:"interval continuous" default:"interval"`
+	// what dfr and dfr-fn count attempts per delivery of: the server, each MTA process separately, or all servers
+	// together
+	Scope string `toml:"scope" oneof:"server mta cluster" default:"server"`
+	// share of C above which allocated processes (alloc, both-a) or utilization (util) set the low limit
+	// Source: derived: [0073]: C itself; [0077]: over 100 %
+	LoadAbove float64 `toml:"load_above" default:"1" range:">0..1000"`
+	// share of C below which allocated processes or utilization restore the high limit
+	// Source: derived: [0073], [0077]: 80 %
+	LoadBelow float64 `toml:"load_below" range:"0..1000" default:"0.8"`
+	// number of processes to use instead of C as the first limit of alloc, both-a and both-fn ([0073]); not given: C
+	// Source: derived: [0073]: C is the first limit
+	Processes int `toml:"processes,omitdefault" range:"1..1000000"`
+	// attempts per delivery above which the low limit is set
+	// Source: derived: [0074]: seven
+	DFRAbove float64 `toml:"dfr_above" range:"1..1000000" default:"7"`
+	// attempts per delivery below which the high limit is restored
+	// Source: derived: [0074]: four
+	DFRBelow float64 `toml:"dfr_below" range:"1..1000000" default:"4"`
+	// share of a campaign's recipients on the server; with fewer remaining the stage is late
+	// Source: assumed: half of the list
+	Late float64 `toml:"late" default:"0.5" range:">0..1"`
+	// low limit in the early stage and high limit in the late one: the tail often has processes to spare
+	Inverse bool `toml:"inverse"`
+	// rows of policy both-fn; the lowest limit of the rows whose values are exceeded is in force, or limit if there are
+	// none
+	Table []Row `toml:"table"`
+	// CSV file with the columns allocated, dfr and limit, instead of table; path from the scenario's folder. A resolved
+	// scenario has the rows
+	TableFile string `toml:"table_file"`
+	// attempts in an interval below which attempts per delivery are too uncertain and the limit stays
+	// Source: assumed: then 1/DFR is known to 0.03
+	MinAttempts int `toml:"min_attempts" range:"1..1000000000" default:"1000"`
+	// greatest share of the deliverable messages that yield may lose
+	// Source: assumed: half a point
+	Loss float64 `toml:"loss" default:"0.005" range:">0..0.5"`
+	// with yield, one recipient in this many, by its number, keeps the high limit, so that later tries are still
+	// measured
+	// Source: assumed: they cost a twentieth of what is saved
+	Probe int `toml:"probe" range:"2..1000000" default:"20"`
+	// how far yield looks back: at the end of each interval S its counts fade by S / memory
+	// Source: assumed: longer than most schedules, so that all tries of a recipient are seen
+	Memory vt.Span `toml:"memory" default:"7d" range:"1s..3650d"`
+	// least number of ends of intervals from one move of the limit to the next; 0 and 1 let it move at every end
+	// Source: assumed: the limit may move at the end of every interval
+	Dwell int `toml:"dwell" range:"0..1000000" default:"1"`
+	// consecutive intervals without need of the low limit after which the high limit is restored, even if no value fell
+	// below its lower bound; 0: never
+	// Source: derived: [0073], [0077]: only below the second value
+	RestoreAfter int `toml:"restore_after" range:"0..1000000"`
+	// time after the start of the first try; a failed recipient whose resend would be later is given up; 0s: no such
+	// time
+	// Source: derived: [0071]: the number of resends alone
+	MaxAge vt.Span `toml:"max_age" range:"0s..3650d"`
+	// named schedule instead of delays, with its limit and age; gmail and yahoo are as observed and have neither
+	Schedule string `toml:"schedule"`
+	// waits before the resends; the last one repeats
+	// Source: derived: RFC 5321 4.5.4.1: at least 30 minutes, two tries in the first hour, then every 2 or 3 hours
+	Delays []vt.Span `toml:"delays" default:"30m, 30m, 2h, 3h" range:"1ms..30d"`
+	// wait before the first resend if the first failure is 450 or 451 to RCPT, as from greylisting; 0s: as after any
+	// failure
+	// Source: derived: [0071] does not distinguish failures
+	GreylistDelay vt.Span `toml:"greylist_delay,omitdefault" range:"1ms..30d"`
+	// effect of a 5yz reply: give the recipient up (RFC 5321 4.2.1), or resend as after any failure ([0071])
+	Bounce string `toml:"bounce" oneof:"fail resend" default:"fail"`
+	// effect of an attempt without reply after the final dot: hold (no duplicate) or resend (no loss)
+	Ambiguous string `toml:"ambiguous" oneof:"hold resend" default:"hold"`
 }
 
 // Row is one row of the table of policy both-fn ([0075]): a limit that applies
 // while both a load and a delivery failure rate are exceeded.
 type Row struct {
-	Allocated float64 `toml:"allocated" doc:"share of C that the allocated processes must exceed" range:"0..1000" required:"true" source:"scenario"`
-	DFR       float64 `toml:"dfr" doc:"attempts per delivery that must be exceeded" range:"0..1000000" required:"true" source:"scenario"`
-	Limit     int     `toml:"limit" doc:"retry limit in that case" range:"0..1000" required:"true" source:"scenario"`
+	// share of C that the allocated processes must exceed
+	// Source: scenario
+	Allocated float64 `toml:"allocated" range:"0..1000" required:"true"`
+	// attempts per delivery that must be exceeded
+	// Source: scenario
+	DFR float64 `toml:"dfr" range:"0..1000000" required:"true"`
+	// retry limit in that case
+	// Source: scenario
+	Limit int `toml:"limit" range:"0..1000" required:"true"`
 }
 
 var keys = declare()
