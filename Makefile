@@ -1,8 +1,6 @@
 # Every target is one plain command; make is a convenience, never needed.
 
 N ?= 200000
-FUZZ = scenarios/FuzzLoad internal/tomlfile/FuzzTree internal/csvfile/FuzzReader internal/list/FuzzRead \
-	realrun/message/FuzzRender internal/mail/FuzzParseAddress
 
 .PHONY: help check generate long staticcheck race matrix mutants mutants-part fuzz bench peers pgo bench-smoke golden reproduce atlas
 
@@ -43,7 +41,12 @@ mutants-part: ## a tenth of them, which FLYBALL_SEED chooses
 
 # Inputs are counted: a time limit can end in "context deadline exceeded" (go.dev/issue/75804).
 fuzz: ## every fuzz target with N=200000 inputs each
-	for t in $(FUZZ); do go test -run '^$$' -fuzz "^$$(basename $$t)\$$" -fuzztime $(N)x -fuzzminimizetime 10x ./$$(dirname $$t) || exit 1; done
+	go test ./scenarios -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./internal/tomlfile -run '^$$' -fuzz '^FuzzTree$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./internal/csvfile -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./internal/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(N)x -fuzzminimizetime 10x
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
