@@ -34,9 +34,9 @@ scenarios
 internal/agenda internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
-sim realrun
+sim realrun sim/crash/scope
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
-reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
+sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
 reports/chart
 reports/page reports/attempts
 reports/run reports/answer reports/planning

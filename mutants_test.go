@@ -32,7 +32,7 @@ type check struct {
 var checks = []check{
 	{"scripts", []string{"./engine/...", "-run", "Script"}},
 	{"referee", []string{"./engine/...", "-skip", "Script"}},
-	{"crash", []string{"./sim/crash"}},
+	{"crash", []string{"./sim/crash/..."}},
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},

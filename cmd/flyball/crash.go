@@ -13,10 +13,12 @@ import (
 	"flyball/internal/durable"
 	"flyball/scenarios"
 	"flyball/sim/crash"
+	"flyball/sim/crash/scope"
+	"flyball/sim/crash/search"
 )
 
 func (a *app) crashCommand() *cobra.Command {
-	s := crash.DefaultSearch()
+	s := search.Default()
 	var scheme, text, file string
 	var quick, asJSON bool
 	var random, every, chunk, mailings int
@@ -59,11 +61,11 @@ broken, 130 or 143 stopped by a signal.`,
 			"  flyball crash mine.toml --quick\n  flyball crash --case \"210+ B1 kill 3s\"",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			named, ok := crash.SchemeNamed(scheme)
+			named, ok := scope.SchemeNamed(scheme)
 			if !ok {
 				return fail(exitUsage, "--scheme: got %q, want one of %s%s", scheme,
-					strings.Join(crash.SchemeNames(), ", "),
-					conf.DidYouMean(scheme, crash.SchemeNames()))
+					strings.Join(scope.SchemeNames(), ", "),
+					conf.DidYouMean(scheme, scope.SchemeNames()))
 			}
 			if len(args) > 0 {
 				s.Scenario = args[0]
@@ -72,7 +74,7 @@ broken, 130 or 143 stopped by a signal.`,
 			if err != nil {
 				return err
 			}
-			if s.Config, err = crash.Of(scenario); err != nil {
+			if s.Config, err = scope.Of(scenario); err != nil {
 				return fail(exitInvalid, "%s: %w", s.Scenario, err)
 			}
 			if c.Flags().Changed("mailings") {
@@ -114,8 +116,8 @@ broken, 130 or 143 stopped by a signal.`,
 	}
 	c.Flags().StringVar(&text, "case", "", "run one case, with the same --scheme, --mailings, --chunk and --seed, "+
 		"and print its effects")
-	c.Flags().StringVar(&scheme, "scheme", crash.Ours.String(), "how delivering servers keep what they have done: "+
-		strings.Join(crash.SchemeNames(), ", "))
+	c.Flags().StringVar(&scheme, "scheme", scope.Ours.String(), "how delivering servers keep what they have done: "+
+		strings.Join(scope.SchemeNames(), ", "))
 	c.Flags().IntVar(&random, "random", s.Random, "runs with several random faults")
 	c.Flags().IntVar(&every, "every", 1, "stop at every Nth effect only; random runs stop at any. Not given, it is "+
 		"higher for a large scenario, and there are fewer random runs")
@@ -135,15 +137,15 @@ broken, 130 or 143 stopped by a signal.`,
 
 // loadForCrash loads a scenario; crash-small is one that this command alone has built in.
 func (a *app) loadForCrash(name string) (*scenarios.Scenario, error) {
-	if name == crash.SmallName {
-		return scenarios.Load(name, crash.SmallText, nil)
+	if name == scope.SmallName {
+		return scenarios.Load(name, scope.SmallText, nil)
 	}
 	s, _, err := a.load(name)
 	return s, err
 }
 
 // crash runs a search and prints its account. The first run that broke a promise is written to a file.
-func (a *app) crash(s *crash.Search, asJSON bool, file string) error {
+func (a *app) crash(s *search.Search, asJSON bool, file string) error {
 	if err := task.CheckWorkers(s.Workers); err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (a *app) crash(s *crash.Search, asJSON bool, file string) error {
 		return err
 	}
 	if n := account.Failed; n > 0 {
-		if file == "" && s.Config.Scheme == crash.Ours {
+		if file == "" && s.Config.Scheme == scope.Ours {
 			file = "crash-broken.txt"
 		}
 		where := ""
@@ -185,7 +187,7 @@ func (a *app) crash(s *crash.Search, asJSON bool, file string) error {
 }
 
 // crashCase runs one case, prints its effects, and writes it to a file, if that has a name.
-func (a *app) crashCase(cfg crash.Config, text, file string) error {
+func (a *app) crashCase(cfg scope.Config, text, file string) error {
 	x, err := cfg.Parse(text)
 	if err != nil {
 		return fail(exitUsage, "--case: %w", err)

@@ -33,7 +33,7 @@ import (
 	"flyball/reports/run"
 	studies "flyball/reports/study"
 	"flyball/reports/tuning"
-	"flyball/sim/crash"
+	"flyball/sim/crash/search"
 	"flyball/sim/verify"
 )
 
@@ -60,7 +60,7 @@ var published = map[string]struct {
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
-	"crash":      {"flyball crash --json", reflect.TypeFor[crash.Results]()},
+	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 

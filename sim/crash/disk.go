@@ -1,18 +1,9 @@
 package crash
 
-import "flyball/engine"
-
-// Model is what a disk keeps when its server stops.
-type Model int
-
-const (
-	Kill     Model = iota // the process ends: everything that was written stays
-	PowerMin              // power is lost: what was made durable stays
-	PowerAny              // power is lost: what was made durable stays, and some of what came next
-	Models
+import (
+	"flyball/engine"
+	"flyball/sim/crash/scope"
 )
-
-func (m Model) String() string { return [...]string{"kill", "power-min", "power-any"}[m] }
 
 // perFile is the number of facts in a file of a journal.
 const perFile = 16
@@ -57,17 +48,28 @@ func (d *disk) least() int {
 	return d.synced
 }
 
-// stop loses what the model does not keep. Of what may be lost PowerAny keeps a number of facts, and tears the next
-// one.
-func (d *disk) stop(m Model, kept int) {
-	if m == Kill {
+// atRisk returns the number of facts that may be lost.
+func (d *disk) atRisk() int { return len(d.facts) - d.least() }
+
+// left returns the number of facts that the model keeps. Of what may be lost PowerAny keeps as many as kept.
+func (d *disk) left(m scope.Model, kept int) int {
+	switch m {
+	case scope.Kill:
+		return len(d.facts)
+	case scope.PowerMin:
+		return d.least()
+	}
+	return min(d.least()+kept, len(d.facts))
+}
+
+// stop loses what the model does not keep. PowerAny tears the next fact after those that it keeps.
+func (d *disk) stop(m scope.Model, kept int) {
+	if m == scope.Kill {
 		return
 	}
-	n := d.least()
-	if m == PowerAny {
-		if n = min(n+kept, len(d.facts)); n < len(d.facts) {
-			d.torn = n + 1
-		}
+	n := d.left(m, kept)
+	if m == scope.PowerAny && n < len(d.facts) {
+		d.torn = n + 1
 	}
 	d.facts, d.synced, d.names = d.facts[:n], n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/sim/crash/scope"
 )
 
 // journal writes facts to a disk, and makes the first ones durable.
@@ -20,13 +21,15 @@ func journal(facts, synced, named int) *disk {
 // A journal keeps what is durable, whatever the model, and never more than was written.
 func TestDisk(t *testing.T) {
 	for _, v := range []struct {
-		model                Model
+		model                scope.Model
 		kept                 int
 		synced, named, facts int
 	}{
-		{Kill, 0, 3, 3, 5}, {PowerMin, 9, 3, 3, 3},
-		{PowerAny, 0, 3, 3, 3}, {PowerAny, 1, 3, 3, 4}, {PowerAny, 2, 3, 3, 5}, {PowerAny, 9, 3, 3, 5},
-		{Kill, 0, 5, 0, 5}, {PowerMin, 0, 5, 0, 0}, {PowerAny, 1, 5, 0, 1}, // its file has no durable name
+		{scope.Kill, 0, 3, 3, 5}, {scope.PowerMin, 9, 3, 3, 3},
+		{scope.PowerAny, 0, 3, 3, 3}, {scope.PowerAny, 1, 3, 3, 4},
+		{scope.PowerAny, 2, 3, 3, 5}, {scope.PowerAny, 9, 3, 3, 5},
+		{scope.Kill, 0, 5, 0, 5}, {scope.PowerMin, 0, 5, 0, 0},
+		{scope.PowerAny, 1, 5, 0, 1}, // its file has no durable name
 	} {
 		d := journal(5, v.synced, v.named)
 		if d.stop(v.model, v.kept); len(d.open()) != v.facts || d.least() != v.facts {
@@ -53,8 +56,8 @@ func TestDiskLosesNames(t *testing.T) {
 // file.
 func TestDiskCutsWhatIsTorn(t *testing.T) {
 	d := journal(5, 3, 3)
-	d.stop(PowerAny, 1)
-	d.stop(PowerMin, 0) // power is lost again, and nothing more with it
+	d.stop(scope.PowerAny, 1)
+	d.stop(scope.PowerMin, 0) // power is lost again, and nothing more with it
 	if d.open(); len(d.facts) != 4 {
 		t.Fatalf("got %d facts, want 4", len(d.facts))
 	}
@@ -64,7 +67,7 @@ func TestDiskCutsWhatIsTorn(t *testing.T) {
 	}
 	d.sync(5)
 	d.name(5)
-	d.stop(PowerMin, 0)
+	d.stop(scope.PowerMin, 0)
 	if d.open(); len(d.facts) != 5 {
 		t.Errorf("got %d facts, want 5: all were durable", len(d.facts))
 	}

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
 // strike lets the crashes before or after the last effect happen.
@@ -9,7 +10,7 @@ func (w *World) strike(actor *host, k Kind, after bool) bool {
 	for len(w.plan) > 0 && w.plan[0].Effect == w.effects && w.plan[0].After == after {
 		x := w.plan[0]
 		w.plan = w.plan[1:]
-		was := actor.up && x.Fault == Stop
+		was := actor.up && x.Fault == scope.Stop
 		if w.hit(actor, x); was && !actor.up {
 			class := 2 * int(k)
 			if after {
@@ -25,11 +26,11 @@ func (w *World) strike(actor *host, k Kind, after bool) bool {
 }
 
 // hit stops the victims of a crash.
-func (w *World) hit(actor *host, x Crash) {
+func (w *World) hit(actor *host, x scope.Crash) {
 	switch x.Victim {
-	case Actor:
+	case scope.Actor:
 		w.stop(actor, x)
-	case All:
+	case scope.All:
 		for i := range w.hosts {
 			w.stop(&w.hosts[i], x)
 		}
@@ -41,29 +42,22 @@ func (w *World) hit(actor *host, x Crash) {
 // done follows an effect; it lets the crashes after it happen.
 func (w *World) done(h *host, k Kind) bool {
 	if k == Send || k == Dots {
-		w.answered(h)
+		h.sent++
 	}
 	return w.strike(h, k, true) && w.oracle.violation == ""
 }
 
-// answered notes that something has left a host.
-func (w *World) answered(h *host) {
-	if w.points != nil {
-		w.points.sent[h.number]++
-	}
-}
-
 // stop lets a fault happen to a host.
-func (w *World) stop(h *host, x Crash) {
+func (w *World) stop(h *host, x scope.Crash) {
 	switch {
-	case x.Fault == Cut:
+	case x.Fault == scope.Cut:
 		h.cut = max(h.cut, w.now.Add(x.Down))
 		w.tell(h.number, "is cut off", nil)
 	case !h.up:
-		if x.Model != Kill { // power is lost after the process has ended
+		if x.Model != scope.Kill { // power is lost after the process has ended
 			w.lose(h, x)
 		}
-	case x.Fault == Pause:
+	case x.Fault == scope.Pause:
 		if until := w.now.Add(x.Down); h.until == vt.Never || until > h.until { // what waits for the end comes in order
 			h.until = until
 		}
@@ -80,12 +74,12 @@ func (w *World) stop(h *host, x Crash) {
 }
 
 // lose lets the disk of a host lose what the model of a crash does not keep.
-func (w *World) lose(h *host, x Crash) {
-	kept := int(w.next(tails) * float64(len(h.disk.facts)-h.disk.least()+1))
+func (w *World) lose(h *host, x scope.Crash) {
+	kept := int(w.next(tails) * float64(h.disk.atRisk()+1))
 	if x.Kept > 0 {
 		kept = x.Kept
 	}
-	if h.disk.stop(x.Model, kept); x.Model != Kill {
+	if h.disk.stop(x.Model, kept); x.Model != scope.Kill {
 		h.boot++
 	}
 	h.sure = min(h.sure, len(h.disk.facts))

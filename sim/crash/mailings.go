@@ -4,6 +4,7 @@ import (
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
 // mailing is one mailing: what its requestor has of it, and what the sending server has durably.
@@ -21,16 +22,16 @@ type mailing struct {
 	came    vt.Time // when it came first; vt.Never: not yet
 }
 
-// apart is the time from one mailing to the next: they overlap.
-const apart = 300 * vt.Millisecond
+// gap is the time from one mailing to the next: they overlap.
+const gap = 300 * vt.Millisecond
 
-// mailings divides the recipients into mailings. Several share the processes of the servers.
-func (c *Config) mailings() []mailing {
+// mailingsOf divides the recipients into mailings. Several share the processes of the servers.
+func mailingsOf(c *scope.Config) []mailing {
 	all := make([]mailing, c.Mailings)
 	place := func(i int) mail.Recipient { return mail.Recipient(c.Recipients * i / c.Mailings) }
 	for i := range all {
 		v := &all[i]
-		v.at, v.came = vt.Time(apart)*vt.Time(i), vt.Never
+		v.at, v.came = vt.Time(gap)*vt.Time(i), vt.Never
 		v.Submitted = engine.Submitted{Job: engine.Job(i + 1), First: place(i), Recipients: place(i+1) - place(i)}
 		if c.Due > 0 {
 			v.Due = v.at.Add(c.Due)

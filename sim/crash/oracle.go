@@ -8,6 +8,7 @@ import (
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
 // Result is what came of a run.
@@ -16,6 +17,36 @@ type Result struct {
 	Effects   int
 	Violation string // the first promise that was broken
 	Reported  vt.Time
+}
+
+// Counts are what is counted in a run, or in all runs.
+type Counts struct {
+	Points      int `json:"points"`                 // servers that stopped
+	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
+	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
+	Unexplained int `json:"unexplained_duplicates"` // of recipients without an ambiguous attempt and a lost server
+	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
+	Replanned   int `json:"replanned"`              // recipients of lost servers, who may have the message
+
+	Hits     []int   `json:"-"` // servers that stopped at an effect of their own: 2 x its Kind, and 1 more after it
+	Recovery vt.Span `json:"-"` // the longest, from when the last server went on to the report
+}
+
+// Add adds what was counted elsewhere; of recoveries the longest stays.
+func (c *Counts) Add(o *Counts) {
+	c.Points += o.Points
+	c.Missed += o.Missed
+	c.Duplicates += o.Duplicates
+	c.Unexplained += o.Unexplained
+	c.Ambiguous += o.Ambiguous
+	c.Replanned += o.Replanned
+	c.Recovery = max(c.Recovery, o.Recovery)
+	if c.Hits == nil {
+		c.Hits = make([]int, len(o.Hits))
+	}
+	for i, n := range o.Hits {
+		c.Hits[i] += n
+	}
 }
 
 // oracle sees everything, and checks what must always hold.
@@ -81,7 +112,7 @@ func (o *oracle) begin(w *World) {
 		parts: map[engine.Subset]engine.Planned{}, imported: map[engine.Subset]uint64{}, tokens: map[uint64]bool{},
 		under: w.cfg.Requests}
 	for i := range w.cfg.Requests {
-		o.rcpts[w.cfg.asks(i)].wants = map[uint64]bool{}
+		o.rcpts[w.cfg.Asker(i)].wants = map[uint64]bool{}
 	}
 	o.each = make([]seen, len(w.hosts))
 	for h := 1; h <= w.cfg.Servers; h++ {
@@ -92,7 +123,7 @@ func (o *oracle) begin(w *World) {
 
 // fail records a violation. Only Ours keeps all promises.
 func (o *oracle) fail(format string, args ...any) {
-	if o.violation == "" && (o.w.cfg.Scheme.intends() || o.over) {
+	if o.violation == "" && (o.w.cfg.Scheme.Intends() || o.over) {
 		o.violation = fmt.Sprintf(format, args...)
 	}
 }
@@ -276,7 +307,7 @@ func (o *oracle) ofInbox(f engine.Fact) {
 			o.fail("a returned mail of recipient %d is counted twice", f.Rcpt)
 		}
 		o.tokens[f.Token] = true
-		v := &o.rcpts[o.w.cfg.places(f.Rcpt)[0]]
+		v := &o.rcpts[o.w.cfg.Places(f.Rcpt)[0]]
 		if f.Hard {
 			v.hard++
 		} else {
@@ -313,7 +344,7 @@ func (o *oracle) ofInbox(f engine.Fact) {
 // makes checks the changes that a fact makes: they are those of all places of a person.
 func (o *oracle) makes(source int, r mail.Recipient, add bool, changes string) {
 	var want []engine.Change
-	for _, p := range o.w.cfg.places(r) {
+	for _, p := range o.w.cfg.Places(r) {
 		want = append(want, engine.Change{Rcpt: p, Add: add})
 	}
 	if got := engine.UnpackChanges(changes); !slices.Equal(got, want) {
@@ -372,7 +403,7 @@ func (o *oracle) enact(m *mailing) {
 			}
 		}
 	}
-	if accepted > o.w.cfg.Window && o.w.cfg.Scheme == Ours {
+	if accepted > o.w.cfg.Window && o.w.cfg.Scheme == scope.Ours {
 		o.fail("%v is lost, and %d of its recipients have the message unseen, want at most %d", instead, accepted,
 			o.w.cfg.Window)
 	}
@@ -543,9 +574,9 @@ func (o *oracle) acknowledges(source engine.Kind, upTo uint64) {
 // be added again are not.
 func (o *oracle) settled() {
 	for i := range o.w.cfg.Requests {
-		asks := o.w.cfg.asks(i)
-		for _, r := range o.w.cfg.places(asks) {
-			if o.rcpts[r].barred == o.w.cfg.joins(asks) {
+		asks := o.w.cfg.Asker(i)
+		for _, r := range o.w.cfg.Places(asks) {
+			if o.rcpts[r].barred == o.w.cfg.Rejoins(asks) {
 				o.fail("recipient %d or its person has asked, and it is barred: %v", r, o.rcpts[r].barred)
 			}
 		}

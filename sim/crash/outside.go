@@ -35,7 +35,7 @@ func (w *World) body(e *event) engine.Body {
 		return engine.Confirmed{Rcpt: e.rcpt, Token: token}
 	case e.try == addition:
 		return engine.Join{Rcpt: e.rcpt, Token: token}
-	case w.cfg.joins(e.rcpt):
+	case w.cfg.Rejoins(e.rcpt):
 		return engine.Letter{Rcpt: e.rcpt, Token: token, Text: "Please UNSUBSCRIBE me.\n> subscribe"}
 	}
 	return engine.Request{Rcpt: e.rcpt, Token: token}
@@ -45,7 +45,7 @@ func (w *World) body(e *event) engine.Body {
 func (w *World) comeBack(r mail.Recipient) {
 	for n := range 3 {
 		w.oracle.under++
-		w.at(w.now.Add(vt.Span(n+1)*vt.Second/2), event{kind: returned, host: w.cfg.bounceHost(), rcpt: r,
+		w.at(w.now.Add(vt.Span(n+1)*vt.Second/2), event{kind: returned, host: w.cfg.BounceHost(), rcpt: r,
 			try: mail.Try(n)})
 	}
 }
@@ -57,7 +57,7 @@ func (w *World) kept(e *event) {
 	switch {
 	case w.next(messages) < w.wrong.Repeat, e.kind == request && confirms && !w.oracle.rcpts[e.rcpt].told[e.try]:
 		w.at(w.now.Add(w.span(vt.Second, w.draws, 1)), *e)
-	case e.try == deletion && w.cfg.joins(e.rcpt) && (e.kind == confirmed || e.kind == request && !confirms):
+	case e.try == deletion && w.cfg.Rejoins(e.rcpt) && (e.kind == confirmed || e.kind == request && !confirms):
 		w.at(w.now.Add(vt.Second/5), event{kind: request, host: e.host, rcpt: e.rcpt, try: addition})
 	default:
 		w.oracle.under--
@@ -69,7 +69,7 @@ func (w *World) question(b engine.Confirm) {
 	if told := &w.oracle.rcpts[b.Rcpt].told[b.Token]; !*told {
 		*told = true
 		w.oracle.under++
-		w.at(w.now.Add(vt.Second/5), event{kind: confirmed, host: w.cfg.askHost(), rcpt: b.Rcpt,
+		w.at(w.now.Add(vt.Second/5), event{kind: confirmed, host: w.cfg.AskHost(), rcpt: b.Rcpt,
 			try: mail.Try(b.Token)})
 	}
 }

@@ -6,101 +6,89 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/sim/crash/scope"
 )
 
-// points collects the stops of a run, after those of its own case, that differ in more than time. A stop shows in
-// what the server's disk keeps, in what the server had sent before it, and in whether an attempt is in doubt. While
-// these stay as they are it makes no difference at which place the server stops, but for the time at which it goes on:
-// the first such place stands for all of them.
-type points struct {
-	w     *World
-	sent  []int          // by host: messages, final dots and answers to the outside so far
-	seen  map[string]int // index of the crash with a key
-	all   []Crash        // that differ
-	stand []int          // for how many each stands, with itself
-	key   []byte         // of the crash that is tried
+// Point is a stop that differs in more than time from others of its run.
+type Point struct {
+	scope.Crash
+	Stands int // how many stops it stands for, with itself
 }
 
-// pointsOf returns the stops of a run of the case that differ, from its last crash on.
-func pointsOf(cfg Config, x Case) *points {
-	p := &points{w: New(cfg, x), sent: make([]int, cfg.hosts()), seen: map[string]int{}}
+// Points returns the stops of a run of the case that differ, from its last crash on. A stop shows in what the server's
+// disk keeps, in what the server had sent before it, and in whether an attempt is in doubt. While these stay as they
+// are it makes no difference at which place the server stops, but for the time at which it goes on: the first such
+// place stands for all of them.
+func Points(cfg scope.Config, x scope.Case) []Point {
+	p := &points{w: New(cfg, x), seen: map[string]int{}}
 	p.w.points = p
 	p.w.Run()
-	return p
+	return p.all
+}
+
+// points collects the points of a run.
+type points struct {
+	w    *World
+	seen map[string]int // index of the point with a key
+	all  []Point
+	key  []byte // of the crash that is tried
 }
 
 // visit takes the place before or after the effect that is under way.
 func (p *points) visit(after bool) {
 	most := 0
 	for i := range p.w.hosts {
-		most = max(most, p.rest(&p.w.hosts[i]))
+		most = max(most, p.w.hosts[i].disk.atRisk())
 	}
-	for victim := All; victim < len(p.w.hosts); victim++ {
-		if victim == Actor {
+	for victim := scope.All; victim < len(p.w.hosts); victim++ {
+		if victim == scope.Actor {
 			continue
 		}
-		x := Crash{Effect: p.w.effects, After: after, Victim: victim, Down: p.w.cfg.soon()}
-		rest := most
+		x := scope.Crash{Effect: p.w.effects, After: after, Victim: victim, Down: p.w.cfg.Soon()}
+		up, rest := true, most
 		if victim >= 0 {
-			h := &p.w.hosts[victim]
-			if rest = p.rest(h); !h.up && rest == 0 {
-				continue
-			}
+			up, rest = p.w.hosts[victim].up, p.w.hosts[victim].disk.atRisk()
 		}
-		if victim == All || p.w.hosts[victim].up {
+		if !up && rest == 0 {
+			continue
+		}
+		if up {
 			p.try(x)
 		}
-		x.Model = PowerMin
+		x.Model = scope.PowerMin
 		p.try(x)
-		for x.Model, x.Kept = PowerAny, 1; x.Kept <= rest; x.Kept++ {
+		for x.Model, x.Kept = scope.PowerAny, 1; x.Kept <= rest; x.Kept++ {
 			p.try(x)
 		}
 	}
 }
 
-// rest returns the number of facts that a host may lose.
-func (p *points) rest(h *host) int { return len(h.disk.facts) - h.disk.least() }
-
 // try lists a crash if none before it has the same end.
-func (p *points) try(x Crash) {
-	p.key = p.key[:0]
+func (p *points) try(x scope.Crash) {
+	p.key = append(p.key[:0], byte(x.Victim-scope.All))
 	for i := range p.w.hosts {
-		if h := &p.w.hosts[i]; x.Victim == All || x.Victim == i {
-			p.end(h, x)
-		} else if x.Victim == All {
-			p.key = append(p.key, '-')
+		if x.Victim == scope.All || x.Victim == i {
+			p.end(&p.w.hosts[i], x)
 		}
 	}
-	p.key = append(p.key, byte(x.Victim+2))
 	i, ok := p.seen[string(p.key)]
 	if !ok {
 		i = len(p.all)
 		p.seen[string(p.key)] = i
-		p.all, p.stand = append(p.all, x), append(p.stand, 0)
+		p.all = append(p.all, Point{Crash: x})
 	}
-	p.stand[i]++
-}
-
-// total returns the number of stops that all stand for.
-func (p *points) total() (n int) {
-	for _, v := range p.stand {
-		n += v
-	}
-	return n
+	p.all[i].Stands++
 }
 
 // end adds to the key what a host is like after a crash.
-func (p *points) end(h *host, x Crash) {
-	n, lost := len(h.disk.facts), x.Model != Kill
-	if lost {
-		n = min(n, h.disk.least()+x.Kept)
-	}
+func (p *points) end(h *host, x scope.Crash) {
+	n, lost := h.disk.left(x.Model, x.Kept), x.Model != scope.Kill
 	doubt := lost && p.doubt(h, n)
 	for lost && n > 0 && isMark(h.disk.facts[n-1]) {
 		n-- // once power was lost a mark changes nothing
 	}
 	p.key = binary.AppendUvarint(p.key, h.life)
-	p.key = binary.AppendUvarint(p.key, uint64(p.sent[h.number]))
+	p.key = binary.AppendUvarint(p.key, uint64(h.sent))
 	p.key = binary.AppendUvarint(p.key, uint64(n))
 	flags := byte(0)
 	if h.up {

@@ -7,35 +7,39 @@ import (
 
 	"flyball/engine"
 	"flyball/internal/longtest"
+	"flyball/sim/crash/scope"
 )
 
 // What a search of pairs leaves out has the same end as a stop that it has: for each stop, whatever its place, a listed
 // one leaves the same disks, after the same messages, and the same attempts are in doubt when the servers go on.
 func TestPointsStandForAll(t *testing.T) {
-	cfg := Small()
-	for _, before := range []Case{{}, {Crashes: []Crash{{Effect: 150, Victim: 1, Model: PowerMin, Down: cfg.soon()}}}} {
-		p := pointsOf(cfg, before)
+	cfg := scope.Small()
+	first := scope.Crash{Effect: 150, Victim: 1, Model: scope.PowerMin, Down: cfg.Soon()}
+	for _, before := range []scope.Case{{}, {Crashes: []scope.Crash{first}}} {
+		points, effects := Points(cfg, before), New(cfg, before).Run().Effects
+		total := 0
 		ends := map[string]bool{}
-		for _, x := range p.all {
-			ends[endOf(t, cfg, before, x)] = true
+		for _, x := range points {
+			ends[endOf(t, cfg, before, x.Crash)] = true
+			total += x.Stands
 		}
 		tried := 0
-		for e := max(1, len(before.Crashes)*150+1); e <= p.w.effects; e += longtest.Or(23, 1) {
-			for victim := All; victim < cfg.hosts(); victim++ {
+		for e := max(1, len(before.Crashes)*150+1); e <= effects; e += longtest.Or(23, 1) {
+			for victim := scope.All; victim < cfg.Hosts(); victim++ {
 				for place := range 2 {
-					for _, m := range []Model{Kill, PowerMin} {
-						x := Crash{Effect: e, After: place == 1, Victim: victim, Model: m, Down: cfg.soon()}
+					for _, m := range []scope.Model{scope.Kill, scope.PowerMin} {
+						x := scope.Crash{Effect: e, After: place == 1, Victim: victim, Model: m, Down: cfg.Soon()}
 						end := endOf(t, cfg, before, x)
-						if tried++; victim != Actor && end != "" && !ends[end] {
+						if tried++; victim != scope.Actor && end != "" && !ends[end] {
 							t.Errorf("after %q the end of %q is not listed:\n%s", cfg.Text(&before),
-								cfg.crashText(x), end)
+								cfg.Text(&scope.Case{Crashes: []scope.Crash{x}}), end)
 						}
 					}
 				}
 			}
 		}
-		if len(p.all) > p.total()/5 || tried < 200 {
-			t.Errorf("%d stops stand for %d, and %d were tried; want few that stand for many", len(p.all), p.total(),
+		if len(points) > total/5 || tried < 200 {
+			t.Errorf("%d stops stand for %d, and %d were tried; want few that stand for many", len(points), total,
 				tried)
 		}
 	}
@@ -43,13 +47,13 @@ func TestPointsStandForAll(t *testing.T) {
 
 // endOf returns what is left of the victims of a crash when they go on, and what left them before; nothing if there
 // are none.
-func endOf(t *testing.T, cfg Config, before Case, x Crash) string {
+func endOf(t *testing.T, cfg scope.Config, before scope.Case, x scope.Crash) string {
 	var sent, end strings.Builder
 	before.Crashes = append(before.Crashes[:len(before.Crashes):len(before.Crashes)], x)
 	w := New(cfg, before)
 	struck, gone, gets := false, false, 0
 	w.note = func(h int, what string, of any) {
-		mine := x.Victim == All || h == x.Victim
+		mine := x.Victim == scope.All || h == x.Victim
 		m, isMessage := of.(engine.Message)
 		switch {
 		case !mine, isMessage && m.From == (engine.Address{}): // of the requestor

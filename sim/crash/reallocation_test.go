@@ -6,6 +6,7 @@ import (
 	"flyball/internal/longtest"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
 // One of five servers dies for good, at a random time of a mailing of ten minutes. All mail is final, and the mailing
@@ -15,7 +16,7 @@ import (
 //	end = death + (T - death) x 5 / 4
 //	T = recipients x time of an attempt / processes of all servers
 func TestDeadServerCostsLittleMore(t *testing.T) {
-	cfg := Small()
+	cfg := scope.Small()
 	cfg.Servers, cfg.Processes, cfg.Recipients, cfg.Window, cfg.Batch = 5, 2, 3260, 1000, 1000
 	cfg.Deferred, cfg.Refused, cfg.Returned, cfg.Requests = 0, 0, 0, 0
 	cfg.Open, cfg.Horizon = 1200*vt.Millisecond, 3*vt.Hour
@@ -27,7 +28,7 @@ func TestDeadServerCostsLittleMore(t *testing.T) {
 		death := vt.Span(float64(all) * float64(luck[0]) / (1 << 32))
 		victim := 1 + int(rng.Below(luck[1], uint32(cfg.Servers)))
 		cfg.Seed = uint64(n)
-		r := New(cfg, Case{Crashes: []Crash{{Time: vt.Time(death), Victim: victim, Model: PowerMin,
+		r := New(cfg, scope.Case{Crashes: []scope.Crash{{Time: vt.Time(death), Victim: victim, Model: scope.PowerMin,
 			Down: 2 * vt.Hour}}}).Run()
 		if r.Violation != "" || r.Missed > 0 {
 			t.Fatalf("run %d, death of %s at %v: %s, %d missed", n, cfg.HostName(victim), death, r.Violation, r.Missed)

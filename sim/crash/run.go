@@ -69,7 +69,7 @@ func (w *World) handle(e *event) {
 			w.at(w.now.Add(vt.Second), *e.then)
 			return
 		}
-		if w.answered(h); e.then.kind != submit {
+		if h.sent++; e.then.kind != submit {
 			w.kept(e.then)
 		}
 	case message:
@@ -120,7 +120,7 @@ func (w *World) effect(h *host, k Kind) bool {
 // perform does what a role asks for: facts first.
 func (w *World) perform(h *host) {
 	if h.up && (len(w.out.Write) > 0 || h.waits > 0) {
-		for _, f := range w.cfg.Scheme.writes(&w.out) {
+		for _, f := range w.cfg.Scheme.Writes(&w.out) {
 			if !w.effect(h, kindOf(f)) {
 				break
 			}
@@ -163,7 +163,7 @@ func kindOf(f engine.Fact) Kind {
 
 // durable makes the first facts of a host durable and performs the rest of the Outbox.
 func (w *World) durable(h *host, upTo int) {
-	if !w.cfg.Scheme.waits(&w.out) || w.sync(h, upTo) {
+	if !w.cfg.Scheme.Waits(&w.out) || w.sync(h, upTo) {
 		w.act(h)
 	}
 	w.out.Clear()
@@ -270,7 +270,7 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 		return true
 	}
 	mark := d.Mark.(engine.Dotted)
-	if w.cfg.Scheme.intends() {
+	if w.cfg.Scheme.Intends() {
 		if !w.effect(h, Mark) {
 			return false
 		}
@@ -319,7 +319,7 @@ func (w *World) take(e *event) {
 	if first {
 		w.oracle.rcpts[e.rcpt].from = e.host
 	}
-	if first || !w.cfg.Scheme.remembers() {
+	if first || !w.cfg.Scheme.Remembers() {
 		w.oracle.rcpts[e.rcpt].accepts++
 	}
 	if first && int(e.rcpt) < w.cfg.Returned {
@@ -358,9 +358,9 @@ func (w *World) hostOf(a engine.Address) int {
 	case engine.Remote:
 		return 1 + int(a.Server)
 	case engine.Bounces:
-		return w.cfg.bounceHost()
+		return w.cfg.BounceHost()
 	case engine.Requests:
-		return w.cfg.askHost()
+		return w.cfg.AskHost()
 	}
 	return 0
 }

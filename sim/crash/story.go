@@ -2,103 +2,17 @@ package crash
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
+	"io"
 	"strings"
 
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
-// Quiet returns the small scope without chances: no refusals, nothing that comes back, no requests.
-func Quiet() Config {
-	c := Small()
-	c.Deferred, c.Refused, c.Returned, c.Requests, c.Joins, c.Couples = 0, 0, 0, 0, 0, false
-	return c
-}
-
-// key is a key of the line "world" of a script.
-type key struct {
-	name  string
-	value any // a pointer to a field of Config
-}
-
-func (c *Config) keys() []key {
-	return []key{{"recipients", &c.Recipients}, {"mailings", &c.Mailings}, {"servers", &c.Servers},
-		{"processes", &c.Processes}, {"licence", &c.Licence}, {"daily", &c.Daily}, {"chunk", &c.Chunk},
-		{"window", &c.Window}, {"seed", &c.Seed}, {"due", &c.Due}, {"deadline", &c.Deadline},
-		{"deferred", &c.Deferred}, {"refused", &c.Refused},
-		{"returned", &c.Returned}, {"requests", &c.Requests}, {"asks", &c.Asks}, {"joins", &c.Joins},
-		{"confirm", &c.Confirm}, {"couples", &c.Couples}, {"pull", &c.Pull}, {"message", &c.Message}, {"open", &c.Open},
-		{"accept", &c.Accept}, {"answer", &c.Answer}, {"commit", &c.Commit}, {"hang", &c.Hang},
-		{"stall", &c.Stall}, {"batch", &c.Batch}, {"check", &c.Check},
-		{"lease", &c.Lease}, {"patience", &c.Patience}, {"horizon", &c.Horizon}, {"scheme", &c.Scheme}}
-}
-
-// Set sets the value of a key, such as "recipients" or "due".
-func (c *Config) Set(name, text string) (err error) {
-	all := c.keys()
-	i := slices.IndexFunc(all, func(k key) bool { return k.name == name })
-	if i < 0 {
-		return fmt.Errorf("got key %q", name)
-	}
-	switch v := all[i].value.(type) {
-	case *int:
-		*v, err = strconv.Atoi(text)
-	case *uint64:
-		*v, err = strconv.ParseUint(text, 10, 64)
-	case *float64:
-		*v, err = strconv.ParseFloat(text, 64)
-	case *bool:
-		*v, err = strconv.ParseBool(text)
-	case *vt.Span:
-		err = v.UnmarshalText([]byte(text))
-	case *Scheme:
-		var ok bool
-		if *v, ok = SchemeNamed(text); !ok {
-			err = fmt.Errorf("want one of %s", strings.Join(SchemeNames(), ", "))
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: got %q: %w", name, text, err)
-	}
-	return nil
-}
-
-// words returns the keys that differ from Quiet, as the line "world" has them.
-func (c *Config) words() (text string) {
-	quiet := Quiet()
-	plain := quiet.keys()
-	for i, k := range c.keys() {
-		if now := valueOf(k.value); now != valueOf(plain[i].value) {
-			text += " " + k.name + "=" + now
-		}
-	}
-	return text
-}
-
-func valueOf(v any) string {
-	switch v := v.(type) {
-	case *int:
-		return strconv.Itoa(*v)
-	case *uint64:
-		return strconv.FormatUint(*v, 10)
-	case *float64:
-		return strconv.FormatFloat(*v, 'g', -1, 64)
-	case *bool:
-		return strconv.FormatBool(*v)
-	case *vt.Span:
-		return v.String()
-	}
-	return v.(*Scheme).String()
-}
-
-// Script returns the first run that broke a promise as a script.
-func (a *Account) Script(s *Search) string { return Script(s.Config, a.Failures[0].least) }
-
 // Script returns a run as a script for testdata, with its story.
-func Script(cfg Config, x Case) string {
+func Script(cfg scope.Config, x scope.Case) string {
 	var story strings.Builder
 	w := New(cfg, x)
 	r := w.Tell(func(host, text string) { story.WriteString(w.line(host, text)) })
@@ -110,7 +24,7 @@ func Script(cfg Config, x Case) string {
 	if text := cfg.Text(&x); text != "" {
 		what = "case " + text + "\n"
 	}
-	return head + "world" + cfg.words() + "\n" + what + "play\n----\n" + story.String()
+	return head + "world" + cfg.Words() + "\n" + what + "play\n----\n" + story.String()
 }
 
 // line is a line of a story.
@@ -166,4 +80,25 @@ func (w *World) called(a engine.Address) string {
 		return "the recipient"
 	}
 	return w.cfg.HostName(w.hostOf(a))
+}
+
+// Trace runs a case and writes its effects, a line each, and what came of it.
+func Trace(w io.Writer, cfg scope.Config, x scope.Case) (Result, error) {
+	var b strings.Builder
+	world := New(cfg, x)
+	world.trace = func(host int, k Kind) {
+		fmt.Fprintf(&b, "%6d  %-14s %-3s %s\n", world.effects, vt.Span(world.now), cfg.HostName(host), k)
+	}
+	r := world.Run()
+	fmt.Fprintf(&b, "\n%d missed, %d duplicates, %d unexplained, %d ambiguous", r.Missed, r.Duplicates, r.Unexplained,
+		r.Ambiguous)
+	if r.Reported != vt.Never {
+		fmt.Fprintf(&b, "; reported after %s", vt.Span(r.Reported))
+	}
+	b.WriteString("\n")
+	if r.Violation != "" {
+		fmt.Fprintf(&b, "Broken: %s\n", r.Violation)
+	}
+	_, err := io.WriteString(w, b.String())
+	return r, err
 }

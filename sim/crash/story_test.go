@@ -9,6 +9,7 @@ import (
 
 	"flyball/internal/script"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
 
 // TestStory plays testdata/*.txt (package script). Each world is played from its beginning.
@@ -26,8 +27,8 @@ func TestStory(t *testing.T) {
 // teller is a world and what is shown of it.
 type teller struct {
 	*script.Stage
-	cfg  Config
-	x    Case
+	cfg  scope.Config
+	x    scope.Case
 	show []string
 }
 
@@ -35,7 +36,7 @@ func (s *teller) command(line string) {
 	words := strings.Fields(line)
 	switch rest := words[1:]; words[0] {
 	case "world":
-		s.cfg, s.x, s.show = Quiet(), Case{}, nil
+		s.cfg, s.x, s.show = scope.Quiet(), scope.Case{}, nil
 		for _, w := range rest {
 			key, value, _ := strings.Cut(w, "=")
 			s.Must(s.cfg.Set(key, value))
@@ -90,7 +91,7 @@ func (s *teller) stop(words []string) {
 	x, err := s.cfg.Parse(fmt.Sprintf("%d%s %s", effect, sign, strings.Join(words[:3], " ")))
 	s.Must(err)
 	s.x.Crashes = append(s.x.Crashes, x.Crashes...)
-	sortCrashes(s.x.Crashes)
+	scope.Sort(s.x.Crashes)
 }
 
 // run plays the world and tells each line of its story, with the name of its host.
@@ -108,8 +109,8 @@ func (s *teller) shows(host, text string) bool {
 
 // A run that is written as a script is played from it as it was.
 func TestScript(t *testing.T) {
-	cfg := Small()
-	cfg.Seed, cfg.Scheme, cfg.Commit, cfg.Mailings = 7, Journal, 20*vt.Millisecond, 2
+	cfg := scope.Small()
+	cfg.Seed, cfg.Scheme, cfg.Commit, cfg.Mailings = 7, scope.Journal, 20*vt.Millisecond, 2
 	x, err := cfg.Parse("loss=0.1; 90+ B1 power-min 3s")
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +131,5 @@ func TestScript(t *testing.T) {
 		if err := cfg.Set(v.key, v.value); err == nil || !strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s=%s: got %v, want an error with %q", v.key, v.value, err, v.want)
 		}
-	}
-}
-
-// Every field of Config is a key, so that a script leaves nothing out.
-func TestEveryFieldIsAKey(t *testing.T) {
-	var cfg Config
-	if got, want := len(cfg.keys()), reflect.TypeFor[Config]().NumField(); got != want {
-		t.Errorf("got %d keys for %d fields of Config", got, want)
 	}
 }

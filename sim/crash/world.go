@@ -1,13 +1,11 @@
 // Package crash stops servers of a mailing at every point and shows that no recipient is missed.
 // A World has the roles of all servers, their disks, the messages between them, and receivers that
 // remember what they accepted. Everything that a server does to the world outside its memory is an
-// effect with a number. A Plan names effects before or after which servers stop, what their disks
-// keep, and when they begin again. Invariants are checked at every effect and at the end.
+// effect with a number. A scope.Case names effects before or after which servers stop, what their disks
+// keep, and when they begin again. An oracle checks invariants at every effect and at the end.
 package crash
 
 import (
-	"fmt"
-
 	"flyball/engine"
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
@@ -19,132 +17,11 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/sim/crash/scope"
 )
-
-// Config configures a world.
-type Config struct {
-	Recipients int
-	Mailings   int // that overlap, and divide the recipients among them
-	Servers    int // delivering servers
-	Processes  int // MTA processes of each
-	Daily      int // most recipients that are planned in a day; 0: no limit
-	Licence    int // most processes of all subsets that have not ended; 0: no limit
-	Chunk      int // recipients that a delivering server fetches at a time; 0: the list is cut at once
-	Window     int // most recipients of each who may have the message while the sending server has no outcome
-	Seed       uint64
-	Due        vt.Span // when the mailing is to begin
-	Deadline   vt.Span // when it is to end; 0: it has none
-
-	Deferred, Refused float64 // share of first tries that get 451 or 550 at RCPT
-	Returned          int     // recipients whose messages are returned, three times each
-	Requests          int     // recipients who ask to be deleted while the mailing is delivered
-	Asks              vt.Span // when the first one does, and the time from each to the next
-	Joins             int     // of these, who ask to be added again
-	Confirm           bool    // requests to be deleted have to be confirmed too
-	Couples           bool    // two places of the list are one person
-	Pull              vt.Span // time after which the sending server asks for changes; 0: they are pushed
-
-	Message        vt.Span // least time of a message between servers; the longest is twice as long
-	Open           vt.Span // least time of an attempt up to the gate; the longest is twice as long
-	Accept, Answer vt.Span // from the final dot to the receiver's decision, and from there to the sender
-	Commit         vt.Span // time of making facts durable
-
-	Hang  float64 // share of attempts that never come to the gate, and of those whose reply never arrives, each
-	Stall vt.Span // after which attempts that do not move stand still for the sending server
-
-	Batch    int     // most outcomes, bars or changes in a message
-	Check    vt.Span // between two looks of the sending server at every subset, and before a resend
-	Lease    vt.Span // how long a delivering server may deliver without an answer of the sending server
-	Patience vt.Span // after which the sending server takes a server that does not answer for lost
-
-	Horizon vt.Span // by which the mailing must be reported
-	Scheme  Scheme
-}
-
-// Small returns the small scope, as the scenario crash-small has it: 24 recipients, two delivering servers
-// with two processes each, one server for returned mail and one for requests.
-func Small() Config {
-	return Config{Recipients: 24, Mailings: 1, Servers: 2, Processes: 2, Window: 4, Seed: 1, Deferred: 0.2,
-		Refused: 0.08, Returned: 2, Requests: 2, Asks: 200 * vt.Millisecond, Joins: 1, Couples: true,
-		Message: 10 * vt.Millisecond, Open: 60 * vt.Millisecond, Accept: 20 * vt.Millisecond,
-		Answer: 20 * vt.Millisecond, Batch: 5, Check: vt.Second, Lease: 5 * vt.Second,
-		Patience: 20 * vt.Second, Stall: 15 * vt.Second, Horizon: 10 * vt.Minute}
-}
-
-// Validate returns all problems of the configuration.
-func (c *Config) Validate() (errs []error) {
-	for _, v := range []struct {
-		name     string
-		n, least int
-	}{{"recipients", c.Recipients, 1}, {"mailings", c.Mailings, 1}, {"servers", c.Servers, 1},
-		{"processes", c.Processes, 1},
-		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0}, {"daily", c.Daily, 0},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
-		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
-		if v.n < v.least {
-			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
-		}
-	}
-	for _, v := range []struct {
-		name string
-		p    float64
-	}{{"deferred", c.Deferred}, {"refused", c.Refused}, {"hang", c.Hang}} {
-		if !(v.p >= 0 && v.p < 1) {
-			errs = append(errs, fmt.Errorf("%s: got %v, want from 0 to below 1", v.name, v.p))
-		}
-	}
-	return errs
-}
-
-// asks returns the recipient with the request of a number.
-func (c *Config) asks(i int) mail.Recipient {
-	return mail.Recipient(c.Recipients - 1 - 5*i%c.Recipients)
-}
-
-// joins reports whether a recipient asks to be added again.
-func (c *Config) joins(r mail.Recipient) bool {
-	for i := range c.Joins {
-		if c.asks(i) == r {
-			return true
-		}
-	}
-	return false
-}
-
-// places returns all places of the person at a place.
-func (c *Config) places(r mail.Recipient) []mail.Recipient {
-	if !c.Couples {
-		return []mail.Recipient{r}
-	}
-	first := r &^ 1
-	return []mail.Recipient{first, first + 1}[:min(2, mail.Recipient(c.Recipients)-first)]
-}
-
-// soon and late are how long servers stop: less than a lease, and longer than the sending server waits.
-func (c *Config) soon() vt.Span { return 3 * c.Lease / 5 }
-func (c *Config) late() vt.Span { return 3 * c.Patience }
 
 // resends is how often a recipient is resent.
 const resends = 6
-
-// Hosts: the sending server is 0, then come the delivering servers, and the servers for returned mail
-// and for requests.
-func (c *Config) hosts() int      { return c.Servers + 3 }
-func (c *Config) bounceHost() int { return c.Servers + 1 }
-func (c *Config) askHost() int    { return c.Servers + 2 }
-
-// HostName returns the name of a host: A, B1, B2, ..., C, D.
-func (c *Config) HostName(h int) string {
-	switch {
-	case h == 0:
-		return "A"
-	case h <= c.Servers:
-		return fmt.Sprintf("B%d", h)
-	case h == c.bounceHost():
-		return "C"
-	}
-	return "D"
-}
 
 // host is one server with its disk.
 type host struct {
@@ -156,6 +33,7 @@ type host struct {
 	boot   uint64   // counts starts of the operating system
 	until  vt.Time  // it pauses until then; vt.Never: it does not
 	cut    vt.Time  // no message comes to it or from it until then
+	sent   int      // messages, final dots and answers to the outside so far
 	safe   vt.Time  // when all facts are durable
 	waits  int      // commits that are under way
 	sure   int      // number of facts that are durable, as the server takes it
@@ -166,10 +44,10 @@ type host struct {
 
 // World is one run.
 type World struct {
-	cfg    Config
-	wrong  Case // everything that goes wrong
+	cfg    scope.Config
+	wrong  scope.Case // everything that goes wrong
 	key    rng.Key
-	plan   []Crash // of wrong, at effects that are to come
+	plan   []scope.Crash // of wrong, at effects that are to come
 	now    vt.Time
 	hosts  []host
 	list   *mail.List
@@ -190,12 +68,12 @@ type World struct {
 }
 
 // New returns the world of a valid configuration and a case.
-func New(cfg Config, wrong Case) *World {
-	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), mailings: cfg.mailings(),
+func New(cfg scope.Config, wrong scope.Case) *World {
+	w := &World{cfg: cfg, wrong: wrong, key: rng.New(cfg.Seed, 0), mailings: mailingsOf(&cfg),
 		counts: Counts{Hits: make([]int, 2*kinds)}}
 	list := mail.SyntheticList(cfg.Recipients, []float64{1}, w.key)
 	w.list = &list
-	w.hosts = make([]host, cfg.hosts())
+	w.hosts = make([]host, cfg.Hosts())
 	w.oracle.begin(w)
 	for i := range w.hosts {
 		h := &w.hosts[i]
@@ -213,7 +91,7 @@ func New(cfg Config, wrong Case) *World {
 		w.at(w.mailings[i].at, event{kind: submit, try: mail.Try(i)})
 	}
 	for i := range cfg.Requests {
-		w.at(vt.Time(i+1)*vt.Time(cfg.Asks), event{kind: request, host: cfg.askHost(), rcpt: cfg.asks(i),
+		w.at(vt.Time(i+1)*vt.Time(cfg.Asks), event{kind: request, host: cfg.AskHost(), rcpt: cfg.Asker(i),
 			try: deletion})
 	}
 	return w
@@ -242,16 +120,16 @@ func (w *World) build(h *host) {
 		cfg.Lease, cfg.Stall, cfg.Resend, cfg.Batch, cfg.Window = c.Lease, c.Stall, true, c.Batch, c.Window
 		h.remote = remote.New(cfg, w.list, hold(c.Processes), silent{})
 		h.role = h.remote
-	case h.number == c.bounceHost():
-		h.role = c.inbox(engine.Bounces)
+	case h.number == c.BounceHost():
+		h.role = inboxOf(c, engine.Bounces)
 	default:
-		h.role = c.inbox(engine.Requests)
+		h.role = inboxOf(c, engine.Requests)
 	}
 }
 
-func (c *Config) inbox(k engine.Kind) *inbox.Server {
+func inboxOf(c *scope.Config, k engine.Kind) *inbox.Server {
 	cfg := inbox.Default(engine.Address{Role: k})
-	cfg.Batch, cfg.Soft, cfg.ConfirmDelete, cfg.Same = c.Batch, 2, c.Confirm, c.places
+	cfg.Batch, cfg.Soft, cfg.ConfirmDelete, cfg.Same = c.Batch, 2, c.Confirm, c.Places
 	if c.Pull > 0 {
 		cfg.Push = 0
 	}

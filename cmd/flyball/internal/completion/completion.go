@@ -19,7 +19,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/scenarios"
 	"flyball/scenarios/suite"
-	"flyball/sim/crash"
+	"flyball/sim/crash/scope"
 	"flyball/sim/verify"
 )
 
@@ -65,7 +65,7 @@ func proposalsOf(own Words) proposals {
 		"--of":         words(measures),
 		"--scenario":   scenarioNames,
 		"--strategy":   words(scenarios.Strategies),
-		"--scheme":     words(crash.SchemeNames),
+		"--scheme":     words(scope.SchemeNames),
 		"--verify":     fileOf("json"),
 		"--margin":     margins,
 		"--only":       models,

@@ -1,4 +1,4 @@
-package crash
+package scope
 
 import (
 	"flyball/engine"
@@ -35,12 +35,15 @@ func SchemeNamed(name string) (Scheme, bool) {
 	return 0, false
 }
 
-func (s Scheme) intends() bool   { return s == Ours || s == Recall }
-func (s Scheme) remembers() bool { return s == Recall }
+// Intends reports whether the scheme writes an intent before a final dot, and so keeps all promises.
+func (s Scheme) Intends() bool { return s == Ours || s == Recall }
 
-// writes returns the facts that the scheme writes for an Outbox.
-func (s Scheme) writes(out *engine.Outbox) (all []engine.Fact) {
-	if s.intends() {
+// Remembers reports whether receivers take a message once, however often they get it.
+func (s Scheme) Remembers() bool { return s == Recall }
+
+// Writes returns the facts that the scheme writes for an Outbox.
+func (s Scheme) Writes(out *engine.Outbox) (all []engine.Fact) {
+	if s.Intends() {
 		return out.Write
 	}
 	for _, f := range out.Write {
@@ -63,8 +66,8 @@ func (s Scheme) writes(out *engine.Outbox) (all []engine.Fact) {
 	return all
 }
 
-// waits reports whether the scheme waits until the facts of an Outbox are durable.
-func (s Scheme) waits(out *engine.Outbox) bool {
+// Waits reports whether the scheme waits until the facts of an Outbox are durable.
+func (s Scheme) Waits(out *engine.Outbox) bool {
 	if s != Unsynced {
 		return true
 	}

@@ -1,4 +1,4 @@
-package crash
+package search
 
 import (
 	"encoding/json"
@@ -7,8 +7,9 @@ import (
 	"strings"
 
 	"flyball/internal/tabular"
-	"flyball/internal/vt"
 	"flyball/reports/format"
+	"flyball/sim/crash"
+	"flyball/sim/crash/scope"
 )
 
 // Results is what flyball crash --json prints.
@@ -76,7 +77,7 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 	}
 	var rows [][]string
 	for i := 0; i+1 < len(a.Classes); i += 2 {
-		rows = append(rows, []string{Kind(i / 2).String(), count(a.Classes[i].Hits), count(a.Classes[i+1].Hits)})
+		rows = append(rows, []string{crash.Kind(i / 2).String(), count(a.Classes[i].Hits), count(a.Classes[i+1].Hits)})
 	}
 	if err := tabular.Write(&b, []string{"its own server stopped", "before", "after"}, rows, func(i int) bool {
 		return i == 0
@@ -93,8 +94,8 @@ func (a *Account) Text(w io.Writer, s *Search) error {
 
 // flags returns the flags of flyball crash that make the configuration, beside the seed.
 func (s *Search) flags() (text string) {
-	c, own := &s.Config, s.Scenario != SmallName
-	if c.Scheme != Ours {
+	c, own := &s.Config, s.Scenario != scope.SmallName
+	if c.Scheme != scope.Ours {
 		text += " --scheme " + c.Scheme.String()
 	}
 	if c.Mailings > 1 || own {
@@ -106,23 +107,5 @@ func (s *Search) flags() (text string) {
 	return text
 }
 
-// Trace runs a case and writes its effects, a line each, and what came of it.
-func Trace(w io.Writer, cfg Config, x Case) (Result, error) {
-	var b strings.Builder
-	world := New(cfg, x)
-	world.trace = func(host int, k Kind) {
-		fmt.Fprintf(&b, "%6d  %-14s %-3s %s\n", world.effects, vt.Span(world.now), cfg.HostName(host), k)
-	}
-	r := world.Run()
-	fmt.Fprintf(&b, "\n%d missed, %d duplicates, %d unexplained, %d ambiguous", r.Missed, r.Duplicates, r.Unexplained,
-		r.Ambiguous)
-	if r.Reported != vt.Never {
-		fmt.Fprintf(&b, "; reported after %s", vt.Span(r.Reported))
-	}
-	b.WriteString("\n")
-	if r.Violation != "" {
-		fmt.Fprintf(&b, "Broken: %s\n", r.Violation)
-	}
-	_, err := io.WriteString(w, b.String())
-	return r, err
-}
+// Script returns the first run that broke a promise as a script.
+func (a *Account) Script(s *Search) string { return crash.Script(s.Config, a.Failures[0].least) }

@@ -1,49 +1,12 @@
-package crash
+package scope
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"flyball/internal/vt"
 )
-
-// Fault is what happens to a server.
-type Fault int
-
-const (
-	Stop  Fault = iota // the server ends, and begins again later
-	Pause              // the server does nothing for a while, and loses nothing
-	Cut                // the server goes on, and no message comes to it from other servers, or from it to them
-)
-
-// Crash stops servers at an effect.
-type Crash struct {
-	Effect int // number, from 1 on; 0: at Time
-	After  bool
-	Time   vt.Time
-	Victim int // number of a host, Actor or All
-	Model  Model
-	Kept   int // facts beyond those that are durable, with PowerAny; 0: drawn
-	Fault  Fault
-	Down   vt.Span // until the server goes on
-}
-
-// Victims that are not one host.
-const (
-	Actor = -1 // the host whose effect it is; the sending server for effects outside all hosts
-	All   = -2
-)
-
-// Case is a run with everything that goes wrong in it.
-type Case struct {
-	Lost         float64   // share of final replies that do not arrive
-	Loss, Repeat float64   // share of messages between servers that do not arrive, or arrive twice
-	Drift        []float64 // by which the clock of each delivering server goes faster
-	Crashes      []Crash   // in the order of their effects
-}
 
 // Text writes a case as Parse reads it: "loss=0.1; 12+ B1 power-min 3s; @4.5s A kill 60s".
 func (c *Config) Text(x *Case) string {
@@ -174,7 +137,7 @@ func (c *Config) crash(words []string) (x Crash, err error) {
 		}
 	}
 	x.Victim = All - 1
-	for h := range c.hosts() {
+	for h := range c.Hosts() {
 		if c.HostName(h) == words[1] {
 			x.Victim = h
 		}
@@ -213,21 +176,4 @@ func (c *Config) crash(words []string) (x Crash, err error) {
 		return x, fmt.Errorf("got %s, want more than 0", words[3])
 	}
 	return x, nil
-}
-
-// sortCrashes brings crashes into the order of their effects.
-func sortCrashes(all []Crash) {
-	slices.SortStableFunc(all, func(a, b Crash) int {
-		return cmp.Or(cmp.Compare(a.Effect, b.Effect), compareBools(a.After, b.After))
-	})
-}
-
-func compareBools(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

@@ -1,17 +1,22 @@
-package crash
+// Package search runs the small world of package crash in many cases, and accounts for what came of them: every single
+// stop, every pair of stops that differ, and random cases. A case that breaks a promise is shrunk.
+package search
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/sim/crash"
+	"flyball/sim/crash/scope"
 )
 
 // Search says which cases are run.
 type Search struct {
-	Config   Config
+	Config   scope.Config
 	Scenario string // what Config is made of, as the user names it
 	Single   bool   // every effect, before and after, by every victim and model, back soon and late
 	Pairs    bool   // every two stops of any servers that differ, back soon and late
@@ -23,20 +28,20 @@ type Search struct {
 }
 
 // downs returns how long servers stop.
-func (c *Config) downs() []vt.Span { return []vt.Span{c.soon(), c.late()} }
+func (s *Search) downs() []vt.Span { return []vt.Span{s.Config.Soon(), s.Config.Late()} }
 
-// DefaultSearch returns the whole search of the small scope: 1.9 million runs.
-func DefaultSearch() Search {
-	return Search{Config: Small(), Scenario: SmallName, Single: true, Pairs: true, Random: 850_000, Every: 1,
-		Firsts: 1, Seed: 1, Workers: runtime.GOMAXPROCS(0)}
+// Default returns the whole search of the small scope: 1.9 million runs.
+func Default() Search {
+	return Search{Config: scope.Small(), Scenario: scope.SmallName, Single: true, Pairs: true,
+		Random: 850_000, Every: 1, Firsts: 1, Seed: 1, Workers: runtime.GOMAXPROCS(0)}
 }
 
 // Fit leaves stops and random runs out of the search of a large world, so that it takes minutes: about
 // 1.5 billion effects in all. The small scope is searched whole.
 func (s *Search) Fit() {
-	p := pointsOf(s.Config, Case{})
-	effects, firsts := p.w.effects, len(p.all)
-	s.Every = 1 + 4*int(Models)*(s.Config.hosts()+1)*effects*effects/200_000_000
+	effects := crash.New(s.Config, scope.Case{}).Run().Effects
+	firsts := len(crash.Points(s.Config, scope.Case{}))
+	s.Every = 1 + 4*int(scope.Models)*(s.Config.Hosts()+1)*effects*effects/200_000_000
 	s.Firsts = 1 + 2*firsts*firsts*effects/800_000_000 // each first stop has half of all after it, by two times each
 	s.Random = min(s.Random, 500_000_000/effects)
 }
@@ -50,39 +55,10 @@ type Account struct {
 	Failed  int `json:"failed"`   // runs that broke a promise
 	Pairs   int `json:"pairs"`    // runs with two stops each
 	OfPairs int `json:"of_pairs"` // pairs of stops that these stand for: all others differ in time alone
-	Counts
+	crash.Counts
 
 	Classes  []Class   `json:"classes"`  // by kind of effect: how often its own server stopped, before and after it
 	Failures []Failure `json:"failures"` // the first runs that broke a promise
-}
-
-// Counts are what is counted in a run, or in all runs.
-type Counts struct {
-	Points      int `json:"points"`                 // servers that stopped
-	Missed      int `json:"missed"`                 // recipients who got nothing, and should have
-	Duplicates  int `json:"duplicates"`             // messages beyond the first to a recipient
-	Unexplained int `json:"unexplained_duplicates"` // of recipients without an ambiguous attempt and a lost server
-	Ambiguous   int `json:"ambiguous"`              // attempts whose final dot was sent, and whose end is not recorded
-	Replanned   int `json:"replanned"`              // recipients of lost servers, who may have the message
-
-	Hits     []int   `json:"-"` // see Account.Classes
-	Recovery vt.Span `json:"-"` // the longest, from when the last server went on to the report
-}
-
-func (c *Counts) add(o *Counts) {
-	c.Points += o.Points
-	c.Missed += o.Missed
-	c.Duplicates += o.Duplicates
-	c.Unexplained += o.Unexplained
-	c.Ambiguous += o.Ambiguous
-	c.Replanned += o.Replanned
-	c.Recovery = max(c.Recovery, o.Recovery)
-	if c.Hits == nil {
-		c.Hits = make([]int, len(o.Hits))
-	}
-	for i, n := range o.Hits {
-		c.Hits[i] += n
-	}
 }
 
 // Class is a kind of crash.
@@ -93,9 +69,9 @@ type Class struct {
 
 // Failure is a case that broke a promise.
 type Failure struct {
-	Case      string `json:"case"`      // as --case takes it, with all that can be left out left out
-	Violation string `json:"violation"` // the promise that it breaks
-	least     Case   // what Case is the text of
+	Case      string     `json:"case"`      // as --case takes it, with all that can be left out left out
+	Violation string     `json:"violation"` // the promise that it breaks
+	least     scope.Case // what Case is the text of
 }
 
 // most is the number of failures that an account keeps.
@@ -105,7 +81,7 @@ const most = 10
 // the search ends when it returns false.
 func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 	cfg := s.Config
-	base := New(cfg, Case{}).Run()
+	base := crash.New(cfg, scope.Case{}).Run()
 	a := &Account{Effects: base.Effects, Every: s.Every, Firsts: s.Firsts, Failures: []Failure{}}
 	defer a.classify(len(base.Hits))
 	if base.Violation != "" {
@@ -119,9 +95,9 @@ func (s *Search) Run(keepGoing func(done, all int) bool) *Account {
 		}
 	}
 	if s.Pairs {
-		firsts := pointsOf(cfg, Case{})
-		for i := 0; i < len(firsts.all); i += s.Firsts {
-			blocks = append(blocks, func(a *Account) { s.pairs(firsts.all[i], firsts.stand[i], a) })
+		firsts := crash.Points(cfg, scope.Case{})
+		for i := 0; i < len(firsts); i += s.Firsts {
+			blocks = append(blocks, func(a *Account) { s.pairs(firsts[i], a) })
 		}
 	}
 	const each = 250
@@ -166,14 +142,15 @@ func (s *Search) each(blocks []block, a *Account, keepGoing func(done, all int) 
 	}
 }
 
-func (s *Search) run(x *Case, a *Account) {
-	r := New(s.Config, *x).Run()
+func (s *Search) run(x *scope.Case, a *Account) {
+	r := crash.New(s.Config, *x).Run()
 	a.Runs++
-	a.Counts.add(&r.Counts)
+	a.Counts.Add(&r.Counts)
 	if r.Violation != "" {
 		if a.Failed++; len(a.Failures) < most {
 			least := s.shrink(*x)
-			a.Failures = append(a.Failures, Failure{s.Config.Text(&least), New(s.Config, least).Run().Violation, least})
+			broken := crash.New(s.Config, least).Run().Violation
+			a.Failures = append(a.Failures, Failure{s.Config.Text(&least), broken, least})
 		}
 	}
 }
@@ -183,7 +160,7 @@ func (a *Account) add(p *Account) {
 	a.Pairs += p.Pairs
 	a.OfPairs += p.OfPairs
 	a.Failed += p.Failed
-	a.Counts.add(&p.Counts)
+	a.Counts.Add(&p.Counts)
 	a.Failures = append(a.Failures, p.Failures[:min(len(p.Failures), most-len(a.Failures))]...)
 }
 
@@ -191,7 +168,7 @@ func (a *Account) add(p *Account) {
 func (a *Account) classify(n int) {
 	a.Classes = []Class{}
 	for i := range n {
-		c := Class{Name: [2]string{"before: ", "after: "}[i%2] + Kind(i/2).String()}
+		c := Class{Name: [2]string{"before: ", "after: "}[i%2] + crash.Kind(i/2).String()}
 		if a.Hits != nil {
 			c.Hits = a.Hits[i]
 		}
@@ -202,29 +179,27 @@ func (a *Account) classify(n int) {
 // singles crashes at one effect.
 func (s *Search) singles(effect int, a *Account) {
 	for _, after := range []bool{false, true} {
-		for victim := All; victim < s.Config.hosts(); victim++ {
-			for m := range Models {
-				for _, down := range s.Config.downs() {
-					x := Crash{Effect: effect, After: after, Victim: victim, Model: m, Down: down}
-					s.run(&Case{Crashes: []Crash{x}}, a)
+		for victim := scope.All; victim < s.Config.Hosts(); victim++ {
+			for m := range scope.Models {
+				for _, down := range s.downs() {
+					x := scope.Crash{Effect: effect, After: after, Victim: victim, Model: m, Down: down}
+					s.run(&scope.Case{Crashes: []scope.Crash{x}}, a)
 				}
 			}
 		}
 	}
 }
 
-// pairs crashes at two places: the first one, which stands for a number, and each later one that differs.
-func (s *Search) pairs(first Crash, stands int, a *Account) {
-	downs := s.Config.downs()
-	for _, first.Down = range downs {
-		seconds := pointsOf(s.Config, Case{Crashes: []Crash{first}})
-		for _, second := range seconds.all {
-			for _, second.Down = range downs {
-				s.run(&Case{Crashes: []Crash{first, second}}, a)
+// pairs crashes at two places: the first one, and each later one that differs.
+func (s *Search) pairs(first crash.Point, a *Account) {
+	for _, first.Down = range s.downs() {
+		for _, second := range crash.Points(s.Config, scope.Case{Crashes: []scope.Crash{first.Crash}}) {
+			for _, second.Down = range s.downs() {
+				s.run(&scope.Case{Crashes: []scope.Crash{first.Crash, second.Crash}}, a)
+				a.Pairs++
+				a.OfPairs += first.Stands * second.Stands
 			}
 		}
-		a.Pairs += len(downs) * len(seconds.all)
-		a.OfPairs += len(downs) * stands * seconds.total()
 	}
 }
 
@@ -236,7 +211,7 @@ const (
 
 // random returns the case with a number. Each kind of fault is there or not, so that some cases have a few
 // kinds often rather than all of them seldom.
-func (s *Search) random(number uint64, effects int) (x Case) {
+func (s *Search) random(number uint64, effects int) (x scope.Case) {
 	key := rng.New(s.Seed, number)
 	on := key.At(0, 0, swarm)
 	size := key.At(1, 0, swarm)
@@ -262,43 +237,43 @@ func (s *Search) random(number uint64, effects int) (x Case) {
 	for i := range count {
 		place := key.At(uint64(i), 0, places)
 		kind := key.At(uint64(i), 0, kindsOfCrash)
-		c := Crash{Effect: 1 + int(rng.Below(place[0], uint32(effects*3/2))), After: place[1]&1 != 0,
-			Victim: int(rng.Below(place[2], uint32(s.Config.hosts()+2))) + All, Down: s.Config.soon()}
+		c := scope.Crash{Effect: 1 + int(rng.Below(place[0], uint32(effects*3/2))), After: place[1]&1 != 0,
+			Victim: int(rng.Below(place[2], uint32(s.Config.Hosts()+2))) + scope.All, Down: s.Config.Soon()}
 		if has(4) {
-			c.Model = Model(rng.Below(kind[0], uint32(Models)))
+			c.Model = scope.Model(rng.Below(kind[0], uint32(scope.Models)))
 		}
 		switch {
 		case has(5) && kind[1]%3 == 0:
-			c.Model, c.Fault = Kill, Pause
+			c.Model, c.Fault = scope.Kill, scope.Pause
 		case has(8) && place[3]%3 == 0:
-			c.Model, c.Fault = Kill, Cut
+			c.Model, c.Fault = scope.Kill, scope.Cut
 		}
 		if has(6) && kind[2]%2 == 0 {
-			c.Down = s.Config.late()
+			c.Down = s.Config.Late()
 		}
 		if has(7) && kind[3]%2 == 0 {
-			c.Down = (1 + vt.Span(kind[3])%(s.Config.late()/2/vt.Millisecond)) * vt.Millisecond
+			c.Down = (1 + vt.Span(kind[3])%(s.Config.Late()/2/vt.Millisecond)) * vt.Millisecond
 		}
 		x.Crashes = append(x.Crashes, c)
 	}
-	sortCrashes(x.Crashes)
+	scope.Sort(x.Crashes)
 	return x
 }
 
 // shrink leaves out of a case that breaks a promise what it breaks one without.
-func (s *Search) shrink(x Case) Case {
-	breaks := func(y Case) bool { return New(s.Config, y).Run().Violation != "" }
+func (s *Search) shrink(x scope.Case) scope.Case {
+	breaks := func(y scope.Case) bool { return crash.New(s.Config, y).Run().Violation != "" }
 	for i := 0; i < len(x.Crashes); {
 		y := x
-		y.Crashes = append(append([]Crash(nil), x.Crashes[:i]...), x.Crashes[i+1:]...)
+		y.Crashes = slices.Concat(x.Crashes[:i], x.Crashes[i+1:])
 		if breaks(y) {
 			x = y
 		} else {
 			i++
 		}
 	}
-	for _, without := range []func(*Case){func(y *Case) { y.Lost = 0 }, func(y *Case) { y.Loss = 0 },
-		func(y *Case) { y.Repeat = 0 }, func(y *Case) { y.Drift = nil }} {
+	for _, without := range []func(*scope.Case){func(y *scope.Case) { y.Lost = 0 }, func(y *scope.Case) { y.Loss = 0 },
+		func(y *scope.Case) { y.Repeat = 0 }, func(y *scope.Case) { y.Drift = nil }} {
 		y := x
 		if without(&y); breaks(y) {
 			x = y

@@ -1,4 +1,4 @@
-package crash
+package scope
 
 import (
 	_ "embed"
