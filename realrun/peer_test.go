@@ -3,6 +3,7 @@ package realrun_test
 import (
 	"context"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
+	"flyball/realrun/names"
 	"flyball/scenarios"
 )
 
@@ -33,8 +35,8 @@ func peer(t *testing.T, path, from string) string {
 // sinkAt resolves every destination to a receiver of another project.
 type sinkAt string
 
-func (s sinkAt) Resolve(context.Context, *mail.Attempt) (string, mail.Fault) {
-	return string(s), mail.NoFault
+func (s sinkAt) Resolve(context.Context, *mail.Attempt) names.Route {
+	return names.Route{To: []names.Candidate{{At: netip.MustParseAddrPort(string(s))}}}
 }
 
 // Postfix's own test receiver, which was written independently, refuses and drops

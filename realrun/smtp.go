@@ -9,13 +9,14 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/replies"
+	"flyball/realrun/names"
 )
 
-// Resolver looks up the receivers of destinations.
+// Resolver looks up where attempts may deliver.
 type Resolver interface {
-	// Resolve returns the address of a receiver, or a fault that ends the attempt.
-	// It blocks as long as the look-up takes.
-	Resolve(ctx context.Context, a *mail.Attempt) (addr string, fault mail.Fault)
+	// Resolve returns the candidates of an attempt, or the fault that ends it. It
+	// blocks as long as the look-up takes, or until soon after ctx ends.
+	Resolve(ctx context.Context, a *mail.Attempt) names.Route
 }
 
 // Letters renders the message of each recipient.
@@ -59,18 +60,29 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 		a.Conn = mail.Fresh
 	}
 	p.HangUp()
-	addr, fault := p.Resolver.Resolve(ctx, &a)
+	route := p.Resolver.Resolve(ctx, &a)
 	if ctx.Err() != nil {
-		fault = mail.Aborted
+		route.Fault = mail.Aborted
 	}
-	if fault != mail.NoFault {
-		return mail.Reply{Stage: mail.StageDNS, Fault: fault}
+	if route.Fault != mail.NoFault {
+		return mail.Reply{Stage: mail.StageDNS, Fault: route.Fault}
 	}
+	var trial names.Trial
+	for _, c := range route.To {
+		if trial.Ends(p.deliver(ctx, a, c)) {
+			break
+		}
+	}
+	return trial.Reply()
+}
+
+// deliver makes an attempt over a new connection to one candidate.
+func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) mail.Reply {
 	var table replies.Table
 	if int(a.Dest) < len(p.Replies) {
 		table = p.Replies[a.Dest]
 	}
-	if r := p.connect(ctx, addr, table); r != nil {
+	if r := p.connect(ctx, to.At.String(), table); r != nil {
 		return *r
 	}
 	return p.offer(ctx, a)

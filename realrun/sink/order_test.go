@@ -90,10 +90,10 @@ func TestModelAndWireAskAlike(t *testing.T) {
 		}
 		if a.Conn == mail.Fresh {
 			c = nil
-			if addr, fault := s.Resolve(context.Background(), &a); fault != mail.NoFault {
-				got = mail.Reply{Stage: mail.StageDNS, Fault: fault}
+			if route := s.Resolve(context.Background(), &a); route.Fault != mail.NoFault {
+				got = mail.Reply{Stage: mail.StageDNS, Fault: route.Fault}
 			} else {
-				c = dial(s.lane(&a), a.Dest, clock, network, addr)
+				c = dial(s.lane(&a), a.Dest, clock, network, route.To[0].At.String())
 				got = c.attempt(&a)
 			}
 		}

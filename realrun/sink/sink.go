@@ -23,6 +23,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/realrun/names"
 )
 
 // Config configures a Sink.
@@ -152,16 +153,20 @@ func (s *Sink) lane(a *mail.Attempt) *lane {
 }
 
 // Resolve stands in for the name servers: it waits for the time of a look-up and
-// returns the address of the receiver, or the fault of the look-up.
-func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) (addr string, fault mail.Fault) {
+// returns the receiver as the only candidate, or the fault of the look-up.
+func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) (route names.Route) {
 	l := s.lane(a)
 	var took vt.Span
 	l.ask(func(r *netmodel.Receiver, now vt.Time) {
-		took, fault = r.Lookup(now)
-		took += l.turn(now)
+		route.Took, route.Fault = r.Lookup(now)
+		took = route.Took + l.turn(now)
 	})
 	s.clock.pause(ctx, took, 0)
-	return l.Addr().String(), fault
+	if route.Fault == mail.NoFault {
+		route.To = []names.Candidate{{Host: s.cfg.Receivers[l.dest].Domain,
+			At: l.Addr().(*net.TCPAddr).AddrPort()}}
+	}
+	return route
 }
 
 // Traffic counts the connections of a lane.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/netmodel"
 	"flyball/realrun"
+	"flyball/realrun/names"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
 	"flyball/scenarios"
@@ -199,7 +201,11 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 		if err := realrun.Probe(q.Receiver); err != nil {
 			return nil, Fail(Environment, "--receiver: %w", err)
 		}
-		r.resolver = fixed(q.Receiver)
+		at, err := netip.ParseAddrPort(q.Receiver)
+		if err != nil {
+			return nil, Fail(Usage, "--receiver: %w", err)
+		}
+		r.resolver = fixed(at)
 	}
 	if err := realrun.Check(s); errors.Is(err, realrun.ErrRefused) {
 		return nil, Error{Refused, err}
@@ -284,8 +290,8 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *s
 }
 
 // fixed is a resolver that resolves every destination to the receiver at one address.
-type fixed string
+type fixed netip.AddrPort
 
-func (f fixed) Resolve(context.Context, *mail.Attempt) (string, mail.Fault) {
-	return string(f), mail.NoFault
+func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
+	return names.Route{To: []names.Candidate{{At: netip.AddrPort(f)}}}
 }
