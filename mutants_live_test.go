@@ -2,6 +2,12 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
+	{"this computer has no mailboxes", "internal/mail/address.go", "{\"test\", \"example\",",
+		"{\"localhost\", \"test\", \"example\","},
+	{"a live run that delivers nothing is a success", "cmd/flyball/internal/task/books.go", "	if tried == 0 {\n",
+		"	if tried > 0 {\n"},
+	{"a receiver of others keeps the time of the scenario", "cmd/flyball/internal/task/live.go",
+		"		return cmp.Or(q.Scale, 1)\n", "		return cmp.Or(q.Scale, s.TimeScale)\n"},
 	{"the mail of all servers is the first one's to forecast", "realrun/machines.go",
 		"	r.records[a.Server].HandsOver(now", "	r.records[0].HandsOver(now"},
 	{"what another server is told changes nothing", "engine/delivery/reaction.go",

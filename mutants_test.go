@@ -50,7 +50,8 @@ var checks = []check{
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
 	{"commands", []string{"./cmd/flyball", "-run",
-		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow|TestScripts/^(plan|ask|init|partition)$"}},
+		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
+			"TestScripts/^(plan|ask|init|partition|realrun)$"}},
 }
 
 // mutants has all of them; each area has a file of its own.

@@ -32,7 +32,7 @@ const (
 	exitBug          = 1
 	exitUsage        = 2
 	exitInvalid      = 3 // scenario, list or data
-	exitMissed       = 4 // an expectation
+	exitMissed       = 4 // an expectation; or no mail of a live run was delivered
 	exitRegression   = 5 // found by a gate
 	exitInconclusive = 6 // a gate that could not decide
 	exitEnvironment  = 7 // a port, a disk
@@ -56,7 +56,7 @@ func fail(code int, format string, args ...any) error {
 
 // codes are the exit codes of the errors of tasks.
 var codes = map[task.Kind]int{task.Usage: exitUsage, task.Invalid: exitInvalid, task.Environment: exitEnvironment,
-	task.Refused: exitRefused, task.Disagrees: exitBug}
+	task.Missed: exitMissed, task.Refused: exitRefused, task.Disagrees: exitBug}
 
 // coded returns err with its exit code. An error without a kind comes from the
 // command line.
@@ -73,9 +73,14 @@ func coded(err error) exit {
 }
 
 func main() {
+	abortWhenStarved()
 	a := &app{in: os.Stdin, out: os.Stdout, errout: os.Stderr, quietFor: time.Second}
 	os.Exit(a.run(os.Args[1:]))
 }
+
+// abortWhenStarved makes the runtime end the program with SIGABRT, which a shell shows as 134, if there is no memory
+// left. Unasked it exits with code 2, that of usage.
+func abortWhenStarved() { debug.SetTraceback("crash") }
 
 // app is one invocation.
 type app struct {

@@ -15,7 +15,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"flyball": main})
+	testscript.Main(m, map[string]func(){"flyball": main, "starved": starved})
+}
+
+var hoard []byte
+
+// starved is flyball while it asks for more memory than there can be.
+func starved() {
+	abortWhenStarved()
+	hoard = make([]byte, 1<<46+len(os.Args))
 }
 
 // The scripts hold stdout, stderr, exit code and files of every command.

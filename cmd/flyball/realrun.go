@@ -25,9 +25,10 @@ and sends only to reserved domains.
 A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
 
-Exit codes: as for run; 3 also for a list or template that is refused, 7 if no port
-can be opened, 8 for an address that is not loopback, or if no promotion is in force
-or the head of the promotions is missing.`,
+Exit codes: as for run; 3 also for a list or template that is refused, 4 if mail was
+tried and none was delivered, unless the scenario has expectations, which then
+decide; 7 if no port can be opened, 8 for an address that is not loopback, or if no
+promotion is in force or the head of the promotions is missing.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt " +
 			"--time-scale 10",
 		Args: exactlyOne("a scenario"),
@@ -62,7 +63,8 @@ or the head of the promotions is missing.`,
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
 	f.StringVar(&q.Template, "template", "", "message template; a plain one of the scenario's size if not given")
 	f.StringVar(&q.Receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
-	f.Float64Var(&q.Scale, "time-scale", 0, "how many times faster than real time; the scenario's own if not given")
+	f.Float64Var(&q.Scale, "time-scale", 0,
+		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")
 	return c
 }
 
@@ -76,6 +78,9 @@ func (a *app) live(q *task.Live, to *output) error {
 	err = a.publish(&out.Outcome, to, stop)
 	if out.Broken != nil {
 		return out.Broken
+	}
+	if err == nil {
+		err = out.Nothing
 	}
 	return errors.Join(out.Books, err)
 }

@@ -31,7 +31,7 @@ type Address struct {
 // comments, address literals and names that end in a number, a leading hyphen,
 // and all control and non-ASCII characters (a domain is given by its A-labels).
 // A domain has two labels or more, unless it is itself a reserved top-level
-// name such as localhost, which leads nowhere.
+// name, which leads nowhere, or localhost, which is this computer.
 //
 // The error names the problem and what is expected. It does not repeat the address
 // and holds printable ASCII only.
@@ -160,7 +160,7 @@ func readDomain(d string) (string, error) {
 	if strings.Trim(last, "0123456789") == "" {
 		return "", fmt.Errorf("domain ends with number %q, want a name", last)
 	}
-	if last == d && !(Address{Domain: d}).Reserved() {
+	if last == d && d != "localhost" && !(Address{Domain: d}).Reserved() {
 		return "", fmt.Errorf("domain %q has one label, want two or more", d)
 	}
 	return d, nil
@@ -231,12 +231,13 @@ func (a Address) Append(dst []byte) []byte {
 // back to the same value.
 func (a Address) String() string { return string(a.Append(nil)) }
 
-// reserved names never have a real mailbox (RFC 2606, RFC 6761).
-var reserved = [...]string{"test", "example", "invalid", "localhost", "example.com", "example.net", "example.org"}
+// reserved names never have a real mailbox (RFC 2606, RFC 6761). RFC 6761 sets localhost aside too, but for this
+// computer, on which a mail server has mailboxes of that domain: root@localhost is one.
+var reserved = [...]string{"test", "example", "invalid", "example.com", "example.net", "example.org"}
 
 // Reserved reports whether the domain is set aside for tests and
-// documentation: .test, .example, .invalid, .localhost, example.com,
-// example.net, example.org, and all names below them.
+// documentation, so that no mailbox can be under it: .test, .example, .invalid,
+// example.com, example.net, example.org, and all names below them.
 func (a Address) Reserved() bool {
 	for _, r := range reserved {
 		if above, ok := strings.CutSuffix(a.Domain, r); ok && (above == "" || above[len(above)-1] == '.') {

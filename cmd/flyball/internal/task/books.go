@@ -27,10 +27,12 @@ type ends struct {
 	status []mail.Status
 	tries  []uint16
 	unsure []uint16 // ambiguous attempts
+	last   mail.Reply
 }
 
 func newEnds(recipients int) *ends {
-	return &ends{make([]mail.Status, recipients), make([]uint16, recipients), make([]uint16, recipients)}
+	return &ends{status: make([]mail.Status, recipients), tries: make([]uint16, recipients),
+		unsure: make([]uint16, recipients)}
 }
 
 func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
@@ -39,6 +41,32 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 	if reply.Class() == mail.Ambiguous {
 		e.unsure[a.Rcpt]++ // at most the retry limit
 	}
+	e.last = reply
+}
+
+// nothing returns an error if recipients were tried and none was delivered.
+func (e *ends) nothing() error {
+	tried, failed := 0, 0
+	for r, s := range e.status {
+		if s == mail.Done {
+			return nil
+		}
+		if e.tries[r] > 0 {
+			tried++
+		}
+		if s == mail.Failed {
+			failed++
+		}
+	}
+	if tried == 0 {
+		return nil
+	}
+	with := e.last.Fault.String()
+	if e.last.Fault == mail.NoFault {
+		with = fmt.Sprint(e.last.Code)
+	}
+	return Fail(Missed, "got 0 of %d recipients delivered, want at least one: %d were tried and %d failed; the last "+
+		"attempt ended at %s with %s", len(e.status), tried, failed, e.last.Stage, with)
 }
 
 // books compares a live run with the receivers' ledger and with the simulation of the

@@ -21,6 +21,7 @@ import (
 	"flyball/realrun/names"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
+	"flyball/reports/format"
 	"flyball/scenarios"
 )
 
@@ -33,7 +34,7 @@ type Live struct {
 	Template  string     // of the message; empty: a plain one of the scenario's size
 	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
 	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
-	Scale     float64    // how many times faster than real time; 0: the scenario's own
+	Scale     float64    // how many times faster than real time; 0: the scenario's own, or 1 with a Receiver
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
@@ -44,8 +45,9 @@ func DefaultLive() Live { return Live{Keep: KeepAuto} }
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
 	Outcome
-	Broken error // why the run ended early and its folder is partial; nil if it did not
-	Books  error // set if the receivers' ledger and the sender's disagree
+	Broken  error // why the run ended early and its folder is partial; nil if it did not
+	Books   error // set if the receivers' ledger and the sender's disagree
+	Nothing error // set if the run tried to deliver mail and delivered none, and no expectation judges it
 }
 
 // Validate returns an error with everything in the question that makes no sense.
@@ -72,6 +74,15 @@ func BadScale(got float64) error {
 	return Fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
 }
 
+// scale returns how many times faster than real time the run is. The time of a receiver that is not Flyball's passes as
+// fast as the clock, whatever the scenario rehearses.
+func (q *Live) scale(s *scenarios.Scenario) float64 {
+	if q.Receiver != "" {
+		return cmp.Or(q.Scale, 1)
+	}
+	return cmp.Or(q.Scale, s.TimeScale)
+}
+
 // Do makes the run, and compares it with the receivers' ledger and, recipient by
 // recipient, with a simulation of the same run. If ctx ends, the run stops and is
 // marked partial. Do does not write the folder.
@@ -91,7 +102,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		}
 		says = append(says, words)
 	}
-	scale := cmp.Or(q.Scale, s.TimeScale)
+	scale := q.scale(s)
 	settings := append(q.words(scale), settingsOf(s)...)
 	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
@@ -165,7 +176,12 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.extra.More = append(out.extra.More, file...)
 		says = append(says, lessons...)
 	}
+	says = append(says, fmt.Sprintf("Wall time: %s, at %g times real time", format.Duration(ended.Host.Wall.Seconds()),
+		scale))
 	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
+	if !stopped && len(s.Expect) == 0 {
+		out.Nothing = r.ends.nothing()
+	}
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		out.Broken = Fail(Environment, "the run was stopped: %w", broken)
 	}

@@ -28,6 +28,7 @@ const (
 	Usage       Kind = iota + 1 // the question makes no sense
 	Invalid                     // a scenario, a list or data is wrong
 	Environment                 // a port, a disk
+	Missed                      // what was to be shown was not
 	Refused                     // for safety
 	Disagrees                   // a promise of flyball itself is broken
 )
