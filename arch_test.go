@@ -33,6 +33,7 @@ scenarios
 -- shells
 internal/agenda internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable realrun/names
+realrun/journal
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

@@ -2,6 +2,12 @@ package flyball_test
 
 // Mistakes that lose or repeat mail when a server stops, a message is late, or a clock is wrong.
 var reliabilityMutants = []mutant{
+	// journals of live runs
+	{"a journal goes on after a disk that failed", "realrun/journal/journal.go", "	j.err = err\n", ""},
+	{"what only memory has counts as durable", "realrun/journal/recover.go", "	if last != nil { //",
+		"	if false { //"},
+	{"any damage at the end is a torn end", "realrun/journal/recover.go",
+		" && torn(text, at) && !relied(text[at+1:], c.records+1)", ""},
 	// scenarios with a sending server
 	{"a server that lost its power keeps what was not durable", "sim/fault.go",
 		"		n.facts = n.facts[:kept]\n", ""},

@@ -36,6 +36,7 @@ var checks = []check{
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
+	{"journal", []string{"./realrun/journal"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},

@@ -1,0 +1,60 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"flyball/internal/input"
+)
+
+// Files is a folder with files that grow, for a caller that makes them durable step by step.
+type Files string
+
+// Growing is a file of Files.
+type Growing interface {
+	io.WriteCloser
+	Reserve(size int64) error // makes sure that the file can grow to a size, in bytes
+	Sync() error              // makes the content durable
+}
+
+// Names returns the names of all files in the folder.
+func (d Files) Names() (all []string, err error) {
+	entries, err := os.ReadDir(string(d))
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all, err
+}
+
+// Read returns the content of a file.
+func (d Files) Read(name string) ([]byte, error) {
+	return input.Read(filepath.Join(string(d), name), input.Progress)
+}
+
+// Create creates a file that its owner alone may read, or makes one empty.
+func (d Files) Create(name string) (Growing, error) {
+	const flag = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(filepath.Join(string(d), name), flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s: want a regular file", f.Name()))
+	}
+	return &growing{f}, nil
+}
+
+// Rename gives a file the name of another one, which it replaces.
+func (d Files) Rename(from, to string) error {
+	return os.Rename(filepath.Join(string(d), from), filepath.Join(string(d), to))
+}
+
+// Sync makes the names in the folder durable.
+func (d Files) Sync() error { return osDisk{}.syncFolder(string(d)) }
+
+type growing struct{ *os.File }

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package durable
+
+// Reserve has no effect.
+func (f *growing) Reserve(int64) error { return nil }
