@@ -193,4 +193,10 @@ var engineMutants = []mutant{
 		"	if w.planner != nil {\n		w.assign(w.planner.All())\n"},
 	{"quotas of a site lose recipients", "engine/partition/optimal.go", "	if !p.quotasSuffice() {\n",
 		"	if len(p.Sites) == 0 && !p.quotasSuffice() {\n"},
+	{"a refusal of the sender counts as a try", "engine/delivery/reaction.go", "try: s.attempt.Try, campaign",
+		"try: s.attempt.Try + 1, campaign"},
+	{"a refusal of the sender holds up one recipient", "engine/delivery/reaction.go",
+		"	m.concurrency.each[d].brake.Suspend(now, now.Add(-r.Took), &row)\n", ""},
+	{"a sender who has to authenticate bounces recipients", "internal/mail/mail.go",
+		"case r.Code >= 500 && !r.OfSender():", "case r.Code >= 500:"},
 }

@@ -121,8 +121,8 @@ var liveMutants = []mutant{
 	{"live, a reply needs a text", "realrun/client.go", "len(line) < 3 ||", "len(line) < 4 ||"},
 	{"live, the first line is the reply", "realrun/client.go", "case len(line) == 3, line[3] == ' ':",
 		"case len(line) == 3, line[3] == ' ', line[3] == '-':"},
-	{"421 at MAIL is not the end of a connection", "internal/mail/mail.go", "r.Code == 421 || r.Fault == Drop",
-		"r.Fault == Drop"},
+	{"421 at MAIL is not the end of a connection", "internal/mail/mail.go", "return r.Code == 421 ||",
+		"return"},
 	{"a refused RSET is not the end of a connection", "internal/mail/mail.go", "return r.Stage < StageMAIL\n",
 		"return r.Stage < StageMAIL && r.Fault != NoFault\n"},
 }

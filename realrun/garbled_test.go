@@ -116,7 +116,6 @@ func TestFirstDigitDecides(t *testing.T) {
 		{"ehlo", "220 here", mail.Done, 40, done},
 		{"ehlo", "250-here\r\n250-8BITMIME\r\n250 SIZE 9", mail.Done, 40, done},
 		{"ehlo", "502 no extensions", mail.Done, 40, done}, // then HELO
-		{"ehlo", "504 no", mail.Failed, 40, mail.Reply{Stage: mail.StageEHLO, Code: 504}},
 		{"mail", "251 fine", mail.Done, 40, done},
 		{"mail", "299 fine", mail.Done, 40, done},
 		{"mail", "354 what", mail.Failed, 80, garbled(mail.StageMAIL)},
@@ -261,6 +260,33 @@ func TestNewConnectionCounts(t *testing.T) {
 			}
 			if n := slices.Index(got.status, mail.Done); n < 0 {
 				t.Error("no recipient was delivered")
+			}
+		})
+	}
+}
+
+// A receiver that refuses the sender itself bounces no recipient, whatever the retry limit, and
+// gets five attempts and then one for each resend delay: not one for each recipient.
+func TestRefusedSenderBouncesNobody(t *testing.T) {
+	for stage, reply := range map[string]string{"ehlo": "550 who is that", "mail": "530 authenticate first"} {
+		t.Run(reply, func(t *testing.T) {
+			t.Parallel()
+			addr, _ := scripted(t, always(stage, reply))
+			got, replies := deliverUntil(t, sinkAt(addr), 20*vt.Second)
+			attempts := uint64(0)
+			for r, n := range replies {
+				attempts += n
+				if !r.OfSender() {
+					t.Errorf("%d attempts ended with %+v", n, r)
+				}
+			}
+			if attempts < 6 || attempts > 5+20 {
+				t.Errorf("%d attempts in 20 s, want 5 at once and 1 a second", attempts)
+			}
+			for r, s := range got.status {
+				if s != mail.Pending {
+					t.Errorf("recipient %d is %v, want it pending", r, s)
+				}
 			}
 		})
 	}

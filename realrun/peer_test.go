@@ -115,7 +115,14 @@ func startSink(t *testing.T, program string, flags []string) string {
 // deliverTo mails 40 recipients over 5 processes with one resend.
 func deliverTo(t *testing.T, to realrun.Resolver) (*outcomes, map[mail.Reply]uint64) {
 	t.Helper()
+	return deliverUntil(t, to, vt.Hour)
+}
+
+// deliverUntil is deliverTo with a horizon.
+func deliverUntil(t *testing.T, to realrun.Resolver, horizon vt.Span) (*outcomes, map[mail.Reply]uint64) {
+	t.Helper()
 	s := rehearsal(40)
+	s.Horizon = horizon
 	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:1]
 	s.Governor = governor.Default()
 	s.Governor.Law, s.Governor.Start = "hold", 5

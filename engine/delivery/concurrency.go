@@ -57,10 +57,18 @@ type concurrency struct {
 
 // newConcurrency returns the limits of all destinations, nil if cfg sets none.
 func newConcurrency(cfg *Config) *concurrency {
-	r := &concurrency{cfg: cfg.Destination, brakes: slices.ContainsFunc(cfg.Replies, replies.Table.Gates)}
-	if !cfg.Destination.Limits() && !slices.ContainsFunc(cfg.Send, mail.Send.Gates) && !r.brakes {
+	brakes := slices.ContainsFunc(cfg.Replies, replies.Table.Gates)
+	if !cfg.Destination.Limits() && !slices.ContainsFunc(cfg.Send, mail.Send.Gates) && !brakes {
 		return nil
 	}
+	r := newEndpoints(cfg)
+	r.brakes = brakes
+	return r
+}
+
+// newEndpoints returns the limits of all destinations without brakes.
+func newEndpoints(cfg *Config) *concurrency {
+	r := &concurrency{cfg: cfg.Destination}
 	for d := range cfg.Destinations {
 		v := endpoint{most: math.MaxInt, revives: vt.Never}
 		if cfg.Destination.Limits() {
@@ -388,6 +396,6 @@ func (r *concurrency) state(c *snap.Codec) {
 		v.busyTime.state(c)
 		c.Fields(&v.limits, &v.attempts, &v.delivered, &v.refusals, &v.timeouts, &v.took)
 	}
-	c.Fields(&r.parked, &r.busy)
+	c.Fields(&r.parked, &r.brakes, &r.busy)
 	r.account.State(c)
 }

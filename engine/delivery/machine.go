@@ -314,6 +314,10 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, 
 		return mail.Done, mail.Delivered
 	}
 	s := &m.slots[i]
+	if r.OfSender() && r.Row == 0 {
+		m.rest(now, i, r)
+		return mail.Pending, mail.Deferral
+	}
 	fate := m.fate(s.attempt.Dest, r)
 	switch {
 	case fate == mail.Ambiguous:

@@ -12,7 +12,8 @@ import (
 // This file does what the sender's reply table asks for. A row of the table decides what
 // becomes of the recipient, in fate and wait. Its reaction may also end the connection, or
 // put a brake on what begins later: on this server's attempts to the destination, on all
-// servers' attempts to it, on all attempts of this server, or on the campaign.
+// servers' attempts to it, on all attempts of this server, or on the campaign. A refusal of the
+// sender itself that no row is for puts one on this server's attempts to the destination.
 
 // row returns the row of the reply table that a reply of destination d matches; nil if none.
 func (m *Machine) row(d mail.Destination, r *mail.Reply) *replies.Row {
@@ -94,4 +95,43 @@ func brake(b *replies.Brake, row *replies.Row, now, began vt.Time) bool {
 // heed reacts to a reply that another server got.
 func (m *Machine) heed(now vt.Time, v engine.React) {
 	brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
+}
+
+// rest lets no attempt of this server to the destination of slot i begin for a resend delay,
+// and then one at first: it refuses the sender itself with r, to which the reply table of the
+// destination has no row. The recipient waits as long, and its try is not counted.
+func (m *Machine) rest(now vt.Time, i mail.Slot, r *mail.Reply) {
+	s := &m.slots[i]
+	d := s.attempt.Dest
+	row := replies.Row{Reaction: "suspend", For: m.wait(i, r), Return: 1}
+	m.limit(i)
+	m.concurrency.each[d].brake.Suspend(now, now.Add(-r.Took), &row)
+	m.due = now.Add(row.For)
+	if !m.campaigns[s.campaign].withdrawn {
+		m.queue(m.due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try, campaign: s.campaign}, s.first)
+	}
+}
+
+// limit makes every destination a gate that reactions can close, if destinations are none yet.
+// The attempt of slot ended, which is over, still counts as one under way.
+func (m *Machine) limit(ended mail.Slot) {
+	r := m.concurrency
+	if r == nil {
+		r = newEndpoints(&m.cfg)
+		m.concurrency = r
+		for c := range m.campaigns {
+			m.campaigns[c].parked = make([]chain, len(r.each))
+		}
+		for i := range m.slots {
+			if s := &m.slots[i]; s.busy || mail.Slot(i) == ended {
+				r.each[s.attempt.Dest].busy++
+			}
+		}
+	}
+	if !r.brakes {
+		r.brakes, r.busy = true, 0
+		for d := range r.each {
+			r.busy += r.each[d].busy
+		}
+	}
 }

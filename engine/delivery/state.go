@@ -14,6 +14,10 @@ func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	c.Fields(&m.available, &m.free, &m.allocated, &m.demand, &m.oldest, &m.firsts, &m.left, &m.leaving, &m.turns,
 		&m.stopping, &m.reported, &m.ranked, &m.revival, &m.told)
+	limited := m.concurrency != nil
+	if c.Fields(&limited); limited && m.concurrency == nil { // by a reply, see limit
+		m.concurrency = newEndpoints(&m.cfg)
+	}
 	snap.Slice(c, &m.slots, func(c *snap.Codec, s *slot) {
 		s.attempt.State(c)
 		c.Fields(&s.first, &s.next, &s.to, &s.campaign, &s.busy, &s.open, &s.reset, &s.leaving, &s.sent)

@@ -137,12 +137,27 @@ func (r *Reply) Class() Class {
 		return Bounce
 	case r.Fault != NoFault:
 		return Deferral
-	case r.Code >= 500:
+	case r.Code >= 500 && !r.OfSender():
 		return Bounce
 	case r.Code >= 400:
 		return Deferral
 	}
 	panic(fmt.Sprintf("mail: no end of an attempt is %+v", r))
+}
+
+// OfSender reports whether a permanent refusal is about the sender alone, and would meet every
+// recipient in its place: any 5yz to EHLO, which has the sender's name, and at MAIL what the
+// receiver did not understand or misses before it (500 to 504, 555) and authentication or
+// encryption that it wants (530 to 538, RFC 4954 6, RFC 3207 4). 550 and 553 at MAIL are about
+// one envelope sender, which each recipient has its own of.
+func (r *Reply) OfSender() bool {
+	switch {
+	case r.Fault != NoFault || r.Code < 500:
+		return false
+	case r.Stage == StageMAIL:
+		return r.Code <= 504 || r.Code >= 530 && r.Code <= 538 || r.Code == 555
+	}
+	return r.Stage == StageEHLO
 }
 
 // Open reports whether the connection can carry another message: a complete
@@ -160,15 +175,15 @@ func (r *Reply) Refused() bool {
 
 // EndedBy reports whether a reply to an attempt over a connection means that the
 // connection, which was kept, has come to its end, and nothing about the
-// recipient: any failure at RSET, and at MAIL 421 or no reply because the
-// connection is closed. The attempt then goes on over a new connection, whose
-// reply counts.
+// recipient: any failure at RSET, and at MAIL 421, a limit of messages (452), commands
+// out of sequence (503), a reply that is none, or no reply because the connection is
+// closed. The attempt then goes on over a new connection, whose reply counts.
 func (c Conn) EndedBy(r *Reply) bool {
 	switch {
 	case c == Fresh || r.Fault == Aborted:
 		return false
 	case r.Stage == StageMAIL:
-		return r.Code == 421 || r.Fault == Drop
+		return r.Code == 421 || r.Code == 452 || r.Code == 503 || r.Fault == Drop || r.Fault == Garbled
 	}
 	return r.Stage < StageMAIL
 }

@@ -16,7 +16,7 @@ func TestClass(t *testing.T) {
 		{Reply{Code: 250, Stage: StageDot}, Delivered}, {Reply{Code: 251, Stage: StageDot}, Delivered},
 		{Reply{Code: 400, Stage: StageMAIL}, Deferral}, {Reply{Code: 421, Stage: StageBanner}, Deferral},
 		{Reply{Code: 451, Stage: StageRCPT}, Deferral}, {Reply{Code: 499, Stage: StageDot}, Deferral},
-		{Reply{Code: 500, Stage: StageEHLO}, Bounce}, {Reply{Code: 550, Stage: StageRCPT}, Bounce},
+		{Reply{Code: 554, Stage: StageBanner}, Bounce}, {Reply{Code: 550, Stage: StageRCPT}, Bounce},
 		{Reply{Code: 599, Stage: StageDot}, Bounce},
 		{Reply{Fault: Drop, Stage: StageConnect}, Deferral}, {Reply{Fault: Timeout, Stage: StageDATA}, Deferral},
 		{Reply{Fault: Drop, Stage: StageRCPT}, Deferral},
@@ -109,7 +109,9 @@ func TestEndedBy(t *testing.T) {
 		{Reply{Stage: StageMAIL, Code: 450}, false},
 		{Reply{Stage: StageMAIL, Code: 550}, false},
 		{Reply{Stage: StageMAIL, Fault: Timeout}, false},
-		{Reply{Stage: StageMAIL, Fault: Garbled}, false},
+		{Reply{Stage: StageMAIL, Code: 452}, true},
+		{Reply{Stage: StageMAIL, Code: 503}, true},
+		{Reply{Stage: StageMAIL, Fault: Garbled}, true},
 		{Reply{Stage: StageMAIL, Fault: Aborted}, false},
 		{Reply{Stage: StageRCPT, Code: 421}, false},
 		{Reply{Stage: StageRCPT, Fault: Drop}, false},
@@ -120,6 +122,45 @@ func TestEndedBy(t *testing.T) {
 			if got := Conn(c).EndedBy(&v.reply); got != want {
 				t.Errorf("%s connection, %+v: %v, want %v", Conn(c), v.reply, got, want)
 			}
+		}
+	}
+}
+
+// A refusal of the sender bounces no recipient (RFC 4954 6); one of an envelope sender does
+// (RFC 5321 4.5.4.1), and so does every 5yz to RCPT and later.
+func TestOfSender(t *testing.T) {
+	for _, v := range []struct {
+		reply Reply
+		want  bool
+	}{
+		{Reply{Stage: StageBanner, Code: 554}, false},
+		{Reply{Stage: StageEHLO, Code: 550}, true},
+		{Reply{Stage: StageEHLO, Code: 535}, true},
+		{Reply{Stage: StageEHLO, Code: 504}, true},
+		{Reply{Stage: StageEHLO, Code: 450}, false},
+		{Reply{Stage: StageEHLO, Fault: Drop}, false},
+		{Reply{Stage: StageMAIL, Code: 500}, true},
+		{Reply{Stage: StageMAIL, Code: 503}, true},
+		{Reply{Stage: StageMAIL, Code: 505}, false},
+		{Reply{Stage: StageMAIL, Code: 530}, true},
+		{Reply{Stage: StageMAIL, Code: 535}, true},
+		{Reply{Stage: StageMAIL, Code: 538}, true},
+		{Reply{Stage: StageMAIL, Code: 550}, false},
+		{Reply{Stage: StageMAIL, Code: 552}, false},
+		{Reply{Stage: StageMAIL, Code: 553}, false},
+		{Reply{Stage: StageMAIL, Code: 555}, true},
+		{Reply{Stage: StageRCPT, Code: 530}, false},
+		{Reply{Stage: StageDot, Code: 554}, false},
+	} {
+		if got := v.reply.OfSender(); got != v.want {
+			t.Errorf("%+v: %v, want %v", v.reply, got, v.want)
+		}
+		want := Bounce
+		if v.want || v.reply.Code < 500 {
+			want = Deferral
+		}
+		if got := v.reply.Class(); got != want {
+			t.Errorf("%+v is a %s, want a %s", v.reply, got, want)
 		}
 	}
 }
