@@ -25,7 +25,7 @@ type Mailing struct {
 	Sizes    func(mail.Recipient) int64
 	rows     []string // packed row of each recipient, see pack; nil for a synthetic list
 	renderer *message.Renderer
-	campaign uint64
+	key      mail.Key
 	date     time.Time
 	domains  []string // of the destinations
 	skipped  []skipped
@@ -57,6 +57,7 @@ type Source struct {
 	ListName, SuppressionName, TemplateName string
 	FoldCase                                bool      // see list.Options
 	Rejects                                 io.Writer // receives the reject file of the list
+	Key                                     mail.Key  // of the run
 	Date                                    time.Time // of the messages
 }
 
@@ -64,7 +65,7 @@ type Source struct {
 // one, the scenario's synthetic list. Errors have the form name:line:col:
 // message. A row that cannot be mailed is rejected; it is not an error.
 func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
-	m := &Mailing{date: src.Date, campaign: s.Seed, fills: src.Template == nil && s.SizesDiffer()}
+	m := &Mailing{date: src.Date, key: src.Key, fills: src.Template == nil && s.SizesDiffer()}
 	template, err := template(s, src)
 	if err != nil {
 		return nil, err
@@ -231,7 +232,7 @@ func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
 		values = strings.Split(m.rows[r], nul)[1:]
 	}
 	to, before := m.Address(r), len(body)
-	body, err := m.renderer.Render(body, values, message.Meta{To: to, Recipient: r, Campaign: m.campaign, Date: m.date})
+	body, err := m.renderer.Render(body, values, message.Meta{To: to, Recipient: r, Key: m.key, Date: m.date})
 	if err != nil {
 		panic(fmt.Sprintf("recipient %d was accepted and does not render: %v", r, err))
 	}

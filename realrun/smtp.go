@@ -34,6 +34,7 @@ type SMTP struct {
 	Letters  Letters
 	Dialogue mail.Dialogue
 	Replies  []replies.Table // the sender's reading of replies, by destination; none beyond the end
+	Key      mail.Key        // of the run
 	Scale    float64
 	Domain   string      // of the envelope sender and of EHLO
 	Broken   func(error) // called when this computer cannot continue; must stop the run
@@ -133,7 +134,7 @@ func (p *process) converse(a mail.Attempt, disarm func() bool) (end mail.Reply, 
 	}
 	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
 	p.body = message
-	if r := p.command(mail.StageMAIL, 2, "MAIL FROM:<%s>", mail.VERP(a.Rcpt, a.Try, p.Domain)); r != nil {
+	if r := p.command(mail.StageMAIL, 2, "MAIL FROM:<%s>", p.Key.VERP(a.Rcpt, a.Try, p.Domain)); r != nil {
 		return *r, false
 	}
 	if r := p.command(mail.StageRCPT, 2, "RCPT TO:<%s>", to); r != nil {

@@ -2,10 +2,8 @@ package list
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"flyball/internal/csvfile"
 	"flyball/internal/mail"
@@ -108,8 +106,6 @@ func (s Set) add(entry string) error {
 	switch {
 	case whole && strings.Contains(domain, "*"):
 		return errors.New(`entry has "*" in its domain, want each domain by its name`)
-	case whole && strings.ContainsFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }):
-		return fmt.Errorf("domain %q is not ASCII, want international domains as A-labels (xn--)", domain)
 	case whole:
 		a, err := mail.ParseAddress("postmaster@" + domain)
 		if err == nil {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // Limits of RFC 5321 4.5.3.1, in bytes as sent. A path is the address in its
@@ -29,9 +31,10 @@ type Address struct {
 // name. It is stricter than the grammar wherever an address could be taken for
 // something else: it refuses source routes, the %-hack, bang paths, groups,
 // comments, address literals and names that end in a number, a leading hyphen,
-// and all control and non-ASCII characters (a domain is given by its A-labels).
-// A domain has two labels or more, unless it is itself a reserved top-level
-// name, which leads nowhere, or localhost, which is this computer.
+// and all control and non-ASCII characters. An international domain becomes its
+// A-labels (xn--..., RFC 5891). A domain has two labels or more, unless it is
+// itself a reserved top-level name, which leads nowhere, or localhost, which is
+// this computer.
 //
 // The error names the problem and what is expected. It does not repeat the address
 // and holds printable ASCII only.
@@ -44,9 +47,12 @@ func ParseAddress(s string) (Address, error) {
 			return Address{}, fmt.Errorf("address has control character %q at byte %d, want none", rune(s[i]), i+1)
 		}
 		if s[i] >= utf8.RuneSelf {
+			if ascii := withALabels(s); ascii != s {
+				return ParseAddress(ascii)
+			}
 			_, n := utf8.DecodeRuneInString(s[i:])
 			return Address{}, fmt.Errorf("address has non-ASCII %+q at byte %d, want ASCII (international domains as "+
-				"A-labels, xn--...)", s[i:i+n], i+1)
+				"they are read, or as A-labels, xn--...)", s[i:i+n], i+1)
 		}
 	}
 	local, n, err := readLocal(s)
@@ -61,6 +67,21 @@ func ParseAddress(s string) (Address, error) {
 		return Address{}, fmt.Errorf("address is %d bytes, want at most %d (RFC 5321 4.5.3.1.3)", len(s), maxAddress)
 	}
 	return Address{local, domain}, nil
+}
+
+// withALabels returns s with its domain as A-labels, in lower case, and s itself if the domain is not in normal form:
+// one that looks the same and is written otherwise could be another's.
+func withALabels(s string) string {
+	at := strings.LastIndexByte(s, '@') + 1
+	domain := strings.ToLower(s[at:])
+	labels, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return s
+	}
+	if back, err := idna.Lookup.ToUnicode(labels); err != nil || back != domain {
+		return s
+	}
+	return s[:at] + labels
 }
 
 // readLocal returns the local part without quotes, and where its "@" is.

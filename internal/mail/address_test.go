@@ -38,6 +38,9 @@ func TestParseAddressAccepts(t *testing.T) {
 		{"a@" + label63 + ".test", "a", label63 + ".test", ""},
 		{"a@" + domain252, "a", domain252, ""},
 		{"a@xn--mller-kva.example", "a", "xn--mller-kva.example", ""},
+		{"a@Müller.example", "a", "xn--mller-kva.example", "a@xn--mller-kva.example"},
+		{"a@straße.example", "a", "xn--strae-oqa.example", "a@xn--strae-oqa.example"}, // not strasse (RFC 5891)
+		{"a@例え.テスト", "a", "xn--r8jz45g.xn--zckzah", "a@xn--r8jz45g.xn--zckzah"},
 		{"a@9.1x.test", "a", "9.1x.test", ""},
 		{"a@localhost", "a", "localhost", ""},
 		{"a@TEST", "a", "test", "a@test"},
@@ -77,14 +80,20 @@ func TestParseAddressRefuses(t *testing.T) {
 		{"a@x\x00.test", `address has control character '\x00' at byte 4, want none`},
 		{"\"a\tb\"@x.test", `address has control character '\t' at byte 3, want none`},
 		{"a\x7f@x.test", `address has control character '\x7f' at byte 2, want none`},
-		{"é@x.test", `address has non-ASCII "\u00e9" at byte 1, want ASCII (international domains as A-labels, ` +
-			`xn--...)`},
-		{"a@müller.example", `address has non-ASCII "\u00fc" at byte 4, want ASCII (international domains as ` +
-			`A-labels, xn--...)`},
-		{"a@x\u200b.test", `address has non-ASCII "\u200b" at byte 4, want ASCII (international domains as A-labels, ` +
-			`xn--...)`},
-		{"a@x\xff.test", `address has non-ASCII "\xff" at byte 4, want ASCII (international domains as A-labels, ` +
-			`xn--...)`},
+		{"é@x.test", `address has non-ASCII "\u00e9" at byte 1, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
+		{"a@ﬁ.example", `address has non-ASCII "\ufb01" at byte 3, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
+		{"a@mu\u0308ller.example", `address has non-ASCII "\u0308" at byte 5, want ASCII (international domains as ` +
+			`they are read, or as A-labels, xn--...)`},
+		{"a@a。example", `address has non-ASCII "\u3002" at byte 4, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
+		{"a@\u0308x.example", `address has non-ASCII "\u0308" at byte 3, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
+		{"a@x\u200b.test", `address has non-ASCII "\u200b" at byte 4, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
+		{"a@x\xff.test", `address has non-ASCII "\xff" at byte 4, want ASCII (international domains as they ` +
+			`are read, or as A-labels, xn--...)`},
 
 		{strings.Repeat("l", 65) + "@x.test", "local part is 65 bytes, want at most 64 (RFC 5321 4.5.3.1.1)"},
 		{`"` + strings.Repeat(" ", 63) + `"@x.test`, "local part is 65 bytes, want at most 64 (RFC 5321 4.5.3.1.1)"},

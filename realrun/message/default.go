@@ -28,7 +28,7 @@ func Default(from mail.Address, size unit.Bytes) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	usual := Meta{To: mail.Address{Local: "ann", Domain: "mail.example.org"}, Recipient: 100_000, Campaign: 1 << 60}
+	usual := Meta{To: mail.Address{Local: "ann", Domain: "mail.example.org"}, Recipient: 100_000}
 	message, err := r.Render(nil, nil, usual)
 	if err != nil {
 		return nil, err

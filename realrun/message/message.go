@@ -79,12 +79,12 @@ func (t *Template) Bind(columns []string) (*Renderer, error) {
 }
 
 // Meta holds the values of the headers that Render writes. They are the same at
-// every try.
+// every try, so a message sent again is the same to the byte.
 type Meta struct {
 	To        mail.Address
 	Recipient mail.Recipient // position in the list
-	Campaign  uint64         // number of the campaign and its run
-	Date      time.Time      // of the campaign
+	Key       mail.Key       // of the run
+	Date      time.Time      // of the run
 }
 
 // Render appends the message for one row to dst. Values are in the order of the
@@ -115,11 +115,13 @@ func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 	out = append(out, "\r\nDate: "...)
 	out = m.Date.UTC().AppendFormat(out, "Mon, 02 Jan 2006 15:04:05 -0700")
 	out = append(out, "\r\nMessage-ID: <"...)
+	id := len(out)
 	out = m.appendID(out)
+	end := len(out)
 	out = append(append(out, '@'), domain...)
 	out = append(out, ">\r\nList-Unsubscribe: <mailto:unsubscribe@"...)
 	out = append(append(out, domain...), "?subject="...)
-	out = m.appendID(out)
+	out = append(out, out[id:end]...)
 	out = append(out, ">\r\nPrecedence: bulk\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"...)
 	if out, err = r.body(out, values, m); err != nil {
 		return dst, err
@@ -127,10 +129,13 @@ func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 	return out, nil
 }
 
-// appendID appends the part of the Message-ID before the author's domain.
-func (m Meta) appendID(dst []byte) []byte {
+// appendID appends the part of the Message-ID before the author's domain: the recipient's number and its token, which
+// are the same at every try and in no other run.
+func (m *Meta) appendID(dst []byte) []byte {
 	dst = strconv.AppendUint(dst, uint64(m.Recipient), 10)
-	return strconv.AppendUint(append(dst, '.'), m.Campaign, 16)
+	var room [32]byte
+	text := strconv.AppendUint(append(room[:0], "message "...), uint64(m.Recipient), 10)
+	return m.Key.AppendToken(append(dst, '.'), text)
 }
 
 func (r *Renderer) header(dst []byte, h header, values []string, m Meta) ([]byte, error) {

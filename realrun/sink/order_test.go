@@ -252,7 +252,7 @@ func (c *client) attempt(a *mail.Attempt) mail.Reply {
 		commands = []command{{mail.StageEHLO, "RSET\r\n"}, {mail.StageEHLO, "EHLO sender.example\r\n"}}
 	}
 	commands = append(commands,
-		command{mail.StageMAIL, "MAIL FROM:<" + mail.VERP(a.Rcpt, a.Try, "sender.example") + ">\r\n"},
+		command{mail.StageMAIL, "MAIL FROM:<" + (mail.Key{}).VERP(a.Rcpt, a.Try, "sender.example") + ">\r\n"},
 		command{mail.StageRCPT, "RCPT TO:<somebody@receiver.example>\r\n"},
 		command{mail.StageDATA, "DATA\r\n"},
 		command{mail.StageDot, "Subject: a test\r\n\r\n.\r\n"})

@@ -34,6 +34,7 @@ type Config struct {
 	Recipients int                    // length of the list
 	Scale      float64                // virtual time runs this much faster than the clock
 	MaxBytes   int                    // largest message accepted
+	Key        mail.Key               // of the sender's run: only its own envelopes are taken
 }
 
 // Sink is a set of receivers, one listener for each server, destination and pool of source addresses.

@@ -143,9 +143,9 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		}
 	case "MAIL":
 		step = mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
-		rcpt, try, ok := mail.ParseVERP(string(line))
+		rcpt, try, ok := w.lane.sink.cfg.Key.ParseVERP(string(line))
 		if !ok || int(rcpt) >= w.lane.sink.cfg.Recipients {
-			fmt.Fprintf(w.Conn, "553 5.1.7 the envelope sender names no recipient of this run\r\n")
+			fmt.Fprintf(w.Conn, "553 5.1.7 the envelope sender is of no attempt of this run\r\n")
 			return nil, nil
 		}
 		w.end(false)

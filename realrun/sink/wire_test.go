@@ -22,11 +22,14 @@ func TestDotsWithinAMessage(t *testing.T) {
 	}
 }
 
-// An envelope sender that names no recipient of the run is refused.
+// An envelope sender that is of no attempt of the run is refused: any local user can connect.
 func TestEnvelopeOfAnotherRun(t *testing.T) {
-	for _, from := range []string{mail.VERP(3, 0, "x.test"), mail.VERP(1000, 1, "x.test"), "ann@x.test", ""} {
+	key := mail.Key{1}
+	for _, from := range []string{key.VERP(3, 0, "x.test"), key.VERP(1000, 1, "x.test"), "ann@x.test", "",
+		"bounce+1.0@x.test", (mail.Key{}).VERP(1, 0, "x.test"),
+		"bounce+1.1" + key.VERP(1, 0, "x.test")[len("bounce+1.0"):]} {
 		client, server := net.Pipe()
-		w := &wire{Conn: server, lane: &lane{sink: &Sink{cfg: Config{Recipients: 3}}}}
+		w := &wire{Conn: server, lane: &lane{sink: &Sink{cfg: Config{Recipients: 3, Key: key}}}}
 		go func() {
 			defer server.Close()
 			if line, err := w.command([]byte("MAIL FROM:<" + from + ">\r\n")); line != nil || err != nil {

@@ -20,6 +20,7 @@ type prepared struct {
 	resolver realrun.Resolver
 	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	ends     *ends
+	secret   mail.Key // of the run
 }
 
 // ends records the end of every recipient.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -129,7 +130,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	var journal bytes.Buffer
 	inputs := realrun.NewJournal(&journal)
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
-		Dialogue: s.Dialogue, Scale: scale,
+		Dialogue: s.Dialogue, Key: r.secret, Scale: scale,
 		Domain: "sender.example", Broken: cancel}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, transport, r.ends.watch, inputs)
@@ -206,6 +207,7 @@ func (q *Live) words(scale float64) []string {
 // prepare checks the question and everything that it names, then opens the receivers.
 func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) {
 	r := &prepared{scenario: s}
+	rand.Read(r.secret[:]) // never fails
 	if q.Receiver != "" {
 		if err := realrun.CheckLoopback(q.Receiver); err != nil {
 			kind := Usage
@@ -230,7 +232,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 	}
 	key := rng.New(s.Seed, 0)
 	var err error
-	if r.mailing, r.rejects, err = q.mailing(s, key); err != nil {
+	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret); err != nil {
 		return nil, err
 	}
 	r.ends = newEnds(r.mailing.List.Len())
@@ -250,7 +252,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 	}
 	r.sink, err = sink.Open(sink.Config{Network: network, Servers: len(s.Servers),
 		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
-		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20})
+		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20, Key: r.secret})
 	if err != nil {
 		return nil, Error{Environment, err}
 	}
@@ -260,9 +262,9 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Live) mailing(s *scenarios.Scenario, key rng.Key) (*realrun.Mailing, *spool, error) {
+func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key) (*realrun.Mailing, *spool, error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
-		Date: time.Now()}
+		Key: secret, Date: time.Now()}
 	if err := withoutList(q.List, q.Suppress, q.FoldCase); err != nil {
 		return nil, nil, err
 	}
