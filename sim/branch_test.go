@@ -99,12 +99,8 @@ func TestBranchesAreWholeRuns(t *testing.T) {
 
 // Limits of C that bind from a later decision on let runs branch there, and not behind.
 func TestBranchesWhereALimitBinds(t *testing.T) {
-	text, _ := scenarios.Builtin("quickstart")
-	base, err := scenarios.Load("quickstart", text, []string{"campaign[0].recipients=4000", "governor.interval=65s",
-		"governor.step=explicit", "governor.d=5", "governor.target=1000000/h"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := load(t, "quickstart", "campaign[0].recipients=4000", "governor.interval=65s", "governor.step=explicit",
+		"governor.d=5", "governor.target=1000000/h")
 	var b sim.Batches
 	b.KeepEvery(1)
 	digests := map[uint64]bool{}
@@ -113,11 +109,7 @@ func TestBranchesWhereALimitBinds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := sim.New(s, 0, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Run(nil)
+		w := finished(t, s, 0)
 		want := w.Record().Digest()
 		digests[want] = true
 		if _, err := sim.RunBatch(&b, []sim.Job{{Scenario: s, Branches: true}}, 1,
@@ -136,19 +128,11 @@ func TestBranchesWhereALimitBinds(t *testing.T) {
 
 // A run does not branch off from a run of the same setting with other draws.
 func TestRunsWithOtherDrawsDoNotBranch(t *testing.T) {
-	text, _ := scenarios.Builtin("quickstart")
-	s, err := scenarios.Load("quickstart", text, []string{"campaign[0].recipients=2000", "governor.interval=65s"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := load(t, "quickstart", "campaign[0].recipients=2000", "governor.interval=65s")
 	var b sim.Batches
 	b.KeepEvery(1)
 	for r := range uint64(3) {
-		w, err := sim.New(s, r, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Run(nil)
+		w := finished(t, s, r)
 		if _, err := sim.RunBatch(&b, []sim.Job{{Scenario: s, Replication: r, Branches: true}}, 1,
 			func(_ uint64, w *sim.World, _ vt.Time) uint64 { return w.Record().Digest() }, func(got uint64) {
 				if want := w.Record().Digest(); got != want {

@@ -6,13 +6,12 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/scenarios"
 	"flyball/sim"
 )
 
 // A server that begins again has hours of each day that began before: its time goes on from its restart.
 func TestRestartAfterQuietHoursBegan(t *testing.T) {
-	s, err := scenarios.Load("test", []byte(`schema_version = 1
+	s := parse(t, `schema_version = 1
 name = "restart"
 horizon = "1d"
 [sender]
@@ -35,15 +34,8 @@ server = "b1"
 at = "90s"
 kind = "kill"
 for = "1m"
-`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := sim.New(s, 0, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Run(nil)
+`)
+	w := finished(t, s, 0)
 	if n := w.Record().Count(mail.Done); n != 500 {
 		t.Errorf("got %d delivered, want all 500", n)
 	}
@@ -51,7 +43,7 @@ for = "1m"
 
 // A list that is shorter than the scenario's may leave nothing for a small campaign: the others are delivered.
 func TestSendingServerWithAnEmptyCampaign(t *testing.T) {
-	s, err := scenarios.Load("test", []byte(`
+	s := parse(t, `
 schema_version = 1
 name = "empty"
 [sender]
@@ -70,10 +62,7 @@ recipients = 1
 [[campaign]]
 name = "last"
 recipients = 1000
-`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	list := mail.SyntheticList(100, []float64{1}, rng.New(1, 0))
 	w, err := sim.New(s, 0, &list, nil)
 	if err != nil {
@@ -87,7 +76,7 @@ recipients = 1000
 
 // The outcomes of single recipients add up to the totals, though some are delivered to twice, and others suppressed.
 func TestOutcomesWithSendingServer(t *testing.T) {
-	s, err := scenarios.Load("test", []byte(`
+	s := parse(t, `
 schema_version = 1
 name = "outcomes"
 horizon = "1d"
@@ -119,10 +108,7 @@ server = "b1"
 kind = "cut"
 at = "30s"
 for = "10m"
-`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	w, err := sim.New(s, 0, nil, nil)
 	if err != nil {
 		t.Fatal(err)

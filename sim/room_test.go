@@ -17,17 +17,7 @@ import (
 
 func run(t *testing.T, name string, set ...string) *runlog.Recorder {
 	t.Helper()
-	text, _ := scenarios.Builtin(name)
-	s, err := scenarios.Load(name, text, set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := sim.New(s, 0, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Run(nil)
-	return w.Record()
+	return finished(t, load(t, name, set...), 0).Record()
 }
 
 // A server with a limit of connections has no more processes than that, whatever C is, and the

@@ -101,13 +101,7 @@ func TestFaultsMissNoRecipient(t *testing.T) {
 // campaignWith returns the built-in scenario campaign with its fault changed.
 func campaignWith(t *testing.T, set ...string) *scenarios.Scenario {
 	t.Helper()
-	src, _ := scenarios.Builtin("campaign")
-	s, err := scenarios.Load("campaign", src, append([]string{"campaign[0].recipients=24000", "fault[0].at=1m"},
-		set...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return load(t, "campaign", append([]string{"campaign[0].recipients=24000", "fault[0].at=1m"}, set...)...)
 }
 
 // A server that pauses for longer than its lease, and than the sending server waits, sends nothing when it goes on,
@@ -141,18 +135,8 @@ func TestPausedServerSendsNothing(t *testing.T) {
 // Requests during a mailing count at once, and returned mail before the next mailing.
 func TestRequestsCountAtOnce(t *testing.T) {
 	run := func(set ...string) *runlog.Control {
-		src, _ := scenarios.Builtin("unsubscribe")
-		s, err := scenarios.Load("unsubscribe", src, append(set, "campaign[0].recipients=20000",
-			"campaign[1].recipients=20000", "campaign[1].start=9m"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := sim.New(s, 0, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Run(nil)
-		return w.Control()
+		return finished(t, load(t, "unsubscribe", append(set, "campaign[0].recipients=20000",
+			"campaign[1].recipients=20000", "campaign[1].start=9m")...), 0).Control()
 	}
 	heeded := run(`requests.words=["stop", "UNSUBSCRIBE"]`)
 	for _, c := range []struct {
@@ -199,11 +183,7 @@ func TestPowerLosesWhatIsNotDurable(t *testing.T) {
 		s := campaignWith(t, `fault[0].kind="`+kind+`"`, "fault[0].within=50s", "fault[0].for=1s",
 			"disk.commit=200ms")
 		for r := range uint64(10) {
-			w, err := sim.New(s, r, nil, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.Run(nil)
+			w := finished(t, s, r)
 			n += w.Control().Ambiguous
 			for _, row := range w.Record().Intervals {
 				if row.Server == 1 { // up to the stop
@@ -230,12 +210,7 @@ func TestPowerLosesWhatIsNotDurable(t *testing.T) {
 func TestDiskTakesItsTime(t *testing.T) {
 	took := func(commit string) vt.Span {
 		s := campaignWith(t, "fault=[]", "bus.loss=0.000001", "disk.commit="+commit)
-		w, err := sim.New(s, 0, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Run(nil)
-		return vt.Span(w.Record().LastFirst())
+		return vt.Span(finished(t, s, 0).Record().LastFirst())
 	}
 	quick, slow := took("0s"), took("100ms")
 	each := float64(slow-quick) / (8000 / 40) // recipients of a server / processes
@@ -251,13 +226,9 @@ func TestAcceptedAsTheServerStops(t *testing.T) {
 		"destination[0].dot=200ms", "campaign[0].subset=7")
 	var duplicates, ambiguous uint64
 	for r := range uint64(40) {
-		w, err := sim.New(s, r, nil, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.Run(nil)
-		duplicates += w.Control().Duplicates
-		ambiguous += w.Control().Ambiguous
+		c := finished(t, s, r).Control()
+		duplicates += c.Duplicates
+		ambiguous += c.Ambiguous
 	}
 	// on a kept connection a message takes a round trip and the receiver's 200 ms from the gate to the reply
 	if share := float64(duplicates) / float64(ambiguous); share < 0.15 || share > 0.35 {
@@ -268,11 +239,7 @@ func TestAcceptedAsTheServerStops(t *testing.T) {
 // A server that begins again closes intervals that lie behind each other.
 func TestIntervalsOfAServerThatStops(t *testing.T) {
 	s := campaignWith(t, "fault[0].for=3m")
-	w, err := sim.New(s, 0, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Run(nil)
+	w := finished(t, s, 0)
 	var end vt.Time
 	rows, away := 0, 0
 	for _, row := range w.Record().Intervals {
@@ -299,12 +266,8 @@ func TestIntervalsOfAServerThatStops(t *testing.T) {
 // A mailing that the sending server had not written when it lost its power is submitted again.
 func TestSubmittedAgain(t *testing.T) {
 	s := campaignWith(t, "fault[0].server=sender", "fault[0].at=500ms", "fault[0].for=1s", "disk.commit=1s")
-	w, err := sim.New(s, 0, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Run(nil)
-	if m := w.Control().Mailings[0]; m.Planned < vt.Time(1500*vt.Millisecond) || m.Reported == vt.Never {
+	m := finished(t, s, 0).Control().Mailings[0]
+	if m.Planned < vt.Time(1500*vt.Millisecond) || m.Reported == vt.Never {
 		t.Errorf("%+v, want it planned after 1.5 s, and reported", m)
 	}
 }

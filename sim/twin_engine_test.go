@@ -40,14 +40,32 @@ func TestTwinOnBuiltins(t *testing.T) {
 	}
 }
 
-func load(t *testing.T, name string) *scenarios.Scenario {
+// load returns a built-in scenario with some of its keys set.
+func load(t *testing.T, name string, set ...string) *scenarios.Scenario {
 	t.Helper()
 	src, _ := scenarios.Builtin(name)
-	s, err := scenarios.Load(name, src, nil)
+	return parse(t, string(src), set...)
+}
+
+// parse returns the scenario of a text.
+func parse(t *testing.T, text string, set ...string) *scenarios.Scenario {
+	t.Helper()
+	s, err := scenarios.Load("test", []byte(text), set)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// finished returns the world of a scenario's replication after its run.
+func finished(t *testing.T, s *scenarios.Scenario, replication uint64) *sim.World {
+	t.Helper()
+	w, err := sim.New(s, replication, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Run(nil)
+	return w
 }
 
 // undisturbed takes from a scenario what stops its servers, and those who ask for no more mail: the twin has none.

@@ -158,9 +158,21 @@ func TestPull(t *testing.T) {
 		{9 * vt.Second, engine.Got{UpTo: 2}, ""},
 		{10 * vt.Second, again{}, ""},
 		{10 * vt.Second, engine.Pull{UpTo: 2}, "to sender 0: changes from 3 on: r2"},
+		{10 * vt.Second, wake{}, ""},
+		{10 * vt.Second, roletest.Done(false), ""},
 		{10 * vt.Second, engine.Pull{UpTo: 1}, "to sender 0: changes from 3 on: r2"}, // overtaken
 		{11 * vt.Second, engine.Pull{UpTo: 3}, ""},
+		{11 * vt.Second, roletest.Done(true), ""},
 	}, func(c *Config) { c.Push = 0 })
+}
+
+// A server that stops pushes no more.
+func TestStop(t *testing.T) {
+	play(t, engine.Requests, []step{
+		{0, engine.Request{Rcpt: 3}, "r3 asked to be deleted; changes: r3\nto sender 0: changes from 1 on: r3"},
+		{vt.Second / 2, engine.Stop{}, ""},
+		{vt.Second, wake{}, ""},
+	})
 }
 
 // A request to be added counts once, when its recipient has confirmed it; a question goes out again when the request
@@ -175,6 +187,7 @@ func TestConfirmation(t *testing.T) {
 		{0, engine.Confirmed{Rcpt: 3, Token: 2}, ""}, // before the request
 		{0, engine.Join{Rcpt: 3, Token: 2}, "r3 asked to be added, not confirmed\n" + ask},
 		{0, engine.Join{Rcpt: 3, Token: 2}, ask},
+		{0, engine.Request{Rcpt: 3, Token: 2}, ask}, // the token is one of a request that is known
 		{0, engine.Confirmed{Rcpt: 4, Token: 2}, ""},
 		{0, engine.Confirmed{Rcpt: 3, Token: 1}, ""}, // it counts already
 		{vt.Second, again{}, "to sender 0: changes from 1 on: r3"},

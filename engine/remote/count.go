@@ -16,7 +16,7 @@ func (s *Server) deliver(v *subset, parts []engine.Part) {
 			others = append(others, engine.Resend{Rcpt: r, Due: s.now})
 		}
 	}
-	v.reservation = int(s.handed)
+	v.reservation = len(s.counts)
 	s.counts = append(s.counts, count{})
 	s.reserve(v, parts[0], others)
 }

@@ -32,7 +32,7 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	if v.sent {
 		w.of.dots--
 	}
-	if s.stray = !w.given; v.shut && !w.barred {
+	if v.shut && !w.barred {
 		return
 	}
 	ambiguous := v.sent && r.Class() == mail.Ambiguous

@@ -36,14 +36,13 @@ type Server struct {
 	queue   []mail.Slot // at the gate, the longest waiting first
 
 	barred   uint64         // number of the last bar of the sender
-	handed   uint64         // number of the last reservation of the machine
+	reserved uint64         // number of the last reservation of the machine
 	kept     engine.Granted // processes kept for a mailing
 	keptTill vt.Time
 	hired    engine.Hire // the last one
 	halted   bool
 	counts   []count // by reservation, if recipients are counted
 	emptied  bool    // the last recipient of a reservation has become final
-	stray    bool    // a recipient waits and the machine does not have it
 	swept    vt.Time // when the next attempt without a lease stands still
 }
 
@@ -179,11 +178,8 @@ func (s *Server) end(c *mail.Completion) {
 	of := s.rows[rcpt].of
 	s.machine.Complete(s.now, c, s.out)
 	s.began()
-	if s.stray {
-		s.stray = false
-		if s.now < of.until {
-			s.give(of, []engine.Part{{From: rcpt, To: rcpt + 1}})
-		}
+	if s.now < of.until && !s.rows[rcpt].given { // a recipient who waits again was withdrawn in the attempt
+		s.give(of, []engine.Part{{From: rcpt, To: rcpt + 1}})
 	}
 	s.close(of)
 	if 2*(len(of.outcomes)-of.told) >= s.cfg.Window {

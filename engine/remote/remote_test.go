@@ -26,6 +26,7 @@ type (
 	wake  = roletest.Wake
 	end   = roletest.End
 	again = roletest.Again
+	idle  = roletest.Done
 )
 
 func gate(slot mail.Slot) roletest.Gate { return roletest.Gate{Slot: slot} }
@@ -195,6 +196,9 @@ func TestSubset(t *testing.T) {
 		step{16 * vt.Second, again{}, ""},
 		step{16 * vt.Second, start(0, 15*vt.Second, 2, 1),
 			told("P650, sent 16s, 4 ended, from 3 on: r2 delivered, r1 failed (ambiguous)")},
+		step{16 * vt.Second, idle(false), ""},
+		step{16 * vt.Second, start(0, 16*vt.Second, 4, 1), told("P650, sent 16s, 4 ended")},
+		step{16 * vt.Second, idle(true), ""},
 	))
 }
 
@@ -231,7 +235,9 @@ func TestLease(t *testing.T) {
 // since it has no lease.
 func TestDrop(t *testing.T) {
 	play(t, plain, after(
+		step{2 * vt.Second, idle(false), ""},
 		step{2 * vt.Second, engine.Drop{Subset: one(0)}, ""},
+		step{2 * vt.Second, idle(true), ""},
 		step{2 * vt.Second, engine.Drop{Subset: one(7)}, ""},
 		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1), told("P000, sent 2s, 0 ended")},
 		step{2 * vt.Second, gate(0), "slot 0 may not send"},
@@ -284,6 +290,27 @@ func TestBars(t *testing.T) {
 			slot 0 begins r0, try 0
 ` + told("P600, sent 4s, 3 ended, from 2 on: r1 suppressed, r3 suppressed, 3 barred")},
 	))
+	play(t, plain, after( // who is refused at the gate as barred does not come up for a resend
+		step{2 * vt.Second, start(0, 2*vt.Second, 0, 1, 2), "r2 barred, number 1 of sender 0\n" +
+			told("P600, sent 2s, 0 ended, 1 barred")},
+		step{2 * vt.Second, gate(1), "slot 1 may not send"},
+		step{2 * vt.Second, aborted(1), "outcome r2, try 0: suppressed\nslot 1 begins r3, try 0"},
+		step{2 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r1, try 0"},
+		step{2 * vt.Second, refused(0), "outcome r1, try 0: failed"},
+		step{6 * vt.Second, start(0, 6*vt.Second, 3, 2), told("P600, sent 6s, 3 ended, 1 barred")},
+		step{10 * vt.Second, start(0, 10*vt.Second, 3, 2), told("P600, sent 10s, 3 ended, 1 barred")},
+		step{12 * vt.Second, wake{}, ""},
+	))
+	play(t, plain, []step{ // a subset ends at once if all of it is barred
+		{0, transfer(0, engine.Part{From: 0, To: 1}), "job 1, plan 1, subset 0 taken: r0, 2 processes\n" +
+			told("P500, sent 0s, 0 ended")},
+		{vt.Second, start(0, vt.Second, 0, 1, 0), `r0 barred, number 1 of sender 0
+			job 1, plan 1, subset 0 begun
+			outcome r0, try 0: suppressed
+			job 1, plan 1, subset 0 ended
+` + told("P650, sent 1s, 1 ended, from 1 on: r0 suppressed, 1 barred") + "\n" +
+			told("P650, sent 1s, 1 ended, from 1 on: r0 suppressed, 1 barred")},
+	})
 }
 
 // A new process waits for the due time of a recipient that was tried, and counts its tries.
@@ -315,6 +342,20 @@ func TestAttemptsWithoutOutcome(t *testing.T) {
 			slot 1 begins r1, try 0
 ` + told("P600, sent 10s, 0 ended")},
 		step{10 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r2, try 1"},
+	))
+	// an attempt that ended before its dot leaves an intent, which the next one replaces
+	play(t, plain, then(
+		step{9 * vt.Second, again{}, ""},
+		step{10 * vt.Second, start(0, 10*vt.Second, 0, 1), `slot 0 begins r0, try 0
+			slot 1 begins r2, try 0
+` + told("P600, sent 10s, 0 ended")},
+		step{10 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 15s: dot r0, try 0"},
+		step{11 * vt.Second, again{Dotted: []mail.Recipient{0}}, "outcome r0, try 0: pending, ambiguous, due 11s"},
+	))
+	// who gives up after the dot does not take it back
+	play(t, plain, then(
+		step{3 * vt.Second, end{Slot: 0, Stage: mail.StageDot, Fault: mail.Aborted},
+			"outcome r0, try 0: pending, ambiguous, due 13s\nslot 0 begins r1, try 0"},
 	))
 	play(t, plain, then(
 		step{9 * vt.Second, again{Boot: 1},
@@ -365,9 +406,33 @@ func TestGrantAndTransfer(t *testing.T) {
 		step{2 * vt.Second, refused(0), "outcome r1, try 0: failed"},
 		step{2 * vt.Second, engine.Hire{Job: 2, Processes: 2, Fetch: true},
 			"to sender 0: granted 1 processes for job 2"},
-		step{20 * vt.Second, refused(1), `outcome r2, try 0: failed
-			slot 1 begins r3, try 0
-			to sender 0: granted 1 processes for job 2`},
+		step{3 * vt.Second, refused(1), "outcome r2, try 0: failed\nslot 1 begins r3, try 0"}, // one is kept
+		step{20 * vt.Second, refused(1), `outcome r3, try 0: failed
+			job 1, plan 1, subset 0 ended
+` + told("P650, sent 20s, 4 ended, from 1 on: r0 failed, r1 failed, r2 failed") + `
+			to sender 0: granted 2 processes for job 2`},
+	))
+	play(t, plain, []step{ // a subset of the mailing uses what was kept for it
+		{0, engine.Hire{Job: 1, Processes: 2}, "to sender 0: granted 2 processes for job 1"},
+		begun[0],
+		{0, engine.Hire{Job: 2, Processes: 1}, "to sender 0: granted 1 processes for job 2"},
+	})
+}
+
+// Of a later plan that comes before the older one is dropped, a recipient that the machine has already is not tried.
+func TestLaterPlanBeforeDrop(t *testing.T) {
+	later := transfer(0, engine.Part{From: 0, To: 2})
+	later.Subset.Epoch = 2
+	begin := start(0, 2*vt.Second, 0, 1)
+	begin.Subset = later.Subset
+	play(t, plain, after(
+		step{2 * vt.Second, later, `job 1, plan 2, subset 0 taken: r0-r1, 2 processes
+			to sender 0: progress job 1, plan 2, subset 0: P500, sent 2s, 0 ended`},
+		step{2 * vt.Second, begin, `job 1, plan 2, subset 0 begun
+			to sender 0: progress job 1, plan 2, subset 0: P600, sent 2s, 0 ended`},
+		step{3 * vt.Second, refused(0), "outcome r0, try 0: failed\nslot 0 begins r1, try 0"},
+		step{3 * vt.Second, refused(1), "outcome r2, try 0: failed\nslot 1 begins r3, try 0"},
+		step{4 * vt.Second, refused(1), "outcome r3, try 0: failed"},
 	))
 }
 

@@ -37,9 +37,10 @@ func restart(t *testing.T, moves uint64, closes ...mail.Slot) roletest.Input {
 // Each step of an attempt is a move, also one that only the shell sees. Who waits at the gate for the server itself is
 // not open.
 func TestMoves(t *testing.T) {
-	moved := roletest.Input(func(r engine.Durable, now vt.Time, _ *engine.Outbox) {
+	moved := roletest.Input(func(r engine.Durable, now vt.Time, out *engine.Outbox) {
 		r.(*Server).Moved(now, 0, 1)
 		r.(*Server).Moved(now, 0, 7) // of another generation
+		r.(*Server).Complete(now, &mail.Completion{Slot: 0, Gen: 7}, out)
 	})
 	play(t, plain, append(begun[:len(begun):len(begun)],
 		step{2 * vt.Second, probe(t, 2, 2), ""},
@@ -85,15 +86,19 @@ func TestRestart(t *testing.T) {
 	play(t, plain, steps)
 	// Without a lease the server gives up by itself what stands still: its processes are free.
 	ends := roletest.Input(func(r engine.Durable, now vt.Time, out *engine.Outbox) {
+		if next := r.NextWake(); next > now {
+			t.Errorf("at %v the next wake is at %v", now, next)
+		}
 		if r.Wake(now, nil, out); !slices.Equal(out.Close, []mail.Slot{0, 1}) {
 			t.Errorf("slots %v are closed, want both", out.Close)
 		}
 	})
-	play(t, plain, append(steps[:7:7],
+	free := vt.Hour + 15*vt.Minute + vt.Second
+	play(t, func(c *Config) { c.Stall += vt.Second }, append(steps[:7:7],
 		step{vt.Hour + 5*vt.Second, wake{}, ""},
-		step{vt.Hour + 15*vt.Minute - 1, wake{}, ""},
-		step{vt.Hour + 15*vt.Minute, ends, ""},
-		step{vt.Hour + 15*vt.Minute, probe(t, 6, 0), ""},
+		step{free - 1, wake{}, ""},
+		step{free, ends, ""},
+		step{free, probe(t, 6, 0), ""},
 	))
 	// So it does after Drop with one whose final dot was sent. A lease that is renewed keeps the other one.
 	play(t, plain, append(begun[:len(begun):len(begun)],
@@ -117,4 +122,20 @@ func TestRestart(t *testing.T) {
 		step{vt.Hour, engine.Drop{Subset: one(0)}, ""},
 		step{vt.Hour, restart(t, 5), ""}, // of a subset that is not in force
 	))
+}
+
+// The attempts of other subsets go on.
+func TestRestartOfOneSubset(t *testing.T) {
+	play(t, plain, []step{
+		{0, transfer(0, engine.Part{From: 0, To: 1}), "job 1, plan 1, subset 0 taken: r0, 2 processes\n" +
+			told("P500, sent 0s, 0 ended")},
+		{0, transfer(1, engine.Part{From: 4, To: 5}), `job 1, plan 1, subset 1 taken: r4, 2 processes
+			to sender 0: progress job 1, plan 1, subset 1: P500, sent 0s, 0 ended`},
+		{vt.Second, start(0, vt.Second, 0, 1), "job 1, plan 1, subset 0 begun\nslot 0 begins r0, try 0\n" +
+			told("P600, sent 1s, 0 ended")},
+		{vt.Second, start(1, vt.Second, 0, 1), `job 1, plan 1, subset 1 begun
+			slot 1 begins r4, try 0
+			to sender 0: progress job 1, plan 1, subset 1: P600, sent 1s, 0 ended`},
+		{2 * vt.Second, restart(t, 1, 0), "slot 0 begins r0, try 0\n" + told("P600, sent 2s, 0 ended")},
+	})
 }

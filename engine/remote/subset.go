@@ -183,9 +183,10 @@ func (s *Server) give(v *subset, parts []engine.Part) {
 
 // reserve hands over untried recipients and others of a subset.
 func (s *Server) reserve(v *subset, fresh engine.Part, others []engine.Resend) {
-	s.handed++
-	s.machine.Receive(s.now, engine.Message{From: s.cfg.Sender, Number: s.handed, Body: engine.Reserve{From: fresh.From,
-		To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size, Priority: v.took.Priority, Rate: v.took.Rate,
+	s.reserved++
+	s.machine.Receive(s.now, engine.Message{From: s.cfg.Sender, Number: s.reserved, Body: engine.Reserve{
+		From: fresh.From, To: fresh.To, Processes: v.took.Processes, Subset: v.took.Size,
+		Priority: v.took.Priority, Rate: v.took.Rate,
 		Mailing: uint32(v.Job), Resends: engine.PackResends(others)}}, s.out)
 }
 

@@ -41,16 +41,17 @@ func (s *Server) offer(j *job, v mail.Server, processes int) {
 	if j.offers == nil {
 		return // of another life
 	}
-	if j.offers[v] = processes; s.cfg.Chunk > 0 {
-		s.fetch(j, v)
-	} else {
-		s.plan(j, false)
+	if s.cfg.Chunk > 0 {
+		s.fetch(j, v, processes)
+		return
 	}
+	j.offers[v] = processes
+	s.plan(j, false)
 }
 
-// fetch gives a server that has free processes the next chunk of the list, if it has begun all that it was given
-// ([0060]-[0062]). Each chunk is a plan.
-func (s *Server) fetch(j *job, v mail.Server) {
+// fetch gives a server that keeps processes for the mailing the next chunk of the list, if it has begun all that it was
+// given ([0060]-[0062]). Each chunk is a plan.
+func (s *Server) fetch(j *job, v mail.Server, kept int) {
 	n := min(s.cfg.Chunk, s.portion(j))
 	most := s.limit(j, nil)
 	if j.Deadline > 0 { // of all chunks together; a chunk that gets some gets what it needs itself
@@ -60,7 +61,7 @@ func (s *Server) fetch(j *job, v mail.Server) {
 			most = 0
 		}
 	}
-	if n == 0 || most <= 0 || j.offers[v] == 0 {
+	if n == 0 || most <= 0 || kept == 0 {
 		return
 	}
 	for _, o := range j.subsets {
@@ -70,9 +71,8 @@ func (s *Server) fetch(j *job, v mail.Server) {
 	}
 	processes := make([]int, len(s.servers))
 	if processes[v] = j.Processes; most < j.Processes {
-		processes[v] = min(most, j.offers[v])
+		processes[v] = min(most, kept)
 	}
-	j.offers[v] = 0
 	parts := make([][]engine.Part, len(s.servers))
 	parts[v], _ = split(j.rest, n)
 	s.decide(j, parts, processes, engine.Subset{})

@@ -40,7 +40,7 @@ type job struct {
 	point   engine.Checkpoint
 	epoch   uint32
 	rest    []engine.Part // places that were in no plan
-	offers  []int         // by server: processes that it keeps, or unknown; nil: it was not asked
+	offers  []int         // by server: processes that it keeps, or unknown; nil: servers were not asked since the plan
 	asked   vt.Time       // when servers were asked for offers
 	subsets []*subset
 	planned []engine.Planned // of the plan that is being read from facts
@@ -48,7 +48,7 @@ type job struct {
 	left    int              // number of recipients that are not final
 	twice   []bool           // by recipient: may have got the message more than once
 	summary engine.Summary
-	told    bool
+	told    bool // who asked for the mailing has the summary
 }
 
 // subset is a part of the list of a mailing on its server.

@@ -131,6 +131,9 @@ func TestMailing(t *testing.T) {
 			closed: summary of job 1: 5 delivered, 1 failed, 0 held, 0 suppressed, 1 ambiguous
 			to remote 1: start job 1, plan 1, subset 1, echo 5s, 2 imported
 			to operator 0: summary of job 1: 5 delivered, 1 failed, 0 held, 0 suppressed, 1 ambiguous`},
+		// no subset waits for what changes now
+		step{5 * vt.Second, engine.Changes{First: 1, Entries: roletest.Changes(3)}, d,
+			"r3 barred, number 1 of requests 0\nto requests 0: got up to 1"},
 		// a lost report is sent again, after a stop too, until it is acknowledged
 		step{6 * vt.Second, again{}, a, ""},
 		step{6 * vt.Second, wake{}, a,
@@ -196,6 +199,19 @@ func TestLostServer(t *testing.T) {
 	))
 }
 
+// Only a server that answered a moment ago takes over, with whatever it answered.
+func TestOnlyWhoAnswersTakesOver(t *testing.T) {
+	own := "to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes\n"
+	play(t, after(
+		step{21 * vt.Second, wake{}, a, "to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes\n" + own +
+			hires(1, 4)},
+		step{21 * vt.Second, engine.Granted{Job: 1}, b(1), ""},
+		step{22 * vt.Second, wake{}, a,
+			"job 1, plan 2, subset 0 of 1 planned for server 1: r0-r3, instead of plan 1, subset 0\n" + own +
+				"to remote 1: transfer job 1, plan 2, subset 0: r0-r3, 4 processes\n" + hires(1, 4)},
+	))
+}
+
 // A server that lost what it had gets it again.
 func TestServerWithoutItsSubset(t *testing.T) {
 	play(t, after(
@@ -252,6 +268,8 @@ func TestPull(t *testing.T) {
 		{10 * vt.Second, wake{}, a, pull(0, 1)},
 		{11 * vt.Second, again{}, a, ""},
 		{11 * vt.Second, wake{}, a, pull(0, 1)},
+		{12 * vt.Second, submit(engine.Submitted{Job: 1, Recipients: 6}), a, "job 1 submitted: 6 recipients, due 0s"},
+		{12 * vt.Second, wake{}, a, prepared(1, 4)},
 	})
 }
 
@@ -293,6 +311,7 @@ func TestScheduled(t *testing.T) {
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(0), ""}, // of another life: there is no list yet
 		{vt.Hour - 1, engine.Granted{Job: 1, Processes: 2}, b(1), ""},
 		{vt.Hour - 1, again{}, a, ""},
+		{vt.Hour - 1, wake{}, a, ""},
 		{vt.Hour, wake{}, a, "job 1 reached P100\njob 1 reached P200\njob 1 reached P300\njob 1 reached P400\n" + hire},
 		{vt.Hour + vt.Second, wake{}, a, hire},
 		{vt.Hour + vt.Second, engine.Granted{Job: 1}, b(0), ""}, // no process is free there

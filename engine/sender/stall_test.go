@@ -71,12 +71,24 @@ func TestStall(t *testing.T) {
 			))
 		})
 	}
+	// It leaves though the server has given the attempts up itself.
+	play(t, append(frozen[:len(frozen):len(frozen)],
+		step{end + 1, moves(end+1, 0, 6, 0), b(0), ""},
+		step{end + vt.Second, wake{}, a, `job 1, plan 2, subset 0 of 1 planned for server 1: r0-r3, instead of plan 1, subset 0
+			` + start(1, "30m25s") + `
+			to remote 1: transfer job 1, plan 2, subset 0: r0-r3, 4 processes` + hire},
+	))
 	ended := moves(end, 0, 6, 2)
 	ended.Outcomes, ended.Ended = ends(done(2)), 1
 	imported := "to remote 0: start job 1, plan 1, subset 0, echo 30m25s, 1 imported"
 	play(t, append(second[:len(second):len(second)],
 		step{end, ended, b(0), "job 1, plan 1, subset 0 imported from 1 on: r2 delivered\n" + imported}, other(end),
 		step{end + vt.Second, wake{}, a, imported + "\n" + start(1, "30m25s")},
+		// after an outcome it is asked to begin again, as at first
+		step{end + 15*vt.Minute, moves(end+15*vt.Minute, 0, 6, 2), b(0), ""}, other(end+15*vt.Minute),
+		step{end + 15*vt.Minute + vt.Second, wake{}, a, `to remote 0: restart job 1, plan 1, subset 0 after 6 moves
+			to remote 0: start job 1, plan 1, subset 0, echo 45m25s, 1 imported
+			` + start(1, "45m25s")},
 	))
 }
 

@@ -87,12 +87,34 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// Chunks share what the deadline asks for: three processes for six recipients in an hour. While all are in use a server
-// gets no chunk.
-func TestDeadlineOfChunks(t *testing.T) {
-	second := engine.Subset{Job: 1, Epoch: 2}
-	rest := "to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes\n" + hires(1, 2)
-	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, []step{
+// A server gets the next chunk when it keeps processes and has begun the one before. The mailing ends with the list,
+// and not with a chunk.
+func TestChunks(t *testing.T) {
+	ends := func(epoch uint32) step {
+		return step{vt.Second, engine.Tally{Subset: sub(epoch, 0), Delivered: 2}, b(1),
+			fmt.Sprintf("tallied: job 1, plan %d, subset 0: 2 delivered, 0 failed, 0 held", epoch)}
+	}
+	playWith(t, func(c *Config) { c.Chunk = 2 }, []step{
+		{0, submit(engine.Submitted{Job: 1, Recipients: 6}), a, "job 1 submitted: 6 recipients, due 0s"},
+		{0, wake{}, a, prepared(1, 4)},
+		{0, granted(1, 0), b(0), ""},
+		{0, granted(1, 2), b(1), `job 1, plan 1, subset 0 of 1 planned for server 1: r0-r1
+			to remote 1: transfer job 1, plan 1, subset 0: r0-r1, 4 processes`},
+		{0, progress(sub(1, 0), engine.P500, 1, 0, 1, ""), b(1),
+			"to remote 1: start job 1, plan 1, subset 0, echo 0s, 0 imported"},
+		{0, granted(1, 2), b(1), ""},
+		{0, progress(sub(1, 0), engine.P600, 2, 0, 1, ""), b(1), ""},
+		{0, granted(1, 2), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
+			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 4 processes`},
+		ends(1), ends(2),
+	})
+}
+
+// playChunks gives a role inputs after the first chunks of a list: of three processes for six recipients in an hour
+// server 0 has two, and server 1 the last.
+func playChunks(t *testing.T, more ...step) {
+	t.Helper()
+	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, append([]step{
 		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Deadline: vt.Time(vt.Hour)}), a,
 			"job 1 submitted: 6 recipients, due 0s, deadline 1h"},
 		{0, wake{}, a, prepared(1, 3)},
@@ -100,19 +122,27 @@ func TestDeadlineOfChunks(t *testing.T) {
 			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 2 processes`},
 		{0, granted(1, 2), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
 			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes`},
-		{0, progress(sub(1, 0), engine.P600, 1, 0, 1, ""), b(0),
+	}, more...))
+}
+
+// Chunks share what the deadline asks for. While all is in use a server gets no chunk.
+func TestDeadlineOfChunks(t *testing.T) {
+	second := engine.Subset{Job: 1, Epoch: 2}
+	rest := "to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes\n" + hires(1, 2)
+	playChunks(t,
+		step{0, progress(sub(1, 0), engine.P600, 1, 0, 1, ""), b(0),
 			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported"},
-		{0, granted(1, 2), b(0), ""},
-		{vt.Second, progress(sub(1, 0), engine.P650, vt.Second, 2, 1, ends(done(0), done(1))), b(0),
+		step{0, granted(1, 2), b(0), ""},
+		step{vt.Second, progress(sub(1, 0), engine.P650, vt.Second, 2, 1, ends(done(0), done(1))), b(0),
 			`job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered
 			job 1, plan 1, subset 0 finished
 			to remote 0: start job 1, plan 1, subset 0, echo 1s, 2 imported
 			` + rest},
-		{vt.Second, granted(1, 3), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
+		step{vt.Second, granted(1, 3), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
 			to remote 0: transfer job 1, plan 3, subset 0: r4-r5, 2 processes`},
-		{vt.Second, progress(second, engine.P500, vt.Second, 0, 1, ""), b(1),
+		step{vt.Second, progress(second, engine.P500, vt.Second, 0, 1, ""), b(1),
 			"to remote 1: start job 1, plan 2, subset 0, echo 1s, 0 imported"},
-	})
+	)
 }
 
 // A chunk gets as many processes as it needs itself: two for two recipients in an hour, though the first one has four
@@ -131,19 +161,12 @@ func TestDeadlineOfOneChunk(t *testing.T) {
 
 // Recipients who were only counted need no processes any more: two processes are for the last four, one is in use.
 func TestDeadlineOfCountedChunks(t *testing.T) {
-	playWith(t, func(c *Config) { c.Efficiency, c.Chunk = 2, 2 }, []step{
-		{0, submit(engine.Submitted{Job: 1, Recipients: 6, Deadline: vt.Time(vt.Hour)}), a,
-			"job 1 submitted: 6 recipients, due 0s, deadline 1h"},
-		{0, wake{}, a, prepared(1, 3)},
-		{0, granted(1, 2), b(0), `job 1, plan 1, subset 0 of 1 planned for server 0: r0-r1
-			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 2 processes`},
-		{0, granted(1, 2), b(1), `job 1, plan 2, subset 0 of 1 planned for server 1: r2-r3
-			to remote 1: transfer job 1, plan 2, subset 0: r2-r3, 1 processes`},
-		{0, engine.Tally{Subset: sub(1, 0), Delivered: 2, Busy: vt.Hour}, b(0),
+	playChunks(t,
+		step{0, engine.Tally{Subset: sub(1, 0), Delivered: 2, Busy: vt.Hour}, b(0),
 			"tallied: job 1, plan 1, subset 0: 2 delivered, 0 failed, 0 held"},
-		{0, granted(1, 2), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
+		step{0, granted(1, 2), b(0), `job 1, plan 3, subset 0 of 1 planned for server 0: r4-r5
 			to remote 0: transfer job 1, plan 3, subset 0: r4-r5, 1 processes`},
-	})
+	)
 }
 
 // The licence holds for all mailings together. One waits until another one's subset has ended, after a stop too.
@@ -186,6 +209,34 @@ func TestLicence(t *testing.T) {
 			to remote 0: start job 2, plan 1, subset 0, echo 21s, 0 imported
 			to remote 0: transfer job 2, plan 2, subset 0: r7-r8, 1 processes
 			` + hires(2, 0)},
+	})
+}
+
+// An account has what its own mailings leave: those of others do not count.
+func TestProcessesOfAnAccount(t *testing.T) {
+	playWith(t, func(c *Config) { c.Accounts = []Account{{Processes: 3}} }, after(
+		step{vt.Second, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3, Account: 1}), a,
+			"job 2 submitted: 3 recipients from r6 on, due 0s, account 1"},
+		step{vt.Second, wake{}, a, strings.TrimSuffix(prepared(2, 3), hires(2, 3)) +
+			`to remote 0: transfer job 1, plan 1, subset 0: r0-r3, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes
+			` + hires(2, 3)},
+	))
+}
+
+// An offer that comes twice, the second time on the next day, plans nothing of that day: its processes are in use.
+func TestOfferOfYesterday(t *testing.T) {
+	last := 24*vt.Hour - 1
+	playWith(t, func(c *Config) { c.Accounts = []Account{{Messages: 4}} }, []step{
+		{last, submit(engine.Submitted{Job: 1, Recipients: 6, Account: 1}), a,
+			"job 1 submitted: 6 recipients, due 0s, account 1"},
+		{last, wake{}, a, prepared(1, 4)},
+		{last, granted(1, 2), b(0), ""},
+		{last, granted(1, 2), b(1), `job 1, plan 1, subset 0 of 2 planned for server 0: r0-r1
+			job 1, plan 1, subset 1 of 2 planned for server 1: r3-r4
+			to remote 0: transfer job 1, plan 1, subset 0: r0-r1, 4 processes
+			to remote 1: transfer job 1, plan 1, subset 1: r3-r4, 4 processes`},
+		{last + 1, granted(1, 2), b(1), ""},
 	})
 }
 
@@ -267,14 +318,14 @@ func TestAccount(t *testing.T) {
 }
 
 // Once subsets are finished, the time of their attempts tells how many processes the next mailing wants: here four
-// messages, three of them delivered, took six hours of a process: three recipients in three hours want two.
+// messages, three of them delivered, took six hours of a process: three recipients in an hour and a half want four.
 func TestMeasuredEfficiency(t *testing.T) {
 	busy := func(v engine.Progress, n vt.Span) engine.Progress { v.Busy = n; return v }
 	four := ends(done(0), done(1), done(2), engine.Final{Rcpt: 3, Status: mail.Failed})
 	play(t, after(
 		step{vt.Second, busy(progress(sub(1, 0), engine.P600, 10, 0, 1, ""), 4*vt.Hour), b(0),
 			"to remote 0: start job 1, plan 1, subset 0, echo 0s, 0 imported"},
-		step{vt.Second, busy(progress(sub(1, 0), engine.P600, 5, 0, 1, ""), vt.Hour), b(0), ""}, // overtaken
+		step{vt.Second, busy(progress(sub(1, 0), engine.P600, 5, 0, 1, ""), 3*vt.Hour), b(0), ""}, // overtaken
 		// the server stopped, and has had two hours since
 		step{vt.Second, busy(progress(sub(1, 0), engine.P650, 20, 4, 1, four), 2*vt.Hour), b(0),
 			`job 1, plan 1, subset 0 imported from 1 on: r0 delivered, r1 delivered, r2 delivered, r3 failed
@@ -282,11 +333,30 @@ func TestMeasuredEfficiency(t *testing.T) {
 			to remote 0: start job 1, plan 1, subset 0, echo 0s, 4 imported
 			to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes`},
 		step{vt.Second, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3,
-			Deadline: vt.Time(3*vt.Hour + vt.Second)}), a,
-			"job 2 submitted: 3 recipients from r6 on, due 0s, deadline 3h0m1s"},
+			Deadline: vt.Time(90*vt.Minute + vt.Second), Terms: engine.Terms{Processes: 8}}), a,
+			"job 2 submitted: 3 recipients from r6 on, due 0s, deadline 1h30m1s"},
 		step{vt.Second, again{}, a, ""},
-		step{vt.Second, wake{}, a, strings.TrimSuffix(prepared(2, 2), hires(2, 2)) +
-			"to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes\n" + hires(2, 2)},
+		step{vt.Second, wake{}, a, strings.TrimSuffix(prepared(2, 4), hires(2, 4)) +
+			"to remote 1: transfer job 1, plan 1, subset 1: r4-r5, 4 processes\n" + hires(2, 4)},
+	))
+}
+
+// A mailing whose recipients were only counted has the sums of its subsets, each once. Three of them delivered in four
+// hours are what the next mailing can count on.
+func TestCountedMailing(t *testing.T) {
+	first := engine.Tally{Subset: sub(1, 0), Delivered: 1, Failed: 1, Held: 2, Busy: 3 * vt.Hour}
+	sums := "summary of job 1: 3 delivered, 1 failed, 2 held, 0 suppressed, 0 ambiguous"
+	play(t, after(
+		step{vt.Second, first, b(0), "tallied: job 1, plan 1, subset 0: 1 delivered, 1 failed, 2 held"},
+		step{vt.Second, first, b(0), ""},
+		step{vt.Second, engine.Tally{Subset: sub(1, 1), Delivered: 2, Busy: vt.Hour}, b(1),
+			"tallied: job 1, plan 1, subset 1: 2 delivered, 0 failed, 0 held\n" +
+				"closed: " + sums + "\nto operator 0: " + sums},
+		step{vt.Second, engine.Got{UpTo: 1}, a, "job 1 reported"},
+		step{vt.Second, submit(engine.Submitted{Job: 2, First: 6, Recipients: 3,
+			Deadline: vt.Time(vt.Hour + vt.Second), Terms: engine.Terms{Processes: 8}}), a,
+			"job 2 submitted: 3 recipients from r6 on, due 0s, deadline 1h0m1s"},
+		step{vt.Second, wake{}, a, prepared(2, 4)},
 	))
 }
 

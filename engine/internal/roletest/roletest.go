@@ -23,8 +23,11 @@ type (
 	// Input passes a role what is neither a message nor one of the types below.
 	Input func(r engine.Durable, now vt.Time, out *engine.Outbox)
 
-	// Wake wakes the role.
+	// Wake wakes the role. If it then asks for something, it must have asked to be woken by then.
 	Wake struct{}
+
+	// Done checks whether the role has work left.
+	Done bool
 
 	// Gate brings the attempt of a slot to its final dot.
 	Gate struct{ Slot mail.Slot }
@@ -58,8 +61,15 @@ func Play(t *testing.T, build func() engine.Durable, steps []Step) {
 		case Input:
 			in(role, now, &out)
 		case Wake:
+			if next := role.NextWake(); next > now && v.Want != "" {
+				t.Fatalf("step %d: a wake at %v, and the role asks for one at %v", i, now, next)
+			}
 			if role.Wake(now, nil, &out); role.NextWake() <= now {
 				t.Fatalf("step %d: after a wake at %v the next one is at %v", i, now, role.NextWake())
+			}
+		case Done:
+			if role.Done() != bool(in) {
+				t.Fatalf("step %d, at %v: done is %v, want %v", i, v.At, role.Done(), in)
 			}
 		case Gate:
 			role.(engine.Gate).Gate(now, in.Slot, gens[in.Slot], &out)
