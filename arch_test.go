@@ -32,8 +32,8 @@ reports/measure
 scenarios
 -- shells
 internal/agenda internal/input internal/longtest internal/script internal/zone engine/internal/roletest
-internal/durable realrun/names
-realrun/journal
+internal/durable internal/fault realrun/names
+realrun/journal realrun/faulty
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
 sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

@@ -1,0 +1,334 @@
+// Package faulty plays scripts of misbehaving receivers (package fault) on TCP: real connections on loopback, on ports
+// that the system chooses, with the script's time divided by a scale.
+//
+// A receiver handles the commands of a session one by one: it reads a line, does what the script has for it, and reads
+// the next. It connects to itself alone. It ends when closed. Safe for concurrent use.
+package faulty
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"flyball/internal/fault"
+	"flyball/internal/vt"
+)
+
+// Receiver is a script's receiver, with a listener for each of its hosts.
+type Receiver struct {
+	*fault.Receiver
+	scale float64
+	hosts []*host
+	certs *certificates // nil unless the script offers STARTTLS
+	ctx   context.Context
+	end   context.CancelFunc
+	serve sync.WaitGroup
+	log   func(string) // of the dialogue; nil: none
+}
+
+// host is one mail exchanger.
+type host struct {
+	net.Listener        // nil if no connection is ever accepted
+	addr         string // what a client connects to
+	fd           int    // of a socket that refuses; -1: none
+	queued       int    // of the connection that fills the queue of a black hole; -1: none
+}
+
+// Listen starts the receiver of a script, whose time passes scale times as fast as the clock's. The function log, if
+// not nil, is called with each line of each dialogue, by several goroutines.
+func Listen(s *fault.Script, scale float64, log func(line string)) (*Receiver, error) {
+	r := &Receiver{Receiver: fault.NewReceiver(s), scale: scale, log: log}
+	r.ctx, r.end = context.WithCancel(context.Background())
+	var err error
+	if r.certs, err = newCertificates(s); err != nil {
+		return nil, fmt.Errorf("certificates: %w", err)
+	}
+	for number := 1; number <= s.Hosts; number++ {
+		h, err := open(s.AtConnect(number), s.Hinders())
+		if err != nil {
+			r.Close()
+			return nil, fmt.Errorf("host %d: %w", number, err)
+		}
+		r.hosts = append(r.hosts, h)
+		if h.Listener != nil {
+			r.serve.Go(func() { r.accept(h, number) })
+		}
+	}
+	return r, nil
+}
+
+// Addr returns the address of a host, numbered from 1 on.
+func (r *Receiver) Addr(host int) string { return r.hosts[host-1].addr }
+
+// Close ends all sessions and waits for them.
+func (r *Receiver) Close() {
+	r.end()
+	for _, h := range r.hosts {
+		if h.Listener != nil {
+			h.Close()
+		}
+		for _, fd := range []int{h.fd, h.queued} {
+			if fd >= 0 {
+				syscall.Close(fd)
+			}
+		}
+	}
+	r.serve.Wait()
+}
+
+// open returns a host that listens, or refuses every connection in the way of how.
+func open(how fault.Verb, small bool) (*host, error) {
+	h := &host{fd: -1, queued: -1}
+	switch how {
+	case fault.Unreachable:
+		h.addr = "127.255.255.255:25" // a broadcast address, to which TCP has no route
+		return h, nil
+	case fault.Refuse, fault.BlackHole:
+		return h, h.deny(how == fault.BlackHole)
+	}
+	config := net.ListenConfig{}
+	if small {
+		config.Control = func(_, _ string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) {
+				syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
+			})
+		}
+	}
+	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h.Listener, h.addr = l, l.Addr().String()
+	return h, nil
+}
+
+// deny binds a port that refuses connections, since nothing listens; or answers no SYN, since its queue of connections
+// is full and nothing takes them.
+func (h *host) deny(silently bool) (err error) {
+	loopback := &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+	if h.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return err
+	}
+	if err = syscall.Bind(h.fd, loopback); err != nil {
+		return err
+	}
+	bound, err := syscall.Getsockname(h.fd)
+	if err != nil {
+		return err
+	}
+	at := bound.(*syscall.SockaddrInet4)
+	h.addr = fmt.Sprintf("127.0.0.1:%d", at.Port)
+	if !silently {
+		return nil
+	}
+	if err = syscall.Listen(h.fd, 0); err != nil {
+		return err
+	}
+	if h.queued, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return err
+	}
+	return syscall.Connect(h.queued, at)
+}
+
+func (r *Receiver) accept(h *host, number int) {
+	for {
+		raw, err := h.Accept()
+		if err != nil {
+			return
+		}
+		c := &conn{Conn: raw, raw: raw.(*net.TCPConn), of: r, session: r.Open(number), in: bufio.NewReader(raw)}
+		r.serve.Go(func() {
+			stop := context.AfterFunc(r.ctx, func() { raw.Close() })
+			defer stop()
+			defer raw.Close()
+			if err := c.talk(); err != nil && r.log != nil {
+				r.log(fmt.Sprintf("%d the session ends: %v", c.session.Number(), err))
+			}
+		})
+	}
+}
+
+// conn is a session on TCP.
+type conn struct {
+	net.Conn // within TLS, the encrypted one
+	raw      *net.TCPConn
+	of       *Receiver
+	session  *fault.Session
+	in       *bufio.Reader
+	data     bool // the last reply asked for a message
+	abrupt   bool // TLS ends without close_notify
+}
+
+// errOver is the end of a session that the script wants.
+var errOver = errors.New("as the script has it")
+
+// talk plays a session until it ends.
+func (c *conn) talk() error {
+	for _, at := range []fault.Stage{fault.Connect, fault.Banner} {
+		if err := c.play(at, ""); err != nil {
+			return err
+		}
+	}
+	for {
+		line, err := c.in.ReadString('\n')
+		if err != nil {
+			return err
+		}
+		c.print("C: " + line)
+		at := fault.StageOf(line)
+		_, argument, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if err := c.play(at, argument); err != nil {
+			return err
+		}
+		if at == fault.DATA && c.data {
+			if err := c.message(); err != nil {
+				return err
+			}
+			if err := c.play(fault.Dot, ""); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (c *conn) print(line string) {
+	if c.of.log != nil {
+		c.of.log(fmt.Sprintf("%d %q", c.session.Number(), line))
+	}
+}
+
+// play does what the script has for a stage.
+func (c *conn) play(at fault.Stage, argument string) error {
+	c.data = false
+	for _, a := range c.session.Next(at, argument) {
+		if err := c.do(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do does one action. It returns an error if the session is over.
+func (c *conn) do(a fault.Action) error {
+	switch a.Verb {
+	case fault.Send:
+		return c.send(a)
+	case fault.Wait:
+		return c.of.pause(time.Now().Add(c.of.real(a.For)))
+	case fault.Silence:
+		io.Copy(io.Discard, c.in)
+		return errOver
+	case fault.Deaf:
+		<-c.of.ctx.Done()
+		return errOver
+	case fault.Reset:
+		c.raw.SetLinger(0)
+		c.raw.Close()
+		return errOver
+	case fault.Close:
+		if c.abrupt {
+			c.raw.Close()
+		} else {
+			c.Conn.Close()
+		}
+		return errOver
+	case fault.TLS:
+		return c.encrypt(a.How)
+	}
+	return nil
+}
+
+// send sends a text at once, or byte by byte.
+func (c *conn) send(a fault.Action) error {
+	text := strings.Repeat(a.Text, a.Times)
+	c.data = c.data || strings.HasPrefix(text, "3")
+	c.print("S: " + text[:min(len(text), 200)])
+	if a.Pace == 0 {
+		_, err := io.WriteString(c.Conn, text)
+		return err
+	}
+	began := time.Now()
+	for i := range len(text) {
+		if err := c.of.pause(began.Add(time.Duration(i+1) * c.of.real(a.Pace))); err != nil {
+			return err
+		}
+		if _, err := c.Conn.Write([]byte{text[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message reads a message up to its final dot, with what the script does on the way.
+func (c *conn) message() error {
+	rule := c.session.Body()
+	began, size, rate := time.Now(), 0, 0.0
+	for begins := true; ; {
+		line, err := c.in.ReadSlice('\n')
+		whole := err == nil
+		if err != nil && err != bufio.ErrBufferFull {
+			return err
+		}
+		if begins && string(line) == ".\r\n" {
+			c.print("C: .")
+			return nil
+		}
+		begins = whole
+		size += len(line)
+		if rate > 0 {
+			due := time.Duration(float64(size) / rate * float64(time.Second))
+			if err := c.of.pause(began.Add(due)); err != nil {
+				return err
+			}
+		}
+		if rule == nil || size < int(rule.After) {
+			continue
+		}
+		for _, a := range rule.Actions {
+			if a.Verb == fault.Slow {
+				rate = float64(a.Rate) * c.of.scale
+			} else if err := c.do(a); err != nil {
+				return err
+			}
+		}
+		rule = nil
+	}
+}
+
+// encrypt makes the handshake of a kind.
+func (c *conn) encrypt(how string) error {
+	if how == "garbage" {
+		_, err := io.WriteString(c.raw, "no handshake, but words\r\n")
+		return err
+	}
+	secure := tls.Server(c.raw, c.of.certs.config(how))
+	if err := secure.HandshakeContext(c.of.ctx); err != nil {
+		return err
+	}
+	c.Conn, c.in, c.abrupt = secure, bufio.NewReader(secure), how == "abrupt"
+	c.session.Encrypt()
+	return nil
+}
+
+// real returns a span of the script in the clock's time.
+func (r *Receiver) real(d vt.Span) time.Duration { return time.Duration(float64(d) / r.scale) }
+
+// pause waits until a time of the clock. It returns an error if the receiver is closed meanwhile.
+func (r *Receiver) pause(until time.Time) error {
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
