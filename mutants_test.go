@@ -49,7 +49,7 @@ var checks = []check{
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
-	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients"}},
+	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients|Nothing"}},
 	{"commands", []string{"./cmd/flyball", "-run",
 		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},

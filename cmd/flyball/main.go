@@ -34,7 +34,7 @@ const (
 	exitInvalid      = 3 // scenario, list or data
 	exitMissed       = 4 // an expectation; or no mail of a live run was delivered
 	exitRegression   = 5 // found by a gate
-	exitInconclusive = 6 // a gate that could not decide
+	exitInconclusive = 6 // a gate, or a live run on a slow machine, that could not decide
 	exitEnvironment  = 7 // a port, a disk
 	exitRefused      = 8 // for safety
 	exitInterrupt    = 130
@@ -56,7 +56,7 @@ func fail(code int, format string, args ...any) error {
 
 // codes are the exit codes of the errors of tasks.
 var codes = map[task.Kind]int{task.Usage: exitUsage, task.Invalid: exitInvalid, task.Environment: exitEnvironment,
-	task.Missed: exitMissed, task.Refused: exitRefused, task.Disagrees: exitBug}
+	task.Missed: exitMissed, task.Undecided: exitInconclusive, task.Refused: exitRefused, task.Disagrees: exitBug}
 
 // coded returns err with its exit code. An error without a kind comes from the
 // command line.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -27,8 +28,9 @@ cannot be mailed go to rejects.csv in the run folder, with reasons.
 
 Exit codes: as for run; 3 also for a list or template that is refused, 4 if mail was
 tried and none was delivered, unless the scenario has expectations, which then
-decide; 7 if no port can be opened, 8 for an address that is not loopback, or if no
-promotion is in force or the head of the promotions is missing.`,
+decide, 6 if this machine was too slow for the time scale to judge them, 7 if no
+port can be opened, 8 for an address that is not loopback, or if no promotion is in
+force or the head of the promotions is missing.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt " +
 			"--time-scale 10",
 		Args: exactlyOne("a scenario"),
@@ -80,7 +82,7 @@ func (a *app) live(q *task.Live, to *output) error {
 		return out.Broken
 	}
 	if err == nil {
-		err = out.Nothing
+		err = cmp.Or(out.Unkept, out.Nothing)
 	}
 	return errors.Join(out.Books, err)
 }

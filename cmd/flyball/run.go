@@ -146,7 +146,7 @@ func (a *app) show(out *task.Outcome, to *output) error {
 	for _, line := range out.Words {
 		fmt.Fprintln(a.out, line)
 	}
-	if out.Unjudged > 0 {
+	if out.Unjudged > 0 && !out.Report.TooSlow {
 		fmt.Fprintf(a.out, "%d more expectations do not apply to this kind of run\n", out.Unjudged)
 	}
 	return nil

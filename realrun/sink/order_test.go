@@ -51,6 +51,7 @@ func TestModelAndWireAskAlike(t *testing.T) {
 	luck := rand.New(rand.NewPCG(1, 2))
 	var q evq.Queue
 	met := map[string]int{}
+	var took vt.Span // by all attempts
 	for n := range 8000 {
 		clock.pass(vt.Span(luck.Int64N(int64(2 * vt.Second))))
 		if n == 7000 {
@@ -115,6 +116,10 @@ func TestModelAndWireAskAlike(t *testing.T) {
 			}
 		}
 		met[fmt.Sprintf("%s %d%s", got.Stage, got.Code, got.Fault)]++
+		took += got.Took
+	}
+	if asked, _ := s.Pace(); asked != took {
+		t.Errorf("the model gave the attempts %s, and they took %s by a clock that loses no time", asked, took)
 	}
 	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554",
 		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452", "mail 453",

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
@@ -45,6 +46,7 @@ type Sink struct {
 	busy   []atomic.Int32
 	hosts  []*host
 	clock  clock
+	pace   pace
 	serve  sync.WaitGroup
 }
 
@@ -94,7 +96,7 @@ func Open(cfg Config) (*Sink, error) {
 
 func newSink(cfg Config) *Sink {
 	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
-		clock: &scaled{began: time.Now(), scale: cfg.Scale}}
+		clock: &scaled{began: time.Now(), scale: cfg.Scale}, pace: pace{late: hist.New()}}
 	type sharers struct {
 		of     mail.Destination
 		server int // -1: all
@@ -163,11 +165,39 @@ func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) (route names.Route)
 		took = route.Took + l.turn(now)
 	})
 	s.clock.pause(ctx, took, 0)
+	s.pace.ended(took)
 	if route.Fault == mail.NoFault {
 		route.To = []names.Candidate{{Host: s.cfg.Receivers[l.dest].Domain,
 			At: l.Addr().(*net.TCPAddr).AddrPort()}}
 	}
 	return route
+}
+
+// pace measures how a sink keeps the time of the model.
+type pace struct {
+	sync.Mutex
+	asked vt.Span   // time that the model gave the attempts that have ended, and their look-ups
+	late  hist.Hist // by how much answers were late, in virtual time
+}
+
+func (p *pace) ended(took vt.Span) {
+	p.Lock()
+	defer p.Unlock()
+	p.asked += took
+}
+
+func (p *pace) answered(late vt.Span) {
+	p.Lock()
+	defer p.Unlock()
+	p.late.Record(late)
+}
+
+// Pace returns the time that the model gave to the attempts that have ended, and by how much each answer was late, in
+// virtual time; the connection's next answer makes up for it. Call it after the run.
+func (s *Sink) Pace() (asked vt.Span, late hist.Hist) {
+	s.pace.Lock()
+	defer s.pace.Unlock()
+	return s.pace.asked, s.pace.late
 }
 
 // Traffic counts the connections of a lane.

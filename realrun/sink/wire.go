@@ -65,6 +65,7 @@ type wire struct {
 	closed  bool
 	turn    vt.Span       // for which the attempt over a kept connection has still to wait
 	late    time.Duration // by how much the last exchange overslept
+	asked   vt.Span       // time that the model gave to the attempt so far
 }
 
 // caller is the client's address together with the wire, for a receiver whose
@@ -165,7 +166,8 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		return line, nil
 	}
 	if w.turn > 0 {
-		w.lane.sink.clock.pause(context.Background(), w.turn, 0)
+		w.late = w.lane.sink.clock.pause(context.Background(), w.turn, w.late)
+		w.asked += w.turn
 		w.turn = 0
 	}
 	if err := w.exchange(step); err != nil {
@@ -231,14 +233,20 @@ func (w *wire) exchange(step mail.Step) error {
 		}
 	})
 	if e.Fault == mail.Timeout {
+		since := s.clock.now()
 		io.Copy(io.Discard, w.Conn) // no reply: the client gives up
+		s.pace.ended(w.asked + s.clock.now().Sub(since))
 		w.end(false)
 		return io.EOF
 	}
 	// Timers wake up to a millisecond late, which the time scale multiplies. The
 	// next exchange waits for less to make up for it.
 	w.late = s.clock.pause(context.Background(), e.Took, w.late)
+	s.pace.answered(vt.Span(float64(w.late) * s.cfg.Scale))
+	w.asked += e.Took
 	if e.Ends() || step.Stage == mail.StageDot {
+		s.pace.ended(w.asked)
+		w.asked = 0
 		w.end(!e.Ends())
 	}
 	if e.Fault == mail.Drop {

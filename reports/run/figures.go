@@ -65,6 +65,8 @@ func (r *Report) convergencePanels() []chart.Panel {
 		}
 		processes.Lines = append(processes.Lines, chart.Line{Label: r.label(s, "available (C)"), Color: 1 + i,
 			Width: r.lineWidth(i), Step: plotter.PostStep, Points: available(rows, seconds)})
+		rate, c := r.beside(s, seconds)
+		rates.Lines, processes.Lines = append(rates.Lines, rate...), append(processes.Lines, c...)
 	}
 	end := r.EndSec / seconds
 	targets := r.targets(seconds)

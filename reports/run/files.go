@@ -29,9 +29,9 @@ var intervalColumns = [...]string{"server", "interval", "t_end_s", "hours", "del
 	"retries", "deferrals", "bounces", "refusals", "timeouts", "attempt_s", "lookup_s", "hops", "target_per_h",
 	"demand_mean", "load", "finish_s", "finish_low_s", "finish_high_s"}
 
-func (r *Report) intervalsCSV() []byte {
+func intervalsCSV(of []measure.Row) []byte {
 	rows := [][]string{intervalColumns[:]}
-	for _, i := range r.Rows {
+	for _, i := range of {
 		rows = append(rows, []string{
 			i.Server, strconv.Itoa(i.Number), format.Plain(i.End), format.Plain(i.Hours),
 			strconv.FormatUint(i.Delivered, 10),

@@ -94,7 +94,7 @@ func TestUndefinedNumbersAreNull(t *testing.T) {
 		!bytes.Contains(raw, []byte("\n  \"seed\": 18446744073709551615,")) {
 		t.Errorf("%v\n%s", err, raw)
 	}
-	rows, err := csv.NewReader(bytes.NewReader(report.intervalsCSV())).ReadAll()
+	rows, err := csv.NewReader(bytes.NewReader(intervalsCSV(report.Rows))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	r.Intervals[5].Decision.Efficiency = math.Inf(1)
 	r.Intervals[19].Partial = true
 	report := fold(r)
-	raw := report.intervalsCSV()
+	raw := intervalsCSV(report.Rows)
 	head, _, _ := strings.Cut(string(raw), "\n")
 	for _, want := range strings.Fields("server interval t_end_s delivered attempts rate_per_h allocated_mean " +
 		"efficiency utilization " +
@@ -132,11 +132,11 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || len(rows) != 40 || rows[0].Server != "=b1+1" {
 		t.Fatal(len(rows), err)
 	}
-	if again := (&Report{Rows: rows}).intervalsCSV(); !bytes.Equal(raw, again) {
+	if again := intervalsCSV(rows); !bytes.Equal(raw, again) {
 		t.Error("other bytes the second time")
 	}
 	// Operators can govern them again, those of each server; the last one is cut short.
-	log, err := recorded.Read(bytes.NewReader((&Report{Rows: rows[:20]}).intervalsCSV()), "intervals.csv")
+	log, err := recorded.Read(bytes.NewReader(intervalsCSV(rows[:20])), "intervals.csv")
 	if err != nil || log.Lacking != nil || log.Gaps != nil || len(log.Samples) != 19 ||
 		log.Samples[7] != r.Intervals[7].Sample {
 		t.Errorf("%v, %+v", err, log)
@@ -144,8 +144,8 @@ func TestIntervalsAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestBadFilesAreRefusedWithTheirPlace(t *testing.T) {
-	good := string(fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear,
-		Dfr: 1})).intervalsCSV())
+	good := string(intervalsCSV(fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 2, Plant: handmade.Linear,
+		Dfr: 1})).Rows))
 	for _, v := range []struct{ raw, want string }{
 		{"", "1:1: file is empty, want the columns server,interval,"},
 		{"a,b\n", "got columns a,b, want server,interval,"},

@@ -65,10 +65,13 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, folder.File{Path: "intervals.csv", Data: r.intervalsCSV()},
+	files = append(files, folder.File{Path: "intervals.csv", Data: intervalsCSV(r.Rows)},
 		folder.File{Path: "scenario.toml", Data: x.ScenarioTOML},
 		folder.File{Path: "scenario.resolved.toml", Data: x.ResolvedTOML},
 		folder.File{Path: "log.ndjson", Data: x.Log})
+	if r.Beside != nil {
+		files = append(files, folder.File{Path: "simulated.csv", Data: intervalsCSV(r.Beside)})
+	}
 	if r.Limits != nil {
 		files = append(files, folder.File{Path: "limits.csv", Data: r.limitsCSV()})
 	}
@@ -93,6 +96,8 @@ func Read(dir string) (*Report, Extra, error) {
 			err = format.ReadSchema(data, "flyball/summary", r)
 		case "intervals.csv":
 			r.Rows, err = readIntervals(data)
+		case "simulated.csv":
+			r.Beside, err = readIntervals(data)
 		case "limits.csv":
 			r.Limits, err = readLimits(data)
 		case "assumptions.csv":

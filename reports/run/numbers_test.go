@@ -257,7 +257,7 @@ var tags = regexp.MustCompile("<[^>]*>")
 
 // Interval 1 of b1 has a number in every column; the last one of b1 is cut short.
 func TestEveryColumnOfTheIntervals(t *testing.T) {
-	rows := handmade.ReadRows(t, counted().intervalsCSV())
+	rows := handmade.ReadRows(t, intervalsCSV(counted().Rows))
 	byName := func(row []string) map[string]string {
 		fields := map[string]string{}
 		for i, name := range rows[0] {
@@ -320,7 +320,9 @@ func TestEveryNumberOfTheLatencies(t *testing.T) {
 // What a run cost stands in host.json: 13 attempts in 2 s.
 func TestEveryNumberOfTheHost(t *testing.T) {
 	h := counted().Host
-	if h.Wall != 2 || h.AttemptsPerSec != 6.5 || h.MaxRSS != 52_428_800 || h.LateP50 != 0.003 || h.LateMax != 0.25 {
+	if h.Wall != 2 || h.AttemptsPerSec != 6.5 || h.MaxRSS != 52_428_800 || h.Scale != 60 ||
+		h.Slower != 0.04 || h.LateP50 != 0.003 || h.LateP99 != 0.04 || h.LateMax != 0.25 || h.OversleptP50 != 0.005 ||
+		h.OversleptP99 != 0.06 || h.OversleptMax != 0.35 {
 		t.Errorf("%+v", h)
 	}
 }
@@ -358,7 +360,7 @@ m2          90       20.0      80.0 %       18.0        5.0    18.5  85.0 %
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
 	// the target is of all together
-	if rows := handmade.ReadRows(t, r.intervalsCSV()); rows[1][29] != "" || rows[3][29] != "100" {
+	if rows := handmade.ReadRows(t, intervalsCSV(r.Rows)); rows[1][29] != "" || rows[3][29] != "100" {
 		t.Errorf("targets: %q, %q", rows[1][29], rows[3][29])
 	}
 	// an interval in which only a server had work to its end has none

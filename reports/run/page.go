@@ -21,8 +21,9 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	}
 	return page.Document{
 		Name: r.Name, About: r.About, World: r.world(), Mode: r.Mode, Receiver: r.Receiver, Partial: r.Partial,
-		Answer: r.Answer(), Figures: figures,
-		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.partTable(100), r.governorTable(40, 1000),
+		Answer: r.Answer(), Figures: figures, Warnings: r.Pace(),
+		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.besideTable(100), r.partTable(100),
+			r.governorTable(40, 1000),
 			r.outcomeTable(40), reactions.Table(r.Replies, 40)}, Folded: r.folded(),
 		Facts: [][2]string{
 			{"Governor", governor},

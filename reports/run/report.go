@@ -34,6 +34,7 @@ type Report struct {
 	List        string        `json:"list,omitempty"`
 	Receiver    string        `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial     bool          `json:"partial"`            // stopped before its end
+	TooSlow     bool          `json:"too_slow,omitempty"` // a live run whose machine did not keep its time: not judged
 	Digest      string        `json:"digest"`             // of everything that happened, in order
 	Law         string        `json:"law"`
 	Target      float64       `json:"target_per_h"` // of each governor, at the start
@@ -63,6 +64,7 @@ type Report struct {
 	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
 
 	Rows   []measure.Row `json:"-"` // intervals.csv
+	Beside []measure.Row `json:"-"` // simulated.csv: of the simulation of the same live run
 	Limits []LimitRow    `json:"-"` // limits.csv; none unless destinations have limits
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Course runlog.Course `json:"-"` // plots/replies.csv
@@ -197,8 +199,11 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 	}
 	r.Replies = reactions.Of(run)
 	r.Sending = mailings.Of(run.Control)
-	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers}).Find()
 	r.Host = folder.NewHost(run.Host, format.Num(t.Attempts))
+	if r.TooSlow = run.Host.Pace.TooSlow(); r.TooSlow {
+		return r
+	}
+	r.Findings = (&diagnosis.Facts{Run: run, Rows: r.Rows, Servers: r.Servers}).Find()
 	r.Expectations = measure.Evaluate(run.Mode, r.Metrics(), expectations)
 	if r.Partial { // what the rest would have brought is not known
 		for i := range r.Expectations {

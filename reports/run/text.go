@@ -25,7 +25,8 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	if len(r.Servers) > 1 {
 		t.Tables = append(t.Tables, r.serverTable(12))
 	}
-	t.Tables = append(t.Tables, r.partTable(12), r.governorTable(12, format.Columns), r.outcomeTable(12),
+	t.Tables = append(t.Tables, r.besideTable(12), r.partTable(12), r.governorTable(12, format.Columns),
+		r.outcomeTable(12),
 		reactions.Table(r.Replies, 12), r.expectationTable())
 	if r.Explain {
 		t.Below = r.explained()

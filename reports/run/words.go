@@ -9,12 +9,16 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/reactions"
+	"flyball/reports/runlog"
 )
 
 // Answer returns sentences on what the run showed: first when recipients were final and whether
 // deadlines were met, then who refused and why, then whether the governor converged, when and how far off the target
 // it ended, then what became of the recipients. The first sentence can stand alone.
 func (r *Report) Answer() []string {
+	if r.TooSlow {
+		return append(append([]string{r.slow()}, r.Times()...), r.Account())
+	}
 	answer := slices.Concat(r.Times(), reactions.Sentences(r.Replies), r.causes())
 	answer = append(answer, r.verdict())
 	var away []string
@@ -38,6 +42,39 @@ func (r *Report) Answer() []string {
 		answer = append(answer, r.Sensitivity.Answer())
 	}
 	return answer
+}
+
+// slow returns a sentence on a run that its machine was too slow for.
+func (r *Report) slow() string {
+	text := fmt.Sprintf("No verdict: this machine was too slow for %g times real time. Attempts and the handling of "+
+		"their ends lasted %s longer", r.Host.Scale, format.Percent(r.Host.Slower))
+	if r.Receiver == "" {
+		text += " than the model gives them"
+	}
+	if fits := r.Host.Scale * runlog.MostSlower / r.Host.Slower; fits >= 1 {
+		return text + fmt.Sprintf("; try --time-scale %.0f.", math.Floor(fits))
+	}
+	return text + "."
+}
+
+// Pace returns sentences on how well this machine kept the time of a live run; none of a simulation.
+func (r *Report) Pace() []string {
+	h := r.Host
+	if h.Scale == 0 {
+		return nil
+	}
+	late := func(p50, p99, most float64) string {
+		return fmt.Sprintf("%s at p50, %s at p99, %s at most", format.Duration(p50), format.Duration(p99),
+			format.Duration(most))
+	}
+	all := []string{fmt.Sprintf("Wall time: %s, at %g times real time", format.Duration(h.Wall), h.Scale),
+		"Lateness of the engine's queue, in the run's time: " + late(h.LateP50, h.LateP99, h.LateMax)}
+	if r.Receiver == "" {
+		all = append(all, fmt.Sprintf("Receivers overslept by %s; attempts and the handling of their ends lasted %s "+
+			"longer than the model gives them", late(h.OversleptP50, h.OversleptP99, h.OversleptMax),
+			format.Percent(h.Slower)))
+	}
+	return all
 }
 
 // verdict returns a sentence on all servers: whether they converged, when, and how far

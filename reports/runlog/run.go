@@ -98,8 +98,33 @@ func (t Totals) Balanced() bool {
 
 // Host is the time and memory that a run used on the machine that made it; never compared.
 type Host struct {
-	Wall             vt.Span
-	MaxRSS           int64 // bytes
-	Go, CPU          string
-	LateP50, LateMax vt.Span // live runs: how late completions and wake-ups were handled, in virtual time
+	Wall    vt.Span
+	MaxRSS  int64 // bytes
+	Go, CPU string
+	Pace    Pace // of a live run
 }
+
+// Pace is how well this machine kept the time of a live run.
+type Pace struct {
+	Scale     float64  // how many times faster than real time the run was; 0: it was not live
+	Late      Lateness // of the handling of completions and wake-ups
+	Overslept Lateness // of the answers of receivers that follow the model
+	// Slower is by what share of the time that the model gives the attempts, or with a receiver that is not Flyball's
+	// of the time that they took, they and the handling of their ends lasted longer.
+	Slower float64
+}
+
+// Lateness holds quantiles of virtual time.
+type Lateness struct{ P50, P99, Max vt.Span }
+
+// NewLateness returns the quantiles of h.
+func NewLateness(h hist.Hist) Lateness {
+	return Lateness{h.Quantile(0.5), h.Quantile(0.99), h.Quantile(1)}
+}
+
+// MostSlower is the greatest share by which a run may be slower than its model and still be judged: what it shows
+// beyond that is the machine that it ran on. It is the band in which a rate counts as settled.
+const MostSlower = 0.05
+
+// TooSlow reports whether the machine was too slow for the scale of the run.
+func (p Pace) TooSlow() bool { return p.Slower > MostSlower }

@@ -21,7 +21,8 @@ func Counted() *runlog.Run {
 		Campaigns: []runlog.Campaign{{Name: "early", Deadline: vt.Never, Recipients: 6},
 			{Name: "late", Start: vt.Time(2 * vt.Hour), Deadline: vt.Time(3 * vt.Hour), Recipients: 3}},
 		Host: runlog.Host{Wall: 2 * vt.Second, MaxRSS: 50 << 20, Go: "go1.26", CPU: "some",
-			LateP50: 3 * vt.Millisecond, LateMax: 250 * vt.Millisecond},
+			Pace: runlog.Pace{Scale: 60, Slower: 0.04,
+				Late: lateness(3, 40, 250), Overslept: lateness(5, 60, 350)}},
 	}
 	rec := runlog.NewRecorder(2, nil)
 	rec.Outcomes = make(runlog.Outcomes, 10) // 8 is suppressed, 9 is not tried
@@ -120,4 +121,9 @@ func (c counted) interval(n int) engine.Interval {
 			Utilization: allocated / c.previous,
 			Previous:    c.previous, Target: 100 * allocated / rate, Step: 3, Available: c.available},
 	}
+}
+
+// lateness returns quantiles in milliseconds.
+func lateness(p50, p99, most vt.Span) runlog.Lateness {
+	return runlog.Lateness{P50: p50 * vt.Millisecond, P99: p99 * vt.Millisecond, Max: most * vt.Millisecond}
 }

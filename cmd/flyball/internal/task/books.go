@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/realrun"
 	"flyball/realrun/sink"
+	"flyball/reports/measure"
+	"flyball/reports/run"
+	"flyball/reports/runlog"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -28,6 +32,7 @@ type ends struct {
 	status []mail.Status
 	tries  []uint16
 	unsure []uint16 // ambiguous attempts
+	took   vt.Span  // by all attempts
 	last   mail.Reply
 }
 
@@ -42,6 +47,7 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 	if reply.Class() == mail.Ambiguous {
 		e.unsure[a.Rcpt]++ // at most the retry limit
 	}
+	e.took += reply.Took
 	e.last = reply
 }
 
@@ -70,6 +76,21 @@ func (e *ends) nothing() error {
 		"attempt ended at %s with %s", len(e.status), tried, failed, e.last.Stage, with)
 }
 
+// pace returns how well this machine kept the time of a live run, whose engine handled inputs late.
+func (r *prepared) pace(late hist.Hist, scale float64) runlog.Pace {
+	p := runlog.Pace{Scale: scale, Late: runlog.NewLateness(late)}
+	asked := r.ends.took
+	if r.sink != nil {
+		var overslept hist.Hist
+		asked, overslept = r.sink.Pace()
+		p.Overslept = runlog.NewLateness(overslept)
+	}
+	if handled := vt.Span(late.Count()) * late.Mean(); asked > 0 {
+		p.Slower = float64(r.ends.took+handled-asked) / float64(asked)
+	}
+	return p
+}
+
 // books compares a live run with the receivers' ledger and with the simulation of the
 // same run. It is nil if the receiver keeps no ledger.
 type books struct {
@@ -78,9 +99,12 @@ type books struct {
 	Ledger        sink.Account `json:"ledger"`
 	Recipients    int          `json:"recipients"`
 	Simulated     bool         `json:"simulated"` // false for a run that was stopped
-	// EndAlike counts the recipients with the same status and number of tries in the simulation.
+	Tried         int          `json:"tried"`     // recipients that were tried both live and in the simulation
+	// EndAlike counts those of Tried with the same status and number of tries in both.
 	EndAlike  int `json:"end_alike"`
 	Delivered int `json:"delivered"` // by the sender's account
+
+	beside []measure.Row // intervals of the simulation
 }
 
 // closeBooks reads the ledger and, if the run is whole, simulates the same run.
@@ -104,13 +128,25 @@ func (r *prepared) closeBooks(whole bool) (*books, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Run(nil)
-	for i := range simulated.status {
-		if simulated.status[i] == r.ends.status[i] && simulated.tries[i] == r.ends.tries[i] {
+	end, _ := w.Run(nil)
+	b.compare(r.ends, simulated)
+	ended := header(r.scenario, "", "sim", end, false)
+	w.Record().Fold(ended, uint64(b.Recipients), 0)
+	b.beside = run.Fold(ended, nil, "").Rows
+	return b, nil
+}
+
+// compare counts the recipients that were tried live and in the simulation, and those of them that ended alike.
+func (b *books) compare(live, simulated *ends) {
+	for i, tries := range simulated.tries {
+		if tries == 0 || live.tries[i] == 0 {
+			continue // a recipient whose turn never came has not ended differently
+		}
+		b.Tried++
+		if tries == live.tries[i] && simulated.status[i] == live.status[i] {
 			b.EndAlike++
 		}
 	}
-	return b, nil
 }
 
 // words returns lines about how the books compare.
@@ -127,8 +163,12 @@ func (b *books) words() []string {
 	words := []string{fmt.Sprintf("Ledger: %d recipients delivered, %d received by the receivers' own count, %d of "+
 		"these without a reply: %s", b.Delivered, l.Accepted, l.LostReply, verdict)}
 	if b.Simulated {
-		words = append(words, fmt.Sprintf("Simulation: %d of %d recipients end in the same way after the same number "+
-			"of tries", b.EndAlike, b.Recipients))
+		end := fmt.Sprintf("Simulation: %d of %d recipients end in the same way after the same number of tries",
+			b.EndAlike, b.Tried)
+		if untried := b.Recipients - b.Tried; untried > 0 {
+			end += fmt.Sprintf("; the turn of %d did not come in both", untried)
+		}
+		words = append(words, end)
 	}
 	return words
 }

@@ -48,6 +48,7 @@ type Lived struct {
 	Outcome
 	Broken  error // why the run ended early and its folder is partial; nil if it did not
 	Books   error // set if the receivers' ledger and the sender's disagree
+	Unkept  error // set if this machine was too slow to judge the scenario's expectations
 	Nothing error // set if the run tried to deliver mail and delivered none, and no expectation judges it
 }
 
@@ -156,7 +157,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	ended.Host = Host(began)
-	ended.Host.LateP50, ended.Host.LateMax = runner.Late.Quantile(0.5), runner.Late.Quantile(1)
+	ended.Host.Pace = r.pace(runner.Late, scale)
 	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
 	if err != nil {
@@ -166,6 +167,9 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
 	}
 	out := &Lived{Outcome: *outcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
+	if books != nil {
+		out.Report.Beside = books.beside
+	}
 	if f := out.recipients; f != nil {
 		f.List = &r.mailing.List
 		if q.List != "" {
@@ -177,9 +181,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.extra.More = append(out.extra.More, file...)
 		says = append(says, lessons...)
 	}
-	says = append(says, fmt.Sprintf("Wall time: %s, at %g times real time", format.Duration(ended.Host.Wall.Seconds()),
-		scale))
-	out.Words = slices.Concat(says, r.mailing.Words(), books.words())
+	out.Words = slices.Concat(says, r.mailing.Words(), out.Report.Pace(), books.words())
+	if out.Report.TooSlow && out.Unjudged > 0 {
+		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
+			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
+	}
 	if !stopped && len(s.Expect) == 0 {
 		out.Nothing = r.ends.nothing()
 	}

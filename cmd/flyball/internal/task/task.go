@@ -29,6 +29,7 @@ const (
 	Invalid                     // a scenario, a list or data is wrong
 	Environment                 // a port, a disk
 	Missed                      // what was to be shown was not
+	Undecided                   // nothing was shown
 	Refused                     // for safety
 	Disagrees                   // a promise of flyball itself is broken
 )
