@@ -36,7 +36,7 @@ internal/durable internal/fault realrun/names
 realrun/journal realrun/faulty
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
-sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
+sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
 reports/chart
 reports/page reports/attempts

@@ -30,6 +30,7 @@ var ofJob = []attribute[Script]{
 	{"recipients", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Recipients, v) }},
 	{"tries", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Tries, v) }},
 	{"messages", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Messages, v) }},
+	{"pipelining", "yes", func(s *Script, v string) bool { s.Job.Pipelining = v == "yes"; return s.Job.Pipelining }},
 	{"processes", "1 to 1000", func(s *Script, v string) bool {
 		return number(&s.Job.Processes, v) && s.Job.Processes <= 1000
 	}},
@@ -49,7 +50,6 @@ var ofJob = []attribute[Script]{
 	{"utf8", "one of local, domain, body", func(s *Script, v string) bool {
 		return word(&s.Job.UTF8, v, "local", "domain", "body")
 	}},
-	{"auth", "yes", func(s *Script, v string) bool { s.Job.Auth = v == "yes"; return s.Job.Auth }},
 	{"ambiguous", "one of hold, resend", func(s *Script, v string) bool {
 		s.Job.Resend = v == "resend"
 		return s.Job.Resend || v == "hold"

@@ -45,9 +45,9 @@ type Job struct {
 	Size       unit.Bytes // of each message; 0: some 100 bytes
 	TLS        string     // none, opportunistic, required or verified
 	UTF8       string     // what is beyond ASCII: nothing, local (part of the address), domain or body
-	Auth       bool       // the client logs in
 	Resend     bool       // an ambiguous attempt is resent, not held
 	Processes  int        // MTA processes
+	Pipelining bool       // commands go out together where the receiver offers it
 	Until      vt.Span    // the end of the run
 	Body       string     // of each message, without its last line end; empty: what Size asks for
 }

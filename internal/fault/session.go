@@ -15,11 +15,13 @@ type Receiver struct {
 	names    map[string]int // recipients, by address, from 1 on
 	tries    map[string]int
 	kept     map[string]int // messages
+	messages map[string][]Message
 }
 
 // NewReceiver returns the receiver of a script before its first session.
 func NewReceiver(s *Script) *Receiver {
-	return &Receiver{Script: s, names: map[string]int{}, tries: map[string]int{}, kept: map[string]int{}}
+	return &Receiver{Script: s, names: map[string]int{}, tries: map[string]int{}, kept: map[string]int{},
+		messages: map[string][]Message{}}
 }
 
 // Kept returns how many messages the receiver has kept for an address.
@@ -27,6 +29,26 @@ func (r *Receiver) Kept(address string) int {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	return r.kept[address]
+}
+
+// Message is what came between DATA and the final dot.
+type Message struct {
+	Digest [32]byte // SHA-256 of its lines, without the dots that the client added
+	Bare   int      // carriage returns and line feeds that stand alone: a careless receiver may end the message there
+}
+
+// Take notes a message that a player has received for the recipient of a session.
+func (s *Session) Take(m Message) {
+	s.of.lock.Lock()
+	defer s.of.lock.Unlock()
+	s.of.messages[s.address] = append(s.of.messages[s.address], m)
+}
+
+// Messages returns what came for an address up to the final dot, however it was answered.
+func (r *Receiver) Messages(address string) []Message {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return r.messages[address]
 }
 
 // Sessions returns the number of sessions so far.
@@ -57,6 +79,9 @@ func (r *Receiver) Open(host int) *Session {
 
 // Number returns the number of the session.
 func (s *Session) Number() int { return s.number }
+
+// Encrypted reports whether a handshake has succeeded.
+func (s *Session) Encrypted() bool { return s.encrypted }
 
 // Encrypt notes that a handshake has succeeded.
 func (s *Session) Encrypt() { s.encrypted = true }

@@ -3,6 +3,7 @@ package fault
 import (
 	"fmt"
 
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
@@ -25,6 +26,7 @@ type Outcome struct {
 	Took     vt.Span // of the first attempt
 	Blame    Blame
 	Kept     int
+	Last     mail.Reply // of the last attempt, without its time
 }
 
 // Result is how a play ended.

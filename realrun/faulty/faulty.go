@@ -8,6 +8,7 @@ package faulty
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -271,6 +272,8 @@ func (c *conn) send(a fault.Action) error {
 func (c *conn) message() error {
 	rule := c.session.Body()
 	began, size, rate := time.Now(), 0, 0.0
+	m, digest := fault.Message{}, sha256.New()
+	last := byte('\n') // of what was read
 	for begins := true; ; {
 		line, err := c.in.ReadSlice('\n')
 		whole := err == nil
@@ -279,7 +282,20 @@ func (c *conn) message() error {
 		}
 		if begins && string(line) == ".\r\n" {
 			c.print("C: .")
+			digest.Sum(m.Digest[:0])
+			c.session.Take(m)
 			return nil
+		}
+		unstuffed := line
+		if begins && line[0] == '.' {
+			unstuffed = line[1:]
+		}
+		digest.Write(unstuffed)
+		for _, b := range line {
+			if (last == '\r') != (b == '\n') {
+				m.Bare++
+			}
+			last = b
 		}
 		begins = whole
 		size += len(line)

@@ -2,6 +2,7 @@ package faulty_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,17 +13,15 @@ import (
 	"testing"
 	"time"
 
-	"flyball/engine/delivery/retry"
-	"flyball/governor"
 	"flyball/internal/fault"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/faulty"
+	letter "flyball/realrun/message"
 	"flyball/realrun/names"
-	"flyball/scenarios"
+	virtual "flyball/sim/faulty"
 )
 
 // catalogue reads all scripts below testdata.
@@ -46,64 +45,149 @@ func catalogue(t *testing.T) (all []*fault.Script) {
 	return all
 }
 
-// Each script ends on TCP as it wants: the class of each recipient, the number of attempts and sessions, the time of
-// the first attempt, what is blamed, and what the receiver kept.
-func TestScriptsOnTCP(t *testing.T) {
+// Each script ends on TCP and in the model as it wants: the class of each recipient, the number of attempts and
+// sessions, the time of the first attempt, what is blamed, and what the receiver kept. Both end with the same replies.
+func TestScripts(t *testing.T) {
 	scripts := catalogue(t)
-	differ := make([][]string, len(scripts))
+	live := make([]play, len(scripts))
+	overslept.begin()
 	var plays sync.WaitGroup
 	room := make(chan struct{}, 64)
 	for i, s := range scripts {
 		plays.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			differ[i] = onTCP(s)
+			live[i] = onTCP(s)
 		})
 	}
 	plays.Wait()
+	overslept.end()
 	for i, s := range scripts {
 		t.Run(s.Name, func(t *testing.T) {
+			model, err := virtual.Play(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range s.Differences(model, 0) {
+				t.Errorf("model: %s", d)
+			}
 			if why, known := wrong[s.Name]; known {
-				if len(differ[i]) == 0 {
+				if len(live[i].differ) == 0 {
 					t.Logf("is right, and in the list of what is known to be wrong: %s", why)
 				}
 				return
 			}
-			for _, d := range differ[i] {
+			if len(live[i].differ) > 0 && live[i].late > vt.Second/2 {
+				t.Skipf("the machine was late by %s of the script's time: %q", live[i].late, live[i].differ)
+			}
+			for _, d := range live[i].differ {
+				t.Errorf("TCP: %s", d)
+			}
+			if t.Failed() {
+				t.Log(live[i].log)
+				return
+			}
+			for _, d := range live[i].content {
 				t.Error(d)
+			}
+			for r, o := range live[i].Of {
+				if s.Job.Processes == 1 && met(o.Last) != met(model.Of[r].Last) {
+					t.Errorf("recipient %d: TCP ends with %+v, the model with %+v", r+1, o.Last, model.Of[r].Last)
+				}
 			}
 		})
 	}
 }
 
+// met is a reply as a client meets it: a connection that is lost at once may be lost before the greeting or in it.
+func met(r mail.Reply) mail.Reply {
+	if r.Stage == mail.StageConnect {
+		r.Stage = mail.StageBanner
+	}
+	return r
+}
+
+// overslept is what the machine sleeps longer than it was asked to.
+var overslept sleeper
+
+type sleeper struct {
+	lock  sync.Mutex
+	times []time.Time
+	late  []time.Duration
+	stop  chan struct{}
+}
+
+// begin makes the sleeper sleep and measure.
+func (s *sleeper) begin() {
+	s.stop = make(chan struct{})
+	go func() {
+		for {
+			due := time.Now().Add(time.Millisecond)
+			select {
+			case <-time.After(time.Millisecond):
+			case <-s.stop:
+				return
+			}
+			s.lock.Lock()
+			s.times, s.late = append(s.times, due), append(s.late, time.Since(due))
+			s.lock.Unlock()
+		}
+	}()
+}
+
+func (s *sleeper) end() { close(s.stop) }
+
+// since returns the longest that was overslept since a time.
+func (s *sleeper) since(began time.Time) (most time.Duration) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for i, at := range s.times {
+		if !at.Before(began) {
+			most = max(most, s.late[i])
+		}
+	}
+	return most
+}
+
+// play is how a script ended on TCP.
+type play struct {
+	fault.Result
+	differ  []string
+	content []string // what is wrong with the messages that came
+	log     string   // the dialogue
+	late    vt.Span  // of the machine, in the script's time
+}
+
 // onTCP plays a script on TCP and returns what differs. A machine that is late can make a play wrong, so a play that
 // differs is repeated, slower: right once is right.
-func onTCP(s *fault.Script) (differ []string) {
+func onTCP(s *fault.Script) (p play) {
 	longest := max(s.Wants[0].To, 10*vt.Second)
 	if longest > vt.Day { // no end
 		longest = s.Wants[0].From
 	}
 	scale := max(60, float64(longest)/float64(600*vt.Millisecond))
 	for try := range 4 {
+		began := time.Now()
 		if wrong[s.Name] != "" && try > 0 {
 			break
 		}
-		result, log, err := play(s, scale)
-		if err != nil {
-			return []string{err.Error()}
+		var err error
+		if p, err = once(s, scale); err != nil {
+			p.differ = []string{err.Error()}
+			break
 		}
+		p.late = vt.Span(float64(overslept.since(began)) * scale)
 		late := vt.Span(float64(150*vt.Millisecond) * scale)
-		if differ = s.Differences(result, late); len(differ) == 0 {
-			return nil
+		if p.differ = s.Differences(p.Result, late); len(p.differ) == 0 {
+			break
 		}
-		differ = append(differ, log)
 		scale /= 3
 	}
-	return differ
+	return p
 }
 
-// play plays a script on TCP once. It also returns the dialogue.
-func play(s *fault.Script, scale float64) (fault.Result, string, error) {
+// once plays a script on TCP. It also returns the dialogue.
+func once(s *fault.Script, scale float64) (play, error) {
 	var lock sync.Mutex
 	var log strings.Builder
 	receiver, err := faulty.Listen(s, scale, func(line string) {
@@ -112,26 +196,18 @@ func play(s *fault.Script, scale float64) (fault.Result, string, error) {
 		fmt.Fprintln(&log, line)
 	})
 	if err != nil {
-		return fault.Result{}, "", err
+		return play{}, err
 	}
 	defer receiver.Close()
-	question := scenario(s)
+	question := virtual.Scenario(s)
 	list := question.List(rng.New(question.Seed, 0))
 	result := fault.Result{Of: make([]fault.Outcome, s.Job.Recipients)}
-	watch := func(_ vt.Time, a mail.Attempt, r mail.Reply, _ mail.Status) {
-		o := &result.Of[a.Rcpt]
-		if o.Attempts == 0 {
-			o.Took = r.Took
-		}
-		o.Attempts = int(a.Try) + 1 // some are not counted
-		o.Class, o.Blame = fault.ClassOf(&r), fault.BlameOf(&r)
-	}
 	var broken error
 	transport := &realrun.SMTP{Resolver: hosts{receiver}, Letters: letters{s}, Dialogue: question.Dialogue,
 		Scale: scale, Domain: "sender.example", Broken: func(err error) { broken = err }}
-	run, err := realrun.New(question, &list, scale, transport, watch, nil)
+	run, err := realrun.New(question, &list, scale, transport, virtual.Watch(&result), nil)
 	if err != nil {
-		return fault.Result{}, "", err
+		return play{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -140,31 +216,29 @@ func play(s *fault.Script, scale float64) (fault.Result, string, error) {
 	}
 	receiver.Close()
 	result.Sessions = receiver.Sessions()
+	p := play{Result: result, log: log.String()}
 	for i := range result.Of {
-		result.Of[i].Kept = receiver.Kept(letters{s}.address(mail.Recipient(i)))
+		to := virtual.Address(s, mail.Recipient(i))
+		result.Of[i].Kept = receiver.Kept(to)
+		_, sent := letters{s}.Letter(mail.Recipient(i), nil)
+		for _, m := range receiver.Messages(to) {
+			if m.Bare > 0 {
+				p.content = append(p.content, fmt.Sprintf("recipient %d: %d line ends of the message are bare", i+1,
+					m.Bare))
+			}
+			if m.Digest != sha256.Sum256(lines(sent)) {
+				p.content = append(p.content, fmt.Sprintf("recipient %d: another message came than was sent", i+1))
+			}
+		}
 	}
-	return result, log.String(), errors.Join(err, broken)
+	return p, errors.Join(err, broken)
 }
 
-// scenario returns the scenario of a script's job.
-func scenario(s *fault.Script) *scenarios.Scenario {
-	d := netmodel.DefaultDestination()
-	d.Name, d.Domain = "fault", "fault.example"
-	g := governor.Default()
-	g.Law, g.Start = "hold", float64(s.Job.Processes)
-	resends := retry.Default()
-	resends.Limit, resends.Delays = s.Job.Tries-1, []vt.Span{10 * vt.Second}
-	if s.Job.Resend {
-		resends.Ambiguous = "resend"
-	}
-	dialogue := mail.DefaultDialogue()
-	dialogue.Messages = s.Job.Messages
-	return &scenarios.Scenario{Name: s.Name, Seed: 1, Horizon: s.Job.Until, Stages: "collapsed",
-		Dispatch: scenarios.Default().Dispatch, Governor: g, Retry: resends, Message: scenarios.Message{Size: 2 << 10},
-		Dialogue: dialogue, Network: netmodel.DefaultPaths(), Servers: []netmodel.Server{netmodel.DefaultServer()},
-		Destinations: []netmodel.Destination{d},
-		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: s.Job.Recipients, Processes: s.Job.Processes,
-			Subset: max(1, s.Job.Recipients/s.Job.Processes)}}}
+// lines returns a message with CRLF at the end of each line, also at those that end otherwise.
+func lines(message []byte) []byte {
+	text := strings.ReplaceAll(string(message), "\r\n", "\n")
+	text = strings.TrimSuffix(strings.ReplaceAll(text, "\r", "\n"), "\n")
+	return []byte(strings.ReplaceAll(text, "\n", "\r\n") + "\r\n")
 }
 
 // hosts resolves every destination to the hosts of a receiver, in their order.
@@ -180,30 +254,19 @@ func (r hosts) Resolve(context.Context, *mail.Attempt) (route names.Route) {
 // letters are the messages of a script's job.
 type letters struct{ *fault.Script }
 
-func (l letters) address(r mail.Recipient) string {
-	switch l.Job.UTF8 {
-	case "local":
-		return fmt.Sprintf("ü%d@fault.example", r)
-	case "domain":
-		return fmt.Sprintf("r%d@xn--fult-loa.example", r)
-	}
-	return fmt.Sprintf("r%d@fault.example", r)
-}
-
 func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
-	to := l.address(r)
+	to := virtual.Address(l.Script, r)
 	if l.Job.UTF8 == "domain" { // as a list is read
 		if a, err := mail.ParseAddress(fmt.Sprintf("r%d@fäult.example", r)); err == nil {
 			to = a.String()
 		}
 	}
-	body = fmt.Appendf(body, "To: <%s>\r\nSubject: a fault\r\n", l.address(r))
+	body = fmt.Appendf(body, "To: <%s>\r\nSubject: a fault\r\n", virtual.Address(l.Script, r))
 	switch {
 	case l.Job.Body != "":
 		return to, append(body, l.Job.Body...)
-	case l.Job.UTF8 == "body":
-		body = append(body, "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-			"Content-Transfer-Encoding: 8bit\r\n\r\nWörter\r\n"...)
+	case l.Job.UTF8 == "body": // as mailings are rendered
+		_, body = l.rendered(r)
 	default:
 		body = append(body, "\r\nHello.\r\n"...)
 	}
@@ -213,6 +276,24 @@ func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 	return to, body
 }
 
+// rendered returns a message with words beyond ASCII.
+func (l letters) rendered(r mail.Recipient) (to mail.Address, message []byte) {
+	to = mail.Address{Local: fmt.Sprint("r", r), Domain: "fault.example"}
+	template, err := letter.Parse("words", []byte("From: a <a@sender.example>\nSubject: Wörter\n\nWörter\n"))
+	if err != nil {
+		panic(err)
+	}
+	renderer, err := template.Bind(nil)
+	if err != nil {
+		panic(err)
+	}
+	message, err = renderer.Render(nil, nil, letter.Meta{To: to, Recipient: r})
+	if err != nil {
+		panic(err)
+	}
+	return to, message
+}
+
 // wrong has the scripts whose outcome is known to be wrong, with the reason.
 var wrong = map[string]string{
 	"E02":          "no new session begins with HELO",
@@ -220,6 +301,7 @@ var wrong = map[string]string{
 	"M08":          "SMTPUTF8 is not read",
 	"S01-required": noTLS, "S02": noTLS, "S02-words": noTLS, "S02-required": noTLS, "S05": noTLS, "S06-name": noTLS,
 	"S06-verified": noTLS,
+	"W03":          "a bare carriage return is sent as it is",
 	"T04":          "a reply that waits is not read when a write fails",
 	"T06":          "the time for DATA is for the whole message",
 	"T07":          "the time for DATA is for the whole message",
