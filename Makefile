@@ -46,6 +46,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./internal/csvfile -run '^$$' -fuzz '^FuzzReader$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/list -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzRender$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/message -run '^$$' -fuzz '^FuzzHTML$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 

@@ -1,6 +1,7 @@
 package realrun
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -22,14 +23,14 @@ type Mailing struct {
 	Suppressed uint64     // accepted rows that are not mailed
 	// Sizes returns the size of each recipient's message, to which a message of the default template is filled up where
 	// sizes differ; nil: the template has the size of all.
-	Sizes    func(mail.Recipient) int64
-	rows     []string // packed row of each recipient, see pack; nil for a synthetic list
-	renderer *message.Renderer
-	key      mail.Key
-	date     time.Time
-	domains  []string // of the destinations
-	skipped  []skipped
-	fills    bool // the default template has no filling, since sizes differ
+	Sizes   func(mail.Recipient) int64
+	rows    []string            // packed row of each recipient, see pack; nil for a synthetic list
+	letter  *message.Template   // nil: of a run without one
+	masters []*message.Renderer // of each destination
+	run     *message.Run
+	domains []string // of the destinations
+	skipped []skipped
+	fills   bool // the default template has no filling, since sizes differ
 }
 
 // skipped is a suppressed address, and the number of recipients before it.
@@ -55,28 +56,31 @@ const (
 type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
-	FoldCase                                bool      // see list.Options
-	Rejects                                 io.Writer // receives the reject file of the list
-	Key                                     mail.Key  // of the run
-	Date                                    time.Time // of the messages
+	Files                                   message.Files // in the folder of the template; nil without one
+	FoldCase                                bool          // see list.Options
+	Rejects                                 io.Writer     // receives the reject file of the list
+	Key                                     mail.Key      // of the run
+	Date                                    time.Time     // of the messages
 }
 
 // NewMailing returns the mailing of a scenario, with the list of src or, without
 // one, the scenario's synthetic list. Errors have the form name:line:col:
 // message. A row that cannot be mailed is rejected; it is not an error.
 func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
-	m := &Mailing{date: src.Date, key: src.Key, fills: src.Template == nil && s.SizesDiffer()}
+	m := &Mailing{run: message.NewRun(src.Key, src.Date), fills: src.Template == nil && s.SizesDiffer()}
 	template, err := template(s, src)
 	if err != nil {
 		return nil, err
+	}
+	if src.Template != nil {
+		m.letter = template
 	}
 	for _, d := range s.Destinations {
 		m.domains = append(m.domains, d.Domain)
 	}
 	if src.List == nil {
 		m.List = s.List(key)
-		m.renderer, err = template.Bind(nil)
-		return m, err
+		return m, m.bind(s, template, nil)
 	}
 	return m, m.read(s, src, template)
 }
@@ -101,15 +105,14 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			for i, c := range use {
 				names[i] = columns[c]
 			}
-			var err error
-			m.renderer, err = template.Bind(names)
-			return use, err
+			return use, m.bind(s, template, names)
 		},
 		Check: func(row list.Row) (err error) {
-			if _, ok := domains.Find(row.Address.Domain); !ok {
+			to, ok := domains.Find(row.Address.Domain)
+			if !ok {
 				return stranger(s, row.Address)
 			}
-			scratch, err = m.renderer.Render(scratch[:0], row.Fields, message.Meta{To: row.Address, Date: m.date})
+			scratch, err = m.masters[to].Render(scratch[:0], row.Fields, message.Meta{To: row.Address, Run: m.run})
 			return err
 		},
 	}
@@ -142,6 +145,28 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 	return nil
 }
 
+// bind sets the master of each destination, for rows of certain columns.
+func (m *Mailing) bind(s *scenarios.Scenario, t *message.Template, columns []string) error {
+	r, err := t.Bind(columns)
+	if err != nil {
+		return err
+	}
+	for _, d := range s.Destinations {
+		m.masters = append(m.masters, r.For(d.Name))
+	}
+	return nil
+}
+
+// Masters returns the masters of the letter, the first for all networks without one of their own;
+// none for a run without
+// a letter.
+func (m *Mailing) Masters() []message.Master {
+	if m.letter == nil {
+		return nil
+	}
+	return m.letter.Masters()
+}
+
 // template returns the template of src or, without one, a default template of
 // the scenario's message size, or of the least size where sizes differ.
 func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
@@ -159,11 +184,26 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := message.Parse(src.TemplateName, text)
+	t, err := message.Parse(src.TemplateName, text, src.Files)
 	if err != nil {
 		return nil, err
 	}
-	return t, checkAuthor(t.FromAt()+": header From", t.From())
+	var wrong []error
+	for _, of := range t.All() {
+		wrong = append(wrong, checkAuthor(of.FromAt()+": header From", of.From()))
+	}
+	known := map[string]bool{}
+	for _, d := range s.Destinations {
+		known[d.Name] = true
+	}
+	t.Networks(func(network, at string) {
+		if !known[network] {
+			wrong = append(wrong, fmt.Errorf("%s: header Variant: got network %q, want a destination of scenario %s",
+				at,
+				network, s.Name))
+		}
+	})
+	return t, errors.Join(wrong...)
 }
 
 // Words describes the counts of the list's rows in lines of text; nil for a
@@ -232,7 +272,7 @@ func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
 		values = strings.Split(m.rows[r], nul)[1:]
 	}
 	to, before := m.Address(r), len(body)
-	body, err := m.renderer.Render(body, values, message.Meta{To: to, Recipient: r, Key: m.key, Date: m.date})
+	body, err := m.masters[m.List.Destination(r)].Render(body, values, message.Meta{To: to, Recipient: r, Run: m.run})
 	if err != nil {
 		panic(fmt.Sprintf("recipient %d was accepted and does not render: %v", r, err))
 	}

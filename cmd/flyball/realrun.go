@@ -63,7 +63,8 @@ force or the head of the promotions is missing.`,
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
-	f.StringVar(&q.Template, "template", "", "message template; a plain one of the scenario's size if not given")
+	f.StringVar(&q.Template, "template", "",
+		"letter, and the files that its headers name; a plain one of the scenario's size if not given")
 	f.StringVar(&q.Receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
 	f.Float64Var(&q.Scale, "time-scale", 0,
 		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")

@@ -279,7 +279,7 @@ func (l letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 // rendered returns a message with words beyond ASCII.
 func (l letters) rendered(r mail.Recipient) (to mail.Address, message []byte) {
 	to = mail.Address{Local: fmt.Sprint("r", r), Domain: "fault.example"}
-	template, err := letter.Parse("words", []byte("From: a <a@sender.example>\nSubject: Wörter\n\nWörter\n"))
+	template, err := letter.Parse("words", []byte("From: a <a@sender.example>\nSubject: Wörter\n\nWörter\n"), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -287,7 +287,8 @@ func (l letters) rendered(r mail.Recipient) (to mail.Address, message []byte) {
 	if err != nil {
 		panic(err)
 	}
-	message, err = renderer.Render(nil, nil, letter.Meta{To: to, Recipient: r})
+	message, err = renderer.Render(nil, nil, letter.Meta{To: to, Recipient: r,
+		Run: letter.NewRun(mail.Key{}, time.Time{})})
 	if err != nil {
 		panic(err)
 	}

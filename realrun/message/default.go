@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"time"
 
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -20,7 +21,7 @@ this message belongs to a rehearsal of bulk mail. Please do not answer.
 // filler. Default returns an error if Parse refuses the author's address.
 func Default(from mail.Address, size unit.Bytes) (*Template, error) {
 	text := "From: " + from.String() + "\n" + defaultText
-	t, err := Parse("default template", []byte(text))
+	t, err := Parse("default template", []byte(text), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -28,12 +29,13 @@ func Default(from mail.Address, size unit.Bytes) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	usual := Meta{To: mail.Address{Local: "ann", Domain: "mail.example.org"}, Recipient: 100_000}
+	usual := Meta{To: mail.Address{Local: "ann", Domain: "mail.example.org"}, Recipient: 100_000,
+		Run: NewRun(mail.Key{}, time.Time{})}
 	message, err := r.Render(nil, nil, usual)
 	if err != nil {
 		return nil, err
 	}
-	return Parse("default template", []byte(text+filling(int(size)-len(message))))
+	return Parse("default template", []byte(text+filling(int(size)-len(message))), nil)
 }
 
 const fullLine = "filling filling filling filling filling filling filling filling filling"

@@ -3,51 +3,53 @@ package message
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"flyball/internal/csvfile"
 	"flyball/internal/mail"
 )
 
 // maxLine is the longest line of a message, without its CRLF (RFC 5322 2.1.1).
 const maxLine = 998
 
-// Template is a parsed message. It does not change after Parse, so goroutines may
-// share it.
+// Template is a parsed letter: the master of a campaign, with the variants for named
+// networks. It does not change after Parse, so goroutines may share it.
 type Template struct {
 	name     string
 	from     mail.Address
-	fromAt   string   // name:line:col of the value of the header From
-	headers  []header // in the order of the file
-	body     []piece
-	bodyLine int         // line of the file where the body begins
-	encode   bool        // the body's own text needs quoted-printable
+	fromAt   string // name:line:col of the value of the header From
+	head     []header
+	text     []piece     // nil: no plain text
+	html     []piece     // nil: no HTML
+	attached []string    // headers and base64 of each attachment
 	fields   []fieldName // every field that is used, once
+	variants []variant
 }
 
+// variant is the master for one network ([0083]: the AOL master).
+type variant struct {
+	network string
+	at      string // name:line:col of the header that names it
+	*Template
+}
+
+// header is a header with placeholders, or complete lines.
 type header struct {
-	name    string
-	value   []piece
-	written bool // value is folded and encoded already
+	name  string // "": value is complete lines
+	value []piece
+	free  bool // may be longer than a line, in encoded words
 }
-
-// piece is a stretch of text, or a placeholder with its default.
-type piece struct {
-	text     string // CRLF line ends in the body
-	field    int    // index into Template.fields, or literal
-	optional bool   // has a default, which may be empty
-}
-
-const literal = -1
 
 // fieldName is a field and the place of its first use.
 type fieldName struct {
-	name      string
-	line, col int
+	name string
+	at   string // name:line:col
 }
+
+// Files returns the content of a file in the letter's folder of at most most bytes. Errors do not have its name.
+type Files func(name string, most int64) ([]byte, error)
 
 // From returns the author's address.
 func (t *Template) From() mail.Address { return t.from }
@@ -55,45 +57,61 @@ func (t *Template) From() mail.Address { return t.from }
 // FromAt returns the place of the author's address as name:line:col.
 func (t *Template) FromAt() string { return t.fromAt }
 
-// Parse parses a template: header lines, an empty line and the body, in UTF-8
+// All returns the master and its variants.
+func (t *Template) All() []*Template {
+	all := []*Template{t}
+	for _, v := range t.variants {
+		all = append(all, v.Template)
+	}
+	return all
+}
+
+// Networks calls each with the name of every network that has a variant, and with the
+// place of the name as name:line:col.
+func (t *Template) Networks(each func(network, at string)) {
+	for _, v := range t.variants {
+		each(v.network, v.at)
+	}
+}
+
+// Parse parses a letter: header lines, an empty line and the text, in UTF-8
 // with LF or CRLF. {{field}} stands for a value of the recipient's row, and
 // {{field|default}} for the default if the value is empty. A field is the name of
 // a column; it may have spaces but neither braces nor "|". Spaces beside braces
-// and "|" are ignored. Nothing else is special, values are not expanded again,
-// and a literal {{ or }} cannot be written.
+// and "|" are ignored. {{#if field=value}} begins a block for the rows that have
+// the value, in upper or lower case, {{#if field}} one for the rows whose value is
+// not empty; {{#else}} and {{#end}} follow. Values are not expanded again, and a
+// literal {{ or }} cannot be written.
 //
 // From and Subject are required. From, Sender and Reply-To hold one address
 // without placeholders, so that no value can add another address. The name of the
 // address, and any other header, may hold any text, which is encoded if necessary
 // (RFC 2047). Headers that Render writes are refused.
 //
+// Three headers name files, which files returns, and are not sent: "HTML: FILE"
+// is the same letter in HTML, "Attach: FILE" is attached, and "Variant: NETWORK FILE"
+// is another letter for the recipients of one network.
+//
 // All problems are reported together as name:line:col: message, one per line,
 // with col in bytes from 1: problems of the text or, if it has none, problems of
 // headers and placeholders. Name is used for messages only.
-func Parse(name string, src []byte) (*Template, error) {
-	p := parser{t: &Template{name: name}}
-	var lines []string
-	for line := range strings.Lines(strings.TrimPrefix(string(src), "\ufeff")) {
-		if s, ok := strings.CutSuffix(line, "\n"); ok {
-			line = strings.TrimSuffix(s, "\r")
-		}
-		lines = append(lines, line)
-		p.text(len(lines), line)
-	}
-	if p.errs == nil {
-		if rest, ok := p.head(lines); ok {
-			p.body(rest)
-		}
-	}
-	if p.errs != nil {
-		return nil, errors.Join(p.errs...)
+func Parse(name string, src []byte, files Files) (*Template, error) {
+	p := &parser{t: &Template{name: name}, file: name, files: files, faults: new([]error)}
+	p.letter(src)
+	if *p.faults != nil {
+		return nil, errors.Join(*p.faults...)
 	}
 	return p.t, nil
 }
 
+// parser reads one file of a letter.
 type parser struct {
-	t    *Template
-	errs []error
+	t       *Template
+	file    string
+	files   Files
+	variant bool // it is read for a variant
+	blocks  []block
+	faults  *[]error
 }
 
 // maxErrors is the number of reported problems: enough to recognise a file that
@@ -101,54 +119,77 @@ type parser struct {
 const maxErrors = 20
 
 func (p *parser) fault(line, col int, format string, args ...any) {
-	if len(p.errs) == maxErrors {
+	if len(*p.faults) == maxErrors {
 		return
 	}
-	p.errs = append(p.errs, fmt.Errorf("%s:%d:%d: %s", p.t.name, line, col, fmt.Sprintf(format, args...)))
+	*p.faults = append(*p.faults, fmt.Errorf("%s: %s", p.place(line, col), fmt.Sprintf(format, args...)))
 }
 
-// text checks a line for problems that any line may have.
-func (p *parser) text(at int, line string) {
-	if i := strings.IndexByte(line, '\r'); i >= 0 {
-		p.fault(at, i+1, "CR without LF, want LF or CRLF at line ends")
+func (p *parser) place(line, col int) string { return fmt.Sprintf("%s:%d:%d", p.file, line, col) }
+
+// letter reads a file with headers and text.
+func (p *parser) letter(src []byte) {
+	before := len(*p.faults)
+	lines := p.lines(src)
+	if len(*p.faults) > before {
+		return
 	}
-	if i := strings.IndexByte(line, 0); i >= 0 {
-		p.fault(at, i+1, "NUL byte, want text")
-	}
-	if !utf8.ValidString(line) {
-		valid := strings.ToValidUTF8(line, "\x00")
-		p.fault(at, strings.IndexByte(valid, 0)+1, "bytes that are not UTF-8, want UTF-8 text")
-	}
-	if len(line) > maxLine {
-		p.fault(at, 1, "line is %d bytes, want at most %d (RFC 5322 2.1.1)", len(line), maxLine)
+	if body, first, ok := p.headers(lines); ok {
+		p.t.text = p.body(body, first)
+		if p.t.html != nil && !slices.ContainsFunc(p.t.text, func(b piece) bool {
+			return b.field != literal || strings.TrimSpace(b.text) != ""
+		}) {
+			p.t.text = nil
+		}
 	}
 }
 
-// head parses the header lines. It returns the lines of the body, and false if it
+// lines returns the lines of a file without their ends, and reports the problems that any line may have.
+func (p *parser) lines(src []byte) (lines []string) {
+	for line := range strings.Lines(strings.TrimPrefix(string(src), "\ufeff")) {
+		if s, ok := strings.CutSuffix(line, "\n"); ok {
+			line = strings.TrimSuffix(s, "\r")
+		}
+		lines = append(lines, line)
+		at := len(lines)
+		if i := strings.IndexByte(line, '\r'); i >= 0 {
+			p.fault(at, i+1, "CR without LF, want LF or CRLF at line ends")
+		}
+		if i := strings.IndexByte(line, 0); i >= 0 {
+			p.fault(at, i+1, "NUL byte, want text")
+		}
+		if !utf8.ValidString(line) {
+			valid := strings.ToValidUTF8(line, "\x00")
+			p.fault(at, strings.IndexByte(valid, 0)+1, "bytes that are not UTF-8, want UTF-8 text")
+		}
+	}
+	return lines
+}
+
+// headers parses the header lines. It returns the lines of the body with the number of the first, and false if it
 // cannot find them.
-func (p *parser) head(lines []string) ([]string, bool) {
+func (p *parser) headers(lines []string) (body []string, first int, ok bool) {
 	seen := make(map[string]int) // name in lower case -> line
 	for i, line := range lines {
 		at := i + 1
 		if line == "" {
-			p.t.bodyLine = at + 1
 			if seen["from"] == 0 {
 				p.fault(1, 1, "no From header")
 			}
 			if seen["subject"] == 0 {
 				p.fault(1, 1, "no Subject header")
 			}
-			return lines[at:], true
+			return lines[at:], at + 1, true
 		}
 		name, value, found := strings.Cut(line, ":")
 		if !found || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			p.fault(at, 1, `not a header, want "Name: value" on one line, or an empty line before the body`)
-			return nil, false
+			return nil, 0, false
 		}
 		lower := strings.ToLower(name)
 		if why := refused(lower); why != "" {
 			p.fault(at, 1, "header %s %s", name, why)
-		} else if seen[lower] != 0 {
+		} else if seen[lower] != 0 && lower != "attach" && lower != "variant" {
 			p.fault(at, 1, "header %s again, first on line %d", name, seen[lower])
 		}
 		seen[lower] = at
@@ -156,7 +197,7 @@ func (p *parser) head(lines []string) ([]string, bool) {
 		p.header(at, col, name, strings.Trim(value, " \t"))
 	}
 	p.fault(max(len(lines), 1), 1, "no empty line after the headers, want one before the body")
-	return nil, false
+	return nil, 0, false
 }
 
 // refused returns why a template may not have the header, or "".
@@ -179,96 +220,135 @@ func refused(lower string) string {
 }
 
 func (p *parser) header(at, col int, name, value string) {
-	h := header{name: name}
-	switch strings.ToLower(name) {
+	if value == "" && !isAuthor(name) {
+		p.fault(at, col, "header %s is empty", name)
+		return
+	}
+	switch lower := strings.ToLower(name); lower {
 	case "from", "sender", "reply-to":
 		a, text, err := readAuthor(value, len(name)+len(": "))
 		if err != nil {
 			p.fault(at, col, "header %s: %v", name, err)
 		}
-		if strings.EqualFold(name, "From") {
-			p.t.from, p.t.fromAt = a, fmt.Sprintf("%s:%d:%d", p.t.name, at, col)
+		if lower == "from" {
+			p.t.from, p.t.fromAt = a, p.place(at, col)
 		}
-		h.value, h.written = []piece{{text: text, field: literal}}, true
+		p.line(name + ": " + text + "\r\n")
+	case "html":
+		p.markup(at, col, value)
+	case "attach":
+		p.attach(at, col, value)
+	case "variant":
+		p.network(at, col, value)
 	default:
-		if value == "" {
-			p.fault(at, col, "header %s is empty", name)
-		}
 		if i := strings.Index(value, "=?"); i >= 0 {
 			p.fault(at, col+i, `header %s has "=?", want plain text: encoded words are made when the message is`, name)
 		}
-		h.value = p.pieces(nil, at, col, value)
+		h := header{name: name, value: p.closed(merged(p.pieces(nil, at, col, value)))}
+		if !written(h) {
+			p.t.head = append(p.t.head, h)
+			return
+		}
+		// Nothing of it depends on the recipient.
+		text, err := (&Renderer{t: p.t}).header(nil, h, nil, nil)
+		if err != nil {
+			p.fault(at, col, "%v", err)
+		}
+		p.line(string(text))
 	}
-	p.t.headers = append(p.t.headers, h)
 }
 
-func (p *parser) body(lines []string) {
-	var pieces []piece
+func isAuthor(name string) bool {
+	return strings.EqualFold(name, "from") || strings.EqualFold(name, "sender") || strings.EqualFold(name, "reply-to")
+}
+
+// written reports whether a header is the same for all recipients.
+func written(h header) bool {
+	return !slices.ContainsFunc(h.value, func(v piece) bool { return v.field != literal })
+}
+
+// line adds complete lines to the head.
+func (p *parser) line(text string) {
+	if n := len(p.t.head); n > 0 && p.t.head[n-1].name == "" {
+		p.t.head[n-1].value[0].text += text
+		return
+	}
+	p.t.head = append(p.t.head, header{value: []piece{{text: text, field: literal}}})
+}
+
+// open returns the content of a file of the letter.
+func (p *parser) open(at, col int, name string, most int64) ([]byte, bool) {
+	if p.files == nil {
+		p.fault(at, col, "file %s: got a letter without a folder, want one that is read from a file", name)
+		return nil, false
+	}
+	text, err := p.files(name, most)
+	if err != nil {
+		p.fault(at, col, "file %s: %v", name, err)
+	}
+	return text, err == nil
+}
+
+// maxText is the size of a text or an HTML part that is read.
+const maxText = 1 << 20
+
+// markup reads the HTML of the letter.
+func (p *parser) markup(at, col int, name string) {
+	src, ok := p.open(at, col, name, maxText)
+	if !ok {
+		return
+	}
+	q := &parser{t: p.t, file: p.beside(name), files: p.files, faults: p.faults}
+	before := len(*p.faults)
+	lines := q.lines(src)
+	if len(*p.faults) > before {
+		return
+	}
+	p.t.html = q.body(lines, 1)
+	if len(*p.faults) == before {
+		q.escapes(p.t.html)
+	}
+}
+
+// beside returns the name for messages of a file in the letter's folder.
+func (p *parser) beside(name string) string { return path.Join(path.Dir(p.file), name) }
+
+// network reads the variant of the letter for a network.
+func (p *parser) network(at, col int, value string) {
+	network, name, found := strings.Cut(value, " ")
+	name = strings.TrimSpace(name)
+	switch {
+	case p.variant:
+		p.fault(at, col, "a variant of a variant, want it in the letter itself")
+		return
+	case !found:
+		p.fault(at, col, "got %q, want the name of a network and a file, such as: aol aol.txt", value)
+		return
+	case slices.ContainsFunc(p.t.variants, func(v variant) bool { return v.network == network }):
+		p.fault(at, col, "network %s again, want one variant", network)
+		return
+	}
+	src, ok := p.open(at, col, name, maxText)
+	if !ok {
+		return
+	}
+	t := &Template{name: p.beside(name)}
+	q := &parser{t: t, file: t.name, files: p.files, variant: true, faults: p.faults}
+	q.letter(src)
+	p.t.variants = append(p.t.variants, variant{network, p.place(at, col), t})
+}
+
+// body parses the lines of a part, of which first is the number of the first.
+func (p *parser) body(lines []string, first int) []piece {
+	pieces := []piece{}
 	for i, line := range lines {
-		pieces = p.pieces(pieces, p.t.bodyLine+i, 1, line+"\r\n")
+		text := line + "\r\n"
+		if alone := strings.Trim(line, " \t"); isTag(alone) {
+			text = alone // a line that has a tag alone leaves no empty line
+		}
+		pieces = p.pieces(pieces, first+i, 1, text)
 	}
-	p.t.body = merged(pieces)
-	for _, b := range p.t.body {
-		if b.field == literal && !isPlain(b.text) {
-			p.t.encode = true
-		}
-	}
-}
-
-// pieces cuts a line at its placeholders and adds the pieces to out.
-func (p *parser) pieces(out []piece, at, col int, s string) []piece {
-	for whole := s; s != ""; {
-		here := col + len(whole) - len(s)
-		open, end := strings.Index(s, "{{"), strings.Index(s, "}}")
-		switch {
-		case end >= 0 && (open < 0 || end < open):
-			p.fault(at, here+end, `"}}" without "{{" before it`)
-			s = s[end+2:]
-			continue
-		case open < 0:
-			return append(out, piece{text: s, field: literal})
-		case end < 0:
-			p.fault(at, here+open, `"{{" is not closed on this line, want {{field}} or {{field|default}}`)
-			return out
-		}
-		name, def, optional := strings.Cut(s[open+2:end], "|")
-		name, def = csvfile.Name(name), strings.Trim(def, " \t")
-		if !isFieldName(name) || strings.Contains(def, "{{") {
-			p.fault(at, here+open, `got %q, want {{field}} or {{field|default}}, where field is the name of a column, `+
-				`without braces`, s[open:end+2])
-		}
-		out = append(out, piece{text: s[:open], field: literal},
-			piece{text: def, field: p.field(name, at, here+open), optional: optional})
-		s = s[end+2:]
-	}
-	return out
-}
-
-func isFieldName(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r == '{' || r == '}' ||
-			unicode.IsControl(r)
-	})
-}
-
-// merged joins neighbouring texts, so that Render copies them at once.
-func merged(in []piece) []piece {
-	var out []piece
-	for len(in) > 0 {
-		var text strings.Builder
-		n := 0
-		for ; n < len(in) && in[n].field == literal; n++ {
-			text.WriteString(in[n].text)
-		}
-		if n == 0 {
-			out = append(out, in[0])
-			n = 1
-		} else {
-			out = append(out, piece{text: text.String(), field: literal})
-		}
-		in = in[n:]
-	}
-	return out
+	return p.closed(merged(pieces))
 }
 
 // field returns the index of a field, which it adds if it is new.
@@ -276,7 +356,7 @@ func (p *parser) field(name string, line, col int) int {
 	i := slices.IndexFunc(p.t.fields, func(f fieldName) bool { return f.name == name })
 	if i < 0 {
 		i = len(p.t.fields)
-		p.t.fields = append(p.t.fields, fieldName{name, line, col})
+		p.t.fields = append(p.t.fields, fieldName{name, p.place(line, col)})
 	}
 	return i
 }

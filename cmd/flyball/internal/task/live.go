@@ -158,7 +158,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	ended.Host = Host(began)
 	ended.Host.Pace = r.pace(runner.Late, scale)
-	more := append(r.rejects.as(rejectsFile), folder.File{Path: "journal.txt", Data: journal.Bytes()})
+	more := append(r.rejects.as(rejectsFile), archived(r.mailing.Masters())...)
+	more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	books, err := r.closeBooks(!stopped)
 	if err != nil {
 		return nil, err
@@ -181,7 +182,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.extra.More = append(out.extra.More, file...)
 		says = append(says, lessons...)
 	}
-	out.Words = slices.Concat(says, r.mailing.Words(), out.Report.Pace(), books.words())
+	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), out.Report.Pace(),
+		books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
 			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
@@ -292,6 +294,14 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key) (*re
 		}
 		defer file.Close()
 		*f.to = file
+	}
+	if q.Template != "" {
+		files, err := input.FolderOf(q.Template)
+		if err != nil {
+			return nil, nil, unreadable("--template", err)
+		}
+		defer files.Close()
+		src.Files = files.Read
 	}
 	var rejects *spool
 	if q.List != "" {
