@@ -21,12 +21,13 @@ import (
 // through one of the methods complete, receive, wake and stop, which deliver the
 // resulting messages until no role has one to send.
 type roles struct {
-	machines []*delivery.Machine
+	machines []engine.Trier                    // delivering servers
 	planner  *scenarios.Planner                // of a run that learns; else nil
 	cluster  *governing.Cluster                // nil if every server decides by itself
 	records  []*runlog.Recorder                // of each machine
 	shared   *runlog.Recorder                  // of the cluster's intervals
 	perform  func(mail.Server, *engine.Outbox) // closes connections and starts attempts; nil: does nothing
+	kept     *kept                             // of a run that keeps its facts; nil: none is kept
 	out      engine.Outbox
 }
 
@@ -100,18 +101,37 @@ func (r *roles) record() *runlog.Recorder {
 
 // number returns the number of roles.
 func (r *roles) number() int {
-	if r.cluster == nil {
-		return len(r.machines)
+	n := len(r.machines)
+	if r.cluster != nil {
+		n++
 	}
-	return len(r.machines) + 1
+	if r.kept != nil {
+		n++
+	}
+	return n
 }
 
-// role returns a role by its number: a server, or after the last one the cluster.
+// role returns a role by its number: a server, after the last one the cluster, if there is one, and then the sending
+// server of a run that keeps its facts.
 func (r *roles) role(number mail.Server) engine.Role {
-	if int(number) == len(r.machines) {
+	switch {
+	case int(number) < len(r.machines):
+		return r.machines[number]
+	case r.cluster != nil && int(number) == len(r.machines):
 		return r.cluster
 	}
-	return r.machines[number]
+	return r.kept.sender
+}
+
+// numberOf returns the number of the role with an address.
+func (r *roles) numberOf(a engine.Address) mail.Server {
+	switch a.Role {
+	case engine.Governing:
+		return mail.Server(len(r.machines))
+	case engine.Sender:
+		return mail.Server(r.number() - 1)
+	}
+	return a.Server
 }
 
 // nextWake returns the first time at which a role must be woken.
@@ -135,10 +155,10 @@ func (r *roles) assign(now vt.Time, a scenarios.Arrival) {
 }
 
 func (r *roles) receive(now vt.Time, m engine.Message) {
-	number := m.To.Server
-	if m.To.Role == engine.Governing {
-		number = mail.Server(len(r.machines))
+	if summary, ok := m.Body.(engine.Summary); ok { // to who asked for the mailing
+		m = engine.Message{To: m.From, Body: engine.Got{UpTo: uint64(summary.Job)}}
 	}
+	number := r.numberOf(m.To)
 	r.role(number).Receive(now, m, &r.out)
 	r.settle(now, number)
 }
@@ -158,6 +178,10 @@ func (r *roles) stop(now vt.Time, server mail.Server, load engine.Load) {
 func (r *roles) settle(now vt.Time, number mail.Server) {
 	if r.perform != nil {
 		r.perform(number, &r.out)
+	}
+	if r.kept != nil && r.kept.hold(now, number, &r.out) {
+		r.out.Clear()
+		return
 	}
 	messages := r.out.Send
 	r.out.Send = nil

@@ -11,6 +11,7 @@ package realrun
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -55,6 +56,11 @@ type Runner struct {
 	slots   map[slot]chan order
 	workers sync.WaitGroup
 	journal *Journal
+
+	scenario *scenarios.Scenario
+	list     *mail.List
+	base     vt.Time // when this process began: not 0 if the run goes on
+	stopping bool
 }
 
 type slot struct {
@@ -86,7 +92,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	}
 	r := &Runner{roles: roles,
 		Late: hist.New(), arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
-		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal,
+		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal, scenario: s, list: list,
 	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
@@ -105,6 +111,29 @@ func (r *Runner) KeepOutcomes() {
 		rec.Outcomes = all
 	}
 }
+
+// Keep makes the run keep its facts, or go on with those that an earlier one kept. It must be called before Run, and
+// after KeepOutcomes. The final dot of each attempt must ask Gate.
+func (r *Runner) Keep(k Keeping) (err error) {
+	if r.roles.planner != nil {
+		return fmt.Errorf("scenario %s: sender.partition: got %q, want another one where facts are kept: what a run "+
+			"learns is not among them", r.scenario.Name, r.scenario.Dispatch.Partition)
+	}
+	r.base, err = r.roles.keep(r.scenario, r.list, r.arrivals, r.scale, k)
+	r.arrivals = nil
+	if err == nil {
+		r.roles.kept.gate.asks = make(chan ask, cap(r.ended))
+	}
+	return err
+}
+
+// Gate reports whether the final dot of an attempt may be sent: the intention is durable, the lease of the server is
+// current, the recipient is not barred, and the run is neither paused nor stopping. It waits until that is decided. Any
+// goroutine may call it. The destination was allowed when its connection was dialled.
+func (r *Runner) Gate(a mail.Attempt) bool { return r.roles.kept.gate.ask(a) }
+
+// Doubts returns the attempts that may have been accepted though no reply is known, of a mailing that is kept.
+func (r *Runner) Doubts() []Doubt { return r.roles.kept.doubts }
 
 // Record returns the records of all servers so far, merged.
 func (r *Runner) Record() *runlog.Recorder { return r.roles.record() }
@@ -143,15 +172,31 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	r.roles.perform = func(server mail.Server, out *engine.Outbox) { r.perform(ctx, server, out) }
 	r.began = time.Now()
 	r.cpu.load()
+	var asks chan ask
+	var durable chan synced
+	kept := r.roles.kept
+	if kept != nil {
+		asks, durable = kept.gate.asks, kept.synced
+		go kept.syncs()
+		defer close(kept.sync)
+		kept.submit(r.now())
+		kept.flush()
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	shown := r.began
 	for !r.done() && !stopped {
 		var e ending
-		var got bool
+		var q ask
+		var d synced
+		var got, asked, safe bool
 		select {
 		case e = <-r.ended:
 			got = true
+		case q = <-asks:
+			asked = true
+		case d = <-durable:
+			safe = true
 		case <-timer.C:
 		case <-ctx.Done():
 			stopped = true
@@ -160,6 +205,12 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		if now > r.horizon {
 			if got { // its message may be there: close takes it
 				r.ended <- e // there is room, since e came from there
+			}
+			if asked {
+				q.answer <- false
+			}
+			if safe {
+				kept.release(r.horizon, d)
 			}
 			break
 		}
@@ -171,18 +222,51 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 				got = false
 			}
 		}
+		if safe {
+			kept.release(now, d)
+		}
+		for asked {
+			r.ask(now, q)
+			select {
+			case q = <-asks:
+			default:
+				asked = false
+			}
+		}
 		if !stopped {
 			r.arrive(now)
 			r.wake(now)
 		}
-		timer.Reset(time.Duration(float64(r.nextWake()-r.now()) / r.scale))
+		idle := time.Duration(float64(r.nextWake()-r.now()) / r.scale)
+		if kept != nil {
+			kept.flush()
+			idle = min(idle, kept.due())
+		}
+		timer.Reset(idle)
 		if progress != nil && time.Since(shown) > 100*time.Millisecond {
 			shown = time.Now()
 			progress(r.progress(now))
 		}
 	}
+	r.stopping = true
 	cancel()
 	return r.close(), stopped
+}
+
+// ask brings an attempt to the gate of its server.
+func (r *Runner) ask(now vt.Time, q ask) {
+	kept := r.roles.kept
+	// There must be room for what follows from the dots that are sent before the run is stopped.
+	if err := kept.Journal.Reserve(64<<10 + 512*int64(cap(r.ended))); err != nil {
+		kept.Broken(err)
+		kept.gate.close()
+	}
+	if !kept.gate.take(q) {
+		return
+	}
+	server := q.attempt.Server
+	kept.remotes[server].Gate(now, q.attempt.Slot, q.attempt.Gen, &r.roles.out)
+	r.roles.settle(now, server)
 }
 
 // close ends the run and returns its end. It aborts the attempts under way, whose
@@ -193,15 +277,15 @@ func (r *Runner) close() vt.Time {
 	for _, orders := range r.slots {
 		close(orders)
 	}
-	r.workers.Wait()
+	if r.roles.kept != nil {
+		r.closeGate()
+	} else {
+		r.workers.Wait()
+	}
 	close(r.ended)
 	now := min(r.now(), r.horizon)
 	for e := range r.ended {
-		if e.Reply.Fault == mail.Aborted {
-			continue
-		}
-		r.journal.complete(now, e.server, e.Completion)
-		r.roles.complete(now, e.server, e.Completion)
+		r.last(now, e)
 	}
 	measured := sync.OnceValue(r.cpu.load)
 	for i := range r.roles.machines {
@@ -209,10 +293,63 @@ func (r *Runner) close() vt.Time {
 		r.roles.stop(now, server, r.load(now, server, measured))
 		r.journal.finish(now, server)
 	}
+	if r.roles.kept != nil {
+		r.finish(now)
+	}
 	return now
 }
 
+// last takes the result of an attempt after the end of the run.
+func (r *Runner) last(now vt.Time, e ending) {
+	if e.Reply.Fault != mail.Aborted {
+		r.journal.complete(now, e.server, e.Completion)
+		r.roles.complete(now, e.server, e.Completion)
+	}
+}
+
+// closeGate refuses all attempts at the gate. It keeps the results of those that have passed it, as they come, until
+// none is under way.
+func (r *Runner) closeGate() {
+	kept := r.roles.kept
+	now := func() vt.Time { return min(r.now(), r.horizon) }
+	kept.halt(now(), true)
+	kept.gate.close()
+	none := make(chan struct{})
+	go func() {
+		r.workers.Wait()
+		close(none)
+	}()
+	for {
+		select {
+		case e := <-r.ended:
+			r.last(now(), e)
+		case q := <-kept.gate.asks:
+			kept.gate.take(q)
+		case d := <-kept.synced:
+			kept.release(now(), d)
+		case <-none:
+			return
+		}
+		kept.flush()
+	}
+}
+
+// finish makes everything durable.
+func (r *Runner) finish(now vt.Time) {
+	kept := r.roles.kept
+	for kept.flush(); kept.syncing || kept.durable < kept.wanted && kept.Journal.Err() == nil; kept.flush() {
+		if kept.syncing {
+			kept.release(now, <-kept.synced)
+		} else {
+			kept.since = time.Time{} // now
+		}
+	}
+}
+
 func (r *Runner) done() bool {
+	if kept := r.roles.kept; kept != nil {
+		return kept.sender.Done()
+	}
 	for _, m := range r.roles.machines {
 		if !m.Done() {
 			return false
@@ -241,12 +378,12 @@ func (r *Runner) progress(now vt.Time) Progress {
 	return p
 }
 
-func (r *Runner) now() vt.Time { return vt.Time(float64(time.Since(r.began)) * r.scale) }
+func (r *Runner) now() vt.Time { return r.base + vt.Time(float64(time.Since(r.began))*r.scale) }
 
 // complete passes the machine a completion. For inputs of the same time the order
 // is complete, arrive, wake, as in the simulator.
 func (r *Runner) complete(now vt.Time, e ending) {
-	if e.Reply.Fault == mail.Aborted {
+	if e.Reply.Fault == mail.Aborted && (r.roles.kept == nil || r.stopping) {
 		return // the run is being stopped
 	}
 	r.Late.Record(now.Sub(e.at))
@@ -287,6 +424,9 @@ func (r *Runner) load(now vt.Time, server mail.Server, measured func() float64) 
 
 // perform sends the orders in out to the goroutines of their slots.
 func (r *Runner) perform(ctx context.Context, server mail.Server, out *engine.Outbox) {
+	if kept := r.roles.kept; kept != nil {
+		kept.gate.perform(server, out)
+	}
 	for _, i := range out.Close {
 		r.order(ctx, slot{server, i}, order{hangUp: true})
 	}

@@ -38,6 +38,10 @@ type SMTP struct {
 	Scale    float64
 	Domain   string      // of the envelope sender and of EHLO
 	Broken   func(error) // called when this computer cannot continue; must stop the run
+
+	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
+	// dot is sent.
+	Gate func(mail.Attempt) bool
 }
 
 // Process returns an MTA process without a connection.
@@ -53,7 +57,7 @@ type process struct {
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
 // have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
-	if a.Conn != mail.Fresh {
+	if a.Conn != mail.Fresh && p.client != nil {
 		r := p.offer(ctx, a)
 		if !a.Conn.EndedBy(&r) {
 			return r
@@ -150,15 +154,18 @@ func (p *process) converse(a mail.Attempt, disarm func() bool) (end mail.Reply, 
 	}
 	// From here on the message counts as sent, so the reply is waited for even if
 	// the run is cancelled meanwhile.
-	if !disarm() {
+	if !disarm() || p.Gate != nil && !p.Gate(a) {
 		return mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false
 	}
+	reached("passed")
 	if err := data.Close(); err != nil {
 		return *failed(mail.StageDot, err), true
 	}
+	reached("dot")
 	if r := p.client.await(mail.StageDot, 2, p.patience(mail.StageDot)); r != nil {
 		return *r, true
 	}
+	reached("replied")
 	return mail.Reply{Code: 250, Stage: mail.StageDot}, true
 }
 

@@ -13,7 +13,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -199,7 +198,7 @@ func found[T any](a *app, do func(context.Context, task.Watch) (T, error)) (T, e
 // interrupt", then format, which begins with a blank or a semicolon.
 func stoppedBy(by *terminal.Signals, format string, args ...any) error {
 	code := exitInterrupt
-	if by.First() == syscall.SIGTERM {
+	if by.First() != os.Interrupt {
 		code = exitTerminated
 	}
 	return fail(code, "stopped by %s"+format, append([]any{by.First()}, args...)...)

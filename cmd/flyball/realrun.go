@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,13 +29,18 @@ and sends only to reserved domains.
 A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
 
+With --state the mailing is kept in a folder from the first attempt on. After any
+stop, --resume goes on: no recipient is missed, and those who may get a second
+message are listed in ambiguous.csv in the run folder.
+
 Exit codes: as for run; 3 also for a list or template that is refused, 4 if mail was
 tried and none was delivered, unless the scenario has expectations, which then
 decide, 6 if this machine was too slow for the time scale to judge them, 7 if no
 port can be opened, 8 for an address that is not loopback, or if no promotion is in
 force or the head of the promotions is missing.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt " +
-			"--time-scale 10",
+			"--time-scale 10\n  flyball realrun quickstart --state kept\n" +
+			"  flyball realrun quickstart --state kept --resume",
 		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
@@ -59,6 +67,9 @@ force or the head of the promotions is missing.`,
 		"file of flyball promote: take the law and the resend policy in force there")
 	f.StringVar(&head, "head", "",
 		"with --promotion: SHA-256 that the last record must have; from the file FILE.head if not given")
+	f.StringVar(&q.State, "state", "",
+		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
+	f.BoolVar(&q.Resume, "resume", false, "go on with the mailing in the folder of --state")
 	keepFlag(c, &q.Keep)
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
@@ -74,11 +85,15 @@ force or the head of the promotions is missing.`,
 func (a *app) live(q *task.Live, to *output) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
+	signal.Ignore(syscall.SIGPIPE) // mail that was sent is accounted for, whatever becomes of the output
 	out, err := watched(a, stop, false, q.Do)
 	if err != nil {
 		return err
 	}
 	err = a.publish(&out.Outcome, to, stop)
+	if out.GoOn != "" {
+		fmt.Fprintf(a.errout, "go on with: %s\n", out.GoOn)
+	}
 	if out.Broken != nil {
 		return out.Broken
 	}

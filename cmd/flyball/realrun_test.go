@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/emersion/go-smtp"
+
+	"flyball/internal/durable"
 )
 
 // stranger is a receiver that is not Flyball's. It takes all mail.
@@ -59,5 +62,55 @@ func TestStrangersKeepTheirOwnTime(t *testing.T) {
 			t.Errorf("--time-scale %q: exit code %d, %d messages, want %s times real time: %s%s", asked, code,
 				got.got.Load(), want, out, errout)
 		}
+	}
+}
+
+// Damage in the journal of a mailing is refused with its file and record, and a folder in use with its name.
+func TestStateIsGuarded(t *testing.T) {
+	dir := t.TempDir()
+	scenario, state := filepath.Join(dir, "live.toml"), filepath.Join(dir, "state")
+	os.WriteFile(scenario, []byte(oneDestination), 0o644)
+	args := []string{"realrun", "-q", scenario, "--set", "campaign[0].recipients=3", "--out", filepath.Join(dir, "out"),
+		"--state", state}
+	if code, out, errout := invoke(t, args...); code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, out, errout)
+	}
+	held, _, err := durable.OpenLog(filepath.Join(state, "mailing"), "", false)
+	if other := new(durable.OtherLog); !errors.As(err, &other) {
+		t.Fatal(held, err)
+	} else if held, _, err = durable.OpenLog(other.Name, other.Header, false); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errout := invoke(t, append(args, "--resume")...)
+	if held.Close(); code != exitUsage || !strings.Contains(errout, state+": got a folder that another run uses") {
+		t.Errorf("in use: exit code %d: %s", code, errout)
+	}
+	name := filepath.Join(state, "facts-00000001")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text[len(text)/2] ^= 4
+	os.WriteFile(name, text, 0o600)
+	code, _, errout = invoke(t, append(args, "--resume")...)
+	if code != exitInvalid || !strings.Contains(errout, name+": record ") {
+		t.Errorf("damaged: exit code %d: %s", code, errout)
+	}
+}
+
+// Whatever becomes of the output, the folder of a live run is written.
+func TestOutputFails(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	dir := t.TempDir()
+	scenario := filepath.Join(dir, "live.toml")
+	os.WriteFile(scenario, []byte(oneDestination), 0o644)
+	code := (&app{in: strings.NewReader(""), out: full, errout: io.Discard}).run([]string{"realrun", "-q", scenario,
+		"--set", "campaign[0].recipients=3", "--out", filepath.Join(dir, "out")})
+	if _, err := os.Stat(filepath.Join(dir, "out", "summary.json")); code != exitEnvironment || err != nil {
+		t.Errorf("exit code %d, want %d, and %v", code, exitEnvironment, err)
 	}
 }

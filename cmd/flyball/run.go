@@ -119,10 +119,8 @@ func (a *app) simulate(q *task.Run, to *output) error {
 // publish prints the report, writes its folder, and returns an error with the exit
 // code. It prints first, so that the answer is not lost if the disk is full.
 func (a *app) publish(out *task.Outcome, to *output, stop *terminal.Signals) error {
-	if err := a.show(out, to); err != nil {
-		return err
-	}
-	if err := out.Write(); err != nil {
+	shown := a.show(out, to)
+	if err := errors.Join(shown, out.Write()); err != nil { // the folder has what a full or closed output has not
 		return err
 	}
 	if !to.json {

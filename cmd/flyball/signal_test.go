@@ -55,6 +55,7 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		{"run", "20000000", syscall.SIGINT, exitInterrupt},
 		{"run", "20000000", syscall.SIGTERM, exitTerminated},
 		{"realrun", "3000", syscall.SIGINT, exitInterrupt},
+		{"realrun", "3000", syscall.SIGHUP, exitTerminated},
 	} {
 		dir := t.TempDir()
 		scenario := filepath.Join(dir, "endless.toml")
@@ -85,6 +86,9 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		if !summary.Partial || n.Pending == 0 || n.Delivered == 0 ||
 			n.Recipients != n.Delivered+n.Failed+n.Suppressed+n.Pending+n.Ambiguous {
 			t.Errorf("%s, %v: %+v", c.command, c.sig, summary)
+		}
+		if strings.Contains(out.String(), "\nNo verdict: this machine was too slow") {
+			continue
 		}
 		if len(summary.Expectations) != 1 || summary.Expectations[0].OK != nil ||
 			!strings.Contains(out.String(), "\nExpectations: not judged: the run was stopped\n") {

@@ -21,6 +21,17 @@ type Growing interface {
 	Sync() error              // makes the content durable
 }
 
+// Make makes the folder, if it is not there, with its parents. Its owner alone may read it.
+func (d Files) Make() error {
+	if _, err := os.Stat(string(d)); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	return osDisk{}.syncFolder(filepath.Dir(filepath.Clean(string(d))))
+}
+
 // Names returns the names of all files in the folder.
 func (d Files) Names() (all []string, err error) {
 	entries, err := os.ReadDir(string(d))

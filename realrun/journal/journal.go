@@ -97,12 +97,21 @@ func (j *Journal) Reserve(bytes int64) error {
 	if j.err != nil || j.room >= j.size+bytes {
 		return j.err
 	}
-	room := j.size + bytes + chunk
-	if err := j.file.Reserve(room); err != nil {
-		return err
+	err := error(nil)
+	for _, room := range []int64{j.size + bytes + chunk, j.size + bytes} {
+		if err = j.file.Reserve(room); err == nil {
+			j.room = room
+			break
+		}
 	}
-	j.room = room
-	return nil
+	return err
+}
+
+// Records returns the number of the last record.
+func (j *Journal) Records() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.last
 }
 
 // Err returns the error after which nothing is written any more; nil if there was none.

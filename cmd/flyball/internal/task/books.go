@@ -3,6 +3,7 @@ package task
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"flyball/internal/hist"
 	"flyball/internal/mail"
@@ -34,6 +35,7 @@ type ends struct {
 	unsure []uint16 // ambiguous attempts
 	took   vt.Span  // by all attempts
 	last   mail.Reply
+	before []mail.Status // by recipient, of a mailing that goes on; nil: it begins
 }
 
 func newEnds(recipients int) *ends {
@@ -49,6 +51,38 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 	}
 	e.took += reply.Took
 	e.last = reply
+}
+
+// goOn takes what a run goes on with as what earlier ones did: the receivers' ledger of this one does not have it. It
+// returns lines about it.
+func (e *ends) goOn(st *state) []string {
+	if !st.resumed() {
+		return nil
+	}
+	e.before, e.took = slices.Clone(e.status), 0
+	clear(e.unsure)
+	n := 0
+	for _, s := range e.before {
+		if s != mail.Pending {
+			n++
+		}
+	}
+	words := fmt.Sprintf("Going on with the mailing in %s: %d of %d recipients were final", st.dir, n, len(e.before))
+	if st.before.Torn > 0 {
+		words += fmt.Sprintf("; %d bytes at the end of its journal were torn, and are cut off", st.before.Torn)
+	}
+	return []string{words}
+}
+
+// now returns the status of every recipient by this run alone.
+func (e *ends) now() []mail.Status {
+	all := slices.Clone(e.status)
+	for r, s := range e.before {
+		if s != mail.Pending {
+			all[r] = mail.Pending
+		}
+	}
+	return all
 }
 
 // nothing returns an error if recipients were tried and none was delivered.
@@ -113,9 +147,9 @@ func (r *prepared) closeBooks(whole bool) (*books, error) {
 		return nil, nil
 	}
 	b := &books{Schema: "flyball/rehearsal", SchemaVersion: 1,
-		Ledger:     r.sink.Ledger.Account(r.ends.status, r.ends.unsure),
+		Ledger:     r.sink.Ledger.Account(r.ends.now(), r.ends.unsure),
 		Recipients: r.mailing.List.Len(), Simulated: whole}
-	for _, s := range r.ends.status {
+	for _, s := range r.ends.now() {
 		if s == mail.Done {
 			b.Delivered++
 		}

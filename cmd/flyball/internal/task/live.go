@@ -36,6 +36,8 @@ type Live struct {
 	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
 	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
 	Scale     float64    // how many times faster than real time; 0: the scenario's own, or 1 with a Receiver
+	State     string     // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
+	Resume    bool       // go on with the mailing in State
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
@@ -46,10 +48,11 @@ func DefaultLive() Live { return Live{Keep: KeepAuto} }
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
 	Outcome
-	Broken  error // why the run ended early and its folder is partial; nil if it did not
-	Books   error // set if the receivers' ledger and the sender's disagree
-	Unkept  error // set if this machine was too slow to judge the scenario's expectations
-	Nothing error // set if the run tried to deliver mail and delivered none, and no expectation judges it
+	GoOn    string // command that goes on with the mailing; empty if none can
+	Broken  error  // why the run ended early and its folder is partial; nil if it did not
+	Books   error  // set if the receivers' ledger and the sender's disagree
+	Unkept  error  // set if this machine was too slow to judge the scenario's expectations
+	Nothing error  // set if the run tried to deliver mail and delivered none, and no expectation judges it
 }
 
 // Validate returns an error with everything in the question that makes no sense.
@@ -61,6 +64,9 @@ func (q *Live) Validate() error {
 	wrong = append(wrong, q.Keep.Validate())
 	if q.Promotion.File == "" && q.Promotion.Head != "" {
 		wrong = append(wrong, Fail(Usage, "--head: got no --promotion, want the file whose last record it names"))
+	}
+	if q.Resume && q.State == "" {
+		wrong = append(wrong, Fail(Usage, "--resume: got no --state, want the folder of the mailing to go on with"))
 	}
 	for _, set := range q.From.Set {
 		if q.Promotion.File != "" && (strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry")) {
@@ -109,7 +115,12 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
 	}
-	r, err := q.prepare(s, scale)
+	kept, err := q.openState(s)
+	if err != nil {
+		return nil, err
+	}
+	defer kept.Close()
+	r, err := q.prepare(s, scale, kept)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +140,10 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var journal bytes.Buffer
-	inputs := realrun.NewJournal(&journal)
+	var inputs *realrun.Journal // a mailing that is kept has a journal of its own
+	if kept == nil {
+		inputs = realrun.NewJournal(&journal)
+	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
 		Dialogue: s.Dialogue, Key: r.secret, Scale: scale,
 		Domain: "sender.example", Broken: cancel}
@@ -145,12 +159,26 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if keep {
 		runner.KeepOutcomes()
 	}
+	if kept != nil {
+		if err := kept.letter(r.mailing.Masters()); err != nil {
+			return nil, err
+		}
+		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
+			Broken: cancel}); err != nil {
+			return nil, Fail(Invalid, "--state: %s: %w", q.State, err)
+		}
+		transport.Gate = runner.Gate
+		says = append(says, r.ends.goOn(kept)...)
+	}
 	end, stopped := runner.Run(ctx, func(p realrun.Progress) {
 		watch.Out(s, p.Final, p.Total, runner.Forecast)
 	})
-	if err := inputs.Close(); err != nil {
-		return nil, err
+	if inputs != nil {
+		if err := inputs.Close(); err != nil {
+			return nil, err
+		}
 	}
+	unkept := kept.Close()
 
 	ended := header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.Receiver
@@ -159,8 +187,13 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	ended.Host = Host(began)
 	ended.Host.Pace = r.pace(runner.Late, scale)
 	more := append(r.rejects.as(rejectsFile), archived(r.mailing.Masters())...)
-	more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
-	books, err := r.closeBooks(!stopped)
+	if kept != nil {
+		words, file := doubts(runner.Doubts(), r.mailing)
+		says, more = append(says, words...), append(more, file...)
+	} else {
+		more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
+	}
+	books, err := r.closeBooks(!stopped && !kept.resumed())
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +226,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	}
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		out.Broken = Fail(Environment, "the run was stopped: %w", broken)
+	} else if unkept != nil {
+		out.Broken = Fail(Environment, "--state: %w", unkept)
+	}
+	if kept != nil && (stopped || out.Broken != nil) {
+		out.GoOn = fmt.Sprintf("%s --state %s --resume", replay, Quote(q.State))
 	}
 	return out, nil
 }
@@ -213,9 +251,14 @@ func (q *Live) words(scale float64) []string {
 }
 
 // prepare checks the question and everything that it names, then opens the receivers.
-func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) {
+func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepared, error) {
 	r := &prepared{scenario: s}
-	rand.Read(r.secret[:]) // never fails
+	date := time.Now()
+	if st != nil {
+		r.secret, date = st.mailing.Secret, st.mailing.Date
+	} else {
+		rand.Read(r.secret[:]) // never fails
+	}
 	if q.Receiver != "" {
 		if err := realrun.CheckLoopback(q.Receiver); err != nil {
 			kind := Usage
@@ -240,7 +283,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 	}
 	key := rng.New(s.Seed, 0)
 	var err error
-	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret); err != nil {
+	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, date); err != nil {
 		return nil, err
 	}
 	r.ends = newEnds(r.mailing.List.Len())
@@ -270,9 +313,10 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64) (*prepared, error) 
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key) (*realrun.Mailing, *spool, error) {
+func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time) (*realrun.Mailing, *spool,
+	error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
-		Key: secret, Date: time.Now()}
+		Key: secret, Date: date}
 	if err := withoutList(q.List, q.Suppress, q.FoldCase); err != nil {
 		return nil, nil, err
 	}

@@ -21,7 +21,7 @@ type Signals struct {
 func WatchSignals() *Signals {
 	s := &Signals{in: make(chan os.Signal, 1)}
 	s.ctx, s.stop = context.WithCancel(context.Background())
-	signal.Notify(s.in, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(s.in, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {
 		sig, ok := <-s.in
 		if !ok {

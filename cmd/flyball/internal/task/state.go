@@ -1,0 +1,234 @@
+package task
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"flyball/internal/durable"
+	"flyball/internal/input"
+	"flyball/internal/mail"
+	"flyball/realrun"
+	"flyball/realrun/journal"
+	"flyball/realrun/message"
+	"flyball/reports/folder"
+	"flyball/reports/format"
+	"flyball/scenarios"
+)
+
+// state is the folder in which a live run keeps its mailing, so that another run can go on with it:
+//
+//	mailing          which mailing it is, locked while a run uses the folder
+//	facts-00000001   the journal, see package journal
+type state struct {
+	dir     string
+	log     *durable.Log
+	mailing kept
+	masters []byte // of the letter, as the log has them; nil: not yet
+	journal *journal.Journal
+	before  journal.Contents
+}
+
+// kept is what must stay the same when a mailing goes on.
+type kept struct {
+	Date   time.Time `json:"date"`   // of all messages
+	Secret mail.Key  `json:"secret"` // of the addresses to which mail returns
+}
+
+// openState opens the folder for the mailing of a question. It returns nil if there is no folder.
+func (q *Live) openState(s *scenarios.Scenario) (st *state, err error) {
+	if q.State == "" {
+		return nil, nil
+	}
+	digest, err := q.digest(s)
+	if err != nil {
+		return nil, err
+	}
+	st = &state{dir: q.State}
+	files := durable.Files(q.State)
+	if !q.Resume {
+		if err := files.Make(); err != nil {
+			return nil, Fail(Environment, "--state: %w", err)
+		}
+	}
+	if err := st.open(q, files, digest); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err error) {
+	name := filepath.Join(st.dir, "mailing")
+	var lines durable.Lines
+	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("flyball mailing 1 %x", digest), !q.Resume)
+	if other := new(durable.OtherLog); errors.As(err, &other) {
+		return Fail(Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, seed, list "+
+			"and letter, or a new folder", st.dir)
+	}
+	switch {
+	case errors.Is(err, durable.ErrLocked):
+		return Fail(Usage, "--state: %s: got a folder that another run uses, want one at a time", st.dir)
+	case errors.Is(err, os.ErrNotExist) && q.Resume:
+		return Fail(Usage, "--resume: got no mailing in %s, want one that was begun", st.dir)
+	case errors.Is(err, durable.ErrDamaged):
+		return Fail(Invalid, "--state: %w", err)
+	case err != nil:
+		return Fail(Environment, "--state: %w", err)
+	}
+	if len(lines.Records) > 1 {
+		st.masters = lines.Records[1]
+	}
+	if len(lines.Records) == 0 {
+		if err := st.begin(); err != nil {
+			return Fail(Environment, "--state: %w", err)
+		}
+	} else if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
+		return Fail(Invalid, "--state: %s:2: got no date and key: %w", name, err)
+	}
+	if st.journal, st.before, err = journal.Open(files, digest); !errors.Is(err, journal.ErrMissing) && !q.Resume {
+		if err == nil {
+			return Fail(Usage, "--state: %s: got a mailing that was begun, want --resume too to go on with it, or a "+
+				"new folder", st.dir)
+		}
+	}
+	if errors.Is(err, journal.ErrMissing) {
+		st.journal, err = journal.Create(files, digest)
+	}
+	if damage := new(journal.Damage); errors.As(err, &damage) {
+		return Fail(Invalid, "--state: %s/%w", st.dir, err)
+	}
+	if err != nil {
+		return Fail(Environment, "--state: %s: %w", st.dir, err)
+	}
+	return nil
+}
+
+// begin draws what stays the same.
+func (st *state) begin() error {
+	st.mailing.Date = time.Now().Round(0)
+	rand.Read(st.mailing.Secret[:]) // never fails
+	text, err := json.Marshal(st.mailing)
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.log.Append(text), st.log.Sync())
+}
+
+// letter keeps which masters a letter has, whose attachments are in files of their own, or compares them.
+func (st *state) letter(masters []message.Master) error {
+	var digests []string
+	for _, m := range masters {
+		digests = append(digests, m.Digest)
+	}
+	text, err := json.Marshal(digests)
+	switch {
+	case err != nil:
+		return err
+	case st.masters == nil:
+		if err := errors.Join(st.log.Append(text), st.log.Sync()); err != nil {
+			return Fail(Environment, "--state: %w", err)
+		}
+	case !bytes.Equal(st.masters, text):
+		return Fail(Usage, "--state: %s: got a letter with other attachments, want those with which the mailing began",
+			st.dir)
+	}
+	return nil
+}
+
+// Close makes everything durable, and lets another run use the folder.
+func (st *state) Close() (err error) {
+	if st == nil {
+		return nil
+	}
+	if st.journal != nil {
+		err = st.journal.Close()
+		st.journal = nil
+	}
+	if st.log != nil {
+		err = errors.Join(err, st.log.Close())
+		st.log = nil
+	}
+	return err
+}
+
+// resumed reports whether a run goes on with a mailing.
+func (st *state) resumed() bool { return st != nil && len(st.before.Entries) > 0 }
+
+// digest returns a digest of all that decides who gets which message: scenario and seed, list and letter.
+func (q *Live) digest(s *scenarios.Scenario) (id journal.ID, err error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s %d %v\n", scenarios.ID(s), s.Seed, q.FoldCase)
+	for _, f := range []struct {
+		flag, name string
+		kind       input.Kind
+	}{{"--list", q.List, input.List}, {"--suppress", q.Suppress, input.Suppression},
+		{"--template", q.Template, input.Template}} {
+		one := sha256.New()
+		if f.name != "" {
+			file, err := Open(f.flag, f.name, f.kind)
+			if err != nil {
+				return id, err
+			}
+			_, err = io.Copy(one, file)
+			file.Close()
+			if err != nil {
+				return id, Fail(Environment, "%s: %w", f.flag, err)
+			}
+		}
+		fmt.Fprintf(h, "%s %x\n", f.flag, one.Sum(nil))
+	}
+	return journal.ID(h.Sum(nil)), nil
+}
+
+// boot names the time from the last start of the operating system to the next; another number each time if the system
+// does not.
+func boot() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	if text, err := input.Read("/proc/sys/kernel/random/boot_id", input.Proc); err == nil {
+		sum := sha256.Sum256(bytes.TrimSpace(text))
+		copy(b[:], sum[:])
+	}
+	return cmp.Or(binary.BigEndian.Uint64(b[:]), 1)
+}
+
+// doubtsFile lists ambiguous attempts.
+const doubtsFile = "ambiguous.csv"
+
+// doubts returns lines about the ambiguous attempts of a mailing, and the file with them.
+func doubts(all []realrun.Doubt, m *realrun.Mailing) (words []string, file []folder.File) {
+	if len(all) == 0 {
+		return []string{"Ambiguous: no attempt ended between its final dot and the reply"}, nil
+	}
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	w.Write([]string{"recipient", "email", "try", "server", "then"})
+	held := 0
+	for _, d := range all {
+		then := "resent"
+		if d.Status == mail.Held {
+			then = "held"
+			held++
+		} else if d.Status == mail.Failed {
+			then = "failed"
+		}
+		w.Write([]string{strconv.Itoa(int(d.Rcpt)), m.Address(d.Rcpt).String(), strconv.Itoa(int(d.Try)),
+			strconv.Itoa(int(d.Server)), then})
+	}
+	w.Flush() // to memory
+	return []string{fmt.Sprintf("Ambiguous: %s ended between the final dot and the reply; %d recipients are held, and "+
+			"the others may have a second message: %s", format.Plural(uint64(len(all)), "attempt"), held, doubtsFile)},
+		[]folder.File{{Path: doubtsFile, Data: text.Bytes()}}
+}

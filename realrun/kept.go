@@ -1,0 +1,316 @@
+package realrun
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"flyball/engine"
+	"flyball/engine/remote"
+	"flyball/engine/sender"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/realrun/journal"
+	"flyball/scenarios"
+)
+
+// Keeping is how a run keeps the facts of its mailing, so that another run goes on after this one has stopped in any
+// way.
+type Keeping struct {
+	Journal *journal.Journal
+	Before  []journal.Entry // what the journal had when it was opened
+	Boot    uint64          // names the time from the last start of the operating system to the next
+	Broken  func(error)     // called when a fact cannot be kept; must stop the run
+}
+
+// kept has the roles of a run that keeps its facts: the sending server, and delivering servers that know what they must
+// know after a stop. They run in one process, and each message between them arrives at once. Whatever rests on a fact
+// waits until the fact is durable: final dots and messages. All facts that wait become durable together.
+type kept struct {
+	Keeping
+	sender  *sender.Server
+	remotes []*remote.Server
+	roles   *roles
+	list    *mail.List
+	work    []engine.Submitted
+	gate    *gate
+	doubts  []Doubt
+
+	fresh   []journal.Entry // facts that are not in the journal
+	record  uint64          // number of the last record that was written
+	durable uint64
+	wanted  uint64    // number of the last record that has to be durable soon
+	since   time.Time // when it was written
+	held    []held
+	waits   []int // by role: held outboxes
+	sync    chan struct{}
+	synced  chan synced
+	syncing bool
+}
+
+// Doubt is an attempt that may have been accepted, though no reply to its final dot is known.
+type Doubt struct {
+	Rcpt   mail.Recipient
+	Try    mail.Try
+	Server mail.Server
+	Status mail.Status // what became of the recipient: Pending, to be resent, or Held
+}
+
+// held is what waits until a record is durable.
+type held struct {
+	role   mail.Server
+	record uint64
+	dots   []engine.Dot
+	send   []engine.Message
+}
+
+// synced is the end of a Sync.
+type synced struct {
+	record uint64
+	err    error
+}
+
+// keep replaces the delivering servers of roles by those that keep their facts, and has them recover.
+func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64,
+	k Keeping) (now vt.Time, err error) {
+	last := k.Journal.Records()
+	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), record: last, durable: last,
+		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
+	governors, _, err := s.Governors(r.shared)
+	if err != nil {
+		return 0, err
+	}
+	wall := vt.Span(max(1, scale)) // the roles' own times are times of the clock on the wall
+	for i := range r.machines {
+		cfg := remote.Default(s.Engine(mail.Server(i)))
+		cfg.Resend, cfg.Stall = s.Retry.Spelled().Ambiguous == "resend", max(cfg.Stall*wall, s.Stall())
+		cfg.Lease, cfg.Hold = cfg.Lease*wall, cfg.Hold*wall
+		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i], r.records[i]))
+		r.machines[i] = v.remotes[i]
+	}
+	cfg := sender.Default(len(r.machines))
+	cfg.Check, cfg.Lease, cfg.Patience, cfg.Stall = cfg.Check*wall, cfg.Lease*wall, cfg.Patience*wall,
+		max(cfg.Stall*wall, s.Stall())
+	cfg.Plan = func(m engine.Submitted, _ []int) [][]engine.Part {
+		all := make([][]engine.Part, len(r.machines))
+		for _, a := range parts {
+			if engine.Job(a.Campaign+1) == m.Job {
+				all[a.Server] = append(all[a.Server], engine.Part{From: a.Reserve.From, To: a.Reserve.To})
+			}
+		}
+		return all
+	}
+	v.sender = sender.New(cfg)
+	r.kept = v
+	v.waits = make([]int, r.number())
+	return v.recover()
+}
+
+// recover gives the roles what they wrote before, and returns the time at which they go on.
+func (v *kept) recover() (now vt.Time, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: its facts do not follow from each other: %v", journal.ErrDamaged, p)
+		}
+	}()
+	facts := make([][]engine.Fact, v.roles.number())
+	for _, e := range v.Before {
+		number := v.roles.numberOf(e.Role)
+		if _, ok := v.roles.role(number).(engine.Durable); !ok || int(number) >= len(facts) || e.At < now {
+			return 0, fmt.Errorf("%w: got a fact of %v at %v after %v", journal.ErrDamaged, e.Role, e.At, now)
+		}
+		now = e.At
+		facts[number] = append(facts[number], e.Fact)
+		v.observe(e)
+		if f, ok := e.Fact.(engine.Outcome); ok {
+			v.doubt(number, f)
+		}
+	}
+	for i := range facts {
+		role, ok := v.roles.role(mail.Server(i)).(engine.Durable)
+		if !ok {
+			continue
+		}
+		role.Recover(now, v.Boot, facts[i], &v.roles.out)
+		for _, f := range v.roles.out.Write {
+			v.observe(journal.Entry{At: now, Role: v.address(mail.Server(i)), Fact: f})
+		}
+		v.roles.settle(now, mail.Server(i))
+	}
+	return now, nil
+}
+
+// submit hands all mailings to the sending server, which drops those that it has.
+func (v *kept) submit(now vt.Time) {
+	for _, m := range v.work {
+		if m.Recipients > 0 {
+			m.Deadline = 0 // the mailing gets the processes that it asks for
+			v.sender.Submit(now, m, &v.roles.out)
+			v.roles.settle(now, v.roles.numberOf(engine.Address{Role: engine.Sender}))
+		}
+	}
+}
+
+func (v *kept) address(number mail.Server) engine.Address {
+	if int(number) < len(v.remotes) {
+		return engine.Address{Role: engine.Remote, Server: number}
+	}
+	return engine.Address{Role: engine.Sender}
+}
+
+// observe records what an earlier run saw, as far as its facts have it.
+func (v *kept) observe(e journal.Entry) {
+	switch f := e.Fact.(type) {
+	case engine.Outcome:
+		rec := v.roles.records[e.Role.Server]
+		a := mail.Attempt{Rcpt: f.Rcpt, Try: f.Try, Server: e.Role.Server, Dest: v.list.Destination(f.Rcpt)}
+		switch {
+		case f.Ambiguous:
+			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageDot, Fault: mail.Drop}, f.Status)
+		case f.Status == mail.Done:
+			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageDot, Code: 250}, f.Status)
+		case f.Status == mail.Failed:
+			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageRCPT, Code: 550}, f.Status)
+		case f.Status == mail.Pending:
+			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageRCPT, Code: 450}, f.Status)
+		}
+	case engine.Took:
+		v.took(e.At, e.Role.Server, f)
+	}
+}
+
+func (v *kept) took(now vt.Time, server mail.Server, f engine.Took) {
+	for _, p := range engine.UnpackParts(f.Part) {
+		v.roles.records[server].HandsOver(now, uint64(p.To-p.From))
+	}
+}
+
+func (v *kept) doubt(server mail.Server, f engine.Outcome) {
+	if f.Ambiguous {
+		v.doubts = append(v.doubts, Doubt{f.Rcpt, f.Try, server, f.Status})
+	}
+}
+
+// hold keeps the facts of an outbox, and reports whether what rests on facts has to wait.
+func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
+	for _, f := range out.Write {
+		v.fresh = append(v.fresh, journal.Entry{At: now, Role: v.address(number), Fact: f})
+		switch f := f.(type) {
+		case engine.Outcome:
+			v.doubt(number, f)
+		case engine.Took:
+			v.took(now, number, f)
+		}
+	}
+	if len(out.Write) == 0 && v.waits[number] == 0 {
+		v.decide(now, number, out.Dots)
+		return false
+	}
+	if len(out.Dots) > 0 || len(out.Send) > 0 {
+		record := v.record
+		if len(v.fresh) > 0 {
+			record++
+		}
+		v.waits[number]++
+		v.held = append(v.held, held{number, record, cloned(out.Dots), cloned(out.Send)})
+	}
+	return true
+}
+
+func cloned[T any](s []T) []T { return append([]T(nil), s...) }
+
+// decide gives the gate its answers. What is to be written before a dot is written in the next flush, and dots are sent
+// after it.
+func (v *kept) decide(now vt.Time, number mail.Server, dots []engine.Dot) {
+	for _, d := range dots {
+		if id := (slot{number, d.Slot}); v.gate.answer(now, id, d) {
+			v.fresh = append(v.fresh, journal.Entry{At: now, Role: v.address(number), Fact: d.Mark})
+		}
+	}
+}
+
+// soon is when facts become durable on which nothing waits.
+const soon = 5 * time.Millisecond
+
+// flush writes all facts to the journal in one record, lets dots pass whose marks are among them, and begins to make
+// everything durable if something waits for it. An outcome waits for the next attempt that comes to the gate, or for a
+// short time.
+func (v *kept) flush() {
+	if len(v.fresh) > 0 {
+		record, err := v.Journal.Write(v.fresh)
+		if err != nil {
+			v.Broken(err)
+		} else {
+			v.record = record
+			if !onlyMarks(v.fresh) {
+				v.wanted, v.since = record, time.Now()
+			}
+			reached("written")
+		}
+		v.fresh = v.fresh[:0]
+		v.gate.open(err == nil)
+	}
+	if !v.syncing && v.Journal.Err() == nil && (len(v.held) > 0 || v.due() == 0) {
+		v.syncing = true
+		v.sync <- struct{}{}
+	}
+}
+
+// due returns the time until facts are to be made durable on which nothing waits.
+func (v *kept) due() time.Duration {
+	if v.syncing || v.durable >= v.wanted {
+		return math.MaxInt64
+	}
+	return max(0, soon-time.Since(v.since))
+}
+
+// onlyMarks reports whether entries are marks of final dots, which may be lost with the power.
+func onlyMarks(entries []journal.Entry) bool {
+	for _, e := range entries {
+		if _, ok := e.Fact.(engine.Dotted); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// release does what has waited for a Sync that has ended.
+func (v *kept) release(now vt.Time, s synced) {
+	v.syncing = false
+	if s.err != nil {
+		v.Broken(s.err)
+		return
+	}
+	reached("durable")
+	v.durable = s.record
+	for len(v.held) > 0 && v.held[0].record <= v.durable {
+		h := v.held[0]
+		v.held = v.held[1:]
+		v.waits[h.role]--
+		v.decide(now, h.role, h.dots)
+		for _, m := range h.send {
+			v.roles.receive(now, m)
+		}
+	}
+}
+
+// syncs makes records durable until sync is closed.
+func (v *kept) syncs() {
+	for range v.sync {
+		record, err := v.Journal.Sync()
+		v.synced <- synced{record, err}
+	}
+}
+
+// reached is called where tests stop the process.
+var reached = func(point string) {}
+
+// halt stops or resumes all final dots.
+func (v *kept) halt(now vt.Time, on bool) {
+	for i, r := range v.remotes {
+		r.Halt(on)
+		if !on {
+			v.roles.wake(now, mail.Server(i), nil)
+		}
+	}
+}
