@@ -80,9 +80,6 @@ func (r *Receiver) Open(host int) *Session {
 // Number returns the number of the session.
 func (s *Session) Number() int { return s.number }
 
-// Encrypted reports whether a handshake has succeeded.
-func (s *Session) Encrypted() bool { return s.encrypted }
-
 // Encrypt notes that a handshake has succeeded.
 func (s *Session) Encrypt() { s.encrypted = true }
 

@@ -18,6 +18,7 @@ type client struct {
 	receiver *fault.Receiver
 	lines    map[mail.Slot]*line // kept connections
 	habits   map[int]habit       // of hosts
+	habit    habit               // of the host at hand, as far as it is known
 	now      vt.Time             // of the attempt at hand
 	to       string              // its recipient
 }
@@ -48,7 +49,9 @@ func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
 	c.now, c.to = now, Address(c.script, a.Rcpt)
 	defer func() { end.Took = c.now.Sub(now) }()
 	if l := c.lines[a.Slot]; a.Conn != mail.Fresh && l.takes() {
+		c.habit = c.habits[l.host]
 		end = c.walk(l, a.Conn, a.Slot)
+		c.habits[l.host] = c.habit
 		if !a.Conn.EndedBy(&end) {
 			return end
 		}
@@ -66,16 +69,14 @@ func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
 // reach makes an attempt over a new connection to a host, and over another one if the host has shown what it cannot do
 // before anything was lost.
 func (c *client) reach(host int, slot mail.Slot) mail.Reply {
-	for {
-		before := c.habits[host]
+	for c.habit = c.habits[host]; ; {
+		before := c.habit
 		end := c.walk(&line{host: host}, mail.Fresh, slot)
-		now := c.habits[host]
-		again := now.plain && !before.plain || now.clear && !before.clear
-		if end.Stage != mail.StageEHLO || !again {
-			now.clear = false
-			c.habits[host] = now
-			return end
+		if end.Stage == mail.StageEHLO && (c.habit.plain && !before.plain || c.habit.clear && !before.clear) {
+			continue
 		}
+		c.habits[host] = habit{plain: c.habit.plain && end.Stage > mail.StageEHLO, alone: c.habit.alone}
+		return end
 	}
 }
 
@@ -108,7 +109,10 @@ func (c *client) step(l *line, step mail.Step, conn mail.Conn) *mail.Reply {
 				return r
 			}
 		}
-		return c.hello(l)
+		if r := c.hello(l); r != nil || conn == mail.Reset {
+			return r
+		}
+		return c.encrypt(l)
 	case mail.StageMAIL:
 		if r := c.unfit(l); r != nil {
 			return r
@@ -150,32 +154,27 @@ func (c *client) connect(l *line) *mail.Reply {
 	return nil
 }
 
-// hello introduces the client, with HELO where EHLO is not known (RFC 5321 3.2), and encrypts the connection if the
-// job asks for it.
+// hello introduces the client, with HELO where EHLO is not known (RFC 5321 3.2).
 func (c *client) hello(l *line) *mail.Reply {
-	h := c.habits[l.host]
 	l.offers = offers{}
-	if h.plain {
+	if c.habit.plain {
 		return c.command(l, mail.StageEHLO, fault.HELO, "sender.example", 2)
 	}
 	r := c.command(l, mail.StageEHLO, fault.EHLO, "sender.example", 2)
 	switch {
 	case r == nil:
-		return c.encrypt(l)
 	case r.Code == 500 || r.Code == 502:
 		return c.command(l, mail.StageEHLO, fault.HELO, "sender.example", 2)
 	case r.Fault == mail.Drop:
-		h.plain = true
-		c.habits[l.host] = h
+		c.habit.plain = true
 	}
 	return r
 }
 
-// encrypt makes a handshake if the job asks for TLS and there is none yet, and a second EHLO within it (RFC 3207).
+// encrypt makes a handshake if the job asks for TLS, and a second EHLO within it (RFC 3207).
 func (c *client) encrypt(l *line) *mail.Reply {
 	wanted := c.script.Job.TLS
-	h := c.habits[l.host]
-	if wanted == "none" || h.clear || l.session.Encrypted() {
+	if wanted == "none" || c.habit.clear {
 		return nil
 	}
 	var clear *mail.Reply // what follows if the connection cannot be encrypted
@@ -189,9 +188,9 @@ func (c *client) encrypt(l *line) *mail.Reply {
 	if r != nil && r.Fault == mail.NoFault && r.Code != 421 {
 		return clear
 	}
-	if r == nil && (l.shakes == "" || l.shakes == "garbage") {
+	if r == nil && (len(l.come) > 0 || l.shakes == "" || l.shakes == "garbage") { // words where a handshake should be
 		r = &mail.Reply{Stage: mail.StageEHLO, Fault: mail.Garbled}
-		if l.shakes == "" { // nothing comes
+		if len(l.come) == 0 && l.shakes == "" { // nothing comes
 			_, c.now, r.Fault = l.await(c.now, c.dialogue.Timeouts.Command)
 		}
 	}
@@ -203,8 +202,7 @@ func (c *client) encrypt(l *line) *mail.Reply {
 		if clear != nil {
 			return clear
 		}
-		h.clear = true
-		c.habits[l.host] = h
+		c.habit.clear = true
 		return r
 	}
 	l.session.Encrypt()
@@ -228,7 +226,7 @@ func beyondASCII(r rune) bool { return r > 0x7f }
 
 // together reports whether MAIL, RCPT and DATA go out at once.
 func (c *client) together(l *line) bool {
-	return c.dialogue.Pipelining && l.offers.pipelining && !c.habits[l.host].alone
+	return c.dialogue.Pipelining && l.offers.pipelining && !c.habit.alone
 }
 
 // group sends MAIL, RCPT and DATA at once. Each reply belongs to its own command (RFC 2920 3.1).
@@ -248,15 +246,14 @@ func (c *client) group(l *line) (first *mail.Reply) {
 			l.hand(c.now, fault.Dot, "")
 			c.await(l, at, 2)
 		case r == nil:
+		case r.Fault == mail.Timeout && i > 0: // a reply is missing: any before may be another command's
+			c.habit.alone, l.ended = true, true
+			return r
 		case r.Fault != mail.NoFault || r.Code == 421:
 			if l.ended = true; first != nil {
 				return first
 			}
-			if i > 0 && (r.Fault == mail.Timeout || r.Fault == mail.Drop) {
-				h := c.habits[l.host]
-				h.alone = true
-				c.habits[l.host] = h
-			}
+			c.habit.alone = r.Fault == mail.Drop && i > 0
 			return r
 		case first == nil:
 			first = r

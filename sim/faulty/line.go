@@ -128,8 +128,8 @@ type reply struct {
 	text []string // of its lines
 }
 
-// longest is the most bytes of a line that a client reads, with its end.
-const longest = 4096
+// longest is the most bytes of a line that a client reads, with its end, and mostLines the most lines of a reply.
+const longest, mostLines = 4096, 1000
 
 // readReply reads a reply from the beginning of text, by RFC 5321 4.2: lines of one code from 200 on to 599, each with
 // CRLF, of which all but the last have a hyphen behind the code. It returns what is left; code 0 means that more has to
@@ -162,6 +162,8 @@ func readReply(text []byte) (r reply, left []byte, failed bool) {
 			r.text = append(r.text, line[min(len(line), 4):])
 			return r, left, false
 		}
-		r.text = append(r.text, line[4:])
+		if r.text = append(r.text, line[4:]); len(r.text) > mostLines {
+			return r, left, true
+		}
 	}
 }
