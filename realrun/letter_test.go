@@ -1,11 +1,13 @@
 package realrun
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/scenarios"
@@ -104,5 +106,59 @@ func TestVariantsAreRefused(t *testing.T) {
 		if _, err := NewMailing(s, rng.New(1, 0), letterOf(v.letter, v.aol)); fmt.Sprint(err) != v.want {
 			t.Errorf("got %v\nwant %s", err, v.want)
 		}
+	}
+}
+
+// A preview has the bytes that a run with its key and date sends, whatever else is in the list.
+func TestProofsAreWhatIsSent(t *testing.T) {
+	s := networksOf(t)
+	src := letterOf(richLetter, aolLetter)
+	src.List = strings.NewReader("email,name,topic\nann@friends.example,Ann,Sports\nx@nowhere.example,X,\n" +
+		"eve@friends.example,,\nbob@aol.example,Bob,news\nann@friends.example,Ann,Sports\n")
+	letter, err := Letter(s, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var proofs, rejects []string
+	var blocks map[string]int
+	count, err := Prove(s, src, letter, func(p Proof) error {
+		proofs = append(proofs, p.To.String()+" "+p.Network+"\n"+string(p.Message))
+		blocks = p.Blocks
+		return nil
+	}, func(r list.Reject) error {
+		rejects = append(rejects, r.Email)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := letterOf(richLetter, aolLetter)
+	again.List = strings.NewReader("email,name,topic\nann@friends.example,Ann,Sports\nbob@aol.example,Bob,news\n")
+	m, err := NewMailing(s, rng.New(1, 0), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, network := range []string{"", "aol"} {
+		to, body := m.Letter(mail.Recipient(i), nil)
+		if want := to + " " + network + "\n" + string(body); i >= len(proofs) || proofs[i] != want {
+			t.Errorf("got\n%s\nwant\n%s", proofs[i], want)
+		}
+	}
+	if fmt.Sprint(count, rejects) != "{5 2 2 1 0} [x@nowhere.example eve@friends.example ann@friends.example]" {
+		t.Errorf("%+v, rejected %s", count, rejects)
+	}
+	if blocks["{{#if topic=sports}}"] != 1 || len(blocks) != 1 {
+		t.Errorf("blocks %v", blocks)
+	}
+	// Without a scenario all get the first master, from whatever domain.
+	src = letterOf(richLetter, aolLetter)
+	src.List = strings.NewReader("email,name,topic\nbob@aol.com,Bob,\n")
+	if _, err := Prove(nil, src, letter, func(p Proof) error {
+		if p.Network != "" || !strings.Contains(string(p.Message), "News.") {
+			t.Errorf("%s gets\n%s", p.To, p.Message)
+		}
+		return nil
+	}, func(r list.Reject) error { return errors.New(r.Reason) }); err != nil {
+		t.Error(err)
 	}
 }

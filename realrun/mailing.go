@@ -180,11 +180,7 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 		}
 		return message.Default(from, s.Message.Size)
 	}
-	text, err := io.ReadAll(src.Template)
-	if err != nil {
-		return nil, err
-	}
-	t, err := message.Parse(src.TemplateName, text, src.Files)
+	t, err := src.letter(s)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +188,20 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	for _, of := range t.All() {
 		wrong = append(wrong, checkAuthor(of.FromAt()+": header From", of.From()))
 	}
+	return t, errors.Join(wrong...)
+}
+
+// letter reads the letter of src. Its variants must be for destinations of the scenario, which may be nil.
+func (src Source) letter(s *scenarios.Scenario) (*message.Template, error) {
+	text, err := io.ReadAll(src.Template)
+	if err != nil {
+		return nil, err
+	}
+	t, err := message.Parse(src.TemplateName, text, src.Files)
+	if err != nil || s == nil {
+		return t, err
+	}
+	var wrong []error
 	known := map[string]bool{}
 	for _, d := range s.Destinations {
 		known[d.Name] = true

@@ -3,6 +3,7 @@ package message
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"time"
 
@@ -55,10 +56,8 @@ func (t *Template) shown(pieces []piece) []piece {
 			out.WriteString("{{#else}}")
 		case p.edge == blockEnd:
 			out.WriteString("{{#end}}")
-		case p.edge == ifAny:
-			out.WriteString("{{#if " + t.fields[p.field].name + "}}")
-		case p.edge == ifEqual:
-			out.WriteString("{{#if " + t.fields[p.field].name + "=" + p.text + "}}")
+		case p.edge == ifAny, p.edge == ifEqual:
+			out.WriteString(t.condition(&p))
 		case p.field == literal:
 			out.WriteString(p.text)
 		case p.optional:
@@ -68,4 +67,34 @@ func (t *Template) shown(pieces []piece) []piece {
 		}
 	}
 	return []piece{measured(out.String())}
+}
+
+// Parts describes what a message of the master has, such as "text and HTML, 2 attachments".
+func (t *Template) Parts() string {
+	words := "text"
+	switch {
+	case t.text == nil:
+		words = "HTML alone"
+	case t.html != nil:
+		words = "text and HTML"
+	}
+	switch n := len(t.attached); n {
+	case 0:
+	case 1:
+		words += ", 1 attachment"
+	default:
+		words += fmt.Sprintf(", %d attachments", n)
+	}
+	return words
+}
+
+// Doubts returns what is allowed and rarely meant, one sentence each.
+func (t *Template) Doubts() (all []string) {
+	for _, of := range t.All() {
+		if of.text == nil {
+			all = append(all, of.name+": HTML without text: readers that show text show nothing, and filters count it "+
+				"against a letter")
+		}
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -445,6 +446,47 @@ func TestVariants(t *testing.T) {
 	}
 	if all := tmpl.All(); len(all) != 3 || all[1].From().String() != "b@x.test" || all[1].FromAt() != "in/aol.txt:1:7" {
 		t.Errorf("%d letters, the second from %s", len(all), all[1].From())
+	}
+}
+
+// A master is the letter as its author wrote it, and has the same digest whatever the names of its files.
+func TestMasters(t *testing.T) {
+	const body = "Hello {{name|friend}}, {{city}}\r\n{{#if topic=x}}1{{#else}}2{{#if name}}3{{#end}}{{#end}}\r\n"
+	const page = "<p>{{name}}</p>\r\n"
+	make := func(file, subject string) Master {
+		masters := parsed(t, "From: a@x.test\nSubject: "+subject+"\nHTML: "+file+"\n\n"+body,
+			folder(file, page)).Masters()
+		if len(masters) != 1 {
+			t.Fatal(len(masters))
+		}
+		checkWire(t, masters[0].Message)
+		return masters[0]
+	}
+	long := strings.Repeat("{{#if topic=sports}}Goals{{#end}}", 40)
+	for _, subject := range []string{"s {{name}}", "{{#if topic}}ü{{#end}}{{name|x}}", long} {
+		m := make("a.html", subject)
+		structure, all := leaves(t, m.Message)
+		if structure != "multipart/alternative(text/plain text/html)" || all[0].text != body || all[1].text != page {
+			t.Errorf("%s %q", structure, all)
+		}
+		got, _ := netmail.ReadMessage(bytes.NewReader(m.Message))
+		if s := decode(t, got.Header.Get("Subject")); s != subject {
+			t.Errorf("subject %q, want %q", s, subject)
+		}
+		if sum := fmt.Sprintf("%x", sha256.Sum256(m.Message)); m.Digest != sum ||
+			make("b.html", subject).Digest != sum {
+			t.Errorf("digest %s, want %s", m.Digest, sum)
+		}
+		if make("a.html", subject+".").Digest == m.Digest {
+			t.Error("two letters have one digest")
+		}
+	}
+	for head, want := range map[string]string{"": "text", "HTML: h\n": "text and HTML",
+		"Attach: h\n":            "text, 1 attachment",
+		"Attach: h\nAttach: h\n": "text, 2 attachments"} {
+		if got := parsed(t, headers+head+"\nx\n", folder("h", "<p>")).Parts(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -354,3 +354,29 @@ func (m *Meta) appendTo(dst []byte, e escape) []byte {
 	}
 	return e.append(dst, m.To.String())
 }
+
+// Blocks calls each for every block of the master, with its condition as the author writes it, and
+// whether a row gets it.
+func (r *Renderer) Blocks(values []string, m Meta, each func(condition string, holds bool)) {
+	in := func(pieces []piece) {
+		for i := range pieces {
+			switch p := &pieces[i]; p.edge {
+			case ifAny, ifEqual:
+				each(r.t.condition(p), r.holds(p, values, &m))
+			}
+		}
+	}
+	for _, h := range r.t.head {
+		in(h.value)
+	}
+	in(r.t.text)
+	in(r.t.html)
+}
+
+// condition returns the tag that begins a block.
+func (t *Template) condition(p *piece) string {
+	if p.edge == ifAny {
+		return "{{#if " + t.fields[p.field].name + "}}"
+	}
+	return "{{#if " + t.fields[p.field].name + "=" + p.text + "}}"
+}
