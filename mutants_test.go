@@ -42,7 +42,7 @@ var checks = []check{
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
 	{"search", []string{"./sim/tune"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
-	{"live", []string{"./realrun/message", "./realrun"}},
+	{"live", []string{"./realrun/dial", "./realrun/message", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},
 	{"golden", []string{"./sim", "-run", "Golden"}},
@@ -51,7 +51,7 @@ var checks = []check{
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients|Nothing"}},
 	{"commands", []string{"./cmd/flyball", "-run",
-		"OutIsNot|Stranger|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
+		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},
 }
 

@@ -6,12 +6,13 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
+	"flyball/realrun/dial"
 	"flyball/scenarios"
 )
 
 // Check returns an error if a scenario needs anything that a live run cannot do,
-// or names a domain that is not reserved (ErrRefused).
-func Check(s *scenarios.Scenario) error {
+// or names a domain that is neither reserved nor allowed (dial.ErrRefused).
+func Check(s *scenarios.Scenario, allow *dial.Allowlist) error {
 	var l conf.List
 	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining",
 		"got true, want false in a live run: the client does not pipeline")
@@ -26,28 +27,17 @@ func Check(s *scenarios.Scenario) error {
 			continue
 		}
 		l.Check(a.Domain == d.Domain, key, "got %q, want it in lower case: %q", d.Domain, a.Domain)
-		if !a.Reserved() {
-			return fmt.Errorf("scenario %s: %s: %w: got %q, want a reserved domain, such as \"provider.example\" "+
-				"(RFC 2606)", s.Name, key, ErrRefused, d.Domain)
+		if err := allow.CheckDomain(a.Domain); err != nil {
+			return fmt.Errorf("scenario %s: %s: %w", s.Name, key, err)
 		}
 	}
 	if from, err := mail.ParseAddress(s.Message.From); err != nil {
 		l.Check(false, "message.from", "got %q, want an address: %v", s.Message.From, err)
-	} else if err := checkAuthor("scenario "+s.Name+": message.from", from); err != nil {
-		return err
+	} else if err := allow.CheckSender(from.Domain); err != nil {
+		return fmt.Errorf("scenario %s: message.from: %w", s.Name, err)
 	}
 	if l != nil {
 		return fmt.Errorf("scenario %s: %w", s.Name, errors.Join(l...))
 	}
 	return nil
-}
-
-// checkAuthor refuses an author address whose domain is not reserved, because
-// replies to the message would go there. Where names the place of the address.
-func checkAuthor(where string, a mail.Address) error {
-	if a.Reserved() {
-		return nil
-	}
-	return fmt.Errorf("%s: %w: got domain %q, want a reserved one, such as \"sender.example\" (RFC 2606)", where,
-		ErrRefused, a.Domain)
 }

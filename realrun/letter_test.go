@@ -10,6 +10,7 @@ import (
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
+	"flyball/realrun/dial"
 	"flyball/scenarios"
 )
 
@@ -99,7 +100,8 @@ func TestVariantsAreRefused(t *testing.T) {
 		{strings.Replace(richLetter, "Variant: aol", "Variant: aoll", 1), aolLetter,
 			`letter.txt:5:10: header Variant: got network "aoll", want a destination of scenario networks`},
 		{richLetter, strings.Replace(aolLetter, "sender.example", "aol.com", 1), "aol.txt:1:7: header From: " +
-			ErrRefused.Error() + `: got domain "aol.com", want a reserved one, such as "sender.example" (RFC 2606)`},
+			dial.ErrRefused.Error() + `: got domain "aol.com", want a reserved one, such as "sender.example" ` +
+			`(RFC 2606)`},
 		{richLetter, strings.Replace(aolLetter, "{{name}}", "{{nick}}", 1),
 			`aol.txt:4:5: {{nick}} has no column in the list, which begins with ["email" "name" "topic"]`},
 	} {

@@ -11,6 +11,7 @@ import (
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
+	"flyball/realrun/dial"
 	"flyball/realrun/message"
 	"flyball/scenarios"
 )
@@ -61,6 +62,7 @@ type Source struct {
 	Rejects                                 io.Writer     // receives the reject file of the list
 	Key                                     mail.Key      // of the run
 	Date                                    time.Time     // of the messages
+	Allow                                   *dial.Allowlist
 }
 
 // NewMailing returns the mailing of a scenario, with the list of src or, without
@@ -95,7 +97,8 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 	var at []mail.Destination
 	var scratch []byte
 	options := list.Options{
-		FoldCase: src.FoldCase,
+		FoldCase:    src.FoldCase,
+		AllowDomain: func(domain string) bool { return src.Allow.CheckDomain(domain) == nil },
 		Header: func(columns []string) ([]int, error) {
 			if _, err := template.Bind(columns); err != nil { // an error names all columns
 				return nil, err
@@ -186,7 +189,9 @@ func template(s *scenarios.Scenario, src Source) (*message.Template, error) {
 	}
 	var wrong []error
 	for _, of := range t.All() {
-		wrong = append(wrong, checkAuthor(of.FromAt()+": header From", of.From()))
+		if err := src.Allow.CheckSender(of.From().Domain); err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: header From: %w", of.FromAt(), err))
+		}
 	}
 	return t, errors.Join(wrong...)
 }

@@ -9,6 +9,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/replies"
+	"flyball/realrun/dial"
 	"flyball/realrun/names"
 )
 
@@ -36,8 +37,9 @@ type SMTP struct {
 	Replies  []replies.Table // the sender's reading of replies, by destination; none beyond the end
 	Key      mail.Key        // of the run
 	Scale    float64
-	Domain   string      // of the envelope sender and of EHLO
-	Broken   func(error) // called when this computer cannot continue; must stop the run
+	Allow    *dial.Allowlist // where it may connect
+	Domain   string          // of the envelope sender and of EHLO
+	Broken   func(error)     // called when this computer cannot continue; must stop the run
 
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
 	// dot is sent.
@@ -113,9 +115,9 @@ func (p *process) offer(ctx context.Context, a mail.Attempt) mail.Reply {
 // A lack of resources on this computer stops the run; it does not count as the
 // recipient's failure.
 func (p *process) connect(ctx context.Context, addr string, table replies.Table) *mail.Reply {
-	dial, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
+	dialling, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
 	defer cancel()
-	conn, err := dialLoopback(dial, addr)
+	conn, err := p.Allow.Dial(dialling, "tcp", addr)
 	switch {
 	case ctx.Err() != nil:
 		return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}

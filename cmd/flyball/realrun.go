@@ -24,7 +24,8 @@ func (a *app) realrunCommand() *cobra.Command {
 		Long: `Run a scenario with the same engine over real SMTP: by default to embedded
 receivers on loopback that answer as the network model does, so that every
 recipient ends as in the simulation. Flyball connects only to loopback addresses
-and sends only to reserved domains.
+and sends only to reserved domains, unless --allow names a file that allows others
+(docs/outside.md).
 
 A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
@@ -55,6 +56,9 @@ force or the head of the promotions is missing.`,
 					return fail(exitUsage, "--head: %w", err)
 				}
 			}
+			if terminal.Is(a.in) {
+				q.Outside.Ask = a.askCount
+			}
 			return a.live(&q, &to)
 		},
 	}
@@ -76,10 +80,26 @@ force or the head of the promotions is missing.`,
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
 	f.StringVar(&q.Template, "template", "",
 		"letter, and the files that its headers name; a plain one of the scenario's size if not given")
-	f.StringVar(&q.Receiver, "receiver", "", "deliver everything to the SMTP server at this loopback IP:PORT instead")
+	f.StringVar(&q.Receiver, "receiver", "",
+		"deliver everything to the SMTP server at this IP:PORT instead, which is on loopback or allowed")
+	f.StringVar(&q.Outside.Allow, "allow", "",
+		"file of receivers outside of loopback, and of the domains that may be mailed there; needs --promotion, "+
+			"--list and the number of recipients")
+	f.IntVar(&q.Outside.Count, "count", 0,
+		"with --allow: number of recipients that the operator expects; asked for on a terminal if not given")
 	f.Float64Var(&q.Scale, "time-scale", 0,
 		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")
 	return c
+}
+
+// askCount asks the operator how many recipients the run is to mail.
+func (a *app) askCount() (int, error) {
+	fmt.Fprint(a.errout, "How many recipients is this run to mail? ")
+	var n int
+	if _, err := fmt.Fscanln(a.in, &n); err != nil {
+		return 0, fmt.Errorf("got no number, want one: %w", err)
+	}
+	return n, nil
 }
 
 func (a *app) live(q *task.Live, to *output) error {
@@ -100,5 +120,5 @@ func (a *app) live(q *task.Live, to *output) error {
 	if err == nil {
 		err = cmp.Or(out.Unkept, out.Nothing)
 	}
-	return errors.Join(out.Books, err)
+	return errors.Join(out.Books, out.Astray, err)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -16,23 +17,32 @@ import (
 )
 
 // stranger is a receiver that is not Flyball's. It takes all mail.
-type stranger struct{ got atomic.Int32 }
+type stranger struct {
+	got  atomic.Int32
+	lock sync.Mutex
+	from []string // envelope senders
+}
 
 func (s *stranger) NewSession(*smtp.Conn) (smtp.Session, error) { return s, nil }
-func (s *stranger) Mail(string, *smtp.MailOptions) error        { return nil }
-func (s *stranger) Rcpt(string, *smtp.RcptOptions) error        { return nil }
-func (s *stranger) Reset()                                      {}
-func (s *stranger) Logout() error                               { return nil }
+func (s *stranger) Mail(from string, _ *smtp.MailOptions) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.from = append(s.from, from)
+	return nil
+}
+func (s *stranger) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (s *stranger) Reset()                               {}
+func (s *stranger) Logout() error                        { return nil }
 func (s *stranger) Data(r io.Reader) error {
 	s.got.Add(1)
 	_, err := io.Copy(io.Discard, r)
 	return err
 }
 
-// receive starts a stranger on loopback, and returns its address.
-func receive(t *testing.T) (*stranger, string) {
+// receive starts a stranger at an address of this machine, and returns the address with its port.
+func receive(t *testing.T, host string) (*stranger, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +60,7 @@ func TestStrangersKeepTheirOwnTime(t *testing.T) {
 	scenario := filepath.Join(dir, "live.toml")
 	os.WriteFile(scenario, []byte(oneDestination), 0o644)
 	for asked, want := range map[string]string{"": "1", "20": "20"} {
-		got, at := receive(t)
+		got, at := receive(t, "127.0.0.1")
 		args := []string{"realrun", "-q", scenario, "--receiver", at, "--set", "campaign[0].recipients=3",
 			"--out", filepath.Join(dir, "out"+asked)}
 		if asked != "" {

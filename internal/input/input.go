@@ -31,6 +31,7 @@ var (
 	Proximity   = Kind{"what a run has learned", 256 << 20}
 	Samples     = Kind{"recorded intervals", 1 << 30}
 	Events      = Kind{"recorded events", 64 << 30}
+	Allowlist   = Kind{"an allowlist", 1 << 20}
 	Promotions  = Kind{"promotion records", 64 << 20}
 	Checkpoint  = Kind{"a checkpoint", 16 << 30}
 	Progress    = Kind{"the progress of a study", 4 << 30}

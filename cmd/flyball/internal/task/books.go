@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/realrun"
+	"flyball/realrun/dial"
 	"flyball/realrun/sink"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -23,7 +24,9 @@ type prepared struct {
 	rejects  *spool // of a list; nil without one
 	mailing  *realrun.Mailing
 	resolver realrun.Resolver
-	sink     *sink.Sink // nil with a receiver that is not Flyball's
+	allow    *dial.Allowlist  // nil: loopback and reserved domains
+	allowed  *realrun.Allowed // nil without an allowlist
+	sink     *sink.Sink       // nil with a receiver that is not Flyball's
 	ends     *ends
 	secret   mail.Key // of the run
 }

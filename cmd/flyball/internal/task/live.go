@@ -19,6 +19,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/netmodel"
 	"flyball/realrun"
+	"flyball/realrun/dial"
 	"flyball/realrun/names"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
@@ -34,10 +35,11 @@ type Live struct {
 	FoldCase  bool       // addresses that differ in upper and lower case only are duplicates
 	Template  string     // of the message; empty: a plain one of the scenario's size
 	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
-	Receiver  string     // IP:PORT of an SMTP server on loopback; empty: receivers that follow the model
-	Scale     float64    // how many times faster than real time; 0: the scenario's own, or 1 with a Receiver
-	State     string     // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
-	Resume    bool       // go on with the mailing in State
+	Receiver  string     // IP:PORT of an SMTP server that is allowed; empty: receivers that follow the model
+	Outside   Outside
+	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 with a Receiver
+	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
+	Resume    bool    // go on with the mailing in State
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
@@ -50,6 +52,7 @@ type Lived struct {
 	Outcome
 	GoOn    string // command that goes on with the mailing; empty if none can
 	Broken  error  // why the run ended early and its folder is partial; nil if it did not
+	Astray  error  // set if attempts led to no receiver that is allowed for their domain
 	Books   error  // set if the receivers' ledger and the sender's disagree
 	Unkept  error  // set if this machine was too slow to judge the scenario's expectations
 	Nothing error  // set if the run tried to deliver mail and delivered none, and no expectation judges it
@@ -61,7 +64,7 @@ func (q *Live) Validate() error {
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
-	wrong = append(wrong, q.Keep.Validate())
+	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q))
 	if q.Promotion.File == "" && q.Promotion.Head != "" {
 		wrong = append(wrong, Fail(Usage, "--head: got no --promotion, want the file whose last record it names"))
 	}
@@ -145,10 +148,10 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		inputs = realrun.NewJournal(&journal)
 	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
-		Dialogue: s.Dialogue, Key: r.secret, Scale: scale,
-		Domain: "sender.example", Broken: cancel}
+		Dialogue: s.Dialogue, Key: r.secret, Scale: scale, Allow: r.allow,
+		Domain: r.sender(), Broken: cancel}
 	began := time.Now()
-	runner, err := realrun.New(s, &r.mailing.List, scale, transport, r.ends.watch, inputs)
+	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport), r.ends.watch, inputs)
 	if err != nil {
 		return nil, Error{Invalid, err}
 	}
@@ -224,6 +227,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if !stopped && len(s.Expect) == 0 {
 		out.Nothing = r.ends.nothing()
 	}
+	out.Astray = r.astray()
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
 		out.Broken = Fail(Environment, "the run was stopped: %w", broken)
 	} else if unkept != nil {
@@ -239,7 +243,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 func (q *Live) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
-		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--promotion", q.Promotion.File}} {
+		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--allow", q.Outside.Allow},
+		{"--promotion", q.Promotion.File}} {
 		if f.value != "" {
 			words = append(words, f.name, Quote(f.value))
 		}
@@ -259,16 +264,17 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 	} else {
 		rand.Read(r.secret[:]) // never fails
 	}
+	var err error
+	if r.allow, err = q.Outside.read(); err != nil {
+		return nil, err
+	}
 	if q.Receiver != "" {
-		if err := realrun.CheckLoopback(q.Receiver); err != nil {
+		if err := r.allow.CheckAddress(q.Receiver); err != nil {
 			kind := Usage
-			if errors.Is(err, realrun.ErrRefused) {
+			if errors.Is(err, dial.ErrRefused) {
 				kind = Refused
 			}
 			return nil, Fail(kind, "--receiver: %w", err)
-		}
-		if err := realrun.Probe(q.Receiver); err != nil {
-			return nil, Fail(Environment, "--receiver: %w", err)
 		}
 		at, err := netip.ParseAddrPort(q.Receiver)
 		if err != nil {
@@ -276,15 +282,22 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 		}
 		r.resolver = fixed(at)
 	}
-	if err := realrun.Check(s); errors.Is(err, realrun.ErrRefused) {
+	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
 		return nil, Error{Refused, err}
 	} else if err != nil {
 		return nil, Error{Invalid, err}
 	}
 	key := rng.New(s.Seed, 0)
-	var err error
-	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, date); err != nil {
+	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, date, r.allow); err != nil {
 		return nil, err
+	}
+	if err := q.Outside.confirm(r.mailing.List.Len()); err != nil {
+		return nil, err
+	}
+	if q.Receiver != "" {
+		if err := r.allow.Probe(q.Receiver); err != nil {
+			return nil, Fail(Environment, "--receiver: %w", err)
+		}
 	}
 	r.ends = newEnds(r.mailing.List.Len())
 	network := netmodel.NewNetwork(s.Netmodel(), key).With(key, s.Ends(r.mailing.List.Len()))
@@ -313,10 +326,10 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time) (*realrun.Mailing, *spool,
-	error) {
+func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time,
+	allow *dial.Allowlist) (*realrun.Mailing, *spool, error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
-		Key: secret, Date: date}
+		Key: secret, Date: date, Allow: allow}
 	if err := withoutList(q.List, q.Suppress, q.FoldCase); err != nil {
 		return nil, nil, err
 	}
@@ -357,7 +370,7 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 	}
 	m, err := realrun.NewMailing(s, key, src)
 	switch {
-	case errors.Is(err, realrun.ErrRefused):
+	case errors.Is(err, dial.ErrRefused):
 		return nil, nil, Error{Refused, err}
 	case err != nil:
 		err = Mistaken(err, q.List, scenarios.AList, scenarios.ATable)

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"flyball/internal/apart"
+	"flyball/internal/mail"
+	"flyball/realrun/promotion"
+	"flyball/scenarios"
+)
+
+// A live run mails people only with an allowlist, a promotion and the number of recipients; whatever is missing or does
+// not fit, nothing is sent. The receiver is on loopback, where real domains need the same as outside.
+func TestPeopleAreMailedWithEverythingGiven(t *testing.T) { mailPeople(t, "127.0.0.1") }
+
+// The same with a receiver outside of loopback, in a network that leads nowhere.
+func TestPeopleOutsideAreMailed(t *testing.T) {
+	if apart.Run(t, "192.0.2.25/32") {
+		mailPeople(t, "192.0.2.25")
+	}
+}
+
+func mailPeople(t *testing.T, host string) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, at := receive(t, host)
+	_, port, _ := strings.Cut(at, ":")
+	write("live.toml", strings.ReplaceAll(oneDestination, "example.com", "partner.org"))
+	write("people.csv", "email\nann@partner.org\nbob@partner.org\ncid@elsewhere.net\nroot@localhost\n")
+	allow := fmt.Sprintf(`schema_version = 1
+sender = "sender.com"
+allow = [{ networks = ["%s"], ports = [%s], domains = ["partner.org"] }]
+caps = { per_day = 100, per_second = 100 }
+`, host, port)
+	write("allow.toml", allow)
+	write("elsewhere.toml", strings.Replace(allow, port, "1", 1)) // the domain may go to another receiver alone
+	write("bad.toml", strings.Replace(allow, strconv.Quote(host), `"0.0.0.0/0"`, 1))
+	write("letter.txt", "From: news@sender.com\nSubject: Hello\n\nHello.\n")
+	write("strange.txt", "From: news@stranger.com\nSubject: Hello\n\nHello.\n")
+	def := scenarios.Default()
+	if _, err := promotion.Add(in("p.jsonl"), "", promotion.Record{By: "ann", Shown: promotion.Shown{
+		Scenario: "quickstart", Replications: 10}, Parameters: string(def.Parameters().TOML())}, time.Now,
+		time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := "--receiver: refused for safety: got " + at + ", want an address and port that "
+	if host == "127.0.0.1" { // where a receiver may be, though not for this domain
+		elsewhere = "led to no receiver that is allowed; the first: refused for safety: got mail of domain " +
+			"\"partner.org\" for 127.0.0.1:"
+	}
+	given := map[string]string{"--allow": in("allow.toml"), "--promotion": in("p.jsonl"), "--list": in("people.csv"),
+		"--count": "2", "--receiver": at, "--template": in("letter.txt"), "--set": "horizon=2s"}
+	for _, v := range []struct {
+		flag, value string // given instead; empty: left out
+		code        int
+		words       string
+	}{
+		{"--promotion", "", exitRefused, "--allow: got no --promotion, want the records"},
+		{"--count", "", exitRefused, "--count: got none, want 2, the number of recipients"},
+		{"--count", "3", exitRefused, "--count: got 3, want 2"},
+		{"--list", "", exitRefused, "--allow: got no --list, want one"},
+		{"--receiver", "", exitUsage, "--allow: got no --receiver, want one"},
+		{"--time-scale", "10", exitRefused, "--time-scale: got 10, want 1 with --allow"},
+		{"--template", in("strange.txt"), exitRefused, `strange.txt:1:7: header From: refused for safety: got domain ` +
+			`"stranger.com", want a reserved one, or the sender's in ` + in("allow.toml") + `, sender.com`},
+		{"--receiver", "192.0.2.1:25", exitRefused, "want an address and port that " + in("allow.toml") + " allows"},
+		{"--allow", "", exitUsage, "--count: got 2, want --allow too"},
+		{"--allow", in("bad.toml"), exitInvalid, `bad.toml:3:24: allow[0].networks[0]: got "0.0.0.0/0", want a length`},
+		{"--allow", in("nosuch.toml"), exitUsage, "--allow: open "},
+		{"--allow", in("elsewhere.toml"), exitRefused, elsewhere},
+		{"", "", 0, "4 rows = 2 accepted + 2 rejected"},
+	} {
+		args := []string{"realrun", "-q", in("live.toml"), "--out", in("out"), "--force"}
+		for flag, value := range given {
+			if flag == v.flag {
+				value = v.value
+			}
+			if value != "" {
+				args = append(args, flag, value)
+			}
+		}
+		if given[v.flag] == "" && v.flag != "" {
+			args = append(args, v.flag, v.value)
+		}
+		code, out, errout := invoke(t, args...)
+		if want := int32(2); code != v.code || !strings.Contains(out+errout, v.words) ||
+			got.got.Load() != map[bool]int32{true: want, false: 0}[v.code == 0] {
+			t.Errorf("%s %q: exit code %d, want %d; %d messages: %s%s, want %s", v.flag, v.value, code, v.code,
+				got.got.Load(), out, errout, v.words)
+		}
+	}
+	for _, from := range got.from {
+		if a, err := mail.ParseAddress(from); err != nil || a.Domain != "sender.com" {
+			t.Errorf("the envelope is from %s, want the sender's domain", from)
+		}
+	}
+}
