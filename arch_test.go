@@ -32,7 +32,7 @@ reports/measure
 scenarios
 -- shells
 internal/agenda internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
-internal/durable internal/fault realrun/names realrun/dial
+internal/durable internal/fault realrun/names realrun/dial realrun/wire
 realrun/journal realrun/faulty
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope

@@ -45,6 +45,7 @@ type trip struct {
 	dest    mail.Destination // destination of the connection
 	step    uint8            // next step of the dialogue
 	ended   bool             // the next event is the end
+	helo    bool             // over another new connection, since the first one was closed at EHLO
 }
 
 // NewModel returns the model of server s, as if it were the only server.
@@ -76,7 +77,7 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	t := &m.trips[a.Slot]
 	m.busy++
 	t.gen, t.kind, t.to, t.try = a.Gen, a.Conn, a.Rcpt, a.Try
-	t.start = now
+	t.start, t.helo = now, false
 	t.stretch = m.Stretch(m.server, m.busy)
 	if a.Conn == mail.Fresh {
 		m.HangUp(a.Slot)
@@ -190,14 +191,14 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 
 // Handle processes the due event of a slot. It reports whether the attempt has ended,
 // and how in c, or else pushes the next event to q. An attempt whose kept connection has
-// come to its end goes on over a new one.
+// come to its end goes on over a new one, and an attempt that wants HELO over another one.
 func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Completion) (ended bool) {
 	t := &m.trips[slot]
 	if !t.ended {
 		q.PushAgain(m.advance(at, t), int(slot))
 		return false
 	}
-	if t.reply.Stage <= mail.StageMAIL && t.kind.EndedBy(&t.reply) {
+	if t.reply.Stage <= mail.StageMAIL && m.goesOn(t) {
 		m.HangUp(slot)
 		t.kind = mail.Fresh
 		q.PushAgain(m.enter(at, t), int(slot))
@@ -213,6 +214,17 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Complet
 	}
 	c.Reply, c.Way, c.Slot, c.Gen = t.reply, mail.NewWay(t.lookup, hops), slot, t.gen
 	return true
+}
+
+// goesOn reports whether the attempt goes on over a new connection, which the end of the one that it
+// had says nothing about.
+func (m *Model) goesOn(t *trip) bool {
+	if t.kind != mail.Fresh {
+		return t.kind.EndedBy(&t.reply)
+	}
+	again := !t.helo && t.reply.WantsHELO()
+	t.helo = t.helo || again
+	return again
 }
 
 // AtGate reports whether the next step of the attempt of a slot is the transfer of the message, up to and including

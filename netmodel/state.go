@@ -14,7 +14,7 @@ func (m *Model) State(c *snap.Codec) {
 }
 
 func (t *trip) state(c *snap.Codec) {
-	c.Fields(&t.start, &t.lookup, &t.gen, &t.kind, &t.to, &t.try, &t.stretch, &t.step, &t.dest, &t.ended)
+	c.Fields(&t.start, &t.lookup, &t.gen, &t.kind, &t.to, &t.try, &t.stretch, &t.step, &t.dest, &t.ended, &t.helo)
 	t.reply.State(c)
 	v, m := &t.conn, &t.msg
 	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.rtt, &v.drawn.hops, &v.fail, &v.from, &v.refused, &v.counted,

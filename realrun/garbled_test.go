@@ -114,7 +114,9 @@ func TestFirstDigitDecides(t *testing.T) {
 		{"banner", "120 later", mail.Failed, 80, garbled(mail.StageBanner)},
 		{"banner", "354 what", mail.Failed, 80, garbled(mail.StageBanner)},
 		{"ehlo", "220 here", mail.Done, 40, done},
-		{"ehlo", "250-here\r\n250-8BITMIME\r\n250 SIZE 9", mail.Done, 40, done},
+		{"ehlo", "250-here\r\n250-8BITMIME\r\n250 SIZE 9000", mail.Done, 40, done},
+		{"ehlo", "250-here\r\n250 SIZE 9", mail.Failed, 40, mail.Reply{Stage: mail.StageMAIL, Code: 552}},
+		{"ehlo", closes, mail.Done, 40, done},              // then HELO
 		{"ehlo", "502 no extensions", mail.Done, 40, done}, // then HELO
 		{"mail", "251 fine", mail.Done, 40, done},
 		{"mail", "299 fine", mail.Done, 40, done},
@@ -191,6 +193,12 @@ func TestKeptConnectionComesToItsEnd(t *testing.T) {
 		{"closed at the second MAIL", secondMAIL(closes)},
 		{"421 at the second MAIL", secondMAIL("421 enough")},
 		{"421 in lines at the second MAIL", secondMAIL("421-enough\r\n421 for now")},
+		{"452 at the second MAIL", secondMAIL("452 4.5.3 enough messages")},
+		{"503 at the second MAIL", secondMAIL("503 not now")},
+		{"garbled at the second MAIL", secondMAIL("hm")},
+		{"closed at the fourth MAIL", fourthMAIL(closes)},
+		{"421 at the fourth MAIL", fourthMAIL("421 enough")},
+		{"a reply too many to the dot", always("dot", "250 taken\r\n250 taken")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -221,6 +229,15 @@ func TestKeptConnectionComesToItsEnd(t *testing.T) {
 func secondMAIL(reply string) func(command) string {
 	return func(c command) string {
 		if c.verb == "mail" && c.message > 1 {
+			return reply
+		}
+		return ""
+	}
+}
+
+func fourthMAIL(reply string) func(command) string {
+	return func(c command) string {
+		if c.verb == "mail" && c.message > 3 {
 			return reply
 		}
 		return ""

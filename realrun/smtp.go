@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"flyball/internal/mail"
 	"flyball/internal/replies"
+	"flyball/internal/vt"
 	"flyball/realrun/dial"
 	"flyball/realrun/names"
+	"flyball/realrun/wire"
 )
 
 // Resolver looks up where attempts may deliver.
@@ -44,27 +49,43 @@ type SMTP struct {
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
 	// dot is sent.
 	Gate func(mail.Attempt) bool
+
+	open  atomic.Int64 // connections
+	alone sync.Map     // netip.AddrPort -> time.Time: until then a receiver gets one command at a time
 }
 
+// aloneFor is how long a receiver that offered PIPELINING, and did not answer all commands that
+// came together, gets one at a time.
+const aloneFor = vt.Hour
+
 // Process returns an MTA process without a connection.
-func (t *SMTP) Process(mail.Server, mail.Slot) Process { return &process{SMTP: t} }
+func (t *SMTP) Process(mail.Server, mail.Slot) Process {
+	return &process{SMTP: t, options: wire.Options{Name: t.Domain, Patience: t.patience,
+		Block: t.scaled(mail.BlockPatience), Sent: func() { reached("dot") }}}
+}
 
 // process is an MTA process and the connection that it keeps.
 type process struct {
 	*SMTP
-	client *client // nil: no connection
-	body   []byte
+	options wire.Options
+	client  *wire.Client  // nil: no connection
+	table   replies.Table // of its destination
+	sent    int           // messages offered over it
+	body    []byte
 }
 
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
 // have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
-	if a.Conn != mail.Fresh && p.client != nil {
-		r := p.offer(ctx, a)
+	if a.Conn != mail.Fresh && p.takes() {
+		begin := func() *mail.Reply { return nil }
+		if a.Conn == mail.Reset {
+			begin = p.client.Renew
+		}
+		r := p.offer(ctx, a, begin)
 		if !a.Conn.EndedBy(&r) {
 			return r
 		}
-		a.Conn = mail.Fresh
 	}
 	p.HangUp()
 	route := p.Resolver.Resolve(ctx, &a)
@@ -73,6 +94,9 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	}
 	if route.Fault != mail.NoFault {
 		return mail.Reply{Stage: mail.StageDNS, Fault: route.Fault}
+	}
+	if p.table = nil; int(a.Dest) < len(p.Replies) {
+		p.table = p.Replies[a.Dest]
 	}
 	var trial names.Trial
 	for _, c := range route.To {
@@ -83,133 +107,152 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	return trial.Reply()
 }
 
-// deliver makes an attempt over a new connection to one candidate.
-func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) mail.Reply {
-	var table replies.Table
-	if int(a.Dest) < len(p.Replies) {
-		table = p.Replies[a.Dest]
-	}
-	if r := p.connect(ctx, to.At.String(), table); r != nil {
-		return *r
-	}
-	return p.offer(ctx, a)
+// takes reports whether the kept connection is there and takes another message.
+func (p *process) takes() bool {
+	return p.client != nil && (p.client.Offer.Messages == 0 || p.sent < p.client.Offer.Messages)
 }
 
-// offer carries the message of an attempt over the open connection, and closes
-// the connection if it cannot carry another one.
-func (p *process) offer(ctx context.Context, a mail.Attempt) mail.Reply {
+// deliver makes an attempt over a new connection to one candidate, and over another one with
+// HELO if the candidate closes at EHLO.
+func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) (r mail.Reply) {
+	until, known := p.alone.Load(to.At)
+	p.options.Pipelining = p.Dialogue.Pipelining && !(known && time.Now().Before(until.(time.Time)))
+	for _, greet := range []func(*wire.Client) *mail.Reply{(*wire.Client).Greet, (*wire.Client).GreetPlainly} {
+		if r := p.connect(ctx, to.At.String()); r != nil {
+			return *r
+		}
+		client := p.client
+		r = p.offer(ctx, a, func() *mail.Reply { return greet(client) })
+		if client.Short {
+			p.alone.Store(to.At, time.Now().Add(p.scaled(aloneFor)))
+		}
+		if !r.WantsHELO() {
+			break
+		}
+	}
+	return r
+}
+
+// offer carries the message of an attempt over the open connection once begin has
+// made it ready for MAIL, and closes the connection if it cannot carry another one.
+func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.Reply) mail.Reply {
 	// A cancelled run aborts every conversation that has not reached its final dot.
-	conn := p.client.Conn
-	disarm := context.AfterFunc(ctx, func() { conn.Close() })
-	r, sent := p.converse(a, disarm)
+	client := p.client
+	disarm := context.AfterFunc(ctx, func() { client.Close() })
+	r, sent := p.converse(a, begin, disarm)
 	if !disarm() && !sent {
 		r = mail.Reply{Stage: r.Stage, Fault: mail.Aborted}
 	}
-	if !r.Open() {
+	if r.Code >= 400 {
+		r.Row = p.table.Match(r.Stage, int(r.Code), string(client.Text()))
+	}
+	if !r.Open() || !client.Usable() {
 		p.abort()
 	}
 	return r
 }
 
-// connect opens a connection, and returns nil or the reply that ends the attempt.
-// A lack of resources on this computer stops the run; it does not count as the
-// recipient's failure.
-func (p *process) connect(ctx context.Context, addr string, table replies.Table) *mail.Reply {
-	dialling, cancel := context.WithTimeout(ctx, p.patience(mail.StageConnect))
-	defer cancel()
-	conn, err := p.Allow.Dial(dialling, "tcp", addr)
-	switch {
-	case ctx.Err() != nil:
-		return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EADDRNOTAVAIL),
-		errors.Is(err, syscall.ENOBUFS):
-		p.Broken(fmt.Errorf("cannot open another connection: %w", err))
-		return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
-	case err != nil:
-		return failed(mail.StageConnect, err)
-	}
-	p.client = newClient(conn, table)
-	return nil
-}
-
 // converse sends one message over an open connection. It returns the reply and
 // whether the final dot was sent.
-func (p *process) converse(a mail.Attempt, disarm func() bool) (end mail.Reply, sent bool) {
-	if r := p.begin(a.Conn); r != nil {
+func (p *process) converse(a mail.Attempt, begin func() *mail.Reply, disarm func() bool) (end mail.Reply, sent bool) {
+	if r := begin(); r != nil {
 		return *r, false
 	}
 	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
 	p.body = message
-	if r := p.command(mail.StageMAIL, 2, "MAIL FROM:<%s>", p.Key.VERP(a.Rcpt, a.Try, p.Domain)); r != nil {
-		return *r, false
-	}
-	if r := p.command(mail.StageRCPT, 2, "RCPT TO:<%s>", to); r != nil {
-		return *r, false
-	}
-	if r := p.command(mail.StageDATA, 3, "DATA"); r != nil {
-		return *r, false
-	}
-	p.client.SetDeadline(time.Now().Add(p.patience(mail.StageDATA)))
-	data := p.client.out.DotWriter()
-	if _, err := data.Write(message); err != nil {
-		return *failed(mail.StageDATA, err), false
-	}
-	// From here on the message counts as sent, so the reply is waited for even if
+	p.sent++
+	// Once the gate lets the message pass it counts as sent, so the reply is waited for even if
 	// the run is cancelled meanwhile.
-	if !disarm() || p.Gate != nil && !p.Gate(a) {
-		return mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false
+	gate := func() bool {
+		if !disarm() || p.Gate != nil && !p.Gate(a) {
+			return false
+		}
+		reached("passed")
+		return true
 	}
-	reached("passed")
-	if err := data.Close(); err != nil {
-		return *failed(mail.StageDot, err), true
+	end, sent = p.client.Send(wire.Envelope{From: p.Key.VERP(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
+	if sent && end.Fault == mail.NoFault {
+		reached("replied")
 	}
-	reached("dot")
-	if r := p.client.await(mail.StageDot, 2, p.patience(mail.StageDot)); r != nil {
-		return *r, true
-	}
-	reached("replied")
-	return mail.Reply{Code: 250, Stage: mail.StageDot}, true
+	return end, sent
 }
 
-// begin makes a connection ready for MAIL, and returns nil or the reply that ends
-// the attempt.
-func (p *process) begin(c mail.Conn) *mail.Reply {
-	switch c {
-	case mail.Reused:
-		return nil
-	case mail.Fresh:
-		if r := p.client.await(mail.StageBanner, 2, p.patience(mail.StageBanner)); r != nil {
-			return r
+// shortest and longest are how long an attempt waits that finds this computer without
+// descriptors or ports, before it tries again to connect.
+const shortest, longest = 10 * time.Millisecond, time.Second
+
+// connect opens a connection, and returns nil or the reply that ends the attempt. While this
+// computer lacks descriptors or ports, the attempt waits for connections that are closed
+// meanwhile, or until a shortage without any open connection has lasted for the patience: then
+// the run stops, and the recipient is not charged.
+func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
+	patience := p.patience(mail.StageConnect)
+	hopeless := time.Now().Add(patience)
+	for wait := shortest; ; wait = min(2*wait, longest) {
+		conn, err := p.dial(ctx, patience, addr)
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				conn.Close()
+			}
+			return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
+		case err == nil:
+			p.open.Add(1)
+			p.client, p.sent = wire.New(conn, &p.options), 0
+			return nil
+		case !lacks(err):
+			return &mail.Reply{Stage: mail.StageConnect, Fault: wire.Fault(err)}
+		case p.open.Load() > 0:
+			hopeless = time.Now().Add(patience)
+		case time.Now().After(hopeless):
+			p.Broken(fmt.Errorf("cannot open a connection: %w", err))
+			return &mail.Reply{Stage: mail.StageConnect, Fault: mail.Aborted}
 		}
-	case mail.Reset:
-		if r := p.command(mail.StageEHLO, 2, "RSET"); r != nil {
-			return r
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
 		}
 	}
-	r := p.command(mail.StageEHLO, 2, "EHLO %s", p.Domain)
-	if r != nil && (r.Code == 500 || r.Code == 502) { // RFC 5321 3.2: a server without extensions
-		r = p.command(mail.StageEHLO, 2, "HELO %s", p.Domain)
-	}
-	return r
 }
 
-func (p *process) command(stage mail.Stage, want uint16, format string, args ...any) *mail.Reply {
-	return p.client.command(stage, want, p.patience(stage), format, args...)
+func (p *process) dial(ctx context.Context, patience time.Duration, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return p.Allow.Dial(ctx, "tcp", addr)
+}
+
+// lacks reports whether err is a lack of descriptors, ports or memory on this computer.
+func lacks(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // HangUp sends QUIT and closes without waiting for the reply; see Process.
 func (p *process) HangUp() {
 	if p.client != nil {
-		p.client.leave()
-		p.client = nil
+		p.client.Leave()
+		p.closed()
 	}
 }
 
 func (p *process) abort() {
 	p.client.Close()
+	p.closed()
+}
+
+func (p *process) closed() {
 	p.client = nil
+	p.open.Add(-1)
 }
 
 func (t *SMTP) patience(stage mail.Stage) time.Duration {
-	return max(time.Duration(float64(t.Dialogue.Timeouts.Patience(stage))/t.Scale), time.Millisecond)
+	return t.scaled(t.Dialogue.Timeouts.Patience(stage))
+}
+
+func (t *SMTP) scaled(span vt.Span) time.Duration {
+	return max(time.Duration(float64(span)/t.Scale), time.Millisecond)
 }

@@ -106,6 +106,9 @@ func Doublings(size int64) (n int) {
 	return n
 }
 
+// BlockPatience is how long the client tries to send a part of a message (RFC 5321 4.5.3.2.5).
+const BlockPatience = 3 * vt.Minute
+
 // Patience returns how long the client waits for the reply of a stage.
 func (t Timeouts) Patience(s Stage) vt.Span {
 	switch s {

@@ -188,6 +188,10 @@ func (c Conn) EndedBy(r *Reply) bool {
 	return r.Stage < StageMAIL
 }
 
+// WantsHELO reports whether a new connection was closed at EHLO, as by a server without extensions.
+// The attempt goes on over one other connection, with HELO, whose reply counts.
+func (r *Reply) WantsHELO() bool { return r.Stage == StageEHLO && r.Fault == Drop }
+
 // Completion is the end of an attempt, as the shell passes it to the engine.
 type Completion struct {
 	Reply Reply
