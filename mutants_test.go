@@ -36,6 +36,7 @@ var checks = []check{
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
+	{"names", []string{"./realrun/names"}},
 	{"journal", []string{"./realrun/journal"}},
 	{"wire", []string{"./realrun/wire"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
@@ -50,7 +51,7 @@ var checks = []check{
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
-	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients|Nothing"}},
+	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients|Nothing|NameServer"}},
 	{"commands", []string{"./cmd/flyball", "-run",
 		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},

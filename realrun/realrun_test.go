@@ -18,6 +18,7 @@ import (
 	"flyball/netmodel"
 	"flyball/netmodel/delay"
 	"flyball/realrun"
+	"flyball/realrun/dial"
 	"flyball/realrun/sink"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -130,8 +131,15 @@ func seen(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	t.Helper()
 	key := rng.New(s.Seed, 0)
 	list := s.List(key)
+	domains, problems := s.Domains()
+	if problems != nil {
+		t.Fatal(problems)
+	}
 	receivers, err := sink.Open(sink.Config{Network: netmodel.NewNetwork(s.Netmodel(), key), Servers: len(s.Servers),
-		Receivers: s.Destinations, Recipients: list.Len(), Scale: scale, MaxBytes: 1 << 20})
+		Receivers: s.Destinations, Recipients: list.Len(), Scale: scale, MaxBytes: 1 << 20,
+		Dial:   (*dial.Allowlist)(nil).Dial,
+		Domain: func(r mail.Recipient) string { return s.Destinations[list.Destination(r)].Domain },
+		Find:   domains.Find})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,10 @@ type SMTP struct {
 	// dot is sent.
 	Gate func(mail.Attempt) bool
 
+	// Carries reports whether the connection to a candidate, which was opened for the recipient first, may carry an
+	// attempt for the same destination. nil: it carries each.
+	Carries func(ctx context.Context, a *mail.Attempt, to names.Candidate, first mail.Recipient) bool
+
 	open  atomic.Int64 // connections
 	alone sync.Map     // netip.AddrPort -> time.Time: until then a receiver gets one command at a time
 }
@@ -68,16 +72,18 @@ func (t *SMTP) Process(mail.Server, mail.Slot) Process {
 type process struct {
 	*SMTP
 	options wire.Options
-	client  *wire.Client  // nil: no connection
-	table   replies.Table // of its destination
-	sent    int           // messages offered over it
+	client  *wire.Client    // nil: no connection
+	table   replies.Table   // of its destination
+	to      names.Candidate // of the connection
+	first   mail.Recipient  // for whom the connection was opened
+	sent    int             // messages offered over it
 	body    []byte
 }
 
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
 // have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
-	if a.Conn != mail.Fresh && p.takes() {
+	if a.Conn != mail.Fresh && p.takes() && p.carries(ctx, &a) {
 		begin := func() *mail.Reply { return nil }
 		if a.Conn == mail.Reset {
 			begin = p.client.Renew
@@ -87,6 +93,7 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 			return r
 		}
 	}
+	a.Conn = mail.Fresh
 	p.HangUp()
 	route := p.Resolver.Resolve(ctx, &a)
 	if ctx.Err() != nil {
@@ -112,6 +119,11 @@ func (p *process) takes() bool {
 	return p.client != nil && (p.client.Offer.Messages == 0 || p.sent < p.client.Offer.Messages)
 }
 
+// carries reports whether the open connection may carry the attempt.
+func (p *process) carries(ctx context.Context, a *mail.Attempt) bool {
+	return p.Carries == nil || p.Carries(ctx, a, p.to, p.first)
+}
+
 // deliver makes an attempt over a new connection to one candidate, and over another one with
 // HELO if the candidate closes at EHLO.
 func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) (r mail.Reply) {
@@ -121,6 +133,7 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 		if r := p.connect(ctx, to.At.String()); r != nil {
 			return *r
 		}
+		p.to, p.first = to, a.Rcpt
 		client := p.client
 		r = p.offer(ctx, a, func() *mail.Reply { return greet(client) })
 		if client.Short {

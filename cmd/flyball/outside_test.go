@@ -70,7 +70,7 @@ caps = { per_day = 100, per_second = 100 }
 		{"--count", "", exitRefused, "--count: got none, want 2, the number of recipients"},
 		{"--count", "3", exitRefused, "--count: got 3, want 2"},
 		{"--list", "", exitRefused, "--allow: got no --list, want one"},
-		{"--receiver", "", exitUsage, "--allow: got no --receiver, want one"},
+		{"--receiver", "", exitUsage, "--allow: got no --receiver and no --resolver, want one"},
 		{"--time-scale", "10", exitRefused, "--time-scale: got 10, want 1 with --allow"},
 		{"--template", in("strange.txt"), exitRefused, `strange.txt:1:7: header From: refused for safety: got domain ` +
 			`"stranger.com", want a reserved one, or the sender's in ` + in("allow.toml") + `, sender.com`},

@@ -23,9 +23,9 @@ func (a *app) realrunCommand() *cobra.Command {
 		Short: "Run a scenario over real SMTP on loopback",
 		Long: `Run a scenario with the same engine over real SMTP: by default to embedded
 receivers on loopback that answer as the network model does, so that every
-recipient ends as in the simulation. Flyball connects only to loopback addresses
-and sends only to reserved domains, unless --allow names a file that allows others
-(docs/outside.md).
+recipient ends as in the simulation; name servers on loopback lead to them. Flyball
+connects only to loopback addresses and sends only to reserved domains, unless
+--allow names a file that allows others (docs/outside.md).
 
 A list is CSV with a header: email, and merge fields for the template. Rows that
 cannot be mailed go to rejects.csv in the run folder, with reasons.
@@ -55,6 +55,9 @@ force or the head of the promotions is missing.`,
 				if q.Promotion.Head, err = promotion.ParseHead(head); err != nil {
 					return fail(exitUsage, "--head: %w", err)
 				}
+			}
+			if c.Flags().Changed("port") && q.Resolver == "" {
+				return fail(exitUsage, "--port: got %d, want --resolver too", q.Port)
 			}
 			if terminal.Is(a.in) {
 				q.Outside.Ask = a.askCount
@@ -87,6 +90,9 @@ force or the head of the promotions is missing.`,
 			"--list and the number of recipients")
 	f.IntVar(&q.Outside.Count, "count", 0,
 		"with --allow: number of recipients that the operator expects; asked for on a terminal if not given")
+	f.StringVar(&q.Resolver, "resolver", "", "deliver to the exchangers that the name server at this "+
+		"IP:PORT, which is on loopback or allowed, has for each domain instead")
+	f.IntVar(&q.Port, "port", q.Port, "with --resolver: port of the exchangers")
 	f.Float64Var(&q.Scale, "time-scale", 0,
 		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")
 	return c

@@ -1,5 +1,3 @@
-// Package names has where the mail of a domain goes: the candidates of an attempt, and
-// the rule by which it goes along them.
 package names
 
 import (

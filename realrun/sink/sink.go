@@ -36,13 +36,24 @@ type Config struct {
 	Scale      float64                // virtual time runs this much faster than the clock
 	MaxBytes   int                    // largest message accepted
 	Key        mail.Key               // of the sender's run: only its own envelopes are taken
+	// Domain returns the mail domain of a recipient, and Find the destination of a
+	// domain in lower case.
+	Domain func(mail.Recipient) string
+	Find   func(domain string) (mail.Destination, bool)
+	// Dial connects look-ups to the name servers.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Sink is a set of receivers, one listener for each server, destination and pool of source addresses.
+// Sink is a set of receivers, one listener for each server, destination and pool of source addresses, and of name
+// servers that lead to them, one for each server and pool.
 type Sink struct {
 	cfg    Config
 	Ledger *Ledger
-	lanes  []*lane // by server, then destination, then pool of source addresses
+	lanes  []*lane           // by server, then destination, then pool of source addresses
+	names  []*nameServer     // by server, then pool
+	look   []*names.Resolver // of the delivering servers, in the order of names
+	open   context.Context   // ends when the sink is closed
+	shut   context.CancelFunc
 	busy   []atomic.Int32
 	hosts  []*host
 	clock  clock
@@ -88,6 +99,10 @@ func Open(cfg Config) (*Sink, error) {
 		s.Close()
 		return nil, err
 	}
+	if err := s.openNames(); err != nil {
+		s.Close()
+		return nil, err
+	}
 	for _, l := range s.lanes {
 		s.serve.Go(func() { s.receive(l) })
 	}
@@ -97,6 +112,7 @@ func Open(cfg Config) (*Sink, error) {
 func newSink(cfg Config) *Sink {
 	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
 		clock: &scaled{began: time.Now(), scale: cfg.Scale}, pace: pace{late: hist.New()}}
+	s.open, s.shut = context.WithCancel(context.Background())
 	type sharers struct {
 		of     mail.Destination
 		server int // -1: all
@@ -135,6 +151,10 @@ func (s *Sink) listen() (err error) {
 // Close stops listening and waits for the accept loops; sessions end with
 // their clients.
 func (s *Sink) Close() {
+	s.shut()
+	for _, n := range s.names {
+		n.close()
+	}
 	for _, l := range s.lanes {
 		if l.Listener != nil {
 			l.Listener.Close()
@@ -155,22 +175,25 @@ func (s *Sink) lane(a *mail.Attempt) *lane {
 	return s.lanesOf(a.Server, a.Dest)[s.cfg.Network.PoolOf(a.Rcpt)]
 }
 
-// Resolve stands in for the name servers: it waits for the time of a look-up and
-// returns the receiver as the only candidate, or the fault of the look-up.
-func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) (route names.Route) {
-	l := s.lane(a)
-	var took vt.Span
-	l.ask(func(r *netmodel.Receiver, now vt.Time) {
-		route.Took, route.Fault = r.Lookup(now)
-		took = route.Took + l.turn(now)
-	})
-	s.clock.pause(ctx, took, 0)
-	s.pace.ended(took)
-	if route.Fault == mail.NoFault {
-		route.To = []names.Candidate{{Host: s.cfg.Receivers[l.dest].Domain,
-			At: l.Addr().(*net.TCPAddr).AddrPort()}}
+// Resolve waits for the attempt's turn at its server and asks the server's name server
+// for the exchanger of the recipient's domain.
+func (s *Sink) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
+	turn := s.turn(a)
+	i := int(a.Server)*s.cfg.Network.Pools() + s.lane(a).pool
+	route := s.names[i].route(ctx, s.look[i], a)
+	s.clock.pause(ctx, turn, 0)
+	s.pace.ended(turn)
+	for i := range route.To {
+		route.To[i].At = s.at(route.To[i].At.Addr())
 	}
 	return route
+}
+
+// turn returns how long an attempt over a new connection waits at its server.
+func (s *Sink) turn(a *mail.Attempt) (wait vt.Span) {
+	l := s.lane(a)
+	l.ask(func(_ *netmodel.Receiver, now vt.Time) { wait = l.turn(now) })
+	return wait
 }
 
 // pace measures how a sink keeps the time of the model.

@@ -26,6 +26,7 @@ type prepared struct {
 	resolver realrun.Resolver
 	allow    *dial.Allowlist  // nil: loopback and reserved domains
 	allowed  *realrun.Allowed // nil without an allowlist
+	lookups  *lookups         // with a name server that is not Flyball's; else nil
 	sink     *sink.Sink       // nil with a receiver that is not Flyball's
 	ends     *ends
 	secret   mail.Key // of the run

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,6 @@ import (
 	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/dial"
-	"flyball/realrun/names"
 	"flyball/realrun/sink"
 	"flyball/reports/folder"
 	"flyball/reports/format"
@@ -36,16 +36,21 @@ type Live struct {
 	Template  string     // of the message; empty: a plain one of the scenario's size
 	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
 	Receiver  string     // IP:PORT of an SMTP server that is allowed; empty: receivers that follow the model
+	Resolver  string     // IP:PORT of a name server that is allowed, for receivers that are; empty: one of the model
+	Port      int        // of the receivers that Resolver leads to
 	Outside   Outside
-	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 with a Receiver
+	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
 	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
 	Resume    bool    // go on with the mailing in State
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
 
+// smtpPort is the port of SMTP between servers (RFC 5321 4.5.4.2).
+const smtpPort = 25
+
 // DefaultLive returns the question about the scenario as it is.
-func DefaultLive() Live { return Live{Keep: KeepAuto} }
+func DefaultLive() Live { return Live{Keep: KeepAuto, Port: smtpPort} }
 
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
@@ -65,6 +70,12 @@ func (q *Live) Validate() error {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
 	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q))
+	if q.Receiver != "" && q.Resolver != "" {
+		wrong = append(wrong, Fail(Usage, "--resolver: got --receiver too, want one of them"))
+	}
+	if q.Resolver != "" && (q.Port < 1 || q.Port > 65535) {
+		wrong = append(wrong, Fail(Usage, "--port: got %d, want 1 to 65535", q.Port))
+	}
 	if q.Promotion.File == "" && q.Promotion.Head != "" {
 		wrong = append(wrong, Fail(Usage, "--head: got no --promotion, want the file whose last record it names"))
 	}
@@ -88,7 +99,7 @@ func BadScale(got float64) error {
 // scale returns how many times faster than real time the run is. The time of a receiver that is not Flyball's passes as
 // fast as the clock, whatever the scenario rehearses.
 func (q *Live) scale(s *scenarios.Scenario) float64 {
-	if q.Receiver != "" {
+	if q.foreign() {
 		return cmp.Or(q.Scale, 1)
 	}
 	return cmp.Or(q.Scale, s.TimeScale)
@@ -149,7 +160,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
 		Dialogue: s.Dialogue, Key: r.secret, Scale: scale, Allow: r.allow,
-		Domain: r.sender(), Broken: cancel}
+		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport), r.ends.watch, inputs)
 	if err != nil {
@@ -184,7 +195,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	unkept := kept.Close()
 
 	ended := header(s, scenarios.ID(s), "real", end, stopped)
-	ended.Receiver = q.Receiver
+	ended.Receiver = q.receivers()
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
 	ended.Host = Host(began)
@@ -218,8 +229,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.extra.More = append(out.extra.More, file...)
 		says = append(says, lessons...)
 	}
-	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), out.Report.Pace(),
-		books.words())
+	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), r.lookups.words(),
+		out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
 			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
@@ -243,11 +254,15 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 func (q *Live) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
-		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--allow", q.Outside.Allow},
+		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--resolver", q.Resolver},
+		{"--allow", q.Outside.Allow},
 		{"--promotion", q.Promotion.File}} {
 		if f.value != "" {
 			words = append(words, f.name, Quote(f.value))
 		}
+	}
+	if q.Resolver != "" {
+		words = append(words, "--port", strconv.Itoa(q.Port))
 	}
 	if q.FoldCase {
 		words = append(words, "--fold-case")
@@ -268,19 +283,8 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 	if r.allow, err = q.Outside.read(); err != nil {
 		return nil, err
 	}
-	if q.Receiver != "" {
-		if err := r.allow.CheckAddress(q.Receiver); err != nil {
-			kind := Usage
-			if errors.Is(err, dial.ErrRefused) {
-				kind = Refused
-			}
-			return nil, Fail(kind, "--receiver: %w", err)
-		}
-		at, err := netip.ParseAddrPort(q.Receiver)
-		if err != nil {
-			return nil, Fail(Usage, "--receiver: %w", err)
-		}
-		r.resolver = fixed(at)
+	if err := q.reachable(r.allow); err != nil {
+		return nil, err
 	}
 	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
 		return nil, Error{Refused, err}
@@ -302,8 +306,18 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 	r.ends = newEnds(r.mailing.List.Len())
 	network := netmodel.NewNetwork(s.Netmodel(), key).With(key, s.Ends(r.mailing.List.Len()))
 	r.mailing.Sizes = network.Size
-	if q.Receiver != "" {
+	switch {
+	case q.Receiver != "":
+		r.resolver = fixed(netip.MustParseAddrPort(q.Receiver)) // reachable has parsed it
 		return r, nil
+	case q.Resolver != "":
+		r.lookups = q.lookups(s, key, scale, r)
+		r.resolver = r.lookups
+		return r, nil
+	}
+	domains, problems := s.Domains()
+	if problems != nil {
+		return nil, Error{Invalid, errors.Join(problems...)}
 	}
 	var plain []error
 	for i, d := range s.Destinations {
@@ -316,7 +330,8 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 	}
 	r.sink, err = sink.Open(sink.Config{Network: network, Servers: len(s.Servers),
 		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
-		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20, Key: r.secret})
+		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20, Key: r.secret, Dial: r.allow.Dial,
+		Domain: func(to mail.Recipient) string { return r.mailing.Address(to).Domain }, Find: domains.Find})
 	if err != nil {
 		return nil, Error{Environment, err}
 	}
@@ -378,11 +393,4 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 		return nil, nil, Error{Invalid, err}
 	}
 	return m, rejects, nil
-}
-
-// fixed is a resolver that resolves every destination to the receiver at one address.
-type fixed netip.AddrPort
-
-func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
-	return names.Route{To: []names.Candidate{{At: netip.AddrPort(f)}}}
 }

@@ -29,8 +29,9 @@ func (o *Outside) validate(q *Live) error {
 		return Fail(Refused, "--allow: got no --promotion, want the records that the parameters of the run come from")
 	case q.List == "":
 		return Fail(Refused, "--allow: got no --list, want one: synthetic recipients may be somebody's addresses")
-	case q.Receiver == "":
-		return Fail(Usage, "--allow: got no --receiver, want one: Flyball's own receivers need no allowlist")
+	case !q.foreign():
+		return Fail(Usage, "--allow: got no --receiver and no --resolver, want one: Flyball's own receivers need no "+
+			"allowlist")
 	case q.Scale != 0 && q.Scale != 1:
 		return Fail(Refused, "--time-scale: got %g, want 1 with --allow", q.Scale)
 	}
@@ -83,14 +84,18 @@ func (r *prepared) sender() string {
 	return r.allow.Sender
 }
 
-// outside returns t so that mail goes to receivers alone that are allowed for its domain.
+// outside returns t so that mail goes to receivers alone that are allowed for its domain, if there is an allowlist or
+// a name server that is not Flyball's.
 func (r *prepared) outside(t *realrun.SMTP) realrun.Transport {
-	if r.allow == nil {
+	if r.allow == nil && r.lookups == nil {
 		return t
 	}
 	domain := func(to mail.Recipient) string { return r.mailing.Address(to).Domain }
 	r.allowed = &realrun.Allowed{Resolver: t.Resolver, List: r.allow, Domain: domain}
 	t.Resolver = r.allowed
+	if r.allow == nil { // on loopback a connection may carry whatever its receiver takes
+		return t
+	}
 	return &realrun.OneDomain{Transport: t, Domain: domain}
 }
 

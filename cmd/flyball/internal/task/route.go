@@ -1,0 +1,101 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/realrun"
+	"flyball/realrun/dial"
+	"flyball/realrun/names"
+	"flyball/scenarios"
+)
+
+// foreign reports whether the receivers of the run are not Flyball's.
+func (q *Live) foreign() bool { return q.Receiver != "" || q.Resolver != "" }
+
+// receivers returns the words for receivers that are not Flyball's; empty if they are.
+func (q *Live) receivers() string {
+	if q.Resolver != "" {
+		return fmt.Sprintf("exchangers that %s names, port %d", q.Resolver, q.Port)
+	}
+	return q.Receiver
+}
+
+// reachable returns an error unless the receiver or the resolver that the question names
+// may be dialled.
+func (q *Live) reachable(allow *dial.Allowlist) error {
+	for _, f := range []struct{ flag, addr string }{{"--receiver", q.Receiver}, {"--resolver", q.Resolver}} {
+		if f.addr == "" {
+			continue
+		}
+		err := allow.CheckAddress(f.addr)
+		if errors.Is(err, dial.ErrRefused) {
+			return Fail(Refused, "%s: %w", f.flag, err)
+		}
+		if err == nil {
+			_, err = netip.ParseAddrPort(f.addr)
+		}
+		if err != nil {
+			return Fail(Usage, "%s: %w", f.flag, err)
+		}
+	}
+	return nil
+}
+
+// fixed is a resolver that resolves every destination to the receiver at one address.
+type fixed netip.AddrPort
+
+func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
+	return names.Route{To: []names.Candidate{{At: netip.AddrPort(f)}}}
+}
+
+// lookups is a resolver that asks a name server for the exchangers of each
+// recipient's domain.
+type lookups struct {
+	*names.Resolver
+	mailing *realrun.Mailing
+}
+
+// lookups returns the resolver of a question that names a name server.
+func (q *Live) lookups(s *scenarios.Scenario, key rng.Key, scale float64, r *prepared) *lookups {
+	began := time.Now()
+	patience := max(time.Duration(float64(s.Dialogue.Timeouts.DNS)/scale), time.Millisecond)
+	return &lookups{mailing: r.mailing, Resolver: names.New(names.Config{
+		Server: q.Resolver, Dial: r.allow.Dial, Luck: key, Own: []string{r.sender()}, Port: uint16(q.Port),
+		Now:      func() vt.Time { return vt.Time(float64(time.Since(began)) * scale) },
+		ID:       func(context.Context) uint16 { return uint16(rand.Uint32()) },
+		Patience: patience, Repeat: patience / 2,
+	})}
+}
+
+func (l *lookups) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
+	return l.Route(ctx, l.mailing.Address(a.Rcpt).Domain, a.Rcpt, a.Try)
+}
+
+// carries reports whether the exchanger at the other end has the mail of the attempt's
+// domain too; see realrun.SMTP. All receivers of Flyball have.
+func (l *lookups) carries(ctx context.Context, a *mail.Attempt, to names.Candidate, first mail.Recipient) bool {
+	if l == nil || l.mailing.Address(a.Rcpt).Domain == l.mailing.Address(first).Domain {
+		return true
+	}
+	at := func(c names.Candidate) bool { return c.At == to.At }
+	return slices.ContainsFunc(l.Resolve(ctx, a).To, at)
+}
+
+// words returns a line about the look-ups; none if there were none by name.
+func (l *lookups) words() []string {
+	if l == nil {
+		return nil
+	}
+	c := l.Count()
+	return []string{fmt.Sprintf("Look-ups: %d questions asked, %d more answered together with them, %d from the cache",
+		c.Asked, c.Shared, c.Kept)}
+}
