@@ -28,6 +28,7 @@ type Mailing struct {
 	rows    []string            // packed row of each recipient, see pack; nil for a synthetic list
 	letter  *message.Template   // nil: of a run without one
 	masters []*message.Renderer // of each destination
+	signer  *message.Signer     // nil: messages are not signed
 	run     *message.Run
 	domains []string // of the destinations
 	skipped []skipped
@@ -57,11 +58,12 @@ const (
 type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
-	Files                                   message.Files // in the folder of the template; nil without one
-	FoldCase                                bool          // see list.Options
-	Rejects                                 io.Writer     // receives the reject file of the list
-	Key                                     mail.Key      // of the run
-	Date                                    time.Time     // of the messages
+	Files                                   message.Files   // in the folder of the template; nil without one
+	Signer                                  *message.Signer // nil: messages are not signed
+	FoldCase                                bool            // see list.Options
+	Rejects                                 io.Writer       // receives the reject file of the list
+	Key                                     mail.Key        // of the run
+	Date                                    time.Time       // of the messages
 	Allow                                   *dial.Allowlist
 }
 
@@ -69,7 +71,8 @@ type Source struct {
 // one, the scenario's synthetic list. Errors have the form name:line:col:
 // message. A row that cannot be mailed is rejected; it is not an error.
 func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
-	m := &Mailing{run: message.NewRun(src.Key, src.Date), fills: src.Template == nil && s.SizesDiffer()}
+	m := &Mailing{run: message.NewRun(src.Key, src.Date), signer: src.Signer,
+		fills: src.Template == nil && s.SizesDiffer()}
 	template, err := template(s, src)
 	if err != nil {
 		return nil, err
@@ -287,12 +290,16 @@ func (m *Mailing) Letter(r mail.Recipient, body []byte) (string, []byte) {
 		values = strings.Split(m.rows[r], nul)[1:]
 	}
 	to, before := m.Address(r), len(body)
-	body, err := m.masters[m.List.Destination(r)].Render(body, values, message.Meta{To: to, Recipient: r, Run: m.run})
+	master := m.masters[m.List.Destination(r)]
+	body, err := master.Render(body, values, message.Meta{To: to, Recipient: r, Run: m.run})
 	if err != nil {
 		panic(fmt.Sprintf("recipient %d was accepted and does not render: %v", r, err))
 	}
 	if m.fills && m.Sizes != nil {
 		body = message.Fill(body, int(m.Sizes(r))-(len(body)-before))
+	}
+	if m.signer != nil {
+		body = m.signer.Sign(body, before, master, m.run)
 	}
 	return to.String(), body
 }

@@ -1,6 +1,8 @@
 package realrun
 
 import (
+	"bytes"
+
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/realrun/message"
@@ -12,7 +14,8 @@ type Proof struct {
 	Line    int // of the row
 	To      mail.Address
 	Network string         // whose master it is; empty: the master of all
-	Message []byte         // until the next Proof
+	Message []byte         // until the next Proof, and not signed
+	Signed  func() []byte  // returns the message as the signer of the source signs it
 	Blocks  map[string]int // rows so far that get each block of a master, by its condition
 }
 
@@ -64,6 +67,12 @@ func Prove(s *scenarios.Scenario, src Source, letter *message.Template, each fun
 			master := all.For(p.Network)
 			if master == all {
 				p.Network = ""
+			}
+			p.Signed = func() []byte {
+				if src.Signer == nil {
+					return bytes.Clone(p.Message)
+				}
+				return src.Signer.Sign(bytes.Clone(p.Message), 0, master, run)
 			}
 			m := message.Meta{To: row.Address, Recipient: next, Run: run}
 			if p.Message, err = master.Render(p.Message[:0], row.Fields, m); err != nil {

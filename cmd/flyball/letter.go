@@ -8,6 +8,9 @@ import (
 	"flyball/cmd/flyball/internal/task"
 )
 
+// signs is the help of --dkim.
+const signs = "sign messages (DKIM) with the private key in a file, as SELECTOR=FILE: PEM, RSA or Ed25519, mode 0600"
+
 func (a *app) letterCommand() *cobra.Command {
 	var q task.Letter
 	var recipients []string
@@ -83,6 +86,7 @@ Exit codes: 0 the letter can be sent, 2 usage, 3 a letter or a list that is refu
 	}
 	preview.Flags().StringArrayVar(&recipients, "recipient", nil,
 		"address of a row of the list (repeatable with --out)")
+	preview.Flags().StringVar(&q.DKIM, "dkim", "", signs)
 	preview.Flags().StringVar(&out, "out", "", "write the messages to this new folder")
 	c := &cobra.Command{Use: "letter", Short: "Preview and check a letter before it is sent",
 		Args: cobra.ArbitraryArgs,

@@ -83,6 +83,7 @@ force or the head of the promotions is missing.`,
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
 	f.StringVar(&q.Template, "template", "",
 		"letter, and the files that its headers name; a plain one of the scenario's size if not given")
+	f.StringVar(&q.DKIM, "dkim", "", signs)
 	f.StringVar(&q.Receiver, "receiver", "",
 		"deliver everything to the SMTP server at this IP:PORT instead, which is on loopback or allowed")
 	f.StringVar(&q.Outside.Allow, "allow", "",

@@ -28,7 +28,8 @@ func (t *Template) Masters() []Master {
 }
 
 func (t *Template) master(network string) Master {
-	u := Template{from: t.from, text: t.shown(t.text), html: t.shown(t.html), attached: t.attached}
+	u := Template{from: t.from, text: t.shown(t.text), html: t.shown(t.html),
+		leave: t.shown(t.leave), attached: t.attached}
 	for _, h := range t.head {
 		if h.name != "" {
 			h = header{h.name, t.shown(h.value), true}
@@ -94,6 +95,10 @@ func (t *Template) Doubts() (all []string) {
 		if of.text == nil {
 			all = append(all, of.name+": HTML without text: readers that show text show nothing, and filters count it "+
 				"against a letter")
+		}
+		if of.leave == nil {
+			all = append(all, of.name+": no List-Unsubscribe with an address of the web: large receivers want one "+
+				"click for bulk mail (RFC 8058)")
 		}
 	}
 	return all

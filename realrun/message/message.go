@@ -105,11 +105,12 @@ func (r *Renderer) For(network string) *Renderer {
 type Run struct {
 	key  mail.Key
 	date string
+	unix int64
 }
 
 // NewRun returns the Run with a key and the date of its messages.
 func NewRun(key mail.Key, date time.Time) *Run {
-	return &Run{key, date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")}
+	return &Run{key, date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), date.Unix()}
 }
 
 // Meta holds the values of the headers that Render writes. They are the same at
@@ -125,12 +126,13 @@ type Meta struct {
 // error. It allocates nothing if dst is large enough and the text is ASCII.
 //
 // The headers of the letter come first, then To, Date, Message-ID,
-// List-Unsubscribe (to unsubscribe@ the author's domain), Precedence and the MIME
-// headers. A header value that is not printable ASCII is written wholly in
-// encoded words (RFC 2047). A text that is not printable ASCII, or has a line of
-// more than 998 bytes, is written in quoted-printable (RFC 2045 6.7). Text and HTML are
-// alternatives (RFC 2046 5.1.4); what is attached follows them. What separates the
-// parts is derived from the run's key and the recipient.
+// List-Unsubscribe (to unsubscribe@ the author's domain, after the letter's own address
+// of the web, if it has one), Precedence and the MIME headers. A header value that is
+// not printable ASCII is written wholly in encoded words (RFC 2047). A text that is
+// not printable ASCII, or has a line of more than 998 bytes, is written in
+// quoted-printable (RFC 2045 6.7). Text and HTML are alternatives (RFC 2046 5.1.4);
+// what is attached follows them. What separates the parts is derived from the run's
+// key and the recipient.
 //
 // A value is refused if it has a line break or NUL, is not UTF-8, makes a header
 // longer than 998 bytes, is not an address where HTML links to it, or is empty while the
@@ -155,14 +157,37 @@ func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 	out = m.appendID(out)
 	id := mark{begin, len(out)}
 	out = append(append(out, '@'), domain...)
-	out = append(out, ">\r\nList-Unsubscribe: <mailto:unsubscribe@"...)
+	out = append(out, ">\r\nList-Unsubscribe: <"...)
+	if r.t.leave != nil {
+		if out, err = r.unsubscribe(out, values, &m); err != nil {
+			return dst, err
+		}
+	}
+	out = append(out, "mailto:unsubscribe@"...)
 	out = append(append(out, domain...), "?subject="...)
 	out = append(out, out[id.from:id.to]...)
-	out = append(out, ">\r\nPrecedence: bulk\r\nMIME-Version: 1.0\r\n"...)
+	if r.t.leave != nil {
+		out = append(out, ">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"...)
+	} else {
+		out = append(out, '>')
+	}
+	out = append(out, "\r\nPrecedence: bulk\r\nMIME-Version: 1.0\r\n"...)
 	if out, err = r.content(out, values, &m, id); err != nil {
 		return dst, err
 	}
 	return out, nil
+}
+
+// unsubscribe appends the address of the web that unsubscribes the recipient, and begins the next one.
+func (r *Renderer) unsubscribe(dst []byte, values []string, m *Meta) ([]byte, error) {
+	dst, seen, err := r.fill(dst, r.t.leave, values, m)
+	if err != nil {
+		return nil, err
+	}
+	if n := seen.longest + len("List-Unsubscribe: <>,"); n > maxLine {
+		return nil, fmt.Errorf("header List-Unsubscribe is %d bytes, want at most %d (RFC 5322 2.1.1)", n, maxLine)
+	}
+	return append(dst, ">,\r\n <"...), nil
 }
 
 // mark is a place in the message under way, where its ID is.
@@ -369,6 +394,7 @@ func (r *Renderer) Blocks(values []string, m Meta, each func(condition string, h
 	for _, h := range r.t.head {
 		in(h.value)
 	}
+	in(r.t.leave)
 	in(r.t.text)
 	in(r.t.html)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/quotedprintable"
 	netmail "net/mail"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-msgauth/dkim"
 
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -561,6 +564,13 @@ func FuzzRender(f *testing.F) {
 		"{{#if a = B }}\n=41\n {{ #else }}\n{{b|}}{{#end}}!\n", "b", "c",
 		"bob@x.test")
 	f.Add("From: a@x.test\nSubject: s\n\n=41 {{a}} =\n", "=\t ", "", "=?a?=@x.test")
+	f.Add("From: a@x.test\nSubject: s\nList-Unsubscribe: https://x.test/{{a}}?{{email}}\n\n  x \t\n \n\n", "ö<&", "",
+		"bob@x.test")
+	private := ed25519Keys(f)
+	signer, err := NewSigner("s1", []byte(private.private))
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, src, a, b, address string) {
 		tmpl, err := Parse("t", []byte(src), nil)
 		if err != nil {
@@ -614,16 +624,27 @@ func FuzzRender(f *testing.F) {
 		}
 		for name, want := range head {
 			switch strings.ToLower(name) {
-			case "from", "sender", "reply-to":
+			case "from", "sender", "reply-to", "list-unsubscribe":
 			default:
 				if v := decode(t, got.Header.Get(name)); v != want {
 					t.Fatalf("header %s %q, want %q", name, v, want)
 				}
 			}
 		}
-		if n := strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n") +
-			1 - strings.Count(string(out[:bytes.Index(out, []byte("\r\n\r\n"))]), "\r\n "); n != len(head)+8 {
-			t.Fatalf("%d headers, want %d in\n%s", n, len(head)+8, out)
+		want := len(head) + 8
+		if tmpl.leave != nil && !slices.ContainsFunc(slices.Collect(maps.Keys(head)), func(name string) bool {
+			return strings.EqualFold(name, "List-Id")
+		}) { // List-Unsubscribe-Post comes with the letter's own List-Unsubscribe, List-Id by itself
+			want++
+		}
+		top := string(out[:bytes.Index(out, []byte("\r\n\r\n"))])
+		if n := strings.Count(top, "\r\n") + 1 - strings.Count(top, "\r\n "); n != want {
+			t.Fatalf("%d headers, want %d in\n%s", n, want, out)
+		}
+		verifications, err := dkim.VerifyWithOptions(bytes.NewReader(signer.Sign(slices.Clone(out), 0, r, m.Run)),
+			&dkim.VerifyOptions{LookupTXT: func(string) ([]string, error) { return []string{private.record}, nil }})
+		if err != nil || len(verifications) != 1 || verifications[0].Err != nil {
+			t.Fatalf("%v, %+v in\n%s", err, verifications, out)
 		}
 		if got.Header.Get("To") != to.String() {
 			t.Fatalf("To %q, want %q", got.Header.Get("To"), to)

@@ -23,6 +23,7 @@ type Template struct {
 	head     []header
 	text     []piece     // nil: no plain text
 	html     []piece     // nil: no HTML
+	leave    []piece     // address of the web that unsubscribes; nil: there is none
 	attached []string    // headers and base64 of each attachment
 	fields   []fieldName // every field that is used, once
 	variants []variant
@@ -179,6 +180,9 @@ func (p *parser) headers(lines []string) (body []string, first int, ok bool) {
 			if seen["subject"] == 0 {
 				p.fault(1, 1, "no Subject header")
 			}
+			if p.t.leave != nil && seen["list-id"] == 0 {
+				p.line("List-Id: <" + listID(p.t.from) + ">\r\n")
+			}
 			return lines[at:], at + 1, true
 		}
 		name, value, found := strings.Cut(line, ":")
@@ -203,11 +207,13 @@ func (p *parser) headers(lines []string) (body []string, first int, ok bool) {
 // refused returns why a template may not have the header, or "".
 func refused(lower string) string {
 	switch lower {
-	case "to", "date", "message-id", "list-unsubscribe", "precedence", "mime-version":
+	case "to", "date", "message-id", "precedence", "mime-version":
 		return "is written by the program, want it left out"
 	case "cc", "bcc":
 		return "names more recipients, want one recipient per message"
-	case "received", "return-path", "list-unsubscribe-post":
+	case "list-unsubscribe-post":
+		return "is written by the program where List-Unsubscribe has an address, want it left out"
+	case "received", "return-path", "dkim-signature":
 		return "may not be written by an author, want it left out"
 	}
 	if strings.HasPrefix(lower, "content-") {
@@ -240,6 +246,8 @@ func (p *parser) header(at, col int, name, value string) {
 		p.attach(at, col, value)
 	case "variant":
 		p.network(at, col, value)
+	case "list-unsubscribe":
+		p.unsubscribe(at, col, value)
 	default:
 		if i := strings.Index(value, "=?"); i >= 0 {
 			p.fault(at, col+i, `header %s has "=?", want plain text: encoded words are made when the message is`, name)
@@ -256,6 +264,53 @@ func (p *parser) header(at, col int, name, value string) {
 		}
 		p.line(string(text))
 	}
+}
+
+// unsubscribe reads the address of the web where a recipient leaves the list with one click (RFC 8058). Its host is the
+// author's; the rest tells recipients apart.
+func (p *parser) unsubscribe(at, col int, value string) {
+	value = strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
+	leave := p.closed(merged(p.pieces(nil, at, col, value)))
+	host, isWeb := "", false
+	fields := 0
+	for i := range leave {
+		b := &leave[i]
+		if i == 0 && b.field == literal {
+			host, isWeb = strings.CutPrefix(b.text, "https://")
+		}
+		if b.field >= 0 && b.edge == noEdge {
+			b.escape = query
+			fields++
+		}
+		if bad := strings.IndexFunc(b.text, func(r rune) bool { return !isURL(r) }); bad >= 0 && b.edge == noEdge {
+			_, n := utf8.DecodeRuneInString(b.text[bad:])
+			p.fault(at, col, "header List-Unsubscribe has %q, want an address, in which it is percent-encoded",
+				b.text[bad:bad+n])
+		}
+	}
+	switch {
+	case !isWeb || strings.IndexByte(host, '/') < 1:
+		p.fault(at, col, "header List-Unsubscribe: got %.60q, want an address such as "+
+			"https://sender.example/leave?who={{email}} (RFC 8058)", value)
+	case fields == 0:
+		p.fault(at, col, "header List-Unsubscribe has no field, want one that tells recipients apart, such as "+
+			"{{email}}")
+	}
+	p.t.leave = leave
+}
+
+// isURL reports whether a character may stand in an address of the web (RFC 3986).
+func isURL(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		strings.ContainsRune("-._~:/?#[]@!$&'()*+,;=%", r)
+}
+
+// listID returns the name of an author's list (RFC 2919).
+func listID(author mail.Address) string {
+	if strings.ContainsFunc(author.Local, func(r rune) bool { return !isWord(r) && r != '.' || r >= utf8.RuneSelf }) {
+		return author.Domain
+	}
+	return author.Local + "." + author.Domain
 }
 
 func isAuthor(name string) bool {

@@ -81,6 +81,7 @@ func proposalsOf(own Words) proposals {
 		"--record":     fileOf("jsonl"),
 		"--junit":      fileOf("xml"),
 		"--markdown":   fileOf("md"),
+		"--dkim":       cobra.NoFileCompletions,
 		"--suppress":   files,
 		"--template":   files,
 		"--file":       files,

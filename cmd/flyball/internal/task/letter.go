@@ -26,6 +26,7 @@ type Letter struct {
 	Template string
 	List     string
 	FoldCase bool
+	DKIM     string // SELECTOR=FILE of the key that signs; empty: none
 	From     Source // scenario whose destinations have variants; no Arg: none
 }
 
@@ -62,7 +63,7 @@ func (q *Letter) Preview(recipients []string, most int) (*Previewed, error) {
 		if recipients != nil && !slices.ContainsFunc(wanted, proof.To.Like) {
 			return nil
 		}
-		p.Messages = append(p.Messages, PreviewedMessage{proof.Line, proof.To, bytes.Clone(proof.Message)})
+		p.Messages = append(p.Messages, PreviewedMessage{proof.Line, proof.To, proof.Signed()})
 		if len(p.Messages) == most || recipients != nil && len(p.Messages) == len(wanted) {
 			return errEnough
 		}
@@ -241,6 +242,10 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 	}
 	// The key and the date are those of no run, so that a preview is the same at any time.
 	src := realrun.Source{TemplateName: q.Template, ListName: q.List, FoldCase: q.FoldCase, Date: time.Unix(0, 0)}
+	var err error
+	if src.Signer, err = signer(q.DKIM); err != nil {
+		return nil, err
+	}
 	file, err := Open("", q.Template, input.Template)
 	if err != nil {
 		return nil, err
@@ -267,6 +272,26 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 		return nil, Error{Invalid, Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)}
 	}
 	return letter, nil
+}
+
+// signer returns what signs messages by the flag --dkim; nil if it is empty.
+func signer(flag string) (*message.Signer, error) {
+	if flag == "" {
+		return nil, nil
+	}
+	selector, file, found := strings.Cut(flag, "=")
+	if !found {
+		return nil, Fail(Usage, "--dkim: got %q, want SELECTOR=FILE", flag)
+	}
+	key, err := ReadFile("--dkim", file, input.Key)
+	if err != nil {
+		return nil, err
+	}
+	s, err := message.NewSigner(selector, key)
+	if err != nil {
+		return nil, Fail(Invalid, "--dkim: %w", err)
+	}
+	return s, nil
 }
 
 // archived returns the masters of a letter as files of a run folder, each by its digest.

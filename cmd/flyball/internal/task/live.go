@@ -34,6 +34,7 @@ type Live struct {
 	Suppress  string     // file of addresses and whole domains (*@domain) that are not mailed
 	FoldCase  bool       // addresses that differ in upper and lower case only are duplicates
 	Template  string     // of the message; empty: a plain one of the scenario's size
+	DKIM      string     // SELECTOR=FILE of the key that signs messages; empty: they are not signed
 	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
 	Receiver  string     // IP:PORT of an SMTP server that is allowed; empty: receivers that follow the model
 	Resolver  string     // IP:PORT of a name server that is allowed, for receivers that are; empty: one of the model
@@ -254,9 +255,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 func (q *Live) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
-		{"--template", q.Template}, {"--receiver", q.Receiver}, {"--resolver", q.Resolver},
-		{"--allow", q.Outside.Allow},
-		{"--promotion", q.Promotion.File}} {
+		{"--template", q.Template}, {"--dkim", q.DKIM}, {"--receiver", q.Receiver}, {"--resolver", q.Resolver},
+		{"--allow", q.Outside.Allow}, {"--promotion", q.Promotion.File}} {
 		if f.value != "" {
 			words = append(words, f.name, Quote(f.value))
 		}
@@ -366,6 +366,10 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 		}
 		defer file.Close()
 		*f.to = file
+	}
+	var err error
+	if src.Signer, err = signer(q.DKIM); err != nil {
+		return nil, nil, err
 	}
 	if q.Template != "" {
 		files, err := input.FolderOf(q.Template)

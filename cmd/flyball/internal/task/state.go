@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"flyball/internal/durable"
@@ -188,6 +189,13 @@ func (q *Live) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 			}
 		}
 		fmt.Fprintf(h, "%s %x\n", f.flag, one.Sum(nil))
+	}
+	if _, file, signs := strings.Cut(q.DKIM, "="); signs {
+		key, err := ReadFile("--dkim", file, input.Key)
+		if err != nil {
+			return id, err
+		}
+		fmt.Fprintf(h, "--dkim %q %x\n", q.DKIM, sha256.Sum256(key))
 	}
 	return journal.ID(h.Sum(nil)), nil
 }
