@@ -38,7 +38,7 @@ var checks = []check{
 	{"sink", []string{"./realrun/sink"}},
 	{"names", []string{"./realrun/names"}},
 	{"journal", []string{"./realrun/journal"}},
-	{"wire", []string{"./realrun/wire"}},
+	{"wire", []string{"./realrun/wire", "./realrun/faulty"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},

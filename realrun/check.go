@@ -14,8 +14,6 @@ import (
 // or names a domain that is neither reserved nor allowed (dial.ErrRefused).
 func Check(s *scenarios.Scenario, allow *dial.Allowlist) error {
 	var l conf.List
-	l.Check(!s.Dialogue.Pipelining, "dialogue.pipelining",
-		"got true, want false in a live run: the client does not pipeline")
 	l.Check(!s.Dialogue.StartTLS, "dialogue.starttls", "got true, want false in a live run: loopback is not encrypted")
 	l.Check(!s.Dispatch.Sends(), "sender.check", "got %s, want 0s in a live run: what the sender's own servers do, "+
 		"and what happens to them, is simulated alone", s.Dispatch.Check)

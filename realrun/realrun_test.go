@@ -180,8 +180,14 @@ func simulate(t *testing.T, s *scenarios.Scenario, also ...runlog.Watch) (*outco
 // tries, and the receivers' own account agrees with the sender's. The long test
 // has three times as many recipients.
 func TestEveryRecipientEndsAsSimulated(t *testing.T) {
+	t.Run("one by one", func(t *testing.T) { endsAsSimulated(t, false) })
+	t.Run("together", func(t *testing.T) { endsAsSimulated(t, true) })
+}
+
+func endsAsSimulated(t *testing.T, pipelining bool) {
 	t.Parallel()
-	s := rehearsal(longtest.Or(4000, 12000))
+	s := rehearsal(longtest.Or(2500, 12000))
+	s.Dialogue.Pipelining = pipelining
 	want, _ := simulate(t, s)
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)

@@ -43,8 +43,9 @@ type SMTP struct {
 	Key      mail.Key        // of the run
 	Scale    float64
 	Allow    *dial.Allowlist // where it may connect
-	Domain   string          // of the envelope sender and of EHLO
-	Broken   func(error)     // called when this computer cannot continue; must stop the run
+	Security wire.Security
+	Domain   string      // of the envelope sender and of EHLO
+	Broken   func(error) // called when this computer cannot continue; must stop the run
 
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
 	// dot is sent.
@@ -124,12 +125,17 @@ func (p *process) carries(ctx context.Context, a *mail.Attempt) bool {
 	return p.Carries == nil || p.Carries(ctx, a, p.to, p.first)
 }
 
-// deliver makes an attempt over a new connection to one candidate, and over another one with
-// HELO if the candidate closes at EHLO.
+// deliver makes an attempt over a new connection to one candidate, and over another one without
+// encryption if that fails and is not required, or with HELO if the candidate closes at EHLO.
 func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) (r mail.Reply) {
 	until, known := p.alone.Load(to.At)
 	p.options.Pipelining = p.Dialogue.Pipelining && !(known && time.Now().Before(until.(time.Time)))
-	for _, greet := range []func(*wire.Client) *mail.Reply{(*wire.Client).Greet, (*wire.Client).GreetPlainly} {
+	p.options.Security = p.Security
+	plain := false
+	if p.options.Host = to.Host; to.Host == "" {
+		p.options.Host = to.At.Addr().String()
+	}
+	for greet := (*wire.Client).Greet; ; {
 		if r := p.connect(ctx, to.At.String()); r != nil {
 			return *r
 		}
@@ -139,11 +145,15 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 		if client.Short {
 			p.alone.Store(to.At, time.Now().Add(p.scaled(aloneFor)))
 		}
-		if !r.WantsHELO() {
-			break
+		switch {
+		case client.Bare:
+			p.options.Encryption = wire.Clear
+		case r.WantsHELO() && !plain:
+			plain, greet = true, (*wire.Client).GreetPlainly
+		default:
+			return r
 		}
 	}
-	return r
 }
 
 // offer carries the message of an attempt over the open connection once begin has

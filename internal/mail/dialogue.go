@@ -10,7 +10,7 @@ import (
 // executes it and the network model computes its time, so both measure the same
 // protocol.
 type Dialogue struct {
-	// send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only
+	// send MAIL, RCPT and DATA in one round trip (RFC 2920), where a live receiver offers it
 	Pipelining bool `toml:"pipelining"`
 	// STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only
 	StartTLS bool `toml:"starttls"`

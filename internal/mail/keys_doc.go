@@ -6,7 +6,7 @@ package mail
 func (Dialogue) KeyDoc(key string) (doc, source string) {
 	switch key {
 	case "pipelining":
-		return "send MAIL, RCPT and DATA in one round trip (RFC 2920); simulation only", ""
+		return "send MAIL, RCPT and DATA in one round trip (RFC 2920), where a live receiver offers it", ""
 	case "starttls":
 		return "STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only", ""
 	case "messages_per_connection":

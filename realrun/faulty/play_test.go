@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"flyball/realrun/faulty"
 	letter "flyball/realrun/message"
 	"flyball/realrun/names"
+	"flyball/realrun/wire"
 	virtual "flyball/sim/faulty"
 )
 
@@ -210,7 +212,9 @@ func once(s *fault.Script, scale float64) (play, error) {
 	result := fault.Result{Of: make([]fault.Outcome, s.Job.Recipients)}
 	var broken error
 	transport := &realrun.SMTP{Resolver: hosts{receiver}, Letters: letters{s}, Dialogue: question.Dialogue,
-		Scale: scale, Domain: "sender.example", Broken: func(err error) { broken = err }}
+		Scale: scale, Domain: "sender.example", Broken: func(err error) { broken = err },
+		Security: wire.Security{Encryption: wire.Encryption(max(0, slices.Index(wire.Encryptions, s.Job.TLS))),
+			Roots: receiver.Roots()}}
 	run, err := realrun.New(question, &list, scale, transport, virtual.Watch(&result), nil)
 	if err != nil {
 		return play{}, err
@@ -302,10 +306,7 @@ func (l letters) rendered(r mail.Recipient) (to mail.Address, message []byte) {
 }
 
 // wrong has the scripts whose outcome is known to be wrong, with the reason.
-var wrong = because(map[string]string{
-	"STARTTLS is not used": "S01-required S02 S02-words S02-required S04 S05 S06-name S06-verified tls-502-required " +
-		"tls-close tls-injected tls-reset-after-220 tls-reset-required tls-self-signed-verified tls-sound",
-})
+var wrong = because(map[string]string{})
 
 // because returns the reason of each name.
 func because(names map[string]string) map[string]string {

@@ -63,6 +63,7 @@ type wire struct {
 	data    bool // inside a message
 	used    bool // a message has been sent over it
 	closed  bool
+	refused bool          // the message at hand: commands that came with its MAIL have no effect
 	turn    vt.Span       // for which the attempt over a kept connection has still to wait
 	late    time.Duration // by how much the last exchange overslept
 	asked   vt.Span       // time that the model gave to the attempt so far
@@ -159,11 +160,14 @@ func (w *wire) command(line []byte) ([]byte, error) {
 			w.begun, w.offered, w.rcpt = false, true, rcpt
 		})
 	case "RCPT":
-		step = mail.Step{Stage: mail.StageRCPT, RoundTrips: 1}
+		step = w.step(mail.StageRCPT)
 	case "DATA":
-		step = mail.Step{Stage: mail.StageDATA, RoundTrips: 1}
+		step = w.step(mail.StageDATA)
 	default:
 		return line, nil
+	}
+	if w.refused && step.Stage > mail.StageMAIL {
+		return line, nil // the receiver refuses it by itself
 	}
 	if w.turn > 0 {
 		w.late = w.lane.sink.clock.pause(context.Background(), w.turn, w.late)
@@ -173,11 +177,22 @@ func (w *wire) command(line []byte) ([]byte, error) {
 	if err := w.exchange(step); err != nil {
 		return nil, err
 	}
+	w.refused = w.verdict != 0 && step.Stage > mail.StageEHLO
 	if verb == "DATA" && w.verdict != 0 {
 		_, err := fmt.Fprintf(w.Conn, "%s\r\n", w.refusal())
 		return nil, err
 	}
 	return line, nil
+}
+
+// step returns the step of a command that may come together with MAIL.
+func (w *wire) step(stage mail.Stage) mail.Step {
+	for _, s := range w.lane.sink.cfg.Network.Steps(mail.Reused, &w.msg) {
+		if s.Stage == stage {
+			return s
+		}
+	}
+	panic("sink: no step of a message is " + stage.String())
 }
 
 // refusal returns the verdict as a line: its code, its enhanced status if it has one, and

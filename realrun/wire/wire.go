@@ -2,7 +2,7 @@
 // with commands: what comes without a command ends the session, and nothing is sent behind the
 // final dot. A reply that has arrived is read before a time-out or a failed write is judged.
 //
-//	Greet   banner, EHLO or HELO
+//	Greet   banner, EHLO or HELO, STARTTLS and EHLO, AUTH
 //	Renew   RSET, EHLO
 //	Send    MAIL, RCPT, DATA, together where both sides can (RFC 2920); the message; the gate; the final dot
 //	Leave   QUIT
@@ -26,6 +26,8 @@ type Options struct {
 	Block      time.Duration                  // for sending a part of a message (RFC 5321 4.5.3.2.5)
 	Pipelining bool                           // used where it is offered
 	Sent       func()                         // called when a final dot is with the kernel; nil: not called
+	Security
+	Host string // name of the receiver, which Verified wants in its certificate
 }
 
 // Client is the client's side of a connection. After a failure, that is a reply that is not Open,
@@ -35,6 +37,9 @@ type Client struct {
 	// Short reports that the session ended since fewer replies came than commands were sent
 	// together. Another session had better not send them together.
 	Short bool
+	// Bare reports that the session ended since it could not be encrypted. Another session had
+	// better not try, unless encryption is required.
+	Bare bool
 
 	options *Options
 	socket  *socket
@@ -43,6 +48,8 @@ type Client struct {
 	reply   reply
 	out     []byte
 	ended   bool // inside a message, or out of step: no command may follow
+
+	encrypted bool
 }
 
 // New returns the client's side of a new connection.
@@ -84,7 +91,10 @@ func (c *Client) Greet() *mail.Reply {
 	if r := c.banner(); r != nil {
 		return r
 	}
-	return c.hello()
+	if r := c.hello(); r != nil {
+		return r
+	}
+	return c.secure()
 }
 
 // GreetPlainly is Greet without EHLO, for a server that closes the connection at it.
@@ -92,7 +102,10 @@ func (c *Client) GreetPlainly() *mail.Reply {
 	if r := c.banner(); r != nil {
 		return r
 	}
-	return c.helo()
+	if r := c.helo(); r != nil {
+		return r
+	}
+	return c.secure()
 }
 
 func (c *Client) banner() *mail.Reply {
@@ -248,11 +261,12 @@ func (c *Client) together() *mail.Reply {
 				break
 			}
 		case r == nil:
+		case r.Fault != mail.NoFault && !(first != nil && r.Fault == mail.Drop): // one that refuses may close
+			c.Short = i > 0 // so a refusal before may be the reply to a later command
+			return r
+		case r.Code == 421 && first == nil:
+			return r
 		case r.Fault != mail.NoFault || r.Code == 421:
-			if c.ended = true; first == nil {
-				c.Short = i > 0 && (r.Fault == mail.Timeout || r.Fault == mail.Drop)
-				return r
-			}
 		case first == nil:
 			first, text = r, bytes.Clone(c.reply.text)
 		}

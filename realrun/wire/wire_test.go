@@ -249,6 +249,8 @@ func TestRepliesStayInStep(t *testing.T) {
 			mail.Reply{Stage: mail.StageRCPT, Code: 450}, false},
 		{"pipelined, RCPT refused with 421", "PIPELINING", []string{"250 ok", "421 no"},
 			mail.Reply{Stage: mail.StageRCPT, Code: 421}, false},
+		{"pipelined, closed after a refusal", "PIPELINING", []string{"550 no", "cut "},
+			mail.Reply{Stage: mail.StageMAIL, Code: 550}, false},
 		{"pipelined, RCPT refused and DATA not", "PIPELINING", []string{"250 ok", "550 no", "354 go on", "554 none"},
 			mail.Reply{Stage: mail.StageRCPT, Code: 550}, false},
 		{"RCPT refused", "X", []string{"250 ok", "550 no"}, mail.Reply{Stage: mail.StageRCPT, Code: 550}, false},
@@ -283,7 +285,8 @@ func TestRepliesStayInStep(t *testing.T) {
 			})
 			must(t, c.Greet())
 			want(t, c, open, v.end, v.sent)
-			usable := v.end.Fault == mail.NoFault && v.end.Code != 421 && v.name != "an early 552"
+			usable := v.end.Fault == mail.NoFault && v.end.Code != 421 && v.name != "an early 552" &&
+				v.name != "pipelined, closed after a refusal"
 			if c.Usable() != usable {
 				t.Errorf("usable: %v, want %v", c.Usable(), usable)
 			}
@@ -461,6 +464,43 @@ func TestUnfit(t *testing.T) {
 		got, _ := c.Send(Envelope{"a@s.example", v.to}, []byte(v.message), open)
 		if got.Code != v.code || c.Status().String() != v.status {
 			t.Errorf("%s: got %+v %s, want %d %s", v.offer, got, c.Status(), v.code, v.status)
+		}
+		c.Leave()
+	}
+}
+
+// The sender logs in as the receiver asks for it; a refusal is about the sender.
+func TestLogin(t *testing.T) {
+	const user, password, both = "bWU=", "c2VjcmV0", "AG1lAHNlY3JldA=="
+	for _, v := range []struct {
+		offer string
+		heard []string
+		said  []string
+		code  uint16 // of the refusal; 0: none
+	}{
+		{"AUTH LOGIN PLAIN", []string{"AUTH PLAIN " + both}, []string{"235 welcome"}, 0},
+		{"auth login", []string{"AUTH LOGIN", user, password}, []string{"334 VXNlcg==", "334", "235 welcome"}, 0},
+		{"AUTH PLAIN", []string{"AUTH PLAIN " + both}, []string{"535 5.7.8 no"}, 535},
+		{"AUTH PLAIN", []string{"AUTH PLAIN " + both}, []string{"454 4.7.0 later"}, 454},
+		{"AUTH LOGIN", []string{"AUTH LOGIN", user}, []string{"334", "535 no"}, 535},
+		{"AUTH GSSAPI", nil, nil, 534},
+		{"X", nil, nil, 534},
+	} {
+		c := meet(t, Options{Security: Security{Login: &Login{"me", "secret"}}}, func(r *receiver) {
+			r.greet(v.offer)
+			for i, want := range v.heard {
+				if got := r.hear(); got != want {
+					t.Errorf("%s: got %q, want %q", v.offer, got, want)
+				}
+				r.say(v.said[i])
+			}
+			r.hear()
+		})
+		switch r := c.Greet(); {
+		case v.code == 0:
+			must(t, r)
+		case r == nil || r.Code != v.code || r.OfSender() != (v.code > 500):
+			t.Errorf("%s: got %+v, want %d", v.offer, r, v.code)
 		}
 		c.Leave()
 	}
