@@ -16,8 +16,8 @@ type Encryption uint8
 
 const (
 	Clear         Encryption = iota // never
-	Opportunistic                   // where the receiver can, whoever it is
-	Required                        // always, whoever the receiver is; else no message is sent
+	Opportunistic                   // where the receiver can, with any certificate
+	Required                        // always, with any certificate; else no message is sent
 	Verified                        // always, with a receiver that has proved its name; else no message is sent
 )
 
