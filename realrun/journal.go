@@ -16,7 +16,7 @@ import (
 // Journal records every input of the machines, one per line, so that a live run
 // can be replayed in virtual time bit for bit. A nil Journal records nothing.
 //
-//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK ROW      an attempt ended
+//	c NOW SERVER SLOT GEN CODE STAGE FAULT TOOK ROW WAY  an attempt ended
 //	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY RATE  a part of a list was assigned
 //	l NOW SERVER LOAD                                    load in the interval that ends now
 //	w NOW SERVER                                         the role was woken
@@ -48,7 +48,7 @@ func (j *Journal) line(format string, args ...any) {
 
 func (j *Journal) complete(now vt.Time, s mail.Server, c mail.Completion) {
 	r := &c.Reply
-	j.line("c %d %d %d %d %d %d %d %d %d", now, s, c.Slot, c.Gen, r.Code, r.Stage, r.Fault, r.Took, r.Row)
+	j.line("c %d %d %d %d %d %d %d %d %d %d", now, s, c.Slot, c.Gen, r.Code, r.Stage, r.Fault, r.Took, r.Row, c.Way)
 }
 
 func (j *Journal) receive(now vt.Time, s mail.Server, r engine.Reserve) {
@@ -88,7 +88,7 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 		case "c":
 			var c mail.Completion
 			_, err = fmt.Sscan(lines.Text(), &op, &now, &server, &c.Slot, &c.Gen, &c.Reply.Code, &c.Reply.Stage,
-				&c.Reply.Fault, &c.Reply.Took, &c.Reply.Row)
+				&c.Reply.Fault, &c.Reply.Took, &c.Reply.Row, &c.Way)
 			if err == nil {
 				r.complete(now, server, c)
 			}

@@ -28,6 +28,7 @@ type roles struct {
 	shared   *runlog.Recorder                  // of the cluster's intervals
 	perform  func(mail.Server, *engine.Outbox) // closes connections and starts attempts; nil: does nothing
 	kept     *kept                             // of a run that keeps its facts; nil: none is kept
+	end      mail.Completion                   // that the machine gets
 	out      engine.Outbox
 }
 
@@ -59,8 +60,8 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 		rec.Sends(sending)
 		r.records = append(r.records, rec)
 		var obs engine.Observer = rec
-		if r.planner != nil { // the times include look-ups: nothing here measures these apart
-			obs = &proximity.Witness{Observer: rec, Seen: r.planner.Seen(i)}
+		if r.planner != nil {
+			obs = &proximity.Witness{Observer: rec, Seen: r.planner.Seen(i), Way: &r.end}
 		}
 		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, obs))
 	}
@@ -144,7 +145,8 @@ func (r *roles) nextWake() vt.Time {
 }
 
 func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
-	r.machines[server].Complete(now, &c, &r.out)
+	r.end = c
+	r.machines[server].Complete(now, &r.end, &r.out)
 	r.settle(now, server)
 }
 

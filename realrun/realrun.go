@@ -36,6 +36,9 @@ type Process interface {
 	// Deliver makes the attempt. It returns when the attempt ends, or soon after
 	// ctx is cancelled. Once ctx is cancelled it sends no final dot.
 	Deliver(ctx context.Context, a mail.Attempt) mail.Reply
+	// Way returns the time of the look-up that the last attempt made, 0 without one,
+	// and the hops to the receiver.
+	Way() mail.Way
 	// HangUp closes the kept connection of the process, if it has one.
 	HangUp()
 }
@@ -460,6 +463,6 @@ func (r *Runner) work(ctx context.Context, p Process, orders <-chan order) {
 		reply := p.Deliver(ctx, a)
 		at := r.now()
 		reply.Took = at.Sub(start)
-		r.ended <- ending{a.Server, at, mail.Completion{Reply: reply, Slot: a.Slot, Gen: a.Gen}}
+		r.ended <- ending{a.Server, at, mail.Completion{Reply: reply, Way: p.Way(), Slot: a.Slot, Gen: a.Gen}}
 	}
 }

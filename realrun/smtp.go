@@ -78,12 +78,17 @@ type process struct {
 	to      names.Candidate // of the connection
 	first   mail.Recipient  // for whom the connection was opened
 	sent    int             // messages offered over it
+	way     mail.Way        // of the last attempt
 	body    []byte
 }
+
+// Way returns the time of the last attempt's look-up; see Process. Hops are not known.
+func (p *process) Way() mail.Way { return p.way }
 
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
 // have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
+	p.way = 0
 	if a.Conn != mail.Fresh && p.takes() && p.carries(ctx, &a) {
 		begin := func() *mail.Reply { return nil }
 		if a.Conn == mail.Reset {
@@ -97,6 +102,7 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	a.Conn = mail.Fresh
 	p.HangUp()
 	route := p.Resolver.Resolve(ctx, &a)
+	p.way = mail.NewWay(route.Took, 0)
 	if ctx.Err() != nil {
 		route.Fault = mail.Aborted
 	}
