@@ -44,7 +44,7 @@ var checks = []check{
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
 	{"search", []string{"./sim/tune"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
-	{"live", []string{"./realrun/dial", "./realrun/message", "./realrun"}},
+	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},
 	{"golden", []string{"./sim", "-run", "Golden"}},

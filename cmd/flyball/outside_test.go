@@ -100,6 +100,45 @@ caps = { per_day = 100, per_second = 100 }
 				got.got.Load(), out, errout, v.words)
 		}
 	}
+	again := func(allow string, more ...string) (int, string) {
+		t.Helper()
+		args := []string{"realrun", "-q", in("live.toml"), "--out", in("out"), "--force"}
+		for flag, value := range given {
+			if flag == "--allow" {
+				value = allow
+			}
+			args = append(args, flag, value)
+		}
+		code, out, errout := invoke(t, append(args, more...)...)
+		return code, out + errout
+	}
+	// What one run has used, the next one does not have.
+	write("few.toml", strings.Replace(allow, "per_day = 100", "per_day = 3", 1))
+	for _, want := range []struct {
+		code int
+		more int32
+	}{{0, 2}, {exitRefused, 1}, {exitRefused, 0}} {
+		before := got.got.Load()
+		code, text := again(in("few.toml"))
+		if more := got.got.Load() - before; code != want.code || more != want.more || code != 0 &&
+			!strings.Contains(text, "caps.per_day: got 3 attempts within 24 hours, want at most 3: the next one may") {
+			t.Errorf("exit code %d, %d messages, want %d and %d: %s", code, more, want.code, want.more, text)
+		}
+	}
+	// A receiver that refuses people stops the run; so do complaints.
+	write("touchy.toml", allow+"breakers = { bounces = 0.5, complaints = 0.5, after = 1 }\n")
+	got.refuse.Store(true)
+	if code, text := again(in("touchy.toml")); code != exitRefused ||
+		!strings.Contains(text, "refused for safety: breakers.bounces: got 1 of the last 1 attempts") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
+	got.refuse.Store(false)
+	write("complaints.txt", "an old one\n")
+	got.complain.Store(in("complaints.txt"))
+	if code, text := again(in("touchy.toml"), "--complaints", in("complaints.txt")); code != exitRefused ||
+		!strings.Contains(text, "refused for safety: breakers.complaints: got 1 about 1 delivered messages") {
+		t.Errorf("exit code %d: %s", code, text)
+	}
 	for _, from := range got.from {
 		if a, err := mail.ParseAddress(from); err != nil || a.Domain != "sender.com" {
 			t.Errorf("the envelope is from %s, want the sender's domain", from)

@@ -89,6 +89,8 @@ force or the head of the promotions is missing.`,
 	f.StringVar(&q.Outside.Allow, "allow", "",
 		"file of receivers outside of loopback, and of the domains that may be mailed there; needs --promotion, "+
 			"--list and the number of recipients")
+	f.StringVar(&q.Outside.Complaints, "complaints", "",
+		"with --allow: file with a line for each complaint, which grows during the run; for breakers.complaints")
 	f.IntVar(&q.Outside.Count, "count", 0,
 		"with --allow: number of recipients that the operator expects; asked for on a terminal if not given")
 	f.StringVar(&q.Resolver, "resolver", "", "deliver to the exchangers that the name server at this "+

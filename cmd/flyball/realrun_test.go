@@ -18,9 +18,12 @@ import (
 
 // stranger is a receiver that is not Flyball's. It takes all mail.
 type stranger struct {
-	got  atomic.Int32
-	lock sync.Mutex
-	from []string // envelope senders
+	got    atomic.Int32
+	refuse atomic.Bool // every recipient
+	// complain, if it has one, is a file to which a complaint about the first message is added.
+	complain atomic.Value
+	lock     sync.Mutex
+	from     []string // envelope senders
 }
 
 func (s *stranger) NewSession(*smtp.Conn) (smtp.Session, error) { return s, nil }
@@ -30,11 +33,19 @@ func (s *stranger) Mail(from string, _ *smtp.MailOptions) error {
 	s.from = append(s.from, from)
 	return nil
 }
-func (s *stranger) Rcpt(string, *smtp.RcptOptions) error { return nil }
-func (s *stranger) Reset()                               {}
-func (s *stranger) Logout() error                        { return nil }
+func (s *stranger) Rcpt(string, *smtp.RcptOptions) error {
+	if s.refuse.Load() {
+		return &smtp.SMTPError{Code: 550, Message: "unknown"}
+	}
+	return nil
+}
+func (s *stranger) Reset()        {}
+func (s *stranger) Logout() error { return nil }
 func (s *stranger) Data(r io.Reader) error {
 	s.got.Add(1)
+	if file, _ := s.complain.Swap("").(string); file != "" {
+		os.WriteFile(file, []byte("an old one\na new one\n"), 0o644)
+	}
 	_, err := io.Copy(io.Discard, r)
 	return err
 }

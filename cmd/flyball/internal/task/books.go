@@ -10,6 +10,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun"
 	"flyball/realrun/dial"
+	"flyball/realrun/guard"
 	"flyball/realrun/sink"
 	"flyball/reports/measure"
 	"flyball/reports/run"
@@ -26,8 +27,10 @@ type prepared struct {
 	resolver realrun.Resolver
 	allow    *dial.Allowlist  // nil: loopback and reserved domains
 	allowed  *realrun.Allowed // nil without an allowlist
-	lookups  *lookups         // with a name server that is not Flyball's; else nil
-	sink     *sink.Sink       // nil with a receiver that is not Flyball's
+	caps     *guard.Caps      // nil without an allowlist
+	breaker  *guard.Breaker
+	lookups  *lookups   // with a name server that is not Flyball's; else nil
+	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	ends     *ends
 	secret   mail.Key // of the run
 }

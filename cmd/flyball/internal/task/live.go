@@ -163,7 +163,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		Dialogue: s.Dialogue, Key: r.secret, Scale: scale, Allow: r.allow,
 		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries}
 	began := time.Now()
-	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport), r.ends.watch, inputs)
+	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport, cancel), r.ends.watch, inputs)
 	if err != nil {
 		return nil, Error{Invalid, err}
 	}
@@ -194,6 +194,11 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		}
 	}
 	unkept := kept.Close()
+	if r.caps != nil {
+		if err := r.caps.Close(); err != nil {
+			watch.Warn("%v: permits that were not used count as used", err)
+		}
+	}
 
 	ended := header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.receivers()
@@ -241,7 +246,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	}
 	out.Astray = r.astray()
 	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
-		out.Broken = Fail(Environment, "the run was stopped: %w", broken)
+		out.Broken = refusedOr(Environment, fmt.Errorf("the run was stopped: %w", broken))
 	} else if unkept != nil {
 		out.Broken = Fail(Environment, "--state: %w", unkept)
 	}
@@ -295,7 +300,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, date, r.allow); err != nil {
 		return nil, err
 	}
-	if err := q.Outside.confirm(r.mailing.List.Len()); err != nil {
+	if err := errors.Join(q.Outside.confirm(r.mailing.List.Len()), r.guard(&q.Outside)); err != nil {
 		return nil, err
 	}
 	if q.Receiver != "" {

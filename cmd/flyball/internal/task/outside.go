@@ -1,12 +1,16 @@
 package task
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"time"
 
 	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/realrun/dial"
+	"flyball/realrun/guard"
 	"flyball/reports/format"
 )
 
@@ -14,6 +18,8 @@ import (
 type Outside struct {
 	Allow string // file of an allowlist; empty: nothing outside
 	Count int    // recipients that the operator expects; 0: not given
+	// Complaints is a file with a line for each complaint, which grows while the run goes on; empty: none are known.
+	Complaints string
 	// Ask asks the operator for the number of recipients; nil if no operator is there.
 	Ask func() (int, error)
 }
@@ -23,6 +29,8 @@ func (o *Outside) validate(q *Live) error {
 	switch {
 	case o.Allow == "" && o.Count != 0:
 		return Fail(Usage, "--count: got %d, want --allow too", o.Count)
+	case o.Allow == "" && o.Complaints != "":
+		return Fail(Usage, "--complaints: got %q, want --allow too", o.Complaints)
 	case o.Allow == "":
 		return nil
 	case q.Promotion.File == "":
@@ -85,8 +93,8 @@ func (r *prepared) sender() string {
 }
 
 // outside returns t so that mail goes to receivers alone that are allowed for its domain, if there is an allowlist or
-// a name server that is not Flyball's.
-func (r *prepared) outside(t *realrun.SMTP) realrun.Transport {
+// a name server that is not Flyball's. Stop is called when what the allowlist bounds is used up.
+func (r *prepared) outside(t *realrun.SMTP, stop func(error)) realrun.Transport {
 	if r.allow == nil && r.lookups == nil {
 		return t
 	}
@@ -96,7 +104,64 @@ func (r *prepared) outside(t *realrun.SMTP) realrun.Transport {
 	if r.allow == nil { // on loopback a connection may carry whatever its receiver takes
 		return t
 	}
-	return &realrun.OneDomain{Transport: t, Domain: domain}
+	return &realrun.Guarded{Transport: &realrun.OneDomain{Transport: t, Domain: domain}, Take: r.caps.Take,
+		Saw: r.breaker.Saw, Stop: stop}
+}
+
+// guard opens what bounds the attempts of a run with an allowlist.
+func (r *prepared) guard(o *Outside) (err error) {
+	if r.allow == nil {
+		return nil
+	}
+	if r.caps, err = guard.Open(o.Allow+".used", r.allow.Caps); err != nil {
+		return refusedOr(Environment, err)
+	}
+	count, err := o.complaints()
+	if err != nil {
+		return err
+	}
+	r.breaker = guard.NewBreaker(r.allow.Breakers, count)
+	return nil
+}
+
+// complaints returns a function that counts the lines that the file of complaints has more than now. It reads the file
+// at most once a second. It is nil without a file.
+func (o *Outside) complaints() (func() (int, error), error) {
+	if o.Complaints == "" {
+		return nil, nil
+	}
+	lines := func() (int, error) {
+		text, err := input.Read(o.Complaints, input.Complaints)
+		return bytes.Count(text, []byte("\n")), err
+	}
+	before, err := lines()
+	if err != nil {
+		return nil, unreadable("--complaints", err)
+	}
+	var read time.Time
+	var more int
+	return func() (int, error) {
+		if time.Since(read) < time.Second {
+			return more, nil
+		}
+		n, err := lines()
+		if read = time.Now(); err != nil {
+			return 0, unreadable("--complaints", err)
+		}
+		if n < before { // a new file
+			before = 0
+		}
+		more = n - before
+		return more, nil
+	}, nil
+}
+
+// refusedOr gives an error its kind: Refused if it is for safety, or else another.
+func refusedOr(other Kind, err error) error {
+	if errors.Is(err, dial.ErrRefused) {
+		return Error{Refused, err}
+	}
+	return Error{other, err}
 }
 
 // astray returns an error if attempts led to no receiver that is allowed for their domain.
