@@ -19,6 +19,8 @@ type behaviour struct {
 	onConnection []event // events at the stages of connections
 	onMessage    []event // and at the stages of messages
 	hangsUp      int     // messages over one connection; 0: any number
+	hangsUpReply ending  // to the next one; noEnding: the connection is closed
+	resetReply   ending
 	penalty      *limits.Penalty
 	penaltyReply ending
 	complaints   uint64 // threshold; 0: none
@@ -89,6 +91,12 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables delay.Table
 		drift:      d.Drift,
 		hangsUp:    d.HangsUp,
 		whiteAfter: d.Greylist.WhitelistAfter, whiteFor: d.Greylist.WhitelistFor,
+	}
+	if d.HangsUpReply > 0 {
+		b.hangsUpReply = v.refusal(mail.StageMAIL, d.HangsUpReply, 0, "")
+	}
+	if d.ResetReply > 0 {
+		b.resetReply = v.refusal(mail.StageEHLO, d.ResetReply, 0, "")
 	}
 	for _, a := range d.Allowances {
 		reply := v.refusal(mail.StageMAIL, a.Reply, a.Enhanced, a.Text)

@@ -1,6 +1,8 @@
 package netmodel
 
 import (
+	"slices"
+
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/unit"
@@ -198,7 +200,7 @@ func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.Whi
 // delays and failures, counting connections and greylisting.
 func (d Destination) HasBehaviour() bool {
 	off := d.Bucket.Off() && len(d.Allowances) == 0 && len(d.Refuse) == 0 &&
-		d.HangsUp == 0 && d.Penalty.Off() && d.Throttle.Off() && d.Tarpit.Off() &&
+		d.HangsUp == 0 && d.ResetReply == 0 && d.Penalty.Off() && d.Throttle.Off() && d.Tarpit.Off() &&
 		d.Knee.Off() && d.Outage.Off() && len(d.Down) == 0 &&
 		d.Daily.Off() && len(d.Drift) == 0 && d.Weather.Off()
 	return !off || d.Greylist.WhitelistAfter > 0
@@ -211,7 +213,7 @@ func (d Destination) WithoutBehaviour() Destination {
 	d.Greylist.WhitelistAfter = 0
 	d.Bucket, d.Throttle, d.Reputation, d.Tarpit, d.Knee = plain.Bucket, plain.Throttle, plain.Reputation, plain.Tarpit,
 		plain.Knee
-	d.Allowances, d.Refuse, d.HangsUp, d.Penalty = nil, nil, 0, plain.Penalty
+	d.Allowances, d.Refuse, d.HangsUp, d.HangsUpReply, d.ResetReply, d.Penalty = nil, nil, 0, 0, 0, plain.Penalty
 	d.Outage, d.Down, d.Daily, d.Drift, d.Weather = plain.Outage, nil, plain.Daily, nil, plain.Weather
 	return d
 }
@@ -221,6 +223,12 @@ func (d Destination) validateBehaviour() []error {
 	g := d.Greylist
 	l.Check(g.WhitelistAfter == 0 || g.Share > 0, "greylist.whitelist_after",
 		"got %d without share, want a greylist for it", g.WhitelistAfter)
+	l.Check(d.HangsUpReply == 0 || d.HangsUp > 0, "hangs_up_reply", "got %d without hangs_up_after, want both",
+		d.HangsUpReply)
+	l.Check(slices.Contains([]int{0, 421, 452, 503}, d.HangsUpReply), "hangs_up_reply",
+		"got %d, want 421, 452 or 503, or 0 for none", d.HangsUpReply)
+	l.Check(d.ResetReply == 0 || d.ResetReply >= 400, "reset_reply", "got %d, want 400 to 599, or 0 for none",
+		d.ResetReply)
 	mail.CheckBurst(&l, "bucket.burst", d.Bucket.Burst, d.Bucket.Rate)
 	for i, a := range d.Allowances {
 		l.Within(conf.Index("allowance", i), a.Problems())

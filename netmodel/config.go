@@ -204,9 +204,18 @@ type Destination struct {
 	// most messages that a server offers over one connection; not given: as dialogue.messages_per_connection
 	// Source: derived: as dialogue.messages_per_connection
 	Messages int `toml:"messages_per_connection,omitdefault" range:"1..1000000"`
-	// messages over one connection after which the receiver closes it without a reply; 0: never
+	// messages over one connection after which the receiver closes it without a reply, or ends it by hangs_up_reply;
+	// 0: never
 	// Source: assumed: never
 	HangsUp int `toml:"hangs_up_after,omitdefault" range:"0..1000000"`
+	// reply to MAIL over a connection that has carried hangs_up_after messages: 421, 452 or 503; 0: the connection is
+	// closed
+	// Source: assumed: it closes without a reply
+	HangsUpReply int `toml:"hangs_up_reply,omitdefault" range:"0..599"`
+	// reply to RSET, which a sender sends after a refused message before it goes on over the connection; 0: it is
+	// accepted
+	// Source: assumed: RSET is accepted, as RFC 5321 4.1.1.5 asks for
+	ResetReply int `toml:"reset_reply,omitdefault" range:"0..599"`
 	// first tries are deferred (RFC 6647)
 	Greylist Greylist `toml:"greylist"`
 	// recipients that can never be delivered

@@ -346,8 +346,17 @@ func (Destination) KeyDoc(key string) (doc, source string) {
 				"dialogue.messages_per_connection",
 			"derived: as dialogue.messages_per_connection"
 	case "hangs_up_after":
-		return "messages over one connection after which the receiver closes it without a reply; 0: never",
+		return "messages over one connection after which the receiver closes it without a reply, or ends it " +
+				"by hangs_up_reply; 0: never",
 			"assumed: never"
+	case "hangs_up_reply":
+		return "reply to MAIL over a connection that has carried hangs_up_after messages: 421, 452 or 503; " +
+				"0: the connection is closed",
+			"assumed: it closes without a reply"
+	case "reset_reply":
+		return "reply to RSET, which a sender sends after a refused message before it goes on over the " +
+				"connection; 0: it is accepted",
+			"assumed: RSET is accepted, as RFC 5321 4.1.1.5 asks for"
 	case "greylist":
 		return "first tries are deferred (RFC 6647)", ""
 	case "dead":

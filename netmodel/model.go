@@ -93,14 +93,17 @@ func (m *Model) enter(now vt.Time, t *trip) vt.Time {
 	t.step, t.ended = 0, false
 	wait := m.host.Turn(now)
 	at := now.Add(wait)
-	if t.kind == mail.Fresh {
+	switch t.kind {
+	case mail.Fresh:
 		if at = m.lookup(now, t, r).Add(wait); t.ended {
 			t.reply.Took += wait
 			return at
 		}
 		r.ConnectFrom(now, m.PoolOf(t.to), &t.conn)
-	} else {
+	case mail.Reused:
 		r.Reuse(now, &t.conn)
+	case mail.Reset:
+		r.Reset(now, &t.conn)
 	}
 	r.Offer(now, &t.conn, &t.msg, t.to, t.try)
 	m.host.Load(now, &t.conn, &t.msg)
@@ -160,6 +163,9 @@ func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
+	if t.kind == mail.Reset && c.fail != noEnding {
+		return 0, false
+	}
 	if t.kind == mail.Fresh {
 		if c.fail != noEnding || c.refused || c.Banner > e.banner {
 			return 0, false

@@ -19,13 +19,14 @@ import (
 //	a name is looked up             Lookup     the resolver's answer
 //	a connection opens              Connect    outage, cap, events, slowness, path
 //	a kept connection is reused     Reuse      outage, end of the connection, slowness, path
+//	  with RSET before the message  Reset      the same, and the reply to RSET
 //	a message is offered over it    Offer      events, rate, penalty, throttle, tarpit,
 //	                                            allowances, bucket, reputation, whitelist
 //	a command gets its reply        Exchange   greylist, drawn failures, losses, time-outs
 //	the attempt has ended           End        passes of the greylist, complaints
 //	the connection ends             Close      cap, knee
 //
-// Connect and Reuse begin an attempt, which has one Offer, unless the connection
+// Connect, Reuse and Reset begin an attempt, which has one Offer, unless the connection
 // fails first, and at most one End. docs/model.md states each rule exactly. Not
 // safe for concurrent use.
 type Receiver struct {
@@ -128,12 +129,20 @@ func (r *Receiver) Reuse(now vt.Time, c *Connection) {
 	if b := r.facts.behaviour; b != nil {
 		if down := r.outage(now); down != mail.NoFault {
 			c.fail = silence(mail.StageEHLO, down)
-		} else if b.hangsUp > 0 && c.offered >= b.hangsUp {
+		} else if b.hangsUp > 0 && c.offered >= b.hangsUp && b.hangsUpReply == noEnding {
 			c.fail = silence(mail.StageEHLO, mail.Drop)
 		}
 		c.slow = r.slowness(now, r.states[c.from])
 	}
 	r.net.reroute(c, now)
+}
+
+// Reset is Reuse with RSET before the message, which the receiver may refuse.
+func (r *Receiver) Reset(now vt.Time, c *Connection) {
+	r.Reuse(now, c)
+	if b := r.facts.behaviour; b != nil && c.fail == noEnding {
+		c.fail = b.resetReply
+	}
 }
 
 // Offer makes m the message of a try for the recipient to, over the connection c
@@ -147,11 +156,15 @@ func (r *Receiver) Offer(now vt.Time, c *Connection, m *Message, to mail.Recipie
 	if r.facts.behaviour == nil {
 		return
 	}
+	b := r.facts.behaviour
+	spent := b.hangsUpReply != noEnding && c.offered >= b.hangsUp
 	c.offered++
 	m.RCPT, m.Dot = stretched(m.RCPT, c.slow), stretched(m.Dot, c.slow)
 	switch {
 	case c.fail.fault() != mail.NoFault: // in case the server gets as far as MAIL
 		m.fail = silence(mail.StageMAIL, c.fail.fault())
+	case spent && c.fail == noEnding:
+		m.fail, m.Grey = b.hangsUpReply, 0
 	case !c.refused && c.fail == noEnding:
 		r.judge(now, c, m, try)
 	}

@@ -99,7 +99,7 @@ type features struct {
 	failMessage, loss, hops, dns, pipelining, startTLS, reuse, impatient, few, bigMessage, idle, moving, scheduled,
 	aging, freeing, yielding,
 	retargeted, misled, lookupDrift, pathDrift, cutOff, shared, whitelist, bucket, allowance, refuse, penalty, hangsUp,
-	complaints, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
+	resetReply, complaints, throttle, reputation, tarpit, knee, outage, down, daily, drift, weather bool
 }
 
 func (d *dice) coin() bool             { return d.IntN(2) == 0 }
@@ -123,7 +123,7 @@ func (d *dice) features() (f features) {
 	if d.coin() { // many scenarios have receivers without habits
 		return f
 	}
-	for _, on := range []*bool{&f.allowance, &f.refuse, &f.penalty, &f.hangsUp, &f.complaints} {
+	for _, on := range []*bool{&f.allowance, &f.refuse, &f.penalty, &f.hangsUp, &f.resetReply, &f.complaints} {
 		*on = d.IntN(4) == 0
 	}
 	for _, on := range []*bool{&f.whitelist, &f.bucket, &f.throttle, &f.reputation, &f.tarpit, &f.knee, &f.outage,
@@ -824,6 +824,10 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	if has(f.hangsUp) {
 		v.HangsUp = d.between(1, 4)
+		v.HangsUpReply = pick(d, 0, 421, 452, 503)
+	}
+	if has(f.resetReply) {
+		v.ResetReply = pick(d, 421, 451, 503)
 	}
 	if has(f.throttle) {
 		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"),

@@ -37,6 +37,7 @@ type reception struct {
 	longer  float64 // delays
 	tarpit  vt.Span
 	refused mail.Reply      // at MAIL
+	reset   mail.Reply      // to RSET
 	event   netmodel.Refuse // that refuses at a later stage
 	held    netmodel.Mailbox
 	welcome bool    // no greylist
@@ -51,14 +52,21 @@ func (p *process) receive(r *recipient) reception {
 	m := reception{held: p.heldUp(r), down: p.downAt(r.dest), longer: p.longer(r.dest)}
 	fresh := l.offered == 0 && !l.refused
 	if n := d.HangsUp; n > 0 && l.carried >= n && m.down == mail.NoFault {
-		m.down = mail.Drop // it has hung up, which looks like an outage
+		if d.HangsUpReply == 0 {
+			m.down = mail.Drop // it has hung up, which looks like an outage
+		} else {
+			m.refused = p.says(r.dest, mail.StageMAIL, d.HangsUpReply, 0, "")
+		}
+	}
+	if l.refused && m.down == mail.NoFault && d.ResetReply > 0 {
+		m.reset = p.says(r.dest, mail.StageEHLO, d.ResetReply, 0, "")
 	}
 	l.carried++
 	hopeless := false // it will not get as far as MAIL
 	for at := mail.StageConnect; at <= mail.StageEHLO; at++ {
 		hopeless = hopeless || fresh && p.connectionFails(at) != mail.Reply{}
 	}
-	if m.down != mail.NoFault || l.capped || hopeless {
+	if m.down != mail.NoFault || l.capped || hopeless || ends(m.reset) || ends(m.refused) {
 		return m
 	}
 	know := p.known()

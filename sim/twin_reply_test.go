@@ -179,6 +179,24 @@ func (v *twinServer) wakeLater(at vt.Time) {
 	}
 }
 
+// ofSender reports whether a refusal is about the sender, which would meet every recipient.
+func ofSender(r mail.Reply) bool {
+	return r.Code >= 500 && (r.Stage == mail.StageEHLO ||
+		r.Stage == mail.StageMAIL && (r.Code < 505 || r.Code/10 == 53 && r.Code < 539 || r.Code == 555))
+}
+
+// uncounted reports whether the try of a reply is not counted.
+func uncounted(r mail.Reply) bool { return r.Row == 0 && ofSender(r) }
+
+// rests lets no attempt to a destination begin for a time, and then one.
+func (p *process) rests(d mail.Destination, wait vt.Span, reply mail.Reply) {
+	p.rested = true
+	l := &p.gateOf(d).lane
+	l.hears(replies.Row{Reaction: "suspend", For: wait, Return: 1}, p.now, p.now.Add(-reply.Took))
+	p.wakeLater(l.opens())
+	p.features["a refusal of the sender"]++
+}
+
 // reacts does what the row of a reply asks for, beyond the recipient.
 func (p *process) reacts(d mail.Destination, reply mail.Reply) {
 	row := p.rowOf(d, reply)

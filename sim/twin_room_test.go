@@ -41,7 +41,7 @@ func (v *twinServer) limited() bool {
 
 // choosy reports whether some destination may have no room.
 func (v *twinServer) choosy() bool {
-	return v.limited() || slices.ContainsFunc(v.s.Destinations, func(d netmodel.Destination) bool {
+	return v.rested || v.limited() || slices.ContainsFunc(v.s.Destinations, func(d netmodel.Destination) bool {
 		return d.Send.Connections > 0 || d.Send.Rate > 0 || d.Send.ConnectionRate > 0 ||
 			slices.ContainsFunc(slices.Concat(d.Replies, v.s.Replies), replies.Row.Gates)
 	})

@@ -68,7 +68,9 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Bucket = usual.Bucket })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Allowances = nil })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Refuse = nil })
-		with(func(c *scenarios.Scenario) { c.Destinations[i].HangsUp = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].HangsUp, c.Destinations[i].HangsUpReply = 0, 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].HangsUpReply = 0 })
+		with(func(c *scenarios.Scenario) { c.Destinations[i].ResetReply = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Penalty = usual.Penalty })
 		with(func(c *scenarios.Scenario) {
 			c.Destinations[i].Reputation.Complaints, c.Destinations[i].Reputation.PerComplaint = 0, 0

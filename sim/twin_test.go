@@ -249,6 +249,7 @@ type twinServer struct {
 	processes []*process
 	free      []mail.Slot // last freed last
 	slots     mail.Slot   // ever used
+	rested    bool        // a destination has refused the sender
 
 	lookUps, connections map[mail.Destination]uint64
 	dialled              map[string]int       // connections, by destination and pool of addresses
@@ -794,7 +795,7 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		conn = mail.Reused
 	}
 	if conn == mail.Fresh {
-		reply = p.connect(r, slow)
+		reply = p.connects(r, slow)
 	} else {
 		p.route()
 		p.meet(r, false)
@@ -806,11 +807,12 @@ func (p *process) deliver(r *recipient) (conn mail.Conn, reply mail.Reply) {
 		reply = p.offer(r, conn, slow)
 	}
 	if conn != mail.Fresh && (reply.Stage == mail.StageEHLO ||
-		reply.Stage == mail.StageMAIL && (reply.Code == 421 || reply.Fault == mail.Drop)) {
+		reply.Stage == mail.StageMAIL && (slices.Contains([]uint16{421, 452, 503}, reply.Code) ||
+			reply.Fault == mail.Drop)) {
 		// The receiver had enough of the connection, not of the recipient.
 		offered := p.line.offered // the sender counts on
 		p.hangUp()
-		if reply = p.connect(r, slow); !ends(reply) {
+		if reply = p.connects(r, slow); !ends(reply) {
 			p.line.offered = offered - 1
 			reply = p.offer(r, mail.Fresh, slow)
 		}
@@ -840,6 +842,17 @@ func (p *process) offers(d mail.Destination) int {
 		}
 	}
 	return p.s.Dialogue.Messages
+}
+
+// connects is connect, and once more if the connection is closed at EHLO, where HELO may be known.
+func (p *process) connects(r *recipient, slow float64) mail.Reply {
+	reply := p.connect(r, slow)
+	if reply.Stage == mail.StageEHLO && reply.Fault == mail.Drop {
+		p.features["HELO"]++
+		p.hangUp()
+		reply = p.connect(r, slow)
+	}
+	return reply
 }
 
 // connect looks the destination up, connects and greets. Ordinals are given,
@@ -896,7 +909,10 @@ func (p *process) offer(r *recipient, conn mail.Conn, slow float64) mail.Reply {
 		p.draw(r, r.try, lossOfMessage)
 	p.line.offered++
 	if conn == mail.Reset {
-		x := exchange{stage: mail.StageEHLO, trips: 2, fails: mail.Reply{Fault: p.met.down}} // RSET, EHLO
+		x := exchange{stage: mail.StageEHLO, trips: 2, fails: p.met.reset} // RSET, EHLO
+		if p.met.down != mail.NoFault {
+			x.fails = mail.Reply{Fault: p.met.down}
+		}
 		x.lost = p.losses(x, p.drawLine(p.line, lossOnLine))
 		if reply := p.exchange(x, slow); ends(reply) {
 			return reply
@@ -980,6 +996,8 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		p.successes++
 	case reply.Stage == mail.StageDot && reply.Fault != mail.NoFault && retry.Ambiguous == "hold":
 		status = mail.Held
+	case uncounted(reply):
+		p.rests(r.dest, wait, reply)
 	case row.Reaction == "bounce", reply.Code >= 500 && retry.Bounce == "fail" && asTheCodeSays(row):
 		status = mail.Failed
 	case int(r.try) >= p.retryLimit(r, reply):
@@ -1010,7 +1028,9 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		}
 	}
 	grain := roundUp(longest, 32768*vt.Millisecond) / 32768
-	r.try++
+	if !uncounted(reply) {
+		r.try++
+	}
 	due := vt.Time(roundUp(vt.Span(p.now)+wait, grain))
 	if len(p.waiting[due]) == 0 {
 		p.wakeAt(due)

@@ -69,16 +69,17 @@ func Listen(s *fault.Script, scale float64, log func(line string)) (*Receiver, e
 // Addr returns the address of a host, numbered from 1 on.
 func (r *Receiver) Addr(host int) string { return r.hosts[host-1].addr }
 
-// Close ends all sessions and waits for them.
+// Close ends all sessions and waits for them. It may be called again.
 func (r *Receiver) Close() {
 	r.end()
 	for _, h := range r.hosts {
 		if h.Listener != nil {
 			h.Close()
 		}
-		for _, fd := range []int{h.fd, h.queued} {
-			if fd >= 0 {
-				syscall.Close(fd)
+		for _, fd := range []*int{&h.fd, &h.queued} {
+			if *fd >= 0 {
+				syscall.Close(*fd)
+				*fd = -1 // closed again, it might be another one's
 			}
 		}
 	}

@@ -123,8 +123,9 @@ func TestModelAndWireAskAlike(t *testing.T) {
 	}
 	for _, want := range []string{"dns 0servfail", "connect 0drop", "connect 0timeout", "banner 421", "banner 554",
 		"ehlo 451", "ehlo 554", "mail 421", "mail 550", "mail 454", "mail 450", "mail 452", "mail 453",
-		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 0drop",
-		"ehlo over reset 0drop", "ehlo over reset 0timeout", "rcpt 451", "rcpt 550", "rcpt 459", "rcpt 0drop",
+		"mail 0timeout", "mail over reused 421", "mail over reset 421", "mail over reused 452",
+		"mail over reused 0drop", "ehlo over reset 503", "ehlo over reset 0drop", "ehlo over reset 0timeout",
+		"rcpt 451", "rcpt 550", "rcpt 459", "rcpt 0drop",
 		"data 452", "dot 250", "dot 451", "dot 552", "dot 0drop", "dot 0timeout"} {
 		if met[want] < 3 {
 			t.Errorf("%s happened %d times: the test tests too little: %v", want, met[want], met)
@@ -174,7 +175,8 @@ func twoWorlds() netmodel.Config {
 	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
 		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1},
 		{From: vt.Hour, At: "ehlo", Reply: 451, Share: 0.1}}
-	d.HangsUp = 4
+	d.HangsUp, d.HangsUpReply = 4, 452
+	d.ResetReply = 503
 	d.Penalty.Rate, d.Penalty.Insist, d.Penalty.Escalate, d.Penalty.Connections, d.Penalty.Reply = 700, 5, 1.5, 2, 454
 	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2,
 		Heals: vt.Hour}
@@ -190,6 +192,7 @@ func twoWorlds() netmodel.Config {
 	near.Addresses, far.Bandwidth = 2, 1000
 	near.Pools = []netmodel.Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
 	together := d
+	together.HangsUpReply, together.ResetReply = 0, 0
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
 	together.Mailboxes = []netmodel.Mailbox{{Share: 0.2, For: vt.Hour, At: "rcpt", Reply: 459}}
 	brand := plain

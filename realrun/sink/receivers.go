@@ -123,6 +123,8 @@ func CheckPlain(d netmodel.Destination) []error {
 	}
 	l.Check(d.LimitsOf == "", "limits_of",
 		"got %q, want none: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.LimitsOf)
+	l.Check(d.HangsUpReply == 0, "hangs_up_reply",
+		"got %d, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.HangsUpReply)
 	l.Check(d.Penalty.Off(), "penalty.rate",
 		"got %s, want 0: receiver = \"smtpd\" cannot refuse MAIL in a live run", d.Penalty.Rate)
 	l.Check(len(d.Allowances) == 0, "allowance",

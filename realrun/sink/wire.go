@@ -141,7 +141,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		step = mail.Step{Stage: mail.StageEHLO, RoundTrips: 1}
 		if verb == "RSET" {
 			w.end(false)
-			w.lane.ask(w.reuse)
+			w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { w.reuse(r.Reset, now) })
 		}
 	case "MAIL":
 		step = mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
@@ -153,7 +153,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		w.end(false)
 		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) {
 			if !w.begun {
-				w.reuse(r, now)
+				w.reuse(r.Reuse, now)
 			}
 			r.Offer(now, &w.conn, &w.msg, rcpt, try)
 			w.lane.load(now, &w.conn, &w.msg)
@@ -178,7 +178,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		return nil, err
 	}
 	w.refused = w.verdict != 0 && step.Stage > mail.StageEHLO
-	if verb == "DATA" && w.verdict != 0 {
+	if (verb == "DATA" || verb == "RSET") && w.verdict != 0 { // go-smtp cannot refuse these
 		_, err := fmt.Fprintf(w.Conn, "%s\r\n", w.refusal())
 		return nil, err
 	}
@@ -201,9 +201,9 @@ func (w *wire) refusal() string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%d %s %s", w.verdict, w.status, w.text)), " ")
 }
 
-// reuse begins an attempt over a kept connection.
-func (w *wire) reuse(r *netmodel.Receiver, now vt.Time) {
-	r.Reuse(now, &w.conn)
+// reuse begins an attempt over a kept connection, with Reuse or Reset.
+func (w *wire) reuse(begin func(vt.Time, *netmodel.Connection), now vt.Time) {
+	begin(now, &w.conn)
 	w.begun, w.turn = true, w.lane.turn(now)
 }
 

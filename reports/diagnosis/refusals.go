@@ -154,8 +154,8 @@ func (v *destination) hangUps() []Finding {
 	if share < leastClosed || share*v.attempts < leastAttempts {
 		return nil
 	}
-	return []Finding{{HangUp, v.name, fmt.Sprintf("%s closes a connection after %s without a reply, and some %s of "+
-		"attempts find it closed and begin again; offer no more than that over one connection "+
+	return []Finding{{HangUp, v.name, fmt.Sprintf("%s ends a connection after %s, and some %s of "+
+		"attempts meet its end and begin again; offer no more than that over one connection "+
 		"(destination.messages_per_connection).", v.name, format.Plural(uint64(n), "message"), format.Percent(share))}}
 }
 
