@@ -118,7 +118,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			if !ok {
 				return stranger(s, row.Address)
 			}
-			scratch, err = m.masters[to].Render(scratch[:0], row.Fields, message.Meta{To: row.Address, Run: m.run})
+			scratch, err = m.masters[to].Try(scratch[:0], row.Fields, message.Meta{To: row.Address, Run: m.run})
 			return err
 		},
 	}

@@ -1,7 +1,9 @@
 package input
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -44,5 +46,28 @@ func TestFolder(t *testing.T) {
 	}
 	if _, err := f.Read("a", 3); fmt.Sprint(err) != "has more than 3 bytes" {
 		t.Error(err)
+	}
+}
+
+// A key that others may read is refused; other files may be read by anybody.
+func TestKeysArePrivate(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(name, []byte("key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for mode := range fs.FileMode(0o1000) {
+		if mode&0o400 == 0 {
+			continue // its owner cannot read it
+		}
+		if err := os.Chmod(name, mode); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Read(name, Key)
+		if private := mode&0o077 == 0; (err == nil) != private || !private && !errors.Is(err, ErrRefused) {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+		if _, err := Read(name, Template); err != nil {
+			t.Errorf("a template of mode %04o: %v", mode, err)
+		}
 	}
 }

@@ -253,7 +253,9 @@ func (a Address) Append(dst []byte) []byte {
 func (a Address) String() string { return string(a.Append(nil)) }
 
 // Like reports whether two addresses are the same in upper or lower case, as most providers see them.
-func (a Address) Like(b Address) bool { return a.Domain == b.Domain && strings.EqualFold(a.Local, b.Local) }
+func (a Address) Like(b Address) bool {
+	return a.Domain == b.Domain && strings.EqualFold(a.Local, b.Local)
+}
 
 // reserved names never have a real mailbox (RFC 2606, RFC 6761). RFC 6761 sets localhost aside too, but for this
 // computer, on which a mail server has mailboxes of that domain: root@localhost is one.

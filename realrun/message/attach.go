@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// maxAttached is the size of all attachments of a letter: receivers rarely take more than 25 MB, and base64 makes
-// 4 bytes of 3.
-const maxAttached = 16 << 20
+// maxAttached is the size of all attachments of a letter, in bytes. In base64 they fit into a message of 10,240,000
+// bytes, the default limit of Postfix, and each MTA process holds its message in memory.
+const maxAttached = 7 << 20
 
 // attach reads an attachment of the letter, and encodes it once for all recipients.
 func (p *parser) attach(at, col int, name string) {

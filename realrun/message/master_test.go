@@ -156,6 +156,57 @@ func TestPartsOfAMessage(t *testing.T) {
 	}
 }
 
+// What a row has is tried without the attachments, which fit into a message that receivers take.
+func TestAttachmentsAreNotTried(t *testing.T) {
+	tmpl := parsed(t, headers+"Attach: a\n\n{{v}}\n", folder("a", strings.Repeat("x", maxAttached)))
+	r, err := tmpl.Bind([]string{"v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.Try(nil, []string{"v"}, meta)
+	if _, body := read(t, out); err != nil || body != "v\r\n" {
+		t.Errorf("%q, %v", body, err)
+	}
+	if _, err := r.Try(nil, []string{"v\n"}, meta); err == nil {
+		t.Error("a row that cannot be mailed passes")
+	}
+	if out, err := r.Render(nil, []string{"v"}, meta); err != nil || len(out) < maxAttached || len(out) > 10_240_000 {
+		t.Errorf("a message of %d bytes, %v", len(out), err)
+	}
+}
+
+// FuzzMarkup has any HTML, which is refused or rendered; html/template reads it.
+func FuzzMarkup(f *testing.F) {
+	f.Add(attributes, "x")
+	f.Add("<!--[if mso]><a href=\"{{v}}\"><![endif]--><p {{#if v}}class='{{v}}'{{#end}}>", "<")
+	f.Add("<style>p { color: red }</style><script>var a = `${b}`</script><svg><a xlink:href='{{v}}'/></svg>",
+		"https://x.test")
+	f.Add("{ {{v}} } {{v|{}} <textarea>{{v}}</textarea><plaintext>{{v}}", "&")
+	f.Fuzz(func(t *testing.T, src, v string) {
+		tmpl, err := Parse("t", []byte(headers+"HTML: h.html\n\n"), folder("h.html", src))
+		if err != nil {
+			return
+		}
+		var columns, values []string
+		for _, f := range tmpl.fields {
+			if !isEmail(f.name) {
+				columns, values = append(columns, f.name), append(values, v)
+			}
+		}
+		r, err := tmpl.Bind(columns)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tmpl.Masters()
+		out, err := r.Render(nil, values, meta)
+		if err != nil {
+			return
+		}
+		checkWire(t, out)
+		leaves(t, out)
+	})
+}
+
 // A line that is too long, and whatever 7 bits do not carry, is encoded; it arrives as it was.
 func TestWhatMustBeEncoded(t *testing.T) {
 	for _, v := range []struct{ body, value, encoding string }{
@@ -360,8 +411,8 @@ func TestFilesOfALetterAreRefused(t *testing.T) {
 	for _, v := range []struct{ head, want string }{
 		{"HTML: missing.html\n", "in/letter.txt:3:7: file missing.html: is not there with 1048576 bytes or less"},
 		{"Attach:\n", "in/letter.txt:3:8: header Attach is empty"},
-		{"Attach: big\n", "in/letter.txt:3:9: file big: is not there with 16777216 bytes or less"},
-		{"Attach: half\nAttach: half\n", "in/letter.txt:4:9: file half: is not there with 81*"},
+		{"Attach: big\n", "in/letter.txt:3:9: file big: is not there with 7340032 bytes or less"},
+		{"Attach: half\nAttach: half\n", "in/letter.txt:4:9: file half: is not there with 35*"},
 		{"HTML: b.html\nHTML: b.html\n", "*in/letter.txt:4:1: header HTML again, first on line 3*"},
 		{"HTML: b.html\n",
 			"in/b.html:1:1: {{name}} stands in an attribute without quotes, want quotes around it"},

@@ -119,6 +119,7 @@ type Meta struct {
 	To        mail.Address
 	Recipient mail.Recipient // position in the list
 	Run       *Run
+	bare      bool // without attachments
 }
 
 // Render appends the message for one row to dst. Values are in the order of the
@@ -190,6 +191,12 @@ func (r *Renderer) unsubscribe(dst []byte, values []string, m *Meta) ([]byte, er
 	return append(dst, ">,\r\n <"...), nil
 }
 
+// Try is Render without the attachments, which are the same for all rows: it finds out whether a row has a message.
+func (r *Renderer) Try(dst []byte, values []string, m Meta) ([]byte, error) {
+	m.bare = true
+	return r.Render(dst, values, m)
+}
+
 // mark is a place in the message under way, where its ID is.
 type mark struct{ from, to int }
 
@@ -226,7 +233,7 @@ func (r *Renderer) header(dst []byte, h header, values []string, m *Meta) ([]byt
 
 // content appends the MIME headers and the content: a part alone, or parts of a multipart.
 func (r *Renderer) content(dst []byte, values []string, m *Meta, id mark) ([]byte, error) {
-	if r.t.attached == nil {
+	if r.t.attached == nil || m.bare {
 		return r.letter(dst, values, m, id)
 	}
 	const mixed = "=_mixed."

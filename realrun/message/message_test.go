@@ -479,7 +479,7 @@ func TestMessageIDs(t *testing.T) {
 	seen := map[string]string{}
 	for recipient := range mail.Recipient(40) {
 		for run := range byte(40) {
-			m := Meta{meta.To, recipient, NewRun(mail.Key{run}, date)}
+			m := Meta{To: meta.To, Recipient: recipient, Run: NewRun(mail.Key{run}, date)}
 			a, _ := r.Render(nil, []string{"Bob", "", ""}, m)
 			b, _ := r.Render(nil, []string{"Bob", "", ""}, m)
 			if !bytes.Equal(a, b) {
@@ -508,7 +508,7 @@ func TestDefaultHasTheSizeAskedFor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, m := range []Meta{{To: to, Run: meta.Run}, {to, 1 << 31, meta.Run}} {
+			for _, m := range []Meta{{To: to, Run: meta.Run}, {To: to, Recipient: 1 << 31, Run: meta.Run}} {
 				out, err := r.Render(nil, []string{"", ""}, m)
 				if err != nil {
 					t.Fatal(err)
