@@ -2,7 +2,7 @@
 
 N ?= 200000
 
-.PHONY: help check generate long staticcheck race matrix mutants mutants-part fuzz bench peers pgo bench-smoke golden reproduce atlas
+.PHONY: help check generate long staticcheck race matrix mutants mutants-part fuzz bench bench-live peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -50,10 +50,15 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzMarkup$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/names -run '^$$' -fuzz '^FuzzAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/wire -run '^$$' -fuzz '^FuzzReply$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/wire -run '^$$' -fuzz '^FuzzBody$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
+
+bench-live: ## the client beside Postfix's smtp-source, into smtp-sink, in one run (wants a free machine)
+	FLYBALL_BENCH_LIVE=1 go test ./realrun -count=1 -run TestBenchLive -v
 
 peers: ## the yardsticks on flyball, ns-3 and SimPy, in one run on this machine
 	sim/bench/peers/run.sh

@@ -2,12 +2,6 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
-	{"a journal of inputs may lack its end", "realrun/journal.go", "	if p.ended < len(r.machines) {",
-		"	if false {"},
-	{"lines of a journal have no number", "realrun/journal.go", "fmt.Appendf(nil, \"%d %s\", number, content)",
-		"fmt.Appendf(nil, \"%s\", content)"},
-	{"a hair below a whole number loses a process", "realrun/nearly.go", "	if up := math.Ceil(c); up-c < hair {",
-		"	if up := math.Ceil(c); up-c < 0 {"},
 	{"this computer has no mailboxes", "internal/mail/address.go", "{\"test\", \"example\",",
 		"{\"localhost\", \"test\", \"example\","},
 	{"a live run that delivers nothing is a success", "cmd/flyball/internal/task/books.go", "	if tried == 0 {\n",
