@@ -67,6 +67,8 @@ var liveMutants = []mutant{
 	{"permits that were not used are lost", "realrun/guard/caps.go",
 		"	f.add(c.second, c.used-c.granted)\n	c.granted = c.used\n", "	c.granted = c.used\n"},
 	{"what was refused long ago counts", "realrun/guard/breaker.go", "			b.bounces--\n", ""},
+	{"a plan hides what a promotion changes", "scenarios/difference.go", "if from[key] != other[key] {",
+		"if from[key] > other[key] {"},
 	{"a few recipients more do not matter", "cmd/flyball/internal/task/outside.go", "	if got != n {\n",
 		"	if got < n {\n"},
 	{"what a look-up took is nowhere", "realrun/smtp.go", "	p.way = mail.NewWay(route.Took, 0)\n", ""},

@@ -86,7 +86,7 @@ func TestCompletion(t *testing.T) {
 		{"run quickstart --set freeing.policy=c", "freeing.policy=continuous", space},
 		{"run quickstart --set retry.policy=both-f", "retry.policy=both-fn", space},
 		{"run quickstart --set dest", "destination[0].", noSpace},
-		{"run quickstart --set destination[big].hang", "destination[big].hangs_up_after=", noSpace},
+		{"run quickstart --set destination[big].hangs_up_a", "destination[big].hangs_up_after=", noSpace},
 		{"run quickstart --set destination[7].greylist.at=",
 			"destination[7].greylist.at=rcpt destination[7].greylist.at=dot", space},
 		{"run quickstart --set destination[big].fail[3].p", "destination[big].fail[3].p=", noSpace},

@@ -112,6 +112,32 @@ caps = { per_day = 100, per_second = 100 }
 		code, out, errout := invoke(t, append(args, more...)...)
 		return code, out + errout
 	}
+	// A plan has all of it and connects to nothing; its last line is the command that sends.
+	sessions := got.sessions.Load()
+	write("other.toml", strings.Replace(strings.ReplaceAll(oneDestination, "example.com", "partner.org"), "[[dest",
+		"[governor]\nstart = 7\n[[dest", 1))
+	plan := []string{"realrun", "plan", in("other.toml")}
+	for flag, value := range given {
+		if flag != "--count" && flag != "--set" {
+			plan = append(plan, flag, value)
+		}
+	}
+	code, out, errout := invoke(t, plan...)
+	for _, want := range []string{"lists: nothing is sent. A run would mail 2 recipients.\n  example: 2\n",
+		"List: 4 rows = 2 accepted + 2 rejected", " bytes, from sender.com\n", "To: " + at + ", at 1 times real time\n",
+		"98 of 100 attempts within 24 hours are left, 100 a second; with one attempt each the mailing takes 1s or more",
+		"Parameters: law patent-dynamic of promotion 1 by ann, until 20",
+		"  governor.start: the scenario has 7.0, the record in force ", " --count 2\n"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("plan: exit code %d: %s%s\nwant %s", code, out, errout, want)
+		}
+	}
+	if got.sessions.Load() != sessions {
+		t.Error("a plan connected to the receiver")
+	}
+	if code, out, errout = invoke(t, append(plan, "--allow", in("bad.toml"))...); code != exitInvalid || out != "" {
+		t.Errorf("a plan with a bad allowlist: exit code %d: %s%s", code, out, errout)
+	}
 	// What one run has used, the next one does not have.
 	write("few.toml", strings.Replace(allow, "per_day = 100", "per_day = 3", 1))
 	for _, want := range []struct {

@@ -45,19 +45,8 @@ force or the head of the promotions is missing.`,
 		Args: exactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
 			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
-			if q.Scale == 0 && c.Flags().Changed("time-scale") { // Do would take 0 for the scenario's own
-				return task.BadScale(0)
-			}
-			if c.Flags().Changed("head") {
-				if q.Promotion.File == "" {
-					return fail(exitUsage, "--head: got %q, want --promotion too", head)
-				}
-				if q.Promotion.Head, err = promotion.ParseHead(head); err != nil {
-					return fail(exitUsage, "--head: %w", err)
-				}
-			}
-			if c.Flags().Changed("port") && q.Resolver == "" {
-				return fail(exitUsage, "--port: got %d, want --resolver too", q.Port)
+			if err := parseLive(c, &q, head); err != nil {
+				return err
 			}
 			if terminal.Is(a.in) {
 				q.Outside.Ask = a.askCount
@@ -65,19 +54,45 @@ force or the head of the promotions is missing.`,
 			return a.live(&q, &to)
 		},
 	}
-	sourceFlags(c, &q.From)
-	proximityFlag(c, &q.From)
+	liveFlags(c, &q, &head)
 	to.flags(c)
 	to.explainFlag(c)
+	keepFlag(c, &q.Keep)
+	c.AddCommand(a.realrunPlanCommand())
+	return c
+}
+
+// parseLive finishes what the flags of a live run say.
+func parseLive(c *cobra.Command, q *task.Live, head string) (err error) {
+	if q.Scale == 0 && c.Flags().Changed("time-scale") { // Do would take 0 for the scenario's own
+		return task.BadScale(0)
+	}
+	if c.Flags().Changed("head") {
+		if q.Promotion.File == "" {
+			return fail(exitUsage, "--head: got %q, want --promotion too", head)
+		}
+		if q.Promotion.Head, err = promotion.ParseHead(head); err != nil {
+			return fail(exitUsage, "--head: %w", err)
+		}
+	}
+	if c.Flags().Changed("port") && q.Resolver == "" {
+		return fail(exitUsage, "--port: got %d, want --resolver too", q.Port)
+	}
+	return nil
+}
+
+// liveFlags adds the flags of what a live run sends, where and with which parameters.
+func liveFlags(c *cobra.Command, q *task.Live, head *string) {
+	sourceFlags(c, &q.From)
+	proximityFlag(c, &q.From)
 	f := c.Flags()
 	f.StringVar(&q.Promotion.File, "promotion", "",
 		"file of flyball promote: take the law and the resend policy in force there")
-	f.StringVar(&head, "head", "",
+	f.StringVar(head, "head", "",
 		"with --promotion: SHA-256 that the last record must have; from the file FILE.head if not given")
 	f.StringVar(&q.State, "state", "",
 		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
 	f.BoolVar(&q.Resume, "resume", false, "go on with the mailing in the folder of --state")
-	keepFlag(c, &q.Keep)
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
@@ -98,6 +113,37 @@ force or the head of the promotions is missing.`,
 	f.IntVar(&q.Port, "port", q.Port, "with --resolver: port of the exchangers")
 	f.Float64Var(&q.Scale, "time-scale", 0,
 		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")
+}
+
+func (a *app) realrunPlanCommand() *cobra.Command {
+	q := task.DefaultLive()
+	var head string
+	c := &cobra.Command{
+		Use:   "plan SCENARIO",
+		Short: "Print what a live run would send, and send nothing",
+		Long: `Print what flyball realrun with the same flags would send: to how many recipients of
+which destinations, in which messages, to which receivers, how much of that the
+allowlist leaves, with which parameters, and in which of them the scenario differs
+from the promotion in force. All files are read and checked; nothing is connected to.
+
+Exit codes: 0 the run could begin, 2 usage, 3 a scenario, list or letter that is
+refused, 8 refused for safety.`,
+		Example: "  flyball realrun plan week.toml --list people.csv --promotion promotions.jsonl --allow allow.toml " +
+			"--receiver 192.0.2.25:25",
+		Args: exactlyOne("a scenario"),
+		RunE: func(c *cobra.Command, args []string) error {
+			q.From.Arg, q.From.Stdin = args[0], a.in
+			if err := parseLive(c, &q, head); err != nil {
+				return err
+			}
+			plan, err := q.Plan()
+			if err != nil {
+				return err
+			}
+			return plan.Text(a.out)
+		},
+	}
+	liveFlags(c, &q, &head)
 	return c
 }
 

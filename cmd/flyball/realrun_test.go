@@ -18,15 +18,19 @@ import (
 
 // stranger is a receiver that is not Flyball's. It takes all mail.
 type stranger struct {
-	got    atomic.Int32
-	refuse atomic.Bool // every recipient
+	got, sessions atomic.Int32
+	refuse        atomic.Bool // every recipient
 	// complain, if it has one, is a file to which a complaint about the first message is added.
 	complain atomic.Value
 	lock     sync.Mutex
 	from     []string // envelope senders
 }
 
-func (s *stranger) NewSession(*smtp.Conn) (smtp.Session, error) { return s, nil }
+func (s *stranger) NewSession(*smtp.Conn) (smtp.Session, error) {
+	s.sessions.Add(1)
+	return s, nil
+}
+
 func (s *stranger) Mail(from string, _ *smtp.MailOptions) error {
 	s.lock.Lock()
 	defer s.lock.Unlock()

@@ -1,0 +1,198 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/realrun"
+	"flyball/realrun/dial"
+	"flyball/realrun/promotion"
+	"flyball/reports/format"
+	"flyball/scenarios"
+)
+
+// SendPlan is what a live run would send, where and with which parameters. Nothing is connected to.
+type SendPlan struct {
+	Scenario   string
+	ScenarioID string
+
+	Recipients   int // that would be mailed
+	Suppressed   uint64
+	Rejected     int
+	Destinations []Destination
+	Bytes        int    // of the first message, or of the longest
+	Sender       string // domain
+
+	Receivers string // where the mail would go
+	TimeScale float64
+	Allowed   *Allowed // missing without an allowlist
+
+	Law       string
+	Promotion *Promotion // whose parameters the run would have; missing without one
+	// Changes are the keys in which the scenario's own parameters differ from the parameters of the promotion, which
+	// count.
+	Changes []Change
+	Run     string // command that sends
+
+	words []string // on the list
+}
+
+// Destination is how many recipients a destination has.
+type Destination struct {
+	Name       string
+	Recipients int
+}
+
+// Allowed is what an allowlist leaves.
+type Allowed struct {
+	File      string
+	Left      int // attempts within 24 hours
+	PerDay    int
+	PerSecond int
+}
+
+// Promotion names a record.
+type Promotion struct {
+	Number  int
+	By      string
+	Expires time.Time
+	Sum     string
+}
+
+// Change is a key whose value a promotion replaces.
+type Change struct {
+	Key  string
+	From string // in the scenario; empty: it does not have the key
+	To   string // in the record
+}
+
+// Plan returns what Do would send. It checks all that Do checks before it connects, but for the number of recipients.
+func (q *Live) Plan() (*SendPlan, error) {
+	s, _, err := q.From.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(q.Validate(), q.From.learns(s)); err != nil {
+		return nil, err
+	}
+	p := &SendPlan{}
+	own := s.Parameters()
+	if q.Promotion.File != "" {
+		if s, _, err = withPromoted(s, q.Promotion, time.Now()); err != nil {
+			return nil, err
+		}
+		all, err := promotion.Open(q.Promotion.File, q.Promotion.Head)
+		if err != nil {
+			return nil, unpromoted("--promotion", err)
+		}
+		r := all[len(all)-1]
+		p.Promotion = &Promotion{r.Number, r.By, r.Expires, r.Sum}
+		for _, d := range own.Differences(s.Parameters()) {
+			p.Changes = append(p.Changes, Change(d))
+		}
+	}
+	r := &prepared{scenario: s}
+	if r.allow, err = q.Outside.read(); err != nil {
+		return nil, err
+	}
+	if err := q.reachable(r.allow); err != nil {
+		return nil, err
+	}
+	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
+		return nil, Error{Refused, err}
+	} else if err != nil {
+		return nil, Error{Invalid, err}
+	}
+	m, _, err := q.mailing(s, rng.New(s.Seed, 0), mail.Key{}, time.Now(), r.allow)
+	if err != nil {
+		return nil, err
+	}
+	scale := q.scale(s)
+	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
+	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
+	p.Bytes, p.Sender, p.Law, p.words = m.Size(), r.sender(), s.Governor.Law, m.Words()
+	counts := make([]int, len(s.Destinations))
+	for i := range m.List.Len() {
+		counts[m.List.Destination(mail.Recipient(i))]++
+	}
+	for i, d := range s.Destinations {
+		p.Destinations = append(p.Destinations, Destination{d.Name, counts[i]})
+	}
+	if p.Receivers = q.receivers(); p.Receivers == "" {
+		p.Receivers = "Flyball's own receivers on loopback"
+	}
+	if r.allow != nil {
+		if err := r.guard(&q.Outside); err != nil {
+			return nil, err
+		}
+		left, err := r.caps.Left()
+		if err != nil {
+			return nil, refusedOr(Environment, err)
+		}
+		p.Allowed = &Allowed{q.Outside.Allow, left, r.allow.Caps.PerDay, r.allow.Caps.PerSecond}
+	}
+	words := q.words(scale)
+	if q.Promotion.Head != "" {
+		words = append(words, "--head", string(q.Promotion.Head))
+	}
+	if r.allow != nil {
+		words = append(words, "--count", fmt.Sprint(p.Recipients))
+	}
+	if q.State != "" {
+		words = append(words, "--state", Quote(q.State))
+	}
+	p.Run = q.From.CommandLine("realrun", s.Seed, words...)
+	return p, nil
+}
+
+// Text writes the plan for a terminal.
+func (p *SendPlan) Text(w io.Writer) error {
+	var out []byte
+	line := func(text string, args ...any) { out = fmt.Appendf(out, text+"\n", args...) }
+	line("%s: nothing is sent. A run would mail %s.", p.Scenario,
+		format.Plural(uint64(p.Recipients), "recipient"))
+	for _, d := range p.Destinations {
+		line("  %s: %d", d.Name, d.Recipients)
+	}
+	for _, words := range p.words {
+		line("%s", words)
+	}
+	line("Messages: %d bytes, from %s", p.Bytes, p.Sender)
+	line("To: %s, at %g times real time", p.Receivers, p.TimeScale)
+	if a := p.Allowed; a != nil {
+		least := time.Duration(math.Ceil(float64(p.Recipients)/float64(a.PerSecond))) * time.Second
+		line("Allowed by %s: %d of %d attempts within 24 hours are left, %d a second; with one attempt "+
+			"each the mailing takes %s or more", a.File, a.Left, a.PerDay, a.PerSecond, least)
+		if a.Left < p.Recipients {
+			line("  The caps stop the run after %s.", format.Plural(uint64(max(a.Left, 0)), "attempt"))
+		}
+	}
+	if r := p.Promotion; r != nil {
+		line("Parameters: law %s of promotion %d by %s, until %s, SHA-256 %s", p.Law, r.Number, r.By,
+			r.Expires.Format(time.RFC3339), r.Sum)
+		if p.Changes == nil {
+			line("  The scenario has the same.")
+		}
+		for _, c := range p.Changes {
+			line("  %s: the scenario has %s, the record in force %s", c.Key, given(c.From), given(c.To))
+		}
+	} else {
+		line("Parameters: law %s, the scenario's own", p.Law)
+	}
+	line("Send it with: %s", p.Run)
+	_, err := w.Write(out)
+	return err
+}
+
+// given returns a value, or the word for none.
+func given(value string) string {
+	if value == "" {
+		return "none"
+	}
+	return value
+}
