@@ -32,8 +32,8 @@ reports/measure
 scenarios
 -- shells
 internal/agenda internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
-internal/durable internal/fault realrun/names realrun/dial realrun/wire
-realrun/journal realrun/faulty realrun/guard
+internal/durable internal/fault realrun/dial realrun/wire
+realrun/journal realrun/faulty realrun/guard realrun/names
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

@@ -2,12 +2,10 @@ package realrun
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"flyball/internal/mail"
@@ -229,7 +227,7 @@ func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
 			p.open.Add(1)
 			p.client, p.sent = wire.New(conn, &p.options), 0
 			return nil
-		case !lacks(err):
+		case !dial.Lacks(err):
 			return &mail.Reply{Stage: mail.StageConnect, Fault: wire.Fault(err)}
 		case p.open.Load() > 0:
 			hopeless = time.Now().Add(patience)
@@ -248,16 +246,6 @@ func (p *process) dial(ctx context.Context, patience time.Duration, addr string)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return p.Allow.Dial(ctx, "tcp", addr)
-}
-
-// lacks reports whether err is a lack of descriptors, ports or memory on this computer.
-func lacks(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // HangUp sends QUIT and closes without waiting for the reply; see Process.

@@ -30,6 +30,16 @@ func (a *Allowlist) Dial(ctx context.Context, network, addr string) (net.Conn, e
 	return d.DialContext(ctx, network, addr)
 }
 
+// Lacks reports whether err is a lack of descriptors, ports or memory on this computer.
+func Lacks(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
 // Probe returns an error unless a receiver listens at addr, which a allows.
 func (a *Allowlist) Probe(addr string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -28,6 +28,7 @@ type answer struct {
 	exchangers []exchanger
 	addresses  []netip.Addr
 	broken     int     // records of the type that cannot be read, and are left out
+	own        bool    // silent because this computer could not ask
 	ttl        vt.Span // for which the answer holds; 0: for one look-up
 }
 

@@ -9,10 +9,15 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"flyball/realrun/dial"
 )
 
 // errOther is an answer over TCP that belongs to another question, or is cut.
 var errOther = errors.New("answer over TCP is none to the question")
+
+// errOwn is the end of a question that this computer could not ask.
+var errOwn = errors.New("this computer lacks descriptors or ports")
 
 // server is a name server that recurses.
 type server struct {
@@ -34,7 +39,7 @@ func (s *server) ask(ctx context.Context, q question) answer {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
 	case <-ctx.Done():
-		return answer{status: silent}
+		return answer{status: silent, own: true}
 	}
 	id := s.id(ctx)
 	asked := new(dns.Msg)
@@ -49,6 +54,8 @@ func (s *server) ask(ctx context.Context, q question) answer {
 		a, err = s.overTCP(ctx, packed, q, id)
 	}
 	switch {
+	case err == errOwn:
+		return answer{status: silent, own: true}
 	case ctx.Err() != nil, timedOut(err):
 		return answer{status: silent}
 	case err != nil:
@@ -62,10 +69,28 @@ func timedOut(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
+// pause is how long a question waits for descriptors or ports of this computer.
+const pause = 20 * time.Millisecond
+
+// connect connects to the server, as soon as this computer has what it takes.
+func (s *server) connect(ctx context.Context, network string) (net.Conn, error) {
+	for {
+		conn, err := s.dial(ctx, network, s.addr)
+		if err == nil || !dial.Lacks(err) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errOwn
+		case <-time.After(pause):
+		}
+	}
+}
+
 // overUDP sends the packed question and waits for its answer. What arrives meanwhile
 // and belongs to another question or id is ignored.
 func (s *server) overUDP(ctx context.Context, packed []byte, q question, id uint16) (answer, match, error) {
-	conn, err := s.dial(ctx, "udp", s.addr)
+	conn, err := s.connect(ctx, "udp")
 	if err != nil {
 		return answer{}, other, err
 	}
@@ -95,7 +120,7 @@ func (s *server) overUDP(ctx context.Context, packed []byte, q question, id uint
 
 // overTCP asks over TCP (RFC 7766).
 func (s *server) overTCP(ctx context.Context, packed []byte, q question, id uint16) (answer, error) {
-	conn, err := s.dial(ctx, "tcp", s.addr)
+	conn, err := s.connect(ctx, "tcp")
 	if err != nil {
 		return answer{}, err
 	}

@@ -104,7 +104,7 @@ func (c *cache) find(q question) (answer, bool) {
 // there is no room.
 func (c *cache) keep(q question, a answer) {
 	held := a.ttl
-	if a.status == failed || a.status == silent {
+	if !a.own && (a.status == failed || a.status == silent) {
 		held = failureTTL
 	}
 	if held <= 0 {

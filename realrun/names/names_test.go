@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -334,6 +336,36 @@ func TestNoServer(t *testing.T) {
 	r := ask(addr, &clock{}, func(c *Config) { c.Patience = time.Second })
 	if got := words(r.Route(context.Background(), "d.test", 0, 0)); !strings.HasPrefix(got, "T ") {
 		t.Errorf("got %s, want T", got)
+	}
+}
+
+// A look-up waits while this computer has no descriptor for it, and a lack that lasts is
+// not kept as a failure of the name server.
+func TestLookupWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	s := serve(t, zone{"d.test MX": records("d.test. 60 IN MX 0 .")})
+	lacking := 3
+	r := ask(s.addr, &clock{}, func(c *Config) {
+		connect := c.Dial
+		c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if lacking--; lacking >= 0 {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			}
+			return connect(ctx, network, addr)
+		}
+	})
+	if got := words(r.Route(context.Background(), "d.test", 0, 0)); got != "P 5.1.10" {
+		t.Errorf("got %s, want P 5.1.10", got)
+	}
+	lacking = 1 << 30
+	r.server.patience = 50 * time.Millisecond
+	for range 2 {
+		if got := words(r.Route(context.Background(), "e.test", 0, 0)); got != "T 4.4.3 time-out" {
+			t.Errorf("got %s, want T", got)
+		}
+	}
+	if asked := r.Count().Asked; asked != 3 {
+		t.Errorf("%d questions, want each look-up to ask", asked)
 	}
 }
 
