@@ -31,7 +31,7 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/agenda internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
+internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/faulty realrun/guard realrun/names
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink

@@ -36,7 +36,7 @@ var checks = []check{
 	{"oracles", []string{"./governor"}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
-	{"names", []string{"./realrun/names"}},
+	{"names", []string{"./realrun/names", "./realrun/path"}},
 	{"journal", []string{"./realrun/journal"}},
 	{"wire", []string{"./realrun/wire", "./realrun/faulty"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun/dial"
 	"flyball/realrun/names"
+	"flyball/realrun/path"
 	"flyball/realrun/wire"
 )
 
@@ -49,6 +51,9 @@ type SMTP struct {
 	// dot is sent.
 	Gate func(mail.Attempt) bool
 
+	// Paths measures hops and round trips; nil: they are not measured.
+	Paths *path.Meter
+
 	// Carries reports whether the connection to a candidate, which was opened for the recipient first, may carry an
 	// attempt for the same destination. nil: it carries each.
 	Carries func(ctx context.Context, a *mail.Attempt, to names.Candidate, first mail.Recipient) bool
@@ -80,7 +85,7 @@ type process struct {
 	body    []byte
 }
 
-// Way returns the time of the last attempt's look-up; see Process. Hops are not known.
+// Way returns the time of the last attempt's look-up, and the hops where they are measured; see Process.
 func (p *process) Way() mail.Way { return p.way }
 
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
@@ -140,7 +145,7 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 		p.options.Host = to.At.Addr().String()
 	}
 	for greet := (*wire.Client).Greet; ; {
-		if r := p.connect(ctx, to.At.String()); r != nil {
+		if r := p.connect(ctx, to.At); r != nil {
 			return *r
 		}
 		p.to, p.first = to, a.Rcpt
@@ -212,11 +217,11 @@ const shortest, longest = 10 * time.Millisecond, time.Second
 // computer lacks descriptors or ports, the attempt waits for connections that are closed
 // meanwhile, or until a shortage without any open connection has lasted for the patience: then
 // the run stops, and the recipient is not charged.
-func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
+func (p *process) connect(ctx context.Context, to netip.AddrPort) *mail.Reply {
 	patience := p.patience(mail.StageConnect)
 	hopeless := time.Now().Add(patience)
 	for wait := shortest; ; wait = min(2*wait, longest) {
-		conn, err := p.dial(ctx, patience, addr)
+		conn, err := p.dial(ctx, patience, to)
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
@@ -242,10 +247,14 @@ func (p *process) connect(ctx context.Context, addr string) *mail.Reply {
 	}
 }
 
-func (p *process) dial(ctx context.Context, patience time.Duration, addr string) (net.Conn, error) {
+func (p *process) dial(ctx context.Context, patience time.Duration, to netip.AddrPort) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return p.Allow.Dial(ctx, "tcp", addr)
+	conn, hops, err := p.Paths.Dial(ctx, to.Addr(), func(ctx context.Context, within int) (net.Conn, error) {
+		return p.Allow.DialWithin(ctx, "tcp", to.String(), within)
+	})
+	p.way = mail.NewWay(p.way.Lookup(), hops)
+	return conn, err
 }
 
 // HangUp sends QUIT and closes without waiting for the reply; see Process.

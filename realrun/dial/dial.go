@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/realrun/path"
 )
 
 // ErrRefused is the error of a live run that would connect to an address, or mail a domain, that it may not.
@@ -23,10 +24,22 @@ var ErrRefused = errors.New("refused for safety")
 // Dial connects to addr, IP:PORT, if a allows it; network is "tcp" or, for a name server, "udp". A nil Allowlist allows
 // loopback alone. Errors are those of CheckAddress and of the net package.
 func (a *Allowlist) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return a.DialWithin(ctx, network, addr, 0)
+}
+
+// DialWithin is Dial for a connection each of whose packets may be sent the given number of times, by the sender and by
+// each router; 0: the system's own limit.
+func (a *Allowlist) DialWithin(ctx context.Context, network, addr string, times int) (net.Conn, error) {
 	if err := a.CheckAddress(addr); err != nil {
 		return nil, err
 	}
-	d := net.Dialer{Control: func(_, final string, _ syscall.RawConn) error { return a.CheckAddress(final) }}
+	limit := path.Limit(times)
+	d := net.Dialer{Control: func(network, final string, c syscall.RawConn) error {
+		if err := a.CheckAddress(final); err != nil || limit == nil {
+			return err
+		}
+		return limit(network, final, c)
+	}}
 	return d.DialContext(ctx, network, addr)
 }
 

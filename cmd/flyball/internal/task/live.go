@@ -161,7 +161,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
 		Dialogue: s.Dialogue, Key: r.secret, Scale: scale, Allow: r.allow,
-		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries}
+		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries, Paths: q.meter()}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport, cancel), r.ends.watch, inputs)
 	if err != nil {
@@ -236,7 +236,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		says = append(says, lessons...)
 	}
 	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), r.lookups.words(),
-		out.Report.Pace(), books.words())
+		pathWords(transport.Paths), out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
 			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))

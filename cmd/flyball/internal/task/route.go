@@ -15,6 +15,8 @@ import (
 	"flyball/realrun"
 	"flyball/realrun/dial"
 	"flyball/realrun/names"
+	"flyball/realrun/path"
+	"flyball/reports/format"
 	"flyball/scenarios"
 )
 
@@ -98,4 +100,25 @@ func (l *lookups) words() []string {
 	c := l.Count()
 	return []string{fmt.Sprintf("Look-ups: %d questions asked, %d more answered together with them, %d from the cache",
 		c.Asked, c.Shared, c.Kept)}
+}
+
+// meter returns what measures the ways to receivers; nil if these are Flyball's, whose
+// ways are the model's.
+func (q *Live) meter() *path.Meter {
+	if !q.foreign() {
+		return nil
+	}
+	return path.NewMeter()
+}
+
+// pathWords returns a line about round trips; none if none was measured.
+func pathWords(m *path.Meter) []string {
+	trips := m.Trips()
+	if trips.Count() == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Round trips: %d connections began with one; half of them took %s at most, 99 %% "+
+		"%s",
+		trips.Count(), format.Duration(trips.Quantile(0.5).Seconds()),
+		format.Duration(trips.Quantile(0.99).Seconds()))}
 }

@@ -1,0 +1,19 @@
+//go:build !linux
+
+package path
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// possible reports whether this system can measure.
+const possible = false
+
+// Limit returns nil: connections have the system's own limit.
+func Limit(int) func(network, address string, c syscall.RawConn) error { return nil }
+
+func lift(net.Conn) error { return nil }
+
+func roundTrip(net.Conn) (time.Duration, bool) { return 0, false }
