@@ -32,6 +32,7 @@ import (
 //
 //	mailing          which mailing it is, locked while a run uses the folder
 //	facts-00000001   the journal, see package journal
+//	masters/*.eml    the masters of the letter, each named by its SHA-256 ([0083], P200)
 type state struct {
 	dir     string
 	log     *durable.Log
@@ -127,6 +128,19 @@ func (st *state) begin() error {
 	return errors.Join(st.log.Append(text), st.log.Sync())
 }
 
+// archive writes the masters of a letter, before the first message is sent.
+func (st *state) archive(masters []message.Master) error {
+	if len(masters) == 0 {
+		return nil
+	}
+	var files []durable.File
+	for _, f := range archived(masters) {
+		files = append(files, durable.File{Path: filepath.Base(f.Path), Data: f.Data})
+	}
+	// A run that stopped meanwhile may have left them.
+	return durable.Folder(filepath.Join(st.dir, "masters"), files, func() error { return nil })
+}
+
 // letter keeps which masters a letter has, whose attachments are in files of their own, or compares them.
 func (st *state) letter(masters []message.Master) error {
 	var digests []string
@@ -138,11 +152,14 @@ func (st *state) letter(masters []message.Master) error {
 	case err != nil:
 		return err
 	case st.masters == nil:
+		if err := st.archive(masters); err != nil {
+			return Fail(Environment, "--state: %w", err)
+		}
 		if err := errors.Join(st.log.Append(text), st.log.Sync()); err != nil {
 			return Fail(Environment, "--state: %w", err)
 		}
 	case !bytes.Equal(st.masters, text):
-		return Fail(Usage, "--state: %s: got a letter with other attachments, want those with which the mailing began",
+		return Fail(Usage, "--state: %s: got a letter with other files, want those with which the mailing began",
 			st.dir)
 	}
 	return nil
