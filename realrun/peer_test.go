@@ -112,14 +112,15 @@ func startSink(t *testing.T, program string, flags []string) string {
 	return ""
 }
 
-// deliverTo mails 40 recipients over 5 processes with one resend.
-func deliverTo(t *testing.T, to realrun.Resolver) (*outcomes, map[mail.Reply]uint64) {
+// deliverTo mails 40 recipients over 5 processes with one resend, by a transport that set may change.
+func deliverTo(t *testing.T, to realrun.Resolver, set ...func(*realrun.SMTP)) (*outcomes, map[mail.Reply]uint64) {
 	t.Helper()
-	return deliverUntil(t, to, vt.Hour)
+	return deliverUntil(t, to, vt.Hour, set...)
 }
 
 // deliverUntil is deliverTo with a horizon.
-func deliverUntil(t *testing.T, to realrun.Resolver, horizon vt.Span) (*outcomes, map[mail.Reply]uint64) {
+func deliverUntil(t *testing.T, to realrun.Resolver, horizon vt.Span, set ...func(*realrun.SMTP)) (*outcomes,
+	map[mail.Reply]uint64) {
 	t.Helper()
 	s := rehearsal(40)
 	s.Horizon = horizon
@@ -139,6 +140,9 @@ func deliverUntil(t *testing.T, to realrun.Resolver, horizon vt.Span) (*outcomes
 	transport := &realrun.SMTP{Resolver: to, Letters: letters{s, &list}, Dialogue: s.Dialogue, Scale: 20,
 		Domain: "sender.example",
 		Broken: func(err error) { t.Error(err) }}
+	for _, f := range set {
+		f(transport)
+	}
 	r, err := realrun.New(s, &list, 20, transport, watch, nil)
 	if err != nil {
 		t.Fatal(err)
