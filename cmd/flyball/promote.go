@@ -3,11 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/conf"
 	"flyball/internal/tabular"
 	"flyball/internal/vt"
 	"flyball/realrun/promotion"
@@ -16,7 +19,7 @@ import (
 func (a *app) promoteCommand() *cobra.Command {
 	q := task.DefaultPromote()
 	q.Revision = version()
-	var lasts, head string
+	var lasts, head, system string
 	var check, asJSON bool
 	c := &cobra.Command{
 		Use:   "promote DIR",
@@ -40,19 +43,29 @@ realrun --promotion, which takes its parameters from the last record. --head
 overrides promotions.jsonl.head. --check reads the records and prints what is in
 force and the SHA-256 of the last record.
 
+--export prints shaping for KumoMTA or Postfix from the record in force, as near to
+its parameters as fixed settings come, with comments on what does not go with them.
+
 Exit codes: 0 done, 2 usage, 3 a folder or the chain of records is damaged, or the
 last record does not match the head, 7 the record cannot be written, 8 these
 parameters may not be promoted, the head is missing, or with --check nothing is in
 force.`,
 		Example: "  flyball run quickstart --replications 20 --out trial\n  flyball promote trial --by ann --for " +
-			"30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)",
+			"30d\n  flyball promote --check\n  flyball promote --check --head $(cat noted-elsewhere)\n  flyball " +
+			"promote --export postfix >> main.cf",
 		Args: func(c *cobra.Command, args []string) (err error) {
 			switch {
+			case system != "" && !slices.Contains(promotion.Systems(), system):
+				return fail(exitUsage, "--export: got %q, want %s%s", system, strings.Join(promotion.Systems(), " or "),
+					conf.DidYouMean(system, promotion.Systems()))
+			case system != "" && (check || len(args) > 0):
+				return fail(exitUsage, "promote --export: got --check or a folder too, want neither: it exports the "+
+					"record in force")
 			case asJSON && !check:
 				return fail(exitUsage, "promote: got --json, want --check with it")
 			case check && len(args) > 0:
 				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
-			case !check && len(args) != 1:
+			case !check && system == "" && len(args) != 1:
 				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
 			case c.Flags().Changed("head"): // an empty head is refused
 				if q.Records.Head, err = promotion.ParseHead(head); err != nil {
@@ -62,6 +75,9 @@ force.`,
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
+			if system != "" {
+				return a.exportPromotion(q.Records, time.Now(), system)
+			}
 			if check {
 				return a.checkPromotions(q.Records, time.Now(), asJSON)
 			}
@@ -80,6 +96,8 @@ force.`,
 	f.StringVar(&q.Records.File, "record", q.Records.File, "file of records")
 	f.StringVar(&q.Scenario, "scenario", "",
 		"scenario whose parameters are promoted, if a search has several that differ in them")
+	f.StringVar(&system, "export", "",
+		"print shaping for another mail system from the record in force instead: kumomta or postfix")
 	f.BoolVar(&check, "check", false, "check the records instead")
 	f.BoolVar(&asJSON, "json", false, "with --check: print JSON (flyball schema promotions)")
 	f.StringVar(&head, "head", "", "SHA-256 that the last record must have; from the file FILE.head if not given")
@@ -97,6 +115,16 @@ func (a *app) promote(q *task.Promote) error {
 		r.Expires.Format(time.RFC3339))
 	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", r.Sum)
 	return nil
+}
+
+// exportPromotion prints shaping for another mail system from the record in force.
+func (a *app) exportPromotion(from task.Promotions, now time.Time, system string) error {
+	_, current, p, err := from.Read(now)
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(promotion.Export(system, current, p))
+	return err
 }
 
 // promotions is what promote --check --json prints of a chain that is whole.

@@ -89,3 +89,38 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	os.Remove(in("p.jsonl.head"))
 	live(exitRefused, "no head")
 }
+
+// The record in force is exported for another mail system, and none that has expired or is unknown.
+func TestPromotionsAreExported(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "p.jsonl")
+	def := scenarios.Default()
+	rec, err := promotion.Add(file, "", promotion.Record{By: "ann", Shown: promotion.Shown{Scenario: "quickstart",
+		Replications: 10}, Parameters: string(def.Parameters().TOML())}, time.Now, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []struct {
+		code  int
+		words string
+		args  []string
+	}{
+		{0, "additional_message_rate_throttles = { \"flyball\" = \"140000/h\" }", []string{"--export", "kumomta"}},
+		{0, "minimal_backoff_time = 1800s", []string{"--export", "postfix", "--head", rec.Sum}},
+		{0, "# Its record has SHA-256 " + rec.Sum, []string{"--export", "postfix"}},
+		{exitInvalid, "the last record has SHA-256", []string{"--export", "postfix", "--head",
+			strings.Repeat("0", 64)}},
+		{exitUsage, `--export: got "exim", want kumomta or postfix`, []string{"--export", "exim"}},
+		{exitUsage, "want neither", []string{"--export", "postfix", "--check"}},
+		{exitUsage, "want neither", []string{"--export", "postfix", "folder"}},
+	} {
+		code, out, errout := invoke(t, append([]string{"promote", "--record", file}, v.args...)...)
+		if code != v.code || !strings.Contains(out+errout, v.words) {
+			t.Errorf("%v: exit code %d, want %d: %s%s, want %s", v.args, code, v.code, out, errout, v.words)
+		}
+	}
+	os.Remove(file)
+	os.Remove(file + ".head")
+	if code, _, errout := invoke(t, "promote", "--record", file, "--export", "postfix"); code == 0 {
+		t.Errorf("nothing is in force, and it is exported: %s", errout)
+	}
+}
