@@ -89,7 +89,7 @@ away:
 `},
 		command: func(program, dir string) *exec.Cmd {
 			return exec.Command(program, "-C", dir+"/conf", "-bdf", "-oX", "127.0.0.1.PORT")
-		}, took: " <= ", encrypted: " X=TLS", log: "log-main"},
+		}, took: " <= ", encrypted: " P=esmtps X=TLS", log: "log-main"},
 	{name: "OpenSMTPD", program: "usr/sbin/smtpd", from: ".ci/peers.sh",
 		files: map[string]string{"conf": `listen on 127.0.0.1 port PORT hostname peer.example
 action "away" relay host smtp://127.0.0.1:9
