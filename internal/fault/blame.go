@@ -21,7 +21,7 @@ func BlameOf(r *mail.Reply) Blame {
 		return BlameRoute
 	case r.Fault != mail.NoFault || r.Code == 421:
 		return BlameSession
-	case r.Stage >= mail.StageRCPT, r.Code == 552: // 552 at MAIL: the size that it gives (RFC 1870 6)
+	case r.Stage >= mail.StageRCPT, r.Stage == mail.StageMAIL && r.Code == 552: // the size in MAIL (RFC 1870 6)
 		return BlameRecipient
 	case r.Code >= 500:
 		return BlameUs

@@ -51,7 +51,7 @@ func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
 	if l := c.lines[a.Slot]; a.Conn != mail.Fresh && l.takes() {
 		c.habit = c.habits[l.host]
 		end = c.walk(l, a.Conn, a.Slot)
-		c.habits[l.host] = c.habit
+		c.habits[l.host] = habit{alone: c.habit.alone}
 		if !a.Conn.EndedBy(&end) {
 			return end
 		}
@@ -72,10 +72,14 @@ func (c *client) reach(host int, slot mail.Slot) mail.Reply {
 	for c.habit = c.habits[host]; ; {
 		before := c.habit
 		end := c.walk(&line{host: host}, mail.Fresh, slot)
-		if end.Stage == mail.StageEHLO && (c.habit.plain && !before.plain || c.habit.clear && !before.clear) {
+		switch {
+		case end.Stage == mail.StageEHLO && c.habit.clear && !before.clear:
+			continue
+		case end.WantsHELO() && !before.plain:
+			c.habit.plain = true
 			continue
 		}
-		c.habits[host] = habit{plain: c.habit.plain && end.Stage > mail.StageEHLO, alone: c.habit.alone}
+		c.habits[host] = habit{alone: c.habit.alone}
 		return end
 	}
 }
@@ -161,12 +165,8 @@ func (c *client) hello(l *line) *mail.Reply {
 		return c.command(l, mail.StageEHLO, fault.HELO, "sender.example", 2)
 	}
 	r := c.command(l, mail.StageEHLO, fault.EHLO, "sender.example", 2)
-	switch {
-	case r == nil:
-	case r.Code == 500 || r.Code == 502:
+	if r != nil && (r.Code == 500 || r.Code == 502) {
 		return c.command(l, mail.StageEHLO, fault.HELO, "sender.example", 2)
-	case r.Fault == mail.Drop:
-		c.habit.plain = true
 	}
 	return r
 }
@@ -214,10 +214,10 @@ func (c *client) unfit(l *line) *mail.Reply {
 	switch {
 	case l.offers.size > 0 && c.size() > l.offers.size: // RFC 1870 6
 		return &mail.Reply{Stage: mail.StageMAIL, Code: 552}
+	case !l.offers.eightBit && strings.ContainsFunc(c.script.Job.Body, beyondASCII): // RFC 6152 3
+		return &mail.Reply{Stage: mail.StageDATA, Code: 554}
 	case c.script.Job.UTF8 == "local" && !l.offers.utf8: // RFC 6531 3.5
 		return &mail.Reply{Stage: mail.StageRCPT, Code: 553}
-	case !l.offers.eightBit && strings.ContainsFunc(c.script.Job.Body, beyondASCII): // RFC 6152 3
-		return &mail.Reply{Stage: mail.StageMAIL, Code: 554}
 	}
 	return nil
 }
@@ -246,24 +246,21 @@ func (c *client) group(l *line) (first *mail.Reply) {
 			l.hand(c.now, fault.Dot, "")
 			c.await(l, at, 2)
 		case r == nil:
-		case r.Fault == mail.Timeout && i > 0: // a reply is missing: any before may be another command's
-			c.habit.alone, l.ended = true, true
-			return r
-		case r.Fault != mail.NoFault || r.Code == 421:
-			if l.ended = true; first != nil {
-				return first
+		case r.Fault == mail.NoFault && r.Code != 421:
+			if first == nil {
+				first = r
 			}
-			c.habit.alone = r.Fault == mail.Drop && i > 0
+		case first != nil && (r.Fault == mail.Drop || r.Code == 421): // a server that refuses may close
+			l.ended = true
+			return first
+		default: // a reply is missing or is none: any before may be another command's
+			c.habit.alone = c.habit.alone || r.Fault != mail.NoFault && i > 0
+			l.ended = true
 			return r
-		case first == nil:
-			first = r
 		}
 	}
 	return first
 }
-
-// blockPatience is how long the client tries to send a part of a message (RFC 5321 4.5.3.2.5).
-const blockPatience = 3 * vt.Minute
 
 // block is what goes out in one piece of a message, and onTheWay how much of one the two kernels hold.
 const block, onTheWay = 32 << 10, 4 << 20
@@ -282,8 +279,8 @@ func (c *client) transfer(l *line) *mail.Reply {
 				l.act([]fault.Action{a})
 				continue
 			}
-			if vt.Span(block*float64(vt.Second)/float64(a.Rate)) > blockPatience {
-				c.now = c.now.Add(blockPatience)
+			if vt.Span(block*float64(vt.Second)/float64(a.Rate)) > mail.BlockPatience {
+				c.now = c.now.Add(mail.BlockPatience)
 				return lost(mail.Timeout)
 			}
 			l.busy = l.busy.Add(vt.Span(float64(size-int64(rule.After)) / float64(a.Rate) * float64(vt.Second)))
@@ -291,7 +288,7 @@ func (c *client) transfer(l *line) *mail.Reply {
 		stuck := size-int64(rule.After) > onTheWay
 		switch {
 		case l.deaf && stuck:
-			c.now = c.now.Add(blockPatience)
+			c.now = c.now.Add(mail.BlockPatience)
 			return lost(mail.Timeout)
 		case l.over && stuck:
 			c.now = max(c.now, l.busy)

@@ -1,0 +1,152 @@
+package faulty_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"flyball/internal/fault"
+	"flyball/internal/longtest"
+	virtual "flyball/sim/faulty"
+)
+
+// Model and TCP end alike in scripts that no author has chosen: two to five rules of all kinds at once.
+func TestRandomScripts(t *testing.T) {
+	n := longtest.Or(120, 3000)
+	differ := make([]string, n)
+	room := make(chan struct{}, 48)
+	var plays sync.WaitGroup
+	ends := map[string]int{}
+	var lock sync.Mutex
+	for i := range n {
+		plays.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			text := randomScript(rand.New(rand.NewPCG(uint64(i), 15)))
+			s, err := fault.Parse("random", []byte(text))
+			if err != nil {
+				differ[i] = fmt.Sprintf("%v\n%s", err, text)
+				return
+			}
+			model, err := virtual.Play(s)
+			if err != nil {
+				differ[i] = err.Error()
+				return
+			}
+			lock.Lock()
+			for _, o := range model.Of {
+				ends[fmt.Sprintf("%s, %s", o.Class, o.Blame)]++
+			}
+			lock.Unlock()
+			for scale := 300.0; scale > 10; scale /= 5 { // a machine that is late makes a difference
+				live, err := once(s, scale)
+				if differ[i] = difference(live, model, err); differ[i] == "" {
+					return
+				}
+				differ[i] += "\n" + text + live.log
+			}
+		})
+	}
+	plays.Wait()
+	for i, d := range differ {
+		if d != "" {
+			t.Errorf("script %d: %s", i, d)
+		}
+	}
+	if !longtest.Asked() {
+		return
+	}
+	for _, want := range []string{"OK, none", "T, route", "T, session", "T, recipient", "P, route", "P, us",
+		"P, recipient", "A, session", "T, us"} {
+		if ends[want] == 0 {
+			t.Errorf("no recipient ended with %s: the test tests too little: %v", want, ends)
+		}
+	}
+}
+
+// difference returns how a play on TCP and one in the model differ; empty if they do not.
+func difference(live play, model fault.Result, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	us := func(o fault.Outcome) bool { return o.Blame == fault.BlameUs && o.Class == fault.Transient }
+	if live.Sessions != model.Sessions && !slices.ContainsFunc(model.Of, us) { // until the end of the run
+		return fmt.Sprintf("TCP has %d sessions, the model %d", live.Sessions, model.Sessions)
+	}
+	for r, a := range live.Of {
+		b := model.Of[r]
+		a.Took, b.Took, a.Last, b.Last = 0, 0, met(a.Last), met(b.Last)
+		if us(b) {
+			a.Kept, b.Kept = 0, 0
+		}
+		if a != b {
+			return fmt.Sprintf("recipient %d: TCP ends with %+v, the model with %+v", r+1, a, b)
+		}
+	}
+	if len(live.content) > 0 {
+		return strings.Join(live.content, "; ")
+	}
+	return ""
+}
+
+// randomScript returns a script without an expectation that means anything.
+func randomScript(d *rand.Rand) string {
+	pick := func(from ...string) string { return from[d.IntN(len(from))] }
+	some := func(n int, text string) string {
+		if d.IntN(n) > 0 {
+			return ""
+		}
+		return text
+	}
+	var b strings.Builder
+	recipients, tries := 1+d.IntN(4), 1
+	if d.IntN(2) == 0 { // several resends may be due at once in the model alone, and go over one connection
+		recipients, tries = 1, 1+d.IntN(3)
+	}
+	fmt.Fprintf(&b, "source random\njob until=45s recipients=%d tries=%d hosts=%d%s%s%s%s\n", recipients, tries,
+		1+d.IntN(2), some(3, " pipelining=yes"), some(4, " messages=2"), some(3, " ambiguous=resend"),
+		some(4, " size=100kB")+some(4, " tls="+pick("opportunistic", "required", "verified")))
+	if d.IntN(5) == 0 {
+		fmt.Fprintf(&b, "offer PIPELINING%s\nat starttls%s: %s\n", pick(", STARTTLS", ", STARTTLS", ""),
+			some(2, " session=1"), pick("ok", `reply "454 later"`, `reply "220 go", tls `+pick("sound", "self-signed",
+				"expired", "wrong-name", "abrupt", "garbage, close"), "close", `reply "220 go", close`, `reply "501 no", close`))
+	} else {
+		fmt.Fprintln(&b, "offer "+pick("PIPELINING", "PIPELINING, 8BITMIME", "8BITMIME, SIZE 1000000",
+			"PIPELINING, SIZE 50000", "LIMITS MAILMAX=2, PIPELINING"))
+	}
+	for range 2 + d.IntN(4) {
+		at := pick("connect", "banner", "ehlo", "helo", "mail", "mail", "rcpt", "rcpt", "rcpt", "data", "dot",
+			"dot", "dot", "rset", "quit")
+		where := some(4, " host=1") + some(3, fmt.Sprintf(" session=%d", 1+d.IntN(3))) +
+			some(3, fmt.Sprintf(" message=%d..", 1+d.IntN(3)))
+		if at == "rcpt" || at == "data" || at == "dot" {
+			where += some(3, fmt.Sprintf(" recipient=%d", 1+d.IntN(4))) + some(4, " try=1")
+		}
+		fmt.Fprintf(&b, "at %s%s: %s\n", at, where, randomActions(d, at, pick, some))
+	}
+	fmt.Fprintln(&b, "expect OK attempts=1.. blame=none")
+	return b.String()
+}
+
+// randomActions returns what a receiver does at a stage.
+func randomActions(d *rand.Rand, at string, pick func(...string) string, some func(int, string) string) string {
+	if at == "connect" {
+		return pick("close", "reset")
+	}
+	end := "reset"
+	if at == "banner" { // what is reset at once may never have been connected
+		end = "close"
+	}
+	code := pick("421", "450", "451", "452", "450", "451", "452", "500", "501", "503", "530", "550", "552", "553",
+		"554", "250", "251", "220", "354", "199", "600")
+	reply := pick("ok", "ok", `reply "`+code+` what"`, `reply "`+code+`"`, `reply "`+code+`-what\r\n`+code+` then"`,
+		`reply "`+code+`-what\r\n250 then"`, `reply "`+pick("", "what", "25", "250_ok", "+OK")+`"`,
+		`send "`+code+` wh", close`, `send "`+code+`-what\r\n", close`, "close", end)
+	if strings.HasSuffix(reply, "close") || strings.HasSuffix(reply, "reset") {
+		return some(3, "wait 1s, ") + reply
+	}
+	return some(4, "wait 1s, ") + reply + some(8, `, reply "`+code+` more"`) + some(4, ", "+pick("close", end))
+}
