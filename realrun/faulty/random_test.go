@@ -112,7 +112,8 @@ func randomScript(d *rand.Rand) string {
 	if d.IntN(5) == 0 {
 		fmt.Fprintf(&b, "offer PIPELINING%s\nat starttls%s: %s\n", pick(", STARTTLS", ", STARTTLS", ""),
 			some(2, " session=1"), pick("ok", `reply "454 later"`, `reply "220 go", tls `+pick("sound", "self-signed",
-				"expired", "wrong-name", "abrupt", "garbage, close"), "close", `reply "220 go", close`, `reply "501 no", close`))
+				"expired", "wrong-name", "abrupt", "garbage, close"), "close",
+				`reply "220 go", close`, `reply "501 no", close`))
 	} else {
 		fmt.Fprintln(&b, "offer "+pick("PIPELINING", "PIPELINING, 8BITMIME", "8BITMIME, SIZE 1000000",
 			"PIPELINING, SIZE 50000", "LIMITS MAILMAX=2, PIPELINING"))
