@@ -79,6 +79,8 @@ var liveMutants = []mutant{
 		"Seen: r.planner.Seen(i)}"},
 	{"mail keeps the limit that a probe had", "realrun/path/path.go", "case err == nil && lift(conn) == nil:",
 		"case err == nil:"},
+	{"hops of an attempt are nowhere", "realrun/smtp.go", "p.way = mail.NewWay(p.way.Lookup(), hops)",
+		"p.way = mail.NewWay(p.way.Lookup(), min(hops, 0))"},
 	{"one router more", "realrun/path/path.go", "		s.hops = above - 1\n", "		s.hops = above\n"},
 	{"a lack of descriptors is a failure of the domain", "realrun/names/cache.go", "	if !a.own && (a.status",
 		"	if (a.status"},
