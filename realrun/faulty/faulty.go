@@ -116,7 +116,7 @@ func open(how fault.Verb, small bool) (*host, error) {
 // is full and nothing takes them.
 func (h *host) deny(silently bool) (err error) {
 	loopback := &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
-	if h.fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+	if h.fd, err = newSocket(); err != nil {
 		return err
 	}
 	if err = syscall.Bind(h.fd, loopback); err != nil {
@@ -134,10 +134,21 @@ func (h *host) deny(silently bool) (err error) {
 	if err = syscall.Listen(h.fd, 0); err != nil {
 		return err
 	}
-	if h.queued, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0); err != nil {
+	if h.queued, err = newSocket(); err != nil {
 		return err
 	}
 	return syscall.Connect(h.queued, at)
+}
+
+// newSocket returns the descriptor of a socket that programs which this one starts do not have.
+func newSocket() (int, error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	return fd, err
 }
 
 func (r *Receiver) accept(h *host, number int) {
