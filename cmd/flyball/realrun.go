@@ -101,6 +101,10 @@ func liveFlags(c *cobra.Command, q *task.Live, head *string) {
 	f.StringVar(&q.DKIM, "dkim", "", signs)
 	f.StringVar(&q.Receiver, "receiver", "",
 		"deliver everything to the SMTP server at this IP:PORT instead, which is on loopback or allowed")
+	f.StringVar(&q.Security.TLS, "tls", "", "with --receiver or --resolver: none, opportunistic (the default: where "+
+		"the receiver offers STARTTLS), required, or verified, which also wants a certificate of the receiver's name")
+	f.StringVar(&q.Security.Login, "login", "",
+		"with --receiver or --resolver: file with a user and a password, a line each, which no other user may read")
 	f.StringVar(&q.Outside.Allow, "allow", "",
 		"file of receivers outside of loopback, and of the domains that may be mailed there; needs --promotion, "+
 			"--list and the number of recipients")

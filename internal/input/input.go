@@ -28,7 +28,8 @@ var (
 	List        = Kind{"a list", 64 << 30}
 	Suppression = Kind{"a suppression file", 64 << 30}
 	Template    = Kind{"a template", 64 << 20}
-	Key         = Kind{"a private key", 64 << 10} // that no other user may read
+	Key         = Kind{"a private key", 64 << 10}        // that no other user may read
+	Password    = Kind{"a user and a password", 4 << 10} // that no other user may read
 	Proximity   = Kind{"what a run has learned", 256 << 20}
 	Samples     = Kind{"recorded intervals", 1 << 30}
 	Events      = Kind{"recorded events", 64 << 30}
@@ -129,8 +130,8 @@ func check(name string, info fs.FileInfo, k Kind) error {
 	if !info.Mode().IsRegular() {
 		return refuse("%s: got %s, want a regular file", name, what(info.Mode()))
 	}
-	if mode := info.Mode().Perm(); k == Key && mode&0o077 != 0 {
-		return refuse("%s: got mode %04o, with which others may read the key, want 0600", name, mode)
+	if mode := info.Mode().Perm(); (k == Key || k == Password) && mode&0o077 != 0 {
+		return refuse("%s: got mode %04o, with which others may read the secret, want 0600", name, mode)
 	}
 	if info.Size() > k.Most {
 		return tooLarge(name, k)

@@ -12,6 +12,7 @@ import (
 	"flyball/realrun/dial"
 	"flyball/realrun/guard"
 	"flyball/realrun/sink"
+	"flyball/realrun/wire"
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
@@ -33,6 +34,7 @@ type prepared struct {
 	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	ends     *ends
 	secret   mail.Key // of the run
+	security wire.Security
 }
 
 // ends records the end of every recipient.

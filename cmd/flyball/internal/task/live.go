@@ -40,6 +40,7 @@ type Live struct {
 	Resolver  string     // IP:PORT of a name server that is allowed, for receivers that are; empty: one of the model
 	Port      int        // of the receivers that Resolver leads to
 	Outside   Outside
+	Security  Security
 	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
 	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
 	Resume    bool    // go on with the mailing in State
@@ -70,7 +71,7 @@ func (q *Live) Validate() error {
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
-	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q))
+	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q))
 	if q.Receiver != "" && q.Resolver != "" {
 		wrong = append(wrong, Fail(Usage, "--resolver: got --receiver too, want one of them"))
 	}
@@ -160,7 +161,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		inputs = realrun.NewJournal(&journal)
 	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
-		Dialogue: s.Dialogue, Key: r.secret, Scale: scale, Allow: r.allow,
+		Dialogue: s.Dialogue, Security: r.security, Key: r.secret, Scale: scale, Allow: r.allow,
 		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries, Paths: q.meter()}
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport, cancel), r.ends.watch, inputs)
@@ -261,7 +262,8 @@ func (q *Live) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
 		{"--template", q.Template}, {"--dkim", q.DKIM}, {"--receiver", q.Receiver}, {"--resolver", q.Resolver},
-		{"--allow", q.Outside.Allow}, {"--promotion", q.Promotion.File}} {
+		{"--tls", q.Security.TLS}, {"--login", q.Security.Login}, {"--allow", q.Outside.Allow},
+		{"--promotion", q.Promotion.File}} {
 		if f.value != "" {
 			words = append(words, f.name, Quote(f.value))
 		}
@@ -289,6 +291,9 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 		return nil, err
 	}
 	if err := q.reachable(r.allow); err != nil {
+		return nil, err
+	}
+	if r.security, err = q.Security.read(q); err != nil {
 		return nil, err
 	}
 	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
