@@ -136,6 +136,7 @@ var liveMutants = []mutant{
 		"if seen.longest <= maxLine {"},
 	{"a line may have a byte more", "realrun/message/message.go", "seen.longest <= maxLine {",
 		"seen.longest <= maxLine+1 {"},
+	{"no message is signed", "realrun/mailing.go", "if m.signer != nil {", "if m.signer != nil && m.fills {"},
 	{"a signature has the time of the clock", "realrun/message/dkim.go", "strconv.AppendInt(sig, run.unix, 10)",
 		"strconv.AppendInt(sig, run.unix+1, 10)"},
 	{"the space of a body is signed as it is", "realrun/message/dkim.go",
