@@ -34,7 +34,7 @@ scenarios
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/faulty realrun/guard realrun/names
-scenarios/study scenarios/suite scenarios/draft internal/list realrun/promotion realrun/message realrun/sink
+scenarios/study scenarios/suite scenarios/draft internal/list realrun/control realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings

@@ -2,6 +2,10 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
+	{"a receiver that closed at the gate gets a final dot", "realrun/wire/wire.go",
+		"	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long\n",
+		"	if r := failed; r != nil {\n"},
+	{"a pause stops nothing", "realrun/kept.go", "		r.Halt(on)\n", "		_ = r\n"},
 	{"this computer has no mailboxes", "internal/mail/address.go", "{\"test\", \"example\",",
 		"{\"localhost\", \"test\", \"example\","},
 	{"a live run that delivers nothing is a success", "cmd/flyball/internal/task/books.go", "	if tried == 0 {\n",

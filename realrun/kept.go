@@ -35,6 +35,7 @@ type kept struct {
 	work    []engine.Submitted
 	gate    *gate
 	doubts  []Doubt
+	paused  bool
 
 	fresh   []journal.Entry // facts that are not in the journal
 	record  uint64          // number of the last record that was written
@@ -307,6 +308,7 @@ var reached = func(point string) {}
 
 // halt stops or resumes all final dots.
 func (v *kept) halt(now vt.Time, on bool) {
+	v.paused = on
 	for i, r := range v.remotes {
 		r.Halt(on)
 		if !on {

@@ -37,6 +37,7 @@ type inbox struct {
 	got  map[string]int
 	wait time.Duration
 	dots atomic.Int64
+	open map[net.Conn]bool
 }
 
 func newInbox(t *testing.T, wait time.Duration) *inbox {
@@ -44,7 +45,7 @@ func newInbox(t *testing.T, wait time.Duration) *inbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &inbox{Listener: l, got: map[string]int{}, wait: wait}
+	b := &inbox{Listener: l, got: map[string]int{}, wait: wait, open: map[net.Conn]bool{}}
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -58,8 +59,25 @@ func newInbox(t *testing.T, wait time.Duration) *inbox {
 	return b
 }
 
+// hangUp closes all connections.
+func (b *inbox) hangUp() {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	for conn := range b.open {
+		conn.Close()
+	}
+}
+
 func (b *inbox) serve(conn net.Conn) {
-	defer conn.Close()
+	b.lock.Lock()
+	b.open[conn] = true
+	b.lock.Unlock()
+	defer func() {
+		b.lock.Lock()
+		defer b.lock.Unlock()
+		delete(b.open, conn)
+		conn.Close()
+	}()
 	in, to := bufio.NewReader(conn), ""
 	fmt.Fprint(conn, "220 inbox\r\n")
 	for {
@@ -258,6 +276,53 @@ func TestCancelled(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// A run that is paused sends no final dot. Receivers that close meanwhile make no attempt ambiguous.
+func TestPausedAtTheGate(t *testing.T) {
+	t.Parallel()
+	b := newInbox(t, time.Millisecond)
+	l := life{addr: b.Addr().String(), ambiguous: "hold", recipients: 300, boot: 1}
+	until := func(r *Runner, reached func(Status) bool) {
+		for {
+			is := false
+			if err := r.Do(func(now vt.Time) { is = reached(r.Status(now)) }); err != nil {
+				t.Error(err)
+			} else if !is {
+				time.Sleep(100 * time.Microsecond)
+				continue
+			}
+			return
+		}
+	}
+	r, err := l.run(t.Context(), durable.Files(t.TempDir()), func(r *Runner) {
+		go func() {
+			until(r, func(s Status) bool { return s.Attempts > 50 })
+			r.Do(func(now vt.Time) { r.Pause(now, true) })
+			kept := r.roles.kept
+			atRest := func(s Status) bool { // none of them waits for the disk
+				all := s.Servers[0].Allocated
+				return all > 0 && s.Waiting == all && len(kept.held) == 0 && !kept.syncing
+			}
+			until(r, atRest)
+			dots := b.dots.Load()
+			b.hangUp()
+			until(r, atRest)
+			if b.dots.Load() != dots {
+				t.Errorf("%d final dots were sent while the run was paused", b.dots.Load()-dots)
+			}
+			r.Do(func(now vt.Time) { r.Pause(now, false) })
+		}()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.check(t, l, r); len(r.Doubts()) > 0 {
+		t.Errorf("got %v, want no ambiguous attempt", r.Doubts())
+	}
+	if err := r.Do(func(vt.Time) {}); !errors.Is(err, ErrOver) {
+		t.Errorf("got %v after the end of the run, want that", err)
 	}
 }
 

@@ -62,7 +62,9 @@ type Runner struct {
 
 	scenario *scenarios.Scenario
 	list     *mail.List
-	base     vt.Time // when this process began: not 0 if the run goes on
+	calls    chan func(now vt.Time) // from other goroutines
+	over     chan struct{}          // closed at the end of Run
+	base     vt.Time                // when this process began: not 0 if the run goes on
 	stopping bool
 }
 
@@ -96,6 +98,7 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	r := &Runner{roles: roles,
 		Late: hist.New(), arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
 		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal, scenario: s, list: list,
+		calls: make(chan func(vt.Time)), over: make(chan struct{}),
 	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
@@ -129,6 +132,9 @@ func (r *Runner) Keep(k Keeping) (err error) {
 	}
 	return err
 }
+
+// Began returns the time at which the run begins: where the last one stopped, if it goes on.
+func (r *Runner) Began() vt.Time { return r.base }
 
 // Gate reports whether the final dot of an attempt may be sent: the intention is durable, the lease of the server is
 // current, the recipient is not barred, and the run is neither paused nor stopping. It waits until that is decided. Any
@@ -170,6 +176,7 @@ type Progress struct {
 // final dot is sent; attempts that have sent theirs wait for the reply. progress,
 // if not nil, is called about every 100 ms.
 func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time, stopped bool) {
+	defer close(r.over)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.roles.perform = func(server mail.Server, out *engine.Outbox) { r.perform(ctx, server, out) }
@@ -192,6 +199,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		var e ending
 		var q ask
 		var d synced
+		var call func(vt.Time)
 		var got, asked, safe bool
 		select {
 		case e = <-r.ended:
@@ -200,11 +208,15 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 			asked = true
 		case d = <-durable:
 			safe = true
+		case call = <-r.calls:
 		case <-timer.C:
 		case <-ctx.Done():
 			stopped = true
 		}
 		now := r.now() // one reading of the clock per iteration
+		if call != nil {
+			call(min(now, r.horizon))
+		}
 		if now > r.horizon {
 			if got { // its message may be there: close takes it
 				r.ended <- e // there is room, since e came from there
@@ -330,6 +342,8 @@ func (r *Runner) closeGate() {
 			kept.gate.take(q)
 		case d := <-kept.synced:
 			kept.release(now(), d)
+		case call := <-r.calls:
+			call(now())
 		case <-none:
 			return
 		}

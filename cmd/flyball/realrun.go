@@ -58,7 +58,13 @@ force or the head of the promotions is missing.`,
 	to.flags(c)
 	to.explainFlag(c)
 	keepFlag(c, &q.Keep)
+	f := c.Flags()
+	f.StringVar(&q.State, "state", "",
+		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
+	f.StringVar(&q.Metrics, "metrics", "", "serve numbers for Prometheus at /metrics of this loopback IP:PORT")
+	f.BoolVar(&q.Resume, "resume", false, "go on with the mailing in the folder of --state")
 	c.AddCommand(a.realrunPlanCommand())
+	c.AddCommand(a.controlCommands()...)
 	return c
 }
 
@@ -90,9 +96,6 @@ func liveFlags(c *cobra.Command, q *task.Live, head *string) {
 		"file of flyball promote: take the law and the resend policy in force there")
 	f.StringVar(head, "head", "",
 		"with --promotion: SHA-256 that the last record must have; from the file FILE.head if not given")
-	f.StringVar(&q.State, "state", "",
-		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
-	f.BoolVar(&q.Resume, "resume", false, "go on with the mailing in the folder of --state")
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
@@ -172,6 +175,10 @@ func (a *app) live(q *task.Live, to *output) error {
 	err = a.publish(&out.Outcome, to, stop)
 	if out.GoOn != "" {
 		fmt.Fprintf(a.errout, "go on with: %s\n", out.GoOn)
+	}
+	if out.Cancelled {
+		return errors.Join(fail(exitTerminated, "stopped by realrun cancel; the folder %s is marked partial", out.Dir),
+			err)
 	}
 	if out.Broken != nil {
 		return out.Broken

@@ -139,3 +139,53 @@ func TestOutputFails(t *testing.T) {
 		t.Errorf("exit code %d, want %d, and %v", code, exitEnvironment, err)
 	}
 }
+
+// A run is asked, paused, resumed and ended from another terminal, and its folder after its end; another run goes on.
+func TestControl(t *testing.T) {
+	dir := t.TempDir()
+	scenario, state := filepath.Join(dir, "live.toml"), filepath.Join(dir, "state")
+	os.WriteFile(scenario, []byte(oneDestination), 0o644)
+	args := []string{"realrun", "-q", scenario, "--set", "campaign[0].recipients=3000", "--set",
+		"campaign[0].processes=2", "--out", filepath.Join(dir, "out"), "--state", state}
+	ended := make(chan int)
+	go func() {
+		var errout strings.Builder
+		ended <- (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run(args)
+	}()
+	ask := func(command, want string) string {
+		t.Helper()
+		code, out, errout := invoke(t, "realrun", command, state)
+		if code != 0 || !strings.HasPrefix(out, want) {
+			t.Fatalf("%s: exit code %d: %s%s", command, code, out, errout)
+		}
+		return out
+	}
+	for running := false; !running; {
+		_, out, _ := invoke(t, "realrun", "status", state)
+		running = strings.HasPrefix(out, "running") && strings.Contains(out, "last reply: 250 at dot")
+	}
+	ask("pause", "paused after ")
+	ask("status", "paused after ")
+	ask("resume", "running after ")
+	ask("cancel", "")
+	if code := <-ended; code != exitTerminated {
+		t.Errorf("exit code %d, want %d", code, exitTerminated)
+	}
+	if out := ask("status", "stopped after "); !strings.Contains(out, " of 3000 recipients are final") ||
+		!strings.Contains(out, ", 0 ambiguous") {
+		t.Errorf("got %s", out)
+	}
+	ask("top", "stopped after ")
+	if code, _, errout := invoke(t, "realrun", "pause", state); code != exitEnvironment || !strings.Contains(errout,
+		"no run is under way") {
+		t.Errorf("exit code %d: %s", code, errout)
+	}
+	if code, _, errout := invoke(t, "realrun", "status", dir); code != exitUsage || !strings.Contains(errout,
+		"want the folder of realrun --state") {
+		t.Errorf("exit code %d: %s", code, errout)
+	}
+	if code, _, errout := invoke(t, "realrun", scenario, "--metrics", "192.0.2.1:9100"); code != exitRefused ||
+		!strings.Contains(errout, "--metrics: got 192.0.2.1:9100") {
+		t.Errorf("exit code %d: %s", code, errout)
+	}
+}

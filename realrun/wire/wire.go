@@ -306,6 +306,9 @@ func (c *Client) transfer(message []byte, gate func() bool) *mail.Reply {
 	if !gate() {
 		return &mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}
 	}
+	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long
+		return r
+	}
 	return c.send()
 }
 

@@ -44,6 +44,7 @@ type Live struct {
 	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
 	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
 	Resume    bool    // go on with the mailing in State
+	Metrics   string  // IP:PORT on loopback for Prometheus; empty: none
 	Keep      KeepRecipients
 	Place     // by default runs/NAME-KEY, KEY from the content
 }
@@ -57,12 +58,13 @@ func DefaultLive() Live { return Live{Keep: KeepAuto, Port: smtpPort} }
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
 	Outcome
-	GoOn    string // command that goes on with the mailing; empty if none can
-	Broken  error  // why the run ended early and its folder is partial; nil if it did not
-	Astray  error  // set if attempts led to no receiver that is allowed for their domain
-	Books   error  // set if the receivers' ledger and the sender's disagree
-	Unkept  error  // set if this machine was too slow to judge the scenario's expectations
-	Nothing error  // set if the run tried to deliver mail and delivered none, and no expectation judges it
+	GoOn      string // command that goes on with the mailing; empty if none can
+	Cancelled bool   // by realrun cancel
+	Broken    error  // why the run ended early and its folder is partial; nil if it did not
+	Astray    error  // set if attempts led to no receiver that is allowed for their domain
+	Books     error  // set if the receivers' ledger and the sender's disagree
+	Unkept    error  // set if this machine was too slow to judge the scenario's expectations
+	Nothing   error  // set if the run tried to deliver mail and delivered none, and no expectation judges it
 }
 
 // Validate returns an error with everything in the question that makes no sense.
@@ -71,7 +73,7 @@ func (q *Live) Validate() error {
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
-	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q))
+	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), checkMetrics(q.Metrics))
 	if q.Receiver != "" && q.Resolver != "" {
 		wrong = append(wrong, Fail(Usage, "--resolver: got --receiver too, want one of them"))
 	}
@@ -92,6 +94,9 @@ func (q *Live) Validate() error {
 	}
 	return errors.Join(wrong...)
 }
+
+// errCancelled is why a run ends that another terminal cancels.
+var errCancelled = errors.New("cancelled")
 
 // BadScale returns the error of a time scale out of its range.
 func BadScale(got float64) error {
@@ -186,6 +191,12 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		transport.Gate = runner.Gate
 		says = append(says, r.ends.goOn(kept)...)
 	}
+	asked := &controlled{scenario: s, runner: runner, ends: r.ends, base: runner.Began(),
+		before: runner.Record().Count(mail.Done), cancel: func() { cancel(errCancelled) }}
+	endControl, err := asked.serve(q.State, q.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	end, stopped := runner.Run(ctx, func(p realrun.Progress) {
 		watch.Out(s, p.Final, p.Total, runner.Forecast)
 	})
@@ -194,6 +205,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 			return nil, err
 		}
 	}
+	endControl()
 	unkept := kept.Close()
 	if r.caps != nil {
 		if err := r.caps.Close(); err != nil {
@@ -246,7 +258,9 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.Nothing = r.ends.nothing()
 	}
 	out.Astray = r.astray()
-	if broken := context.Cause(ctx); broken != nil && broken != context.Canceled {
+	if broken := context.Cause(ctx); broken == errCancelled {
+		out.Cancelled = true
+	} else if broken != nil && broken != context.Canceled {
 		out.Broken = refusedOr(Environment, fmt.Errorf("the run was stopped: %w", broken))
 	} else if unkept != nil {
 		out.Broken = Fail(Environment, "--state: %w", unkept)

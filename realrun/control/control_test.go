@@ -1,0 +1,46 @@
+package control
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A request gets its answer or its error, in a folder with a long name too, and also where a stopped run left its
+// socket. Without a run there is none.
+func TestAsk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := Ask(dir, "status", nil); !errors.Is(err, ErrNone) {
+		t.Errorf("got %v, want no run", err)
+	}
+	for range 2 {
+		s, err := Listen(dir, func(request string) (any, error) {
+			if request == "fail" {
+				return nil, errors.New("as asked")
+			}
+			return map[string]string{"got": request}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		if err := Ask(dir, "status", &got); err != nil || got["got"] != "status" {
+			t.Errorf("got %v and %v", got, err)
+		}
+		if err := Ask(dir, "fail", nil); err == nil || err.Error() != "as asked" {
+			t.Errorf("got %v, want the error of the run", err)
+		}
+		s.Close()
+		if err := Ask(dir, "status", nil); !errors.Is(err, ErrNone) {
+			t.Errorf("got %v, want no run", err)
+		}
+	}
+	if err := Ask(filepath.Join(dir, "none"), "status", nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v, want no folder", err)
+	}
+}
