@@ -255,4 +255,5 @@ var liveMutants = []mutant{
 	{"the refusal of a group is another one's", "realrun/wire/wire.go",
 		"case r.Fault != mail.NoFault && !(first != nil && r.Fault == mail.Drop):",
 		"case r.Fault != mail.NoFault && first == nil:"},
+	{"a lack of descriptors is the recipient's", "realrun/smtp.go", "case !dial.Lacks(err):", "case dial.Lacks(err):"},
 }
