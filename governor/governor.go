@@ -180,12 +180,16 @@ const (
 	Missed
 	Duplicate // the law got the sample twice; this is its second decision
 	Reset     // the counters were lost: the law got 0 deliveries and 0 attempts
+	// parameters were tried for as many deliveries as they were to be: from now on those before them count
+	CanaryOver
+	GuardFailed // parameters were tried, and too many attempts went wrong: from now on those before them count
 )
 
 var flagNames = [...]string{
 	"first", "no-time", "off-interval", "idle", "counted-late", "no-deliveries", "utilization-above-1",
 	"step-limit-up", "step-limit-down", "floored-at-1", "narrative-violation",
 	"at-ceiling", "at-max", "slack", "drop", "shift", "within-noise", "missed", "duplicate", "reset",
+	"canary-over", "guard-failed",
 }
 
 // String returns the names of the flags in their fixed order, such as

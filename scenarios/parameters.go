@@ -38,3 +38,11 @@ func LoadParameters(name string, src []byte) (Parameters, error) {
 	doc.Refuse(l)
 	return p, doc.Err()
 }
+
+// Tried returns the scenario with the trial t of its law: each server begins with the scenario's own and returns to
+// t.Before. Servers must not share a governor.
+func (s *Scenario) Tried(t governor.Canary) *Scenario {
+	c := *s
+	c.canary = &t
+	return &c
+}

@@ -192,8 +192,12 @@ func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, clu
 	case s.Retry.OfCluster():
 		cluster = governing.New(cfg)
 	}
+	build := governor.New
+	if s.canary != nil {
+		build = func(c governor.Config) (governor.Governor, error) { return governor.NewCanary(c, *s.canary) }
+	}
 	for range n {
-		gov, err := governor.New(s.Governor)
+		gov, err := build(s.Governor)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -93,6 +93,7 @@ type Scenario struct {
 
 	domains *domainsFile        // content of DomainsFile; nil: none, or not read
 	known   *proximity.Database // what earlier runs learned; nil: nothing
+	canary  *governor.Canary    // of each server; nil: none
 }
 
 // Analysis selects how repeated runs of the scenario are analysed. Replications of

@@ -11,6 +11,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
+	"flyball/internal/unit"
 	"flyball/realrun/promotion"
 )
 
@@ -87,6 +88,21 @@ func parseLive(c *cobra.Command, q *task.Live, head string) (err error) {
 	return nil
 }
 
+// share is a flag with a share such as 5% or 0.05.
+type share struct{ v *float64 }
+
+func (s share) String() string {
+	if s.v == nil {
+		return ""
+	}
+	return fmt.Sprint(*s.v)
+}
+func (s share) Type() string { return "share" }
+func (s share) Set(text string) (err error) {
+	*s.v, err = unit.ParseShare(text)
+	return err
+}
+
 // liveFlags adds the flags of what a live run sends, where and with which parameters.
 func liveFlags(c *cobra.Command, q *task.Live, head *string) {
 	sourceFlags(c, &q.From)
@@ -96,6 +112,12 @@ func liveFlags(c *cobra.Command, q *task.Live, head *string) {
 		"file of flyball promote: take the law and the resend policy in force there")
 	f.StringVar(head, "head", "",
 		"with --promotion: SHA-256 that the last record must have; from the file FILE.head if not given")
+	f.Var(share{&q.Canary.Share}, "canary",
+		"with --promotion: deliver this share of the mailing with the law in force, such as 5%, and the rest with the "+
+			"law of the record before")
+	f.Var(share{&q.Canary.Bounces}, "canary-bounces",
+		"with --canary: share of an interval's attempts with 5yz beyond which all returns to the law before at once")
+	f.Var(share{&q.Canary.Deferrals}, "canary-deferrals", "with --canary: the same for 4yz")
 	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)

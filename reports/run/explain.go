@@ -30,6 +30,8 @@ var terms = [][2]string{
 	{"missed", "the decision was missed; the next one covers both intervals"},
 	{"duplicate", "the law got the sample twice; this is its second decision"},
 	{"reset", "the counters were lost: the law got 0 deliveries and 0 attempts"},
+	{"canary-over", "new parameters were tried on their share of the mailing: those before count from now on"},
+	{"guard-failed", "new parameters were tried and too many attempts went wrong: those before count from now on"},
 	{"partial", "the interval was cut short: no decision"},
 	{"short of work", "processes stood idle for lack of mail: the governor is not judged by it"},
 }

@@ -41,6 +41,7 @@ type Live struct {
 	Port      int        // of the receivers that Resolver leads to
 	Outside   Outside
 	Security  Security
+	Canary    Canary
 	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
 	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
 	Resume    bool    // go on with the mailing in State
@@ -53,7 +54,7 @@ type Live struct {
 const smtpPort = 25
 
 // DefaultLive returns the question about the scenario as it is.
-func DefaultLive() Live { return Live{Keep: KeepAuto, Port: smtpPort} }
+func DefaultLive() Live { return Live{Keep: KeepAuto, Canary: DefaultCanary(), Port: smtpPort} }
 
 // Lived is a live run that has ended, or was stopped.
 type Lived struct {
@@ -73,7 +74,8 @@ func (q *Live) Validate() error {
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
-	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), checkMetrics(q.Metrics))
+	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), checkMetrics(q.Metrics),
+		q.Canary.validate(q))
 	if q.Receiver != "" && q.Resolver != "" {
 		wrong = append(wrong, Fail(Usage, "--resolver: got --receiver too, want one of them"))
 	}
@@ -148,6 +150,10 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
+	if s, err = q.Canary.tried(s, q.Promotion, r.mailing.List.Len()); err != nil {
+		return nil, err
+	}
+	r.scenario = s
 	words := q.words(scale)
 	if q.Promotion.Head != "" {
 		words = append(words, "--head", string(q.Promotion.Head))
@@ -249,7 +255,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		says = append(says, lessons...)
 	}
 	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), r.lookups.words(),
-		pathWords(transport.Paths), out.Report.Pace(), books.words())
+		pathWords(transport.Paths), q.Canary.words(out.Report), out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
 			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
@@ -288,7 +294,7 @@ func (q *Live) words(scale float64) []string {
 	if q.FoldCase {
 		words = append(words, "--fold-case")
 	}
-	return append(words, q.Keep.flagged()...)
+	return slices.Concat(words, q.Canary.flagged(), q.Keep.flagged())
 }
 
 // prepare checks the question and everything that it names, then opens the receivers.
