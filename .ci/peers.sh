@@ -9,6 +9,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 chmod 755 "$tmp"
 cd "$tmp"
+apt-get update -q
 apt-get download -q exim4-daemon-light exim4-base opensmtpd libgnutls-dane0 libidn12 libnsl2 libevent-2.1-7 libunbound8 \
 	libpcre2-8-0 libdb5.3
 for deb in *.deb; do dpkg-deb -x "$deb" "$to"; done
