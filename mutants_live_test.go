@@ -80,6 +80,8 @@ var liveMutants = []mutant{
 		"		d.Flags |= GuardFailed\n		return d\n"},
 	{"a canary has the whole mailing", "governor/canary.go", "case t.delivered >= t.Deliveries:",
 		"case t.delivered > 2*t.Deliveries:"},
+	{"the final dot is sent though the run was cancelled", "realrun/smtp.go", "if !disarm() || p.Gate != nil",
+		"if p.Gate != nil"},
 	{"a few recipients more do not matter", "cmd/flyball/internal/task/outside.go", "	if got != n {\n",
 		"	if got < n {\n"},
 	{"what a look-up took is nowhere", "realrun/smtp.go", "	p.way = mail.NewWay(route.Took, 0)\n", ""},

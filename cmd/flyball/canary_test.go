@@ -44,6 +44,15 @@ recipients = 300
 	promote("p.jsonl", func(s *scenarios.Scenario) { s.Governor.Start = 6 })
 	promote("other.jsonl", func(*scenarios.Scenario) {})
 	promote("other.jsonl", func(s *scenarios.Scenario) { s.Governor.Interval, s.Retry.Limit = 9*vt.Second, 2 })
+	if code, out, errout := invoke(t, "realrun", "plan", in("live.toml"), "--promotion", in("p.jsonl"), "--canary",
+		"5%"); code != 0 || !strings.Contains(out, "Canary: this law delivers the first 5.0 %, the law of the record "+
+		"before the rest") || !strings.Contains(out, " --canary 0.05 ") {
+		t.Errorf("plan: exit code %d: %s%s", code, out, errout)
+	}
+	if code, _, errout := invoke(t, "realrun", "plan", in("live.toml"), "--promotion", in("one.jsonl"), "--canary",
+		"5%"); code != exitRefused {
+		t.Errorf("a plan with nothing to return to: exit code %d: %s", code, errout)
+	}
 	for _, v := range []struct {
 		code  int
 		words string

@@ -39,7 +39,8 @@ type SendPlan struct {
 	Changes []Change
 	Run     string // command that sends
 
-	words []string // on the list
+	words  []string // on the list
+	canary Canary
 }
 
 // Destination is how many recipients a destination has.
@@ -112,6 +113,10 @@ func (q *Live) Plan() (*SendPlan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := q.Canary.tried(s, q.Promotion, m.List.Len()); err != nil {
+		return nil, err
+	}
+	p.canary = q.Canary
 	scale := q.scale(s)
 	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
@@ -183,6 +188,11 @@ func (p *SendPlan) Text(w io.Writer) error {
 		}
 	} else {
 		line("Parameters: law %s, the scenario's own", p.Law)
+	}
+	if c := p.canary; c.Share > 0 {
+		line("Canary: this law delivers the first %s, the law of the record before the rest, and all that is left "+
+			"after an interval with more than %s of its attempts ended by 5yz or %s by 4yz", format.Percent(c.Share),
+			format.Percent(c.Bounces), format.Percent(c.Deferrals))
 	}
 	line("Send it with: %s", p.Run)
 	_, err := w.Write(out)
