@@ -58,7 +58,7 @@ bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
 
 bench-live: ## the client beside Postfix's smtp-source, into smtp-sink, in one run (wants a free machine)
-	FLYBALL_BENCH_LIVE=1 go test ./realrun -count=1 -run TestBenchLive -v
+	FLYBALL_BENCH_LIVE=1 go test ./realrun -count=1 -run TestBench -v
 
 peers: ## the yardsticks on flyball, ns-3 and SimPy, in one run on this machine
 	sim/bench/peers/run.sh

@@ -2,6 +2,10 @@ package flyball_test
 
 // Mistakes in live bytes: SMTP, messages, lists and the sink.
 var liveMutants = []mutant{
+	{"an attempt that fails after the gate is lost", "realrun/smtp.go", "	if !passed && !stop() {",
+		"	if !stop() {"},
+	{"a closed window holds up the end of a run", "realrun/wire/wire.go", "	if c.hurried.Load() {",
+		"	if false {"},
 	{"a receiver that closed at the gate gets a final dot", "realrun/wire/wire.go",
 		"	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long\n",
 		"	if r := failed; r != nil {\n"},

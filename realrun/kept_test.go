@@ -68,6 +68,12 @@ func (b *inbox) hangUp() {
 	}
 }
 
+func (b *inbox) sessions() int {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	return len(b.open)
+}
+
 func (b *inbox) serve(conn net.Conn) {
 	b.lock.Lock()
 	b.open[conn] = true
@@ -323,6 +329,29 @@ func TestPausedAtTheGate(t *testing.T) {
 	}
 	if err := r.Do(func(vt.Time) {}); !errors.Is(err, ErrOver) {
 		t.Errorf("got %v after the end of the run, want that", err)
+	}
+}
+
+// An attempt that has passed the gate, and whose receiver closes before the final dot, ends as any other: its recipient
+// is tried again, though the run is not being stopped.
+func TestClosedAtTheDot(t *testing.T) {
+	b := newInbox(t, 0)
+	s, err := scenarios.Load("kept.toml", fmt.Appendf(nil, keptScenario, "hold", 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &SMTP{Resolver: at(b.Addr().String()), Letters: hex{}, Dialogue: s.Dialogue, Scale: 1,
+		Domain: "sender.example"}
+	transport.Gate = func(mail.Attempt) bool {
+		b.hangUp()
+		for b.sessions() > 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return true
+	}
+	got := transport.Process(0, 0).Deliver(t.Context(), mail.Attempt{})
+	if want := (mail.Reply{Stage: mail.StageDATA, Fault: mail.Drop}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

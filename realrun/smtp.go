@@ -170,9 +170,13 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.Reply) mail.Reply {
 	// A cancelled run aborts every conversation that has not reached its final dot.
 	client := p.client
-	disarm := context.AfterFunc(ctx, func() { client.Close() })
-	r, sent := p.converse(a, begin, disarm)
-	if !disarm() && !sent {
+	stop := context.AfterFunc(ctx, func() { client.Close() })
+	passed := false // the gate, before the run was cancelled
+	r := p.converse(ctx, a, begin, func() bool {
+		passed = stop()
+		return passed
+	})
+	if !passed && !stop() {
 		r = mail.Reply{Stage: r.Stage, Fault: mail.Aborted}
 	}
 	if r.Code >= 400 {
@@ -184,29 +188,33 @@ func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.
 	return r
 }
 
-// converse sends one message over an open connection. It returns the reply and
-// whether the final dot was sent.
-func (p *process) converse(a mail.Attempt, begin func() *mail.Reply, disarm func() bool) (end mail.Reply, sent bool) {
+// converse sends one message over an open connection and returns the reply. disarm reports
+// whether the run goes on, and from then on a cancelled run does not close the connection.
+func (p *process) converse(ctx context.Context, a mail.Attempt, begin func() *mail.Reply,
+	disarm func() bool) mail.Reply {
 	if r := begin(); r != nil {
-		return *r, false
+		return *r
 	}
 	to, message := p.Letters.Letter(a.Rcpt, p.body[:0])
 	p.body = message
 	p.sent++
 	// Once the gate lets the message pass it counts as sent, so the reply is waited for even if
 	// the run is cancelled meanwhile.
+	calm := func() bool { return true }
 	gate := func() bool {
 		if !disarm() || p.Gate != nil && !p.Gate(a) {
 			return false
 		}
+		calm = context.AfterFunc(ctx, p.client.Hurry) // a receiver that takes nothing does not hold up the end
 		reached("passed")
 		return true
 	}
-	end, sent = p.client.Send(wire.Envelope{From: p.Key.VERP(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
+	end, sent := p.client.Send(wire.Envelope{From: p.Key.VERP(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
+	calm()
 	if sent && end.Fault == mail.NoFault {
 		reached("replied")
 	}
-	return end, sent
+	return end
 }
 
 // shortest and longest are how long an attempt waits that finds this computer without

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"flyball/internal/mail"
@@ -48,6 +49,7 @@ type Client struct {
 	reply   reply
 	out     []byte
 	ended   bool // inside a message, or out of step: no command may follow
+	hurried atomic.Bool
 
 	encrypted bool
 }
@@ -69,6 +71,16 @@ func (c *Client) Shown() string { return c.reply.shown() }
 
 // Status returns the enhanced status of the last reply, 0 if it has none.
 func (c *Client) Status() mail.Enhanced { return c.reply.status() }
+
+// hurry is how long a part of a message may take once the run is to end.
+const hurry = time.Second
+
+// Hurry makes a part of a message that is being sent end soon, the last one with the final dot too, which then is not
+// sent if the receiver does not take it. A reply is waited for as before. Any goroutine may call it.
+func (c *Client) Hurry() {
+	c.hurried.Store(true)
+	c.conn.SetWriteDeadline(time.Now().Add(min(hurry, c.options.Block)))
+}
 
 // Usable reports whether another command may follow.
 func (c *Client) Usable() bool { return !c.ended }
@@ -318,6 +330,9 @@ var errSent = errors.New("not sent")
 // send sends out as a part of a message. It returns nil once all of it is with the kernel.
 func (c *Client) send() *mail.Reply {
 	c.conn.SetWriteDeadline(time.Now().Add(c.options.Block))
+	if c.hurried.Load() {
+		c.Hurry()
+	}
 	n, err := c.conn.Write(c.out)
 	if n == len(c.out) {
 		c.out = c.out[:0]

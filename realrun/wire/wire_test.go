@@ -580,3 +580,41 @@ func TestOffer(t *testing.T) {
 		t.Error("the receiver's name is an extension")
 	}
 }
+
+// A receiver whose window is closed at the last part of a message holds up no run that is to end: the final dot is not
+// sent, and no reply is waited for.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} { // before the last part is sent, and while it is
+		conn, other := net.Pipe()
+		stop := make(chan bool)
+		go func() {
+			in := bufio.NewReader(other)
+			io.WriteString(other, "220 r\r\n")
+			for _, reply := range []string{"250 r", "250 ok", "250 ok", "354 go on"} {
+				in.ReadString('\n')
+				io.WriteString(other, reply+"\r\n")
+			}
+			<-stop // and reads nothing any more
+			other.Close()
+		}()
+		hour := func(mail.Stage) time.Duration { return time.Hour }
+		c := New(conn, &Options{Name: "sender.example", Patience: hour, Block: time.Hour})
+		if r := c.Greet(); r != nil {
+			t.Fatal(r)
+		}
+		end, sent := c.Send(Envelope{"a@a.example", "b@b.example"}, []byte("Subject: s\r\n\r\nHello\r\n"), func() bool {
+			if late {
+				go c.Hurry()
+			} else {
+				c.Hurry()
+			}
+			return true
+		})
+		if want := (mail.Reply{Stage: mail.StageDATA, Fault: mail.Timeout}); sent || end != want {
+			t.Errorf("got %+v, sent %v, want %+v", end, sent, want)
+		}
+		close(stop)
+		c.Close()
+	}
+}
