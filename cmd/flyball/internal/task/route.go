@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"flyball/internal/mail"
@@ -64,6 +65,21 @@ func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
 type lookups struct {
 	*names.Resolver
 	mailing *realrun.Mailing
+
+	lock       sync.Mutex
+	never, yet astray // attempts of domains that take no mail for good, or as far as could be found out
+}
+
+// astray counts attempts whose look-up led nowhere.
+type astray struct {
+	attempts uint64
+	first    string // why the first one did
+}
+
+func (c *astray) add(why string) {
+	if c.attempts++; c.attempts == 1 {
+		c.first = why
+	}
 }
 
 // lookups returns the resolver of a question that names a name server.
@@ -79,6 +95,20 @@ func (q *Live) lookups(s *scenarios.Scenario, key rng.Key, scale float64, r *pre
 }
 
 func (l *lookups) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
+	route := l.find(ctx, a)
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	switch {
+	case ctx.Err() != nil, route.Fault == mail.NoFault:
+	case route.Fault == mail.NoName:
+		l.never.add(route.Why)
+	default:
+		l.yet.add(route.Why)
+	}
+	return route
+}
+
+func (l *lookups) find(ctx context.Context, a *mail.Attempt) names.Route {
 	return l.Route(ctx, l.mailing.Address(a.Rcpt).Domain, a.Rcpt, a.Try)
 }
 
@@ -89,17 +119,26 @@ func (l *lookups) carries(ctx context.Context, a *mail.Attempt, to names.Candida
 		return true
 	}
 	at := func(c names.Candidate) bool { return c.At == to.At }
-	return slices.ContainsFunc(l.Resolve(ctx, a).To, at)
+	return slices.ContainsFunc(l.find(ctx, a).To, at)
 }
 
-// words returns a line about the look-ups; none if there were none by name.
+// words returns lines about the look-ups; none if there were none by name.
 func (l *lookups) words() []string {
 	if l == nil {
 		return nil
 	}
 	c := l.Count()
-	return []string{fmt.Sprintf("Look-ups: %d questions asked, %d more answered together with them, %d from the cache",
-		c.Asked, c.Shared, c.Kept)}
+	words := []string{fmt.Sprintf("Look-ups: %d questions asked, %d more answered together with them, %d from the "+
+		"cache", c.Asked, c.Shared, c.Kept)}
+	if l.never.attempts > 0 {
+		words = append(words, fmt.Sprintf("%s of domains that take no mail, the first: %s",
+			format.Plural(l.never.attempts, "attempt"), l.never.first))
+	}
+	if l.yet.attempts > 0 {
+		words = append(words, fmt.Sprintf("%s without a useful answer of the name server, the first: %s",
+			format.Plural(l.yet.attempts, "attempt"), l.yet.first))
+	}
+	return words
 }
 
 // meter returns what measures the ways to receivers; nil if these are Flyball's, whose
