@@ -173,6 +173,17 @@ func (m *Mailing) Masters() []message.Master {
 	return m.letter.Masters()
 }
 
+// Doubts returns what is allowed in the messages of a mailing to people and rarely meant, one sentence each.
+func (m *Mailing) Doubts() (all []string) {
+	if m.letter != nil {
+		all = m.letter.Doubts()
+	}
+	if m.signer == nil {
+		all = append(all, "messages are not signed: large receivers want a DKIM signature on bulk mail")
+	}
+	return all
+}
+
 // template returns the template of src or, without one, a default template of
 // the scenario's message size, or of the least size where sizes differ.
 func template(s *scenarios.Scenario, src Source) (*message.Template, error) {

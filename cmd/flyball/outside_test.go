@@ -124,7 +124,9 @@ caps = { per_day = 100, per_second = 100 }
 	}
 	code, out, errout := invoke(t, plan...)
 	for _, want := range []string{"lists: nothing is sent. A run would mail 2 recipients.\n  example: 2\n",
-		"List: 4 rows = 2 accepted + 2 rejected", " bytes, from sender.com\n", "To: " + at + ", at 1 times real time\n",
+		"List: 4 rows = 2 accepted + 2 rejected", "Letter: the master for all has ",
+		"no List-Unsubscribe", "Doubtful: messages are not signed: ",
+		" bytes, from sender.com\n", "To: " + at + ", at 1 times real time\n",
 		"98 of 100 attempts within 24 hours are left, 100 a second; with one attempt each the mailing takes 1s or more",
 		"Parameters: law patent-dynamic of promotion 1 by ann, until 20",
 		"  governor.start: the scenario has 7.0, the record in force ", " --count 2\n"} {

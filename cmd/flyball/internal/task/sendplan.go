@@ -39,7 +39,7 @@ type SendPlan struct {
 	Changes []Change
 	Run     string // command that sends
 
-	words  []string // on the list
+	words  []string // on the list and the letter
 	canary Canary
 }
 
@@ -121,6 +121,12 @@ func (q *Live) Plan() (*SendPlan, error) {
 	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
 	p.Bytes, p.Sender, p.Law, p.words = m.Size(), r.sender(), s.Governor.Law, m.Words()
+	p.words = append(p.words, masterWords(m.Masters())...)
+	if r.allow != nil {
+		for _, doubt := range m.Doubts() {
+			p.words = append(p.words, "Doubtful: "+doubt)
+		}
+	}
 	counts := make([]int, len(s.Destinations))
 	for i := range m.List.Len() {
 		counts[m.List.Destination(mail.Recipient(i))]++
