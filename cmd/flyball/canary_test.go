@@ -19,14 +19,14 @@ func TestCanary(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	os.WriteFile(in("live.toml"), []byte(`schema_version = 1
 name = "canary"
-time_scale = 100
+time_scale = 20
 [[destination]]
 name = "example"
 domain = "example.com"
 rtt = "50ms"
 [[campaign]]
 name = "c"
-recipients = 300
+recipients = 60
 `), 0o644)
 	promote := func(file string, change func(*scenarios.Scenario)) {
 		t.Helper()
@@ -63,7 +63,7 @@ recipients = 300
 		{0, "Canary on b1: RETURNED to the law before at ", []string{"--canary", "90%", "--canary-bounces", "10%",
 			"--set", `destination[0].dead=[{share=0.5,at="rcpt",reply=550}]`}},
 		{0, "Canary on b1: RETURNED to the law before at ", []string{"--canary", "90%", "--set",
-			`destination[0].fail=[{at="rcpt",reply=451,p=0.5}]`, "--set", "horizon=40s"}},
+			`destination[0].fail=[{at="rcpt",reply=451,p=0.5}]`, "--set", "horizon=20s"}},
 		{0, "Canary on b1: the mailing ended before its share was delivered", []string{"--canary", "0.9", "--set",
 			"campaign[0].recipients=10"}},
 		{exitRefused, "got one record, want one before it", []string{"--canary", "5%", "--promotion", in("one.jsonl")}},
@@ -79,7 +79,7 @@ recipients = 300
 		if code != v.code || !strings.Contains(out+errout, v.words) {
 			t.Errorf("%q: exit code %d, want %d: %s%s\nwant %s", v.args, code, v.code, out, errout, v.words)
 		}
-		if v.code == 0 && !strings.Contains(out, "300 of 300 recipients end in the same way") &&
+		if v.code == 0 && !strings.Contains(out, "60 of 60 recipients end in the same way") &&
 			v.args[1] == "20%" {
 			t.Errorf("the simulation does not have the canary: %s", out)
 		}
