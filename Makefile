@@ -57,8 +57,8 @@ fuzz: ## every fuzz target with N=200000 inputs each
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
 
-bench-live: ## the client beside Postfix's smtp-source, into smtp-sink, in one run (wants a free machine)
-	FLYBALL_BENCH_LIVE=1 go test ./realrun -count=1 -run TestBench -v
+bench-live: ## runs with a journal, and the client alone, beside Postfix's smtp-source, into smtp-sink, in one run (wants a free machine)
+	FLYBALL_BENCH_LIVE=1 go test ./realrun -count=1 -run TestBenchLive -v
 
 peers: ## the yardsticks on flyball, ns-3 and SimPy, in one run on this machine
 	sim/bench/peers/run.sh

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,8 +16,13 @@ import (
 	"testing"
 	"time"
 
+	"flyball/governor"
+	"flyball/internal/durable"
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/realrun"
+	"flyball/realrun/journal"
+	"flyball/scenarios"
 )
 
 // form is the message of a benchmark, the same for each recipient.
@@ -25,9 +32,41 @@ func (f form) Letter(_ mail.Recipient, body []byte) (string, []byte) {
 	return "recipient@provider.example", append(body, f...)
 }
 
-// TestBenchLive compares the client with Postfix's smtp-source, which sends nothing but what it has
-// prepared and keeps nothing. Both send to one smtp-sink in turn, with as many sessions and messages
-// as long. It prints the median ratio of each case and then the least of them.
+// syncing is a disk that counts calls of Sync.
+type syncing struct {
+	durable.Files
+	calls *atomic.Int64
+}
+
+func (d syncing) Create(name string) (durable.Growing, error) {
+	f, err := d.Files.Create(name)
+	return syncingFile{f, d.calls}, err
+}
+
+type syncingFile struct {
+	durable.Growing
+	calls *atomic.Int64
+}
+
+func (f syncingFile) Sync() error {
+	f.calls.Add(1)
+	return f.Growing.Sync()
+}
+
+// load is what a benchmark sends.
+type load struct {
+	addr               string
+	message            []byte
+	sessions, messages int
+	reused             bool
+	syncs              *atomic.Int64 // of journals
+}
+
+// TestBenchLive compares a run, which keeps a journal on the disk, and the client alone with Postfix's smtp-source,
+// which sends nothing but what it has prepared and keeps nothing. All send to one smtp-sink in turn, with as many
+// sessions and messages as long. It prints the median ratios of each load, and then the least one of runs with 100
+// sessions. With 10 the disk is the limit: each session waits for a journal that is durable before each final dot, so
+// the share of sessions x fdatasyncs a second is printed too.
 func TestBenchLive(t *testing.T) {
 	if os.Getenv("FLYBALL_BENCH_LIVE") == "" {
 		t.Skip("set FLYBALL_BENCH_LIVE=1, or make bench-live: it takes a minute and wants a free machine")
@@ -35,51 +74,144 @@ func TestBenchLive(t *testing.T) {
 	const size, rounds = 4 << 10, 5
 	source := peer(t, "/usr/sbin/smtp-source", "Debian's postfix")
 	addr := startSink(t, peer(t, "/usr/sbin/smtp-sink", "Debian's postfix"), nil)
-	message := append([]byte("Subject: a benchmark\r\n\r\n"), bytes.Repeat([]byte(string(bytes.Repeat([]byte("x"), 78))+
-		"\r\n"), size/80)...)[:size-2]
-	message = append(message, "\r\n"...)
-	least := 0.0
-	for _, c := range []struct {
-		sessions, messages int
-		reused             bool
-	}{{100, 20_000, true}, {100, 10_000, false}, {10, 20_000, true}, {10, 10_000, false}} {
-		var own, other []float64
-		var ownTime, otherTime time.Duration // of processors
-		for range rounds {
-			before := processorTime()
-			own = append(own, float64(c.messages)/sendTo(t, addr, message, c.sessions, c.messages, c.reused).Seconds())
-			ownTime += processorTime() - before
-			args := []string{"-s", strconv.Itoa(c.sessions), "-m", strconv.Itoa(c.messages), "-l", strconv.Itoa(size)}
-			if c.reused {
-				args = append(args, "-d")
-			}
-			began := time.Now()
-			run := exec.Command(source, append(args, addr)...)
-			if text, err := run.CombinedOutput(); err != nil {
-				t.Fatalf("%v: %s", err, text)
-			}
-			otherTime += run.ProcessState.UserTime() + run.ProcessState.SystemTime()
-			other = append(other, float64(c.messages)/time.Since(began).Seconds())
+	line := append(bytes.Repeat([]byte("x"), 78), "\r\n"...)
+	message := append([]byte("Subject: a benchmark\r\n\r\n"), bytes.Repeat(line, size/80)...)
+	message = append(message[:size-2], "\r\n"...)
+	least := math.Inf(1)
+	for _, l := range []load{{sessions: 100, messages: 20_000, reused: true}, {sessions: 100, messages: 10_000},
+		{sessions: 10, messages: 20_000, reused: true}, {sessions: 10, messages: 10_000}} {
+		l.addr, l.message, l.syncs = addr, message, new(atomic.Int64)
+		ways := []struct {
+			name string
+			send func() (took, used time.Duration)
+		}{
+			{"smtp-source", func() (took, used time.Duration) { return l.bySource(t, source) }},
+			{"run with a journal", func() (took, used time.Duration) { return l.byRun(t) }},
+			{"client alone", func() (took, used time.Duration) { return l.byClient(t) }},
 		}
-		ratios := make([]float64, rounds)
-		for i := range own {
-			ratios[i] = own[i] / other[i]
+		rates, used := make([][]float64, len(ways)), make([]time.Duration, len(ways))
+		var shares []float64 // of what the disk allows
+		for range rounds {
+			for i, w := range ways {
+				took, time := w.send()
+				rates[i] = append(rates[i], float64(l.messages)/took.Seconds())
+				used[i] += time
+			}
+			shares = append(shares, rates[1][len(rates[1])-1]/(float64(l.sessions)*fdatasyncs(t)))
 		}
 		how := "one connection per message"
-		if c.reused {
+		if l.reused {
 			how = "connections reused"
 		}
-		ratio := median(ratios)
-		each := time.Duration(rounds * c.messages)
-		fmt.Printf("%3d sessions, 4 KiB, %-26s %6.0f messages/s, smtp-source %6.0f: %.2f (%.2f to %.2f); "+
-			"processor time %v and %v a message\n", c.sessions, how+":", median(own), median(other), ratio,
-			slices.Min(ratios), slices.Max(ratios), (ownTime / each).Round(100*time.Nanosecond),
-			(otherTime / each).Round(100*time.Nanosecond))
-		if least == 0 || ratio < least {
-			least = ratio
+		fmt.Printf("%d sessions, 4 KiB, %s\n", l.sessions, how)
+		for i, w := range ways {
+			ratios := make([]float64, rounds)
+			for k := range ratios {
+				ratios[k] = rates[i][k] / rates[0][k]
+			}
+			each := (used[i] / time.Duration(rounds*l.messages)).Round(100 * time.Nanosecond)
+			fmt.Printf("  %-20s %6.0f messages/s, %8v of a processor a message, ratio %.2f (%.2f to %.2f)\n", w.name,
+				median(rates[i]), each, median(ratios), slices.Min(ratios), slices.Max(ratios))
+			if i == 1 && l.sessions == 100 {
+				least = min(least, median(ratios))
+			}
+		}
+		fmt.Printf("  run with a journal: %.3f fsyncs a message\n", float64(l.syncs.Load())/float64(rounds*l.messages))
+		if l.sessions == 10 {
+			fmt.Printf("  run with a journal: %.2f of sessions x fdatasyncs a second\n", median(shares))
 		}
 	}
 	fmt.Printf("ratio %.2f\n", least)
+}
+
+// fdatasyncs returns how often a second this computer makes 4 KiB durable, one after the other.
+func fdatasyncs(t *testing.T) float64 {
+	f, err := os.Create(filepath.Join(t.TempDir(), "synced"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const n = 200
+	block := make([]byte, 4<<10)
+	began := time.Now()
+	for range n {
+		f.Write(block)
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n / time.Since(began).Seconds()
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+// bySource sends by smtp-source.
+func (l load) bySource(t *testing.T, program string) (took, used time.Duration) {
+	args := []string{"-s", strconv.Itoa(l.sessions), "-m", strconv.Itoa(l.messages), "-l", strconv.Itoa(len(l.message))}
+	if l.reused {
+		args = append(args, "-d")
+	}
+	began := time.Now()
+	run := exec.Command(program, append(args, l.addr)...)
+	if text, err := run.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return time.Since(began), run.ProcessState.UserTime() + run.ProcessState.SystemTime()
+}
+
+// byRun sends by a run with a journal in a folder, from its first attempt to its last fact.
+func (l load) byRun(t *testing.T) (took, used time.Duration) {
+	s := rehearsal(l.messages)
+	s.Servers, s.Destinations = s.Servers[:1], s.Destinations[:1]
+	s.Governor = governor.Default()
+	s.Governor.Law, s.Governor.Start = "hold", float64(l.sessions)
+	s.Campaigns = []scenarios.Campaign{{Name: "c", Recipients: l.messages, Processes: l.sessions,
+		Subset: l.messages / l.sessions}}
+	s.Dialogue.Pipelining, s.Dialogue.Messages = true, 1
+	s.Destinations[0].Messages = 0
+	if l.reused {
+		s.Dialogue.Messages = l.messages
+	}
+	disk := durable.Files(filepath.Join(t.TempDir(), "kept"))
+	if err := disk.Make(); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.Create(syncing{disk, l.syncs}, journal.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := s.List(rng.New(s.Seed, 0))
+	broken := func(err error) { t.Error(err) }
+	transport := &realrun.SMTP{Resolver: sinkAt(l.addr), Letters: form(l.message), Dialogue: s.Dialogue, Scale: 1,
+		Domain: "sender.example", Broken: broken}
+	r, err := realrun.New(s, &list, 1, transport, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Keep(realrun.Keeping{Journal: j, Boot: 1, Broken: broken}); err != nil {
+		t.Fatal(err)
+	}
+	transport.Gate = r.Gate
+	before, began := processorTime(), time.Now()
+	r.Run(context.Background(), nil)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	took, used = time.Since(began), processorTime()-before
+	if n := r.Record().Count(mail.Done); n != uint64(l.messages) {
+		t.Errorf("%d of %d messages were delivered", n, l.messages)
+	}
+	return took, used
+}
+
+// byClient sends by the client alone.
+func (l load) byClient(t *testing.T) (took, used time.Duration) {
+	before := processorTime()
+	took = sendTo(t, l.addr, l.message, l.sessions, l.messages, l.reused)
+	return took, processorTime() - before
 }
 
 // processorTime returns what this process has used.
@@ -87,11 +219,6 @@ func processorTime() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	return v[len(v)/2]
 }
 
 // sendTo sends messages over sessions and returns how long that takes.

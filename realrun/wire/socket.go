@@ -63,6 +63,8 @@ func (s *socket) Read(p []byte) (int, error) {
 func Fault(err error) mail.Fault {
 	var n net.Error
 	switch {
+	case err == os.ErrDeadlineExceeded: // by far the most frequent: nothing has arrived
+		return mail.Timeout
 	case errors.Is(err, errGarbled):
 		return mail.Garbled
 	case errors.As(err, &n) && n.Timeout():
