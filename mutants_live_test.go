@@ -267,4 +267,10 @@ var liveMutants = []mutant{
 		"case r.Fault != mail.NoFault && !(first != nil && r.Fault == mail.Drop):",
 		"case r.Fault != mail.NoFault && first == nil:"},
 	{"a lack of descriptors is the recipient's", "realrun/smtp.go", "case !dial.Lacks(err):", "case dial.Lacks(err):"},
+	{"what a receiver does in one session it does in all", "internal/fault/session.go",
+		"v.Session.Contains(s.number) && ", ""},
+	{"a reply that comes byte by byte comes at once", "realrun/faulty/faulty.go",
+		"time.Duration(i+1) * c.of.real(a.Pace)", "c.of.real(a.Pace)"},
+	{"a reply that the script does not have is kept as a message", "internal/fault/session.go",
+		"if kept == 0 && positive {", "if kept == 0 {"},
 }

@@ -163,6 +163,49 @@ func TestReceiverHangsUp(t *testing.T) {
 	}
 }
 
+// With a reply, the receiver answers the fourth MAIL of a connection and each later one with it, and forgets the
+// message.
+func TestReceiverEndsConnectionsByReply(t *testing.T) {
+	r := receiver(t, func(d *Destination) {
+		d.HangsUp, d.HangsUpReply = 3, 452
+		d.Bucket = Bucket{Rate: 60, Burst: 3, Reply: 450}
+	})
+	steps := r.net.Steps(mail.Reused, &Message{})
+	var c Connection
+	r.Connect(0, &c)
+	for i := range 6 {
+		if i > 0 {
+			r.Reuse(0, &c)
+		}
+		var m Message
+		r.Offer(0, &c, &m, mail.Recipient(i), 0)
+		want := uint16(0)
+		if i >= 3 { // else the empty bucket would answer
+			want = 452
+		}
+		if e := r.Exchange(0, steps[0], &c, &m, 1); e.Code != want || e.Fault != mail.NoFault {
+			t.Errorf("message %d: reply %d, fault %q, want %d", i, e.Code, e.Fault, want)
+		}
+	}
+}
+
+// A refused RSET is answered at EHLO's step, and only RSET is: a connection that is used again without it goes on.
+func TestReceiverRefusesRSET(t *testing.T) {
+	r := receiver(t, func(d *Destination) { d.ResetReply = 503 })
+	for kind, begin := range map[mail.Conn]func(vt.Time, *Connection){mail.Reused: r.Reuse, mail.Reset: r.Reset} {
+		var c Connection
+		r.Connect(0, &c)
+		var m Message
+		r.Offer(0, &c, &m, 0, 0)
+		begin(0, &c)
+		r.Offer(0, &c, &m, 1, 0)
+		want := map[mail.Conn]uint16{mail.Reset: 503}[kind]
+		if e := r.Exchange(0, r.net.Steps(kind, &m)[0], &c, &m, 1); e.Code != want || e.Fault != mail.NoFault {
+			t.Errorf("%s: reply %d, fault %q, want %d", kind, e.Code, e.Fault, want)
+		}
+	}
+}
+
 // Complaints count when their messages are delivered, and no others do.
 func TestComplaints(t *testing.T) {
 	r := receiver(t, func(d *Destination) {

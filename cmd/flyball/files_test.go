@@ -51,6 +51,7 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 		"template":   func(name string) []string { return []string{"realrun", in("ok.toml"), "--template", name} },
 		"promotion":  func(name string) []string { return []string{"realrun", in("ok.toml"), "--promotion", name} },
 		"promotions": func(name string) []string { return []string{"promote", "--check", "--record", name} },
+		"script":     func(name string) []string { return []string{"sink", "--script", name} },
 		"law":        func(name string) []string { return []string{"govern", name, "--samples", in("people.csv")} },
 		"samples":    func(name string) []string { return []string{"govern", in("ok.toml"), "--samples", name} },
 		"events":     func(name string) []string { return []string{"bench", "replay", "--file", name} },

@@ -91,6 +91,9 @@ var ofWant = []attribute[Want]{
 
 const wantSpan = `a time such as "90s", "3h" or "30d", at most 30d`
 
+// noEnd is the end of a range of times without one.
+const noEnd = 36500 * vt.Day
+
 const wantRange = `a number or a range such as "2", "2.." or "2..5"`
 
 func number(n *int, v string) bool {
@@ -133,7 +136,7 @@ func spans(from, to *vt.Span, v string) bool {
 	a, err := vt.ParseSpan(first)
 	*from, *to = a, a
 	if err == nil && ranges {
-		*to = 36500 * vt.Day
+		*to = noEnd
 		if last != "" {
 			*to, err = vt.ParseSpan(last)
 		}

@@ -19,6 +19,24 @@ type Want struct {
 	line       int
 }
 
+// String returns the expectation as a line of a script has it, but for its first word.
+func (w Want) String() string {
+	s := fmt.Sprintf("%s attempts=%s blame=%s", w.Class, w.Attempts, w.Blame)
+	if w.Recipients != (Range{}) {
+		s = fmt.Sprintf("recipient=%s %s", w.Recipients, s)
+	}
+	if w.To > 0 {
+		s += fmt.Sprintf(" took=%s", w.From)
+		switch {
+		case w.To == noEnd:
+			s += ".."
+		case w.To > w.From:
+			s += fmt.Sprintf("..%s", w.To)
+		}
+	}
+	return s
+}
+
 // Outcome is how the attempts for a recipient ended.
 type Outcome struct {
 	Class    Class

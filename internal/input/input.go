@@ -34,6 +34,7 @@ var (
 	Samples     = Kind{"recorded intervals", 1 << 30}
 	Events      = Kind{"recorded events", 64 << 30}
 	Allowlist   = Kind{"an allowlist", 1 << 20}
+	Fault       = Kind{"a script of a receiver", 1 << 20}
 	Complaints  = Kind{"complaints", 1 << 30}
 	Promotions  = Kind{"promotion records", 64 << 20}
 	Checkpoint  = Kind{"a checkpoint", 16 << 30}

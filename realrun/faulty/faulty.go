@@ -33,6 +33,10 @@ type Receiver struct {
 	end   context.CancelFunc
 	serve sync.WaitGroup
 	log   func(string) // of the dialogue; nil: none
+
+	lock sync.Mutex
+	ends *sync.Cond // of sessions
+	over int        // sessions that have ended
 }
 
 // host is one mail exchanger.
@@ -43,22 +47,27 @@ type host struct {
 	queued       int    // of the connection that fills the queue of a black hole; -1: none
 }
 
-// Listen starts the receiver of a script, whose time passes scale times as fast as the clock's. The function log, if
-// not nil, is called with each line of each dialogue, by several goroutines.
-func Listen(s *fault.Script, scale float64, log func(line string)) (*Receiver, error) {
+// Listen starts the receiver of a script, whose time passes scale times as fast as the clock's. The first host has the
+// given port and the others have the next ones; with port 0 the system chooses. The function log, if not nil, is called
+// with each line of each dialogue, by several goroutines.
+func Listen(s *fault.Script, port int, scale float64, log func(line string)) (*Receiver, error) {
 	r := &Receiver{Receiver: fault.NewReceiver(s), scale: scale, log: log}
+	r.ends = sync.NewCond(&r.lock)
 	r.ctx, r.end = context.WithCancel(context.Background())
 	var err error
 	if r.certs, err = newCertificates(s); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
 	for number := 1; number <= s.Hosts; number++ {
-		h, err := open(s.AtConnect(number), s.Hinders())
+		h, err := open(s.AtConnect(number), port, s.Hinders())
 		if err != nil {
 			r.Close()
 			return nil, fmt.Errorf("host %d: %w", number, err)
 		}
 		r.hosts = append(r.hosts, h)
+		if port > 0 {
+			port++
+		}
 		if h.Listener != nil {
 			r.serve.Go(func() { r.accept(h, number) })
 		}
@@ -68,6 +77,17 @@ func Listen(s *fault.Script, scale float64, log func(line string)) (*Receiver, e
 
 // Addr returns the address of a host, numbered from 1 on.
 func (r *Receiver) Addr(host int) string { return r.hosts[host-1].addr }
+
+// Wait waits until n sessions have ended, or until ctx ends; with n 0 until ctx ends.
+func (r *Receiver) Wait(ctx context.Context, n int) {
+	stop := context.AfterFunc(ctx, r.ends.Broadcast)
+	defer stop()
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	for ctx.Err() == nil && (n == 0 || r.over < n) {
+		r.ends.Wait()
+	}
+}
 
 // Close ends all sessions and waits for them. It may be called again.
 func (r *Receiver) Close() {
@@ -86,15 +106,15 @@ func (r *Receiver) Close() {
 	r.serve.Wait()
 }
 
-// open returns a host that listens, or refuses every connection in the way of how.
-func open(how fault.Verb, small bool) (*host, error) {
+// open returns a host that listens on a port, or refuses every connection in the way of how.
+func open(how fault.Verb, port int, small bool) (*host, error) {
 	h := &host{fd: -1, queued: -1}
 	switch how {
 	case fault.Unreachable:
 		h.addr = "127.255.255.255:25" // a broadcast address, to which TCP has no route
 		return h, nil
 	case fault.Refuse, fault.BlackHole:
-		return h, h.deny(how == fault.BlackHole)
+		return h, h.deny(port, how == fault.BlackHole)
 	}
 	config := net.ListenConfig{}
 	if small {
@@ -104,7 +124,7 @@ func open(how fault.Verb, small bool) (*host, error) {
 			})
 		}
 	}
-	l, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	l, err := config.Listen(context.Background(), "tcp", fmt.Sprint("127.0.0.1:", port))
 	if err != nil {
 		return nil, err
 	}
@@ -114,8 +134,8 @@ func open(how fault.Verb, small bool) (*host, error) {
 
 // deny binds a port that refuses connections, since nothing listens; or answers no SYN, since its queue of connections
 // is full and nothing takes them.
-func (h *host) deny(silently bool) (err error) {
-	loopback := &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}
+func (h *host) deny(port int, silently bool) (err error) {
+	loopback := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
 	if h.fd, err = newSocket(); err != nil {
 		return err
 	}
@@ -165,6 +185,10 @@ func (r *Receiver) accept(h *host, number int) {
 			if err := c.talk(); err != nil && r.log != nil {
 				r.log(fmt.Sprintf("%d the session ends: %v", c.session.Number(), err))
 			}
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			r.over++
+			r.ends.Broadcast()
 		})
 	}
 }

@@ -190,7 +190,7 @@ func onTCP(s *fault.Script, model fault.Result) (p play) {
 func once(s *fault.Script, scale float64) (play, error) {
 	var lock sync.Mutex
 	var log strings.Builder
-	receiver, err := faulty.Listen(s, scale, func(line string) {
+	receiver, err := faulty.Listen(s, 0, scale, func(line string) {
 		lock.Lock()
 		defer lock.Unlock()
 		fmt.Fprintln(&log, line)

@@ -84,6 +84,7 @@ func proposalsOf(own Words) proposals {
 		"--dkim":       cobra.NoFileCompletions,
 		"--suppress":   files,
 		"--template":   files,
+		"--script":     fileOf("fault"),
 		"--file":       files,
 		"--out":        folders,
 		"--resume":     folders,

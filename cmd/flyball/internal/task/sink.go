@@ -1,0 +1,47 @@
+package task
+
+import (
+	"context"
+
+	"flyball/internal/fault"
+	"flyball/internal/input"
+	"flyball/realrun/faulty"
+)
+
+// Sink plays a misbehaving receiver on loopback, for a client that is to be tried.
+type Sink struct {
+	Script   string  // file
+	Port     int     // of the first host, the others have the next ones; 0: free ones
+	Scale    float64 // the script's time passes so much faster than the clock's
+	Sessions int     // after which it ends; 0: with ctx alone
+	// Begun is called with the script and the addresses of its hosts, and Heard with each line of each dialogue; both
+	// may be nil. Several goroutines call Heard.
+	Begun func(s *fault.Script, hosts []string)
+	Heard func(line string)
+}
+
+// Do plays the receiver until its sessions are over or ctx ends, and returns it.
+func (q *Sink) Do(ctx context.Context) (*faulty.Receiver, error) {
+	text, err := ReadFile("--script", q.Script, input.Fault)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fault.Parse(q.Script, text)
+	if err != nil {
+		return nil, Fail(Invalid, "%w", err)
+	}
+	r, err := faulty.Listen(s, q.Port, q.Scale, q.Heard)
+	if err != nil {
+		return nil, Fail(Environment, "%w", err)
+	}
+	defer r.Close()
+	if q.Begun != nil {
+		var hosts []string
+		for host := range s.Hosts {
+			hosts = append(hosts, r.Addr(host+1))
+		}
+		q.Begun(s, hosts)
+	}
+	r.Wait(ctx, q.Sessions)
+	return r, nil
+}
