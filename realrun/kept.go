@@ -77,7 +77,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	last := k.Journal.Records()
 	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), record: last, durable: last,
 		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
-	governors, _, err := s.Governors(r.shared)
+	governors, _, err := s.Governors(r.shared, nearly)
 	if err != nil {
 		return 0, err
 	}

@@ -667,9 +667,11 @@ func (l life) start(t *testing.T, point string) *exec.Cmd {
 // Processes of a mailing are killed at random times and at each point, until it ends. By the receiver's own ledger no
 // recipient is missed, and who has two messages had an ambiguous attempt. The long form kills 1,000 times.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	want := longtest.Or(40, 1000)
 	points := []string{"written", "durable", "passed", "dot", "replied"}
 	killed, doubts, twice, mailings := 0, 0, 0, 0
+	hits := map[string]int{} // by point; "": at a random time
 	for ; killed < want; mailings++ {
 		b := newInbox(t, time.Millisecond)
 		l := life{folder: t.TempDir(), addr: b.Addr().String(), ambiguous: []string{"resend", "hold"}[mailings%2],
@@ -677,7 +679,7 @@ func TestKill(t *testing.T) {
 		for stops := 0; ; stops++ {
 			draw := rng.New(1, 0).At(uint64(mailings), uint32(stops), 1)
 			point, wait := "", time.Hour
-			switch k := int(draw[0] % 8); {
+			switch k := killed % 6; {
 			case stops == 20: // let it end
 			case k < len(points):
 				point = fmt.Sprintf("%s:%d", points[k], 1+draw[1]%60)
@@ -695,6 +697,8 @@ func TestKill(t *testing.T) {
 				t.Fatalf("a process ends with %v", err)
 			}
 			killed++
+			point, _, _ = strings.Cut(point, ":")
+			hits[point]++
 		}
 		r, err := l.run(t.Context(), durable.Files(l.folder), nil)
 		if err != nil {
@@ -707,8 +711,13 @@ func TestKill(t *testing.T) {
 		}
 		b.Close()
 	}
-	t.Logf("%d processes of %d mailings were killed: %d ambiguous attempts, %d second messages, none missed", killed,
-		mailings, doubts, twice)
+	t.Logf("%d processes of %d mailings were killed, %v: %d ambiguous attempts, %d second messages, none missed",
+		killed, mailings, hits, doubts, twice)
+	for _, point := range points {
+		if hits[point] < want/10 {
+			t.Errorf("%d were killed at %q, want at least %d", hits[point], point, want/10)
+		}
+	}
 	if doubts == 0 {
 		t.Error("no process was killed between a final dot and its outcome")
 	}

@@ -50,7 +50,7 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	governors, cluster, err := s.Governors(r.shared)
+	governors, cluster, err := s.Governors(r.shared, nearly)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -173,8 +173,10 @@ func (s *Scenario) StartOfC() float64 {
 
 // Governors returns the governor of every server. Where servers share a
 // governor or a retry limit, cluster is the role that decides for all of them
-// and reports its intervals to obs; otherwise cluster is nil.
-func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, cluster *governing.Cluster, err error) {
+// and reports its intervals to obs; otherwise cluster is nil. dress, if it is given, returns
+// what stands for the law of each governor.
+func (s *Scenario) Governors(obs engine.Observer, dress ...func(governor.Governor) governor.Governor) (
+	each []governor.Governor, cluster *governing.Cluster, err error) {
 	n := len(s.Servers)
 	cfg := governing.Config{Servers: n, Interval: s.Governor.Interval}
 	switch {
@@ -182,6 +184,9 @@ func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, clu
 		gov, err := governor.NewCluster(s.Governor, n)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, d := range dress {
+			gov = d(gov)
 		}
 		cfg.Governor, cfg.Target, cfg.Observer = gov, s.Governor.Times(n).TargetAt, obs
 		cluster = governing.New(cfg)
@@ -200,6 +205,9 @@ func (s *Scenario) Governors(obs engine.Observer) (each []governor.Governor, clu
 		gov, err := build(s.Governor)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, d := range dress {
+			gov = d(gov)
 		}
 		each = append(each, gov)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -143,7 +142,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		return nil, err
 	}
 	defer kept.Close()
-	r, err := q.prepare(s, scale, kept)
+	r, err := q.prepare(s, scale, kept.own())
 	if err != nil {
 		return nil, err
 	}
@@ -298,14 +297,8 @@ func (q *Live) words(scale float64) []string {
 }
 
 // prepare checks the question and everything that it names, then opens the receivers.
-func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepared, error) {
-	r := &prepared{scenario: s}
-	date := time.Now()
-	if st != nil {
-		r.secret, date = st.mailing.Secret, st.mailing.Date
-	} else {
-		rand.Read(r.secret[:]) // never fails
-	}
+func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepared, error) {
+	r := &prepared{scenario: s, secret: own.Secret}
 	var err error
 	if r.allow, err = q.Outside.read(); err != nil {
 		return nil, err
@@ -322,7 +315,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, st *state) (*prepar
 		return nil, Error{Invalid, err}
 	}
 	key := rng.New(s.Seed, 0)
-	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, date, r.allow); err != nil {
+	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, own.Date, r.allow); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(q.Outside.confirm(r.mailing.List.Len()), r.guard(&q.Outside)); err != nil {

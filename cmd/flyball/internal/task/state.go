@@ -99,8 +99,8 @@ func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err erro
 	} else if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
 		return Fail(Invalid, "--state: %s:2: got no date and key: %w", name, err)
 	}
-	if st.journal, st.before, err = journal.Open(files, digest); !errors.Is(err, journal.ErrMissing) && !q.Resume {
-		if err == nil {
+	if st.journal, st.before, err = journal.Open(files, digest); err == nil && !q.Resume {
+		if st.resumed() {
 			return Fail(Usage, "--state: %s: got a mailing that was begun, want --resume too to go on with it, or a "+
 				"new folder", st.dir)
 		}
@@ -117,10 +117,19 @@ func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err erro
 	return nil
 }
 
-// begin draws what stays the same.
+// own returns what stays the same in a mailing: of a run that keeps none, what it draws.
+func (st *state) own() (k kept) {
+	if st != nil {
+		return st.mailing
+	}
+	k.Date = time.Now().Round(0)
+	rand.Read(k.Secret[:]) // never fails
+	return k
+}
+
+// begin begins a mailing.
 func (st *state) begin() error {
-	st.mailing.Date = time.Now().Round(0)
-	rand.Read(st.mailing.Secret[:]) // never fails
+	st.mailing = (*state)(nil).own()
 	text, err := json.Marshal(st.mailing)
 	if err != nil {
 		return err
