@@ -289,13 +289,24 @@ func TestRefusedSenderBouncesNobody(t *testing.T) {
 		t.Run(reply, func(t *testing.T) {
 			t.Parallel()
 			addr, _ := scripted(t, always(stage, reply))
-			got, replies := deliverUntil(t, sinkAt(addr), 20*vt.Second)
+			var alarms atomic.Int64
+			got, replies := deliverUntil(t, sinkAt(addr), 20*vt.Second, func(p *realrun.SMTP) {
+				p.Alarm = func(_ mail.Destination, r mail.Reply, text string) {
+					alarms.Add(1)
+					if full := fmt.Sprint(r.Code, " ", text); full != reply {
+						t.Errorf("the alarm has %q, want %q", full, reply)
+					}
+				}
+			})
 			attempts := uint64(0)
 			for r, n := range replies {
 				attempts += n
 				if !r.OfSender() {
 					t.Errorf("%d attempts ended with %+v", n, r)
 				}
+			}
+			if n := alarms.Load(); n < int64(attempts) || n > int64(attempts)+5 { // the end drops some
+				t.Errorf("%d alarms for %d attempts", n, attempts)
 			}
 			if attempts < 6 || attempts > 5+20 {
 				t.Errorf("%d attempts in 20 s, want 5 at once and 1 a second", attempts)

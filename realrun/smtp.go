@@ -46,6 +46,9 @@ type SMTP struct {
 	Security wire.Security
 	Domain   string      // of the envelope sender and of EHLO
 	Broken   func(error) // called when this computer cannot continue; must stop the run
+	// Alarm is called with each refusal of the sender itself and the text of the reply for people, by several attempts
+	// at once. nil: none is called.
+	Alarm func(to mail.Destination, r mail.Reply, text string)
 
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
 	// dot is sent.
@@ -181,6 +184,9 @@ func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.
 	}
 	if r.Code >= 400 {
 		r.Row = p.table.Match(r.Stage, int(r.Code), string(client.Text()))
+		if p.Alarm != nil && r.OfSender() {
+			p.Alarm(a.Dest, r, client.Shown())
+		}
 	}
 	if !r.Open() || !client.Usable() {
 		p.abort()

@@ -173,6 +173,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
 		Dialogue: s.Dialogue, Security: r.security, Key: r.secret, Scale: scale, Allow: r.allow,
 		Domain: r.sender(), Broken: cancel, Carries: r.lookups.carries, Paths: q.meter()}
+	var refused alarms
+	transport.Alarm = refused.add
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport, cancel), r.ends.watch, inputs)
 	if err != nil {
@@ -253,8 +255,8 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		out.extra.More = append(out.extra.More, file...)
 		says = append(says, lessons...)
 	}
-	out.Words = slices.Concat(says, r.mailing.Words(), masterWords(r.mailing.Masters()), r.lookups.words(),
-		pathWords(transport.Paths), q.Canary.words(out.Report), out.Report.Pace(), books.words())
+	out.Words = slices.Concat(says, refused.words(s), r.mailing.Words(), masterWords(r.mailing.Masters()),
+		r.lookups.words(), pathWords(transport.Paths), q.Canary.words(out.Report), out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
 			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
