@@ -260,10 +260,10 @@ func (a *tree) keys(path string, v any) {
 }
 
 // TestTermsAgree looks up in terms.md the words that reports print for the end of
-// a recipient, a stage, a fault and a class, and in lists.md the files of a run
+// a recipient, a stage, a fault and a class, and in files.md the files of a run
 // folder.
 func TestTermsAgree(t *testing.T) {
-	words := map[string][]string{"lists.md": folder.OwnFiles()}
+	words := map[string][]string{"files.md": folder.OwnFiles()}
 	for s := range mail.Statuses {
 		words["terms.md"] = append(words["terms.md"], s.String())
 	}

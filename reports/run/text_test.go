@@ -193,14 +193,14 @@ func TestLivePartialRunIsMarked(t *testing.T) {
 
 // Every note that a row can have is explained.
 func TestNotesAreExplained(t *testing.T) {
-	text, err := os.ReadFile("../../docs/lists.md")
+	text, err := os.ReadFile("../../docs/files.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, notes, _ := strings.Cut(string(text), "\n## Notes in the interval table\n")
 	for f := governor.First; f.String() != ""; f <<= 1 {
 		if !regexp.MustCompile(`(?m)^\|[^|]*\b` + f.String() + `\b[^|]*\|`).MatchString(notes) {
-			t.Errorf("%s: no line in docs/lists.md", f)
+			t.Errorf("%s: no line in docs/files.md", f)
 		}
 		if !slices.ContainsFunc(terms, func(v [2]string) bool { return v[0] == f.String() }) {
 			t.Errorf("%s: --explain does not explain it", f)
