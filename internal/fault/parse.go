@@ -30,6 +30,7 @@ var ofJob = []attribute[Script]{
 	{"recipients", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Recipients, v) }},
 	{"tries", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Tries, v) }},
 	{"messages", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Messages, v) }},
+	{"login", "yes", func(s *Script, v string) bool { s.Job.Login = v == "yes"; return s.Job.Login }},
 	{"pipelining", "yes", func(s *Script, v string) bool { s.Job.Pipelining = v == "yes"; return s.Job.Pipelining }},
 	{"processes", "1 to 1000", func(s *Script, v string) bool {
 		return number(&s.Job.Processes, v) && s.Job.Processes <= 1000

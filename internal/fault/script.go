@@ -47,6 +47,7 @@ type Job struct {
 	UTF8       string     // what is beyond ASCII: nothing, local (part of the address), domain or body
 	Resend     bool       // an ambiguous attempt is resent, not held
 	Processes  int        // MTA processes
+	Login      bool       // the client logs in
 	Pipelining bool       // commands go out together where the receiver offers it
 	Until      vt.Span    // the end of the run
 	Body       string     // of each message, without its last line end; empty: what Size asks for

@@ -207,6 +207,9 @@ func once(s *fault.Script, scale float64) (play, error) {
 		Scale: scale, Domain: "sender.example", Broken: func(err error) { broken = err },
 		Security: wire.Security{Encryption: wire.Encryption(max(0, slices.Index(wire.Encryptions, s.Job.TLS))),
 			Roots: receiver.Roots()}}
+	if s.Job.Login {
+		transport.Security.Login = &wire.Login{User: "sender", Password: "secret"}
+	}
 	run, err := realrun.New(question, &list, scale, transport, virtual.Watch(&result), nil)
 	if err != nil {
 		return play{}, err

@@ -116,7 +116,10 @@ func (c *client) step(l *line, step mail.Step, conn mail.Conn) *mail.Reply {
 		if r := c.hello(l); r != nil || conn == mail.Reset {
 			return r
 		}
-		return c.encrypt(l)
+		if r := c.encrypt(l); r != nil {
+			return r
+		}
+		return c.login(l)
 	case mail.StageMAIL:
 		if r := c.unfit(l); r != nil {
 			return r
@@ -207,6 +210,20 @@ func (c *client) encrypt(l *line) *mail.Reply {
 	}
 	l.session.Encrypt()
 	return c.hello(l)
+}
+
+// login logs in if the job asks for it (RFC 4954).
+func (c *client) login(l *line) *mail.Reply {
+	switch {
+	case !c.script.Job.Login:
+		return nil
+	case !l.offers.plain:
+		return &mail.Reply{Stage: mail.StageEHLO, Code: 534}
+	}
+	offered := l.offers
+	r := c.command(l, mail.StageEHLO, fault.Auth, "PLAIN", 2)
+	l.offers = offered
+	return r
 }
 
 // unfit returns the refusal of a message that the receiver does not take by what it offers; nil if it is fit.
@@ -349,6 +366,7 @@ func (c *client) size() int64 {
 // offers is what a receiver offers in its reply to EHLO.
 type offers struct {
 	pipelining, eightBit, utf8, startTLS bool
+	plain                                bool  // AUTH PLAIN
 	size                                 int64 // 0: none
 	messages                             int   // 0: any number
 }
@@ -369,6 +387,8 @@ func offersIn(lines []string) (o offers) {
 			o.utf8 = true
 		case "STARTTLS":
 			o.startTLS = true
+		case "AUTH":
+			o.plain = o.plain || slices.Contains(words, "PLAIN")
 		case "SIZE":
 			if len(words) > 1 {
 				o.size, _ = strconv.ParseInt(words[1], 10, 64)
