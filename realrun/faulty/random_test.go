@@ -79,7 +79,10 @@ func difference(live play, model fault.Result, err error) string {
 	for r, a := range live.Of {
 		b := model.Of[r]
 		a.Took, b.Took, a.Last, b.Last = 0, 0, met(a.Last), met(b.Last)
-		if us(b) {
+		switch {
+		case us(b) && a.Attempts == 0: // not by the end of the run
+			continue
+		case us(b):
 			a.Kept, b.Kept = 0, 0
 		}
 		if a != b {
