@@ -84,6 +84,7 @@ type recipient struct {
 	dest   mail.Destination
 	try    mail.Try
 	first  vt.Time // beginning of the first attempt
+	tried  bool
 	seen   vt.Time // by a greylist, at first: the end of the stage at which it deferred
 	sight  vt.Time // by a greylist, the last
 }
@@ -702,8 +703,8 @@ func (p *process) live(yield func(vt.Time) bool) {
 			return
 		}
 		began := p.now
-		if r.try == 0 {
-			r.first = began
+		if !r.tried {
+			r.first, r.tried = began, true
 		}
 		p.enters(r.dest)
 		conn, reply := p.deliver(r)
@@ -998,6 +999,9 @@ func (p *process) settle(r *recipient, conn mail.Conn, reply mail.Reply) {
 		status = mail.Held
 	case uncounted(reply):
 		p.rests(r.dest, wait, reply)
+		if p.plan.age > 0 && p.now.Add(wait) > r.first.Add(p.plan.age) {
+			status = mail.Failed
+		}
 	case row.Reaction == "bounce", reply.Code >= 500 && retry.Bounce == "fail" && asTheCodeSays(row):
 		status = mail.Failed
 	case int(r.try) >= p.retryLimit(r, reply):

@@ -304,7 +304,9 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 			m.giveBack(i)
 			break
 		}
-		m.park(s.campaign, d, m.waiting.hold(resend{rcpt: m.list.At(s.next), campaign: s.campaign}))
+		place := m.waiting.hold(resend{rcpt: m.list.At(s.next), campaign: s.campaign})
+		m.date(place, vt.Never)
+		m.park(s.campaign, d, place)
 		s.next++
 	}
 	m.release(i, out)
@@ -314,11 +316,7 @@ func (m *Machine) seek(i mail.Slot, out *engine.Outbox) {
 // which may be the first try of a parked recipient.
 func (m *Machine) resend(i mail.Slot, from *chain, d mail.Destination, out *engine.Outbox) {
 	if m.cfg.Retry.MaxAge > 0 {
-		s := &m.slots[i]
-		s.first = m.interval.accounted
-		if m.waiting.resends[from.first].try > 0 {
-			s.first = m.firsts[from.first]
-		}
+		m.slots[i].first = min(m.firsts[from.first], m.interval.accounted)
 	}
 	r := m.waiting.take(from)
 	m.start(i, r.rcpt, d, r.try, out)

@@ -314,17 +314,19 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, 
 		return mail.Done, mail.Delivered
 	}
 	s := &m.slots[i]
+	fate, next := mail.Deferral, s.attempt.Try
 	if r.OfSender() && r.Row == 0 {
 		m.rest(now, i, r)
-		return mail.Pending, mail.Deferral
-	}
-	fate := m.fate(s.attempt.Dest, r)
-	switch {
-	case fate == mail.Ambiguous:
-		return mail.Held, fate
-	case fate == mail.Bounce, int(s.attempt.Try) >= m.limits.For(&s.attempt, r, &m.campaigns[s.campaign].stage,
-		m.allocated, m.available):
-		return mail.Failed, fate
+	} else {
+		fate = m.fate(s.attempt.Dest, r)
+		switch {
+		case fate == mail.Ambiguous:
+			return mail.Held, fate
+		case fate == mail.Bounce, int(next) >= m.limits.For(&s.attempt, r, &m.campaigns[s.campaign].stage,
+			m.allocated, m.available):
+			return mail.Failed, fate
+		}
+		next++
 	}
 	due := now.Add(m.wait(i, r))
 	m.due = due
@@ -333,14 +335,18 @@ func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, 
 		return mail.Failed, fate
 	}
 	if !m.campaigns[s.campaign].withdrawn {
-		m.queue(due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try + 1, campaign: s.campaign}, s.first)
+		m.queue(due, resend{rcpt: s.attempt.Rcpt, try: next, campaign: s.campaign}, s.first)
 	}
 	return mail.Pending, fate
 }
 
 // queue makes the recipient r, whose first try began at first, wait for a resend until due.
 func (m *Machine) queue(due vt.Time, r resend, first vt.Time) {
-	place := m.waiting.add(due, r)
+	m.date(m.waiting.add(due, r), first)
+}
+
+// date records when the first try of the recipient in a place began, vt.Never for one without a try.
+func (m *Machine) date(place uint32, first vt.Time) {
 	if m.cfg.Retry.MaxAge > 0 {
 		for len(m.firsts) <= int(place) {
 			m.firsts = append(m.firsts, 0)

@@ -99,17 +99,11 @@ func (m *Machine) heed(now vt.Time, v engine.React) {
 
 // rest lets no attempt of this server to the destination of slot i begin for a resend delay,
 // and then one at first: it refuses the sender itself with r, to which the reply table of the
-// destination has no row. The recipient waits as long, and its try is not counted.
+// destination has no row.
 func (m *Machine) rest(now vt.Time, i mail.Slot, r *mail.Reply) {
-	s := &m.slots[i]
-	d := s.attempt.Dest
 	row := replies.Row{Reaction: "suspend", For: m.wait(i, r), Return: 1}
 	m.limit(i)
-	m.concurrency.each[d].brake.Suspend(now, now.Add(-r.Took), &row)
-	m.due = now.Add(row.For)
-	if !m.campaigns[s.campaign].withdrawn {
-		m.queue(m.due, resend{rcpt: s.attempt.Rcpt, try: s.attempt.Try, campaign: s.campaign}, s.first)
-	}
+	m.concurrency.each[m.slots[i].attempt.Dest].brake.Suspend(now, now.Add(-r.Took), &row)
 }
 
 // limit makes every destination a gate that reactions can close, if destinations are none yet.
