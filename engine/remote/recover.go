@@ -14,7 +14,6 @@ import (
 func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *engine.Outbox) {
 	s.now, s.out, s.boot = now, out, boot
 	s.machine.BeginAt(now)
-	var begun intents
 	for _, f := range facts {
 		switch f := f.(type) {
 		case engine.Took:
@@ -27,6 +26,29 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt})
 		case engine.Unbarred:
 			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt, Add: true})
+		case engine.Intent, engine.Dotted: // see Doubtful
+		case engine.Outcome:
+			s.settle(f)
+		default:
+			panic(fmt.Sprintf("remote: server %d: got fact %T, want one of a delivering server",
+				s.cfg.Delivery.Server, f))
+		}
+	}
+	for _, v := range Doubtful(boot, facts) {
+		o := engine.Outcome{Rcpt: v.Rcpt, Try: v.Try, Status: mail.Pending, Ambiguous: true, Due: now}
+		if !s.cfg.Resend {
+			o.Status = mail.Held
+		}
+		s.charge(o)
+	}
+}
+
+// Doubtful returns the attempts without an outcome that may have been accepted, by the facts of a delivering server.
+// boot names the time since the last start of its operating system.
+func Doubtful(boot uint64, facts []engine.Fact) (all []engine.Intent) {
+	var begun intents
+	for _, f := range facts {
+		switch f := f.(type) {
 		case engine.Intent:
 			begun.end(f.Rcpt) // a stop before the final dot left no outcome
 			begun = append(begun, intent{Intent: f})
@@ -34,22 +56,15 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 			begun.dot(f.Rcpt)
 		case engine.Outcome:
 			begun.end(f.Rcpt)
-			s.settle(f)
-		default:
-			panic(fmt.Sprintf("remote: server %d: got fact %T, want one of a delivering server",
-				s.cfg.Delivery.Server, f))
 		}
 	}
 	for _, v := range begun {
 		if v.Boot == boot && !v.dotted {
 			continue // the process stopped before the final dot
 		}
-		o := engine.Outcome{Rcpt: v.Rcpt, Try: v.Try, Status: mail.Pending, Ambiguous: true, Due: now}
-		if !s.cfg.Resend {
-			o.Status = mail.Held
-		}
-		s.charge(o)
+		all = append(all, v.Intent)
 	}
+	return all
 }
 
 // intent is an attempt without an outcome.

@@ -71,6 +71,8 @@ func (t *Template) Bind(columns []string) (*Renderer, error) {
 		i := slices.Index(columns, f.name)
 		if isEmail(f.name) {
 			i = fromAddress
+		} else if i < 0 && len(columns) == 0 {
+			errs = append(errs, fmt.Errorf("%s: {{%s}}: got no list, want one with this column", f.at, f.name))
 		} else if i < 0 {
 			hint := ""
 			if like := slices.IndexFunc(columns, func(c string) bool {

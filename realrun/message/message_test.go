@@ -240,6 +240,12 @@ hello.txt:3:9: {{shop}} has no column in the list, which begins with ["email" "N
 	if fmt.Sprint(err) != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
+	const none = "hello.txt:2:19: {{name}}: got no list, want one with this column\n" +
+		"hello.txt:3:9: {{shop}}: got no list, want one with this column\n" +
+		"hello.txt:7:18: {{city}}: got no list, want one with this column"
+	if _, err := tmpl.Bind(nil); fmt.Sprint(err) != none {
+		t.Errorf("got %v\nwant %s", err, none)
+	}
 	if got := tmpl.From().String(); got != "ann@list.example" {
 		t.Errorf("From %s", got)
 	}

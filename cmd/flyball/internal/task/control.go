@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"flyball/engine"
+	"flyball/engine/remote"
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
@@ -94,7 +95,7 @@ func (s *LiveStatus) Text() []string {
 		lines = append(lines, "last reply: "+s.LastReply)
 	}
 	if s.Waiting > 0 {
-		lines = append(lines, fmt.Sprintf("%d attempts wait at the gate", s.Waiting))
+		lines = append(lines, "waiting at the gate: "+format.Plural(uint64(s.Waiting), "attempt"))
 	}
 	if s.Out != "" {
 		lines = append(lines, s.Out)
@@ -296,8 +297,12 @@ func (q *Control) stopped() (*LiveStatus, error) {
 	var attempts uint64
 	ambiguous := 0
 	status := map[mail.Recipient]mail.Status{}
+	facts := map[mail.Server][]engine.Fact{} // of each delivering server
 	for _, e := range c.Entries {
 		now = max(now, e.At)
+		if e.Role.Role == engine.Remote {
+			facts[e.Role.Server] = append(facts[e.Role.Server], e.Fact)
+		}
 		switch f := e.Fact.(type) {
 		case engine.Submitted:
 			total += uint64(f.Recipients)
@@ -307,6 +312,10 @@ func (q *Control) stopped() (*LiveStatus, error) {
 				ambiguous++
 			}
 		}
+	}
+	for _, of := range facts { // what a run that goes on finds ambiguous
+		n := len(remote.Doubtful(boot(), of))
+		attempts, ambiguous = attempts+uint64(n), ambiguous+n
 	}
 	var count [mail.Statuses]uint64
 	for _, s := range status {

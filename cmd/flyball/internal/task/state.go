@@ -76,8 +76,8 @@ func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err erro
 	var lines durable.Lines
 	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("flyball mailing 1 %x", digest), !q.Resume)
 	if other := new(durable.OtherLog); errors.As(err, &other) {
-		return Fail(Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, seed, list "+
-			"and letter, or a new folder", st.dir)
+		return Fail(Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, seed, "+
+			"list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
 	}
 	switch {
 	case errors.Is(err, durable.ErrLocked):
@@ -193,10 +193,23 @@ func (st *state) Close() (err error) {
 // resumed reports whether a run goes on with a mailing.
 func (st *state) resumed() bool { return st != nil && len(st.before.Entries) > 0 }
 
-// digest returns a digest of all that decides who gets which message: scenario and seed, list and letter.
+// kind returns words for the kind of receivers. What receivers of one kind took, those of another have not: a mailing
+// that is rehearsed must not count as delivered.
+func (q *Live) kind() string {
+	switch {
+	case q.Outside.Allow != "":
+		return "receivers of an allowlist"
+	case q.foreign():
+		return "receivers on loopback by --receiver or --resolver"
+	}
+	return "Flyball's own receivers"
+}
+
+// digest returns a digest of all that decides who gets which message: scenario and seed, list and letter, and the kind
+// of receivers.
 func (q *Live) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %d %v\n", scenarios.ID(s), s.Seed, q.FoldCase)
+	fmt.Fprintf(h, "%s %d %v %s\n", scenarios.ID(s), s.Seed, q.FoldCase, q.kind())
 	for _, f := range []struct {
 		flag, name string
 		kind       input.Kind
@@ -262,7 +275,8 @@ func doubts(all []realrun.Doubt, m *realrun.Mailing) (words []string, file []fol
 			strconv.Itoa(int(d.Server)), then})
 	}
 	w.Flush() // to memory
-	return []string{fmt.Sprintf("Ambiguous: %s ended between the final dot and the reply; %d recipients are held, and "+
-			"the others may have a second message: %s", format.Plural(uint64(len(all)), "attempt"), held, doubtsFile)},
-		[]folder.File{{Path: doubtsFile, Data: text.Bytes()}}
+	words = []string{fmt.Sprintf("Ambiguous: %s ended between the final dot and the reply, %d of them held; "+
+		"recipients of the others may have a second message: %s", format.Plural(uint64(len(all)), "attempt"), held,
+		doubtsFile)}
+	return words, []folder.File{{Path: doubtsFile, Data: text.Bytes()}}
 }
