@@ -155,7 +155,7 @@ func (a *app) crash(s *search.Search, asJSON bool, file string) error {
 	defer task.ManyRuns()()
 	bar := a.display().Start("crash")
 	account := s.Run(func(done, all int) bool {
-		bar.At(uint64(done), uint64(all), nil)
+		bar.At(task.Event{Done: uint64(done), Total: uint64(all)})
 		return stop.Context().Err() == nil
 	})
 	bar.End()

@@ -53,7 +53,7 @@ func (a *app) verify(o verify.Options, asJSON bool) error {
 	}
 	a.replay = fmt.Sprintf("flyball verify --seed %d", o.Seed)
 	bar := a.display().Start("verify")
-	o.Progress = func(done, total uint64) { bar.At(done, total, nil) }
+	o.Progress = func(done, total uint64) { bar.At(task.Event{Done: done, Total: total}) }
 	rows, err := verify.Run(o)
 	bar.End()
 	if err != nil {

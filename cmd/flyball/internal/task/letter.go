@@ -114,7 +114,7 @@ func (p *Previewed) Publish(dir string) error {
 		files = append(files, durable.File{Path: fmt.Sprintf("%d-%s.eml", m.Line, safe), Data: m.Message})
 	}
 	err := durable.Folder(dir, files, func() error {
-		return Fail(Invalid, "--out: %s: %w, want a new folder", Quote(dir), fs.ErrExist)
+		return Fail(Usage, "--out: %s: %w, want a new folder", Quote(dir), fs.ErrExist)
 	})
 	var own Error
 	if err != nil && !errors.As(err, &own) {

@@ -17,6 +17,7 @@ import (
 	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
+	"flyball/internal/vt"
 	"flyball/netmodel"
 	"flyball/realrun"
 	"flyball/realrun/dial"
@@ -204,8 +205,12 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
+	left := func(t vt.Time) time.Duration {
+		return time.Duration((t.Seconds()-runner.Began().Seconds())/scale*1e9) - time.Since(start)
+	}
 	end, stopped := runner.Run(ctx, func(p realrun.Progress) {
-		watch.Out(s, p.Final, p.Total, runner.Forecast)
+		watch.Out(s, p.Final, p.Total, runner.Forecast, left)
 	})
 	if inputs != nil {
 		if err := inputs.Close(); err != nil {

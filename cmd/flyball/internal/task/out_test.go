@@ -33,7 +33,7 @@ func TestWhenAMailingIsOut(t *testing.T) {
 			if got := e.Out(); got != c.want {
 				t.Errorf("%v: got %q, want %q", c.set, got, c.want)
 			}
-		}).Out(s, 3, 4, func() runlog.Forecast { asked++; return c.f })
+		}).Out(s, 3, 4, func() runlog.Forecast { asked++; return c.f }, nil)
 	}
-	Watch(nil).Out(nil, 0, 0, nil)
+	Watch(nil).Out(nil, 0, 0, nil, nil)
 }

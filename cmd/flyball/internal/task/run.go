@@ -114,7 +114,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	}
 	w.Workers = q.Workers
 	end, stopped := Alone(w, replay, func(p sim.Progress) bool {
-		watch.Out(s, p.Final, p.Total, w.Forecast)
+		watch.Out(s, p.Final, p.Total, w.Forecast, nil)
 		return ctx.Err() == nil
 	})
 

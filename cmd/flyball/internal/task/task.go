@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"flyball/internal/vt"
 	"flyball/reports/format"
@@ -96,7 +97,9 @@ type Event struct {
 	Done, Total uint64 // in the unit of the stage
 	// Out, if not nil, returns when the mailing will be out, in words; empty if that is not known. Only the
 	// Watch may call it, before it returns.
-	Out     func() string
+	Out func() string
+	// Left, if not nil, returns how much real time is left by the same estimate; 0 if that is not known.
+	Left    func() time.Duration
 	Note    string // if not empty, a line about what happened; Done and Total are not set
 	Warning bool   // the note is about a loss and must be shown
 }
@@ -112,11 +115,22 @@ func (w Watch) At(stage string, done, total uint64) {
 }
 
 // Out reports that done recipients of total are final in a run of s, of whose end forecast returns an
-// estimate.
-func (w Watch) Out(s *scenarios.Scenario, done, total uint64, forecast func() runlog.Forecast) {
-	if w != nil {
-		w(Event{Stage: s.Name, Done: done, Total: total, Out: func() string { return out(s.Clock(), forecast()) }})
+// estimate. left, if not nil, returns how much real time is left until a point in the run's time.
+func (w Watch) Out(s *scenarios.Scenario, done, total uint64, forecast func() runlog.Forecast,
+	left func(vt.Time) time.Duration) {
+	if w == nil {
+		return
 	}
+	e := Event{Stage: s.Name, Done: done, Total: total, Out: func() string { return out(s.Clock(), forecast()) }}
+	if left != nil {
+		e.Left = func() time.Duration {
+			if f := forecast(); f.Known() {
+				return max(0, left(f.Finish))
+			}
+			return 0
+		}
+	}
+	w(e)
 }
 
 // out returns an estimate in words: "out by 05:40 (05:31 to 05:52)", or "out after 7.2 h (7 h to

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -21,13 +22,15 @@ type Display struct {
 	QuietFor time.Duration // how long progress in lines waits for its first line
 }
 
-// Progress shows how far a run is. On a terminal it is a bar with the time left;
+// Progress shows how far a run is. On a terminal it is a bar with the time left, by the estimate of a live run's end or
+// else by the pace until now;
 // elsewhere a plain line for every tenth, after QuietFor; with Quiet nothing.
 type Progress struct {
 	w        io.Writer
 	bars     *mpb.Progress
 	bar      *mpb.Bar
 	out      atomic.Value // string: when a mailing will be out; empty if that is not known
+	left     atomic.Int64 // real time until then in nanoseconds; 0 if that is not known
 	asked    time.Time    // when that was found out
 	tenth    uint64
 	began    time.Time
@@ -43,9 +46,16 @@ func (d Display) Start(name string) *Progress {
 		p.w = io.Discard
 	case Is(d.To) && os.Getenv("CI") == "":
 		p.bars = mpb.New(mpb.WithOutput(d.To), mpb.WithWidth(40), mpb.WithAutoRefresh())
+		byPace := decor.AverageETA(decor.ET_STYLE_GO)
 		p.bar = p.bars.AddBar(0, mpb.BarRemoveOnComplete(),
 			mpb.PrependDecorators(decor.Name(name+" "), decor.Percentage()),
-			mpb.AppendDecorators(decor.Name("left "), decor.AverageETA(decor.ET_STYLE_GO),
+			mpb.AppendDecorators(decor.Name("left "), decor.Any(func(s decor.Statistics) string {
+				if left := time.Duration(p.left.Load()); left > 0 {
+					return left.Round(time.Second).String()
+				}
+				text, _ := byPace.Decor(s)
+				return text
+			}),
 				decor.Any(func(decor.Statistics) string { return p.out.Load().(string) })))
 	}
 	return p
@@ -78,16 +88,19 @@ func (d Display) Watch(barOnly bool) (w task.Watch, end func()) {
 			p, stage = d.Start(e.Stage), e.Stage
 		}
 		if !barOnly || p.bar != nil {
-			p.At(e.Done, e.Total, e.Out)
+			p.At(e)
 		}
 	}, end
 }
 
-// At shows that done units of total are done, and when a mailing will be out, by the words that out
-// returns. Out may be nil.
-func (p *Progress) At(done, total uint64, out func() string) {
+// At shows how much is done, how much time is left, and when a mailing will be out.
+func (p *Progress) At(e task.Event) {
+	done, total, out, left := e.Done, e.Total, e.Out, e.Left
 	if out == nil {
 		out = func() string { return "" }
+	}
+	if left == nil {
+		left = func() time.Duration { return 0 }
 	}
 	if p.bar != nil {
 		p.bar.SetTotal(int64(total), false)
@@ -95,15 +108,16 @@ func (p *Progress) At(done, total uint64, out func() string) {
 		if now := time.Now(); now.Sub(p.asked) > 100*time.Millisecond {
 			p.asked = now
 			p.out.Store(lead(out()))
+			p.left.Store(int64(left()))
 		}
 		return
 	}
 	tenth, spent := 10*done/max(total, 1), time.Since(p.began)
 	if tenth > p.tenth && tenth < 10 && spent >= p.quietFor {
 		p.tenth = tenth
-		left := time.Duration(float64(spent) * float64(total-done) / float64(done))
+		byPace := time.Duration(float64(spent) * float64(total-done) / float64(done))
 		fmt.Fprintf(p.w, "%3d %% after %s, about %s left%s\n", 10*tenth, spent.Round(100*time.Millisecond),
-			left.Round(100*time.Millisecond), lead(out()))
+			cmp.Or(left(), byPace).Round(100*time.Millisecond), lead(out()))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"flyball/cmd/flyball/internal/task"
 )
@@ -32,5 +33,18 @@ func TestProgressHasWhenAMailingIsOut(t *testing.T) {
 		if !strings.HasSuffix(line, want) {
 			t.Errorf("line %d: got %q, want %q at its end", i, line, want)
 		}
+	}
+}
+
+// The time left of a live run is the one until its estimated end, not the one by which recipients went until now: the
+// last ones wait for resends.
+func TestProgressOfALiveRunHasTheTimeUntilItsEnd(t *testing.T) {
+	var to bytes.Buffer
+	watch, end := Display{To: &to}.Watch(false)
+	watch(task.Event{Stage: "night", Done: 9, Total: 10, Left: func() time.Duration { return 18 * time.Second },
+		Out: func() string { return "out after 48.3 min (42.5 min to 76.8 min)" }})
+	end()
+	if want := ", about 18s left, out after 48.3 min (42.5 min to 76.8 min)\n"; !strings.HasSuffix(to.String(), want) {
+		t.Errorf("got %q, want %q at its end", to.String(), want)
 	}
 }
