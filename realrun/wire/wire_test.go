@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -411,6 +412,30 @@ func TestGate(t *testing.T) {
 	})
 	must(t, c.Greet())
 	want(t, c, func() bool { return false }, mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}, false)
+	c.Close()
+}
+
+// A receiver that gives up while the gate is asked gets no final dot.
+func TestEndAtTheGate(t *testing.T) {
+	asked := make(chan bool)
+	c := meet(t, Options{}, func(r *receiver) {
+		r.greet("X")
+		r.takes("250 ok", "250 ok", "354 go on")
+		<-asked
+		r.say("421 bye")
+		if got, whole := r.message(); whole {
+			t.Errorf("got %q and a final dot, want none", got)
+		}
+	})
+	must(t, c.Greet())
+	want(t, c, func() bool {
+		close(asked)
+		c.socket.raw.Read(func(descriptor uintptr) bool { // waits until the reply is here
+			n, _, _ := syscall.Recvfrom(int(descriptor), make([]byte, 1), syscall.MSG_PEEK)
+			return n > 0
+		})
+		return true
+	}, mail.Reply{Stage: mail.StageDATA, Code: 421}, false)
 	c.Close()
 }
 
