@@ -85,19 +85,15 @@ func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err erro
 	case errors.Is(err, os.ErrNotExist) && q.Resume:
 		return Fail(Usage, "--resume: got no mailing in %s, want one that was begun", st.dir)
 	case errors.Is(err, durable.ErrDamaged):
-		return Fail(Invalid, "--state: %w", err)
+		damage := new(durable.Damage)
+		errors.As(err, &damage)
+		return Fail(Invalid, "--state: %s:%d: %s: want the file as a run left it, or a new folder", name, damage.Line,
+			damage.Text)
 	case err != nil:
 		return Fail(Environment, "--state: %w", err)
 	}
 	if len(lines.Records) > 1 {
 		st.masters = lines.Records[1]
-	}
-	if len(lines.Records) == 0 {
-		if err := st.begin(); err != nil {
-			return Fail(Environment, "--state: %w", err)
-		}
-	} else if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
-		return Fail(Invalid, "--state: %s:2: got no date and key: %w", name, err)
 	}
 	if st.journal, st.before, err = journal.Open(files, digest); err == nil && !q.Resume {
 		if st.resumed() {
@@ -113,6 +109,20 @@ func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err erro
 	}
 	if err != nil {
 		return Fail(Environment, "--state: %s: %w", st.dir, err)
+	}
+	if len(lines.Records) < 2 && st.resumed() {
+		// With another key, a message that is sent again would have other bytes.
+		return Fail(Invalid, "--state: %s:%d: got the end of the file and a journal with facts, want date, key and "+
+			"masters with which the mailing began", name, len(lines.Records)+2)
+	}
+	if len(lines.Records) > 0 {
+		if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
+			return Fail(Invalid, "--state: %s:2: got no date and key: %w", name, err)
+		}
+		return nil
+	}
+	if err := st.begin(); err != nil {
+		return Fail(Environment, "--state: %w", err)
 	}
 	return nil
 }
