@@ -333,7 +333,7 @@ func (p *process) meet(r *recipient, hopeless bool) {
 	p.met = p.receive(r)
 	own := &p.s.Destinations[r.dest]
 	v := p.s.Servers[p.number]
-	hopeless = hopeless || p.met.down != mail.NoFault || p.line.capped || p.met.refused.Code != 0
+	hopeless = hopeless || p.met.down != mail.NoFault || p.line.capped || ends(p.met.reset) || ends(p.met.refused)
 	for _, at := range []mail.Stage{mail.StageMAIL, mail.StageRCPT, mail.StageDATA} {
 		death := deathOf(own, p.draw(r, 0, luckOfMailbox)).At
 		hopeless = hopeless || p.met.event.At == at.String() || death == at.String() || p.met.held.At == at.String() ||
