@@ -182,7 +182,7 @@ func (r *Receiver) accept(h *host, number int) {
 			stop := context.AfterFunc(r.ctx, func() { raw.Close() })
 			defer stop()
 			defer raw.Close()
-			if err := c.talk(); err != nil && r.log != nil {
+			if err := c.talk(); r.log != nil {
 				r.log(fmt.Sprintf("%d the session ends: %v", c.session.Number(), err))
 			}
 			r.lock.Lock()

@@ -116,9 +116,7 @@ func (w world) expect() (groups map[uint16][]string, class string) {
 		case s == failed:
 			class = "T"
 		case s == found:
-			for _, a := range n.hosts {
-				groups[preference] = append(groups[preference], a)
-			}
+			groups[preference] = append(groups[preference], n.hosts...)
 		}
 	}
 	seen := map[string]bool{}

@@ -269,9 +269,7 @@ func (c *Client) together() *mail.Reply {
 		case r == nil && stage == mail.StageDATA && first != nil:
 			// The receiver wants a message for no recipient (RFC 2920 3.1): an empty one.
 			c.out = append(c.out[:0], ".\r\n"...)
-			if c.exchange(mail.StageDATA, 2); c.ended {
-				break
-			}
+			c.exchange(mail.StageDATA, 2)
 		case r == nil:
 		case r.Fault != mail.NoFault && !(first != nil && r.Fault == mail.Drop): // one that refuses may close
 			c.Short = i > 0 // so a refusal before may be the reply to a later command
