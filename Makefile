@@ -23,7 +23,8 @@ race: ## tests of what has goroutines, under the race detector (needs a C compil
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers|Sending' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
 	CGO_ENABLED=1 go test -race -run 'SameForAnyWorkers|PanicsArePassedOn' ./sim/verify
-	CGO_ENABLED=1 go test -race -skip FeasiblePlansAreInTime ./scenarios/study ./sim/tune ./realrun/... ./cmd/flyball/internal/...
+	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./realrun/...
+	CGO_ENABLED=1 go test -race -skip FeasiblePlansAreInTime ./cmd/flyball/internal/...
 	CGO_ENABLED=1 go test -race -run 'Signal|GoOn|Scripts/(sweep|realrun)' ./cmd/flyball
 
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
