@@ -99,30 +99,20 @@ func (c *Client) Leave() {
 
 // Greet waits for the greeting and introduces the sender. It returns nil, or the reply that ends
 // the session.
-func (c *Client) Greet() *mail.Reply {
-	if r := c.banner(); r != nil {
-		return r
-	}
-	if r := c.hello(); r != nil {
-		return r
-	}
-	return c.secure()
-}
+func (c *Client) Greet() *mail.Reply { return c.greet(c.hello) }
 
 // GreetPlainly is Greet without EHLO, for a server that closes the connection at it.
-func (c *Client) GreetPlainly() *mail.Reply {
-	if r := c.banner(); r != nil {
+func (c *Client) GreetPlainly() *mail.Reply { return c.greet(c.helo) }
+
+func (c *Client) greet(introduce func() *mail.Reply) *mail.Reply {
+	c.conn.SetDeadline(time.Now().Add(c.options.Patience(mail.StageBanner)))
+	if r := c.await(mail.StageBanner, 2); r != nil {
 		return r
 	}
-	if r := c.helo(); r != nil {
+	if r := introduce(); r != nil {
 		return r
 	}
 	return c.secure()
-}
-
-func (c *Client) banner() *mail.Reply {
-	c.conn.SetDeadline(time.Now().Add(c.options.Patience(mail.StageBanner)))
-	return c.await(mail.StageBanner, 2)
 }
 
 // Renew makes the session ready for another message after one that was refused. It returns nil,
