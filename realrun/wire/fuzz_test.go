@@ -52,7 +52,6 @@ func FuzzReply(f *testing.F) {
 			if shown := r.shown(); strings.ContainsFunc(shown, func(c rune) bool { return c < ' ' || c > '~' }) {
 				t.Fatalf("%q is shown as %q", text, shown)
 			}
-			r.status()
 			offerOf(r.text)
 		}
 	})

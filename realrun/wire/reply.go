@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-
-	"flyball/internal/mail"
 )
 
 // errGarbled is a reply that is not in the form of RFC 5321 4.2, one that comes without a
@@ -59,17 +57,6 @@ func (r *reply) add(line []byte) (last bool, err error) {
 }
 
 func digit(b byte) bool { return '0' <= b && b <= '9' }
-
-// status returns the enhanced status with which the text begins (RFC 2034 4), 0 if it has none.
-func (r *reply) status() mail.Enhanced {
-	first, _, _ := bytes.Cut(r.text, []byte("\n"))
-	first, _, _ = bytes.Cut(first, []byte(" "))
-	var e mail.Enhanced
-	if e.UnmarshalText(first) != nil {
-		return 0
-	}
-	return e
-}
 
 // mostShown is the most bytes of a reply's text that are kept for people.
 const mostShown = 300

@@ -69,9 +69,6 @@ func (c *Client) Text() []byte { return c.reply.text }
 // Shown returns the text of the last reply for people: at most 300 bytes of printable ASCII.
 func (c *Client) Shown() string { return c.reply.shown() }
 
-// Status returns the enhanced status of the last reply, 0 if it has none.
-func (c *Client) Status() mail.Enhanced { return c.reply.status() }
-
 // hurry is how long a part of a message may take once the run is to end.
 const hurry = time.Second
 
