@@ -102,7 +102,7 @@ var networkMutants = []mutant{
 		"c.offered > b.hangsUp &&"},
 	{"a connection that has carried enough takes more", "netmodel/receiver.go",
 		"		m.fail, m.Grey = b.hangsUpReply, 0\n", "		m.Grey = 0\n"},
-	{"RSET is never refused", "netmodel/receiver.go", "		c.fail = b.resetReply\n", ""},
+	{"RSET is never refused", "netmodel/receiver.go", "			c.fail = b.resetReply\n", ""},
 	{"messages of the last connection count for hanging up", "netmodel/receiver.go", "		c.offered = 0\n", ""},
 	{"after a pause two connections are allowed", "netmodel/limits/penalty.go", "s.allowed = min(1, p.Connections)",
 		"s.allowed = min(2, p.Connections)"},

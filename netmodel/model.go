@@ -93,17 +93,14 @@ func (m *Model) enter(now vt.Time, t *trip) vt.Time {
 	t.step, t.ended = 0, false
 	wait := m.host.Turn(now)
 	at := now.Add(wait)
-	switch t.kind {
-	case mail.Fresh:
+	if t.kind == mail.Fresh {
 		if at = m.lookup(now, t, r).Add(wait); t.ended {
 			t.reply.Took += wait
 			return at
 		}
 		r.ConnectFrom(now, m.PoolOf(t.to), &t.conn)
-	case mail.Reused:
-		r.Reuse(now, &t.conn)
-	case mail.Reset:
-		r.Reset(now, &t.conn)
+	} else {
+		r.Reuse(now, t.kind, &t.conn)
 	}
 	r.Offer(now, &t.conn, &t.msg, t.to, t.try)
 	m.host.Load(now, &t.conn, &t.msg)
@@ -158,16 +155,13 @@ func (m *Model) converse(now vt.Time, t *trip) vt.Time {
 func (m *Model) smooth(t *trip) (took vt.Span, ok bool) {
 	e := &m.easy[t.kind]
 	c, v := &t.conn, &t.msg
-	if v.fail != noEnding || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || v.Link != 0 || v.grown != 0 ||
-		t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
+	if v.fail != noEnding || c.fail != noEnding || v.Grey != 0 && !v.welcome || v.Tarpit != 0 || v.Link != 0 ||
+		v.grown != 0 || t.stretch != 1 || c.RTT > e.rtt || v.RCPT > e.rcpt || v.Dot > e.dot {
 		return 0, false
 	}
 	took = c.RTT*e.roundTrips + v.RCPT + v.Dot
-	if t.kind == mail.Reset && c.fail != noEnding {
-		return 0, false
-	}
 	if t.kind == mail.Fresh {
-		if c.fail != noEnding || c.refused || c.Banner > e.banner {
+		if c.refused || c.Banner > e.banner {
 			return 0, false
 		}
 		took += c.Banner

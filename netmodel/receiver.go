@@ -18,15 +18,15 @@ import (
 //
 //	a name is looked up             Lookup     the resolver's answer
 //	a connection opens              Connect    outage, cap, events, slowness, path
-//	a kept connection is reused     Reuse      outage, end of the connection, slowness, path
-//	  with RSET before the message  Reset      the same, and the reply to RSET
+//	a kept connection is reused     Reuse      outage, end of the connection, slowness, path,
+//	                                            the reply to RSET if that comes first
 //	a message is offered over it    Offer      events, rate, penalty, throttle, tarpit,
 //	                                            allowances, bucket, reputation, whitelist
 //	a command gets its reply        Exchange   greylist, drawn failures, losses, time-outs
 //	the attempt has ended           End        passes of the greylist, complaints
 //	the connection ends             Close      cap, knee
 //
-// Connect, Reuse and Reset begin an attempt, which has one Offer, unless the connection
+// Connect and Reuse begin an attempt, which has one Offer, unless the connection
 // fails first, and at most one End. docs/model.md states each rule exactly. Not
 // safe for concurrent use.
 type Receiver struct {
@@ -123,26 +123,21 @@ func (r *Receiver) ConnectFrom(now vt.Time, pool int, c *Connection) {
 	r.net.reroute(c, now)
 }
 
-// Reuse begins another attempt over the open connection c. If the destination is
-// down, or has hung up, the connection is lost at its next command.
-func (r *Receiver) Reuse(now vt.Time, c *Connection) {
+// Reuse begins another attempt over the open connection c, which is Reused, or Reset if
+// RSET comes before the message. If the destination is down, or has hung up, the
+// connection is lost at its next command; else it may refuse RSET.
+func (r *Receiver) Reuse(now vt.Time, kind mail.Conn, c *Connection) {
 	if b := r.facts.behaviour; b != nil {
 		if down := r.outage(now); down != mail.NoFault {
 			c.fail = silence(mail.StageEHLO, down)
 		} else if b.hangsUp > 0 && c.offered >= b.hangsUp && b.hangsUpReply == noEnding {
 			c.fail = silence(mail.StageEHLO, mail.Drop)
+		} else if kind == mail.Reset && c.fail == noEnding {
+			c.fail = b.resetReply
 		}
 		c.slow = r.slowness(now, r.states[c.from])
 	}
 	r.net.reroute(c, now)
-}
-
-// Reset is Reuse with RSET before the message, which the receiver may refuse.
-func (r *Receiver) Reset(now vt.Time, c *Connection) {
-	r.Reuse(now, c)
-	if b := r.facts.behaviour; b != nil && c.fail == noEnding {
-		c.fail = b.resetReply
-	}
 }
 
 // Offer makes m the message of a try for the recipient to, over the connection c

@@ -150,7 +150,7 @@ func TestReceiverHangsUp(t *testing.T) {
 		r.Connect(0, &c)
 		for i := range 4 {
 			if i > 0 {
-				r.Reuse(0, &c)
+				r.Reuse(0, mail.Reused, &c)
 			}
 			var m Message
 			r.Offer(0, &c, &m, mail.Recipient(i), 0)
@@ -175,7 +175,7 @@ func TestReceiverEndsConnectionsByReply(t *testing.T) {
 	r.Connect(0, &c)
 	for i := range 6 {
 		if i > 0 {
-			r.Reuse(0, &c)
+			r.Reuse(0, mail.Reused, &c)
 		}
 		var m Message
 		r.Offer(0, &c, &m, mail.Recipient(i), 0)
@@ -192,12 +192,12 @@ func TestReceiverEndsConnectionsByReply(t *testing.T) {
 // A refused RSET is answered at EHLO's step, and only RSET is: a connection that is used again without it goes on.
 func TestReceiverRefusesRSET(t *testing.T) {
 	r := receiver(t, func(d *Destination) { d.ResetReply = 503 })
-	for kind, begin := range map[mail.Conn]func(vt.Time, *Connection){mail.Reused: r.Reuse, mail.Reset: r.Reset} {
+	for _, kind := range []mail.Conn{mail.Reused, mail.Reset} {
 		var c Connection
 		r.Connect(0, &c)
 		var m Message
 		r.Offer(0, &c, &m, 0, 0)
-		begin(0, &c)
+		r.Reuse(0, kind, &c)
 		r.Offer(0, &c, &m, 1, 0)
 		want := map[mail.Conn]uint16{mail.Reset: 503}[kind]
 		if e := r.Exchange(0, r.net.Steps(kind, &m)[0], &c, &m, 1); e.Code != want || e.Fault != mail.NoFault {

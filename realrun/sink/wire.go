@@ -141,7 +141,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		step = mail.Step{Stage: mail.StageEHLO, RoundTrips: 1}
 		if verb == "RSET" {
 			w.end(false)
-			w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { w.reuse(r.Reset, now) })
+			w.lane.ask(func(r *netmodel.Receiver, now vt.Time) { w.reuse(r, mail.Reset, now) })
 		}
 	case "MAIL":
 		step = mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
@@ -153,7 +153,7 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		w.end(false)
 		w.lane.ask(func(r *netmodel.Receiver, now vt.Time) {
 			if !w.begun {
-				w.reuse(r.Reuse, now)
+				w.reuse(r, mail.Reused, now)
 			}
 			r.Offer(now, &w.conn, &w.msg, rcpt, try)
 			w.lane.load(now, &w.conn, &w.msg)
@@ -201,9 +201,9 @@ func (w *wire) refusal() string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%d %s %s", w.verdict, w.status, w.text)), " ")
 }
 
-// reuse begins an attempt over a kept connection, with Reuse or Reset.
-func (w *wire) reuse(begin func(vt.Time, *netmodel.Connection), now vt.Time) {
-	begin(now, &w.conn)
+// reuse begins an attempt over a kept connection.
+func (w *wire) reuse(r *netmodel.Receiver, kind mail.Conn, now vt.Time) {
+	r.Reuse(now, kind, &w.conn)
 	w.begun, w.turn = true, w.lane.turn(now)
 }
 
