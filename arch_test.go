@@ -44,7 +44,8 @@ reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
-cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
+cmd/flyball/internal/promote
+cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
 cmd/flyball
 `
 

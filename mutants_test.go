@@ -51,7 +51,8 @@ var checks = []check{
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
-	{"tasks", []string{"./cmd/flyball/internal/task", "-run", "Recipients|Nothing|NameServer"}},
+	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "-run",
+		"Recipients|Nothing|NameServer"}},
 	{"commands", []string{"./cmd/flyball", "-run",
 		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},

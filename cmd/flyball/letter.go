@@ -5,14 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/live"
 )
 
 // signs is the help of --dkim.
 const signs = "sign messages (DKIM) with the private key in a file, as SELECTOR=FILE: PEM, RSA or Ed25519, mode 0600"
 
 func (a *app) letterCommand() *cobra.Command {
-	var q task.Letter
+	var q live.Letter
 	var recipients []string
 	var out string
 	preview := &cobra.Command{
@@ -34,7 +34,7 @@ folder that cannot be written.`,
 		Args: exactlyOne("a letter"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.Template, q.From.Stdin = args[0], a.in
-			most := task.PreviewedInFolder
+			most := live.PreviewedInFolder
 			switch {
 			case q.List == "":
 				return fail(exitUsage, "--list: got none, want the list that the recipients are in")

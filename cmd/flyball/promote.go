@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/promote"
 	"flyball/internal/conf"
 	"flyball/internal/tabular"
 	"flyball/internal/vt"
@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) promoteCommand() *cobra.Command {
-	q := task.DefaultPromote()
+	q := promote.Default()
 	q.Revision = version()
 	var lasts, head, system string
 	var check, asJSON bool
@@ -104,7 +104,7 @@ force.`,
 	return c
 }
 
-func (a *app) promote(q *task.Promote) error {
+func (a *app) promote(q *promote.Add) error {
 	out, err := q.Do()
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (a *app) promote(q *task.Promote) error {
 }
 
 // exportPromotion prints shaping for another mail system from the record in force.
-func (a *app) exportPromotion(from task.Promotions, now time.Time, system string) error {
+func (a *app) exportPromotion(from promote.Records, now time.Time, system string) error {
 	_, current, p, err := from.Read(now)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ type promotions struct {
 }
 
 // checkPromotions reads a chain of records and prints what is in force.
-func (a *app) checkPromotions(from task.Promotions, now time.Time, asJSON bool) error {
+func (a *app) checkPromotions(from promote.Records, now time.Time, asJSON bool) error {
 	all, current, p, wrong := from.Read(now)
 	if all == nil && wrong != nil {
 		return wrong

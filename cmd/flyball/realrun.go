@@ -9,14 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/unit"
 	"flyball/realrun/promotion"
 )
 
 func (a *app) realrunCommand() *cobra.Command {
-	q := task.DefaultLive()
+	q := live.Default()
 	var to output
 	var head string
 	c := &cobra.Command{
@@ -70,9 +70,9 @@ force or the head of the promotions is missing.`,
 }
 
 // parseLive finishes what the flags of a live run say.
-func parseLive(c *cobra.Command, q *task.Live, head string) (err error) {
+func parseLive(c *cobra.Command, q *live.Run, head string) (err error) {
 	if q.Scale == 0 && c.Flags().Changed("time-scale") { // Do would take 0 for the scenario's own
-		return task.BadScale(0)
+		return live.BadScale(0)
 	}
 	if c.Flags().Changed("head") {
 		if q.Promotion.File == "" {
@@ -104,7 +104,7 @@ func (s share) Set(text string) (err error) {
 }
 
 // liveFlags adds the flags of what a live run sends, where and with which parameters.
-func liveFlags(c *cobra.Command, q *task.Live, head *string) {
+func liveFlags(c *cobra.Command, q *live.Run, head *string) {
 	sourceFlags(c, &q.From)
 	proximityFlag(c, &q.From)
 	f := c.Flags()
@@ -145,7 +145,7 @@ func liveFlags(c *cobra.Command, q *task.Live, head *string) {
 }
 
 func (a *app) realrunPlanCommand() *cobra.Command {
-	q := task.DefaultLive()
+	q := live.Default()
 	var head string
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
@@ -186,7 +186,7 @@ func (a *app) askCount() (int, error) {
 	return n, nil
 }
 
-func (a *app) live(q *task.Live, to *output) error {
+func (a *app) live(q *live.Run, to *output) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	signal.Ignore(syscall.SIGPIPE) // mail that was sent is accounted for, whatever becomes of the output

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
@@ -346,7 +347,7 @@ func TestPromotionsAsJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		wrong := (&app{out: &out}).checkPromotions(task.Promotions{File: file}, now, true)
+		wrong := (&app{out: &out}).checkPromotions(promote.Records{File: file}, now, true)
 		var p promotions
 		if err := json.Unmarshal(out.Bytes(), &p); err != nil {
 			t.Fatal(err)

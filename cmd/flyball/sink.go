@@ -6,13 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/fault"
 )
 
 func (a *app) sinkCommand() *cobra.Command {
-	q := task.Sink{}
+	q := live.Sink{}
 	c := &cobra.Command{
 		Use:   "sink --script FILE",
 		Short: "Play a misbehaving receiver on loopback, as a script has it",

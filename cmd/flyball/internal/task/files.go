@@ -14,7 +14,7 @@ import (
 func Open(flag, name string, k input.Kind) (*input.File, error) {
 	f, err := input.Open(name, k)
 	if err != nil {
-		return nil, unreadable(flag, err)
+		return nil, Unreadable(flag, err)
 	}
 	return f, nil
 }
@@ -23,15 +23,15 @@ func Open(flag, name string, k input.Kind) (*input.File, error) {
 func ReadFile(flag, name string, k input.Kind) ([]byte, error) {
 	text, err := input.Read(name, k)
 	if err != nil {
-		return nil, unreadable(flag, err)
+		return nil, Unreadable(flag, err)
 	}
 	return text, nil
 }
 
-// unreadable gives the error of reading a file its kind: Usage for a path that does not
+// Unreadable gives the error of reading a file its kind: Usage for a path that does not
 // exist; Invalid for what is refused (a folder, a named pipe, a device, too many
 // bytes); Environment for the rest.
-func unreadable(flag string, err error) error {
+func Unreadable(flag string, err error) error {
 	code := Environment
 	switch {
 	case errors.Is(err, input.ErrRefused):

@@ -15,11 +15,11 @@ import (
 	"flyball/sim"
 )
 
-// header returns a run with its name and its settings, without its campaigns, which
+// Header returns a run with its name and its settings, without its campaigns, which
 // depend on the list. The caller passes id, the ID of the scenario, because computing
 // it takes as long as a small run. Mode is "sim" or "real". Partial is true if the run
 // was stopped at end.
-func header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
+func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *runlog.Run {
 	r := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
@@ -39,7 +39,7 @@ func Name(r *runlog.Run) string { return r.Name + "-" + run.Key(r) }
 // has neither the ID of the scenario nor a command line: reports of several runs have
 // their own.
 func Observe(s *scenarios.Scenario, own *Recipients, replication uint64, w *sim.World, end vt.Time) *run.Report {
-	ended := header(s, "", "sim", end, false)
+	ended := Header(s, "", "sim", end, false)
 	ended.Replication = replication
 	own.Fold(w, s, ended)
 	return run.Fold(ended, s.Expect, "")

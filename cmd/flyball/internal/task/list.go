@@ -21,14 +21,14 @@ type Recipients struct {
 	FoldCase bool   // addresses that differ in upper and lower case only are duplicates
 
 	census  *realrun.Census // nil without a list
-	rejects *spool          // nil without a list
+	rejects *Spool          // nil without a list
 	digest  string          // of the list; empty without a list
 }
 
 // Read reads the files that are named and checks their rows against a scenario.
 func (r *Recipients) Read(s *scenarios.Scenario) error {
 	if r.File == "" {
-		return withoutList(r.File, r.Suppress, r.FoldCase)
+		return WithoutList(r.File, r.Suppress, r.FoldCase)
 	}
 	if s.Dispatch.SameList && len(s.Campaigns) > 1 {
 		return Fail(Usage, "--list: got %s for %d campaigns with sender.same_list = true, want one campaign, or "+
@@ -39,7 +39,7 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 		return err
 	}
 	defer closed()
-	if r.rejects, err = newSpool(); err != nil {
+	if r.rejects, err = NewSpool(); err != nil {
 		return err
 	}
 	src.Rejects = r.rejects
@@ -155,10 +155,10 @@ func (r *Recipients) Content() []string {
 }
 
 // Files returns the reject file, for the run folder.
-func (r *Recipients) Files() []folder.File { return r.rejects.as(rejectsFile) }
+func (r *Recipients) Files() []folder.File { return r.rejects.As(RejectsFile) }
 
-// withoutList returns an error if there is no list and a flag that needs one.
-func withoutList(list, suppress string, foldCase bool) error {
+// WithoutList returns an error if there is no list and a flag that needs one.
+func WithoutList(list, suppress string, foldCase bool) error {
 	flag := "--suppress"
 	switch {
 	case list != "", suppress == "" && !foldCase:

@@ -33,9 +33,9 @@ func (k KeepRecipients) Validate() error {
 	return nil
 }
 
-// keeps reports whether the ends of n recipients are kept, of a list that was
+// Keeps reports whether the ends of n recipients are kept, of a list that was
 // read from a file or of a synthetic one. To ask for too many is an error.
-func (k KeepRecipients) keeps(fromFile bool, n int) (bool, error) {
+func (k KeepRecipients) Keeps(fromFile bool, n int) (bool, error) {
 	switch {
 	case k == KeepYes && n > mostKept:
 		return false, Fail(Usage, "--recipients yes: got %d recipients, want at most %d", n, mostKept)
@@ -47,8 +47,8 @@ func (k KeepRecipients) keeps(fromFile bool, n int) (bool, error) {
 	return n <= run.KeptBySize || fromFile && n <= mostKept, nil
 }
 
-// flagged are the flags that ask for the same.
-func (k KeepRecipients) flagged() []string {
+// Flags returns the flags that ask for the same.
+func (k KeepRecipients) Flags() []string {
 	if k == KeepAuto {
 		return nil
 	}
@@ -69,20 +69,20 @@ func recipientsFile(r *run.RecipientsFile) ([]folder.File, error) {
 	if r == nil {
 		return nil, nil
 	}
-	to, err := newSpool()
+	to, err := NewSpool()
 	if err != nil {
 		return nil, err
 	}
 	if err := r.Write(to); err != nil {
 		return nil, Fail(Environment, "%s: %w", r.FileName(), err)
 	}
-	return to.as(r.FileName()), nil
+	return to.As(r.FileName()), nil
 }
 
 // Write writes the run folder. If the recipients cannot be written, as of a list
 // that has changed, the folder has everything else and the error says so.
 func (o *Outcome) Write() error {
-	files, missing := recipientsFile(o.recipients)
+	files, missing := recipientsFile(o.Recipients)
 	if missing != nil {
 		missing = fmt.Errorf("%w; the run folder has all other files", missing)
 	}

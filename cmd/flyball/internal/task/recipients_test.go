@@ -1,4 +1,4 @@
-package task
+package task_test
 
 import (
 	"compress/gzip"
@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"flyball/cmd/flyball/internal/live"
+	"flyball/cmd/flyball/internal/task"
 )
 
 // fold reads recipients.csv of a run folder and counts rows by status, and tries.
@@ -79,9 +82,9 @@ func agree(t *testing.T, dir string) []string {
 }
 
 // simulated runs a scenario into a folder.
-func simulated(t *testing.T, ctx context.Context, ask func(*Run)) string {
+func simulated(t *testing.T, ctx context.Context, ask func(*task.Run)) string {
 	t.Helper()
-	q := DefaultRun()
+	q := task.DefaultRun()
 	q.Dir = filepath.Join(t.TempDir(), "run")
 	ask(&q)
 	out, err := q.Do(ctx, nil)
@@ -99,8 +102,8 @@ func simulated(t *testing.T, ctx context.Context, ask func(*Run)) string {
 // longest kinds of lists.
 func TestRecipientsAddUp(t *testing.T) {
 	set := []string{"campaign[0].recipients=20000", "retry.limit=2"}
-	agree(t, simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", set }))
-	short := simulated(t, t.Context(), func(q *Run) {
+	agree(t, simulated(t, t.Context(), func(q *task.Run) { q.From.Arg, q.From.Set = "quickstart", set }))
+	short := simulated(t, t.Context(), func(q *task.Run) {
 		q.From.Arg, q.From.Set = "quickstart",
 			append(set, "horizon=5m")
 	})
@@ -108,10 +111,14 @@ func TestRecipientsAddUp(t *testing.T) {
 	if sum := totals(t, short); sum["pending"] < 1000 {
 		t.Errorf("%d recipients are pending: the test tests too little", sum["pending"])
 	}
-	packed := simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", []string{"horizon=1m"} })
+	packed := simulated(t, t.Context(), func(q *task.Run) {
+		q.From.Arg, q.From.Set = "quickstart", []string{"horizon=1m"}
+	})
 	agree(t, packed)
 
-	without := simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set, q.Keep = "quickstart", set, KeepNo })
+	without := simulated(t, t.Context(), func(q *task.Run) {
+		q.From.Arg, q.From.Set, q.Keep = "quickstart", set, task.KeepNo
+	})
 	if names, _ := filepath.Glob(filepath.Join(without, "recipients*")); names != nil {
 		t.Errorf("--recipients no leaves %v", names)
 	}
@@ -159,30 +166,30 @@ func TestRecipientsOfAList(t *testing.T) {
 	}
 	list, skip, scenario := file("people.csv", people), file("skip.txt", suppressed), file("two.toml", twoDomains)
 	want := []string{"ann@a.example", `"c,d"@b.example`, "gone@a.example", "'=1@b.example"}
-	got := agree(t, simulated(t, t.Context(), func(q *Run) {
+	got := agree(t, simulated(t, t.Context(), func(q *task.Run) {
 		q.From.Arg, q.Recipients.File, q.Recipients.Suppress = scenario, list, skip
 	}))
 	if !slices.Equal(got, want) {
 		t.Errorf("the rows are of %q, want %q", got, want)
 	}
 
-	live := DefaultLive()
-	live.From.Arg, live.List, live.Suppress, live.Scale, live.Dir =
+	asked := live.Default()
+	asked.From.Arg, asked.List, asked.Suppress, asked.Scale, asked.Dir =
 		scenario, list, skip, 1000, filepath.Join(t.TempDir(), "live")
-	lived, err := live.Do(t.Context(), nil)
+	lived, err := asked.Do(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := lived.Write(); err != nil {
 		t.Fatal(err)
 	}
-	if got := agree(t, live.Dir); !slices.Equal(got, want) {
+	if got := agree(t, asked.Dir); !slices.Equal(got, want) {
 		t.Errorf("live: the rows are of %q, want %q", got, want)
 	}
 
 	// A list that is another one when the addresses are read costs the file, and
 	// nothing else.
-	q := DefaultRun()
+	q := task.DefaultRun()
 	q.From.Arg, q.Recipients.File, q.Dir = scenario, list, filepath.Join(t.TempDir(), "run")
 	out, err := q.Do(t.Context(), nil)
 	if err != nil {
@@ -199,9 +206,9 @@ func TestRecipientsOfAList(t *testing.T) {
 func TestRecipientsOfAResumedRun(t *testing.T) {
 	set := []string{"campaign[0].recipients=60000"}
 	ctx, stop := context.WithCancel(t.Context())
-	q := DefaultRun()
+	q := task.DefaultRun()
 	q.From.Arg, q.From.Set, q.Dir = "quickstart", set, filepath.Join(t.TempDir(), "part")
-	out, err := q.Do(ctx, func(p Event) {
+	out, err := q.Do(ctx, func(p task.Event) {
 		if p.Done > 20000 {
 			stop()
 		}
@@ -213,11 +220,11 @@ func TestRecipientsOfAResumedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree(t, q.Dir)
-	resumed := simulated(t, t.Context(), func(q2 *Run) {
+	resumed := simulated(t, t.Context(), func(q2 *task.Run) {
 		q2.From.Arg, q2.From.Set, q2.Resume = "quickstart", set,
 			q.Dir
 	})
-	whole := simulated(t, t.Context(), func(q *Run) { q.From.Arg, q.From.Set = "quickstart", set })
+	whole := simulated(t, t.Context(), func(q *task.Run) { q.From.Arg, q.From.Set = "quickstart", set })
 	agree(t, resumed)
 	a, err1 := os.ReadFile(filepath.Join(resumed, "recipients.csv"))
 	b, err2 := os.ReadFile(filepath.Join(whole, "recipients.csv"))
@@ -228,19 +235,19 @@ func TestRecipientsOfAResumedRun(t *testing.T) {
 
 func TestKeepRecipients(t *testing.T) {
 	for _, c := range []struct {
-		k    KeepRecipients
+		k    task.KeepRecipients
 		file bool
 		n    int
 		want string
 	}{
-		{KeepAuto, false, 1_000_000, "true"},
-		{KeepAuto, false, 1_000_001, "false"},
-		{KeepAuto, true, 1_000_001, "true"},
-		{KeepYes, false, 1_000_001, "true"},
-		{KeepNo, true, 3, "false"},
-		{KeepYes, false, 200_000_000, "--recipients yes: got 200000000 recipients, want at most 100000000"},
+		{task.KeepAuto, false, 1_000_000, "true"},
+		{task.KeepAuto, false, 1_000_001, "false"},
+		{task.KeepAuto, true, 1_000_001, "true"},
+		{task.KeepYes, false, 1_000_001, "true"},
+		{task.KeepNo, true, 3, "false"},
+		{task.KeepYes, false, 200_000_000, "--recipients yes: got 200000000 recipients, want at most 100000000"},
 	} {
-		keep, err := c.k.keeps(c.file, c.n)
+		keep, err := c.k.Keeps(c.file, c.n)
 		got := fmt.Sprint(keep)
 		if err != nil {
 			got = err.Error()
@@ -249,7 +256,7 @@ func TestKeepRecipients(t *testing.T) {
 			t.Errorf("%s of %d, from a file %v: %s, want %s", c.k, c.n, c.file, got, c.want)
 		}
 	}
-	if err := KeepRecipients("maybe").Validate(); err == nil ||
+	if err := task.KeepRecipients("maybe").Validate(); err == nil ||
 		!strings.Contains(err.Error(), `got "maybe", want one of auto, yes, no`) {
 		t.Errorf("got %v", err)
 	}

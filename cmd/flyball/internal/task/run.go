@@ -55,19 +55,19 @@ type Outcome struct {
 	place    folder.Place
 	extra    run.Extra
 
-	recipients *run.RecipientsFile // nil where their ends were not kept
+	Recipients *run.RecipientsFile // nil where their ends were not kept
 }
 
-// outcome folds a run that has ended into its report. Settings are those of its
+// NewOutcome folds a run that has ended into its report. Settings are those of its
 // folder.
-func outcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay string, to Place, settings []string,
+func NewOutcome(s *scenarios.Scenario, text []byte, ended *runlog.Run, replay string, to Place, settings []string,
 	more []folder.File) *Outcome {
 	r := run.Fold(ended, s.Expect, replay)
 	if ended.Receiver == "" { // somebody else's receiver does not follow the model
 		r.Assumptions = s.Assumptions()
 	}
 	place := to.At(filepath.Join("runs", Name(ended)), settings)
-	return &Outcome{recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations),
+	return &Outcome{Recipients: recipientsOf(ended), Report: r, Unjudged: len(s.Expect) - len(r.Expectations),
 		Dir: place.Dir, place: place,
 		extra: run.Extra{ScenarioTOML: text, ResolvedTOML: scenarios.Resolved(s), More: more}}
 }
@@ -78,7 +78,7 @@ func (q *Run) Validate(s *scenarios.Scenario) error {
 	if q.Sensitivity {
 		of = checkMetric(s, q.Of)
 	}
-	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of, q.From.learns(s))
+	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of, q.From.Learns(s))
 }
 
 // Do makes the run. A context that ends stops it: the outcome is then marked
@@ -103,7 +103,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	if q.Resume != "" && to.Dir == "" && filepath.Base(q.Resume) != q.partialName(s) {
 		to.Dir = filepath.Clean(q.Resume)
 	}
-	replay, settings := q.replay(s), slices.Concat(q.flagged(), q.Recipients.Content(), settingsOf(s))
+	replay, settings := q.replay(s), slices.Concat(q.flagged(), q.Recipients.Content(), SettingsOf(s))
 	began := time.Now()
 	w, err := q.network(s)
 	if err != nil {
@@ -118,7 +118,7 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		return ctx.Err() == nil
 	})
 
-	ended := header(s, scenarios.ID(s), "sim", end, stopped)
+	ended := Header(s, scenarios.ID(s), "sim", end, stopped)
 	ended.Replication = q.Replication
 	q.Recipients.Fold(w, s, ended)
 	ended.Host = Host(began)
@@ -126,14 +126,14 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	var lessons []string
 	if !stopped {
 		var file []folder.File
-		file, lessons = learned(s, w.Learned())
+		file, lessons = Learned(s, w.Learned())
 		more = append(more, file...)
 	}
 	if saved := w.Checkpoint(); saved != nil {
 		more = append(more, folder.File{Path: checkpointFile, Data: saved})
 	}
-	out := outcome(s, text, ended, replay, to, settings, more)
-	q.Recipients.name(out.recipients, s, w.List())
+	out := NewOutcome(s, text, ended, replay, to, settings, more)
+	q.Recipients.name(out.Recipients, s, w.List())
 	if q.Sensitivity && !stopped {
 		if out.Report.Sensitivity = q.hangsOn(ctx, s, out.Report, watch); out.Report.Sensitivity == nil {
 			return nil, ErrStopped
@@ -175,7 +175,7 @@ func (q *Run) flagged() []string {
 	if q.Sensitivity {
 		words = append(words, "--sensitivity")
 	}
-	words = append(words, q.Keep.flagged()...)
+	words = append(words, q.Keep.Flags()...)
 	return words
 }
 
@@ -187,7 +187,7 @@ func (q *Run) network(s *scenarios.Scenario) (*sim.World, error) {
 		if list != nil {
 			n = list.Len()
 		}
-		keep, err := q.Keep.keeps(list != nil, n)
+		keep, err := q.Keep.Keeps(list != nil, n)
 		if err != nil {
 			return nil, err
 		}
@@ -228,7 +228,7 @@ func notStopped(dir string, err error) error {
 
 // partialName returns what the folder of the same run is called if it is stopped.
 func (q *Run) partialName(s *scenarios.Scenario) string {
-	stopped := header(s, scenarios.ID(s), "sim", 0, true)
+	stopped := Header(s, scenarios.ID(s), "sim", 0, true)
 	stopped.Replication, stopped.List = q.Replication, q.Recipients.digest
 	return Name(stopped)
 }

@@ -81,24 +81,24 @@ func (s *Source) informed(scenario *scenarios.Scenario) (*scenarios.Scenario, er
 	return scenario.WithKnown(db), nil
 }
 
-// learns returns an error if Proximity is of no use in a run of the scenario.
-func (s *Source) learns(scenario *scenarios.Scenario) error {
+// Learns returns an error if Proximity is of no use in a run of the scenario.
+func (s *Source) Learns(scenario *scenarios.Scenario) error {
 	if s.Proximity == "" || scenario.Dispatch.Learns() {
 		return nil
 	}
 	return Fail(Usage, "--proximity: got sender.partition = %q, want \"proximity\"", scenario.Dispatch.Partition)
 }
 
-// settingsOf returns what identifies the knowledge that a run begins with, whatever its file is called.
-func settingsOf(scenario *scenarios.Scenario) []string {
+// SettingsOf returns what identifies the knowledge that a run begins with, whatever its file is called.
+func SettingsOf(scenario *scenarios.Scenario) []string {
 	if digest := scenario.Known().Digest(); digest != "" {
 		return []string{"proximity " + digest}
 	}
 	return nil
 }
 
-// learned returns the file of what a run has learned, and words about it; nothing of a run that does not learn.
-func learned(scenario *scenarios.Scenario, db *proximity.Database) ([]folder.File, []string) {
+// Learned returns the file of what a run has learned, and words about it; nothing of a run that does not learn.
+func Learned(scenario *scenarios.Scenario, db *proximity.Database) ([]folder.File, []string) {
 	if db == nil {
 		return nil, nil
 	}
@@ -131,7 +131,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 	if arg == "-" && s.Stdin != nil {
 		text, err := io.ReadAll(input.Scenario.Bound(s.Stdin, "standard input"))
 		if err != nil {
-			return "", nil, unreadable("", err)
+			return "", nil, Unreadable("", err)
 		}
 		return "<stdin>", text, nil
 	}
@@ -151,7 +151,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 		return "", nil, Fail(Usage, "no scenario or file %q%s (flyball scenario list shows the built-in ones)", arg,
 			conf.DidYouMean(arg, known))
 	case err != nil:
-		return "", nil, unreadable("", err)
+		return "", nil, Unreadable("", err)
 	}
 	return arg, text, nil
 }

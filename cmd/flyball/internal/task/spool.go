@@ -6,14 +6,14 @@ import (
 	"flyball/reports/folder"
 )
 
-// rejectsFile is the name of the reject file in a run folder.
-const rejectsFile = "rejects.csv"
+// RejectsFile is the name of the reject file in a run folder.
+const RejectsFile = "rejects.csv"
 
-// spool keeps a file that is too large for memory until the run folder is written. It
+// Spool keeps a file that is too large for memory until the run folder is written. It
 // has no name on disk, so it disappears with the program.
-type spool struct{ file *os.File }
+type Spool struct{ file *os.File }
 
-func newSpool() (*spool, error) {
+func NewSpool() (*Spool, error) {
 	file, err := os.CreateTemp("", "flyball-")
 	if err == nil {
 		err = os.Remove(file.Name())
@@ -21,14 +21,14 @@ func newSpool() (*spool, error) {
 	if err != nil {
 		return nil, Fail(Environment, "temporary file: %w", err)
 	}
-	return &spool{file}, nil
+	return &Spool{file}, nil
 }
 
 // Write appends to the file.
-func (s *spool) Write(p []byte) (int, error) { return s.file.Write(p) }
+func (s *Spool) Write(p []byte) (int, error) { return s.file.Write(p) }
 
-// as returns the file for a run folder; no file if the spool is nil.
-func (s *spool) as(path string) []folder.File {
+// As returns the file for a run folder; no file if the spool is nil.
+func (s *Spool) As(path string) []folder.File {
 	if s == nil {
 		return nil
 	}

@@ -1,7 +1,8 @@
 // Package task does the work of the commands of flyball without a command line: single
-// runs, simulated and live, plans of partitions, and promotions. Under the same contract
-// package trials has the tasks of many runs, package deadlines what a deadline needs, and
-// package speed what bench times. A task takes a context, a question and a Watch, and returns
+// simulated runs, plans of partitions, and new scenarios. Under the same contract package
+// live has the runs over SMTP, package promote the parameters that these may use, package
+// trials the tasks of many runs, package deadlines what a deadline needs, and package speed
+// what bench times. A task takes a context, a question and a Watch, and returns
 // its findings. It checks the question before anything runs, and reports everything
 // that is wrong with it. It writes only the files that the question names, never to
 // standard output, and reads no flag; errors do name the flag that sets a value. The
@@ -121,7 +122,7 @@ func (w Watch) Out(s *scenarios.Scenario, done, total uint64, forecast func() ru
 	if w == nil {
 		return
 	}
-	e := Event{Stage: s.Name, Done: done, Total: total, Out: func() string { return out(s.Clock(), forecast()) }}
+	e := Event{Stage: s.Name, Done: done, Total: total, Out: func() string { return WhenOut(s.Clock(), forecast()) }}
 	if left != nil {
 		e.Left = func() time.Duration {
 			if f := forecast(); f.Known() {
@@ -133,9 +134,9 @@ func (w Watch) Out(s *scenarios.Scenario, done, total uint64, forecast func() ru
 	w(e)
 }
 
-// out returns an estimate in words: "out by 05:40 (05:31 to 05:52)", or "out after 7.2 h (7 h to
+// WhenOut returns an estimate in words: "out by 05:40 (05:31 to 05:52)", or "out after 7.2 h (7 h to
 // 7.4 h)" without a clock; empty if there is none.
-func out(clock vt.Clock, f runlog.Forecast) string {
+func WhenOut(clock vt.Clock, f runlog.Forecast) string {
 	word, text := "after", func(t vt.Time) string { return format.Duration(t.Seconds()) }
 	switch {
 	case !f.Known():

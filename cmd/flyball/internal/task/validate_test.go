@@ -1,4 +1,4 @@
-package task
+package task_test
 
 import (
 	"errors"
@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"flyball/cmd/flyball/internal/live"
+	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/realrun/promotion"
 	"flyball/scenarios"
 )
@@ -17,23 +20,24 @@ func TestValidateReportsEverything(t *testing.T) {
 		err  error
 		want string // what the lines begin with
 	}{
-		"run": {(&Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(&s), "--jobs --recipients --of"},
-		"live": {(&Live{Scale: -1, Keep: "maybe", Promotion: Promotions{Head: promotion.Head("0")}}).Validate(),
-			"--time-scale --recipients --head"},
-		"promoted": {(&Live{Keep: KeepAuto, From: Source{Set: []string{"governor.d=1", "horizon=1h", "retry.limit=2"}},
-			Promotion: Promotions{File: "p.jsonl"}}).Validate(), "--set --set"},
-		"promote": {(&Promote{By: "\a", Note: "\n", Lasts: time.Second}).Validate(), "--by --note --for"},
-		"nothing": {errors.Join((&Run{Workers: 1, Keep: KeepNo}).Validate(&s), (&Live{Keep: KeepYes}).Validate(),
-			(&Promote{By: "ann", Lasts: time.Hour}).Validate()), ""},
+		"run": {(&task.Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(&s), "--jobs --recipients --of"},
+		"live": {(&live.Run{Scale: -1, Keep: "maybe",
+			Promotion: promote.Records{Head: promotion.Head("0")}}).Validate(), "--time-scale --recipients --head"},
+		"promoted": {(&live.Run{Keep: task.KeepAuto,
+			From:      task.Source{Set: []string{"governor.d=1", "horizon=1h", "retry.limit=2"}},
+			Promotion: promote.Records{File: "p.jsonl"}}).Validate(), "--set --set"},
+		"promote": {(&promote.Add{By: "\a", Note: "\n", Lasts: time.Second}).Validate(), "--by --note --for"},
+		"nothing": {errors.Join((&task.Run{Workers: 1, Keep: task.KeepNo}).Validate(&s),
+			(&live.Run{Keep: task.KeepYes}).Validate(), (&promote.Add{By: "ann", Lasts: time.Hour}).Validate()), ""},
 	} {
 		var got []string
-		var e Error
+		var e task.Error
 		if c.err != nil {
 			for line := range strings.Lines(c.err.Error()) {
 				flag, _, _ := strings.Cut(line, " ")
 				got = append(got, strings.TrimSuffix(flag, ":"))
 			}
-			if !errors.As(c.err, &e) || e.Kind != Usage {
+			if !errors.As(c.err, &e) || e.Kind != task.Usage {
 				t.Errorf("%s: got kind %d, want a wrong use", name, e.Kind)
 			}
 		}

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"errors"
@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/realrun"
@@ -73,23 +75,23 @@ type Change struct {
 }
 
 // Plan returns what Do would send. It checks all that Do checks before it connects, but for the number of recipients.
-func (q *Live) Plan() (*SendPlan, error) {
+func (q *Run) Plan() (*SendPlan, error) {
 	s, _, err := q.From.Load()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(q.Validate(), q.From.learns(s)); err != nil {
+	if err := errors.Join(q.Validate(), q.From.Learns(s)); err != nil {
 		return nil, err
 	}
 	p := &SendPlan{}
 	own := s.Parameters()
 	if q.Promotion.File != "" {
-		if s, _, err = withPromoted(s, q.Promotion, time.Now()); err != nil {
+		if s, _, err = promote.With(s, q.Promotion, time.Now()); err != nil {
 			return nil, err
 		}
 		all, err := promotion.Open(q.Promotion.File, q.Promotion.Head)
 		if err != nil {
-			return nil, unpromoted("--promotion", err)
+			return nil, promote.Unpromoted("--promotion", err)
 		}
 		r := all[len(all)-1]
 		p.Promotion = &Promotion{r.Number, r.By, r.Expires, r.Sum}
@@ -105,9 +107,9 @@ func (q *Live) Plan() (*SendPlan, error) {
 		return nil, err
 	}
 	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
-		return nil, Error{Refused, err}
+		return nil, task.Error{Kind: task.Refused, Err: err}
 	} else if err != nil {
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	m, _, err := q.mailing(s, rng.New(s.Seed, 0), mail.Key{}, time.Now(), r.allow)
 	if err != nil {
@@ -143,7 +145,7 @@ func (q *Live) Plan() (*SendPlan, error) {
 		}
 		left, err := r.caps.Left()
 		if err != nil {
-			return nil, refusedOr(Environment, err)
+			return nil, refusedOr(task.Environment, err)
 		}
 		p.Allowed = &Allowed{q.Outside.Allow, left, r.allow.Caps.PerDay, r.allow.Caps.PerSecond}
 	}
@@ -155,7 +157,7 @@ func (q *Live) Plan() (*SendPlan, error) {
 		words = append(words, "--count", fmt.Sprint(p.Recipients))
 	}
 	if q.State != "" {
-		words = append(words, "--state", Quote(q.State))
+		words = append(words, "--state", task.Quote(q.State))
 	}
 	p.Run = q.From.CommandLine("realrun", s.Seed, words...)
 	return p, nil

@@ -1,4 +1,8 @@
-package task
+// Package live does what touches the network: it mails a scenario over real SMTP to Flyball's own receivers or to
+// others (Run), shows beforehand what that would send (Run.Plan, Letter), controls a run from another terminal
+// (Control), and plays a misbehaving receiver (Sink). Its questions are tasks, under the contract of package task,
+// which has the simulated runs. The commands call it.
+package live
 
 import (
 	"bytes"
@@ -14,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -27,38 +33,38 @@ import (
 	"flyball/scenarios"
 )
 
-// Live asks for a run of a scenario over real SMTP on loopback.
-type Live struct {
-	From      Source
-	List      string     // CSV file of recipients; empty: the scenario's synthetic list
-	Suppress  string     // file of addresses and whole domains (*@domain) that are not mailed
-	FoldCase  bool       // addresses that differ in upper and lower case only are duplicates
-	Template  string     // of the message; empty: a plain one of the scenario's size
-	DKIM      string     // SELECTOR=FILE of the key that signs messages; empty: they are not signed
-	Promotion Promotions // file whose parameters are used; without a file the scenario's own are
-	Receiver  string     // IP:PORT of an SMTP server that is allowed; empty: receivers that follow the model
-	Resolver  string     // IP:PORT of a name server that is allowed, for receivers that are; empty: one of the model
-	Port      int        // of the receivers that Resolver leads to
-	Outside   Outside
-	Security  Security
-	Canary    Canary
-	Scale     float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
-	State     string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
-	Resume    bool    // go on with the mailing in State
-	Metrics   string  // IP:PORT on loopback for Prometheus; empty: none
-	Keep      KeepRecipients
-	Place     // by default runs/NAME-KEY, KEY from the content
+// Run asks for a run of a scenario over real SMTP on loopback.
+type Run struct {
+	From       task.Source
+	List       string          // CSV file of recipients; empty: the scenario's synthetic list
+	Suppress   string          // file of addresses and whole domains (*@domain) that are not mailed
+	FoldCase   bool            // addresses that differ in upper and lower case only are duplicates
+	Template   string          // of the message; empty: a plain one of the scenario's size
+	DKIM       string          // SELECTOR=FILE of the key that signs messages; empty: they are not signed
+	Promotion  promote.Records // file whose parameters are used; without a file the scenario's own are
+	Receiver   string          // IP:PORT of an SMTP server that is allowed; empty: receivers that follow the model
+	Resolver   string          // IP:PORT of a name server that is allowed, for receivers that are; empty: the model's
+	Port       int             // of the receivers that Resolver leads to
+	Outside    Outside
+	Security   Security
+	Canary     Canary
+	Scale      float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
+	State      string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
+	Resume     bool    // go on with the mailing in State
+	Metrics    string  // IP:PORT on loopback for Prometheus; empty: none
+	Keep       task.KeepRecipients
+	task.Place // by default runs/NAME-KEY, KEY from the content
 }
 
 // smtpPort is the port of SMTP between servers (RFC 5321 4.5.4.2).
 const smtpPort = 25
 
-// DefaultLive returns the question about the scenario as it is.
-func DefaultLive() Live { return Live{Keep: KeepAuto, Canary: DefaultCanary(), Port: smtpPort} }
+// Default returns the question about the scenario as it is.
+func Default() Run { return Run{Keep: task.KeepAuto, Canary: DefaultCanary(), Port: smtpPort} }
 
-// Lived is a live run that has ended, or was stopped.
-type Lived struct {
-	Outcome
+// Outcome is a live run that has ended, or was stopped.
+type Outcome struct {
+	task.Outcome
 	GoOn      string // command that goes on with the mailing; empty if none can
 	Cancelled bool   // by realrun cancel
 	Broken    error  // why the run ended early and its folder is partial; nil if it did not
@@ -69,7 +75,7 @@ type Lived struct {
 }
 
 // Validate returns an error with everything in the question that makes no sense.
-func (q *Live) Validate() error {
+func (q *Run) Validate() error {
 	var wrong []error
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
@@ -77,21 +83,23 @@ func (q *Live) Validate() error {
 	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), checkMetrics(q.Metrics),
 		q.Canary.validate(q))
 	if q.Receiver != "" && q.Resolver != "" {
-		wrong = append(wrong, Fail(Usage, "--resolver: got --receiver too, want one of them"))
+		wrong = append(wrong, task.Fail(task.Usage, "--resolver: got --receiver too, want one of them"))
 	}
 	if q.Resolver != "" && (q.Port < 1 || q.Port > 65535) {
-		wrong = append(wrong, Fail(Usage, "--port: got %d, want 1 to 65535", q.Port))
+		wrong = append(wrong, task.Fail(task.Usage, "--port: got %d, want 1 to 65535", q.Port))
 	}
 	if q.Promotion.File == "" && q.Promotion.Head != "" {
-		wrong = append(wrong, Fail(Usage, "--head: got no --promotion, want the file whose last record it names"))
+		wrong = append(wrong, task.Fail(task.Usage, "--head: got no --promotion, want the file whose last record it "+
+			"names"))
 	}
 	if q.Resume && q.State == "" {
-		wrong = append(wrong, Fail(Usage, "--resume: got no --state, want the folder of the mailing to go on with"))
+		wrong = append(wrong, task.Fail(task.Usage, "--resume: got no --state, want the folder of the mailing to go "+
+			"on with"))
 	}
 	for _, set := range q.From.Set {
 		if q.Promotion.File != "" && (strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry")) {
-			wrong = append(wrong, Fail(Usage, "--set %s: got --promotion too, which sets the law and the resend "+
-				"policy: want only one of them", set))
+			wrong = append(wrong, task.Fail(task.Usage, "--set %s: got --promotion too, which sets the law and the "+
+				"resend policy: want only one of them", set))
 		}
 	}
 	return errors.Join(wrong...)
@@ -102,12 +110,12 @@ var errCancelled = errors.New("cancelled")
 
 // BadScale returns the error of a time scale out of its range.
 func BadScale(got float64) error {
-	return Fail(Usage, "--time-scale: got %g, want 0.001 to 10000", got)
+	return task.Fail(task.Usage, "--time-scale: got %g, want 0.001 to 10000", got)
 }
 
 // scale returns how many times faster than real time the run is. The time of a receiver that is not Flyball's passes as
 // fast as the clock, whatever the scenario rehearses.
-func (q *Live) scale(s *scenarios.Scenario) float64 {
+func (q *Run) scale(s *scenarios.Scenario) float64 {
 	if q.foreign() {
 		return cmp.Or(q.Scale, 1)
 	}
@@ -117,25 +125,25 @@ func (q *Live) scale(s *scenarios.Scenario) float64 {
 // Do makes the run, and compares it with the receivers' ledger and, recipient by
 // recipient, with a simulation of the same run. If ctx ends, the run stops and is
 // marked partial. Do does not write the folder.
-func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
+func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	s, text, err := q.From.Load()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(q.Validate(), q.From.learns(s)); err != nil {
+	if err := errors.Join(q.Validate(), q.From.Learns(s)); err != nil {
 		return nil, err
 	}
 	var says []string
 	if q.Promotion.File != "" {
 		var words string
-		if s, words, err = withPromoted(s, q.Promotion, time.Now()); err != nil {
+		if s, words, err = promote.With(s, q.Promotion, time.Now()); err != nil {
 			return nil, err
 		}
 		says = append(says, words)
 	}
 	scale := q.scale(s)
-	settings := append(q.words(scale), settingsOf(s)...)
-	if err := q.Check(Attributes(s, "real", 0), settings); err != nil {
+	settings := append(q.words(scale), task.SettingsOf(s)...)
+	if err := q.Check(task.Attributes(s, "real", 0), settings); err != nil {
 		return nil, err
 	}
 	kept, err := q.openState(s)
@@ -161,7 +169,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	replay := q.From.CommandLine("realrun", s.Seed, words...)
 	defer func() {
 		if v := recover(); v != nil {
-			panic(Broken{Value: v, Replay: replay, Stack: debug.Stack()})
+			panic(task.Broken{Value: v, Replay: replay, Stack: debug.Stack()})
 		}
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -179,9 +187,9 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	began := time.Now()
 	runner, err := realrun.New(s, &r.mailing.List, scale, r.outside(transport, cancel), r.ends.watch, inputs)
 	if err != nil {
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
-	keep, err := q.Keep.keeps(q.List != "", r.mailing.List.Len())
+	keep, err := q.Keep.Keeps(q.List != "", r.mailing.List.Len())
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +202,7 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		}
 		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
 			Broken: cancel}); err != nil {
-			return nil, Fail(Invalid, "--state: %s: %w", q.State, err)
+			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
 		}
 		transport.Gate = runner.Gate
 		says = append(says, r.ends.goOn(kept)...)
@@ -225,13 +233,13 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 		}
 	}
 
-	ended := header(s, scenarios.ID(s), "real", end, stopped)
+	ended := task.Header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.receivers()
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
-	ended.Host = Host(began)
+	ended.Host = task.Host(began)
 	ended.Host.Pace = r.pace(runner.Late, scale)
-	more := append(r.rejects.as(rejectsFile), archived(r.mailing.Masters())...)
+	more := append(r.rejects.As(task.RejectsFile), archived(r.mailing.Masters())...)
 	if kept != nil {
 		words, file := doubts(runner.Doubts(), r.mailing)
 		says, more = append(says, words...), append(more, file...)
@@ -245,26 +253,25 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if books != nil {
 		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
 	}
-	out := &Lived{Outcome: *outcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
+	if !stopped {
+		file, lessons := task.Learned(s, runner.Learned())
+		says, more = append(says, lessons...), append(more, file...)
+	}
+	out := &Outcome{Outcome: *task.NewOutcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
 	if books != nil {
 		out.Report.Beside = books.beside
 	}
-	if f := out.recipients; f != nil {
+	if f := out.Recipients; f != nil {
 		f.List = &r.mailing.List
 		if q.List != "" {
 			f.Addresses = r.mailing.Addresses
 		}
 	}
-	if !stopped {
-		file, lessons := learned(s, runner.Learned())
-		out.extra.More = append(out.extra.More, file...)
-		says = append(says, lessons...)
-	}
 	out.Words = slices.Concat(says, refused.words(s), r.mailing.Words(), masterWords(r.mailing.Masters()),
 		r.lookups.words(), pathWords(transport.Paths), q.Canary.words(out.Report), out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
-		out.Unkept = Fail(Undecided, "got a machine too slow for %g times real time, want one that keeps it: no "+
-			"verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
+		out.Unkept = task.Fail(task.Undecided, "got a machine too slow for %g times real time, want one that keeps "+
+			"it: no verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))
 	}
 	if !stopped && len(s.Expect) == 0 {
 		out.Nothing = r.ends.nothing()
@@ -273,25 +280,25 @@ func (q *Live) Do(ctx context.Context, watch Watch) (*Lived, error) {
 	if broken := context.Cause(ctx); broken == errCancelled {
 		out.Cancelled = true
 	} else if broken != nil && broken != context.Canceled {
-		out.Broken = refusedOr(Environment, fmt.Errorf("the run was stopped: %w", broken))
+		out.Broken = refusedOr(task.Environment, fmt.Errorf("the run was stopped: %w", broken))
 	} else if unkept != nil {
-		out.Broken = Fail(Environment, "--state: %w", unkept)
+		out.Broken = task.Fail(task.Environment, "--state: %w", unkept)
 	}
 	if kept != nil && (stopped || out.Broken != nil) {
-		out.GoOn = fmt.Sprintf("%s --state %s --resume", replay, Quote(q.State))
+		out.GoOn = fmt.Sprintf("%s --state %s --resume", replay, task.Quote(q.State))
 	}
 	return out, nil
 }
 
 // words returns the flags of the replay command.
-func (q *Live) words(scale float64) []string {
+func (q *Run) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
 		{"--template", q.Template}, {"--dkim", q.DKIM}, {"--receiver", q.Receiver}, {"--resolver", q.Resolver},
 		{"--tls", q.Security.TLS}, {"--login", q.Security.Login}, {"--allow", q.Outside.Allow},
 		{"--promotion", q.Promotion.File}} {
 		if f.value != "" {
-			words = append(words, f.name, Quote(f.value))
+			words = append(words, f.name, task.Quote(f.value))
 		}
 	}
 	if q.Resolver != "" {
@@ -300,11 +307,11 @@ func (q *Live) words(scale float64) []string {
 	if q.FoldCase {
 		words = append(words, "--fold-case")
 	}
-	return slices.Concat(words, q.Canary.flagged(), q.Keep.flagged())
+	return slices.Concat(words, q.Canary.flagged(), q.Keep.Flags())
 }
 
 // prepare checks the question and everything that it names, then opens the receivers.
-func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepared, error) {
+func (q *Run) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepared, error) {
 	r := &prepared{scenario: s, secret: own.Secret}
 	var err error
 	if r.allow, err = q.Outside.read(); err != nil {
@@ -317,9 +324,9 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepare
 		return nil, err
 	}
 	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
-		return nil, Error{Refused, err}
+		return nil, task.Error{Kind: task.Refused, Err: err}
 	} else if err != nil {
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	key := rng.New(s.Seed, 0)
 	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, own.Date, r.allow); err != nil {
@@ -330,7 +337,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepare
 	}
 	if q.Receiver != "" {
 		if err := r.allow.Probe(q.Receiver); err != nil {
-			return nil, Fail(Environment, "--receiver: %w", err)
+			return nil, task.Fail(task.Environment, "--receiver: %w", err)
 		}
 	}
 	r.ends = newEnds(r.mailing.List.Len())
@@ -347,7 +354,7 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepare
 	}
 	domains, problems := s.Domains()
 	if problems != nil {
-		return nil, Error{Invalid, errors.Join(problems...)}
+		return nil, task.Error{Kind: task.Invalid, Err: errors.Join(problems...)}
 	}
 	var plain []error
 	for i, d := range s.Destinations {
@@ -356,14 +363,14 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepare
 		}
 	}
 	if plain != nil {
-		return nil, Error{Invalid, errors.Join(plain...)}
+		return nil, task.Error{Kind: task.Invalid, Err: errors.Join(plain...)}
 	}
 	r.sink, err = sink.Open(sink.Config{Network: network, Servers: len(s.Servers),
 		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
 		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20, Key: r.secret, Dial: r.allow.Dial,
 		Domain: func(to mail.Recipient) string { return r.mailing.Address(to).Domain }, Find: domains.Find})
 	if err != nil {
-		return nil, Error{Environment, err}
+		return nil, task.Error{Kind: task.Environment, Err: err}
 	}
 	r.resolver = r.sink
 	return r, nil
@@ -371,11 +378,11 @@ func (q *Live) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepare
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time,
-	allow *dial.Allowlist) (*realrun.Mailing, *spool, error) {
+func (q *Run) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time,
+	allow *dial.Allowlist) (*realrun.Mailing, *task.Spool, error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
 		Key: secret, Date: date, Allow: allow}
-	if err := withoutList(q.List, q.Suppress, q.FoldCase); err != nil {
+	if err := task.WithoutList(q.List, q.Suppress, q.FoldCase); err != nil {
 		return nil, nil, err
 	}
 	for _, f := range []struct {
@@ -390,7 +397,7 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 		if f.name == "" {
 			continue
 		}
-		file, err := Open(f.flag, f.name, f.kind)
+		file, err := task.Open(f.flag, f.name, f.kind)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -404,15 +411,15 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 	if q.Template != "" {
 		files, err := input.FolderOf(q.Template)
 		if err != nil {
-			return nil, nil, unreadable("--template", err)
+			return nil, nil, task.Unreadable("--template", err)
 		}
 		defer files.Close()
 		src.Files = files.Read
 	}
-	var rejects *spool
+	var rejects *task.Spool
 	if q.List != "" {
 		var err error
-		if rejects, err = newSpool(); err != nil {
+		if rejects, err = task.NewSpool(); err != nil {
 			return nil, nil, err
 		}
 		src.Rejects = rejects
@@ -420,11 +427,11 @@ func (q *Live) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date
 	m, err := realrun.NewMailing(s, key, src)
 	switch {
 	case errors.Is(err, dial.ErrRefused):
-		return nil, nil, Error{Refused, err}
+		return nil, nil, task.Error{Kind: task.Refused, Err: err}
 	case err != nil:
-		err = Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
-		err = Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)
-		return nil, nil, Error{Invalid, err}
+		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
+		err = task.Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)
+		return nil, nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return m, rejects, nil
 }

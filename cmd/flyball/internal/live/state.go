@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
@@ -49,7 +50,7 @@ type kept struct {
 }
 
 // openState opens the folder for the mailing of a question. It returns nil if there is no folder.
-func (q *Live) openState(s *scenarios.Scenario) (st *state, err error) {
+func (q *Run) openState(s *scenarios.Scenario) (st *state, err error) {
 	if q.State == "" {
 		return nil, nil
 	}
@@ -61,7 +62,7 @@ func (q *Live) openState(s *scenarios.Scenario) (st *state, err error) {
 	files := durable.Files(q.State)
 	if !q.Resume {
 		if err := files.Make(); err != nil {
-			return nil, Fail(Environment, "--state: %w", err)
+			return nil, task.Fail(task.Environment, "--state: %w", err)
 		}
 	}
 	if err := st.open(q, files, digest); err != nil {
@@ -71,58 +72,58 @@ func (q *Live) openState(s *scenarios.Scenario) (st *state, err error) {
 	return st, nil
 }
 
-func (st *state) open(q *Live, files durable.Files, digest journal.ID) (err error) {
+func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error) {
 	name := filepath.Join(st.dir, "mailing")
 	var lines durable.Lines
 	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("flyball mailing 1 %x", digest), !q.Resume)
 	if other := new(durable.OtherLog); errors.As(err, &other) {
-		return Fail(Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, seed, "+
-			"list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
+		return task.Fail(task.Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, "+
+			"seed, list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
 	}
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return Fail(Usage, "--state: %s: got a folder that another run uses, want one at a time", st.dir)
+		return task.Fail(task.Usage, "--state: %s: got a folder that another run uses, want one at a time", st.dir)
 	case errors.Is(err, os.ErrNotExist) && q.Resume:
-		return Fail(Usage, "--resume: got no mailing in %s, want one that was begun", st.dir)
+		return task.Fail(task.Usage, "--resume: got no mailing in %s, want one that was begun", st.dir)
 	case errors.Is(err, durable.ErrDamaged):
 		damage := new(durable.Damage)
 		errors.As(err, &damage)
-		return Fail(Invalid, "--state: %s:%d: %s: want the file as a run left it, or a new folder", name, damage.Line,
-			damage.Text)
+		return task.Fail(task.Invalid, "--state: %s:%d: %s: want the file as a run left it, or a new folder", name,
+			damage.Line, damage.Text)
 	case err != nil:
-		return Fail(Environment, "--state: %w", err)
+		return task.Fail(task.Environment, "--state: %w", err)
 	}
 	if len(lines.Records) > 1 {
 		st.masters = lines.Records[1]
 	}
 	if st.journal, st.before, err = journal.Open(files, digest); err == nil && !q.Resume {
 		if st.resumed() {
-			return Fail(Usage, "--state: %s: got a mailing that was begun, want --resume too to go on with it, or a "+
-				"new folder", st.dir)
+			return task.Fail(task.Usage, "--state: %s: got a mailing that was begun, want --resume too to go on with "+
+				"it, or a new folder", st.dir)
 		}
 	}
 	if errors.Is(err, journal.ErrMissing) {
 		st.journal, err = journal.Create(files, digest)
 	}
 	if damage := new(journal.Damage); errors.As(err, &damage) {
-		return Fail(Invalid, "--state: %s/%w", st.dir, err)
+		return task.Fail(task.Invalid, "--state: %s/%w", st.dir, err)
 	}
 	if err != nil {
-		return Fail(Environment, "--state: %s: %w", st.dir, err)
+		return task.Fail(task.Environment, "--state: %s: %w", st.dir, err)
 	}
 	if len(lines.Records) < 2 && st.resumed() {
 		// With another key, a message that is sent again would have other bytes.
-		return Fail(Invalid, "--state: %s:%d: got the end of the file and a journal with facts, want date, key and "+
-			"masters with which the mailing began", name, len(lines.Records)+2)
+		return task.Fail(task.Invalid, "--state: %s:%d: got the end of the file and a journal with facts, want date, "+
+			"key and masters with which the mailing began", name, len(lines.Records)+2)
 	}
 	if len(lines.Records) > 0 {
 		if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
-			return Fail(Invalid, "--state: %s:2: got no date and key: %w", name, err)
+			return task.Fail(task.Invalid, "--state: %s:2: got no date and key: %w", name, err)
 		}
 		return nil
 	}
 	if err := st.begin(); err != nil {
-		return Fail(Environment, "--state: %w", err)
+		return task.Fail(task.Environment, "--state: %w", err)
 	}
 	return nil
 }
@@ -172,14 +173,14 @@ func (st *state) letter(masters []message.Master) error {
 		return err
 	case st.masters == nil:
 		if err := st.archive(masters); err != nil {
-			return Fail(Environment, "--state: %w", err)
+			return task.Fail(task.Environment, "--state: %w", err)
 		}
 		if err := errors.Join(st.log.Append(text), st.log.Sync()); err != nil {
-			return Fail(Environment, "--state: %w", err)
+			return task.Fail(task.Environment, "--state: %w", err)
 		}
 	case !bytes.Equal(st.masters, text):
-		return Fail(Usage, "--state: %s: got a letter with other files, want those with which the mailing began",
-			st.dir)
+		return task.Fail(task.Usage, "--state: %s: got a letter with other files, want those with which the mailing "+
+			"began", st.dir)
 	}
 	return nil
 }
@@ -205,7 +206,7 @@ func (st *state) resumed() bool { return st != nil && len(st.before.Entries) > 0
 
 // kind returns words for the kind of receivers. What receivers of one kind took, those of another have not: a mailing
 // that is rehearsed must not count as delivered.
-func (q *Live) kind() string {
+func (q *Run) kind() string {
 	switch {
 	case q.Outside.Allow != "":
 		return "receivers of an allowlist"
@@ -217,7 +218,7 @@ func (q *Live) kind() string {
 
 // digest returns a digest of all that decides who gets which message: scenario and seed, list and letter, and the kind
 // of receivers.
-func (q *Live) digest(s *scenarios.Scenario) (id journal.ID, err error) {
+func (q *Run) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d %v %s\n", scenarios.ID(s), s.Seed, q.FoldCase, q.kind())
 	for _, f := range []struct {
@@ -227,20 +228,20 @@ func (q *Live) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 		{"--template", q.Template, input.Template}} {
 		one := sha256.New()
 		if f.name != "" {
-			file, err := Open(f.flag, f.name, f.kind)
+			file, err := task.Open(f.flag, f.name, f.kind)
 			if err != nil {
 				return id, err
 			}
 			_, err = io.Copy(one, file)
 			file.Close()
 			if err != nil {
-				return id, Fail(Environment, "%s: %w", f.flag, err)
+				return id, task.Fail(task.Environment, "%s: %w", f.flag, err)
 			}
 		}
 		fmt.Fprintf(h, "%s %x\n", f.flag, one.Sum(nil))
 	}
 	if _, file, signs := strings.Cut(q.DKIM, "="); signs {
-		key, err := ReadFile("--dkim", file, input.Key)
+		key, err := task.ReadFile("--dkim", file, input.Key)
 		if err != nil {
 			return id, err
 		}

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"crypto/tls"
@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
 	"flyball/realrun/wire"
 )
@@ -17,22 +18,22 @@ type Security struct {
 }
 
 // validate returns an error unless q leads to receivers that can be asked for protection.
-func (v *Security) validate(q *Live) error {
+func (v *Security) validate(q *Run) error {
 	switch {
 	case v.TLS != "" && !slices.Contains(wire.Encryptions, v.TLS):
-		return Fail(Usage, "--tls: got %q, want one of %s", v.TLS, strings.Join(wire.Encryptions, ", "))
+		return task.Fail(task.Usage, "--tls: got %q, want one of %s", v.TLS, strings.Join(wire.Encryptions, ", "))
 	case v.TLS != "" && !q.foreign():
-		return Fail(Usage, "--tls: got %s, want --receiver or --resolver too: Flyball's own receivers do not encrypt",
-			v.TLS)
+		return task.Fail(task.Usage, "--tls: got %s, want --receiver or --resolver too: Flyball's own receivers do "+
+			"not encrypt", v.TLS)
 	case v.Login != "" && !q.foreign():
-		return Fail(Usage, "--login: got %q, want --receiver or --resolver too: Flyball's own receivers ask for none",
-			v.Login)
+		return task.Fail(task.Usage, "--login: got %q, want --receiver or --resolver too: Flyball's own receivers "+
+			"ask for none", v.Login)
 	}
 	return nil
 }
 
 // read returns how sessions are protected.
-func (v *Security) read(q *Live) (s wire.Security, err error) {
+func (v *Security) read(q *Run) (s wire.Security, err error) {
 	if !q.foreign() {
 		return s, nil
 	}
@@ -46,11 +47,11 @@ func (v *Security) read(q *Live) (s wire.Security, err error) {
 	}
 	text, err := input.Read(v.Login, input.Password)
 	if err != nil {
-		return s, unreadable("--login", err)
+		return s, task.Unreadable("--login", err)
 	}
 	s.Login, err = readLogin(string(text))
 	if err != nil {
-		return s, Fail(Invalid, "--login: %s: %w", v.Login, err)
+		return s, task.Fail(task.Invalid, "--login: %s: %w", v.Login, err)
 	}
 	return s, nil
 }

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
 	"flyball/realrun/promotion"
 	"flyball/reports/run"
@@ -26,38 +28,39 @@ const canaryAttempts = 20
 // DefaultCanary returns no canary, with guards for one.
 func DefaultCanary() Canary { return Canary{Bounces: 0.05, Deferrals: 0.2} }
 
-func (c *Canary) validate(q *Live) error {
+func (c *Canary) validate(q *Run) error {
 	share := func(v float64) bool { return v >= 0 && v <= 1 }
 	switch {
 	case !(c.Share >= 0 && c.Share < 1):
-		return Fail(Usage, "--canary: got %g, want a share of the mailing such as 5%%", c.Share)
+		return task.Fail(task.Usage, "--canary: got %g, want a share of the mailing such as 5%%", c.Share)
 	case !share(c.Bounces) || !share(c.Deferrals):
-		return Fail(Usage, "--canary-bounces, --canary-deferrals: got %g and %g, want shares of an interval's attempts",
-			c.Bounces, c.Deferrals)
+		return task.Fail(task.Usage, "--canary-bounces, --canary-deferrals: got %g and %g, want shares of an "+
+			"interval's attempts", c.Bounces, c.Deferrals)
 	case c.Share > 0 && q.Promotion.File == "":
-		return Fail(Usage, "--canary: got no --promotion, want the records of what is tried and what it returns to")
+		return task.Fail(task.Usage, "--canary: got no --promotion, want the records of what is tried and what it "+
+			"returns to")
 	case c.Share > 0 && q.State != "":
-		return Fail(Usage, "--canary: got --state too, want one of them: a mailing that goes on would begin its trial "+
-			"again")
+		return task.Fail(task.Usage, "--canary: got --state too, want one of them: a mailing that goes on would "+
+			"begin its trial again")
 	}
 	return nil
 }
 
 // tried returns the scenario with the trial of its law over n recipients, if there is one.
-func (c *Canary) tried(s *scenarios.Scenario, from Promotions, n int) (*scenarios.Scenario, error) {
+func (c *Canary) tried(s *scenarios.Scenario, from promote.Records, n int) (*scenarios.Scenario, error) {
 	if c.Share == 0 {
 		return s, nil
 	}
 	all, err := promotion.Open(from.File, from.Head)
 	if err != nil {
-		return nil, unpromoted("--promotion", err)
+		return nil, promote.Unpromoted("--promotion", err)
 	}
 	if len(all) < 2 {
-		return nil, Fail(Refused, "--canary: %s: got one record, want one before it to return to", from.File)
+		return nil, task.Fail(task.Refused, "--canary: %s: got one record, want one before it to return to", from.File)
 	}
 	before, err := all[len(all)-2].Load(from.File)
 	if err != nil {
-		return nil, unpromoted("--promotion "+from.File, err)
+		return nil, promote.Unpromoted("--promotion "+from.File, err)
 	}
 	var others []string
 	for _, d := range before.Differences(s.Parameters()) {
@@ -66,11 +69,12 @@ func (c *Canary) tried(s *scenarios.Scenario, from Promotions, n int) (*scenario
 		}
 	}
 	if others != nil {
-		return nil, Fail(Refused, "--canary: %s: promotions %d and %d differ in %s, want them to differ in the law "+
-			"alone", from.File, len(all)-1, len(all), strings.Join(others, ", "))
+		return nil, task.Fail(task.Refused, "--canary: %s: promotions %d and %d differ in %s, want them to differ in "+
+			"the law alone", from.File, len(all)-1, len(all), strings.Join(others, ", "))
 	}
 	if s.OneGovernor() {
-		return nil, Fail(Refused, "--canary: governor.scope: got one governor of all servers, want one of each")
+		return nil, task.Fail(task.Refused, "--canary: governor.scope: got one governor of all servers, want one of "+
+			"each")
 	}
 	return s.Tried(governor.Canary{Before: before.Governor, Bounces: c.Bounces, Deferrals: c.Deferrals,
 		Attempts: canaryAttempts, Deliveries: uint64(math.Ceil(c.Share * float64(n) / float64(len(s.Servers))))}), nil

@@ -1,4 +1,6 @@
-package task
+// Package promote records which parameters, shown to be good in simulations, may go to live servers (Add), and finds
+// those in force (Records). Its question is a task, under the contract of package task.
+package promote
 
 import (
 	"bytes"
@@ -12,6 +14,7 @@ import (
 	"time"
 	"unicode"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/realrun/promotion"
 	"flyball/reports/ensemble"
@@ -22,65 +25,66 @@ import (
 	"flyball/scenarios/study"
 )
 
-// Promotions is a file of promotion records.
-type Promotions struct {
+// Records is a file of promotion records.
+type Records struct {
 	File string
 	Head promotion.Head // the last record must have it; empty: the one in the file FILE.head
 }
 
-// Promote asks to record that the parameters of a simulated scenario may go to live
+// Add asks to record that the parameters of a simulated scenario may go to live
 // servers.
-type Promote struct {
+type Add struct {
 	Dir      string // folder of replications, or of a search
 	Scenario string // whose parameters are promoted, if a search has several that differ in them
 	By, Note string // the responsible person, and the reason
 	Lasts    time.Duration
-	Records  Promotions // file that the record is added to
-	Revision string     // of flyball
+	Records  Records // file that the record is added to
+	Revision string  // of flyball
 }
 
-// DefaultPromote returns a question without a folder and without By.
-func DefaultPromote() Promote {
-	return Promote{Lasts: 30 * 24 * time.Hour, Records: Promotions{File: "promotions.jsonl"}}
+// Default returns a question without a folder and without By.
+func Default() Add {
+	return Add{Lasts: 30 * 24 * time.Hour, Records: Records{File: "promotions.jsonl"}}
 }
 
-// Promoted is a record that was added.
-type Promoted struct {
+// Added is a record that was added.
+type Added struct {
 	Record promotion.Record
 	Law    string // name of the promoted governor law
 }
 
 // Validate returns an error with everything in the question that makes no sense.
-func (q *Promote) Validate() error {
+func (q *Add) Validate() error {
 	var wrong []error
 	switch {
 	case q.By == "":
-		wrong = append(wrong, Fail(Usage, "--by: got none, want the person who is responsible"))
+		wrong = append(wrong, task.Fail(task.Usage, "--by: got none, want the person who is responsible"))
 	case !conf.Printable(q.By):
-		wrong = append(wrong, Fail(Usage, "--by: got %q, want printable characters, at most 64", q.By))
+		wrong = append(wrong, task.Fail(task.Usage, "--by: got %q, want printable characters, at most 64", q.By))
 	}
 	if strings.ContainsFunc(q.Note, unicode.IsControl) {
-		wrong = append(wrong, Fail(Usage, "--note: got %q, want one line without control characters", q.Note))
+		wrong = append(wrong, task.Fail(task.Usage, "--note: got %q, want one line without control characters", q.Note))
 	}
 	if q.Lasts < promotion.Shortest || q.Lasts > promotion.Longest {
-		wrong = append(wrong, Fail(Usage, "--for: got %s, want 1m to 366d", q.Lasts))
+		wrong = append(wrong, task.Fail(task.Usage, "--for: got %s, want 1m to 366d", q.Lasts))
 	}
 	return errors.Join(wrong...)
 }
 
 // Do adds a record. It refuses parameters that the folder does not show to be good.
-func (q *Promote) Do() (*Promoted, error) {
+func (q *Add) Do() (*Added, error) {
 	if err := q.Validate(); err != nil {
 		return nil, err
 	}
-	if err := WrongFile(q.Dir); err != nil {
+	if err := task.WrongFile(q.Dir); err != nil {
 		return nil, err
 	}
 	if tuning.IsFolder(q.Dir) {
 		return q.fromSearch()
 	}
 	if q.Scenario != "" {
-		return nil, Fail(Usage, "--scenario: got %q, want none: %s is not the folder of a search", q.Scenario, q.Dir)
+		return nil, task.Fail(task.Usage, "--scenario: got %q, want none: %s is not the folder of a search", q.Scenario,
+			q.Dir)
 	}
 	return q.fromEnsemble()
 }
@@ -88,74 +92,73 @@ func (q *Promote) Do() (*Promoted, error) {
 // Read returns all records, and the record in force at now with its parameters. If
 // the chain is whole and no record is in force, it returns an error and the records,
 // which are then not nil.
-func (p Promotions) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters,
+func (p Records) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters,
 	err error) {
 	all, headless := promotion.Open(p.File, p.Head)
 	if headless != nil {
 		if !errors.Is(headless, promotion.ErrNoHead) {
 			all = nil
 		}
-		return all, current, with, unpromoted("--record", headless)
+		return all, current, with, Unpromoted("--record", headless)
 	}
 	if all == nil {
 		all = []promotion.Record{}
 	}
 	if current, with, err = inForce(all, p.File, now); err != nil {
-		err = unpromoted("--record", err)
+		err = Unpromoted("--record", err)
 	}
 	return all, current, with, err
 }
 
-// unpromoted gives an error of the promotion records that flag names its kind.
-func unpromoted(flag string, err error) error {
+// Unpromoted gives an error of the promotion records that flag names its kind.
+func Unpromoted(flag string, err error) error {
 	var invalid *promotion.Invalid
 	switch {
 	case errors.As(err, &invalid):
-		return Error{Invalid, err}
+		return task.Error{Kind: task.Invalid, Err: err}
 	case errors.Is(err, promotion.ErrRefused):
-		return Fail(Refused, "%s: %w", flag, err)
+		return task.Fail(task.Refused, "%s: %w", flag, err)
 	}
-	return unreadable(flag, err)
+	return task.Unreadable(flag, err)
 }
 
 // fromEnsemble promotes the parameters of a folder of replications.
-func (q *Promote) fromEnsemble() (none *Promoted, err error) {
+func (q *Add) fromEnsemble() (none *Added, err error) {
 	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return none, Fail(Usage, "promote: %w", err)
+		return none, task.Fail(task.Usage, "promote: %w", err)
 	}
 	n, err := folder.Replications(dir)
 	if err != nil {
-		return none, Error{Invalid, err}
+		return none, task.Error{Kind: task.Invalid, Err: err}
 	}
 	if n < promotion.MinReplications {
-		return none, Fail(Refused, "%s: replications: got %d, want %d or more: one run is one random draw (flyball "+
-			"run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
+		return none, task.Fail(task.Refused, "%s: replications: got %d, want %d or more: one run is one random draw "+
+			"(flyball run ... --replications 20)", dir, max(n, 1), promotion.MinReplications)
 	}
 	e, x, err := ensemble.Read(dir)
 	if err != nil {
-		return none, Error{Invalid, err}
+		return none, task.Error{Kind: task.Invalid, Err: err}
 	}
 	s, err := scenarios.Load(filepath.Join(dir, "scenario.resolved.toml"), x.ResolvedTOML, nil)
 	if err != nil {
-		return none, Error{Invalid, err}
+		return none, task.Error{Kind: task.Invalid, Err: err}
 	}
 	if scenarios.ID(s) != e.ScenarioID {
-		return none, Fail(Invalid, "%s: the scenario is %.12s, but the results are of scenario %.12s", dir,
+		return none, task.Fail(task.Invalid, "%s: the scenario is %.12s, but the results are of scenario %.12s", dir,
 			scenarios.ID(s), e.ScenarioID)
 	}
 	if e.Replications != n || len(e.Expectations) != len(s.Expect) {
-		return none, Fail(Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as in "+
-			"manifest.json and %d as in the scenario",
-			dir, e.Replications, len(e.Expectations), n, len(s.Expect))
+		return none, task.Fail(task.Invalid, "%s: summary.json: got %d replications and %d expectations, want %d as "+
+			"in manifest.json and %d as in the scenario", dir, e.Replications, len(e.Expectations), n, len(s.Expect))
 	}
 	if e.Partial {
-		return none, Fail(Refused, "%s is partial: it was stopped before its end", dir)
+		return none, task.Fail(task.Refused, "%s is partial: it was stopped before its end", dir)
 	}
 	for _, v := range e.Expectations {
 		if v.Met < e.Replications {
-			return none, Fail(Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric, v.Op,
-				float64(v.Limit), e.Replications-v.Met, e.Replications)
+			return none, task.Fail(task.Refused, "%s: %s %s %g was missed in %d of %d replications", dir, v.Metric,
+				v.Op, float64(v.Limit), e.Replications-v.Met, e.Replications)
 		}
 	}
 	rec.Shown = promotion.Shown{Scenario: e.Name, ScenarioID: e.ScenarioID, Seed: e.Seed, Replications: e.Replications,
@@ -171,45 +174,45 @@ func (q *Promote) fromEnsemble() (none *Promoted, err error) {
 }
 
 // record adds a record of the parameters of s to its file.
-func (q *Promote) record(rec promotion.Record, s *scenarios.Scenario) (none *Promoted, err error) {
+func (q *Add) record(rec promotion.Record, s *scenarios.Scenario) (none *Added, err error) {
 	p := s.Parameters()
 	if err := promotion.CheckFaults(p); err != nil {
-		return none, Error{Refused, err}
+		return none, task.Error{Kind: task.Refused, Err: err}
 	}
 	rec.Parameters = string(p.TOML())
 	rec, err = promotion.Add(q.Records.File, q.Records.Head, rec, time.Now, q.Lasts)
 	if errors.Is(err, fs.ErrNotExist) { // the folder of the records is missing
-		return none, Fail(Environment, "--record: %w", err)
+		return none, task.Fail(task.Environment, "--record: %w", err)
 	}
 	if err != nil {
-		return none, unpromoted("--record", err)
+		return none, Unpromoted("--record", err)
 	}
-	return &Promoted{rec, s.Governor.Law}, nil
+	return &Added{rec, s.Governor.Law}, nil
 }
 
 // fromSearch promotes the winner of a search.
-func (q *Promote) fromSearch() (none *Promoted, err error) {
+func (q *Add) fromSearch() (none *Added, err error) {
 	dir, rec := q.Dir, promotion.Record{By: q.By, Note: q.Note}
 	t, err := tuning.Read(dir)
 	if err != nil {
-		return none, Error{Invalid, err}
+		return none, task.Error{Kind: task.Invalid, Err: err}
 	}
 	h := t.HeldOut
 	switch {
 	case h == nil:
-		return none, Fail(Refused, "%s: the search found nothing better than the present values", dir)
+		return none, task.Fail(task.Refused, "%s: the search found nothing better than the present values", dir)
 	case h.Replications < promotion.MinReplications:
-		return none, Fail(Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
+		return none, task.Fail(task.Refused, "%s: held-out replications: got %d, want %d or more", dir, h.Replications,
 			promotion.MinReplications)
 	case t.Verdict != study.ShownBetter:
-		return none, Fail(Refused, "%s: %s", dir, t.Answer()[0])
+		return none, task.Fail(task.Refused, "%s: %s", dir, t.Answer()[0])
 	case len(h.Missed) > 0:
-		return none, Fail(Refused, "%s: the winner misses %s", dir, h.Missed[0])
+		return none, task.Fail(task.Refused, "%s: the winner misses %s", dir, h.Missed[0])
 	}
 	for _, set := range t.Winner.Set {
 		if !strings.HasPrefix(set, "governor.") && !strings.HasPrefix(set, "retry.") {
-			return none, Fail(Refused, "%s: %s is part of the winner, but only [governor] and [retry] can be promoted",
-				dir, set)
+			return none, task.Fail(task.Refused, "%s: %s is part of the winner, but only [governor] and [retry] can "+
+				"be promoted", dir, set)
 		}
 	}
 	at, err := pickScenario(t, q.Scenario)
@@ -218,7 +221,7 @@ func (q *Promote) fromSearch() (none *Promoted, err error) {
 	}
 	s, err := scenarios.Load(filepath.Join(dir, t.Best[at].Scenario), t.Best[at].Text, nil)
 	if err != nil {
-		return none, Error{Invalid, err}
+		return none, task.Error{Kind: task.Invalid, Err: err}
 	}
 	name := t.Scenarios[at]
 	rec.Shown = promotion.Shown{Scenario: s.Name, ScenarioID: scenarios.ID(s), Seed: t.Seed,
@@ -256,7 +259,7 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 	if name != "" {
 		i := slices.Index(t.Scenarios, name)
 		if i < 0 {
-			return 0, Fail(Usage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
+			return 0, task.Fail(task.Usage, "--scenario: got %q, want one of %s", name, strings.Join(t.Scenarios, ", "))
 		}
 		return i, nil
 	}
@@ -264,12 +267,12 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 	for i := range t.Scenarios {
 		s, err := scenarios.Load(t.Best[i].Scenario, t.Best[i].Text, nil)
 		if err != nil {
-			return 0, Error{Invalid, err}
+			return 0, task.Error{Kind: task.Invalid, Err: err}
 		}
 		p := s.Parameters().TOML()
 		if i > 0 && !bytes.Equal(p, first) {
-			return 0, Fail(Usage, "the scenarios of the search differ in [governor] or [retry] beyond the tuned "+
-				"keys: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
+			return 0, task.Fail(task.Usage, "the scenarios of the search differ in [governor] or [retry] beyond the "+
+				"tuned keys: want --scenario, one of %s", strings.Join(t.Scenarios, ", "))
 		}
 		first = p
 	}
@@ -286,26 +289,26 @@ func inForce(all []promotion.Record, file string, now time.Time) (promotion.Reco
 	return r, p, err
 }
 
-// withPromoted returns the scenario with the parameters that are in force at now, and
+// With returns the scenario with the parameters that are in force at now, and
 // a line that describes them.
-func withPromoted(s *scenarios.Scenario, from Promotions, now time.Time) (*scenarios.Scenario, string, error) {
-	if err := WrongFolder(from.File, scenarios.Promotions); err != nil {
+func With(s *scenarios.Scenario, from Records, now time.Time) (*scenarios.Scenario, string, error) {
+	if err := task.WrongFolder(from.File, scenarios.Promotions); err != nil {
 		return nil, "", err
 	}
 	all, err := promotion.Open(from.File, from.Head)
 	if err != nil {
-		if other := Mistaken(err, from.File, scenarios.Promotions, scenarios.AJSON); other != err {
+		if other := task.Mistaken(err, from.File, scenarios.Promotions, scenarios.AJSON); other != err {
 			return nil, "", other
 		}
-		return nil, "", unpromoted("--promotion", err)
+		return nil, "", Unpromoted("--promotion", err)
 	}
 	r, p, err := inForce(all, from.File, now)
 	if err != nil {
-		return nil, "", unpromoted("--promotion "+from.File, err)
+		return nil, "", Unpromoted("--promotion "+from.File, err)
 	}
 	with, err := s.Changed(func(s *scenarios.Scenario) { s.Governor, s.Retry = p.Governor, p.Retry })
 	if err != nil {
-		return nil, "", Fail(Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
+		return nil, "", task.Fail(task.Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
 	}
 	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
 		p.Governor.Law, r.Number, from.File, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))

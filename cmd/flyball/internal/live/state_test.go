@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
@@ -17,12 +18,12 @@ import (
 // What a rehearsal delivered has not reached the receivers of another kind: the mailing does not go on with these.
 func TestAMailingGoesOnWithOneKindOfReceivers(t *testing.T) {
 	s := scenarios.Default()
-	open := func(q Live) error {
+	open := func(q Run) error {
 		st, err := q.openState(&s)
 		st.Close()
 		return err
 	}
-	kinds := []Live{{}, {Receiver: "127.0.0.1:2525"},
+	kinds := []Run{{}, {Receiver: "127.0.0.1:2525"},
 		{Receiver: "127.0.0.1:2525", Outside: Outside{Allow: "allow.toml"}}}
 	for i, q := range kinds {
 		q.State = filepath.Join(t.TempDir(), "state")
@@ -32,8 +33,9 @@ func TestAMailingGoesOnWithOneKindOfReceivers(t *testing.T) {
 		for j, other := range kinds {
 			other.State, other.Resume = q.State, true
 			err := open(other)
-			var wrong Error
-			refused := errors.As(err, &wrong) && wrong.Kind == Usage && strings.Contains(err.Error(), "another mailing")
+			var wrong task.Error
+			refused := errors.As(err, &wrong) && wrong.Kind == task.Usage &&
+				strings.Contains(err.Error(), "another mailing")
 			if i == j && err != nil || i != j && !refused {
 				t.Errorf("begun with kind %d, goes on with kind %d: got %v", i, j, err)
 			}

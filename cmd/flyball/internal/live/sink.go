@@ -1,8 +1,9 @@
-package task
+package live
 
 import (
 	"context"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/fault"
 	"flyball/internal/input"
 	"flyball/realrun/faulty"
@@ -22,17 +23,17 @@ type Sink struct {
 
 // Do plays the receiver until its sessions are over or ctx ends, and returns it.
 func (q *Sink) Do(ctx context.Context) (*faulty.Receiver, error) {
-	text, err := ReadFile("--script", q.Script, input.Fault)
+	text, err := task.ReadFile("--script", q.Script, input.Fault)
 	if err != nil {
 		return nil, err
 	}
 	s, err := fault.Parse(q.Script, text)
 	if err != nil {
-		return nil, Fail(Invalid, "%w", err)
+		return nil, task.Fail(task.Invalid, "%w", err)
 	}
 	r, err := faulty.Listen(s, q.Port, q.Scale, q.Heard)
 	if err != nil {
-		return nil, Fail(Environment, "%w", err)
+		return nil, task.Fail(task.Environment, "%w", err)
 	}
 	defer r.Close()
 	if q.Begun != nil {

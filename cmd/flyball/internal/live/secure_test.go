@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"os"
@@ -38,7 +38,7 @@ func TestSecurity(t *testing.T) {
 		{"a login of one line", Security{Login: write("one", "me:secret\n", 0o600)}, true, 0,
 			"got 1 lines, want two: the user, and the password"},
 	} {
-		q := DefaultLive()
+		q := Default()
 		if v.foreign {
 			q.Receiver = "127.0.0.1:25"
 		}

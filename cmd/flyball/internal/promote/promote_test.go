@@ -1,4 +1,4 @@
-package task
+package promote
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func TestRecordsAreAddedOneByOne(t *testing.T) {
 	add := func(by string) {
 		rec := promotion.Record{By: by, Shown: promotion.Shown{Scenario: "quickstart",
 			Replications: promotion.MinReplications}}
-		q := Promote{Lasts: time.Hour, Records: Promotions{File: link}}
+		q := Add{Lasts: time.Hour, Records: Records{File: link}}
 		if _, err := q.record(rec, s); err != nil {
 			t.Error(err)
 		}

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/engine/remote"
 	"flyball/internal/durable"
@@ -27,8 +28,8 @@ import (
 	"flyball/scenarios"
 )
 
-// LiveStatus is how far a live run is, or how far the mailing in a folder is that no run uses.
-type LiveStatus struct {
+// Status is how far a live run is, or how far the mailing in a folder is that no run uses.
+type Status struct {
 	Schema        string  `json:"schema"`
 	SchemaVersion int     `json:"schema_version"`
 	State         string  `json:"state"` // running, paused, stopping or stopped
@@ -43,29 +44,29 @@ type LiveStatus struct {
 	Ambiguous     int     `json:"ambiguous_attempts"`
 
 	// Of a run that is under way:
-	Rate         float64            `json:"delivered_per_h,omitempty"` // since it began
-	Waiting      int                `json:"waiting_at_gate,omitempty"`
-	Servers      []LiveServer       `json:"servers,omitempty"`
-	Destinations []LiveDestinations `json:"destinations,omitempty"`
-	LastReply    string             `json:"last_reply,omitempty"`
-	Out          string             `json:"out,omitempty"` // an estimate in words of when the mailing is out
+	Rate         float64             `json:"delivered_per_h,omitempty"` // since it began
+	Waiting      int                 `json:"waiting_at_gate,omitempty"`
+	Servers      []ServerStatus      `json:"servers,omitempty"`
+	Destinations []DestinationStatus `json:"destinations,omitempty"`
+	LastReply    string              `json:"last_reply,omitempty"`
+	Out          string              `json:"out,omitempty"` // an estimate in words of when the mailing is out
 }
 
-// LiveServer is a delivering server of a live run.
-type LiveServer struct {
+// ServerStatus is a delivering server of a live run.
+type ServerStatus struct {
 	Name      string `json:"name"`
 	Available int    `json:"available"` // C, rounded down
 	Allocated int    `json:"allocated"`
 }
 
-// LiveDestinations is a destination of a live run.
-type LiveDestinations struct {
+// DestinationStatus is a destination of a live run.
+type DestinationStatus struct {
 	Name     string `json:"name"`
 	Deferred uint64 `json:"deferred"` // attempts after which a recipient was to be resent
 }
 
 // Text returns the status in lines.
-func (s *LiveStatus) Text() []string {
+func (s *Status) Text() []string {
 	final := s.Recipients - s.Pending
 	share := 0.0
 	if s.Recipients > 0 {
@@ -103,8 +104,8 @@ func (s *LiveStatus) Text() []string {
 	return lines
 }
 
-func newStatus(state string, now vt.Time, total uint64, count [mail.Statuses]uint64) *LiveStatus {
-	return &LiveStatus{Schema: "flyball/live-status", SchemaVersion: 1, State: state, Time: now.Seconds(),
+func newStatus(state string, now vt.Time, total uint64, count [mail.Statuses]uint64) *Status {
+	return &Status{Schema: "flyball/live-status", SchemaVersion: 1, State: state, Time: now.Seconds(),
 		Recipients: total, Delivered: count[mail.Done], Failed: count[mail.Failed], Suppressed: count[mail.Suppressed],
 		Held: count[mail.Held], Pending: count[mail.Pending]}
 }
@@ -138,7 +139,7 @@ func (c *controlled) answer(request string) (any, error) {
 	return c.status()
 }
 
-func (c *controlled) status() (v *LiveStatus, err error) {
+func (c *controlled) status() (v *Status, err error) {
 	err = c.runner.Do(func(now vt.Time) {
 		s := c.runner.Status(now)
 		state := "running"
@@ -154,17 +155,17 @@ func (c *controlled) status() (v *LiveStatus, err error) {
 			v.Rate = float64(v.Delivered-c.before) / hours
 		}
 		for i, n := range s.Servers {
-			v.Servers = append(v.Servers, LiveServer{c.scenario.Servers[i].Name, n.Available, n.Allocated})
+			v.Servers = append(v.Servers, ServerStatus{c.scenario.Servers[i].Name, n.Available, n.Allocated})
 		}
 		for i, n := range s.Deferred {
-			v.Destinations = append(v.Destinations, LiveDestinations{c.scenario.Destinations[i].Name, n})
+			v.Destinations = append(v.Destinations, DestinationStatus{c.scenario.Destinations[i].Name, n})
 		}
 		if last := c.ends.last; last.Code > 0 {
 			v.LastReply = fmt.Sprintf("%d at %s", last.Code, last.Stage)
 		} else if last.Fault != mail.NoFault {
 			v.LastReply = fmt.Sprintf("%s at %s", last.Fault, last.Stage)
 		}
-		v.Out = out(c.scenario.Clock(), s.Forecast)
+		v.Out = task.WhenOut(c.scenario.Clock(), s.Forecast)
 	})
 	return v, err
 }
@@ -218,7 +219,7 @@ func (c *controlled) serve(dir, metrics string) (end func(), err error) {
 	if dir != "" {
 		s, err := control.Listen(dir, c.answer)
 		if err != nil {
-			return nil, Fail(Environment, "--state: %w", err)
+			return nil, task.Fail(task.Environment, "--state: %w", err)
 		}
 		ends = append(ends, s.Close)
 	}
@@ -226,7 +227,7 @@ func (c *controlled) serve(dir, metrics string) (end func(), err error) {
 		l, err := net.Listen("tcp", metrics)
 		if err != nil {
 			end()
-			return nil, Fail(Environment, "--metrics: %w", err)
+			return nil, task.Fail(task.Environment, "--metrics: %w", err)
 		}
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /metrics", c.metrics)
@@ -245,9 +246,10 @@ func checkMetrics(at string) error {
 	a, err := netip.ParseAddrPort(at)
 	switch {
 	case err != nil:
-		return Fail(Usage, "--metrics: got %q, want IP:PORT on loopback, such as 127.0.0.1:9100", at)
+		return task.Fail(task.Usage, "--metrics: got %q, want IP:PORT on loopback, such as 127.0.0.1:9100", at)
 	case !a.Addr().Unmap().IsLoopback():
-		return Fail(Refused, "--metrics: got %s, want an address on loopback: the numbers are not for others", at)
+		return task.Fail(task.Refused, "--metrics: got %s, want an address on loopback: the numbers are not for others",
+			at)
 	}
 	return nil
 }
@@ -259,8 +261,8 @@ type Control struct {
 }
 
 // Do asks the run. Without a run, the status is what the journal has.
-func (q *Control) Do(context.Context) (*LiveStatus, error) {
-	var s LiveStatus
+func (q *Control) Do(context.Context) (*Status, error) {
+	var s Status
 	err := control.Ask(q.Dir, q.Request, &s)
 	switch {
 	case err == nil:
@@ -268,29 +270,29 @@ func (q *Control) Do(context.Context) (*LiveStatus, error) {
 	case errors.Is(err, control.ErrNone) && q.Request == "status":
 		return q.stopped()
 	case errors.Is(err, control.ErrNone):
-		return nil, Fail(Environment, "%s: %w: realrun --resume begins one", q.Dir, err)
+		return nil, task.Fail(task.Environment, "%s: %w: realrun --resume begins one", q.Dir, err)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, Fail(Usage, "%w", err)
+		return nil, task.Fail(task.Usage, "%w", err)
 	}
-	return nil, Fail(Environment, "%s: %w", q.Dir, err)
+	return nil, task.Fail(task.Environment, "%s: %w", q.Dir, err)
 }
 
 // stopped returns the status of a mailing that no run uses.
-func (q *Control) stopped() (*LiveStatus, error) {
+func (q *Control) stopped() (*Status, error) {
 	name := filepath.Join(q.Dir, "mailing")
 	text, err := input.Read(name, input.Progress)
 	if err != nil {
-		return nil, Fail(Usage, "%w: want the folder of realrun --state", err)
+		return nil, task.Fail(task.Usage, "%w: want the folder of realrun --state", err)
 	}
 	header, _, _ := strings.Cut(string(text), "\n")
 	sum, _ := strings.CutPrefix(header, "flyball mailing 1 ")
 	var id journal.ID
 	if raw, err := hex.DecodeString(sum); err != nil || copy(id[:], raw) != len(id) || len(raw) != len(id) {
-		return nil, Fail(Invalid, "%s:1: got %q, want the header of a mailing", name, header)
+		return nil, task.Fail(task.Invalid, "%s:1: got %q, want the header of a mailing", name, header)
 	}
 	c, err := journal.Read(durable.Files(q.Dir), id)
 	if err != nil && !errors.Is(err, journal.ErrMissing) {
-		return nil, Fail(Invalid, "%s: %w", q.Dir, err)
+		return nil, task.Fail(task.Invalid, "%s: %w", q.Dir, err)
 	}
 	var total uint64
 	var now vt.Time

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/list"
@@ -26,8 +27,8 @@ type Letter struct {
 	Template string
 	List     string
 	FoldCase bool
-	DKIM     string // SELECTOR=FILE of the key that signs; empty: none
-	From     Source // scenario whose destinations have variants; no Arg: none
+	DKIM     string      // SELECTOR=FILE of the key that signs; empty: none
+	From     task.Source // scenario whose destinations have variants; no Arg: none
 }
 
 // Previewed are messages of a letter.
@@ -53,7 +54,7 @@ func (q *Letter) Preview(recipients []string, most int) (*Previewed, error) {
 	for _, r := range recipients {
 		a, err := mail.ParseAddress(r)
 		if err != nil {
-			return nil, Fail(Usage, "--recipient: got %q, want an address: %w", r, err)
+			return nil, task.Fail(task.Usage, "--recipient: got %q, want an address: %w", r, err)
 		}
 		wanted = append(wanted, a)
 	}
@@ -79,12 +80,12 @@ func (q *Letter) Preview(recipients []string, most int) (*Previewed, error) {
 	}
 	for _, a := range wanted {
 		if !slices.ContainsFunc(p.Messages, func(m PreviewedMessage) bool { return m.To.Like(a) }) {
-			return nil, Fail(Invalid, "--recipient: got %s, want a recipient of %s%s", a, q.List,
+			return nil, task.Fail(task.Invalid, "--recipient: got %s, want a recipient of %s%s", a, q.List,
 				why[strings.ToLower(a.String())])
 		}
 	}
 	if len(p.Messages) == 0 {
-		return nil, Fail(Invalid, "%s: got no row that can be mailed, want one", q.List)
+		return nil, task.Fail(task.Invalid, "%s: got no row that can be mailed, want one", q.List)
 	}
 	return p, nil
 }
@@ -114,11 +115,11 @@ func (p *Previewed) Publish(dir string) error {
 		files = append(files, durable.File{Path: fmt.Sprintf("%d-%s.eml", m.Line, safe), Data: m.Message})
 	}
 	err := durable.Folder(dir, files, func() error {
-		return Fail(Usage, "--out: %s: %w, want a new folder", Quote(dir), fs.ErrExist)
+		return task.Fail(task.Usage, "--out: %s: %w, want a new folder", task.Quote(dir), fs.ErrExist)
 	})
-	var own Error
+	var own task.Error
 	if err != nil && !errors.As(err, &own) {
-		err = Error{Environment, err}
+		err = task.Error{Kind: task.Environment, Err: err}
 	}
 	return err
 }
@@ -182,7 +183,7 @@ func (q *Letter) Check() (*Checked, error) {
 	}
 	count.In = count.Accepted + count.Rejected + count.Duplicate
 	if count.Accepted == 0 {
-		return nil, Fail(Invalid, "%s: got no row that can be mailed, want one\n%s", q.List,
+		return nil, task.Fail(task.Invalid, "%s: got no row that can be mailed, want one\n%s", q.List,
 			strings.Join(rejects, "\n"))
 	}
 	c.words = append(c.words, fmt.Sprintf("List: %d rows = %d accepted + %d rejected + %d duplicate", count.In,
@@ -246,21 +247,21 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 	if src.Signer, err = signer(q.DKIM); err != nil {
 		return nil, err
 	}
-	file, err := Open("", q.Template, input.Template)
+	file, err := task.Open("", q.Template, input.Template)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	files, err := input.FolderOf(q.Template)
 	if err != nil {
-		return nil, unreadable("", err)
+		return nil, task.Unreadable("", err)
 	}
 	defer files.Close()
 	src.Template, src.Files = file, files.Read
 	letter, err := realrun.Letter(s, src)
 	if err == nil && q.List != "" {
 		var rows *input.File
-		if rows, err = Open("--list", q.List, input.List); err != nil {
+		if rows, err = task.Open("--list", q.List, input.List); err != nil {
 			return nil, err
 		}
 		defer rows.Close()
@@ -268,8 +269,9 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 		_, err = realrun.Prove(s, src, letter, func(p realrun.Proof) error { return each(letter, p) }, reject)
 	}
 	if err != nil && err != errEnough {
-		err = Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
-		return nil, Error{Invalid, Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)}
+		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
+		return nil, task.Error{Kind: task.Invalid, Err: task.Mistaken(err, q.Template, scenarios.ALetter,
+			scenarios.ATable)}
 	}
 	return letter, nil
 }
@@ -281,15 +283,15 @@ func signer(flag string) (*message.Signer, error) {
 	}
 	selector, file, found := strings.Cut(flag, "=")
 	if !found {
-		return nil, Fail(Usage, "--dkim: got %q, want SELECTOR=FILE", flag)
+		return nil, task.Fail(task.Usage, "--dkim: got %q, want SELECTOR=FILE", flag)
 	}
-	key, err := ReadFile("--dkim", file, input.Key)
+	key, err := task.ReadFile("--dkim", file, input.Key)
 	if err != nil {
 		return nil, err
 	}
 	s, err := message.NewSigner(selector, key)
 	if err != nil {
-		return nil, Fail(Invalid, "--dkim: %w", err)
+		return nil, task.Fail(task.Invalid, "--dkim: %w", err)
 	}
 	return s, nil
 }

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"encoding/csv"
@@ -15,6 +15,8 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"github.com/miekg/dns"
+
+	"flyball/cmd/flyball/internal/task"
 )
 
 // mailboxes is an SMTP server that takes all mail and keeps its recipients.
@@ -139,10 +141,10 @@ recipients = 10
 		list = append(list, to)
 	}
 	slices.Sort(list)
-	q := DefaultLive()
+	q := Default()
 	q.From.Arg, q.List = scenario, file("list.csv", "email\n"+strings.Join(list, "\n")+"\n")
 	q.Resolver, q.Port = udp.LocalAddr().String(), listener.Addr().(*net.TCPAddr).Port
-	q.Scale, q.Dir, q.Keep = 100, filepath.Join(dir, "run"), KeepYes
+	q.Scale, q.Dir, q.Keep = 100, filepath.Join(dir, "run"), task.KeepYes
 	out, err := q.Do(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -194,23 +196,23 @@ recipients = 10
 // Whatever does not fit together is refused before anything is dialled.
 func TestRoutesThatAreRefused(t *testing.T) {
 	for _, c := range []struct {
-		ask  func(*Live)
-		kind Kind
+		ask  func(*Run)
+		kind task.Kind
 		want string
 	}{
-		{func(q *Live) { q.Receiver, q.Resolver = "127.0.0.1:1", "127.0.0.1:2" }, Usage,
+		{func(q *Run) { q.Receiver, q.Resolver = "127.0.0.1:1", "127.0.0.1:2" }, task.Usage,
 			"--resolver: got --receiver too, want one of them"},
-		{func(q *Live) { q.Resolver, q.Port = "127.0.0.1:1", 65536 }, Usage, "--port: got 65536, want 1 to 65535"},
-		{func(q *Live) { q.Resolver = "192.0.2.1:53" }, Refused, "--resolver: refused for safety"},
-		{func(q *Live) { q.Resolver = "localhost:53" }, Refused, "--resolver: refused for safety"},
-		{func(q *Live) { q.Resolver = "127.0.0.1" }, Usage, `--resolver: got "127.0.0.1", want IP:PORT`},
-		{func(q *Live) { q.Receiver = "[127.0.0.1]:25" }, Usage, "--receiver: "},
+		{func(q *Run) { q.Resolver, q.Port = "127.0.0.1:1", 65536 }, task.Usage, "--port: got 65536, want 1 to 65535"},
+		{func(q *Run) { q.Resolver = "192.0.2.1:53" }, task.Refused, "--resolver: refused for safety"},
+		{func(q *Run) { q.Resolver = "localhost:53" }, task.Refused, "--resolver: refused for safety"},
+		{func(q *Run) { q.Resolver = "127.0.0.1" }, task.Usage, `--resolver: got "127.0.0.1", want IP:PORT`},
+		{func(q *Run) { q.Receiver = "[127.0.0.1]:25" }, task.Usage, "--receiver: "},
 	} {
-		q := DefaultLive()
+		q := Default()
 		q.From.Arg, q.Dir = "quickstart", filepath.Join(t.TempDir(), "run")
 		c.ask(&q)
 		_, err := q.Do(t.Context(), nil)
-		var e Error
+		var e task.Error
 		if !errors.As(err, &e) || e.Kind != c.kind || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("got %v, want kind %d: %s", err, c.kind, c.want)
 		}

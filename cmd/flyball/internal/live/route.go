@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -22,10 +23,10 @@ import (
 )
 
 // foreign reports whether the receivers of the run are not Flyball's.
-func (q *Live) foreign() bool { return q.Receiver != "" || q.Resolver != "" }
+func (q *Run) foreign() bool { return q.Receiver != "" || q.Resolver != "" }
 
 // receivers returns the words for receivers that are not Flyball's; empty if they are.
-func (q *Live) receivers() string {
+func (q *Run) receivers() string {
 	if q.Resolver != "" {
 		return fmt.Sprintf("exchangers that %s names, port %d", q.Resolver, q.Port)
 	}
@@ -34,20 +35,20 @@ func (q *Live) receivers() string {
 
 // reachable returns an error unless the receiver or the resolver that the question names
 // may be dialled.
-func (q *Live) reachable(allow *dial.Allowlist) error {
+func (q *Run) reachable(allow *dial.Allowlist) error {
 	for _, f := range []struct{ flag, addr string }{{"--receiver", q.Receiver}, {"--resolver", q.Resolver}} {
 		if f.addr == "" {
 			continue
 		}
 		err := allow.CheckAddress(f.addr)
 		if errors.Is(err, dial.ErrRefused) {
-			return Fail(Refused, "%s: %w", f.flag, err)
+			return task.Fail(task.Refused, "%s: %w", f.flag, err)
 		}
 		if err == nil {
 			_, err = netip.ParseAddrPort(f.addr)
 		}
 		if err != nil {
-			return Fail(Usage, "%s: %w", f.flag, err)
+			return task.Fail(task.Usage, "%s: %w", f.flag, err)
 		}
 	}
 	return nil
@@ -83,7 +84,7 @@ func (c *astray) add(why string) {
 }
 
 // lookups returns the resolver of a question that names a name server.
-func (q *Live) lookups(s *scenarios.Scenario, key rng.Key, scale float64, r *prepared) *lookups {
+func (q *Run) lookups(s *scenarios.Scenario, key rng.Key, scale float64, r *prepared) *lookups {
 	began := time.Now()
 	patience := max(time.Duration(float64(s.Dialogue.Timeouts.DNS)/scale), time.Millisecond)
 	return &lookups{mailing: r.mailing, Resolver: names.New(names.Config{
@@ -143,7 +144,7 @@ func (l *lookups) words() []string {
 
 // meter returns what measures the ways to receivers; nil if these are Flyball's, whose
 // ways are the model's.
-func (q *Live) meter() *path.Meter {
+func (q *Run) meter() *path.Meter {
 	if !q.foreign() {
 		return nil
 	}

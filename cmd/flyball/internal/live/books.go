@@ -1,10 +1,11 @@
-package task
+package live
 
 import (
 	"encoding/json"
 	"fmt"
 	"slices"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -23,7 +24,7 @@ import (
 // prepared is a live run that was checked and can start, with what it is compared to.
 type prepared struct {
 	scenario *scenarios.Scenario
-	rejects  *spool // of a list; nil without one
+	rejects  *task.Spool // of a list; nil without one
 	mailing  *realrun.Mailing
 	resolver realrun.Resolver
 	allow    *dial.Allowlist  // nil: loopback and reserved domains
@@ -115,8 +116,8 @@ func (e *ends) nothing() error {
 	if e.last.Fault == mail.NoFault {
 		with = fmt.Sprint(e.last.Code)
 	}
-	return Fail(Missed, "got 0 of %d recipients delivered, want at least one: %d were tried and %d failed; the last "+
-		"attempt ended at %s with %s", len(e.status), tried, failed, e.last.Stage, with)
+	return task.Fail(task.Missed, "got 0 of %d recipients delivered, want at least one: %d were tried and %d failed; "+
+		"the last attempt ended at %s with %s", len(e.status), tried, failed, e.last.Stage, with)
 }
 
 // pace returns how well this machine kept the time of a live run, whose engine handled inputs late.
@@ -173,7 +174,7 @@ func (r *prepared) closeBooks(whole bool) (*books, error) {
 	}
 	end, _ := w.Run(nil)
 	b.compare(r.ends, simulated)
-	ended := header(r.scenario, "", "sim", end, false)
+	ended := task.Header(r.scenario, "", "sim", end, false)
 	w.Record().Fold(ended, uint64(b.Recipients), 0)
 	b.beside = run.Fold(ended, nil, "").Rows
 	return b, nil
@@ -231,6 +232,6 @@ func (b *books) err() error {
 		return nil
 	}
 	l := b.Ledger
-	return Fail(Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown", l.Duplicates,
-		l.Missing, l.Unknown)
+	return task.Fail(task.Disagrees, "the receivers' ledger disagrees: %d recipients twice, %d missing, %d unknown",
+		l.Duplicates, l.Missing, l.Unknown)
 }

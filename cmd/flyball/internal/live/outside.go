@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/realrun"
@@ -25,23 +26,25 @@ type Outside struct {
 }
 
 // validate returns an error unless everything is given without which people are not mailed.
-func (o *Outside) validate(q *Live) error {
+func (o *Outside) validate(q *Run) error {
 	switch {
 	case o.Allow == "" && o.Count != 0:
-		return Fail(Usage, "--count: got %d, want --allow too", o.Count)
+		return task.Fail(task.Usage, "--count: got %d, want --allow too", o.Count)
 	case o.Allow == "" && o.Complaints != "":
-		return Fail(Usage, "--complaints: got %q, want --allow too", o.Complaints)
+		return task.Fail(task.Usage, "--complaints: got %q, want --allow too", o.Complaints)
 	case o.Allow == "":
 		return nil
 	case q.Promotion.File == "":
-		return Fail(Refused, "--allow: got no --promotion, want the records that the parameters of the run come from")
+		return task.Fail(task.Refused, "--allow: got no --promotion, want the records that the parameters of the run "+
+			"come from")
 	case q.List == "":
-		return Fail(Refused, "--allow: got no --list, want one: synthetic recipients may be somebody's addresses")
+		return task.Fail(task.Refused, "--allow: got no --list, want one: synthetic recipients may be somebody's "+
+			"addresses")
 	case !q.foreign():
-		return Fail(Usage, "--allow: got no --receiver and no --resolver, want one: Flyball's own receivers need no "+
-			"allowlist")
+		return task.Fail(task.Usage, "--allow: got no --receiver and no --resolver, want one: Flyball's own "+
+			"receivers need no allowlist")
 	case q.Scale != 0 && q.Scale != 1:
-		return Fail(Refused, "--time-scale: got %g, want 1 with --allow", q.Scale)
+		return task.Fail(task.Refused, "--time-scale: got %g, want 1 with --allow", q.Scale)
 	}
 	return nil
 }
@@ -53,11 +56,11 @@ func (o *Outside) read() (*dial.Allowlist, error) {
 	}
 	text, err := input.Read(o.Allow, input.Allowlist)
 	if err != nil {
-		return nil, unreadable("--allow", err)
+		return nil, task.Unreadable("--allow", err)
 	}
 	a, err := dial.Load(o.Allow, text)
 	if err != nil {
-		return nil, Error{Invalid, err}
+		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return a, nil
 }
@@ -71,7 +74,7 @@ func (o *Outside) confirm(n int) error {
 	if got == 0 && o.Ask != nil {
 		var err error
 		if got, err = o.Ask(); err != nil {
-			return Fail(Refused, "recipients: %w", err)
+			return task.Fail(task.Refused, "recipients: %w", err)
 		}
 	}
 	if got != n {
@@ -79,7 +82,8 @@ func (o *Outside) confirm(n int) error {
 		if got != 0 {
 			said = fmt.Sprint(got)
 		}
-		return Fail(Refused, "--count: got %s, want %d, the number of recipients that would be mailed", said, n)
+		return task.Fail(task.Refused, "--count: got %s, want %d, the number of recipients that would be mailed", said,
+			n)
 	}
 	return nil
 }
@@ -114,7 +118,7 @@ func (r *prepared) guard(o *Outside) (err error) {
 		return nil
 	}
 	if r.caps, err = guard.Open(o.Allow+".used", r.allow.Caps); err != nil {
-		return refusedOr(Environment, err)
+		return refusedOr(task.Environment, err)
 	}
 	count, err := o.complaints()
 	if err != nil {
@@ -136,7 +140,7 @@ func (o *Outside) complaints() (func() (int, error), error) {
 	}
 	before, err := lines()
 	if err != nil {
-		return nil, unreadable("--complaints", err)
+		return nil, task.Unreadable("--complaints", err)
 	}
 	var read time.Time
 	var more int
@@ -146,7 +150,7 @@ func (o *Outside) complaints() (func() (int, error), error) {
 		}
 		n, err := lines()
 		if read = time.Now(); err != nil {
-			return 0, unreadable("--complaints", err)
+			return 0, task.Unreadable("--complaints", err)
 		}
 		if n < before { // a new file
 			before = 0
@@ -157,11 +161,11 @@ func (o *Outside) complaints() (func() (int, error), error) {
 }
 
 // refusedOr gives an error its kind: Refused if it is for safety, or else another.
-func refusedOr(other Kind, err error) error {
+func refusedOr(other task.Kind, err error) error {
 	if errors.Is(err, dial.ErrRefused) {
-		return Error{Refused, err}
+		return task.Error{Kind: task.Refused, Err: err}
 	}
-	return Error{other, err}
+	return task.Error{Kind: other, Err: err}
 }
 
 // astray returns an error if attempts led to no receiver that is allowed for their domain.
@@ -170,7 +174,7 @@ func (r *prepared) astray() error {
 		return nil
 	}
 	if n, first := r.allowed.Refused(); n > 0 {
-		return Fail(Refused, "%s led to no receiver that is allowed; the first: %w",
+		return task.Fail(task.Refused, "%s led to no receiver that is allowed; the first: %w",
 			format.Plural(uint64(n), "attempt"), first)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package task
+package live
 
 import (
 	"bufio"
@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/fault"
 )
 
@@ -56,8 +57,9 @@ func TestSinkRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := (&Sink{Script: name, Scale: 1}).Do(context.Background())
-	var e Error
-	if !errors.As(err, &e) || e.Kind != Invalid || !strings.Contains(err.Error(), "wrong.fault:2:4: at: got \"mall\"") {
+	var e task.Error
+	if !errors.As(err, &e) || e.Kind != task.Invalid ||
+		!strings.Contains(err.Error(), "wrong.fault:2:4: at: got \"mall\"") {
 		t.Errorf("got %v", err)
 	}
 }
