@@ -106,11 +106,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			if _, err := template.Bind(columns); err != nil { // an error names all columns
 				return nil, err
 			}
-			use := template.Uses(columns)
-			names := make([]string, len(use))
-			for i, c := range use {
-				names[i] = columns[c]
-			}
+			use, names := template.Uses(columns)
 			return use, m.bind(s, template, names)
 		},
 		Check: func(row list.Row) (err error) {
@@ -163,9 +159,8 @@ func (m *Mailing) bind(s *scenarios.Scenario, t *message.Template, columns []str
 	return nil
 }
 
-// Masters returns the masters of the letter, the first for all networks without one of their own;
-// none for a run without
-// a letter.
+// Masters returns the masters of the letter, the first for all networks without one of their own; none for a run
+// without a letter.
 func (m *Mailing) Masters() []message.Master {
 	if m.letter == nil {
 		return nil
@@ -228,8 +223,7 @@ func (src Source) letter(s *scenarios.Scenario) (*message.Template, error) {
 	t.Networks(func(network, at string) {
 		if !known[network] {
 			wrong = append(wrong, fmt.Errorf("%s: header Variant: got network %q, want a destination of scenario %s",
-				at,
-				network, s.Name))
+				at, network, s.Name))
 		}
 	})
 	return t, errors.Join(wrong...)

@@ -46,11 +46,7 @@ func Prove(s *scenarios.Scenario, src Source, letter *message.Template, each fun
 			if _, err := letter.Bind(columns); err != nil { // an error names all columns
 				return nil, err
 			}
-			use := letter.Uses(columns)
-			names := make([]string, len(use))
-			for i, c := range use {
-				names[i] = columns[c]
-			}
+			use, names := letter.Uses(columns)
 			var err error
 			all, err = letter.Bind(names)
 			return use, err

@@ -475,7 +475,7 @@ func TestVariants(t *testing.T) {
 		"m.txt", headers+"\nm\n")
 	tmpl := parsed(t, headers+"Variant: aol aol.txt\nVariant: m m.txt\n\nHello {{name}} in {{town}}\n", files)
 	columns := []string{"email", "town", "unused", "city", "name"}
-	if use := tmpl.Uses(columns); !slices.Equal(use, []int{1, 3, 4}) {
+	if use, _ := tmpl.Uses(columns); !slices.Equal(use, []int{1, 3, 4}) {
 		t.Errorf("uses %v", use)
 	}
 	columns = []string{"town", "city", "name"}

@@ -41,20 +41,19 @@ type Renderer struct {
 
 const fromAddress = -1
 
-// Uses returns the indices, from 0, of the columns whose values the template
-// needs. Bind also accepts the names of just these columns.
-func (t *Template) Uses(columns []string) []int {
-	var all []int
+// Uses returns the columns whose values the template needs, as indices from 0 and as
+// names. Bind also accepts the names of just these columns.
+func (t *Template) Uses(columns []string) (all []int, names []string) {
 	for i, column := range columns {
 		if slices.ContainsFunc(t.All(), func(t *Template) bool {
 			return slices.ContainsFunc(t.fields, func(f fieldName) bool {
 				return f.name == column && !isEmail(column)
 			})
 		}) {
-			all = append(all, i)
+			all, names = append(all, i), append(names, column)
 		}
 	}
-	return all
+	return all, names
 }
 
 // isEmail reports whether a field is the recipient's address, in upper or lower

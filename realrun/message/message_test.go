@@ -422,11 +422,14 @@ func TestFieldsWithSpaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	use := tmpl.Uses(columns)
+	use, names := tmpl.Uses(columns)
 	if fmt.Sprint(use) != "[1 3 4 5]" {
 		t.Errorf("uses %v", use)
 	}
-	r, err := tmpl.Bind([]string{"x.y", "Größe (cm)", "First Name", "Straße"})
+	if want := []string{"x.y", "Größe (cm)", "First Name", "Straße"}; !slices.Equal(names, want) {
+		t.Errorf("uses %q, want %q", names, want)
+	}
+	r, err := tmpl.Bind(names)
 	if err != nil {
 		t.Fatal(err)
 	}
