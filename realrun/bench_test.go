@@ -33,27 +33,6 @@ func (f form) Letter(_ mail.Recipient, body []byte) (string, []byte) {
 	return "recipient@provider.example", append(body, f...)
 }
 
-// syncing is a disk that counts calls of Sync.
-type syncing struct {
-	durable.Files
-	calls *atomic.Int64
-}
-
-func (d syncing) Create(name string) (durable.Growing, error) {
-	f, err := d.Files.Create(name)
-	return syncingFile{f, d.calls}, err
-}
-
-type syncingFile struct {
-	durable.Growing
-	calls *atomic.Int64
-}
-
-func (f syncingFile) Sync() error {
-	f.calls.Add(1)
-	return f.Growing.Sync()
-}
-
 // load is what a benchmark sends.
 type load struct {
 	addr               string
@@ -190,7 +169,7 @@ func (l load) byRun(t *testing.T) (took, used time.Duration) {
 	if err := disk.Make(); err != nil {
 		t.Fatal(err)
 	}
-	j, err := journal.Create(syncing{disk, l.syncs}, journal.ID{})
+	j, err := journal.Create(realrun.Counting{Files: disk, Syncs: l.syncs}, journal.ID{})
 	if err != nil {
 		t.Fatal(err)
 	}

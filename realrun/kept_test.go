@@ -235,7 +235,7 @@ func TestKept(t *testing.T) {
 	t.Parallel()
 	b := newInbox(t, 0)
 	l := life{addr: b.Addr().String(), ambiguous: "hold", recipients: 500, boot: 1}
-	disk := &counting{Files: durable.Files(t.TempDir())}
+	disk := Counting{durable.Files(t.TempDir()), new(atomic.Int64)}
 	r, err := l.run(t.Context(), disk, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +244,7 @@ func TestKept(t *testing.T) {
 	if len(r.Doubts()) > 0 {
 		t.Errorf("got %d ambiguous attempts, want none", len(r.Doubts()))
 	}
-	if n := disk.syncs.Load(); n > 500 {
+	if n := disk.Syncs.Load(); n > 500 {
 		t.Errorf("got %d syncs for 500 messages, want less than one each", n)
 	}
 	again, err := l.run(t.Context(), disk, nil)
@@ -598,15 +598,16 @@ func TestPaused(t *testing.T) {
 	}
 }
 
-// counting is a disk that counts syncs of files.
-type counting struct {
+// Counting is a disk that counts syncs of files.
+type Counting struct {
 	durable.Files
-	syncs atomic.Int64
+	Syncs *atomic.Int64
 }
 
-func (d *counting) Create(name string) (durable.Growing, error) {
+// Create creates a file; see journal.Disk.
+func (d Counting) Create(name string) (durable.Growing, error) {
 	f, err := d.Files.Create(name)
-	return counted{f, &d.syncs}, err
+	return counted{f, d.Syncs}, err
 }
 
 type counted struct {
