@@ -9,34 +9,12 @@ import (
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/realrun"
-	"flyball/realrun/dial"
-	"flyball/realrun/guard"
 	"flyball/realrun/sink"
-	"flyball/realrun/wire"
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
 	"flyball/sim"
 )
-
-// prepared is a live run that was checked and can start, with what it is compared to.
-type prepared struct {
-	scenario *scenarios.Scenario
-	rejects  *task.Spool // of a list; nil without one
-	mailing  *realrun.Mailing
-	resolver realrun.Resolver
-	allow    *dial.Allowlist  // nil: loopback and reserved domains
-	allowed  *realrun.Allowed // nil without an allowlist
-	caps     *guard.Caps      // nil without an allowlist
-	breaker  *guard.Breaker
-	lookups  *lookups   // with a name server that is not Flyball's; else nil
-	sink     *sink.Sink // nil with a receiver that is not Flyball's
-	ends     *ends
-	secret   mail.Key // of the run
-	security wire.Security
-}
 
 // ends records the end of every recipient.
 type ends struct {

@@ -9,7 +9,6 @@ import (
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
-	"flyball/realrun/promotion"
 	"flyball/reports/run"
 	"flyball/scenarios"
 )
@@ -47,20 +46,17 @@ func (c *Canary) validate(q *Run) error {
 }
 
 // tried returns the scenario with the trial of its law over n recipients, if there is one.
-func (c *Canary) tried(s *scenarios.Scenario, from promote.Records, n int) (*scenarios.Scenario, error) {
+func (c *Canary) tried(s *scenarios.Scenario, in *promote.InForce, n int) (*scenarios.Scenario, error) {
 	if c.Share == 0 {
 		return s, nil
 	}
-	all, err := promotion.Open(from.File, from.Head)
-	if err != nil {
-		return nil, promote.Unpromoted("--promotion", err)
+	if len(in.All) < 2 {
+		return nil, task.Fail(task.Refused, "--canary: %s: got one record, want one before it to return to",
+			in.From.File)
 	}
-	if len(all) < 2 {
-		return nil, task.Fail(task.Refused, "--canary: %s: got one record, want one before it to return to", from.File)
-	}
-	before, err := all[len(all)-2].Load(from.File)
+	before, err := in.Before()
 	if err != nil {
-		return nil, promote.Unpromoted("--promotion "+from.File, err)
+		return nil, err
 	}
 	var others []string
 	for _, d := range before.Differences(s.Parameters()) {
@@ -70,7 +66,7 @@ func (c *Canary) tried(s *scenarios.Scenario, from promote.Records, n int) (*sce
 	}
 	if others != nil {
 		return nil, task.Fail(task.Refused, "--canary: %s: promotions %d and %d differ in %s, want them to differ in "+
-			"the law alone", from.File, len(all)-1, len(all), strings.Join(others, ", "))
+			"the law alone", in.From.File, len(in.All)-1, len(in.All), strings.Join(others, ", "))
 	}
 	if s.OneGovernor() {
 		return nil, task.Fail(task.Refused, "--canary: governor.scope: got one governor of all servers, want one of "+

@@ -10,8 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -20,14 +18,9 @@ import (
 
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/input"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
 	"flyball/realrun"
-	"flyball/realrun/dial"
-	"flyball/realrun/sink"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/scenarios"
@@ -126,47 +119,31 @@ func (q *Run) scale(s *scenarios.Scenario) float64 {
 // recipient, with a simulation of the same run. If ctx ends, the run stops and is
 // marked partial. Do does not write the folder.
 func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
-	s, text, err := q.From.Load()
+	r, err := q.load()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(q.Validate(), q.From.Learns(s)); err != nil {
+	scale := q.scale(r.scenario)
+	settings := append(q.words(scale), task.SettingsOf(r.scenario)...)
+	if err := q.Check(task.Attributes(r.scenario, "real", 0), settings); err != nil {
 		return nil, err
 	}
-	var says []string
-	if q.Promotion.File != "" {
-		var words string
-		if s, words, err = promote.With(s, q.Promotion, time.Now()); err != nil {
-			return nil, err
-		}
-		says = append(says, words)
-	}
-	scale := q.scale(s)
-	settings := append(q.words(scale), task.SettingsOf(s)...)
-	if err := q.Check(task.Attributes(s, "real", 0), settings); err != nil {
-		return nil, err
-	}
-	kept, err := q.openState(s)
+	kept, err := q.openState(r.scenario)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.Close()
-	r, err := q.prepare(s, scale, kept.own())
-	if err != nil {
+	if err := q.prepare(r, kept.own()); err != nil {
+		return nil, err
+	}
+	if err := q.open(r); err != nil {
 		return nil, err
 	}
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
-	if s, err = q.Canary.tried(s, q.Promotion, r.mailing.List.Len()); err != nil {
-		return nil, err
-	}
-	r.scenario = s
-	words := q.words(scale)
-	if q.Promotion.Head != "" {
-		words = append(words, "--head", string(q.Promotion.Head))
-	}
-	replay := q.From.CommandLine("realrun", s.Seed, words...)
+	s, says := r.scenario, r.says
+	replay := q.replay(s)
 	defer func() {
 		if v := recover(); v != nil {
 			panic(task.Broken{Value: v, Replay: replay, Stack: debug.Stack()})
@@ -257,7 +234,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		file, lessons := task.Learned(s, runner.Learned())
 		says, more = append(says, lessons...), append(more, file...)
 	}
-	out := &Outcome{Outcome: *task.NewOutcome(s, text, ended, replay, q.Place, settings, more), Books: books.err()}
+	out := &Outcome{Outcome: *task.NewOutcome(s, r.text, ended, replay, q.Place, settings, more), Books: books.err()}
 	if books != nil {
 		out.Report.Beside = books.beside
 	}
@@ -290,7 +267,16 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	return out, nil
 }
 
-// words returns the flags of the replay command.
+// replay returns the command that asks for the same, with more flags.
+func (q *Run) replay(s *scenarios.Scenario, more ...string) string {
+	words := q.words(q.scale(s))
+	if q.Promotion.Head != "" {
+		words = append(words, "--head", string(q.Promotion.Head))
+	}
+	return q.From.CommandLine("realrun", s.Seed, append(words, more...)...)
+}
+
+// words returns the flags that decide the content of the run folder.
 func (q *Run) words(scale float64) []string {
 	words := []string{"--time-scale", fmt.Sprint(scale)}
 	for _, f := range []struct{ name, value string }{{"--list", q.List}, {"--suppress", q.Suppress},
@@ -308,130 +294,4 @@ func (q *Run) words(scale float64) []string {
 		words = append(words, "--fold-case")
 	}
 	return slices.Concat(words, q.Canary.flagged(), q.Keep.Flags())
-}
-
-// prepare checks the question and everything that it names, then opens the receivers.
-func (q *Run) prepare(s *scenarios.Scenario, scale float64, own kept) (*prepared, error) {
-	r := &prepared{scenario: s, secret: own.Secret}
-	var err error
-	if r.allow, err = q.Outside.read(); err != nil {
-		return nil, err
-	}
-	if err := q.reachable(r.allow); err != nil {
-		return nil, err
-	}
-	if r.security, err = q.Security.read(q); err != nil {
-		return nil, err
-	}
-	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
-		return nil, task.Error{Kind: task.Refused, Err: err}
-	} else if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
-	}
-	key := rng.New(s.Seed, 0)
-	if r.mailing, r.rejects, err = q.mailing(s, key, r.secret, own.Date, r.allow); err != nil {
-		return nil, err
-	}
-	if err := errors.Join(q.Outside.confirm(r.mailing.List.Len()), r.guard(&q.Outside)); err != nil {
-		return nil, err
-	}
-	if q.Receiver != "" {
-		if err := r.allow.Probe(q.Receiver); err != nil {
-			return nil, task.Fail(task.Environment, "--receiver: %w", err)
-		}
-	}
-	r.ends = newEnds(r.mailing.List.Len())
-	network := netmodel.NewNetwork(s.Netmodel(), key).With(key, s.Ends(r.mailing.List.Len()))
-	r.mailing.Sizes = network.Size
-	switch {
-	case q.Receiver != "":
-		r.resolver = fixed(netip.MustParseAddrPort(q.Receiver)) // reachable has parsed it
-		return r, nil
-	case q.Resolver != "":
-		r.lookups = q.lookups(s, key, scale, r)
-		r.resolver = r.lookups
-		return r, nil
-	}
-	domains, problems := s.Domains()
-	if problems != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: errors.Join(problems...)}
-	}
-	var plain []error
-	for i, d := range s.Destinations {
-		for _, err := range sink.CheckPlain(d) {
-			plain = append(plain, fmt.Errorf("destination[%d].%w", i, err))
-		}
-	}
-	if plain != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: errors.Join(plain...)}
-	}
-	r.sink, err = sink.Open(sink.Config{Network: network, Servers: len(s.Servers),
-		Receivers: s.Destinations, Recipients: r.mailing.List.Len(), Scale: scale,
-		MaxBytes: 2*max(int(s.Message.Size), r.mailing.Size()) + 1<<20, Key: r.secret, Dial: r.allow.Dial,
-		Domain: func(to mail.Recipient) string { return r.mailing.Address(to).Domain }, Find: domains.Find})
-	if err != nil {
-		return nil, task.Error{Kind: task.Environment, Err: err}
-	}
-	r.resolver = r.sink
-	return r, nil
-}
-
-// mailing reads the list, the suppression list and the template, if they are named,
-// and spools the rejects of the list.
-func (q *Run) mailing(s *scenarios.Scenario, key rng.Key, secret mail.Key, date time.Time,
-	allow *dial.Allowlist) (*realrun.Mailing, *task.Spool, error) {
-	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
-		Key: secret, Date: date, Allow: allow}
-	if err := task.WithoutList(q.List, q.Suppress, q.FoldCase); err != nil {
-		return nil, nil, err
-	}
-	for _, f := range []struct {
-		flag, name string
-		kind       input.Kind
-		to         *io.Reader
-	}{
-		{"--list", q.List, input.List, &src.List},
-		{"--suppress", q.Suppress, input.Suppression, &src.Suppression},
-		{"--template", q.Template, input.Template, &src.Template},
-	} {
-		if f.name == "" {
-			continue
-		}
-		file, err := task.Open(f.flag, f.name, f.kind)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer file.Close()
-		*f.to = file
-	}
-	var err error
-	if src.Signer, err = signer(q.DKIM); err != nil {
-		return nil, nil, err
-	}
-	if q.Template != "" {
-		files, err := input.FolderOf(q.Template)
-		if err != nil {
-			return nil, nil, task.Unreadable("--template", err)
-		}
-		defer files.Close()
-		src.Files = files.Read
-	}
-	var rejects *task.Spool
-	if q.List != "" {
-		var err error
-		if rejects, err = task.NewSpool(); err != nil {
-			return nil, nil, err
-		}
-		src.Rejects = rejects
-	}
-	m, err := realrun.NewMailing(s, key, src)
-	switch {
-	case errors.Is(err, dial.ErrRefused):
-		return nil, nil, task.Error{Kind: task.Refused, Err: err}
-	case err != nil:
-		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
-		err = task.Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)
-		return nil, nil, task.Error{Kind: task.Invalid, Err: err}
-	}
-	return m, rejects, nil
 }

@@ -58,3 +58,16 @@ func TestSecurity(t *testing.T) {
 		}
 	}
 }
+
+// A plan refuses a password that the run could not read.
+func TestPlanReadsThePassword(t *testing.T) {
+	q := Default()
+	q.From.Arg, q.Receiver = "quickstart", "127.0.0.1:2525"
+	if _, err := q.Plan(); err != nil {
+		t.Fatal(err)
+	}
+	q.Security.Login = filepath.Join(t.TempDir(), "missing")
+	if _, err := q.Plan(); err == nil || !strings.HasPrefix(err.Error(), "--login: ") {
+		t.Errorf("got %v, want the file refused", err)
+	}
+}

@@ -1,19 +1,13 @@
 package live
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"time"
 
-	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
-	"flyball/realrun"
-	"flyball/realrun/dial"
-	"flyball/realrun/promotion"
 	"flyball/reports/format"
 	"flyball/scenarios"
 )
@@ -76,49 +70,22 @@ type Change struct {
 
 // Plan returns what Do would send. It checks all that Do checks before it connects, but for the number of recipients.
 func (q *Run) Plan() (*SendPlan, error) {
-	s, _, err := q.From.Load()
+	r, err := q.load()
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(q.Validate(), q.From.Learns(s)); err != nil {
-		return nil, err
-	}
-	p := &SendPlan{}
-	own := s.Parameters()
-	if q.Promotion.File != "" {
-		if s, _, err = promote.With(s, q.Promotion, time.Now()); err != nil {
-			return nil, err
-		}
-		all, err := promotion.Open(q.Promotion.File, q.Promotion.Head)
-		if err != nil {
-			return nil, promote.Unpromoted("--promotion", err)
-		}
-		r := all[len(all)-1]
-		p.Promotion = &Promotion{r.Number, r.By, r.Expires, r.Sum}
-		for _, d := range own.Differences(s.Parameters()) {
+	s, p := r.scenario, &SendPlan{canary: q.Canary}
+	if r.promoted != nil {
+		last := r.promoted.Last()
+		p.Promotion = &Promotion{last.Number, last.By, last.Expires, last.Sum}
+		for _, d := range r.own.Differences(s.Parameters()) {
 			p.Changes = append(p.Changes, Change(d))
 		}
 	}
-	r := &prepared{scenario: s}
-	if r.allow, err = q.Outside.read(); err != nil {
+	if err := q.prepare(r, kept{Date: time.Now()}); err != nil {
 		return nil, err
 	}
-	if err := q.reachable(r.allow); err != nil {
-		return nil, err
-	}
-	if err := realrun.Check(s, r.allow); errors.Is(err, dial.ErrRefused) {
-		return nil, task.Error{Kind: task.Refused, Err: err}
-	} else if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
-	}
-	m, _, err := q.mailing(s, rng.New(s.Seed, 0), mail.Key{}, time.Now(), r.allow)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := q.Canary.tried(s, q.Promotion, m.List.Len()); err != nil {
-		return nil, err
-	}
-	p.canary = q.Canary
+	m := r.mailing
 	scale := q.scale(s)
 	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
@@ -149,17 +116,14 @@ func (q *Run) Plan() (*SendPlan, error) {
 		}
 		p.Allowed = &Allowed{q.Outside.Allow, left, r.allow.Caps.PerDay, r.allow.Caps.PerSecond}
 	}
-	words := q.words(scale)
-	if q.Promotion.Head != "" {
-		words = append(words, "--head", string(q.Promotion.Head))
-	}
+	var words []string
 	if r.allow != nil {
 		words = append(words, "--count", fmt.Sprint(p.Recipients))
 	}
 	if q.State != "" {
 		words = append(words, "--state", task.Quote(q.State))
 	}
-	p.Run = q.From.CommandLine("realrun", s.Seed, words...)
+	p.Run = q.replay(s, words...)
 	return p, nil
 }
 

@@ -5,7 +5,6 @@ package promote
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,12 +23,6 @@ import (
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 )
-
-// Records is a file of promotion records.
-type Records struct {
-	File string
-	Head promotion.Head // the last record must have it; empty: the one in the file FILE.head
-}
 
 // Add asks to record that the parameters of a simulated scenario may go to live
 // servers.
@@ -87,39 +80,6 @@ func (q *Add) Do() (*Added, error) {
 			q.Dir)
 	}
 	return q.fromEnsemble()
-}
-
-// Read returns all records, and the record in force at now with its parameters. If
-// the chain is whole and no record is in force, it returns an error and the records,
-// which are then not nil.
-func (p Records) Read(now time.Time) (all []promotion.Record, current promotion.Record, with scenarios.Parameters,
-	err error) {
-	all, headless := promotion.Open(p.File, p.Head)
-	if headless != nil {
-		if !errors.Is(headless, promotion.ErrNoHead) {
-			all = nil
-		}
-		return all, current, with, Unpromoted("--record", headless)
-	}
-	if all == nil {
-		all = []promotion.Record{}
-	}
-	if current, with, err = inForce(all, p.File, now); err != nil {
-		err = Unpromoted("--record", err)
-	}
-	return all, current, with, err
-}
-
-// Unpromoted gives an error of the promotion records that flag names its kind.
-func Unpromoted(flag string, err error) error {
-	var invalid *promotion.Invalid
-	switch {
-	case errors.As(err, &invalid):
-		return task.Error{Kind: task.Invalid, Err: err}
-	case errors.Is(err, promotion.ErrRefused):
-		return task.Fail(task.Refused, "%s: %w", flag, err)
-	}
-	return task.Unreadable(flag, err)
 }
 
 // fromEnsemble promotes the parameters of a folder of replications.
@@ -185,7 +145,7 @@ func (q *Add) record(rec promotion.Record, s *scenarios.Scenario) (none *Added, 
 		return none, task.Fail(task.Environment, "--record: %w", err)
 	}
 	if err != nil {
-		return none, Unpromoted("--record", err)
+		return none, unpromoted("--record", err)
 	}
 	return &Added{rec, s.Governor.Law}, nil
 }
@@ -277,40 +237,4 @@ func pickScenario(t *tuning.Report, name string) (int, error) {
 		first = p
 	}
 	return 0, nil
-}
-
-// inForce returns the record that is in force at now, with its parameters.
-func inForce(all []promotion.Record, file string, now time.Time) (promotion.Record, scenarios.Parameters, error) {
-	r, err := promotion.InForce(all, now)
-	if err != nil {
-		return r, scenarios.Parameters{}, err
-	}
-	p, err := r.Load(file)
-	return r, p, err
-}
-
-// With returns the scenario with the parameters that are in force at now, and
-// a line that describes them.
-func With(s *scenarios.Scenario, from Records, now time.Time) (*scenarios.Scenario, string, error) {
-	if err := task.WrongFolder(from.File, scenarios.Promotions); err != nil {
-		return nil, "", err
-	}
-	all, err := promotion.Open(from.File, from.Head)
-	if err != nil {
-		if other := task.Mistaken(err, from.File, scenarios.Promotions, scenarios.AJSON); other != err {
-			return nil, "", other
-		}
-		return nil, "", Unpromoted("--promotion", err)
-	}
-	r, p, err := inForce(all, from.File, now)
-	if err != nil {
-		return nil, "", Unpromoted("--promotion "+from.File, err)
-	}
-	with, err := s.Changed(func(s *scenarios.Scenario) { s.Governor, s.Retry = p.Governor, p.Retry })
-	if err != nil {
-		return nil, "", task.Fail(task.Invalid, "--promotion %s: in scenario %s: %w", from.File, s.Name, err)
-	}
-	words := fmt.Sprintf("Parameters: law %s and the resend policy of promotion %d in %s, by %s, shown on %s; until %s",
-		p.Governor.Law, r.Number, from.File, r.By, r.Shown.Scenario, r.Expires.Format(time.RFC3339))
-	return with, words, nil
 }
