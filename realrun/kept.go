@@ -3,6 +3,7 @@ package realrun
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"flyball/engine"
@@ -38,10 +39,9 @@ type kept struct {
 	paused  bool
 
 	fresh   []journal.Entry // facts that are not in the journal
-	record  uint64          // number of the last record that was written
-	durable uint64
-	wanted  uint64    // number of the last record that has to be durable soon
-	since   time.Time // when it was written
+	durable uint64          // number of the last record that is durable
+	wanted  uint64          // number of the last record that has to be durable soon
+	since   time.Time       // when it was written
 	held    []held
 	waits   []int // by role: held outboxes
 	sync    chan struct{}
@@ -74,8 +74,7 @@ type synced struct {
 // keep replaces the delivering servers of roles by those that keep their facts, and has them recover.
 func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64,
 	k Keeping) (now vt.Time, err error) {
-	last := k.Journal.Records()
-	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), record: last, durable: last,
+	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
 		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
 	governors, _, err := s.Governors(r.shared, nearly)
 	if err != nil {
@@ -208,17 +207,15 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 		return false
 	}
 	if len(out.Dots) > 0 || len(out.Send) > 0 {
-		record := v.record
+		record := v.Journal.Records()
 		if len(v.fresh) > 0 {
 			record++
 		}
 		v.waits[number]++
-		v.held = append(v.held, held{number, record, cloned(out.Dots), cloned(out.Send)})
+		v.held = append(v.held, held{number, record, slices.Clone(out.Dots), slices.Clone(out.Send)})
 	}
 	return true
 }
-
-func cloned[T any](s []T) []T { return append([]T(nil), s...) }
 
 // decide gives the gate its answers. What is to be written before a dot is written in the next flush, and dots are sent
 // after it.
@@ -242,7 +239,6 @@ func (v *kept) flush() {
 		if err != nil {
 			v.Broken(err)
 		} else {
-			v.record = record
 			if !onlyMarks(v.fresh) {
 				v.wanted, v.since = record, time.Now()
 			}

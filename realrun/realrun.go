@@ -5,8 +5,9 @@
 // blocking I/O and sends its completion to a channel whose capacity is the
 // number of processes, so that it never blocks. Virtual time is monotonic time
 // multiplied by a scale, so that hours can be rehearsed in minutes; lateness is
-// measured and reported. Only realrun/sink uses the network model. The dialer
-// refuses every address that is not loopback.
+// measured and reported. Only realrun/sink uses the network model. All connections
+// are made by realrun/dial, which refuses an address outside of loopback that no
+// allowlist has.
 package realrun
 
 import (
