@@ -33,7 +33,7 @@ scenarios
 -- shells
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
 internal/durable internal/fault realrun/dial realrun/wire
-realrun/journal realrun/faulty realrun/guard realrun/names
+realrun/journal realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/control realrun/promotion realrun/message realrun/sink
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

@@ -20,6 +20,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
+	"flyball/internal/peers"
 	"flyball/internal/rng"
 	"flyball/realrun"
 	"flyball/realrun/journal"
@@ -54,8 +55,8 @@ func TestBenchLive(t *testing.T) {
 		t.Skip("set FLYBALL_BENCH_LIVE=1, or make bench-live: it takes a minute and wants a free machine")
 	}
 	const rounds = 5
-	source := peer(t, "/usr/sbin/smtp-source", "Debian's postfix")
-	addr := startSink(t, peer(t, "/usr/sbin/smtp-sink", "Debian's postfix"), nil)
+	source := peers.Find(t, "/usr/sbin/smtp-source", "Debian's postfix")
+	addr := startSink(t, peers.Find(t, "/usr/sbin/smtp-sink", "Debian's postfix"), nil)
 	line := append(bytes.Repeat([]byte("x"), 78), "\r\n"...)
 	least := math.Inf(1)
 	for _, l := range []load{

@@ -2,7 +2,6 @@ package realrun_test
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,25 +11,13 @@ import (
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
+	"flyball/internal/peers"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
 	"flyball/realrun/names"
 	"flyball/scenarios"
 )
-
-// peer finds a program of another project, or skips the test. Where peers are
-// required, as in CI, a missing one fails.
-func peer(t *testing.T, path, from string) string {
-	t.Helper()
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("FLYBALL_REQUIRE_PEERS") == "1" {
-			t.Fatalf("%s is required and missing: install %s", path, from)
-		}
-		t.Skipf("%s is not here: install %s to run this test", path, from)
-	}
-	return path
-}
 
 // sinkAt resolves every destination to a receiver of another project.
 type sinkAt string
@@ -42,7 +29,7 @@ func (s sinkAt) Resolve(context.Context, *mail.Attempt) names.Route {
 // Postfix's own test receiver, which was written independently, refuses and drops
 // in every way it can. The client must recognise each.
 func TestClientAgainstPostfixSink(t *testing.T) {
-	program := peer(t, "/usr/sbin/smtp-sink", "Debian's postfix")
+	program := peers.Find(t, "/usr/sbin/smtp-sink", "Debian's postfix")
 	for _, c := range []struct {
 		name     string
 		flags    []string
@@ -87,12 +74,7 @@ func TestClientAgainstPostfixSink(t *testing.T) {
 // startSink runs smtp-sink on a free port until the test ends.
 func startSink(t *testing.T, program string, flags []string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := peers.Free(t)
 	if os.Getuid() == 0 {
 		flags = append(flags, "-u", "nobody") // it refuses to be root
 	}
@@ -101,15 +83,10 @@ func startSink(t *testing.T, program string, flags []string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	for range 100 {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return addr
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !peers.Listens(addr) {
+		t.Fatalf("smtp-sink does not listen on %s", addr)
 	}
-	t.Fatalf("smtp-sink does not listen on %s", addr)
-	return ""
+	return addr
 }
 
 // deliverTo mails 40 recipients over 5 processes with one resend, by a transport that set may change.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/internal/peers"
 	"flyball/realrun"
 	"flyball/realrun/wire"
 )
@@ -140,19 +141,11 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 	if !filepath.IsAbs(program) {
 		program = filepath.Join(cmp.Or(os.Getenv("FLYBALL_PEERS"), "/usr/local/lib/flyball-peers"), program)
 	}
-	peer(t, program, s.from)
+	peers.Find(t, program, s.from)
 	if os.Getuid() != 0 {
-		if os.Getenv("FLYBALL_REQUIRE_PEERS") == "1" {
-			t.Fatalf("%s is required, and runs as root alone", s.name)
-		}
-		t.Skipf("%s runs as root alone", s.name)
+		peers.Need(t, "%s runs as root alone", s.name)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = l.Addr().String()
-	l.Close()
+	addr = peers.Free(t)
 	_, port, _ := net.SplitHostPort(addr)
 	dir, err := os.MkdirTemp("/tmp", "flyball-peer-") // t.TempDir is not for other users
 	if err != nil {
@@ -215,12 +208,8 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 		}
 		return text
 	}
-	for range 500 {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			c.Close()
-			return addr, log
-		}
-		time.Sleep(20 * time.Millisecond)
+	if peers.Listens(addr) {
+		return addr, log
 	}
 	t.Fatalf("%s does not listen on %s: %s", s.name, addr, log())
 	return "", nil

@@ -5,11 +5,13 @@ import (
 	"os"
 	"syscall"
 	"testing"
+
+	"flyball/internal/peers"
 )
 
 // Where descriptors run out there are fewer connections, and the run goes on: no recipient is charged.
 func TestFewDescriptors(t *testing.T) {
-	addr := startSink(t, peer(t, "/usr/sbin/smtp-sink", "Debian's postfix"), nil)
+	addr := startSink(t, peers.Find(t, "/usr/sbin/smtp-sink", "Debian's postfix"), nil)
 	message := []byte("Subject: x\r\n\r\nhello\r\n")
 	sendTo(t, addr, message, 20, 200, false) // what the runtime opens is open then
 	open, err := os.ReadDir("/proc/self/fd")

@@ -4,32 +4,21 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/miekg/dns"
+
+	"flyball/internal/peers"
 )
 
 // dnsmasq runs a name server of another project until the test ends, and returns its
-// address. Where peers are required, as in CI, a missing one fails the test.
+// address.
 func dnsmasq(t *testing.T, options ...string) string {
 	t.Helper()
-	const program = "/usr/sbin/dnsmasq"
-	if _, err := os.Stat(program); err != nil {
-		if os.Getenv("FLYBALL_REQUIRE_PEERS") == "1" {
-			t.Fatalf("%s is required and missing: install Debian's dnsmasq-base", program)
-		}
-		t.Skipf("%s is not here: install Debian's dnsmasq-base to run this test", program)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
+	program := peers.Find(t, "/usr/sbin/dnsmasq", "Debian's dnsmasq-base")
+	addr := peers.Free(t)
 	_, port, _ := net.SplitHostPort(addr)
-	l.Close()
 	server := exec.Command(program, append([]string{"--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
 		"--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces", "--port=" + port, "--user=root",
 		"--log-facility=-", "--pid-file=", "--local=/test/", "--edns-packet-max=512"}, options...)...)
@@ -37,15 +26,10 @@ func dnsmasq(t *testing.T, options ...string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
-	for range 200 {
-		if conn, err := net.Dial("tcp", addr); err == nil {
-			conn.Close()
-			return addr
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !peers.Listens(addr) {
+		t.Fatalf("dnsmasq does not listen on %s", addr)
 	}
-	t.Fatalf("dnsmasq does not listen on %s", addr)
-	return ""
+	return addr
 }
 
 // A name server that was written elsewhere packs its messages in other ways, and its

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"flyball/internal/peers"
 	"flyball/scenarios"
 )
 
@@ -107,13 +108,7 @@ func TestExportForPostfix(t *testing.T) {
 		t.Errorf("a recipient that is tried once:\n%s", once)
 	}
 
-	const postconf = "/usr/sbin/postconf"
-	if _, err := os.Stat(postconf); err != nil {
-		if os.Getenv("FLYBALL_REQUIRE_PEERS") == "1" {
-			t.Fatalf("%s is required and missing: install Debian's postfix", postconf)
-		}
-		t.Skipf("%s is not here: install Debian's postfix to run this test", postconf)
-	}
+	postconf := peers.Find(t, "/usr/sbin/postconf", "Debian's postfix")
 	dir := t.TempDir()
 	os.WriteFile(filepath.Join(dir, "main.cf"), []byte(text), 0o644)
 	os.WriteFile(filepath.Join(dir, "master.cf"), []byte("smtp unix - - n - 100 smtp\n"), 0o644)
