@@ -72,7 +72,7 @@ recipients = 60
 		{exitUsage, "--canary: got 1, want a share", []string{"--canary", "100%"}},
 		{exitUsage, "--canary: got no --promotion", []string{"--canary", "5%", "--promotion", ""}},
 		{exitUsage, "--canary: got --state too", []string{"--canary", "5%", "--state", in("state")}},
-		{exitUsage, `"many" is not a share`, []string{"--canary", "many"}},
+		{exitUsage, `--canary: got "many", want a share`, []string{"--canary", "many"}},
 	} {
 		args := []string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"), "--out", in("out"), "--force"}
 		code, out, errout := invoke(t, append(args, v.args...)...)

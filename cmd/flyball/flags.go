@@ -1,9 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/conf"
 	"flyball/scenarios"
 )
 
@@ -77,3 +83,61 @@ func listFlags(c *cobra.Command, r *task.Recipients) {
 
 // foldCase is the help text of --fold-case.
 const foldCase = "addresses that differ only in upper and lower case are duplicates"
+
+// wants are the words for the values of a flag, by its type. Values of the other types are text.
+var wants = map[string]string{"bool": "true or false", "float64": "a number", "int": "a whole number",
+	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`}
+
+// flagError returns err, which is what the flags of a command line have against it, with what was wanted.
+func flagError(c *cobra.Command, err error) error {
+	value, missing, unknown := new(pflag.InvalidValueError), new(pflag.ValueRequiredError), new(pflag.NotExistError)
+	switch {
+	case errors.As(err, &value):
+		f := value.GetFlag()
+		want, known := wants[f.Value.Type()]
+		if !known {
+			want = fmt.Sprintf("another value: %v", value.Unwrap())
+		}
+		return fmt.Errorf("--%s: got %q, want %s", f.Name, value.GetValue(), want)
+	case errors.As(err, &missing):
+		return fmt.Errorf("--%s: got no value, want one", missing.GetFlag().Name)
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var known []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+		return fmt.Errorf("%w%s", err, conf.DidYouMean("--"+unknown.GetSpecifiedName(), known))
+	}
+	return err
+}
+
+// again returns the command line that c was called with for an argument, and more flags that are set to true. The
+// flags that all commands have, which choose what the screen shows, are left out.
+func again(c *cobra.Command, arg string, more ...string) string {
+	if strings.HasPrefix(arg, "-") && arg != "-" {
+		arg = "./" + arg // else it would be read as a flag
+	}
+	words := append(strings.Fields(c.CommandPath()), arg)
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		name := "--" + f.Name
+		several, _ := f.Value.(pflag.SliceValue)
+		switch {
+		case !f.Changed:
+		case several != nil:
+			for _, one := range several.GetSlice() {
+				words = append(words, name, one)
+			}
+		case f.Value.Type() != "bool":
+			words = append(words, name, f.Value.String())
+		case f.Value.String() == "true":
+			words = append(words, name)
+		}
+	})
+	for _, name := range more {
+		if !c.Flags().Changed(name) {
+			words = append(words, "--"+name)
+		}
+	}
+	for i := range words {
+		words[i] = task.Quote(words[i])
+	}
+	return strings.Join(words, " ")
+}

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"flyball/cmd/flyball/internal/completion"
 	"flyball/cmd/flyball/internal/manual"
@@ -236,7 +235,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		return nil
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exit{exitUsage, suggestFlag(cmd, err)}
+		return exit{exitUsage, flagError(cmd, err)}
 	})
 	root.AddCommand(a.runCommand(), a.realrunCommand(), a.letterCommand(), a.askCommand(), a.planCommand(),
 		a.lawsCommand(),
@@ -294,17 +293,6 @@ func unknownCommand(c *cobra.Command, name string) error {
 		known = append(known, sub.Name())
 	}
 	return fail(exitUsage, "unknown command %q%s", name, conf.DidYouMean(name, known))
-}
-
-// suggestFlag adds the nearest known flag to the error about an unknown one.
-func suggestFlag(cmd *cobra.Command, err error) error {
-	_, name, ok := strings.Cut(err.Error(), "unknown flag: --")
-	if !ok {
-		return err
-	}
-	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
-	return fmt.Errorf("%w%s", err, conf.DidYouMean("--"+name, known))
 }
 
 // build is what version --json prints.

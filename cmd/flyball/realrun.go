@@ -52,7 +52,7 @@ force or the head of the promotions is missing.`,
 			if terminal.Is(a.in) {
 				q.Outside.Ask = a.askCount
 			}
-			return a.live(&q, &to)
+			return a.live(&q, &to, again(c, args[0], "resume"))
 		},
 	}
 	liveFlags(c, &q, &head)
@@ -186,7 +186,8 @@ func (a *app) askCount() (int, error) {
 	return n, nil
 }
 
-func (a *app) live(q *live.Run, to *output) error {
+// live makes a live run. goOn is the command that goes on with its mailing.
+func (a *app) live(q *live.Run, to *output, goOn string) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	signal.Ignore(syscall.SIGPIPE) // mail that was sent is accounted for, whatever becomes of the output
@@ -195,8 +196,8 @@ func (a *app) live(q *live.Run, to *output) error {
 		return err
 	}
 	err = a.publish(&out.Outcome, to, stop)
-	if out.GoOn != "" {
-		fmt.Fprintf(a.errout, "go on with: %s\n", out.GoOn)
+	if out.GoesOn {
+		fmt.Fprintf(a.errout, "go on with: %s\n", goOn)
 	}
 	if out.Cancelled {
 		return errors.Join(fail(exitTerminated, "stopped by realrun cancel; the folder %s is marked partial", out.Dir),

@@ -58,13 +58,13 @@ func Default() Run { return Run{Keep: task.KeepAuto, Canary: DefaultCanary(), Po
 // Outcome is a live run that has ended, or was stopped.
 type Outcome struct {
 	task.Outcome
-	GoOn      string // command that goes on with the mailing; empty if none can
-	Cancelled bool   // by realrun cancel
-	Broken    error  // why the run ended early and its folder is partial; nil if it did not
-	Astray    error  // set if attempts led to no receiver that is allowed for their domain
-	Books     error  // set if the receivers' ledger and the sender's disagree
-	Unkept    error  // set if this machine was too slow to judge the scenario's expectations
-	Nothing   error  // set if the run tried to deliver mail and delivered none, and no expectation judges it
+	GoesOn    bool  // the mailing has not ended, and another run can go on with it
+	Cancelled bool  // by realrun cancel
+	Broken    error // why the run ended early and its folder is partial; nil if it did not
+	Astray    error // set if attempts led to no receiver that is allowed for their domain
+	Books     error // set if the receivers' ledger and the sender's disagree
+	Unkept    error // set if this machine was too slow to judge the scenario's expectations
+	Nothing   error // set if the run tried to deliver mail and delivered none, and no expectation judges it
 }
 
 // Validate returns an error with everything in the question that makes no sense.
@@ -261,9 +261,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	} else if unkept != nil {
 		out.Broken = task.Fail(task.Environment, "--state: %w", unkept)
 	}
-	if kept != nil && (stopped || out.Broken != nil) {
-		out.GoOn = fmt.Sprintf("%s --state %s --resume", replay, task.Quote(q.State))
-	}
+	out.GoesOn = kept != nil && (stopped || out.Broken != nil)
 	return out, nil
 }
 
