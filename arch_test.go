@@ -43,6 +43,7 @@ reports/page reports/attempts
 reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
+storage
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
 cmd/flyball/internal/promote
 cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
@@ -268,6 +269,40 @@ func TestOneDialer(t *testing.T) {
 	}
 	if !found {
 		t.Error("realrun/dial does not connect: the test tests too little")
+	}
+}
+
+// services are the modules of databases and brokers, and the package that alone imports each.
+var services = []struct{ module, by string }{
+	{"database/sql", "storage"},
+	{"modernc.org/sqlite", "storage"},
+	{"github.com/jackc/pgx/v5", "storage"},
+}
+
+// Neither what decides nor the shells know a database or a broker: the packages that do stand above them all.
+func TestServicesStandAboveTheShells(t *testing.T) {
+	floor, _ := floorsOf(t)
+	for _, v := range services {
+		for dir, n := range floor {
+			for _, tree := range []string{"sim", "realrun", "engine", "governor", "netmodel", "scenarios", "reports"} {
+				if covers(tree+"/...", dir) && n >= floor[v.by] {
+					t.Errorf("%s could import %s, which has %s", dir, v.by, v.module)
+				}
+			}
+		}
+		used := false
+		for _, s := range sources(t) {
+			for _, p := range imports(s) {
+				if p == v.module || strings.HasPrefix(p, v.module+"/") {
+					if used = true; s.dir != v.by {
+						t.Errorf("%s imports %s, want %s to be the only one", s.name, p, v.by)
+					}
+				}
+			}
+		}
+		if !used {
+			t.Errorf("nothing imports %s: the test tests too little", v.module)
+		}
 	}
 }
 

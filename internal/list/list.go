@@ -253,18 +253,23 @@ type box struct {
 	capitals      bool // the local part has some: the keys differ
 }
 
-// boxOf returns the keys of an address. It holds the only rule by which case is
-// folded, for duplicates and suppression alike: A to Z are as a to z, in the
-// whole address.
+// Fold folds case in an address that Append has written: A to Z are as a to z. It reports whether there were
+// capitals. It is the only rule for duplicates and suppression, in memory and in a database.
+func Fold(text []byte) (capitals bool) {
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			text[i], capitals = c-'A'+'a', true
+		}
+	}
+	return capitals
+}
+
+// boxOf returns the keys of an address.
 func boxOf(a mail.Address) box {
 	var buf [256]byte
 	text := a.Append(buf[:0])
 	b := box{exact: keyOf(text)}
-	for i, c := range text {
-		if 'A' <= c && c <= 'Z' {
-			text[i], b.capitals = c-'A'+'a', true
-		}
-	}
+	b.capitals = Fold(text)
 	b.folded = b.exact
 	if b.capitals {
 		b.folded = keyOf(text)

@@ -42,25 +42,55 @@ func (s Set) Len() int { return len(s.addresses) + len(s.domains) }
 // since a line that is not understood may be a wish not to be mailed.
 func ReadSuppression(r io.Reader, name string) (Set, error) {
 	set := Set{map[key]struct{}{}, map[string]struct{}{}}
-	if err := set.read(csvfile.NewReader(r, name)); err != nil {
+	err := ReadEntries(r, name, func(e Entry) error {
+		if e.Address == (mail.Address{}) {
+			set.domains[e.Domain] = struct{}{}
+		} else {
+			set.addresses[boxOf(e.Address).folded] = struct{}{}
+		}
+		return nil
+	})
+	if err != nil {
 		return Set{}, err
 	}
 	return set, nil
 }
 
-func (s Set) read(r *csvfile.Reader) error {
+// Entry is an entry of a suppression list: an address, or else a whole domain.
+type Entry struct {
+	Address mail.Address // the zero value: of a domain
+	Domain  string       // in lower case and A-labels
+}
+
+// ReadEntries reads a suppression list as ReadSuppression does and gives each entry to add, in the order of the file.
+// What was added before an error must not be used. Errors of add end the reading too.
+func ReadEntries(r io.Reader, name string, add func(Entry) error) error {
+	entries := entries{csvfile.NewReader(r, name), add}
+	return entries.read()
+}
+
+// entries is a suppression list while it is read.
+type entries struct {
+	*csvfile.Reader
+	add func(Entry) error
+}
+
+func (r entries) read() error {
 	for first := true; ; first = false {
 		ok, err := r.NextLine()
 		if !ok || err != nil {
 			return err
 		}
-		bad := s.add(string(r.Raw()))
+		e, bad := ParseEntry(string(r.Raw()))
 		switch {
 		case bad == nil:
+			if err := r.add(e); err != nil {
+				return err
+			}
 		case !first:
 			return r.FaultInLine("%v; want one address or domain per line", bad)
 		default:
-			return s.readRows(r, r.FaultInLine("%v; want one address or domain per line, or a header with a column %q",
+			return r.readRows(r.FaultInLine("%v; want one address or domain per line, or a header with a column %q",
 				bad, Email))
 		}
 	}
@@ -68,7 +98,7 @@ func (s Set) read(r *csvfile.Reader) error {
 
 // readRows adds the entries below the header, which begins with the current
 // line. If that is none, the error is otherwise.
-func (s Set) readRows(r *csvfile.Reader, otherwise error) error {
+func (r entries) readRows(otherwise error) error {
 	if r.Split() != nil {
 		return otherwise
 	}
@@ -76,7 +106,7 @@ func (s Set) readRows(r *csvfile.Reader, otherwise error) error {
 	if email, err := h.Find(Email); err == nil && email < 0 {
 		return otherwise
 	}
-	email, err := emailColumn(r, h)
+	email, err := emailColumn(r.Reader, h)
 	if err != nil {
 		return err
 	}
@@ -88,37 +118,35 @@ func (s Set) readRows(r *csvfile.Reader, otherwise error) error {
 		if err := r.Width(len(h.Names)); err != nil {
 			return r.Fault(0, "%v", err)
 		}
-		if err := s.add(string(r.Field(email))); err != nil {
+		e, err := ParseEntry(string(r.Field(email)))
+		if err != nil {
 			return r.Fault(email, "%v", err)
+		}
+		if err := r.add(e); err != nil {
+			return err
 		}
 	}
 }
 
-// add adds an entry.
-func (s Set) add(entry string) error {
+// ParseEntry reads an entry of a suppression list.
+func ParseEntry(entry string) (e Entry, err error) {
 	entry = strings.TrimSuffix(entry, ".")
 	domain, whole := strings.CutPrefix(strings.TrimPrefix(entry, "*"), "@")
 	if !whole && entry != "" && !strings.Contains(entry, "@") {
 		if domain, whole = entry, true; !strings.Contains(entry, ".") {
-			return errors.New(`entry has neither "@" nor a dot, want local@domain, or a domain`)
+			return e, errors.New(`entry has neither "@" nor a dot, want local@domain, or a domain`)
 		}
 	}
 	switch {
 	case whole && strings.Contains(domain, "*"):
-		return errors.New(`entry has "*" in its domain, want each domain by its name`)
+		return e, errors.New(`entry has "*" in its domain, want each domain by its name`)
 	case whole:
 		a, err := mail.ParseAddress("postmaster@" + domain)
-		if err == nil {
-			s.domains[a.Domain] = struct{}{}
-		}
-		return err
+		return Entry{Domain: a.Domain}, err
 	case !strings.HasPrefix(entry, `"`) && strings.Contains(entry, "*"):
-		return errors.New(`entry has "*" within an address, want a whole address, or *@domain for all of a domain ` +
+		return e, errors.New(`entry has "*" within an address, want a whole address, or *@domain for all of a domain ` +
 			`(an address that has "*" is written in quotes: "a*b"@x.test)`)
 	}
-	a, err := mail.ParseAddress(entry)
-	if err == nil {
-		s.addresses[boxOf(a).folded] = struct{}{}
-	}
-	return err
+	e.Address, err = mail.ParseAddress(entry)
+	return e, err
 }

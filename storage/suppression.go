@@ -1,0 +1,215 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"flyball/internal/list"
+	"flyball/internal/mail"
+)
+
+// entryOf returns what the store keeps of an entry: "p" and a Person, or "d" and a domain.
+func (s *Store) entryOf(e list.Entry) []byte {
+	if e.Address == (mail.Address{}) {
+		return []byte("d" + e.Domain)
+	}
+	p := s.hash.person(e.Address)
+	return append([]byte("p"), p[:]...)
+}
+
+// Suppress makes addresses and domains get no mail, from any list. It returns how many of them were not suppressed
+// before. After it has returned they are durable, and each Suppressed that Follow feeds has them soon.
+func (s *Store) Suppress(ctx context.Context, entries []list.Entry) (added int, err error) {
+	err = s.change(ctx, "suppress", "", func(tx *sql.Tx) (int64, error) {
+		for _, e := range entries {
+			n, err := s.suppress(ctx, tx, s.entryOf(e), false)
+			if err != nil {
+				return 0, err
+			}
+			added += int(n)
+		}
+		return int64(added), nil
+	})
+	return added, err
+}
+
+// suppress adds an entry and returns 1, or 0 if the store has it.
+func (s *Store) suppress(ctx context.Context, tx querier, entry []byte, forgotten bool) (int64, error) {
+	flag := 0
+	if forgotten {
+		flag = 1
+	}
+	r, err := tx.ExecContext(ctx, `insert into suppression (number, entry, forgotten, at)
+		select coalesce(max(number), 0) + 1, $1, $2, $3 from suppression where true
+		on conflict (entry) do nothing`, entry, flag, s.now())
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// Suppressed is the set of those who get no mail, in memory: the last gate asks it for every message. Any goroutine may
+// use it.
+type Suppressed struct {
+	hash    *hasher
+	lock    sync.RWMutex
+	people  map[Person]struct{}
+	domains map[string]struct{}
+	last    int64 // number of the last entry
+}
+
+// Has reports whether a must not be mailed.
+func (v *Suppressed) Has(a mail.Address) bool {
+	v.lock.RLock()
+	defer v.lock.RUnlock()
+	if len(v.domains) > 0 {
+		if _, ok := v.domains[a.Domain]; ok {
+			return true
+		}
+	}
+	if len(v.people) == 0 {
+		return false
+	}
+	_, ok := v.people[v.hash.person(a)]
+	return ok
+}
+
+// Len returns the number of people and domains.
+func (v *Suppressed) Len() int {
+	v.lock.RLock()
+	defer v.lock.RUnlock()
+	return len(v.people) + len(v.domains)
+}
+
+// Suppressed returns the set as it is now.
+func (s *Store) Suppressed(ctx context.Context) (*Suppressed, error) {
+	v := s.newSuppressed()
+	return v, s.update(ctx, s.db, v, all)
+}
+
+// Conditions of suppression entries.
+const (
+	all           = ""
+	onlyForgotten = "and forgotten = 1"
+)
+
+func (s *Store) newSuppressed() *Suppressed {
+	return &Suppressed{hash: s.hash, people: map[Person]struct{}{}, domains: map[string]struct{}{}}
+}
+
+// perUpdate bounds the entries that are read at once.
+const perUpdate = 10_000
+
+// update adds the entries with a condition that the store has and v does not.
+func (s *Store) update(ctx context.Context, from querier, v *Suppressed, condition string) error {
+	for {
+		var fresh [][]byte
+		last := v.last
+		err := each(ctx, from, func(scan func(...any) error) error {
+			var entry []byte
+			err := scan(&last, &entry)
+			fresh = append(fresh, entry)
+			return err
+		}, `select number, entry from suppression where number > $1 `+condition+` order by number limit $2`, last,
+			perUpdate)
+		if err != nil {
+			return err
+		}
+		v.lock.Lock()
+		for _, entry := range fresh {
+			if domain, ok := strings.CutPrefix(string(entry), "d"); ok {
+				v.domains[domain] = struct{}{}
+			} else if len(entry) == 1+len(Person{}) {
+				v.people[Person(entry[1:])] = struct{}{}
+			} else {
+				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want 17", ErrDamaged, last, len(entry))
+			}
+		}
+		v.last = last
+		v.lock.Unlock()
+		if err != nil || len(fresh) < perUpdate {
+			return err
+		}
+	}
+}
+
+// Polling is how often Follow asks for what is new, which is what it adds to the time from a confirmation to the gate.
+const Polling = 20 * time.Millisecond
+
+// Follow keeps v up to date until ctx ends, and then returns nil. It returns an error if the store does not answer: the
+// caller must stop mailing then, since v is no longer what the store has.
+func (s *Store) Follow(ctx context.Context, v *Suppressed) error {
+	tick := time.NewTicker(Polling)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		asked, cancel := context.WithTimeout(ctx, patience)
+		err := s.update(asked, s.db, v, all)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("suppression: %w", err)
+		}
+	}
+}
+
+// patience is how long Follow waits for an answer.
+const patience = 10 * time.Second
+
+// Forgotten is what Forget found of a person.
+type Forgotten struct {
+	Rows    int // of lists
+	Lists   []string
+	History int // records
+}
+
+// Forget erases a person from all lists, those of stopped imports too, and from the history, and keeps the keyed hash
+// among the suppressed: the person gets no mail, and no import takes the address again. It reads all lists while other
+// writers wait. What the address was stands in no audit entry.
+func (s *Store) Forget(ctx context.Context, a mail.Address) (found Forgotten, err error) {
+	who := s.hash.person(a)
+	err = s.change(ctx, "forget", "", func(tx *sql.Tx) (int64, error) {
+		lists, err := s.lists(ctx, tx)
+		if err != nil {
+			return 0, err
+		}
+		for _, l := range lists {
+			n, err := s.withdraw(ctx, tx, l, who)
+			if err != nil {
+				return 0, err
+			}
+			if found.Rows += n; n > 0 && !slices.Contains(found.Lists, l.Name) {
+				found.Lists = append(found.Lists, l.Name)
+			}
+		}
+		r, err := tx.ExecContext(ctx, `delete from history where person = $1`, who[:])
+		if err != nil {
+			return 0, err
+		}
+		n, err := r.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		found.History = int(n)
+		entry := s.entryOf(list.Entry{Address: a})
+		if _, err := tx.ExecContext(ctx, `delete from suppression where entry = $1`, entry); err != nil {
+			return 0, err
+		}
+		if _, err := s.suppress(ctx, tx, entry, true); err != nil {
+			return 0, err
+		}
+		return int64(found.Rows + found.History), nil
+	})
+	if err != nil {
+		return Forgotten{}, err
+	}
+	return found, s.engine.wipe(ctx, s.db)
+}

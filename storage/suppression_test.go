@@ -1,0 +1,208 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"flyball/internal/list"
+)
+
+// What is confirmed was committed before: a process that is killed at the commit has confirmed nothing.
+func TestSuppressionIsDurableBeforeItIsConfirmed(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		has := func() bool {
+			v, err := s.Suppressed(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return v.Has(address(t, "ann@gone.example"))
+		}
+		if out, killed := run(t, "suppress", p.String(), "before the commit", "0"); !killed || out != "" || has() {
+			t.Errorf("killed before the commit: %v, said %q, suppressed %v", killed, out, has())
+		}
+		if out, killed := run(t, "suppress", p.String(), "none", "0"); killed || out != "confirmed" || !has() {
+			t.Errorf("said %q, suppressed %v", out, has())
+		}
+	})
+}
+
+// The set of a store and a suppression list decide alike.
+func TestSuppressedAsTheListDecides(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		all := []string{"Ann@X.example", "*@spam.example", "@all.example", "müller.example", `"a b"@x.example`,
+			"bob@x.example."}
+		set, err := list.ReadSuppression(strings.NewReader(strings.Join(all, "\n")), "stop.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Suppress(t.Context(), entries(t, all...)); err != nil || n != len(all) {
+			t.Fatal(n, err)
+		}
+		if n, err := s.Suppress(t.Context(), entries(t, "ANN@x.example", "spam.example", "new.example")); err != nil ||
+			n != 1 {
+			t.Errorf("%d are new, want 1: %v", n, err)
+		}
+		set, _ = list.ReadSuppression(strings.NewReader(strings.Join(append(all, "new.example"), "\n")), "stop.txt")
+		got, err := s.Suppressed(t.Context())
+		if err != nil || got.Len() != set.Len() {
+			t.Fatalf("%d entries, want %d: %v", got.Len(), set.Len(), err)
+		}
+		for _, a := range []string{"ann@x.example", "aNN@x.example", "ann@y.example", "x@spam.example",
+			"x@sub.spam.example", "x@all.example", "x@müller.example", "x@xn--mller-kva.example", `"A b"@x.example`,
+			"bob@x.example", "rob@x.example", "x@new.example"} {
+			if a := address(t, a); got.Has(a) != set.Has(a) {
+				t.Errorf("%s: %v, want %v", a, got.Has(a), set.Has(a))
+			}
+		}
+	})
+}
+
+// A suppression of another process reaches the set.
+func TestFollow(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		v, err := s.Suppressed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Follow(ctx, v) }()
+		run(t, "suppress", p.String(), "none", "0")
+		began := time.Now()
+		for !v.Has(address(t, "ann@gone.example")) {
+			if time.Since(began) > 30*time.Second {
+				t.Fatal("it does not come")
+			}
+			time.Sleep(time.Millisecond)
+		}
+		t.Logf("after %v", time.Since(began))
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		// A store that does not answer must not be taken for one that has nothing new.
+		s.Close()
+		if err := s.Follow(t.Context(), v); err == nil {
+			t.Error("a closed store is followed")
+		}
+	})
+}
+
+// A forgotten person is in no list and no record, and in no list that is imported later; the others are as before.
+func TestForget(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		l, _, _, err := imported(s, people, Import{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, err := imported(s, "email\nbob@gmail.com\n", Import{Name: "other"}); err != nil {
+			t.Fatal(err)
+		}
+		run(t, "import", p.String(), "after the commit", "1", "partly")
+		id, err := s.BeginJob(t.Context(), "week", l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ann, bob := address(t, "ann@x.example"), address(t, "bob@gmail.com")
+		if err := s.EndJob(t.Context(), id, "ended", []Outcome{{ann, "delivered"}, {bob, "failed"}}); err != nil {
+			t.Fatal(err)
+		}
+		part, _, err := find(t.Context(), s.db, "partly", false)
+		if err != nil || part.People == 0 {
+			t.Fatalf("%+v: %v", part, err)
+		}
+		if found, err := s.Forget(t.Context(), address(t, "user7@x.example")); err != nil || found.Rows != 1 {
+			t.Errorf("%+v: %v", found, err)
+		}
+		if l, _, _, err := imported(s, many(30_000), Import{Name: "partly"}); err != nil || l.People != 30_000-60-1 {
+			t.Errorf("%+v: %v", l, err)
+		}
+		found, err := s.Forget(t.Context(), address(t, "ANN@x.example"))
+		if err != nil || found.Rows != 2 || found.History != 1 || fmt.Sprint(found.Lists) != "[people]" {
+			t.Errorf("%+v: %v", found, err)
+		}
+		want := "Name,email,note\nBob,bob@gmail.com,\"says \"\"hi\"\"\"\nZoë,zoe@bücher.example,\"two\nlines\"\n"
+		if got := export(t, s, "people"); got != want {
+			t.Errorf("got %q", got)
+		}
+		if got := export(t, s, "other"); got != "email\nbob@gmail.com\n" {
+			t.Errorf("got %q", got)
+		}
+		if h, err := s.History(t.Context(), ann); err != nil || len(h) != 0 {
+			t.Errorf("%+v: %v", h, err)
+		}
+		if h, err := s.History(t.Context(), bob); err != nil || len(h) != 1 || h[0].Outcome != "failed" {
+			t.Errorf("%+v: %v", h, err)
+		}
+		if v, err := s.Suppressed(t.Context()); err != nil || !v.Has(ann) || v.Has(bob) {
+			t.Errorf("ann %v, bob %v: %v", v.Has(ann), v.Has(bob), err)
+		}
+		later, _, rejects, err := imported(s, people, Import{Name: "later"})
+		if err != nil || later.People != 2 || rejects[0].Reason != "person asked to be forgotten" {
+			t.Errorf("%+v %+v: %v", later, rejects, err)
+		}
+		if _, _, _, err := imported(s, people, Import{}); err != nil {
+			t.Errorf("the same file again: %v", err)
+		}
+		all, err := s.Audit(t.Context(), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.ToLower(fmt.Sprint(all)); strings.Contains(text, "ann@x") {
+			t.Errorf("the audit has the address: %s", text)
+		}
+	})
+	t.Run("bytes", func(t *testing.T) { // SQLite keeps nothing of the text
+		p := Place{File: filepath.Join(t.TempDir(), "store.db")}
+		s := open(t, p)
+		if _, _, _, err := imported(s, people, Import{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Forget(t.Context(), address(t, "bob@gmail.com")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{p.File, p.File + "-wal"} {
+			if raw, err := os.ReadFile(name); err != nil || bytes.Contains(raw, []byte("bob@")) {
+				t.Errorf("%s has the address: %v", name, err)
+			}
+		}
+	})
+}
+
+// A person who is forgotten while a list is imported is not in it.
+func TestForgetDuringImport(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		text := many(100_000)
+		last := address(t, "user99999@x.example")
+		once := sync.OnceFunc(func() {
+			if _, err := s.Forget(t.Context(), last); err != nil {
+				t.Error(err)
+			}
+		})
+		in := Import{At: func(rows int) {
+			if rows > 90_000 {
+				once()
+			}
+		}}
+		if _, _, _, err := imported(s, text, in); !errors.Is(err, ErrChanged) {
+			t.Errorf("%v", err)
+		}
+		l, count, _, err := imported(s, text, Import{})
+		if err != nil || count.In != 100_000 || strings.Contains(export(t, s, "people"), "user99999@") {
+			t.Errorf("%+v: %v", l, err)
+		}
+	})
+}
