@@ -46,8 +46,8 @@ type SMTP struct {
 	Security wire.Security
 	Domain   string      // of the envelope sender and of EHLO
 	Broken   func(error) // called when this computer cannot continue; must stop the run
-	// Alarm is called with each refusal of the sender itself and the text of the reply for people, by several attempts
-	// at once. nil: none is called.
+	// Alarm is called with each refusal of the sender itself, or failure of its name server, and the text of the reply
+	// for people, by several attempts at once. nil: none is called.
 	Alarm func(to mail.Destination, r mail.Reply, text string)
 
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
@@ -113,7 +113,11 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 		route.Fault = mail.Aborted
 	}
 	if route.Fault != mail.NoFault {
-		return mail.Reply{Stage: mail.StageDNS, Fault: route.Fault}
+		end := mail.Reply{Stage: mail.StageDNS, Fault: route.Fault}
+		if p.Alarm != nil && end.OfSender() {
+			p.Alarm(a.Dest, end, route.Why)
+		}
+		return end
 	}
 	if p.table = nil; int(a.Dest) < len(p.Replies) {
 		p.table = p.Replies[a.Dest]

@@ -17,6 +17,8 @@ func BlameOf(r *mail.Reply) Blame {
 		return BlameNone
 	case r.Fault == mail.NoName:
 		return BlameRecipient
+	case r.Fault == mail.NoResolver:
+		return BlameUs
 	case r.Stage <= mail.StageBanner:
 		return BlameRoute
 	case r.Fault != mail.NoFault || r.Code == 421:

@@ -41,6 +41,7 @@ var ofJob = []attribute[Script]{
 		return err == nil && v[0] == '"'
 	}},
 	{"until", wantSpan, func(s *Script, v string) bool { return span(&s.Job.Until, v) && s.Job.Until > 0 }},
+	{"domains", "1 to 1000000", func(s *Script, v string) bool { return number(&s.Job.Domains, v) }},
 	{"hosts", "1 to 200", func(s *Script, v string) bool { return number(&s.Hosts, v) && s.Hosts <= 200 }},
 	{"size", `a size such as "10MB", at most 64MB`, func(s *Script, v string) bool {
 		return bytes(&s.Job.Size, v) && s.Job.Size <= 64e6
@@ -82,6 +83,11 @@ var ofWant = []attribute[Want]{
 		i := slices.Index(blameNames[1:], v)
 		w.Blame = Blame(i + 1)
 		return i >= 0
+	}},
+	{"questions", wantRange, func(w *Want, v string) bool { return numbers(&w.Questions, v) }},
+	{"status", `an enhanced status code such as "5.1.10"`, func(w *Want, v string) bool {
+		w.Status = v
+		return strings.Count(v, ".") == 2
 	}},
 	{"kept", "0 to 1000000", func(w *Want, v string) bool {
 		n, err := strconv.ParseUint(v, 10, 32)
@@ -339,7 +345,11 @@ func (p *parser) at() {
 	}
 	r.Stage = Stage(i)
 	p.take(len(name))
-	attributes(p, "at "+name, ofRule, &r)
+	if r.Stage == DNS {
+		attributes(p, "at "+name, ofQuestion, &r)
+	} else {
+		attributes(p, "at "+name, ofRule, &r)
+	}
 	if p.rest == "" && p.dropped() {
 		return
 	}
@@ -372,7 +382,7 @@ func (p *parser) at() {
 		return
 	}
 	if r.Actions[0].Verb.ofConnect() && (r.Session != Range{} || r.Message != Range{} || r.Recipient != Range{} ||
-		r.Try != Range{} || r.Encrypted != "") {
+		r.Try != Range{} || r.Encrypted != "" || r.Question != Question{}) {
 		p.wrong("at "+name, "a condition with "+r.Actions[0].Verb.String(), "none but host: there is no session")
 		return
 	}
@@ -384,12 +394,12 @@ func (p *parser) dropped() bool {
 	return len(p.errs) > 0 && strings.HasPrefix(p.errs[len(p.errs)-1].Error(), fmt.Sprintf("%s:%d:", p.file, p.line))
 }
 
-// words of actions: the verbs, and three ways to send.
-var actionNames = append([]string{"reply", "drip"}, verbNames[:]...)
+// words of actions: the verbs, three ways to send, and four answers of a name server.
+var actionNames = append([]string{"reply", "drip", "nodata", "nxdomain", "servfail", "refused"}, verbNames[:]...)
 
 // places are the stages of the actions that are not for all.
-var places = map[Verb][]Stage{Refuse: {Connect}, BlackHole: {Connect}, Unreachable: {Connect}, TLS: {STARTTLS},
-	Slow: {Body}, Keep: {Dot}, Lose: {Dot}}
+var places = map[Verb][]Stage{Respond: {DNS}, Refuse: {Connect, DNS}, BlackHole: {Connect}, Unreachable: {Connect},
+	TLS: {STARTTLS}, Slow: {Body}, Keep: {Dot}, Lose: {Dot}}
 
 // action reads an action of a rule at a stage.
 func (p *parser) action(at Stage) (a Action, ok bool) {
@@ -399,12 +409,20 @@ func (p *parser) action(at Stage) (a Action, ok bool) {
 		return a, false
 	}
 	a.Verb = Verb(max(0, slices.Index(verbNames[:], name)))
-	if name == "reply" || name == "drip" {
+	code, responds := codes[name]
+	switch {
+	case responds:
+		a.Verb, a.Code = Respond, code
+	case name == "reply" || name == "drip":
 		a.Verb = Send
 	}
 	switch places := places[a.Verb]; {
 	case places != nil && !slices.Contains(places, at):
 		p.wrong("action", name+" at "+at.String(), "it at "+places[0].String())
+		return a, false
+	case at == DNS && !a.Verb.ofNames():
+		p.wrong("action", name+" at "+at.String(), "one of answer, nodata, nxdomain, servfail, refused, ok, wait, "+
+			"silence, close, reset, refuse")
 		return a, false
 	case at == Connect && !a.Verb.ofConnect() && a.Verb != Close && a.Verb != Reset && a.Verb != Wait && a.Verb != OK,
 		at == Body && (a.Verb == OK || a.Verb == Skip):
@@ -430,6 +448,8 @@ func (p *parser) action(at Stage) (a Action, ok bool) {
 			return a, false
 		}
 		p.take(len(a.How))
+	case a.Verb == Respond:
+		return a, p.answer(name, &a)
 	case a.Verb == Send:
 		if name == "drip" && !p.span("drip", &a.Pace) {
 			return a, false
@@ -437,6 +457,33 @@ func (p *parser) action(at Stage) (a Action, ok bool) {
 		return a, p.text(name, &a)
 	}
 	return a, true
+}
+
+// answer reads what an answer of the name server has, and its records.
+func (p *parser) answer(what string, a *Action) bool {
+	attributes(p, what, ofAnswer, &a.Answer)
+	if p.dropped() {
+		return false
+	}
+	for p.space(); strings.HasPrefix(p.rest, `"`); p.space() {
+		q, err := strconv.QuotedPrefix(p.rest)
+		text, _ := strconv.Unquote(q)
+		all, ok := records(text)
+		if err != nil || !ok {
+			p.wrong(what, quoted(p.rest), wantRecord)
+			return false
+		}
+		a.Records = append(a.Records, all...)
+		p.take(len(q))
+	}
+	if a.Authority == nil && (what == "nodata" || what == "nxdomain") {
+		a.Authority = lasting()
+	}
+	if !a.fits() {
+		p.wrong(what, "old="+quoted(a.Old), "bytes that the answer has, and records that have room in it")
+		return false
+	}
+	return true
 }
 
 func (p *parser) span(what string, to *vt.Span) bool {

@@ -44,7 +44,7 @@ func TestParseErrors(t *testing.T) {
 		{"att banner: ok" + rest,
 			`f:1:1: statement: got "att", want one of source, job, offer, at, expect (did you mean "at"?)`},
 		{"at baner: ok" + rest,
-			`f:1:4: at: got "baner", want one of connect, banner, ehlo, helo, starttls, auth, mail, ` +
+			`f:1:4: at: got "baner", want one of dns, connect, banner, ehlo, helo, starttls, auth, mail, ` +
 				`rcpt, data, body, dot, rset, quit, other (did you mean "banner"?)`},
 		{"at banner" + rest, `f:1:10: at banner: got "", want conditions such as session=2, and a colon`},
 		{"at banner sesion=2: ok" + rest, `f:1:11: at banner: got "sesion", want one of host, session, message, ` +

@@ -9,13 +9,15 @@
 //	offer STARTTLS SIZE 10000
 //	at rcpt try=1: reply "451 4.7.1 greylisted"
 //	at dot session=2.. recipient=2: wait 9m59s, ok
+//	at dns name=mx1 type=A: answer "@ A 127.0.0.9" "@ A 127.0.0.1"
 //	expect OK attempts=2 sessions=1 blame=none
 //	expect recipient=2 T attempts=2 took=10m blame=recipient
 //
 // The first rule whose conditions hold decides; without one the receiver is sound. Sessions count from 1 over all
 // connections to all hosts, messages count MAIL commands of a session, recipients are numbered in the order of their
-// first RCPT, and tries count the RCPT of a recipient. Job, conditions, actions and expectations are in the tables
-// of parse.go.
+// first RCPT, and tries count the RCPT of a recipient. A script with a rule at dns has a name server, which the client
+// asks for its hosts; without one it is given their addresses. Job, conditions, actions and expectations are in the
+// tables of parse.go and names.go.
 package fault
 
 import (
@@ -51,14 +53,17 @@ type Job struct {
 	Pipelining bool       // commands go out together where the receiver offers it
 	Until      vt.Span    // the end of the run
 	Body       string     // of each message, without its last line end; empty: what Size asks for
+	Domains    int        // of the recipients in turn, do1 below Domain and so on; 0: all are of Domain
 }
 
 // Stage is what the receiver is at: a command of the client, or what comes before the first.
 type Stage uint8
 
-// Stages are in the order of a dialogue. Body is between DATA and the final dot.
+// Stages are in the order of a dialogue. DNS is a question to the name server, Body is between DATA and the final
+// dot.
 const (
-	Connect Stage = iota
+	DNS Stage = iota
+	Connect
 	Banner
 	EHLO
 	HELO
@@ -75,8 +80,8 @@ const (
 	stages
 )
 
-var stageNames = [stages]string{"connect", "banner", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data", "body",
-	"dot", "rset", "quit", "other"}
+var stageNames = [stages]string{"dns", "connect", "banner", "ehlo", "helo", "starttls", "auth", "mail", "rcpt", "data",
+	"body", "dot", "rset", "quit", "other"}
 
 func (s Stage) String() string { return stageNames[s] }
 
@@ -107,6 +112,7 @@ type Rule struct {
 	Try       Range
 	Encrypted string     // yes or no: only within TLS, only outside; empty: both
 	After     unit.Bytes // of the body
+	Question             // dns
 	Actions   []Action
 }
 
@@ -123,17 +129,18 @@ const (
 	Slow                    // the body is read at Rate bytes in a second
 	Close                   // the connection is closed
 	Reset                   // the connection is reset
-	Refuse                  // connect: the port is closed
+	Refuse                  // connect, dns: the port is closed
 	BlackHole               // connect: no answer
 	Unreachable             // connect: no route
 	TLS                     // starttls: a handshake of the kind in How
 	Keep                    // dot: the message is kept, whatever the reply
 	Lose                    // dot: the message is not kept, whatever the reply
+	Respond                 // dns: Answer
 	verbs
 )
 
 var verbNames = [verbs]string{"ok", "send", "wait", "skip", "silence", "deaf", "slow", "close", "reset", "refuse",
-	"blackhole", "unreachable", "tls", "keep", "lose"}
+	"blackhole", "unreachable", "tls", "keep", "lose", "answer"}
 
 func (v Verb) String() string { return verbNames[v] }
 
@@ -147,15 +154,25 @@ func (v Verb) answers() bool { return v != Wait && v != Keep && v != Lose }
 
 func (v Verb) ofConnect() bool { return v == Refuse || v == BlackHole || v == Unreachable }
 
+// ofNames reports whether an action is one of a name server.
+func (v Verb) ofNames() bool {
+	switch v {
+	case OK, Respond, Wait, Silence, Close, Reset, Refuse:
+		return true
+	}
+	return false
+}
+
 // Action is one thing that a receiver does.
 type Action struct {
-	Verb  Verb
-	Text  string     // Send: the bytes
-	Pace  vt.Span    // Send: before each byte
-	For   vt.Span    // Wait
-	Rate  unit.Bytes // Slow: in a second
-	How   string     // TLS: sound, self-signed, expired, wrong-name, garbage or abrupt (sound, without close_notify)
-	Times int        // Send: how often Text is sent
+	Verb   Verb
+	Text   string     // Send: the bytes
+	Pace   vt.Span    // Send: before each byte
+	For    vt.Span    // Wait
+	Rate   unit.Bytes // Slow: in a second
+	How    string     // TLS: sound, self-signed, expired, wrong-name, garbage or abrupt (sound, without close_notify)
+	Times  int        // Send: how often Text is sent
+	Answer            // Respond
 }
 
 // Class is how the attempts for a recipient end.
@@ -181,7 +198,7 @@ const (
 	BlameRecipient       // the address, or the message to it
 	BlameSession         // the connection: nothing follows for the recipient or the route
 	BlameRoute           // the way to the destination, or its servers
-	BlameUs              // the client's configuration
+	BlameUs              // the client's configuration, its name server or its computer
 	blames
 )
 

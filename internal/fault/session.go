@@ -16,12 +16,14 @@ type Receiver struct {
 	tries    map[string]int
 	kept     map[string]int // messages
 	messages map[string][]Message
+	hosts    []int // of the sessions
+	asked    asked
 }
 
 // NewReceiver returns the receiver of a script before its first session.
 func NewReceiver(s *Script) *Receiver {
 	return &Receiver{Script: s, names: map[string]int{}, tries: map[string]int{}, kept: map[string]int{},
-		messages: map[string][]Message{}}
+		messages: map[string][]Message{}, asked: asked{times: map[string]int{}, known: map[string]*one{}}}
 }
 
 // Kept returns how many messages the receiver has kept for an address.
@@ -58,6 +60,13 @@ func (r *Receiver) Sessions() int {
 	return r.sessions
 }
 
+// Visited returns the hosts of the sessions so far, in their order.
+func (r *Receiver) Visited() []int {
+	r.lock.Lock()
+	defer r.lock.Unlock()
+	return slices.Clone(r.hosts)
+}
+
 // Session is one connection.
 type Session struct {
 	of        *Receiver
@@ -74,6 +83,7 @@ func (r *Receiver) Open(host int) *Session {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	r.sessions++
+	r.hosts = append(r.hosts, host)
 	return &Session{of: r, host: host, number: r.sessions}
 }
 
@@ -178,7 +188,7 @@ func (s *Session) account(at Stage, all []Action) {
 func (s *Session) sound(at Stage) []Action {
 	reply := func(text string) []Action { return []Action{{Verb: Send, Text: text + "\r\n", Times: 1}} }
 	switch at {
-	case Connect, Body:
+	case DNS, Connect, Body:
 		return nil
 	case Banner:
 		return reply("220 mx.fault.example ESMTP")

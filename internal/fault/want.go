@@ -15,7 +15,9 @@ type Want struct {
 	Sessions   int     // opened in the whole run; -1: any number
 	From, To   vt.Span // time of the first attempt; both 0: any
 	Blame      Blame
-	Kept       int // messages that the receiver kept for each; -1: 1 for class OK, and 0 for T and P
+	Kept       int    // messages that the receiver kept for each; -1: 1 for class OK, and 0 for T and P
+	Questions  Range  // to the name server in the whole run
+	Status     string // of a look-up that ended the last attempt; empty: any
 	line       int
 }
 
@@ -45,12 +47,15 @@ type Outcome struct {
 	Blame    Blame
 	Kept     int
 	Last     mail.Reply // of the last attempt, without its time
+	Status   string     // of the last attempt's look-up, if that ended the attempt (RFC 3463)
 }
 
 // Result is how a play ended.
 type Result struct {
-	Sessions int
-	Of       []Outcome // by recipient
+	Sessions  int
+	Questions int       // to the name server
+	Of        []Outcome // by recipient
+	Visited   []int     // hosts of the sessions, in their order
 }
 
 // Of returns the expectation of a recipient, numbered from 1 on.
@@ -70,8 +75,14 @@ func (s *Script) Differences(r Result, late vt.Span) (all []string) {
 	if want := s.Wants[0].Sessions; want >= 0 && r.Sessions != want {
 		differs("got %d sessions, want %d", r.Sessions, want)
 	}
+	if want := s.Wants[0].Questions; !want.Contains(r.Questions) {
+		differs("got %d questions, want %s", r.Questions, want)
+	}
 	for i, got := range r.Of {
 		w := s.Of(i + 1)
+		if w.Status != "" && got.Status != w.Status {
+			differs("recipient %d: got status %q, want %s", i+1, got.Status, w.Status)
+		}
 		if got.Class != w.Class || !w.Attempts.Contains(got.Attempts) || got.Blame != w.Blame {
 			differs("recipient %d: got %s attempts=%d blame=%s, want %s attempts=%s blame=%s", i+1, got.Class,
 				got.Attempts, got.Blame, w.Class, w.Attempts, w.Blame)

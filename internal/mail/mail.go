@@ -81,17 +81,18 @@ func StageNamed(name string) (Stage, bool) {
 type Fault uint8
 
 const (
-	NoFault  Fault = iota
-	Drop           // the connection was closed or reset
-	Timeout        // the client gave up waiting
-	NoName         // the name does not exist
-	ServFail       // the name servers failed temporarily
-	Garbled        // a reply that SMTP does not allow at this point
-	Aborted        // the run was stopped; not a result for the recipient
+	NoFault    Fault = iota
+	Drop             // the connection was closed or reset
+	Timeout          // the client gave up waiting
+	NoName           // the name does not exist
+	ServFail         // the name servers failed temporarily
+	Garbled          // a reply that SMTP does not allow at this point
+	Aborted          // the run was stopped; not a result for the recipient
+	NoResolver       // the sender's own name server was not asked, or answers nothing about any name
 	Faults
 )
 
-var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "garbled", "aborted"}
+var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "garbled", "aborted", "no-resolver"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -145,13 +146,15 @@ func (r *Reply) Class() Class {
 	panic(fmt.Sprintf("mail: no end of an attempt is %+v", r))
 }
 
-// OfSender reports whether a permanent refusal is about the sender alone, and would meet every
-// recipient in its place: any 5yz to EHLO, which has the sender's name, and at MAIL what the
-// receiver did not understand or misses before it (500 to 504, 555) and authentication or
-// encryption that it wants (530 to 538, RFC 4954 6, RFC 3207 4). 550 and 553 at MAIL are about
-// one envelope sender, which each recipient has its own of.
+// OfSender reports whether a failure is about the sender alone, and would meet every recipient in
+// its place: its own name server cannot be asked, or the receiver answers 5yz to EHLO, which has the
+// sender's name, or at MAIL with what it did not understand or misses before it (500 to 504, 555), and
+// with authentication or encryption that it wants (530 to 538, RFC 4954 6, RFC 3207 4). 550 and 553 at
+// MAIL are about one envelope sender, which each recipient has its own of.
 func (r *Reply) OfSender() bool {
 	switch {
+	case r.Fault == NoResolver:
+		return true
 	case r.Fault != NoFault || r.Code < 500:
 		return false
 	case r.Stage == StageMAIL:

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +29,7 @@ type Receiver struct {
 	*fault.Receiver
 	scale float64
 	hosts []*host
+	names *nameServer   // nil unless the script has one
 	certs *certificates // nil unless the script offers STARTTLS
 	ctx   context.Context
 	end   context.CancelFunc
@@ -47,10 +49,26 @@ type host struct {
 	queued       int    // of the connection that fills the queue of a black hole; -1: none
 }
 
+// Ports are where a receiver listens; 0: the system chooses.
+type Ports struct{ Hosts, Names int }
+
 // Listen starts the receiver of a script, whose time passes scale times as fast as the clock's. The first host has the
-// given port and the others have the next ones; with port 0 the system chooses. The function log, if not nil, is called
-// with each line of each dialogue, by several goroutines.
-func Listen(s *fault.Script, port int, scale float64, log func(line string)) (*Receiver, error) {
+// given port and the others have the next ones; with port 0 the system chooses. Where the script has a name server, all
+// hosts have the same port, at 127.0.0.1, 127.0.0.2 and so on; the first one is at ::1 too if the script names that.
+// The function log, if not nil, is called with each line of each dialogue, by several goroutines.
+func Listen(s *fault.Script, at Ports, scale float64, log func(line string)) (r *Receiver, err error) {
+	if at.Hosts > 0 || !s.Resolves() {
+		return listen(s, at, scale, log)
+	}
+	for range 20 { // until a port is free at all addresses
+		if r, err = listen(s, at, scale, log); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return r, err
+}
+
+func listen(s *fault.Script, ports Ports, scale float64, log func(line string)) (*Receiver, error) {
 	r := &Receiver{Receiver: fault.NewReceiver(s), scale: scale, log: log}
 	r.ends = sync.NewCond(&r.lock)
 	r.ctx, r.end = context.WithCancel(context.Background())
@@ -58,18 +76,43 @@ func Listen(s *fault.Script, port int, scale float64, log func(line string)) (*R
 	if r.certs, err = newCertificates(s); err != nil {
 		return nil, fmt.Errorf("certificates: %w", err)
 	}
-	for number := 1; number <= s.Hosts; number++ {
-		h, err := open(s.AtConnect(number), port, s.Hinders())
+	port, at := ports.Hosts, netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	begin := func(number int, at netip.Addr) error {
+		h, err := open(s.AtConnect(number), at, port, s.Hinders())
 		if err != nil {
 			r.Close()
-			return nil, fmt.Errorf("host %d: %w", number, err)
+			return fmt.Errorf("host %d: %w", number, err)
 		}
 		r.hosts = append(r.hosts, h)
-		if port > 0 {
-			port++
-		}
 		if h.Listener != nil {
 			r.serve.Go(func() { r.accept(h, number) })
+		}
+		return nil
+	}
+	for number := 1; number <= s.Hosts; number++ {
+		if err := begin(number, at); err != nil {
+			return nil, err
+		}
+		switch {
+		case s.Resolves():
+			port, at = int(netip.MustParseAddrPort(r.hosts[0].addr).Port()), at.Next()
+		case port > 0:
+			port++
+		}
+	}
+	if s.OverIPv6() {
+		if s.AtConnect(1) != fault.OK {
+			r.Close()
+			return nil, errors.New("host 1: got no connections and the address ::1, want one of the two")
+		}
+		if err := begin(1, netip.IPv6Loopback()); err != nil {
+			return nil, err
+		}
+	}
+	if s.Resolves() {
+		if r.names, err = r.openNames(ports.Names); err != nil {
+			r.Close()
+			return nil, fmt.Errorf("name server: %w", err)
 		}
 	}
 	return r, nil
@@ -92,6 +135,9 @@ func (r *Receiver) Wait(ctx context.Context, n int) {
 // Close ends all sessions and waits for them. It may be called again.
 func (r *Receiver) Close() {
 	r.end()
+	if r.names != nil {
+		r.names.close()
+	}
 	for _, h := range r.hosts {
 		if h.Listener != nil {
 			h.Close()
@@ -106,15 +152,15 @@ func (r *Receiver) Close() {
 	r.serve.Wait()
 }
 
-// open returns a host that listens on a port, or refuses every connection in the way of how.
-func open(how fault.Verb, port int, small bool) (*host, error) {
+// open returns a host that listens at an address and a port, or refuses every connection in the way of how.
+func open(how fault.Verb, at netip.Addr, port int, small bool) (*host, error) {
 	h := &host{fd: -1, queued: -1}
 	switch how {
 	case fault.Unreachable:
 		h.addr = "127.255.255.255:25" // a broadcast address, to which TCP has no route
 		return h, nil
 	case fault.Refuse, fault.BlackHole:
-		return h, h.deny(port, how == fault.BlackHole)
+		return h, h.deny(at.As4(), port, how == fault.BlackHole)
 	}
 	config := net.ListenConfig{}
 	if small {
@@ -124,7 +170,7 @@ func open(how fault.Verb, port int, small bool) (*host, error) {
 			})
 		}
 	}
-	l, err := config.Listen(context.Background(), "tcp", fmt.Sprint("127.0.0.1:", port))
+	l, err := config.Listen(context.Background(), "tcp", netip.AddrPortFrom(at, uint16(port)).String())
 	if err != nil {
 		return nil, err
 	}
@@ -134,20 +180,20 @@ func open(how fault.Verb, port int, small bool) (*host, error) {
 
 // deny binds a port that refuses connections, since nothing listens; or answers no SYN, since its queue of connections
 // is full and nothing takes them.
-func (h *host) deny(port int, silently bool) (err error) {
-	loopback := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+func (h *host) deny(at [4]byte, port int, silently bool) (err error) {
+	here := &syscall.SockaddrInet4{Port: port, Addr: at}
 	if h.fd, err = newSocket(); err != nil {
 		return err
 	}
-	if err = syscall.Bind(h.fd, loopback); err != nil {
+	if err = syscall.Bind(h.fd, here); err != nil {
 		return err
 	}
 	bound, err := syscall.Getsockname(h.fd)
 	if err != nil {
 		return err
 	}
-	at := bound.(*syscall.SockaddrInet4)
-	h.addr = fmt.Sprintf("127.0.0.1:%d", at.Port)
+	here = bound.(*syscall.SockaddrInet4)
+	h.addr = netip.AddrPortFrom(netip.AddrFrom4(at), uint16(here.Port)).String()
 	if !silently {
 		return nil
 	}
@@ -157,7 +203,7 @@ func (h *host) deny(port int, silently bool) (err error) {
 	if h.queued, err = newSocket(); err != nil {
 		return err
 	}
-	return syscall.Connect(h.queued, at)
+	return syscall.Connect(h.queued, here)
 }
 
 // newSocket returns the descriptor of a socket that programs which this one starts do not have.

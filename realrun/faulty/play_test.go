@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
+	"flyball/realrun/dial"
 	"flyball/realrun/faulty"
 	letter "flyball/realrun/message"
 	"flyball/realrun/names"
@@ -190,7 +192,7 @@ func onTCP(s *fault.Script, model fault.Result) (p play) {
 func once(s *fault.Script, scale float64) (play, error) {
 	var lock sync.Mutex
 	var log strings.Builder
-	receiver, err := faulty.Listen(s, 0, scale, func(line string) {
+	receiver, err := faulty.Listen(s, faulty.Ports{}, scale, func(line string) {
 		lock.Lock()
 		defer lock.Unlock()
 		fmt.Fprintln(&log, line)
@@ -203,7 +205,11 @@ func once(s *fault.Script, scale float64) (play, error) {
 	list := question.List(rng.New(question.Seed, 0))
 	result := fault.Result{Of: make([]fault.Outcome, s.Job.Recipients)}
 	var broken error
-	transport := &realrun.SMTP{Resolver: hosts{receiver}, Letters: letters{s}, Dialogue: question.Dialogue,
+	look := &lookups{receiver: receiver, status: map[mail.Recipient]string{}}
+	if s.Resolves() {
+		look.Resolver = resolver(receiver, question.Dialogue.Timeouts.DNS, scale)
+	}
+	transport := &realrun.SMTP{Resolver: look, Carries: look.carries, Letters: letters{s}, Dialogue: question.Dialogue,
 		Scale: scale, Domain: "sender.example", Broken: func(err error) { broken = err },
 		Security: wire.Security{Encryption: wire.Encryption(max(0, slices.Index(wire.Encryptions, s.Job.TLS))),
 			Roots: receiver.Roots()}}
@@ -220,7 +226,13 @@ func once(s *fault.Script, scale float64) (play, error) {
 		err = errors.New("the run did not end within a minute")
 	}
 	receiver.Close()
-	result.Sessions = receiver.Sessions()
+	result.Sessions, result.Visited = receiver.Sessions(), receiver.Visited()
+	result.Questions = receiver.Questions()
+	for i := range result.Of {
+		if result.Of[i].Last.Stage == mail.StageDNS {
+			result.Of[i].Status = look.status[mail.Recipient(i)]
+		}
+	}
 	p := play{Result: result, log: log.String()}
 	for i := range result.Of {
 		to := virtual.Address(s, mail.Recipient(i))
@@ -249,14 +261,43 @@ func lines(message []byte) []byte {
 	return []byte(strings.ReplaceAll(text, "\n", "\r\n") + "\r\n")
 }
 
-// hosts resolves every destination to the hosts of a receiver, in their order.
-type hosts struct{ *faulty.Receiver }
+// lookups resolves domains by the name server of a script, or without one every domain to the hosts of a receiver, in
+// their order.
+type lookups struct {
+	*names.Resolver
+	receiver *faulty.Receiver
+	lock     sync.Mutex
+	status   map[mail.Recipient]string // of look-ups that led nowhere
+}
 
-func (r hosts) Resolve(context.Context, *mail.Attempt) (route names.Route) {
-	for host := 1; host <= r.Hosts; host++ {
-		route.To = append(route.To, names.Candidate{Host: faulty.Name, At: netip.MustParseAddrPort(r.Addr(host))})
+// resolver asks the name server of a receiver, as a live run does.
+func resolver(r *faulty.Receiver, patience vt.Span, scale float64) *names.Resolver {
+	began, at := time.Now(), netip.MustParseAddrPort(r.Addr(1))
+	wait := time.Duration(float64(patience) / scale)
+	return names.New(names.Config{Server: r.Names(), Dial: (*dial.Allowlist)(nil).Dial, Luck: rng.New(1, 0),
+		Own: []string{fault.Self}, Port: at.Port(),
+		Now:      func() vt.Time { return vt.Time(float64(time.Since(began)) * scale) },
+		ID:       func(context.Context) uint16 { return uint16(rand.Uint32()) },
+		Patience: wait, Repeat: wait / 2})
+}
+
+func (l *lookups) Resolve(ctx context.Context, a *mail.Attempt) (route names.Route) {
+	if l.Resolver == nil {
+		for host := 1; host <= l.receiver.Hosts; host++ {
+			at := netip.MustParseAddrPort(l.receiver.Addr(host))
+			route.To = append(route.To, names.Candidate{Host: faulty.Name, At: at})
+		}
+		return route
 	}
+	route = l.Route(ctx, virtual.DomainOf(l.receiver.Script, a.Rcpt), a.Rcpt, a.Try)
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.status[a.Rcpt], _, _ = strings.Cut(route.Why, " ")
 	return route
+}
+
+func (l *lookups) carries(_ context.Context, a *mail.Attempt, _ names.Candidate, first mail.Recipient) bool {
+	return virtual.DomainOf(l.receiver.Script, a.Rcpt) == virtual.DomainOf(l.receiver.Script, first)
 }
 
 // letters are the messages of a script's job.

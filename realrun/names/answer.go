@@ -14,11 +14,12 @@ import (
 type status uint8
 
 const (
-	found  status = iota // there are records of the type
-	noData               // the name exists, without records of the type
-	noName               // the name does not exist
-	failed               // the server could not or would not find out
-	silent               // no answer came in time
+	found   status = iota // there are records of the type
+	noData                // the name exists, without records of the type
+	noName                // the name does not exist
+	failed                // the server could not or would not find out
+	silent                // no answer came in time
+	unasked               // this computer could not ask, or nothing listens where the server should
 )
 
 // answer is the answer to one question.
@@ -27,8 +28,8 @@ type answer struct {
 	alias      string // where the chain of aliases leads on, if the server did not follow it; else empty
 	exchangers []exchanger
 	addresses  []netip.Addr
+	servers    int     // name servers
 	broken     int     // records of the type that cannot be read, and are left out
-	own        bool    // silent because this computer could not ask
 	ttl        vt.Span // for which the answer holds; 0: for one look-up
 }
 
@@ -140,7 +141,7 @@ func judge(message []byte, q question, rcode int, records, authority []record) (
 		}
 	}
 	switch {
-	case len(a.exchangers)+len(a.addresses) > 0:
+	case len(a.exchangers)+len(a.addresses)+a.servers > 0:
 		a.status, a.ttl = found, ttl
 	case a.broken > 0:
 		a.status = failed
@@ -179,6 +180,9 @@ func (a *answer) add(message []byte, r record) bool {
 	case r.kind == dns.TypeA && len(data) == 4, r.kind == dns.TypeAAAA && len(data) == 16:
 		addr, _ := netip.AddrFromSlice(data)
 		a.addresses = append(a.addresses, addr)
+		return true
+	case r.kind == dns.TypeNS:
+		a.servers++
 		return true
 	case r.kind == dns.TypeMX && len(data) > 2:
 		p := parser{message: message[:r.end], off: r.data + 2}

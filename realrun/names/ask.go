@@ -16,8 +16,12 @@ import (
 // errOther is an answer over TCP that belongs to another question, or is cut.
 var errOther = errors.New("answer over TCP is none to the question")
 
-// errOwn is the end of a question that this computer could not ask.
-var errOwn = errors.New("this computer lacks descriptors or ports")
+// errOwn is the end of a question that this computer could not ask, or that nothing listens to.
+var errOwn = errors.New("the name server cannot be asked")
+
+// control is the question that any name server which recurses can answer (RFC 8109): it tells one that
+// fails for a domain from one that fails.
+var control = question{".", dns.TypeNS}
 
 // server is a name server that recurses.
 type server struct {
@@ -27,6 +31,7 @@ type server struct {
 	patience time.Duration // for one question in all
 	repeat   time.Duration // after which a question over UDP is sent again
 	busy     chan struct{} // a place for each question that is being asked
+	slow     func()        // called when a question is repeated
 }
 
 // ask asks the server q and returns its answer, within the patience or soon after ctx
@@ -39,7 +44,7 @@ func (s *server) ask(ctx context.Context, q question) answer {
 	case s.busy <- struct{}{}:
 		defer func() { <-s.busy }()
 	case <-ctx.Done():
-		return answer{status: silent, own: true}
+		return answer{status: unasked}
 	}
 	id := s.id(ctx)
 	asked := new(dns.Msg)
@@ -55,7 +60,7 @@ func (s *server) ask(ctx context.Context, q question) answer {
 	}
 	switch {
 	case err == errOwn:
-		return answer{status: silent, own: true}
+		return answer{status: unasked}
 	case ctx.Err() != nil, timedOut(err):
 		return answer{status: silent}
 	case err != nil:
@@ -92,15 +97,15 @@ func (s *server) connect(ctx context.Context, network string) (net.Conn, error) 
 func (s *server) overUDP(ctx context.Context, packed []byte, q question, id uint16) (answer, match, error) {
 	conn, err := s.connect(ctx, "udp")
 	if err != nil {
-		return answer{}, other, err
+		return answer{}, other, errOwn
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	buf := make([]byte, maxDatagram)
-	for ctx.Err() == nil {
+	for ; ctx.Err() == nil; s.slow() {
 		conn.SetDeadline(time.Now().Add(s.repeat))
 		if _, err = conn.Write(packed); err != nil {
-			return answer{}, other, err
+			break
 		}
 		for {
 			var n int
@@ -111,9 +116,12 @@ func (s *server) overUDP(ctx context.Context, packed []byte, q question, id uint
 				return a, m, nil
 			}
 		}
-		if !timedOut(err) { // nothing listens
+		if !timedOut(err) {
 			break
 		}
+	}
+	if ctx.Err() == nil && !timedOut(err) { // nothing listens
+		err = errOwn
 	}
 	return answer{}, other, err
 }

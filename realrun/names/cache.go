@@ -49,7 +49,7 @@ func newCache(now func() vt.Time, ask func(context.Context, question) answer) *c
 }
 
 // get returns the answer to q. When ctx ends before it comes, the answer is silent,
-// and what comes later is kept for others.
+// and what comes later is kept for others. Nothing is asked once ctx has ended.
 func (c *cache) get(ctx context.Context, q question) answer {
 	c.mu.Lock()
 	if a, ok := c.find(q); ok {
@@ -58,9 +58,13 @@ func (c *cache) get(ctx context.Context, q question) answer {
 		return a
 	}
 	f, ok := c.flights[q]
-	if ok {
+	switch {
+	case ok:
 		c.count.Shared++
-	} else {
+	case ctx.Err() != nil:
+		c.mu.Unlock()
+		return answer{status: silent}
+	default:
 		f = &flight{landed: make(chan struct{})}
 		c.flights[q] = f
 		c.count.Asked++
@@ -104,7 +108,7 @@ func (c *cache) find(q question) (answer, bool) {
 // there is no room.
 func (c *cache) keep(q question, a answer) {
 	held := a.ttl
-	if !a.own && (a.status == failed || a.status == silent) {
+	if a.status == failed || a.status == silent || q == control && a.status < failed {
 		held = failureTTL
 	}
 	if held <= 0 {

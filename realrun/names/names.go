@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -60,18 +61,33 @@ type Resolver struct {
 	cfg    Config
 	server server
 	cache  *cache
-	own    []string // in the form of exchanger.host
+	own    []string     // in the form of exchanger.host
+	useful atomic.Int64 // the vt.Time after which the server last told what there is or is not, and 1 ns; 0: never
 }
 
 // New returns a Resolver with an empty cache.
 func New(c Config) *Resolver {
 	r := &Resolver{cfg: c, server: server{addr: c.Server, dial: c.Dial, id: c.ID, patience: c.Patience,
 		repeat: c.Repeat, busy: make(chan struct{}, mostQuestions)}}
+	r.server.slow = func() {
+		if !c.Apart {
+			go r.cache.get(context.Background(), control)
+		}
+	}
 	for _, name := range c.Own {
 		r.own = append(r.own, fqdn(name))
 	}
-	r.cache = newCache(c.Now, r.server.ask)
+	r.cache = newCache(c.Now, r.ask)
 	return r
+}
+
+// ask asks the server.
+func (r *Resolver) ask(ctx context.Context, q question) answer {
+	a := r.server.ask(ctx, q)
+	if a.status < failed {
+		r.useful.Store(int64(r.cfg.Now()) + 1)
+	}
+	return a
 }
 
 // fqdn returns a name in lower case, with its last dot.
@@ -91,7 +107,7 @@ func (r *Resolver) Route(ctx context.Context, domain string, to mail.Recipient, 
 	began := r.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Patience)
 	defer cancel()
-	l := lookup{Resolver: r, ctx: ctx, domain: domain, to: to, try: try}
+	l := lookup{Resolver: r, ctx: ctx, domain: domain, to: to, try: try, began: began}
 	route := l.route()
 	route.Took = r.cfg.Now().Sub(began)
 	return route
@@ -104,6 +120,7 @@ type lookup struct {
 	domain string
 	to     mail.Recipient
 	try    mail.Try
+	began  vt.Time
 }
 
 func (l *lookup) route() Route {
@@ -184,7 +201,7 @@ func (l *lookup) candidates(all []exchanger) Route {
 				to = append(to, Candidate{strings.TrimSuffix(batch[i].host, "."), netip.AddrPortFrom(a, l.cfg.Port)})
 			}
 			if len(host.addresses) == 0 && host.status >= failed {
-				doubt = host.status
+				doubt = max(doubt, host.status)
 			}
 		}
 	}
@@ -264,7 +281,7 @@ func (l *lookup) follow(name string, kind uint16) answer {
 		q := question{name, kind}
 		var a answer
 		if l.cfg.Apart && kind == dns.TypeMX {
-			a = l.server.ask(l.ctx, q)
+			a = l.ask(l.ctx, q)
 		} else {
 			a = l.cache.get(l.ctx, q)
 		}
@@ -303,9 +320,22 @@ func (l *lookup) never(why string) Route {
 	return Route{Fault: mail.NoName, Why: fmt.Sprintf(why, l.domain)}
 }
 
-// later returns the route of a domain about which nothing is certain.
+// later returns the route of a domain about which nothing is certain, after an answer with status s. It is the
+// sender's own name server that fails, and not the domain's, if it cannot be asked, or has answered nothing about any
+// name: since the look-up began where it is silent, else within the time that a failure holds; the control question
+// decides where nothing else was asked. An Apart server decides about each look-up, and so never fails by itself.
 func (l *lookup) later(s status) Route {
-	if s == silent {
+	since := l.began
+	if s == failed {
+		since = min(since, l.cfg.Now().Add(-failureTTL))
+	}
+	useful := l.cfg.Apart || l.useful.Load() > int64(max(since, 0))
+	switch {
+	case s == unasked:
+		return Route{Fault: mail.NoResolver, Why: "4.4.3 the name server cannot be asked"}
+	case !useful && l.cache.get(l.ctx, control).status >= failed:
+		return Route{Fault: mail.NoResolver, Why: "4.4.3 the name server has no answer about any name"}
+	case s == silent:
 		return Route{Fault: mail.Timeout, Why: "4.4.3 no answer about " + l.domain}
 	}
 	return Route{Fault: mail.ServFail, Why: "4.4.3 no useful answer about " + l.domain}

@@ -12,7 +12,8 @@ import (
 type Route struct {
 	To []Candidate
 	// Fault is NoFault, or the reason why To is empty: NoName if it is certain that
-	// no mail can go to the domain, else ServFail or Timeout.
+	// no mail can go to the domain, NoResolver if the name server fails for all
+	// domains, else ServFail or Timeout.
 	Fault mail.Fault
 	Why   string  // what Fault means here, with an enhanced status code (RFC 3463); empty without one
 	Took  vt.Span // time of the look-up

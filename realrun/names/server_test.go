@@ -234,8 +234,11 @@ func words(r Route) string {
 		end := mail.Reply{Stage: mail.StageDNS, Fault: r.Fault}
 		class := map[mail.Class]string{mail.Bounce: "P ", mail.Deferral: "T "}[end.Class()]
 		status, _, _ := strings.Cut(r.Why, " ")
-		if r.Fault == mail.Timeout {
+		switch r.Fault {
+		case mail.Timeout:
 			status += " time-out"
+		case mail.NoResolver:
+			status += " ours"
 		}
 		return class + status
 	}

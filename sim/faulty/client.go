@@ -21,6 +21,9 @@ type client struct {
 	habit    habit               // of the host at hand, as far as it is known
 	now      vt.Time             // of the attempt at hand
 	to       string              // its recipient
+	domain   string
+	resolver resolver
+	status   map[mail.Recipient]string // of look-ups that led nowhere
 }
 
 // habit is what a host has shown that it cannot do.
@@ -31,8 +34,10 @@ type habit struct {
 }
 
 func newClient(s *fault.Script, d mail.Dialogue) *client {
-	return &client{script: s, dialogue: d, receiver: fault.NewReceiver(s), lines: map[mail.Slot]*line{},
-		habits: map[int]habit{}}
+	c := &client{script: s, dialogue: d, receiver: fault.NewReceiver(s), lines: map[mail.Slot]*line{},
+		habits: map[int]habit{}, status: map[mail.Recipient]string{}}
+	c.resolver = resolver{receiver: c.receiver, patience: d.Timeouts.DNS, kept: map[question]*answered{}}
+	return c
 }
 
 // hangUp ends the connection that a slot keeps.
@@ -46,9 +51,9 @@ func (c *client) hangUp(now vt.Time, slot mail.Slot) {
 // deliver makes an attempt. A kept connection that has come to its end is followed by a new one, and a host that
 // cannot be reached by the next one.
 func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
-	c.now, c.to = now, Address(c.script, a.Rcpt)
+	c.now, c.to, c.domain = now, Address(c.script, a.Rcpt), DomainOf(c.script, a.Rcpt)
 	defer func() { end.Took = c.now.Sub(now) }()
-	if l := c.lines[a.Slot]; a.Conn != mail.Fresh && l.takes() {
+	if l := c.lines[a.Slot]; a.Conn != mail.Fresh && l.takes() && l.domain == c.domain {
 		c.habit = c.habits[l.host]
 		end = c.walk(l, a.Conn, a.Slot)
 		c.habits[l.host] = habit{alone: c.habit.alone}
@@ -57,13 +62,37 @@ func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
 		}
 	}
 	c.hangUp(c.now, a.Slot)
+	hosts, end := c.resolve(a)
 	var trial names.Trial
-	for host := 1; host <= c.script.Hosts; host++ {
-		if trial.Ends(c.reach(host, a.Slot)) {
+	for _, host := range hosts {
+		end := mail.Reply{Stage: mail.StageConnect, Fault: mail.Drop}
+		if host > 0 {
+			end = c.reach(host, a.Slot)
+		}
+		if trial.Ends(end) {
 			break
 		}
 	}
-	return trial.Reply()
+	if len(hosts) > 0 {
+		end = trial.Reply()
+	}
+	return end
+}
+
+// resolve returns the hosts of an attempt, 0 for an address without one, or how its look-up ends the attempt.
+func (c *client) resolve(a *mail.Attempt) (hosts []int, end mail.Reply) {
+	if !c.script.Resolves() {
+		for host := 1; host <= c.script.Hosts; host++ {
+			hosts = append(hosts, host)
+		}
+		return hosts, end
+	}
+	r := c.resolver.route(c.now, c.domain, a)
+	c.now, c.status[a.Rcpt] = r.at, r.status
+	for _, at := range r.to {
+		hosts = append(hosts, hostAt(c.script, at))
+	}
+	return hosts, mail.Reply{Stage: mail.StageDNS, Fault: r.fault}
 }
 
 // reach makes an attempt over a new connection to a host, and over another one if the host has shown what it cannot do
@@ -71,7 +100,7 @@ func (c *client) deliver(now vt.Time, a *mail.Attempt) (end mail.Reply) {
 func (c *client) reach(host int, slot mail.Slot) mail.Reply {
 	for c.habit = c.habits[host]; ; {
 		before := c.habit
-		end := c.walk(&line{host: host}, mail.Fresh, slot)
+		end := c.walk(&line{host: host, domain: c.domain}, mail.Fresh, slot)
 		switch {
 		case end.Stage == mail.StageEHLO && c.habit.clear && !before.clear:
 			continue

@@ -13,6 +13,7 @@ import (
 type line struct {
 	session *fault.Session
 	host    int
+	domain  string  // of the recipients that it is for
 	busy    vt.Time // the receiver is at work until then
 	over    bool    // the receiver does nothing any more
 	deaf    bool    // and takes nothing either

@@ -49,7 +49,15 @@ func Address(s *fault.Script, r mail.Recipient) string {
 	case "domain":
 		return fmt.Sprintf("r%d@xn--fult-loa.example", r)
 	}
-	return fmt.Sprintf("r%d@fault.example", r)
+	return fmt.Sprintf("r%d@%s", r, DomainOf(s, r))
+}
+
+// DomainOf returns the domain of a recipient of a script's job.
+func DomainOf(s *fault.Script, r mail.Recipient) string {
+	if s.Job.Domains == 0 {
+		return fault.Domain
+	}
+	return fmt.Sprintf("do%d.%s", int(r)%s.Job.Domains+1, fault.Domain)
 }
 
 // Watch returns a function that notes how attempts end in a result.
@@ -97,8 +105,12 @@ func Play(s *fault.Script) (fault.Result, error) {
 		now = min(ends.PeekTime(), machine.NextWake())
 		switch {
 		case machine.Done() || now > vt.Time(question.Horizon):
-			result.Sessions = c.receiver.Sessions()
+			result.Sessions, result.Visited = c.receiver.Sessions(), c.receiver.Visited()
+			result.Questions = c.receiver.Questions()
 			for i := range result.Of {
+				if result.Of[i].Last.Stage == mail.StageDNS {
+					result.Of[i].Status = c.status[mail.Recipient(i)]
+				}
 				result.Of[i].Kept = c.receiver.Kept(Address(s, mail.Recipient(i)))
 			}
 			return result, nil

@@ -9,8 +9,8 @@ import (
 	"flyball/scenarios"
 )
 
-// alarms are the refusals of the sender itself in a live run, by destination. Attempts that end at
-// the same time may add to them.
+// alarms are the refusals of the sender itself and the failures of its name server in a live run, by destination.
+// Attempts that end at the same time may add to them.
 type alarms struct {
 	lock sync.Mutex
 	of   map[mail.Destination]*alarm
@@ -40,11 +40,18 @@ func (a *alarms) words(s *scenarios.Scenario) (lines []string) {
 	a.lock.Lock()
 	defer a.lock.Unlock()
 	for d := range s.Destinations {
-		if v := a.of[mail.Destination(d)]; v != nil {
-			lines = append(lines, fmt.Sprintf("Alarm: %s refused this sender in %s, first at %s with: %d %s. No "+
-				"recipient was given up for that; attempts waited for the resend delay.", s.Destinations[d].Name,
-				format.Plural(v.attempts, "attempt"), v.first.Stage, v.first.Code, v.text))
+		v := a.of[mail.Destination(d)]
+		if v == nil {
+			continue
 		}
+		name, attempts := s.Destinations[d].Name, format.Plural(v.attempts, "attempt")
+		what := fmt.Sprintf("%s refused this sender in %s, first at %s with: %d %s", name, attempts, v.first.Stage,
+			v.first.Code, v.text)
+		if v.first.Fault == mail.NoResolver {
+			what = fmt.Sprintf("%s of mail to %s found no way there, the first: %s", attempts, name, v.text)
+		}
+		lines = append(lines, "Alarm: "+what+". No recipient was given up for that; attempts waited for the resend "+
+			"delay.")
 	}
 	return lines
 }

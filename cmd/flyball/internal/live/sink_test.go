@@ -23,7 +23,7 @@ func TestSinkPlaysAScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	q := Sink{Script: name, Scale: 1, Sessions: 1, Begun: func(_ *fault.Script, hosts []string) {
+	q := Sink{Script: name, Scale: 1, Sessions: 1, Begun: func(_ *fault.Script, hosts []string, _ string) {
 		conn, err := net.Dial("tcp", hosts[0])
 		if err != nil {
 			t.Error(err)
