@@ -31,7 +31,7 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest
+internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft internal/list realrun/control realrun/promotion realrun/message realrun/sink
@@ -46,7 +46,7 @@ reports/compare reports/tuning reports/laws reports/checklist
 storage
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
 cmd/flyball/internal/promote
-cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
+cmd/flyball/internal/bounces cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
 cmd/flyball
 `
 

@@ -237,7 +237,8 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit{exitUsage, flagError(cmd, err)}
 	})
-	root.AddCommand(a.runCommand(), a.realrunCommand(), a.letterCommand(), a.askCommand(), a.planCommand(),
+	root.AddCommand(a.runCommand(), a.realrunCommand(), a.letterCommand(), a.bounceCommand(),
+		a.askCommand(), a.planCommand(),
 		a.lawsCommand(),
 		a.sweepCommand(), a.tuneCommand(), a.verifyCommand(), a.crashCommand(), a.benchCommand(),
 		a.compareCommand(), a.promoteCommand(), a.governCommand(),

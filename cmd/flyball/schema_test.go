@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"flyball/cmd/flyball/internal/bounces"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/task"
@@ -63,6 +64,7 @@ var published = map[string]struct {
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
 	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
+	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
 	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},

@@ -36,6 +36,8 @@ var (
 	Allowlist   = Kind{"an allowlist", 1 << 20}
 	Fault       = Kind{"a script of a receiver", 1 << 20}
 	Complaints  = Kind{"complaints", 1 << 30}
+	Returned    = Kind{"returned mail", 64 << 20}
+	Labels      = Kind{"labels of returned mail", 64 << 20}
 	Promotions  = Kind{"promotion records", 64 << 20}
 	Checkpoint  = Kind{"a checkpoint", 16 << 30}
 	Progress    = Kind{"the progress of a study", 4 << 30}
