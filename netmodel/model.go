@@ -27,6 +27,7 @@ type Model struct {
 	receivers []Receiver // by destination
 	host      Host
 	busy      int // attempts under way
+	traced    func(*mail.Trace)
 }
 
 // trip is an attempt under way on a slot, and the connection that the slot
@@ -46,6 +47,7 @@ type trip struct {
 	step    uint8            // next step of the dialogue
 	ended   bool             // the next event is the end
 	helo    bool             // over another new connection, since the first one was closed at EHLO
+	trace   *mail.Trace      // nil: traces are not wanted
 }
 
 // NewModel returns the model of server s, as if it were the only server.
@@ -64,6 +66,9 @@ func NewModels(net *Network) []*Model {
 	return all
 }
 
+// Trace makes the model call traced with each attempt that has an end. It must be called before Begin.
+func (m *Model) Trace(traced func(*mail.Trace)) { m.traced = traced }
+
 // Receiver returns the receiver of d for the model's server.
 func (m *Model) Receiver(d mail.Destination) *Receiver { return &m.receivers[d] }
 
@@ -79,6 +84,12 @@ func (m *Model) Begin(now vt.Time, a *mail.Attempt, q *evq.Queue) {
 	t.gen, t.kind, t.to, t.try = a.Gen, a.Conn, a.Rcpt, a.Try
 	t.start, t.helo = now, false
 	t.stretch = m.Stretch(m.server, m.busy)
+	if m.traced != nil {
+		if t.trace == nil {
+			t.trace = new(mail.Trace)
+		}
+		t.trace.Begin(a, now)
+	}
 	if a.Conn == mail.Fresh {
 		m.HangUp(a.Slot)
 		t.dest = a.Dest
@@ -119,6 +130,9 @@ func (m *Model) lookup(now vt.Time, t *trip, r *Receiver) vt.Time {
 		took, fault = patience, mail.Timeout
 	}
 	t.lookup = took
+	if t.trace != nil {
+		t.trace.Stages[mail.StageDNS] += took
+	}
 	at := now.Add(took)
 	if fault != mail.NoFault {
 		t.end(mail.StageDNS, at)
@@ -137,7 +151,7 @@ func (t *trip) end(at mail.Stage, now vt.Time) {
 
 // converse runs the whole dialogue and returns its end.
 func (m *Model) converse(now vt.Time, t *trip) vt.Time {
-	if took, smooth := m.smooth(t); smooth {
+	if took, smooth := m.smooth(t); smooth && t.trace == nil {
 		at := now.Add(took)
 		t.end(mail.StageDot, at)
 		t.reply.Code = 250
@@ -176,6 +190,9 @@ func (m *Model) advance(now vt.Time, t *trip) vt.Time {
 	t.step++
 	e := m.receivers[t.dest].Exchange(now, step, &t.conn, &t.msg, t.stretch)
 	at := now.Add(e.Took)
+	if t.trace != nil {
+		m.receivers[t.dest].trace(t.trace, step.Stage, e)
+	}
 	switch {
 	case e.Ends():
 		t.end(step.Stage, at)
@@ -213,6 +230,10 @@ func (m *Model) Handle(at vt.Time, slot mail.Slot, q *evq.Queue, c *mail.Complet
 		hops = 0
 	}
 	c.Reply, c.Way, c.Slot, c.Gen = t.reply, mail.NewWay(t.lookup, hops), slot, t.gen
+	if t.trace != nil && t.reply.Fault != mail.Aborted {
+		t.trace.Reply, t.trace.Hops, t.trace.Trip = t.reply, hops, t.conn.RTT
+		m.traced(t.trace)
+	}
 	return true
 }
 

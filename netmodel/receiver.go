@@ -303,6 +303,19 @@ func (r *Receiver) Words(e Exchange) (mail.Enhanced, string) {
 	return a.status, cmp.Or(a.text, mail.DefaultText)
 }
 
+// trace adds one step of an attempt to its trace.
+func (r *Receiver) trace(t *mail.Trace, stage mail.Stage, e Exchange) {
+	t.Stages[stage] += e.Took
+	t.Text = t.Text[:0]
+	if e.Code != 0 {
+		status, text := r.Words(e)
+		if status != 0 {
+			t.Text = append(append(t.Text, status.String()...), ' ')
+		}
+		t.Text = append(t.Text, text...)
+	}
+}
+
 // End ends an attempt whose message was offered over the connection c. accepted means
 // that the reply to the final dot was positive; the recipient's greylist clock is then
 // dropped, and a complaint counts. The whitelist counts the recipients that were let in.

@@ -55,7 +55,7 @@ type noted struct{ does *[]string }
 
 func (n noted) Process(mail.Server, mail.Slot) realrun.Process { return n }
 func (n noted) HangUp()                                        { *n.does = append(*n.does, "hang up") }
-func (n noted) Way() mail.Way                                  { return 0 }
+func (n noted) Trace() *mail.Trace                             { return &mail.Trace{} }
 func (n noted) Deliver(_ context.Context, a mail.Attempt) mail.Reply {
 	*n.does = append(*n.does, a.Conn.String())
 	return mail.Reply{Code: 250, Stage: mail.StageDot}

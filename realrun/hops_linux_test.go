@@ -76,7 +76,7 @@ caps = { per_day = 9, per_second = 1 }
 			t.Errorf("attempt %d ends with %+v", n, r)
 		}
 	}
-	if got := process.Way().Hops(); got != routers {
+	if got := process.Trace().Way().Hops(); got != routers {
 		t.Errorf("got %d hops, want %d", got, routers)
 	}
 }

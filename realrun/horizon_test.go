@@ -17,7 +17,7 @@ type gated struct{ let chan struct{} }
 
 func (g gated) Process(mail.Server, mail.Slot) Process { return g }
 func (g gated) HangUp()                                {}
-func (g gated) Way() mail.Way                          { return 0 }
+func (g gated) Trace() *mail.Trace                     { return &mail.Trace{} }
 func (g gated) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	if a.Rcpt == 1 {
 		select {

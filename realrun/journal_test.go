@@ -69,7 +69,7 @@ type byNumber struct{}
 
 func (byNumber) Process(mail.Server, mail.Slot) Process { return byNumber{} }
 func (byNumber) HangUp()                                {}
-func (byNumber) Way() mail.Way                          { return 0 }
+func (byNumber) Trace() *mail.Trace                     { return &mail.Trace{} }
 func (byNumber) Deliver(_ context.Context, a mail.Attempt) mail.Reply {
 	time.Sleep(time.Millisecond)
 	switch {

@@ -37,16 +37,18 @@ type Process interface {
 	// Deliver makes the attempt. It returns when the attempt ends, or soon after
 	// ctx is cancelled. Once ctx is cancelled it sends no final dot.
 	Deliver(ctx context.Context, a mail.Attempt) mail.Reply
-	// Way returns the time of the look-up that the last attempt made, 0 without one,
-	// and the hops to the receiver.
-	Way() mail.Way
+	// Trace returns what is known of the last attempt, until the next one; the caller knows Start and Took.
+	Trace() *mail.Trace
 	// HangUp closes the kept connection of the process, if it has one.
 	HangUp()
 }
 
 // Runner is one live run.
 type Runner struct {
-	Late      hist.Hist // virtual time between a completion or wake-up and its handling
+	Late hist.Hist // virtual time between a completion or wake-up and its handling
+	// Traced, if set before Run, is called with each attempt that has an end, by the processes, several at once.
+	Traced func(*mail.Trace)
+
 	roles     *roles
 	cpu       cpuMeter
 	arrivals  []scenarios.Arrival
@@ -478,6 +480,12 @@ func (r *Runner) work(ctx context.Context, p Process, orders <-chan order) {
 		reply := p.Deliver(ctx, a)
 		at := r.now()
 		reply.Took = at.Sub(start)
-		r.ended <- ending{a.Server, at, mail.Completion{Reply: reply, Way: p.Way(), Slot: a.Slot, Gen: a.Gen}}
+		trace := p.Trace()
+		way := trace.Way()
+		if r.Traced != nil && reply.Fault != mail.Aborted {
+			trace.Start, trace.Reply = start, reply
+			r.Traced(trace)
+		}
+		r.ended <- ending{a.Server, at, mail.Completion{Reply: reply, Way: way, Slot: a.Slot, Gen: a.Gen}}
 	}
 }

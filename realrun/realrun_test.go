@@ -145,13 +145,16 @@ func seen(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	}
 	defer receivers.Close()
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: receivers, Letters: letters{s, &list},
-		Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example",
+		Dialogue: s.Dialogue, Scale: scale, Domain: "sender.example", Traces: true,
 		Broken: func(err error) { t.Error(err) }}
+	traces := &traced{t: t, s: s, ends: map[mail.Reply]int{}}
+	also = append(also, traces.watch)
 	got := newOutcomes(list.Len())
 	r, err := realrun.New(s, &list, scale, transport, got.with(also), journal)
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Traced = traces.add
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	progress := func(realrun.Progress) {
@@ -162,6 +165,7 @@ func seen(t *testing.T, s *scenarios.Scenario, scale float64, journal *realrun.J
 	if _, stopped := r.Run(ctx, progress); stopped {
 		t.Fatalf("the run did not end in time: %v", r.Record().Final())
 	}
+	traces.check()
 	return got, receivers, r
 }
 

@@ -54,6 +54,8 @@ type SMTP struct {
 	// dot is sent.
 	Gate func(mail.Attempt) bool
 
+	Traces bool // traces have times, round trips and the text of replies, and not the look-up and hops alone
+
 	// Paths measures hops and round trips; nil: they are not measured.
 	Paths *path.Meter
 
@@ -72,7 +74,7 @@ const aloneFor = vt.Hour
 // Process returns an MTA process without a connection.
 func (t *SMTP) Process(mail.Server, mail.Slot) Process {
 	return &process{SMTP: t, options: wire.Options{Name: t.Domain, Patience: t.patience,
-		Block: t.scaled(mail.BlockPatience), Sent: func() { reached("dot") }}}
+		Block: t.scaled(mail.BlockPatience), Sent: func() { reached("dot") }, Times: t.Traces}}
 }
 
 // process is an MTA process and the connection that it keeps.
@@ -84,17 +86,17 @@ type process struct {
 	to      names.Candidate // of the connection
 	first   mail.Recipient  // for whom the connection was opened
 	sent    int             // messages offered over it
-	way     mail.Way        // of the last attempt
+	trace   mail.Trace      // of the last attempt
 	body    []byte
 }
 
-// Way returns the time of the last attempt's look-up, and the hops where they are measured; see Process.
-func (p *process) Way() mail.Way { return p.way }
+// Trace returns what is known of the last attempt; see Process.
+func (p *process) Trace() *mail.Trace { return &p.trace }
 
 // Deliver makes one attempt; see Process. Where the kept connection turns out to
 // have ended, the attempt goes on over a new one.
 func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
-	p.way = 0
+	p.trace.Begin(&a, 0)
 	if a.Conn != mail.Fresh && p.takes() && p.carries(ctx, &a) {
 		begin := func() *mail.Reply { return nil }
 		if a.Conn == mail.Reset {
@@ -108,7 +110,7 @@ func (p *process) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 	a.Conn = mail.Fresh
 	p.HangUp()
 	route := p.Resolver.Resolve(ctx, &a)
-	p.way = mail.NewWay(route.Took, 0)
+	p.trace.Stages[mail.StageDNS] = route.Took
 	if ctx.Err() != nil {
 		route.Fault = mail.Aborted
 	}
@@ -143,7 +145,8 @@ func (p *process) carries(ctx context.Context, a *mail.Attempt) bool {
 
 // deliver makes an attempt over a new connection to one candidate, and over another one without
 // encryption if that fails and is not required, or with HELO if the candidate closes at EHLO.
-func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) (r mail.Reply) {
+func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidate) mail.Reply {
+	p.trace.At = to.At
 	until, known := p.alone.Load(to.At)
 	p.options.Pipelining = p.Dialogue.Pipelining && !(known && time.Now().Before(until.(time.Time)))
 	p.options.Security = p.Security
@@ -152,22 +155,25 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 		p.options.Host = to.At.Addr().String()
 	}
 	for greet := (*wire.Client).Greet; ; {
-		if r := p.connect(ctx, to.At); r != nil {
+		began := time.Now()
+		r := p.connect(ctx, to.At)
+		p.trace.Stages[mail.StageConnect] += p.virtual(time.Since(began))
+		if r != nil {
 			return *r
 		}
 		p.to, p.first = to, a.Rcpt
 		client := p.client
-		r = p.offer(ctx, a, func() *mail.Reply { return greet(client) })
+		end := p.offer(ctx, a, func() *mail.Reply { return greet(client) })
 		if client.Short {
 			p.alone.Store(to.At, time.Now().Add(p.scaled(aloneFor)))
 		}
 		switch {
 		case client.Bare:
 			p.options.Encryption = wire.Clear
-		case r.WantsHELO() && !plain:
+		case end.WantsHELO() && !plain:
 			plain, greet = true, (*wire.Client).GreetPlainly
 		default:
-			return r
+			return end
 		}
 	}
 }
@@ -177,6 +183,7 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.Reply) mail.Reply {
 	// A cancelled run aborts every conversation that has not reached its final dot.
 	client := p.client
+	client.Begin()
 	stop := context.AfterFunc(ctx, func() { client.Close() })
 	passed := false // the gate, before the run was cancelled
 	r := p.converse(ctx, a, begin, func() bool {
@@ -186,6 +193,7 @@ func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.
 	if !passed && !stop() {
 		r = mail.Reply{Stage: r.Stage, Fault: mail.Aborted}
 	}
+	p.traced(&r)
 	if r.Code >= 400 {
 		r.Row = p.table.Match(r.Stage, int(r.Code), string(client.Text()))
 		if p.Alarm != nil && r.OfSender() {
@@ -196,6 +204,25 @@ func (p *process) offer(ctx context.Context, a mail.Attempt, begin func() *mail.
 		p.abort()
 	}
 	return r
+}
+
+// traced adds to the trace what the open connection knows of an attempt that ends with a reply.
+func (p *process) traced(r *mail.Reply) {
+	if !p.Traces {
+		return
+	}
+	p.client.Lap(r.Stage)
+	for stage, spent := range p.client.Spent {
+		p.trace.Stages[stage] += p.virtual(spent)
+	}
+	p.trace.At = p.to.At
+	if trip, ok := p.client.RoundTrip(); ok {
+		p.trace.Trip = p.virtual(trip)
+	}
+	p.trace.Text = p.trace.Text[:0]
+	if r.Code > 0 {
+		p.trace.Text = p.client.AppendShown(p.trace.Text)
+	}
 }
 
 // converse sends one message over an open connection and returns the reply. disarm reports
@@ -271,7 +298,7 @@ func (p *process) dial(ctx context.Context, patience time.Duration, to netip.Add
 	conn, hops, err := p.Paths.Dial(ctx, to.Addr(), func(ctx context.Context, within int) (net.Conn, error) {
 		return p.Allow.DialWithin(ctx, "tcp", to.String(), within)
 	})
-	p.way = mail.NewWay(p.way.Lookup(), hops)
+	p.trace.Hops = hops
 	return conn, err
 }
 
@@ -296,6 +323,9 @@ func (p *process) closed() {
 func (t *SMTP) patience(stage mail.Stage) time.Duration {
 	return t.scaled(t.Dialogue.Timeouts.Patience(stage))
 }
+
+// virtual returns a span of the clock in the time of the run.
+func (t *SMTP) virtual(d time.Duration) vt.Span { return vt.Span(float64(d) * t.Scale) }
 
 func (t *SMTP) scaled(span vt.Span) time.Duration {
 	return max(time.Duration(float64(span)/t.Scale), time.Millisecond)

@@ -176,6 +176,15 @@ func (w *World) KeepOutcomes() {
 	}
 }
 
+// Trace makes the run call traced with each attempt that has an end, in the order of time. It must be called before
+// Run.
+func (w *World) Trace(traced func(*mail.Trace)) {
+	w.lockstep = true
+	for _, s := range w.servers {
+		s.model.Trace(traced)
+	}
+}
+
 // Work returns the parts of the list, in the order of time.
 func (w *World) Work() []scenarios.Arrival { return w.work }
 

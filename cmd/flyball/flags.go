@@ -67,6 +67,12 @@ func keepFlag(c *cobra.Command, k *task.KeepRecipients) {
 			"auto: for a list, and for a synthetic one of up to a million")
 }
 
+// attemptsFlag adds the flag for attempts.csv.
+func attemptsFlag(c *cobra.Command, on *bool) {
+	c.Flags().BoolVar(on, "attempts", *on, "write attempts.csv, with the times, the reply and the way of each "+
+		"attempt, to the run folder, and how long the stages took to its report")
+}
+
 // proximityFlag adds the flag that names what earlier runs have learned.
 func proximityFlag(c *cobra.Command, s *task.Source) {
 	c.Flags().StringVar(&s.Proximity, "proximity", "",

@@ -59,6 +59,7 @@ force or the head of the promotions is missing.`,
 	to.flags(c)
 	to.explainFlag(c)
 	keepFlag(c, &q.Keep)
+	attemptsFlag(c, &q.Attempts)
 	f := c.Flags()
 	f.StringVar(&q.State, "state", "",
 		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")

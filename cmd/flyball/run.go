@@ -75,6 +75,9 @@ expectation missed, 130 or 143 stopped by a signal.`,
 			case repeated && q.From.Proximity != "":
 				return fail(exitUsage, "--proximity begins one run with what another has learned: want no "+
 					"--replications or --precision with it")
+			case q.Attempts && repeated:
+				return fail(exitUsage, "--attempts writes the table of one run: want no --replications or --precision "+
+					"with it")
 			case repeated:
 				return a.replicate(&q, &many, given, &to)
 			case given("of") && !q.Sensitivity:
@@ -99,6 +102,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	listFlags(c, &q.Recipients)
 	proximityFlag(c, &q.From)
 	keepFlag(c, &q.Keep)
+	attemptsFlag(c, &q.Attempts)
 	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: continue it")
 	return c
 }

@@ -60,7 +60,16 @@ func roundTrip(conn net.Conn) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
+	return TripOf(c)
+}
+
+// TripOf returns the time of a round trip of a connection, smoothed by the kernel, if it tells.
+func TripOf(c syscall.RawConn) (time.Duration, bool) {
+	if c == nil {
+		return 0, false
+	}
 	var info *unix.TCPInfo
+	var err error
 	failed := c.Control(func(fd uintptr) {
 		info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	})

@@ -16,4 +16,7 @@ func Limit(int) func(network, address string, c syscall.RawConn) error { return 
 
 func lift(net.Conn) error { return nil }
 
+// TripOf reports that the time of a round trip is not known.
+func TripOf(syscall.RawConn) (time.Duration, bool) { return 0, false }
+
 func roundTrip(net.Conn) (time.Duration, bool) { return 0, false }

@@ -49,7 +49,8 @@ func FuzzReply(f *testing.F) {
 			if name != "parts" && !bytes.Equal(left, rest) {
 				t.Fatalf("%s of %q: left %q, want %q", name, text, left, rest)
 			}
-			if shown := r.shown(); strings.ContainsFunc(shown, func(c rune) bool { return c < ' ' || c > '~' }) {
+			shown := string(r.shown(nil))
+			if strings.ContainsFunc(shown, func(c rune) bool { return c < ' ' || c > '~' }) {
 				t.Fatalf("%q is shown as %q", text, shown)
 			}
 			offerOf(r.text)

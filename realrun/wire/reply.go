@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"strings"
 )
 
 // errGarbled is a reply that is not in the form of RFC 5321 4.2, one that comes without a
@@ -61,18 +60,18 @@ func digit(b byte) bool { return '0' <= b && b <= '9' }
 // mostShown is the most bytes of a reply's text that are kept for people.
 const mostShown = 300
 
-// shown returns the beginning of the text in one line of printable ASCII.
-func (r *reply) shown() string {
-	text := r.text[:min(len(r.text), mostShown)]
-	return strings.TrimSpace(string(bytes.Map(func(c rune) rune {
+// shown appends the beginning of the text in one line of printable ASCII.
+func (r *reply) shown(to []byte) []byte {
+	for _, b := range bytes.TrimSpace(r.text[:min(len(r.text), mostShown)]) {
 		switch {
-		case c == '\n':
-			return ' '
-		case c < ' ' || c > '~':
-			return '?'
+		case b == '\n':
+			b = ' '
+		case b < ' ' || b > '~':
+			b = '?'
 		}
-		return c
-	}, text)))
+		to = append(to, b)
+	}
+	return to
 }
 
 // reader reads lines. After an error it goes on where it was.

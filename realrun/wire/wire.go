@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/realrun/path"
 )
 
 // Options are what the sessions of a sender have in common.
@@ -27,6 +28,7 @@ type Options struct {
 	Block      time.Duration                  // for sending a part of a message (RFC 5321 4.5.3.2.5)
 	Pipelining bool                           // used where it is offered
 	Sent       func()                         // called when a final dot is with the kernel; nil: not called
+	Times      bool                           // the times of stages are taken
 	Security
 	Host string // name of the receiver, which Verified wants in its certificate
 }
@@ -38,6 +40,8 @@ type Client struct {
 	// Short reports that the session ended since fewer replies came than commands were sent
 	// together. Another session had better not send them together.
 	Short bool
+	// Spent is the time of each stage since Begin; 0 without Options.Times.
+	Spent [mail.Stages]time.Duration
 	// Bare reports that the session ended since it could not be encrypted. Another session had
 	// better not try, unless encryption is required.
 	Bare bool
@@ -50,6 +54,7 @@ type Client struct {
 	out     []byte
 	ended   bool // inside a message, or out of step: no command may follow
 	hurried atomic.Bool
+	lapped  time.Time // until then, time is in Spent
 
 	encrypted bool
 }
@@ -67,7 +72,29 @@ func New(conn net.Conn, o *Options) *Client {
 func (c *Client) Text() []byte { return c.reply.text }
 
 // Shown returns the text of the last reply for people: at most 300 bytes of printable ASCII.
-func (c *Client) Shown() string { return c.reply.shown() }
+func (c *Client) Shown() string { return string(c.AppendShown(nil)) }
+
+// AppendShown appends what Shown returns.
+func (c *Client) AppendShown(to []byte) []byte { return c.reply.shown(to) }
+
+// RoundTrip returns the time of a round trip, smoothed by the kernel, if it tells.
+func (c *Client) RoundTrip() (time.Duration, bool) { return path.TripOf(c.socket.raw) }
+
+// Begin begins an attempt over the connection.
+func (c *Client) Begin() {
+	c.Spent = [mail.Stages]time.Duration{}
+	c.lapped = time.Now()
+}
+
+// Lap adds the time since Begin, or since the last Lap, to a stage. The client calls it after each reply.
+func (c *Client) Lap(stage mail.Stage) {
+	if !c.options.Times {
+		return
+	}
+	now := time.Now()
+	c.Spent[stage] += now.Sub(c.lapped)
+	c.lapped = now
+}
 
 // hurry is how long a part of a message may take once the run is to end.
 const hurry = time.Second
@@ -300,7 +327,10 @@ func (c *Client) transfer(message []byte, gate func() bool) *mail.Reply {
 	if r := c.arrived(mail.StageDATA); r != nil {
 		return r
 	}
-	if !gate() {
+	c.Lap(mail.StageDot)
+	pass := gate()
+	c.lapped = time.Now() // the receiver did not wait at the gate
+	if !pass {
 		return &mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}
 	}
 	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long
@@ -409,6 +439,7 @@ func (c *Client) await(stage mail.Stage, want uint16) *mail.Reply {
 		err = c.reply.read(&c.in)
 		c.socket.arrived = false
 	}
+	c.Lap(stage)
 	if err != nil {
 		return c.fails(stage, err)
 	}

@@ -582,7 +582,7 @@ func TestShown(t *testing.T) {
 	for _, line := range []string{"550-5.1.1 no\x1b[31m\xff", "550 " + strings.Repeat("x", 1000)} {
 		r.add([]byte(line))
 	}
-	if got := r.shown(); !strings.HasPrefix(got, "5.1.1 no?[31m? xxx") || len(got) > mostShown {
+	if got := string(r.shown(nil)); !strings.HasPrefix(got, "5.1.1 no?[31m? xxx") || len(got) > mostShown {
 		t.Errorf("got %q", got)
 	}
 }
@@ -639,5 +639,58 @@ func TestHurry(t *testing.T) {
 		}
 		close(stop)
 		c.Close()
+	}
+}
+
+// The time of each stage is the time that the receiver took for it, and the wait at the gate is in none of them.
+func TestSpent(t *testing.T) {
+	const step, wait = 20 * time.Millisecond, 300 * time.Millisecond
+	slowly := func(r *receiver, n int, lines ...string) {
+		time.Sleep(time.Duration(n) * step)
+		r.say(lines...)
+	}
+	c := meet(t, Options{Times: true}, func(r *receiver) {
+		slowly(r, 1, "220 mx.example")
+		for i, reply := range []string{"250 mx.example", "250 2.1.0 ok", "250 2.1.5 ok", "354 go on"} {
+			r.hear()
+			slowly(r, i+2, reply)
+		}
+		for line := r.hear(); line != "." && line != ""; line = r.hear() {
+		}
+		slowly(r, 6, "250 2.0.0 queued as 4F2")
+		r.hear()
+	})
+	began := time.Now()
+	c.Begin()
+	if r := c.Greet(); r != nil {
+		t.Fatal(r)
+	}
+	end, sent := c.Send(Envelope{"a@sender.example", "b@mx.example"}, []byte("Subject: x\r\n\r\ny\r\n"), func() bool {
+		time.Sleep(wait)
+		return true
+	})
+	c.Lap(end.Stage)
+	if took := time.Since(began); !sent || end.Code != 250 {
+		t.Fatalf("got %+v after %v", end, took)
+	} else {
+		all := time.Duration(0)
+		for stage := mail.StageBanner; stage < mail.Stages; stage++ {
+			if least := time.Duration(stage-mail.StageBanner+1) * step; c.Spent[stage] < least {
+				t.Errorf("%s: got %v, want %v or more", stage, c.Spent[stage], least)
+			}
+			all += c.Spent[stage]
+		}
+		if all > took-wait {
+			t.Errorf("got %v in all of %v, of which %v were at the gate", all, took, wait)
+		}
+	}
+	if c.Shown() != "2.0.0 queued as 4F2" {
+		t.Errorf("got %q", c.Shown())
+	}
+	if trip, ok := c.RoundTrip(); ok && (trip <= 0 || trip > 20*time.Second) {
+		t.Errorf("got a round trip of %v", trip)
+	}
+	if c.Begin(); c.Spent != [mail.Stages]time.Duration{} {
+		t.Errorf("got %v of the attempt before", c.Spent)
 	}
 }

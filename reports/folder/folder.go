@@ -72,7 +72,7 @@ type ManifestFile struct {
 func OwnFiles() []string {
 	return []string{ManifestName, "summary.json", "intervals.csv", "report.html", "host.json", "scenario.toml",
 		"scenario.resolved.toml", "log.ndjson",
-		"simulated.csv", "limits.csv", "assumptions.csv", "sensitivity.csv"}
+		"simulated.csv", "stages.csv", "limits.csv", "assumptions.csv", "sensitivity.csv"}
 }
 
 // undigested reports whether a file differs between equal runs and so has no digest.

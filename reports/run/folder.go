@@ -11,6 +11,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/page"
 	"flyball/reports/runlog"
+	"flyball/reports/traces"
 )
 
 // Extra is what a run folder holds besides the report.
@@ -72,6 +73,9 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 	if r.Beside != nil {
 		files = append(files, folder.File{Path: "simulated.csv", Data: intervalsCSV(r.Beside)})
 	}
+	if r.Stages != nil {
+		files = append(files, folder.File{Path: "stages.csv", Data: traces.CSV(r.Stages)})
+	}
 	if r.Limits != nil {
 		files = append(files, folder.File{Path: "limits.csv", Data: r.limitsCSV()})
 	}
@@ -98,6 +102,8 @@ func Read(dir string) (*Report, Extra, error) {
 			r.Rows, err = readIntervals(data)
 		case "simulated.csv":
 			r.Beside, err = readIntervals(data)
+		case "stages.csv":
+			r.Stages, err = traces.Read(data)
 		case "limits.csv":
 			r.Limits, err = readLimits(data)
 		case "assumptions.csv":

@@ -7,6 +7,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/page"
 	"flyball/reports/reactions"
+	"flyball/reports/traces"
 )
 
 // HTML returns the report as one page without scripts or external resources, light or
@@ -24,7 +25,7 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 		Answer: r.Answer(), Figures: figures, Warnings: r.Pace(),
 		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.besideTable(100), r.partTable(100),
 			r.governorTable(40, 1000),
-			r.outcomeTable(40), reactions.Table(r.Replies, 40)}, Folded: r.folded(),
+			r.outcomeTable(40), traces.Table(r.Stages, 12), reactions.Table(r.Replies, 40)}, Folded: r.folded(),
 		Facts: [][2]string{
 			{"Governor", governor},
 			{"Seed", r.Luck()},

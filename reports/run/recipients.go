@@ -32,8 +32,8 @@ type RecipientsFile struct {
 // kept without being asked for.
 const KeptBySize = 1_000_000
 
-// plainRows is the number of recipients beyond which their file is compressed.
-const plainRows = 100_000
+// PlainRows is the number of rows of a table of recipients, or of attempts, beyond which its file is compressed.
+const PlainRows = 100_000
 
 // recipientColumns are the columns of recipients.csv. Times are virtual seconds
 // from the start of the run, empty for a recipient that was never tried; code is
@@ -44,7 +44,7 @@ var recipientColumns = []string{"recipient", "destination", "server", "status", 
 // FileName returns the name of the file: recipients.csv, or recipients.csv.gz
 // for a long list.
 func (r *RecipientsFile) FileName() string {
-	if len(r.Outcomes) > plainRows {
+	if len(r.Outcomes) > PlainRows {
 		return "recipients.csv.gz"
 	}
 	return "recipients.csv"
@@ -54,7 +54,7 @@ func (r *RecipientsFile) FileName() string {
 // An error of Addresses, or another number of addresses than of recipients,
 // ends it.
 func (r *RecipientsFile) Write(to io.Writer) error {
-	if len(r.Outcomes) > plainRows {
+	if len(r.Outcomes) > PlainRows {
 		zip, err := gzip.NewWriterLevel(to, gzip.BestSpeed)
 		if err != nil {
 			return err

@@ -90,8 +90,8 @@ func TestLongRecipientsFile(t *testing.T) {
 	if f.FileName() != "recipients.csv" {
 		t.Errorf("a short list is in %s", f.FileName())
 	}
-	f.Outcomes = make(runlog.Outcomes, plainRows+1)
-	dest := make([]mail.Destination, plainRows+1)
+	f.Outcomes = make(runlog.Outcomes, PlainRows+1)
+	dest := make([]mail.Destination, PlainRows+1)
 	list := mail.ReadList(dest)
 	f.List = &list
 	var got bytes.Buffer
@@ -103,7 +103,7 @@ func TestLongRecipientsFile(t *testing.T) {
 		t.Fatalf("%v, in %s", err, f.FileName())
 	}
 	rows, err := csv.NewReader(zip).ReadAll()
-	if err != nil || len(rows) != plainRows+2 || rows[plainRows+1][0] != "100000" {
+	if err != nil || len(rows) != PlainRows+2 || rows[PlainRows+1][0] != "100000" {
 		t.Errorf("%v, %d rows", err, len(rows))
 	}
 }

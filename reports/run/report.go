@@ -18,6 +18,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/reactions"
 	"flyball/reports/runlog"
+	"flyball/reports/traces"
 	"flyball/scenarios"
 )
 
@@ -65,6 +66,7 @@ type Report struct {
 
 	Rows   []measure.Row `json:"-"` // intervals.csv
 	Beside []measure.Row `json:"-"` // simulated.csv: of the simulation of the same live run
+	Stages []traces.Row  `json:"-"` // stages.csv; none unless attempts were traced
 	Limits []LimitRow    `json:"-"` // limits.csv; none unless destinations have limits
 	Bars   []Bar         `json:"-"` // plots/latency.csv
 	Course runlog.Course `json:"-"` // plots/replies.csv

@@ -10,6 +10,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/reactions"
+	"flyball/reports/traces"
 )
 
 // Text writes the report for a terminal: the answer in words, then the tables, then the
@@ -29,6 +30,7 @@ func (r *Report) Text(w io.Writer, color bool) error {
 		r.outcomeTable(12),
 		reactions.Table(r.Replies, 12), r.expectationTable())
 	if r.Explain {
+		t.Tables = append(t.Tables, traces.Table(r.Stages, 4))
 		t.Below = r.explained()
 	}
 	if s := r.Sensitivity; s != nil {

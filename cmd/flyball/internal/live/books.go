@@ -13,6 +13,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
+	"flyball/reports/traces"
 	"flyball/sim"
 )
 
@@ -127,6 +128,27 @@ type books struct {
 	Delivered int `json:"delivered"` // by the sender's account
 
 	beside []measure.Row // intervals of the simulation
+	stages *traces.Book  // of the simulation; nil unless the attempts of the run are in a table
+}
+
+// traced returns the times of the simulation's attempts; nil without them.
+func (b *books) traced() *traces.Book {
+	if b == nil {
+		return nil
+	}
+	return b.stages
+}
+
+// attempts returns a table for the attempts of the run; nil if none is asked for.
+func (q *Run) attempts(r *prepared) (*task.Attempts, error) {
+	if !q.Attempts {
+		return nil, nil
+	}
+	n := task.TraceNames(r.scenario)
+	if q.List != "" {
+		n.Address = func(to mail.Recipient) string { return r.mailing.Address(to).String() }
+	}
+	return task.NewAttempts(n)
 }
 
 // closeBooks reads the ledger and, if the run is whole, simulates the same run.
@@ -149,6 +171,10 @@ func (r *prepared) closeBooks(whole bool) (*books, error) {
 	w, err := sim.New(r.scenario, 0, &r.mailing.List, simulated.watch)
 	if err != nil {
 		return nil, err
+	}
+	if r.attempts != nil {
+		b.stages = traces.NewBook(nil, task.TraceNames(r.scenario))
+		w.Trace(b.stages.Add)
 	}
 	end, _ := w.Run(nil)
 	b.compare(r.ends, simulated)

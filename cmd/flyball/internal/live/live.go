@@ -46,14 +46,17 @@ type Run struct {
 	Resume     bool    // go on with the mailing in State
 	Metrics    string  // IP:PORT on loopback for Prometheus; empty: none
 	Keep       task.KeepRecipients
-	task.Place // by default runs/NAME-KEY, KEY from the content
+	Attempts   bool // the folder has a table of all attempts
+	task.Place      // by default runs/NAME-KEY, KEY from the content
 }
 
 // smtpPort is the port of SMTP between servers (RFC 5321 4.5.4.2).
 const smtpPort = 25
 
 // Default returns the question about the scenario as it is.
-func Default() Run { return Run{Keep: task.KeepAuto, Canary: DefaultCanary(), Port: smtpPort} }
+func Default() Run {
+	return Run{Keep: task.KeepAuto, Attempts: true, Canary: DefaultCanary(), Port: smtpPort}
+}
 
 // Outcome is a live run that has ended, or was stopped.
 type Outcome struct {
@@ -173,6 +176,12 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if keep {
 		runner.KeepOutcomes()
 	}
+	if r.attempts, err = q.attempts(r); err != nil {
+		return nil, err
+	}
+	if r.attempts != nil {
+		transport.Traces, runner.Traced = true, r.attempts.Add
+	}
 	if kept != nil {
 		if err := kept.letter(r.mailing.Masters()); err != nil {
 			return nil, err
@@ -238,6 +247,9 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if books != nil {
 		out.Report.Beside = books.beside
 	}
+	if out.Attempts = r.attempts; r.attempts != nil {
+		out.Report.Stages = r.attempts.Stages(books.traced())
+	}
 	if f := out.Recipients; f != nil {
 		f.List = &r.mailing.List
 		if q.List != "" {
@@ -291,5 +303,5 @@ func (q *Run) words(scale float64) []string {
 	if q.FoldCase {
 		words = append(words, "--fold-case")
 	}
-	return slices.Concat(words, q.Canary.flagged(), q.Keep.Flags())
+	return slices.Concat(words, q.Canary.flagged(), q.Keep.Flags(), task.AttemptsFlag(q.Attempts, true))
 }

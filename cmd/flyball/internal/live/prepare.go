@@ -38,7 +38,8 @@ type prepared struct {
 	lookups  *lookups   // with a name server that is not Flyball's; else nil
 	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	ends     *ends
-	secret   mail.Key // of the run
+	attempts *task.Attempts // nil: no table of them
+	secret   mail.Key       // of the run
 	security wire.Security
 }
 

@@ -79,14 +79,15 @@ func recipientsFile(r *run.RecipientsFile) ([]folder.File, error) {
 	return to.As(r.FileName()), nil
 }
 
-// Write writes the run folder. If the recipients cannot be written, as of a list
+// Write writes the run folder. If recipients or attempts cannot be written, as of a list
 // that has changed, the folder has everything else and the error says so.
 func (o *Outcome) Write() error {
 	files, missing := recipientsFile(o.Recipients)
 	if missing != nil {
 		missing = fmt.Errorf("%w; the run folder has all other files", missing)
 	}
+	attempts, untold := o.Attempts.Files()
 	extra := o.extra
-	extra.More = slices.Concat(extra.More, files)
-	return errors.Join(Unwritten("run folder", run.Write(o.place, o.Report, extra)), missing)
+	extra.More = slices.Concat(extra.More, files, attempts)
+	return errors.Join(Unwritten("run folder", run.Write(o.place, o.Report, extra)), missing, untold)
 }

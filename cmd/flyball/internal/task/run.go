@@ -40,7 +40,8 @@ type Run struct {
 	Workers     int    // servers, or runs of the sensitivity, at the same time; changes no result
 	Resume      string // folder of the same run, stopped: go on from there
 	Keep        KeepRecipients
-	Place       // by default runs/NAME-KEY, KEY from the content
+	Attempts    bool // the folder has a table of all attempts
+	Place            // by default runs/NAME-KEY, KEY from the content
 }
 
 // DefaultRun returns a question about the scenario as it is.
@@ -56,6 +57,7 @@ type Outcome struct {
 	extra    run.Extra
 
 	Recipients *run.RecipientsFile // nil where their ends were not kept
+	Attempts   *Attempts           // nil without a table of them
 }
 
 // NewOutcome folds a run that has ended into its report. Settings are those of its
@@ -78,7 +80,11 @@ func (q *Run) Validate(s *scenarios.Scenario) error {
 	if q.Sensitivity {
 		of = checkMetric(s, q.Of)
 	}
-	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of, q.From.Learns(s))
+	var whole error
+	if q.Attempts && q.Resume != "" {
+		whole = Fail(Usage, "--attempts: got --resume too, want one of them: the attempts before the stop are not kept")
+	}
+	return errors.Join(CheckWorkers(q.Workers), q.Keep.Validate(), of, whole, q.From.Learns(s))
 }
 
 // Do makes the run. A context that ends stops it: the outcome is then marked
@@ -113,6 +119,13 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 		return nil, err
 	}
 	w.Workers = q.Workers
+	var attempts *Attempts
+	if q.Attempts {
+		if attempts, err = NewAttempts(TraceNames(s)); err != nil {
+			return nil, err
+		}
+		w.Trace(attempts.Add)
+	}
 	end, stopped := Alone(w, replay, func(p sim.Progress) bool {
 		watch.Out(s, p.Final, p.Total, w.Forecast, nil)
 		return ctx.Err() == nil
@@ -134,6 +147,9 @@ func (q *Run) Do(ctx context.Context, watch Watch) (*Outcome, error) {
 	}
 	out := NewOutcome(s, text, ended, replay, to, settings, more)
 	q.Recipients.name(out.Recipients, s, w.List())
+	if out.Attempts = attempts; attempts != nil {
+		out.Report.Stages = attempts.Stages(nil)
+	}
 	if q.Sensitivity && !stopped {
 		if out.Report.Sensitivity = q.hangsOn(ctx, s, out.Report, watch); out.Report.Sensitivity == nil {
 			return nil, ErrStopped
@@ -175,8 +191,7 @@ func (q *Run) flagged() []string {
 	if q.Sensitivity {
 		words = append(words, "--sensitivity")
 	}
-	words = append(words, q.Keep.Flags()...)
-	return words
+	return slices.Concat(words, q.Keep.Flags(), AttemptsFlag(q.Attempts, false))
 }
 
 // network builds the network of the run, or takes up a stopped run.
