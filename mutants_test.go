@@ -43,6 +43,7 @@ var checks = []check{
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
 	{"search", []string{"./sim/tune"}},
+	{"workers", []string{"./farm", "./bus"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
 	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
@@ -51,8 +52,8 @@ var checks = []check{
 	{"twin", []string{"./sim", "-run", "Twin"}},
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
-	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "-run",
-		"Recipients|Nothing|NameServer"}},
+	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "./cmd/flyball/internal/trials",
+		"-run", "Recipients|Nothing|NameServer|Strange"}},
 	{"commands", []string{"./cmd/flyball", "-run",
 		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},

@@ -1,12 +1,20 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
+	"flyball/internal/input"
 )
 
 // studyFlags adds the flags of every command that takes a study. File is the name of
@@ -38,9 +46,14 @@ maps and a report.html.
 Every point is checked before any is run. --resume, or the same --out, continues a
 study that a signal stopped; it ends with the same files.
 
+With --listen or --bus workers in other processes take part (docs/scale.md), and
+the files are the same.
+
 Exit codes: 0 done, 2 usage, 3 invalid study or scenario, 7 the folder cannot be
-written, 130 or 143 stopped by a signal.`,
-		Example: "  flyball sweep docs/studies/step.toml\n  flyball sweep step.toml --set governor.law=regulator " +
+written or the broker cannot be reached, 8 a key or right that is missing, 130 or
+143 stopped by a signal.`,
+		Example: "  flyball sweep docs/studies/step.toml\n  flyball sweep step.toml --listen 127.0.0.1:0\n" +
+			"  flyball sweep step.toml --set governor.law=regulator " +
 			"--out regulated\n  flyball sweep step.toml --resume runs/step-7bncj4skwzhm",
 		Args: exactlyOne("a study"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -56,12 +69,95 @@ written, 130 or 143 stopped by a signal.`,
 				}
 				return err
 			}
+			if q.Bus.Used() {
+				var err error
+				if q.Bus.Build, err = buildDigest(); err != nil {
+					return err
+				}
+			}
 			return a.sweep(&q, asJSON, all)
 		},
 	}
 	a.studyFlags(c, &q, &dry, &asJSON, "study.json")
 	c.Flags().BoolVar(&all, "all", false, "print every point instead of 16")
+	busFlags(c, &q.Bus)
+	c.Flags().StringVar(&q.Bus.Listen, "listen", "", "be a broker at this IP:PORT, port 0 for a free one, and print "+
+		"the command that makes a process a worker; instead of --bus")
 	return c
+}
+
+// busFlags adds the flags that say where a bus is.
+func busFlags(c *cobra.Command, b *trials.Bus) {
+	f := c.Flags()
+	f.StringVar(&b.URL, "bus", "", "URL of the broker: nats://TOKEN@IP:PORT on loopback, tls://HOST:PORT anywhere")
+	f.StringVar(&b.CA, "bus-ca", "", "PEM file of the authorities that sign the certificates of the bus")
+	f.StringVar(&b.Cert, "bus-cert", "", "PEM file of the certificate of this end")
+	f.StringVar(&b.Key, "bus-key", "", "PEM file of its private key")
+	f.StringVar(&b.NKey, "bus-nkey", "", "file of the seed of an nkey that the broker knows")
+	b.Program = version()
+}
+
+func (a *app) workerCommand() *cobra.Command {
+	q := trials.Worker{Workers: runtime.GOMAXPROCS(0)}
+	c := &cobra.Command{
+		Use:   "worker --bus URL",
+		Short: "Make runs for the sweeps of other processes",
+		Long: `Make runs for the sweeps on a bus (docs/scale.md), until a signal ends it, or the
+sweep ends that is its own broker. Workers may come, go and die at any time: a
+sweep gives their runs to others, and its results are those of one machine. Some
+runs of each worker are made again elsewhere; one that computes wrongly is shut
+out. A worker of another revision is refused.
+
+A worker reads nothing but the files that its own flags name, and writes none.
+
+Exit codes: 0 the sweep ended, 1 it computed wrongly, 2 usage, 7 no broker, 8
+refused: another revision, or a key or right that is missing, 130 or 143 stopped
+by a signal.`,
+		Example: "  flyball worker --bus nats://TOKEN@127.0.0.1:4222\n  flyball worker --bus tls://bus.example:4222 " +
+			"--bus-ca ca.pem --bus-cert w1.pem --bus-key w1.key --bus-nkey w1.nk",
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			err := q.Validate()
+			if err == nil {
+				q.Build, err = buildDigest()
+			}
+			if err != nil {
+				return err
+			}
+			stop := terminal.WatchSignals()
+			defer stop.End()
+			_, err = watched(a, stop, false, q.Do)
+			if err == nil && stop.First() != nil {
+				err = stoppedBy(stop, "; the sweep gives its runs to others")
+			}
+			return err
+		},
+	}
+	busFlags(c, &q.Bus)
+	c.Flags().IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time")
+	return c
+}
+
+// buildDigest returns the SHA-256 of this program's file; empty if its version says what it was built from.
+func buildDigest() (string, error) {
+	info, _ := debug.ReadBuildInfo()
+	if b := buildOf(info); b.Revision != "" && !b.Modified {
+		return "", nil
+	}
+	name, err := os.Executable()
+	if err != nil {
+		return "", fail(exitEnvironment, "this program: %w", err)
+	}
+	f, err := input.Open(name, input.Program)
+	if err != nil {
+		return "", fail(exitEnvironment, "this program: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fail(exitEnvironment, "this program: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func (a *app) sweep(q *trials.Study, asJSON, all bool) error {

@@ -17,12 +17,20 @@ type Lock struct{ held *os.File }
 // LockFolder waits until the folder dir is unlocked, and locks it. A file that is
 // replaced is locked by its folder: a lock on the file itself would not exclude a
 // process that opens its replacement.
-func LockFolder(dir string) (*Lock, error) {
+func LockFolder(dir string) (*Lock, error) { return lockFolder(dir, syscall.LOCK_EX) }
+
+// TryLockFolder is LockFolder without waiting: the error wraps ErrLocked if the folder is
+// locked.
+func TryLockFolder(dir string) (*Lock, error) {
+	return lockFolder(dir, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func lockFolder(dir string, how int) (*Lock, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(f, syscall.LOCK_EX); err != nil {
+	if err := flock(f, how); err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -161,6 +161,25 @@ func (l *Log) Append(content []byte) error {
 	return l.err
 }
 
+// Keep drops all records after the first n.
+func (l *Log) Keep(n int) error {
+	if l.err != nil || n >= l.last {
+		return l.err
+	}
+	if _, l.err = l.file.Seek(0, io.SeekStart); l.err != nil {
+		return l.err
+	}
+	text, err := io.ReadAll(input.Progress.Bound(l.file, l.name))
+	length := 0
+	for range n + 1 { // with the header
+		length += bytes.IndexByte(text[length:], '\n') + 1
+	}
+	if l.err = err; err == nil {
+		l.last, l.err = n, l.rewind(int64(length))
+	}
+	return l.err
+}
+
 // Sync flushes appended records to the disk. Records that are not flushed survive
 // the end of the program, but not a loss of power.
 func (l *Log) Sync() error {

@@ -295,3 +295,24 @@ func TestLockFolder(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// A log whose last records are dropped goes on behind the others, as if they had never been.
+func TestLogKeeps(t *testing.T) {
+	for n := range 6 {
+		name := filepath.Join(t.TempDir(), "l")
+		all := records(7)
+		written(t, name, all[:5])
+		l, _, err := OpenLog(name, header, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(l.Keep(n), l.Append(all[5]), l.Append(all[6]), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(name)
+		lines, wrong := ReadLog(text, name, header)
+		if want := append(all[:n:n], all[5:]...); err != nil || wrong != nil || !same(lines.Records, want) {
+			t.Errorf("keep %d: got %q, %v, %v", n, lines.Records, err, wrong)
+		}
+	}
+}

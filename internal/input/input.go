@@ -30,6 +30,8 @@ var (
 	Template    = Kind{"a template", 64 << 20}
 	Key         = Kind{"a private key", 64 << 10}        // that no other user may read
 	Password    = Kind{"a user and a password", 4 << 10} // that no other user may read
+	Certificate = Kind{"certificates", 4 << 20}
+	Program     = Kind{"this program", 4 << 30}
 	Proximity   = Kind{"what a run has learned", 256 << 20}
 	Samples     = Kind{"recorded intervals", 1 << 30}
 	Events      = Kind{"recorded events", 64 << 30}

@@ -82,6 +82,26 @@ func (l *progressLog) add(r study.Run) {
 	l.runs = append(l.runs, r)
 }
 
+// records returns the runs as records of the file.
+func (l *progressLog) records() [][]byte {
+	all := make([][]byte, len(l.runs))
+	for i, r := range l.runs {
+		all[i] = r.Record()
+	}
+	return all
+}
+
+// keep drops all runs but the first n.
+func (l *progressLog) keep(n int) error {
+	if l.err == nil {
+		l.err = l.log.Keep(n)
+	}
+	if l.err == nil {
+		l.runs = l.runs[:n]
+	}
+	return l.err
+}
+
 // stop syncs the file to the disk.
 func (l *progressLog) stop() error {
 	if l.err == nil {

@@ -26,6 +26,7 @@ type Study struct {
 	From       task.Source // of the study; its settings are applied before the settings of the points
 	Workers    int         // runs at the same time; changes no result
 	Program    string      // version of flyball that makes the runs; another version does not continue them
+	Bus        Bus         // of workers in other processes; then Workers may be 0
 	Resume     string      // folder of the same study, stopped: continue it
 	task.Place             // by default runs/NAME-KEY, KEY from the content
 }
@@ -40,7 +41,12 @@ type Swept struct {
 }
 
 // Validate returns an error if the question makes no sense.
-func (q *Study) Validate() error { return task.CheckWorkers(q.Workers) }
+func (q *Study) Validate() error {
+	if q.Workers == 0 && q.Bus.Used() {
+		return q.Bus.Validate()
+	}
+	return errors.Join(task.CheckWorkers(q.Workers), q.Bus.Validate())
+}
 
 // Sweep makes the runs of all points and writes their folder. If ctx ends, it returns
 // Stopped; the runs that have ended are kept beside the folder, and the next Sweep of
@@ -68,7 +74,11 @@ func (q *Study) Sweep(ctx context.Context, watch task.Watch) (*Swept, error) {
 		watch.Note("continuing after %d of %d runs", n, total)
 	}
 	began := time.Now()
-	if err := q.sweep(ctx, s, log, watch); err != nil {
+	make := q.sweep
+	if q.Bus.Used() {
+		make = q.farmed
+	}
+	if err := make(ctx, s, log, watch); err != nil {
 		return nil, err
 	}
 	if n := len(log.runs); n < total {

@@ -1,0 +1,281 @@
+package bus
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"flyball/internal/longtest"
+)
+
+func start(t *testing.T, c ServerConfig) *Server {
+	t.Helper()
+	s, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func dial(t *testing.T, c Config, within *Server) *Conn {
+	t.Helper()
+	conn, err := Dial(t.Context(), c, within)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// A broker within the process needs no port, and a question that no process takes is answered at once.
+func TestWithinTheProcess(t *testing.T) {
+	s := start(t, ServerConfig{})
+	if s.URL() != "" {
+		t.Errorf("got %s, want no port", s.URL())
+	}
+	a, b := dial(t, Config{Name: "a"}, s), dial(t, Config{Name: "b"}, s)
+	if _, err := a.Ask(t.Context(), "echo.x", []byte("1")); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("got %v, want no answer", err)
+	}
+	echo := func(subject string, q []byte) []byte { return []byte(subject + string(q)) }
+	if err := b.Answer("echo.*", echo); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := a.Ask(t.Context(), "echo.x", []byte("1")); err != nil || string(got) != "echo.x1" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := a.Ask(t.Context(), "echo.x", make([]byte, MostPayload+1)); !errors.Is(err, ErrRefused) {
+		t.Errorf("a message that is too large: got %v", err)
+	}
+}
+
+// The store of a broker belongs to one broker, and what it writes is synced.
+func TestStoreIsLocked(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, ServerConfig{Store: dir, MostStore: 1 << 20})
+	if !s.server.JetStreamEnabled() || !s.server.JetStreamConfig().SyncAlways {
+		t.Error("no streams, or streams that are not synced")
+	}
+	if _, err := Start(ServerConfig{Store: dir}); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(),
+		"locked") {
+		t.Errorf("a second broker: got %v", err)
+	}
+}
+
+// What is missing is said at once, by its name.
+func TestWhatIsMissing(t *testing.T) {
+	dir := t.TempDir()
+	good := newKey(t, dir, "good")
+	newKey(t, dir, "wrong")
+	ca, expired := newAuthority(t, dir, "ca"), time.Now().Add(-time.Hour)
+	ca.issue(t, "server", time.Now().Add(time.Hour))
+	ca.issue(t, "client", time.Now().Add(time.Hour))
+	ca.issue(t, "old", expired)
+	newAuthority(t, dir, "other").issue(t, "stranger", time.Now().Add(time.Hour))
+	in := func(name string) string { return filepath.Join(dir, name) }
+
+	token := start(t, ServerConfig{Listen: "127.0.0.1:0", Token: "secret"})
+	keyed := start(t, ServerConfig{Listen: "127.0.0.1:0", CA: in("ca.crt"), Cert: in("server.crt"),
+		Key: in("server.key"), Users: []User{{good, Rights{
+			Publish: []string{"ok.>"}, Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	full := Config{Name: "a", URL: keyed.URL(), CA: in("ca.crt"), Cert: in("client.crt"), Key: in("client.key"),
+		NKey: in("good.nk")}
+	with := func(change func(*Config)) Config { c := full; change(&c); return c }
+	dial(t, full, nil)
+
+	for what, c := range map[string]struct {
+		config Config
+		kind   error
+		want   string
+	}{
+		"no broker": {Config{Name: "a", URL: "nats://" + free.Addr().String()}, ErrUnreachable,
+			"nothing listens there"},
+		"no token": {Config{Name: "a", URL: "nats://" + token.server.Addr().String()}, ErrRefused,
+			"does not know this key or token"},
+		"wrong token": {Config{Name: "a", URL: "nats://other@" + token.server.Addr().String()}, ErrRefused,
+			"does not know this key or token"},
+		"wrong key": {with(func(c *Config) { c.NKey = in("wrong.nk") }), ErrRefused,
+			"does not know this key or token"},
+		"no key": {with(func(c *Config) { c.NKey = "" }), ErrRefused,
+			"does not know this key or token"},
+		"a key that is no": {with(func(c *Config) { c.NKey = in("client.key") }), ErrRefused, "got no seed"},
+		"no such key":      {with(func(c *Config) { c.NKey = in("none.nk") }), ErrUnreachable, "none.nk"},
+		"no certificate": {with(func(c *Config) { c.Cert, c.Key = "", "" }), ErrRefused,
+			"refuses the certificate"},
+		"another's": {with(func(c *Config) { c.Cert, c.Key = in("stranger.crt"), in("stranger.key") }), ErrRefused,
+			"refuses the certificate"},
+		"expired": {with(func(c *Config) { c.Cert, c.Key = in("old.crt"), in("old.key") }), ErrRefused,
+			"expired on " + expired.Format(time.DateOnly)},
+		"another broker": {with(func(c *Config) { c.CA = in("other.crt") }), ErrRefused, "the broker's certificate"},
+		"no TLS": {with(func(c *Config) {
+			c.URL = strings.Replace(c.URL, "tls:", "nats:", 1)
+			c.CA, c.Cert, c.Key = "", "", ""
+		}), ErrRefused, "certificate"},
+		"outside, plain": {Config{Name: "a", URL: "nats://192.0.2.1:4222"}, ErrRefused, "want tls://192.0.2.1:4222"},
+		"outside, unknown": {Config{Name: "a", URL: "tls://192.0.2.1:4222"}, ErrRefused,
+			"both ends must show who they are"},
+		"no URL":  {Config{Name: "a", URL: "http://127.0.0.1"}, ErrRefused, "want nats://HOST:PORT"},
+		"no name": {Config{Name: "a.b", URL: "nats://127.0.0.1:1"}, ErrRefused, "letters, digits"},
+		"no answer": {Config{Name: "a", URL: "nats://" + silent.Addr().String()}, ErrUnreachable,
+			"no answer within"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			if what == "no answer" && !longtest.Asked() {
+				t.Skip("waits for seconds")
+			}
+			_, err := Dial(context.Background(), c.config, nil)
+			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %v with %q", err, c.kind, c.want)
+			}
+			if text := fmt.Sprint(err); strings.Contains(text, "secret") || strings.Contains(text, "other@") {
+				t.Errorf("the error has the token: %v", err)
+			}
+		})
+	}
+}
+
+// A right that is missing ends the connection with its name, and no question hangs.
+func TestRightsThatAreMissing(t *testing.T) {
+	dir := t.TempDir()
+	key := newKey(t, dir, "a")
+	s := start(t, ServerConfig{Listen: "127.0.0.1:0", Users: []User{{key, Rights{Publish: []string{"ok.>"},
+		Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
+	c := Config{Name: "a", URL: s.URL(), NKey: filepath.Join(dir, "a.nk")}
+	for what, try := range map[string]func(*Conn) error{
+		`Publish to "bad.x"`: func(c *Conn) error {
+			_, err := c.Ask(context.Background(), "bad.x", nil)
+			return err
+		},
+		`Publish to "bad.y"`: func(c *Conn) error {
+			if err := c.Tell("bad.y", nil); err != nil {
+				return err
+			}
+			<-c.Context().Done()
+			return context.Cause(c.Context())
+		},
+		`Subscription to "bad.z"`: func(c *Conn) error { return c.Answer("bad.z", nil) },
+		`Subscription to "ok.*.z"`: func(c *Conn) error {
+			if err := c.Answer("ok.*.z", nil); err != nil {
+				return err
+			}
+			return refused(nil, `allowed: Subscription to "ok.*.z"`)
+		},
+	} {
+		conn := dial(t, c, nil)
+		if err := try(conn); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), what) {
+			t.Errorf("got %v, want the missing right for %s", err, what)
+		}
+	}
+	other := c
+	other.Name = "b" // another's inbox
+	if err := dial(t, other, nil).Answer("_INBOX.c.>", nil); !errors.Is(err, ErrRefused) {
+		t.Errorf("another's inbox: got %v", err)
+	}
+}
+
+// A broker that is not on loopback, or takes anybody, is not started.
+func TestUnsafeBrokers(t *testing.T) {
+	for what, c := range map[string]ServerConfig{
+		"outside of loopback, without certificates": {Listen: "0.0.0.0:0", Token: "x"},
+		"without a token or keys":                   {Listen: "127.0.0.1:0"},
+		"want IP:PORT":                              {Listen: "4222", Token: "x"},
+	} {
+		if s, err := Start(c); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), what) {
+			if err == nil {
+				s.Close()
+			}
+			t.Errorf("got %v, want %q", err, what)
+		}
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	if _, err := Start(ServerConfig{Listen: taken.Addr().String(), Token: "x"}); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("a port that is taken: got %v", err)
+	}
+}
+
+// newKey writes the seed of a new nkey and returns its public half.
+func newKey(t *testing.T, dir, name string) string {
+	t.Helper()
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, _ := pair.Seed()
+	public, _ := pair.PublicKey()
+	write(t, filepath.Join(dir, name+".nk"), seed)
+	return public
+}
+
+func write(t *testing.T, name string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type authority struct {
+	dir  string
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+}
+
+func newAuthority(t *testing.T, dir, name string) *authority {
+	t.Helper()
+	a := &authority{dir: dir}
+	a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true,
+		BasicConstraintsValid: true, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	a.sign(t, name, a.cert, a.key)
+	return a
+}
+
+// issue writes a certificate for loopback, and its key.
+func (a *authority) issue(t *testing.T, name string, until time.Time) {
+	t.Helper()
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	a.sign(t, name, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-48 * time.Hour),
+		NotAfter: until}, key)
+	raw, _ := x509.MarshalPKCS8PrivateKey(key)
+	write(t, filepath.Join(a.dir, name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}))
+}
+
+func (a *authority) sign(t *testing.T, name string, c *x509.Certificate, key *ecdsa.PrivateKey) {
+	t.Helper()
+	raw, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		t.Fatal(fmt.Errorf("%s: %w", name, err))
+	}
+	write(t, filepath.Join(a.dir, name+".crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
+}

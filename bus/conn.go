@@ -1,0 +1,275 @@
+package bus
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"flyball/internal/input"
+)
+
+// Times of a connection.
+const (
+	dialWithin    = 5 * time.Second
+	answerWithin  = 10 * time.Second // of a request that somebody has taken
+	reconnectWait = 250 * time.Millisecond
+)
+
+// Patience is how long a connection that was lost is tried again before it counts as gone.
+const Patience = time.Minute
+
+// Conn is a connection to a bus. Any goroutine may use it. Once the broker refuses something, or is gone for longer
+// than Patience, Context ends with the reason as its cause, and so do all requests.
+type Conn struct {
+	nats *nats.Conn
+	ctx  context.Context
+	end  context.CancelCauseFunc
+	name string
+}
+
+// ErrNoAnswer is the error of a question that no process takes at the moment.
+var ErrNoAnswer = errors.New("no process answers")
+
+// Dial connects to the bus at c.URL, or to within if it is not nil. An error wraps ErrUnreachable or ErrRefused.
+func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
+	conn := &Conn{name: c.Name}
+	conn.ctx, conn.end = context.WithCancelCause(ctx)
+	where := c.URL
+	options := []nats.Option{nats.Name(c.Name), nats.CustomInboxPrefix("_INBOX." + c.Name), nats.Timeout(dialWithin),
+		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait, reconnectWait),
+		nats.MaxReconnects(int(Patience / reconnectWait / 2)), nats.PermissionErrOnSubscribe(true),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if why := final(err); why != nil {
+				conn.end(why)
+			}
+		}),
+		nats.ClosedHandler(func(n *nats.Conn) {
+			conn.end(explain(n.LastError(), hiddenAll(where)))
+		}),
+	}
+	if within != nil {
+		where = "within the process"
+		options = append(options, nats.InProcessServer(within.server))
+		if within.config.Token != "" {
+			options = append(options, nats.Token(within.config.Token))
+		}
+	} else if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.CA != "" || c.Cert != "" {
+		config, err := tlsConfig(c)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, nats.Secure(config))
+	}
+	if c.NKey != "" {
+		option, err := signer(c.NKey)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, option)
+	}
+	var err error
+	if conn.nats, err = nats.Connect(c.URL, options...); err != nil {
+		return nil, explain(err, hiddenAll(where))
+	}
+	return conn, nil
+}
+
+// Context ends when the connection is beyond repair, with the reason as its cause, or at Close.
+func (c *Conn) Context() context.Context { return c.ctx }
+
+// Name returns the name of this end.
+func (c *Conn) Name() string { return c.name }
+
+// Close ends the connection when all messages have left.
+func (c *Conn) Close() {
+	c.nats.FlushTimeout(time.Second)
+	c.end(context.Canceled)
+	c.nats.Close()
+}
+
+// Ask sends a question and returns the answer. The error wraps ErrNoAnswer if no process takes the question or its
+// answer does not come; else it is the cause of the end of ctx or of the connection.
+func (c *Conn) Ask(ctx context.Context, subject string, question []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	m, err := c.nats.RequestWithContext(ctx, subject, question)
+	switch {
+	case err == nil:
+		return m.Data, nil
+	case c.ctx.Err() != nil:
+		return nil, context.Cause(c.ctx)
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, nats.ErrTimeout), errors.Is(err, nats.ErrDisconnected),
+		errors.Is(err, nats.ErrConnectionReconnecting):
+		return nil, fmt.Errorf("%s: %w", subject, ErrNoAnswer)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return nil, refused(nil, "%s: got a message of %d bytes, want at most %d", subject, len(question),
+			c.nats.MaxPayload())
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, explain(err, subject)
+}
+
+// Answer calls f with each question for a subject, which may have wildcards, one at a time, and sends what f returns.
+// It returns when the broker has taken the subscription, or an error that wraps ErrRefused if it does not.
+func (c *Conn) Answer(subject string, f func(subject string, question []byte) []byte) error {
+	_, err := c.nats.Subscribe(subject, func(m *nats.Msg) {
+		if answer := f(m.Subject, m.Data); answer != nil && m.Reply != "" {
+			m.Respond(answer) // a lost answer is a question that is asked again
+		}
+	})
+	if err == nil {
+		err = c.nats.FlushTimeout(dialWithin)
+	}
+	if err == nil {
+		err = final(c.nats.LastError())
+	}
+	if err != nil && c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return explain(err, subject)
+}
+
+// Tell publishes a message. It may reach no process.
+func (c *Conn) Tell(subject string, message []byte) error {
+	if err := c.nats.Publish(subject, message); err != nil {
+		return explain(err, subject)
+	}
+	return nil
+}
+
+// final returns the error with which a connection must end after what the broker has said, nil if it may go on.
+func final(err error) error {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		// nats: permissions violation: Permissions Violation for Publish to "x.y"
+		_, what, _ := strings.Cut(err.Error(), "Violation for ")
+		return refused(nil, "the broker refuses a right: got no right for %s, want it in the broker's table for this "+
+			"key", what)
+	}
+	return nil
+}
+
+// explain returns an error of NATS in the words of its cause. Where is what could not be reached.
+func explain(err error, where string) error {
+	var known *failure
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var alert tls.AlertError
+	switch text := fmt.Sprint(err); {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return final(err)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired),
+		errors.Is(err, nats.ErrAuthRevoked), strings.Contains(text, "uthorization Violation"):
+		return refused(nil, "%s: the broker does not know this key or token: want the one that it was started with",
+			where)
+	case errors.Is(err, nats.ErrNkeysNotSupported):
+		return refused(nil, "%s: the broker takes no nkeys: want one that is configured with them", where)
+	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &host):
+		return refused(err, "%s: the broker's certificate", where)
+	case errors.As(err, &alert), strings.Contains(text, "remote error: tls"),
+		strings.Contains(text, "after TLS handshake"):
+		return refused(err, "%s: the broker refuses the certificate of this end, or got none", where)
+	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted),
+		strings.Contains(text, "first record does not look like a TLS handshake"):
+		return refused(err, "%s: one end speaks TLS and the other does not", where)
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, nats.ErrNoServers):
+		return unreachable(nil, "%s: nothing listens there", where)
+	}
+	var network net.Error
+	if errors.As(err, &network) && network.Timeout() || errors.Is(err, nats.ErrTimeout) {
+		return unreachable(nil, "%s: no answer within %s", where, dialWithin)
+	}
+	return unreachable(err, "%s", where)
+}
+
+func hiddenAll(urls string) string {
+	all := strings.Split(urls, ",")
+	for i, u := range all {
+		scheme, rest, has := strings.Cut(u, "://")
+		if has {
+			all[i] = scheme + "://" + strings.TrimPrefix(hidden(rest), "...@")
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// signer returns the option that answers the broker's challenge with the seed in a file.
+func signer(name string) (nats.Option, error) {
+	seed, err := input.Read(name, input.Key)
+	if err != nil {
+		return nil, unreachable(err, "the nkey")
+	}
+	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
+	if err != nil {
+		return nil, refused(err, "the nkey %s: got no seed, want one that begins with SU", name)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return nil, refused(err, "the nkey %s", name)
+	}
+	return nats.Nkey(public, pair.Sign), nil
+}
+
+// tlsConfig reads the files of c. It refuses a certificate that is not valid now: the other end would only hang up.
+func tlsConfig(c Config) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS13}
+	if c.CA != "" {
+		text, err := input.Read(c.CA, input.Certificate)
+		if err != nil {
+			return nil, unreachable(err, "the authorities")
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, refused(nil, "%s: got no certificate in PEM, want the certificates of the authorities", c.CA)
+		}
+	}
+	if c.Cert == "" {
+		return config, nil
+	}
+	text, err := input.Read(c.Cert, input.Certificate)
+	if err != nil {
+		return nil, unreachable(err, "the certificate")
+	}
+	key, err := input.Read(c.Key, input.Key)
+	if err != nil {
+		return nil, unreachable(err, "the certificate's key")
+	}
+	pair, err := tls.X509KeyPair(text, key)
+	if err != nil {
+		return nil, refused(err, "%s and %s", c.Cert, c.Key)
+	}
+	block, _ := pem.Decode(text)
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, refused(err, "%s", c.Cert)
+	}
+	switch now := time.Now(); {
+	case now.After(leaf.NotAfter):
+		return nil, refused(nil, "%s: the certificate expired on %s", c.Cert, leaf.NotAfter.Format(time.DateOnly))
+	case now.Before(leaf.NotBefore):
+		return nil, refused(nil, "%s: the certificate is valid from %s on", c.Cert,
+			leaf.NotBefore.Format(time.DateOnly))
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config, nil
+}

@@ -1,0 +1,264 @@
+package trials
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"flyball/bus"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/farm"
+	"flyball/internal/vt"
+	studies "flyball/reports/study"
+	"flyball/scenarios"
+	"flyball/scenarios/study"
+	"flyball/sim"
+)
+
+// Bus is where workers on other machines, or in other processes, are found.
+type Bus struct {
+	bus.Config        // its Name is made from the machine's
+	Listen     string // IP:PORT where this process is a broker itself; instead of a URL
+	Program    string // version and revision of this program
+	Build      string // SHA-256 of its file, if the revision does not say everything
+}
+
+// Used reports whether there is a bus.
+func (b *Bus) Used() bool { return b.URL != "" || b.Listen != "" }
+
+// Validate returns an error if the flags contradict each other.
+func (b *Bus) Validate() error {
+	if b.URL != "" && b.Listen != "" {
+		return task.Fail(task.Usage, "--bus, --listen: got both, want the URL of a broker or an address to be one at")
+	}
+	if !b.Used() && (b.CA != "" || b.Cert != "" || b.Key != "" || b.NKey != "") {
+		return task.Fail(task.Usage, "--bus-ca, --bus-cert, --bus-key and --bus-nkey belong to --bus or --listen")
+	}
+	return nil
+}
+
+// busKind gives an error of a bus or of a coordinator its kind.
+func busKind(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, farm.ErrBarred):
+		return task.Error{Kind: task.Disagrees, Err: err}
+	case errors.Is(err, bus.ErrRefused), errors.Is(err, farm.ErrRefused):
+		return task.Error{Kind: task.Refused, Err: err}
+	}
+	return task.Error{Kind: task.Environment, Err: err}
+}
+
+// join connects to the bus, as the broker itself if it listens. role is the beginning of the name on the bus.
+func (b *Bus) join(ctx context.Context, role string, note func(string, ...any)) (conn *bus.Conn, end func(), _ error) {
+	c := b.Config
+	host, _ := os.Hostname() // a name for people
+	c.Name = fmt.Sprintf("%s-%s-%d-%.6s", role, bus.PlainName(host), os.Getpid(), bus.NewToken())
+	if b.Listen == "" {
+		conn, err := bus.Dial(ctx, c, nil)
+		if err != nil {
+			return nil, nil, busKind(err)
+		}
+		return conn, conn.Close, nil
+	}
+	server, err := bus.Start(bus.ServerConfig{Listen: b.Listen, Token: bus.NewToken(), CA: c.CA, Cert: c.Cert,
+		Key: c.Key})
+	if err != nil {
+		return nil, nil, busKind(err)
+	}
+	note("workers join with: flyball worker --bus %s", server.URL())
+	if conn, err = bus.Dial(ctx, bus.Config{Name: c.Name}, server); err != nil {
+		server.Close()
+		return nil, nil, busKind(err)
+	}
+	return conn, func() { conn.Close(); server.Close() }, nil
+}
+
+// spec is a point of a study on the bus: the scenario with every value spelled out, so that a worker reads no file.
+type spec struct {
+	ID       string // of the scenario; a worker that reads another one from the text computes by other rules
+	Metrics  []string
+	Scenario string
+}
+
+// coordinate begins to give out the runs of a study. point returns the scenario and the replication of a run.
+func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch,
+	point func(run int) (*scenarios.Scenario, uint64)) (*farm.Coordinator, func(), error) {
+	conn, end, err := q.Bus.join(ctx, "sweep", watch.Note)
+	if err != nil {
+		return nil, nil, err
+	}
+	var seed [8]byte
+	rand.Read(seed[:]) // never fails
+	c := farm.Coordinating{Config: farm.Default(), Program: q.Bus.Program, Build: q.Bus.Build, What: "study " + s.Name,
+		Gone: q.Bus.Listen != "", Own: q.Workers, Note: watch.Warn}
+	c.Seed = binary.LittleEndian.Uint64(seed[:])
+	var last *scenarios.Scenario
+	var text string
+	c.Job = func(run int) farm.Job {
+		loaded, replication := point(run)
+		if loaded != last {
+			raw, err := json.Marshal(spec{scenarios.ID(loaded), s.Metrics, string(scenarios.Resolved(loaded))})
+			if err != nil {
+				panic(err)
+			}
+			last, text = loaded, string(raw)
+		}
+		return farm.Job{Spec: text, Part: replication}
+	}
+	c.Here = func(int) farm.Do {
+		one := runner{metrics: s.Metrics}
+		return func(ctx context.Context, run int, _ farm.Job) ([]byte, error) {
+			loaded, replication := point(run)
+			defer func() { // a broken invariant is described by the number of the run
+				if v := recover(); v != nil {
+					if b, ok := v.(sim.Broken); ok {
+						b.Replication = uint64(run)
+						v = b
+					}
+					panic(v)
+				}
+			}()
+			return one.run(ctx, loaded, replication)
+		}
+	}
+	c.Check = func(_ int, record []byte) error {
+		_, err := s.Runs([][]byte{record})
+		return err
+	}
+	co, err := farm.Coordinate(conn, c)
+	if err != nil {
+		end()
+		return nil, nil, busKind(err)
+	}
+	return co, func() { co.Close(); end() }, nil
+}
+
+// farmed makes the runs of a sweep that are still missing on the bus, until ctx ends.
+func (q *Study) farmed(ctx context.Context, s *study.Study, log *progressLog, watch task.Watch) error {
+	for _, p := range s.Points {
+		if n := len(scenarios.Resolved(p.Loaded)); n > farm.MostSpec/2 {
+			return task.Fail(task.Usage, "--bus: scenario %s has %d bytes with every value spelled out, want at most "+
+				"%d", p.Loaded.Name, n, farm.MostSpec/2)
+		}
+		if s.Points[0].Scenario != p.Scenario {
+			break
+		}
+	}
+	each, total := uint64(s.Replications), len(s.Points)*s.Replications
+	defer task.BrokenRun(q.broken(s))
+	co, end, err := q.coordinate(ctx, s, watch, func(run int) (*scenarios.Scenario, uint64) {
+		return s.Points[uint64(run)/each].Loaded, uint64(run) % each
+	})
+	if err != nil {
+		return err
+	}
+	defer end()
+	defer task.ManyRuns()()
+	err = co.Do(ctx, total, log.records(), func(record []byte) error {
+		runs, err := s.Runs([][]byte{record})
+		if err != nil {
+			return err
+		}
+		log.add(runs[0])
+		watch.At(s.Name, uint64(len(log.runs)), uint64(total))
+		return log.err
+	}, log.keep)
+	switch {
+	case log.err != nil:
+		return task.Fail(task.Environment, "--out: %w", log.err)
+	case ctx.Err() != nil: // stopped
+		return nil
+	}
+	st := co.Stats()
+	if st.Messages > 0 {
+		watch.Note("%d workers, %d messages of %s each", st.Workers, st.Messages,
+			(st.Handling / time.Duration(st.Messages)).Round(time.Microsecond))
+	}
+	return busKind(err)
+}
+
+// runner makes one run at a time, and keeps networks from one to the next.
+type runner struct {
+	metrics []string
+	batches sim.Batches
+}
+
+// run makes a run and returns its record. The error is one of ctx, or says why
+// the scenario cannot run.
+func (r *runner) run(ctx context.Context, s *scenarios.Scenario, replication uint64) (record []byte, _ error) {
+	own := new(task.Recipients) // a synthetic list
+	_, err := sim.RunBatch(&r.batches, []sim.Job{{Scenario: s, Replication: replication}}, 1,
+		func(_ uint64, world *sim.World, end vt.Time) study.Run {
+			return study.Run(studies.RunOf(task.Observe(s, own, replication, world, end), r.metrics))
+		},
+		func(run study.Run) { record = run.Record() }, task.Going(ctx))
+	if err == nil && record == nil {
+		err = context.Cause(ctx)
+	}
+	return record, err
+}
+
+// Worker makes runs for the sweeps on a bus.
+type Worker struct {
+	Bus
+	Workers int // runs at the same time
+}
+
+// Validate returns an error if the question makes no sense.
+func (q *Worker) Validate() error {
+	var none error
+	if q.URL == "" {
+		none = task.Fail(task.Usage, "worker: got no --bus, want the URL that flyball sweep --listen has printed, or "+
+			"the URL of another broker")
+	}
+	return errors.Join(task.CheckWorkers(q.Workers), none)
+}
+
+// Do makes runs until ctx ends, or until the sweep ends whose broker ends with it.
+func (q *Worker) Do(ctx context.Context, watch task.Watch) (struct{}, error) {
+	if err := q.Validate(); err != nil {
+		return struct{}{}, err
+	}
+	conn, end, err := q.join(ctx, "worker", watch.Note)
+	if err != nil {
+		return struct{}{}, err
+	}
+	defer end()
+	defer task.ManyRuns()()
+	err = farm.Work(ctx, conn, farm.Working{Name: conn.Name(), Slots: q.Workers, Program: q.Program, Build: q.Build,
+		Note: watch.Warn, Here: func(int) farm.Do { return new(stranger).run }})
+	return struct{}{}, busKind(err)
+}
+
+// stranger makes runs that another process has specified.
+type stranger struct {
+	text   string // of the specification that is loaded
+	loaded *scenarios.Scenario
+	runner
+}
+
+func (w *stranger) run(ctx context.Context, _ int, j farm.Job) ([]byte, error) {
+	if w.loaded == nil || w.text != j.Spec {
+		var s spec
+		if err := json.Unmarshal([]byte(j.Spec), &s); err != nil {
+			return nil, err
+		}
+		loaded, err := scenarios.Load("the scenario", []byte(s.Scenario), nil)
+		if err != nil {
+			return nil, fmt.Errorf("the scenario is refused: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+		if id := scenarios.ID(loaded); id != s.ID {
+			return nil, fmt.Errorf("scenario %.12s is %.12s here: its text has another meaning", s.ID, id)
+		}
+		w.text, w.loaded, w.metrics = j.Spec, loaded, s.Metrics
+	}
+	return w.runner.run(ctx, w.loaded, j.Part)
+}
