@@ -200,7 +200,7 @@ var engineMutants = []mutant{
 	{"a refusal of the sender counts as a try", "engine/delivery/machine.go", "		m.rest(now, i, r)\n",
 		"		m.rest(now, i, r)\n		next++\n"},
 	{"a refusal of the sender holds up one recipient", "engine/delivery/reaction.go",
-		".brake.Suspend(now, now.Add(-r.Took), &row)\n", ".brake.Suspend(0, 0, &row)\n"},
+		".brake, &row, now, now.Add(-r.Took))\n", ".brake, &row, 0, 0)\n"},
 	{"a sender who has to authenticate bounces recipients", "internal/mail/mail.go",
 		"case r.Code >= 500 && !r.OfSender():", "case r.Code >= 500:"},
 }

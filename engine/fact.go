@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -29,6 +30,10 @@ func (Ended) fact()     {}
 func (Counted) fact()   {}
 func (Wanted) fact()    {}
 func (Agreed) fact()    {}
+func (Run) fact()       {}
+func (Attempted) fact() {}
+func (Measured) fact()  {}
+func (Learned) fact()   {}
 
 // Facts of a sending server.
 type (
@@ -160,6 +165,49 @@ type (
 		Rcpt    mail.Recipient
 		Token   uint64
 		Changes string
+	}
+)
+
+// Facts that a live shell keeps beside those of its roles, so that a run that goes on shows the whole mailing and
+// begins with what the runs before it have learned. Roles neither write nor recover them.
+type (
+	// Run begins a run: the first of a mailing, or one that goes on.
+	Run struct{ Scale float64 } // how many times faster than real time
+
+	// Attempted is the end of an attempt, as the observer of its server got it.
+	Attempted struct {
+		Rcpt    mail.Recipient
+		Try     mail.Try
+		Slot    mail.Slot
+		Conn    mail.Conn
+		Status  mail.Status
+		Took    vt.Span
+		Code    uint16
+		Stage   mail.Stage
+		Fault   mail.Fault
+		Row     uint16
+		Way     mail.Way
+		Charged bool // the server's Outcome of the same attempt follows
+	}
+
+	// Measured is an interval of a server, or of all, that has ended.
+	Measured struct {
+		Ended             vt.Time
+		Number            int
+		TargetRate        float64
+		Sample            governor.Sample
+		Decision          governor.Decision
+		RetryLimit        int
+		Freed, HandedBack uint64
+		Draining          bool
+		Destinations      string // see PackDestinations
+	}
+
+	// Learned is what a server, or the governing role, has learned: the state of the law, the limits of resends and
+	// of destinations, and what reactions to replies have slowed or suspended.
+	Learned struct {
+		Form  int    // of State; another one is not read
+		State string // see package snap
 	}
 )
 

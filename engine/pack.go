@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"math"
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -132,4 +133,27 @@ func DigestOf(s string) uint64 {
 		h = (h ^ uint64(s[i])) * 1099511628211
 	}
 	return h
+}
+
+// PackDestinations packs the measurements of destinations, in 72 bytes each.
+func PackDestinations(all []DestinationInterval) string {
+	b := make([]byte, 0, 72*len(all))
+	for _, d := range all {
+		for _, v := range []uint64{uint64(d.Limit), d.Limits, math.Float64bits(d.Busy), d.Attempts, d.Delivered,
+			d.Refusals, d.Timeouts, uint64(d.AttemptTime), uint64(d.Parked)} {
+			b = binary.BigEndian.AppendUint64(b, v)
+		}
+	}
+	return string(b)
+}
+
+// UnpackDestinations is the inverse of PackDestinations.
+func UnpackDestinations(s string) (all []DestinationInterval) {
+	for ; s != ""; s = s[72:] {
+		at := func(i int) uint64 { return uint64(word(s[8*i:]))<<32 | uint64(word(s[8*i+4:])) }
+		all = append(all, DestinationInterval{Limit: int(at(0)), Limits: at(1), Busy: math.Float64frombits(at(2)),
+			Attempts: at(3), Delivered: at(4), Refusals: at(5), Timeouts: at(6), AttemptTime: vt.Span(at(7)),
+			Parked: int(at(8))})
+	}
+	return all
 }

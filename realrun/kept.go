@@ -38,6 +38,11 @@ type kept struct {
 	doubts  []Doubt
 	paused  bool
 
+	memories []memory // by role: the delivering servers, and the governing role if there is one
+	runs     []Begun  // of the mailing, this one too
+	forgot   bool     // what earlier runs have learned is in another form
+	at       vt.Time  // of the last fact
+
 	fresh   []journal.Entry // facts that are not in the journal
 	durable uint64          // number of the last record that is durable
 	wanted  uint64          // number of the last record that has to be durable soon
@@ -76,16 +81,21 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	k Keeping) (now vt.Time, err error) {
 	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
 		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
-	governors, _, err := s.Governors(r.shared, nearly)
+	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, nearly)
 	if err != nil {
 		return 0, err
+	}
+	v.memories = make([]memory, len(r.machines))
+	if r.cluster = cluster; cluster != nil {
+		v.memories = append(v.memories, memory{})
 	}
 	wall := vt.Span(max(1, scale)) // the roles' own times are times of the clock on the wall
 	for i := range r.machines {
 		cfg := remote.Default(s.Engine(mail.Server(i)))
 		cfg.Resend, cfg.Stall = s.Retry.Spelled().Ambiguous == "resend", max(cfg.Stall*wall, s.Stall())
 		cfg.Lease, cfg.Hold = cfg.Lease*wall, cfg.Hold*wall
-		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i], r.records[i]))
+		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i],
+			witness{r.records[i], v, mail.Server(i)}))
 		r.machines[i] = v.remotes[i]
 	}
 	cfg := sender.Default(len(r.machines))
@@ -103,7 +113,10 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	v.sender = sender.New(cfg)
 	r.kept = v
 	v.waits = make([]int, r.number())
-	return v.recover()
+	now, err = v.recover()
+	v.runs = append(v.runs, Begun{now, scale})
+	v.note(now, r.numberOf(engine.Address{Role: engine.Sender}), engine.Run{Scale: scale})
+	return now, err
 }
 
 // recover gives the roles what they wrote before, and returns the time at which they go on.
@@ -115,23 +128,37 @@ func (v *kept) recover() (now vt.Time, err error) {
 	}()
 	facts := make([][]engine.Fact, v.roles.number())
 	for _, e := range v.Before {
-		number := v.roles.numberOf(e.Role)
-		if _, ok := v.roles.role(number).(engine.Durable); !ok || int(number) >= len(facts) || e.At < now {
+		if e.At < now {
 			return 0, fmt.Errorf("%w: got a fact of %v at %v after %v", journal.ErrDamaged, e.Role, e.At, now)
 		}
 		now = e.At
+		if ours, err := v.saw(e); err != nil {
+			return 0, err
+		} else if ours {
+			continue
+		}
+		number := v.roles.numberOf(e.Role)
+		if _, ok := v.roles.role(number).(engine.Durable); !ok || int(number) >= len(facts) {
+			return 0, fmt.Errorf("%w: got a fact of %v", journal.ErrDamaged, e.Role)
+		}
 		facts[number] = append(facts[number], e.Fact)
 		v.observe(e)
 		if f, ok := e.Fact.(engine.Outcome); ok {
 			v.doubt(number, f)
 		}
 	}
+	v.at = now
 	for i := range facts {
-		role, ok := v.roles.role(mail.Server(i)).(engine.Durable)
-		if !ok {
+		role, durable := v.roles.role(mail.Server(i)).(engine.Durable)
+		if durable {
+			role.Recover(now, v.Boot, facts[i], &v.roles.out)
+		}
+		if err := v.remember(mail.Server(i)); err != nil {
+			return 0, err
+		}
+		if !durable {
 			continue
 		}
-		role.Recover(now, v.Boot, facts[i], &v.roles.out)
 		for _, f := range v.roles.out.Write {
 			v.observe(journal.Entry{At: now, Role: v.address(mail.Server(i)), Fact: f})
 		}
@@ -152,8 +179,11 @@ func (v *kept) submit(now vt.Time) {
 }
 
 func (v *kept) address(number mail.Server) engine.Address {
-	if int(number) < len(v.remotes) {
+	switch {
+	case int(number) < len(v.remotes):
 		return engine.Address{Role: engine.Remote, Server: number}
+	case int(number) < len(v.memories):
+		return engine.Address{Role: engine.Governing}
 	}
 	return engine.Address{Role: engine.Sender}
 }
@@ -162,6 +192,10 @@ func (v *kept) address(number mail.Server) engine.Address {
 func (v *kept) observe(e journal.Entry) {
 	switch f := e.Fact.(type) {
 	case engine.Outcome:
+		if all := v.memories[e.Role.Server].awaited; all[f.Rcpt] { // its attempt is recorded
+			delete(all, f.Rcpt)
+			return
+		}
 		rec := v.roles.records[e.Role.Server]
 		a := mail.Attempt{Rcpt: f.Rcpt, Try: f.Try, Server: e.Role.Server, Dest: v.list.Destination(f.Rcpt)}
 		switch {
@@ -193,8 +227,9 @@ func (v *kept) doubt(server mail.Server, f engine.Outcome) {
 
 // hold keeps the facts of an outbox, and reports whether what rests on facts has to wait.
 func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
+	v.learned(now, number)
 	for _, f := range out.Write {
-		v.fresh = append(v.fresh, journal.Entry{At: now, Role: v.address(number), Fact: f})
+		v.note(now, number, f)
 		switch f := f.(type) {
 		case engine.Outcome:
 			v.doubt(number, f)
@@ -222,7 +257,7 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 func (v *kept) decide(now vt.Time, number mail.Server, dots []engine.Dot) {
 	for _, d := range dots {
 		if id := (slot{number, d.Slot}); v.gate.answer(now, id, d) {
-			v.fresh = append(v.fresh, journal.Entry{At: now, Role: v.address(number), Fact: d.Mark})
+			v.note(now, number, d.Mark)
 		}
 	}
 }

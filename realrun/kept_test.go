@@ -38,6 +38,9 @@ type inbox struct {
 	wait time.Duration
 	dots atomic.Int64
 	open map[net.Conn]bool
+
+	refuse atomic.Value // a string is the reply to every MAIL
+	mails  atomic.Int64
 }
 
 func newInbox(t *testing.T, wait time.Duration) *inbox {
@@ -92,6 +95,12 @@ func (b *inbox) serve(conn net.Conn) {
 			return
 		}
 		switch {
+		case strings.HasPrefix(line, "MAIL"):
+			b.mails.Add(1)
+			if reply, ok := b.refuse.Load().(string); ok {
+				fmt.Fprint(conn, reply)
+				continue
+			}
 		case strings.HasPrefix(line, "RCPT"):
 			to = strings.TrimSpace(line)
 			if b.refuses(to) {

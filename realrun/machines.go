@@ -28,7 +28,7 @@ type roles struct {
 	shared   *runlog.Recorder                  // of the cluster's intervals
 	perform  func(mail.Server, *engine.Outbox) // closes connections and starts attempts; nil: does nothing
 	kept     *kept                             // of a run that keeps its facts; nil: none is kept
-	end      mail.Completion                   // that the machine gets
+	end      mail.Completion                   // that a machine is being given
 	out      engine.Outbox
 }
 
@@ -147,6 +147,7 @@ func (r *roles) nextWake() vt.Time {
 func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
 	r.end = c
 	r.machines[server].Complete(now, &r.end, &r.out)
+	r.end = mail.Completion{}
 	r.settle(now, server)
 }
 

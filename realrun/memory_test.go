@@ -1,99 +1,296 @@
 package realrun
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"io"
-	"runtime"
-	"strings"
+	"math"
+	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"flyball/engine"
+	"flyball/governor"
+	"flyball/internal/durable"
 	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/realrun/journal"
 	"flyball/scenarios"
 )
 
-// rowsOf is a list of n rows after a header, generated while it is read.
-type rowsOf struct {
-	n    int
-	row  func(i int) string
-	next int
-	rest string
+// mailing is a run of a scenario whose facts are in a folder.
+type mailing struct {
+	t        *testing.T
+	scenario *scenarios.Scenario
+	folder   string
+	addr     string
+	scale    float64
 }
 
-func (r *rowsOf) Read(p []byte) (int, error) {
-	if r.rest == "" {
-		if r.next > r.n {
-			return 0, io.EOF
-		}
-		r.rest = r.row(r.next)
-		r.next++
+func (m *mailing) open() (*Runner, *journal.Journal, context.Context) {
+	m.t.Helper()
+	disk := durable.Files(m.folder)
+	j, before, err := journal.Open(disk, journal.ID{})
+	if errors.Is(err, journal.ErrMissing) {
+		j, err = journal.Create(disk, journal.ID{})
 	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(m.t.Context())
+	list := m.scenario.List(rng.New(1, 0))
+	transport := &SMTP{Resolver: at(m.addr), Letters: hex{}, Dialogue: m.scenario.Dialogue, Scale: m.scale,
+		Replies: m.scenario.ReplyTables(), Domain: "sender.example", Broken: cancel}
+	r, err := New(m.scenario, &list, m.scale, transport, nil, nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if err := r.Keep(Keeping{Journal: j, Before: before.Entries, Boot: 1, Broken: cancel}); err != nil {
+		m.t.Fatal(err)
+	}
+	transport.Gate = r.Gate
+	return r, j, ctx
 }
 
-// A mailing keeps only what is mailed: no columns that the letter does not use,
-// and nothing of rejected rows.
-func TestMemoryFollowsWhatIsKept(t *testing.T) {
-	s, err := scenarios.Load("s.toml",
-		[]byte("schema_version = 1\nname = \"s\"\n[[destination]]\nname = \"a\"\ndomain = "+
-			"\"a.example\"\n[[campaign]]\nname = \"c\"\nrecipients = 1\n"), nil)
+// until runs the mailing until it ends, or see returns true, which is called every few milliseconds. If killed, what
+// the disk has at that time is what the next run finds.
+func (m *mailing) until(killed bool, see func(*Runner) bool) *Runner {
+	m.t.Helper()
+	r, j, ctx := m.open()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	killedIn := ""
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for seen := false; !seen; time.Sleep(10 * time.Millisecond) {
+			if r.Do(func(vt.Time) { seen = see(r) }) != nil {
+				return
+			}
+			if seen && killed {
+				killedIn = m.t.TempDir()
+				if err := os.CopyFS(killedIn, os.DirFS(m.folder)); err != nil {
+					m.t.Error(err)
+				}
+			}
+		}
+		cancel()
+	}()
+	r.Run(ctx, nil)
+	<-watched
+	if err := j.Close(); err != nil {
+		m.t.Error(err)
+	}
+	if killed {
+		m.folder = killedIn
+	}
+	return r
+}
+
+func loaded(t *testing.T, text string) *scenarios.Scenario {
+	t.Helper()
+	s, err := scenarios.Load("kept.toml", []byte(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	columns, empty := "", strings.Repeat(",", 999)
-	for i := range 999 {
-		columns += fmt.Sprintf(",c%d", i)
-	}
-	for _, v := range []struct {
-		name  string
-		n     int
-		row   func(i int) string
-		bytes float64 // kept for a row, at most
-	}{
-		{"a thousand columns", 10_000, func(i int) string {
-			if i == 0 {
-				return "email,First Name" + columns + "\n"
-			}
-			return fmt.Sprintf("u%d@a.example,Ann%s\n", i, empty)
-		}, 100},
-		{"rejected rows", 50_000, func(i int) string {
-			switch i {
-			case 0:
-				return "email,First Name\n"
-			case 1:
-				return "ann@a.example,Ann\n"
-			}
-			return fmt.Sprintf("u%d@nowhere.test,Somebody\n", i)
-		}, 2},
+	return s
+}
+
+const goesOn = `schema_version = 1
+name = "kept"
+horizon = "10h"
+[governor]
+%s
+interval = "10s"
+[retry]
+ambiguous = "resend"
+delays = ["5s"]
+%s
+[[destination]]
+name = "d"
+domain = "d.example"
+%s
+[[campaign]]
+name = "c"
+recipients = 100000
+processes = 40
+subset = 5
+`
+
+// A mailing that was stopped by a signal and by kill -9 goes on with the law where it was: the intervals of all its
+// runs together, replayed through a new law, give its decisions. They have all attempts, and so has the
+// record: as many as the journal, each once.
+func TestGoesOnWithTheLaw(t *testing.T) {
+	t.Parallel()
+	steps := "law = \"patent-dynamic\"\nstep = \"explicit\"\nd = 4\n"
+	for _, v := range []struct{ name, law string }{
+		{"patent", steps},
+		{"one for all", "law = \"pi\"\nscope = \"cluster\"\n"},
+		{"limits", steps + "destination = {law = \"aimd\"}\n"},
 	} {
-		src := Source{List: &rowsOf{n: v.n, row: v.row}, ListName: "l.csv", Rejects: io.Discard, Date: time.Unix(0, 0),
-			TemplateName: "t.txt",
-			Template: strings.NewReader("From: news@sender.example\nSubject: s\n\nDear {{First Name}} at " +
-				"{{email}}\n")}
-		before := inUse()
-		m, err := NewMailing(s, rng.New(1, 0), src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept := float64(inUse()-before) / float64(v.n)
-		t.Logf("%s: %.1f bytes kept for a row", v.name, kept)
-		if kept > v.bytes {
-			t.Errorf("%s: %.1f bytes kept for a row, want at most %g", v.name, kept, v.bytes)
-		}
-		last := m.List.Len() - 1
-		if to, body := m.Letter(0, nil); !strings.Contains(string(body), "Dear Ann at "+to+"\r\n") ||
-			m.Count.In != v.n {
-			t.Errorf("%s: %s got %q, of %d recipients", v.name, to, body, last+1)
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			b := newInbox(t, time.Millisecond)
+			s := loaded(t, fmt.Sprintf(goesOn, v.law+"target = \"100000/h\"\nstart = 3\nmax = 30", "", ""))
+			m := &mailing{t, s, t.TempDir(), b.Addr().String(), 100}
+			var c []float64
+			intervals := 0
+			for _, killed := range []bool{true, false, true} {
+				intervals += 3
+				r := m.until(killed, func(r *Runner) bool { return len(r.Record().Intervals) >= intervals })
+				c = append(c, float64(r.Status(0).Servers[0].Available))
+			}
+			r, j, _ := m.open()
+			if got := r.Status(0).Servers[0].Available; got == 3 || got != int(c[2]) {
+				t.Errorf("goes on with C %d, want that of the last run: %v", got, c)
+			}
+			j.Close()
+			r = m.until(false, func(*Runner) bool { return true })
+			if len(r.Runs()) != 4 {
+				t.Errorf("got runs %v, want 4", r.Runs())
+			}
+			cfg := s.Governor
+			law, err := governor.New(cfg)
+			if s.OneGovernor() {
+				law, err = governor.NewCluster(cfg, 1)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			law = nearly(law)
+			attempts, decided := uint64(0), 0
+			for _, row := range r.Record().Intervals {
+				if row.Partial {
+					continue
+				}
+				if row.Server == 0 {
+					attempts += row.Sample.Attempts
+				}
+				if int(row.Server) == len(s.Servers)-1 && !s.OneGovernor() || int(row.Server) == len(s.Servers) {
+					decided++
+					if want := law.Decide(row.Sample); fmt.Sprint(row.Decision) != fmt.Sprint(want) {
+						t.Errorf("interval %d: got %v, want %v", row.Number, row.Decision, want)
+					}
+					if row.Number != decided-1 {
+						t.Errorf("interval %d is number %d", decided-1, row.Number)
+					}
+				}
+			}
+			if decided < intervals/(1+len(s.Servers)) {
+				t.Errorf("got %d intervals, want those of all runs", decided)
+			}
+			kept, open := uint64(0), []vt.Time(nil)
+			c2, err := journal.Read(durable.Files(m.folder), journal.ID{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outcomes := map[[2]uint64]int{}
+			for _, e := range c2.Entries {
+				switch f := e.Fact.(type) {
+				case engine.Attempted:
+					kept, open = kept+1, append(open, e.At)
+					if !f.Charged { // the gate refused, or the attempt was given up
+						outcomes[[2]uint64{math.MaxUint64, kept}]++
+					}
+				case engine.Outcome:
+					outcomes[[2]uint64{uint64(f.Rcpt), uint64(f.Try)}]++
+				case engine.Measured:
+					if e.Role.Role == engine.Remote {
+						open = slices.DeleteFunc(open, func(at vt.Time) bool { return at <= f.Ended })
+					}
+				}
+			}
+			if attempts+uint64(len(open)) != kept {
+				t.Errorf("got %d attempts in whole intervals and %d later, want the %d of the journal", attempts,
+					len(open), kept)
+			}
+			if got := r.Record().Attempts(); got != uint64(len(outcomes)) || got < kept {
+				t.Errorf("got %d attempts, want %d, of them %d by their replies", got, len(outcomes), kept)
+			}
+			if got := r.Record().Latency.Count(); uint64(got) != r.Record().Attempts() {
+				t.Errorf("got %d times for %d attempts", got, r.Record().Attempts())
+			}
+		})
+	}
+}
+
+// suspends returns a reply table that heeds a wish to wait.
+func suspends(scope string) string {
+	return fmt.Sprintf("reply = [{class = \"source-rate\", text = \"wait an hour\", reaction = \"suspend\", "+
+		"scope = %q, for = \"1h\"}]", scope)
+}
+
+// A receiver that asked the sender to wait is not tried before its time, whatever stopped the run that heard it.
+func TestGoesOnSuspended(t *testing.T) {
+	t.Parallel()
+	for _, v := range []struct {
+		name, reply, row string
+	}{
+		{"by a row", "450 4.7.1 wait an hour\r\n",
+			suspends("source")},
+		{"of the mailing", "450 4.7.1 wait an hour\r\n",
+			suspends("campaign")},
+		{"of the account", "450 4.7.1 wait an hour\r\n",
+			suspends("account")},
+		{"of the sender", "530 login first\r\n", ""},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprint(v.name, killed), func(t *testing.T) {
+				t.Parallel()
+				b := newInbox(t, 0)
+				b.refuse.Store(v.reply)
+				law := "law = \"hold\"\nstart = 10"
+				delays := ""
+				if v.row == "" {
+					delays = "greylist_delay = \"1h\""
+				}
+				s := loaded(t, fmt.Sprintf(goesOn, law, delays, v.row))
+				s.Retry.Delays = []vt.Span{vt.Hour}
+				m := &mailing{t, s, t.TempDir(), b.Addr().String(), 1}
+				calm, last := 0, uint64(0)
+				r := m.until(killed, func(r *Runner) bool { // it has heard all that are under way
+					if n := r.Record().Attempts(); n == 0 || n > last {
+						calm, last = 0, n
+					}
+					calm++
+					return calm > 20
+				})
+				before, mails := r.Record().Attempts(), b.mails.Load()
+				for range 2 {
+					runs := 0
+					r = m.until(killed, func(*Runner) bool { runs++; return runs > 20 })
+					if got := b.mails.Load() - mails; got > 0 {
+						t.Errorf("got %d more attempts after %d, want none for an hour", got, before)
+					}
+				}
+			})
 		}
 	}
 }
 
-func inUse() int64 {
-	runtime.GC()
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+// The folder of a run with another form of what was learned is read all the same: the run says so, and begins with the
+// first C.
+func TestGoesOnFromAnotherForm(t *testing.T) {
+	b := newInbox(t, 0)
+	m := &mailing{t, loaded(t, fmt.Sprintf(goesOn, "law = \"hold\"\nstart = 10", "", "")), t.TempDir(),
+		b.Addr().String(), 1}
+	m.until(false, func(r *Runner) bool { return r.Record().Attempts() > 0 })
+	disk := durable.Files(m.folder)
+	j, before, err := journal.Open(disk, journal.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := before.Entries[len(before.Entries)-1]
+	other := engine.Learned{Form: -1, State: "?"}
+	entry := journal.Entry{At: last.At, Role: engine.Address{Role: engine.Remote}, Fact: other}
+	if _, err := j.Write([]journal.Entry{entry}); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	r, j, _ := m.open()
+	j.Close()
+	if !r.Forgot() || r.Status(0).Servers[0].Available != 10 {
+		t.Errorf("got forgot %v, C %d, want true and 10", r.Forgot(), r.Status(0).Servers[0].Available)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"flyball/governor"
+	"flyball/internal/snap"
 )
 
 // nearly returns a governor for a live run, whose intervals end a little late: steps that make C 34 in the simulator
@@ -20,6 +21,8 @@ func (n near) Decide(s governor.Sample) governor.Decision {
 	d.Available = whole(d.Available)
 	return d
 }
+
+func (n near) State(c *snap.Codec) { n.Governor.(governor.Keeper).State(c) }
 
 // whole returns c, or the whole number that it is a hair below: far less than a step of a law.
 func whole(c float64) float64 {

@@ -147,6 +147,13 @@ func (r *Runner) Gate(a mail.Attempt) bool { return r.roles.kept.gate.ask(a) }
 // Doubts returns the attempts that may have been accepted though no reply is known, of a mailing that is kept.
 func (r *Runner) Doubts() []Doubt { return r.roles.kept.doubts }
 
+// Runs returns the runs of a mailing that is kept, of which this one is the last.
+func (r *Runner) Runs() []Begun { return r.roles.kept.runs }
+
+// Forgot reports whether the run begins without what earlier ones have learned, because another version of Flyball kept
+// it.
+func (r *Runner) Forgot() bool { return r.roles.kept.forgot }
+
 // Record returns the records of all servers so far, merged.
 func (r *Runner) Record() *runlog.Recorder { return r.roles.record() }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -188,4 +191,103 @@ func TestControl(t *testing.T) {
 		!strings.Contains(errout, "--metrics: got 192.0.2.1:9100") {
 		t.Errorf("exit code %d: %s", code, errout)
 	}
+}
+
+// begun begins a mailing that is kept and cancels it when some recipients are final.
+func begun(t *testing.T, state string, args ...string) {
+	t.Helper()
+	ended := make(chan int)
+	go func() {
+		ended <- (&app{in: strings.NewReader(""), out: io.Discard, errout: io.Discard}).run(args)
+	}()
+	for cancelled := false; !cancelled; {
+		if _, out, _ := invoke(t, "realrun", "status", state); strings.Contains(out, "last reply: 250 at dot") {
+			_, out, _ = invoke(t, "realrun", "cancel", state)
+			cancelled = out != ""
+		}
+		select {
+		case code := <-ended:
+			if code != exitTerminated {
+				t.Fatalf("exit code %d, want %d", code, exitTerminated)
+			}
+			return
+		default:
+		}
+	}
+	<-ended
+}
+
+// The folder of a mailing that went on is about the whole mailing: its intervals have all attempts, and so do its
+// tables, and the interval with the stop is marked.
+func TestTheFolderHasAllRuns(t *testing.T) {
+	dir := t.TempDir()
+	scenario, state, out := filepath.Join(dir, "live.toml"), filepath.Join(dir, "state"), filepath.Join(dir, "out")
+	os.WriteFile(scenario, []byte(oneDestination), 0o644)
+	args := []string{"realrun", "-q", scenario, "--set", "campaign[0].recipients=3000", "--set",
+		"campaign[0].processes=2", "--out", out, "--state", state}
+	begun(t, state, args...)
+	code, text, errout := invoke(t, append(args, "--resume")...)
+	if code != 0 || !strings.Contains(text, "was stopped and went on 1 time, the last time after ") {
+		t.Errorf("exit code %d: %s%s", code, text, errout)
+	}
+	var summary struct {
+		Totals   struct{ Attempts, Delivered uint64 }
+		Outcomes []struct{ Count uint64 }
+		Stops    []float64 `json:"stops_s"`
+	}
+	raw, err := os.ReadFile(filepath.Join(out, "summary.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &summary); err != nil {
+		t.Fatal(err)
+	}
+	rows := table(t, filepath.Join(out, "intervals.csv"))
+	var attempts, delivered, outcomes uint64
+	marked := 0
+	for _, row := range rows {
+		attempts, delivered = attempts+number(t, row["attempts"]), delivered+number(t, row["delivered"])
+		if strings.Contains(row["flags"], "went-on") {
+			marked++
+		}
+	}
+	for _, o := range summary.Outcomes {
+		outcomes += o.Count
+	}
+	if n := summary.Totals; n.Delivered != 3000 || attempts != n.Attempts || delivered != n.Delivered ||
+		outcomes != n.Attempts || len(summary.Stops) != 1 || marked != 1 {
+		t.Errorf("got %d attempts and %d delivered in intervals, %d outcomes, %d of %v marked, want those of %+v",
+			attempts, delivered, outcomes, marked, summary.Stops, n)
+	}
+}
+
+// table reads the rows of a CSV file by the names of its columns.
+func table(t *testing.T, name string) (rows []map[string]string) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range all[1:] {
+		row := map[string]string{}
+		for i, column := range all[0] {
+			row[column] = line[i]
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func number(t *testing.T, text string) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

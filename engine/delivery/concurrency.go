@@ -156,33 +156,37 @@ func (m *Machine) leave(now vt.Time, d mail.Destination, r *mail.Reply, s mail.S
 		return
 	}
 	v.account(now)
-	lost := r.Fault != mail.NoFault
-	refused := r.Code == 421
-	if lost || refused || r.Stage < mail.StageMAIL {
+	if r.Fault != mail.NoFault || r.Code == 421 || r.Stage < mail.StageMAIL {
 		v.limiter.Failure(v.busy)
 	} else {
 		v.limiter.Success(v.busy)
 	}
 	v.busy--
+	v.count(r, s)
+	switch dead := v.limiter.Limit() == 0; {
+	case dead && v.revives == vt.Never:
+		m.reactions++
+		v.revives = now.Add(m.concurrency.cfg.Revive)
+		m.revival = min(m.revival, v.revives)
+	case !dead && v.revives != vt.Never: // an attempt that began before the destination died has revived it
+		v.revives = vt.Never
+		m.revival = m.concurrency.nextRevival()
+	}
+}
+
+// count counts the end of an attempt in the interval.
+func (v *endpoint) count(r *mail.Reply, s mail.Status) {
 	v.limits += uint64(v.limiter.Limit())
 	v.attempts++
 	v.took += r.Took
 	if s == mail.Done {
 		v.delivered++
 	}
-	if refused {
+	if r.Code == 421 {
 		v.refusals++
 	}
-	if lost {
+	if r.Fault != mail.NoFault {
 		v.timeouts++
-	}
-	switch dead := v.limiter.Limit() == 0; {
-	case dead && v.revives == vt.Never:
-		v.revives = now.Add(m.concurrency.cfg.Revive)
-		m.revival = min(m.revival, v.revives)
-	case !dead && v.revives != vt.Never: // an attempt that began before the destination died has revived it
-		v.revives = vt.Never
-		m.revival = m.concurrency.nextRevival()
 	}
 }
 

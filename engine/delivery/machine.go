@@ -47,6 +47,9 @@ type Machine struct {
 
 	limits retry.Limits
 
+	opens     []opening // of mailings whose campaigns the machine before this one had; see Lessons
+	reactions uint64    // by which something was slowed or suspended; not saved
+
 	frees       bool         // processes beyond C may be preempted
 	freeing     freeing      // functions of the policy, if frees
 	allocations []allocation // by slot, if frees
@@ -472,6 +475,7 @@ func (m *Machine) givesWay(i mail.Slot) bool {
 
 // postpone lets no attempt of the mailing of campaign c begin before a time.
 func (m *Machine) postpone(c *campaign, until vt.Time) {
+	m.reactions++
 	c.opens = max(c.opens, until)
 	if c.mailing == 0 || until <= m.interval.accounted {
 		return
@@ -485,6 +489,11 @@ func (m *Machine) postpone(c *campaign, until vt.Time) {
 
 // opensAt returns from when on attempts of a mailing may begin.
 func (m *Machine) opensAt(mailing uint32) (opens vt.Time) {
+	for _, o := range m.opens {
+		if o.mailing == mailing {
+			opens = max(opens, o.at)
+		}
+	}
 	for i := range m.campaigns {
 		if o := &m.campaigns[i]; mailing > 0 && o.mailing == mailing {
 			opens = max(opens, o.opens)

@@ -65,8 +65,8 @@ func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Out
 		m.postpone(&m.campaigns[s.campaign], now.Add(row.For))
 		m.ranked = true // its processes have to give way
 	case row.Scope == "account":
-		brake(&m.concurrency.account, row, now, began)
-	case brake(&m.concurrency.each[s.attempt.Dest].brake, row, now, began) && row.Scope == "domain":
+		m.brake(&m.concurrency.account, row, now, began)
+	case m.brake(&m.concurrency.each[s.attempt.Dest].brake, row, now, began) && row.Scope == "domain":
 		m.told++
 		for other := range mail.Server(m.cfg.Servers) {
 			if other != m.cfg.Server {
@@ -85,16 +85,21 @@ func (m *Machine) enough(now vt.Time, d mail.Destination, row uint16) bool {
 }
 
 // brake lets a row's reaction slow or suspend a place, and reports whether that changes anything.
-func brake(b *replies.Brake, row *replies.Row, now, began vt.Time) bool {
+func (m *Machine) brake(b *replies.Brake, row *replies.Row, now, began vt.Time) (changed bool) {
 	if row.Reaction == "slow" {
-		return b.Slow(now, began, row.Share, row.For)
+		changed = b.Slow(now, began, row.Share, row.For)
+	} else {
+		changed = b.Suspend(now, began, row)
 	}
-	return b.Suspend(now, began, row)
+	if changed {
+		m.reactions++
+	}
+	return changed
 }
 
 // heed reacts to a reply that another server got.
 func (m *Machine) heed(now vt.Time, v engine.React) {
-	brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
+	m.brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
 }
 
 // rest lets no attempt of this server to the destination of slot i begin for a resend delay,
@@ -103,7 +108,7 @@ func (m *Machine) heed(now vt.Time, v engine.React) {
 func (m *Machine) rest(now vt.Time, i mail.Slot, r *mail.Reply) {
 	row := replies.Row{Reaction: "suspend", For: m.wait(i, r), Return: 1}
 	m.limit(i)
-	m.concurrency.each[m.slots[i].attempt.Dest].brake.Suspend(now, now.Add(-r.Took), &row)
+	m.brake(&m.concurrency.each[m.slots[i].attempt.Dest].brake, &row, now, now.Add(-r.Took))
 }
 
 // limit makes every destination a gate that reactions can close, if destinations are none yet.

@@ -1,8 +1,11 @@
 package run
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"flyball/internal/vt"
 	"flyball/reports/format"
 	"flyball/reports/measure"
 )
@@ -32,6 +35,7 @@ var terms = [][2]string{
 	{"reset", "the counters were lost: the law got 0 deliveries and 0 attempts"},
 	{"canary-over", "new parameters were tried on their share of the mailing: those before count from now on"},
 	{"guard-failed", "new parameters were tried and too many attempts went wrong: those before count from now on"},
+	{wentOn, "the run stopped in the interval, and another went on with the mailing: attempts under way are not in it"},
 	{"partial", "the interval was cut short: no decision"},
 	{"short of work", "processes stood idle for lack of mail: the governor is not judged by it"},
 }
@@ -49,4 +53,32 @@ func (r *Report) explained() string {
 	}
 	return "\nNotes of the governor ([numbers] are paragraphs of the patent, docs/patent.md)\n" +
 		format.Paragraphs(lines...)
+}
+
+// wentOn marks the intervals in which a live mailing stopped.
+const wentOn = "went-on"
+
+// stopped marks the intervals in which a live mailing stopped.
+func (r *Report) stopped(at []vt.Time) {
+	for _, t := range at {
+		stop := t.Seconds()
+		r.Stops = append(r.Stops, stop)
+		for i := range r.Rows {
+			row := &r.Rows[i]
+			if flags := strings.Split(row.Flags, "|"); row.End-3600*row.Hours <= stop && stop < row.End &&
+				!slices.Contains(flags, wentOn) {
+				row.Flags = strings.TrimPrefix(row.Flags+"|"+wentOn, "|")
+			}
+		}
+	}
+}
+
+// stopWords returns a line about the stops; empty without any.
+func (r *Report) stopWords() string {
+	n := len(r.Stops)
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The mailing was stopped and went on %s, the last time %s: the numbers are of all its runs.",
+		format.Plural(uint64(n), "time"), r.moment(r.Stops[n-1]))
 }

@@ -20,9 +20,13 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 	if r.IntervalSec > 0 {
 		governor += ", decides every " + format.Duration(r.IntervalSec)
 	}
+	warnings := r.Pace()
+	if stops := r.stopWords(); stops != "" {
+		warnings = append(warnings, stops)
+	}
 	return page.Document{
 		Name: r.Name, About: r.About, World: r.world(), Mode: r.Mode, Receiver: r.Receiver, Partial: r.Partial,
-		Answer: r.Answer(), Figures: figures, Warnings: r.Pace(),
+		Answer: r.Answer(), Figures: figures, Warnings: warnings,
 		Tables: []format.Table{r.expectationTable(), r.serverTable(100), r.besideTable(100), r.partTable(100),
 			r.governorTable(40, 1000),
 			r.outcomeTable(40), traces.Table(r.Stages, 12), reactions.Table(r.Replies, 40)}, Folded: r.folded(),

@@ -35,6 +35,7 @@ type Report struct {
 	List        string        `json:"list,omitempty"`
 	Receiver    string        `json:"receiver,omitempty"` // of a live run: one that does not follow the model
 	Partial     bool          `json:"partial"`            // stopped before its end
+	Stops       []float64     `json:"stops_s,omitempty"`  // of a live mailing: when its runs stopped and others went on
 	TooSlow     bool          `json:"too_slow,omitempty"` // a live run whose machine did not keep its time: not judged
 	Digest      string        `json:"digest"`             // of everything that happened, in order
 	Law         string        `json:"law"`
@@ -161,6 +162,7 @@ func Fold(run *runlog.Run, expectations []measure.Expectation, replay string) *R
 			r.IntervalSec = i.Sample.Span.Seconds()
 		}
 	}
+	r.stopped(run.Stops)
 	governed := run.Servers
 	if run.OneGovernor {
 		governed = governed[len(governed)-1:]

@@ -23,6 +23,9 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	if r.Partial {
 		t.Notice = "PARTIAL: the run was stopped before its end; all numbers are of what was done until then."
 	}
+	if stops := r.stopWords(); stops != "" {
+		t.Notice = strings.TrimPrefix(t.Notice+"\n"+stops, "\n")
+	}
 	if len(r.Servers) > 1 {
 		t.Tables = append(t.Tables, r.serverTable(12))
 	}

@@ -12,12 +12,13 @@ type Run struct {
 	About        string
 	ScenarioID   string // SHA-256 of the resolved scenario
 	Seed         uint64
-	Replication  uint64 // of the seed; 0 is the run without a replication number
-	Mode         string // "sim" or "real"
-	List         string // digest of the list of a simulation, unless it is the scenario's own
-	Known        string // digest of what earlier runs had learned about distances; empty: nothing
-	Receiver     string // of a live run: address of a receiver that does not follow the model
-	Partial      bool   // stopped before its end
+	Replication  uint64    // of the seed; 0 is the run without a replication number
+	Mode         string    // "sim" or "real"
+	List         string    // digest of the list of a simulation, unless it is the scenario's own
+	Known        string    // digest of what earlier runs had learned about distances; empty: nothing
+	Receiver     string    // of a live run: address of a receiver that does not follow the model
+	Partial      bool      // stopped before its end
+	Stops        []vt.Time // of a live mailing: when its runs stopped and others went on
 	Digest       uint64
 	Horizon      vt.Span
 	End          vt.Time // when the last recipient ended, or the horizon

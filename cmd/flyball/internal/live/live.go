@@ -192,6 +192,10 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		}
 		transport.Gate = runner.Gate
 		says = append(says, r.ends.goOn(kept)...)
+		if runner.Forgot() {
+			says = append(says, "What the runs before have learned was kept by another version of Flyball: the "+
+				"governor begins with its first C, and suspended destinations are tried")
+		}
 	}
 	asked := &controlled{scenario: s, runner: runner, ends: r.ends, base: runner.Began(),
 		before: runner.Record().Count(mail.Done), cancel: func() { cancel(errCancelled) }}
@@ -227,6 +231,9 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	ended.Host.Pace = r.pace(runner.Late, scale)
 	more := append(r.rejects.As(task.RejectsFile), archived(r.mailing.Masters())...)
 	if kept != nil {
+		for _, run := range runner.Runs()[1:] {
+			ended.Stops = append(ended.Stops, run.At)
+		}
 		words, file := doubts(runner.Doubts(), r.mailing)
 		says, more = append(says, words...), append(more, file...)
 	} else {
