@@ -171,7 +171,10 @@ type asked struct {
 }
 
 // one is one question.
-type one struct{ time, sent int }
+type one struct {
+	name       string
+	time, sent int
+}
 
 // Asked returns what the name server does with a question that came from somewhere over UDP or TCP: Send with the
 // bytes of a message, Wait, Silence, Close or Reset. A question that comes again from there with its id is the same
@@ -190,7 +193,7 @@ func (r *Receiver) Asked(message []byte, from, over string) []Action {
 		if over == "udp" { // over TCP it is asked once more
 			r.asked.times[name+" "+kind]++
 		}
-		this = &one{time: r.asked.times[name+" "+kind]}
+		this = &one{name: name, time: r.asked.times[name+" "+kind]}
 		r.asked.known[whence] = this
 	}
 	this.sent++
@@ -215,11 +218,16 @@ func (r *Receiver) Asked(message []byte, from, over string) []Action {
 	return all
 }
 
-// Questions returns how many questions have come; one over TCP after one over UDP is another.
-func (r *Receiver) Questions() int {
+// Questions returns how many questions about domains have come; one over TCP after one over UDP is another.
+func (r *Receiver) Questions() (n int) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	return len(r.asked.known)
+	for _, this := range r.asked.known {
+		if this.name != "." {
+			n++
+		}
+	}
+	return n
 }
 
 func matches(pattern, name string) bool {

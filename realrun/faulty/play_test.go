@@ -29,8 +29,8 @@ import (
 	virtual "flyball/sim/faulty"
 )
 
-// catalogue reads the scripts below testdata: all of the catalogue, and each fourth of their siblings, or all if long
-// tests are asked for.
+// catalogue reads the scripts below testdata: all of the catalogue and of name servers, and each fourth of the other
+// siblings, or all if long tests are asked for.
 func catalogue(t *testing.T) (all []*fault.Script) {
 	t.Helper()
 	names, err := filepath.Glob("testdata/*/*.fault")
@@ -38,7 +38,7 @@ func catalogue(t *testing.T) (all []*fault.Script) {
 		t.Fatalf("%d scripts: %v", len(names), err)
 	}
 	for i, name := range names {
-		if i%4 > 0 && strings.Contains(name, "/siblings/") && !longtest.Asked() {
+		if i%4 > 0 && strings.Contains(name, "/siblings/") && !strings.Contains(name, "/dns-") && !longtest.Asked() {
 			continue
 		}
 		text, err := os.ReadFile(name)

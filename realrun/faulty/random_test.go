@@ -7,25 +7,32 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"flyball/internal/fault"
 	"flyball/internal/longtest"
+	"flyball/internal/vt"
 	virtual "flyball/sim/faulty"
 )
 
 // Model and TCP end alike in scripts that no author has chosen: two to five rules of all kinds at once.
 func TestRandomScripts(t *testing.T) {
-	n := longtest.Or(120, 3000)
+	n := longtest.Or(200, 3000)
 	differ := make([]string, n)
 	room := make(chan struct{}, 48)
 	var plays sync.WaitGroup
 	ends := map[string]int{}
+	overslept.begin()
 	var lock sync.Mutex
 	for i := range n {
 		plays.Go(func() {
 			room <- struct{}{}
 			defer func() { <-room }()
-			text := randomScript(rand.New(rand.NewPCG(uint64(i), 15)))
+			draws := rand.New(rand.NewPCG(uint64(i), 15))
+			text := randomScript(draws)
+			if i%2 > 0 {
+				text += randomZone(draws)
+			}
 			s, err := fault.Parse("random", []byte(text))
 			if err != nil {
 				differ[i] = fmt.Sprintf("%v\n%s", err, text)
@@ -39,18 +46,25 @@ func TestRandomScripts(t *testing.T) {
 			lock.Lock()
 			for _, o := range model.Of {
 				ends[fmt.Sprintf("%s, %s", o.Class, o.Blame)]++
+				ends["status "+o.Status]++
 			}
 			lock.Unlock()
 			for scale := 300.0; scale > 10; scale /= 5 { // a machine that is late makes a difference
+				began := time.Now()
 				live, err := once(s, scale)
 				if differ[i] = difference(live, model, err); differ[i] == "" {
 					return
 				}
 				differ[i] += "\n" + text + live.log
+				if late := vt.Span(float64(overslept.since(began)) * scale); scale < 60 && late > vt.Second/2 {
+					t.Logf("the machine was late by %s of the script's time: %s", late, differ[i])
+					differ[i] = ""
+				}
 			}
 		})
 	}
 	plays.Wait()
+	overslept.end()
 	for i, d := range differ {
 		if d != "" {
 			t.Errorf("script %d: %s", i, d)
@@ -60,7 +74,8 @@ func TestRandomScripts(t *testing.T) {
 		return
 	}
 	for _, want := range []string{"OK, none", "T, route", "T, session", "T, recipient", "P, route", "P, us",
-		"P, recipient", "A, session", "T, us"} {
+		"P, recipient", "A, session", "T, us", "status 5.1.2", "status 5.1.10", "status 5.4.4", "status 5.4.6",
+		"status 4.4.3"} {
 		if ends[want] == 0 {
 			t.Errorf("no recipient ended with %s: the test tests too little: %v", want, ends)
 		}
@@ -75,6 +90,11 @@ func difference(live play, model fault.Result, err error) string {
 	us := func(o fault.Outcome) bool { return o.Blame == fault.BlameUs && o.Class == fault.Transient }
 	if live.Sessions != model.Sessions && !slices.ContainsFunc(model.Of, us) { // until the end of the run
 		return fmt.Sprintf("TCP has %d sessions, the model %d", live.Sessions, model.Sessions)
+	}
+	if !slices.ContainsFunc(model.Of, us) && (live.Questions != model.Questions ||
+		!slices.Equal(live.Visited, model.Visited)) {
+		return fmt.Sprintf("TCP has %d questions and the hosts %d, the model %d and %d", live.Questions, live.Visited,
+			model.Questions, model.Visited)
 	}
 	for r, a := range live.Of {
 		b := model.Of[r]
@@ -153,4 +173,72 @@ func randomActions(d *rand.Rand, at string, pick func(...string) string, some fu
 		return some(3, "wait 1s, ") + reply
 	}
 	return some(4, "wait 1s, ") + reply + some(8, `, reply "`+code+` more"`) + some(4, ", "+pick("close", end))
+}
+
+// randomZone returns what a name server has for some names that refer to each other.
+func randomZone(d *rand.Rand) string {
+	names := []string{"@", "other", "mx1", "mx2", "mx3", "host"}
+	pick := func() string { return names[d.IntN(len(names))] }
+	var b strings.Builder
+	fmt.Fprintln(&b, "at dns name=nothing: ok")
+	if d.IntN(12) == 0 {
+		fmt.Fprintf(&b, "at dns name=.: %s\n", []string{"servfail", "silence", "refused"}[d.IntN(3)])
+	}
+	for _, name := range names {
+		if d.IntN(3) == 0 {
+			continue
+		}
+		from := fmt.Sprintf("at dns name=%s", name)
+		if d.IntN(6) == 0 {
+			from += " time=1"
+		}
+		switch d.IntN(14) {
+		case 0:
+			fmt.Fprintf(&b, "%s: nxdomain\n", from)
+		case 1:
+			fmt.Fprintf(&b, "%s: servfail\n", from)
+		case 2:
+			fmt.Fprintf(&b, "%s: %s\n", from, []string{"silence", "refused", "answer", "answer short=7"}[d.IntN(4)])
+		case 3, 4:
+			target := pick()
+			if target == "@" {
+				target = "fault.example."
+			}
+			more := ""
+			if d.IntN(2) == 0 {
+				more = fmt.Sprintf(` "%s MX %d mx%d"`, target, d.IntN(3), 1+d.IntN(3))
+			}
+			fmt.Fprintf(&b, "%s: answer \"@ %d CNAME %s\"%s\n", from, d.IntN(2)*60, target, more)
+		}
+		if d.IntN(2) == 0 {
+			fmt.Fprintf(&b, "%s type=MX: answer", from)
+			for range 1 + d.IntN(4) {
+				host := pick()
+				switch d.IntN(10) {
+				case 0:
+					host = "."
+				case 1:
+					host = "127.0.0.1."
+				case 2:
+					host = "sender.example."
+				}
+				fmt.Fprintf(&b, " \"@ %d MX %d %s\"", 3600*d.IntN(2), d.IntN(3), host)
+			}
+			fmt.Fprintln(&b)
+		}
+		addresses := func(kind string, all ...string) {
+			fmt.Fprintf(&b, "at dns name=%s type=%s: answer soa=60/60", name, kind)
+			for range d.IntN(4) {
+				fmt.Fprintf(&b, " \"@ %s %s\"", kind, all[d.IntN(len(all))])
+			}
+			fmt.Fprintln(&b)
+		}
+		if name != "other" {
+			addresses("A", "127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.9", "0.0.0.0")
+			if d.IntN(3) == 0 {
+				addresses("AAAA", "::1", "::1", "::")
+			}
+		}
+	}
+	return b.String()
 }

@@ -76,57 +76,6 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// D15: of 200 exchangers with 50 addresses each, five addresses are candidates, and
-// no more than a few exchangers are asked for.
-func TestManyExchangers(t *testing.T) {
-	t.Parallel()
-	var all []string
-	z := zone{}
-	for i := range 200 {
-		host := fmt.Sprintf("m%03d.test", i)
-		all = append(all, fmt.Sprintf("d.test. 60 IN MX %d %s.", i, host))
-		var of []string
-		for n := range 50 {
-			of = append(of, fmt.Sprintf("%s. 60 IN A 10.0.%d.%d", host, i, n))
-		}
-		z[host+" A"], z[host] = large(of), nothing(dns.RcodeSuccess, 60, 60)
-	}
-	z["d.test MX"] = large(all)
-	z["e.test MX"] = large(func() (e []string) { // none of these exists
-		for i := range 200 {
-			e = append(e, fmt.Sprintf("e.test. 60 IN MX %d n%03d.test.", i, i))
-		}
-		return e
-	}())
-	s := serve(t, z)
-	r := ask(s.addr, &clock{}, nil)
-	want := "m000.test 10.0.0.0, m000.test 10.0.0.1, m000.test 10.0.0.2, m000.test 10.0.0.3, m000.test 10.0.0.4"
-	if got := words(r.Route(context.Background(), "d.test", 0, 0)); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if n := len(s.questions()); n > 2+3*atOnce {
-		t.Errorf("%d questions for five candidates", n)
-	}
-	// Where none of the exchangers that are asked for exists, another might.
-	if got := words(r.Route(context.Background(), "e.test", 0, 0)); got != "T 4.4.3" {
-		t.Errorf("got %s, want T 4.4.3", got)
-	}
-	if n := len(s.questions()); n > 2+2*mostExchangers {
-		t.Errorf("%d questions", n)
-	}
-}
-
-// large answers with records, over UDP cut to 512 bytes.
-func large(all []string) reply {
-	return func(asked *dns.Msg, network string) [][]byte {
-		m := answered(asked, all...)
-		if network == "udp" {
-			m.Truncate(dns.MinMsgSize)
-		}
-		return pack(m)
-	}
-}
-
 // D16: each of four equal exchangers comes first for about a quarter of the
 // recipients. The order belongs to the recipient and the try, not to the order of the
 // server's answer; an exchanger of another preference keeps its place.
@@ -178,8 +127,8 @@ func TestEqualExchangers(t *testing.T) {
 	}
 }
 
-// D18, D21, D22: answers hold for their TTL and no longer than the caps; TTL 0 is for
-// one look-up. A change is seen after that.
+// D18, D22: answers hold for their TTL and no longer than the caps, to the nanosecond; TTL 0 is for
+// one look-up. The scripts of realrun/faulty have what follows for mail.
 func TestTimeToLive(t *testing.T) {
 	t.Parallel()
 	soa := func(rcode int, ttl, minimum uint32) reply { return nothing(rcode, ttl, minimum) }
@@ -227,30 +176,6 @@ func TestTimeToLive(t *testing.T) {
 				t.Errorf("not asked again after %s", c.held)
 			}
 		})
-	}
-}
-
-// D21: mail follows an exchanger that moves as soon as the TTL is over.
-func TestExchangerMoves(t *testing.T) {
-	t.Parallel()
-	noData := nothing(dns.RcodeSuccess, 60, 60)
-	s := serve(t, zone{"d.test MX": records("d.test. 60 IN MX 10 old.test."),
-		"old.test A": records("old.test. 60 IN A 192.0.2.1"),
-		"new.test A": records("new.test. 60 IN A 192.0.2.2"), "old.test": noData, "new.test": noData})
-	var now clock
-	r := ask(s.addr, &now, nil)
-	route := func() string { return words(r.Route(context.Background(), "d.test", 0, 0)) }
-	if got := route(); got != "old.test 192.0.2.1" {
-		t.Fatalf("got %s", got)
-	}
-	s.set("d.test MX", records("d.test. 60 IN MX 10 new.test."))
-	now.pass(59 * vt.Second)
-	if got := route(); got != "old.test 192.0.2.1" {
-		t.Errorf("within the TTL: got %s, want the old exchanger", got)
-	}
-	now.pass(vt.Second)
-	if got := route(); got != "new.test 192.0.2.2" {
-		t.Errorf("after the TTL: got %s, want the new exchanger", got)
 	}
 }
 
