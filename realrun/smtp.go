@@ -170,7 +170,7 @@ func (p *process) deliver(ctx context.Context, a mail.Attempt, to names.Candidat
 		switch {
 		case client.Bare:
 			p.options.Encryption = wire.Clear
-		case end.WantsHELO() && !plain:
+		case end.WantsHELO() && !plain && !client.Known && p.Security.Login == nil: // HELO offers no AUTH
 			plain, greet = true, (*wire.Client).GreetPlainly
 		default:
 			return end

@@ -45,6 +45,8 @@ type Client struct {
 	// Bare reports that the session ended since it could not be encrypted. Another session had
 	// better not try, unless encryption is required.
 	Bare bool
+	// Known reports that the receiver has answered EHLO or HELO of this session.
+	Known bool
 
 	options *Options
 	socket  *socket
@@ -136,6 +138,7 @@ func (c *Client) greet(introduce func() *mail.Reply) *mail.Reply {
 	if r := introduce(); r != nil {
 		return r
 	}
+	c.Known = true
 	return c.secure()
 }
 

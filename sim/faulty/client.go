@@ -100,11 +100,12 @@ func (c *client) resolve(a *mail.Attempt) (hosts []int, end mail.Reply) {
 func (c *client) reach(host int, slot mail.Slot) mail.Reply {
 	for c.habit = c.habits[host]; ; {
 		before := c.habit
-		end := c.walk(&line{host: host, domain: c.domain}, mail.Fresh, slot)
+		l := &line{host: host, domain: c.domain}
+		end := c.walk(l, mail.Fresh, slot)
 		switch {
 		case end.Stage == mail.StageEHLO && c.habit.clear && !before.clear:
 			continue
-		case end.WantsHELO() && !before.plain:
+		case end.WantsHELO() && !before.plain && !l.known && !c.script.Job.Login: // HELO offers no AUTH
 			c.habit.plain = true
 			continue
 		}
@@ -145,6 +146,7 @@ func (c *client) step(l *line, step mail.Step, conn mail.Conn) *mail.Reply {
 		if r := c.hello(l); r != nil || conn == mail.Reset {
 			return r
 		}
+		l.known = true
 		if r := c.encrypt(l); r != nil {
 			return r
 		}
@@ -260,7 +262,8 @@ func (c *client) unfit(l *line) *mail.Reply {
 	switch {
 	case l.offers.size > 0 && c.size() > l.offers.size: // RFC 1870 6
 		return &mail.Reply{Stage: mail.StageMAIL, Code: 552}
-	case !l.offers.eightBit && strings.ContainsFunc(c.script.Job.Body, beyondASCII): // RFC 6152 3
+	case !l.offers.eightBit && (strings.ContainsFunc(c.script.Job.Body, beyondASCII) ||
+		c.script.Job.UTF8 == "local"): // RFC 6152 3, and the header has the address
 		return &mail.Reply{Stage: mail.StageDATA, Code: 554}
 	case c.script.Job.UTF8 == "local" && !l.offers.utf8: // RFC 6531 3.5
 		return &mail.Reply{Stage: mail.StageRCPT, Code: 553}

@@ -22,6 +22,7 @@ type line struct {
 	come    []byte  // what has come and is not read
 	offers  offers
 	sent    int  // messages offered over it
+	known   bool // EHLO or HELO was answered
 	ended   bool // no command may follow
 }
 
