@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"flyball/internal/vt"
 )
 
@@ -82,6 +84,17 @@ func TestParseErrors(t *testing.T) {
 		{"job tries=2 3" + rest, `f:1:13: job: got "3", want the end of the line`},
 		{"job tries=2\njob tries=3" + rest, "f:2:1: job: got a second one, want one: line 1 has it"},
 		{"offer A,,B" + rest, `f:1:9: offer: got ",B", want keywords between commas, such as "STARTTLS, SIZE 1000"`},
+		{"at dns session=1: ok" + rest, `f:1:8: at dns: got "session", want one of name, type, over, time, sent`},
+		{"at dns type=TXT: ok" + rest, `f:1:8: at dns type: got "TXT", want one of MX, A, AAAA, NS`},
+		{"at dns: reply \"x\"" + rest, `f:1:9: action: got reply at dns, want one of answer, nodata, nxdomain, ` +
+			`servfail, refused, ok, wait, silence, close, reset, refuse`},
+		{"at dns name=@: refuse" + rest, "f:1:22: at dns: got a condition with refuse, want none but host: there is " +
+			"no session"},
+		{"at mail: nxdomain" + rest, "f:1:10: action: got nxdomain at mail, want it at dns"},
+		{"at dns: answer code=16" + rest, `f:1:16: answer code: got "16", want the number of a response code, 0 to 15`},
+		{"at dns: answer \"@ MX mx1\"" + rest, `f:1:16: answer: got "\"@ MX mx1\"", want ` + wantRecord},
+		{"at dns: answer old=\"abc\" new=\"d\" \"@ MX 1 mx1\"" + rest, `f:1:46: answer: got old="abc", want bytes that ` +
+			`the answer has, and records that have room in it`},
 		{"source" + rest, `f:1:7: source: got nothing, want a text`},
 		{"source x\nexpect attempts=1", `f:2:18: expect: got "", want a class: one of OK, T, P, A`},
 		{"source x\nexpect OK attempts=1",
@@ -147,6 +160,19 @@ func FuzzParse(f *testing.F) {
 		for host := 1; host <= s.Hosts; host++ {
 			s.AtConnect(host)
 			one := r.Open(host)
+			for kind, name := range map[string]string{"MX": Domain + ".", "A": "mx1." + Domain + "."} {
+				q := new(dns.Msg)
+				q.SetQuestion(name, dns.StringToType[kind])
+				packed, err := q.Pack()
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range r.Asked(packed, "x", "tcp") {
+					if a.Verb == OK || a.Verb == Respond {
+						t.Fatalf("%s %s: %+v cannot be played", kind, name, a)
+					}
+				}
+			}
 			for at := range stages {
 				for _, a := range one.Next(at, "TO:<r1@x>") {
 					if n := len(a.Text) * a.Times; a.Verb == OK || a.Verb == Send && (n == 0 || n > mostText) {
@@ -156,4 +182,67 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The name server answers by the first rule whose conditions hold: name, type, network, how often the name was asked
+// for, and how often the same question came.
+func TestAsked(t *testing.T) {
+	s, err := Parse("f", []byte("source x\njob hosts=2 domains=1\n"+
+		"at dns name=mx* type=A time=2: answer \"@ A 127.0.0.9\"\n"+
+		"at dns name=mx2 sent=1: silence\nat dns name=mx3 over=udp: answer cut=yes\n"+
+		"expect OK attempts=1 blame=none\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewReceiver(s)
+	ask := func(id uint16, name, kind, over string) string {
+		q := new(dns.Msg)
+		q.SetQuestion(name, dns.StringToType[kind])
+		q.Id = id
+		packed, err := q.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := r.Asked(packed, "here", over)[0]
+		if a.Verb != Send {
+			return a.Verb.String()
+		}
+		m := new(dns.Msg)
+		if err := m.Unpack([]byte(a.Text)); err != nil || m.Id != id {
+			t.Fatalf("%s %s: %v, id %d", kind, name, err, m.Id)
+		}
+		all := []string{dns.RcodeToString[m.Rcode]}
+		for _, rr := range m.Answer {
+			all = append(all, strings.Join(strings.Fields(rr.String())[3:], " "))
+		}
+		if m.Truncated {
+			all = append(all, "cut")
+		}
+		return strings.Join(all, ", ")
+	}
+	for i, c := range []struct {
+		id               uint16
+		name, kind, over string
+		want             string
+	}{
+		{1, "Fault.example.", "MX", "udp", "NOERROR, MX 1 mx1.fault.example., MX 2 mx2.fault.example."},
+		{2, "do1.fault.example.", "MX", "udp", "NOERROR, MX 1 mx1.fault.example., MX 2 mx2.fault.example."},
+		{3, "do2.fault.example.", "MX", "udp", "NXDOMAIN"},
+		{4, "mx1.fault.example.", "A", "udp", "NOERROR, A 127.0.0.1"},
+		{5, "mx1.fault.example.", "A", "udp", "NOERROR, A 127.0.0.9"},
+		{6, "mx1.fault.example.", "AAAA", "udp", "NOERROR"},
+		{7, "mx2.fault.example.", "A", "udp", "silence"},
+		{7, "mx2.fault.example.", "A", "udp", "NOERROR, A 127.0.0.2"},
+		{8, "mx3.fault.example.", "A", "udp", "NOERROR, cut"},
+		{8, "mx3.fault.example.", "A", "tcp", "NXDOMAIN"},
+		{9, ".", "NS", "udp", "NOERROR, NS a.root-servers.net."},
+		{10, "elsewhere.example.", "MX", "udp", "NXDOMAIN"},
+	} {
+		if got := ask(c.id, c.name, c.kind, c.over); got != c.want {
+			t.Errorf("question %d: got %s, want %s", i+1, got, c.want)
+		}
+	}
+	if n := r.Questions(); n != 10 {
+		t.Errorf("got %d questions, want 10: one came twice, and one was about the root", n)
+	}
 }
