@@ -93,8 +93,8 @@ func TestParseErrors(t *testing.T) {
 		{"at mail: nxdomain" + rest, "f:1:10: action: got nxdomain at mail, want it at dns"},
 		{"at dns: answer code=16" + rest, `f:1:16: answer code: got "16", want the number of a response code, 0 to 15`},
 		{"at dns: answer \"@ MX mx1\"" + rest, `f:1:16: answer: got "\"@ MX mx1\"", want ` + wantRecord},
-		{"at dns: answer old=\"abc\" new=\"d\" \"@ MX 1 mx1\"" + rest, `f:1:46: answer: got old="abc", want bytes that ` +
-			`the answer has, and records that have room in it`},
+		{"at dns: answer old=\"abc\" new=\"d\" \"@ MX 1 mx1\"" + rest, `f:1:46: answer: got old="abc", want bytes ` +
+			`that the answer has, and records that have room in it`},
 		{"source" + rest, `f:1:7: source: got nothing, want a text`},
 		{"source x\nexpect attempts=1", `f:2:18: expect: got "", want a class: one of OK, T, P, A`},
 		{"source x\nexpect OK attempts=1",
