@@ -59,6 +59,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/journal -run '^$$' -fuzz '^FuzzEntry$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/returned -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/inbound -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat

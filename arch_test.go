@@ -34,7 +34,7 @@ scenarios
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/faulty realrun/guard realrun/names internal/peers
-scenarios/study scenarios/suite scenarios/draft internal/list realrun/control realrun/promotion realrun/message realrun/sink
+scenarios/study scenarios/suite scenarios/draft internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
@@ -47,7 +47,8 @@ storage bus
 farm
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
 cmd/flyball/internal/promote
-cmd/flyball/internal/bounces cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
+cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
+cmd/flyball/internal/bounces
 cmd/flyball
 `
 

@@ -34,6 +34,7 @@ func (Run) fact()       {}
 func (Attempted) fact() {}
 func (Measured) fact()  {}
 func (Learned) fact()   {}
+func (Forgot) fact()    {}
 
 // Facts of a sending server.
 type (
@@ -166,6 +167,9 @@ type (
 		Token   uint64
 		Changes string
 	}
+
+	// Forgot begins the counts of a person's returned mails anew.
+	Forgot struct{ Rcpt mail.Recipient }
 )
 
 // Facts that a live shell keeps beside those of its roles, so that a run that goes on shows the whole mailing and

@@ -68,6 +68,8 @@ func Words(v any) string {
 		return fmt.Sprintf("%v ended", v.Subset)
 	case Counted:
 		return "counted: " + Words(Returned{v.Token, v.Rcpt, v.Hard}) + madeWords(v.Changes)
+	case Forgot:
+		return fmt.Sprintf("returned mail of r%d is forgotten", v.Rcpt)
 	case Wanted:
 		if v.Changes == "" {
 			return requestWords(v.Rcpt, v.Add, "asked") + ", not confirmed"

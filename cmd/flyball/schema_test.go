@@ -64,6 +64,7 @@ var published = map[string]struct {
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
 	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
+	"returned":   {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
 	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 

@@ -17,6 +17,8 @@ type Config struct {
 	Hard int // whose mailbox does not exist
 	Soft int // others; 0: these never delete
 
+	Forget vt.Span // after a person's last returned mail, the next one begins the counts anew; 0: never
+
 	Delete []string // words that ask for deletion, in the first lines of a letter
 	Add    []string // words that ask for addition
 
@@ -47,6 +49,9 @@ func (c *Config) Validate() (errs []error) {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
+	}
+	if c.Forget < 0 {
+		errs = append(errs, fmt.Errorf("forget: got %v, want at least 0", c.Forget))
 	}
 	if c.Push < 0 {
 		errs = append(errs, fmt.Errorf("push: got %v, want at least 0", c.Push))

@@ -18,8 +18,9 @@ import (
 // Server is the role of one server.
 type Server struct {
 	cfg      Config
-	returned map[uint64]bool           // tokens of returned mail
-	counts   map[mail.Recipient]counts // by the first place of a person, since its last deletion
+	returned map[uint64]bool            // tokens of returned mail
+	counts   map[mail.Recipient]counts  // by the first place of a person, since its last deletion
+	last     map[mail.Recipient]vt.Time // of counts, where they are forgotten; after a stop: of the stop
 	requests map[request]state
 	changes  []engine.Change // by number from 1 on
 	got      uint64          // number of the last change that the sending server has
@@ -53,6 +54,7 @@ type state struct {
 // New returns a server at time 0 without any facts.
 func New(cfg Config) *Server {
 	return &Server{cfg: cfg, returned: map[uint64]bool{}, counts: map[mail.Recipient]counts{},
+		last:     map[mail.Recipient]vt.Time{},
 		requests: map[request]state{}, next: vt.Never}
 }
 
@@ -61,7 +63,7 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	had, got, pulled := len(s.changes), s.got, false
 	switch b := m.Body.(type) {
 	case engine.Returned:
-		s.count(b, out)
+		s.count(now, b, out)
 	case engine.Request:
 		s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token}, out)
 	case engine.Join:
@@ -91,9 +93,15 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 }
 
 // count counts a returned mail, unless it has come before.
-func (s *Server) count(b engine.Returned, out *engine.Outbox) {
+func (s *Server) count(now vt.Time, b engine.Returned, out *engine.Outbox) {
 	if s.returned[b.Token] {
 		return
+	}
+	if person := s.places(b.Rcpt)[0]; s.cfg.Forget > 0 {
+		if s.counts[person] != (counts{}) && now.Sub(s.last[person]) > s.cfg.Forget {
+			s.record(engine.Forgot{Rcpt: b.Rcpt}, out)
+		}
+		s.last[person] = now
 	}
 	f := engine.Counted{Token: b.Token, Rcpt: b.Rcpt, Hard: b.Hard}
 	n := s.counts[s.places(b.Rcpt)[0]].with(b.Hard)
@@ -156,6 +164,8 @@ func (s *Server) apply(f engine.Fact) {
 		if s.counts[person] = s.counts[person].with(f.Hard); changes != "" {
 			delete(s.counts, person)
 		}
+	case engine.Forgot:
+		delete(s.counts, s.places(f.Rcpt)[0])
 	case engine.Wanted:
 		changes = f.Changes
 		s.requests[request{f.Rcpt, f.Token}] = state{add: f.Add, open: changes == ""}
@@ -163,7 +173,7 @@ func (s *Server) apply(f engine.Fact) {
 		changes = f.Changes
 		s.requests[request{f.Rcpt, f.Token}] = state{}
 	default:
-		panic(fmt.Sprintf("inbox: got fact %T, want Counted, Wanted or Agreed", f))
+		panic(fmt.Sprintf("inbox: got fact %T, want Counted, Forgot, Wanted or Agreed", f))
 	}
 	s.changes = append(s.changes, engine.UnpackChanges(changes)...)
 }
@@ -207,6 +217,13 @@ func (s *Server) Done() bool { return s.got == uint64(len(s.changes)) }
 func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine.Outbox) {
 	for _, f := range facts {
 		s.apply(f)
+	}
+	if s.cfg.Forget > 0 {
+		for _, f := range facts {
+			if f, is := f.(engine.Counted); is {
+				s.last[s.places(f.Rcpt)[0]] = now
+			}
+		}
 	}
 	if s.cfg.Push > 0 {
 		s.push(now, out)

@@ -92,6 +92,20 @@ func TestSoftReturns(t *testing.T) {
 	}, func(c *Config) { c.Soft = 3 })
 }
 
+// Returned mail is forgotten when a person has had none for the time; one that comes meanwhile begins the time anew. A
+// stop begins it anew too, since facts have no times.
+func TestForget(t *testing.T) {
+	play(t, engine.Bounces, []step{
+		{0, hard(1, 7), "counted: hard return 1 of r7"},
+		{11 * vt.Hour, hard(2, 7), "returned mail of r7 is forgotten\ncounted: hard return 2 of r7"},
+		{21 * vt.Hour, again{}, ""},
+		{30 * vt.Hour, soft(3, 7), "counted: soft return 3 of r7"},
+		{39 * vt.Hour, hard(4, 7), "counted: hard return 4 of r7; changes: r7\nto sender 0: changes from 1 on: r7"},
+		{39 * vt.Hour, engine.Got{UpTo: 1}, ""},
+		{60 * vt.Hour, hard(5, 7), "counted: hard return 5 of r7"},
+	}, func(c *Config) { c.Forget = 10 * vt.Hour })
+}
+
 // The places of a person count together and change together.
 func TestPersons(t *testing.T) {
 	play(t, engine.Bounces, []step{

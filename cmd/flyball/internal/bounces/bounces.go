@@ -1,5 +1,5 @@
-// Package bounces does the work of the commands about returned mail: it reads files of it, and holds what it reads
-// against labels. It prints nothing and changes nothing.
+// Package bounces does the work of the commands about returned mail: it reads files of it, holds what it reads against
+// labels, and serves the return paths of live runs. It prints nothing.
 package bounces
 
 import (

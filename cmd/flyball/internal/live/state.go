@@ -49,6 +49,35 @@ type kept struct {
 	Secret mail.Key  `json:"secret"` // of the addresses to which mail returns
 }
 
+// ReturnPaths returns the date of the mailing in a state folder and the key of its return paths. A run may be using the
+// folder.
+func ReturnPaths(dir string) (date time.Time, key mail.Key, err error) {
+	name := filepath.Join(dir, "mailing")
+	text, err := task.ReadFile("--mailing", name, input.Progress)
+	if err != nil {
+		return date, key, err
+	}
+	header, _, _ := strings.Cut(string(text), "\n")
+	lines, err := durable.ReadLog(text, name, header)
+	switch {
+	case !strings.HasPrefix(header, mailingHeader):
+		return date, key, task.Fail(task.Invalid, "--mailing: %s:1: got no mailing, want the folder that a live run "+
+			"keeps with --state", name)
+	case err != nil:
+		return date, key, task.Fail(task.Invalid, "--mailing: %w", err)
+	case len(lines.Records) == 0:
+		return date, key, task.Fail(task.Invalid, "--mailing: %s: got a mailing that has not begun, want its key", name)
+	}
+	var k kept
+	if err := json.Unmarshal(lines.Records[0], &k); err != nil {
+		return date, key, task.Fail(task.Invalid, "--mailing: %s:2: got no date and key: %w", name, err)
+	}
+	return k.Date, k.Secret, nil
+}
+
+// mailingHeader begins the file of a mailing.
+const mailingHeader = "flyball mailing 1 "
+
 // openState opens the folder for the mailing of a question. It returns nil if there is no folder.
 func (q *Run) openState(s *scenarios.Scenario) (st *state, err error) {
 	if q.State == "" {
@@ -75,7 +104,7 @@ func (q *Run) openState(s *scenarios.Scenario) (st *state, err error) {
 func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error) {
 	name := filepath.Join(st.dir, "mailing")
 	var lines durable.Lines
-	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("flyball mailing 1 %x", digest), !q.Resume)
+	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("%s%x", mailingHeader, digest), !q.Resume)
 	if other := new(durable.OtherLog); errors.As(err, &other) {
 		return task.Fail(task.Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, "+
 			"seed, list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
