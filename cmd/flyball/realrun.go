@@ -148,13 +148,14 @@ func liveFlags(c *cobra.Command, q *live.Run, head *string) {
 func (a *app) realrunPlanCommand() *cobra.Command {
 	q := live.Default()
 	var head string
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "plan SCENARIO",
 		Short: "Print what a live run would send, and send nothing",
 		Long: `Print what flyball realrun with the same flags would send: to how many recipients of
 which destinations, in which messages, to which receivers, how much of that the
-allowlist leaves, with which parameters, and in which of them the scenario differs
-from the promotion in force. All files are read and checked; nothing is connected to.
+allowlist leaves, with which parameters, and in which of them the scenario and the
+record before differ from the promotion in force. All files are read and checked; nothing is connected to.
 
 Exit codes: 0 the run could begin, 2 usage, 3 a scenario, list or letter that is
 refused, 8 refused for safety.`,
@@ -170,10 +171,14 @@ refused, 8 refused for safety.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return a.printJSON(plan)
+			}
 			return plan.Text(a.out)
 		},
 	}
 	liveFlags(c, &q, &head)
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema send-plan)")
 	return c
 }
 

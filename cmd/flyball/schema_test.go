@@ -19,6 +19,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"flyball/cmd/flyball/internal/bounces"
+	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/task"
@@ -61,6 +62,7 @@ var published = map[string]struct {
 	"proximity":  {"proximity.json of a run that learns distances", reflect.TypeFor[distances.File]()},
 	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
 	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
+	"send-plan":  {"flyball realrun plan --json", reflect.TypeFor[live.SendPlan]()},
 	"version":    {"flyball version --json", reflect.TypeFor[build]()},
 	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
@@ -68,6 +70,7 @@ var published = map[string]struct {
 	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
+	"live-status":   {"flyball realrun status --json", reflect.TypeFor[live.Status]()},
 	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},
 }
 

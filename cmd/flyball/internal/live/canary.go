@@ -16,9 +16,9 @@ import (
 // Canary tries the law in force on the first share of a mailing. The law of the record before delivers the rest, and
 // all that is left once too many attempts of one interval go wrong.
 type Canary struct {
-	Share     float64 // of the mailing; 0: no canary
-	Bounces   float64 // greatest share of an interval's attempts that may end by 5yz
-	Deferrals float64 // greatest share that may end by 4yz
+	Share     float64 `json:"share"`     // of the mailing; 0: no canary
+	Bounces   float64 `json:"bounces"`   // greatest share of an interval's attempts that may end by 5yz
+	Deferrals float64 `json:"deferrals"` // greatest share that may end by 4yz
 }
 
 // canaryAttempts is the number of attempts below which the shares of an interval show nothing.

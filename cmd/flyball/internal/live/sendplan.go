@@ -14,58 +14,60 @@ import (
 
 // SendPlan is what a live run would send, where and with which parameters. Nothing is connected to.
 type SendPlan struct {
-	Scenario   string
-	ScenarioID string
+	Schema        string `json:"schema"`
+	SchemaVersion int    `json:"schema_version"`
+	Scenario      string `json:"scenario"`
+	ScenarioID    string `json:"scenario_id"`
 
-	Recipients   int // that would be mailed
-	Suppressed   uint64
-	Rejected     int
-	Destinations []Destination
-	Bytes        int    // of the first message, or of the longest
-	Sender       string // domain
+	Recipients   int           `json:"recipients"` // that would be mailed
+	Suppressed   uint64        `json:"suppressed"`
+	Rejected     int           `json:"rejected"` // rows of the list, and duplicates
+	Destinations []Destination `json:"destinations"`
+	Bytes        int           `json:"message_bytes"` // of the first message, or of the longest
+	Sender       string        `json:"sender"`        // domain
 
-	Receivers string // where the mail would go
-	TimeScale float64
-	Allowed   *Allowed // missing without an allowlist
+	Receivers string   `json:"receivers"` // where the mail would go
+	TimeScale float64  `json:"time_scale"`
+	Allowed   *Allowed `json:"allowed,omitempty"` // missing without an allowlist
 
-	Law       string
-	Promotion *Promotion // whose parameters the run would have; missing without one
-	// Changes are the keys in which the scenario's own parameters differ from the parameters of the promotion, which
-	// count.
-	Changes []Change
-	Run     string // command that sends
-
-	words  []string // on the list and the letter
-	canary Canary
+	Law       string     `json:"law"`
+	Promotion *Promotion `json:"promotion,omitempty"` // whose parameters the run would have; missing without one
+	// keys in which the scenario's own parameters differ from the parameters of the promotion, which count
+	Changes []Change `json:"changes,omitempty"`
+	// keys in which the record in force differs from the record before it
+	SinceBefore []Change `json:"changes_since_record_before,omitempty"`
+	Canary      *Canary  `json:"canary,omitempty"` // missing without a trial
+	Notes       []string `json:"notes,omitempty"`  // on the list and the letter
+	Run         string   `json:"run"`              // command that sends
 }
 
 // Destination is how many recipients a destination has.
 type Destination struct {
-	Name       string
-	Recipients int
+	Name       string `json:"name"`
+	Recipients int    `json:"recipients"`
 }
 
 // Allowed is what an allowlist leaves.
 type Allowed struct {
-	File      string
-	Left      int // attempts within 24 hours
-	PerDay    int
-	PerSecond int
+	File      string `json:"file"`
+	Left      int    `json:"left"` // attempts within 24 hours
+	PerDay    int    `json:"per_day"`
+	PerSecond int    `json:"per_second"`
 }
 
 // Promotion names a record.
 type Promotion struct {
-	Number  int
-	By      string
-	Expires time.Time
-	Sum     string
+	Number  int       `json:"number"`
+	By      string    `json:"by"`
+	Expires time.Time `json:"expires"`
+	Sum     string    `json:"sum"` // SHA-256
 }
 
 // Change is a key whose value a promotion replaces.
 type Change struct {
-	Key  string
-	From string // in the scenario; empty: it does not have the key
-	To   string // in the record
+	Key  string `json:"key"`
+	From string `json:"from"` // as it was, in the scenario or in the record before; empty: it did not have the key
+	To   string `json:"to"`   // in the record in force
 }
 
 // Plan returns what Do would send. It checks all that Do checks before it connects, but for the number of recipients.
@@ -74,12 +76,24 @@ func (q *Run) Plan() (*SendPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, p := r.scenario, &SendPlan{canary: q.Canary}
+	s, p := r.scenario, &SendPlan{Schema: "flyball/send-plan", SchemaVersion: format.SchemaVersion}
+	if q.Canary.Share > 0 {
+		p.Canary = &q.Canary
+	}
 	if r.promoted != nil {
 		last := r.promoted.Last()
 		p.Promotion = &Promotion{last.Number, last.By, last.Expires, last.Sum}
 		for _, d := range r.own.Differences(s.Parameters()) {
 			p.Changes = append(p.Changes, Change(d))
+		}
+		if len(r.promoted.All) > 1 {
+			before, err := r.promoted.Before()
+			if err != nil {
+				return nil, err
+			}
+			for _, d := range before.Differences(s.Parameters()) {
+				p.SinceBefore = append(p.SinceBefore, Change(d))
+			}
 		}
 	}
 	if err := q.prepare(r, kept{Date: time.Now()}); err != nil {
@@ -89,11 +103,11 @@ func (q *Run) Plan() (*SendPlan, error) {
 	scale := q.scale(s)
 	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
-	p.Bytes, p.Sender, p.Law, p.words = m.Size(), r.sender(), s.Governor.Law, m.Words()
-	p.words = append(p.words, masterWords(m.Masters())...)
+	p.Bytes, p.Sender, p.Law, p.Notes = m.Size(), r.sender(), s.Governor.Law, m.Words()
+	p.Notes = append(p.Notes, masterWords(m.Masters())...)
 	if r.allow != nil {
 		for _, doubt := range m.Doubts() {
-			p.words = append(p.words, "Doubtful: "+doubt)
+			p.Notes = append(p.Notes, "Doubtful: "+doubt)
 		}
 	}
 	counts := make([]int, len(s.Destinations))
@@ -136,7 +150,7 @@ func (p *SendPlan) Text(w io.Writer) error {
 	for _, d := range p.Destinations {
 		line("  %s: %d", d.Name, d.Recipients)
 	}
-	for _, words := range p.words {
+	for _, words := range p.Notes {
 		line("%s", words)
 	}
 	line("Messages: %d bytes, from %s", p.Bytes, p.Sender)
@@ -158,10 +172,13 @@ func (p *SendPlan) Text(w io.Writer) error {
 		for _, c := range p.Changes {
 			line("  %s: the scenario has %s, the record in force %s", c.Key, given(c.From), given(c.To))
 		}
+		for _, c := range p.SinceBefore {
+			line("  %s: the record before had %s, the record in force has %s", c.Key, given(c.From), given(c.To))
+		}
 	} else {
 		line("Parameters: law %s, the scenario's own", p.Law)
 	}
-	if c := p.canary; c.Share > 0 {
+	if c := p.Canary; c != nil {
 		line("Canary: this law delivers the first %s, the law of the record before the rest, and all that is left "+
 			"after an interval with more than %s of its attempts ended by 5yz or %s by 4yz", format.Percent(c.Share),
 			format.Percent(c.Bounces), format.Percent(c.Deferrals))
