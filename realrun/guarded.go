@@ -10,8 +10,10 @@ import (
 type Guarded struct {
 	Transport
 	Take func(context.Context) error // waits for a permit
-	Saw  func(*mail.Reply) error
-	Stop func(error) // stops the run: there are no more permits, or too much goes wrong
+	Saw  func(*mail.Attempt, *mail.Reply) error
+	Stop func(error) // there are no more permits
+	// Failed is called with what Saw returns: too much goes wrong.
+	Failed func(error)
 }
 
 // Process returns the MTA process of a slot.
@@ -32,8 +34,8 @@ func (p *guarded) Deliver(ctx context.Context, a mail.Attempt) mail.Reply {
 		return mail.Reply{Stage: mail.StageDNS, Fault: mail.Aborted}
 	}
 	r := p.Process.Deliver(ctx, a)
-	if err := p.by.Saw(&r); err != nil {
-		p.by.Stop(err)
+	if err := p.by.Saw(&a, &r); err != nil {
+		p.by.Failed(err)
 	}
 	return r
 }

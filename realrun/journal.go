@@ -23,6 +23,7 @@ import (
 //	r NOW SERVER FROM TO PROCESSES SUBSET PRIORITY RATE  a part of a list was assigned
 //	l NOW SERVER LOAD                                    load in the interval that ends now
 //	w NOW SERVER                                         the role was woken
+//	g NOW 0                                              a guard failed
 //	f NOW SERVER                                         the run ended
 //
 // In w, the number after the last server's stands for the cluster. Each line ends with
@@ -74,6 +75,7 @@ func (j *Journal) loaded(now vt.Time, s mail.Server, load float64) {
 }
 
 func (j *Journal) wake(now vt.Time, s mail.Server)   { j.line("w %d %d", now, s) }
+func (j *Journal) fail(now vt.Time)                  { j.line("g %d 0", now) }
 func (j *Journal) finish(now vt.Time, s mail.Server) { j.line("f %d %d", now, s) }
 
 // Replay drives new machines with a journal and returns their record, whose
@@ -161,6 +163,8 @@ func (p *replay) input(content string) error {
 			return fmt.Errorf("want a wake-up at %v", p.role(server).NextWake())
 		}
 		p.wake(now, server, given)
+	case "g":
+		p.fail()
 	case "f":
 		if int(server) != p.ended {
 			return fmt.Errorf("want the end of server %d", p.ended)
@@ -168,7 +172,7 @@ func (p *replay) input(content string) error {
 		p.ended++
 		p.stop(now, server, given)
 	default:
-		return errors.New("want c, r, l, w or f")
+		return errors.New("want c, r, l, w, g or f")
 	}
 	return nil
 }

@@ -81,10 +81,11 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	k Keeping) (now vt.Time, err error) {
 	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
 		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
-	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, nearly)
+	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, r.nearly)
 	if err != nil {
 		return 0, err
 	}
+	r.governors = governors
 	v.memories = make([]memory, len(r.machines))
 	if r.cluster = cluster; cluster != nil {
 		v.memories = append(v.memories, memory{})

@@ -10,6 +10,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/engine/governing"
 	"flyball/engine/proximity"
+	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
@@ -30,6 +31,18 @@ type roles struct {
 	kept     *kept                             // of a run that keeps its facts; nil: none is kept
 	end      mail.Completion                   // that a machine is being given
 	out      engine.Outbox
+
+	governors []governor.Governor  // of each machine
+	returns   func(governor.Flags) // called when a trial ends, before its C is announced; nil: not called
+}
+
+// fail tells the trials of all servers that a guard has failed.
+func (r *roles) fail() {
+	for _, g := range r.governors {
+		if t, ok := g.(interface{ Fail() }); ok {
+			t.Fail()
+		}
+	}
 }
 
 // newRoles returns the roles of a scenario over a list, the list in the order in which they take it, and
@@ -50,10 +63,11 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	governors, cluster, err := s.Governors(r.shared, nearly)
+	governors, cluster, err := s.Governors(r.shared, r.nearly)
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	r.governors = governors
 	r.cluster = cluster
 	for i, gov := range governors {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)

@@ -158,7 +158,7 @@ func TestGoesOnWithTheLaw(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			law = nearly(law)
+			law = (&roles{}).nearly(law)
 			attempts, decided := uint64(0), 0
 			for _, row := range r.Record().Intervals {
 				if row.Partial {

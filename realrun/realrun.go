@@ -18,6 +18,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/proximity"
+	"flyball/governor"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -48,6 +49,9 @@ type Runner struct {
 	Late hist.Hist // virtual time between a completion or wake-up and its handling
 	// Traced, if set before Run, is called with each attempt that has an end, by the processes, several at once.
 	Traced func(*mail.Trace)
+	// Returns, if set before Run, is called when the trial of a server's law ends, with why, before the law that it
+	// returns to announces anything.
+	Returns func(governor.Flags)
 
 	roles     *roles
 	cpu       cpuMeter
@@ -190,6 +194,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.roles.perform = func(server mail.Server, out *engine.Outbox) { r.perform(ctx, server, out) }
+	r.roles.returns = r.Returns
 	r.began = time.Now()
 	r.cpu.load()
 	var asks chan ask

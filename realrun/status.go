@@ -47,6 +47,13 @@ func (r *Runner) Do(f func(now vt.Time)) error {
 // Do may call it.
 func (r *Runner) Pause(now vt.Time, on bool) { r.roles.kept.halt(now, on || r.stopping) }
 
+// Fail makes the trial of each server's law end with its interval: a guard has failed. Only a function of Do may call
+// it.
+func (r *Runner) Fail(now vt.Time) {
+	r.journal.fail(now)
+	r.roles.fail()
+}
+
 // Status returns how far the run is. Only a function of Do may call it.
 func (r *Runner) Status(now vt.Time) Status {
 	rec := r.Record()

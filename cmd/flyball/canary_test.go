@@ -71,7 +71,11 @@ recipients = 60
 			"alone", []string{"--canary", "5%", "--promotion", in("other.jsonl")}},
 		{exitUsage, "--canary: got 1, want a share", []string{"--canary", "100%"}},
 		{exitUsage, "--canary: got no --promotion", []string{"--canary", "5%", "--promotion", ""}},
-		{exitUsage, "--canary: got --state too", []string{"--canary", "5%", "--state", in("state")}},
+		{0, "Canary on b1: RETURNED to the law before at ", []string{"--canary", "90%", "--canary-bounces", "10%",
+			"--set", `destination[0].dead=[{share=0.5,at="rcpt",reply=550}]`, "--state", in("state")}},
+		{0, "Parameters: promotion 1 of " + in("p.jsonl") + " by ann, returned to from promotion 2 of ",
+			[]string{"--canary", "90%", "--canary-bounces", "10%", "--set",
+				`destination[0].dead=[{share=0.5,at="rcpt",reply=550}]`, "--state", in("state"), "--resume"}},
 		{exitUsage, `--canary: got "many", want a share`, []string{"--canary", "many"}},
 	} {
 		args := []string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"), "--out", in("out"), "--force"}

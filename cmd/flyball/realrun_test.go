@@ -23,6 +23,7 @@ import (
 type stranger struct {
 	got, sessions atomic.Int32
 	refuse        atomic.Bool // every recipient
+	refuseFirst   atomic.Int32
 	// complain, if it has one, is a file to which a complaint about the first message is added.
 	complain atomic.Value
 	lock     sync.Mutex
@@ -41,7 +42,7 @@ func (s *stranger) Mail(from string, _ *smtp.MailOptions) error {
 	return nil
 }
 func (s *stranger) Rcpt(string, *smtp.RcptOptions) error {
-	if s.refuse.Load() {
+	if s.refuse.Load() || s.refuseFirst.Add(-1) >= 0 {
 		return &smtp.SMTPError{Code: 550, Message: "unknown"}
 	}
 	return nil

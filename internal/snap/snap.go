@@ -42,6 +42,13 @@ func (c *Codec) Err() error {
 	return c.err
 }
 
+// Fail makes err the error of the Codec, unless it has one: what was restored does not make sense.
+func (c *Codec) Fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
 // Reading reports whether the Codec restores.
 func (c *Codec) Reading() bool { return c.reading }
 

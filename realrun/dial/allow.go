@@ -42,11 +42,18 @@ type Caps struct {
 	PerSecond int `toml:"per_second" range:"1..100000" required:"true"`
 }
 
-// Breakers stop a run whose attempts go wrong.
+// Breakers are guards of a run whose attempts go wrong: it returns to the record of parameters before, or stops.
 type Breakers struct {
 	// greatest share of the attempts that may end with a refusal of the recipient
 	// Source: assumed: Amazon SES reviews senders from 5 % on
 	Bounces float64 `toml:"bounces" default:"0.05" range:">0..1"`
+	// greatest share of the attempts with which a receiver may refuse the sender: 421, and 4yz or 5yz before RCPT;
+	// 1 allows all
+	// Source: assumed: no bound
+	Refusals float64 `toml:"refusals" default:"1" range:">0..1"`
+	// greatest share of the attempts for one destination that may be answered with 4yz; 1 allows all
+	// Source: assumed: no bound, since greylists defer every first attempt
+	Deferrals float64 `toml:"deferrals" default:"1" range:">0..1"`
 	// greatest share of the delivered messages that recipients may complain about
 	// Source: assumed: Gmail asks senders to stay below 0.3 %
 	Complaints float64 `toml:"complaints" default:"0.003" range:">0..1"`

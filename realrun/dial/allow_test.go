@@ -37,7 +37,7 @@ func load(t *testing.T, text string) *Allowlist {
 // Address, port and domain must stand in one entry; each is compared in its one spelling.
 func TestAllowed(t *testing.T) {
 	a := load(t, sample)
-	if a.Caps != (Caps{1000, 5}) || a.Breakers != (Breakers{0.05, 0.003, 100}) {
+	if a.Caps != (Caps{1000, 5}) || a.Breakers != (Breakers{0.05, 1, 1, 0.003, 100}) {
 		t.Errorf("got %+v, %+v", a.Caps, a.Breakers)
 	}
 	for _, v := range []struct {

@@ -43,6 +43,14 @@ func (Breakers) KeyDoc(key string) (doc, source string) {
 	case "bounces":
 		return "greatest share of the attempts that may end with a refusal of the recipient",
 			"assumed: Amazon SES reviews senders from 5 % on"
+	case "refusals":
+		return "greatest share of the attempts with which a receiver may refuse the sender: 421, and 4yz or " +
+				"5yz before RCPT; 1 allows all",
+			"assumed: no bound"
+	case "deferrals":
+		return "greatest share of the attempts for one destination that may be answered with 4yz; 1 allows " +
+				"all",
+			"assumed: no bound, since greylists defer every first attempt"
 	case "complaints":
 		return "greatest share of the delivered messages that recipients may complain about",
 			"assumed: Gmail asks senders to stay below 0.3 %"

@@ -14,46 +14,72 @@ const lately = 10
 // Breaker watches how attempts end. Any goroutine may call its methods.
 type Breaker struct {
 	limits dial.Breakers
+	names  []string // of destinations
 	// complaints returns how many complaints there have been since the run began; nil: none are known.
 	complaints func() (int, error)
 
 	lock      sync.Mutex
-	last      []bool // whether each of the last attempts was refused for its recipient
-	next      int
-	bounces   int // in last
-	delivered int
+	bounced   window
+	refused   window
+	deferred  []window // by destination
+	delivered int      // since the breaker began
+	before    int      // complaints before it began
 }
 
-// NewBreaker returns a breaker at the limits. Complaints, if not nil, returns how many there have been since the run
-// began.
-func NewBreaker(limits dial.Breakers, complaints func() (int, error)) *Breaker {
-	return &Breaker{limits: limits, complaints: complaints, last: make([]bool, 0, lately*limits.After)}
+// NewBreaker returns a breaker at the limits, for destinations with names. Complaints, if not nil, returns how many
+// there have been since the run began.
+func NewBreaker(limits dial.Breakers, names []string, complaints func() (int, error)) *Breaker {
+	b := &Breaker{limits: limits, names: names, complaints: complaints}
+	b.clear()
+	return b
 }
 
-// Saw takes the end of an attempt, and returns an error that wraps dial.ErrRefused if too many were refused or
-// complained about.
-func (b *Breaker) Saw(r *mail.Reply) error {
+func (b *Breaker) clear() {
+	b.bounced, b.refused = window{}, window{}
+	b.deferred = make([]window, len(b.names))
+	b.delivered = 0
+}
+
+// Again makes the breaker begin anew: what it has seen counts no more.
+func (b *Breaker) Again() {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.clear()
+	if b.complaints != nil {
+		if n, err := b.complaints(); err == nil {
+			b.before = n
+		}
+	}
+}
+
+// Saw takes the end of an attempt, and returns an error that wraps dial.ErrRefused if too many were refused, deferred
+// or complained about.
+func (b *Breaker) Saw(a *mail.Attempt, r *mail.Reply) error {
 	if r.Fault == mail.Aborted {
 		return nil
 	}
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	bounced := r.Class() == mail.Bounce
-	if len(b.last) < cap(b.last) {
-		b.last = append(b.last, bounced)
-	} else {
-		if b.last[b.next] {
-			b.bounces--
+	for _, v := range []struct {
+		key   string
+		in    *window
+		ended bool
+		most  float64
+		how   string
+	}{
+		{"bounces", &b.bounced, r.Class() == mail.Bounce, b.limits.Bounces, "refused for their recipients"},
+		{"refusals", &b.refused, r.Refused(), b.limits.Refusals, "refused for their sender"},
+		{"deferrals", &b.deferred[a.Dest], r.Class() == mail.Deferral && r.Code > 0, b.limits.Deferrals,
+			"for " + b.names[a.Dest] + " deferred"},
+	} {
+		if v.most == 1 { // no share is greater
+			continue
 		}
-		b.last[b.next] = bounced
-		b.next = (b.next + 1) % len(b.last)
-	}
-	if bounced {
-		b.bounces++
-	}
-	if n := len(b.last); n >= b.limits.After && float64(b.bounces) > b.limits.Bounces*float64(n) {
-		return fmt.Errorf("%w: breakers.bounces: got %d of the last %d attempts refused for their recipients, want a "+
-			"share of at most %g", dial.ErrRefused, b.bounces, n, b.limits.Bounces)
+		v.in.add(v.ended, lately*b.limits.After)
+		if n := len(v.in.last); n >= b.limits.After && float64(v.in.count) > v.most*float64(n) {
+			return fmt.Errorf("%w: breakers.%s: got %d of the last %d attempts %s, want a share of at most %g",
+				dial.ErrRefused, v.key, v.in.count, n, v.how, v.most)
+		}
 	}
 	return b.complained(r)
 }
@@ -71,9 +97,31 @@ func (b *Breaker) complained(r *mail.Reply) error {
 	if err != nil {
 		return err
 	}
-	if float64(n) > b.limits.Complaints*float64(b.delivered) {
+	if n -= b.before; float64(n) > b.limits.Complaints*float64(b.delivered) {
 		return fmt.Errorf("%w: breakers.complaints: got %d about %d delivered messages, want a share of at most %g",
 			dial.ErrRefused, n, b.delivered, b.limits.Complaints)
 	}
 	return nil
+}
+
+// window has the last attempts, and how many of them ended in one way.
+type window struct {
+	last  []bool
+	next  int
+	count int
+}
+
+func (w *window) add(ended bool, most int) {
+	if len(w.last) < most {
+		w.last = append(w.last, ended)
+	} else {
+		if w.last[w.next] {
+			w.count--
+		}
+		w.last[w.next] = ended
+		w.next = (w.next + 1) % most
+	}
+	if ended {
+		w.count++
+	}
 }

@@ -32,6 +32,7 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 			r.outcomeTable(40), traces.Table(r.Stages, 12), reactions.Table(r.Replies, 40)}, Folded: r.folded(),
 		Facts: [][2]string{
 			{"Governor", governor},
+			{"Parameters", r.Record},
 			{"Seed", r.Luck()},
 			{"Digest of the run", r.Digest},
 			{"Scenario", r.ScenarioID},

@@ -34,6 +34,7 @@ type Report struct {
 	// List is the digest of the list of a simulation, unless the list is the scenario's own.
 	List        string        `json:"list,omitempty"`
 	Receiver    string        `json:"receiver,omitempty"` // of a live run: one that does not follow the model
+	Record      string        `json:"record,omitempty"`   // of a live run: the promotion in force at its end, in words
 	Partial     bool          `json:"partial"`            // stopped before its end
 	Stops       []float64     `json:"stops_s,omitempty"`  // of a live mailing: when its runs stopped and others went on
 	TooSlow     bool          `json:"too_slow,omitempty"` // a live run whose machine did not keep its time: not judged

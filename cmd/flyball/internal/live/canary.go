@@ -1,12 +1,12 @@
 package live
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
-	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
 	"flyball/reports/run"
@@ -38,42 +38,66 @@ func (c *Canary) validate(q *Run) error {
 	case c.Share > 0 && q.Promotion.File == "":
 		return task.Fail(task.Usage, "--canary: got no --promotion, want the records of what is tried and what it "+
 			"returns to")
-	case c.Share > 0 && q.State != "":
-		return task.Fail(task.Usage, "--canary: got --state too, want one of them: a mailing that goes on would "+
-			"begin its trial again")
 	}
 	return nil
 }
 
-// tried returns the scenario with the trial of its law over n recipients, if there is one.
-func (c *Canary) tried(s *scenarios.Scenario, in *promote.InForce, n int) (*scenarios.Scenario, error) {
-	if c.Share == 0 {
-		return s, nil
+// try gives the scenario the trial of its law, if a run can return to the record before. A canary asks for one.
+func (r *prepared) try(q *Run) error {
+	c, in, n := &q.Canary, r.promoted, r.mailing.List.Len()
+	if in == nil {
+		return nil
 	}
-	if len(in.All) < 2 {
-		return nil, task.Fail(task.Refused, "--canary: %s: got one record, want one before it to return to",
-			in.From.File)
+	if r.back == nil {
+		r.back = &fallback{inForce: named(in)}
 	}
-	before, err := in.Before()
-	if err != nil {
-		return nil, err
-	}
-	var others []string
-	for _, d := range before.Differences(s.Parameters()) {
-		if shared(d.Key) {
-			others = append(others, d.Key)
+	why := error(nil)
+	before := scenarios.Parameters{}
+	switch {
+	case len(in.All) < 2:
+		why = fmt.Errorf("%s: got one record, want one before it to return to", in.From.File)
+	case r.scenario.OneGovernor():
+		why = errors.New("governor.scope: got one governor of all servers, want one of each")
+	default:
+		var err error
+		if before, err = in.Before(); err != nil {
+			return err
+		}
+		var others []string
+		for _, d := range before.Differences(r.scenario.Parameters()) {
+			if shared(d.Key) {
+				others = append(others, d.Key)
+			}
+		}
+		if others != nil {
+			why = fmt.Errorf("%s: promotions %d and %d differ in %s, want them to differ in the law alone",
+				in.From.File, len(in.All)-1, len(in.All), strings.Join(others, ", "))
 		}
 	}
-	if others != nil {
-		return nil, task.Fail(task.Refused, "--canary: %s: promotions %d and %d differ in %s, want them to differ in "+
-			"the law alone", in.From.File, len(in.All)-1, len(in.All), strings.Join(others, ", "))
+	t := governor.Canary{Before: before.Governor, Bounces: 1, Deferrals: 1, Deliveries: math.MaxUint64,
+		Over: r.back.over}
+	switch {
+	case why != nil && c.Share > 0:
+		return task.Fail(task.Refused, "--canary: %w", why)
+	case why != nil && r.allow != nil:
+		r.says = append(r.says, fmt.Sprintf("A guard that fails stops the run: it has no record to return to: %v", why))
+		return nil
+	case why != nil, r.allow == nil && c.Share == 0 && !t.Over: // no guard can fail
+		return nil
+	case c.Share > 0:
+		t.Bounces, t.Deferrals, t.Attempts = c.Bounces, c.Deferrals, canaryAttempts
+		t.Deliveries = uint64(math.Ceil(c.Share * float64(n) / float64(len(r.scenario.Servers))))
 	}
-	if s.OneGovernor() {
-		return nil, task.Fail(task.Refused, "--canary: governor.scope: got one governor of all servers, want one of "+
-			"each")
+	back, err := in.Back()
+	if err != nil {
+		return err
 	}
-	return s.Tried(governor.Canary{Before: before.Governor, Bounces: c.Bounces, Deferrals: c.Deferrals,
-		Attempts: canaryAttempts, Deliveries: uint64(math.Ceil(c.Share * float64(n) / float64(len(s.Servers))))}), nil
+	r.back.before, r.back.number = named(back), back.Last().Number
+	r.scenario = r.scenario.Tried(t)
+	if r.allow != nil && !t.Over {
+		r.says = append(r.says, "A guard that fails returns the run to "+r.back.before+", at the end of the interval")
+	}
+	return nil
 }
 
 // shared reports whether a key is of what both laws of a trial have in common.
@@ -88,8 +112,8 @@ func shared(key string) bool {
 }
 
 // words returns how the trial of each server ended; nothing without one.
-func (c *Canary) words(r *run.Report) (words []string) {
-	if c.Share == 0 {
+func (c *Canary) words(r *run.Report, back *fallback) (words []string) {
+	if c.Share == 0 || !back.here() { // an earlier run of the mailing has returned
 		return nil
 	}
 	for _, s := range r.Servers {

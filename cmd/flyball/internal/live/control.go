@@ -49,7 +49,8 @@ type Status struct {
 	Servers      []ServerStatus      `json:"servers,omitempty"`
 	Destinations []DestinationStatus `json:"destinations,omitempty"`
 	LastReply    string              `json:"last_reply,omitempty"`
-	Out          string              `json:"out,omitempty"` // an estimate in words of when the mailing is out
+	Record       string              `json:"record,omitempty"` // of parameters in force, in words
+	Out          string              `json:"out,omitempty"`    // an estimate in words of when the mailing is out
 }
 
 // ServerStatus is a delivering server of a live run.
@@ -95,6 +96,9 @@ func (s *Status) Text() []string {
 	if s.LastReply != "" {
 		lines = append(lines, "last reply: "+s.LastReply)
 	}
+	if s.Record != "" {
+		lines = append(lines, "parameters: "+s.Record)
+	}
 	if s.Waiting > 0 {
 		lines = append(lines, "waiting at the gate: "+format.Plural(uint64(s.Waiting), "attempt"))
 	}
@@ -118,6 +122,7 @@ type controlled struct {
 	base     vt.Time // when the run began
 	before   uint64  // recipients delivered before
 	cancel   func()
+	record   func() string // words for the record in force
 }
 
 // errWhich is the answer to another request.
@@ -165,6 +170,7 @@ func (c *controlled) status() (v *Status, err error) {
 		} else if last.Fault != mail.NoFault {
 			v.LastReply = fmt.Sprintf("%s at %s", last.Fault, last.Stage)
 		}
+		v.Record = c.record()
 		v.Out = task.WhenOut(c.scenario.Clock(), s.Forecast)
 	})
 	return v, err

@@ -136,6 +136,9 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		return nil, err
 	}
 	defer kept.Close()
+	if err := r.goOn(kept); err != nil {
+		return nil, err
+	}
 	if err := q.prepare(r, kept.own()); err != nil {
 		return nil, err
 	}
@@ -169,6 +172,9 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
+	if f := r.back; f != nil {
+		f.state, f.runner, f.stop, runner.Returns = kept, runner, cancel, f.returns
+	}
 	keep, err := q.Keep.Keeps(q.List != "", r.mailing.List.Len())
 	if err != nil {
 		return nil, err
@@ -197,7 +203,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 				"governor begins with its first C, and suspended destinations are tried")
 		}
 	}
-	asked := &controlled{scenario: s, runner: runner, ends: r.ends, base: runner.Began(),
+	asked := &controlled{scenario: s, record: r.back.words, runner: runner, ends: r.ends, base: runner.Began(),
 		before: runner.Record().Count(mail.Done), cancel: func() { cancel(errCancelled) }}
 	endControl, err := asked.serve(q.State, q.Metrics)
 	if err != nil {
@@ -251,6 +257,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		says, more = append(says, lessons...), append(more, file...)
 	}
 	out := &Outcome{Outcome: *task.NewOutcome(s, r.text, ended, replay, q.Place, settings, more), Books: books.err()}
+	out.Report.Record = r.back.words()
 	if books != nil {
 		out.Report.Beside = books.beside
 	}
@@ -264,7 +271,8 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		}
 	}
 	out.Words = slices.Concat(says, refused.words(s), r.mailing.Words(), masterWords(r.mailing.Masters()),
-		r.lookups.words(), pathWords(transport.Paths), q.Canary.words(out.Report), out.Report.Pace(), books.words())
+		r.lookups.words(), pathWords(transport.Paths), q.Canary.words(out.Report, r.back), r.back.tells(),
+		out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {
 		out.Unkept = task.Fail(task.Undecided, "got a machine too slow for %g times real time, want one that keeps "+
 			"it: no verdict on %s", scale, format.Plural(uint64(out.Unjudged), "expectation"))

@@ -2,6 +2,7 @@ package live
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -108,8 +109,11 @@ func (r *prepared) outside(t *realrun.SMTP, stop func(error)) realrun.Transport 
 	if r.allow == nil { // on loopback a connection may carry whatever its receiver takes
 		return t
 	}
-	return &realrun.Guarded{Transport: &realrun.OneDomain{Transport: t, Domain: domain}, Take: r.caps.Take,
-		Saw: r.breaker.Saw, Stop: stop}
+	f := r.back // there are promotions where there is an allowlist
+	f.breaker, f.stop = r.breaker, stop
+	take := func(ctx context.Context) error { return f.take(ctx, r.caps.Take) }
+	return &realrun.Guarded{Transport: &realrun.OneDomain{Transport: t, Domain: domain}, Take: take,
+		Saw: r.breaker.Saw, Stop: stop, Failed: f.failed}
 }
 
 // guard opens what bounds the attempts of a run with an allowlist.
@@ -124,7 +128,7 @@ func (r *prepared) guard(o *Outside) (err error) {
 	if err != nil {
 		return err
 	}
-	r.breaker = guard.NewBreaker(r.allow.Breakers, count)
+	r.breaker = guard.NewBreaker(r.allow.Breakers, task.TraceNames(r.scenario).Destinations, count)
 	return nil
 }
 

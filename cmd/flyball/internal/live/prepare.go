@@ -39,7 +39,9 @@ type prepared struct {
 	sink     *sink.Sink // nil with a receiver that is not Flyball's
 	ends     *ends
 	attempts *task.Attempts // nil: no table of them
-	secret   mail.Key       // of the run
+
+	back     *fallback // nil without records of promotions
+	secret   mail.Key  // of the run
 	security wire.Security
 }
 
@@ -88,8 +90,7 @@ func (q *Run) prepare(r *prepared, own kept) (err error) {
 	if r.mailing, r.rejects, err = q.mailing(r.scenario, own, r.allow); err != nil {
 		return err
 	}
-	r.scenario, err = q.Canary.tried(r.scenario, r.promoted, r.mailing.List.Len())
-	return err
+	return r.try(q)
 }
 
 // open lets the operator confirm the number of recipients, and opens what bounds the run, and the receivers.

@@ -100,10 +100,14 @@ func (q *Run) Plan() (*SendPlan, error) {
 		return nil, err
 	}
 	m := r.mailing
+	if r.promoted != nil {
+		p.Notes = r.says[1:] // the first one is on the parameters
+	}
 	scale := q.scale(s)
 	p.Scenario, p.ScenarioID, p.TimeScale = s.Name, scenarios.ID(s), scale
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
-	p.Bytes, p.Sender, p.Law, p.Notes = m.Size(), r.sender(), s.Governor.Law, m.Words()
+	p.Bytes, p.Sender, p.Law = m.Size(), r.sender(), s.Governor.Law
+	p.Notes = append(p.Notes, m.Words()...)
 	p.Notes = append(p.Notes, masterWords(m.Masters())...)
 	if r.allow != nil {
 		for _, doubt := range m.Doubts() {

@@ -41,6 +41,8 @@ type state struct {
 	masters []byte // of the letter, as the log has them; nil: not yet
 	journal *journal.Journal
 	before  journal.Contents
+
+	returned *returned // to the record before; nil: the mailing has not
 }
 
 // kept is what must stay the same when a mailing goes on.
@@ -124,6 +126,13 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	}
 	if len(lines.Records) > 1 {
 		st.masters = lines.Records[1]
+	}
+	if len(lines.Records) > 2 {
+		st.returned = new(returned)
+		if err := json.Unmarshal(lines.Records[2], st.returned); err != nil {
+			return task.Fail(task.Invalid, "--state: %s:4: got no record that the mailing has returned to: %w", name,
+				err)
+		}
 	}
 	if st.journal, st.before, err = journal.Open(files, digest); err == nil && !q.Resume {
 		if st.resumed() {

@@ -66,6 +66,12 @@ func (p Records) InForce(now time.Time) (*InForce, error) {
 // Last returns the record in force.
 func (f *InForce) Last() promotion.Record { return f.All[len(f.All)-1] }
 
+// Back returns what a live run takes from the records without the last one; there must be one before it.
+func (f *InForce) Back() (*InForce, error) {
+	p, err := f.Before()
+	return &InForce{f.From, f.All[:len(f.All)-1], p}, err
+}
+
 // Before returns the parameters of the record before the one in force; there must be one.
 func (f *InForce) Before() (p scenarios.Parameters, err error) {
 	if p, err = f.All[len(f.All)-2].Load(f.From.File); err != nil {
