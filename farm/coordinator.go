@@ -56,6 +56,7 @@ type Coordinator struct {
 // Stats counts what a coordinator has done.
 type Stats struct {
 	Workers  int           // that were welcomed
+	Results  int           // that workers have sent
 	Messages int           // that were answered
 	Handling time.Duration // time in which they were
 }
@@ -167,6 +168,7 @@ func (c *Coordinator) work(name string, question []byte) any {
 	}
 	if c.ledger.WhyBarred(name) == "" && len(a.Results) > 0 {
 		c.ledger.Report(now, name, slot, a.Results)
+		c.stats.Results += len(a.Results)
 		c.change()
 	}
 	if why := c.ledger.WhyBarred(name); why != "" {
@@ -324,6 +326,20 @@ func (c *Coordinator) doOwn(ctx context.Context, slot int) {
 			}
 		}
 	}
+}
+
+// Restart forgets all jobs, so that the next one has number 0 again. Workers that are shut out stay so.
+func (c *Coordinator) Restart() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	barred := c.ledger.Barred()
+	c.ledger, c.farm, c.welcomed = NewLedger(c.Config), bus.NewToken(), map[string]bool{}
+	for _, b := range barred {
+		if b.Name != Earlier {
+			c.ledger.Bar(b.Name, b.Why)
+		}
+	}
+	c.barred = len(c.ledger.Barred())
 }
 
 // Close tells the workers that it is over. It waits for those that ask, but not long.

@@ -85,7 +85,9 @@ func (s *site) do(n int, kept ...[]byte) error {
 	for _, k := range kept {
 		s.got = append(s.got, string(k))
 	}
-	return s.co.Do(s.t.Context(), n, kept, func(r []byte) error {
+	ctx, stop := context.WithTimeout(s.t.Context(), time.Minute)
+	defer stop()
+	return s.co.Do(ctx, n, kept, func(r []byte) error {
 		s.got = append(s.got, string(r))
 		return nil
 	}, func(from int) error {

@@ -255,6 +255,57 @@ func TestLiarsConfirmNothing(t *testing.T) {
 	}
 }
 
+// A silent worker keeps its jobs until its lease ends, and one that is heard of keeps them longer.
+func TestLeases(t *testing.T) {
+	c := Default()
+	l := NewLedger(c)
+	l.Add(1)
+	if jobs := l.Lease(epoch, "a", "1"); len(jobs) != 1 {
+		t.Fatal(jobs)
+	}
+	at := epoch.Add(c.Silence)
+	if jobs := l.Lease(at, "b", "1"); len(jobs) > 0 {
+		t.Errorf("another worker gets %v within the lease", jobs)
+	}
+	l.Alive(at, "a", "1")
+	at = at.Add(c.Silence)
+	if jobs := l.Lease(at, "b", "1"); len(jobs) > 0 {
+		t.Errorf("another worker gets %v within the second lease", jobs)
+	}
+	if jobs := l.Lease(at.Add(1), "b", "1"); !slices.Equal(jobs, []int{0}) {
+		t.Errorf("after the lease another worker gets %v", jobs)
+	}
+	l.Report(at, "a", "1", []Result{{Number: 0, Record: record(0)}}) // late, and as good as any
+	if _, r, ok := l.Next(); !ok || !bytes.Equal(r, record(0)) {
+		t.Errorf("got %q", r)
+	}
+}
+
+// The check of a worker that takes much longer than it used to is given to another one.
+func TestLateChecks(t *testing.T) {
+	l := NewLedger(Default())
+	l.Add(2)
+	report := func(at time.Time, name string, n int) {
+		l.Report(at, name, "1", []Result{{Number: n, Record: record(n)}})
+	}
+	at := epoch.Add(time.Second)
+	l.Lease(epoch, "a", "1")
+	l.Lease(epoch, "b", "1")
+	report(at, "a", 0)
+	report(at, "b", 1)
+	if jobs := l.Lease(at, "b", "1"); !slices.Equal(jobs, []int{0}) {
+		t.Fatalf("b is to check %v", jobs)
+	}
+	l.Lease(at, "c", "1")
+	report(at, "c", 1)
+	if jobs := l.Lease(at.Add(3*time.Second), "c", "1"); len(jobs) > 0 {
+		t.Errorf("c gets %v while b is not late", jobs)
+	}
+	if jobs := l.Lease(at.Add(5*time.Second), "c", "1"); !slices.Equal(jobs, []int{0}) {
+		t.Errorf("c gets %v when b is late", jobs)
+	}
+}
+
 // A job that fails on a worker is done by the coordinator, which sees whether it was the job or the worker.
 func TestFailures(t *testing.T) {
 	l := NewLedger(Default())

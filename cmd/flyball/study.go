@@ -29,6 +29,9 @@ func (a *app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, f
 	c.Flags().StringVar(&q.Resume, "resume", "", "folder of the same study, stopped by a signal")
 	c.Flags().BoolVar(dry, "dry-run", false, "check the study and print its number of runs, without running it")
 	c.Flags().BoolVar(asJSON, "json", false, "print "+file+" instead of tables")
+	busFlags(c, &q.Bus)
+	c.Flags().StringVar(&q.Bus.Listen, "listen", "", "be a broker at this IP:PORT, port 0 for a free one, and print "+
+		"the command that makes a process a worker; instead of --bus")
 }
 
 func (a *app) sweepCommand() *cobra.Command {
@@ -69,20 +72,14 @@ written or the broker cannot be reached, 8 a key or right that is missing, 130 o
 				}
 				return err
 			}
-			if q.Bus.Used() {
-				var err error
-				if q.Bus.Build, err = buildDigest(); err != nil {
-					return err
-				}
+			if err := onBus(&q); err != nil {
+				return err
 			}
 			return a.sweep(&q, asJSON, all)
 		},
 	}
 	a.studyFlags(c, &q, &dry, &asJSON, "study.json")
 	c.Flags().BoolVar(&all, "all", false, "print every point instead of 16")
-	busFlags(c, &q.Bus)
-	c.Flags().StringVar(&q.Bus.Listen, "listen", "", "be a broker at this IP:PORT, port 0 for a free one, and print "+
-		"the command that makes a process a worker; instead of --bus")
 	return c
 }
 
@@ -102,8 +99,8 @@ func (a *app) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "worker --bus URL",
 		Short: "Make runs for the sweeps of other processes",
-		Long: `Make runs for the sweeps on a bus (docs/scale.md), until a signal ends it, or the
-sweep ends that is its own broker. Workers may come, go and die at any time: a
+		Long: `Make runs for the sweeps and searches on a bus (docs/scale.md), until a signal ends
+it, or the sweep ends that is its own broker. Workers may come, go and die at any time: a
 sweep gives their runs to others, and its results are those of one machine. Some
 runs of each worker are made again elsewhere; one that computes wrongly is shut
 out. A worker of another revision is refused.
@@ -136,6 +133,14 @@ by a signal.`,
 	busFlags(c, &q.Bus)
 	c.Flags().IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time")
 	return c
+}
+
+// onBus completes a question that workers in other processes take part in.
+func onBus(q *trials.Study) (err error) {
+	if q.Bus.Used() {
+		q.Bus.Build, err = buildDigest()
+	}
+	return err
 }
 
 // buildDigest returns the SHA-256 of this program's file; empty if its version says what it was built from.
@@ -189,11 +194,12 @@ best/: every scenario with the winner's values, for run, realrun and compare.
 flyball promote takes the folder too.
 
 The space is checked before any run is made. --resume, or the same --out, continues
-a search that a signal stopped; it ends with the same files.
+a search that a signal stopped; it ends with the same files. With --listen or --bus
+workers in other processes take part (docs/scale.md).
 
 Exit codes: 0 done, whatever was found, 2 usage, 3 invalid study or scenario, or
-a baseline that cannot be compared, 7 the folder cannot be written, 130 or 143
-stopped by a signal.`,
+a baseline that cannot be compared, 7 the folder cannot be written or the broker
+cannot be reached, 8 a key or right that is missing, 130 or 143 stopped by a signal.`,
 		Example: "  flyball tune docs/studies/tune-quickstart.toml\n  flyball tune mine.toml --set " +
 			"governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
 		Args: exactlyOne("a study"),
@@ -209,6 +215,9 @@ stopped by a signal.`,
 					fmt.Fprintf(a.out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n",
 						t.Name, len(t.Parameters), t.Tune.Budget, held, t.ID)
 				}
+				return err
+			}
+			if err := onBus(&q); err != nil {
 				return err
 			}
 			return a.tune(&q, asJSON)

@@ -15,6 +15,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/farm"
 	"flyball/internal/vt"
+	"flyball/internal/zone"
 	studies "flyball/reports/study"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
@@ -81,16 +82,27 @@ func (b *Bus) join(ctx context.Context, role string, note func(string, ...any)) 
 	return conn, func() { conn.Close(); server.Close() }, nil
 }
 
-// spec is a point of a study on the bus: the scenario with every value spelled out, so that a worker reads no file.
+// spec is a point of a study on the bus. It names no file: a scenario that takes something from one is sent with every
+// value spelled out.
 type spec struct {
 	ID       string // of the scenario; a worker that reads another one from the text computes by other rules
 	Metrics  []string
 	Scenario string
+	Set      []string // path.to.key=value
 }
 
-// coordinate begins to give out the runs of a study. point returns the scenario and the replication of a run.
+// point is a run of a study: of a scenario, with settings.
+type point struct {
+	loaded      *scenarios.Scenario
+	id          string
+	scenario    int // index into the names of the study
+	set         []string
+	replication uint64
+}
+
+// coordinate begins to give out the runs of a study.
 func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch,
-	point func(run int) (*scenarios.Scenario, uint64)) (*farm.Coordinator, func(), error) {
+	point func(run int) point) (*farm.Coordinator, func(), error) {
 	conn, end, err := q.Bus.join(ctx, "sweep", watch.Note)
 	if err != nil {
 		return nil, nil, err
@@ -103,20 +115,24 @@ func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch
 	var last *scenarios.Scenario
 	var text string
 	c.Job = func(run int) farm.Job {
-		loaded, replication := point(run)
-		if loaded != last {
-			raw, err := json.Marshal(spec{scenarios.ID(loaded), s.Metrics, string(scenarios.Resolved(loaded))})
+		p := point(run)
+		if p.loaded != last {
+			v := spec{p.id, s.Metrics, string(q.texts[p.scenario]), p.set}
+			if q.files.Load() {
+				v.Scenario, v.Set = string(scenarios.Resolved(p.loaded)), nil
+			}
+			raw, err := json.Marshal(v)
 			if err != nil {
 				panic(err)
 			}
-			last, text = loaded, string(raw)
+			last, text = p.loaded, string(raw)
 		}
-		return farm.Job{Spec: text, Part: replication}
+		return farm.Job{Spec: text, Part: p.replication} // a scenario has 1 MiB at most, and room in a message
 	}
 	c.Here = func(int) farm.Do {
 		one := runner{metrics: s.Metrics}
 		return func(ctx context.Context, run int, _ farm.Job) ([]byte, error) {
-			loaded, replication := point(run)
+			p := point(run)
 			defer func() { // a broken invariant is described by the number of the run
 				if v := recover(); v != nil {
 					if b, ok := v.(sim.Broken); ok {
@@ -126,7 +142,7 @@ func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch
 					panic(v)
 				}
 			}()
-			return one.run(ctx, loaded, replication)
+			return one.run(ctx, p.loaded, p.replication)
 		}
 	}
 	c.Check = func(_ int, record []byte) error {
@@ -143,19 +159,11 @@ func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch
 
 // farmed makes the runs of a sweep that are still missing on the bus, until ctx ends.
 func (q *Study) farmed(ctx context.Context, s *study.Study, log *progressLog, watch task.Watch) error {
-	for _, p := range s.Points {
-		if n := len(scenarios.Resolved(p.Loaded)); n > farm.MostSpec/2 {
-			return task.Fail(task.Usage, "--bus: scenario %s has %d bytes with every value spelled out, want at most "+
-				"%d", p.Loaded.Name, n, farm.MostSpec/2)
-		}
-		if s.Points[0].Scenario != p.Scenario {
-			break
-		}
-	}
 	each, total := uint64(s.Replications), len(s.Points)*s.Replications
 	defer task.BrokenRun(q.broken(s))
-	co, end, err := q.coordinate(ctx, s, watch, func(run int) (*scenarios.Scenario, uint64) {
-		return s.Points[uint64(run)/each].Loaded, uint64(run) % each
+	co, end, err := q.coordinate(ctx, s, watch, func(run int) point {
+		p := s.Points[uint64(run)/each]
+		return point{p.Loaded, p.ID, p.Scenario, s.Settings(p), uint64(run) % each}
 	})
 	if err != nil {
 		return err
@@ -163,11 +171,7 @@ func (q *Study) farmed(ctx context.Context, s *study.Study, log *progressLog, wa
 	defer end()
 	defer task.ManyRuns()()
 	err = co.Do(ctx, total, log.records(), func(record []byte) error {
-		runs, err := s.Runs([][]byte{record})
-		if err != nil {
-			return err
-		}
-		log.add(runs[0])
+		log.read(s, record)
 		watch.At(s.Name, uint64(len(log.runs)), uint64(total))
 		return log.err
 	}, log.keep)
@@ -179,7 +183,7 @@ func (q *Study) farmed(ctx context.Context, s *study.Study, log *progressLog, wa
 	}
 	st := co.Stats()
 	if st.Messages > 0 {
-		watch.Note("%d workers, %d messages of %s each", st.Workers, st.Messages,
+		watch.Note("%d workers made %d runs; %d messages, each handled in %s", st.Workers, st.Results, st.Messages,
 			(st.Handling / time.Duration(st.Messages)).Round(time.Microsecond))
 	}
 	return busKind(err)
@@ -242,8 +246,12 @@ func (q *Worker) Do(ctx context.Context, watch task.Watch) (struct{}, error) {
 type stranger struct {
 	text   string // of the specification that is loaded
 	loaded *scenarios.Scenario
+	loads  int
 	runner
 }
+
+// compared is how many scenarios are loaded for one whose ID is compared: to find an ID takes longer than to load.
+const compared = 16
 
 func (w *stranger) run(ctx context.Context, _ int, j farm.Job) ([]byte, error) {
 	if w.loaded == nil || w.text != j.Spec {
@@ -251,12 +259,15 @@ func (w *stranger) run(ctx context.Context, _ int, j farm.Job) ([]byte, error) {
 		if err := json.Unmarshal([]byte(j.Spec), &s); err != nil {
 			return nil, err
 		}
-		loaded, err := scenarios.Load("the scenario", []byte(s.Scenario), nil)
+		noFiles := scenarios.Outside{Zones: zone.Load} // zones are data of the program
+		loaded, err := scenarios.LoadWith("the scenario", []byte(s.Scenario), s.Set, noFiles)
 		if err != nil {
 			return nil, fmt.Errorf("the scenario is refused: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-		if id := scenarios.ID(loaded); id != s.ID {
-			return nil, fmt.Errorf("scenario %.12s is %.12s here: its text has another meaning", s.ID, id)
+		if w.loads++; w.loads%compared == 1 {
+			if id := scenarios.ID(loaded); id != s.ID {
+				return nil, fmt.Errorf("scenario %.12s is %.12s here: its text has another meaning", s.ID, id)
+			}
 		}
 		w.text, w.loaded, w.metrics = j.Spec, loaded, s.Metrics
 	}

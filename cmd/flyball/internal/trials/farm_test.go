@@ -3,9 +3,16 @@ package trials
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"flyball/bus"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/farm"
 	"flyball/scenarios"
 )
@@ -19,7 +26,8 @@ func TestStrangeScenario(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := func(change func(*spec)) farm.Job {
-		v := spec{scenarios.ID(s), []string{"rate_per_h", "end_h"}, string(scenarios.Resolved(s))}
+		v := spec{scenarios.ID(s), []string{"rate_per_h", "end_h"}, string(text),
+			[]string{"campaign[0].recipients=2000"}}
 		change(&v)
 		raw, _ := json.Marshal(v)
 		return farm.Job{Spec: string(raw), Part: 3}
@@ -33,7 +41,7 @@ func TestStrangeScenario(t *testing.T) {
 		t.Errorf("got %q there and %q here, %v", there, here, err)
 	}
 	for want, change := range map[string]func(*spec){
-		"has another meaning": func(v *spec) { v.Scenario = strings.Replace(v.Scenario, "2000", "2001", 1) },
+		"has another meaning": func(v *spec) { v.Set[0] += "1" },
 		"is refused":          func(v *spec) { v.Scenario = "x = 1" },
 	} {
 		_, err := new(stranger).run(context.Background(), 0, job(change))
@@ -46,4 +54,142 @@ func TestStrangeScenario(t *testing.T) {
 	if _, err := new(stranger).run(ended, 0, job(func(*spec) {})); err == nil {
 		t.Error("a run that was stopped has a result")
 	}
+}
+
+const aStudy = `
+schema_version = 1
+name = "tried"
+scenario = "world.toml"
+replications = 4
+metrics = ["rate_per_h", "end_h"]
+[[parameter]]
+key = "governor.d"
+from = 1.0
+to = 40.0
+steps = 12
+scale = "log"
+[tune]
+objective = "iae_target_hours"
+budget = 60
+held_out = { replications = 6 }
+`
+
+const aWorld = `
+schema_version = 1
+name = "world"
+horizon = "1d"
+[governor]
+step = "explicit"
+d = 8
+target = "30000/h"
+interval = "10m"
+start = 10
+[[destination]]
+name = "a"
+domain = "a.example"
+dot = { dist = "lognormal", median = "2s", sigma = 0.4 }
+[[campaign]]
+name = "c"
+recipients = 4000
+subset = 50
+`
+
+// files returns what a study has left, but for the description of the machine.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %v, %v", dir, names, err)
+	}
+	for _, name := range names {
+		if raw, err := os.ReadFile(name); err == nil && filepath.Base(name) != "host.json" {
+			all[filepath.Base(name)] = string(raw)
+		}
+	}
+	return all
+}
+
+// A sweep and a search one of whose workers is wrong end as on one machine, and name the worker. In the sweep its first
+// result is false, and each fourth one; in the search it sends something else when the search has decided on its
+// results, and the search is made again from there.
+func TestFalseWorker(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for name, text := range map[string]string{"study.toml": aStudy, "world.toml": aWorld} {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, do := range map[string]func(*Study, context.Context, task.Watch) error{
+		"sweep": func(q *Study, ctx context.Context, w task.Watch) error { _, err := q.Sweep(ctx, w); return err },
+		"tune":  func(q *Study, ctx context.Context, w task.Watch) error { _, err := q.Tune(ctx, w); return err },
+	} {
+		q := DefaultStudy()
+		q.From.Arg, q.Dir = in("study.toml"), in(what+"-whole")
+		if err := do(&q, t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		q.Dir, q.Workers, q.Bus.Listen = in(what+"-farmed"), 0, "127.0.0.1:0"
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		named, notes := false, ""
+		err := do(&q, ctx, func(e task.Event) {
+			if e.Note != "" {
+				notes += e.Note + "\n"
+			}
+			named = named || strings.HasPrefix(e.Note, "worker false is shut out")
+			if _, url, has := strings.Cut(e.Note, "--bus "); has {
+				wrong := func(n int, r []byte) {
+					if n == 1 || n%4 == 0 {
+						r[0] ^= 1 // of the digest
+					}
+				}
+				if what == "tune" {
+					wrong = func(n int, r []byte) {
+						if n >= 30 {
+							clear(r)
+						}
+					}
+				}
+				running.Go(func() { help(ctx, url, "false", 0, wrong) })
+				running.Go(func() { help(ctx, url, "good", 20*time.Millisecond, func(int, []byte) {}) })
+			}
+		})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", what, err, notes)
+		}
+		if !named {
+			t.Errorf("%s: the false worker is not named\n%s", what, notes)
+		}
+		if what == "tune" && !strings.Contains(notes, "the search goes on from run") {
+			t.Errorf("the search had not decided on what was withdrawn: the test tests too little\n%s", notes)
+		}
+		stop()
+		running.Wait()
+		if !maps.Equal(files(t, in(what+"-whole")), files(t, in(what+"-farmed"))) {
+			t.Errorf("%s: the files differ from those of one machine\n%s", what, notes)
+		}
+	}
+}
+
+// help makes runs, after a delay; wrong changes the record of the nth.
+func help(ctx context.Context, url, name string, delay time.Duration, wrong func(n int, record []byte)) {
+	conn, err := bus.Dial(ctx, bus.Config{Name: name, URL: url}, nil)
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	farm.Work(ctx, conn, farm.Working{Name: name, Slots: 1, Note: func(string, ...any) {}, Here: func(int) farm.Do {
+		var one stranger
+		n := 0
+		return func(ctx context.Context, i int, j farm.Job) ([]byte, error) {
+			r, err := one.run(ctx, i, j)
+			if n++; len(r) > 0 {
+				wrong(n, r)
+			}
+			time.Sleep(delay)
+			return r, err
+		}
+	}})
 }

@@ -82,6 +82,15 @@ func (l *progressLog) add(r study.Run) {
 	l.runs = append(l.runs, r)
 }
 
+// read appends the run that a record has.
+func (l *progressLog) read(s *study.Study, record []byte) {
+	if runs, err := s.Runs([][]byte{record}); err != nil {
+		l.err = err
+	} else {
+		l.add(runs[0])
+	}
+}
+
 // records returns the runs as records of the file.
 func (l *progressLog) records() [][]byte {
 	all := make([][]byte, len(l.runs))

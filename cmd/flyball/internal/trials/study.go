@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
@@ -29,6 +30,9 @@ type Study struct {
 	Bus        Bus         // of workers in other processes; then Workers may be 0
 	Resume     string      // folder of the same study, stopped: continue it
 	task.Place             // by default runs/NAME-KEY, KEY from the content
+
+	texts [][]byte     // of the scenarios, once the study is loaded
+	files *atomic.Bool // a scenario takes something from a file
 }
 
 // DefaultStudy returns a question without a study.
@@ -167,6 +171,7 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 		return nil, nil, err
 	}
 	var given []folder.File
+	q.texts, q.files = nil, new(atomic.Bool) // points are loaded on all cores
 	err = load(text, seed, func(name string) (study.Text, error) {
 		called, text := name, []byte(nil)
 		if builtin, ok := scenarios.Builtin(name); ok {
@@ -181,7 +186,14 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 			}
 		}
 		given = append(given, folder.File{Path: fmt.Sprintf("scenarios/%d.toml", len(given)), Data: text})
-		return study.Text{Name: called, TOML: text, From: task.OutsideOf(called)}, nil
+		q.texts = append(q.texts, text)
+		from := task.OutsideOf(called)
+		files := from.Files
+		from.Files = func(name string) ([]byte, error) {
+			q.files.Store(true)
+			return files(name)
+		}
+		return study.Text{Name: called, TOML: text, From: from}, nil
 	})
 	if err != nil {
 		if wrong := task.WrongKind(from.Arg, text, scenarios.AStudy); wrong != nil {

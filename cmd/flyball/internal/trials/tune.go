@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/farm"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
 	"flyball/reports/folder"
@@ -63,7 +64,7 @@ func (q *Study) Tune(ctx context.Context, watch task.Watch) (*Tuned, error) {
 	defer task.ManyRuns()()
 	began := time.Now()
 	s := &searching{ctx: ctx, of: q, study: t, log: log, watch: watch}
-	found, err := tune.Search(t, s.run)
+	found, err := s.search()
 	var known task.Error
 	switch {
 	case errors.Is(err, task.ErrStopped):
@@ -94,9 +95,72 @@ type searching struct {
 	watch   task.Watch
 	batches sim.Batches
 	made    []tuning.Run
+	workers *farm.Coordinator // nil: none
+	asked   []tune.Job        // of the workers, by the number of the run
+}
+
+// search makes the search, by workers if there is a bus. If runs do not hold any more on which it has decided, it makes
+// the search again from those runs on.
+func (s *searching) search() (*tune.Result, error) {
+	if !s.of.Bus.Used() {
+		return tune.Search(s.study, s.run)
+	}
+	co, end, err := s.of.coordinate(s.ctx, s.study.Study, s.watch, func(run int) point {
+		j := s.asked[run]
+		return point{j.Loaded, scenarios.ID(j.Loaded), j.Scenario, s.study.Settings(j.Values), j.Replication}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	for s.workers = co; ; {
+		found, err := tune.Search(s.study, s.run)
+		if !errors.Is(err, errAgain) {
+			return found, err
+		}
+		s.watch.Warn("the search goes on from run %d: it had decided on false ones", len(s.log.runs))
+		co.Restart() // first, so that no worker asks for a run that is not there any more
+		s.made, s.asked = nil, nil
+	}
+}
+
+// errAgain ends a search that has decided on runs that do not hold any more.
+var errAgain = errors.New("runs do not hold any more")
+
+// farmed has jobs done by workers, of which the log may have the first. The runs are in the log then.
+func (s *searching) farmed(jobs []tune.Job) error {
+	at, total := len(s.made), uint64(s.most())
+	s.asked = append(s.asked, jobs...)
+	kept := s.log.records()[at:min(len(s.log.runs), at+len(jobs))]
+	defer task.BrokenRun(s.broken(s.asked))
+	err := s.workers.Do(s.ctx, len(jobs), kept, func(record []byte) error {
+		s.log.read(s.study.Study, record)
+		s.watch.At(s.study.Name, uint64(len(s.log.runs)), total)
+		return s.log.err
+	}, func(from int) error {
+		if err := s.log.keep(from); err != nil || from >= at {
+			return err
+		}
+		return errAgain
+	})
+	switch {
+	case s.log.err != nil:
+		return task.Fail(task.Environment, "--out: %w", s.log.err)
+	case s.ctx.Err() != nil:
+		return task.ErrStopped
+	case errors.Is(err, errAgain):
+		return err
+	}
+	return busKind(err)
 }
 
 func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
+	if s.workers != nil {
+		if err := s.farmed(jobs); err != nil {
+			return nil, err
+		}
+		return s.take(jobs), nil
+	}
 	at := len(s.made)
 	todo := jobs[min(len(jobs), max(0, len(s.log.runs)-at)):]
 	work := make([]sim.Job, len(todo))
@@ -124,12 +188,18 @@ func (s *searching) run(jobs []tune.Job) ([]study.Run, error) {
 	case done < uint64(len(todo)):
 		return nil, task.ErrStopped
 	}
+	return s.take(jobs), nil
+}
+
+// take returns the runs of jobs, which the log has.
+func (s *searching) take(jobs []tune.Job) []study.Run {
+	at := len(s.made)
 	runs := s.log.runs[at : at+len(jobs)]
 	for i, r := range runs {
 		s.made = append(s.made, tuning.Run{Trial: jobs[i].Trial, Scenario: jobs[i].Scenario,
 			Replication: jobs[i].Replication, Run: studies.Run(r)})
 	}
-	return runs, nil
+	return runs
 }
 
 // most returns the greatest number of runs that the search may make.
