@@ -153,6 +153,15 @@ caps = { per_day = 100, per_second = 100 }
 			t.Errorf("exit code %d, %d messages, want %d and %d: %s", code, more, want.code, want.more, text)
 		}
 	}
+	// Another name of the same allowlist has the same count.
+	if err := os.Symlink(in("few.toml"), in("link.toml")); err != nil {
+		t.Fatal(err)
+	}
+	before := got.got.Load()
+	if code, text := again(in("link.toml")); code != exitRefused || got.got.Load() != before ||
+		!strings.Contains(text, "caps.per_day: got 3 attempts within 24 hours") {
+		t.Errorf("by a link: exit code %d, %d messages more: %s", code, got.got.Load()-before, text)
+	}
 	// A receiver that refuses people stops the run; so do complaints.
 	write("touchy.toml", allow+"breakers = { bounces = 0.5, complaints = 0.5, after = 1 }\n")
 	got.refuse.Store(true)

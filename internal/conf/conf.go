@@ -51,6 +51,14 @@ func Below(key, name string) string {
 	return key + "." + name
 }
 
+// Plain reports whether a text of any length is one line that a terminal shows as it is: nothing in it moves the
+// cursor, changes a colour or turns the direction of writing, and none of its characters ends a line.
+func Plain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+	})
+}
+
 // Printable reports whether a name can stand in a table: at most 64 characters,
 // none of which moves a terminal's cursor or changes its colour.
 func Printable(name string) bool {

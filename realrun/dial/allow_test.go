@@ -64,7 +64,24 @@ func TestAllowed(t *testing.T) {
 		{"notpartner.org", "192.0.2.25:25", false},
 		{"partner.org.evil.de", "192.0.2.25:25", false},
 		{"sub.other.net", "[2001:db8:25::1]:25", false},
-		{"bücher.de", "192.0.2.25:25", false},    // addresses have A-labels
+		{"bücher.de", "192.0.2.25:25", false}, // addresses have A-labels
+		{"xn--bchr-hpa21b.de", "192.0.2.25:25", false},
+		{"p\u0430rtner.org", "192.0.2.25:25", false}, // a Cyrillic letter
+		{"xn--prtner-3ve.org", "192.0.2.25:25", false},
+		{"PARTNER.ORG", "192.0.2.25:25", false}, // addresses are in lower case
+		{"partner.org.", "192.0.2.25:25", false},
+		{"partner.org\x00.evil.de", "192.0.2.25:25", false},
+		{" partner.org", "192.0.2.25:25", false},
+		{"", "192.0.2.25:25", false},
+		{"[192.0.2.25]", "192.0.2.25:25", false},
+		{".partner.org", "192.0.2.25:25", false},
+		{"evil-partner.org", "192.0.2.25:25", false},
+		{"provider.example.evil.de", "127.0.0.1:25", false},
+		{"partner.org", "[::192.0.2.25]:25", false},
+		{"partner.org", "[64:ff9b::192.0.2.25]:25", false},
+		{"partner.org", "[2002:c000:219::]:25", false},
+		{"partner.org", "[::ffff:192.0.2.25%lo]:25", false},
+		{"partner.org", "0.0.0.0:25", false},
 		{"partner.org", "127.0.0.1:2525", false}, // a mail server here sends it on
 		{"localhost", "127.0.0.1:25", false},
 		{"provider.example", "192.0.2.25:25", false},

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+	"unicode/utf8"
 
 	"flyball/internal/conf"
 	"flyball/scenarios"
@@ -17,6 +17,7 @@ const (
 	MinReplications = 10 // least number of replications: one run proves nothing
 	Shortest        = time.Minute
 	Longest         = 366 * 24 * time.Hour
+	MaxNote         = 1000 // greatest number of characters of a note
 )
 
 // Validate returns all problems of a record. It does not check the meaning of the
@@ -32,6 +33,8 @@ func (rec Record) Validate() []error {
 	l.Check(whole(rec.Expires), "expires", "got %s, want whole seconds of UTC", rec.Expires.Format(time.RFC3339Nano))
 	lasts := rec.Expires.Sub(rec.At)
 	l.Check(lasts >= Shortest && lasts <= Longest, "expires", "got %s after at, want 1m to 366d", lasts)
+	l.Check(utf8.RuneCountInString(rec.Note) <= MaxNote, "note", "got %d characters, want at most %d",
+		utf8.RuneCountInString(rec.Note), MaxNote)
 	l.Check(rec.Parameters != "", "parameters", "got none, want the tables [governor] and [retry]")
 	s := rec.Shown
 	l.Check(s.Scenario != "" && conf.Printable(s.Scenario), "shown.scenario",
@@ -60,6 +63,15 @@ func (m Measure) validate() []error {
 	return l
 }
 
+// shortened returns the beginning of a text for a message.
+func shortened(text string) string {
+	const most = 100
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return text
+}
+
 // noControls adds a problem for each text in v, the value of key, with control
 // characters, which could affect a terminal. Only the parameters may have line
 // breaks.
@@ -70,7 +82,7 @@ func noControls(l *conf.List, key string, v reflect.Value) {
 		if key == "parameters" {
 			text = strings.ReplaceAll(text, "\n", "")
 		}
-		l.Check(!strings.ContainsFunc(text, unicode.IsControl), key, "got %q, want no control characters", text)
+		l.Check(conf.Plain(text), key, "got %q, want no control characters", shortened(text))
 	case reflect.Pointer:
 		if !v.IsNil() {
 			noControls(l, key, v.Elem())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
@@ -121,7 +122,11 @@ func (r *prepared) guard(o *Outside) (err error) {
 	if r.allow == nil {
 		return nil
 	}
-	if r.caps, err = guard.Open(o.Allow+".used", r.allow.Caps); err != nil {
+	file, err := filepath.EvalSymlinks(o.Allow) // all names of the file have one count
+	if err != nil {
+		return task.Unreadable("--allow", err)
+	}
+	if r.caps, err = guard.Open(file+".used", r.allow.Caps); err != nil {
 		return refusedOr(task.Environment, err)
 	}
 	count, err := o.complaints()
