@@ -26,6 +26,10 @@ func TestTooSlowIsNotJudged(t *testing.T) {
 			strings.Contains(text, "onverge") != judged || strings.HasPrefix(text, "No verdict: ") == judged {
 			t.Errorf("slower by %v: too slow %v, %d expectations: %s", slower, r.TooSlow, len(r.Expectations), text)
 		}
+		page, err := r.HTML(nil)
+		if err != nil || strings.Contains(string(page), "settled after") != judged {
+			t.Errorf("slower by %v: the page has a table of servers: %v, want %v; %v", slower, !judged, judged, err)
+		}
 		if slower == 1 && !strings.Contains(text, "too slow for 60 times real time. Attempts and the handling of "+
 			"their ends lasted 100.0 % longer than the model gives them; try --time-scale 3.") {
 			t.Errorf("got %s", text)

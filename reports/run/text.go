@@ -165,13 +165,16 @@ func cut(all []string, width int) string {
 	return text
 }
 
-// serverTable returns a table of at most the given number of servers.
+// serverTable returns a table of at most the given number of servers, as they are judged.
 func (r *Report) serverTable(most int) format.Table {
 	t := format.Table{
 		Caption: "Servers: each against " + r.target(),
 		Head: []string{"server", "settled after", "ended at", "off by", "available", "overshoot", "lost hours",
 			"moved"},
 		Left: 1,
+	}
+	if r.TooSlow { // whoever reads "never settled" takes it for a verdict
+		return format.Table{}
 	}
 	for i, s := range r.Servers {
 		if i == most && len(r.Servers) > most {

@@ -60,7 +60,7 @@ func (s *stages) add(t *mail.Trace) {
 		stage := mail.StageMAIL + mail.Stage(part-from)
 		record(part, t.Stages[stage], stage <= t.Reply.Stage)
 	}
-	record(waited, t.Waited(), true)
+	record(waited, t.Waited(), t.Waited() > 0)
 	record(whole, t.Reply.Took, true)
 }
 
@@ -158,6 +158,7 @@ func Table(rows []Row, most int) format.Table {
 		beside = beside || r.Simulated.Count > 0
 	}
 	if beside {
+		t.Caption += ", and on the right in the simulation of the same run"
 		t.Head = append(t.Head, "simulated", "p50", "p90", "p99", "longest")
 	}
 	var names []string

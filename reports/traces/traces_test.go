@@ -147,6 +147,15 @@ func TestStages(t *testing.T) {
 	if r := parts["connect to banner"]; r.Count != 100 || !near(float64(r.P50), 0.05) || r.Simulated.Count != 1 {
 		t.Errorf("got %+v", r)
 	}
+	never := attempt("") // waits for nothing
+	never.Reply.Took = 210 * vt.Millisecond
+	idle := NewBook(nil, names)
+	idle.Add(never)
+	for _, r := range idle.Stages(nil) {
+		if r.Part == "wait" {
+			t.Errorf("an attempt that did not wait has %+v", r)
+		}
+	}
 	if _, there := parts["data"]; there {
 		t.Error("a stage was counted that no attempt reached")
 	}
