@@ -96,7 +96,8 @@ func TestResealedRecordsAreChecked(t *testing.T) {
 			stamp(good.Expires.Add(2*time.Hour))).Replace(body), exitRefused, "one of the clocks is wrong"},
 		"for ever":         {strings.Replace(body, expires, stamp(good.Expires.AddDate(5, 0, 0)), 1), exitInvalid, "expires: got"},
 		"infinite measure": {replaced(`"high":1.5`, `"high":1e999`), exitInvalid, "jsonl:1:"},
-		"fewer runs":       {replaced(`"replications":10`, `"replications":-10`), exitInvalid, "shown.replications: got -10"},
+		"fewer runs": {replaced(`"replications":10`, `"replications":-10`), exitInvalid,
+			"shown.replications: got -10"},
 	} {
 		text, sum := seal(v.body)
 		os.WriteFile(in("p.jsonl"), text, 0o644)
