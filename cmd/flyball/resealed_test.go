@@ -83,8 +83,8 @@ func TestResealedRecordsAreChecked(t *testing.T) {
 		"turned metric":  {replaced(`"metric":"dfr"`, "\"metric\":\"\u2066dfr\""), exitInvalid, "metric: got"},
 		"turned in comments": {replaced(quoted(parameters), `"# `+"\u202e"+`\n`+quoted(parameters)[1:]), exitInvalid,
 			"parameters: got"},
-		"a path as scenario": {replaced(`"scenario":"quickstart"`, `"scenario":"`+strings.Repeat("../", 40)+`"`), exitInvalid,
-			"shown.scenario: got"},
+		"a path as scenario": {replaced(`"scenario":"quickstart"`, `"scenario":"`+strings.Repeat("../", 40)+`"`),
+			exitInvalid, "shown.scenario: got"},
 		"a long note": {replaced(`"note":"why"`, `"note":"`+strings.Repeat("x", 1<<20)+`"`), exitInvalid, "note: got"},
 		"wrong chain": {replaced(`"previous":""`, `"previous":"`+strings.Repeat("0", 64)+`"`), exitInvalid,
 			"the chain is broken"},
@@ -107,8 +107,8 @@ func TestResealedRecordsAreChecked(t *testing.T) {
 			"--out", in("out"), "--force", "--set", "campaign[0].recipients=1")
 		dialled := got.sessions.Load() > before
 		if code != v.code || dialled != (v.code == 0) || !strings.Contains(out+errout, v.words) {
-			t.Errorf("%s: exit code %d, dialled %v: %.600s%.600s\nwant %d, %s", what, code, dialled, out, errout, v.code,
-				v.words)
+			t.Errorf("%s: exit code %d, dialled %v: %.600s%.600s\nwant %d, %s", what, code, dialled, out, errout,
+				v.code, v.words)
 		}
 		if code != 0 && (strings.ContainsFunc(errout, func(r rune) bool { return r < ' ' && r != '\n' }) ||
 			strings.ContainsAny(errout, "\u202e\u2066\u2028") || len(errout) > 4000) {

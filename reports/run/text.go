@@ -173,7 +173,7 @@ func (r *Report) serverTable(most int) format.Table {
 			"moved"},
 		Left: 1,
 	}
-	if r.TooSlow { // whoever reads "never settled" takes it for a verdict
+	if r.TooSlow { // "never settled" would read as a verdict
 		return format.Table{}
 	}
 	for i, s := range r.Servers {
