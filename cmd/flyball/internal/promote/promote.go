@@ -56,8 +56,8 @@ func (q *Add) Validate() error {
 		wrong = append(wrong, task.Fail(task.Usage, "--by: got %q, want printable characters, at most 64", q.By))
 	}
 	if !conf.Plain(q.Note) || utf8.RuneCountInString(q.Note) > promotion.MaxNote {
-		wrong = append(wrong, task.Fail(task.Usage, "--note: got %q, want one line without control characters, at most %d of them", q.Note,
-			promotion.MaxNote))
+		wrong = append(wrong, task.Fail(task.Usage, "--note: got %q, want one line without control characters, at "+
+			"most %d of them", q.Note, promotion.MaxNote))
 	}
 	if q.Lasts < promotion.Shortest || q.Lasts > promotion.Longest {
 		wrong = append(wrong, task.Fail(task.Usage, "--for: got %s, want 1m to 366d", q.Lasts))
