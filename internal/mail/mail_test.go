@@ -133,6 +133,9 @@ func TestOfSender(t *testing.T) {
 		reply Reply
 		want  bool
 	}{
+		{Reply{Stage: StageDNS, Fault: NoResolver}, true},
+		{Reply{Stage: StageDNS, Fault: ServFail}, false},
+		{Reply{Stage: StageDNS, Fault: Timeout}, false},
 		{Reply{Stage: StageBanner, Code: 554}, false},
 		{Reply{Stage: StageEHLO, Code: 550}, true},
 		{Reply{Stage: StageEHLO, Code: 535}, true},

@@ -242,3 +242,51 @@ func randomZone(d *rand.Rand) string {
 	}
 	return b.String()
 }
+
+// A reply that is cut, whatever the byte, is none: before the final dot the message goes out again, after it the attempt
+// is ambiguous. A whole reply to the final dot counts, whatever follows. A server that closes at EHLO may know HELO.
+func TestCutAnywhere(t *testing.T) {
+	type cut struct {
+		text string
+		want fault.Class
+	}
+	var all []cut
+	codes := map[string]string{"banner": "220", "ehlo": "250", "mail": "250", "rcpt": "250", "data": "354", "dot": "250"}
+	for _, at := range []string{"banner", "ehlo", "mail", "rcpt", "data", "dot"} {
+		whole := codes[at] + "-first\r\n" + codes[at] + " second\r\n"
+		for n := 1; n <= len(whole); n += longtest.Or(4, 1) {
+			for _, end := range []string{"close", "reset"} {
+				c := cut{fmt.Sprintf("source RFC 5321 4.2\nat %s: send %q, %s\nexpect OK attempts=1 blame=none\n", at,
+					whole[:n], end), fault.Transient}
+				switch {
+				case at == "dot" && n == len(whole), at == "ehlo" && n < len(whole):
+					c.want = fault.Delivered
+				case at == "dot":
+					c.want = fault.Ambiguous
+				}
+				all = append(all, c)
+			}
+		}
+	}
+	room := make(chan struct{}, 48)
+	var plays sync.WaitGroup
+	for _, c := range all {
+		plays.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			s, err := fault.Parse("cut", []byte(c.text))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			model, err := virtual.Play(s)
+			if err != nil || model.Of[0].Class != c.want || model.Of[0].Attempts != 1 {
+				t.Errorf("the model ends with %+v, %v, want %s:\n%s", model.Of[0], err, c.want, c.text)
+			}
+			if live, err := once(s, 60); err != nil || live.Of[0].Class != c.want || live.Of[0].Attempts != 1 {
+				t.Errorf("TCP ends with %+v, %v, want %s:\n%s", live.Of[0], err, c.want, c.text)
+			}
+		})
+	}
+	plays.Wait()
+}

@@ -60,6 +60,40 @@ func TestLookupWithoutDescriptors(t *testing.T) {
 	}
 }
 
+// Where nothing listens any more, a look-up is the sender's matter at once, though other names were found out a moment
+// ago, and is not kept: the name server may be back. One domain that fails stays the domain's.
+func TestNameServerGoesDown(t *testing.T) {
+	t.Parallel()
+	s := serve(t, zone{"d.test MX": records("d.test. 60 IN MX 0 ."), "e.test": code(dns.RcodeServerFailure)})
+	l, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := l.LocalAddr().String()
+	l.Close()
+	down := false
+	r := ask(s.addr, &clock{}, func(c *Config) {
+		connect := c.Dial
+		c.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if down {
+				addr = closed
+			}
+			return connect(ctx, network, addr)
+		}
+	})
+	for _, c := range []struct {
+		domain string
+		down   bool
+		want   string
+	}{{"d.test", false, "P 5.1.10"}, {"e.test", false, "T 4.4.3"}, {"f.test", true, "T 4.4.3 ours"},
+		{"f.test", false, "P 5.1.2"}} {
+		down = c.down
+		if got := words(r.Route(context.Background(), c.domain, 0, 0)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.domain, got, c.want)
+		}
+	}
+}
+
 // A look-up ends with the run, however patient it is.
 func TestCancel(t *testing.T) {
 	t.Parallel()

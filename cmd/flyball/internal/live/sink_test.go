@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/miekg/dns"
+
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/fault"
 )
@@ -47,6 +49,46 @@ func TestSinkPlaysAScript(t *testing.T) {
 	want := "220 mx.fault.example ESMTP|250 2.0.0 ok|421 enough"
 	if strings.Join(got, "|") != want || r.Sessions() != 1 {
 		t.Errorf("got %q in %d sessions, want %s", got, r.Sessions(), want)
+	}
+}
+
+// The name server of a script tells a client of another kind where the hosts are.
+func TestSinkHasANameServer(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "two.fault")
+	text := "source RFC 5321 5.1\njob hosts=2\nat dns name=mx1: servfail\nexpect OK attempts=1 blame=none\n"
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var got []string
+	q := Sink{Script: name, Scale: 1, Begun: func(_ *fault.Script, hosts []string, names string) {
+		defer cancel()
+		for _, asked := range []struct {
+			name string
+			kind uint16
+		}{{fault.Domain, dns.TypeMX}, {"mx1." + fault.Domain, dns.TypeA}, {"mx2." + fault.Domain, dns.TypeA}} {
+			m := new(dns.Msg)
+			m.SetQuestion(asked.name+".", asked.kind)
+			answer, err := dns.Exchange(m, names)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got = append(got, dns.RcodeToString[answer.Rcode])
+			for _, rr := range answer.Answer {
+				got = append(got, strings.Join(strings.Fields(rr.String())[4:], " "))
+			}
+		}
+		if _, port, _ := net.SplitHostPort(hosts[0]); hosts[1] != "127.0.0.2:"+port {
+			t.Errorf("got the hosts %q, want one port at two addresses", hosts)
+		}
+	}}
+	if _, err := q.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if want := "NOERROR|1 mx1.fault.example.|2 mx2.fault.example.|SERVFAIL|NOERROR|127.0.0.2"; strings.Join(got,
+		"|") != want {
+		t.Errorf("got %q, want %s", got, want)
 	}
 }
 
