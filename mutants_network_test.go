@@ -2,6 +2,7 @@ package flyball_test
 
 // Mistakes in the network, the receivers and the simulated time that they share.
 var networkMutants = []mutant{
+	{"AUTH LOGIN takes one round trip", "internal/mail/dialogue.go", "			ehlo += 3\n", "			ehlo++\n"},
 	{"a failure at the final dot is not drawn where delays are constant", "netmodel/network.go",
 		"len(r.onMessage) == 0 && r.rcpt.Constant()", "r.rcpt.Constant()"},
 	{"a draw is used twice", "netmodel/network.go", "uint32(try), purposeMessage)", "uint32(try)/2, purposeMessage)"},

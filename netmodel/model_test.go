@@ -151,6 +151,7 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	}
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
+	tls.Dialogue.Auth = "login"
 	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "all behaviours": everything(),
 		"everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 func Check(s *scenarios.Scenario, allow *dial.Allowlist) error {
 	var l conf.List
 	l.Check(!s.Dialogue.StartTLS, "dialogue.starttls", "got true, want false in a live run: loopback is not encrypted")
+	l.Check(s.Dialogue.Auth != "plain" && s.Dialogue.Auth != "login", "dialogue.auth", "got %s, want none in a live "+
+		"run: receivers of the scenario take all on loopback, and --login is for others", s.Dialogue.Auth)
 	l.Check(!s.Dispatch.Sends(), "sender.check", "got %s, want 0s in a live run: what the sender's own servers do, "+
 		"and what happens to them, is simulated alone", s.Dispatch.Check)
 	for i, d := range s.Destinations {

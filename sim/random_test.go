@@ -431,7 +431,9 @@ func longDay(s *scenarios.Scenario) vt.Span {
 }
 
 func (d *dice) dialogue(f features, c *mail.Dialogue) {
-	c.Pipelining, c.StartTLS = f.pipelining, f.startTLS
+	if c.Pipelining, c.StartTLS = f.pipelining, f.startTLS; f.startTLS {
+		c.Auth = pick(d, "none", "plain", "login")
+	}
 	if f.reuse {
 		c.Messages = pick(d, 1, 2, 3, 10)
 	}

@@ -143,6 +143,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	})
 	with(func(c *scenarios.Scenario) { c.Dialogue.Pipelining = false })
 	with(func(c *scenarios.Scenario) { c.Dialogue.StartTLS = false })
+	with(func(c *scenarios.Scenario) { c.Dialogue.Auth = "none" })
 	with(func(c *scenarios.Scenario) { c.Network.Hops = netmodel.Hops{Mean: 1, Min: 1, Max: 1} })
 	with(func(c *scenarios.Scenario) { c.Network.PerHop = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.HopLoss = 0 })

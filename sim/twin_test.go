@@ -884,6 +884,8 @@ func (p *process) connect(r *recipient, slow float64) mail.Reply {
 	if p.s.Dialogue.StartTLS {
 		ehlos = 4 // EHLO, STARTTLS, TLS 1.3, EHLO
 	}
+	// AUTH PLAIN; AUTH LOGIN, the name, the password
+	ehlos += map[string]int{"plain": 1, "login": 3}[p.s.Dialogue.Auth]
 	reached := p.connectionFails(mail.StageConnect)
 	if p.met.down != mail.NoFault {
 		reached = mail.Reply{Fault: p.met.down}

@@ -14,6 +14,9 @@ type Dialogue struct {
 	Pipelining bool `toml:"pipelining"`
 	// STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only
 	StartTLS bool `toml:"starttls"`
+	// AUTH on every new connection, within TLS where there is some (RFC 4954): plain in one round trip, login in three;
+	// simulation only
+	Auth string `toml:"auth,omitdefault" oneof:"none plain login" default:"none"`
 	// messages sent over one connection before it is closed; 1 never reuses
 	// Source: derived: KumoMTA shaping default
 	Messages int `toml:"messages_per_connection" default:"100" range:"1..1000000"`
@@ -69,8 +72,8 @@ const initialWindow = 10 * 1460
 // Steps returns the exchanges of one attempt that carries size bytes.
 //
 // A fresh connection spends a round trip each on TCP, banner and EHLO;
-// STARTTLS adds the command, one TLS 1.3 flight and a second EHLO. A reused
-// one starts at MAIL; after a refused message it first sends RSET and, as the
+// STARTTLS adds the command, one TLS 1.3 flight and a second EHLO, and AUTH one round trip with an initial response
+// (RFC 4954 4) or three with one question each for name and password. A reused one starts at MAIL; after a refused message it first sends RSET and, as the
 // real client does, EHLO again.
 func (d Dialogue) Steps(c Conn, size int64) []Step {
 	var s []Step
@@ -79,6 +82,12 @@ func (d Dialogue) Steps(c Conn, size int64) []Step {
 		ehlo := 1
 		if d.StartTLS {
 			ehlo = 4
+		}
+		switch d.Auth {
+		case "plain":
+			ehlo++
+		case "login":
+			ehlo += 3
 		}
 		s = append(s, Step{StageConnect, 1}, Step{StageBanner, 1}, Step{StageEHLO, ehlo})
 	case Reset:

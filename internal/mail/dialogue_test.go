@@ -63,6 +63,17 @@ func TestStepsInOrder(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+	for auth, more := range map[string]int{"none": 0, "plain": 1, "login": 3} { // RFC 4954 4
+		for tls, ehlo := range map[bool]int{false: 1, true: 4} {
+			d := Dialogue{StartTLS: tls, Auth: auth}
+			if got := d.Steps(Fresh, 1)[2]; got != (Step{StageEHLO, ehlo + more}) {
+				t.Errorf("TLS %v, AUTH %s: %v, want %d round trips", tls, auth, got, ehlo+more)
+			}
+			if got := roundTrips(d, Reused, 1); got != 4 {
+				t.Errorf("TLS %v, AUTH %s over a used connection: %d round trips, want 4", tls, auth, got)
+			}
+		}
+	}
 	got = Dialogue{}.Steps(Reset, 1)
 	want = []Step{{StageEHLO, 2}, {StageMAIL, 1}, {StageRCPT, 1}, {StageDATA, 1}, {StageDot, 1}}
 	if !slices.Equal(got, want) {

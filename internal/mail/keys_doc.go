@@ -9,6 +9,9 @@ func (Dialogue) KeyDoc(key string) (doc, source string) {
 		return "send MAIL, RCPT and DATA in one round trip (RFC 2920), where a live receiver offers it", ""
 	case "starttls":
 		return "STARTTLS and a second EHLO on every new connection (RFC 3207); simulation only", ""
+	case "auth":
+		return "AUTH on every new connection, within TLS where there is some (RFC 4954): plain in one round " +
+			"trip, login in three; simulation only", ""
 	case "messages_per_connection":
 		return "messages sent over one connection before it is closed; 1 never reuses",
 			"derived: KumoMTA shaping default"

@@ -251,9 +251,9 @@ func TestCutAnywhere(t *testing.T) {
 		want fault.Class
 	}
 	var all []cut
-	codes := map[string]string{"banner": "220", "ehlo": "250", "mail": "250", "rcpt": "250", "data": "354", "dot": "250"}
-	for _, at := range []string{"banner", "ehlo", "mail", "rcpt", "data", "dot"} {
-		whole := codes[at] + "-first\r\n" + codes[at] + " second\r\n"
+	for _, reply := range []string{"banner 220", "ehlo 250", "mail 250", "rcpt 250", "data 354", "dot 250"} {
+		at, code, _ := strings.Cut(reply, " ")
+		whole := code + "-first\r\n" + code + " second\r\n"
 		for n := 1; n <= len(whole); n += longtest.Or(4, 1) {
 			for _, end := range []string{"close", "reset"} {
 				c := cut{fmt.Sprintf("source RFC 5321 4.2\nat %s: send %q, %s\nexpect OK attempts=1 blame=none\n", at,
