@@ -243,8 +243,8 @@ func randomZone(d *rand.Rand) string {
 	return b.String()
 }
 
-// A reply that is cut, whatever the byte, is none: before the final dot the message goes out again, after it the attempt
-// is ambiguous. A whole reply to the final dot counts, whatever follows. A server that closes at EHLO may know HELO.
+// A reply that is cut at any byte is none: before the final dot the message goes out again, after it the attempt is
+// ambiguous. A whole reply to the final dot counts, whatever follows. A server that closes at EHLO may know HELO.
 func TestCutAnywhere(t *testing.T) {
 	type cut struct {
 		text string
