@@ -72,9 +72,10 @@ const initialWindow = 10 * 1460
 // Steps returns the exchanges of one attempt that carries size bytes.
 //
 // A fresh connection spends a round trip each on TCP, banner and EHLO;
-// STARTTLS adds the command, one TLS 1.3 flight and a second EHLO, and AUTH one round trip with an initial response
-// (RFC 4954 4) or three with one question each for name and password. A reused one starts at MAIL; after a refused message it first sends RSET and, as the
-// real client does, EHLO again.
+// STARTTLS adds the command, one TLS 1.3 flight and a second EHLO, and AUTH
+// one round trip with an initial response (RFC 4954 4), or three with a
+// question each for name and password. A reused one starts at MAIL; after a
+// refused message it first sends RSET and, as the real client does, EHLO again.
 func (d Dialogue) Steps(c Conn, size int64) []Step {
 	var s []Step
 	switch c {
