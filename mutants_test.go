@@ -39,6 +39,7 @@ var checks = []check{
 	{"names", []string{"./realrun/names", "./realrun/path"}},
 	{"journal", []string{"./realrun/journal"}},
 	{"wire", []string{"./realrun/wire", "./realrun/faulty"}},
+	{"returned", []string{"./internal/returned", "./internal/mail", "./realrun/inbound", "./engine/inbox"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
@@ -61,7 +62,7 @@ var checks = []check{
 
 // mutants has all of them; each area has a file of its own.
 var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants,
-	reportsMutants, liveMutants, commandsMutants, reliabilityMutants)
+	reportsMutants, liveMutants, commandsMutants, reliabilityMutants, returnedMutants)
 
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check

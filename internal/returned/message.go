@@ -183,7 +183,7 @@ func contentType(h message.Header) (string, map[string]string) {
 func parts(body, boundary string) (all []string) {
 	mark := "--" + boundary
 	if boundary == "" || !strings.Contains(body, mark) {
-		if mark = guessed(body); mark == "" {
+		if mark = guessed("\n" + body); mark == "" {
 			return []string{"\n" + body}
 		}
 	}

@@ -51,6 +51,14 @@ func TestRead(t *testing.T) {
 			"unverified address: user unknown"), "later refused ann@there.example"},
 		{"user unknown after the message", failed("5.0.0", "550 : User unknown (in reply to end of DATA command)"),
 			"later refused ann@there.example"},
+		{"user unknown after the message, without a reply", failed("5.0.0",
+			"user unknown (in reply to end of DATA command)"),
+			"later refused ann@there.example"},
+		{"a text in base64 without its boundary", "From: postmaster@there.example\nSubject: erro\nContent-Type: " +
+			"multipart/mixed; boundary=wrong\n\n--b\nContent-Type: text/plain; " +
+			"charset=utf-8\nContent-Transfer-Encoding: " +
+			"base64\n\nYW5uQHRoZXJlLmV4YW1wbGU6IHVzdcOhcmlvIG7Do28gZW5jb250cmFkbwo=\n--b--\n",
+			"dead unknown-user ann@there.example"},
 		{"user unknown at RCPT", failed("5.0.0", "550 : User unknown (in reply to RCPT TO command)"),
 			"dead unknown-user ann@there.example"},
 		{"no exchanger", failed("5.4.4", "Host or domain name not found. Name service error for name=there.example "+
