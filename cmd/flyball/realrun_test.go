@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -24,6 +25,7 @@ type stranger struct {
 	got, sessions atomic.Int32
 	refuse        atomic.Bool // every recipient
 	refuseFirst   atomic.Int32
+	wait          time.Duration // before each message is taken
 	// complain, if it has one, is a file to which a complaint about the first message is added.
 	complain atomic.Value
 	lock     sync.Mutex
@@ -50,11 +52,14 @@ func (s *stranger) Rcpt(string, *smtp.RcptOptions) error {
 func (s *stranger) Reset()        {}
 func (s *stranger) Logout() error { return nil }
 func (s *stranger) Data(r io.Reader) error {
-	s.got.Add(1)
+	time.Sleep(s.wait)
 	if file, _ := s.complain.Swap("").(string); file != "" {
 		os.WriteFile(file, []byte("an old one\na new one\n"), 0o644)
 	}
 	_, err := io.Copy(io.Discard, r)
+	if err == nil { // with its final dot
+		s.got.Add(1)
+	}
 	return err
 }
 

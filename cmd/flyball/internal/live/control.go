@@ -290,13 +290,21 @@ func (q *Control) stopped() (*Status, error) {
 	if err != nil {
 		return nil, task.Fail(task.Usage, "%w: want the folder of realrun --state", err)
 	}
-	header, _, _ := strings.Cut(string(text), "\n")
-	sum, _ := strings.CutPrefix(header, "flyball mailing 1 ")
-	var id journal.ID
-	if raw, err := hex.DecodeString(sum); err != nil || copy(id[:], raw) != len(id) || len(raw) != len(id) {
-		return nil, task.Fail(task.Invalid, "%s:1: got %q, want the header of a mailing", name, header)
+	head, _, _ := strings.Cut(string(text), "\n")
+	sum, _ := strings.CutPrefix(head, header)
+	var digest journal.ID
+	if raw, err := hex.DecodeString(sum); err != nil || copy(digest[:], raw) != len(digest) || len(raw) != len(digest) {
+		return nil, task.Fail(task.Invalid, "%s:1: got %q, want the header of a mailing", name, head)
 	}
-	c, err := journal.Read(durable.Files(q.Dir), id)
+	lines, err := durable.ReadLog(text, name, head)
+	if err != nil {
+		return nil, task.Error{Kind: task.Invalid, Err: err}
+	}
+	mailing, err := readMailing(lines)
+	if err != nil {
+		return nil, task.Fail(task.Invalid, "%s%w", name, err)
+	}
+	c, err := journal.Read(durable.Files(q.Dir), mailing.id(digest))
 	if err != nil && !errors.Is(err, journal.ErrMissing) {
 		return nil, task.Fail(task.Invalid, "%s: %w", q.Dir, err)
 	}

@@ -127,19 +127,28 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		return nil, err
 	}
 	scale := q.scale(r.scenario)
-	settings := append(q.words(scale), task.SettingsOf(r.scenario)...)
-	if err := q.Check(task.Attributes(r.scenario, "real", 0), settings); err != nil {
-		return nil, err
+	place := task.Attributes(r.scenario, "real", 0)
+	if !q.Resume { // a mailing that begins has no folder yet
+		if err := q.Check(place, []string{"mailing that begins"}); err != nil {
+			return nil, err
+		}
 	}
 	kept, err := q.openState(r.scenario)
 	if err != nil {
 		return nil, err
 	}
 	defer kept.Close()
+	own := kept.own()
+	settings := []string{own.name()}
+	if q.Resume {
+		if err := q.Check(place, settings); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.goOn(kept); err != nil {
 		return nil, err
 	}
-	if err := q.prepare(r, kept.own()); err != nil {
+	if err := q.prepare(r, own); err != nil {
 		return nil, err
 	}
 	if err := q.open(r); err != nil {
@@ -240,7 +249,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		for _, run := range runner.Runs()[1:] {
 			ended.Stops = append(ended.Stops, run.At)
 		}
-		words, file := doubts(runner.Doubts(), r.mailing)
+		words, file := doubts(runner.Doubts(), r.mailing, ended.Servers)
 		says, more = append(says, words...), append(more, file...)
 	} else {
 		more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})

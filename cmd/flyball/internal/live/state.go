@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,11 +40,16 @@ type state struct {
 	log     *durable.Log
 	mailing kept
 	masters []byte // of the letter, as the log has them; nil: not yet
+	facts   uint64 // records that the journal has at least
+	id      journal.ID
 	journal *journal.Journal
 	before  journal.Contents
 
 	returned *returned // to the record before; nil: the mailing has not
 }
+
+// header begins the file of a mailing. The digest of what it is about follows.
+const header = "flyball mailing 2 "
 
 // kept is what must stay the same when a mailing goes on.
 type kept struct {
@@ -59,10 +65,10 @@ func ReturnPaths(dir string) (date time.Time, key mail.Key, err error) {
 	if err != nil {
 		return date, key, err
 	}
-	header, _, _ := strings.Cut(string(text), "\n")
-	lines, err := durable.ReadLog(text, name, header)
+	head, _, _ := strings.Cut(string(text), "\n")
+	lines, err := durable.ReadLog(text, name, head)
 	switch {
-	case !strings.HasPrefix(header, mailingHeader):
+	case !strings.HasPrefix(head, header):
 		return date, key, task.Fail(task.Invalid, "--mailing: %s:1: got no mailing, want the folder that a live run "+
 			"keeps with --state", name)
 	case err != nil:
@@ -77,8 +83,8 @@ func ReturnPaths(dir string) (date time.Time, key mail.Key, err error) {
 	return k.Date, k.Secret, nil
 }
 
-// mailingHeader begins the file of a mailing.
-const mailingHeader = "flyball mailing 1 "
+// name names a mailing among others: no two have the same key.
+func (k kept) name() string { return fmt.Sprintf("mailing %.6x", sha256.Sum256(k.Secret[:])) }
 
 // openState opens the folder for the mailing of a question. It returns nil if there is no folder.
 func (q *Run) openState(s *scenarios.Scenario) (st *state, err error) {
@@ -106,7 +112,7 @@ func (q *Run) openState(s *scenarios.Scenario) (st *state, err error) {
 func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error) {
 	name := filepath.Join(st.dir, "mailing")
 	var lines durable.Lines
-	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf("%s%x", mailingHeader, digest), !q.Resume)
+	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf(header+"%x", digest), !q.Resume)
 	if other := new(durable.OtherLog); errors.As(err, &other) {
 		return task.Fail(task.Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, "+
 			"seed, list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
@@ -115,7 +121,7 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	case errors.Is(err, durable.ErrLocked):
 		return task.Fail(task.Usage, "--state: %s: got a folder that another run uses, want one at a time", st.dir)
 	case errors.Is(err, os.ErrNotExist) && q.Resume:
-		return task.Fail(task.Usage, "--resume: got no mailing in %s, want one that was begun", st.dir)
+		return task.Fail(task.Usage, "--resume: %s: got no such file, want that of a mailing that was begun", name)
 	case errors.Is(err, durable.ErrDamaged):
 		damage := new(durable.Damage)
 		errors.As(err, &damage)
@@ -124,46 +130,102 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	case err != nil:
 		return task.Fail(task.Environment, "--state: %w", err)
 	}
-	if len(lines.Records) > 1 {
-		st.masters = lines.Records[1]
+	if err := st.take(name, lines, files); err != nil {
+		return err
 	}
-	if len(lines.Records) > 2 {
-		st.returned = new(returned)
-		if err := json.Unmarshal(lines.Records[2], st.returned); err != nil {
-			return task.Fail(task.Invalid, "--state: %s:4: got no record that the mailing has returned to: %w", name,
-				err)
-		}
-	}
-	if st.journal, st.before, err = journal.Open(files, digest); err == nil && !q.Resume {
+	st.id = st.mailing.id(digest)
+	if st.journal, st.before, err = journal.Open(files, st.id); err == nil && !q.Resume {
 		if st.resumed() {
 			return task.Fail(task.Usage, "--state: %s: got a mailing that was begun, want --resume too to go on with "+
 				"it, or a new folder", st.dir)
 		}
 	}
-	if errors.Is(err, journal.ErrMissing) {
-		st.journal, err = journal.Create(files, digest)
-	}
-	if damage := new(journal.Damage); errors.As(err, &damage) {
+	switch damage := new(journal.Damage); {
+	case errors.Is(err, journal.ErrMissing) && st.facts > 0:
+		return task.Fail(task.Invalid, "--state: %s/facts-00000001: got no file, want the facts of the mailing: "+
+			"without them recipients would have a second message", st.dir)
+	case errors.Is(err, journal.ErrMissing):
+		st.journal, err = journal.Create(files, st.id)
+	case errors.As(err, &damage):
 		return task.Fail(task.Invalid, "--state: %s/%w", st.dir, err)
+	case errors.Is(err, journal.ErrOther):
+		return task.Fail(task.Invalid, "--state: %s/%w, want the one that belongs to %s", st.dir, err, name)
 	}
 	if err != nil {
 		return task.Fail(task.Environment, "--state: %s: %w", st.dir, err)
+	}
+	if n := st.journal.Records(); n < st.facts {
+		return task.Fail(task.Invalid, "--state: %s/facts-%08d: got records up to %d, want %d or more, which were "+
+			"there when a run began or ended", st.dir, max(1, st.before.Epoch-1), n, st.facts)
 	}
 	if len(lines.Records) < 2 && st.resumed() {
 		// With another key, a message that is sent again would have other bytes.
 		return task.Fail(task.Invalid, "--state: %s:%d: got the end of the file and a journal with facts, want date, "+
 			"key and masters with which the mailing began", name, len(lines.Records)+2)
 	}
-	if len(lines.Records) > 0 {
-		if err := json.Unmarshal(lines.Records[0], &st.mailing); err != nil {
-			return task.Fail(task.Invalid, "--state: %s:2: got no date and key: %w", name, err)
-		}
+	return nil
+}
+
+// take takes the records of the mailing, or begins one.
+func (st *state) take(name string, lines durable.Lines, files durable.Files) error {
+	w, err := readMailing(lines)
+	if err != nil {
+		return task.Fail(task.Invalid, "--state: %s%w", name, err)
+	}
+	if st.mailing, st.masters, st.facts, st.returned = w.kept, w.masters, w.facts, w.returned; len(lines.Records) > 0 {
 		return nil
 	}
-	if err := st.begin(); err != nil {
+	names, err := files.Names()
+	if err == nil && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "facts-") }) {
+		return task.Fail(task.Invalid, "--state: %s:2: got the end of the file and a journal with facts, want "+
+			"date, key and masters with which the mailing began", name)
+	}
+	if err := errors.Join(err, st.begin()); err != nil {
 		return task.Fail(task.Environment, "--state: %w", err)
 	}
 	return nil
+}
+
+// written is what the file of a mailing has.
+type written struct {
+	kept
+	masters  []byte    // nil: not yet
+	facts    uint64    // number of records that the facts have at least
+	returned *returned // see state
+}
+
+// readMailing returns what the file of a mailing has. Its error begins with the line.
+func readMailing(lines durable.Lines) (w written, err error) {
+	for i, line := range lines.Records {
+		switch {
+		case i == 0:
+			if err := json.Unmarshal(line, &w.kept); err != nil {
+				return w, fmt.Errorf(":2: got no date and key: %w", err)
+			}
+		case i == 1:
+			w.masters = line
+		case bytes.HasPrefix(line, []byte("{")):
+			w.returned = new(returned)
+			if err := json.Unmarshal(line, w.returned); err != nil {
+				return w, fmt.Errorf(":%d: got no record that the mailing has returned to: %w", i+2, err)
+			}
+		default:
+			if w.facts, err = strconv.ParseUint(string(line), 10, 64); err != nil {
+				return w, fmt.Errorf(":%d: got %q, want a number of records", i+2, line)
+			}
+		}
+	}
+	return w, nil
+}
+
+// id names the journal of a mailing, which no other one has, of the same scenario and list either.
+func (k kept) id(digest journal.ID) journal.ID {
+	return journal.ID(sha256.Sum256(append(digest[:], k.Secret[:]...)))
+}
+
+// mark keeps how many records the facts have, so that a run that goes on misses any of them.
+func (st *state) mark() error {
+	return errors.Join(st.log.Append(strconv.AppendUint(nil, st.journal.Records(), 10)), st.log.Sync())
 }
 
 // own returns what stays the same in a mailing: of a run that keeps none, what it draws.
@@ -186,17 +248,34 @@ func (st *state) begin() error {
 	return errors.Join(st.log.Append(text), st.log.Sync())
 }
 
-// archive writes the masters of a letter, before the first message is sent.
+// archive writes the masters of a letter, before the first message is sent, unless they are there.
 func (st *state) archive(masters []message.Master) error {
-	if len(masters) == 0 {
+	dir := filepath.Join(st.dir, "masters")
+	var files []durable.File
+	there := 0
+	for _, f := range archived(masters) {
+		name := filepath.Base(f.Path)
+		files = append(files, durable.File{Path: name, Data: f.Data})
+		if text, err := input.Read(filepath.Join(dir, name), input.RunFile); err == nil && bytes.Equal(text, f.Data) {
+			there++
+		}
+	}
+	if there == len(files) {
 		return nil
 	}
-	var files []durable.File
-	for _, f := range archived(masters) {
-		files = append(files, durable.File{Path: filepath.Base(f.Path), Data: f.Data})
-	}
-	// A run that stopped meanwhile may have left them.
-	return durable.Folder(filepath.Join(st.dir, "masters"), files, func() error { return nil })
+	return durable.Folder(dir, files, func() error {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		for _, e := range entries {
+			if filepath.Ext(e.Name()) != ".eml" || e.IsDir() {
+				return fmt.Errorf("%s: got what is not a master, want masters alone: one of them is missing or changed",
+					filepath.Join(dir, e.Name()))
+			}
+		}
+		return err
+	})
 }
 
 // letter keeps which masters a letter has, whose attachments are in files of their own, or compares them.
@@ -209,16 +288,21 @@ func (st *state) letter(masters []message.Master) error {
 	switch {
 	case err != nil:
 		return err
-	case st.masters == nil:
-		if err := st.archive(masters); err != nil {
-			return task.Fail(task.Environment, "--state: %w", err)
-		}
+	case st.masters != nil && !bytes.Equal(st.masters, text):
+		return task.Fail(task.Usage, "--state: %s: got a letter with other files, want those with which the mailing "+
+			"began", st.dir)
+	}
+	if err := st.archive(masters); err != nil {
+		return task.Fail(task.Environment, "--state: %w", err)
+	}
+	if st.masters == nil {
 		if err := errors.Join(st.log.Append(text), st.log.Sync()); err != nil {
 			return task.Fail(task.Environment, "--state: %w", err)
 		}
-	case !bytes.Equal(st.masters, text):
-		return task.Fail(task.Usage, "--state: %s: got a letter with other files, want those with which the mailing "+
-			"began", st.dir)
+		st.masters = text
+	}
+	if err := st.mark(); err != nil {
+		return task.Fail(task.Environment, "--state: %w", err)
 	}
 	return nil
 }
@@ -230,6 +314,9 @@ func (st *state) Close() (err error) {
 	}
 	if st.journal != nil {
 		err = st.journal.Close()
+		if st.masters != nil { // the run has begun
+			err = errors.Join(err, st.mark())
+		}
 		st.journal = nil
 	}
 	if st.log != nil {
@@ -304,7 +391,7 @@ func boot() uint64 {
 const doubtsFile = "ambiguous.csv"
 
 // doubts returns lines about the ambiguous attempts of a mailing, and the file with them.
-func doubts(all []realrun.Doubt, m *realrun.Mailing) (words []string, file []folder.File) {
+func doubts(all []realrun.Doubt, m *realrun.Mailing, servers []string) (words []string, file []folder.File) {
 	if len(all) == 0 {
 		return []string{"Ambiguous: no attempt ended between its final dot and the reply"}, nil
 	}
@@ -320,8 +407,8 @@ func doubts(all []realrun.Doubt, m *realrun.Mailing) (words []string, file []fol
 		} else if d.Status == mail.Failed {
 			then = "failed"
 		}
-		w.Write([]string{strconv.Itoa(int(d.Rcpt)), m.Address(d.Rcpt).String(), strconv.Itoa(int(d.Try)),
-			strconv.Itoa(int(d.Server)), then})
+		w.Write([]string{strconv.Itoa(int(d.Rcpt)), m.Address(d.Rcpt).String(), strconv.Itoa(int(d.Try) + 1),
+			servers[d.Server], then})
 	}
 	w.Flush() // to memory
 	words = []string{fmt.Sprintf("Ambiguous: %s ended between the final dot and the reply, %d of them held; "+

@@ -55,9 +55,8 @@ func TestAMailingGoesOnWithOneKindOfReceivers(t *testing.T) {
 // The status of a mailing whose run was killed counts the attempts that a run that goes on will find ambiguous.
 func TestStatusAfterAKillCountsAmbiguousAttempts(t *testing.T) {
 	dir := t.TempDir()
-	var id journal.ID
-	os.WriteFile(filepath.Join(dir, "mailing"), []byte("flyball mailing 1 "+strings.Repeat("0", 64)+"\n"), 0o600)
-	j, err := journal.Create(durable.Files(dir), id)
+	os.WriteFile(filepath.Join(dir, "mailing"), []byte(header+strings.Repeat("0", 64)+"\n"), 0o600)
+	j, err := journal.Create(durable.Files(dir), kept{}.id(journal.ID{}))
 	if err != nil {
 		t.Fatal(err)
 	}
