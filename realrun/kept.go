@@ -19,9 +19,10 @@ import (
 // way.
 type Keeping struct {
 	Journal *journal.Journal
-	Before  []journal.Entry // what the journal had when it was opened
-	Boot    uint64          // names the time from the last start of the operating system to the next
-	Broken  func(error)     // called when a fact cannot be kept; must stop the run
+	Before  []journal.Entry  // what the journal had when it was opened
+	Late    []mail.Recipient // who get nothing any more, though they are recipients
+	Boot    uint64           // names the time from the last start of the operating system to the next
+	Broken  func(error)      // called when a fact cannot be kept; must stop the run
 }
 
 // kept has the roles of a run that keeps its facts: the sending server, and delivering servers that know what they must
@@ -37,6 +38,10 @@ type kept struct {
 	gate    *gate
 	doubts  []Doubt
 	paused  bool
+
+	barred     map[mail.Recipient]bool // by earlier runs
+	bars       uint64                  // number of them
+	suppressed uint64                  // recipients who got nothing since they are barred
 
 	memories []memory // by role: the delivering servers, and the governing role if there is one
 	runs     []Begun  // of the mailing, this one too
@@ -79,7 +84,8 @@ type synced struct {
 // keep replaces the delivering servers of roles by those that keep their facts, and has them recover.
 func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64,
 	k Keeping) (now vt.Time, err error) {
-	v := &kept{Keeping: k, roles: r, list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
+	v := &kept{Keeping: k, roles: r, barred: map[mail.Recipient]bool{},
+		list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
 		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
 	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, r.nearly)
 	if err != nil {
@@ -143,6 +149,9 @@ func (v *kept) recover() (now vt.Time, err error) {
 			return 0, fmt.Errorf("%w: got a fact of %v", journal.ErrDamaged, e.Role)
 		}
 		facts[number] = append(facts[number], e.Fact)
+		if f, ok := e.Fact.(engine.Barred); ok && e.Role.Role == engine.Sender {
+			v.barred[f.Rcpt], v.bars = true, max(v.bars, f.Number)
+		}
 		v.observe(e)
 		if f, ok := e.Fact.(engine.Outcome); ok {
 			v.doubt(number, f)
@@ -166,6 +175,31 @@ func (v *kept) recover() (now vt.Time, err error) {
 		v.roles.settle(now, mail.Server(i))
 	}
 	return now, nil
+}
+
+// bar lets those get nothing any more who have asked for that since the last run.
+func (v *kept) bar(now vt.Time) {
+	var all []engine.Change
+	for _, r := range v.Late {
+		if !v.barred[r] {
+			all = append(all, engine.Change{Rcpt: r})
+		}
+	}
+	if all != nil {
+		v.roles.receive(now, engine.Message{From: engine.Address{Role: engine.Requests},
+			To: engine.Address{Role: engine.Sender}, Body: engine.Changes{First: v.bars + 1,
+				Entries: engine.PackChanges(all)}})
+	}
+}
+
+// ends counts a recipient who gets nothing since it is barred.
+func (v *kept) ends(server mail.Server, f engine.Outcome) {
+	if f.Status == mail.Suppressed {
+		v.suppressed++
+		if rec := v.roles.records[server]; rec.Outcomes != nil {
+			rec.Outcomes.Suppress(f.Rcpt)
+		}
+	}
 }
 
 // submit hands all mailings to the sending server, which drops those that it has.
@@ -193,6 +227,7 @@ func (v *kept) address(number mail.Server) engine.Address {
 func (v *kept) observe(e journal.Entry) {
 	switch f := e.Fact.(type) {
 	case engine.Outcome:
+		v.ends(e.Role.Server, f)
 		if all := v.memories[e.Role.Server].awaited; all[f.Rcpt] { // its attempt is recorded
 			delete(all, f.Rcpt)
 			return
@@ -234,6 +269,7 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 		switch f := f.(type) {
 		case engine.Outcome:
 			v.doubt(number, f)
+			v.ends(number, f)
 		case engine.Took:
 			v.took(now, number, f)
 		}

@@ -175,6 +175,9 @@ func (r *roles) receive(now vt.Time, m engine.Message) {
 	if summary, ok := m.Body.(engine.Summary); ok { // to who asked for the mailing
 		m = engine.Message{To: m.From, Body: engine.Got{UpTo: uint64(summary.Job)}}
 	}
+	if m.To.Role == engine.Requests { // the list of those who asked for nothing was read whole
+		return
+	}
 	number := r.numberOf(m.To)
 	r.role(number).Receive(now, m, &r.out)
 	r.settle(now, number)

@@ -1,6 +1,7 @@
 package realrun
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -20,8 +21,9 @@ import (
 // complete and checked before the run begins, and read-only afterwards.
 type Mailing struct {
 	List       mail.List
-	Count      list.Count // rows of the file
-	Suppressed uint64     // accepted rows that are not mailed
+	Count      list.Count       // rows of the file
+	Suppressed uint64           // accepted rows that are not mailed
+	Late       []mail.Recipient // who asked since the mailing began to get nothing
 	// Sizes returns the size of each recipient's message, to which a message of the default template is filled up where
 	// sizes differ; nil: the template has the size of all.
 	Sizes   func(mail.Recipient) int64
@@ -61,6 +63,7 @@ type Source struct {
 	Files                                   message.Files   // in the folder of the template; nil without one
 	Signer                                  *message.Signer // nil: messages are not signed
 	FoldCase                                bool            // see list.Options
+	Late                                    *list.Set       // the suppression list now; nil: as when the mailing began
 	Rejects                                 io.Writer       // receives the reject file of the list
 	Key                                     mail.Key        // of the run
 	Date                                    time.Time       // of the messages
@@ -125,6 +128,9 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 			m.skipped = append(m.skipped, skipped{len(at), row.Address.String()})
 			return nil
 		}
+		if src.Late != nil && src.Late.Has(row.Address) {
+			m.Late = append(m.Late, mail.Recipient(len(at)))
+		}
 		to, _ := domains.Find(row.Address.Domain)
 		at = append(at, to)
 		mailbox := row.Address.Local
@@ -157,6 +163,16 @@ func (m *Mailing) bind(s *scenarios.Scenario, t *message.Template, columns []str
 		m.masters = append(m.masters, r.For(d.Name))
 	}
 	return nil
+}
+
+// Digest returns a digest of the addresses of all recipients in their order; of a synthetic list, of their number.
+func (m *Mailing) Digest() string {
+	h := sha256.New()
+	fmt.Fprintln(h, m.List.Len())
+	for i := range m.rows {
+		fmt.Fprintln(h, m.Address(mail.Recipient(i)))
+	}
+	return fmt.Sprintf("%.16x", h.Sum(nil))
 }
 
 // Masters returns the masters of the letter, the first for all networks without one of their own; none for a run

@@ -151,6 +151,10 @@ func (r *Runner) Gate(a mail.Attempt) bool { return r.roles.kept.gate.ask(a) }
 // Doubts returns the attempts that may have been accepted though no reply is known, of a mailing that is kept.
 func (r *Runner) Doubts() []Doubt { return r.roles.kept.doubts }
 
+// Suppressed returns how many recipients of a mailing that is kept got nothing since they asked for that after its
+// begin.
+func (r *Runner) Suppressed() uint64 { return r.roles.kept.suppressed }
+
 // Runs returns the runs of a mailing that is kept, of which this one is the last.
 func (r *Runner) Runs() []Begun { return r.roles.kept.runs }
 
@@ -204,6 +208,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		asks, durable = kept.gate.asks, kept.synced
 		go kept.syncs()
 		defer close(kept.sync)
+		kept.bar(r.now())
 		kept.submit(r.now())
 		kept.flush()
 	}

@@ -63,6 +63,10 @@ func (r *Runner) Status(now vt.Time) Status {
 		s.Count[status] = rec.Count(status)
 		s.Count[mail.Pending] -= s.Count[status]
 	}
+	if kept := r.roles.kept; kept != nil {
+		s.Count[mail.Suppressed] += kept.suppressed
+		s.Count[mail.Pending] -= kept.suppressed
+	}
 	for _, d := range rec.Destinations() {
 		s.Deferred = append(s.Deferred, d.First[mail.Pending]+d.Resent[mail.Pending])
 	}

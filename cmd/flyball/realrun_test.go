@@ -29,6 +29,7 @@ type stranger struct {
 	// complain, if it has one, is a file to which a complaint about the first message is added.
 	complain atomic.Value
 	lock     sync.Mutex
+	to       map[string]int
 	from     []string // envelope senders
 }
 
@@ -43,7 +44,13 @@ func (s *stranger) Mail(from string, _ *smtp.MailOptions) error {
 	s.from = append(s.from, from)
 	return nil
 }
-func (s *stranger) Rcpt(string, *smtp.RcptOptions) error {
+func (s *stranger) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.lock.Lock()
+	if s.to == nil {
+		s.to = map[string]int{}
+	}
+	s.to[to]++
+	s.lock.Unlock()
 	if s.refuse.Load() || s.refuseFirst.Add(-1) >= 0 {
 		return &smtp.SMTPError{Code: 550, Message: "unknown"}
 	}

@@ -13,13 +13,13 @@ import (
 
 // half begins a mailing of 60 recipients to a receiver and stops it when some have their messages. It returns the
 // arguments that go on with it, but for the folders.
-func half(t *testing.T, dir, state string, got *stranger, at string) []string {
+func half(t *testing.T, dir, state string, got *stranger, at string, more ...string) []string {
 	t.Helper()
 	scenario, letter := filepath.Join(dir, "live.toml"), filepath.Join(dir, "letter.txt")
 	os.WriteFile(scenario, []byte(oneDestination), 0o644)
 	os.WriteFile(letter, []byte("From: news@sender.example\nSubject: hello\n\nHello\n"), 0o644)
-	args := []string{"realrun", "-q", scenario, "--receiver", at, "--template", letter, "--set",
-		"campaign[0].recipients=60", "--set", "campaign[0].processes=2"}
+	args := append([]string{"realrun", "-q", scenario, "--receiver", at, "--template", letter, "--set",
+		"campaign[0].recipients=60", "--set", "campaign[0].processes=2"}, more...)
 	got.wait = 10 * time.Millisecond
 	ended := make(chan int)
 	go func() {
@@ -182,5 +182,62 @@ func TestALiveRunReplacesItsOwnFolderAlone(t *testing.T) {
 			!strings.Contains(errout, "--force to replace it")) {
 			t.Errorf("%s: exit code %d, want %d: %s", v.name, code, v.code, errout)
 		}
+	}
+}
+
+// Who asks for nothing while a mailing is stopped gets nothing when it goes on. The list of those only grows.
+func TestALateWishIsHeeded(t *testing.T) {
+	dir := t.TempDir()
+	got, at := receive(t, "127.0.0.1")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	state, people, wishes := in("state"), in("people.csv"), in("wishes.txt")
+	rows := "email\n"
+	for i := range 60 {
+		rows += fmt.Sprintf("p%d@example.com\n", i)
+	}
+	os.WriteFile(people, []byte(rows), 0o644)
+	wish := func(all ...string) { os.WriteFile(wishes, []byte(strings.Join(all, "\n")), 0o644) }
+	wish("p1@example.com")
+	args := slices.Clip(half(t, dir, state, got, at, "--list", people, "--suppress", wishes))
+	sent := got.got.Load()
+	goOn := slices.Clip(append(args, "--state", state, "--resume", "--out", filepath.Join(dir, "out")))
+	wish("p59@example.com")
+	if code, _, errout := invoke(t, goOn...); code != exitUsage || !strings.Contains(errout, "without p1@example.com") {
+		t.Errorf("a list without an entry: exit code %d: %s", code, errout)
+	}
+	wish()
+	if code, _, errout := invoke(t, goOn...); code != exitUsage || got.got.Load() > sent {
+		t.Errorf("an empty list: exit code %d: %s", code, errout)
+	}
+	wish("p59@example.com", "P58@example.com", "p1@example.com", "p0@example.com", "stranger@elsewhere.example")
+	code, out, errout := invoke(t, goOn...)
+	if code != 0 || !strings.Contains(out, "Suppressed since the mailing began: 2 recipients, who got nothing") ||
+		!strings.Contains(out, "57 delivered") {
+		t.Errorf("a list that has grown: exit code %d: %s%s", code, out, errout)
+	}
+	for _, who := range []string{"p1@example.com", "p58@example.com", "p59@example.com"} {
+		if n := got.to[who]; n > 0 {
+			t.Errorf("%s: got %d attempts, want none", who, n)
+		}
+	}
+	if n := got.got.Load(); n != 57 || got.to["p0@example.com"] != 1 {
+		t.Errorf("got %d messages, %d of them to the first, want 57 and 1", n, got.to["p0@example.com"])
+	}
+	raw, _ := os.ReadFile(filepath.Join(dir, "out", "recipients.csv"))
+	if n := strings.Count(string(raw), ",suppressed,"); n != 3 {
+		t.Errorf("got %d recipients suppressed in recipients.csv, want 3", n)
+	}
+	wish("p59@example.com", "p1@example.com", "p0@example.com")
+	code, _, errout = invoke(t, goOn...)
+	if code != exitUsage || !strings.Contains(errout, "without p58@example.com") {
+		t.Errorf("a list that shrinks again: exit code %d: %s", code, errout)
+	}
+	first := filepath.Join(state, "suppression")
+	os.WriteFile(first, []byte("p2@example.com\n"), 0o600)
+	if code, _, errout := invoke(t, goOn...); code != exitInvalid || !strings.Contains(errout, first) {
+		t.Errorf("another list in the folder: exit code %d: %s", code, errout)
+	}
+	if got.got.Load() != 57 {
+		t.Errorf("got %d messages, want 57", got.got.Load())
 	}
 }

@@ -29,6 +29,28 @@ func (s Set) Has(a mail.Address) bool {
 	return ok
 }
 
+// HasDomain reports whether no address of a domain must be mailed.
+func (s Set) HasDomain(domain string) bool {
+	_, ok := s.domains[domain]
+	return ok
+}
+
+// Lacks reads a suppression list as ReadSuppression does, and returns its first entry that s does not have; empty if s
+// has all.
+func (s Set) Lacks(r io.Reader, name string) (first string, err error) {
+	err = ReadEntries(r, name, func(e Entry) error {
+		switch {
+		case first != "":
+		case e.Address != (mail.Address{}) && !s.Has(e.Address):
+			first = e.Address.String()
+		case e.Address == (mail.Address{}) && !s.HasDomain(e.Domain):
+			first = "*@" + e.Domain
+		}
+		return nil
+	})
+	return first, err
+}
+
 // Len returns the number of different addresses and domains.
 func (s Set) Len() int { return len(s.addresses) + len(s.domains) }
 

@@ -148,7 +148,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if err := r.goOn(kept); err != nil {
 		return nil, err
 	}
-	if err := q.prepare(r, own); err != nil {
+	if err := q.prepare(r, own, kept); err != nil {
 		return nil, err
 	}
 	if err := q.open(r); err != nil {
@@ -198,11 +198,14 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		transport.Traces, runner.Traced = true, r.attempts.Add
 	}
 	if kept != nil {
-		if err := kept.letter(r.mailing.Masters()); err != nil {
+		if err := kept.letter(r.mailing); err != nil {
+			return nil, err
+		}
+		if err := kept.barred(r.mailing, q.Suppress); err != nil {
 			return nil, err
 		}
 		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
-			Broken: cancel}); err != nil {
+			Late: r.mailing.Late, Broken: cancel}); err != nil {
 			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
 		}
 		transport.Gate = runner.Gate
@@ -241,13 +244,21 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	ended := task.Header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.receivers()
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
-	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed)
+	var late uint64
+	if kept != nil {
+		late = runner.Suppressed()
+	}
+	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed+late)
 	ended.Host = task.Host(began)
 	ended.Host.Pace = r.pace(runner.Late, scale)
 	more := append(r.rejects.As(task.RejectsFile), archived(r.mailing.Masters())...)
 	if kept != nil {
 		for _, run := range runner.Runs()[1:] {
 			ended.Stops = append(ended.Stops, run.At)
+		}
+		if late > 0 {
+			says = append(says, fmt.Sprintf("Suppressed since the mailing began: %s, who got nothing",
+				format.Plural(late, "recipient")))
 		}
 		words, file := doubts(runner.Doubts(), r.mailing, ended.Servers)
 		says, more = append(says, words...), append(more, file...)

@@ -1,15 +1,18 @@
 package live
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
+	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/netmodel"
@@ -71,7 +74,7 @@ func (q *Run) load() (*prepared, error) {
 
 // prepare checks everything that the question names, and connects to nothing. Own is what stays the same in the
 // mailing.
-func (q *Run) prepare(r *prepared, own kept) (err error) {
+func (q *Run) prepare(r *prepared, own kept, st *state) (err error) {
 	r.secret = own.Secret
 	if r.allow, err = q.Outside.read(); err != nil {
 		return err
@@ -87,7 +90,7 @@ func (q *Run) prepare(r *prepared, own kept) (err error) {
 	} else if err != nil {
 		return task.Error{Kind: task.Invalid, Err: err}
 	}
-	if r.mailing, r.rejects, err = q.mailing(r.scenario, own, r.allow); err != nil {
+	if r.mailing, r.rejects, err = q.mailing(r.scenario, own, st, r.allow); err != nil {
 		return err
 	}
 	return r.try(q)
@@ -144,7 +147,8 @@ func (q *Run) open(r *prepared) error {
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Run) mailing(s *scenarios.Scenario, own kept, allow *dial.Allowlist) (*realrun.Mailing, *task.Spool, error) {
+func (q *Run) mailing(s *scenarios.Scenario, own kept, st *state, allow *dial.Allowlist) (*realrun.Mailing, *task.Spool,
+	error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
 		Key: own.Secret, Date: own.Date, Allow: allow}
 	if err := task.WithoutList(q.List, q.Suppress, q.FoldCase); err != nil {
@@ -169,7 +173,10 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept, allow *dial.Allowlist) (*
 		defer file.Close()
 		*f.to = file
 	}
-	var err error
+	err := q.grown(&src, st)
+	if err != nil {
+		return nil, nil, err
+	}
 	if src.Signer, err = signer(q.DKIM); err != nil {
 		return nil, nil, err
 	}
@@ -199,4 +206,32 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept, allow *dial.Allowlist) (*
 		return nil, nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return m, rejects, nil
+}
+
+// grown lets a mailing that goes on number its recipients by the suppression list with which it began, and hold those
+// back who have been added to it since.
+func (q *Run) grown(src *realrun.Source, st *state) error {
+	if st == nil {
+		return nil
+	}
+	first, err := st.suppression()
+	if err != nil {
+		return err
+	}
+	now := new(list.Set)
+	if src.Suppression != nil {
+		if *now, err = list.ReadSuppression(src.Suppression, q.Suppress); err != nil {
+			return task.Error{Kind: task.Invalid, Err: err}
+		}
+	}
+	name := filepath.Join(st.dir, suppressionFile)
+	lost, err := now.Lacks(bytes.NewReader(first), name)
+	switch {
+	case err != nil:
+		return task.Error{Kind: task.Invalid, Err: err}
+	case lost != "":
+		return shrunk(q.Suppress, lost)
+	}
+	src.Suppression, src.SuppressionName, src.Late = bytes.NewReader(first), name, now
+	return nil
 }

@@ -96,7 +96,7 @@ func (q *Run) Plan() (*SendPlan, error) {
 			}
 		}
 	}
-	if err := q.prepare(r, kept{Date: time.Now()}); err != nil {
+	if err := q.prepare(r, kept{Date: time.Now()}, nil); err != nil {
 		return nil, err
 	}
 	m := r.mailing

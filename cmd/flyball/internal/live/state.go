@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
@@ -55,6 +56,9 @@ const header = "flyball mailing 2 "
 type kept struct {
 	Date   time.Time `json:"date"`   // of all messages
 	Secret mail.Key  `json:"secret"` // of the addresses to which mail returns
+
+	// Suppression is the SHA-256 of the suppression list; empty: the mailing began without one.
+	Suppression string `json:"suppression,omitempty"`
 }
 
 // ReturnPaths returns the date of the mailing in a state folder and the key of its return paths. A run may be using the
@@ -115,7 +119,7 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	st.log, lines, err = durable.OpenLog(name, fmt.Sprintf(header+"%x", digest), !q.Resume)
 	if other := new(durable.OtherLog); errors.As(err, &other) {
 		return task.Fail(task.Usage, "--state: %s: got the folder of another mailing, want the one of this scenario, "+
-			"seed, list, suppression, letter and key, with %s, or a new folder", st.dir, q.kind())
+			"seed, list, letter and key, with %s, or a new folder", st.dir, q.kind())
 	}
 	switch {
 	case errors.Is(err, durable.ErrLocked):
@@ -130,7 +134,7 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	case err != nil:
 		return task.Fail(task.Environment, "--state: %w", err)
 	}
-	if err := st.take(name, lines, files); err != nil {
+	if err := st.take(name, lines, files, q.Suppress); err != nil {
 		return err
 	}
 	st.id = st.mailing.id(digest)
@@ -167,7 +171,7 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 }
 
 // take takes the records of the mailing, or begins one.
-func (st *state) take(name string, lines durable.Lines, files durable.Files) error {
+func (st *state) take(name string, lines durable.Lines, files durable.Files, suppress string) error {
 	w, err := readMailing(lines)
 	if err != nil {
 		return task.Fail(task.Invalid, "--state: %s%w", name, err)
@@ -180,7 +184,7 @@ func (st *state) take(name string, lines durable.Lines, files durable.Files) err
 		return task.Fail(task.Invalid, "--state: %s:2: got the end of the file and a journal with facts, want "+
 			"date, key and masters with which the mailing began", name)
 	}
-	if err := errors.Join(err, st.begin()); err != nil {
+	if err := errors.Join(err, st.begin(suppress)); err != nil {
 		return task.Fail(task.Environment, "--state: %w", err)
 	}
 	return nil
@@ -239,13 +243,62 @@ func (st *state) own() (k kept) {
 }
 
 // begin begins a mailing.
-func (st *state) begin() error {
+func (st *state) begin(suppress string) error {
 	st.mailing = (*state)(nil).own()
+	if suppress != "" {
+		list, err := task.ReadFile("--suppress", suppress, input.Suppression)
+		if err != nil {
+			return err
+		}
+		st.mailing.Suppression = fmt.Sprintf("%x", sha256.Sum256(list))
+		if err := durable.Write(filepath.Join(st.dir, suppressionFile), list); err != nil {
+			return err
+		}
+	}
 	text, err := json.Marshal(st.mailing)
 	if err != nil {
 		return err
 	}
 	return errors.Join(st.log.Append(text), st.log.Sync())
+}
+
+// suppressionFile has the suppression list as it was when the mailing began: by it the recipients are numbered.
+const suppressionFile = "suppression"
+
+// suppression returns that list.
+func (st *state) suppression() ([]byte, error) {
+	if st.mailing.Suppression == "" {
+		return nil, nil
+	}
+	name := filepath.Join(st.dir, suppressionFile)
+	list, err := input.Read(name, input.Suppression)
+	if err == nil && fmt.Sprintf("%x", sha256.Sum256(list)) != st.mailing.Suppression {
+		err = errors.New("got another list than the one with which the mailing began")
+	}
+	if err != nil {
+		return nil, task.Fail(task.Invalid, "--state: %s: %w", name, err)
+	}
+	return list, nil
+}
+
+// barred returns an error if somebody who has asked for nothing since the mailing began is not suppressed any more.
+func (st *state) barred(m *realrun.Mailing, suppress string) error {
+	late := map[mail.Recipient]bool{}
+	for _, r := range m.Late {
+		late[r] = true
+	}
+	for _, e := range st.before.Entries {
+		if f, ok := e.Fact.(engine.Barred); ok && !late[f.Rcpt] {
+			return shrunk(suppress, m.Address(f.Rcpt).String())
+		}
+	}
+	return nil
+}
+
+// shrunk returns the error of a suppression list without an entry that it had before.
+func shrunk(name, entry string) error {
+	return task.Fail(task.Usage, "--suppress: %s: got a list without %s, which was in it before, want one that has "+
+		"grown: a mailing that goes on takes nobody in again", cmp.Or(name, "none"), entry)
 }
 
 // archive writes the masters of a letter, before the first message is sent, unless they are there.
@@ -278,9 +331,11 @@ func (st *state) archive(masters []message.Master) error {
 	})
 }
 
-// letter keeps which masters a letter has, whose attachments are in files of their own, or compares them.
-func (st *state) letter(masters []message.Master) error {
-	var digests []string
+// letter keeps which recipients a mailing has and which masters its letter, whose attachments are in files of their own,
+// or compares them.
+func (st *state) letter(m *realrun.Mailing) error {
+	masters := m.Masters()
+	digests := []string{"recipients " + m.Digest()}
 	for _, m := range masters {
 		digests = append(digests, m.Digest)
 	}
@@ -289,8 +344,8 @@ func (st *state) letter(masters []message.Master) error {
 	case err != nil:
 		return err
 	case st.masters != nil && !bytes.Equal(st.masters, text):
-		return task.Fail(task.Usage, "--state: %s: got a letter with other files, want those with which the mailing "+
-			"began", st.dir)
+		return task.Fail(task.Usage, "--state: %s: got other files of the letter, or other accepted rows of the list as "+
+			"by another allowlist, want those with which the mailing began", st.dir)
 	}
 	if err := st.archive(masters); err != nil {
 		return task.Fail(task.Environment, "--state: %w", err)
@@ -349,7 +404,7 @@ func (q *Run) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 	for _, f := range []struct {
 		flag, name string
 		kind       input.Kind
-	}{{"--list", q.List, input.List}, {"--suppress", q.Suppress, input.Suppression},
+	}{{"--list", q.List, input.List},
 		{"--template", q.Template, input.Template}} {
 		one := sha256.New()
 		if f.name != "" {
