@@ -40,8 +40,8 @@ func half(t *testing.T, dir, state string, got *stranger, at string, more ...str
 	return args
 }
 
-// Whatever becomes of a file in the folder of a mailing, the mailing goes on and everybody has one message, or the run
-// is refused with the file before anything is sent.
+// Whatever becomes of a file in the folder of a mailing, the mailing goes on and each recipient has one message, or
+// the run is refused with the file before anything is sent.
 func TestStateIsAudited(t *testing.T) {
 	dir := t.TempDir()
 	got, at := receive(t, "127.0.0.1")

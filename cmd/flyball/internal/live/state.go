@@ -125,7 +125,7 @@ func (st *state) open(q *Run, files durable.Files, digest journal.ID) (err error
 	case errors.Is(err, durable.ErrLocked):
 		return task.Fail(task.Usage, "--state: %s: got a folder that another run uses, want one at a time", st.dir)
 	case errors.Is(err, os.ErrNotExist) && q.Resume:
-		return task.Fail(task.Usage, "--resume: %s: got no such file, want that of a mailing that was begun", name)
+		return task.Fail(task.Usage, "--resume: %s: got no such file, want the file of a mailing that was begun", name)
 	case errors.Is(err, durable.ErrDamaged):
 		damage := new(durable.Damage)
 		errors.As(err, &damage)
@@ -298,7 +298,7 @@ func (st *state) barred(m *realrun.Mailing, suppress string) error {
 // shrunk returns the error of a suppression list without an entry that it had before.
 func shrunk(name, entry string) error {
 	return task.Fail(task.Usage, "--suppress: %s: got a list without %s, which was in it before, want one that has "+
-		"grown: a mailing that goes on takes nobody in again", cmp.Or(name, "none"), entry)
+		"grown: a mailing that goes on takes no recipient in again", cmp.Or(name, "none"), entry)
 }
 
 // archive writes the masters of a letter, before the first message is sent, unless they are there.
@@ -331,8 +331,8 @@ func (st *state) archive(masters []message.Master) error {
 	})
 }
 
-// letter keeps which recipients a mailing has and which masters its letter, whose attachments are in files of their own,
-// or compares them.
+// letter keeps which recipients a mailing has and which masters its letter, whose attachments are in files of their
+// own, or compares them.
 func (st *state) letter(m *realrun.Mailing) error {
 	masters := m.Masters()
 	digests := []string{"recipients " + m.Digest()}
@@ -344,8 +344,8 @@ func (st *state) letter(m *realrun.Mailing) error {
 	case err != nil:
 		return err
 	case st.masters != nil && !bytes.Equal(st.masters, text):
-		return task.Fail(task.Usage, "--state: %s: got other files of the letter, or other accepted rows of the list as "+
-			"by another allowlist, want those with which the mailing began", st.dir)
+		return task.Fail(task.Usage, "--state: %s: got other files of the letter, or other accepted rows of the list "+
+			"as by another allowlist, want those with which the mailing began", st.dir)
 	}
 	if err := st.archive(masters); err != nil {
 		return task.Fail(task.Environment, "--state: %w", err)
