@@ -37,7 +37,8 @@ var returnedMutants = []mutant{
 	{"an alarm is repeated", "realrun/inbound/store.go", " && !s.alarms[r.Job+\" \"+r.Reason] {", " {"},
 	{"old mail is kept for ever", "realrun/inbound/store.go", "	s.broken = s.expire(at)\n", ""},
 	{"a disk that fails is not noticed", "realrun/inbound/store.go",
-		"		if err != nil {\n			return s.fail(err)\n		}\n	}\n	if err := s.log.Sync(); err != nil {\n" +
+		"		if err != nil {\n			return s.fail(err)\n		}\n	}\n" +
+			"	if err := s.log.Sync(); err != nil {\n" +
 			"		return s.fail(err)\n	}\n", "		_ = err\n	}\n"},
 	{"returned mail is never forgotten", "engine/inbox/inbox.go",
 		"			s.record(engine.Forgot{Rcpt: b.Rcpt}, out)\n", ""},
