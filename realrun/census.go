@@ -36,7 +36,7 @@ func NewCensus(s *scenarios.Scenario, src Source) (*Census, error) {
 		switch {
 		case !ok:
 			return 0, stranger(s, a)
-		case suppressed.Has(a):
+		case suppressed(a):
 			return list.Unwanted, nil
 		}
 		return d, nil
@@ -77,7 +77,7 @@ func Addresses(s *scenarios.Scenario, src Source, each func(address string, supp
 			return nil
 		},
 	}
-	accept := func(row list.Row) error { return each(row.Address.String(), suppressed.Has(row.Address)) }
+	accept := func(row list.Row) error { return each(row.Address.String(), suppressed(row.Address)) }
 	_, err = list.Read(src.List, src.ListName, options, accept, func(list.Reject) error { return nil })
 	return err
 }
@@ -93,19 +93,24 @@ func Words(c list.Count, suppressed uint64) []string {
 	return words
 }
 
-// places returns what decides where a row belongs: the suppressed addresses of src,
+// places returns what decides where a row belongs: whether src suppresses an address,
 // and the domains of the destinations of a scenario.
-func (src Source) places(s *scenarios.Scenario) (suppressed list.Set, domains *scenarios.Domains, err error) {
+func (src Source) places(s *scenarios.Scenario) (suppressed func(mail.Address) bool, domains *scenarios.Domains,
+	err error) {
+	var set list.Set
 	if src.Suppression != nil {
-		if suppressed, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
-			return suppressed, nil, err
+		if set, err = list.ReadSuppression(src.Suppression, src.SuppressionName); err != nil {
+			return nil, nil, err
 		}
 	}
 	domains, problems := s.Domains()
 	if problems != nil {
-		return suppressed, nil, fmt.Errorf("scenario %s: %w", s.Name, errors.Join(problems...))
+		return nil, nil, fmt.Errorf("scenario %s: %w", s.Name, errors.Join(problems...))
 	}
-	return suppressed, domains, nil
+	if src.Suppressed == nil {
+		return set.Has, domains, nil
+	}
+	return func(a mail.Address) bool { return set.Has(a) || src.Suppressed(a) }, domains, nil
 }
 
 // stranger returns the reason to reject an address that has no destination.

@@ -23,6 +23,9 @@ type Keeping struct {
 	Late    []mail.Recipient // who get nothing any more, though they are recipients
 	Boot    uint64           // names the time from the last start of the operating system to the next
 	Broken  func(error)      // called when a fact cannot be kept; must stop the run
+	// Suppressed reports whether a recipient must get nothing, for a reason that came from outside of the run. It is
+	// asked at the gate, for each final dot. nil: no recipient is.
+	Suppressed func(mail.Recipient) bool
 }
 
 // kept has the roles of a run that keeps its facts: the sending server, and delivering servers that know what they must
@@ -101,6 +104,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 		cfg := remote.Default(s.Engine(mail.Server(i)))
 		cfg.Resend, cfg.Stall = s.Retry.Spelled().Ambiguous == "resend", max(cfg.Stall*wall, s.Stall())
 		cfg.Lease, cfg.Hold = cfg.Lease*wall, cfg.Hold*wall
+		cfg.Suppressed = k.Suppressed
 		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i],
 			witness{r.records[i], v, mail.Server(i)}))
 		r.machines[i] = v.remotes[i]

@@ -60,13 +60,14 @@ const (
 type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
-	Files                                   message.Files   // in the folder of the template; nil without one
-	Signer                                  *message.Signer // nil: messages are not signed
-	FoldCase                                bool            // see list.Options
-	Late                                    *list.Set       // the suppression list now; nil: as when the mailing began
-	Rejects                                 io.Writer       // receives the reject file of the list
-	Key                                     mail.Key        // of the run
-	Date                                    time.Time       // of the messages
+	Files                                   message.Files           // in the folder of the template; nil without one
+	Signer                                  *message.Signer         // nil: messages are not signed
+	FoldCase                                bool                    // see list.Options
+	Suppressed                              func(mail.Address) bool // beside Suppression; nil: none
+	Late                                    *list.Set               // the suppression list now; nil: as when the mailing began
+	Rejects                                 io.Writer               // receives the reject file of the list
+	Key                                     mail.Key                // of the run
+	Date                                    time.Time               // of the messages
 	Allow                                   *dial.Allowlist
 }
 
@@ -123,7 +124,7 @@ func (m *Mailing) read(s *scenarios.Scenario, src Source, template *message.Temp
 	}
 	rejects := newRejects(src.Rejects)
 	accept := func(row list.Row) error {
-		if suppressed.Has(row.Address) {
+		if suppressed(row.Address) {
 			m.Suppressed++
 			m.skipped = append(m.skipped, skipped{len(at), row.Address.String()})
 			return nil

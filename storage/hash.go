@@ -1,39 +1,26 @@
 package storage
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
-	"hash"
-	"sync"
 
 	"flyball/internal/list"
 	"flyball/internal/mail"
 )
 
-// Person stands for an address, of which it is a keyed hash: the first 128 bits of HMAC-SHA-256 with the key of the
-// store. Addresses that differ in case only are one person, as in suppression lists.
+// Person stands for an address, of which it is a keyed hash: the first 128 bits of SHA-256 over the key of the store
+// and the address. Without the other 128 bits the hash of a longer text does not follow from it. Addresses that differ
+// in case only are one person, as in suppression lists.
 type Person [16]byte
 
-// hasher makes hashes with one key. Any goroutine may use it.
-type hasher struct{ free sync.Pool }
+// hasher has the key of hashes.
+type hasher [sha256.Size]byte
 
-func newHasher(key []byte) *hasher {
-	return &hasher{sync.Pool{New: func() any { return &hashing{Hash: hmac.New(sha256.New, key)} }}}
-}
-
-// hashing has room for what one hash needs.
-type hashing struct {
-	hash.Hash
-	text [256]byte // an address is shorter
-	sum  [sha256.Size]byte
-}
-
+// person is called for each message, and needs less time than HMAC.
 func (h *hasher) person(a mail.Address) Person {
-	v := h.free.Get().(*hashing)
-	defer h.free.Put(v)
-	text := a.Append(v.text[:0])
-	list.Fold(text)
-	v.Reset()
-	v.Write(text)
-	return Person(v.Sum(v.sum[:0])[:16])
+	var buf [len(h) + 256]byte // an address is shorter
+	copy(buf[:], h[:])
+	text := a.Append(buf[:len(h)])
+	list.Fold(text[len(h):])
+	sum := sha256.Sum256(text)
+	return Person(sum[:16])
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"flyball/internal/csvfile"
 	"flyball/internal/list"
@@ -31,7 +32,7 @@ type Import struct {
 const perChunk = 64 << 10
 
 // perCommit is the size of what is written in one transaction, in bytes. Tests make it smaller.
-var perCommit = 2 << 20
+var perCommit = 1 << 20
 
 // Import reads a list from a file by the rules of internal/list, with all domains, and keeps the rows that were
 // accepted. A forgotten person's row is rejected. The list exists when the import has ended; an import that was stopped
@@ -205,7 +206,8 @@ func (v *importing) accept(list.Row) error {
 		return v.fail(v.differs())
 	}
 	if n := len(v.chunks); n == 0 || len(v.chunks[n-1].body) >= perChunk {
-		v.chunks = append(v.chunks, chunk{body: make([]byte, 0, perChunk+len(v.row)+1024)})
+		v.chunks = slices.Grow(v.chunks, 1)[:n+1]
+		v.chunks[n] = chunk{body: v.chunks[n].body[:0]} // the memory of one that is written
 	}
 	c := &v.chunks[len(v.chunks)-1]
 	c.body, c.people = append(c.body, v.row...), c.people+1

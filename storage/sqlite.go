@@ -21,7 +21,7 @@ type sqlite struct {
 
 // settings are those of each connection. Other writers wait for a minute. What is deleted is overwritten.
 const settings = "_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-	"&_pragma=secure_delete(ON)&_pragma=cache_size(-8000)&_txlock=immediate"
+	"&_pragma=secure_delete(ON)&_pragma=cache_size(-2000)&_txlock=immediate"
 
 func (e sqlite) open() (*sql.DB, error) {
 	info, err := os.Stat(e.file)
@@ -41,6 +41,9 @@ func (e sqlite) open() (*sql.DB, error) {
 	}
 	db := sql.OpenDB(checked{connector})
 	if err := db.Ping(); err != nil {
+		if of := new(driverOfSQLite.Error); errors.As(err, &of) && of.Code()&0xff == notDatabase {
+			err = fmt.Errorf("%w: %w", ErrForeign, err)
+		}
 		return nil, errors.Join(err, db.Close())
 	}
 	if fresh { // before there is a person in it
@@ -72,6 +75,9 @@ func (sqlite) wipe(ctx context.Context, db *sql.DB) error {
 
 // checked is a connector whose connections have read back that they keep what they confirm.
 type checked struct{ driver.Connector }
+
+// notDatabase is SQLite's code of a file of another kind (https://sqlite.org/rescode.html#notadb).
+const notDatabase = 26
 
 // full is PRAGMA synchronous at which each commit is written through (https://sqlite.org/pragma.html).
 const full = 2

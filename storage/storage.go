@@ -97,15 +97,18 @@ func (s *Store) keyed(ctx context.Context) error {
 		err = s.change(ctx, "draw the key", "", func(tx *sql.Tx) (int64, error) {
 			err := read(tx)
 			if errors.Is(err, sql.ErrNoRows) {
-				key = make([]byte, 32)
+				key = make([]byte, len(hasher{}))
 				rand.Read(key) // never fails
 				_, err = tx.ExecContext(ctx, `insert into setting (name, value) values ('key', $1)`, key)
 			}
 			return 1, err
 		})
 	}
+	if err == nil && len(key) != len(hasher{}) {
+		err = fmt.Errorf("%w: got a key of %d bytes, want %d", ErrDamaged, len(key), len(hasher{}))
+	}
 	if err == nil {
-		s.hash = newHasher(key)
+		s.hash = (*hasher)(key)
 	}
 	return err
 }

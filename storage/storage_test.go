@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	driverOfSQLite "modernc.org/sqlite"
+
 	"flyball/internal/list"
 	"flyball/internal/mail"
 )
@@ -347,6 +349,16 @@ func TestUnsafeDatabases(t *testing.T) {
 			var got string
 			if err := s.db.QueryRow("pragma " + name).Scan(&got); err != nil || got != want {
 				t.Errorf("%s is %s, want %s: %v", name, got, want, err)
+			}
+		}
+		for _, settings := range []string{"journal_mode(WAL)&_pragma=synchronous(NORMAL)", "synchronous(FULL)"} {
+			at := "file:" + filepath.Join(t.TempDir(), "other.db") + "?_pragma=" + settings
+			c, err := driverOfSQLite.NewConnector(at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := (checked{c}).Connect(t.Context()); !errors.Is(err, ErrUnsafe) {
+				t.Errorf("%s: %v", settings, err)
 			}
 		}
 		if info, err := os.Stat(s.engine.(sqlite).file); err != nil || info.Mode().Perm() != 0o600 {

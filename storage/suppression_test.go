@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"flyball/internal/list"
+	"flyball/internal/mail"
 )
 
 // What is confirmed was committed before: a process that is killed at the commit has confirmed nothing.
@@ -205,4 +207,32 @@ func TestForgetDuringImport(t *testing.T) {
 			t.Errorf("%+v: %v", l, err)
 		}
 	})
+}
+
+// BenchmarkSuppressed asks a set of a million people, as the gate does for each message.
+func BenchmarkSuppressed(b *testing.B) {
+	s := &Store{hash: &hasher{1, 2, 3}}
+	v := s.newSuppressed()
+	some := make([]mail.Address, 1<<12)
+	for i := range 1_000_000 {
+		a := mail.Address{Local: fmt.Sprintf("user%07d", i), Domain: "provider.example"}
+		v.people[s.hash.person(a)] = struct{}{}
+		if i%7 == 0 {
+			some[i/7%len(some)] = a
+		}
+	}
+	v.domains["closed.example"] = struct{}{}
+	b.ReportAllocs()
+	used := func() int64 { // of the processor, which other programs use too
+		var u syscall.Rusage
+		syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	before := used()
+	defer func() { b.ReportMetric(float64(used()-before)/float64(b.N), "cpu-ns/op") }()
+	for i := 0; b.Loop(); i++ {
+		if !v.Has(some[i%len(some)]) {
+			b.Fatal("a suppressed person is not")
+		}
+	}
 }

@@ -22,8 +22,13 @@ func sourceFlags(c *cobra.Command, s *task.Source) {
 
 // exactlyOne returns a check for exactly one argument, which errors call what.
 func exactlyOne(what string) cobra.PositionalArgs {
+	return exactly(1, what)
+}
+
+// exactly returns a check for n arguments, which errors call what.
+func exactly(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
+		if len(args) != n {
 			return fail(exitUsage, "%s: got %d arguments, want %s", c.Name(), len(args), what)
 		}
 		return nil
@@ -81,11 +86,14 @@ func proximityFlag(c *cobra.Command, s *task.Source) {
 
 // listFlags adds the flags that name the recipient list of a simulation.
 func listFlags(c *cobra.Command, r *task.Recipients) {
-	c.Flags().StringVar(&r.File, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
+	c.Flags().StringVar(&r.File, "list", "", listFlag)
 	c.Flags().StringVar(&r.Suppress, "suppress", "",
 		"file of addresses and whole domains (*@domain) that would not be mailed")
 	c.Flags().BoolVar(&r.FoldCase, "fold-case", false, foldCase)
 }
+
+// listFlag is the help text of --list.
+const listFlag = "CSV file of recipients, or STORE#LIST (see flyball list); the scenario's synthetic list if not given"
 
 // foldCase is the help text of --fold-case.
 const foldCase = "addresses that differ only in upper and lower case are duplicates"

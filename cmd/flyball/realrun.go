@@ -119,7 +119,7 @@ func liveFlags(c *cobra.Command, q *live.Run, head *string) {
 	f.Var(share{&q.Canary.Bounces}, "canary-bounces",
 		"with --canary: share of an interval's attempts with 5yz beyond which all returns to the law before at once")
 	f.Var(share{&q.Canary.Deferrals}, "canary-deferrals", "with --canary: the same for 4yz")
-	f.StringVar(&q.List, "list", "", "CSV file of recipients; the scenario's synthetic list if not given")
+	f.StringVar(&q.List, "list", "", listFlag)
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
 	f.StringVar(&q.Template, "template", "",

@@ -5,6 +5,7 @@ import (
 
 	"flyball/engine"
 	"flyball/engine/delivery"
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
@@ -18,6 +19,10 @@ type Config struct {
 	Stall    vt.Span        // after which an attempt without a lease is given up: longer than a step takes
 	Window   int            // most recipients of a subset who may have the message without an imported outcome
 	Resend   bool           // an ambiguous attempt is resent; otherwise its recipient is held
+
+	// Suppressed reports whether a recipient must get nothing, beside those that the sending server bars. It is asked
+	// when a recipient is taken and at the gate, and once it has said so it is not asked again. nil: no recipient is.
+	Suppressed func(mail.Recipient) bool
 
 	// Counts means that the server never stops, no lease ends, no recipient is barred, and no attempt comes to the
 	// gate: recipients are counted, and not followed one by one.

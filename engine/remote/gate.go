@@ -64,7 +64,7 @@ func (s *Server) ask() {
 		a := &s.slots[slot]
 		w := &s.rows[a.rcpt]
 		switch {
-		case w.barred, s.now >= w.of.until:
+		case s.bars(a.rcpt), s.now >= w.of.until:
 			a.shut = true
 			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen})
 		case s.halted, w.of.exposed() >= s.cfg.Window:
@@ -79,6 +79,13 @@ func (s *Server) ask() {
 		}
 	}
 	s.queue = rest
+}
+
+// bars reports whether a recipient must get nothing.
+func (s *Server) bars(r mail.Recipient) bool {
+	w := &s.rows[r]
+	w.barred = w.barred || s.cfg.Suppressed != nil && s.cfg.Suppressed(r)
+	return w.barred
 }
 
 // exposed returns the number of recipients of a subset who may have the message while the sending server has no

@@ -496,3 +496,25 @@ func TestWindow(t *testing.T) {
 			slot 0 may send until 8s: dot r1, try 0`}, // who waits after an ambiguous attempt is not counted
 	))
 }
+
+// A recipient who is suppressed from outside of the mailing when the message is on its way does not get it, nor one who
+// was before.
+func TestSuppressed(t *testing.T) {
+	asked := 0
+	suppressed := func(c *Config) {
+		c.Suppressed = func(r mail.Recipient) bool {
+			if r == 2 {
+				asked++
+			}
+			return asked > 1 && r >= 2
+		}
+	}
+	play(t, suppressed, after(
+		step{2 * vt.Second, gate(1), "slot 1 may not send"},
+		step{2 * vt.Second, aborted(1), "outcome r2, try 0: suppressed\nslot 1 begins r3, try 0"},
+		step{2 * vt.Second, gate(0), "intent r0, try 0, boot 0\nslot 0 may send until 6s: dot r0, try 0"},
+		step{3 * vt.Second, again{}, ""},
+		step{4 * vt.Second, start(0, 4*vt.Second, 1, 1), "outcome r3, try 0: suppressed\nslot 0 begins r0, try 0\n" +
+			told("P600, sent 4s, 2 ended, from 2 on: r3 suppressed")},
+	))
+}

@@ -156,7 +156,7 @@ func (s *Server) give(v *subset, parts []engine.Part) {
 			if w.of != v || w.status != mail.Pending || w.open || w.given {
 				continue
 			}
-			if w.barred {
+			if s.bars(r) {
 				s.charge(engine.Outcome{Rcpt: r, Try: w.tries, Status: mail.Suppressed})
 				continue
 			}

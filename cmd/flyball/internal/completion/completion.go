@@ -60,6 +60,7 @@ func proposalsOf(own Words) proposals {
 		"flyball bench":          benchArguments(own.Yardsticks),
 		"flyball letter preview": first(files),
 		"flyball letter check":   first(files),
+		"flyball list import":    files,
 		"flyball schema":         first(words(func() []string { return own.Schemas })),
 	}, values: map[string]completer{
 		"--color":      words(func() []string { return own.Colours }),
@@ -86,6 +87,7 @@ func proposalsOf(own Words) proposals {
 		"--template":   files,
 		"--script":     fileOf("fault"),
 		"--file":       files,
+		"--rejects":    files,
 		"--out":        folders,
 		"--resume":     folders,
 

@@ -260,8 +260,8 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 	src.Template, src.Files = file, files.Read
 	letter, err := realrun.Letter(s, src)
 	if err == nil && q.List != "" {
-		var rows *input.File
-		if rows, err = task.Open("--list", q.List, input.List); err != nil {
+		var rows *task.ListFile
+		if rows, err = task.OpenList("--list", q.List); err != nil {
 			return nil, err
 		}
 		defer rows.Close()

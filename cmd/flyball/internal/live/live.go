@@ -29,7 +29,7 @@ import (
 // Run asks for a run of a scenario over real SMTP on loopback.
 type Run struct {
 	From       task.Source
-	List       string          // CSV file of recipients; empty: the scenario's synthetic list
+	List       string          // CSV file of recipients, or list of a store; empty: the scenario's synthetic list
 	Suppress   string          // file of addresses and whole domains (*@domain) that are not mailed
 	FoldCase   bool            // addresses that differ in upper and lower case only are duplicates
 	Template   string          // of the message; empty: a plain one of the scenario's size
@@ -133,6 +133,9 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 			return nil, err
 		}
 	}
+	if err := q.checkStored(); err != nil {
+		return nil, err
+	}
 	kept, err := q.openState(r.scenario)
 	if err != nil {
 		return nil, err
@@ -204,8 +207,12 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		if err := kept.barred(r.mailing, q.Suppress); err != nil {
 			return nil, err
 		}
+		isSuppressed, err := q.suppressed(ctx, r.mailing, cancel)
+		if err != nil {
+			return nil, err
+		}
 		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
-			Late: r.mailing.Late, Broken: cancel}); err != nil {
+			Late: r.mailing.Late, Broken: cancel, Suppressed: isSuppressed}); err != nil {
 			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
 		}
 		transport.Gate = runner.Gate

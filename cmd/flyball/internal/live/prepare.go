@@ -166,7 +166,7 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept, st *state, allow *dial.Al
 		if f.name == "" {
 			continue
 		}
-		file, err := task.Open(f.flag, f.name, f.kind)
+		file, err := task.OpenInput(f.flag, f.name, f.kind)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -408,7 +408,7 @@ func (q *Run) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 		{"--template", q.Template, input.Template}} {
 		one := sha256.New()
 		if f.name != "" {
-			file, err := task.Open(f.flag, f.name, f.kind)
+			file, err := task.OpenInput(f.flag, f.name, f.kind)
 			if err != nil {
 				return id, err
 			}

@@ -16,7 +16,7 @@ import (
 // Recipients names the recipient list of a simulation. The zero value stands for the
 // scenario's synthetic list.
 type Recipients struct {
-	File     string // CSV with a column email
+	File     string // CSV with a column email, or a place of package storage
 	Suppress string // addresses and whole domains (*@domain) that would not be mailed
 	FoldCase bool   // addresses that differ in upper and lower case only are duplicates
 
@@ -53,11 +53,12 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 
 // source opens the files that are named. The caller must call closed.
 func (r *Recipients) source() (src realrun.Source, closed func(), err error) {
-	file, err := Open("--list", r.File, input.List)
+	file, err := OpenList("--list", r.File)
 	if err != nil {
 		return src, nil, err
 	}
-	src = realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase}
+	src = realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase,
+		Suppressed: file.Suppressed}
 	if r.Suppress == "" {
 		return src, func() { file.Close() }, nil
 	}

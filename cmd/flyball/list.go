@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"flyball/cmd/flyball/internal/lists"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/terminal"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "Keep lists and suppressions in a database",
+		Long: `Keep lists in SQLite or PostgreSQL, with those who must get no mail. STORE is
+sqlite:FILE or postgres://USER@HOST:PORT/DATABASE, and STORE#LIST a list in it, which
+flyball run --list and flyball realrun --list take as they take a CSV file.
+
+Exit codes: 0 done, 2 usage, 3 a list or an entry that is refused, or a store that is
+damaged, 7 a database that does not answer, 8 a database that may lose what it
+confirms, or that is not on this computer.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fail(exitUsage, "list: got %q, want import, export, show, suppress or forget", args[0])
+			}
+			return c.Help()
+		}}
+	c.AddCommand(a.listImportCommand(), a.listExportCommand(), a.listShowCommand(), a.listSuppressCommand(),
+		a.listForgetCommand())
+	return c
+}
+
+func (a *app) listImportCommand() *cobra.Command {
+	var q lists.Import
+	c := &cobra.Command{
+		Use:   "import STORE#LIST FILE",
+		Short: "Import a CSV file as a list",
+		Long: `Import a CSV file with a column email by the rules of flyball run --list. Each row is
+accepted, rejected with a reason, or a duplicate of an earlier one. A file that is
+refused leaves nothing. After a stop at any moment the same command goes on; the list
+is there when the import has ended.`,
+		Example: "  flyball list import sqlite:lists.db#news people.csv --rejects rejects.csv",
+		Args:    exactly(2, "STORE#LIST and a CSV file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			q.Place, q.File = args[0], args[1]
+			stop := terminal.WatchSignals()
+			defer stop.End()
+			words, err := watched(a, stop, false, q.Do)
+			if err == task.ErrStopped {
+				return stoppedBy(stop, "; the same command goes on")
+			}
+			return a.lines(words, err)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&q.Rejects, "rejects", "", "write the rows that are not taken to this file, with line and reason")
+	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
+	f.BoolVar(&q.Replace, "replace", false, "replace the list of this name when the import has ended")
+	f.BoolVar(&q.Restart, "restart", false, "drop what an import of this list has done that was stopped")
+	return c
+}
+
+// lines prints lines, or returns the error of what made them.
+func (a *app) lines(words []string, err error) error {
+	for _, line := range words {
+		fmt.Fprintln(a.out, line)
+	}
+	return err
+}
+
+func (a *app) listExportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export STORE#LIST",
+		Short: "Print a list as CSV",
+		Long: `Print a list as CSV: the rows that were accepted, fields separated by commas, in
+quotes where they need them, lines that end with LF. The import of what was printed has
+the same SHA-256. Values stay as they are: one that begins with = or + is a formula to
+a spreadsheet.`,
+		Example: "  flyball list export sqlite:lists.db#news > people.csv",
+		Args:    exactly(1, "STORE#LIST"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			to := a.stdout
+			if terminal.Is(to) {
+				to = a.out
+			}
+			return lists.Export(context.Background(), args[0], to)
+		},
+	}
+}
+
+func (a *app) listShowCommand() *cobra.Command {
+	audit := 0
+	c := &cobra.Command{
+		Use:     "show STORE[#LIST]",
+		Short:   "Print the lists of a store",
+		Long:    "Print the lists of a store with their numbers of rows, and who did what with them.",
+		Example: "  flyball list show sqlite:lists.db --audit 20",
+		Args:    exactly(1, "STORE or STORE#LIST"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			tables, err := lists.Show(context.Background(), args[0], audit)
+			for _, t := range tables {
+				if err := t.Write(a.out, a.colored()); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.out)
+			}
+			return err
+		},
+	}
+	c.Flags().IntVar(&audit, "audit", 0, "print this many of the last audit entries too")
+	return c
+}
+
+func (a *app) listSuppressCommand() *cobra.Command {
+	var q lists.Suppress
+	c := &cobra.Command{
+		Use:   "suppress STORE ENTRY...",
+		Short: "Let addresses and domains get no mail",
+		Long: `Let addresses, and whole domains (*@domain), get no mail of any list in a store. When
+the command has ended without an error the entries are durable, and runs that are under
+way heed them within a tenth of a second.`,
+		Example: "  flyball list suppress sqlite:lists.db ann@friends.example '*@closed.example'\n" +
+			"  flyball list suppress sqlite:lists.db --file stop.txt",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) < 1 {
+				return fail(exitUsage, "suppress: got no arguments, want STORE and entries")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			q.Place, q.Entries = args[0], args[1:]
+			line, err := q.Do(context.Background())
+			if err != nil {
+				return err
+			}
+			return a.lines([]string{line}, nil)
+		},
+	}
+	c.Flags().StringVar(&q.File, "file", "", "suppression file with more entries, as of flyball run --suppress")
+	return c
+}
+
+func (a *app) listForgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "forget STORE ADDRESS",
+		Short: "Erase a person",
+		Long: `Erase a person from all lists of a store and from its history. The address stays
+suppressed as a keyed hash, and no import takes it again. Run folders, folders of
+realrun --state and backups are not part of the store: erase the person there too.`,
+		Example: "  flyball list forget sqlite:lists.db ann@friends.example",
+		Args:    exactly(2, "STORE and an address"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			line, err := lists.Forget(context.Background(), args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return a.lines([]string{line}, nil)
+		},
+	}
+}

@@ -1,0 +1,32 @@
+package flyball_test
+
+// Mistakes in what a store confirms, and in what it keeps of lists and people.
+var storageMutants = []mutant{
+	{"a change is audited after its transaction", "storage/storage.go",
+		"	if err := s.audit(ctx, tx, what, list, n); err != nil {\n",
+		"	defer s.audit(context.Background(), s.db, what, list, n)\n	if err := error(nil); err != nil {\n"},
+	{"an import that goes on writes its last row again", "storage/import.go", "v.people <= v.list.People",
+		"v.people < v.list.People"},
+	{"an import goes on with any file", "storage/import.go",
+		"	if v.people != v.list.People || digestOf(v.sum) == v.list.Digest {\n", "	if v.list.Digest != \"\" {\n"},
+	{"a suppression is confirmed before it is committed", "storage/suppression.go",
+		"	err = s.change(ctx, \"suppress\", ", "	go s.change(ctx, \"suppress\", "},
+	{"the digest of a stored list is not checked", "storage/list.go", "got != t.Digest {", "got == \"\" {"},
+	{"SQLite confirms before the disk does", "storage/sqlite.go", "synchronous(FULL)", "synchronous(NORMAL)"},
+	{"the settings of SQLite are not read back", "storage/sqlite.go", "got != v.want {", "got == nil {"},
+	{"what PostgreSQL may lose is not asked", "storage/postgres.go", "if got == \"off\" {", "if got == \"\" {"},
+	{"writers of PostgreSQL do not wait for each other", "storage/postgres.go",
+		"return `select pg_advisory_xact_lock(4602678819172646912)`", "return `select 1`"},
+	{"an import takes a forgotten person", "storage/import.go", "	if v.forgotten.Has(row.Address) {",
+		"	if false {"},
+	{"who is forgotten during an import comes into the list", "storage/import.go",
+		"err == nil && last != v.forgotten.last {", "err == nil && last < 0 {"},
+	{"the history of a forgotten person is kept", "storage/suppression.go",
+		"`delete from history where person = $1`", "`delete from history where person = $1 and job < 0`"},
+	{"who is forgotten may be mailed", "storage/suppression.go", "s.suppress(ctx, tx, entry, true); err != nil",
+		"error(nil), 0; err != nil"},
+	{"a store that does not answer has nothing new", "storage/suppression.go", "if err != nil && ctx.Err() == nil {",
+		"if err != nil && ctx.Err() != nil {"},
+	{"the gate does not ask the store", "engine/remote/gate.go", "s.cfg.Suppressed != nil && s.cfg.Suppressed(r)",
+		"s.cfg.Suppressed != nil && false"},
+}
