@@ -17,7 +17,7 @@ type Files string
 // Growing is a file of Files.
 type Growing interface {
 	io.WriteCloser
-	Reserve(size int64) error // makes sure that the file can grow to a size, in bytes
+	Reserve(size int64) error // makes sure that it can grow to a size, in bytes; it may end with zeros until Close
 	Sync() error              // makes the content durable
 }
 
@@ -57,7 +57,7 @@ func (d Files) Create(name string) (Growing, error) {
 		f.Close()
 		return nil, errors.Join(err, fmt.Errorf("%s: want a regular file", f.Name()))
 	}
-	return &growing{f}, nil
+	return &growing{File: f}, nil
 }
 
 // Rename gives a file the name of another one, which it replaces.
@@ -68,4 +68,16 @@ func (d Files) Rename(from, to string) error {
 // Sync makes the names in the folder durable.
 func (d Files) Sync() error { return osDisk{}.syncFolder(string(d)) }
 
-type growing struct{ *os.File }
+type growing struct {
+	*os.File
+	filled int64 // with zeros, or what replaced them
+}
+
+// Close closes the file, and cuts off the zeros at its end.
+func (f *growing) Close() error {
+	var err error
+	if end, seek := f.Seek(0, io.SeekCurrent); seek == nil && end < f.filled {
+		err = f.Truncate(end)
+	}
+	return errors.Join(err, f.File.Close())
+}

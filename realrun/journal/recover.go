@@ -211,6 +211,9 @@ func (c *Contents) readRecords(name string, text []byte, final bool) (size int, 
 	for at < len(text) {
 		h, content, fault := c.next(text[at:])
 		if fault != "" {
+			if final && len(bytes.Trim(text[at:], "\x00")) == 0 { // room that was not used
+				return at, nil
+			}
 			if final && torn(text, at) && !relied(text[at+1:], c.records+1) {
 				c.Torn += len(text) - at
 				return at, nil
