@@ -35,6 +35,7 @@ func (Attempted) fact() {}
 func (Measured) fact()  {}
 func (Learned) fact()   {}
 func (Forgot) fact()    {}
+func (Ahead) fact()     {}
 
 // Facts of a sending server.
 type (
@@ -114,6 +115,10 @@ type (
 
 	// Began is checkpoint P600 of a subset.
 	Began struct{ Subset Subset }
+
+	// Ahead begins the facts of a process whose sessions may have more than one message with a durable intent and no
+	// durable outcome. Messages is the most of one session.
+	Ahead struct{ Messages int }
 
 	// Intent comes before the final dot of a message.
 	Intent struct {
@@ -225,11 +230,16 @@ type Dot struct {
 	// not run: at Until or later the shell treats Send as false.
 	Until vt.Time
 	Mark  Fact // to be written before the final dot, without waiting for the disk; nil if Send is false
+
+	// After is the number of facts that must be durable before the final dot, of all that the role has written since
+	// its process began.
+	After uint64
 }
 
 // Durable is a Role with facts. Its shell makes all facts of an Outbox durable, in their
 // order, before it performs anything else of the same Outbox or of a later one: what a
-// role sends may rest on any fact that it wrote before.
+// role sends may rest on any fact that it wrote before. A shell that knows Dot.After may
+// begin attempts at once, and send each final dot as soon as that many facts are durable.
 type Durable interface {
 	Role
 

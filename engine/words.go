@@ -51,6 +51,8 @@ func Words(v any) string {
 		return fmt.Sprintf("%v taken: %s, %s", v.Subset, partWords(v.Part), termsWords(v.Terms))
 	case Began:
 		return fmt.Sprintf("%v begun", v.Subset)
+	case Ahead:
+		return fmt.Sprintf("%d messages ahead", v.Messages)
 	case Intent:
 		return fmt.Sprintf("intent r%d, try %d, boot %d", v.Rcpt, v.Try, v.Boot)
 	case Dotted:

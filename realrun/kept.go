@@ -1,6 +1,7 @@
 package realrun
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -22,7 +23,10 @@ type Keeping struct {
 	Before  []journal.Entry  // what the journal had when it was opened
 	Late    []mail.Recipient // who get nothing any more, though they are recipients
 	Boot    uint64           // names the time from the last start of the operating system to the next
-	Broken  func(error)      // called when a fact cannot be kept; must stop the run
+	// Ahead is the number of messages of a session whose intents may be durable while their outcomes are not. 0: 1.
+	Ahead  int
+	window int         // most recipients of a subset in doubt, see remote.Config; 0: its default
+	Broken func(error) // called when a fact cannot be kept; must stop the run
 	// Suppressed reports whether a recipient must get nothing, for a reason that came from outside of the run. It is
 	// asked at the gate, for each final dot. nil: no recipient is.
 	Suppressed func(mail.Recipient) bool
@@ -56,7 +60,9 @@ type kept struct {
 	wanted  uint64          // number of the last record that has to be durable soon
 	since   time.Time       // when it was written
 	held    []held
-	waits   []int // by role: held outboxes
+	dots    []heldDot
+	waits   []int    // by role: held outboxes
+	places  []places // by role: where its facts are
 	sync    chan struct{}
 	synced  chan synced
 	syncing bool
@@ -70,12 +76,18 @@ type Doubt struct {
 	Status mail.Status // what became of the recipient: Pending, to be resent, or Held
 }
 
-// held is what waits until a record is durable.
+// held are messages that wait until a record is durable.
 type held struct {
 	role   mail.Server
 	record uint64
-	dots   []engine.Dot
 	send   []engine.Message
+}
+
+// heldDot is an answer to an attempt at the gate that waits until a record is durable.
+type heldDot struct {
+	role   mail.Server
+	record uint64
+	dot    engine.Dot
 }
 
 // synced is the end of a Sync.
@@ -105,6 +117,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 		cfg.Resend, cfg.Stall = s.Retry.Spelled().Ambiguous == "resend", max(cfg.Stall*wall, s.Stall())
 		cfg.Lease, cfg.Hold = cfg.Lease*wall, cfg.Hold*wall
 		cfg.Suppressed = k.Suppressed
+		cfg.Ahead, cfg.Window = max(1, k.Ahead), cmp.Or(k.window, cfg.Window)
 		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i],
 			witness{r.records[i], v, mail.Server(i)}))
 		r.machines[i] = v.remotes[i]
@@ -123,7 +136,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	}
 	v.sender = sender.New(cfg)
 	r.kept = v
-	v.waits = make([]int, r.number())
+	v.waits, v.places = make([]int, r.number()), make([]places, r.number())
 	now, err = v.recover()
 	v.runs = append(v.runs, Begun{now, scale})
 	v.note(now, r.numberOf(engine.Address{Role: engine.Sender}), engine.Run{Scale: scale})
@@ -268,8 +281,10 @@ func (v *kept) doubt(server mail.Server, f engine.Outcome) {
 // hold keeps the facts of an outbox, and reports whether what rests on facts has to wait.
 func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 	v.learned(now, number)
+	at := &v.places[number]
 	for _, f := range out.Write {
 		v.note(now, number, f)
+		at.written++
 		switch f := f.(type) {
 		case engine.Outcome:
 			v.doubt(number, f)
@@ -278,28 +293,32 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 			v.took(now, number, f)
 		}
 	}
+	for _, d := range out.Dots {
+		if record := at.of(d.After, v.Journal.Records()+1); d.Send && record > v.durable {
+			v.dots = append(v.dots, heldDot{number, record, d})
+		} else {
+			v.decide(now, number, d)
+		}
+	}
 	if len(out.Write) == 0 && v.waits[number] == 0 {
-		v.decide(now, number, out.Dots)
 		return false
 	}
-	if len(out.Dots) > 0 || len(out.Send) > 0 {
+	if len(out.Send) > 0 {
 		record := v.Journal.Records()
-		if len(v.fresh) > 0 {
+		if v.unwritten() {
 			record++
 		}
 		v.waits[number]++
-		v.held = append(v.held, held{number, record, slices.Clone(out.Dots), slices.Clone(out.Send)})
+		v.held = append(v.held, held{number, record, slices.Clone(out.Send)})
 	}
 	return true
 }
 
-// decide gives the gate its answers. What is to be written before a dot is written in the next flush, and dots are sent
-// after it.
-func (v *kept) decide(now vt.Time, number mail.Server, dots []engine.Dot) {
-	for _, d := range dots {
-		if id := (slot{number, d.Slot}); v.gate.answer(now, id, d) {
-			v.note(now, number, d.Mark)
-		}
+// decide gives the gate its answer. What is to be written before a dot is written in the next flush, and the dot is
+// sent after it.
+func (v *kept) decide(now vt.Time, number mail.Server, d engine.Dot) {
+	if id := (slot{number, d.Slot}); v.gate.answer(now, id, d) {
+		v.note(now, number, d.Mark)
 	}
 }
 
@@ -315,15 +334,18 @@ func (v *kept) flush() {
 		if err != nil {
 			v.Broken(err)
 		} else {
-			if !onlyMarks(v.fresh) {
+			if v.unwritten() {
 				v.wanted, v.since = record, time.Now()
+			}
+			for i := range v.places {
+				v.places[i].put(record)
 			}
 			reached("written")
 		}
 		v.fresh = v.fresh[:0]
 		v.gate.open(err == nil)
 	}
-	if !v.syncing && v.Journal.Err() == nil && (len(v.held) > 0 || v.due() == 0) {
+	if !v.syncing && v.Journal.Err() == nil && (len(v.held)+len(v.dots) > 0 || v.due() == 0) {
 		v.syncing = true
 		v.sync <- struct{}{}
 	}
@@ -337,14 +359,21 @@ func (v *kept) due() time.Duration {
 	return max(0, soon-time.Since(v.since))
 }
 
-// onlyMarks reports whether entries are marks of final dots, which may be lost with the power.
-func onlyMarks(entries []journal.Entry) bool {
-	for _, e := range entries {
-		if _, ok := e.Fact.(engine.Dotted); !ok {
-			return false
-		}
-	}
-	return true
+// isMark reports whether an entry is the mark of a final dot, which may be lost with the power.
+func isMark(e journal.Entry) bool {
+	_, ok := e.Fact.(engine.Dotted)
+	return ok
+}
+
+// unwritten reports whether facts are not in the journal, apart from marks.
+func (v *kept) unwritten() bool {
+	return slices.ContainsFunc(v.fresh, func(e journal.Entry) bool { return !isMark(e) })
+}
+
+// shut refuses all attempts at the gate from now on, also those whose marks are to be written: these are not.
+func (v *kept) shut() {
+	v.fresh = slices.DeleteFunc(v.fresh, isMark)
+	v.gate.close()
 }
 
 // release does what has waited for a Sync that has ended.
@@ -356,11 +385,22 @@ func (v *kept) release(now vt.Time, s synced) {
 	}
 	reached("durable")
 	v.durable = s.record
+	for i := range v.places {
+		v.places[i].keep(v.durable)
+	}
+	rest := v.dots[:0]
+	for _, h := range v.dots {
+		if h.record <= v.durable {
+			v.decide(now, h.role, h.dot)
+		} else {
+			rest = append(rest, h)
+		}
+	}
+	v.dots = rest
 	for len(v.held) > 0 && v.held[0].record <= v.durable {
 		h := v.held[0]
 		v.held = v.held[1:]
 		v.waits[h.role]--
-		v.decide(now, h.role, h.dots)
 		for _, m := range h.send {
 			v.roles.receive(now, m)
 		}

@@ -170,6 +170,7 @@ type life struct {
 	folder, addr, ambiguous string
 	recipients              int
 	boot                    uint64
+	ahead, window           int
 }
 
 // run goes on with the mailing until it ends or ctx is cancelled.
@@ -195,7 +196,8 @@ func (l life) run(ctx context.Context, disk journal.Disk, see func(*Runner)) (*R
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Keep(Keeping{Journal: j, Before: before.Entries, Boot: l.boot, Broken: cancel}); err != nil {
+	if err := r.Keep(Keeping{Journal: j, Before: before.Entries, Boot: l.boot, Ahead: l.ahead,
+		Broken: cancel, window: l.window}); err != nil {
 		return nil, err
 	}
 	transport.Gate = r.Gate
@@ -224,8 +226,11 @@ func (b *inbox) check(t *testing.T, l life, r *Runner) {
 		n := b.got[to]
 		switch {
 		case b.refuses(to):
-			if failed++; n > 0 {
+			if n > 0 {
 				t.Errorf("recipient %d: got a message that was refused", i)
+			}
+			if l.ambiguous != "hold" || doubts[i] == 0 { // with messages ahead, an intent is written before the refusal
+				failed++
 			}
 		case n == 0 && !(l.ambiguous == "hold" && doubts[i] > 0):
 			t.Errorf("recipient %d is missed", i)
@@ -338,6 +343,58 @@ func TestPausedAtTheGate(t *testing.T) {
 	}
 	if err := r.Do(func(vt.Time) {}); !errors.Is(err, ErrOver) {
 		t.Errorf("got %v after the end of the run, want that", err)
+	}
+}
+
+// slow is a disk whose syncs take some time.
+type slow struct{ durable.Files }
+
+type slowly struct{ durable.Growing }
+
+func (d slow) Create(name string) (durable.Growing, error) {
+	f, err := d.Files.Create(name)
+	return slowly{f}, err
+}
+
+func (f slowly) Sync() error {
+	time.Sleep(10 * time.Millisecond)
+	return f.Growing.Sync()
+}
+
+// A run ends at its horizon and by Ctrl-C also while its attempts wait for the window of their subset, which only the
+// disk opens, however far its sessions may go ahead. No attempt is ambiguous.
+func TestEndsWhileTheWindowIsClosed(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []int{1, 4} {
+		b := newInbox(t, 0)
+		l := life{addr: b.Addr().String(), ambiguous: "hold", recipients: 300, boot: 1, ahead: ahead}
+		disk := slow{durable.Files(t.TempDir())}
+		closed := false // at the end of a run
+		for stops := range 8 {
+			ctx, cancel := context.WithCancel(t.Context())
+			l.window = 1 + stops%3
+			after := time.Duration(20+13*stops) * time.Millisecond
+			r, err := l.run(ctx, disk, func(r *Runner) {
+				if stops%2 == 0 {
+					r.horizon = r.base.Add(vt.Span(after))
+				} else {
+					time.AfterFunc(after, cancel)
+				}
+			})
+			cancel()
+			if err != nil || len(r.Doubts()) > 0 {
+				t.Fatalf("got %v and ambiguous attempts %v, want none", err, r.Doubts())
+			}
+			closed = closed || !r.done()
+		}
+		l.window = 0
+		r, err := l.run(t.Context(), disk.Files, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.check(t, l, r); !closed {
+			t.Error("no run ended before its mailing")
+		}
 	}
 }
 
@@ -534,7 +591,7 @@ func TestMarkIsWritten(t *testing.T) {
 		v := &kept{Keeping: Keeping{Journal: j, Broken: func(error) {}}, gate: newGate(), sync: make(chan struct{}, 1)}
 		answer := make(chan bool, 1)
 		v.gate.take(ask{mail.Attempt{Gen: 1}, answer})
-		v.decide(0, 0, []engine.Dot{{Gen: 1, Send: true, Until: 1, Mark: engine.Dotted{}}})
+		v.decide(0, 0, engine.Dot{Gen: 1, Send: true, Until: 1, Mark: engine.Dotted{}})
 		if len(answer) > 0 {
 			t.Error("the dot is sent before its mark is written")
 		}
@@ -551,7 +608,8 @@ func TestPowerLoss(t *testing.T) {
 	doubts := 0
 	for i := range int64(longtest.Or(8, 100)) {
 		b := newInbox(t, time.Millisecond)
-		l := life{addr: b.Addr().String(), ambiguous: []string{"resend", "hold"}[i%2], recipients: 200, boot: 1}
+		l := life{addr: b.Addr().String(), ambiguous: []string{"resend", "hold"}[i%2], recipients: 200, boot: 1,
+			ahead: []int{1, 6}[i/4%2]}
 		disk := &faulty{Files: durable.Files(t.TempDir()), files: map[string][]byte{}, bytes: -1, left: -1}
 		if i%4 < 2 {
 			disk.left = 5 + i%12
@@ -574,6 +632,9 @@ func TestPowerLoss(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.check(t, l, r)
+		if n := len(r.Doubts()); n > 20*l.ahead {
+			t.Errorf("%d messages ahead: %d ambiguous attempts of 20 sessions", l.ahead, n)
+		}
 		doubts += len(r.Doubts())
 	}
 	if doubts == 0 {
@@ -630,7 +691,7 @@ func (f counted) Sync() error {
 }
 
 // child is the variable of a process that is to be killed: the folder, the address, what becomes of ambiguous attempts,
-// recipients, and the point at which the process kills itself, as NAME:NUMBER.
+// recipients, messages of a session ahead, and the point at which the process kills itself, as NAME:NUMBER.
 const child = "FLYBALL_TEST_KEPT"
 
 // TestKeptChild is the process that others kill.
@@ -640,8 +701,9 @@ func TestKeptChild(t *testing.T) {
 		t.Skip("it is a part of TestKill")
 	}
 	n, _ := strconv.Atoi(words[3])
-	if len(words) > 4 {
-		point, number, _ := strings.Cut(words[4], ":")
+	ahead, _ := strconv.Atoi(words[4])
+	if len(words) > 5 {
+		point, number, _ := strings.Cut(words[5], ":")
 		left, _ := strconv.Atoi(number)
 		var lock sync.Mutex
 		reached = func(p string) {
@@ -655,7 +717,8 @@ func TestKeptChild(t *testing.T) {
 			}
 		}
 	}
-	l := life{folder: words[0], addr: words[1], ambiguous: words[2], recipients: n, boot: 1}
+	l := life{folder: words[0], addr: words[1], ambiguous: words[2], recipients: n, boot: 1,
+		ahead: ahead}
 	if _, err := l.run(context.Background(), durable.Files(l.folder), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -665,8 +728,8 @@ func TestKeptChild(t *testing.T) {
 func (l life) start(t *testing.T, point string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestKeptChild$", "-test.timeout=60s")
-	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %d %s", child, l.folder, l.addr, l.ambiguous, l.recipients,
-		point))
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %d %d %s", child, l.folder, l.addr, l.ambiguous, l.recipients,
+		l.ahead, point))
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -685,7 +748,7 @@ func TestKill(t *testing.T) {
 	for ; killed < want; mailings++ {
 		b := newInbox(t, time.Millisecond)
 		l := life{folder: t.TempDir(), addr: b.Addr().String(), ambiguous: []string{"resend", "hold"}[mailings%2],
-			recipients: 600, boot: 1}
+			recipients: 600, boot: 1, ahead: []int{1, 6}[mailings/2%2]}
 		for stops := 0; ; stops++ {
 			draw := rng.New(1, 0).At(uint64(mailings), uint32(stops), 1)
 			point, wait := "", time.Hour

@@ -294,7 +294,7 @@ func (r *Runner) ask(now vt.Time, q ask) {
 	// There must be room for what follows from the dots that are sent before the run is stopped.
 	if err := kept.Journal.Reserve(64<<10 + 512*int64(cap(r.ended))); err != nil {
 		kept.Broken(err)
-		kept.gate.close()
+		kept.shut()
 	}
 	if !kept.gate.take(q) {
 		return
@@ -348,7 +348,7 @@ func (r *Runner) closeGate() {
 	kept := r.roles.kept
 	now := func() vt.Time { return min(r.now(), r.horizon) }
 	kept.halt(now(), true)
-	kept.gate.close()
+	kept.shut()
 	none := make(chan struct{})
 	go func() {
 		r.workers.Wait()

@@ -65,6 +65,8 @@ force or the head of the promotions is missing.`,
 		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
 	f.StringVar(&q.Metrics, "metrics", "", "serve numbers for Prometheus at /metrics of this loopback IP:PORT")
 	f.BoolVar(&q.Resume, "resume", false, "go on with the mailing in the folder of --state")
+	f.IntVar(&q.Ahead, "ahead", q.Ahead, "with --state: most messages of a session whose outcomes are not yet "+
+		"durable; more are faster where the disk is slow, and more are ambiguous after a loss of power")
 	c.AddCommand(a.realrunPlanCommand())
 	c.AddCommand(a.controlCommands()...)
 	return c

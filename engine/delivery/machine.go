@@ -154,6 +154,19 @@ func (m *Machine) Reservation(i mail.Slot) int { return int(m.slots[i].campaign)
 // LeftOf returns the number of recipients of a reservation who are neither final nor withdrawn.
 func (m *Machine) LeftOf(reservation int) uint64 { return m.campaigns[reservation].stage.Left }
 
+// Coming calls each for at most n untried recipients that slot i is going to try next, unless a resend, C or a limit
+// comes between: the rest of its subset, and then the next one of its reservation.
+func (m *Machine) Coming(i mail.Slot, n int, each func(mail.Recipient)) {
+	s := &m.slots[i]
+	c := &m.campaigns[s.campaign]
+	for _, rest := range []part{{s.next, s.to}, {c.next, c.to}} {
+		for place := rest.from; place < rest.to && n > 0; place++ {
+			each(m.list.At(place))
+			n--
+		}
+	}
+}
+
 // Done reports whether every recipient handed over is final.
 func (m *Machine) Done() bool { return m.left == 0 }
 

@@ -24,6 +24,11 @@ type Config struct {
 	// when a recipient is taken and at the gate, and once it has said so it is not asked again. nil: no recipient is.
 	Suppressed func(mail.Recipient) bool
 
+	// Ahead is the number of messages of a process whose intents may be durable while their outcomes are not. Over a
+	// kept connection an intent is written when its attempt begins, and with it the intents of the Ahead - 1 next
+	// recipients of the process. 0: one, and its intent is written at the gate, after all other facts.
+	Ahead int
+
 	// Counts means that the server never stops, no lease ends, no recipient is barred, and no attempt comes to the
 	// gate: recipients are counted, and not followed one by one.
 	Counts bool
@@ -50,6 +55,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Window < 1 {
 		errs = append(errs, fmt.Errorf("window: got %d, want at least 1", c.Window))
+	}
+	if c.Ahead < 0 {
+		errs = append(errs, fmt.Errorf("ahead: got %d, want at least 0", c.Ahead))
 	}
 	return errs
 }

@@ -73,9 +73,12 @@ func (s *Server) ask() {
 			a.sent = true
 			w.of.dots++
 			s.step(a)
-			s.write(engine.Intent{Rcpt: a.rcpt, Try: w.tries, Boot: s.boot})
+			after := max(s.intend(a.rcpt), s.common)
+			if full := s.cfg.Ahead; full > 0 && len(a.ends) == full {
+				after = max(after, a.ends[0])
+			}
 			s.out.Dots = append(s.out.Dots, engine.Dot{Slot: slot, Gen: a.gen, Send: true, Until: w.of.until,
-				Mark: engine.Dotted{Rcpt: a.rcpt, Try: w.tries}})
+				Mark: engine.Dotted{Rcpt: a.rcpt, Try: w.tries}, After: after})
 		}
 	}
 	s.queue = rest

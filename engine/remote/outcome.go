@@ -32,6 +32,7 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 	if v.sent {
 		w.of.dots--
 	}
+	delete(s.intents, a.Rcpt)
 	if v.shut && !w.barred {
 		return
 	}
@@ -44,6 +45,12 @@ func (s *Server) ended(a *mail.Attempt, r *mail.Reply, status mail.Status) {
 		o.Due = s.machine.Due()
 	}
 	s.charge(o)
+	if full := s.cfg.Ahead; full > 0 {
+		if len(v.ends) == full {
+			v.ends = v.ends[:copy(v.ends, v.ends[1:])]
+		}
+		v.ends = append(v.ends, s.facts)
+	}
 }
 
 // charge records an outcome.

@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"flyball/engine"
@@ -26,6 +28,7 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt})
 		case engine.Unbarred:
 			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt, Add: true})
+		case engine.Ahead:
 		case engine.Intent, engine.Dotted: // see Doubtful
 		case engine.Outcome:
 			s.settle(f)
@@ -41,24 +44,29 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 		}
 		s.charge(o)
 	}
+	if s.cfg.Ahead > 1 {
+		s.write(engine.Ahead{Messages: s.cfg.Ahead})
+	}
 }
 
 // Doubtful returns the attempts without an outcome that may have been accepted, by the facts of a delivering server.
 // boot names the time since the last start of its operating system.
 func Doubtful(boot uint64, facts []engine.Fact) (all []engine.Intent) {
-	var begun intents
-	for _, f := range facts {
+	open := map[mail.Recipient]intent{}
+	for i, f := range facts {
 		switch f := f.(type) {
-		case engine.Intent:
-			begun.end(f.Rcpt) // a stop before the final dot left no outcome
-			begun = append(begun, intent{Intent: f})
+		case engine.Intent: // a stop before the final dot of an earlier one left no outcome
+			open[f.Rcpt] = intent{Intent: f, number: i}
 		case engine.Dotted:
-			begun.dot(f.Rcpt)
+			if v, ok := open[f.Rcpt]; ok {
+				v.dotted = true
+				open[f.Rcpt] = v
+			}
 		case engine.Outcome:
-			begun.end(f.Rcpt)
+			delete(open, f.Rcpt)
 		}
 	}
-	for _, v := range begun {
+	for _, v := range slices.SortedFunc(maps.Values(open), intent.compare) {
 		if v.Boot == boot && !v.dotted {
 			continue // the process stopped before the final dot
 		}
@@ -70,17 +78,8 @@ func Doubtful(boot uint64, facts []engine.Fact) (all []engine.Intent) {
 // intent is an attempt without an outcome.
 type intent struct {
 	engine.Intent
+	number int // among all facts
 	dotted bool
 }
 
-type intents []intent
-
-func (q *intents) end(r mail.Recipient) {
-	*q = slices.DeleteFunc(*q, func(v intent) bool { return v.Rcpt == r })
-}
-
-func (q intents) dot(r mail.Recipient) {
-	for i := range q {
-		q[i].dotted = q[i].dotted || q[i].Rcpt == r
-	}
-}
+func (v intent) compare(o intent) int { return cmp.Compare(v.number, o.number) }

@@ -39,7 +39,11 @@ type Server struct {
 	reserved uint64         // number of the last reservation of the machine
 	kept     engine.Granted // processes kept for a mailing
 	keptTill vt.Time
-	hired    engine.Hire // the last one
+	facts    uint64                    // written since the process began
+	common   uint64                    // number of the last one on which every final dot rests
+	intents  map[mail.Recipient]uint64 // without an outcome: the number of the fact; only with Ahead
+	early    int                       // number of intents without an attempt
+	hired    engine.Hire               // the last one
 	halted   bool
 	counts   []count // by reservation, if recipients are counted
 	emptied  bool    // the last recipient of a reservation has become final
@@ -84,14 +88,15 @@ type attempt struct {
 	gen   uint32
 	rcpt  mail.Recipient
 	busy  bool
-	asked bool // is at the gate
-	sent  bool // the final dot is sent
-	shut  bool // the gate refused
+	asked bool     // is at the gate
+	sent  bool     // the final dot is sent
+	shut  bool     // the gate refused
+	ends  []uint64 // numbers of the facts that are the last outcomes of the process, at most Ahead
 }
 
 // New returns a server at time 0 without any facts.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
-	s := &Server{cfg: cfg, swept: vt.Never}
+	s := &Server{cfg: cfg, swept: vt.Never, intents: map[mail.Recipient]uint64{}}
 	if cfg.Counts {
 		obs = &counter{obs, s}
 	} else {
@@ -113,7 +118,15 @@ func (s *Server) send(b engine.Body) {
 	s.out.Send = append(s.out.Send, engine.Message{From: s.address(), To: s.cfg.Sender, Body: b})
 }
 
-func (s *Server) write(f engine.Fact) { s.out.Write = append(s.out.Write, f) }
+func (s *Server) write(f engine.Fact) {
+	s.out.Write = append(s.out.Write, f)
+	s.facts++
+	switch f.(type) {
+	case engine.Intent, engine.Outcome:
+	default:
+		s.common = s.facts
+	}
+}
 
 // Receive processes Hire, Transfer, Start, Restart, Drop and Stop of the sending server, and passes the machine what
 // is its own.

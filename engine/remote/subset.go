@@ -201,9 +201,10 @@ func (s *Server) began() {
 		if v.busy && v.gen == a.Gen {
 			continue
 		}
-		*v = attempt{began: s.now, moved: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true}
+		*v = attempt{began: s.now, moved: s.now, gen: a.Gen, rcpt: a.Rcpt, busy: true, ends: v.ends}
 		s.rows[a.Rcpt].open = true
 		s.rows[a.Rcpt].of.moves++
+		s.ahead(a)
 	}
 }
 

@@ -24,6 +24,8 @@ type Host struct {
 	// handling of their ends, lasted longer than the model gives them.
 	Scale  float64 `json:"time_scale,omitempty"`
 	Slower float64 `json:"slower_share,omitempty"`
+	// Ahead is the most messages of a session that had no durable outcome, of a live run that kept its mailing.
+	Ahead int `json:"ahead,omitempty"`
 }
 
 // NewHost returns the Host of a run with a number of attempts, which may be missing.
@@ -32,5 +34,5 @@ func NewHost(h runlog.Host, attempts format.Num) Host {
 		Go: h.Go, CPU: h.CPU, Scale: h.Pace.Scale, Slower: h.Pace.Slower,
 		LateP50: h.Pace.Late.P50.Seconds(), LateP99: h.Pace.Late.P99.Seconds(), LateMax: h.Pace.Late.Max.Seconds(),
 		OversleptP50: h.Pace.Overslept.P50.Seconds(), OversleptP99: h.Pace.Overslept.P99.Seconds(),
-		OversleptMax: h.Pace.Overslept.Max.Seconds()}
+		OversleptMax: h.Pace.Overslept.Max.Seconds(), Ahead: h.Pace.Ahead}
 }

@@ -47,7 +47,8 @@ func TestPaceInWords(t *testing.T) {
 	want := []string{"Wall time: 2 s, at 60 times real time",
 		"Lateness of the engine's queue, in the run's time: 3 ms at p50, 40 ms at p99, 250 ms at most",
 		"Receivers overslept by 5 ms at p50, 60 ms at p99, 350 ms at most; attempts and the handling of their ends " +
-			"lasted 4.0 % longer than the model gives them"}
+			"lasted 4.0 % longer than the model gives them",
+		"Ahead: of each session at most 3 messages had no durable outcome (--ahead)"}
 	r := counted()
 	page, err := r.HTML(nil)
 	if got := r.Pace(); err != nil || !slices.Equal(got, want) {

@@ -321,7 +321,8 @@ func TestEveryNumberOfTheLatencies(t *testing.T) {
 func TestEveryNumberOfTheHost(t *testing.T) {
 	h := counted().Host
 	if h.Wall != 2 || h.AttemptsPerSec != 6.5 || h.MaxRSS != 52_428_800 || h.Scale != 60 ||
-		h.Slower != 0.04 || h.LateP50 != 0.003 || h.LateP99 != 0.04 || h.LateMax != 0.25 || h.OversleptP50 != 0.005 ||
+		h.Slower != 0.04 || h.Ahead != 3 ||
+		h.LateP50 != 0.003 || h.LateP99 != 0.04 || h.LateMax != 0.25 || h.OversleptP50 != 0.005 ||
 		h.OversleptP99 != 0.06 || h.OversleptMax != 0.35 {
 		t.Errorf("%+v", h)
 	}

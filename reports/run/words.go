@@ -74,6 +74,10 @@ func (r *Report) Pace() []string {
 			"longer than the model gives them", late(h.OversleptP50, h.OversleptP99, h.OversleptMax),
 			format.Percent(h.Slower)))
 	}
+	if h.Ahead > 0 {
+		all = append(all, fmt.Sprintf("Ahead: of each session at most %s had no durable outcome (--ahead)",
+			format.Plural(uint64(h.Ahead), "message")))
+	}
 	return all
 }
 

@@ -113,6 +113,7 @@ type Pace struct {
 	// Slower is by what share of the time that the model gives the attempts, or with a receiver that is not Flyball's
 	// of the time that they took, they and the handling of their ends lasted longer.
 	Slower float64
+	Ahead  int // most messages of a session without a durable outcome; 0: the mailing was not kept
 }
 
 // Lateness holds quantiles of virtual time.

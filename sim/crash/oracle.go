@@ -54,6 +54,7 @@ func (o *oracle) begin(w *World) {
 	o.each = make([]seen, len(w.hosts))
 	for h := 1; h <= w.cfg.Servers; h++ {
 		o.each[h] = seen{rows: make([]seenRow, n), slots: make([]mail.Recipient, w.cfg.Processes),
+			dots:   make([][]mail.Recipient, w.cfg.Processes),
 			points: map[engine.Subset]engine.Checkpoint{}}
 	}
 }

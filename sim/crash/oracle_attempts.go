@@ -1,6 +1,8 @@
 package crash
 
 import (
+	"slices"
+
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
@@ -10,8 +12,9 @@ import (
 
 // seen is what is durable on a delivering server, and what it does.
 type seen struct {
-	rows   []seenRow        // by recipient
-	slots  []mail.Recipient // by slot: of its last attempt
+	rows   []seenRow          // by recipient
+	slots  []mail.Recipient   // by slot: of its last attempt
+	dots   [][]mail.Recipient // by slot: of its final dots whose outcomes are not durable
 	points map[engine.Subset]engine.Checkpoint
 	bars   uint64
 }
@@ -33,17 +36,23 @@ type seenRow struct {
 func (o *oracle) began(h *host, a *mail.Attempt) {
 	v := &o.each[h.number]
 	r := &v.rows[a.Rcpt]
-	if now := o.w.local(h.number, o.w.now); now < r.due {
-		o.fail("recipient %d is tried at %v, due at %v", a.Rcpt, vt.Span(now), vt.Span(r.due))
+	due, final, tries := r.due, r.final, r.tries
+	for _, f := range h.disk.facts[h.sure:] { // an attempt need not wait until they are durable
+		if f, ok := f.(engine.Outcome); ok && f.Rcpt == a.Rcpt {
+			due, final, tries = f.Due, f.Status, tries+1
+		}
 	}
-	if r.final != mail.Pending {
-		o.fail("recipient %d is tried after it was %v", a.Rcpt, r.final)
+	if now := o.w.local(h.number, o.w.now); now < due {
+		o.fail("recipient %d is tried at %v, due at %v", a.Rcpt, vt.Span(now), vt.Span(due))
+	}
+	if final != mail.Pending {
+		o.fail("recipient %d is tried after it was %v", a.Rcpt, final)
 	}
 	if r.open {
 		o.fail("recipient %d has two attempts at a time on %s", a.Rcpt, o.w.cfg.HostName(h.number))
 	}
-	if int(a.Try) != r.tries {
-		o.fail("recipient %d begins try %d on %s after %d tries", a.Rcpt, a.Try, o.w.cfg.HostName(h.number), r.tries)
+	if int(a.Try) != tries {
+		o.fail("recipient %d begins try %d on %s after %d tries", a.Rcpt, a.Try, o.w.cfg.HostName(h.number), tries)
 	}
 	r.open, r.answered = true, false
 	v.slots[a.Slot] = a.Rcpt
@@ -54,8 +63,12 @@ func (o *oracle) marked(h *host, d engine.Dotted) {
 }
 
 // dotted checks a final dot: the intent is durable, the server has the right, the recipient is not barred.
-func (o *oracle) dotted(h *host, d engine.Dotted) {
+func (o *oracle) dotted(h *host, slot mail.Slot, d engine.Dotted) {
 	r := &o.each[h.number].rows[d.Rcpt]
+	dots := &o.each[h.number].dots[slot]
+	if *dots = append(*dots, d.Rcpt); len(*dots) > max(1, o.w.cfg.Ahead) {
+		o.fail("slot %d: a final dot while %d outcomes are not durable", slot, len(*dots)-1)
+	}
 	if r.intent != 1+int(d.Try) {
 		o.fail("recipient %d: a final dot without a durable intent", d.Rcpt)
 	}
@@ -84,6 +97,7 @@ func (o *oracle) gaveUp(h *host, slot mail.Slot) {
 }
 
 func (o *oracle) stopped(h *host) {
+	clear(o.each[h.number].dots)
 	for i := range o.each[h.number].rows {
 		o.each[h.number].rows[i].open = false
 	}
@@ -102,6 +116,9 @@ func (o *oracle) ofRemote(h *host, f engine.Fact) {
 		r := &v.rows[f.Rcpt]
 		r.intent, r.boot = 1+int(f.Try), f.Boot
 	case engine.Outcome:
+		for i := range v.dots {
+			v.dots[i] = slices.DeleteFunc(v.dots[i], func(r mail.Recipient) bool { return r == f.Rcpt })
+		}
 		o.ended(h, &v.rows[f.Rcpt], &f)
 	case engine.Barred:
 		o.barredAt(h, f, false)

@@ -125,6 +125,7 @@ func (w *World) perform(h *host) {
 				break
 			}
 			h.disk.write(f)
+			h.ends = append(h.ends, len(h.disk.facts))
 			w.tell(h.number, "writes", f)
 			if !w.done(h, kindOf(f)) {
 				break
@@ -135,6 +136,9 @@ func (w *World) perform(h *host) {
 			h.safe = w.now.Add(w.cfg.Commit)
 		}
 		if h.up && w.cfg.Commit > 0 {
+			if w.cfg.Ahead > 0 {
+				w.hurry(h)
+			}
 			rest := engine.Outbox{Close: w.out.Close, Start: w.out.Start, Dots: w.out.Dots, Send: w.out.Send}
 			w.out = engine.Outbox{}
 			h.waits++
@@ -149,6 +153,23 @@ func (w *World) perform(h *host) {
 		w.act(h)
 	}
 	w.out.Clear()
+}
+
+// hurry performs what need not wait for the facts of its Outbox: attempts begin, and final dots are sent as soon as the
+// facts are durable on which they rest.
+func (w *World) hurry(h *host) {
+	now := engine.Outbox{Close: w.out.Close, Start: w.out.Start}
+	rest := engine.Outbox{Send: w.out.Send}
+	for _, d := range w.out.Dots {
+		if !d.Send || h.ends[d.After-1] <= h.sure {
+			now.Dots = append(now.Dots, d)
+		} else {
+			rest.Dots = append(rest.Dots, d)
+		}
+	}
+	w.out = now
+	w.act(h)
+	w.out = rest
 }
 
 func kindOf(f engine.Fact) Kind {
@@ -283,7 +304,7 @@ func (w *World) dot(h *host, d engine.Dot) bool {
 	if !w.effect(h, Dots) {
 		return false
 	}
-	w.oracle.dotted(h, mark)
+	w.oracle.dotted(h, d.Slot, mark)
 	w.tell(h.number, "dot", d.Mark)
 	e.kind, e.rcpt, e.try = accept, mark.Rcpt, mark.Try
 	w.oracle.under++

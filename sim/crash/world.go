@@ -37,6 +37,7 @@ type host struct {
 	safe   vt.Time  // when all facts are durable
 	waits  int      // commits that are under way
 	sure   int      // number of facts that are durable, as the server takes it
+	ends   []int    // by fact that the role has written since its process began: number of facts on the disk with it
 	begun  []uint32 // by slot: generation of its last attempt
 	over   []uint32 // by slot: generation of the last attempt that was given up
 	disk   disk
@@ -100,7 +101,7 @@ func New(cfg scope.Config, wrong scope.Case) *World {
 // build gives a host a new role without facts.
 func (w *World) build(h *host) {
 	h.life++
-	h.remote, h.waits = nil, 0
+	h.remote, h.waits, h.ends = nil, 0, nil
 	h.begun, h.over = make([]uint32, w.cfg.Processes), make([]uint32, w.cfg.Processes)
 	switch c := &w.cfg; {
 	case h.number == 0:
@@ -113,11 +114,12 @@ func (w *World) build(h *host) {
 		}
 		h.role = sender.New(cfg)
 	case h.number <= c.Servers:
-		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1, Servers: 1,
-			Interval: governor.Default().Interval}
+		d := delivery.Config{Server: mail.Server(h.number - 1), Retry: retry.Default(), Messages: 1 + 1000*c.Ahead,
+			Servers: 1, Interval: governor.Default().Interval}
 		d.Retry.Limit, d.Retry.Delays, d.Retry.Ambiguous = resends, []vt.Span{c.Check}, "resend"
 		cfg := remote.Default(d)
 		cfg.Lease, cfg.Stall, cfg.Resend, cfg.Batch, cfg.Window = c.Lease, c.Stall, true, c.Batch, c.Window
+		cfg.Ahead = c.Ahead
 		h.remote = remote.New(cfg, w.list, hold(c.Processes), silent{})
 		h.role = h.remote
 	case h.number == c.BounceHost():

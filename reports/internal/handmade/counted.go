@@ -21,7 +21,7 @@ func Counted() *runlog.Run {
 		Campaigns: []runlog.Campaign{{Name: "early", Deadline: vt.Never, Recipients: 6},
 			{Name: "late", Start: vt.Time(2 * vt.Hour), Deadline: vt.Time(3 * vt.Hour), Recipients: 3}},
 		Host: runlog.Host{Wall: 2 * vt.Second, MaxRSS: 50 << 20, Go: "go1.26", CPU: "some",
-			Pace: runlog.Pace{Scale: 60, Slower: 0.04,
+			Pace: runlog.Pace{Scale: 60, Slower: 0.04, Ahead: 3,
 				Late: lateness(3, 40, 250), Overslept: lateness(5, 60, 350)}},
 	}
 	rec := runlog.NewRecorder(2, nil)

@@ -19,6 +19,7 @@ type Config struct {
 	Licence    int // most processes of all subsets that have not ended; 0: no limit
 	Chunk      int // recipients that a delivering server fetches at a time; 0: the list is cut at once
 	Window     int // most recipients of each who may have the message while the sending server has no outcome
+	Ahead      int // messages of a process with durable intents and without durable outcomes; 0: see remote.Config
 	Seed       uint64
 	Due        vt.Span // when the mailing is to begin
 	Deadline   vt.Span // when it is to end; 0: it has none
@@ -74,7 +75,7 @@ func (c *Config) Validate() (errs []error) {
 	}{{"recipients", c.Recipients, 1}, {"mailings", c.Mailings, 1}, {"servers", c.Servers, 1},
 		{"processes", c.Processes, 1},
 		{"chunk", c.Chunk, 0}, {"licence", c.Licence, 0}, {"daily", c.Daily, 0},
-		{"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
+		{"ahead", c.Ahead, 0}, {"returned", c.Returned, 0}, {"requests", c.Requests, 0}, {"joins", c.Joins, 0},
 		{"window", c.Window, 1}, {"batch", c.Batch, 1}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))

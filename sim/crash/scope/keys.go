@@ -18,7 +18,7 @@ type key struct {
 func (c *Config) keys() []key {
 	return []key{{"recipients", &c.Recipients}, {"mailings", &c.Mailings}, {"servers", &c.Servers},
 		{"processes", &c.Processes}, {"licence", &c.Licence}, {"daily", &c.Daily}, {"chunk", &c.Chunk},
-		{"window", &c.Window}, {"seed", &c.Seed}, {"due", &c.Due}, {"deadline", &c.Deadline},
+		{"window", &c.Window}, {"ahead", &c.Ahead}, {"seed", &c.Seed}, {"due", &c.Due}, {"deadline", &c.Deadline},
 		{"deferred", &c.Deferred}, {"refused", &c.Refused},
 		{"returned", &c.Returned}, {"requests", &c.Requests}, {"asks", &c.Asks}, {"joins", &c.Joins},
 		{"confirm", &c.Confirm}, {"couples", &c.Couples}, {"pull", &c.Pull}, {"message", &c.Message}, {"open", &c.Open},

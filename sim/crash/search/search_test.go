@@ -48,6 +48,17 @@ func TestChunksThatAreFetched(t *testing.T) {
 	}
 }
 
+// Promises hold when final dots go ahead of outcomes that are not durable.
+func TestAhead(t *testing.T) {
+	for _, ahead := range []int{1, 4} {
+		a := run(t, only(func(s *Search) {
+			s.Single, s.Every, s.Random = true, longtest.Or(61, 5), longtest.Or(300, 5000)
+			s.Config.Ahead, s.Config.Commit, s.Config.Window = ahead, 100*vt.Millisecond, 12
+		}))
+		t.Logf("%d messages ahead: %d runs, %d ambiguous attempts", ahead, a.Runs, a.Ambiguous)
+	}
+}
+
 // A list that is delivered over several days keeps the promises too, by what the account has left of each.
 func TestSeveralDays(t *testing.T) {
 	for _, mailings := range []int{1, 2} {

@@ -44,6 +44,7 @@ type Run struct {
 	Scale      float64 // how many times faster than real time; 0: the scenario's own, or 1 if receivers are foreign
 	State      string  // folder that keeps the mailing; empty: none does, and a run that stops cannot go on
 	Resume     bool    // go on with the mailing in State
+	Ahead      int     // messages of a session whose outcomes need not be durable before the session goes on
 	Metrics    string  // IP:PORT on loopback for Prometheus; empty: none
 	Keep       task.KeepRecipients
 	Attempts   bool // the folder has a table of all attempts
@@ -55,7 +56,7 @@ const smtpPort = 25
 
 // Default returns the question about the scenario as it is.
 func Default() Run {
-	return Run{Keep: task.KeepAuto, Attempts: true, Canary: DefaultCanary(), Port: smtpPort}
+	return Run{Keep: task.KeepAuto, Attempts: true, Canary: DefaultCanary(), Port: smtpPort, Ahead: 1}
 }
 
 // Outcome is a live run that has ended, or was stopped.
@@ -92,6 +93,12 @@ func (q *Run) Validate() error {
 		wrong = append(wrong, task.Fail(task.Usage, "--resume: got no --state, want the folder of the mailing to go "+
 			"on with"))
 	}
+	switch {
+	case q.Ahead < 1 || q.Ahead > mostAhead:
+		wrong = append(wrong, task.Fail(task.Usage, "--ahead: got %d, want 1 to %d", q.Ahead, mostAhead))
+	case q.Ahead > 1 && q.State == "":
+		wrong = append(wrong, task.Fail(task.Usage, "--ahead: got no --state, want the folder that keeps the mailing"))
+	}
 	for _, set := range q.From.Set {
 		if q.Promotion.File != "" && (strings.HasPrefix(set, "governor") || strings.HasPrefix(set, "retry")) {
 			wrong = append(wrong, task.Fail(task.Usage, "--set %s: got --promotion too, which sets the law and the "+
@@ -100,6 +107,9 @@ func (q *Run) Validate() error {
 	}
 	return errors.Join(wrong...)
 }
+
+// mostAhead is the most messages of a session that may be without a durable outcome.
+const mostAhead = 1000
 
 // errCancelled is why a run ends that another terminal cancels.
 var errCancelled = errors.New("cancelled")
@@ -212,7 +222,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 			return nil, err
 		}
 		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
-			Late: r.mailing.Late, Broken: cancel, Suppressed: isSuppressed}); err != nil {
+			Late: r.mailing.Late, Ahead: q.Ahead, Broken: cancel, Suppressed: isSuppressed}); err != nil {
 			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
 		}
 		transport.Gate = runner.Gate
@@ -267,6 +277,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 			says = append(says, fmt.Sprintf("Suppressed since the mailing began: %s, who got nothing",
 				format.Plural(late, "recipient")))
 		}
+		ended.Host.Pace.Ahead = q.Ahead
 		words, file := doubts(runner.Doubts(), r.mailing, ended.Servers)
 		says, more = append(says, words...), append(more, file...)
 	} else {
