@@ -64,7 +64,7 @@ type Source struct {
 	Signer                                  *message.Signer         // nil: messages are not signed
 	FoldCase                                bool                    // see list.Options
 	Suppressed                              func(mail.Address) bool // beside Suppression; nil: none
-	Late                                    *list.Set               // the suppression list now; nil: as when the mailing began
+	Late                                    *list.Set               // suppressed now; nil: as at the beginning
 	Rejects                                 io.Writer               // receives the reject file of the list
 	Key                                     mail.Key                // of the run
 	Date                                    time.Time               // of the messages
