@@ -110,11 +110,11 @@ disk that fails, 8 an address that is not on loopback.`,
 	f.IntVar(&q.Hard, "hard", 2, "returned mails of a dead address that purge a recipient")
 	f.IntVar(&q.Soft, "soft", 0, "other returned mails that purge a recipient; 0: none do")
 	f.IntVar(&q.Pause, "pause", 0, "returned mails of dead addresses that pause a mailing; 0: none do")
-	f.TextVar(&q.Expire, "expire", q.Expire, "time after the date of a mailing after which "+
+	f.Var(span{&q.Expire}, "expire", "time after the date of a mailing after which "+
 		"its return paths have no effect")
-	f.TextVar(&q.Forget, "forget", q.Forget, "time after the last returned mail of a recipient "+
+	f.Var(span{&q.Forget}, "forget", "time after the last returned mail of a recipient "+
 		"after which all are forgotten")
-	f.TextVar(&q.Keep, "keep", q.Keep, "how long messages are kept, so that a person can see why")
+	f.Var(span{&q.Keep}, "keep", "how long messages are kept, so that a person can see why")
 	return c
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
+	"flyball/internal/vt"
 	"flyball/scenarios"
 )
 
@@ -100,7 +101,20 @@ const foldCase = "addresses that differ only in upper and lower case are duplica
 
 // wants are the words for the values of a flag, by its type. Values of the other types are text.
 var wants = map[string]string{"bool": "true or false", "float64": "a number", "int": "a whole number",
-	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`}
+	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`,
+	"span": `a time such as "90s" or "7d"`}
+
+// span is a flag with a time such as 90s or 7d.
+type span struct{ v *vt.Span }
+
+func (s span) String() string {
+	if s.v == nil {
+		return ""
+	}
+	return s.v.String()
+}
+func (s span) Type() string          { return "span" }
+func (s span) Set(text string) error { return s.v.UnmarshalText([]byte(text)) }
 
 // flagError returns err, which is what the flags of a command line have against it, with what was wanted.
 func flagError(c *cobra.Command, err error) error {

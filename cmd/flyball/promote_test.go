@@ -74,7 +74,7 @@ func TestLiveRunsWantTheLastPromotion(t *testing.T) {
 	live := func(want int, words string, args ...string) {
 		t.Helper()
 		code, out, errout := invoke(t, append([]string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"),
-			"--out", in("out")}, args...)...)
+			"--out", in("out"), "--force"}, args...)...)
 		if code != want || !strings.Contains(out+errout, words) {
 			t.Errorf("exit code %d, want %d: %s%s", code, want, out, errout)
 		}

@@ -16,6 +16,10 @@ import (
 // the test ends. Call it in a run that Run has started. It skips the test where it may not.
 func Behind(t *testing.T, routers int) net.Listener {
 	t.Helper()
+	// A keeper dies with the thread that started it, which must not be the one that ends in listenIn
+	// (go.dev/issue/27505).
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
 	var pids []int // of the processes that keep the networks of the routers and of the listener
 	for range routers + 1 {
 		keeper := exec.Command("sleep", "600")

@@ -24,7 +24,7 @@ func keep(t *testing.T, date time.Time, key mail.Key) string {
 	if err := durable.Files(dir).Make(); err != nil {
 		t.Fatal(err)
 	}
-	log, _, err := durable.OpenLog(filepath.Join(dir, "mailing"), "flyball mailing 1 abc", true)
+	log, _, err := durable.OpenLog(filepath.Join(dir, "mailing"), "flyball mailing 2 abc", true)
 	if err != nil {
 		t.Fatal(err)
 	}

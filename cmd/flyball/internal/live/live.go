@@ -139,7 +139,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	scale := q.scale(r.scenario)
 	place := task.Attributes(r.scenario, "real", 0)
 	if !q.Resume { // a mailing that begins has no folder yet
-		if err := q.Check(place, []string{"mailing that begins"}); err != nil {
+		if err := q.Check(place, []string{"a new mailing"}); err != nil {
 			return nil, err
 		}
 	}

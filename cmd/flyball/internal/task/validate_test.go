@@ -21,14 +21,15 @@ func TestValidateReportsEverything(t *testing.T) {
 		want string // what the lines begin with
 	}{
 		"run": {(&task.Run{Keep: "maybe", Sensitivity: true, Of: "speed"}).Validate(&s), "--jobs --recipients --of"},
-		"live": {(&live.Run{Scale: -1, Keep: "maybe",
+		"live": {(&live.Run{Scale: -1, Ahead: 1, Keep: "maybe",
 			Promotion: promote.Records{Head: promotion.Head("0")}}).Validate(), "--time-scale --recipients --head"},
-		"promoted": {(&live.Run{Keep: task.KeepAuto,
+		"promoted": {(&live.Run{Ahead: 1, Keep: task.KeepAuto,
 			From:      task.Source{Set: []string{"governor.d=1", "horizon=1h", "retry.limit=2"}},
 			Promotion: promote.Records{File: "p.jsonl"}}).Validate(), "--set --set"},
 		"promote": {(&promote.Add{By: "\a", Note: "\n", Lasts: time.Second}).Validate(), "--by --note --for"},
 		"nothing": {errors.Join((&task.Run{Workers: 1, Keep: task.KeepNo}).Validate(&s),
-			(&live.Run{Keep: task.KeepYes}).Validate(), (&promote.Add{By: "ann", Lasts: time.Hour}).Validate()), ""},
+			(&live.Run{Ahead: 1, Keep: task.KeepYes}).Validate(),
+			(&promote.Add{By: "ann", Lasts: time.Hour}).Validate()), ""},
 	} {
 		var got []string
 		var e task.Error
