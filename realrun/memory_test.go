@@ -259,7 +259,7 @@ func TestGoesOnSuspended(t *testing.T) {
 				before, mails := r.Record().Attempts(), b.mails.Load()
 				for range 2 {
 					runs := 0
-					r = m.until(killed, func(*Runner) bool { runs++; return runs > 20 })
+					m.until(killed, func(*Runner) bool { runs++; return runs > 20 })
 					if got := b.mails.Load() - mails; got > 0 {
 						t.Errorf("got %d more attempts after %d, want none for an hour", got, before)
 					}
