@@ -168,17 +168,23 @@ func TestRightsThatAreMissing(t *testing.T) {
 	s := start(t, ServerConfig{Listen: "127.0.0.1:0", Users: []User{{key, Rights{Publish: []string{"ok.>"},
 		Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
 	c := Config{Name: "a", URL: s.URL(), NKey: filepath.Join(dir, "a.nk")}
+	hang, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	for what, try := range map[string]func(*Conn) error{
 		`Publish to "bad.x"`: func(c *Conn) error {
-			_, err := c.Ask(context.Background(), "bad.x", nil)
+			_, err := c.Ask(hang, "bad.x", nil)
 			return err
 		},
 		`Publish to "bad.y"`: func(c *Conn) error {
 			if err := c.Tell("bad.y", nil); err != nil {
 				return err
 			}
-			<-c.Context().Done()
-			return context.Cause(c.Context())
+			select {
+			case <-c.Context().Done():
+				return context.Cause(c.Context())
+			case <-hang.Done():
+				return hang.Err()
+			}
 		},
 		`Subscription to "bad.z"`: func(c *Conn) error { return c.Answer("bad.z", nil) },
 		`Subscription to "ok.*.z"`: func(c *Conn) error {
