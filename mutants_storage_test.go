@@ -24,7 +24,7 @@ var storageMutants = []mutant{
 	{"the history of a forgotten person is kept", "storage/suppression.go",
 		"`delete from history where person = $1`", "`delete from history where person = $1 and job < 0`"},
 	{"who is forgotten may be mailed", "storage/suppression.go", "s.suppress(ctx, tx, entry, true); err != nil",
-		"error(nil), 0; err != nil"},
+		"0, error(nil); err != nil"},
 	{"a store that does not answer has nothing new", "storage/suppression.go", "if err != nil && ctx.Err() == nil {",
 		"if err != nil && ctx.Err() != nil {"},
 	{"the gate does not ask the store", "engine/remote/gate.go", "s.cfg.Suppressed != nil && s.cfg.Suppressed(r)",
