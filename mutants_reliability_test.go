@@ -279,7 +279,7 @@ var reliabilityMutants = []mutant{
 	{"nothing wakes a server whose attempts stand still", "engine/remote/remote.go",
 		"min(s.machine.NextWake(), s.swept)", "s.machine.NextWake()"},
 	{"an intent is not written", "engine/remote/ahead.go",
-		"	s.write(engine.Intent{Rcpt: r, Try: s.rows[r].tries, Boot: s.boot})\n", ""},
+		"	s.write(engine.Intent{Rcpt: r, Try: s.rows[r].tries, Boot: s.boot})\n", "	_ = engine.Intent{}\n"},
 	{"an outcome is recorded before the reply", "engine/remote/ahead.go",
 		"	s.write(engine.Intent{Rcpt: r, Try: s.rows[r].tries, Boot: s.boot})\n",
 		"	s.write(engine.Outcome{Rcpt: r, Try: s.rows[r].tries, Status: mail.Done})\n"},
