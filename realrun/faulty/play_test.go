@@ -164,7 +164,7 @@ func onTCP(s *fault.Script, model fault.Result) (p play) {
 		longest = max(longest, w.From)
 	}
 	scale := max(60, float64(longest)/float64(600*vt.Millisecond))
-	for range 4 {
+	for range 5 {
 		began := time.Now()
 		var err error
 		if p, err = once(s, scale); err != nil {
