@@ -135,7 +135,8 @@ func TestBreakersOfRefusalsAndDeferrals(t *testing.T) {
 	if err := see(0, taken); err == nil || !strings.Contains(err.Error(), "breakers.complaints: got 3 about 21") {
 		t.Errorf("got %v", err)
 	}
-	b = NewBreaker(dial.Breakers{Bounces: 0.5, Refusals: 1, Deferrals: 1, Complaints: 1, After: 4}, []string{"big"}, nil)
+	limits := dial.Breakers{Bounces: 0.5, Refusals: 1, Deferrals: 1, Complaints: 1, After: 4}
+	b = NewBreaker(limits, []string{"big"}, nil)
 	for range 3 {
 		see(0, bounced)
 	}
