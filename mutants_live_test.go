@@ -8,7 +8,7 @@ var liveMutants = []mutant{
 		"	case f.over || f.before == \"\"",
 		"	case f.before == \"\""},
 	{"a mailing forgets that it has returned", "cmd/flyball/internal/live/fallback.go",
-		"	if err := f.state.returns(", "	if err := (*state)(nil).returns("},
+		"	if err := f.state.Returns(", "	if err := (*kept.State)(nil).Returns("},
 	{"a breaker remembers after the return", "realrun/guard/breaker.go",
 		"	b.bounced, b.refused = window{}, window{}\n", "	b.refused = window{}\n"},
 	{"deferrals of all destinations count together", "realrun/guard/breaker.go", "&b.deferred[a.Dest],",

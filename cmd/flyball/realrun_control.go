@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"flyball/cmd/flyball/internal/live"
+	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/terminal"
 )
 
@@ -26,7 +26,7 @@ func (a *app) controlCommands() (all []*cobra.Command) {
 		var asJSON bool
 		c := &cobra.Command{Use: v.name + " DIR", Short: v.short, Long: v.long, Args: exactlyOne("a folder"),
 			RunE: func(c *cobra.Command, args []string) error {
-				s, err := (&live.Control{Dir: args[0], Request: v.name}).Do(c.Context())
+				s, err := (&status.Control{Dir: args[0], Request: v.name}).Do(c.Context())
 				if err != nil {
 					return err
 				}
@@ -38,7 +38,7 @@ func (a *app) controlCommands() (all []*cobra.Command) {
 	return append(all, a.topCommand())
 }
 
-func (a *app) printStatus(s *live.Status, asJSON bool) error {
+func (a *app) printStatus(s *status.Status, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(a.out)
 		enc.SetIndent("", "  ")
@@ -62,7 +62,7 @@ func (a *app) topCommand() *cobra.Command {
 			tick := time.NewTicker(time.Second)
 			defer tick.Stop()
 			for {
-				s, err := (&live.Control{Dir: args[0], Request: "status"}).Do(stop.Context())
+				s, err := (&status.Control{Dir: args[0], Request: "status"}).Do(stop.Context())
 				if err != nil {
 					return err
 				}

@@ -22,6 +22,7 @@ import (
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/speed"
+	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
@@ -70,7 +71,7 @@ var published = map[string]struct {
 	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
-	"live-status":   {"flyball realrun status --json", reflect.TypeFor[live.Status]()},
+	"live-status":   {"flyball realrun status --json", reflect.TypeFor[status.Status]()},
 	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},
 }
 

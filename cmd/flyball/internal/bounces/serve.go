@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"flyball/cmd/flyball/internal/live"
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/returned"
@@ -56,7 +56,7 @@ func (q *Serve) Do(ctx context.Context) error {
 	cfg.Domain, cfg.Hard, cfg.Soft, cfg.Pause = q.Domain, q.Hard, q.Soft, q.Pause
 	cfg.Forget, cfg.Keep, cfg.Tell = time.Duration(q.Forget), time.Duration(q.Keep), q.Tell
 	for _, dir := range q.Mailings {
-		date, key, err := live.ReturnPaths(dir)
+		date, key, err := kept.ReturnPaths(dir)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/hist"
 	"flyball/internal/mail"
@@ -44,8 +45,8 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 
 // goOn takes what a run goes on with as what earlier ones did: the receivers' ledger of this one does not have it. It
 // returns lines about it.
-func (e *ends) goOn(st *state) []string {
-	if !st.resumed() {
+func (e *ends) goOn(st *kept.State) []string {
+	if !st.Resumed() {
 		return nil
 	}
 	e.before, e.took = slices.Clone(e.status), 0
@@ -56,9 +57,9 @@ func (e *ends) goOn(st *state) []string {
 			n++
 		}
 	}
-	words := fmt.Sprintf("Going on with the mailing in %s: %d of %d recipients were final", st.dir, n, len(e.before))
-	if st.before.Torn > 0 {
-		words += fmt.Sprintf("; %d bytes at the end of its journal were torn, and are cut off", st.before.Torn)
+	words := fmt.Sprintf("Going on with the mailing in %s: %d of %d recipients were final", st.Dir, n, len(e.before))
+	if st.Before.Torn > 0 {
+		words += fmt.Sprintf("; %d bytes at the end of its journal were torn, and are cut off", st.Before.Torn)
 	}
 	return []string{words}
 }

@@ -2,11 +2,11 @@ package live
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
@@ -21,7 +21,7 @@ import (
 type fallback struct {
 	inForce, before string // records in words; before is empty if there is none to return to
 	number          int    // of the record to return to
-	state           *state
+	state           *kept.State
 	breaker         *guard.Breaker
 	runner          *realrun.Runner
 	stop            func(error)
@@ -31,12 +31,6 @@ type fallback struct {
 	why     string        // a guard has failed, or the share of a canary was delivered
 	over    bool          // the run has returned
 	open    chan struct{} // closed when attempts may be made again; nil: they may
-}
-
-// returned is what the folder of a mailing keeps of a return.
-type returned struct {
-	Record int    `json:"record"` // that is in force from then on
-	Why    string `json:"why"`
 }
 
 // named returns a record in words.
@@ -87,7 +81,7 @@ func (f *fallback) returns(flags governor.Flags) {
 			f.why = "too many attempts of an interval of the canary went wrong"
 		}
 	}
-	if err := f.state.returns(returned{f.number, f.why}); err != nil {
+	if err := f.state.Returns(kept.Returned{Record: f.number, Why: f.why}); err != nil {
 		f.stop(task.Fail(task.Environment, "--state: %w", err))
 		return // attempts wait until the run has stopped
 	}
@@ -124,39 +118,27 @@ func (f *fallback) tells() []string {
 	return []string{"Parameters at the end: " + f.words()}
 }
 
-// returns keeps that the mailing has returned to a record.
-func (st *state) returns(r returned) error {
-	if st == nil {
-		return nil
-	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return errors.Join(st.log.Append(text), st.log.Sync())
-}
-
 // here reports whether the run itself can return, or has returned.
 func (f *fallback) here() bool { return f != nil && f.number > 0 && !f.earlier }
 
 // goOn takes up what the mailing in a folder has of earlier runs.
-func (r *prepared) goOn(st *state) error {
-	if !st.resumed() || st.returned == nil {
+func (r *prepared) goOn(st *kept.State) error {
+	if !st.Resumed() || st.Returned == nil {
 		return nil
 	}
 	if r.promoted == nil || len(r.promoted.All) < 2 {
 		return task.Fail(task.Refused, "--state: %s: got a mailing that has returned to promotion %d, want "+
-			"--promotion with a record after it", st.dir, st.returned.Record)
+			"--promotion with a record after it", st.Dir, st.Returned.Record)
 	}
 	back, err := r.promoted.Back()
 	if err != nil {
 		return err
 	}
-	if got := back.Last().Number; got != st.returned.Record {
+	if got := back.Last().Number; got != st.Returned.Record {
 		return task.Fail(task.Refused, "--state: %s: got a mailing that has returned to promotion %d, want it to be "+
-			"the record before the last one, which is %d", st.dir, st.returned.Record, got)
+			"the record before the last one, which is %d", st.Dir, st.Returned.Record, got)
 	}
-	r.back = &fallback{inForce: named(r.promoted), before: named(back), why: st.returned.Why, over: true, earlier: true}
+	r.back = &fallback{inForce: named(r.promoted), before: named(back), why: st.Returned.Why, over: true, earlier: true}
 	r.says = []string{"Parameters: " + r.back.words()}
 	return nil
 }

@@ -18,7 +18,6 @@ import (
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/realrun/message"
-	"flyball/reports/folder"
 	"flyball/scenarios"
 )
 
@@ -294,16 +293,6 @@ func signer(flag string) (*message.Signer, error) {
 		return nil, task.Fail(task.Invalid, "--dkim: %w", err)
 	}
 	return s, nil
-}
-
-// archived returns the masters of a letter as files of a run folder, each by its digest.
-func archived(masters []message.Master) (files []folder.File) {
-	for i, m := range masters {
-		if !slices.ContainsFunc(masters[:i], func(of message.Master) bool { return of.Digest == m.Digest }) {
-			files = append(files, folder.File{Path: "masters/" + m.Digest + ".eml", Data: m.Message})
-		}
-	}
-	return files
 }
 
 // masterWords names the masters of a letter in lines of text.

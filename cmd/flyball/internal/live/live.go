@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
@@ -146,22 +147,22 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if err := q.checkStored(); err != nil {
 		return nil, err
 	}
-	kept, err := q.openState(r.scenario)
+	state, err := q.openState(r.scenario)
 	if err != nil {
 		return nil, err
 	}
-	defer kept.Close()
-	own := kept.own()
-	settings := []string{own.name()}
+	defer state.Close()
+	own := state.Own()
+	settings := []string{own.Name()}
 	if q.Resume {
 		if err := q.Check(place, settings); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.goOn(kept); err != nil {
+	if err := r.goOn(state); err != nil {
 		return nil, err
 	}
-	if err := q.prepare(r, own, kept); err != nil {
+	if err := q.prepare(r, own, state); err != nil {
 		return nil, err
 	}
 	if err := q.open(r); err != nil {
@@ -181,7 +182,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	defer cancel(nil)
 	var journal bytes.Buffer
 	var inputs *realrun.Journal // a mailing that is kept has a journal of its own
-	if kept == nil {
+	if state == nil {
 		inputs = realrun.NewJournal(&journal)
 	}
 	transport := &realrun.SMTP{Replies: s.ReplyTables(), Resolver: r.resolver, Letters: r.mailing,
@@ -195,7 +196,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	if f := r.back; f != nil {
-		f.state, f.runner, f.stop, runner.Returns = kept, runner, cancel, f.returns
+		f.state, f.runner, f.stop, runner.Returns = state, runner, cancel, f.returns
 	}
 	keep, err := q.Keep.Keeps(q.List != "", r.mailing.List.Len())
 	if err != nil {
@@ -210,23 +211,23 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if r.attempts != nil {
 		transport.Traces, runner.Traced = true, r.attempts.Add
 	}
-	if kept != nil {
-		if err := kept.letter(r.mailing); err != nil {
+	if state != nil {
+		if err := state.Letter(r.mailing); err != nil {
 			return nil, err
 		}
-		if err := kept.barred(r.mailing, q.Suppress); err != nil {
+		if err := state.Barred(r.mailing, q.Suppress); err != nil {
 			return nil, err
 		}
 		isSuppressed, err := q.suppressed(ctx, r.mailing, cancel)
 		if err != nil {
 			return nil, err
 		}
-		if err := runner.Keep(realrun.Keeping{Journal: kept.journal, Before: kept.before.Entries, Boot: boot(),
+		if err := runner.Keep(realrun.Keeping{Journal: state.Journal, Before: state.Before.Entries, Boot: kept.Boot(),
 			Late: r.mailing.Late, Ahead: q.Ahead, Broken: cancel, Suppressed: isSuppressed}); err != nil {
 			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
 		}
 		transport.Gate = runner.Gate
-		says = append(says, r.ends.goOn(kept)...)
+		says = append(says, r.ends.goOn(state)...)
 		if runner.Forgot() {
 			says = append(says, "What the runs before have learned was kept by another version of Flyball: the "+
 				"governor begins with its first C, and suspended destinations are tried")
@@ -251,7 +252,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		}
 	}
 	endControl()
-	unkept := kept.Close()
+	unkept := state.Close()
 	if r.caps != nil {
 		if err := r.caps.Close(); err != nil {
 			watch.Warn("%v: permits that were not used count as used", err)
@@ -262,14 +263,14 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	ended.Receiver = q.receivers()
 	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
 	var late uint64
-	if kept != nil {
+	if state != nil {
 		late = runner.Suppressed()
 	}
 	runner.Record().Fold(ended, uint64(r.mailing.List.Len())+r.mailing.Suppressed, r.mailing.Suppressed+late)
 	ended.Host = task.Host(began)
 	ended.Host.Pace = r.pace(runner.Late, scale)
-	more := append(r.rejects.As(task.RejectsFile), archived(r.mailing.Masters())...)
-	if kept != nil {
+	more := append(r.rejects.As(task.RejectsFile), kept.Archived(r.mailing.Masters())...)
+	if state != nil {
 		for _, run := range runner.Runs()[1:] {
 			ended.Stops = append(ended.Stops, run.At)
 		}
@@ -283,7 +284,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	} else {
 		more = append(more, folder.File{Path: "journal.txt", Data: journal.Bytes()})
 	}
-	books, err := r.closeBooks(!stopped && !kept.resumed())
+	books, err := r.closeBooks(!stopped && !state.Resumed())
 	if err != nil {
 		return nil, err
 	}
@@ -326,7 +327,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	} else if unkept != nil {
 		out.Broken = task.Fail(task.Environment, "--state: %w", unkept)
 	}
-	out.GoesOn = kept != nil && (stopped || out.Broken != nil)
+	out.GoesOn = state != nil && (stopped || out.Broken != nil)
 	return out, nil
 }
 

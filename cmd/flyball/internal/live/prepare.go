@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
@@ -74,7 +75,7 @@ func (q *Run) load() (*prepared, error) {
 
 // prepare checks everything that the question names, and connects to nothing. Own is what stays the same in the
 // mailing.
-func (q *Run) prepare(r *prepared, own kept, st *state) (err error) {
+func (q *Run) prepare(r *prepared, own kept.Mailing, st *kept.State) (err error) {
 	r.secret = own.Secret
 	if r.allow, err = q.Outside.read(); err != nil {
 		return err
@@ -147,8 +148,8 @@ func (q *Run) open(r *prepared) error {
 
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
-func (q *Run) mailing(s *scenarios.Scenario, own kept, st *state, allow *dial.Allowlist) (*realrun.Mailing, *task.Spool,
-	error) {
+func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
+	allow *dial.Allowlist) (*realrun.Mailing, *task.Spool, error) {
 	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
 		Key: own.Secret, Date: own.Date, Allow: allow}
 	if err := task.WithoutList(q.List, q.Suppress, q.FoldCase); err != nil {
@@ -210,11 +211,11 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept, st *state, allow *dial.Al
 
 // grown lets a mailing that goes on number its recipients by the suppression list with which it began, and hold those
 // back who have been added to it since.
-func (q *Run) grown(src *realrun.Source, st *state) error {
+func (q *Run) grown(src *realrun.Source, st *kept.State) error {
 	if st == nil {
 		return nil
 	}
-	first, err := st.suppression()
+	first, err := st.Suppression()
 	if err != nil {
 		return err
 	}
@@ -224,13 +225,13 @@ func (q *Run) grown(src *realrun.Source, st *state) error {
 			return task.Error{Kind: task.Invalid, Err: err}
 		}
 	}
-	name := filepath.Join(st.dir, suppressionFile)
+	name := filepath.Join(st.Dir, kept.SuppressionFile)
 	lost, err := now.Lacks(bytes.NewReader(first), name)
 	switch {
 	case err != nil:
 		return task.Error{Kind: task.Invalid, Err: err}
 	case lost != "":
-		return shrunk(q.Suppress, lost)
+		return kept.Shrunk(q.Suppress, lost)
 	}
 	src.Suppression, src.SuppressionName, src.Late = bytes.NewReader(first), name, now
 	return nil

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
 	"flyball/reports/format"
@@ -96,7 +97,7 @@ func (q *Run) Plan() (*SendPlan, error) {
 			}
 		}
 	}
-	if err := q.prepare(r, kept{Date: time.Now()}, nil); err != nil {
+	if err := q.prepare(r, kept.Mailing{Date: time.Now()}, nil); err != nil {
 		return nil, err
 	}
 	m := r.mailing
