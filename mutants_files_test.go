@@ -11,7 +11,7 @@ var filesMutants = []mutant{
 		"	case !taken || by.line > 0:\n"},
 	{"a copy of a scenario forgets its file of domains", "scenarios/change.go", "	if s.domains != nil {",
 		"	if false {"},
-	{"a live run writes to the first domain of a destination", "realrun/mailing.go",
+	{"a live run writes to the first domain of a destination", "realrun/mailing/mailing.go",
 		"row.Address.Domain != m.domains[to]", "false"},
 	{"a file has its name before it is on the disk", "internal/durable/durable.go", "		err = f.Sync() // before",
 		"		// before"},

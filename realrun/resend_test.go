@@ -21,6 +21,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
+	"flyball/realrun/mailing"
 	"flyball/realrun/message"
 	"flyball/scenarios"
 )
@@ -93,7 +94,7 @@ func TestResentMessagesAreTheSame(t *testing.T) {
 		rows += fmt.Sprintf("u%d@big.example,%s\n", i, strings.Repeat("Jörg & Co. ", i*8))
 	}
 	key := mail.Key{3}
-	m, err := realrun.NewMailing(s, rng.New(s.Seed, 0), realrun.Source{List: strings.NewReader(rows), ListName: "l.csv",
+	m, err := mailing.New(s, rng.New(s.Seed, 0), mailing.Source{List: strings.NewReader(rows), ListName: "l.csv",
 		TemplateName: "t.txt", Template: strings.NewReader("From: \"Jörg\" <a@sender.example>\nSubject: Grüße " +
 			"{{name|}}\n" +
 			"HTML: t.html\nAttach: a.bin\n\n.\n..\n{{name|.}}{{name|.}}\n.{{name|}}\n\n \n"),

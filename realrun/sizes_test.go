@@ -7,7 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/netmodel"
-	"flyball/realrun"
+	"flyball/realrun/mailing"
 	"flyball/scenarios"
 )
 
@@ -21,7 +21,7 @@ func TestLettersHaveTheSizesOfTheModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := rng.New(s.Seed, 0)
-	m, err := realrun.NewMailing(s, key, realrun.Source{Date: time.Unix(0, 0)})
+	m, err := mailing.New(s, key, mailing.Source{Date: time.Unix(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

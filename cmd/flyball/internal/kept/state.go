@@ -21,8 +21,8 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
-	"flyball/realrun"
 	"flyball/realrun/journal"
+	"flyball/realrun/mailing"
 	"flyball/realrun/message"
 	"flyball/reports/folder"
 )
@@ -195,7 +195,7 @@ func (st *State) Suppression() ([]byte, error) {
 }
 
 // Barred returns an error if somebody who has asked for nothing since the mailing began is not suppressed any more.
-func (st *State) Barred(m *realrun.Mailing, suppress string) error {
+func (st *State) Barred(m *mailing.Mailing, suppress string) error {
 	late := map[mail.Recipient]bool{}
 	for _, r := range m.Late {
 		late[r] = true
@@ -246,7 +246,7 @@ func (st *State) archive(masters []message.Master) error {
 
 // Letter keeps which recipients a mailing has and which masters its letter, whose attachments are in files of their
 // own, or compares them.
-func (st *State) Letter(m *realrun.Mailing) error {
+func (st *State) Letter(m *mailing.Mailing) error {
 	masters := m.Masters()
 	digests := []string{"recipients " + m.Digest()}
 	for _, m := range masters {

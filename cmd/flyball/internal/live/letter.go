@@ -16,7 +16,7 @@ import (
 	"flyball/internal/input"
 	"flyball/internal/list"
 	"flyball/internal/mail"
-	"flyball/realrun"
+	"flyball/realrun/mailing"
 	"flyball/realrun/message"
 	"flyball/scenarios"
 )
@@ -59,7 +59,7 @@ func (q *Letter) Preview(recipients []string, most int) (*Previewed, error) {
 	}
 	p := &Previewed{}
 	why := map[string]string{} // of a rejected address, in lower case
-	_, err := q.prove(func(_ *message.Template, proof realrun.Proof) error {
+	_, err := q.prove(func(_ *message.Template, proof mailing.Proof) error {
 		if recipients != nil && !slices.ContainsFunc(wanted, proof.To.Like) {
 			return nil
 		}
@@ -142,7 +142,7 @@ func (q *Letter) Check() (*Checked, error) {
 	var blocks map[string]int
 	c := &Checked{}
 	var count list.Count
-	letter, err := q.prove(func(_ *message.Template, proof realrun.Proof) error {
+	letter, err := q.prove(func(_ *message.Template, proof mailing.Proof) error {
 		n := len(proof.Message)
 		if sizes.sum == 0 || n < sizes.least {
 			sizes.least, sizes.leastLine = n, proof.Line
@@ -231,7 +231,7 @@ func (c *Checked) Text(w io.Writer) error {
 }
 
 // prove calls each for the message of every row, and reject for the other rows; it returns the letter.
-func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject func(list.Reject) error) (
+func (q *Letter) prove(each func(*message.Template, mailing.Proof) error, reject func(list.Reject) error) (
 	*message.Template, error) {
 	var s *scenarios.Scenario
 	if q.From.Arg != "" {
@@ -241,7 +241,7 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 		}
 	}
 	// The key and the date are those of no run, so that a preview is the same at any time.
-	src := realrun.Source{TemplateName: q.Template, ListName: q.List, FoldCase: q.FoldCase, Date: time.Unix(0, 0)}
+	src := mailing.Source{TemplateName: q.Template, ListName: q.List, FoldCase: q.FoldCase, Date: time.Unix(0, 0)}
 	var err error
 	if src.Signer, err = signer(q.DKIM); err != nil {
 		return nil, err
@@ -257,7 +257,7 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 	}
 	defer files.Close()
 	src.Template, src.Files = file, files.Read
-	letter, err := realrun.Letter(s, src)
+	letter, err := mailing.Letter(s, src)
 	if err == nil && q.List != "" {
 		var rows *task.ListFile
 		if rows, err = task.OpenList("--list", q.List); err != nil {
@@ -265,7 +265,7 @@ func (q *Letter) prove(each func(*message.Template, realrun.Proof) error, reject
 		}
 		defer rows.Close()
 		src.List = rows
-		_, err = realrun.Prove(s, src, letter, func(p realrun.Proof) error { return each(letter, p) }, reject)
+		_, err = mailing.Prove(s, src, letter, func(p mailing.Proof) error { return each(letter, p) }, reject)
 	}
 	if err != nil && err != errEnough {
 		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)

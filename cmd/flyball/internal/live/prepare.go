@@ -20,6 +20,7 @@ import (
 	"flyball/realrun"
 	"flyball/realrun/dial"
 	"flyball/realrun/guard"
+	"flyball/realrun/mailing"
 	"flyball/realrun/sink"
 	"flyball/realrun/wire"
 	"flyball/scenarios"
@@ -33,7 +34,7 @@ type prepared struct {
 	promoted *promote.InForce     // nil without records; its parameters replace the scenario's own
 	says     []string             // what else there is to say
 	rejects  *task.Spool          // of a list; nil without one
-	mailing  *realrun.Mailing
+	mailing  *mailing.Mailing
 	resolver realrun.Resolver
 	allow    *dial.Allowlist  // nil: loopback and reserved domains
 	allowed  *realrun.Allowed // nil without an allowlist
@@ -149,8 +150,8 @@ func (q *Run) open(r *prepared) error {
 // mailing reads the list, the suppression list and the template, if they are named,
 // and spools the rejects of the list.
 func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
-	allow *dial.Allowlist) (*realrun.Mailing, *task.Spool, error) {
-	src := realrun.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
+	allow *dial.Allowlist) (*mailing.Mailing, *task.Spool, error) {
+	src := mailing.Source{ListName: q.List, SuppressionName: q.Suppress, TemplateName: q.Template, FoldCase: q.FoldCase,
 		Key: own.Secret, Date: own.Date, Allow: allow}
 	if err := task.WithoutList(q.List, q.Suppress, q.FoldCase); err != nil {
 		return nil, nil, err
@@ -197,7 +198,7 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
 		}
 		src.Rejects = rejects
 	}
-	m, err := realrun.NewMailing(s, rng.New(s.Seed, 0), src)
+	m, err := mailing.New(s, rng.New(s.Seed, 0), src)
 	switch {
 	case errors.Is(err, dial.ErrRefused):
 		return nil, nil, task.Error{Kind: task.Refused, Err: err}
@@ -211,7 +212,7 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
 
 // grown lets a mailing that goes on number its recipients by the suppression list with which it began, and hold those
 // back who have been added to it since.
-func (q *Run) grown(src *realrun.Source, st *kept.State) error {
+func (q *Run) grown(src *mailing.Source, st *kept.State) error {
 	if st == nil {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/realrun"
 	"flyball/realrun/dial"
+	"flyball/realrun/mailing"
 	"flyball/realrun/names"
 	"flyball/realrun/path"
 	"flyball/reports/format"
@@ -65,7 +65,7 @@ func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
 // recipient's domain.
 type lookups struct {
 	*names.Resolver
-	mailing *realrun.Mailing
+	mailing *mailing.Mailing
 
 	lock       sync.Mutex
 	never, yet astray // attempts of domains that take no mail for good, or as far as could be found out

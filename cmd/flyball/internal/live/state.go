@@ -15,6 +15,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/realrun"
 	"flyball/realrun/journal"
+	"flyball/realrun/mailing"
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/scenarios"
@@ -82,7 +83,7 @@ func (q *Run) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 const doubtsFile = "ambiguous.csv"
 
 // doubts returns lines about the ambiguous attempts of a mailing, and the file with them.
-func doubts(all []realrun.Doubt, m *realrun.Mailing, servers []string) (words []string, file []folder.File) {
+func doubts(all []realrun.Doubt, m *mailing.Mailing, servers []string) (words []string, file []folder.File) {
 	if len(all) == 0 {
 		return []string{"Ambiguous: no attempt ended between its final dot and the reply"}, nil
 	}

@@ -5,7 +5,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
-	"flyball/realrun"
+	"flyball/realrun/mailing"
 	"flyball/storage"
 )
 
@@ -21,7 +21,7 @@ func (q *Run) checkStored() error {
 
 // suppressed returns whether the store of the list suppresses a recipient; nil for a list of no store. What it returns
 // follows the store until ctx ends, and stops the run if the store does not answer.
-func (q *Run) suppressed(ctx context.Context, m *realrun.Mailing, stop func(error)) (func(mail.Recipient) bool,
+func (q *Run) suppressed(ctx context.Context, m *mailing.Mailing, stop func(error)) (func(mail.Recipient) bool,
 	error) {
 	if !storage.IsPlace(q.List) {
 		return nil, nil

@@ -5,7 +5,7 @@ import (
 
 	"flyball/internal/input"
 	"flyball/internal/mail"
-	"flyball/realrun"
+	"flyball/realrun/mailing"
 	"flyball/reports/folder"
 	"flyball/reports/run"
 	"flyball/reports/runlog"
@@ -20,7 +20,7 @@ type Recipients struct {
 	Suppress string // addresses and whole domains (*@domain) that would not be mailed
 	FoldCase bool   // addresses that differ in upper and lower case only are duplicates
 
-	census  *realrun.Census // nil without a list
+	census  *mailing.Census // nil without a list
 	rejects *Spool          // nil without a list
 	digest  string          // of the list; empty without a list
 }
@@ -43,7 +43,7 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 		return err
 	}
 	src.Rejects = r.rejects
-	if r.census, err = realrun.NewCensus(s, src); err != nil {
+	if r.census, err = mailing.NewCensus(s, src); err != nil {
 		return Error{Invalid, err}
 	}
 	r.digest = r.census.List.Digest()
@@ -52,12 +52,12 @@ func (r *Recipients) Read(s *scenarios.Scenario) error {
 }
 
 // source opens the files that are named. The caller must call closed.
-func (r *Recipients) source() (src realrun.Source, closed func(), err error) {
+func (r *Recipients) source() (src mailing.Source, closed func(), err error) {
 	file, err := OpenList("--list", r.File)
 	if err != nil {
 		return src, nil, err
 	}
-	src = realrun.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase,
+	src = mailing.Source{List: file, ListName: r.File, SuppressionName: r.Suppress, FoldCase: r.FoldCase,
 		Suppressed: file.Suppressed}
 	if r.Suppress == "" {
 		return src, func() { file.Close() }, nil
@@ -88,7 +88,7 @@ func (r *Recipients) name(f *run.RecipientsFile, s *scenarios.Scenario, syntheti
 			return err
 		}
 		defer closed()
-		return realrun.Addresses(s, src, each)
+		return mailing.Addresses(s, src, each)
 	}
 }
 
@@ -144,7 +144,7 @@ func (r *Recipients) Words() []string {
 	if r.census == nil {
 		return nil
 	}
-	return realrun.Words(r.census.Count, r.census.Suppressed)
+	return mailing.Words(r.census.Count, r.census.Suppressed)
 }
 
 // Content returns what identifies the list, whatever its file is called.

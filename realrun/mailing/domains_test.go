@@ -1,4 +1,4 @@
-package realrun
+package mailing
 
 import (
 	"io"
@@ -40,7 +40,7 @@ recipients = 1
 	src := func() Source {
 		return Source{List: strings.NewReader(rows), ListName: "l.csv", Rejects: &rejects, Date: time.Unix(0, 0)}
 	}
-	m, err := NewMailing(s, rng.New(1, 0), src())
+	m, err := New(s, rng.New(1, 0), src())
 	if err != nil {
 		t.Fatal(err)
 	}

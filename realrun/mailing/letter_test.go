@@ -1,4 +1,4 @@
-package realrun
+package mailing
 
 import (
 	"errors"
@@ -62,11 +62,11 @@ const (
 // mailing is made again.
 func TestMastersByNetwork(t *testing.T) {
 	s := networksOf(t)
-	first, err := NewMailing(s, rng.New(1, 0), letterOf(richLetter, aolLetter))
+	first, err := New(s, rng.New(1, 0), letterOf(richLetter, aolLetter))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := NewMailing(s, rng.New(1, 0), letterOf(richLetter, aolLetter))
+	again, err := New(s, rng.New(1, 0), letterOf(richLetter, aolLetter))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestVariantsAreRefused(t *testing.T) {
 		{richLetter, strings.Replace(aolLetter, "{{name}}", "{{nick}}", 1),
 			`aol.txt:4:5: {{nick}} has no column in the list, which begins with ["email" "name" "topic"]`},
 	} {
-		if _, err := NewMailing(s, rng.New(1, 0), letterOf(v.letter, v.aol)); fmt.Sprint(err) != v.want {
+		if _, err := New(s, rng.New(1, 0), letterOf(v.letter, v.aol)); fmt.Sprint(err) != v.want {
 			t.Errorf("got %v\nwant %s", err, v.want)
 		}
 	}
@@ -136,7 +136,7 @@ func TestProofsAreWhatIsSent(t *testing.T) {
 	}
 	again := letterOf(richLetter, aolLetter)
 	again.List = strings.NewReader("email,name,topic\nann@friends.example,Ann,Sports\nbob@aol.example,Bob,news\n")
-	m, err := NewMailing(s, rng.New(1, 0), again)
+	m, err := New(s, rng.New(1, 0), again)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
-package realrun
+// Package mailing is what a live run mails: a list, checked row by row, and the message to each recipient.
+package mailing
 
 import (
 	"crypto/sha256"
@@ -71,10 +72,10 @@ type Source struct {
 	Allow                                   *dial.Allowlist
 }
 
-// NewMailing returns the mailing of a scenario, with the list of src or, without
+// New returns the mailing of a scenario, with the list of src or, without
 // one, the scenario's synthetic list. Errors have the form name:line:col:
 // message. A row that cannot be mailed is rejected; it is not an error.
-func NewMailing(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
+func New(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
 	m := &Mailing{run: message.NewRun(src.Key, src.Date), signer: src.Signer,
 		fills: src.Template == nil && s.SizesDiffer()}
 	template, err := template(s, src)

@@ -1,4 +1,4 @@
-package realrun
+package mailing
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ type Census struct {
 	Suppressed uint64     // accepted rows that are not mailed
 }
 
-// NewCensus reads the list of src as NewMailing does, with two differences.
+// NewCensus reads the list of src as New does, with two differences.
 // Nothing is sent, so the domains of destinations need not be reserved. The
 // template is not read, so no row is rejected for its message. src.List is read
 // twice if any row is rejected. Errors have the form name:line:col: message.
