@@ -15,11 +15,18 @@ type Key [32]byte
 // tokenBytes is the length of a token before it is written in base32: 80 bits are not guessed.
 const tokenBytes = 10
 
-var lower32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567")
+var lower32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // AppendToken appends the token of a text of at most 64 bytes: the first 80 bits of its HMAC-SHA256 (RFC 2104), in
 // letters and digits. It allocates nothing if dst is large enough.
 func (k *Key) AppendToken(dst []byte, text []byte) []byte {
+	var sum [tokenBytes]byte
+	k.sign(&sum, text)
+	return lower32.AppendEncode(dst, sum[:])
+}
+
+// sign sets the token of a text of at most 64 bytes.
+func (k *Key) sign(token *[tokenBytes]byte, text []byte) {
 	const most, block = 64, sha256.BlockSize
 	if len(text) > most {
 		panic(fmt.Sprintf("mail: a token of %d bytes", len(text)))
@@ -37,7 +44,7 @@ func (k *Key) AppendToken(dst []byte, text []byte) []byte {
 	sum := sha256.Sum256(inner[:block+n])
 	copy(outer[block:], sum[:])
 	sum = sha256.Sum256(outer[:])
-	return lower32.AppendEncode(dst, sum[:tokenBytes])
+	copy(token[:], sum[:])
 }
 
 // VERP returns the envelope sender of one try for one recipient (variable envelope
