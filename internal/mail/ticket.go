@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// Ticket is what a signed token says: that a link in a message, or an address to which a request goes, is one recipient's
-// and for one purpose.
+// Ticket is what a signed token says: that a link in a message, or an address to which a request goes, is for one
+// recipient and one purpose.
 type Ticket struct {
 	Purpose byte      // one lower-case letter, which keeps tokens of different purposes apart
 	Job     uint32    // mailing, whose key signs

@@ -38,7 +38,7 @@ func TestTickets(t *testing.T) {
 	}
 }
 
-// Nothing but what AppendTicket wrote is taken: not another key, job or purpose, and not the same bits in other letters.
+// Nothing but what AppendTicket wrote is taken: no other key, job or purpose, and not the same bits in other letters.
 func TestForgedTickets(t *testing.T) {
 	good := string(testKey.AppendTicket(nil, testTicket))
 	other := Ticket{Purpose: 'c', Job: 8, Rcpt: 40000, Number: 3}
