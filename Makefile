@@ -63,6 +63,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/inbound -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./farm -run '^$$' -fuzz '^FuzzMessages$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./site -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(N)x -fuzzminimizetime 10x
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt

@@ -1,0 +1,283 @@
+// Package site reads site files. A site is a system of servers that mails together ([0023] to [0028]): which stations
+// it has, where each keeps its journal and listens, by what messages reach them, and the scenario that they mail by.
+// One file describes the whole site, and every computer of the site has the same one. The package opens nothing that
+// the file names.
+package site
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flyball/engine"
+	"flyball/internal/conf"
+	"flyball/internal/mail"
+	"flyball/internal/tomlfile"
+	"flyball/internal/vt"
+)
+
+// Config is the content of a site file.
+type Config struct {
+	SchemaVersion int `toml:"schema_version" range:"1..1" required:"true"`
+	// name of the site, with which the subjects of its messages begin: sites of other names may use the same broker
+	Name string `toml:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"`
+	// folder with a folder for each station that names none itself; seen from the folder of the site file
+	Folder string `toml:"folder" default:"state"`
+	// built-in scenario, or file of one: destinations, governors, retries, and a [[server]] for each B server
+	Scenario string `toml:"scenario" required:"true"`
+	// changes of the scenario, each "path.to.key=value"
+	Set []string `toml:"set"`
+	// IP:PORT on loopback of the SMTP server that takes all mail; a site mails reserved domains only
+	Receiver string    `toml:"receiver" required:"true"`
+	Bus      Bus       `toml:"bus"`
+	Sending  Sending   `toml:"sending"`
+	Stations []Station `toml:"station" required:"true"`
+}
+
+// Bus is by what the stations of several processes reach each other. The zero value is a broker within one process.
+type Bus struct {
+	// nats://HOST:PORT on loopback, tls://HOST:PORT anywhere, several with commas between them
+	URL string `toml:"url"`
+	// PEM file of the authorities that sign the broker's certificate
+	CA string `toml:"ca"`
+	// PEM file of the certificate of this computer
+	Cert string `toml:"cert"`
+	// PEM file of the private key of the certificate
+	Key string `toml:"key"`
+	// file of the token that a broker on loopback wants
+	Token string `toml:"token"`
+}
+
+// Sending is how the A server hands mailings over, and reports.
+type Sending struct {
+	// MTA processes of a mailing on each B server, if the mailing says nothing else
+	Processes int `toml:"processes" default:"40" range:"1..100000"`
+	// recipients that a B server with free processes fetches at a time; 0: the list is cut at once
+	Chunk int `toml:"chunk" default:"10000" range:"0..100000000"`
+	// time between two checks of all subsets
+	Check vt.Span `toml:"check" default:"1s" range:"10ms..1m"`
+	// for which a B server may deliver after it was heard last
+	Lease vt.Span `toml:"lease" default:"5s" range:"100ms..1h"`
+	// after which a B server that does not answer is lost, and others take over
+	Patience vt.Span `toml:"patience" default:"20s" range:"100ms..1d"`
+	// most MTA processes of all mailings; 0: no limit
+	Licence int `toml:"licence" range:"0..1000000"`
+	// folder for delivery reports; seen from the folder of the site file
+	Reports string `toml:"reports" default:"reports"`
+}
+
+// Station is one server of the site.
+type Station struct {
+	// a sends mailings, b delivers, c takes returned mail, d takes requests, broker carries messages between processes
+	Role string `toml:"role" required:"true" oneof:"a b c d broker"`
+	// of role "b": which [[server]] of the scenario it is, from 1 on
+	Number int `toml:"number" range:"1..10000"`
+	// folder of its journal, which one process at a time may use
+	Folder string `toml:"folder"`
+	// IP:PORT: role "c" takes returned mail there, "d" shows its pages, "broker" takes the stations' connections
+	Listen string `toml:"listen"`
+	// IP:PORT at which role "d" takes requests by mail
+	Mail string `toml:"mail"`
+	// mail domain of the return paths of role "c" and of the requests by mail of role "d"
+	Domain string `toml:"domain"`
+	// address of the pages of role "d" in messages, such as https://news.example
+	Page string `toml:"page"`
+	// file of the seed of the nkey by which it shows the broker who it is
+	NKey string `toml:"nkey"`
+	// public half of its nkey, which the broker knows
+	Public string `toml:"public"`
+}
+
+// Roles of stations.
+const (
+	A      = "a"
+	B      = "b"
+	C      = "c"
+	D      = "d"
+	Broker = "broker"
+)
+
+// Name returns the name of the station in messages, in --role and of its folder: a, b1, b2, c, d or broker.
+func (s Station) Name() string {
+	if s.Role == B {
+		return fmt.Sprint(s.Role, s.Number)
+	}
+	return s.Role
+}
+
+// Address returns the address of the station's role in messages of the engine; false for the broker, which has none.
+func (s Station) Address() (engine.Address, bool) {
+	switch s.Role {
+	case A:
+		return engine.Address{Role: engine.Sender}, true
+	case B:
+		return engine.Address{Role: engine.Remote, Server: mail.Server(s.Number - 1)}, true
+	case C:
+		return engine.Address{Role: engine.Bounces}, true
+	case D:
+		return engine.Address{Role: engine.Requests}, true
+	}
+	return engine.Address{}, false
+}
+
+// Format is the format of site files.
+var Format = tomlfile.New[Config]("sending.patience")
+
+// Load reads a site file, which problems call name. The error is of type tomlfile.Problems and has them all. Paths of
+// the result are seen from where name is seen.
+func Load(name string, src []byte) (*Config, error) {
+	c := conf.DefaultOf[Config](Format.Keys)
+	doc := Format.Read(name, src, nil)
+	doc.Decode(&c)
+	doc.Refuse(c.Validate())
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	c.settle(filepath.Dir(name))
+	return &c, nil
+}
+
+// settle gives every station a name and a folder, and lets all paths begin at dir.
+func (c *Config) settle(dir string) {
+	from := func(path *string) {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
+	for i := range c.Stations {
+		s := &c.Stations[i]
+		if s.Folder == "" && s.Role != Broker {
+			s.Folder = filepath.Join(c.Folder, s.Name())
+		}
+		from(&s.Folder)
+		from(&s.NKey)
+	}
+	for _, path := range []*string{&c.Folder, &c.Bus.CA, &c.Bus.Cert, &c.Bus.Key, &c.Bus.Token,
+		&c.Sending.Reports} {
+		from(path)
+	}
+	if strings.ContainsAny(c.Scenario, "./") { // built-in scenarios have plain names
+		from(&c.Scenario)
+	}
+}
+
+// Named returns the station with a name; false if there is none.
+func (c *Config) Named(name string) (Station, bool) {
+	for _, s := range c.Stations {
+		if s.Name() == name {
+			return s, true
+		}
+	}
+	return Station{}, false
+}
+
+// Servers returns the number of B servers.
+func (c *Config) Servers() (n int) {
+	for _, s := range c.Stations {
+		if s.Role == B {
+			n++
+		}
+	}
+	return n
+}
+
+// uses has, for each key of a station beside role and folder, the roles that have a use for it.
+var uses = []struct {
+	key   string
+	of    func(*Station) bool // whether the station gives it
+	roles []string
+}{
+	{"number", func(s *Station) bool { return s.Number != 0 }, []string{B}},
+	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Broker}},
+	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D}},
+	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
+	{"page", func(s *Station) bool { return s.Page != "" }, []string{D}},
+	{"nkey", func(s *Station) bool { return s.NKey != "" }, []string{A, B, C, D}},
+	{"public", func(s *Station) bool { return s.Public != "" }, []string{A, B, C, D}},
+}
+
+// Validate returns all problems of the configuration that show without a look at anything that it names.
+func (c *Config) Validate() []error {
+	var l conf.List
+	c.Sending.check(&l)
+	for i := range c.Stations {
+		c.Stations[i].check(&l, conf.Index("station", i))
+	}
+	c.together(&l)
+	checkPort(&l, "receiver", c.Receiver)
+	return l
+}
+
+// together checks the stations among each other.
+func (c *Config) together(l *conf.List) {
+	names, folders, ports := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	most := 0
+	for i, s := range c.Stations {
+		at := conf.Index("station", i)
+		name := s.Name()
+		l.Check(!names[name], at+".role", "got a second %s, want one", name)
+		names[name] = true
+		if s.Folder != "" {
+			folder := filepath.Clean(s.Folder)
+			l.Check(!folders[folder], at+".folder", "got %q, which another station has, want another", s.Folder)
+			folders[folder] = true
+		}
+		for _, p := range []struct{ key, text string }{{".listen", s.Listen}, {".mail", s.Mail}} {
+			if a, err := netip.ParseAddrPort(p.text); err == nil && a.Port() != 0 {
+				l.Check(!ports[a.String()], at+p.key, "got %q, where another station listens, want another", p.text)
+				ports[a.String()] = true
+			}
+		}
+		if s.Role == B {
+			most = max(most, s.Number)
+		}
+	}
+	for _, role := range []string{A, "b1"} {
+		l.Check(len(c.Stations) == 0 || names[role], "station", "got no station %s, want one", role)
+	}
+	for n := 2; n < most && n < 1000; n++ {
+		l.Check(names[fmt.Sprint(B, n)], "station", "got no station b%d below b%d, want the numbers without a gap", n,
+			most)
+	}
+}
+
+func (s *Sending) check(l *conf.List) {
+	l.Check(s.Lease > s.Check, "sending.lease", "got %v, want more than the check of %v: it would end before it is "+
+		"renewed", s.Lease, s.Check)
+	l.Check(s.Patience > s.Lease+s.Lease/50, "sending.patience", "got %v, want more than the lease of %v: a server "+
+		"may deliver until then", s.Patience, s.Lease)
+}
+
+func (s *Station) check(l *conf.List, at string) {
+	if s.Role == "" {
+		return // it is missing
+	}
+	for _, u := range uses {
+		uses := slices.Contains(u.roles, s.Role)
+		l.Check(uses || !u.of(s), at+"."+u.key, "got a value, want none: role %q has no use for it", s.Role)
+		if (u.key == "number" || u.key == "listen") && uses {
+			l.Check(u.of(s), at+"."+u.key, "missing, want one for role %q", s.Role)
+		}
+	}
+	for _, p := range []struct{ key, text string }{{".listen", s.Listen}, {".mail", s.Mail}} {
+		if p.text != "" {
+			checkPort(l, at+p.key, p.text)
+		}
+	}
+	if s.Domain != "" {
+		a, err := mail.ParseAddress("postmaster@" + s.Domain)
+		l.Check(err == nil && a.Domain == s.Domain, at+".domain", "got %q, want a mail domain in lower case, such as "+
+			"returns.example", s.Domain)
+	}
+	if s.Page != "" {
+		l.Check(strings.HasPrefix(s.Page, "https://") || strings.HasPrefix(s.Page, "http://127.0.0.1:"), at+".page",
+			"got %q, want an address such as https://news.example", s.Page)
+	}
+}
+
+func checkPort(l *conf.List, key, text string) {
+	_, err := netip.ParseAddrPort(text)
+	l.Check(err == nil, key, "got %q, want IP:PORT, such as 127.0.0.1:2525", text)
+}
