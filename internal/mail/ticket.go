@@ -54,3 +54,19 @@ func ParseTicket(token string, key func(job uint32) (Key, bool)) (Ticket, bool) 
 	}
 	return t, true
 }
+
+// Purposes of tickets.
+const (
+	ToLeave  = 'u' // the list (RFC 2369, RFC 8058); its number is the day, from 1 January 1970 on
+	ToReturn = 'r' // to it, which undoes that; its number is the day
+	ToAgree  = 'a' // to what somebody asked for in the recipient's name ([0047]); its number is the day
+	ToFill   = 'f' // a form; its recipient is the second at which it was shown
+)
+
+// Mark returns a number by which a key is found among others, where mailings have no numbers of their own: the Job of
+// its tickets. It tells nothing else of the key.
+func (k *Key) Mark() uint32 {
+	var sum [tokenBytes]byte
+	k.sign(&sum, []byte("mark"))
+	return binary.BigEndian.Uint32(sum[:])
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -87,4 +88,13 @@ func FuzzParseTicket(f *testing.F) {
 			t.Errorf("%q is taken, as %v, which is another token", s, v)
 		}
 	})
+}
+
+// The mark of a key is the beginning of an HMAC that no token has.
+func TestMark(t *testing.T) {
+	h := hmac.New(sha256.New, testKey[:])
+	h.Write([]byte("mark"))
+	if got, want := testKey.Mark(), binary.BigEndian.Uint32(h.Sum(nil)); got != want || got == (&Key{}).Mark() {
+		t.Errorf("got %d, want %d, and another one of another key", got, want)
+	}
 }

@@ -199,7 +199,7 @@ func TestListHeaders(t *testing.T) {
 		{"https://{{v}}/x", "*want an address such as *"},
 		{"https://x.test{{v}}", "*want an address such as *"},
 		{"https:///{{v}}", "*want an address such as *"},
-		{"https://x.test/", "has no field, want one that tells recipients apart, such as {{email}}"},
+		{"https://x.test/u#", "want an address that the recipient's ticket can follow, such as *"},
 		{"https://x.test/{{v}} x", `has " ", want an address, in which it is percent-encoded`},
 		{"https://x.test/{{v|a>b}}", `has ">", want an address, in which it is percent-encoded`},
 		{"https://x.test/ü{{v}}", `has "ü", want an address, in which it is percent-encoded`},
@@ -221,6 +221,34 @@ func TestListHeaders(t *testing.T) {
 		}
 		if err == nil {
 			checkWire(t, out)
+		}
+	}
+}
+
+// An address of the web without a field ends with the recipient's ticket, which names mailing, recipient and day; an
+// address of mail has it too. A client that leaves by mail has at most 64 bytes before the at sign (RFC 5321 4.5.3.1.1).
+func TestTicketsToLeave(t *testing.T) {
+	for written, leave := range map[string]string{"https://x.test/": "https://x.test/", "https://x.test/a/u": "https://x.test/a/u/", "https://x.test/u?t=": "https://x.test/u?t="} {
+		key := mail.Key{9}
+		run := NewRun(key, time.Date(1970, 1, 8, 23, 59, 0, 0, time.UTC))
+		r := must(t, "From: news@x.test\nSubject: s\nList-Unsubscribe: "+written+"\n\n")
+		out, err := r.Render(nil, nil, Meta{To: meta.To, Recipient: 70000, Run: run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkWire(t, out)
+		m, _ := read(t, out)
+		web, post, ok := strings.Cut(m.Header.Get("List-Unsubscribe"), ">, <")
+		web, mailed := strings.TrimPrefix(web, "<"+leave), strings.TrimSuffix(post, "@x.test?subject=unsubscribe>")
+		if mailed = strings.TrimPrefix(mailed, "mailto:unsubscribe+"); !ok || web != mailed || len("unsubscribe+"+web) > 64 {
+			t.Errorf("%s: got %s", written, m.Header.Get("List-Unsubscribe"))
+		}
+		if got := m.Header.Get("List-Unsubscribe-Post"); got != "List-Unsubscribe=One-Click" {
+			t.Errorf("List-Unsubscribe-Post: %s", got)
+		}
+		got, ok := mail.ParseTicket(web, func(job uint32) (mail.Key, bool) { return key, job == key.Mark() })
+		if want := (mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 70000, Number: 7}); !ok || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", web, got, ok, want)
 		}
 	}
 }

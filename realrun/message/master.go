@@ -29,7 +29,7 @@ func (t *Template) Masters() []Master {
 
 func (t *Template) master(network string) Master {
 	u := Template{from: t.from, text: t.shown(t.text), html: t.shown(t.html),
-		leave: t.shown(t.leave), attached: t.attached}
+		leave: t.shown(t.leave), ticket: t.ticket, attached: t.attached}
 	for _, h := range t.head {
 		if h.name != "" {
 			h = header{h.name, t.shown(h.value), true}

@@ -107,11 +107,12 @@ type Run struct {
 	key  mail.Key
 	date string
 	unix int64
+	job  uint32 // of tickets
 }
 
 // NewRun returns the Run with a key and the date of its messages.
 func NewRun(key mail.Key, date time.Time) *Run {
-	return &Run{key, date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), date.Unix()}
+	return &Run{key, date.UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700"), date.Unix(), key.Mark()}
 }
 
 // Meta holds the values of the headers that Render writes. They are the same at
@@ -129,7 +130,7 @@ type Meta struct {
 //
 // The headers of the letter come first, then To, Date, Message-ID,
 // List-Unsubscribe (to unsubscribe@ the author's domain, after the letter's own address
-// of the web, if it has one), Precedence and the MIME headers. A header value that is
+// of the web, if it has one; with the recipient's ticket, if that has one), Precedence and the MIME headers. A header value that is
 // not printable ASCII is written wholly in encoded words (RFC 2047). A text that is
 // not printable ASCII, or has a line of more than 998 bytes, is written in
 // quoted-printable (RFC 2045 6.7). Text and HTML are alternatives (RFC 2046 5.1.4);
@@ -165,9 +166,14 @@ func (r *Renderer) Render(dst []byte, values []string, m Meta) ([]byte, error) {
 			return dst, err
 		}
 	}
-	out = append(out, "mailto:unsubscribe@"...)
-	out = append(append(out, domain...), "?subject="...)
-	out = append(out, out[id.from:id.to]...)
+	if r.t.ticket {
+		out = m.appendTicket(append(out, "mailto:unsubscribe+"...))
+		out = append(append(append(out, '@'), domain...), "?subject=unsubscribe"...)
+	} else {
+		out = append(out, "mailto:unsubscribe@"...)
+		out = append(append(out, domain...), "?subject="...)
+		out = append(out, out[id.from:id.to]...)
+	}
 	if r.t.leave != nil {
 		out = append(out, ">\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"...)
 	} else {
@@ -186,10 +192,21 @@ func (r *Renderer) unsubscribe(dst []byte, values []string, m *Meta) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	if r.t.ticket {
+		dst = m.appendTicket(dst)
+		seen.longest += mail.TicketSize
+	}
 	if n := seen.longest + len("List-Unsubscribe: <>,"); n > maxLine {
 		return nil, fmt.Errorf("header List-Unsubscribe is %d bytes, want at most %d (RFC 5322 2.1.1)", n, maxLine)
 	}
 	return append(dst, ">,\r\n <"...), nil
+}
+
+// appendTicket appends the ticket with which the recipient leaves the list.
+func (m *Meta) appendTicket(dst []byte) []byte {
+	const day = 24 * 60 * 60
+	return m.Run.key.AppendTicket(dst, mail.Ticket{Purpose: mail.ToLeave, Job: m.Run.job, Rcpt: m.Recipient,
+		Number: uint32(m.Run.unix / day)})
 }
 
 // Try is Render without the attachments, which are the same for all rows: it finds out whether a row has a message.

@@ -24,6 +24,7 @@ type Template struct {
 	text     []piece     // nil: no plain text
 	html     []piece     // nil: no HTML
 	leave    []piece     // address of the web that unsubscribes; nil: there is none
+	ticket   bool        // the address ends with the recipient's ticket, which an address of mail has too
 	attached []string    // headers and base64 of each attachment
 	fields   []fieldName // every field that is used, once
 	variants []variant
@@ -267,7 +268,7 @@ func (p *parser) header(at, col int, name, value string) {
 }
 
 // unsubscribe reads the address of the web where a recipient leaves the list with one click (RFC 8058). Its host is the
-// author's; the rest tells recipients apart.
+// author's; fields in the rest tell recipients apart. Without any, the recipient's ticket follows the address.
 func (p *parser) unsubscribe(at, col int, value string) {
 	value = strings.TrimSuffix(strings.TrimPrefix(value, "<"), ">")
 	leave := p.closed(merged(p.pieces(nil, at, col, value)))
@@ -292,9 +293,14 @@ func (p *parser) unsubscribe(at, col int, value string) {
 	case !isWeb || strings.IndexByte(host, '/') < 1:
 		p.fault(at, col, "header List-Unsubscribe: got %.60q, want an address such as "+
 			"https://sender.example/leave?who={{email}} (RFC 8058)", value)
-	case fields == 0:
-		p.fault(at, col, "header List-Unsubscribe has no field, want one that tells recipients apart, such as "+
-			"{{email}}")
+	case fields > 0:
+	case strings.Contains(value, "#") || len(leave) != 1:
+		p.fault(at, col, "header List-Unsubscribe: got %.60q, want an address that the recipient's ticket can follow, "+
+			"such as https://sender.example/u", value)
+	default:
+		if p.t.ticket = true; !strings.HasSuffix(value, "/") && !strings.HasSuffix(value, "=") {
+			leave[0] = measured(value + "/")
+		}
 	}
 	p.t.leave = leave
 }
