@@ -62,6 +62,8 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./internal/returned -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/inbound -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./sim/faulty -run '^$$' -fuzz '^FuzzReadAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/sink -run '^$$' -fuzz '^FuzzCommands$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./farm -run '^$$' -fuzz '^FuzzMessages$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./site -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(N)x -fuzzminimizetime 10x
 

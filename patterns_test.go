@@ -132,3 +132,28 @@ func testsOf(t *testing.T, pkg string) (names []string) {
 	}
 	return names
 }
+
+// Every fuzz target is among those of `make fuzz`.
+func TestEveryFuzzTargetIsListed(t *testing.T) {
+	list, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	floor, _ := floorsOf(t)
+	for dir := range floor {
+		for _, name := range testsOf(t, dir) {
+			if !strings.HasPrefix(name, "Fuzz") {
+				continue
+			}
+			found++
+			want := "\tgo test ./" + dir + " -run '^$$' -fuzz '^" + name + "$$' -fuzztime $(N)x"
+			if !strings.Contains(string(list), want) {
+				t.Errorf("%s: the Makefile has not %q", dir, want)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("%d fuzz targets found, want 20 or more: the test tests too little", found)
+	}
+}

@@ -163,6 +163,10 @@ func (w *wire) command(line []byte) ([]byte, error) {
 		step = w.step(mail.StageRCPT)
 	case "DATA":
 		step = w.step(mail.StageDATA)
+	case "BDAT": // go-smtp would take the chunk as a message, of which the model knows nothing
+		fmt.Fprintf(w.Conn, "502 5.5.1 chunks are not taken\r\n")
+		w.Close() // or the chunk would be read as commands
+		return nil, io.EOF
 	default:
 		return line, nil
 	}
