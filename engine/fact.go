@@ -36,6 +36,7 @@ func (Measured) fact()  {}
 func (Learned) fact()   {}
 func (Forgot) fact()    {}
 func (Ahead) fact()     {}
+func (Opened) fact()    {}
 
 // Facts of a sending server.
 type (
@@ -180,6 +181,9 @@ type (
 // Facts that a live shell keeps beside those of its roles, so that a run that goes on shows the whole mailing and
 // begins with what the runs before it have learned. Roles neither write nor recover them.
 type (
+	// Opened begins the journal of a station: time zero is Wall, in nanoseconds since 1970.
+	Opened struct{ Wall int64 }
+
 	// Run begins a run: the first of a mailing, or one that goes on.
 	Run struct{ Scale float64 } // how many times faster than real time
 
