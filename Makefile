@@ -66,6 +66,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/sink -run '^$$' -fuzz '^FuzzCommands$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./farm -run '^$$' -fuzz '^FuzzMessages$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./site -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./engine/codec -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(N)x -fuzzminimizetime 10x
 
 bench: ## benchmarks, ten times, into bench.txt for benchstat
 	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt

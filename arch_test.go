@@ -20,12 +20,12 @@ import (
 // DO NOT CHANGE THIS DATA TO MAKE A BUILD PASS: move the code.
 const floors = `
 internal/vt internal/portable internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats
-internal/tabular internal/evq internal/hist internal/mail internal/tomlfile
+internal/tabular internal/evq internal/hist internal/mail internal/tomlfile internal/fields
 internal/replies
 governor netmodel/limits netmodel/delay engine/partition engine/delivery/retry
 netmodel
 engine governor/recorded
-engine/delivery engine/governing engine/sender engine/inbox engine/proximity
+engine/delivery engine/governing engine/sender engine/inbox engine/proximity engine/codec
 engine/remote
 reports/runlog reports/format
 reports/measure

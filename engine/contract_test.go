@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"flyball/engine"
+	"flyball/engine/codec"
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
 	"flyball/engine/governing"
@@ -212,6 +213,7 @@ func (v *transcript) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 // Every role keeps the contract: repeated and late inputs, early wakes and State do
 // not change a run, and lost messages do not stop it.
 func TestContract(t *testing.T) {
+	sent := map[string]bool{}
 	for _, s := range subjects {
 		t.Run(s.name, func(t *testing.T) {
 			var now vt.Time
@@ -294,6 +296,16 @@ func TestContract(t *testing.T) {
 			plain := drive(twists{})
 			if plain.rows < intervals {
 				t.Fatalf("%d intervals, want %d", plain.rows, intervals)
+			}
+			for m := range plain.sent {
+				sent[codec.Name(m.Body)] = true
+				if _, ok := codec.FlowOf(m); !ok {
+					t.Errorf("it sends %v, want it in the table of flows", m)
+				}
+				text, err := codec.Encode(m)
+				if got, _ := codec.Decode(text); got != m {
+					t.Errorf("%v has no form: %v", m, err)
+				}
 			}
 			same := func(what string, got *transcript) {
 				t.Helper()
@@ -405,6 +417,12 @@ func TestContract(t *testing.T) {
 			}()
 			s.build(t, &transcript{}).Receive(0, engine.Message{Body: nil}, &engine.Outbox{})
 		})
+	}
+	for _, f := range codec.Flows {
+		if f.From != engine.Operator && (f.From == engine.Delivery || f.To == engine.Delivery) &&
+			!sent[codec.Name(f.Body)] {
+			t.Errorf("no role sends %s, which is in the table of flows", codec.Name(f.Body))
+		}
 	}
 }
 
