@@ -195,7 +195,7 @@ var liveMutants = []mutant{
 		"				space = true\n				continue\n", ""},
 	{"a signed message may get another author", "realrun/message/dkim.go", "[]string{\"from\", \"to\",",
 		"[]string{\"to\","},
-	{"one click leaves for all", "realrun/message/parse.go", "case fields == 0:", "case fields < 0:"},
+	{"one click leaves for all", "realrun/message/parse.go", "if p.t.ticket = true; !", "if !"},
 	{"a value chooses where one leaves", "realrun/message/parse.go", "strings.IndexByte(host, '/') < 1",
 		"host == \"\""},
 	{"others may read the key", "internal/input/input.go", "mode&0o077 != 0", "mode&0o007 == 0o777"},

@@ -226,9 +226,10 @@ func TestListHeaders(t *testing.T) {
 }
 
 // An address of the web without a field ends with the recipient's ticket, which names mailing, recipient and day; an
-// address of mail has it too. A client that leaves by mail has at most 64 bytes before the at sign (RFC 5321 4.5.3.1.1).
+// address of mail has it too, in at most 64 bytes before the at sign (RFC 5321 4.5.3.1.1).
 func TestTicketsToLeave(t *testing.T) {
-	for written, leave := range map[string]string{"https://x.test/": "https://x.test/", "https://x.test/a/u": "https://x.test/a/u/", "https://x.test/u?t=": "https://x.test/u?t="} {
+	for written, leave := range map[string]string{"https://x.test/": "https://x.test/",
+		"https://x.test/a/u": "https://x.test/a/u/", "https://x.test/u?t=": "https://x.test/u?t="} {
 		key := mail.Key{9}
 		run := NewRun(key, time.Date(1970, 1, 8, 23, 59, 0, 0, time.UTC))
 		r := must(t, "From: news@x.test\nSubject: s\nList-Unsubscribe: "+written+"\n\n")
@@ -240,7 +241,8 @@ func TestTicketsToLeave(t *testing.T) {
 		m, _ := read(t, out)
 		web, post, ok := strings.Cut(m.Header.Get("List-Unsubscribe"), ">, <")
 		web, mailed := strings.TrimPrefix(web, "<"+leave), strings.TrimSuffix(post, "@x.test?subject=unsubscribe>")
-		if mailed = strings.TrimPrefix(mailed, "mailto:unsubscribe+"); !ok || web != mailed || len("unsubscribe+"+web) > 64 {
+		if mailed = strings.TrimPrefix(mailed, "mailto:unsubscribe+"); !ok || web != mailed ||
+			len("unsubscribe+"+web) > 64 {
 			t.Errorf("%s: got %s", written, m.Header.Get("List-Unsubscribe"))
 		}
 		if got := m.Header.Get("List-Unsubscribe-Post"); got != "List-Unsubscribe=One-Click" {

@@ -130,9 +130,10 @@ type Meta struct {
 //
 // The headers of the letter come first, then To, Date, Message-ID,
 // List-Unsubscribe (to unsubscribe@ the author's domain, after the letter's own address
-// of the web, if it has one; with the recipient's ticket, if that has one), Precedence and the MIME headers. A header value that is
-// not printable ASCII is written wholly in encoded words (RFC 2047). A text that is
-// not printable ASCII, or has a line of more than 998 bytes, is written in
+// of the web, if it has one; with the recipient's ticket, if that has one), Precedence
+// and the MIME headers. A header value that is not printable ASCII is written wholly in
+// encoded words (RFC 2047). A text that is not printable ASCII, or has a line of more
+// than 998 bytes, is written in
 // quoted-printable (RFC 2045 6.7). Text and HTML are alternatives (RFC 2046 5.1.4);
 // what is attached follows them. What separates the parts is derived from the run's
 // key and the recipient.
