@@ -64,6 +64,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./sim/faulty -run '^$$' -fuzz '^FuzzReadAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/sink -run '^$$' -fuzz '^FuzzCommands$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/depot -run '^$$' -fuzz '^FuzzManifest$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./farm -run '^$$' -fuzz '^FuzzMessages$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./site -run '^$$' -fuzz '^FuzzLoad$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./engine/codec -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime $(N)x -fuzzminimizetime 10x

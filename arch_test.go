@@ -36,6 +36,7 @@ internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound realrun/station
 realrun/mailing
+realrun/depot
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings

@@ -46,6 +46,7 @@ var checks = []check{
 	{"search", []string{"./sim/tune"}},
 	{"workers", []string{"./farm", "./bus"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
+	{"depot", []string{"./realrun/depot"}},
 	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun/mailing", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},

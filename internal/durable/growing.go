@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -48,8 +49,16 @@ func (d Files) Read(name string) ([]byte, error) {
 
 // Create creates a file that its owner alone may read, or makes one empty.
 func (d Files) Create(name string) (Growing, error) {
-	const flag = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
-	f, err := os.OpenFile(filepath.Join(string(d), name), flag, 0o600)
+	f, err := d.open(name, os.O_TRUNC)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (d Files) open(name string, more int) (*growing, error) {
+	const flag = os.O_WRONLY | os.O_CREATE | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
+	f, err := os.OpenFile(filepath.Join(string(d), name), flag|more, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +67,30 @@ func (d Files) Create(name string) (Growing, error) {
 		return nil, errors.Join(err, fmt.Errorf("%s: want a regular file", f.Name()))
 	}
 	return &growing{File: f}, nil
+}
+
+// Append opens a file that its owner alone may read, at its end, and returns its length in bytes; it is made if it is
+// not there.
+func (d Files) Append(name string) (Growing, int64, error) {
+	f, err := d.open(name, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+// Remove removes a file, which need not be there.
+func (d Files) Remove(name string) error {
+	err := os.Remove(filepath.Join(string(d), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // Rename gives a file the name of another one, which it replaces.

@@ -1,0 +1,211 @@
+package depot
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"flyball/internal/conf"
+	"flyball/internal/input"
+	"flyball/realrun/dial"
+)
+
+// Remote is the depot of another process.
+type Remote struct {
+	// URL is https://IP:PORT; http on loopback alone. A name is not resolved, since it may lead anywhere.
+	URL   string
+	Token string
+	// TLS has the authorities by which the certificate of the depot must be signed, and its name; nil: the system's
+	TLS *tls.Config
+	// Pause is the time before a request is made again, doubled after each further failure; 0: 0.1 s
+	Pause time.Duration
+
+	client *dial.Client
+}
+
+func (r *Remote) validate() []error {
+	var l conf.List
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.Trim(u.Path, "/") != "" ||
+		u.RawQuery != "" || u.Fragment != "" {
+		l.Check(false, "url", "got %.100q, want https://IP:PORT, or http://IP:PORT on loopback", r.URL)
+	} else if at, err := netip.ParseAddrPort(u.Host); err != nil {
+		l.Check(false, "url", "got %q, want IP:PORT: names are not resolved, since they may lead anywhere", u.Host)
+	} else {
+		l.Check(u.Scheme == "https" || at.Addr().IsLoopback(), "url",
+			"got http://%s outside of loopback, want https://%s", at, at)
+	}
+	err = CheckToken(r.Token)
+	l.Check(err == nil, "token", "%v", err)
+	return l
+}
+
+// connect returns the client, which connects to the depot alone.
+func (r *Remote) connect() *dial.Client {
+	u, _ := url.Parse(r.URL)
+	at, _ := netip.ParseAddrPort(u.Host)
+	return dial.Servers("the URL of the depot", at).HTTP(r.TLS)
+}
+
+// mostFailures is how many requests in a row may fail without a byte before a fetch does.
+const mostFailures = 6
+
+// idle is how long a depot may send nothing before the connection is given up.
+const idle = 30 * time.Second
+
+// final is an error after which a request is not made again.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// again makes a request until it has been answered to its end, it fails for good, or too many in a row have brought
+// nothing.
+func (r *Remote) again(ctx context.Context, request func() (got int64, err error)) error {
+	failures := 0
+	for {
+		got, err := request()
+		if stop := new(final); err == nil || errors.As(err, stop) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if failures++; got > 0 {
+			failures = 1
+		}
+		if failures == mostFailures {
+			return err
+		}
+		if err := wait(ctx, r.Pause<<(failures-1)); err != nil {
+			return err
+		}
+	}
+}
+
+// open makes one request for what lies behind the first bytes. The answer must be closed.
+func (r *Remote) open(ctx context.Context, path string, from int64) (*http.Response, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(r.URL, "/")+path, nil)
+	if err != nil {
+		return nil, final{err}
+	}
+	q.Header.Set("Authorization", "Bearer "+r.Token)
+	if from > 0 {
+		q.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	}
+	a, err := r.client.Do(q)
+	switch {
+	case errors.Is(err, dial.ErrRefused):
+		return nil, final{err}
+	case err != nil:
+		return nil, err
+	case a.StatusCode == http.StatusOK, a.StatusCode == http.StatusPartialContent,
+		a.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return a, nil
+	}
+	defer a.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(a.Body, 500))
+	err = fmt.Errorf("the depot answers %s: %.200q", a.Status, strings.TrimSpace(string(text)))
+	switch {
+	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden:
+		return nil, final{fmt.Errorf("%w: %w", ErrRefused, err)}
+	case a.StatusCode == http.StatusNotFound:
+		return nil, final{fmt.Errorf("%w: %w", ErrAbsent, err)}
+	case a.StatusCode < 500:
+		return nil, final{err}
+	}
+	return nil, err
+}
+
+// get returns a short answer.
+func (r *Remote) get(ctx context.Context, path string) (text []byte, err error) {
+	err = r.again(ctx, func() (int64, error) {
+		a, err := r.open(ctx, path, 0)
+		if err != nil {
+			return 0, err
+		}
+		defer a.Body.Close()
+		text, err = io.ReadAll(input.Manifest.Bound(a.Body, path))
+		if errors.Is(err, input.ErrRefused) {
+			err = final{err}
+		}
+		return int64(len(text)), err
+	})
+	return text, err
+}
+
+// download fetches a part into its file that is not there as a whole, from the end of that file on.
+func (r *Remote) download(ctx context.Context, k *Kept, d Digest) error {
+	return r.again(ctx, func() (got int64, err error) {
+		name := d.String() + partial
+		f, from, err := k.files.Append(name)
+		if err != nil {
+			return 0, final{err}
+		}
+		defer func() {
+			if wrong := errors.Join(f.Sync(), f.Close()); wrong != nil {
+				err = final{errors.Join(err, wrong)}
+			}
+		}()
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		a, err := r.open(ctx, "/parts/"+d.String(), from)
+		if err != nil {
+			return 0, err
+		}
+		defer a.Body.Close()
+		size, fits := total(a, from)
+		if !fits { // the part does not begin so, or the depot cannot go on where it ends
+			if err := k.files.Remove(name); err != nil {
+				return 0, final{err}
+			}
+			return 0, fmt.Errorf("the depot answers %s for bytes from %d on", a.Status, from)
+		}
+		if err := k.room(d, size); err != nil {
+			return 0, final{err}
+		}
+		silent := time.AfterFunc(idle, func() { cancel(fmt.Errorf("the depot sent nothing for %v", idle)) })
+		defer silent.Stop()
+		body := &timed{io.LimitReader(a.Body, size-from+1), func() { silent.Reset(idle) }}
+		if got, err = io.Copy(f, body); err != nil {
+			return got, errors.Join(err, context.Cause(ctx))
+		}
+		if from+got != size {
+			return got, fmt.Errorf("got %d bytes, want %d", from+got, size)
+		}
+		return got, nil
+	})
+}
+
+// timed is a reader that tells of each time that something came.
+type timed struct {
+	io.Reader
+	came func()
+}
+
+func (t *timed) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	t.came()
+	return n, err
+}
+
+// total returns the size of a part whose bytes from a first one on are in an answer; false if others are in it.
+func total(a *http.Response, from int64) (size int64, fits bool) {
+	switch {
+	case a.StatusCode == http.StatusOK && from == 0:
+		return a.ContentLength, a.ContentLength >= 0
+	case a.StatusCode == http.StatusPartialContent:
+		text, is := strings.CutPrefix(a.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from))
+		_, of, cut := strings.Cut(text, "/")
+		size, err := strconv.ParseInt(of, 10, 64)
+		return size, is && cut && err == nil && size >= from
+	}
+	return 0, false
+}

@@ -1,0 +1,235 @@
+package depot
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"flyball/engine"
+	"flyball/internal/durable"
+	"flyball/internal/input"
+)
+
+// Access is an entry of a depot's audit.
+type Access struct {
+	At   time.Time `json:"at"`
+	Who  string    `json:"who"`  // name of the client; of a stranger, the address
+	Role Role      `json:"role"` // empty: of a stranger
+	What string    `json:"what"` // method and path
+	From int64     `json:"from"` // first byte of a part that was asked for
+	Code int       `json:"code"` // of the answer, see net/http
+	// Before is the number of accesses of strangers that have no entry of their own, since there were too many.
+	Before int `json:"before,omitempty"`
+}
+
+// Server is an http.Handler that serves a depot.
+type Server struct {
+	depot   *Depot
+	clients []Client
+	now     func() time.Time
+	mux     *http.ServeMux
+
+	mu        sync.Mutex
+	strangers time.Time // when a stranger had the last entry of the audit
+	unwritten int       // entries of strangers since
+}
+
+// Serve returns a server of the depot for clients. The time of audit entries is now. Errors are those of
+// ValidateClients.
+func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
+	if err := ValidateClients(clients); err != nil {
+		return nil, err
+	}
+	s := &Server{depot: d, clients: clients, now: now, mux: http.NewServeMux()}
+	answers := map[string]http.HandlerFunc{"/mailings/{job}": s.manifest, "/mailings/{job}/keys": s.keys,
+		"/parts/{digest}": s.part, "/audit": s.audit}
+	for _, r := range Rights {
+		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Path]))
+	}
+	s.mux.Handle("/", s.guarded(Right{What: "do that"}, nil))
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	s.mux.ServeHTTP(w, r)
+}
+
+// perStranger is the time between two audit entries of strangers: they must not fill the disk.
+const perStranger = time.Second
+
+// guarded lets those clients through to answer that have a right, after the audit has an entry.
+func (s *Server) guarded(right Right, answer http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		client, known := find(s.clients, token)
+		known = known && bearer
+		a := Access{At: s.now().UTC().Round(0), Who: client.Name, Role: client.Role, Code: http.StatusOK,
+			What: fmt.Sprintf("%s %.200q", r.Method, r.URL.Path)}
+		words := ""
+		switch {
+		case !known:
+			a.Who, a.Role, a.Code, words = r.RemoteAddr, "", http.StatusUnauthorized, "got no token of a client"
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		case !slices.Contains(right.May, client.Role):
+			a.Code = http.StatusForbidden
+			words = fmt.Sprintf("%s is of role %s, which may not %s", client.Name, client.Role, right.What)
+		default:
+			a.From = first(r.Header.Get("Range"))
+		}
+		if err := s.enter(a); err != nil {
+			http.Error(w, "the audit cannot be written", http.StatusInternalServerError)
+			return
+		}
+		if a.Code != http.StatusOK {
+			http.Error(w, words, a.Code)
+			return
+		}
+		answer(w, r)
+	})
+}
+
+// first returns the first byte of a range, as Kept asks for it.
+func first(header string) int64 {
+	text, _ := strings.CutPrefix(header, "bytes=")
+	text, _, _ = strings.Cut(text, "-")
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
+}
+
+// enter writes an entry of the audit, and makes it durable.
+func (s *Server) enter(a Access) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a.Role == "" {
+		if since := a.At.Sub(s.strangers); since >= 0 && since < perStranger {
+			s.unwritten++
+			return nil
+		}
+		a.Before, s.strangers, s.unwritten = s.unwritten, a.At, 0
+	}
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.depot.log.Append(text), s.depot.log.Sync())
+}
+
+// Audit returns all entries of the audit.
+func (d *Depot) Audit() (all []Access, err error) {
+	text, err := input.Read(d.path(auditName), input.Progress)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := durable.ReadLog(text, auditName, auditHeader)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range lines.Records {
+		var a Access
+		if err := json.Unmarshal(line, &a); err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, nil
+}
+
+func (s *Server) audit(w http.ResponseWriter, _ *http.Request) {
+	all, err := s.depot.Audit()
+	if err != nil {
+		http.Error(w, "the audit cannot be read", http.StatusInternalServerError)
+		return
+	}
+	answer(w, all)
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(v) // the client is gone if it fails
+}
+
+func (s *Server) mailing(w http.ResponseWriter, r *http.Request) (Manifest, bool) {
+	job, err := strconv.ParseUint(r.PathValue("job"), 10, 32)
+	if err != nil {
+		http.Error(w, "want the number of a mailing", http.StatusBadRequest)
+		return Manifest{}, false
+	}
+	m, err := s.depot.Mailing(engine.Job(job))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+	}
+	return m, err == nil
+}
+
+func (s *Server) manifest(w http.ResponseWriter, r *http.Request) {
+	if m, ok := s.mailing(w, r); ok {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(m.text()) // the client is gone if it fails
+	}
+}
+
+func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
+	if m, ok := s.mailing(w, r); ok {
+		answer(w, m.Keys)
+	}
+}
+
+func (s *Server) part(w http.ResponseWriter, r *http.Request) {
+	digest, err := ParseDigest(r.PathValue("digest"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	f, err := s.depot.part(digest)
+	switch {
+	case errors.Is(err, ErrAbsent):
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	case err != nil:
+		http.Error(w, "the part cannot be read", http.StatusInternalServerError)
+		return
+	}
+	defer f.Close()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("ETag", `"`+digest.String()+`"`)
+	http.ServeContent(w, r, "", time.Time{}, f)
+}
+
+// Listen serves until ctx ends; the requests that are answered then have a few seconds. Without settings of TLS the
+// listener must be on loopback, else the error wraps ErrRefused.
+func (s *Server) Listen(ctx context.Context, l net.Listener, settings *tls.Config) error {
+	if at, is := l.Addr().(*net.TCPAddr); settings == nil && !(is && at.IP.IsLoopback()) {
+		return fmt.Errorf("depot: %w: got the address %s without TLS, want one on loopback", ErrRefused, l.Addr())
+	}
+	server := &http.Server{Handler: s, TLSConfig: settings, ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	stop := context.AfterFunc(ctx, func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if server.Shutdown(end) != nil {
+			server.Close()
+		}
+	})
+	defer stop()
+	var err error
+	if settings != nil {
+		err = server.ServeTLS(l, "", "")
+	} else {
+		err = server.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("depot: %w", err)
+}

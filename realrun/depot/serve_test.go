@@ -1,0 +1,270 @@
+package depot
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// ask makes a request, and returns code and body.
+func ask(t *testing.T, r Remote, method, path, authorization string, header ...string) (int, string) {
+	t.Helper()
+	q, err := http.NewRequestWithContext(t.Context(), method, r.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if authorization != "" {
+		q.Header.Set("Authorization", authorization)
+	}
+	for i := 0; i < len(header); i += 2 {
+		q.Header.Set(header[i], header[i+1])
+	}
+	a, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	text, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.StatusCode, string(text)
+}
+
+// Each role may do what stands here and nothing else, with each method, on what is there and what is not.
+func TestRights(t *testing.T) {
+	d := open(t)
+	text, digest := content(1, 1000)
+	put(t, d, 7, text)
+	r := serve(t, d, nil)
+	part := "/parts/" + digest.String()
+	may := map[string]string{
+		"a":        "/mailings/7 /mailings/7/keys " + part,
+		"b":        "/mailings/7 /mailings/7/keys " + part,
+		"c":        "/mailings/7/keys",
+		"d":        "/mailings/7/keys",
+		"response": "/mailings/7/keys",
+		"operator": "/audit",
+	}
+	if len(may) != len(Roles) {
+		t.Fatalf("%d roles, want %d", len(may), len(Roles))
+	}
+	asked := 0
+	for role, allowed := range may {
+		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND"} {
+			for _, path := range []string{"/mailings/7", "/mailings/7/keys", part, "/audit", "/", "/mailings/",
+				"/parts/", "/mailing-7", "/audit/x", "/mailings/7/secret"} {
+				code, body := ask(t, r, method, path, "Bearer "+tokenOf(role+"1"))
+				want := http.StatusForbidden
+				if (method == "GET" || method == "HEAD") && strings.Contains(" "+allowed+" ", " "+path+" ") {
+					want = http.StatusOK
+				}
+				if code != want {
+					t.Errorf("%s: %s %s: got %d, want %d", role, method, path, code, want)
+				}
+				if want != http.StatusOK && method != "HEAD" && !strings.Contains(body, "is of role "+role) {
+					t.Errorf("%s: %s %s: got %q", role, method, path, body)
+				}
+				asked++
+			}
+			// What is not there looks to a client without the right as what is there.
+			for _, path := range []string{"/mailings/8", "/parts/" + HashToken("other").String(), "/parts/x",
+				"/mailings/x"} {
+				code, _ := ask(t, r, method, path, "Bearer "+tokenOf(role+"1"))
+				may := (method == "GET" || method == "HEAD") && (role == "a" || role == "b")
+				if may == (code == http.StatusForbidden) || code == http.StatusOK {
+					t.Errorf("%s: %s %s: got %d", role, method, path, code)
+				}
+				asked++
+			}
+		}
+	}
+	entries, err := d.Audit()
+	if err != nil || len(entries) != asked {
+		t.Errorf("%d entries, %v, want one for each of %d requests", len(entries), err, asked)
+	}
+}
+
+// Who shows no token of a client gets nothing, and the audit has it without the token.
+func TestStrangers(t *testing.T) {
+	d := open(t)
+	text, digest := content(1, 1000)
+	put(t, d, 7, text)
+	r := serve(t, d, nil)
+	good := tokenOf("b1")
+	strangers := 0
+	for _, show := range []string{"", "Bearer ", "Bearer x", good, "Basic " + good, "bearer " + good,
+		"Bearer " + good[1:], "Bearer " + good[:len(good)-1], "Bearer " + good + "x",
+		"Bearer " + HashToken(good).String()} {
+		for _, path := range []string{"/parts/" + digest.String(), "/mailings/7", "/audit", "/none"} {
+			code, body := ask(t, r, "GET", path, show)
+			if code != http.StatusUnauthorized || strings.Contains(body, "part") || len(body) > 100 {
+				t.Errorf("%q: %s: got %d %q", show, path, code, body)
+			}
+			strangers++
+		}
+	}
+	if code, body := ask(t, r, "GET", "/parts/"+digest.String(), "Bearer "+good, "Range", "bytes=990-"); code !=
+		http.StatusPartialContent || body != string(text[990:]) {
+		t.Errorf("got %d", code)
+	}
+	all, err := d.Audit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`[{"at":"2026-11-30T12:00:00Z","who":%q,"role":"","what":"GET \"/parts/%s\"","from":0,`+
+		`"code":401},{"at":"2026-11-30T12:00:00Z","who":"b1","role":"b","what":"GET \"/parts/%s\"","from":990,`+
+		`"code":200}]`,
+		all[0].Who, digest, digest)
+	if got, _ := json.Marshal(all); string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want) // all strangers came at one time
+	}
+	s, err := d.Serve(clients(), func() time.Time { return at.Add(time.Minute) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.unwritten = strangers - 1
+	if err := s.enter(Access{At: s.now(), Who: "192.0.2.1:1"}); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ = d.Audit(); all[2].Before != strangers-1 {
+		t.Errorf("got %+v", all[2])
+	}
+	if _, body := ask(t, r, "GET", "/audit", "Bearer "+tokenOf("operator1")); strings.Contains(body, good) ||
+		!strings.Contains(body, `"who":"b1"`) {
+		t.Errorf("got %s", body)
+	}
+	// Nothing is answered without an entry.
+	d.log.Close()
+	if code, body := ask(t, r, "GET", "/parts/"+digest.String(), "Bearer "+good); code !=
+		http.StatusInternalServerError || strings.Contains(body, string(text[:10])) {
+		t.Errorf("got %d", code)
+	}
+}
+
+// Two clients with one token, or a token that may be guessed, are refused before anything is served.
+func TestClients(t *testing.T) {
+	d := open(t)
+	one := Client{"b1", Delivering, HashToken(tokenOf("b1"))}
+	for _, bad := range [][]Client{{one, {"b2", Delivering, one.Hash}}, {one, {"b1", Sending, HashToken("other")}},
+		{{"b1", "x", one.Hash}}, {{"", Sending, one.Hash}}, {{"b\n1", Sending, one.Hash}},
+		{{"b1", Sending, Digest{}}}} {
+		if _, err := d.Serve(bad, time.Now); err == nil {
+			t.Errorf("%v were served", bad)
+		}
+	}
+	for token, want := range map[string]bool{NewToken(): true, strings.Repeat("x", 26): true,
+		strings.Repeat("x", 25): false, strings.Repeat("x", 26) + " ": false, strings.Repeat("x", 26) + "\n": false} {
+		if err := CheckToken(token); (err == nil) != want {
+			t.Errorf("%q: %v", token, err)
+		}
+	}
+	good := Config{Dir: "x", Most: 1, Remote: Remote{URL: "https://192.0.2.1:8443", Token: NewToken()}}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, url := range []string{"http://192.0.2.1:80", "https://depot.example:443", "https://192.0.2.1",
+		"ftp://127.0.0.1:1", "https://u:p@192.0.2.1:1", "https://192.0.2.1:1/x", "https://192.0.2.1:1?x", "x", ""} {
+		bad := good
+		bad.Remote.URL = url
+		if _, err := Keep(bad); err == nil {
+			t.Errorf("%s was taken", url)
+		}
+	}
+	if err := (Config{}).Validate(); err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("got %v, want all problems", err)
+	}
+}
+
+// certificate returns a certificate of 127.0.0.1 and the authorities that signed it, which is itself.
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true,
+		BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, of, of, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+}
+
+// Over HTTPS a client wants a certificate of its authorities, and does not show its token to another one.
+func TestHTTPS(t *testing.T) {
+	d := open(t)
+	text, digest := content(1, 1000)
+	put(t, d, 7, text)
+	s, err := d.Serve(clients(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate1, pool := certificate(t)
+	_, other := certificate(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Listen(ctx, l, &tls.Config{Certificates: []tls.Certificate{certificate1}}) }()
+	r := Remote{URL: "https://" + l.Addr().String(), Token: tokenOf("b1"), TLS: &tls.Config{RootCAs: pool},
+		Pause: time.Nanosecond}
+	name, err := keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest)
+	if err != nil || !bytes.Equal(read(t, name), text) {
+		t.Error(err)
+	}
+	r.TLS = &tls.Config{RootCAs: other}
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); err == nil ||
+		!strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want a refused certificate", err)
+	}
+	r.TLS, r.Token = &tls.Config{RootCAs: pool}, NewToken()
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+	r.Token = tokenOf("d1")
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Mailing(t.Context(), 7); !errors.Is(err, ErrRefused) ||
+		!strings.Contains(err.Error(), "d1 is of role d, which may not have the manifest") {
+		t.Errorf("got %v, want the right that is missing", err)
+	}
+	r.Token = tokenOf("b1")
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Mailing(t.Context(), 8); !errors.Is(err, ErrAbsent) {
+		t.Errorf("got %v, want ErrAbsent", err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	outside, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer outside.Close()
+	if err := s.Listen(t.Context(), outside, nil); !errors.Is(err, ErrRefused) {
+		t.Errorf("got %v, want ErrRefused", err)
+	}
+}
