@@ -33,7 +33,7 @@ scenarios
 -- shells
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
-realrun/journal realrun/faulty realrun/guard realrun/names internal/peers
+realrun/journal realrun/response realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound realrun/station
 realrun/mailing
 realrun/depot

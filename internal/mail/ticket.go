@@ -61,6 +61,8 @@ const (
 	ToReturn = 'r' // to it, which undoes that; its number is the day
 	ToAgree  = 'a' // to what somebody asked for in the recipient's name ([0047]); its number is the day
 	ToFill   = 'f' // a form; its recipient is the second at which it was shown
+	ToSee    = 'o' // a picture that tells of an opened message; its number is 0
+	ToFollow = 'c' // a link; its number is the link's, from 1 on, or 0 for one that people do not see
 )
 
 // Mark returns a number by which a key is found among others, where mailings have no numbers of their own: the Job of
