@@ -46,7 +46,7 @@ reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
 storage bus
-farm
+farm bus/carrier
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
 cmd/flyball/internal/promote cmd/flyball/internal/lists cmd/flyball/internal/kept
 cmd/flyball/internal/status

@@ -55,6 +55,13 @@ type Config struct {
 	Cert string // PEM file of the certificate of this end
 	Key  string // PEM file of its private key
 	NKey string // file of the seed of an nkey, whose public half the broker knows
+
+	// Steady is a connection of a role: a lost broker is looked for as long as the process runs, and what is published
+	// meanwhile is lost. Otherwise it is kept for the broker, and the connection ends after Patience.
+	Steady bool
+	// Note gets what happens to the connection: the broker is lost or found, messages are lost here. It may be called
+	// on any goroutine; nil: none.
+	Note func(text string)
 }
 
 // Validate returns an error with everything that makes no sense, or would not be safe. Outside of loopback it wants

@@ -92,7 +92,7 @@ func TestWhatIsMissing(t *testing.T) {
 
 	token := start(t, ServerConfig{Listen: "127.0.0.1:0", Token: "secret"})
 	keyed := start(t, ServerConfig{Listen: "127.0.0.1:0", CA: in("ca.crt"), Cert: in("server.crt"),
-		Key: in("server.key"), Users: []User{{good, Rights{
+		Key: in("server.key"), Users: []User{{NKey: good, Rights: Rights{
 			Publish: []string{"ok.>"}, Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -165,8 +165,8 @@ func TestWhatIsMissing(t *testing.T) {
 func TestRightsThatAreMissing(t *testing.T) {
 	dir := t.TempDir()
 	key := newKey(t, dir, "a")
-	s := start(t, ServerConfig{Listen: "127.0.0.1:0", Users: []User{{key, Rights{Publish: []string{"ok.>"},
-		Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
+	s := start(t, ServerConfig{Listen: "127.0.0.1:0", Users: []User{{NKey: key, Rights: Rights{
+		Publish: []string{"ok.>"}, Subscribe: []string{"_INBOX.a.>", "ok.>"}}}}})
 	c := Config{Name: "a", URL: s.URL(), NKey: filepath.Join(dir, "a.nk")}
 	hang, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

@@ -23,6 +23,14 @@ const (
 	dialWithin    = 5 * time.Second
 	answerWithin  = 10 * time.Second // of a request that somebody has taken
 	reconnectWait = 250 * time.Millisecond
+	pingEvery     = 5 * time.Second  // a broker that answers neither of two is lost
+	writeWithin   = 10 * time.Second // to a broker that reads nothing
+)
+
+// Most that waits for the process on each subscription; what comes then is lost.
+const (
+	mostWaiting      = 16_384
+	mostWaitingBytes = 64 << 20
 )
 
 // Patience is how long a connection that was lost is tried again before it counts as gone.
@@ -45,17 +53,42 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 	conn := &Conn{name: c.Name}
 	conn.ctx, conn.end = context.WithCancelCause(ctx)
 	where := c.URL
+	note := c.Note
+	if note == nil {
+		note = func(string) {}
+	}
 	options := []nats.Option{nats.Name(c.Name), nats.CustomInboxPrefix("_INBOX." + c.Name), nats.Timeout(dialWithin),
 		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait, reconnectWait),
 		nats.MaxReconnects(int(Patience / reconnectWait / 2)), nats.PermissionErrOnSubscribe(true),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if why := final(err); why != nil {
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(writeWithin),
+		nats.ErrorHandler(func(_ *nats.Conn, on *nats.Subscription, err error) {
+			switch why := final(err); {
+			case why != nil:
 				conn.end(why)
+			case errors.Is(err, nats.ErrSlowConsumer) && on != nil:
+				note(fmt.Sprintf("messages on %s come faster than they are taken: some are lost", on.Subject))
+			default:
+				note(fmt.Sprintf("the broker: %v", err))
 			}
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if conn.ctx.Err() != nil {
+				return
+			}
+			if err == nil {
+				err = errors.New("closed by the broker")
+			}
+			note(fmt.Sprintf("lost the broker %s, and looks for it: %v", hiddenAll(where), err))
+		}),
+		nats.ReconnectHandler(func(n *nats.Conn) {
+			note(fmt.Sprintf("has a broker again: %s", n.ConnectedUrlRedacted()))
 		}),
 		nats.ClosedHandler(func(n *nats.Conn) {
 			conn.end(explain(n.LastError(), hiddenAll(where)))
 		}),
+	}
+	if c.Steady {
+		options = append(options, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
 	}
 	if within != nil {
 		where = "within the process"
@@ -128,11 +161,23 @@ func (c *Conn) Ask(ctx context.Context, subject string, question []byte) ([]byte
 // Answer calls f with each question for a subject, which may have wildcards, one at a time, and sends what f returns.
 // It returns when the broker has taken the subscription, or an error that wraps ErrRefused if it does not.
 func (c *Conn) Answer(subject string, f func(subject string, question []byte) []byte) error {
-	_, err := c.nats.Subscribe(subject, func(m *nats.Msg) {
+	return c.subscribe(subject, func(m *nats.Msg) {
 		if answer := f(m.Subject, m.Data); answer != nil && m.Reply != "" {
 			m.Respond(answer) // a lost answer is a question that is asked again
 		}
 	})
+}
+
+// Listen calls f with each message for a subject, which may have wildcards, one at a time. It returns as Answer does.
+func (c *Conn) Listen(subject string, f func(subject string, message []byte)) error {
+	return c.subscribe(subject, func(m *nats.Msg) { f(m.Subject, m.Data) })
+}
+
+func (c *Conn) subscribe(subject string, f nats.MsgHandler) error {
+	on, err := c.nats.Subscribe(subject, f)
+	if err == nil {
+		err = on.SetPendingLimits(mostWaiting, mostWaitingBytes)
+	}
 	if err == nil {
 		err = c.nats.FlushTimeout(dialWithin)
 	}
@@ -144,6 +189,9 @@ func (c *Conn) Answer(subject string, f func(subject string, question []byte) []
 	}
 	return explain(err, subject)
 }
+
+// MostPayload returns the most bytes of a message that the broker takes.
+func (c *Conn) MostPayload() int { return int(c.nats.MaxPayload()) }
 
 // Tell publishes a message. It may reach no process.
 func (c *Conn) Tell(subject string, message []byte) error {
@@ -176,6 +224,8 @@ func explain(err error, where string) error {
 		return nil
 	case errors.As(err, &known):
 		return known
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return unreachable(nil, "%s: the broker is lost", where)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return final(err)
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired),

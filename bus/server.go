@@ -17,7 +17,7 @@ import (
 
 // Limits of a broker within the process.
 const (
-	MostPayload = 1 << 20  // bytes of a message: the default of other brokers too
+	MostPayload = 8 << 20  // bytes of a message; the default of other brokers is 1 MiB
 	mostClients = 4_096    // connections
 	mostPending = 64 << 20 // bytes that wait for a slow client before it is cut off
 	startWithin = 10 * time.Second
@@ -35,15 +35,6 @@ type ServerConfig struct {
 	Store     string // folder for streams, which must exist and which this broker locks; empty: no streams
 	MostStore int64  // bytes in that folder
 }
-
-// User is the public half of an nkey, and what its owner may do.
-type User struct {
-	NKey   string
-	Rights Rights
-}
-
-// Rights are the subjects that a client may use.
-type Rights struct{ Publish, Subscribe []string }
 
 // Server is a broker within the process. Any goroutine may use it.
 type Server struct {
@@ -64,7 +55,7 @@ func NewToken() string {
 func Start(c ServerConfig) (*Server, error) {
 	o := &server.Options{ServerName: "flyball", DontListen: c.Listen == "", NoSigs: true, NoLog: true,
 		MaxConn: mostClients, MaxPayload: MostPayload, MaxPending: mostPending, Authorization: c.Token,
-		DisableJetStreamBanner: true}
+		DisableJetStreamBanner: true, PingInterval: pingEvery}
 	if c.Listen != "" {
 		host, port, err := net.SplitHostPort(c.Listen)
 		n, bad := strconv.Atoi(port)
@@ -99,8 +90,8 @@ func Start(c ServerConfig) (*Server, error) {
 	}
 	for _, u := range c.Users {
 		o.Nkeys = append(o.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: &server.Permissions{
-			Publish:   &server.SubjectPermission{Allow: u.Rights.Publish},
-			Subscribe: &server.SubjectPermission{Allow: u.Rights.Subscribe}}})
+			Publish:   &server.SubjectPermission{Allow: allowed(u.Rights.Publish)},
+			Subscribe: &server.SubjectPermission{Allow: allowed(u.Rights.Subscribe)}}})
 	}
 	s := &Server{config: c}
 	if c.Store != "" {
