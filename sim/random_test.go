@@ -198,6 +198,10 @@ func (d *dice) scenario() *scenarios.Scenario {
 	if s.Dispatch.Plain() && d.IntN(4) == 0 {
 		d.sender(&s)
 	}
+	// Last, so that the scenarios are what they were before there was a login: what they meet is counted.
+	if s.Dialogue.StartTLS {
+		s.Dialogue.Auth = pick(d, "none", "plain", "login")
+	}
 	return &s
 }
 
@@ -431,9 +435,7 @@ func longDay(s *scenarios.Scenario) vt.Span {
 }
 
 func (d *dice) dialogue(f features, c *mail.Dialogue) {
-	if c.Pipelining, c.StartTLS = f.pipelining, f.startTLS; f.startTLS {
-		c.Auth = pick(d, "none", "plain", "login")
-	}
+	c.Pipelining, c.StartTLS = f.pipelining, f.startTLS
 	if f.reuse {
 		c.Messages = pick(d, 1, 2, 3, 10)
 	}
