@@ -1,5 +1,5 @@
 // Package carrier takes messages between roles from process to process, over a bus. It may lose, repeat, delay and
-// reorder them, as roles are promised, and it blocks nobody. What a role of the site did not send reaches no role.
+// reorder them, as roles are promised, and never waits. What a role of the site did not send reaches no role.
 package carrier
 
 import (

@@ -39,7 +39,7 @@ func parties() []*party {
 		one("governor", engine.Governing)}
 }
 
-// broker starts a broker on loopback that knows the parties of some sites, and nobody else.
+// broker starts a broker on loopback that knows the parties of some sites alone.
 func broker(t testing.TB, sites map[string][]*party) *bus.Server {
 	t.Helper()
 	dir := t.TempDir()
@@ -309,7 +309,7 @@ func TestSlowRole(t *testing.T) {
 	until(t, "a note", func() bool { return strings.Contains(notes.String(), "come faster than they are taken") })
 }
 
-// A broker that reads nothing holds nobody up: what is too much is lost, which is said.
+// A broker that reads nothing holds no sender up: what is too much is lost, which is said.
 func TestBrokerThatReadsNothing(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

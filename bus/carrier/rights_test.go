@@ -30,7 +30,7 @@ func (o operation) String() string {
 }
 
 // forbidden returns what the table of flows does not have for each party: what another party says or hears, what the
-// party says itself in another site, as another server or with another body, and what is no message of a site at all.
+// party says itself in another site, as another server or with another body, and what is not a message of a site at all.
 func forbidden(site string, all []*party) (ops []operation) {
 	says := map[*party]map[string]bool{}
 	hears := map[*party]map[string]bool{}
@@ -83,7 +83,7 @@ func forbidden(site string, all []*party) (ops []operation) {
 }
 
 // Everything that the table does not have for a role is refused by the broker, named as the error with which the role
-// ends within 2 s, and heard by nobody.
+// ends within 2 s, and heard by no other process.
 func TestForbidden(t *testing.T) {
 	all := parties()
 	dir := t.TempDir()
