@@ -31,7 +31,7 @@ reports/runlog reports/format
 reports/measure
 scenarios
 -- shells
-internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/zone engine/internal/roletest internal/returned
+internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/testca internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/response realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound realrun/station
@@ -326,7 +326,7 @@ func TestServicesStandAboveTheShells(t *testing.T) {
 // place and written in one.
 func TestFilesAreOpenedAndWrittenInOnePlace(t *testing.T) {
 	where := map[string][]string{"internal/input": {"Open", "OpenFile", "ReadFile"}, "internal/durable": nil,
-		"internal/script": nil} // the files of tests
+		"internal/script": nil, "internal/testca": nil} // the files of tests
 	what := []string{"Open", "OpenFile", "ReadFile", "Create", "WriteFile", "Rename", "Link", "Mkdir", "MkdirAll",
 		"MkdirTemp", "RemoveAll", "Truncate"}
 	for _, s := range sources(t) {

@@ -2,15 +2,8 @@ package bus
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"flyball/internal/longtest"
+	"flyball/internal/testca"
 )
 
 func start(t *testing.T, c ServerConfig) *Server {
@@ -83,11 +75,11 @@ func TestWhatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	good := newKey(t, dir, "good")
 	newKey(t, dir, "wrong")
-	ca, expired := newAuthority(t, dir, "ca"), time.Now().Add(-time.Hour)
-	ca.issue(t, "server", time.Now().Add(time.Hour))
-	ca.issue(t, "client", time.Now().Add(time.Hour))
-	ca.issue(t, "old", expired)
-	newAuthority(t, dir, "other").issue(t, "stranger", time.Now().Add(time.Hour))
+	ca, expired := testca.New(t, dir, "ca"), time.Now().Add(-time.Hour)
+	ca.Issue(t, "server", time.Now().Add(time.Hour))
+	ca.Issue(t, "client", time.Now().Add(time.Hour))
+	ca.Issue(t, "old", expired)
+	testca.New(t, dir, "other").Issue(t, "stranger", time.Now().Add(time.Hour))
 	in := func(name string) string { return filepath.Join(dir, name) }
 
 	token := start(t, ServerConfig{Listen: "127.0.0.1:0", Token: "secret"})
@@ -233,13 +225,8 @@ func TestUnsafeBrokers(t *testing.T) {
 // newKey writes the seed of a new nkey and returns its public half.
 func newKey(t *testing.T, dir, name string) string {
 	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, _ := pair.Seed()
-	public, _ := pair.PublicKey()
-	write(t, filepath.Join(dir, name+".nk"), seed)
+	seed, public := NewKey()
+	write(t, filepath.Join(dir, name+".nk"), []byte(seed))
 	return public
 }
 
@@ -248,40 +235,4 @@ func write(t *testing.T, name string, text []byte) {
 	if err := os.WriteFile(name, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, dir, name string) *authority {
-	t.Helper()
-	a := &authority{dir: dir}
-	a.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true,
-		BasicConstraintsValid: true, NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	a.sign(t, name, a.cert, a.key)
-	return a
-}
-
-// issue writes a certificate for loopback, and its key.
-func (a *authority) issue(t *testing.T, name string, until time.Time) {
-	t.Helper()
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	a.sign(t, name, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-48 * time.Hour),
-		NotAfter: until}, key)
-	raw, _ := x509.MarshalPKCS8PrivateKey(key)
-	write(t, filepath.Join(a.dir, name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}))
-}
-
-func (a *authority) sign(t *testing.T, name string, c *x509.Certificate, key *ecdsa.PrivateKey) {
-	t.Helper()
-	raw, err := x509.CreateCertificate(rand.Reader, c, a.cert, &key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(fmt.Errorf("%s: %w", name, err))
-	}
-	write(t, filepath.Join(a.dir, name+".crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}))
 }

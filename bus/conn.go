@@ -107,11 +107,11 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 		options = append(options, nats.Secure(config))
 	}
 	if c.NKey != "" {
-		option, err := signer(c.NKey)
+		pair, public, err := seed(c.NKey)
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, option)
+		options = append(options, nats.Nkey(public, pair.Sign))
 	}
 	var err error
 	if conn.nats, err = nats.Connect(c.URL, options...); err != nil {
@@ -263,21 +263,21 @@ func hiddenAll(urls string) string {
 	return strings.Join(all, ",")
 }
 
-// signer returns the option that answers the broker's challenge with the seed in a file.
-func signer(name string) (nats.Option, error) {
-	seed, err := input.Read(name, input.Key)
+// seed reads an nkey from the file of its seed, and returns its public half too.
+func seed(name string) (nkeys.KeyPair, string, error) {
+	text, err := input.Read(name, input.Key)
 	if err != nil {
-		return nil, unreachable(err, "the nkey")
+		return nil, "", unreachable(err, "the nkey")
 	}
-	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
+	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(text))))
 	if err != nil {
-		return nil, refused(err, "the nkey %s: got no seed, want one that begins with SU", name)
+		return nil, "", refused(err, "the nkey %s: got no seed, want one that begins with SU", name)
 	}
 	public, err := pair.PublicKey()
 	if err != nil {
-		return nil, refused(err, "the nkey %s", name)
+		return nil, "", refused(err, "the nkey %s", name)
 	}
-	return nats.Nkey(public, pair.Sign), nil
+	return pair, public, nil
 }
 
 // tlsConfig reads the files of c. It refuses a certificate that is not valid now: the other end would only hang up.

@@ -2,7 +2,6 @@ package bus
 
 import (
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/hex"
 	"fmt"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
 
 	"flyball/internal/durable"
 )
@@ -32,6 +32,12 @@ type ServerConfig struct {
 	Cert   string // PEM file of the broker's certificate; clients must have one then
 	Key    string // PEM file of its private key
 
+	Name    string            // of the broker, which no other of a cluster has; empty: flyball
+	Cluster Cluster           // brokers that are one for their clients
+	Leaves  string            // IP:PORT for brokers of other sites, whose keys are among Users; empty: none
+	Leaf    Leaf              // the broker is one of another site
+	Note    func(text string) // gets what the broker complains about, on any goroutine; nil: none
+
 	Store     string // folder for streams, which must exist and which this broker locks; empty: no streams
 	MostStore int64  // bytes in that folder
 }
@@ -41,6 +47,18 @@ type Server struct {
 	config ServerConfig
 	server *server.Server
 	lock   *durable.Lock
+	leaves string // where it listens for leaves
+}
+
+// NewKey returns the seed of a new nkey, for the file of its owner alone, and its public half, for the broker.
+func NewKey() (seed, public string) {
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		panic(err) // there is no randomness
+	}
+	text, _ := pair.Seed()
+	public, _ = pair.PublicKey()
+	return string(text), public
 }
 
 // NewToken returns a token that cannot be guessed.
@@ -53,19 +71,19 @@ func NewToken() string {
 // Start starts a broker and returns when it answers. Outside of loopback it wants certificates. An error wraps
 // ErrRefused or ErrUnreachable.
 func Start(c ServerConfig) (*Server, error) {
-	o := &server.Options{ServerName: "flyball", DontListen: c.Listen == "", NoSigs: true, NoLog: true,
+	name := c.Name
+	if name == "" {
+		name = "flyball"
+	}
+	o := &server.Options{ServerName: name, DontListen: c.Listen == "", NoSigs: true, NoLog: true,
 		MaxConn: mostClients, MaxPayload: MostPayload, MaxPending: mostPending, Authorization: c.Token,
 		DisableJetStreamBanner: true, PingInterval: pingEvery}
 	if c.Listen != "" {
-		host, port, err := net.SplitHostPort(c.Listen)
-		n, bad := strconv.Atoi(port)
-		if err != nil || bad != nil || n < 0 || n > 65535 {
-			return nil, refused(nil, "got %q, want IP:PORT to listen at", c.Listen)
+		var err error
+		if o.Host, o.Port, err = hostPort(c.Listen, "to listen at"); err != nil {
+			return nil, err
 		}
-		if o.Host, o.Port = host, n; n == 0 {
-			o.Port = server.RANDOM_PORT
-		}
-		if !loopback(host) && c.Cert == "" {
+		if !loopback(o.Host) && c.Cert == "" {
 			return nil, refused(nil, "got %s to listen at, outside of loopback, without certificates: want --bus-ca, "+
 				"--bus-cert and --bus-key, or an address such as 127.0.0.1:0", c.Listen)
 		}
@@ -81,12 +99,14 @@ func Start(c ServerConfig) (*Server, error) {
 		l.Close()
 	}
 	if c.Cert != "" {
-		config, err := tlsConfig(Config{CA: c.CA, Cert: c.Cert, Key: c.Key})
+		config, err := mutual(Config{CA: c.CA, Cert: c.Cert, Key: c.Key})
 		if err != nil {
 			return nil, err
 		}
-		config.ClientCAs, config.ClientAuth = config.RootCAs, tls.RequireAndVerifyClientCert
-		o.TLSConfig, o.TLSVerify, o.TLS, o.TLSTimeout = config, true, true, 5
+		o.TLSConfig, o.TLSVerify, o.TLS, o.TLSTimeout = config, true, true, tlsWithin
+	}
+	if err := c.join(o); err != nil {
+		return nil, err
 	}
 	for _, u := range c.Users {
 		o.Nkeys = append(o.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: &server.Permissions{
@@ -107,6 +127,9 @@ func Start(c ServerConfig) (*Server, error) {
 		s.release()
 		return nil, unreachable(err, "the broker")
 	}
+	if c.Note != nil {
+		s.server.SetLoggerV2(noted{c.Note}, false, false, false)
+	}
 	go s.server.Start()
 	if !s.server.ReadyForConnections(startWithin) {
 		s.Close()
@@ -116,6 +139,9 @@ func Start(c ServerConfig) (*Server, error) {
 		}
 		return nil, unreachable(nil, "the broker %s does not answer after %s: is the port taken, or the folder not "+
 			"writable?", where, startWithin)
+	}
+	if c.Leaves != "" {
+		s.leaves = net.JoinHostPort(o.LeafNode.Host, strconv.Itoa(o.LeafNode.Port))
 	}
 	return s, nil
 }

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"flyball/bus"
 	"flyball/engine"
 	"flyball/engine/codec"
@@ -60,13 +58,8 @@ func broker(t testing.TB, sites map[string][]*party) *bus.Server {
 
 func newKey(t testing.TB, name string) (public string) {
 	t.Helper()
-	pair, err := nkeys.CreateUser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seed, _ := pair.Seed()
-	public, _ = pair.PublicKey()
-	if err := os.WriteFile(name, seed, 0o600); err != nil {
+	seed, public := bus.NewKey()
+	if err := os.WriteFile(name, []byte(seed), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return public
@@ -118,7 +111,7 @@ func (b *box[T]) String() string {
 // until waits for what must come, and fails if it does not.
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(6 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s does not come", what)
 		}

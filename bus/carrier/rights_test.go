@@ -30,7 +30,7 @@ func (o operation) String() string {
 }
 
 // forbidden returns what the table of flows does not have for each party: what another party says or hears, what the
-// party says itself in another site, as another server or with another body, and what is no site's message.
+// party says itself in another site, as another server or with another body, and messages of no site.
 func forbidden(site string, all []*party) (ops []operation) {
 	says := map[*party]map[string]bool{}
 	hears := map[*party]map[string]bool{}
