@@ -35,7 +35,7 @@ internal/agenda realrun/path internal/apart internal/input internal/longtest int
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/response realrun/faulty realrun/guard realrun/names internal/peers
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound realrun/station
-realrun/mailing
+realrun/mailing realrun/requests
 realrun/depot
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

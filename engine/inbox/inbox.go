@@ -69,7 +69,7 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	case engine.Join:
 		s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token, Add: true}, out)
 	case engine.Letter:
-		if remove := asks(b.Text, s.cfg.Delete); remove || asks(b.Text, s.cfg.Add) {
+		if remove := Asks(b.Text, s.cfg.Delete); remove || Asks(b.Text, s.cfg.Add) {
 			s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token, Add: !remove}, out)
 		}
 	case engine.Confirmed:

@@ -268,11 +268,11 @@ func TestWords(t *testing.T) {
 		"delete\r\n":                       true,
 		"de\nlete":                         false,
 	} {
-		if got := asks(text, words); got != want {
+		if got := Asks(text, words); got != want {
 			t.Errorf("%q: got %v, want %v", text, got, want)
 		}
 	}
-	if asks("delete", nil) {
+	if Asks("delete", nil) {
 		t.Error("a letter asks with a word of none")
 	}
 }

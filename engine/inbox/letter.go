@@ -8,9 +8,9 @@ import (
 // lines is the number of lines of a letter in which words count. A request stands at its beginning.
 const lines = 5
 
-// asks reports whether one of the words, whole and in any case, is in the first lines of a letter. Lines
+// Asks reports whether one of the words, whole and in any case, is in the first lines of a letter. Lines
 // that are empty or quote another letter do not count, and a signature ends the letter.
-func asks(text string, words []string) bool {
+func Asks(text string, words []string) bool {
 	n := 0
 	for line := range strings.Lines(text) {
 		if line = strings.TrimSpace(line); line == "--" || n == lines {

@@ -59,8 +59,9 @@ func ParseTicket(token string, key func(job uint32) (Key, bool)) (Ticket, bool) 
 const (
 	ToLeave  = 'u' // the list (RFC 2369, RFC 8058); its number is the day, from 1 January 1970 on
 	ToReturn = 'r' // to it, which undoes that; its number is the day
-	ToAgree  = 'a' // to what somebody asked for in the recipient's name ([0047]); its number is the day
-	ToFill   = 'f' // a form; its recipient is the second at which it was shown
+	ToJoin   = 'j' // the list, which confirms a request ([0047]); its number is the day
+	ToQuit   = 'q' // the list, which confirms a request; its number is the day
+	ToFill   = 'f' // a form; its number is the second at which it was shown
 	ToSee    = 'o' // a picture that tells of an opened message; its number is 0
 	ToFollow = 'c' // a link; its number is the link's, from 1 on, or 0 for one that people do not see
 )

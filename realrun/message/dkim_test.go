@@ -248,6 +248,14 @@ func TestTicketsToLeave(t *testing.T) {
 		if got := m.Header.Get("List-Unsubscribe-Post"); got != "List-Unsubscribe=One-Click" {
 			t.Errorf("List-Unsubscribe-Post: %s", got)
 		}
+		for _, id := range []string{m.Header.Get("Message-ID"), strings.Trim(m.Header.Get("Message-ID"), "<>")} {
+			who, ok := Recipient(key, id)
+			_, forged := Recipient(mail.Key{8}, id)
+			_, other := Recipient(key, strings.Replace(id, "70000", "70001", 1))
+			if !ok || who != 70000 || forged || other {
+				t.Errorf("%s: got %d, %v, with another key %v, of another recipient %v", id, who, ok, forged, other)
+			}
+		}
 		got, ok := mail.ParseTicket(web, func(job uint32) (mail.Key, bool) { return key, job == key.Mark() })
 		if want := (mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 70000, Number: 7}); !ok || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", web, got, ok, want)

@@ -15,6 +15,7 @@ package message
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"mime/quotedprintable"
@@ -226,6 +227,16 @@ func (m *Meta) appendID(dst []byte) []byte {
 	var room [32]byte
 	text := strconv.AppendUint(append(room[:0], "message "...), uint64(m.Recipient), 10)
 	return m.Run.key.AppendToken(append(dst, '.'), text)
+}
+
+// Recipient returns the recipient of the message with an ID, as N.TOKEN, with or without the author's domain and angle
+// brackets; false if no run with the key wrote it.
+func Recipient(key mail.Key, id string) (mail.Recipient, bool) {
+	id, _, _ = strings.Cut(strings.Trim(id, "<>"), "@")
+	number, _, _ := strings.Cut(id, ".")
+	n, err := strconv.ParseUint(number, 10, 32)
+	m := Meta{Recipient: mail.Recipient(n), Run: &Run{key: key}}
+	return m.Recipient, err == nil && subtle.ConstantTimeCompare(m.appendID(nil), []byte(id)) == 1
 }
 
 func (r *Renderer) header(dst []byte, h header, values []string, m *Meta) ([]byte, error) {

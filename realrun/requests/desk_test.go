@@ -1,0 +1,88 @@
+package requests
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"flyball/internal/mail"
+)
+
+var testKey, otherKey = mail.Key{1}, mail.Key{2}
+
+// A recipient leaves once, however often that is asked for, returns, and may leave again; all of that is there after a
+// stop, and who reads the folder sees it.
+func TestFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "news", "requests")
+	gone, err := ReadFolder(dir, testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range []struct {
+		do      func(*Folder) (bool, error)
+		changed bool
+		out     bool
+	}{
+		{func(f *Folder) (bool, error) { return f.Return(t.Context(), 7) }, false, false},
+		{func(f *Folder) (bool, error) { return f.Leave(t.Context(), 7) }, true, true},
+		{func(f *Folder) (bool, error) { return f.Leave(t.Context(), 7) }, false, true},
+		{func(f *Folder) (bool, error) { return f.Agree(t.Context(), 7, true) }, false, true},
+		{func(f *Folder) (bool, error) { return false, f.Ask(t.Context(), 7, true) }, false, true},
+		{func(f *Folder) (bool, error) { return f.Agree(t.Context(), 7, true) }, true, false},
+		{func(f *Folder) (bool, error) { return f.Leave(t.Context(), 7) }, true, true},
+		{func(f *Folder) (bool, error) { return f.Agree(t.Context(), 7, true) }, false, true}, // an old confirmation
+		{func(f *Folder) (bool, error) { return f.Return(t.Context(), 7) }, true, false},
+		{func(f *Folder) (bool, error) { return f.Return(t.Context(), 7) }, false, false},
+	} {
+		f, err := OpenFolder(dir, testKey, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed, err := v.do(f)
+		if err != nil || changed != v.changed {
+			t.Errorf("step %d: changed %v, %v, want %v", i, changed, err, v.changed)
+		}
+		if err := gone.update(); err != nil || gone.Has(7) != v.out || gone.Has(8) {
+			t.Errorf("step %d: gone %v, %v, want %v", i, gone.Has(7), err, v.out)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := OpenFolder(dir, otherKey, false); err == nil {
+		t.Error("another mailing uses the folder")
+	}
+	f, err := OpenFolder(dir, testKey, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := OpenFolder(dir, testKey, false); err == nil {
+		t.Error("two servers use the folder")
+	}
+}
+
+// Who follows a folder sees each change soon, though files grow by zeros before they are written.
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	gone, err := ReadFolder(dir, testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go gone.Follow(t.Context())
+	f, err := OpenFolder(dir, testKey, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for r := mail.Recipient(0); r < 20; r++ {
+		if _, err := f.Leave(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(time.Minute); !gone.Has(r); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("recipient %d is not gone after a minute", r)
+			}
+		}
+	}
+}
