@@ -61,6 +61,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/returned -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/inbound -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/requests -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/response -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./sim/faulty -run '^$$' -fuzz '^FuzzReadAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x

@@ -1,9 +1,10 @@
 // Package requests is the server for requests ("D server", [0047], [0048]) on a network: recipients leave a list and
 // return to it, or are added to one, by one click (RFC 8058), by the buttons of a page, by a form, and by mail (RFC
-// 2369, [0044]). Who has a ticket of a mailing (mail.Ticket) asks for its recipient; who has none is mailed one. GET and
+// 2369, [0044]). Who has a ticket of a mailing (mail.Ticket) asks for its recipient; who has none is mailed one. GET
+// and
 // HEAD change nothing. A request is durable in the journal of its desk before it is answered, and the role of package
-// inbox makes it a change of the list. What is forged, or too old, has no effect, and the answer is the same whoever it
-// is about.
+// inbox makes it a change of the list. What is forged, or too old, has no effect, and the answer is the same for
+// each recipient.
 package requests
 
 import (
@@ -55,7 +56,7 @@ type Config struct {
 type Job struct {
 	Name  string
 	Key   mail.Key       // of its tickets
-	First mail.Recipient // place of its first recipient among those of the desk
+	First mail.Recipient // place of its first recipient among the recipients of the desk
 	Desk  *Desk          // that takes its requests
 }
 
@@ -136,10 +137,11 @@ const (
 
 // Event is what has happened.
 type Event struct {
-	At      time.Time       `json:"at"`
-	Kind    Kind            `json:"event"`
-	Job     string          `json:"mailing"`           // empty: of the form
-	Rcpt    *mail.Recipient `json:"recipient"`         // place in the mailing's list, or number of the form's address; null: not known
+	At   time.Time `json:"at"`
+	Kind Kind      `json:"event"`
+	Job  string    `json:"mailing"` // empty: of the form
+	// place in the mailing's list, or number of the form's address; null: not known
+	Rcpt    *mail.Recipient `json:"recipient"`
 	By      string          `json:"by"`                // "click", "page", "mail" or "form"
 	Address string          `json:"address,omitempty"` // that the form or a mail names
 	Network string          `json:"network,omitempty"` // that the form was sent from

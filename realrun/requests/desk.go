@@ -77,7 +77,8 @@ func (s standing) token(add bool) uint64 {
 	return s.changes << 1
 }
 
-// Shell runs a Role: it lets a function give the role its input, and returns when the facts are durable that follow, and
+// Shell runs a Role: it lets a function give the role its input, and returns when the facts are durable that follow,
+// and
 // those before (station.Station).
 type Shell interface {
 	Do(ctx context.Context, f func(now vt.Time, out *engine.Outbox)) error

@@ -95,8 +95,9 @@ func TestDoubleOptIn(t *testing.T) {
 	}
 }
 
-// Whoever sends others confirmations that they did not ask for comes to the end of a budget: one for an address, 20 for
-// a network, 1,000 in all on a day. The answer is the same all the time, also to who has confirmed, and after a stop the
+// A client that has confirmations sent to others comes to the end of a budget: one for an address, 20 for
+// a network, 1,000 in all on a day. The answer is the same all the time, also to who has confirmed, and after a stop
+// the
 // budget is as before.
 func TestBudgets(t *testing.T) {
 	h := start(t, func(c *Config) { c.PerNetwork, c.PerDay = 5, 12 })
@@ -171,7 +172,8 @@ func TestProgramsThatFillInForms(t *testing.T) {
 		}
 	}
 	h.later(time.Second)
-	for _, bad := range []string{"", "bob", "bob@", "bob@there.example,eve@there.example", "bob@there.example\r\nBcc: e@x",
+	for _, bad := range []string{"", "bob", "bob@", "bob@there.example,eve@there.example",
+		"bob@there.example\r\nBcc: e@x",
 		strings.Repeat("b", 300) + "@there.example"} {
 		if code := post(stamp, bad, "add"); code != 400 {
 			t.Errorf("%q: got %d, want 400", bad, code)
@@ -188,7 +190,7 @@ func TestProgramsThatFillInForms(t *testing.T) {
 	h.wants("")
 }
 
-// A mail that cannot be handed over is told, and the request waits.
+// A mail that cannot be handed over is an event, and the request waits.
 func TestUnsent(t *testing.T) {
 	h := start(t, func(c *Config) { c.PerAddress = 2 })
 	h.fails = errors.New("no server")
@@ -257,7 +259,8 @@ func TestValidate(t *testing.T) {
 		Jobs: []Job{{Name: "a"}, {Name: "b"}}}
 	errs := bad.Validate()
 	text := fmt.Sprint(errors.Join(errs...))
-	for _, want := range []string{"expire: ", "undo: ", "agree: ", "per_address: ", "per_network: ", "per_day: ", "size: ",
+	for _, want := range []string{"expire: ", "undo: ", "agree: ", "per_address: ", "per_network: ", "per_day: ",
+		"size: ",
 		"connections: ", "timeout: ", "name: ", "delete[0]: ", "replies[0]: ", `job "b": `, "form and confirm: "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("got %s, want %s too", text, want)

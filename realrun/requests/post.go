@@ -96,7 +96,8 @@ func (s *session) Data(r io.Reader) error {
 	asked, err := s.take(ctx, &l)
 	switch {
 	case err != nil:
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Cannot keep it, try again"}
+		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
+			Message: "Cannot keep it, try again"}
 	case !asked && s.to == replies && l.Automatic:
 		s.of.cfg.tell(Event{Kind: Dropped, By: "mail", Address: s.sender, Why: "a program wrote it"})
 	case !asked:

@@ -55,7 +55,8 @@ func id(t testing.TB, key mail.Key, r mail.Recipient) string {
 	return m.Header.Get("Message-ID")
 }
 
-// A mail to the address with a ticket counts whatever it says and whoever wrote it (RFC 2369); a mail to unsubscribe@
+// A mail to the address with a ticket counts whatever it says and even if a program wrote it (RFC 2369); a mail to
+// unsubscribe@
 // with the ID of a message; a reply if its first lines ask, unless a program wrote it (RFC 3834). All else is refused.
 func TestRequestsByMail(t *testing.T) {
 	h := start(t, nil)
@@ -74,20 +75,26 @@ func TestRequestsByMail(t *testing.T) {
 		{"a forged ticket", "ann@there.example", "unsubscribe+" + ticket[:36] + "a", "\r\n", 550, false},
 		{"an old ticket", "ann@there.example", "unsubscribe+" + h.ticket(mail.ToLeave, 7, 731), "\r\n", 550, false},
 		{"a ticket for more", "ann@there.example", "unsubscribe+" + h.ticket(mail.ToReturn, 7, 0), "\r\n", 550, false},
-		{"an ID as subject", "ann@there.example", "unsubscribe", "Subject: " + strings.Trim(strings.Split(id(t, testKey, 7),
+		{"an ID as subject", "ann@there.example", "unsubscribe", "Subject: " + strings.Trim(strings.Split(id(t,
+			testKey, 7),
 			"@")[0], "<") + "\r\n\r\n", 0, true},
 		{"an answered ID", "ann@there.example", "unsubscribe", reply + "\r\n", 0, true},
 		{"no ID", "ann@there.example", "unsubscribe", words, 550, false},
-		{"an ID of another key", "ann@there.example", "unsubscribe", "In-Reply-To: " + id(t, otherKey, 7) + "\r\n\r\n", 550,
+		{"an ID of another key", "ann@there.example", "unsubscribe", "In-Reply-To: " + id(t, otherKey, 7) +
+			"\r\n\r\n", 550,
 			false},
-		{"another ID", "ann@there.example", "unsubscribe", strings.Replace(reply, "<7.", "<8.", 1) + "\r\n", 550, false},
+		{"another ID", "ann@there.example", "unsubscribe", strings.Replace(reply, "<7.", "<8.", 1) + "\r\n", 550,
+			false},
 		{"a reply", "ann@there.example", "news", reply + words, 0, true},
-		{"a reply in HTML", "ann@there.example", "news", reply + "Content-Type: text/html\r\n\r\n<p>Please <b>delete</b> me", 0,
+		{"a reply in HTML", "ann@there.example", "news", reply + "Content-Type: text/html\r\n\r\n<p>Please " +
+			"<b>delete</b> me", 0,
 			true},
 		{"a reply in base64", "ann@there.example", "news", reply + "Content-Transfer-Encoding: base64\r\n\r\n" +
 			"UGxlYXNlIHVuc3Vic2NyaWJlIG1lLg==\r\n", 0, true},
-		{"a reply about something else", "ann@there.example", "news", reply + "\r\nThank you!\r\n> unsubscribe\r\n", 550, false},
-		{"a late word", "ann@there.example", "news", reply + "\r\n1\r\n2\r\n3\r\n4\r\n5\r\nunsubscribe\r\n", 550, false},
+		{"a reply about something else", "ann@there.example", "news", reply + "\r\nThank you!\r\n> unsubscribe\r\n",
+			550, false},
+		{"a late word", "ann@there.example", "news", reply + "\r\n1\r\n2\r\n3\r\n4\r\n5\r\nunsubscribe\r\n", 550,
+			false},
 		{"a reply to something else", "ann@there.example", "news", "In-Reply-To: <x@y>\r\n" + words, 550, false},
 		{"a vacation", "ann@there.example", "news", "Auto-Submitted: auto-replied\r\n" + reply + words, 0, false},
 		{"the null sender", "", "news", reply + words, 0, false},
@@ -107,7 +114,7 @@ func TestRequestsByMail(t *testing.T) {
 		}
 	}
 	if len(h.mails) > 0 {
-		t.Errorf("mailed %q, though nobody asked for confirmations", h.mails)
+		t.Errorf("mailed %q, though confirmations are off", h.mails)
 	}
 	if err := h.send("ann@there.example", "unsubscribe+"+ticket+"@else.example", ""); !refused(err, 550) {
 		t.Errorf("another domain: got %v, want 550", err)
@@ -120,7 +127,8 @@ func TestConfirmationsByMail(t *testing.T) {
 	to := func(r mail.Recipient) string {
 		return "unsubscribe+" + h.ticket(mail.ToLeave, r, 0) + "@sender.example"
 	}
-	for _, v := range []struct{ from, raw string }{{"", ""}, {"ann@there.example", "Auto-Submitted: auto-generated\r\n\r\n"},
+	for _, v := range []struct{ from, raw string }{{"", ""}, {"ann@there.example",
+		"Auto-Submitted: auto-generated\r\n\r\n"},
 		{"ann@there.example", "Precedence: bulk\r\n\r\n"}} {
 		if err := h.send(v.from, to(1), v.raw); err != nil {
 			t.Fatal(err)
@@ -208,7 +216,8 @@ func FuzzSession(f *testing.F) {
 	l := make(pipes)
 	go h.server.post.Serve(l)
 	begin := "EHLO x\r\nMAIL FROM:<ann@there.example>\r\nRCPT TO:<"
-	f.Add([]byte(begin + "unsubscribe+" + h.ticket(mail.ToReturn, 7, 0) + "@sender.example>\r\nDATA\r\n\r\n.\r\nQUIT\r\n"))
+	f.Add([]byte(begin + "unsubscribe+" + h.ticket(mail.ToReturn, 7, 0) +
+		"@sender.example>\r\nDATA\r\n\r\n.\r\nQUIT\r\n"))
 	f.Add([]byte(begin + "unsubscribe@sender.example>\r\nDATA\r\nSubject: 7.abc\r\n\r\n.\r\nQUIT\r\n"))
 	f.Add([]byte(begin + "news@sender.example>\r\nRCPT TO:<a@b>\r\nBDAT 5 LAST\r\nhello\r\nRSET\r\n"))
 	f.Add([]byte(begin + "news@sender.example>\r\nDATA\r\nIn-Reply-To: <1.a@x>\r\n\r\nunsubscribe\r\n.\r\n"))

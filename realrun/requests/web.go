@@ -39,10 +39,12 @@ func (s *Server) handler() http.Handler {
 	inner := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri "+
+			"'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
-		h.Set("Referrer-Policy", "same-origin") // a page elsewhere learns no ticket; no-referrer would hide the origin of a form
+		// a page elsewhere learns no ticket; no-referrer would hide the origin of a form
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 		defer cancel()
@@ -122,12 +124,15 @@ func (s *Server) offer(purpose byte) offer {
 		return offer{"Leave " + name, "You will get no more mail of " + name + ".", "List-Unsubscribe", "One-Click",
 			"Unsubscribe"}
 	case mail.ToReturn:
-		return offer{"Return to " + name, "You will get mail of " + name + " again.", "return", "yes", "Subscribe again"}
+		return offer{"Return to " + name, "You will get mail of " + name + " again.", "return", "yes",
+			"Subscribe again"}
 	case mail.ToJoin:
-		return offer{"Subscribe to " + name, "Somebody, probably you, has asked for mail of " + name + " to your address.",
+		return offer{"Subscribe to " + name, "Somebody, probably you, has asked for mail of " + name +
+			" to your address.",
 			"confirm", "yes", "Yes, subscribe"}
 	case mail.ToQuit:
-		return offer{"Leave " + name, "Somebody, probably you, has asked for no more mail of " + name + " to your address.",
+		return offer{"Leave " + name, "Somebody, probably you, has asked for no more mail of " + name +
+			" to your address.",
 			"confirm", "yes", "Yes, unsubscribe"}
 	}
 	panic("requests: a ticket for another purpose")
@@ -153,8 +158,9 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	}
 	o := s.offer(t.Purpose)
 	if !says(w, r, o.name, o.value) {
-		answer(w, http.StatusBadRequest, page{Title: "Nothing has changed", Text: "The request was not of the form that " +
-			"is expected here."})
+		answer(w, http.StatusBadRequest, page{Title: "Nothing has changed",
+			Text: "The request was not of the form that " +
+				"is expected here."})
 		return
 	}
 	by := "click"

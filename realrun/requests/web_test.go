@@ -193,7 +193,8 @@ func TestOneClick(t *testing.T) {
 	parts.WriteField("List-Unsubscribe", "One-Click")
 	parts.Close()
 	for i, v := range []struct{ kind, body string }{
-		{form, oneClick}, {form, oneClick}, {form, oneClick + "\r\n"}, {"", oneClick}, {form + "; charset=utf-8", oneClick},
+		{form, oneClick}, {form, oneClick}, {form, oneClick + "\r\n"}, {"", oneClick}, {form + "; charset=utf-8",
+			oneClick},
 		{parts.FormDataContentType(), b.String()},
 	} {
 		r := mail.Recipient(i)
@@ -285,7 +286,8 @@ func TestOnlyPostsChange(t *testing.T) {
 					if is := m == "GET" || m == "HEAD"; (code == 200) != is {
 						t.Fatalf("%s %s: got %d", m, url, code)
 					}
-					if m == "GET" && (strings.Contains(page, "<script") || !strings.Contains(page, `<form method="post"`)) {
+					if m == "GET" && (strings.Contains(page, "<script") || !strings.Contains(page,
+						`<form method="post"`)) {
 						t.Fatalf("%s: got a page with a script, or without a form:\n%s", url, page)
 					}
 				}
@@ -298,7 +300,7 @@ func TestOnlyPostsChange(t *testing.T) {
 	h.wants("")
 }
 
-// facts returns where everybody stands, by the facts on the disk.
+// facts returns where all recipients stand, by the facts on the disk.
 func (h *harness) facts() string {
 	all, err := standings(h.dir+"/news", testKey)
 	if err != nil {
@@ -312,7 +314,7 @@ func (h *harness) facts() string {
 }
 
 // What is forged, too old, of a mailing that is not known, or for another purpose has no effect, and the answer is the
-// same to the byte, whoever it is about and whatever that one has done before.
+// same to the byte, for each recipient, whatever it has done before.
 func TestForgedTickets(t *testing.T) {
 	h := start(t, nil)
 	if _, err := h.desk.Leave(t.Context(), 3); err != nil {
@@ -320,7 +322,8 @@ func TestForgedTickets(t *testing.T) {
 	}
 	of := func(key mail.Key, v mail.Ticket) string { return string(key.AppendTicket(nil, v)) }
 	now := today(noon)
-	bad := []string{"x", strings.Repeat("a", mail.TicketSize), h.ticket(mail.ToLeave, 2, 731), h.ticket(mail.ToLeave, 2, -2),
+	bad := []string{"x", strings.Repeat("a", mail.TicketSize), h.ticket(mail.ToLeave, 2, 731), h.ticket(mail.ToLeave,
+		2, -2),
 		h.ticket(mail.ToReturn, 3, 31), h.ticket(mail.ToJoin, 3, 4), h.ticket('c', 3, 0), h.ticket(mail.ToFill, 3, 0),
 		of(otherKey, mail.Ticket{Purpose: mail.ToLeave, Job: testKey.Mark(), Rcpt: 2, Number: now}),
 		of(otherKey, mail.Ticket{Purpose: mail.ToLeave, Job: otherKey.Mark(), Rcpt: 2, Number: now}),
@@ -402,7 +405,8 @@ func TestBrowsers(t *testing.T) {
 	for _, v := range []struct {
 		header, value string
 		code          int
-	}{{"Sec-Fetch-Site", "cross-site", 403}, {"Sec-Fetch-Site", "same-site", 403}, {"Origin", "https://else.example", 403},
+	}{{"Sec-Fetch-Site", "cross-site", 403}, {"Sec-Fetch-Site", "same-site", 403}, {"Origin", "https://else.example",
+		403},
 		{"Origin", "null", 403}, {"Origin", "http://" + h.web, 200}, {"Sec-Fetch-Site", "same-origin", 200}} {
 		if code, _ := h.ask("POST", leave, form, oneClick, v.header, v.value); code != v.code {
 			t.Errorf("%s: %s: got %d, want %d", v.header, v.value, code, v.code)
@@ -413,7 +417,8 @@ func TestBrowsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	if csp := r.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; form-action 'self';") {
+	if csp := r.Header.Get("Content-Security-Policy"); !strings.HasPrefix(csp,
+		"default-src 'none'; form-action 'self';") {
 		t.Errorf("Content-Security-Policy: %s", csp)
 	}
 	text, _ := io.ReadAll(r.Body)
@@ -432,7 +437,8 @@ func TestBrokenDesk(t *testing.T) {
 		strings.Contains(page, "no more mail") {
 		t.Errorf("got %d\n%s", code, page)
 	}
-	if err := h.send("ann@there.example", "unsubscribe+"+h.ticket(mail.ToLeave, 7, 0)+"@sender.example", ""); !refused(err, 451) {
+	if err := h.send("ann@there.example", "unsubscribe+"+h.ticket(mail.ToLeave, 7, 0)+"@sender.example",
+		""); !refused(err, 451) {
 		t.Errorf("by mail: got %v, want 451", err)
 	}
 	h.wants("")
@@ -447,23 +453,27 @@ func TestRawSockets(t *testing.T) {
 	ticket := h.ticket(mail.ToLeave, 7, 0)
 	head := "POST /u/" + ticket + " HTTP/1.1\r\nHost: x\r\nContent-Type: " + form + "\r\n"
 	for name, v := range map[string]struct{ said, want string }{
-		"nothing":            {"", ""},
-		"no HTTP":            {"EHLO x\r\n\r\n", "HTTP/1.1 400"},
-		"bytes":              {"\x16\x03\x01\x02\x00\xff\xfe\r\n\r\n", "HTTP/1.1 400"},
-		"half a head":        {head[:40], ""},
-		"half a body":        {head + "Content-Length: 26\r\n\r\nList-Unsubscribe=One-Cl", "HTTP/1.1 400"},
-		"no length":          {head + "Connection: close\r\n\r\n" + oneClick, "HTTP/1.1 400"},
-		"two lengths":        {head + "Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + oneClick, "HTTP/1.1 400"},
-		"length and chunks":  {head + "Content-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n" + oneClick, "HTTP/1.1 400"},
-		"bad chunks":         {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + oneClick, "HTTP/1.1 400"},
-		"a large head":       {head + "X: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
-		"a large body":       {head + "Content-Length: 99999\r\n\r\n" + strings.Repeat("x", 99999), "HTTP/1.1 400"},
-		"a bare line feed":   {"POST /u/" + ticket + " HTTP/1.1\nHost: x\nContent-Length: 3\n\nabc", "HTTP/1.1 400"},
-		"no host":            {"POST /u/" + ticket + " HTTP/1.1\r\nContent-Length: 26\r\n\r\n" + oneClick, "HTTP/1.1 400"},
-		"a bad header":       {head + "Bad Header: x\r\n\r\n", "HTTP/1.1 400"},
-		"another protocol":   {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 400"},
-		"a path upwards":     {"POST /u/../u/" + ticket[:5] + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 30"},
-		"an address as path": {"POST http://else.example/u/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 404"},
+		"nothing":     {"", ""},
+		"no HTTP":     {"EHLO x\r\n\r\n", "HTTP/1.1 400"},
+		"bytes":       {"\x16\x03\x01\x02\x00\xff\xfe\r\n\r\n", "HTTP/1.1 400"},
+		"half a head": {head[:40], ""},
+		"half a body": {head + "Content-Length: 26\r\n\r\nList-Unsubscribe=One-Cl", "HTTP/1.1 400"},
+		"no length":   {head + "Connection: close\r\n\r\n" + oneClick, "HTTP/1.1 400"},
+		"two lengths": {head + "Content-Length: 26\r\nContent-Length: 5\r\n\r\n" + oneClick, "HTTP/1.1 400"},
+		"length and chunks": {head + "Content-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n" + oneClick,
+			"HTTP/1.1 400"},
+		"bad chunks":       {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + oneClick, "HTTP/1.1 400"},
+		"a large head":     {head + "X: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "HTTP/1.1 431"},
+		"a large body":     {head + "Content-Length: 99999\r\n\r\n" + strings.Repeat("x", 99999), "HTTP/1.1 400"},
+		"a bare line feed": {"POST /u/" + ticket + " HTTP/1.1\nHost: x\nContent-Length: 3\n\nabc", "HTTP/1.1 400"},
+		"no host": {"POST /u/" + ticket + " HTTP/1.1\r\nContent-Length: 26\r\n\r\n" + oneClick,
+			"HTTP/1.1 400"},
+		"a bad header":     {head + "Bad Header: x\r\n\r\n", "HTTP/1.1 400"},
+		"another protocol": {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "HTTP/1.1 400"},
+		"a path upwards": {"POST /u/../u/" + ticket[:5] + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			"HTTP/1.1 30"},
+		"an address as path": {"POST http://else.example/u/x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			"HTTP/1.1 404"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
